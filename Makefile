@@ -1,0 +1,66 @@
+# Everything happens in .venv, which is made once; it is renewed when pyproject.toml or constraints.txt change.
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip install --disable-pip-version-check --no-warn-conflicts --quiet --constraint constraints.txt
+STAMPS := .venv/stamps
+# Two test processes with a thread each are faster on two cores than two with two, and repeat to the bit.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest
+
+.PHONY: demo test soak check bench docs clean
+.DEFAULT_GOAL := test
+
+demo: $(STAMPS)/demo
+	$(BIN)/unrolled demo
+
+test: $(STAMPS)/test
+	$(PYTEST) -n 2
+
+# The reliability tests in their full length: fifty kills, thousands of mutations. Minutes, once per change of theirs.
+soak: $(STAMPS)/test
+	UNROLLED_SOAK=1 $(PYTEST) -m soak
+
+check: $(STAMPS)/check
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/python tools/check_docstrings.py src/unrolled
+	$(PYTEST) -q tests/test_architecture.py
+
+# Each script prints what it measures and how; those beyond the first take minutes and read data of yours.
+bench: $(STAMPS)/demo
+	@echo "bench/*.py, each run as '$(BIN)/python FILE':"; ls bench/*.py
+	$(BIN)/python bench/loader.py
+
+docs: $(STAMPS)/docs
+	$(BIN)/sphinx-build --quiet --fail-on-warning --keep-going -b html docs docs/_build/html
+	@echo "docs/_build/html/index.html"
+
+clean:
+	rm -rf .venv build dist docs/_build src/*.egg-info
+
+# --- the environment ---------------------------------------------------------------------------------------------
+
+# torch alone comes first: its wheel is chosen (a CPU build where one is offered) before anything can ask for another.
+$(STAMPS)/base: pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv
+	mkdir -p $(STAMPS)
+	$(PIP) torch==2.13.0
+	$(PIP) --editable .
+	touch $@
+
+# music21 brings matplotlib and more, of which nothing is needed: its tunes are read as files.
+$(STAMPS)/demo: $(STAMPS)/base
+	$(PIP) --no-deps music21
+	touch $@
+
+$(STAMPS)/test: $(STAMPS)/demo
+	$(PIP) --editable '.[test]'
+	touch $@
+
+$(STAMPS)/check: $(STAMPS)/test
+	$(PIP) --editable '.[check]'
+	touch $@
+
+$(STAMPS)/docs: $(STAMPS)/base
+	$(PIP) --editable '.[docs]'
+	touch $@

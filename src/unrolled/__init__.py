@@ -1,0 +1,24 @@
+"""Unrolled: deep sequence modelling. Any sequences in; a recurrent or attention model out, proven, and live."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from unrolled.api import fit, load, read
+
+__all__ = ["__version__", "fit", "load", "read"]
+
+__version__ = "0.1.0"
+
+
+def __getattr__(name: str) -> Any:
+    # PEP 562: `import unrolled` must not wait for torch; the first name asked for does.
+    if name in __all__:
+        return getattr(importlib.import_module("unrolled.api"), name)
+    raise AttributeError(f"module 'unrolled' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

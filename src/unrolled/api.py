@@ -1,0 +1,131 @@
+"""The three verbs of Python use: ``read``, ``fit`` and ``load``; everything else is a method of what they return."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, TypedDict, Unpack
+
+from unrolled import fitting
+from unrolled.config import DataConfig, spread
+from unrolled.data.read import read as read_source
+from unrolled.data.sequences import Sequences
+from unrolled.errors import UsageError
+from unrolled.trained import Trained, open_run
+from unrolled.training.hooks import Hook
+
+__all__ = ["Options", "fit", "load", "read"]
+
+
+class Options(TypedDict, total=False):
+    """What may be said about a run; the parts of ``config.json`` document each (see `unrolled.config`)."""
+
+    task: str
+    target: str | list[str]
+    inputs: list[str]
+    ignore: list[str]
+    kinds: dict[str, str]
+    by: str
+    order: str
+    tokens: str
+    vocabulary: int
+    missing: str
+    text_encoding: str
+    documents: str
+    valid: str | float
+    test: str | float
+    horizon: int
+    lookback: int
+    quantiles: list[float]
+    model: str
+    layers: int
+    hidden: int
+    dropout: float
+    embedding: int
+    pool: str
+    window: int
+    steps: int
+    epochs: float
+    minutes: float
+    batch: int
+    lr: float
+    warmup: float
+    weight_decay: float
+    clip: float
+    bptt: int
+    bptt_gradient: int
+    patience: int
+    checkpoint_every: str
+    seed: int
+    device: str
+
+
+def read(source: Any, **options: Unpack[Options]) -> Sequences:
+    """Read sequences and infer the kind of each column.
+
+    Args:
+        source: a file, a folder, or a table in memory (anything with ``__arrow_c_stream__``, dicts, lists).
+        options: those of reading: ``by``, ``order``, ``kinds``, ``ignore``, ``text_encoding``, ``documents``.
+
+    Raises:
+        DataError: the source cannot be read; names file, row and column.
+
+    Example:
+        >>> read({"text": ["abc", "de"]}, kinds={"text": "tokens"}).kinds
+        {'text': 'tokens'}
+    """
+    return read_source(source, DataConfig.check(spread(_listed(options))["data"]))
+
+
+def fit(
+    source: Any,
+    *,
+    out: str | Path | None = None,
+    resume: bool = False,
+    overwrite: bool = False,
+    hooks: tuple[Hook, ...] = (),
+    say: fitting.Say = lambda _: None,
+    **options: Unpack[Options],
+) -> Trained:
+    """Train a model on sequences; kinds and task are inferred unless they are given.
+
+    Args:
+        source: a file, a folder, or a table in memory.
+        out: the run directory; by default the next free ``runs/<name>-<n>``.
+        resume: go on with the run in ``out``, to the bit as if it had never stopped.
+        overwrite: replace the run in ``out``.
+        hooks: functions that are told of every logged step and validation.
+        say: a function that is told, in a line each, what was inferred and done.
+        options: see `Options`.
+
+    Returns:
+        the trained model; its ``metrics`` stand beside its ``baselines``.
+
+    Raises:
+        UsageError, DataError, SpaceError, TrainingError, Interrupted: see `unrolled.errors`.
+
+    Example:
+        >>> model = fit("reviews.csv", target="sentiment", minutes=2)  # doctest: +SKIP
+        >>> model.predict(["the food was good"])  # doctest: +SKIP
+    """
+    folder = None if out is None else Path(out)
+    if resume:
+        if folder is None:
+            raise UsageError("resume needs out, the run directory to go on with")
+        if options:
+            raise UsageError(f"a resumed run keeps its options: leave out {', '.join(sorted(options))}")
+        return fitting.resume(folder, hooks=hooks, say=say, source=source)
+    return fitting.fit(source, _listed(options), out=folder, overwrite=overwrite, hooks=hooks, say=say)
+
+
+def load(folder: str | Path) -> Trained:
+    """Open a run directory. It holds no code, and nothing in it is run.
+
+    Raises:
+        ModelError: it is missing, cut short, damaged, from a newer format, or not ours.
+    """
+    return open_run(Path(folder))
+
+
+def _listed(options: Options) -> dict[str, Any]:
+    values: dict[str, Any] = dict(options)
+    return {name: [v] if name == "target" and isinstance(v, str) else v for name, v in values.items()}

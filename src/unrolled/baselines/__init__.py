@@ -1,0 +1,1 @@
+"""What a deep model must beat: one file each."""

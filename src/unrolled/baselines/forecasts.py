@@ -1,0 +1,86 @@
+"""What forecasts and other answers that are numbers over time share: the last known values, and the score in chunks.
+
+Axes: N steps of all rows end to end, H horizon, W channels.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+
+from unrolled.baselines.questions import asked_steps, is_several_hot, target_of
+from unrolled.batch import Continuous
+from unrolled.data.examples import Examples
+
+__all__ = ["asks_for_numbers", "known_so_far", "means", "score_next", "score_windows", "windows"]
+
+_CHUNK = 1 << 21  # numbers that are forecast at a time
+
+Forecast = Callable[[np.ndarray, np.ndarray], np.ndarray]
+
+
+def asks_for_numbers(examples: Examples) -> bool:
+    """True for forecasts, and for next steps that are real vectors."""
+    if not isinstance(examples.target_spec, Continuous):
+        return False
+    return examples.form == "horizon" or (examples.form == "next" and not is_several_hot(examples))
+
+
+def means(train: Examples) -> np.ndarray:
+    """(W,) the mean of each channel over the known values; 0, the scaled mean, where there are none."""
+    values = target_of(train).values
+    known = ~np.isnan(values)
+    return np.asarray(np.nansum(values, 0, dtype=np.float64) / np.maximum(known.sum(0), 1)).astype(np.float32)
+
+
+def known_so_far(examples: Examples, otherwise: np.ndarray) -> np.ndarray:
+    """(N, W): each value, or where it is missing the last known one of its row, or where there is none ``otherwise``."""
+    target = target_of(examples)
+    values = target.values
+    missing = np.isnan(values)
+    if not missing.any():
+        return values
+    assert target.offsets is not None
+    first = np.repeat(target.offsets[:-1], target.lengths())[:, None]
+    last = np.maximum.accumulate(np.where(missing, -1, np.arange(len(values))[:, None]))
+    return np.where(last >= first, np.take_along_axis(values, np.maximum(last, 0), 0), otherwise)
+
+
+def windows(examples: Examples, stride: int = 1) -> tuple[np.ndarray, np.ndarray]:
+    """(begin, stop) of every window as places in the target's values: its row's first step, and the first one asked."""
+    offsets = target_of(examples).offsets
+    assert offsets is not None
+    rows, stops = examples.window_ends(stride)
+    return offsets[rows], offsets[rows] + stops
+
+
+def score_windows(part: Examples, forecast: Forecast, stride: int = 1) -> dict[str, float]:
+    """``mse`` and ``mae`` over all windows, in scaled units, NaN left out; memory does not grow with their number.
+
+    Args:
+        part: a split of form ``horizon``.
+        forecast: (begins (B,), stops (B,)) -> what broadcasts to (B, H, W).
+        stride: steps from one window to the next.
+    """
+    values, ahead = target_of(part).values, np.arange(part.horizon)
+    begins, stops = windows(part, stride)
+    size = max(1, _CHUNK // max(1, part.horizon * values.shape[1]))
+    square = absolute = count = 0.0
+    for at in range(0, len(stops), size):
+        begin, stop = begins[at : at + size], stops[at : at + size]
+        error = forecast(begin, stop) - values[stop[:, None] + ahead]  # (B, H, W)
+        error = error[~np.isnan(error)].astype(np.float64)
+        square, absolute, count = square + np.square(error).sum(), absolute + np.abs(error).sum(), count + len(error)
+    return {"mse": square / count, "mae": absolute / count} if count else {"mse": math.nan, "mae": math.nan}
+
+
+def score_next(part: Examples, answer: Callable[[np.ndarray], np.ndarray]) -> dict[str, float]:
+    """``mse`` and ``mae`` of form ``next``; ``answer`` maps the asked steps (Q,) to what broadcasts to (Q, W)."""
+    steps = asked_steps(part)
+    error = answer(steps) - target_of(part).values[steps]
+    error = error[~np.isnan(error)].astype(np.float64)
+    if not len(error):
+        return {"mse": math.nan, "mae": math.nan}
+    return {"mse": float(np.square(error).mean()), "mae": float(np.abs(error).mean())}

@@ -1,0 +1,187 @@
+"""Interpolated modified Kneser–Ney smoothing over whole arrays: no loop over tokens.
+
+Every n-gram type has a number, its place among the sorted keys ``context number · (V + 1) + last token``, and the
+context is the type one order below; so that two arrays hold a whole order, and no hash can collide.
+
+Axes: S steps of all rows end to end, each row after a begin mark; U types of one order; V vocabulary.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+__all__ = ["KneserNey"]
+
+_FALLBACK = np.array([0.0, 0.5, 1.0, 1.5])  # discounts where the counts are too few to estimate them, as in KenLM
+
+
+@dataclass(frozen=True, slots=True)
+class _Order:
+    """The n-grams of one order n > 1.
+
+    Shape:
+        keys: (U,) int64, sorted.
+        chances: (U,) float32, the smoothed probability of the last token after its context.
+        back: (U of the order below,) float32, the share of a context that the lower order divides; 1 if never seen.
+        best: (U of the order below,) int32, the likeliest token after each context.
+    """
+
+    keys: np.ndarray
+    chances: np.ndarray
+    back: np.ndarray
+    best: np.ndarray
+
+
+@dataclass(frozen=True, slots=True)
+class KneserNey:
+    """A fitted model: the first order's (V + 1,) chances, and the higher orders."""
+
+    size: int
+    first: np.ndarray
+    orders: tuple[_Order, ...]
+
+    @classmethod
+    def fit(cls, tokens: np.ndarray, offsets: np.ndarray, size: int, order: int) -> KneserNey:
+        """Count and smooth.
+
+        Args:
+            tokens: (N,) ids in [0, size); a negative one is unknown, and the row begins anew after it.
+            offsets: (rows + 1,) borders of the rows.
+            size: V.
+            order: the longest n-gram, at least 1.
+        """
+        stream = _stream(tokens, offsets, size)
+        depth = _depth(stream, size)
+        counts, keys, contexts, suffixes = [np.bincount(stream, minlength=size + 1)], [], [], []
+        begins = [np.arange(size + 1) == size]  # types whose first token is the begin mark
+        numbers = stream  # (S,) int32: the type that ends at each step, of the order in hand
+        for n in range(2, order + 1):
+            at = np.flatnonzero(depth >= n - 1)
+            type_keys, of_step, type_counts = _count(numbers[at - 1] * np.int64(size + 1) + stream[at])
+            if not len(type_keys):
+                break
+            suffix = np.empty(len(type_keys), np.int32)
+            suffix[of_step] = numbers[at]  # every step of a type writes the same number
+            numbers = np.full(len(stream), -1, np.int32)
+            numbers[at] = of_step
+            context = (type_keys // (size + 1)).astype(np.int32)
+            keys.append(type_keys)
+            counts.append(type_counts)
+            contexts.append(context)
+            suffixes.append(suffix)
+            begins.append(begins[-1][context])
+        del stream, depth, numbers
+        for n in range(len(counts) - 1):  # below the top: in how many contexts, not how often; after a mark there is one
+            left = np.bincount(suffixes[n], minlength=len(counts[n]))
+            counts[n] = np.where(begins[n], counts[n], left)
+        counts[0][size] = 0  # a begin mark is never predicted
+        return cls._smooth(size, counts, keys, contexts, suffixes)
+
+    @classmethod
+    def _smooth(
+        cls,
+        size: int,
+        counts: list[np.ndarray],
+        keys: list[np.ndarray],
+        contexts: list[np.ndarray],
+        suffixes: list[np.ndarray],
+    ) -> KneserNey:
+        kept, back = _discount(counts[0], np.zeros(size + 1, np.int32), 1)
+        lower = kept + back[0] / size
+        lower[size] = 0.0
+        best = np.array([lower[:size].argmax()], np.int32)
+        best_chance = lower[best].astype(np.float32)
+        first, orders = lower, []
+        shorter = np.zeros(size + 1, np.int32)  # each context's own suffix, a context of the order below
+        for n, key in enumerate(keys):
+            kept, back = _discount(counts[n + 1], contexts[n], len(counts[n]))
+            chances = (kept + back[contexts[n]] * lower[suffixes[n]]).astype(np.float32)
+            # A token that never followed a context can be its likeliest only if it is the shorter context's.
+            best, best_chance = best[shorter], back.astype(np.float32) * best_chance[shorter]
+            starts = np.flatnonzero(np.diff(contexts[n], prepend=-1))
+            seen, tops = contexts[n][starts], np.maximum.reduceat(chances, starts)
+            top = np.flatnonzero(chances == np.repeat(tops, np.diff(starts, append=len(key))))[::-1]
+            token = np.empty(len(back), np.int32)
+            token[contexts[n][top]] = key[top] % (size + 1)  # of equal ones the lowest id is written last
+            better = tops >= best_chance[seen]
+            best[seen[better]], best_chance[seen[better]] = token[seen[better]], tops[better]
+            orders.append(_Order(key, chances, back.astype(np.float32), best))
+            lower, shorter = chances, suffixes[n]
+        return cls(size, first, tuple(orders))
+
+    def score(self, tokens: np.ndarray, offsets: np.ndarray, asked: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Probabilities and likeliest tokens.
+
+        Args:
+            tokens: (N,) as for `fit`.
+            offsets: (rows + 1,) borders of the rows.
+            asked: (Q,) the steps to answer; their tokens are not negative.
+
+        Returns:
+            (Q,) float64 probability of each asked token after the tokens before it in its row, and (Q,) int32 the
+            likeliest token there.
+        """
+        stream = _stream(tokens, offsets, self.size)
+        depth = _depth(stream, self.size)
+        chances = self.first[stream]
+        best = np.full(len(stream), self.first[: self.size].argmax(), np.int32)
+        numbers = stream
+        for n, order in enumerate(self.orders, start=2):
+            at = np.flatnonzero(depth >= n - 1)
+            context = numbers[at - 1]
+            at, context = at[context >= 0], context[context >= 0]
+            key = context * np.int64(self.size + 1) + stream[at]
+            found = np.minimum(np.searchsorted(order.keys, key), len(order.keys) - 1)
+            hit = order.keys[found] == key
+            chances[at] = np.where(hit, order.chances[found], order.back[context] * chances[at])
+            best[at] = order.best[context]
+            numbers = np.full(len(stream), -1, np.int32)
+            numbers[at] = np.where(hit, found, -1)
+        where = asked + np.searchsorted(offsets, asked, side="right")  # a begin mark before each row so far
+        return chances[where], best[where]
+
+
+def _stream(tokens: np.ndarray, offsets: np.ndarray, size: int) -> np.ndarray:
+    """(S,) int32: the rows end to end, the mark ``size`` before each and in place of unknown tokens."""
+    stream = np.full(len(tokens) + len(offsets) - 1, size, np.int32)
+    stream[np.arange(len(tokens)) + np.repeat(np.arange(1, len(offsets)), np.diff(offsets))] = tokens
+    stream[stream < 0] = size
+    return stream
+
+
+def _depth(stream: np.ndarray, mark: int) -> np.ndarray:
+    """(S,) int32: the steps since the last mark."""
+    steps = np.arange(len(stream), dtype=np.int32)
+    return np.asarray(steps - np.maximum.accumulate(np.where(stream == mark, steps, np.int32(0))))
+
+
+def _count(keys: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """(U,) sorted distinct keys, (S,) int32 the number of each step's, (U,) how often each occurs; ``keys`` is used up."""
+    order = np.argsort(keys)
+    keys = keys[order]
+    new = np.diff(keys, prepend=-1) != 0
+    numbers = np.empty(len(keys), np.int32)
+    numbers[order] = np.cumsum(new, dtype=np.int32) - 1
+    starts = np.flatnonzero(new)
+    return keys[starts], numbers, np.diff(starts, append=len(keys))
+
+
+def _discount(counts: np.ndarray, contexts: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:
+    """(U,) each type's own share of its context, and (size,) the share of each context that is left over."""
+    taken = _discounts(counts)[np.minimum(counts, 3)]
+    totals = np.bincount(contexts, counts, size)
+    seen = np.maximum(totals, 1)
+    left = np.where(totals > 0, np.bincount(contexts, taken, size) / seen, 1.0)
+    return (counts - taken) / seen[contexts], left
+
+
+def _discounts(counts: np.ndarray) -> np.ndarray:
+    """(4,) what is taken from a count of 0, 1, 2, and 3 or more, from the counts of counts."""
+    n1, n2, n3, n4 = np.bincount(np.minimum(counts, 5), minlength=6)[1:5].astype(float)
+    if 0 in (n1, n2, n3, n4):
+        return _FALLBACK
+    y = n1 / (n1 + 2 * n2)
+    found = np.array([0.0, 1 - 2 * y * n2 / n1, 2 - 3 * y * n3 / n2, 3 - 4 * y * n4 / n3])
+    return found if (found[1:] > 0).all() and (found <= np.arange(4)).all() else _FALLBACK

@@ -1,0 +1,59 @@
+"""Tomorrow will be as today."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, Self
+
+import numpy as np
+
+from unrolled.baselines.forecasts import asks_for_numbers, known_so_far, means, score_next, score_windows
+from unrolled.data.examples import Examples
+
+__all__ = ["LastValue"]
+
+
+@dataclass(frozen=True, slots=True)
+class LastValue:
+    r"""Each channel stays at its last known value: :math:`\hat y_{t+h} = y_t` for every h.
+
+    Missing values are passed over; where nothing is known yet the training mean stands in.
+
+    What it shows: for a random walk, prices above all, nothing better is possible; a model that tracks a curve
+    closely one step ahead often does no more than this, one step late.
+
+    Applies to: forecasts, and next steps that are real vectors.
+
+    Cost: O(1) an answer.
+
+    References:
+        Hyndman and Athanasopoulos, Forecasting, section 5.2. https://otexts.com/fpp3/simple-methods.html
+
+    Example:
+        >>> from unrolled.batch import Continuous
+        >>> from unrolled.data.encoded import Encoded
+        >>> ramp = Encoded(np.arange(5, dtype=np.float32)[:, None], np.array([0, 5]))
+        >>> steps = Examples({"x": ramp}, {"x": Continuous(1)}, ramp, Continuous(1), "horizon", None, 2)
+        >>> LastValue.fit(steps).score(steps)
+        {'mse': 2.5, 'mae': 1.5}
+    """
+
+    name: ClassVar[str] = "last value"
+    otherwise: np.ndarray  # (W,) where nothing is known
+
+    @staticmethod
+    def applies(examples: Examples) -> bool:
+        return asks_for_numbers(examples)
+
+    @classmethod
+    def fit(cls, train: Examples) -> Self:
+        return cls(means(train))
+
+    def score(self, part: Examples) -> dict[str, float]:
+        known = known_so_far(part, self.otherwise)
+        if part.form == "next":
+            return score_next(part, lambda steps: known[steps - 1])
+        return score_windows(part, lambda begins, stops: known[stops - 1][:, None])
+
+
+MEMBER = LastValue

@@ -1,0 +1,82 @@
+"""The answer that is most frequent in training, whatever the input."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, Self
+
+import numpy as np
+
+from unrolled.baselines.questions import (
+    asked_steps,
+    classes,
+    known_rows,
+    label_scores,
+    label_sets,
+    set_scores,
+    target_of,
+)
+from unrolled.data.examples import Examples
+
+__all__ = ["Majority"]
+
+
+@dataclass(frozen=True, slots=True)
+class Majority:
+    r"""The frequencies of the training labels, with one imagined example of each class.
+
+    .. math:: p_k = (n_k + 1) / (n + K) \quad\text{one label}; \qquad p_k = (n_k + 1) / (n + 2) \quad\text{sets}
+
+    What it shows: how uneven the classes are. An accuracy of 95 % says nothing where 95 % of the rows have one
+    label; a model that does not beat this has learned nothing from its input.
+
+    Applies to: labels of rows, of steps, and sets of labels.
+
+    Cost: one count of the training labels, O(1) an answer.
+
+    References:
+        Holte, Very Simple Classification Rules Perform Well, 1993. https://doi.org/10.1023/A:1022631118932
+
+    Example:
+        >>> from unrolled.batch import Discrete
+        >>> from unrolled.data.encoded import Encoded
+        >>> x = Encoded(np.zeros(4, np.int64), None)
+        >>> y = Encoded(np.array([0, 0, 0, 1]), None)
+        >>> rows = Examples({"x": x}, {"x": Discrete(1, time=False)}, y, Discrete(2, time=False), "one")
+        >>> Majority.fit(rows).score(rows)["accuracy"]
+        0.75
+    """
+
+    name: ClassVar[str] = "majority"
+    probabilities: np.ndarray  # (K,)
+
+    @staticmethod
+    def applies(examples: Examples) -> bool:
+        return classes(examples) > 0 and examples.form in ("one", "set", "aligned")
+
+    @classmethod
+    def fit(cls, train: Examples) -> Self:
+        size = classes(train)
+        if train.form == "set":
+            sets = label_sets(train)
+            return cls((sets.sum(0) + 1) / (len(sets) + 2))
+        counts = np.bincount(_labels(train), minlength=size) + 1
+        return cls(counts / counts.sum())
+
+    def score(self, part: Examples) -> dict[str, float]:
+        if part.form == "set":
+            sets = label_sets(part)
+            return set_scores(np.broadcast_to(self.probabilities, sets.shape), sets)
+        labels = _labels(part)
+        prediction = np.full(len(labels), self.probabilities.argmax())
+        return label_scores(
+            -np.log(self.probabilities[labels]), prediction, labels, "label" if part.form == "one" else "step"
+        )
+
+
+def _labels(examples: Examples) -> np.ndarray:
+    where = known_rows(examples) if examples.form == "one" else asked_steps(examples)
+    return np.asarray(target_of(examples).values[where])
+
+
+MEMBER = Majority

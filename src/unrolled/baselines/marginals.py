@@ -1,0 +1,57 @@
+"""How often each of several channels is on, whatever came before."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, Self
+
+import numpy as np
+
+from unrolled.baselines.questions import asked_steps, is_several_hot, target_of
+from unrolled.data.examples import Examples
+from unrolled.metrics import nll_nats_per_step
+
+__all__ = ["Marginals"]
+
+
+@dataclass(frozen=True, slots=True)
+class Marginals:
+    r"""Each channel's own frequency in training, channels taken for independent: :math:`p_k = (n_k + 1) / (n + 2)`.
+
+    What it shows: the unigram of music and other several-hot steps; what is known of a step without memory and
+    without harmony. A network's loss starts here, when it has learned its output bias and nothing else.
+
+    Applies to: the next step, where every channel is 0 or 1.
+
+    Cost: one count, O(K) an answer.
+
+    References:
+        Boulanger-Lewandowski et al., 2012, table 1. https://arxiv.org/abs/1206.6392
+
+    Example:
+        >>> from unrolled.batch import Continuous
+        >>> from unrolled.data.encoded import Encoded
+        >>> keys = Encoded(np.array([[1, 0], [1, 0], [1, 1]], np.float32), np.array([0, 3]))
+        >>> roll = Examples({"x": keys}, {"x": Continuous(2)}, keys, Continuous(2), "next")
+        >>> round(Marginals.fit(roll).score(roll)["nll_nats_per_step"], 3)
+        0.981
+    """
+
+    name: ClassVar[str] = "marginals"
+    probabilities: np.ndarray  # (K,)
+
+    @staticmethod
+    def applies(examples: Examples) -> bool:
+        return is_several_hot(examples)
+
+    @classmethod
+    def fit(cls, train: Examples) -> Self:
+        values = target_of(train).values[asked_steps(train)]
+        return cls((np.nansum(values, 0, dtype=np.float64) + 1) / ((~np.isnan(values)).sum(0) + 2))
+
+    def score(self, part: Examples) -> dict[str, float]:
+        values = target_of(part).values[asked_steps(part)]
+        return {"nll_nats_per_step": nll_nats_per_step(np.broadcast_to(self.probabilities, values.shape), values)}
+
+
+MEMBER = Marginals

@@ -1,0 +1,63 @@
+"""The training mean, whatever the input."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, Self
+
+import numpy as np
+
+from unrolled.baselines.forecasts import asks_for_numbers, means, score_next, score_windows
+from unrolled.baselines.questions import known_rows, number_scores, target_of
+from unrolled.batch import Continuous
+from unrolled.data.examples import Examples
+
+__all__ = ["Mean"]
+
+
+@dataclass(frozen=True, slots=True)
+class Mean:
+    r"""Each channel's mean over the training split: :math:`\hat y = \bar y_{\text{train}}`.
+
+    What it shows: how much there is to explain. Its squared error is the variance (1 in scaled units, if the split
+    is like the training split), and its r2 is 0 or less. A long-range forecast that is worse than this would do
+    better to say nothing.
+
+    Applies to: a number for each row, forecasts, and next steps that are real vectors.
+
+    Cost: one mean, O(1) an answer.
+
+    References:
+        Hyndman and Athanasopoulos, Forecasting, section 5.2. https://otexts.com/fpp3/simple-methods.html
+
+    Example:
+        >>> from unrolled.data.encoded import Encoded
+        >>> x, y = Encoded(np.zeros((3, 1)), None), Encoded(np.array([[0.0], [1.0], [2.0]]), None)
+        >>> spec = Continuous(1, time=False)
+        >>> rows = Examples({"x": x}, {"x": spec}, y, spec, "one")
+        >>> Mean.fit(rows).score(rows)["r2"]
+        0.0
+    """
+
+    name: ClassVar[str] = "mean"
+    values: np.ndarray  # (W,)
+
+    @staticmethod
+    def applies(examples: Examples) -> bool:
+        number = examples.form == "one" and isinstance(examples.target_spec, Continuous)
+        return number or asks_for_numbers(examples)
+
+    @classmethod
+    def fit(cls, train: Examples) -> Self:
+        return cls(means(train))
+
+    def score(self, part: Examples) -> dict[str, float]:
+        if part.form == "horizon":
+            return score_windows(part, lambda begins, stops: self.values)
+        if part.form == "next":
+            return score_next(part, lambda steps: self.values)
+        target = target_of(part).values[known_rows(part), 0]
+        return number_scores(np.full(len(target), self.values[0]), target)
+
+
+MEMBER = Mean

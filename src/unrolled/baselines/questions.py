@@ -1,0 +1,116 @@
+"""What a split asks, as flat arrays, and the answers' metrics under the tasks' names. Shared by the baselines.
+
+Axes: R rows, N steps of all rows end to end, Q questions, K classes.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+
+from unrolled import metrics
+from unrolled.batch import Continuous, Discrete
+from unrolled.data.encoded import Encoded
+from unrolled.data.examples import Examples
+from unrolled.metrics import MISSING
+
+__all__ = [
+    "asked_steps",
+    "classes",
+    "is_several_hot",
+    "known_rows",
+    "label_scores",
+    "label_sets",
+    "number_scores",
+    "set_scores",
+    "target_of",
+]
+
+_CHUNK = 1 << 20
+
+
+def target_of(examples: Examples) -> Encoded:
+    """The target, which every baseline needs."""
+    assert examples.target is not None, "baselines are scored on splits that have a target"
+    return examples.target
+
+
+def classes(examples: Examples) -> int:
+    """K, the classes of a discrete target; 0 of a continuous one."""
+    spec = examples.target_spec
+    return spec.size if isinstance(spec, Discrete) else 0
+
+
+def known_rows(examples: Examples) -> np.ndarray:
+    """(Q,) int64: the rows of form ``one`` whose target is known."""
+    values = target_of(examples).values
+    return np.flatnonzero(values != MISSING if classes(examples) else ~np.isnan(values[:, 0]))
+
+
+def label_sets(examples: Examples) -> np.ndarray:
+    """(R, K) bool: the labels of each row of form ``set``."""
+    target = target_of(examples)
+    sets = np.zeros((len(target.lengths()), classes(examples)), bool)
+    sets[np.repeat(np.arange(len(sets)), target.lengths()), target.values] = True
+    return sets
+
+
+def asked_steps(examples: Examples) -> np.ndarray:
+    """(Q,) int64: where in the target's values the answers of form ``aligned`` or ``next`` lie, missing ones left out."""
+    target = target_of(examples)
+    lengths = target.lengths()
+    assert target.offsets is not None
+    lowest = np.zeros_like(lengths) if examples.first is None else examples.first
+    if examples.form == "next":
+        lowest = np.maximum(lowest, 1)  # nothing asks for a row's first step
+    asked = np.arange(len(target.values)) >= np.repeat(target.offsets[:-1] + lowest, lengths)
+    if classes(examples):
+        asked &= target.values != MISSING
+    return np.flatnonzero(asked)
+
+
+def is_several_hot(examples: Examples) -> bool:
+    """True for form ``next`` with channels that are all 0 or 1 (or missing), such as the keys of a piano."""
+    if examples.form != "next" or not isinstance(examples.target_spec, Continuous):
+        return False
+    values = target_of(examples).values
+    chunks = (values[at : at + _CHUNK] for at in range(0, len(values), _CHUNK))
+    return all(bool(((chunk == 0) | (chunk == 1) | np.isnan(chunk)).all()) for chunk in chunks)
+
+
+def label_scores(
+    nats: np.ndarray, prediction: np.ndarray, target: np.ndarray, unit: Literal["label", "step", "token"]
+) -> dict[str, float]:
+    """The metrics of answers that are classes.
+
+    Args:
+        nats: (Q,) −ln p of each right answer.
+        prediction: (Q,) the likeliest class.
+        target: (Q,) the right class.
+        unit: what one question is; tokens are too many for an F1 and have bits instead.
+    """
+    loss = float(nats.mean(dtype=np.float64)) if len(nats) else float("nan")
+    scores = {f"loss_nats_per_{unit}": loss, "accuracy": metrics.accuracy(prediction, target)}
+    if unit == "token":
+        return {**scores, "bits_per_token": metrics.bits(loss)}
+    return {**scores, "macro_f1": metrics.macro_f1(prediction, target)}
+
+
+def set_scores(probabilities: np.ndarray, sets: np.ndarray) -> dict[str, float]:
+    """The metrics of (R, K) probabilities of labels against (R, K) bool; a label is chosen above a half."""
+    chosen = probabilities > 0.5
+    return {
+        "loss_nats_per_label": metrics.nll_nats_per_step(probabilities, sets.astype(np.float32)),
+        "micro_f1": metrics.set_micro_f1(chosen, sets),
+        "macro_f1": metrics.set_macro_f1(chosen, sets),
+    }
+
+
+def number_scores(prediction: np.ndarray, target: np.ndarray) -> dict[str, float]:
+    """The metrics of (Q,) numbers, in scaled units."""
+    return {
+        "mse": metrics.mse(prediction, target),
+        "mae": metrics.mae(prediction, target),
+        "r2": metrics.r2(prediction, target),
+    }

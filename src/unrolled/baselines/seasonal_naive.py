@@ -1,0 +1,107 @@
+"""Tomorrow will be as the same hour of yesterday (or of last week)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, Self
+
+import numpy as np
+
+from unrolled.baselines.forecasts import Forecast, asks_for_numbers, known_so_far, means, score_windows
+from unrolled.baselines.questions import target_of
+from unrolled.data.examples import Examples
+
+__all__ = ["SeasonalNaive"]
+
+# quarters, weekdays, months, hours, weeks, days in quarter and half hours, weeks in hours, and years
+_CLASSICAL = (1, 4, 5, 7, 12, 24, 48, 52, 60, 96, 144, 168, 288, 336, 365, 672, 8760)
+_PEAKS = 5  # of the autocorrelation that are tried beside them
+_TRIED_WINDOWS = 400
+_LONGEST = 1 << 17  # steps that the autocorrelation reads
+
+
+@dataclass(frozen=True, slots=True)
+class SeasonalNaive:
+    r"""Each channel repeats its last whole period of m steps.
+
+    .. math:: \hat y_{t+h} = y_{t + h - m \lceil h / m \rceil}
+
+    m is one for all channels: of the classical periods (day, week, year in the usual units) and the highest peaks of
+    the training autocorrelation, the one whose forecasts have the least squared error on the training split; 1 is
+    among them, so that without a season this is the last value. Where less than a period is known, the last value
+    stands in; missing values are passed over.
+
+    What it shows: what the calendar tells. Published networks for load and traffic have been beaten by it; only what
+    a model gains over it is learned dynamics.
+
+    Applies to: forecasts.
+
+    Cost: fit O(N W log N); O(1) an answer.
+
+    References:
+        Hyndman and Athanasopoulos, Forecasting, section 5.2. https://otexts.com/fpp3/simple-methods.html
+
+    Example:
+        >>> from unrolled.batch import Continuous
+        >>> from unrolled.data.encoded import Encoded
+        >>> wave = Encoded(np.tile(np.float32([0, 1, 5]), 20)[:, None], np.array([0, 60]))
+        >>> steps = Examples({"x": wave}, {"x": Continuous(1)}, wave, Continuous(1), "horizon", None, 6)
+        >>> SeasonalNaive.fit(steps).period
+        3
+    """
+
+    name: ClassVar[str] = "seasonal naive"
+    period: int
+    otherwise: np.ndarray  # (W,) where nothing is known
+
+    @staticmethod
+    def applies(examples: Examples) -> bool:
+        return examples.form == "horizon" and asks_for_numbers(examples)
+
+    @classmethod
+    def fit(cls, train: Examples) -> Self:
+        otherwise, longest = means(train), int(train.steps().max(initial=0))
+        known = known_so_far(train, otherwise)
+        stride = max(1, int(train.steps().sum()) // _TRIED_WINDOWS)
+        errors = {
+            period: score_windows(train, _repeating(known, period, train.horizon), stride)["mse"]
+            for period in sorted({*_CLASSICAL, *_peaks(train, known)})
+            if period == 1 or 2 * period <= longest
+        }
+        return cls(min(errors, key=lambda period: (np.nan_to_num(errors[period], nan=np.inf), period)), otherwise)
+
+    def score(self, part: Examples) -> dict[str, float]:
+        known = known_so_far(part, self.otherwise)
+        return score_windows(part, _repeating(known, self.period, part.horizon))
+
+
+def _repeating(known: np.ndarray, period: int, horizon: int) -> Forecast:
+    ahead = np.arange(horizon) % period - period  # (H,) relative to the first step asked
+
+    def forecast(begins: np.ndarray, stops: np.ndarray) -> np.ndarray:
+        at = stops[:, None] + ahead  # (B, H)
+        return np.asarray(known[np.where(at >= begins[:, None], at, stops[:, None] - 1)])
+
+    return forecast
+
+
+def _peaks(train: Examples, known: np.ndarray) -> list[int]:
+    """The lags at which the longest row is most like itself, of all channels together."""
+    offsets, lengths = target_of(train).offsets, train.steps()
+    assert offsets is not None
+    if not lengths.max(initial=0):
+        return []
+    row = int(lengths.argmax())
+    series = known[max(int(offsets[row]), int(offsets[row + 1]) - _LONGEST) : int(offsets[row + 1])].astype(np.float64)
+    series -= series.mean(0)
+    size = 1 << (2 * len(series) - 1).bit_length()  # zeros beyond the end, so that nothing wraps around
+    likeness = np.zeros(len(series) // 2 + 1)
+    for channel in series.T:
+        power = np.abs(np.fft.rfft(channel, size)) ** 2
+        likeness += np.fft.irfft(power, size)[: len(likeness)] / max(1e-12, float(np.square(channel).sum()))
+    middle = likeness[1:-1]
+    tops = np.flatnonzero((middle > likeness[:-2]) & (middle >= likeness[2:])) + 1
+    return sorted(tops[np.argsort(-likeness[tops], kind="stable")][:_PEAKS].tolist())
+
+
+MEMBER = SeasonalNaive

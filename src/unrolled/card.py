@@ -1,0 +1,61 @@
+"""The model card: ``README.md`` of a run directory."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+
+if TYPE_CHECKING:
+    from unrolled.trained import Trained
+    from unrolled.training.trainer import Progress
+
+__all__ = ["card", "table"]
+
+
+def table(metrics: dict[str, float], baselines: dict[str, dict[str, float]]) -> list[str]:
+    """The model beside its baselines, one line each, as a Markdown table; a metric that one lacks is left blank."""
+    names = list(metrics)
+    rows = [("**this model**", metrics), *sorted(baselines.items())]
+    head = ["| | " + " | ".join(names) + " |", "|---|" + "---|" * len(names)]
+    return head + [
+        f"| {name} | " + " | ".join(f"{values[m]:.4g}" if m in values else "" for m in names) + " |" for name, values in rows
+    ]
+
+
+def card(trained: Trained, progress: Progress) -> str:
+    """What the model is, what it was trained on, and how good it is beside the baselines."""
+    config, task = trained.config, trained.task
+    weights = sum(p.numel() for p in trained.network.parameters())
+    lines = [
+        f"# {config.model.name} for {task.name}",
+        "",
+        f"Trained with Unrolled (torch {torch.__version__}, {torch.get_num_threads()} threads): {weights:,} weights, "
+        f"{progress.step} steps in {progress.seconds:.0f} s, seed {config.training.seed}.",
+        "",
+        "## Data",
+        "",
+        *[f"- {role}: `{f['path']}`, {f['size']} bytes, sha256 `{f['sha256']}`" for role, f in config.files.items()],
+        *[f"- input `{name}`: {encoding.report()}" for name, encoding in task.coder.inputs.items()],
+    ]
+    if not task.coder.continues:
+        lines.append(f"- target `{task.coder.target}`: {task.coder.answer.report()}")
+    held = {"valid": config.data.valid or 0.1, "test": config.data.test}
+    lines += [f"- {split}: {how}" for split, how in held.items() if how is not None]
+    lines += ["", "## Results", ""]
+    for split, metrics in trained.metrics.items():
+        lines += [f"On the {split} split, beside baselines fitted on the same training data:", ""]
+        lines += [*table(metrics, trained.baselines.get(split, {})), ""]
+    clipped = 100 * progress.clipped / max(progress.step, 1)
+    lines += [
+        f"Gradients were clipped at norm {config.training.clip} in {clipped:.1f} % of the steps; "
+        f"{progress.skipped} steps were skipped because a loss or gradient was not finite.",
+        "",
+        "## Use",
+        "",
+        f"    unrolled describe {trained.folder}",
+        f"    unrolled evaluate {trained.folder} FILE",
+        f"    unrolled predict {trained.folder} FILE",
+        "",
+    ]
+    return "\n".join(lines)

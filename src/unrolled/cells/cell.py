@@ -1,0 +1,91 @@
+"""What a cell is, and the parts that all cells share: their first weights and their checks.
+
+Axes: B rows, I inputs, H hidden units, G gates.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import torch
+from torch import Tensor, nn
+
+from unrolled.errors import ShapeError, UsageError
+from unrolled.registry import Registry
+from unrolled.state import State
+
+__all__ = ["CELLS", "Cell", "check_input", "check_step", "first_weights"]
+
+CELLS = Registry("cells", "cell")
+
+
+class Cell(Protocol):
+    """One step: ``y, state = cell(x, state)``. It keeps nothing, so the same call always gives the same answer.
+
+    Attributes:
+        gates: the names of the G blocks of rows of its weights, in order.
+        vf: the function of ``torch._VF`` that runs this very cell over time; ``None`` if there is none.
+    """
+
+    input_size: int
+    hidden_size: int
+    gates: tuple[str, ...]
+    vf: str | None
+
+    def __call__(self, x: Tensor, state: State) -> tuple[Tensor, State]:
+        """``x`` (B, I) and the state before -> ``y`` (B, H) and the state after."""
+
+    def initial_state(self, batch: int, like: Tensor) -> State:
+        """The state of ``batch`` rows before their first step, with the dtype and device of ``like``."""
+
+    def weights(self) -> list[Tensor]:
+        """Its weights, in the order in which ``torch._VF`` takes them."""
+
+
+def first_weights(gates: int, input_size: int, hidden_size: int) -> list[nn.Parameter]:
+    """``[weight_ih (G·H, I), weight_hh (G·H, H), bias_ih (G·H,), bias_hh (G·H,)]`` to start training from.
+
+    Each gate of ``weight_ih`` is Glorot-uniform; each gate of ``weight_hh`` is orthogonal, so that a gradient going back
+    through it at first neither grows nor fades; biases are 0.
+
+    References:
+        Glorot and Bengio 2010, https://proceedings.mlr.press/v9/glorot10a.html;
+        Saxe, McClelland and Ganguli 2014, https://arxiv.org/abs/1312.6120
+
+    Raises:
+        UsageError: a size below 1.
+    """
+    for name, size in (("input_size", input_size), ("hidden_size", hidden_size)):
+        if size < 1:
+            raise UsageError(f"{name} must be at least 1, got {size}")
+    weight_ih = torch.empty(gates * hidden_size, input_size)
+    weight_hh = torch.empty(gates * hidden_size, hidden_size)
+    for gate in weight_ih.split(hidden_size):
+        nn.init.xavier_uniform_(gate)
+    for gate in weight_hh.split(hidden_size):
+        nn.init.orthogonal_(gate)
+    biases = [torch.zeros(gates * hidden_size) for _ in range(2)]
+    return [nn.Parameter(tensor) for tensor in (weight_ih, weight_hh, *biases)]
+
+
+def check_input(x: Tensor, axes: str, size: int, dtype: torch.dtype, owner: str) -> None:
+    """Raise a `ShapeError` unless ``x`` has the axes that ``axes`` names, ``(B, I)`` or ``(B, T, I)``, and ``dtype``."""
+    if x.dim() != axes.count(",") + 1 or x.shape[-1] != size:
+        raise ShapeError(f"{owner}: x has shape {tuple(x.shape)}, expected {axes} with I = {size}")
+    if x.dtype != dtype and not torch.is_autocast_enabled(x.device.type):
+        raise ShapeError(f"{owner}: x is {x.dtype} and the weights are {dtype}: convert one of them")
+
+
+def check_step(cell: Cell, x: Tensor, state: State) -> State:
+    """The parts of ``state``, if they and ``x`` (B, I) fit ``cell``.
+
+    Raises:
+        ShapeError: they do not. A state of another batch size would otherwise be broadcast in silence.
+    """
+    owner = type(cell).__name__
+    check_input(x, "(B, I)", cell.input_size, cell.weights()[0].dtype, owner)
+    expected = (x.shape[0], cell.hidden_size)
+    for part in state:
+        if part.shape != expected:
+            raise ShapeError(f"{owner}: state has shape {tuple(part.shape)}, expected {expected}, a row for each of x")
+    return state

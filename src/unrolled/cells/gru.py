@@ -1,0 +1,88 @@
+"""The gated recurrent unit, in the variant of torch and cuDNN. Axes: B rows, I inputs, H hidden units."""
+
+from __future__ import annotations
+
+from typing import ClassVar, NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import linear
+
+from unrolled.cells.cell import check_step, first_weights
+
+__all__ = ["GRU", "GRUState"]
+
+
+class GRUState(NamedTuple):
+    """``h`` (B, H): what the cell remembers, and its output."""
+
+    h: Tensor
+
+
+class GRU(nn.Module):
+    """The gated recurrent unit: the state moves a learned part of the way towards a candidate.
+
+    ::
+
+        r_t = σ(W_ir x_t + b_ir + W_hr h_{t-1} + b_hr)                 reset
+        z_t = σ(W_iz x_t + b_iz + W_hz h_{t-1} + b_hz)                 update: 1 keeps the old state
+        n_t = tanh(W_in x_t + b_in + r_t ⊙ (W_hn h_{t-1} + b_hn))      candidate
+        h_t = (1 - z_t) ⊙ n_t + z_t ⊙ h_{t-1}                          y_t = h_t
+
+    This is the variant of torch and cuDNN, which resets *after* the product with W_hn; textbooks reset before it,
+    and call Γ_u what is 1 - z_t here. `unrolled.reference` has both.
+
+    Args:
+        input_size: I ≥ 1.
+        hidden_size: H ≥ 1.
+
+    Shape:
+        x (B, I), state.h (B, H), y (B, H), all of the dtype of the weights. Rows of the weights: r, z, n.
+
+    Raises:
+        UsageError: a size below 1.
+        ShapeError: x or the state does not fit.
+
+    Cost:
+        3H(I + H) multiply-adds per row and step; H numbers of state.
+
+    References:
+        Cho et al. 2014, https://arxiv.org/abs/1406.1078
+
+    Example:
+        >>> cell = GRU(3, 4)
+        >>> y, state = cell(torch.zeros(2, 3), cell.initial_state(2, torch.zeros(())))
+        >>> y.shape
+        torch.Size([2, 4])
+    """
+
+    gates: ClassVar[tuple[str, ...]] = ("r", "z", "n")
+    vf: ClassVar[str] = "gru"
+
+    def __init__(self, input_size: int, hidden_size: int) -> None:
+        super().__init__()
+        self.input_size, self.hidden_size = input_size, hidden_size
+        weights = first_weights(3, input_size, hidden_size)
+        self.weight_ih, self.weight_hh, self.bias_ih, self.bias_hh = weights
+
+    def forward(self, x: Tensor, state: GRUState) -> tuple[Tensor, GRUState]:
+        """One step."""
+        (h,) = check_step(self, x, state)
+        x_r, x_z, x_n = linear(x, self.weight_ih, self.bias_ih).chunk(3, 1)
+        h_r, h_z, h_n = linear(h, self.weight_hh, self.bias_hh).chunk(3, 1)
+        r = torch.sigmoid(x_r + h_r)
+        z = torch.sigmoid(x_z + h_z)
+        n = torch.tanh(x_n + r * h_n)
+        h = (1 - z) * n + z * h
+        return h, GRUState(h)
+
+    def initial_state(self, batch: int, like: Tensor) -> GRUState:
+        """Zeros of the dtype and device of ``like``."""
+        return GRUState(like.new_zeros(batch, self.hidden_size))
+
+    def weights(self) -> list[Tensor]:
+        """In the order of ``torch._VF``."""
+        return [self.weight_ih, self.weight_hh, self.bias_ih, self.bias_hh]
+
+
+MEMBER = GRU

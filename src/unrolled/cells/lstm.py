@@ -1,0 +1,92 @@
+"""Long short-term memory. Axes: B rows, I inputs, H hidden units."""
+
+from __future__ import annotations
+
+from typing import ClassVar, NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import linear
+
+from unrolled.cells.cell import check_step, first_weights
+
+__all__ = ["LSTM", "LSTMState"]
+
+
+class LSTMState(NamedTuple):
+    """``h`` (B, H) is the output, ``c`` (B, H) the memory behind it."""
+
+    h: Tensor
+    c: Tensor
+
+
+class LSTM(nn.Module):
+    """Long short-term memory: a memory that is added to, so that gradients reach far back.
+
+    ::
+
+        i_t = σ(W_ii x_t + b_ii + W_hi h_{t-1} + b_hi)         input gate
+        f_t = σ(W_if x_t + b_if + W_hf h_{t-1} + b_hf)         forget gate: 1 keeps
+        g_t = tanh(W_ig x_t + b_ig + W_hg h_{t-1} + b_hg)      candidate
+        o_t = σ(W_io x_t + b_io + W_ho h_{t-1} + b_ho)         output gate
+        c_t = f_t ⊙ c_{t-1} + i_t ⊙ g_t
+        h_t = o_t ⊙ tanh(c_t)                                  y_t = h_t
+
+    The forget gate starts with a bias of 1, counted over both biases (b_if = 1, b_hf = 0), so that it starts by keeping.
+
+    Args:
+        input_size: I ≥ 1.
+        hidden_size: H ≥ 1.
+
+    Shape:
+        x (B, I), state.h and state.c (B, H), y (B, H), all of the dtype of the weights. Rows of the weights: i, f, g, o.
+
+    Raises:
+        UsageError: a size below 1.
+        ShapeError: x or the state does not fit.
+
+    Cost:
+        4H(I + H) multiply-adds per row and step; 2H numbers of state.
+
+    References:
+        Hochreiter and Schmidhuber 1997, https://doi.org/10.1162/neco.1997.9.8.1735;
+        the forget gate: Gers, Schmidhuber and Cummins 2000, https://doi.org/10.1162/089976600300015015;
+        its bias: Jozefowicz, Zaremba and Sutskever 2015, https://proceedings.mlr.press/v37/jozefowicz15.html
+
+    Example:
+        >>> cell = LSTM(3, 4)
+        >>> y, (h, c) = cell(torch.zeros(2, 3), cell.initial_state(2, torch.zeros(())))
+        >>> y.shape, c.shape
+        (torch.Size([2, 4]), torch.Size([2, 4]))
+    """
+
+    gates: ClassVar[tuple[str, ...]] = ("i", "f", "g", "o")
+    vf: ClassVar[str] = "lstm"
+
+    def __init__(self, input_size: int, hidden_size: int) -> None:
+        super().__init__()
+        self.input_size, self.hidden_size = input_size, hidden_size
+        weights = first_weights(4, input_size, hidden_size)
+        self.weight_ih, self.weight_hh, self.bias_ih, self.bias_hh = weights
+        nn.init.ones_(self.bias_ih[hidden_size : 2 * hidden_size])
+
+    def forward(self, x: Tensor, state: LSTMState) -> tuple[Tensor, LSTMState]:
+        """One step."""
+        h, c = check_step(self, x, state)
+        gates = linear(x, self.weight_ih, self.bias_ih) + linear(h, self.weight_hh, self.bias_hh)  # (B, 4H)
+        i, f, g, o = gates.chunk(4, 1)
+        c = torch.sigmoid(f) * c + torch.sigmoid(i) * torch.tanh(g)
+        h = torch.sigmoid(o) * torch.tanh(c)
+        return h, LSTMState(h, c)
+
+    def initial_state(self, batch: int, like: Tensor) -> LSTMState:
+        """Zeros of the dtype and device of ``like``."""
+        zeros = like.new_zeros(batch, self.hidden_size)
+        return LSTMState(zeros, zeros.clone())
+
+    def weights(self) -> list[Tensor]:
+        """In the order of ``torch._VF``."""
+        return [self.weight_ih, self.weight_hh, self.bias_ih, self.bias_hh]
+
+
+MEMBER = LSTM

@@ -1,0 +1,87 @@
+"""The simple recurrent cell of Elman. Axes: B rows, I inputs, H hidden units."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal, NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import linear
+
+from unrolled.cells.cell import check_step, first_weights
+from unrolled.errors import UsageError, did_you_mean
+
+__all__ = ["RNN", "RNNState"]
+
+_NONLINEARITIES = {"tanh": torch.tanh, "relu": torch.relu, "sigmoid": torch.sigmoid}
+
+
+class RNNState(NamedTuple):
+    """``h`` (B, H): what the cell remembers, and its output."""
+
+    h: Tensor
+
+
+class RNN(nn.Module):
+    """The simple recurrent cell: a new state from the input and the old state through one layer.
+
+    ::
+
+        h_t = φ(W_ih x_t + b_ih + W_hh h_{t-1} + b_hh)        y_t = h_t
+
+    Args:
+        input_size: I ≥ 1.
+        hidden_size: H ≥ 1.
+        nonlinearity: φ, one of ``tanh``, ``relu``, ``sigmoid``. ``sigmoid`` is the slow one: torch has no loop of its own
+            for it.
+
+    Shape:
+        x (B, I), state.h (B, H), y (B, H), all of the dtype of the weights.
+
+    Raises:
+        UsageError: a size below 1, an unknown nonlinearity.
+        ShapeError: x or the state does not fit.
+
+    Cost:
+        H(I + H) multiply-adds per row and step; H numbers of state.
+
+    References:
+        Elman 1990, Finding structure in time, https://doi.org/10.1207/s15516709cog1402_1
+
+    Example:
+        >>> cell = RNN(3, 4)
+        >>> y, state = cell(torch.zeros(2, 3), cell.initial_state(2, torch.zeros(())))
+        >>> y.shape, torch.equal(y, state.h)
+        (torch.Size([2, 4]), True)
+    """
+
+    gates: ClassVar[tuple[str, ...]] = ("h",)
+
+    def __init__(
+        self, input_size: int, hidden_size: int, nonlinearity: Literal["tanh", "relu", "sigmoid"] = "tanh"
+    ) -> None:
+        super().__init__()
+        if nonlinearity not in _NONLINEARITIES:
+            raise UsageError(f"unknown nonlinearity {nonlinearity!r}.{did_you_mean(nonlinearity, _NONLINEARITIES)}")
+        self.input_size, self.hidden_size, self.nonlinearity = input_size, hidden_size, nonlinearity
+        self.vf = None if nonlinearity == "sigmoid" else f"rnn_{nonlinearity}"
+        weights = first_weights(1, input_size, hidden_size)
+        self.weight_ih, self.weight_hh, self.bias_ih, self.bias_hh = weights
+
+    def forward(self, x: Tensor, state: RNNState) -> tuple[Tensor, RNNState]:
+        """One step."""
+        (h,) = check_step(self, x, state)
+        h = linear(x, self.weight_ih, self.bias_ih) + linear(h, self.weight_hh, self.bias_hh)
+        h = _NONLINEARITIES[self.nonlinearity](h)
+        return h, RNNState(h)
+
+    def initial_state(self, batch: int, like: Tensor) -> RNNState:
+        """Zeros of the dtype and device of ``like``."""
+        return RNNState(like.new_zeros(batch, self.hidden_size))
+
+    def weights(self) -> list[Tensor]:
+        """In the order of ``torch._VF``."""
+        return [self.weight_ih, self.weight_hh, self.bias_ih, self.bias_hh]
+
+
+MEMBER = RNN

@@ -1,0 +1,156 @@
+"""One frozen model per part of a run. Together they are ``config.json``: names and numbers only, never code."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from unrolled.errors import ModelError, UsageError, did_you_mean
+
+__all__ = ["FORMAT", "DataConfig", "ModelConfig", "Part", "RunConfig", "TaskConfig", "TrainingConfig", "spread"]
+
+FORMAT = 1
+_LARGEST_SIZE = 65_536  # no layer of ours is wider; a larger number in a file is an attack or an accident
+
+
+class Part(BaseModel):
+    """The base of every part: frozen, no unknown keys, and errors in our words."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    @classmethod
+    def check(cls, values: dict[str, Any]) -> Self:
+        """Build from a user's values.
+
+        Raises:
+            UsageError: an unknown key (with the nearest known one) or a value out of range.
+        """
+        try:
+            return cls(**values)
+        except ValidationError as error:
+            first = error.errors()[0]
+            name = ".".join(str(part) for part in first["loc"])
+            if first["type"] == "extra_forbidden":
+                raise UsageError(f"unknown option {name!r}.{did_you_mean(name, cls.model_fields)}") from None
+            raise UsageError(f"option {name!r} = {first['input']!r}: {first['msg']}") from None
+
+
+class DataConfig(Part):
+    """Where the sequences come from and how they are read, split and encoded."""
+
+    source: str = "memory"
+    by: str | None = None
+    order: str | None = None
+    target: tuple[str, ...] = ()
+    inputs: tuple[str, ...] = ()
+    ignore: tuple[str, ...] = ()
+    kinds: dict[str, str] = {}
+    tokens: Literal["characters", "words", "bpe", "bytes"] | None = None
+    vocabulary: int = Field(20_000, ge=8, le=1_000_000)
+    missing: Literal["refuse", "impute"] = "refuse"
+    text_encoding: str = "utf-8"
+    documents: Literal["file", "line"] = "file"
+    valid: str | float | None = None
+    test: str | float | None = None
+
+
+class ModelConfig(Part):
+    """The network. ``hidden`` is each direction's size, ``window`` the steps that the `window` model sees."""
+
+    name: str = "lstm"
+    layers: int = Field(1, ge=1, le=64)
+    hidden: int = Field(128, ge=1, le=_LARGEST_SIZE)
+    dropout: float = Field(0.0, ge=0, lt=1)
+    embedding: int | None = Field(None, ge=0, le=_LARGEST_SIZE)  # None: chosen by size; 0: one-hot
+    pool: Literal["last", "mean", "max"] | None = None
+    window: int = Field(16, ge=1, le=_LARGEST_SIZE)
+
+
+class TaskConfig(Part):
+    """What is asked of the sequences. ``lookback`` is the steps of history that a forecast is trained on."""
+
+    name: str
+    horizon: int | None = Field(None, ge=1, le=100_000)
+    lookback: int | None = Field(None, ge=1, le=1_000_000)
+    quantiles: tuple[Annotated[float, Field(gt=0, lt=1)], ...] = ()
+
+
+class TrainingConfig(Part):
+    """The loop. At most one of ``steps``, ``epochs`` and ``minutes``; none means: until validation stops improving."""
+
+    steps: int | None = Field(None, ge=1)
+    epochs: float | None = Field(None, gt=0)
+    minutes: float | None = Field(None, gt=0)
+    batch: int = Field(32, ge=1)
+    lr: float = Field(2e-3, gt=0)
+    warmup: float = Field(0.02, ge=0, le=1)
+    weight_decay: float = Field(0.01, ge=0)
+    clip: float | None = Field(1.0, gt=0)
+    bptt: int | None = Field(None, ge=1)
+    bptt_gradient: int | None = Field(None, ge=1)
+    patience: int | None = Field(None, ge=1)
+    checkpoint_every: str | None = None
+    seed: int = Field(0, ge=0, lt=2**63)
+    device: str = "auto"
+
+
+class RunConfig(Part):
+    """The whole of ``config.json``."""
+
+    format: int = FORMAT
+    task: TaskConfig
+    data: DataConfig
+    model: ModelConfig
+    training: TrainingConfig
+    files: dict[str, dict[str, str | int]] = {}  # role -> path, size, sha256 of the data when the run began
+
+    @classmethod
+    def parse(cls, text: str, place: str) -> RunConfig:
+        """Read ``config.json``.
+
+        Raises:
+            ModelError: it is not ours, is newer than we are, or holds what we do not know.
+        """
+        import json
+
+        try:
+            values = json.loads(text)
+            version = values["format"]
+        except (ValueError, KeyError, TypeError, RecursionError):
+            raise ModelError(f"{place} is not a run of ours: its config.json cannot be read") from None
+        if isinstance(version, int) and version > FORMAT:
+            raise ModelError(f"{place} has format {version}, newer than {FORMAT}, which this version reads: upgrade unrolled")
+        try:
+            return cls(**values)
+        except ValidationError as error:
+            first = error.errors()[0]
+            name = ".".join(str(part) for part in first["loc"])
+            raise ModelError(f"{place}: config.json is not one of ours at {name!r}: {first['msg']}") from None
+
+
+_PARTS: dict[str, type[Part]] = {"data": DataConfig, "model": ModelConfig, "task": TaskConfig, "training": TrainingConfig}
+_ALIASES = {"task": ("task", "name"), "model": ("model", "name")}
+
+
+def spread(options: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """A user's flat options by part; ``None`` means not given.
+
+    Raises:
+        UsageError: an unknown option, with the nearest known one.
+
+    Example:
+        >>> spread({"model": "gru", "lr": 1e-3})["model"]
+        {'name': 'gru'}
+    """
+    homes = {field: (part, field) for part, model in _PARTS.items() for field in model.model_fields if field != "name"}
+    homes |= _ALIASES
+    del homes["source"]
+    parts: dict[str, dict[str, Any]] = {part: {} for part in _PARTS}
+    for name, value in options.items():
+        if name not in homes:
+            raise UsageError(f"unknown option {name!r}.{did_you_mean(name, homes)}")
+        if value is not None:
+            part, field = homes[name]
+            parts[part][field] = value
+    return parts

@@ -1,0 +1,1 @@
+"""Files → sequences → batches; never sees a network."""

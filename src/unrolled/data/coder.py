@@ -1,0 +1,260 @@
+"""The coder: every column's encoding, fitted on the training split and kept with the model."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from unrolled.batch import Continuous
+from unrolled.data.encoded import ENCODINGS, Encoded, Encoding, Options, Where
+from unrolled.data.examples import Examples, Form
+from unrolled.data.sequences import Sequences, merge
+from unrolled.errors import DataError, ModelError
+
+__all__ = ["Coder", "Roles", "drop_missing"]
+
+
+@dataclass(frozen=True, slots=True)
+class Roles:
+    """Who is who among the columns.
+
+    Attributes:
+        inputs: what the network reads.
+        target: what it answers; for ``next`` and ``horizon`` one of the inputs.
+        form: how the target answers the inputs (see `Examples`).
+        kinds: kinds that the question gives to columns, over those that were inferred.
+        joined: numeric columns that together are the target, one channel each.
+    """
+
+    inputs: tuple[str, ...]
+    target: str
+    form: Form
+    kinds: dict[str, str] = field(default_factory=dict)
+    joined: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Coder:
+    """The encodings of the input columns and of the target.
+
+    Attributes:
+        inputs: column name -> its encoding, in the order in which the network reads them.
+        target: the target's column name, or ``None`` if there is only something to continue.
+        answer: the target's encoding; the input's own where the target is an input (``next``, ``horizon``).
+        form: how the target answers the inputs (see `Examples`).
+        horizon: H of a forecast, else 0.
+        joined: the numeric columns that are the channels of the target, where it is not a column of the table itself.
+    """
+
+    inputs: dict[str, Encoding]
+    target: str
+    answer: Encoding
+    form: Form
+    horizon: int = 0
+    joined: tuple[str, ...] = ()
+
+    @classmethod
+    def fit(cls, train: Sequences, roles: Roles, options: Options, horizon: int = 0) -> Coder:
+        """Learn every encoding from the training split alone (C10)."""
+        target, form = roles.target, roles.form
+        kinds = {**train.kinds, **roles.kinds}
+        fitted: dict[str, Encoding] = {}
+        for name in roles.inputs:
+            if name == target and roles.joined:
+                table = merge(train, roles.joined, target)
+                series = ENCODINGS.get("series").fit(table.column(target), options, train.where(target))
+                fitted[name] = series.named(list(roles.joined))
+                continue
+            own = replace(options, framed=form == "next" and name == target)
+            fitted[name] = ENCODINGS.get(kinds[name]).fit(train.column(name), own, train.where(name))
+        if form in ("next", "horizon"):
+            return cls(fitted, target, fitted[target], form, horizon, roles.joined)
+        closed = replace(options, closed=True)
+        answer = ENCODINGS.get(kinds[target]).fit(train.column(target), closed, train.where(target))
+        return cls(fitted, target, answer, form)
+
+    @property
+    def continues(self) -> bool:
+        """True where the target is the inputs' own future."""
+        return self.form in ("next", "horizon")
+
+    def encode(self, part: Sequences, *, with_target: bool = True, cache: Path | None = None) -> Examples:
+        """One split as numbers.
+
+        Args:
+            part: the split; columns that the model does not know are left alone.
+            with_target: False where there is only something to answer.
+            cache: a folder for encodings too large for memory.
+
+        Raises:
+            DataError: a column is missing, two columns differ in length in a row, or a value cannot be encoded.
+        """
+        encoded = {name: self._column(part, name, encoding, cache) for name, encoding in self.inputs.items()}
+        target: Encoded | None = None
+        if with_target:
+            if self.continues:
+                target = _without_flags(encoded[self.target], self.answer)
+            else:
+                target = self._column(part, self.target, self.answer, cache)
+        timed = {name: column for name, column in encoded.items() if column.offsets is not None}
+        if self.form == "aligned" and target is not None:
+            timed[self.target] = target
+        _same_lengths(timed, part)
+        specs = {name: encoding.spec for name, encoding in self.inputs.items()}
+        return Examples(encoded, specs, target, self.answer_spec, self.form, part.first, self.horizon)
+
+    @property
+    def answer_spec(self) -> Any:
+        """How the target looks; without the channels that flag missing values, which nobody asks for."""
+        spec = self.answer.spec
+        return Continuous(_channels(self.answer), spec.time) if isinstance(spec, Continuous) else spec
+
+    def _column(self, part: Sequences, name: str, encoding: Encoding, cache: Path | None) -> Encoded:
+        whole = merge(part, self.joined, name) if name == self.target and self.joined else part
+        array = whole.column(name)
+        file = None
+        if cache is not None:
+            cache.mkdir(parents=True, exist_ok=True)
+            number = [*self.inputs, self.target].index(name)
+            file = cache / f"{Path(part.origin).name}-{len(list(cache.iterdir()))}-{number}.ids"
+        return encoding.encode(array, part.where(name), file)
+
+    def encode_step(self, value: Any, file: str = "the stream") -> list[dict[str, np.ndarray]]:
+        """One step of live input as numbers: column name -> () int64 or (W,) float32.
+
+        Args:
+            value: {column: value}; where there is one input column, its value alone will do. A text of several tokens
+                gives several steps.
+
+        Raises:
+            DataError: a column is missing, or its value does not fit.
+        """
+        row = value if isinstance(value, dict) else self._as_row(value, file)
+        steps: list[dict[str, np.ndarray]] = [{}]
+        for name, encoding in self.inputs.items():
+            where = Where(file, name)
+            if name == self.target and self.joined and name not in row:
+                cell: Any = [_cell(row, channel, file) for channel in self.joined]
+            else:
+                cell = _cell(row, name, file)
+                cell = [cell] if name == self.target and self.joined and not isinstance(cell, list) else cell
+            if encoding.kind == "tokens" and isinstance(cell, str):
+                ids = encoding.encode_text(cell)[encoding.framed :]  # type: ignore[attr-defined]
+                if len(self.inputs) > 1 and len(ids) != 1:
+                    raise DataError(f"{cell!r} is {len(ids)} tokens, but a step has one", file=file, column=name)
+                if not len(ids):
+                    raise DataError("is empty: a step has at least one token", file=file, column=name)
+                steps = [{**steps[0], name: one} for one in ids.astype(np.int64)] if len(ids) > 1 else steps
+                if len(ids) == 1:
+                    steps[0][name] = ids[0].astype(np.int64)
+            else:
+                steps[0][name] = encoding.encode_one(cell, where)
+        return steps
+
+    def opening(self) -> list[dict[str, np.ndarray]]:
+        """The steps with which every stream begins: ``<begin>`` for texts that are continued, else none."""
+        if self.form != "next" or self.answer.kind != "tokens" or len(self.inputs) > 1:
+            return []
+        return [{self.target: np.asarray(self.answer.begin, np.int64)}]  # type: ignore[attr-defined]
+
+    def _as_row(self, value: Any, file: str) -> dict[str, Any]:
+        names = list(self.joined or self.inputs)
+        if len(names) == 1:
+            return {names[0]: value}
+        if isinstance(value, list | tuple) and len(value) == len(names):
+            return dict(zip(names, value, strict=True))
+        raise DataError(f"a step is {{column: value}} with the columns {', '.join(names)}", file=file)
+
+    def to_files(self) -> dict[str, bytes]:
+        """One JSON file a column, and ``coder.json`` that says which is what; the inverse of `from_files`."""
+        files = {}
+        columns = dict(self.inputs) if self.continues else {**self.inputs, self.target: self.answer}
+        index: dict[str, Any] = {
+            "inputs": list(self.inputs),
+            "target": self.target,
+            "form": self.form,
+            "horizon": self.horizon,
+            "joined": self.joined,
+            "kinds": {name: encoding.kind for name, encoding in columns.items()},
+            "files": {name: f"column-{number}.json" for number, name in enumerate(columns)},
+        }
+        for name, encoding in columns.items():
+            files[index["files"][name]] = json.dumps(encoding.to_config(), ensure_ascii=False).encode()
+        files["coder.json"] = json.dumps(index, ensure_ascii=False, indent=1).encode()
+        return files
+
+    @classmethod
+    def from_files(cls, files: dict[str, bytes]) -> Coder:
+        """Rebuild from `to_files`.
+
+        Raises:
+            ModelError: a file is missing, cannot be read, or names a kind that we do not have.
+        """
+        try:
+            index = json.loads(files["coder.json"])
+            columns = {
+                name: ENCODINGS.get(kind).from_config(json.loads(files[index["files"][name]]))
+                for name, kind in index["kinds"].items()
+            }
+            inputs = {name: columns[name] for name in index["inputs"]}
+            return cls(inputs, index["target"], columns[index["target"]], index["form"], index["horizon"], tuple(index["joined"]))
+        except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
+            raise ModelError(f"the encodings of this model cannot be read: {error!r}") from None
+
+
+def _cell(row: dict[str, Any], name: str, file: str) -> Any:
+    if name not in row:
+        raise DataError("is missing from this step", file=file, column=name, hint=f"a step has {', '.join(row) or 'nothing'}")
+    return row[name]
+
+
+def _channels(encoding: Encoding) -> int:
+    return len(encoding.mean)  # type: ignore[attr-defined]  # number and series alone are continuous
+
+
+def _without_flags(column: Encoded, encoding: Encoding) -> Encoded:
+    """The target of a continuous column: its values without the flags of missing ones, NaN where they are missing."""
+    if not isinstance(encoding.spec, Continuous):
+        return column
+    channels = _channels(encoding)
+    if encoding.spec.width == channels:
+        return column
+    values = column.values[:, :channels].copy()
+    flagged = encoding.flagged  # type: ignore[attr-defined]
+    values[:, flagged] = np.where(column.values[:, channels:] > 0, np.nan, values[:, flagged])
+    return Encoded(values, column.offsets)
+
+
+def _same_lengths(timed: dict[str, Encoded], part: Sequences) -> None:
+    names = list(timed)
+    for other in names[1:]:
+        differ = np.flatnonzero(timed[names[0]].lengths() != timed[other].lengths())
+        if len(differ):
+            row = int(differ[0])
+            a, b = int(timed[names[0]].lengths()[row]), int(timed[other].lengths()[row])
+            raise DataError(
+                f"has {b} steps, but {names[0]!r} has {a}",
+                file=part.origin,
+                row=row + 1,
+                column=other,
+                hint="columns with a time axis need one value for each step; leave one out with --ignore",
+            )
+
+
+def drop_missing(part: Sequences, target: str) -> tuple[Sequences, int]:
+    """The rows whose target is known, and how many were not.
+
+    Raises:
+        DataError: not a single row has a target.
+    """
+    known = pc.is_valid(part.column(target))
+    missing = len(part) - (pc.sum(known).as_py() or 0)
+    if missing == len(part):
+        raise DataError("every value of the target is missing", file=part.origin, column=target, hint="name another --target")
+    return (part if not missing else part.take(np.flatnonzero(pa.chunked_array(known.chunks).to_numpy())), missing)

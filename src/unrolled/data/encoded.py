@@ -1,0 +1,118 @@
+"""What an encoding is, and what it makes of a column.
+
+An encoding turns one column of the table into numbers and back. It is fitted on the training split alone, travels
+with the model as JSON, and tells the model nothing but its `Spec`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar, Literal, Protocol, Self
+
+import numpy as np
+import pyarrow as pa
+
+from unrolled.batch import Spec
+from unrolled.registry import Registry
+
+__all__ = ["ENCODINGS", "Encoded", "Encoding", "Options", "Where", "has_time"]
+
+ENCODINGS = Registry("data/encodings", "kind of column")
+
+
+@dataclass(frozen=True, slots=True)
+class Where:
+    """What to call a column in an error: the file it came from, its name, and its rows' places in the file.
+
+    Attributes:
+        rows: (rows,) int64, the place in the file, from 0, of each row that the column holds; ``None``: all, in order.
+    """
+
+    file: str
+    column: str
+    rows: np.ndarray | None = field(default=None, compare=False, repr=False)
+
+    def row(self, index: int) -> int:
+        """The number, from 1, by which a user knows row ``index`` of the column."""
+        return (index if self.rows is None else int(self.rows[index])) + 1
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What a user may say about how columns are encoded.
+
+    Attributes:
+        tokens: what a token of a text is; ``None`` lets the task choose.
+        vocabulary: the most tokens kept by ``words`` and learned by ``bpe``.
+        missing: ``refuse`` answers NaN with an error that names the row; ``impute`` fills it and flags it. Empty cells
+            (null) are always filled and flagged.
+        closed: True for a target: an unseen label is an error instead of ``<unknown>``.
+        framed: every text becomes ``<begin> … <end>``, so that a model learns where one starts and stops.
+    """
+
+    tokens: Literal["characters", "words", "bpe", "bytes"] | None = None
+    vocabulary: int = 20_000
+    missing: Literal["refuse", "impute"] = "refuse"
+    closed: bool = False
+    framed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """A column as numbers: all rows end to end.
+
+    Shape:
+        values: (N,) of an integer dtype for `Discrete`, (N, W) float32 for `Continuous`; may be memory-mapped.
+        offsets: (rows + 1,) int64, row r is ``values[offsets[r]:offsets[r + 1]]``; ``None`` without a time axis,
+            where N = rows.
+    """
+
+    values: np.ndarray
+    offsets: np.ndarray | None
+
+    def lengths(self) -> np.ndarray:
+        """(rows,) int64 steps of each row; 1 for a column without a time axis."""
+        return np.ones(len(self.values), np.int64) if self.offsets is None else np.diff(self.offsets)
+
+
+class Encoding(Protocol):
+    """One kind of column. A file in ``data/encodings/`` with a line ``MEMBER = Class`` is a kind."""
+
+    kind: ClassVar[str]
+
+    @staticmethod
+    def recognises(array: pa.ChunkedArray) -> int:
+        """How sure we are that the column is of this kind: 0 no … 100 certain. The surest kind wins."""
+
+    @classmethod
+    def fit(cls, array: pa.ChunkedArray, options: Options, where: Where) -> Self:
+        """Learn scale or vocabulary from a training column."""
+
+    @property
+    def spec(self) -> Spec:
+        """All that a model learns of this column."""
+
+    def encode(self, array: pa.ChunkedArray, where: Where, cache: Path | None = None) -> Encoded:
+        """The column as numbers; ``cache`` is a file to put large results in (memory-mapped)."""
+
+    def decode(self, values: np.ndarray) -> Any:
+        """One row's numbers as what a user would have written: str, float, or list."""
+
+    def encode_one(self, value: Any, where: Where) -> np.ndarray:
+        """One step's value (a character, a label, a number, a list of channels) for live input: shape () or (W,)."""
+
+    def to_config(self) -> dict[str, Any]:
+        """JSON from which `from_config` makes the same encoding again, to the bit."""
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Self:
+        """The inverse of `to_config`."""
+
+    def report(self) -> str:
+        """One line for the user: ``42 characters``, ``number, mean 3.2, scale 1.1, 4 missing``."""
+
+
+def has_time(type_: pa.DataType) -> bool:
+    """True if the cells of an Arrow column are lists: one value a step. (A text has steps too, once it is tokens.)"""
+    return bool(pa.types.is_list(type_) or pa.types.is_large_list(type_) or pa.types.is_fixed_size_list(type_))

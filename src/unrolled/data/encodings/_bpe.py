@@ -1,0 +1,112 @@
+"""Tokens that byte-pair encoding learns: frequent byte sequences, built from 256 bytes by merging pairs.
+
+Byte-level, as in GPT-2, so that every text has tokens and comes back exactly. What is stored is the merges alone: the
+tokenizer is built from them anew, since the JSON of ``tokenizers`` may hold patterns that abort the process.
+
+References:
+    Sennrich, Haddow, Birch 2016, "Neural machine translation of rare words with subword units",
+    https://aclanthology.org/P16-1162
+    Radford et al. 2019, "Language models are unsupervised multitask learners" (the byte-level alphabet),
+    https://cdn.openai.com/better-language-models/language_models_are_unsupervised_multitask_learners.pdf
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from typing import ClassVar, Self
+
+import numpy as np
+import pyarrow as pa
+from tokenizers import Tokenizer, models, pre_tokenizers, trainers
+
+from unrolled.data.encodings._cells import smallest_dtype
+from unrolled.data.encodings._level import SPECIALS
+
+__all__ = ["Bpe"]
+
+
+def _alphabet() -> dict[str, int]:
+    """The printable character that stands for each byte in a merge, by code point."""
+    visible = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
+    hidden = sorted(set(range(256)) - set(visible))
+    letters = {chr(byte): byte for byte in visible} | {chr(256 + place): byte for place, byte in enumerate(hidden)}
+    return dict(sorted(letters.items()))
+
+
+_BYTES = _alphabet()
+
+
+class Bpe:
+    """A byte-level BPE tokenizer.
+
+    Args:
+        merges: pairs of tokens, in the order in which they were learned.
+
+    Raises:
+        ValueError: a merge uses a token that none before it makes.
+    """
+
+    name: ClassVar[str] = "bpe"
+
+    def __init__(self, merges: list[tuple[str, str]]) -> None:
+        vocabulary = {letter: place for place, letter in enumerate(_BYTES)}
+        for left, right in merges:
+            if left not in vocabulary or right not in vocabulary:
+                raise ValueError(f"the merge of {left!r} and {right!r} comes before its parts")
+            vocabulary.setdefault(left + right, len(vocabulary))
+        self._merges = merges
+        self._tokenizer = Tokenizer(models.BPE(vocab=vocabulary, merges=merges))
+        self._tokenizer.pre_tokenizer = _pre_tokenizer()
+        tokens = [b""] * SPECIALS + [bytes(_BYTES[letter] for letter in token) for token in vocabulary]
+        self._tokens = np.array(tokens, object)
+
+    @classmethod
+    def fit(cls, texts: Iterable[pa.Array], vocabulary: int) -> Self:
+        """Learn merges until there are ``vocabulary`` tokens, the 256 bytes among them, or no pair comes twice."""
+        tokenizer = Tokenizer(models.BPE())
+        tokenizer.pre_tokenizer = _pre_tokenizer()
+        trainer = trainers.BpeTrainer(
+            vocab_size=vocabulary, min_frequency=2, show_progress=False, initial_alphabet=list(_BYTES)
+        )
+        tokenizer.train_from_iterator(_texts(texts), trainer)
+        merges = json.loads(tokenizer.to_str())["model"]["merges"]
+        return cls([(left, right) for left, right in merges])
+
+    @property
+    def size(self) -> int:
+        """Tokens and specials."""
+        return len(self._tokens)
+
+    def encode(self, texts: pa.Array) -> tuple[np.ndarray, np.ndarray]:
+        """The tokens of each text."""
+        dtype = smallest_dtype(self.size)
+        rows = [np.array(row.ids, dtype) for row in self._tokenizer.encode_batch_fast(texts.to_pylist())]
+        counts = np.array([len(row) for row in rows], np.int64)
+        return np.concatenate([np.zeros(0, dtype), *rows]) + dtype.type(SPECIALS), counts
+
+    def decode(self, ids: np.ndarray) -> str:
+        """The text; U+FFFD for bytes that are not UTF-8."""
+        return b"".join(self._tokens[ids].tolist()).decode("utf-8", "replace")
+
+    def piece(self, id_: int, begun: bool) -> bytes:
+        """The bytes of one token."""
+        token: bytes = self._tokens[id_]
+        return token
+
+    def symbols(self) -> list[list[str]]:
+        """The merges."""
+        return [list(merge) for merge in self._merges]
+
+    def report(self) -> str:
+        """``8000 BPE tokens``."""
+        return f"{self.size - SPECIALS} BPE tokens"
+
+
+def _pre_tokenizer() -> pre_tokenizers.PreTokenizer:
+    return pre_tokenizers.ByteLevel(add_prefix_space=False)
+
+
+def _texts(parts: Iterable[pa.Array]) -> Iterator[list[str]]:
+    for part in parts:
+        yield part.to_pylist()

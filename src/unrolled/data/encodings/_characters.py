@@ -1,0 +1,85 @@
+"""Tokens that are characters: the Unicode code points of the training texts, in order; nothing is normalised."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import ClassVar, Self
+
+import numpy as np
+import pyarrow as pa
+
+from unrolled.data.encodings._cells import smallest_dtype
+from unrolled.data.encodings._level import SPECIALS
+from unrolled.data.encodings._pieces import as_text, raw
+
+__all__ = ["Characters"]
+
+_CODE_POINTS = 0x110000
+_REPLACEMENT = 0xFFFD  # what Unicode prints for a character that is not known
+
+
+class Characters:
+    """One id for each code point.
+
+    Args:
+        characters: the known ones, ascending.
+    """
+
+    name: ClassVar[str] = "characters"
+
+    def __init__(self, characters: str) -> None:
+        codes = np.array([_REPLACEMENT] * SPECIALS + [ord(character) for character in characters], np.uint32)
+        self._codes = codes
+        self._ids = np.zeros(_CODE_POINTS, smallest_dtype(len(codes)))
+        self._ids[codes[SPECIALS:]] = np.arange(SPECIALS, len(codes))
+
+    @classmethod
+    def fit(cls, texts: Iterable[pa.Array]) -> Self:
+        """Every character that occurs in ``texts``."""
+        seen = np.zeros(_CODE_POINTS, bool)
+        for part in texts:
+            seen[_code_points(raw(part)[0])] = True
+        return cls(_text(np.flatnonzero(seen)))
+
+    @property
+    def size(self) -> int:
+        """Characters and specials."""
+        return len(self._codes)
+
+    def encode(self, texts: pa.Array) -> tuple[np.ndarray, np.ndarray]:
+        """One id a code point."""
+        data, offsets = raw(texts)
+        codes = _code_points(data)
+        if len(texts) == 1:
+            return self._ids[codes], np.array([len(codes)], np.int64)
+        if len(codes) == len(data):
+            return self._ids[codes], np.diff(offsets).astype(np.int64)
+        before = np.zeros(len(data) + 1, np.int64)
+        np.cumsum(data & 0xC0 != 0x80, out=before[1:])  # a character begins at each byte but those of form 10xxxxxx
+        return self._ids[codes], np.diff(before[offsets])
+
+    def decode(self, ids: np.ndarray) -> str:
+        """The characters; U+FFFD for unknown ones."""
+        return _text(self._codes[ids])
+
+    def piece(self, id_: int, begun: bool) -> bytes:
+        """One character."""
+        return chr(self._codes[id_]).encode()
+
+    def symbols(self) -> str:
+        """All characters in one string."""
+        return _text(self._codes[SPECIALS:])
+
+    def report(self) -> str:
+        """``65 characters``."""
+        return f"{self.size - SPECIALS} characters"
+
+
+def _code_points(data: np.ndarray) -> np.ndarray:
+    if not len(data) or data.max() < 0x80:
+        return data
+    return np.frombuffer(as_text(data).encode("utf-32-le"), np.uint32)
+
+
+def _text(codes: np.ndarray) -> str:
+    return codes.astype("<u4").tobytes().decode("utf-32-le")

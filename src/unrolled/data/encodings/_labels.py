@@ -1,0 +1,52 @@
+"""Whether texts, or lists of texts or integers, look like labels from a fixed set."""
+
+from __future__ import annotations
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from unrolled.data.encodings._cells import is_list, is_text
+
+__all__ = ["looks_like_labels"]
+
+_LONGEST = 40  # mean characters of a label; "Very satisfied with the service" has 31
+_FEW = 50  # so many distinct texts are labels if each comes about twice
+_FEW_STEPS = 100  # of the steps of a list; tag sets have 10 to 50
+_FEW_INTEGERS = 1000  # of the steps of a list; pitches, pages and grades, rather than a measured count
+
+
+def looks_like_labels(array: pa.ChunkedArray) -> bool:
+    """One text a row: short, and at most 50 distinct that come twice on average, or any number that come 20 times.
+
+    A text a step: at most 100 distinct that come three times. An integer a step: at most 1 000 distinct, none
+    negative, that come 20 times on average; fewer repetitions speak for a measured count.
+    """
+    if is_text(array.type):
+        return _short(array) and _repeats(array)
+    if not is_list(array.type):
+        return False
+    steps = pc.list_flatten(array)
+    if is_text(steps.type):
+        distinct = _distinct(steps)
+        return distinct <= _FEW_STEPS and _count(steps) >= 3 * distinct
+    if pa.types.is_integer(steps.type) and _count(steps):
+        distinct = _distinct(steps)
+        return distinct <= _FEW_INTEGERS and _count(steps) >= 20 * distinct and pc.min(steps).as_py() >= 0
+    return False
+
+
+def _short(texts: pa.ChunkedArray) -> bool:
+    return (pc.mean(pc.binary_length(texts)).as_py() or 0) <= _LONGEST  # before anything looks at the texts themselves
+
+
+def _repeats(texts: pa.ChunkedArray) -> bool:
+    distinct, count = _distinct(texts), _count(texts)
+    return distinct <= max(_FEW, count / 20) and distinct <= count / 2
+
+
+def _distinct(values: pa.ChunkedArray) -> int:
+    return int(pc.count_distinct(values, mode="only_valid").as_py())
+
+
+def _count(values: pa.ChunkedArray) -> int:
+    return len(values) - values.null_count

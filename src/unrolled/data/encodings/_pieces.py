@@ -1,0 +1,100 @@
+"""Texts in pieces of a few megabytes, so that a column of any size passes through a small, constant memory.
+
+A piece is some whole rows, or a part of a row that is longer than a piece. Nothing is copied: pieces point into the
+column's own buffers, which may be a memory-mapped file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+
+__all__ = ["Piece", "as_text", "pieces", "raw"]
+
+_SIZE = 1 << 22
+_MARGIN = 1 << 12  # how far before its end a piece may be cut, to fall between two words
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """Some consecutive texts.
+
+    Attributes:
+        texts: no nulls; a null row is an empty text.
+        row: the row of ``texts[0]``.
+        begins: whether ``texts[0]`` begins at its row's begin, rather than in its midst.
+        ends: whether ``texts[-1]`` ends at its row's end.
+    """
+
+    texts: pa.Array
+    row: int
+    begins: bool = True
+    ends: bool = True
+
+
+def pieces(array: pa.ChunkedArray, size: int = _SIZE) -> Iterator[Piece]:
+    """``array`` (string or large_string) in order; ``size`` is the most bytes of a piece."""
+    row = 0
+    for chunk in array.chunks:
+        if chunk.null_count:
+            chunk = chunk.fill_null("")
+        _, offsets = raw(chunk)
+        start = 0
+        while start < len(chunk):
+            stop = int(np.searchsorted(offsets, offsets[start] + size, side="right")) - 1
+            if stop > start:
+                yield Piece(chunk.slice(start, stop - start), row + start)
+                start = stop
+            else:
+                yield from _parts(chunk.slice(start, 1), row + start, size)
+                start += 1
+        row += len(chunk)
+
+
+def raw(texts: pa.Array) -> tuple[np.ndarray, np.ndarray]:
+    """The UTF-8 bytes of all texts end to end, and (n + 1,) offsets of the texts in them; views, not copies."""
+    wide = pa.types.is_large_string(texts.type)
+    _, places, data = texts.buffers()
+    if not len(texts) or data is None:
+        return np.zeros(0, np.uint8), np.zeros(len(texts) + 1, np.int64)
+    dtype = np.dtype(np.int64 if wide else np.int32)
+    offsets = np.frombuffer(places, dtype, len(texts) + 1, texts.offset * dtype.itemsize)
+    return np.frombuffer(data, np.uint8)[offsets[0] : offsets[-1]], offsets - offsets[0]
+
+
+def as_text(data: np.ndarray) -> str:
+    """The text of these bytes; a `UnicodeDecodeError` if they are not UTF-8."""
+    return str(data.data, "utf-8")
+
+
+def _parts(text: pa.Array, row: int, size: int) -> Iterator[Piece]:
+    """One long text, cut between words where there are spaces, else between characters."""
+    data, _ = raw(text)
+    start = 0
+    while start < len(data):
+        stop = len(data) if len(data) - start <= size else _cut(data, start, start + size)
+        offsets = pa.py_buffer(np.array([0, stop - start], np.int64))
+        part = pa.LargeStringArray.from_buffers(1, offsets, pa.py_buffer(data[start:stop]))
+        yield Piece(part, row, start == 0, stop == len(data))
+        start = stop
+
+
+def _cut(data: np.ndarray, start: int, stop: int) -> int:
+    """The last place in ``(start, stop]`` that splits neither a word nor the spaces between two, nor a character.
+
+    A cut is made before an ASCII space that follows a visible ASCII character: the tokens of both sides are then the
+    tokens of the whole, for words and for byte-level BPE.
+    """
+    low = max(start, stop - _MARGIN)
+    tail = data[low : stop + 1]
+    space = (tail == 0x20) | ((tail >= 0x09) & (tail <= 0x0D))
+    visible = (tail > 0x20) & (tail < 0x7F)
+    found = np.flatnonzero(visible[:-1] & space[1:])
+    if len(found):
+        return low + int(found[-1]) + 1
+    while data[stop] & 0xC0 == 0x80 and stop > start + 1:
+        stop -= 1
+    return stop

@@ -1,0 +1,100 @@
+"""Tokens that are words: of a text in lower case, cut at spaces and at each sign; or the items of a list as they are.
+
+A word that training holds once becomes ``<unknown>`` if training has 10 000 running words or more: a model can only
+know what to make of an unknown word if it has seen some.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from typing import ClassVar, Self
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from unrolled.data.encodings._cells import smallest_dtype
+from unrolled.data.encodings._level import SPECIALS
+
+__all__ = ["Words", "split_words"]
+
+_UNKNOWN_WORD = "<unknown>"
+_MANY = 10_000  # running words
+_SIGN = r"([^\p{L}\p{M}\p{N}_\s\p{Z}])"  # \w of RE2 is ASCII only
+
+
+class Words:
+    """One id for each known word.
+
+    Args:
+        words: the known ones, the most frequent first.
+        items: texts are single words already, and stay as they are.
+    """
+
+    name: ClassVar[str] = "words"
+
+    def __init__(self, words: list[str], items: bool) -> None:
+        self._words, self._items = words, items
+        self._known = pa.array(words, pa.large_string())
+
+    @classmethod
+    def fit(cls, texts: Iterable[pa.Array], vocabulary: int, items: bool) -> Self:
+        """The ``vocabulary`` most frequent words of ``texts``; of equally frequent ones, the first in the alphabet."""
+        counts: Counter[str] = Counter()
+        for part in texts:
+            found = pc.value_counts(part if items else split_words(part)[0])
+            values, numbers = found.flatten()
+            counts.update(dict(zip(values.to_pylist(), numbers.to_pylist(), strict=True)))
+        least = 2 if counts.total() >= _MANY else 1
+        kept = sorted((word for word in counts if counts[word] >= least), key=lambda word: (-counts[word], word))
+        return cls(kept[:vocabulary], items)
+
+    @property
+    def size(self) -> int:
+        """Words and specials."""
+        return len(self._words) + SPECIALS
+
+    def encode(self, texts: pa.Array) -> tuple[np.ndarray, np.ndarray]:
+        """One id a word."""
+        words, counts = (texts, np.ones(len(texts), np.int64)) if self._items else split_words(texts)
+        places = pc.index_in(words.cast(pa.large_string()), value_set=self._known)
+        ids = pc.fill_null(places, -SPECIALS).to_numpy() + SPECIALS
+        return ids.astype(smallest_dtype(self.size)), counts
+
+    def decode(self, ids: np.ndarray) -> str:
+        """The words with a space between two: the layout and the case of a text are lost."""
+        return " ".join(self.words(ids))
+
+    def words(self, ids: np.ndarray) -> list[str]:
+        """The words one by one."""
+        return [_UNKNOWN_WORD if id_ < SPECIALS else self._words[id_ - SPECIALS] for id_ in ids.tolist()]
+
+    def piece(self, id_: int, begun: bool) -> bytes:
+        """A word, after a space if there is one before it."""
+        word = _UNKNOWN_WORD if id_ < SPECIALS else self._words[id_ - SPECIALS]
+        return (f" {word}" if begun else word).encode()
+
+    def symbols(self) -> list[str]:
+        """The words."""
+        return self._words
+
+    def report(self) -> str:
+        """``8412 words``."""
+        return f"{len(self._words)} words"
+
+
+def split_words(texts: pa.Array) -> tuple[pa.Array, np.ndarray]:
+    """The words of all texts end to end, and (n,) int64 how many each text has.
+
+    Example:
+        >>> words, counts = split_words(pa.array(["Isn't it 3.5?", ""]))
+        >>> " ".join(words.to_pylist()), counts.tolist()
+        ("isn ' t it 3 . 5 ?", [8, 0])
+    """
+    apart = pc.replace_substring_regex(pc.utf8_lower(texts), _SIGN, r" \1 ")
+    lists = pc.utf8_split_whitespace(apart)
+    words, parents = pc.list_flatten(lists), pc.list_parent_indices(lists)
+    real = pc.not_equal(words, "")  # a text that begins or ends with a space has an empty one there
+    counts = np.bincount(parents.filter(real).to_numpy(), minlength=len(texts)).astype(np.int64)
+    return words.filter(real), counts

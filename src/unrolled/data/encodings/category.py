@@ -1,0 +1,254 @@
+"""Categories: a label from a fixed set, one a row, one a step, or a set of them.
+
+Labels are texts, integers, truth values or floats, and come back as they were. An input has id 0 for labels that
+training did not hold; a target (`Options.closed`) has none, and its ids are the labels' places in sorted order.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar, Literal, Self
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from unrolled.batch import Discrete
+from unrolled.data.encoded import Encoded, Options, Where
+from unrolled.data.encodings._cells import Cells, Fail, is_list, live, open_cells, plain, smallest_dtype
+from unrolled.data.encodings._labels import looks_like_labels
+from unrolled.data.encodings._stored import Stored, load
+from unrolled.errors import DataError, ModelError, did_you_mean
+
+__all__ = ["UNKNOWN", "Category", "Label"]
+
+UNKNOWN = "<unknown>"
+Label = str | bool | int | float
+
+_NONE, _NAN = -1, -2  # what no label's id is
+_NAMED = 20  # the most labels that an error lists
+
+
+class _Stored(Stored):
+    kind: Literal["category"]
+    labels: list[bool] | list[int] | list[float] | list[str]
+    time: bool
+    closed: bool
+    missing: bool
+    impute: bool
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Category:
+    """A column of labels.
+
+    Attributes:
+        labels: the known labels, sorted; ``labels[k]`` has the id ``first + k``.
+        time: a cell is a list of labels: one a step, or a set.
+        closed: a target: no ``<unknown>``, no missing.
+        missing: training had empty cells, and they have an id of their own; without it they are ``<unknown>``.
+        impute: NaN counts as an empty cell; otherwise it is refused.
+
+    Example:
+        >>> column = pa.chunked_array([["no", "yes", "no"]])
+        >>> category = Category.fit(column, Options(closed=True), Where("memory", "answer"))
+        >>> category.encode(column, Where("memory", "answer")).values
+        array([0, 1, 0], dtype=uint8)
+    """
+
+    kind: ClassVar[str] = "category"
+
+    labels: list[Label]
+    time: bool
+    closed: bool
+    missing: bool
+    impute: bool
+    _ids: dict[Label, int] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        ids: dict[Label, int] = {}
+        for place, label in enumerate(self.labels):
+            ids.setdefault(_as_text(label), self.first + place)  # so that a CSV file's "1" is the label 1
+        ids |= {label: self.first + place for place, label in enumerate(self.labels)}
+        object.__setattr__(self, "_ids", ids)
+
+    @staticmethod
+    def recognises(array: pa.ChunkedArray) -> int:
+        """Truth values, Arrow dictionaries, and texts and lists of texts or integers that are few and come again."""
+        cell = array.type
+        value = cell.value_type if is_list(cell) else cell
+        if pa.types.is_dictionary(value):
+            return 95
+        if pa.types.is_boolean(value):
+            return 100
+        if pa.types.is_null(value):
+            return 5
+        return 80 if looks_like_labels(plain(array)) else 10
+
+    @classmethod
+    def fit(cls, array: pa.ChunkedArray, options: Options, where: Where) -> Self:
+        """Learn the labels.
+
+        Raises:
+            DataError: the column's type has no labels, a value is NaN or infinite, or a target holds no label.
+        """
+        impute = options.missing == "impute"
+        time = is_list(array.type)
+        cells = open_cells(array, where, time)
+        distinct = _distinct(cells)
+        missing = cells.flat.null_count > 0
+        labels: list[Label] = []
+        for label in distinct:
+            if isinstance(label, float) and not math.isfinite(label):
+                if not (impute and math.isnan(label)):
+                    raise _not_finite(label, cells.error, _find(cells, label))
+                missing = True
+            else:
+                labels.append(label)
+        if options.closed and not labels:
+            raise DataError("holds no label", file=where.file, column=where.column, hint="name another target")
+        return cls(sorted(labels), time, options.closed, missing and not options.closed, impute)
+
+    @property
+    def first(self) -> int:
+        """The id of ``labels[0]``."""
+        return 0 if self.closed else 1 + self.missing
+
+    @property
+    def spec(self) -> Discrete:
+        """All ids."""
+        return Discrete(self.first + len(self.labels), self.time)
+
+    def encode(self, array: pa.ChunkedArray, where: Where, cache: Path | None = None) -> Encoded:
+        """(N,) unsigned integers.
+
+        Raises:
+            DataError: a target holds an unseen label or an empty cell; a value is NaN.
+        """
+        cells = open_cells(array, where, self.time)
+        chunks = cells.flat.dictionary_encode().unify_dictionaries().chunks
+        labels = chunks[0].dictionary.to_pylist() if chunks else []
+        table = np.array([*map(self._id, labels), self._id(None)], np.int64)
+        places = pa.chunked_array([chunk.indices for chunk in chunks], pa.int32()).fill_null(len(labels)).to_numpy()
+        ids = table[places]
+        if ids.min(initial=0) < 0:
+            index = int(np.argmax(ids < 0))
+            raise self._refuse([*labels, None][places[index]], cells.error, index)
+        return Encoded(ids.astype(smallest_dtype(self.spec.size)), cells.offsets)
+
+    def decode(self, values: np.ndarray) -> Any:
+        """A label, or a list of labels with time; ``None`` for an empty cell and ``<unknown>`` for an unseen label."""
+        answers = [self._label(id_) for id_ in np.ravel(values).tolist()]
+        return answers if self.time else answers[0]
+
+    def encode_one(self, value: Any, where: Where) -> np.ndarray:
+        """The id of one label, shape ().
+
+        Raises:
+            DataError: as `encode`, or it is no label but a list.
+        """
+        if not isinstance(value, str | bool | int | float | np.generic | None):
+            message = f"{str(value)[:40]!r} is not one label"
+            raise DataError(message, file=where.file, column=where.column)
+        label: Label | None = value.item() if isinstance(value, np.generic) else value
+        id_ = self._id(label)
+        if id_ < 0:
+            raise self._refuse(label, live(where), 0)
+        return np.array(id_, smallest_dtype(self.spec.size))
+
+    def to_config(self) -> dict[str, Any]:
+        """The labels."""
+        return {
+            "kind": self.kind,
+            "labels": self.labels,
+            "time": self.time,
+            "closed": self.closed,
+            "missing": self.missing,
+            "impute": self.impute,
+        }
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Self:
+        """The inverse of `to_config`.
+
+        Raises:
+            ModelError: it is not ours.
+        """
+        stored = load(_Stored, config, cls.kind)
+        labels: list[Label] = list(stored.labels)
+        if labels != sorted(set(labels)) or (stored.closed and (stored.missing or not labels)):
+            raise ModelError("the category encoding of this model cannot be read: its labels contradict each other")
+        return cls(labels, stored.time, stored.closed, stored.missing, stored.impute)
+
+    def notes(self, array: pa.ChunkedArray, encoded: Encoded) -> str:
+        """What a user should know of a column that was encoded: how many labels training did not hold, or nothing."""
+        unknown = 0 if self.closed else int(np.count_nonzero(encoded.values == 0))
+        return f"{unknown} of {len(encoded.values)} labels were not seen in training" if unknown else ""
+
+    def report(self) -> str:
+        """One line."""
+        count = len(self.labels)
+        return f"category, {count} label{'s' if count != 1 else ''}" + (", and one for missing" if self.missing else "")
+
+    def _id(self, value: Label | None) -> int:
+        """The id of a value, or below 0 if it has none."""
+        if isinstance(value, float) and math.isnan(value):
+            if not self.impute:
+                return _NAN
+            value = None
+        if value is None:
+            return _NONE if self.closed else int(self.missing)
+        known = self._ids.get(value)
+        if known is None:
+            known = self._ids.get(_as_text(value))
+        return known if known is not None else _NONE if self.closed else 0
+
+    def _label(self, id_: int) -> Label | None:
+        if id_ >= self.first:
+            return self.labels[id_ - self.first]
+        return UNKNOWN if id_ == 0 else None
+
+    def _refuse(self, value: Label | None, fail: Fail, index: int) -> DataError:
+        if isinstance(value, float) and not math.isfinite(value):
+            return _not_finite(value, fail, index)
+        if value is None:
+            return fail(index, "the target is empty", "fill it in, or leave the row out")
+        texts = [_as_text(label) for label in self.labels]
+        more = f" and {len(texts) - _NAMED} more" if len(texts) > _NAMED else ""
+        known = did_you_mean(_as_text(value), texts[:_NAMED]).strip().rstrip(".") + more
+        return fail(index, f"the label {_as_text(value)!r} was not seen in training", known)
+
+
+def _distinct(cells: Cells) -> list[Label]:
+    kind = cells.flat.type
+    known = pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_boolean(kind)
+    if not (known or pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_null(kind)):
+        raise DataError(
+            f"holds {kind}, which has no labels",
+            file=cells.where.file,
+            column=cells.where.column,
+            hint="name another kind for it, or leave it out",
+        )
+    return [label for label in pc.unique(cells.flat).to_pylist() if label is not None]
+
+
+def _find(cells: Cells, label: float) -> int:
+    values = cells.flat.to_numpy()
+    same = np.isnan(values) & pc.is_valid(cells.flat).to_numpy() if math.isnan(label) else values == label
+    return int(np.argmax(same))
+
+
+def _not_finite(value: float, fail: Fail, index: int) -> DataError:
+    name = "NaN" if math.isnan(value) else "infinite"
+    return fail(index, f"the label is {name}", "correct it, or leave the cell empty")
+
+
+def _as_text(label: Label) -> str:
+    if isinstance(label, bool):
+        return "true" if label else "false"
+    return str(label)
+
+
+MEMBER = Category

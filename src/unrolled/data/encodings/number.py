@@ -1,0 +1,159 @@
+"""Numbers: one a row, or one a step; standardised with the training split's mean and standard deviation.
+
+    z = (x - mean) / std
+
+A missing value becomes the mean. If the training split had any, a second channel is 1 where one is missing, else 0.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar, Literal, Self
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from unrolled.batch import Continuous
+from unrolled.data.encoded import Encoded, Options, Where
+from unrolled.data.encodings._cells import Cells, floats, is_list, live, open_cells, parse_float, plain
+from unrolled.data.encodings._scaling import Scaling, StoredScaling, examine
+from unrolled.data.encodings._stored import load
+from unrolled.errors import DataError, ModelError
+
+__all__ = ["Number"]
+
+
+class _Stored(StoredScaling):
+    kind: Literal["number"]
+    time: bool
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Number:
+    """A column of numbers.
+
+    Attributes:
+        scaling: mean, std and what becomes of missing values.
+        time: a cell is a list, one number a step.
+
+    Example:
+        >>> column = pa.chunked_array([[1.0, 3.0, None]])
+        >>> number = Number.fit(column, Options(), Where("memory", "x"))
+        >>> number.encode(column, Where("memory", "x")).values
+        array([[-1.,  0.],
+               [ 1.,  0.],
+               [ 0.,  1.]], dtype=float32)
+    """
+
+    kind: ClassVar[str] = "number"
+
+    scaling: Scaling
+    time: bool
+
+    @staticmethod
+    def recognises(array: pa.ChunkedArray) -> int:
+        """Integers and floats, one a row or a list of them; small sets of integers a step look more like categories."""
+        cell = plain(array).type
+        value = cell.value_type if is_list(cell) else cell
+        if pa.types.is_floating(value) or pa.types.is_decimal(value):
+            return 90
+        return 60 if pa.types.is_integer(value) else 0
+
+    @classmethod
+    def fit(cls, array: pa.ChunkedArray, options: Options, where: Where) -> Self:
+        """Learn mean and std.
+
+        Raises:
+            DataError: a value is not a finite number, or a target has none at all.
+        """
+        time = is_list(array.type)
+        values, missing, cells = _open(array, where, time)
+        missing = examine(values, missing, options.missing == "impute", cells.error)
+        if options.closed and missing.all():
+            raise DataError("holds no number", file=where.file, column=where.column, hint="name another target")
+        return cls(Scaling.fit(values, missing, options), time)
+
+    @property
+    def mean(self) -> np.ndarray:
+        """(1,) float64: ``z * std + mean`` is in the user's units."""
+        return self.scaling.mean
+
+    @property
+    def std(self) -> np.ndarray:
+        """(1,) float64."""
+        return self.scaling.std
+
+    @property
+    def flagged(self) -> list[int]:
+        """``[0]`` if a second channel flags missing values, else ``[]``."""
+        return self.scaling.flagged
+
+    @property
+    def spec(self) -> Continuous:
+        """Width 1, or 2 with a flag."""
+        return Continuous(self.scaling.width, self.time)
+
+    def encode(self, array: pa.ChunkedArray, where: Where, cache: Path | None = None) -> Encoded:
+        """(N, W) float32.
+
+        Raises:
+            DataError: a value is not a finite number.
+        """
+        values, missing, cells = _open(array, where, self.time)
+        missing = examine(values, missing, self.scaling.impute, cells.error)
+        return Encoded(self.scaling.apply(values, missing, cells.error), cells.offsets)
+
+    def decode(self, values: np.ndarray) -> float | list[float | None] | None:
+        """A float, or a list with time; ``None`` where the value is missing."""
+        numbers, missing = self.scaling.restore(np.atleast_2d(values))
+        answers = [None if gone else number for number, gone in zip(numbers[:, 0].tolist(), missing[:, 0], strict=True)]
+        return answers if self.time else answers[0]
+
+    def encode_one(self, value: Any, where: Where) -> np.ndarray:
+        """(W,) float32 of a number or its text; ``None`` and ``""`` are missing.
+
+        Raises:
+            DataError: it is not a finite number.
+        """
+        number = parse_float(value, where)
+        values = np.array([[np.nan if number is None else number]])
+        missing = examine(values, np.array([[number is None]]), self.scaling.impute, live(where))
+        return self.scaling.apply(values, missing, live(where))[0]
+
+    def to_config(self) -> dict[str, Any]:
+        """The numbers, exactly."""
+        return {"kind": self.kind, "time": self.time, **self.scaling.to_config()}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Self:
+        """The inverse of `to_config`.
+
+        Raises:
+            ModelError: it is not ours.
+        """
+        stored = load(_Stored, config, cls.kind)
+        if len(stored.mean) != 1:
+            raise ModelError(f"the number encoding of this model cannot be read: it has {len(stored.mean)} channels")
+        return cls(Scaling.from_stored(stored, cls.kind), stored.time)
+
+    def notes(self, array: pa.ChunkedArray, encoded: Encoded) -> str:
+        """What a user should know of a column that was encoded: how many values were missing, or nothing."""
+        values = pc.list_flatten(plain(array)) if self.time else array
+        missing = values.null_count
+        return f"{missing} of {len(encoded.values)} values missing, filled with the mean" if missing else ""
+
+    def report(self) -> str:
+        """One line."""
+        missing = f", {self.scaling.missing} missing" if self.scaling.missing else ""
+        return f"number, mean {self.mean[0]:.4g}, scale {self.std[0]:.4g}{missing}"
+
+
+def _open(array: pa.ChunkedArray, where: Where, time: bool) -> tuple[np.ndarray, np.ndarray, Cells]:
+    cells = open_cells(array, where, time)
+    values, missing = floats(cells.flat, where, cells.error)
+    return values[:, None], missing[:, None], cells
+
+
+MEMBER = Number

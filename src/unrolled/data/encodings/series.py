@@ -1,0 +1,212 @@
+"""Series: a vector each step, standardised channel by channel with the training split's mean and standard deviation.
+
+    z_c = (x_c - mean_c) / std_c
+
+Where every training value is 0 or 1 (a piano roll, a set of switches) nothing is scaled. A missing value becomes its
+channel's mean: what an earlier step held is not carried forward, so that a live step, which sees only itself, is
+encoded as the same step of a file is. Channels that had missing values in training have a flag behind all values.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, ClassVar, Literal, Self
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from unrolled.batch import Continuous
+from unrolled.data.encoded import Encoded, Options, Where
+from unrolled.data.encodings._cells import Cells, floats, is_list, live, open_cells, parse_float, plain
+from unrolled.data.encodings._scaling import Scaling, StoredScaling, examine
+from unrolled.data.encodings._stored import load
+from unrolled.errors import DataError, ModelError
+
+__all__ = ["Series"]
+
+
+class _Stored(StoredScaling):
+    kind: Literal["series"]
+    channels: list[str]
+    binary: bool
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Series:
+    """A column of vectors, one a step.
+
+    Attributes:
+        scaling: mean and std of each channel, and what becomes of missing values.
+        channels: their names, ``c0``, ``c1``, … until `named`.
+        binary: every training value was 0 or 1, and nothing is scaled.
+
+    Example:
+        >>> column = pa.chunked_array([[[[1.0, 0.0], [3.0, 10.0]]]])
+        >>> series = Series.fit(column, Options(), Where("memory", "x"))
+        >>> series.encode(column, Where("memory", "x")).values
+        array([[-1., -1.],
+               [ 1.,  1.]], dtype=float32)
+    """
+
+    kind: ClassVar[str] = "series"
+
+    scaling: Scaling
+    channels: list[str]
+    binary: bool
+
+    @staticmethod
+    def recognises(array: pa.ChunkedArray) -> int:
+        """Lists of lists of numbers or truth values."""
+        cell = plain(array).type
+        if not is_list(cell) or not is_list(cell.value_type):
+            return 0
+        value = cell.value_type.value_type
+        numeric = pa.types.is_floating(value) or pa.types.is_integer(value) or pa.types.is_decimal(value)
+        return 90 if numeric or pa.types.is_boolean(value) else 0
+
+    @classmethod
+    def fit(cls, array: pa.ChunkedArray, options: Options, where: Where) -> Self:
+        """Learn mean and std of each channel.
+
+        Raises:
+            DataError: a value is not a finite number, steps differ in width, or there is no step at all.
+        """
+        values, missing, cells = _open(array, where, None)
+        missing = examine(values, missing, options.missing == "impute", cells.error)
+        if options.closed and missing.all():
+            raise DataError("holds no number", file=where.file, column=where.column, hint="name another target")
+        known = values[~missing]
+        binary = bool(((known == 0) | (known == 1)).all())
+        scaling = Scaling.fit(values, missing, options, scaled=not binary)
+        return cls(scaling, [f"c{channel}" for channel in range(values.shape[1])], binary)
+
+    def named(self, channels: list[str]) -> Series:
+        """The same with names for the channels.
+
+        Raises:
+            DataError: there are more or fewer names than channels.
+        """
+        if len(channels) != len(self.channels):
+            raise DataError(f"{len(channels)} names for {len(self.channels)} channels")
+        return replace(self, channels=list(channels))
+
+    @property
+    def mean(self) -> np.ndarray:
+        """(C,) float64: ``z * std + mean`` is in the user's units."""
+        return self.scaling.mean
+
+    @property
+    def std(self) -> np.ndarray:
+        """(C,) float64."""
+        return self.scaling.std
+
+    @property
+    def flagged(self) -> list[int]:
+        """The channels that have a flag, in the order of the flags."""
+        return self.scaling.flagged
+
+    @property
+    def spec(self) -> Continuous:
+        """The channels, and the flags behind them."""
+        return Continuous(self.scaling.width, time=True)
+
+    def encode(self, array: pa.ChunkedArray, where: Where, cache: Path | None = None) -> Encoded:
+        """(N, W) float32.
+
+        Raises:
+            DataError: a value is not a finite number, or a step has another width than in training.
+        """
+        values, missing, cells = _open(array, where, len(self.channels))
+        missing = examine(values, missing, self.scaling.impute, cells.error)
+        return Encoded(self.scaling.apply(values, missing, cells.error), cells.offsets)
+
+    def decode(self, values: np.ndarray) -> list[list[float | None]]:
+        """(T, W) or (T, C) as a list of steps in the user's units; ``None`` where a value is missing."""
+        numbers, missing = self.scaling.restore(values)
+        answer = numbers.astype(object)
+        answer[missing] = None
+        steps: list[list[float | None]] = answer.tolist()
+        return steps
+
+    def encode_one(self, value: Any, where: Where) -> np.ndarray:
+        """(W,) float32 of one step's channels; ``None`` and ``""`` are missing.
+
+        Raises:
+            DataError: it is not a list of as many finite numbers as there are channels.
+        """
+        count = len(self.channels)
+        if value is None:
+            value = [None] * count
+        if not isinstance(value, list | tuple | np.ndarray) or len(value) != count:
+            found = f"{len(value)}" if isinstance(value, list | tuple | np.ndarray) else f"{str(value)[:40]!r}"
+            names = ", ".join(self.channels[:8]) + (", …" if count > 8 else "")
+            message = f"one step is a list of {count} numbers ({names}), found {found}"
+            raise DataError(message, file=where.file, column=where.column)
+        numbers = [parse_float(item, where) for item in value]
+        values = np.array([[np.nan if number is None else number for number in numbers]])
+        missing = examine(values, np.array([[number is None for number in numbers]]), self.scaling.impute, live(where))
+        return self.scaling.apply(values, missing, live(where))[0]
+
+    def to_config(self) -> dict[str, Any]:
+        """The numbers, exactly."""
+        return {"kind": self.kind, "channels": self.channels, "binary": self.binary, **self.scaling.to_config()}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Self:
+        """The inverse of `to_config`.
+
+        Raises:
+            ModelError: it is not ours.
+        """
+        stored = load(_Stored, config, cls.kind)
+        if len(stored.channels) != len(stored.mean):
+            raise ModelError("the series encoding of this model cannot be read: its channels do not fit their names")
+        return cls(Scaling.from_stored(stored, cls.kind), stored.channels, stored.binary)
+
+    def notes(self, array: pa.ChunkedArray, encoded: Encoded) -> str:
+        """What a user should know of a column that was encoded: how many values were missing, or nothing."""
+        _, missing, _ = _open(array, Where("", ""), len(self.channels))
+        count = int(missing.sum())
+        return f"{count} of {missing.size} values missing, filled with their channel's mean" if count else ""
+
+    def report(self) -> str:
+        """One line."""
+        scale = "0 or 1, not scaled" if self.binary else "each scaled"
+        missing = f", {self.scaling.missing} missing" if self.scaling.missing else ""
+        return f"series of {len(self.channels)} channels, {scale}{missing}"
+
+
+def _open(array: pa.ChunkedArray, where: Where, width: int | None) -> tuple[np.ndarray, np.ndarray, Cells]:
+    """(N, C) float64 and the missing ones; C is ``width``, or that of the first step."""
+    steps = open_cells(array, where, time=True)
+    if not (pa.types.is_null(steps.flat.type) or is_list(steps.flat.type)):
+        message = f"expected a list of numbers for each step, found {array.type}"
+        raise DataError(message, file=where.file, column=where.column)
+    inner = open_cells(steps.flat, where, time=True)
+    assert inner.offsets is not None
+    present = pc.is_valid(steps.flat).to_numpy()
+    widths = np.diff(inner.offsets)
+    if width is None:
+        if not present.any():
+            raise DataError("has no step in any row", file=where.file, column=where.column)
+        width = int(widths[np.argmax(present)])
+        if not width:
+            raise steps.error(int(np.argmax(present)), "the step has no channel", None)
+    ragged = np.flatnonzero(present & (widths != width))
+    if len(ragged):
+        index = int(ragged[0])
+        raise steps.error(index, f"{widths[index]} channels, expected {width}", "every step needs the same channels")
+    begins = inner.offsets
+
+    def fail(index: int, message: str, hint: str | None) -> DataError:
+        return steps.error(int(np.searchsorted(begins, index, side="right")) - 1, message, hint)
+
+    known, gone = floats(inner.flat, where, fail)
+    values, missing = np.full((len(present), width), np.nan), np.ones((len(present), width), bool)
+    values[present], missing[present] = known.reshape(-1, width), gone.reshape(-1, width)
+    return values, missing, steps
+
+
+MEMBER = Series

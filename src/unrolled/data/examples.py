@@ -1,0 +1,61 @@
+"""Examples: one split, encoded, with the form of the question. Loaders, baselines and metrics all read this."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from unrolled.batch import Spec
+from unrolled.data.encoded import Encoded
+
+__all__ = ["Examples", "Form"]
+
+Form = Literal["one", "set", "aligned", "next", "horizon"]
+
+
+@dataclass(frozen=True, slots=True)
+class Examples:
+    """Encoded inputs and the target of one split.
+
+    Attributes:
+        inputs: column name -> its numbers; all columns with a time axis have the same offsets.
+        specs: column name -> how it looks to a model.
+        target: what is asked for. For ``next`` and ``horizon`` it has the offsets of the inputs.
+        target_spec: its `Spec`.
+        form: ``one``: target[r] answers row r. ``set``: row r's target is the set of labels of its cell.
+            ``aligned``: one target a step. ``next``: step t + 1 of ``target`` answers step t, so that a row of n steps
+            asks n - 1 questions. ``horizon``: steps t + 1 … t + horizon of ``target`` answer the steps up to t.
+        first: (rows,) int64 or ``None``; no target lies before step ``first[r]`` (a split by time).
+        horizon: H, for ``horizon``; else 0.
+    """
+
+    inputs: dict[str, Encoded]
+    specs: dict[str, Spec]
+    target: Encoded | None
+    target_spec: Spec | None
+    form: Form
+    first: np.ndarray | None = None
+    horizon: int = 0
+
+    def steps(self) -> np.ndarray:
+        """(rows,) int64: the steps of each row; 1 where no column has a time axis."""
+        columns = list(self.inputs.values())
+        timed = [column for column in columns if column.offsets is not None]
+        return (timed or columns)[0].lengths()
+
+    def window_ends(self, stride: int = 1) -> tuple[np.ndarray, np.ndarray]:
+        """(row, stop) of every window of a forecast: steps before ``stop`` are known, ``stop … stop + H`` are asked.
+
+        Windows never cross rows, and their targets never lie before ``first`` or beyond the row's end.
+        """
+        rows, stops = [], []
+        for row, steps in enumerate(self.steps()):
+            start = max(1, 0 if self.first is None else int(self.first[row]))
+            ends = np.arange(start, steps - self.horizon + 1, stride, dtype=np.int64)
+            rows.append(np.full(len(ends), row, np.int64))
+            stops.append(ends)
+        if not rows:
+            return np.zeros(0, np.int64), np.zeros(0, np.int64)
+        return np.concatenate(rows), np.concatenate(stops)

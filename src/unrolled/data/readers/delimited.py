@@ -1,0 +1,216 @@
+"""CSV and its relatives, strictly: what pyarrow lets pass in silence is an error that names its row and column."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv
+
+from unrolled.config import DataConfig
+from unrolled.data.readers.listcells import NUMBER, parse_lists
+from unrolled.errors import DataError
+
+__all__ = ["read_delimited"]
+
+_SEPARATORS = ",;\t|"
+_EMPTY = ["", "NA", "N/A", "null", "NULL"]  # not NaN: a result that is no number is not a cell that was left out
+_LABELS = ("category", "tokens")  # kinds for which 007 is a name, and "1 2" a text
+_BLOCKS = (1 << 23, 1 << 28, 2**31 - 1)  # a row must fit into a block; nearly all do in the first
+_MOSTLY, _FEW = 0.95, 20  # from this share of numbers, in so many cells, the other cells are taken for faults
+_RAGGED = re.compile(r"Expected (\d+) columns, got (\d+)")
+_LATIN = "give --text-encoding latin-1, or what it is written in"
+
+
+def read_delimited(data: pa.Buffer, origin: str, config: DataConfig, separator: str | None = None) -> pa.Table:
+    """A table whose first line names the columns; their types are found out.
+
+    Cells that are empty, NA, N/A, null or NULL are missing. A column of texts that are all lists becomes lists.
+
+    Args:
+        data: UTF-8, checked here, without a byte-order mark.
+        origin: how errors name it.
+        config: ``kinds`` says which columns are labels or texts, whatever they look like.
+        separator: what stands between cells; ``None``: that of comma, semicolon, tab and bar which the header has most.
+
+    Raises:
+        DataError: a row is ragged, a byte is not UTF-8, a number does not fit into 64 bits, the header is empty or
+            names a column twice, a quote is never closed, or a column holds numbers and a few other texts.
+    """
+    while data.size and data[0] in b"\r\n":
+        data = data.slice(1)
+    names, separator = _header(data, origin, separator)
+    labels = [index for index, name in enumerate(names) if config.kinds.get(name) in _LABELS]
+    file = _File(data, origin, separator, names)
+    table = file.read(texts=labels)
+    if not table.num_rows:
+        raise DataError("has a header but no rows", file=origin)
+    _check_end(table, data, origin)
+    columns = [_column(file, index, table.column(index), config) for index in range(len(names))]
+    return pa.table(columns, names=names)
+
+
+@dataclass(frozen=True, slots=True)
+class _File:
+    data: pa.Buffer
+    origin: str
+    separator: str
+    names: list[str]
+
+    def read(self, texts: list[int], only: list[int] | None = None) -> pa.Table:
+        """The columns (all, or ``only`` these), named by their numbers; those in ``texts`` stay texts."""
+        try:
+            return self._parse(texts, only, None)
+        except pa.ArrowInvalid as error:
+            raise self._error(error) from None
+
+    def error(self, index: int, row: int, message: str, hint: str | None = None) -> DataError:
+        """The error to raise about the cell in column ``index``, row ``row`` (from 0)."""
+        return DataError(message, file=self.origin, row=row + 1, column=self.names[index], hint=hint)
+
+    def _parse(self, texts: list[int], only: list[int] | None, ragged: Callable[[object], str] | None) -> pa.Table:
+        parse = pa.csv.ParseOptions(delimiter=self.separator, newlines_in_values=True, invalid_row_handler=ragged)
+        convert = pa.csv.ConvertOptions(
+            null_values=_EMPTY,
+            strings_can_be_null=True,
+            column_types={str(index): pa.string() for index in texts},
+            include_columns=[str(index) for index in only or ()],
+        )
+        for block in _BLOCKS:
+            read = pa.csv.ReadOptions(
+                block_size=block,
+                column_names=[str(index) for index in range(len(self.names))],  # safe, whatever the header holds
+                skip_rows_after_names=1,
+                use_threads=ragged is None,  # Arrow numbers the rows only where it reads them in order
+            )
+            try:
+                return pa.csv.read_csv(pa.BufferReader(self.data), read, parse, convert)
+            except pa.ArrowInvalid as error:
+                if "straddling" not in str(error) or block == _BLOCKS[-1]:
+                    raise
+        raise AssertionError("unreachable: the last block returns or raises")
+
+    def _error(self, error: pa.ArrowInvalid) -> DataError:
+        reason = str(error).removeprefix("CSV parse error: ")
+        if not _RAGGED.search(reason):
+            # A column of texts (by --kind) with a byte that is no UTF-8, or a row that no block holds.
+            return DataError(
+                f"cannot be read: {reason[:200]}", file=self.origin, hint=_LATIN if "UTF8" in reason else None
+            )
+        rows: list[object] = []
+
+        def seen(row: object) -> str:
+            rows.append(row)
+            return "error"
+
+        try:
+            self._parse([], None, seen)
+        except pa.ArrowInvalid as again:
+            reason = str(again)
+        wanted, got = _RAGGED.search(reason).groups()  # type: ignore[union-attr] - it was ragged before
+        number = getattr(rows[0], "number")  # noqa: B009 - pyarrow has no types
+        return DataError(
+            f"has {got} cells, the header {wanted}",
+            file=self.origin,
+            row=number - 1,
+            hint=f"cells are separated by {self.separator!r}; put quotes around text that holds one",
+        )
+
+
+def _header(data: pa.Buffer, origin: str, separator: str | None) -> tuple[list[str], str]:
+    def cells(by: str) -> list[str]:
+        # A byte that is no UTF-8 passes as a surrogate here; whether it is in the header or behind it, is seen below.
+        text = io.TextIOWrapper(pa.BufferReader(data), "utf-8", errors="surrogateescape", newline="")
+        try:
+            return [name.strip() for name in next(csv.reader(text, delimiter=by), [])]
+        except csv.Error as error:
+            raise DataError(f"has a header that cannot be read: {error}", file=origin) from None
+
+    separator = separator or max(_SEPARATORS, key=lambda by: len(cells(by)))
+    names = cells(separator)
+    if not any(names):
+        raise DataError("has no header", file=origin, hint="its first line must name the columns")
+    for index, name in enumerate(names):
+        if "\0" in name:
+            raise DataError("has a NUL in its header", file=origin, hint="if it is UTF-16, give --text-encoding utf-16")
+        if any("\udc80" <= letter <= "\udcff" for letter in name):
+            raise DataError(f"the name of column {index + 1} is not utf-8", file=origin, hint=_LATIN)
+        if name and name in names[:index]:
+            raise DataError("is twice in the header", file=origin, column=name, hint="rename one of them")
+    return [name or _free_name(index + 1, names) for index, name in enumerate(names)], separator
+
+
+def _free_name(number: int, names: list[str]) -> str:
+    name = f"column{number}"  # pandas leaves the name of its index empty
+    while name in names:
+        name += "_"
+    return name
+
+
+def _check_end(table: pa.Table, data: pa.Buffer, origin: str) -> None:
+    """An opening quote without its closing one takes in all the rest of the file, and pyarrow lets it."""
+    last = table.column(table.num_columns - 1)
+    if pa.types.is_string(last.type) and "\n" in (last[-1].as_py() or ""):
+        end = bytes(data[max(0, data.size - 64) :]).rstrip()
+        if not end.endswith(b'"'):
+            message = "a quote is opened here and never closed"
+            raise DataError(message, file=origin, row=table.num_rows, hint="close it, or double a quote that is meant")
+
+
+def _column(file: _File, index: int, column: pa.ChunkedArray, config: DataConfig) -> pa.ChunkedArray:
+    kind = config.kinds.get(file.names[index])
+    if pa.types.is_binary(column.type):
+        raise _not_utf8(file, index, column)
+    if pa.types.is_floating(column.type):
+        _check_overflow(file, index, column)
+    if not pa.types.is_string(column.type):
+        return column
+    opened = parse_lists(column, spaced=kind not in _LABELS)
+    if opened is column and kind not in _LABELS:
+        _check_mixed(file, index, column)
+    return opened
+
+
+def _not_utf8(file: _File, index: int, column: pa.ChunkedArray) -> DataError:
+    row = 0
+    for chunk in column.chunks:
+        for scalar in chunk:
+            cell = scalar.as_py() or b""
+            try:
+                cell.decode("utf-8")
+            except UnicodeDecodeError as error:
+                return file.error(index, row, f"byte 0x{cell[error.start]:02x} is not utf-8", _LATIN)
+            row += 1
+    raise AssertionError("pyarrow makes a column binary only where a cell is no UTF-8")
+
+
+def _check_overflow(file: _File, index: int, column: pa.ChunkedArray) -> None:
+    infinite = pc.fill_null(pc.is_inf(column), False)
+    if not pc.any(infinite).as_py():
+        return
+    texts = file.read(texts=[index], only=[index]).column(0)
+    written = pc.match_substring_regex(pc.fill_null(texts, ""), r"(?i)inf")  # an encoding decides about a true infinity
+    row = pc.index(pc.and_not(infinite, written), True).as_py()
+    if row >= 0:
+        raise file.error(index, row, f"{texts[row].as_py()[:40]!r} is too large for a number", "the largest is 1.8e308")
+
+
+def _check_mixed(file: _File, index: int, column: pa.ChunkedArray) -> None:
+    if column.null_count == len(column):
+        return
+    numeric = pc.fill_null(pc.match_substring_regex(column, rf"^\s*{NUMBER}\s*$"), True)
+    others = pc.sum(pc.invert(numeric)).as_py()
+    cells = len(column) - column.null_count
+    if others and cells >= _FEW and others <= (1 - _MOSTLY) * cells:
+        row = pc.index(numeric, False).as_py()
+        raise file.error(
+            index,
+            row,
+            f"{column[row].as_py()[:40]!r} is not a number, as {cells - others} of the {cells} cells are",
+            f"correct it, leave it empty if it is missing, or give --kind {file.names[index]}=category",
+        )

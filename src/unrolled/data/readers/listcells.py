@@ -1,0 +1,64 @@
+"""Cells of text that hold a sequence: ``[1, 2, 3]``, ``["a", "b"]`` or ``1 2 3`` become list cells, if all cells do."""
+
+from __future__ import annotations
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from unrolled.data.readers.jsonlines import read_json_lines
+from unrolled.errors import DataError
+
+__all__ = ["NUMBER", "parse_lists"]
+
+NUMBER = r"[-+]?(?:(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?|[nN][aA][nN]|[iI][nN][fF](?:inity)?)"
+_SAMPLE = 100
+_JSON_LIST = r"^\s*\[[\s\S]*\]\s*$"
+_NUMBERS = rf"^\s*{NUMBER}(?:\s+{NUMBER})+\s*$"
+
+
+def parse_lists(column: pa.ChunkedArray, spaced: bool) -> pa.ChunkedArray:
+    """``column`` with its texts opened as lists if each of them is one, else as it came.
+
+    Args:
+        column: of type string.
+        spaced: whether numbers with blanks between them are a list.
+    """
+    if _all_match(column, _JSON_LIST):
+        return _from_json(column)
+    return _from_numbers(column) if spaced and _all_match(column, _NUMBERS) else column
+
+
+def _all_match(column: pa.ChunkedArray, pattern: str) -> bool:
+    for part in (column.slice(0, _SAMPLE), column):  # most columns are text, and a few cells tell
+        if part.null_count < len(part) and not pc.all(pc.match_substring_regex(part, pattern)).as_py():
+            return False
+    return column.null_count < len(column)
+
+
+def _from_json(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    cells = pc.fill_null(pc.replace_substring_regex(column.cast(pa.large_string()), r"\s", " "), "null")
+    lines = pc.binary_join_element_wise('{"cell":', cells, "}\n", "").combine_chunks()
+    first, last = lines.buffers()[1], lines.buffers()[2]
+    offsets = memoryview(first).cast("q")
+    text = last.slice(offsets[lines.offset], offsets[lines.offset + len(lines)] - offsets[lines.offset])
+    try:
+        table = read_json_lines(text, "memory")
+    except DataError:
+        return column  # brackets, but no JSON: it is text
+    if table.column_names != ["cell"]:  # a cell such as [1], "b": [2] would smuggle a key in
+        return column
+    value = table["cell"].type
+    while pa.types.is_list(value):
+        value = value.value_type
+    known = pa.types.is_integer(value) or pa.types.is_floating(value) or pa.types.is_string(value)
+    return table["cell"] if known or pa.types.is_boolean(value) else column
+
+
+def _from_numbers(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    words = pc.utf8_split_whitespace(pc.utf8_trim_whitespace(column))
+    for value in (pa.int64(), pa.float64()):
+        try:
+            return words.cast(pa.list_(value))
+        except pa.ArrowInvalid:
+            continue
+    return column

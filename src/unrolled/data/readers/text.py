@@ -1,0 +1,45 @@
+"""Plain text: a document a file, or a document a line, in a column ``text``.
+
+The text is not loaded but mapped: a file of a gigabyte takes no memory. Line ends are ``\\n`` and ``\\r\\n`` (which
+becomes ``\\n``), nothing else; a byte-order mark is dropped.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pyarrow as pa
+
+from unrolled.config import DataConfig
+from unrolled.data.mapped import map_file
+from unrolled.data.utf8 import one_string, split_lines, to_utf8, unix_lines
+from unrolled.errors import DataError
+
+__all__ = ["SUFFIXES", "read_text", "text_buffer"]
+
+SUFFIXES = (".txt", ".md", ".log")
+
+
+def read_text(path: Path, config: DataConfig) -> pa.Table:
+    """One row with the whole file, or with ``config.documents == "line"`` a row for each line.
+
+    Raises:
+        DataError: the file is missing or empty, or a byte is not of ``config.text_encoding``.
+    """
+    buffer = text_buffer(path, config.text_encoding)
+    return pa.table({"text": split_lines(buffer) if config.documents == "line" else one_string(buffer)})
+
+
+def text_buffer(path: Path, encoding: str) -> pa.Buffer:
+    """The file as valid UTF-8 with ``\\n`` line ends.
+
+    Raises:
+        DataError: as `read_text`.
+    """
+    buffer = unix_lines(to_utf8(map_file(path), encoding, str(path)))
+    if not buffer.size:
+        raise DataError("is empty but for its byte-order mark", file=str(path))
+    return buffer
+
+
+MEMBER = read_text

@@ -1,0 +1,1 @@
+"""Programs over a model's step and state: sampling and generation."""

@@ -1,0 +1,117 @@
+"""From scores to a choice. Axes: B rows, V vocabulary."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from unrolled.config import Part
+from unrolled.errors import ModelError, ShapeError, UsageError
+
+__all__ = ["Sampling", "choose"]
+
+
+class Sampling(Part):
+    """How a token is chosen; the three act in the order in which they stand.
+
+    Build it from a user's values with `Sampling.check`, which answers with a `UsageError`.
+
+    Attributes:
+        temperature: scores are divided by it: 0 always takes the likeliest, 1 leaves the model's probabilities as they
+            are, more flattens them; at most 10.
+        top_k: keep only the k likeliest; ``None`` keeps all.
+        top_p: keep only the likeliest that together reach the probability p in (0, 1]; ``None`` keeps all.
+        seed: of the generator that `generator` makes.
+
+    References:
+        top-k: Fan et al., 2018. https://arxiv.org/abs/1805.04833
+        top-p: Holtzman et al., 2020. https://arxiv.org/abs/1904.09751
+
+    Example:
+        >>> Sampling.check({"temperature": 0.8, "top_k": 20}).top_k
+        20
+    """
+
+    temperature: float = Field(1.0, ge=0, le=10)
+    top_k: int | None = Field(None, ge=1)
+    top_p: float | None = Field(None, gt=0, le=1)
+    seed: int = Field(0, ge=0, lt=2**63)
+
+    def generator(self) -> torch.Generator:
+        """A new CPU generator with ``seed``: the same choices on every machine."""
+        return torch.Generator().manual_seed(self.seed)
+
+
+def choose(logits: Tensor, settings: Sampling, generator: torch.Generator, banned: Sequence[int] = ()) -> Tensor:
+    r"""Draw one id per row from :math:`\text{softmax}(\text{logits} / \text{temperature})` cut to top-k, then to top-p.
+
+    Of equal scores the lower id stands first. Exactly B numbers are drawn from ``generator`` (none at temperature 0),
+    one per row in order: the rows share it, so that a row's choice depends on its place in the batch but never on the
+    other rows' scores.
+
+    Args:
+        logits: unnormalised scores; ``-inf`` is an id that cannot be.
+        settings: temperature, top-k and top-p.
+        generator: a CPU generator.
+        banned: ids that are never chosen, such as padding.
+
+    Shape:
+        logits: (B, V) float; the result (B,) int64, on the device of ``logits``.
+
+    Raises:
+        ShapeError: ``logits`` is not (B, V).
+        UsageError: a banned id is outside [0, V), or all are banned.
+        ModelError: a score is NaN or infinite, or a row has nothing left to choose from.
+
+    Cost: one sort, O(B V log V); O(B V) at temperature 0.
+
+    Example:
+        >>> scores = torch.tensor([[0.0, 2.0, 1.0]])
+        >>> choose(scores, Sampling(temperature=0), torch.Generator())
+        tensor([1])
+        >>> choose(scores, Sampling(temperature=0), torch.Generator(), banned=[1])
+        tensor([2])
+    """
+    scores = _allowed(logits.detach(), banned)
+    if settings.temperature == 0:
+        return scores.argmax(-1)
+    # float64 and the largest score moved to 0, so that no temperature above 0 overflows
+    scores, ids = scores.double().sort(dim=-1, descending=True, stable=True)  # (B, V)
+    scores = (scores - scores[:, :1]) / settings.temperature
+    if settings.top_k is not None:
+        scores, ids = scores[:, : settings.top_k], ids[:, : settings.top_k]
+    sums = scores.exp().cumsum(-1)  # (B, V or k)
+    if settings.top_p is not None and settings.top_p < 1:
+        # the last id kept is the first whose sum reaches p
+        last = torch.searchsorted(sums, settings.top_p * sums[:, -1:]).clamp(max=sums.shape[1] - 1)  # (B, 1)
+        total = sums.gather(1, last)
+    else:
+        total = sums[:, -1:]
+    draws = torch.rand(len(sums), 1, dtype=torch.float64, generator=generator).to(sums.device)
+    # right=True never lands on an id of probability 0: it asks for the first sum beyond the draw
+    place = torch.searchsorted(sums, draws * total, right=True)  # (B, 1)
+    return ids.gather(1, place).squeeze(1)
+
+
+def _allowed(logits: Tensor, banned: Sequence[int]) -> Tensor:
+    if logits.dim() != 2 or logits.shape[1] == 0:
+        raise ShapeError(f"logits is {tuple(logits.shape)}, expected (B, V) with V at least 1")
+    size = logits.shape[1]
+    wrong = [index for index in banned if not 0 <= index < size]
+    if wrong:
+        raise UsageError(f"banned id {wrong[0]} is outside the vocabulary of {size}: give ids from 0 to {size - 1}")
+    if len(set(banned)) == size:
+        raise UsageError(f"all {size} ids are banned: leave at least one to choose from")
+    broken = (logits.isnan() | logits.isposinf()).any(-1)
+    if broken.any():
+        row = int(broken.nonzero()[0])
+        raise ModelError(f"row {row}: the scores are not finite: weights or state are broken, use an earlier checkpoint")
+    if banned:
+        logits = logits.index_fill(1, torch.tensor(sorted(set(banned)), device=logits.device), float("-inf"))
+    empty = logits.isneginf().all(-1)
+    if empty.any():
+        raise ModelError(f"row {int(empty.nonzero()[0])}: no id that is not banned has a probability above 0")
+    return logits

@@ -1,0 +1,120 @@
+"""Every error that Unrolled raises on purpose, and the exit code that the command line gives it.
+
+::
+
+    UnrolledError            1    anything of ours that went wrong
+    ├── UsageError           2    an unknown flag, name or value ("did you mean"); also a ValueError
+    ├── DataError            3    bad data: names file, row and column, and what to do
+    ├── ModelError           4    a run directory that is missing, cut short, newer than us, or not ours
+    ├── SpaceError           5    no space or memory left; what was saved before is intact
+    ├── ShapeError           1    a tensor of the wrong shape, dtype or device; also a ValueError
+    ├── TrainingError        1    training cannot go on (ten non-finite steps in a row)
+    ├── MissingExtra         1    an optional dependency is absent: gives the exact pip line
+    └── Interrupted     130, 143  SIGINT or SIGTERM, after saving
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+__all__ = [
+    "DataError",
+    "Interrupted",
+    "MissingExtra",
+    "ModelError",
+    "ShapeError",
+    "SpaceError",
+    "TrainingError",
+    "UnrolledError",
+    "UsageError",
+    "did_you_mean",
+]
+
+
+class UnrolledError(Exception):
+    """The root: one clear sentence, and the exit code of the process that stops on it."""
+
+    exit_code = 1
+
+    def details(self) -> dict[str, object]:
+        """What ``--json`` prints beside the sentence."""
+        return {}
+
+
+class UsageError(UnrolledError, ValueError):
+    """A name, flag or value that we do not know."""
+
+    exit_code = 2
+
+
+class DataError(UnrolledError):
+    """Bad data: ``file``, ``row`` (from 1, the header not counted) and ``column`` say where, ``hint`` what to do."""
+
+    exit_code = 3
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        file: str | None = None,
+        row: int | None = None,
+        column: str | None = None,
+        hint: str | None = None,
+    ) -> None:
+        self.file, self.row, self.column, self.hint = file, row, column, hint
+        place = [file] if file else []
+        place += [f"row {row}"] if row is not None else []
+        place += [f"column {column!r}"] if column else []
+        text = f"{', '.join(place)}: {message}" if place else message
+        super().__init__(f"{text} ({hint})" if hint else text)
+
+    def details(self) -> dict[str, object]:
+        return {"file": self.file, "row": self.row, "column": self.column, "hint": self.hint}
+
+
+class ModelError(UnrolledError):
+    """A run directory that cannot be used."""
+
+    exit_code = 4
+
+
+class SpaceError(UnrolledError):
+    """The disk, a file-size limit or the memory is exhausted."""
+
+    exit_code = 5
+
+
+class ShapeError(UnrolledError, ValueError):
+    """A tensor whose shape, dtype or device does not fit; names the argument, what came and what was expected."""
+
+
+class TrainingError(UnrolledError):
+    """Training cannot go on; the last good checkpoint is kept."""
+
+
+class MissingExtra(UnrolledError, ImportError):
+    """An optional package is not installed."""
+
+    def __init__(self, package: str, extra: str, purpose: str) -> None:
+        super().__init__(f"{purpose} needs {package}: pip install 'unrolled[{extra}]'")
+
+
+class Interrupted(UnrolledError):
+    """A signal asked the run to stop; its state was saved first."""
+
+    def __init__(self, message: str, signal_number: int) -> None:
+        super().__init__(message)
+        self.exit_code = 128 + signal_number
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """``" Did you mean 'lstm'?"`` and the known names, to be appended to an error about ``name``.
+
+    >>> did_you_mean("lstn", ["gru", "lstm"])
+    " Did you mean 'lstm'? Known: gru, lstm."
+    """
+    names = sorted(known)
+    close = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
+    guess = f" Did you mean {close[0]!r}?" if close else ""
+    return f"{guess} Known: {', '.join(names)}."

@@ -1,0 +1,287 @@
+"""Fit: from data to a trained, saved model. The way of the data, from top to bottom."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from unrolled.baselines.baseline import score_baselines
+from unrolled.card import card
+from unrolled.config import DataConfig, ModelConfig, RunConfig, TaskConfig, TrainingConfig, spread
+from unrolled.data.coder import Coder, Roles, drop_missing
+from unrolled.data.encoded import Options
+from unrolled.data.examples import Examples
+from unrolled.data.fingerprint import fingerprint, verify
+from unrolled.data.read import read
+from unrolled.data.sequences import Sequences
+from unrolled.data.split import hold_out, hold_out_end
+from unrolled.errors import DataError, ModelError, UsageError
+from unrolled.files import space_errors, write_file, write_manifest
+from unrolled.tasks.task import TASKS, Question, Task
+from unrolled.trained import Trained, build, open_run
+from unrolled.training import checkpoint
+from unrolled.training.evaluate import evaluate
+from unrolled.training.hooks import Hook, log_to
+from unrolled.training.plans import window
+from unrolled.training.schedule import Budget
+from unrolled.training.trainer import Trainer
+
+__all__ = ["fit", "resume"]
+
+_HELD_OUT = 0.1  # of the training data, where there is no --valid
+_FEW = 10  # with fewer sequences than this, the end of each is held out instead of whole ones
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Splits:
+    """The three parts; ``test`` is read once, at the end."""
+
+    train: Sequences
+    valid: Sequences
+    test: Sequences | None
+
+
+def fit(
+    source: Any,
+    options: dict[str, Any],
+    *,
+    out: Path | None = None,
+    overwrite: bool = False,
+    hooks: tuple[Hook, ...] = (),
+    say: Say = lambda _: None,
+) -> Trained:
+    """Train on ``source`` with a user's ``options``; the run directory is ``out``, or a new one under ``runs/``."""
+    given = spread(options)
+    data = DataConfig.check({**given["data"], "source": str(source) if isinstance(source, str | Path) else "memory"})
+    given["task"].setdefault("name", None)
+    sequences = read(source, data, steps=bool(given["task"].get("horizon")) or given["task"]["name"] == "forecast")
+    for line in _describe(sequences):
+        say(line)
+    question = Question(sequences, data.target, data.inputs, given["task"].get("horizon"))
+    name, reason = _task_name(question, given["task"]["name"])
+    say(f"task: {name} ({reason}); --task overrules it")
+    task_class = TASKS.get(name)
+    roles: Roles = task_class.roles(question)
+    config = RunConfig(
+        task=TaskConfig.check({**given["task"], "name": name}),
+        data=data,
+        model=ModelConfig.check(given["model"]),
+        training=TrainingConfig.check({"device": "auto", **given["training"]}),
+        files=_fingerprints(source, data),
+    )
+    folder = _claim(out, data.source, overwrite)
+    with space_errors(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        _write_config(folder, config)
+    say(f"run: {folder}")
+    return _train(folder, config, sequences, roles, hooks, say)
+
+
+def resume(folder: Path, *, hooks: tuple[Hook, ...] = (), say: Say = lambda _: None, source: Any = None) -> Trained:
+    """Go on with a run that was stopped, exactly where it was; a finished one is loaded and said to be finished.
+
+    Args:
+        folder: its run directory.
+        source: the data, where it was in memory; a path is taken from the run.
+
+    Raises:
+        ModelError: ``folder`` is not a run of ours, or is damaged.
+        DataError: the data is not what the run began with.
+    """
+    if not (folder / "config.json").is_file():
+        raise ModelError(f"{folder} is not a run of ours: it has no config.json")
+    config = RunConfig.parse((folder / "config.json").read_text("utf-8"), str(folder))
+    if (folder / "manifest.json").is_file():
+        say(f"{folder} is finished: nothing is left to train")
+        return open_run(folder)
+    if config.data.source == "memory" and source is None:
+        raise UsageError(f"{folder} was trained on data in memory: give the same data again to resume it")
+    for role, saved in config.files.items():
+        verify(saved, Path(str(saved["path"])))
+        say(f"{role} data unchanged: {saved['path']}")
+    if Budget(config.training).by_clock:
+        say("the clock steers this run's schedule, so it goes on, but not to the last bit as if it had never stopped")
+    sequences = read(source if source is not None else config.data.source, config.data, steps=config.task.name == "forecast")
+    question = Question(sequences, config.data.target, config.data.inputs, config.task.horizon)
+    roles = TASKS.get(config.task.name).roles(question)
+    return _train(folder, config, sequences, roles, hooks, say)
+
+
+def _train(
+    folder: Path, config: RunConfig, sequences: Sequences, roles: Roles, hooks: tuple[Hook, ...], say: Say
+) -> Trained:
+    splits = _split(sequences, config, roles, say)
+    options = Options(
+        tokens=config.data.tokens or _default_tokens(config.task.name),
+        vocabulary=config.data.vocabulary,
+        missing=config.data.missing,
+    )
+    coder = Coder.fit(splits.train, roles, options, config.task.horizon or 0)
+    for name, encoding in coder.inputs.items():
+        say(f"input {name}: {encoding.report()}")
+    if not coder.continues:
+        say(f"target {coder.target}: {coder.answer.report()}")
+    task: Task = TASKS.get(config.task.name)(config.task, coder)
+    with space_errors(folder):
+        shutil.rmtree(folder / "cache", ignore_errors=True)
+        (folder / "encodings").mkdir(exist_ok=True)
+        for name, content in coder.to_files().items():
+            write_file(folder / "encodings" / name, content)
+        train = coder.encode(splits.train, cache=folder / "cache" / "train")
+        valid = coder.encode(splits.valid, cache=folder / "cache" / "valid")
+        device = _device(config.training.device)
+        torch.manual_seed(config.training.seed)
+        network = build(config, task)
+        if not network.causal and window(train, config.training):
+            raise UsageError("a model of both directions needs whole sequences: leave --bptt out, or choose one without 'bi'")
+        weights = sum(p.numel() for p in network.parameters())
+        say(f"model: {config.model.name}, {weights:,} weights, on {device}; training: {Budget(config.training).say()}")
+        saved = checkpoint.newest(folder / "checkpoints")
+        log = log_to(folder / "metrics.jsonl", saved.step if saved else -1)
+        trainer = Trainer(network, task, train, valid, config.training, folder / "checkpoints", (log, *hooks), device)
+        if saved is not None:
+            for line in saved.skipped:
+                say(f"skipped a damaged checkpoint: {line}")
+            trainer.restore(saved)
+            say(f"going on from step {saved.step}")
+        elif (folder / "checkpoints" / "best").exists():
+            shutil.rmtree(folder / "checkpoints" / "best")
+        progress = trainer.run()
+        network = network.to("cpu").eval()
+        judged: dict[str, Examples] = {"valid": valid}
+        if splits.test is not None:
+            judged["test"] = coder.encode(splits.test, cache=folder / "cache" / "test")
+        metrics = {split: evaluate(network, task, part, config.training) for split, part in judged.items()}
+        for split, values in metrics.items():
+            for hook in (log, *hooks):
+                hook({"kind": split + "_final", "step": progress.step, **values})
+        baselines = {split: _baselines(task, train, part) for split, part in judged.items()}
+        trained = Trained(config, task, network, metrics, baselines, folder)
+        files = {**trained.files(), "README.md": card(trained, progress).encode()}
+        for name, content in files.items():
+            write_file(folder / name, content)
+        write_manifest(folder, files)
+    return trained
+
+
+def _baselines(task: Task, train: Examples, part: Examples) -> dict[str, dict[str, float]]:
+    return {name: task.in_units(values) for name, values in score_baselines(train, part).items()}
+
+
+def _task_name(question: Question, asked: str | None) -> tuple[str, str]:
+    if asked is not None:
+        TASKS.get(asked)
+        return asked, "as you asked"
+    for name in TASKS.names():
+        reason = TASKS.get(name).recognises(question)
+        if reason:
+            return name, reason
+    target = ", ".join(question.target)
+    kind = question.sequences.kinds[question.target[0]]
+    raise UsageError(
+        f"no task answers a target of kind {kind} ({target}): name one with --task, or its kind with --kind {target}=category"
+    )
+
+
+def _default_tokens(task: str) -> Any:
+    return "characters" if task == "next_step" else "words"
+
+
+def _split(sequences: Sequences, config: RunConfig, roles: Roles, say: Say) -> Splits:
+    rest, test = _part(sequences, config.data.test, "test", config, roles, say)
+    train, valid = _part(rest, config.data.valid or _HELD_OUT, "valid", config, roles, say)
+    assert valid is not None
+    return Splits(train, valid, test)
+
+
+def _part(
+    sequences: Sequences, how: str | float | None, role: str, config: RunConfig, roles: Roles, say: Say
+) -> tuple[Sequences, Sequences | None]:
+    """(what is left, the split), given as a path or as a share."""
+    known = sequences
+    if roles.form not in ("next", "horizon"):
+        known, missing = drop_missing(sequences, roles.target)
+        if missing:
+            say(f"{missing} of {len(sequences)} rows have no {roles.target} and are left out")
+    if how is None:
+        return known, None
+    share = _share(how)
+    if share is None:
+        other = read(how, config.data, steps=roles.form == "horizon")
+        if roles.form not in ("next", "horizon"):
+            other, _ = drop_missing(other, roles.target)
+        return known, other
+    by_time = roles.form == "horizon" or (roles.form == "next" and len(known) < _FEW)
+    if by_time:
+        left, part = hold_out_end(known, share)
+        part = part if roles.form == "horizon" else part.without_history()
+        say(f"{role}: the last {share:.0%} of each sequence")
+        return left, part
+    if len(known) < 2:
+        raise DataError("has a single row, so nothing can be held out to validate on", file=sequences.origin, hint="give more rows")
+    left, part = hold_out(known, share, config.training.seed, labels=roles.target if roles.form == "one" else None)
+    say(f"{role}: {len(part)} of {len(known)} rows, held out at random")
+    return left, part
+
+
+def _share(how: str | float) -> float | None:
+    """0.1 or '0.1' as a number; ``None`` for a path."""
+    try:
+        share = float(how)
+    except ValueError:
+        return None
+    if not 0 < share < 1:
+        raise UsageError(f"{how} is not a share between 0 and 1, nor a file")
+    return share
+
+
+def _describe(sequences: Sequences) -> list[str]:
+    kinds = ", ".join(f"{name} ({kind})" for name, kind in sequences.kinds.items())
+    return [f"data: {sequences.origin}, {len(sequences)} rows: {kinds}; --kind column=… overrules", *sequences.notes]
+
+
+def _fingerprints(source: Any, data: DataConfig) -> dict[str, dict[str, str | int]]:
+    files = {"training": source} if isinstance(source, str | Path) and str(source) != "-" else {}
+    for role, how in (("validation", data.valid), ("test", data.test)):
+        if isinstance(how, str) and _share(how) is None:
+            files[role] = how
+    return {role: fingerprint(Path(path)) for role, path in files.items()}
+
+
+def _claim(out: Path | None, source: str, overwrite: bool) -> Path:
+    """The run directory: ``out``, which must be new, or the next free ``runs/<name>-<n>``."""
+    if out is None:
+        stem = re.sub(r"[^\w.-]+", "-", Path(source).stem) or "run"
+        taken = {path.name for path in Path("runs").glob(f"{stem}-*")}
+        number = next(n for n in range(1, len(taken) + 2) if f"{stem}-{n}" not in taken)
+        return Path("runs") / f"{stem}-{number}"
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        if not overwrite:
+            raise UsageError(f"{out} exists already: go on with --resume {out}, replace it with --overwrite, or choose another --out")
+        if not (out / "config.json").is_file():
+            raise UsageError(f"{out} is not a run of ours, so --overwrite will not remove it: choose another --out")
+        with space_errors(out):
+            shutil.rmtree(out)
+    return out
+
+
+def _write_config(folder: Path, config: RunConfig) -> None:
+    write_file(folder / "config.json", config.model_dump_json(indent=1).encode())
+
+
+def _device(asked: str) -> str:
+    if asked == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    if asked not in ("cpu", "cuda"):
+        raise UsageError(f"--device {asked}: there is auto, cpu and cuda")
+    if asked == "cuda" and not torch.cuda.is_available():
+        raise UsageError("--device cuda: torch sees no GPU here; use --device cpu")
+    return asked

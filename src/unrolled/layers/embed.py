@@ -1,0 +1,176 @@
+"""From what a column holds to the vectors that a layer reads. Axes: B rows, T steps, K symbols, W width."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import embedding
+
+from unrolled.batch import Discrete, Spec
+from unrolled.errors import ShapeError, UsageError
+from unrolled.layers.lengths import check_lengths, real_steps, zero_padding
+
+__all__ = ["Embedding", "Numbers", "OneHot", "embed"]
+
+_WIDEST = 128
+
+
+def embed(spec: Spec, size: int | None = None) -> Embedding | OneHot | Numbers:
+    """The module that makes vectors of a column.
+
+    Args:
+        spec: how the column looks.
+        size: the width of an embedding; 0 asks for one-hot; ``None`` takes the number of symbols, 128 at most, since a
+            wider one than that number could say nothing more.
+
+    Example:
+        >>> embed(Discrete(65)).output_size, embed(Discrete(65), 16).output_size, embed(Discrete(9), 0).output_size
+        (65, 16, 9)
+    """
+    if not isinstance(spec, Discrete):
+        return Numbers(spec.width)
+    if size == 0:
+        return OneHot(spec.size)
+    return Embedding(spec.size, min(spec.size, _WIDEST) if size is None else size)
+
+
+class Embedding(nn.Module):
+    """A learned vector for each symbol.
+
+    ::
+
+        y_t = E[x_t]        at first E ~ N(0, 1)
+
+    Args:
+        size: K ≥ 1 symbols.
+        width: W ≥ 1.
+
+    Shape:
+        x (B, T) or (B,) of an integer dtype, in 0 … K-1 -> y (B, T, W) or (B, W). Beyond a row's length x is not read.
+
+    Raises:
+        UsageError: a size below 1.
+        ShapeError: not integers, or a symbol out of range: it is named, with its place.
+
+    Cost:
+        W numbers read per row and step; K·W weights.
+
+    References:
+        Bengio et al. 2003, https://www.jmlr.org/papers/v3/bengio03a.html
+
+    Example:
+        >>> Embedding(10, 4)(torch.tensor([[1, 2, 99]]), lengths=torch.tensor([2])).shape
+        torch.Size([1, 3, 4])
+    """
+
+    def __init__(self, size: int, width: int) -> None:
+        super().__init__()
+        for name, number in (("size", size), ("width", width)):
+            if number < 1:
+                raise UsageError(f"Embedding: {name} must be at least 1, got {number}")
+        self.size, self.output_size = size, width
+        self.weight = nn.Parameter(torch.randn(size, width))
+
+    def forward(self, x: Tensor, lengths: Tensor | None = None) -> Tensor:
+        """The vectors of the symbols ``x``."""
+        return embedding(_symbols(x, lengths, self.size, "Embedding"), self.weight)
+
+
+class OneHot(nn.Module):
+    """A 1 in the place of the symbol, 0 elsewhere.
+
+    ::
+
+        y_t[k] = 1 if k = x_t else 0
+
+    Args:
+        size: K ≥ 1 symbols.
+
+    Shape:
+        x (B, T) or (B,) of an integer dtype, in 0 … K-1 -> y (B, T, K) or (B, K). Beyond a row's length x is not read.
+
+    Raises:
+        UsageError: a size below 1.
+        ShapeError: not integers, or a symbol out of range: it is named, with its place.
+
+    Cost:
+        K numbers written per row and step; no weights.
+
+    References:
+        Elman 1990, https://doi.org/10.1207/s15516709cog1402_1
+
+    Example:
+        >>> OneHot(3)(torch.tensor([2])).tolist()
+        [[0.0, 0.0, 1.0]]
+    """
+
+    like: Tensor
+
+    def __init__(self, size: int) -> None:
+        super().__init__()
+        if size < 1:
+            raise UsageError(f"OneHot: size must be at least 1, got {size}")
+        self.size = self.output_size = size
+        self.register_buffer("like", torch.empty(0), persistent=False)  # follows the module's dtype and device
+
+    def forward(self, x: Tensor, lengths: Tensor | None = None) -> Tensor:
+        """The symbols ``x``, one-hot."""
+        symbols = _symbols(x, lengths, self.size, "OneHot").unsqueeze(-1)
+        return self.like.new_zeros(*x.shape, self.size).scatter_(-1, symbols, 1)
+
+
+class Numbers(nn.Module):
+    """Numbers are vectors already: they pass, with their shape checked and their padding zeroed.
+
+    ::
+
+        y_t = x_t
+
+    Args:
+        width: W ≥ 1.
+
+    Shape:
+        x (B, T, W) or (B, W) -> y of the same shape, 0 beyond a row's length.
+
+    Raises:
+        ShapeError: another width.
+
+    Cost:
+        Nothing.
+
+    References:
+        None: it is the identity.
+
+    Example:
+        >>> Numbers(1)(torch.ones(1, 2, 1), torch.tensor([1])).flatten().tolist()
+        [1.0, 0.0]
+    """
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.output_size = width
+
+    def forward(self, x: Tensor, lengths: Tensor | None = None) -> Tensor:
+        """``x``, with its padding zeroed."""
+        if x.dim() not in (2, 3) or x.shape[-1] != self.output_size:
+            raise ShapeError(f"Numbers: x has shape {tuple(x.shape)}, expected (B, T, W) or (B, W) with W = {self.output_size}")
+        if x.dim() == 2:
+            return x
+        return zero_padding(x, check_lengths(lengths, x, "Numbers"))
+
+
+def _symbols(x: Tensor, lengths: Tensor | None, size: int, owner: str) -> Tensor:
+    """``x`` as int64 with its padding set to 0, every symbol known to be in range."""
+    if x.dim() not in (1, 2) or x.is_floating_point() or x.dtype == torch.bool:
+        raise ShapeError(f"{owner}: x is {tuple(x.shape)} {x.dtype}, expected integers (B, T) or (B,)")
+    x = x.to(torch.int64)
+    if x.dim() == 2 and (lengths := check_lengths(lengths, x, owner)) is not None:
+        x = x.masked_fill(~real_steps(lengths, x.shape[1]), 0)
+    if x.numel() == 0:
+        return x
+    low, high = (int(bound) for bound in x.aminmax())
+    if low < 0 or high >= size:
+        wrong = low if low < 0 else high
+        place = tuple((x == wrong).nonzero()[0].tolist())
+        raise ShapeError(f"{owner}: x[{', '.join(map(str, place))}] is {wrong}, expected 0 … {size - 1}")
+    return x

@@ -1,0 +1,82 @@
+"""Rows of different lengths in one padded batch. Axes: B rows, T steps, W width.
+
+A value beyond a row's length is replaced by `torch.where`, never multiplied by 0: NaN · 0 is NaN.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from unrolled.errors import ShapeError
+
+__all__ = ["check_lengths", "last_real", "real_steps", "reverse_rows", "zero_padding"]
+
+_INTEGERS = (torch.int64, torch.int32, torch.int16, torch.int8, torch.uint8)
+
+
+def check_lengths(lengths: Tensor | None, x: Tensor, owner: str) -> Tensor | None:
+    """``lengths`` as int64 beside ``x`` (B, T, …), or ``None`` where nothing is padded and nothing need be masked.
+
+    Raises:
+        ShapeError: not integers, not (B,), or not all in 0 … T.
+    """
+    if lengths is None:
+        return None
+    rows, steps = x.shape[:2]
+    if not isinstance(lengths, Tensor) or lengths.dtype not in _INTEGERS:
+        found = lengths.dtype if isinstance(lengths, Tensor) else type(lengths).__name__
+        raise ShapeError(f"{owner}: lengths must be a tensor of integers, got {found}")
+    if lengths.shape != (rows,):
+        raise ShapeError(
+            f"{owner}: lengths has shape {tuple(lengths.shape)}, expected ({rows},), one length for each row of "
+            f"x with shape {tuple(x.shape)}"
+        )
+    if rows == 0:
+        return None
+    lengths = lengths.to(x.device, torch.int64)
+    low, high = (int(bound) for bound in lengths.aminmax())
+    if low < 0 or high > steps:
+        wrong = low if low < 0 else high
+        row = int((lengths == wrong).nonzero()[0])
+        raise ShapeError(f"{owner}: lengths[{row}] is {wrong}, expected 0 … {steps} for x with shape {tuple(x.shape)}")
+    return None if low == steps else lengths
+
+
+def real_steps(lengths: Tensor, steps: int) -> Tensor:
+    """(B, T) bool: True at a real step.
+
+    >>> real_steps(torch.tensor([1, 3]), 3).tolist()
+    [[True, False, False], [True, True, True]]
+    """
+    return torch.arange(steps, device=lengths.device) < lengths.unsqueeze(1)
+
+
+def zero_padding(x: Tensor, lengths: Tensor | None) -> Tensor:
+    """``x`` (B, T, W) with 0 beyond each row's length, whatever was there."""
+    if lengths is None:
+        return x
+    return torch.where(real_steps(lengths, x.shape[1]).unsqueeze(2), x, x.new_zeros(()))
+
+
+def last_real(y: Tensor, lengths: Tensor, before: Tensor) -> Tensor:
+    """(B, W): each row's last real step of ``y`` (B, T, W); its row of ``before`` where it has none."""
+    rows = torch.arange(len(y), device=y.device)
+    last = y[rows, (lengths - 1).clamp(min=0)]
+    return torch.where((lengths > 0).unsqueeze(1), last, before)
+
+
+def reverse_rows(x: Tensor, lengths: Tensor | None) -> Tensor:
+    """Turn each row of ``x`` (B, T, W) round within its own length; its padding stays where it is.
+
+    >>> reverse_rows(torch.tensor([[[1], [2], [0]]]), torch.tensor([2])).flatten().tolist()
+    [2, 1, 0]
+    """
+    if lengths is None:
+        return x.flip(1)
+    rows, steps, width = x.shape
+    step = torch.arange(steps, device=x.device)
+    turned = torch.where(real_steps(lengths, steps), lengths.unsqueeze(1) - 1 - step, step)  # (B, T)
+    flat = turned + steps * torch.arange(rows, device=x.device).unsqueeze(1)
+    # index_select over whole rows: twice as fast as gather, forward and backward.
+    return x.reshape(rows * steps, width).index_select(0, flat.flatten()).view(rows, steps, width)

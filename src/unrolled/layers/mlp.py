@@ -1,0 +1,84 @@
+"""The multilayer perceptron: every step by itself, for rows without time. Axes: B rows, T steps, I inputs, H hidden."""
+
+from __future__ import annotations
+
+from typing import Self
+
+from torch import Tensor, nn
+
+from unrolled.cells.cell import check_input
+from unrolled.config import ModelConfig
+from unrolled.errors import UsageError
+from unrolled.layers.lengths import check_lengths, zero_padding
+
+__all__ = ["MLP"]
+
+
+class MLP(nn.Module):
+    """Linear maps with relu, applied to each step by itself: it remembers nothing.
+
+    ::
+
+        y⁰_t = x_t        yᵏ_t = relu(W^k yᵏ⁻¹_t + b^k)
+
+    Args:
+        input_size: I ≥ 1.
+        hidden_size: H ≥ 1.
+        num_layers: K ≥ 1.
+        dropout: the share, 0 ≤ p < 1, of what goes from one layer to the next that training drops.
+
+    Shape:
+        x (B, T, I) -> y (B, T, H), 0 beyond each row's length; lengths (B,) integers, 0 … T. The state is ``()``.
+
+    Raises:
+        UsageError: a number out of range.
+        ShapeError: x or lengths does not fit.
+
+    Cost:
+        H(I + (K - 1)H) multiply-adds per row and step; no state.
+
+    References:
+        Rumelhart, Hinton and Williams 1986, https://doi.org/10.1038/323533a0
+
+    Example:
+        >>> import torch
+        >>> y, state = MLP(3, 8)(torch.zeros(2, 1, 3))
+        >>> y.shape, state
+        (torch.Size([2, 1, 8]), ())
+    """
+
+    causal, bidirectional = True, False
+
+    def __init__(self, input_size: int, hidden_size: int, num_layers: int = 1, dropout: float = 0.0) -> None:
+        super().__init__()
+        for name, size in (("hidden_size", hidden_size), ("num_layers", num_layers)):
+            if size < 1:
+                raise UsageError(f"{name} must be at least 1, got {size}")
+        self.input_size, self.output_size = input_size, hidden_size
+        layers: list[nn.Module] = [nn.Linear(input_size, hidden_size), nn.ReLU()]
+        for _ in range(num_layers - 1):
+            layers += [nn.Dropout(dropout), nn.Linear(hidden_size, hidden_size), nn.ReLU()]
+        self.layers = nn.Sequential(*layers)
+
+    @classmethod
+    def build(cls, config: ModelConfig, input_size: int) -> Self:
+        """The layer that ``config`` describes."""
+        return cls(input_size, config.hidden, config.layers, config.dropout)
+
+    def forward(self, x: Tensor, lengths: Tensor | None = None, state: tuple[()] | None = None) -> tuple[Tensor, tuple[()]]:
+        """Run over whole rows, or over the next chunk of each."""
+        check_input(x, "(B, T, I)", self.input_size, next(self.parameters()).dtype, "MLP")
+        lengths = check_lengths(lengths, x, "MLP")
+        return zero_padding(self.layers(zero_padding(x, lengths)), lengths), ()
+
+    def step(self, x: Tensor, state: tuple[()]) -> tuple[Tensor, tuple[()]]:
+        """One step: ``x`` (B, I) -> ``y`` (B, H)."""
+        check_input(x, "(B, I)", self.input_size, next(self.parameters()).dtype, "MLP")
+        return self.layers(x), ()
+
+    def initial_state(self, batch: int, like: Tensor) -> tuple[()]:
+        """Nothing to remember."""
+        return ()
+
+
+MEMBER = MLP

@@ -1,0 +1,107 @@
+"""From a vector per step to a vector per row. Axes: B rows, T steps, H width."""
+
+from __future__ import annotations
+
+from typing import Literal, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from unrolled.errors import ShapeError, UsageError, did_you_mean
+from unrolled.layers.lengths import check_lengths, last_real, real_steps, zero_padding
+
+__all__ = ["PoolState", "Pooling"]
+
+
+class PoolState(NamedTuple):
+    """``value`` (B, H): the last, the sum or the maximum so far; ``count`` (B,) int64: over how many steps."""
+
+    value: Tensor
+    count: Tensor
+
+
+class Pooling(nn.Module):
+    """One vector for a row: its last real step, or the mean or the maximum of its real steps.
+
+    ::
+
+        last: y_n        mean: 1/n Σ_{t≤n} y_t        max: max_{t≤n} y_t        of no steps at all: 0
+
+    It streams too: the state holds all that the next step needs.
+
+    Args:
+        kind: ``last``, ``mean`` or ``max``.
+        bidirectional: the second half of y was read backward. Then its *first* step is the one that has seen the whole
+            row, and ``last`` takes that.
+
+    Shape:
+        y (B, T, H), lengths (B,) integers, 0 … T -> (B, H).
+
+    Raises:
+        UsageError: an unknown kind.
+        ShapeError: lengths does not fit.
+
+    Cost:
+        H additions or comparisons per row and step; H + 1 numbers of state.
+
+    References:
+        Collobert et al. 2011, section 3.3, https://www.jmlr.org/papers/v12/collobert11a.html
+
+    Example:
+        >>> y = torch.tensor([[[1.0], [3.0], [float("nan")]]])
+        >>> [Pooling(kind)(y, torch.tensor([2]))[0].item() for kind in ("last", "mean", "max")]
+        [3.0, 2.0, 3.0]
+    """
+
+    def __init__(self, kind: Literal["last", "mean", "max"], bidirectional: bool = False) -> None:
+        super().__init__()
+        if kind not in (kinds := ("last", "mean", "max")):
+            raise UsageError(f"there is no pooling {kind!r}.{did_you_mean(kind, kinds)}")
+        self.kind, self.bidirectional = kind, bidirectional
+
+    def forward(
+        self, y: Tensor, lengths: Tensor | None = None, state: PoolState | None = None
+    ) -> tuple[Tensor, PoolState]:
+        """Pool whole rows, or go on from the ``state`` after the chunk before."""
+        if y.dim() != 3:
+            raise ShapeError(f"Pooling: y has shape {tuple(y.shape)}, expected (B, T, H)")
+        if state is None:
+            state = self.initial(len(y), y)
+        elif self.bidirectional:
+            raise UsageError("a bidirectional layer needs whole rows: its pooling takes no state")
+        if y.shape[1] == 0:
+            return self._answer(state), state
+        lengths = check_lengths(lengths, y, "Pooling")
+        new = y.shape[1] if lengths is None else lengths
+        state = PoolState(self._merge(y, lengths, state.value), state.count + new)
+        return self._answer(state), state
+
+    def step(self, y: Tensor, state: PoolState) -> tuple[Tensor, PoolState]:
+        """One step: ``y`` (B, H) and the state before -> what is pooled so far (B, H), and the state after."""
+        return self(y.unsqueeze(1), None, state)
+
+    def initial(self, batch: int, like: Tensor) -> PoolState:
+        """The state of ``batch`` rows before their first step; ``like`` (…, H) gives width, dtype and device."""
+        empty = float("-inf") if self.kind == "max" else 0.0
+        value = like.new_full((batch, like.shape[-1]), empty)
+        return PoolState(value, torch.zeros(batch, dtype=torch.int64, device=like.device))
+
+    def _merge(self, y: Tensor, lengths: Tensor | None, before: Tensor) -> Tensor:
+        if self.kind == "mean":
+            return before + zero_padding(y, lengths).sum(1)
+        if self.kind == "max":
+            if lengths is not None:
+                y = y.masked_fill(~real_steps(lengths, y.shape[1]).unsqueeze(2), float("-inf"))
+            return torch.maximum(before, y.amax(1))
+        last = y[:, -1] if lengths is None else last_real(y, lengths, before)
+        if not self.bidirectional:
+            return last
+        half = y.shape[2] // 2
+        first = y[:, 0] if lengths is None else last_real(y[:, :1], lengths.clamp(max=1), before)
+        return torch.cat([last[:, :half], first[:, half:]], 1)
+
+    def _answer(self, state: PoolState) -> Tensor:
+        count = state.count.unsqueeze(1)
+        if self.kind == "mean":
+            return state.value / count.clamp(min=1)
+        return torch.where(count > 0, state.value, state.value.new_zeros(()))

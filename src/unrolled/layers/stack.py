@@ -1,0 +1,76 @@
+"""The models that a user can name, and the layer behind each name. Knows names without importing torch."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+from unrolled.errors import UsageError, did_you_mean
+from unrolled.registry import Registry
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from unrolled.config import ModelConfig
+    from unrolled.state import State
+
+__all__ = ["LAYERS", "Layer", "build_layer", "model_names"]
+
+LAYERS = Registry("layers", "model")
+_CELLS = Registry("cells", "cell")
+_BOTH = "bi"
+
+
+class Layer(Protocol):
+    """A model without its ends: vectors in, vectors out, over a padded batch, in chunks or step by step.
+
+    Attributes:
+        causal: no output depends on a later input, so that it can stream.
+        bidirectional: the second half of each output was read from the row's end backward.
+    """
+
+    input_size: int
+    output_size: int
+    causal: bool
+    bidirectional: bool
+
+    def __call__(self, x: Tensor, lengths: Tensor | None = None, state: State = None) -> tuple[Tensor, State]:
+        """``x`` (B, T, I) -> ``y`` (B, T, output_size), 0 beyond each row's length, and the state after it."""
+
+    def step(self, x: Tensor, state: State) -> tuple[Tensor, State]:
+        """``x`` (B, I) and the state before -> ``y`` (B, output_size) and the state after."""
+
+    def initial_state(self, batch: int, like: Tensor) -> State:
+        """The state of ``batch`` rows before their first step, with the dtype and device of ``like``."""
+
+
+def model_names() -> list[str]:
+    """Every name that `build_layer` knows: the layers, the cells, and each cell in both directions.
+
+    >>> {"lstm", "bilstm", "window"} <= set(model_names())
+    True
+    """
+    cells = _CELLS.names()
+    return sorted([*LAYERS.names(), *cells, *(_BOTH + cell for cell in cells)])
+
+
+def build_layer(config: ModelConfig, input_size: int) -> Layer:
+    """The layer that ``config`` describes, for inputs of width ``input_size``.
+
+    Raises:
+        UsageError: an unknown name; the message suggests the nearest.
+
+    Example:
+        >>> from unrolled.config import ModelConfig
+        >>> build_layer(ModelConfig(name="bigru", hidden=8), input_size=3).output_size
+        16
+    """
+    name = config.name
+    if name in LAYERS:
+        layer: Layer = LAYERS.get(name).build(config, input_size)
+        return layer
+    cell = name if name in _CELLS else name.removeprefix(_BOTH)
+    if cell not in _CELLS:
+        raise UsageError(f"there is no model {name!r}.{did_you_mean(name, model_names())}")
+    from unrolled.layers.recurrent import Recurrent
+
+    return Recurrent(input_size, config.hidden, cell, config.layers, bidirectional=cell != name, dropout=config.dropout)

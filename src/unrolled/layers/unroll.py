@@ -1,0 +1,127 @@
+"""The one door from a cell to a sequence: whatever wants a cell run over time asks `unroll`.
+
+Behind the door stand two paths that agree to rounding: the plain loop, which is the definition, and torch's own loop
+(``torch._VF``), which is faster where it has one for the cell. Axes: B rows, T steps, I inputs, H hidden units.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, _VF
+
+from unrolled.cells.cell import Cell, check_input
+from unrolled.errors import ShapeError
+from unrolled.layers.lengths import check_lengths, last_real, real_steps, reverse_rows, zero_padding
+from unrolled.state import State, where
+
+__all__ = ["unroll"]
+
+_SATURATE = 1e4  # σ(±1e4) is 0 or 1 to the last bit in every dtype, and 1e4 still fits into half precision
+
+
+def unroll(
+    cell: Cell, x: Tensor, lengths: Tensor | None = None, state: State = None, *, reverse: bool = False
+) -> tuple[Tensor, State]:
+    """Run ``cell`` over every step of ``x``.
+
+    ::
+
+        y_t, s_t = cell(x_t, s_{t-1})        for t = 1 … length of the row;  beyond it y_t = 0 and the state stays
+
+    Args:
+        cell: any member of ``cells/``.
+        lengths: (B,) integers, 0 … T; ``None``: every step is real. What lies beyond a row's length is never read.
+        state: the state before the first step; ``None``: `Cell.initial_state`.
+        reverse: run from each row's last real step back to its first.
+
+    Shape:
+        x (B, T, I) -> y (B, T, H) and the state after each row's last real step (with ``reverse``: its first).
+
+    Raises:
+        ShapeError: ``x``, ``lengths`` or ``state`` does not fit.
+
+    Cost:
+        T times that of the cell. torch's loop runs over the padded batch, because oneDNN's fast LSTM does not take
+        packed sequences: padding costs less than packing does.
+
+    Example:
+        >>> from unrolled.cells.gru import GRU
+        >>> y, state = unroll(GRU(2, 4), torch.ones(3, 5, 2), torch.tensor([5, 2, 0]))
+        >>> y.shape, y[1, 2:].abs().sum().item(), torch.equal(state.h[1], y[1, 1])
+        (torch.Size([3, 5, 4]), 0.0, True)
+    """
+    owner = f"{type(cell).__name__}({cell.input_size}, {cell.hidden_size})"
+    check_input(x, "(B, T, I)", cell.input_size, cell.weights()[0].dtype, owner)
+    lengths = check_lengths(lengths, x, owner)
+    state = _check_state(state, cell.initial_state(len(x), x), owner)
+    if x.shape[1] == 0:
+        return x.new_zeros(len(x), 0, state[0].shape[1]), state
+    real = None if lengths is None else real_steps(lengths, x.shape[1])
+    x = zero_padding(x, lengths)
+    if reverse:
+        x = reverse_rows(x, lengths)
+    over_time = _loop if cell.vf is None else _torch_loop
+    y, last = over_time(cell, x, state, real)
+    if lengths is not None:
+        y = zero_padding(y, lengths)
+        last = last._replace(h=last_real(y, lengths, state.h))
+    return reverse_rows(y, lengths) if reverse else y, last
+
+
+def _loop(cell: Cell, x: Tensor, state: State, real: Tensor | None) -> tuple[Tensor, State]:
+    """The definition: one step after another."""
+    ys = []
+    for t, x_t in enumerate(x.unbind(1)):
+        y_t, after = cell(x_t, state)
+        state = after if real is None else where(real[:, t], after, state)
+        ys.append(y_t)
+    return torch.stack(ys, 1), state
+
+
+def _torch_loop(cell: Cell, x: Tensor, state: State, real: Tensor | None) -> tuple[Tensor, State]:
+    """torch's loop over the padded batch. Where rows are padded only ``c`` of the state after it is right."""
+    weights = cell.weights()
+    if real is not None and cell.vf == "lstm":
+        x, weights = _with_padding_flag(x, weights, ~real)
+    first: Any = tuple(part.unsqueeze(0) for part in state)
+    y, *last = getattr(_VF, str(cell.vf))(
+        x,
+        first if len(first) > 1 else first[0],
+        weights,
+        len(weights) > 3,  # biases: without them there are two weights, or three with a projection
+        1,  # layer
+        0.0,  # dropout
+        torch.is_grad_enabled(),  # training: what cuDNN keeps for the backward pass
+        False,  # one direction
+        True,  # batch first
+    )
+    return y, type(state)(*(part.squeeze(0) for part in last))
+
+
+def _with_padding_flag(x: Tensor, weights: list[Tensor], padded: Tensor) -> tuple[Tensor, list[Tensor]]:
+    """One more input to an LSTM, 1 on padded steps, that holds f = 1 and i = 0 there, so that c stays to the bit.
+
+    torch gives no c but the last one, and of a padded row that is the wrong one. The gradients are as exact: through
+    f = 1 the gradient of c passes unchanged, and σ' is 0.
+    """
+    flag = weights[0].new_zeros(len(weights[0]), 1)
+    i, f, _, _ = flag.chunk(4)
+    i.fill_(-_SATURATE)
+    f.fill_(_SATURATE)
+    return torch.cat([x, padded.unsqueeze(2).to(x.dtype)], 2), [torch.cat([weights[0], flag], 1), *weights[1:]]
+
+
+def _check_state(state: State, initial: State, owner: str) -> State:
+    if state is None:
+        return initial
+    if not isinstance(state, tuple) or len(state) != len(initial):
+        raise ShapeError(f"{owner}: state is {type(state).__name__}, expected {type(initial).__name__}{initial._fields}")
+    for name, got, wanted in zip(initial._fields, state, initial, strict=True):
+        if got.shape != wanted.shape or got.dtype != wanted.dtype:
+            raise ShapeError(
+                f"{owner}: state.{name} is {tuple(got.shape)} {got.dtype}, "
+                f"expected {tuple(wanted.shape)} {wanted.dtype}"
+            )
+    return type(initial)(*state)

@@ -1,0 +1,128 @@
+"""The window: the last k steps squashed into one vector, the feed-forward answer that recurrence replaced.
+
+Axes: B rows, T steps, I inputs, H hidden units, k the window.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple, Self
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import conv1d
+
+from unrolled.cells.cell import check_input
+from unrolled.config import ModelConfig
+from unrolled.errors import ShapeError, UsageError
+from unrolled.layers.lengths import check_lengths, zero_padding
+
+__all__ = ["Window", "WindowState"]
+
+
+class WindowState(NamedTuple):
+    """``recent`` (B, k-1, I + 1): the last inputs, oldest first, each with a 1 behind it; 0 before the start."""
+
+    recent: Tensor
+
+
+class Window(nn.Module):
+    """A linear map of the last k steps, then relu: what is older is forgotten altogether.
+
+    ::
+
+        y_t = relu(Σ_{j<k} W_j x_{t-j} + b_j)        summed over the steps t - j that exist
+
+    Each lag has a bias of its own, so that a step before the start of the row is not taken for an input of zeros. Further
+    layers, where asked for, are linear with relu, step by step.
+
+    Args:
+        input_size: I ≥ 1.
+        hidden_size: H ≥ 1.
+        window: k ≥ 1 steps.
+        num_layers: ≥ 1.
+        dropout: the share, 0 ≤ p < 1, of what goes from one layer to the next that training drops.
+
+    Shape:
+        x (B, T, I) -> y (B, T, H), 0 beyond each row's length; lengths (B,) integers, 0 … T.
+
+    Raises:
+        UsageError: a number out of range.
+        ShapeError: x, lengths or the state does not fit.
+
+    Cost:
+        kH(I + 1) multiply-adds per row and step, and (k - 1)(I + 1) numbers of state. Whole rows run as one convolution:
+        the windows are never copied out.
+
+    References:
+        Bengio, Ducharme and Vincent 2000, https://papers.nips.cc/paper/1839-a-neural-probabilistic-language-model;
+        Waibel et al. 1989, https://doi.org/10.1109/29.21701
+
+    Example:
+        >>> layer = Window(1, 4, window=2)
+        >>> whole, _ = layer(torch.tensor([[[1.0], [2.0], [3.0]]]))
+        >>> late, _ = layer(torch.tensor([[[9.0], [2.0], [3.0]]]))
+        >>> torch.equal(whole[:, 2], late[:, 2]), torch.equal(whole[:, 1], late[:, 1])
+        (True, False)
+    """
+
+    causal, bidirectional = True, False
+
+    def __init__(
+        self, input_size: int, hidden_size: int, window: int, num_layers: int = 1, dropout: float = 0.0
+    ) -> None:
+        super().__init__()
+        for name, size in (("window", window), ("hidden_size", hidden_size), ("num_layers", num_layers)):
+            if size < 1:
+                raise UsageError(f"{name} must be at least 1, got {size}")
+        self.input_size, self.output_size, self.window = input_size, hidden_size, window
+        self.weight = nn.Parameter(torch.empty(hidden_size, input_size + 1, window))  # its last input is the bias
+        nn.init.kaiming_uniform_(self.weight[:, :-1], nonlinearity="relu")
+        nn.init.zeros_(self.weight[:, -1])
+        deeper: list[nn.Module] = []
+        for _ in range(num_layers - 1):
+            deeper += [nn.Dropout(dropout), nn.Linear(hidden_size, hidden_size), nn.ReLU()]
+        self.deeper = nn.Sequential(*deeper)
+
+    @classmethod
+    def build(cls, config: ModelConfig, input_size: int) -> Self:
+        """The layer that ``config`` describes."""
+        return cls(input_size, config.hidden, config.window, config.layers, config.dropout)
+
+    def forward(
+        self, x: Tensor, lengths: Tensor | None = None, state: WindowState | None = None
+    ) -> tuple[Tensor, WindowState]:
+        """Run over whole rows, or over the next chunk of each."""
+        check_input(x, "(B, T, I)", self.input_size, self.weight.dtype, "Window")
+        lengths = check_lengths(lengths, x, "Window")
+        state = self.initial_state(len(x), x) if state is None else state
+        if state.recent.shape != (expected := (len(x), self.window - 1, self.input_size + 1)):
+            raise ShapeError(f"Window: state.recent has shape {tuple(state.recent.shape)}, expected {expected}")
+        rows, steps, _ = x.shape
+        if steps == 0:
+            return x.new_zeros(rows, 0, self.output_size), state
+        x = torch.cat([zero_padding(x, lengths), x.new_ones(rows, steps, 1)], 2)  # (B, T, I + 1)
+        x = torch.cat([state.recent, x], 1)  # (B, k - 1 + T, I + 1)
+        y = conv1d(x.transpose(1, 2), self.weight.flip(2)).transpose(1, 2)  # (B, T, H)
+        y = self.deeper(torch.relu(y))
+        return zero_padding(y, lengths), WindowState(self._recent(x, lengths))
+
+    def step(self, x: Tensor, state: WindowState) -> tuple[Tensor, WindowState]:
+        """One step: ``x`` (B, I) and the state before -> ``y`` (B, H) and the state after."""
+        check_input(x, "(B, I)", self.input_size, self.weight.dtype, "Window")
+        y, state = self(x.unsqueeze(1), None, state)
+        return y.squeeze(1), state
+
+    def initial_state(self, batch: int, like: Tensor) -> WindowState:
+        """No steps yet, with the dtype and device of ``like``."""
+        return WindowState(like.new_zeros(batch, self.window - 1, self.input_size + 1))
+
+    def _recent(self, x: Tensor, lengths: Tensor | None) -> Tensor:
+        """The k - 1 inputs before each row's end; ``x`` has k - 1 earlier ones in front."""
+        kept = self.window - 1
+        if lengths is None:
+            return x[:, x.shape[1] - kept :]
+        rows = torch.arange(len(x), device=x.device).unsqueeze(1)
+        return x[rows, lengths.unsqueeze(1) + torch.arange(kept, device=x.device)]
+
+
+MEMBER = Window

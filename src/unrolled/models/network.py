@@ -1,0 +1,136 @@
+"""The network: embed each input column, run one layer over time, answer with a linear head.
+
+Axes: B rows, T steps, I width of the embedded input, H hidden, O outputs.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from unrolled.batch import Continuous, Discrete, Spec
+from unrolled.config import ModelConfig
+from unrolled.layers.embed import embed
+from unrolled.layers.pooling import Pooling
+from unrolled.layers.stack import build_layer
+from unrolled.state import State
+
+__all__ = ["Network", "NetworkState"]
+
+
+class NetworkState(NamedTuple):
+    """What a network remembers: its layer's state and, where many steps give one answer, what was pooled so far."""
+
+    layer: State
+    pool: State
+
+
+class Network(nn.Module):
+    """A step and a state: the same weights over a padded batch, in chunks, and step by step.
+
+    Equations:
+        x_t = [embed_1(u_t); …; embed_n(u_t)],    h_t, s_t = layer(x_t, s_{t-1}),
+        o_t = W h_t + b, or, where the task asks one answer of many steps, o = W pool(h_1 … h_t) + b.
+
+    Args:
+        specs: input column -> how it looks. A column without a time axis is repeated along it.
+        config: the layer's name and sizes.
+        outputs: O ≥ 1, the numbers that the task needs for an answer.
+        pooled: True for one answer a row, False for one a step.
+
+    Shape:
+        inputs: per column (B, T) int64 or (B, T, W) float32; without time (B,) or (B, W).
+        lengths: (B,) int64 in [0, T].
+        outputs: (B, T, O) float32, 0 beyond each row's length; pooled (B, O).
+
+    Raises:
+        UsageError: the model's name is unknown, or it reads the future and is asked for a step.
+        ShapeError: ids out of range or a state of another batch.
+
+    Cost:
+        that of the layer, and B·T·H·O multiply-adds for the head (B·H·O pooled).
+
+    References:
+        Karpathy, "The Unreasonable Effectiveness of Recurrent Neural Networks",
+        https://karpathy.github.io/2015/05/21/rnn-effectiveness/
+
+    Example:
+        >>> network = Network({"text": Discrete(65)}, ModelConfig(name="gru", hidden=8), outputs=65, pooled=False)
+        >>> ids = torch.zeros(2, 5, dtype=torch.int64)
+        >>> outputs, state = network({"text": ids}, torch.tensor([5, 3]))
+        >>> outputs.shape
+        torch.Size([2, 5, 65])
+    """
+
+    def __init__(self, specs: dict[str, Spec], config: ModelConfig, outputs: int, pooled: bool) -> None:
+        super().__init__()
+        self.specs = dict(specs)
+        self.embeddings = nn.ModuleList([embed(spec, config.embedding) for spec in specs.values()])
+        width = sum(embedding.output_size for embedding in self.embeddings)
+        self.layer = build_layer(config, width)
+        self.pooling = Pooling(config.pool or "last", bidirectional=not self.layer.causal) if pooled else None
+        self.dropout = nn.Dropout(config.dropout)
+        self.head = nn.Linear(self.layer.output_size, outputs)
+
+    @property
+    def causal(self) -> bool:
+        """True if no output depends on a later input, so that the network can run live."""
+        return bool(self.layer.causal)
+
+    def initial_state(self, batch: int) -> NetworkState:
+        """The state before the first step of ``batch`` rows."""
+        like = self.head.weight
+        pool = self.pooling.initial(batch, like.new_zeros(batch, self.layer.output_size)) if self.pooling else None
+        return NetworkState(self.layer.initial_state(batch, like), pool)
+
+    def forward(
+        self, inputs: dict[str, Tensor], lengths: Tensor, state: NetworkState | None = None
+    ) -> tuple[Tensor, NetworkState]:
+        """A padded batch, from ``state`` (default: the initial one) to the state after each row's last real step."""
+        steps = next((inputs[name].shape[1] for name, spec in self.specs.items() if spec.time), 1)
+        even = bool((lengths == steps).all())
+        real = None if even else torch.arange(steps, device=lengths.device) < lengths[:, None]  # (B, T)
+        x = self.dropout(self._embed(inputs, steps, real))  # (B, T, I)
+        if state is None:
+            state = self.initial_state(len(lengths)) if self.causal else NetworkState(None, None)
+        y, layer = self.layer(x, lengths, state.layer)  # (B, T, H)
+        pool = None
+        if self.pooling is not None:
+            y, pool = self.pooling(y, lengths, state.pool)  # (B, H)
+        outputs = self.head(self.dropout(y))  # (B, T, O) or (B, O)
+        if self.pooling is None and real is not None:
+            outputs = torch.where(real[..., None], outputs, 0.0)
+        return outputs, NetworkState(layer, pool)
+
+    def step(self, inputs: dict[str, Tensor], state: NetworkState) -> tuple[Tensor, NetworkState]:
+        """One step of each row: per column (B,) int64 or (B, W) float32, to (B, O)."""
+        x = torch.cat([e(inputs[name]) for name, e in zip(self.specs, self.embeddings, strict=True)], dim=-1)  # (B, I)
+        y, layer = self.layer.step(self.dropout(x), state.layer)  # (B, H)
+        pool = None
+        if self.pooling is not None:
+            y, pool = self.pooling.step(y, state.pool)
+        return self.head(self.dropout(y)), NetworkState(layer, pool)
+
+    def _embed(self, inputs: dict[str, Tensor], steps: int, real: Tensor | None) -> Tensor:
+        columns = []
+        for (name, spec), embedding in zip(self.specs.items(), self.embeddings, strict=True):
+            value = inputs[name]
+            if spec.time and real is not None:
+                # Padding may hold anything, NaN included: it is replaced before anything reads it.
+                mask = real if isinstance(spec, Discrete) else real[..., None]
+                value = torch.where(mask, value, torch.zeros((), dtype=value.dtype, device=value.device))
+            embedded = embedding(value)  # (B, T, E), or (B, E) without time
+            columns.append(embedded if spec.time else embedded[:, None].expand(-1, steps, -1))
+        return torch.cat(columns, dim=-1)
+
+
+def describe_spec(spec: Spec) -> str:
+    """How a column looks to the network, in words.
+
+    >>> describe_spec(Continuous(7))
+    '7 numbers a step'
+    """
+    what = f"one of {spec.size} symbols" if isinstance(spec, Discrete) else f"{spec.width} numbers"
+    return f"{what} a {'step' if spec.time else 'row'}"

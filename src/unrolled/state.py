@@ -1,0 +1,114 @@
+"""A state is any nesting of tensors, ``None``, (named) tuples, lists and dicts; batch is axis 0 of every tensor.
+
+These few functions are all that streaming, generation, beams, truncated backpropagation and resuming need to know
+of a model's state.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from unrolled.errors import ModelError
+
+__all__ = ["State", "detach", "flatten", "from_bytes", "map_state", "rebuild", "select", "to_bytes", "where"]
+
+State = Any  # a tree of tensors: it has no closed type that a type checker could hold
+
+
+def map_state(function: Callable[..., Any], state: State, *others: State) -> State:
+    """Apply ``function`` to every tensor of ``state`` (and the tensors in the same places of ``others``).
+
+    Example:
+        >>> map_state(lambda t: t + 1, (torch.zeros(2), None))
+        (tensor([1., 1.]), None)
+    """
+    if state is None:
+        return None
+    if isinstance(state, Tensor):
+        return function(state, *others)
+    if isinstance(state, dict):
+        return {key: map_state(function, state[key], *(other[key] for other in others)) for key in state}
+    parts = [map_state(function, *items) for items in zip(state, *others, strict=True)]
+    if hasattr(state, "_fields"):
+        return type(state)(*parts)
+    return type(state)(parts)
+
+
+def detach(state: State) -> State:
+    """The same values, cut off from the graph that made them (the k2 cut of truncated BPTT)."""
+    return map_state(Tensor.detach, state)
+
+
+def select(state: State, rows: Tensor) -> State:
+    """The states of ``rows`` (int64 indices): reorders beams, drops finished rows, repeats one state."""
+    return map_state(lambda t: t.index_select(0, rows), state)
+
+
+def where(mask: Tensor, state: State, other: State) -> State:
+    """Row by row, ``state`` where ``mask`` (B,) is True, ``other`` elsewhere."""
+    return map_state(lambda a, b: torch.where(mask.view(-1, *[1] * (a.dim() - 1)), a, b), state, other)
+
+
+def flatten(state: State, prefix: str = "state") -> Iterator[tuple[str, Tensor]]:
+    """(path, tensor) of every tensor, in a fixed order; the path names fields and positions."""
+    if isinstance(state, Tensor):
+        yield prefix, state
+    elif isinstance(state, dict):
+        for key in state:
+            yield from flatten(state[key], f"{prefix}.{key}")
+    elif state is not None:
+        names = getattr(state, "_fields", range(len(state)))
+        for name, part in zip(names, state, strict=True):
+            yield from flatten(part, f"{prefix}.{name}")
+
+
+def rebuild(like: State, tensors: dict[str, Tensor], prefix: str = "state") -> State:
+    """The inverse of `flatten`: a state of the structure of ``like`` with the values of ``tensors``.
+
+    Raises:
+        ModelError: a tensor is missing, left over, or of another shape or dtype than in ``like`` (batch axis apart).
+    """
+    wanted = dict(flatten(like, prefix))
+    if wanted.keys() != tensors.keys():
+        odd = sorted(wanted.keys() ^ tensors.keys())[0]
+        raise ModelError(f"this state belongs to another model: it differs at {odd!r}")
+    for name, tensor in wanted.items():
+        got = tensors[name]
+        if got.dtype != tensor.dtype or got.shape[1:] != tensor.shape[1:] or got.dim() != tensor.dim():
+            raise ModelError(
+                f"this state belongs to another model: {name!r} is {tuple(got.shape)} {got.dtype}, "
+                f"expected {tuple(tensor.shape)} {tensor.dtype}"
+            )
+    found = iter([tensors[name] for name in wanted])
+    return map_state(lambda _: next(found), like)
+
+
+def to_bytes(state: State, meta: dict[str, Any] | None = None) -> bytes:
+    """The state as a safetensors file in memory; ``meta`` (JSON values) travels in its header."""
+    from safetensors.torch import save
+
+    tensors = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in flatten(state)}
+    return save(tensors, metadata={"unrolled": json.dumps(meta or {})})
+
+
+def from_bytes(data: bytes, like: State) -> tuple[State, dict[str, Any]]:
+    """The state and the meta that `to_bytes` wrote, checked against the structure of ``like``.
+
+    Raises:
+        ModelError: the bytes are not such a snapshot, or are one of another model.
+    """
+    from safetensors import SafetensorError
+    from safetensors.torch import load
+
+    try:
+        tensors = load(data)
+        size = int.from_bytes(data[:8], "little")
+        meta = json.loads(json.loads(data[8 : 8 + size])["__metadata__"]["unrolled"])
+    except (SafetensorError, KeyError, ValueError, TypeError) as error:
+        raise ModelError(f"these {len(data)} bytes are not a snapshot of ours: {error}") from None
+    return rebuild(like, tensors), meta

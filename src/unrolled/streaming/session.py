@@ -1,0 +1,115 @@
+"""A live session: one step in, one answer out, the state in between; constant time and memory for ever."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+
+from unrolled.batch import Batch
+from unrolled.errors import ModelError, UsageError
+from unrolled.state import State, from_bytes, to_bytes
+
+__all__ = ["Session"]
+
+Inputs = dict[str, Tensor]  # column name -> one step of one row: (1,) int64 or (1, W) float32
+
+
+class _Steps(Protocol):
+    """What a session needs of a network."""
+
+    @property
+    def causal(self) -> bool: ...
+
+    def initial_state(self, batch: int) -> State: ...
+
+    def step(self, inputs: Inputs, state: State) -> tuple[Tensor, State]: ...
+
+
+class Session:
+    """One stream of one model; a model has as many as you like, and they share its weights.
+
+    Equations:
+        y_t, s_t = f_W(x_t, s_{t-1})
+
+    Args:
+        network: what runs.
+        encode: what a user pushes -> the steps that it means (a word may be several tokens), each the row's inputs.
+        answer: (outputs, batch of one step) -> the answer's columns.
+        opening: steps that every stream begins with, such as ``<begin>``.
+        pooled: True where the network answers once for all steps so far.
+        identity: what a snapshot must name to be taken back: the fingerprint of the weights.
+
+    Raises:
+        UsageError: the network reads the future.
+
+    Cost:
+        one step of the network for each token or row pushed; nothing grows with the length of the stream.
+
+    Example:
+        >>> import unrolled as ur  # doctest: +SKIP
+        >>> live = ur.load("runs/load").stream()  # doctest: +SKIP
+        >>> live.push({"load": 3.1})  # doctest: +SKIP
+        {'load_predicted': [3.2, 3.4, 3.3]}
+    """
+
+    def __init__(
+        self,
+        network: _Steps,
+        encode: Callable[[Any], list[Inputs]],
+        answer: Callable[[Tensor, Batch], dict[str, list[Any]]],
+        *,
+        opening: Iterable[Inputs] = (),
+        pooled: bool,
+        identity: str,
+    ) -> None:
+        if not network.causal:
+            raise UsageError(
+                "this model reads every sequence from its end as well, so it cannot answer before the end has come: "
+                "train one whose name does not begin with 'bi' to stream"
+            )
+        self._network, self._encode, self._answer = network, encode, answer
+        self._pooled, self._identity = pooled, identity
+        with torch.no_grad():
+            self._state = network.initial_state(1)
+            for inputs in opening:
+                _, self._state = network.step(inputs, self._state)
+
+    def push(self, value: Any) -> dict[str, Any]:
+        """Take one step and answer it.
+
+        Args:
+            value: a row as {column: value}; with a single input column its value alone. A text of several tokens is as
+                many steps, answered after the last.
+
+        Raises:
+            DataError: the value does not fit its column; the session is as it was.
+        """
+        steps = self._encode(value)
+        state = self._state
+        with torch.no_grad():
+            for inputs in steps:
+                outputs, state = self._network.step(inputs, state)
+        self._state = state
+        if not self._pooled:
+            outputs = outputs[:, None]  # (1, 1, O)
+        one = torch.ones(1, dtype=torch.int64)
+        batch = Batch({name: value[:, None] for name, value in steps[-1].items()}, one, torch.zeros_like(one))
+        return {name: values[0] for name, values in self._answer(outputs, batch).items()}
+
+    def snapshot(self) -> bytes:
+        """The session's state as a safetensors file; `restore` goes on from it, here or elsewhere."""
+        return to_bytes(self._state, {"model": self._identity})
+
+    def restore(self, snapshot: bytes) -> None:
+        """Go on from ``snapshot``.
+
+        Raises:
+            ModelError: it is not a snapshot, or one of another model.
+        """
+        state, meta = from_bytes(snapshot, self._state)
+        if meta.get("model") != self._identity:
+            raise ModelError("this snapshot was taken from other weights than this model's")
+        self._state = state

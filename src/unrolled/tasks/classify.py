@@ -1,0 +1,140 @@
+"""Classify: which label, or which several labels, has a sequence (or a plain row)?
+
+Axes: B rows, K classes.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from unrolled.batch import Batch, Discrete
+from unrolled.config import TaskConfig
+from unrolled.data.coder import Coder, Roles
+from unrolled.data.encoded import has_time
+from unrolled.data.sequences import Sequences
+from unrolled.errors import DataError
+from unrolled.tasks.labels import confusion, macro_f1, micro_f1
+from unrolled.tasks.task import Question, Sums
+from unrolled.tasks.columns import one_target, other_columns, step_aligned
+
+__all__ = ["Classify"]
+
+_FEW = 10  # a whole-numbered target with at most so many values is a label; overrule with --task or --kind
+
+
+class Classify:
+    """One label a row (softmax) or several (sigmoids), many to one or one to one.
+
+    Equations:
+        one label: loss = −log softmax(o)[y]; several: loss = Σ_k −log σ(±o_k), + where k is among the labels.
+
+    Metrics: ``loss_nats_per_label`` (one) or ``loss_nats_per_row`` (several), ``accuracy``, ``macro_f1``, and
+    ``micro_f1`` for several.
+    """
+
+    name: ClassVar[str] = "classify"
+    pooled: ClassVar[bool] = True
+
+    def __init__(self, config: TaskConfig, coder: Coder) -> None:
+        spec = coder.answer.spec
+        assert isinstance(spec, Discrete)
+        self.config, self.coder, self.outputs = config, coder, spec.size
+        self.several = coder.form == "set"
+        self.watch = "loss_nats_per_row" if self.several else "loss_nats_per_label"
+        self.labels: list[Any] = list(getattr(coder.answer, "labels"))  # noqa: B009 - only category has labels
+
+    @staticmethod
+    def recognises(question: Question) -> str | None:
+        if len(question.target) != 1:
+            return None
+        sequences, target = question.sequences, question.target[0]
+        array = sequences.column(target)
+        if has_time(array.type):
+            several = not step_aligned(sequences, target, other_columns(question)) and _are_labels(sequences, target)
+            return f"each cell of {target!r} is a set of labels" if several else None
+        kind = sequences.kinds[target]
+        if kind == "category" or _few_integers(array):
+            return f"{target!r} has {pc.count_distinct(array).as_py()} labels"
+        return None
+
+    @staticmethod
+    def roles(question: Question) -> Roles:
+        target = one_target(question)
+        sequences = question.sequences
+        if pc.count_distinct(_flat(sequences.column(target))).as_py() < 2:
+            raise DataError(
+                "has only one class, so there is nothing to tell apart",
+                file=sequences.origin,
+                column=target,
+                hint="give data that holds at least two classes",
+            )
+        several = has_time(sequences.column(target).type)
+        return Roles(other_columns(question), target, "set" if several else "one", {target: "category"})
+
+    def loss(self, outputs: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
+        assert batch.target is not None
+        count = torch.tensor(len(outputs))
+        if self.several:
+            return F.binary_cross_entropy_with_logits(outputs, batch.target, reduction="sum"), count
+        return F.cross_entropy(outputs, batch.target, reduction="sum"), count
+
+    def measure(self, outputs: Tensor, batch: Batch) -> Sums:
+        assert batch.target is not None
+        nats, count = self.loss(outputs, batch)
+        if self.several:
+            chosen, truth = outputs > 0, batch.target > 0
+            sums = {"tp": (chosen & truth).sum(0), "fp": (chosen & ~truth).sum(0), "fn": (~chosen & truth).sum(0)}
+            right = (chosen == truth).all(1).sum()
+        else:
+            predicted = outputs.argmax(-1)
+            sums = confusion(predicted, batch.target, self.outputs)
+            right = (predicted == batch.target).sum()
+        return {**sums, "nats": nats.double(), "count": count, "right": right}
+
+    def summarise(self, sums: Sums) -> dict[str, float]:
+        count = float(sums["count"])
+        metrics = {self.watch: float(sums["nats"]) / count, "accuracy": float(sums["right"]) / count}
+        metrics["macro_f1"] = macro_f1(sums)
+        return {**metrics, "micro_f1": micro_f1(sums)} if self.several else metrics
+
+    def in_units(self, baseline: dict[str, float]) -> dict[str, float]:
+        if self.several and "loss_nats_per_label" in baseline:
+            return {self.watch: baseline["loss_nats_per_label"], **{k: v for k, v in baseline.items() if k != "loss_nats_per_label"}}
+        return baseline
+
+    def answers(self, outputs: Tensor, batch: Batch) -> dict[str, list[Any]]:
+        name = self.coder.target
+        if self.several:
+            chances = torch.sigmoid(outputs).tolist()
+            best: list[Any] = [[self.labels[k] for k, p in enumerate(row) if p > 0.5] for row in chances]
+        else:
+            chances = torch.softmax(outputs, -1).tolist()
+            best = [self.labels[k] for k in outputs.argmax(-1).tolist()]
+        columns: dict[str, list[Any]] = {f"{name}_predicted": best}
+        for k, label in enumerate(self.labels):
+            columns[f"{name}_p_{label}"] = [row[k] for row in chances]
+        return columns
+
+
+def _flat(array: pa.ChunkedArray) -> pa.ChunkedArray:
+    return pc.list_flatten(array) if has_time(array.type) else array
+
+
+def _few_integers(array: pa.ChunkedArray) -> bool:
+    if pa.types.is_boolean(array.type):
+        return True
+    return pa.types.is_integer(array.type) and pc.count_distinct(array).as_py() <= _FEW
+
+
+def _are_labels(sequences: Sequences, target: str) -> bool:
+    value = sequences.column(target).type.value_type
+    return pa.types.is_string(value) or pa.types.is_large_string(value) or pa.types.is_integer(value)
+
+
+MEMBER = Classify

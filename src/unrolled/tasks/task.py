@@ -1,0 +1,84 @@
+"""What a task is: the target, the loss, the metrics and the form of the answer, in one file each.
+
+Axes: B rows, T steps, O outputs of the network.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar, Protocol
+
+import torch
+from torch import Tensor
+
+from unrolled.batch import Batch
+from unrolled.config import TaskConfig
+from unrolled.data.coder import Coder, Roles
+from unrolled.data.sequences import Sequences
+from unrolled.registry import Registry
+
+__all__ = ["TASKS", "Question", "Sums", "Task", "scored_steps"]
+
+TASKS = Registry("tasks", "task")
+
+Sums = dict[str, Tensor]  # what a batch adds to the metrics: every entry is summed over batches
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What a user asked: the data, the target column or columns, and how far ahead."""
+
+    sequences: Sequences
+    target: tuple[str, ...]
+    inputs: tuple[str, ...]
+    horizon: int | None
+
+
+class Task(Protocol):
+    """One kind of question. A file in ``tasks/`` with a line ``MEMBER = Class`` is a task.
+
+    Attributes:
+        name: what ``--task`` calls it.
+        pooled: True for one answer a row, False for one a step.
+        outputs: O, the numbers that the network must give.
+        watch: the metric that training makes small; validation chooses the weights by it.
+    """
+
+    name: ClassVar[str]
+    pooled: ClassVar[bool]
+    outputs: int
+    watch: str
+    config: TaskConfig
+    coder: Coder
+
+    def __init__(self, config: TaskConfig, coder: Coder) -> None: ...
+
+    @staticmethod
+    def recognises(question: Question) -> str | None:
+        """Why this is the task that the question asks for, as the user is told it; ``None`` if it is not."""
+
+    @staticmethod
+    def roles(question: Question) -> Roles:
+        """Choose inputs and target; a `DataError` or `UsageError` if the data cannot be asked this."""
+
+    def loss(self, outputs: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
+        """(sum of the loss over what is scored, how many were scored)."""
+
+    def measure(self, outputs: Tensor, batch: Batch) -> Sums:
+        """What this batch adds to the metrics."""
+
+    def summarise(self, sums: Sums) -> dict[str, float]:
+        """The metrics, units in their names."""
+
+    def in_units(self, baseline: dict[str, float]) -> dict[str, float]:
+        """A baseline's metrics under the names and in the units of this task's own."""
+
+    def answers(self, outputs: Tensor, batch: Batch) -> dict[str, list[Any]]:
+        """The answers to the rows of a batch, as new columns."""
+
+
+def scored_steps(batch: Batch, steps: int) -> Tensor:
+    """(B, T) bool: the real steps of each row that are not context."""
+    at = torch.arange(steps, device=batch.lengths.device)
+    real = at < batch.lengths[:, None]
+    return real if batch.scored is None else real & (at >= batch.scored[:, None])

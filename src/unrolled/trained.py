@@ -1,0 +1,266 @@
+"""A trained model: what ``fit`` and ``load`` give back. Everything it does, it does from its run directory alone."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import torch
+
+from unrolled.config import RunConfig
+from unrolled.data.coder import drop_missing
+from unrolled.data.examples import Examples
+from unrolled.data.loader import Loader
+from unrolled.data.read import read
+from unrolled.data.sequences import Sequences
+from unrolled.data.windows import Plan, Rows, Windows
+from unrolled.decoding.generate import generate
+from unrolled.decoding.sampling import Sampling
+from unrolled.errors import DataError, ModelError, UsageError
+from unrolled.files import load_tensors, read_directory, save_tensors, write_directory
+from unrolled.models.network import Network
+from unrolled.streaming.session import Session
+from unrolled.tasks.task import Task
+from unrolled.training import checkpoint
+from unrolled.training.evaluate import evaluate, run_over
+from unrolled.training.plans import lookback
+
+__all__ = ["Trained", "build", "open_run"]
+
+_WEIGHTS = "model.safetensors"
+
+
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """A network, the task it was trained for, and how it came to be.
+
+    Attributes:
+        config: everything that was chosen.
+        task: target, loss, metrics and the form of the answers; ``task.coder`` holds the encodings.
+        network: the weights.
+        metrics: split -> metric -> value, as measured when training ended; empty for a run that was stopped.
+        baselines: split -> baseline -> metric -> value.
+        folder: the run directory, or ``None`` before it is saved.
+    """
+
+    config: RunConfig
+    task: Task
+    network: Network
+    metrics: dict[str, dict[str, float]]
+    baselines: dict[str, dict[str, dict[str, float]]]
+    folder: Path | None = None
+
+    def evaluate(self, data: Any) -> dict[str, float]:
+        """The task's metrics on ``data`` (a path, or a table in memory), which must hold the target.
+
+        Raises:
+            DataError: the data cannot be read, or lacks a column of the model.
+        """
+        return evaluate(self.network, self.task, self.encode(self.read(data), target=True), self.config.training)
+
+    def predict(self, data: Any) -> pa.Table:
+        """The table of ``data`` with the answers as new columns, in the order of its rows.
+
+        Args:
+            data: a path, a table in memory, or for a model of texts a list of strings. The target may be absent.
+        """
+        part = self.read(data)
+        examples = self.encode(part, target=False)
+        steps, batch_size = examples.steps(), self.config.training.batch
+        plan: Plan
+        if examples.form == "horizon":  # one window a row: the steps after its end
+            plan = Windows(np.arange(len(steps)), steps, lookback(self.task.config), batch_size)
+        else:
+            plan = Rows(steps, batch_size, keep_empty=True)
+        answers: dict[str, list[Any]] = {}
+        for outputs, batch in run_over(self.network, Loader(examples, plan), "cpu"):
+            for name, values in self.task.answers(outputs, batch).items():
+                column = answers.setdefault(name, [None] * len(part))
+                for row, value in zip(batch.rows.tolist(), values, strict=True):
+                    column[row] = value
+        table = part.table
+        for name, values in answers.items():
+            table = table.append_column(name, pa.array(values))
+        return table
+
+    def generate(
+        self,
+        prompt: str = "",
+        *,
+        length: int = 1000,
+        temperature: float = 1.0,
+        top_k: int | None = None,
+        top_p: float | None = None,
+        seed: int = 0,
+        stop: str | None = None,
+    ) -> Iterator[str]:
+        """Go on from ``prompt``, yielding text as it comes; the prompt itself is not repeated.
+
+        Args:
+            prompt: characters or words that the model has not seen are read as unknown.
+            length: the most tokens.
+            temperature, top_k, top_p, seed: see `Sampling`.
+            stop: end before this text appears.
+
+        Raises:
+            UsageError: the model does not continue texts, or a number is out of range.
+        """
+        encoding = self.task.coder.answer
+        if self.task.name != "next_step" or encoding.kind != "tokens":
+            raise UsageError(f"generate needs a next_step model of texts; this one is {self.task.name} of {encoding.kind}")
+        settings = Sampling.check({"temperature": temperature, "top_k": top_k, "top_p": top_p, "seed": seed})
+        return self._generate(prompt, length, settings, stop)
+
+    def _generate(self, prompt: str, length: int, settings: Sampling, stop: str | None) -> Iterator[str]:
+        encoding: Any = self.task.coder.answer
+        name = self.task.coder.target
+        ids = torch.from_numpy(encoding.encode_text(prompt).astype(np.int64))[None]  # (1, T), begins with <begin>
+        self.network.eval()
+        with torch.no_grad():
+            outputs, state = self.network({name: ids}, torch.tensor([ids.shape[1]]))
+        tokens = generate(
+            lambda chosen, before: self.network.step({name: chosen}, before),
+            state,
+            outputs[:, -1],
+            steps=length,
+            end=encoding.end,
+            settings=settings,
+            generator=settings.generator(),
+            banned=(encoding.unknown, encoding.begin),
+        )
+        piece = encoding.decode_stream()
+        held = ""
+        for token in tokens:
+            if int(token) == encoding.end:
+                break
+            held += piece(int(token))
+            if stop and stop in held:
+                held = held[: held.index(stop)]
+                break
+            # What may be the beginning of the stop text is kept back until it is decided.
+            keep = next((n for n in range(min(len(stop or ""), len(held)), 0, -1) if (stop or "").startswith(held[-n:])), 0)
+            ready, held = held[: len(held) - keep], held[len(held) - keep :]
+            if ready:
+                yield ready
+        if held:
+            yield held
+
+    def stream(self, snapshot: bytes | None = None) -> Session:
+        """A live session: ``push`` one step, get one answer, at constant cost.
+
+        Args:
+            snapshot: what ``session.snapshot()`` gave, to go on from there.
+
+        Raises:
+            UsageError: the model reads the future.
+            ModelError: the snapshot is of another model.
+        """
+        coder = self.task.coder
+        session = Session(
+            self.network,
+            lambda value: [
+                {name: torch.from_numpy(array[None]) for name, array in step.items()} for step in coder.encode_step(value)
+            ],
+            self.task.answers,
+            opening=[{name: torch.from_numpy(a[None]) for name, a in step.items()} for step in coder.opening()],
+            pooled=self.task.pooled,
+            identity=hashlib.sha256(save_tensors(dict(self.network.state_dict()))).hexdigest(),
+        )
+        if snapshot is not None:
+            session.restore(snapshot)
+        return session
+
+    def save(self, folder: str | Path, *, replace_existing: bool = False) -> None:
+        """Write a run directory that `load` reads back to the bit; all or nothing."""
+        write_directory(Path(folder), self.files(), replace=replace_existing)
+
+    def files(self) -> dict[str, Any]:
+        """The files of a run directory: relative name -> bytes."""
+        files: dict[str, Any] = {"config.json": self.config.model_dump_json(indent=1).encode()}
+        files |= {f"encodings/{name}": data for name, data in self.task.coder.to_files().items()}
+        files[_WEIGHTS] = save_tensors(dict(self.network.state_dict()))
+        files["results.json"] = json.dumps({"metrics": self.metrics, "baselines": self.baselines}, indent=1).encode()
+        return files
+
+    def read(self, data: Any) -> Sequences:
+        """``data`` as sequences, read the way the training data was."""
+        config = self.config.data
+        if isinstance(data, str) and not Path(data).exists() and data != "-":
+            raise DataError("there is no such file", file=data, hint="give a path, or a list of texts")
+        steps = self.task.name == "forecast"
+        return read(data, config.model_copy(update={"target": (), "ignore": ()}), steps=steps, strict=False)
+
+    def encode(self, part: Sequences, *, target: bool) -> Examples:
+        """``part`` as numbers."""
+        coder = self.task.coder
+        if target and not coder.continues:
+            part, _ = drop_missing(part, coder.target)
+        return coder.encode(part, with_target=target)
+
+
+def build(config: RunConfig, task: Task) -> Network:
+    """A new network for ``task``, initialised from the global random state."""
+    specs = {name: encoding.spec for name, encoding in task.coder.inputs.items()}
+    return Network(specs, config.model, task.outputs, task.pooled)
+
+
+def open_run(folder: Path) -> Trained:
+    """Load a run directory; of a run that was stopped, the best weights so far.
+
+    Raises:
+        ModelError: it is missing, cut short, damaged, from a newer format, or not ours.
+    """
+    from unrolled.data.coder import Coder
+    from unrolled.tasks.task import TASKS
+
+    if not folder.is_dir():
+        raise ModelError(f"{folder}: there is no such run directory")
+    if not (folder / "config.json").is_file():
+        raise ModelError(f"{folder} is not a run of ours: it has no config.json")
+    finished = (folder / "manifest.json").is_file()
+    if finished:
+        files = read_directory(folder)
+    else:
+        names = [path for path in (folder / "encodings").glob("*.json") if not path.is_symlink()]
+        files = {f"encodings/{path.name}": path.read_bytes() for path in names}
+        files["config.json"] = (folder / "config.json").read_bytes()
+    try:
+        config = RunConfig.parse(files["config.json"].decode(), str(folder))
+        saved = {name.removeprefix("encodings/"): data for name, data in files.items() if name.startswith("encodings/")}
+        task: Task = TASKS.get(config.task.name)(config.task, Coder.from_files(saved))
+        tensors = load_tensors(files[_WEIGHTS]) if finished else _best_so_far(folder)
+        results = json.loads(files["results.json"]) if finished else {"metrics": {}, "baselines": {}}
+        metrics, baselines = results["metrics"], results["baselines"]
+    except (KeyError, ValueError, TypeError) as error:
+        raise ModelError(f"{folder} is not a whole run: {error!r}") from None
+    except UsageError as error:
+        raise ModelError(f"{folder}: {error}") from None
+    return Trained(config, task, _network(folder, config, task, tensors), metrics, baselines, folder)
+
+
+def _best_so_far(folder: Path) -> dict[str, torch.Tensor]:
+    found = checkpoint.best(folder / "checkpoints") or checkpoint.newest(folder / "checkpoints")
+    if found is None:
+        raise ModelError(f"{folder} has no weights yet: its training was stopped early; go on with: unrolled fit --resume {folder}")
+    return checkpoint.section(found.tensors, "model")
+
+
+def _network(folder: Path, config: RunConfig, task: Task, tensors: dict[str, torch.Tensor]) -> Network:
+    # Built without memory first: a file may declare any size, and what it declares must be what it holds.
+    with torch.device("meta"):
+        network = build(config, task)
+    wanted = {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}
+    found = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
+    if wanted != found:
+        odd = sorted(name for name in wanted.keys() | found.keys() if wanted.get(name) != found.get(name))[0]
+        raise ModelError(f"{folder}: the weights are not those of its config.json: they differ at {odd!r}")
+    network.load_state_dict(tensors, assign=True)
+    for parameter in network.parameters():
+        parameter.requires_grad_(True)
+    return network.eval()

@@ -1,0 +1,248 @@
+"""Checkpoints: everything that a run needs to go on as if it had never stopped.
+
+A checkpoint is a directory ``step-00000123/`` with ``tensors.safetensors``, ``meta.json`` and ``manifest.json``. It is
+there whole or not at all; one that was damaged later is noticed, and the one before it is used.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from unrolled.atomic import sweep
+from unrolled.errors import ModelError
+from unrolled.files import load_tensors, read_directory, remove_directory, save_tensors, write_directory
+
+__all__ = [
+    "Checkpoint",
+    "best",
+    "newest",
+    "optimizer_tensors",
+    "restore_optimizer",
+    "restore_rng",
+    "rng_state",
+    "save",
+    "save_best",
+    "section",
+]
+
+_TENSORS, _META, _BEST = "tensors.safetensors", "meta.json", "best"
+_NAME = re.compile(r"step-(\d{8,})")
+_FLAGS = {None: -1, False: 0, True: 1}
+_VALUES = {code: flag for flag, code in _FLAGS.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """What was saved, and what was passed over on the way to it.
+
+    Attributes:
+        step: the optimiser's steps when it was saved.
+        tensors: name -> tensor, on the CPU, equal to the bit to what was saved.
+        meta: the JSON values saved beside them.
+        skipped: one sentence for each newer checkpoint that is damaged.
+    """
+
+    step: int
+    tensors: dict[str, Tensor]
+    meta: dict[str, Any]
+    skipped: tuple[str, ...] = ()
+
+
+def save(folder: Path, step: int, tensors: dict[str, Tensor], meta: dict[str, Any], keep: int = 2) -> Path:
+    """Save a checkpoint, then remove all but the newest ``keep``.
+
+    Args:
+        folder: the run's ``checkpoints/``; made if absent.
+        step: at least 0. What lies in ``folder`` for a later step is of a run that was abandoned, and goes.
+        tensors: every tensor of the run, on any device.
+        meta: JSON values.
+        keep: at least 1; the one just saved always stays.
+
+    Returns:
+        The checkpoint's directory.
+
+    Raises:
+        SpaceError: it does not fit; the earlier ones are as they were.
+    """
+    path = folder / f"step-{step:08d}"
+    sweep(folder)  # a run that was killed while it saved comes back at another step, under another name
+    _write(path, step, tensors, meta)
+    earlier = [old for old_step, old in _listed(folder) if old_step < step]
+    later = [old for old_step, old in _listed(folder) if old_step > step]
+    for old in later + earlier[max(1, keep) - 1 :]:
+        remove_directory(old)
+    return path
+
+
+def newest(folder: Path) -> Checkpoint | None:
+    """The newest checkpoint that is whole; ``None`` where none was ever saved.
+
+    Raises:
+        ModelError: there are checkpoints, and every one is damaged.
+    """
+    skipped: list[str] = []
+    for _, path in _listed(folder):
+        try:
+            return _read(path, tuple(skipped))
+        except ModelError as error:
+            skipped.append(str(error))
+    if skipped:
+        raise ModelError(f"{folder}: every checkpoint is damaged: {'; '.join(skipped)}")
+    return None
+
+
+def save_best(folder: Path, tensors: dict[str, Tensor], meta: dict[str, Any]) -> None:
+    """Put ``tensors`` and ``meta`` in ``folder/best/`` in place of what was there, all or nothing.
+
+    Raises:
+        SpaceError: it does not fit; the earlier best is as it was.
+    """
+    _write(folder / _BEST, int(meta.get("step", 0)), tensors, meta)
+
+
+def best(folder: Path) -> Checkpoint | None:
+    """What `save_best` saved; ``None`` where nothing was.
+
+    Raises:
+        ModelError: it is damaged.
+    """
+    path = folder / _BEST
+    return _read(path, ()) if path.exists() else None
+
+
+def section(tensors: dict[str, Tensor], name: str) -> dict[str, Tensor]:
+    """The tensors whose names start with ``name.``, under the rest of their names.
+
+    Example:
+        >>> import torch
+        >>> section({"model.w": torch.ones(1), "rng.torch": torch.zeros(1)}, "model")
+        {'w': tensor([1.])}
+    """
+    return {key.removeprefix(f"{name}."): tensor for key, tensor in tensors.items() if key.startswith(f"{name}.")}
+
+
+def rng_state() -> dict[str, Tensor]:
+    """The state of Python's and torch's global random generators (CPU, and CUDA where it is used), as tensors."""
+    version, words, gauss = random.getstate()
+    states = {
+        "rng.python": torch.tensor([version, *words], dtype=torch.int64),
+        "rng.python_gauss": torch.tensor([] if gauss is None else [gauss], dtype=torch.float64),
+        "rng.torch": torch.get_rng_state(),
+    }
+    if torch.cuda.is_initialized():
+        states |= {f"rng.cuda.{i}": state for i, state in enumerate(torch.cuda.get_rng_state_all())}
+    return states
+
+
+def restore_rng(tensors: dict[str, Tensor]) -> None:
+    """Put the generators back where `rng_state` found them; other names in ``tensors`` are passed over.
+
+    Raises:
+        ModelError: a state is missing or is none.
+    """
+    try:
+        version, *words = tensors["rng.python"].tolist()
+        gauss = tensors["rng.python_gauss"].tolist()
+        random.setstate((version, tuple(words), gauss[0] if gauss else None))
+        torch.set_rng_state(tensors["rng.torch"])
+    except (KeyError, ValueError, TypeError, IndexError, RuntimeError, OverflowError) as error:
+        raise ModelError(f"the states of the random generators are not there, or are not ours: {error}") from None
+    if torch.cuda.is_available():
+        for i in range(torch.cuda.device_count()):
+            if f"rng.cuda.{i}" in tensors:
+                torch.cuda.set_rng_state(tensors[f"rng.cuda.{i}"], i)
+
+
+def optimizer_tensors(optimizer: torch.optim.Optimizer, names: Iterable[tuple[str, nn.Parameter]]) -> dict[str, Tensor]:
+    """Everything in ``optimizer``, by the names of the parameters.
+
+    Args:
+        optimizer: one whose state is tensors and whose options are numbers and flags, such as AdamW.
+        names: the model's ``named_parameters()``.
+
+    Returns:
+        ``optimizer.state.<parameter>.<key>``, such as the counter ``step`` and both moments, and
+        ``optimizer.group.<i>.<option>``, such as the learning rate and which implementation runs (``fused``, ``foreach``).
+    """
+    called = {id(parameter): name for name, parameter in names}
+    tensors = {}
+    for i, group in enumerate(optimizer.param_groups):
+        for option, value in group.items():
+            if option != "params":
+                tensors[f"optimizer.group.{i}.{option}"] = _packed(value)
+    for parameter, state in optimizer.state.items():
+        for key, value in state.items():
+            tensors[f"optimizer.state.{called[id(parameter)]}.{key}"] = value
+    return tensors
+
+
+def restore_optimizer(
+    optimizer: torch.optim.Optimizer, names: Iterable[tuple[str, nn.Parameter]], tensors: dict[str, Tensor]
+) -> None:
+    """Put back what `optimizer_tensors` took; other names in ``tensors`` are passed over.
+
+    Raises:
+        ModelError: a state belongs to no parameter of this model, or has another shape.
+    """
+    called = {id(parameter): name for name, parameter in names}
+    frozen = optimizer.state_dict()
+    indices = {}
+    for group, packed in zip(optimizer.param_groups, frozen["param_groups"], strict=True):
+        for parameter, index in zip(group["params"], packed["params"], strict=True):
+            indices[called[id(parameter)]] = (index, parameter.shape)
+    frozen["state"] = {}
+    for path, tensor in tensors.items():
+        if path.startswith("optimizer.state."):
+            name, _, key = path.removeprefix("optimizer.state.").rpartition(".")
+            index, shape = indices.get(name, (None, None))
+            if index is None or tensor.shape not in (shape, torch.Size([])):
+                raise ModelError(f"this checkpoint belongs to another model: it differs at {name!r}")
+            frozen["state"].setdefault(index, {})[key] = tensor.clone()  # the optimiser will write into it
+        elif path.startswith("optimizer.group."):
+            position, _, option = path.removeprefix("optimizer.group.").partition(".")
+            if not position.isdecimal() or int(position) >= len(frozen["param_groups"]):
+                raise ModelError(f"this checkpoint belongs to another optimiser: it has a group {position!r}")
+            frozen["param_groups"][int(position)][option] = _unpacked(tensor)
+    optimizer.load_state_dict(frozen)
+
+
+def _write(path: Path, step: int, tensors: dict[str, Tensor], meta: dict[str, Any]) -> None:
+    text = json.dumps({"step": step, "meta": meta}, indent=1)
+    write_directory(path, {_TENSORS: save_tensors(tensors), _META: text.encode()}, replace=True)
+
+
+def _read(path: Path, skipped: tuple[str, ...]) -> Checkpoint:
+    files = read_directory(path)
+    try:
+        values = json.loads(files[_META])
+        return Checkpoint(values["step"], load_tensors(files[_TENSORS]), values["meta"], skipped)
+    except (KeyError, ValueError, TypeError, RecursionError):
+        raise ModelError(f"{path}: not a checkpoint of ours") from None
+
+
+def _listed(folder: Path) -> list[tuple[int, Path]]:
+    """(step, directory) of every checkpoint, the newest first."""
+    found = [(_NAME.fullmatch(path.name), path) for path in folder.iterdir()] if folder.is_dir() else []
+    return sorted(((int(match[1]), path) for match, path in found if match), reverse=True)
+
+
+def _packed(value: Any) -> Tensor:
+    """An option as a tensor whose dtype tells its kind: int8 a flag or None, int64 a whole number, else float64."""
+    if value is None or isinstance(value, bool):
+        return torch.tensor(_FLAGS[value], dtype=torch.int8)
+    return torch.tensor(value, dtype=torch.int64 if isinstance(value, int) else torch.float64)
+
+
+def _unpacked(tensor: Tensor) -> Any:
+    if tensor.dtype == torch.int8:
+        return _VALUES[int(tensor)]
+    return tuple(tensor.tolist()) if tensor.dim() else tensor.item()

@@ -1,0 +1,45 @@
+"""Judge a network on one split: every question once, nothing learned."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+
+from unrolled.batch import Batch
+from unrolled.config import TrainingConfig
+from unrolled.data.examples import Examples
+from unrolled.data.loader import Loader
+from unrolled.models.network import Network
+from unrolled.tasks.task import Sums, Task
+from unrolled.training.bptt import Carry
+from unrolled.training.plans import evaluation_plan
+
+__all__ = ["evaluate", "run_over"]
+
+
+def run_over(network: Network, loader: Loader, device: str) -> Iterator[tuple[Tensor, Batch]]:
+    """(outputs, batch) of every batch, without dropout and without gradients."""
+    training = network.training
+    network.eval()
+    carry = Carry(network)
+    try:
+        for index in range(len(loader)):
+            with torch.no_grad():
+                outputs, batch = carry.run(loader, index, device)
+            yield outputs, batch
+    finally:
+        network.train(training)
+
+
+def evaluate(
+    network: Network, task: Task, examples: Examples, config: TrainingConfig, device: str = "cpu"
+) -> dict[str, float]:
+    """The task's metrics on ``examples``; empty where there is nothing to score."""
+    total: Sums = {}
+    loader = Loader(examples, evaluation_plan(examples, task.config, config))
+    for outputs, batch in run_over(network, loader, device):
+        for name, value in task.measure(outputs, batch).items():
+            total[name] = total[name] + value if name in total else value
+    return task.summarise(total) if total else {}

@@ -1,0 +1,59 @@
+"""Who is told what happens in training: a log file, a progress bar, TensorBoard. A hook is a function of an event."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from unrolled.errors import MissingExtra
+
+__all__ = ["Event", "Hook", "log_to", "tensorboard_to"]
+
+Event = dict[str, Any]  # "kind": step, valid or done; "step", "epoch", "seconds", "progress"; then numbers by name
+Hook = Callable[[Event], None]
+
+
+def log_to(path: Path, from_step: int = 0) -> Hook:
+    """Append each event as a JSON line to ``path``, after dropping the lines beyond ``from_step`` that a run which was
+    stopped had written after its last checkpoint."""
+    if path.exists():
+        lines = path.read_text("utf-8").split("\n")
+        kept = [line for line in lines if _step_of(line) <= from_step]
+        path.write_text("".join(line + "\n" for line in kept if line), "utf-8")
+
+    def write(event: Event) -> None:
+        with path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(event) + "\n")
+
+    return write
+
+
+def _step_of(line: str) -> float:
+    try:
+        return float(json.loads(line)["step"])
+    except (ValueError, KeyError, TypeError):
+        return float("inf")  # a line that was cut short is dropped
+
+
+def tensorboard_to(folder: Path) -> Hook:
+    """Write each number of an event to TensorBoard's files in ``folder``.
+
+    Raises:
+        MissingExtra: tensorboard is not installed.
+    """
+    try:
+        from torch.utils.tensorboard import SummaryWriter
+    except ImportError:
+        raise MissingExtra("tensorboard", "tensorboard", "--tensorboard") from None
+    writer = SummaryWriter(str(folder))  # type: ignore[no-untyped-call]
+
+    def write(event: Event) -> None:
+        for name, value in event.items():
+            if isinstance(value, int | float) and name != "step":
+                writer.add_scalar(f"{event['kind']}/{name}", value, event["step"])  # type: ignore[no-untyped-call]
+        if event["kind"] != "step":
+            writer.flush()  # type: ignore[no-untyped-call]
+
+    return write

@@ -1,0 +1,54 @@
+"""Which plan a split is trained and judged by: the form of the question and the lengths decide."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from unrolled.config import TaskConfig, TrainingConfig
+from unrolled.data.examples import Examples
+from unrolled.data.windows import Lanes, Plan, Rows, Windows
+
+__all__ = ["evaluation_plan", "lookback", "training_plan", "window"]
+
+LONG = 2_048  # sequences up to this many steps are trained whole; longer ones in lanes
+WINDOW = 128  # k1 where lanes are chosen for the user
+CONTEXT = 512  # unscored steps that a piece of a long sequence reads first when it is judged
+
+
+def lookback(config: TaskConfig) -> int:
+    """The steps of history that a forecast sees: what was asked, or three horizons and at least 64."""
+    return config.lookback or max(64, 3 * (config.horizon or 1))
+
+
+def window(examples: Examples, config: TrainingConfig) -> int | None:
+    """k1 of truncated BPTT, or ``None`` where whole sequences are trained at once."""
+    if examples.form not in ("next", "aligned"):
+        return None
+    longest = int(examples.steps().max(initial=0))
+    return config.bptt or (WINDOW if longest > LONG else None)
+
+
+def _questions(examples: Examples) -> np.ndarray:
+    steps = examples.steps()
+    return np.maximum(steps - 1, 0) if examples.form == "next" else steps
+
+
+def training_plan(examples: Examples, task: TaskConfig, config: TrainingConfig, epoch: int) -> Plan:
+    """The batches of one epoch, a pure function of (seed, epoch)."""
+    if examples.form == "horizon":
+        rows, ends = examples.window_ends()
+        return Windows(rows, ends, lookback(task), config.batch, config.seed, epoch)
+    steps = window(examples, config)
+    if steps:
+        return Lanes(_questions(examples), config.batch, steps, config.seed, epoch)
+    return Rows(_questions(examples), config.batch, config.seed, epoch)
+
+
+def evaluation_plan(examples: Examples, task: TaskConfig, config: TrainingConfig) -> Plan:
+    """Every question of the split once, in a fixed order."""
+    if examples.form == "horizon":
+        rows, ends = examples.window_ends()
+        return Windows(rows, ends, lookback(task), 4 * config.batch)
+    if window(examples, config):
+        return Lanes(_questions(examples), config.batch, 2 * WINDOW, context=CONTEXT)
+    return Rows(_questions(examples), config.batch, keep_empty=examples.form in ("one", "set"))

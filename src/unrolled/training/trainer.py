@@ -1,0 +1,280 @@
+"""The loop: batches to loss to weights, whole, on one screen; what it needs to go on is one checkpoint."""
+
+from __future__ import annotations
+
+import math
+import signal
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from unrolled.config import TrainingConfig
+from unrolled.data.examples import Examples
+from unrolled.data.loader import Loader
+from unrolled.errors import Interrupted, ModelError, TrainingError, UsageError
+from unrolled.models.network import Network
+from unrolled.state import flatten, rebuild
+from unrolled.tasks.task import Task
+from unrolled.training import checkpoint
+from unrolled.training.bptt import Carry
+from unrolled.training.evaluate import evaluate
+from unrolled.training.hooks import Event, Hook
+from unrolled.training.plans import training_plan, window
+from unrolled.training.schedule import Budget
+
+__all__ = ["Progress", "Trainer"]
+
+_VALIDATIONS = 10  # in a budget
+_LOG_EVERY = 20  # steps
+_TOO_MANY = 10  # non-finite steps in a row
+_PATIENCE = 5  # validations without a new best, where the budget is open
+_MIN_DELTA = 1e-4  # an improvement smaller than this share is none
+
+
+@dataclass(slots=True)
+class Progress:
+    """Where a run is: with weights, optimiser, random states and lane states, all that its next step depends on."""
+
+    step: int = 0
+    epoch: int = 0
+    index: int = 0  # batches of this epoch that are done
+    seconds: float = 0.0
+    validations: int = 0
+    best: float = math.inf
+    stale: int = 0  # validations since the best one
+    factor: float = 1.0  # of the learning rate, halved on a plateau where the budget is open
+    clipped: int = 0
+    skipped: int = 0
+    skipped_in_row: int = 0
+    loss: float = 0.0  # since the last log
+    count: float = 0.0
+
+
+class Trainer:
+    """Trains a network on one task, from the beginning or from its newest checkpoint.
+
+    Args:
+        network: what to train, in place.
+        task: loss and metrics.
+        train, valid: the encoded splits.
+        config: the budget and the numbers of the loop.
+        folder: the run's ``checkpoints/``.
+        hooks: who is told of every logged step and every validation.
+        device: ``cpu`` or ``cuda``.
+
+    Raises:
+        TrainingError: ten steps in a row had a loss or gradient that is not finite.
+        Interrupted: SIGINT or SIGTERM came; a checkpoint was saved first.
+        SpaceError: a checkpoint does not fit; the earlier ones are intact.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        task: Task,
+        train: Examples,
+        valid: Examples,
+        config: TrainingConfig,
+        folder: Path,
+        hooks: tuple[Hook, ...] = (),
+        device: str = "cpu",
+    ) -> None:
+        self.network, self.task, self.train, self.valid = network.to(device), task, train, valid
+        self.config, self.folder, self.hooks, self.device = config, folder, hooks, device
+        self.budget, self.progress = Budget(config), Progress()
+        self.carry = Carry(network, _chunks(window(train, config), config))
+        decay = [p for p in network.parameters() if p.dim() > 1]
+        keep = [p for p in network.parameters() if p.dim() <= 1]  # biases are not decayed
+        groups = [{"params": decay, "weight_decay": config.weight_decay}, {"params": keep, "weight_decay": 0.0}]
+        self.optimizer = torch.optim.AdamW([g for g in groups if g["params"]], lr=config.lr, fused=True)
+        self.due = _every(config.checkpoint_every)
+        self._interrupt: int | None = None
+
+    def run(self) -> Progress:
+        """Train until the budget is spent; the network then holds the weights that validated best."""
+        with _Signals(self._on_signal):
+            self._loop()
+        best = checkpoint.best(self.folder)
+        if best is not None:
+            self.network.load_state_dict(checkpoint.section(best.tensors, "model"))
+        return self.progress
+
+    def _loop(self) -> None:
+        p, started = self.progress, time.monotonic() - self.progress.seconds
+        self.network.train()
+        loader = self._loader()
+        while (share := self._share(len(loader))) < 1 and p.stale < self._patience():
+            self._step(loader, share)
+            p.index, p.step = p.index + 1, p.step + 1
+            p.seconds = time.monotonic() - started
+            if p.step % _LOG_EVERY == 0:
+                self._log(len(loader))
+            if p.index == len(loader):
+                p.epoch, p.index = p.epoch + 1, 0
+                self.carry.restart()
+                loader = self._loader()
+            if self._validation_is_due(len(loader)):
+                self._validate()
+            if self._interrupt is not None or self.due(p.step, p.seconds):
+                self.save()
+            if self._interrupt is not None:
+                name = signal.Signals(self._interrupt).name
+                raise Interrupted(f"{name}: saved at step {p.step}; go on with --resume", self._interrupt)
+        if p.stale < self._patience() and p.step and self._validated_at != p.step:
+            self._validate()
+        self.save()
+
+    def _step(self, loader: Loader, share: float) -> None:
+        p, config = self.progress, self.config
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.budget.rate(share, p.step, p.factor)
+        with torch.autocast(self.device, torch.bfloat16, enabled=self.device == "cuda"):
+            outputs, batch = self.carry.run(loader, p.index, self.device)
+        total, count = self.task.loss(outputs.float(), batch)
+        loss = total / count.clamp(min=1)
+        loss.backward()  # type: ignore[no-untyped-call]
+        norm = torch.nn.utils.clip_grad_norm_(self.network.parameters(), config.clip or math.inf)
+        if bool(torch.isfinite(loss)) and bool(torch.isfinite(norm)):
+            self.optimizer.step()
+            p.skipped_in_row = 0
+            p.clipped += bool(config.clip and norm > config.clip)
+            p.loss, p.count = p.loss + float(total.detach()), p.count + float(count)
+        else:
+            p.skipped, p.skipped_in_row = p.skipped + 1, p.skipped_in_row + 1
+            self._tell({"kind": "skipped", "loss": float(loss.detach()), "gradient_norm": float(norm)})
+            if p.skipped_in_row == _TOO_MANY:
+                raise TrainingError(
+                    f"the loss or its gradient was not finite for {_TOO_MANY} steps in a row (step {p.step}); "
+                    "the last good checkpoint is kept: try a smaller --lr"
+                )
+        self.optimizer.zero_grad(set_to_none=True)
+
+    # --- when -----------------------------------------------------------------------------------------------------
+
+    _validated_at = -1
+
+    def _loader(self) -> Loader:
+        return Loader(self.train, training_plan(self.train, self.task.config, self.config, self.progress.epoch))
+
+    def _share(self, batches: int) -> float:
+        p = self.progress
+        return self.budget.progress(p.step, p.epoch + p.index / batches, p.seconds)
+
+    def _patience(self) -> float:
+        return self.config.patience or (_PATIENCE if self.budget.open_ended else math.inf)
+
+    def _validation_is_due(self, batches: int) -> bool:
+        if self.budget.open_ended:
+            return self.progress.index == 0
+        return int(self._share(batches) * _VALIDATIONS) > self.progress.validations
+
+    def _validate(self) -> None:
+        p = self.progress
+        metrics = evaluate(self.network, self.task, self.valid, self.config, self.device)
+        p.validations += 1
+        self._validated_at = p.step
+        value = metrics[self.task.watch]
+        if value < p.best - _MIN_DELTA * abs(p.best if math.isfinite(p.best) else 0):
+            p.best, p.stale = value, 0
+            weights = {f"model.{name}": tensor for name, tensor in self.network.state_dict().items()}
+            checkpoint.save_best(self.folder, weights, {"step": p.step, "metrics": metrics})
+        else:  # also where the value is not a number: it never replaces the best
+            p.stale += 1
+            p.factor *= 0.5
+        self._tell({"kind": "valid", **metrics})
+
+    # --- what is told and kept --------------------------------------------------------------------------------------
+
+    def _log(self, batches: int) -> None:
+        p = self.progress
+        rate, clipped = self.optimizer.param_groups[0]["lr"], p.clipped / p.step
+        self._tell({"kind": "step", "loss": p.loss / max(p.count, 1), "lr": rate, "clipped_share": clipped}, batches)
+        p.loss = p.count = 0.0
+
+    def _tell(self, event: Event, batches: int = 0) -> None:
+        p = self.progress
+        share = self._share(batches) if batches else None
+        for hook in self.hooks:
+            hook({"step": p.step, "epoch": p.epoch, "seconds": round(p.seconds, 3), "progress": share, **event})
+
+    def save(self) -> None:
+        """Write a checkpoint of everything that the next step depends on."""
+        tensors = {f"model.{name}": tensor for name, tensor in self.network.state_dict().items()}
+        tensors |= checkpoint.optimizer_tensors(self.optimizer, self.network.named_parameters())
+        tensors |= checkpoint.rng_state()
+        tensors |= {f"carry.{name}": tensor for name, tensor in flatten(self.carry.state)}
+        meta = {**asdict(self.progress), "best": None if math.isinf(self.progress.best) else self.progress.best}
+        checkpoint.save(self.folder, self.progress.step, tensors, meta)
+
+    def restore(self, saved: checkpoint.Checkpoint) -> None:
+        """Go on from ``saved`` as if the run had never stopped.
+
+        Raises:
+            ModelError: it is a checkpoint of another network.
+        """
+        try:
+            self.network.load_state_dict(checkpoint.section(saved.tensors, "model"))
+            values = {**saved.meta, "best": math.inf if saved.meta["best"] is None else saved.meta["best"]}
+            self.progress = Progress(**values)
+        except (RuntimeError, KeyError, TypeError) as error:
+            raise ModelError(f"the checkpoint of step {saved.step} belongs to another network: {error}") from None
+        checkpoint.restore_optimizer(self.optimizer, self.network.named_parameters(), saved.tensors)
+        checkpoint.restore_rng(saved.tensors)
+        lanes = checkpoint.section(saved.tensors, "carry")
+        if lanes:
+            rows = len(next(iter(lanes.values())))
+            self.carry.state = rebuild(self.network.initial_state(rows), {k: v.to(self.device) for k, v in lanes.items()})
+
+    def _on_signal(self, number: int) -> None:
+        self._interrupt = number
+
+
+def _chunks(window: int | None, config: TrainingConfig) -> int:
+    """k2 / k1."""
+    if config.bptt_gradient is None:
+        return 1
+    if window is None or config.bptt_gradient % window:
+        raise UsageError(f"--bptt-gradient {config.bptt_gradient} must be a multiple of --bptt, which is {window}")
+    return config.bptt_gradient // window
+
+
+def _every(text: str | None) -> Callable[[int, float], bool]:
+    """``50`` is every 50 steps, ``30s`` every 30 seconds; the default is a minute."""
+    number, seconds = (text or "60s").removesuffix("s"), (text or "60s").endswith("s")
+    if not number.isdecimal() or int(number) < 1:
+        raise UsageError(f"--checkpoint-every {text}: give steps, such as 50, or seconds, such as 30s")
+    every = int(number)
+    last = [0.0]
+
+    def due(step: int, at: float) -> bool:
+        if not seconds:
+            return step % every == 0
+        if at - last[0] < every:
+            return False
+        last[0] = at
+        return True
+
+    return due
+
+
+class _Signals:
+    """While training runs, SIGINT and SIGTERM only leave a note; outside the main thread they are left alone."""
+
+    def __init__(self, note: Callable[[int], None]) -> None:
+        self.note, self.before = note, {}  # type: ignore[var-annotated]
+
+    def __enter__(self) -> None:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            try:
+                self.before[number] = signal.signal(number, lambda n, _: self.note(n))
+            except ValueError:
+                return
+
+    def __exit__(self, *_: Any) -> None:
+        for number, handler in self.before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,108 @@
+"""What importing costs, and what it must not do."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import textwrap
+import time
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+SOURCE = Path(__file__).parent.parent / "src"
+ENVIRONMENT = {**os.environ, "PYTHONPATH": str(SOURCE), "OMP_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": "1"}
+MODULES = sorted(
+    ".".join(file.relative_to(SOURCE).with_suffix("").parts).removesuffix(".__init__")
+    for file in (SOURCE / "unrolled").rglob("*.py")
+)
+
+
+def run(program: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-c", textwrap.dedent(program)]
+    return subprocess.run(command, capture_output=True, text=True, check=False, env=ENVIRONMENT)
+
+
+def seconds(arguments: list[str]) -> float:
+    """The best of three: other processes make it slower and nothing makes it faster."""
+    best = float("inf")
+    for _ in range(3):
+        start = time.perf_counter()
+        subprocess.run([sys.executable, *arguments], check=True, capture_output=True, env=ENVIRONMENT)
+        best = min(best, time.perf_counter() - start)
+    return best
+
+
+def test_importing_the_package_is_quick_and_brings_no_torch() -> None:
+    done = run(
+        """
+        import sys, time
+        start = time.perf_counter()
+        import unrolled
+        print(time.perf_counter() - start)
+        assert not {"torch", "numpy", "pyarrow"} & set(sys.modules), sorted(sys.modules)
+        assert dir(unrolled) == sorted(unrolled.__all__)
+        """
+    )
+    assert done.returncode == 0, done.stderr
+    assert float(done.stdout) <= 0.1
+
+
+def test_a_name_that_is_not_there_is_an_attribute_error() -> None:
+    import unrolled
+
+    with pytest.raises(AttributeError, match="module 'unrolled' has no attribute 'fti'"):
+        _ = unrolled.fti  # type: ignore[attr-defined]
+
+
+def test_the_version_is_that_of_the_project() -> None:
+    import tomllib
+
+    import unrolled
+
+    project = tomllib.loads((SOURCE.parent / "pyproject.toml").read_text("utf-8"))["project"]
+    assert unrolled.__version__ == project["version"]
+
+
+@pytest.mark.skipif(find_spec("unrolled.api") is None, reason="the names come with api.py")
+def test_the_public_names_are_there() -> None:
+    import unrolled
+
+    assert all(callable(getattr(unrolled, name)) for name in ("fit", "load", "read"))
+
+
+def test_help_is_quick() -> None:
+    # 0.5 s on an idle machine; half as much again for a machine that runs other tests at the same time
+    assert seconds(["-c", "from unrolled.cli.main import main; main(['--help'])"]) <= 0.75
+
+
+def test_importing_touches_neither_network_nor_files_nor_processes() -> None:
+    """Every module, under an audit hook that refuses (requirement 19)."""
+    done = run(
+        f"""
+        import importlib, os, sys
+
+        # What others do as they are imported is not ours to forbid: they come first.
+        for name in ("torch", "torch.utils.data", "numpy", "pyarrow", "pyarrow.csv", "pyarrow.json", "pyarrow.parquet",
+                     "pyarrow.feather", "pyarrow.compute", "safetensors.torch", "tokenizers", "pydantic", "cyclopts",
+                     "rich.console", "rich.progress", "yaml"):
+            importlib.import_module(name)
+
+        def refuse(event, arguments):
+            writes = event == "open" and (
+                (isinstance(arguments[1], str) and set(arguments[1]) & set("wax+"))
+                or (isinstance(arguments[2], int) and arguments[2] & (os.O_WRONLY | os.O_RDWR | os.O_CREAT))
+            )
+            events = ("socket.", "subprocess.", "os.system", "os.exec", "os.fork", "os.posix_spawn", "os.mkdir", "os.remove",
+                      "os.rename", "shutil.", "tempfile.", "urllib.", "http.", "ctypes.dlopen")
+            if writes or event.startswith(events):
+                raise RuntimeError(f"importing did {{event}} {{arguments}}")
+
+        sys.addaudithook(refuse)
+        for name in {MODULES!r}:
+            importlib.import_module(name)
+        """
+    )
+    assert done.returncode == 0, done.stderr

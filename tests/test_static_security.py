@@ -1,0 +1,89 @@
+"""What must not stand in the source at all: whatever runs code that comes from data."""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+FILES = [file for folder in ("src", "bench", "tools", "examples") for file in sorted((ROOT / folder).rglob("*.py"))]
+
+MODULES = {"pickle", "cPickle", "_pickle", "dill", "cloudpickle", "joblib", "marshal", "shelve", "torch.hub"}
+CALLS = {
+    "eval", "exec", "compile", "__import__",
+    "os.system", "os.popen", "os.execv", "os.execvp",
+    "torch.save", "torch.load", "torch.hub.load", "torch.jit.load", "np.load", "numpy.load", "yaml.load", "yaml.unsafe_load",
+    "yaml.full_load",
+}  # fmt: skip
+
+
+def dotted(node: ast.expr) -> str:
+    """``a.b.c`` of such an expression, else an empty text."""
+    if isinstance(node, ast.Name):
+        return node.id
+    if isinstance(node, ast.Attribute):
+        return f"{dotted(node.value)}.{node.attr}"
+    return ""
+
+
+def offences(source: str) -> list[str]:
+    """``line: what`` of each thing that must not be there."""
+    found = []
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            found += [f"{node.lineno}: import {alias.name}" for alias in node.names if forbidden(alias.name)]
+        elif isinstance(node, ast.ImportFrom):
+            names = [f"{node.module}.{alias.name}" for alias in node.names]
+            found += [
+                f"{node.lineno}: import {name}" for name in names if forbidden(str(node.module)) or forbidden(name)
+            ]
+        elif isinstance(node, ast.Call):
+            found += [f"{node.lineno}: {dotted(node.func)}()"] if dotted(node.func) in CALLS else []
+            for keyword in node.keywords:
+                value = keyword.value.value if isinstance(keyword.value, ast.Constant) else None
+                if (keyword.arg, value) in {("shell", True), ("weights_only", False), ("allow_pickle", True)}:
+                    found.append(f"{node.lineno}: {keyword.arg}={value}")
+    return found
+
+
+def forbidden(module: str) -> bool:
+    return any(module == name or module.startswith(f"{name}.") for name in MODULES)
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: str(file.relative_to(ROOT)))
+def test_no_source_can_run_code_from_data(file: Path) -> None:
+    source = file.read_text("utf-8")
+    assert offences(source) == []
+    assert not re.search(r"https?://[^\s\"')>]*\.(bin|pt|pth|pkl|zip|gz|whl)\b", source), "nothing is downloaded"
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "import pickle",
+        "import pickle as p",
+        "from pickle import loads",
+        "import marshal",
+        "from torch import hub",
+        "import torch.hub",
+        "import joblib.numpy_pickle",
+        "torch.load(file)",
+        "torch.load(file, weights_only=False)",
+        "numpy.load(file, allow_pickle=True)",
+        "yaml.load(text, Loader=yaml.Loader)",
+        "eval(text)",
+        "exec(text)",
+        "subprocess.run(text, shell=True)",
+        "os.system(text)",
+    ],
+)
+def test_the_search_finds_each_of_them(source: str) -> None:
+    assert offences(source)
+
+
+@pytest.mark.parametrize("source", ["model.eval()", "re.compile(text)", "yaml.safe_load(text)", "run(a, shell=False)"])
+def test_the_search_leaves_the_harmless_alone(source: str) -> None:
+    assert offences(source) == []
