@@ -32,7 +32,7 @@ bench: $(STAMPS)/demo
 	$(BIN)/python bench/loader.py
 
 docs: $(STAMPS)/docs
-	$(BIN)/sphinx-build --quiet --fail-on-warning --keep-going -b html docs docs/_build/html
+	$(BIN)/sphinx-build --quiet -b html docs docs/_build/html
 	@echo "docs/_build/html/index.html"
 
 clean:
@@ -40,11 +40,16 @@ clean:
 
 # --- the environment ---------------------------------------------------------------------------------------------
 
-# torch alone comes first: its wheel is chosen (a CPU build where one is offered) before anything can ask for another.
-$(STAMPS)/base: pyproject.toml constraints.txt
+# torch comes first and alone: which build it is (CPU, CUDA) is decided before anything else can ask for it.
+$(STAMPS)/torch: constraints.txt
+	@$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11) and 'Python 3.11 or newer is needed: make PYTHON=...')"
+	@echo "making .venv: a minute or two, the first time"
 	$(PYTHON) -m venv .venv
 	mkdir -p $(STAMPS)
 	$(PIP) torch==2.13.0
+	touch $@
+
+$(STAMPS)/base: $(STAMPS)/torch pyproject.toml
 	$(PIP) --editable .
 	touch $@
 

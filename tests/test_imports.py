@@ -95,8 +95,8 @@ def test_importing_touches_neither_network_nor_files_nor_processes() -> None:
                 (isinstance(arguments[1], str) and set(arguments[1]) & set("wax+"))
                 or (isinstance(arguments[2], int) and arguments[2] & (os.O_WRONLY | os.O_RDWR | os.O_CREAT))
             )
-            events = ("socket.", "subprocess.", "os.system", "os.exec", "os.fork", "os.posix_spawn", "os.mkdir", "os.remove",
-                      "os.rename", "shutil.", "tempfile.", "urllib.", "http.", "ctypes.dlopen")
+            events = ("socket.", "subprocess.", "os.system", "os.exec", "os.fork", "os.posix_spawn", "os.mkdir",
+                      "os.remove", "os.rename", "shutil.", "tempfile.", "urllib.", "http.", "ctypes.dlopen")
             if writes or event.startswith(events):
                 raise RuntimeError(f"importing did {{event}} {{arguments}}")
 

@@ -13,11 +13,10 @@ FILES = [file for folder in ("src", "bench", "tools", "examples") for file in so
 
 MODULES = {"pickle", "cPickle", "_pickle", "dill", "cloudpickle", "joblib", "marshal", "shelve", "torch.hub"}
 CALLS = {
-    "eval", "exec", "compile", "__import__",
-    "os.system", "os.popen", "os.execv", "os.execvp",
-    "torch.save", "torch.load", "torch.hub.load", "torch.jit.load", "np.load", "numpy.load", "yaml.load", "yaml.unsafe_load",
-    "yaml.full_load",
-}  # fmt: skip
+    *("eval", "exec", "compile", "__import__", "os.system", "os.popen", "os.execv", "os.execvp"),
+    *("torch.save", "torch.load", "torch.hub.load", "torch.jit.load", "np.load", "numpy.load"),
+    *("yaml.load", "yaml.unsafe_load", "yaml.full_load"),
+}
 
 
 def dotted(node: ast.expr) -> str:

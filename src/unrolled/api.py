@@ -13,7 +13,7 @@ from unrolled.errors import UsageError
 from unrolled.trained import Trained, open_run
 from unrolled.training.hooks import Hook
 
-__all__ = ["Options", "fit", "load", "read"]
+__all__ = ["Options", "Trained", "fit", "load", "read"]
 
 
 class Options(TypedDict, total=False):
@@ -82,6 +82,7 @@ def fit(
     out: str | Path | None = None,
     resume: bool = False,
     overwrite: bool = False,
+    tensorboard: bool = False,
     hooks: tuple[Hook, ...] = (),
     say: fitting.Say = lambda _: None,
     **options: Unpack[Options],
@@ -93,6 +94,7 @@ def fit(
         out: the run directory; by default the next free ``runs/<name>-<n>``.
         resume: go on with the run in ``out``, to the bit as if it had never stopped.
         overwrite: replace the run in ``out``.
+        tensorboard: write TensorBoard's files into the run as well.
         hooks: functions that are told of every logged step and validation.
         say: a function that is told, in a line each, what was inferred and done.
         options: see `Options`.
@@ -111,10 +113,10 @@ def fit(
     if resume:
         if folder is None:
             raise UsageError("resume needs out, the run directory to go on with")
-        if options:
-            raise UsageError(f"a resumed run keeps its options: leave out {', '.join(sorted(options))}")
-        return fitting.resume(folder, hooks=hooks, say=say, source=source)
-    return fitting.fit(source, _listed(options), out=folder, overwrite=overwrite, hooks=hooks, say=say)
+        return fitting.resume(folder, _listed(options), source=source, tensorboard=tensorboard, hooks=hooks, say=say)
+    return fitting.fit(
+        source, _listed(options), out=folder, overwrite=overwrite, tensorboard=tensorboard, hooks=hooks, say=say
+    )
 
 
 def load(folder: str | Path) -> Trained:

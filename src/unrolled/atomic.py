@@ -82,7 +82,12 @@ def _exchange(first: Path, second: Path) -> bool:
 
 
 def sweep(folder: Path, name: str | None = None) -> None:
-    """Clear away what killed writers of ``name`` (of anything) left in ``folder``; undo replacements that died half-way."""
+    """Clear away what killed writers left in ``folder``, and undo a replacement that died half-way.
+
+    Args:
+        folder: where to look; it may be absent.
+        name: only what was to become this name; ``None``: whatever it was to become.
+    """
     pattern = re.compile(rf"\.({re.escape(name) if name else '.+'})\.[0-9a-f]{{8}}\.(partial|old)")
     found = [pattern.fullmatch(path.name) for path in folder.iterdir()] if folder.is_dir() else []
     for match in filter(None, found):

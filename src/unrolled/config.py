@@ -103,6 +103,7 @@ class RunConfig(Part):
     data: DataConfig
     model: ModelConfig
     training: TrainingConfig
+    columns: tuple[str, ...] = ()  # of the training data as it stands in its file: the order of a stream without header
     files: dict[str, dict[str, str | int]] = {}  # role -> path, size, sha256 of the data when the run began
 
     @classmethod

@@ -13,21 +13,21 @@ import torch
 
 from unrolled.baselines.baseline import score_baselines
 from unrolled.card import card
-from unrolled.config import DataConfig, ModelConfig, RunConfig, TaskConfig, TrainingConfig, spread
+from unrolled.config import DataConfig, ModelConfig, Part, RunConfig, TaskConfig, TrainingConfig, spread
 from unrolled.data.coder import Coder, Roles, drop_missing
 from unrolled.data.encoded import Options
 from unrolled.data.examples import Examples
 from unrolled.data.fingerprint import fingerprint, verify
 from unrolled.data.read import read
 from unrolled.data.sequences import Sequences
-from unrolled.data.split import hold_out, hold_out_end
+from unrolled.data.split import hold_out, hold_out_end, without_history
 from unrolled.errors import DataError, ModelError, UsageError
 from unrolled.files import space_errors, write_file, write_manifest
 from unrolled.tasks.task import TASKS, Question, Task
 from unrolled.trained import Trained, build, open_run
 from unrolled.training import checkpoint
 from unrolled.training.evaluate import evaluate
-from unrolled.training.hooks import Hook, log_to
+from unrolled.training.hooks import Hook, log_to, need_tensorboard, tensorboard_to
 from unrolled.training.plans import window
 from unrolled.training.schedule import Budget
 from unrolled.training.trainer import Trainer
@@ -55,10 +55,13 @@ def fit(
     *,
     out: Path | None = None,
     overwrite: bool = False,
+    tensorboard: bool = False,
     hooks: tuple[Hook, ...] = (),
     say: Say = lambda _: None,
 ) -> Trained:
     """Train on ``source`` with a user's ``options``; the run directory is ``out``, or a new one under ``runs/``."""
+    if tensorboard:
+        need_tensorboard()
     given = spread(options)
     data = DataConfig.check({**given["data"], "source": str(source) if isinstance(source, str | Path) else "memory"})
     given["task"].setdefault("name", None)
@@ -76,29 +79,41 @@ def fit(
         model=ModelConfig.check(given["model"]),
         training=TrainingConfig.check({"device": "auto", **given["training"]}),
         files=_fingerprints(source, data),
+        columns=tuple(sequences.table.column_names),
     )
     folder = _claim(out, data.source, overwrite)
     with space_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
         _write_config(folder, config)
     say(f"run: {folder}")
-    return _train(folder, config, sequences, roles, hooks, say)
+    return _train(folder, config, sequences, roles, _with_tensorboard(tensorboard, folder, hooks), say)
 
 
-def resume(folder: Path, *, hooks: tuple[Hook, ...] = (), say: Say = lambda _: None, source: Any = None) -> Trained:
+def resume(
+    folder: Path,
+    options: dict[str, Any],
+    *,
+    source: Any = None,
+    tensorboard: bool = False,
+    hooks: tuple[Hook, ...] = (),
+    say: Say = lambda _: None,
+) -> Trained:
     """Go on with a run that was stopped, exactly where it was; a finished one is loaded and said to be finished.
 
     Args:
         folder: its run directory.
+        options: none, or those that the run began with.
         source: the data, where it was in memory; a path is taken from the run.
 
     Raises:
         ModelError: ``folder`` is not a run of ours, or is damaged.
         DataError: the data is not what the run began with.
+        UsageError: an option differs from what the run began with.
     """
     if not (folder / "config.json").is_file():
         raise ModelError(f"{folder} is not a run of ours: it has no config.json")
     config = RunConfig.parse((folder / "config.json").read_text("utf-8"), str(folder))
+    _keep_options(folder, config, options)
     if (folder / "manifest.json").is_file():
         say(f"{folder} is finished: nothing is left to train")
         return open_run(folder)
@@ -112,7 +127,7 @@ def resume(folder: Path, *, hooks: tuple[Hook, ...] = (), say: Say = lambda _: N
     sequences = read(source if source is not None else config.data.source, config.data, steps=config.task.name == "forecast")
     question = Question(sequences, config.data.target, config.data.inputs, config.task.horizon)
     roles = TASKS.get(config.task.name).roles(question)
-    return _train(folder, config, sequences, roles, hooks, say)
+    return _train(folder, config, sequences, roles, _with_tensorboard(tensorboard, folder, hooks), say)
 
 
 def _train(
@@ -222,7 +237,7 @@ def _part(
     by_time = roles.form == "horizon" or (roles.form == "next" and len(known) < _FEW)
     if by_time:
         left, part = hold_out_end(known, share)
-        part = part if roles.form == "horizon" else part.without_history()
+        part = part if roles.form == "horizon" else without_history(part)
         say(f"{role}: the last {share:.0%} of each sequence")
         return left, part
     if len(known) < 2:
@@ -275,6 +290,22 @@ def _claim(out: Path | None, source: str, overwrite: bool) -> Path:
 
 def _write_config(folder: Path, config: RunConfig) -> None:
     write_file(folder / "config.json", config.model_dump_json(indent=1).encode())
+
+
+def _keep_options(folder: Path, config: RunConfig, options: dict[str, Any]) -> None:
+    for part, values in spread(options).items():
+        began: Part = getattr(config, part)
+        asked = type(began).check({**began.model_dump(), **values})
+        for name in values:
+            if getattr(asked, name) != getattr(began, name):
+                raise UsageError(
+                    f"{folder} began with {name} = {getattr(began, name)!r}, not {getattr(asked, name)!r}: "
+                    "a resumed run keeps its options; leave it out, or start a new run"
+                )
+
+
+def _with_tensorboard(wanted: bool, folder: Path, hooks: tuple[Hook, ...]) -> tuple[Hook, ...]:
+    return (*hooks, tensorboard_to(folder / "tensorboard")) if wanted else hooks
 
 
 def _device(asked: str) -> str:

@@ -1,7 +1,8 @@
 """What is reported: plain functions from arrays to a float, without torch.
 
 Axes: N answers, K classes or labels or channels, Q quantiles. In integer targets `MISSING` (-100), in float targets
-NaN, marks a value that is not scored. Where nothing is scored the result is NaN. Sums are taken in float64.
+NaN, marks a value that is not scored. Where nothing is scored the result is NaN. Sums are taken in float64. Arrays
+whose shapes do not fit are answered with a `ShapeError`.
 
 The name under which a task reports a value carries its unit: `loss_nats` becomes ``loss_nats_per_token``,
 ``loss_nats_per_label`` or ``loss_nats_per_step``; `bits` of it ``bits_per_token`` or ``bits_per_character``.
@@ -47,9 +48,6 @@ def accuracy(prediction: np.ndarray, target: np.ndarray) -> float:
     Shape:
         Both the same, of any rank: (N,) or (B, T); integers.
 
-    Raises:
-        ShapeError: the shapes differ.
-
     Cost: O(N).
 
     Example:
@@ -63,19 +61,8 @@ def accuracy(prediction: np.ndarray, target: np.ndarray) -> float:
 def macro_f1(prediction: np.ndarray, target: np.ndarray) -> float:
     r"""The mean over classes of :math:`F_1 = 2 TP / (2 TP + FP + FN)`: rare classes count as much as common ones.
 
-    The classes are those that occur in the target or in the prediction, as in scikit-learn.
-
-    Args:
-        prediction: the chosen class of each answer, at least 0.
-        target: the right one, or `MISSING`.
-
-    Shape:
-        Both the same, of any rank; integers.
-
-    Raises:
-        ShapeError: the shapes differ.
-
-    Cost: O(N + K).
+    The classes are those that occur in the target or in the prediction, as in scikit-learn. Arguments and errors as
+    in `accuracy`; labels are at least 0. Cost: O(N + K).
 
     References:
         van Rijsbergen, Information Retrieval, 1979. https://scikit-learn.org/stable/modules/model_evaluation.html
@@ -149,9 +136,6 @@ def nll_nats_per_step(probabilities: np.ndarray, target: np.ndarray) -> float:
     Shape:
         Both (N, K) float.
 
-    Raises:
-        ShapeError: the shapes differ.
-
     Cost: O(N K).
 
     References:
@@ -181,9 +165,6 @@ def set_micro_f1(prediction: np.ndarray, target: np.ndarray) -> float:
     Shape:
         Both (N, K) bool.
 
-    Raises:
-        ShapeError: the shapes differ.
-
     Cost: O(N K).
 
     Example:
@@ -200,17 +181,7 @@ def set_micro_f1(prediction: np.ndarray, target: np.ndarray) -> float:
 def set_macro_f1(prediction: np.ndarray, target: np.ndarray) -> float:
     """The mean of each label's F1 over the labels that are chosen or wanted somewhere; 0 where there is none.
 
-    Args:
-        prediction: the labels that were chosen.
-        target: the right ones.
-
-    Shape:
-        Both (N, K) bool.
-
-    Raises:
-        ShapeError: the shapes differ.
-
-    Cost: O(N K).
+    Arguments, errors and cost as in `set_micro_f1`.
 
     Example:
         >>> round(set_macro_f1(np.array([[True, False], [True, True]]), np.array([[True, False], [False, True]])), 4)
@@ -233,9 +204,6 @@ def mse(prediction: np.ndarray, target: np.ndarray) -> float:
 
     Shape:
         Both the same, of any rank; float.
-
-    Raises:
-        ShapeError: the shapes differ.
 
     Cost: O(N).
 
@@ -271,19 +239,8 @@ def rmse(prediction: np.ndarray, target: np.ndarray) -> float:
 def r2(prediction: np.ndarray, target: np.ndarray) -> float:
     r"""The share of the target's variance that the answers explain: :math:`1 - \sum e^2 / \sum (y - \bar y)^2`.
 
-    1 is perfect, 0 is as good as the mean, below 0 is worse. Of a constant target: 1 if perfect, else 0.
-
-    Args:
-        prediction: the answers.
-        target: the right ones; NaN is left out.
-
-    Shape:
-        Both (N,) float.
-
-    Raises:
-        ShapeError: the shapes differ.
-
-    Cost: O(N).
+    1 is perfect, 0 is as good as the mean, below 0 is worse. Of a constant target: 1 if perfect, else 0. Shapes, NaN
+    and errors as in `mse`.
 
     Example:
         >>> r2(np.array([1.0, 2.0, 3.0]), np.array([1.0, 2.0, 6.0]))
@@ -347,9 +304,6 @@ def mase(prediction: np.ndarray, target: np.ndarray, train: np.ndarray, period: 
 
     Shape:
         prediction and target: the same, of any rank; train: (n,); float.
-
-    Raises:
-        ShapeError: the shapes differ.
         UsageError: the period is out of range.
 
     Cost: O(N + n).

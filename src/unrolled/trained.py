@@ -24,6 +24,7 @@ from unrolled.decoding.generate import generate
 from unrolled.decoding.sampling import Sampling
 from unrolled.errors import DataError, ModelError, UsageError
 from unrolled.files import load_tensors, read_directory, save_tensors, write_directory
+from unrolled.inspection.describe import Description, describe
 from unrolled.models.network import Network
 from unrolled.streaming.session import Session
 from unrolled.tasks.task import Task
@@ -103,19 +104,37 @@ class Trained:
         """Go on from ``prompt``, yielding text as it comes; the prompt itself is not repeated.
 
         Args:
-            prompt: characters or words that the model has not seen are read as unknown.
+            prompt: words that the model has not seen are read as unknown, as long as it knows one.
             length: the most tokens.
             temperature, top_k, top_p, seed: see `Sampling`.
             stop: end before this text appears.
 
         Raises:
             UsageError: the model does not continue texts, or a number is out of range.
+            DataError: the prompt holds a character that the model has never seen, or no word that it has.
         """
-        encoding = self.task.coder.answer
+        encoding: Any = self.task.coder.answer
         if self.task.name != "next_step" or encoding.kind != "tokens":
             raise UsageError(f"generate needs a next_step model of texts; this one is {self.task.name} of {encoding.kind}")
+        unseen = self.unseen(prompt)
+        # A model of characters met every one of its characters in training, and <unknown> never: it cannot go on from it.
+        if unseen and (encoding.level.name == "characters" or len(unseen) == len({*prompt.split()})):
+            listed = ", ".join(repr(token) for token in unseen[:10]) + (", …" if len(unseen) > 10 else "")
+            raise DataError(f"the model never saw {listed} in training", file="the prompt", hint="leave it out of the prompt")
         settings = Sampling.check({"temperature": temperature, "top_k": top_k, "top_p": top_p, "seed": seed})
         return self._generate(prompt, length, settings, stop)
+
+    def unseen(self, prompt: str) -> list[str]:
+        """The characters or words of ``prompt`` that the model never saw in training, each once, in order."""
+        encoding: Any = self.task.coder.answer
+        if encoding.kind != "tokens":
+            return []
+        parts = prompt if encoding.level.name == "characters" else prompt.split()
+        return [part for part in dict.fromkeys(parts) if encoding.unknown in encoding.encode_text(part)]
+
+    def describe(self) -> Description:
+        """What the model is made of, what a step costs, and how it is unrolled; ``print`` shows it."""
+        return describe(self.config, self.task, self.network)
 
     def _generate(self, prompt: str, length: int, settings: Sampling, stop: str | None) -> Iterator[str]:
         encoding: Any = self.task.coder.answer
@@ -194,7 +213,8 @@ class Trained:
         if isinstance(data, str) and not Path(data).exists() and data != "-":
             raise DataError("there is no such file", file=data, hint="give a path, or a list of texts")
         steps = self.task.name == "forecast"
-        return read(data, config.model_copy(update={"target": (), "ignore": ()}), steps=steps, strict=False)
+        kinds = {name: kind for name, kind in config.kinds.items() if name in self.task.coder.inputs}
+        return read(data, config.model_copy(update={"target": (), "ignore": (), "kinds": kinds}), steps=steps)
 
     def encode(self, part: Sequences, *, target: bool) -> Examples:
         """``part`` as numbers."""
@@ -227,6 +247,8 @@ def open_run(folder: Path) -> Trained:
     if finished:
         files = read_directory(folder)
     else:
+        if not (folder / "encodings" / "coder.json").is_file():
+            raise _no_weights(folder)
         names = [path for path in (folder / "encodings").glob("*.json") if not path.is_symlink()]
         files = {f"encodings/{path.name}": path.read_bytes() for path in names}
         files["config.json"] = (folder / "config.json").read_bytes()
@@ -247,8 +269,12 @@ def open_run(folder: Path) -> Trained:
 def _best_so_far(folder: Path) -> dict[str, torch.Tensor]:
     found = checkpoint.best(folder / "checkpoints") or checkpoint.newest(folder / "checkpoints")
     if found is None:
-        raise ModelError(f"{folder} has no weights yet: its training was stopped early; go on with: unrolled fit --resume {folder}")
+        raise _no_weights(folder)
     return checkpoint.section(found.tensors, "model")
+
+
+def _no_weights(folder: Path) -> ModelError:
+    return ModelError(f"{folder} has no weights yet: its training was stopped early; go on with: unrolled fit --resume {folder}")
 
 
 def _network(folder: Path, config: RunConfig, task: Task, tensors: dict[str, torch.Tensor]) -> Network:

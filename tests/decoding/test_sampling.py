@@ -29,7 +29,7 @@ def expected(temperature: float, top_k: int = 6, top_p: float = 1.0) -> np.ndarr
 
 @pytest.mark.parametrize(
     ("temperature", "top_k", "top_p"),
-    [(1.0, None, None), (0.5, None, None), (3.0, None, None), (1.0, 3, None), (1.0, None, 0.8), (2.0, 4, 0.7), (1.0, 1, None)],
+    [(1, None, None), (0.5, None, None), (3, None, None), (1, 3, None), (1, None, 0.8), (2, 4, 0.7), (1, 1, None)],
 )
 def test_frequencies_are_the_probabilities(temperature: float, top_k: int | None, top_p: float | None) -> None:
     counts = frequencies(Sampling(temperature=temperature, top_k=top_k, top_p=top_p, seed=11))
@@ -135,7 +135,7 @@ def test_what_choose_refuses() -> None:
         logits = torch.stack([LOGITS, LOGITS])
         logits[1, 2] = float(broken)
         for temperature in (0.0, 1.0):
-            with pytest.raises(ModelError, match=r"row 1: the scores are not finite: .* use an earlier checkpoint"):
+            with pytest.raises(ModelError, match=r"row 1: the scores are not finite: .* use an earlier one"):
                 choose(logits, Sampling(temperature=temperature), generator)
     only = torch.tensor([[0.0, float("-inf")]])
     with pytest.raises(ModelError, match="row 0: no id that is not banned has a probability above 0"):

@@ -24,8 +24,8 @@ class BagOfWords:
 
     .. math:: x_v = (1 + \ln n_v) \ln\frac{1 + R}{1 + R_v} \quad\text{scaled to } \lVert x \rVert = 1
 
-    :math:`n_v` counts token v in the row, :math:`R_v` the training rows that hold it. Several columns of tokens lie side by
-    side; columns without tokens are not read.
+    :math:`n_v` counts token v in the row, :math:`R_v` the training rows that hold it. Several columns of tokens lie
+    side by side; columns without tokens are not read.
 
     What it shows: what the words tell without their order. Reading words in order is the whole point of a
     recurrent network: one that does not beat this reads "not good" as it reads "good not".
@@ -57,7 +57,7 @@ class BagOfWords:
 
     @classmethod
     def fit(cls, train: Examples) -> Self:
-        rows, ids, _ = _counts(train)
+        _, ids, _ = _counts(train)
         held = np.bincount(ids, minlength=sum(_columns(train).values()))
         weights = np.log((1 + len(train.steps())) / (1 + held))
         most = _LARGEST_WEIGHT // max(1, classes(train))

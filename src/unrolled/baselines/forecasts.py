@@ -36,7 +36,7 @@ def means(train: Examples) -> np.ndarray:
 
 
 def known_so_far(examples: Examples, otherwise: np.ndarray) -> np.ndarray:
-    """(N, W): each value, or where it is missing the last known one of its row, or where there is none ``otherwise``."""
+    """(N, W): each value; where it is missing the last known one of its row, or ``otherwise`` where there is none."""
     target = target_of(examples)
     values = target.values
     missing = np.isnan(values)
@@ -73,7 +73,9 @@ def score_windows(part: Examples, forecast: Forecast, stride: int = 1) -> dict[s
         error = forecast(begin, stop) - values[stop[:, None] + ahead]  # (B, H, W)
         error = error[~np.isnan(error)].astype(np.float64)
         square, absolute, count = square + np.square(error).sum(), absolute + np.abs(error).sum(), count + len(error)
-    return {"mse": square / count, "mae": absolute / count} if count else {"mse": math.nan, "mae": math.nan}
+    if not count:
+        return {"mse": math.nan, "mae": math.nan}
+    return {"mse": float(square / count), "mae": float(absolute / count)}
 
 
 def score_next(part: Examples, answer: Callable[[np.ndarray], np.ndarray]) -> dict[str, float]:

@@ -25,8 +25,8 @@ class Gzip:
 
     .. math:: \frac{8 \ln 2}{n} \big(|\text{zip}(\text{tail} + \text{split})| - |\text{zip}(\text{tail})|\big)
 
-    The difference is taken exactly, by a preset dictionary. A token is 1 byte where the vocabulary has at most 256, else
-    2, else 4. Every token of the split is paid for, also a row's first, and n counts them all.
+    The difference is taken exactly, by a preset dictionary. A token is 1 byte where the vocabulary has at most 256,
+    else 2, else 4. Every token of the split is paid for, also a row's first, and n counts them all.
 
     What it shows: compression is prediction. gzip knows nothing but repeated strings, in 32 KB of memory, so a model
     that needs more nats than it has not even learned to spell.
@@ -76,7 +76,7 @@ class Gzip:
 
 def _as_bytes(ids: np.ndarray, size: int) -> bytes:
     width = np.uint8 if size <= 1 << 8 else np.uint16 if size <= 1 << 16 else np.uint32
-    return ids[ids != MISSING].astype(width).tobytes()
+    return bytes(ids[ids != MISSING].astype(width).data)
 
 
 def _from_first(examples: Examples) -> np.ndarray:

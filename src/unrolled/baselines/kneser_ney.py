@@ -36,7 +36,7 @@ class _Order:
 
 @dataclass(frozen=True, slots=True)
 class KneserNey:
-    """A fitted model: the first order's (V + 1,) chances, and the higher orders."""
+    """A fitted model: the first order's (V + 1,) float32 chances, and the higher orders."""
 
     size: int
     first: np.ndarray
@@ -54,7 +54,7 @@ class KneserNey:
         """
         stream = _stream(tokens, offsets, size)
         depth = _depth(stream, size)
-        counts, keys, contexts, suffixes = [np.bincount(stream, minlength=size + 1)], [], [], []
+        counts, keys, suffixes = [np.bincount(stream, minlength=size + 1).astype(np.int32)], [], []
         begins = [np.arange(size + 1) == size]  # types whose first token is the begin mark
         numbers = stream  # (S,) int32: the type that ends at each step, of the order in hand
         for n in range(2, order + 1):
@@ -66,48 +66,42 @@ class KneserNey:
             suffix[of_step] = numbers[at]  # every step of a type writes the same number
             numbers = np.full(len(stream), -1, np.int32)
             numbers[at] = of_step
-            context = (type_keys // (size + 1)).astype(np.int32)
             keys.append(type_keys)
             counts.append(type_counts)
-            contexts.append(context)
             suffixes.append(suffix)
-            begins.append(begins[-1][context])
+            begins.append(begins[-1][type_keys // (size + 1)])
         del stream, depth, numbers
-        for n in range(len(counts) - 1):  # below the top: in how many contexts, not how often; after a mark there is one
+        for n in range(len(counts) - 1):  # below the top: after how many tokens, not how often; a mark follows none
             left = np.bincount(suffixes[n], minlength=len(counts[n]))
-            counts[n] = np.where(begins[n], counts[n], left)
+            counts[n] = np.where(begins[n], counts[n], left).astype(np.int32)
         counts[0][size] = 0  # a begin mark is never predicted
-        return cls._smooth(size, counts, keys, contexts, suffixes)
+        return cls._smooth(size, counts, keys, suffixes)
 
     @classmethod
     def _smooth(
-        cls,
-        size: int,
-        counts: list[np.ndarray],
-        keys: list[np.ndarray],
-        contexts: list[np.ndarray],
-        suffixes: list[np.ndarray],
+        cls, size: int, counts: list[np.ndarray], keys: list[np.ndarray], suffixes: list[np.ndarray]
     ) -> KneserNey:
         kept, back = _discount(counts[0], np.zeros(size + 1, np.int32), 1)
-        lower = kept + back[0] / size
+        lower = kept + back[0] / np.float32(size)
         lower[size] = 0.0
         best = np.array([lower[:size].argmax()], np.int32)
-        best_chance = lower[best].astype(np.float32)
+        best_chance = lower[best]
         first, orders = lower, []
         shorter = np.zeros(size + 1, np.int32)  # each context's own suffix, a context of the order below
         for n, key in enumerate(keys):
-            kept, back = _discount(counts[n + 1], contexts[n], len(counts[n]))
-            chances = (kept + back[contexts[n]] * lower[suffixes[n]]).astype(np.float32)
+            context = (key // (size + 1)).astype(np.int32)
+            kept, back = _discount(counts[n + 1], context, len(counts[n]))
+            chances = kept + back[context] * lower[suffixes[n]]
             # A token that never followed a context can be its likeliest only if it is the shorter context's.
-            best, best_chance = best[shorter], back.astype(np.float32) * best_chance[shorter]
-            starts = np.flatnonzero(np.diff(contexts[n], prepend=-1))
-            seen, tops = contexts[n][starts], np.maximum.reduceat(chances, starts)
+            best, best_chance = best[shorter], back * best_chance[shorter]
+            starts = np.flatnonzero(np.diff(context, prepend=-1))
+            seen, tops = context[starts], np.maximum.reduceat(chances, starts)
             top = np.flatnonzero(chances == np.repeat(tops, np.diff(starts, append=len(key))))[::-1]
             token = np.empty(len(back), np.int32)
-            token[contexts[n][top]] = key[top] % (size + 1)  # of equal ones the lowest id is written last
+            token[context[top]] = key[top] % (size + 1)  # of equal ones the lowest id is written last
             better = tops >= best_chance[seen]
             best[seen[better]], best_chance[seen[better]] = token[seen[better]], tops[better]
-            orders.append(_Order(key, chances, back.astype(np.float32), best))
+            orders.append(_Order(key, chances, back, best))
             lower, shorter = chances, suffixes[n]
         return cls(size, first, tuple(orders))
 
@@ -120,7 +114,7 @@ class KneserNey:
             asked: (Q,) the steps to answer; their tokens are not negative.
 
         Returns:
-            (Q,) float64 probability of each asked token after the tokens before it in its row, and (Q,) int32 the
+            (Q,) float32 probability of each asked token after the tokens before it in its row, and (Q,) int32 the
             likeliest token there.
         """
         stream = _stream(tokens, offsets, self.size)
@@ -158,23 +152,23 @@ def _depth(stream: np.ndarray, mark: int) -> np.ndarray:
 
 
 def _count(keys: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """(U,) sorted distinct keys, (S,) int32 the number of each step's, (U,) how often each occurs; ``keys`` is used up."""
+    """(U,) the sorted distinct keys, (S,) int32 which of them each step has, (U,) how often each occurs."""
     order = np.argsort(keys)
     keys = keys[order]
     new = np.diff(keys, prepend=-1) != 0
     numbers = np.empty(len(keys), np.int32)
     numbers[order] = np.cumsum(new, dtype=np.int32) - 1
     starts = np.flatnonzero(new)
-    return keys[starts], numbers, np.diff(starts, append=len(keys))
+    return keys[starts], numbers, np.diff(starts, append=len(keys)).astype(np.int32)
 
 
 def _discount(counts: np.ndarray, contexts: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:
-    """(U,) each type's own share of its context, and (size,) the share of each context that is left over."""
+    """(U,) float32 each type's own share of its context, and (size,) float32 the share of each that is left over."""
     taken = _discounts(counts)[np.minimum(counts, 3)]
     totals = np.bincount(contexts, counts, size)
     seen = np.maximum(totals, 1)
     left = np.where(totals > 0, np.bincount(contexts, taken, size) / seen, 1.0)
-    return (counts - taken) / seen[contexts], left
+    return ((counts - taken) / seen[contexts]).astype(np.float32), left.astype(np.float32)
 
 
 def _discounts(counts: np.ndarray) -> np.ndarray:

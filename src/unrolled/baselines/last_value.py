@@ -53,7 +53,7 @@ class LastValue:
         known = known_so_far(part, self.otherwise)
         if part.form == "next":
             return score_next(part, lambda steps: known[steps - 1])
-        return score_windows(part, lambda begins, stops: known[stops - 1][:, None])
+        return score_windows(part, lambda _, stops: known[stops - 1][:, None])
 
 
 MEMBER = LastValue

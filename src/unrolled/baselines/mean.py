@@ -53,9 +53,9 @@ class Mean:
 
     def score(self, part: Examples) -> dict[str, float]:
         if part.form == "horizon":
-            return score_windows(part, lambda begins, stops: self.values)
+            return score_windows(part, lambda *_: self.values)
         if part.form == "next":
-            return score_next(part, lambda steps: self.values)
+            return score_next(part, lambda _: self.values)
         target = target_of(part).values[known_rows(part), 0]
         return number_scores(np.full(len(target), self.values[0]), target)
 

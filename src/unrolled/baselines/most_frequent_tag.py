@@ -65,7 +65,8 @@ class MostFrequentTag:
     def score(self, part: Examples) -> dict[str, float]:
         steps = asked_steps(part)
         tokens, tags = part.inputs[self.column].values[steps], target_of(part).values[steps]
-        return label_scores(-np.log(self.probabilities[tokens, tags]), self.probabilities.argmax(1)[tokens], tags, "step")
+        nats = -np.log(self.probabilities[tokens, tags])
+        return label_scores(nats, self.probabilities.argmax(1)[tokens], tags, "step")
 
 
 def _token_columns(examples: Examples) -> dict[str, int]:

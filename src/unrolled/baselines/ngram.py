@@ -24,10 +24,10 @@ class Ngram:
         p_n(w \mid c) = \frac{a(c w) - D(a(c w))}{\sum_v a(c v)} + \gamma(c) \, p_{n-1}(w \mid c'), \qquad
         p_0 = 1 / V
 
-    c' is c without its oldest token; :math:`\gamma(c)` is what the discounts D have taken, so that p sums to 1. At the top
-    order a is how often the n-gram was seen, below it in how many different contexts; D has a value for counts of 1,
-    of 2, and of 3 or more, estimated from the counts of counts. Contexts end at the row's beginning, which counts as
-    a token of its own.
+    c' is c without its oldest token; :math:`\gamma(c)` is what the discounts D have taken, so that p sums to 1. At the
+    top order a is how often the n-gram was seen, below it after how many different tokens; D has a value for counts
+    of 1, of 2, and of 3 or more, estimated from the counts of counts. Contexts end at the row's beginning, which counts
+    as a token of its own.
 
     What it shows: what the last four tokens tell. On characters it knows the spelling of common words, on words their
     common phrases. A recurrent network has to beat it to show that its state holds more than that; on small data it

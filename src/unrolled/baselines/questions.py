@@ -52,12 +52,13 @@ def label_sets(examples: Examples) -> np.ndarray:
     """(R, K) bool: the labels of each row of form ``set``."""
     target = target_of(examples)
     sets = np.zeros((len(target.lengths()), classes(examples)), bool)
-    sets[np.repeat(np.arange(len(sets)), target.lengths()), target.values] = True
+    known = target.values != MISSING
+    sets[np.repeat(np.arange(len(sets)), target.lengths())[known], target.values[known]] = True
     return sets
 
 
 def asked_steps(examples: Examples) -> np.ndarray:
-    """(Q,) int64: where in the target's values the answers of form ``aligned`` or ``next`` lie, missing ones left out."""
+    """(Q,) int64: where in the target's values the known answers of form ``aligned`` or ``next`` lie."""
     target = target_of(examples)
     lengths = target.lengths()
     assert target.offsets is not None

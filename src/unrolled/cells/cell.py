@@ -20,17 +20,23 @@ CELLS = Registry("cells", "cell")
 
 
 class Cell(Protocol):
-    """One step: ``y, state = cell(x, state)``. It keeps nothing, so the same call always gives the same answer.
+    """One step: ``y, state = cell(x, state)``. It keeps nothing, so the same call always gives the same answer."""
 
-    Attributes:
-        gates: the names of the G blocks of rows of its weights, in order.
-        vf: the function of ``torch._VF`` that runs this very cell over time; ``None`` if there is none.
-    """
+    @property
+    def input_size(self) -> int:
+        """I."""
 
-    input_size: int
-    hidden_size: int
-    gates: tuple[str, ...]
-    vf: str | None
+    @property
+    def hidden_size(self) -> int:
+        """H."""
+
+    @property
+    def gates(self) -> tuple[str, ...]:
+        """The names of the G blocks of rows of its weights, in order."""
+
+    @property
+    def vf(self) -> str | None:
+        """The function of ``torch._VF`` that runs this very cell over time; ``None`` if there is none."""
 
     def __call__(self, x: Tensor, state: State) -> tuple[Tensor, State]:
         """``x`` (B, I) and the state before -> ``y`` (B, H) and the state after."""
@@ -45,8 +51,8 @@ class Cell(Protocol):
 def first_weights(gates: int, input_size: int, hidden_size: int) -> list[nn.Parameter]:
     """``[weight_ih (G·H, I), weight_hh (G·H, H), bias_ih (G·H,), bias_hh (G·H,)]`` to start training from.
 
-    Each gate of ``weight_ih`` is Glorot-uniform; each gate of ``weight_hh`` is orthogonal, so that a gradient going back
-    through it at first neither grows nor fades; biases are 0.
+    Each gate of ``weight_ih`` is Glorot-uniform; each gate of ``weight_hh`` is orthogonal, so that a gradient going
+    back through it at first neither grows nor fades; biases are 0.
 
     References:
         Glorot and Bengio 2010, https://proceedings.mlr.press/v9/glorot10a.html;
@@ -60,16 +66,24 @@ def first_weights(gates: int, input_size: int, hidden_size: int) -> list[nn.Para
             raise UsageError(f"{name} must be at least 1, got {size}")
     weight_ih = torch.empty(gates * hidden_size, input_size)
     weight_hh = torch.empty(gates * hidden_size, hidden_size)
-    for gate in weight_ih.split(hidden_size):
+    for gate in weight_ih.chunk(gates):
         nn.init.xavier_uniform_(gate)
-    for gate in weight_hh.split(hidden_size):
+    for gate in weight_hh.chunk(gates):
         nn.init.orthogonal_(gate)
     biases = [torch.zeros(gates * hidden_size) for _ in range(2)]
     return [nn.Parameter(tensor) for tensor in (weight_ih, weight_hh, *biases)]
 
 
 def check_input(x: Tensor, axes: str, size: int, dtype: torch.dtype, owner: str) -> None:
-    """Raise a `ShapeError` unless ``x`` has the axes that ``axes`` names, ``(B, I)`` or ``(B, T, I)``, and ``dtype``."""
+    """Raise a `ShapeError` unless ``x`` fits.
+
+    Args:
+        x: an input.
+        axes: those that it must have, such as ``(B, T, I)``; the last is I.
+        size: I.
+        dtype: of the weights that read it.
+        owner: what to call the reader.
+    """
     if x.dim() != axes.count(",") + 1 or x.shape[-1] != size:
         raise ShapeError(f"{owner}: x has shape {tuple(x.shape)}, expected {axes} with I = {size}")
     if x.dtype != dtype and not torch.is_autocast_enabled(x.device.type):

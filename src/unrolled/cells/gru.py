@@ -37,7 +37,7 @@ class GRU(nn.Module):
         hidden_size: H ≥ 1.
 
     Shape:
-        x (B, I), state.h (B, H), y (B, H), all of the dtype of the weights. Rows of the weights: r, z, n.
+        x (B, I), state.h (B, H), y (B, H), all of the dtype of the weights, whose rows are r, z, n.
 
     Raises:
         UsageError: a size below 1.

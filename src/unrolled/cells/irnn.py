@@ -16,8 +16,8 @@ def irnn(input_size: int, hidden_size: int) -> RNN:
 
         h_t = relu(W_ih x_t + b_ih + W_hh h_{t-1} + b_hh)        at first  W_hh = I,  b = 0,  W_ih ~ N(0, 0.001²)
 
-    With no input the state stays as it is, and so does the gradient on its way back, over any number of steps; the input
-    weights start small, as in the paper, so that sums over long sequences do not blow up.
+    With no input the state stays as it is, and so does the gradient on its way back, over any number of steps; the
+    input weights start small, as in the paper, so that sums over long sequences do not blow up.
 
     Args:
         input_size: I ≥ 1.

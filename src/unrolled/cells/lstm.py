@@ -32,14 +32,14 @@ class LSTM(nn.Module):
         c_t = f_t ⊙ c_{t-1} + i_t ⊙ g_t
         h_t = o_t ⊙ tanh(c_t)                                  y_t = h_t
 
-    The forget gate starts with a bias of 1, counted over both biases (b_if = 1, b_hf = 0), so that it starts by keeping.
+    The forget gate starts with a bias of 1, over both biases together (b_if = 1, b_hf = 0): it starts by keeping.
 
     Args:
         input_size: I ≥ 1.
         hidden_size: H ≥ 1.
 
     Shape:
-        x (B, I), state.h and state.c (B, H), y (B, H), all of the dtype of the weights. Rows of the weights: i, f, g, o.
+        x (B, I), state.h and state.c (B, H), y (B, H), all of the dtype of the weights, whose rows are i, f, g, o.
 
     Raises:
         UsageError: a size below 1.

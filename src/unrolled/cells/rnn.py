@@ -32,8 +32,8 @@ class RNN(nn.Module):
     Args:
         input_size: I ≥ 1.
         hidden_size: H ≥ 1.
-        nonlinearity: φ, one of ``tanh``, ``relu``, ``sigmoid``. ``sigmoid`` is the slow one: torch has no loop of its own
-            for it.
+        nonlinearity: φ, one of ``tanh``, ``relu``, ``sigmoid``. torch has no loop of its own for ``sigmoid``,
+            which is therefore slower.
 
     Shape:
         x (B, I), state.h (B, H), y (B, H), all of the dtype of the weights.

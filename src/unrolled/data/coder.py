@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 
 from unrolled.batch import Continuous
 from unrolled.data.encoded import ENCODINGS, Encoded, Encoding, Options, Where
+from unrolled.data.encodings._stored import Stored, load
 from unrolled.data.examples import Examples, Form
 from unrolled.data.sequences import Sequences, merge
 from unrolled.errors import DataError, ModelError
@@ -37,6 +38,18 @@ class Roles:
     form: Form
     kinds: dict[str, str] = field(default_factory=dict)
     joined: tuple[str, ...] = ()
+
+
+class _Index(Stored):
+    """``coder.json``."""
+
+    inputs: list[str]
+    target: str
+    form: Form
+    horizon: int
+    joined: list[str]
+    kinds: dict[str, str]
+    files: dict[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,13 +210,13 @@ class Coder:
             ModelError: a file is missing, cannot be read, or names a kind that we do not have.
         """
         try:
-            index = json.loads(files["coder.json"])
+            index = load(_Index, json.loads(files["coder.json"]), "column")
             columns = {
-                name: ENCODINGS.get(kind).from_config(json.loads(files[index["files"][name]]))
-                for name, kind in index["kinds"].items()
+                name: ENCODINGS.get(kind).from_config(json.loads(files[index.files[name]]))
+                for name, kind in index.kinds.items()
             }
-            inputs = {name: columns[name] for name in index["inputs"]}
-            return cls(inputs, index["target"], columns[index["target"]], index["form"], index["horizon"], tuple(index["joined"]))
+            inputs = {name: columns[name] for name in index.inputs}
+            return cls(inputs, index.target, columns[index.target], index.form, index.horizon, tuple(index.joined))
         except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
             raise ModelError(f"the encodings of this model cannot be read: {error!r}") from None
 
@@ -236,12 +249,12 @@ def _same_lengths(timed: dict[str, Encoded], part: Sequences) -> None:
     for other in names[1:]:
         differ = np.flatnonzero(timed[names[0]].lengths() != timed[other].lengths())
         if len(differ):
-            row = int(differ[0])
+            row, place = int(differ[0]), part.where(other)
             a, b = int(timed[names[0]].lengths()[row]), int(timed[other].lengths()[row])
             raise DataError(
                 f"has {b} steps, but {names[0]!r} has {a}",
-                file=part.origin,
-                row=row + 1,
+                file=place.file,
+                row=place.row(row),
                 column=other,
                 hint="columns with a time axis need one value for each step; leave one out with --ignore",
             )

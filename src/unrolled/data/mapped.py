@@ -12,15 +12,16 @@ import os
 import stat
 import tempfile
 import zlib
+from io import BufferedReader
 from pathlib import Path
-from typing import IO, BinaryIO
+from typing import IO, BinaryIO, Self
 
 import pyarrow as pa
 
 from unrolled.errors import DataError
 from unrolled.files import space_errors
 
-__all__ = ["CHUNK", "Spool", "map_file", "map_stream", "unpack"]
+__all__ = ["CHUNK", "Spool", "map_file", "map_stream", "open_regular", "unpack"]
 
 CHUNK = 1 << 20  # bytes that are in memory at a time while a file is rewritten
 _UNPACKED_FLOOR = 64 << 20  # a small file may unpack to this much,
@@ -28,11 +29,20 @@ _UNPACKED_RATIO = 200  # a larger one to so many times its size: real tables sta
 
 
 class Spool:
-    """A temporary file without a name, written once and then mapped; the system frees it, however we end."""
+    """A temporary file without a name, written once and then mapped; the system frees it, however we end.
+
+    A context manager: afterwards nothing more can be written, and the maps live as long as they are used.
+    """
 
     def __init__(self) -> None:
         with space_errors("temporary file"):
-            self._file: IO[bytes] = tempfile.TemporaryFile(prefix="unrolled-")  # noqa: SIM115 - lives as long as the map
+            self._file: IO[bytes] = tempfile.TemporaryFile(prefix="unrolled-")  # noqa: SIM115 - closed on exit
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
 
     def write(self, data: bytes | memoryview) -> None:
         """Append; a `SpaceError` if the disk is full."""
@@ -63,10 +73,10 @@ def map_stream(stream: BinaryIO, origin: str) -> pa.Buffer:
         DataError: nothing came.
         SpaceError: the temporary file does not fit on the disk.
     """
-    spool = Spool()
-    while chunk := stream.read(CHUNK):
-        spool.write(chunk)
-    buffer = spool.buffer()
+    with Spool() as spool:
+        while chunk := stream.read(CHUNK):
+            spool.write(chunk)
+        buffer = spool.buffer()
     if not buffer.size:
         raise DataError("nothing came in", file=origin, hint="pipe a table into it")
     return buffer
@@ -78,8 +88,8 @@ def unpack(path: Path) -> pa.Buffer:
     Raises:
         DataError: it is damaged, cut short or empty, or unpacks to so much that it must be taken for a bomb.
     """
-    spool, size = Spool(), 0
-    with open_regular(path) as packed:
+    size = 0
+    with Spool() as spool, open_regular(path) as packed:
         limit = max(_UNPACKED_FLOOR, _UNPACKED_RATIO * os.fstat(packed.fileno()).st_size)
         try:
             with gzip.GzipFile(fileobj=packed) as file:
@@ -94,13 +104,13 @@ def unpack(path: Path) -> pa.Buffer:
                     spool.write(chunk)
         except (gzip.BadGzipFile, EOFError, zlib.error) as error:
             raise DataError(f"is not a whole gzip file: {error}", file=str(path)) from None
-    if not size:
-        raise DataError("is empty", file=str(path))
-    return spool.buffer()
+        if not size:
+            raise DataError("is empty", file=str(path))
+        return spool.buffer()
 
 
-def open_regular(path: Path) -> BinaryIO:
-    """Open a file that is there, is regular and is not empty.
+def open_regular(path: Path, empty: bool = False) -> BufferedReader:
+    """Open a file that is there, is regular and, unless ``empty`` is allowed, is not empty.
 
     Raises:
         DataError: it is not.
@@ -113,9 +123,9 @@ def open_regular(path: Path) -> BinaryIO:
         reason = error.strerror if isinstance(error, OSError) else str(error)
         raise DataError(f"cannot be read: {reason}", file=_printable(path)) from None
     status = os.fstat(descriptor)
-    if not stat.S_ISREG(status.st_mode) or not status.st_size:
+    regular = stat.S_ISREG(status.st_mode)
+    if not regular or not (status.st_size or empty):
         os.close(descriptor)
-        regular = stat.S_ISREG(status.st_mode)
         raise DataError("is empty" if regular else "is neither a file nor a folder", file=str(path))
     return os.fdopen(descriptor, "rb")
 

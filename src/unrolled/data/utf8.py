@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import itertools
 from collections.abc import Iterator
 
 import numpy as np
@@ -27,7 +28,7 @@ def is_utf8(encoding: str) -> bool:
         (True, False)
     """
     try:
-        b"".decode(encoding)
+        "a".encode(encoding)  # refuses what is a codec, but of bytes, as hex is
         return codecs.lookup(encoding).name in ("utf-8", "utf-8-sig")
     except (LookupError, ValueError):
         raise UsageError(f"there is no text encoding {encoding!r}; try utf-8, latin-1, cp1252 or utf-16") from None
@@ -53,10 +54,10 @@ def to_utf8(raw: pa.Buffer, encoding: str, origin: str) -> pa.Buffer:
         UsageError: there is no such encoding.
     """
     if not is_utf8(encoding):
-        spool = Spool()
-        for text in _decoded(raw, encoding, origin):
-            spool.write(text.encode("utf-8", "replace"))  # a lone surrogate has no UTF-8
-        return strip_bom(spool.buffer(), origin)
+        with Spool() as spool:
+            for text in _decoded(raw, encoding, origin):
+                spool.write(text.encode("utf-8", "replace"))  # a lone surrogate has no UTF-8
+            return strip_bom(spool.buffer(), origin)
     buffer = strip_bom(raw, origin)
     try:
         one_string(buffer).validate(full=True)  # Arrow checks at the speed of memory,
@@ -77,25 +78,27 @@ def unix_lines(buffer: pa.Buffer) -> pa.Buffer:
     r"""``buffer`` with every ``\r\n`` as ``\n``; a lone ``\r`` is a character like any other."""
     if not any(b"\r" in chunk for chunk in chunks(buffer)):
         return buffer
-    spool, held = Spool(), b""
-    for chunk in chunks(buffer):
-        piece = held + chunk
-        held = b"\r" if piece.endswith(b"\r") else b""  # its \n may be the first byte of the next chunk
-        spool.write(piece[: len(piece) - len(held)].replace(b"\r\n", b"\n"))
-    spool.write(held)
-    return spool.buffer()
+    held = b""
+    with Spool() as spool:
+        for chunk in chunks(buffer):
+            piece = held + chunk
+            held = b"\r" if piece.endswith(b"\r") else b""  # its \n may be the first byte of the next chunk
+            spool.write(piece[: len(piece) - len(held)].replace(b"\r\n", b"\n"))
+        spool.write(held)
+        return spool.buffer()
 
 
 def split_lines(buffer: pa.Buffer) -> pa.Array:
     r"""A large_string array with a row for each line, empty ones included; only ``\n`` ends a line."""
-    spool, ends, start = Spool(), [], 0
-    for chunk in chunks(buffer):
-        spool.write(chunk.replace(b"\n", b""))
-        ends.append(np.flatnonzero(np.frombuffer(chunk, np.uint8) == ord("\n")) + start)
-        start += len(chunk)
+    ends, start = [], 0
+    with Spool() as spool:
+        for chunk in chunks(buffer):
+            spool.write(chunk.replace(b"\n", b""))
+            ends.append(np.flatnonzero(np.frombuffer(chunk, np.uint8) == ord("\n")) + start)
+            start += len(chunk)
+        text = spool.buffer()
     stops = np.concatenate(ends)
     stops -= np.arange(len(stops))  # the line ends before it are gone
-    text = spool.buffer()
     if bytes(buffer[buffer.size - 1 : buffer.size]) != b"\n":
         stops = np.append(stops, text.size)
     offsets = np.concatenate([[0], stops]).astype(np.int64)
@@ -112,7 +115,7 @@ def chunks(buffer: pa.Buffer) -> Iterator[bytes]:
 def _decoded(raw: pa.Buffer, encoding: str, origin: str) -> Iterator[str]:
     decoder = codecs.getincrementaldecoder(encoding)()
     line, end = 1, 0
-    for chunk in (*chunks(raw), b""):
+    for chunk in itertools.chain(chunks(raw), [b""]):
         end += len(chunk)
         try:
             text = decoder.decode(chunk, final=not chunk)

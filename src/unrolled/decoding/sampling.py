@@ -108,7 +108,7 @@ def _allowed(logits: Tensor, banned: Sequence[int]) -> Tensor:
     broken = (logits.isnan() | logits.isposinf()).any(-1)
     if broken.any():
         row = int(broken.nonzero()[0])
-        raise ModelError(f"row {row}: the scores are not finite: weights or state are broken, use an earlier checkpoint")
+        raise ModelError(f"row {row}: the scores are not finite: weights or state are broken: use an earlier one")
     if banned:
         logits = logits.index_fill(1, torch.tensor(sorted(set(banned)), device=logits.device), float("-inf"))
     empty = logits.isneginf().all(-1)

@@ -1,4 +1,7 @@
-"""From what a column holds to the vectors that a layer reads. Axes: B rows, T steps, K symbols, W width."""
+"""From what a column holds to the vectors that a layer reads. Axes: B rows, T steps, K symbols, W width.
+
+Padding is the caller's affair: it must hold a symbol in range.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,6 @@ from torch.nn.functional import embedding
 
 from unrolled.batch import Discrete, Spec
 from unrolled.errors import ShapeError, UsageError
-from unrolled.layers.lengths import check_lengths, real_steps, zero_padding
 
 __all__ = ["Embedding", "Numbers", "OneHot", "embed"]
 
@@ -46,7 +48,7 @@ class Embedding(nn.Module):
         width: W ≥ 1.
 
     Shape:
-        x (B, T) or (B,) of an integer dtype, in 0 … K-1 -> y (B, T, W) or (B, W). Beyond a row's length x is not read.
+        x (B, T) or (B,) of an integer dtype, in 0 … K-1 -> y (B, T, W) or (B, W).
 
     Raises:
         UsageError: a size below 1.
@@ -59,7 +61,7 @@ class Embedding(nn.Module):
         Bengio et al. 2003, https://www.jmlr.org/papers/v3/bengio03a.html
 
     Example:
-        >>> Embedding(10, 4)(torch.tensor([[1, 2, 99]]), lengths=torch.tensor([2])).shape
+        >>> Embedding(10, 4)(torch.tensor([[1, 2, 9]])).shape
         torch.Size([1, 3, 4])
     """
 
@@ -71,9 +73,9 @@ class Embedding(nn.Module):
         self.size, self.output_size = size, width
         self.weight = nn.Parameter(torch.randn(size, width))
 
-    def forward(self, x: Tensor, lengths: Tensor | None = None) -> Tensor:
+    def forward(self, x: Tensor) -> Tensor:
         """The vectors of the symbols ``x``."""
-        return embedding(_symbols(x, lengths, self.size, "Embedding"), self.weight)
+        return embedding(_symbols(x, self.size, "Embedding"), self.weight)
 
 
 class OneHot(nn.Module):
@@ -87,7 +89,7 @@ class OneHot(nn.Module):
         size: K ≥ 1 symbols.
 
     Shape:
-        x (B, T) or (B,) of an integer dtype, in 0 … K-1 -> y (B, T, K) or (B, K). Beyond a row's length x is not read.
+        x (B, T) or (B,) of an integer dtype, in 0 … K-1 -> y (B, T, K) or (B, K).
 
     Raises:
         UsageError: a size below 1.
@@ -113,14 +115,14 @@ class OneHot(nn.Module):
         self.size = self.output_size = size
         self.register_buffer("like", torch.empty(0), persistent=False)  # follows the module's dtype and device
 
-    def forward(self, x: Tensor, lengths: Tensor | None = None) -> Tensor:
+    def forward(self, x: Tensor) -> Tensor:
         """The symbols ``x``, one-hot."""
-        symbols = _symbols(x, lengths, self.size, "OneHot").unsqueeze(-1)
+        symbols = _symbols(x, self.size, "OneHot").unsqueeze(-1)
         return self.like.new_zeros(*x.shape, self.size).scatter_(-1, symbols, 1)
 
 
 class Numbers(nn.Module):
-    """Numbers are vectors already: they pass, with their shape checked and their padding zeroed.
+    """Numbers are vectors already: they pass as they are, their shape checked.
 
     ::
 
@@ -130,7 +132,7 @@ class Numbers(nn.Module):
         width: W ≥ 1.
 
     Shape:
-        x (B, T, W) or (B, W) -> y of the same shape, 0 beyond a row's length.
+        x (B, T, W) or (B, W) -> y of the same shape.
 
     Raises:
         ShapeError: another width.
@@ -139,33 +141,31 @@ class Numbers(nn.Module):
         Nothing.
 
     References:
-        None: it is the identity.
+        The identity, https://docs.pytorch.org/docs/stable/generated/torch.nn.Identity.html
 
     Example:
-        >>> Numbers(1)(torch.ones(1, 2, 1), torch.tensor([1])).flatten().tolist()
-        [1.0, 0.0]
+        >>> Numbers(2)(torch.ones(3, 2)).shape
+        torch.Size([3, 2])
     """
 
     def __init__(self, width: int) -> None:
         super().__init__()
         self.output_size = width
 
-    def forward(self, x: Tensor, lengths: Tensor | None = None) -> Tensor:
-        """``x``, with its padding zeroed."""
+    def forward(self, x: Tensor) -> Tensor:
+        """``x``, if it fits."""
         if x.dim() not in (2, 3) or x.shape[-1] != self.output_size:
-            raise ShapeError(f"Numbers: x has shape {tuple(x.shape)}, expected (B, T, W) or (B, W) with W = {self.output_size}")
-        if x.dim() == 2:
-            return x
-        return zero_padding(x, check_lengths(lengths, x, "Numbers"))
+            raise ShapeError(
+                f"Numbers: x has shape {tuple(x.shape)}, expected (B, T, {self.output_size}) or (B, {self.output_size})"
+            )
+        return x
 
 
-def _symbols(x: Tensor, lengths: Tensor | None, size: int, owner: str) -> Tensor:
-    """``x`` as int64 with its padding set to 0, every symbol known to be in range."""
+def _symbols(x: Tensor, size: int, owner: str) -> Tensor:
+    """``x`` as int64, every symbol known to be in range: beyond it torch would crash on a GPU."""
     if x.dim() not in (1, 2) or x.is_floating_point() or x.dtype == torch.bool:
         raise ShapeError(f"{owner}: x is {tuple(x.shape)} {x.dtype}, expected integers (B, T) or (B,)")
     x = x.to(torch.int64)
-    if x.dim() == 2 and (lengths := check_lengths(lengths, x, owner)) is not None:
-        x = x.masked_fill(~real_steps(lengths, x.shape[1]), 0)
     if x.numel() == 0:
         return x
     low, high = (int(bound) for bound in x.aminmax())

@@ -65,7 +65,12 @@ class MLP(nn.Module):
         """The layer that ``config`` describes."""
         return cls(input_size, config.hidden, config.layers, config.dropout)
 
-    def forward(self, x: Tensor, lengths: Tensor | None = None, state: tuple[()] | None = None) -> tuple[Tensor, tuple[()]]:
+    def forward(
+        self,
+        x: Tensor,
+        lengths: Tensor | None = None,
+        state: tuple[()] = (),
+    ) -> tuple[Tensor, tuple[()]]:
         """Run over whole rows, or over the next chunk of each."""
         check_input(x, "(B, T, I)", self.input_size, next(self.parameters()).dtype, "MLP")
         lengths = check_lengths(lengths, x, "MLP")

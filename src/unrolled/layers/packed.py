@@ -65,7 +65,7 @@ def unpack(packed: PackedSequence, width: int, dtype: torch.dtype, owner: str) -
     data, sizes = packed.data, packed.batch_sizes
     check_input(data, "(all steps, I)", width, dtype, f"{owner}: packed")
     if sizes.dim() != 1 or sizes.dtype != torch.int64 or sizes.device.type != "cpu" or len(sizes) == 0:
-        raise _malformed(owner, f"batch_sizes is {tuple(sizes.shape)} {sizes.dtype}, expected int64 of one axis, on the CPU")
+        raise _malformed(owner, f"batch_sizes is {tuple(sizes.shape)} {sizes.dtype}, expected (L,) int64 on the CPU")
     if int(sizes[-1]) < 1 or bool((sizes[1:] > sizes[:-1]).any()) or sum(sizes.tolist()) != len(data):
         shown = ", ".join(map(str, sizes[:6].tolist())) + (", …" if len(sizes) > 6 else "")
         raise _malformed(owner, f"batch_sizes {shown} must be positive, never grow, and add up to {len(data)} vectors")

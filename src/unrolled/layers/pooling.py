@@ -14,10 +14,10 @@ __all__ = ["PoolState", "Pooling"]
 
 
 class PoolState(NamedTuple):
-    """``value`` (B, H): the last, the sum or the maximum so far; ``count`` (B,) int64: over how many steps."""
+    """``value`` (B, H): the last, the sum or the maximum so far; ``steps`` (B,) int64: how many those were."""
 
     value: Tensor
-    count: Tensor
+    steps: Tensor
 
 
 class Pooling(nn.Module):
@@ -73,7 +73,7 @@ class Pooling(nn.Module):
             return self._answer(state), state
         lengths = check_lengths(lengths, y, "Pooling")
         new = y.shape[1] if lengths is None else lengths
-        state = PoolState(self._merge(y, lengths, state.value), state.count + new)
+        state = PoolState(self._merge(y, lengths, state.value), state.steps + new)
         return self._answer(state), state
 
     def step(self, y: Tensor, state: PoolState) -> tuple[Tensor, PoolState]:
@@ -101,7 +101,7 @@ class Pooling(nn.Module):
         return torch.cat([last[:, :half], first[:, half:]], 1)
 
     def _answer(self, state: PoolState) -> Tensor:
-        count = state.count.unsqueeze(1)
+        count = state.steps.unsqueeze(1)
         if self.kind == "mean":
             return state.value / count.clamp(min=1)
         return torch.where(count > 0, state.value, state.value.new_zeros(()))

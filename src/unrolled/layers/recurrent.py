@@ -5,10 +5,13 @@ Axes: B rows, T steps, I inputs, H hidden units, D directions (1 or 2).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any, cast
+
 import torch
 from torch import Tensor, nn
 
-from unrolled.cells.cell import CELLS
+from unrolled.cells.cell import CELLS, Cell
 from unrolled.errors import ShapeError, UsageError
 from unrolled.layers.unroll import unroll
 from unrolled.state import State
@@ -34,8 +37,8 @@ class Recurrent(nn.Module):
         dropout: the share, 0 ≤ p < 1, of what goes from one layer to the next that training drops.
 
     Shape:
-        x (B, T, I) -> y (B, T, D·H), 0 beyond each row's length; lengths (B,) integers, 0 … T. The state is a tuple with
-        one cell state per layer; in both directions, a (forward, backward) pair per layer.
+        x (B, T, I) -> y (B, T, D·H), 0 beyond each row's length; lengths (B,) integers, 0 … T. The state is a tuple
+        with one cell state per layer; in both directions, a (forward, backward) pair per layer.
 
     Raises:
         UsageError: an unknown cell, a number out of range; a state or a step asked of a bidirectional layer.
@@ -77,10 +80,9 @@ class Recurrent(nn.Module):
         self.input_size, self.output_size = input_size, hidden_size * directions
         self.bidirectional, self.causal = bidirectional, not bidirectional
         widths = [input_size] + [self.output_size] * (num_layers - 1)
-        # layers[k][0] reads forward, layers[k][1], if there is one, backward.
-        self.layers = nn.ModuleList(
-            nn.ModuleList(make(width, hidden_size) for _ in range(directions)) for width in widths
-        )
+        stack = [nn.ModuleList(make(width, hidden_size) for _ in range(directions)) for width in widths]
+        # layers[k][0] reads forward; layers[k][1], if there is one, backward.
+        self.layers: Sequence[Sequence[Cell]] = cast(Any, nn.ModuleList(stack))
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, x: Tensor, lengths: Tensor | None = None, state: State = None) -> tuple[Tensor, State]:

@@ -33,8 +33,8 @@ class RNN(nn.Module):
         nonlinearity: ``tanh`` or ``relu``.
         bias: False leaves b_ih and b_hh out.
         batch_first: input and output are (N, L, ·) instead of (L, N, ·). States are (K·D, N, ·) either way.
-        dropout: the share, 0 ≤ p ≤ 1, of each layer's output that training drops, but for the last layer's. It draws the
-            same numbers as torch.
+        dropout: the share, 0 ≤ p ≤ 1, of each layer's output that training drops, but for the last layer's; drawn as
+            torch draws it.
         bidirectional: D = 2; the output holds the forward half, then the backward half.
         device: where the weights are made.
         dtype: of the weights; input and state must have it too.
@@ -49,8 +49,8 @@ class RNN(nn.Module):
         ShapeError: input, hx or lengths does not fit; no steps (L = 0); a packed sequence that torch did not make.
 
     Cost:
-        D·H(I + H) multiply-adds per row, step and layer. Padding is run over and not looked at: on a CPU that is several
-        times as fast as packing.
+        D·H(I + H) multiply-adds per row, step and layer. Padding is run over, unread: on a CPU that is several times
+        as fast as packing.
 
     References:
         Elman 1990, https://doi.org/10.1207/s15516709cog1402_1;
@@ -86,7 +86,11 @@ class RNN(nn.Module):
         add_weights(self, device, dtype)
 
     def forward(
-        self, input: Tensor | PackedSequence, hx: Tensor | None = None, *, lengths: Lengths = None
+        self,
+        input: Tensor | PackedSequence,  # noqa: A002 (torch's name)
+        hx: Tensor | None = None,
+        *,
+        lengths: Lengths = None,
     ) -> tuple[Tensor | PackedSequence, Tensor]:
         """``output, h_n`` as ``torch.nn.RNN`` gives them."""
         output, (h_n,) = run(self, input, None if hx is None else (hx,), lengths)
@@ -116,8 +120,8 @@ class GRU(nn.Module):
         num_layers: K ≥ 1.
         bias: False leaves b_ih and b_hh out.
         batch_first: input and output are (N, L, ·) instead of (L, N, ·). States are (K·D, N, ·) either way.
-        dropout: the share, 0 ≤ p ≤ 1, of each layer's output that training drops, but for the last layer's. It draws the
-            same numbers as torch.
+        dropout: the share, 0 ≤ p ≤ 1, of each layer's output that training drops, but for the last layer's; drawn as
+            torch draws it.
         bidirectional: D = 2; the output holds the forward half, then the backward half.
         device: where the weights are made.
         dtype: of the weights; input and state must have it too.
@@ -132,8 +136,8 @@ class GRU(nn.Module):
         ShapeError: input, hx or lengths does not fit; no steps (L = 0); a packed sequence that torch did not make.
 
     Cost:
-        3D·H(I + H) multiply-adds per row, step and layer. Padding is run over and not looked at: on a CPU that is several
-        times as fast as packing.
+        3D·H(I + H) multiply-adds per row, step and layer. Padding is run over, unread: on a CPU that is several times
+        as fast as packing.
 
     References:
         Cho et al. 2014, https://arxiv.org/abs/1406.1078;
@@ -166,7 +170,11 @@ class GRU(nn.Module):
         add_weights(self, device, dtype)
 
     def forward(
-        self, input: Tensor | PackedSequence, hx: Tensor | None = None, *, lengths: Lengths = None
+        self,
+        input: Tensor | PackedSequence,  # noqa: A002 (torch's name)
+        hx: Tensor | None = None,
+        *,
+        lengths: Lengths = None,
     ) -> tuple[Tensor | PackedSequence, Tensor]:
         """``output, h_n`` as ``torch.nn.GRU`` gives them."""
         output, (h_n,) = run(self, input, None if hx is None else (hx,), lengths)
@@ -198,8 +206,8 @@ class LSTM(nn.Module):
         num_layers: K ≥ 1.
         bias: False leaves b_ih and b_hh out.
         batch_first: input and output are (N, L, ·) instead of (L, N, ·). States are (K·D, N, ·) either way.
-        dropout: the share, 0 ≤ p ≤ 1, of each layer's output that training drops, but for the last layer's. It draws the
-            same numbers as torch.
+        dropout: the share, 0 ≤ p ≤ 1, of each layer's output that training drops, but for the last layer's; drawn as
+            torch draws it.
         bidirectional: D = 2; the output holds the forward half, then the backward half.
         proj_size: P, 0 ≤ P < H; 0: no projection, P = H.
         device: where the weights are made.
@@ -207,16 +215,16 @@ class LSTM(nn.Module):
 
     Shape:
         input (L, N, I), or a single row (L, I), or a `PackedSequence`; lengths (N,) integers, 0 … L, in any order ->
-        output (L, N, D·P) in the form of the input, 0 beyond each row's length, and (h_n (K·D, N, P), c_n (K·D, N, H)), after each
-        row's last real step (backward: its first). For a single row without N.
+        output (L, N, D·P) in the form of the input, 0 beyond each row's length, and (h_n (K·D, N, P), c_n (K·D, N, H)),
+        after each row's last real step (backward: its first). For a single row without N.
 
     Raises:
         UsageError: an argument out of range.
         ShapeError: input, hx or lengths does not fit; no steps (L = 0); a packed sequence that torch did not make.
 
     Cost:
-        4D·H(I + H) multiply-adds per row, step and layer. Padding is run over and not looked at: on a CPU that is several
-        times as fast as packing.
+        4D·H(I + H) multiply-adds per row, step and layer. Padding is run over, unread: on a CPU that is several times
+        as fast as packing.
 
     References:
         Hochreiter and Schmidhuber 1997, https://doi.org/10.1162/neco.1997.9.8.1735;
@@ -251,7 +259,11 @@ class LSTM(nn.Module):
         add_weights(self, device, dtype)
 
     def forward(
-        self, input: Tensor | PackedSequence, hx: tuple[Tensor, Tensor] | None = None, *, lengths: Lengths = None
+        self,
+        input: Tensor | PackedSequence,  # noqa: A002 (torch's name)
+        hx: tuple[Tensor, Tensor] | None = None,
+        *,
+        lengths: Lengths = None,
     ) -> tuple[Tensor | PackedSequence, tuple[Tensor, Tensor]]:
         """``output, (h_n, c_n)`` as ``torch.nn.LSTM`` gives them."""
         output, (h_n, c_n) = run(self, input, hx, lengths)

@@ -21,6 +21,7 @@ from unrolled.cells.gru import GRUState
 from unrolled.cells.lstm import LSTMState
 from unrolled.cells.rnn import RNNState
 from unrolled.errors import ShapeError, UsageError
+from unrolled.layers.lengths import check_lengths
 from unrolled.layers.packed import Packed, unpack
 from unrolled.layers.unroll import unroll
 from unrolled.state import State
@@ -79,7 +80,7 @@ class Form:
         return self.output_size * self.directions if layer else self.input_size
 
     def weights(self, layer: int, direction: int) -> dict[str, tuple[int, ...]]:
-        """Name, as in torch's ``state_dict``, and shape of the weights of one direction of ``layer``, in torch's order."""
+        """Name and shape, as in torch's ``state_dict``, of the weights of one direction of ``layer``."""
         rows = _GATES[self.vf] * self.hidden_size
         shapes: dict[str, tuple[int, ...]] = {
             "weight_ih": (rows, self.width(layer)),
@@ -118,31 +119,37 @@ def reset(module: nn.Module) -> None:
 
 
 def run(
-    module: nn.Module, input: Tensor | PackedSequence, before: tuple[Tensor, ...] | None, lengths: Lengths
+    module: nn.Module, given: Tensor | PackedSequence, before: tuple[Tensor, ...] | None, lengths: Lengths
 ) -> tuple[Tensor | PackedSequence, tuple[Tensor, ...]]:
-    """``input`` in any of torch's forms -> output and final state in the same form."""
+    """``given``, in any of torch's forms, -> output and final state in the same form.
+
+    Raises:
+        UsageError: lengths beside a packed sequence.
+        ShapeError: the input, the state or the lengths do not fit.
+    """
     form, owner = Form.of(module), type(module).__name__
     dtype = next(module.parameters()).dtype
-    if isinstance(input, PackedSequence):
+    if isinstance(given, PackedSequence):
         if lengths is not None:
             raise UsageError(f"{owner}: a packed sequence knows its lengths: give one or the other")
-        packed = unpack(input, form.input_size, dtype, owner)
+        packed = unpack(given, form.input_size, dtype, owner)
         before = _checked_state(form, before, packed.x, owner, batched=True)
         before = tuple(packed.sort(part) for part in before)
         y, after = _layers(module, form, packed.x, before, packed.lengths, packed)
         return packed.pack(y), tuple(packed.unsort(part) for part in after)
-    if input.dim() not in (2, 3):
-        raise ShapeError(f"{owner}: input has shape {tuple(input.shape)}, expected 3 axes, or 2 for a single row")
-    batched = input.dim() == 3
+    if given.dim() not in (2, 3):
+        raise ShapeError(f"{owner}: input has shape {tuple(given.shape)}, expected 3 axes, or 2 for a single row")
+    batched = given.dim() == 3
     if not batched and lengths is not None:
-        raise ShapeError(f"{owner}: lengths needs a batch: input has shape {tuple(input.shape)}, a single row")
+        raise ShapeError(f"{owner}: lengths needs a batch: input has shape {tuple(given.shape)}, a single row")
     batch_first = form.batch_first and batched
-    x = (input if batched else input.unsqueeze(1)).transpose(0, 0 if batch_first else 1)  # (N, L, I)
+    x = (given if batched else given.unsqueeze(1)).transpose(0, 0 if batch_first else 1)  # (N, L, I)
     check_input(x, "(N, L, I)", form.input_size, dtype, owner)
     if x.shape[1] == 0:
-        raise ShapeError(f"{owner}: input has shape {tuple(input.shape)}: there are no steps to run over")
+        raise ShapeError(f"{owner}: input has shape {tuple(given.shape)}: there are no steps to run over")
     before = _checked_state(form, before, x, owner, batched)
-    y, after = _layers(module, form, x, before, _as_tensor(lengths, owner), None)
+    real = check_lengths(_as_tensor(lengths, owner), x, owner)
+    y, after = _layers(module, form, x, before, real, None)
     y = y if batch_first else y.transpose(0, 1)
     if batched:
         return y, after
@@ -152,7 +159,6 @@ def run(
 class _View(NamedTuple):
     """One direction of one layer as a cell, so that `unroll` runs weights that live in another module."""
 
-    owner: str
     form: Form
     input_size: int
     hidden_size: int
@@ -180,15 +186,15 @@ def _layers(
     packed: Packed | None,
 ) -> tuple[Tensor, tuple[Tensor, ...]]:
     """``x`` (N, L, I) and a state of (K·D, N, ·) through every layer."""
-    owner, after = type(module).__name__, []
+    after: list[State] = []
     for layer in range(form.num_layers):
         if layer > 0 and module.training and form.dropout > 0:
             x = _drop(x, form.dropout, packed)
         ys = []
         for direction in range(form.directions):
             names = form.weights(layer, direction)
-            weights = [module.get_parameter(name) for name in names]
-            cell = _View(owner, form, form.width(layer), form.hidden_size, form.vf, weights)
+            weights: list[Tensor] = [module.get_parameter(name) for name in names]
+            cell = _View(form, form.width(layer), form.hidden_size, form.vf, weights)
             state = form.state([part[len(after)] for part in before])
             y, last = unroll(cell, x, lengths, state, reverse=direction == 1)
             ys.append(y)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from torch import Tensor, _VF
+from torch import _VF, Tensor
 
 from unrolled.cells.cell import Cell, check_input
 from unrolled.errors import ShapeError
@@ -32,6 +32,7 @@ def unroll(
 
     Args:
         cell: any member of ``cells/``.
+        x: the inputs.
         lengths: (B,) integers, 0 … T; ``None``: every step is real. What lies beyond a row's length is never read.
         state: the state before the first step; ``None``: `Cell.initial_state`.
         reverse: run from each row's last real step back to its first.
@@ -81,21 +82,25 @@ def _loop(cell: Cell, x: Tensor, state: State, real: Tensor | None) -> tuple[Ten
 
 
 def _torch_loop(cell: Cell, x: Tensor, state: State, real: Tensor | None) -> tuple[Tensor, State]:
-    """torch's loop over the padded batch. Where rows are padded only ``c`` of the state after it is right."""
+    """The loop of torch itself, over the padded batch. Where rows are padded, only ``c`` of its state is right."""
     weights = cell.weights()
     if real is not None and cell.vf == "lstm":
         x, weights = _with_padding_flag(x, weights, ~real)
     first: Any = tuple(part.unsqueeze(0) for part in state)
-    y, *last = getattr(_VF, str(cell.vf))(
+    biases = len(weights) > 3  # without them there are two weights, or three with a projection
+    training = torch.is_grad_enabled()  # cuDNN keeps what the backward pass needs only if it is told so
+    layers, dropout, both_directions, batch_first = 1, 0.0, False, True
+    run = getattr(_VF, str(cell.vf))
+    y, *last = run(
         x,
         first if len(first) > 1 else first[0],
         weights,
-        len(weights) > 3,  # biases: without them there are two weights, or three with a projection
-        1,  # layer
-        0.0,  # dropout
-        torch.is_grad_enabled(),  # training: what cuDNN keeps for the backward pass
-        False,  # one direction
-        True,  # batch first
+        biases,
+        layers,
+        dropout,
+        training,
+        both_directions,
+        batch_first,
     )
     return y, type(state)(*(part.squeeze(0) for part in last))
 
@@ -117,7 +122,9 @@ def _check_state(state: State, initial: State, owner: str) -> State:
     if state is None:
         return initial
     if not isinstance(state, tuple) or len(state) != len(initial):
-        raise ShapeError(f"{owner}: state is {type(state).__name__}, expected {type(initial).__name__}{initial._fields}")
+        raise ShapeError(
+            f"{owner}: state is {type(state).__name__}, expected {type(initial).__name__}{initial._fields}"
+        )
     for name, got, wanted in zip(initial._fields, state, initial, strict=True):
         if got.shape != wanted.shape or got.dtype != wanted.dtype:
             raise ShapeError(

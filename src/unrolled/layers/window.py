@@ -9,7 +9,7 @@ from typing import NamedTuple, Self
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import conv1d
+from torch.nn.functional import conv1d, linear
 
 from unrolled.cells.cell import check_input
 from unrolled.config import ModelConfig
@@ -32,8 +32,8 @@ class Window(nn.Module):
 
         y_t = relu(Σ_{j<k} W_j x_{t-j} + b_j)        summed over the steps t - j that exist
 
-    Each lag has a bias of its own, so that a step before the start of the row is not taken for an input of zeros. Further
-    layers, where asked for, are linear with relu, step by step.
+    Each lag has a bias of its own, so that a step before the start of the row is not taken for an input of zeros.
+    Further layers, where asked for, are linear with relu, step by step.
 
     Args:
         input_size: I ≥ 1.
@@ -50,8 +50,8 @@ class Window(nn.Module):
         ShapeError: x, lengths or the state does not fit.
 
     Cost:
-        kH(I + 1) multiply-adds per row and step, and (k - 1)(I + 1) numbers of state. Whole rows run as one convolution:
-        the windows are never copied out.
+        kH(I + 1) multiply-adds per row and step, and (k - 1)(I + 1) numbers of state. Whole rows run as one
+        convolution: the windows are never copied out.
 
     References:
         Bengio, Ducharme and Vincent 2000, https://papers.nips.cc/paper/1839-a-neural-probabilistic-language-model;
@@ -105,6 +105,22 @@ class Window(nn.Module):
         y = conv1d(x.transpose(1, 2), self.weight.flip(2)).transpose(1, 2)  # (B, T, H)
         y = self.deeper(torch.relu(y))
         return zero_padding(y, lengths), WindowState(self._recent(x, lengths))
+
+    def last(self, x: Tensor, lengths: Tensor | None, state: WindowState | None) -> tuple[Tensor, WindowState]:
+        """`forward`, but only the answer at each row's last real step, (B, H): kH(I + 1) multiply-adds a row, not a step.
+
+        A row of length 0 has no last step; its answer is that of the steps in its state.
+        """
+        check_input(x, "(B, T, I)", self.input_size, self.weight.dtype, "Window")
+        lengths = check_lengths(lengths, x, "Window")
+        state = self.initial_state(len(x), x) if state is None else state
+        x = torch.cat([zero_padding(x, lengths), x.new_ones(*x.shape[:2], 1)], 2)
+        x = torch.cat([state.recent, x], 1)  # (B, k - 1 + T, I + 1)
+        ends = x.new_full((len(x),), x.shape[1], dtype=torch.int64) if lengths is None else lengths + self.window - 1
+        at = (ends.unsqueeze(1) + torch.arange(-self.window, 0, device=x.device)).clamp(min=0)  # (B, k)
+        squashed = x[torch.arange(len(x), device=x.device).unsqueeze(1), at]  # (B, k, I + 1)
+        y = linear(squashed.flatten(1), self.weight.permute(0, 2, 1).flip(1).flatten(1))
+        return self.deeper(torch.relu(y)), WindowState(self._recent(x, lengths))
 
     def step(self, x: Tensor, state: WindowState) -> tuple[Tensor, WindowState]:
         """One step: ``x`` (B, I) and the state before -> ``y`` (B, H) and the state after."""

@@ -5,7 +5,7 @@ Axes: B rows, T steps, I width of the embedded input, H hidden, O outputs.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -25,6 +25,13 @@ class NetworkState(NamedTuple):
 
     layer: State
     pool: State
+
+
+@runtime_checkable
+class _Last(Protocol):
+    """A layer that answers each row's last step alone at a lower cost than all of them."""
+
+    def last(self, x: Tensor, lengths: Tensor, state: State) -> tuple[Tensor, State]: ...
 
 
 class Network(nn.Module):
@@ -95,10 +102,15 @@ class Network(nn.Module):
         x = self.dropout(self._embed(inputs, steps, real))  # (B, T, I)
         if state is None:
             state = self.initial_state(len(lengths)) if self.causal else NetworkState(None, None)
-        y, layer = self.layer(x, lengths, state.layer)  # (B, T, H)
         pool = None
-        if self.pooling is not None:
-            y, pool = self.pooling(y, lengths, state.pool)  # (B, H)
+        if self.pooling is not None and self.pooling.kind == "last" and isinstance(self.layer, _Last):
+            y, layer = self.layer.last(x, lengths, state.layer)  # (B, H)
+            y, pool = self.pooling(y[:, None], lengths.clamp(max=1), state.pool)
+            pool = pool._replace(steps=state.pool.steps + lengths)
+        else:
+            y, layer = self.layer(x, lengths, state.layer)  # (B, T, H)
+            if self.pooling is not None:
+                y, pool = self.pooling(y, lengths, state.pool)  # (B, H)
         outputs = self.head(self.dropout(y))  # (B, T, O) or (B, O)
         if self.pooling is None and real is not None:
             outputs = torch.where(real[..., None], outputs, 0.0)

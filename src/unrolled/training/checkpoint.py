@@ -171,7 +171,7 @@ def optimizer_tensors(optimizer: torch.optim.Optimizer, names: Iterable[tuple[st
 
     Returns:
         ``optimizer.state.<parameter>.<key>``, such as the counter ``step`` and both moments, and
-        ``optimizer.group.<i>.<option>``, such as the learning rate and which implementation runs (``fused``, ``foreach``).
+        ``optimizer.group.<i>.<option>``, such as the learning rate and ``fused`` and ``foreach``, which choose the code.
     """
     called = {id(parameter): name for name, parameter in names}
     tensors = {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Any
 
 from unrolled.errors import MissingExtra
 
-__all__ = ["Event", "Hook", "log_to", "tensorboard_to"]
+__all__ = ["Event", "Hook", "log_to", "need_tensorboard", "tensorboard_to"]
 
 Event = dict[str, Any]  # "kind": step, valid or done; "step", "epoch", "seconds", "progress"; then numbers by name
 Hook = Callable[[Event], None]
@@ -37,16 +38,25 @@ def _step_of(line: str) -> float:
         return float("inf")  # a line that was cut short is dropped
 
 
+def need_tensorboard() -> None:
+    """Make sure that `tensorboard_to` will work.
+
+    Raises:
+        MissingExtra: tensorboard is not installed.
+    """
+    if importlib.util.find_spec("tensorboard") is None:
+        raise MissingExtra("tensorboard", "tensorboard", "--tensorboard")
+
+
 def tensorboard_to(folder: Path) -> Hook:
     """Write each number of an event to TensorBoard's files in ``folder``.
 
     Raises:
         MissingExtra: tensorboard is not installed.
     """
-    try:
-        from torch.utils.tensorboard import SummaryWriter
-    except ImportError:
-        raise MissingExtra("tensorboard", "tensorboard", "--tensorboard") from None
+    need_tensorboard()
+    from torch.utils.tensorboard import SummaryWriter
+
     writer = SummaryWriter(str(folder))  # type: ignore[no-untyped-call]
 
     def write(event: Event) -> None:

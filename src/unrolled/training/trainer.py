@@ -124,7 +124,8 @@ class Trainer:
                 self.save()
             if self._interrupt is not None:
                 name = signal.Signals(self._interrupt).name
-                raise Interrupted(f"{name}: saved at step {p.step}; go on with --resume", self._interrupt)
+                run = self.folder.parent
+                raise Interrupted(f"{name}: saved at step {p.step}; go on with: unrolled fit --resume {run}", self._interrupt)
         if p.stale < self._patience() and p.step and self._validated_at != p.step:
             self._validate()
         self.save()

@@ -9,14 +9,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from unrolled.data.encoded import Where
+from unrolled.data.encoded import Where, has_time
 from unrolled.errors import DataError
 
 __all__ = [
     "Cells",
     "Fail",
     "floats",
-    "is_list",
     "is_text",
     "live",
     "open_cells",
@@ -54,12 +53,7 @@ class Cells:
 
 def live(where: Where) -> Fail:
     """How errors name the place of a value that was pushed alone: by its column."""
-    return lambda index, message, hint: DataError(message, file=where.file, column=where.column, hint=hint)
-
-
-def is_list(kind: pa.DataType) -> bool:
-    """Whether a cell of this Arrow type is a list of any form."""
-    return bool(pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind))
+    return lambda _, message, hint: DataError(message, file=where.file, column=where.column, hint=hint)
 
 
 def is_text(kind: pa.DataType) -> bool:
@@ -68,7 +62,7 @@ def is_text(kind: pa.DataType) -> bool:
 
 
 def plain(array: pa.ChunkedArray) -> pa.ChunkedArray:
-    """The same values without dictionaries and views, which few functions of Arrow take; not copied if there are none."""
+    """The same values without dictionaries and views, which few functions of Arrow take; shared if there are none."""
     wanted = _plain_type(array.type)
     return array if wanted == array.type else array.cast(wanted)
 
@@ -78,7 +72,7 @@ def _plain_type(kind: pa.DataType) -> pa.DataType:
         return _plain_type(kind.value_type)
     if pa.types.is_string_view(kind):
         return pa.large_string()
-    if is_list(kind) and (value := _plain_type(kind.value_type)) != kind.value_type:
+    if has_time(kind) and (value := _plain_type(kind.value_type)) != kind.value_type:
         return pa.list_(value, kind.list_size) if pa.types.is_fixed_size_list(kind) else pa.large_list(value)
     return kind
 
@@ -94,7 +88,7 @@ def open_cells(array: pa.ChunkedArray, where: Where, time: bool) -> Cells:
         if not time:
             return Cells(array, None, where)
         return Cells(array.slice(0, 0), np.zeros(len(array) + 1, np.int64), where)
-    if is_list(array.type) != time:
+    if has_time(array.type) != time:
         wanted = "a list in each row" if time else "one value in each row"
         raise DataError(f"expected {wanted}, found {array.type}", file=where.file, column=where.column)
     if not time:

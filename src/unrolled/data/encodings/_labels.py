@@ -5,7 +5,8 @@ from __future__ import annotations
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from unrolled.data.encodings._cells import is_list, is_text
+from unrolled.data.encoded import has_time
+from unrolled.data.encodings._cells import is_text
 
 __all__ = ["looks_like_labels"]
 
@@ -23,7 +24,7 @@ def looks_like_labels(array: pa.ChunkedArray) -> bool:
     """
     if is_text(array.type):
         return _short(array) and _repeats(array)
-    if not is_list(array.type):
+    if not has_time(array.type):
         return False
     steps = pc.list_flatten(array)
     if is_text(steps.type):

@@ -1,4 +1,4 @@
-"""Texts in pieces of a few megabytes, so that a column of any size passes through a small, constant memory.
+"""Texts in pieces of a megabyte, so that a column of any size passes through a small, constant memory.
 
 A piece is some whole rows, or a part of a row that is longer than a piece. Nothing is copied: pieces point into the
 column's own buffers, which may be a memory-mapped file.
@@ -14,7 +14,7 @@ import pyarrow as pa
 
 __all__ = ["Piece", "as_text", "pieces", "raw"]
 
-_SIZE = 1 << 22
+_SIZE = 1 << 20
 _MARGIN = 1 << 12  # how far before its end a piece may be cut, to fall between two words
 
 
@@ -36,7 +36,7 @@ class Piece:
 
 
 def pieces(array: pa.ChunkedArray, size: int = _SIZE) -> Iterator[Piece]:
-    """``array`` (string or large_string) in order; ``size`` is the most bytes of a piece."""
+    """``array`` (string or large_string) in order; ``size``, at least 4, is the most bytes of a piece."""
     row = 0
     for chunk in array.chunks:
         if chunk.null_count:

@@ -9,6 +9,7 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+from pydantic import Field
 
 from unrolled.data.encoded import Options
 from unrolled.data.encodings._cells import Fail
@@ -28,7 +29,7 @@ class StoredScaling(Stored):
     flagged: list[int]
     target: bool
     impute: bool
-    missing: int
+    missing: int = Field(ge=0)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -93,8 +93,9 @@ def split_words(texts: pa.Array) -> tuple[pa.Array, np.ndarray]:
         ("isn ' t it 3 . 5 ?", [8, 0])
     """
     apart = pc.replace_substring_regex(pc.utf8_lower(texts), _SIGN, r" \1 ")
-    lists = pc.utf8_split_whitespace(apart)
+    # Trimmed, because Arrow's split reads past the end of a text that ends with a space, and may find a word there.
+    lists = pc.utf8_split_whitespace(pc.utf8_trim_whitespace(apart))
     words, parents = pc.list_flatten(lists), pc.list_parent_indices(lists)
-    real = pc.not_equal(words, "")  # a text that begins or ends with a space has an empty one there
+    real = pc.not_equal(words, "")  # a text without any word has an empty one
     counts = np.bincount(parents.filter(real).to_numpy(), minlength=len(texts)).astype(np.int64)
     return words.filter(real), counts

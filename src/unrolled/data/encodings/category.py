@@ -16,8 +16,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from unrolled.batch import Discrete
-from unrolled.data.encoded import Encoded, Options, Where
-from unrolled.data.encodings._cells import Cells, Fail, is_list, live, open_cells, plain, smallest_dtype
+from unrolled.data.encoded import Encoded, Options, Where, has_time
+from unrolled.data.encodings._cells import Cells, Fail, is_text, live, open_cells, plain, smallest_dtype
 from unrolled.data.encodings._labels import looks_like_labels
 from unrolled.data.encodings._stored import Stored, load
 from unrolled.errors import DataError, ModelError, did_you_mean
@@ -77,14 +77,15 @@ class Category:
     @staticmethod
     def recognises(array: pa.ChunkedArray) -> int:
         """Truth values, Arrow dictionaries, and texts and lists of texts or integers that are few and come again."""
-        cell = array.type
-        value = cell.value_type if is_list(cell) else cell
-        if pa.types.is_dictionary(value):
-            return 95
+        value = array.type.value_type if has_time(array.type) else array.type
         if pa.types.is_boolean(value):
             return 100
+        if pa.types.is_dictionary(value):
+            return 95
         if pa.types.is_null(value):
             return 5
+        if not _has_labels(value):
+            return 0
         return 80 if looks_like_labels(plain(array)) else 10
 
     @classmethod
@@ -95,7 +96,7 @@ class Category:
             DataError: the column's type has no labels, a value is NaN or infinite, or a target holds no label.
         """
         impute = options.missing == "impute"
-        time = is_list(array.type)
+        time = has_time(array.type)
         cells = open_cells(array, where, time)
         distinct = _distinct(cells)
         missing = cells.flat.null_count > 0
@@ -223,8 +224,7 @@ class Category:
 
 def _distinct(cells: Cells) -> list[Label]:
     kind = cells.flat.type
-    known = pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_boolean(kind)
-    if not (known or pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_null(kind)):
+    if not (_has_labels(kind) or pa.types.is_null(kind)):
         raise DataError(
             f"holds {kind}, which has no labels",
             file=cells.where.file,
@@ -232,6 +232,11 @@ def _distinct(cells: Cells) -> list[Label]:
             hint="name another kind for it, or leave it out",
         )
     return [label for label in pc.unique(cells.flat).to_pylist() if label is not None]
+
+
+def _has_labels(kind: pa.DataType) -> bool:
+    numeric = pa.types.is_boolean(kind) or pa.types.is_integer(kind) or pa.types.is_floating(kind)
+    return bool(numeric or is_text(kind))
 
 
 def _find(cells: Cells, label: float) -> int:

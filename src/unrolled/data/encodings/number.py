@@ -16,8 +16,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from unrolled.batch import Continuous
-from unrolled.data.encoded import Encoded, Options, Where
-from unrolled.data.encodings._cells import Cells, floats, is_list, live, open_cells, parse_float, plain
+from unrolled.data.encoded import Encoded, Options, Where, has_time
+from unrolled.data.encodings._cells import Cells, floats, live, open_cells, parse_float, plain
 from unrolled.data.encodings._scaling import Scaling, StoredScaling, examine
 from unrolled.data.encodings._stored import load
 from unrolled.errors import DataError, ModelError
@@ -56,7 +56,7 @@ class Number:
     def recognises(array: pa.ChunkedArray) -> int:
         """Integers and floats, one a row or a list of them; small sets of integers a step look more like categories."""
         cell = plain(array).type
-        value = cell.value_type if is_list(cell) else cell
+        value = cell.value_type if has_time(cell) else cell
         if pa.types.is_floating(value) or pa.types.is_decimal(value):
             return 90
         return 60 if pa.types.is_integer(value) else 0
@@ -68,7 +68,7 @@ class Number:
         Raises:
             DataError: a value is not a finite number, or a target has none at all.
         """
-        time = is_list(array.type)
+        time = has_time(array.type)
         values, missing, cells = _open(array, where, time)
         missing = examine(values, missing, options.missing == "impute", cells.error)
         if options.closed and missing.all():

@@ -18,8 +18,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from unrolled.batch import Continuous
-from unrolled.data.encoded import Encoded, Options, Where
-from unrolled.data.encodings._cells import Cells, floats, is_list, live, open_cells, parse_float, plain
+from unrolled.data.encoded import Encoded, Options, Where, has_time
+from unrolled.data.encodings._cells import Cells, floats, live, open_cells, parse_float, plain
 from unrolled.data.encodings._scaling import Scaling, StoredScaling, examine
 from unrolled.data.encodings._stored import load
 from unrolled.errors import DataError, ModelError
@@ -60,7 +60,7 @@ class Series:
     def recognises(array: pa.ChunkedArray) -> int:
         """Lists of lists of numbers or truth values."""
         cell = plain(array).type
-        if not is_list(cell) or not is_list(cell.value_type):
+        if not has_time(cell) or not has_time(cell.value_type):
             return 0
         value = cell.value_type.value_type
         numeric = pa.types.is_floating(value) or pa.types.is_integer(value) or pa.types.is_decimal(value)
@@ -181,7 +181,7 @@ class Series:
 def _open(array: pa.ChunkedArray, where: Where, width: int | None) -> tuple[np.ndarray, np.ndarray, Cells]:
     """(N, C) float64 and the missing ones; C is ``width``, or that of the first step."""
     steps = open_cells(array, where, time=True)
-    if not (pa.types.is_null(steps.flat.type) or is_list(steps.flat.type)):
+    if not (pa.types.is_null(steps.flat.type) or has_time(steps.flat.type)):
         message = f"expected a list of numbers for each step, found {array.type}"
         raise DataError(message, file=where.file, column=where.column)
     inner = open_cells(steps.flat, where, time=True)

@@ -16,10 +16,10 @@ import numpy as np
 import pyarrow as pa
 
 from unrolled.batch import Discrete
-from unrolled.data.encoded import Encoded, Options, Where
+from unrolled.data.encoded import Encoded, Options, Where, has_time
 from unrolled.data.encodings._bpe import Bpe
 from unrolled.data.encodings._bytes import Bytes
-from unrolled.data.encodings._cells import Cells, is_list, is_text, open_cells, plain, smallest_dtype
+from unrolled.data.encodings._cells import Cells, is_text, open_cells, plain, smallest_dtype
 from unrolled.data.encodings._characters import Characters
 from unrolled.data.encodings._gather import Gather, frame
 from unrolled.data.encodings._labels import looks_like_labels
@@ -72,7 +72,7 @@ class Tokens:
     def recognises(array: pa.ChunkedArray) -> int:
         """Texts and lists of texts, unless they look like labels."""
         array = plain(array)
-        value = array.type.value_type if is_list(array.type) else array.type
+        value = array.type.value_type if has_time(array.type) else array.type
         if not is_text(value):
             return 0
         return 30 if looks_like_labels(array) else 70
@@ -85,7 +85,7 @@ class Tokens:
             DataError: the column holds neither texts nor lists of texts, or one is not UTF-8.
         """
         array = plain(array)
-        items = is_list(array.type)
+        items = has_time(array.type)
         cells = _open(array, where, items)
         texts = (piece.texts for piece in _checked(replace(cells, flat=cells.flat.drop_null())))
         if items:
@@ -234,12 +234,16 @@ def _level(stored: _Stored) -> Level:
             return Words([str(word) for word in symbols], stored.items)
         case "bytes" if symbols is None:
             return Bytes()
-        case "bpe" if isinstance(symbols, list) and all(len(merge) == 2 for merge in symbols) and distinct:
+        case "bpe" if isinstance(symbols, list) and all(_is_pair(merge) for merge in symbols) and distinct:
             try:
                 return Bpe([(merge[0], merge[1]) for merge in symbols])
             except ValueError as error:
                 raise ModelError(f"the tokens encoding of this model cannot be read: {error}") from None
     raise ModelError(f"the tokens encoding of this model cannot be read: its symbols are not {stored.level}")
+
+
+def _is_pair(merge: str | list[str]) -> bool:
+    return isinstance(merge, list) and len(merge) == 2
 
 
 def _open(array: pa.ChunkedArray, where: Where, items: bool) -> Cells:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -73,7 +75,7 @@ class _File:
         """The error to raise about the cell in column ``index``, row ``row`` (from 0)."""
         return DataError(message, file=self.origin, row=row + 1, column=self.names[index], hint=hint)
 
-    def _parse(self, texts: list[int], only: list[int] | None, ragged: Callable[[object], str] | None) -> pa.Table:
+    def _parse(self, texts: list[int], only: list[int] | None, ragged: Callable[[Any], str] | None) -> pa.Table:
         parse = pa.csv.ParseOptions(delimiter=self.separator, newlines_in_values=True, invalid_row_handler=ragged)
         convert = pa.csv.ConvertOptions(
             null_values=_EMPTY,
@@ -97,27 +99,27 @@ class _File:
 
     def _error(self, error: pa.ArrowInvalid) -> DataError:
         reason = str(error).removeprefix("CSV parse error: ")
-        if not _RAGGED.search(reason):
-            # A column of texts (by --kind) with a byte that is no UTF-8, or a row that no block holds.
-            return DataError(
-                f"cannot be read: {reason[:200]}", file=self.origin, hint=_LATIN if "UTF8" in reason else None
-            )
-        rows: list[object] = []
+        if _RAGGED.search(reason):
+            return self._ragged()
+        if "UTF8" in reason:  # in a column that is text by --kind; without that, Arrow gives its bytes
+            for index, column in enumerate(self._parse([], None, None).columns):
+                if pa.types.is_binary(column.type):
+                    return _not_utf8(self, index, column)
+        return DataError(f"cannot be read: {reason[:200]}", file=self.origin)
 
-        def seen(row: object) -> str:
+    def _ragged(self) -> DataError:
+        rows: list[Any] = []
+
+        def seen(row: Any) -> str:
             rows.append(row)
             return "error"
 
-        try:
+        with contextlib.suppress(pa.ArrowInvalid):
             self._parse([], None, seen)
-        except pa.ArrowInvalid as again:
-            reason = str(again)
-        wanted, got = _RAGGED.search(reason).groups()  # type: ignore[union-attr] - it was ragged before
-        number = getattr(rows[0], "number")  # noqa: B009 - pyarrow has no types
         return DataError(
-            f"has {got} cells, the header {wanted}",
+            f"has {rows[0].actual_columns} cells, the header {rows[0].expected_columns}",
             file=self.origin,
-            row=number - 1,
+            row=rows[0].number - 1,
             hint=f"cells are separated by {self.separator!r}; put quotes around text that holds one",
         )
 

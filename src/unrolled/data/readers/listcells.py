@@ -32,12 +32,13 @@ def _all_match(column: pa.ChunkedArray, pattern: str) -> bool:
     for part in (column.slice(0, _SAMPLE), column):  # most columns are text, and a few cells tell
         if part.null_count < len(part) and not pc.all(pc.match_substring_regex(part, pattern)).as_py():
             return False
-    return column.null_count < len(column)
+    return bool(column.null_count < len(column))
 
 
 def _from_json(column: pa.ChunkedArray) -> pa.ChunkedArray:
     cells = pc.fill_null(pc.replace_substring_regex(column.cast(pa.large_string()), r"\s", " "), "null")
-    lines = pc.binary_join_element_wise('{"cell":', cells, "}\n", "").combine_chunks()
+    before, behind, nothing = (pa.scalar(text, pa.large_string()) for text in ('{"cell":', "}\n", ""))
+    lines = pc.binary_join_element_wise(before, cells, behind, nothing).combine_chunks()
     first, last = lines.buffers()[1], lines.buffers()[2]
     offsets = memoryview(first).cast("q")
     text = last.slice(offsets[lines.offset], offsets[lines.offset + len(lines)] - offsets[lines.offset])

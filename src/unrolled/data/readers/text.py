@@ -1,7 +1,7 @@
-"""Plain text: a document a file, or a document a line, in a column ``text``.
+r"""Plain text: a document a file, or a document a line, in a column ``text``.
 
-The text is not loaded but mapped: a file of a gigabyte takes no memory. Line ends are ``\\n`` and ``\\r\\n`` (which
-becomes ``\\n``), nothing else; a byte-order mark is dropped.
+The text is not loaded but mapped: a file of a gigabyte takes no memory. Line ends are ``\n`` and ``\r\n`` (which
+becomes ``\n``), nothing else; a byte-order mark is dropped.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def read_text(path: Path, config: DataConfig) -> pa.Table:
 
 
 def text_buffer(path: Path, encoding: str) -> pa.Buffer:
-    """The file as valid UTF-8 with ``\\n`` line ends.
+    r"""The file as valid UTF-8 with ``\n`` line ends.
 
     Raises:
         DataError: as `read_text`.

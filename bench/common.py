@@ -1,0 +1,300 @@
+"""What the scripts of this folder share: data, `unrolled fit` as a user runs it, one record a run, one table row.
+
+A run is a subprocess with the flags of a user; its command is printed, and its figures are read from the
+``results.json`` that it leaves in its run directory. Commands run inside ``bench/work/<table>`` (ignored by git), so
+the paths in them are relative.
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import importlib.metadata
+import json
+import math
+import os
+import re
+import shlex
+import shutil
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+__all__ = [
+    "DATA",
+    "ROOT",
+    "WORK",
+    "Options",
+    "Run",
+    "arguments",
+    "data",
+    "fit",
+    "header",
+    "machine",
+    "record",
+    "row",
+    "run_folder",
+    "spread",
+    "today",
+    "unrolled",
+    "wait_until_healthy",
+    "work",
+]
+
+ROOT = Path(__file__).resolve().parents[1]
+DATA = Path(os.environ.get("UNROLLED_DATA") or ROOT.parent / "shared" / "data")
+WORK = ROOT / "bench" / "work"
+RESULTS = ROOT / "bench" / "results"
+
+_BUDGETS = ("--minutes", "--epochs", "--steps")
+_HIGHER_IS_BETTER = ("accuracy", "macro_f1")
+_HEALTHY = 0.8  # of the best matrix product seen on this machine
+_PATIENCE = 20  # minutes to wait for it
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What every script takes: see `arguments`."""
+
+    quick: bool
+    seeds: list[int]
+    variants: dict[str, list[str]]
+    extra: argparse.Namespace
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One `unrolled fit`, as it stands in ``bench/results/<table>.jsonl``.
+
+    ``seconds`` is the whole command, ``training_seconds`` the loop alone with its validations; ``gflops`` is the
+    machine's matrix product just before.
+    """
+
+    table: str
+    variant: str
+    seed: int
+    command: str
+    seconds: float
+    training_seconds: float
+    steps: int
+    weights: int
+    metrics: dict[str, dict[str, float]]
+    baselines: dict[str, dict[str, dict[str, float]]]
+    machine: str
+    gflops: float | None
+    date: str
+
+    def test(self, metric: str) -> float:
+        """The metric on the test split."""
+        return self.metrics["test"][metric]
+
+
+def arguments(
+    doc: str | None, variants: dict[str, list[str]], also: Iterable[tuple[str, type, object, str]] = ()
+) -> Options:
+    """The command line of a table's script; ``also`` adds (flag, type, default, help)."""
+    parser = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help="20 steps of each run, to see that it works; not recorded")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--only", nargs="+", choices=list(variants), help="these variants alone")
+    for flag, kind, default, text in also:
+        parser.add_argument(flag, type=kind, default=default, help=f"{text} (default {default})")
+    found = parser.parse_args()
+    chosen = {name: flags for name, flags in variants.items() if name in (found.only or variants)}
+    return Options(found.quick, found.seeds[:1] if found.quick else found.seeds, chosen, found)
+
+
+def data(*parts: str) -> Path:
+    """A file of `DATA`; the script ends with a sentence if it is not there."""
+    path = DATA.joinpath(*parts)
+    if not path.is_file():
+        sys.exit(f"{'/'.join(parts)} is not there: set UNROLLED_DATA to the folder that holds it")
+    return path
+
+
+def work(table: str) -> Path:
+    """The folder in which a table's files lie and its commands run."""
+    folder = WORK / table
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def unrolled() -> tuple[list[str], dict[str, str]]:
+    """How to start the `unrolled` command of this Python, and its environment."""
+    installed = shutil.which("unrolled", path=str(Path(sys.executable).parent))
+    if installed:
+        return [installed], dict(os.environ)
+    start = "from unrolled.cli.main import main; raise SystemExit(main())"
+    return [sys.executable, "-c", start], {**os.environ, "PYTHONPATH": str(ROOT / "src")}
+
+
+def fit(
+    table: str, variant: str, source: str, flags: Sequence[str], seed: int, *, quick: bool = False, part: str = ""
+) -> Run:
+    """Run `unrolled fit source flags` in the table's folder, and record what it reached.
+
+    Args:
+        part: tells apart the runs of one variant and seed, such as the folds.
+    """
+    place = work(table)
+    out = "runs/" + "-".join(re.sub(r"\W+", "-", word) for word in (variant, f"seed-{seed}", part) if word)
+    arguments = ["fit", source, *(_few_steps(flags) if quick else flags), "--seed", str(seed), "--out", out]
+    arguments += ["--overwrite", "--quiet"]
+    command = shlex.join(["unrolled", *arguments])
+    speed = None if quick else wait_until_healthy()
+    print(f"$ {command}", file=sys.stderr, flush=True)
+    program, environment = unrolled()
+    started = time.perf_counter()
+    done = subprocess.run([*program, *arguments], cwd=place, env=environment, stdout=subprocess.DEVNULL, check=False)
+    seconds = time.perf_counter() - started
+    if done.returncode:
+        sys.exit(f"exit code {done.returncode} from: {command}")
+    results = json.loads((place / out / "results.json").read_text("utf-8"))
+    last = _last_event(place / out / "metrics.jsonl")
+    run = Run(
+        table,
+        variant,
+        seed,
+        command,
+        round(seconds, 1),
+        last["seconds"],
+        int(last["step"]),
+        _weights(place / out / "model.safetensors"),
+        results["metrics"],
+        results["baselines"],
+        machine(),
+        speed,
+        today(),
+    )
+    if not quick:
+        record(table, asdict(run))
+    return run
+
+
+def record(table: str, values: dict[str, object]) -> None:
+    """Append one JSON line to ``bench/results/<table>.jsonl``."""
+    RESULTS.mkdir(exist_ok=True)
+    with (RESULTS / f"{table}.jsonl").open("a", encoding="utf-8") as file:
+        file.write(json.dumps(values) + "\n")
+
+
+def header(metrics: Sequence[str]) -> None:
+    """Print the machine and the head of the table."""
+    print(f"\n{machine()}\n")
+    print(f"| run | {' | '.join(metrics)} | seeds | best baseline | weights | seconds | command |")
+    print("|---" * (len(metrics) + 6) + "|", flush=True)
+
+
+def row(variant: str, runs: Sequence[Run], metrics: Sequence[str], values: Sequence[float] | None = None) -> None:
+    """Print a variant as a row of a Markdown table: mean ± sample deviation over its runs.
+
+    Args:
+        values: of the first metric, where a run is only a part of a value (a fold of a seed).
+    """
+    cells = [spread(values if values and i == 0 else [run.test(m) for run in runs]) for i, m in enumerate(metrics)]
+    seeds = ", ".join(str(seed) for seed in sorted({run.seed for run in runs}))
+    seconds = statistics.mean(run.seconds for run in runs)
+    weights = max(run.weights for run in runs)
+    print(
+        f"| {variant} | {' | '.join(cells)} | {seeds} | {_best_baseline(runs, metrics[0])} | {weights:,} "
+        f"| {seconds:.0f} | `{runs[0].command}` |",
+        flush=True,
+    )
+
+
+def spread(values: Sequence[float]) -> str:
+    """``1.512 ± 0.004``."""
+    deviation = f" ± {statistics.stdev(values):.2g}" if len(values) > 1 else ""
+    return f"{statistics.mean(values):.4g}{deviation}"
+
+
+def machine() -> str:
+    """The processor, its cores, torch and its threads, in a line."""
+    model = "unknown processor"
+    if Path("/proc/cpuinfo").exists():
+        lines = Path("/proc/cpuinfo").read_text("utf-8").splitlines()
+        model = next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), model)
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    threads = os.environ.get("OMP_NUM_THREADS") or cores
+    return f"{model}, {cores} cores, torch {importlib.metadata.version('torch')}, {threads} threads"
+
+
+def today() -> str:
+    """The date, as it stands in the records."""
+    return datetime.datetime.now(datetime.UTC).date().isoformat()
+
+
+def run_folder(command: str) -> str:
+    """The ``--out`` of a command."""
+    words = shlex.split(command)
+    return words[words.index("--out") + 1]
+
+
+def wait_until_healthy() -> float:
+    """Wait until a 2048³ matrix product runs at a fair share of its best on this machine; GFLOP/s.
+
+    A neighbour on shared cores halves what a budget of minutes reaches, and says nothing about the model. The best that
+    was ever seen is kept in ``bench/work``. After twenty minutes the script goes on, and says so.
+    """
+    memory = WORK / "best_gflops"
+    WORK.mkdir(parents=True, exist_ok=True)
+    known = float(memory.read_text("utf-8")) if memory.exists() else 0.0
+    for _ in range(_PATIENCE * 3):
+        speed = _matrix_product()
+        if speed > known:
+            known = speed
+            memory.write_text(f"{known:.1f}", "utf-8")
+        if speed >= _HEALTHY * known:
+            return round(speed, 1)
+        print(f"waiting: {speed:.0f} of {known:.0f} GFLOP/s", file=sys.stderr, flush=True)
+        time.sleep(20)
+    print("the machine stays slow; going on", file=sys.stderr, flush=True)
+    return round(speed, 1)
+
+
+def _matrix_product() -> float:
+    import torch
+
+    a = torch.rand(2048, 2048)
+    seconds = math.inf
+    for _ in range(6):
+        started = time.perf_counter()
+        a @ a
+        seconds = min(seconds, time.perf_counter() - started)
+    return 2 * 2048**3 / seconds / 1e9
+
+
+def _few_steps(flags: Sequence[str]) -> list[str]:
+    kept, rest = [], iter(flags)
+    for flag in rest:
+        if flag in _BUDGETS:
+            next(rest)
+        else:
+            kept.append(flag)
+    return [*kept, "--steps", "20"]
+
+
+def _last_event(path: Path) -> dict[str, float]:
+    """The last event of the loop: those alone have seconds."""
+    events = [json.loads(line) for line in path.read_text("utf-8").splitlines()]
+    return next(event for event in reversed(events) if "seconds" in event)
+
+
+def _weights(path: Path) -> int:
+    with path.open("rb") as file:
+        size = int.from_bytes(file.read(8), "little")
+        tensors = json.loads(file.read(size))
+    return sum(math.prod(tensor["shape"]) for name, tensor in tensors.items() if name != "__metadata__")
+
+
+def _best_baseline(runs: Sequence[Run], metric: str) -> str:
+    names = [name for name, found in runs[0].baselines.get("test", {}).items() if metric in found]
+    values = {name: statistics.mean(run.baselines["test"][name][metric] for run in runs) for name in names}
+    if not values:
+        return "–"
+    best = (max if metric in _HIGHER_IS_BETTER else min)(values, key=lambda name: values[name])
+    return f"{best} {values[best]:.4g}"

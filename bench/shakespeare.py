@@ -1,0 +1,39 @@
+"""Characters of Shakespeare: nats per character on the last 10 %.
+
+Protocol: the first 90 % by position train, of which `unrolled fit` holds out the last tenth to validate on; the last
+10 % are read once, at the end of the budget. Each lane of the test reads 512 characters of context first; the end of
+the file counts as one more character.
+
+Published: nanoGPT's best validation loss 1.4697 on a GPU, about 1.88 with its 3-minute recipe for a CPU (its README,
+https://github.com/karpathy/nanoGPT, same split); minGRU 1.548 (Feng et al. 2024, https://arxiv.org/abs/2410.01201).
+Floor: 1.53 after 5 minutes on two cores; `peer_lstm.py` is the plain torch loop beside it. Goal: 1.4697.
+"""
+
+import common
+
+TUNED = ["--hidden", "512", "--embedding", "64", "--lr", "3e-3", "--batch", "32", "--bptt", "128"]
+VARIANTS = {
+    "lstm 512, 5 minutes": [*TUNED, "--minutes", "5"],
+    "lstm 512, dropout 0.2, 15 minutes": [*TUNED, "--dropout", "0.2", "--minutes", "15"],
+    "plain default": [],
+}
+METRICS = ("loss_nats_per_token", "bits_per_character", "accuracy")
+
+
+def main() -> None:
+    options = common.arguments(__doc__, VARIANTS)
+    folder = common.work("shakespeare")
+    text = common.data("shakespeare", "input.txt").read_text("utf-8")
+    border = int(0.9 * len(text))
+    (folder / "train.txt").write_text(text[:border], "utf-8", newline="")
+    (folder / "test.txt").write_text(text[border:], "utf-8", newline="")
+    common.header(METRICS)
+    for variant, flags in options.variants.items():
+        seeds = options.seeds[:1] if "15" in flags else options.seeds  # one seed where a run takes over ten minutes
+        arguments = ["--test", "test.txt", *flags]
+        runs = [common.fit("shakespeare", variant, "train.txt", arguments, seed, quick=options.quick) for seed in seeds]
+        common.row(variant, runs, METRICS)
+
+
+if __name__ == "__main__":
+    main()

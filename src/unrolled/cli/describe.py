@@ -1,0 +1,30 @@
+"""``unrolled describe``: what a model is made of."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+from unrolled.cli.output import comparison, emit, verdict
+
+__all__ = ["describe"]
+
+
+def describe(run: str, /, *, json: bool = False, quiet: bool = False) -> None:
+    """Show a model's parts, what one step costs, how it is unrolled in time, and how good it is beside the baselines.
+
+    Args:
+        run: The run directory that fit wrote.
+        json: Print one JSON object.
+        quiet: Say nothing on stderr.
+    """
+    from unrolled import api
+
+    trained = api.load(run)
+    description = trained.describe()
+    if json:
+        emit({"run": run, **asdict(description), "metrics": trained.metrics, "baselines": trained.baselines})
+        return
+    print(description)
+    for split, metrics in trained.metrics.items():
+        baselines = trained.baselines.get(split, {})
+        print(f"\n{split}\n\n{comparison(metrics, baselines)}\n\n{verdict(metrics, baselines)}".rstrip())

@@ -1,0 +1,83 @@
+"""``unrolled doctor``: what is installed, which path is fast, and what is missing."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import importlib.util
+import os
+import platform
+import sys
+from pathlib import Path
+from typing import Any
+
+from unrolled.cli.output import emit
+
+__all__ = ["doctor"]
+
+_CORE = ("torch", "numpy", "safetensors", "pyarrow", "tokenizers", "pydantic", "cyclopts", "rich", "PyYAML")
+_EXTRAS = {"demo": ("music21", "the folk tunes of unrolled demo"), "tensorboard": ("tensorboard", "unrolled fit --tensorboard")}
+
+
+def doctor(*, json: bool = False, quiet: bool = False) -> None:
+    """Say what is installed, which path is fast here, and what is missing, with the line that installs it.
+
+    Args:
+        json: Print one JSON object.
+        quiet: Say nothing on stderr.
+    """
+    found = {**_machine(), **_packages(), "writable": os.access(Path.cwd(), os.W_OK)}
+    if json:
+        emit(found)
+        return
+    print(f"python    {found['python']} on {found['system']}")
+    print(f"cpu       {found['cpu']}, {found['cores']} cores, torch uses {found['threads']} threads")
+    print(f"gpu       {found['gpu'] or 'none that torch sees; everything runs on the CPU'}")
+    print(f"fast      {found['fast']}")
+    print("packages  " + ", ".join(f"{name} {version or 'MISSING'}" for name, version in found["packages"].items()))
+    for extra, about in found["extras"].items():
+        state = "installed" if about["installed"] else f"missing: {about['install']}"
+        print(f"extra     [{extra}] for {about['for']}: {state}")
+    print(f"folder    {Path.cwd()} can{'' if found['writable'] else 'not'} be written to; runs go to {Path('runs')}/")
+
+
+def _machine() -> dict[str, Any]:
+    import torch
+
+    gpu = torch.cuda.get_device_name(0) if torch.cuda.is_available() else None
+    return {
+        "python": platform.python_version(),
+        "system": platform.platform(terse=True),
+        "cpu": torch.backends.cpu.get_cpu_capability(),
+        "cores": os.cpu_count(),
+        "threads": torch.get_num_threads(),
+        "gpu": gpu,
+        "fast": _fast_path(),
+    }
+
+
+def _fast_path() -> str:
+    import torch
+
+    known = [name for name in ("rnn_tanh", "rnn_relu", "gru", "lstm") if hasattr(torch._VF, name)]
+    if not known:
+        return "none: this torch has no torch._VF, so that time runs step by step"
+    return f"{', '.join(known)} run through torch._VF, all of time in one call; other cells step by step"
+
+
+def _packages() -> dict[str, Any]:
+    extras = {
+        extra: {
+            "installed": importlib.util.find_spec(package) is not None,
+            "for": purpose,
+            "install": f"{Path(sys.executable).name} -m pip install 'unrolled[{extra}]'",
+        }
+        for extra, (package, purpose) in _EXTRAS.items()
+    }
+    return {"packages": {name: _version(name) for name in ("unrolled", *_CORE)}, "extras": extras}
+
+
+def _version(name: str) -> str | None:
+    try:
+        return importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return None

@@ -1,0 +1,111 @@
+"""``unrolled fit``: train a model on a file of sequences."""
+
+from __future__ import annotations
+
+import shlex
+from typing import TYPE_CHECKING, Any
+
+from unrolled.cli.flags import DataFlags, ModelFlags, RunFlags, TaskFlags, TrainingFlags, options_of
+from unrolled.cli.output import comparison, emit, note, verdict
+from unrolled.cli.progress import Progress
+from unrolled.cli.settings import read_settings
+from unrolled.errors import UsageError
+
+if TYPE_CHECKING:
+    from unrolled.api import Trained
+
+__all__ = ["fit", "report", "what_next"]
+
+
+def fit(
+    source: str | None = None,
+    /,
+    *,
+    data: DataFlags | None = None,
+    task: TaskFlags | None = None,
+    model: ModelFlags | None = None,
+    training: TrainingFlags | None = None,
+    run: RunFlags | None = None,
+) -> None:
+    """Train a model on a file of sequences; kinds and task are inferred, said, and can be overruled.
+
+    Args:
+        source: A file (csv, tsv, jsonl, parquet, arrow, txt, abc), a folder of texts, or - for stdin. With --resume, the run.
+    """
+    run = run or RunFlags()
+    options = options_of(data or DataFlags(), task or TaskFlags(), model or ModelFlags(), training or TrainingFlags())
+    settings = read_settings(run.config) if run.config else {}
+    settings = {name: value for name, value in settings.items() if value is not None}
+    _refuse_two_budgets(options)
+    if options.keys() & _BUDGETS:  # a budget in a flag takes the place of the file's
+        settings = {name: value for name, value in settings.items() if name not in _BUDGETS}
+    out = run.out
+    if run.resume and out is None:
+        source, out = None, source
+    if source is None and not run.resume:
+        raise UsageError("fit needs a file to learn from: unrolled fit FILE; see: unrolled fit --help")
+    from unrolled import api
+
+    with Progress(quiet=run.quiet) as progress:
+        trained = api.fit(
+            source,
+            out=out,
+            resume=run.resume,
+            overwrite=run.overwrite,
+            tensorboard=run.tensorboard,
+            hooks=(progress.hook,),
+            say=progress.say,
+            **{**settings, **options},
+        )
+    report(trained, as_json=run.json)
+    note(what_next(trained), quiet=run.quiet or run.json)
+
+
+_BUDGETS = {"steps", "epochs", "minutes"}
+
+
+def _refuse_two_budgets(options: dict[str, Any]) -> None:
+    budgets = sorted(options.keys() & _BUDGETS)
+    if len(budgets) > 1:
+        raise UsageError(f"give one budget, not {' and '.join(f'--{name}' for name in budgets)}")
+
+
+def report(trained: Trained, *, as_json: bool) -> None:
+    """Print what training reached, beside the baselines."""
+    if as_json:
+        config = trained.config
+        emit(
+            {
+                "run": str(trained.folder),
+                "task": config.task.name,
+                "model": config.model.name,
+                "metrics": trained.metrics,
+                "baselines": trained.baselines,
+            }
+        )
+        return
+    for split, metrics in trained.metrics.items():
+        baselines = trained.baselines.get(split, {})
+        print(f"\n{trained.folder}, {split}:\n")
+        print(comparison(metrics, baselines))
+        sentence = verdict(metrics, baselines)
+        print(f"\n{sentence}" if sentence else "")
+
+
+def what_next(trained: Trained) -> str:
+    """The commands that a user may want to type now."""
+    run = shlex.quote(str(trained.folder))
+    data = trained.config.data
+    file = data.test or data.valid or data.source
+    held = file if isinstance(file, str) and file in {str(f["path"]) for f in trained.config.files.values()} else data.source
+    held = "FILE" if held in ("memory", "-") else shlex.quote(held)
+    lines = [f"unrolled describe {run}", f"unrolled evaluate {run} {held}"]
+    texts = trained.task.coder.answer.kind == "tokens"
+    if trained.task.name == "next_step" and texts:
+        lines.append(f"unrolled generate {run} --length 300 --temperature 0.8")
+    else:
+        lines.append(f"unrolled predict {run} {held} > answers.csv")
+    stepwise = trained.task.name == "forecast" or data.by or data.order
+    if trained.network.causal and stepwise and held.endswith((".csv", ".jsonl")):
+        lines.append(f"tail -f {held} | unrolled stream {run}")
+    return "\nNext:\n" + "\n".join(f"  {line}" for line in lines)

@@ -1,0 +1,163 @@
+"""The flags of ``fit``, each once: its name, its meaning, its unit and what it is where it is not given.
+
+They are the options of `unrolled.api.fit` under the same names; four are written as one text on a command line
+(``--target a,b``) and are taken apart here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import Annotated, Any, Literal
+
+from cyclopts import Group, Parameter
+
+from unrolled.cli.settings import numbers, split_list, split_pairs
+from unrolled.names import kind_names, model_names, task_names
+
+__all__ = ["DataFlags", "ModelFlags", "RunFlags", "TaskFlags", "TrainingFlags", "options_of"]
+
+
+@Parameter(name="*", group=Group("Data", sort_key=1))
+@dataclass(frozen=True, kw_only=True)
+class DataFlags:
+    """What the file holds, and how it is read, split and encoded."""
+
+    target: str | None = None
+    """The column to answer, or several with commas. Without one, the model learns what comes next."""
+    inputs: str | None = None
+    """Columns to read, with commas. Default: all that are neither target nor ignored."""
+    ignore: str | None = None
+    """Columns to leave out, with commas."""
+    kind: Annotated[
+        tuple[str, ...] | None,
+        Parameter(help=f"column=kind, over what is inferred; may be repeated. Kinds: {', '.join(kind_names())}."),
+    ] = None
+    by: str | None = None
+    """Column that names the sequence, where a row is a single step."""
+    order: str | None = None
+    """Column that orders the steps of a sequence. Default: as they stand."""
+    tokens: Literal["characters", "words", "bpe", "bytes"] | None = None
+    """What a token of a text is. Default: characters for next_step, else words."""
+    vocabulary: int | None = None
+    """The most tokens that words and bpe keep. Default: 20000."""
+    missing: Literal["refuse", "impute"] | None = None
+    """What to do with NaN; empty cells are always filled and flagged. Default: refuse."""
+    text_encoding: str | None = None
+    """How the file's text is written, such as latin-1. Default: utf-8."""
+    documents: Literal["file", "line"] | None = None
+    """What a row of a text file is. Default: file."""
+    valid: str | None = None
+    """A file to validate on, or a share of the data such as 0.1. Default: 0.1."""
+    test: str | None = None
+    """A file to test on once at the end, or a share. Default: none."""
+
+
+@Parameter(name="*", group=Group("Task", sort_key=2))
+@dataclass(frozen=True, kw_only=True)
+class TaskFlags:
+    """What is asked of a sequence."""
+
+    task: Annotated[str | None, Parameter(help=f"One of {', '.join(task_names())}. Default: inferred, and said.")] = None
+    horizon: int | None = None
+    """Steps ahead to forecast."""
+    lookback: int | None = None
+    """Steps of history that a forecast is trained on. Default: three horizons, at least 64."""
+    quantiles: str | None = None
+    """Quantiles to forecast, such as 0.1,0.5,0.9. Default: a point."""
+
+
+@Parameter(name="*", group=Group("Model", sort_key=3))
+@dataclass(frozen=True, kw_only=True)
+class ModelFlags:
+    """The network."""
+
+    model: Annotated[
+        str | None, Parameter(help=f"One of {', '.join(model_names())}. Default: lstm; those with 'bi' cannot stream.")
+    ] = None
+    layers: int | None = None
+    """Layers, one over the other. Default: 1."""
+    hidden: int | None = None
+    """Units of each layer and direction. Default: 128."""
+    embedding: int | None = None
+    """Width of a token's vector; 0 is one-hot. Default: chosen by the vocabulary."""
+    pool: Literal["last", "mean", "max"] | None = None
+    """How many steps become one answer. Default: last."""
+    window: int | None = None
+    """Steps that the window model sees. Default: 16."""
+    dropout: float | None = None
+    """Share of units that a training step drops, 0 to 1. Default: 0."""
+
+
+@Parameter(name="*", group=Group("Training", sort_key=4))
+@dataclass(frozen=True, kw_only=True)
+class TrainingFlags:
+    """The loop. Without --steps, --epochs or --minutes: until validation stops improving, ten minutes at most."""
+
+    steps: int | None = None
+    """Budget in steps."""
+    epochs: float | None = None
+    """Budget in passes over the data."""
+    minutes: float | None = None
+    """Budget in minutes."""
+    batch: int | None = None
+    """Rows in a step. Default: 32."""
+    lr: float | None = None
+    """Highest learning rate. Default: 0.002."""
+    warmup: float | None = None
+    """Share of the budget in which the learning rate rises. Default: 0.02."""
+    weight_decay: float | None = None
+    """AdamW's, of all weights but biases. Default: 0.01."""
+    clip: float | None = None
+    """Largest norm of the gradient. Default: 1."""
+    bptt: int | None = None
+    """k1: steps of a window of truncated backpropagation. Default: 128 where sequences are longer than 2048."""
+    bptt_gradient: int | None = None
+    """k2: steps that a gradient reaches back, a multiple of --bptt. Default: as --bptt."""
+    patience: int | None = None
+    """Validations without a new best before it stops. Default: 5 where there is no budget, else never."""
+    checkpoint_every: str | None = None
+    """Steps, such as 50, or seconds, such as 30s. Default: 60s."""
+    seed: int | None = None
+    """The seed of everything random. Default: 0."""
+    device: Literal["auto", "cpu", "cuda"] | None = None
+    """Where it trains. Default: auto."""
+
+
+@Parameter(name="*", group=Group("Run", sort_key=5))
+@dataclass(frozen=True, kw_only=True)
+class RunFlags:
+    """Where it goes, and how it is told."""
+
+    out: str | None = None
+    """The run directory. Default: the next free runs/<name>-<n>."""
+    resume: bool = False
+    """Go on with a run that was stopped: unrolled fit --resume runs/x"""
+    overwrite: bool = False
+    """Replace the run in --out."""
+    config: str | None = None
+    """A YAML file with any of these options; flags stand over it."""
+    tensorboard: bool = False
+    """Write TensorBoard's files into the run as well."""
+    json: bool = False
+    """Print one JSON object instead of a table."""
+    quiet: bool = False
+    """Say nothing while it runs."""
+
+
+def options_of(*flags: DataFlags | TaskFlags | ModelFlags | TrainingFlags) -> dict[str, Any]:
+    """The options that were given, as `unrolled.api.fit` takes them.
+
+    Raises:
+        UsageError: one that is a list cannot be taken apart.
+    """
+    given = {field.name: getattr(part, field.name) for part in flags for field in fields(part)}
+    options = {name: value for name, value in given.items() if value is not None}
+    return {"kinds" if name == "kind" else name: _taken_apart(name, value) for name, value in options.items()}
+
+
+def _taken_apart(name: str, value: Any) -> Any:
+    if name in ("target", "inputs", "ignore") and isinstance(value, str):
+        return split_list(value)
+    if name == "quantiles" and isinstance(value, str):
+        return numbers(value, "--quantiles")
+    return split_pairs(value, "--kind") if name == "kind" else value

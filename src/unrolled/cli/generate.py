@@ -1,0 +1,69 @@
+"""``unrolled generate``: go on from a prompt."""
+
+from __future__ import annotations
+
+import sys
+
+from unrolled.cli.output import emit, note
+from unrolled.errors import UsageError
+
+__all__ = ["generate"]
+
+
+def generate(
+    run: str,
+    /,
+    *,
+    prompt: str = "",
+    length: int = 1000,
+    temperature: float = 1.0,
+    top_k: int | None = None,
+    top_p: float | None = None,
+    seed: int = 0,
+    stop: str | None = None,
+    count: int = 1,
+    json: bool = False,
+    quiet: bool = False,
+) -> None:
+    """Print the prompt and what the model thinks comes after it, each piece as soon as it is chosen.
+
+    Args:
+        run: The run directory that fit wrote.
+        prompt: The beginning; \\n is written as a line break in your shell. Default: none.
+        length: The most tokens. Default: 1000.
+        temperature: 0 always takes the likeliest, 1 is the model's own chances, at most 10. Default: 1.
+        top_k: Choose among the k likeliest only.
+        top_p: Choose among the likeliest that together reach this probability only.
+        seed: The same seed gives the same text. Default: 0.
+        stop: End before this text.
+        count: How many texts, the i-th with the seed --seed + i. Default: 1.
+        json: Print one JSON object at the end.
+        quiet: Say nothing on stderr.
+    """
+    if count < 1:
+        raise UsageError(f"--count {count}: must be at least 1")
+    if length < 0:
+        raise UsageError(f"--length {length}: must be 0 or more")
+    from unrolled import api
+
+    trained = api.load(run)
+    unseen = trained.unseen(prompt)
+    if unseen:
+        listed = ", ".join(repr(token) for token in unseen[:10])
+        note(f"warning: the model never saw {listed} in training, and reads it as <unknown>", quiet=quiet)
+    texts = []
+    for number in range(count):
+        pieces = trained.generate(
+            prompt, length=length, temperature=temperature, top_k=top_k, top_p=top_p, seed=seed + number, stop=stop
+        )
+        if json:
+            texts.append(prompt + "".join(pieces))
+            continue
+        sys.stdout.write("\n" * bool(number) + prompt)
+        for piece in pieces:
+            sys.stdout.write(piece)
+            sys.stdout.flush()
+        sys.stdout.write("\n")
+        sys.stdout.flush()
+    if json:
+        emit({"run": run, "prompt": prompt, "texts": texts})

@@ -1,0 +1,136 @@
+"""The way in: finds the verb, runs it, and turns whatever goes wrong into one sentence and an exit code.
+
+A verb is a function in the file of its name; it prints its results on stdout, returns nothing (or an exit code), and
+raises what it cannot do.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import os
+import signal
+import sys
+import traceback
+from collections.abc import Iterator, Sequence
+from typing import Any, NoReturn
+
+from cyclopts import App, CycloptsError, Parameter
+
+from unrolled.cli.output import emit
+from unrolled.errors import Interrupted, SpaceError, UnrolledError, UsageError
+from unrolled.files import space_errors
+
+__all__ = ["main"]
+
+_TRACEBACK = "UNROLLED_TRACEBACK"
+_VERBS = {
+    "fit": "Train a model on a file of sequences.",
+    "evaluate": "Measure a trained model on a file that holds the target.",
+    "predict": "Answer each row of a file.",
+    "generate": "Go on from a prompt, as the model thinks it goes on.",
+    "stream": "Answer one line of standard input at a time, live.",
+    "describe": "Show what a model is made of, what a step costs, and how it is unrolled.",
+    "demo": "Train on folk tunes for two minutes, and write three new ones.",
+    "doctor": "Say what is installed, which path is fast, and what is missing.",
+}
+_HELP = "Deep sequence modelling: a recurrent or attention model for any sequences, from a file to a live answer."
+_EPILOGUE = """\
+Results go to stdout, progress and notes to stderr; --json prints one object, errors included. Exit codes: 0 ok, 1 failure,
+2 usage, 3 bad data, 4 bad or missing model, 5 out of space or memory, 130 and 143 stopped by a signal (after saving)."""
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """Run the command line ``words`` (by default the process's own) and return its exit code."""
+    words = list(sys.argv[1:] if words is None else words)
+    try:
+        with _sigterm_raises():
+            code = _app()(words)
+            sys.stdout.flush()
+            return int(code or 0)
+    except BrokenPipeError:  # whoever read our output has what it wanted
+        _close_stdout()
+        return 0
+    except BaseException as error:
+        if os.environ.get(_TRACEBACK) == "1":
+            traceback.print_exc()
+        known = _in_our_words(error, words)
+        _tell(known, as_json="--json" in words)
+        return known.exit_code
+
+
+def _app() -> App:
+    app = App(
+        name="unrolled",
+        help=_HELP,
+        help_epilogue=_EPILOGUE,
+        help_format="plaintext",
+        version=lambda: str(importlib.import_module("unrolled").__version__),
+        default_parameter=Parameter(negative=(), show_default=False),
+        print_error=False,
+        exit_on_error=False,
+        result_action="return_value",
+    )
+    for order, (verb, summary) in enumerate(_VERBS.items()):
+        app.command(f"unrolled.cli.{verb}:{verb}", name=verb, help=summary, sort_key=order)
+    return app
+
+
+def _in_our_words(error: BaseException, words: list[str]) -> UnrolledError:
+    if isinstance(error, UnrolledError):
+        return error
+    if isinstance(error, CycloptsError):
+        text = str(error).strip().rstrip(".")
+        verb = next((word for word in words if word in _VERBS), "")
+        return UsageError(f"{text[:1].lower()}{text[1:]}; see: {' '.join(['unrolled', *[verb] * bool(verb), '--help'])}")
+    if isinstance(error, KeyboardInterrupt):
+        return Interrupted("stopped by SIGINT", signal.SIGINT)
+    if isinstance(error, SystemExit):
+        raise error
+    if isinstance(error, OSError | MemoryError | RuntimeError):
+        try:
+            with space_errors(getattr(error, "filename", None) or "the output"):
+                raise error
+        except (SpaceError, UsageError) as space:
+            return space
+        except (OSError, RuntimeError):
+            pass
+    reason = str(error).strip().split("\n")[0][:300]
+    return UnrolledError(
+        f"something that we did not foresee: {type(error).__name__}: {reason} ({_TRACEBACK}=1 shows where it happened)"
+    )
+
+
+def _tell(error: UnrolledError, *, as_json: bool) -> None:
+    try:
+        if as_json:
+            about: dict[str, Any] = {"type": type(error).__name__, "message": str(error), "exit_code": error.exit_code}
+            emit({"error": about | error.details()})
+        else:
+            print(f"error: {error}", file=sys.stderr, flush=True)
+    except OSError:  # nobody reads, or nothing can be written: the exit code still says it
+        _close_stdout()
+
+
+@contextlib.contextmanager
+def _sigterm_raises() -> Iterator[None]:
+    """While a verb runs, SIGTERM ends it as SIGINT does: by an exception, so that what is open is closed."""
+
+    def stop(number: int, frame: object) -> NoReturn:
+        raise Interrupted("stopped by SIGTERM", number)
+
+    try:
+        before = signal.signal(signal.SIGTERM, stop)
+    except ValueError:  # not in the main thread, where no signal arrives
+        yield
+        return
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _close_stdout() -> None:
+    # Python flushes stdout once more as it ends; into nothing, so that it does not complain.
+    with contextlib.suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,0 +1,77 @@
+"""What a verb prints: results on stdout, as a table or as one JSON object with a version; notes on stderr."""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+__all__ = ["SCHEMA", "comparison", "emit", "is_better", "note", "table", "verdict"]
+
+SCHEMA = 1
+_HIGHER = ("accuracy", "_f1", "r2")  # the metrics of which more is better; of all others less is
+
+
+def emit(values: dict[str, Any]) -> None:
+    """Print ``values`` as one JSON object, the schema's version first."""
+    print(json.dumps({"schema": SCHEMA, **values}, ensure_ascii=False, default=str), flush=True)
+
+
+def note(text: str, *, quiet: bool = False) -> None:
+    """Say something on stderr, unless asked to be ``quiet``."""
+    if not quiet:
+        print(text, file=sys.stderr, flush=True)
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Columns of text, the first to the left, the others to the right.
+
+    >>> print(table(["", "mse"], [["model", "0.5"], ["last value", "0.75"]]))
+                 mse
+    model        0.5
+    last value  0.75
+    """
+    widths = [max(len(cell) for cell in column) for column in zip(head, *rows, strict=True)]
+    lines = []
+    for row in (head, *rows):
+        first, *rest = row
+        numbers = (cell.rjust(width) for cell, width in zip(rest, widths[1:], strict=True))
+        lines.append("  ".join([first.ljust(widths[0]), *numbers]).rstrip())
+    return "\n".join(lines)
+
+
+def is_better(metric: str, value: float, other: float) -> bool:
+    """True if ``value`` is better than ``other``; NaN is never better.
+
+    >>> is_better("accuracy", 0.9, 0.8), is_better("mse_scaled", 0.9, 0.8)
+    (True, False)
+    """
+    return value > other if metric.endswith(_HIGHER) else value < other
+
+
+def comparison(metrics: dict[str, float], baselines: dict[str, dict[str, float]]) -> str:
+    """The model's metrics in a table, and beneath them the baselines', the best first."""
+    watch = next(iter(metrics), "")
+    worst = -math.inf if watch.endswith(_HIGHER) else math.inf
+    sign = -1 if watch.endswith(_HIGHER) else 1
+    ordered = sorted(baselines.items(), key=lambda item: sign * item[1].get(watch, worst))
+    rows = [("this model", metrics), *ordered]
+    return table(["", *metrics], [[name, *(_number(values.get(m)) for m in metrics)] for name, values in rows])
+
+
+def verdict(metrics: dict[str, float], baselines: dict[str, dict[str, float]]) -> str:
+    """A plain sentence: whether a baseline is as good as the model, and in which metric."""
+    for metric, value in metrics.items():
+        for name, values in baselines.items():
+            if metric in values and not is_better(metric, value, values[metric]):
+                return (
+                    f"The baseline '{name}' is as good or better in {metric} ({_number(values[metric])} against "
+                    f"{_number(value)}): this model is not worth its cost yet; give it more time, data or --hidden."
+                )
+    return "The model is better than every baseline." if baselines else ""
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:.4g}"

@@ -1,0 +1,100 @@
+"""How far training is: a live bar on a terminal, elsewhere a line every ten seconds."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import time
+from types import TracebackType
+from typing import Any
+
+from unrolled.cli.output import note
+
+__all__ = ["Progress"]
+
+_EVERY = 10.0  # seconds between two lines
+_REFRESH = 4  # times a second that the bar is drawn
+
+
+class Progress:
+    """Tells of a run on stderr: ``say`` a line, ``hook`` into training.
+
+    Args:
+        quiet: say nothing at all.
+    """
+
+    def __init__(self, *, quiet: bool) -> None:
+        self._quiet, self._live = quiet, sys.stderr.isatty() and not quiet
+        self._bar: Any = None
+        self._parts: dict[str, str] = {}
+        self._said = time.monotonic()
+        self._warnings = _Warnings(self)
+
+    def __enter__(self) -> Progress:
+        logging.getLogger("unrolled").addHandler(self._warnings)
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        logging.getLogger("unrolled").removeHandler(self._warnings)
+        self._stop()
+
+    def say(self, line: str) -> None:
+        """One line, above the bar if there is one."""
+        if self._bar is not None:
+            self._bar.console.print(line, markup=False, highlight=False, soft_wrap=True)
+        else:
+            note(line, quiet=self._quiet)
+
+    def hook(self, event: dict[str, Any]) -> None:
+        """Take an event of training."""
+        if event["kind"] == "step":
+            self._parts["loss"] = f"loss {event['loss']:.4g}"
+        elif event["kind"] == "valid":
+            metric, value = next((name, v) for name, v in event.items() if name not in _POSITION)
+            self._parts["valid"] = f"valid {metric} {value:.4g}"
+        elif event["kind"] == "skipped":
+            self.say(f"step {event['step']}: skipped, its loss or gradient is not finite")
+        else:  # training is over, and the splits are judged
+            self._stop()
+            return
+        if self._live:
+            self._draw(event)
+        elif event["kind"] == "valid" or time.monotonic() - self._said >= _EVERY:
+            self._said = time.monotonic()
+            self.say(f"{self._share(event)}step {event['step']}, {event['seconds']:.0f} s: {', '.join(self._parts.values())}")
+
+    def _share(self, event: dict[str, Any]) -> str:
+        return "" if event["progress"] is None else f"{min(event['progress'], 1):.0%} "
+
+    def _draw(self, event: dict[str, Any]) -> None:
+        if self._bar is None:
+            from rich.console import Console
+            from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+            columns = (BarColumn(), TaskProgressColumn(), TimeElapsedColumn(), TimeRemainingColumn(), TextColumn("{task.description}"))
+            self._bar = Progress(*columns, console=Console(stderr=True), refresh_per_second=_REFRESH, transient=True)
+            self._bar.add_task("", total=1.0)
+            self._bar.start()
+        (task,) = self._bar.task_ids
+        share = event["progress"]
+        done = {} if share is None else {"completed": min(share, 1.0)}
+        self._bar.update(task, description=", ".join([f"step {event['step']}", *self._parts.values()]), **done)
+
+    def _stop(self) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+            self._bar = None
+
+
+_POSITION = ("kind", "step", "epoch", "seconds", "progress")
+
+
+class _Warnings(logging.Handler):
+    """What the library warns of is said like any other line."""
+
+    def __init__(self, progress: Progress) -> None:
+        super().__init__(logging.WARNING)
+        self._progress = progress
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._progress.say(f"warning: {record.getMessage()}")

@@ -1,0 +1,78 @@
+"""``--config file.yaml``: the options of a run in a file, read as data and nothing else."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from unrolled.errors import UsageError
+
+__all__ = ["numbers", "read_settings", "split_list", "split_pairs"]
+
+_LARGEST = 1 << 20  # bytes; a file of options has a few hundred
+
+
+def read_settings(path: str) -> dict[str, Any]:
+    """The options in a YAML file, by name; a dash in a name is an underscore.
+
+    Raises:
+        UsageError: there is no such file, it is not a YAML mapping, it is too large, or it holds an alias, with which
+            a few lines unfold to gigabytes.
+    """
+    import yaml
+
+    try:
+        with Path(path).open("rb") as file:
+            data = file.read(_LARGEST + 1)
+    except OSError as error:
+        raise UsageError(f"--config {path}: cannot be read: {error.strerror}") from None
+    if len(data) > _LARGEST:
+        raise UsageError(f"--config {path}: has more than {_LARGEST} bytes, which no file of options needs")
+    try:
+        if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(data, Loader=yaml.SafeLoader)):
+            raise UsageError(f"--config {path}: holds an alias (*name): write the value out")
+        values = yaml.safe_load(data)
+    except (yaml.YAMLError, RecursionError, ValueError) as error:
+        if isinstance(error, UsageError):
+            raise
+        mark = getattr(error, "problem_mark", None)
+        line = f", line {mark.line + 1}" if mark else ""
+        raise UsageError(f"--config {path}{line}: is not YAML: {getattr(error, 'problem', None) or 'cannot be read'}") from None
+    if values is None:
+        return {}
+    if not isinstance(values, dict) or not all(isinstance(name, str) for name in values):
+        raise UsageError(f"--config {path}: expected lines such as 'hidden: 256'")
+    return {name.replace("-", "_"): value for name, value in values.items()}
+
+
+def split_list(text: str) -> list[str]:
+    """``a,b`` as a list; blanks around a name are dropped.
+
+    >>> split_list("load, price")
+    ['load', 'price']
+    """
+    return [part.strip() for part in text.split(",") if part.strip()]
+
+
+def split_pairs(pairs: tuple[str, ...], flag: str) -> dict[str, str]:
+    """``("a=b", "c=d")`` as a dict; a name may hold ``=``, a value may not.
+
+    Raises:
+        UsageError: one has no ``=``.
+    """
+    for pair in pairs:
+        if "=" not in pair[1:]:
+            raise UsageError(f"{flag} {pair}: expected column=kind, such as age=number")
+    return dict((name, value) for name, _, value in (pair.rpartition("=") for pair in pairs))
+
+
+def numbers(text: str, flag: str) -> list[float]:
+    """``0.1,0.5`` as numbers.
+
+    Raises:
+        UsageError: one is not a number.
+    """
+    try:
+        return [float(part) for part in split_list(text)]
+    except ValueError:
+        raise UsageError(f"{flag} {text}: expected numbers with commas between them, such as 0.1,0.5,0.9") from None

@@ -1,0 +1,97 @@
+"""Tables out: as CSV (a list is JSON text in its cell), JSON Lines, Parquet, or one JSON object."""
+
+from __future__ import annotations
+
+import io
+import json
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO, Literal
+
+from unrolled.cli.output import SCHEMA
+from unrolled.errors import UsageError
+from unrolled.files import write_file
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+__all__ = ["FORMATS", "Format", "format_of", "write_table"]
+
+Format = Literal["csv", "tsv", "jsonl", "parquet", "json"]
+FORMATS = ("csv", "tsv", "jsonl", "parquet")
+_JSON_LINES = (".jsonl", ".ndjson", ".jsonl.gz", ".ndjson.gz")
+_BINARY = (".parquet", ".arrow", ".feather", ".ipc")
+
+
+def format_of(file: str, stdin: io.BufferedReader | None = None) -> Format:
+    """The format in which answers to ``file`` are written; of ``stdin``, by what its first line looks like."""
+    name = file.lower()
+    if stdin is not None:
+        begin = stdin.peek(4096) if hasattr(stdin, "peek") else b""
+        return "jsonl" if begin.lstrip().startswith(b"{") else "csv"
+    if name.endswith(_JSON_LINES):
+        return "jsonl"
+    if name.endswith((".tsv", ".tsv.gz")):
+        return "tsv"
+    return "parquet" if name.endswith(_BINARY) else "csv"
+
+
+def write_table(table: pa.Table, form: Format, out: Path | BinaryIO) -> None:
+    """Write ``table`` to a stream piece by piece, or to a file all or nothing.
+
+    Raises:
+        UsageError: the file's name ends in no format that we write.
+        SpaceError: it does not fit; what was there still is.
+    """
+    if isinstance(out, Path):
+        if out.suffix.lower().removeprefix(".") not in FORMATS:
+            raise UsageError(f"--out {out}: its name must end in one of .{', .'.join(FORMATS)}")
+        memory = io.BytesIO()
+        _write(table, form, memory)
+        write_file(out, memory.getvalue())
+        return
+    _write(table, form, out)
+    out.flush()
+
+
+def _write(table: pa.Table, form: Format, out: BinaryIO) -> None:
+    if form == "parquet":
+        import pyarrow.parquet as pq
+
+        pq.write_table(table, out)
+    elif form == "jsonl":
+        for batch in table.to_batches():
+            out.writelines(_json(row) + b"\n" for row in batch.to_pylist())
+    elif form == "json":
+        out.write(_json({"schema": SCHEMA, "rows": table.to_pylist()}) + b"\n")
+    else:
+        from pyarrow import csv
+
+        delimiter = "\t" if form == "tsv" else ","
+        csv.write_csv(_flat(table), out, csv.WriteOptions(delimiter=delimiter, quoting_style="needed"))
+
+
+def _flat(table: pa.Table) -> pa.Table:
+    """The table with its lists as JSON texts."""
+    import pyarrow as pa
+
+    for index, field in enumerate(table.schema):
+        if pa.types.is_nested(field.type):
+            cells = [None if cell is None else _json(cell).decode() for cell in table.column(index).to_pylist()]
+            table = table.set_column(index, field.name, pa.array(cells, pa.large_string()))
+    return table
+
+
+def _json(value: Any) -> bytes:
+    try:
+        return json.dumps(value, ensure_ascii=False, default=str, allow_nan=False).encode()
+    except ValueError:  # JSON has no NaN
+        return json.dumps(_without_nan(value), ensure_ascii=False, default=str).encode()
+
+
+def _without_nan(value: Any) -> Any:
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, list):
+        return [_without_nan(part) for part in value]
+    return {name: _without_nan(part) for name, part in value.items()} if isinstance(value, dict) else value

@@ -1,0 +1,149 @@
+"""Anything a user may name as data → `Sequences`."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections import Counter
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from unrolled.config import DataConfig
+from unrolled.data.folder import files_in
+from unrolled.data.mapped import map_stream
+from unrolled.data.memory import to_table
+from unrolled.data.sequences import Sequences, infer_kinds, unusable
+from unrolled.data.steps import group_steps
+from unrolled.errors import DataError, did_you_mean
+from unrolled.registry import Registry
+
+__all__ = ["READERS", "Reader", "read", "suffixes"]
+
+READERS = Registry("data/readers", "reader")
+Reader = Callable[[Path, DataConfig], pa.Table]
+
+_SMALL = 64 << 20  # bytes up to which the tables of a folder's files are copied into one piece
+
+
+def read(
+    source: Any, config: DataConfig | None = None, steps: bool = False, timed: Mapping[str, bool] | None = None
+) -> Sequences:
+    """The sequences in ``source``, with the kind of each column.
+
+    Args:
+        source: a file, a folder, ``-`` for standard input, or anything that `unrolled.data.memory.to_table` takes.
+        config: how to read it; ``source`` in it is not looked at.
+        steps: whether a row is a step even without ``config.by`` and ``config.order``; all are one sequence then.
+        timed: for a model's later data, see `unrolled.data.steps.group_steps`.
+
+    Raises:
+        DataError: it is missing, empty, damaged, of no known format, or not as ``config`` says.
+        UsageError: ``source`` is nothing that can be read, or ``config`` names an unknown kind or text encoding.
+
+    Example:
+        >>> read({"load": [[1.5, 2.0], [3.5]], "works": [True, False]}).kinds
+        {'load': 'number', 'works': 'category'}
+    """
+    config = config or DataConfig()
+    table, origin, remarks = _table(source, config)
+    _check(table, origin)
+    dropped = {}
+    for name in config.ignore:
+        if name not in table.column_names:
+            hint = did_you_mean(name, table.column_names).strip()
+            raise DataError("there is no such column to ignore", file=origin, column=name, hint=hint)
+        dropped[name] = "is ignored, as asked"
+    if config.by or config.order or steps:
+        table = group_steps(table, config.by, config.order, origin, timed)
+        dropped |= {config.by: "names the sequence"} if config.by else {}
+        dropped |= {config.order: "orders the steps"} if config.order else {}
+    used = table.select([name for name in table.column_names if name not in dropped])
+    kinds = infer_kinds(used, {n: kind for n, kind in config.kinds.items() if n not in dropped}, origin)
+    dropped |= {name: str(unusable(used.column(name))) for name in used.column_names if name not in kinds}
+    if not kinds:
+        reasons = "; ".join(f"{name!r} {why}" for name, why in dropped.items())
+        raise DataError(f"no column is left to learn from: {reasons}", file=origin)
+    return Sequences(table, kinds, origin, dropped=dropped, remarks=remarks)
+
+
+def suffixes() -> dict[str, str]:
+    """File suffix -> the reader of such files; imports the readers, which import no torch."""
+    return {suffix: name for name, module in _modules().items() for suffix in module.SUFFIXES}
+
+
+def _modules() -> dict[str, Any]:
+    return {name: sys.modules[READERS.get(name).__module__] for name in READERS.names()}
+
+
+def _table(source: Any, config: DataConfig) -> tuple[pa.Table, str, tuple[str, ...]]:
+    if isinstance(source, str | os.PathLike):
+        if source == "-":
+            return _standard_input(config), "standard input", ()
+        path = Path(source)
+        if path.is_dir():
+            return _folder(path, config)
+        return _reader(path)(path, config), str(path), ()
+    return to_table(source), "memory", ()
+
+
+def _standard_input(config: DataConfig) -> pa.Table:
+    from unrolled.data.readers.table import read_written
+
+    return read_written(map_stream(sys.stdin.buffer, "standard input"), "standard input", config)
+
+
+def _reader(path: Path) -> Reader:
+    name = _reader_name(path)
+    if name is None:
+        if not os.path.lexists(path):
+            raise DataError("there is no such file or folder", file=str(path))
+        known = ", ".join(sorted(suffixes()))
+        raise DataError(f"has no suffix that tells its format; known are {known}", file=str(path))
+    return READERS.get(name)  # type: ignore[no-any-return]
+
+
+def _reader_name(path: Path) -> str | None:
+    name = path.name.lower()
+    fitting = [(len(suffix), reader) for suffix, reader in suffixes().items() if name.endswith(suffix)]
+    return max(fitting)[1] if fitting else None
+
+
+def _folder(folder: Path, config: DataConfig) -> tuple[pa.Table, str, tuple[str, ...]]:
+    files = files_in(folder)
+    readers = [_reader_name(file) for file in files]
+    counts = Counter(name for name in readers if name is not None)
+    if not counts:
+        known = ", ".join(sorted(suffixes()))
+        raise DataError(f"is a folder in which no file has a known suffix; known are {known}", file=str(folder))
+    chosen = max(sorted(counts), key=lambda name: counts[name])
+    read_one: Reader = READERS.get(chosen)
+    named = [file for file, name in zip(files, readers, strict=True) if name == chosen]
+    tables = [read_one(file, config) for file in named]
+    for file, table in zip(named, tables, strict=True):
+        if table.column_names != tables[0].column_names:
+            differing = sorted(set(table.column_names) ^ set(tables[0].column_names)) or ["their order"]
+            raise DataError(f"has other columns than {named[0].name}: {', '.join(differing)}", file=str(file))
+    try:
+        table = pa.concat_tables(tables, promote_options="permissive")
+    except pa.ArrowException as error:
+        raise DataError(f"its files hold columns of different types: {error}", file=str(folder)) from None
+    left = len(files) - len(named)
+    remarks = (f"{len(named)} files are read as {chosen}, {left} others are not",) if left else ()
+    return (table.combine_chunks() if table.nbytes < _SMALL else table), str(folder), remarks
+
+
+def _check(table: pa.Table, origin: str) -> None:
+    seen = set()
+    for name in table.column_names:
+        if name in seen:
+            raise DataError("is there twice", file=origin, column=name, hint="rename one of them")
+        seen.add(name)
+    if not table.num_rows or not seen:
+        raise DataError("holds no row" if seen else "holds no column", file=origin)
+    try:
+        table.validate(full=True)
+    except pa.ArrowInvalid as error:
+        raise DataError(f"is damaged: {error}", file=origin) from None

@@ -1,0 +1,241 @@
+"""Splits: by whole sequence, or by time within each sequence."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from unrolled.data.encoded import has_time
+from unrolled.data.sequences import Sequences
+from unrolled.data.steps import codes
+from unrolled.errors import DataError, UsageError
+
+__all__ = ["hold_out", "hold_out_end", "without_history"]
+
+_LARGE_TEXT = 1 << 16  # bytes from which a text is worth a chunk of its own, so that it need not be copied
+
+
+def hold_out(
+    sequences: Sequences, fraction: float, seed: int, labels: str | None = None
+) -> tuple[Sequences, Sequences]:
+    """(train, rest): ``rest`` is a random ``fraction`` of the whole sequences, both in their old order.
+
+    The choice depends on ``seed``, the number of rows and, with ``labels``, that column alone.
+
+    Args:
+        sequences: at least two.
+        fraction: in (0, 1); at least one sequence goes to each side.
+        seed: which choice.
+        labels: a column without a time axis whose values both sides hold in the same shares.
+
+    Raises:
+        DataError: there are fewer than two sequences.
+        UsageError: ``fraction`` is not in (0, 1).
+
+    Example:
+        >>> train, rest = hold_out(Sequences(pa.table({"x": range(10)}), {"x": "number"}), 0.2, seed=0)
+        >>> len(train), len(rest)
+        (8, 2)
+    """
+    _check_fraction(fraction)
+    rows = len(sequences)
+    if rows < 2:
+        message = f"{rows} sequence cannot be split into training and held-out ones"
+        raise DataError(message, file=sequences.origin, hint="give more data, or --valid with a file")
+    order = np.random.default_rng(seed).permutation(rows)
+    if labels is not None:
+        order = order[_interleaved(_label_codes(sequences, labels)[order])]
+    rest = np.zeros(rows, bool)
+    rest[order[: min(rows - 1, max(1, round(rows * fraction)))]] = True
+    return sequences.take(np.flatnonzero(~rest)), sequences.take(np.flatnonzero(rest))
+
+
+def hold_out_end(sequences: Sequences, fraction: float) -> tuple[Sequences, Sequences]:
+    """(train, rest): ``rest`` is the last ``fraction`` of each sequence in time.
+
+    Lists: ``train`` has the steps before the border; ``rest`` has the whole list, with ``first`` at the border, so that
+    a model may read the history and no target lies in it. A row with a single step is all history. Texts (of kind
+    tokens, where no column is a list): both have their part alone, and the fraction is one of bytes, cut between two
+    characters. Columns without time are in both.
+
+    Args:
+        sequences: a row with one step is left whole to ``train``.
+        fraction: in (0, 1).
+
+    Raises:
+        DataError: the lists of a row differ in length, or no sequence has two steps.
+        UsageError: ``fraction`` is not in (0, 1).
+
+    Example:
+        >>> train, rest = hold_out_end(Sequences(pa.table({"x": [[1, 2, 3, 4]]}), {"x": "number"}), 0.25)
+        >>> train.table.to_pydict(), rest.table.to_pydict(), rest.first
+        ({'x': [[1, 2, 3]]}, {'x': [[1, 2, 3, 4]]}, array([3]))
+    """
+    _check_fraction(fraction)
+    if any(has_time(sequences.column(name).type) for name in sequences.kinds):
+        return _split_lists(sequences, fraction)
+    texts = [name for name, kind in sequences.kinds.items() if kind == "tokens"]
+    if not texts:
+        raise DataError("has no column with time, so it cannot be split by time", file=sequences.origin)
+    return _split_texts(sequences, texts, fraction)
+
+
+def without_history(sequences: Sequences) -> Sequences:
+    """The steps from ``first`` on alone, for a task that needs no history from the split before.
+
+    Example:
+        >>> _, rest = hold_out_end(Sequences(pa.table({"x": [[1, 2, 3, 4]]}), {"x": "number"}), 0.5)
+        >>> without_history(rest).table.to_pydict()
+        {'x': [[3, 4]]}
+    """
+    if sequences.first is None:
+        return sequences
+    table, steps = sequences.table, _steps(sequences)
+    for index, name in enumerate(table.column_names):
+        if has_time(table.column(name).type) and np.array_equal(_lengths(table.column(name)), steps):
+            table = table.set_column(index, table.field(index), _tails(table.column(name), sequences.first))
+    return replace(sequences, table=table, first=None)
+
+
+def _steps(sequences: Sequences) -> np.ndarray:
+    return next(_lengths(c) for c in map(sequences.column, sequences.kinds) if has_time(c.type))
+
+
+def _check_fraction(fraction: float) -> None:
+    if not 0 < fraction < 1:
+        raise UsageError(f"the share to hold out must lie between 0 and 1, not at {fraction}")
+
+
+def _label_codes(sequences: Sequences, name: str) -> np.ndarray:
+    column = sequences.column(name)
+    if pa.types.is_nested(column.type):
+        message = f"holds {column.type}: only a column with one value a row can have equal shares"
+        raise DataError(message, file=sequences.origin, column=name)
+    return codes(column)
+
+
+def _interleaved(labels: np.ndarray) -> np.ndarray:
+    """An order in which every beginning holds each label in about its share of the whole."""
+    by_label = np.argsort(labels, kind="stable")
+    counts = np.bincount(labels)
+    starts = np.cumsum(counts) - counts
+    rank = np.empty(len(labels), np.int64)
+    rank[by_label] = np.arange(len(labels)) - starts[labels[by_label]]
+    return np.argsort((rank + 0.5) / counts[labels], kind="stable")
+
+
+def _split_lists(sequences: Sequences, fraction: float) -> tuple[Sequences, Sequences]:
+    timed = [name for name in sequences.table.column_names if has_time(sequences.table.column(name).type)]
+    used = [name for name in timed if name in sequences.kinds]
+    steps = _lengths(sequences.table.column(used[0]))
+    for name in used[1:]:
+        differs = np.flatnonzero(_lengths(sequences.table.column(name)) != steps)
+        if len(differs):
+            place = sequences.where(name)
+            message = f"differs in length from {used[0]!r}, so its row cannot be split by time"
+            raise DataError(message, file=place.file, row=place.row(int(differs[0])), column=name)
+    open_from = np.zeros(len(steps), np.int64) if sequences.first is None else sequences.first
+    border = steps - np.maximum(1, np.round((steps - open_from) * fraction).astype(np.int64))
+    border = np.where(steps - open_from > 1, border, steps)
+    if (border == steps).all():
+        raise DataError("no sequence has two steps, so none can be split by time", file=sequences.origin)
+    table = sequences.table
+    for name in timed:
+        index = table.column_names.index(name)
+        column = table.column(name)
+        if name in used or np.array_equal(_lengths(column), steps):
+            table = table.set_column(index, table.field(index), _heads(column, border))
+    return replace(sequences, table=table), replace(sequences, first=border)
+
+
+def _lengths(column: pa.ChunkedArray) -> np.ndarray:
+    lengths: np.ndarray = pc.fill_null(pc.list_value_length(column), 0).to_numpy()
+    return lengths.astype(np.int64)
+
+
+def _heads(column: pa.ChunkedArray, stops: np.ndarray) -> pa.Array:
+    """The first ``stops[r]`` elements of each list; a null list becomes an empty one."""
+    lengths = _lengths(column)
+    flat = pc.list_flatten(column)
+    if len(stops) == 1:
+        kept = flat.slice(0, int(stops[0]))
+    else:
+        places = np.arange(len(flat)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+        kept = flat.filter(pa.array(places < np.repeat(stops, lengths)))
+    values = kept.combine_chunks() if kept.num_chunks != 1 else kept.chunk(0)
+    offsets = np.concatenate([[0], np.cumsum(stops)])
+    if pa.types.is_list(column.type):
+        return pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), values, type=column.type)
+    kind = pa.large_list(column.type.value_type)
+    return pa.LargeListArray.from_arrays(pa.array(offsets, pa.int64()), values, type=kind)
+
+
+def _split_texts(sequences: Sequences, names: list[str], fraction: float) -> tuple[Sequences, Sequences]:
+    train, rest = sequences.table, sequences.table
+    for name in names:
+        index = sequences.table.column_names.index(name)
+        head, tail = _cut_texts(sequences.table.column(name), fraction)
+        train, rest = train.set_column(index, name, head), rest.set_column(index, name, tail)
+    if not any(pc.any(pc.greater(pc.binary_length(train.column(name)), 0)).as_py() for name in names):
+        raise DataError("no text has two characters, so none can be split by time", file=sequences.origin)
+    return replace(sequences, table=train), replace(sequences, table=rest)
+
+
+def _tails(column: pa.ChunkedArray, starts: np.ndarray) -> pa.Array:
+    """The elements of each list from ``starts[r]`` on."""
+    lengths = _lengths(column)
+    places = np.arange(int(lengths.sum())) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+    kept = pc.list_flatten(column).filter(pa.array(places >= np.repeat(starts, lengths))).combine_chunks()
+    offsets = pa.array(np.concatenate([[0], np.cumsum(np.maximum(lengths - starts, 0))]), pa.int64())
+    return pa.LargeListArray.from_arrays(offsets, kept)
+
+
+def _cut_texts(column: pa.ChunkedArray, fraction: float) -> tuple[pa.ChunkedArray, pa.ChunkedArray]:
+    heads, tails = [], []
+    for chunk in filter(len, column.chunks):
+        texts = pc.fill_null(chunk.cast(pa.large_string()), "")
+        starts, stops, data = _spans(texts)
+        cuts = _borders(starts, stops, data, fraction)
+        if stops[-1] - starts[0] >= _LARGE_TEXT * len(texts):
+            heads += [_view(texts, start, cut) for start, cut in zip(starts, cuts, strict=True)]
+            tails += [_view(texts, cut, stop) for cut, stop in zip(cuts, stops, strict=True)]
+        else:
+            place = np.arange(int(starts[0]), int(stops[-1]))
+            head = place < np.repeat(cuts, stops - starts)
+            heads.append(_gathered(data[starts[0] : stops[-1]][head], cuts - starts))
+            tails.append(_gathered(data[starts[0] : stops[-1]][~head], stops - cuts))
+    return pa.chunked_array(heads, pa.large_string()), pa.chunked_array(tails, pa.large_string())
+
+
+def _spans(texts: pa.Array) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Where each text begins and ends in the bytes behind the array."""
+    _, offsets, data = texts.buffers()
+    spans = np.frombuffer(offsets, np.int64)[texts.offset : texts.offset + len(texts) + 1]
+    return (
+        spans[:-1],
+        spans[1:],
+        np.frombuffer(data, np.uint8) if data is not None and data.size else np.zeros(0, np.uint8),
+    )
+
+
+def _borders(starts: np.ndarray, stops: np.ndarray, data: np.ndarray, fraction: float) -> np.ndarray:
+    cuts = stops - np.maximum(1, np.round((stops - starts) * fraction).astype(np.int64))
+    cuts = np.where(stops - starts > 1, cuts, stops)
+    for _ in range(3):  # a character has at most three bytes after its first, each 10xxxxxx
+        inside = (cuts > starts) & (cuts < stops)
+        inside[inside] = (data[cuts[inside]] & 0xC0) == 0x80
+        cuts = cuts - inside
+    return cuts
+
+
+def _view(texts: pa.Array, start: int, stop: int) -> pa.Array:
+    offsets = pa.py_buffer(np.array([start, stop], np.int64))
+    return pa.LargeStringArray.from_buffers(1, offsets, texts.buffers()[2])
+
+
+def _gathered(data: np.ndarray, lengths: np.ndarray) -> pa.Array:
+    offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+    return pa.LargeStringArray.from_buffers(len(lengths), pa.py_buffer(offsets), pa.py_buffer(data))

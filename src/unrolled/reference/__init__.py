@@ -1,0 +1,1 @@
+"""The textbook in NumPy: every cell's equations, and backpropagation through time by hand. Start with ``rnn.py``."""

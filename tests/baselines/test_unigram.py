@@ -1,0 +1,46 @@
+"""The frequencies of tokens."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from unrolled.baselines.unigram import Unigram
+from unrolled.data.examples import Examples
+from unrolled.metrics import MISSING
+
+Make = Callable[..., Examples]
+
+
+def test_unigram_counts_each_token_once_more(tokens: Make) -> None:
+    baseline = Unigram.fit(tokens([[2, 0, 0, 1], [2]], 4))
+    np.testing.assert_allclose(baseline.probabilities, np.array([3, 2, 1, 1]) / 7)
+    scores = baseline.score(tokens([[0, 0, 3]], 4))
+    assert scores["loss_nats_per_token"] == pytest.approx((math.log(7 / 3) + math.log(7)) / 2)
+    assert scores["bits_per_token"] == pytest.approx(scores["loss_nats_per_token"] / math.log(2))
+    assert scores["accuracy"] == 0.5
+
+
+def test_it_applies_to_the_next_token_alone(tokens: Make, tagged: Make, series: Make) -> None:
+    assert Unigram.applies(tokens([[0, 1]], 2))
+    assert not Unigram.applies(tagged([[0]], [[0]], 1, 1))
+    assert not Unigram.applies(series([np.zeros((4, 1))], 0))
+
+
+def test_steps_before_the_border_are_not_scored(tokens: Make) -> None:
+    baseline = Unigram.fit(tokens([[0, 0, 0, 1]], 2))
+    assert baseline.score(tokens([[1, 1, 1, 0]], 2, first=[3]))["accuracy"] == 1
+    assert baseline.score(tokens([[1, 1, 1, 0]], 2))["accuracy"] == pytest.approx(1 / 3)
+
+
+def test_a_missing_token_is_not_scored(tokens: Make) -> None:
+    baseline = Unigram.fit(tokens([[0, 0, 0, MISSING, 1]], 2))
+    np.testing.assert_allclose(baseline.probabilities, [3 / 5, 2 / 5])
+    assert baseline.score(tokens([[1, MISSING, 0]], 2))["accuracy"] == 1
+
+
+def test_a_split_that_asks_nothing_scores_nan(tokens: Make) -> None:
+    assert math.isnan(Unigram.fit(tokens([[0, 1]], 2)).score(tokens([[1]], 2))["loss_nats_per_token"])

@@ -1,0 +1,150 @@
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from unrolled.data.encoded import Options, Where
+from unrolled.data.encodings.series import Series
+from unrolled.errors import DataError, ModelError
+
+WHERE = Where("weather.jsonl", "sensors")
+
+
+def column(values: list, kind: pa.DataType | None = None) -> pa.ChunkedArray:
+    return pa.chunked_array([pa.array(values, kind)])
+
+
+def fit(values: list, options: Options | None = None, kind: pa.DataType | None = None) -> Series:
+    return Series.fit(column(values, kind), options or Options(), WHERE)
+
+
+def test_each_channel_has_its_own_scale() -> None:
+    values = np.random.default_rng(0).normal([0, 100, -3], [1, 25, 0.1], (50, 3))
+    series = fit([values[:20].tolist(), [], values[20:].tolist()])
+    np.testing.assert_allclose(series.mean, values.mean(0), rtol=1e-12)
+    np.testing.assert_allclose(series.std, values.std(0, ddof=0), rtol=1e-12)
+    encoded = series.encode(column([values.tolist()]), WHERE)
+    np.testing.assert_allclose(encoded.values, (values - values.mean(0)) / values.std(0), rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(np.array(series.decode(encoded.values)), values, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("kind", [pa.list_(pa.list_(pa.float32())), pa.large_list(pa.list_(pa.float64(), 2))])
+def test_forms_of_lists_agree(kind: pa.DataType) -> None:
+    values = [[[1.0, 5.0], [3.0, 9.0]], [[2.0, 7.0]]]
+    series = fit(values, kind=kind)
+    assert series.encode(column(values, kind).slice(1), WHERE).values.tolist() == [[0.0, 0.0]]
+    assert series.mean.tolist() == [2.0, 7.0]
+
+
+def test_zeros_and_ones_are_not_scaled() -> None:
+    for kind in (pa.float32(), pa.int8(), pa.bool_()):
+        array = column([[[0, 1], [0, 1], [1, 1]]]).cast(pa.list_(pa.list_(kind)))
+        series = Series.fit(array, Options(), WHERE)
+        assert series.binary
+        assert series.report() == "series of 2 channels, 0 or 1, not scaled"
+        assert series.encode(column([[[1, 0]]]), WHERE).values.tolist() == [[1, 0]]
+    assert not fit([[[0, 1], [0, 2]]]).binary
+
+
+def test_missing_channels_and_missing_steps() -> None:
+    values = [[[1.0, None], None, [3.0, 4.0]]]
+    series = fit(values)
+    assert series.flagged == [0, 1]
+    assert series.spec.width == 4
+    encoded = series.encode(column(values), WHERE)
+    assert encoded.values.tolist() == [[-1, 0, 0, 1], [0, 0, 1, 1], [1, 0, 0, 0]]
+    assert series.decode(encoded.values) == [[1.0, None], [None, None], [3.0, 4.0]]
+    assert series.notes(column(values), encoded) == "3 of 6 values missing, filled with their channel's mean"
+    assert series.report() == "series of 2 channels, each scaled, 3 missing"
+
+
+def test_fixed_size_steps_that_are_null() -> None:
+    kind = pa.list_(pa.list_(pa.float64(), 2))
+    values = [[[1.0, 2.0], None], None, [[3.0, 4.0]]]
+    encoded = fit(values, kind=kind).encode(column(values, kind), WHERE)
+    assert encoded.values.tolist() == [[-1, -1, 0, 0], [0, 0, 1, 1], [1, 1, 0, 0]]
+    assert encoded.offsets is not None
+    assert encoded.offsets.tolist() == [0, 2, 2, 3]
+
+
+def test_only_channels_that_had_missing_values_are_flagged() -> None:
+    series = fit([[[1.0, None, 5.0], [2.0, 3.0, 6.0]]])
+    assert series.flagged == [1]
+    assert series.encode(column([[[None, None, 6.0]]]), WHERE).values.tolist() == [[0, 0, 1, 1]]
+
+
+def test_a_missing_target_is_not_scored() -> None:
+    series = fit([[[1.0, None], [3.0, 5.0]]], Options(closed=True))
+    assert series.spec.width == 2
+    assert np.isnan(series.encode(column([[[3.0, None]]]), WHERE).values).tolist() == [[False, True]]
+
+
+def test_a_ragged_step_is_named() -> None:
+    expected = (
+        "weather.jsonl, row 2, column 'sensors': step 2: 1 channels, expected 2 (every step needs the same channels)"
+    )
+    with pytest.raises(DataError) as caught:
+        fit([[[1.0, 2.0]], [[1.0, 2.0], [3.0]]])
+    assert str(caught.value) == expected
+    with pytest.raises(DataError, match="row 1, column 'sensors': step 1: 3 channels, expected 2"):
+        fit([[[1.0, 2.0]]]).encode(column([[[1.0, 2.0, 3.0]]]), WHERE)
+
+
+def test_bad_values_are_named_by_row_and_step() -> None:
+    for bad, text in [(float("nan"), "the value is NaN"), (float("inf"), "the value is infinite")]:
+        with pytest.raises(DataError, match=f"row 2, column 'sensors': step 2: {text}"):
+            fit([[[1.0, 2.0]], [None, [1.0, bad]]])
+    with pytest.raises(DataError, match="row 2, column 'sensors': step 2: 'x' is not a number"):
+        fit([[["1", "2"]], [None, ["1", "x"]]])
+
+
+def test_what_is_not_a_series() -> None:
+    with pytest.raises(DataError, match="expected a list of numbers for each step, found list"):
+        fit([[1.0, 2.0]])
+    with pytest.raises(DataError, match="has no step in any row"):
+        fit([[], None], kind=pa.list_(pa.list_(pa.float64())))
+    with pytest.raises(DataError, match="row 1, column 'sensors': step 1: the step has no channel"):
+        fit([[[]]], kind=pa.list_(pa.list_(pa.float64())))
+    with pytest.raises(DataError, match=r"holds no number \(name another target\)"):
+        fit([[[None, None]]], Options(closed=True), pa.list_(pa.list_(pa.float64())))
+
+
+def test_names_of_channels_are_kept() -> None:
+    series = fit([[[1.0, 2.0], [3.0, 4.0]]])
+    assert series.channels == ["c0", "c1"]
+    named = series.named(["wind", "rain"])
+    assert Series.from_config(named.to_config()).channels == ["wind", "rain"]
+    with pytest.raises(DataError, match="1 names for 2 channels"):
+        series.named(["wind"])
+    with pytest.raises(ModelError, match="its channels do not fit their names"):
+        Series.from_config({**series.to_config(), "channels": ["wind"]})
+
+
+def test_live_steps() -> None:
+    series = fit([[[1.0, None], [3.0, 5.0]]]).named(["wind", "rain"])
+    assert series.encode_one([3, "5"], WHERE).tolist() == [1, 0, 0]
+    assert series.encode_one((None, 5.0), WHERE).tolist() == [0, 0, 0]
+    assert series.encode_one(np.array([1.0, 5.0]), WHERE).tolist() == [-1, 0, 0]
+    assert series.encode_one(None, WHERE).tolist() == [0, 0, 1]
+    for value, found in [([1.0], "found 1"), ("1,2", "found '1,2'"), (2.0, "found '2.0'")]:
+        with pytest.raises(DataError) as caught:
+            series.encode_one(value, WHERE)
+        text = f"weather.jsonl, column 'sensors': one step is a list of 2 numbers (wind, rain), {found}"
+        assert str(caught.value) == text
+
+
+@pytest.mark.parametrize(
+    ("array", "score"),
+    [
+        (pa.array([[[1.0]]]), 90),
+        (pa.array([[[1]]]), 90),
+        (pa.array([[[True]]]), 90),
+        (pa.array([[[1.0]]], pa.list_(pa.list_(pa.float32(), 1))), 90),
+        (pa.array([[["a"]]]), 0),
+        (pa.array([[1.0]]), 0),
+        (pa.array([[[[1.0]]]]), 0),
+    ],
+)
+def test_recognises_vectors_over_time(array: pa.Array, score: int) -> None:
+    assert Series.recognises(pa.chunked_array([array])) == score

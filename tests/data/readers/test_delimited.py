@@ -1,0 +1,178 @@
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from unrolled.config import DataConfig
+from unrolled.data.readers import delimited
+from unrolled.data.readers.table import read_table, read_written
+from unrolled.errors import DataError, UsageError
+
+
+def table(text: bytes | str, **config: object) -> pa.Table:
+    data = text.encode() if isinstance(text, str) else text
+    return read_written(pa.py_buffer(data), "t.csv", DataConfig.check(dict(config)), ".csv")
+
+
+BAD = {
+    "ragged, short": (b"a,b\n1,2\n3\n4,5\n", "t.csv, row 2: has 1 cells, the header 2"),
+    "ragged, long": (b'a,b\n"x\ny",2\n\n4,5,6\n', "t.csv, row 2: has 3 cells, the header 2 (cells are separated by ','"),
+    "duplicate header": (b"a,b,a\n1,2,3\n", "t.csv, column 'a': is twice in the header"),
+    "latin-1 cell": (
+        b"a,b\n1,x\n2,caf\xe9\n",
+        "t.csv, row 2, column 'b': byte 0xe9 is not utf-8 (give --text-encoding latin-1",
+    ),
+    "latin-1 header": (b"a,caf\xe9\n1,x\n", "t.csv: the name of column 2 is not utf-8 (give --text-encoding latin-1"),
+    "1e400": (b"a,b\n1,2.5\n3,1e400\n", "t.csv, row 2, column 'b': '1e400' is too large for a number"),
+    "header only": (b"a,b\n", "t.csv: has a header but no rows"),
+    "blank": (b"\n\n", "t.csv: has no header"),
+    "open quote": (b'a,b\n1,2\n3,"x\n4,5\n', "t.csv, row 2: a quote is opened here and never closed"),
+    "utf-16": ("a,b\n1,2\n".encode("utf-16"), "t.csv: begins as UTF-16 does, not UTF-8 (give --text-encoding utf-16)"),
+    "utf-16, no mark": ("a,b\n1,2\n".encode("utf-16-le"), "t.csv: has a NUL in its header (if it is UTF-16"),
+    "mixed": (
+        b"a\n" + b"1\n" * 30 + b"1O\n" + b"2\n" * 30,
+        "t.csv, row 31, column 'a': '1O' is not a number, as 60 of the 61 cells are (correct it",
+    ),
+    "late text": (
+        b"a,b\n" + b"1,2\n" * 200_000 + b"x,2\n",
+        "t.csv, row 200001, column 'a': 'x' is not a number, as 200000 of the 200001 cells are",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_bad_files_name_the_place_and_the_remedy(name: str) -> None:
+    data, expected = BAD[name]
+    with pytest.raises(DataError) as caught:
+        table(data)
+    assert expected in str(caught.value)
+    assert caught.value.exit_code == 3
+
+
+def test_latin_1_in_a_column_that_is_text_by_kind_names_its_row() -> None:
+    with pytest.raises(DataError, match=r"row 2, column 'b': byte 0xe9 is not utf-8"):
+        table(b"a,b\n1,x\n2,caf\xe9\n", kinds={"b": "category"})
+
+
+def test_ragged_far_down_is_counted_right() -> None:
+    with pytest.raises(DataError, match=r"row 300001: has 1 cells"):
+        table(b"a,b\n" + b"1,2\n" * 300_000 + b"3\n")
+
+
+def test_empty_cells_are_null_and_nan_stays_nan() -> None:
+    column = table("a,b\n1,NaN\nNA,2\n,nan\nnull,\n")
+    assert column["a"].to_pylist() == [1, None, None, None]
+    values = column["b"].to_pylist()
+    assert values[1] == 2.0 and values[3] is None and math.isnan(values[0]) and math.isnan(values[2])
+
+
+def test_written_infinity_is_left_to_the_encoding() -> None:
+    assert table("a\n1\n-inf\n")["a"].to_pylist() == [1.0, -math.inf]
+
+
+@pytest.mark.parametrize("separator", [",", ";", "\t", "|"])
+def test_the_separator_is_found_in_the_header(separator: str) -> None:
+    text = separator.join(['"x, y; z"', "b"]) + "\n" + separator.join(["1", "2"]) + "\n"
+    assert table(text).to_pydict() == {"x, y; z": [1], "b": [2]}
+
+
+def test_quotes_line_ends_and_marks() -> None:
+    text = b'\xef\xbb\xbf a ,b\r\n"x\r\ny","say ""hi"""\r\nz\xe2\x80\xa8w\xc2\x85,2 | 3\r\n'
+    assert table(text).to_pydict() == {"a": ["x\r\ny", "z\u2028w\x85"], "b": ['say "hi"', "2 | 3"]}
+
+
+def test_a_header_with_a_line_break_and_an_empty_name() -> None:
+    assert table('\n\n"a\nb",\n1,2\n').to_pydict() == {"a\nb": [1], "column2": [2]}
+
+
+def test_a_cell_of_8_megabytes() -> None:
+    cell = "x" * 8_000_000
+    assert table(f"a,b\n1,{cell}\n2,y\n")["b"].to_pylist() == [cell, "y"]
+
+
+def test_a_cell_larger_than_a_block(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(delimited, "_BLOCKS", (16, 2**20))
+    assert table("a,b\n1,xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx\n")["b"].to_pylist() == ["x" * 31]
+
+
+@pytest.mark.parametrize(
+    ("encoding", "text"),
+    [("latin-1", "a\ncafé\n"), ("utf-16", "a\n\U0001f3b5é\n"), ("cp1252", "a\n€5\n"), ("shift_jis", "a\n日本\n")],
+)
+def test_other_encodings(encoding: str, text: str) -> None:
+    assert table(text.encode(encoding), text_encoding=encoding)["a"].to_pylist() == [text.split("\n")[1]]
+
+
+def test_an_unknown_encoding_is_a_usage_error() -> None:
+    for name in ("klingon", "hex", "../x", "a\0b"):
+        with pytest.raises(UsageError, match="there is no text encoding"):
+            table("a\n1\n", text_encoding=name)
+
+
+def test_labels_keep_their_zeros() -> None:
+    assert table("zip,x\n007,1\n010,2\n", kinds={"zip": "category"})["zip"].to_pylist() == ["007", "010"]
+
+
+def test_a_mixed_column_may_be_called_a_category() -> None:
+    text = "a\n" + "1\n" * 30 + "3+\n"
+    assert table(text, kinds={"a": "category"})["a"][30].as_py() == "3+"
+
+
+def test_many_texts_among_numbers_are_labels() -> None:
+    assert table("a\n1\n2\nx\n")["a"].to_pylist() == ["1", "2", "x"]
+
+
+def test_cells_that_hold_lists() -> None:
+    text = 'a,b,c,d,e\n"[1, 2.5]",1 2,"[""x"", ""y""]","[[1,2],[3,4]]",[sic]\n[],3 4 5,,"[[5,6]]",[sic]\n'
+    assert table(text).to_pydict() == {
+        "a": [[1.0, 2.5], []],
+        "b": [[1, 2], [3, 4, 5]],
+        "c": [["x", "y"], None],
+        "d": [[[1, 2], [3, 4]], [[5, 6]]],
+        "e": ["[sic]", "[sic]"],
+    }
+
+
+def test_cells_that_hold_lists_only_in_the_sample_stay_text() -> None:
+    text = "a\n" + "1 2\n" * 150 + "none\n"
+    assert table(text)["a"][0].as_py() == "1 2"
+
+
+def test_a_list_cell_cannot_smuggle_a_key_in() -> None:
+    text = 'a\n"[1], ""b"": [2]"\n'
+    assert table(text).to_pydict() == {"a": ['[1], "b": [2]']}
+
+
+def test_deeply_nested_cells_stay_text() -> None:
+    assert table("a\n" + "[" * 100_000 + "]" * 100_000 + "\n")["a"].type == pa.string()
+
+
+cells = st.text(st.characters(codec="utf-8", exclude_characters="\0\r"), max_size=8)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.tuples(cells, cells), min_size=1, max_size=8))
+def test_what_csv_writes_is_read_back(rows: list[tuple[str, str]]) -> None:
+    import csv
+    import io
+
+    out = io.StringIO()
+    csv.writer(out, quoting=csv.QUOTE_ALL, lineterminator="\n").writerows([("first", "second"), *rows])
+    kinds = {"first": "category", "second": "category"}
+    empty = {"", "NA", "N/A", "null", "NULL"}
+    opened = table(out.getvalue(), kinds=kinds).to_pydict()
+    for index, name in enumerate(("first", "second")):
+        wanted = [None if row[index] in empty else row[index] for row in rows]
+        if not all(cell is None or (cell.strip().startswith("[") and cell.strip().endswith("]")) for cell in wanted):
+            assert opened[name] == wanted
+
+
+def test_tsv_takes_commas_as_text(tmp_path: Path) -> None:
+    path = tmp_path / "x.TSV"
+    path.write_text("a,b\tc\n1,5\t2\n")
+    assert read_table(path, DataConfig()).to_pydict() == {"a,b": ["1,5"], "c": [2]}

@@ -1,0 +1,253 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from samples import SAMPLES, sequences
+from unrolled.batch import Continuous, Discrete
+from unrolled.data.coder import Coder, Roles, drop_missing
+from unrolled.data.encoded import Options
+from unrolled.data.sequences import Sequences
+from unrolled.errors import DataError, ModelError
+
+SERIES = sequences({"a": [[1.0, 3.0], [5.0]], "b": [[0.0, 2.0], [4.0]]}, {"a": "number", "b": "number"})
+JOINED = Roles(("series",), "series", "horizon", joined=("a", "b"))
+
+
+def fit(data: Sequences, roles: Roles, tokens: Any = None, horizon: int = 0) -> Coder:
+    return Coder.fit(data, roles, Options(tokens=tokens), horizon)
+
+
+def texts(rows: list[str], labels: list[str | None] | None = None) -> Sequences:
+    columns: dict[str, Any] = {"text": rows} | ({"label": labels} if labels else {})
+    return sequences(columns, {"text": "tokens"} | ({"label": "category"} if labels else {}))
+
+
+# --- fitting and encoding ----------------------------------------------------------------------------------------
+
+
+def test_inputs_stand_in_the_order_of_the_question() -> None:
+    data = sequences({"y": [1.0, 2.0], "b": [0.0, 1.0], "a": [2.0, 2.5]}, {"y": "number", "b": "number", "a": "number"})
+    coder = fit(data, Roles(("a", "b"), "y", "one"))
+    examples = coder.encode(data)
+    assert list(coder.inputs) == list(examples.inputs) == list(examples.specs) == ["a", "b"]
+    assert examples.form == "one"
+    assert examples.target is not None
+    assert examples.target.values.tolist() == [[-1], [1]]
+
+
+def test_a_target_is_closed_and_an_input_is_open() -> None:
+    train = texts(["ab", "ba"], ["x", "y"])
+    coder = fit(train, Roles(("text",), "label", "one"))
+    assert coder.encode(texts(["c"], ["x"])).inputs["text"].values.tolist() == [0]  # <unknown>
+    with pytest.raises(DataError, match=r"sample.csv, row 1, column 'label': the label 'z' was not seen in training"):
+        coder.encode(texts(["c"], ["z"]))
+
+
+def test_only_a_text_that_is_continued_is_framed() -> None:
+    data = texts(["ab"])
+    continued = fit(data, Roles(("text",), "text", "next"), "characters").encode(data)
+    assert continued.inputs["text"].values.tolist() == [1, 3, 4, 2]
+    assert continued.target is not None
+    assert continued.target.values.tolist() == [1, 3, 4, 2]
+    labelled = texts(["ab"], ["x"])
+    read = fit(labelled, Roles(("text",), "label", "one"), "characters").encode(labelled)
+    assert read.inputs["text"].values.tolist() == [3, 4]
+
+
+def test_a_kind_of_the_question_overrules_the_inferred_one() -> None:
+    data = sequences({"x": [1.0, 2.0], "y": [3, 4]}, {"x": "number", "y": "number"})
+    coder = fit(data, Roles(("x",), "y", "one", {"y": "category"}))
+    assert coder.answer.kind == "category"
+    assert isinstance(coder.answer_spec, Discrete)
+
+
+def test_numeric_columns_are_joined_to_channels() -> None:
+    coder = fit(SERIES, JOINED, horizon=1)
+    examples = coder.encode(SERIES)
+    assert (examples.horizon, examples.form, coder.continues) == (1, "horizon", True)
+    assert coder.answer is coder.inputs["series"]
+    assert coder.answer.channels == ["a", "b"]  # type: ignore[attr-defined]
+    assert examples.inputs["series"].values.shape == (3, 2)
+    assert examples.inputs["series"].offsets is not None
+    assert examples.inputs["series"].offsets.tolist() == [0, 2, 3]
+
+
+def test_one_numeric_column_may_be_joined_under_its_own_name() -> None:
+    coder = fit(SERIES, Roles(("a",), "a", "next", joined=("a",)))
+    assert coder.answer.channels == ["a"]  # type: ignore[attr-defined]
+    assert coder.encode(SERIES).inputs["a"].values.shape == (3, 1)
+
+
+def test_a_missing_value_is_flagged_for_the_network_and_not_scored() -> None:
+    data = sequences({"a": [[1.0, None, 3.0]]}, {"a": "number"})
+    coder = fit(data, Roles(("a",), "a", "next", joined=("a",)))
+    examples = coder.encode(data)
+    assert examples.specs["a"] == Continuous(2)
+    assert examples.inputs["a"].values.tolist() == [[-1, 0], [0, 1], [1, 0]]
+    assert examples.target_spec == Continuous(1)
+    assert examples.target is not None
+    assert np.isnan(examples.target.values).tolist() == [[False], [True], [False]]
+    assert not np.isnan(examples.inputs["a"].values).any()
+
+
+def test_what_may_be_asked_begins_where_the_split_does() -> None:
+    data = Sequences(SERIES.table, SERIES.kinds, first=np.array([1, 0]))
+    first = fit(SERIES, JOINED, horizon=1).encode(data).first
+    assert first is not None
+    assert first.tolist() == [1, 0]
+
+
+def test_without_its_target_a_table_can_be_answered() -> None:
+    coder = fit(texts(["ab", "ba"], ["x", "y"]), Roles(("text",), "label", "one"))
+    assert coder.encode(texts(["ab"]), with_target=False).target is None
+    with pytest.raises(DataError, match="column 'label': there is no such column"):
+        coder.encode(texts(["ab"]))
+
+
+def test_a_missing_input_column_is_named() -> None:
+    coder = fit(texts(["ab", "ba"], ["x", "y"]), Roles(("text",), "label", "one"))
+    other = sequences({"txet": ["ab"]}, {"txet": "tokens"}, "new.csv")
+    with pytest.raises(DataError, match=r"new.csv, column 'text': there is no such column \(Did you mean 'txet'"):
+        coder.encode(other, with_target=False)
+
+
+def test_columns_of_different_lengths_name_the_row_of_the_file() -> None:
+    data = sequences(
+        {"a": [[1.0], [1.0, 2.0]], "b": [[1.0], [1.0]], "y": [1.0, 2.0]}, dict.fromkeys("aby", "number"), "pairs.jsonl"
+    )
+    coder = fit(data.take(np.array([0])), Roles(("a", "b"), "y", "one"))
+    with pytest.raises(DataError, match=r"pairs.jsonl, row 2, column 'b': has 1 steps, but 'a' has 2 \(columns with"):
+        coder.encode(data.take(np.array([1])))
+
+
+def test_an_aligned_target_has_a_label_for_each_step() -> None:
+    sample = SAMPLES["tag"]
+    coder = sample.ask().coder
+    ragged = sequences({"letters": [["a", "b"]], "tags": [["vowel"]]}, sample.data.kinds)
+    with pytest.raises(DataError, match=r"row 1, column 'tags': has 1 steps, but 'letters' has 2"):
+        coder.encode(ragged)
+
+
+def test_large_results_lie_in_the_cache(tmp_path: Path) -> None:
+    data = texts(["ab" * 10])
+    coder = fit(data, Roles(("text",), "text", "next"), "characters")
+    small = coder.encode(data)
+    cached = coder.encode(data, cache=tmp_path / "cache" / "train")
+    assert np.array_equal(small.inputs["text"].values, cached.inputs["text"].values)
+
+
+# --- live --------------------------------------------------------------------------------------------------------
+
+
+def steps_of(coder: Coder, value: Any) -> list[dict[str, Any]]:
+    return [{name: array.tolist() for name, array in step.items()} for step in coder.encode_step(value)]
+
+
+def test_a_live_step_is_what_the_same_step_of_a_file_is() -> None:
+    coder = fit(SERIES, JOINED, horizon=1)
+    whole = coder.encode(SERIES).inputs["series"].values
+    for live in ({"a": 3.0, "b": 2.0}, [3.0, 2.0], {"series": [3.0, 2.0]}):
+        (step,) = coder.encode_step(live)
+        assert np.array_equal(step["series"], whole[1])
+
+
+def test_a_live_text_is_as_many_steps_as_it_has_tokens() -> None:
+    coder = fit(texts(["ab", "cb"]), Roles(("text",), "text", "next"), "characters")
+    assert steps_of(coder, "abz") == [{"text": 3}, {"text": 4}, {"text": 0}]
+    assert steps_of(coder, {"text": "c"}) == [{"text": 5}]
+    with pytest.raises(DataError, match="the stream, column 'text': is empty: a step has at least one token"):
+        coder.encode_step("")
+
+
+def test_with_other_columns_beside_it_a_live_text_is_one_token() -> None:
+    data = sequences({"text": ["ab"], "age": [3.0], "y": [1.0]}, {"text": "tokens", "age": "number", "y": "number"})
+    coder = fit(data, Roles(("text", "age"), "y", "one"), "characters")
+    assert steps_of(coder, {"text": "b", "age": 3.0}) == [{"text": 4, "age": [0.0]}]
+    with pytest.raises(DataError, match="'ab' is 2 tokens, but a step has one"):
+        coder.encode_step({"text": "ab", "age": 3.0})
+    with pytest.raises(DataError, match=r"column 'age': is missing from this step \(a step has text\)"):
+        coder.encode_step({"text": "a"})
+    with pytest.raises(DataError, match=r"a step is \{column: value\} with the columns text, age"):
+        coder.encode_step("a")
+
+
+def test_a_stream_of_texts_opens_as_the_training_texts_did() -> None:
+    continued = fit(texts(["ab"]), Roles(("text",), "text", "next"), "characters")
+    assert [{name: int(i) for name, i in step.items()} for step in continued.opening()] == [{"text": 1}]
+    labelled = fit(texts(["ab", "b"], ["x", "y"]), Roles(("text",), "label", "one"), "characters")
+    assert labelled.opening() == []
+    assert fit(SERIES, JOINED, horizon=1).opening() == []
+
+
+# --- files -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+def test_a_coder_comes_back_from_its_files(name: str) -> None:
+    sample = SAMPLES[name]
+    coder = sample.ask().coder
+    files = coder.to_files()
+    again = Coder.from_files(files)
+    assert again.to_files() == files
+    assert (again.target, again.form, again.horizon, again.joined) == (
+        coder.target,
+        coder.form,
+        coder.horizon,
+        coder.joined,
+    )
+    ours, theirs = coder.encode(sample.data), again.encode(sample.data)
+    assert ours.specs == theirs.specs
+    for column, encoded in ours.inputs.items():
+        assert np.array_equal(encoded.values, theirs.inputs[column].values)
+    assert ours.target is not None
+    assert theirs.target is not None
+    assert np.array_equal(ours.target.values, theirs.target.values, equal_nan=ours.target.values.dtype.kind == "f")
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda files: files.pop("coder.json"),
+        lambda files: files.pop("column-0.json"),
+        lambda files: files.update({"coder.json": b"{"}),
+        lambda files: files.update({"coder.json": b"[]"}),
+        lambda files: files.update({"coder.json": b"[" * 100_000}),
+        lambda files: files.update({"column-0.json": b'{"kind": "tokens"}'}),
+        lambda files: files.update({"coder.json": changed(files, "kinds", {"text": "os.system", "label": "category"})}),
+        lambda files: files.update({"coder.json": changed(files, "target", "other")}),
+        lambda files: files.update({"coder.json": changed(files, "form", "nonsense")}),
+        lambda files: files.update({"coder.json": changed(files, "horizon", "3")}),
+        lambda files: files.update({"coder.json": changed(files, "inputs", ["label", "txt"])}),
+    ],
+)
+def test_files_that_are_not_ours_are_a_model_error(damage: Any) -> None:
+    files = fit(texts(["ab", "ba"], ["x", "y"]), Roles(("text",), "label", "one")).to_files()
+    damage(files)
+    with pytest.raises(ModelError, match="encoding"):
+        Coder.from_files(files)
+
+
+def changed(files: dict[str, bytes], key: str, value: Any) -> bytes:
+    return json.dumps({**json.loads(files["coder.json"]), key: value}).encode()
+
+
+# --- missing targets ---------------------------------------------------------------------------------------------
+
+
+def test_rows_without_a_target_are_left_out() -> None:
+    known, missing = drop_missing(texts(["a", "b", "c"], ["x", None, "y"]), "label")
+    assert (known.table.column("text").to_pylist(), missing) == (["a", "c"], 1)
+    whole = texts(["a"], ["x"])
+    assert drop_missing(whole, "label") == (whole, 0)
+
+
+def test_a_target_that_is_all_missing_is_an_error() -> None:
+    table = pa.table({"text": ["a"], "label": pa.array([None], pa.string())})
+    with pytest.raises(DataError, match=r"column 'label': every value of the target is missing \(name another --target\)"):
+        drop_missing(Sequences(table, {"text": "tokens", "label": "category"}), "label")

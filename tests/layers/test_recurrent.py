@@ -1,0 +1,70 @@
+"""The recurrent layer: its shapes, its state, its dropout, and what it refuses. The contracts do the rest."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+
+from unrolled.cells.lstm import LSTMState
+from unrolled.errors import ShapeError, UsageError
+from unrolled.layers.recurrent import Recurrent
+
+
+@pytest.mark.parametrize("layers", [1, 3])
+@pytest.mark.parametrize("bidirectional", [False, True])
+@pytest.mark.parametrize("name", ["lstm", "gru", "rnn"])
+def test_the_numbers_of_torch_nn(name: str, layers: int, bidirectional: bool) -> None:
+    layer = Recurrent(3, 8, name, layers, bidirectional)
+    other = getattr(nn, name.upper())(3, 8, layers, batch_first=True, bidirectional=bidirectional)
+    with torch.no_grad():
+        for mine, theirs in zip(layer.parameters(), other.parameters(), strict=True):
+            theirs.copy_(mine)
+    x = torch.randn(4, 9, 3)
+    torch.testing.assert_close(layer(x)[0], other(x)[0], atol=1e-6, rtol=0)
+
+
+def test_the_form_of_the_state() -> None:
+    x = torch.zeros(2, 4, 3)
+    one = Recurrent(3, 5, "lstm", 2)
+    _, state = one(x)
+    assert [type(part) for part in state] == [LSTMState, LSTMState]
+    both = Recurrent(3, 5, "lstm", 2, bidirectional=True)
+    y, state = both(x)
+    assert y.shape == (2, 4, 10)
+    assert [len(pair) for pair in state] == [2, 2]
+    assert both.output_size == 10
+    assert (one.causal, both.causal) == (True, False)
+    assert len(both.initial_state(2, x)[0]) == 2
+
+
+def test_dropout_stands_between_layers_only() -> None:
+    x = torch.randn(2, 4, 3)
+    single = Recurrent(3, 5, dropout=0.9).train()
+    assert torch.equal(single(x)[0], single(x)[0])
+    stacked = Recurrent(3, 5, num_layers=2, dropout=0.9).train()
+    assert not torch.equal(stacked(x)[0], stacked(x)[0])
+    stacked.eval()
+    assert torch.equal(stacked(x)[0], stacked(x)[0])
+
+
+def test_what_is_out_of_range_is_refused() -> None:
+    with pytest.raises(UsageError, match=r"there is no cell 'lstn'. Did you mean 'lstm'\?"):
+        Recurrent(3, 5, "lstn")
+    with pytest.raises(UsageError, match="num_layers must be at least 1, got 0"):
+        Recurrent(3, 5, num_layers=0)
+    with pytest.raises(UsageError, match="dropout must be at least 0 and below 1, got 1"):
+        Recurrent(3, 5, dropout=1)
+    with pytest.raises(ShapeError, match="this state is of 1 layers, expected 2"):
+        Recurrent(3, 5, num_layers=2)(torch.zeros(1, 2, 3), None, Recurrent(3, 5).initial_state(1, torch.zeros(())))
+
+
+def test_a_hundred_thousand_steps_live() -> None:
+    """Memory does not grow with the steps: the state after many has the size of the state before."""
+    layer, x = Recurrent(1, 2, "gru"), torch.zeros(1, 100_000, 1)
+    with torch.no_grad():
+        y, state = layer(x)
+        again, state = layer.step(x[:, 0], state)
+    assert y.isfinite().all()
+    assert [part.shape for part in state[0]] == [(1, 2)]
+    torch.testing.assert_close(again, y[:, -1])

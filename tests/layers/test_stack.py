@@ -1,0 +1,47 @@
+"""The names that a user has, without torch; and the layer behind each."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from unrolled.config import ModelConfig
+from unrolled.errors import UsageError
+from unrolled.layers.recurrent import Recurrent
+from unrolled.layers.stack import build_layer, model_names
+
+
+def test_the_names() -> None:
+    wanted = {"mlp", "window", "rnn", "irnn", "gru", "lstm", "birnn", "biirnn", "bigru", "bilstm"}
+    assert wanted <= set(model_names())
+    assert model_names() == sorted(model_names())
+
+
+def test_names_come_without_torch() -> None:
+    code = "import sys; from unrolled.layers.stack import model_names; model_names(); print('torch' in sys.modules)"
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment)
+    assert done.stdout.strip() == "False", done.stderr
+
+
+def test_a_cell_s_name_with_and_without_bi() -> None:
+    config = ModelConfig(name="bigru", hidden=6, layers=2, dropout=0.5)
+    layer = build_layer(config, 3)
+    assert isinstance(layer, Recurrent)
+    assert (layer.input_size, layer.output_size, layer.causal, layer.bidirectional) == (3, 12, False, True)
+    assert (len(layer.layers), layer.dropout.p) == (2, 0.5)
+    assert build_layer(ModelConfig(name="gru", hidden=6), 3).causal
+
+
+@pytest.mark.parametrize("name", model_names())
+def test_every_name_builds_a_layer(name: str) -> None:
+    layer = build_layer(ModelConfig(name=name, hidden=6), 3)
+    assert layer.output_size == (12 if layer.bidirectional else 6)
+
+
+def test_an_unknown_name() -> None:
+    with pytest.raises(UsageError, match=r"there is no model 'lstmm'. Did you mean 'lstm'\? Known: .*bilstm"):
+        build_layer(ModelConfig(name="lstmm"), 3)

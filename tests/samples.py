@@ -1,0 +1,136 @@
+"""Small data for every kind of question, and the task that answers it. Tests and contracts share them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from unrolled.config import ModelConfig, TaskConfig, TrainingConfig
+from unrolled.data.coder import Coder
+from unrolled.data.encoded import Options
+from unrolled.data.examples import Examples
+from unrolled.data.sequences import Sequences
+from unrolled.models.network import Network
+from unrolled.tasks.task import TASKS, Question, Task
+
+__all__ = ["SAMPLES", "Sample", "network_for", "sequences"]
+
+
+def sequences(columns: dict[str, Any], kinds: dict[str, str], origin: str = "sample.csv") -> Sequences:
+    """A table whose kinds are given, not inferred."""
+    return Sequences(pa.table(columns), kinds, origin)
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A question with its data: ten rows or so, of which some are of length 1."""
+
+    task: str
+    data: Sequences
+    target: tuple[str, ...] = ()
+    horizon: int | None = None
+    quantiles: tuple[float, ...] = ()
+    options: Options = field(default_factory=Options)
+
+    def question(self, data: Sequences | None = None) -> Question:
+        return Question(data or self.data, self.target, (), self.horizon)
+
+    def ask(self, train: Sequences | None = None) -> Task:
+        """The task, its encodings fitted on ``train`` (default: all rows)."""
+        member = TASKS.get(self.task)
+        roles = member.roles(self.question())
+        coder = Coder.fit(train or self.data, roles, self.options, self.horizon or 0)
+        return member(self.config, coder)
+
+    @property
+    def config(self) -> TaskConfig:
+        return TaskConfig(name=self.task, horizon=self.horizon, quantiles=self.quantiles)
+
+    def examples(self, task: Task, data: Sequences | None = None) -> Examples:
+        return task.coder.encode(data or self.data)
+
+
+def network_for(task: Task, model: str, hidden: int = 5, layers: int = 1, dropout: float = 0.0) -> Network:
+    """A network for ``task``, from whatever the global random state is."""
+    specs = {name: encoding.spec for name, encoding in task.coder.inputs.items()}
+    config = ModelConfig(name=model, hidden=hidden, layers=layers, dropout=dropout, window=3)
+    return Network(specs, config, task.outputs, task.pooled)
+
+
+def training(options: dict[str, Any]) -> TrainingConfig:
+    """A budget and a seed; what is not given is small."""
+    return TrainingConfig(**{"steps": 6, "batch": 4, "lr": 0.01, "seed": 3, "device": "cpu", **options})
+
+
+_random = np.random.default_rng(0)
+_LENGTHS = [1, 4, 7, 2, 9, 5, 3, 8, 6, 1]
+_TEXTS = ["".join(_random.choice(list("abc"), n)) for n in _LENGTHS]
+_WAVES = [np.sin(0.7 * np.arange(n + 6) + n).round(3).tolist() for n in _LENGTHS]
+_OTHER = [(np.arange(n + 6) % 3 * 2.0).tolist() for n in _LENGTHS]
+_KEYS = [_random.integers(0, 2, (n + 1, 3)).tolist() for n in _LENGTHS]
+_SYMBOLS = [list(text) for text in _TEXTS]
+
+SAMPLES: dict[str, Sample] = {
+    "classify": Sample(
+        "classify",
+        sequences(
+            {"text": _TEXTS, "label": ["yes" if "a" in text else "no" for text in _TEXTS], "age": range(10)},
+            {"text": "tokens", "label": "category", "age": "number"},
+        ),
+        ("label",),
+    ),
+    "classify several": Sample(
+        "classify",
+        sequences(
+            {"text": _TEXTS, "labels": [sorted(set(text)) for text in _TEXTS]},
+            {"text": "tokens", "labels": "category"},
+        ),
+        ("labels",),
+    ),
+    "classify a plain row": Sample(
+        "classify",
+        sequences(
+            {"age": [float(n) for n in range(10)], "city": list("uvwuvwuvwu"), "passed": [n > 4 for n in range(10)]},
+            {"age": "number", "city": "category", "passed": "category"},
+        ),
+        ("passed",),
+    ),
+    "regress": Sample(
+        "regress",
+        sequences(
+            {"wave": _WAVES, "size": [float(sum(wave)) for wave in _WAVES]}, {"wave": "number", "size": "number"}
+        ),
+        ("size",),
+    ),
+    "tag": Sample(
+        "tag",
+        sequences(
+            {"letters": _SYMBOLS, "tags": [["vowel" if s == "a" else "other" for s in row] for row in _SYMBOLS]},
+            {"letters": "tokens", "tags": "category"},
+        ),
+        ("tags",),
+    ),
+    "next_step": Sample("next_step", sequences({"text": _TEXTS}, {"text": "tokens"})),
+    "next_step several": Sample("next_step", sequences({"keys": _KEYS}, {"keys": "series"})),
+    "next_step real": Sample("next_step", sequences({"wave": _WAVES}, {"wave": "number"})),
+    "forecast": Sample(
+        "forecast",
+        sequences({"wave": _WAVES, "other": _OTHER}, {"wave": "number", "other": "number"}),
+        ("wave",),
+        horizon=3,
+    ),
+    "forecast quantiles": Sample(
+        "forecast",
+        sequences({"wave": _WAVES, "other": _OTHER}, {"wave": "number", "other": "number"}),
+        horizon=2,
+        quantiles=(0.9, 0.1, 0.5),
+    ),
+}
+
+
+def rows_of(sample: Sample, rows: list[int]) -> Sequences:
+    """Some of its rows."""
+    return replace(sample.data, table=sample.data.table.take(rows))

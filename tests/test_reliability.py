@@ -1,0 +1,190 @@
+"""The whole way under fire: killed, told to stop, out of disk (requirements 1, 3 and 18 of a run, not of its parts)."""
+
+from __future__ import annotations
+
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import textwrap
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from unrolled.files import read_directory
+
+ENVIRONMENT = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "OMP_NUM_THREADS": "1", "NO_COLOR": "1"}
+
+
+def flags(steps: int = 60, hidden: int = 8, every: int = 2) -> list[str]:
+    numbers = {"steps": steps, "hidden": hidden, "batch": 4, "seed": 3, "checkpoint-every": every}
+    return ["--documents", "line", *(word for name, number in numbers.items() for word in (f"--{name}", str(number)))]
+
+
+@pytest.fixture(scope="module")
+def text(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    dice = random.Random(0)
+    lines = ["".join(dice.choices("abcdefgh ", k=dice.randrange(5, 60))) for _ in range(200)]
+    file = tmp_path_factory.mktemp("data") / "lines.txt"
+    file.write_text("\n".join(lines) + "\n", "utf-8")
+    return file
+
+
+def unrolled(*words: str | Path, limit: int | None = None) -> subprocess.CompletedProcess[str]:
+    program = "import sys; from unrolled.cli.main import main; sys.exit(main())"
+    if limit is not None:
+        program = f"import resource; resource.setrlimit(resource.RLIMIT_FSIZE, ({limit}, {limit})); {program}"
+    command = [sys.executable, "-c", program, *map(str, words)]
+    return subprocess.run(command, capture_output=True, text=True, check=False, env=ENVIRONMENT)
+
+
+def weights(run: Path) -> bytes:
+    return read_directory(run)["model.safetensors"]
+
+
+KILLER = """
+    import os, random, signal, sys, time
+    import torch
+    from unrolled import api
+
+    torch.set_num_threads(1)
+    source, place, kills = sys.argv[1], sys.argv[2], int(sys.argv[3])
+    options = dict(steps=60, hidden=8, batch=4, seed=3, checkpoint_every="2", documents="line")
+
+    def fit(out):
+        resume = os.path.exists(os.path.join(out, "config.json"))
+        if resume:
+            api.fit(None, out=out, resume=True)
+        else:
+            api.fit(source, out=out, overwrite=os.path.exists(out), **options)
+
+    def forked(out):
+        child = os.fork()
+        if not child:
+            status = 1
+            try:
+                fit(out)
+                status = 0
+            finally:
+                os._exit(status)
+        return child
+
+    def weights(out):
+        with open(os.path.join(out, "model.safetensors"), "rb") as file:
+            return file.read()
+
+    start = time.monotonic()
+    straight = os.path.join(place, "straight")
+    assert os.waitpid(forked(straight), 0)[1] == 0
+    seconds = time.monotonic() - start
+
+    dice, killed, finished = random.Random(1), 0, 0
+    while killed < kills or not finished:
+        out = os.path.join(place, f"killed-{finished}")
+        child = forked(out)
+        if killed < kills:
+            time.sleep(dice.random() * seconds * 0.6)
+            os.kill(child, signal.SIGKILL)
+        status = os.waitpid(child, 0)[1]
+        if os.WIFSIGNALED(status):
+            killed += 1
+        else:
+            assert status == 0, status
+            assert weights(out) == weights(straight), f"differs after {killed} kills"
+            finished += 1
+    print(killed, finished)
+"""
+
+
+@pytest.mark.soak
+def test_killed_at_random_moments_and_resumed_a_run_ends_with_the_same_bits(
+    text: Path, tmp_path: Path, times: Callable[[int, int], int]
+) -> None:
+    kills = times(5, 60)
+    command = [sys.executable, "-c", textwrap.dedent(KILLER), str(text), str(tmp_path), str(kills)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=ENVIRONMENT)
+    assert done.returncode == 0, done.stderr[-3000:]
+    killed, finished = map(int, done.stdout.split())
+    assert killed >= kills
+    assert finished >= 1
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_saves_and_resuming_ends_with_the_same_bits(
+    text: Path, tmp_path: Path, number: signal.Signals
+) -> None:
+    straight, stopped = tmp_path / "straight", tmp_path / "stopped"
+    steps = flags(steps=400, every=1000)
+    assert unrolled("fit", text, "--out", straight, *steps).returncode == 0
+    program = "import sys; from unrolled.cli.main import main; sys.exit(main())"
+    command = [sys.executable, "-c", program, "fit", str(text), "--out", str(stopped), *steps]
+    with subprocess.Popen(
+        command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True, env=ENVIRONMENT
+    ) as run:
+        assert run.stderr is not None
+        metrics = stopped / "metrics.jsonl"
+        while run.poll() is None and not (metrics.exists() and metrics.stat().st_size):
+            pass  # it trains as soon as it logs
+        run.send_signal(number)
+        said = run.stderr.read()
+    assert run.returncode == 128 + number, said
+    assert f"{number.name}: saved at step" in said
+    resumed = unrolled("fit", "--resume", stopped)
+    assert resumed.returncode == 0, resumed.stderr
+    assert weights(stopped) == weights(straight)
+
+
+def test_a_limit_on_file_size_ends_with_5_and_leaves_the_last_checkpoint(text: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    done = unrolled("fit", text, "--out", run, *flags(hidden=64), limit=30_000)
+    assert done.returncode == 5, done.stderr
+    assert "space" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert [path for path in run.rglob("*") if path.name.endswith((".partial", ".old"))] == []
+    resumed = unrolled("fit", "--resume", run)
+    assert resumed.returncode == 0, resumed.stderr
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk of 1 MiB: a tmpfs, where we may mount one."""
+    place, mount, unmount = tmp_path / "disk", shutil.which("mount"), shutil.which("umount")
+    place.mkdir()
+    options = ["-t", "tmpfs", "-o", "size=1m", "tmpfs", str(place)]
+    if not mount or not unmount or subprocess.run([mount, *options], capture_output=True, check=False).returncode:
+        pytest.skip("mounting a small disk is not allowed here; the limit on file size is tested instead")
+    yield place
+    subprocess.run([unmount, str(place)], check=True)
+
+
+def test_a_disk_that_fills_up_ends_with_5_and_the_run_goes_on_when_there_is_room(text: Path, small_disk: Path) -> None:
+    run, filler = small_disk / "run", small_disk / "filler"
+    filler.write_bytes(bytes(800_000))
+    done = unrolled("fit", text, "--out", run, *flags(hidden=64))
+    assert done.returncode == 5, done.stderr
+    assert "space" in done.stderr
+    assert [path for path in run.rglob("*") if path.name.endswith((".partial", ".old"))] == []
+    filler.unlink()
+    resumed = unrolled("fit", "--resume", run)
+    assert resumed.returncode == 0, resumed.stderr
+    read_directory(run)
+
+
+def test_a_run_directory_cut_anywhere_is_a_model_error(text: Path, tmp_path: Path) -> None:
+    import unrolled as ur
+    from unrolled.errors import ModelError
+
+    run = tmp_path / "run"
+    assert unrolled("fit", text, "--out", run, *flags()).returncode == 0
+    dice = random.Random(2)
+    for file in [path for path in run.rglob("*") if path.is_file() and "checkpoints" not in path.parts]:
+        if file.name not in {"metrics.jsonl"} and "cache" not in file.parts:
+            whole = file.read_bytes()
+            file.write_bytes(whole[: dice.randrange(len(whole))])
+            with pytest.raises(ModelError, match=r"run"):
+                ur.load(run)
+            file.write_bytes(whole)
+    ur.load(run)
