@@ -17,7 +17,7 @@ test: $(STAMPS)/test
 
 # The reliability tests in their full length: fifty kills, thousands of mutations. Minutes, once per change of theirs.
 soak: $(STAMPS)/test
-	UNROLLED_SOAK=1 $(PYTEST) -m soak
+	UNROLLED_SOAK=1 $(PYTEST) -m soak --timeout 3600
 
 check: $(STAMPS)/check
 	$(BIN)/ruff format --check .

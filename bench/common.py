@@ -8,8 +8,6 @@ the paths in them are relative.
 from __future__ import annotations
 
 import argparse
-import datetime
-import importlib.metadata
 import json
 import math
 import os
@@ -24,6 +22,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import machine
+
 __all__ = [
     "DATA",
     "ROOT",
@@ -34,14 +34,11 @@ __all__ = [
     "data",
     "fit",
     "header",
-    "machine",
     "record",
     "row",
     "run_folder",
     "spread",
-    "today",
     "unrolled",
-    "wait_until_healthy",
     "work",
 ]
 
@@ -52,8 +49,6 @@ RESULTS = ROOT / "bench" / "results"
 
 _BUDGETS = ("--minutes", "--epochs", "--steps")
 _HIGHER_IS_BETTER = ("accuracy", "macro_f1")
-_HEALTHY = 0.8  # of the best matrix product seen on this machine
-_PATIENCE = 20  # minutes to wait for it
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +56,7 @@ class Options:
     """What every script takes: see `arguments`."""
 
     quick: bool
+    tune: bool
     seeds: list[int]
     variants: dict[str, list[str]]
     extra: argparse.Namespace
@@ -71,7 +67,7 @@ class Run:
     """One `unrolled fit`, as it stands in ``bench/results/<table>.jsonl``.
 
     ``seconds`` is the whole command, ``training_seconds`` the loop alone with its validations; ``gflops`` is the
-    machine's matrix product just before.
+    machine's matrix product just before, and ``split`` the one whose figures the table shows.
     """
 
     table: str
@@ -87,10 +83,11 @@ class Run:
     machine: str
     gflops: float | None
     date: str
+    split: str
 
-    def test(self, metric: str) -> float:
-        """The metric on the test split."""
-        return self.metrics["test"][metric]
+    def value(self, metric: str) -> float:
+        """The metric on the split that is shown."""
+        return self.metrics[self.split][metric]
 
 
 def arguments(
@@ -99,13 +96,14 @@ def arguments(
     """The command line of a table's script; ``also`` adds (flag, type, default, help)."""
     parser = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="20 steps of each run, to see that it works; not recorded")
+    parser.add_argument("--tune", action="store_true", help="show the validation split's figures instead; not recorded")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--only", nargs="+", choices=list(variants), help="these variants alone")
     for flag, kind, default, text in also:
         parser.add_argument(flag, type=kind, default=default, help=f"{text} (default {default})")
     found = parser.parse_args()
     chosen = {name: flags for name, flags in variants.items() if name in (found.only or variants)}
-    return Options(found.quick, found.seeds[:1] if found.quick else found.seeds, chosen, found)
+    return Options(found.quick, found.tune, found.seeds[:1] if found.quick else found.seeds, chosen, found)
 
 
 def data(*parts: str) -> Path:
@@ -133,7 +131,7 @@ def unrolled() -> tuple[list[str], dict[str, str]]:
 
 
 def fit(
-    table: str, variant: str, source: str, flags: Sequence[str], seed: int, *, quick: bool = False, part: str = ""
+    table: str, variant: str, source: str, flags: Sequence[str], seed: int, options: Options, part: str = ""
 ) -> Run:
     """Run `unrolled fit source flags` in the table's folder, and record what it reached.
 
@@ -142,10 +140,10 @@ def fit(
     """
     place = work(table)
     out = "runs/" + "-".join(re.sub(r"\W+", "-", word) for word in (variant, f"seed-{seed}", part) if word)
-    arguments = ["fit", source, *(_few_steps(flags) if quick else flags), "--seed", str(seed), "--out", out]
+    arguments = ["fit", source, *(_few_steps(flags) if options.quick else flags), "--seed", str(seed), "--out", out]
     arguments += ["--overwrite", "--quiet"]
     command = shlex.join(["unrolled", *arguments])
-    speed = None if quick else wait_until_healthy()
+    speed = None if options.quick else machine.wait_until_healthy()
     print(f"$ {command}", file=sys.stderr, flush=True)
     program, environment = unrolled()
     started = time.perf_counter()
@@ -166,11 +164,12 @@ def fit(
         _weights(place / out / "model.safetensors"),
         results["metrics"],
         results["baselines"],
-        machine(),
+        machine.line(),
         speed,
-        today(),
+        machine.today(),
+        "valid" if options.tune else "test",
     )
-    if not quick:
+    if not (options.quick or options.tune):
         record(table, asdict(run))
     return run
 
@@ -184,7 +183,7 @@ def record(table: str, values: dict[str, object]) -> None:
 
 def header(metrics: Sequence[str]) -> None:
     """Print the machine and the head of the table."""
-    print(f"\n{machine()}\n")
+    print(f"\n{machine.line()}\n")
     print(f"| run | {' | '.join(metrics)} | seeds | best baseline | weights | seconds | command |")
     print("|---" * (len(metrics) + 6) + "|", flush=True)
 
@@ -195,7 +194,7 @@ def row(variant: str, runs: Sequence[Run], metrics: Sequence[str], values: Seque
     Args:
         values: of the first metric, where a run is only a part of a value (a fold of a seed).
     """
-    cells = [spread(values if values and i == 0 else [run.test(m) for run in runs]) for i, m in enumerate(metrics)]
+    cells = [spread(values if values and i == 0 else [run.value(m) for run in runs]) for i, m in enumerate(metrics)]
     seeds = ", ".join(str(seed) for seed in sorted({run.seed for run in runs}))
     seconds = statistics.mean(run.seconds for run in runs)
     weights = max(run.weights for run in runs)
@@ -212,60 +211,10 @@ def spread(values: Sequence[float]) -> str:
     return f"{statistics.mean(values):.4g}{deviation}"
 
 
-def machine() -> str:
-    """The processor, its cores, torch and its threads, in a line."""
-    model = "unknown processor"
-    if Path("/proc/cpuinfo").exists():
-        lines = Path("/proc/cpuinfo").read_text("utf-8").splitlines()
-        model = next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), model)
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    threads = os.environ.get("OMP_NUM_THREADS") or cores
-    return f"{model}, {cores} cores, torch {importlib.metadata.version('torch')}, {threads} threads"
-
-
-def today() -> str:
-    """The date, as it stands in the records."""
-    return datetime.datetime.now(datetime.UTC).date().isoformat()
-
-
 def run_folder(command: str) -> str:
     """The ``--out`` of a command."""
     words = shlex.split(command)
     return words[words.index("--out") + 1]
-
-
-def wait_until_healthy() -> float:
-    """Wait until a 2048³ matrix product runs at a fair share of its best on this machine; GFLOP/s.
-
-    A neighbour on shared cores halves what a budget of minutes reaches, and says nothing about the model. The best that
-    was ever seen is kept in ``bench/work``. After twenty minutes the script goes on, and says so.
-    """
-    memory = WORK / "best_gflops"
-    WORK.mkdir(parents=True, exist_ok=True)
-    known = float(memory.read_text("utf-8")) if memory.exists() else 0.0
-    for _ in range(_PATIENCE * 3):
-        speed = _matrix_product()
-        if speed > known:
-            known = speed
-            memory.write_text(f"{known:.1f}", "utf-8")
-        if speed >= _HEALTHY * known:
-            return round(speed, 1)
-        print(f"waiting: {speed:.0f} of {known:.0f} GFLOP/s", file=sys.stderr, flush=True)
-        time.sleep(20)
-    print("the machine stays slow; going on", file=sys.stderr, flush=True)
-    return round(speed, 1)
-
-
-def _matrix_product() -> float:
-    import torch
-
-    a = torch.rand(2048, 2048)
-    seconds = math.inf
-    for _ in range(6):
-        started = time.perf_counter()
-        a @ a
-        seconds = min(seconds, time.perf_counter() - started)
-    return 2 * 2048**3 / seconds / 1e9
 
 
 def _few_steps(flags: Sequence[str]) -> list[str]:
@@ -292,8 +241,8 @@ def _weights(path: Path) -> int:
 
 
 def _best_baseline(runs: Sequence[Run], metric: str) -> str:
-    names = [name for name, found in runs[0].baselines.get("test", {}).items() if metric in found]
-    values = {name: statistics.mean(run.baselines["test"][name][metric] for run in runs) for name in names}
+    names = [name for name, found in runs[0].baselines.get(runs[0].split, {}).items() if metric in found]
+    values = {name: statistics.mean(run.baselines[run.split][name][metric] for run in runs) for name in names}
     if not values:
         return "–"
     best = (max if metric in _HIGHER_IS_BETTER else min)(values, key=lambda name: values[name])

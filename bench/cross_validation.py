@@ -36,9 +36,9 @@ def measure(
             for fold in range(folds):
                 arguments = ["--target", target, "--test", f"test-{seed}-{fold}.csv", *flags]
                 source, part = f"train-{seed}-{fold}.csv", f"fold-{fold}"
-                runs.append(common.fit(table, variant, source, arguments, seed, quick=options.quick, part=part))
-        accuracies = [run.test("accuracy") for run in runs]
-        majority = [run.baselines["test"]["majority"]["accuracy"] for run in runs]
+                runs.append(common.fit(table, variant, source, arguments, seed, options, part))
+        accuracies = [run.value("accuracy") for run in runs]
+        majority = [run.baselines[run.split]["majority"]["accuracy"] for run in runs]
         means = [statistics.mean(accuracies[i : i + folds]) for i in range(0, len(runs), folds)]
         common.row(f"{variant}, {folds} folds", runs, _METRICS, means)
         notes.append(f"{variant}: {len(runs)} folds {common.spread(accuracies)}; majority {common.spread(majority)}")

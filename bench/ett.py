@@ -12,6 +12,7 @@ Goal: MSE 0.42 or less.
 """
 
 from pathlib import Path
+from typing import Any
 
 import common
 import numpy as np
@@ -38,9 +39,7 @@ def main() -> None:
     common.header(METRICS)
     for variant, flags in options.variants.items():
         source = "long.csv" if "--by" in flags else "wide.csv"
-        runs = [
-            common.fit("ett", variant, source, [*SPLIT, *flags], seed, quick=options.quick) for seed in options.seeds
-        ]
+        runs = [common.fit("ett", variant, source, [*SPLIT, *flags], seed, options) for seed in options.seeds]
         check(folder, runs[-1], source)
         common.row(variant, runs, METRICS)
 
@@ -74,7 +73,7 @@ def check(folder: Path, run: common.Run, source: str) -> None:
     assert set(np.bincount(rows)) == {TEST - HORIZON + 1} == {2785}, "the standard test set has 2 785 windows"
     assert ends.min() == TRAIN + VALID
     table = pa.csv.read_csv(folder / "wide.csv")
-    answer = trained.task.coder.answer
+    answer: Any = trained.task.coder.answer
     first = [table[name].to_numpy()[:TRAIN] for name in table.column_names[1:]]
     expected = [values.std() for values in first] if source == "wide.csv" else [1.0]
     assert np.allclose(answer.std, expected, rtol=1e-6), "the scale is that of the 12 months"

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import common
+import machine
 import numpy as np
 import pyarrow as pa
 import torch
@@ -58,7 +59,7 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="a fraction of a second for each figure; not recorded")
     quick = parser.parse_args().quick
     seconds = 0.3 if quick else 4.0
-    print(f"{common.machine()}\n")
+    print(f"{machine.line()}\n")
     print(
         "| data | loader, steps/s | loader, rows/s | fastest model | it consumes, steps/s | ratio | encoding, steps/s |"
     )
@@ -78,7 +79,7 @@ def main() -> None:
             print(f"| {kind.name} | {figures} |", flush=True)
             if not quick:
                 facts = {"data": kind.name, "loader": steps, "rows": rows, "consumption": speeds, "encoding": encoding}
-                common.record("loader", {**facts, "machine": common.machine(), "date": common.today()})
+                common.record("loader", {**facts, "machine": machine.line(), "date": machine.today()})
     sys.exit(f"the goal is {GOAL} times" if min(ratios) < GOAL else 0)
 
 

@@ -16,6 +16,7 @@ import time
 from pathlib import Path
 
 import common
+import machine
 import numpy as np
 
 BLOCK = 16 << 20
@@ -31,7 +32,7 @@ def main() -> None:
     options = parser.parse_args()
     size = (64 << 20) if options.quick else (1 << 30)
     print(
-        f"{common.machine()}\n\n| tokens | file | peak RssAnon | seconds | command |\n|---|---|---|---|---|", flush=True
+        f"{machine.line()}\n\n| tokens | file | peak RssAnon | seconds | command |\n|---|---|---|---|---|", flush=True
     )
     missed = False
     with tempfile.TemporaryDirectory(dir=options.dir) as name:
@@ -51,7 +52,7 @@ def main() -> None:
             if not options.quick:
                 facts = {"tokens": tokens, "bytes": size, "peak_rss_anon": peak, "seconds": round(seconds, 1)}
                 common.record(
-                    "memory", {**facts, "command": command, "machine": common.machine(), "date": common.today()}
+                    "memory", {**facts, "command": command, "machine": machine.line(), "date": machine.today()}
                 )
     sys.exit("the goal is under 1.5 GB" if missed else 0)
 

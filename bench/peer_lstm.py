@@ -12,6 +12,7 @@ import math
 import time
 
 import common
+import machine
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -44,11 +45,11 @@ def main() -> None:
     symbols = {c: i for i, c in enumerate(sorted(set(text[:border])))}
     train, test = (torch.tensor([symbols[c] for c in part]) for part in (text[:border], text[border:]))
     print(
-        f"{common.machine()}\n\n| run | nats per character | seed | steps | minutes |\n|---|---|---|---|---|",
+        f"{machine.line()}\n\n| run | nats per character | seed | steps | minutes |\n|---|---|---|---|---|",
         flush=True,
     )
     for seed in options.seeds:
-        speed = None if options.quick else common.wait_until_healthy()
+        speed = None if options.quick else machine.wait_until_healthy()
         torch.manual_seed(seed)
         network = Peer(len(symbols))
         steps = fit(network, train, 60 * minutes)
@@ -56,7 +57,7 @@ def main() -> None:
         print(f"| torch.nn.LSTM(256) | {nats:.4f} | {seed} | {steps} | {minutes:g} |", flush=True)
         if not options.quick:
             facts = {"seed": seed, "minutes": minutes, "steps": steps, "loss_nats_per_character": nats, "gflops": speed}
-            common.record("peer_lstm", {**facts, "machine": common.machine(), "date": common.today()})
+            common.record("peer_lstm", {**facts, "machine": machine.line(), "date": machine.today()})
 
 
 def fit(network: Peer, train: Tensor, seconds: float) -> int:

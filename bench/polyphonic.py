@@ -54,9 +54,7 @@ def main() -> None:
         splits = ["--valid", f"{name}-valid.parquet", "--test", f"{name}-test.parquet"]
         arguments = ["--task", "next_step", *splits, *flags]
         source = f"{name}-train.parquet"
-        runs = [
-            common.fit("polyphonic", variant, source, arguments, seed, quick=options.quick) for seed in options.seeds
-        ]
+        runs = [common.fit("polyphonic", variant, source, arguments, seed, options) for seed in options.seeds]
         common.row(variant, runs, METRICS)
         if runs[0].weights > PIECES[name]:
             sys.exit(f"{runs[0].weights:,} weights, but the table allows {PIECES[name]:,}")

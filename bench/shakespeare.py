@@ -31,7 +31,7 @@ def main() -> None:
     for variant, flags in options.variants.items():
         seeds = options.seeds[:1] if "15" in flags else options.seeds  # one seed where a run takes over ten minutes
         arguments = ["--test", "test.txt", *flags]
-        runs = [common.fit("shakespeare", variant, "train.txt", arguments, seed, quick=options.quick) for seed in seeds]
+        runs = [common.fit("shakespeare", variant, "train.txt", arguments, seed, options) for seed in seeds]
         common.row(variant, runs, METRICS)
 
 

@@ -11,6 +11,7 @@ import sys
 import time
 
 import common
+import machine
 
 
 def main() -> None:
@@ -25,13 +26,13 @@ def main() -> None:
         "unrolled --help": [*program, "--help"],
     }
     found = {name: median(command, environment, times) for name, command in commands.items()}
-    print(f"{common.machine()}; median of {times} processes\n")
+    print(f"{machine.line()}; median of {times} processes\n")
     print("| what | seconds | goal |\n|---|---|---|")
     print(f"| empty Python process | {found['empty process']:.3f} | |")
     print(f"| import unrolled, beyond that | {found['import unrolled'] - found['empty process']:.3f} | 0.1 |")
     print(f"| unrolled --help, in all | {found['unrolled --help']:.3f} | 0.5 |")
     if times == 7:
-        common.record("startup", {"seconds": found, "machine": common.machine(), "date": common.today()})
+        common.record("startup", {"seconds": found, "machine": machine.line(), "date": machine.today()})
 
 
 def median(command: list[str], environment: dict[str, str], times: int) -> float:

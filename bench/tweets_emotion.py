@@ -30,11 +30,10 @@ def main() -> None:
     common.header(METRICS)
     for variant, flags in options.variants.items():
         arguments = ["--target", "emotion", "--valid", "val.jsonl", "--test", "test.jsonl", *flags]
-        fit = [
-            common.fit("tweets_emotion", variant, "train.jsonl", arguments, seed, quick=options.quick)
-            for seed in options.seeds
+        runs = [
+            common.fit("tweets_emotion", variant, "train.jsonl", arguments, seed, options) for seed in options.seeds
         ]
-        common.row(variant, fit, METRICS)
+        common.row(variant, runs, METRICS)
 
 
 def _lines(name: str) -> list[str]:

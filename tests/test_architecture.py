@@ -14,7 +14,14 @@ ROOT = Path(__file__).parent.parent
 SOURCE = ROOT / "src" / "unrolled"
 
 BASE = ("atomic", "batch", "config", "errors", "files", "metrics", "registry", "state")
-TOP = ("api", "card", "fitting", "names", "trained")  # they put the parts together, and may know every one of them
+TOP = (
+    "api",
+    "card",
+    "demo",
+    "fitting",
+    "names",
+    "trained",
+)  # they put the parts together, and may know every one of them
 EVERYTHING_BUT_CLI = ("*",)
 MAY_IMPORT: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(BASE, BASE),

@@ -9,11 +9,15 @@ import signal
 import subprocess
 import sys
 import textwrap
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import torch
 
+from unrolled import api
+from unrolled.errors import ModelError
 from unrolled.files import read_directory
 
 ENVIRONMENT = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "OMP_NUM_THREADS": "1", "NO_COLOR": "1"}
@@ -22,6 +26,15 @@ ENVIRONMENT = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "OMP_NUM_T
 def flags(steps: int = 60, hidden: int = 8, every: int = 2) -> list[str]:
     numbers = {"steps": steps, "hidden": hidden, "batch": 4, "seed": 3, "checkpoint-every": every}
     return ["--documents", "line", *(word for name, number in numbers.items() for word in (f"--{name}", str(number)))]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread() -> Iterator[None]:
+    """The same bits are promised for the same number of threads; the processes that we start have one."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module")
@@ -41,8 +54,16 @@ def unrolled(*words: str | Path, limit: int | None = None) -> subprocess.Complet
     return subprocess.run(command, capture_output=True, text=True, check=False, env=ENVIRONMENT)
 
 
+def resume(run: Path) -> None:
+    api.fit(None, out=run, resume=True)
+
+
 def weights(run: Path) -> bytes:
     return read_directory(run)["model.safetensors"]
+
+
+def strays(run: Path) -> list[Path]:
+    return [path for path in run.rglob("*") if path.name.endswith((".partial", ".old"))]
 
 
 KILLER = """
@@ -112,40 +133,43 @@ def test_killed_at_random_moments_and_resumed_a_run_ends_with_the_same_bits(
     assert finished >= 1
 
 
+@pytest.fixture(scope="module")
+def straight(text: Path, tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """The weights of a run that nobody stopped."""
+    run = tmp_path_factory.mktemp("straight") / "run"
+    api.fit(str(text), out=run, steps=400, hidden=8, batch=4, seed=3, documents="line")
+    return weights(run)
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_saves_and_resuming_ends_with_the_same_bits(
-    text: Path, tmp_path: Path, number: signal.Signals
+    text: Path, tmp_path: Path, straight: bytes, number: signal.Signals
 ) -> None:
-    straight, stopped = tmp_path / "straight", tmp_path / "stopped"
-    steps = flags(steps=400, every=1000)
-    assert unrolled("fit", text, "--out", straight, *steps).returncode == 0
-    program = "import sys; from unrolled.cli.main import main; sys.exit(main())"
-    command = [sys.executable, "-c", program, "fit", str(text), "--out", str(stopped), *steps]
+    run, program = tmp_path / "run", "import sys; from unrolled.cli.main import main; sys.exit(main())"
+    command = [sys.executable, "-c", program, "fit", str(text), "--out", str(run), *flags(steps=400, every=1000)]
     with subprocess.Popen(
         command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True, env=ENVIRONMENT
-    ) as run:
-        assert run.stderr is not None
-        metrics = stopped / "metrics.jsonl"
-        while run.poll() is None and not (metrics.exists() and metrics.stat().st_size):
-            pass  # it trains as soon as it logs
-        run.send_signal(number)
-        said = run.stderr.read()
-    assert run.returncode == 128 + number, said
+    ) as fit:
+        assert fit.stderr is not None
+        while fit.poll() is None and not ((run / "metrics.jsonl").exists() and (run / "metrics.jsonl").stat().st_size):
+            time.sleep(0.01)  # what it logs says that it trains
+        fit.send_signal(number)
+        said = fit.stderr.read()
+    assert fit.returncode == 128 + number, said
     assert f"{number.name}: saved at step" in said
-    resumed = unrolled("fit", "--resume", stopped)
-    assert resumed.returncode == 0, resumed.stderr
-    assert weights(stopped) == weights(straight)
+    resume(run)
+    assert weights(run) == straight
 
 
-def test_a_limit_on_file_size_ends_with_5_and_leaves_the_last_checkpoint(text: Path, tmp_path: Path) -> None:
+def test_a_limit_on_file_size_ends_with_5_and_the_run_goes_on_without_it(text: Path, tmp_path: Path) -> None:
     run = tmp_path / "run"
     done = unrolled("fit", text, "--out", run, *flags(hidden=64), limit=30_000)
     assert done.returncode == 5, done.stderr
     assert "space" in done.stderr
     assert "Traceback" not in done.stderr
-    assert [path for path in run.rglob("*") if path.name.endswith((".partial", ".old"))] == []
-    resumed = unrolled("fit", "--resume", run)
-    assert resumed.returncode == 0, resumed.stderr
+    assert strays(run) == []
+    resume(run)
+    read_directory(run)
 
 
 @pytest.fixture
@@ -166,25 +190,20 @@ def test_a_disk_that_fills_up_ends_with_5_and_the_run_goes_on_when_there_is_room
     done = unrolled("fit", text, "--out", run, *flags(hidden=64))
     assert done.returncode == 5, done.stderr
     assert "space" in done.stderr
-    assert [path for path in run.rglob("*") if path.name.endswith((".partial", ".old"))] == []
+    assert strays(run) == []
     filler.unlink()
-    resumed = unrolled("fit", "--resume", run)
-    assert resumed.returncode == 0, resumed.stderr
+    resume(run)
     read_directory(run)
 
 
 def test_a_run_directory_cut_anywhere_is_a_model_error(text: Path, tmp_path: Path) -> None:
-    import unrolled as ur
-    from unrolled.errors import ModelError
-
     run = tmp_path / "run"
-    assert unrolled("fit", text, "--out", run, *flags()).returncode == 0
+    api.fit(str(text), out=run, steps=4, hidden=8, documents="line")
     dice = random.Random(2)
-    for file in [path for path in run.rglob("*") if path.is_file() and "checkpoints" not in path.parts]:
-        if file.name not in {"metrics.jsonl"} and "cache" not in file.parts:
-            whole = file.read_bytes()
-            file.write_bytes(whole[: dice.randrange(len(whole))])
-            with pytest.raises(ModelError, match=r"run"):
-                ur.load(run)
-            file.write_bytes(whole)
-    ur.load(run)
+    for name in [*read_directory(run), "manifest.json"]:
+        whole = (run / name).read_bytes()
+        (run / name).write_bytes(whole[: dice.randrange(len(whole))])
+        with pytest.raises(ModelError, match=r"run"):
+            api.load(run)
+        (run / name).write_bytes(whole)
+    api.load(run)

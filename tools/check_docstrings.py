@@ -13,6 +13,7 @@ a function that raises                 Raises, its own or its class's, or the er
 a torch module in cells/ or layers/    equations, Args, Shape, Raises, Cost, References with a link, an Example
 a member of baselines/                 Cost, References with a link, an Example
 a member of tasks/                     equations, Metrics
+a verb in cli/                         no more than its sentence: its docstring is its help text
 =====================================  ================================================================================
 
 Equations are a literal block (``::``), ``.. math::``, or a section of that name. The examples are run by
@@ -73,7 +74,7 @@ def _check_module(tree: ast.Module, part: str, said: set[str]) -> Iterator[tuple
     }
     for node in tree.body:
         if isinstance(node, Function) and _is_public(node):
-            yield from _check_function(node, node.name, "")
+            yield from _check_function(node, node.name, "Args:\nRaises:" if part == "cli" else "")
         elif isinstance(node, ast.ClassDef) and _is_public(node):
             yield from _check_class(node, part, said, node.name in members)
 
@@ -100,7 +101,7 @@ def _check_function(node: Function, name: str, of_the_class: str) -> Iterator[tu
         return
     arguments = [argument.arg for argument in (*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs)]
     many = len([argument for argument in arguments if argument not in ("self", "cls")]) > _MOST_ARGUMENTS
-    if many and not _has(docstring + of_the_class, "Args"):
+    if many and not _has(f"{docstring}\n{of_the_class}", "Args"):
         yield node.lineno, f"{name} takes more than {_MOST_ARGUMENTS} arguments and says nothing under Args"
     silent = sorted(error for error in _raised(node) if error not in docstring)
     if silent and not _has(f"{docstring}\n{of_the_class}", "Raises"):

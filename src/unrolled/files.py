@@ -15,8 +15,9 @@ import json
 import os
 import stat
 from collections.abc import Callable, Iterable, Iterator
+from io import BufferedReader
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from unrolled.atomic import beside, create, discard, fsync, locked, put_in_place, sweep
 from unrolled.errors import ModelError, SpaceError, UsageError
@@ -281,7 +282,7 @@ def _read_manifest(path: Path) -> dict[str, dict[str, Any]]:
     return entries
 
 
-def _open_member(folder: Path, name: str, size: int) -> BinaryIO:
+def _open_member(folder: Path, name: str, size: int) -> BufferedReader:
     _check_name(folder, name)
     try:
         if not (folder / name).resolve().is_relative_to(folder.resolve()):
@@ -297,7 +298,7 @@ def _open_member(folder: Path, name: str, size: int) -> BinaryIO:
     return file
 
 
-def _open_regular(path: Path) -> BinaryIO:
+def _open_regular(path: Path) -> BufferedReader:
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)  # a named pipe must not make us wait
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)

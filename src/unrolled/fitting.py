@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from unrolled.baselines.baseline import score_baselines
 from unrolled.card import card
 from unrolled.config import DataConfig, ModelConfig, Part, RunConfig, TaskConfig, TrainingConfig, spread
 from unrolled.data.coder import Coder, Roles, drop_missing
-from unrolled.data.encoded import Options
+from unrolled.data.encoded import Options, has_time
 from unrolled.data.examples import Examples
 from unrolled.data.fingerprint import fingerprint, verify
 from unrolled.data.read import read
@@ -23,6 +23,8 @@ from unrolled.data.sequences import Sequences
 from unrolled.data.split import hold_out, hold_out_end, without_history
 from unrolled.errors import DataError, ModelError, UsageError
 from unrolled.files import space_errors, write_file, write_manifest
+from unrolled.layers.stack import build_layer
+from unrolled.models.network import Network
 from unrolled.tasks.task import TASKS, Question, Task
 from unrolled.trained import Trained, build, open_run
 from unrolled.training import checkpoint
@@ -65,7 +67,7 @@ def fit(
     given = spread(options)
     data = DataConfig.check({**given["data"], "source": str(source) if isinstance(source, str | Path) else "memory"})
     given["task"].setdefault("name", None)
-    sequences = read(source, data, steps=bool(given["task"].get("horizon")) or given["task"]["name"] == "forecast")
+    sequences = read(source, data, steps=given["task"].get("horizon") is not None)
     for line in _describe(sequences):
         say(line)
     question = Question(sequences, data.target, data.inputs, given["task"].get("horizon"))
@@ -73,14 +75,18 @@ def fit(
     say(f"task: {name} ({reason}); --task overrules it")
     task_class = TASKS.get(name)
     roles: Roles = task_class.roles(question)
+    model = ModelConfig.check(given["model"])
+    with torch.device("meta"):  # takes no memory, and an unknown name is found before anything is written
+        build_layer(model, 1)
     config = RunConfig(
         task=TaskConfig.check({**given["task"], "name": name}),
         data=data,
-        model=ModelConfig.check(given["model"]),
+        model=model,
         training=TrainingConfig.check({"device": "auto", **given["training"]}),
         files=_fingerprints(source, data),
         columns=tuple(sequences.table.column_names),
     )
+    _device(config.training.device)
     folder = _claim(out, data.source, overwrite)
     with space_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
@@ -124,7 +130,7 @@ def resume(
         say(f"{role} data unchanged: {saved['path']}")
     if Budget(config.training).by_clock:
         say("the clock steers this run's schedule, so it goes on, but not to the last bit as if it had never stopped")
-    sequences = read(source if source is not None else config.data.source, config.data, steps=config.task.name == "forecast")
+    sequences = read(source if source is not None else config.data.source, config.data, steps=config.task.horizon is not None)
     question = Question(sequences, config.data.target, config.data.inputs, config.task.horizon)
     roles = TASKS.get(config.task.name).roles(question)
     return _train(folder, config, sequences, roles, _with_tensorboard(tensorboard, folder, hooks), say)
@@ -133,6 +139,7 @@ def resume(
 def _train(
     folder: Path, config: RunConfig, sequences: Sequences, roles: Roles, hooks: tuple[Hook, ...], say: Say
 ) -> Trained:
+    sequences = replace(sequences, kinds={**sequences.kinds, **roles.kinds})
     splits = _split(sequences, config, roles, say)
     options = Options(
         tokens=config.data.tokens or _default_tokens(config.task.name),
@@ -155,8 +162,7 @@ def _train(
         device = _device(config.training.device)
         torch.manual_seed(config.training.seed)
         network = build(config, task)
-        if not network.causal and window(train, config.training):
-            raise UsageError("a model of both directions needs whole sequences: leave --bptt out, or choose one without 'bi'")
+        _check_direction(network, train, config)
         weights = sum(p.numel() for p in network.parameters())
         say(f"model: {config.model.name}, {weights:,} weights, on {device}; training: {Budget(config.training).say()}")
         saved = checkpoint.newest(folder / "checkpoints")
@@ -185,6 +191,22 @@ def _train(
             write_file(folder / name, content)
         write_manifest(folder, files)
     return trained
+
+
+def _check_direction(network: Network, train: Examples, config: RunConfig) -> None:
+    """A model of both directions must not be asked for what it has read already, nor be given sequences in pieces."""
+    if network.causal:
+        return
+    if train.form == "next":
+        raise UsageError(
+            f"{config.model.name} reads each sequence from its end as well, so it has seen every next step that it is "
+            "asked for: choose a model without 'bi'"
+        )
+    if steps := window(train, config.training):
+        raise UsageError(
+            f"{config.model.name} reads each sequence from its end as well, so it needs whole sequences, and these are "
+            f"trained in pieces of {steps} steps (by --bptt, or because they are long): choose a model without 'bi'"
+        )
 
 
 def _baselines(task: Task, train: Examples, part: Examples) -> dict[str, dict[str, float]]:
@@ -230,7 +252,8 @@ def _part(
         return known, None
     share = _share(how)
     if share is None:
-        other = read(how, config.data, steps=roles.form == "horizon")
+        timed = {name: has_time(sequences.column(name).type) for name in sequences.kinds}
+        other = read(how, config.data, steps=config.task.horizon is not None, timed=timed)
         if roles.form not in ("next", "horizon"):
             other, _ = drop_missing(other, roles.target)
         return known, other

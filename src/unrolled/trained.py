@@ -78,7 +78,8 @@ class Trained:
         if examples.form == "horizon":  # one window a row: the steps after its end
             plan = Windows(np.arange(len(steps)), steps, lookback(self.task.config), batch_size)
         else:
-            plan = Rows(steps, batch_size, keep_empty=True)
+            ended = int(examples.form == "next" and getattr(self.task.coder.answer, "framed", False))
+            plan = Rows(steps - ended, batch_size, keep_empty=True)  # what follows is asked before ``<end>``, not after
         answers: dict[str, list[Any]] = {}
         for outputs, batch in run_over(self.network, Loader(examples, plan), "cpu"):
             for name, values in self.task.answers(outputs, batch).items():
@@ -87,6 +88,8 @@ class Trained:
                     column[row] = value
         table = part.table
         for name, values in answers.items():
+            if name in table.column_names:
+                raise DataError("is there already, and the answers would take its name", file=part.origin, column=name)
             table = table.append_column(name, pa.array(values))
         return table
 
@@ -212,9 +215,12 @@ class Trained:
         config = self.config.data
         if isinstance(data, str) and not Path(data).exists() and data != "-":
             raise DataError("there is no such file", file=data, hint="give a path, or a list of texts")
-        steps = self.task.name == "forecast"
-        kinds = {name: kind for name, kind in config.kinds.items() if name in self.task.coder.inputs}
-        return read(data, config.model_copy(update={"target": (), "ignore": (), "kinds": kinds}), steps=steps)
+        coder = self.task.coder
+        timed = {name: encoding.spec.time for name, encoding in coder.inputs.items()}
+        timed |= {coder.target: coder.answer.spec.time, **dict.fromkeys(coder.joined, True)}
+        kinds = {name: kind for name, kind in config.kinds.items() if name in coder.inputs}
+        config = config.model_copy(update={"target": (), "ignore": (), "kinds": kinds})
+        return read(data, config, steps=self.config.task.horizon is not None, timed=timed)
 
     def encode(self, part: Sequences, *, target: bool) -> Examples:
         """``part`` as numbers."""

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 import torch
-from contracts.networks import CASES, CAUSAL, Case, at, close, flat, part, whole
+from contracts.members import everything, gradients, same
+from contracts.networks import CASES, CAUSAL, Case, at, part, whole
 from torch import Tensor
 
 from unrolled.errors import UsageError
@@ -47,13 +48,10 @@ def test_c1_step_by_step_is_the_whole(case: Case) -> None:
     for step in range(9):
         with torch.no_grad():
             y, state = network.step(at(inputs, network, step), state)
-        expected = (
-            whole(network, part(inputs, network, 0, step + 1), [step + 1] * 3)[0]
-            if network.pooling
-            else outputs[:, step]
-        )
-        assert close(y, expected, 1e-6)
-    assert same_state(state, last, 1e-6)
+        so_far = part(inputs, network, 0, step + 1)
+        expected = whole(network, so_far, [step + 1] * 3)[0] if network.pooling else outputs[:, step]
+        same({"y": y}, {"y": expected}, 1e-6)
+    same(everything(y, state), everything(y, last), 1e-6)
 
 
 @pytest.mark.parametrize("case", [param for param in CAUSAL if "all-" in str(param.id)])
@@ -120,11 +118,10 @@ def test_c3_a_row_alone_is_the_row_in_company(case: Case) -> None:
     outputs, state = whole(network, inputs, LENGTHS)
     for row, length in enumerate(LENGTHS):
         mine = {name: value[row : row + 1] for name, value in part(inputs, network, 0, max(1, length)).items()}
-        alone, after = whole(network, mine, [length])
-        assert close(
-            alone, outputs[row : row + 1] if network.pooling else outputs[row : row + 1, : max(1, length)], 1e-6
+        expected = outputs[row : row + 1] if network.pooling else outputs[row : row + 1, : max(1, length)]
+        same(
+            everything(*whole(network, mine, [length])), everything(expected, select(state, torch.tensor([row]))), 1e-6
         )
-        assert same_state(after, select(state, torch.tensor([row])), 1e-6)
 
 
 @pytest.mark.parametrize("case", CASES)

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
-
 from samples import SAMPLES, sequences
+
 from unrolled.batch import Continuous, Discrete
 from unrolled.data.coder import Coder, Roles, drop_missing
 from unrolled.data.encoded import Options

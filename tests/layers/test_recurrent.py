@@ -68,3 +68,19 @@ def test_a_hundred_thousand_steps_live() -> None:
     assert y.isfinite().all()
     assert [part.shape for part in state[0]] == [(1, 2)]
     torch.testing.assert_close(again, y[:, -1])
+
+
+@pytest.mark.parametrize("name", ["lstm", "gru", "rnn"])
+def test_mixed_precision_with_a_carried_state(name: str) -> None:
+    layer, x = Recurrent(3, 8, name, 2), torch.randn(4, 6, 3)
+    lengths = torch.tensor([6, 3, 0, 2])
+    full, state = layer(x, lengths)
+    full_again, _ = layer(x, lengths, state)
+    with torch.autocast("cpu", torch.bfloat16):
+        y, state = layer(x, lengths)
+        again, state = layer(x, lengths, state)
+        layer.step(x[:, 0], state)
+    torch.testing.assert_close(y.float(), full, atol=0.05, rtol=0)
+    torch.testing.assert_close(again.float(), full_again, atol=0.05, rtol=0)
+    y.float().sum().backward()
+    assert all(parameter.grad is not None for parameter in layer.parameters())

@@ -42,6 +42,18 @@ def test_a_window_of_one_step_has_an_empty_state() -> None:
     assert state.recent.shape == (4, 0, 3)
 
 
+@pytest.mark.parametrize("window", [1, 4, 9])
+def test_the_last_answer_alone(window: int) -> None:
+    layer, x, lengths = Window(2, 3, window), torch.randn(3, 6, 2), torch.tensor([6, 2, 0])
+    _, before = layer(torch.randn(3, 5, 2))
+    for state in (None, before):
+        whole, after = layer(x, lengths, state)
+        last, also_after = layer.last(x, lengths, state)
+        torch.testing.assert_close(last[:2], torch.stack([whole[0, 5], whole[1, 1]]), atol=1e-6, rtol=0)
+        assert torch.equal(after.recent, also_after.recent)
+    assert layer.last(torch.zeros(2, 0, 2))[0].shape == (2, 3)
+
+
 def test_it_is_built_from_a_config() -> None:
     layer = Window.build(ModelConfig(name="window", hidden=6, window=9, layers=3, dropout=0.5), 2)
     assert (layer.window, layer.output_size, layer.input_size) == (9, 6, 2)

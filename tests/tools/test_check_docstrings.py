@@ -104,6 +104,12 @@ def test_what_is_fine_passes(tmp_path: Path, source: str) -> None:
     assert found(tmp_path, "data", source) == []
 
 
+def test_a_verb_says_no_more_than_its_help(tmp_path: Path) -> None:
+    verb = '"""A file."""\ndef fit(a, b, c, d, e):\n    """Fits."""\n    raise UsageError("x")\n'
+    assert found(tmp_path, "cli", verb) == []
+    assert len(found(tmp_path, "data", verb)) == 2
+
+
 def test_the_exit_code_and_the_output(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([str(tmp_path)]) == 0
     assert capsys.readouterr().out == "docstrings: nothing is missing\n"

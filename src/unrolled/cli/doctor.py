@@ -15,7 +15,10 @@ from unrolled.cli.output import emit
 __all__ = ["doctor"]
 
 _CORE = ("torch", "numpy", "safetensors", "pyarrow", "tokenizers", "pydantic", "cyclopts", "rich", "PyYAML")
-_EXTRAS = {"demo": ("music21", "the folk tunes of unrolled demo"), "tensorboard": ("tensorboard", "unrolled fit --tensorboard")}
+_EXTRAS = {
+    "demo": ("music21", "the folk tunes of unrolled demo"),
+    "tensorboard": ("tensorboard", "unrolled fit --tensorboard"),
+}
 
 
 def doctor(*, json: bool = False, quiet: bool = False) -> None:

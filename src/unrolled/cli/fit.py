@@ -97,7 +97,11 @@ def what_next(trained: Trained) -> str:
     run = shlex.quote(str(trained.folder))
     data = trained.config.data
     file = data.test or data.valid or data.source
-    held = file if isinstance(file, str) and file in {str(f["path"]) for f in trained.config.files.values()} else data.source
+    held = (
+        file
+        if isinstance(file, str) and file in {str(f["path"]) for f in trained.config.files.values()}
+        else data.source
+    )
     held = "FILE" if held in ("memory", "-") else shlex.quote(held)
     lines = [f"unrolled describe {run}", f"unrolled evaluate {run} {held}"]
     texts = trained.task.coder.answer.kind == "tokens"

@@ -57,7 +57,9 @@ class DataFlags:
 class TaskFlags:
     """What is asked of a sequence."""
 
-    task: Annotated[str | None, Parameter(help=f"One of {', '.join(task_names())}. Default: inferred, and said.")] = None
+    task: Annotated[str | None, Parameter(help=f"One of {', '.join(task_names())}. Default: inferred, and said.")] = (
+        None
+    )
     horizon: int | None = None
     """Steps ahead to forecast."""
     lookback: int | None = None

@@ -47,15 +47,15 @@ def generate(
     from unrolled import api
 
     trained = api.load(run)
-    unseen = trained.unseen(prompt)
-    if unseen:
-        listed = ", ".join(repr(token) for token in unseen[:10])
-        note(f"warning: the model never saw {listed} in training, and reads it as <unknown>", quiet=quiet)
     texts = []
     for number in range(count):
         pieces = trained.generate(
             prompt, length=length, temperature=temperature, top_k=top_k, top_p=top_p, seed=seed + number, stop=stop
         )
+        unseen = trained.unseen(prompt)  # of what cannot be gone on from at all, generate has told already
+        if unseen and not number:
+            listed = ", ".join(repr(token) for token in unseen[:10])
+            note(f"warning: the model never saw {listed} in training, and reads it as <unknown>", quiet=quiet)
         if json:
             texts.append(prompt + "".join(pieces))
             continue

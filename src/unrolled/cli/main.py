@@ -82,7 +82,9 @@ def _in_our_words(error: BaseException, words: list[str]) -> UnrolledError:
     if isinstance(error, CycloptsError):
         text = str(error).strip().rstrip(".")
         verb = next((word for word in words if word in _VERBS), "")
-        return UsageError(f"{text[:1].lower()}{text[1:]}; see: {' '.join(['unrolled', *[verb] * bool(verb), '--help'])}")
+        return UsageError(
+            f"{text[:1].lower()}{text[1:]}; see: {' '.join(['unrolled', *[verb] * bool(verb), '--help'])}"
+        )
     if isinstance(error, KeyboardInterrupt):
         return Interrupted("stopped by SIGINT", signal.SIGINT)
     if isinstance(error, SystemExit):

@@ -64,12 +64,15 @@ def comparison(metrics: dict[str, float], baselines: dict[str, dict[str, float]]
 def verdict(metrics: dict[str, float], baselines: dict[str, dict[str, float]]) -> str:
     """A plain sentence: whether a baseline is as good as the model, and in which metric."""
     for metric, value in metrics.items():
-        for name, values in baselines.items():
-            if metric in values and not is_better(metric, value, values[metric]):
-                return (
-                    f"The baseline '{name}' is as good or better in {metric} ({_number(values[metric])} against "
-                    f"{_number(value)}): this model is not worth its cost yet; give it more time, data or --hidden."
-                )
+        rivals = [(values[metric], name) for name, values in baselines.items() if metric in values]
+        if not rivals:
+            continue
+        best, name = max(rivals) if metric.endswith(_HIGHER) else min(rivals)
+        if not is_better(metric, value, best):
+            return (
+                f"The baseline '{name}' is as good or better in {metric} ({_number(best)} against {_number(value)}): "
+                "the model is not worth its cost yet; give it more time, more data or more --hidden units."
+            )
     return "The model is better than every baseline." if baselines else ""
 
 

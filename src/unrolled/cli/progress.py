@@ -34,7 +34,9 @@ class Progress:
         logging.getLogger("unrolled").addHandler(self._warnings)
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         logging.getLogger("unrolled").removeHandler(self._warnings)
         self._stop()
 
@@ -61,7 +63,9 @@ class Progress:
             self._draw(event)
         elif event["kind"] == "valid" or time.monotonic() - self._said >= _EVERY:
             self._said = time.monotonic()
-            self.say(f"{self._share(event)}step {event['step']}, {event['seconds']:.0f} s: {', '.join(self._parts.values())}")
+            self.say(
+                f"{self._share(event)}step {event['step']}, {event['seconds']:.0f} s: {', '.join(self._parts.values())}"
+            )
 
     def _share(self, event: dict[str, Any]) -> str:
         return "" if event["progress"] is None else f"{min(event['progress'], 1):.0%} "
@@ -69,9 +73,22 @@ class Progress:
     def _draw(self, event: dict[str, Any]) -> None:
         if self._bar is None:
             from rich.console import Console
-            from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+            from rich.progress import (
+                BarColumn,
+                Progress,
+                TaskProgressColumn,
+                TextColumn,
+                TimeElapsedColumn,
+                TimeRemainingColumn,
+            )
 
-            columns = (BarColumn(), TaskProgressColumn(), TimeElapsedColumn(), TimeRemainingColumn(), TextColumn("{task.description}"))
+            columns = (
+                BarColumn(),
+                TaskProgressColumn(),
+                TimeElapsedColumn(),
+                TimeRemainingColumn(),
+                TextColumn("{task.description}"),
+            )
             self._bar = Progress(*columns, console=Console(stderr=True), refresh_per_second=_REFRESH, transient=True)
             self._bar.add_task("", total=1.0)
             self._bar.start()

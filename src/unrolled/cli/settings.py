@@ -37,7 +37,9 @@ def read_settings(path: str) -> dict[str, Any]:
             raise
         mark = getattr(error, "problem_mark", None)
         line = f", line {mark.line + 1}" if mark else ""
-        raise UsageError(f"--config {path}{line}: is not YAML: {getattr(error, 'problem', None) or 'cannot be read'}") from None
+        raise UsageError(
+            f"--config {path}{line}: is not YAML: {getattr(error, 'problem', None) or 'cannot be read'}"
+        ) from None
     if values is None:
         return {}
     if not isinstance(values, dict) or not all(isinstance(name, str) for name in values):

@@ -80,7 +80,9 @@ class Rows:
 
     def __init__(self, trained: Trained) -> None:
         coder, config = trained.task.coder, trained.config
-        self._needed = [c for name in coder.inputs for c in (coder.joined if name == coder.target and coder.joined else (name,))]
+        self._needed = [
+            c for name in coder.inputs for c in (coder.joined if name == coder.target and coder.joined else (name,))
+        ]
         self._trained = list(config.columns)
         self._lists = {name for name, encoding in coder.inputs.items() if encoding.kind == "series"}
         self._texts = {name for name, encoding in coder.inputs.items() if encoding.kind == "tokens"}
@@ -103,7 +105,11 @@ class Rows:
         if first and set(self._needed) <= set(cells):
             self._header = cells
             return None
-        if self._header is None and len(self._needed) == 1 and not (len(cells) > 1 and len(cells) == len(self._trained)):
+        if (
+            self._header is None
+            and len(self._needed) == 1
+            and not (len(cells) > 1 and len(cells) == len(self._trained))
+        ):
             return {self._needed[0]: self._value(self._needed[0], text)}
         return self._row(cells)
 
@@ -132,7 +138,9 @@ class Rows:
                 return {name: self._value(name, row[name]) for name in self._needed if name in row}
         expected = self._header or self._needed
         raise DataError(
-            f"has {len(cells)} cells, expected {len(expected)}", file="standard input", hint=f"the columns are {', '.join(expected)}"
+            f"has {len(cells)} cells, expected {len(expected)}",
+            file="standard input",
+            hint=f"the columns are {', '.join(expected)}",
         )
 
     def _value(self, name: str, cell: str) -> Any:

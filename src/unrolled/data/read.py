@@ -12,6 +12,7 @@ from typing import Any
 import pyarrow as pa
 
 from unrolled.config import DataConfig
+from unrolled.data.encoded import has_time
 from unrolled.data.folder import files_in
 from unrolled.data.mapped import map_stream
 from unrolled.data.memory import to_table
@@ -36,7 +37,8 @@ def read(
     Args:
         source: a file, a folder, ``-`` for standard input, or anything that `unrolled.data.memory.to_table` takes.
         config: how to read it; ``source`` in it is not looked at.
-        steps: whether a row is a step even without ``config.by`` and ``config.order``; all are one sequence then.
+        steps: whether a row is a step even without ``config.by`` and ``config.order``; all are one sequence then. A
+            table that has list cells has its sequences already.
         timed: for a model's later data, see `unrolled.data.steps.group_steps`.
 
     Raises:
@@ -56,6 +58,7 @@ def read(
             hint = did_you_mean(name, table.column_names).strip()
             raise DataError("there is no such column to ignore", file=origin, column=name, hint=hint)
         dropped[name] = "is ignored, as asked"
+    steps = steps and not any(has_time(field.type) for field in table.schema)
     if config.by or config.order or steps:
         table = group_steps(table, config.by, config.order, origin, timed)
         dropped |= {config.by: "names the sequence"} if config.by else {}
@@ -102,7 +105,8 @@ def _reader(path: Path) -> Reader:
             raise DataError("there is no such file or folder", file=str(path))
         known = ", ".join(sorted(suffixes()))
         raise DataError(f"has no suffix that tells its format; known are {known}", file=str(path))
-    return READERS.get(name)  # type: ignore[no-any-return]
+    reader: Reader = READERS.get(name)
+    return reader
 
 
 def _reader_name(path: Path) -> str | None:

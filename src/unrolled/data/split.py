@@ -109,6 +109,12 @@ def _check_fraction(fraction: float) -> None:
         raise UsageError(f"the share to hold out must lie between 0 and 1, not at {fraction}")
 
 
+def _held(lengths: np.ndarray, fraction: float) -> np.ndarray:
+    """How much of each length is held out: something, but not all, where there are two or more."""
+    share = np.round(lengths * fraction).astype(np.int64)
+    return np.where(lengths > 1, np.clip(share, 1, np.maximum(lengths - 1, 1)), 0)
+
+
 def _label_codes(sequences: Sequences, name: str) -> np.ndarray:
     column = sequences.column(name)
     if pa.types.is_nested(column.type):
@@ -138,8 +144,7 @@ def _split_lists(sequences: Sequences, fraction: float) -> tuple[Sequences, Sequ
             message = f"differs in length from {used[0]!r}, so its row cannot be split by time"
             raise DataError(message, file=place.file, row=place.row(int(differs[0])), column=name)
     open_from = np.zeros(len(steps), np.int64) if sequences.first is None else sequences.first
-    border = steps - np.maximum(1, np.round((steps - open_from) * fraction).astype(np.int64))
-    border = np.where(steps - open_from > 1, border, steps)
+    border = steps - _held(steps - open_from, fraction)
     if (border == steps).all():
         raise DataError("no sequence has two steps, so none can be split by time", file=sequences.origin)
     table = sequences.table
@@ -179,7 +184,7 @@ def _split_texts(sequences: Sequences, names: list[str], fraction: float) -> tup
         index = sequences.table.column_names.index(name)
         head, tail = _cut_texts(sequences.table.column(name), fraction)
         train, rest = train.set_column(index, name, head), rest.set_column(index, name, tail)
-    if not any(pc.any(pc.greater(pc.binary_length(train.column(name)), 0)).as_py() for name in names):
+    if not any(pc.any(pc.greater(pc.binary_length(rest.column(name)), 0)).as_py() for name in names):
         raise DataError("no text has two characters, so none can be split by time", file=sequences.origin)
     return replace(sequences, table=train), replace(sequences, table=rest)
 
@@ -222,12 +227,17 @@ def _spans(texts: pa.Array) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 def _borders(starts: np.ndarray, stops: np.ndarray, data: np.ndarray, fraction: float) -> np.ndarray:
-    cuts = stops - np.maximum(1, np.round((stops - starts) * fraction).astype(np.int64))
-    cuts = np.where(stops - starts > 1, cuts, stops)
+    cuts = stops - _held(stops - starts, fraction)
+    cuts = _moved(cuts, starts, stops, data, -1)
+    first = (cuts == starts) & (stops > starts)  # the first character is longer than what is left to training
+    return _moved(cuts + first, starts, stops, data, 1)
+
+
+def _moved(cuts: np.ndarray, starts: np.ndarray, stops: np.ndarray, data: np.ndarray, way: int) -> np.ndarray:
     for _ in range(3):  # a character has at most three bytes after its first, each 10xxxxxx
         inside = (cuts > starts) & (cuts < stops)
         inside[inside] = (data[cuts[inside]] & 0xC0) == 0x80
-        cuts = cuts - inside
+        cuts = cuts + way * inside
     return cuts
 
 

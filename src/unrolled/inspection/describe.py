@@ -112,5 +112,10 @@ def _cells(config: ModelConfig) -> list[str]:
 
 def _multiply_adds(network: Network) -> int:
     """Every matrix meets one vector a step; a table of embeddings is looked up, and meets none."""
-    tables = {id(p) for module in network.modules() if isinstance(module, Embedding | nn.Embedding) for p in module.parameters()}
+    tables = {
+        id(p)
+        for module in network.modules()
+        if isinstance(module, Embedding | nn.Embedding)
+        for p in module.parameters()
+    }
     return sum(p.numel() for p in network.parameters() if p.dim() > 1 and id(p) not in tables)

@@ -67,7 +67,11 @@ def _answer_rows(answers: Answers, pool: str, horizon: int, width: int, both: bo
         return [_row([cell or " " * (width + 4) for cell in row], dots=" ") for row in boxes]
     if answers == "row":
         inside = len(_row([head] * 3).strip()) - 4
-        how = {"last": "the last step of each direction", "mean": "mean over the steps", "max": "maximum over the steps"}
+        how = {
+            "last": "the last step of each direction",
+            "mean": "mean over the steps",
+            "max": "maximum over the steps",
+        }
         wide = [" " * len(_FIRST + _ON) + text for text in (answer, "↑", "[ head ]", "↑", f"[ {how[pool]:^{inside}} ]")]
         middle = len(_FIRST + _ON) + (inside + 4) // 2
         centred = [" " * (middle - len(text.strip()) // 2) + text.strip() for text in wide[:-1]]

@@ -36,6 +36,9 @@ def embed(spec: Spec, size: int | None = None) -> Embedding | OneHot | Numbers:
     return Embedding(spec.size, min(spec.size, _WIDEST) if size is None else size)
 
 
+_FIRST = 0.1  # the deviation of a first vector: a symbol that training hardly shows stays near 0 and does not mislead
+
+
 class Embedding(nn.Module):
     """A learned vector for each symbol.
 
@@ -71,7 +74,7 @@ class Embedding(nn.Module):
             if number < 1:
                 raise UsageError(f"Embedding: {name} must be at least 1, got {number}")
         self.size, self.output_size = size, width
-        self.weight = nn.Parameter(torch.randn(size, width))
+        self.weight = nn.Parameter(torch.randn(size, width) * _FIRST)
 
     def forward(self, x: Tensor) -> Tensor:
         """The vectors of the symbols ``x``."""

@@ -59,20 +59,18 @@ def unroll(
     state = _check_state(state, cell.initial_state(len(x), x), owner)
     if x.shape[1] == 0:
         return x.new_zeros(len(x), 0, state[0].shape[1]), state
-    real = None if lengths is None else real_steps(lengths, x.shape[1])
     x = zero_padding(x, lengths)
     if reverse:
         x = reverse_rows(x, lengths)
     over_time = _loop if cell.vf is None else _torch_loop
-    y, last = over_time(cell, x, state, real)
-    if lengths is not None:
-        y = zero_padding(y, lengths)
-        last = last._replace(h=last_real(y, lengths, state.h))
+    y, last = over_time(cell, x, lengths, state)
+    y = zero_padding(y, lengths)
     return reverse_rows(y, lengths) if reverse else y, last
 
 
-def _loop(cell: Cell, x: Tensor, state: State, real: Tensor | None) -> tuple[Tensor, State]:
-    """The definition: one step after another."""
+def _loop(cell: Cell, x: Tensor, lengths: Tensor | None, state: State) -> tuple[Tensor, State]:
+    """The definition: one step after another; where a row has ended, its state stays."""
+    real = None if lengths is None else real_steps(lengths, x.shape[1])
     ys = []
     for t, x_t in enumerate(x.unbind(1)):
         y_t, after = cell(x_t, state)
@@ -81,28 +79,19 @@ def _loop(cell: Cell, x: Tensor, state: State, real: Tensor | None) -> tuple[Ten
     return torch.stack(ys, 1), state
 
 
-def _torch_loop(cell: Cell, x: Tensor, state: State, real: Tensor | None) -> tuple[Tensor, State]:
-    """The loop of torch itself, over the padded batch. Where rows are padded, only ``c`` of its state is right."""
+def _torch_loop(cell: Cell, x: Tensor, lengths: Tensor | None, state: State) -> tuple[Tensor, State]:
+    """The loop of torch itself. It runs on into the padding, so the state at each row's end is found otherwise."""
     weights = cell.weights()
-    if real is not None and cell.vf == "lstm":
-        x, weights = _with_padding_flag(x, weights, ~real)
+    if lengths is not None and cell.vf == "lstm":
+        x, weights = _with_padding_flag(x, weights, ~real_steps(lengths, x.shape[1]))
     first: Any = tuple(part.unsqueeze(0) for part in state)
-    biases = len(weights) > 3  # without them there are two weights, or three with a projection
-    training = torch.is_grad_enabled()  # cuDNN keeps what the backward pass needs only if it is told so
-    layers, dropout, both_directions, batch_first = 1, 0.0, False, True
+    # biases (without them there are two weights, or three with a projection), layers, dropout, training (cuDNN keeps
+    # what the backward pass needs only if it is told so), both directions, batch first
+    options = (len(weights) > 3, 1, 0.0, torch.is_grad_enabled(), False, True)
     run = getattr(_VF, str(cell.vf))
-    y, *last = run(
-        x,
-        first if len(first) > 1 else first[0],
-        weights,
-        biases,
-        layers,
-        dropout,
-        training,
-        both_directions,
-        batch_first,
-    )
-    return y, type(state)(*(part.squeeze(0) for part in last))
+    y, *parts = run(x, first if len(first) > 1 else first[0], weights, *options)
+    last = type(state)(*(part.squeeze(0) for part in parts))
+    return y, last if lengths is None else last._replace(h=last_real(y, lengths, state.h))
 
 
 def _with_padding_flag(x: Tensor, weights: list[Tensor], padded: Tensor) -> tuple[Tensor, list[Tensor]]:
@@ -125,10 +114,11 @@ def _check_state(state: State, initial: State, owner: str) -> State:
         raise ShapeError(
             f"{owner}: state is {type(state).__name__}, expected {type(initial).__name__}{initial._fields}"
         )
+    mixed = torch.is_autocast_enabled(initial[0].device.type)  # then a state may have been left in another dtype
     for name, got, wanted in zip(initial._fields, state, initial, strict=True):
-        if got.shape != wanted.shape or got.dtype != wanted.dtype:
+        if got.shape != wanted.shape or (got.dtype != wanted.dtype and not mixed):
             raise ShapeError(
                 f"{owner}: state.{name} is {tuple(got.shape)} {got.dtype}, "
                 f"expected {tuple(wanted.shape)} {wanted.dtype}"
             )
-    return type(initial)(*state)
+    return type(initial)(*(part.to(initial[0].dtype) for part in state))

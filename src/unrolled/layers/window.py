@@ -92,53 +92,50 @@ class Window(nn.Module):
         self, x: Tensor, lengths: Tensor | None = None, state: WindowState | None = None
     ) -> tuple[Tensor, WindowState]:
         """Run over whole rows, or over the next chunk of each."""
-        check_input(x, "(B, T, I)", self.input_size, self.weight.dtype, "Window")
-        lengths = check_lengths(lengths, x, "Window")
-        state = self.initial_state(len(x), x) if state is None else state
-        if state.recent.shape != (expected := (len(x), self.window - 1, self.input_size + 1)):
-            raise ShapeError(f"Window: state.recent has shape {tuple(state.recent.shape)}, expected {expected}")
-        rows, steps, _ = x.shape
-        if steps == 0:
-            return x.new_zeros(rows, 0, self.output_size), state
-        x = torch.cat([zero_padding(x, lengths), x.new_ones(rows, steps, 1)], 2)  # (B, T, I + 1)
-        x = torch.cat([state.recent, x], 1)  # (B, k - 1 + T, I + 1)
-        y = conv1d(x.transpose(1, 2), self.weight.flip(2)).transpose(1, 2)  # (B, T, H)
+        lengths, x = self._after_its_past(x, lengths, state)  # (B, k + T, I + 1)
+        y = conv1d(x.transpose(1, 2), self.weight.flip(2))[:, :, 1:].transpose(1, 2)  # (B, T, H)
         y = self.deeper(torch.relu(y))
-        return zero_padding(y, lengths), WindowState(self._recent(x, lengths))
+        return zero_padding(y, lengths), WindowState(self._recent(x, lengths, self.window - 1))
 
-    def last(self, x: Tensor, lengths: Tensor | None, state: WindowState | None) -> tuple[Tensor, WindowState]:
-        """`forward`, but only the answer at each row's last real step, (B, H): kH(I + 1) multiply-adds a row, not a step.
+    def last(
+        self, x: Tensor, lengths: Tensor | None = None, state: WindowState | None = None
+    ) -> tuple[Tensor, WindowState]:
+        """`forward`, but only the answer at each row's last real step, (B, H): one window a row, not one a step.
 
         A row of length 0 has no last step; its answer is that of the steps in its state.
         """
-        check_input(x, "(B, T, I)", self.input_size, self.weight.dtype, "Window")
-        lengths = check_lengths(lengths, x, "Window")
-        state = self.initial_state(len(x), x) if state is None else state
-        x = torch.cat([zero_padding(x, lengths), x.new_ones(*x.shape[:2], 1)], 2)
-        x = torch.cat([state.recent, x], 1)  # (B, k - 1 + T, I + 1)
-        ends = x.new_full((len(x),), x.shape[1], dtype=torch.int64) if lengths is None else lengths + self.window - 1
-        at = (ends.unsqueeze(1) + torch.arange(-self.window, 0, device=x.device)).clamp(min=0)  # (B, k)
-        squashed = x[torch.arange(len(x), device=x.device).unsqueeze(1), at]  # (B, k, I + 1)
-        y = linear(squashed.flatten(1), self.weight.permute(0, 2, 1).flip(1).flatten(1))
-        return self.deeper(torch.relu(y)), WindowState(self._recent(x, lengths))
+        lengths, x = self._after_its_past(x, lengths, state)
+        recent = self._recent(x, lengths, self.window).flatten(1)  # (B, k(I + 1)), oldest first
+        y = linear(recent, self.weight.flip(2).transpose(1, 2).flatten(1))  # (B, H)
+        return self.deeper(torch.relu(y)), WindowState(self._recent(x, lengths, self.window - 1))
 
     def step(self, x: Tensor, state: WindowState) -> tuple[Tensor, WindowState]:
         """One step: ``x`` (B, I) and the state before -> ``y`` (B, H) and the state after."""
         check_input(x, "(B, I)", self.input_size, self.weight.dtype, "Window")
-        y, state = self(x.unsqueeze(1), None, state)
-        return y.squeeze(1), state
+        return self.last(x.unsqueeze(1), None, state)
 
     def initial_state(self, batch: int, like: Tensor) -> WindowState:
         """No steps yet, with the dtype and device of ``like``."""
         return WindowState(like.new_zeros(batch, self.window - 1, self.input_size + 1))
 
-    def _recent(self, x: Tensor, lengths: Tensor | None) -> Tensor:
-        """The k - 1 inputs before each row's end; ``x`` has k - 1 earlier ones in front."""
-        kept = self.window - 1
+    def _after_its_past(
+        self, x: Tensor, lengths: Tensor | None, state: WindowState | None
+    ) -> tuple[Tensor | None, Tensor]:
+        """Lengths, checked, and (B, k + T, I + 1): k earlier inputs, the first always 0, before those of ``x``."""
+        check_input(x, "(B, T, I)", self.input_size, self.weight.dtype, "Window")
+        lengths = check_lengths(lengths, x, "Window")
+        recent = (self.initial_state(len(x), x) if state is None else state).recent
+        if recent.shape != (expected := (len(x), self.window - 1, self.input_size + 1)):
+            raise ShapeError(f"Window: state.recent has shape {tuple(recent.shape)}, expected {expected}")
+        new = torch.cat([zero_padding(x, lengths), x.new_ones(*x.shape[:2], 1)], 2)  # (B, T, I + 1)
+        return lengths, torch.cat([new.new_zeros(len(x), 1, self.input_size + 1), recent, new], 1)
+
+    def _recent(self, x: Tensor, lengths: Tensor | None, count: int) -> Tensor:
+        """The last ``count`` inputs of each row of ``x`` (B, k + T, I + 1)."""
         if lengths is None:
-            return x[:, x.shape[1] - kept :]
+            return x[:, x.shape[1] - count :]
         rows = torch.arange(len(x), device=x.device).unsqueeze(1)
-        return x[rows, lengths.unsqueeze(1) + torch.arange(kept, device=x.device)]
+        return x[rows, lengths.unsqueeze(1) + torch.arange(self.window - count, self.window, device=x.device)]
 
 
 MEMBER = Window

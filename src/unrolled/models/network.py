@@ -12,7 +12,9 @@ from torch import Tensor, nn
 
 from unrolled.batch import Continuous, Discrete, Spec
 from unrolled.config import ModelConfig
+from unrolled.errors import ShapeError
 from unrolled.layers.embed import embed
+from unrolled.layers.lengths import check_lengths
 from unrolled.layers.pooling import Pooling
 from unrolled.layers.stack import build_layer
 from unrolled.state import State
@@ -54,7 +56,7 @@ class Network(nn.Module):
 
     Raises:
         UsageError: the model's name is unknown, or it reads the future and is asked for a step.
-        ShapeError: ids out of range or a state of another batch.
+        ShapeError: a column is missing or does not fit the others, ids out of range, or a state of another batch.
 
     Cost:
         that of the layer, and B·T·H·O multiply-adds for the head (B·H·O pooled).
@@ -96,7 +98,7 @@ class Network(nn.Module):
         self, inputs: dict[str, Tensor], lengths: Tensor, state: NetworkState | None = None
     ) -> tuple[Tensor, NetworkState]:
         """A padded batch, from ``state`` (default: the initial one) to the state after each row's last real step."""
-        steps = next((inputs[name].shape[1] for name, spec in self.specs.items() if spec.time), 1)
+        steps = self._steps(inputs, lengths)
         even = bool((lengths == steps).all())
         real = None if even else torch.arange(steps, device=lengths.device) < lengths[:, None]  # (B, T)
         x = self.dropout(self._embed(inputs, steps, real))  # (B, T, I)
@@ -124,6 +126,21 @@ class Network(nn.Module):
         if self.pooling is not None:
             y, pool = self.pooling.step(y, state.pool)
         return self.head(self.dropout(y)), NetworkState(layer, pool)
+
+    def _steps(self, inputs: dict[str, Tensor], lengths: Tensor) -> int:
+        """T, once the columns are known to fit each other and ``lengths``; 1 where none has time."""
+        steps = None
+        for name, spec in self.specs.items():
+            if name not in inputs:
+                raise ShapeError(f"Network: column {name!r} is missing; it reads {', '.join(self.specs)}")
+            shape, axes = inputs[name].shape, ["B", *["T"] * spec.time, *["W"] * isinstance(spec, Continuous)]
+            if len(shape) != len(axes) or shape[0] != len(lengths) or (spec.time and steps not in (None, shape[1])):
+                sizes = f"B = {len(lengths)}" + (f" and T = {steps}" if spec.time and steps is not None else "")
+                raise ShapeError(f"Network: column {name!r} has shape {tuple(shape)}, expected ({', '.join(axes)}) with {sizes}")
+            if spec.time:
+                steps = shape[1]
+                check_lengths(lengths, inputs[name], "Network")
+        return 1 if steps is None else steps
 
     def _embed(self, inputs: dict[str, Tensor], steps: int, real: Tensor | None) -> Tensor:
         columns = []

@@ -15,7 +15,7 @@ from torch import Tensor
 from unrolled.batch import Batch, Discrete
 from unrolled.config import TaskConfig
 from unrolled.data.coder import Coder, Roles
-from unrolled.data.encoded import has_time
+from unrolled.data.encoded import ENCODINGS, has_time
 from unrolled.data.sequences import Sequences
 from unrolled.errors import DataError, UsageError
 from unrolled.tasks.columns import join
@@ -61,17 +61,24 @@ class NextStep:
     @staticmethod
     def roles(question: Question) -> Roles:
         sequences = question.sequences
-        names = question.target or question.inputs or tuple(n for n in sequences.kinds if _continues(sequences, n))
+        names = question.target or question.inputs or _to_continue(sequences)
         if not names:
             raise DataError("no column holds sequences to continue", file=sequences.origin, hint="name a --target")
+        for name in names:
+            sequences.column(name)
         numbers = [name for name in names if sequences.kinds[name] == "number"]
         if numbers and len(numbers) == len(names):
             joined, name = join(sequences, names)
             return Roles((name,), name, "next", joined=joined)
         if len(names) > 1:
             raise UsageError(f"several columns could be continued: {', '.join(names)}; choose one with --target")
-        sequences.column(names[0])
-        return Roles(question.inputs or names, names[0], "next")
+        (name,) = names
+        kinds = {}
+        if not _continues(sequences, name):
+            if not _is_text(sequences, name):
+                raise DataError("holds one value a row, which has no next step", file=sequences.origin, column=name)
+            kinds = {name: "tokens"}  # short texts that come again look like labels, but here they are read
+        return Roles((name, *(other for other in question.inputs if other != name)), name, "next", kinds)
 
     def loss(self, outputs: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
         assert batch.target is not None
@@ -145,8 +152,17 @@ class NextStep:
         return batch.inputs[self.coder.target][..., : self.width]
 
 
+def _to_continue(sequences: Sequences) -> tuple[str, ...]:
+    names = tuple(name for name in sequences.kinds if _continues(sequences, name))
+    return names or tuple(name for name in sequences.kinds if _is_text(sequences, name))
+
+
 def _continues(sequences: Sequences, name: str) -> bool:
     return sequences.kinds[name] in ("tokens", "series") or has_time(sequences.column(name).type)
+
+
+def _is_text(sequences: Sequences, name: str) -> bool:
+    return bool(ENCODINGS.get("tokens").recognises(sequences.column(name)))
 
 
 MEMBER = NextStep

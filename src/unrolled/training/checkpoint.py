@@ -138,7 +138,7 @@ def rng_state() -> dict[str, Tensor]:
         "rng.python_gauss": torch.tensor([] if gauss is None else [gauss], dtype=torch.float64),
         "rng.torch": torch.get_rng_state(),
     }
-    if torch.cuda.is_initialized():
+    if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
         states |= {f"rng.cuda.{i}": state for i, state in enumerate(torch.cuda.get_rng_state_all())}
     return states
 
@@ -171,7 +171,7 @@ def optimizer_tensors(optimizer: torch.optim.Optimizer, names: Iterable[tuple[st
 
     Returns:
         ``optimizer.state.<parameter>.<key>``, such as the counter ``step`` and both moments, and
-        ``optimizer.group.<i>.<option>``, such as the learning rate and ``fused`` and ``foreach``, which choose the code.
+        ``optimizer.group.<i>.<option>``, such as ``lr``, and ``fused`` and ``foreach``, which choose the code.
     """
     called = {id(parameter): name for name, parameter in names}
     tensors = {}

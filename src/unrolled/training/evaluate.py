@@ -38,7 +38,7 @@ def evaluate(
 ) -> dict[str, float]:
     """The task's metrics on ``examples``; empty where there is nothing to score."""
     total: Sums = {}
-    loader = Loader(examples, evaluation_plan(examples, task.config, config))
+    loader = Loader(examples, evaluation_plan(examples, task.config, config, network.causal))
     for outputs, batch in run_over(network, loader, device):
         for name, value in task.measure(outputs, batch).items():
             total[name] = total[name] + value if name in total else value

@@ -17,11 +17,11 @@ Hook = Callable[[Event], None]
 
 
 def log_to(path: Path, from_step: int = 0) -> Hook:
-    """Append each event as a JSON line to ``path``, after dropping the lines beyond ``from_step`` that a run which was
-    stopped had written after its last checkpoint."""
+    """Append each event as a JSON line to ``path``, after dropping what a run that was stopped had written and will
+    write again: the lines beyond ``from_step``, that of its last checkpoint, and those that it ends with."""
     if path.exists():
         lines = path.read_text("utf-8").split("\n")
-        kept = [line for line in lines if _step_of(line) <= from_step]
+        kept = [line for line in lines if _step_of(line) <= from_step and '_final"' not in line]
         path.write_text("".join(line + "\n" for line in kept if line), "utf-8")
 
     def write(event: Event) -> None:

@@ -44,11 +44,11 @@ def training_plan(examples: Examples, task: TaskConfig, config: TrainingConfig, 
     return Rows(_questions(examples), config.batch, config.seed, epoch)
 
 
-def evaluation_plan(examples: Examples, task: TaskConfig, config: TrainingConfig) -> Plan:
-    """Every question of the split once, in a fixed order."""
+def evaluation_plan(examples: Examples, task: TaskConfig, config: TrainingConfig, causal: bool = True) -> Plan:
+    """Every question of the split once, in a fixed order; a model that is not ``causal`` needs whole sequences."""
     if examples.form == "horizon":
         rows, ends = examples.window_ends()
         return Windows(rows, ends, lookback(task), 4 * config.batch)
-    if window(examples, config):
+    if causal and window(examples, config):
         return Lanes(_questions(examples), config.batch, 2 * WINDOW, context=CONTEXT)
     return Rows(_questions(examples), config.batch, keep_empty=examples.form in ("one", "set"))

@@ -16,7 +16,7 @@ from torch import Tensor
 from unrolled.config import TrainingConfig
 from unrolled.data.examples import Examples
 from unrolled.data.loader import Loader
-from unrolled.errors import Interrupted, ModelError, TrainingError, UsageError
+from unrolled.errors import DataError, Interrupted, ModelError, TrainingError, UsageError
 from unrolled.models.network import Network
 from unrolled.state import flatten, rebuild
 from unrolled.tasks.task import Task
@@ -45,6 +45,7 @@ class Progress:
     index: int = 0  # batches of this epoch that are done
     seconds: float = 0.0
     validations: int = 0
+    validated: int = -1  # the step of the last one
     best: float = math.inf
     stale: int = 0  # validations since the best one
     factor: float = 1.0  # of the learning rate, halved on a plateau where the budget is open
@@ -68,6 +69,7 @@ class Trainer:
         device: ``cpu`` or ``cuda``.
 
     Raises:
+        DataError: a split has nothing to learn from, or to be judged by.
         TrainingError: ten steps in a row had a loss or gradient that is not finite.
         Interrupted: SIGINT or SIGTERM came; a checkpoint was saved first.
         SpaceError: a checkpoint does not fit; the earlier ones are intact.
@@ -108,6 +110,8 @@ class Trainer:
         p, started = self.progress, time.monotonic() - self.progress.seconds
         self.network.train()
         loader = self._loader()
+        if not len(loader):
+            raise DataError("no training sequence is long enough to learn anything from", hint="give more or longer ones")
         while (share := self._share(len(loader))) < 1 and p.stale < self._patience():
             self._step(loader, share)
             p.index, p.step = p.index + 1, p.step + 1
@@ -120,13 +124,14 @@ class Trainer:
                 loader = self._loader()
             if self._validation_is_due(len(loader)):
                 self._validate()
-            if self._interrupt is not None or self.due(p.step, p.seconds):
+            # After a skipped step the weights may be beyond repair: the checkpoints before it are the good ones.
+            if self._interrupt is not None or (p.skipped_in_row == 0 and self.due(p.step, p.seconds)):
                 self.save()
             if self._interrupt is not None:
                 name = signal.Signals(self._interrupt).name
                 run = self.folder.parent
                 raise Interrupted(f"{name}: saved at step {p.step}; go on with: unrolled fit --resume {run}", self._interrupt)
-        if p.stale < self._patience() and p.step and self._validated_at != p.step:
+        if p.stale < self._patience() and p.validated != p.step:
             self._validate()
         self.save()
 
@@ -157,8 +162,6 @@ class Trainer:
 
     # --- when -----------------------------------------------------------------------------------------------------
 
-    _validated_at = -1
-
     def _loader(self) -> Loader:
         return Loader(self.train, training_plan(self.train, self.task.config, self.config, self.progress.epoch))
 
@@ -177,14 +180,15 @@ class Trainer:
     def _validate(self) -> None:
         p = self.progress
         metrics = evaluate(self.network, self.task, self.valid, self.config, self.device)
-        p.validations += 1
-        self._validated_at = p.step
+        if not metrics:
+            raise DataError("no validation sequence is long enough to be judged by", hint="give more or longer ones")
+        p.validations, p.validated = p.validations + 1, p.step
         value = metrics[self.task.watch]
-        if value < p.best - _MIN_DELTA * abs(p.best if math.isfinite(p.best) else 0):
+        if math.isfinite(value) and value < p.best - _MIN_DELTA * abs(p.best if math.isfinite(p.best) else 0):
             p.best, p.stale = value, 0
             weights = {f"model.{name}": tensor for name, tensor in self.network.state_dict().items()}
             checkpoint.save_best(self.folder, weights, {"step": p.step, "metrics": metrics})
-        else:  # also where the value is not a number: it never replaces the best
+        else:  # also where the value is not finite: it never replaces the best
             p.stale += 1
             p.factor *= 0.5
         self._tell({"kind": "valid", **metrics})

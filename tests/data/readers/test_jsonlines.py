@@ -99,7 +99,7 @@ def test_mutated_files_never_kill_the_process(tmp_path: Path) -> None:
         "import random, pyarrow as pa\n"
         "from unrolled.data.readers.jsonlines import read_json_lines\n"
         "from unrolled.errors import DataError\n"
-        "line = b'{\"a\": [1, 2.5, null], \"b\": \"x\", \"c\": {\"d\": true}}\\n'\n"
+        'line = b\'{"a": [1, 2.5, null], "b": "x", "c": {"d": true}}\\n\'\n'
         "rng = random.Random(0)\n"
         "for _ in range(300):\n"
         "    data = bytearray(line * 5)\n"

@@ -12,7 +12,7 @@ from fractions import Fraction
 
 __all__ = ["bar_problems"]
 
-_LENGTH = r"\d*/*\d*"
+_LENGTH = r"\d{0,3}/{0,5}\d{0,3}"  # music has none that is longer
 _TOKENS = re.compile(
     rf"""
       (?P<blank>    [ \t`\\]+ | y\d* )
@@ -36,7 +36,6 @@ _TOKENS = re.compile(
 _NOTE = re.compile(rf"[A-Ga-gzx][,']*(?P<length>{_LENGTH})")
 _BODY_FIELD = re.compile(r"([IKLMNPQRSTUVWXZmrsw+]):(.*)")
 _TUPLET_TIMES = {2: 3, 3: 2, 4: 3, 6: 2, 8: 3}
-_LONGEST = 12  # letters of a length; music has none that is longer
 
 
 @dataclass(slots=True)
@@ -104,11 +103,11 @@ def _set_metre(reading: _Reading, text: str) -> None:
         reading.metre = None
         return
     parts = re.fullmatch(r"\(?(\d{1,3}(?:\s*\+\s*\d{1,3})*)\)?\s*/\s*(\d{1,3})", text.strip())
-    if not parts or not int(parts[2]):
+    beats = sum(int(beat) for beat in parts[1].split("+")) if parts else 0
+    if not parts or not beats or not int(parts[2]):
         reading.problems.append(f"M:{text[:20]} is no metre")
         reading.metre = None
         return
-    beats = sum(int(beat) for beat in parts[1].split("+"))
     reading.metre = Fraction(beats, int(parts[2]))
     reading.compound = beats % 3 == 0 and beats > 3
 
@@ -159,8 +158,6 @@ def _length(text: str) -> Fraction:
     """``3``, ``3/2``, ``/2``, ``/``, ``//`` as multiples of the unit; 0 where the number is no length."""
     over, _, rest = text.partition("/")
     under = rest.lstrip("/")
-    if len(text) > _LONGEST:
-        return Fraction(0)
     top, slashes = int(over or 1), text.count("/")
     bottom = int(under) if under else 2**slashes
     return Fraction(top, bottom) if bottom else Fraction(0)

@@ -1,0 +1,135 @@
+"""The demo: a model of folk tunes, from the notation files inside an installed package to new tunes, in minutes.
+
+The tunes are read as files; the package that they come with is never imported.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from unrolled import api
+from unrolled.data.readers.abc import check_tune, split_tunes
+from unrolled.errors import DataError, MissingExtra
+from unrolled.files import write_file
+from unrolled.fitting import Say
+from unrolled.trained import Trained
+from unrolled.training.hooks import Hook
+
+__all__ = ["OPTIONS", "TEMPERATURE", "Demo", "collect", "run", "simplify"]
+
+# Dance tunes of the British Isles, alike enough that two minutes teach something: O'Neill, Ryan and Aird.
+_COLLECTIONS = ("airdsAirs", "oneills1850", "ryansMammoth")
+_FIELDS = ("T", "M", "L", "K")  # who collected a tune, where and when, says nothing of how it goes
+_HEADER = re.compile(r"([A-Za-z]):\s*(.*)")
+_ANNOTATION = re.compile(r'"[^"]*"|![^!|\s]*!')  # chords, fingerings and remarks above the notes
+_BOW = re.compile(r"[uvT](?=[\"(\[^_=]*[A-Ga-g])")  # strokes and trills before a note
+_LONGEST = 700  # characters; the few longer tunes are medleys and variations
+
+OPTIONS: api.Options = {"model": "lstm", "hidden": 256, "batch": 32, "bptt": 64, "lr": 4e-3}
+TEMPERATURE = 0.7
+_GENERATED = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Demo:
+    """What came of it.
+
+    Attributes:
+        trained: the model, with its metrics beside the baselines.
+        tunes: newly generated ones, the valid ones first.
+        valid: how many of them have a whole header and bars as long as their metre says.
+        copies: how many of them stand in the training data.
+    """
+
+    trained: Trained
+    tunes: list[str]
+    valid: int
+    copies: int
+
+
+def run(
+    *,
+    minutes: float = 2.0,
+    seed: int = 0,
+    out: Path | None = None,
+    hooks: tuple[Hook, ...] = (),
+    say: Say = lambda _: None,
+) -> Demo:
+    """Collect the tunes, train for ``minutes``, write a run, and generate from it.
+
+    Args:
+        minutes: of training, > 0.
+        seed: of training and generation.
+        out: the run directory; by default the next free ``runs/tunes-<n>``. The tunes lie beside it as ``tunes.abc``.
+        hooks, say: see `unrolled.api.fit`.
+
+    Raises:
+        MissingExtra: the package with the tunes is not installed.
+    """
+    tunes = collect(_corpus())
+    source = (out.parent if out else Path("runs")) / "tunes.abc"
+    book = "\n".join(tunes).encode()
+    if not source.is_file() or source.read_bytes() != book:
+        write_file(source, book)
+    say(f"{len(tunes):,} tunes, {len(book):,} characters, from {', '.join(_COLLECTIONS)}: {source}")
+    trained = api.fit(source, out=out, minutes=minutes, seed=seed, hooks=hooks, say=say, **OPTIONS)
+    say(f"writing {_GENERATED} tunes at temperature {TEMPERATURE}")
+    new = [
+        "X:1\n" + "".join(trained.generate("X:1\n", temperature=TEMPERATURE, seed=seed + n)) for n in range(_GENERATED)
+    ]
+    ordered = sorted(new, key=lambda tune: len(check_tune(tune)) > 0)
+    return Demo(trained, ordered, sum(not check_tune(tune) for tune in new), len(set(new) & set(tunes)))
+
+
+def collect(corpus: Path) -> list[str]:
+    """The tunes of three collections below ``corpus``, simplified, each once, those whose bars keep their metre.
+
+    Raises:
+        DataError: ``corpus`` does not hold them.
+    """
+    tunes: dict[str, None] = {}  # a set that keeps its order
+    for name in _COLLECTIONS:
+        for file in sorted((corpus / name).glob("*.abc")):
+            text = file.read_text("utf-8", errors="replace").replace("\r\n", "\n")
+            tunes |= dict.fromkeys(simplify(tune) for tune in split_tunes(text))
+    kept = [
+        tune
+        for tune in tunes
+        if len(tune) <= _LONGEST and "\N{REPLACEMENT CHARACTER}" not in tune and not check_tune(tune)
+    ]
+    if not kept:
+        raise DataError(f"holds no tunes of {', '.join(_COLLECTIONS)}", file=str(corpus), hint="install music21 anew")
+    return kept
+
+
+def simplify(tune: str) -> str:
+    r"""A tune with title, metre, unit, key and notes alone.
+
+    Example:
+        >>> simplify('X: 7\nT: A Jig\nZ: me\nM: 6/8\nL: 1/8\nK: D\n"D"vA>B c |\\\n')
+        'X:1\nT:A Jig\nM:6/8\nL:1/8\nK:D\nA>B c |\n'
+    """
+    fields: dict[str, str] = {}
+    lines = tune.split("\n")
+    music = []
+    for line in lines[1:]:
+        header = _HEADER.match(line)
+        if header and header[1] in _FIELDS and not music:
+            fields.setdefault(header[1], header[2].split("%")[0].strip())
+        elif not header and not line.startswith("%"):
+            plain = _BOW.sub("", _ANNOTATION.sub("", line)).split("%")[0].rstrip(" \\")
+            music += [re.sub(r"\s+", " ", plain).strip()] if plain.strip() else []
+        elif header and header[1] in "MLK" and music:
+            music.append(f"{header[1]}:{header[2].strip()}")
+    head = [f"{name}:{fields[name]}" for name in _FIELDS if name in fields]
+    return "\n".join(["X:1", *head, *music]) + "\n"
+
+
+def _corpus() -> Path:
+    found = importlib.util.find_spec("music21")  # finds the package without running it
+    if found is None or found.origin is None:
+        raise MissingExtra("music21", "demo", "the demo")
+    return Path(found.origin).parent / "corpus"

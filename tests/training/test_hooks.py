@@ -1,0 +1,50 @@
+from __future__ import annotations
+
+import importlib.util
+import json
+from pathlib import Path
+
+import pytest
+
+from unrolled.errors import MissingExtra
+from unrolled.training import hooks
+
+
+def lines(path: Path) -> list[dict[str, float]]:
+    return [json.loads(line) for line in path.read_text("utf-8").splitlines()]
+
+
+def test_each_event_is_a_line(tmp_path: Path) -> None:
+    log = hooks.log_to(tmp_path / "metrics.jsonl")
+    log({"kind": "step", "step": 1, "loss": 0.1})
+    log({"kind": "valid", "step": 2, "loss": 1 / 3})
+    assert lines(tmp_path / "metrics.jsonl") == [
+        {"kind": "step", "step": 1, "loss": 0.1},
+        {"kind": "valid", "step": 2, "loss": 1 / 3},
+    ]
+
+
+def test_a_resumed_run_drops_what_it_will_tell_again(tmp_path: Path) -> None:
+    path = tmp_path / "metrics.jsonl"
+    log = hooks.log_to(path)
+    for step in (20, 40, 60):
+        log({"kind": "step", "step": step})
+    with path.open("a") as file:
+        file.write('{"kind": "step", "st')  # the process was killed as it wrote
+    log = hooks.log_to(path, from_step=40)
+    log({"kind": "step", "step": 60})
+    assert [line["step"] for line in lines(path)] == [20, 40, 60]
+
+
+def test_a_run_that_begins_again_drops_everything(tmp_path: Path) -> None:
+    path = tmp_path / "metrics.jsonl"
+    hooks.log_to(path)({"kind": "step", "step": 0})
+    hooks.log_to(path, from_step=-1)
+    assert path.read_text() == ""
+
+
+def test_tensorboard_is_an_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    find = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name, *a: None if name == "tensorboard" else find(name, *a))
+    with pytest.raises(MissingExtra, match=r"--tensorboard needs tensorboard: pip install 'unrolled\[tensorboard\]'"):
+        hooks.tensorboard_to(tmp_path)

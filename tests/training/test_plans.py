@@ -1,0 +1,106 @@
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from unrolled.batch import Continuous, Discrete
+from unrolled.config import TaskConfig, TrainingConfig
+from unrolled.data.encoded import Encoded
+from unrolled.data.examples import Examples, Form
+from unrolled.data.windows import Lanes, Plan, Rows, Windows
+from unrolled.training.plans import evaluation_plan, lookback, training_plan, window
+
+TAG, AHEAD = TaskConfig(name="tag"), TaskConfig(name="forecast", horizon=3)
+
+
+def examples(form: Form, *lengths: int, first: list[int] | None = None) -> Examples:
+    offsets = np.cumsum([0, *lengths])
+    ids = Encoded(np.zeros(offsets[-1], np.uint8), offsets)
+    series = Encoded(np.zeros((offsets[-1], 1), np.float32), offsets)
+    column = series if form == "horizon" else ids
+    spec = Continuous(1) if form == "horizon" else Discrete(3)
+    start = None if first is None else np.array(first)
+    return Examples({"x": column}, {"x": spec}, column, spec, form, start, 3 if form == "horizon" else 0)
+
+
+def config(**options: Any) -> TrainingConfig:
+    return TrainingConfig(**{"batch": 2, **options})
+
+
+def asked(plan: Plan) -> list[tuple[int, int]]:
+    """(row, step) of each scored step."""
+    found = []
+    for batch in (plan[index] for index in range(len(plan))):
+        for row, start, stop, context in zip(batch.rows, batch.starts, batch.stops, batch.scored, strict=True):
+            found += [(int(row), step) for step in range(start + context, stop)]
+    return sorted(found)
+
+
+@pytest.mark.parametrize(
+    ("form", "lengths", "options", "expected"),
+    [
+        ("one", (9, 9000), {"bptt": 4}, None),
+        ("set", (9, 9000), {}, None),
+        ("next", (9, 2048), {}, None),
+        ("next", (9, 2049), {}, 128),
+        ("aligned", (9,), {"bptt": 4}, 4),
+        ("aligned", (9, 9000), {"bptt": 4}, 4),
+        ("next", (), {}, None),
+        ("horizon", (9000,), {"bptt": 4}, None),
+    ],
+)
+def test_long_sequences_are_trained_in_lanes(
+    form: Form, lengths: tuple[int, ...], options: dict[str, Any], expected: int | None
+) -> None:
+    assert window(examples(form, *lengths), config(**options)) == expected
+    plan = training_plan(examples(form, *lengths), AHEAD if form == "horizon" else TAG, config(**options), 0)
+    assert isinstance(plan, Windows if form == "horizon" else Lanes if expected else Rows)
+
+
+@pytest.mark.parametrize("options", [{}, {"bptt": 3}])
+def test_every_question_is_asked_once(options: dict[str, Any]) -> None:
+    aligned = examples("aligned", 4, 0, 1, 7)
+    following = examples("next", 4, 0, 1, 7)
+    for make in (lambda part: training_plan(part, TAG, config(**options), 5), lambda part: evaluation_plan(part, TAG, config(**options))):
+        assert asked(make(aligned)) == [(row, step) for row, n in ((0, 4), (2, 1), (3, 7)) for step in range(n)]
+        # The last step of a sequence has no next one.
+        assert asked(make(following)) == [(row, step) for row, n in ((0, 3), (3, 6)) for step in range(n)]
+
+
+def test_a_long_sequence_is_judged_whole_whatever_the_lanes() -> None:
+    part = examples("next", 5000, 3)
+    plan = evaluation_plan(part, TAG, config(batch=4))
+    assert isinstance(plan, Lanes)
+    assert asked(plan) == [(0, step) for step in range(4999)] + [(1, 0), (1, 1)]
+
+
+def test_a_row_of_length_0_is_answered_but_not_learned_from() -> None:
+    part = examples("one", 4, 0, 1)
+    rows = {int(row) for segments in [evaluation_plan(part, TAG, config())[0]] for row in segments.rows}
+    assert len(evaluation_plan(part, TAG, config())) == 2
+    assert 1 in rows
+    assert len(training_plan(part, TAG, config(), 0)) == 1
+
+
+def test_a_forecast_is_asked_where_its_whole_horizon_is_known() -> None:
+    part = examples("horizon", 6, 3, 4, first=[0, 0, 2])
+    plan = evaluation_plan(part, AHEAD, config())
+    windows = [(int(r), int(s)) for i in range(len(plan)) for r, s in zip(plan[i].rows, plan[i].stops, strict=True)]
+    assert windows == [(0, 1), (0, 2), (0, 3)]
+
+
+def test_the_order_of_training_depends_on_the_epoch_and_that_of_judging_on_nothing() -> None:
+    part = examples("one", *range(1, 40))
+
+    def order(plan: Plan) -> list[list[int]]:
+        return [plan[index].rows.tolist() for index in range(len(plan))]
+
+    assert order(training_plan(part, TAG, config(seed=1), 0)) != order(training_plan(part, TAG, config(seed=1), 1))
+    assert order(evaluation_plan(part, TAG, config(seed=1))) == order(evaluation_plan(part, TAG, config(seed=2)))
+
+
+@pytest.mark.parametrize(("horizon", "asked_for", "expected"), [(3, None, 64), (96, None, 288), (96, 10, 10), (None, None, 64)])
+def test_a_forecast_looks_back_three_horizons(horizon: int | None, asked_for: int | None, expected: int) -> None:
+    assert lookback(TaskConfig(name="forecast", horizon=horizon, lookback=asked_for)) == expected
