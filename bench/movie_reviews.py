@@ -9,9 +9,9 @@ Floor: 74 %. Goal: 76.1 %, with a bidirectional recurrent model.
 import common
 import cross_validation
 
-TUNED = ["--model", "bilstm", "--hidden", "64", "--embedding", "100", "--pool", "max", "--dropout", "0.5"]
+TUNED = ["--model", "bigru", "--embedding", "300", "--dropout", "0.5", "--lr", "1e-3", "--batch", "50", "--epochs", "5"]
 VARIANTS = {
-    "bilstm 64, max-pooled": [*TUNED, "--lr", "1e-3", "--batch", "50", "--epochs", "8"],
+    "bigru 128, max-pooled": TUNED,
     "plain default": [],
 }
 

@@ -11,10 +11,9 @@ Floor: 1.53 after 5 minutes on two cores; `peer_lstm.py` is the plain torch loop
 
 import common
 
-TUNED = ["--hidden", "512", "--embedding", "64", "--lr", "3e-3", "--batch", "32", "--bptt", "128"]
 VARIANTS = {
-    "lstm 512, 5 minutes": [*TUNED, "--minutes", "5"],
-    "lstm 512, dropout 0.2, 15 minutes": [*TUNED, "--dropout", "0.2", "--minutes", "15"],
+    "lstm 384, 5 minutes": ["--hidden", "384", "--bptt", "64", "--lr", "5e-3", "--minutes", "5"],
+    "lstm 512, 15 minutes": ["--hidden", "512", "--bptt", "64", "--lr", "4e-3", "--dropout", "0.2", "--minutes", "15"],
     "plain default": [],
 }
 METRICS = ("loss_nats_per_token", "bits_per_character", "accuracy")
@@ -29,7 +28,7 @@ def main() -> None:
     (folder / "test.txt").write_text(text[border:], "utf-8", newline="")
     common.header(METRICS)
     for variant, flags in options.variants.items():
-        seeds = options.seeds[:1] if "15" in flags else options.seeds  # one seed where a run takes over ten minutes
+        seeds = options.seeds if "5" in flags else options.seeds[:1]  # one seed where a run takes over ten minutes
         arguments = ["--test", "test.txt", *flags]
         runs = [common.fit("shakespeare", variant, "train.txt", arguments, seed, options) for seed in seeds]
         common.row(variant, runs, METRICS)

@@ -11,9 +11,9 @@ import json
 
 import common
 
-TUNED = ["--model", "bilstm", "--hidden", "64", "--embedding", "100", "--pool", "max", "--dropout", "0.5"]
+TUNED = ["--model", "bigru", "--embedding", "300", "--dropout", "0.5", "--lr", "1e-3", "--epochs", "10"]
 VARIANTS = {
-    "bilstm 64, max-pooled": [*TUNED, "--lr", "2e-3", "--batch", "32", "--epochs", "15"],
+    "bigru 128, max-pooled": TUNED,
     "plain default": [],
 }
 METRICS = ("macro_f1", "accuracy")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,7 @@ from unrolled.data.sequences import Sequences
 from unrolled.models.network import Network
 from unrolled.tasks.task import TASKS, Question, Task
 
-__all__ = ["SAMPLES", "Sample", "network_for", "sequences"]
+__all__ = ["SAMPLES", "Sample", "network_for", "rows_of", "sequences", "training"]
 
 
 def sequences(columns: dict[str, Any], kinds: dict[str, str], origin: str = "sample.csv") -> Sequences:
@@ -133,4 +133,4 @@ SAMPLES: dict[str, Sample] = {
 
 def rows_of(sample: Sample, rows: list[int]) -> Sequences:
     """Some of its rows."""
-    return replace(sample.data, table=sample.data.table.take(rows))
+    return sample.data.take(np.array(rows, np.int64))

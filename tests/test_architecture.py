@@ -32,7 +32,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "models": (*BASE, "layers"),
     "baselines": (*BASE, "data", "decoding"),
     "tasks": (*BASE, "data", "layers", "models", "decoding", "baselines"),
-    "training": (*BASE, "data", "tasks"),
+    "training": (*BASE, "data", "models", "tasks"),
     "decoding": BASE,
     "streaming": BASE,
     "reference": (),
@@ -40,6 +40,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(TOP, EVERYTHING_BUT_CLI),
     "cli": (
         "api",
+        "demo",
         "errors",
         "names",
         "files",

@@ -207,3 +207,10 @@ def test_a_run_directory_cut_anywhere_is_a_model_error(text: Path, tmp_path: Pat
             api.load(run)
         (run / name).write_bytes(whole)
     api.load(run)
+
+
+@pytest.mark.parametrize("content", [b"", b"\xff{", b"{", b"[]"])
+def test_a_damaged_config_of_a_run_that_was_stopped_is_a_model_error(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "config.json").write_bytes(content)
+    with pytest.raises(ModelError, match=r"is not a run of ours: its config.json cannot be read"):
+        resume(tmp_path)

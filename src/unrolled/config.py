@@ -107,7 +107,7 @@ class RunConfig(Part):
     files: dict[str, dict[str, str | int]] = {}  # role -> path, size, sha256 of the data when the run began
 
     @classmethod
-    def parse(cls, text: str, place: str) -> RunConfig:
+    def parse(cls, text: str | bytes, place: str) -> RunConfig:
         """Read ``config.json``.
 
         Raises:

@@ -75,7 +75,8 @@ def run(
     if not source.is_file() or source.read_bytes() != book:
         write_file(source, book)
     say(f"{len(tunes):,} tunes, {len(book):,} characters, from {', '.join(_COLLECTIONS)}: {source}")
-    trained = api.fit(source, out=out, minutes=minutes, seed=seed, hooks=hooks, say=say, **OPTIONS)
+    options: api.Options = {**OPTIONS, "minutes": minutes, "seed": seed}
+    trained = api.fit(source, out=out, hooks=hooks, say=say, **options)
     say(f"writing {_GENERATED} tunes at temperature {TEMPERATURE}")
     new = [
         "X:1\n" + "".join(trained.generate("X:1\n", temperature=TEMPERATURE, seed=seed + n)) for n in range(_GENERATED)
@@ -114,7 +115,7 @@ def simplify(tune: str) -> str:
     """
     fields: dict[str, str] = {}
     lines = tune.split("\n")
-    music = []
+    music: list[str] = []
     for line in lines[1:]:
         header = _HEADER.match(line)
         if header and header[1] in _FIELDS and not music:

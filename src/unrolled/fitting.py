@@ -118,7 +118,7 @@ def resume(
     """
     if not (folder / "config.json").is_file():
         raise ModelError(f"{folder} is not a run of ours: it has no config.json")
-    config = RunConfig.parse((folder / "config.json").read_text("utf-8"), str(folder))
+    config = RunConfig.parse((folder / "config.json").read_bytes(), str(folder))
     _keep_options(folder, config, options)
     if (folder / "manifest.json").is_file():
         say(f"{folder} is finished: nothing is left to train")
@@ -159,9 +159,14 @@ def _train(
             write_file(folder / "encodings" / name, content)
         train = coder.encode(splits.train, cache=folder / "cache" / "train")
         valid = coder.encode(splits.valid, cache=folder / "cache" / "valid")
+        for line in coder.notes(splits.valid, valid):
+            say(f"validation, {line}")
         device = _device(config.training.device)
         torch.manual_seed(config.training.seed)
         network = build(config, task)
+        prior = task.prior(train)
+        if prior is not None:
+            network.head.bias.data.copy_(prior)
         _check_direction(network, train, config)
         weights = sum(p.numel() for p in network.parameters())
         say(f"model: {config.model.name}, {weights:,} weights, on {device}; training: {Budget(config.training).say()}")

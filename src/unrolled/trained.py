@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,6 +36,8 @@ from unrolled.training.plans import lookback
 __all__ = ["Trained", "build", "open_run"]
 
 _WEIGHTS = "model.safetensors"
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,13 +230,17 @@ class Trained:
         coder = self.task.coder
         if target and not coder.continues:
             part, _ = drop_missing(part, coder.target)
-        return coder.encode(part, with_target=target)
+        examples = coder.encode(part, with_target=target)
+        for line in coder.notes(part, examples):
+            _log.warning("%s, %s", part.origin, line)
+        return examples
 
 
 def build(config: RunConfig, task: Task) -> Network:
     """A new network for ``task``, initialised from the global random state."""
     specs = {name: encoding.spec for name, encoding in task.coder.inputs.items()}
-    return Network(specs, config.model, task.outputs, task.pooled)
+    model = config.model.model_copy(update={"pool": config.model.pool or task.pool})
+    return Network(specs, model, task.outputs, task.pooled)
 
 
 def open_run(folder: Path) -> Trained:

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from unrolled.data.sequences import Sequences, merge
-from unrolled.data.split import hold_out, hold_out_end
+from unrolled.data.split import hold_out, hold_out_end, without_history
 from unrolled.errors import DataError, UsageError
 
 
@@ -92,6 +92,23 @@ def test_lists_are_split_at_a_border(lengths: list[int], fraction: float, kind: 
         assert train.table["x"][row].as_py() == table["x"][row].as_py()[:border]
         assert border == length if length < 2 else length - border == min(max(1, round(length * fraction)), length - 1)
     assert train.table["y"].to_pylist() == list(range(len(lengths)))
+    later = without_history(rest)
+    later.table.validate(full=True)
+    assert later.first is None and later.table["y"].to_pylist() == list(range(len(lengths)))
+    pairs = zip(train.table["x"].to_pylist(), later.table["x"].to_pylist(), strict=True)
+    assert [head + tail for head, tail in pairs] == table["x"].to_pylist()
+
+
+def test_lists_of_a_fixed_size_become_lists_of_any() -> None:
+    table = pa.table({"x": pa.array([[1, 2, 3], [4, 5, 6]], pa.list_(pa.int64(), 3))})
+    train, rest = hold_out_end(Sequences(table, {"x": "number"}), 0.3)
+    assert train.table["x"].to_pylist() == [[1, 2], [4, 5]]
+    assert without_history(rest).table["x"].to_pylist() == [[3], [6]]
+
+
+def test_history_is_kept_where_there_is_no_border() -> None:
+    sequences = Sequences(pa.table({"x": [[1, 2, 3]]}), {"x": "number"})
+    assert without_history(sequences) is sequences
 
 
 def test_a_second_border_lies_behind_the_first() -> None:

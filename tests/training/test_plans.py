@@ -63,7 +63,10 @@ def test_long_sequences_are_trained_in_lanes(
 def test_every_question_is_asked_once(options: dict[str, Any]) -> None:
     aligned = examples("aligned", 4, 0, 1, 7)
     following = examples("next", 4, 0, 1, 7)
-    for make in (lambda part: training_plan(part, TAG, config(**options), 5), lambda part: evaluation_plan(part, TAG, config(**options))):
+    for make in (
+        lambda part: training_plan(part, TAG, config(**options), 5),
+        lambda part: evaluation_plan(part, TAG, config(**options)),
+    ):
         assert asked(make(aligned)) == [(row, step) for row, n in ((0, 4), (2, 1), (3, 7)) for step in range(n)]
         # The last step of a sequence has no next one.
         assert asked(make(following)) == [(row, step) for row, n in ((0, 3), (3, 6)) for step in range(n)]
@@ -101,6 +104,8 @@ def test_the_order_of_training_depends_on_the_epoch_and_that_of_judging_on_nothi
     assert order(evaluation_plan(part, TAG, config(seed=1))) == order(evaluation_plan(part, TAG, config(seed=2)))
 
 
-@pytest.mark.parametrize(("horizon", "asked_for", "expected"), [(3, None, 64), (96, None, 288), (96, 10, 10), (None, None, 64)])
+@pytest.mark.parametrize(
+    ("horizon", "asked_for", "expected"), [(3, None, 64), (96, None, 288), (96, 10, 10), (None, None, 64)]
+)
 def test_a_forecast_looks_back_three_horizons(horizon: int | None, asked_for: int | None, expected: int) -> None:
     assert lookback(TaskConfig(name="forecast", horizon=horizon, lookback=asked_for)) == expected

@@ -30,7 +30,12 @@ def test_one_number_says_how_much_is_spent(
 
 def test_what_steers_the_schedule() -> None:
     assert [budget(**o).open_ended for o in ({}, {"steps": 1}, {"epochs": 1}, {"minutes": 1})] == [True] + [False] * 3
-    assert [budget(**o).by_clock for o in ({}, {"steps": 1}, {"epochs": 1}, {"minutes": 1})] == [True, False, False, True]
+    assert [budget(**o).by_clock for o in ({}, {"steps": 1}, {"epochs": 1}, {"minutes": 1})] == [
+        True,
+        False,
+        False,
+        True,
+    ]
 
 
 def test_the_rate_warms_up_and_falls_along_a_cosine() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from unrolled.cli.fit import report, what_next
-from unrolled.cli.output import emit, note
+from unrolled.cli.output import Told, emit, note
 from unrolled.cli.progress import Progress
 from unrolled.errors import UsageError
 
@@ -14,28 +14,25 @@ __all__ = ["demo"]
 _SHOWN = 3
 
 
-def demo(
-    *, minutes: float = 2.0, seed: int = 0, out: str | None = None, json: bool = False, quiet: bool = False
-) -> None:
+def demo(*, minutes: float = 2.0, seed: int = 0, out: str | None = None, told: Told | None = None) -> None:
     """Train a model on folk tunes, compare it with simple baselines, and write new tunes with it.
 
     Args:
         minutes: How long to train. Default: 2.
         seed: Of training and of the new tunes. Default: 0.
         out: The run directory. Default: the next free runs/tunes-<n>.
-        json: Print one JSON object instead.
-        quiet: Say nothing while it runs.
     """
+    told = told or Told()
     if not minutes > 0:
         raise UsageError(f"--minutes {minutes:g}: must be above 0")
     from unrolled import demo as work
 
-    with Progress(quiet=quiet) as progress:
+    with Progress(quiet=told.quiet) as progress:
         done = work.run(
             minutes=minutes, seed=seed, out=None if out is None else Path(out), hooks=(progress.hook,), say=progress.say
         )
     trained = done.trained
-    if json:
+    if told.json:
         emit(
             {
                 "run": str(trained.folder),
@@ -50,8 +47,7 @@ def demo(
     report(trained, as_json=False)
     print(f"\n{_SHOWN} of {len(done.tunes)} tunes that it wrote:\n")
     print("\n".join(done.tunes[:_SHOWN]))
-    print(
-        f"{done.valid} of {len(done.tunes)} ({done.valid / len(done.tunes):.0%}) are valid ABC: a whole header, and every bar as "
-        f"long as the metre says. {done.copies or 'None'} of them {'is' if done.copies < 2 else 'are'} in the training data."
-    )
-    note(f"{what_next(trained)}\n\nTo hear a tune, paste it into any ABC player.", quiet=quiet)
+    share = f"{done.valid} of {len(done.tunes)} ({done.valid / len(done.tunes):.0%})"
+    print(f"{share} are valid ABC: a whole header, and every bar as long as its metre says.")
+    print(f"{done.copies} of them stand in the training data.")
+    note(f"{what_next(trained)}\n\nTo hear a tune, paste it into any ABC player.", quiet=told.quiet)

@@ -4,24 +4,23 @@ from __future__ import annotations
 
 from dataclasses import asdict
 
-from unrolled.cli.output import comparison, emit, verdict
+from unrolled.cli.output import Told, comparison, emit, verdict
 
 __all__ = ["describe"]
 
 
-def describe(run: str, /, *, json: bool = False, quiet: bool = False) -> None:
+def describe(run: str, /, *, told: Told | None = None) -> None:
     """Show a model's parts, what one step costs, how it is unrolled in time, and how good it is beside the baselines.
 
     Args:
         run: The run directory that fit wrote.
-        json: Print one JSON object.
-        quiet: Say nothing on stderr.
     """
+    told = told or Told()
     from unrolled import api
 
     trained = api.load(run)
     description = trained.describe()
-    if json:
+    if told.json:
         emit({"run": run, **asdict(description), "metrics": trained.metrics, "baselines": trained.baselines})
         return
     print(description)

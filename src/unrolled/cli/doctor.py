@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from unrolled.cli.output import emit
+from unrolled.cli.output import Told, emit
 
 __all__ = ["doctor"]
 
@@ -21,15 +21,11 @@ _EXTRAS = {
 }
 
 
-def doctor(*, json: bool = False, quiet: bool = False) -> None:
-    """Say what is installed, which path is fast here, and what is missing, with the line that installs it.
-
-    Args:
-        json: Print one JSON object.
-        quiet: Say nothing on stderr.
-    """
+def doctor(*, told: Told | None = None) -> None:
+    """Say what is installed, which path is fast here, and what is missing, with the line that installs it."""
+    told = told or Told()
     found = {**_machine(), **_packages(), "writable": os.access(Path.cwd(), os.W_OK)}
-    if json:
+    if told.json:
         emit(found)
         return
     print(f"python    {found['python']} on {found['system']}")

@@ -6,7 +6,7 @@ import shlex
 from typing import TYPE_CHECKING, Any
 
 from unrolled.cli.flags import DataFlags, ModelFlags, RunFlags, TaskFlags, TrainingFlags, options_of
-from unrolled.cli.output import comparison, emit, note, verdict
+from unrolled.cli.output import Told, comparison, emit, note, verdict
 from unrolled.cli.progress import Progress
 from unrolled.cli.settings import read_settings
 from unrolled.errors import UsageError
@@ -26,13 +26,14 @@ def fit(
     model: ModelFlags | None = None,
     training: TrainingFlags | None = None,
     run: RunFlags | None = None,
+    told: Told | None = None,
 ) -> None:
     """Train a model on a file of sequences; kinds and task are inferred, said, and can be overruled.
 
     Args:
-        source: A file (csv, tsv, jsonl, parquet, arrow, txt, abc), a folder of texts, or - for stdin. With --resume, the run.
+        source: A file (csv, tsv, jsonl, parquet, arrow, txt, abc), a folder, or - for stdin; with --resume, the run.
     """
-    run = run or RunFlags()
+    run, told = run or RunFlags(), told or Told()
     options = options_of(data or DataFlags(), task or TaskFlags(), model or ModelFlags(), training or TrainingFlags())
     settings = read_settings(run.config) if run.config else {}
     settings = {name: value for name, value in settings.items() if value is not None}
@@ -46,7 +47,7 @@ def fit(
         raise UsageError("fit needs a file to learn from: unrolled fit FILE; see: unrolled fit --help")
     from unrolled import api
 
-    with Progress(quiet=run.quiet) as progress:
+    with Progress(quiet=told.quiet) as progress:
         trained = api.fit(
             source,
             out=out,
@@ -57,8 +58,8 @@ def fit(
             say=progress.say,
             **{**settings, **options},
         )
-    report(trained, as_json=run.json)
-    note(what_next(trained), quiet=run.quiet or run.json)
+    report(trained, as_json=told.json)
+    note(what_next(trained), quiet=told.quiet or told.json)
 
 
 _BUDGETS = {"steps", "epochs", "minutes"}
@@ -96,13 +97,9 @@ def what_next(trained: Trained) -> str:
     """The commands that a user may want to type now."""
     run = shlex.quote(str(trained.folder))
     data = trained.config.data
-    file = data.test or data.valid or data.source
-    held = (
-        file
-        if isinstance(file, str) and file in {str(f["path"]) for f in trained.config.files.values()}
-        else data.source
-    )
-    held = "FILE" if held in ("memory", "-") else shlex.quote(held)
+    files = {str(file["path"]) for file in trained.config.files.values()}
+    held = next((str(file) for file in (data.test, data.valid, data.source) if str(file) in files), "")
+    held = shlex.quote(held) if held else "FILE"
     lines = [f"unrolled describe {run}", f"unrolled evaluate {run} {held}"]
     texts = trained.task.coder.answer.kind == "tokens"
     if trained.task.name == "next_step" and texts:

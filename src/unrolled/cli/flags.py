@@ -128,7 +128,7 @@ class TrainingFlags:
 @Parameter(name="*", group=Group("Run", sort_key=5))
 @dataclass(frozen=True, kw_only=True)
 class RunFlags:
-    """Where it goes, and how it is told."""
+    """Where it goes, and whether it goes on."""
 
     out: str | None = None
     """The run directory. Default: the next free runs/<name>-<n>."""
@@ -140,10 +140,6 @@ class RunFlags:
     """A YAML file with any of these options; flags stand over it."""
     tensorboard: bool = False
     """Write TensorBoard's files into the run as well."""
-    json: bool = False
-    """Print one JSON object instead of a table."""
-    quiet: bool = False
-    """Say nothing while it runs."""
 
 
 def options_of(*flags: DataFlags | TaskFlags | ModelFlags | TrainingFlags) -> dict[str, Any]:

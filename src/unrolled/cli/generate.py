@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from unrolled.cli.output import emit, note
+from unrolled.cli.output import Told, emit, note
 from unrolled.errors import UsageError
 
 __all__ = ["generate"]
@@ -22,14 +22,13 @@ def generate(
     seed: int = 0,
     stop: str | None = None,
     count: int = 1,
-    json: bool = False,
-    quiet: bool = False,
+    told: Told | None = None,
 ) -> None:
     """Print the prompt and what the model thinks comes after it, each piece as soon as it is chosen.
 
     Args:
         run: The run directory that fit wrote.
-        prompt: The beginning; \\n is written as a line break in your shell. Default: none.
+        prompt: The beginning, which is printed first. Default: none.
         length: The most tokens. Default: 1000.
         temperature: 0 always takes the likeliest, 1 is the model's own chances, at most 10. Default: 1.
         top_k: Choose among the k likeliest only.
@@ -37,9 +36,8 @@ def generate(
         seed: The same seed gives the same text. Default: 0.
         stop: End before this text.
         count: How many texts, the i-th with the seed --seed + i. Default: 1.
-        json: Print one JSON object at the end.
-        quiet: Say nothing on stderr.
     """
+    told = told or Told()
     if count < 1:
         raise UsageError(f"--count {count}: must be at least 1")
     if length < 0:
@@ -55,8 +53,8 @@ def generate(
         unseen = trained.unseen(prompt)  # of what cannot be gone on from at all, generate has told already
         if unseen and not number:
             listed = ", ".join(repr(token) for token in unseen[:10])
-            note(f"warning: the model never saw {listed} in training, and reads it as <unknown>", quiet=quiet)
-        if json:
+            note(f"warning: the model never saw {listed} in training, and reads it as <unknown>", quiet=told.quiet)
+        if told.json:
             texts.append(prompt + "".join(pieces))
             continue
         sys.stdout.write("\n" * bool(number) + prompt)
@@ -65,5 +63,5 @@ def generate(
             sys.stdout.flush()
         sys.stdout.write("\n")
         sys.stdout.flush()
-    if json:
+    if told.json:
         emit({"run": run, "prompt": prompt, "texts": texts})

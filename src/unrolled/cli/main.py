@@ -28,16 +28,18 @@ _VERBS = {
     "fit": "Train a model on a file of sequences.",
     "evaluate": "Measure a trained model on a file that holds the target.",
     "predict": "Answer each row of a file.",
-    "generate": "Go on from a prompt, as the model thinks it goes on.",
-    "stream": "Answer one line of standard input at a time, live.",
-    "describe": "Show what a model is made of, what a step costs, and how it is unrolled.",
-    "demo": "Train on folk tunes for two minutes, and write three new ones.",
-    "doctor": "Say what is installed, which path is fast, and what is missing.",
+    "generate": "Go on from a prompt.",
+    "stream": "Answer one line of stdin at a time, live.",
+    "describe": "Show what a model is made of, and draw it unrolled.",
+    "demo": "Train on folk tunes for two minutes, and write new ones.",
+    "doctor": "Say what is installed, what is fast and what is missing.",
 }
 _HELP = "Deep sequence modelling: a recurrent or attention model for any sequences, from a file to a live answer."
-_EPILOGUE = """\
-Results go to stdout, progress and notes to stderr; --json prints one object, errors included. Exit codes: 0 ok, 1 failure,
-2 usage, 3 bad data, 4 bad or missing model, 5 out of space or memory, 130 and 143 stopped by a signal (after saving)."""
+_EPILOGUE = (
+    "Results go to stdout, progress and notes to stderr; --json prints one object, errors included. Exit codes: 0 ok, "
+    "1 failure, 2 usage, 3 bad data, 4 bad or missing model, 5 out of space or memory, 130 and 143 stopped by a signal "
+    "(after saving)."
+)
 
 
 def main(words: Sequence[str] | None = None) -> int:
@@ -45,7 +47,7 @@ def main(words: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if words is None else words)
     try:
         with _sigterm_raises():
-            code = _app()(words)
+            code = _app(words)(words)
             sys.stdout.flush()
             return int(code or 0)
     except BrokenPipeError:  # whoever read our output has what it wanted
@@ -59,12 +61,12 @@ def main(words: Sequence[str] | None = None) -> int:
         return known.exit_code
 
 
-def _app() -> App:
+def _app(words: list[str]) -> App:
     app = App(
         name="unrolled",
         help=_HELP,
         help_epilogue=_EPILOGUE,
-        help_format="plaintext",
+        help_format="markdown",
         version=lambda: str(importlib.import_module("unrolled").__version__),
         default_parameter=Parameter(negative=(), show_default=False),
         print_error=False,
@@ -72,7 +74,10 @@ def _app() -> App:
         result_action="return_value",
     )
     for order, (verb, summary) in enumerate(_VERBS.items()):
-        app.command(f"unrolled.cli.{verb}:{verb}", name=verb, help=summary, sort_key=order)
+        # The verb's own page has its docstring; the list of verbs must not import them all.
+        app.command(
+            f"unrolled.cli.{verb}:{verb}", name=verb, help=None if verb in words else summary, sort_key=order
+        )
     return app
 
 
@@ -118,7 +123,7 @@ def _tell(error: UnrolledError, *, as_json: bool) -> None:
 def _sigterm_raises() -> Iterator[None]:
     """While a verb runs, SIGTERM ends it as SIGINT does: by an exception, so that what is open is closed."""
 
-    def stop(number: int, frame: object) -> NoReturn:
+    def stop(number: int, _: object) -> NoReturn:
         raise Interrupted("stopped by SIGTERM", number)
 
     try:

@@ -6,12 +6,26 @@ import json
 import math
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["SCHEMA", "comparison", "emit", "is_better", "note", "table", "verdict"]
+from cyclopts import Parameter
+
+__all__ = ["SCHEMA", "Told", "comparison", "emit", "is_better", "note", "table", "verdict"]
 
 SCHEMA = 1
 _HIGHER = ("accuracy", "_f1", "r2")  # the metrics of which more is better; of all others less is
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class Told:
+    """How a verb tells what it found: flags of every verb."""
+
+    json: bool = False
+    """Print one JSON object."""
+    quiet: bool = False
+    """Say nothing on stderr but errors."""
 
 
 def emit(values: dict[str, Any]) -> None:
@@ -51,13 +65,13 @@ def is_better(metric: str, value: float, other: float) -> bool:
     return value > other if metric.endswith(_HIGHER) else value < other
 
 
-def comparison(metrics: dict[str, float], baselines: dict[str, dict[str, float]]) -> str:
-    """The model's metrics in a table, and beneath them the baselines', the best first."""
+def comparison(metrics: dict[str, float], others: dict[str, dict[str, float]], own: str = "this model") -> str:
+    """The ``own`` metrics in a table, and beneath them the others', the best first."""
     watch = next(iter(metrics), "")
     worst = -math.inf if watch.endswith(_HIGHER) else math.inf
     sign = -1 if watch.endswith(_HIGHER) else 1
-    ordered = sorted(baselines.items(), key=lambda item: sign * item[1].get(watch, worst))
-    rows = [("this model", metrics), *ordered]
+    ordered = sorted(others.items(), key=lambda item: sign * item[1].get(watch, worst))
+    rows = [(own, metrics), *ordered]
     return table(["", *metrics], [[name, *(_number(values.get(m)) for m in metrics)] for name, values in rows])
 
 

@@ -5,29 +5,31 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+from unrolled.cli.output import Told
+from unrolled.cli.progress import Progress
 from unrolled.cli.tables import FORMATS, format_of, write_table
 from unrolled.errors import UsageError
 
 __all__ = ["predict"]
 
 
-def predict(run: str, file: str, /, *, out: str | None = None, json: bool = False, quiet: bool = False) -> None:
-    """Answer each row of a file: its columns, then <target>_predicted and what is known of it, as CSV for CSV.
+def predict(run: str, file: str, /, *, out: str | None = None, told: Told | None = None) -> None:
+    """Answer each row of a file: its columns, then `<target>_predicted` and what is known of it, as CSV for CSV.
 
     Args:
         run: The run directory that fit wrote.
         file: The rows to answer; the target may be absent; - for stdin.
         out: Write to this file (csv, jsonl or parquet by its name) instead of stdout.
-        json: Print one JSON object with all rows.
-        quiet: Say nothing on stderr.
     """
+    told = told or Told()
     form = format_of(out or file, sys.stdin.buffer if file == "-" and out is None else None)
-    if out is None and form == "parquet" and not json:
+    if out is None and form == "parquet" and not told.json:
         raise UsageError(f"the answers to {file} are as binary as it is: give --out FILE ({', '.join(FORMATS)})")
     from unrolled import api
 
-    table = api.load(run).predict(file)
+    with Progress(quiet=told.quiet):
+        table = api.load(run).predict(file)
     if out is not None:
         write_table(table, form, Path(out))
     else:
-        write_table(table, "json" if json else form, sys.stdout.buffer)
+        write_table(table, "json" if told.json else form, sys.stdout.buffer)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import sys
 import time
-from types import TracebackType
 from typing import Any
 
 from unrolled.cli.output import note
@@ -34,9 +33,7 @@ class Progress:
         logging.getLogger("unrolled").addHandler(self._warnings)
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         logging.getLogger("unrolled").removeHandler(self._warnings)
         self._stop()
 
@@ -72,26 +69,7 @@ class Progress:
 
     def _draw(self, event: dict[str, Any]) -> None:
         if self._bar is None:
-            from rich.console import Console
-            from rich.progress import (
-                BarColumn,
-                Progress,
-                TaskProgressColumn,
-                TextColumn,
-                TimeElapsedColumn,
-                TimeRemainingColumn,
-            )
-
-            columns = (
-                BarColumn(),
-                TaskProgressColumn(),
-                TimeElapsedColumn(),
-                TimeRemainingColumn(),
-                TextColumn("{task.description}"),
-            )
-            self._bar = Progress(*columns, console=Console(stderr=True), refresh_per_second=_REFRESH, transient=True)
-            self._bar.add_task("", total=1.0)
-            self._bar.start()
+            self._bar = _bar()
         (task,) = self._bar.task_ids
         share = event["progress"]
         done = {} if share is None else {"completed": min(share, 1.0)}
@@ -101,6 +79,20 @@ class Progress:
         if self._bar is not None:
             self._bar.stop()
             self._bar = None
+
+
+def _bar() -> Any:
+    from rich import progress
+    from rich.console import Console
+
+    columns = (progress.BarColumn(), progress.TaskProgressColumn(), progress.TimeElapsedColumn())
+    left, text = progress.TimeRemainingColumn(), progress.TextColumn("{task.description}")
+    bar = progress.Progress(
+        *columns, left, text, console=Console(stderr=True), refresh_per_second=_REFRESH, transient=True
+    )
+    bar.add_task("", total=1.0)
+    bar.start()
+    return bar
 
 
 _POSITION = ("kind", "step", "epoch", "seconds", "progress")

@@ -37,9 +37,8 @@ def read_settings(path: str) -> dict[str, Any]:
             raise
         mark = getattr(error, "problem_mark", None)
         line = f", line {mark.line + 1}" if mark else ""
-        raise UsageError(
-            f"--config {path}{line}: is not YAML: {getattr(error, 'problem', None) or 'cannot be read'}"
-        ) from None
+        reason = getattr(error, "problem", None) or "cannot be read"
+        raise UsageError(f"--config {path}{line}: is not YAML: {reason}") from None
     if values is None:
         return {}
     if not isinstance(values, dict) or not all(isinstance(name, str) for name in values):
@@ -65,7 +64,7 @@ def split_pairs(pairs: tuple[str, ...], flag: str) -> dict[str, str]:
     for pair in pairs:
         if "=" not in pair[1:]:
             raise UsageError(f"{flag} {pair}: expected column=kind, such as age=number")
-    return dict((name, value) for name, _, value in (pair.rpartition("=") for pair in pairs))
+    return {name: value for name, _, value in (pair.rpartition("=") for pair in pairs)}
 
 
 def numbers(text: str, flag: str) -> list[float]:

@@ -23,11 +23,12 @@ _JSON_LINES = (".jsonl", ".ndjson", ".jsonl.gz", ".ndjson.gz")
 _BINARY = (".parquet", ".arrow", ".feather", ".ipc")
 
 
-def format_of(file: str, stdin: io.BufferedReader | None = None) -> Format:
+def format_of(file: str, stdin: BinaryIO | None = None) -> Format:
     """The format in which answers to ``file`` are written; of ``stdin``, by what its first line looks like."""
     name = file.lower()
     if stdin is not None:
-        begin = stdin.peek(4096) if hasattr(stdin, "peek") else b""
+        peek = getattr(stdin, "peek", lambda _: b"")  # looks without taking: the reader comes after us
+        begin = peek(4096)
         return "jsonl" if begin.lstrip().startswith(b"{") else "csv"
     if name.endswith(_JSON_LINES):
         return "jsonl"

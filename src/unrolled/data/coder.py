@@ -138,6 +138,12 @@ class Coder:
             file = cache / f"{Path(part.origin).name}-{len(list(cache.iterdir()))}-{number}.ids"
         return encoding.encode(array, part.where(name), file)
 
+    def notes(self, part: Sequences, examples: Examples) -> list[str]:
+        """What a user should know of a part that was encoded: how much of a column is unknown or missing."""
+        own = {name: encoding for name, encoding in self.inputs.items() if not (self.joined and name == self.target)}
+        said = {name: encoding.notes(part.column(name), examples.inputs[name]) for name, encoding in own.items()}
+        return [f"{name}: {note}" for name, note in said.items() if note]
+
     def encode_step(self, value: Any, file: str = "the stream") -> list[dict[str, np.ndarray]]:
         """One step of live input as numbers: column name -> () int64 or (W,) float32.
 

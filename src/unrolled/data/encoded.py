@@ -109,6 +109,9 @@ class Encoding(Protocol):
     def from_config(cls, config: dict[str, Any]) -> Self:
         """The inverse of `to_config`."""
 
+    def notes(self, array: pa.ChunkedArray, encoded: Encoded) -> str:
+        """What a user should know of a column that was encoded: how much is unknown or missing; empty if nothing is."""
+
     def report(self) -> str:
         """One line for the user: ``42 characters``, ``number, mean 3.2, scale 1.1, 4 missing``."""
 

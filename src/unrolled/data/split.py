@@ -93,15 +93,12 @@ def without_history(sequences: Sequences) -> Sequences:
     """
     if sequences.first is None:
         return sequences
-    table, steps = sequences.table, _steps(sequences)
-    for index, name in enumerate(table.column_names):
+    table = sequences.table
+    steps = next(_lengths(column) for column in map(sequences.column, sequences.kinds) if has_time(column.type))
+    for name in table.column_names:
         if has_time(table.column(name).type) and np.array_equal(_lengths(table.column(name)), steps):
-            table = table.set_column(index, table.field(index), _tails(table.column(name), sequences.first))
+            table = _between(table, name, np.minimum(sequences.first, steps), steps)
     return replace(sequences, table=table, first=None)
-
-
-def _steps(sequences: Sequences) -> np.ndarray:
-    return next(_lengths(c) for c in map(sequences.column, sequences.kinds) if has_time(c.type))
 
 
 def _check_fraction(fraction: float) -> None:
@@ -149,10 +146,8 @@ def _split_lists(sequences: Sequences, fraction: float) -> tuple[Sequences, Sequ
         raise DataError("no sequence has two steps, so none can be split by time", file=sequences.origin)
     table = sequences.table
     for name in timed:
-        index = table.column_names.index(name)
-        column = table.column(name)
-        if name in used or np.array_equal(_lengths(column), steps):
-            table = table.set_column(index, table.field(index), _heads(column, border))
+        if name in used or np.array_equal(_lengths(table.column(name)), steps):
+            table = _between(table, name, np.zeros(len(steps), np.int64), border)
     return replace(sequences, table=table), replace(sequences, first=border)
 
 
@@ -161,21 +156,29 @@ def _lengths(column: pa.ChunkedArray) -> np.ndarray:
     return lengths.astype(np.int64)
 
 
-def _heads(column: pa.ChunkedArray, stops: np.ndarray) -> pa.Array:
-    """The first ``stops[r]`` elements of each list; a null list becomes an empty one."""
+def _between(table: pa.Table, name: str, starts: np.ndarray, stops: np.ndarray) -> pa.Table:
+    """``table`` with the elements ``starts[r]:stops[r]`` alone of each list in column ``name``; a null list is empty.
+
+    The lists must be that long; the column's metadata stays.
+    """
+    index = table.column_names.index(name)
+    column = table.column(index)
     lengths = _lengths(column)
     flat = pc.list_flatten(column)
     if len(stops) == 1:
-        kept = flat.slice(0, int(stops[0]))
+        kept = flat.slice(int(starts[0]), int(stops[0] - starts[0]))  # one long sequence need not be copied
     else:
         places = np.arange(len(flat)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
-        kept = flat.filter(pa.array(places < np.repeat(stops, lengths)))
+        inside = (places >= np.repeat(starts, lengths)) & (places < np.repeat(stops, lengths))
+        kept = flat.filter(pa.array(inside))
     values = kept.combine_chunks() if kept.num_chunks != 1 else kept.chunk(0)
-    offsets = np.concatenate([[0], np.cumsum(stops)])
+    offsets = np.concatenate([[0], np.cumsum(stops - starts)])
     if pa.types.is_list(column.type):
-        return pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), values, type=column.type)
-    kind = pa.large_list(column.type.value_type)
-    return pa.LargeListArray.from_arrays(pa.array(offsets, pa.int64()), values, type=kind)
+        cells = pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), values, type=column.type)
+    else:  # large, or of a fixed size that the rows no longer have
+        kind = pa.large_list(column.type.value_type)
+        cells = pa.LargeListArray.from_arrays(pa.array(offsets, pa.int64()), values, type=kind)
+    return table.set_column(index, table.field(index).with_type(cells.type), cells)
 
 
 def _split_texts(sequences: Sequences, names: list[str], fraction: float) -> tuple[Sequences, Sequences]:
@@ -187,15 +190,6 @@ def _split_texts(sequences: Sequences, names: list[str], fraction: float) -> tup
     if not any(pc.any(pc.greater(pc.binary_length(rest.column(name)), 0)).as_py() for name in names):
         raise DataError("no text has two characters, so none can be split by time", file=sequences.origin)
     return replace(sequences, table=train), replace(sequences, table=rest)
-
-
-def _tails(column: pa.ChunkedArray, starts: np.ndarray) -> pa.Array:
-    """The elements of each list from ``starts[r]`` on."""
-    lengths = _lengths(column)
-    places = np.arange(int(lengths.sum())) - np.repeat(np.cumsum(lengths) - lengths, lengths)
-    kept = pc.list_flatten(column).filter(pa.array(places >= np.repeat(starts, lengths))).combine_chunks()
-    offsets = pa.array(np.concatenate([[0], np.cumsum(np.maximum(lengths - starts, 0))]), pa.int64())
-    return pa.LargeListArray.from_arrays(offsets, kept)
 
 
 def _cut_texts(column: pa.ChunkedArray, fraction: float) -> tuple[pa.ChunkedArray, pa.ChunkedArray]:

@@ -7,8 +7,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from torch import nn
-
 from unrolled.config import ModelConfig, RunConfig
 from unrolled.inspection.drawing import Answers, draw
 from unrolled.layers.embed import Embedding
@@ -112,10 +110,6 @@ def _cells(config: ModelConfig) -> list[str]:
 
 def _multiply_adds(network: Network) -> int:
     """Every matrix meets one vector a step; a table of embeddings is looked up, and meets none."""
-    tables = {
-        id(p)
-        for module in network.modules()
-        if isinstance(module, Embedding | nn.Embedding)
-        for p in module.parameters()
-    }
-    return sum(p.numel() for p in network.parameters() if p.dim() > 1 and id(p) not in tables)
+    tables = [m for m in network.modules() if isinstance(m, Embedding)]
+    looked_up = {id(table.weight) for table in tables}
+    return sum(p.numel() for p in network.parameters() if p.dim() > 1 and id(p) not in looked_up)

@@ -5,7 +5,7 @@ Axes: B rows, K classes.
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -17,11 +17,13 @@ from unrolled.batch import Batch, Discrete
 from unrolled.config import TaskConfig
 from unrolled.data.coder import Coder, Roles
 from unrolled.data.encoded import has_time
+from unrolled.data.examples import Examples
 from unrolled.data.sequences import Sequences
 from unrolled.errors import DataError
-from unrolled.tasks.labels import confusion, macro_f1, micro_f1
-from unrolled.tasks.task import Question, Sums
 from unrolled.tasks.columns import one_target, other_columns, step_aligned
+from unrolled.tasks.labels import confusion, macro_f1, micro_f1
+from unrolled.tasks.prior import log_frequencies, log_odds
+from unrolled.tasks.task import Question, Sums
 
 __all__ = ["Classify"]
 
@@ -40,6 +42,7 @@ class Classify:
 
     name: ClassVar[str] = "classify"
     pooled: ClassVar[bool] = True
+    pool: ClassVar[Literal["last", "max"]] = "max"
 
     def __init__(self, config: TaskConfig, coder: Coder) -> None:
         spec = coder.answer.spec
@@ -77,6 +80,9 @@ class Classify:
         several = has_time(sequences.column(target).type)
         return Roles(other_columns(question), target, "set" if several else "one", {target: "category"})
 
+    def prior(self, train: Examples) -> Tensor | None:
+        return log_odds(train) if self.several else log_frequencies(train)
+
     def loss(self, outputs: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
         assert batch.target is not None
         count = torch.tensor(len(outputs))
@@ -105,7 +111,10 @@ class Classify:
 
     def in_units(self, baseline: dict[str, float]) -> dict[str, float]:
         if self.several and "loss_nats_per_label" in baseline:
-            return {self.watch: baseline["loss_nats_per_label"], **{k: v for k, v in baseline.items() if k != "loss_nats_per_label"}}
+            return {
+                self.watch: baseline["loss_nats_per_label"],
+                **{k: v for k, v in baseline.items() if k != "loss_nats_per_label"},
+            }
         return baseline
 
     def answers(self, outputs: Tensor, batch: Batch) -> dict[str, list[Any]]:

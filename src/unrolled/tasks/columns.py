@@ -31,7 +31,9 @@ def other_columns(question: Question) -> tuple[str, ...]:
         if name in question.target:
             raise UsageError(f"{name!r} is the target: it cannot be an input too")
     if not chosen:
-        raise DataError("there is no input column beside the target", file=sequences.origin, hint="add a column to learn from")
+        raise DataError(
+            "there is no input column beside the target", file=sequences.origin, hint="add a column to learn from"
+        )
     return chosen
 
 

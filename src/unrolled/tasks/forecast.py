@@ -5,7 +5,7 @@ Axes: B rows, T steps, H horizon, C channels, Q quantiles.
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import torch
 from torch import Tensor
@@ -14,6 +14,7 @@ from unrolled.batch import Batch
 from unrolled.config import TaskConfig
 from unrolled.data.coder import Coder, Roles
 from unrolled.data.encoded import has_time
+from unrolled.data.examples import Examples
 from unrolled.errors import DataError, UsageError
 from unrolled.tasks.columns import join
 from unrolled.tasks.task import Question, Sums
@@ -38,6 +39,7 @@ class Forecast:
 
     name: ClassVar[str] = "forecast"
     pooled: ClassVar[bool] = True
+    pool: ClassVar[Literal["last", "max"]] = "last"
 
     def __init__(self, config: TaskConfig, coder: Coder) -> None:
         self.config, self.coder = config, coder
@@ -57,7 +59,11 @@ class Forecast:
         sequences = question.sequences
         if not question.horizon:
             raise UsageError("a forecast needs --horizon, the number of steps to look ahead")
-        numbers = tuple(n for n, kind in sequences.kinds.items() if kind in ("number", "series") and has_time(sequences.column(n).type))
+        numbers = tuple(
+            n
+            for n, kind in sequences.kinds.items()
+            if kind in ("number", "series") and has_time(sequences.column(n).type)
+        )
         names = question.target or numbers
         if not names:
             raise DataError("no column holds numbers over time", file=sequences.origin, hint="name --order or --by")
@@ -65,10 +71,15 @@ class Forecast:
         joined, target = join(sequences, names)
         return Roles((target, *others), target, "horizon", joined=joined)
 
+    def prior(self, train: Examples) -> Tensor | None:
+        return None
+
     def predict(self, outputs: Tensor, batch: Batch) -> Tensor:
         """(B, H, C, Q) forecasts in scaled units."""
         x = batch.inputs[self.coder.target]  # (B, T, W)
-        last = x[torch.arange(len(x), device=x.device), (batch.lengths - 1).clamp(min=0), : len(self.channels)]  # (B, C)
+        last = x[
+            torch.arange(len(x), device=x.device), (batch.lengths - 1).clamp(min=0), : len(self.channels)
+        ]  # (B, C)
         change = outputs.view(-1, *self._shape)
         forecast = last[:, None, :, None] + change
         return forecast.sort(-1).values if self.quantiles else forecast

@@ -16,9 +16,11 @@ from unrolled.batch import Batch, Discrete
 from unrolled.config import TaskConfig
 from unrolled.data.coder import Coder, Roles
 from unrolled.data.encoded import ENCODINGS, has_time
+from unrolled.data.examples import Examples
 from unrolled.data.sequences import Sequences
 from unrolled.errors import DataError, UsageError
 from unrolled.tasks.columns import join
+from unrolled.tasks.prior import log_frequencies, log_odds
 from unrolled.tasks.task import Question, Sums, scored_steps
 
 __all__ = ["NextStep"]
@@ -40,6 +42,7 @@ class NextStep:
 
     name: ClassVar[str] = "next_step"
     pooled: ClassVar[bool] = False
+    pool: ClassVar[Literal["last", "max"]] = "last"
 
     def __init__(self, config: TaskConfig, coder: Coder) -> None:
         self.config, self.coder = config, coder
@@ -79,6 +82,11 @@ class NextStep:
                 raise DataError("holds one value a row, which has no next step", file=sequences.origin, column=name)
             kinds = {name: "tokens"}  # short texts that come again look like labels, but here they are read
         return Roles((name, *(other for other in question.inputs if other != name)), name, "next", kinds)
+
+    def prior(self, train: Examples) -> Tensor | None:
+        if self.steps == "real":
+            return None
+        return log_frequencies(train) if self.steps == "tokens" else log_odds(train)
 
     def loss(self, outputs: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
         assert batch.target is not None

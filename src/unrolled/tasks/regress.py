@@ -5,7 +5,7 @@ Axes: B rows.
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import torch
 from torch import Tensor
@@ -14,6 +14,7 @@ from unrolled.batch import Batch
 from unrolled.config import TaskConfig
 from unrolled.data.coder import Coder, Roles
 from unrolled.data.encoded import has_time
+from unrolled.data.examples import Examples
 from unrolled.errors import UsageError
 from unrolled.tasks.columns import one_target, other_columns
 from unrolled.tasks.task import Question, Sums
@@ -33,6 +34,7 @@ class Regress:
 
     name: ClassVar[str] = "regress"
     pooled: ClassVar[bool] = True
+    pool: ClassVar[Literal["last", "max"]] = "max"
 
     def __init__(self, config: TaskConfig, coder: Coder) -> None:
         self.config, self.coder, self.outputs, self.watch = config, coder, 1, "mse_scaled"
@@ -54,6 +56,9 @@ class Regress:
         if kind != "number":
             raise UsageError(f"regress needs a target that is a number, but {target!r} is {kind}")
         return Roles(other_columns(question), target, "one")
+
+    def prior(self, train: Examples) -> Tensor | None:
+        return None
 
     def loss(self, outputs: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
         assert batch.target is not None

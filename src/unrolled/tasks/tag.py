@@ -5,7 +5,7 @@ Axes: B rows, T steps, K labels.
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import torch
 import torch.nn.functional as F
@@ -14,11 +14,13 @@ from torch import Tensor
 from unrolled.batch import Batch, Discrete
 from unrolled.config import TaskConfig
 from unrolled.data.coder import Coder, Roles
-from unrolled.data.loader import MISSING
 from unrolled.data.encoded import has_time
+from unrolled.data.examples import Examples
+from unrolled.data.loader import MISSING
 from unrolled.errors import DataError
 from unrolled.tasks.columns import one_target, other_columns, step_aligned
 from unrolled.tasks.labels import confusion, macro_f1
+from unrolled.tasks.prior import log_frequencies
 from unrolled.tasks.task import Question, Sums, scored_steps
 
 __all__ = ["Tag"]
@@ -35,6 +37,7 @@ class Tag:
 
     name: ClassVar[str] = "tag"
     pooled: ClassVar[bool] = False
+    pool: ClassVar[Literal["last", "max"]] = "last"
 
     def __init__(self, config: TaskConfig, coder: Coder) -> None:
         spec = coder.answer.spec
@@ -55,10 +58,11 @@ class Tag:
         target, sequences = one_target(question), question.sequences
         inputs = other_columns(question)
         if not step_aligned(sequences, target, inputs):
-            raise DataError(
-                "does not have one label for each step of the inputs", file=sequences.origin, column=target
-            )
+            raise DataError("does not have one label for each step of the inputs", file=sequences.origin, column=target)
         return Roles(inputs, target, "aligned", {target: "category"})
+
+    def prior(self, train: Examples) -> Tensor | None:
+        return log_frequencies(train)
 
     def _flat(self, outputs: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
         assert batch.target is not None

@@ -6,7 +6,7 @@ Axes: B rows, T steps, O outputs of the network.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Literal, Protocol
 
 import torch
 from torch import Tensor
@@ -14,6 +14,7 @@ from torch import Tensor
 from unrolled.batch import Batch
 from unrolled.config import TaskConfig
 from unrolled.data.coder import Coder, Roles
+from unrolled.data.examples import Examples
 from unrolled.data.sequences import Sequences
 from unrolled.registry import Registry
 
@@ -40,12 +41,14 @@ class Task(Protocol):
     Attributes:
         name: what ``--task`` calls it.
         pooled: True for one answer a row, False for one a step.
+        pool: how many steps become one where the user does not say.
         outputs: O, the numbers that the network must give.
         watch: the metric that training makes small; validation chooses the weights by it.
     """
 
     name: ClassVar[str]
     pooled: ClassVar[bool]
+    pool: ClassVar[Literal["last", "max"]]
     outputs: int
     watch: str
     config: TaskConfig
@@ -60,6 +63,9 @@ class Task(Protocol):
     @staticmethod
     def roles(question: Question) -> Roles:
         """Choose inputs and target; a `DataError` or `UsageError` if the data cannot be asked this."""
+
+    def prior(self, train: Examples) -> Tensor | None:
+        """(O,) float32, where the head's bias starts: the frequencies of training; ``None`` leaves it as it is."""
 
     def loss(self, outputs: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
         """(sum of the loss over what is scored, how many were scored)."""

@@ -1,0 +1,109 @@
+"""Lines of a stream to rows: JSON, CSV with a header, CSV in the training file's order, or single values."""
+
+from __future__ import annotations
+
+import csv
+import json
+from typing import TYPE_CHECKING, Any
+
+from unrolled.errors import DataError
+
+if TYPE_CHECKING:
+    from unrolled.api import Trained
+
+__all__ = ["LONGEST_LINE", "Rows"]
+
+LONGEST_LINE = 1 << 20  # bytes: memory stays bounded, whatever is sent
+_SEPARATORS = ",;\t|"
+_EMPTY = ("", "NA", "N/A", "null", "NULL")  # as where a CSV file is read
+_HERE = "standard input"
+
+
+class Rows:
+    """Turns line after line into what a session takes; the first line tells whether there is a header.
+
+    Args:
+        trained: the model; it names the columns that a row must hold, and those of its training file.
+    """
+
+    def __init__(self, trained: Trained) -> None:
+        coder = trained.task.coder
+        joined = {coder.target: coder.joined} if coder.joined else {}
+        self._needed = [column for name in coder.inputs for column in joined.get(name, (name,))]
+        self._trained = list(trained.config.columns)
+        self._kinds = {name: encoding.kind for name, encoding in coder.inputs.items() if name not in joined}
+        self._header: list[str] | None = None
+        self._first = True
+
+    def parse(self, line: bytes) -> dict[str, Any] | None:
+        """The row that a line holds; ``None`` for a header and for an empty line.
+
+        Raises:
+            DataError: it is too long, not UTF-8, not JSON where it begins with a brace, or has too few or many cells.
+        """
+        text = self._decoded(line)
+        alone = self._needed[0] if len(self._needed) == 1 else None
+        kind = self._kinds.get(alone or "")
+        if not text or (kind != "tokens" and not text.strip()):  # a blank is a token too
+            return None
+        first, self._first = self._first, False
+        if text.lstrip().startswith("{"):
+            return dict(_json(text))
+        cells = self._cells(text)
+        if first and set(self._needed) <= set(cells):
+            self._header = cells
+            return None
+        if alone is not None and self._header is None:
+            if kind == "tokens":
+                return {alone: text}
+            if kind == "series":
+                return {alone: _json(text) if text.lstrip().startswith("[") else cells}
+        return self._row(cells)
+
+    def _decoded(self, line: bytes) -> str:
+        if len(line) > LONGEST_LINE:
+            raise DataError(f"is longer than {LONGEST_LINE} bytes", file=_HERE)
+        try:
+            return line.decode("utf-8-sig" if self._first else "utf-8").rstrip("\r\n")
+        except UnicodeDecodeError as error:
+            raise DataError(f"byte 0x{line[error.start]:02x} is not UTF-8", file=_HERE) from None
+
+    def _cells(self, text: str) -> list[str]:
+        """The cells of a row of CSV, by the first separator that gives as many as there are columns."""
+        sizes = {len(columns) for columns in self._orders()}
+        splits = [_split(text, separator) for separator in _SEPARATORS]
+        fitting = (cells for cells in splits if len(cells) in sizes or set(self._needed) <= set(cells))
+        return next(fitting, splits[0])
+
+    def _orders(self) -> list[list[str]]:
+        return [self._header] if self._header is not None else [self._needed, self._trained]
+
+    def _row(self, cells: list[str]) -> dict[str, Any]:
+        for columns in self._orders():
+            if len(columns) == len(cells):
+                row = dict(zip(columns, cells, strict=True))
+                return {name: self._value(name, row[name]) for name in self._needed if name in row}
+        expected = self._orders()[0]
+        raise DataError(f"has {len(cells)} cells, expected {len(expected)}: {', '.join(expected)}", file=_HERE)
+
+    def _value(self, name: str, cell: str) -> Any:
+        """A cell as its encoding wants it; those of numbers and labels read texts themselves."""
+        if self._kinds.get(name) == "tokens":
+            return cell
+        if self._kinds.get(name) == "series" and cell.lstrip().startswith("["):
+            return _json(cell)
+        return None if cell.strip() in _EMPTY else cell.strip()
+
+
+def _split(text: str, separator: str) -> list[str]:
+    try:
+        return next(csv.reader([text], delimiter=separator), [])
+    except csv.Error as error:
+        raise DataError(f"is not CSV: {error}", file=_HERE) from None
+
+
+def _json(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise DataError(f"is not JSON: {error}", file=_HERE, hint="write one object a line") from None
