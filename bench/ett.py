@@ -23,10 +23,12 @@ MONTH = 30 * 24
 TRAIN, VALID, TEST = 12 * MONTH, 4 * MONTH, 4 * MONTH
 HORIZON = 96
 SPLIT = ["--horizon", str(HORIZON), "--order", "date", "--test", "0.2", "--valid", "0.25"]
-WINDOW = ["--model", "window", "--window", "336", "--lookback", "336", "--hidden", "64", "--dropout", "0.2"]
+LONG = ["--by", "channel", "--epochs", "2"]
+WINDOW = ["--model", "window", "--window", "336", "--lookback", "336", "--lr", "1e-3", "--batch", "128"]
+LSTM = ["--hidden", "64", "--lookback", "168", "--dropout", "0.1", "--lr", "2e-3", "--batch", "256"]
 VARIANTS = {
-    "window 336, long form": ["--by", "channel", *WINDOW, "--lr", "5e-4", "--batch", "64", "--minutes", "5"],
-    "lstm 64, 7 channels": ["--hidden", "64", "--dropout", "0.3", "--lr", "1e-3", "--epochs", "4"],
+    "window 336, long form": [*LONG, *WINDOW],
+    "lstm 64, long form": [*LONG, *LSTM],
     "plain default, 7 channels": [],
 }
 METRICS = ("mse_scaled", "mae_scaled")

@@ -20,25 +20,12 @@ import pyarrow.parquet
 from scipy.io import loadmat
 
 PIECES = {"JSB_Chorales": 300_000, "Nottingham": 1_000_000}  # and the most weights
-JSB = ["--model", "gru", "--hidden", "200", "--dropout", "0.5", "--batch", "16", "--lr", "3e-3", "--epochs", "60"]
-NOTTINGHAM = [
-    "--model",
-    "lstm",
-    "--hidden",
-    "384",
-    "--dropout",
-    "0.3",
-    "--batch",
-    "16",
-    "--lr",
-    "3e-3",
-    "--epochs",
-    "25",
-]
+JSB = ["--model", "gru", "--hidden", "200", "--dropout", "0.2", "--batch", "4", "--lr", "3e-3", "--epochs", "20"]
+NOTTINGHAM = ["--hidden", "320", "--dropout", "0.1", "--batch", "16", "--bptt", "64", "--lr", "4e-3", "--epochs", "15"]
 VARIANTS = {
     "JSB_Chorales, gru 200": JSB,
     "JSB_Chorales, plain default": [],
-    "Nottingham, lstm 384": NOTTINGHAM,
+    "Nottingham, lstm 320": NOTTINGHAM,
     "Nottingham, plain default": [],
 }
 METRICS = ("nll_nats_per_step",)

@@ -20,7 +20,7 @@ def demo(*, minutes: float = 2.0, seed: int = 0, out: str | None = None, told: T
     Args:
         minutes: How long to train. Default: 2.
         seed: Of training and of the new tunes. Default: 0.
-        out: The run directory. Default: the next free runs/tunes-<n>.
+        out: The run directory. Default: the next free `runs/tunes-<n>`.
     """
     told = told or Told()
     if not minutes > 0:

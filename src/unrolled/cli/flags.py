@@ -131,7 +131,7 @@ class RunFlags:
     """Where it goes, and whether it goes on."""
 
     out: str | None = None
-    """The run directory. Default: the next free runs/<name>-<n>."""
+    """The run directory. Default: the next free `runs/<name>-<n>`."""
     resume: bool = False
     """Go on with a run that was stopped: unrolled fit --resume runs/x"""
     overwrite: bool = False
