@@ -36,13 +36,13 @@ class Sample:
     options: Options = field(default_factory=Options)
 
     def question(self, data: Sequences | None = None) -> Question:
-        return Question(data or self.data, self.target, (), self.horizon)
+        return Question(self.data if data is None else data, self.target, (), self.horizon)
 
     def ask(self, train: Sequences | None = None) -> Task:
         """The task, its encodings fitted on ``train`` (default: all rows)."""
         member = TASKS.get(self.task)
         roles = member.roles(self.question())
-        coder = Coder.fit(train or self.data, roles, self.options, self.horizon or 0)
+        coder = Coder.fit(self.data if train is None else train, roles, self.options, self.horizon or 0)
         return member(self.config, coder)
 
     @property
@@ -50,7 +50,7 @@ class Sample:
         return TaskConfig(name=self.task, horizon=self.horizon, quantiles=self.quantiles)
 
     def examples(self, task: Task, data: Sequences | None = None) -> Examples:
-        return task.coder.encode(data or self.data)
+        return task.coder.encode(self.data if data is None else data)
 
 
 def network_for(task: Task, model: str, hidden: int = 5, layers: int = 1, dropout: float = 0.0) -> Network:

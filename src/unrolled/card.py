@@ -19,7 +19,8 @@ def table(metrics: dict[str, float], baselines: dict[str, dict[str, float]]) -> 
     rows = [("**this model**", metrics), *sorted(baselines.items())]
     head = ["| | " + " | ".join(names) + " |", "|---|" + "---|" * len(names)]
     return head + [
-        f"| {name} | " + " | ".join(f"{values[m]:.4g}" if m in values else "" for m in names) + " |" for name, values in rows
+        f"| {name} | " + " | ".join(f"{values[m]:.4g}" if m in values else "" for m in names) + " |"
+        for name, values in rows
     ]
 
 

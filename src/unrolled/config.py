@@ -121,7 +121,9 @@ class RunConfig(Part):
         except (ValueError, KeyError, TypeError, RecursionError):
             raise ModelError(f"{place} is not a run of ours: its config.json cannot be read") from None
         if isinstance(version, int) and version > FORMAT:
-            raise ModelError(f"{place} has format {version}, newer than {FORMAT}, which this version reads: upgrade unrolled")
+            raise ModelError(
+                f"{place} has format {version}, newer than {FORMAT}, which this version reads: upgrade unrolled"
+            )
         try:
             return cls(**values)
         except ValidationError as error:
@@ -130,7 +132,12 @@ class RunConfig(Part):
             raise ModelError(f"{place}: config.json is not one of ours at {name!r}: {first['msg']}") from None
 
 
-_PARTS: dict[str, type[Part]] = {"data": DataConfig, "model": ModelConfig, "task": TaskConfig, "training": TrainingConfig}
+_PARTS: dict[str, type[Part]] = {
+    "data": DataConfig,
+    "model": ModelConfig,
+    "task": TaskConfig,
+    "training": TrainingConfig,
+}
 _ALIASES = {"task": ("task", "name"), "model": ("model", "name")}
 
 

@@ -130,7 +130,9 @@ def resume(
         say(f"{role} data unchanged: {saved['path']}")
     if Budget(config.training).by_clock:
         say("the clock steers this run's schedule, so it goes on, but not to the last bit as if it had never stopped")
-    sequences = read(source if source is not None else config.data.source, config.data, steps=config.task.horizon is not None)
+    sequences = read(
+        source if source is not None else config.data.source, config.data, steps=config.task.horizon is not None
+    )
     question = Question(sequences, config.data.target, config.data.inputs, config.task.horizon)
     roles = TASKS.get(config.task.name).roles(question)
     return _train(folder, config, sequences, roles, _with_tensorboard(tensorboard, folder, hooks), say)
@@ -229,7 +231,8 @@ def _task_name(question: Question, asked: str | None) -> tuple[str, str]:
     target = ", ".join(question.target)
     kind = question.sequences.kinds[question.target[0]]
     raise UsageError(
-        f"no task answers a target of kind {kind} ({target}): name one with --task, or its kind with --kind {target}=category"
+        f"no task answers a target of kind {kind} ({target}): name one with --task, or its kind with "
+        f"--kind {target}=category"
     )
 
 
@@ -269,7 +272,9 @@ def _part(
         say(f"{role}: the last {share:.0%} of each sequence")
         return left, part
     if len(known) < 2:
-        raise DataError("has a single row, so nothing can be held out to validate on", file=sequences.origin, hint="give more rows")
+        raise DataError(
+            "has a single row, so nothing can be held out to validate on", file=sequences.origin, hint="give more rows"
+        )
     left, part = hold_out(known, share, config.training.seed, labels=roles.target if roles.form == "one" else None)
     say(f"{role}: {len(part)} of {len(known)} rows, held out at random")
     return left, part
@@ -293,9 +298,8 @@ def _describe(sequences: Sequences) -> list[str]:
 
 def _fingerprints(source: Any, data: DataConfig) -> dict[str, dict[str, str | int]]:
     files = {"training": source} if isinstance(source, str | Path) and str(source) != "-" else {}
-    for role, how in (("validation", data.valid), ("test", data.test)):
-        if isinstance(how, str) and _share(how) is None:
-            files[role] = how
+    held_out = {"validation": data.valid, "test": data.test}
+    files |= {role: how for role, how in held_out.items() if isinstance(how, str) and _share(how) is None}
     return {role: fingerprint(Path(path)) for role, path in files.items()}
 
 
@@ -308,7 +312,9 @@ def _claim(out: Path | None, source: str, overwrite: bool) -> Path:
         return Path("runs") / f"{stem}-{number}"
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         if not overwrite:
-            raise UsageError(f"{out} exists already: go on with --resume {out}, replace it with --overwrite, or choose another --out")
+            raise UsageError(
+                f"{out} exists already: go on with --resume {out}, replace it with --overwrite, or choose another --out"
+            )
         if not (out / "config.json").is_file():
             raise UsageError(f"{out} is not a run of ours, so --overwrite will not remove it: choose another --out")
         with space_errors(out):

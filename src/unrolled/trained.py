@@ -121,12 +121,16 @@ class Trained:
         """
         encoding: Any = self.task.coder.answer
         if self.task.name != "next_step" or encoding.kind != "tokens":
-            raise UsageError(f"generate needs a next_step model of texts; this one is {self.task.name} of {encoding.kind}")
+            raise UsageError(
+                f"generate needs a next_step model of texts; this one is {self.task.name} of {encoding.kind}"
+            )
         unseen = self.unseen(prompt)
-        # A model of characters met every one of its characters in training, and <unknown> never: it cannot go on from it.
+        # A model of characters met <unknown> nowhere in training: it cannot go on from it.
         if unseen and (encoding.level.name == "characters" or len(unseen) == len({*prompt.split()})):
             listed = ", ".join(repr(token) for token in unseen[:10]) + (", …" if len(unseen) > 10 else "")
-            raise DataError(f"the model never saw {listed} in training", file="the prompt", hint="leave it out of the prompt")
+            raise DataError(
+                f"the model never saw {listed} in training", file="the prompt", hint="leave it out of the prompt"
+            )
         settings = Sampling.check({"temperature": temperature, "top_k": top_k, "top_p": top_p, "seed": seed})
         return self._generate(prompt, length, settings, stop)
 
@@ -169,7 +173,9 @@ class Trained:
                 held = held[: held.index(stop)]
                 break
             # What may be the beginning of the stop text is kept back until it is decided.
-            keep = next((n for n in range(min(len(stop or ""), len(held)), 0, -1) if (stop or "").startswith(held[-n:])), 0)
+            keep = next(
+                (n for n in range(min(len(stop or ""), len(held)), 0, -1) if (stop or "").startswith(held[-n:])), 0
+            )
             ready, held = held[: len(held) - keep], held[len(held) - keep :]
             if ready:
                 yield ready
@@ -190,7 +196,8 @@ class Trained:
         session = Session(
             self.network,
             lambda value: [
-                {name: torch.from_numpy(array[None]) for name, array in step.items()} for step in coder.encode_step(value)
+                {name: torch.from_numpy(array[None]) for name, array in step.items()}
+                for step in coder.encode_step(value)
             ],
             self.task.answers,
             opening=[{name: torch.from_numpy(a[None]) for name, a in step.items()} for step in coder.opening()],
@@ -287,7 +294,9 @@ def _best_so_far(folder: Path) -> dict[str, torch.Tensor]:
 
 
 def _no_weights(folder: Path) -> ModelError:
-    return ModelError(f"{folder} has no weights yet: its training was stopped early; go on with: unrolled fit --resume {folder}")
+    return ModelError(
+        f"{folder} has no weights yet: its training was stopped early; go on with: unrolled fit --resume {folder}"
+    )
 
 
 def _network(folder: Path, config: RunConfig, task: Task, tensors: dict[str, torch.Tensor]) -> Network:

@@ -47,9 +47,9 @@ def main(words: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if words is None else words)
     try:
         with _sigterm_raises():
-            code = _app(words)(words)
+            code = _run(words)
             sys.stdout.flush()
-            return int(code or 0)
+            return code
     except BrokenPipeError:  # whoever read our output has what it wanted
         _close_stdout()
         return 0
@@ -59,6 +59,14 @@ def main(words: Sequence[str] | None = None) -> int:
         known = _in_our_words(error, words)
         _tell(known, as_json="--json" in words)
         return known.exit_code
+
+
+def _run(words: list[str]) -> int:
+    # To the parser a lone dash looks like an option; to us it is stdin. No argument of a process can hold a NUL.
+    verb, bound, _ = _app(words).parse_args(["\0" if word == "-" else word for word in words])
+    for name, value in bound.arguments.items():
+        bound.arguments[name] = "-" if value == "\0" else value
+    return int(verb(*bound.args, **bound.kwargs) or 0)
 
 
 def _app(words: list[str]) -> App:
@@ -71,13 +79,10 @@ def _app(words: list[str]) -> App:
         default_parameter=Parameter(negative=(), show_default=False),
         print_error=False,
         exit_on_error=False,
-        result_action="return_value",
     )
     for order, (verb, summary) in enumerate(_VERBS.items()):
         # The verb's own page has its docstring; the list of verbs must not import them all.
-        app.command(
-            f"unrolled.cli.{verb}:{verb}", name=verb, help=None if verb in words else summary, sort_key=order
-        )
+        app.command(f"unrolled.cli.{verb}:{verb}", name=verb, help=None if verb in words else summary, sort_key=order)
     return app
 
 

@@ -30,8 +30,8 @@ def stream(
 ) -> int:
     """Answer each line of stdin with a line of JSON on stdout, before the next is read.
 
-    A line is a JSON object `{"column": value}`, a row of CSV (with the training file's header or without, in its order of
-    columns), or, where the model reads a single column, the value alone. A line that cannot be read is answered with
+    A line is a JSON object `{"column": value}`, a row of CSV (with the training file's header or without, in its order
+    of columns), or, where the model reads a single column, the value alone. A line that cannot be read is answered with
     an error, leaves the session as it was, and makes the exit code 3 at the end.
 
     Args:

@@ -229,7 +229,9 @@ class Coder:
 
 def _cell(row: dict[str, Any], name: str, file: str) -> Any:
     if name not in row:
-        raise DataError("is missing from this step", file=file, column=name, hint=f"a step has {', '.join(row) or 'nothing'}")
+        raise DataError(
+            "is missing from this step", file=file, column=name, hint=f"a step has {', '.join(row) or 'nothing'}"
+        )
     return row[name]
 
 
@@ -275,5 +277,7 @@ def drop_missing(part: Sequences, target: str) -> tuple[Sequences, int]:
     known = pc.is_valid(part.column(target))
     missing = len(part) - (pc.sum(known).as_py() or 0)
     if missing == len(part):
-        raise DataError("every value of the target is missing", file=part.origin, column=target, hint="name another --target")
+        raise DataError(
+            "every value of the target is missing", file=part.origin, column=target, hint="name another --target"
+        )
     return (part if not missing else part.take(np.flatnonzero(pa.chunked_array(known.chunks).to_numpy())), missing)

@@ -11,6 +11,7 @@ Axes: B rows of a batch, N sequences.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Protocol
 
 import numpy as np
@@ -121,9 +122,7 @@ class Lanes:
         lanes = max(1, min(lanes, total // window))
         borders = np.linspace(0, total, lanes + 1).astype(np.int64)
         self._window, self._phase = window, phase
-        self._pieces = [
-            _pieces(order, ends, lengths, int(a), int(b), context) for a, b in zip(borders[:-1], borders[1:], strict=True)
-        ]
+        self._pieces = [_pieces(order, ends, lengths, int(a), int(b), context) for a, b in pairwise(borders)]
         self._until = [np.cumsum(self._count(stops - starts)) for _, starts, stops, _ in self._pieces]
         self._batches = max((int(until[-1]) for until in self._until if len(until)), default=0)
 

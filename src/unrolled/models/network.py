@@ -76,8 +76,9 @@ class Network(nn.Module):
     def __init__(self, specs: dict[str, Spec], config: ModelConfig, outputs: int, pooled: bool) -> None:
         super().__init__()
         self.specs = dict(specs)
-        self.embeddings = nn.ModuleList([embed(spec, config.embedding) for spec in specs.values()])
-        width = sum(embedding.output_size for embedding in self.embeddings)
+        embeddings = [embed(spec, config.embedding) for spec in specs.values()]
+        self.embeddings = nn.ModuleList(embeddings)
+        width = sum(embedding.output_size for embedding in embeddings)
         self.layer = build_layer(config, width)
         self.pooling = Pooling(config.pool or "last", bidirectional=not self.layer.causal) if pooled else None
         self.dropout = nn.Dropout(config.dropout)
@@ -136,7 +137,9 @@ class Network(nn.Module):
             shape, axes = inputs[name].shape, ["B", *["T"] * spec.time, *["W"] * isinstance(spec, Continuous)]
             if len(shape) != len(axes) or shape[0] != len(lengths) or (spec.time and steps not in (None, shape[1])):
                 sizes = f"B = {len(lengths)}" + (f" and T = {steps}" if spec.time and steps is not None else "")
-                raise ShapeError(f"Network: column {name!r} has shape {tuple(shape)}, expected ({', '.join(axes)}) with {sizes}")
+                raise ShapeError(
+                    f"Network: column {name!r} has shape {tuple(shape)}, expected ({', '.join(axes)}) with {sizes}"
+                )
             if spec.time:
                 steps = shape[1]
                 check_lengths(lengths, inputs[name], "Network")

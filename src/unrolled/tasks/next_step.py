@@ -153,7 +153,7 @@ class NextStep:
         return {**columns, f"{name}_sigma": (torch.exp(log_sigma).double() * std).tolist()}
 
     def _gaussian(self, outputs: Tensor, current: Tensor) -> tuple[Tensor, Tensor]:
-        mean, log_sigma = outputs.split(self.width, -1)
+        mean, log_sigma = outputs[..., : self.width], outputs[..., self.width :]
         return current + mean, log_sigma.clamp(min=_LEAST_LOG_SIGMA)
 
     def _current(self, batch: Batch) -> Tensor:

@@ -59,4 +59,3 @@ class Carry:
     def restart(self) -> None:
         """Forget: a new epoch begins."""
         self.state = None
-

@@ -17,8 +17,11 @@ Hook = Callable[[Event], None]
 
 
 def log_to(path: Path, from_step: int = 0) -> Hook:
-    """Append each event as a JSON line to ``path``, after dropping what a run that was stopped had written and will
-    write again: the lines beyond ``from_step``, that of its last checkpoint, and those that it ends with."""
+    """Append each event as a JSON line to ``path``.
+
+    What a run that was stopped had written and will write again is dropped first: the lines beyond ``from_step``, that
+    of its last checkpoint, and those that it ends with.
+    """
     if path.exists():
         lines = path.read_text("utf-8").split("\n")
         kept = [line for line in lines if _step_of(line) <= from_step and '_final"' not in line]
@@ -57,13 +60,13 @@ def tensorboard_to(folder: Path) -> Hook:
     need_tensorboard()
     from torch.utils.tensorboard import SummaryWriter
 
-    writer = SummaryWriter(str(folder))  # type: ignore[no-untyped-call]
+    writer: Any = SummaryWriter(str(folder))  # type: ignore[no-untyped-call, unused-ignore]
 
     def write(event: Event) -> None:
         for name, value in event.items():
             if isinstance(value, int | float) and name != "step":
-                writer.add_scalar(f"{event['kind']}/{name}", value, event["step"])  # type: ignore[no-untyped-call]
+                writer.add_scalar(f"{event['kind']}/{name}", value, event["step"])
         if event["kind"] != "step":
-            writer.flush()  # type: ignore[no-untyped-call]
+            writer.flush()
 
     return write

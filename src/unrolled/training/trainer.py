@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from unrolled.config import TrainingConfig
 from unrolled.data.examples import Examples
@@ -111,7 +110,9 @@ class Trainer:
         self.network.train()
         loader = self._loader()
         if not len(loader):
-            raise DataError("no training sequence is long enough to learn anything from", hint="give more or longer ones")
+            raise DataError(
+                "no training sequence is long enough to learn anything from", hint="give more or longer ones"
+            )
         while (share := self._share(len(loader))) < 1 and p.stale < self._patience():
             self._step(loader, share)
             p.index, p.step = p.index + 1, p.step + 1
@@ -130,7 +131,9 @@ class Trainer:
             if self._interrupt is not None:
                 name = signal.Signals(self._interrupt).name
                 run = self.folder.parent
-                raise Interrupted(f"{name}: saved at step {p.step}; go on with: unrolled fit --resume {run}", self._interrupt)
+                raise Interrupted(
+                    f"{name}: saved at step {p.step}; go on with: unrolled fit --resume {run}", self._interrupt
+                )
         if p.stale < self._patience() and p.validated != p.step:
             self._validate()
         self.save()
@@ -233,7 +236,9 @@ class Trainer:
         lanes = checkpoint.section(saved.tensors, "carry")
         if lanes:
             rows = len(next(iter(lanes.values())))
-            self.carry.state = rebuild(self.network.initial_state(rows), {k: v.to(self.device) for k, v in lanes.items()})
+            self.carry.state = rebuild(
+                self.network.initial_state(rows), {k: v.to(self.device) for k, v in lanes.items()}
+            )
 
     def _on_signal(self, number: int) -> None:
         self._interrupt = number

@@ -1,0 +1,212 @@
+"""``evaluate``, ``predict``, ``generate`` and ``describe`` on runs that are there."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+from cli.support import Done, Runs
+
+Unrolled = Callable[..., Done]
+
+
+def test_evaluate_measures_and_shows_the_validation_beside_it(unrolled: Unrolled, runs: Runs) -> None:
+    done = unrolled("evaluate", runs.reviews, runs.file("reviews.csv"))
+    assert done.code == 0
+    assert done.out.splitlines()[1].startswith("this file")
+    assert "valid split, when it was trained" in done.out
+    told = unrolled("evaluate", runs.reviews, runs.file("reviews.csv"), "--json").json
+    assert set(told["metrics"]) == {"loss_nats_per_label", "accuracy", "macro_f1"}
+
+
+def test_words_that_were_never_seen_are_counted(unrolled: Unrolled, runs: Runs) -> None:
+    done = unrolled("predict", runs.reviews, "-", stdin=b"text\nthe zebra was great\nthe zebra\n")
+    assert done.code == 0
+    assert "warning: standard input, text: 33.33% of the words were not seen in training" in done.err
+    assert unrolled("predict", runs.reviews, "-", "--quiet", stdin=b"text\nzebra\n").err == ""
+
+
+def test_csv_in_csv_out_with_every_column_kept(unrolled: Unrolled, runs: Runs) -> None:
+    done = unrolled("predict", runs.reviews, runs.file("reviews.csv"))
+    rows = list(csv.DictReader(io.StringIO(done.out)))
+    assert len(rows) == 40
+    assert list(rows[0]) == ["text", "stars", "sentiment", "sentiment_predicted", "sentiment_p_bad", "sentiment_p_good"]
+    assert abs(float(rows[0]["sentiment_p_bad"]) + float(rows[0]["sentiment_p_good"]) - 1) < 1e-6
+
+
+def test_json_lines_in_json_lines_out(unrolled: Unrolled, runs: Runs) -> None:
+    done = unrolled("predict", runs.reviews, "-", stdin=b'{"text": "the film was great"}\n{"text": "dull"}\n')
+    assert [line["text"] for line in done.lines] == ["the film was great", "dull"]
+    assert done.lines[0]["sentiment_predicted"] in ("good", "bad")
+
+
+def test_a_list_is_json_text_in_its_cell(unrolled: Unrolled, runs: Runs) -> None:
+    done = unrolled("predict", runs.load, runs.file("load.csv"))
+    (row,) = csv.DictReader(io.StringIO(done.out))
+    assert len(json.loads(row["load_predicted"])) == 2
+    assert len(json.loads(row["load"])) == 90
+
+
+def test_out_writes_the_format_of_its_name(unrolled: Unrolled, runs: Runs, tmp_path: Path) -> None:
+    for name in ("a.csv", "a.jsonl", "a.parquet", "a.tsv"):
+        assert unrolled("predict", runs.reviews, runs.file("reviews.csv"), "--out", tmp_path / name).code == 0
+    assert pq.read_table(tmp_path / "a.parquet").num_rows == 40
+    assert len((tmp_path / "a.jsonl").read_text().splitlines()) == 40
+    assert "\t" in (tmp_path / "a.tsv").read_text()
+    binary = unrolled("predict", runs.reviews, tmp_path / "a.parquet")
+    assert binary.code == 2
+    assert "give --out FILE" in binary.err
+    odd = unrolled("predict", runs.reviews, runs.file("reviews.csv"), "--out", tmp_path / "a.xls")
+    assert odd.code == 2
+    assert "its name must end in one of .csv" in odd.err
+
+
+def test_predict_as_one_json_object(unrolled: Unrolled, runs: Runs) -> None:
+    told = unrolled("predict", runs.reviews, runs.file("reviews.csv"), "--json").json
+    assert told["schema"] == 1
+    assert len(told["rows"]) == 40
+
+
+def test_a_column_that_the_model_needs_must_be_there(unrolled: Unrolled, runs: Runs) -> None:
+    done = unrolled("predict", runs.reviews, "-", stdin=b"review,stars\ngood,1\nbad,2\n")
+    assert done.code == 3
+    assert "column 'text': there is no such column" in done.err
+
+
+def test_an_empty_stdin_is_bad_data(unrolled: Unrolled, runs: Runs) -> None:
+    done = unrolled("predict", runs.reviews, "-")
+    assert (done.code, done.out) == (3, "")
+    assert "standard input" in done.err
+
+
+def test_the_same_seed_generates_the_same_text(unrolled: Unrolled, runs: Runs) -> None:
+    words = ("generate", runs.text, "--prompt", "the ", "--length", 20, "--temperature", 0.5)
+    once, again, other = unrolled(*words), unrolled(*words), unrolled(*words, "--seed", 1)
+    assert once.code == 0
+    assert once.out.startswith("the ")
+    assert once.out == again.out != other.out
+    assert len(once.out) == len("the ") + 20 + 1
+
+
+def test_several_texts_have_seeds_in_a_row(unrolled: Unrolled, runs: Runs) -> None:
+    words = ("generate", runs.text, "--length", 8, "--json")
+    both = unrolled(*words, "--count", 2).json["texts"]
+    assert both == [unrolled(*words, "--seed", seed).json["texts"][0] for seed in (0, 1)]
+
+
+def test_generation_ends_before_the_stop_text(unrolled: Unrolled, runs: Runs) -> None:
+    free = unrolled("generate", runs.text, "--length", 40, "--json").json["texts"][0]
+    stop = free[10:12]
+    cut = unrolled("generate", runs.text, "--length", 40, "--stop", stop, "--json").json["texts"][0]
+    assert cut == free[: free.index(stop)]
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "text"),
+    [
+        (["--prompt", "thé"], 3, "the prompt: the model never saw 'é' in training (leave it out of the prompt)"),
+        (["--temperature", "-1"], 2, "option 'temperature' = -1.0"),
+        (["--top-p", "2"], 2, "option 'top_p' = 2.0"),
+        (["--top-k", "0"], 2, "option 'top_k' = 0"),
+        (["--count", "0"], 2, "--count 0: must be at least 1"),
+        (["--length", "-1"], 2, "--length -1: must be 0 or more"),
+        (["--promt", "a"], 2, "Did you mean --prompt?"),
+    ],
+)
+def test_generate_refuses_in_one_sentence(unrolled: Unrolled, runs: Runs, words: list[str], code: int, text: str) -> None:
+    done = unrolled("generate", runs.text, *words)
+    assert (done.code, done.out) == (code, "")
+    assert done.err.startswith("error: ")
+    assert text in done.err
+    assert done.err.count("\n") == 1
+
+
+def test_only_a_model_of_texts_generates(unrolled: Unrolled, runs: Runs) -> None:
+    done = unrolled("generate", runs.reviews, "--prompt", "the")
+    assert done.code == 2
+    assert "generate needs a next_step model of texts; this one is classify" in done.err
+
+
+def test_a_word_that_was_never_seen_is_named_and_read_as_unknown(unrolled: Unrolled, runs: Runs, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    words = ("fit", runs.file("cats.txt"), "--tokens", "words", "--steps", 2, "--hidden", 4, "--out", run, "--quiet")
+    assert unrolled(*words).code == 0
+    done = unrolled("generate", run, "--prompt", "the zebra sat.", "--length", 3)
+    assert done.code == 0
+    assert done.err == "warning: the model never saw 'zebra' in training, and reads it as <unknown>\n"
+    assert unrolled("generate", run, "--prompt", "zebra").code == 3
+
+
+def test_describe_draws_the_network_and_counts(unrolled: Unrolled, runs: Runs) -> None:
+    done = unrolled("describe", runs.load)
+    assert done.code == 0
+    assert "h_0 → [ lstm ] → [ lstm ] → ⋯ → [ lstm ] → h_T" in done.out
+    assert "x_T+1 … x_T+2" in done.out
+    told = unrolled("describe", runs.load, "--json").json
+    # 2 inputs, 4 units: 4 gates × 4 × (2 + 4) and the head 2 × 4
+    assert told["multiply_adds_per_step"] == 4 * 4 * (2 + 4) + 2 * 4
+    assert told["parameters"] == told["multiply_adds_per_step"] + 2 * 16 + 2
+    assert "[ bigru ]" not in unrolled("describe", runs.both).out
+    assert "cannot stream" in unrolled("describe", runs.both).out
+
+
+@pytest.fixture
+def broken(runs: Runs, tmp_path: Path) -> Callable[[str], Path]:
+    def make(how: str) -> Path:
+        run = tmp_path / "broken"
+        shutil.rmtree(run, ignore_errors=True)
+        if how == "a file":
+            run.write_text("x")
+            return run
+        shutil.copytree(runs.text, run)
+        weights, config = run / "model.safetensors", run / "config.json"
+        if how == "truncated":
+            weights.write_bytes(weights.read_bytes()[:-9])
+        elif how == "flipped":
+            data = bytearray(weights.read_bytes())
+            data[-1] ^= 1
+            weights.write_bytes(data)
+        elif how == "without weights":
+            weights.unlink()
+        elif how == "newer":
+            values = json.loads(config.read_text())
+            (run / "manifest.json").unlink()
+            config.write_text(json.dumps({**values, "format": 99}))
+        elif how == "not ours":
+            config.unlink()
+        elif how == "stopped early":
+            (run / "manifest.json").unlink()
+            shutil.rmtree(run / "checkpoints")
+        return run
+
+    return make
+
+
+@pytest.mark.parametrize("verb", ["describe", "generate", "evaluate", "predict", "stream"])
+@pytest.mark.parametrize(
+    ("how", "text"),
+    [
+        ("truncated", "is damaged: it has"),
+        ("flipped", "is damaged: its SHA-256"),
+        ("without weights", "'model.safetensors' cannot be read"),
+        ("newer", "has format 99, newer than 1, which this version reads: upgrade unrolled"),
+        ("not ours", "is not a run of ours: it has no config.json"),
+        ("stopped early", "has no weights yet: its training was stopped early; go on with: unrolled fit --resume"),
+        ("a file", "there is no such run directory"),
+    ],
+)
+def test_a_run_that_cannot_be_used(
+    unrolled: Unrolled, runs: Runs, broken: Callable[[str], Path], verb: str, how: str, text: str
+) -> None:
+    words = [runs.file("cats.txt")] if verb in ("evaluate", "predict") else []
+    done = unrolled(verb, broken(how), *words)
+    assert (done.code, done.out) == (4, "")
+    assert done.err.startswith("error: ")
+    assert text in done.err
+    assert done.err.count("\n") == 1

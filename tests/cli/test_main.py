@@ -1,0 +1,134 @@
+"""What goes wrong becomes one sentence and an exit code, whatever it was."""
+
+from __future__ import annotations
+
+import errno
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from cli.support import Done, Runs
+
+from unrolled.errors import TrainingError
+
+Unrolled = Callable[..., Done]
+ENVIRONMENT = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "OMP_NUM_THREADS": "1"}
+PROGRAM = "import sys; from unrolled.cli.main import main; sys.exit(main())"
+
+
+def test_help_lists_every_verb_and_imports_no_torch(unrolled: Unrolled) -> None:
+    done = unrolled("--help")
+    assert done.code == 0
+    for verb in ("fit", "evaluate", "predict", "generate", "stream", "describe", "demo", "doctor"):
+        assert f"│ {verb} " in done.out
+    program = (
+        "import sys; from unrolled.cli.main import main; main(['fit', '--help']); main(['--help']);"
+        "sys.exit(bool({'torch', 'numpy', 'pyarrow', 'pydantic'} & set(sys.modules)))"
+    )
+    assert subprocess.run([sys.executable, "-c", program], env=ENVIRONMENT, capture_output=True).returncode == 0
+
+
+def test_the_names_in_the_help_are_those_that_there_are(unrolled: Unrolled) -> None:
+    out = " ".join(unrolled("fit", "--help").out.replace("│", " ").split())
+    assert "One of classify, forecast, next_step, regress, tag" in out
+    for name in ("bilstm", "gru", "irnn", "window", "category", "series"):
+        assert name in out
+
+
+def test_no_verb_prints_the_help_and_the_version_is_ours(unrolled: Unrolled) -> None:
+    import unrolled as package
+
+    assert unrolled("--version").out.strip() == package.__version__
+    assert "Usage: unrolled COMMAND" in unrolled().out
+
+
+def test_an_unknown_verb_is_a_usage_error(unrolled: Unrolled) -> None:
+    done = unrolled("fti")
+    assert done.code == 2
+    assert 'error: unknown command "fti". Did you mean "fit"?' in done.err
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "text"),
+    [
+        (MemoryError(), 5, "there is not enough memory"),
+        (RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried"), 5, "not enough memory"),
+        (OSError(errno.ENOSPC, "No space left on device", "x.csv"), 5, "x.csv: there is no space left on the disk"),
+        (KeyboardInterrupt(), 130, "stopped by SIGINT"),
+        (TrainingError("the loss was not finite"), 1, "error: the loss was not finite"),
+        (ZeroDivisionError("division by zero"), 1, "ZeroDivisionError: division by zero (UNROLLED_TRACEBACK=1 shows"),
+        (OSError(errno.EIO, "Input/output error"), 1, "Input/output error"),
+    ],
+)
+def test_every_exception_has_a_sentence_and_a_code(
+    unrolled: Unrolled, monkeypatch: pytest.MonkeyPatch, error: BaseException, code: int, text: str
+) -> None:
+    def fail(folder: object) -> None:
+        raise error
+
+    monkeypatch.setattr("unrolled.api.load", fail)
+    done = unrolled("describe", "run")
+    assert (done.code, done.out) == (code, "")
+    assert done.err.startswith("error: ")
+    assert text in done.err
+    assert "Traceback" not in done.err
+    told = unrolled("describe", "run", "--json")
+    assert told.json["error"]["exit_code"] == code
+
+
+def test_a_traceback_is_shown_where_it_is_asked_for(unrolled: Unrolled, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("UNROLLED_TRACEBACK", "1")
+    done = unrolled("describe", "nowhere")
+    assert done.code == 4
+    assert "Traceback (most recent call last)" in done.err
+
+
+def start(*words: object) -> list[str]:
+    return [sys.executable, "-c", PROGRAM, *map(str, words)]
+
+
+def test_whoever_stops_reading_ends_it_quietly(runs: Runs) -> None:
+    command = start("generate", runs.text, "--length", 100_000)
+    with subprocess.Popen(command, env=ENVIRONMENT, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        process.stdout.read(5)
+        process.stdout.close()
+        assert process.stderr is not None
+        assert process.stderr.read() == b""
+        assert process.wait(60) == 0
+
+
+def test_a_full_disk_behind_stdout_is_out_of_space(runs: Runs) -> None:
+    with Path("/dev/full").open("wb") as full:
+        command = start("predict", runs.reviews, runs.file("reviews.csv"))
+        done = subprocess.run(command, env=ENVIRONMENT, stdout=full, stderr=subprocess.PIPE, check=False)
+    assert done.returncode == 5
+    assert done.stderr.count(b"\n") == 1
+    assert b"there is no space left on the disk" in done.stderr
+
+
+def test_sigterm_outside_of_training_ends_with_143(runs: Runs) -> None:
+    command = start("predict", runs.reviews, "-")  # waits for its input
+    with subprocess.Popen(command, env=ENVIRONMENT, stdin=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdin is not None
+        assert process.stderr is not None
+        process.stdin.write(b"text\nx")
+        process.stdin.flush()
+        wait_until_it_reads(process.pid)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(60) == 143
+        assert process.stderr.read() == b"error: stopped by SIGTERM\n"
+
+
+def wait_until_it_reads(process: int) -> None:
+    import time
+
+    for _ in range(600):
+        if Path(f"/proc/{process}/wchan").read_text().startswith(("pipe", "anon_pipe")):
+            return
+        time.sleep(0.1)
+    raise AssertionError("it never waited for its input")

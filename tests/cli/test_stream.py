@@ -1,0 +1,123 @@
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from cli.support import Done, Runs
+
+from unrolled import api
+
+Unrolled = Callable[..., Done]
+ENVIRONMENT = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "OMP_NUM_THREADS": "1"}
+PROGRAM = "import sys; from unrolled.cli.main import main; sys.exit(main())"
+
+
+def csv_rows(runs: Runs, count: int) -> list[list[str]]:
+    return [line.split(",") for line in runs.file("load.csv").read_text().splitlines()[: count + 1]]
+
+
+def test_every_form_of_a_row_has_the_same_answer(unrolled: Unrolled, runs: Runs) -> None:
+    live = api.load(runs.load).stream()
+    _, *rows = csv_rows(runs, 3)
+    expected = [live.push({"load": float(row[1]), "temp": float(row[2])}) for row in rows]
+    forms = {
+        "json": [f'{{"temp": {row[2]}, "load": {row[1]}}}' for row in rows],
+        "header": ["day,load,temp", *map(",".join, rows)],
+        "header, other order": ["temp,extra,load", *(f"{row[2]},x,{row[1]}" for row in rows)],
+        "the training order": [*map(",".join, rows)],
+        "the columns that it reads": [",".join(row[1:]) for row in rows],
+        "semicolons": [";".join(row) for row in rows],
+    }
+    for form, lines in forms.items():
+        done = unrolled("stream", runs.load, stdin="\n".join(lines).encode())
+        assert done.code == 0, form
+        assert done.lines == expected, form
+
+
+def test_a_model_of_one_column_takes_values_as_they_are(unrolled: Unrolled, runs: Runs, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    words = ("--target", "load", "--inputs", "load", "--horizon", 1, "--steps", 2, "--hidden", 4, "--out", run, "--quiet")
+    assert unrolled("fit", runs.file("load.csv"), *words).code == 0
+    done = unrolled("stream", run, stdin=b'10.5\n\n{"load": 11}\n')
+    live = api.load(run).stream()
+    assert done.lines == [live.push(10.5), live.push({"load": 11})]
+    text = unrolled("stream", runs.text, stdin=b"t\nhe\n \n")
+    assert [line["text_predicted"] is not None for line in text.lines] == [True] * 3
+
+
+def test_a_bad_line_is_answered_and_changes_nothing(unrolled: Unrolled, runs: Runs) -> None:
+    good = b'{"load": 9, "temp": 5}\n'
+    bad = [
+        b'{"load": 9}\n',
+        b'{"load": "much", "temp": 5}\n',
+        b'{"load": 9, \n',
+        b"[1, 2\n",
+        b"1,2,3,4\n",
+        b"\xff,1\n",
+        b"{" * 5000 + b"\n",
+        b"9" * (1 << 21) + b"\n",
+        b'{"load": NaN, "temp": 5}\n',
+        b'{"load": 1e400, "temp": 5}\n',
+    ]
+    done = unrolled("stream", runs.load, stdin=good + b"".join(bad) + good)
+    first, *errors, last = done.lines
+    assert done.code == 3
+    assert "10 lines could not be read" in done.err
+    assert [(error["error"]["line"], error["error"]["exit_code"]) for error in errors] == [(n, 3) for n in range(2, 12)]
+    assert errors[0]["error"]["message"].startswith("line 2: ")
+    assert errors[0]["error"]["column"] == "temp"
+    assert [first, last] == unrolled("stream", runs.load, stdin=good * 2).lines
+
+
+def test_a_session_goes_on_from_its_snapshot(unrolled: Unrolled, runs: Runs, tmp_path: Path) -> None:
+    rows = [",".join(row).encode() + b"\n" for row in csv_rows(runs, 6)[1:]]
+    whole = unrolled("stream", runs.load, stdin=b"".join(rows)).lines
+    file = tmp_path / "session"
+    first = unrolled("stream", runs.load, "--snapshot", file, stdin=b"".join(rows[:3]))
+    assert f"go on with --restore {file}" in first.err
+    rest = unrolled("stream", runs.load, "--restore", file, stdin=b"".join(rows[3:]))
+    assert first.lines + rest.lines == whole
+
+
+def test_a_snapshot_of_something_else_is_refused(unrolled: Unrolled, runs: Runs, tmp_path: Path) -> None:
+    file = tmp_path / "session"
+    unrolled("stream", runs.text, "--snapshot", file, stdin=b"t\n")
+    other = unrolled("stream", runs.load, "--restore", file, stdin=b"1,2\n")
+    assert other.code == 4
+    assert "error: " in other.err
+    file.write_bytes(b"nonsense")
+    assert unrolled("stream", runs.load, "--restore", file).code == 4
+    missing = unrolled("stream", runs.load, "--restore", tmp_path / "none")
+    assert missing.code == 4
+    assert "the snapshot cannot be read" in missing.err
+
+
+def test_a_model_of_both_directions_says_why_it_cannot_stream(unrolled: Unrolled, runs: Runs) -> None:
+    done = unrolled("stream", runs.both, stdin=b"x\n")
+    assert done.code == 2
+    assert "reads every sequence from its end as well" in done.err
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_answers_are_live_and_a_signal_saves_the_session(runs: Runs, tmp_path: Path, number: int, code: int) -> None:
+    file = tmp_path / "session"
+    command = [sys.executable, "-c", PROGRAM, "stream", str(runs.load), "--snapshot", str(file)]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen(command, env=ENVIRONMENT, **pipes) as process:  # type: ignore[call-overload]
+        for _ in range(3):
+            process.stdin.write(b"0,10,5\n")
+            process.stdin.flush()
+            assert b"load_predicted" in process.stdout.readline()  # it comes before the next line is sent
+        process.send_signal(number)
+        _, err = process.communicate(timeout=60)
+    assert process.returncode == code
+    assert b"stopped by SIG" in err
+    live = api.load(runs.load).stream()
+    for _ in range(3):
+        live.push({"load": 10, "temp": 5})
+    assert live.snapshot() == file.read_bytes()
