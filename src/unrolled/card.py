@@ -41,7 +41,7 @@ def card(trained: Trained, progress: Progress) -> str:
     ]
     if not task.coder.continues:
         lines.append(f"- target `{task.coder.target}`: {task.coder.answer.report()}")
-    held = {"valid": config.data.valid or 0.1, "test": config.data.test}
+    held = {"valid": 0.1 if config.data.valid is None else config.data.valid, "test": config.data.test}
     lines += [f"- {split}: {how}" for split, how in held.items() if how is not None]
     lines += ["", "## Results", ""]
     for split, metrics in trained.metrics.items():

@@ -44,10 +44,10 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True)
 class Splits:
-    """The three parts; ``test`` is read once, at the end."""
+    """The three parts; ``valid`` chooses the weights, ``test`` is read once, at the end."""
 
     train: Sequences
-    valid: Sequences
+    valid: Sequences | None
     test: Sequences | None
 
 
@@ -160,9 +160,11 @@ def _train(
         for name, content in coder.to_files().items():
             write_file(folder / "encodings" / name, content)
         train = coder.encode(splits.train, cache=folder / "cache" / "train")
-        valid = coder.encode(splits.valid, cache=folder / "cache" / "valid")
-        for line in coder.notes(splits.valid, valid):
-            say(f"validation, {line}")
+        judged: dict[str, Examples] = {}
+        if splits.valid is not None:
+            judged["valid"] = coder.encode(splits.valid, cache=folder / "cache" / "valid")
+            for line in coder.notes(splits.valid, judged["valid"]):
+                say(f"validation, {line}")
         device = _device(config.training.device)
         torch.manual_seed(config.training.seed)
         network = build(config, task)
@@ -174,17 +176,17 @@ def _train(
         say(f"model: {config.model.name}, {weights:,} weights, on {device}; training: {Budget(config.training).say()}")
         saved = checkpoint.newest(folder / "checkpoints")
         log = log_to(folder / "metrics.jsonl", saved.step if saved else -1)
-        trainer = Trainer(network, task, train, valid, config.training, folder / "checkpoints", (log, *hooks), device)
+        checkpoints, valid = folder / "checkpoints", judged.get("valid")
+        trainer = Trainer(network, task, train, valid, config.training, checkpoints, (log, *hooks), device)
         if saved is not None:
             for line in saved.skipped:
                 say(f"skipped a damaged checkpoint: {line}")
             trainer.restore(saved)
             say(f"going on from step {saved.step}")
-        elif (folder / "checkpoints" / "best").exists():
-            shutil.rmtree(folder / "checkpoints" / "best")
+        elif (checkpoints / "best").exists():
+            shutil.rmtree(checkpoints / "best")
         progress = trainer.run()
         network = network.to("cpu").eval()
-        judged: dict[str, Examples] = {"valid": valid}
         if splits.test is not None:
             judged["test"] = coder.encode(splits.test, cache=folder / "cache" / "test")
         metrics = {split: evaluate(network, task, part, config.training) for split, part in judged.items()}
@@ -242,8 +244,12 @@ def _default_tokens(task: str) -> Any:
 
 def _split(sequences: Sequences, config: RunConfig, roles: Roles, say: Say) -> Splits:
     rest, test = _part(sequences, config.data.test, "test", config, roles, say)
-    train, valid = _part(rest, config.data.valid or _HELD_OUT, "valid", config, roles, say)
-    assert valid is not None
+    how = _HELD_OUT if config.data.valid is None else config.data.valid
+    train, valid = _part(rest, how, "valid", config, roles, say)
+    if valid is None:
+        say("valid: nothing is held out, so the last weights are kept")
+        if Budget(config.training).open_ended:
+            raise UsageError("without validation nothing says when to stop: give --steps, --epochs or --minutes")
     return Splits(train, valid, test)
 
 
@@ -256,9 +262,9 @@ def _part(
         known, missing = drop_missing(sequences, roles.target)
         if missing:
             say(f"{missing} of {len(sequences)} rows have no {roles.target} and are left out")
-    if how is None:
+    share = 0.0 if how is None else _share(how)
+    if how is None or share == 0:
         return known, None
-    share = _share(how)
     if share is None:
         timed = {name: has_time(sequences.column(name).type) for name in sequences.kinds}
         other = read(how, config.data, steps=config.task.horizon is not None, timed=timed)
@@ -286,8 +292,8 @@ def _share(how: str | float) -> float | None:
         share = float(how)
     except ValueError:
         return None
-    if not 0 < share < 1:
-        raise UsageError(f"{how} is not a share between 0 and 1, nor a file")
+    if not 0 <= share < 1:
+        raise UsageError(f"{how} is not a share from 0 to below 1, nor a file")
     return share
 
 

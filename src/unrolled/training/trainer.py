@@ -61,7 +61,7 @@ class Trainer:
     Args:
         network: what to train, in place.
         task: loss and metrics.
-        train, valid: the encoded splits.
+        train, valid: the encoded splits; without ``valid`` the last weights are kept instead of the best.
         config: the budget and the numbers of the loop.
         folder: the run's ``checkpoints/``.
         hooks: who is told of every logged step and every validation.
@@ -79,7 +79,7 @@ class Trainer:
         network: Network,
         task: Task,
         train: Examples,
-        valid: Examples,
+        valid: Examples | None,
         config: TrainingConfig,
         folder: Path,
         hooks: tuple[Hook, ...] = (),
@@ -134,7 +134,7 @@ class Trainer:
                 raise Interrupted(
                     f"{name}: saved at step {p.step}; go on with: unrolled fit --resume {run}", self._interrupt
                 )
-        if p.stale < self._patience() and p.validated != p.step:
+        if self.valid is not None and p.stale < self._patience() and p.validated != p.step:
             self._validate()
         self.save()
 
@@ -176,12 +176,15 @@ class Trainer:
         return self.config.patience or (_PATIENCE if self.budget.open_ended else math.inf)
 
     def _validation_is_due(self, batches: int) -> bool:
+        if self.valid is None:
+            return False
         if self.budget.open_ended:
             return self.progress.index == 0
         return int(self._share(batches) * _VALIDATIONS) > self.progress.validations
 
     def _validate(self) -> None:
         p = self.progress
+        assert self.valid is not None
         metrics = evaluate(self.network, self.task, self.valid, self.config, self.device)
         if not metrics:
             raise DataError("no validation sequence is long enough to be judged by", hint="give more or longer ones")

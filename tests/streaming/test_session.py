@@ -1,0 +1,168 @@
+from __future__ import annotations
+
+import tracemalloc
+from typing import Any
+
+import pytest
+import torch
+from samples import SAMPLES, network_for
+from torch import Tensor
+
+from unrolled.batch import Batch
+from unrolled.errors import DataError, ModelError, UsageError
+from unrolled.models.network import Network
+from unrolled.state import flatten
+from unrolled.streaming.session import Session
+from unrolled.tasks.task import Task
+
+
+def network_and_task(sample: str, model: str = "lstm") -> tuple[Network, Task]:
+    task = SAMPLES[sample].ask()
+    torch.manual_seed(2)
+    return network_for(task, model).eval(), task
+
+
+def session(network: Network, task: Task, identity: str = "one") -> Session:
+    def tensors(steps: list[dict[str, Any]]) -> list[dict[str, Tensor]]:
+        return [{name: torch.from_numpy(array[None]) for name, array in step.items()} for step in steps]
+
+    return Session(
+        network,
+        lambda value: tensors(task.coder.encode_step(value)),
+        task.answers,
+        opening=tensors(task.coder.opening()),
+        pooled=task.pooled,
+        identity=identity,
+    )
+
+
+def live(sample: str, model: str = "lstm") -> Session:
+    return session(*network_and_task(sample, model))
+
+
+# One step of each, as a user pushes it.
+PUSHES: dict[str, list[Any]] = {
+    "classify": [{"text": token, "age": 3} for token in "abcab"],
+    "classify several": list("abcab"),
+    "regress": [0.5, 1.0, -0.25],
+    "tag": list("abcab"),
+    "next_step": list("abcab"),
+    "next_step several": [[1, 0, 1], [0, 0, 0]],
+    "next_step real": [0.5, 1.0, -0.25],
+    "forecast": [{"wave": 0.5, "other": 2.0}, {"wave": 0.25, "other": 0.0}],
+    "forecast quantiles": [[0.5, 2.0], [0.25, 0.0]],
+}
+
+
+@pytest.mark.parametrize("model", ["lstm", "gru", "window", "mlp"])
+@pytest.mark.parametrize("sample", PUSHES)
+def test_the_last_answer_is_that_of_the_whole_sequence(sample: str, model: str) -> None:
+    network, task = network_and_task(sample, model)
+    one = session(network, task)
+    answers = [one.push(value) for value in PUSHES[sample]]
+    steps = task.coder.opening() + [step for value in PUSHES[sample] for step in task.coder.encode_step(value)]
+    inputs = {}
+    for name, spec in network.specs.items():
+        columns = [torch.from_numpy(step[name]) for step in steps]
+        inputs[name] = torch.stack(columns)[None] if spec.time else columns[0][None]
+    lengths = torch.tensor([len(steps)])
+    with torch.no_grad():
+        outputs, _ = network(inputs, lengths)
+    whole = task.answers(outputs, Batch(inputs, lengths, torch.zeros(1, dtype=torch.int64)))
+    for name, (value,) in whole.items():
+        found, expected = answers[-1][name], value
+        if task.name == "tag":
+            found, expected = found[-1], expected[-1]  # a tagger answers every step of a whole row
+        if isinstance(expected, float):
+            assert found == pytest.approx(expected, abs=1e-5)
+        elif isinstance(expected, list) and expected and isinstance(expected[0], float):
+            assert found == pytest.approx(expected, abs=1e-5)
+        else:
+            assert found == expected
+
+
+def test_sessions_do_not_disturb_each_other() -> None:
+    network, task = network_and_task("next_step")
+    first, second = session(network, task), session(network, task)
+    alone = [session(network, task).push(token) for token in "a"]
+    first.push("abc")
+    assert [second.push("a")] == alone
+
+
+@pytest.mark.parametrize("sample", PUSHES)
+def test_a_snapshot_goes_on_to_the_bit(sample: str) -> None:
+    network, task = network_and_task(sample)
+    whole, before, after = (session(network, task) for _ in range(3))
+    expected = [whole.push(value) for value in PUSHES[sample]]
+    before.push(PUSHES[sample][0])
+    after.restore(before.snapshot())
+    assert [after.push(value) for value in PUSHES[sample][1:]] == expected[1:]
+    assert after.snapshot() == whole.snapshot()
+
+
+def test_a_snapshot_is_small_and_holds_no_code() -> None:
+    one = live("next_step")
+    data = one.snapshot()
+    assert len(data) < 2000
+    assert data[8:9] == b"{"  # the header of a safetensors file
+
+
+def test_a_snapshot_of_another_model_is_refused() -> None:
+    network, task = network_and_task("next_step")
+    one = session(network, task)
+    before = one.snapshot()
+    with pytest.raises(ModelError, match="this snapshot was taken from other weights than this model's"):
+        session(network, task, "two").restore(before)
+    with pytest.raises(ModelError, match="this state belongs to another model"):
+        live("next_step", "gru").restore(before)
+    for damage in (b"", before[:40], b"\x80\x04." + before, before[:-3]):
+        with pytest.raises(ModelError, match=f"these {len(damage)} bytes are not a snapshot of ours"):
+            one.restore(damage)
+    assert one.snapshot() == before
+
+
+def test_a_value_that_does_not_fit_leaves_the_session_as_it_was() -> None:
+    one = live("forecast")
+    one.push({"wave": 0.5, "other": 1.0})
+    before = one.snapshot()
+    for value in ({"wave": 0.5}, {"wave": "much", "other": 1.0}, {"wave": float("nan"), "other": 1.0}, "text", [1.0]):
+        with pytest.raises(DataError, match="the stream"):
+            one.push(value)
+    assert one.snapshot() == before
+
+
+def test_a_model_that_reads_the_future_cannot_stream_and_says_why() -> None:
+    with pytest.raises(UsageError, match="reads every sequence from its end as well.*does not begin with 'bi' to stream"):
+        live("classify", "bilstm")
+
+
+def test_a_text_of_several_tokens_is_as_many_steps() -> None:
+    network, task = network_and_task("next_step")
+    together, apart = session(network, task), session(network, task)
+    answer = together.push("abc")
+    assert [apart.push(token) for token in "abc"][-1] == answer
+
+
+def test_a_stream_takes_no_more_memory_as_it_goes_on() -> None:
+    one = live("forecast quantiles", "lstm")
+    values = PUSHES["forecast quantiles"]
+    for _ in range(50):
+        one.push(values[0])
+    size = len(one.snapshot())
+    tracemalloc.start()
+    one.push(values[0])
+    first = tracemalloc.get_traced_memory()[0]
+    for _ in range(500):
+        one.push(values[1])
+    grown = tracemalloc.get_traced_memory()[0] - first
+    tracemalloc.stop()
+    assert len(one.snapshot()) == size
+    assert grown < 20_000
+
+
+def test_pushing_keeps_no_gradients() -> None:
+    network, task = network_and_task("next_step")
+    one = session(network, task)
+    one.push("abc")
+    assert all(p.grad is None for p in network.parameters())
+    assert not any(tensor.requires_grad for _, tensor in flatten(one._state))
