@@ -61,7 +61,16 @@ def fit(
     hooks: tuple[Hook, ...] = (),
     say: Say = lambda _: None,
 ) -> Trained:
-    """Train on ``source`` with a user's ``options``; the run directory is ``out``, or a new one under ``runs/``."""
+    """Train on ``source``, from the data to a saved run.
+
+    Args:
+        source: a path, or a table in memory.
+        options: a user's, flat (see `unrolled.config.spread`).
+        out: the run directory; by default the next free ``runs/<name>-<n>``.
+        overwrite: replace the run in ``out``.
+        tensorboard: write TensorBoard's files too.
+        hooks, say: who is told of events, and of what was inferred and done.
+    """
     if tensorboard:
         need_tensorboard()
     given = spread(options)

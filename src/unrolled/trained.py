@@ -73,6 +73,9 @@ class Trained:
 
         Args:
             data: a path, a table in memory, or for a model of texts a list of strings. The target may be absent.
+
+        Raises:
+            DataError: the data cannot be read, or lacks an input column of the model.
         """
         part = self.read(data)
         examples = self.encode(part, target=False)
@@ -221,7 +224,11 @@ class Trained:
         return files
 
     def read(self, data: Any) -> Sequences:
-        """``data`` as sequences, read the way the training data was."""
+        """``data`` as sequences, read the way the training data was.
+
+        Raises:
+            DataError: there is no such file, or it cannot be read.
+        """
         config = self.config.data
         if isinstance(data, str) and not Path(data).exists() and data != "-":
             raise DataError("there is no such file", file=data, hint="give a path, or a list of texts")

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -28,8 +29,6 @@ def test_what_was_inferred_and_reached_is_said_and_what_to_type_next_works(
     assert "majority" in done.out
     _, _, commands = done.err.partition("Next:\n")
     for command in commands.strip().splitlines():
-        import shlex
-
         assert main(shlex.split(command.split(">")[0])[1:]) == 0, command
 
 
@@ -132,7 +131,7 @@ FILES = {
         (["missing.csv"], 3, ["missing.csv: there is no such file"]),
         (["one.csv", "--target", "lable"], 3, ["one.csv, column 'lable': there is no such column", "Did you mean 'label'?"]),
         (["one.csv", "--target", "label", "--ignore", "txt"], 3, ["column 'txt'", "no such column to ignore", "'text'"]),
-        (["one.csv", "--target", "label", "--inputs", "txet"], 3, ["column 'txet'", "Did you mean 'text'?"]),
+        (["two.csv", "--target", "label", "--inputs", "txet"], 3, ["column 'txet'", "Did you mean 'text'?"]),
         (["one.csv", "--by", "idd", "--target", "label"], 3, ["column 'idd'", "there is no such column"]),
         (["ragged.csv", "--target", "label"], 3, ["ragged.csv, row 2", "3 cells", "2"]),
         (["latin.csv", "--target", "label"], 3, ["latin.csv, row 1, column 'text'", "0xe9", "--text-encoding latin-1"]),

@@ -41,7 +41,7 @@ def test_every_form_of_a_row_has_the_same_answer(unrolled: Unrolled, runs: Runs)
 
 def test_a_model_of_one_column_takes_values_as_they_are(unrolled: Unrolled, runs: Runs, tmp_path: Path) -> None:
     run = tmp_path / "run"
-    words = ("--target", "load", "--inputs", "load", "--horizon", 1, "--steps", 2, "--hidden", 4, "--out", run, "--quiet")
+    words = ("--target", "load", "--ignore", "day,temp", "--horizon", 1, "--steps", 2, "--hidden", 4, "--out", run)
     assert unrolled("fit", runs.file("load.csv"), *words).code == 0
     done = unrolled("stream", run, stdin=b'10.5\n\n{"load": 11}\n')
     live = api.load(run).stream()

@@ -63,7 +63,7 @@ def test_the_last_answer_is_that_of_the_whole_sequence(sample: str, model: str) 
     steps = task.coder.opening() + [step for value in PUSHES[sample] for step in task.coder.encode_step(value)]
     inputs = {}
     for name, spec in network.specs.items():
-        columns = [torch.from_numpy(step[name]) for step in steps]
+        columns = [torch.from_numpy(step[name][None])[0] for step in steps]
         inputs[name] = torch.stack(columns)[None] if spec.time else columns[0][None]
     lengths = torch.tensor([len(steps)])
     with torch.no_grad():
@@ -132,7 +132,9 @@ def test_a_value_that_does_not_fit_leaves_the_session_as_it_was() -> None:
 
 
 def test_a_model_that_reads_the_future_cannot_stream_and_says_why() -> None:
-    with pytest.raises(UsageError, match="reads every sequence from its end as well.*does not begin with 'bi' to stream"):
+    with pytest.raises(
+        UsageError, match="reads every sequence from its end as well.*does not begin with 'bi' to stream"
+    ):
         live("classify", "bilstm")
 
 

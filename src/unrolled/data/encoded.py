@@ -117,5 +117,8 @@ class Encoding(Protocol):
 
 
 def has_time(type_: pa.DataType) -> bool:
-    """True if the cells of an Arrow column are lists: one value a step. (A text has steps too, once it is tokens.)"""
+    """True if the cells of an Arrow column are lists, with one value a step.
+
+    A text has steps too, once it is tokens.
+    """
     return bool(pa.types.is_list(type_) or pa.types.is_large_list(type_) or pa.types.is_fixed_size_list(type_))

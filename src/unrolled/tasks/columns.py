@@ -23,7 +23,12 @@ def one_target(question: Question) -> str:
 
 
 def other_columns(question: Question) -> tuple[str, ...]:
-    """The inputs: those that were named, else every column but the target."""
+    """The inputs: those that were named, else every column but the target.
+
+    Raises:
+        DataError: there is none.
+        UsageError: one of those that were named is the target.
+    """
     sequences = question.sequences
     chosen = question.inputs or tuple(name for name in sequences.kinds if name not in question.target)
     for name in chosen:
@@ -51,7 +56,11 @@ def step_aligned(sequences: Sequences, target: str, inputs: tuple[str, ...]) -> 
 
 
 def join(sequences: Sequences, names: tuple[str, ...]) -> tuple[tuple[str, ...], str]:
-    """The numeric columns that are the channels of one series (none if it is a series already), and its name."""
+    """The numeric columns that are the channels of one series (none if it is a series already), and its name.
+
+    Raises:
+        DataError: a column does not hold a number for each step.
+    """
     for name in names:
         sequences.column(name)
         if sequences.kinds[name] == "series" and len(names) == 1:

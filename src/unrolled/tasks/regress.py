@@ -28,8 +28,9 @@ class Regress:
     Equations:
         loss = (o − (y − μ)/σ)², with μ and σ of the training target.
 
-    Metrics, in the target's own units: ``mse``, ``mae``; ``r2`` = 1 − Σ(y − ŷ)² / Σ(y − ȳ)²; and ``mse_scaled``, which
-    training makes small, in units of σ².
+    Metrics:
+        in the target's own units: ``mse``, ``mae``; ``r2`` = 1 − Σ(y − ŷ)² / Σ(y − ȳ)²; and ``mse_scaled``, which training
+        makes small, in units of σ².
     """
 
     name: ClassVar[str] = "regress"
@@ -55,6 +56,8 @@ class Regress:
         kind = question.sequences.kinds[target]
         if kind != "number":
             raise UsageError(f"regress needs a target that is a number, but {target!r} is {kind}")
+        if has_time(question.sequences.column(target).type):
+            raise UsageError(f"regress needs one number a row, but {target!r} has one a step")
         return Roles(other_columns(question), target, "one")
 
     def prior(self, train: Examples) -> Tensor | None:
@@ -62,12 +65,14 @@ class Regress:
 
     def loss(self, outputs: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
         assert batch.target is not None
-        return (outputs[:, 0] - batch.target[:, 0]).square().sum(), torch.tensor(len(outputs))
+        known = ~batch.target[:, 0].isnan()
+        return (outputs[known, 0] - batch.target[known, 0]).square().sum(), known.sum()
 
     def measure(self, outputs: Tensor, batch: Batch) -> Sums:
         assert batch.target is not None
-        y = batch.target[:, 0].double()
-        error = outputs[:, 0].double() - y
+        known = ~batch.target[:, 0].isnan()
+        y = batch.target[known, 0].double()
+        error = outputs[known, 0].double() - y
         return {
             "square": error.square().sum(),
             "absolute": error.abs().sum(),
@@ -77,7 +82,7 @@ class Regress:
         }
 
     def summarise(self, sums: Sums) -> dict[str, float]:
-        n = float(sums["count"])
+        n = max(1.0, float(sums["count"]))
         spread = float(sums["yy"]) - float(sums["y"]) ** 2 / n
         metrics = {"mse": float(sums["square"]) / n, "mae": float(sums["absolute"]) / n}
         metrics["r2"] = 1 - float(sums["square"]) / spread if spread > 0 else 0.0

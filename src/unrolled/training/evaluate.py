@@ -36,7 +36,15 @@ def run_over(network: Network, loader: Loader, device: str) -> Iterator[tuple[Te
 def evaluate(
     network: Network, task: Task, examples: Examples, config: TrainingConfig, device: str = "cpu"
 ) -> dict[str, float]:
-    """The task's metrics on ``examples``; empty where there is nothing to score."""
+    """The task's metrics on ``examples``; empty where there is nothing to score.
+
+    Args:
+        network: what answers; its weights are left alone.
+        task: what is asked, and how it is measured.
+        examples: the split.
+        config: batch size and the windows of long sequences.
+        device: where the network is.
+    """
     total: Sums = {}
     loader = Loader(examples, evaluation_plan(examples, task.config, config, network.causal))
     for outputs, batch in run_over(network, loader, device):

@@ -1,0 +1,46 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from unrolled.cli.settings import numbers, read_settings, split_list, split_pairs
+from unrolled.errors import UsageError
+
+
+def test_a_file_of_options(tmp_path: Path) -> None:
+    (tmp_path / "c.yaml").write_text("hidden: 64\ncheckpoint-every: 30s\ntarget: [a, b]\n")
+    assert read_settings(str(tmp_path / "c.yaml")) == {"hidden": 64, "checkpoint_every": "30s", "target": ["a", "b"]}
+    (tmp_path / "empty.yaml").write_text("# nothing\n")
+    assert read_settings(str(tmp_path / "empty.yaml")) == {}
+
+
+BOMB = "a: &a [x, x]\nb: &b [*a, *a]\nc: [*b, *b]\n"
+
+
+@pytest.mark.parametrize(
+    ("content", "text"),
+    [
+        (BOMB.encode(), "holds an alias"),
+        (b"hidden: [1\n", "c.yaml, line 2: is not YAML"),
+        (b"- 1\n- 2\n", "expected lines such as 'hidden: 256'"),
+        (b"1: 2\n", "expected lines such as 'hidden: 256'"),
+        (b"a: " + b"[" * 100_000, "is not YAML"),
+        (b"x" * (1 << 20) + b": 1", "which no file of options needs"),
+        (b"a: !!python/object/apply:os.getcwd []\n", "is not YAML: could not determine a constructor"),
+        (b"\x80\x81", "is not YAML"),
+    ],
+)
+def test_what_is_no_file_of_options(content: bytes, text: str, tmp_path: Path) -> None:
+    (tmp_path / "c.yaml").write_bytes(content)
+    with pytest.raises(UsageError, match="--config") as caught:
+        read_settings(str(tmp_path / "c.yaml"))
+    assert text in str(caught.value)
+
+
+def test_lists_pairs_and_numbers() -> None:
+    assert split_list("a, b,,c") == ["a", "b", "c"]
+    assert split_pairs(("age=number", "a=b=category"), "--kind") == {"age": "number", "a=b": "category"}
+    assert numbers("0.1, .5", "--quantiles") == [0.1, 0.5]
+    with pytest.raises(UsageError, match=r"--kind age: expected column=kind, such as age=number"):
+        split_pairs(("age",), "--kind")

@@ -1,0 +1,45 @@
+from __future__ import annotations
+
+import pytest
+import torch
+
+from unrolled import api
+from unrolled.inspection.describe import Description
+from unrolled.state import flatten
+
+
+def described(model: str, **options: object) -> Description:
+    data = {"text": ["ab", "ba", "aab", "bba"] * 5, "label": ["x", "y"] * 10}
+    torch.manual_seed(0)
+    trained = api.fit(data, target="label", model=model, steps=1, hidden=4, tokens="characters", **options)  # type: ignore[misc]
+    return trained.describe()
+
+
+@pytest.fixture(autouse=True)
+def in_a_folder(tmp_path, monkeypatch) -> None:  # type: ignore[no-untyped-def]
+    monkeypatch.chdir(tmp_path)
+
+
+def test_what_a_step_costs_is_counted_by_hand() -> None:
+    one = described("gru", embedding=3)
+    assert one.multiply_adds_per_step == 3 * 4 * (3 + 4) + 2 * 4  # the table of embeddings is only looked up
+    assert one.parameters == one.multiply_adds_per_step + 5 * 3 + 2 * 12 + 2
+    both = described("bigru", embedding=3)
+    assert both.multiply_adds_per_step == 2 * 3 * 4 * (3 + 4) + 2 * 8
+    hot = described("rnn", embedding=0)
+    assert hot.multiply_adds_per_step == 4 * (5 + 4) + 2 * 4
+
+
+def test_the_memory_of_the_state_is_that_of_one_stream() -> None:
+    assert described("lstm", pool="last").state_bytes == 2 * 4 * 4 + 4 * 4 + 8
+    assert described("bilstm").state_bytes is None
+
+
+def test_it_reads_as_a_page() -> None:
+    page = str(described("lstm", embedding=3))
+    assert page.startswith("lstm for classify\n\n  text      2 characters; one of 5 symbols a step\n")
+    assert "  -> label  category, 2 labels" in page
+    assert "head.weight                 2 × 4" in page
+    assert "3 numbers a step → 4 → 2 outputs; the weights are the same at every step" in page
+    assert "state           56 bytes a stream, however long the stream" in page
+    assert "cannot stream" in str(described("bigru"))

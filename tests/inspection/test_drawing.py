@@ -1,0 +1,59 @@
+from __future__ import annotations
+
+import itertools
+
+import pytest
+
+from unrolled.inspection.drawing import Answers, draw
+
+
+def test_many_to_one() -> None:
+    assert draw(["lstm"], both=False, remembers=True, timed=True, answers="row").splitlines() == [
+        "                                   y",
+        "                                   ↑",
+        "                                [ head ]",
+        "                                   ↑",
+        "h_0 → [ lstm ] → [ lstm ] → ⋯ → [ lstm ] → h_T",
+        "         ↑          ↑              ↑",
+        "        x_1        x_2            x_T",
+    ]
+
+
+def test_both_directions_meet_before_one_answer() -> None:
+    drawn = draw(["gru"], both=True, remembers=True, timed=True, answers="row", pool="mean").splitlines()
+    assert drawn[4] == "      [      mean over the steps       ]"
+    assert drawn[6] == "      [ gru  ] ← [ gru  ] ← ⋯ ← [ gru  ] ← h'_T+1"
+    assert drawn[7] == "h_0 → [ gru  ] → [ gru  ] → ⋯ → [ gru  ] → h_T"
+
+
+def test_each_layer_is_drawn_until_there_are_too_many() -> None:
+    for layers, rows in ((1, 1), (3, 3), (4, 1)):
+        drawn = draw(["rnn"] * layers, both=False, remembers=True, timed=True, answers="next")
+        assert drawn.count("h_0") == rows
+    assert "[ 4 × rnn ]" in drawn
+    assert drawn.splitlines()[0].split() == ["x_2", "x_3", "x_T+1"]
+
+
+def test_a_model_without_memory_has_no_arrows_between_steps() -> None:
+    drawn = draw(["last 4 steps"], both=False, remembers=False, timed=True, answers="step")
+    assert "→" not in drawn
+    assert drawn.count("[ last 4 steps ]") == 3
+    assert draw(["mlp"], both=False, remembers=False, timed=False, answers="row") == "x → [ mlp ] → [ head ] → y"
+
+
+def test_a_forecast_is_an_answer_of_several_steps() -> None:
+    assert "x_T+1 … x_T+96" in draw(["gru"], both=False, remembers=True, timed=True, answers="row", horizon=96)
+    assert "x_T+1\n" in draw(["gru"], both=False, remembers=True, timed=True, answers="row", horizon=1)
+
+
+@pytest.mark.parametrize(
+    ("both", "answers", "pool"),
+    list(itertools.product([True, False], ["row", "step", "next"], ["last", "mean", "max"])),
+)
+def test_arrows_stand_over_the_middle_of_boxes(both: bool, answers: Answers, pool: str) -> None:
+    drawn = draw(["lstm"] * 2, both=both, remembers=True, timed=True, answers=answers, pool=pool).splitlines()
+    below, boxes = drawn[-2], drawn[-3]
+    for place, sign in enumerate(below):
+        if sign == "↑":
+            start, end = boxes.rindex("[", 0, place), boxes.index("]", place)
+            assert abs((start + end) / 2 - place) <= 1

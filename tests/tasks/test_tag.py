@@ -1,0 +1,54 @@
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from samples import SAMPLES, sequences
+
+from unrolled.batch import Batch
+from unrolled.data.loader import MISSING
+from unrolled.errors import DataError
+from unrolled.tasks.tag import Tag
+from unrolled.tasks.task import Question
+
+
+def batch(target: list[list[int]], lengths: list[int], scored: list[int] | None = None) -> Batch:
+    context = None if scored is None else torch.tensor(scored)
+    return Batch({}, torch.tensor(lengths), torch.arange(len(lengths)), torch.tensor(target), scored=context)
+
+
+OUTPUTS = torch.tensor([[[0.0, 0.0], [0.0, math.log(3)], [0.0, 9.0]], [[9.0, 0.0], [1.0, 0.0], [5.0, 0.0]]])
+
+
+def test_each_real_step_counts_once() -> None:
+    task = SAMPLES["tag"].ask()
+    one = batch([[0, 1, 1], [0, MISSING, MISSING]], [3, 1])
+    total, count = task.loss(OUTPUTS, one)
+    expected = math.log(2) + math.log(4 / 3) + math.log1p(math.exp(-9)) + math.log1p(math.exp(-9))
+    assert float(total) == pytest.approx(expected, rel=1e-5)
+    assert int(count) == 4
+    metrics = task.summarise(task.measure(OUTPUTS, one))
+    assert metrics["loss_nats_per_step"] == pytest.approx(expected / 4, rel=1e-5)
+    assert metrics["accuracy"] == 1.0
+    assert metrics["macro_f1"] == 1.0
+
+
+def test_context_is_not_scored() -> None:
+    task = SAMPLES["tag"].ask()
+    total, count = task.loss(OUTPUTS, batch([[0, 1, 1], [0, 1, 1]], [3, 2], [2, 2]))
+    assert int(count) == 1
+    assert float(total) == pytest.approx(math.log1p(math.exp(-9)), rel=1e-3)
+
+
+def test_answers_are_as_long_as_their_rows() -> None:
+    task = SAMPLES["tag"].ask()
+    answers = task.answers(OUTPUTS, batch([[0, 0, 0], [0, 0, 0]], [2, 0]))
+    assert answers == {"tags_predicted": [["other", "vowel"], []]}
+
+
+def test_the_target_needs_a_label_for_each_step() -> None:
+    data = sequences({"x": [[1.0], [2.0]], "y": [["a"], ["a", "b"]]}, {"x": "number", "y": "category"}, "tags.jsonl")
+    with pytest.raises(DataError, match="tags.jsonl, column 'y': does not have one label for each step of the inputs"):
+        Tag.roles(Question(data, ("y",), (), None))
+    assert Tag.recognises(Question(data, ("y",), (), None)) is None

@@ -1,0 +1,139 @@
+from __future__ import annotations
+
+import json
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from samples import SAMPLES, network_for, training
+
+from unrolled.batch import Batch
+from unrolled.data.loader import Loader
+from unrolled.errors import UsageError
+from unrolled.tasks.task import TASKS, Question, scored_steps
+from unrolled.training.evaluate import run_over
+from unrolled.training.plans import evaluation_plan
+
+
+def test_every_task_has_a_sample() -> None:
+    assert {sample.task for sample in SAMPLES.values()} == set(TASKS.names()), (
+        "add a sample of the new task to samples.py"
+    )
+
+
+def test_the_scored_steps_are_real_and_no_context() -> None:
+    lengths, scored = torch.tensor([3, 1, 0]), torch.tensor([1, 0, 0])
+    plain = Batch({}, lengths, lengths)
+    assert scored_steps(plain, 3).int().tolist() == [[1, 1, 1], [1, 0, 0], [0, 0, 0]]
+    context = Batch({}, lengths, lengths, scored=scored)
+    assert scored_steps(context, 3).int().tolist() == [[0, 1, 1], [1, 0, 0], [0, 0, 0]]
+
+
+# --- what every task keeps (over all samples) --------------------------------------------------------------------
+
+
+def batches(name: str, model: str = "gru") -> Any:
+    sample = SAMPLES[name]
+    task = sample.ask()
+    torch.manual_seed(0)
+    network = network_for(task, model)
+    examples = sample.examples(task)
+    loader = Loader(examples, evaluation_plan(examples, task.config, training({})))
+    return task, list(run_over(network, loader, "cpu"))
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+def test_the_watched_metric_is_the_loss(name: str) -> None:
+    """What training makes small is the mean of the loss over what is scored."""
+    task, results = batches(name)
+    total = sum(float(task.loss(outputs, batch)[0]) for outputs, batch in results)
+    count = sum(int(task.loss(outputs, batch)[1]) for outputs, batch in results)
+    sums: dict[str, torch.Tensor] = {}
+    for outputs, batch in results:
+        for key, value in task.measure(outputs, batch).items():
+            sums[key] = sums[key] + value if key in sums else value
+    metrics = task.summarise(sums)
+    assert metrics[task.watch] == pytest.approx(total / count, rel=1e-4)
+    assert all(isinstance(value, float) and math.isfinite(value) for value in metrics.values())
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+def test_what_lies_in_the_padding_of_a_batch_is_never_scored(name: str) -> None:
+    """C2 for losses and metrics: outputs, inputs and targets beyond a row's length may hold anything."""
+    task, results = batches(name)
+    for outputs, batch in results:
+        if task.pooled:
+            continue
+        beyond = torch.arange(outputs.shape[1]) >= batch.lengths[:, None]
+        junk = outputs.masked_fill(beyond[..., None], math.nan)
+        target = batch.target.clone()
+        if target.is_floating_point():
+            target[beyond] = math.nan
+        inputs = {n: v.masked_fill(beyond[..., None], math.nan) if v.dim() == 3 else v for n, v in batch.inputs.items()}
+        spoiled = Batch(inputs, batch.lengths, batch.rows, target, scored=batch.scored)
+        assert torch.equal(task.loss(junk, spoiled)[0], task.loss(outputs, batch)[0])
+        expected = task.measure(outputs, batch)
+        assert all(torch.equal(value, expected[key]) for key, value in task.measure(junk, spoiled).items())
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+def test_gradients_of_the_loss_are_finite_and_zero_in_the_padding(name: str) -> None:
+    task, results = batches(name)
+    for outputs, batch in results:
+        leaf = outputs.clone().requires_grad_()
+        (gradient,) = torch.autograd.grad(task.loss(leaf, batch)[0], leaf)
+        assert gradient.isfinite().all()
+        if not task.pooled:
+            assert not gradient[torch.arange(outputs.shape[1]) >= batch.lengths[:, None]].any()
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+def test_answers_are_columns_of_plain_values_one_a_row(name: str) -> None:
+    task, results = batches(name)
+    for outputs, batch in results:
+        columns = task.answers(outputs, batch)
+        assert any(column.endswith("_predicted") for column in columns)
+        for values in columns.values():
+            assert len(values) == len(batch.rows)
+            json.dumps(values)  # what is printed is what Python and JSON know
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+def test_a_baseline_comes_under_the_tasks_own_names(name: str) -> None:
+    from unrolled.baselines.baseline import score_baselines
+
+    task, _ = batches(name)
+    examples = SAMPLES[name].examples(task)
+    own = set(task.summarise(task.measure(*batches(name)[1][0])))
+    scores = score_baselines(examples, examples)
+    assert scores
+    for metrics in scores.values():
+        assert set(task.in_units(metrics)) <= own
+        assert any(np.isfinite(value) for value in task.in_units(metrics).values())
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+def test_a_question_is_recognised_by_its_own_task(name: str) -> None:
+    sample = SAMPLES[name]
+    reasons = {task: TASKS.get(task).recognises(sample.question()) for task in TASKS.names()}
+    assert [task for task, reason in reasons.items() if reason] == [sample.task]
+
+
+@pytest.mark.parametrize("task", ["classify", "regress", "tag"])
+@pytest.mark.parametrize("target", [(), ("text", "age")])
+def test_one_target_is_needed(task: str, target: tuple[str, ...]) -> None:
+    question = Question(SAMPLES["classify"].data, target, (), None)
+    with pytest.raises(
+        UsageError, match=rf"needs one --target column, not {len(target)}; the columns are: text, label, age"
+    ):
+        TASKS.get(task).roles(question)
+
+
+@pytest.mark.parametrize("task", ["classify", "regress", "tag"])
+def test_the_target_is_no_input(task: str) -> None:
+    sample = SAMPLES["regress"]
+    question = Question(sample.data, ("size",), ("wave", "size"), None)
+    with pytest.raises(UsageError, match="'size' is the target: it cannot be an input too"):
+        TASKS.get(task).roles(question)
