@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 import logging
+from types import SimpleNamespace
 
 import pytest
 
@@ -26,7 +27,7 @@ def test_without_a_terminal_there_is_a_line_now_and_then(capsys: pytest.CaptureF
 
 def test_a_step_is_told_every_ten_seconds(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     clock = iter([0.0, 5.0, 11.0, 11.0])
-    monkeypatch.setattr("time.monotonic", lambda: next(clock))
+    monkeypatch.setattr("unrolled.cli.progress.time", SimpleNamespace(monotonic=lambda: next(clock)))
     with Progress(quiet=False) as progress:
         progress.hook(STEP)
         progress.hook(STEP)

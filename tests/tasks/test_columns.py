@@ -16,7 +16,7 @@ DATA = sequences(
 def test_the_inputs_are_what_was_named_or_all_the_others() -> None:
     assert other_columns(Question(DATA, ("n",), (), None)) == ("a", "b", "c", "v", "text")
     assert other_columns(Question(DATA, ("n",), ("c", "a"), None)) == ("c", "a")
-    with pytest.raises(DataError, match=r"column 'd': there is no such column \(Did you mean"):
+    with pytest.raises(DataError, match=r"column 'd': there is no such column \(Known: a, b, c, n"):
         other_columns(Question(DATA, ("n",), ("d",), None))
 
 

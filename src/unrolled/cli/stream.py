@@ -90,7 +90,7 @@ class Stops:
         self._inside, self._came = False, 0
 
     def on(self, number: int, _: object) -> None:
-        """Take note of a signal, and stop at once between two lines."""
+        """Handle a signal: stop now inside the block, else when it is entered next."""
         self._came = number
         if self._inside:
             self._stop()

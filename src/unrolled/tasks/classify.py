@@ -109,6 +109,10 @@ class Classify:
         metrics["macro_f1"] = macro_f1(sums)
         return {**metrics, "micro_f1": micro_f1(sums)} if self.several else metrics
 
+    def cost(self, metrics: dict[str, float]) -> float:
+        # Not the loss: a network that grows too sure of itself pays for it in nats while its labels still get better.
+        return -metrics["macro_f1"]
+
     def in_units(self, baseline: dict[str, float]) -> dict[str, float]:
         if self.several and "loss_nats_per_label" in baseline:
             return {

@@ -127,6 +127,9 @@ class Forecast:
             metrics |= {"pinball_scaled": float(sums["loss"]) / n, "coverage": float(sums["inside"]) / n}
         return metrics
 
+    def cost(self, metrics: dict[str, float]) -> float:
+        return metrics[self.watch]
+
     def in_units(self, baseline: dict[str, float]) -> dict[str, float]:
         return {"mse_scaled": baseline["mse"], "mae_scaled": baseline["mae"]}
 

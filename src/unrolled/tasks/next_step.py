@@ -128,10 +128,14 @@ class NextStep:
             metrics |= {"mse": float(sums["square"]) / values, "mae": float(sums["absolute"]) / values}
         return self.in_units(metrics)
 
+    def cost(self, metrics: dict[str, float]) -> float:
+        return metrics[self.watch]
+
     def in_units(self, baseline: dict[str, float]) -> dict[str, float]:
         metrics = {{"mse": "mse_scaled", "mae": "mae_scaled"}.get(name, name): v for name, v in baseline.items()}
         if self.steps == "tokens" and "loss_nats_per_token" in metrics:
-            unit = "character" if self.coder.answer.level.name == "characters" else "token"  # type: ignore[attr-defined]
+            level = getattr(self.coder.answer, "level", None)  # labels of steps have none
+            unit = "character" if level is not None and level.name == "characters" else "token"
             metrics.pop("bits_per_token", None)
             metrics[f"bits_per_{unit}"] = metrics["loss_nats_per_token"] / math.log(2)
         return metrics
@@ -142,7 +146,9 @@ class NextStep:
         o = outputs[rows, last]  # (B, O)
         if self.steps == "tokens":
             chances, best = torch.softmax(o, -1).max(-1)
-            tokens = [self.coder.answer.decode(one.cpu().numpy()) for one in best[:, None]]
+            decoded = [self.coder.answer.decode(one.cpu().numpy()) for one in best[:, None]]
+            # Where cells are lists, so is a single step: its item, or none where the answer is that the row ends.
+            tokens = [next(iter(one), None) if isinstance(one, list) else one for one in decoded]
             return {f"{name}_predicted": tokens, f"{name}_p": chances.tolist()}
         if self.steps == "several":
             chances = torch.sigmoid(o)

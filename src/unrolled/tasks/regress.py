@@ -88,6 +88,9 @@ class Regress:
         metrics["r2"] = 1 - float(sums["square"]) / spread if spread > 0 else 0.0
         return self.in_units(metrics)
 
+    def cost(self, metrics: dict[str, float]) -> float:
+        return metrics[self.watch]
+
     def in_units(self, baseline: dict[str, float]) -> dict[str, float]:
         return {
             "mse_scaled": baseline["mse"],

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar, Literal
 
+import pyarrow as pa
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -50,6 +51,8 @@ class Tag:
         if len(question.target) != 1 or not has_time(question.sequences.column(question.target[0]).type):
             return None
         target = question.target[0]
+        if question.horizon or pa.types.is_floating(question.sequences.column(target).type.value_type):
+            return None  # measured numbers are no labels
         aligned = step_aligned(question.sequences, target, other_columns(question))
         return f"{target!r} has one label for each step" if aligned else None
 
@@ -83,6 +86,10 @@ class Tag:
         count = float(sums["count"])
         metrics = {self.watch: float(sums["nats"]) / count, "accuracy": float(sums["tp"].sum()) / count}
         return {**metrics, "macro_f1": macro_f1(sums)}
+
+    def cost(self, metrics: dict[str, float]) -> float:
+        # Not the loss: a network that grows too sure of itself pays for it in nats while its labels still get better.
+        return -metrics["macro_f1"]
 
     def in_units(self, baseline: dict[str, float]) -> dict[str, float]:
         return baseline

@@ -43,7 +43,7 @@ class Task(Protocol):
         pooled: True for one answer a row, False for one a step.
         pool: how many steps become one where the user does not say.
         outputs: O, the numbers that the network must give.
-        watch: the metric that training makes small; validation chooses the weights by it.
+        watch: the metric that training makes small.
     """
 
     name: ClassVar[str]
@@ -75,6 +75,9 @@ class Task(Protocol):
 
     def summarise(self, sums: Sums) -> dict[str, float]:
         """The metrics, units in their names."""
+
+    def cost(self, metrics: dict[str, float]) -> float:
+        """What validation makes small when it chooses among weights."""
 
     def in_units(self, baseline: dict[str, float]) -> dict[str, float]:
         """A baseline's metrics under the names and in the units of this task's own."""

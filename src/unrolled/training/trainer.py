@@ -189,7 +189,7 @@ class Trainer:
         if not metrics:
             raise DataError("no validation sequence is long enough to be judged by", hint="give more or longer ones")
         p.validations, p.validated = p.validations + 1, p.step
-        value = metrics[self.task.watch]
+        value = self.task.cost(metrics)
         if math.isfinite(value) and value < p.best - _MIN_DELTA * abs(p.best if math.isfinite(p.best) else 0):
             p.best, p.stale = value, 0
             weights = {f"model.{name}": tensor for name, tensor in self.network.state_dict().items()}

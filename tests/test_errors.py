@@ -1,0 +1,62 @@
+from __future__ import annotations
+
+import pytest
+
+from unrolled import errors
+from unrolled.errors import DataError, Interrupted, MissingExtra, ShapeError, UnrolledError, UsageError, did_you_mean
+
+
+@pytest.mark.parametrize(
+    ("name", "code"),
+    [
+        ("UnrolledError", 1), ("UsageError", 2), ("DataError", 3), ("ModelError", 4), ("SpaceError", 5),
+        ("ShapeError", 1), ("TrainingError", 1), ("MissingExtra", 1),
+    ],
+)  # fmt: skip
+def test_every_error_is_ours_and_has_its_exit_code(name: str, code: int) -> None:
+    kind = getattr(errors, name)
+    assert issubclass(kind, UnrolledError)
+    assert kind.exit_code == code
+
+
+def test_no_error_is_missing_from_the_table_or_the_drawing() -> None:
+    kinds = {n for n, kind in vars(errors).items() if isinstance(kind, type) and issubclass(kind, UnrolledError)}
+    assert kinds | {"did_you_mean"} == set(errors.__all__)
+    assert all(name in str(errors.__doc__) for name in kinds)
+
+
+@pytest.mark.parametrize(("number", "code"), [(2, 130), (15, 143)])
+def test_an_interrupt_exits_as_shells_expect(number: int, code: int) -> None:
+    assert Interrupted("stopped", number).exit_code == code
+
+
+def test_mistakes_in_calls_are_value_errors_too() -> None:
+    assert issubclass(UsageError, ValueError)
+    assert issubclass(ShapeError, ValueError)
+    assert issubclass(MissingExtra, ImportError)
+
+
+@pytest.mark.parametrize(
+    ("place", "text"),
+    [
+        ({}, "is wrong"),
+        ({"file": "a.csv"}, "a.csv: is wrong"),
+        ({"file": "a.csv", "row": 0, "column": "x"}, "a.csv, row 0, column 'x': is wrong"),
+        ({"column": "x", "hint": "mend it"}, "column 'x': is wrong (mend it)"),
+    ],
+)
+def test_a_data_error_says_where_and_what_to_do(place: dict[str, object], text: str) -> None:
+    error = DataError("is wrong", **place)  # type: ignore[arg-type]
+    assert str(error) == text
+    assert error.details() == {"file": None, "row": None, "column": None, "hint": None, **place}
+    assert UnrolledError("x").details() == {}
+
+
+def test_a_missing_extra_gives_the_pip_line() -> None:
+    text = "reading MIDI needs mido: pip install 'unrolled[music]'"
+    assert str(MissingExtra("mido", "music", "reading MIDI")) == text
+
+
+def test_the_nearest_name_is_suggested_and_all_are_listed() -> None:
+    assert did_you_mean("lsmt", ["lstm", "gru"]) == " Did you mean 'lstm'? Known: gru, lstm."
+    assert did_you_mean("zebra", iter(["lstm", "gru"])) == " Known: gru, lstm."
