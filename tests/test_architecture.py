@@ -20,6 +20,8 @@ TOP = (
     "demo",
     "fitting",
     "names",
+    "rundir",
+    "splits",
     "trained",
 )  # they put the parts together, and may know every one of them
 EVERYTHING_BUT_CLI = ("*",)

@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-__all__ = ["beside", "create", "discard", "fsync", "locked", "put_in_place", "sweep"]
+__all__ = ["beside", "create", "discard", "fsync", "locked", "put_in_place", "set_aside", "sweep"]
 
 
 def beside(final: Path) -> Path:
@@ -64,14 +64,20 @@ def put_in_place(temporary: Path, final: Path) -> None:
     if not os.path.lexists(final):
         temporary.rename(final)
     elif not _exchange(temporary, final):
-        aside = final.with_name(f".{final.name}.{secrets.token_hex(4)}.old")
-        final.rename(aside)
+        aside = set_aside(final)
         try:
             temporary.rename(final)
         except BaseException:
             aside.rename(final)
             raise
         discard(aside)
+
+
+def set_aside(final: Path) -> Path:
+    """Give ``final`` a hidden name; until it is discarded, `sweep` brings it back if ``final`` is not there."""
+    aside = final.with_name(f".{final.name}.{secrets.token_hex(4)}.old")
+    final.rename(aside)
+    return aside
 
 
 def _exchange(first: Path, second: Path) -> bool:

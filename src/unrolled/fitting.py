@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import re
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,18 +12,19 @@ import torch
 
 from unrolled.baselines.baseline import score_baselines
 from unrolled.card import card
-from unrolled.config import DataConfig, ModelConfig, Part, RunConfig, TaskConfig, TrainingConfig, spread
-from unrolled.data.coder import Coder, Roles, drop_missing
-from unrolled.data.encoded import Options, has_time
+from unrolled.config import DataConfig, ModelConfig, RunConfig, TaskConfig, TrainingConfig, spread
+from unrolled.data.coder import Coder, Roles
+from unrolled.data.encoded import Options
 from unrolled.data.examples import Examples
 from unrolled.data.fingerprint import fingerprint, verify
 from unrolled.data.read import read
 from unrolled.data.sequences import Sequences
-from unrolled.data.split import hold_out, hold_out_end, without_history
-from unrolled.errors import DataError, ModelError, UsageError
+from unrolled.errors import ModelError, UsageError
 from unrolled.files import space_errors, write_file, write_manifest
 from unrolled.layers.stack import build_layer
 from unrolled.models.network import Network
+from unrolled.rundir import choose, claimed, keep_options
+from unrolled.splits import share_of, split_up
 from unrolled.tasks.task import TASKS, Question, Task
 from unrolled.trained import Trained, build, open_run
 from unrolled.training import checkpoint
@@ -36,19 +36,7 @@ from unrolled.training.trainer import Trainer
 
 __all__ = ["fit", "resume"]
 
-_HELD_OUT = 0.1  # of the training data, where there is no --valid
-_FEW = 10  # with fewer sequences than this, the end of each is held out instead of whole ones
-
 Say = Callable[[str], None]
-
-
-@dataclass(frozen=True, slots=True)
-class Splits:
-    """The three parts; ``valid`` chooses the weights, ``test`` is read once, at the end."""
-
-    train: Sequences
-    valid: Sequences | None
-    test: Sequences | None
 
 
 def fit(
@@ -96,12 +84,10 @@ def fit(
         columns=tuple(sequences.table.column_names),
     )
     _device(config.training.device)
-    folder = _claim(out, data.source, overwrite)
-    with space_errors(folder):
-        folder.mkdir(parents=True, exist_ok=True)
-        _write_config(folder, config)
-    say(f"run: {folder}")
-    return _train(folder, config, sequences, roles, _with_tensorboard(tensorboard, folder, hooks), say)
+    folder = choose(out, data.source, overwrite)
+    with claimed(folder, config):
+        say(f"run: {folder}")
+        return _train(folder, config, sequences, roles, _with_tensorboard(tensorboard, folder, hooks), say)
 
 
 def resume(
@@ -128,7 +114,7 @@ def resume(
     if not (folder / "config.json").is_file():
         raise ModelError(f"{folder} is not a run of ours: it has no config.json")
     config = RunConfig.parse((folder / "config.json").read_bytes(), str(folder))
-    _keep_options(folder, config, options)
+    keep_options(folder, config, options)
     if (folder / "manifest.json").is_file():
         say(f"{folder} is finished: nothing is left to train")
         return open_run(folder)
@@ -151,7 +137,7 @@ def _train(
     folder: Path, config: RunConfig, sequences: Sequences, roles: Roles, hooks: tuple[Hook, ...], say: Say
 ) -> Trained:
     sequences = replace(sequences, kinds={**sequences.kinds, **roles.kinds})
-    splits = _split(sequences, config, roles, say)
+    splits = split_up(sequences, config, roles, say)
     options = Options(
         tokens=config.data.tokens or _default_tokens(config.task.name),
         vocabulary=config.data.vocabulary,
@@ -251,61 +237,6 @@ def _default_tokens(task: str) -> Any:
     return "characters" if task == "next_step" else "words"
 
 
-def _split(sequences: Sequences, config: RunConfig, roles: Roles, say: Say) -> Splits:
-    rest, test = _part(sequences, config.data.test, "test", config, roles, say)
-    how = _HELD_OUT if config.data.valid is None else config.data.valid
-    train, valid = _part(rest, how, "valid", config, roles, say)
-    if valid is None:
-        say("valid: nothing is held out, so the last weights are kept")
-        if Budget(config.training).open_ended:
-            raise UsageError("without validation nothing says when to stop: give --steps, --epochs or --minutes")
-    return Splits(train, valid, test)
-
-
-def _part(
-    sequences: Sequences, how: str | float | None, role: str, config: RunConfig, roles: Roles, say: Say
-) -> tuple[Sequences, Sequences | None]:
-    """(what is left, the split), given as a path or as a share."""
-    known = sequences
-    if roles.form not in ("next", "horizon"):
-        known, missing = drop_missing(sequences, roles.target)
-        if missing:
-            say(f"{missing} of {len(sequences)} rows have no {roles.target} and are left out")
-    share = 0.0 if how is None else _share(how)
-    if how is None or share == 0:
-        return known, None
-    if share is None:
-        timed = {name: has_time(sequences.column(name).type) for name in sequences.kinds}
-        other = read(how, config.data, steps=config.task.horizon is not None, timed=timed)
-        if roles.form not in ("next", "horizon"):
-            other, _ = drop_missing(other, roles.target)
-        return known, other
-    by_time = roles.form == "horizon" or (roles.form == "next" and len(known) < _FEW)
-    if by_time:
-        left, part = hold_out_end(known, share)
-        part = part if roles.form == "horizon" else without_history(part)
-        say(f"{role}: the last {share:.0%} of each sequence")
-        return left, part
-    if len(known) < 2:
-        raise DataError(
-            "has a single row, so nothing can be held out to validate on", file=sequences.origin, hint="give more rows"
-        )
-    left, part = hold_out(known, share, config.training.seed, labels=roles.target if roles.form == "one" else None)
-    say(f"{role}: {len(part)} of {len(known)} rows, held out at random")
-    return left, part
-
-
-def _share(how: str | float) -> float | None:
-    """0.1 or '0.1' as a number; ``None`` for a path."""
-    try:
-        share = float(how)
-    except ValueError:
-        return None
-    if not 0 <= share < 1:
-        raise UsageError(f"{how} is not a share from 0 to below 1, nor a file")
-    return share
-
-
 def _describe(sequences: Sequences) -> list[str]:
     kinds = ", ".join(f"{name} ({kind})" for name, kind in sequences.kinds.items())
     return [f"data: {sequences.origin}, {len(sequences)} rows: {kinds}; --kind column=… overrules", *sequences.notes]
@@ -314,43 +245,8 @@ def _describe(sequences: Sequences) -> list[str]:
 def _fingerprints(source: Any, data: DataConfig) -> dict[str, dict[str, str | int]]:
     files = {"training": source} if isinstance(source, str | Path) and str(source) != "-" else {}
     held_out = {"validation": data.valid, "test": data.test}
-    files |= {role: how for role, how in held_out.items() if isinstance(how, str) and _share(how) is None}
+    files |= {role: how for role, how in held_out.items() if isinstance(how, str) and share_of(how) is None}
     return {role: fingerprint(Path(path)) for role, path in files.items()}
-
-
-def _claim(out: Path | None, source: str, overwrite: bool) -> Path:
-    """The run directory: ``out``, which must be new, or the next free ``runs/<name>-<n>``."""
-    if out is None:
-        stem = re.sub(r"[^\w.-]+", "-", Path(source).stem) or "run"
-        taken = {path.name for path in Path("runs").glob(f"{stem}-*")}
-        number = next(n for n in range(1, len(taken) + 2) if f"{stem}-{n}" not in taken)
-        return Path("runs") / f"{stem}-{number}"
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        if not overwrite:
-            raise UsageError(
-                f"{out} exists already: go on with --resume {out}, replace it with --overwrite, or choose another --out"
-            )
-        if not (out / "config.json").is_file():
-            raise UsageError(f"{out} is not a run of ours, so --overwrite will not remove it: choose another --out")
-        with space_errors(out):
-            shutil.rmtree(out)
-    return out
-
-
-def _write_config(folder: Path, config: RunConfig) -> None:
-    write_file(folder / "config.json", config.model_dump_json(indent=1).encode())
-
-
-def _keep_options(folder: Path, config: RunConfig, options: dict[str, Any]) -> None:
-    for part, values in spread(options).items():
-        began: Part = getattr(config, part)
-        asked = type(began).check({**began.model_dump(), **values})
-        for name in values:
-            if getattr(asked, name) != getattr(began, name):
-                raise UsageError(
-                    f"{folder} began with {name} = {getattr(began, name)!r}, not {getattr(asked, name)!r}: "
-                    "a resumed run keeps its options; leave it out, or start a new run"
-                )
 
 
 def _with_tensorboard(wanted: bool, folder: Path, hooks: tuple[Hook, ...]) -> tuple[Hook, ...]:

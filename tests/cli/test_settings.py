@@ -30,6 +30,7 @@ BOMB = "a: &a [x, x]\nb: &b [*a, *a]\nc: [*b, *b]\n"
         (b"a: !!python/object/apply:os.getcwd []\n", "is not YAML: could not determine a constructor"),
         (b"\x80\x81", "is not YAML"),
     ],
+    ids=["bomb", "open list", "list", "number", "deep", "large", "object", "not UTF-8"],
 )
 def test_what_is_no_file_of_options(content: bytes, text: str, tmp_path: Path) -> None:
     (tmp_path / "c.yaml").write_bytes(content)

@@ -190,7 +190,8 @@ class Trainer:
             raise DataError("no validation sequence is long enough to be judged by", hint="give more or longer ones")
         p.validations, p.validated = p.validations + 1, p.step
         value = self.task.cost(metrics)
-        if math.isfinite(value) and value < p.best - _MIN_DELTA * abs(p.best if math.isfinite(p.best) else 0):
+        finite = math.isfinite(value) and math.isfinite(metrics[self.task.watch])
+        if finite and value < p.best - _MIN_DELTA * abs(p.best if math.isfinite(p.best) else 0):
             p.best, p.stale = value, 0
             weights = {f"model.{name}": tensor for name, tensor in self.network.state_dict().items()}
             checkpoint.save_best(self.folder, weights, {"step": p.step, "metrics": metrics})

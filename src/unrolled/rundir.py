@@ -1,0 +1,85 @@
+"""The run directory: claimed for a new run, given back if the run cannot begin, checked when it goes on."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from unrolled.atomic import discard, set_aside, sweep
+from unrolled.config import Part, RunConfig, spread
+from unrolled.errors import DataError, UsageError
+from unrolled.files import space_errors, write_file
+
+__all__ = ["choose", "claimed", "keep_options"]
+
+
+def choose(out: Path | None, source: str, overwrite: bool) -> Path:
+    """The run directory: ``out``, which must be new, or the next free ``runs/<name>-<n>``.
+
+    Raises:
+        UsageError: ``out`` is there and may not be replaced.
+    """
+    if out is None:
+        stem = re.sub(r"[^\w.-]+", "-", Path(source).stem) or "run"
+        taken = {path.name for path in Path("runs").glob(f"{stem}-*")}
+        number = next(n for n in range(1, len(taken) + 2) if f"{stem}-{n}" not in taken)
+        return Path("runs") / f"{stem}-{number}"
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        if not overwrite:
+            raise UsageError(
+                f"{out} exists already: go on with --resume {out}, replace it with --overwrite, or choose another --out"
+            )
+        if not (out / "config.json").is_file():
+            raise UsageError(f"{out} is not a run of ours, so --overwrite will not remove it: choose another --out")
+    return out
+
+
+@contextlib.contextmanager
+def claimed(folder: Path, config: RunConfig) -> Iterator[None]:
+    """Make ``folder`` with its ``config.json`` for a run that begins inside the block.
+
+    A run that was there before is set aside until the new one ends: if that fails before it has saved anything, the
+    old one is back. Where there was none, a run whose data or options turn out bad leaves nothing behind.
+
+    Raises:
+        SpaceError: it does not fit or may not be written.
+    """
+    with space_errors(folder):
+        sweep(folder.parent, folder.name)
+        old = set_aside(folder) if folder.is_dir() else None
+    try:
+        with space_errors(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+            write_file(folder / "config.json", config.model_dump_json(indent=1).encode())
+        yield
+    except BaseException as error:
+        begun = any((folder / "checkpoints").glob("step-*"))
+        if not begun and (old is not None or isinstance(error, DataError | UsageError)):
+            discard(folder)
+            if old is not None:
+                old.rename(folder)
+        elif old is not None:
+            discard(old)
+        raise
+    if old is not None:
+        discard(old)
+
+
+def keep_options(folder: Path, config: RunConfig, options: dict[str, Any]) -> None:
+    """Check that ``options`` are those that the run in ``folder`` began with.
+
+    Raises:
+        UsageError: one differs; the message names it.
+    """
+    for part, values in spread(options).items():
+        began: Part = getattr(config, part)
+        asked = type(began).check({**began.model_dump(), **values})
+        for name in values:
+            if getattr(asked, name) != getattr(began, name):
+                raise UsageError(
+                    f"{folder} began with {name} = {getattr(began, name)!r}, not {getattr(asked, name)!r}: "
+                    "a resumed run keeps its options; leave it out, or start a new run"
+                )

@@ -1,0 +1,94 @@
+"""The splits of a run: what is trained on, what chooses the weights, and what is read once, at the end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from unrolled.config import RunConfig
+from unrolled.data.coder import Roles, drop_missing
+from unrolled.data.encoded import has_time
+from unrolled.data.read import read
+from unrolled.data.sequences import Sequences
+from unrolled.data.split import hold_out, hold_out_end, without_history
+from unrolled.errors import DataError, UsageError
+from unrolled.training.schedule import Budget
+
+__all__ = ["Splits", "share_of", "split_up"]
+
+_HELD_OUT = 0.1  # of the training data, where there is no --valid
+_FEW = 10  # with fewer sequences than this, the end of each is held out instead of whole ones
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Splits:
+    """The three parts; ``valid`` chooses the weights, ``test`` is read once, at the end."""
+
+    train: Sequences
+    valid: Sequences | None
+    test: Sequences | None
+
+
+def split_up(sequences: Sequences, config: RunConfig, roles: Roles, say: Say) -> Splits:
+    """Split as the user asked: by a file or a share, else a tenth for validation and nothing for test.
+
+    Shares are of whole sequences at random, or of the end of each where the future is asked for.
+
+    Raises:
+        DataError: there is too little to split.
+        UsageError: a share is out of range, or nothing would say when to stop.
+    """
+    rest, test = _part(sequences, config.data.test, "test", config, roles, say)
+    how = _HELD_OUT if config.data.valid is None else config.data.valid
+    train, valid = _part(rest, how, "valid", config, roles, say)
+    if valid is None:
+        say("valid: nothing is held out, so the last weights are kept")
+        if Budget(config.training).open_ended:
+            raise UsageError("without validation nothing says when to stop: give --steps, --epochs or --minutes")
+    return Splits(train, valid, test)
+
+
+def _part(
+    sequences: Sequences, how: str | float | None, role: str, config: RunConfig, roles: Roles, say: Say
+) -> tuple[Sequences, Sequences | None]:
+    """(what is left, the split), given as a path or as a share."""
+    known = sequences
+    if roles.form not in ("next", "horizon"):
+        known, missing = drop_missing(sequences, roles.target)
+        if missing:
+            say(f"{missing} of {len(sequences)} rows have no {roles.target} and are left out")
+    share = 0.0 if how is None else share_of(how)
+    if how is None or share == 0:
+        return known, None
+    if share is None:
+        timed = {name: has_time(sequences.column(name).type) for name in sequences.kinds}
+        other = read(how, config.data, steps=config.task.horizon is not None, timed=timed)
+        if roles.form not in ("next", "horizon"):
+            other, _ = drop_missing(other, roles.target)
+        return known, other
+    by_time = roles.form == "horizon" or (roles.form == "next" and len(known) < _FEW)
+    if by_time:
+        left, part = hold_out_end(known, share)
+        part = part if roles.form == "horizon" else without_history(part)
+        say(f"{role}: the last {share:.0%} of each sequence")
+        return left, part
+    if len(known) < 2:
+        raise DataError(
+            "has a single row, so nothing can be held out to validate on", file=sequences.origin, hint="give more rows"
+        )
+    left, part = hold_out(known, share, config.training.seed, labels=roles.target if roles.form == "one" else None)
+    say(f"{role}: {len(part)} of {len(known)} rows, held out at random")
+    return left, part
+
+
+def share_of(how: str | float) -> float | None:
+    """0.1 or '0.1' as a number; ``None`` for a path."""
+    try:
+        share = float(how)
+    except ValueError:
+        return None
+    if not 0 <= share < 1:
+        raise UsageError(f"{how} is not a share from 0 to below 1, nor a file")
+    return share

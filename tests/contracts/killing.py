@@ -1,0 +1,56 @@
+"""Kill a run with SIGKILL at random moments until it was killed often enough, and hold its end against a straight run.
+
+python killing.py RUN FOLDER KILLS
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import sys
+import time
+from pathlib import Path
+
+import torch
+from contracts.runs import RUNS, Run, same_run
+
+
+def forked(run: Run, out: Path) -> int:
+    """A process that begins the run, or goes on with it."""
+    child = os.fork()
+    if not child:
+        status = 1
+        try:
+            begun = (out / "config.json").exists()
+            _ = run.resume(out) if begun else run.fit(out, checkpoint_every="1", overwrite=False)
+            status = 0
+        finally:
+            os._exit(status)
+    return child
+
+
+def main(name: str, folder: Path, kills: int) -> None:
+    """Raise unless every run that was killed on its way ends as the straight one."""
+    run, dice, killed, finished = RUNS[name], random.Random(name), 0, 0
+    start = time.monotonic()
+    assert os.waitpid(forked(run, folder / "straight"), 0)[1] == 0
+    seconds = time.monotonic() - start
+    while killed < kills or not finished:
+        out = folder / f"killed-{finished}"
+        child = forked(run, out)
+        if killed < kills:
+            time.sleep(dice.random() * seconds * 0.6)
+            os.kill(child, signal.SIGKILL)
+        status = os.waitpid(child, 0)[1]
+        if os.WIFSIGNALED(status):
+            killed += 1
+            continue
+        assert status == 0, f"ended with {status}"
+        same_run(out, folder / "straight")
+        finished += 1
+
+
+if __name__ == "__main__":
+    torch.set_num_threads(1)
+    main(sys.argv[1], Path(sys.argv[2]), int(sys.argv[3]))

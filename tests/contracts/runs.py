@@ -1,0 +1,78 @@
+"""Whole runs that the contracts fit: each plan of batches, each kind of question, in seconds."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from unrolled import api
+from unrolled.files import read_directory
+from unrolled.trained import Trained
+
+__all__ = ["RUNS", "Run", "log_of", "same_run"]
+
+_random = np.random.default_rng(0)
+_TEXTS = ["".join(_random.choice(list("abcd "), n)) for n in _random.integers(2, 30, 24)]
+_WAVES = [np.sin(0.7 * np.arange(n) + n).round(3).tolist() for n in (40, 25)]
+
+
+@dataclass(frozen=True)
+class Run:
+    """Data in memory and what is asked of it."""
+
+    data: dict[str, Any]
+    options: dict[str, Any] = field(default_factory=dict)
+
+    def fit(self, out: Path, *hooks: Any, **more: Any) -> Trained:
+        small = {"steps": 12, "hidden": 4, "batch": 4, "seed": 3, "lr": 0.02, "device": "cpu"}
+        return api.fit(self.data, out=out, hooks=hooks, **{**small, **self.options, **more})
+
+    def resume(self, out: Path, *hooks: Any) -> Trained:
+        return api.fit(self.data, out=out, resume=True, hooks=hooks)
+
+
+RUNS: dict[str, Run] = {
+    "rows with dropout": Run(
+        {"text": _TEXTS, "label": ["yes" if "a" in text else "no" for text in _TEXTS]},
+        {"target": "label", "tokens": "characters", "dropout": 0.3, "layers": 2, "model": "bilstm"},
+    ),
+    "rows in epochs": Run(
+        {"text": _TEXTS, "size": [float(len(text)) for text in _TEXTS]},
+        {"target": "size", "tokens": "characters", "steps": None, "epochs": 2.5, "model": "gru"},
+    ),
+    "plain rows": Run(
+        {"age": list(range(24)), "city": list("uvw") * 8, "passed": [n > 11 for n in range(24)]},
+        {"target": "passed", "model": "mlp"},
+    ),
+    "lanes": Run({"text": _TEXTS}, {"bptt": 8, "model": "lstm", "dropout": 0.2}),
+    "lanes, k2 > k1": Run({"text": _TEXTS}, {"bptt": 4, "bptt_gradient": 12, "model": "gru"}),
+    "lanes of labels": Run(
+        {"letters": [list(text) for text in _TEXTS], "tags": [[c == "a" for c in text] for text in _TEXTS]},
+        {"target": "tags", "bptt": 5, "model": "lstm"},
+    ),
+    "windows": Run({"wave": _WAVES}, {"horizon": 3, "lookback": 8, "quantiles": [0.1, 0.5, 0.9], "model": "window"}),
+    "several at once": Run(
+        {"keys": [_random.integers(0, 2, (9, 3)).tolist() for _ in range(12)]},
+        {"model": "rnn", "steps": None, "epochs": 3},
+    ),
+}
+
+
+def same_run(found: Path, expected: Path) -> None:
+    """Assert that two finished runs ended with the same weights, encodings and results, to the bit."""
+    a, b = read_directory(found), read_directory(expected)
+    assert a.keys() == b.keys()
+    for name in a:
+        if name != "README.md":  # it tells the seconds
+            assert a[name] == b[name], name
+    assert log_of(found) == log_of(expected)
+
+
+def log_of(run: Path) -> list[dict[str, Any]]:
+    """What was logged, without the times."""
+    lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text("utf-8").splitlines()]
+    return [{key: value for key, value in line.items() if key != "seconds"} for line in lines]

@@ -1,0 +1,189 @@
+"""C8: saved and loaded = the same, to the bit; a model file holds no code and no pickle."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from contracts.runs import RUNS
+
+import unrolled as ur
+from unrolled.errors import ModelError, UsageError
+from unrolled.files import write_manifest
+from unrolled.trained import Trained
+
+
+@pytest.fixture(scope="module", params=RUNS)
+def run(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Trained, Path]:
+    folder = tmp_path_factory.mktemp("run") / "run"
+    return request.param, RUNS[request.param].fit(folder, steps=None, epochs=1), folder
+
+
+def test_a_loaded_model_is_the_same_to_the_bit(run: tuple[str, Trained, Path]) -> None:
+    name, model, folder = run
+    loaded = ur.load(folder)
+    ours, theirs = model.network.state_dict(), loaded.network.state_dict()
+    assert ours.keys() == theirs.keys()
+    assert all(torch.equal(ours[key], theirs[key]) for key in ours)
+    assert (loaded.config, loaded.metrics, loaded.baselines) == (model.config, model.metrics, model.baselines)
+    assert loaded.predict(RUNS[name].data).equals(model.predict(RUNS[name].data))
+    assert loaded.evaluate(RUNS[name].data) == model.evaluate(RUNS[name].data)
+    assert not loaded.network.training
+
+
+def test_saved_elsewhere_it_is_the_same_file_by_file(run: tuple[str, Trained, Path], tmp_path: Path) -> None:
+    _, model, folder = run
+    ur.load(folder).save(tmp_path / "copy")
+    for file in (tmp_path / "copy").rglob("*"):
+        if file.is_file() and file.name != "manifest.json":
+            assert file.read_bytes() == (folder / file.relative_to(tmp_path / "copy")).read_bytes(), file.name
+    assert ur.load(tmp_path / "copy").metrics == model.metrics
+    with pytest.raises(UsageError, match="copy exists already"):
+        model.save(tmp_path / "copy")
+    model.save(tmp_path / "copy", replace_existing=True)
+
+
+def test_a_run_directory_is_json_tensors_and_text(run: tuple[str, Trained, Path]) -> None:
+    *_, folder = run
+    for file in (path for path in folder.rglob("*") if path.is_file()):
+        data = file.read_bytes()
+        assert not zipfile.is_zipfile(file)
+        assert data[:1] != b"\x80", "a pickle"
+        if file.suffix == ".json":
+            json.loads(data)
+        elif file.suffix == ".jsonl":
+            [json.loads(line) for line in data.decode().splitlines()]
+        elif file.suffix == ".safetensors":
+            json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
+        else:
+            assert file.name == "README.md" or file.parent.parent.name == "cache", file.name
+
+
+def test_it_needs_nothing_but_what_the_manifest_names(run: tuple[str, Trained, Path], tmp_path: Path) -> None:
+    name, model, folder = run
+    named = [*json.loads((folder / "manifest.json").read_bytes())["files"], "manifest.json"]
+    for file in named:
+        (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / file).write_bytes((folder / file).read_bytes())
+    assert ur.load(tmp_path).predict(RUNS[name].data).equals(model.predict(RUNS[name].data))
+
+
+def test_every_change_of_a_file_is_noticed(run: tuple[str, Trained, Path]) -> None:
+    *_, folder = run
+    for name in [*json.loads((folder / "manifest.json").read_bytes())["files"], "manifest.json"]:
+        data = (folder / name).read_bytes()
+        for damage in (data[: len(data) // 2], data[:-1] + bytes([data[-1] ^ 1]), b""):
+            (folder / name).write_bytes(damage)
+            with pytest.raises(ModelError, match="run"):
+                ur.load(folder)
+        (folder / name).write_bytes(data)
+    ur.load(folder)
+
+
+# --- requirements 5, 6 and 8: what a run directory may declare ----------------------------------------------------
+
+
+def forge(folder: Path, out: Path, change: Any) -> Path:
+    """A copy of the run in which ``change(files)`` was made, with a manifest that fits."""
+    files = {
+        name: (folder / name).read_bytes() for name in json.loads((folder / "manifest.json").read_bytes())["files"]
+    }
+    change(files)
+    for name, data in files.items():
+        (out / name).parent.mkdir(parents=True, exist_ok=True)
+        (out / name).write_bytes(data)
+    write_manifest(out, files)
+    return out
+
+
+def edited(name: str, *path: str, value: Any) -> Any:
+    """A change of one value in a JSON file."""
+
+    def change(files: dict[str, bytes]) -> None:
+        values = place = json.loads(files[name])
+        for key in path[:-1]:
+            place = place[key]
+        place[path[-1]] = value
+        files[name] = json.dumps(values).encode()
+
+    return change
+
+
+def swapped(name: str, data: bytes) -> Any:
+    return lambda files: files.update({name: data})
+
+
+@pytest.fixture(scope="module")
+def tunes(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("tunes") / "run"
+    RUNS["lanes"].fit(folder, steps=1)
+    return folder
+
+
+PICKLED = b"\x80\x04\x95\x1d\x00\x00\x00\x00\x00\x00\x00\x8c\x05posix\x94\x8c\x06system\x94\x93\x94\x8c\x04ohno\x94\x85\x94R\x94."
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (swapped("model.safetensors", PICKLED), "a pickle or an archive, which could run code, is not read"),
+        (swapped("model.safetensors", b"PK\x03\x04" + PICKLED), "a pickle or an archive"),
+        (swapped("model.safetensors", b"\xff" * 8 + b"{}"), "its header would take"),
+        (swapped("config.json", PICKLED), "config.json cannot be read"),
+        (swapped("results.json", b"[]"), "is not a whole run"),
+        (swapped("results.json", b'{"metrics": 3}'), "is not a whole run"),
+        (swapped("encodings/coder.json", PICKLED), "the encodings of this model cannot be read"),
+        (edited("config.json", "model", "name", value="os.system"), "there is no model 'os.system'"),
+        (edited("config.json", "model", "_target_", value="os.system"), "Extra inputs are not permitted"),
+        (edited("config.json", "task", "name", value="subprocess"), "there is no task 'subprocess'"),
+        (edited("config.json", "task", "name", value="../trained"), "there is no task '../trained'"),
+        (edited("config.json", "task", "name", value="classify"), "not a whole run"),
+        (edited("config.json", "task", "name", value="forecast"), "not a whole run"),
+        (edited("config.json", "format", value=99), "has format 99, newer than 1"),
+        (edited("config.json", "model", "hidden", value=10**9), "not one of ours at 'model.hidden'"),
+        (edited("config.json", "model", "hidden", value=65_536), "the weights are not those of its config.json"),
+        (edited("config.json", "model", "name", value="gru"), "the weights are not those of its config.json"),
+        (edited("config.json", "model", "embedding", value=65_536), "the weights are not those of its config.json"),
+        (edited("encodings/coder.json", "kinds", "text", value="os.system"), "there is no kind of column 'os.system'"),
+        (edited("encodings/coder.json", "form", value="aligned"), "not a whole run|the encodings"),
+        (edited("encodings/coder.json", "target", value="other"), "the encodings of this model cannot be read"),
+        (edited("encodings/column-0.json", "symbols", value="ab"), "the weights are not those of its config.json"),
+        (edited("encodings/column-0.json", "class_path", value="os.system"), "tokens encoding .* cannot be read"),
+    ],
+)  # fmt: skip
+def test_a_forged_run_is_refused(tunes: Path, tmp_path: Path, change: Any, message: str) -> None:
+    with pytest.raises(ModelError, match=message):
+        ur.load(forge(tunes, tmp_path, change))
+
+
+def test_a_forged_run_that_says_the_same_is_read(tunes: Path, tmp_path: Path) -> None:
+    """Otherwise the test above would prove nothing."""
+    assert ur.load(forge(tunes, tmp_path, edited("config.json", "model", "hidden", value=4))).task.name == "next_step"
+
+
+@pytest.mark.parametrize("name", ["../run/config.json", "/etc/passwd", "a/../../b", "encodings/\0"])
+def test_a_manifest_cannot_name_what_lies_outside(tunes: Path, tmp_path: Path, name: str) -> None:
+    forge(tunes, tmp_path, lambda files: None)
+    manifest = json.loads((tmp_path / "manifest.json").read_bytes())
+    manifest["files"][name] = {"sha256": "0" * 64, "size": 3}
+    (tmp_path / "manifest.json").write_bytes(json.dumps(manifest, indent=1, sort_keys=True).encode() + b"\n")
+    with pytest.raises(ModelError, match="is not a name that a file of ours may have"):
+        ur.load(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda place: None, "there is no such run directory"),
+        (lambda place: place.mkdir(), "is not a run of ours: it has no config.json"),
+        (lambda place: place.write_text("{}"), "there is no such run directory"),
+    ],
+)
+def test_what_is_no_run_is_said_to_be_none(tmp_path: Path, make: Any, message: str) -> None:
+    make(tmp_path / "run")
+    with pytest.raises(ModelError, match=message):
+        ur.load(tmp_path / "run")

@@ -1,0 +1,119 @@
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from unrolled.config import DataConfig, ModelConfig, RunConfig, TaskConfig, TrainingConfig
+from unrolled.errors import DataError, SpaceError, UsageError
+from unrolled.rundir import choose, claimed, keep_options
+
+CONFIG = RunConfig(task=TaskConfig(name="tag"), data=DataConfig(), model=ModelConfig(), training=TrainingConfig())
+
+
+@pytest.fixture
+def old(tmp_path: Path) -> Path:
+    """A run that is there already."""
+    run = tmp_path / "run"
+    run.mkdir()
+    (run / "config.json").write_text("old")
+    return run
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(os.listdir(folder))
+
+
+def test_without_a_name_the_next_free_one_is_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert choose(None, "data/my tunes.abc", False) == Path("runs/my-tunes-1")
+    for n in (1, 2, 4):
+        Path(f"runs/tunes-{n}").mkdir(parents=True)
+    assert choose(None, "tunes.abc", False) == Path("runs/tunes-3")
+    assert choose(None, "memory", False) == Path("runs/memory-1")
+    assert choose(None, "-", False).parent == Path("runs")
+
+
+def test_what_is_there_is_not_taken(tmp_path: Path, old: Path) -> None:
+    with pytest.raises(
+        UsageError, match="run exists already: go on with --resume .*run, replace it with --overwrite, or"
+    ):
+        choose(old, "a.csv", False)
+    assert choose(old, "a.csv", True) == old
+    (tmp_path / "empty").mkdir()
+    assert choose(tmp_path / "empty", "a.csv", False) == tmp_path / "empty"
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(UsageError, match="exists already"):
+        choose(tmp_path / "file", "a.csv", False)
+
+
+@pytest.mark.parametrize("name", ["thesis.txt", "config.yaml"])
+def test_what_is_not_ours_is_not_removed(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_text("mine")
+    with pytest.raises(
+        UsageError, match="is not a run of ours, so --overwrite will not remove it: choose another --out"
+    ):
+        choose(tmp_path, "a.csv", True)
+
+
+def test_the_configuration_is_the_first_thing_there(tmp_path: Path) -> None:
+    with claimed(tmp_path / "a" / "run", CONFIG):
+        assert names(tmp_path / "a" / "run") == ["config.json"]
+    assert RunConfig.parse((tmp_path / "a" / "run" / "config.json").read_bytes(), "run") == CONFIG
+
+
+@pytest.mark.parametrize("error", [DataError("bad"), UsageError("bad")])
+def test_a_run_that_cannot_begin_leaves_nothing(tmp_path: Path, error: Exception) -> None:
+    with pytest.raises(type(error), match="bad"), claimed(tmp_path / "run", CONFIG):
+        (tmp_path / "run" / "encodings").mkdir()
+        raise error
+    assert names(tmp_path) == []
+
+
+@pytest.mark.parametrize("error", [SpaceError("full"), KeyboardInterrupt()])
+def test_a_run_that_was_only_stopped_can_be_resumed(tmp_path: Path, error: BaseException) -> None:
+    with pytest.raises(type(error)), claimed(tmp_path / "run", CONFIG):
+        raise error
+    assert names(tmp_path / "run") == ["config.json"]
+
+
+def test_a_run_that_has_saved_something_stays(tmp_path: Path) -> None:
+    with pytest.raises(DataError), claimed(tmp_path / "run", CONFIG):
+        (tmp_path / "run" / "checkpoints" / "step-00000001").mkdir(parents=True)
+        raise DataError("bad")
+    assert names(tmp_path / "run") == ["checkpoints", "config.json"]
+
+
+def test_the_old_run_gives_way_to_one_that_ends(tmp_path: Path, old: Path) -> None:
+    (old / "model.safetensors").write_text("old")
+    with claimed(old, CONFIG):
+        assert names(old) == ["config.json"]
+    assert names(tmp_path) == ["run"]
+    assert names(old) == ["config.json"]
+
+
+@pytest.mark.parametrize("error", [DataError("bad"), SpaceError("full"), KeyboardInterrupt(), ValueError("a bug")])
+def test_the_old_run_is_back_if_the_new_one_saved_nothing(tmp_path: Path, old: Path, error: BaseException) -> None:
+    with pytest.raises(type(error)), claimed(old, CONFIG):
+        raise error
+    assert names(tmp_path) == ["run"]
+    assert (old / "config.json").read_text() == "old"
+
+
+def test_the_old_run_is_gone_if_the_new_one_saved_something(tmp_path: Path, old: Path) -> None:
+    with pytest.raises(KeyboardInterrupt), claimed(old, CONFIG):
+        (old / "checkpoints" / "step-00000001").mkdir(parents=True)
+        raise KeyboardInterrupt
+    assert names(tmp_path) == ["run"]
+    assert (old / "config.json").read_text() != "old"
+
+
+def test_options_are_kept() -> None:
+    keep_options(Path("run"), CONFIG, {"hidden": 128, "lr": None, "model": "lstm"})
+    with pytest.raises(UsageError, match="run began with name = 'lstm', not 'gru': a resumed run keeps its options"):
+        keep_options(Path("run"), CONFIG, {"model": "gru"})
+    with pytest.raises(UsageError, match="unknown option 'hiden'"):
+        keep_options(Path("run"), CONFIG, {"hiden": 3})
+    with pytest.raises(UsageError, match="option 'hidden' = 0"):
+        keep_options(Path("run"), CONFIG, {"hidden": 0})

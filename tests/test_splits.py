@@ -1,0 +1,132 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from samples import sequences
+
+from unrolled.config import DataConfig, ModelConfig, RunConfig, TaskConfig, TrainingConfig
+from unrolled.data.coder import Roles
+from unrolled.data.sequences import Sequences
+from unrolled.errors import DataError, UsageError
+from unrolled.splits import Splits, share_of, split_up
+
+LABELLED = Roles(("x",), "y", "one")
+FORECAST = Roles(("x",), "x", "horizon", joined=("x",))
+TEXTS = Roles(("text",), "text", "next")
+
+
+def split(data: Sequences, roles: Roles, said: list[str] | None = None, **options: Any) -> Splits:
+    horizon = 2 if roles.form == "horizon" else None
+    config = RunConfig(
+        task=TaskConfig(name="forecast" if horizon else "regress", horizon=horizon),
+        data=DataConfig(**{name: value for name, value in options.items() if name in ("valid", "test")}),
+        model=ModelConfig(),
+        training=TrainingConfig(**{"steps": 5, **{n: v for n, v in options.items() if n not in ("valid", "test")}}),
+    )
+    return split_up(data, config, roles, (said if said is not None else []).append)
+
+
+def table(rows: int) -> Sequences:
+    return sequences({"x": list(range(rows)), "y": [float(n) for n in range(rows)]}, {"x": "number", "y": "number"})
+
+
+def rows(part: Sequences | None) -> list[int]:
+    assert part is not None
+    values: list[int] = part.table.column("x").to_pylist()
+    return values
+
+
+def test_a_tenth_is_held_out_and_nothing_for_test() -> None:
+    said: list[str] = []
+    parts = split(table(40), LABELLED, said)
+    assert len(rows(parts.valid)) == 4
+    assert sorted(rows(parts.train) + rows(parts.valid)) == list(range(40))
+    assert parts.test is None
+    assert said == ["valid: 4 of 40 rows, held out at random"]
+
+
+@pytest.mark.parametrize(("valid", "test"), [(0.25, 0.5), ("0.25", "0.5")])
+def test_shares_are_of_what_is_left(valid: Any, test: Any) -> None:
+    parts = split(table(40), LABELLED, valid=valid, test=test)
+    assert len(rows(parts.test)) == 20
+    assert len(rows(parts.valid)) == 5
+    assert sorted(rows(parts.train) + rows(parts.valid) + rows(parts.test)) == list(range(40))
+
+
+def test_the_seed_chooses() -> None:
+    one, same, other = (rows(split(table(40), LABELLED, seed=seed).valid) for seed in (1, 1, 2))
+    assert one == same != other
+
+
+def test_a_file_may_hold_a_split(tmp_path: Path) -> None:
+    (tmp_path / "later.csv").write_text("x,y\n7,1.5\n9,\n")
+    parts = split(table(6), LABELLED, valid=str(tmp_path / "later.csv"))
+    assert rows(parts.train) == list(range(6))
+    assert rows(parts.valid) == [7]  # the other row has no target
+    with pytest.raises(DataError, match="there is no such file or folder"):
+        split(table(6), LABELLED, valid=str(tmp_path / "never.csv"))
+
+
+def test_rows_without_a_target_are_left_out_and_told() -> None:
+    said: list[str] = []
+    data = sequences({"x": [1, 2, 3, 4], "y": [1.0, None, 3.0, 4.0]}, {"x": "number", "y": "number"})
+    parts = split(data, LABELLED, said, valid=0.3)
+    assert sorted(rows(parts.train) + rows(parts.valid)) == [1, 3, 4]
+    assert said[0] == "1 of 4 rows have no y and are left out"
+
+
+def test_the_future_is_held_out_by_time() -> None:
+    data = sequences({"x": [[float(n) for n in range(20)], [1.0] * 10]}, {"x": "number"})
+    parts = split(data, FORECAST, valid=0.25, test=0.2)
+    assert parts.valid is not None
+    assert parts.test is not None
+    assert [len(cell) for cell in parts.train.table.column("x").to_pylist()] == [12, 6]
+    assert [len(cell) for cell in parts.valid.table.column("x").to_pylist()] == [16, 8]
+    assert parts.valid.first is not None
+    assert parts.valid.first.tolist() == [12, 6]
+    assert parts.test.first is not None
+    assert parts.test.first.tolist() == [16, 8]
+
+
+def test_few_texts_are_cut_at_their_end_and_many_are_chosen_among() -> None:
+    few = sequences({"text": ["abcdefghij" * 2, "klmnopqrst"]}, {"text": "tokens"})
+    parts = split(few, TEXTS, valid=0.2)
+    assert parts.valid is not None
+    assert parts.train.table.column("text").to_pylist() == ["abcdefghijabcdef", "klmnopqr"]
+    assert parts.valid.table.column("text").to_pylist() == ["ghij", "st"]
+    assert parts.valid.first is None
+    many = sequences({"text": [f"text {n}" for n in range(10)]}, {"text": "tokens"})
+    parts = split(many, TEXTS)
+    assert parts.valid is not None
+    assert (len(parts.train), len(parts.valid)) == (9, 1)
+
+
+def test_nothing_may_be_held_out_where_the_budget_says_when_to_stop() -> None:
+    said: list[str] = []
+    parts = split(table(4), LABELLED, said, valid=0.0)
+    assert (rows(parts.train), parts.valid) == ([0, 1, 2, 3], None)
+    assert said == ["valid: nothing is held out, so the last weights are kept"]
+    with pytest.raises(
+        UsageError, match="without validation nothing says when to stop: give --steps, --epochs or --min"
+    ):
+        split(table(4), LABELLED, valid=0, steps=None)
+
+
+def test_a_single_row_cannot_be_split() -> None:
+    with pytest.raises(
+        DataError, match=r"sample.csv: has a single row, so nothing can be held out to validate on \(give"
+    ):
+        split(table(1), LABELLED)
+
+
+@pytest.mark.parametrize("how", ["1.5", "1", "-0.1", "nan", "inf", 3.0])
+def test_a_share_out_of_range_is_named(how: Any) -> None:
+    with pytest.raises(UsageError, match=f"{how} is not a share from 0 to below 1, nor a file"):
+        share_of(how)
+
+
+def test_a_path_is_no_share() -> None:
+    assert share_of("data/1e3.csv") is None
+    assert share_of("0.5") == share_of(0.5) == 0.5
