@@ -2,8 +2,8 @@
 
 Protocol: the first 90 % by position train; the last 10 % are read once, at the end of the budget. The tuned runs hold
 nothing else out: their flags were chosen on a tenth of the 90 %, then all of it trains to the end of the budget. The
-plain default holds out the last tenth of the 90 % to stop by. Each lane of the test reads 512 characters of context first; the end of
-the file counts as one more character.
+plain default holds out the last tenth of the 90 % to stop by. Each lane of the test reads 512 characters of context
+first; the end of the file counts as one more character.
 
 Published: nanoGPT's best validation loss 1.4697 on a GPU, about 1.88 with its 3-minute recipe for a CPU (its README,
 https://github.com/karpathy/nanoGPT, same split); minGRU 1.548 (Feng et al. 2024, https://arxiv.org/abs/2410.01201).

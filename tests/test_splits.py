@@ -65,7 +65,7 @@ def test_a_file_may_hold_a_split(tmp_path: Path) -> None:
     parts = split(table(6), LABELLED, valid=str(tmp_path / "later.csv"))
     assert rows(parts.train) == list(range(6))
     assert rows(parts.valid) == [7]  # the other row has no target
-    with pytest.raises(DataError, match="there is no such file or folder"):
+    with pytest.raises(DataError, match="never.csv: there is no such file"):
         split(table(6), LABELLED, valid=str(tmp_path / "never.csv"))
 
 

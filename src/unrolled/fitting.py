@@ -21,7 +21,7 @@ from unrolled.data.read import read
 from unrolled.data.sequences import Sequences
 from unrolled.errors import ModelError, UsageError
 from unrolled.files import space_errors, write_file, write_manifest
-from unrolled.layers.stack import build_layer
+from unrolled.layers.stack import build_layer, model_names
 from unrolled.models.network import Network
 from unrolled.rundir import choose, claimed, keep_options
 from unrolled.splits import share_of, split_up
@@ -37,6 +37,8 @@ from unrolled.training.trainer import Trainer
 __all__ = ["fit", "resume"]
 
 Say = Callable[[str], None]
+
+_WHOLE = ("classify", "tag")  # what comes later in a sequence helps with these
 
 
 def fit(
@@ -73,6 +75,8 @@ def fit(
     task_class = TASKS.get(name)
     roles: Roles = task_class.roles(question)
     model = ModelConfig.check(given["model"])
+    if name in _WHOLE and (both := f"bi{model.name}") in model_names():
+        say(f"model: {model.name} can answer live, step by step; where whole sequences are at hand, try --model {both}")
     with torch.device("meta"):  # takes no memory, and an unknown name is found before anything is written
         build_layer(model, 1)
     config = RunConfig(

@@ -84,7 +84,11 @@ def _part(
 
 
 def share_of(how: str | float) -> float | None:
-    """0.1 or '0.1' as a number; ``None`` for a path."""
+    """0.1 or '0.1' as a number; ``None`` for a path.
+
+    Raises:
+        UsageError: a number that is no share.
+    """
     try:
         share = float(how)
     except ValueError:

@@ -280,17 +280,24 @@ def open_run(folder: Path) -> Trained:
         files = {f"encodings/{path.name}": path.read_bytes() for path in names}
         files["config.json"] = (folder / "config.json").read_bytes()
     try:
-        config = RunConfig.parse(files["config.json"].decode(), str(folder))
+        config = RunConfig.parse(files["config.json"], str(folder))
         saved = {name.removeprefix("encodings/"): data for name, data in files.items() if name.startswith("encodings/")}
         task: Task = TASKS.get(config.task.name)(config.task, Coder.from_files(saved))
         tensors = load_tensors(files[_WEIGHTS]) if finished else _best_so_far(folder)
         results = json.loads(files["results.json"]) if finished else {"metrics": {}, "baselines": {}}
         metrics, baselines = results["metrics"], results["baselines"]
-    except (KeyError, ValueError, TypeError) as error:
-        raise ModelError(f"{folder} is not a whole run: {error!r}") from None
+        network = _network(folder, config, task, tensors)
     except UsageError as error:
         raise ModelError(f"{folder}: {error}") from None
-    return Trained(config, task, _network(folder, config, task, tensors), metrics, baselines, folder)
+    except (
+        KeyError,
+        ValueError,
+        TypeError,
+        AttributeError,
+        AssertionError,
+    ) as error:  # such as a task of another target
+        raise ModelError(f"{folder} is not a whole run: {error!r}") from None
+    return Trained(config, task, network, metrics, baselines, folder)
 
 
 def _best_so_far(folder: Path) -> dict[str, torch.Tensor]:
@@ -310,12 +317,16 @@ def _network(folder: Path, config: RunConfig, task: Task, tensors: dict[str, tor
     # Built without memory first: a file may declare any size, and what it declares must be what it holds.
     with torch.device("meta"):
         network = build(config, task)
-    wanted = {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}
-    found = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
+    wanted = {name: (tensor.shape, tensor.dtype) for name, tensor in network.state_dict().items()}
+    found = {name: (tensor.shape, tensor.dtype) for name, tensor in tensors.items()}
     if wanted != found:
         odd = sorted(name for name in wanted.keys() | found.keys() if wanted.get(name) != found.get(name))[0]
         raise ModelError(f"{folder}: the weights are not those of its config.json: they differ at {odd!r}")
     network.load_state_dict(tensors, assign=True)
+    for module in network.modules():
+        for name, buffer in module.named_buffers(recurse=False):
+            if buffer.is_meta:  # it is not stored, as it holds nothing: it only follows the module's dtype and device
+                module.register_buffer(name, torch.empty_like(buffer, device="cpu"), persistent=False)
     for parameter in network.parameters():
         parameter.requires_grad_(True)
     return network.eval()

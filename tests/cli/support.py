@@ -48,7 +48,9 @@ def write_reviews(path: Path, rows: int = 40) -> Path:
     lines = ["text,stars,sentiment"]
     for _ in range(rows):
         good = chance.random() < 0.5
-        filler = chance.choices("a the film was it plot actor scene music end".split(), k=chance.randint(2, 6))
+        filler = chance.choices(
+            ["a", "the", "film", "was", "it", "plot", "actor", "scene", "music", "end"], k=chance.randint(2, 6)
+        )
         words = [*filler, chance.choice(["great", "lovely"] if good else ["awful", "dull"])]
         lines.append(f"{' '.join(words)},{chance.randint(1, 5)},{'good' if good else 'bad'}")
     path.write_text("\n".join(lines) + "\n")

@@ -119,7 +119,9 @@ def test_generation_ends_before_the_stop_text(unrolled: Unrolled, runs: Runs) ->
         (["--promt", "a"], 2, "Did you mean --prompt?"),
     ],
 )
-def test_generate_refuses_in_one_sentence(unrolled: Unrolled, runs: Runs, words: list[str], code: int, text: str) -> None:
+def test_generate_refuses_in_one_sentence(
+    unrolled: Unrolled, runs: Runs, words: list[str], code: int, text: str
+) -> None:
     done = unrolled("generate", runs.text, *words)
     assert (done.code, done.out) == (code, "")
     assert done.err.startswith("error: ")
@@ -133,7 +135,9 @@ def test_only_a_model_of_texts_generates(unrolled: Unrolled, runs: Runs) -> None
     assert "generate needs a next_step model of texts; this one is classify" in done.err
 
 
-def test_a_word_that_was_never_seen_is_named_and_read_as_unknown(unrolled: Unrolled, runs: Runs, tmp_path: Path) -> None:
+def test_a_word_that_was_never_seen_is_named_and_read_as_unknown(
+    unrolled: Unrolled, runs: Runs, tmp_path: Path
+) -> None:
     run = tmp_path / "run"
     words = ("fit", runs.file("cats.txt"), "--tokens", "words", "--steps", 2, "--hidden", 4, "--out", run, "--quiet")
     assert unrolled(*words).code == 0

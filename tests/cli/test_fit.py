@@ -51,7 +51,9 @@ def test_json_is_one_object_with_a_version(unrolled: Unrolled, runs: Runs, tmp_p
 
 
 def test_flags_stand_over_the_file_of_options(unrolled: Unrolled, runs: Runs, tmp_path: Path) -> None:
-    (tmp_path / "c.yaml").write_text("hidden: 3\nepochs: 9\ntarget: sentiment\nkinds: {stars: category}\nignore: [text]\n")
+    (tmp_path / "c.yaml").write_text(
+        "hidden: 3\nepochs: 9\ntarget: sentiment\nkinds: {stars: category}\nignore: [text]\n"
+    )
     done = unrolled("fit", runs.file("reviews.csv"), "--config", tmp_path / "c.yaml", "--steps", 2, "--hidden", 5,
                     "--out", tmp_path / "run", "--quiet")  # fmt: skip
     assert done.code == 0, done.err
@@ -62,7 +64,9 @@ def test_flags_stand_over_the_file_of_options(unrolled: Unrolled, runs: Runs, tm
     assert config["data"]["kinds"] == {"stars": "category"}
 
 
-def test_a_run_that_exists_is_neither_lost_nor_taken_for_another(unrolled: Unrolled, runs: Runs, tmp_path: Path) -> None:
+def test_a_run_that_exists_is_neither_lost_nor_taken_for_another(
+    unrolled: Unrolled, runs: Runs, tmp_path: Path
+) -> None:
     run = tmp_path / "run"
     shutil.copytree(runs.text, run)
     before = (run / "model.safetensors").read_bytes()
@@ -151,7 +155,7 @@ FILES = {
         (["two.csv", "--target", "label", "--kind", "text=tokns"], 2, ["Did you mean 'tokens'?"]),
         (["two.csv", "--target", "label", "--quantiles", "a,b"], 2, ["--quantiles a,b: expected numbers"]),
         (["two.csv", "--target", "label", "--steps", "2", "--epochs", "2"], 2, ["one budget, not --epochs and --steps"]),
-        (["two.csv", "--target", "label", "--valid", "1.5"], 2, ["1.5 is not a share between 0 and 1"]),
+        (["two.csv", "--target", "label", "--valid", "1.5"], 2, ["1.5 is not a share from 0 to below 1, nor a file"]),
         (["two.csv", "--target", "label", "--valid", "nope.csv"], 3, ["nope.csv: there is no such file"]),
         (["two.csv", "--target", "label", "--checkpoint-every", "soon"], 2, ["--checkpoint-every soon"]),
         (["two.csv", "--target", "label", "--config", "no.yaml"], 2, ["--config no.yaml: cannot be read"]),

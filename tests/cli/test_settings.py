@@ -25,7 +25,7 @@ BOMB = "a: &a [x, x]\nb: &b [*a, *a]\nc: [*b, *b]\n"
         (b"hidden: [1\n", "c.yaml, line 2: is not YAML"),
         (b"- 1\n- 2\n", "expected lines such as 'hidden: 256'"),
         (b"1: 2\n", "expected lines such as 'hidden: 256'"),
-        (b"a: " + b"[" * 100_000, "is not YAML"),
+        (b"a: " + b"[" * 100_000, "is nested deeper than 16 levels"),
         (b"x" * (1 << 20) + b": 1", "which no file of options needs"),
         (b"a: !!python/object/apply:os.getcwd []\n", "is not YAML: could not determine a constructor"),
         (b"\x80\x81", "is not YAML"),

@@ -42,7 +42,7 @@ RUNS: dict[str, Run] = {
     ),
     "rows in epochs": Run(
         {"text": _TEXTS, "size": [float(len(text)) for text in _TEXTS]},
-        {"target": "size", "tokens": "characters", "steps": None, "epochs": 2.5, "model": "gru"},
+        {"target": "size", "tokens": "characters", "steps": None, "epochs": 2.5, "model": "gru", "embedding": 0},
     ),
     "plain rows": Run(
         {"age": list(range(24)), "city": list("uvw") * 8, "passed": [n > 11 for n in range(24)]},

@@ -18,7 +18,7 @@ from unrolled.training import checkpoint
 from unrolled.training.trainer import Trainer
 
 
-class Stop(Exception):  # noqa: N818 - nothing went wrong
+class Stop(Exception):
     """As sudden as a kill: nothing of ours catches it."""
 
 

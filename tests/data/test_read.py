@@ -50,7 +50,7 @@ def test_configuration_is_checked(steps: Path) -> None:
     for config, expected in [
         (DataConfig(by="idd"), "column 'idd': there is no such column (Did you mean 'id'?"),
         (DataConfig(ignore=("lable",)), "column 'lable': there is no such column to ignore (Did you mean 'label'?"),
-        (DataConfig(kinds={"lable": "category"}), "column 'lable': there is no such column to give a kind to"),
+        (DataConfig(kinds={"lable": "category"}), "column 'lable': there is no such column"),
         (DataConfig(ignore=("id", "t", "x", "label")), "no column is left to learn from: 'id' is ignored, as asked; "),
     ]:
         with pytest.raises(DataError) as caught:

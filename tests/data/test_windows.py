@@ -92,9 +92,7 @@ def test_a_plan_is_read_in_any_order(kind: str) -> None:
 
 
 @given(LENGTHS, st.integers(1, 5), st.integers(1, 9), SEEDS, st.integers(0, 3))
-def test_lanes_hold_every_step_once(
-    lengths: np.ndarray, lanes: int, window: int, seed: int | None, epoch: int
-) -> None:
+def test_lanes_hold_every_step_once(lengths: np.ndarray, lanes: int, window: int, seed: int | None, epoch: int) -> None:
     plan = Lanes(lengths, lanes, window, seed, epoch)
     assert sorted(scored_steps(plan)) == every_step(lengths)
     assert all(int((s.stops - s.starts).max()) <= window for s in batches(plan))

@@ -5,7 +5,6 @@ import torch
 
 from unrolled import api
 from unrolled.inspection.describe import Description
-from unrolled.state import flatten
 
 
 def described(model: str, **options: object) -> Description:
@@ -36,7 +35,7 @@ def test_the_memory_of_the_state_is_that_of_one_stream() -> None:
 
 
 def test_it_reads_as_a_page() -> None:
-    page = str(described("lstm", embedding=3))
+    page = str(described("lstm", embedding=3, kinds={"text": "tokens"}))
     assert page.startswith("lstm for classify\n\n  text      2 characters; one of 5 symbols a step\n")
     assert "  -> label  category, 2 labels" in page
     assert "head.weight                 2 × 4" in page

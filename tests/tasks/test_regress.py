@@ -28,7 +28,7 @@ def batch(target: list[float]) -> Batch:
 def test_metrics_are_in_the_targets_own_units() -> None:
     one, std = task(), float(np.std([10, 20, 30, 40]))
     target = ((np.array([10.0, 20.0, 30.0, 40.0]) - 25) / std).tolist()
-    predicted = torch.tensor(((np.array([12.0, 18.0, 30.0, 44.0]) - 25) / std))[:, None].float()
+    predicted = torch.tensor((np.array([12.0, 18.0, 30.0, 44.0]) - 25) / std)[:, None].float()
     metrics = one.summarise(one.measure(predicted, batch(target)))
     assert metrics["mse"] == pytest.approx((4 + 4 + 0 + 16) / 4, rel=1e-5)
     assert metrics["mae"] == pytest.approx((2 + 2 + 0 + 4) / 4, rel=1e-5)

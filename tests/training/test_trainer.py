@@ -92,7 +92,7 @@ def test_the_weights_that_validated_best_are_kept(tmp_path: Path) -> None:
             with torch.no_grad():
                 one.network.head.weight.mul_(-50)
 
-    one = trainer(tmp_path, steps=10, hooks=(ruin,))
+    one = trainer(tmp_path, "regress", steps=10, hooks=(ruin,))
     progress = one.run()
     assert len(judged) == 10
     assert min(judged[3:]) > judged[2] == min(judged) == progress.best
@@ -313,7 +313,7 @@ def test_the_last_validation_is_not_repeated_by_a_run_that_was_killed_after_it(t
 def test_the_order_of_rows_depends_on_the_seed(tmp_path: Path) -> None:
     runs = []
     for place, seed in (("a", 1), ("b", 1), ("c", 2)):
-        one = trainer(tmp_path / place, seed=seed)
+        one = trainer(tmp_path / place, "regress", seed=seed)
         one.run()
         runs.append(np.concatenate([tensor.numpy().ravel() for tensor in weights(one).values()]))
     assert np.array_equal(runs[0], runs[1])

@@ -10,6 +10,7 @@ from unrolled.errors import UsageError
 __all__ = ["numbers", "read_settings", "split_list", "split_pairs"]
 
 _LARGEST = 1 << 20  # bytes; a file of options has a few hundred
+_DEEPEST = 16  # levels; the parser's time grows with the square of the depth
 
 
 def read_settings(path: str) -> dict[str, Any]:
@@ -29,8 +30,13 @@ def read_settings(path: str) -> dict[str, Any]:
     if len(data) > _LARGEST:
         raise UsageError(f"--config {path}: has more than {_LARGEST} bytes, which no file of options needs")
     try:
-        if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(data, Loader=yaml.SafeLoader)):
-            raise UsageError(f"--config {path}: holds an alias (*name): write the value out")
+        depth = 0
+        for event in yaml.parse(data, Loader=yaml.SafeLoader):
+            if isinstance(event, yaml.AliasEvent):
+                raise UsageError(f"--config {path}: holds an alias (*name): write the value out")
+            depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+            if depth > _DEEPEST:
+                raise UsageError(f"--config {path}: is nested deeper than {_DEEPEST} levels, which no option needs")
         values = yaml.safe_load(data)
     except (yaml.YAMLError, RecursionError, ValueError) as error:
         if isinstance(error, UsageError):

@@ -113,6 +113,8 @@ class Coder:
         if with_target:
             if self.continues:
                 target = _without_flags(encoded[self.target], self.answer)
+                if self.form == "next" and getattr(self.answer, "binary", False):
+                    _all_zero_or_one(target, part.where(self.target))
             else:
                 target = self._column(part, self.target, self.answer, cache)
         timed = {name: column for name, column in encoded.items() if column.offsets is not None}
@@ -250,6 +252,21 @@ def _without_flags(column: Encoded, encoding: Encoding) -> Encoded:
     flagged = encoding.flagged  # type: ignore[attr-defined]
     values[:, flagged] = np.where(column.values[:, channels:] > 0, np.nan, values[:, flagged])
     return Encoded(values, column.offsets)
+
+
+def _all_zero_or_one(target: Encoded, where: Where) -> None:
+    """What was on or off in training is asked for as a probability, so no later target may be anything between."""
+    values = target.values
+    odd = np.argwhere(~((values == 0) | (values == 1) | np.isnan(values)))
+    if len(odd):
+        step, channel = (int(index) for index in odd[0])
+        assert target.offsets is not None
+        raise DataError(
+            f"the value is {values[step, channel]:g}, but in training all were 0 or 1",
+            file=where.file,
+            row=where.row(int(np.searchsorted(target.offsets, step, side="right")) - 1),
+            column=where.column,
+        )
 
 
 def _same_lengths(timed: dict[str, Encoded], part: Sequences) -> None:

@@ -82,7 +82,7 @@ def infer_kinds(table: pa.Table, overrides: dict[str, str], origin: str) -> dict
     for name, kind in overrides.items():
         if name not in table.column_names:
             hint = did_you_mean(name, table.column_names).strip()
-            raise DataError("there is no such column to give a kind to", file=origin, column=name, hint=hint)
+            raise DataError("there is no such column", file=origin, column=name, hint=hint)
         if kind not in ENCODINGS:
             raise UsageError(f"there is no kind {kind!r} for column {name!r}.{did_you_mean(kind, ENCODINGS.names())}")
     encodings = ENCODINGS.members()

@@ -49,10 +49,23 @@ class Session:
         one step of the network for each token or row pushed; nothing grows with the length of the stream.
 
     Example:
-        >>> import unrolled as ur  # doctest: +SKIP
-        >>> live = ur.load("runs/load").stream()  # doctest: +SKIP
-        >>> live.push({"load": 3.1})  # doctest: +SKIP
-        {'load_predicted': [3.2, 3.4, 3.3]}
+        >>> from unrolled.batch import Continuous
+        >>> from unrolled.config import ModelConfig
+        >>> from unrolled.models.network import Network
+        >>> network = Network({"x": Continuous(1)}, ModelConfig(name="gru", hidden=4), outputs=1, pooled=False)
+        >>> def session():
+        ...     return Session(
+        ...         network,
+        ...         encode=lambda x: [{"x": torch.tensor([[x]])}],
+        ...         answer=lambda outputs, batch: {"y": outputs[:, -1, 0].tolist()},
+        ...         pooled=False,
+        ...         identity="this network",
+        ...     )
+        >>> live, elsewhere = session(), session()
+        >>> _ = live.push(1.0)
+        >>> elsewhere.restore(live.snapshot())
+        >>> live.push(2.0) == elsewhere.push(2.0)
+        True
     """
 
     def __init__(

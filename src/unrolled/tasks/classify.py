@@ -54,7 +54,7 @@ class Classify:
 
     @staticmethod
     def recognises(question: Question) -> str | None:
-        if len(question.target) != 1:
+        if len(question.target) != 1 or question.horizon:
             return None
         sequences, target = question.sequences, question.target[0]
         array = sequences.column(target)

@@ -29,8 +29,8 @@ class Regress:
         loss = (o − (y − μ)/σ)², with μ and σ of the training target.
 
     Metrics:
-        in the target's own units: ``mse``, ``mae``; ``r2`` = 1 − Σ(y − ŷ)² / Σ(y − ȳ)²; and ``mse_scaled``, which training
-        makes small, in units of σ².
+        in the target's own units: ``mse``, ``mae``; ``r2`` = 1 − Σ(y − ŷ)² / Σ(y − ȳ)²; and ``mse_scaled``, which
+        training makes small, in units of σ².
     """
 
     name: ClassVar[str] = "regress"
@@ -44,7 +44,7 @@ class Regress:
 
     @staticmethod
     def recognises(question: Question) -> str | None:
-        if len(question.target) != 1:
+        if len(question.target) != 1 or question.horizon:
             return None
         sequences, target = question.sequences, question.target[0]
         number = sequences.kinds.get(target) == "number" and not has_time(sequences.column(target).type)

@@ -48,10 +48,12 @@ class Tag:
 
     @staticmethod
     def recognises(question: Question) -> str | None:
-        if len(question.target) != 1 or not has_time(question.sequences.column(question.target[0]).type):
+        if len(question.target) != 1 or question.horizon:
             return None
         target = question.target[0]
-        if question.horizon or pa.types.is_floating(question.sequences.column(target).type.value_type):
+        if not has_time(question.sequences.column(target).type):
+            return None
+        if pa.types.is_floating(question.sequences.column(target).type.value_type):
             return None  # measured numbers are no labels
         aligned = step_aligned(question.sequences, target, other_columns(question))
         return f"{target!r} has one label for each step" if aligned else None

@@ -1,0 +1,171 @@
+"""C10: encodings are fitted on the training split alone; no window crosses a sequence, and no target a split."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from contracts.runs import RUNS
+from samples import SAMPLES, sequences
+
+from unrolled.config import DataConfig, ModelConfig, RunConfig, TaskConfig, TrainingConfig
+from unrolled.data.coder import Coder
+from unrolled.data.encoded import Options
+from unrolled.data.examples import Examples
+from unrolled.data.loader import Loader
+from unrolled.files import read_directory
+from unrolled.splits import Splits, split_up
+from unrolled.tasks.task import TASKS, Question
+from unrolled.training.plans import evaluation_plan, training_plan
+
+
+def spoiled(cell: Any) -> Any:
+    """The same kind of value, but one that training never saw."""
+    if isinstance(cell, list):
+        return [spoiled(item) for item in cell]
+    if isinstance(cell, str):
+        return "Ω" * len(cell)
+    return cell if isinstance(cell, bool) else 1 - cell if cell in (0, 1) else cell * 1000 + 777
+
+
+def as_lines(data: dict[str, Any], path: Path) -> str:
+    rows = [dict(zip(data, values, strict=True)) for values in zip(*data.values(), strict=True)]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
+    return str(path)
+
+
+@pytest.mark.parametrize("name", RUNS)
+def test_what_is_held_out_changes_no_encoding_and_the_test_split_nothing_at_all(name: str, tmp_path: Path) -> None:
+    run = RUNS[name]
+    target = run.options.get("target")
+    others = {n: column if n == target else spoiled(column) for n, column in run.data.items()}
+    plain, odd = as_lines(run.data, tmp_path / "a.jsonl"), as_lines(others, tmp_path / "b.jsonl")
+    kinds = {column: kind for column, kind in (("keys", "series"), ("text", "tokens")) if column in run.data}
+    short = {"steps": 3, "epochs": None, "kinds": kinds}
+    files = {}
+    for place, valid, test in (("one", plain, plain), ("two", odd, plain), ("three", plain, odd)):
+        run.fit(tmp_path / place, **{**short, "valid": valid, "test": test})
+        files[place] = read_directory(tmp_path / place)
+    encodings = [file for file in files["one"] if file.startswith("encodings/")]
+    assert encodings
+    for file in encodings:
+        assert files["one"][file] == files["two"][file] == files["three"][file]
+    assert files["one"]["model.safetensors"] == files["three"]["model.safetensors"]
+    ours, theirs = (json.loads(files[place]["results.json"])["metrics"] for place in ("one", "three"))
+    assert ours["valid"] == theirs["valid"]
+    assert ours["test"] != theirs["test"] or target is not None
+
+
+# --- windows and targets -----------------------------------------------------------------------------------------
+
+
+def split_of(data: Any, task: str, **options: Any) -> tuple[Splits, Any, RunConfig]:
+    config = RunConfig(
+        task=TaskConfig(name=task, horizon=options.pop("horizon", None), lookback=options.pop("lookback", None)),
+        data=DataConfig(valid=0.2, test=0.25),
+        model=ModelConfig(),
+        training=TrainingConfig(steps=1, batch=3, **options),
+    )
+    roles = TASKS.get(task).roles(Question(data, (), (), config.task.horizon))
+    return split_up(data, config, roles, lambda _: None), roles, config
+
+
+def touched(examples: Examples, config: RunConfig, training: bool) -> tuple[set[float], set[float]]:
+    """Every value that a batch reads, and every value that it is asked for, in scaled units."""
+    plan = training_plan(examples, config.task, config.training, 0) if training else None
+    loader = Loader(examples, plan or evaluation_plan(examples, config.task, config.training))
+    read, asked = set(), set()
+    for batch in loader:
+        (x,) = batch.inputs.values()
+        real = np.arange(x.shape[1]) < batch.lengths.numpy()[:, None]
+        read |= set(x.numpy()[real].ravel().tolist())
+        assert batch.target is not None
+        scored = real if examples.form == "next" else np.ones(batch.target.shape[:2], bool)
+        asked |= set(batch.target.numpy()[scored].ravel().tolist())
+    return read, asked
+
+
+# A different value at each step, so that a value says which sequence and which step it is.
+STEPS = sequences(
+    {"x": [[float(n) for n in range(a, b)] for a, b in ((0, 60), (100, 130), (200, 245))]}, {"x": "number"}
+)
+
+
+def test_no_target_crosses_a_split_and_only_the_past_is_read() -> None:
+    parts, roles, config = split_of(STEPS, "forecast", horizon=3, lookback=5)
+    assert parts.valid is not None
+    assert parts.test is not None
+    coder = Coder.fit(parts.train, roles, Options(), 3)
+    seen: dict[str, tuple[set[float], set[float]]] = {}
+    for name, part in (("train", parts.train), ("valid", parts.valid), ("test", parts.test)):
+        read, asked = touched(coder.encode(part), config, name == "train")
+        back = {round(float(z * coder.answer.std[0] + coder.answer.mean[0])) for z in read}  # type: ignore[attr-defined]
+        ahead = {round(float(z * coder.answer.std[0] + coder.answer.mean[0])) for z in asked}  # type: ignore[attr-defined]
+        seen[name] = back, ahead
+    borders = {0: (36, 45, 60), 100: (118, 122, 130), 200: (227, 234, 245)}
+    for start, (train, valid, end) in borders.items():
+
+        def within(values: set[float], a: int, b: int) -> set[float]:
+            return {value for value in values if a <= value < b}
+
+        assert within(seen["train"][1], start, end) == set(range(start + 1, train))
+        assert within(seen["valid"][1], start, end) == set(range(train, valid))
+        assert within(seen["test"][1], start, end) == set(range(valid, end))
+        assert max(within(seen["train"][0], start, end)) < train
+        assert min(within(seen["valid"][0], start, end)) == train - 5  # history, but never the other way
+        assert max(within(seen["valid"][0], start, end)) < valid
+
+
+def test_no_window_reaches_into_another_sequence() -> None:
+    parts, roles, config = split_of(STEPS, "forecast", horizon=3, lookback=50)
+    coder = Coder.fit(parts.train, roles, Options(), 3)
+    mean, std = float(coder.answer.mean[0]), float(coder.answer.std[0])  # type: ignore[attr-defined]
+    examples = coder.encode(parts.train)
+    for batch in Loader(examples, training_plan(examples, config.task, config.training, 0)):
+        assert batch.target is not None
+        for x, length, y in zip(batch.inputs["x"], batch.lengths.tolist(), batch.target, strict=True):
+            steps = np.concatenate([x[:length, 0].numpy(), y[:, 0].numpy()]).astype(np.float64) * std + mean
+            assert np.allclose(np.diff(steps), 1, atol=1e-4)
+
+
+@pytest.mark.parametrize("options", [{}, {"bptt": 4}])
+def test_no_next_step_is_asked_across_a_sequence_or_a_split(options: dict[str, Any]) -> None:
+    parts, roles, config = split_of(STEPS, "next_step", **options)
+    assert parts.valid is not None
+    assert parts.test is not None
+    coder = Coder.fit(parts.train, roles, Options())
+    mean, std = float(coder.answer.mean[0]), float(coder.answer.std[0])  # type: ignore[attr-defined]
+    questions: list[set[int]] = []
+    for part in (parts.train, parts.valid, parts.test):
+        examples, asked = coder.encode(part), set()
+        for batch in Loader(examples, training_plan(examples, config.task, config.training, 0)):
+            assert batch.target is not None
+            for x, y, length in zip(batch.inputs["x"], batch.target, batch.lengths.tolist(), strict=True):
+                before, after = (v[:length, 0].double() * std + mean for v in (x, y))
+                assert np.allclose(after - before, 1, atol=1e-4)
+                asked |= {round(float(value)) for value in after}
+        questions.append(asked)
+    train, valid, test = questions
+    assert not train & valid | valid & test | train & test
+    assert len(train | valid | test) == 135 - 3 * 3  # of each part of each sequence the first step is not asked for
+
+
+@pytest.mark.parametrize("name", ["classify", "regress", "tag", "next_step"])
+def test_a_whole_sequence_is_in_one_split_alone(name: str) -> None:
+    sample = SAMPLES[name]
+    config = RunConfig(
+        task=sample.config,
+        data=DataConfig(valid=0.3, test=0.3),
+        model=ModelConfig(),
+        training=TrainingConfig(steps=1),
+    )
+    data = sample.data.take(np.arange(20) % 10)  # of fewer texts than ten, the end of each would be held out
+    parts = split_up(data, config, TASKS.get(name).roles(sample.question()), lambda _: None)
+    assert parts.valid is not None
+    assert parts.test is not None
+    rows = [part.rows.tolist() for part in (parts.train, parts.valid, parts.test) if part.rows is not None]
+    assert sorted(row for part in rows for row in part) == sorted([*range(10)] * 2)
+    assert all(rows)
