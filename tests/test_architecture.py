@@ -14,16 +14,8 @@ ROOT = Path(__file__).parent.parent
 SOURCE = ROOT / "src" / "unrolled"
 
 BASE = ("atomic", "batch", "config", "errors", "files", "metrics", "registry", "state")
-TOP = (
-    "api",
-    "card",
-    "demo",
-    "fitting",
-    "names",
-    "rundir",
-    "splits",
-    "trained",
-)  # they put the parts together, and may know every one of them
+# They put the parts together, and may know every one of them.
+TOP = ("api", "card", "demo", "fitting", "names", "rundir", "splits", "trained")
 EVERYTHING_BUT_CLI = ("*",)
 MAY_IMPORT: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(BASE, BASE),
@@ -40,13 +32,8 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "reference": (),
     "inspection": EVERYTHING_BUT_CLI,
     **dict.fromkeys(TOP, EVERYTHING_BUT_CLI),
-    "cli": (
-        "api",
-        "demo",
-        "errors",
-        "names",
-        "files",
-    ),  # names: what --help lists without torch; files: for answers that --out asks for
+    # names: what --help lists without torch; files: for answers that --out asks for
+    "cli": ("api", "demo", "errors", "names", "files"),
     "__init__": ("api",),
 }
 LONGEST_FILE = 350

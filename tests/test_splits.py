@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from samples import sequences
 
+from unrolled import splits
 from unrolled.config import DataConfig, ModelConfig, RunConfig, TaskConfig, TrainingConfig
 from unrolled.data.coder import Roles
 from unrolled.data.sequences import Sequences
@@ -130,3 +131,17 @@ def test_a_share_out_of_range_is_named(how: Any) -> None:
 def test_a_path_is_no_share() -> None:
     assert share_of("data/1e3.csv") is None
     assert share_of("0.5") == share_of(0.5) == 0.5
+
+
+def test_of_very_long_data_only_as_much_is_held_out_as_judges_well(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(splits, "_ENOUGH", 8)
+    long = sequences({"text": ["abcd" * 100]}, {"text": "tokens"})
+    said: list[str] = []
+    parts = split(long, TEXTS, said)
+    assert parts.valid is not None
+    assert parts.valid.table.column("text").to_pylist() == ["abcd" * 2]
+    assert said == ["valid: the last 2 % of each sequence"]
+    asked = split(long, TEXTS, valid=0.1)
+    assert asked.valid is not None
+    assert asked.valid.table.column("text").to_pylist() == ["abcd" * 10]
+    assert len(rows(split(table(200), LABELLED).valid)) == 20

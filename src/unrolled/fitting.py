@@ -188,7 +188,8 @@ def _train(
         network = network.to("cpu").eval()
         if splits.test is not None:
             judged["test"] = coder.encode(splits.test, cache=folder / "cache" / "test")
-        metrics = {split: evaluate(network, task, part, config.training) for split, part in judged.items()}
+        known = {"valid": trainer.best_metrics()}  # of these weights, when they were validated
+        metrics = {s: known.get(s) or evaluate(network, task, part, config.training) for s, part in judged.items()}
         for split, values in metrics.items():
             for hook in (log, *hooks):
                 hook({"kind": split + "_final", "step": progress.step, **values})

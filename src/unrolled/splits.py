@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import pyarrow.compute as pc
+
 from unrolled.config import RunConfig
 from unrolled.data.coder import Roles, drop_missing
 from unrolled.data.encoded import has_time
@@ -17,6 +19,7 @@ from unrolled.training.schedule import Budget
 __all__ = ["Splits", "share_of", "split_up"]
 
 _HELD_OUT = 0.1  # of the training data, where there is no --valid
+_ENOUGH = 500_000  # steps to validate on: more would cost minutes each time, and 0.01 nats show as it is
 _FEW = 10  # with fewer sequences than this, the end of each is held out instead of whole ones
 
 Say = Callable[[str], None]
@@ -32,7 +35,7 @@ class Splits:
 
 
 def split_up(sequences: Sequences, config: RunConfig, roles: Roles, say: Say) -> Splits:
-    """Split as the user asked: by a file or a share, else a tenth for validation and nothing for test.
+    """Split as the user asked: by a file or a share, else a tenth (of very long data less) for validation.
 
     Shares are of whole sequences at random, or of the end of each where the future is asked for.
 
@@ -41,13 +44,22 @@ def split_up(sequences: Sequences, config: RunConfig, roles: Roles, say: Say) ->
         UsageError: a share is out of range, or nothing would say when to stop.
     """
     rest, test = _part(sequences, config.data.test, "test", config, roles, say)
-    how = _HELD_OUT if config.data.valid is None else config.data.valid
+    how = _default_share(rest, roles) if config.data.valid is None else config.data.valid
     train, valid = _part(rest, how, "valid", config, roles, say)
     if valid is None:
         say("valid: nothing is held out, so the last weights are kept")
         if Budget(config.training).open_ended:
             raise UsageError("without validation nothing says when to stop: give --steps, --epochs or --minutes")
     return Splits(train, valid, test)
+
+
+def _default_share(sequences: Sequences, roles: Roles) -> float:
+    """A tenth; of very many steps that are each asked for, as many as judge well enough."""
+    if roles.form in ("one", "set"):
+        return _HELD_OUT
+    column = sequences.column(roles.joined[0] if roles.joined else roles.target)
+    lengths = pc.list_value_length(column) if has_time(column.type) else pc.binary_length(column)
+    return min(_HELD_OUT, _ENOUGH / max(pc.sum(lengths).as_py() or 0, 1))
 
 
 def _part(
@@ -72,7 +84,7 @@ def _part(
     if by_time:
         left, part = hold_out_end(known, share)
         part = part if roles.form == "horizon" else without_history(part)
-        say(f"{role}: the last {share:.0%} of each sequence")
+        say(f"{role}: the last {100 * share:.2g} % of each sequence")
         return left, part
     if len(known) < 2:
         raise DataError(

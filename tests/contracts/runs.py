@@ -13,7 +13,7 @@ from unrolled import api
 from unrolled.files import read_directory
 from unrolled.trained import Trained
 
-__all__ = ["RUNS", "Run", "log_of", "same_run"]
+__all__ = ["RUNS", "Run", "as_lines", "log_of", "same_run"]
 
 _random = np.random.default_rng(0)
 _TEXTS = ["".join(_random.choice(list("abcd "), n)) for n in _random.integers(2, 30, 24)]
@@ -60,6 +60,13 @@ RUNS: dict[str, Run] = {
         {"model": "rnn", "steps": None, "epochs": 3},
     ),
 }
+
+
+def as_lines(data: dict[str, Any], path: Path) -> str:
+    """The same rows as a file of JSON lines."""
+    rows = [dict(zip(data, values, strict=True)) for values in zip(*data.values(), strict=True)]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
+    return str(path)
 
 
 def same_run(found: Path, expected: Path) -> None:

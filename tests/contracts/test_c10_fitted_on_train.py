@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from contracts.runs import RUNS
+from contracts.runs import RUNS, as_lines
 from samples import SAMPLES, sequences
 
 from unrolled.config import DataConfig, ModelConfig, RunConfig, TaskConfig, TrainingConfig
@@ -29,12 +29,6 @@ def spoiled(cell: Any) -> Any:
     if isinstance(cell, str):
         return "Ω" * len(cell)
     return cell if isinstance(cell, bool) else 1 - cell if cell in (0, 1) else cell * 1000 + 777
-
-
-def as_lines(data: dict[str, Any], path: Path) -> str:
-    rows = [dict(zip(data, values, strict=True)) for values in zip(*data.values(), strict=True)]
-    path.write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
-    return str(path)
 
 
 @pytest.mark.parametrize("name", RUNS)

@@ -105,6 +105,11 @@ class Trainer:
             self.network.load_state_dict(checkpoint.section(best.tensors, "model"))
         return self.progress
 
+    def best_metrics(self) -> dict[str, float] | None:
+        """Those of the validation that chose the weights; ``None`` where none did."""
+        best = checkpoint.best(self.folder)
+        return None if best is None else dict(best.meta["metrics"])
+
     def _loop(self) -> None:
         p, started = self.progress, time.monotonic() - self.progress.seconds
         self.network.train()
