@@ -47,7 +47,7 @@ class DataFlags:
     documents: Literal["file", "line"] | None = None
     """What a row of a text file is. Default: file."""
     valid: str | None = None
-    """A file to validate on, or a share; 0: none, and the last weights are kept. Default: 0.1. Of very long data less."""
+    """A file to validate on, or a share; 0: none, the last weights are kept. Default: 0.1. Less of very long data."""
     test: str | None = None
     """A file to test on once at the end, or a share. Default: none."""
 
