@@ -45,7 +45,7 @@ def demo(*, minutes: float = 2.0, seed: int = 0, out: str | None = None, told: T
         )
         return
     report(trained, as_json=False)
-    print(f"\n{_SHOWN} of {len(done.tunes)} tunes that it wrote:\n")
+    print(f"\n{_SHOWN} of {len(done.tunes)} tunes that it wrote, valid ones first:\n")
     print("\n".join(done.tunes[:_SHOWN]))
     share = f"{done.valid} of {len(done.tunes)} ({done.valid / len(done.tunes):.0%})"
     print(f"{share} are valid ABC: a whole header, and every bar as long as its metre says.")

@@ -31,6 +31,7 @@ __all__ = ["Progress", "Trainer"]
 _VALIDATIONS = 10  # in a budget
 _LOG_EVERY = 20  # steps
 _TOO_MANY = 10  # non-finite steps in a row
+_APART = 40  # steps at least between validations where the budget is open: after fewer, a plateau may be noise
 _PATIENCE = 5  # validations without a new best, where the budget is open
 _MIN_DELTA = 1e-4  # an improvement smaller than this share is none
 
@@ -184,7 +185,7 @@ class Trainer:
         if self.valid is None:
             return False
         if self.budget.open_ended:
-            return self.progress.index == 0
+            return self.progress.index == 0 and self.progress.step - self.progress.validated >= _APART
         return int(self._share(batches) * _VALIDATIONS) > self.progress.validations
 
     def _validate(self) -> None:
