@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
+import pyarrow as pa
 import pytest
 from contracts.runs import RUNS, as_lines
 
 import unrolled as ur
+from unrolled.errors import DataError, UsageError
+from unrolled.training.hooks import Event
 
 LABELLED = {"text": ["a b", "b c", "c a", "d a"] * 5, "label": ["x", "y", "x", "y"] * 5}
 
@@ -36,3 +40,64 @@ def test_a_horizon_asks_for_a_forecast_whatever_the_target_looks_like(target: li
     trained = ur.fit({"x": [target]}, target="x", out=tmp_path / "run", say=lines.append, **options)
     assert trained.task.name == "forecast"
     assert "task: forecast (--horizon 1 was asked); --task overrules it" in lines
+
+
+def begun(tmp_path: Path, source: Any, **options: Any) -> Path:
+    """A run that was stopped after its first step."""
+
+    def stop(event: Event) -> None:
+        raise KeyboardInterrupt
+
+    more = {"steps": 40, "hidden": 3, "checkpoint_every": "1", **options}
+    with pytest.raises(KeyboardInterrupt):
+        ur.fit(source, out=tmp_path / "run", hooks=(stop,), **more)
+    return tmp_path / "run"
+
+
+def test_a_run_goes_on_with_its_own_data_alone(tmp_path: Path) -> None:
+    data = {"x": [float(n) for n in range(30)], "y": [float(n % 7) for n in range(30)]}
+    other = {**data, "x": [100.0 + n for n in range(30)]}
+    file, different = as_lines(data, tmp_path / "a.jsonl"), as_lines(other, tmp_path / "b.jsonl")
+    run = begun(tmp_path, file, target="y")
+    with pytest.raises(DataError, match="the data has changed"):
+        ur.fit(different, out=run, resume=True)
+    with pytest.raises(UsageError, match="it goes on with the same alone"):
+        ur.fit(data, out=run, resume=True)
+    moved = Path(file).rename(tmp_path / "moved.jsonl")
+    with pytest.raises(DataError, match="there is no such file"):
+        ur.fit(None, out=run, resume=True)
+    assert ur.fit(moved, out=run, resume=True).metrics["valid"]
+
+
+def test_data_in_memory_must_be_the_same_too(tmp_path: Path) -> None:
+    data = {"x": [float(n) for n in range(30)], "y": [float(n % 7) for n in range(30)]}
+    run = begun(tmp_path, data, target="y")
+    with pytest.raises(DataError, match="memory: the data has changed: it has other contents"):
+        ur.fit({**data, "x": [*data["x"][:-1], 7.5]}, out=run, resume=True)
+    assert ur.fit(pa.table(data), out=run, resume=True).metrics["valid"]
+
+
+def test_a_test_split_that_cannot_be_used_is_found_before_training(tmp_path: Path) -> None:
+    seen: list[Event] = []
+    bad = tmp_path / "test.csv"
+    bad.write_text("text,label\na b,z\n")
+    with pytest.raises(DataError, match="row 1, column 'label': the label 'z' was not seen in training"):
+        ur.fit(LABELLED, target="label", test=str(bad), steps=3, out=tmp_path / "run", hooks=(seen.append,))
+    assert not seen
+    waves = as_lines({"x": [[1.0, 2.0]]}, tmp_path / "short.jsonl")
+    data = {"x": [[float(n % 5) for n in range(60)]]}
+    with pytest.raises(DataError, match="no test sequence is long enough to be judged by"):
+        ur.fit(data, horizon=4, lookback=4, test=waves, steps=3, out=tmp_path / "run", hooks=(seen.append,))
+    assert not seen
+
+
+def test_what_is_missing_in_a_test_split_is_not_scored(tmp_path: Path) -> None:
+    """Also where training missed nothing."""
+    options = {"horizon": 1, "lookback": 2, "steps": 2, "hidden": 3, "valid": 0}
+    model = ur.fit({"x": [[float(n % 5) for n in range(60)]]}, out=tmp_path / "run", **options)
+    whole, gap = [1.0, 2.0, 3.0, 4.0], [1.0, 2.0, 3.0, None]
+    nothing = model.evaluate({"x": [[*whole, None]]})
+    assert nothing == pytest.approx(model.evaluate({"x": [whole]}))
+    with pytest.raises(DataError, match="holds nothing that could be scored: a forecast needs more than 1 steps"):
+        model.evaluate({"x": [[1.0, None]]})
+    assert model.evaluate({"x": [gap]})["mae"] >= 0

@@ -7,7 +7,7 @@ import pytest
 
 from unrolled.config import DataConfig, ModelConfig, RunConfig, TaskConfig, TrainingConfig
 from unrolled.errors import DataError, SpaceError, UsageError
-from unrolled.rundir import choose, claimed, keep_options
+from unrolled.rundir import alone, choose, claimed, keep_options
 
 CONFIG = RunConfig(task=TaskConfig(name="tag"), data=DataConfig(), model=ModelConfig(), training=TrainingConfig())
 
@@ -117,3 +117,14 @@ def test_options_are_kept() -> None:
         keep_options(Path("run"), CONFIG, {"hiden": 3})
     with pytest.raises(UsageError, match="option 'hidden' = 0"):
         keep_options(Path("run"), CONFIG, {"hidden": 0})
+
+
+def test_only_one_process_trains_in_a_run(tmp_path: Path) -> None:
+    with claimed(tmp_path / "run", CONFIG):
+        with pytest.raises(UsageError, match="run is being trained by another process"), alone(tmp_path / "run"):
+            pass
+        with pytest.raises(UsageError, match="run is being trained"), claimed(tmp_path / "run", CONFIG):
+            pass
+        assert (tmp_path / "run" / "config.json").is_file()
+    with alone(tmp_path / "run"):
+        pass

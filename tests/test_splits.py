@@ -145,3 +145,20 @@ def test_of_very_long_data_only_as_much_is_held_out_as_judges_well(monkeypatch: 
     assert asked.valid is not None
     assert asked.valid.table.column("text").to_pylist() == ["abcd" * 10]
     assert len(rows(split(table(200), LABELLED).valid)) == 20
+
+
+def test_a_column_that_is_not_read_does_not_say_how_rows_are_cut() -> None:
+    columns = {"text": ["abcdefghij", "klmnopqrst"], "x": [[1.0, 2.0], [3.0]], "z": [[1.0], [2.0, 3.0]]}
+    data = sequences(columns, {"text": "tokens", "x": "number", "z": "number"})
+    parts = split(data, TEXTS, valid=0.2)
+    assert parts.valid is not None
+    assert parts.train.table.column("text").to_pylist() == ["abcdefgh", "klmnopqr"]
+    assert parts.valid.table.column("text").to_pylist() == ["ij", "st"]
+
+
+def test_numbers_are_held_out_at_random() -> None:
+    """A value that comes again and again is held out no oftener than one that comes once."""
+    data = sequences({"x": list(range(1000)), "y": [0.0] * 500 + list(range(500))}, {"x": "number", "y": "number"})
+    held = split(data, LABELLED).valid
+    assert held is not None
+    assert 30 <= sum(value > 0 for value in held.table.column("y").to_pylist()) <= 70

@@ -24,8 +24,14 @@ def table(metrics: dict[str, float], baselines: dict[str, dict[str, float]]) -> 
     ]
 
 
-def card(trained: Trained, progress: Progress) -> str:
-    """What the model is, what it was trained on, and how good it is beside the baselines."""
+def card(trained: Trained, progress: Progress, splits: tuple[str, ...]) -> str:
+    """What the model is, what it was trained on, and how good it is beside the baselines.
+
+    Args:
+        trained: the model.
+        progress: where its training ended.
+        splits: how the data was split, in words.
+    """
     config, task = trained.config, trained.task
     weights = sum(p.numel() for p in trained.network.parameters())
     lines = [
@@ -41,8 +47,7 @@ def card(trained: Trained, progress: Progress) -> str:
     ]
     if not task.coder.continues:
         lines.append(f"- target `{task.coder.target}`: {task.coder.answer.report()}")
-    held = {"valid": 0.1 if config.data.valid is None else config.data.valid, "test": config.data.test}
-    lines += [f"- {split}: {how}" for split, how in held.items() if how is not None]
+    lines += [f"- {line}" for line in splits]
     lines += ["", "## Results", ""]
     for split, metrics in trained.metrics.items():
         lines += [f"On the {split} split, beside baselines fitted on the same training data:", ""]

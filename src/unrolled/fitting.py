@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import torch
 
 from unrolled.baselines.baseline import score_baselines
@@ -16,21 +17,21 @@ from unrolled.config import DataConfig, ModelConfig, RunConfig, TaskConfig, Trai
 from unrolled.data.coder import Coder, Roles
 from unrolled.data.encoded import Options
 from unrolled.data.examples import Examples
-from unrolled.data.fingerprint import fingerprint, verify
+from unrolled.data.fingerprint import MEMORY, fingerprint, fingerprint_table, verify
 from unrolled.data.read import read
 from unrolled.data.sequences import Sequences
-from unrolled.errors import ModelError, UsageError
+from unrolled.errors import DataError, ModelError, UsageError
 from unrolled.files import space_errors, write_file, write_manifest
 from unrolled.layers.stack import build_layer, model_names
 from unrolled.models.network import Network
-from unrolled.rundir import choose, claimed, keep_options
+from unrolled.rundir import alone, choose, claimed, keep_options
 from unrolled.splits import share_of, split_up
 from unrolled.tasks.task import TASKS, Question, Task
 from unrolled.trained import Trained, build, open_run
 from unrolled.training import checkpoint
 from unrolled.training.evaluate import evaluate
 from unrolled.training.hooks import Hook, log_to, need_tensorboard, tensorboard_to
-from unrolled.training.plans import window
+from unrolled.training.plans import can_be_judged, window
 from unrolled.training.schedule import Budget
 from unrolled.training.trainer import Trainer
 
@@ -84,7 +85,7 @@ def fit(
         data=data,
         model=model,
         training=TrainingConfig.check({"device": "auto", **given["training"]}),
-        files=_fingerprints(source, data),
+        files=_fingerprints(source, data, sequences.table),
         columns=tuple(sequences.table.column_names),
     )
     _device(config.training.device)
@@ -124,17 +125,23 @@ def resume(
         return open_run(folder)
     if config.data.source == "memory" and source is None:
         raise UsageError(f"{folder} was trained on data in memory: give the same data again to resume it")
+    training = _same_source(folder, config, source)
     for role, saved in config.files.items():
-        verify(saved, Path(str(saved["path"])))
-        say(f"{role} data unchanged: {saved['path']}")
+        place = str(source) if role == "training" and source is not None else str(saved["path"])
+        if saved["path"] != MEMORY:
+            verify(saved, fingerprint(place))
+            say(f"{role} data unchanged: {place}")
     if Budget(config.training).by_clock:
         say("the clock steers this run's schedule, so it goes on, but not to the last bit as if it had never stopped")
     sequences = read(
         source if source is not None else config.data.source, config.data, steps=config.task.horizon is not None
     )
+    if training["path"] == MEMORY:
+        verify(training, fingerprint_table(sequences.table))
     question = Question(sequences, config.data.target, config.data.inputs, config.task.horizon)
     roles = TASKS.get(config.task.name).roles(question)
-    return _train(folder, config, sequences, roles, _with_tensorboard(tensorboard, folder, hooks), say)
+    with alone(folder):
+        return _train(folder, config, sequences, roles, _with_tensorboard(tensorboard, folder, hooks), say)
 
 
 def _train(
@@ -160,10 +167,11 @@ def _train(
             write_file(folder / "encodings" / name, content)
         train = coder.encode(splits.train, cache=folder / "cache" / "train")
         judged: dict[str, Examples] = {}
-        if splits.valid is not None:
-            judged["valid"] = coder.encode(splits.valid, cache=folder / "cache" / "valid")
-            for line in coder.notes(splits.valid, judged["valid"]):
-                say(f"validation, {line}")
+        for role, part in (("valid", splits.valid), ("test", splits.test)):
+            if part is not None:  # the test split too: what is wrong with it is found before hours of training
+                judged[role] = coder.encode(part, cache=folder / "cache" / role)
+                for line in coder.notes(part, judged[role]):
+                    say(f"{role}, {line}")
         device = _device(config.training.device)
         torch.manual_seed(config.training.seed)
         network = build(config, task)
@@ -175,6 +183,8 @@ def _train(
         say(f"model: {config.model.name}, {weights:,} weights, on {device}; training: {Budget(config.training).say()}")
         saved = checkpoint.newest(folder / "checkpoints")
         log = log_to(folder / "metrics.jsonl", saved.step if saved else -1)
+        if "test" in judged and not can_be_judged(judged["test"], config.task, config.training):
+            raise DataError("no test sequence is long enough to be judged by", hint="give more or longer ones")
         checkpoints, valid = folder / "checkpoints", judged.get("valid")
         trainer = Trainer(network, task, train, valid, config.training, checkpoints, (log, *hooks), device)
         if saved is not None:
@@ -186,8 +196,6 @@ def _train(
             shutil.rmtree(checkpoints / "best")
         progress = trainer.run()
         network = network.to("cpu").eval()
-        if splits.test is not None:
-            judged["test"] = coder.encode(splits.test, cache=folder / "cache" / "test")
         known = {"valid": trainer.best_metrics()}  # of these weights, when they were validated
         metrics = {s: known.get(s) or evaluate(network, task, part, config.training) for s, part in judged.items()}
         for split, values in metrics.items():
@@ -195,7 +203,7 @@ def _train(
                 hook({"kind": split + "_final", "step": progress.step, **values})
         baselines = {split: _baselines(task, train, part) for split, part in judged.items()}
         trained = Trained(config, task, network, metrics, baselines, folder)
-        files = {**trained.files(), "README.md": card(trained, progress).encode()}
+        files = {**trained.files(), "README.md": card(trained, progress, splits.notes).encode()}
         for name, content in files.items():
             write_file(folder / name, content)
         write_manifest(folder, files)
@@ -232,6 +240,10 @@ def _task_name(question: Question, asked: str | None) -> tuple[str, str]:
             return name, reason
     target = ", ".join(question.target)
     kind = question.sequences.kinds[question.target[0]]
+    if kind in ("number", "series"):
+        raise UsageError(
+            f"{target} has a number for each step: give --horizon, the number of steps to forecast, or name a --task"
+        )
     raise UsageError(
         f"no task answers a target of kind {kind} ({target}): name one with --task, or its kind with "
         f"--kind {target}=category"
@@ -247,11 +259,26 @@ def _describe(sequences: Sequences) -> list[str]:
     return [f"data: {sequences.origin}, {len(sequences)} rows: {kinds}; --kind column=… overrules", *sequences.notes]
 
 
-def _fingerprints(source: Any, data: DataConfig) -> dict[str, dict[str, str | int]]:
-    files = {"training": source} if isinstance(source, str | Path) and str(source) != "-" else {}
+def _fingerprints(source: Any, data: DataConfig, table: pa.Table) -> dict[str, dict[str, str | int]]:
+    training = fingerprint(source) if _is_file(source) else fingerprint_table(table)
     held_out = {"validation": data.valid, "test": data.test}
-    files |= {role: how for role, how in held_out.items() if isinstance(how, str) and share_of(how) is None}
-    return {role: fingerprint(Path(path)) for role, path in files.items()}
+    files = {role: how for role, how in held_out.items() if isinstance(how, str) and share_of(how) is None}
+    return {"training": training, **{role: fingerprint(path) for role, path in files.items()}}
+
+
+def _is_file(source: Any) -> bool:
+    return isinstance(source, str | Path) and str(source) != "-"
+
+
+def _same_source(folder: Path, config: RunConfig, source: Any) -> dict[str, str | int]:
+    """The fingerprint of the data that the run began with, if ``source`` may be that data."""
+    if "training" not in config.files:
+        raise ModelError(f"{folder} cannot go on: its config.json does not say what it was trained on")
+    training = config.files["training"]
+    path = str(training["path"])
+    if source is not None and _is_file(source) == (path == MEMORY):
+        raise UsageError(f"{folder} was trained on data from {path}: it goes on with the same alone")
+    return training
 
 
 def _with_tensorboard(wanted: bool, folder: Path, hooks: tuple[Hook, ...]) -> tuple[Hook, ...]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
+import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,7 +15,7 @@ from unrolled.config import Part, RunConfig, spread
 from unrolled.errors import DataError, UsageError
 from unrolled.files import space_errors, write_file
 
-__all__ = ["choose", "claimed", "keep_options"]
+__all__ = ["alone", "choose", "claimed", "keep_options"]
 
 
 def choose(out: Path | None, source: str, overwrite: bool) -> Path:
@@ -23,7 +25,7 @@ def choose(out: Path | None, source: str, overwrite: bool) -> Path:
         UsageError: ``out`` is there and may not be replaced.
     """
     if out is None:
-        stem = re.sub(r"[^\w.-]+", "-", Path(source).stem) or "run"
+        stem = "stdin" if source == "-" else re.sub(r"[^\w.-]+", "-", Path(source).stem) or "run"
         taken = {path.name for path in Path("runs").glob(f"{stem}-*")}
         number = next(n for n in range(1, len(taken) + 2) if f"{stem}-{n}" not in taken)
         return Path("runs") / f"{stem}-{number}"
@@ -38,6 +40,23 @@ def choose(out: Path | None, source: str, overwrite: bool) -> Path:
 
 
 @contextlib.contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """Keep every other process from training in ``folder``, for as long as the block runs or the process lives.
+
+    Raises:
+        UsageError: one is training there already.
+    """
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    except BlockingIOError:
+        raise UsageError(f"{folder} is being trained by another process: wait for it, or stop it") from None
+    finally:
+        os.close(descriptor)
+
+
+@contextlib.contextmanager
 def claimed(folder: Path, config: RunConfig) -> Iterator[None]:
     """Make ``folder`` with its ``config.json`` for a run that begins inside the block.
 
@@ -47,14 +66,15 @@ def claimed(folder: Path, config: RunConfig) -> Iterator[None]:
     Raises:
         SpaceError: it does not fit or may not be written.
     """
-    with space_errors(folder):
+    with space_errors(folder), alone(folder) if folder.is_dir() else contextlib.nullcontext():
         sweep(folder.parent, folder.name)
         old = set_aside(folder) if folder.is_dir() else None
     try:
         with space_errors(folder):
             folder.mkdir(parents=True, exist_ok=True)
             write_file(folder / "config.json", config.model_dump_json(indent=1).encode())
-        yield
+        with alone(folder):
+            yield
     except BaseException as error:
         begun = any((folder / "checkpoints").glob("step-*"))
         if not begun and (old is not None or isinstance(error, DataError | UsageError)):

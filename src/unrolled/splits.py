@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pyarrow.compute as pc
 
@@ -27,11 +27,16 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True)
 class Splits:
-    """The three parts; ``valid`` chooses the weights, ``test`` is read once, at the end."""
+    """The three parts; ``valid`` chooses the weights, ``test`` is read once, at the end.
+
+    Attributes:
+        notes: how they came about, in words.
+    """
 
     train: Sequences
     valid: Sequences | None
     test: Sequences | None
+    notes: tuple[str, ...] = ()
 
 
 def split_up(sequences: Sequences, config: RunConfig, roles: Roles, say: Say) -> Splits:
@@ -43,14 +48,19 @@ def split_up(sequences: Sequences, config: RunConfig, roles: Roles, say: Say) ->
         DataError: there is too little to split.
         UsageError: a share is out of range, or nothing would say when to stop.
     """
-    rest, test = _part(sequences, config.data.test, "test", config, roles, say)
+    notes: list[str] = []
+    used = {*roles.inputs, *roles.joined, roles.target}  # other columns have no say in how rows are cut
+    sequences = replace(sequences, kinds={name: kind for name, kind in sequences.kinds.items() if name in used})
+    rest, test = _part(sequences, config.data.test, "test", config, roles, notes)
     how = _default_share(rest, roles) if config.data.valid is None else config.data.valid
-    train, valid = _part(rest, how, "valid", config, roles, say)
+    train, valid = _part(rest, how, "valid", config, roles, notes)
     if valid is None:
-        say("valid: nothing is held out, so the last weights are kept")
+        notes.append("valid: nothing is held out, so the last weights are kept")
         if Budget(config.training).open_ended:
             raise UsageError("without validation nothing says when to stop: give --steps, --epochs or --minutes")
-    return Splits(train, valid, test)
+    for note in notes:
+        say(note)
+    return Splits(train, valid, test, tuple(notes))
 
 
 def _default_share(sequences: Sequences, roles: Roles) -> float:
@@ -63,14 +73,14 @@ def _default_share(sequences: Sequences, roles: Roles) -> float:
 
 
 def _part(
-    sequences: Sequences, how: str | float | None, role: str, config: RunConfig, roles: Roles, say: Say
+    sequences: Sequences, how: str | float | None, role: str, config: RunConfig, roles: Roles, notes: list[str]
 ) -> tuple[Sequences, Sequences | None]:
     """(what is left, the split), given as a path or as a share."""
     known = sequences
     if roles.form not in ("next", "horizon"):
         known, missing = drop_missing(sequences, roles.target)
         if missing:
-            say(f"{missing} of {len(sequences)} rows have no {roles.target} and are left out")
+            notes.append(f"{missing} of {len(sequences)} rows have no {roles.target} and are left out")
     share = 0.0 if how is None else share_of(how)
     if how is None or share == 0:
         return known, None
@@ -79,19 +89,21 @@ def _part(
         other = read(how, config.data, steps=config.task.horizon is not None, timed=timed)
         if roles.form not in ("next", "horizon"):
             other, _ = drop_missing(other, roles.target)
+        notes.append(f"{role}: {len(other)} rows of {how}")
         return known, other
     by_time = roles.form == "horizon" or (roles.form == "next" and len(known) < _FEW)
     if by_time:
         left, part = hold_out_end(known, share)
         part = part if roles.form == "horizon" else without_history(part)
-        say(f"{role}: the last {100 * share:.2g} % of each sequence")
+        notes.append(f"{role}: the last {100 * share:.2g} % of each sequence")
         return left, part
     if len(known) < 2:
         raise DataError(
             "has a single row, so nothing can be held out to validate on", file=sequences.origin, hint="give more rows"
         )
-    left, part = hold_out(known, share, config.training.seed, labels=roles.target if roles.form == "one" else None)
-    say(f"{role}: {len(part)} of {len(known)} rows, held out at random")
+    labels = roles.target if sequences.kinds.get(roles.target) == "category" and roles.form != "next" else None
+    left, part = hold_out(known, share, config.training.seed, labels)
+    notes.append(f"{role}: {len(part)} of {len(known)} rows, held out at random")
     return left, part
 
 

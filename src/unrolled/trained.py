@@ -66,7 +66,14 @@ class Trained:
         Raises:
             DataError: the data cannot be read, or lacks a column of the model.
         """
-        return evaluate(self.network, self.task, self.encode(self.read(data), target=True), self.config.training)
+        part = self.read(data)
+        metrics = evaluate(self.network, self.task, self.encode(part, target=True), self.config.training)
+        if not metrics:
+            needed = f": a forecast needs more than {horizon} steps" if (horizon := self.task.coder.horizon) else ""
+            raise DataError(
+                f"holds nothing that could be scored{needed}", file=part.origin, hint="give more or longer ones"
+            )
+        return metrics
 
     def predict(self, data: Any) -> pa.Table:
         """The table of ``data`` with the answers as new columns, in the order of its rows.
@@ -127,6 +134,9 @@ class Trained:
             raise UsageError(
                 f"generate needs a next_step model of texts; this one is {self.task.name} of {encoding.kind}"
             )
+        if len(self.task.coder.inputs) > 1:
+            others = ", ".join(name for name in self.task.coder.inputs if name != self.task.coder.target)
+            raise UsageError(f"generate has a prompt alone, but this model reads {others} too: use its stream")
         unseen = self.unseen(prompt)
         # A model of characters met <unknown> nowhere in training: it cannot go on from it.
         if unseen and (encoding.level.name == "characters" or len(unseen) == len({*prompt.split()})):
@@ -166,7 +176,7 @@ class Trained:
             generator=settings.generator(),
             banned=(encoding.unknown, encoding.begin),
         )
-        piece = encoding.decode_stream()
+        piece = encoding.decode_stream(begun=bool(prompt) and not prompt[-1].isspace())
         held = ""
         for token in tokens:
             if int(token) == encoding.end:
@@ -235,8 +245,12 @@ class Trained:
         coder = self.task.coder
         timed = {name: encoding.spec.time for name, encoding in coder.inputs.items()}
         timed |= {coder.target: coder.answer.spec.time, **dict.fromkeys(coder.joined, True)}
-        kinds = {name: kind for name, kind in config.kinds.items() if name in coder.inputs}
-        config = config.model_copy(update={"target": (), "ignore": (), "kinds": kinds})
+        encodings = {**coder.inputs, coder.target: coder.answer}
+        # Texts stay texts, even if all of a file look like numbers.
+        texts = {name: "tokens" for name, encoding in encodings.items() if encoding.kind == "tokens"}
+        config = config.model_copy(update={"target": (), "ignore": (), "kinds": {**texts, **config.kinds}})
+        if isinstance(data, list | tuple) and len(coder.inputs) == 1 and all(isinstance(row, str) for row in data):
+            data = {next(iter(coder.inputs)): list(data)}
         return read(data, config, steps=self.config.task.horizon is not None, timed=timed)
 
     def encode(self, part: Sequences, *, target: bool) -> Examples:
@@ -274,6 +288,7 @@ def open_run(folder: Path) -> Trained:
     if finished:
         files = read_directory(folder)
     else:
+        config = RunConfig.parse((folder / "config.json").read_bytes(), str(folder))  # ours at all?
         if not (folder / "encodings" / "coder.json").is_file():
             raise _no_weights(folder)
         names = [path for path in (folder / "encodings").glob("*.json") if not path.is_symlink()]

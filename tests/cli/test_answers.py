@@ -214,3 +214,27 @@ def test_a_run_that_cannot_be_used(
     assert done.err.startswith("error: ")
     assert text in done.err
     assert done.err.count("\n") == 1
+
+
+def test_cells_that_the_model_does_not_read_go_out_as_they_came(unrolled: Unrolled, runs: Runs, tmp_path: Path) -> None:
+    file = tmp_path / "new.csv"
+    file.write_text('id,text,share\n00123,"so, good",0.50\n12345678901234567890,a film,NA\n')
+    done = unrolled("predict", runs.reviews, file, "--quiet")
+    assert done.code == 0, done.err
+    header, *rows = csv.reader(done.out.splitlines())
+    assert header[:4] == ["id", "text", "share", "sentiment_predicted"]
+    assert [row[:3] for row in rows] == [["00123", "so, good", "0.50"], ["12345678901234567890", "a film", "NA"]]
+
+
+def test_nothing_to_score_is_an_error(unrolled: Unrolled, runs: Runs, tmp_path: Path) -> None:
+    (tmp_path / "short.csv").write_text("day,load,temp\n1,2.0,3.0\n2,2.0,3.0\n")
+    done = unrolled("evaluate", runs.load, tmp_path / "short.csv", "--quiet")
+    assert done.code == 3
+    assert "holds nothing that could be scored: a forecast needs more than 2 steps" in done.err
+
+
+def test_measuring_on_the_training_file_is_said(unrolled: Unrolled, runs: Runs) -> None:
+    assert (
+        "this is the file that the model was trained on"
+        in unrolled("evaluate", runs.reviews, runs.file("reviews.csv")).err
+    )

@@ -1,11 +1,16 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from cli.support import Done, write_reviews
 
+from unrolled import api
 from unrolled.cli.settings import numbers, read_settings, split_list, split_pairs
 from unrolled.errors import UsageError
+
+Unrolled = Callable[..., Done]
 
 
 def test_a_file_of_options(tmp_path: Path) -> None:
@@ -45,3 +50,27 @@ def test_lists_pairs_and_numbers() -> None:
     assert numbers("0.1, .5", "--quantiles") == [0.1, 0.5]
     with pytest.raises(UsageError, match=r"--kind age: expected column=kind, such as age=number"):
         split_pairs(("age",), "--kind")
+
+
+def test_a_file_may_hold_every_option_as_the_flags_do(unrolled: Unrolled, tmp_path: Path) -> None:
+    write_reviews(tmp_path / "r.csv")
+    options = ["target: sentiment", "inputs: text,stars", "kind: stars=category", "steps: 2", "hidden: 3"]
+    run = tmp_path / "run"
+    (tmp_path / "c.yaml").write_text("\n".join([*options, f"out: {run}", "overwrite: true"]))
+    for _ in range(2):
+        done = unrolled("fit", tmp_path / "r.csv", "--config", tmp_path / "c.yaml", "--quiet")
+        assert done.code == 0, done.err
+    config = api.load(run).config
+    assert (config.data.inputs, config.data.kinds, config.training.steps) == (
+        ("text", "stars"),
+        {"stars": "category"},
+        2,
+    )
+    for line, message in (
+        ("hooks: 3", "unknown option 'hooks'"),
+        ("hiden: 3", "unknown option 'hiden'. Did you mean 'hidden'?"),
+        ("epochs: 2", "give one budget, not --epochs and --steps"),
+    ):
+        (tmp_path / "bad.yaml").write_text("\n".join([*options, line]))
+        done = unrolled("fit", tmp_path / "r.csv", "--config", tmp_path / "bad.yaml", "--quiet")
+        assert (done.code, message in done.err) == (2, True), done.err

@@ -121,3 +121,31 @@ def test_answers_are_live_and_a_signal_saves_the_session(runs: Runs, tmp_path: P
     for _ in range(3):
         live.push({"load": 10, "temp": 5})
     assert live.snapshot() == file.read_bytes()
+
+
+def test_without_a_header_the_order_is_that_of_training(unrolled: Unrolled, tmp_path: Path) -> None:
+    """Also where the model itself reads its columns in another order, the target first."""
+    rows = [f"{n % 7}.5,{n % 3}.25" for n in range(60)]
+    (tmp_path / "ab.csv").write_text("a,b\n" + "\n".join(rows) + "\n")
+    words = ("--target", "b", "--horizon", 1, "--steps", 2, "--hidden", 3, "--out", tmp_path / "run", "--quiet")
+    assert unrolled("fit", tmp_path / "ab.csv", *words).code == 0
+    told = unrolled("stream", tmp_path / "run", stdin=f"a,b\n{rows[0]}\n".encode())
+    untold = unrolled("stream", tmp_path / "run", stdin=f"{rows[0]}\n".encode())
+    assert told.lines == untold.lines
+
+
+def test_a_stream_is_of_one_sequence(unrolled: Unrolled, tmp_path: Path) -> None:
+    rows = [f"{shop},{day},{(day * (1 + (shop == 'B'))) % 5}.5" for shop in "AB" for day in range(40)]
+    (tmp_path / "shops.csv").write_text("shop,day,sales\n" + "\n".join(rows) + "\n")
+    words = ("--target", "sales", "--by", "shop", "--order", "day", "--horizon", 1, "--steps", 2, "--hidden", 3)
+    done = unrolled("fit", tmp_path / "shops.csv", *words, "--out", tmp_path / "run")
+    assert done.code == 0
+    assert "unrolled stream" not in done.err
+    mixed = unrolled(
+        "stream", tmp_path / "run", stdin=("\n".join(["shop,day,sales", rows[0], rows[40], rows[1]])).encode()
+    )
+    assert mixed.code == 3
+    good, bad, again = mixed.lines
+    assert "sales_predicted" in good and "sales_predicted" in again
+    assert "'B' is another sequence than 'A'" in bad["error"]["message"]
+    assert unrolled("stream", tmp_path / "run", stdin=b"1.5\n").code == 0

@@ -36,7 +36,7 @@ BAD: dict[str, tuple[Any, dict[str, Any], type[UnrolledError], str]] = {
     "nothing to learn from": ({"label": LABELS}, {"target": "label"}, DataError, "no input column beside the target"),
     "one class only": ({**GOOD, "label": ["pos"] * 6}, {"target": "label"}, DataError, "column 'label': has only one class"),
     "a target that is all null": ({**GOOD, "label": [None] * 6}, {"target": "label"}, DataError, "column 'label': is left out: it holds no value at all"),
-    "a number that is NaN": ({"x": [1.0, 2.0, NAN, 4.0], "y": [1.0] * 3 + [2.0]}, {"target": "y"}, DataError, r"memory, row 3, column 'x': the value is NaN \(correct it, leave the cell empty, or say missing=impute"),
+    "a number that is NaN": ({"x": [1.0, 2.0, NAN, 4.0], "y": [1.0] * 3 + [2.0]}, {"target": "y"}, DataError, r"memory, row 3, column 'x': the value is NaN \(correct it, leave the cell empty, or treat NaN as missing: --missing impute"),
     "a number that is infinite": ({"x": [1.0, 2.0, 3.0, float("inf")], "y": [1.0, 2.0, 3.0, 4.0]}, {"target": "y", "task": "regress"}, DataError, "row 4, column 'x': the value is infinite"),
     "a target that is NaN": ({"x": [1.0, 2.0, 3.0, 4.0], "y": [1.5, NAN, 2.5, 3.5]}, {"target": "y"}, DataError, "row 2, column 'y': the value is NaN"),
     "columns of unequal length": ({"a": [[1.0, 2.0], [3.0]] * 6, "b": [[1.0, 2.0], [3.0, 4.0]] * 6, "y": [0, 1] * 6}, {"target": "y"}, DataError, "row 2, column 'b': has 2 steps, but 'a' has 1"),

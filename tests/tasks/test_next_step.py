@@ -57,7 +57,7 @@ def test_real_vectors_by_hand() -> None:
     outputs = torch.tensor([[[0.25, math.log(2)], [9.0, 9.0]]])
     total, count = task.loss(outputs, batch(target, [2], wave=current))
     assert float(total) == pytest.approx(0.5 * (0.25 / 2) ** 2 + math.log(2) + NORMAL, rel=1e-6)
-    assert int(count) == 2
+    assert int(count) == 1  # the other step has no known value
     metrics = task.summarise(task.measure(outputs, batch(target, [1], wave=current)))
     assert metrics["mse_scaled"] == pytest.approx(0.0625)
     assert metrics["mae_scaled"] == pytest.approx(0.25)
@@ -140,3 +140,12 @@ def test_labels_of_steps_are_tokens_too() -> None:
     one = batch(torch.tensor([[1, 2]]), [2])
     assert task.answers(outputs, one)["clicks_predicted"] == [9]
     assert "bits_per_token" in task.summarise(task.measure(outputs, one))
+
+
+def test_a_missing_note_is_not_scored() -> None:
+    task = SAMPLES["next_step several"].ask()
+    outputs = torch.zeros(1, 3, 3)
+    target = torch.tensor([[[1.0, 0.0, math.nan], [1.0, 1.0, 1.0], [math.nan] * 3]])
+    total, count = task.loss(outputs, batch(target, [3], keys=target))
+    assert float(total) == pytest.approx(5 * math.log(2))
+    assert int(count) == 2

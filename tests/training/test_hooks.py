@@ -48,3 +48,8 @@ def test_tensorboard_is_an_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(importlib.util, "find_spec", lambda name, *a: None if name == "tensorboard" else find(name, *a))
     with pytest.raises(MissingExtra, match=r"--tensorboard needs tensorboard: pip install 'unrolled\[tensorboard\]'"):
         hooks.tensorboard_to(tmp_path)
+
+
+def test_what_is_not_finite_is_null_in_the_log(tmp_path: Path) -> None:
+    hooks.log_to(tmp_path / "m.jsonl")({"kind": "skipped", "step": 3, "loss": float("nan"), "norm": float("inf")})
+    assert json.loads((tmp_path / "m.jsonl").read_text(), parse_constant=pytest.fail)["loss"] is None

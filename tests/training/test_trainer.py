@@ -188,7 +188,7 @@ def test_ten_in_a_row_stop_the_run_and_the_last_good_checkpoint_stays(tmp_path: 
     one = trainer(tmp_path, steps=100, checkpoint_every="2")
     poison(one, lambda step: step >= 21)
     with pytest.raises(
-        TrainingError, match=r"not finite for 10 steps in a row \(step 30\); the last good checkpoint is kept"
+        TrainingError, match=r"not finite for 10 steps in a row \(step 30\); what was saved before is kept"
     ):
         one.run()
     saved, best = checkpoint.newest(tmp_path), checkpoint.best(tmp_path)
@@ -255,6 +255,18 @@ def test_a_signal_saves_and_then_stops(number: signal.Signals, tmp_path: Path) -
     assert saved is not None
     assert saved.step == 20
     assert signal.getsignal(number) is before
+
+
+def test_a_signal_in_the_last_validation_is_not_lost(tmp_path: Path) -> None:
+    def at_the_end(event: Event) -> None:
+        if event["kind"] == "valid" and event["step"] == 6:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    one = trainer(tmp_path / "checkpoints", hooks=(at_the_end,))
+    with pytest.raises(Interrupted, match="SIGTERM: saved at step 6"):
+        one.run()
+    saved = checkpoint.newest(tmp_path / "checkpoints")
+    assert saved is not None and saved.step == 6
 
 
 def test_outside_the_main_thread_signals_are_left_alone(tmp_path: Path) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from unrolled.cli.output import Told, comparison, emit
+from pathlib import Path
+
+from unrolled.cli.output import Told, comparison, emit, note
 from unrolled.cli.progress import Progress
 
 __all__ = ["evaluate"]
@@ -25,4 +27,9 @@ def evaluate(run: str, file: str, /, *, told: Told | None = None) -> None:
         emit({"run": run, "file": file, "metrics": metrics})
         return
     then = {f"{split} split, when it was trained": values for split, values in trained.metrics.items()}
+    if Path(file).absolute() == Path(str(trained.config.files.get("training", {}).get("path", ""))).absolute():
+        note(
+            "this is the file that the model was trained on: it does better here than on what it never saw",
+            quiet=told.quiet,
+        )
     print(comparison(metrics, then, own="this file"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from typing import TYPE_CHECKING, Any
 
-from unrolled.cli.flags import DataFlags, ModelFlags, RunFlags, TaskFlags, TrainingFlags, options_of
+from unrolled.cli.flags import DataFlags, ModelFlags, RunFlags, TaskFlags, TrainingFlags, options_of, settings_of
 from unrolled.cli.output import Told, comparison, emit, note, verdict
 from unrolled.cli.progress import Progress
 from unrolled.cli.settings import read_settings
@@ -35,15 +35,16 @@ def fit(
     """
     run, told = run or RunFlags(), told or Told()
     options = options_of(data or DataFlags(), task or TaskFlags(), model or ModelFlags(), training or TrainingFlags())
-    settings = read_settings(run.config) if run.config else {}
-    settings = {name: value for name, value in settings.items() if value is not None}
+    written = read_settings(run.config) if run.config else {}
+    own, settings = settings_of({name: value for name, value in written.items() if value is not None})
     _refuse_two_budgets(options)
+    _refuse_two_budgets(settings)
     if options.keys() & _BUDGETS:  # a budget in a flag takes the place of the file's
         settings = {name: value for name, value in settings.items() if name not in _BUDGETS}
-    out = run.out
-    if run.resume and out is None:
+    out, resume = run.out or own.get("out"), run.resume or bool(own.get("resume"))
+    if resume and out is None:
         source, out = None, source
-    if source is None and not run.resume:
+    if source is None and not resume:
         raise UsageError("fit needs a file to learn from: unrolled fit FILE; see: unrolled fit --help")
     from unrolled import api
 
@@ -51,9 +52,9 @@ def fit(
         trained = api.fit(
             source,
             out=out,
-            resume=run.resume,
-            overwrite=run.overwrite,
-            tensorboard=run.tensorboard,
+            resume=resume,
+            overwrite=run.overwrite or bool(own.get("overwrite")),
+            tensorboard=run.tensorboard or bool(own.get("tensorboard")),
             hooks=(progress.hook,),
             say=progress.say,
             **{**settings, **options},
@@ -106,7 +107,7 @@ def what_next(trained: Trained) -> str:
         lines.append(f"unrolled generate {run} --length 300 --temperature 0.8")
     else:
         lines.append(f"unrolled predict {run} {held} > answers.csv")
-    stepwise = trained.task.name == "forecast" or data.by or data.order
-    if trained.network.causal and stepwise and held.endswith((".csv", ".jsonl")):
-        lines.append(f"tail -f {held} | unrolled stream {run}")
+    stepwise = trained.task.name == "forecast" or data.order
+    if trained.network.causal and stepwise and not data.by and data.source.endswith((".csv", ".jsonl")):
+        lines.append(f"tail -f {shlex.quote(data.source)} | unrolled stream {run}")
     return "\nNext:\n" + "\n".join(f"  {line}" for line in lines)

@@ -12,9 +12,10 @@ from typing import Annotated, Any, Literal
 from cyclopts import Group, Parameter
 
 from unrolled.cli.settings import numbers, split_list, split_pairs
+from unrolled.errors import UsageError, did_you_mean
 from unrolled.names import kind_names, model_names, task_names
 
-__all__ = ["DataFlags", "ModelFlags", "RunFlags", "TaskFlags", "TrainingFlags", "options_of"]
+__all__ = ["DataFlags", "ModelFlags", "RunFlags", "TaskFlags", "TrainingFlags", "options_of", "settings_of"]
 
 
 @Parameter(name="*", group=Group("Data", sort_key=1))
@@ -153,9 +154,28 @@ def options_of(*flags: DataFlags | TaskFlags | ModelFlags | TrainingFlags) -> di
     return {"kinds" if name == "kind" else name: _taken_apart(name, value) for name, value in options.items()}
 
 
+def settings_of(values: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The options in a file, by the names of their flags: those of `RunFlags`, and the others as `options_of` has them.
+
+    Raises:
+        UsageError: there is no such flag, or a list cannot be taken apart.
+    """
+    run = {field.name for field in fields(RunFlags)} - {"config"}
+    parts = (DataFlags, TaskFlags, ModelFlags, TrainingFlags)
+    known = {"kinds", *run, *(field.name for part in parts for field in fields(part))}
+    for name in values:
+        if name not in known:
+            raise UsageError(f"unknown option {name!r}.{did_you_mean(name, known)}")
+    own = {name: value for name, value in values.items() if name in run}
+    rest = {name: value for name, value in values.items() if name not in run}
+    return own, {"kinds" if name == "kind" else name: _taken_apart(name, value) for name, value in rest.items()}
+
+
 def _taken_apart(name: str, value: Any) -> Any:
     if name in ("target", "inputs", "ignore") and isinstance(value, str):
         return split_list(value)
     if name == "quantiles" and isinstance(value, str):
         return numbers(value, "--quantiles")
-    return split_pairs(value, "--kind") if name == "kind" else value
+    if name == "kind" and not isinstance(value, dict):
+        return split_pairs((value,) if isinstance(value, str) else tuple(value), "--kind")
+    return value

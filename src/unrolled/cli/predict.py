@@ -7,7 +7,7 @@ from pathlib import Path
 
 from unrolled.cli.output import Told
 from unrolled.cli.progress import Progress
-from unrolled.cli.tables import FORMATS, format_of, write_table
+from unrolled.cli.tables import FORMATS, as_written, format_of, write_table
 from unrolled.errors import UsageError
 
 __all__ = ["predict"]
@@ -28,7 +28,10 @@ def predict(run: str, file: str, /, *, out: str | None = None, told: Told | None
     from unrolled import api
 
     with Progress(quiet=told.quiet):
-        table = api.load(run).predict(file)
+        trained = api.load(run)
+        table = trained.predict(file)
+    if form in ("csv", "tsv") and file.lower().endswith((".csv", ".tsv")):
+        table = as_written(table, file, trained.config.data.text_encoding)
     if out is not None:
         write_table(table, form, Path(out))
     else:

@@ -32,6 +32,7 @@ class Rows:
         self._needed = [column for name in coder.inputs for column in joined.get(name, (name,))]
         self._trained = list(trained.config.columns)
         self._kinds = {name: encoding.kind for name, encoding in coder.inputs.items() if name not in joined}
+        self._by, self._sequence = trained.config.data.by, ""
         self._header: list[str] | None = None
         self._first = True
 
@@ -48,14 +49,14 @@ class Rows:
             return None
         first, self._first = self._first, False
         if text.lstrip().startswith("{"):
-            return dict(_json(text))
+            return self._of_one_sequence(dict(_json(text)))
         cells = self._cells(text)
         if first and set(self._needed) <= set(cells):
             self._header = cells
             return None
-        if alone is not None and self._header is None:
+        if alone is not None and self._header is None and not 1 < len(self._trained) == len(cells):
             if kind == "tokens":
-                return {alone: text}
+                return {alone: cells[0] if len(cells) == 1 and text.startswith('"') else text}
             if kind == "series":
                 return {alone: _json(text) if text.lstrip().startswith("[") else cells}
         return self._row(cells)
@@ -76,15 +77,25 @@ class Rows:
         return next(fitting, splits[0])
 
     def _orders(self) -> list[list[str]]:
-        return [self._header] if self._header is not None else [self._needed, self._trained]
+        return [self._header] if self._header is not None else [self._trained, self._needed]
 
     def _row(self, cells: list[str]) -> dict[str, Any]:
         for columns in self._orders():
             if len(columns) == len(cells):
-                row = dict(zip(columns, cells, strict=True))
+                row = self._of_one_sequence(dict(zip(columns, cells, strict=True)))
                 return {name: self._value(name, row[name]) for name in self._needed if name in row}
         expected = self._orders()[0]
         raise DataError(f"has {len(cells)} cells, expected {len(expected)}: {', '.join(expected)}", file=_HERE)
+
+    def _of_one_sequence(self, row: dict[str, Any]) -> dict[str, Any]:
+        """``row``, if it goes on with the sequence that the stream began with."""
+        which = str(row.get(self._by or "", self._sequence))
+        if self._sequence not in ("", which):
+            hint = "give each sequence a stream of its own"
+            message = f"{which!r} is another sequence than {self._sequence!r}, with which this stream began"
+            raise DataError(message, file=_HERE, column=self._by, hint=hint)
+        self._sequence = which
+        return row
 
     def _value(self, name: str, cell: str) -> Any:
         """A cell as its encoding wants it; those of numbers and labels read texts themselves."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import csv
 import io
 import json
 import math
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Literal
 
@@ -15,11 +17,12 @@ from unrolled.files import write_file
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["FORMATS", "Format", "format_of", "write_table"]
+__all__ = ["FORMATS", "Format", "as_written", "format_of", "write_table"]
 
 Format = Literal["csv", "tsv", "jsonl", "parquet", "json"]
 FORMATS = ("csv", "tsv", "jsonl", "parquet")
 _JSON_LINES = (".jsonl", ".ndjson", ".jsonl.gz", ".ndjson.gz")
+_SEPARATORS = ",;\t|"
 _BINARY = (".parquet", ".arrow", ".feather", ".ipc")
 
 
@@ -35,6 +38,30 @@ def format_of(file: str, stdin: BinaryIO | None = None) -> Format:
     if name.endswith((".tsv", ".tsv.gz")):
         return "tsv"
     return "parquet" if name.endswith(_BINARY) else "csv"
+
+
+def as_written(table: pa.Table, file: str, encoding: str) -> pa.Table:
+    """``table``, read from the CSV ``file``, with the cells of that file as they stand there: ``007`` stays ``007``.
+
+    A table with other rows than the file (steps that were grouped) is left as it is.
+    """
+    import pyarrow as pa
+
+    csv.field_size_limit(sys.maxsize)
+    with Path(file).open(
+        encoding="utf-8-sig" if encoding.lower() in ("utf-8", "utf8") else encoding, newline=""
+    ) as text:
+        header = text.readline()
+        separator = max(_SEPARATORS, key=lambda by: len(next(csv.reader([header], delimiter=by), [])))
+        text.seek(0)
+        rows = [row for row in csv.reader(text, delimiter=separator) if row]
+    count = len(rows[0])
+    if len(rows) != table.num_rows + 1 or any(len(row) != count for row in rows):
+        return table
+    for index in range(count):
+        cells = pa.array([row[index] or None for row in rows[1:]], pa.large_string())
+        table = table.set_column(index, table.field(index).name, cells)
+    return table
 
 
 def write_table(table: pa.Table, form: Format, out: Path | BinaryIO) -> None:
@@ -66,10 +93,10 @@ def _write(table: pa.Table, form: Format, out: BinaryIO) -> None:
     elif form == "json":
         out.write(_json({"schema": SCHEMA, "rows": table.to_pylist()}) + b"\n")
     else:
-        from pyarrow import csv
+        from pyarrow import csv as arrow
 
         delimiter = "\t" if form == "tsv" else ","
-        csv.write_csv(_flat(table), out, csv.WriteOptions(delimiter=delimiter, quoting_style="needed"))
+        arrow.write_csv(_flat(table), out, arrow.WriteOptions(delimiter=delimiter, quoting_style="needed"))
 
 
 def _flat(table: pa.Table) -> pa.Table:

@@ -84,7 +84,8 @@ class Coder:
                 series = ENCODINGS.get("series").fit(table.column(target), options, train.where(target))
                 fitted[name] = series.named(list(roles.joined))
                 continue
-            own = replace(options, framed=form == "next" and name == target)
+            # Beside other inputs a text has no <begin> and <end>: the others have no value there.
+            own = replace(options, framed=form == "next" and roles.inputs == (target,))
             fitted[name] = ENCODINGS.get(kinds[name]).fit(train.column(name), own, train.where(name))
         if form in ("next", "horizon"):
             return cls(fitted, target, fitted[target], form, horizon, roles.joined)
@@ -165,7 +166,7 @@ class Coder:
             else:
                 cell = _cell(row, name, file)
                 cell = [cell] if name == self.target and self.joined and not isinstance(cell, list) else cell
-            if encoding.kind == "tokens" and isinstance(cell, str):
+            if encoding.kind == "tokens" and isinstance(cell, str) and not encoding.items:  # type: ignore[attr-defined]
                 ids = encoding.encode_text(cell)[encoding.framed :]  # type: ignore[attr-defined]
                 if len(self.inputs) > 1 and len(ids) != 1:
                     raise DataError(f"{cell!r} is {len(ids)} tokens, but a step has one", file=file, column=name)
@@ -245,12 +246,9 @@ def _without_flags(column: Encoded, encoding: Encoding) -> Encoded:
     """The target of a continuous column: its values without the flags of missing ones, NaN where they are missing."""
     if not isinstance(encoding.spec, Continuous):
         return column
-    channels = _channels(encoding)
-    if encoding.spec.width == channels:
-        return column
-    values = column.values[:, :channels].copy()
-    flagged = encoding.flagged  # type: ignore[attr-defined]
-    values[:, flagged] = np.where(column.values[:, channels:] > 0, np.nan, values[:, flagged])
+    values = column.values[:, : _channels(encoding)]
+    if column.missing is not None:  # also where training missed nothing, so that there is no flag
+        values = np.where(column.missing, np.float32(np.nan), values)
     return Encoded(values, column.offsets)
 
 

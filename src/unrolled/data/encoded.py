@@ -66,10 +66,12 @@ class Encoded:
         values: (N,) of an integer dtype for `Discrete`, (N, W) float32 for `Continuous`; may be memory-mapped.
         offsets: (rows + 1,) int64, row r is ``values[offsets[r]:offsets[r + 1]]``; ``None`` without a time axis,
             where N = rows.
+        missing: (N, C) bool, where a number was missing before it was filled; ``None`` where none was.
     """
 
     values: np.ndarray
     offsets: np.ndarray | None
+    missing: np.ndarray | None = None
 
     def lengths(self) -> np.ndarray:
         """(rows,) int64 steps of each row; 1 for a column without a time axis."""

@@ -1,15 +1,19 @@
-"""What data was, so that a run that goes on can tell whether it still is: path, size and SHA-256, read in pieces."""
+"""What data was, so that a run that goes on can tell whether it still is: path, size and SHA-256."""
 
 from __future__ import annotations
 
 import hashlib
 from pathlib import Path
 
+import pyarrow as pa
+
 from unrolled.data.folder import files_in
 from unrolled.data.mapped import open_regular
 from unrolled.errors import DataError
 
-__all__ = ["fingerprint", "verify"]
+__all__ = ["MEMORY", "fingerprint", "fingerprint_table", "verify"]
+
+MEMORY = "memory"  # the path of what came in no file
 
 
 def fingerprint(path: Path | str) -> dict[str, str | int]:
@@ -30,13 +34,28 @@ def fingerprint(path: Path | str) -> dict[str, str | int]:
     return {"path": str(path), "size": total, "sha256": whole.hexdigest()}
 
 
-def verify(saved: dict[str, str | int], path: Path | str) -> None:
-    """Check that ``path`` holds what it held when ``saved`` was taken of it.
+def fingerprint_table(table: pa.Table) -> dict[str, str | int]:
+    """The same of a table in memory: of its rows as Arrow writes them, whatever pieces they lie in.
+
+    Example:
+        >>> one = pa.table({"x": pa.chunked_array([[1], [2, 3]])})
+        >>> fingerprint_table(one) == fingerprint_table(one.combine_chunks())
+        True
+    """
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, table.schema) as writer:
+        writer.write_table(table.combine_chunks())
+    data = sink.getvalue()
+    return {"path": MEMORY, "size": data.size, "sha256": hashlib.sha256(data).hexdigest()}
+
+
+def verify(saved: dict[str, str | int], now: dict[str, str | int]) -> None:
+    """Check that the data is ``now`` what it was when ``saved`` was taken of it.
 
     Raises:
-        DataError: it holds something else, or is missing.
+        DataError: it is something else.
     """
-    now = fingerprint(path)
+    path = now["path"]
     hint = "put the old data back, or start a new run"
     if now["size"] != saved["size"]:
         change = f"had {saved['size']} bytes when the run began and has {now['size']}"

@@ -64,7 +64,9 @@ def read(
         dropped |= {config.by: "names the sequence"} if config.by else {}
         dropped |= {config.order: "orders the steps"} if config.order else {}
     used = table.select([name for name in table.column_names if name not in dropped])
-    kinds = infer_kinds(used, {n: kind for n, kind in config.kinds.items() if n not in dropped}, origin)
+    absent = set() if timed is None else config.kinds.keys() - set(used.column_names)  # later data may lack a column
+    asked = {n: kind for n, kind in config.kinds.items() if n not in dropped and n not in absent}
+    kinds = infer_kinds(used, asked, origin)
     dropped |= {name: str(unusable(used.column(name))) for name in used.column_names if name not in kinds}
     if not kinds:
         reasons = "; ".join(f"{name!r} {why}" for name, why in dropped.items())

@@ -29,7 +29,8 @@ def hold_out(
         sequences: at least two.
         fraction: in (0, 1); at least one sequence goes to each side.
         seed: which choice.
-        labels: a column without a time axis whose values both sides hold in the same shares.
+        labels: a column of labels, one a row or lists of them. One a row: both sides hold each in the same shares.
+            A row with a label that no other has stays in ``train``: held out, nothing could have learned it.
 
     Raises:
         DataError: there are fewer than two sequences.
@@ -45,11 +46,15 @@ def hold_out(
     if rows < 2:
         message = f"{rows} sequence cannot be split into training and held-out ones"
         raise DataError(message, file=sequences.origin, hint="give more data, or --valid with a file")
-    order = np.random.default_rng(seed).permutation(rows)
-    if labels is not None:
-        order = order[_interleaved(_label_codes(sequences, labels)[order])]
+    random = np.random.default_rng(seed)
+    order = random.permutation(rows)
+    if labels is not None and not has_time(sequences.column(labels).type):
+        order = order[_interleaved(_label_codes(sequences, labels)[order], random)]
     rest = np.zeros(rows, bool)
     rest[order[: min(rows - 1, max(1, round(rows * fraction)))]] = True
+    if labels is not None:
+        learned = rest & ~_only_there(sequences.column(labels), rest)
+        rest = learned if learned.any() else rest
     return sequences.take(np.flatnonzero(~rest)), sequences.take(np.flatnonzero(rest))
 
 
@@ -112,6 +117,19 @@ def _held(lengths: np.ndarray, fraction: float) -> np.ndarray:
     return np.where(lengths > 1, np.clip(share, 1, np.maximum(lengths - 1, 1)), 0)
 
 
+def _only_there(column: pa.ChunkedArray, rest: np.ndarray) -> np.ndarray:
+    """(rows,) bool: True for a row of ``rest`` with a label that no row outside of it has."""
+    rows = np.arange(len(column))
+    if has_time(column.type):
+        rows = np.repeat(rows, _lengths(column))
+        column = pc.list_flatten(column)
+    label = codes(column)
+    learned = np.bincount(label[~rest[rows]], minlength=int(label.max(initial=-1)) + 1) > 0
+    only = np.zeros(len(rest), bool)
+    only[rows[~learned[label]]] = True
+    return only
+
+
 def _label_codes(sequences: Sequences, name: str) -> np.ndarray:
     column = sequences.column(name)
     if pa.types.is_nested(column.type):
@@ -120,14 +138,18 @@ def _label_codes(sequences: Sequences, name: str) -> np.ndarray:
     return codes(column)
 
 
-def _interleaved(labels: np.ndarray) -> np.ndarray:
-    """An order in which every beginning holds each label in about its share of the whole."""
+def _interleaved(labels: np.ndarray, random: np.random.Generator) -> np.ndarray:
+    """An order in which every beginning holds each label in about its share of the whole.
+
+    Where in it a label comes first is drawn by lot, so that rare labels are in the beginning as often as they should.
+    """
     by_label = np.argsort(labels, kind="stable")
     counts = np.bincount(labels)
     starts = np.cumsum(counts) - counts
     rank = np.empty(len(labels), np.int64)
     rank[by_label] = np.arange(len(labels)) - starts[labels[by_label]]
-    return np.argsort((rank + 0.5) / counts[labels], kind="stable")
+    first = random.random(len(counts))
+    return np.argsort((rank + first[labels]) / counts[labels], kind="stable")
 
 
 def _split_lists(sequences: Sequences, fraction: float) -> tuple[Sequences, Sequences]:

@@ -26,7 +26,7 @@ class Forecast:
     """Many to many, H steps ahead at once.
 
     The network predicts the change from the last known value, so a network that has learned nothing is the
-    last-value forecast.
+    last-value forecast. Where quantiles are asked, the median is learned with them: it is the forecast.
 
     Equations:
         ŷ_{t+h} = x_t + o_{t,h};  point: loss = mean over h and channels of (ŷ − y)²;
@@ -44,11 +44,11 @@ class Forecast:
     def __init__(self, config: TaskConfig, coder: Coder) -> None:
         self.config, self.coder = config, coder
         self.channels: list[str] = list(getattr(coder.answer, "channels"))  # noqa: B009 - only series has channels
-        self.quantiles = tuple(sorted(config.quantiles))
+        self.quantiles = tuple(sorted({*config.quantiles, 0.5})) if config.quantiles else ()
         self._shape = (coder.horizon, len(self.channels), max(1, len(self.quantiles)))  # (H, C, Q)
         self.outputs = coder.horizon * len(self.channels) * self._shape[2]
         self.watch = "pinball_scaled" if self.quantiles else "mse_scaled"
-        self._middle = min(range(self._shape[2]), key=lambda q: abs((self.quantiles or (0.5,))[q] - 0.5))
+        self._middle = self.quantiles.index(0.5) if self.quantiles else 0
 
     @staticmethod
     def recognises(question: Question) -> str | None:
@@ -139,7 +139,8 @@ class Forecast:
         columns: dict[str, list[Any]] = {}
         for c, channel in enumerate(self.channels):
             columns[f"{channel}_predicted"] = units[:, :, c, self._middle].tolist()
-            for q, quantile in enumerate(self.quantiles):
+            for quantile in sorted(self.config.quantiles):
+                q = self.quantiles.index(quantile)
                 columns[f"{channel}_q{100 * quantile:g}"] = units[:, :, c, q].tolist()
         return columns
 

@@ -96,13 +96,15 @@ class NextStep:
             total = F.cross_entropy(outputs.flatten(0, 1), target.flatten(), ignore_index=-100, reduction="sum")
             return total, mask.sum()
         o, y = outputs[mask], batch.target[mask]  # (N, O), (N, W)
-        if self.steps == "several":
-            return F.binary_cross_entropy_with_logits(o, y, reduction="sum"), mask.sum()
         known = ~y.isnan()
+        count = known.any(-1).sum()
+        if self.steps == "several":
+            nats = F.binary_cross_entropy_with_logits(o, torch.where(known, y, 0.0), reduction="none")
+            return torch.where(known, nats, 0.0).sum(), count
         mean, log_sigma = self._gaussian(o, self._current(batch)[mask])
         z = (torch.where(known, y, mean) - mean) * torch.exp(-log_sigma)
         nats = 0.5 * z.square() + log_sigma + 0.5 * math.log(2 * math.pi)
-        return torch.where(known, nats, 0.0).sum(), mask.sum()
+        return torch.where(known, nats, 0.0).sum(), count
 
     def measure(self, outputs: Tensor, batch: Batch) -> Sums:
         assert batch.target is not None

@@ -31,5 +31,5 @@ def log_odds(train: Examples) -> Tensor:
     if isinstance(train.target_spec, Discrete):
         hot, total = np.bincount(values, minlength=train.target_spec.size), len(train.target.lengths())
     else:
-        hot, total = np.nansum(values, axis=0, dtype=np.float64), len(values)
+        hot, total = np.nansum(values, axis=0, dtype=np.float64), (~np.isnan(values)).sum(axis=0)
     return torch.from_numpy(np.log((hot + 0.5) / (total - hot + 0.5))).float()

@@ -50,4 +50,4 @@ def evaluate(
     for outputs, batch in run_over(network, loader, device):
         for name, value in task.measure(outputs, batch).items():
             total[name] = total[name] + value if name in total else value
-    return task.summarise(total) if total else {}
+    return task.summarise(total) if total and float(total.get("count", 1)) else {}

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from unrolled.errors import MissingExtra
+from unrolled.files import write_file
 
 __all__ = ["Event", "Hook", "log_to", "need_tensorboard", "tensorboard_to"]
 
@@ -25,11 +27,13 @@ def log_to(path: Path, from_step: int = 0) -> Hook:
     if path.exists():
         lines = path.read_text("utf-8").split("\n")
         kept = [line for line in lines if _step_of(line) <= from_step and '_final"' not in line]
-        path.write_text("".join(line + "\n" for line in kept if line), "utf-8")
+        write_file(path, "".join(line + "\n" for line in kept if line).encode())
 
     def write(event: Event) -> None:
+        odd = {name for name, value in event.items() if isinstance(value, float) and not math.isfinite(value)}
+        known = {name: None if name in odd else value for name, value in event.items()}  # JSON has no NaN
         with path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(event) + "\n")
+            file.write(json.dumps(known) + "\n")
 
     return write
 

@@ -44,6 +44,11 @@ def training_plan(examples: Examples, task: TaskConfig, config: TrainingConfig, 
     return Rows(_questions(examples), config.batch, config.seed, epoch)
 
 
+def can_be_judged(examples: Examples, task: TaskConfig, config: TrainingConfig) -> bool:
+    """True if at least one question is asked of the split."""
+    return len(evaluation_plan(examples, task, config)) > 0
+
+
 def evaluation_plan(examples: Examples, task: TaskConfig, config: TrainingConfig, causal: bool = True) -> Plan:
     """Every question of the split once, in a fixed order; a model that is not ``causal`` needs whole sequences."""
     if examples.form == "horizon":

@@ -23,7 +23,7 @@ from unrolled.training import checkpoint
 from unrolled.training.bptt import Carry
 from unrolled.training.evaluate import evaluate
 from unrolled.training.hooks import Event, Hook
-from unrolled.training.plans import training_plan, window
+from unrolled.training.plans import can_be_judged, training_plan, window
 from unrolled.training.schedule import Budget
 
 __all__ = ["Progress", "Trainer"]
@@ -119,6 +119,8 @@ class Trainer:
             raise DataError(
                 "no training sequence is long enough to learn anything from", hint="give more or longer ones"
             )
+        if self.valid is not None and not can_be_judged(self.valid, self.task.config, self.config):
+            raise DataError("no validation sequence is long enough to be judged by", hint="give more or longer ones")
         while (share := self._share(len(loader))) < 1 and p.stale < self._patience():
             self._step(loader, share)
             p.index, p.step = p.index + 1, p.step + 1
@@ -134,15 +136,17 @@ class Trainer:
             # After a skipped step the weights may be beyond repair: the checkpoints before it are the good ones.
             if self._interrupt is not None or (p.skipped_in_row == 0 and self.due(p.step, p.seconds)):
                 self.save()
-            if self._interrupt is not None:
-                name = signal.Signals(self._interrupt).name
-                run = self.folder.parent
-                raise Interrupted(
-                    f"{name}: saved at step {p.step}; go on with: unrolled fit --resume {run}", self._interrupt
-                )
+            self._leave_if_told()
         if self.valid is not None and p.stale < self._patience() and p.validated != p.step:
             self._validate()
         self.save()
+        self._leave_if_told()
+
+    def _leave_if_told(self) -> None:
+        if self._interrupt is not None:
+            name, run = signal.Signals(self._interrupt).name, self.folder.parent
+            step = self.progress.step
+            raise Interrupted(f"{name}: saved at step {step}; go on with: unrolled fit --resume {run}", self._interrupt)
 
     def _step(self, loader: Loader, share: float) -> None:
         p, config = self.progress, self.config
@@ -165,7 +169,7 @@ class Trainer:
             if p.skipped_in_row == _TOO_MANY:
                 raise TrainingError(
                     f"the loss or its gradient was not finite for {_TOO_MANY} steps in a row (step {p.step}); "
-                    "the last good checkpoint is kept: try a smaller --lr"
+                    "what was saved before is kept: try a smaller --lr"
                 )
         self.optimizer.zero_grad(set_to_none=True)
 
@@ -192,8 +196,6 @@ class Trainer:
         p = self.progress
         assert self.valid is not None
         metrics = evaluate(self.network, self.task, self.valid, self.config, self.device)
-        if not metrics:
-            raise DataError("no validation sequence is long enough to be judged by", hint="give more or longer ones")
         p.validations, p.validated = p.validations + 1, p.step
         value = self.task.cost(metrics)
         finite = math.isfinite(value) and math.isfinite(metrics[self.task.watch])

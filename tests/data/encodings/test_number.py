@@ -115,7 +115,7 @@ def test_nan_is_refused_by_row_and_step() -> None:
     with pytest.raises(DataError) as caught:
         fit([[1.0], [1.0, 2.0, float("nan")]])
     assert str(caught.value).startswith(text)
-    assert "missing=impute" in str(caught.value)
+    assert "--missing impute" in str(caught.value)
 
 
 def test_a_value_far_beyond_training_is_refused() -> None:

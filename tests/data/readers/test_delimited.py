@@ -176,3 +176,8 @@ def test_tsv_takes_commas_as_text(tmp_path: Path) -> None:
     path = tmp_path / "x.TSV"
     path.write_text("a,b\tc\n1,5\t2\n")
     assert read_table(path, DataConfig()).to_pydict() == {"a,b": ["1,5"], "c": [2]}
+
+
+def test_a_sequence_of_one_number_is_one_among_longer_ones() -> None:
+    assert table("x\n1 2 3\n5\n4 6\n")["x"].to_pylist() == [[1, 2, 3], [5], [4, 6]]
+    assert table("x\n1 2 3\nfive\n")["x"].type == pa.string()

@@ -137,7 +137,7 @@ def examine(values: np.ndarray, missing: np.ndarray, impute: bool, fail: Fail) -
     if odd.any():
         index, channel = (int(i) for i in np.argwhere(odd)[0])
         if np.isnan(values[index, channel]):
-            hint = "correct it, leave the cell empty, or say missing=impute to treat NaN as missing"
+            hint = "correct it, leave the cell empty, or treat NaN as missing: --missing impute"
             raise fail(index, "the value is NaN", hint)
         raise fail(index, "the value is infinite, or too large for a number", "correct it, or leave the row out")
     return missing

@@ -103,7 +103,8 @@ class Number:
         """
         values, missing, cells = _open(array, where, self.time)
         missing = examine(values, missing, self.scaling.impute, cells.error)
-        return Encoded(self.scaling.apply(values, missing, cells.error), cells.offsets)
+        scaled = self.scaling.apply(values, missing, cells.error)
+        return Encoded(scaled, cells.offsets, missing if missing.any() else None)
 
     def decode(self, values: np.ndarray) -> float | list[float | None] | None:
         """A float, or a list with time; ``None`` where the value is missing."""

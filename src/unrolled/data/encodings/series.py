@@ -120,7 +120,8 @@ class Series:
         """
         values, missing, cells = _open(array, where, len(self.channels))
         missing = examine(values, missing, self.scaling.impute, cells.error)
-        return Encoded(self.scaling.apply(values, missing, cells.error), cells.offsets)
+        scaled = self.scaling.apply(values, missing, cells.error)
+        return Encoded(scaled, cells.offsets, missing if missing.any() else None)
 
     def decode(self, values: np.ndarray) -> list[list[float | None]]:
         """(T, W) or (T, C) as a list of steps in the user's units; ``None`` where a value is missing."""

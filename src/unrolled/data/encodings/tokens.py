@@ -138,8 +138,11 @@ class Tokens:
         return Encoded(values, _offsets(lengths))
 
     def encode_text(self, text: str) -> np.ndarray:
-        """The ids of a prompt, which a model is to continue: begun where rows are framed, and not ended."""
-        ids = self.level.encode(pa.array([text], pa.large_string()))[0]
+        """The ids of a prompt, which a model is to continue: begun where rows are framed, and not ended.
+
+        Where cells are lists, the items of a prompt stand apart by blanks.
+        """
+        ids = self.level.encode(pa.array(text.split() if self.items else [text], pa.large_string()))[0]
         return np.concatenate([np.array([BEGIN] * self.framed, ids.dtype), ids])
 
     def encode_one(self, value: Any, where: Where) -> np.ndarray:
@@ -167,13 +170,13 @@ class Tokens:
             return self.level.words(ids)
         return self.level.decode(ids)
 
-    def decode_stream(self) -> Callable[[int], str]:
+    def decode_stream(self, begun: bool = False) -> Callable[[int], str]:
         """A function that takes ids one by one and returns what each adds to the text.
 
-        Only whole characters are returned: the bytes of an unfinished one wait for the next id.
+        With ``begun`` a text stands before it already, from which a first word is set apart. Only whole characters are
+        returned: the bytes of an unfinished one wait for the next id.
         """
         decoder = codecs.getincrementaldecoder("utf-8")("replace")
-        begun = False
 
         def add(id_: int) -> str:
             nonlocal begun

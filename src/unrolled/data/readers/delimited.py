@@ -105,6 +105,10 @@ class _File:
             for index, column in enumerate(self._parse([], None, None).columns):
                 if pa.types.is_binary(column.type):
                     return _not_utf8(self, index, column)
+        if "straddling" in reason:
+            return DataError(
+                "has a row that never ends", file=self.origin, hint="is it a table? a text needs a name in .txt"
+            )
         return DataError(f"cannot be read: {reason[:200]}", file=self.origin)
 
     def _ragged(self) -> DataError:

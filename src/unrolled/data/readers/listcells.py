@@ -13,7 +13,8 @@ __all__ = ["NUMBER", "parse_lists"]
 NUMBER = r"[-+]?(?:(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?|[nN][aA][nN]|[iI][nN][fF](?:inity)?)"
 _SAMPLE = 100
 _JSON_LIST = r"^\s*\[[\s\S]*\]\s*$"
-_NUMBERS = rf"^\s*{NUMBER}(?:\s+{NUMBER})+\s*$"
+_NUMBERS = rf"^\s*{NUMBER}(?:\s+{NUMBER})*\s*$"
+_SEVERAL = r"\S\s+\S"
 
 
 def parse_lists(column: pa.ChunkedArray, spaced: bool) -> pa.ChunkedArray:
@@ -25,7 +26,8 @@ def parse_lists(column: pa.ChunkedArray, spaced: bool) -> pa.ChunkedArray:
     """
     if _all_match(column, _JSON_LIST):
         return _from_json(column)
-    return _from_numbers(column) if spaced and _all_match(column, _NUMBERS) else column
+    several = spaced and _all_match(column, _NUMBERS) and pc.any(pc.match_substring_regex(column, _SEVERAL)).as_py()
+    return _from_numbers(column) if several else column
 
 
 def _all_match(column: pa.ChunkedArray, pattern: str) -> bool:

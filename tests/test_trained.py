@@ -1,0 +1,90 @@
+"""A trained model meets later data: it is read as the training data was."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import unrolled as ur
+from unrolled.errors import UsageError
+
+SHORT: dict[str, Any] = {"steps": 2, "hidden": 3}
+
+
+def test_labels_that_look_like_numbers_stay_labels(tmp_path: Path) -> None:
+    file = tmp_path / "a.csv"
+    file.write_text("x,y\n" + "".join(f"{n},00{7 + n % 2}\n" for n in range(20)))
+    model = ur.fit(file, target="y", kinds={"y": "category"}, out=tmp_path / "run", **SHORT)
+    assert model.task.labels == ["007", "008"]  # type: ignore[attr-defined]
+    assert model.evaluate(file)["accuracy"] >= 0
+
+
+def test_texts_that_look_like_numbers_stay_texts(tmp_path: Path) -> None:
+    model = ur.fit(
+        {"review": ["was good", "so bad", "1984 is good", "bad"] * 5, "y": ["p", "n", "p", "n"] * 5},
+        target="y",
+        kinds={"review": "tokens"},
+        out=tmp_path / "run",
+        **SHORT,
+    )
+    (tmp_path / "b.csv").write_text("review\n1984\n2024\n")
+    assert model.predict(tmp_path / "b.csv").column("review").to_pylist() == ["1984", "2024"]
+    # A list of texts is the one column that the model reads, whatever its name.
+    assert model.predict(["the food was good"]).column_names[0] == "review"
+
+
+def test_a_prompt_of_items_is_taken_apart(tmp_path: Path) -> None:
+    rows = [["a", "b", "c"], ["b", "c", "a"], ["c", "New York"]] * 4
+    model = ur.fit({"items": rows}, kinds={"items": "tokens"}, out=tmp_path / "run", **SHORT)
+    answer: Any = model.task.coder.answer
+    assert len(answer.encode_text("a b")) == 1 + 2
+    assert len(answer.encode_text("")) == 1
+    assert answer.unknown not in answer.encode_text("a b").tolist()
+    assert model.stream().push("New York")
+
+
+def test_a_text_beside_other_inputs_streams_as_it_trained(tmp_path: Path) -> None:
+    data = {"text": ["abcab", "bcabc", "cabca"] * 6, "size": [1.0, 2.0, 3.0] * 6}
+    options: dict[str, Any] = {
+        "task": "next_step",
+        "target": "text",
+        "inputs": ["text", "size"],
+        "kinds": {"text": "tokens"},
+    }
+    model = ur.fit(data, out=tmp_path / "run", tokens="characters", **options, **SHORT)
+    live = model.stream()
+    for letter in "abca":
+        last = live.push({"text": letter, "size": 1.0})
+    whole = model.predict({"text": ["abca"], "size": [1.0]}).to_pylist()[0]
+    assert last["text_p"] == pytest.approx(whole["text_p"], abs=1e-6)
+    with pytest.raises(UsageError, match="this model reads size too"):
+        list(model.generate("a"))
+
+
+def test_a_word_goes_on_behind_the_prompt_with_a_blank(tmp_path: Path) -> None:
+    model = ur.fit(
+        {"text": ["the cat sat on the mat"] * 12},
+        tokens="words",
+        out=tmp_path / "run",
+        kinds={"text": "tokens"},
+        steps=80,
+        hidden=16,
+        lr=0.02,
+    )
+    assert "".join(model.generate("the cat", length=3)).startswith(" ")
+    assert not "".join(model.generate("the cat ", length=3)).startswith(" ")
+    assert not "".join(model.generate("", length=3)).startswith(" ")
+
+
+@pytest.mark.parametrize("quantiles", [[0.1, 0.9], [0.25, 0.75], [0.95]])
+def test_the_forecast_beside_quantiles_is_the_median(quantiles: list[float], tmp_path: Path) -> None:
+    waves = {"x": [[float(n % 6) for n in range(90)]]}
+    model = ur.fit(waves, horizon=2, lookback=6, quantiles=quantiles, out=tmp_path / "run", **{**SHORT, "steps": 20})
+    answer = model.predict(waves).to_pylist()[0]
+    assert {name for name in answer if "_q" in name} == {f"x_q{100 * q:g}" for q in quantiles}
+    low, high = (answer.get(f"x_q{100 * q:g}") for q in (min(quantiles), max(quantiles)))
+    middle = answer["x_predicted"]
+    assert all(m <= h for m, h in zip(middle, high, strict=True))
+    assert len(quantiles) == 1 or all(a < m < b for a, m, b in zip(low, middle, high, strict=True))
