@@ -1,36 +1,31 @@
 """What is reported: plain functions from arrays to a float, without torch.
 
-Axes: N answers, K classes or labels or channels, Q quantiles. In integer targets `MISSING` (-100), in float targets
+Axes: N answers, K classes or labels or channels. In integer targets `MISSING` (-100), in float targets
 NaN, marks a value that is not scored. Where nothing is scored the result is NaN. Sums are taken in float64. Arrays
 whose shapes do not fit are answered with a `ShapeError`.
 
-The name under which a task reports a value carries its unit: `loss_nats` becomes ``loss_nats_per_token``,
-``loss_nats_per_label`` or ``loss_nats_per_step``; `bits` of it ``bits_per_token`` or ``bits_per_character``.
+The name under which a task reports a value carries its unit: `bits` becomes ``bits_per_token`` or
+``bits_per_character``.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
 
-from unrolled.errors import ShapeError, UsageError
+from unrolled.errors import ShapeError
 
 __all__ = [
     "MISSING",
     "accuracy",
     "bits",
-    "loss_nats",
     "macro_f1",
     "mae",
-    "mase",
     "mse",
     "nll_nats_per_step",
-    "pinball",
     "r2",
-    "rmse",
     "set_macro_f1",
     "set_micro_f1",
 ]
@@ -79,37 +74,6 @@ def macro_f1(prediction: np.ndarray, target: np.ndarray) -> float:
     both = np.bincount(target[prediction == target], minlength=size)
     seen = predicted + wanted > 0
     return float((2 * both[seen] / (predicted + wanted)[seen]).mean())
-
-
-def loss_nats(log_probabilities: np.ndarray, target: np.ndarray) -> float:
-    r"""The mean of :math:`-\ln p(\text{target})` in nats: the cross-entropy.
-
-    Args:
-        log_probabilities: natural logarithms that sum to 1 over the last axis as probabilities.
-        target: the right class of each answer in [0, K), or `MISSING`.
-
-    Shape:
-        log_probabilities: (…, K) float; target: (…) integers.
-
-    Raises:
-        ShapeError: the shapes do not fit.
-
-    Cost: O(N).
-
-    References:
-        Shannon, A Mathematical Theory of Communication, 1948. https://doi.org/10.1002/j.1538-7305.1948.tb01338.x
-
-    Example:
-        >>> round(loss_nats(np.log([[0.5, 0.5], [0.9, 0.1]]), np.array([0, MISSING])), 4)
-        0.6931
-    """
-    if log_probabilities.shape[:-1] != target.shape:
-        raise ShapeError(f"log_probabilities is {log_probabilities.shape}, expected {(*target.shape, 'K')}")
-    flat, answers = log_probabilities.reshape(-1, log_probabilities.shape[-1]), target.reshape(-1)
-    kept = np.flatnonzero(answers != MISSING)
-    if not len(kept):
-        return math.nan
-    return float(-flat[kept, answers[kept]].astype(np.float64).mean())
 
 
 def bits(nats: float) -> float:
@@ -226,16 +190,6 @@ def mae(prediction: np.ndarray, target: np.ndarray) -> float:
     return float(np.abs(error).mean()) if len(error) else math.nan
 
 
-def rmse(prediction: np.ndarray, target: np.ndarray) -> float:
-    """The root of the mean squared error, in units of the target. Shapes, NaN and errors as in `mse`.
-
-    Example:
-        >>> rmse(np.array([1.0, 5.0]), np.array([1.0, 1.0])) == 8 ** 0.5
-        True
-    """
-    return math.sqrt(mse(prediction, target))
-
-
 def r2(prediction: np.ndarray, target: np.ndarray) -> float:
     r"""The share of the target's variance that the answers explain: :math:`1 - \sum e^2 / \sum (y - \bar y)^2`.
 
@@ -254,72 +208,6 @@ def r2(prediction: np.ndarray, target: np.ndarray) -> float:
     if total == 0:
         return 1.0 if left == 0 else 0.0
     return 1 - left / total
-
-
-def pinball(prediction: np.ndarray, target: np.ndarray, quantiles: Sequence[float]) -> float:
-    r"""The quantile loss :math:`\max(q e, (q - 1) e)` with :math:`e = y - \hat y_q`, averaged over everything.
-
-    Args:
-        prediction: one answer per quantile.
-        target: the right value; NaN is left out.
-        quantiles: each q in (0, 1).
-
-    Shape:
-        prediction: (…, Q) float; target: (…) float.
-
-    Raises:
-        ShapeError: the shapes do not fit.
-        UsageError: a quantile is out of range.
-
-    Cost: O(N Q).
-
-    References:
-        Koenker and Bassett, 1978. https://doi.org/10.2307/1913643
-
-    Example:
-        >>> round(pinball(np.array([[0.0, 0.0]]), np.array([1.0]), (0.1, 0.9)), 4)
-        0.5
-    """
-    levels = np.asarray(quantiles, np.float64)
-    if not ((levels > 0) & (levels < 1)).all():
-        raise UsageError(f"quantiles {tuple(quantiles)}: each must lie between 0 and 1, both excluded")
-    if prediction.shape != (*target.shape, len(levels)):
-        raise ShapeError(f"prediction is {prediction.shape}, expected {(*target.shape, len(levels))}")
-    error = (target[..., None] - prediction.astype(np.float64))[~np.isnan(target)]  # (N, Q)
-    return float(np.maximum(levels * error, (levels - 1) * error).mean()) if error.size else math.nan
-
-
-def mase(prediction: np.ndarray, target: np.ndarray, train: np.ndarray, period: int = 1) -> float:
-    r"""The mean absolute error divided by that of the seasonal naive answer on the training series.
-
-    .. math:: \text{mae} \Big/ \frac{1}{n - m} \sum_{t > m} |y_t - y_{t - m}|
-
-    Below 1 is better than repeating the value of one period ago.
-
-    Args:
-        prediction: the answers.
-        target: the right ones; NaN is left out.
-        train: the training series, in order.
-        period: m, the steps of one season, at least 1 and less than the length of ``train``.
-
-    Shape:
-        prediction and target: the same, of any rank; train: (n,); float.
-        UsageError: the period is out of range.
-
-    Cost: O(N + n).
-
-    References:
-        Hyndman and Koehler, 2006. https://doi.org/10.1016/j.ijforecast.2006.03.001
-
-    Example:
-        >>> mase(np.array([2.0, 2.0]), np.array([1.0, 4.0]), np.array([1.0, 2.0, 3.0, 4.0]))
-        1.5
-    """
-    if not 1 <= period < len(train):
-        raise UsageError(f"period {period} must be at least 1 and less than the {len(train)} training steps")
-    scale = mae(train[:-period], np.where(np.isnan(train[:-period]), np.nan, train[period:]))
-    error = mae(prediction, target)
-    return error / scale if scale else (0.0 if error == 0 else math.inf)
 
 
 def _scored_labels(prediction: np.ndarray, target: np.ndarray) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:

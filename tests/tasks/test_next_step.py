@@ -9,8 +9,8 @@ from samples import SAMPLES, sequences
 from unrolled.batch import Batch
 from unrolled.data.coder import Coder
 from unrolled.data.encoded import Options
-from unrolled.data.loader import MISSING
 from unrolled.errors import DataError, UsageError
+from unrolled.metrics import MISSING
 from unrolled.tasks.next_step import NextStep
 from unrolled.tasks.task import Question, Task
 

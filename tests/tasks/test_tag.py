@@ -7,8 +7,8 @@ import torch
 from samples import SAMPLES, sequences
 
 from unrolled.batch import Batch
-from unrolled.data.loader import MISSING
 from unrolled.errors import DataError
+from unrolled.metrics import MISSING
 from unrolled.tasks.tag import Tag
 from unrolled.tasks.task import Question
 

@@ -15,10 +15,9 @@ from unrolled.batch import Batch, Discrete
 from unrolled.data.encoded import Encoded
 from unrolled.data.examples import Examples
 from unrolled.data.windows import Plan, Segments
+from unrolled.metrics import MISSING
 
-__all__ = ["MISSING", "Loader"]
-
-MISSING = -100  # an integer target that is not scored; float targets use NaN
+__all__ = ["Loader"]
 
 
 class Loader:

@@ -17,8 +17,8 @@ from unrolled.config import TaskConfig
 from unrolled.data.coder import Coder, Roles
 from unrolled.data.encoded import has_time
 from unrolled.data.examples import Examples
-from unrolled.data.loader import MISSING
 from unrolled.errors import DataError
+from unrolled.metrics import MISSING
 from unrolled.tasks.columns import one_target, other_columns, step_aligned
 from unrolled.tasks.labels import confusion, macro_f1
 from unrolled.tasks.prior import log_frequencies
