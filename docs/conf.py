@@ -27,5 +27,5 @@ autodoc_typehints = "signature"
 napoleon_google_docstring = True
 napoleon_numpy_docstring = False
 napoleon_use_ivar = True  # an attribute is described once, where the class lists it
-napoleon_custom_sections = ["Shape", "Cost", "Equations", "Metrics"]
+napoleon_custom_sections = [("Shape", "params_style"), "Cost", "Equations", "Metrics"]
 myst_enable_extensions = ["dollarmath", "deflist"]

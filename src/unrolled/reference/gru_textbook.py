@@ -7,7 +7,7 @@ Forward, for t = 1 … T, over the column [c_prev; x_t] of the last state and th
     c̃   = tanh(W_c [Γ_r ⊙ c_prev; x_t] + b_c)       candidate
     c_t = Γ_u ⊙ c̃ + (1 - Γ_u) ⊙ c_prev
 
-Back, from the last step (W_·,c: the columns of W that read the state)::
+Back, from the last step (``W_·,c``: the columns of W that read the state)::
 
     dz_c = dc_t ⊙ Γ_u (1 - c̃²)                      dz_u = dc_t ⊙ (c̃ - c_prev) ⊙ Γ_u (1 - Γ_u)
     dreset = W_c,cᵀ dz_c                            dz_r = dreset ⊙ c_prev ⊙ Γ_r (1 - Γ_r)

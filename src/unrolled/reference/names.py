@@ -1,24 +1,24 @@
 """One thing, three names: how textbooks, courses and torch write the same weights; and from each to the other.
 
-=================  ========================  ===============================  ==========================================
-what               W_xh scheme               a_prev scheme                    torch and this package's layers
-=================  ========================  ===============================  ==========================================
-an input           x_t (n_x, m)              x_t (n_x, m)                     x[:, t] (B, I), B = m rows, I = n_x
-all inputs         x (n_x, m, T)             x (n_x, m, T_x)                  x (B, T, I)
-hidden state       h_{t-1}, h_t (n_h, m)     a_prev, a_next (n_a, m)          state.h (B, H)
-all of them        h (n_h, m, T)             a (n_a, m, T_x)                  y (B, T, H)
-memory             c_{t-1}, c_t              c_prev, c_next; c (n_a, m, T_x)  state.c (B, H)
-RNN                W_xh, W_hh, b_h           Wax, Waa, ba                     weight_ih, weight_hh, bias_ih + bias_hh
-LSTM forget        f_t: W_xf, W_hf, b_f      ft: Wf, bf over [a_prev; x_t]    rows f (second quarter of each weight)
-LSTM input         i_t: W_xi, W_hi, b_i      it: Wi, bi                       rows i (first)
-LSTM candidate     c̃_t: W_xc, W_hc, b_c      cct: Wc, bc                      rows g (third)
-LSTM output        o_t: W_xo, W_ho, b_o      ot: Wo, bo                       rows o (fourth)
-GRU reset          r_t: W_xr, W_hr, b_r      Γ_r: W_r, b_r over [c_prev; x_t] rows r (first third)
-GRU update         z_t, 1 keeps              Γ_u = 1 - z_t: W_u, b_u          rows z (second)
-GRU candidate      n_t: W_xn, W_hn, b_xn,    c̃: W_c, b_c over                 rows n (third); bias_ih has b_xn,
-                   b_hn                      [Γ_r ⊙ c_prev; x_t]              bias_hh has b_hn
-answer             W_hy, b_y; ŷ_t            Wy, by; yt_pred (n_y, m)         the head's Linear: weight, bias
-=================  ========================  ===============================  ==========================================
+=================  ========================  ==================================  ==========================================
+what               W_xh scheme               a_prev scheme                       torch and this package's layers
+=================  ========================  ==================================  ==========================================
+an input           x_t (n_x, m)              x_t (n_x, m)                        x[:, t] (B, I), B = m rows, I = n_x
+all inputs         x (n_x, m, T)             x (n_x, m, T_x)                     x (B, T, I)
+hidden state       h_{t-1}, h_t (n_h, m)     a_prev, a_next (n_a, m)             state.h (B, H)
+all of them        h (n_h, m, T)             a (n_a, m, T_x)                     y (B, T, H)
+memory             c_{t-1}, c_t              c_prev, c_next; c (n_a, m, T_x)     state.c (B, H)
+RNN                W_xh, W_hh, b_h           Wax, Waa, ba                        weight_ih, weight_hh, bias_ih + bias_hh
+LSTM forget        f_t: W_xf, W_hf, b_f      ft: Wf, bf over [a_prev; x_t]       rows f (second quarter of each weight)
+LSTM input         i_t: W_xi, W_hi, b_i      it: Wi, bi                          rows i (first)
+LSTM candidate     c̃_t: W_xc, W_hc, b_c      cct: Wc, bc                        rows g (third)
+LSTM output        o_t: W_xo, W_ho, b_o      ot: Wo, bo                          rows o (fourth)
+GRU reset          r_t: W_xr, W_hr, b_r      Γ_r: W_r, b_r over [c_prev; x_t]    rows r (first third)
+GRU update         z_t, 1 keeps              Γ_u = 1 - z_t: W_u, b_u             rows z (second)
+GRU candidate      n_t: W_xn, W_hn, b_xn,    c̃: W_c, b_c over                   rows n (third); bias_ih has b_xn,
+                   b_hn                      [Γ_r ⊙ c_prev; x_t]                 bias_hh has b_hn
+answer             W_hy, b_y; ŷ_t            Wy, by; yt_pred (n_y, m)            the head's Linear: weight, bias
+=================  ========================  ==================================  ==========================================
 
 Where a textbook has one bias torch has two, which are added; the gradient of each is the textbook's. The GRU of the
 a_prev scheme (`unrolled.reference.gru_textbook`) and torch's are different functions, so torch's weights go to and from
