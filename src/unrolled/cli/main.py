@@ -58,6 +58,10 @@ def main(words: Sequence[str] | None = None) -> int:
             traceback.print_exc()
         known = _in_our_words(error, words)
         _tell(known, as_json="--json" in words)
+        try:
+            sys.stdout.flush()  # Python does so as it ends, and a disk still full would change the exit code
+        except OSError:
+            _close_stdout()
         return known.exit_code
 
 

@@ -1,8 +1,8 @@
 """One thing, three names: how textbooks, courses and torch write the same weights; and from each to the other.
 
-=================  ========================  ==================================  ==========================================
+=================  ========================  ==================================  =======================================
 what               W_xh scheme               a_prev scheme                       torch and this package's layers
-=================  ========================  ==================================  ==========================================
+=================  ========================  ==================================  =======================================
 an input           x_t (n_x, m)              x_t (n_x, m)                        x[:, t] (B, I), B = m rows, I = n_x
 all inputs         x (n_x, m, T)             x (n_x, m, T_x)                     x (B, T, I)
 hidden state       h_{t-1}, h_t (n_h, m)     a_prev, a_next (n_a, m)             state.h (B, H)
@@ -18,7 +18,7 @@ GRU update         z_t, 1 keeps              Γ_u = 1 - z_t: W_u, b_u           
 GRU candidate      n_t: W_xn, W_hn, b_xn,    c̃: W_c, b_c over                   rows n (third); bias_ih has b_xn,
                    b_hn                      [Γ_r ⊙ c_prev; x_t]                 bias_hh has b_hn
 answer             W_hy, b_y; ŷ_t            Wy, by; yt_pred (n_y, m)            the head's Linear: weight, bias
-=================  ========================  ==================================  ==========================================
+=================  ========================  ==================================  =======================================
 
 Where a textbook has one bias torch has two, which are added; the gradient of each is the textbook's. The GRU of the
 a_prev scheme (`unrolled.reference.gru_textbook`) and torch's are different functions, so torch's weights go to and from
