@@ -11,7 +11,7 @@ memory             c_{t-1}, c_t              c_prev, c_next; c (n_a, m, T_x)    
 RNN                W_xh, W_hh, b_h           Wax, Waa, ba                        weight_ih, weight_hh, bias_ih + bias_hh
 LSTM forget        f_t: W_xf, W_hf, b_f      ft: Wf, bf over [a_prev; x_t]       rows f (second quarter of each weight)
 LSTM input         i_t: W_xi, W_hi, b_i      it: Wi, bi                          rows i (first)
-LSTM candidate     g_t, or c~_t: W_xc, W_hc  cct: Wc, bc                         rows g (third)
+LSTM candidate     c~_t: W_xc, W_hc, b_c     cct: Wc, bc                         rows g (third)
 LSTM output        o_t: W_xo, W_ho, b_o      ot: Wo, bo                          rows o (fourth)
 GRU reset          r_t: W_xr, W_hr, b_r      Γ_r: W_r, b_r over [c_prev; x_t]    rows r (first third)
 GRU update         z_t, 1 keeps              Γ_u = 1 - z_t: W_u, b_u             rows z (second)
