@@ -32,8 +32,8 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "reference": (),
     "inspection": EVERYTHING_BUT_CLI,
     **dict.fromkeys(TOP, EVERYTHING_BUT_CLI),
-    # names: what --help lists without torch; files: for answers that --out asks for
-    "cli": ("api", "demo", "errors", "names", "files"),
+    # names: what --help lists without torch; files: for answers that --out asks for; kernels: for doctor to name
+    "cli": ("api", "demo", "errors", "names", "files", "kernels"),
     "__init__": ("api",),
 }
 LONGEST_FILE = 350

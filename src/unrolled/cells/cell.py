@@ -36,7 +36,7 @@ class Cell(Protocol):
 
     @property
     def vf(self) -> str | None:
-        """The function of ``torch._VF`` that runs this very cell over time; ``None`` if there is none."""
+        """The function of ``torch._VF``, and the kernel, that run this very cell over time; ``None``: there is none."""
 
     def __call__(self, x: Tensor, state: State) -> tuple[Tensor, State]:
         """``x`` (B, I) and the state before -> ``y`` (B, H) and the state after."""

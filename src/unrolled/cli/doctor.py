@@ -57,10 +57,16 @@ def _machine() -> dict[str, Any]:
 def _fast_path() -> str:
     import torch
 
+    from unrolled.kernels.library import VARIABLE, active, available, why_plain
+
+    if (name := active()) != "plain":
+        others = ", ".join(other for other in ("plain", *available()) if other != name)
+        return f"lstm, gru and rnn run through our {name} kernels on the CPU ({VARIABLE} may choose {others})"
     known = [name for name in ("rnn_tanh", "rnn_relu", "gru", "lstm") if hasattr(torch._VF, name)]
-    if not known:
-        return "none: this torch has no torch._VF, so that time runs step by step"
-    return f"{', '.join(known)} run through torch._VF, all of time in one call; other cells step by step"
+    torch_path = (
+        f"torch._VF, which has {', '.join(known)}" if known else "steps one by one: this torch has no torch._VF"
+    )
+    return f"no kernels ({why_plain()}), so that time runs on the plain path: {torch_path}"
 
 
 def _packages() -> dict[str, Any]:

@@ -1,7 +1,8 @@
 """The one door from a cell to a sequence: whatever wants a cell run over time asks `unroll`.
 
-Behind the door stand two paths that agree to rounding: the plain loop, which is the definition, and torch's own loop
-(``torch._VF``), which is faster where it has one for the cell. Axes: B rows, T steps, I inputs, H hidden units.
+Behind the door stand three paths that agree to rounding: the plain loop, which is the definition; torch's own loop
+(``torch._VF``), which is faster where it has one for the cell; and on a CPU our kernels, which are faster still and
+take lengths as they are. Axes: B rows, T steps, I inputs, H hidden units.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from torch import _VF, Tensor
 
 from unrolled.cells.cell import Cell, check_input
 from unrolled.errors import ShapeError
+from unrolled.kernels.fused import fits, recurrence
 from unrolled.layers.lengths import check_lengths, last_real, real_steps, reverse_rows, zero_padding
 from unrolled.state import State, where
 
@@ -44,8 +46,8 @@ def unroll(
         ShapeError: ``x``, ``lengths`` or ``state`` does not fit.
 
     Cost:
-        T times that of the cell. torch's loop runs over the padded batch, because oneDNN's fast LSTM does not take
-        packed sequences: padding costs less than packing does.
+        That of the cell for each real step. Without kernels T times that of the cell: torch's loop runs over the padded
+        batch, because oneDNN's fast LSTM does not take packed sequences, and padding costs less than packing does.
 
     Example:
         >>> from unrolled.cells.gru import GRU
@@ -59,6 +61,10 @@ def unroll(
     state = _check_state(state, cell.initial_state(len(x), x), owner)
     if x.shape[1] == 0:
         return x.new_zeros(len(x), 0, state[0].shape[1]), state
+    weights = cell.weights()
+    if fits(cell.vf, x, weights):
+        y, parts = recurrence(str(cell.vf), x, lengths, weights, state, reverse=reverse)
+        return y, type(state)(*parts)
     x = zero_padding(x, lengths)
     if reverse:
         x = reverse_rows(x, lengths)

@@ -1,0 +1,149 @@
+"""Which of the built kernels this processor runs: found, chosen and loaded on first use.
+
+They are plain shared libraries beside this file, one for each vector width, built at installation if there was a
+compiler. ``UNROLLED_KERNELS`` overrules the choice: ``plain`` (none), ``baseline``, ``avx2``, ``avx512``.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+from ctypes import POINTER, byref, c_int, c_int32, c_int64, c_void_p
+from functools import cache
+from pathlib import Path
+from typing import ClassVar
+
+import torch  # first: our library then finds the OpenMP runtime that torch has loaded, so that there is one pool
+
+from unrolled.errors import UsageError, did_you_mean
+
+__all__ = ["CELLS", "VARIABLE", "Library", "Problem", "active", "available", "loaded", "why_plain"]
+
+VARIABLE = "UNROLLED_KERNELS"
+PLAIN = "plain"
+WIDTHS = {"baseline": 16, "avx2": 32, "avx512": 64}
+CELLS = {"rnn_tanh": 0, "rnn_relu": 1, "gru": 2, "lstm": 3}
+_SUFFIXES = {torch.float32: "float", torch.float64: "double"}
+_FOLDER = Path(__file__).parent
+
+
+class Problem(ctypes.Structure):
+    """``Problem`` of ``recurrence.h``, field by field."""
+
+    _fields_: ClassVar = [
+        *((name, c_int32) for name in ("cell", "reverse", "threads", "time_major")),
+        *((name, c_int64) for name in ("rows", "steps", "inputs", "units")),
+        *((name, c_void_p) for name in ("lengths", "x", "w_ih", "w_hh", "b_ih", "b_hh")),
+        *((name, c_int64) for name in ("x_row", "x_step")),
+        *((name, c_void_p) for name in ("h_0", "c_0", "y")),
+        *((name, c_int64) for name in ("y_row", "y_step")),
+        *((name, c_void_p) for name in ("h_n", "c_n", "saved", "d_y", "d_h_n", "d_c_n")),
+        *((name, c_int64) for name in ("d_y_row", "d_y_step")),
+        *((name, c_void_p) for name in ("d_gates", "d_h_0", "d_c_0")),
+    ]
+
+
+class Library:
+    """One loaded library.
+
+    Args:
+        path: of the shared library.
+        name: of its vector width.
+
+    Raises:
+        OSError: it cannot be loaded here.
+    """
+
+    def __init__(self, path: Path, name: str) -> None:
+        self.name, self._c = name, ctypes.CDLL(str(path))
+        self.vector_bytes = int(self._c.unrolled_vector_bytes())
+        for verb in ("forward", "backward"):
+            for suffix in _SUFFIXES.values():
+                function = getattr(self._c, f"unrolled_{verb}_{suffix}")
+                function.argtypes, function.restype = [POINTER(Problem)], c_int
+
+    def widest(self) -> int:
+        """The bytes of the widest vectors that this processor has."""
+        return int(self._c.unrolled_widest())
+
+    def padded(self, units: int, dtype: torch.dtype) -> int:
+        """P: ``units`` rounded up to a whole vector."""
+        lanes = self.vector_bytes // dtype.itemsize
+        return (units + lanes - 1) // lanes * lanes
+
+    def run(self, verb: str, dtype: torch.dtype, problem: Problem) -> None:
+        """Call ``forward`` or ``backward``; ctypes lets other Python threads run meanwhile.
+
+        Raises:
+            MemoryError: there was no memory for the packed weights.
+        """
+        failed = getattr(self._c, f"unrolled_{verb}_{_SUFFIXES[dtype]}")(byref(problem))
+        if failed == 1:
+            raise MemoryError(f"no memory for the packed weights of {problem.units} units")
+        assert failed == 0, f"the kernels refused the problem with code {failed}"
+
+
+def loaded() -> Library | None:
+    """The library that is to be used, or ``None`` for the plain path.
+
+    Raises:
+        UsageError: ``UNROLLED_KERNELS`` names what there is not.
+    """
+    return _chosen(os.environ.get(VARIABLE))
+
+
+def available() -> list[str]:
+    """The names of the widths that are built and that this processor has, the narrowest first."""
+    return list(_found())
+
+
+def active() -> str:
+    """``plain``, ``baseline``, ``avx2`` or ``avx512``: what runs.
+
+    >>> active() in {"plain", *available()}
+    True
+    """
+    library = loaded()
+    return PLAIN if library is None else library.name
+
+
+def why_plain() -> str:
+    """Why no kernels run, in a few words."""
+    if os.environ.get(VARIABLE) == PLAIN:
+        return f"{VARIABLE}={PLAIN}"
+    return "they were not built: pip install found no C++ compiler with OpenMP"
+
+
+@cache
+def _chosen(wanted: str | None) -> Library | None:
+    found = _found()
+    if wanted == PLAIN:
+        return None
+    if not wanted:
+        return next(reversed(found.values()), None)
+    if wanted in found:
+        return found[wanted]
+    if wanted in WIDTHS:
+        raise UsageError(
+            f"{VARIABLE}={wanted}: not built, or not of this processor. Here: {', '.join((PLAIN, *found))}"
+        )
+    raise UsageError(f"{VARIABLE}={wanted}: unknown.{did_you_mean(wanted, (PLAIN, *WIDTHS))}")
+
+
+@cache
+def _found() -> dict[str, Library]:
+    """Every built library whose vectors this processor has; the baseline one asks the processor."""
+    found: dict[str, Library] = {}
+    for name, width in WIDTHS.items():
+        path = _FOLDER / f"_recurrence_{name}.so"
+        if not path.is_file() or (name != "baseline" and ("baseline" not in found or _widest(found) < width)):
+            continue
+        try:
+            found[name] = Library(path, name)
+        except OSError:  # built elsewhere, against what this machine lacks: the plain path answers as well
+            continue
+    return found
+
+
+def _widest(found: dict[str, Library]) -> int:
+    return found["baseline"].widest()

@@ -1,0 +1,90 @@
+// The product at the heart of every step: a few rows by four vectors of columns, held in registers.
+//
+// Weights are packed in the order in which the loop reads them: per block [K][J][L], so that one pass over K streams
+// through memory once. Axes: R rows of a tile, J vectors of weights a step of K, K depth.
+
+#pragma once
+
+#include <algorithm>
+
+#include "vectors.h"
+
+namespace unrolled {
+
+constexpr int kRows = VECTOR_BYTES == 64 ? 6 : VECTOR_BYTES == 32 ? 3 : 2;  // of a tile: what the registers hold
+constexpr int kSlots = 4;                                                  // vectors that a row of a tile sums up
+
+// sums[r][slot(j)] += rows[r][k] · w[k][j]: slot(j) = j, but the last of the J goes to the slot `Last`.
+template <typename S, int R, int J, int Last>
+UNROLLED_INLINE void accumulate(Vec<S> (&sums)[R][kSlots], const S* const* rows, Index depth, const S* w) {
+  const S* a[R];
+#pragma GCC unroll 8
+  for (int r = 0; r < R; ++r) a[r] = rows[r];
+  for (Index k = 0; k < depth; ++k, w += J * L<S>) {
+    Vec<S> factors[R];
+#pragma GCC unroll 8
+    for (int r = 0; r < R; ++r) factors[r] = splat(a[r][k]);
+#pragma GCC unroll 4
+    for (int j = 0; j < J; ++j) {
+      Vec<S> weights = load(w + j * L<S>);
+#pragma GCC unroll 8
+      for (int r = 0; r < R; ++r) sums[r][j == J - 1 ? Last : j] += factors[r] * weights;
+    }
+  }
+}
+
+// What a tile reads: each row's x and h, the block's weights (those of x, then those of h) and what the sums start from.
+template <typename S> struct Factors {
+  const S* const* x;
+  Index inputs;
+  const S* const* h;
+  Index units;
+  const S* w;
+  const S* start;  // (4, L), or nullptr for zeros
+};
+
+// Out of line: inlined into the gates, the sums would be spilled from their registers.
+template <typename S, int R, int J> __attribute__((noinline)) void tile(const Factors<S>& f, S* out) {
+  Vec<S> sums[R][kSlots];
+#pragma GCC unroll 8
+  for (int r = 0; r < R; ++r)
+#pragma GCC unroll 4
+    for (int j = 0; j < kSlots; ++j) sums[r][j] = f.start ? load(f.start + j * L<S>) : Vec<S>{};
+  // Of three, the candidate of a GRU: its input part and its state part are wanted apart.
+  accumulate<S, R, J, J - 1>(sums, f.x, f.inputs, f.w);
+  accumulate<S, R, J, 3>(sums, f.h, f.units, f.w + f.inputs * J * L<S>);
+#pragma GCC unroll 8
+  for (int r = 0; r < R; ++r)
+#pragma GCC unroll 4
+    for (int j = 0; j < kSlots; ++j) store(out + (r * kSlots + j) * L<S>, sums[r][j]);
+}
+
+template <typename S, int J, int R = kRows> UNROLLED_INLINE void tile_of(int rows, const Factors<S>& f, S* out) {
+  if constexpr (R > 1) {
+    if (rows < R) return tile_of<S, J, R - 1>(rows, f, out);
+  }
+  tile<S, R, J>(f, out);
+}
+
+// Call finish(first row, rows, sums (rows, 4, L)) for every tile of `count` rows. Tiles are of nearly equal height: two
+// of four rows are faster than one of six and one of two.
+template <typename S, int J, typename Finish>
+UNROLLED_INLINE void for_each_tile(Index count, const S* const* x, Index inputs, const S* const* h, Index units,
+                                   const S* w, const S* start, Finish finish) {
+  alignas(64) S sums[kRows * kSlots * L<S>];
+  Index tiles = (count + kRows - 1) / kRows;
+  for (Index k = 0, row = 0; k < tiles; ++k) {
+    int rows = static_cast<int>((count + k) / tiles);
+    tile_of<S, J>(rows, Factors<S>{x + row, inputs, h + row, units, w, start}, sums);
+    finish(row, rows, sums);
+    row += rows;
+  }
+}
+
+// Columns `first` … of (n, depth) weights, turned round: out[k][lane] = w[first + lane][k], 0 beyond the last.
+template <typename S> inline void pack(const S* w, Index lanes, Index depth, S* out, Index stride) {
+  for (Index k = 0; k < depth; ++k)
+    for (Index lane = 0; lane < L<S>; ++lane) out[k * stride + lane] = lane < lanes ? w[lane * depth + k] : S(0);
+}
+
+}  // namespace unrolled
