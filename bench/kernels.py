@@ -70,11 +70,8 @@ def main() -> None:
                 theirs, ours, work = compare(cell, mode, name, options.seconds / (5 if options.quick else 1))
                 floor = PACKED_FLOOR if mode == "packed" else FLOORS[cell, mode]["ABCDEF".index(name)]
                 shares = [100 * work / seconds / (peak * 1e9) for seconds in (theirs, ours)]
-                print(
-                    f"| {cell} | {mode} | {name} | {theirs * 1e3:.2f} | {ours * 1e3:.2f} | {theirs / ours:.2f} | {floor} "
-                    f"| {shares[0]:.0f} | {shares[1]:.0f} |",
-                    flush=True,
-                )
+                times = f"{theirs * 1e3:.2f} | {ours * 1e3:.2f} | {theirs / ours:.2f} | {floor}"
+                print(f"| {cell} | {mode} | {name} | {times} | {shares[0]:.0f} | {shares[1]:.0f} |", flush=True)
                 if not options.quick:
                     row = {"cell": cell, "mode": mode, "shape": name, "torch_seconds": theirs, "seconds": ours}
                     about = {"malloc": malloc, "kernels": library.active(), "gflops": peak}
@@ -84,12 +81,12 @@ def main() -> None:
 
 def compare(cell: str, mode: str, name: str, seconds: float) -> tuple[float, float, float]:
     """The median seconds of torch.nn and of ours, and the floating-point operations of real steps."""
-    B, T, I, H = SHAPES[name]
+    B, T, inputs, H = SHAPES[name]
     torch.manual_seed(0)
-    theirs: nn.Module = getattr(nn, cell)(I, H, batch_first=True)
-    ours: nn.Module = getattr(torch_compat, cell)(I, H, batch_first=True)
+    theirs: nn.Module = getattr(nn, cell)(inputs, H, batch_first=True)
+    ours: nn.Module = getattr(torch_compat, cell)(inputs, H, batch_first=True)
     ours.load_state_dict(theirs.state_dict())
-    x, toward = torch.randn(B, T, I, requires_grad=mode != "inference"), torch.randn(B, T, H)
+    x, toward = torch.randn(B, T, inputs, requires_grad=mode != "inference"), torch.randn(B, T, H)
     lengths = torch.randint(T // 4, T + 1, (B,)) if mode == "packed" else torch.full((B,), T)
 
     def packed(given: Tensor) -> Tensor:
@@ -100,7 +97,7 @@ def compare(cell: str, mode: str, name: str, seconds: float) -> tuple[float, flo
         runs: list[Layer] = [packed, lambda given: ours(given, lengths=lengths)[0]]
     else:
         runs = [lambda given: theirs(given)[0], lambda given: ours(given)[0]]
-    work = 2 * int(lengths.sum()) * GATES[cell] * H * (I + H) * (1 if mode == "inference" else 3)
+    work = 2 * int(lengths.sum()) * GATES[cell] * H * (inputs + H) * (1 if mode == "inference" else 3)
     if mode == "inference":
         with torch.inference_mode():
             return *by_turns([lambda run=run: run(x) for run in runs], seconds), work

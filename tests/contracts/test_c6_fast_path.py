@@ -16,7 +16,7 @@ from torch import Tensor
 from unrolled.cells.cell import CELLS
 from unrolled.cells.gru import GRU
 from unrolled.errors import UsageError
-from unrolled.kernels import fused, library
+from unrolled.kernels import fused, library, memory, operators
 from unrolled.layers.unroll import unroll
 
 WIDTHS = library.available()
@@ -228,7 +228,43 @@ def test_torch_itself_finds_no_fault_with_the_operators(kind: str, gates: int, l
     real = None if lengths is None else torch.tensor(lengths)
     arguments = (kind, x, real, *given, h, c if kind == "lstm" else None, False, True)
     tests = ("test_schema", "test_autograd_registration", "test_faketensor")
-    torch.library.opcheck(fused._forward, arguments, test_utils=tests)
+    torch.library.opcheck(operators.recurrence, arguments, test_utils=tests)
+
+
+@pytest.mark.parametrize("lengths", [None, [4, 0, 2]])
+@pytest.mark.parametrize("name", ["lstm", "gru"])
+def test_a_compiler_sees_one_step(name: str, lengths: list[int] | None) -> None:
+    cell, x = CELLS.get(name)(3, 5), torch.randn(3, 4, 3, requires_grad=True)
+    cell.requires_grad_(False)
+    real = None if lengths is None else torch.tensor(lengths)
+    weights = cell.weights()
+
+    def run(x: Tensor, *state: Tensor) -> Tensor:
+        y, (h, *_) = fused.recurrence(name, x, real, weights, state)
+        return y.sum() + 2 * h.sum()
+
+    state = tuple(cell.initial_state(3, x))
+    compiled = torch.compile(run, fullgraph=True, backend="aot_eager")
+    (found,) = torch.autograd.grad(compiled(x, *state), x)
+    (expected,) = torch.autograd.grad(run(x, *state), x)
+    torch.testing.assert_close(found, expected)
+
+
+def test_a_buffer_comes_back_once_its_tensor_is_gone() -> None:
+    memory._kept.clear()
+    first = memory.reused((3000, 1000), torch.float32)
+    part, place = first[5:], first.data_ptr()
+    assert place % 64 == 0
+    del first
+    assert memory._kept == []
+    del part
+    assert memory.reused((2900, 1000), torch.float32).data_ptr() == place
+    assert memory.reused((10, 10), torch.float64).shape == (10, 10)
+    for _ in range(5):
+        many = [memory.reused((60_000, 1000), torch.float32) for _ in range(4)]
+        del many
+    assert sum(len(kept) for kept in memory._kept) <= memory._MOST
+    memory._kept.clear()
 
 
 def test_several_python_threads_at_once() -> None:

@@ -75,6 +75,7 @@ template <typename S, class Cell> class Backward {
     const Index table = p_.rows * shares_.threads;
     memory.reserve(order_bytes(p_) + Workspace::bytes<S>(blocks_ * weights_) +
                    2 * Workspace::bytes<S>(p_.rows * P_) + Workspace::bytes<S>(P_) +
+                   Workspace::bytes<S>(2 * shares_.threads * columns()) +
                    10 * Workspace::bytes<void*>(table));
     order_ = order(p_, memory);
     w_ = memory.take<S>(blocks_ * weights_);
@@ -82,6 +83,7 @@ template <typename S, class Cell> class Backward {
     dc_ = memory.take<S>(p_.rows * P_);
     zeros_ = memory.take<S>(P_);
     std::fill_n(zeros_, P_, S(0));
+    sums_ = memory.take<S>(2 * shares_.threads * columns());
     BackStep<S> tables{};
     for (const S*** place : {&tables.y, &tables.h, &tables.saved, &tables.c, &tables.d_y})
       *place = memory.take<const S*>(table);
@@ -89,16 +91,25 @@ template <typename S, class Cell> class Backward {
     const S** behind = memory.take<const S*>(table);
     Index* rows = memory.take<Index>(table);
     Barrier barrier;
+    std::fill_n(sums_, 2 * shares_.threads * columns(), S(0));
     together(shares_.threads, [&](int me, int team) {
       Index k = me * p_.rows;
       BackStep<S> at{tables.y + k, tables.h + k, tables.saved + k, tables.c + k, p_.d_y ? tables.d_y + k : nullptr,
                      tables.d_gates + k, tables.dh + k, tables.dc + k};
       work(me, team, at, behind + k, rows + k, barrier);
     });
+    if (!p_.d_bias) return;
+    S* out = static_cast<S*>(p_.d_bias);
+    for (Index k = 0; k < columns(); ++k) {
+      out[k] = 0;
+      for (Index me = 0; me < shares_.threads; ++me) out[k] += sums_[2 * me * columns() + k];
+    }
   }
 
  private:
   static constexpr Index kWide = kSlots * L<S>;  // units that a block of the product answers
+  static constexpr Index kRecent = 32;           // steps that are summed up on their own, so that rounding stays small
+  Index columns() const { return Cell::kGates * P_; }
 
   void work(int me, int team, BackStep<S> at, const S** behind, Index* rows, Barrier& barrier) {
     const bool by_units = shares_.by_units;
@@ -110,6 +121,7 @@ template <typename S, class Cell> class Backward {
     Index all = 0, running = 0;
     for (Index k = by_units ? 0 : me; k < p_.rows; k += by_units ? 1 : team) rows[all++] = order_.row[k];
     if (!by_units) mine = {0, blocks_};
+    S *total = sums_ + 2 * me * columns(), *recent = total + columns();
     for (Index s = p_.steps - 1; s >= 0; --s) {
       while (running < all && order_.length[rows[running]] > s) ++running;
       if (running == 0) continue;
@@ -119,6 +131,9 @@ template <typename S, class Cell> class Backward {
         for (Index unit = first; unit < last; unit += L<S>) Cell::differentiate(at, r, unit, p_.units - unit, P_);
       if (by_units && team > 1) barrier.wait(team);
       for (Index block = mine.first; block < mine.last; ++block) step(at, behind, running, block);
+      if (!p_.d_bias) continue;
+      for (Index gate = 0; gate < Cell::kGates; ++gate) sum_up(at, running, gate * P_ + first, gate * P_ + last, recent);
+      if (s % kRecent == 0) flush(total, recent);
     }
     // Each unit's gradients were last written by the thread that owns it, and by rows each thread owns them all.
     const Index first = mine.first * kWide, last = std::min(mine.last * kWide, p_.units);
@@ -126,6 +141,21 @@ template <typename S, class Cell> class Backward {
       const Index b = rows[r];
       if (p_.d_h_0) std::copy_n(dh_ + b * P_ + first, last - first, static_cast<S*>(p_.d_h_0) + b * p_.units + first);
       if (p_.d_c_0) std::copy_n(dc_ + b * P_ + first, last - first, static_cast<S*>(p_.d_c_0) + b * p_.units + first);
+    }
+  }
+
+  void sum_up(const BackStep<S>& at, Index running, Index first, Index last, S* sums) {
+    for (Index k = first; k < last; k += L<S>) {
+      Vec<S> sum = load(sums + k);
+      for (Index r = 0; r < running; ++r) sum += load(at.d_gates[r] + k);
+      store(sums + k, sum);
+    }
+  }
+
+  void flush(S* total, S* recent) {
+    for (Index k = 0; k < columns(); ++k) {
+      total[k] += recent[k];
+      recent[k] = 0;
     }
   }
 
@@ -182,7 +212,7 @@ template <typename S, class Cell> class Backward {
   Index P_, depth_, blocks_, weights_;
   Shares shares_;
   Order order_{};
-  S *w_ = nullptr, *dh_ = nullptr, *dc_ = nullptr, *zeros_ = nullptr;
+  S *w_ = nullptr, *dh_ = nullptr, *dc_ = nullptr, *zeros_ = nullptr, *sums_ = nullptr;
 };
 
 }  // namespace unrolled

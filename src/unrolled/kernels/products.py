@@ -84,7 +84,7 @@ class Flat:
 
 
 def gradients(
-    kind: str, flat: Flat, d_gates: Tensor, w_ih: Tensor, units: int, wanted: list[bool]
+    kind: str, flat: Flat, d_gates: Tensor, d_bias: Tensor, w_ih: Tensor, units: int, wanted: list[bool]
 ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
     """The gradients of x, w_ih, w_hh, b_ih and b_hh; empty where not ``wanted`` (x, w_ih, w_hh, both biases).
 
@@ -92,6 +92,7 @@ def gradients(
         kind: the cell.
         flat: the inputs and states.
         d_gates: (N, G·P), of a GRU (N, 4·P) in the order n, r, z, n·r; spoiled.
+        d_bias: (G·P,), of a GRU (4·P,): the sums of its columns.
         w_ih: (G·H, I).
         units: H.
         wanted: four times whether.
@@ -106,9 +107,8 @@ def gradients(
     if wanted[1]:
         d_w_ih = _real(kind, of_x.t() @ flat.x(), units, P)
     if wanted[3]:
-        sums = d_gates.sum(0)
-        d_b_ih = _real(kind, sums[: 3 * P] if kind == "gru" else sums, units, P)
-        d_b_hh = _real("", sums[P:], units, P) if kind == "gru" else d_b_ih.clone()
+        d_b_ih = _real(kind, d_bias[: 3 * P] if kind == "gru" else d_bias, units, P)
+        d_b_hh = _real("", d_bias[P:], units, P).clone() if kind == "gru" else d_b_ih.clone()
     if wanted[2]:
         d_w_hh = _real("", flat.times_states(of_h), units, P)
     return d_x, d_w_ih, d_w_hh, d_b_ih, d_b_hh

@@ -1,0 +1,168 @@
+"""One call of the kernels, forward or back: from tensors to addresses and strides.
+
+Axes: B rows, T steps, I inputs, H hidden units, G gates, P = H rounded up to a whole vector, N real steps of all rows.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from unrolled.errors import ShapeError
+from unrolled.kernels.library import CELLS, Problem, loaded
+from unrolled.kernels.memory import reused
+from unrolled.kernels.products import Flat, gradients
+
+__all__ = ["SAVED", "backward", "forward", "like"]
+
+SAVED = {"rnn_tanh": 0, "rnn_relu": 0, "gru": 4, "lstm": 5}  # parts of P that the way back needs of each step
+
+
+def forward(
+    kind: str,
+    x: Tensor,
+    lengths: Tensor | None,
+    w_ih: Tensor,
+    w_hh: Tensor,
+    b_ih: Tensor | None,
+    b_hh: Tensor | None,
+    h_0: Tensor,
+    c_0: Tensor | None,
+    reverse: bool,
+    save: bool,
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """y, h_n, c_n (empty but for an LSTM), and what the way back needs: ``saved`` of ``recurrence.h``.
+
+    Args:
+        kind: a name of `CELLS`.
+        x: (B, T, I), with any strides.
+        lengths: (B,) int64, or ``None``.
+        w_ih: (G·H, I).
+        w_hh: (G·H, H).
+        b_ih: (G·H,), or ``None``.
+        b_hh: as ``b_ih``.
+        h_0: (B, H).
+        c_0: (B, H) of an LSTM.
+        reverse: from each row's end.
+        save: whether the way back will be gone.
+
+    Raises:
+        ShapeError: a length beyond 0 … T.
+    """
+    library = loaded()
+    assert library is not None, "the caller has asked whether the kernels are there"
+    x, h_0 = _rows_contiguous(x), h_0.contiguous()
+    given = [None if w is None else w.contiguous() for w in (w_ih, b_ih, b_hh, c_0, lengths)]
+    w_ih_, b_ih, b_hh, c_0, lengths = given
+    w_hh = w_hh.contiguous()
+    units = w_hh.shape[1]
+    steps = _real_steps(x, lengths)
+    y, h_n = like(x, units), torch.empty_like(h_0)
+    c_n = x.new_empty(0) if c_0 is None else torch.empty_like(c_0)
+    saved = reused((steps if save else 0, SAVED[kind] * library.padded(units, x.dtype)), x.dtype)
+    problem = _problem(kind, x, lengths, w_hh, y, reverse)
+    problem.w_ih, problem.b_ih, problem.b_hh = _address(w_ih_), _address(b_ih), _address(b_hh)
+    problem.h_0, problem.c_0 = h_0.data_ptr(), _address(c_0)
+    problem.h_n, problem.c_n = h_n.data_ptr(), None if c_0 is None else c_n.data_ptr()
+    problem.saved = saved.data_ptr() if save else None
+    library.run("forward", x.dtype, problem)
+    return y, h_n, c_n, saved
+
+
+def backward(
+    kind: str,
+    x: Tensor,
+    lengths: Tensor | None,
+    w_ih: Tensor,
+    w_hh: Tensor,
+    h_0: Tensor,
+    c_0: Tensor | None,
+    reverse: bool,
+    y: Tensor,
+    saved: Tensor,
+    d_y: Tensor | None,
+    d_h_n: Tensor | None,
+    d_c_n: Tensor | None,
+    wanted: list[bool],
+) -> tuple[Tensor, ...]:
+    """The gradients of x, w_ih, w_hh, b_ih, b_hh, h_0 and c_0.
+
+    Args:
+        kind: as `forward` had it, and so the following.
+        x: (B, T, I).
+        lengths: (B,), or ``None``.
+        w_ih: (G·H, I).
+        w_hh: (G·H, H).
+        h_0: (B, H).
+        c_0: (B, H) of an LSTM.
+        reverse: from each row's end.
+        y: its answer.
+        saved: its answer.
+        d_y: (B, T, H) or ``None`` for zeros.
+        d_h_n: (B, H) or ``None``.
+        d_c_n: (B, H) or ``None``.
+        wanted: whether those of x, w_ih, w_hh, the biases; else they are empty.
+    """
+    library = loaded()
+    assert library is not None
+    x, w_hh_, h_0 = _rows_contiguous(x), w_hh.contiguous(), h_0.contiguous()
+    d_y = None if d_y is None else _rows_contiguous(d_y)
+    given = [None if tensor is None else tensor.contiguous() for tensor in (c_0, lengths, d_h_n, d_c_n)]
+    c_0, lengths, d_h_n, d_c_n = given
+    P = library.padded(w_hh.shape[1], x.dtype)
+    blocks = 4 if kind == "gru" else w_ih.shape[0] // w_hh.shape[1]
+    d_gates = reused((_real_steps(x, lengths), blocks * P), x.dtype)
+    d_bias = x.new_empty(blocks * P)
+    d_h_0 = torch.empty_like(h_0)
+    d_c_0 = x.new_empty(0) if c_0 is None else torch.empty_like(c_0)
+    problem = _problem(kind, x, lengths, w_hh_, y, reverse)
+    problem.h_0, problem.c_0, problem.saved = h_0.data_ptr(), _address(c_0), saved.data_ptr()
+    problem.d_y, problem.d_h_n, problem.d_c_n = _address(d_y), _address(d_h_n), _address(d_c_n)
+    if d_y is not None:
+        problem.d_y_row, problem.d_y_step = d_y.stride()[:2]
+    problem.d_gates, problem.d_h_0 = d_gates.data_ptr(), d_h_0.data_ptr()
+    problem.d_bias = d_bias.data_ptr() if wanted[3] else None
+    problem.d_c_0 = None if c_0 is None else d_c_0.data_ptr()
+    library.run("backward", x.dtype, problem)
+    flat = Flat(x, y, h_0, lengths, reverse, time_major(x))
+    return *gradients(kind, flat, d_gates, d_bias, w_ih, w_hh.shape[1], wanted), d_h_0, d_c_0
+
+
+def _address(tensor: Tensor | None) -> int | None:
+    return None if tensor is None else tensor.data_ptr()
+
+
+def _rows_contiguous(tensor: Tensor) -> Tensor:
+    return tensor if tensor.stride(-1) == 1 else tensor.contiguous()
+
+
+def time_major(x: Tensor) -> bool:
+    """Whether the batch lies inside time, as in ``x.transpose(0, 1)`` of a (T, B, I)."""
+    return x.shape[0] > 1 and x.stride(0) < x.stride(1)
+
+
+def like(x: Tensor, width: int) -> Tensor:
+    """(B, T, width), in memory as ``x`` is."""
+    rows, steps = x.shape[:2]
+    return x.new_empty(steps, rows, width).transpose(0, 1) if time_major(x) else x.new_empty(rows, steps, width)
+
+
+def _problem(kind: str, x: Tensor, lengths: Tensor | None, w_hh: Tensor, y: Tensor, reverse: bool) -> Problem:
+    problem = Problem(CELLS[kind], reverse, torch.get_num_threads(), time_major(x))
+    problem.rows, problem.steps, problem.inputs, problem.units = *x.shape, w_hh.shape[1]
+    problem.lengths, problem.x, problem.x_row, problem.x_step = _address(lengths), x.data_ptr(), *x.stride()[:2]
+    problem.w_hh, problem.y, problem.y_row, problem.y_step = w_hh.data_ptr(), y.data_ptr(), *y.stride()[:2]
+    return problem
+
+
+def _real_steps(x: Tensor, lengths: Tensor | None) -> int:
+    """N."""
+    rows, steps = x.shape[:2]
+    if lengths is None:
+        return rows * steps
+    low, high = lengths.aminmax()
+    if int(low) < 0 or int(high) > steps:
+        raise ShapeError(
+            f"lengths are {int(low)} … {int(high)}, expected 0 … {steps} for x with shape {tuple(x.shape)}"
+        )
+    return int(lengths.sum())
