@@ -13,6 +13,7 @@ template <typename S> struct BackStep {
   S **d_gates, **dh, **dc;
 };
 
+// Each reads all that was saved before it writes: `d_gates` may take its place.
 // Each gives the gradients of the sums of one vector of units; what it leaves in dh goes to h_{t-1} past the weights.
 template <typename S> struct LstmBack {
   static constexpr int kGates = 4, kParts = 5, kFirst = 0, kBehind = 4;  // columns of d_gates that meet W_hh
@@ -185,7 +186,7 @@ template <typename S, class Cell> class Backward {
     if (at.d_y) at.d_y[r] = static_cast<const S*>(p_.d_y) + b * p_.d_y_row + t * p_.d_y_step;
     at.dh[r] = dh_ + b * P_;
     at.dc[r] = dc_ + b * P_;
-    at.d_gates[r] = static_cast<S*>(p_.d_gates) + place * Cell::kGates * P_;
+    at.d_gates[r] = static_cast<S*>(p_.d_gates) + place * p_.d_gates_step;
     return at.d_gates[r] + Cell::kFirst * P_;
   }
 

@@ -5,6 +5,7 @@ Axes: B rows, T steps, I inputs, H hidden units, G gates, P = H rounded up to a 
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import torch
@@ -115,6 +116,8 @@ class _Eager(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor | None) -> Any:
-        # with create_graph somebody may go back twice, and is to be told that it does not work
-        run = operators.recurrence_backward if torch.is_grad_enabled() else passes.backward
+        if torch.is_grad_enabled():  # create_graph: somebody may go back twice, and is to be told that it does not work
+            run: Any = operators.recurrence_backward
+        else:
+            run = partial(passes.backward, spent=not torch._C._autograd._get_current_graph_task_keep_graph())
         return operators.gradients_of(run, ctx, *gradients, None)[:-1]

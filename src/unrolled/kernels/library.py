@@ -39,7 +39,9 @@ class Problem(ctypes.Structure):
         *((name, c_int64) for name in ("y_row", "y_step")),
         *((name, c_void_p) for name in ("h_n", "c_n", "saved", "d_y", "d_h_n", "d_c_n")),
         *((name, c_int64) for name in ("d_y_row", "d_y_step")),
-        *((name, c_void_p) for name in ("d_gates", "d_bias", "d_h_0", "d_c_0")),
+        ("d_gates", c_void_p),
+        ("d_gates_step", c_int64),
+        *((name, c_void_p) for name in ("d_bias", "d_h_0", "d_c_0")),
     ]
 
 

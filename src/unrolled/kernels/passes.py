@@ -84,6 +84,7 @@ def backward(
     d_h_n: Tensor | None,
     d_c_n: Tensor | None,
     wanted: list[bool],
+    spent: bool = False,
 ) -> tuple[Tensor, ...]:
     """The gradients of x, w_ih, w_hh, b_ih, b_hh, h_0 and c_0.
 
@@ -102,6 +103,7 @@ def backward(
         d_h_n: (B, H) or ``None``.
         d_c_n: (B, H) or ``None``.
         wanted: whether those of x, w_ih, w_hh, the biases; else they are empty.
+        spent: ``saved`` is not needed again, and may be written over.
     """
     library = loaded()
     assert library is not None
@@ -111,7 +113,8 @@ def backward(
     c_0, lengths, d_h_n, d_c_n = given
     P = library.padded(w_hh.shape[1], x.dtype)
     blocks = 4 if kind == "gru" else w_ih.shape[0] // w_hh.shape[1]
-    d_gates = reused((_real_steps(x, lengths), blocks * P), x.dtype)
+    enough = spent and saved.shape[1] >= blocks * P
+    d_gates = saved[:, : blocks * P] if enough else reused((_real_steps(x, lengths), blocks * P), x.dtype)
     d_bias = x.new_empty(blocks * P)
     d_h_0 = torch.empty_like(h_0)
     d_c_0 = x.new_empty(0) if c_0 is None else torch.empty_like(c_0)
@@ -121,6 +124,7 @@ def backward(
     if d_y is not None:
         problem.d_y_row, problem.d_y_step = d_y.stride()[:2]
     problem.d_gates, problem.d_h_0 = d_gates.data_ptr(), d_h_0.data_ptr()
+    problem.d_gates_step = d_gates.stride(0)
     problem.d_bias = d_bias.data_ptr() if wanted[3] else None
     problem.d_c_0 = None if c_0 is None else d_c_0.data_ptr()
     library.run("backward", x.dtype, problem)

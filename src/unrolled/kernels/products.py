@@ -98,7 +98,7 @@ def gradients(
         wanted: four times whether.
     """
     blocks = 4 if kind == "gru" else w_ih.shape[0] // units
-    P, none = d_gates.shape[1] // blocks, d_gates.new_empty(0)
+    P, none = d_gates.shape[1] // blocks, w_ih.new_empty(0)
     # Of a GRU n, r, z meet x, and r, z, n·r meet h.
     of_x, of_h = (d_gates[:, : 3 * P], d_gates[:, P:]) if kind == "gru" else (d_gates, d_gates)
     d_x, d_w_ih, d_w_hh, d_b_ih, d_b_hh = none, none.clone(), none.clone(), none.clone(), none.clone()

@@ -26,7 +26,8 @@ struct Problem {
   void* saved;                                  // (steps, parts · P): LSTM i f g o c, GRU r z n hn; may be null
   const void *d_y, *d_h_n, *d_c_n;              // (B, T, H), (B, H), (B, H); may be null
   std::int64_t d_y_row, d_y_step;
-  void* d_gates;                                // (steps, G·P); of the GRU (steps, 4·P): n r z n·r
+  void* d_gates;                                // (steps, G·P); of the GRU (steps, 4·P): n r z n·r; may be `saved`
+  std::int64_t d_gates_step;                    // from one step to the next
   void* d_bias;                                 // the sums of the columns of d_gates; may be null
   void *d_h_0, *d_c_0;                          // (B, H)
 };
