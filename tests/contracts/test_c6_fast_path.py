@@ -17,6 +17,7 @@ from unrolled.cells.cell import CELLS
 from unrolled.cells.gru import GRU
 from unrolled.errors import UsageError
 from unrolled.kernels import fused, library, memory, operators
+from unrolled.layers import torch_compat
 from unrolled.layers.unroll import unroll
 
 WIDTHS = library.available()
@@ -100,7 +101,9 @@ def close(found: list[Tensor], expected: list[Any], tolerance: float) -> None:
 
 
 @pytest.fixture(autouse=True)
-def _threads() -> Any:
+def _own_threads_and_kernels(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Whatever the rest of the run uses, these tests choose."""
+    monkeypatch.delenv(library.VARIABLE, raising=False)
     before = torch.get_num_threads()
     yield
     torch.set_num_threads(before)
@@ -248,6 +251,17 @@ def test_a_compiler_sees_one_step(name: str, lengths: list[int] | None) -> None:
     (found,) = torch.autograd.grad(compiled(x, *state), x)
     (expected,) = torch.autograd.grad(run(x, *state), x)
     torch.testing.assert_close(found, expected)
+
+
+@pytest.mark.parametrize("name", ["LSTM", "GRU", "RNN"])
+def test_a_layer_compiles_whole_and_exports(name: str) -> None:
+    layer, x = getattr(torch_compat, name)(3, 5, num_layers=2, batch_first=True), torch.randn(2, 4, 3)
+    expected, _ = layer(x)
+    found, _ = torch.compile(layer, fullgraph=True, backend="aot_eager")(x)
+    torch.testing.assert_close(found, expected)
+    with torch.no_grad():
+        exported = torch.export.export(layer, (x,)).module()
+        torch.testing.assert_close(exported(x)[0], expected)
 
 
 def test_a_buffer_comes_back_once_its_tensor_is_gone() -> None:

@@ -34,8 +34,13 @@ def fits(kind: str | None, x: Tensor, weights: list[Tensor]) -> bool:
         and weights[0].dtype == x.dtype
         and not torch.is_autocast_enabled("cpu")
         and torch.autograd.forward_ad._current_level < 0
-        and loaded() is not None
+        and _kernels_are_here()
     )
+
+
+@torch.compiler.assume_constant_result  # type: ignore[untyped-decorator]  # no compiler need follow the search
+def _kernels_are_here() -> bool:
+    return loaded() is not None
 
 
 def recurrence(
@@ -96,8 +101,8 @@ def recurrence(
 def _eager(x: Tensor) -> bool:
     """Whether nobody is looking on: no compiler, exporter, tracer or transform, which must see an operator."""
     return (
-        type(x) in (Tensor, torch.nn.Parameter)
-        and not torch.compiler.is_compiling()
+        not torch.compiler.is_compiling()
+        and type(x) in (Tensor, torch.nn.Parameter)
         and torch._C._len_torch_dispatch_stack() == 0
         and torch._C._functorch.peek_interpreter_stack() is None
         and torch._C._get_tracing_state() is None

@@ -9,7 +9,8 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from typing import Any, NamedTuple, Self
+from functools import lru_cache
+from typing import Any, NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
@@ -47,10 +48,16 @@ class Form:
     bidirectional: bool
     proj_size: int
 
-    @classmethod
-    def of(cls, module: nn.Module) -> Self:
+    @staticmethod
+    def of(module: nn.Module) -> Form:
         """Read from the module's attributes at each call, so that ``layer.dropout = 0`` does what it does in torch."""
-        return cls(**{field.name: getattr(module, field.name) for field in fields(cls)})
+        values = [getattr(module, name) for name in _FIELDS]
+        if torch.compiler.is_compiling():  # it would look behind the cache, and say so
+            return Form(*values)
+        try:
+            return _checked_form(*values)
+        except TypeError:  # what cannot be kept cannot be right either
+            return Form(*values)
 
     def __post_init__(self) -> None:
         for name, least in (("input_size", 1), ("hidden_size", 1), ("num_layers", 1), ("proj_size", 0)):
@@ -101,6 +108,14 @@ class Form:
         return (self.output_size, self.hidden_size) if self.vf == "lstm" else (self.hidden_size,)
 
 
+_FIELDS = [field.name for field in fields(Form)]
+
+
+@lru_cache(maxsize=256, typed=True)  # a layer is called once a batch, and hardly ever changes; typed: True is not 1
+def _checked_form(*values: Any) -> Form:
+    return Form(*values)
+
+
 def add_weights(module: nn.Module, device: Any, dtype: torch.dtype | None) -> None:
     """Give ``module`` its parameters, in torch's order, as `reset` draws them."""
     form = Form.of(module)
@@ -128,7 +143,7 @@ def run(
         ShapeError: the input, the state or the lengths do not fit.
     """
     form, owner = Form.of(module), type(module).__name__
-    dtype = next(module.parameters()).dtype
+    dtype = cast(Tensor, module.weight_ih_l0).dtype
     if isinstance(given, PackedSequence):
         if lengths is not None:
             raise UsageError(f"{owner}: a packed sequence knows its lengths: give one or the other")
@@ -143,11 +158,12 @@ def run(
     if not batched and lengths is not None:
         raise ShapeError(f"{owner}: lengths needs a batch: input has shape {tuple(given.shape)}, a single row")
     batch_first = form.batch_first and batched
-    x = (given if batched else given.unsqueeze(1)).transpose(0, 0 if batch_first else 1)  # (N, L, I)
+    x = given if batched else given.unsqueeze(1)
+    x = x if batch_first else x.transpose(0, 1)  # (N, L, I)
     check_input(x, "(N, L, I)", form.input_size, dtype, owner)
     if x.shape[1] == 0:
         raise ShapeError(f"{owner}: input has shape {tuple(given.shape)}: there are no steps to run over")
-    before = _checked_state(form, before, x, owner, batched)
+    before = None if before is None else _checked_state(form, before, x, owner, batched)
     real = check_lengths(_as_tensor(lengths, owner), x, owner)
     y, after = _layers(module, form, x, before, real, None)
     y = y if batch_first else y.transpose(0, 1)
@@ -181,21 +197,20 @@ def _layers(
     module: nn.Module,
     form: Form,
     x: Tensor,
-    before: tuple[Tensor, ...],
+    before: tuple[Tensor, ...] | None,
     lengths: Tensor | None,
     packed: Packed | None,
 ) -> tuple[Tensor, tuple[Tensor, ...]]:
-    """``x`` (N, L, I) and a state of (K·D, N, ·) through every layer."""
+    """``x`` (N, L, I) and a state of (K·D, N, ·), or ``None`` for zeros, through every layer."""
     after: list[State] = []
     for layer in range(form.num_layers):
         if layer > 0 and module.training and form.dropout > 0:
             x = _drop(x, form.dropout, packed)
         ys = []
         for direction in range(form.directions):
-            names = form.weights(layer, direction)
-            weights: list[Tensor] = [module.get_parameter(name) for name in names]
+            weights: list[Tensor] = [getattr(module, name) for name in form.weights(layer, direction)]
             cell = _View(form, form.width(layer), form.hidden_size, form.vf, weights)
-            state = form.state([part[len(after)] for part in before])
+            state = None if before is None else form.state([part[len(after)] for part in before])
             y, last = unroll(cell, x, lengths, state, reverse=direction == 1)
             ys.append(y)
             after.append(last)

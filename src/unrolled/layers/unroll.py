@@ -58,7 +58,8 @@ def unroll(
     owner = f"{type(cell).__name__}({cell.input_size}, {cell.hidden_size})"
     check_input(x, "(B, T, I)", cell.input_size, cell.weights()[0].dtype, owner)
     lengths = check_lengths(lengths, x, owner)
-    state = _check_state(state, cell.initial_state(len(x), x), owner)
+    initial = cell.initial_state(len(x), x)
+    state = initial if state is None else _check_state(state, initial, owner)
     if x.shape[1] == 0:
         return x.new_zeros(len(x), 0, state[0].shape[1]), state
     weights = cell.weights()
@@ -114,8 +115,6 @@ def _with_padding_flag(x: Tensor, weights: list[Tensor], padded: Tensor) -> tupl
 
 
 def _check_state(state: State, initial: State, owner: str) -> State:
-    if state is None:
-        return initial
     if not isinstance(state, tuple) or len(state) != len(initial):
         raise ShapeError(
             f"{owner}: state is {type(state).__name__}, expected {type(initial).__name__}{initial._fields}"
@@ -127,4 +126,4 @@ def _check_state(state: State, initial: State, owner: str) -> State:
                 f"{owner}: state.{name} is {tuple(got.shape)} {got.dtype}, "
                 f"expected {tuple(wanted.shape)} {wanted.dtype}"
             )
-    return type(initial)(*(part.to(initial[0].dtype) for part in state))
+    return type(initial)(*(part.to(initial[0].dtype) for part in state)) if mixed else type(initial)(*state)
