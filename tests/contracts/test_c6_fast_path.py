@@ -15,7 +15,7 @@ from torch import Tensor
 
 from unrolled.cells.cell import CELLS
 from unrolled.cells.gru import GRU
-from unrolled.errors import UsageError
+from unrolled.errors import ShapeError, UsageError
 from unrolled.kernels import fused, library, memory, operators
 from unrolled.layers import torch_compat
 from unrolled.layers.unroll import unroll
@@ -315,6 +315,27 @@ def test_what_the_kernels_do_not_run_takes_the_plain_path() -> None:
     assert not fused.fits("lstm", x, [*weights, weights[0]])  # a projection
     with torch.autocast("cpu"):
         assert not fused.fits("rnn_tanh", x, weights)
+
+
+@pytest.mark.parametrize(
+    ("place", "wrong", "message"),
+    [
+        (0, torch.zeros(5, 3), r"rnn_tanh: weight_ih is \(5, 3\) torch.float32 on cpu, expected \(5, 4\)"),
+        (1, torch.zeros(4, 5), r"weight_hh is \(4, 5\) .* expected \(5, 5\)"),
+        (1, torch.zeros(5, 5).double(), r"weight_hh is \(5, 5\) torch.float64 on cpu, expected \(5, 5\) torch.float32"),
+        (3, torch.zeros(6), r"bias_hh is \(6,\)"),
+        (3, torch.zeros(5, device="meta"), r"bias_hh is \(5,\) torch.float32 on meta"),
+        (4, torch.zeros(3, 5), r"h_0 is \(3, 5\) .* expected \(2, 5\) .* for x with shape \(2, 3, 4\)"),
+        (5, torch.tensor([1, 4]), "lengths are 1 … 4, expected 0 … 3"),
+        (5, torch.tensor([1, 2, 3]), r"lengths is \(3,\) torch.int64, expected \(2,\)"),
+    ],
+)
+def test_what_does_not_fit_never_reaches_an_address(place: int, wrong: Tensor, message: str) -> None:
+    given: list[Any] = [torch.zeros(5, 4), torch.zeros(5, 5), torch.zeros(5), torch.zeros(5), torch.zeros(2, 5), None]
+    given[place] = wrong
+    *weights, first, lengths = given
+    with pytest.raises(ShapeError, match=message):
+        fused.recurrence("rnn_tanh", torch.zeros(2, 3, 4), lengths, weights, (first,))
 
 
 def test_the_choice_may_be_overruled(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,6 +15,7 @@ from unrolled.kernels.products import Flat, gradients
 
 __all__ = ["SAVED", "backward", "forward", "like"]
 
+GATES = {"rnn_tanh": 1, "rnn_relu": 1, "gru": 3, "lstm": 4}
 SAVED = {"rnn_tanh": 0, "rnn_relu": 0, "gru": 4, "lstm": 5}  # parts of P that the way back needs of each step
 
 
@@ -47,10 +48,11 @@ def forward(
         save: whether the way back will be gone.
 
     Raises:
-        ShapeError: a length beyond 0 … T.
+        ShapeError: a tensor of another shape, dtype or device; a length beyond 0 … T.
     """
     library = loaded()
     assert library is not None, "the caller has asked whether the kernels are there"
+    _check(kind, x, lengths, (w_ih, w_hh, b_ih, b_hh), (h_0, c_0))
     x, h_0 = _rows_contiguous(x), h_0.contiguous()
     given = [None if w is None else w.contiguous() for w in (w_ih, b_ih, b_hh, c_0, lengths)]
     w_ih_, b_ih, b_hh, c_0, lengths = given
@@ -130,6 +132,28 @@ def backward(
     library.run("backward", x.dtype, problem)
     flat = Flat(x, y, h_0, lengths, reverse, time_major(x))
     return *gradients(kind, flat, d_gates, d_bias, w_ih, w_hh.shape[1], wanted), d_h_0, d_c_0
+
+
+def _check(
+    kind: str,
+    x: Tensor,
+    lengths: Tensor | None,
+    weights: tuple[Tensor | None, ...],
+    state: tuple[Tensor | None, ...],
+) -> None:
+    """Raise a `ShapeError` unless all fit: what is behind a wrong address nobody would notice."""
+    rows, units = x.shape[0], weights[1].shape[-1] if weights[1] is not None else 0
+    lines = GATES[kind] * units
+    shapes = [(lines, x.shape[2]), (lines, units), (lines,), (lines,), (rows, units), (rows, units)]
+    names = ("weight_ih", "weight_hh", "bias_ih", "bias_hh", "h_0", "c_0")
+    for name, tensor, shape in zip(names, (*weights, *state), shapes, strict=True):
+        if tensor is not None and (tensor.shape != shape or tensor.dtype != x.dtype or tensor.device != x.device):
+            raise ShapeError(
+                f"{kind}: {name} is {tuple(tensor.shape)} {tensor.dtype} on {tensor.device}, expected {shape} "
+                f"{x.dtype} on {x.device} for x with shape {tuple(x.shape)}"
+            )
+    if lengths is not None and (lengths.shape != (rows,) or lengths.dtype != torch.int64 or lengths.device != x.device):
+        raise ShapeError(f"{kind}: lengths is {tuple(lengths.shape)} {lengths.dtype}, expected ({rows},) torch.int64")
 
 
 def _address(tensor: Tensor | None) -> int | None:
