@@ -81,9 +81,40 @@ UNROLLED_INLINE void for_each_tile(Index count, const S* const* x, Index inputs,
   }
 }
 
-// Columns `first` … of (n, depth) weights, turned round: out[k][lane] = w[first + lane][k], 0 beyond the last.
+// One round of turning L vectors of L lanes into their columns: blocks of s × s change places across the diagonal.
+template <typename S, int s> UNROLLED_INLINE void exchange(Vec<S> (&v)[L<S>]) {
+#if !defined(__clang__)
+  typename Lanes<S>::N low{}, high{};
+#pragma GCC unroll 16
+  for (int c = 0; c < L<S>; ++c) {
+    low[c] = c & s ? L<S> + c - s : c;
+    high[c] = c & s ? L<S> + c : c + s;
+  }
+#pragma GCC unroll 16
+  for (int i = 0; i < L<S>; ++i)
+    if (!(i & s)) {
+      Vec<S> a = v[i], b = v[i + s];
+      v[i] = __builtin_shuffle(a, b, low);
+      v[i + s] = __builtin_shuffle(a, b, high);
+    }
+  if constexpr (s > 1) exchange<S, s / 2>(v);
+#endif
+}
+
+// L lines of weights, each a unit's, turned round: out[k][lane] = w[lane][k], 0 beyond the last line.
 template <typename S> inline void pack(const S* w, Index lanes, Index depth, S* out, Index stride) {
-  for (Index k = 0; k < depth; ++k)
+  Index k = 0;
+#if !defined(__clang__)
+  for (; lanes == L<S> && k + L<S> <= depth; k += L<S>) {
+    Vec<S> v[L<S>];
+#pragma GCC unroll 16
+    for (int lane = 0; lane < L<S>; ++lane) v[lane] = load(w + lane * depth + k);
+    exchange<S, L<S> / 2>(v);
+#pragma GCC unroll 16
+    for (int i = 0; i < L<S>; ++i) store(out + (k + i) * stride, v[i]);
+  }
+#endif
+  for (; k < depth; ++k)
     for (Index lane = 0; lane < L<S>; ++lane) out[k * stride + lane] = lane < lanes ? w[lane * depth + k] : S(0);
 }
 
