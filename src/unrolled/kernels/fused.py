@@ -38,9 +38,12 @@ def fits(kind: str | None, x: Tensor, weights: list[Tensor]) -> bool:
     )
 
 
-@torch.compiler.assume_constant_result  # type: ignore[untyped-decorator]  # no compiler need follow the search
 def _kernels_are_here() -> bool:
     return loaded() is not None
+
+
+# What torch.compiler.assume_constant_result does, but for importing the whole compiler: it need not follow the search.
+_kernels_are_here._dynamo_marked_constant = True  # type: ignore[attr-defined]
 
 
 def recurrence(
