@@ -1,0 +1,68 @@
+// The weights of a cell in the order in which tiles read them, a block of units at a time.
+
+#pragma once
+
+#include "cells.h"
+#include "recurrence.h"
+#include "team.h"
+#include "tile.h"
+
+namespace unrolled {
+
+template <typename S> constexpr Index padded(Index units) { return (units + L<S> - 1) / L<S> * L<S>; }
+inline Index ceil_div(Index a, Index b) { return (a + b - 1) / b; }
+
+template <typename S, class Cell> struct Weights {
+  Index inputs, units, state;  // what a row brings to a step, what it gets, and how much of the state is multiplied
+  Index P, blocks, block_size;
+  const S *w_ih, *w_hh, *b_ih, *b_hh;  // as torch.nn has them
+  S *w = nullptr, *start = nullptr;    // packed; what a block's sums start from
+
+  Weights(Index inputs, Index units, Index state, const void* w_ih, const void* w_hh, const void* b_ih,
+          const void* b_hh)
+      : inputs(inputs), units(units), state(state), P(padded<S>(units)),
+        blocks(ceil_div(units, Index(L<S>) * Cell::kWide)),
+        block_size((inputs + state) * Cell::kColumns * L<S>), w_ih(static_cast<const S*>(w_ih)),
+        w_hh(static_cast<const S*>(w_hh)), b_ih(static_cast<const S*>(b_ih)), b_hh(static_cast<const S*>(b_hh)) {}
+
+  std::size_t bytes() const {
+    return Workspace::bytes<S>(blocks * block_size) + Workspace::bytes<S>(blocks * kSlots * L<S>);
+  }
+  void place(Workspace& memory) {
+    w = memory.take<S>(blocks * block_size);
+    start = memory.take<S>(blocks * kSlots * L<S>);
+  }
+
+  void pack_block(Index block) {
+    constexpr Index stride = Cell::kColumns * L<S>;
+    S* out = w + block * block_size;
+    S* first_sums = start + block * kSlots * L<S>;
+    for (int j = 0; j < kSlots; ++j) {
+      const bool apart = Cell::kColumns == 3 && j >= 2;  // of the GRU's candidate the two biases stay apart
+      const Index gate = Cell::kWide == 4 ? 0 : std::min(j, Cell::kColumns - 1);
+      const Index unit = block * L<S> * Cell::kWide + (Cell::kWide == 4 ? j * L<S> : 0);
+      const Index lanes = std::min<Index>(std::max<Index>(units - unit, 0), L<S>), first = gate * units + unit;
+      for (Index lane = 0; lane < L<S>; ++lane) {
+        S sum = 0;
+        if (b_ih && lane < lanes && !(apart && j == 3)) sum += b_ih[first + lane];
+        if (b_hh && lane < lanes && !(apart && j == 2)) sum += b_hh[first + lane];
+        first_sums[j * L<S> + lane] = sum;
+      }
+      if (j >= Cell::kColumns) continue;
+      pack(w_ih + first * inputs, lanes, inputs, out + j * L<S>, stride);
+      pack(w_hh + first * state, lanes, state, out + inputs * stride + j * L<S>, stride);
+    }
+  }
+
+  // One step of the first `running` rows of `at`, for one block of units.
+  void step(const Step<S>& at, Index running, Index block) const {
+    const Index unit = block * L<S> * Cell::kWide;
+    for_each_tile<S, Cell::kColumns>(running, at.x, inputs, at.h, state, w + block * block_size,
+                                     start + block * kSlots * L<S>, [&](Index first, int count, const S* sums) {
+                                       for (int r = 0; r < count; ++r)
+                                         Cell::finish(sums + r * kSlots * L<S>, at, first + r, unit, units - unit, P);
+                                     });
+  }
+};
+
+}  // namespace unrolled
