@@ -11,19 +11,19 @@ import os
 from ctypes import POINTER, byref, c_int, c_int32, c_int64, c_void_p
 from functools import cache
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch  # first: our library then finds the OpenMP runtime that torch has loaded, so that there is one pool
 
 from unrolled.errors import UsageError, did_you_mean
 
-__all__ = ["CELLS", "VARIABLE", "Library", "Problem", "active", "available", "loaded", "why_plain"]
+__all__ = ["CELLS", "SUFFIXES", "VARIABLE", "Library", "Problem", "active", "available", "loaded", "why_plain"]
 
 VARIABLE = "UNROLLED_KERNELS"
 PLAIN = "plain"
 WIDTHS = {"baseline": 16, "avx2": 32, "avx512": 64}
 CELLS = {"rnn_tanh": 0, "rnn_relu": 1, "gru": 2, "lstm": 3}
-_SUFFIXES = {torch.float32: "float", torch.float64: "double"}
+SUFFIXES = {torch.float32: "float", torch.float64: "double"}
 _FOLDER = Path(__file__).parent
 
 
@@ -59,10 +59,17 @@ class Library:
     def __init__(self, path: Path, name: str) -> None:
         self.name, self._c = name, ctypes.CDLL(str(path))
         self.vector_bytes = int(self._c.unrolled_vector_bytes())
-        for verb in ("forward", "backward"):
-            for suffix in _SUFFIXES.values():
-                function = getattr(self._c, f"unrolled_{verb}_{suffix}")
-                function.argtypes, function.restype = [POINTER(Problem)], c_int
+        self._passes = {
+            (verb, dtype): self.function(verb, dtype, c_int, [POINTER(Problem)])
+            for verb in ("forward", "backward")
+            for dtype in SUFFIXES
+        }
+
+    def function(self, name: str, dtype: torch.dtype, result: Any, arguments: list[Any]) -> Any:
+        """``unrolled_<name>_<dtype>``, with the types of its result and its arguments."""
+        function = getattr(self._c, f"unrolled_{name}_{SUFFIXES[dtype]}")
+        function.restype, function.argtypes = result, arguments
+        return function
 
     def widest(self) -> int:
         """The bytes of the widest vectors that this processor has."""
@@ -79,7 +86,7 @@ class Library:
         Raises:
             MemoryError: there was no memory for the packed weights.
         """
-        failed = getattr(self._c, f"unrolled_{verb}_{_SUFFIXES[dtype]}")(byref(problem))
+        failed = self._passes[verb, dtype](byref(problem))
         if failed == 1:
             raise MemoryError(f"no memory for the packed weights of {problem.units} units")
         assert failed == 0, f"the kernels refused the problem with code {failed}"

@@ -14,6 +14,7 @@
 
 #include "backward.h"
 #include "forward.h"
+#include "stack.h"
 
 namespace unrolled {
 namespace {
@@ -47,6 +48,41 @@ template <typename S> int backward(const Problem* p) {
   return run<Backward, S, RnnBack<S, false>, RnnBack<S, true>, GruBack<S>, LstmBack<S>>(p);
 }
 
+template <typename S> void* packed(const UnrolledPart* parts, int count) {
+  try {
+    return new Stack<S>(parts, count);
+  } catch (const std::bad_alloc&) {
+    return nullptr;
+  }
+}
+
+template <typename S> int steps(const void* stack, Rows<S> rows, int threads) {
+  try {
+    static_cast<const Stack<S>*>(stack)->step(rows, threads);
+    return 0;
+  } catch (const std::bad_alloc&) {
+    return 1;
+  }
+}
+
+template <typename S>
+int step(const void* stack, Index count, const S* x, Index x_row, S* state, S* y, Index y_row, int threads) {
+  if (count == 1) return steps<S>(stack, {1, &x, &state, &y}, threads);
+  try {
+    const Index width = static_cast<const Stack<S>*>(stack)->state();
+    std::vector<const S*> xs(count);
+    std::vector<S*> states(count), ys(count);
+    for (Index r = 0; r < count; ++r) {
+      xs[r] = x + r * x_row;
+      states[r] = state + r * width;
+      ys[r] = y + r * y_row;
+    }
+    return steps<S>(stack, {count, xs.data(), states.data(), ys.data()}, threads);
+  } catch (const std::bad_alloc&) {
+    return 1;
+  }
+}
+
 }  // namespace
 }  // namespace unrolled
 
@@ -54,6 +90,30 @@ int unrolled_forward_float(const Problem* p) { return unrolled::forward<float>(p
 int unrolled_forward_double(const Problem* p) { return unrolled::forward<double>(p); }
 int unrolled_backward_float(const Problem* p) { return unrolled::backward<float>(p); }
 int unrolled_backward_double(const Problem* p) { return unrolled::backward<double>(p); }
+
+void* unrolled_pack_float(const UnrolledPart* parts, std::int32_t count) { return unrolled::packed<float>(parts, count); }
+void unrolled_discard_float(void* stack) { delete static_cast<unrolled::Stack<float>*>(stack); }
+std::int64_t unrolled_state_float(const void* stack) { return static_cast<const unrolled::Stack<float>*>(stack)->state(); }
+int unrolled_step_float(const void* stack, std::int64_t rows, const float* x, std::int64_t x_row, float* state, float* y,
+                        std::int64_t y_row, int threads) {
+  return unrolled::step<float>(stack, rows, x, x_row, state, y, y_row, threads);
+}
+int unrolled_steps_float(const void* stack, std::int64_t rows, const float* const* x, float* const* state, float* const* y,
+                         int threads) {
+  return unrolled::steps<float>(stack, {rows, x, state, y}, threads);
+}
+
+void* unrolled_pack_double(const UnrolledPart* parts, std::int32_t count) { return unrolled::packed<double>(parts, count); }
+void unrolled_discard_double(void* stack) { delete static_cast<unrolled::Stack<double>*>(stack); }
+std::int64_t unrolled_state_double(const void* stack) { return static_cast<const unrolled::Stack<double>*>(stack)->state(); }
+int unrolled_step_double(const void* stack, std::int64_t rows, const double* x, std::int64_t x_row, double* state, double* y,
+                        std::int64_t y_row, int threads) {
+  return unrolled::step<double>(stack, rows, x, x_row, state, y, y_row, threads);
+}
+int unrolled_steps_double(const void* stack, std::int64_t rows, const double* const* x, double* const* state, double* const* y,
+                         int threads) {
+  return unrolled::steps<double>(stack, {rows, x, state, y}, threads);
+}
 
 int unrolled_vector_bytes() { return VECTOR_BYTES; }
 

@@ -8,7 +8,7 @@
 #pragma GCC visibility push(default)
 extern "C" {
 
-enum UnrolledCell : std::int32_t { kTanh = 0, kRelu = 1, kGru = 2, kLstm = 3 };
+enum UnrolledCell : std::int32_t { kTanh = 0, kRelu = 1, kGru = 2, kLstm = 3, kLinear = 4 };
 
 // Strides count numbers; the last axis is contiguous. "May be null" stands for zeros, or for an answer not wanted.
 // Step s of row b is t = s, or with `reverse` t = lengths[b] - 1 - s. `saved` and `d_gates` hold real steps alone: row
@@ -37,6 +37,31 @@ int unrolled_forward_float(const Problem* p);
 int unrolled_forward_double(const Problem* p);
 int unrolled_backward_float(const Problem* p);
 int unrolled_backward_double(const Problem* p);
+
+// A cell or a head of a stack, which is packed once and then takes one step at a time.
+struct UnrolledPart {
+  std::int32_t cell, unused;                    // kLinear: y = w_ih · x + b_ih
+  std::int64_t inputs, units;
+  const void *w_ih, *w_hh, *b_ih, *b_hh;        // as in Problem; w_hh and b_hh of a head are null
+};
+
+// A stack's address, or null: out of memory. It copies the weights. Any number of threads may step one stack.
+void* unrolled_pack_float(const UnrolledPart* parts, std::int32_t count);
+void* unrolled_pack_double(const UnrolledPart* parts, std::int32_t count);
+void unrolled_discard_float(void* stack);
+void unrolled_discard_double(void* stack);
+// How many numbers a row's state has.
+std::int64_t unrolled_state_float(const void* stack);
+std::int64_t unrolled_state_double(const void* stack);
+// One step of rows that lie at equal distances, and of rows that lie anywhere. 0; 1: out of memory.
+int unrolled_step_float(const void* stack, std::int64_t rows, const float* x, std::int64_t x_row, float* state,
+                        float* y, std::int64_t y_row, int threads);
+int unrolled_step_double(const void* stack, std::int64_t rows, const double* x, std::int64_t x_row, double* state,
+                         double* y, std::int64_t y_row, int threads);
+int unrolled_steps_float(const void* stack, std::int64_t rows, const float* const* x, float* const* state,
+                         float* const* y, int threads);
+int unrolled_steps_double(const void* stack, std::int64_t rows, const double* const* x, double* const* state,
+                          double* const* y, int threads);
 
 int unrolled_vector_bytes();
 // Of this processor: 64 AVX-512, 32 AVX2 with FMA, 16 what every processor of its kind has.

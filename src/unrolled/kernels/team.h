@@ -15,9 +15,12 @@
 
 namespace unrolled {
 
-// Memory for one call, kept by the calling thread for its next one: fresh pages would cost more than a small problem.
+// Memory that is laid out anew for each call and kept for the next one: fresh pages would cost more than a small problem.
 class Workspace {
  public:
+  Workspace() = default;
+  Workspace(const Workspace&) = delete;
+  Workspace& operator=(const Workspace&) = delete;
   ~Workspace() { std::free(memory_); }
   void reserve(std::size_t bytes) {
     used_ = 0;
@@ -40,6 +43,7 @@ class Workspace {
   std::size_t size_ = 0, used_ = 0;
 };
 
+// The calling thread's.
 inline Workspace& workspace() {
   static thread_local Workspace mine;
   return mine;

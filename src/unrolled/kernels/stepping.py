@@ -1,0 +1,153 @@
+"""A stack of cells packed once and stepped many times: what a live session runs on.
+
+Axes: R rows, I inputs, O outputs, W numbers of a row's state.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import weakref
+from collections.abc import Sequence
+from ctypes import POINTER, c_int, c_int32, c_int64, c_void_p
+from typing import ClassVar, NamedTuple
+
+import torch
+from torch import Tensor
+
+from unrolled.kernels.library import CELLS, SUFFIXES, Library, loaded
+
+__all__ = ["LINEAR", "Part", "Stack", "fits", "packed"]
+
+LINEAR = "linear"
+_CODES = {**CELLS, LINEAR: 4}
+_BLOCK = 32  # outputs that are allocated together: one by one they would cost as much as a small step
+
+
+class Part(NamedTuple):
+    """One cell of a stack, or at its end a linear map.
+
+    Attributes:
+        kind: ``lstm``, ``gru``, ``rnn_tanh``, ``rnn_relu`` or ``linear``.
+        weights: as torch.nn has them, with or without biases; of a linear map its weight and bias.
+    """
+
+    kind: str
+    weights: Sequence[Tensor]
+
+    @property
+    def inputs(self) -> int:
+        """The width of what it reads."""
+        return self.weights[0].shape[1]
+
+    @property
+    def units(self) -> int:
+        """The width of what it answers."""
+        return self.weights[0].shape[0] if self.kind == LINEAR else self.weights[1].shape[1]
+
+
+class _Part(ctypes.Structure):
+    """``UnrolledPart`` of ``recurrence.h``."""
+
+    _fields_: ClassVar = [
+        *((name, c_int32) for name in ("cell", "unused")),
+        *((name, c_int64) for name in ("inputs", "units")),
+        *((name, c_void_p) for name in ("w_ih", "w_hh", "b_ih", "b_hh")),
+    ]
+
+
+def fits(kind: str | None, weights: Sequence[Tensor]) -> bool:
+    """Whether the kernels step such a cell: one of theirs, without projection, in float32 or float64 on a CPU."""
+    return (
+        kind in CELLS
+        and len(weights) in (2, 4)
+        and all(w.device.type == "cpu" and w.dtype == weights[0].dtype for w in weights)
+        and weights[0].dtype in SUFFIXES
+        and loaded() is not None
+    )
+
+
+class Stack:
+    """Parts packed one behind the other: the answer of each is the input of the next.
+
+    It copies the weights: a change of theirs does not reach it. Any number of threads and streams may share it.
+
+    Args:
+        parts: at least one, all of one dtype.
+
+    Raises:
+        MemoryError: there was no memory for the packed weights.
+    """
+
+    def __init__(self, parts: Sequence[Part]) -> None:
+        library = loaded()
+        assert library is not None, "`fits` comes first"
+        self.dtype = parts[0].weights[0].dtype
+        self.inputs, self.outputs = parts[0].inputs, parts[-1].units
+        self._places = _places(parts, library, self.dtype)
+        kept = [[w.detach().contiguous() for w in part.weights] for part in parts]
+        described = (_Part * len(parts))(*map(_described, parts, kept))
+        pack, discard, width, self._step, self._steps = _functions(library, self.dtype)
+        self._address = pack(described, len(parts))
+        if not self._address:
+            raise MemoryError(f"no memory for the packed weights of {len(parts)} layers")
+        weakref.finalize(self, discard, self._address).atexit = False
+        self.width: int = width(self._address)
+
+    def lines(self, rows: int) -> Tensor:
+        """(R, W): the states of ``rows`` rows before their first step."""
+        return torch.zeros(rows, self.width, dtype=self.dtype)
+
+    def views(self, lines: Tensor) -> list[Tensor]:
+        """The parts of the state inside ``lines`` (R, W): of each cell h (R, H), then of an LSTM c (R, H)."""
+        return [lines[:, first : first + units] for first, units in self._places]
+
+    def step(self, rows: int, x: int, x_row: int, lines: int, y: int) -> None:
+        """One step of rows that lie together. ``x``, ``lines`` and ``y`` (R, O) are addresses, ``x_row`` a stride."""
+        if self._step(self._address, rows, x, x_row, lines, y, self.outputs, torch.get_num_threads()):
+            raise MemoryError(f"no memory for one step of {rows} rows")
+
+    def step_apart(self, x: Sequence[int], lines: Sequence[int], y: Sequence[int]) -> None:
+        """One step of rows that lie anywhere: of each the address of its input, its line and its answer."""
+        table = c_void_p * len(x)
+        if self._steps(self._address, len(x), table(*x), table(*lines), table(*y), torch.get_num_threads()):
+            raise MemoryError(f"no memory for one step of {len(x)} rows")
+
+
+_packed: weakref.WeakKeyDictionary[torch.nn.Module, tuple[object, Stack]] = weakref.WeakKeyDictionary()
+
+
+def packed(owner: torch.nn.Module, parts: Sequence[Part]) -> Stack:
+    """The `Stack` of ``parts``, shared by all who ask for the same ``owner`` while its weights stay as they are."""
+    versions = (loaded(), *((w.data_ptr(), w._version) for part in parts for w in part.weights))
+    kept = _packed.get(owner)
+    if kept is None or kept[0] != versions:
+        kept = _packed[owner] = (versions, Stack(parts))
+    return kept[1]
+
+
+def _places(parts: Sequence[Part], library: Library, dtype: torch.dtype) -> list[tuple[int, int]]:
+    """(first number, units) of every part of a line."""
+    places, first = [], 0
+    for part in parts:
+        for _ in range({LINEAR: 0, "lstm": 2}.get(part.kind, 1)):
+            places.append((first, part.units))
+            first += library.padded(part.units, dtype)
+    return places
+
+
+def _described(part: Part, weights: list[Tensor]) -> _Part:
+    addresses = [w.data_ptr() for w in weights]
+    if part.kind == LINEAR:
+        return _Part(_CODES[LINEAR], 0, part.inputs, part.units, addresses[0], None, addresses[1], None)
+    return _Part(_CODES[part.kind], 0, part.inputs, part.units, *addresses, *[None] * (4 - len(addresses)))
+
+
+def _functions(library: Library, dtype: torch.dtype) -> tuple[ctypes._NamedFuncPointer, ...]:
+    signatures = {
+        "pack": (c_void_p, [POINTER(_Part), c_int32]),
+        "discard": (None, [c_void_p]),
+        "state": (c_int64, [c_void_p]),
+        "step": (c_int, [c_void_p, c_int64, c_void_p, c_int64, c_void_p, c_void_p, c_int64, c_int]),
+        "steps": (c_int, [c_void_p, c_int64, c_void_p, c_void_p, c_void_p, c_int]),
+    }
+    return tuple(library.function(name, dtype, *signature) for name, signature in signatures.items())
