@@ -166,9 +166,11 @@ class Trained:
         self.network.eval()
         with torch.no_grad():
             outputs, state = self.network({name: ids}, torch.tensor([ids.shape[1]]))
+        live = self.network.session()
+        live.state = state
         tokens = generate(
-            lambda chosen, before: self.network.step({name: chosen}, before),
-            state,
+            lambda chosen, _: (live.push({name: chosen}), None),
+            None,
             outputs[:, -1],
             steps=length,
             end=encoding.end,

@@ -166,4 +166,4 @@ def test_pushing_keeps_no_gradients() -> None:
     one = session(network, task)
     one.push("abc")
     assert all(p.grad is None for p in network.parameters())
-    assert not any(tensor.requires_grad for _, tensor in flatten(one._state))
+    assert not any(tensor.requires_grad for _, tensor in flatten(one._live.state))

@@ -9,7 +9,7 @@ import ctypes
 import weakref
 from collections.abc import Sequence
 from ctypes import POINTER, c_int, c_int32, c_int64, c_void_p
-from typing import ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import torch
 from torch import Tensor
@@ -20,7 +20,6 @@ __all__ = ["LINEAR", "Part", "Stack", "fits", "packed"]
 
 LINEAR = "linear"
 _CODES = {**CELLS, LINEAR: 4}
-_BLOCK = 32  # outputs that are allocated together: one by one they would cost as much as a small step
 
 
 class Part(NamedTuple):
@@ -142,8 +141,8 @@ def _described(part: Part, weights: list[Tensor]) -> _Part:
     return _Part(_CODES[part.kind], 0, part.inputs, part.units, *addresses, *[None] * (4 - len(addresses)))
 
 
-def _functions(library: Library, dtype: torch.dtype) -> tuple[ctypes._NamedFuncPointer, ...]:
-    signatures = {
+def _functions(library: Library, dtype: torch.dtype) -> tuple[Any, ...]:
+    signatures: dict[str, tuple[Any, list[Any]]] = {
         "pack": (c_void_p, [POINTER(_Part), c_int32]),
         "discard": (None, [c_void_p]),
         "state": (c_int64, [c_void_p]),

@@ -10,6 +10,7 @@ from unrolled.cells.cell import check_input
 from unrolled.config import ModelConfig
 from unrolled.errors import UsageError
 from unrolled.layers.lengths import check_lengths, zero_padding
+from unrolled.layers.session import LayerSession, layer_session
 
 __all__ = ["MLP"]
 
@@ -80,6 +81,10 @@ class MLP(nn.Module):
         """One step: ``x`` (B, I) -> ``y`` (B, H)."""
         check_input(x, "(B, I)", self.input_size, next(self.parameters()).dtype, "MLP")
         return self.layers(x), ()
+
+    def session(self, batch: int | None = None) -> LayerSession:
+        """The layer live, for one row or ``batch`` of them: it keeps its state."""
+        return layer_session(self, batch, next(self.parameters()), self.step, self.initial_state)
 
     def initial_state(self, batch: int, like: Tensor) -> tuple[()]:
         """Nothing to remember."""

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from unrolled.cells.cell import CELLS, Cell
 from unrolled.errors import ShapeError, UsageError
+from unrolled.layers.session import LayerSession, layer_session
 from unrolled.layers.unroll import unroll
 from unrolled.state import State
 
@@ -111,6 +112,13 @@ class Recurrent(nn.Module):
             x, last = cell(x, state[k])
             after.append(last)
         return x, tuple(after)
+
+    def session(self, batch: int | None = None) -> LayerSession:
+        """The layer live, for one row or ``batch`` of them: it keeps packed weights and state."""
+        if self.bidirectional:
+            raise self._reads_the_future()
+        cells = [cell for (cell,) in self.layers]
+        return layer_session(self, batch, cells[0].weights()[0], self.step, self.initial_state, cells)
 
     def initial_state(self, batch: int, like: Tensor) -> State:
         """The state of ``batch`` rows before their first step, with the dtype and device of ``like``."""

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from unrolled.config import ModelConfig
+    from unrolled.layers.session import LayerSession
     from unrolled.state import State
 
 __all__ = ["LAYERS", "Layer", "build_layer", "model_names"]
@@ -38,6 +39,9 @@ class Layer(Protocol):
 
     def step(self, x: Tensor, state: State) -> tuple[Tensor, State]:
         """``x`` (B, I) and the state before -> ``y`` (B, output_size) and the state after."""
+
+    def session(self, batch: int | None = None) -> LayerSession:
+        """The layer live, for one row or ``batch`` of them."""
 
     def initial_state(self, batch: int, like: Tensor) -> State:
         """The state of ``batch`` rows before their first step, with the dtype and device of ``like``."""

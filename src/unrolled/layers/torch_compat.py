@@ -14,7 +14,8 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
 from unrolled.errors import UsageError, did_you_mean
-from unrolled.layers.torch_forms import Lengths, add_weights, reset, run
+from unrolled.layers.session import LayerSession
+from unrolled.layers.torch_forms import Lengths, add_weights, reset, run, session
 
 __all__ = ["GRU", "LSTM", "RNN"]
 
@@ -49,8 +50,8 @@ class RNN(nn.Module):
         ShapeError: input, hx or lengths does not fit; no steps (L = 0); a packed sequence that torch did not make.
 
     Cost:
-        D·H(I + H) multiply-adds per row, step and layer. Padding is run over, unread: on a CPU that is several times
-        as fast as packing.
+        D·H(I + H) multiply-adds per row, real step and layer: on a CPU, our kernels stop each row
+        at its end. On the plain path padding is run over, unread.
 
     References:
         Elman 1990, https://doi.org/10.1207/s15516709cog1402_1;
@@ -96,6 +97,10 @@ class RNN(nn.Module):
         output, (h_n,) = run(self, input, None if hx is None else (hx,), lengths)
         return output, h_n
 
+    def session(self, batch: int | None = None) -> LayerSession:
+        """The layer live: ``push(x) -> y`` of one row (I,), or of ``batch`` rows (B, I), its state kept inside."""
+        return session(self, batch)
+
     def reset_parameters(self) -> None:
         """Draw the weights anew."""
         reset(self)
@@ -136,8 +141,8 @@ class GRU(nn.Module):
         ShapeError: input, hx or lengths does not fit; no steps (L = 0); a packed sequence that torch did not make.
 
     Cost:
-        3D·H(I + H) multiply-adds per row, step and layer. Padding is run over, unread: on a CPU that is several times
-        as fast as packing.
+        3D·H(I + H) multiply-adds per row, real step and layer: on a CPU, our kernels stop each row
+        at its end. On the plain path padding is run over, unread.
 
     References:
         Cho et al. 2014, https://arxiv.org/abs/1406.1078;
@@ -179,6 +184,10 @@ class GRU(nn.Module):
         """``output, h_n`` as ``torch.nn.GRU`` gives them."""
         output, (h_n,) = run(self, input, None if hx is None else (hx,), lengths)
         return output, h_n
+
+    def session(self, batch: int | None = None) -> LayerSession:
+        """The layer live: ``push(x) -> y`` of one row (I,), or of ``batch`` rows (B, I), its state kept inside."""
+        return session(self, batch)
 
     def reset_parameters(self) -> None:
         """Draw the weights anew."""
@@ -223,8 +232,8 @@ class LSTM(nn.Module):
         ShapeError: input, hx or lengths does not fit; no steps (L = 0); a packed sequence that torch did not make.
 
     Cost:
-        4D·H(I + H) multiply-adds per row, step and layer. Padding is run over, unread: on a CPU that is several times
-        as fast as packing.
+        4D·H(I + H) multiply-adds per row, real step and layer: on a CPU, our kernels stop each row
+        at its end. On the plain path padding is run over, unread.
 
     References:
         Hochreiter and Schmidhuber 1997, https://doi.org/10.1162/neco.1997.9.8.1735;
@@ -268,6 +277,10 @@ class LSTM(nn.Module):
         """``output, (h_n, c_n)`` as ``torch.nn.LSTM`` gives them."""
         output, (h_n, c_n) = run(self, input, hx, lengths)
         return output, (h_n, c_n)
+
+    def session(self, batch: int | None = None) -> LayerSession:
+        """The layer live: ``push(x) -> y`` of one row (I,), or of ``batch`` rows (B, I), its state kept inside."""
+        return session(self, batch)
 
     def reset_parameters(self) -> None:
         """Draw the weights anew."""

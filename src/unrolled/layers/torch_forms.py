@@ -24,6 +24,7 @@ from unrolled.cells.rnn import RNNState
 from unrolled.errors import ShapeError, UsageError
 from unrolled.layers.lengths import check_lengths
 from unrolled.layers.packed import Packed, unpack
+from unrolled.layers.session import LayerSession, layer_session
 from unrolled.layers.unroll import unroll
 from unrolled.state import State
 
@@ -172,6 +173,34 @@ def run(
     return y.squeeze(1), tuple(part.squeeze(1) for part in after)
 
 
+def session(module: nn.Module, batch: int | None) -> LayerSession:
+    """``module`` live, for one row or ``batch`` of them.
+
+    Raises:
+        UsageError: it reads both directions, or is in training mode and drops.
+    """
+    form, owner = Form.of(module), type(module).__name__
+    if form.bidirectional:
+        raise UsageError(
+            f"{owner} is bidirectional: it reads each row from its end as well, so it cannot answer step by step"
+        )
+    if module.training and form.dropout > 0 and form.num_layers > 1:
+        raise UsageError(f"{owner} is in training mode and would drop: call eval() before session()")
+    cells = [_view(module, form, layer, 0) for layer in range(form.num_layers)]
+
+    def step(x: Tensor, state: State) -> tuple[Tensor, State]:
+        after = []
+        for cell, before in zip(cells, state, strict=True):
+            x, last = cell(x, before)
+            after.append(last)
+        return x, tuple(after)
+
+    def initial_state(rows: int, like: Tensor) -> State:
+        return tuple(cell.initial_state(rows, like) for cell in cells)
+
+    return layer_session(module, batch, cells[0].weights()[0], step, initial_state, cells)
+
+
 class _View(NamedTuple):
     """One direction of one layer as a cell, so that `unroll` runs weights that live in another module."""
 
@@ -193,6 +222,11 @@ class _View(NamedTuple):
         return self.parameters
 
 
+def _view(module: nn.Module, form: Form, layer: int, direction: int) -> _View:
+    weights: list[Tensor] = [getattr(module, name) for name in form.weights(layer, direction)]
+    return _View(form, form.width(layer), form.hidden_size, form.vf, weights)
+
+
 def _layers(
     module: nn.Module,
     form: Form,
@@ -208,8 +242,7 @@ def _layers(
             x = _drop(x, form.dropout, packed)
         ys = []
         for direction in range(form.directions):
-            weights: list[Tensor] = [getattr(module, name) for name in form.weights(layer, direction)]
-            cell = _View(form, form.width(layer), form.hidden_size, form.vf, weights)
+            cell = _view(module, form, layer, direction)
             state = None if before is None else form.state([part[len(after)] for part in before])
             y, last = unroll(cell, x, lengths, state, reverse=direction == 1)
             ys.append(y)

@@ -15,6 +15,7 @@ from unrolled.cells.cell import check_input
 from unrolled.config import ModelConfig
 from unrolled.errors import ShapeError, UsageError
 from unrolled.layers.lengths import check_lengths, zero_padding
+from unrolled.layers.session import LayerSession, layer_session
 
 __all__ = ["Window", "WindowState"]
 
@@ -113,6 +114,10 @@ class Window(nn.Module):
         """One step: ``x`` (B, I) and the state before -> ``y`` (B, H) and the state after."""
         check_input(x, "(B, I)", self.input_size, self.weight.dtype, "Window")
         return self.last(x.unsqueeze(1), None, state)
+
+    def session(self, batch: int | None = None) -> LayerSession:
+        """The layer live, for one row or ``batch`` of them: it keeps its state."""
+        return layer_session(self, batch, self.weight, self.step, self.initial_state)
 
     def initial_state(self, batch: int, like: Tensor) -> WindowState:
         """No steps yet, with the dtype and device of ``like``."""

@@ -5,7 +5,7 @@ Axes: B rows, T steps, I width of the embedded input, H hidden, O outputs.
 
 from __future__ import annotations
 
-from typing import NamedTuple, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -17,16 +17,10 @@ from unrolled.layers.embed import embed
 from unrolled.layers.lengths import check_lengths
 from unrolled.layers.pooling import Pooling
 from unrolled.layers.stack import build_layer
+from unrolled.models.session import NetworkSession, NetworkState, network_session
 from unrolled.state import State
 
 __all__ = ["Network", "NetworkState"]
-
-
-class NetworkState(NamedTuple):
-    """What a network remembers: its layer's state and, where many steps give one answer, what was pooled so far."""
-
-    layer: State
-    pool: State
 
 
 @runtime_checkable
@@ -121,12 +115,20 @@ class Network(nn.Module):
 
     def step(self, inputs: dict[str, Tensor], state: NetworkState) -> tuple[Tensor, NetworkState]:
         """One step of each row: per column (B,) int64 or (B, W) float32, to (B, O)."""
-        x = torch.cat([e(inputs[name]) for name, e in zip(self.specs, self.embeddings, strict=True)], dim=-1)  # (B, I)
-        y, layer = self.layer.step(self.dropout(x), state.layer)  # (B, H)
+        y, layer = self.layer.step(self.dropout(self.embed(inputs)), state.layer)  # (B, H)
         pool = None
         if self.pooling is not None:
             y, pool = self.pooling.step(y, state.pool)
         return self.head(self.dropout(y)), NetworkState(layer, pool)
+
+    def session(self, rows: int = 1) -> NetworkSession:
+        """The network live: ``push`` takes one step of each row, the state stays inside."""
+        return network_session(self, rows)
+
+    def embed(self, inputs: dict[str, Tensor]) -> Tensor:
+        """What the layer reads of one step: per column (B,) int64 or (B, W) float32, to (B, I)."""
+        columns = [e(inputs[name]) for name, e in zip(self.specs, self.embeddings, strict=True)]
+        return columns[0] if len(columns) == 1 else torch.cat(columns, dim=-1)
 
     def _steps(self, inputs: dict[str, Tensor], lengths: Tensor) -> int:
         """T, once the columns are known to fit each other and ``lengths``; 1 where none has time."""

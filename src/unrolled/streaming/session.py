@@ -17,15 +17,25 @@ __all__ = ["Session"]
 Inputs = dict[str, Tensor]  # column name -> one step of one row: (1,) int64 or (1, W) float32
 
 
-class _Steps(Protocol):
+class _Live(Protocol):
+    """One row of a network, live."""
+
+    @property
+    def state(self) -> State: ...
+
+    @state.setter
+    def state(self, state: State) -> None: ...
+
+    def push(self, inputs: Inputs) -> Tensor: ...
+
+
+class _Network(Protocol):
     """What a session needs of a network."""
 
     @property
     def causal(self) -> bool: ...
 
-    def initial_state(self, batch: int) -> State: ...
-
-    def step(self, inputs: Inputs, state: State) -> tuple[Tensor, State]: ...
+    def session(self) -> _Live: ...
 
 
 class Session:
@@ -70,7 +80,7 @@ class Session:
 
     def __init__(
         self,
-        network: _Steps,
+        network: _Network,
         encode: Callable[[Any], list[Inputs]],
         answer: Callable[[Tensor, Batch], dict[str, list[Any]]],
         *,
@@ -83,12 +93,10 @@ class Session:
                 "this model reads every sequence from its end as well, so it cannot answer before the end has come: "
                 "train one whose name does not begin with 'bi' to stream"
             )
-        self._network, self._encode, self._answer = network, encode, answer
+        self._live, self._encode, self._answer = network.session(), encode, answer
         self._pooled, self._identity = pooled, identity
-        with torch.no_grad():
-            self._state = network.initial_state(1)
-            for inputs in opening:
-                _, self._state = network.step(inputs, self._state)
+        for inputs in opening:
+            self._live.push(inputs)
 
     def push(self, value: Any) -> dict[str, Any]:
         """Take one step and answer it.
@@ -101,11 +109,8 @@ class Session:
             DataError: the value does not fit its column; the session is as it was.
         """
         steps = self._encode(value)
-        state = self._state
-        with torch.no_grad():
-            for inputs in steps:
-                outputs, state = self._network.step(inputs, state)
-        self._state = state
+        for inputs in steps:
+            outputs = self._live.push(inputs)
         if not self._pooled:
             outputs = outputs[:, None]  # (1, 1, O)
         one = torch.ones(1, dtype=torch.int64)
@@ -114,7 +119,7 @@ class Session:
 
     def snapshot(self) -> bytes:
         """The session's state as a safetensors file; `restore` goes on from it, here or elsewhere."""
-        return to_bytes(self._state, {"model": self._identity})
+        return to_bytes(self._live.state, {"model": self._identity})
 
     def restore(self, snapshot: bytes) -> None:
         """Go on from ``snapshot``.
@@ -122,7 +127,7 @@ class Session:
         Raises:
             ModelError: it is not a snapshot, or one of another model.
         """
-        state, meta = from_bytes(snapshot, self._state)
+        state, meta = from_bytes(snapshot, self._live.state)
         if meta.get("model") != self._identity:
             raise ModelError("this snapshot was taken from other weights than this model's")
-        self._state = state
+        self._live.state = state

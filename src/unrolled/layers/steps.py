@@ -1,0 +1,137 @@
+"""One step of some rows and the state in between: of any layer by its own step, of our cells by the kernels.
+
+Axes: B rows, I inputs, O outputs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Protocol, cast
+
+import torch
+from torch import Tensor, nn
+
+from unrolled.cells.cell import Cell
+from unrolled.kernels.stepping import LINEAR, Part, fits, packed
+from unrolled.state import State, map_state
+
+__all__ = ["PackedSteps", "PlainSteps", "Steps", "packable", "step_together"]
+
+_SPARE = 32  # answers that are allocated together: one by one they would cost as much as a small step
+
+
+class Steps(Protocol):
+    """The state of B rows, and one step of them all."""
+
+    @property
+    def state(self) -> State:
+        """A copy, which later steps do not change."""
+
+    @state.setter
+    def state(self, state: State) -> None: ...
+
+    @property
+    def rows(self) -> int:
+        """B."""
+
+    def step(self, x: Tensor) -> Tensor:
+        """``x`` (B, I) -> a new ``y`` (B, O)."""
+
+
+class PlainSteps:
+    """Steps of any layer, by its own ``step``.
+
+    Args:
+        step: ``y, state = step(x, state)``.
+        state: the first.
+        rows: B.
+    """
+
+    def __init__(self, step: Callable[[Tensor, State], tuple[Tensor, State]], state: State, rows: int) -> None:
+        self.run, self.state, self.rows = step, state, rows
+
+    def step(self, x: Tensor) -> Tensor:
+        """One step."""
+        with torch.no_grad():
+            y, self.state = self.run(x, self.state)
+        return y
+
+
+class PackedSteps:
+    """Steps of cells that the kernels have: all layers, and perhaps a head, in one call.
+
+    Args:
+        owner: the module whose weights these are; its sessions share the packed ones.
+        cells: one a layer.
+        state: the first: one cell's state a layer, each part (B, H).
+        rows: B.
+        head: weight and bias of a linear map of the last layer's answer.
+    """
+
+    def __init__(
+        self, owner: nn.Module, cells: Sequence[Cell], state: State, rows: int, head: Sequence[Tensor] | None = None
+    ) -> None:
+        parts = [Part(str(cell.vf), cell.weights()) for cell in cells]
+        self.stack = packed(owner, parts if head is None else [*parts, Part(LINEAR, head)])
+        self.rows, self._like = rows, state
+        self.lines, self._spare = self.stack.lines(self.rows), list[Tensor]()
+        self.address = self.lines.data_ptr()
+        self.state = state
+
+    @property
+    def state(self) -> State:
+        """A copy, which later steps do not change."""
+        views = iter(self.stack.views(self.lines))
+        return map_state(lambda _: next(views).clone(), self._like)
+
+    @state.setter
+    def state(self, state: State) -> None:
+        views = iter(self.stack.views(self.lines))
+        map_state(lambda part: next(views).copy_(part), state)
+
+    def step(self, x: Tensor) -> Tensor:
+        """One step of all rows."""
+        x = x.contiguous()
+        y = torch.empty(self.rows, self.stack.outputs, dtype=x.dtype)
+        self.stack.step(self.rows, x.data_ptr(), x.shape[1], self.address, y.data_ptr())
+        return y
+
+    def step_row(self, x: int) -> Tensor:
+        """One step of a single row, whose input begins at the address ``x``; (O,)."""
+        if not self._spare:
+            self._spare = list(torch.empty(_SPARE, self.stack.outputs, dtype=self.stack.dtype).unbind())
+        y = self._spare.pop()
+        self.stack.step(1, x, 0, self.address, y.data_ptr())
+        return y
+
+
+def packable(cells: Sequence[Cell]) -> bool:
+    """Whether the kernels have all of them."""
+    return all(fits(cell.vf, cell.weights()) for cell in cells)
+
+
+def step_together(several: Sequence[Steps], x: Tensor) -> Tensor:
+    """One step of all rows of ``several``, which are of one layer: ``x`` (ΣB, I) -> ``y`` (ΣB, O).
+
+    Rows that the kernels step are not copied together and apart again: each is found where it lies.
+    """
+    if all(isinstance(one, PackedSteps) for one in several):
+        return _together(cast("Sequence[PackedSteps]", several), x)
+    first = cast(PlainSteps, several[0])
+    joined = map_state(lambda *parts: torch.cat(parts), *(one.state for one in several))
+    all_rows = PlainSteps(first.run, joined, len(x))
+    y, row = all_rows.step(x), 0
+    for one in several:
+        one.state = map_state(lambda part, own=slice(row, row + one.rows): part[own], all_rows.state)
+        row += one.rows
+    return y
+
+
+def _together(several: Sequence[PackedSteps], x: Tensor) -> Tensor:
+    x, stack = x.contiguous(), several[0].stack
+    y = torch.empty(len(x), stack.outputs, dtype=x.dtype)
+    line = stack.width * x.itemsize
+    lines = [one.address + row * line for one in several for row in range(one.rows)]
+    of_x, of_y = (range(t.data_ptr(), t.data_ptr() + t.nbytes, t.shape[1] * t.itemsize) for t in (x, y))
+    stack.step_apart(of_x, lines, of_y)
+    return y
