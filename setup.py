@@ -45,11 +45,11 @@ class PlainWheel(bdist_wheel):
         return "py3", "none", super().get_tag()[2]
 
 
-def kernel(name: str, flags: list[str]) -> Extension:
+def kernel(width: str, flags: list[str]) -> Extension:
     """The library of one vector width."""
     return Extension(
-        f"unrolled.kernels._recurrence_{name}",
-        [str(KERNELS / "recurrence.cpp")],
+        f"unrolled.kernels._recurrence_{width}",
+        [str(KERNELS / name) for name in ("recurrence.cpp", "diagonal.cpp")],
         depends=[str(header) for header in sorted(KERNELS.glob("*.h"))],
         extra_compile_args=[*FLAGS, *flags],
         extra_link_args=["-fopenmp"],

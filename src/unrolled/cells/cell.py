@@ -14,7 +14,7 @@ from unrolled.errors import ShapeError, UsageError
 from unrolled.registry import Registry
 from unrolled.state import State
 
-__all__ = ["CELLS", "Cell", "check_input", "check_step", "first_weights"]
+__all__ = ["CELLS", "Cell", "check_input", "check_step", "first_input_weights", "first_weights"]
 
 CELLS = Registry("cells", "cell")
 
@@ -36,7 +36,7 @@ class Cell(Protocol):
 
     @property
     def vf(self) -> str | None:
-        """The function of ``torch._VF``, and the kernel, that run this very cell over time; ``None``: there is none."""
+        """The function of ``torch._VF``, or the kernel, that runs this very cell over time; ``None``: there is none."""
 
     def __call__(self, x: Tensor, state: State) -> tuple[Tensor, State]:
         """``x`` (B, I) and the state before -> ``y`` (B, H) and the state after."""
@@ -61,17 +61,26 @@ def first_weights(gates: int, input_size: int, hidden_size: int) -> list[nn.Para
     Raises:
         UsageError: a size below 1.
     """
+    weight_ih, bias_ih = first_input_weights(gates, input_size, hidden_size)
+    weight_hh = torch.empty(gates * hidden_size, hidden_size)
+    for gate in weight_hh.chunk(gates):
+        nn.init.orthogonal_(gate)
+    return [weight_ih, nn.Parameter(weight_hh), bias_ih, nn.Parameter(torch.zeros(gates * hidden_size))]
+
+
+def first_input_weights(gates: int, input_size: int, hidden_size: int) -> list[nn.Parameter]:
+    """``[weight_ih, bias_ih]`` as in `first_weights`, of a cell whose gates see the input alone.
+
+    Raises:
+        UsageError: a size below 1.
+    """
     for name, size in (("input_size", input_size), ("hidden_size", hidden_size)):
         if size < 1:
             raise UsageError(f"{name} must be at least 1, got {size}")
     weight_ih = torch.empty(gates * hidden_size, input_size)
-    weight_hh = torch.empty(gates * hidden_size, hidden_size)
     for gate in weight_ih.chunk(gates):
         nn.init.xavier_uniform_(gate)
-    for gate in weight_hh.chunk(gates):
-        nn.init.orthogonal_(gate)
-    biases = [torch.zeros(gates * hidden_size) for _ in range(2)]
-    return [nn.Parameter(tensor) for tensor in (weight_ih, weight_hh, *biases)]
+    return [nn.Parameter(weight_ih), nn.Parameter(torch.zeros(gates * hidden_size))]
 
 
 def check_input(x: Tensor, axes: str, size: int, dtype: torch.dtype, owner: str) -> None:

@@ -14,7 +14,7 @@ from torch import Tensor
 from unrolled.kernels import operators, passes
 from unrolled.kernels.library import CELLS, loaded
 
-__all__ = ["fits", "recurrence"]
+__all__ = ["fits", "recurrence", "suits", "unwatched"]
 
 
 def fits(kind: str | None, x: Tensor, weights: list[Tensor]) -> bool:
@@ -25,13 +25,15 @@ def fits(kind: str | None, x: Tensor, weights: list[Tensor]) -> bool:
         x: the inputs (B, T, I).
         weights: ``Cell.weights()``.
     """
+    return kind in CELLS and len(weights) in (2, 4) and weights[0].dtype == x.dtype and suits(x)
+
+
+def suits(x: Tensor) -> bool:
+    """Whether the kernels are here and take ``x``: float32 or float64 of a CPU, under no mode that they know not of."""
     return (
-        kind in CELLS
-        and x.device.type == "cpu"
+        x.device.type == "cpu"
         and x.dtype in (torch.float32, torch.float64)
-        and len(weights) in (2, 4)
         and x.numel() > 0
-        and weights[0].dtype == x.dtype
         and not torch.is_autocast_enabled("cpu")
         and torch.autograd.forward_ad._current_level < 0
         and _kernels_are_here()
@@ -92,7 +94,7 @@ def recurrence(
     c_0 = state[1] if kind == "lstm" else None
     inputs = (x, lengths, weights[0], weights[1], b_ih, b_hh, state[0], c_0)
     tracked = torch.is_grad_enabled() and any(tensor.requires_grad for tensor in (x, *weights, *state))
-    if not _eager(x):
+    if not unwatched(x):
         y, h_n, c_n, _ = operators.recurrence(kind, *inputs, reverse, tracked)
     elif tracked:
         y, h_n, c_n = _Eager.apply(kind, *inputs, reverse)  # type: ignore[no-untyped-call]
@@ -101,7 +103,7 @@ def recurrence(
     return y, (h_n, c_n) if kind == "lstm" else (h_n,)
 
 
-def _eager(x: Tensor) -> bool:
+def unwatched(x: Tensor) -> bool:
     """Whether nobody is looking on: no compiler, exporter, tracer or transform, which must see an operator."""
     return (
         not torch.compiler.is_compiling()

@@ -17,12 +17,26 @@ import torch  # first: our library then finds the OpenMP runtime that torch has 
 
 from unrolled.errors import UsageError, did_you_mean
 
-__all__ = ["CELLS", "SUFFIXES", "VARIABLE", "Library", "Problem", "active", "available", "loaded", "why_plain"]
+__all__ = [
+    "CELLS",
+    "SUFFIXES",
+    "TERMS",
+    "VARIABLE",
+    "Diagonal",
+    "Library",
+    "Problem",
+    "Series",
+    "active",
+    "available",
+    "loaded",
+    "why_plain",
+]
 
 VARIABLE = "UNROLLED_KERNELS"
 PLAIN = "plain"
 WIDTHS = {"baseline": 16, "avx2": 32, "avx512": 64}
 CELLS = {"rnn_tanh": 0, "rnn_relu": 1, "gru": 2, "lstm": 3}
+TERMS = {"scan": 0, "mingru": 1, "minlstm": 2}
 SUFFIXES = {torch.float32: "float", torch.float64: "double"}
 _FOLDER = Path(__file__).parent
 
@@ -45,6 +59,31 @@ class Problem(ctypes.Structure):
     ]
 
 
+class Series(ctypes.Structure):
+    """``Series`` of ``diagonal.h``."""
+
+    _fields_: ClassVar = [("first", c_void_p), ("row", c_int64), ("step", c_int64)]
+
+
+class Diagonal(ctypes.Structure):
+    """``Diagonal`` of ``diagonal.h``, field by field."""
+
+    _fields_: ClassVar = [
+        *((name, c_int32) for name in ("terms", "reverse", "threads", "packed")),
+        *((name, c_int64) for name in ("rows", "steps", "units")),
+        ("lengths", c_void_p),
+        ("given", Series * 3),  # `in`, which Python keeps for itself
+        ("y", Series),
+        *((name, c_void_p) for name in ("h_0", "h_n")),
+        ("d_y", Series),
+        ("d_given", Series * 3),
+        *((name, c_void_p) for name in ("d_h_n", "d_h_0", "d_sums")),
+    ]
+
+
+_VERBS = {"forward": Problem, "backward": Problem, "diagonal_forward": Diagonal, "diagonal_backward": Diagonal}
+
+
 class Library:
     """One loaded library.
 
@@ -60,8 +99,8 @@ class Library:
         self.name, self._c = name, ctypes.CDLL(str(path))
         self.vector_bytes = int(self._c.unrolled_vector_bytes())
         self._passes = {
-            (verb, dtype): self.function(verb, dtype, c_int, [POINTER(Problem)])
-            for verb in ("forward", "backward")
+            (verb, dtype): self.function(verb, dtype, c_int, [POINTER(problem)])
+            for verb, problem in _VERBS.items()
             for dtype in SUFFIXES
         }
 
@@ -80,15 +119,17 @@ class Library:
         lanes = self.vector_bytes // dtype.itemsize
         return (units + lanes - 1) // lanes * lanes
 
-    def run(self, verb: str, dtype: torch.dtype, problem: Problem) -> None:
-        """Call ``forward`` or ``backward``; ctypes lets other Python threads run meanwhile.
+    def run(self, verb: str, dtype: torch.dtype, problem: Problem | Diagonal) -> None:
+        """Call ``forward`` or ``backward``, of a `Diagonal` ``diagonal_forward`` or ``diagonal_backward``.
+
+        ctypes lets other Python threads run meanwhile.
 
         Raises:
-            MemoryError: there was no memory for the packed weights.
+            MemoryError: there was no memory to work in, such as for packed weights.
         """
         failed = self._passes[verb, dtype](byref(problem))
         if failed == 1:
-            raise MemoryError(f"no memory for the packed weights of {problem.units} units")
+            raise MemoryError(f"no memory to work in for a layer of {problem.units} units")
         assert failed == 0, f"the kernels refused the problem with code {failed}"
 
 

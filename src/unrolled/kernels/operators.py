@@ -12,7 +12,7 @@ from unrolled.errors import UsageError
 from unrolled.kernels.library import loaded
 from unrolled.kernels.passes import SAVED, backward, forward, like
 
-__all__ = ["gradients_of", "keep", "recurrence", "recurrence_backward"]
+__all__ = ["gradients_of", "keep", "recurrence", "recurrence_backward", "twice"]
 
 _TWICE = (
     "the fused kernels have no second derivative: set UNROLLED_KERNELS=plain for the plain path, which torch "
@@ -101,9 +101,10 @@ def gradients_of(run: Callable[..., Any], ctx: Any, *gradients: Tensor | None) -
     return None, of(1, d_x), None, *weights, of(7, d_h_0), of(8, d_c_0), None, None
 
 
-def _twice(*_: Any) -> tuple[Any, ...]:
+def twice(*_: Any) -> tuple[Any, ...]:
+    """Refuse to go back through the way back."""
     raise UsageError(_TWICE)
 
 
 recurrence.register_autograd(_back, setup_context=keep)
-recurrence_backward.register_autograd(_twice)
+recurrence_backward.register_autograd(twice)

@@ -13,9 +13,12 @@ import torch
 from torch import _VF, Tensor
 
 from unrolled.cells.cell import Cell, check_input
+from unrolled.cells.diagonal import DiagonalCell
 from unrolled.errors import ShapeError
-from unrolled.kernels.fused import fits, recurrence
+from unrolled.kernels.fused import fits, recurrence, suits
+from unrolled.kernels.minimal import GATES, minimal
 from unrolled.layers.lengths import check_lengths, last_real, real_steps, reverse_rows, zero_padding
+from unrolled.layers.scan import plain_scan
 from unrolled.state import State, where
 
 __all__ = ["unroll"]
@@ -66,6 +69,8 @@ def unroll(
     if fits(cell.vf, x, weights):
         y, parts = recurrence(str(cell.vf), x, lengths, weights, state, reverse=reverse)
         return y, type(state)(*parts)
+    if isinstance(cell, DiagonalCell):
+        return _diagonal(cell, x, lengths, state, reverse)
     x = zero_padding(x, lengths)
     if reverse:
         x = reverse_rows(x, lengths)
@@ -73,6 +78,18 @@ def unroll(
     y, last = over_time(cell, x, lengths, state)
     y = zero_padding(y, lengths)
     return reverse_rows(y, lengths) if reverse else y, last
+
+
+def _diagonal(
+    cell: DiagonalCell, x: Tensor, lengths: Tensor | None, state: State, reverse: bool
+) -> tuple[Tensor, State]:
+    """What all steps are made of at once; then the steps, which the kernels take together with that."""
+    weights = cell.weights()
+    if cell.vf in GATES and suits(x) and weights[0].dtype == x.dtype:
+        y, h_n = minimal(str(cell.vf), x, lengths, *weights, state.h, reverse)
+    else:
+        y, h_n = plain_scan(*cell.terms(zero_padding(x, lengths)), state.h, lengths, reverse)
+    return y, type(state)(h_n)
 
 
 def _loop(cell: Cell, x: Tensor, lengths: Tensor | None, state: State) -> tuple[Tensor, State]:

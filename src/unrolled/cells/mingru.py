@@ -1,0 +1,92 @@
+"""The minimal gated recurrent unit. Axes: B rows, I inputs, H hidden units."""
+
+from __future__ import annotations
+
+from typing import ClassVar, NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import linear
+
+from unrolled.cells.cell import check_step, first_input_weights
+from unrolled.cells.diagonal import first_memory
+
+__all__ = ["MinGRU", "MinGRUState"]
+
+
+class MinGRUState(NamedTuple):
+    """``h`` (B, H): what the cell remembers, and its output."""
+
+    h: Tensor
+
+
+class MinGRU(nn.Module):
+    """The minimal gated recurrent unit: a `GRU` whose gate and candidate see the input alone.
+
+    ::
+
+        z_t = σ(W_z x_t + b_z)                     update: 1 takes the new
+        h̃_t = W_h x_t + b_h                        candidate
+        h_t = (1 - z_t) ⊙ h_{t-1} + z_t ⊙ h̃_t      y_t = h_t
+
+    All gates of all steps are one product, and what is left to do step by step is a multiply-add for each unit. What it
+    gives up is a step that depends on the state; layers above one another make up for it. Note that z_t = 1 keeps in a
+    `GRU` and takes here, as in the papers of either. b_z starts so that units remember over 2 to 128 steps
+    (`first_memory`).
+
+    Args:
+        input_size: I ≥ 1.
+        hidden_size: H ≥ 1.
+
+    Shape:
+        x (B, I), state.h (B, H), y (B, H), all of the dtype of the weights, whose rows are z, h̃.
+
+    Raises:
+        UsageError: a size below 1.
+        ShapeError: x or the state does not fit.
+
+    Cost:
+        2HI multiply-adds per row and step, and H for the state; H numbers of state.
+
+    References:
+        Feng et al. 2024, Were RNNs all we needed?, https://arxiv.org/abs/2410.01201
+
+    Example:
+        >>> cell = MinGRU(3, 4)
+        >>> y, state = cell(torch.zeros(2, 3), cell.initial_state(2, torch.zeros(())))
+        >>> y.shape
+        torch.Size([2, 4])
+    """
+
+    gates: ClassVar[tuple[str, ...]] = ("z", "h")
+    vf: ClassVar[str] = "mingru"
+
+    def __init__(self, input_size: int, hidden_size: int) -> None:
+        super().__init__()
+        self.input_size, self.hidden_size = input_size, hidden_size
+        self.weight_ih, self.bias_ih = first_input_weights(2, input_size, hidden_size)
+        with torch.no_grad():
+            self.bias_ih[:hidden_size] = -first_memory(hidden_size)
+
+    def forward(self, x: Tensor, state: MinGRUState) -> tuple[Tensor, MinGRUState]:
+        """One step."""
+        (h,) = check_step(self, x, state)
+        a, b = self.terms(x)
+        h = a * h + b
+        return h, MinGRUState(h)
+
+    def terms(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """``a = 1 - z`` and ``b = z ⊙ h̃``, of any number of steps at once."""
+        z, candidate = linear(x, self.weight_ih, self.bias_ih).chunk(2, -1)
+        return torch.sigmoid(-z), torch.sigmoid(z) * candidate
+
+    def initial_state(self, batch: int, like: Tensor) -> MinGRUState:
+        """Zeros of the dtype and device of ``like``."""
+        return MinGRUState(like.new_zeros(batch, self.hidden_size))
+
+    def weights(self) -> list[Tensor]:
+        """``weight_ih`` (2H, I) and ``bias_ih`` (2H,)."""
+        return [self.weight_ih, self.bias_ih]
+
+
+MEMBER = MinGRU

@@ -1,0 +1,95 @@
+"""The minimal long short-term memory. Axes: B rows, I inputs, H hidden units."""
+
+from __future__ import annotations
+
+from typing import ClassVar, NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import linear, softplus
+
+from unrolled.cells.cell import check_step, first_input_weights
+from unrolled.cells.diagonal import first_memory
+
+__all__ = ["MinLSTM", "MinLSTMState"]
+
+
+class MinLSTMState(NamedTuple):
+    """``h`` (B, H): what the cell remembers, and its output."""
+
+    h: Tensor
+
+
+class MinLSTM(nn.Module):
+    """The minimal long short-term memory: an `LSTM` whose gates see the input alone, and share out 1 between them.
+
+    ::
+
+        f_t = σ(W_f x_t + b_f)                      forget: 1 keeps
+        i_t = σ(W_i x_t + b_i)                      input: 1 takes
+        h̃_t = W_h x_t + b_h                         candidate
+        f'_t = f_t / (f_t + i_t),   i'_t = i_t / (f_t + i_t)
+        h_t = f'_t ⊙ h_{t-1} + i'_t ⊙ h̃_t           y_t = h_t
+
+    The state is a mean of what was taken, so that it neither grows nor fades with the length; output gate and tanh are
+    gone. f' is computed as σ(log f - log i), which is right where both gates are 0 to the last bit. With m from
+    `first_memory`, b_f starts at m and b_i at -m, for f' = σ(m) then: units remember over 2 to 128 steps.
+
+    Args:
+        input_size: I ≥ 1.
+        hidden_size: H ≥ 1.
+
+    Shape:
+        x (B, I), state.h (B, H), y (B, H), all of the dtype of the weights, whose rows are f, i, h̃.
+
+    Raises:
+        UsageError: a size below 1.
+        ShapeError: x or the state does not fit.
+
+    Cost:
+        3HI multiply-adds per row and step, and 2H for the state; H numbers of state.
+
+    References:
+        Feng et al. 2024, Were RNNs all we needed?, https://arxiv.org/abs/2410.01201
+
+    Example:
+        >>> cell = MinLSTM(3, 4)
+        >>> y, state = cell(torch.zeros(2, 3), cell.initial_state(2, torch.zeros(())))
+        >>> y.shape
+        torch.Size([2, 4])
+    """
+
+    gates: ClassVar[tuple[str, ...]] = ("f", "i", "h")
+    vf: ClassVar[str] = "minlstm"
+
+    def __init__(self, input_size: int, hidden_size: int) -> None:
+        super().__init__()
+        self.input_size, self.hidden_size = input_size, hidden_size
+        self.weight_ih, self.bias_ih = first_input_weights(3, input_size, hidden_size)
+        memory = first_memory(hidden_size)
+        with torch.no_grad():
+            self.bias_ih[: 2 * hidden_size] = torch.cat([memory, -memory])
+
+    def forward(self, x: Tensor, state: MinLSTMState) -> tuple[Tensor, MinLSTMState]:
+        """One step."""
+        (h,) = check_step(self, x, state)
+        a, b = self.terms(x)
+        h = a * h + b
+        return h, MinLSTMState(h)
+
+    def terms(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """``a = f'`` and ``b = i' ⊙ h̃``, of any number of steps at once."""
+        f, i, candidate = linear(x, self.weight_ih, self.bias_ih).chunk(3, -1)
+        log_ratio = softplus(-i) - softplus(-f)  # log f - log i
+        return torch.sigmoid(log_ratio), torch.sigmoid(-log_ratio) * candidate
+
+    def initial_state(self, batch: int, like: Tensor) -> MinLSTMState:
+        """Zeros of the dtype and device of ``like``."""
+        return MinLSTMState(like.new_zeros(batch, self.hidden_size))
+
+    def weights(self) -> list[Tensor]:
+        """``weight_ih`` (3H, I) and ``bias_ih`` (3H,)."""
+        return [self.weight_ih, self.bias_ih]
+
+
+MEMBER = MinLSTM

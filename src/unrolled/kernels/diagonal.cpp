@@ -1,0 +1,216 @@
+// The diagonal recurrence over time on a CPU, forward and backward, and the gates of minGRU and minLSTM with it.
+//
+// No unit knows another, so that a vector of them goes through time alone, step by step and exact; there is one
+// multiply-add for two numbers read, so memory is all that counts: whatever is read is read once and in the order in which
+// it lies, gates are computed as they are needed and again on the way back, and nothing else is kept of them.
+//
+// References:
+//   Martin and Cundy 2018, https://arxiv.org/abs/1709.04057, for recurrences that are linear in their state;
+//   Feng et al. 2024, https://arxiv.org/abs/2410.01201, for minGRU and minLSTM.
+
+#include "diagonal.h"
+
+#include <atomic>
+
+#include "team.h"
+#include "terms.h"
+
+namespace unrolled {
+namespace {
+
+struct Item {
+  Index row;
+  Span units;
+};
+
+// Rows by blocks of units, dealt to whichever thread is free, the longest rows first.
+class Deal {
+ public:
+  template <typename S> static Deal of(const Diagonal& p, const Index* rows) {
+    constexpr double kWorthwhile = 1 << 16;  // numbers: some ten microseconds
+    constexpr Index kLeast = 256 / sizeof(S);
+    Deal deal{rows, p.rows, p.units};
+    deal.threads = double(p.rows) * double(p.steps) * double(p.units) < kWorthwhile ? 1 : std::max(1, int(p.threads));
+    if (deal.threads > 1) {
+      deal.blocks_ = std::min((kPerThread * deal.threads + p.rows - 1) / p.rows, std::max<Index>(1, p.units / kLeast));
+      deal.width_ = ((p.units + deal.blocks_ - 1) / deal.blocks_ + kLeast - 1) / kLeast * kLeast;
+      deal.blocks_ = (p.units + deal.width_ - 1) / deal.width_;
+    }
+    return deal;
+  }
+  template <typename Work> void all(Work work) {
+    std::atomic<Index> next{0};
+    together(threads, [&](int me, int) {
+      for (Index k; (k = next.fetch_add(1, std::memory_order_relaxed)) < count_ * blocks_;) {
+        const Index first = k % blocks_ * width_;
+        work(me, Item{rows_[k / blocks_], {first, std::min(first + width_, units_)}});
+      }
+    });
+  }
+  int threads = 1;
+
+ private:
+  static constexpr Index kPerThread = 2;  // so that the last ones end together
+  Deal(const Index* rows, Index count, Index units) : rows_(rows), count_(count), units_(units), width_(units) {}
+  const Index* rows_;
+  Index count_, units_, blocks_ = 1, width_;
+};
+
+template <typename S, class Terms> class Pass {
+ public:
+  explicit Pass(const Diagonal& p) : p_(p) {}
+
+  void forward() {
+    Deal deal = prepare(0);
+    deal.all([&](int me, Item item) { forward(item, carry_ + me * kCarried * padded()); });
+  }
+
+  void backward() {
+    const Index sums = p_.d_sums ? p_.rows * Terms::kParts * padded() : 0;
+    Deal deal = prepare(sums);
+    deal.all([&](int me, Item item) { backward(item, carry_ + me * kCarried * padded()); });
+    if (!p_.d_sums) return;
+    S* out = static_cast<S*>(p_.d_sums);
+    std::fill_n(out, Terms::kParts * p_.units, S(0));
+    for (Index b = 0; b < p_.rows; ++b)  // in the order of the rows, whoever has done them
+      for (int part = 0; part < Terms::kParts; ++part)
+        for (Index unit = 0; unit < p_.units; ++unit) out[part * p_.units + unit] += sums_of(b, part)[unit];
+  }
+
+ private:
+  Index padded() const { return (p_.units + L<S> - 1) / L<S> * L<S>; }
+
+  S* sums_of(Index b, int part) { return sums_ + (b * Terms::kParts + part) * padded(); }
+
+  Deal prepare(Index sums) {
+    Problem about{};
+    about.rows = p_.rows, about.steps = p_.steps, about.lengths = p_.lengths;
+    Workspace& memory = workspace();
+    const Index carried = std::max(1, int(p_.threads)) * kCarried * padded();
+    memory.reserve(order_bytes(about) + Workspace::bytes<S>(carried) + Workspace::bytes<S>(sums));
+    order_ = order(about, memory);
+    carry_ = memory.take<S>(carried);
+    sums_ = memory.take<S>(sums);
+    return Deal::of<S>(p_, order_.row);
+  }
+
+  S* at(const Series& series, Index b, Index t) const {
+    return static_cast<S*>(series.first) + b * series.row + t * series.step;
+  }
+  S* part_at(const Series& series, Index b, Index t) const {
+    if (!p_.packed) return at(series, b, t);
+    return static_cast<S*>(series.first) + (order_.offset[b] + t) * series.step;
+  }
+
+  // The state goes from step to step in `h`, which stays in the cache, so that y is only written.
+  void forward(Item item, S* h) {
+    const auto [b, units] = item;
+    const Index length = order_.length[b];
+    start(h, p_.h_0, item);
+    for (Index s = 0; s < length; ++s) {
+      const Index t = p_.reverse ? length - 1 - s : s;
+      const S* in[Terms::kParts];
+      for (int part = 0; part < Terms::kParts; ++part) in[part] = part_at(p_.in[part], b, t);
+      S* y = at(p_.y, b, t);
+      for (Index unit = units.first; unit < units.last; unit += L<S>) {
+        const Index lanes = p_.units - unit;
+        Vec<S> given[Terms::kParts];
+        for (int part = 0; part < Terms::kParts; ++part) given[part] = load(in[part] + unit, lanes);
+        const Vec<S> next = Terms::advance(given, load(h + unit));
+        store(h + unit, next);
+        store(y + unit, next, lanes);
+      }
+    }
+    std::copy(h + units.first, h + units.last, static_cast<S*>(p_.h_n) + b * p_.units + units.first);
+    for (Index t = length; t < p_.steps; ++t) std::fill(at(p_.y, b, t) + units.first, at(p_.y, b, t) + units.last, S(0));
+  }
+
+  void backward(Item item, S* d) {
+    const auto [b, units] = item;
+    const Index length = order_.length[b];
+    start(d, p_.d_h_n, item);
+    S* recent = d + padded();
+    if (p_.d_sums)
+      for (int part = 0; part < Terms::kParts; ++part)
+        for (S* sums : {recent + part * padded(), sums_of(b, part)}) start(sums, nullptr, item);
+    for (Index s = length - 1; s >= 0; --s) {
+      const Index t = p_.reverse ? length - 1 - s : s;
+      const S *in[Terms::kParts], *d_y = p_.d_y.first ? at(p_.d_y, b, t) : nullptr;
+      S* d_in[Terms::kParts];
+      for (int part = 0; part < Terms::kParts; ++part) {
+        in[part] = part_at(p_.in[part], b, t);
+        d_in[part] = part_at(p_.d_in[part], b, t);
+      }
+      const S* before = s > 0 ? at(p_.y, b, p_.reverse ? t + 1 : t - 1)
+                        : p_.h_0 ? static_cast<const S*>(p_.h_0) + b * p_.units : nullptr;
+      for (Index unit = units.first; unit < units.last; unit += L<S>) {
+        const Index lanes = p_.units - unit;
+        Vec<S> given[Terms::kParts], found[Terms::kParts];
+        for (int part = 0; part < Terms::kParts; ++part) given[part] = load(in[part] + unit, lanes);
+        Vec<S> gradient = load(d + unit);
+        if (d_y) gradient += load(d_y + unit, lanes);
+        store(d + unit, Terms::retreat(given, before ? load(before + unit, lanes) : Vec<S>{}, gradient, found));
+        for (int part = 0; part < Terms::kParts; ++part) store(d_in[part] + unit, found[part], lanes);
+        if (!p_.d_sums) continue;
+        for (int part = 0; part < Terms::kParts; ++part) {
+          S* sum = recent + part * padded() + unit;
+          store(sum, load(sum) + found[part]);
+        }
+      }
+      if (p_.d_sums && s % kRecent == 0) flush(item, recent);
+    }
+    std::copy(d + units.first, d + units.last, static_cast<S*>(p_.d_h_0) + b * p_.units + units.first);
+    for (Index t = length; t < p_.steps && !p_.packed; ++t)
+      for (int part = 0; part < Terms::kParts; ++part)
+        std::fill(at(p_.d_in[part], b, t) + units.first, at(p_.d_in[part], b, t) + units.last, S(0));
+  }
+
+  void start(S* to, const void* from, Item item) const {
+    const auto [b, units] = item;
+    std::fill(to + units.first, to + (units.last + L<S> - 1) / L<S> * L<S>, S(0));
+    if (from) std::copy_n(static_cast<const S*>(from) + b * p_.units + units.first, units.last - units.first, to + units.first);
+  }
+
+  void flush(Item item, S* recent) {
+    for (int part = 0; part < Terms::kParts; ++part)
+      for (Index unit = item.units.first; unit < item.units.last; ++unit) {
+        sums_of(item.row, part)[unit] += recent[part * padded() + unit];
+        recent[part * padded() + unit] = 0;
+      }
+  }
+
+  static constexpr Index kRecent = 32;                   // steps that are summed up on their own: rounding stays small
+  static constexpr Index kCarried = 1 + Terms::kParts;  // of a thread: the state or its gradient, and those sums
+  const Diagonal& p_;
+  Order order_{};
+  S *carry_ = nullptr, *sums_ = nullptr;
+};
+
+template <typename S, bool Back, class Terms> int run(const Diagonal& p) {
+  Pass<S, Terms> pass(p);
+  Back ? pass.backward() : pass.forward();
+  return 0;
+}
+
+template <typename S, bool Back> int run(const Diagonal* p) {
+  for (Index b = 0; p->lengths && b < p->rows; ++b)
+    if (p->lengths[b] < 0 || p->lengths[b] > p->steps) return 2;
+  try {
+    switch (p->terms) {
+      case kScan: return run<S, Back, ScanTerms<S>>(*p);
+      case kMinGru: return run<S, Back, MinGruTerms<S>>(*p);
+      case kMinLstm: return run<S, Back, MinLstmTerms<S>>(*p);
+      default: return 3;
+    }
+  } catch (const std::bad_alloc&) {
+    return 1;
+  }
+}
+
+}  // namespace
+}  // namespace unrolled
+
+int unrolled_diagonal_forward_float(const Diagonal* p) { return unrolled::run<float, false>(p); }
+int unrolled_diagonal_forward_double(const Diagonal* p) { return unrolled::run<double, false>(p); }
+int unrolled_diagonal_backward_float(const Diagonal* p) { return unrolled::run<float, true>(p); }
+int unrolled_diagonal_backward_double(const Diagonal* p) { return unrolled::run<double, true>(p); }

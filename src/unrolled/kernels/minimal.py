@@ -1,0 +1,206 @@
+"""minGRU and minLSTM over time as an operator with its gradient: one product over all steps, then the fused kernel.
+
+Axes: B rows, T steps, I inputs, H units, G gates, N real steps of all rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from unrolled.kernels.diagonal import check, here, like, problem, real_steps, retreat, rows_contiguous
+from unrolled.kernels.fused import unwatched
+from unrolled.kernels.library import Series
+from unrolled.kernels.memory import reused
+from unrolled.kernels.operators import twice
+from unrolled.kernels.passes import like as alike
+from unrolled.kernels.passes import time_major
+from unrolled.kernels.products import Flat
+
+__all__ = ["GATES", "minimal", "minimal_operator"]
+
+GATES = {"mingru": 2, "minlstm": 3}
+
+
+def minimal(
+    kind: str, x: Tensor, lengths: Tensor | None, weight: Tensor, bias: Tensor, h_0: Tensor, reverse: bool
+) -> tuple[Tensor, Tensor]:
+    """Run a cell whose gates see the input alone over every step of every row.
+
+    ::
+
+        k_t = W x_t + b;   a_t, b_t = gates(k_t);   h_t = a_t ⊙ h_{t-1} + b_t        beyond a row's length h_t = 0
+
+    Args:
+        kind: ``mingru`` or ``minlstm``.
+        x: the inputs, with any strides.
+        lengths: (B,) int64, 0 … T; ``None``: every step is real. What lies beyond is never read.
+        weight: (G·H, I).
+        bias: (G·H,).
+        h_0: the state before the first step.
+        reverse: from each row's last real step to its first.
+
+    Shape:
+        x (B, T, I) and h_0 (B, H), float32 or float64 -> h (B, T, H), h_n (B, H).
+
+    Raises:
+        ShapeError: a tensor does not fit, or a length is beyond 0 … T.
+        UsageError: on a second derivative.
+
+    Cost:
+        G·H·I multiply-adds per row and real step. To go back it keeps k, G·H numbers a step: gates are computed again.
+
+    References:
+        Feng et al. 2024, https://arxiv.org/abs/2410.01201
+
+    Example:
+        >>> from unrolled.kernels.library import loaded
+        >>> if loaded() is not None:
+        ...     h, _ = minimal("mingru", torch.ones(1, 3, 2), None, torch.zeros(8, 2), torch.zeros(8),
+        ...                    torch.ones(1, 4), reverse=False)
+        ...     assert h[0, :, 0].tolist() == [0.5, 0.25, 0.125]
+    """
+    given = (kind, x, lengths, weight, bias, h_0, reverse)
+    tracked = torch.is_grad_enabled() and any(tensor.requires_grad for tensor in (x, weight, bias, h_0))
+    if not unwatched(x):
+        h, h_n, _ = minimal_operator(*given, tracked)
+    elif tracked:
+        h, h_n = _Eager.apply(*given)  # type: ignore[no-untyped-call]
+    else:
+        h, h_n, _ = _forward(*given, False)
+    return h, h_n
+
+
+def _forward(
+    kind: str, x: Tensor, lengths: Tensor | None, weight: Tensor, bias: Tensor, h_0: Tensor, reverse: bool, save: bool
+) -> tuple[Tensor, Tensor, Tensor]:
+    """h, h_n and k (N, G·H), which is empty unless it is to be saved."""
+    rows, _, inputs = x.shape
+    lines, units = len(weight), len(weight) // GATES[kind]
+    check(kind, x, "weight_ih", weight, (GATES[kind] * units, inputs))
+    check(kind, x, "bias_ih", bias, (lines,))
+    check(kind, x, "h_0", h_0, (rows, units))
+    steps = real_steps(kind, x, lengths)
+    lengths, h_0 = None if lengths is None else lengths.contiguous(), h_0.contiguous()
+    h, h_n = like(x, units), torch.empty_like(h_0)
+    k = torch.addmm(bias, _flat(x, h, h_0, lengths).x(), weight.t(), out=reused((steps, lines), x.dtype))
+    asked = problem(kind, h, lengths, h_0, _parts(k, x, lengths, units), reverse, packed=lengths is not None)
+    asked.h_n = h_n.data_ptr()
+    here().run("diagonal_forward", x.dtype, asked)
+    return h, h_n, k if save else x.new_empty(0, lines)
+
+
+def _backward(
+    kind: str,
+    x: Tensor,
+    lengths: Tensor | None,
+    weight: Tensor,
+    h_0: Tensor,
+    reverse: bool,
+    h: Tensor,
+    k: Tensor,
+    d_h: Tensor | None,
+    d_h_n: Tensor | None,
+    wanted: Sequence[bool],
+    spent: bool = False,
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """The gradients of x, weight and bias, empty unless ``wanted``, and of h_0. ``spent``: k may be written over."""
+    lengths, h_0, h = None if lengths is None else lengths.contiguous(), h_0.contiguous(), rows_contiguous(h)
+    units = h.shape[2]
+    d_k, d_h_0 = k if spent else reused(tuple(k.shape), k.dtype), torch.empty_like(h_0)
+    d_bias = x.new_empty(len(weight) if wanted[2] else 0)
+    parts, d_parts = _parts(k, x, lengths, units), _parts(d_k, x, lengths, units)
+    asked = problem(kind, h, lengths, h_0, parts, reverse, packed=lengths is not None)
+    retreat(asked, d_h, d_h_n, d_parts, d_h_0, d_bias if wanted[2] else None)
+    flat, d_x, d_weight = _flat(x, h, h_0, lengths), x.new_empty(0), x.new_empty(0)
+    if wanted[0]:
+        d_x = flat.unflattened(torch.mm(d_k, weight, out=reused((len(d_k), x.shape[2]), x.dtype)))
+    if wanted[1]:
+        d_weight = d_k.t() @ flat.x()
+    return d_x, d_weight, d_bias, d_h_0
+
+
+def _flat(x: Tensor, h: Tensor, h_0: Tensor, lengths: Tensor | None) -> Flat:
+    return Flat(x, h, h_0, lengths, False, time_major(x))
+
+
+def _parts(k: Tensor, x: Tensor, lengths: Tensor | None, units: int) -> list[Series]:
+    """Where the gates of k (N, G·H) lie, whose lines are in the order of `Flat`."""
+    (rows, steps), width, size = x.shape[:2], k.shape[1], k.element_size()
+    row, step = (width, rows * width) if lengths is None and time_major(x) else (steps * width, width)
+    return [Series(k.data_ptr() + gate * units * size, row, step) for gate in range(width // units)]
+
+
+minimal_operator = torch.library.custom_op(
+    "unrolled::minimal",
+    mutates_args=(),
+    device_types="cpu",
+    schema="(str kind, Tensor x, Tensor? lengths, Tensor weight, Tensor bias, Tensor h_0, bool reverse, bool save) "
+    "-> (Tensor, Tensor, Tensor)",
+)(_forward)
+_back_operator = torch.library.custom_op(
+    "unrolled::minimal_backward",
+    mutates_args=(),
+    device_types="cpu",
+    schema="(str kind, Tensor x, Tensor? lengths, Tensor weight, Tensor h_0, bool reverse, Tensor h, Tensor k, "
+    "Tensor? d_h, Tensor? d_h_n, bool[] wanted) -> (Tensor, Tensor, Tensor, Tensor)",
+)(_backward)
+
+
+@minimal_operator.register_fake
+def _(*given: Any) -> tuple[Tensor, Tensor, Tensor]:
+    _, x, lengths, weight, _, h_0, _, save = given
+    steps: Any = 0
+    if save:
+        steps = x.shape[0] * x.shape[1] if lengths is None else torch.library.get_ctx().new_dynamic_size()
+    return alike(x, h_0.shape[1]), h_0.new_empty(h_0.shape), x.new_empty(steps, weight.shape[0])
+
+
+@_back_operator.register_fake
+def _(*given: Any) -> tuple[Tensor, ...]:
+    _, x, _, weight, h_0, *_, wanted = given
+    d_x = alike(x, x.shape[2]) if wanted[0] else x.new_empty(0)
+    d_weight = x.new_empty(weight.shape if wanted[1] else 0)
+    return d_x, d_weight, x.new_empty(weight.shape[0] if wanted[2] else 0), h_0.new_empty(h_0.shape)
+
+
+def _keep(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
+    ctx.kind, x, lengths, weight, _, h_0, ctx.reverse, saved = inputs
+    assert saved, "the forward pass was told to keep nothing"
+    ctx.set_materialize_grads(False)
+    ctx.save_for_backward(x, lengths, weight, h_0, output[0], output[2])
+
+
+def _gradients(run: Any, ctx: Any, d_h: Tensor | None, d_h_n: Tensor | None, _: None) -> tuple[Tensor | None, ...]:
+    x, lengths, weight, h_0, h, k = ctx.saved_tensors
+    needs = ctx.needs_input_grad
+    wanted = [needs[1], needs[3], needs[4]]
+    found = run(ctx.kind, x, lengths, weight, h_0, ctx.reverse, h, k, d_h, d_h_n, wanted)
+    d_x, d_weight, d_bias = (one if want else None for one, want in zip(found[:3], wanted, strict=True))
+    return None, d_x, None, d_weight, d_bias, found[3], None, None
+
+
+minimal_operator.register_autograd(partial(_gradients, _back_operator), setup_context=_keep)
+_back_operator.register_autograd(twice)
+
+
+class _Eager(torch.autograd.Function):
+    """The operator without its dispatch, which costs more than a short sequence."""
+
+    @staticmethod
+    def forward(ctx: Any, *given: Any) -> tuple[Tensor, Tensor]:
+        h, h_n, k = _forward(*given, True)
+        _keep(ctx, (*given, True), (h, h_n, k))
+        return h, h_n
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor | None) -> Any:
+        if torch.is_grad_enabled():  # create_graph: somebody may go back twice, and is to be told that it does not work
+            run: Any = _back_operator
+        else:
+            run = partial(_backward, spent=not torch._C._autograd._get_current_graph_task_keep_graph())
+        return _gradients(run, ctx, *gradients, None)[:-1]

@@ -1,0 +1,92 @@
+"""The diagonal recurrence over time. Axes: B rows, T steps, H units."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from unrolled.errors import ShapeError
+from unrolled.kernels.fused import suits
+from unrolled.kernels.scan import scan as fused_scan
+from unrolled.layers.lengths import check_lengths, real_steps, reverse_rows, zero_padding
+
+__all__ = ["plain_scan", "scan"]
+
+
+def scan(
+    a: Tensor, b: Tensor, h_0: Tensor | None = None, lengths: Tensor | None = None, reverse: bool = False
+) -> tuple[Tensor, Tensor]:
+    """Every state of a recurrence that is linear in its state, where no unit knows another.
+
+    ::
+
+        h_t = a_t ⊙ h_{t-1} + b_t        for t = 1 … length of the row;  beyond it h_t = 0 and nothing is read
+
+    It goes step by step, so it is as exact as its multiply-adds, whatever the signs and sizes of a: no logarithms and no
+    quotients of products. On a CPU a vector of units goes together; without kernels it is a loop in torch.
+
+    Args:
+        a: the factors, of any sign.
+        b: what is added.
+        h_0: the state before the first step; ``None``: zeros.
+        lengths: (B,) integers, 0 … T; ``None``: every step is real.
+        reverse: run from each row's last real step back to its first.
+
+    Shape:
+        a, b (B, T, H) and h_0 (B, H), of one floating dtype -> h (B, T, H), and h_n (B, H), the state after each row's
+        last real step (with ``reverse``: its first; of a row of length 0: h_0).
+
+    Raises:
+        ShapeError: a, b, h_0 or lengths do not fit each other.
+        UsageError: on a second derivative through the kernels; without them torch gives it.
+
+    Cost:
+        H multiply-adds per row and step, 2H on the way back. Beside a, b and h nothing is kept.
+
+    References:
+        Martin and Cundy 2018, Parallelizing linear recurrent neural nets over sequence length,
+        https://arxiv.org/abs/1709.04057
+
+    Example:
+        >>> half, one = torch.full((1, 3, 1), 0.5), torch.ones(1, 3, 1)
+        >>> h, h_n = scan(half, one)
+        >>> h.flatten().tolist(), h_n.tolist()
+        ([1.0, 1.5, 1.75], [[1.75]])
+    """
+    if a.dim() != 3 or not a.is_floating_point():
+        raise ShapeError(f"scan: a is {tuple(a.shape)} {a.dtype}, expected (B, T, H) of a floating dtype")
+    expected = {"b": tuple(a.shape), "h_0": (a.shape[0], a.shape[2])}
+    first = a.new_zeros(expected["h_0"]) if h_0 is None else h_0
+    for name, tensor in (("b", b), ("h_0", first)):
+        if tensor.shape != expected[name] or tensor.dtype != a.dtype or tensor.device != a.device:
+            raise ShapeError(
+                f"scan: {name} is {tuple(tensor.shape)} {tensor.dtype} on {tensor.device}, expected {expected[name]} "
+                f"{a.dtype} on {a.device}, as of a with shape {tuple(a.shape)}"
+            )
+    lengths = check_lengths(lengths, a, "scan")
+    if suits(a):
+        return fused_scan(a, b, lengths, first, reverse)
+    return plain_scan(a, b, first, lengths, reverse)
+
+
+def plain_scan(a: Tensor, b: Tensor, h_0: Tensor, lengths: Tensor | None, reverse: bool) -> tuple[Tensor, Tensor]:
+    """The definition, in torch: one step after another. Where a row has ended, a = 1 and b = 0 keep its state.
+
+    Args:
+        a: (B, T, H).
+        b: (B, T, H).
+        h_0: (B, H).
+        lengths: checked, or ``None``.
+        reverse: from each row's end.
+    """
+    if lengths is not None:
+        a = torch.where(real_steps(lengths, a.shape[1]).unsqueeze(2), a, a.new_ones(()))
+    b = zero_padding(b, lengths)
+    if reverse:
+        a, b = reverse_rows(a, lengths), reverse_rows(b, lengths)
+    h, hs = h_0, []
+    for a_t, b_t in zip(a.unbind(1), b.unbind(1), strict=True):
+        h = a_t * h + b_t
+        hs.append(h)
+    y = zero_padding(torch.stack(hs, 1) if hs else b, lengths)
+    return reverse_rows(y, lengths) if reverse else y, h
