@@ -12,7 +12,7 @@ NAMES = CELLS.names()
 
 
 def test_the_cells_of_this_package_are_found_by_their_files() -> None:
-    assert {"rnn", "irnn", "gru", "lstm"} <= set(NAMES)
+    assert {"rnn", "irnn", "gru", "lstm", "mingru", "minlstm"} <= set(NAMES)
     assert "cell" not in NAMES
 
 

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from unrolled.reference import gru, lstm, names, rnn
+from unrolled.reference import gru, lstm, mingru, minlstm, names, rnn
 from unrolled.reference.names import TorchWeights
 
 __all__ = ["EQUATIONS", "Ends", "Passed"]
@@ -103,4 +103,39 @@ def _lstm(x: Array, weights: list[Array]) -> Passed:
     return Passed(_rows(states.a), (states.a[:, 0, -1], states.c[:, 0, -1]), back)
 
 
-EQUATIONS = {"gru": _gru, "irnn": _rnn("relu"), "lstm": _lstm, "rnn": _rnn("tanh")}
+def _mingru(x: Array, weights: list[Array]) -> Passed:
+    hidden = len(weights[1]) // 2
+    if len(x) == 0:
+        return _empty(1, hidden, weights)
+    w, x, h_0 = names.mingru_from_layer(*weights), _columns(x), np.zeros((hidden, 1))
+    h = mingru.forward(x, h_0, w)
+
+    def back(dy: Array, dends: Ends) -> tuple[Array, list[Array]]:
+        found = mingru.backward(_with_end(dy, dends[0]), x, h_0, h, w)
+        return _rows(found.x), list(names.mingru_to_layer(found.weights))
+
+    return Passed(_rows(h), (h[:, 0, -1],), back)
+
+
+def _minlstm(x: Array, weights: list[Array]) -> Passed:
+    hidden = len(weights[1]) // 3
+    if len(x) == 0:
+        return _empty(1, hidden, weights)
+    w, x, h_0 = names.minlstm_from_layer(*weights), _columns(x), np.zeros((hidden, 1))
+    h, gates = minlstm.forward(x, h_0, w)
+
+    def back(dy: Array, dends: Ends) -> tuple[Array, list[Array]]:
+        found = minlstm.backward(_with_end(dy, dends[0]), x, h_0, h, gates, w)
+        return _rows(found.x), list(names.minlstm_to_layer(found.weights))
+
+    return Passed(_rows(h), (h[:, 0, -1],), back)
+
+
+EQUATIONS = {
+    "gru": _gru,
+    "irnn": _rnn("relu"),
+    "lstm": _lstm,
+    "mingru": _mingru,
+    "minlstm": _minlstm,
+    "rnn": _rnn("tanh"),
+}

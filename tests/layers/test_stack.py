@@ -15,7 +15,20 @@ from unrolled.layers.stack import build_layer, model_names
 
 
 def test_the_names() -> None:
-    wanted = {"mlp", "window", "rnn", "irnn", "gru", "lstm", "birnn", "biirnn", "bigru", "bilstm"}
+    wanted = {
+        "mlp",
+        "window",
+        "rnn",
+        "irnn",
+        "gru",
+        "lstm",
+        "birnn",
+        "biirnn",
+        "bigru",
+        "bilstm",
+        "mingru",
+        "biminlstm",
+    }
     assert wanted <= set(model_names())
     assert model_names() == sorted(model_names())
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from unrolled.reference import gru, gru_textbook, lstm, rnn
+from unrolled.reference import gru, gru_textbook, lstm, mingru, minlstm, rnn
 from unrolled.reference.losses import Output, clip_by_norm, cross_entropy, predict, softmax, total_loss
 from unrolled.reference.truncated import truncated_bptt
 
@@ -86,6 +86,29 @@ def test_gru(random: np.random.Generator) -> None:
 
     h, gates = gru.forward(x, h_0, weights)
     found = gru.backward(toward, x, h_0, h, gates, weights)
+    assert_gradients(loss, [*zip(weights, found.weights, strict=True), (x, found.x), (h_0, found.h_0)])
+
+
+def test_mingru(random: np.random.Generator) -> None:
+    weights = mingru.Weights(*(random.normal(size=(N_H, n)) for _ in range(2) for n in (N_X, 1)))
+    x, h_0, toward = random.normal(size=(N_X, M, T)), random.normal(size=(N_H, M)), random.normal(size=(N_H, M, T))
+
+    def loss() -> float:
+        return float((toward * mingru.forward(x, h_0, weights)).sum())
+
+    found = mingru.backward(toward, x, h_0, mingru.forward(x, h_0, weights), weights)
+    assert_gradients(loss, [*zip(weights, found.weights, strict=True), (x, found.x), (h_0, found.h_0)])
+
+
+def test_minlstm(random: np.random.Generator) -> None:
+    weights = minlstm.Weights(*(random.normal(size=(N_H, n)) for _ in range(3) for n in (N_X, 1)))
+    x, h_0, toward = random.normal(size=(N_X, M, T)), random.normal(size=(N_H, M)), random.normal(size=(N_H, M, T))
+
+    def loss() -> float:
+        return float((toward * minlstm.forward(x, h_0, weights)[0]).sum())
+
+    h, gates = minlstm.forward(x, h_0, weights)
+    found = minlstm.backward(toward, x, h_0, h, gates, weights)
     assert_gradients(loss, [*zip(weights, found.weights, strict=True), (x, found.x), (h_0, found.h_0)])
 
 

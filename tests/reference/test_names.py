@@ -37,6 +37,21 @@ def test_there_and_back(gates, there, back) -> None:
         np.testing.assert_array_equal(again, first)
 
 
+@pytest.mark.parametrize(
+    ("gates", "there", "back"),
+    [
+        (2, names.mingru_from_layer, names.mingru_to_layer),
+        (3, names.minlstm_from_layer, names.minlstm_to_layer),
+    ],
+)
+def test_there_and_back_without_weights_for_the_state(gates, there, back) -> None:
+    given = torch_weights(gates)
+    found = back(there(given.weight_ih, given.bias_ih))
+    np.testing.assert_array_equal(found[0], given.weight_ih)
+    np.testing.assert_array_equal(found[1], given.bias_ih)
+    assert there(given.weight_ih, given.bias_ih).W_h.shape == (4, 3)
+
+
 def test_an_lstm_s_gates_are_torch_s_rows() -> None:
     given = torch_weights(4)
     weights = names.lstm_from_torch(given)

@@ -26,7 +26,15 @@ def here() -> Library:
 
 
 def check(owner: str, x: Tensor, name: str, tensor: Tensor, shape: tuple[int, ...]) -> None:
-    """Raise a `ShapeError` unless ``tensor`` has this shape, and the dtype and device of ``x``."""
+    """Raise a `ShapeError` unless ``tensor`` has this shape, and the dtype and device of ``x``.
+
+    Args:
+        owner: what to call the reader.
+        x: the tensor that the others follow.
+        name: of the tensor.
+        tensor: what was given.
+        shape: what it must have.
+    """
     if tensor.shape != shape or tensor.dtype != x.dtype or tensor.device != x.device:
         raise ShapeError(
             f"{owner}: {name} is {tuple(tensor.shape)} {tensor.dtype} on {tensor.device}, expected {shape} "

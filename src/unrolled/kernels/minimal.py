@@ -175,7 +175,8 @@ def _keep(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None
     ctx.save_for_backward(x, lengths, weight, h_0, output[0], output[2])
 
 
-def _gradients(run: Any, ctx: Any, d_h: Tensor | None, d_h_n: Tensor | None, _: None) -> tuple[Tensor | None, ...]:
+def _gradients(run: Any, ctx: Any, *gradients: Tensor | None) -> tuple[Tensor | None, ...]:
+    d_h, d_h_n, _ = gradients  # of k there is none
     x, lengths, weight, h_0, h, k = ctx.saved_tensors
     needs = ctx.needs_input_grad
     wanted = [needs[1], needs[3], needs[4]]
@@ -193,7 +194,8 @@ class _Eager(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, *given: Any) -> tuple[Tensor, Tensor]:
-        h, h_n, k = _forward(*given, True)
+        kind, x, lengths, weight, bias, h_0, reverse = given
+        h, h_n, k = _forward(kind, x, lengths, weight, bias, h_0, reverse, True)
         _keep(ctx, (*given, True), (h, h_n, k))
         return h, h_n
 

@@ -102,7 +102,11 @@ def gradients_of(run: Callable[..., Any], ctx: Any, *gradients: Tensor | None) -
 
 
 def twice(*_: Any) -> tuple[Any, ...]:
-    """Refuse to go back through the way back."""
+    """Refuse to go back through the way back.
+
+    Raises:
+        UsageError: always.
+    """
     raise UsageError(_TWICE)
 
 

@@ -22,8 +22,9 @@ def scan(
 
         h_t = a_t ⊙ h_{t-1} + b_t        for t = 1 … length of the row;  beyond it h_t = 0 and nothing is read
 
-    It goes step by step, so it is as exact as its multiply-adds, whatever the signs and sizes of a: no logarithms and no
-    quotients of products. On a CPU a vector of units goes together; without kernels it is a loop in torch.
+    It goes step by step, so it is as exact as its multiply-adds, whatever the signs and sizes of a: there are no
+    logarithms and no quotients of products. On a CPU a vector of units goes together; without kernels it is a loop in
+    torch.
 
     Args:
         a: the factors, of any sign.

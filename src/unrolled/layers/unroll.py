@@ -84,9 +84,9 @@ def _diagonal(
     cell: DiagonalCell, x: Tensor, lengths: Tensor | None, state: State, reverse: bool
 ) -> tuple[Tensor, State]:
     """What all steps are made of at once; then the steps, which the kernels take together with that."""
-    weights = cell.weights()
-    if cell.vf in GATES and suits(x) and weights[0].dtype == x.dtype:
-        y, h_n = minimal(str(cell.vf), x, lengths, *weights, state.h, reverse)
+    if cell.vf in GATES and suits(x):
+        weight, bias = cell.weights()
+        y, h_n = minimal(str(cell.vf), x, lengths, weight, bias, state.h, reverse)
     else:
         y, h_n = plain_scan(*cell.terms(zero_padding(x, lengths)), state.h, lengths, reverse)
     return y, type(state)(h_n)

@@ -17,12 +17,17 @@ GRU reset          r_t: W_xr, W_hr, b_r      Γ_r: W_r, b_r over [c_prev; x_t]  
 GRU update         z_t, 1 keeps              Γ_u = 1 - z_t: W_u, b_u             rows z (second)
 GRU candidate      n_t: W_xn, W_hn, b_xn,    c~: W_c, b_c over                   rows n (third); bias_ih has b_xn,
                    b_hn                      [Γ_r ⊙ c_prev; x_t]                 bias_hh has b_hn
+minGRU update      z_t, 1 takes: W_z, b_z    –                                   rows z (first half); no weight_hh
+minGRU candidate   h̃_t: W_h, b_h             –                                   rows h̃ (second)
+minLSTM forget     f_t: W_f, b_f             –                                   rows f (first third); no weight_hh
+minLSTM input      i_t: W_i, b_i             –                                   rows i (second)
+minLSTM candidate  h̃_t: W_h, b_h             –                                   rows h̃ (third)
 answer             W_hy, b_y; ŷ_t            Wy, by; yt_pred (n_y, m)            the head's Linear: weight, bias
 =================  ========================  ==================================  =======================================
 
 Where a textbook has one bias torch has two, which are added; the gradient of each is the textbook's. The GRU of the
 a_prev scheme (`unrolled.reference.gru_textbook`) and torch's are different functions, so torch's weights go to and from
-`unrolled.reference.gru` only.
+`unrolled.reference.gru` only. torch has neither minGRU nor minLSTM: there the last column is this package's alone.
 """
 
 from __future__ import annotations
@@ -31,7 +36,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from unrolled.reference import gru, lstm, rnn
+from unrolled.reference import gru, lstm, mingru, minlstm, rnn
 
 __all__ = [
     "TorchWeights",
@@ -41,6 +46,10 @@ __all__ = [
     "gru_to_torch",
     "lstm_from_torch",
     "lstm_to_torch",
+    "mingru_from_layer",
+    "mingru_to_layer",
+    "minlstm_from_layer",
+    "minlstm_to_layer",
     "rnn_from_torch",
     "rnn_to_torch",
     "split",
@@ -125,6 +134,30 @@ def gru_to_torch(weights: gru.Weights) -> TorchWeights:
     bias_ih = np.concatenate([w.b_r, w.b_z, w.b_xn])[:, 0]
     bias_hh = np.concatenate([np.zeros_like(w.b_r), np.zeros_like(w.b_z), w.b_hn])[:, 0]
     return TorchWeights(weight_ih, weight_hh, bias_ih, bias_hh)
+
+
+def mingru_from_layer(weight_ih: Array, bias_ih: Array) -> mingru.Weights:
+    """The layer's rows z h̃ -> W_z, b_z, W_h, b_h."""
+    (W_z, W_h), (b_z, b_h) = np.split(weight_ih, 2), np.split(_column(bias_ih), 2)
+    return mingru.Weights(W_z, b_z, W_h, b_h)
+
+
+def mingru_to_layer(weights: mingru.Weights) -> tuple[Array, Array]:
+    """The inverse: weight_ih and bias_ih."""
+    w = weights
+    return np.concatenate([w.W_z, w.W_h]), np.concatenate([w.b_z, w.b_h])[:, 0]
+
+
+def minlstm_from_layer(weight_ih: Array, bias_ih: Array) -> minlstm.Weights:
+    """The layer's rows f i h̃ -> W_f, b_f, W_i, b_i, W_h, b_h."""
+    (W_f, W_i, W_h), (b_f, b_i, b_h) = np.split(weight_ih, 3), np.split(_column(bias_ih), 3)
+    return minlstm.Weights(W_f, b_f, W_i, b_i, W_h, b_h)
+
+
+def minlstm_to_layer(weights: minlstm.Weights) -> tuple[Array, Array]:
+    """The inverse: weight_ih and bias_ih."""
+    w = weights
+    return np.concatenate([w.W_f, w.W_i, w.W_h]), np.concatenate([w.b_f, w.b_i, w.b_h])[:, 0]
 
 
 def _column(bias: Array) -> Array:
