@@ -61,7 +61,7 @@ def batch(batch_first: bool, dtype: torch.dtype = torch.float32) -> Tensor:
 def test_the_constructor_takes_torch_s_arguments_in_torch_s_order(name: str) -> None:
     documented = str(getattr(nn, name).__doc__).splitlines()[0]
     theirs = [part.split("=")[0] for part in documented.removeprefix("__init__(").removesuffix(")").split(",")]
-    assert list(inspect.signature(getattr(torch_compat, name)).parameters) == theirs
+    assert list(inspect.signature(getattr(torch_compat, name)).parameters) == [*theirs, "recompute"]
 
 
 @pytest.mark.parametrize(("name", "settings"), EVERY, ids=IDS)

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from unrolled.kernels import operators, passes
 from unrolled.kernels.library import CELLS, loaded
+from unrolled.kernels.recompute import Recomputed
 
 __all__ = ["fits", "recurrence", "suits", "unwatched"]
 
@@ -56,6 +57,7 @@ def recurrence(
     state: tuple[Tensor, ...],
     *,
     reverse: bool = False,
+    recompute: int | None = None,
 ) -> tuple[Tensor, tuple[Tensor, ...]]:
     """Run a cell over every step of every row.
 
@@ -70,6 +72,8 @@ def recurrence(
         weights: ``[weight_ih, weight_hh]``, perhaps followed by ``[bias_ih, bias_hh]``, as torch.nn has them.
         state: the state before the first step, each part (B, H).
         reverse: from each row's last real step to its first.
+        recompute: keep the states at every so many steps alone, and go the way in between once more on the way back;
+            only where x is `eager`.
 
     Shape:
         x (B, T, I) float32 or float64 -> y (B, T, H), and the state after each row's last real step.
@@ -79,7 +83,8 @@ def recurrence(
         UsageError: on a second derivative.
 
     Cost:
-        G·H(I + H) multiply-adds per row and real step. To go back it keeps 5P numbers a step for an LSTM, 4P for a GRU.
+        G·H(I + H) multiply-adds per row and real step. To go back it keeps 5P numbers a step for an LSTM, 4P for a GRU;
+        with ``recompute`` two of H per chunk, and those 5P of one chunk alone, for a third more multiply-adds.
 
     References:
         Appleyard, Kociský and Blunsom 2016, https://arxiv.org/abs/1604.01946
@@ -96,6 +101,8 @@ def recurrence(
     tracked = torch.is_grad_enabled() and any(tensor.requires_grad for tensor in (x, *weights, *state))
     if not unwatched(x):
         y, h_n, c_n, _ = operators.recurrence(kind, *inputs, reverse, tracked)
+    elif tracked and recompute is not None:
+        y, h_n, c_n = Recomputed.apply(recompute, kind, *inputs, reverse)  # type: ignore[no-untyped-call]
     elif tracked:
         y, h_n, c_n = _Eager.apply(kind, *inputs, reverse)  # type: ignore[no-untyped-call]
     else:

@@ -13,7 +13,7 @@ from unrolled.kernels.library import CELLS, Problem, loaded
 from unrolled.kernels.memory import reused
 from unrolled.kernels.products import Flat, gradients
 
-__all__ = ["SAVED", "backward", "forward", "like"]
+__all__ = ["SAVED", "backward", "forward", "like", "real_steps"]
 
 GATES = {"rnn_tanh": 1, "rnn_relu": 1, "gru": 3, "lstm": 4}
 SAVED = {"rnn_tanh": 0, "rnn_relu": 0, "gru": 4, "lstm": 5}  # parts of P that the way back needs of each step
@@ -31,6 +31,7 @@ def forward(
     c_0: Tensor | None,
     reverse: bool,
     save: bool,
+    y: Tensor | None = None,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """y, h_n, c_n (empty but for an LSTM), and what the way back needs: ``saved`` of ``recurrence.h``.
 
@@ -46,6 +47,7 @@ def forward(
         c_0: (B, H) of an LSTM.
         reverse: from each row's end.
         save: whether the way back will be gone.
+        y: (B, T, H), where y is to be written; ``None``: to memory of its own.
 
     Raises:
         ShapeError: a tensor of another shape, dtype or device; a length beyond 0 … T.
@@ -58,8 +60,8 @@ def forward(
     w_ih_, b_ih, b_hh, c_0, lengths = given
     w_hh = w_hh.contiguous()
     units = w_hh.shape[1]
-    steps = _real_steps(x, lengths)
-    y, h_n = like(x, units), torch.empty_like(h_0)
+    steps = real_steps(x, lengths)
+    y, h_n = like(x, units) if y is None else y, torch.empty_like(h_0)
     c_n = x.new_empty(0) if c_0 is None else torch.empty_like(c_0)
     saved = reused((steps if save else 0, SAVED[kind] * library.padded(units, x.dtype)), x.dtype)
     problem = _problem(kind, x, lengths, w_hh, y, reverse)
@@ -116,7 +118,7 @@ def backward(
     P = library.padded(w_hh.shape[1], x.dtype)
     blocks = 4 if kind == "gru" else w_ih.shape[0] // w_hh.shape[1]
     enough = spent and saved.shape[1] >= blocks * P
-    d_gates = saved[:, : blocks * P] if enough else reused((_real_steps(x, lengths), blocks * P), x.dtype)
+    d_gates = saved[:, : blocks * P] if enough else reused((real_steps(x, lengths), blocks * P), x.dtype)
     d_bias = x.new_empty(blocks * P)
     d_h_0 = torch.empty_like(h_0)
     d_c_0 = x.new_empty(0) if c_0 is None else torch.empty_like(c_0)
@@ -183,8 +185,12 @@ def _problem(kind: str, x: Tensor, lengths: Tensor | None, w_hh: Tensor, y: Tens
     return problem
 
 
-def _real_steps(x: Tensor, lengths: Tensor | None) -> int:
-    """N."""
+def real_steps(x: Tensor, lengths: Tensor | None) -> int:
+    """N.
+
+    Raises:
+        ShapeError: a length beyond 0 … T.
+    """
     rows, steps = x.shape[:2]
     if lengths is None:
         return rows * steps

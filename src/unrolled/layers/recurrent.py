@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from unrolled.cells.cell import CELLS, Cell
 from unrolled.errors import ShapeError, UsageError
+from unrolled.layers.recompute import Recompute, check_recompute
 from unrolled.layers.session import LayerSession, layer_session
 from unrolled.layers.unroll import unroll
 from unrolled.state import State
@@ -36,6 +37,7 @@ class Recurrent(nn.Module):
         num_layers: K ≥ 1.
         bidirectional: read each row in both directions. Such a layer knows the future, so it cannot stream.
         dropout: the share, 0 ≤ p < 1, of what goes from one layer to the next that training drops.
+        recompute: for long rows, see `unroll`: ``None``, ``"sqrt"``, or so many steps, at least 1.
 
     Shape:
         x (B, T, I) -> y (B, T, D·H), 0 beyond each row's length; lengths (B,) integers, 0 … T. The state is a tuple
@@ -70,12 +72,15 @@ class Recurrent(nn.Module):
         num_layers: int = 1,
         bidirectional: bool = False,
         dropout: float = 0.0,
+        *,
+        recompute: Recompute = None,
     ) -> None:
         super().__init__()
         if num_layers < 1:
             raise UsageError(f"num_layers must be at least 1, got {num_layers}")
         if not 0 <= dropout < 1:
             raise UsageError(f"dropout must be at least 0 and below 1, got {dropout}")
+        check_recompute(recompute)
         make = CELLS.get(cell)
         directions = 2 if bidirectional else 1
         self.input_size, self.output_size = input_size, hidden_size * directions
@@ -84,7 +89,7 @@ class Recurrent(nn.Module):
         stack = [nn.ModuleList(make(width, hidden_size) for _ in range(directions)) for width in widths]
         # layers[k][0] reads forward; layers[k][1], if there is one, backward.
         self.layers: Sequence[Sequence[Cell]] = cast(Any, nn.ModuleList(stack))
-        self.dropout = nn.Dropout(dropout)
+        self.dropout, self.recompute = nn.Dropout(dropout), recompute
 
     def forward(self, x: Tensor, lengths: Tensor | None = None, state: State = None) -> tuple[Tensor, State]:
         """Run over whole rows, or over the next chunk of each from the ``state`` after the chunk before."""
@@ -95,7 +100,10 @@ class Recurrent(nn.Module):
         for k, cells in enumerate(self.layers):
             x = self.dropout(x) if k > 0 else x
             before = None if state is None else state[k]
-            runs = [unroll(cell, x, lengths, before, reverse=d == 1) for d, cell in enumerate(cells)]
+            runs = [
+                unroll(cell, x, lengths, before, reverse=d == 1, recompute=self.recompute)
+                for d, cell in enumerate(cells)
+            ]
             ys, lasts = zip(*runs, strict=True)
             x = torch.cat(ys, 2) if self.bidirectional else ys[0]  # (B, T, D·H)
             after.append(lasts if self.bidirectional else lasts[0])

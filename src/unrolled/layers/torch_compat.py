@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
 from unrolled.errors import UsageError, did_you_mean
+from unrolled.layers.recompute import Recompute
 from unrolled.layers.session import LayerSession
 from unrolled.layers.torch_forms import Lengths, add_weights, reset, run, session
 
@@ -39,6 +40,8 @@ class RNN(nn.Module):
         bidirectional: D = 2; the output holds the forward half, then the backward half.
         device: where the weights are made.
         dtype: of the weights; input and state must have it too.
+        recompute: for long rows: keep the states at every so many steps alone (``"sqrt"``: √L, rounded up), and run
+            the steps in between once more on the way back. Same outputs to the bit, a third more time to train.
 
     Shape:
         input (L, N, I), or a single row (L, I), or a `PackedSequence`; lengths (N,) integers, 0 … L, in any order ->
@@ -76,6 +79,8 @@ class RNN(nn.Module):
         bidirectional: bool = False,
         device: Any = None,
         dtype: torch.dtype | None = None,
+        *,
+        recompute: Recompute = None,
     ) -> None:
         super().__init__()
         if nonlinearity not in (known := ("tanh", "relu")):
@@ -84,6 +89,7 @@ class RNN(nn.Module):
         self.input_size, self.hidden_size, self.num_layers = input_size, hidden_size, num_layers
         self.bias, self.batch_first, self.dropout = bias, batch_first, dropout
         self.bidirectional, self.proj_size = bidirectional, 0
+        self.recompute = recompute
         add_weights(self, device, dtype)
 
     def forward(
@@ -130,6 +136,8 @@ class GRU(nn.Module):
         bidirectional: D = 2; the output holds the forward half, then the backward half.
         device: where the weights are made.
         dtype: of the weights; input and state must have it too.
+        recompute: for long rows: keep the states at every so many steps alone (``"sqrt"``: √L, rounded up), and run
+            the steps in between once more on the way back. Same outputs to the bit, a third more time to train.
 
     Shape:
         input (L, N, I), or a single row (L, I), or a `PackedSequence`; lengths (N,) integers, 0 … L, in any order ->
@@ -166,12 +174,15 @@ class GRU(nn.Module):
         bidirectional: bool = False,
         device: Any = None,
         dtype: torch.dtype | None = None,
+        *,
+        recompute: Recompute = None,
     ) -> None:
         super().__init__()
         self.vf = "gru"
         self.input_size, self.hidden_size, self.num_layers = input_size, hidden_size, num_layers
         self.bias, self.batch_first, self.dropout = bias, batch_first, dropout
         self.bidirectional, self.proj_size = bidirectional, 0
+        self.recompute = recompute
         add_weights(self, device, dtype)
 
     def forward(
@@ -221,6 +232,8 @@ class LSTM(nn.Module):
         proj_size: P, 0 ≤ P < H; 0: no projection, P = H.
         device: where the weights are made.
         dtype: of the weights; input and state must have it too.
+        recompute: for long rows: keep the states at every so many steps alone (``"sqrt"``: √L, rounded up), and run
+            the steps in between once more on the way back. Same outputs to the bit, a third more time to train.
 
     Shape:
         input (L, N, I), or a single row (L, I), or a `PackedSequence`; lengths (N,) integers, 0 … L, in any order ->
@@ -259,12 +272,15 @@ class LSTM(nn.Module):
         proj_size: int = 0,
         device: Any = None,
         dtype: torch.dtype | None = None,
+        *,
+        recompute: Recompute = None,
     ) -> None:
         super().__init__()
         self.vf = "lstm"
         self.input_size, self.hidden_size, self.num_layers = input_size, hidden_size, num_layers
         self.bias, self.batch_first, self.dropout = bias, batch_first, dropout
         self.bidirectional, self.proj_size = bidirectional, proj_size
+        self.recompute = recompute
         add_weights(self, device, dtype)
 
     def forward(

@@ -24,6 +24,7 @@ from unrolled.cells.rnn import RNNState
 from unrolled.errors import ShapeError, UsageError
 from unrolled.layers.lengths import check_lengths
 from unrolled.layers.packed import Packed, unpack
+from unrolled.layers.recompute import Recompute, check_recompute
 from unrolled.layers.session import LayerSession, layer_session
 from unrolled.layers.unroll import unroll
 from unrolled.state import State
@@ -48,6 +49,7 @@ class Form:
     dropout: float
     bidirectional: bool
     proj_size: int
+    recompute: Recompute
 
     @staticmethod
     def of(module: nn.Module) -> Form:
@@ -72,6 +74,7 @@ class Form:
             raise UsageError(f"dropout must be a number in 0 … 1, got {self.dropout!r}")
         if self.proj_size >= self.hidden_size:
             raise UsageError(f"proj_size must be below hidden_size = {self.hidden_size}, got {self.proj_size}")
+        check_recompute(self.recompute)
 
     @property
     def output_size(self) -> int:
@@ -244,7 +247,7 @@ def _layers(
         for direction in range(form.directions):
             cell = _view(module, form, layer, direction)
             state = None if before is None else form.state([part[len(after)] for part in before])
-            y, last = unroll(cell, x, lengths, state, reverse=direction == 1)
+            y, last = unroll(cell, x, lengths, state, reverse=direction == 1, recompute=form.recompute)
             ys.append(y)
             after.append(last)
         x = torch.cat(ys, 2) if form.bidirectional else ys[0]

@@ -7,6 +7,7 @@ take lengths as they are. Axes: B rows, T steps, I inputs, H hidden units.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import torch
@@ -15,9 +16,10 @@ from torch import _VF, Tensor
 from unrolled.cells.cell import Cell, check_input
 from unrolled.cells.diagonal import DiagonalCell
 from unrolled.errors import ShapeError
-from unrolled.kernels.fused import fits, recurrence, suits
+from unrolled.kernels.fused import fits, recurrence, suits, unwatched
 from unrolled.kernels.minimal import GATES, minimal
 from unrolled.layers.lengths import check_lengths, last_real, real_steps, reverse_rows, zero_padding
+from unrolled.layers.recompute import Recompute, chunk_steps, in_chunks
 from unrolled.layers.scan import plain_scan
 from unrolled.state import State, where
 
@@ -27,7 +29,13 @@ _SATURATE = 1e4  # σ(±1e4) is 0 or 1 to the last bit in every dtype, and 1e4 s
 
 
 def unroll(
-    cell: Cell, x: Tensor, lengths: Tensor | None = None, state: State = None, *, reverse: bool = False
+    cell: Cell,
+    x: Tensor,
+    lengths: Tensor | None = None,
+    state: State = None,
+    *,
+    reverse: bool = False,
+    recompute: Recompute = None,
 ) -> tuple[Tensor, State]:
     """Run ``cell`` over every step of ``x``.
 
@@ -41,16 +49,21 @@ def unroll(
         lengths: (B,) integers, 0 … T; ``None``: every step is real. What lies beyond a row's length is never read.
         state: the state before the first step; ``None``: `Cell.initial_state`.
         reverse: run from each row's last real step back to its first.
+        recompute: for long rows: keep the states at every so many steps alone (``"sqrt"``: √T, rounded up), and run
+            the steps in between once more on the way back. Same outputs to the bit. Where a compiler looks on, as
+            without kernels, each chunk goes through `torch.utils.checkpoint`, and a program compiled whole holds all.
 
     Shape:
         x (B, T, I) -> y (B, T, H) and the state after each row's last real step (with ``reverse``: its first).
 
     Raises:
         ShapeError: ``x``, ``lengths`` or ``state`` does not fit.
+        UsageError: ``recompute`` out of range.
 
     Cost:
-        That of the cell for each real step. Without kernels T times that of the cell: torch's loop runs over the padded
-        batch, because oneDNN's fast LSTM does not take packed sequences, and padding costs less than packing does.
+        That of the cell for each real step; with ``recompute`` the way there twice. Without kernels T times that of the
+        cell: torch's loop runs over the padded batch, because oneDNN's fast LSTM does not take packed sequences, and
+        padding costs less than packing does.
 
     Example:
         >>> from unrolled.cells.gru import GRU
@@ -65,9 +78,12 @@ def unroll(
     state = initial if state is None else _check_state(state, initial, owner)
     if x.shape[1] == 0:
         return x.new_zeros(len(x), 0, state[0].shape[1]), state
-    weights = cell.weights()
-    if fits(cell.vf, x, weights):
-        y, parts = recurrence(str(cell.vf), x, lengths, weights, state, reverse=reverse)
+    weights, size = cell.weights(), chunk_steps(recompute, x.shape[1])
+    fused = fits(cell.vf, x, weights)
+    if size is not None and not (fused and unwatched(x)):
+        return in_chunks(partial(unroll, cell, reverse=reverse), x, lengths, state, size, reverse=reverse)
+    if fused:
+        y, parts = recurrence(str(cell.vf), x, lengths, weights, state, reverse=reverse, recompute=size)
         return y, type(state)(*parts)
     if isinstance(cell, DiagonalCell):
         return _diagonal(cell, x, lengths, state, reverse)

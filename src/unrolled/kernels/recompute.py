@@ -1,0 +1,88 @@
+"""Time in chunks: the way there keeps only the states between them, and the way back runs each chunk once more.
+
+Axes: B rows, T steps, I inputs, H hidden units, n steps of a chunk.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from unrolled.kernels import passes
+from unrolled.kernels.operators import twice
+
+__all__ = ["Recomputed", "chunks", "within"]
+
+
+def chunks(steps: int, size: int, reverse: bool) -> list[slice]:
+    """Of T ``steps`` the chunks of n = ``size``, in the order in which they are run.
+
+    >>> chunks(5, 2, reverse=True)
+    [slice(4, 5, None), slice(2, 4, None), slice(0, 2, None)]
+    """
+    found = [slice(start, min(start + size, steps)) for start in range(0, steps, size)]
+    return found[::-1] if reverse else found
+
+
+def within(lengths: Tensor | None, chunk: slice) -> Tensor | None:
+    """Each row's real steps in the chunk.
+
+    >>> within(torch.tensor([0, 3, 9]), slice(2, 4)).tolist()
+    [0, 1, 2]
+    """
+    return None if lengths is None else (lengths - chunk.start).clamp(0, chunk.stop - chunk.start)
+
+
+class Recomputed(torch.autograd.Function):
+    """`passes.forward` and `passes.backward` chunk by chunk: B·H(T/n + 5n) numbers are kept instead of 5·B·H·T.
+
+    The outputs are those of one pass to the bit. The gradients of the weights are sums over the chunks.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, *given: Any) -> tuple[Tensor, Tensor, Tensor]:
+        size, kind, x, lengths, w_ih, w_hh, b_ih, b_hh, h_0, c_0, reverse = given
+        passes.real_steps(x, lengths)  # a chunk's own lengths fit whatever the whole ones are
+        y, h, c = passes.like(x, w_hh.shape[1]), h_0, c_0
+        hs, cs = [], []
+        for chunk in chunks(x.shape[1], size, reverse):
+            hs.append(h)
+            cs.append(c)
+            part, real = x[:, chunk], within(lengths, chunk)
+            _, h, c_n, _ = passes.forward(
+                kind, part, real, w_ih, w_hh, b_ih, b_hh, h, c, reverse, save=False, y=y[:, chunk]
+            )
+            c = None if c_0 is None else c_n
+        ctx.kind, ctx.size, ctx.reverse = kind, size, reverse
+        ctx.set_materialize_grads(False)
+        ctx.save_for_backward(x, lengths, w_ih, w_hh, b_ih, b_hh, *hs, *cs)
+        return y, h, c_n
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor | None) -> Any:
+        if torch.is_grad_enabled():
+            twice()
+        kind, reverse, (d_y, d_h, d_c) = ctx.kind, ctx.reverse, gradients
+        x, lengths, w_ih, w_hh, b_ih, b_hh, *borders = ctx.saved_tensors
+        hs, cs = borders[: len(borders) // 2], borders[len(borders) // 2 :]
+        d_c = None if cs[0] is None else d_c
+        needs = ctx.needs_input_grad
+        wanted = [needs[2], needs[4], needs[5], needs[6] or needs[7]]
+        d_x = passes.like(x, x.shape[2]) if needs[2] else None
+        sums: list[Tensor] = []
+        for chunk, h, c in reversed(list(zip(chunks(x.shape[1], ctx.size, reverse), hs, cs, strict=True))):
+            part, real = x[:, chunk], within(lengths, chunk)
+            # y too is made anew: nobody is kept from writing over the one that was given out.
+            y, _, _, saved = passes.forward(kind, part, real, w_ih, w_hh, b_ih, b_hh, h, c, reverse, save=True)
+            d_part = None if d_y is None else d_y[:, chunk]
+            of_x, *of_weights, d_h, d_c = passes.backward(
+                kind, part, real, w_ih, w_hh, h, c, reverse, y, saved, d_part, d_h, d_c, wanted, spent=True
+            )
+            d_c = None if c is None else d_c
+            if d_x is not None:
+                d_x[:, chunk] = of_x
+            sums = [a.add_(b) for a, b in zip(sums, of_weights, strict=True)] if sums else of_weights
+        answer = (None, None, d_x, None, *sums, d_h, d_c, None)
+        return tuple(gradient if need else None for gradient, need in zip(answer, needs, strict=True))
