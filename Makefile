@@ -6,7 +6,7 @@ STAMPS := .venv/stamps
 # Two test processes with a thread each are faster on two cores than two with two, and repeat to the bit.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest
 
-.PHONY: demo test soak check bench docs clean
+.PHONY: demo test soak sanitize check bench docs clean
 .DEFAULT_GOAL := test
 
 demo: $(STAMPS)/demo
@@ -18,6 +18,21 @@ test: $(STAMPS)/test
 # The reliability tests in their full length: fifty kills, thousands of mutations. Minutes, once per change of theirs.
 soak: $(STAMPS)/test
 	UNROLLED_SOAK=1 $(PYTEST) -m soak --timeout 3600
+
+# The kernels under AddressSanitizer and UBSan, every width of this machine over the shapes of C6, in a copy of the tree.
+# Leaks are not looked for: the interpreter's own would hide ours (a test watches the memory of many calls instead).
+SANITIZED := build/sanitized
+SANITIZERS := -fsanitize=address,undefined -fno-sanitize-recover=all -g
+sanitize: $(STAMPS)/test
+	rm -rf $(SANITIZED)
+	mkdir -p $(SANITIZED)
+	cp -r setup.py pyproject.toml README.md src tests $(SANITIZED)
+	find $(SANITIZED) -name '*.so' -delete
+	cd $(SANITIZED) && CFLAGS="$(SANITIZERS)" LDFLAGS="$(SANITIZERS)" $(CURDIR)/$(BIN)/python setup.py -q build_ext --inplace
+	test $$(ls $(SANITIZED)/src/unrolled/kernels/*.so | wc -l) -eq $$(ls src/unrolled/kernels/*.so | wc -l)
+	cd $(SANITIZED) && ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=print_stacktrace=1 OMP_NUM_THREADS=1 \
+	  LD_PRELOAD="$$($(CC) -print-file-name=libasan.so) $$($(CC) -print-file-name=libstdc++.so)" \
+	  $(CURDIR)/$(BIN)/python -m pytest -q -p no:cacheprovider tests/contracts/test_c6_fast_path.py tests/layers/test_recompute.py
 
 check: $(STAMPS)/check
 	$(BIN)/ruff format --check .

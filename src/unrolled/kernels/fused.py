@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from unrolled.kernels import operators, passes
-from unrolled.kernels.library import CELLS, loaded
+from unrolled.kernels.library import CELLS, SUFFIXES, loaded
 from unrolled.kernels.recompute import Recomputed
 
 __all__ = ["fits", "recurrence", "suits", "unwatched"]
@@ -21,19 +21,27 @@ __all__ = ["fits", "recurrence", "suits", "unwatched"]
 def fits(kind: str | None, x: Tensor, weights: list[Tensor]) -> bool:
     """Whether the kernels run this: a cell of theirs, without projection, on float32 or float64 of a CPU.
 
+    Where no gradients are kept, on bfloat16 as well.
+
     Args:
         kind: ``Cell.vf``.
         x: the inputs (B, T, I).
         weights: ``Cell.weights()``.
     """
-    return kind in CELLS and len(weights) in (2, 4) and weights[0].dtype == x.dtype and suits(x)
+    rounded = x.dtype == torch.bfloat16 and not torch.is_grad_enabled()
+    known = kind in CELLS and len(weights) in (2, 4) and weights[0].dtype == x.dtype
+    return known and (x.dtype in SUFFIXES or rounded) and _may_run(x)
 
 
 def suits(x: Tensor) -> bool:
-    """Whether the kernels are here and take ``x``: float32 or float64 of a CPU, under no mode that they know not of."""
+    """Whether the kernels are here and take ``x`` as it is: float32 or float64 of a CPU."""
+    return x.dtype in SUFFIXES and _may_run(x)
+
+
+def _may_run(x: Tensor) -> bool:
+    """Whether ``x`` is on a CPU, not empty, and under no mode that the kernels know not of."""
     return (
         x.device.type == "cpu"
-        and x.dtype in (torch.float32, torch.float64)
         and x.numel() > 0
         and not torch.is_autocast_enabled("cpu")
         and torch.autograd.forward_ad._current_level < 0
@@ -76,7 +84,8 @@ def recurrence(
             only where x is `eager`.
 
     Shape:
-        x (B, T, I) float32 or float64 -> y (B, T, H), and the state after each row's last real step.
+        x (B, T, I) float32 or float64 -> y (B, T, H), and the state after each row's last real step. bfloat16 without
+        gradients alone: all is computed as float32, and y and the state are rounded once, at the end.
 
     Raises:
         ShapeError: a length beyond 0 … T.
@@ -95,6 +104,10 @@ def recurrence(
         ...     y, (h,) = recurrence("rnn_tanh", torch.ones(1, 3, 2), None, weights, (torch.zeros(1, 4),))
         ...     assert y.shape == (1, 3, 4)
     """
+    if x.dtype == torch.bfloat16:
+        wide, first = [w.float() for w in weights], tuple(part.float() for part in state)
+        y, last = recurrence(kind, x.float(), lengths, wide, first, reverse=reverse)
+        return y.bfloat16(), tuple(part.bfloat16() for part in last)
     b_ih, b_hh = weights[2:] or (None, None)
     c_0 = state[1] if kind == "lstm" else None
     inputs = (x, lengths, weights[0], weights[1], b_ih, b_hh, state[0], c_0)

@@ -43,6 +43,7 @@ class Recomputed(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, *given: Any) -> tuple[Tensor, Tensor, Tensor]:
+        """y, h_n, c_n (empty but for an LSTM); ``given`` are n and what `passes.forward` takes, but for ``save``."""
         size, kind, x, lengths, w_ih, w_hh, b_ih, b_hh, h_0, c_0, reverse = given
         passes.real_steps(x, lengths)  # a chunk's own lengths fit whatever the whole ones are
         y, h, c = passes.like(x, w_hh.shape[1]), h_0, c_0
@@ -62,6 +63,11 @@ class Recomputed(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor | None) -> Any:
+        """The gradients of what was ``given``.
+
+        Raises:
+            UsageError: a second derivative is wanted.
+        """
         if torch.is_grad_enabled():
             twice()
         kind, reverse, (d_y, d_h, d_c) = ctx.kind, ctx.reverse, gradients
