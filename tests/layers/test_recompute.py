@@ -57,10 +57,10 @@ def test_nothing_changes_but_the_order_of_the_weights_sums(
     for recompute in sizes:
         found = given.run(recompute)
         for mine, whole in zip(found[:answers], expected[:answers], strict=True):
-            if width == "plain":  # torch's products may add in another order where a row is shorter
-                torch.testing.assert_close(mine, whole, atol=1e-6, rtol=0)
-            else:
+            if width != "plain" and given.cell.vf in library.CELLS:
                 assert torch.equal(mine, whole)
+            else:  # torch's products may add in another order where there are fewer steps
+                torch.testing.assert_close(mine, whole, atol=1e-6, rtol=0)
         for mine, whole in zip(found[answers:], expected[answers:], strict=True):
             torch.testing.assert_close(mine, whole, atol=1e-5 * max(1.0, float(whole.abs().max())), rtol=0)
 

@@ -112,10 +112,10 @@ class Stack:
             raise MemoryError(f"no memory for one step of {len(x)} rows")
 
 
-_packed: weakref.WeakKeyDictionary[torch.nn.Module, tuple[object, Stack]] = weakref.WeakKeyDictionary()
+_packed: weakref.WeakKeyDictionary[object, tuple[object, Stack]] = weakref.WeakKeyDictionary()
 
 
-def packed(owner: torch.nn.Module, parts: Sequence[Part]) -> Stack:
+def packed(owner: object, parts: Sequence[Part]) -> Stack:
     """The `Stack` of ``parts``, shared by all who ask for the same ``owner`` while its weights stay as they are."""
     versions = (loaded(), *((w.data_ptr(), w._version) for part in parts for w in part.weights))
     kept = _packed.get(owner)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import Protocol, cast
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from unrolled.cells.cell import Cell
 from unrolled.kernels.stepping import LINEAR, Part, fits, packed
@@ -61,7 +61,7 @@ class PackedSteps:
     """Steps of cells that the kernels have: all layers, and perhaps a head, in one call.
 
     Args:
-        owner: the module whose weights these are; its sessions share the packed ones.
+        owner: whose weights these are; its sessions share the packed ones.
         cells: one a layer.
         state: the first: one cell's state a layer, each part (B, H).
         rows: B.
@@ -69,7 +69,7 @@ class PackedSteps:
     """
 
     def __init__(
-        self, owner: nn.Module, cells: Sequence[Cell], state: State, rows: int, head: Sequence[Tensor] | None = None
+        self, owner: object, cells: Sequence[Cell], state: State, rows: int, head: Sequence[Tensor] | None = None
     ) -> None:
         parts = [Part(str(cell.vf), cell.weights()) for cell in cells]
         self.stack = packed(owner, parts if head is None else [*parts, Part(LINEAR, head)])

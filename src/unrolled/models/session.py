@@ -5,20 +5,19 @@ Axes: B rows, I width of the embedded input, O outputs.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
+from unrolled.batch import Spec
 from unrolled.errors import ShapeError
 from unrolled.layers.embed import Embedding
-from unrolled.layers.pooling import PoolState
+from unrolled.layers.pooling import Pooling, PoolState
 from unrolled.layers.recurrent import Recurrent
+from unrolled.layers.stack import Layer
 from unrolled.layers.steps import PackedSteps, packable
 from unrolled.state import State
-
-if TYPE_CHECKING:
-    from unrolled.models.network import Network
 
 __all__ = ["NetworkSession", "NetworkState", "network_session"]
 
@@ -28,6 +27,23 @@ class NetworkState(NamedTuple):
 
     layer: State
     pool: State
+
+
+class Steppable(Protocol):
+    """What a session needs of a network."""
+
+    specs: dict[str, Spec]
+    embeddings: nn.ModuleList
+    layer: Layer
+    pooling: Pooling | None
+    head: nn.Linear
+    training: bool
+
+    def initial_state(self, batch: int) -> NetworkState: ...
+
+    def embed(self, inputs: dict[str, Tensor]) -> Tensor: ...
+
+    def step(self, inputs: dict[str, Tensor], state: NetworkState) -> tuple[Tensor, NetworkState]: ...
 
 
 class NetworkSession(Protocol):
@@ -44,7 +60,7 @@ class NetworkSession(Protocol):
         """Per column (B,) int64 or (B, W) float32 -> (B, O), which no later push writes over."""
 
 
-def network_session(network: Network, rows: int) -> NetworkSession:
+def network_session(network: Steppable, rows: int) -> NetworkSession:
     """A session of ``rows`` rows; by the kernels where they have the cells and a row's answer is that of its last step.
 
     The kernels keep the weights as they are now. In training mode the network's own ``step`` runs, which drops.
@@ -61,7 +77,7 @@ def network_session(network: Network, rows: int) -> NetworkSession:
 
 
 class _Plain:
-    def __init__(self, network: Network, rows: int) -> None:
+    def __init__(self, network: Steppable, rows: int) -> None:
         self._network, self.state = network, network.initial_state(rows)
 
     def push(self, inputs: dict[str, Tensor]) -> Tensor:
@@ -71,7 +87,7 @@ class _Plain:
 
 
 class _Packed:
-    def __init__(self, network: Network, steps: PackedSteps, pool: PoolState | None) -> None:
+    def __init__(self, network: Steppable, steps: PackedSteps, pool: PoolState | None) -> None:
         self._network, self._steps, self._pool = network, steps, pool
         embeddings = list(network.embeddings)
         only = embeddings[0] if len(embeddings) == 1 and steps.rows == 1 else None
