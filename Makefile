@@ -1,4 +1,4 @@
-# Everything happens in .venv, which is made once; it is renewed when pyproject.toml or constraints.txt change.
+# Everything happens in .venv, which is made once; it is renewed when pyproject.toml, constraints.txt or a kernel change.
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --disable-pip-version-check --no-warn-conflicts --quiet --constraint constraints.txt
@@ -64,7 +64,7 @@ $(STAMPS)/torch: constraints.txt
 	$(PIP) torch==2.13.0
 	touch $@
 
-$(STAMPS)/base: $(STAMPS)/torch pyproject.toml
+$(STAMPS)/base: $(STAMPS)/torch pyproject.toml setup.py $(wildcard src/unrolled/kernels/*.cpp src/unrolled/kernels/*.h)
 	$(PIP) --editable .
 	touch $@
 
