@@ -84,7 +84,7 @@ def test_sessions_of_torch_s_layers(name: str) -> None:
 
 
 @pytest.mark.parametrize("width", library.available())
-@pytest.mark.parametrize("cell", ["lstm", "gru", "rnn", "irnn"])
+@pytest.mark.parametrize("cell", ["lstm", "gru", "rnn", "irnn", "mingru", "minlstm"])
 def test_every_vector_width_and_more_threads(cell: str, width: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(library.VARIABLE, width)
     torch.manual_seed(0)

@@ -2,7 +2,7 @@
 
 #pragma once
 
-#include "vectors.h"
+#include "terms.h"
 
 namespace unrolled {
 
@@ -14,6 +14,8 @@ template <typename S> struct Step {
 
 template <typename S> struct Lstm {
   static constexpr int kColumns = 4, kWide = 1, kParts = 5;  // vectors a block, vectors of units a block, saved parts
+  static constexpr int kState = 2;                           // parts of the state
+  static constexpr bool kMixes = true;                       // whether the state meets weights
   static UNROLLED_INLINE void finish(const S* sums, const Step<S>& at, Index row, Index unit, Index lanes, Index P) {
     Vec<S> i = sigmoid<S>(load(sums)), f = sigmoid<S>(load(sums + L<S>));
     Vec<S> g = tanh<S>(load(sums + 2 * L<S>)), o = sigmoid<S>(load(sums + 3 * L<S>));
@@ -31,7 +33,8 @@ template <typename S> struct Lstm {
 };
 
 template <typename S> struct Gru {
-  static constexpr int kColumns = 3, kWide = 1, kParts = 4;
+  static constexpr int kColumns = 3, kWide = 1, kParts = 4, kState = 1;
+  static constexpr bool kMixes = true;
   static UNROLLED_INLINE void finish(const S* sums, const Step<S>& at, Index row, Index unit, Index lanes, Index P) {
     Vec<S> r = sigmoid<S>(load(sums)), z = sigmoid<S>(load(sums + L<S>)), hn = load(sums + 3 * L<S>);
     Vec<S> n = tanh<S>(load(sums + 2 * L<S>) + r * hn);
@@ -47,7 +50,8 @@ template <typename S> struct Gru {
 };
 
 template <typename S, bool Relu> struct Rnn {
-  static constexpr int kColumns = 4, kWide = 4, kParts = 0;
+  static constexpr int kColumns = 4, kWide = 4, kParts = 0, kState = 1;
+  static constexpr bool kMixes = true;
   static UNROLLED_INLINE void finish(const S* sums, const Step<S>& at, Index row, Index unit, Index lanes, Index) {
     for (int j = 0; j < kWide && lanes > 0; ++j, sums += L<S>, unit += L<S>, lanes -= L<S>) {
       Vec<S> a = load(sums);
@@ -56,9 +60,21 @@ template <typename S, bool Relu> struct Rnn {
   }
 };
 
+// minGRU and minLSTM; over time they are run by diagonal.cpp.
+template <typename S, class Terms> struct Minimal {
+  static constexpr int kColumns = Terms::kParts, kWide = 1, kParts = 0, kState = 1;
+  static constexpr bool kMixes = false;
+  static UNROLLED_INLINE void finish(const S* sums, const Step<S>& at, Index row, Index unit, Index lanes, Index) {
+    Vec<S> in[kColumns];
+    for (int j = 0; j < kColumns; ++j) in[j] = load(sums + j * L<S>);
+    store(at.y[row] + unit, Terms::advance(in, load(at.h[row] + unit)), lanes);
+  }
+};
+
 // No cell but a map without memory: the head of a network, whose answer is one more product.
 template <typename S> struct Linear {
-  static constexpr int kColumns = 4, kWide = 4, kParts = 0;
+  static constexpr int kColumns = 4, kWide = 4, kParts = 0, kState = 0;
+  static constexpr bool kMixes = false;
   static UNROLLED_INLINE void finish(const S* sums, const Step<S>& at, Index row, Index unit, Index lanes, Index) {
     for (int j = 0; j < kWide && lanes > 0; ++j, sums += L<S>, unit += L<S>, lanes -= L<S>)
       store(at.y[row] + unit, load(sums), lanes);

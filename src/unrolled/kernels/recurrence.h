@@ -8,7 +8,9 @@
 #pragma GCC visibility push(default)
 extern "C" {
 
-enum UnrolledCell : std::int32_t { kTanh = 0, kRelu = 1, kGru = 2, kLstm = 3, kLinear = 4 };
+enum UnrolledCell : std::int32_t { kTanh = 0, kRelu = 1, kGru = 2, kLstm = 3 };
+// Of an UnrolledPart also: a linear map, and the cells that over time are an UnrolledTerms.
+enum UnrolledStep : std::int32_t { kLinear = 4, kMinimalGru = 5, kMinimalLstm = 6 };
 
 // Strides count numbers; the last axis is contiguous. "May be null" stands for zeros, or for an answer not wanted.
 // Step s of row b is t = s, or with `reverse` t = lengths[b] - 1 - s. `saved` and `d_gates` hold real steps alone: row
@@ -40,9 +42,9 @@ int unrolled_backward_double(const Problem* p);
 
 // A cell or a head of a stack, which is packed once and then takes one step at a time.
 struct UnrolledPart {
-  std::int32_t cell, unused;                    // kLinear: y = w_ih · x + b_ih
+  std::int32_t cell, unused;                    // an UnrolledCell or UnrolledStep
   std::int64_t inputs, units;
-  const void *w_ih, *w_hh, *b_ih, *b_hh;        // as in Problem; w_hh and b_hh of a head are null
+  const void *w_ih, *w_hh, *b_ih, *b_hh;        // as in Problem; w_hh and b_hh of an UnrolledStep are null
 };
 
 // A stack's address, or null: out of memory. It copies the weights. Any number of threads may step one stack.

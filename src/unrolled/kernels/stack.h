@@ -31,10 +31,10 @@ template <typename S> class Part {
   virtual Span units(Span blocks) const = 0;
 };
 
-template <typename S, class Cell, bool Memory> class PartOf final : public Part<S> {
+template <typename S, class Cell> class PartOf final : public Part<S> {
  public:
   explicit PartOf(const UnrolledPart& p)
-      : w_(p.inputs, p.units, Memory ? p.units : 0, p.w_ih, p.w_hh, p.b_ih, p.b_hh) {
+      : w_(p.inputs, p.units, Cell::kMixes ? p.units : 0, p.w_ih, p.w_hh, p.b_ih, p.b_hh) {
     memory_.reserve(w_.bytes());
     w_.place(memory_);
     for (Index block = 0; block < w_.blocks; ++block) w_.pack_block(block);
@@ -42,7 +42,7 @@ template <typename S, class Cell, bool Memory> class PartOf final : public Part<
   Index blocks() const override { return w_.blocks; }
   Index weights() const override { return w_.blocks * w_.block_size; }
   Index width() const override { return w_.P; }
-  Index state() const override { return Memory ? (Cell::kParts == 5 ? 2 : 1) * w_.P : 0; }
+  Index state() const override { return Cell::kState * w_.P; }
   Span units(Span blocks) const override {
     constexpr Index wide = L<S> * Cell::kWide;
     return {blocks.first * wide, std::min(blocks.last * wide, w_.units)};
@@ -112,11 +112,13 @@ template <typename S> class Stack {
  private:
   static std::unique_ptr<Part<S>> made(const UnrolledPart& p) {
     switch (p.cell) {
-      case kTanh: return std::make_unique<PartOf<S, Rnn<S, false>, true>>(p);
-      case kRelu: return std::make_unique<PartOf<S, Rnn<S, true>, true>>(p);
-      case kGru: return std::make_unique<PartOf<S, Gru<S>, true>>(p);
-      case kLstm: return std::make_unique<PartOf<S, Lstm<S>, true>>(p);
-      default: return std::make_unique<PartOf<S, Linear<S>, false>>(p);
+      case kTanh: return std::make_unique<PartOf<S, Rnn<S, false>>>(p);
+      case kRelu: return std::make_unique<PartOf<S, Rnn<S, true>>>(p);
+      case kGru: return std::make_unique<PartOf<S, Gru<S>>>(p);
+      case kLstm: return std::make_unique<PartOf<S, Lstm<S>>>(p);
+      case kMinimalGru: return std::make_unique<PartOf<S, Minimal<S, MinGruTerms<S>>>>(p);
+      case kMinimalLstm: return std::make_unique<PartOf<S, Minimal<S, MinLstmTerms<S>>>>(p);
+      default: return std::make_unique<PartOf<S, Linear<S>>>(p);
     }
   }
 

@@ -19,14 +19,15 @@ from unrolled.kernels.library import CELLS, SUFFIXES, Library, loaded
 __all__ = ["LINEAR", "Part", "Stack", "fits", "packed"]
 
 LINEAR = "linear"
-_CODES = {**CELLS, LINEAR: 4}
+_CODES = {**CELLS, LINEAR: 4, "mingru": 5, "minlstm": 6}
+_GATES = {LINEAR: 1, "mingru": 2, "minlstm": 3}  # of what has no weights for the state
 
 
 class Part(NamedTuple):
     """One cell of a stack, or at its end a linear map.
 
     Attributes:
-        kind: ``lstm``, ``gru``, ``rnn_tanh``, ``rnn_relu`` or ``linear``.
+        kind: ``lstm``, ``gru``, ``rnn_tanh``, ``rnn_relu``, ``mingru``, ``minlstm`` or ``linear``.
         weights: as torch.nn has them, with or without biases; of a linear map its weight and bias.
     """
 
@@ -41,7 +42,8 @@ class Part(NamedTuple):
     @property
     def units(self) -> int:
         """The width of what it answers."""
-        return self.weights[0].shape[0] if self.kind == LINEAR else self.weights[1].shape[1]
+        gates = _GATES.get(self.kind)
+        return self.weights[0].shape[0] // gates if gates else self.weights[1].shape[1]
 
 
 class _Part(ctypes.Structure):
@@ -57,8 +59,7 @@ class _Part(ctypes.Structure):
 def fits(kind: str | None, weights: Sequence[Tensor]) -> bool:
     """Whether the kernels step such a cell: one of theirs, without projection, in float32 or float64 on a CPU."""
     return (
-        kind in CELLS
-        and len(weights) in (2, 4)
+        ((kind in CELLS and len(weights) in (2, 4)) or kind in _GATES)
         and all(w.device.type == "cpu" and w.dtype == weights[0].dtype for w in weights)
         and weights[0].dtype in SUFFIXES
         and loaded() is not None
@@ -136,8 +137,8 @@ def _places(parts: Sequence[Part], library: Library, dtype: torch.dtype) -> list
 
 def _described(part: Part, weights: list[Tensor]) -> _Part:
     addresses = [w.data_ptr() for w in weights]
-    if part.kind == LINEAR:
-        return _Part(_CODES[LINEAR], 0, part.inputs, part.units, addresses[0], None, addresses[1], None)
+    if part.kind in _GATES:
+        return _Part(_CODES[part.kind], 0, part.inputs, part.units, addresses[0], None, addresses[1], None)
     return _Part(_CODES[part.kind], 0, part.inputs, part.units, *addresses, *[None] * (4 - len(addresses)))
 
 
