@@ -32,7 +32,7 @@ class Deal {
     Deal deal{rows, p.rows, p.units};
     deal.threads = double(p.rows) * double(p.steps) * double(p.units) < kWorthwhile ? 1 : std::max(1, int(p.threads));
     if (deal.threads > 1) {
-      deal.blocks_ = std::min((kPerThread * deal.threads + p.rows - 1) / p.rows, std::max<Index>(1, p.units / kLeast));
+      deal.blocks_ = std::min((deal.threads + p.rows - 1) / p.rows, std::max<Index>(1, p.units / kLeast));
       deal.width_ = ((p.units + deal.blocks_ - 1) / deal.blocks_ + kLeast - 1) / kLeast * kLeast;
       deal.blocks_ = (p.units + deal.width_ - 1) / deal.width_;
     }
@@ -50,7 +50,6 @@ class Deal {
   int threads = 1;
 
  private:
-  static constexpr Index kPerThread = 2;  // so that the last ones end together
   Deal(const Index* rows, Index count, Index units) : rows_(rows), count_(count), units_(units), width_(units) {}
   const Index* rows_;
   Index count_, units_, blocks_ = 1, width_;
@@ -102,6 +101,13 @@ template <typename S, class Terms> class Pass {
     return static_cast<S*>(series.first) + (order_.offset[b] + t) * series.step;
   }
 
+  // Vector after vector, from the last one to the first where time runs down through memory: the processor fetches ahead
+  // what is read in one direction.
+  template <typename Visit> static UNROLLED_INLINE void across(Span units, bool down, Visit visit) {
+    const Index count = (units.last - units.first + L<S> - 1) / L<S>;
+    for (Index k = 0; k < count; ++k) visit(units.first + (down ? count - 1 - k : k) * L<S>);
+  }
+
   // The state goes from step to step in `h`, which stays in the cache, so that y is only written.
   void forward(Item item, S* h) {
     const auto [b, units] = item;
@@ -112,14 +118,14 @@ template <typename S, class Terms> class Pass {
       const S* in[Terms::kParts];
       for (int part = 0; part < Terms::kParts; ++part) in[part] = part_at(p_.in[part], b, t);
       S* y = at(p_.y, b, t);
-      for (Index unit = units.first; unit < units.last; unit += L<S>) {
+      across(units, p_.reverse, [&](Index unit) {
         const Index lanes = p_.units - unit;
         Vec<S> given[Terms::kParts];
         for (int part = 0; part < Terms::kParts; ++part) given[part] = load(in[part] + unit, lanes);
         const Vec<S> next = Terms::advance(given, load(h + unit));
         store(h + unit, next);
         store(y + unit, next, lanes);
-      }
+      });
     }
     std::copy(h + units.first, h + units.last, static_cast<S*>(p_.h_n) + b * p_.units + units.first);
     for (Index t = length; t < p_.steps; ++t) std::fill(at(p_.y, b, t) + units.first, at(p_.y, b, t) + units.last, S(0));
@@ -143,7 +149,7 @@ template <typename S, class Terms> class Pass {
       }
       const S* before = s > 0 ? at(p_.y, b, p_.reverse ? t + 1 : t - 1)
                         : p_.h_0 ? static_cast<const S*>(p_.h_0) + b * p_.units : nullptr;
-      for (Index unit = units.first; unit < units.last; unit += L<S>) {
+      across(units, !p_.reverse, [&](Index unit) {
         const Index lanes = p_.units - unit;
         Vec<S> given[Terms::kParts], found[Terms::kParts];
         for (int part = 0; part < Terms::kParts; ++part) given[part] = load(in[part] + unit, lanes);
@@ -151,12 +157,12 @@ template <typename S, class Terms> class Pass {
         if (d_y) gradient += load(d_y + unit, lanes);
         store(d + unit, Terms::retreat(given, before ? load(before + unit, lanes) : Vec<S>{}, gradient, found));
         for (int part = 0; part < Terms::kParts; ++part) store(d_in[part] + unit, found[part], lanes);
-        if (!p_.d_sums) continue;
+        if (!p_.d_sums) return;
         for (int part = 0; part < Terms::kParts; ++part) {
           S* sum = recent + part * padded() + unit;
           store(sum, load(sum) + found[part]);
         }
-      }
+      });
       if (p_.d_sums && s % kRecent == 0) flush(item, recent);
     }
     std::copy(d + units.first, d + units.last, static_cast<S*>(p_.d_h_0) + b * p_.units + units.first);
