@@ -211,28 +211,6 @@ def minimal_of(k: Tensor, h_0: Tensor) -> tuple[Tensor, Tensor]:
     return unroll(cell, torch.zeros(1, 1, 1, dtype=k.dtype), None, cell.initial_state(1, k)._replace(h=h_0))
 
 
-def test_signs_and_sizes_that_logarithms_would_not_take() -> None:
-    a = torch.tensor([0.0, -1.0, 1e20, -1e-20, 0.0, 2.0]).view(1, 6, 1)
-    h, _ = scan(a, torch.ones(1, 6, 1))
-    expected, state = [], np.float32(0)
-    for factor in a.flatten().numpy():
-        state = factor * state + np.float32(1)
-        expected.append(state)
-    np.testing.assert_allclose(h.flatten().numpy(), expected, rtol=1e-6)
-
-
-def test_odd_shapes() -> None:
-    h, h_n = scan(torch.zeros(0, 4, 3), torch.zeros(0, 4, 3))
-    assert (h.shape, h_n.shape) == ((0, 4, 3), (0, 3))
-    first = torch.randn(2, 3)
-    h, h_n = scan(torch.zeros(2, 0, 3), torch.zeros(2, 0, 3), first)
-    assert h.shape == (2, 0, 3)
-    assert torch.equal(h_n, first)
-    a, b = torch.rand(1, 1, 1).expand(3, 5, 7), torch.randn(3, 5, 7)
-    torch.testing.assert_close(scan(a, b), scan(a.contiguous(), b))
-    torch.testing.assert_close(scan(a.half(), b.half())[0], scan(a, b)[0].half(), atol=1e-2, rtol=1e-2)
-
-
 def test_an_expanded_gradient_and_a_graph_that_is_kept() -> None:
     cell, x = CELLS.get("mingru")(3, 4), torch.randn(2, 5, 3, requires_grad=True)
     h, _ = unroll(cell, x)
@@ -309,34 +287,6 @@ class Step(torch.nn.Module):
 
     def forward(self, x: Tensor, state: Any) -> Any:
         return self.layer.step(x, state)
-
-
-@pytest.mark.parametrize(
-    ("place", "wrong", "message"),
-    [
-        (0, torch.zeros(2, 3), r"scan: a is \(2, 3\) torch.float32, expected \(B, T, H\) of a floating dtype"),
-        (0, torch.zeros(2, 3, 4).long(), r"scan: a is \(2, 3, 4\) torch.int64"),
-        (
-            1,
-            torch.zeros(2, 3, 5),
-            r"scan: b is \(2, 3, 5\) .*, expected \(2, 3, 4\) torch.float32 on cpu, as of a with",
-        ),
-        (
-            1,
-            torch.zeros(2, 3, 4).double(),
-            r"scan: b is \(2, 3, 4\) torch.float64 on cpu, expected \(2, 3, 4\) torch.f",
-        ),
-        (2, torch.zeros(3, 4), r"scan: h_0 is \(3, 4\) .*, expected \(2, 4\)"),
-        (2, torch.zeros(2, 4, device="meta"), r"scan: h_0 is \(2, 4\) torch.float32 on meta, expected \(2, 4\)"),
-        (3, torch.tensor([1, 4]), r"scan: lengths\[1\] is 4, expected 0 … 3"),
-        (3, torch.tensor([1, 2, 3]), r"scan: lengths has shape \(3,\), expected \(2,\)"),
-    ],
-)
-def test_what_does_not_fit_is_named(place: int, wrong: Tensor, message: str) -> None:
-    given: list[Any] = [torch.zeros(2, 3, 4), torch.zeros(2, 3, 4), None, None]
-    given[place] = wrong
-    with pytest.raises(ShapeError, match=message):
-        scan(*given)
 
 
 @pytest.mark.parametrize(

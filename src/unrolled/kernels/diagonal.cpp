@@ -1,8 +1,8 @@
 // The diagonal recurrence over time on a CPU, forward and backward, and the gates of minGRU and minLSTM with it.
 //
-// No unit knows another, so that a vector of them goes through time alone, step by step and exact; there is one
-// multiply-add for two numbers read, so memory is all that counts: whatever is read is read once and in the order in which
-// it lies, gates are computed as they are needed and again on the way back, and nothing else is kept of them.
+// No unit knows another, so that a vector of them goes through time alone, step by step and exact. There is one
+// multiply-add for two numbers read, so memory is all that counts: whatever is read is read once and in the order in
+// which it lies; gates are computed as they are needed, again on the way back, and never stored.
 //
 // References:
 //   Martin and Cundy 2018, https://arxiv.org/abs/1709.04057, for recurrences that are linear in their state;
@@ -18,56 +18,43 @@
 namespace unrolled {
 namespace {
 
+Index ceil_div(Index a, Index b) { return (a + b - 1) / b; }
+
 struct Item {
   Index row;
   Span units;
 };
 
-// Rows by blocks of units, dealt to whichever thread is free, the longest rows first.
-class Deal {
- public:
-  template <typename S> static Deal of(const Diagonal& p, const Index* rows) {
-    constexpr double kWorthwhile = 1 << 16;  // numbers: some ten microseconds
-    constexpr Index kLeast = 256 / sizeof(S);
-    Deal deal{rows, p.rows, p.units};
-    deal.threads = double(p.rows) * double(p.steps) * double(p.units) < kWorthwhile ? 1 : std::max(1, int(p.threads));
-    if (deal.threads > 1) {
-      deal.blocks_ = std::min((deal.threads + p.rows - 1) / p.rows, std::max<Index>(1, p.units / kLeast));
-      deal.width_ = ((p.units + deal.blocks_ - 1) / deal.blocks_ + kLeast - 1) / kLeast * kLeast;
-      deal.blocks_ = (p.units + deal.width_ - 1) / deal.width_;
+// Call work(thread, item) for all rows, dealt to whichever thread is free, the longest first. A row is cut into blocks of
+// units only where there are more threads than rows: cut ones are no longer read in the order in which they lie.
+template <typename S, typename Work> void deal(const Diagonal& p, const Index* sorted, Work work) {
+  constexpr double kWorthwhile = 1 << 16;   // numbers: some ten microseconds
+  constexpr Index kLeast = 256 / sizeof(S);  // units of a block: whole vectors, and some lines of the cache
+  const bool alone = double(p.rows) * double(p.steps) * double(p.units) < kWorthwhile;
+  const Index threads = alone ? 1 : std::max<Index>(1, p.threads);
+  const Index width = ceil_div(ceil_div(p.units, ceil_div(threads, p.rows)), kLeast) * kLeast;
+  const Index blocks = ceil_div(p.units, width);
+  std::atomic<Index> next{0};
+  together(int(std::min(threads, p.rows * blocks)), [&](int me, int) {
+    for (Index k; (k = next.fetch_add(1, std::memory_order_relaxed)) < p.rows * blocks;) {
+      const Index first = k % blocks * width;
+      work(me, Item{sorted[k / blocks], {first, std::min(first + width, p.units)}});
     }
-    return deal;
-  }
-  template <typename Work> void all(Work work) {
-    std::atomic<Index> next{0};
-    together(threads, [&](int me, int) {
-      for (Index k; (k = next.fetch_add(1, std::memory_order_relaxed)) < count_ * blocks_;) {
-        const Index first = k % blocks_ * width_;
-        work(me, Item{rows_[k / blocks_], {first, std::min(first + width_, units_)}});
-      }
-    });
-  }
-  int threads = 1;
-
- private:
-  Deal(const Index* rows, Index count, Index units) : rows_(rows), count_(count), units_(units), width_(units) {}
-  const Index* rows_;
-  Index count_, units_, blocks_ = 1, width_;
-};
+  });
+}
 
 template <typename S, class Terms> class Pass {
  public:
   explicit Pass(const Diagonal& p) : p_(p) {}
 
   void forward() {
-    Deal deal = prepare(0);
-    deal.all([&](int me, Item item) { forward(item, carry_ + me * kCarried * padded()); });
+    prepare(0);
+    deal<S>(p_, order_.row, [&](int me, Item item) { forward(item, carry_ + me * kCarried * padded()); });
   }
 
   void backward() {
-    const Index sums = p_.d_sums ? p_.rows * Terms::kParts * padded() : 0;
-    Deal deal = prepare(sums);
-    deal.all([&](int me, Item item) { backward(item, carry_ + me * kCarried * padded()); });
+    prepare(p_.d_sums ? p_.rows * Terms::kParts * padded() : 0);
+    deal<S>(p_, order_.row, [&](int me, Item item) { backward(item, carry_ + me * kCarried * padded()); });
     if (!p_.d_sums) return;
     S* out = static_cast<S*>(p_.d_sums);
     std::fill_n(out, Terms::kParts * p_.units, S(0));
@@ -77,11 +64,11 @@ template <typename S, class Terms> class Pass {
   }
 
  private:
-  Index padded() const { return (p_.units + L<S> - 1) / L<S> * L<S>; }
+  Index padded() const { return ceil_div(p_.units, L<S>) * L<S>; }
 
   S* sums_of(Index b, int part) { return sums_ + (b * Terms::kParts + part) * padded(); }
 
-  Deal prepare(Index sums) {
+  void prepare(Index sums) {
     Problem about{};
     about.rows = p_.rows, about.steps = p_.steps, about.lengths = p_.lengths;
     Workspace& memory = workspace();
@@ -90,7 +77,6 @@ template <typename S, class Terms> class Pass {
     order_ = order(about, memory);
     carry_ = memory.take<S>(carried);
     sums_ = memory.take<S>(sums);
-    return Deal::of<S>(p_, order_.row);
   }
 
   S* at(const Series& series, Index b, Index t) const {
@@ -104,7 +90,7 @@ template <typename S, class Terms> class Pass {
   // Vector after vector, from the last one to the first where time runs down through memory: the processor fetches ahead
   // what is read in one direction.
   template <typename Visit> static UNROLLED_INLINE void across(Span units, bool down, Visit visit) {
-    const Index count = (units.last - units.first + L<S> - 1) / L<S>;
+    const Index count = ceil_div(units.last - units.first, L<S>);
     for (Index k = 0; k < count; ++k) visit(units.first + (down ? count - 1 - k : k) * L<S>);
   }
 
@@ -128,7 +114,7 @@ template <typename S, class Terms> class Pass {
       });
     }
     std::copy(h + units.first, h + units.last, static_cast<S*>(p_.h_n) + b * p_.units + units.first);
-    for (Index t = length; t < p_.steps; ++t) std::fill(at(p_.y, b, t) + units.first, at(p_.y, b, t) + units.last, S(0));
+    for (Index t = length; t < p_.steps; ++t) clear(at(p_.y, b, t), units);
   }
 
   void backward(Item item, S* d) {
@@ -167,14 +153,17 @@ template <typename S, class Terms> class Pass {
     }
     std::copy(d + units.first, d + units.last, static_cast<S*>(p_.d_h_0) + b * p_.units + units.first);
     for (Index t = length; t < p_.steps && !p_.packed; ++t)
-      for (int part = 0; part < Terms::kParts; ++part)
-        std::fill(at(p_.d_in[part], b, t) + units.first, at(p_.d_in[part], b, t) + units.last, S(0));
+      for (int part = 0; part < Terms::kParts; ++part) clear(at(p_.d_in[part], b, t), units);
   }
+
+  static void clear(S* to, Span units) { std::fill(to + units.first, to + units.last, S(0)); }
 
   void start(S* to, const void* from, Item item) const {
     const auto [b, units] = item;
-    std::fill(to + units.first, to + (units.last + L<S> - 1) / L<S> * L<S>, S(0));
-    if (from) std::copy_n(static_cast<const S*>(from) + b * p_.units + units.first, units.last - units.first, to + units.first);
+    clear(to, {units.first, ceil_div(units.last, L<S>) * L<S>});
+    if (!from) return;
+    const S* row = static_cast<const S*>(from) + b * p_.units;
+    std::copy(row + units.first, row + units.last, to + units.first);
   }
 
   void flush(Item item, S* recent) {

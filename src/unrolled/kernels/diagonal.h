@@ -1,5 +1,5 @@
-// The plain C interface of the diagonal recurrence h_t = a_t ⊙ h_{t-1} + b_t, where no unit knows another: given a and b
-// themselves, or the sums of the gates that they are made of. Axes: B rows, T steps, H units.
+// The plain C interface of the diagonal recurrence h_t = a_t ⊙ h_{t-1} + b_t, where no unit knows another: given a and
+// b themselves, or the sums of the gates that they are made of. Axes: B rows, T steps, H units.
 
 #pragma once
 
@@ -8,7 +8,7 @@
 #pragma GCC visibility push(default)
 extern "C" {
 
-// What the parts of `in` are: a, b; or minGRU's z, h̃; or minLSTM's f, i, h̃, all before their sigmoids.
+// What the parts of `in` are: a, b; or minGRU's z, h̃; or minLSTM's f, i, h̃; gates before their sigmoids.
 enum UnrolledTerms : std::int32_t { kScan = 0, kMinGru = 1, kMinLstm = 2 };
 
 // (B, T, H) numbers; strides count numbers; the last axis is contiguous.

@@ -1,7 +1,7 @@
 // What a diagonal recurrence makes of one vector of units at one step, forward and back.
 //
-// Each says how many parts it reads. `advance` gives the next state; `retreat` takes the gradient d of that state, leaves
-// those of the parts and gives what goes on to the state before. It reads all before it writes: d may take their place.
+// Each says how many parts it reads. `advance` gives the next state; `retreat` takes the gradient d of that state,
+// leaves those of the parts and gives what goes on to the state before.
 
 #pragma once
 
@@ -31,11 +31,12 @@ template <typename S> struct MinGruTerms {
   }
 };
 
-// f / (f + i) and i / (f + i) of the sigmoids of two sums: (1 + u) · r and (1 + v) · r, u = e⁻ⁱ, v = e⁻ᶠ, r = 1 / (2 + u + v).
+// Of two sums f and i, the shares of σ(f) and σ(i) in σ(f) + σ(i):
+// (1 + u) · r and (1 + v) · r with u = e⁻ⁱ, v = e⁻ᶠ, r = 1 / (2 + u + v).
 template <typename S> struct Balance {
   Vec<S> u, v, r;
   UNROLLED_INLINE Balance(Vec<S> f, Vec<S> i) {
-    // Both divided by eˢ where they would overflow. The ones are then nothing beside them, and may stay ones.
+    // Where they would overflow, both are divided by the same; the ones are then nothing beside them, and stay ones.
     constexpr S bound = Lanes<S>::most - 7;
     const Vec<S> excess = at_least<S>(-(f < i ? f : i) - splat<S>(bound), 0);
     u = power(-i - excess);

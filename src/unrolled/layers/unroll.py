@@ -2,7 +2,8 @@
 
 Behind the door stand three paths that agree to rounding: the plain loop, which is the definition; torch's own loop
 (``torch._VF``), which is faster where it has one for the cell; and on a CPU our kernels, which are faster still and
-take lengths as they are. Axes: B rows, T steps, I inputs, H hidden units.
+take lengths as they are. Of a cell whose gates see the input alone, all gates come first, then a `scan`.
+Axes: B rows, T steps, I inputs, H hidden units.
 """
 
 from __future__ import annotations
