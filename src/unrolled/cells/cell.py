@@ -83,20 +83,22 @@ def first_input_weights(gates: int, input_size: int, hidden_size: int) -> list[n
     return [nn.Parameter(weight_ih), nn.Parameter(torch.zeros(gates * hidden_size))]
 
 
-def check_input(x: Tensor, axes: str, size: int, dtype: torch.dtype, owner: str) -> None:
+def check_input(x: Tensor, axes: str, size: int, weight: Tensor, owner: str) -> None:
     """Raise a `ShapeError` unless ``x`` fits.
 
     Args:
         x: an input.
         axes: those that it must have, such as ``(B, T, I)``; the last is I.
         size: I.
-        dtype: of the weights that read it.
+        weight: one of those that read it, for their dtype and device.
         owner: what to call the reader.
     """
     if x.dim() != axes.count(",") + 1 or x.shape[-1] != size:
         raise ShapeError(f"{owner}: x has shape {tuple(x.shape)}, expected {axes} with I = {size}")
-    if x.dtype != dtype and not torch.is_autocast_enabled(x.device.type):
-        raise ShapeError(f"{owner}: x is {x.dtype} and the weights are {dtype}: convert one of them")
+    if x.device != weight.device:
+        raise ShapeError(f"{owner}: x is on {x.device} and the weights are on {weight.device}: move one of them")
+    if x.dtype != weight.dtype and not torch.is_autocast_enabled(x.device.type):
+        raise ShapeError(f"{owner}: x is {x.dtype} and the weights are {weight.dtype}: convert one of them")
 
 
 def check_step(cell: Cell, x: Tensor, state: State) -> State:
@@ -106,7 +108,7 @@ def check_step(cell: Cell, x: Tensor, state: State) -> State:
         ShapeError: they do not. A state of another batch size would otherwise be broadcast in silence.
     """
     owner = type(cell).__name__
-    check_input(x, "(B, I)", cell.input_size, cell.weights()[0].dtype, owner)
+    check_input(x, "(B, I)", cell.input_size, cell.weights()[0], owner)
     expected = (x.shape[0], cell.hidden_size)
     for part in state:
         if part.shape != expected:

@@ -32,6 +32,8 @@ def check_lengths(lengths: Tensor | None, x: Tensor, owner: str) -> Tensor | Non
             f"{owner}: lengths has shape {tuple(lengths.shape)}, expected ({rows},), one length for each row of "
             f"x with shape {tuple(x.shape)}"
         )
+    if lengths.device.type == "meta":
+        raise ShapeError(f"{owner}: lengths is on meta, which holds no numbers, expected {x.device}")
     if rows == 0:
         return None
     lengths = lengths.to(x.device, torch.int64)

@@ -73,13 +73,13 @@ class MLP(nn.Module):
         state: tuple[()] = (),
     ) -> tuple[Tensor, tuple[()]]:
         """Run over whole rows, or over the next chunk of each."""
-        check_input(x, "(B, T, I)", self.input_size, next(self.parameters()).dtype, "MLP")
+        check_input(x, "(B, T, I)", self.input_size, next(self.parameters()), "MLP")
         lengths = check_lengths(lengths, x, "MLP")
         return zero_padding(self.layers(zero_padding(x, lengths)), lengths), ()
 
     def step(self, x: Tensor, state: tuple[()]) -> tuple[Tensor, tuple[()]]:
         """One step: ``x`` (B, I) -> ``y`` (B, H)."""
-        check_input(x, "(B, I)", self.input_size, next(self.parameters()).dtype, "MLP")
+        check_input(x, "(B, I)", self.input_size, next(self.parameters()), "MLP")
         return self.layers(x), ()
 
     def session(self, batch: int | None = None) -> LayerSession:

@@ -56,14 +56,14 @@ class Packed:
         return state if order is None else state.index_select(1, order)
 
 
-def unpack(packed: PackedSequence, width: int, dtype: torch.dtype, owner: str) -> Packed:
+def unpack(packed: PackedSequence, width: int, weight: Tensor, owner: str) -> Packed:
     """``packed``, checked and padded.
 
     Raises:
         ShapeError: it is not what `torch.nn.utils.rnn.pack_padded_sequence` would have made.
     """
     data, sizes = packed.data, packed.batch_sizes
-    check_input(data, "(all steps, I)", width, dtype, f"{owner}: packed")
+    check_input(data, "(all steps, I)", width, weight, f"{owner}: packed")
     if sizes.dim() != 1 or sizes.dtype != torch.int64 or sizes.device.type != "cpu" or len(sizes) == 0:
         raise _malformed(owner, f"batch_sizes is {tuple(sizes.shape)} {sizes.dtype}, expected (L,) int64 on the CPU")
     if int(sizes[-1]) < 1 or bool((sizes[1:] > sizes[:-1]).any()) or sum(sizes.tolist()) != len(data):

@@ -147,11 +147,11 @@ def run(
         ShapeError: the input, the state or the lengths do not fit.
     """
     form, owner = Form.of(module), type(module).__name__
-    dtype = cast(Tensor, module.weight_ih_l0).dtype
+    weight = cast(Tensor, module.weight_ih_l0)
     if isinstance(given, PackedSequence):
         if lengths is not None:
             raise UsageError(f"{owner}: a packed sequence knows its lengths: give one or the other")
-        packed = unpack(given, form.input_size, dtype, owner)
+        packed = unpack(given, form.input_size, weight, owner)
         before = _checked_state(form, before, packed.x, owner, batched=True)
         before = tuple(packed.sort(part) for part in before)
         y, after = _layers(module, form, packed.x, before, packed.lengths, packed)
@@ -164,7 +164,7 @@ def run(
     batch_first = form.batch_first and batched
     x = given if batched else given.unsqueeze(1)
     x = x if batch_first else x.transpose(0, 1)  # (N, L, I)
-    check_input(x, "(N, L, I)", form.input_size, dtype, owner)
+    check_input(x, "(N, L, I)", form.input_size, weight, owner)
     if x.shape[1] == 0:
         raise ShapeError(f"{owner}: input has shape {tuple(given.shape)}: there are no steps to run over")
     before = None if before is None else _checked_state(form, before, x, owner, batched)
@@ -273,10 +273,10 @@ def _checked_state(
         raise ShapeError(f"{owner}: hx must be {'(h_0, c_0)' if form.vf == 'lstm' else 'one tensor'}")
     for name, part, width in zip(names, state, form.state_widths(), strict=True):
         expected = (layers, len(x), width) if batched else (layers, width)
-        if part.shape != expected or part.dtype != x.dtype:
+        if part.shape != expected or part.dtype != x.dtype or part.device != x.device:
             raise ShapeError(
-                f"{owner}: {name}_0 is {tuple(part.shape)} {part.dtype}, expected {expected} {x.dtype} "
-                f"for input with {len(x)} rows"
+                f"{owner}: {name}_0 is {tuple(part.shape)} {part.dtype} on {part.device}, expected {expected} "
+                f"{x.dtype} on {x.device} for input with {len(x)} rows"
             )
     return state if batched else tuple(part.unsqueeze(1) for part in state)
 

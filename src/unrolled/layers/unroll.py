@@ -74,7 +74,7 @@ def unroll(
         (torch.Size([3, 5, 4]), 0.0, True)
     """
     owner = f"{type(cell).__name__}({cell.input_size}, {cell.hidden_size})"
-    check_input(x, "(B, T, I)", cell.input_size, cell.weights()[0].dtype, owner)
+    check_input(x, "(B, T, I)", cell.input_size, cell.weights()[0], owner)
     lengths = check_lengths(lengths, x, owner)
     initial = cell.initial_state(len(x), x)
     state = initial if state is None else _check_state(state, initial, owner)
@@ -156,9 +156,10 @@ def _check_state(state: State, initial: State, owner: str) -> State:
         )
     mixed = torch.is_autocast_enabled(initial[0].device.type)  # then a state may have been left in another dtype
     for name, got, wanted in zip(initial._fields, state, initial, strict=True):
-        if got.shape != wanted.shape or (got.dtype != wanted.dtype and not mixed):
+        unlike = got.dtype != wanted.dtype and not mixed
+        if got.shape != wanted.shape or unlike or got.device != wanted.device:
             raise ShapeError(
-                f"{owner}: state.{name} is {tuple(got.shape)} {got.dtype}, "
-                f"expected {tuple(wanted.shape)} {wanted.dtype}"
+                f"{owner}: state.{name} is {tuple(got.shape)} {got.dtype} on {got.device}, "
+                f"expected {tuple(wanted.shape)} {wanted.dtype} on {wanted.device}"
             )
     return type(initial)(*(part.to(initial[0].dtype) for part in state)) if mixed else type(initial)(*state)

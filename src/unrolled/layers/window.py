@@ -112,7 +112,7 @@ class Window(nn.Module):
 
     def step(self, x: Tensor, state: WindowState) -> tuple[Tensor, WindowState]:
         """One step: ``x`` (B, I) and the state before -> ``y`` (B, H) and the state after."""
-        check_input(x, "(B, I)", self.input_size, self.weight.dtype, "Window")
+        check_input(x, "(B, I)", self.input_size, self.weight, "Window")
         return self.last(x.unsqueeze(1), None, state)
 
     def session(self, batch: int | None = None) -> LayerSession:
@@ -127,7 +127,7 @@ class Window(nn.Module):
         self, x: Tensor, lengths: Tensor | None, state: WindowState | None
     ) -> tuple[Tensor | None, Tensor]:
         """Lengths, checked, and (B, k + T, I + 1): k earlier inputs, the first always 0, before those of ``x``."""
-        check_input(x, "(B, T, I)", self.input_size, self.weight.dtype, "Window")
+        check_input(x, "(B, T, I)", self.input_size, self.weight, "Window")
         lengths = check_lengths(lengths, x, "Window")
         recent = (self.initial_state(len(x), x) if state is None else state).recent
         if recent.shape != (expected := (len(x), self.window - 1, self.input_size + 1)):
