@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
 
+from unrolled import layers
 from unrolled.errors import ShapeError, UsageError
 from unrolled.layers import torch_compat
 
@@ -55,6 +56,15 @@ def assert_same(found: Any, expected: Any) -> None:
 def batch(batch_first: bool, dtype: torch.dtype = torch.float32) -> Tensor:
     x = torch.randn(4, 6, 4, generator=torch.Generator().manual_seed(1), dtype=dtype)
     return x if batch_first else x.transpose(0, 1).contiguous()
+
+
+def test_only_the_import_changes() -> None:
+    from unrolled.layers import GRU, LSTM, RNN
+
+    assert (GRU, LSTM, RNN) == (torch_compat.GRU, torch_compat.LSTM, torch_compat.RNN)
+    assert dir(layers) == ["GRU", "LSTM", "RNN"]
+    with pytest.raises(AttributeError, match="module 'unrolled.layers' has no attribute 'GRV'"):
+        _ = layers.GRV
 
 
 @pytest.mark.parametrize("name", ["RNN", "GRU", "LSTM"])

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from hypothesis import strategies as st
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence
 
 from unrolled.errors import ShapeError
+from unrolled.kernels import library
 from unrolled.layers.torch_compat import GRU
 
 X = torch.randn(3, 5, 2, generator=torch.Generator().manual_seed(0))
@@ -79,6 +81,18 @@ def test_what_is_wrong_with_it_is_said(make: Callable[[PackedSequence], PackedSe
     right = pack_padded_sequence(X, torch.tensor([4, 4, 2]), batch_first=True)
     with pytest.raises(ShapeError, match=message):
         LAYER(make(right))
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("width", ["plain", *library.available()[-1:]])
+def test_anything_is_answered_as_torch_answers_it_or_refused(width: str, times: Callable[[int, int], int]) -> None:
+    """Shapes, dtypes, strides, devices, values, lengths and states, right and wrong, in a process of its own."""
+    script = Path(__file__).with_name("hostile_input.py")
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), library.VARIABLE: width}
+    done = subprocess.run(
+        [sys.executable, str(script), str(times(80, 5000))], capture_output=True, text=True, env=environment
+    )
+    assert done.returncode == 0, f"exit code {done.returncode}: {done.stderr[-4000:]}"
 
 
 CRASHERS = """
