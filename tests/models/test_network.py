@@ -143,7 +143,7 @@ def test_an_id_beyond_the_end_of_its_row_is_never_looked_at() -> None:
 
 def test_a_state_of_another_batch_or_model_is_refused() -> None:
     model, inputs = network(), columns()
-    with pytest.raises(ShapeError, match=r"state.h is \(3, 4\) torch.float32, expected \(2, 4\)"):
+    with pytest.raises(ShapeError, match=r"state.h is \(3, 4\) torch.float32 on cpu, expected \(2, 4\)"):
         model(inputs, torch.tensor([4, 2]), model.initial_state(3))
     with pytest.raises(ShapeError, match="state"):
         model(inputs, torch.tensor([4, 2]), NetworkState(network(hidden=8).initial_state(2).layer, None))

@@ -41,7 +41,7 @@ class RNN(nn.Module):
         device: where the weights are made.
         dtype: of the weights; input and state must have it too.
         recompute: for long rows: keep the states at every so many steps alone (``"sqrt"``: √L, rounded up), and run
-            the steps in between once more on the way back. Same outputs to the bit, a third more time to train.
+            the steps in between once more on the way back. Same outputs, for about a third more time.
 
     Shape:
         input (L, N, I), or a single row (L, I), or a `PackedSequence`; lengths (N,) integers, 0 … L, in any order ->
@@ -137,7 +137,7 @@ class GRU(nn.Module):
         device: where the weights are made.
         dtype: of the weights; input and state must have it too.
         recompute: for long rows: keep the states at every so many steps alone (``"sqrt"``: √L, rounded up), and run
-            the steps in between once more on the way back. Same outputs to the bit, a third more time to train.
+            the steps in between once more on the way back. Same outputs, for about a third more time.
 
     Shape:
         input (L, N, I), or a single row (L, I), or a `PackedSequence`; lengths (N,) integers, 0 … L, in any order ->
@@ -233,7 +233,7 @@ class LSTM(nn.Module):
         device: where the weights are made.
         dtype: of the weights; input and state must have it too.
         recompute: for long rows: keep the states at every so many steps alone (``"sqrt"``: √L, rounded up), and run
-            the steps in between once more on the way back. Same outputs to the bit, a third more time to train.
+            the steps in between once more on the way back. Same outputs, for about a third more time.
 
     Shape:
         input (L, N, I), or a single row (L, I), or a `PackedSequence`; lengths (N,) integers, 0 … L, in any order ->

@@ -51,9 +51,8 @@ def unroll(
         state: the state before the first step; ``None``: `Cell.initial_state`.
         reverse: run from each row's last real step back to its first.
         recompute: for long rows: keep the states at every so many steps alone (``"sqrt"``: √T, rounded up), and run
-            the steps in between once more on the way back. The kernels' outputs stay the same to the bit. Where a
-            compiler looks on, as without kernels, each chunk goes through `torch.utils.checkpoint`, and a program
-            compiled whole holds all.
+            the steps in between once more on the way back. Same outputs, of the kernels to the bit. Without kernels,
+            and where a compiler looks on, each chunk goes through `torch.utils.checkpoint`.
 
     Shape:
         x (B, T, I) -> y (B, T, H) and the state after each row's last real step (with ``reverse``: its first).
