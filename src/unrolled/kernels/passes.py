@@ -63,7 +63,7 @@ def forward(
     steps = real_steps(x, lengths)
     y, h_n = like(x, units) if y is None else y, torch.empty_like(h_0)
     c_n = x.new_empty(0) if c_0 is None else torch.empty_like(c_0)
-    saved = reused((steps if save else 0, SAVED[kind] * library.padded(units, x.dtype)), x.dtype)
+    saved = _lines(x, steps if save else 0, SAVED[kind] * library.padded(units, x.dtype))
     problem = _problem(kind, x, lengths, w_hh, y, reverse)
     problem.w_ih, problem.b_ih, problem.b_hh = _address(w_ih_), _address(b_ih), _address(b_hh)
     problem.h_0, problem.c_0 = h_0.data_ptr(), _address(c_0)
@@ -118,7 +118,7 @@ def backward(
     P = library.padded(w_hh.shape[1], x.dtype)
     blocks = 4 if kind == "gru" else w_ih.shape[0] // w_hh.shape[1]
     enough = spent and saved.shape[1] >= blocks * P
-    d_gates = saved[:, : blocks * P] if enough else reused((real_steps(x, lengths), blocks * P), x.dtype)
+    d_gates = saved[:, : blocks * P] if enough else _lines(x, real_steps(x, lengths), blocks * P)
     d_bias = x.new_empty(blocks * P)
     d_h_0 = torch.empty_like(h_0)
     d_c_0 = x.new_empty(0) if c_0 is None else torch.empty_like(c_0)
@@ -175,6 +175,12 @@ def like(x: Tensor, width: int) -> Tensor:
     """(B, T, width), in memory as ``x`` is."""
     rows, steps = x.shape[:2]
     return x.new_empty(steps, rows, width).transpose(0, 1) if time_major(x) else x.new_empty(rows, steps, width)
+
+
+def _lines(x: Tensor, steps: int, width: int) -> Tensor:
+    """(N, width), with room for B·T, so that batches of one shape share a buffer whatever their lengths."""
+    rows = x.shape[0] * x.shape[1] if steps else 0
+    return reused((rows, width), x.dtype)[:steps]
 
 
 def _problem(kind: str, x: Tensor, lengths: Tensor | None, w_hh: Tensor, y: Tensor, reverse: bool) -> Problem:
