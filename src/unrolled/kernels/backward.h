@@ -163,14 +163,14 @@ template <typename S, class Cell> class Backward {
   // dh_{t-1} = (what passes the weights by) + d_gates_t · W_hh
   void step(const BackStep<S>& at, const S** behind, Index running, Index block) {
     const Index unit = block * kWide, vectors = std::min<Index>(kSlots, (P_ - unit) / L<S>);
-    for_each_tile<S, kSlots>(running, behind, 0, behind, depth_, w_ + block * weights_, nullptr,
-                             [&](Index first, int count, const S* sums) {
-                               for (int r = 0; r < count; ++r)
-                                 for (Index j = 0; j < vectors; ++j) {
-                                   S* dh = at.dh[first + r] + unit + j * L<S>;
-                                   store(dh, load(dh) + load(sums + (r * kSlots + j) * L<S>));
-                                 }
-                             });
+    const Factors<S> f{behind, 0, behind, depth_, w_ + block * weights_, nullptr};
+    for_each_tile<S, kSlots>(running, f, [&](Index first, int count, const S* sums) {
+      for (int r = 0; r < count; ++r)
+        for (Index j = 0; j < vectors; ++j) {
+          S* dh = at.dh[first + r] + unit + j * L<S>;
+          store(dh, load(dh) + load(sums + (r * kSlots + j) * L<S>));
+        }
+    });
   }
 
   // Where step s of row b lies; returned: the columns of d_gates that meet W_hh.

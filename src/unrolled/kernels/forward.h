@@ -49,7 +49,7 @@ template <typename S, class Cell> class Forward {
       while (running > 0 && order_.length[rows[running - 1]] <= s) --running;
       if (running == 0) break;
       for (Index r = 0; r < running; ++r) point(at, r, rows[r], s);
-      for (Index block = mine.first; block < mine.last; ++block) w_.step(at, running, block);
+      w_.step(at, running, mine);
       if (by_units && team > 1) barrier.wait(team);
     }
     if (by_units)

@@ -67,7 +67,6 @@ template <typename S> int steps(const void* stack, Rows<S> rows, int threads) {
 
 template <typename S>
 int step(const void* stack, Index count, const S* x, Index x_row, S* state, S* y, Index y_row, int threads) {
-  if (count == 1) return steps<S>(stack, {1, &x, &state, &y}, threads);
   try {
     const Index width = static_cast<const Stack<S>*>(stack)->state();
     std::vector<const S*> xs(count);
@@ -94,6 +93,9 @@ int unrolled_backward_double(const Problem* p) { return unrolled::backward<doubl
 void* unrolled_pack_float(const UnrolledPart* parts, std::int32_t count) { return unrolled::packed<float>(parts, count); }
 void unrolled_discard_float(void* stack) { delete static_cast<unrolled::Stack<float>*>(stack); }
 std::int64_t unrolled_state_float(const void* stack) { return static_cast<const unrolled::Stack<float>*>(stack)->state(); }
+int unrolled_row_float(const void* stack, const float* x, float* state, float* y, int threads) {
+  return unrolled::steps<float>(stack, {1, &x, &state, &y}, threads);
+}
 int unrolled_step_float(const void* stack, std::int64_t rows, const float* x, std::int64_t x_row, float* state, float* y,
                         std::int64_t y_row, int threads) {
   return unrolled::step<float>(stack, rows, x, x_row, state, y, y_row, threads);
@@ -106,6 +108,9 @@ int unrolled_steps_float(const void* stack, std::int64_t rows, const float* cons
 void* unrolled_pack_double(const UnrolledPart* parts, std::int32_t count) { return unrolled::packed<double>(parts, count); }
 void unrolled_discard_double(void* stack) { delete static_cast<unrolled::Stack<double>*>(stack); }
 std::int64_t unrolled_state_double(const void* stack) { return static_cast<const unrolled::Stack<double>*>(stack)->state(); }
+int unrolled_row_double(const void* stack, const double* x, double* state, double* y, int threads) {
+  return unrolled::steps<double>(stack, {1, &x, &state, &y}, threads);
+}
 int unrolled_step_double(const void* stack, std::int64_t rows, const double* x, std::int64_t x_row, double* state, double* y,
                         std::int64_t y_row, int threads) {
   return unrolled::step<double>(stack, rows, x, x_row, state, y, y_row, threads);

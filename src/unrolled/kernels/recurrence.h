@@ -55,7 +55,9 @@ void unrolled_discard_double(void* stack);
 // How many numbers a row's state has.
 std::int64_t unrolled_state_float(const void* stack);
 std::int64_t unrolled_state_double(const void* stack);
-// One step of rows that lie at equal distances, and of rows that lie anywhere. 0; 1: out of memory.
+// One step of a single row; of rows that lie at equal distances; of rows that lie anywhere. 0; 1: out of memory.
+int unrolled_row_float(const void* stack, const float* x, float* state, float* y, int threads);
+int unrolled_row_double(const void* stack, const double* x, double* state, double* y, int threads);
 int unrolled_step_float(const void* stack, std::int64_t rows, const float* x, std::int64_t x_row, float* state,
                         float* y, std::int64_t y_row, int threads);
 int unrolled_step_double(const void* stack, std::int64_t rows, const double* x, std::int64_t x_row, double* state,

@@ -48,7 +48,7 @@ template <typename S, class Cell> class PartOf final : public Part<S> {
     return {blocks.first * wide, std::min(blocks.last * wide, w_.units)};
   }
   void step(const Step<S>& at, Index rows, Span blocks) const override {
-    for (Index block = blocks.first; block < blocks.last; ++block) w_.step(at, rows, block);
+    w_.step(at, rows, blocks);
   }
 
  private:
@@ -70,7 +70,7 @@ template <typename S> class Stack {
   Index state() const { return state_; }
 
   void step(const Rows<S>& rows, int threads) const {
-    constexpr double kWorthwhile = 4e5;  // multiply-adds: waking a thread for less costs more
+    constexpr double kWorthwhile = 4e5;  // multiply-adds; a thread that waits for the next small step burns a core
     if (weights_ * double(rows.count) < kWorthwhile) threads = 1;
     Workspace& memory = workspace();
     const Index tables = 5 * Index(parts_.size()) * rows.count;

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import ctypes
 import weakref
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from ctypes import POINTER, c_int, c_int32, c_int64, c_void_p
+from functools import partial
 from typing import Any, ClassVar, NamedTuple
 
 import torch
-from torch import Tensor
+from torch import Tensor, get_num_threads
 
 from unrolled.kernels.library import CELLS, SUFFIXES, Library, loaded
 
@@ -86,12 +87,15 @@ class Stack:
         self._places = _places(parts, library, self.dtype)
         kept = [[w.detach().contiguous() for w in part.weights] for part in parts]
         described = (_Part * len(parts))(*map(_described, parts, kept))
-        pack, discard, width, self._step, self._steps = _functions(library, self.dtype)
+        pack, discard, width, row, self._step, self._steps = _functions(library, self.dtype)
         self._address = pack(described, len(parts))
         if not self._address:
             raise MemoryError(f"no memory for the packed weights of {len(parts)} layers")
         weakref.finalize(self, discard, self._address).atexit = False
         self.width: int = width(self._address)
+        # One step of a single row: (x, line, y, threads), the first three addresses -> 0, or 1 for want of memory. It is
+        # called as it is, since a Python function around it would be felt.
+        self.row: Callable[[int, int, int, int], int] = partial(row, self._address)
 
     def lines(self, rows: int) -> Tensor:
         """(R, W): the states of ``rows`` rows before their first step."""
@@ -103,13 +107,13 @@ class Stack:
 
     def step(self, rows: int, x: int, x_row: int, lines: int, y: int) -> None:
         """One step of rows that lie together. ``x``, ``lines`` and ``y`` (R, O) are addresses, ``x_row`` a stride."""
-        if self._step(self._address, rows, x, x_row, lines, y, self.outputs, torch.get_num_threads()):
+        if self._step(self._address, rows, x, x_row, lines, y, self.outputs, get_num_threads()):
             raise MemoryError(f"no memory for one step of {rows} rows")
 
     def step_apart(self, x: Sequence[int], lines: Sequence[int], y: Sequence[int]) -> None:
         """One step of rows that lie anywhere: of each the address of its input, its line and its answer."""
         table = c_void_p * len(x)
-        if self._steps(self._address, len(x), table(*x), table(*lines), table(*y), torch.get_num_threads()):
+        if self._steps(self._address, len(x), table(*x), table(*lines), table(*y), get_num_threads()):
             raise MemoryError(f"no memory for one step of {len(x)} rows")
 
 
@@ -147,6 +151,7 @@ def _functions(library: Library, dtype: torch.dtype) -> tuple[Any, ...]:
         "pack": (c_void_p, [POINTER(_Part), c_int32]),
         "discard": (None, [c_void_p]),
         "state": (c_int64, [c_void_p]),
+        "row": (c_int, [c_void_p, c_void_p, c_void_p, c_void_p, c_int]),
         "step": (c_int, [c_void_p, c_int64, c_void_p, c_int64, c_void_p, c_void_p, c_int64, c_int]),
         "steps": (c_int, [c_void_p, c_int64, c_void_p, c_void_p, c_void_p, c_int]),
     }

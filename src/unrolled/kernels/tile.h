@@ -69,15 +69,16 @@ template <typename S, int J, int R = kRows> UNROLLED_INLINE void tile_of(int row
 // Call finish(first row, rows, sums (rows, 4, L)) for every tile of `count` rows. Tiles are of nearly equal height: two
 // of four rows are faster than one of six and one of two.
 template <typename S, int J, typename Finish>
-UNROLLED_INLINE void for_each_tile(Index count, const S* const* x, Index inputs, const S* const* h, Index units,
-                                   const S* w, const S* start, Finish finish) {
+UNROLLED_INLINE void for_each_tile(Index count, Factors<S> f, Finish finish) {
   alignas(64) S sums[kRows * kSlots * L<S>];
   Index tiles = (count + kRows - 1) / kRows;
   for (Index k = 0, row = 0; k < tiles; ++k) {
     int rows = static_cast<int>((count + k) / tiles);
-    tile_of<S, J>(rows, Factors<S>{x + row, inputs, h + row, units, w, start}, sums);
+    tile_of<S, J>(rows, f, sums);
     finish(row, rows, sums);
     row += rows;
+    f.x += rows;
+    f.h += rows;
   }
 }
 

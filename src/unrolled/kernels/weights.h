@@ -54,14 +54,41 @@ template <typename S, class Cell> struct Weights {
     }
   }
 
-  // One step of the first `running` rows of `at`, for one block of units.
-  void step(const Step<S>& at, Index running, Index block) const {
-    const Index unit = block * L<S> * Cell::kWide;
-    for_each_tile<S, Cell::kColumns>(running, at.x, inputs, at.h, state, w + block * block_size,
-                                     start + block * kSlots * L<S>, [&](Index first, int count, const S* sums) {
-                                       for (int r = 0; r < count; ++r)
-                                         Cell::finish(sums + r * kSlots * L<S>, at, first + r, unit, units - unit, P);
-                                     });
+  // One step of the first `running` rows of `at`, for some blocks of units.
+  void step(const Step<S>& at, Index running, Span blocks) const {
+    if (running < kTogether / 2 && running <= kRows) return step_few(at, running, blocks);
+    for (Index block = blocks.first; block < blocks.last; ++block) {
+      const Index unit = block * L<S> * Cell::kWide;
+      const Factors<S> f = factors(at, block);
+      for_each_tile<S, Cell::kColumns>(running, f, [&](Index first, int count, const S* sums) {
+        for (int r = 0; r < count; ++r)
+          Cell::finish(sums + r * kSlots * L<S>, at, first + r, unit, units - unit, P);
+      });
+    }
+  }
+
+ private:
+  // The gates of one vector are one long chain, in which each result waits for the one before: where there are few rows,
+  // those of several blocks are worked on together.
+  static constexpr Index kTogether = 8;
+
+  void step_few(const Step<S>& at, Index running, Span blocks) const {
+    alignas(64) S sums[kTogether * kSlots * L<S>];
+    const Index tile = running * kSlots * L<S>;
+    for (Index block = blocks.first; block < blocks.last; block += kTogether / running) {
+      const Index last = std::min(block + kTogether / running, blocks.last);
+      for (Index k = block; k < last; ++k)
+        tile_of<S, Cell::kColumns>(static_cast<int>(running), factors(at, k), sums + (k - block) * tile);
+      for (Index k = block; k < last; ++k)
+        for (Index r = 0; r < running; ++r) {
+          const Index unit = k * L<S> * Cell::kWide;
+          Cell::finish(sums + (k - block) * tile + r * kSlots * L<S>, at, r, unit, units - unit, P);
+        }
+    }
+  }
+
+  Factors<S> factors(const Step<S>& at, Index block) const {
+    return {at.x, inputs, at.h, state, w + block * block_size, start + block * kSlots * L<S>};
   }
 };
 

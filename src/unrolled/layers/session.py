@@ -62,11 +62,10 @@ class LayerSession:
 
     def push(self, x: Tensor) -> Tensor:
         """Take one step and answer it."""
-        if x.shape != self._shape or x.dtype is not self._dtype or x.device != self._device:
-            self.check(x, self._shape)
-        if self._row is not None:
-            x = x.contiguous()  # named, so that it lives as long as its address is read
-            return self._row(x.data_ptr())
+        row = self._row
+        if row and x.shape == self._shape and x.dtype is self._dtype and x.is_cpu and x.is_contiguous():
+            return row(x.data_ptr())
+        self.check(x, self._shape)
         return self.steps.step(x) if x.dim() == 2 else self.steps.step(x.unsqueeze(0)).squeeze(0)
 
     def check(self, x: Tensor, shape: tuple[int, ...]) -> None:

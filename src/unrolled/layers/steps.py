@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import Protocol, cast
 
 import torch
-from torch import Tensor
+from torch import Tensor, get_num_threads
 
 from unrolled.cells.cell import Cell
 from unrolled.kernels.stepping import LINEAR, Part, fits, packed
@@ -75,7 +75,7 @@ class PackedSteps:
         self.stack = packed(owner, parts if head is None else [*parts, Part(LINEAR, head)])
         self.rows, self._like = rows, state
         self.lines, self._spare = self.stack.lines(self.rows), list[Tensor]()
-        self.address = self.lines.data_ptr()
+        self.address, self._row = self.lines.data_ptr(), self.stack.row
         self.state = state
 
     @property
@@ -101,7 +101,8 @@ class PackedSteps:
         if not self._spare:
             self._spare = list(torch.empty(_SPARE, self.stack.outputs, dtype=self.stack.dtype).unbind())
         y = self._spare.pop()
-        self.stack.step(1, x, 0, self.address, y.data_ptr())
+        if self._row(x, self.address, y.data_ptr(), get_num_threads()):
+            raise MemoryError("no memory for one step")
         return y
 
 
