@@ -93,8 +93,8 @@ class Stack:
             raise MemoryError(f"no memory for the packed weights of {len(parts)} layers")
         weakref.finalize(self, discard, self._address).atexit = False
         self.width: int = width(self._address)
-        # One step of a single row: (x, line, y, threads), the first three addresses -> 0, or 1 for want of memory. It is
-        # called as it is, since a Python function around it would be felt.
+        # One step of a single row: (x, line, y, threads), the first three addresses -> 0, or 1 for want of memory. It
+        # is called as it is, since a Python function around it would be felt.
         self.row: Callable[[int, int, int, int], int] = partial(row, self._address)
 
     def lines(self, rows: int) -> Tensor:
