@@ -22,6 +22,7 @@ soak: $(STAMPS)/test
 # The kernels under AddressSanitizer and UBSan, every width of this machine over the shapes of C6, in a copy of the tree.
 # Leaks are not looked for: the interpreter's own would hide ours (a test watches the memory of many calls instead).
 SANITIZED := build/sanitized
+KERNEL_TESTS := contracts/test_c6_fast_path.py contracts/test_c6_diagonal.py contracts/test_sessions.py layers/test_recompute.py
 SANITIZERS := -fsanitize=address,undefined -fno-sanitize-recover=all -g
 sanitize: $(STAMPS)/test
 	rm -rf $(SANITIZED)
@@ -32,7 +33,7 @@ sanitize: $(STAMPS)/test
 	test $$(ls $(SANITIZED)/src/unrolled/kernels/*.so | wc -l) -eq $$(ls src/unrolled/kernels/*.so | wc -l)
 	cd $(SANITIZED) && ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=print_stacktrace=1 OMP_NUM_THREADS=1 \
 	  LD_PRELOAD="$$($(CC) -print-file-name=libasan.so) $$($(CC) -print-file-name=libstdc++.so)" \
-	  $(CURDIR)/$(BIN)/python -m pytest -q -p no:cacheprovider tests/contracts/test_c6_fast_path.py tests/layers/test_recompute.py
+	  $(CURDIR)/$(BIN)/python -m pytest -q -p no:cacheprovider $(addprefix tests/,$(KERNEL_TESTS))
 
 check: $(STAMPS)/check
 	$(BIN)/ruff format --check .

@@ -12,7 +12,7 @@ from pathlib import Path
 
 __all__ = ["line", "today", "wait_until_healthy"]
 
-_MEMORY = Path(__file__).parent / "work" / "best_gflops"
+_MEMORY = Path(__file__).parent / "work"
 _HEALTHY = 0.8  # of the best matrix product seen on this machine
 _PATIENCE = 20  # minutes to wait for it
 
@@ -37,15 +37,18 @@ def wait_until_healthy() -> float:
     """Wait until a 2048³ matrix product runs at a fair share of its best on this machine; GFLOP/s.
 
     A neighbour on shared cores halves what a budget of minutes reaches, and says nothing about the model. The best that
-    was ever seen is kept in ``bench/work``. After twenty minutes the script goes on, and says so.
+    was ever seen with as many threads is kept in ``bench/work``. After twenty minutes the script goes on, and says so.
     """
-    _MEMORY.parent.mkdir(parents=True, exist_ok=True)
-    known = float(_MEMORY.read_text("utf-8")) if _MEMORY.exists() else 0.0
+    import torch
+
+    memory = _MEMORY / f"best_gflops_{torch.get_num_threads()}"
+    memory.parent.mkdir(parents=True, exist_ok=True)
+    known = float(memory.read_text("utf-8")) if memory.exists() else 0.0
     for _ in range(_PATIENCE * 3):
         speed = _matrix_product()
         if speed > known:
             known = speed
-            _MEMORY.write_text(f"{known:.1f}", "utf-8")
+            memory.write_text(f"{known:.1f}", "utf-8")
         if speed >= _HEALTHY * known:
             return round(speed, 1)
         print(f"waiting: {speed:.0f} of {known:.0f} GFLOP/s", file=sys.stderr, flush=True)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 from torch import nn
 
+from unrolled.cells.cell import CELLS
 from unrolled.cells.lstm import LSTMState
 from unrolled.errors import ShapeError, UsageError
 from unrolled.layers.recurrent import Recurrent
@@ -84,3 +87,19 @@ def test_mixed_precision_with_a_carried_state(name: str) -> None:
     torch.testing.assert_close(again.float(), full_again, atol=0.05, rtol=0)
     y.float().sum().backward()
     assert all(parameter.grad is not None for parameter in layer.parameters())
+
+
+@pytest.mark.parametrize("cell", CELLS.names())
+def test_one_step_exports_whole(cell: str) -> None:
+    class Step(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.layer = Recurrent(3, 5, cell, num_layers=2).eval()
+
+        def forward(self, x: Tensor, state: Any) -> Any:
+            return self.layer.step(x, state)
+
+    step, x = Step(), torch.randn(2, 3)
+    state = step.layer.initial_state(2, x)
+    exported = torch.export.export(step, (x, state)).module()
+    torch.testing.assert_close(exported(x, state), step(x, state))

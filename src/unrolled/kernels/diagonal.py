@@ -1,4 +1,4 @@
-"""What both operators on the diagonal recurrence share: checks, memory, and tensors as addresses and strides.
+"""What both operators on the diagonal recurrence share: tensors as addresses and strides.
 
 Axes: B rows, T steps, H units, G parts that a step is made of, N real steps of all rows.
 """
@@ -10,12 +10,10 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from unrolled.errors import ShapeError
 from unrolled.kernels.library import TERMS, Diagonal, Library, Series, loaded
-from unrolled.kernels.memory import reused
-from unrolled.kernels.passes import time_major
+from unrolled.kernels.tensors import rows_contiguous
 
-__all__ = ["check", "here", "like", "problem", "real_steps", "retreat", "rows_contiguous", "series"]
+__all__ = ["here", "problem", "retreat", "series"]
 
 
 def here() -> Library:
@@ -23,53 +21,6 @@ def here() -> Library:
     library = loaded()
     assert library is not None
     return library
-
-
-def check(owner: str, x: Tensor, name: str, tensor: Tensor, shape: tuple[int, ...]) -> None:
-    """Raise a `ShapeError` unless ``tensor`` has this shape, and the dtype and device of ``x``.
-
-    Args:
-        owner: what to call the reader.
-        x: the tensor that the others follow.
-        name: of the tensor.
-        tensor: what was given.
-        shape: what it must have.
-    """
-    if tensor.shape != shape or tensor.dtype != x.dtype or tensor.device != x.device:
-        raise ShapeError(
-            f"{owner}: {name} is {tuple(tensor.shape)} {tensor.dtype} on {tensor.device}, expected {shape} "
-            f"{x.dtype} on {x.device}"
-        )
-
-
-def real_steps(owner: str, x: Tensor, lengths: Tensor | None) -> int:
-    """N.
-
-    Raises:
-        ShapeError: ``lengths`` is not (B,) int64 beside ``x`` (B, T, …), or one is beyond 0 … T.
-    """
-    rows, steps = x.shape[:2]
-    if lengths is None:
-        return rows * steps
-    if lengths.shape != (rows,) or lengths.dtype != torch.int64 or lengths.device != x.device:
-        raise ShapeError(f"{owner}: lengths is {tuple(lengths.shape)} {lengths.dtype}, expected ({rows},) torch.int64")
-    low, high = lengths.aminmax()
-    if int(low) < 0 or int(high) > steps:
-        raise ShapeError(f"{owner}: lengths are {int(low)} … {int(high)}, expected 0 … {steps}")
-    return int(lengths.sum())
-
-
-def rows_contiguous(tensor: Tensor) -> Tensor:
-    """With its last axis contiguous."""
-    return tensor if tensor.stride(-1) == 1 else tensor.contiguous()
-
-
-def like(x: Tensor, width: int) -> Tensor:
-    """(B, T, width) to be written, in memory as ``x`` is."""
-    rows, steps = x.shape[:2]
-    if time_major(x):
-        return reused((steps, rows, width), x.dtype).transpose(0, 1)
-    return reused((rows, steps, width), x.dtype)
 
 
 def series(tensor: Tensor) -> Series:

@@ -12,14 +12,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from unrolled.kernels.diagonal import check, here, like, problem, real_steps, retreat, rows_contiguous
+from unrolled.kernels.diagonal import here, problem, retreat
 from unrolled.kernels.fused import unwatched
 from unrolled.kernels.library import Series
 from unrolled.kernels.memory import reused
 from unrolled.kernels.operators import twice
-from unrolled.kernels.passes import like as alike
-from unrolled.kernels.passes import time_major
 from unrolled.kernels.products import Flat
+from unrolled.kernels.tensors import check, like, made_like, real_steps, rows_contiguous, time_major
 
 __all__ = ["GATES", "minimal", "minimal_operator"]
 
@@ -86,7 +85,7 @@ def _forward(
     check(kind, x, "h_0", h_0, (rows, units))
     steps = real_steps(kind, x, lengths)
     lengths, h_0 = None if lengths is None else lengths.contiguous(), h_0.contiguous()
-    h, h_n = like(x, units), torch.empty_like(h_0)
+    h, h_n = made_like(x, units), torch.empty_like(h_0)
     k = torch.addmm(bias, _flat(x, h, h_0, lengths).x(), weight.t(), out=reused((steps, lines), x.dtype))
     asked = problem(kind, h, lengths, h_0, _parts(k, x, lengths, units), reverse, packed=lengths is not None)
     asked.h_n = h_n.data_ptr()
@@ -157,13 +156,13 @@ def _(*given: Any) -> tuple[Tensor, Tensor, Tensor]:
     steps: Any = 0
     if save:
         steps = x.shape[0] * x.shape[1] if lengths is None else torch.library.get_ctx().new_dynamic_size()
-    return alike(x, h_0.shape[1]), h_0.new_empty(h_0.shape), x.new_empty(steps, weight.shape[0])
+    return like(x, h_0.shape[1]), h_0.new_empty(h_0.shape), x.new_empty(steps, weight.shape[0])
 
 
 @_back_operator.register_fake
 def _(*given: Any) -> tuple[Tensor, ...]:
     _, x, _, weight, h_0, *_, wanted = given
-    d_x = alike(x, x.shape[2]) if wanted[0] else x.new_empty(0)
+    d_x = like(x, x.shape[2]) if wanted[0] else x.new_empty(0)
     d_weight = x.new_empty(weight.shape if wanted[1] else 0)
     return d_x, d_weight, x.new_empty(weight.shape[0] if wanted[2] else 0), h_0.new_empty(h_0.shape)
 

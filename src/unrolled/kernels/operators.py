@@ -10,7 +10,8 @@ from torch import Tensor
 
 from unrolled.errors import UsageError
 from unrolled.kernels.library import loaded
-from unrolled.kernels.passes import SAVED, backward, forward, like
+from unrolled.kernels.passes import SAVED, backward, forward
+from unrolled.kernels.tensors import like
 
 __all__ = ["gradients_of", "keep", "recurrence", "recurrence_backward", "twice"]
 

@@ -8,12 +8,12 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from unrolled.errors import ShapeError
 from unrolled.kernels.library import CELLS, Problem, loaded
 from unrolled.kernels.memory import reused
 from unrolled.kernels.products import Flat, gradients
+from unrolled.kernels.tensors import address, check, made_like, real_steps, rows_contiguous, time_major
 
-__all__ = ["SAVED", "backward", "forward", "like", "real_steps"]
+__all__ = ["SAVED", "backward", "forward"]
 
 GATES = {"rnn_tanh": 1, "rnn_relu": 1, "gru": 3, "lstm": 4}
 SAVED = {"rnn_tanh": 0, "rnn_relu": 0, "gru": 4, "lstm": 5}  # parts of P that the way back needs of each step
@@ -54,19 +54,19 @@ def forward(
     """
     library = loaded()
     assert library is not None, "the caller has asked whether the kernels are there"
-    _check(kind, x, lengths, (w_ih, w_hh, b_ih, b_hh), (h_0, c_0))
-    x, h_0 = _rows_contiguous(x), h_0.contiguous()
+    _check(kind, x, (w_ih, w_hh, b_ih, b_hh), (h_0, c_0))
+    x, h_0 = rows_contiguous(x), h_0.contiguous()
     given = [None if w is None else w.contiguous() for w in (w_ih, b_ih, b_hh, c_0, lengths)]
     w_ih_, b_ih, b_hh, c_0, lengths = given
     w_hh = w_hh.contiguous()
     units = w_hh.shape[1]
-    steps = real_steps(x, lengths)
-    y, h_n = like(x, units) if y is None else y, torch.empty_like(h_0)
+    steps = real_steps(kind, x, lengths)
+    y, h_n = made_like(x, units) if y is None else y, torch.empty_like(h_0)
     c_n = x.new_empty(0) if c_0 is None else torch.empty_like(c_0)
     saved = _lines(x, steps if save else 0, SAVED[kind] * library.padded(units, x.dtype))
     problem = _problem(kind, x, lengths, w_hh, y, reverse)
-    problem.w_ih, problem.b_ih, problem.b_hh = _address(w_ih_), _address(b_ih), _address(b_hh)
-    problem.h_0, problem.c_0 = h_0.data_ptr(), _address(c_0)
+    problem.w_ih, problem.b_ih, problem.b_hh = address(w_ih_), address(b_ih), address(b_hh)
+    problem.h_0, problem.c_0 = h_0.data_ptr(), address(c_0)
     problem.h_n, problem.c_n = h_n.data_ptr(), None if c_0 is None else c_n.data_ptr()
     problem.saved = saved.data_ptr() if save else None
     library.run("forward", x.dtype, problem)
@@ -111,20 +111,20 @@ def backward(
     """
     library = loaded()
     assert library is not None
-    x, w_hh_, h_0 = _rows_contiguous(x), w_hh.contiguous(), h_0.contiguous()
-    d_y = None if d_y is None else _rows_contiguous(d_y)
+    x, w_hh_, h_0 = rows_contiguous(x), w_hh.contiguous(), h_0.contiguous()
+    d_y = None if d_y is None else rows_contiguous(d_y)
     given = [None if tensor is None else tensor.contiguous() for tensor in (c_0, lengths, d_h_n, d_c_n)]
     c_0, lengths, d_h_n, d_c_n = given
     P = library.padded(w_hh.shape[1], x.dtype)
     blocks = 4 if kind == "gru" else w_ih.shape[0] // w_hh.shape[1]
     enough = spent and saved.shape[1] >= blocks * P
-    d_gates = saved[:, : blocks * P] if enough else _lines(x, real_steps(x, lengths), blocks * P)
+    d_gates = saved[:, : blocks * P] if enough else _lines(x, real_steps(kind, x, lengths), blocks * P)
     d_bias = x.new_empty(blocks * P)
     d_h_0 = torch.empty_like(h_0)
     d_c_0 = x.new_empty(0) if c_0 is None else torch.empty_like(c_0)
     problem = _problem(kind, x, lengths, w_hh_, y, reverse)
-    problem.h_0, problem.c_0, problem.saved = h_0.data_ptr(), _address(c_0), saved.data_ptr()
-    problem.d_y, problem.d_h_n, problem.d_c_n = _address(d_y), _address(d_h_n), _address(d_c_n)
+    problem.h_0, problem.c_0, problem.saved = h_0.data_ptr(), address(c_0), saved.data_ptr()
+    problem.d_y, problem.d_h_n, problem.d_c_n = address(d_y), address(d_h_n), address(d_c_n)
     if d_y is not None:
         problem.d_y_row, problem.d_y_step = d_y.stride()[:2]
     problem.d_gates, problem.d_h_0 = d_gates.data_ptr(), d_h_0.data_ptr()
@@ -136,45 +136,15 @@ def backward(
     return *gradients(kind, flat, d_gates, d_bias, w_ih, w_hh.shape[1], wanted), d_h_0, d_c_0
 
 
-def _check(
-    kind: str,
-    x: Tensor,
-    lengths: Tensor | None,
-    weights: tuple[Tensor | None, ...],
-    state: tuple[Tensor | None, ...],
-) -> None:
-    """Raise a `ShapeError` unless all fit: what is behind a wrong address nobody would notice."""
+def _check(kind: str, x: Tensor, weights: tuple[Tensor | None, ...], state: tuple[Tensor | None, ...]) -> None:
+    """Raise a `ShapeError` unless all fit."""
     rows, units = x.shape[0], weights[1].shape[-1] if weights[1] is not None else 0
     lines = GATES[kind] * units
     shapes = [(lines, x.shape[2]), (lines, units), (lines,), (lines,), (rows, units), (rows, units)]
     names = ("weight_ih", "weight_hh", "bias_ih", "bias_hh", "h_0", "c_0")
     for name, tensor, shape in zip(names, (*weights, *state), shapes, strict=True):
-        if tensor is not None and (tensor.shape != shape or tensor.dtype != x.dtype or tensor.device != x.device):
-            raise ShapeError(
-                f"{kind}: {name} is {tuple(tensor.shape)} {tensor.dtype} on {tensor.device}, expected {shape} "
-                f"{x.dtype} on {x.device} for x with shape {tuple(x.shape)}"
-            )
-    if lengths is not None and (lengths.shape != (rows,) or lengths.dtype != torch.int64 or lengths.device != x.device):
-        raise ShapeError(f"{kind}: lengths is {tuple(lengths.shape)} {lengths.dtype}, expected ({rows},) torch.int64")
-
-
-def _address(tensor: Tensor | None) -> int | None:
-    return None if tensor is None else tensor.data_ptr()
-
-
-def _rows_contiguous(tensor: Tensor) -> Tensor:
-    return tensor if tensor.stride(-1) == 1 else tensor.contiguous()
-
-
-def time_major(x: Tensor) -> bool:
-    """Whether the batch lies inside time, as in ``x.transpose(0, 1)`` of a (T, B, I)."""
-    return x.shape[0] > 1 and x.stride(0) < x.stride(1)
-
-
-def like(x: Tensor, width: int) -> Tensor:
-    """(B, T, width), in memory as ``x`` is."""
-    rows, steps = x.shape[:2]
-    return x.new_empty(steps, rows, width).transpose(0, 1) if time_major(x) else x.new_empty(rows, steps, width)
+        if tensor is not None:
+            check(kind, x, name, tensor, shape)
 
 
 def _lines(x: Tensor, steps: int, width: int) -> Tensor:
@@ -186,23 +156,6 @@ def _lines(x: Tensor, steps: int, width: int) -> Tensor:
 def _problem(kind: str, x: Tensor, lengths: Tensor | None, w_hh: Tensor, y: Tensor, reverse: bool) -> Problem:
     problem = Problem(CELLS[kind], reverse, torch.get_num_threads(), time_major(x))
     problem.rows, problem.steps, problem.inputs, problem.units = *x.shape, w_hh.shape[1]
-    problem.lengths, problem.x, problem.x_row, problem.x_step = _address(lengths), x.data_ptr(), *x.stride()[:2]
+    problem.lengths, problem.x, problem.x_row, problem.x_step = address(lengths), x.data_ptr(), *x.stride()[:2]
     problem.w_hh, problem.y, problem.y_row, problem.y_step = w_hh.data_ptr(), y.data_ptr(), *y.stride()[:2]
     return problem
-
-
-def real_steps(x: Tensor, lengths: Tensor | None) -> int:
-    """N.
-
-    Raises:
-        ShapeError: a length beyond 0 … T.
-    """
-    rows, steps = x.shape[:2]
-    if lengths is None:
-        return rows * steps
-    low, high = lengths.aminmax()
-    if int(low) < 0 or int(high) > steps:
-        raise ShapeError(
-            f"lengths are {int(low)} … {int(high)}, expected 0 … {steps} for x with shape {tuple(x.shape)}"
-        )
-    return int(lengths.sum())

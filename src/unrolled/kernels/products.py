@@ -10,6 +10,8 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
+from unrolled.kernels.memory import reused
+
 __all__ = ["Flat", "gradients"]
 
 
@@ -103,7 +105,9 @@ def gradients(
     of_x, of_h = (d_gates[:, : 3 * P], d_gates[:, P:]) if kind == "gru" else (d_gates, d_gates)
     d_x, d_w_ih, d_w_hh, d_b_ih, d_b_hh = none, none.clone(), none.clone(), none.clone(), none.clone()
     if wanted[0]:
-        d_x = flat.unflattened(of_x @ _padded(kind, w_ih, units, P))
+        d_x = flat.unflattened(
+            torch.mm(of_x, _padded(kind, w_ih, units, P), out=reused((len(of_x), w_ih.shape[1]), w_ih.dtype))
+        )
     if wanted[1]:
         d_w_ih = _real(kind, of_x.t() @ flat.x(), units, P)
     if wanted[3]:

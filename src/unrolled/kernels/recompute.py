@@ -12,6 +12,7 @@ from torch import Tensor
 
 from unrolled.kernels import passes
 from unrolled.kernels.operators import twice
+from unrolled.kernels.tensors import made_like, real_steps
 
 __all__ = ["Recomputed", "chunks", "within"]
 
@@ -45,8 +46,8 @@ class Recomputed(torch.autograd.Function):
     def forward(ctx: Any, *given: Any) -> tuple[Tensor, Tensor, Tensor]:
         """y, h_n, c_n (empty but for an LSTM); ``given`` are n and what `passes.forward` takes, but for ``save``."""
         size, kind, x, lengths, w_ih, w_hh, b_ih, b_hh, h_0, c_0, reverse = given
-        passes.real_steps(x, lengths)  # a chunk's own lengths fit whatever the whole ones are
-        y, h, c = passes.like(x, w_hh.shape[1]), h_0, c_0
+        real_steps(kind, x, lengths)  # a chunk's own lengths fit whatever the whole ones are
+        y, h, c = made_like(x, w_hh.shape[1]), h_0, c_0
         hs, cs = [], []
         for chunk in chunks(x.shape[1], size, reverse):
             hs.append(h)
@@ -76,7 +77,7 @@ class Recomputed(torch.autograd.Function):
         d_c = None if cs[0] is None else d_c
         needs = ctx.needs_input_grad
         wanted = [needs[2], needs[4], needs[5], needs[6] or needs[7]]
-        d_x = passes.like(x, x.shape[2]) if needs[2] else None
+        d_x = made_like(x, x.shape[2]) if needs[2] else None
         sums: list[Tensor] = []
         for chunk, h, c in reversed(list(zip(chunks(x.shape[1], ctx.size, reverse), hs, cs, strict=True))):
             part, real = x[:, chunk], within(lengths, chunk)

@@ -8,10 +8,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from unrolled.kernels.diagonal import check, here, like, problem, real_steps, retreat, rows_contiguous, series
+from unrolled.kernels.diagonal import here, problem, retreat, series
 from unrolled.kernels.fused import unwatched
 from unrolled.kernels.operators import twice
-from unrolled.kernels.passes import like as alike
+from unrolled.kernels.tensors import check, like, made_like, real_steps, rows_contiguous
 
 __all__ = ["scan", "scan_operator"]
 
@@ -65,7 +65,7 @@ def _forward(a: Tensor, b: Tensor, lengths: Tensor | None, h_0: Tensor, reverse:
     real_steps("scan", a, lengths)
     a, b, h_0 = rows_contiguous(a), rows_contiguous(b), h_0.contiguous()
     lengths = None if lengths is None else lengths.contiguous()
-    h, h_n = like(a, a.shape[2]), torch.empty_like(h_0)
+    h, h_n = made_like(a, a.shape[2]), torch.empty_like(h_0)
     asked = problem("scan", h, lengths, h_0, [series(a), series(b)], reverse, packed=False)
     asked.h_n = h_n.data_ptr()
     here().run("diagonal_forward", a.dtype, asked)
@@ -77,7 +77,7 @@ def _backward(
 ) -> tuple[Tensor, Tensor, Tensor]:
     a, h, h_0 = rows_contiguous(a), rows_contiguous(h), h_0.contiguous()
     lengths = None if lengths is None else lengths.contiguous()
-    d_a, d_b, d_h_0 = like(a, a.shape[2]), like(a, a.shape[2]), torch.empty_like(h_0)
+    d_a, d_b, d_h_0 = made_like(a, a.shape[2]), made_like(a, a.shape[2]), torch.empty_like(h_0)
     parts = [series(a), series(a)]  # of b nothing is needed
     asked = problem("scan", h, lengths, h_0, parts, reverse, packed=False)
     retreat(asked, d_h, d_h_n, [series(d_a), series(d_b)], d_h_0)
@@ -102,13 +102,13 @@ _back_operator = torch.library.custom_op(
 @scan_operator.register_fake
 def _(*given: Any) -> tuple[Tensor, Tensor]:
     a, _, _, h_0, _ = given
-    return alike(a, a.shape[2]), h_0.new_empty(h_0.shape)
+    return like(a, a.shape[2]), h_0.new_empty(h_0.shape)
 
 
 @_back_operator.register_fake
 def _(*given: Any) -> tuple[Tensor, Tensor, Tensor]:
     a, _, h_0, *_ = given
-    return alike(a, a.shape[2]), alike(a, a.shape[2]), h_0.new_empty(h_0.shape)
+    return like(a, a.shape[2]), like(a, a.shape[2]), h_0.new_empty(h_0.shape)
 
 
 def _keep(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
