@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from unrolled.cells.cell import CELLS
 from unrolled.cells.lstm import LSTMState
