@@ -61,7 +61,8 @@ def _fast_path() -> str:
 
     if (name := active()) != "plain":
         others = ", ".join(other for other in ("plain", *available()) if other != name)
-        return f"lstm, gru and rnn run through our {name} kernels on the CPU ({VARIABLE} may choose {others})"
+        cells = "lstm, gru, rnn, mingru and minlstm"
+        return f"{cells} run through our {name} kernels on the CPU ({VARIABLE} may choose {others})"
     known = [name for name in ("rnn_tanh", "rnn_relu", "gru", "lstm") if hasattr(torch._VF, name)]
     torch_path = (
         f"torch._VF, which has {', '.join(known)}" if known else "steps one by one: this torch has no torch._VF"

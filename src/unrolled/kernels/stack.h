@@ -70,8 +70,8 @@ template <typename S> class Stack {
   Index state() const { return state_; }
 
   void step(const Rows<S>& rows, int threads) const {
-    constexpr double kWorthwhile = 4e5;  // multiply-adds; a thread that waits for the next small step burns a core
-    if (weights_ * double(rows.count) < kWorthwhile) threads = 1;
+    constexpr double kEach = 1.6e5;  // multiply-adds, some five microseconds: to wake a thread for less costs more
+    threads = int(std::clamp(weights_ * double(rows.count) / kEach, 1.0, double(std::max(1, threads))));
     Workspace& memory = workspace();
     const Index tables = 5 * Index(parts_.size()) * rows.count;
     memory.reserve(Workspace::bytes<Step<S>>(parts_.size()) + Workspace::bytes<S*>(tables) +

@@ -83,9 +83,11 @@ struct Shares {
 inline Shares shares(const Problem& p, Index columns, Index blocks, std::size_t scalar) {
   constexpr double kWorthwhile = 1e6;      // multiply-adds: some ten microseconds
   constexpr double kWeightBytes = 3.5e6;
+  constexpr double kEach = 1.2e4;          // by units, of a thread at each step: less is nothing beside the meeting
   double weights = double(columns) * double(p.inputs + p.units);
   int threads = weights * double(p.rows) * double(p.steps) < kWorthwhile ? 1 : std::max(1, int(p.threads));
   bool by_units = threads > 1 && blocks > 1 && (p.rows < 8 || weights * double(scalar) > kWeightBytes);
+  if (by_units) threads = int(std::clamp(weights * double(p.rows) / kEach, 1.0, double(threads)));
   return {int(std::min<Index>(threads, std::max<Index>(1, by_units ? blocks : p.rows))), by_units};
 }
 
