@@ -115,6 +115,18 @@ def test_sessions_share_packed_weights_until_they_change() -> None:
     later = layer.session()
     assert torch.equal(two.push(x), before)
     assert not torch.equal(later.push(x), before)
+    with pytest.raises(UsageError, match="made before and after a change"):
+        push_together([one, later], torch.randn(2, 3))
+
+
+def test_answers_serve_in_training_after_inference_mode_is_over() -> None:
+    live, x = Recurrent(3, 4).session(), torch.randn(3)
+    with torch.inference_mode():
+        live.push(x)
+    y, weight = live.push(x), torch.ones(4, requires_grad=True)
+    (y * weight).sum().backward()
+    assert weight.grad is not None
+    assert torch.equal(weight.grad, y)
 
 
 def test_what_is_pushed_may_lie_anyhow_and_is_checked() -> None:

@@ -47,9 +47,7 @@ template <typename S, class Cell> class PartOf final : public Part<S> {
     constexpr Index wide = L<S> * Cell::kWide;
     return {blocks.first * wide, std::min(blocks.last * wide, w_.units)};
   }
-  void step(const Step<S>& at, Index rows, Span blocks) const override {
-    w_.step(at, rows, blocks);
-  }
+  void step(const Step<S>& at, Index rows, Span blocks) const override { w_.step(at, rows, blocks); }
 
  private:
   Weights<S, Cell> w_;

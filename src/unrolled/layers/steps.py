@@ -99,7 +99,8 @@ class PackedSteps:
     def step_row(self, x: int) -> Tensor:
         """One step of a single row, whose input begins at the address ``x``; (O,)."""
         if not self._spare:
-            self._spare = list(torch.empty(_SPARE, self.stack.outputs, dtype=self.stack.dtype).unbind())
+            with torch.inference_mode(False), torch.no_grad():  # some may be handed out once that mode is over
+                self._spare = list(torch.empty(_SPARE, self.stack.outputs, dtype=self.stack.dtype).unbind())
         y = self._spare.pop()
         if self._row(x, self.address, y.data_ptr(), get_num_threads()):
             raise MemoryError("no memory for one step")
