@@ -117,6 +117,7 @@ def test_what_needs_no_gradient_gets_none() -> None:
 
 @needs_kernels
 def test_a_second_derivative_is_refused_with_the_way_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(library.VARIABLE, raising=False)
     given = Set("gru", None, False)
     y, _ = unroll(given.cell, given.x, recompute=3)
     with pytest.raises(UsageError, match="no second derivative: set UNROLLED_KERNELS=plain"):
@@ -156,7 +157,9 @@ def test_torch_s_layers_in_every_form(name: str) -> None:
             torch.testing.assert_close(mine, other, atol=1e-5, rtol=0)
 
 
-def test_a_compiler_sees_through_it() -> None:
+@needs_kernels  # torch's compiler does not see through torch._VF inside a checkpoint
+def test_a_compiler_sees_through_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(library.VARIABLE, raising=False)
     layer, x = torch_compat.GRU(3, 5, batch_first=True, recompute=3), torch.randn(2, 8, 3)
     expected = torch.autograd.grad(layer(x)[0].square().sum(), list(layer.parameters()))
     compiled = torch.compile(layer, fullgraph=True, backend="aot_eager")

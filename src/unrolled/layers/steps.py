@@ -97,7 +97,11 @@ class PackedSteps:
         return y
 
     def step_row(self, x: int) -> Tensor:
-        """One step of a single row, whose input begins at the address ``x``; (O,)."""
+        """One step of a single row, whose input begins at the address ``x``; (O,).
+
+        Raises:
+            MemoryError: there was none to work in.
+        """
         if not self._spare:
             with torch.inference_mode(False), torch.no_grad():  # some may be handed out once that mode is over
                 self._spare = list(torch.empty(_SPARE, self.stack.outputs, dtype=self.stack.dtype).unbind())

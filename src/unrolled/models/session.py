@@ -29,7 +29,7 @@ class NetworkState(NamedTuple):
     pool: State
 
 
-class Steppable(Protocol):
+class _Network(Protocol):
     """What a session needs of a network."""
 
     specs: dict[str, Spec]
@@ -60,7 +60,7 @@ class NetworkSession(Protocol):
         """Per column (B,) int64 or (B, W) float32 -> (B, O), which no later push writes over."""
 
 
-def network_session(network: Steppable, rows: int) -> NetworkSession:
+def network_session(network: _Network, rows: int) -> NetworkSession:
     """A session of ``rows`` rows; by the kernels where they have the cells and a row's answer is that of its last step.
 
     The kernels keep the weights as they are now. In training mode the network's own ``step`` runs, which drops.
@@ -77,7 +77,7 @@ def network_session(network: Steppable, rows: int) -> NetworkSession:
 
 
 class _Plain:
-    def __init__(self, network: Steppable, rows: int) -> None:
+    def __init__(self, network: _Network, rows: int) -> None:
         self._network, self.state = network, network.initial_state(rows)
 
     def push(self, inputs: dict[str, Tensor]) -> Tensor:
@@ -87,7 +87,7 @@ class _Plain:
 
 
 class _Packed:
-    def __init__(self, network: Steppable, steps: PackedSteps, pool: PoolState | None) -> None:
+    def __init__(self, network: _Network, steps: PackedSteps, pool: PoolState | None) -> None:
         self._network, self._steps, self._pool = network, steps, pool
         embeddings = list(network.embeddings)
         only = embeddings[0] if len(embeddings) == 1 and steps.rows == 1 else None
