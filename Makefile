@@ -69,19 +69,23 @@ $(STAMPS)/base: $(STAMPS)/torch pyproject.toml setup.py $(wildcard src/unrolled/
 	$(PIP) --editable .
 	touch $@
 
+# What an extra asks for, without building the package once more.
+EXTRA := $(BIN)/python -c 'import sys, tomllib; \
+  print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"][sys.argv[1]])'
+
 # music21 brings matplotlib and more, of which nothing is needed: its tunes are read as files.
 $(STAMPS)/demo: $(STAMPS)/base
 	$(PIP) --no-deps music21
 	touch $@
 
 $(STAMPS)/test: $(STAMPS)/demo
-	$(PIP) --editable '.[test]'
+	$(PIP) $$($(EXTRA) test)
 	touch $@
 
 $(STAMPS)/check: $(STAMPS)/test
-	$(PIP) --editable '.[check]'
+	$(PIP) $$($(EXTRA) check)
 	touch $@
 
 $(STAMPS)/docs: $(STAMPS)/base
-	$(PIP) --editable '.[docs]'
+	$(PIP) $$($(EXTRA) docs)
 	touch $@

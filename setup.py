@@ -7,8 +7,10 @@ path, as ``unrolled doctor`` then says.
 
 from __future__ import annotations
 
+import os
 import platform
 import sys
+from copy import copy
 from pathlib import Path
 
 from setuptools import Extension, setup
@@ -25,14 +27,16 @@ FLAGS = ["-std=c++20", "-O3", "-fopenmp", "-fno-math-errno", "-fno-trapping-math
 
 
 class BuildKernels(build_ext):
-    """Build plain shared libraries, each from the same sources and with flags of its own."""
+    """Build plain shared libraries, each from the same sources and with flags of its own, several at once."""
+
+    def initialize_options(self) -> None:
+        super().initialize_options()
+        self.parallel = os.cpu_count()
 
     def build_extension(self, ext: Extension) -> None:
-        shared, self.build_temp = self.build_temp, str(Path(self.build_temp, ext.name))  # objects of the same name
-        try:
-            super().build_extension(ext)
-        finally:
-            self.build_temp = shared
+        own = copy(self)
+        own.build_temp = str(Path(self.build_temp, ext.name))  # their objects have the same names
+        super(BuildKernels, own).build_extension(ext)
 
     def get_ext_filename(self, fullname: str) -> str:
         return str(Path(*fullname.split("."))) + ".so"
