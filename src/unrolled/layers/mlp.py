@@ -29,7 +29,7 @@ class MLP(nn.Module):
         dropout: the share, 0 ≤ p < 1, of what goes from one layer to the next that training drops.
 
     Shape:
-        x (B, T, I) -> y (B, T, H), 0 beyond each row's length; lengths (B,) integers, 0 … T. The state is an empty tuple.
+        x (B, T, I) -> y (B, T, H), 0 beyond each row's length; lengths (B,) integers, 0 … T. The state is empty: ().
 
     Raises:
         UsageError: a number out of range.
