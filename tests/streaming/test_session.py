@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gc
 import tracemalloc
 from typing import Any
 
@@ -152,9 +153,11 @@ def test_a_stream_takes_no_more_memory_as_it_goes_on() -> None:
     size = len(one.snapshot())
     tracemalloc.start()
     one.push(values[0])
+    gc.collect()  # it empties Python's own lists of spare objects too
     first = tracemalloc.get_traced_memory()[0]
     for _ in range(500):
         one.push(values[1])
+    gc.collect()
     grown = tracemalloc.get_traced_memory()[0] - first
     tracemalloc.stop()
     assert len(one.snapshot()) == size
@@ -167,3 +170,21 @@ def test_pushing_keeps_no_gradients() -> None:
     one.push("abc")
     assert all(p.grad is None for p in network.parameters())
     assert not any(tensor.requires_grad for _, tensor in flatten(one._live.state))
+
+
+def test_a_value_that_is_stopped_half_way_was_never_pushed(monkeypatch: pytest.MonkeyPatch) -> None:
+    one = live("next_step")
+    one.push("a")
+    before, push, calls = one.snapshot(), one._live.push, []
+
+    def stopped(inputs: dict[str, Tensor]) -> Tensor:
+        calls.append(inputs)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        return push(inputs)
+
+    monkeypatch.setattr(one._live, "push", stopped)
+    with pytest.raises(KeyboardInterrupt):
+        one.push("abc")
+    assert len(calls) == 2
+    assert one.snapshot() == before

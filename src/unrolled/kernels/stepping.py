@@ -10,6 +10,7 @@ import weakref
 from collections.abc import Callable, Sequence
 from ctypes import POINTER, c_int, c_int32, c_int64, c_void_p
 from functools import partial
+from hashlib import sha256
 from typing import Any, ClassVar, NamedTuple
 
 import torch
@@ -99,7 +100,8 @@ class Stack:
 
     def lines(self, rows: int) -> Tensor:
         """(R, W): the states of ``rows`` rows before their first step."""
-        return torch.zeros(rows, self.width, dtype=self.dtype)
+        with torch.inference_mode(False):  # they may be written to once that mode is over
+            return torch.zeros(rows, self.width, dtype=self.dtype)
 
     def views(self, lines: Tensor) -> list[Tensor]:
         """The parts of the state inside ``lines`` (R, W): of each cell h (R, H), then of an LSTM c (R, H)."""
@@ -122,7 +124,10 @@ _packed: weakref.WeakKeyDictionary[object, tuple[object, Stack]] = weakref.WeakK
 
 def packed(owner: object, parts: Sequence[Part]) -> Stack:
     """The `Stack` of ``parts``, shared by all who ask for the same ``owner`` while its weights stay as they are."""
-    versions = (loaded(), *((w.data_ptr(), w._version) for part in parts for w in part.weights))
+    digest = sha256()  # of the numbers: torch's own counter of versions does not see what is written to ``weight.data``
+    for weight in (weight for part in parts for weight in part.weights):
+        digest.update(weight.detach().contiguous().numpy().data)
+    versions = (loaded(), digest.digest())
     kept = _packed.get(owner)
     if kept is None or kept[0] != versions:
         kept = _packed[owner] = (versions, Stack(parts))

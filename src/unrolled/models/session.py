@@ -96,7 +96,7 @@ class _Packed:
     def push(self, inputs: dict[str, Tensor]) -> Tensor:
         y = self._step(inputs)
         if self._pool is not None:
-            self._pool.steps.add_(1)
+            self._pool = self._pool._replace(steps=self._pool.steps + 1)
         return y
 
     def _step(self, inputs: dict[str, Tensor]) -> Tensor:
@@ -127,5 +127,4 @@ class _Packed:
     @state.setter
     def state(self, state: NetworkState) -> None:
         self._steps.state = state.layer
-        if self._pool is not None:
-            self._pool.steps.copy_(state.pool.steps)
+        self._pool = state.pool

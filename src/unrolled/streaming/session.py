@@ -109,8 +109,14 @@ class Session:
             DataError: the value does not fit its column; the session is as it was.
         """
         steps = self._encode(value)
-        for inputs in steps:
-            outputs = self._live.push(inputs)
+        before = self._live.state if len(steps) > 1 else None
+        try:
+            for inputs in steps:
+                outputs = self._live.push(inputs)
+        except BaseException:  # Ctrl-C too: half a value was never said
+            if before is not None:
+                self._live.state = before
+            raise
         if not self._pooled:
             outputs = outputs[:, None]  # (1, 1, O)
         one = torch.ones(1, dtype=torch.int64)
