@@ -32,7 +32,7 @@ def test_a_configuration_does_not_change() -> None:
 @pytest.mark.parametrize(
     ("part", "values", "message"),
     [
-        (ModelConfig, {"hiden": 3}, r"unknown option 'hiden'. Did you mean 'hidden'\? Known: dropout, embedding"),
+        (ModelConfig, {"hiden": 3}, r"unknown option 'hiden'. Did you mean 'hidden'\? Known: attention, coverage"),
         (ModelConfig, {"hidden": 0}, "option 'hidden' = 0: Input should be greater than or equal to 1"),
         (ModelConfig, {"hidden": "many"}, "option 'hidden' = 'many': Input should be a valid integer"),
         (ModelConfig, {"dropout": 1.0}, "option 'dropout' = 1.0: Input should be less than 1"),

@@ -33,9 +33,13 @@ class Options(TypedDict, total=False):
     documents: str
     valid: str | float
     test: str | float
+    shared: bool
     horizon: int
     lookback: int
     quantiles: list[float]
+    crf: bool
+    mask: float
+    beam: int
     model: str
     layers: int
     hidden: int
@@ -43,6 +47,15 @@ class Options(TypedDict, total=False):
     embedding: int
     pool: str
     window: int
+    heads: int
+    kv_heads: int
+    sight: int
+    positions: str
+    encoder: str
+    decoder: str
+    attention: str
+    coverage: bool
+    tied: bool
     steps: int
     epochs: float
     minutes: float
@@ -50,6 +63,8 @@ class Options(TypedDict, total=False):
     lr: float
     warmup: float
     weight_decay: float
+    label_smoothing: float
+    scheduled_sampling: float
     clip: float
     bptt: int
     bptt_gradient: int

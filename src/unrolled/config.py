@@ -53,10 +53,15 @@ class DataConfig(Part):
     documents: Literal["file", "line"] = "file"
     valid: str | float | None = None
     test: str | float | None = None
+    shared: bool = False
 
 
 class ModelConfig(Part):
-    """The network. ``hidden`` is each direction's size, ``window`` the steps that the `window` model sees."""
+    """The network. ``hidden`` is each direction's size, ``window`` the steps that the `window` model sees.
+
+    ``heads`` to ``positions`` are of models that attend; ``encoder`` to ``tied`` of those that read one sequence and
+    write another, whose two parts are otherwise both called ``name``.
+    """
 
     name: str = "lstm"
     layers: int = Field(1, ge=1, le=64)
@@ -65,15 +70,30 @@ class ModelConfig(Part):
     embedding: int | None = Field(None, ge=0, le=_LARGEST_SIZE)  # None: chosen by size; 0: one-hot
     pool: Literal["last", "mean", "max"] | None = None
     window: int = Field(16, ge=1, le=_LARGEST_SIZE)
+    heads: int | None = Field(None, ge=1, le=_LARGEST_SIZE)  # None: as many as divide hidden, of 32 units at least
+    kv_heads: int | None = Field(None, ge=1, le=_LARGEST_SIZE)  # None: as many as heads
+    sight: int | None = Field(None, ge=1, le=_LARGEST_SIZE)  # steps that attention looks back; None: all
+    positions: Literal["rotary", "sinusoidal", "learned", "alibi", "none"] = "rotary"
+    encoder: str | None = None
+    decoder: str | None = None
+    attention: Literal["additive", "dot", "scaled_dot", "cosine", "none"] = "scaled_dot"
+    coverage: bool = False
+    tied: bool = False
 
 
 class TaskConfig(Part):
-    """What is asked of the sequences. ``lookback`` is the steps of history that a forecast is trained on."""
+    """What is asked of the sequences. ``lookback`` is the steps of history that a forecast is trained on.
+
+    ``crf`` is of `tag`, ``mask`` of `fill`, ``beam`` of those that write a sequence of their own.
+    """
 
     name: str
     horizon: int | None = Field(None, ge=1, le=100_000)
     lookback: int | None = Field(None, ge=1, le=1_000_000)
     quantiles: tuple[Annotated[float, Field(gt=0, lt=1)], ...] = ()
+    crf: bool = False
+    mask: float = Field(0.15, gt=0, lt=1)
+    beam: int = Field(4, ge=1, le=1_000)
 
 
 class TrainingConfig(Part):
@@ -86,6 +106,8 @@ class TrainingConfig(Part):
     lr: float = Field(2e-3, gt=0)
     warmup: float = Field(0.02, ge=0, le=1)
     weight_decay: float = Field(0.01, ge=0)
+    label_smoothing: float = Field(0.0, ge=0, lt=1)
+    scheduled_sampling: float = Field(0.0, ge=0, le=1)
     clip: float | None = Field(1.0, gt=0)
     bptt: int | None = Field(None, ge=1)
     bptt_gradient: int | None = Field(None, ge=1)

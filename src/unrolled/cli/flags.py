@@ -51,6 +51,8 @@ class DataFlags:
     """A file to validate on, or a share; 0: none, the last weights are kept. Default: 0.1. Less of very long data."""
     test: str | None = None
     """A file to test on once at the end, or a share. Default: none."""
+    shared: bool | None = None
+    """One vocabulary for both sides of a translation."""
 
 
 @Parameter(name="*", group=Group("Task", sort_key=2))
@@ -67,6 +69,12 @@ class TaskFlags:
     """Steps of history that a forecast is trained on. Default: three horizons, at least 64."""
     quantiles: str | None = None
     """Quantiles to forecast, such as 0.1,0.5,0.9. Default: a point."""
+    crf: bool | None = None
+    """Tag whole sequences at once, by what may follow what (a linear-chain CRF)."""
+    mask: float | None = None
+    """Share of the steps that fill hides. Default: 0.15."""
+    beam: int | None = None
+    """Answers that are kept open while a sequence is written; 1 is greedy. Default: 4."""
 
 
 @Parameter(name="*", group=Group("Model", sort_key=3))
@@ -89,6 +97,24 @@ class ModelFlags:
     """Steps that the window model sees. Default: 16."""
     dropout: float | None = None
     """Share of units that a training step drops, 0 to 1. Default: 0."""
+    heads: int | None = None
+    """Heads of attention. Default: one for each 32 units, if they divide them."""
+    kv_heads: int | None = None
+    """Heads that keys and values have, a divisor of --heads. Default: as many."""
+    sight: int | None = None
+    """Steps that attention looks back. Default: all."""
+    positions: Literal["rotary", "sinusoidal", "learned", "alibi", "none"] | None = None
+    """How attention knows the order of steps. Default: rotary."""
+    encoder: str | None = None
+    """What reads, where one sequence becomes another. Default: --model, in both directions."""
+    decoder: str | None = None
+    """What writes, where one sequence becomes another. Default: --model."""
+    attention: Literal["additive", "dot", "scaled_dot", "cosine", "none"] | None = None
+    """How the decoder looks back at what was read. Default: scaled_dot."""
+    coverage: bool | None = None
+    """Tell attention where it has looked already."""
+    tied: bool | None = None
+    """The decoder's vectors of tokens are its output weights too."""
 
 
 @Parameter(name="*", group=Group("Training", sort_key=4))
@@ -110,6 +136,10 @@ class TrainingFlags:
     """Share of the budget in which the learning rate rises. Default: 0.02."""
     weight_decay: float | None = None
     """AdamW's, of all weights but biases. Default: 0.01."""
+    label_smoothing: float | None = None
+    """Share of each target token that is spread over all others. Default: 0."""
+    scheduled_sampling: float | None = None
+    """Share of its own tokens that a decoder reads instead of the right ones, at the end. Default: 0."""
     clip: float | None = None
     """Largest norm of the gradient. Default: 1."""
     bptt: int | None = None
