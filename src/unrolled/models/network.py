@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from unrolled.batch import Continuous, Discrete, Spec
 from unrolled.config import ModelConfig
 from unrolled.errors import ShapeError
+from unrolled.layers.crf import CRF
 from unrolled.layers.embed import embed
 from unrolled.layers.lengths import check_lengths
 from unrolled.layers.pooling import Pooling
@@ -42,6 +43,7 @@ class Network(nn.Module):
         config: the layer's name and sizes.
         outputs: O ≥ 1, the numbers that the task needs for an answer.
         pooled: True for one answer a row, False for one a step.
+        crf: the head is a `CRF`, and the outputs are a step's potentials.
 
     Shape:
         inputs: per column (B, T) int64 or (B, T, W) float32; without time (B,) or (B, W).
@@ -67,7 +69,9 @@ class Network(nn.Module):
         torch.Size([2, 5, 65])
     """
 
-    def __init__(self, specs: dict[str, Spec], config: ModelConfig, outputs: int, pooled: bool) -> None:
+    def __init__(
+        self, specs: dict[str, Spec], config: ModelConfig, outputs: int, pooled: bool, crf: bool = False
+    ) -> None:
         super().__init__()
         self.specs = dict(specs)
         embeddings = [embed(spec, config.embedding) for spec in specs.values()]
@@ -76,7 +80,7 @@ class Network(nn.Module):
         self.layer = build_layer(config, width)
         self.pooling = Pooling(config.pool or "last", bidirectional=not self.layer.causal) if pooled else None
         self.dropout = nn.Dropout(config.dropout)
-        self.head = nn.Linear(self.layer.output_size, outputs)
+        self.head = (CRF if crf else nn.Linear)(self.layer.output_size, outputs)
 
     @property
     def causal(self) -> bool:
