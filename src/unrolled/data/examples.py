@@ -29,6 +29,7 @@ class Examples:
             asks n - 1 questions. ``horizon``: steps t + 1 … t + horizon of ``target`` answer the steps up to t.
         first: (rows,) int64 or ``None``; no target lies before step ``first[r]`` (a split by time).
         horizon: H, for ``horizon``; else 0.
+        labels: for ``aligned``, the label behind each id of the target.
     """
 
     inputs: dict[str, Encoded]
@@ -38,6 +39,7 @@ class Examples:
     form: Form
     first: np.ndarray | None = None
     horizon: int = 0
+    labels: tuple[str | bool | int | float, ...] = ()
 
     def steps(self) -> np.ndarray:
         """(rows,) int64: the steps of each row; 1 where no column has a time axis."""
