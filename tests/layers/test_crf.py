@@ -97,7 +97,9 @@ def test_the_best_path_is_the_best_of_all() -> None:
     expected = [
         list(max(paths(n), key=lambda path, row=row: worth(row, path))) for row, n in zip(phi, LENGTHS, strict=True)
     ]  # type: ignore[misc]
-    assert viterbi(phi, torch.tensor(LENGTHS)) == expected
+    found, values = viterbi(phi, torch.tensor(LENGTHS))
+    assert [row[:n] for row, n in zip(found.tolist(), LENGTHS, strict=True)] == expected
+    assert values.tolist() == pytest.approx([worth(row, tuple(path)) for row, path in zip(phi, expected, strict=True)])
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, 1e30])
@@ -154,7 +156,7 @@ def test_what_is_forbidden_is_as_with_infinity_and_stays_so() -> None:
     target = torch.zeros(len(LENGTHS), T, dtype=torch.int64)
     (gradient,) = torch.autograd.grad((found - crf_score(phi, target, lengths)).sum(), phi)
     assert bool((gradient[:, :, 1, 2] == 0).all())
-    assert all((1, 2) not in itertools.pairwise(path) for path in viterbi(phi.detach(), lengths))
+    assert all((1, 2) not in itertools.pairwise(path) for path in viterbi(phi.detach(), lengths)[0].tolist())
 
 
 def test_labels_that_break_the_rule_cost_much_but_not_everything() -> None:
@@ -221,7 +223,7 @@ def test_as_crfsuite_with_the_same_weights(tmp_path: Path) -> None:
         phi = (emission[:, None, :] + transition)[None].requires_grad_()  # (1, T, K + 1, K)
         lengths = torch.tensor([len(features)])
         tagger.set(features)
-        assert [labels[k] for k in viterbi(phi.detach(), lengths)[0]] == tagger.tag(features)
+        assert [labels[k] for k in viterbi(phi.detach(), lengths)[0][0]] == tagger.tag(features)
         log_z = crf_log_partition(phi, lengths)
         target = torch.tensor([[labels.index(tag) for tag in own.split()]])
         chance = float((crf_score(phi, target, lengths) - log_z).exp().detach())

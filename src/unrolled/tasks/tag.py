@@ -8,7 +8,6 @@ from __future__ import annotations
 import logging
 from typing import Any, ClassVar, Literal
 
-import numpy as np
 import pyarrow as pa
 import torch
 import torch.nn.functional as F
@@ -106,7 +105,8 @@ class Tag:
     def measure(self, outputs: Tensor, batch: Batch) -> Sums:
         mask, target = self._asked(outputs, batch)
         nats, count = self.loss(outputs, batch)
-        found, wanted = self._best(outputs, batch.lengths)[mask], target[mask]
+        # A network that diverged has a loss that is not finite, and the trainer answers that; it has no best path.
+        found, wanted = self._best(outputs.nan_to_num(), batch.lengths)[mask], target[mask]
         sums = {**confusion(found, wanted, len(self.labels)), "nats": nats.double(), "count": count}
         if self.tags is not None:
             first = mask & ~F.pad(mask, (1, -1))  # no name reaches over what is not asked
@@ -140,12 +140,7 @@ class Tag:
 
     def _best(self, outputs: Tensor, lengths: Tensor) -> Tensor:
         """(B, T) int64: the label of each step, or the best path of each row; beyond its length anything."""
-        if not self.config.crf:
-            return outputs.argmax(-1)
-        best = np.zeros(outputs.shape[:2], np.int64)
-        for row, path in zip(best, viterbi(crf_potentials(outputs), lengths), strict=True):
-            row[: len(path)] = path
-        return torch.from_numpy(best).to(outputs.device)
+        return viterbi(crf_potentials(outputs), lengths)[0] if self.config.crf else outputs.argmax(-1)
 
 
 MEMBER = Tag
