@@ -84,7 +84,7 @@ class ModelConfig(Part):
 class TaskConfig(Part):
     """What is asked of the sequences. ``lookback`` is the steps of history that a forecast is trained on.
 
-    ``crf`` is of `tag`, ``mask`` of `fill`, ``beam`` and ``label_smoothing`` of those that write a sequence of their own.
+    ``crf`` is of `tag`, ``mask`` of `fill`, ``beam`` and ``label_smoothing`` of those that write.
     """
 
     name: str

@@ -126,6 +126,7 @@ class Network(nn.Module):
 def describe_spec(spec: Spec) -> str:
     """How a column looks to the network, in words.
 
+    >>> from unrolled.batch import Continuous
     >>> describe_spec(Continuous(7))
     '7 numbers a step'
     """
