@@ -61,6 +61,10 @@ def fit(
         overwrite: replace the run in ``out``.
         tensorboard: write TensorBoard's files too.
         hooks, say: who is told of events, and of what was inferred and done.
+
+    Raises:
+        UsageError: an option is unknown, out of range, or of another task.
+        DataError: the data cannot be read, or cannot be asked this.
     """
     if tensorboard:
         need_tensorboard()
