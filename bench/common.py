@@ -48,7 +48,7 @@ WORK = ROOT / "bench" / "work"
 RESULTS = ROOT / "bench" / "results"
 
 _BUDGETS = ("--minutes", "--epochs", "--steps")
-_HIGHER_IS_BETTER = ("accuracy", "macro_f1")
+_HIGHER_IS_BETTER = ("accuracy", "macro_f1", "entity_f1")
 
 
 @dataclass(frozen=True, slots=True)
