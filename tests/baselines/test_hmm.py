@@ -311,6 +311,8 @@ def test_the_next_number_is_the_mean(series: Make) -> None:
     wave = np.tile(np.repeat([1.0, -1.0], 8), 20)[:, None] + 0.1 * random.normal(size=(320, 1))
     scores = HMM.fit(series([wave], 0)).score(series([wave], 0))
     assert scores["mse"] < 0.6 * float(np.var(wave))
+    assert scores["nll_nats_per_step"] < 0.5 * np.log(2 * np.pi * np.e * np.var(wave)) - 0.5  # of one Gaussian
+    assert list(scores) == ["nll_nats_per_step", "mse", "mae"]
     constant = HMM.fit(series([np.ones((9, 1))], 0)).score(series([np.ones((5, 1))], 0))
     assert constant["mse"] == pytest.approx(0, abs=1e-9)
 
@@ -361,3 +363,23 @@ def test_it_is_the_same_every_time(tokens: Make, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(_hmm_model, "_CHUNK", 3)
     steps = Examples(examples.inputs, examples.specs, examples.target, Discrete(3), "aligned")
     assert HMM.fit(steps).score(steps)["accuracy"] == 1.0
+
+
+def test_the_density_of_the_next_number(series: Make) -> None:
+    """Two rows of two steps, by hand: a missing value is not scored, a step without any is no step."""
+    fitted = HMM.fit(series([np.arange(12.0).reshape(6, 2) / 6], 0))
+    (model,) = fitted.models
+    emission = model.emissions[""]
+    assert isinstance(emission, Gaussian)
+    one, two = np.array([[0.1, 0.4], [0.9, np.nan]]), np.array([[0.5, 0.2], [np.nan, np.nan]])
+
+    def density(x: np.ndarray) -> np.ndarray:
+        """(S,) of the channels that are known."""
+        parts = np.exp(-np.square(x - emission.mean) / (2 * emission.variance)) / np.sqrt(2 * np.pi * emission.variance)
+        return np.where(np.isnan(x), 1.0, parts).prod(1)
+
+    after = np.exp(model.pi) * density(one[0].astype(np.float32))
+    states = (after / after.sum()) @ np.exp(model.A)
+    scores = fitted.score(series([one, two], 0))
+    assert scores["nll_nats_per_step"] == pytest.approx(-np.log(states @ density(one[1].astype(np.float32))), rel=1e-6)
+    assert scores["mae"] == pytest.approx(abs(states @ emission.mean[:, 0] - 0.9), rel=1e-5)

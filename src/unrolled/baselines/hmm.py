@@ -9,6 +9,7 @@ from typing import ClassVar, Self
 
 import numpy as np
 
+from unrolled import metrics
 from unrolled.baselines._emissions import Gaussian, Symbols
 from unrolled.baselines._hmm import Packed, backward, forward, log_sum, posterior, predicted, viterbi
 from unrolled.baselines._hmm_model import Columns, Model
@@ -19,7 +20,6 @@ from unrolled.baselines.questions import (
     is_several_hot,
     known_rows,
     label_scores,
-    number_scores,
     tag_scores,
     target_of,
 )
@@ -47,9 +47,9 @@ class HMM:
 
     *Tags* are the states, counted in training; the answer is the likeliest path, the loss -ln p(z_t | x). A *label* has
     a model of eight states for each class, by Baum–Welch, and Bayes' rule chooses. The *next step* is answered by one
-    such model: p(x_t | x_1 … x_{t-1}), and for numbers its mean. Symbols are discrete, numbers Gaussian, columns
-    independent given the state; columns without time are not read. Rows above 256 steps are cut into rows of their own;
-    Baum–Welch learns from at most 100 000 steps, and answers of long splits are given to a part, which is said.
+    such model: p(x_t | x_1 … x_{t-1}), of numbers the density, and its mean. Symbols are discrete, numbers Gaussian,
+    columns independent given the state; columns without time are not read. Rows above 256 steps are cut into rows of
+    their own; Baum–Welch learns from at most 100 000 steps, and only a part of a long split is answered, which is said.
 
     What it shows: what a memory of one of K things tells, the best there was before networks. A recurrent network's
     state holds many things at once; it has to be better than this to show that it uses that.
@@ -140,7 +140,10 @@ class HMM:
         steps, (emission,) = asked_steps(part), model.emissions.values()
         states, target = np.exp(states[steps]), target_of(part).values[steps]
         if isinstance(emission, Gaussian):
-            return number_scores(states @ emission.mean, target)
+            mean = states @ emission.mean
+            nats = -chances[steps][~np.isnan(target).all(1)]
+            loss = float(nats.mean()) if len(nats) else float("nan")
+            return {"nll_nats_per_step": loss, "mse": metrics.mse(mean, target), "mae": metrics.mae(mean, target)}
         return label_scores(-chances[steps], _likeliest(states, emission), target, "token")
 
     def _labels(self, part: Examples) -> dict[str, float]:
