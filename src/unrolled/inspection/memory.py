@@ -132,10 +132,10 @@ def asked_of(task: Task, examples: Examples, lags: int | None) -> tuple[Iterator
     steps = examples.steps() - (examples.form == "next")
     rows = np.arange(len(steps))
     if examples.form == "horizon":
-        lags = lags or lookback(task.config)
+        lags = lookback(task.config) if lags is None else lags
         rows, ends = examples.window_ends()
     else:
-        lags = lags or int(min(_LONGEST, steps.max(initial=0)))
+        lags = int(min(_LONGEST, steps.max(initial=2))) if lags is None else lags
         ends = steps
         if not task.pooled:  # any step may be the last one, as long as it has all lags before it, or all of its row
             possible = np.maximum(steps - np.minimum(steps, lags) + 1, 0) * (steps > 0)

@@ -111,8 +111,8 @@ def probe(
 ) -> Found:
     """Train ``model`` on the problem ``name`` until rows of length ``up_to`` are solved or the budget is spent.
 
-    Rows are short at first. When the latest batches are answered well enough, fresh rows are tried: of that length, then
-    of twice, four times … it, as long as they are solved; training goes on with the first length that is not. No row is
+    Rows are short at first. When the latest batches are answered well enough, fresh rows are tried: of that length, of
+    twice, four times … it, as long as they are solved; training goes on with the first length that is not. No row is
     seen twice. Adam, a constant learning rate after a warm-up, clipped gradients.
 
     Args:
@@ -238,7 +238,7 @@ class _Climb:
         rows, scores, sizes = self._rows(length), list[float](), list[int]()
         wanted = max(_ROWS, -(-_ANSWERS // int(self.asked.questions(0, length, 1).scored.sum())))
         self.network.eval()
-        while sum(sizes) < wanted and not self._spent():
+        while sum(sizes) < wanted and not self._late():
             questions = self.asked.questions(_FRESH + self.seed + len(sizes), length, rows)
             with torch.no_grad():
                 scores.append(self.asked.score(self._answer(questions), questions))
@@ -274,4 +274,7 @@ class _Climb:
         return self.asked.solved(perfect + (score - perfect) / _MARGIN)
 
     def _spent(self) -> bool:
-        return self.step >= self.most_steps or time.monotonic() - self.started >= self.most_seconds
+        return self.step >= self.most_steps or self._late()
+
+    def _late(self) -> bool:
+        return time.monotonic() - self.started >= self.most_seconds
