@@ -40,23 +40,25 @@ _FRESH = 1 << 40  # the seed of the first row that training never shows
 class Settings:
     """The network and the loop on one problem, the same for every model.
 
-    They were chosen so that the models that can solve a problem do, on a CPU and in minutes.
+    They were chosen so that models that can solve a problem do, on a CPU and in minutes.
+
+    Attributes:
+        hidden, layers: of the network.
+        batch: rows of a training step, fewer where they are long.
+        lr: the learning rate until the first length is solved.
+        settled: that from then on.
     """
 
     hidden: int = 64
     layers: int = 2
     batch: int = 32
     lr: float = 3e-3
+    settled: float = 1e-3  # how to answer is known, and what is left is the noise of large steps
 
 
-SETTINGS = {
-    # A gate that stays shut for 10 000 steps has to get there: its bias must go far.
-    "adding": Settings(lr=1e-2),
-    "copy": Settings(),
-    "selective": Settings(),
-    "recall": Settings(),
-    "order": Settings(lr=1e-2),
-}
+# Gates that stay shut for 10 000 steps have far to go, a little with each length: there the steps stay large.
+_FAR = Settings(lr=1e-2, settled=1e-2)
+SETTINGS = {"adding": _FAR, "copy": Settings(), "selective": Settings(), "recall": Settings(), "order": _FAR}
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +115,7 @@ def probe(
 
     Rows are short at first. When the latest batches are answered well enough, fresh rows are tried: of that length, of
     twice, four times … it, as long as they are solved; training goes on with the first length that is not. No row is
-    seen twice. Adam, a constant learning rate after a warm-up, clipped gradients.
+    seen twice. Adam, a warm-up and the learning rates of `SETTINGS`, clipped gradients.
 
     Args:
         model: any name that ``--model`` takes.
@@ -214,7 +216,7 @@ class _Climb:
         norm = torch.nn.utils.clip_grad_norm_(self.network.parameters(), _CLIP)
         self.step += 1
         for group in self.optimizer.param_groups:
-            group["lr"] = self.settings.lr * min(1.0, self.step / _WARMUP)
+            group["lr"] = (self.settings.settled if self.longest else self.settings.lr) * min(1.0, self.step / _WARMUP)
         if bool(torch.isfinite(norm)):  # a step that exploded is left out
             self.optimizer.step()
         # The rows are fresh ones here too: the answers before the update are those of a model that never saw them.
