@@ -165,9 +165,7 @@ def memory(trained: Trained, data: Any, *, lags: int | None = None) -> Horizon:
         UsageError: the model reads no steps, or ``lags`` is below 2.
     """
     if not isinstance(trained.network, Network):
-        raise UsageError(
-            "memory measures models that answer from one network; this one reads with one, writes with another"
-        )
+        raise UsageError("memory measures a single network; this model has one that reads and one that writes")
     examples = trained.encode(trained.read(data), target=True)
     batches, reached = asked_of(trained.task, examples, lags)
     return memory_horizon(trained.network, batches, reached)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -214,6 +215,11 @@ def test_a_trained_model_is_measured_on_its_own_data(trained: dict[str, api.Trai
     assert len(api.memory(trained["forecast"], load, lags=30).norms) == 30
     with pytest.raises(UsageError, match="lags must be at least 2, got 0"):
         api.memory(trained["forecast"], load, lags=0)
+    two = replace(trained["forecast"], network=torch.nn.Linear(1, 1))  # type: ignore[arg-type]
+    with pytest.raises(
+        UsageError, match="memory measures a single network; this model has one that reads and one that"
+    ):
+        api.memory(two, load)
 
 
 def test_the_answer_to_a_step_is_that_steps_alone(trained: dict[str, api.Trained]) -> None:

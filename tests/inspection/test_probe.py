@@ -94,6 +94,23 @@ def _watched(answer, shapes):  # type: ignore[no-untyped-def]
     return watch
 
 
+def test_steps_are_smaller_once_a_length_is_solved(monkeypatch: pytest.MonkeyPatch) -> None:
+    rates: list[tuple[bool, float]] = []
+    train = probing._Climb._train
+
+    def watch(self: probing._Climb) -> None:
+        before = self.longest > 0
+        train(self)
+        rates.append((before, self.optimizer.param_groups[0]["lr"]))
+
+    monkeypatch.setattr(probing._Climb, "_train", watch)
+    monkeypatch.setitem(probing.SETTINGS, "order", probing.Settings(lr=1e-2, settled=1e-4))
+    assert probe("mingru", "order", 10_000, steps=400).longest >= 16
+    assert {rate for solved, rate in rates if solved} == {1e-4}
+    assert [rate for _, rate in rates[:100]] == pytest.approx([1e-2 * (n + 1) / 100 for n in range(100)])
+    assert {rate for solved, rate in rates[100:] if not solved} == {1e-2}
+
+
 @pytest.mark.parametrize(
     ("values", "text"),
     [
