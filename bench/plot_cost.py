@@ -83,7 +83,7 @@ def panel(what: str, lines: dict[str, dict[int, float]], top: int) -> Iterator[s
     end = min(start * LENGTHS[-1] / LENGTHS[0], 10.0**highest)
     yield line([(x(LENGTHS[0]), y(start)), (x(LENGTHS[0] * end / start), y(end))], 'stroke="#bbb" stroke-dasharray="4"')
     taken: list[float] = []
-    for model, points in sorted(lines.items(), key=lambda item: y(list(item[1].values())[-1])):
+    for model, points in sorted(lines.items(), key=lambda item: y(item[1][max(item[1])])):
         look = f'stroke="{colour(model)}" stroke-width="2"'
         places = [(x(steps), y(value)) for steps, value in sorted(points.items())]
         yield line(places, look)
