@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import pytest
@@ -29,6 +30,16 @@ def test_memory_of_answers_to_whole_rows_and_of_forecasts(unrolled: Unrolled, ru
     assert (told["answers"], len(told["norms"])) == (40, 7)  # two to six words and one more
     assert len(unrolled("memory", runs.both, runs.file("reviews.csv"), "--json").json["norms"]) == 7
     assert len(unrolled("memory", runs.load, runs.file("load.csv"), "--json").json["norms"]) == 64
+
+
+def test_what_is_not_finite_is_null_in_json(unrolled: Unrolled, runs: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
+    from unrolled.inspection.memory import Horizon
+
+    horizon = Horizon((1.0, math.inf), 1, math.nan, 1, "exploding", 1)
+    monkeypatch.setattr("unrolled.api.memory", lambda *_, **__: horizon)
+    done = unrolled("memory", runs.text, "any.txt", "--json")
+    assert (done.json["norms"], done.json["survival"]) == ([1.0, None], None)
+    assert "NaN" not in done.out and "Infinity" not in done.out
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict
 
 from unrolled.cli.output import Told, emit
@@ -25,6 +26,8 @@ def memory(run: str, file: str, /, *, lags: int | None = None, told: Told | None
     with Progress(quiet=told.quiet):
         horizon = api.memory(trained, file, lags=lags)
     if told.json:
-        emit({"run": run, "file": file, **asdict(horizon)})
+        norms = [norm if math.isfinite(norm) else None for norm in horizon.norms]  # JSON has no infinity
+        survival = None if math.isnan(horizon.survival) else horizon.survival
+        emit({"run": run, "file": file, **asdict(horizon), "norms": norms, "survival": survival})
         return
     print(horizon)
