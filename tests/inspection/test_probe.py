@@ -80,7 +80,7 @@ def test_a_model_that_reads_the_future_has_no_live_step() -> None:
 
 def test_long_rows_come_a_few_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
     shapes: list[tuple[int, ...]] = []
-    monkeypatch.setattr(probing, "_FIRST", 4096)
+    monkeypatch.setitem(probing.SETTINGS, "adding", probing.Settings(first=4096))
     monkeypatch.setattr(probing._Climb, "_answer", _watched(probing._Climb._answer, shapes))
     probe("mingru", "adding", 4096, steps=1)
     assert shapes == [(16, 4096)]

@@ -24,7 +24,6 @@ from unrolled.models.network import Network
 
 __all__ = ["SETTINGS", "Found", "Rung", "Settings", "check", "probe"]
 
-_FIRST = 16  # the length at which training begins, or the problem's shortest
 _WARMUP = 100  # training steps
 _CLIP = 1.0
 _ROW_STEPS = 1 << 16  # of a batch at most, so that what an update needs is bounded: long rows come a few at a time
@@ -45,6 +44,7 @@ class Settings:
 
     Attributes:
         hidden, layers: of the network.
+        first: the length at which training begins, or the problem's shortest.
         batch: rows of a training step, fewer where they are long.
         lr: the learning rate until the latest batches are nearly solved (95 % of the symbols; an error of 0.05).
         settled: that from then on.
@@ -52,6 +52,7 @@ class Settings:
 
     hidden: int = 64
     layers: int = 2
+    first: int = 16
     batch: int = 32
     lr: float = 3e-3
     settled: float = 1e-3  # how to answer is known, and what is left is the noise of large steps
@@ -59,7 +60,13 @@ class Settings:
 
 # Gates that stay shut for 10 000 steps have far to go, a little with each length: there the steps stay large.
 _FAR = Settings(lr=1e-2, settled=1e-2)
-SETTINGS = {"adding": _FAR, "copy": Settings(), "selective": Settings(), "recall": Settings(), "order": _FAR}
+SETTINGS = {
+    "adding": _FAR,
+    "copy": Settings(),
+    "selective": Settings(first=64),  # in 16 steps there would be no noise, and what it teaches is of no use later
+    "recall": Settings(),
+    "order": _FAR,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,7 +185,7 @@ class _Climb:
         self.optimizer = torch.optim.Adam(network.parameters(), lr=settings.lr)
         self.started, self.step, self.settled = time.monotonic(), 0, False
         self.longest, self.rungs = 0, list[Rung]()
-        self.length = min(up_to, max(_FIRST, asked.shortest))
+        self.length = min(up_to, max(settings.first, asked.shortest))
         self.recent, self.times = deque[float](maxlen=_WINDOW), list[float]()
 
     def run(self) -> Found:
