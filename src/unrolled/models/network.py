@@ -74,7 +74,7 @@ class Network(nn.Module):
         self.embeddings = nn.ModuleList(embeddings)
         width = sum(embedding.output_size for embedding in embeddings)
         self.layer = build_layer(config, width)
-        self.pooling = Pooling(config.pool or "last", bidirectional=not self.layer.causal) if pooled else None
+        self.pooling = Pooling(config.pool or "last", bidirectional=self.layer.bidirectional) if pooled else None
         self.dropout = nn.Dropout(config.dropout)
         self.head = nn.Linear(self.layer.output_size, outputs)
 
