@@ -40,6 +40,7 @@ class Options(TypedDict, total=False):
     crf: bool
     mask: float
     beam: int
+    label_smoothing: float
     model: str
     layers: int
     hidden: int
@@ -63,7 +64,6 @@ class Options(TypedDict, total=False):
     lr: float
     warmup: float
     weight_decay: float
-    label_smoothing: float
     scheduled_sampling: float
     clip: float
     bptt: int

@@ -84,7 +84,7 @@ class ModelConfig(Part):
 class TaskConfig(Part):
     """What is asked of the sequences. ``lookback`` is the steps of history that a forecast is trained on.
 
-    ``crf`` is of `tag`, ``mask`` of `fill`, ``beam`` of those that write a sequence of their own.
+    ``crf`` is of `tag`, ``mask`` of `fill`, ``beam`` and ``label_smoothing`` of those that write.
     """
 
     name: str
@@ -94,6 +94,7 @@ class TaskConfig(Part):
     crf: bool = False
     mask: float = Field(0.15, gt=0, lt=1)
     beam: int = Field(4, ge=1, le=1_000)
+    label_smoothing: float = Field(0.0, ge=0, lt=1)
 
 
 class TrainingConfig(Part):
@@ -106,7 +107,6 @@ class TrainingConfig(Part):
     lr: float = Field(2e-3, gt=0)
     warmup: float = Field(0.02, ge=0, le=1)
     weight_decay: float = Field(0.01, ge=0)
-    label_smoothing: float = Field(0.0, ge=0, lt=1)
     scheduled_sampling: float = Field(0.0, ge=0, le=1)
     clip: float | None = Field(1.0, gt=0)
     bptt: int | None = Field(None, ge=1)

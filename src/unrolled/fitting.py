@@ -153,6 +153,7 @@ def _train(
         tokens=config.data.tokens or _default_tokens(config.task.name),
         vocabulary=config.data.vocabulary,
         missing=config.data.missing,
+        shared=config.data.shared,
     )
     coder = Coder.fit(splits.train, roles, options, config.task.horizon or 0)
     for name, encoding in coder.inputs.items():

@@ -65,7 +65,7 @@ def split_up(sequences: Sequences, config: RunConfig, roles: Roles, say: Say) ->
 
 def _default_share(sequences: Sequences, roles: Roles) -> float:
     """A tenth; of very many steps that are each asked for, as many as judge well enough."""
-    if roles.form in ("one", "set"):
+    if roles.form in ("one", "set", "free", "unaligned"):
         return _HELD_OUT
     column = sequences.column(roles.joined[0] if roles.joined else roles.target)
     lengths = pc.list_value_length(column) if has_time(column.type) else pc.binary_length(column)

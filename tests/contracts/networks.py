@@ -76,9 +76,9 @@ def whole(network: Network, inputs: dict[str, Tensor], lengths: list[int]) -> tu
 
 def part(inputs: dict[str, Tensor], network: Network, start: int, stop: int) -> dict[str, Tensor]:
     """The steps ``start … stop`` of each column with time."""
-    return {name: value[:, start:stop] if network.specs[name].time else value for name, value in inputs.items()}
+    return {name: value[:, start:stop] if network.columns.specs[name].time else value for name, value in inputs.items()}
 
 
 def at(inputs: dict[str, Tensor], network: Network, step: int) -> dict[str, Tensor]:
     """One step of each column."""
-    return {name: value[:, step] if network.specs[name].time else value for name, value in inputs.items()}
+    return {name: value[:, step] if network.columns.specs[name].time else value for name, value in inputs.items()}

@@ -81,7 +81,7 @@ def padded_with(inputs: dict[str, Tensor], network: Network, lengths: list[int],
     for name, value in inputs.items():
         changed[name] = value.clone()
         for row, length in enumerate(lengths):
-            if network.specs[name].time:
+            if network.columns.specs[name].time:
                 changed[name][row, length:] = number if value.is_floating_point() else 10**12
     return changed
 
@@ -144,7 +144,7 @@ def test_c4_the_future_changes_nothing_before_it(case: Case) -> None:
     for step in range(1, 9):
         changed = {name: value.clone() for name, value in inputs.items()}
         for name, value in changed.items():
-            if network.specs[name].time:
+            if network.columns.specs[name].time:
                 value[:, step:] = value[:, step:].flip(1).roll(1, 0) + 1 if value.is_floating_point() else 0
         found, _ = whole(network, changed, [9, 9])
         assert torch.equal(found[:, :step], outputs[:, :step])

@@ -75,6 +75,8 @@ class TaskFlags:
     """Share of the steps that fill hides. Default: 0.15."""
     beam: int | None = None
     """Answers that are kept open while a sequence is written; 1 is greedy. Default: 4."""
+    label_smoothing: float | None = None
+    """Share of each token of a translation that is spread over all others. Default: 0."""
 
 
 @Parameter(name="*", group=Group("Model", sort_key=3))
@@ -136,8 +138,6 @@ class TrainingFlags:
     """Share of the budget in which the learning rate rises. Default: 0.02."""
     weight_decay: float | None = None
     """AdamW's, of all weights but biases. Default: 0.01."""
-    label_smoothing: float | None = None
-    """Share of each target token that is spread over all others. Default: 0."""
     scheduled_sampling: float | None = None
     """Share of its own tokens that a decoder reads instead of the right ones, at the end. Default: 0."""
     clip: float | None = None

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from unrolled.batch import Continuous
-from unrolled.data.encoded import ENCODINGS, Encoded, Encoding, Options, Where
+from unrolled.data.encoded import ENCODINGS, Encoded, Encoding, Options, Where, has_time
 from unrolled.data.encodings._stored import Stored, load
 from unrolled.data.examples import Examples, Form
 from unrolled.data.sequences import Sequences, merge
@@ -89,9 +89,32 @@ class Coder:
             fitted[name] = ENCODINGS.get(kinds[name]).fit(train.column(name), own, train.where(name))
         if form in ("next", "horizon"):
             return cls(fitted, target, fitted[target], form, horizon, roles.joined)
-        closed = replace(options, closed=True)
-        answer = ENCODINGS.get(kinds[target]).fit(train.column(target), closed, train.where(target))
+        own = replace(options, closed=True, framed=form == "free")
+        if options.shared:
+            return cls._shared(train, roles, own, fitted, kinds)
+        answer = ENCODINGS.get(kinds[target]).fit(train.column(target), own, train.where(target))
         return cls(fitted, target, answer, form)
+
+    @classmethod
+    def _shared(
+        cls, train: Sequences, roles: Roles, options: Options, fitted: dict[str, Encoding], kinds: dict[str, str]
+    ) -> Coder:
+        """One vocabulary for the texts that are read and those that are written."""
+        names = [name for name in roles.inputs if kinds[name] == "tokens"]
+        lists = {has_time(train.column(name).type) for name in (*names, roles.target)}
+        if len(names) != 1 or kinds[roles.target] != "tokens" or len(lists) > 1:
+            raise DataError(
+                "a shared vocabulary needs one column of texts to read beside those to write, both texts or both lists",
+                file=train.origin,
+                column=roles.target,
+            )
+        both = [
+            array.cast(pa.large_list(pa.large_string()) if lists == {True} else pa.large_string())
+            for array in map(train.column, (names[0], roles.target))
+        ]
+        column = pa.chunked_array([chunk for array in both for chunk in array.chunks])
+        one = ENCODINGS.get("tokens").fit(column, replace(options, framed=False), train.where(names[0]))
+        return cls({**fitted, names[0]: one}, roles.target, replace(one, framed=options.framed), roles.form)
 
     @property
     def continues(self) -> bool:

@@ -12,7 +12,7 @@ from unrolled.data.encoded import Encoded
 
 __all__ = ["Examples", "Form"]
 
-Form = Literal["one", "set", "aligned", "next", "horizon"]
+Form = Literal["one", "set", "aligned", "next", "horizon", "free", "unaligned"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +27,8 @@ class Examples:
         form: ``one``: target[r] answers row r. ``set``: row r's target is the set of labels of its cell.
             ``aligned``: one target a step. ``next``: step t + 1 of ``target`` answers step t, so that a row of n steps
             asks n - 1 questions. ``horizon``: steps t + 1 … t + horizon of ``target`` answer the steps up to t.
+            ``free``: row r's target is a sequence of its own, from ``<begin>`` to ``<end>``. ``unaligned``: one without
+            them, whose steps belong to steps of the inputs in the same order.
         first: (rows,) int64 or ``None``; no target lies before step ``first[r]`` (a split by time).
         horizon: H, for ``horizon``; else 0.
     """

@@ -1,6 +1,6 @@
 """The loader: a plan and encoded columns become padded batches, one gather a column.
 
-Axes: B rows, T steps, W width, H horizon.
+Axes: B rows, T steps, U steps of the target, W width, H horizon.
 """
 
 from __future__ import annotations
@@ -49,6 +49,7 @@ class Loader:
             lengths=torch.from_numpy(lengths),
             rows=torch.from_numpy(segments.rows),
             target=None if examples.target is None else self._target(examples.target, segments, steps, real),
+            target_lengths=self._target_lengths(segments.rows),
             scored=torch.from_numpy(segments.scored) if segments.scored.any() else None,
             fresh=torch.from_numpy(segments.fresh) if self.plan.carries else None,
         )
@@ -68,6 +69,16 @@ class Loader:
             case "horizon":
                 ahead = np.arange(self.examples.horizon) + (segments.stops - segments.starts)[:, None]  # (B, H)
                 return _gather(target, segments, ahead, np.ones_like(ahead, bool), missing, discrete)
+            case "free" | "unaligned":
+                lengths = target.lengths()[segments.rows]
+                own = np.arange(max(1, int(lengths.max(initial=0))))  # (U,)
+                return _gather(target, segments, own, own < lengths[:, None], missing, discrete)
+
+    def _target_lengths(self, rows: np.ndarray) -> Tensor | None:
+        target = self.examples.target
+        if target is None or self.examples.form not in ("free", "unaligned"):
+            return None
+        return torch.from_numpy(target.lengths()[rows])
 
     def _several_hot(self, target: Encoded, rows: np.ndarray) -> Tensor:
         spec, offsets = self.examples.target_spec, target.offsets

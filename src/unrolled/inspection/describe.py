@@ -69,7 +69,6 @@ def describe(config: RunConfig, task: Task, network: Network) -> Description:
     columns = {name: f"{encoding.report()}; {describe_spec(specs[name])}" for name, encoding in coder.inputs.items()}
     columns[f"-> {coder.target}"] = _question(task) if coder.continues else coder.answer.report()
     state = sum(t.numel() * t.element_size() for _, t in flatten(network.initial_state(1))) if network.causal else None
-    width = sum(embedding.output_size for embedding in network.embeddings)  # type: ignore[misc]
     return Description(
         title=f"{config.model.name} for {task.name}",
         columns=columns,
@@ -86,7 +85,7 @@ def describe(config: RunConfig, task: Task, network: Network) -> Description:
             pool=config.model.pool or "last",
             horizon=coder.horizon,
         )
-        + f"\n\n{width} numbers a step → {network.layer.output_size} → {task.outputs} outputs; "
+        + f"\n\n{network.columns.output_size} numbers a step → {network.layer.output_size} → {task.outputs} outputs; "
         + "the weights are the same at every step",
     )
 

@@ -10,8 +10,8 @@ from typing import NamedTuple, Protocol
 import torch
 from torch import Tensor, nn
 
-from unrolled.batch import Spec
 from unrolled.errors import ShapeError
+from unrolled.layers.columns import Columns
 from unrolled.layers.embed import Embedding
 from unrolled.layers.pooling import Pooling, PoolState
 from unrolled.layers.recurrent import Recurrent
@@ -32,16 +32,13 @@ class NetworkState(NamedTuple):
 class _Network(Protocol):
     """What a session needs of a network."""
 
-    specs: dict[str, Spec]
-    embeddings: nn.ModuleList
+    columns: Columns
     layer: Layer
     pooling: Pooling | None
     head: nn.Linear
     training: bool
 
     def initial_state(self, batch: int) -> NetworkState: ...
-
-    def embed(self, inputs: dict[str, Tensor]) -> Tensor: ...
 
     def step(self, inputs: dict[str, Tensor], state: NetworkState) -> tuple[Tensor, NetworkState]: ...
 
@@ -89,9 +86,9 @@ class _Plain:
 class _Packed:
     def __init__(self, network: _Network, steps: PackedSteps, pool: PoolState | None) -> None:
         self._network, self._steps, self._pool = network, steps, pool
-        embeddings = list(network.embeddings)
+        embeddings = list(network.columns.embeddings)
         only = embeddings[0] if len(embeddings) == 1 and steps.rows == 1 else None
-        self._name, self._symbols = next(iter(network.specs)), only if isinstance(only, Embedding) else None
+        self._name, self._symbols = next(iter(network.columns.specs)), only if isinstance(only, Embedding) else None
 
     def push(self, inputs: dict[str, Tensor]) -> Tensor:
         y = self._step(inputs)
@@ -103,7 +100,7 @@ class _Packed:
         if self._symbols is not None:
             return self._steps.step_row(self._address_of(inputs[self._name], self._symbols)).unsqueeze(0)
         with torch.no_grad():
-            x = self._network.embed(inputs).contiguous()  # (B, I)
+            x = self._network.columns.step(inputs).contiguous()  # (B, I)
         if self._steps.rows == 1:
             return self._steps.step_row(x.data_ptr()).unsqueeze(0)
         return self._steps.step(x)

@@ -36,12 +36,12 @@ class Carry:
         """Outputs for batch ``index`` of ``loader``, and the batch."""
         if not loader.plan.carries:
             batch = loader[index].to(device)
-            return self.network(batch.inputs, batch.lengths)[0], batch
+            return self.network.run(batch)[0], batch
         first = max(0, index - self.chunks + 1)
         state, kept = self.state, None
         for at in range(first, index + 1):
             batch = loader[at].to(device)
-            outputs, state = self.network(batch.inputs, batch.lengths, self._begin(state, batch))
+            outputs, state = self.network.run(batch, self._begin(state, batch))
             if at == index - self.chunks + 1:
                 kept = detach(state)
         if kept is not None and all(bool(part.isfinite().all()) for _, part in flatten(kept)):

@@ -56,4 +56,4 @@ def evaluation_plan(examples: Examples, task: TaskConfig, config: TrainingConfig
         return Windows(rows, ends, lookback(task), 4 * config.batch)
     if causal and window(examples, config):
         return Lanes(_questions(examples), config.batch, 2 * WINDOW, context=CONTEXT)
-    return Rows(_questions(examples), config.batch, keep_empty=examples.form in ("one", "set"))
+    return Rows(_questions(examples), config.batch, keep_empty=examples.form in ("one", "set", "free", "unaligned"))
