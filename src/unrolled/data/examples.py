@@ -10,9 +10,11 @@ import numpy as np
 from unrolled.batch import Spec
 from unrolled.data.encoded import Encoded
 
-__all__ = ["Examples", "Form"]
+__all__ = ["ANSWERED_WHOLE", "WRITTEN", "Examples", "Form"]
 
 Form = Literal["one", "set", "aligned", "next", "horizon", "free", "unaligned"]
+WRITTEN = ("free", "unaligned")  # forms whose target is a sequence of its own
+ANSWERED_WHOLE = ("one", "set", *WRITTEN)  # forms that ask one question a row
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,8 +8,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from unrolled.config import ModelConfig, RunConfig
-from unrolled.inspection.drawing import Answers, draw
+from unrolled.inspection.drawing import Answers, draw, draw_pair
 from unrolled.layers.embed import Embedding
+from unrolled.models.encoder_decoder import EncoderDecoder, parts_of
+from unrolled.models.model import Model
 from unrolled.models.network import Network, describe_spec
 from unrolled.state import flatten
 from unrolled.tasks.task import Task
@@ -62,14 +64,15 @@ class Description:
         )
 
 
-def describe(config: RunConfig, task: Task, network: Network) -> Description:
+def describe(config: RunConfig, task: Task, network: Model) -> Description:
     """Describe ``network``, which answers ``task``."""
     coder = task.coder
     specs = {name: encoding.spec for name, encoding in coder.inputs.items()}
     columns = {name: f"{encoding.report()}; {describe_spec(specs[name])}" for name, encoding in coder.inputs.items()}
     columns[f"-> {coder.target}"] = _question(task) if coder.continues else coder.answer.report()
-    streams = network.causal and not config.task.crf
-    state = sum(t.numel() * t.element_size() for _, t in flatten(network.initial_state(1))) if streams else None
+    state = None
+    if isinstance(network, Network) and network.causal and not config.task.crf:
+        state = sum(t.numel() * t.element_size() for _, t in flatten(network.initial_state(1)))
     return Description(
         title=f"{config.model.name} for {task.name}",
         columns=columns,
@@ -77,18 +80,37 @@ def describe(config: RunConfig, task: Task, network: Network) -> Description:
         parameters=sum(p.numel() for p in network.parameters()),
         multiply_adds_per_step=_multiply_adds(network),
         state_bytes=state,
-        drawing=draw(
+        drawing=_drawing(config, task, network),
+    )
+
+
+def _drawing(config: RunConfig, task: Task, network: Model) -> str:
+    timed = any(encoding.spec.time for encoding in task.coder.inputs.values())
+    if isinstance(network, EncoderDecoder):
+        reads, writes = parts_of(config.model)
+        drawing = draw_pair(
+            _cells(reads) if timed else [reads.name],
+            _cells(writes),
+            both=not network.layer.causal,
+            remembers=_remembers(reads),
+            attention=config.model.attention,
+        )
+    else:
+        drawing = draw(
             _cells(config.model),
             both=not network.causal,
-            remembers=config.model.name not in ("mlp", "window"),
-            timed=any(spec.time for spec in specs.values()),
+            remembers=_remembers(config.model),
+            timed=timed,
             answers=_answers(task),
             pool=config.model.pool or "last",
-            horizon=coder.horizon,
+            horizon=task.coder.horizon,
         )
-        + f"\n\n{network.columns.output_size} numbers a step → {network.layer.output_size} → {task.outputs} outputs; "
-        + "the weights are the same at every step",
-    )
+    sizes = f"{network.columns.output_size} numbers a step → {network.layer.output_size} → {task.outputs} outputs"
+    return f"{drawing}\n\n{sizes}; the weights are the same at every step"
+
+
+def _remembers(config: ModelConfig) -> bool:
+    return config.name not in ("mlp", "window")
 
 
 def _question(task: Task) -> str:
@@ -108,7 +130,7 @@ def _cells(config: ModelConfig) -> list[str]:
     return [config.name.removeprefix("bi")] * config.layers
 
 
-def _multiply_adds(network: Network) -> int:
+def _multiply_adds(network: Model) -> int:
     """Every matrix meets one vector a step; a table of embeddings is looked up, and meets none."""
     tables = [m for m in network.modules() if isinstance(m, Embedding)]
     looked_up = {id(table.weight) for table in tables}

@@ -188,7 +188,8 @@ class _Mix(nn.Module):
     def forward(self, x: Tensor, lengths: Tensor | None, state: DeltaState) -> tuple[Tensor, DeltaState]:
         qkv, gate, a, b = self.inward(x).split(self.parts, -1)
         qkv, recent = short_convolution(qkv, self.convolution, state.recent, lengths)
-        q, k, v = (part.reshape(*part.shape[:2], self.heads, -1) for part in silu(qkv).chunk(3, -1))  # (B, T, N, H/N)
+        size = self.parts[1] // self.heads
+        q, k, v = (part.reshape(*part.shape[:2], self.heads, size) for part in silu(qkv).chunk(3, -1))  # (B, T, N, H/N)
         log_a, b = logsigmoid(a.to(q.dtype)), torch.sigmoid(b.to(q.dtype))  # (B, T, N)
         if lengths is not None:  # beyond a row's length nothing is forgotten and nothing written
             real, nothing = real_steps(lengths, x.shape[1]).unsqueeze(2), b.new_zeros(())
