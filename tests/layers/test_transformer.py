@@ -142,7 +142,7 @@ def test_the_memory_counts_and_what_lies_in_its_padding_does_not() -> None:
 def test_looking_inside_changes_nothing_and_shows_every_attention() -> None:
     layer, x = made(num_layers=2, heads=2, memory_size=5)
     memory, lengths = torch.randn(B, 6, 5, dtype=torch.float64), torch.tensor([6, 2, 0])
-    first, state = layer(x[:, :4], None, None, memory, lengths)
+    _, state = layer(x[:, :4], None, None, memory, lengths)
     looked = layer.look(x[:, 4:], None, state)
     torch.testing.assert_close(looked.y, layer(x[:, 4:], None, state)[0], atol=1e-12, rtol=0)
     assert [tuple(own.shape) for own in looked.own] == [(B, 2, 3, 7)] * 2
