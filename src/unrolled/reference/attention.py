@@ -87,7 +87,15 @@ def softmax_rows(E: Array) -> Array:
 
 
 def score(kind: str, q: Array, k: Array, w: Array | None = None, g: float = 1.0) -> float:
-    """One query with one key: ``additive``, which needs w, ``dot``, ``scaled_dot``, or ``cosine``, sharpened by g."""
+    """One query with one key.
+
+    Args:
+        kind: ``additive``, ``dot``, ``scaled_dot`` or ``cosine``.
+        q: the query (d_k,).
+        k: the key (d_k,).
+        w: of the additive score (d_k,).
+        g: what a cosine is multiplied by.
+    """
     if kind == "additive":
         assert w is not None
         return float(w @ np.tanh(q + k))
