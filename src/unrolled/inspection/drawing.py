@@ -8,7 +8,7 @@ __all__ = ["Answers", "draw", "draw_pair"]
 
 Answers = Literal["row", "step", "next"]
 _MOST_LAYERS = 3  # that are drawn one by one
-_NOTHING, _ON, _BACK = "   ", " → ", " ← "  # what stands between two steps
+_NOTHING, _ON, _BACK, _EACH = "   ", " → ", " ← ", " ↔ "  # what stands between two steps
 _FIRST = "h_0"
 
 
@@ -21,6 +21,7 @@ def draw(
     answers: Answers,
     pool: str = "last",
     horizon: int = 0,
+    whole: bool = False,
 ) -> str:
     """The drawing, without a line break at its end.
 
@@ -32,6 +33,7 @@ def draw(
         answers: one a ``row``; one a ``step``; the ``next`` step at each.
         pool: how many steps become the one answer of a row.
         horizon: the next steps that the answer of a row is; 0 where it is something else.
+        whole: whether each step sees every other at once, so that there is no state to hand on.
 
     Example:
         >>> print(draw(["gru"], both=False, remembers=True, timed=True, answers="step"))
@@ -105,7 +107,10 @@ def _layers(cells: list[str], width: int, both: bool, remembers: bool) -> list[s
         box = f"[ {cell:^{width}} ]"
         if both:
             rows.append(_row([box] * 3, _BACK, after=f"{_BACK}h'_T+1"))
-        rows.append(_row([box] * 3, _ON, before=_FIRST + _ON, after=f"{_ON}h_T") if remembers else _row([box] * 3))
+        if remembers and not whole:
+            rows.append(_row([box] * 3, _ON, before=_FIRST + _ON, after=f"{_ON}h_T"))
+        else:
+            rows.append(_row([box] * 3, _EACH if whole else _NOTHING))
         rows.append(_arrows(width))
     return rows
 
