@@ -104,6 +104,7 @@ def describe(config: RunConfig, task: Task, network: Model) -> Description:
 
 def _drawing(config: RunConfig, task: Task, network: Model) -> str:
     timed = any(encoding.spec.time for encoding in task.coder.inputs.values())
+    whole = not network.layer.causal and not network.layer.bidirectional
     if isinstance(network, EncoderDecoder):
         reads, writes = parts_of(config.model)
         drawing = draw_pair(
@@ -112,6 +113,7 @@ def _drawing(config: RunConfig, task: Task, network: Model) -> str:
             both=network.layer.bidirectional,
             remembers=_remembers(reads),
             attention=config.model.attention,
+            whole=whole,
         )
     else:
         drawing = draw(
@@ -122,7 +124,7 @@ def _drawing(config: RunConfig, task: Task, network: Model) -> str:
             answers=_answers(task),
             pool=config.model.pool or "last",
             horizon=task.coder.horizon,
-            whole=not network.causal and not network.layer.bidirectional,
+            whole=whole,
         )
     sizes = f"{network.columns.output_size} numbers a step → {network.layer.output_size} → {task.outputs} outputs"
     return f"{drawing}\n\n{sizes}; the weights are the same at every step"

@@ -49,11 +49,13 @@ def draw(
         return " → ".join(["x", *(f"[ {cell} ]" for cell in [*cells, "head"]), "y"])
     cells = _few(cells)
     width = max(len(name) for name in [*cells, "head"])
-    rows = [*_answer_rows(answers, pool, horizon, width, both), *_layers(cells, width, both, remembers)]
+    rows = [*_answer_rows(answers, pool, horizon, width, both), *_layers(cells, width, both, remembers, whole)]
     return "\n".join([*rows, _labels(["x_1", "x_2", "x_T"], width)])
 
 
-def draw_pair(reads: list[str], writes: list[str], *, both: bool, remembers: bool, attention: str) -> str:
+def draw_pair(
+    reads: list[str], writes: list[str], *, both: bool, remembers: bool, attention: str, whole: bool = False
+) -> str:
     """The drawing of a model that reads one sequence, below, and writes another, above.
 
     Args:
@@ -61,6 +63,7 @@ def draw_pair(reads: list[str], writes: list[str], *, both: bool, remembers: boo
         both: whether what reads does so from the end as well.
         remembers: whether one step of it hands a state to the next.
         attention: how it looks back at what was read; ``none``: it does not.
+        whole: whether each step of what reads sees every other at once.
 
     Example:
         >>> print(draw_pair(["gru"], ["gru"], both=False, remembers=True, attention="dot"))
@@ -91,8 +94,11 @@ def draw_pair(reads: list[str], writes: list[str], *, both: bool, remembers: boo
         _row([f"[ {'head':^{width}} ]"] * 3),
         _arrows(width),
     ]
-    above += [*_layers(writes, width, False, True), _labels(["<begin>", "y_1", "y_U-1"], width)]
-    below = [_labels(["m_1", "m_2", "m_S"], width), _arrows(width), *_layers(reads, width, both, remembers)]
+    above += [
+        *_layers(writes, width, both=False, remembers=True, whole=False),
+        _labels(["<begin>", "y_1", "y_U-1"], width),
+    ]
+    below = [_labels(["m_1", "m_2", "m_S"], width), _arrows(width), *_layers(reads, width, both, remembers, whole)]
     return "\n".join([*above, "", f"  each step above {looks}", "", *below, _labels(["x_1", "x_2", "x_S"], width)])
 
 
@@ -100,7 +106,7 @@ def _few(cells: list[str]) -> list[str]:
     return [f"{len(cells)} × {cells[-1]}"] if len(cells) > _MOST_LAYERS else cells
 
 
-def _layers(cells: list[str], width: int, both: bool, remembers: bool) -> list[str]:
+def _layers(cells: list[str], width: int, both: bool, remembers: bool, whole: bool) -> list[str]:
     """The layers from the top, each with the arrows into it."""
     rows = []
     for cell in reversed(cells):
