@@ -130,6 +130,14 @@ SAMPLES: dict[str, Sample] = {
         ("tags",),
         crf=True,
     ),
+    "transcribe": Sample(
+        "transcribe",
+        sequences(
+            {"wave": [np.repeat(wave, 2).tolist() for wave in _WAVES], "text": _TEXTS},
+            {"wave": "number", "text": "tokens"},
+        ),
+        ("text",),
+    ),
     "next_step": Sample("next_step", sequences({"text": _TEXTS}, {"text": "tokens"})),
     "next_step several": Sample("next_step", sequences({"keys": _KEYS}, {"keys": "series"})),
     "next_step real": Sample("next_step", sequences({"wave": _WAVES}, {"wave": "number"})),
