@@ -63,6 +63,9 @@ def fit(
         overwrite: replace the run in ``out``.
         tensorboard: write TensorBoard's files too.
         hooks, say: who is told of events, and of what was inferred and done.
+
+    Raises:
+        UsageError: an option is unknown, out of range, or of another task; no task answers the question.
     """
     if tensorboard:
         need_tensorboard()

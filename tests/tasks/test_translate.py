@@ -97,7 +97,7 @@ def test_it_is_chosen_for_a_text_of_its_own() -> None:
 
 
 WORDS = [" ".join(letters) for size in range(1, 5) for letters in product("abc", repeat=size)]
-REVERSED = {"text": WORDS, "spoken": [word.upper()[::-1] for word in WORDS]}
+REVERSED = {"text": WORDS, "spoken": [word[::-1] for word in WORDS]}
 SMALL: Any = {"target": "spoken", "task": "translate", "tokens": "words", "hidden": 32, "lr": 1e-2, "batch": 24}
 
 
@@ -106,7 +106,7 @@ def test_reversing_is_learned(tmp_path: Any) -> None:
     assert trained.metrics["valid"]["exact_match"] > 0.8
     again = api.load(tmp_path / "run")
     answers = again.predict(["a b c", "c a"])
-    assert answers.column("spoken_predicted").to_pylist() == ["C B A", "A C"]
+    assert answers.column("spoken_predicted").to_pylist() == ["c b a", "a c"]
     assert again.evaluate(REVERSED, beam=1)["exact_match"] > 0.9
     assert again.predict(["", "a b c"]).num_rows == 2  # a source of no steps has an answer
     with pytest.raises(UsageError, match="this model reads each sequence whole before it writes its answer"):
@@ -117,7 +117,7 @@ def test_reversing_is_learned(tmp_path: Any) -> None:
 
 @pytest.mark.parametrize("model", ["transformer", "deltanet"])
 def test_models_without_recurrent_cells_learn_too(model: str, tmp_path: Any) -> None:
-    trained = api.fit(REVERSED, out=tmp_path / "run", model=model, steps=80, **SMALL | {"lr": 3e-3})
+    trained = api.fit(REVERSED, out=tmp_path / "run", model=model, steps=250, **SMALL | {"lr": 3e-3})
     commonest = trained.baselines["valid"]["commonest answer"]["token_error_rate"]
     assert trained.metrics["valid"]["token_error_rate"] < commonest
 

@@ -140,7 +140,8 @@ class HMM:
         steps, (emission,) = asked_steps(part), model.emissions.values()
         states, target = np.exp(states[steps]), target_of(part).values[steps]
         if isinstance(emission, Gaussian):
-            return number_scores(states @ emission.mean, target)
+            scores = number_scores(states @ emission.mean, target)
+            return {name: scores[name] for name in ("mse", "mae")}
         return label_scores(-chances[steps], _likeliest(states, emission), target, "token")
 
     def _labels(self, part: Examples) -> dict[str, float]:

@@ -15,14 +15,12 @@ from torch import Tensor
 from unrolled.batch import Batch, Discrete
 from unrolled.config import TaskConfig
 from unrolled.data.coder import Coder, Roles
-from unrolled.data.encoded import has_time
 from unrolled.data.examples import Examples
-from unrolled.data.sequences import Sequences
 from unrolled.decoding.ctc import BLANK, CtcBeam, ctc_beam, ctc_greedy
 from unrolled.errors import ShapeError
 from unrolled.layers.lengths import real_steps, zero_padding
 from unrolled.metrics import edit_distance
-from unrolled.tasks.columns import one_target, other_columns, step_aligned
+from unrolled.tasks.columns import is_measured, one_target, other_columns, step_aligned
 from unrolled.tasks.task import Question, Sums
 
 __all__ = ["Transcribe"]
@@ -62,7 +60,7 @@ class Transcribe:
             return None
         target = question.target[0]
         inputs = tuple(name for name in question.inputs or sequences.kinds if name != target)
-        measured = [name for name in inputs if _is_measured(sequences, name)]
+        measured = [name for name in inputs if is_measured(sequences, name)]
         if not measured or step_aligned(sequences, target, inputs):
             return None
         return f"{target!r} is a text, and {measured[0]!r} has numbers for each step"
@@ -114,10 +112,6 @@ class Transcribe:
         found = ctc_beam(outputs.log_softmax(-1), batch.lengths, CtcBeam(width=self.config.beam))
         texts = [self.coder.answer.decode(np.array(row[0].ids, np.int64)) for row in found]
         return {f"{self.coder.target}_predicted": texts}
-
-
-def _is_measured(sequences: Sequences, name: str) -> bool:
-    return sequences.kinds[name] in ("number", "series") and has_time(sequences.column(name).type)
 
 
 def _checked(batch: Batch) -> tuple[Tensor, Tensor]:

@@ -20,7 +20,7 @@ from unrolled.decoding.beam import Beam, beam_search
 from unrolled.layers.lengths import real_steps
 from unrolled.metrics import edit_distance
 from unrolled.models.encoder_decoder import Written
-from unrolled.tasks.columns import one_target, other_columns
+from unrolled.tasks.columns import is_measured, one_target, other_columns, step_aligned
 from unrolled.tasks.prior import log_frequencies
 from unrolled.tasks.task import Question, Sums
 
@@ -51,8 +51,11 @@ class Translate:
     def recognises(question: Question) -> str | None:
         if len(question.target) != 1 or question.horizon:
             return None
-        target = question.target[0]
-        return f"{target!r} is a text of its own" if question.sequences.kinds[target] == "tokens" else None
+        target, sequences = question.target[0], question.sequences
+        inputs = tuple(name for name in question.inputs or sequences.kinds if name != target)
+        if sequences.kinds[target] != "tokens" or any(is_measured(sequences, name) for name in inputs):
+            return None  # what is measured step by step is transcribed
+        return None if step_aligned(sequences, target, inputs) else f"{target!r} is a text of its own"
 
     @staticmethod
     def roles(question: Question) -> Roles:
