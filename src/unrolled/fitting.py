@@ -66,6 +66,7 @@ def fit(
 
     Raises:
         UsageError: an option is unknown, out of range, or of another task; no task answers the question.
+        DataError: the data cannot be read, or cannot be asked this.
     """
     if tensorboard:
         need_tensorboard()
