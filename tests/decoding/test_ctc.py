@@ -35,7 +35,7 @@ def all_labellings(nats: np.ndarray) -> dict[tuple[int, ...], float]:
     return chances
 
 
-@pytest.mark.parametrize(("steps", "symbols"), [(1, 1), (1, 3), (4, 2), (6, 3), (5, 4)])
+@pytest.mark.parametrize(("steps", "symbols"), [(1, 1), (3, 1), (1, 3), (4, 2), (6, 3), (5, 4)])
 def test_a_wide_beam_is_the_sum_over_all_alignments(steps: int, symbols: int) -> None:
     scores = frames(4, steps, symbols, seed=steps)
     for row, found in enumerate(ctc_beam(scores, torch.full((4,), steps), WIDE)):
