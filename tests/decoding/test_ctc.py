@@ -92,6 +92,12 @@ def test_a_wider_beam_is_never_worse_and_prunes_little() -> None:
     assert changed > 0
 
 
+def test_a_labelling_that_was_dropped_and_comes_back_is_still_one() -> None:
+    scores = frames(300, 25, 3, scale=1.5)
+    for row in ctc_beam(scores, torch.full((300,), 25), CtcBeam(width=5)):
+        assert len({tuple(one.ids) for one in row}) == len(row)
+
+
 # --- a language model --------------------------------------------------------------------------------------------
 
 
