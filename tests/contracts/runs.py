@@ -54,6 +54,9 @@ RUNS: dict[str, Run] = {
         {"letters": [list(text) for text in _TEXTS], "tags": [[c == "a" for c in text] for text in _TEXTS]},
         {"target": "tags", "bptt": 5, "model": "lstm"},
     ),
+    "lanes of attention": Run(
+        {"text": _TEXTS}, {"bptt": 4, "bptt_gradient": 8, "model": "transformer", "layers": 2, "dropout": 0.1}
+    ),
     "windows": Run({"wave": _WAVES}, {"horizon": 3, "lookback": 8, "quantiles": [0.1, 0.5, 0.9], "model": "window"}),
     "several at once": Run(
         {"keys": [_random.integers(0, 2, (9, 3)).tolist() for _ in range(12)]},
