@@ -64,6 +64,9 @@ RUNS: dict[str, Run] = {
         },
         {"target": "tags", "crf": True, "model": "bigru", "dropout": 0.2},
     ),
+    "lanes of attention": Run(
+        {"text": _TEXTS}, {"bptt": 4, "bptt_gradient": 8, "model": "transformer", "layers": 2, "dropout": 0.1}
+    ),
     "windows": Run({"wave": _WAVES}, {"horizon": 3, "lookback": 8, "quantiles": [0.1, 0.5, 0.9], "model": "window"}),
     "several at once": Run(
         {"keys": [_random.integers(0, 2, (9, 3)).tolist() for _ in range(12)]},
