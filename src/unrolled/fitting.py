@@ -78,6 +78,8 @@ def fit(
     model = ModelConfig.check(given["model"])
     if name in _WHOLE and (both := f"bi{model.name}") in model_names():
         say(f"model: {model.name} can answer live, step by step; where whole sequences are at hand, try --model {both}")
+    if name == "fill" and (both := f"bi{model.name}") in model_names():
+        say(f"model: {model.name} reads what stands before a hidden step alone; to read what follows too: --model {both}")
     with torch.device("meta"):  # takes no memory, and an unknown name is found before anything is written
         build_layer(model, 1)
     config = RunConfig(

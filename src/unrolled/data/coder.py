@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 from unrolled.batch import Continuous
 from unrolled.data.encoded import ENCODINGS, Encoded, Encoding, Options, Where, has_time
 from unrolled.data.encodings._stored import Stored, load
-from unrolled.data.examples import Examples, Form
+from unrolled.data.examples import OWN, Examples, Form
 from unrolled.data.sequences import Sequences, merge
 from unrolled.errors import DataError, ModelError
 
@@ -27,7 +27,7 @@ class Roles:
 
     Attributes:
         inputs: what the network reads.
-        target: what it answers; for ``next`` and ``horizon`` one of the inputs.
+        target: what it answers; for ``next``, ``horizon`` and ``fill`` one of the inputs.
         form: how the target answers the inputs (see `Examples`).
         kinds: kinds that the question gives to columns, over those that were inferred.
         joined: numeric columns that together are the target, one channel each.
@@ -59,7 +59,7 @@ class Coder:
     Attributes:
         inputs: column name -> its encoding, in the order in which the network reads them.
         target: the target's column name, or ``None`` if there is only something to continue.
-        answer: the target's encoding; the input's own where the target is an input (``next``, ``horizon``).
+        answer: the target's encoding; the input's own where the target is an input (see `OWN`).
         form: how the target answers the inputs (see `Examples`).
         horizon: H of a forecast, else 0.
         joined: the numeric columns that are the channels of the target, where it is not a column of the table itself.
@@ -87,7 +87,7 @@ class Coder:
             # Beside other inputs a text has no <begin> and <end>: the others have no value there.
             own = replace(options, framed=form == "next" and roles.inputs == (target,))
             fitted[name] = ENCODINGS.get(kinds[name]).fit(train.column(name), own, train.where(name))
-        if form in ("next", "horizon"):
+        if form in OWN:
             return cls(fitted, target, fitted[target], form, horizon, roles.joined)
         own = replace(options, closed=True, framed=form == "free")
         if options.shared:
@@ -118,8 +118,8 @@ class Coder:
 
     @property
     def continues(self) -> bool:
-        """True where the target is the inputs' own future."""
-        return self.form in ("next", "horizon")
+        """True where the target is one of the inputs: its future, or what is hidden of it."""
+        return self.form in OWN
 
     def encode(self, part: Sequences, *, with_target: bool = True, cache: Path | None = None) -> Examples:
         """One split as numbers.

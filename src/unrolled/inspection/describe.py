@@ -91,6 +91,8 @@ def describe(config: RunConfig, task: Task, network: Network) -> Description:
 
 
 def _question(task: Task) -> str:
+    if task.coder.form == "fill":
+        return "those of its own steps that are hidden"
     horizon = task.coder.horizon
     return f"its own next {horizon} steps" if horizon else "its own next step"
 
