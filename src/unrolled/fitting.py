@@ -24,6 +24,7 @@ from unrolled.errors import DataError, ModelError, UsageError
 from unrolled.files import space_errors, write_file, write_manifest
 from unrolled.layers.stack import build_layer, model_names
 from unrolled.models.network import Network
+from unrolled.pretrained import Start, open_start, start_again
 from unrolled.rundir import alone, choose, claimed, keep_options
 from unrolled.splits import share_of, split_up
 from unrolled.tasks.task import TASKS, Question, Task
@@ -67,6 +68,7 @@ def fit(
     given = spread(options)
     data = DataConfig.check({**given["data"], "source": str(source) if isinstance(source, str | Path) else "memory"})
     given["task"].setdefault("name", None)
+    start = open_start(given["training"]["start"], out) if "start" in given["training"] else None
     sequences = read(source, data, steps=given["task"].get("horizon") is not None)
     for line in _describe(sequences):
         say(line)
@@ -75,11 +77,14 @@ def fit(
     say(f"task: {name} ({reason}); --task overrules it")
     task_class = TASKS.get(name)
     roles: Roles = task_class.roles(question)
-    model = ModelConfig.check(given["model"])
+    model = ModelConfig.check(given["model"]) if start is None else start.model(given["model"])
+    if start is not None:
+        roles, start = start.take_over(roles, sequences, data)
+        say(f"from {start.place}: {model.name}, its encodings, and all its weights but the head's")
     if name in _WHOLE and (both := f"bi{model.name}") in model_names():
         say(f"model: {model.name} can answer live, step by step; where whole sequences are at hand, try --model {both}")
     if name == "fill" and (both := f"bi{model.name}") in model_names():
-        say(f"model: {model.name} reads what stands before a hidden step alone; to read what follows too: --model {both}")
+        say(f"model: {model.name} reads what is before a hidden step alone; with --model {both}, what follows too")
     with torch.device("meta"):  # takes no memory, and an unknown name is found before anything is written
         build_layer(model, 1)
     config = RunConfig(
@@ -87,14 +92,14 @@ def fit(
         data=data,
         model=model,
         training=TrainingConfig.check({"device": "auto", **given["training"]}),
-        files=_fingerprints(source, data, sequences.table),
+        files=_fingerprints(source, data, sequences.table) | ({} if start is None else {"start": start.fingerprint}),
         columns=tuple(sequences.table.column_names),
     )
     _device(config.training.device)
     folder = choose(out, data.source, overwrite)
     with claimed(folder, config):
         say(f"run: {folder}")
-        return _train(folder, config, sequences, roles, _with_tensorboard(tensorboard, folder, hooks), say)
+        return _train(folder, config, sequences, roles, start, _with_tensorboard(tensorboard, folder, hooks), say)
 
 
 def resume(
@@ -130,7 +135,7 @@ def resume(
     training = _same_source(folder, config, source)
     for role, saved in config.files.items():
         place = str(source) if role == "training" and source is not None else str(saved["path"])
-        if saved["path"] != MEMORY:
+        if saved["path"] != MEMORY and role != "start":  # which may be gone by now
             verify(saved, fingerprint(place))
             say(f"{role} data unchanged: {place}")
     if Budget(config.training).by_clock:
@@ -141,13 +146,22 @@ def resume(
     if training["path"] == MEMORY:
         verify(training, fingerprint_table(sequences.table))
     question = Question(sequences, config.data.target, config.data.inputs, config.task.horizon)
-    roles = TASKS.get(config.task.name).roles(question)
+    roles: Roles = TASKS.get(config.task.name).roles(question)
     with alone(folder):
-        return _train(folder, config, sequences, roles, _with_tensorboard(tensorboard, folder, hooks), say)
+        start = start_again(folder, config)
+        if start is not None:
+            roles, start = start.take_over(roles, sequences, config.data)
+        return _train(folder, config, sequences, roles, start, _with_tensorboard(tensorboard, folder, hooks), say)
 
 
 def _train(
-    folder: Path, config: RunConfig, sequences: Sequences, roles: Roles, hooks: tuple[Hook, ...], say: Say
+    folder: Path,
+    config: RunConfig,
+    sequences: Sequences,
+    roles: Roles,
+    start: Start | None,
+    hooks: tuple[Hook, ...],
+    say: Say,
 ) -> Trained:
     sequences = replace(sequences, kinds={**sequences.kinds, **roles.kinds})
     splits = split_up(sequences, config, roles, say)
@@ -157,7 +171,7 @@ def _train(
         missing=config.data.missing,
         shared=config.data.shared,
     )
-    coder = Coder.fit(splits.train, roles, options, config.task.horizon or 0)
+    coder = Coder.fit(splits.train, roles, options, config.task.horizon or 0, start.inputs if start else {})
     for name, encoding in coder.inputs.items():
         say(f"input {name}: {encoding.report()}")
     if not coder.continues:
@@ -181,6 +195,8 @@ def _train(
         prior = task.prior(train)
         if prior is not None:
             network.head.bias.data.copy_(prior)
+        if start is not None:
+            start.give(network)
         _check_direction(network, train, config)
         weights = sum(p.numel() for p in network.parameters())
         say(f"model: {config.model.name}, {weights:,} weights, on {device}; training: {Budget(config.training).say()}")

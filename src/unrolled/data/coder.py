@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -14,6 +16,7 @@ import pyarrow.compute as pc
 from unrolled.batch import Continuous
 from unrolled.data.encoded import ENCODINGS, Encoded, Encoding, Options, Where, has_time
 from unrolled.data.encodings._stored import Stored, load
+from unrolled.data.encodings.tokens import Tokens
 from unrolled.data.examples import OWN, Examples, Form
 from unrolled.data.sequences import Sequences, merge
 from unrolled.errors import DataError, ModelError
@@ -73,8 +76,23 @@ class Coder:
     joined: tuple[str, ...] = ()
 
     @classmethod
-    def fit(cls, train: Sequences, roles: Roles, options: Options, horizon: int = 0) -> Coder:
-        """Learn every encoding from the training split alone (C10)."""
+    def fit(
+        cls,
+        train: Sequences,
+        roles: Roles,
+        options: Options,
+        horizon: int = 0,
+        known: Mapping[str, Encoding] = MappingProxyType({}),
+    ) -> Coder:
+        """Learn every encoding from the training split alone (C10).
+
+        Args:
+            train: the training split.
+            roles: who is who among its columns.
+            options: how they are encoded.
+            horizon: H of a forecast, else 0.
+            known: the encodings of inputs that were learned before.
+        """
         target, form = roles.target, roles.form
         kinds = {**train.kinds, **roles.kinds}
         fitted: dict[str, Encoding] = {}
@@ -86,7 +104,8 @@ class Coder:
                 continue
             # Beside other inputs a text has no <begin> and <end>: the others have no value there.
             own = replace(options, framed=form == "next" and roles.inputs == (target,))
-            fitted[name] = ENCODINGS.get(kinds[name]).fit(train.column(name), own, train.where(name))
+            encoding = known.get(name) or ENCODINGS.get(kinds[name]).fit(train.column(name), own, train.where(name))
+            fitted[name] = replace(encoding, framed=own.framed) if isinstance(encoding, Tokens) else encoding
         if form in OWN:
             return cls(fitted, target, fitted[target], form, horizon, roles.joined)
         own = replace(options, closed=True, framed=form == "free")

@@ -3,7 +3,8 @@
 A plan is a list of batches that is computed, not stored: ``plan[i]`` is a pure function of the lengths, the seed, the
 epoch and i, so the position in an epoch is one number and a stopped run goes on exactly where it was. Four plans
 serve every task: whole rows in buckets of like length, pieces of rows with steps to fill in, lanes for truncated
-backpropagation through time, and windows of history for forecasts. A segment never crosses from one sequence into another.
+backpropagation through time, and windows of history for forecasts. A segment never crosses from one
+sequence into another.
 
 Axes: B rows of a batch, N sequences.
 """

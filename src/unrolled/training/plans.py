@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from unrolled.config import TaskConfig, TrainingConfig
-from unrolled.data.examples import Examples
 from unrolled.data.encodings._level import UNKNOWN
+from unrolled.data.examples import Examples
 from unrolled.data.masking import Masking
 from unrolled.data.windows import Lanes, Pieces, Plan, Rows, Windows
 
