@@ -35,6 +35,7 @@ class Sample:
     quantiles: tuple[float, ...] = ()
     inferred: str = ""  # the task that is recognised, where this one must be asked for by name
     options: Options = field(default_factory=Options)
+    crf: bool = False
 
     def question(self, data: Sequences | None = None) -> Question:
         return Question(self.data if data is None else data, self.target, (), self.horizon)
@@ -48,7 +49,7 @@ class Sample:
 
     @property
     def config(self) -> TaskConfig:
-        return TaskConfig(name=self.task, horizon=self.horizon, quantiles=self.quantiles)
+        return TaskConfig(name=self.task, horizon=self.horizon, quantiles=self.quantiles, crf=self.crf)
 
     def examples(self, task: Task, data: Sequences | None = None) -> Examples:
         return task.coder.encode(self.data if data is None else data)
@@ -58,7 +59,7 @@ def network_for(task: Task, model: str, hidden: int = 5, layers: int = 1, dropou
     """A network for ``task``, from whatever the global random state is."""
     specs = {name: encoding.spec for name, encoding in task.coder.inputs.items()}
     config = ModelConfig(name=model, hidden=hidden, layers=layers, dropout=dropout, window=3)
-    return Network(specs, config, task.outputs, task.pooled)
+    return Network(specs, config, task.outputs, task.pooled, task.config.crf)
 
 
 def training(options: dict[str, Any]) -> TrainingConfig:
@@ -73,6 +74,12 @@ _WAVES = [np.sin(0.7 * np.arange(n + 6) + n).round(3).tolist() for n in _LENGTHS
 _OTHER = [(np.arange(n + 6) % 3 * 2.0).tolist() for n in _LENGTHS]
 _KEYS = [_random.integers(0, 2, (n + 1, 3)).tolist() for n in _LENGTHS]
 _SYMBOLS = [list(text) for text in _TEXTS]
+
+
+def _names(text: str) -> list[str]:
+    """IOB2 tags: each run of ``b`` is a name."""
+    return ["O" if s != "b" else "I-b" if text[:t].endswith("b") else "B-b" for t, s in enumerate(text)]
+
 
 SAMPLES: dict[str, Sample] = {
     "classify": Sample(
@@ -113,6 +120,15 @@ SAMPLES: dict[str, Sample] = {
             {"letters": "tokens", "tags": "category"},
         ),
         ("tags",),
+    ),
+    "tag together": Sample(
+        "tag",
+        sequences(
+            {"letters": _SYMBOLS, "tags": [_names(text) for text in _TEXTS]},
+            {"letters": "tokens", "tags": "category"},
+        ),
+        ("tags",),
+        crf=True,
     ),
     "next_step": Sample("next_step", sequences({"text": _TEXTS}, {"text": "tokens"})),
     "next_step several": Sample("next_step", sequences({"keys": _KEYS}, {"keys": "series"})),

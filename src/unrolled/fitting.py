@@ -76,6 +76,8 @@ def fit(
     name, reason = _task_name(question, given["task"]["name"])
     say(f"task: {name} ({reason}); --task overrules it")
     task_class = TASKS.get(name)
+    if given["task"].get("crf") and name != "tag":
+        raise UsageError(f"--crf is of the task tag alone, and this one is {name}")
     roles: Roles = task_class.roles(question)
     model = ModelConfig.check(given["model"]) if start is None else start.model(given["model"])
     if start is not None:
@@ -231,6 +233,11 @@ def _train(
 
 def _check_direction(network: Network, train: Examples, config: RunConfig) -> None:
     """A model of both directions must not be asked for what it has read already, nor be given sequences in pieces."""
+    if config.task.crf and (steps := window(train, config.training)):
+        raise UsageError(
+            f"--crf chooses the labels of a sequence together, and these are trained in pieces of {steps} steps (by "
+            "--bptt, or because they are long): leave --crf out"
+        )
     if network.causal:
         return
     if train.form == "next":

@@ -204,7 +204,7 @@ class Trained:
             snapshot: what ``session.snapshot()`` gave, to go on from there.
 
         Raises:
-            UsageError: the model reads the future.
+            UsageError: the model reads the future, or answers a sequence as a whole.
             ModelError: the snapshot is of another model.
         """
         coder = self.task.coder
@@ -270,7 +270,7 @@ def build(config: RunConfig, task: Task) -> Network:
     """A new network for ``task``, initialised from the global random state."""
     specs = {name: encoding.spec for name, encoding in task.coder.inputs.items()}
     model = config.model.model_copy(update={"pool": config.model.pool or task.pool})
-    return Network(specs, model, task.outputs, task.pooled)
+    return Network(specs, model, task.outputs, task.pooled, config.task.crf)
 
 
 def open_run(folder: Path) -> Trained:

@@ -54,6 +54,16 @@ RUNS: dict[str, Run] = {
         {"letters": [list(text) for text in _TEXTS], "tags": [[c == "a" for c in text] for text in _TEXTS]},
         {"target": "tags", "bptt": 5, "model": "lstm"},
     ),
+    "labels together": Run(
+        {
+            "letters": [list(text) for text in _TEXTS],
+            "tags": [
+                ["BI"[text[:t].endswith("a")] + "-a" if c == "a" else "O" for t, c in enumerate(text)]
+                for text in _TEXTS
+            ],
+        },
+        {"target": "tags", "crf": True, "model": "bigru", "dropout": 0.2},
+    ),
     "windows": Run({"wave": _WAVES}, {"horizon": 3, "lookback": 8, "quantiles": [0.1, 0.5, 0.9], "model": "window"}),
     "several at once": Run(
         {"keys": [_random.integers(0, 2, (9, 3)).tolist() for _ in range(12)]},

@@ -14,6 +14,7 @@ from unrolled.batch import Continuous, Discrete
 from unrolled.data.encoded import Encoded
 from unrolled.data.encodings._level import UNKNOWN
 from unrolled.data.examples import Examples
+from unrolled.entities import IOB2, entity_scores
 from unrolled.metrics import MISSING
 
 __all__ = [
@@ -25,6 +26,7 @@ __all__ = [
     "label_sets",
     "number_scores",
     "set_scores",
+    "tag_scores",
     "target_of",
 ]
 
@@ -100,6 +102,24 @@ def label_scores(
     if unit == "token":
         return {**scores, "bits_per_token": metrics.bits(loss)}
     return {**scores, "macro_f1": metrics.macro_f1(prediction, target)}
+
+
+def tag_scores(part: Examples, nats: np.ndarray, prediction: np.ndarray) -> dict[str, float]:
+    """The metrics of a label for each asked step of ``part``, those of names too where the labels are IOB2 tags.
+
+    Args:
+        part: a split of form ``aligned``.
+        nats: (Q,) −ln p of each right label.
+        prediction: (Q,) the likeliest label.
+    """
+    target, steps = target_of(part), asked_steps(part)
+    scores = label_scores(nats, prediction, target.values[steps], "step")
+    tags = IOB2.of(part.labels)
+    if tags is None:
+        return scores
+    assert target.offsets is not None
+    first = np.isin(steps, target.offsets) | (np.diff(steps, prepend=-2) != 1)
+    return scores | entity_scores(tags.count(prediction, target.values[steps].astype(np.int64), first))
 
 
 def set_scores(probabilities: np.ndarray, sets: np.ndarray) -> dict[str, float]:

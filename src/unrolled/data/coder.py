@@ -165,7 +165,8 @@ class Coder:
             timed[self.target] = target
         _same_lengths(timed, part)
         specs = {name: encoding.spec for name, encoding in self.inputs.items()}
-        return Examples(encoded, specs, target, self.answer_spec, self.form, part.first, self.horizon)
+        labels = tuple(getattr(self.answer, "labels", ())) if self.form == "aligned" else ()
+        return Examples(encoded, specs, target, self.answer_spec, self.form, part.first, self.horizon, labels)
 
     @property
     def answer_spec(self) -> Any:

@@ -34,6 +34,7 @@ class Examples:
             them, whose steps belong to steps of the inputs in the same order.
         first: (rows,) int64 or ``None``; no target lies before step ``first[r]`` (a split by time).
         horizon: H, for ``horizon``; else 0.
+        labels: for ``aligned``, the label behind each id of the target.
     """
 
     inputs: dict[str, Encoded]
@@ -43,6 +44,7 @@ class Examples:
     form: Form
     first: np.ndarray | None = None
     horizon: int = 0
+    labels: tuple[str | bool | int | float, ...] = ()
 
     def steps(self) -> np.ndarray:
         """(rows,) int64: the steps of each row; 1 where no column has a time axis."""

@@ -43,7 +43,7 @@ class Description:
     def __str__(self) -> str:
         column = max(len(name) for name in self.columns)
         weight = max(len(name) for name in self.weights)
-        state = "none: it reads every row from its end as well, so it cannot stream"
+        state = "none: it answers a row when all of it is known, so it cannot stream"
         if self.state_bytes is not None:
             state = f"{self.state_bytes:,} bytes a stream, however long the stream"
         return "\n".join(
@@ -68,7 +68,8 @@ def describe(config: RunConfig, task: Task, network: Network) -> Description:
     specs = {name: encoding.spec for name, encoding in coder.inputs.items()}
     columns = {name: f"{encoding.report()}; {describe_spec(specs[name])}" for name, encoding in coder.inputs.items()}
     columns[f"-> {coder.target}"] = _question(task) if coder.continues else coder.answer.report()
-    state = sum(t.numel() * t.element_size() for _, t in flatten(network.initial_state(1))) if network.causal else None
+    streams = network.causal and not config.task.crf
+    state = sum(t.numel() * t.element_size() for _, t in flatten(network.initial_state(1))) if streams else None
     return Description(
         title=f"{config.model.name} for {task.name}",
         columns=columns,

@@ -82,12 +82,12 @@ def can_be_judged(examples: Examples, task: TaskConfig, config: TrainingConfig) 
 
 
 def evaluation_plan(examples: Examples, task: TaskConfig, config: TrainingConfig, causal: bool = True) -> Plan:
-    """Every question of the split once, in a fixed order; a model that is not ``causal`` needs whole sequences."""
+    """Every question of the split once, in a fixed order; without ``causal``, or with a CRF, of whole sequences."""
     if examples.form == "horizon":
         rows, ends = examples.window_ends()
         return Windows(rows, ends, lookback(task), 4 * config.batch)
     if examples.form == "fill":
         return _pieces(examples, task, config)
-    if causal and window(examples, config):
+    if causal and not task.crf and window(examples, config):
         return Lanes(_questions(examples), config.batch, 2 * WINDOW, context=CONTEXT)
     return Rows(_questions(examples), config.batch, keep_empty=examples.form in ("one", "set", "free", "unaligned"))
