@@ -64,6 +64,10 @@ RUNS: dict[str, Run] = {
         },
         {"target": "tags", "crf": True, "model": "bigru", "dropout": 0.2},
     ),
+    "hidden tokens": Run(
+        {"text": _TEXTS},
+        {"task": "fill", "tokens": "characters", "model": "bigru", "mask": 0.3, "bptt": 9, "steps": None, "epochs": 2},
+    ),
     "windows": Run({"wave": _WAVES}, {"horizon": 3, "lookback": 8, "quantiles": [0.1, 0.5, 0.9], "model": "window"}),
     "several at once": Run(
         {"keys": [_random.integers(0, 2, (9, 3)).tolist() for _ in range(12)]},

@@ -57,27 +57,22 @@ class Fill:
 
     @staticmethod
     def roles(question: Question) -> Roles:
-        sequences = question.sequences
-        tokens = ENCODINGS.get("tokens")
+        sequences, tokens = question.sequences, ENCODINGS.get("tokens")
         texts = [name for name in sequences.kinds if tokens.recognises(sequences.column(name))]
-        names = question.target or question.inputs or tuple(texts)
-        for name in (*names, *question.inputs):
+        plain = [name for name in texts if sequences.kinds[name] == "tokens"]  # the others look like labels
+        names = tuple(dict.fromkeys((*question.target, *question.inputs))) or tuple(plain or texts)
+        for name in names:
             sequences.column(name)
             if name not in texts:
+                kind, hint = sequences.kinds[name], "name a column of texts, or of lists of words, with --target"
                 raise DataError(
-                    f"is {sequences.kinds[name]}, but fill hides tokens",
-                    file=sequences.origin,
-                    column=name,
-                    hint="name a column of texts, or of lists of words, with --target",
+                    f"is {kind}, and fill hides tokens alone", file=sequences.origin, column=name, hint=hint
                 )
         if not names:
-            raise DataError(
-                "no column holds tokens to fill in", file=sequences.origin, hint="fill needs texts, or lists of words"
-            )
-        if len({*names, *question.inputs}) > 1:
-            listed = ", ".join(dict.fromkeys((*names, *question.inputs)))
-            raise UsageError(f"fill reads one column of tokens, not {listed}: choose one with --target")
-        return Roles((names[0],), names[0], "fill", {names[0]: "tokens"})
+            raise DataError("has no column of texts, or of lists of words, to fill in", file=sequences.origin)
+        if len(names) > 1:
+            raise UsageError(f"fill reads one column of tokens, not {', '.join(names)}: choose one with --target")
+        return Roles(names, names[0], "fill", {names[0]: "tokens"})
 
     def prior(self, train: Examples) -> Tensor | None:
         return log_frequencies(train)
