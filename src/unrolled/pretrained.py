@@ -91,7 +91,7 @@ class Start:
         """Put the weights into a new network; its head stays as it is.
 
         Raises:
-            ModelError: they belong to another network.
+            UsageError: it is a network of other parts.
         """
         if not self.weights:
             return
@@ -99,7 +99,7 @@ class Start:
         shapes, found = ({n: t.shape for n, t in tensors.items()} for tensors in (own, self.weights))
         if shapes != found:
             odd = sorted(name for name in shapes.keys() | found.keys() if shapes.get(name) != found.get(name))[0]
-            raise ModelError(f"{self.place}: its weights do not fit this network: they differ at {odd!r}")
+            raise UsageError(f"{self.place} has weights that do not fit this network: they differ at {odd!r}")
         with torch.no_grad():
             for name, tensor in own.items():
                 tensor.copy_(self.weights[name])
