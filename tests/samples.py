@@ -33,6 +33,7 @@ class Sample:
     target: tuple[str, ...] = ()
     horizon: int | None = None
     quantiles: tuple[float, ...] = ()
+    inferred: str = ""  # the task that is recognised, where this one must be asked for by name
     options: Options = field(default_factory=Options)
     crf: bool = False
 
@@ -141,6 +142,7 @@ SAMPLES: dict[str, Sample] = {
     "next_step": Sample("next_step", sequences({"text": _TEXTS}, {"text": "tokens"})),
     "next_step several": Sample("next_step", sequences({"keys": _KEYS}, {"keys": "series"})),
     "next_step real": Sample("next_step", sequences({"wave": _WAVES}, {"wave": "number"})),
+    "fill": Sample("fill", sequences({"text": _TEXTS}, {"text": "tokens"}), inferred="next_step"),
     "forecast": Sample(
         "forecast",
         sequences({"wave": _WAVES, "other": _OTHER}, {"wave": "number", "other": "number"}),

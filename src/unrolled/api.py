@@ -58,6 +58,7 @@ class Options(TypedDict, total=False):
     attention: str
     coverage: bool
     tied: bool
+    start: str | Path
     steps: int
     epochs: float
     minutes: float
@@ -146,4 +147,6 @@ def load(folder: str | Path) -> Trained:
 
 def _listed(options: Options) -> dict[str, Any]:
     values: dict[str, Any] = dict(options)
+    if isinstance(values.get("start"), Path):
+        values["start"] = str(values["start"])
     return {name: [v] if name == "target" and isinstance(v, str) else v for name, v in values.items()}

@@ -100,8 +100,12 @@ class TaskConfig(Part):
 
 
 class TrainingConfig(Part):
-    """The loop. At most one of ``steps``, ``epochs`` and ``minutes``; none means: until validation stops improving."""
+    """The loop. At most one of ``steps``, ``epochs`` and ``minutes``; none means: until validation stops improving.
 
+    ``start`` is the directory of a run to go on from, with a new head.
+    """
+
+    start: str | None = None
     steps: int | None = Field(None, ge=1)
     epochs: float | None = Field(None, gt=0)
     minutes: float | None = Field(None, gt=0)

@@ -13,6 +13,7 @@ import numpy as np
 from unrolled import metrics
 from unrolled.batch import Continuous, Discrete
 from unrolled.data.encoded import Encoded
+from unrolled.data.encodings._level import UNKNOWN
 from unrolled.data.examples import Examples
 from unrolled.entities import IOB2, entity_scores
 from unrolled.metrics import MISSING
@@ -63,7 +64,10 @@ def label_sets(examples: Examples) -> np.ndarray:
 
 
 def asked_steps(examples: Examples) -> np.ndarray:
-    """(Q,) int64: where in the target's values the known answers of form ``aligned`` or ``next`` lie."""
+    """(Q,) int64: where in the target's values the known answers of form ``aligned``, ``next`` or ``fill`` lie.
+
+    Of form ``fill`` any known token may be hidden, and so be asked for.
+    """
     target = target_of(examples)
     lengths = target.lengths()
     assert target.offsets is not None
@@ -72,7 +76,7 @@ def asked_steps(examples: Examples) -> np.ndarray:
         lowest = np.maximum(lowest, 1)  # nothing asks for a row's first step
     asked = np.arange(len(target.values)) >= np.repeat(target.offsets[:-1] + lowest, lengths)
     if classes(examples):
-        asked &= target.values != MISSING
+        asked &= target.values != (UNKNOWN if examples.form == "fill" else MISSING)
     return np.flatnonzero(asked)
 
 

@@ -135,6 +135,8 @@ def _remembers(config: ModelConfig) -> bool:
 
 
 def _question(task: Task) -> str:
+    if task.coder.form == "fill":
+        return "those of its own steps that are hidden"
     horizon = task.coder.horizon
     return f"its own next {horizon} steps" if horizon else "its own next step"
 
