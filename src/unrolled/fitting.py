@@ -23,11 +23,13 @@ from unrolled.data.sequences import Sequences
 from unrolled.errors import DataError, ModelError, UsageError
 from unrolled.files import space_errors, write_file, write_manifest
 from unrolled.layers.stack import build_layer, model_names
-from unrolled.models.network import Network
+from unrolled.loading import build, open_run
+from unrolled.models.encoder_decoder import EncoderDecoder, parts_of
+from unrolled.models.model import Model
 from unrolled.rundir import alone, choose, claimed, keep_options
 from unrolled.splits import share_of, split_up
 from unrolled.tasks.task import TASKS, Question, Task
-from unrolled.trained import Trained, build, open_run
+from unrolled.trained import Trained
 from unrolled.training import checkpoint
 from unrolled.training.evaluate import evaluate
 from unrolled.training.hooks import Hook, log_to, need_tensorboard, tensorboard_to
@@ -74,12 +76,15 @@ def fit(
     name, reason = _task_name(question, given["task"]["name"])
     say(f"task: {name} ({reason}); --task overrules it")
     task_class = TASKS.get(name)
+    if given["task"].get("crf") and name != "tag":
+        raise UsageError(f"--crf is of the task tag alone, and this one is {name}")
     roles: Roles = task_class.roles(question)
     model = ModelConfig.check(given["model"])
     if name in _WHOLE and (both := f"bi{model.name}") in model_names():
         say(f"model: {model.name} can answer live, step by step; where whole sequences are at hand, try --model {both}")
     with torch.device("meta"):  # takes no memory, and an unknown name is found before anything is written
-        build_layer(model, 1)
+        for part in parts_of(model) if roles.form == "free" else (model,):
+            build_layer(part, 1)
     config = RunConfig(
         task=TaskConfig.check({**given["task"], "name": name}),
         data=data,
@@ -179,6 +184,8 @@ def _train(
         prior = task.prior(train)
         if prior is not None:
             network.head.bias.data.copy_(prior)
+        if isinstance(network, EncoderDecoder) and train.target is not None:
+            network.longest.fill_(int(train.target.lengths().max(initial=0)))
         _check_direction(network, train, config)
         weights = sum(p.numel() for p in network.parameters())
         say(f"model: {config.model.name}, {weights:,} weights, on {device}; training: {Budget(config.training).say()}")
@@ -211,8 +218,13 @@ def _train(
     return trained
 
 
-def _check_direction(network: Network, train: Examples, config: RunConfig) -> None:
+def _check_direction(network: Model, train: Examples, config: RunConfig) -> None:
     """A model of both directions must not be asked for what it has read already, nor be given sequences in pieces."""
+    if config.task.crf and (steps := window(train, config.training)):
+        raise UsageError(
+            f"--crf chooses the labels of a sequence together, and these are trained in pieces of {steps} steps (by "
+            "--bptt, or because they are long): leave --crf out"
+        )
     if network.causal:
         return
     if train.form == "next":

@@ -36,11 +36,11 @@ def splits(tokens: Make, tagged: Make, texts: Make, table: Make, series: Make) -
 
 
 WANTED = {
-    "next tokens": ({"5-gram", "gzip", "unigram"}, {"loss_nats_per_token", "bits_per_token"}),
+    "next tokens": ({"5-gram", "gzip", "hmm", "unigram"}, {"loss_nats_per_token", "bits_per_token"}),
     "next keys": ({"marginals", "repeat"}, {"nll_nats_per_step"}),
-    "next numbers": ({"last value", "mean"}, {"mse", "mae"}),
-    "tags": ({"majority", "most frequent tag"}, {"loss_nats_per_step", "accuracy", "macro_f1"}),
-    "label of a text": ({"bag of words", "majority"}, {"loss_nats_per_label", "accuracy", "macro_f1"}),
+    "next numbers": ({"hmm", "last value", "mean"}, {"mse", "mae"}),
+    "tags": ({"hmm", "majority", "most frequent tag"}, {"loss_nats_per_step", "accuracy", "macro_f1"}),
+    "label of a text": ({"bag of words", "hmm", "majority"}, {"loss_nats_per_label", "accuracy", "macro_f1"}),
     "labels of a text": ({"bag of words", "majority"}, {"loss_nats_per_label", "micro_f1", "macro_f1"}),
     "number of a text": ({"bag of words", "mean"}, {"mse", "mae", "r2"}),
     "label of a row": ({"linear", "majority"}, {"loss_nats_per_label", "accuracy", "macro_f1"}),

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -72,7 +73,7 @@ def test_what_lies_in_the_padding_of_a_batch_is_never_scored(name: str) -> None:
         if target.is_floating_point():
             target[beyond] = math.nan
         inputs = {n: v.masked_fill(beyond[..., None], math.nan) if v.dim() == 3 else v for n, v in batch.inputs.items()}
-        spoiled = Batch(inputs, batch.lengths, batch.rows, target, scored=batch.scored)
+        spoiled = replace(batch, inputs=inputs, target=target)
         assert torch.equal(task.loss(junk, spoiled)[0], task.loss(outputs, batch)[0])
         expected = task.measure(outputs, batch)
         assert all(torch.equal(value, expected[key]) for key, value in task.measure(junk, spoiled).items())

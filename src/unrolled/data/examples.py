@@ -10,9 +10,11 @@ import numpy as np
 from unrolled.batch import Spec
 from unrolled.data.encoded import Encoded
 
-__all__ = ["Examples", "Form"]
+__all__ = ["ANSWERED_WHOLE", "WRITTEN", "Examples", "Form"]
 
 Form = Literal["one", "set", "aligned", "next", "horizon", "free", "unaligned"]
+WRITTEN = ("free", "unaligned")  # forms whose target is a sequence of its own
+ANSWERED_WHOLE = ("one", "set", *WRITTEN)  # forms that ask one question a row
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +33,7 @@ class Examples:
             them, whose steps belong to steps of the inputs in the same order.
         first: (rows,) int64 or ``None``; no target lies before step ``first[r]`` (a split by time).
         horizon: H, for ``horizon``; else 0.
+        labels: for ``aligned``, the label behind each id of the target.
     """
 
     inputs: dict[str, Encoded]
@@ -40,6 +43,7 @@ class Examples:
     form: Form
     first: np.ndarray | None = None
     horizon: int = 0
+    labels: tuple[str | bool | int | float, ...] = ()
 
     def steps(self) -> np.ndarray:
         """(rows,) int64: the steps of each row; 1 where no column has a time axis."""

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from unrolled.batch import Batch, Discrete, Spec
 from unrolled.config import ModelConfig
 from unrolled.layers.columns import Columns
+from unrolled.layers.crf import CRF
 from unrolled.layers.pooling import Pooling
 from unrolled.layers.stack import build_layer
 from unrolled.models.session import NetworkSession, NetworkState, network_session
@@ -40,6 +41,7 @@ class Network(nn.Module):
         config: the layer's name and sizes.
         outputs: O ≥ 1, the numbers that the task needs for an answer.
         pooled: True for one answer a row, False for one a step.
+        crf: the head is a `CRF`, and the outputs are a step's potentials.
 
     Shape:
         inputs: per column (B, T) int64 or (B, T, W) float32; without time (B,) or (B, W).
@@ -65,13 +67,15 @@ class Network(nn.Module):
         torch.Size([2, 5, 65])
     """
 
-    def __init__(self, specs: dict[str, Spec], config: ModelConfig, outputs: int, pooled: bool) -> None:
+    def __init__(
+        self, specs: dict[str, Spec], config: ModelConfig, outputs: int, pooled: bool, crf: bool = False
+    ) -> None:
         super().__init__()
         self.columns = Columns(specs, config.embedding)
         self.layer = build_layer(config, self.columns.output_size)
         self.pooling = Pooling(config.pool or "last", bidirectional=self.layer.bidirectional) if pooled else None
         self.dropout = nn.Dropout(config.dropout)
-        self.head = nn.Linear(self.layer.output_size, outputs)
+        self.head = (CRF if crf else nn.Linear)(self.layer.output_size, outputs)
 
     @property
     def causal(self) -> bool:

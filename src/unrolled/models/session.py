@@ -10,8 +10,9 @@ from typing import NamedTuple, Protocol
 import torch
 from torch import Tensor, nn
 
-from unrolled.errors import ShapeError
+from unrolled.errors import ShapeError, UsageError
 from unrolled.layers.columns import Columns
+from unrolled.layers.crf import CRF
 from unrolled.layers.embed import Embedding
 from unrolled.layers.pooling import Pooling, PoolState
 from unrolled.layers.recurrent import Recurrent
@@ -35,7 +36,7 @@ class _Network(Protocol):
     columns: Columns
     layer: Layer
     pooling: Pooling | None
-    head: nn.Linear
+    head: nn.Linear | CRF
     training: bool
 
     def initial_state(self, batch: int) -> NetworkState: ...
@@ -61,7 +62,15 @@ def network_session(network: _Network, rows: int) -> NetworkSession:
     """A session of ``rows`` rows; by the kernels where they have the cells and a row's answer is that of its last step.
 
     The kernels keep the weights as they are now. In training mode the network's own ``step`` runs, which drops.
+
+    Raises:
+        UsageError: the head is a CRF: which label is best may change with every later step.
     """
+    if isinstance(network.head, CRF):
+        raise UsageError(
+            "a CRF knows the best labels of a sequence only at its end, so this model cannot answer step by step: "
+            "train it without --crf to stream"
+        )
     pooled_otherwise = network.pooling is not None and network.pooling.kind != "last"
     layer = network.layer
     if isinstance(layer, Recurrent) and not (network.training or pooled_otherwise):

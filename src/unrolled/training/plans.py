@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from unrolled.config import TaskConfig, TrainingConfig
-from unrolled.data.examples import Examples
+from unrolled.data.examples import ANSWERED_WHOLE, Examples
 from unrolled.data.windows import Lanes, Plan, Rows, Windows
 
 __all__ = ["evaluation_plan", "lookback", "training_plan", "window"]
@@ -50,10 +50,10 @@ def can_be_judged(examples: Examples, task: TaskConfig, config: TrainingConfig) 
 
 
 def evaluation_plan(examples: Examples, task: TaskConfig, config: TrainingConfig, causal: bool = True) -> Plan:
-    """Every question of the split once, in a fixed order; a model that is not ``causal`` needs whole sequences."""
+    """Every question of the split once, in a fixed order; without ``causal``, or with a CRF, of whole sequences."""
     if examples.form == "horizon":
         rows, ends = examples.window_ends()
         return Windows(rows, ends, lookback(task), 4 * config.batch)
-    if causal and window(examples, config):
+    if causal and not task.crf and window(examples, config):
         return Lanes(_questions(examples), config.batch, 2 * WINDOW, context=CONTEXT)
-    return Rows(_questions(examples), config.batch, keep_empty=examples.form in ("one", "set", "free", "unaligned"))
+    return Rows(_questions(examples), config.batch, keep_empty=examples.form in ANSWERED_WHOLE)
