@@ -10,7 +10,8 @@ from unrolled.config import DataConfig, spread
 from unrolled.data.read import read as read_source
 from unrolled.data.sequences import Sequences
 from unrolled.errors import UsageError
-from unrolled.trained import Trained, open_run
+from unrolled.loading import open_run
+from unrolled.trained import Trained
 from unrolled.training.hooks import Hook
 
 __all__ = ["Options", "Trained", "fit", "load", "read"]

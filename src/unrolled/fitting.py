@@ -23,12 +23,14 @@ from unrolled.data.sequences import Sequences
 from unrolled.errors import DataError, ModelError, UsageError
 from unrolled.files import space_errors, write_file, write_manifest
 from unrolled.layers.stack import build_layer, model_names
-from unrolled.models.network import Network
+from unrolled.loading import build, open_run
+from unrolled.models.encoder_decoder import EncoderDecoder, parts_of
+from unrolled.models.model import Model
 from unrolled.pretrained import Start, open_start, start_again
 from unrolled.rundir import alone, choose, claimed, keep_options
 from unrolled.splits import share_of, split_up
 from unrolled.tasks.task import TASKS, Question, Task
-from unrolled.trained import Trained, build, open_run
+from unrolled.trained import Trained
 from unrolled.training import checkpoint
 from unrolled.training.evaluate import evaluate
 from unrolled.training.hooks import Hook, log_to, need_tensorboard, tensorboard_to
@@ -62,6 +64,9 @@ def fit(
         overwrite: replace the run in ``out``.
         tensorboard: write TensorBoard's files too.
         hooks, say: who is told of events, and of what was inferred and done.
+
+    Raises:
+        UsageError: an option is unknown, out of range, or of another task; no task answers the question.
     """
     if tensorboard:
         need_tensorboard()
@@ -88,7 +93,8 @@ def fit(
     if name == "fill" and (both := f"bi{model.name}") in model_names():
         say(f"model: {model.name} reads what is before a hidden step alone; with --model {both}, what follows too")
     with torch.device("meta"):  # takes no memory, and an unknown name is found before anything is written
-        build_layer(model, 1)
+        for part in parts_of(model) if roles.form == "free" else (model,):
+            build_layer(part, 1)
     config = RunConfig(
         task=TaskConfig.check({**given["task"], "name": name}),
         data=data,
@@ -199,6 +205,8 @@ def _train(
             network.head.bias.data.copy_(prior)
         if start is not None:
             start.give(network)
+        if isinstance(network, EncoderDecoder) and train.target is not None:
+            network.longest.fill_(int(train.target.lengths().max(initial=0)))
         _check_direction(network, train, config)
         weights = sum(p.numel() for p in network.parameters())
         say(f"model: {config.model.name}, {weights:,} weights, on {device}; training: {Budget(config.training).say()}")
@@ -231,7 +239,7 @@ def _train(
     return trained
 
 
-def _check_direction(network: Network, train: Examples, config: RunConfig) -> None:
+def _check_direction(network: Model, train: Examples, config: RunConfig) -> None:
     """A model of both directions must not be asked for what it has read already, nor be given sequences in pieces."""
     if config.task.crf and (steps := window(train, config.training)):
         raise UsageError(

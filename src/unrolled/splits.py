@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 from unrolled.config import RunConfig
 from unrolled.data.coder import Roles, drop_missing
 from unrolled.data.encoded import has_time
-from unrolled.data.examples import OWN
+from unrolled.data.examples import ANSWERED_WHOLE, OWN
 from unrolled.data.read import read
 from unrolled.data.sequences import Sequences
 from unrolled.data.split import hold_out, hold_out_end, without_history
@@ -66,7 +66,7 @@ def split_up(sequences: Sequences, config: RunConfig, roles: Roles, say: Say) ->
 
 def _default_share(sequences: Sequences, roles: Roles) -> float:
     """A tenth; of very many steps that are each asked for, as many as judge well enough."""
-    if roles.form in ("one", "set", "free", "unaligned"):
+    if roles.form in ANSWERED_WHOLE:
         return _HELD_OUT
     column = sequences.column(roles.joined[0] if roles.joined else roles.target)
     lengths = pc.list_value_length(column) if has_time(column.type) else pc.binary_length(column)

@@ -129,9 +129,9 @@ def same(found: dict[str, Tensor], expected: dict[str, Tensor], tolerance: float
     assert found.keys() == expected.keys()
     for name, b in expected.items():
         a, b = found[name].detach(), b.detach()
-        if name.startswith("state") and a.dim() == 4 and a.shape[1] != b.shape[1]:
+        if name.startswith("state") and a.dim() > 2 and a.shape[1] != b.shape[1]:
             longest = max(a.shape[1], b.shape[1])
-            a, b = (nn.functional.pad(part, (0, 0, 0, 0, 0, longest - part.shape[1])) for part in (a, b))
+            a, b = (nn.functional.pad(part, (0, 0) * (a.dim() - 2) + (0, longest - part.shape[1])) for part in (a, b))
         assert a.shape == b.shape, f"{name}: {tuple(a.shape)} and {tuple(b.shape)}"
         if b.numel() == 0:
             continue

@@ -73,6 +73,23 @@ RUNS: dict[str, Run] = {
         {"keys": [_random.integers(0, 2, (9, 3)).tolist() for _ in range(12)]},
         {"model": "rnn", "steps": None, "epochs": 3},
     ),
+    "sequences of their own": Run(
+        {"text": _TEXTS, "upper": [text.upper() for text in _TEXTS]},
+        {
+            "target": "upper",
+            "task": "translate",
+            "tokens": "characters",
+            "model": "gru",
+            "layers": 2,
+            "dropout": 0.2,
+            "tied": True,
+            "scheduled_sampling": 0.3,
+        },
+    ),
+    "sequences of their own, without recurrence": Run(
+        {"text": _TEXTS, "upper": [list(text.upper()) for text in _TEXTS]},
+        {"target": "upper", "task": "translate", "tokens": "characters", "model": "transformer", "dropout": 0.1},
+    ),
 }
 
 

@@ -5,6 +5,7 @@ Axes: R rows, N steps of all rows end to end, Q questions, K classes.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
@@ -28,6 +29,8 @@ __all__ = [
     "set_scores",
     "tag_scores",
     "target_of",
+    "written_rows",
+    "written_scores",
 ]
 
 _CHUNK = 1 << 20
@@ -129,6 +132,24 @@ def set_scores(probabilities: np.ndarray, sets: np.ndarray) -> dict[str, float]:
         "loss_nats_per_label": metrics.nll_nats_per_step(probabilities, sets.astype(np.float32)),
         "micro_f1": metrics.set_micro_f1(chosen, sets),
         "macro_f1": metrics.set_macro_f1(chosen, sets),
+    }
+
+
+def written_rows(examples: Examples) -> list[list[int]]:
+    """The sequence that each row of form ``free`` or ``unaligned`` asks for, without ``<begin>`` and ``<end>``."""
+    target = target_of(examples)
+    assert target.offsets is not None
+    framed = int(examples.form == "free")
+    bounds = zip(target.offsets[:-1].tolist(), target.offsets[1:].tolist(), strict=True)
+    return [target.values[start + framed : stop - framed].tolist() for start, stop in bounds]
+
+
+def written_scores(answers: Sequence[list[int]], targets: Sequence[list[int]]) -> dict[str, float]:
+    """The metrics of answers that are sequences."""
+    exact = sum(list(a) == list(b) for a, b in zip(answers, targets, strict=True))
+    return {
+        "token_error_rate": metrics.token_error_rate(answers, targets),
+        "exact_match": exact / len(targets) if targets else float("nan"),
     }
 
 

@@ -106,7 +106,7 @@ class ModelFlags:
     sight: int | None = None
     """Steps that attention looks back. Default: all."""
     positions: Literal["rotary", "sinusoidal", "learned", "alibi", "none"] | None = None
-    """How attention knows the order of steps. Default: rotary."""
+    """How attention knows the order of steps. Default: rotary; where one sequence becomes another, sinusoidal."""
     encoder: str | None = None
     """What reads, where one sequence becomes another. Default: --model, in both directions."""
     decoder: str | None = None

@@ -19,6 +19,7 @@ from unrolled.data.encodings._stored import Stored, load
 from unrolled.data.encodings.tokens import Tokens
 from unrolled.data.examples import OWN, Examples, Form
 from unrolled.data.sequences import Sequences, merge
+from unrolled.data.unaligned import check_unaligned
 from unrolled.errors import DataError, ModelError
 
 __all__ = ["Coder", "Roles", "drop_missing"]
@@ -149,7 +150,8 @@ class Coder:
             cache: a folder for encodings too large for memory.
 
         Raises:
-            DataError: a column is missing, two columns differ in length in a row, or a value cannot be encoded.
+            DataError: a column is missing, two columns differ in length in a row, a value cannot be encoded, or a row
+                of an unaligned target has more tokens than its steps can tell.
         """
         encoded = {name: self._column(part, name, encoding, cache) for name, encoding in self.inputs.items()}
         target: Encoded | None = None
@@ -166,7 +168,10 @@ class Coder:
         _same_lengths(timed, part)
         specs = {name: encoding.spec for name, encoding in self.inputs.items()}
         labels = tuple(getattr(self.answer, "labels", ())) if self.form == "aligned" else ()
-        return Examples(encoded, specs, target, self.answer_spec, self.form, part.first, self.horizon, labels)
+        examples = Examples(encoded, specs, target, self.answer_spec, self.form, part.first, self.horizon, labels)
+        if self.form == "unaligned" and target is not None:
+            check_unaligned(target, examples.steps(), part.where(self.target))
+        return examples
 
     @property
     def answer_spec(self) -> Any:

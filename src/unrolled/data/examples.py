@@ -10,11 +10,12 @@ import numpy as np
 from unrolled.batch import Spec
 from unrolled.data.encoded import Encoded
 
-__all__ = ["OWN", "Examples", "Form"]
+__all__ = ["ANSWERED_WHOLE", "OWN", "WRITTEN", "Examples", "Form"]
 
 Form = Literal["one", "set", "aligned", "next", "horizon", "fill", "free", "unaligned"]
-
-OWN: frozenset[Form] = frozenset({"next", "horizon", "fill"})  # forms whose target is one of the inputs
+OWN = ("next", "horizon", "fill")  # forms whose target is one of the inputs
+WRITTEN = ("free", "unaligned")  # forms whose target is a sequence of its own
+ANSWERED_WHOLE = ("one", "set", *WRITTEN)  # forms that ask one question a row
 
 
 @dataclass(frozen=True, slots=True)

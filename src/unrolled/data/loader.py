@@ -13,7 +13,7 @@ from torch import Tensor
 
 from unrolled.batch import Batch, Discrete
 from unrolled.data.encoded import Encoded
-from unrolled.data.examples import Examples
+from unrolled.data.examples import WRITTEN, Examples
 from unrolled.data.windows import Plan, Segments
 from unrolled.metrics import MISSING
 
@@ -84,7 +84,7 @@ class Loader:
 
     def _target_lengths(self, rows: np.ndarray) -> Tensor | None:
         target = self.examples.target
-        if target is None or self.examples.form not in ("free", "unaligned"):
+        if target is None or self.examples.form not in WRITTEN:
             return None
         return torch.from_numpy(target.lengths()[rows])
 

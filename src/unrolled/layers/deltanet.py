@@ -7,16 +7,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import partial
 from typing import Any, NamedTuple, Self, cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import logsigmoid, silu
+from torch.utils.checkpoint import checkpoint
 
 from unrolled.cells.cell import check_input
 from unrolled.config import ModelConfig
 from unrolled.errors import ShapeError, UsageError
-from unrolled.layers.delta_rule import delta_rule
+from unrolled.layers.delta_rule import CHUNK, delta_rule
 from unrolled.layers.lengths import check_lengths, real_steps, zero_padding
 from unrolled.layers.session import LayerSession, layer_session
 from unrolled.layers.short_convolution import short_convolution
@@ -24,8 +26,13 @@ from unrolled.layers.short_convolution import short_convolution
 __all__ = ["DeltaNet", "DeltaState"]
 
 SIGHT = 4
+SOFT = 1e-2  # beneath the mean square of what a memory answers: next to nothing is not blown up to length 1
 _SHORTEST, _LONGEST = 16, 8192  # steps over which heads remember at first
 _SMALLEST_HEAD = 32  # units
+# Rows × steps × units × blocks. So many run together: more leave the processor's caches, and take a quarter longer.
+_TOGETHER = 2**19
+# So many are kept for the way back, at some 200 bytes each; beyond, segments run again, and take a third longer.
+_KEPT = 2**24
 
 
 class DeltaState(NamedTuple):
@@ -118,11 +125,18 @@ class DeltaNet(nn.Module):
         lengths = check_lengths(lengths, x, "DeltaNet")
         first = self.initial_state(len(x), self.norm.weight)
         state = first if state is None else self._checked(state, first)
-        x, after = self.inward(zero_padding(x, lengths)), []
-        for block, before in zip(self.blocks, state, strict=True):
-            x, last = block(x, lengths, before)
-            after.append(last)
-        return zero_padding(self.norm(x), lengths), tuple(after)
+        units = len(x) * self.output_size * len(self.blocks)
+        size = max(1, _TOGETHER // (units * CHUNK)) * CHUNK if units else CHUNK
+        if x.shape[1] <= size:
+            return self._run(x, lengths, state)
+        again = torch.is_grad_enabled() and units * x.shape[1] > _KEPT
+        run = partial(checkpoint, self._run, use_reentrant=False) if again else self._run
+        ys = []
+        for n, part in enumerate(torch.split(x, size, 1)):
+            here = None if lengths is None else (lengths - n * size).clamp(0, part.shape[1])
+            y, state = run(part, here, state)
+            ys.append(y)
+        return torch.cat(ys, 1), tuple(state)
 
     def step(self, x: Tensor, state: Sequence[DeltaState]) -> tuple[Tensor, tuple[DeltaState, ...]]:
         """One step: ``x`` (B, I) and the state before -> ``y`` (B, H) and the state after."""
@@ -139,6 +153,15 @@ class DeltaNet(nn.Module):
         width = self.output_size // self.heads
         memory, recent = (batch, self.heads, width, width), (batch, SIGHT - 1, 3 * self.output_size)
         return tuple(DeltaState(like.new_zeros(memory), like.new_zeros(recent)) for _ in self.blocks)
+
+    def _run(
+        self, x: Tensor, lengths: Tensor | None, state: Sequence[DeltaState]
+    ) -> tuple[Tensor, tuple[DeltaState, ...]]:
+        x, after = self.inward(zero_padding(x, lengths)).to(self.norm.weight.dtype), []
+        for block, before in zip(self.blocks, state, strict=True):
+            x, last = block(x, lengths, before)
+            after.append(last)
+        return zero_padding(self.norm(x), lengths), tuple(after)
 
     def _checked(self, state: Sequence[DeltaState], first: Sequence[DeltaState]) -> Sequence[DeltaState]:
         if len(state) != len(first):
@@ -180,7 +203,7 @@ class _Mix(nn.Module):
         self.heads, self.parts = heads, [3 * width, width, heads, heads]
         self.inward = nn.Linear(width, sum(self.parts))  # q, k, v; g; a; b
         self.convolution = nn.Parameter(torch.empty(SIGHT, 3 * width).uniform_(-0.5, 0.5))
-        self.norm, self.outward = nn.RMSNorm(width // heads, eps=1e-2), nn.Linear(width, width, bias=False)
+        self.norm, self.outward = nn.RMSNorm(width // heads, eps=SOFT), nn.Linear(width, width, bias=False)
         with torch.no_grad():
             self.inward.bias[-2 * heads : -heads] = _first_memory(heads)
             self.inward.bias[-heads:] = 0
@@ -188,7 +211,9 @@ class _Mix(nn.Module):
     def forward(self, x: Tensor, lengths: Tensor | None, state: DeltaState) -> tuple[Tensor, DeltaState]:
         qkv, gate, a, b = self.inward(x).split(self.parts, -1)
         qkv, recent = short_convolution(qkv, self.convolution, state.recent, lengths)
-        q, k, v = (part.reshape(*part.shape[:2], self.heads, -1) for part in silu(qkv).chunk(3, -1))  # (B, T, N, H/N)
+        q, k, v = (
+            part.reshape(*x.shape[:2], self.heads, x.shape[2] // self.heads) for part in silu(qkv).chunk(3, -1)
+        )  # (B, T, N, H/N)
         log_a, b = logsigmoid(a.to(q.dtype)), torch.sigmoid(b.to(q.dtype))  # (B, T, N)
         if lengths is not None:  # beyond a row's length nothing is forgotten and nothing written
             real, nothing = real_steps(lengths, x.shape[1]).unsqueeze(2), b.new_zeros(())

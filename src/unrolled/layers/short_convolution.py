@@ -39,6 +39,6 @@ def short_convolution(
     for j in range(1, sight):
         y = torch.addcmul(y, weight[j], x[:, j : j + steps])
     if lengths is None:
-        return y, x[:, steps:]
+        return y, x[:, steps:].clone()  # a view would keep all of x
     rows, last = torch.arange(len(x), device=x.device), torch.arange(sight - 1, device=x.device)
     return y, x[rows.unsqueeze(1), lengths.unsqueeze(1) + last]

@@ -140,7 +140,7 @@ class Transformer(nn.Module):
         self.dropout = nn.Dropout(dropout)
 
     @classmethod
-    def build(cls, config: ModelConfig, input_size: int) -> Self:
+    def build(cls, config: ModelConfig, input_size: int, memory_size: int | None = None) -> Self:
         """The layer that ``config`` describes: causal, unless its name begins with ``bi``."""
         return cls(
             input_size,
@@ -149,9 +149,10 @@ class Transformer(nn.Module):
             config.heads,
             config.kv_heads,
             config.sight,
-            config.positions,
+            config.positions or "rotary",
             causal=not config.name.startswith("bi"),
             dropout=config.dropout,
+            memory_size=memory_size,
         )
 
     def forward(

@@ -6,7 +6,7 @@ import numpy as np
 
 from unrolled.config import TaskConfig, TrainingConfig
 from unrolled.data.encodings._level import UNKNOWN
-from unrolled.data.examples import Examples
+from unrolled.data.examples import ANSWERED_WHOLE, Examples
 from unrolled.data.masking import Masking
 from unrolled.data.windows import Lanes, Pieces, Plan, Rows, Windows
 
@@ -90,4 +90,4 @@ def evaluation_plan(examples: Examples, task: TaskConfig, config: TrainingConfig
         return _pieces(examples, task, config)
     if causal and not task.crf and window(examples, config):
         return Lanes(_questions(examples), config.batch, 2 * WINDOW, context=CONTEXT)
-    return Rows(_questions(examples), config.batch, keep_empty=examples.form in ("one", "set", "free", "unaligned"))
+    return Rows(_questions(examples), config.batch, keep_empty=examples.form in ANSWERED_WHOLE)
