@@ -42,6 +42,7 @@ __all__ = ["fit", "resume"]
 
 Say = Callable[[str], None]
 
+_OF_ONE_TASK = {"crf": "tag", "mask": "fill"}  # an option -> the task that alone has it
 _WHOLE = ("classify", "tag")  # what comes later in a sequence helps with these
 
 
@@ -67,6 +68,7 @@ def fit(
 
     Raises:
         UsageError: an option is unknown, out of range, or of another task; no task answers the question.
+        DataError: the data cannot be read, or cannot be asked this.
     """
     if tensorboard:
         need_tensorboard()
@@ -81,13 +83,16 @@ def fit(
     name, reason = _task_name(question, given["task"]["name"])
     say(f"task: {name} ({reason}); --task overrules it")
     task_class = TASKS.get(name)
-    if given["task"].get("crf") and name != "tag":
-        raise UsageError(f"--crf is of the task tag alone, and this one is {name}")
+    for option, owner in _OF_ONE_TASK.items():
+        if given["task"].get(option) and name != owner:
+            raise UsageError(f"--{option} is of the task {owner} alone, and this one is {name}")
     roles: Roles = task_class.roles(question)
     model = ModelConfig.check(given["model"]) if start is None else start.model(given["model"])
     if start is not None:
         roles, start = start.take_over(roles, sequences, data)
         say(f"from {start.place}: {model.name}, its encodings, and all its weights but the head's")
+        if roles.form == "free":  # a pair would choose other positions than those that the weights know
+            model = model.model_copy(update={"positions": model.positions or "rotary"})
     if name in _WHOLE and (both := f"bi{model.name}") in model_names():
         say(f"model: {model.name} can answer live, step by step; where whole sequences are at hand, try --model {both}")
     if name == "fill" and (both := f"bi{model.name}") in model_names():
@@ -203,10 +208,10 @@ def _train(
         prior = task.prior(train)
         if prior is not None:
             network.head.bias.data.copy_(prior)
-        if start is not None:
-            start.give(network)
         if isinstance(network, EncoderDecoder) and train.target is not None:
             network.longest.fill_(int(train.target.lengths().max(initial=0)))
+        if start is not None:
+            start.give(network)
         _check_direction(network, train, config)
         weights = sum(p.numel() for p in network.parameters())
         say(f"model: {config.model.name}, {weights:,} weights, on {device}; training: {Budget(config.training).say()}")
@@ -245,6 +250,12 @@ def _check_direction(network: Model, train: Examples, config: RunConfig) -> None
         raise UsageError(
             f"--crf chooses the labels of a sequence together, and these are trained in pieces of {steps} steps (by "
             "--bptt, or because they are long): leave --crf out"
+        )
+    remembers_all = config.model.name == "transformer" and config.model.sight is None
+    if remembers_all and (steps := window(train, config.training)):
+        raise UsageError(
+            f"a transformer keeps every step that it has read, and these sequences are trained in pieces of {steps} "
+            f"steps that go on from one another (by --bptt, or because they are long): give --sight, such as {2 * steps}"
         )
     if network.causal:
         return

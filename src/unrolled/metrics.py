@@ -230,7 +230,7 @@ def edit_distance(prediction: Sequence[Ids], target: Sequence[Ids]) -> npt.NDArr
         The result is (N,) int64.
 
     Raises:
-        ShapeError: there are more of one than of the other.
+        ShapeError: there are not as many predictions as targets.
 
     Cost: O(N P U) for sequences of P and U ids, P passes over all pairs at once: 0.1 s for 10 000 pairs of 30 ids.
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pyarrow as pa
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from unrolled.config import DataConfig, ModelConfig, RunConfig
 from unrolled.data.coder import Coder, Roles
@@ -19,6 +19,7 @@ from unrolled.data.sequences import Sequences
 from unrolled.errors import ModelError, UsageError
 from unrolled.files import save_tensors
 from unrolled.loading import open_run
+from unrolled.models.model import Model
 from unrolled.models.network import Network
 from unrolled.training import checkpoint
 
@@ -91,7 +92,7 @@ class Start:
         kinds = {**roles.kinds, **{name: encoding.kind for name, encoding in inputs.items()}}
         return replace(roles, inputs=tuple(names), kinds=kinds), replace(self, inputs=inputs)
 
-    def give(self, network: nn.Module) -> None:
+    def give(self, network: Model) -> None:
         """Put the weights into a new network; its head stays as it is.
 
         Raises:

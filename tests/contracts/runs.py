@@ -64,6 +64,9 @@ RUNS: dict[str, Run] = {
         },
         {"target": "tags", "crf": True, "model": "bigru", "dropout": 0.2},
     ),
+    "lanes of attention": Run(
+        {"text": _TEXTS}, {"bptt": 4, "bptt_gradient": 8, "model": "transformer", "sight": 6, "dropout": 0.1}
+    ),
     "hidden tokens": Run(
         {"text": _TEXTS},
         {"task": "fill", "tokens": "characters", "model": "bigru", "mask": 0.3, "bptt": 9, "steps": None, "epochs": 2},

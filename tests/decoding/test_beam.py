@@ -362,12 +362,13 @@ def test_scores_that_cannot_be_searched_are_refused() -> None:
         search(starts(1), model(0), Beam(width=3, max_length=5, min_length=5, no_repeat_ngram=1))
 
 
-def test_a_beam_that_is_dead_spoils_no_other() -> None:
+@pytest.mark.parametrize("broken", [math.nan, math.inf])
+def test_a_beam_that_is_dead_spoils_no_other(broken: float) -> None:
     """Where a prefix leaves one beginning, the other places of the beam hold nothing, whatever the model says there."""
 
     def fragile(ids: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
         logits = model(0)[ids]
-        return logits.masked_fill((ids != 1)[:, None] & (state == 0), math.nan), state + 1
+        return logits.masked_fill((ids != 1)[:, None] & (state == 0), broken), state + 1
 
     start = starts(1)
     row = beam_search(fragile, torch.zeros(1, 1), start, end=END, settings=Beam(width=4, max_length=3), prefix=[1])

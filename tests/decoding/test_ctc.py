@@ -35,7 +35,7 @@ def all_labellings(nats: np.ndarray) -> dict[tuple[int, ...], float]:
     return chances
 
 
-@pytest.mark.parametrize(("steps", "symbols"), [(1, 1), (1, 3), (4, 2), (6, 3), (5, 4)])
+@pytest.mark.parametrize(("steps", "symbols"), [(1, 1), (3, 1), (1, 3), (4, 2), (6, 3), (5, 4)])
 def test_a_wide_beam_is_the_sum_over_all_alignments(steps: int, symbols: int) -> None:
     scores = frames(4, steps, symbols, seed=steps)
     for row, found in enumerate(ctc_beam(scores, torch.full((4,), steps), WIDE)):
@@ -90,6 +90,12 @@ def test_a_wider_beam_is_never_worse_and_prunes_little() -> None:
         changed += three[0].score != two[0].score
     assert better > 10
     assert changed > 0
+
+
+def test_a_labelling_that_was_dropped_and_comes_back_is_still_one() -> None:
+    scores = frames(300, 25, 3, scale=1.5)
+    for row in ctc_beam(scores, torch.full((300,), 25), CtcBeam(width=5)):
+        assert len({tuple(one.ids) for one in row}) == len(row)
 
 
 # --- a language model --------------------------------------------------------------------------------------------

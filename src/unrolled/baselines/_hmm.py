@@ -101,7 +101,13 @@ def posterior(alpha: np.ndarray, beta: np.ndarray, packed: Packed) -> tuple[np.n
 
 
 def transitions(A: np.ndarray, b: np.ndarray, alpha: np.ndarray, beta: np.ndarray, packed: Packed) -> np.ndarray:
-    """(S, S) xi summed over all steps: how often state j is expected to follow state i."""
+    """(S, S) xi summed over all steps: how often state j is expected to follow state i.
+
+    Args:
+        A, b: as for `forward`.
+        alpha, beta: what `forward` and `backward` gave.
+        packed: the rows.
+    """
     before, first = packed.before(), len(packed.steps) - len(packed.before())
     top = alpha[before].max(1, keepdims=True)
     likelihood = log_sum(alpha[packed.last()])[packed.rows[first:], None]
@@ -128,7 +134,7 @@ def predicted(pi: np.ndarray, A: np.ndarray, alpha: np.ndarray, packed: Packed) 
 
 
 def viterbi(pi: np.ndarray, A: np.ndarray, b: np.ndarray, packed: Packed) -> np.ndarray:
-    """(N,) int64: each row's likeliest path of states, packed. Arguments as for `forward`."""
+    """(N,) int64: each row's likeliest path of states, packed. Arguments as for `forward`; ``packed`` has the sizes."""
     delta = b.copy()
     came = np.zeros(b.shape, np.int16 if len(pi) < 1 << 15 else np.int64)
     delta[: packed.sizes[:1].sum()] += pi

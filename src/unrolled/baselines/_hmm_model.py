@@ -40,10 +40,17 @@ class Model:
 
     @classmethod
     def of_states(cls, columns: Columns, specs: dict[str, Spec], packed: Packed, states: np.ndarray, size: int) -> Self:
-        """By counting, where the states are known; (N,) ``states`` 0 … S - 1, or `MISSING`.
+        """By counting, where the states are known.
 
         What is rare is smoothed so that a symbol never seen says nothing about the state, and that a state follows any
         as often as it is there.
+
+        Args:
+            columns: the observations.
+            specs: how each column looks.
+            packed: the rows.
+            states: (N,) 0 … S - 1, or `MISSING`, in the order of the columns.
+            size: S.
         """
         states = states[packed.steps].astype(np.int64)
         of_all = np.bincount(states[states != MISSING], minlength=size) + 1.0

@@ -13,9 +13,9 @@ from unrolled.data.encoded import Encoded
 __all__ = ["ANSWERED_WHOLE", "OWN", "WRITTEN", "Examples", "Form"]
 
 Form = Literal["one", "set", "aligned", "next", "horizon", "fill", "free", "unaligned"]
-OWN = ("next", "horizon", "fill")  # forms whose target is one of the inputs
-WRITTEN = ("free", "unaligned")  # forms whose target is a sequence of its own
-ANSWERED_WHOLE = ("one", "set", *WRITTEN)  # forms that ask one question a row
+OWN: frozenset[Form] = frozenset({"next", "horizon", "fill"})  # forms whose target is one of the inputs
+WRITTEN: frozenset[Form] = frozenset({"free", "unaligned"})  # forms whose target is a sequence of its own
+ANSWERED_WHOLE: frozenset[Form] = frozenset({"one", "set", "free", "unaligned"})  # forms that ask one question a row
 
 
 @dataclass(frozen=True, slots=True)

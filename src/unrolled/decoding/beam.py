@@ -264,7 +264,7 @@ class _Rules:
         # Two scores that differ may have the same rounded log-probability, and shall not become equal by it.
         exact, (top, column) = logits.gather(1, tokens).double(), rounded.max(1, keepdim=True)
         exact = (exact - exact.gather(1, column) + top).clamp(max=0)
-        return torch.where((rounded > _NEVER) & (scores.view(-1, 1) > _NEVER), exact, _NEVER), tokens
+        return torch.where(rounded > _NEVER, exact, _NEVER), tokens
 
     def _forbid(self, nats: Tensor, ids: Tensor, inputs: Tensor) -> None:
         """Put -inf into ``nats`` (A·S, V) at what may not follow ``ids``."""
