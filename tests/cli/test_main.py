@@ -23,7 +23,7 @@ PROGRAM = "import sys; from unrolled.cli.main import main; sys.exit(main())"
 def test_help_lists_every_verb_and_imports_no_torch(unrolled: Unrolled) -> None:
     done = unrolled("--help")
     assert done.code == 0
-    for verb in ("fit", "evaluate", "predict", "generate", "stream", "describe", "demo", "doctor"):
+    for verb in ("fit", "evaluate", "predict", "generate", "stream", "describe", "memory", "probe", "demo", "doctor"):
         assert f"│ {verb} " in done.out
     program = (
         "import sys; from unrolled.cli.main import main; main(['fit', '--help']); main(['--help']);"
