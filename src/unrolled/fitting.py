@@ -255,7 +255,8 @@ def _check_direction(network: Model, train: Examples, config: RunConfig) -> None
     if remembers_all and (steps := window(train, config.training)):
         raise UsageError(
             f"a transformer keeps every step that it has read, and these sequences are trained in pieces of {steps} "
-            f"steps that go on from one another (by --bptt, or because they are long): give --sight, such as {2 * steps}"
+            f"steps that go on from one another (by --bptt, or because they are long): give --sight, such as "
+            f"{2 * steps}"
         )
     if network.causal:
         return
