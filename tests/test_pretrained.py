@@ -303,6 +303,16 @@ def test_what_is_no_run_is_refused(mine: Path, tmp_path: Path) -> None:
     assert not (tmp_path / "run").exists()
 
 
+def test_a_model_that_writes_neither_begins_from_another_nor_is_begun_from(source: Path, tmp_path: Path) -> None:
+    pairs: dict[str, Any] = {"text": TEXTS[:12], "back": [text[::-1] for text in TEXTS[:12]]}
+    write: dict[str, Any] = {**SMALL, "task": "translate", "target": "back", "hidden": 4, "valid": 0}
+    with pytest.raises(UsageError, match="a model that writes begins with weights of its own: leave --from out"):
+        ur.fit(pairs, start=source, out=tmp_path / "run", **{**write, "hidden": 6})
+    ur.fit(pairs, out=tmp_path / "writer", **write)
+    with pytest.raises(UsageError, match="writer: its model writes, and only one that reads alone can be gone on from"):
+        ur.fit(LABELLED, start=tmp_path / "writer", out=tmp_path / "run", **TUNE)
+
+
 def test_a_run_does_not_go_on_from_itself(mine: Path) -> None:
     before = (mine / "model.safetensors").read_bytes()
     with pytest.raises(UsageError, match="source is the run that is to be written: choose another --out"):

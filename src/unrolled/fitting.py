@@ -89,8 +89,6 @@ def fit(
     if start is not None:
         roles, start = start.take_over(roles, sequences, data)
         say(f"from {start.place}: {model.name}, its encodings, and all its weights but the head's")
-        if roles.form == "free":  # a pair would choose other positions than those that the weights know
-            model = model.model_copy(update={"positions": model.positions or "rotary"})
     if name in _WHOLE and (both := f"bi{model.name}") in model_names():
         say(f"model: {model.name} can answer live, step by step; where whole sequences are at hand, try --model {both}")
     if name == "fill" and (both := f"bi{model.name}") in model_names():

@@ -20,6 +20,7 @@ from unrolled.errors import ModelError, UsageError
 from unrolled.files import save_tensors
 from unrolled.loading import open_run
 from unrolled.models.model import Model
+from unrolled.models.network import Network
 from unrolled.training import checkpoint
 
 __all__ = ["Start", "open_start", "start_again"]
@@ -63,8 +64,12 @@ class Start:
         Columns go by their names; a column of tokens may have another name, where it is the only one on both sides.
 
         Raises:
-            UsageError: they are not the columns that the weights were trained on.
+            UsageError: they are not the columns that the weights were trained on, or the task writes.
         """
+        if roles.form == "free":
+            raise UsageError(
+                f"--from {self.place}: a model that writes begins with weights of its own: leave --from out"
+            )
         if roles.joined:
             listed = ", ".join(roles.joined)
             raise UsageError(f"{listed} together are one column here, which no run can go on with: leave --from out")
@@ -127,11 +132,13 @@ def open_start(place: str, out: Path | None) -> Start:
 
     Raises:
         ModelError: it is missing, damaged, or not a run of ours.
-        UsageError: it is the run that is to be written, or its model has no layer to go on from.
+        UsageError: it is the run that is to be written, or its model writes.
     """
     if out is not None and out.resolve() == Path(place).resolve():
         raise UsageError(f"--from {place} is the run that is to be written: choose another --out")
     trained = open_run(Path(place))
+    if not isinstance(trained.network, Network):
+        raise UsageError(f"--from {place}: its model writes, and only one that reads alone can be gone on from")
     state = dict(trained.network.state_dict())
     content = save_tensors(state)
     digest: dict[str, str | int] = {

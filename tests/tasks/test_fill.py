@@ -136,6 +136,11 @@ def test_numbers_alone_have_nothing_to_fill_in() -> None:
         Fill.roles(Question(numbers, (), (), None))
 
 
+def test_only_fill_hides_anything(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="^--mask is of the task fill alone, and this one is next_step$"):
+        ur.fit({"text": animals(20)}, mask=0.3, steps=1, out=tmp_path / "run")
+
+
 def test_a_split_of_which_nothing_is_known_cannot_be_judged(tmp_path: Path) -> None:
     (tmp_path / "valid.txt").write_text("zebra neighs")
     with pytest.raises(DataError, match="no validation sequence"):
