@@ -52,7 +52,7 @@ RESULTS = ROOT / "bench" / "results"
 FEW = 100  # rows of validation and test in a quick look
 
 _BUDGETS = ("--minutes", "--epochs", "--steps")
-_HIGHER_IS_BETTER = ("accuracy", "exact_match", "macro_f1")
+_HIGHER_IS_BETTER = ("accuracy", "entity_f1", "exact_match", "macro_f1")
 
 
 @dataclass(frozen=True, slots=True)

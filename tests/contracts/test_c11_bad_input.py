@@ -64,6 +64,8 @@ BAD: dict[str, tuple[Any, dict[str, Any], type[UnrolledError], str]] = {
     "saving now and then": (GOOD, {"target": "label", "checkpoint_every": "often"}, UsageError, "--checkpoint-every often: give steps, such as 50"),
     "reading the answer": ({"text": TEXTS * 2}, {"model": "bigru"}, UsageError, "bigru reads each sequence from its end as well, so it has seen every next step"),
     "both directions in pieces": (RUNS["lanes of labels"].data, {"target": "tags", "model": "bilstm", "bptt": 5}, UsageError, "trained in pieces of 5 steps"),
+    "labels together in pieces": (RUNS["labels together"].data, {"target": "tags", "crf": True, "bptt": 5}, UsageError, "--crf chooses the labels of a sequence together, and these are trained in pieces of 5 steps"),
+    "no labels to choose together": (GOOD, {"target": "label", "crf": True}, UsageError, "--crf is of the task tag alone, and this one is classify"),
     "a number for each step to regress": ({"x": [[1.0], [2.0]], "y": [[1.0], [2.0]]}, {"target": "y", "task": "regress"}, UsageError, "regress needs one number a row, but 'y' has one a step"),
     "a word to regress": (GOOD, {"target": "label", "task": "regress"}, UsageError, "regress needs a target that is a number, but 'label' is category"),
     "dates alone": ({"day": [__import__("datetime").date(2024, 1, 1)] * 3}, {}, DataError, "no column is left to learn from: 'day' holds dates or times"),
@@ -80,6 +82,7 @@ FILES: dict[str, tuple[str, bytes, dict[str, Any], type[UnrolledError], str]] = 
     "a byte of Latin-1 in a text": ("a.txt", "café\nthé\n".encode("latin-1"), {"documents": "line"}, DataError, "a.txt.*--text-encoding latin-1"),
     "a suffix that says nothing": ("a.dat", b"x", {}, DataError, "a.dat: has no suffix that tells its format; known are"),
     "a truncated parquet file": ("a.parquet", b"PAR1\0\0", {}, DataError, "a.parquet: "),
+    "a token without its label": ("a.conll", b"a\tO\nb\n", {"target": "tags"}, DataError, "a.conll: line 2 has 1 field, but line 1 has 2"),
     "half a line of JSON": ("a.jsonl", b'{"x": 1}\n{"x": \n', {}, DataError, "a.jsonl, row 2"),
 }  # fmt: skip
 

@@ -197,3 +197,15 @@ def test_a_rare_step_cannot_break_a_rule() -> None:
     assert len({tag for row in rows for tag in row}) == 5
     for row in rows:
         assert all(before[2:] == tag[2:] for before, tag in itertools.pairwise(["O", *row]) if tag[0] == "I")
+
+
+def test_from_a_file_of_columns_to_tags_of_words_alone(tmp_path: Path) -> None:
+    sentences = [[("New", "B-place"), ("York", "I-place"), ("sleeps", "O")], [("we", "O"), ("sleep", "O")]] * 8
+    text = "\n\n".join("\n".join(f"{word}\t{tag}" for word, tag in sentence) for sentence in sentences)
+    (tmp_path / "train.conll").write_text(text, "utf-8")
+    (tmp_path / "new.conll").write_text("we\nsleep\n\nNew\nYork\n", "utf-8")
+    model = ur.fit(tmp_path / "train.conll", target="tags", crf=True, steps=40, hidden=8, lr=0.03, out=tmp_path / "run")
+    assert model.task.name == "tag"
+    found = model.predict(tmp_path / "new.conll")
+    assert found["tags_predicted"].to_pylist() == [["O", "O"], ["B-place", "I-place"]]
+    assert model.evaluate(tmp_path / "train.conll")["entity_f1"] == 1.0

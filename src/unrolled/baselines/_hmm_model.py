@@ -83,7 +83,7 @@ class Model:
                 whole = Gaussian.fit(gathered[name])
                 mean = whole.mean + np.sqrt(whole.variance) * random.normal(size=(size, spec.width))
                 emissions[name] = Gaussian(mean, np.repeat(whole.variance, size, 0))
-        model = cls(np.log(np.full(size, 1 / size)), np.log(random.dirichlet(np.full(size, 5.0), size)), emissions)
+        model = cls(np.log(np.full(size, 1 / size)), np.log(random.dirichlet(np.full(size, 0.5), size)), emissions)
         before, pseudo = -np.inf, max(1.0, _SMOOTHING * len(packed.steps) / size)
         for _ in range(_ITERATIONS):
             model, likelihood = model.improved(columns, specs, packed, frequencies, pseudo)
