@@ -123,6 +123,14 @@ def test_sums_stay_precise_under_autocast() -> None:
         assert torch.equal(delta_rule(*parts)[0], expected)
 
 
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16], ids=str)
+def test_half_precision_is_rounded_once(dtype: torch.dtype) -> None:
+    parts = given(40, dtype)
+    expected = delta_rule(*(part.float() for part in parts))
+    for mine, other in zip(delta_rule(*parts), expected, strict=True):
+        assert torch.equal(mine, other.to(dtype))
+
+
 def test_gradcheck() -> None:
     parts = given(5)
     assert torch.autograd.gradcheck(lambda *p: delta_rule(*p, chunk=3), tuple(parts), fast_mode=True)

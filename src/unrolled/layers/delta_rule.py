@@ -59,7 +59,7 @@ def delta_rule(
 
     Cost:
         per row, step and head about C(2K + V) + 5KV multiply-adds, kept for the way back 6C + 5K + 4V numbers; one
-        step after another 3KV. Sums are in float32 at least under autocast.
+        step after another 3KV. Half precision is summed in float32, and so is all under autocast.
 
     References:
         the rule: Yang, Kautz and Hatamizadeh 2024, Gated delta networks, https://arxiv.org/abs/2412.06464;
@@ -75,6 +75,10 @@ def delta_rule(
     if chunk < 1:
         raise UsageError(f"chunk must be at least 1, got {chunk}")
     memory = _checked(q, k, v, log_a, b, memory)
+    if q.dtype.itemsize < 4:
+        q_, k_, v_, log_a_, b_, memory = (part.float() for part in (q, k, v, log_a, b, memory))
+        o, memory = delta_rule(q_, k_, v_, log_a_, b_, memory, chunk)
+        return o.to(q.dtype), memory.to(q.dtype)
     with torch.autocast(q.device.type, enabled=False):
         if q.shape[1] <= 1:
             return plain_delta_rule(q, k, v, log_a, b, memory)
