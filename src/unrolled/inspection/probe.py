@@ -32,7 +32,8 @@ _FEWEST = 4  # rows in a batch
 _ANSWERS = 256  # that decide whether a length is solved, from at least `_ROWS` rows
 _ROWS = 64
 _WINDOW = 10  # the latest training batches, by which it is judged whether to try longer rows
-_MARGIN = 0.2  # of what `solved` allows: what is not better than just solved fails at the next length
+_MARGIN = 0.2  # times what `solved` allows: from there on longer rows are tried
+_KNOWN = 5.0  # times what `solved` allows: from there on smaller steps are taken
 _FRESH = 1 << 40  # the seed of the first row that training never shows
 
 
@@ -45,7 +46,7 @@ class Settings:
     Attributes:
         hidden, layers: of the network.
         batch: rows of a training step, fewer where they are long.
-        lr: the learning rate until the first length is solved.
+        lr: the learning rate until the latest batches are nearly solved (95 % of the symbols; an error of 0.05).
         settled: that from then on.
     """
 
@@ -175,7 +176,8 @@ class _Climb:
         config = ModelConfig(name=model, hidden=settings.hidden, layers=settings.layers)
         self.network = network = Network({"x": asked.spec}, config, asked.outputs, pooled=False)
         self.optimizer = torch.optim.Adam(network.parameters(), lr=settings.lr)
-        self.started, self.step, self.longest, self.rungs = time.monotonic(), 0, 0, list[Rung]()
+        self.started, self.step, self.settled = time.monotonic(), 0, False
+        self.longest, self.rungs = 0, list[Rung]()
         self.length = min(up_to, max(_FIRST, asked.shortest))
         self.recent, self.times = deque[float](maxlen=_WINDOW), list[float]()
 
@@ -184,9 +186,12 @@ class _Climb:
         self.network.train()
         while self.longest < self.up_to and not self._spent():
             self._train()
-            if len(self.recent) == _WINDOW and self._well(statistics.fmean(self.recent)):
-                self._climb()
-                self.recent.clear()
+            if len(self.recent) == _WINDOW:
+                score = statistics.fmean(self.recent)
+                self.settled |= self._within(_KNOWN, score)
+                if self._within(_MARGIN, score):  # what is not better than just solved fails at the next length
+                    self._climb()
+                    self.recent.clear()
         peak = cost.highest_resident()
         solved = next((rung for rung in reversed(self.rungs) if rung.length == self.longest and rung.solved), None)
         best = solved or (self.rungs[-1] if self.rungs else None)
@@ -216,7 +221,7 @@ class _Climb:
         norm = torch.nn.utils.clip_grad_norm_(self.network.parameters(), _CLIP)
         self.step += 1
         for group in self.optimizer.param_groups:
-            group["lr"] = (self.settings.settled if self.longest else self.settings.lr) * min(1.0, self.step / _WARMUP)
+            group["lr"] = (self.settings.settled if self.settled else self.settings.lr) * min(1.0, self.step / _WARMUP)
         if bool(torch.isfinite(norm)):  # a step that exploded is left out
             self.optimizer.step()
         # The rows are fresh ones here too: the answers before the update are those of a model that never saw them.
@@ -270,10 +275,10 @@ class _Climb:
     def _rows(self, length: int) -> int:
         return max(_FEWEST, min(self.settings.batch, _ROW_STEPS // length))
 
-    def _well(self, score: float) -> bool:
-        """Whether ``score`` is so much better than `Problem.solved` asks that longer rows are worth a trial."""
+    def _within(self, times: float, score: float) -> bool:
+        """Whether the error is at most so many times what `Problem.solved` allows."""
         perfect = 0.0 if self.asked.answer == "regress" else 1.0
-        return self.asked.solved(perfect + (score - perfect) / _MARGIN)
+        return self.asked.solved(perfect + (score - perfect) / times)
 
     def _spent(self) -> bool:
         return self.step >= self.most_steps or self._late()
