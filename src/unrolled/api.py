@@ -18,8 +18,9 @@ from unrolled.inspection import probe as probing
 from unrolled.inspection.memory import Horizon, asked_of, memory_horizon
 from unrolled.inspection.probe import Found
 from unrolled.inspection.problems import PROBLEMS
+from unrolled.loading import open_run
 from unrolled.models.network import Network
-from unrolled.trained import Trained, open_run
+from unrolled.trained import Trained
 from unrolled.training.hooks import Hook
 
 __all__ = ["Found", "Horizon", "Options", "Trained", "fit", "load", "memory", "probe", "read"]
@@ -49,6 +50,7 @@ class Options(TypedDict, total=False):
     crf: bool
     mask: float
     beam: int
+    label_smoothing: float
     model: str
     layers: int
     hidden: int
@@ -65,6 +67,7 @@ class Options(TypedDict, total=False):
     attention: str
     coverage: bool
     tied: bool
+    start: str | Path
     steps: int
     epochs: float
     minutes: float
@@ -72,7 +75,6 @@ class Options(TypedDict, total=False):
     lr: float
     warmup: float
     weight_decay: float
-    label_smoothing: float
     scheduled_sampling: float
     clip: float
     bptt: int
@@ -202,4 +204,6 @@ def probe(
 
 def _listed(options: Options) -> dict[str, Any]:
     values: dict[str, Any] = dict(options)
+    if isinstance(values.get("start"), Path):
+        values["start"] = str(values["start"])
     return {name: [v] if name == "target" and isinstance(v, str) else v for name, v in values.items()}

@@ -40,6 +40,7 @@ class Batch:
         lengths: (B,) int64, the real steps of each row. What lies beyond is never read.
         target: as the task asks; ``None`` when there is only something to answer. In float targets NaN, in integer
             targets -100, marks a value that is missing and not scored.
+        target_lengths: (B,) int64, the real steps of a target that is a sequence of its own; else ``None``.
         rows: (B,) int64, the example that each row comes from.
         scored: (B,) int64, the first step whose loss counts; the steps before it are context. ``None``: all count.
         fresh: (B,) bool, True where a row starts a new sequence, False where it goes on from the state that the same

@@ -73,7 +73,9 @@ class ModelConfig(Part):
     heads: int | None = Field(None, ge=1, le=_LARGEST_SIZE)  # None: as many as divide hidden, of 32 units at least
     kv_heads: int | None = Field(None, ge=1, le=_LARGEST_SIZE)  # None: as many as heads
     sight: int | None = Field(None, ge=1, le=_LARGEST_SIZE)  # steps that attention looks back; None: all
-    positions: Literal["rotary", "sinusoidal", "learned", "alibi", "none"] = "rotary"
+    positions: Literal["rotary", "sinusoidal", "learned", "alibi", "none"] | None = (
+        None  # None: rotary; of a pair sinusoidal
+    )
     encoder: str | None = None
     decoder: str | None = None
     attention: Literal["additive", "dot", "scaled_dot", "cosine", "none"] = "scaled_dot"
@@ -84,7 +86,7 @@ class ModelConfig(Part):
 class TaskConfig(Part):
     """What is asked of the sequences. ``lookback`` is the steps of history that a forecast is trained on.
 
-    ``crf`` is of `tag`, ``mask`` of `fill`, ``beam`` of those that write a sequence of their own.
+    ``crf`` is of `tag`, ``mask`` of `fill`, ``beam`` and ``label_smoothing`` of those that write.
     """
 
     name: str
@@ -94,11 +96,16 @@ class TaskConfig(Part):
     crf: bool = False
     mask: float = Field(0.15, gt=0, lt=1)
     beam: int = Field(4, ge=1, le=1_000)
+    label_smoothing: float = Field(0.0, ge=0, lt=1)
 
 
 class TrainingConfig(Part):
-    """The loop. At most one of ``steps``, ``epochs`` and ``minutes``; none means: until validation stops improving."""
+    """The loop. At most one of ``steps``, ``epochs`` and ``minutes``; none means: until validation stops improving.
 
+    ``start`` is the directory of a run to go on from, with a new head.
+    """
+
+    start: str | None = None
     steps: int | None = Field(None, ge=1)
     epochs: float | None = Field(None, gt=0)
     minutes: float | None = Field(None, gt=0)
@@ -106,7 +113,6 @@ class TrainingConfig(Part):
     lr: float = Field(2e-3, gt=0)
     warmup: float = Field(0.02, ge=0, le=1)
     weight_decay: float = Field(0.01, ge=0)
-    label_smoothing: float = Field(0.0, ge=0, lt=1)
     scheduled_sampling: float = Field(0.0, ge=0, le=1)
     clip: float | None = Field(1.0, gt=0)
     bptt: int | None = Field(None, ge=1)

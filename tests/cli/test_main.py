@@ -34,7 +34,7 @@ def test_help_lists_every_verb_and_imports_no_torch(unrolled: Unrolled) -> None:
 
 def test_the_names_in_the_help_are_those_that_there_are(unrolled: Unrolled) -> None:
     out = " ".join(unrolled("fit", "--help").out.replace("│", " ").split())
-    assert "One of classify, forecast, next_step, regress, tag" in out
+    assert "One of classify, fill, forecast, next_step, regress, tag, transcribe, translate" in out
     for name in ("bilstm", "gru", "irnn", "window", "category", "series"):
         assert name in out
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import torch
+from contracts.members import tolerance
 from torch import Tensor
 
 from unrolled.batch import Continuous, Discrete, Spec
@@ -36,6 +37,11 @@ class Case:
 
     def __str__(self) -> str:
         return f"{self.model}-{self.columns}-{self.pool or 'per step'}"
+
+    @property
+    def tolerance(self) -> float:
+        """How far apart two ways of one computation may be."""
+        return tolerance(self.model)
 
     def network(self, dtype: torch.dtype = torch.float32) -> Network:
         """The same weights each time."""
@@ -76,9 +82,9 @@ def whole(network: Network, inputs: dict[str, Tensor], lengths: list[int]) -> tu
 
 def part(inputs: dict[str, Tensor], network: Network, start: int, stop: int) -> dict[str, Tensor]:
     """The steps ``start … stop`` of each column with time."""
-    return {name: value[:, start:stop] if network.specs[name].time else value for name, value in inputs.items()}
+    return {name: value[:, start:stop] if network.columns.specs[name].time else value for name, value in inputs.items()}
 
 
 def at(inputs: dict[str, Tensor], network: Network, step: int) -> dict[str, Tensor]:
     """One step of each column."""
-    return {name: value[:, step] if network.specs[name].time else value for name, value in inputs.items()}
+    return {name: value[:, step] if network.columns.specs[name].time else value for name, value in inputs.items()}

@@ -66,7 +66,7 @@ def test_configuration_is_checked(steps: Path) -> None:
     [
         ("none.csv", "none.csv: there is no such file"),
         ("none", "none: there is no such file or folder"),
-        ("odd.xyz", "odd.xyz: has no suffix that tells its format; known are .abc, .arrow, .csv"),
+        ("odd.xyz", "odd.xyz: has no suffix that tells its format; known are .abc, .annotated, .arrow"),
         ("a\0b.csv", "a\\0b.csv: cannot be read: embedded null byte"),
         ("empty", "empty: is a folder without files"),
         ("unknown", "unknown: is a folder in which no file has a known suffix"),

@@ -122,7 +122,9 @@ def test_columns_are_taken_together_and_one_without_time_is_left_out() -> None:
     gru = Network(specs, ModelConfig(name="gru", hidden=4), 1, pooled=True)
     inputs = {"word": torch.tensor([[1, 2, 0]]), "value": torch.randn(1, 3, 3), "who": torch.tensor([3])}
     horizon = memory_horizon(gru, [Asked(inputs, torch.tensor([3]), Tensor.sum)], 3)
-    embedded = [e(inputs[name]).detach().requires_grad_() for e, name in zip(gru.embeddings, inputs, strict=True)]
+    embedded = [
+        e(inputs[name]).detach().requires_grad_() for e, name in zip(gru.columns.embeddings, inputs, strict=True)
+    ]
     x = torch.cat([*embedded[:2], embedded[2][:, None].expand(-1, 3, -1)], 2)
     gru.head(gru.layer(x)[0][:, -1]).sum().backward()
     wanted = torch.cat([embedded[0].grad, embedded[1].grad], 2).norm(dim=2)  # type: ignore[list-item]
@@ -136,7 +138,7 @@ def test_the_model_is_left_as_it_was() -> None:
     assert gru.training
     assert all(torch.equal(before[name], tensor) for name, tensor in gru.state_dict().items())
     assert all(p.grad is None for p in gru.parameters())
-    assert not any(e._forward_hooks for e in gru.embeddings)
+    assert not any(e._forward_hooks for e in gru.columns.embeddings)
 
 
 @pytest.mark.parametrize("model", ["bigru", "mingru", "window"])
@@ -228,7 +230,7 @@ def test_the_answer_to_a_step_is_that_steps_alone(trained: dict[str, api.Trained
     horizon = api.memory(model, {model.task.coder.target: ["cat"]})
     ids = torch.from_numpy(model.task.coder.answer.encode_text("cat").astype(np.int64))[None]  # with <begin>
     steps = ids.shape[1] - 1
-    embedded = model.network.embeddings[0](ids[:, :steps]).detach().requires_grad_()
+    embedded = model.network.columns.embeddings[0](ids[:, :steps]).detach().requires_grad_()
     outputs = model.network.head(model.network.layer(embedded)[0])
     torch.nn.functional.cross_entropy(outputs[0, -1:], ids[0, -1:]).backward()
     assert embedded.grad is not None

@@ -63,7 +63,7 @@ def test_the_last_answer_is_that_of_the_whole_sequence(sample: str, model: str) 
     answers = [one.push(value) for value in PUSHES[sample]]
     steps = task.coder.opening() + [step for value in PUSHES[sample] for step in task.coder.encode_step(value)]
     inputs = {}
-    for name, spec in network.specs.items():
+    for name, spec in network.columns.specs.items():
         columns = [torch.from_numpy(step[name][None])[0] for step in steps]
         inputs[name] = torch.stack(columns)[None] if spec.time else columns[0][None]
     lengths = torch.tensor([len(steps)])

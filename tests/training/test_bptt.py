@@ -89,7 +89,7 @@ def test_a_state_that_is_not_finite_is_not_carried() -> None:
     before = carry.state
     good = {name: tensor.clone() for name, tensor in model.state_dict().items()}
     with torch.no_grad():
-        model.embeddings[0].weight.fill_(torch.nan)
+        model.columns.embeddings[0].weight.fill_(torch.nan)
     outputs, _ = carry.run(batches, 1, "cpu")
     assert outputs.isnan().any()
     assert carry.state is before

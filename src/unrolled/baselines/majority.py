@@ -14,6 +14,7 @@ from unrolled.baselines.questions import (
     label_scores,
     label_sets,
     set_scores,
+    tag_scores,
     target_of,
 )
 from unrolled.data.examples import Examples
@@ -68,10 +69,10 @@ class Majority:
             sets = label_sets(part)
             return set_scores(np.broadcast_to(self.probabilities, sets.shape), sets)
         labels = _labels(part)
-        prediction = np.full(len(labels), self.probabilities.argmax())
-        return label_scores(
-            -np.log(self.probabilities[labels]), prediction, labels, "label" if part.form == "one" else "step"
-        )
+        nats, prediction = -np.log(self.probabilities[labels]), np.full(len(labels), self.probabilities.argmax())
+        if part.form == "aligned":
+            return tag_scores(part, nats, prediction)
+        return label_scores(nats, prediction, labels, "label")
 
 
 def _labels(examples: Examples) -> np.ndarray:

@@ -7,7 +7,7 @@ from typing import ClassVar, Self
 
 import numpy as np
 
-from unrolled.baselines.questions import asked_steps, classes, label_scores, target_of
+from unrolled.baselines.questions import asked_steps, classes, tag_scores, target_of
 from unrolled.batch import Discrete
 from unrolled.data.examples import Examples
 
@@ -66,7 +66,7 @@ class MostFrequentTag:
         steps = asked_steps(part)
         tokens, tags = part.inputs[self.column].values[steps], target_of(part).values[steps]
         nats = -np.log(self.probabilities[tokens, tags])
-        return label_scores(nats, self.probabilities.argmax(1)[tokens], tags, "step")
+        return tag_scores(part, nats, self.probabilities.argmax(1)[tokens])
 
 
 def _token_columns(examples: Examples) -> dict[str, int]:

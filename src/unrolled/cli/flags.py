@@ -75,6 +75,8 @@ class TaskFlags:
     """Share of the steps that fill hides. Default: 0.15."""
     beam: int | None = None
     """Answers that are kept open while a sequence is written; 1 is greedy. Default: 4."""
+    label_smoothing: float | None = None
+    """Share of each token of a translation that is spread over all others. Default: 0."""
 
 
 @Parameter(name="*", group=Group("Model", sort_key=3))
@@ -104,7 +106,7 @@ class ModelFlags:
     sight: int | None = None
     """Steps that attention looks back. Default: all."""
     positions: Literal["rotary", "sinusoidal", "learned", "alibi", "none"] | None = None
-    """How attention knows the order of steps. Default: rotary."""
+    """How attention knows the order of steps. Default: rotary; where one sequence becomes another, sinusoidal."""
     encoder: str | None = None
     """What reads, where one sequence becomes another. Default: --model, in both directions."""
     decoder: str | None = None
@@ -122,6 +124,8 @@ class ModelFlags:
 class TrainingFlags:
     """The loop. Without --steps, --epochs or --minutes: until validation stops improving, ten minutes at most."""
 
+    start: Annotated[str | None, Parameter(name="--from")] = None
+    """A run to go on from: its encodings, model and weights, all but the head's. Default: none, fresh weights."""
     steps: int | None = None
     """Budget in steps."""
     epochs: float | None = None
@@ -136,8 +140,6 @@ class TrainingFlags:
     """Share of the budget in which the learning rate rises. Default: 0.02."""
     weight_decay: float | None = None
     """AdamW's, of all weights but biases. Default: 0.01."""
-    label_smoothing: float | None = None
-    """Share of each target token that is spread over all others. Default: 0."""
     scheduled_sampling: float | None = None
     """Share of its own tokens that a decoder reads instead of the right ones, at the end. Default: 0."""
     clip: float | None = None
@@ -190,6 +192,7 @@ def settings_of(values: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]
     Raises:
         UsageError: there is no such flag, or a list cannot be taken apart.
     """
+    values = {"start" if name == "from" else name: value for name, value in values.items()}
     run = {field.name for field in fields(RunFlags)} - {"config"}
     parts = (DataFlags, TaskFlags, ModelFlags, TrainingFlags)
     known = {"kinds", *run, *(field.name for part in parts for field in fields(part))}

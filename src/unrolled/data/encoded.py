@@ -49,6 +49,7 @@ class Options:
             (null) are always filled and flagged.
         closed: True for a target: an unseen label is an error instead of ``<unknown>``.
         framed: every text becomes ``<begin> … <end>``, so that a model learns where one starts and stops.
+        shared: the texts that are read and those that are written have one vocabulary.
     """
 
     tokens: Literal["characters", "words", "bpe", "bytes"] | None = None
@@ -56,6 +57,7 @@ class Options:
     missing: Literal["refuse", "impute"] = "refuse"
     closed: bool = False
     framed: bool = False
+    shared: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,7 +43,7 @@ def push_seconds(network: Network) -> float:
     live = network.session()
     inputs = {
         name: torch.zeros(1, dtype=torch.int64) if isinstance(spec, Discrete) else torch.zeros(1, spec.width)
-        for name, spec in network.specs.items()
+        for name, spec in network.columns.specs.items()
     }
     times = []
     for _ in range(_ROUNDS):

@@ -106,7 +106,7 @@ def memory_horizon(network: Network, batches: Iterable[Asked], lags: int) -> Hor
     """
     if lags < 2:
         raise UsageError(f"lags must be at least 2, got {lags}")
-    if not any(spec.time for spec in network.specs.values()):
+    if not any(spec.time for spec in network.columns.specs.values()):
         raise UsageError("this model reads one step a row: it has no memory to measure")
     total, count, answers = torch.zeros(lags, dtype=torch.float64), torch.zeros(lags, dtype=torch.float64), 0
     training = network.training
@@ -168,7 +168,7 @@ def _norms(network: Network, asked: Asked) -> Tensor:
         leaves.append(output.detach().requires_grad_())
         return leaves[-1]
 
-    timed = [e for e, spec in zip(network.embeddings, network.specs.values(), strict=True) if spec.time]
+    timed = [e for e, spec in zip(network.columns.embeddings, network.columns.specs.values(), strict=True) if spec.time]
     hooks = [embedding.register_forward_hook(cut) for embedding in timed]
     try:
         with torch.enable_grad():

@@ -10,11 +10,10 @@ from typing import Protocol, runtime_checkable
 import torch
 from torch import Tensor, nn
 
-from unrolled.batch import Continuous, Discrete, Spec
+from unrolled.batch import Batch, Discrete, Spec
 from unrolled.config import ModelConfig
-from unrolled.errors import ShapeError
-from unrolled.layers.embed import embed
-from unrolled.layers.lengths import check_lengths
+from unrolled.layers.columns import Columns
+from unrolled.layers.crf import CRF
 from unrolled.layers.pooling import Pooling
 from unrolled.layers.stack import build_layer
 from unrolled.models.session import NetworkSession, NetworkState, network_session
@@ -42,6 +41,7 @@ class Network(nn.Module):
         config: the layer's name and sizes.
         outputs: O ≥ 1, the numbers that the task needs for an answer.
         pooled: True for one answer a row, False for one a step.
+        crf: the head is a `CRF`, and the outputs are a step's potentials.
 
     Shape:
         inputs: per column (B, T) int64 or (B, T, W) float32; without time (B,) or (B, W).
@@ -67,16 +67,15 @@ class Network(nn.Module):
         torch.Size([2, 5, 65])
     """
 
-    def __init__(self, specs: dict[str, Spec], config: ModelConfig, outputs: int, pooled: bool) -> None:
+    def __init__(
+        self, specs: dict[str, Spec], config: ModelConfig, outputs: int, pooled: bool, crf: bool = False
+    ) -> None:
         super().__init__()
-        self.specs = dict(specs)
-        embeddings = [embed(spec, config.embedding) for spec in specs.values()]
-        self.embeddings = nn.ModuleList(embeddings)
-        width = sum(embedding.output_size for embedding in embeddings)
-        self.layer = build_layer(config, width)
-        self.pooling = Pooling(config.pool or "last", bidirectional=not self.layer.causal) if pooled else None
+        self.columns = Columns(specs, config.embedding)
+        self.layer = build_layer(config, self.columns.output_size)
+        self.pooling = Pooling(config.pool or "last", bidirectional=self.layer.bidirectional) if pooled else None
         self.dropout = nn.Dropout(config.dropout)
-        self.head = nn.Linear(self.layer.output_size, outputs)
+        self.head = (CRF if crf else nn.Linear)(self.layer.output_size, outputs)
 
     @property
     def causal(self) -> bool:
@@ -93,10 +92,8 @@ class Network(nn.Module):
         self, inputs: dict[str, Tensor], lengths: Tensor, state: NetworkState | None = None
     ) -> tuple[Tensor, NetworkState]:
         """A padded batch, from ``state`` (default: the initial one) to the state after each row's last real step."""
-        steps = self._steps(inputs, lengths)
-        even = bool((lengths == steps).all())
-        real = None if even else torch.arange(steps, device=lengths.device) < lengths[:, None]  # (B, T)
-        x = self.dropout(self._embed(inputs, steps, real))  # (B, T, I)
+        x, real = self.columns(inputs, lengths)  # (B, T, I)
+        x = self.dropout(x)
         if state is None:
             state = self.initial_state(len(lengths)) if self.causal else NetworkState(None, None)
         pool = None
@@ -113,9 +110,13 @@ class Network(nn.Module):
             outputs = torch.where(real[..., None], outputs, 0.0)
         return outputs, NetworkState(layer, pool)
 
+    def run(self, batch: Batch, state: NetworkState | None = None) -> tuple[Tensor, NetworkState]:
+        """`forward` on a batch as the loader makes it."""
+        return self(batch.inputs, batch.lengths, state)
+
     def step(self, inputs: dict[str, Tensor], state: NetworkState) -> tuple[Tensor, NetworkState]:
         """One step of each row: per column (B,) int64 or (B, W) float32, to (B, O)."""
-        y, layer = self.layer.step(self.dropout(self.embed(inputs)), state.layer)  # (B, H)
+        y, layer = self.layer.step(self.dropout(self.columns.step(inputs)), state.layer)  # (B, H)
         pool = None
         if self.pooling is not None:
             y, pool = self.pooling.step(y, state.pool)
@@ -125,44 +126,11 @@ class Network(nn.Module):
         """The network live: ``push`` takes one step of each row, the state stays inside."""
         return network_session(self, rows)
 
-    def embed(self, inputs: dict[str, Tensor]) -> Tensor:
-        """What the layer reads of one step: per column (B,) int64 or (B, W) float32, to (B, I)."""
-        columns = [e(inputs[name]) for name, e in zip(self.specs, self.embeddings, strict=True)]
-        return columns[0] if len(columns) == 1 else torch.cat(columns, dim=-1)
-
-    def _steps(self, inputs: dict[str, Tensor], lengths: Tensor) -> int:
-        """T, once the columns are known to fit each other and ``lengths``; 1 where none has time."""
-        steps = None
-        for name, spec in self.specs.items():
-            if name not in inputs:
-                raise ShapeError(f"Network: column {name!r} is missing; it reads {', '.join(self.specs)}")
-            shape, axes = inputs[name].shape, ["B", *["T"] * spec.time, *["W"] * isinstance(spec, Continuous)]
-            if len(shape) != len(axes) or shape[0] != len(lengths) or (spec.time and steps not in (None, shape[1])):
-                sizes = f"B = {len(lengths)}" + (f" and T = {steps}" if spec.time and steps is not None else "")
-                raise ShapeError(
-                    f"Network: column {name!r} has shape {tuple(shape)}, expected ({', '.join(axes)}) with {sizes}"
-                )
-            if spec.time:
-                steps = shape[1]
-                check_lengths(lengths, inputs[name], "Network")
-        return 1 if steps is None else steps
-
-    def _embed(self, inputs: dict[str, Tensor], steps: int, real: Tensor | None) -> Tensor:
-        columns = []
-        for (name, spec), embedding in zip(self.specs.items(), self.embeddings, strict=True):
-            value = inputs[name]
-            if spec.time and real is not None:
-                # Padding may hold anything, NaN included: it is replaced before anything reads it.
-                mask = real if isinstance(spec, Discrete) else real[..., None]
-                value = torch.where(mask, value, torch.zeros((), dtype=value.dtype, device=value.device))
-            embedded = embedding(value)  # (B, T, E), or (B, E) without time
-            columns.append(embedded if spec.time else embedded[:, None].expand(-1, steps, -1))
-        return torch.cat(columns, dim=-1)
-
 
 def describe_spec(spec: Spec) -> str:
     """How a column looks to the network, in words.
 
+    >>> from unrolled.batch import Continuous
     >>> describe_spec(Continuous(7))
     '7 numbers a step'
     """

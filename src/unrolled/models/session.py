@@ -10,8 +10,9 @@ from typing import NamedTuple, Protocol
 import torch
 from torch import Tensor, nn
 
-from unrolled.batch import Spec
-from unrolled.errors import ShapeError
+from unrolled.errors import ShapeError, UsageError
+from unrolled.layers.columns import Columns
+from unrolled.layers.crf import CRF
 from unrolled.layers.embed import Embedding
 from unrolled.layers.pooling import Pooling, PoolState
 from unrolled.layers.recurrent import Recurrent
@@ -32,16 +33,13 @@ class NetworkState(NamedTuple):
 class _Network(Protocol):
     """What a session needs of a network."""
 
-    specs: dict[str, Spec]
-    embeddings: nn.ModuleList
+    columns: Columns
     layer: Layer
     pooling: Pooling | None
-    head: nn.Linear
+    head: nn.Linear | CRF
     training: bool
 
     def initial_state(self, batch: int) -> NetworkState: ...
-
-    def embed(self, inputs: dict[str, Tensor]) -> Tensor: ...
 
     def step(self, inputs: dict[str, Tensor], state: NetworkState) -> tuple[Tensor, NetworkState]: ...
 
@@ -64,7 +62,15 @@ def network_session(network: _Network, rows: int) -> NetworkSession:
     """A session of ``rows`` rows; by the kernels where they have the cells and a row's answer is that of its last step.
 
     The kernels keep the weights as they are now. In training mode the network's own ``step`` runs, which drops.
+
+    Raises:
+        UsageError: the head is a CRF: which label is best may change with every later step.
     """
+    if isinstance(network.head, CRF):
+        raise UsageError(
+            "a CRF knows the best labels of a sequence only at its end, so this model cannot answer step by step: "
+            "train it without --crf to stream"
+        )
     pooled_otherwise = network.pooling is not None and network.pooling.kind != "last"
     layer = network.layer
     if isinstance(layer, Recurrent) and not (network.training or pooled_otherwise):
@@ -89,9 +95,9 @@ class _Plain:
 class _Packed:
     def __init__(self, network: _Network, steps: PackedSteps, pool: PoolState | None) -> None:
         self._network, self._steps, self._pool = network, steps, pool
-        embeddings = list(network.embeddings)
+        embeddings = list(network.columns.embeddings)
         only = embeddings[0] if len(embeddings) == 1 and steps.rows == 1 else None
-        self._name, self._symbols = next(iter(network.specs)), only if isinstance(only, Embedding) else None
+        self._name, self._symbols = next(iter(network.columns.specs)), only if isinstance(only, Embedding) else None
 
     def push(self, inputs: dict[str, Tensor]) -> Tensor:
         y = self._step(inputs)
@@ -103,7 +109,7 @@ class _Packed:
         if self._symbols is not None:
             return self._steps.step_row(self._address_of(inputs[self._name], self._symbols)).unsqueeze(0)
         with torch.no_grad():
-            x = self._network.embed(inputs).contiguous()  # (B, I)
+            x = self._network.columns.step(inputs).contiguous()  # (B, I)
         if self._steps.rows == 1:
             return self._steps.step_row(x.data_ptr()).unsqueeze(0)
         return self._steps.step(x)

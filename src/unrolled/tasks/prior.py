@@ -11,8 +11,9 @@ from torch import Tensor
 
 from unrolled.batch import Discrete
 from unrolled.data.examples import Examples
+from unrolled.metrics import MISSING
 
-__all__ = ["log_frequencies", "log_odds"]
+__all__ = ["log_frequencies", "log_odds", "log_transitions"]
 
 _ENOUGH = 10_000_000  # values; more would not change the frequencies
 
@@ -33,3 +34,20 @@ def log_odds(train: Examples) -> Tensor:
     else:
         hot, total = np.nansum(values, axis=0, dtype=np.float64), (~np.isnan(values)).sum(axis=0)
     return torch.from_numpy(np.log((hot + 0.5) / (total - hot + 0.5))).float()
+
+
+def log_transitions(train: Examples) -> tuple[Tensor, Tensor]:
+    """Log p(j | i) of label j after label i, and which pairs there are; both (K + 1, K), row K for a beginning.
+
+    A label that is rare before others is smoothed towards p(j): (n_ij + p_j) / (n_i + 1).
+    """
+    assert train.target is not None and train.target.offsets is not None and isinstance(train.target_spec, Discrete)
+    size, values = train.target_spec.size, train.target.values.astype(np.int64)
+    before = np.concatenate([[size], values[:-1]])[: len(values)]
+    starts = train.target.offsets[:-1]
+    before[starts[starts < len(values)]] = size
+    known = (values != MISSING) & (before != MISSING)
+    pairs = np.bincount(before[known] * size + values[known], minlength=(size + 1) * size).reshape(size + 1, size)
+    of_all = torch.exp(log_frequencies(train)).double().numpy()
+    chances = (pairs + of_all) / (pairs.sum(1, keepdims=True) + 1)
+    return torch.from_numpy(np.log(chances)).float(), torch.from_numpy(pairs > 0)

@@ -5,6 +5,7 @@ Axes: B rows, T steps, K labels.
 
 from __future__ import annotations
 
+import logging
 from typing import Any, ClassVar, Literal
 
 import pyarrow as pa
@@ -17,23 +18,30 @@ from unrolled.config import TaskConfig
 from unrolled.data.coder import Coder, Roles
 from unrolled.data.encoded import has_time
 from unrolled.data.examples import Examples
+from unrolled.decoding.viterbi import viterbi
+from unrolled.entities import IOB2, entity_scores
 from unrolled.errors import DataError
+from unrolled.layers.crf import FORBIDDEN, crf_log_partition, crf_potentials, crf_score
 from unrolled.metrics import MISSING
 from unrolled.tasks.columns import one_target, other_columns, step_aligned
 from unrolled.tasks.labels import confusion, macro_f1
-from unrolled.tasks.prior import log_frequencies
+from unrolled.tasks.prior import log_frequencies, log_transitions
 from unrolled.tasks.task import Question, Sums, scored_steps
 
 __all__ = ["Tag"]
 
+_log = logging.getLogger(__name__)
+
 
 class Tag:
-    """Many to many, step for step: names in a sentence, the state of a machine.
+    r"""Many to many, step for step: names in a sentence, the state of a machine.
 
     Equations:
-        loss = Σ_t −log softmax(o_t)[y_t].
+        loss = Σ_t −log softmax(o_t)[y_t]; with ``crf`` the network gives potentials φ, and the labels of a row are
+        one answer: loss = log Σ_y' exp Σ_t φ_t(y'_{t−1}, y'_t) − Σ_t φ_t(y_{t−1}, y_t), see `unrolled.layers.crf`.
 
-    Metrics: ``loss_nats_per_step``, ``accuracy`` (of steps), ``macro_f1``.
+    Metrics: ``loss_nats_per_step``, ``accuracy`` (of steps), ``macro_f1``; where the labels are IOB2 tags also
+    ``entity_precision``, ``entity_recall`` and ``entity_f1`` of the names that they mark; F1 then chooses the weights.
     """
 
     name: ClassVar[str] = "tag"
@@ -43,8 +51,10 @@ class Tag:
     def __init__(self, config: TaskConfig, coder: Coder) -> None:
         spec = coder.answer.spec
         assert isinstance(spec, Discrete)
-        self.config, self.coder, self.outputs, self.watch = config, coder, spec.size, "loss_nats_per_step"
+        self.config, self.coder, self.watch = config, coder, "loss_nats_per_step"
+        self.outputs = spec.size * (spec.size + 1) if config.crf else spec.size
         self.labels: list[Any] = list(getattr(coder.answer, "labels"))  # noqa: B009 - only category has labels
+        self.tags = IOB2.of(self.labels)
 
     @staticmethod
     def recognises(question: Question) -> str | None:
@@ -67,39 +77,70 @@ class Tag:
         return Roles(inputs, target, "aligned", {target: "category"})
 
     def prior(self, train: Examples) -> Tensor | None:
-        return log_frequencies(train)
-
-    def _flat(self, outputs: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
-        assert batch.target is not None
-        mask = scored_steps(batch, outputs.shape[1]) & (batch.target != MISSING)
-        return outputs[mask], batch.target[mask]  # (N, K), (N,)
+        if not self.config.crf:
+            return log_frequencies(train)
+        start, seen = log_transitions(train)  # (K + 1, K)
+        if self.tags is not None:
+            forbidden = torch.from_numpy(self.tags.forbidden())
+            # What training holds must be possible, or its rows could not be learned.
+            if bool((broken := forbidden & seen).any()):
+                before, after = ([*self.labels, "the beginning"][i] for i in broken.nonzero()[0].tolist())
+                _log.warning(
+                    "%s: training breaks IOB2 (%s after %s): what it holds is not forbidden",
+                    self.coder.target,
+                    after,
+                    before,
+                )
+            start[forbidden & ~seen] = FORBIDDEN
+        return start.flatten()
 
     def loss(self, outputs: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
-        flat, target = self._flat(outputs, batch)
-        return F.cross_entropy(flat, target, reduction="sum"), torch.tensor(len(target))
+        mask, target = self._asked(outputs, batch)
+        if not self.config.crf:
+            return F.cross_entropy(outputs[mask], target[mask], reduction="sum"), mask.sum()
+        potentials, lengths = crf_potentials(outputs), batch.lengths
+        nats = crf_log_partition(potentials, lengths) - crf_score(potentials, target, lengths)
+        return nats.sum(), mask.sum()
 
     def measure(self, outputs: Tensor, batch: Batch) -> Sums:
-        flat, target = self._flat(outputs, batch)
+        mask, target = self._asked(outputs, batch)
         nats, count = self.loss(outputs, batch)
-        sums = confusion(flat.argmax(-1), target, self.outputs)
-        return {**sums, "nats": nats.double(), "count": count}
+        # A network that diverged has a loss that is not finite, and the trainer answers that; it has no best path.
+        found, wanted = self._best(outputs.nan_to_num(), batch.lengths)[mask], target[mask]
+        sums = {**confusion(found, wanted, len(self.labels)), "nats": nats.double(), "count": count}
+        if self.tags is not None:
+            first = mask & ~F.pad(mask, (1, -1))  # no name reaches over what is not asked
+            flat = (part.cpu().numpy() for part in (found, wanted, first[mask]))
+            sums["names"] = torch.from_numpy(self.tags.count(*flat))
+        return sums
 
     def summarise(self, sums: Sums) -> dict[str, float]:
         count = float(sums["count"])
         metrics = {self.watch: float(sums["nats"]) / count, "accuracy": float(sums["tp"].sum()) / count}
-        return {**metrics, "macro_f1": macro_f1(sums)}
+        metrics["macro_f1"] = macro_f1(sums)
+        return metrics | (entity_scores(sums["names"].numpy()) if self.tags is not None else {})
 
     def cost(self, metrics: dict[str, float]) -> float:
         # Not the loss: a network that grows too sure of itself pays for it in nats while its labels still get better.
-        return -metrics["macro_f1"]
+        return -metrics["macro_f1" if self.tags is None else "entity_f1"]
 
     def in_units(self, baseline: dict[str, float]) -> dict[str, float]:
         return baseline
 
     def answers(self, outputs: Tensor, batch: Batch) -> dict[str, list[Any]]:
-        best = outputs.argmax(-1).tolist()
+        best = self._best(outputs, batch.lengths).tolist()
         tags = [[self.labels[k] for k in row[:n]] for row, n in zip(best, batch.lengths.tolist(), strict=True)]
         return {f"{self.coder.target}_predicted": tags}
+
+    def _asked(self, outputs: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
+        """(B, T) bool: the steps whose label is asked for and known; and the labels, `MISSING` elsewhere."""
+        assert batch.target is not None
+        mask = scored_steps(batch, outputs.shape[1]) & (batch.target != MISSING)
+        return mask, torch.where(mask, batch.target, MISSING)
+
+    def _best(self, outputs: Tensor, lengths: Tensor) -> Tensor:
+        """(B, T) int64: the label of each step, or the best path of each row; beyond its length anything."""
+        return viterbi(crf_potentials(outputs), lengths)[0] if self.config.crf else outputs.argmax(-1)
 
 
 MEMBER = Tag

@@ -1,0 +1,193 @@
+"""Hidden states that follow one another: a memory of one of a few things."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import ClassVar, Self
+
+import numpy as np
+
+from unrolled.baselines._emissions import Gaussian, Symbols
+from unrolled.baselines._hmm import Packed, backward, forward, log_sum, posterior, predicted, viterbi
+from unrolled.baselines._hmm_model import Columns, Model
+from unrolled.baselines.portion import for_fitting, for_scoring
+from unrolled.baselines.questions import (
+    asked_steps,
+    classes,
+    is_several_hot,
+    known_rows,
+    label_scores,
+    number_scores,
+    tag_scores,
+    target_of,
+)
+from unrolled.batch import Continuous, Discrete, Spec
+from unrolled.data.encoded import Encoded
+from unrolled.data.examples import Examples
+
+__all__ = ["HMM"]
+
+_STATES = 8
+_LONGEST = 256  # steps; longer rows are cut into rows of their own, as each step of the longest costs a call
+_FIT_STEPS = 100_000  # of Baum–Welch, which reads them up to twenty times
+_WORK = 400_000_000  # multiply-adds that answers may cost, so that they take seconds
+_MOST_TAGS = 200
+_LARGEST = 16_000_000  # numbers in the emissions of all models
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class HMM:
+    r"""A hidden Markov model: states that follow one another, each with observations of its own.
+
+    .. math:: p(x, z) = p(z_1) \prod_{t>1} p(z_t \mid z_{t-1}) \prod_t p(x_t \mid z_t)
+
+    *Tags* are the states, counted in training; the answer is the likeliest path, the loss -ln p(z_t | x). A *label* has
+    a model of eight states for each class, by Baum–Welch, and Bayes' rule chooses. The *next step* is answered by one
+    such model: p(x_t | x_1 … x_{t-1}), and for numbers its mean. Symbols are discrete, numbers Gaussian, columns
+    independent given the state; columns without time are not read. Rows above 256 steps are cut into rows of their own;
+    Baum–Welch learns from at most 100 000 steps, and answers of long splits are given to a part, which is said.
+
+    What it shows: what a memory of one of K things tells, the best there was before networks. A recurrent network's
+    state holds many things at once; it has to be better than this to show that it uses that.
+
+    Applies to: a label for each step, a label for each row of steps, the next step; not to several-hot steps.
+
+    Cost: at most twenty iterations of O(N S²) for N steps and S states; answers O(N S²), with S tags as well.
+
+    References:
+        Rabiner, 1989. https://doi.org/10.1109/5.18626
+        Brants, TnT, 2000, for tags. https://aclanthology.org/A00-1031
+
+    Example:
+        >>> from unrolled.batch import Discrete
+        >>> from unrolled.data.encoded import Encoded
+        >>> offsets = np.array([0, 4, 8])  # the tag of word 0 is that of the words around it
+        >>> words, tags = (Encoded(np.array(ids), offsets) for ids in ([1, 0, 0, 1, 2, 0, 0, 2], [0] * 4 + [1] * 4))
+        >>> steps = Examples({"w": words}, {"w": Discrete(3)}, tags, Discrete(2), "aligned")
+        >>> HMM.fit(steps).score(steps)["accuracy"]
+        1.0
+    """
+
+    name: ClassVar[str] = "hmm"
+    specs: dict[str, Spec]  # of the columns that are observed
+    models: tuple[Model, ...]  # one a class, else one
+    log_prior: np.ndarray  # (classes,) of a label
+
+    @staticmethod
+    def applies(examples: Examples) -> bool:
+        observed = _observed(examples)
+        size = sum(spec.size if isinstance(spec, Discrete) else 2 * spec.width for spec in observed.values())
+        count = classes(examples)
+        if not observed:
+            return False
+        if examples.form == "aligned":
+            return 0 < count <= _MOST_TAGS and size * count <= _LARGEST
+        if examples.form == "one":
+            return count > 0 and size * count * _STATES <= _LARGEST
+        return examples.form == "next" and not is_several_hot(examples) and size * _STATES <= _LARGEST
+
+    @classmethod
+    def fit(cls, train: Examples) -> Self:
+        specs, nothing = _observed(train), np.zeros(0)
+        if train.form == "aligned":
+            size = classes(train)
+            train = _part(train, _WORK // (20 * size), for_fitting, "fitted")
+            columns, packed = _columns(train, specs)
+            return cls(specs, (Model.of_states(columns, specs, packed, target_of(train).values, size),), nothing)
+        train = _part(train, _FIT_STEPS, for_fitting, "fitted")
+        if train.form == "next":
+            columns, packed = _columns(train, specs)
+            return cls(specs, (Model.of_observations(columns, specs, packed, _STATES),), nothing)
+        rows, size = known_rows(train), classes(train)
+        labels = target_of(train).values[rows]
+        models = []
+        for label in range(size):
+            columns, packed = _columns(train, specs, rows[labels == label])
+            models.append(Model.of_observations(columns, specs, packed, _STATES))
+        return cls(specs, tuple(models), np.log((np.bincount(labels, minlength=size) + 1) / (len(labels) + size)))
+
+    def score(self, part: Examples) -> dict[str, float]:
+        if part.form == "aligned":
+            part = _part(part, _WORK // (2 * classes(part) ** 2), for_scoring, "scored")
+            return self._tags(part)
+        if part.form == "next":
+            part = _part(part, min(_FIT_STEPS, _WORK // max(1, classes(part))), for_scoring, "scored")
+            return self._next(part)
+        part = _part(part, _WORK // (2 * len(self.models) * _STATES**2), for_scoring, "scored")
+        return self._labels(part)
+
+    def _tags(self, part: Examples) -> dict[str, float]:
+        (model,) = self.models
+        columns, packed = _columns(part, self.specs)
+        b = model.score(columns, packed)
+        alpha, beta = forward(model.pi, model.A, b, packed.sizes), backward(model.A, b, packed.sizes)
+        gamma, path = np.empty_like(b), np.empty(len(b), np.int64)
+        gamma[packed.steps], _ = posterior(alpha, beta, packed)
+        path[packed.steps] = viterbi(model.pi, model.A, b, packed)
+        steps = asked_steps(part)
+        return tag_scores(part, -gamma[steps, target_of(part).values[steps]], path[steps])
+
+    def _next(self, part: Examples) -> dict[str, float]:
+        (model,) = self.models
+        columns, packed = _columns(part, self.specs)
+        alpha = forward(model.pi, model.A, model.score(columns, packed), packed.sizes)
+        chances, states = np.empty(len(alpha)), np.empty_like(alpha)
+        states[packed.steps], chances[packed.steps] = predicted(model.pi, model.A, alpha, packed)
+        steps, (emission,) = asked_steps(part), model.emissions.values()
+        states, target = np.exp(states[steps]), target_of(part).values[steps]
+        if isinstance(emission, Gaussian):
+            scores = number_scores(states @ emission.mean, target)
+            return {name: scores[name] for name in ("mse", "mae")}
+        return label_scores(-chances[steps], _likeliest(states, emission), target, "token")
+
+    def _labels(self, part: Examples) -> dict[str, float]:
+        rows = known_rows(part)
+        columns, packed = _columns(part, self.specs, rows)
+        joint = np.tile(self.log_prior, (len(rows), 1))
+        for label, model in enumerate(self.models):
+            alpha = forward(model.pi, model.A, model.score(columns, packed), packed.sizes)
+            joint[:, label] += np.bincount(packed.pieces, log_sum(alpha[packed.last()]), len(rows))
+        joint -= log_sum(joint)[:, None]
+        target = target_of(part).values[rows]
+        return label_scores(-joint[np.arange(len(rows)), target], joint.argmax(1), target, "label")
+
+
+def _observed(examples: Examples) -> dict[str, Spec]:
+    """The columns that the states emit: the target where it is continued, else all that have time."""
+    if examples.form == "next":
+        return {} if examples.target_spec is None else {"": examples.target_spec}
+    return {name: spec for name, spec in examples.specs.items() if spec.time}
+
+
+def _columns(examples: Examples, specs: dict[str, Spec], rows: np.ndarray | None = None) -> tuple[Columns, Packed]:
+    found: dict[str, Encoded] = {name: examples.inputs[name] if name else target_of(examples) for name in specs}
+    offsets = next(iter(found.values())).offsets
+    assert offsets is not None
+    starts, lengths = offsets[:-1], np.diff(offsets)
+    if rows is not None:
+        starts, lengths = starts[rows], lengths[rows]
+    return {name: column.values for name, column in found.items()}, Packed.of(starts, lengths, _LONGEST)
+
+
+def _likeliest(states: np.ndarray, emission: Symbols) -> np.ndarray:
+    """(Q,) the symbol that is likeliest, from (Q, S) chances of states."""
+    chances = np.exp(emission.log_p)
+    at_once = max(1, (1 << 22) // chances.shape[1])
+    parts = [(states[at : at + at_once] @ chances).argmax(1) for at in range(0, len(states), at_once)]
+    return np.concatenate([np.zeros(0, np.int64), *parts])
+
+
+def _part(examples: Examples, steps: int, cut: Callable[[Examples, int], Examples], verb: str) -> Examples:
+    """At most about so many steps, by `for_fitting` or `for_scoring`; it is said where some are left out."""
+    width = sum(spec.width if isinstance(spec, Continuous) else 1 for spec in examples.specs.values())
+    part = cut(examples, max(1, steps) * width)
+    if part is not examples and (left := int(part.steps().sum())) < (whole := int(examples.steps().sum())):
+        _log.warning("the hmm was %s on %d of %d steps", verb, left, whole)
+    return part
+
+
+MEMBER = HMM

@@ -1,0 +1,136 @@
+"""Columns: a token a line, its labels beside it, an empty line between two sentences (CoNLL, IOB, CoNLL-U).
+
+Fields are separated by tabs if the first token's line has one, else by blanks. A line of blanks alone is an empty one
+too: the shared task W-NUT 2017 separates its sentences so. ``#`` begins a remark only before a sentence's first token,
+and only if the line has not as many fields as a token has: ``#party O`` is a token of a tweet.
+
+References:
+    Tjong Kim Sang and De Meulder, 2003, the CoNLL shared task. https://aclanthology.org/W03-0419
+    CoNLL-U, https://universaldependencies.org/format.html
+"""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from unrolled.config import DataConfig
+from unrolled.data.readers.text import text_buffer
+from unrolled.errors import DataError
+
+__all__ = ["SUFFIXES", "read_columns"]
+
+SUFFIXES = (".conll", ".conllu", ".iob", ".iob2", ".bio", ".annotated")  # the last is W-NUT's
+
+_UNIVERSAL = ("id", "words", "lemma", "upos", "xpos", "feats", "head", "deprel", "deps", "misc")
+_NO_WORD = re.compile(r"[0-9]+[-.][0-9]+")  # CoNLL-U's 3-4, written as one, and 8.1, which is not written at all
+_BLANKS, _BETWEEN = " \t\n", re.compile("[ \t]+")
+_DOCUMENT = "-DOCSTART-"
+_AT_ONCE = 1 << 16  # tokens that are Python objects at a time
+
+
+def read_columns(path: Path, config: DataConfig) -> pa.Table:
+    """A row for each sentence, a list cell for each column: ``words``, ``column2`` …, and ``tags``, which is the last.
+
+    A file of one column has ``words`` alone; ``.conllu`` has the names of that format, with its forms as ``words``.
+
+    Raises:
+        DataError: the file is missing or empty, is not of ``config.text_encoding``, holds no token, or a line has an
+            empty field or more or fewer of them than the line of the first token.
+    """
+    origin = str(path)
+    lines = _Lines(text_buffer(path, config.text_encoding), origin)
+    universal = path.name.lower().endswith(".conllu")
+    if universal and lines.width != len(_UNIVERSAL):
+        raise DataError(f"line {lines.first} has {lines.width} fields, but CoNLL-U has 10, with tabs", file=origin)
+    names = _UNIVERSAL if universal else _names(lines.width)
+    pieces: list[list[pa.Array]] = [[pa.array([], pa.large_string())] for _ in names]
+    held: list[list[str]] = []
+    offsets = [0]
+    count = 0
+    for fields in lines.tokens():
+        if fields is None:
+            if count > offsets[-1]:
+                offsets.append(count)
+        elif not (universal and _NO_WORD.fullmatch(fields[0])):
+            held.append(fields)
+            count += 1
+            if len(held) == _AT_ONCE:
+                _flush(held, pieces)
+    _flush(held, pieces)
+    cut = pa.array(np.array(offsets), pa.int64())
+    columns = [pa.LargeListArray.from_arrays(cut, pa.concat_arrays(piece)) for piece in pieces]
+    return pa.table(columns, names=list(names))
+
+
+class _Lines:
+    """The lines of a file, and the form that its first token gives to all: separator and number of fields."""
+
+    def __init__(self, text: pa.Buffer, origin: str) -> None:
+        self._text, self._origin = text, origin
+        plain = ((n, line) for n, line in self._numbered() if not line.isspace() and not _outside(line))
+        self.first, line = next(plain, (0, ""))
+        if not self.first:
+            raise DataError("holds no token", file=origin, hint="write one a line, its label behind it")
+        self._separator = "\t" if "\t" in line else None
+        self.width = len(self._fields(line))
+
+    def tokens(self) -> Iterator[list[str] | None]:
+        """The fields of each token; ``None`` at the end of each sentence, perhaps several times."""
+        inside = False
+        for number, line in self._numbered():
+            fields = self._fields(line)
+            if line.isspace() or fields[0] == _DOCUMENT:
+                inside = False
+                yield None
+            elif inside or not line.startswith("#") or len(fields) == self.width:
+                inside = True
+                yield self._checked(fields, number)
+        yield None
+
+    def _numbered(self) -> Iterator[tuple[int, str]]:
+        return enumerate(io.TextIOWrapper(pa.BufferReader(self._text), "utf-8", newline="\n"), 1)
+
+    def _fields(self, line: str) -> list[str]:
+        # No other blanks than these part fields: a no-break space may be within a token, or be one.
+        if self._separator:
+            return [field.strip(_BLANKS) for field in line.split(self._separator)]
+        return _BETWEEN.split(line.strip(_BLANKS))
+
+    def _checked(self, fields: list[str], number: int) -> list[str]:
+        if len(fields) != self.width:
+            raise DataError(
+                f"line {number} has {len(fields)} field{'s' * (len(fields) != 1)}, but line {self.first} has "
+                f"{self.width}",
+                file=self._origin,
+                hint=f"fields are separated by {'tabs' if self._separator else 'blanks'}, sentences by an empty line",
+            )
+        if not all(fields):
+            raise DataError(f"line {number}: field {fields.index('') + 1} is empty", file=self._origin)
+        return fields
+
+
+def _outside(line: str) -> bool:
+    """True for what cannot be told from a token without knowing the form, so that it does not tell the form."""
+    return line.startswith(("#", _DOCUMENT))
+
+
+def _names(width: int) -> tuple[str, ...]:
+    if width == 1:
+        return ("words",)
+    return ("words", *(f"column{number}" for number in range(2, width)), "tags")
+
+
+def _flush(held: list[list[str]], pieces: list[list[pa.Array]]) -> None:
+    if held:
+        for piece, column in zip(pieces, zip(*held, strict=True), strict=True):
+            piece.append(pa.array(column, pa.large_string()))
+        held.clear()
+
+
+MEMBER = read_columns

@@ -1,0 +1,96 @@
+"""The columns of a batch as one vector a step. Axes: B rows, T steps, W width, E of an embedding, I of all together."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+
+from unrolled.batch import Continuous, Discrete, Spec
+from unrolled.errors import ShapeError
+from unrolled.layers.embed import Embedding, Numbers, OneHot, embed
+from unrolled.layers.lengths import check_lengths
+
+__all__ = ["Columns"]
+
+
+class Columns(nn.Module):
+    """Each column embedded, and all of them side by side: what a layer reads.
+
+    ::
+
+        x_t = [embed_1(u_t); …; embed_n(u_t)]
+
+    Args:
+        specs: input column -> how it looks. A column without a time axis is repeated along it.
+        embedding: the width of a symbol's vector (see `embed`).
+
+    Shape:
+        inputs: per column (B, T) int64 or (B, T, W) float32; without time (B,) or (B, W).
+        lengths: (B,) int64 in [0, T].
+        x: (B, T, I); T is 1 where no column has time.
+
+    Raises:
+        ShapeError: a column is missing or does not fit the others, or ids out of range.
+
+    Cost:
+        I numbers copied per row and step.
+
+    References:
+        Bengio et al. 2003, https://www.jmlr.org/papers/v3/bengio03a.html
+
+    Example:
+        >>> columns = Columns({"word": Discrete(9), "age": Continuous(1, time=False)}, embedding=4)
+        >>> x, _ = columns({"word": torch.tensor([[1, 2, 3]]), "age": torch.ones(1, 1)}, torch.tensor([3]))
+        >>> x.shape
+        torch.Size([1, 3, 5])
+    """
+
+    def __init__(self, specs: Mapping[str, Spec], embedding: int | None) -> None:
+        super().__init__()
+        self.specs = dict(specs)
+        self.embeddings = nn.ModuleList(embed(spec, embedding) for spec in specs.values())
+        self.output_size = sum(one.output_size for one in self._all())
+
+    def forward(self, inputs: Mapping[str, Tensor], lengths: Tensor) -> tuple[Tensor, Tensor | None]:
+        """``x`` (B, T, I), and (B, T) True at real steps; ``None`` where all are."""
+        steps = self._steps(inputs, lengths)
+        even = bool((lengths == steps).all())
+        real = None if even else torch.arange(steps, device=lengths.device) < lengths[:, None]  # (B, T)
+        columns = []
+        for (name, spec), embedding in zip(self.specs.items(), self._all(), strict=True):
+            value = inputs[name]
+            if spec.time and real is not None:
+                # Padding may hold anything, NaN included: it is replaced before anything reads it.
+                mask = real if isinstance(spec, Discrete) else real[..., None]
+                value = torch.where(mask, value, torch.zeros((), dtype=value.dtype, device=value.device))
+            embedded = embedding(value)  # (B, T, E), or (B, E) without time
+            columns.append(embedded if spec.time else embedded[:, None].expand(-1, steps, -1))
+        return torch.cat(columns, dim=-1), real
+
+    def step(self, inputs: Mapping[str, Tensor]) -> Tensor:
+        """One step of each row: per column (B,) int64 or (B, W) float32, to (B, I)."""
+        columns = [embedding(inputs[name]) for name, embedding in zip(self.specs, self._all(), strict=True)]
+        return columns[0] if len(columns) == 1 else torch.cat(columns, dim=-1)
+
+    def _all(self) -> list[Embedding | OneHot | Numbers]:
+        return cast("list[Embedding | OneHot | Numbers]", list(self.embeddings))
+
+    def _steps(self, inputs: Mapping[str, Tensor], lengths: Tensor) -> int:
+        """T, once the columns are known to fit each other and ``lengths``; 1 where none has time."""
+        steps = None
+        for name, spec in self.specs.items():
+            if name not in inputs:
+                raise ShapeError(f"Network: column {name!r} is missing; it reads {', '.join(self.specs)}")
+            shape, axes = inputs[name].shape, ["B", *["T"] * spec.time, *["W"] * isinstance(spec, Continuous)]
+            if len(shape) != len(axes) or shape[0] != len(lengths) or (spec.time and steps not in (None, shape[1])):
+                sizes = f"B = {len(lengths)}" + (f" and T = {steps}" if spec.time and steps is not None else "")
+                raise ShapeError(
+                    f"Network: column {name!r} has shape {tuple(shape)}, expected ({', '.join(axes)}) with {sizes}"
+                )
+            if spec.time:
+                steps = shape[1]
+                check_lengths(lengths, inputs[name], "Network")
+        return 1 if steps is None else steps

@@ -1,0 +1,81 @@
+"""Names in tagged sequences, beside seqeval's answers on whatever tags there may be."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from unrolled.entities import IOB2, entity_scores
+
+LABELS = ["B-loc", "B-per", "I-loc", "I-org", "I-per", "O"]
+TAGS = IOB2.of(LABELS)
+
+
+def counted(prediction: list[list[str]], target: list[list[str]]) -> np.ndarray:
+    assert TAGS is not None
+    flat = [np.array([LABELS.index(tag) for row in rows for tag in row], np.int64) for rows in (prediction, target)]
+    first = np.array([step == 0 for row in target for step in range(len(row))], bool)
+    return TAGS.count(flat[0], flat[1], first)
+
+
+@pytest.mark.parametrize(
+    ("prediction", "target", "expected"),
+    [
+        ("B-loc I-loc O", "B-loc I-loc O", [1, 1, 1]),
+        ("B-loc I-loc I-loc", "B-loc I-loc O", [0, 1, 1]),
+        ("B-loc B-loc O", "B-loc I-loc O", [0, 2, 1]),
+        ("B-per I-per O", "B-loc I-loc O", [0, 1, 1]),
+        ("I-loc I-loc O", "B-loc I-loc O", [1, 1, 1]),
+        ("B-loc I-per O", "B-loc I-loc O", [0, 2, 1]),
+        ("O O O", "O O O", [0, 0, 0]),
+        ("O O B-per", "O O B-per", [1, 1, 1]),
+    ],
+)
+def test_a_name_is_right_if_its_ends_and_its_kind_are(prediction: str, target: str, expected: list[int]) -> None:
+    assert counted([prediction.split()], [target.split()]).tolist() == expected
+
+
+def test_no_name_reaches_from_one_row_into_the_next() -> None:
+    rows = [["O", "B-loc"], ["I-loc", "I-loc"], ["I-loc"], []]
+    assert counted(rows, rows).tolist() == [3, 3, 3]
+    assert counted([], []).tolist() == [0, 0, 0]
+
+
+_rows = st.lists(st.lists(st.tuples(st.sampled_from(LABELS), st.sampled_from(LABELS)), min_size=1), min_size=1)
+
+
+@settings(deadline=None, derandomize=True)
+@given(_rows)
+def test_as_seqeval_counts(rows: list[list[tuple[str, str]]]) -> None:
+    seqeval = pytest.importorskip("seqeval.metrics")
+    prediction, target = ([[pair[side] for pair in row] for row in rows] for side in (0, 1))
+    ours = entity_scores(counted(prediction, target))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # seqeval warns of every score that is 0 by definition
+        theirs = [getattr(seqeval, f"{name}_score")(target, prediction) for name in ("precision", "recall", "f1")]
+    assert list(ours.values()) == pytest.approx(theirs, abs=1e-12)
+
+
+def test_scores_of_nothing_are_zero() -> None:
+    assert set(entity_scores(np.array([0, 0, 0])).values()) == {0.0}
+    assert entity_scores(np.array([0, 0, 5]))["entity_f1"] == 0.0
+    assert entity_scores(np.array([5, 5, 5])) == {"entity_precision": 1.0, "entity_recall": 1.0, "entity_f1": 1.0}
+
+
+def test_what_may_follow_what() -> None:
+    assert TAGS is not None
+    forbidden = {([*LABELS, "start"][i], LABELS[j]) for i, j in zip(*np.nonzero(TAGS.forbidden()), strict=True)}
+    goes_on = {"I-loc": {"B-loc", "I-loc"}, "I-per": {"B-per", "I-per"}, "I-org": {"I-org"}}
+    expected = {(before, tag) for tag, fine in goes_on.items() for before in {*LABELS, "start"} - fine}
+    assert forbidden == expected
+
+
+@pytest.mark.parametrize(
+    "labels", [["noun", "verb"], ["O"], [], ["B-x", "I-x", "O", "E-x"], ["B-", "O"], ["B-x", 3], [True, False], ["o", "B-x"]]
+)  # fmt: skip
+def test_other_labels_are_no_such_tags(labels: list[object]) -> None:
+    assert IOB2.of(labels) is None
