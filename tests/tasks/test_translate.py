@@ -122,6 +122,21 @@ def test_models_without_recurrent_cells_learn_too(model: str, tmp_path: Any) -> 
     assert trained.metrics["valid"]["token_error_rate"] < commonest
 
 
+def test_one_becomes_many(tmp_path: Any) -> None:
+    """Captions of rows without time."""
+    rows = list(product(["red", "blue", "green", "black"], ["circle", "square", "star"])) * 4
+    data = {
+        "colour": [colour for colour, _ in rows],
+        "shape": [shape for _, shape in rows],
+        "caption": [f"a {colour} {shape}" for colour, shape in rows],
+    }
+    options: Any = {"target": "caption", "task": "translate", "model": "gru", "hidden": 24, "steps": 120, "lr": 1e-2}
+    trained = api.fit(data, out=tmp_path / "run", tokens="words", attention="none", embedding=0, **options)
+    assert trained.metrics["valid"]["exact_match"] == 1.0
+    found = trained.predict({"colour": ["green", "red"], "shape": ["star", "star"]})
+    assert found.column("caption_predicted").to_pylist() == ["a green star", "a red star"]
+
+
 def test_one_vocabulary_for_both_sides() -> None:
     data = sequences({"a": ["x y", "y"], "b": ["y z", "z"]}, {"a": "tokens", "b": "tokens"})
     roles = Translate.roles(Question(data, ("b",), (), None))
