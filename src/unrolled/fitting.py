@@ -42,6 +42,10 @@ __all__ = ["fit", "resume"]
 
 Say = Callable[[str], None]
 
+_WRITES = ("encoder", "decoder", "attention", "coverage", "tied", "shared", "scheduled_sampling", "label_smoothing")
+# An option -> the tasks that alone have it.
+_OF_SOME_TASKS = {"crf": ("tag",), "mask": ("fill",), "beam": ("transcribe", "translate")}
+_OF_SOME_TASKS |= dict.fromkeys(_WRITES, ("translate",))
 _WHOLE = ("classify", "tag")  # what comes later in a sequence helps with these
 
 
@@ -82,8 +86,10 @@ def fit(
     name, reason = _task_name(question, given["task"]["name"])
     say(f"task: {name} ({reason}); --task overrules it")
     task_class = TASKS.get(name)
-    if given["task"].get("crf") and name != "tag":
-        raise UsageError(f"--crf is of the task tag alone, and this one is {name}")
+    for option, owners in _OF_SOME_TASKS.items():
+        if options.get(option) and name not in owners:
+            flag, owner = option.replace("_", "-"), " and ".join(owners)
+            raise UsageError(f"--{flag} is of the task {owner} alone, and this one is {name}")
     roles: Roles = task_class.roles(question)
     model = ModelConfig.check(given["model"]) if start is None else start.model(given["model"])
     if start is not None:

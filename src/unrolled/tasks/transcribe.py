@@ -19,9 +19,9 @@ from unrolled.data.examples import Examples
 from unrolled.decoding.ctc import BLANK, CtcBeam, ctc_beam, ctc_greedy
 from unrolled.errors import ShapeError
 from unrolled.layers.lengths import real_steps, zero_padding
-from unrolled.metrics import edit_distance
 from unrolled.tasks.columns import is_measured, one_target, other_columns, step_aligned
 from unrolled.tasks.task import Question, Sums
+from unrolled.tasks.written import written_metrics, written_sums
 
 __all__ = ["Transcribe"]
 
@@ -89,17 +89,10 @@ class Transcribe:
         nats, count = self.loss(outputs, batch)
         target, sizes = _checked(batch)
         wanted = [row[:size] for row, size in zip(target.tolist(), sizes.tolist(), strict=True)]
-        edits = torch.from_numpy(edit_distance(ctc_greedy(outputs, batch.lengths), wanted))  # (B,)
-        sums = {"edits": edits.sum(), "exact": (edits == 0).sum(), "rows": torch.tensor(len(wanted))}
-        return {**sums, "nats": nats.double(), "count": count}
+        return written_sums(nats, count, ctc_greedy(outputs, batch.lengths), wanted)
 
     def summarise(self, sums: Sums) -> dict[str, float]:
-        tokens = max(1.0, float(sums["count"]))
-        return {
-            self.watch: float(sums["nats"]) / tokens,
-            "token_error_rate": float(sums["edits"]) / tokens,
-            "exact_match": float(sums["exact"]) / float(sums["rows"]),
-        }
+        return written_metrics(sums)
 
     def cost(self, metrics: dict[str, float]) -> float:
         # Not the loss: a network that grows too sure of itself pays for it in nats while its answers still get better.

@@ -18,11 +18,11 @@ from unrolled.data.coder import Coder, Roles
 from unrolled.data.examples import Examples
 from unrolled.decoding.beam import Beam, beam_search
 from unrolled.layers.lengths import real_steps
-from unrolled.metrics import edit_distance
 from unrolled.models.encoder_decoder import Written
 from unrolled.tasks.columns import is_measured, one_target, other_columns, step_aligned
 from unrolled.tasks.prior import log_frequencies
 from unrolled.tasks.task import Question, Sums
+from unrolled.tasks.written import written_metrics, written_sums
 
 __all__ = ["Translate"]
 
@@ -72,20 +72,10 @@ class Translate:
         assert batch.target is not None and batch.target_lengths is not None
         nats, count = self._nats(outputs, batch, 0.0)
         rows = zip(batch.target.tolist(), batch.target_lengths.tolist(), strict=True)
-        targets = [row[1 : n - 1] for row, n in rows]
-        answers = self._written(outputs)
-        edits = int(edit_distance(answers, targets).sum())
-        exact = sum(a == b for a, b in zip(answers, targets, strict=True))
-        tokens = sum(map(len, targets))
-        whole = {"edits": edits, "tokens": tokens, "exact": exact, "rows": len(targets)}
-        return {"nats": nats.double(), "count": count, **{k: torch.tensor(v) for k, v in whole.items()}}
+        return written_sums(nats, count, self._written(outputs), [row[1 : size - 1] for row, size in rows])
 
     def summarise(self, sums: Sums) -> dict[str, float]:
-        return {
-            self.watch: float(sums["nats"]) / float(sums["count"]),
-            "token_error_rate": float(sums["edits"]) / max(1.0, float(sums["tokens"])),
-            "exact_match": float(sums["exact"]) / float(sums["rows"]),
-        }
+        return written_metrics(sums)
 
     def cost(self, metrics: dict[str, float]) -> float:
         # Not the loss: a model that grows too sure of itself pays for it in nats while its answers still get better.
