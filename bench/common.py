@@ -26,6 +26,7 @@ import machine
 
 __all__ = [
     "DATA",
+    "FEW",
     "ROOT",
     "WORK",
     "Options",
@@ -40,6 +41,7 @@ __all__ = [
     "spread",
     "unrolled",
     "work",
+    "write_splits",
 ]
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -47,8 +49,10 @@ DATA = Path(os.environ.get("UNROLLED_DATA") or ROOT.parent / "shared" / "data")
 WORK = ROOT / "bench" / "work"
 RESULTS = ROOT / "bench" / "results"
 
+FEW = 100  # rows of validation and test in a quick look
+
 _BUDGETS = ("--minutes", "--epochs", "--steps")
-_HIGHER_IS_BETTER = ("accuracy", "macro_f1", "entity_f1")
+_HIGHER_IS_BETTER = ("accuracy", "entity_f1", "exact_match", "macro_f1")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +61,7 @@ class Options:
 
     quick: bool
     tune: bool
+    resume: bool
     seeds: list[int]
     variants: dict[str, list[str]]
     extra: argparse.Namespace
@@ -66,8 +71,8 @@ class Options:
 class Run:
     """One `unrolled fit`, as it stands in ``bench/results/<table>.jsonl``.
 
-    ``seconds`` is the whole command, ``training_seconds`` the loop alone with its validations; ``gflops`` is the
-    machine's matrix product just before, and ``split`` the one whose figures the table shows.
+    ``seconds`` is the whole command (of one that was resumed, its loop at least), ``training_seconds`` the loop alone
+    with its validations; ``gflops`` is the machine's matrix product just before, and ``split`` what the table shows.
     """
 
     table: str
@@ -97,13 +102,15 @@ def arguments(
     parser = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="20 steps of each run, to see that it works; not recorded")
     parser.add_argument("--tune", action="store_true", help="show the validation split's figures instead; not recorded")
+    parser.add_argument("--resume", action="store_true", help="go on with runs that were stopped; keep finished ones")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--only", nargs="+", choices=list(variants), help="these variants alone")
     for flag, kind, default, text in also:
         parser.add_argument(flag, type=kind, default=default, help=f"{text} (default {default})")
     found = parser.parse_args()
     chosen = {name: flags for name, flags in variants.items() if name in (found.only or variants)}
-    return Options(found.quick, found.tune, found.seeds[:1] if found.quick else found.seeds, chosen, found)
+    seeds = found.seeds[:1] if found.quick else found.seeds
+    return Options(found.quick, found.tune, found.resume, seeds, chosen, found)
 
 
 def data(*parts: str) -> Path:
@@ -119,6 +126,23 @@ def work(table: str) -> Path:
     folder = WORK / table
     folder.mkdir(parents=True, exist_ok=True)
     return folder
+
+
+def write_splits(folder: Path, splits: dict[str, list[dict[str, object]]], options: Options) -> dict[str, str]:
+    """Each split as JSON Lines; its file's name by its own. ``--quick`` cuts all but ``train`` to `FEW` rows.
+
+    A file that holds the same already is left alone: a run that was stopped wants its data as it was.
+    """
+    files = {}
+    for split, rows in splits.items():
+        cut = options.quick and split != "train"
+        files[split] = f"quick-{split}.jsonl" if cut else f"{split}.jsonl"
+        kept = rows[:FEW] if cut else rows
+        content = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in kept).encode()
+        path = folder / files[split]
+        if not path.exists() or path.read_bytes() != content:
+            path.write_bytes(content)
+    return files
 
 
 def unrolled() -> tuple[list[str], dict[str, str]]:
@@ -139,9 +163,12 @@ def fit(
         part: tells apart the runs of one variant and seed, such as the folds.
     """
     place = work(table)
-    out = "runs/" + "-".join(re.sub(r"\W+", "-", word) for word in (variant, f"seed-{seed}", part) if word)
+    # A quick look never takes the folder of a run that may be gone on with.
+    words = ("quick" if options.quick else "", variant, f"seed-{seed}", part)
+    out = "runs/" + "-".join(re.sub(r"\W+", "-", word) for word in words if word)
+    begun = options.resume and not options.quick and (place / out / "config.json").is_file()
     arguments = ["fit", source, *(_few_steps(flags) if options.quick else flags), "--seed", str(seed), "--out", out]
-    arguments += ["--overwrite", "--quiet"]
+    arguments += ["--resume" if begun else "--overwrite", "--quiet"]
     command = shlex.join(["unrolled", *arguments])
     clocked = "--minutes" in flags and not options.quick  # other budgets reach the same at any speed
     speed = machine.wait_until_healthy() if clocked else None
@@ -159,7 +186,7 @@ def fit(
         variant,
         seed,
         command,
-        round(seconds, 1),
+        round(max(seconds, last["seconds"]), 1),
         last["seconds"],
         int(last["step"]),
         _weights(place / out / "model.safetensors"),
@@ -170,7 +197,7 @@ def fit(
         machine.today(),
         "valid" if options.tune else "test",
     )
-    if not (options.quick or options.tune):
+    if not (options.quick or options.tune or (begun and _is_recorded(run))):
         record(table, asdict(run))
     return run
 
@@ -216,6 +243,14 @@ def run_folder(command: str) -> str:
     """The ``--out`` of a command."""
     words = shlex.split(command)
     return words[words.index("--out") + 1]
+
+
+def _is_recorded(run: Run) -> bool:
+    """Whether the line of a finished run that was resumed is there already: no two runs take as long to the ms."""
+    path = RESULTS / f"{run.table}.jsonl"
+    rows = [json.loads(line) for line in path.read_text("utf-8").splitlines()] if path.exists() else []
+    own = (run.variant, run.seed, run.steps, run.training_seconds)
+    return own in [tuple(row.get(name) for name in ("variant", "seed", "steps", "training_seconds")) for row in rows]
 
 
 def _few_steps(flags: Sequence[str]) -> list[str]:

@@ -13,7 +13,7 @@ from unrolled.data.coder import Coder
 from unrolled.data.encoded import Options
 from unrolled.data.examples import Examples
 from unrolled.data.sequences import Sequences
-from unrolled.models.network import Network
+from unrolled.models.model import Model, build_model
 from unrolled.tasks.task import TASKS, Question, Task
 
 __all__ = ["SAMPLES", "Sample", "network_for", "rows_of", "sequences", "training"]
@@ -33,6 +33,7 @@ class Sample:
     target: tuple[str, ...] = ()
     horizon: int | None = None
     quantiles: tuple[float, ...] = ()
+    inferred: str = ""  # the task that is recognised, where this one must be asked for by name
     options: Options = field(default_factory=Options)
     crf: bool = False
 
@@ -54,11 +55,12 @@ class Sample:
         return task.coder.encode(self.data if data is None else data)
 
 
-def network_for(task: Task, model: str, hidden: int = 5, layers: int = 1, dropout: float = 0.0) -> Network:
-    """A network for ``task``, from whatever the global random state is."""
+def network_for(task: Task, model: str, hidden: int = 5, layers: int = 1, dropout: float = 0.0) -> Model:
+    """A model for ``task``, from whatever the global random state is."""
     specs = {name: encoding.spec for name, encoding in task.coder.inputs.items()}
     config = ModelConfig(name=model, hidden=hidden, layers=layers, dropout=dropout, window=3)
-    return Network(specs, config, task.outputs, task.pooled, task.config.crf)
+    asked = {"pooled": task.pooled, "writes": task.coder.form == "free", "crf": task.config.crf}
+    return build_model(specs, config, task.outputs, **asked)
 
 
 def training(options: dict[str, Any]) -> TrainingConfig:
@@ -129,9 +131,18 @@ SAMPLES: dict[str, Sample] = {
         ("tags",),
         crf=True,
     ),
+    "transcribe": Sample(
+        "transcribe",
+        sequences(
+            {"wave": [np.repeat(wave, 2).tolist() for wave in _WAVES], "text": _TEXTS},
+            {"wave": "number", "text": "tokens"},
+        ),
+        ("text",),
+    ),
     "next_step": Sample("next_step", sequences({"text": _TEXTS}, {"text": "tokens"})),
     "next_step several": Sample("next_step", sequences({"keys": _KEYS}, {"keys": "series"})),
     "next_step real": Sample("next_step", sequences({"wave": _WAVES}, {"wave": "number"})),
+    "fill": Sample("fill", sequences({"text": _TEXTS}, {"text": "tokens"}), inferred="next_step"),
     "forecast": Sample(
         "forecast",
         sequences({"wave": _WAVES, "other": _OTHER}, {"wave": "number", "other": "number"}),
@@ -143,6 +154,11 @@ SAMPLES: dict[str, Sample] = {
         sequences({"wave": _WAVES, "other": _OTHER}, {"wave": "number", "other": "number"}),
         horizon=2,
         quantiles=(0.9, 0.1, 0.5),
+    ),
+    "translate": Sample(
+        "translate",
+        sequences({"text": _TEXTS, "upper": [text.upper() for text in _TEXTS]}, {"text": "tokens", "upper": "tokens"}),
+        ("upper",),
     ),
 }
 

@@ -15,7 +15,7 @@ SOURCE = ROOT / "src" / "unrolled"
 
 BASE = ("atomic", "batch", "config", "entities", "errors", "files", "metrics", "registry", "state")
 # They put the parts together, and may know every one of them.
-TOP = ("api", "card", "demo", "fitting", "names", "rundir", "splits", "trained")
+TOP = ("api", "card", "demo", "fitting", "loading", "names", "pretrained", "rundir", "splits", "trained")
 EVERYTHING_BUT_CLI = ("*",)
 MAY_IMPORT: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(BASE, BASE),

@@ -101,3 +101,11 @@ def test_what_is_missing_in_a_test_split_is_not_scored(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="holds nothing that could be scored: a forecast needs more than 1 steps"):
         model.evaluate({"x": [[1.0, None]]})
     assert model.evaluate({"x": [gap]})["mae"] >= 0
+
+
+@pytest.mark.parametrize("option", [{"tied": True}, {"beam": 3}, {"attention": "dot"}, {"label_smoothing": 0.1}])
+def test_an_option_of_another_task_is_refused(option: dict[str, Any], tmp_path: Path) -> None:
+    (name,) = option
+    flag = f"--{name.replace('_', '-')}"
+    with pytest.raises(UsageError, match=rf"{flag} is of the task .* alone, and this one is classify"):
+        ur.fit(LABELLED, target="label", out=tmp_path / "run", **option)

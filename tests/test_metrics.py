@@ -93,6 +93,37 @@ def test_float32_sums_are_exact_enough() -> None:
     assert metrics.mae(prediction, target) == pytest.approx(float(np.float32(0.1)), rel=1e-12)
 
 
+def plain_distance(p: list[int], y: list[int]) -> int:
+    table = [[i + j if 0 in (i, j) else 0 for j in range(len(y) + 1)] for i in range(len(p) + 1)]
+    for i in range(1, len(p) + 1):
+        for j in range(1, len(y) + 1):
+            replaced = table[i - 1][j - 1] + (p[i - 1] != y[j - 1])
+            table[i][j] = min(table[i - 1][j] + 1, table[i][j - 1] + 1, replaced)
+    return table[-1][-1]
+
+
+@pytest.mark.parametrize("symbols", [1, 3, 50])
+def test_edits_against_the_plain_table(symbols: int) -> None:
+    random = np.random.default_rng(symbols)
+    pairs = [[random.integers(0, symbols, random.integers(0, 14)).tolist() for _ in range(2)] for _ in range(1_500)]
+    prediction, target = ([pair[n] for pair in pairs] for n in (0, 1))
+    wanted = [plain_distance(p, y) for p, y in pairs]
+    assert metrics.edit_distance(prediction, target).tolist() == wanted
+    arrays = [np.array(row, np.uint8) for row in prediction]
+    assert metrics.edit_distance(arrays, target).tolist() == wanted
+    total = sum(map(len, target))
+    assert metrics.token_error_rate(prediction, target) == pytest.approx(sum(wanted) / total)
+
+
+def test_edits_by_hand() -> None:
+    kitten, sitting = ([*map(ord, word)] for word in ("kitten", "sitting"))
+    assert metrics.edit_distance([kitten, [], kitten, []], [sitting, sitting, [], []]).tolist() == [3, 7, 6, 0]
+    assert metrics.token_error_rate([[1, 2, 3]], [[4]]) == 3  # more is wrong than there is
+    assert metrics.edit_distance([], []).tolist() == []
+    with pytest.raises(ShapeError, match="prediction has 1 sequences, expected 2, as many as target"):
+        metrics.edit_distance([[1]], [[1], [2]])
+
+
 def test_bits() -> None:
     assert metrics.bits(1.4697) == pytest.approx(2.1203, abs=1e-4)
 
@@ -108,6 +139,7 @@ def test_nothing_to_score_is_nan() -> None:
         metrics.mse(numbers, numbers),
         metrics.mae(numbers, numbers),
         metrics.r2(np.ones(1), np.full(1, np.nan)),
+        metrics.token_error_rate([[1]], [[]]),
     ):
         assert math.isnan(value)
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from unrolled.errors import ModelError
-from unrolled.state import detach, flatten, from_bytes, map_state, rebuild, select, to_bytes, where
+from unrolled.state import concatenate, detach, flatten, from_bytes, map_state, rebuild, select, to_bytes, where
 
 
 class Pair(NamedTuple):
@@ -98,6 +98,40 @@ def test_tensors_of_another_state_are_refused(change: Any, message: str) -> None
 def test_a_state_of_another_batch_size_fits() -> None:
     one = dict(flatten(select(state(), torch.tensor([1]))))
     assert rebuild(state(), one)["count"][0].tolist() == [5]
+
+
+class Keys(NamedTuple):
+    keys: Tensor
+    count: Tensor
+
+    @property
+    def ragged(self) -> tuple[str, ...]:
+        return ("keys",)
+
+
+def keys(rows: int, steps: int) -> Keys:
+    return Keys(torch.arange(1.0, rows * steps * 2 + 1).view(rows, steps, 2), torch.full((rows,), steps))
+
+
+def test_rows_of_different_lengths_stand_side_by_side() -> None:
+    for mixed in (where(torch.tensor([True, False]), keys(2, 3), keys(2, 1)), concatenate([keys(1, 3), keys(1, 1)])):
+        assert mixed.keys.shape == (2, 3, 2)
+        assert mixed.keys[0].tolist() == [[1, 2], [3, 4], [5, 6]]
+        assert not mixed.keys[1, 1:].any()
+        assert mixed.count.tolist() == [3, 1]
+    nothing_yet = where(torch.tensor([True, False]), keys(2, 3), keys(2, 0))
+    assert nothing_yet.keys[1].tolist() == [[0, 0]] * 3
+    assert concatenate([state(), state()])["layers"][0].h.shape == (6, 2)
+
+
+def test_what_is_ragged_may_be_of_any_length_and_nothing_else() -> None:
+    long, like = dict(flatten((keys(2, 5),))), (keys(1, 0),)
+    assert rebuild(like, long)[0].keys.shape == (2, 5, 2)
+    for wrong in ({"state.0.keys": torch.ones(2, 5, 3)}, {"state.0.keys": torch.ones(2, 5)}):
+        with pytest.raises(ModelError, match=r"'state.0.keys' is \(2, 5.* expected \(1, 0, 2\)"):
+            rebuild(like, {**long, **wrong})
+    with pytest.raises(ModelError, match="'state.0.count'"):
+        rebuild(like, {**long, "state.0.count": torch.ones(2, 2, dtype=torch.int64)})
 
 
 def test_bytes_and_back_to_the_bit() -> None:

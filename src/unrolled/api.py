@@ -1,7 +1,11 @@
-"""The three verbs of Python use: ``read``, ``fit`` and ``load``; everything else is a method of what they return."""
+"""The verbs of Python use: ``read``, ``fit`` and ``load``; most else is a method of what they return.
+
+Two look into models: ``memory`` into a trained one, ``probe`` into what any could learn.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypedDict, Unpack
 
@@ -10,10 +14,16 @@ from unrolled.config import DataConfig, spread
 from unrolled.data.read import read as read_source
 from unrolled.data.sequences import Sequences
 from unrolled.errors import UsageError
-from unrolled.trained import Trained, open_run
+from unrolled.inspection import probe as probing
+from unrolled.inspection.memory import Horizon, asked_of, memory_horizon
+from unrolled.inspection.probe import Found
+from unrolled.inspection.problems import PROBLEMS
+from unrolled.loading import open_run
+from unrolled.models.network import Network
+from unrolled.trained import Trained
 from unrolled.training.hooks import Hook
 
-__all__ = ["Options", "Trained", "fit", "load", "read"]
+__all__ = ["Found", "Horizon", "Options", "Trained", "fit", "load", "memory", "probe", "read"]
 
 
 class Options(TypedDict, total=False):
@@ -57,6 +67,7 @@ class Options(TypedDict, total=False):
     attention: str
     coverage: bool
     tied: bool
+    start: str | Path
     steps: int
     epochs: float
     minutes: float
@@ -143,6 +154,56 @@ def load(folder: str | Path) -> Trained:
     return open_run(Path(folder))
 
 
+def memory(trained: Trained, data: Any, *, lags: int | None = None) -> Horizon:
+    """How far back the gradient of the model's answers reaches on ``data``, and whether that is healthy.
+
+    Args:
+        trained: what `fit` or `load` gave.
+        data: a path or a table in memory, with the target.
+        lags: the most steps to look back. Default: the longest row, 1 000 at most; of a forecast, its lookback.
+
+    Raises:
+        DataError: the data cannot be read, or no row has two steps.
+        UsageError: the model reads no steps, or ``lags`` is below 2.
+    """
+    if not isinstance(trained.network, Network):
+        raise UsageError("memory measures a single network; this model has one that reads and one that writes")
+    examples = trained.encode(trained.read(data), target=True)
+    batches, reached = asked_of(trained.task, examples, lags)
+    return memory_horizon(trained.network, batches, reached)
+
+
+def probe(
+    model: str,
+    up_to: int,
+    problems: Sequence[str] = tuple(PROBLEMS),
+    *,
+    minutes: float | None = None,
+    steps: int | None = None,
+    seed: int = 0,
+    say: Callable[[str], None] = lambda _: None,
+) -> list[Found]:
+    """The longest rows on which ``model`` learns to solve each of the ``problems``; see `unrolled.inspection.probe`.
+
+    Args:
+        model: any name that ``--model`` takes.
+        up_to: the length to reach.
+        problems: of adding, copy, selective, recall and order.
+        minutes: the budget of each problem. Default: 2.
+        steps: the budget in training steps instead.
+        seed: of the first weights and of all rows.
+        say: told, in a line each, what was tried.
+
+    Raises:
+        UsageError: an unknown name, or a number out of range.
+    """
+    for name in problems:  # all of them, before minutes go into the first
+        probing.check(model, name, up_to, minutes=minutes, steps=steps)
+    return [probing.probe(model, name, up_to, minutes=minutes, steps=steps, seed=seed, say=say) for name in problems]
+
+
 def _listed(options: Options) -> dict[str, Any]:
     values: dict[str, Any] = dict(options)
+    if isinstance(values.get("start"), Path):
+        values["start"] = str(values["start"])
     return {name: [v] if name == "target" and isinstance(v, str) else v for name, v in values.items()}

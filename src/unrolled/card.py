@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import torch
 
 if TYPE_CHECKING:
+    from unrolled.config import RunConfig
     from unrolled.trained import Trained
     from unrolled.training.trainer import Progress
 
@@ -24,6 +25,12 @@ def table(metrics: dict[str, float], baselines: dict[str, dict[str, float]]) -> 
     ]
 
 
+def _began(config: RunConfig) -> list[str]:
+    if config.training.start is None:
+        return []
+    return [f"It began with the encodings of the run `{config.training.start}`, and all its weights but the head's."]
+
+
 def card(trained: Trained, progress: Progress, splits: tuple[str, ...]) -> str:
     """What the model is, what it was trained on, and how good it is beside the baselines.
 
@@ -39,6 +46,7 @@ def card(trained: Trained, progress: Progress, splits: tuple[str, ...]) -> str:
         "",
         f"Trained with Unrolled (torch {torch.__version__}, {torch.get_num_threads()} threads): {weights:,} weights, "
         f"{progress.step} steps in {progress.seconds:.0f} s, seed {config.training.seed}.",
+        *_began(config),
         "",
         "## Data",
         "",

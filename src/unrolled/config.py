@@ -73,7 +73,9 @@ class ModelConfig(Part):
     heads: int | None = Field(None, ge=1, le=_LARGEST_SIZE)  # None: as many as divide hidden, of 32 units at least
     kv_heads: int | None = Field(None, ge=1, le=_LARGEST_SIZE)  # None: as many as heads
     sight: int | None = Field(None, ge=1, le=_LARGEST_SIZE)  # steps that attention looks back; None: all
-    positions: Literal["rotary", "sinusoidal", "learned", "alibi", "none"] = "rotary"
+    positions: Literal["rotary", "sinusoidal", "learned", "alibi", "none"] | None = (
+        None  # None: rotary; of a pair sinusoidal
+    )
     encoder: str | None = None
     decoder: str | None = None
     attention: Literal["additive", "dot", "scaled_dot", "cosine", "none"] = "scaled_dot"
@@ -98,8 +100,12 @@ class TaskConfig(Part):
 
 
 class TrainingConfig(Part):
-    """The loop. At most one of ``steps``, ``epochs`` and ``minutes``; none means: until validation stops improving."""
+    """The loop. At most one of ``steps``, ``epochs`` and ``minutes``; none means: until validation stops improving.
 
+    ``start`` is the directory of a run to go on from, with a new head.
+    """
+
+    start: str | None = None
     steps: int | None = Field(None, ge=1)
     epochs: float | None = Field(None, gt=0)
     minutes: float | None = Field(None, gt=0)

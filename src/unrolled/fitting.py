@@ -23,11 +23,14 @@ from unrolled.data.sequences import Sequences
 from unrolled.errors import DataError, ModelError, UsageError
 from unrolled.files import space_errors, write_file, write_manifest
 from unrolled.layers.stack import build_layer, model_names
-from unrolled.models.network import Network
+from unrolled.loading import build, open_run
+from unrolled.models.encoder_decoder import EncoderDecoder, parts_of
+from unrolled.models.model import Model
+from unrolled.pretrained import Start, open_start, start_again
 from unrolled.rundir import alone, choose, claimed, keep_options
 from unrolled.splits import share_of, split_up
 from unrolled.tasks.task import TASKS, Question, Task
-from unrolled.trained import Trained, build, open_run
+from unrolled.trained import Trained
 from unrolled.training import checkpoint
 from unrolled.training.evaluate import evaluate
 from unrolled.training.hooks import Hook, log_to, need_tensorboard, tensorboard_to
@@ -39,6 +42,10 @@ __all__ = ["fit", "resume"]
 
 Say = Callable[[str], None]
 
+_WRITES = ("encoder", "decoder", "attention", "coverage", "tied", "shared", "scheduled_sampling", "label_smoothing")
+# An option -> the tasks that alone have it.
+_OF_SOME_TASKS = {"crf": ("tag",), "mask": ("fill",), "beam": ("transcribe", "translate")}
+_OF_SOME_TASKS |= dict.fromkeys(_WRITES, ("translate",))
 _WHOLE = ("classify", "tag")  # what comes later in a sequence helps with these
 
 
@@ -63,7 +70,7 @@ def fit(
         hooks, say: who is told of events, and of what was inferred and done.
 
     Raises:
-        UsageError: an option is unknown, out of range, or of another task.
+        UsageError: an option is unknown, out of range, or of another task; no task answers the question.
         DataError: the data cannot be read, or cannot be asked this.
     """
     if tensorboard:
@@ -71,6 +78,7 @@ def fit(
     given = spread(options)
     data = DataConfig.check({**given["data"], "source": str(source) if isinstance(source, str | Path) else "memory"})
     given["task"].setdefault("name", None)
+    start = open_start(given["training"]["start"], out) if "start" in given["training"] else None
     sequences = read(source, data, steps=given["task"].get("horizon") is not None)
     for line in _describe(sequences):
         say(line)
@@ -78,27 +86,35 @@ def fit(
     name, reason = _task_name(question, given["task"]["name"])
     say(f"task: {name} ({reason}); --task overrules it")
     task_class = TASKS.get(name)
-    if given["task"].get("crf") and name != "tag":
-        raise UsageError(f"--crf is of the task tag alone, and this one is {name}")
+    for option, owners in _OF_SOME_TASKS.items():
+        if options.get(option) and name not in owners:
+            flag, owner = option.replace("_", "-"), " and ".join(owners)
+            raise UsageError(f"--{flag} is of the task {owner} alone, and this one is {name}")
     roles: Roles = task_class.roles(question)
-    model = ModelConfig.check(given["model"])
+    model = ModelConfig.check(given["model"]) if start is None else start.model(given["model"])
+    if start is not None:
+        roles, start = start.take_over(roles, sequences, data)
+        say(f"from {start.place}: {model.name}, its encodings, and all its weights but the head's")
     if name in _WHOLE and (both := f"bi{model.name}") in model_names():
         say(f"model: {model.name} can answer live, step by step; where whole sequences are at hand, try --model {both}")
+    if name == "fill" and (both := f"bi{model.name}") in model_names():
+        say(f"model: {model.name} reads what is before a hidden step alone; with --model {both}, what follows too")
     with torch.device("meta"):  # takes no memory, and an unknown name is found before anything is written
-        build_layer(model, 1)
+        for part in parts_of(model) if roles.form == "free" else (model,):
+            build_layer(part, 1)
     config = RunConfig(
         task=TaskConfig.check({**given["task"], "name": name}),
         data=data,
         model=model,
         training=TrainingConfig.check({"device": "auto", **given["training"]}),
-        files=_fingerprints(source, data, sequences.table),
+        files=_fingerprints(source, data, sequences.table) | ({} if start is None else {"start": start.fingerprint}),
         columns=tuple(sequences.table.column_names),
     )
     _device(config.training.device)
     folder = choose(out, data.source, overwrite)
     with claimed(folder, config):
         say(f"run: {folder}")
-        return _train(folder, config, sequences, roles, _with_tensorboard(tensorboard, folder, hooks), say)
+        return _train(folder, config, sequences, roles, start, _with_tensorboard(tensorboard, folder, hooks), say)
 
 
 def resume(
@@ -134,7 +150,7 @@ def resume(
     training = _same_source(folder, config, source)
     for role, saved in config.files.items():
         place = str(source) if role == "training" and source is not None else str(saved["path"])
-        if saved["path"] != MEMORY:
+        if saved["path"] != MEMORY and role != "start":  # which may be gone by now
             verify(saved, fingerprint(place))
             say(f"{role} data unchanged: {place}")
     if Budget(config.training).by_clock:
@@ -145,13 +161,22 @@ def resume(
     if training["path"] == MEMORY:
         verify(training, fingerprint_table(sequences.table))
     question = Question(sequences, config.data.target, config.data.inputs, config.task.horizon)
-    roles = TASKS.get(config.task.name).roles(question)
+    roles: Roles = TASKS.get(config.task.name).roles(question)
     with alone(folder):
-        return _train(folder, config, sequences, roles, _with_tensorboard(tensorboard, folder, hooks), say)
+        start = start_again(folder, config)
+        if start is not None:
+            roles, start = start.take_over(roles, sequences, config.data)
+        return _train(folder, config, sequences, roles, start, _with_tensorboard(tensorboard, folder, hooks), say)
 
 
 def _train(
-    folder: Path, config: RunConfig, sequences: Sequences, roles: Roles, hooks: tuple[Hook, ...], say: Say
+    folder: Path,
+    config: RunConfig,
+    sequences: Sequences,
+    roles: Roles,
+    start: Start | None,
+    hooks: tuple[Hook, ...],
+    say: Say,
 ) -> Trained:
     sequences = replace(sequences, kinds={**sequences.kinds, **roles.kinds})
     splits = split_up(sequences, config, roles, say)
@@ -161,7 +186,7 @@ def _train(
         missing=config.data.missing,
         shared=config.data.shared,
     )
-    coder = Coder.fit(splits.train, roles, options, config.task.horizon or 0)
+    coder = Coder.fit(splits.train, roles, options, config.task.horizon or 0, start.inputs if start else {})
     for name, encoding in coder.inputs.items():
         say(f"input {name}: {encoding.report()}")
     if not coder.continues:
@@ -185,6 +210,10 @@ def _train(
         prior = task.prior(train)
         if prior is not None:
             network.head.bias.data.copy_(prior)
+        if isinstance(network, EncoderDecoder) and train.target is not None:
+            network.longest.fill_(int(train.target.lengths().max(initial=0)))
+        if start is not None:
+            start.give(network)
         _check_direction(network, train, config)
         weights = sum(p.numel() for p in network.parameters())
         say(f"model: {config.model.name}, {weights:,} weights, on {device}; training: {Budget(config.training).say()}")
@@ -217,12 +246,18 @@ def _train(
     return trained
 
 
-def _check_direction(network: Network, train: Examples, config: RunConfig) -> None:
+def _check_direction(network: Model, train: Examples, config: RunConfig) -> None:
     """A model of both directions must not be asked for what it has read already, nor be given sequences in pieces."""
     if config.task.crf and (steps := window(train, config.training)):
         raise UsageError(
             f"--crf chooses the labels of a sequence together, and these are trained in pieces of {steps} steps (by "
             "--bptt, or because they are long): leave --crf out"
+        )
+    remembers_all = config.model.name == "transformer" and config.model.sight is None
+    if remembers_all and (steps := window(train, config.training)):
+        raise UsageError(
+            f"a transformer keeps every step that it has read, and these sequences are trained in pieces of {steps} "
+            f"steps, one after the other (by --bptt, or because they are long): give --sight, such as {2 * steps}"
         )
     if network.causal:
         return

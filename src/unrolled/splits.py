@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 from unrolled.config import RunConfig
 from unrolled.data.coder import Roles, drop_missing
 from unrolled.data.encoded import has_time
+from unrolled.data.examples import ANSWERED_WHOLE, OWN
 from unrolled.data.read import read
 from unrolled.data.sequences import Sequences
 from unrolled.data.split import hold_out, hold_out_end, without_history
@@ -65,7 +66,7 @@ def split_up(sequences: Sequences, config: RunConfig, roles: Roles, say: Say) ->
 
 def _default_share(sequences: Sequences, roles: Roles) -> float:
     """A tenth; of very many steps that are each asked for, as many as judge well enough."""
-    if roles.form in ("one", "set", "free", "unaligned"):
+    if roles.form in ANSWERED_WHOLE:
         return _HELD_OUT
     column = sequences.column(roles.joined[0] if roles.joined else roles.target)
     lengths = pc.list_value_length(column) if has_time(column.type) else pc.binary_length(column)
@@ -77,7 +78,7 @@ def _part(
 ) -> tuple[Sequences, Sequences | None]:
     """(what is left, the split), given as a path or as a share."""
     known = sequences
-    if roles.form not in ("next", "horizon"):
+    if roles.form not in OWN:
         known, missing = drop_missing(sequences, roles.target)
         if missing:
             notes.append(f"{missing} of {len(sequences)} rows have no {roles.target} and are left out")
@@ -87,11 +88,11 @@ def _part(
     if share is None:
         timed = {name: has_time(sequences.column(name).type) for name in sequences.kinds}
         other = read(how, config.data, steps=config.task.horizon is not None, timed=timed)
-        if roles.form not in ("next", "horizon"):
+        if roles.form not in OWN:
             other, _ = drop_missing(other, roles.target)
         notes.append(f"{role}: {len(other)} rows of {how}")
         return known, other
-    by_time = roles.form == "horizon" or (roles.form == "next" and len(known) < _FEW)
+    by_time = roles.form == "horizon" or (roles.form in OWN and len(known) < _FEW)
     if by_time:
         left, part = hold_out_end(known, share)
         part = part if roles.form == "horizon" else without_history(part)
@@ -101,7 +102,7 @@ def _part(
         raise DataError(
             "has a single row, so nothing can be held out to validate on", file=sequences.origin, hint="give more rows"
         )
-    labels = roles.target if sequences.kinds.get(roles.target) == "category" and roles.form != "next" else None
+    labels = roles.target if sequences.kinds.get(roles.target) == "category" and roles.form not in OWN else None
     left, part = hold_out(known, share, config.training.seed, labels)
     notes.append(f"{role}: {len(part)} of {len(known)} rows, held out at random")
     return left, part

@@ -2,12 +2,15 @@
 
 These few functions are all that streaming, generation, beams, truncated backpropagation and resuming need to know
 of a model's state.
+
+A named tuple may have a property ``ragged`` that names those of its parts whose axis 1 is as long as the longest row
+needs, such as the keys of attention. Beyond a row's own entries they hold zeros, so that a longer one says the same.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import torch
@@ -15,7 +18,18 @@ from torch import Tensor
 
 from unrolled.errors import ModelError
 
-__all__ = ["State", "detach", "flatten", "from_bytes", "map_state", "rebuild", "select", "to_bytes", "where"]
+__all__ = [
+    "State",
+    "concatenate",
+    "detach",
+    "flatten",
+    "from_bytes",
+    "map_state",
+    "rebuild",
+    "select",
+    "to_bytes",
+    "where",
+]
 
 State = Any  # a tree of tensors: it has no closed type that a type checker could hold
 
@@ -51,35 +65,38 @@ def select(state: State, rows: Tensor) -> State:
 
 def where(mask: Tensor, state: State, other: State) -> State:
     """Row by row, ``state`` where ``mask`` (B,) is True, ``other`` elsewhere."""
-    return map_state(lambda a, b: torch.where(mask.view(-1, *[1] * (a.dim() - 1)), a, b), state, other)
+
+    def choose(*parts: Tensor) -> Tensor:
+        a, b = _equally_long(parts)
+        return torch.where(mask.view(-1, *[1] * (a.dim() - 1)), a, b)
+
+    return map_state(choose, state, other)
+
+
+def concatenate(states: Sequence[State]) -> State:
+    """The rows of all ``states``, one after another."""
+    return map_state(lambda *parts: torch.cat(_equally_long(parts)), *states)
 
 
 def flatten(state: State, prefix: str = "state") -> Iterator[tuple[str, Tensor]]:
     """(path, tensor) of every tensor, in a fixed order; the path names fields and positions."""
-    if isinstance(state, Tensor):
-        yield prefix, state
-    elif isinstance(state, dict):
-        for key in state:
-            yield from flatten(state[key], f"{prefix}.{key}")
-    elif state is not None:
-        names = getattr(state, "_fields", range(len(state)))
-        for name, part in zip(names, state, strict=True):
-            yield from flatten(part, f"{prefix}.{name}")
+    return ((path, tensor) for path, tensor, _ in _walk(state, prefix))
 
 
 def rebuild(like: State, tensors: dict[str, Tensor], prefix: str = "state") -> State:
     """The inverse of `flatten`: a state of the structure of ``like`` with the values of ``tensors``.
 
     Raises:
-        ModelError: a tensor is missing, left over, or of another shape or dtype than in ``like`` (batch axis apart).
+        ModelError: a tensor is missing, left over, or of another shape or dtype than in ``like``; the batch axis apart,
+            and axis 1 of what is ragged.
     """
-    wanted = dict(flatten(like, prefix))
+    wanted = {path: (tensor, 2 if ragged else 1) for path, tensor, ragged in _walk(like, prefix)}
     if wanted.keys() != tensors.keys():
         odd = sorted(wanted.keys() ^ tensors.keys())[0]
         raise ModelError(f"this state belongs to another model: it differs at {odd!r}")
-    for name, tensor in wanted.items():
+    for name, (tensor, first) in wanted.items():
         got = tensors[name]
-        if got.dtype != tensor.dtype or got.shape[1:] != tensor.shape[1:] or got.dim() != tensor.dim():
+        if got.dtype != tensor.dtype or got.shape[first:] != tensor.shape[first:] or got.dim() != tensor.dim():
             raise ModelError(
                 f"this state belongs to another model: {name!r} is {tuple(got.shape)} {got.dtype}, "
                 f"expected {tuple(tensor.shape)} {tensor.dtype}"
@@ -112,3 +129,25 @@ def from_bytes(data: bytes, like: State) -> tuple[State, dict[str, Any]]:
     except (SafetensorError, KeyError, ValueError, TypeError) as error:
         raise ModelError(f"these {len(data)} bytes are not a snapshot of ours: {error}") from None
     return rebuild(like, tensors), meta
+
+
+def _walk(state: State, prefix: str, ragged: bool = False) -> Iterator[tuple[str, Tensor, bool]]:
+    """(path, tensor, whether it is ragged) of every tensor."""
+    if isinstance(state, Tensor):
+        yield prefix, state, ragged
+    elif isinstance(state, dict):
+        for key in state:
+            yield from _walk(state[key], f"{prefix}.{key}")
+    elif state is not None:
+        names, free = getattr(state, "_fields", range(len(state))), getattr(state, "ragged", ())
+        for name, part in zip(names, state, strict=True):
+            yield from _walk(part, f"{prefix}.{name}", name in free)
+
+
+def _equally_long(parts: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    """The same, those that are shorter along axis 1 with zeros behind."""
+    longest = max(part.shape[1:2] for part in parts)
+    if all(part.shape[1:2] == longest for part in parts):
+        return parts
+    missing = [(len(part), longest[0] - part.shape[1], *part.shape[2:]) for part in parts]
+    return tuple(torch.cat([part, part.new_zeros(shape)], 1) for part, shape in zip(parts, missing, strict=True))

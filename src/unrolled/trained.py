@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 import torch
 
-from unrolled.config import RunConfig
+from unrolled.config import RunConfig, TaskConfig
 from unrolled.data.coder import drop_missing
 from unrolled.data.examples import Examples
 from unrolled.data.loader import Loader
@@ -23,19 +23,19 @@ from unrolled.data.sequences import Sequences
 from unrolled.data.windows import Plan, Rows, Windows
 from unrolled.decoding.generate import generate
 from unrolled.decoding.sampling import Sampling
-from unrolled.errors import DataError, ModelError, UsageError
-from unrolled.files import load_tensors, read_directory, save_tensors, write_directory
+from unrolled.errors import DataError, UsageError
+from unrolled.files import save_tensors, write_directory
 from unrolled.inspection.describe import Description, describe
+from unrolled.models.model import Model
 from unrolled.models.network import Network
 from unrolled.streaming.session import Session
 from unrolled.tasks.task import Task
-from unrolled.training import checkpoint
 from unrolled.training.evaluate import evaluate, run_over
 from unrolled.training.plans import lookback
 
-__all__ = ["Trained", "build", "open_run"]
+__all__ = ["WEIGHTS", "Trained"]
 
-_WEIGHTS = "model.safetensors"
+WEIGHTS = "model.safetensors"
 
 _log = logging.getLogger(__name__)
 
@@ -55,19 +55,24 @@ class Trained:
 
     config: RunConfig
     task: Task
-    network: Network
+    network: Model
     metrics: dict[str, dict[str, float]]
     baselines: dict[str, dict[str, dict[str, float]]]
     folder: Path | None = None
 
-    def evaluate(self, data: Any) -> dict[str, float]:
+    def evaluate(self, data: Any, *, beam: int | None = None) -> dict[str, float]:
         """The task's metrics on ``data`` (a path, or a table in memory), which must hold the target.
+
+        Args:
+            data: what to be judged by.
+            beam: another width of the search than in training, where answers are written.
 
         Raises:
             DataError: the data cannot be read, or lacks a column of the model.
+            UsageError: ``beam`` is out of range.
         """
-        part = self.read(data)
-        metrics = evaluate(self.network, self.task, self.encode(part, target=True), self.config.training)
+        part, task = self.read(data), self._searching(beam)
+        metrics = evaluate(self.network, task, self.encode(part, target=True), self.config.training)
         if not metrics:
             needed = f": a forecast needs more than {horizon} steps" if (horizon := self.task.coder.horizon) else ""
             raise DataError(
@@ -75,16 +80,18 @@ class Trained:
             )
         return metrics
 
-    def predict(self, data: Any) -> pa.Table:
+    def predict(self, data: Any, *, beam: int | None = None) -> pa.Table:
         """The table of ``data`` with the answers as new columns, in the order of its rows.
 
         Args:
             data: a path, a table in memory, or for a model of texts a list of strings. The target may be absent.
+            beam: another width of the search than in training, where answers are written.
 
         Raises:
             DataError: the data cannot be read, or lacks an input column of the model.
+            UsageError: ``beam`` is out of range.
         """
-        part = self.read(data)
+        part, task = self.read(data), self._searching(beam)
         examples = self.encode(part, target=False)
         steps, batch_size = examples.steps(), self.config.training.batch
         plan: Plan
@@ -95,7 +102,7 @@ class Trained:
             plan = Rows(steps - ended, batch_size, keep_empty=True)  # what follows is asked before ``<end>``, not after
         answers: dict[str, list[Any]] = {}
         for outputs, batch in run_over(self.network, Loader(examples, plan), "cpu"):
-            for name, values in self.task.answers(outputs, batch).items():
+            for name, values in task.answers(outputs, batch).items():
                 column = answers.setdefault(name, [None] * len(part))
                 for row, value in zip(batch.rows.tolist(), values, strict=True):
                     column[row] = value
@@ -163,6 +170,7 @@ class Trained:
         encoding: Any = self.task.coder.answer
         name = self.task.coder.target
         ids = torch.from_numpy(encoding.encode_text(prompt).astype(np.int64))[None]  # (1, T), begins with <begin>
+        assert isinstance(self.network, Network)  # as the task is next_step
         self.network.eval()
         with torch.no_grad():
             outputs, state = self.network({name: ids}, torch.tensor([ids.shape[1]]))
@@ -208,6 +216,8 @@ class Trained:
             ModelError: the snapshot is of another model.
         """
         coder = self.task.coder
+        if not isinstance(self.network, Network):
+            raise UsageError("this model reads each sequence whole before it writes its answer: use predict")
         session = Session(
             self.network,
             lambda value: [
@@ -231,7 +241,7 @@ class Trained:
         """The files of a run directory: relative name -> bytes."""
         files: dict[str, Any] = {"config.json": self.config.model_dump_json(indent=1).encode()}
         files |= {f"encodings/{name}": data for name, data in self.task.coder.to_files().items()}
-        files[_WEIGHTS] = save_tensors(dict(self.network.state_dict()))
+        files[WEIGHTS] = save_tensors(dict(self.network.state_dict()))
         files["results.json"] = json.dumps({"metrics": self.metrics, "baselines": self.baselines}, indent=1).encode()
         return files
 
@@ -255,6 +265,13 @@ class Trained:
             data = {next(iter(coder.inputs)): list(data)}
         return read(data, config, steps=self.config.task.horizon is not None, timed=timed)
 
+    def _searching(self, beam: int | None) -> Task:
+        """The task, with another width of its search."""
+        if beam is None:
+            return self.task
+        config = TaskConfig.check({**self.config.task.model_dump(), "beam": beam})
+        return type(self.task)(config, self.task.coder)
+
     def encode(self, part: Sequences, *, target: bool) -> Examples:
         """``part`` as numbers."""
         coder = self.task.coder
@@ -264,86 +281,3 @@ class Trained:
         for line in coder.notes(part, examples):
             _log.warning("%s, %s", part.origin, line)
         return examples
-
-
-def build(config: RunConfig, task: Task) -> Network:
-    """A new network for ``task``, initialised from the global random state."""
-    specs = {name: encoding.spec for name, encoding in task.coder.inputs.items()}
-    model = config.model.model_copy(update={"pool": config.model.pool or task.pool})
-    return Network(specs, model, task.outputs, task.pooled, config.task.crf)
-
-
-def open_run(folder: Path) -> Trained:
-    """Load a run directory; of a run that was stopped, the best weights so far.
-
-    Raises:
-        ModelError: it is missing, cut short, damaged, from a newer format, or not ours.
-    """
-    from unrolled.data.coder import Coder
-    from unrolled.tasks.task import TASKS
-
-    if not folder.is_dir():
-        raise ModelError(f"{folder}: there is no such run directory")
-    if not (folder / "config.json").is_file():
-        raise ModelError(f"{folder} is not a run of ours: it has no config.json")
-    finished = (folder / "manifest.json").is_file()
-    if finished:
-        files = read_directory(folder)
-    else:
-        config = RunConfig.parse((folder / "config.json").read_bytes(), str(folder))  # ours at all?
-        if not (folder / "encodings" / "coder.json").is_file():
-            raise _no_weights(folder)
-        names = [path for path in (folder / "encodings").glob("*.json") if not path.is_symlink()]
-        files = {f"encodings/{path.name}": path.read_bytes() for path in names}
-        files["config.json"] = (folder / "config.json").read_bytes()
-    try:
-        config = RunConfig.parse(files["config.json"], str(folder))
-        saved = {name.removeprefix("encodings/"): data for name, data in files.items() if name.startswith("encodings/")}
-        task: Task = TASKS.get(config.task.name)(config.task, Coder.from_files(saved))
-        tensors = load_tensors(files[_WEIGHTS]) if finished else _best_so_far(folder)
-        results = json.loads(files["results.json"]) if finished else {"metrics": {}, "baselines": {}}
-        metrics, baselines = results["metrics"], results["baselines"]
-        network = _network(folder, config, task, tensors)
-    except UsageError as error:
-        raise ModelError(f"{folder}: {error}") from None
-    except (
-        KeyError,
-        ValueError,
-        TypeError,
-        AttributeError,
-        AssertionError,
-    ) as error:  # such as a task of another target
-        raise ModelError(f"{folder} is not a whole run: {error!r}") from None
-    return Trained(config, task, network, metrics, baselines, folder)
-
-
-def _best_so_far(folder: Path) -> dict[str, torch.Tensor]:
-    found = checkpoint.best(folder / "checkpoints") or checkpoint.newest(folder / "checkpoints")
-    if found is None:
-        raise _no_weights(folder)
-    return checkpoint.section(found.tensors, "model")
-
-
-def _no_weights(folder: Path) -> ModelError:
-    return ModelError(
-        f"{folder} has no weights yet: its training was stopped early; go on with: unrolled fit --resume {folder}"
-    )
-
-
-def _network(folder: Path, config: RunConfig, task: Task, tensors: dict[str, torch.Tensor]) -> Network:
-    # Built without memory first: a file may declare any size, and what it declares must be what it holds.
-    with torch.device("meta"):
-        network = build(config, task)
-    wanted = {name: (tensor.shape, tensor.dtype) for name, tensor in network.state_dict().items()}
-    found = {name: (tensor.shape, tensor.dtype) for name, tensor in tensors.items()}
-    if wanted != found:
-        odd = sorted(name for name in wanted.keys() | found.keys() if wanted.get(name) != found.get(name))[0]
-        raise ModelError(f"{folder}: the weights are not those of its config.json: they differ at {odd!r}")
-    network.load_state_dict(tensors, assign=True)
-    for module in network.modules():
-        for name, buffer in module.named_buffers(recurse=False):
-            if buffer.is_meta:  # it is not stored, as it holds nothing: it only follows the module's dtype and device
-                module.register_buffer(name, torch.empty_like(buffer, device="cpu"), persistent=False)
-    for parameter in network.parameters():
-        parameter.requires_grad_(True)
-    return network.eval()

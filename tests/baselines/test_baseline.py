@@ -8,9 +8,11 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
+from baselines.conftest import ragged
 
 from unrolled.baselines import baseline
 from unrolled.baselines.baseline import BASELINES, score_baselines
+from unrolled.batch import Discrete
 from unrolled.data.examples import Examples
 
 Make = Callable[..., Examples]
@@ -31,6 +33,9 @@ def splits(tokens: Make, tagged: Make, texts: Make, table: Make, series: Make) -
         "number of a text": texts(TEXT, 3, [0.5, 1.0, 0.0, 1.5] * 5, 0),
         "label of a row": table(numbers[:20], [0, 1] * 10, 2, [0, 1, 1, 1] * 5, 2),
         "number of a row": table(numbers[:20], [0, 1] * 10, 2, numbers[:20, 0], 0),
+        "a sequence of its own": Examples(
+            {"x": ragged(TEXT)}, {"x": Discrete(3)}, ragged(TEXT), Discrete(3), "unaligned"
+        ),
         "forecast": series([numbers], 4),
     }
 
@@ -45,6 +50,7 @@ WANTED = {
     "number of a text": ({"bag of words", "mean"}, {"mse", "mae", "r2"}),
     "label of a row": ({"linear", "majority"}, {"loss_nats_per_label", "accuracy", "macro_f1"}),
     "number of a row": ({"linear", "mean"}, {"mse", "mae", "r2"}),
+    "a sequence of its own": ({"commonest answer", "nearest question"}, {"token_error_rate", "exact_match"}),
     "forecast": ({"last value", "mean", "seasonal naive"}, {"mse", "mae"}),
 }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -24,7 +25,17 @@ def test_unigram_counts_each_token_once_more(tokens: Make) -> None:
     assert scores["accuracy"] == 0.5
 
 
-def test_it_applies_to_the_next_token_alone(tokens: Make, tagged: Make, series: Make) -> None:
+def test_hidden_tokens_may_be_any_but_unknown_ones(tokens: Make) -> None:
+    filled = replace(tokens([[0, 3, 4], [3, 0]], 5), form="fill")
+    assert Unigram.applies(filled)
+    baseline = Unigram.fit(filled)
+    np.testing.assert_allclose(baseline.probabilities, np.array([1, 1, 1, 3, 2]) / 8)
+    scores = baseline.score(replace(tokens([[4, 0, 3, 3]], 5), form="fill"))
+    assert scores["loss_nats_per_token"] == pytest.approx((2 * math.log(8 / 3) + math.log(4)) / 3)
+    assert scores["accuracy"] == pytest.approx(2 / 3)
+
+
+def test_it_applies_to_tokens_alone(tokens: Make, tagged: Make, series: Make) -> None:
     assert Unigram.applies(tokens([[0, 1]], 2))
     assert not Unigram.applies(tagged([[0]], [[0]], 1, 1))
     assert not Unigram.applies(series([np.zeros((4, 1))], 0))

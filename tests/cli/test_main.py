@@ -23,7 +23,7 @@ PROGRAM = "import sys; from unrolled.cli.main import main; sys.exit(main())"
 def test_help_lists_every_verb_and_imports_no_torch(unrolled: Unrolled) -> None:
     done = unrolled("--help")
     assert done.code == 0
-    for verb in ("fit", "evaluate", "predict", "generate", "stream", "describe", "demo", "doctor"):
+    for verb in ("fit", "evaluate", "predict", "generate", "stream", "describe", "memory", "probe", "demo", "doctor"):
         assert f"│ {verb} " in done.out
     program = (
         "import sys; from unrolled.cli.main import main; main(['fit', '--help']); main(['--help']);"
@@ -34,7 +34,7 @@ def test_help_lists_every_verb_and_imports_no_torch(unrolled: Unrolled) -> None:
 
 def test_the_names_in_the_help_are_those_that_there_are(unrolled: Unrolled) -> None:
     out = " ".join(unrolled("fit", "--help").out.replace("│", " ").split())
-    assert "One of classify, forecast, next_step, regress, tag" in out
+    assert "One of classify, fill, forecast, next_step, regress, tag, transcribe, translate" in out
     for name in ("bilstm", "gru", "irnn", "window", "category", "series"):
         assert name in out
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import torch
+from contracts.members import tolerance
 from torch import Tensor
 
 from unrolled.batch import Continuous, Discrete, Spec
@@ -36,6 +37,11 @@ class Case:
 
     def __str__(self) -> str:
         return f"{self.model}-{self.columns}-{self.pool or 'per step'}"
+
+    @property
+    def tolerance(self) -> float:
+        """How far apart two ways of one computation may be."""
+        return tolerance(self.model)
 
     def network(self, dtype: torch.dtype = torch.float32) -> Network:
         """The same weights each time."""

@@ -64,10 +64,34 @@ RUNS: dict[str, Run] = {
         },
         {"target": "tags", "crf": True, "model": "bigru", "dropout": 0.2},
     ),
+    "lanes of attention": Run(
+        {"text": _TEXTS}, {"bptt": 4, "bptt_gradient": 8, "model": "transformer", "sight": 6, "dropout": 0.1}
+    ),
+    "hidden tokens": Run(
+        {"text": _TEXTS},
+        {"task": "fill", "tokens": "characters", "model": "bigru", "mask": 0.3, "bptt": 9, "steps": None, "epochs": 2},
+    ),
     "windows": Run({"wave": _WAVES}, {"horizon": 3, "lookback": 8, "quantiles": [0.1, 0.5, 0.9], "model": "window"}),
     "several at once": Run(
         {"keys": [_random.integers(0, 2, (9, 3)).tolist() for _ in range(12)]},
         {"model": "rnn", "steps": None, "epochs": 3},
+    ),
+    "sequences of their own": Run(
+        {"text": _TEXTS, "upper": [text.upper() for text in _TEXTS]},
+        {
+            "target": "upper",
+            "task": "translate",
+            "tokens": "characters",
+            "model": "gru",
+            "layers": 2,
+            "dropout": 0.2,
+            "tied": True,
+            "scheduled_sampling": 0.3,
+        },
+    ),
+    "sequences of their own, without recurrence": Run(
+        {"text": _TEXTS, "upper": [list(text.upper()) for text in _TEXTS]},
+        {"target": "upper", "task": "translate", "tokens": "characters", "model": "transformer", "dropout": 0.1},
     ),
 }
 

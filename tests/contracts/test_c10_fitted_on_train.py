@@ -27,7 +27,7 @@ def spoiled(cell: Any) -> Any:
     if isinstance(cell, list):
         return [spoiled(item) for item in cell]
     if isinstance(cell, str):
-        return "Ω" * len(cell)
+        return "Ω" * len(cell) if len(cell) == 1 else "Ω" * (len(cell) - 1) + cell[-1]  # so much may be filled in
     return cell if isinstance(cell, bool) else 1 - cell if cell in (0, 1) else cell * 1000 + 777
 
 

@@ -21,7 +21,7 @@ def test_step_by_step(member: Member) -> None:
         for t in range(T):
             y, state = model.step(x[:, t], state)
             ys.append(y)
-    same(everything(torch.stack(ys, 1), state), whole, 1e-6)
+    same(everything(torch.stack(ys, 1), state), whole, member.tolerance)
 
 
 @pytest.mark.parametrize("chunks", [[1] * T, [5, 7], [0, 3, 1, 0, 8], [11, 1]], ids=str)
@@ -36,7 +36,7 @@ def test_in_chunks_with_lengths(member: Member, chunks: list[int]) -> None:
             y, state = model(x[:, begin : begin + size], (LENGTHS - begin).clamp(0, size), state)
             ys.append(y)
             begin += size
-    same(everything(torch.cat(ys, 1), state), whole, 1e-6)
+    same(everything(torch.cat(ys, 1), state), whole, member.tolerance)
 
 
 @pytest.mark.parametrize("member", CAUSAL, ids=str)

@@ -39,7 +39,7 @@ def test_the_final_state_is_the_one_after_the_last_real_step(member: Member) -> 
             bare = everything(*model(x[row : row + 1, :length]))
             found = {name: part[row : row + 1] for name, part in padded.items()}
             found["y"] = found["y"][:, :length]
-            same(found, bare, 1e-6)
+            same(found, bare, member.tolerance)
 
 
 @pytest.mark.parametrize("member", MEMBERS, ids=str)

@@ -37,7 +37,7 @@ def test_c1_any_chunking_is_the_whole(case: Case) -> None:
     network, inputs = case.network(), case.inputs(LENGTHS)
     expected = everything(*whole(network, inputs, LENGTHS))
     for cuts in ([5], [1, 2, 8], [3, 3, 6], list(range(1, 9))):
-        same(everything(*chunks(network, inputs, LENGTHS, cuts)), expected, 1e-6)
+        same(everything(*chunks(network, inputs, LENGTHS, cuts)), expected, case.tolerance)
 
 
 @pytest.mark.parametrize("case", CAUSAL)
@@ -50,8 +50,8 @@ def test_c1_step_by_step_is_the_whole(case: Case) -> None:
             y, state = network.step(at(inputs, network, step), state)
         so_far = part(inputs, network, 0, step + 1)
         expected = whole(network, so_far, [step + 1] * 3)[0] if network.pooling else outputs[:, step]
-        same({"y": y}, {"y": expected}, 1e-6)
-    same(everything(y, state), everything(y, last), 1e-6)
+        same({"y": y}, {"y": expected}, case.tolerance)
+    same(everything(y, state), everything(y, last), case.tolerance)
 
 
 @pytest.mark.parametrize("case", [param for param in CAUSAL if "all-" in str(param.id)])
@@ -120,7 +120,9 @@ def test_c3_a_row_alone_is_the_row_in_company(case: Case) -> None:
         mine = {name: value[row : row + 1] for name, value in part(inputs, network, 0, max(1, length)).items()}
         expected = outputs[row : row + 1] if network.pooling else outputs[row : row + 1, : max(1, length)]
         same(
-            everything(*whole(network, mine, [length])), everything(expected, select(state, torch.tensor([row]))), 1e-6
+            everything(*whole(network, mine, [length])),
+            everything(expected, select(state, torch.tensor([row]))),
+            case.tolerance,
         )
 
 
@@ -131,7 +133,7 @@ def test_c3_the_order_of_rows_does_not_matter(case: Case) -> None:
     order = torch.tensor([4, 2, 0, 5, 3, 1])
     mixed = {name: value[order] for name, value in inputs.items()}
     found = everything(*whole(network, mixed, [LENGTHS[row] for row in order]))
-    same(found, everything(outputs[order], select(state, order)), 1e-6)
+    same(found, everything(outputs[order], select(state, order)), case.tolerance)
 
 
 # --- C4 ----------------------------------------------------------------------------------------------------------

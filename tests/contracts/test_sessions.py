@@ -37,10 +37,10 @@ def test_pushed_step_by_step(member: Member, dtype: torch.dtype) -> None:
         whole, end = model(x)
     several, alone = model.session(batch=3), model.session()
     ys = torch.stack([several.push(step) for step in x.unbind(1)], 1)
-    same(everything(ys, several.steps.state), everything(whole, end), 1e-6)
+    same(everything(ys, several.steps.state), everything(whole, end), member.tolerance)
     of_one = [alone.push(step) for step in x[1]]
     assert torch.equal(of_one[3], torch.stack(of_one)[3])
-    same({"y": torch.stack(of_one)}, {"y": whole[1]}, 1e-6)
+    same({"y": torch.stack(of_one)}, {"y": whole[1]}, member.tolerance)
 
 
 @pytest.mark.parametrize("member", CAUSAL, ids=str)
@@ -67,7 +67,7 @@ def test_many_sessions_in_one_call(member: Member) -> None:
         mixed = [(k * 3 + t) % 5 for k in range(5 - t % 3)]  # not always the same ones, nor in the same order
         expected = torch.stack([apart[k].push(x[k, t]) for k in mixed])
         found = push_together([together[k] for k in mixed], x[mixed, t])
-        same({"y": found}, {"y": expected}, 1e-6)
+        same({"y": found}, {"y": expected}, member.tolerance)
 
 
 @pytest.mark.filterwarnings("ignore:LSTM with projections is not supported with oneDNN")
@@ -198,12 +198,12 @@ def test_a_network_pushed_step_by_step(case: networks.Case) -> None:
     found = [live.push(step) for step in steps]
     single = [one.push({name: value[:1] for name, value in step.items()}) for step in steps]
     if network.pooling is None:
-        same({"o": torch.stack(found, 1)}, {"o": outputs}, 1e-6)
-        same({"o": torch.stack(single, 1)}, {"o": outputs[:1]}, 1e-6)
+        same({"o": torch.stack(found, 1)}, {"o": outputs}, case.tolerance)
+        same({"o": torch.stack(single, 1)}, {"o": outputs[:1]}, case.tolerance)
     else:
-        same({"o": found[-1]}, {"o": outputs}, 1e-6)
-        same({"o": single[-1]}, {"o": outputs[:1]}, 1e-6)
-    same(everything(found[0], live.state), everything(found[0], end), 1e-6)
+        same({"o": found[-1]}, {"o": outputs}, case.tolerance)
+        same({"o": single[-1]}, {"o": outputs[:1]}, case.tolerance)
+    same(everything(found[0], live.state), everything(found[0], end), case.tolerance)
     again = network.session(2)
     again.state = live.state
     assert torch.equal(again.push(steps[0]), live.push(steps[0]))

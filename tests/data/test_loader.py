@@ -13,7 +13,8 @@ from unrolled.batch import Batch, Continuous, Discrete, Spec
 from unrolled.data.encoded import Encoded
 from unrolled.data.examples import Examples, Form
 from unrolled.data.loader import Loader
-from unrolled.data.windows import Lanes, Rows, Segments, Windows
+from unrolled.data.masking import Masking
+from unrolled.data.windows import Lanes, Pieces, Rows, Segments, Windows
 from unrolled.metrics import MISSING
 
 ROWS = [[5, 6, 7], [], [8], [1, 2, 3, 4]]
@@ -109,6 +110,25 @@ def test_next_is_the_step_after() -> None:
 def test_a_horizon_follows_the_last_known_step_of_each_row() -> None:
     batch = batch_of(examples(VECTORS, Continuous(2), "horizon", 2), [0, 3], [0, 1], [1, 2])
     assert numbers(batch.target) == [[0.2, 0.3, 0.4, 0.5], [1.2, 1.3, 1.4, 1.5]]
+
+
+def test_what_is_hidden_is_asked_for_and_nothing_else() -> None:
+    part = Examples({"ids": IDS}, {"ids": Discrete(9)}, IDS, Discrete(9), "fill")
+    masking = Masking(0.5, 3, 1)
+    before = IDS.values.copy()
+    (batch,) = Loader(part, Pieces(part.steps(), 3, masking, 9))
+    assert batch.target is not None
+    pieces = zip(batch.rows.tolist(), batch.lengths.tolist(), batch.inputs["ids"], batch.target, strict=True)
+    starts = {0: [0], 2: [0], 3: [0, 2]}
+    for row, length, read, target in pieces:
+        start = starts[row].pop(0)
+        ids = np.array([ROWS[row][start : start + length]])
+        rows, firsts = np.array([row]), np.array([start])
+        instead, hidden = masking.hide(ids, rows, firsts, np.ones_like(ids, bool), 9)
+        assert read.tolist() == [*instead[0], *[0] * (len(read) - length)]
+        assert target.tolist() == [*np.where(hidden, ids, MISSING)[0], *[MISSING] * (len(read) - length)]
+    assert not any(starts.values())
+    assert np.array_equal(IDS.values, before)
 
 
 def test_columns_without_any_step_are_all_padding() -> None:

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from unrolled.data.windows import Lanes, Plan, Rows, Segments, Windows
+from unrolled.data.masking import Masking
+from unrolled.data.windows import Lanes, Pieces, Plan, Rows, Segments, Windows
 
 LENGTHS = st.lists(st.integers(0, 40), max_size=12).map(lambda values: np.array(values, np.int64))
 SEEDS = st.none() | st.integers(0, 2**63 - 1)
@@ -86,6 +87,31 @@ def test_a_plan_is_read_in_any_order(kind: str) -> None:
     backward = [plan[index] for index in reversed(range(len(plan)))][::-1]
     assert len(forward) > 1
     assert all(same(a, b) for a, b in zip(forward, backward, strict=True))
+
+
+# --- pieces ------------------------------------------------------------------------------------------------------
+
+
+@given(LENGTHS, st.integers(1, 12), st.integers(1, 5), SEEDS, st.integers(0, 3))
+def test_pieces_hold_every_step_once(lengths: np.ndarray, steps: int, batch: int, seed: int | None, epoch: int) -> None:
+    masking = Masking(0.2, 1, 2)
+    plan = Pieces(lengths, steps, masking, batch, seed, epoch)
+    assert not plan.carries
+    assert sorted(scored_steps(plan)) == every_step(lengths)
+    for segments in batches(plan):
+        size = segments.stops - segments.starts
+        assert len(size) <= batch
+        assert segments.fresh.all()
+        assert size.min() >= 1
+        assert size.max() <= steps
+        assert segments.masking == masking
+
+
+def test_a_long_row_is_cut_into_equal_pieces_and_a_short_one_not_at_all() -> None:
+    plan = Pieces(np.array([10, 0, 4, 3]), 4, Masking(0.2, 0, 0), 9)
+    (only,) = batches(plan)
+    pieces = sorted(zip(only.rows.tolist(), only.starts.tolist(), only.stops.tolist(), strict=True))
+    assert pieces == [(0, 0, 3), (0, 3, 6), (0, 6, 10), (2, 0, 4), (3, 0, 3)]
 
 
 # --- lanes -------------------------------------------------------------------------------------------------------

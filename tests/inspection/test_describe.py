@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import re
+
 import pytest
 import torch
 
@@ -38,7 +40,26 @@ def test_it_reads_as_a_page() -> None:
     page = str(described("lstm", embedding=3, kinds={"text": "tokens"}))
     assert page.startswith("lstm for classify\n\n  text      2 characters; one of 5 symbols a step\n")
     assert "  -> label  category, 2 labels" in page
-    assert "head.weight                 2 × 4" in page
+    assert re.search(r"\n  head.weight +2 × 4\n", page)
     assert "3 numbers a step → 4 → 2 outputs; the weights are the same at every step" in page
     assert "state           56 bytes a stream, however long the stream" in page
     assert "cannot stream" in str(described("bigru"))
+
+
+def test_attention_costs_more_with_every_step_that_it_sees() -> None:
+    one = described("transformer", embedding=3, positions="learned")
+    block = 4 * 3 * 4 + 4 * 4 + 4 * 2 * 16 + 16 * 4  # q, k and v; out; the two of a feed-forward net, and its out
+    assert one.multiply_adds_per_step == 3 * 4 + block + 2 * 4  # the table of positions is only looked up
+    assert (one.multiply_adds_per_step_seen, one.state_bytes_per_step, one.sight) == (2 * 4, 2 * 4 * 4, None)
+    assert one.state_bytes == 8 + 4 * 4 + 8  # its count of steps, and what is pooled
+    page = str(one)
+    assert "multiply-adds, and 8 for each step that it sees\n" in page
+    assert "state           32 bytes a stream, and 32 for each step" in page
+    far = described("transformer", sight=5, layers=2)
+    assert (far.state_bytes_per_step, far.sight) == (2 * 2 * 4 * 4, 5)
+    assert "and 64 for each step, of which it keeps the last 5" in str(far)
+    whole = described("bitransformer", kinds={"text": "tokens"})
+    assert (whole.state_bytes, whole.state_bytes_per_step) == (None, 0)
+    assert "[ transformer ] ↔ [ transformer ] ↔ ⋯ ↔ [ transformer ]\n" in whole.drawing
+    assert "h_0" not in whole.drawing
+    assert described("lstm").multiply_adds_per_step_seen == described("lstm").state_bytes_per_step == 0

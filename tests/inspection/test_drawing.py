@@ -41,6 +41,11 @@ def test_a_model_without_memory_has_no_arrows_between_steps() -> None:
     assert draw(["mlp"], both=False, remembers=False, timed=False, answers="row") == "x → [ mlp ] → [ head ] → y"
 
 
+def test_where_each_step_sees_every_other_there_is_no_state_to_hand_on() -> None:
+    drawn = draw(["tf"], both=False, remembers=True, timed=True, answers="step", whole=True).splitlines()
+    assert drawn[4] == "      [  tf  ] ↔ [  tf  ] ↔ ⋯ ↔ [  tf  ]"
+
+
 def test_a_forecast_is_an_answer_of_several_steps() -> None:
     assert "x_T+1 … x_T+96" in draw(["gru"], both=False, remembers=True, timed=True, answers="row", horizon=96)
     assert "x_T+1\n" in draw(["gru"], both=False, remembers=True, timed=True, answers="row", horizon=1)

@@ -28,6 +28,8 @@ def test_the_names() -> None:
         "bilstm",
         "mingru",
         "biminlstm",
+        "transformer",
+        "bitransformer",
     }
     assert wanted <= set(model_names())
     assert model_names() == sorted(model_names())

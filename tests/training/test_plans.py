@@ -9,10 +9,12 @@ from unrolled.batch import Continuous, Discrete
 from unrolled.config import TaskConfig, TrainingConfig
 from unrolled.data.encoded import Encoded
 from unrolled.data.examples import Examples, Form
-from unrolled.data.windows import Lanes, Plan, Rows, Windows
-from unrolled.training.plans import evaluation_plan, lookback, training_plan, window
+from unrolled.data.masking import Masking
+from unrolled.data.windows import Lanes, Pieces, Plan, Rows, Windows
+from unrolled.training.plans import can_be_judged, evaluation_plan, lookback, training_plan, window
 
-TAG, AHEAD = TaskConfig(name="tag"), TaskConfig(name="forecast", horizon=3)
+TAG, FILL = TaskConfig(name="tag"), TaskConfig(name="fill", mask=0.4)
+AHEAD = TaskConfig(name="forecast", horizon=3)
 
 
 def examples(form: Form, *lengths: int, first: list[int] | None = None) -> Examples:
@@ -109,3 +111,42 @@ def test_the_order_of_training_depends_on_the_epoch_and_that_of_judging_on_nothi
 )
 def test_a_forecast_looks_back_three_horizons(horizon: int | None, asked_for: int | None, expected: int) -> None:
     assert lookback(TaskConfig(name="forecast", horizon=horizon, lookback=asked_for)) == expected
+
+
+# --- fill ----------------------------------------------------------------------------------------------------------
+
+
+def rows_to_fill(*rows: list[int]) -> Examples:
+    ids = Encoded(np.array([token for row in rows for token in row], np.uint8), np.cumsum([0, *map(len, rows)]))
+    return Examples({"x": ids}, {"x": Discrete(9)}, ids, Discrete(9), "fill")
+
+
+@pytest.mark.parametrize(
+    ("lengths", "options", "expected"),
+    [((9, 2048), {}, [9, 2048]), ((9, 2049), {}, [9, *[409] * 1, *[410] * 4]), ((9, 3), {"bptt": 4}, [3, 3, 3, 3])],
+)
+def test_long_rows_are_filled_in_by_pieces(
+    lengths: tuple[int, ...], options: dict[str, Any], expected: list[int]
+) -> None:
+    part = rows_to_fill(*([5] * n for n in lengths))
+    for plan in (training_plan(part, FILL, config(**options), 0), evaluation_plan(part, FILL, config(**options))):
+        assert isinstance(plan, Pieces)
+        sizes = [int(n) for i in range(len(plan)) for n in plan[i].stops - plan[i].starts]
+        assert sorted(sizes) == sorted(expected)
+    assert window(part, config(**options)) is None  # they carry no state
+
+
+def test_a_row_of_which_nothing_is_known_asks_nothing() -> None:
+    part = rows_to_fill([0, 0], [], [0, 5], [0], [6])
+    for plan in (training_plan(part, FILL, config(), 0), evaluation_plan(part, FILL, config())):
+        assert {int(row) for i in range(len(plan)) for row in plan[i].rows} == {2, 4}
+    assert not can_be_judged(rows_to_fill([0], []), FILL, config())
+    assert not can_be_judged(rows_to_fill(), FILL, config())
+
+
+def test_what_is_hidden_depends_on_seed_and_epoch_and_is_fixed_where_it_is_judged() -> None:
+    part = rows_to_fill([5] * 9)
+    assert training_plan(part, FILL, config(seed=3), 7)[0].masking == Masking(0.4, 3, 7)
+    assert training_plan(part, FILL, config(seed=3), 8)[0].masking == Masking(0.4, 3, 8)
+    judged = [evaluation_plan(part, FILL, config(seed=seed))[0].masking for seed in (3, 4)]
+    assert judged == [Masking(0.4, 0, 0)] * 2

@@ -8,7 +8,7 @@ import numpy as np
 
 from unrolled.batch import Continuous, Spec
 from unrolled.data.encoded import Encoded
-from unrolled.data.examples import Examples
+from unrolled.data.examples import ANSWERED_WHOLE, Examples
 
 __all__ = ["for_fitting", "for_scoring"]
 
@@ -30,7 +30,7 @@ def for_fitting(train: Examples, cells: int) -> Examples:
     lengths, limit = train.steps(), _steps(train, cells)
     if lengths.sum() <= limit:
         return train
-    if train.form in ("one", "set"):
+    if train.form in ANSWERED_WHOLE:
         return _spaced_rows(train, limit)
     after = np.cumsum(lengths[::-1])[::-1] - lengths  # the steps of all later rows
     return _cut(train, lengths - np.clip(limit - after, 0, lengths), lengths)
@@ -48,7 +48,7 @@ def for_scoring(part: Examples, cells: int) -> Examples:
     begins = np.maximum(first - _HISTORY, 0) if part.form in ("aligned", "next") else np.zeros_like(first)
     if asked.sum() <= limit and not (begins > 0).any():
         return part
-    if part.form in ("one", "set"):
+    if part.form in ANSWERED_WHOLE:
         return _spaced_rows(part, limit)
     before = np.cumsum(asked) - asked  # the questions of all earlier rows
     ends = np.where(before < limit, first + np.clip(limit - before, 0, asked), begins)

@@ -5,6 +5,7 @@ Axes: R rows, N steps of all rows end to end, Q questions, K classes.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
@@ -12,6 +13,7 @@ import numpy as np
 from unrolled import metrics
 from unrolled.batch import Continuous, Discrete
 from unrolled.data.encoded import Encoded
+from unrolled.data.encodings._level import UNKNOWN
 from unrolled.data.examples import Examples
 from unrolled.entities import IOB2, entity_scores
 from unrolled.metrics import MISSING
@@ -27,6 +29,8 @@ __all__ = [
     "set_scores",
     "tag_scores",
     "target_of",
+    "written_rows",
+    "written_scores",
 ]
 
 _CHUNK = 1 << 20
@@ -60,7 +64,10 @@ def label_sets(examples: Examples) -> np.ndarray:
 
 
 def asked_steps(examples: Examples) -> np.ndarray:
-    """(Q,) int64: where in the target's values the known answers of form ``aligned`` or ``next`` lie."""
+    """(Q,) int64: where in the target's values the known answers of form ``aligned``, ``next`` or ``fill`` lie.
+
+    Of form ``fill`` any known token may be hidden, and so be asked for.
+    """
     target = target_of(examples)
     lengths = target.lengths()
     assert target.offsets is not None
@@ -69,7 +76,7 @@ def asked_steps(examples: Examples) -> np.ndarray:
         lowest = np.maximum(lowest, 1)  # nothing asks for a row's first step
     asked = np.arange(len(target.values)) >= np.repeat(target.offsets[:-1] + lowest, lengths)
     if classes(examples):
-        asked &= target.values != MISSING
+        asked &= target.values != (UNKNOWN if examples.form == "fill" else MISSING)
     return np.flatnonzero(asked)
 
 
@@ -125,6 +132,24 @@ def set_scores(probabilities: np.ndarray, sets: np.ndarray) -> dict[str, float]:
         "loss_nats_per_label": metrics.nll_nats_per_step(probabilities, sets.astype(np.float32)),
         "micro_f1": metrics.set_micro_f1(chosen, sets),
         "macro_f1": metrics.set_macro_f1(chosen, sets),
+    }
+
+
+def written_rows(examples: Examples) -> list[list[int]]:
+    """The sequence that each row of form ``free`` or ``unaligned`` asks for, without ``<begin>`` and ``<end>``."""
+    target = target_of(examples)
+    assert target.offsets is not None
+    framed = int(examples.form == "free")
+    bounds = zip(target.offsets[:-1].tolist(), target.offsets[1:].tolist(), strict=True)
+    return [target.values[start + framed : stop - framed].tolist() for start, stop in bounds]
+
+
+def written_scores(answers: Sequence[list[int]], targets: Sequence[list[int]]) -> dict[str, float]:
+    """The metrics of answers that are sequences."""
+    exact = sum(list(a) == list(b) for a, b in zip(answers, targets, strict=True))
+    return {
+        "token_error_rate": metrics.token_error_rate(answers, targets),
+        "exact_match": exact / len(targets) if targets else float("nan"),
     }
 
 

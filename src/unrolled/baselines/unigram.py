@@ -20,7 +20,7 @@ class Unigram:
     What it shows: what is known without any memory. The distance from its loss to a model's is all that the model
     draws from context; a recurrent network that stops here has not learned to use its state.
 
-    Applies to: the next token.
+    Applies to: the next token, and hidden ones: all that are known, of which a model is asked a share.
 
     Cost: one count of the training tokens, O(1) an answer.
 
@@ -41,7 +41,7 @@ class Unigram:
 
     @staticmethod
     def applies(examples: Examples) -> bool:
-        return examples.form == "next" and classes(examples) > 0
+        return examples.form in ("next", "fill") and classes(examples) > 0
 
     @classmethod
     def fit(cls, train: Examples) -> Self:

@@ -10,19 +10,20 @@ from unrolled.cli.progress import Progress
 __all__ = ["evaluate"]
 
 
-def evaluate(run: str, file: str, /, *, told: Told | None = None) -> None:
+def evaluate(run: str, file: str, /, *, beam: int | None = None, told: Told | None = None) -> None:
     """Measure a trained model on a file that holds the target.
 
     Args:
         run: The run directory that fit wrote.
         file: What to measure it on, in the format that it was trained on; - for stdin.
+        beam: Width of the search, where a sequence is written. Default: that of training.
     """
     told = told or Told()
     from unrolled import api
 
     trained = api.load(run)
     with Progress(quiet=told.quiet):
-        metrics = trained.evaluate(file)
+        metrics = trained.evaluate(file, beam=beam)
     if told.json:
         emit({"run": run, "file": file, "metrics": metrics})
         return

@@ -107,6 +107,8 @@ def what_next(trained: Trained) -> str:
         lines.append(f"unrolled generate {run} --length 300 --temperature 0.8")
     else:
         lines.append(f"unrolled predict {run} {held} > answers.csv")
+    if trained.task.name == "fill":
+        lines.append(f"unrolled fit FILE --target COLUMN --from {run}")
     stepwise = trained.task.name == "forecast" or data.order
     if trained.network.causal and stepwise and not data.by and data.source.endswith((".csv", ".jsonl")):
         lines.append(f"tail -f {shlex.quote(data.source)} | unrolled stream {run}")

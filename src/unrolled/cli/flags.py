@@ -106,7 +106,7 @@ class ModelFlags:
     sight: int | None = None
     """Steps that attention looks back. Default: all."""
     positions: Literal["rotary", "sinusoidal", "learned", "alibi", "none"] | None = None
-    """How attention knows the order of steps. Default: rotary."""
+    """How attention knows the order of steps. Default: rotary; where one sequence becomes another, sinusoidal."""
     encoder: str | None = None
     """What reads, where one sequence becomes another. Default: --model, in both directions."""
     decoder: str | None = None
@@ -124,6 +124,8 @@ class ModelFlags:
 class TrainingFlags:
     """The loop. Without --steps, --epochs or --minutes: until validation stops improving, ten minutes at most."""
 
+    start: Annotated[str | None, Parameter(name="--from")] = None
+    """A run to go on from: its encodings, model and weights, all but the head's. Default: none, fresh weights."""
     steps: int | None = None
     """Budget in steps."""
     epochs: float | None = None
@@ -190,6 +192,7 @@ def settings_of(values: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]
     Raises:
         UsageError: there is no such flag, or a list cannot be taken apart.
     """
+    values = {"start" if name == "from" else name: value for name, value in values.items()}
     run = {field.name for field in fields(RunFlags)} - {"config"}
     parts = (DataFlags, TaskFlags, ModelFlags, TrainingFlags)
     known = {"kinds", *run, *(field.name for part in parts for field in fields(part))}

@@ -31,6 +31,8 @@ _VERBS = {
     "generate": "Go on from a prompt.",
     "stream": "Answer one line of stdin at a time, live.",
     "describe": "Show what a model is made of, and draw it unrolled.",
+    "memory": "Show how far back a trained model's gradient reaches.",
+    "probe": "Find the longest sequences on which a model can learn to remember.",
     "demo": "Train on folk tunes for two minutes, and write new ones.",
     "doctor": "Say what is installed, what is fast and what is missing.",
 }

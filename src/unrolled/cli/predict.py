@@ -13,13 +13,16 @@ from unrolled.errors import UsageError
 __all__ = ["predict"]
 
 
-def predict(run: str, file: str, /, *, out: str | None = None, told: Told | None = None) -> None:
+def predict(
+    run: str, file: str, /, *, out: str | None = None, beam: int | None = None, told: Told | None = None
+) -> None:
     """Answer each row of a file: its columns, then `<target>_predicted` and what is known of it, as CSV for CSV.
 
     Args:
         run: The run directory that fit wrote.
         file: The rows to answer; the target may be absent; - for stdin.
         out: Write to this file (csv, jsonl or parquet by its name) instead of stdout.
+        beam: Width of the search, where a sequence is written. Default: that of training.
     """
     told = told or Told()
     form = format_of(out or file, sys.stdin.buffer if file == "-" and out is None else None)
@@ -29,7 +32,7 @@ def predict(run: str, file: str, /, *, out: str | None = None, told: Told | None
 
     with Progress(quiet=told.quiet):
         trained = api.load(run)
-        table = trained.predict(file)
+        table = trained.predict(file, beam=beam)
     if form in ("csv", "tsv") and file.lower().endswith((".csv", ".tsv")):
         table = as_written(table, file, trained.config.data.text_encoding)
     if out is not None:

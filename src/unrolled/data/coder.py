@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -14,8 +16,10 @@ import pyarrow.compute as pc
 from unrolled.batch import Continuous
 from unrolled.data.encoded import ENCODINGS, Encoded, Encoding, Options, Where, has_time
 from unrolled.data.encodings._stored import Stored, load
-from unrolled.data.examples import Examples, Form
+from unrolled.data.encodings.tokens import Tokens
+from unrolled.data.examples import OWN, Examples, Form
 from unrolled.data.sequences import Sequences, merge
+from unrolled.data.unaligned import check_unaligned
 from unrolled.errors import DataError, ModelError
 
 __all__ = ["Coder", "Roles", "drop_missing"]
@@ -27,7 +31,7 @@ class Roles:
 
     Attributes:
         inputs: what the network reads.
-        target: what it answers; for ``next`` and ``horizon`` one of the inputs.
+        target: what it answers; for ``next``, ``horizon`` and ``fill`` one of the inputs.
         form: how the target answers the inputs (see `Examples`).
         kinds: kinds that the question gives to columns, over those that were inferred.
         joined: numeric columns that together are the target, one channel each.
@@ -59,7 +63,7 @@ class Coder:
     Attributes:
         inputs: column name -> its encoding, in the order in which the network reads them.
         target: the target's column name, or ``None`` if there is only something to continue.
-        answer: the target's encoding; the input's own where the target is an input (``next``, ``horizon``).
+        answer: the target's encoding; the input's own where the target is an input (see `OWN`).
         form: how the target answers the inputs (see `Examples`).
         horizon: H of a forecast, else 0.
         joined: the numeric columns that are the channels of the target, where it is not a column of the table itself.
@@ -73,8 +77,23 @@ class Coder:
     joined: tuple[str, ...] = ()
 
     @classmethod
-    def fit(cls, train: Sequences, roles: Roles, options: Options, horizon: int = 0) -> Coder:
-        """Learn every encoding from the training split alone (C10)."""
+    def fit(
+        cls,
+        train: Sequences,
+        roles: Roles,
+        options: Options,
+        horizon: int = 0,
+        known: Mapping[str, Encoding] = MappingProxyType({}),
+    ) -> Coder:
+        """Learn every encoding from the training split alone (C10).
+
+        Args:
+            train: the training split.
+            roles: who is who among its columns.
+            options: how they are encoded.
+            horizon: H of a forecast, else 0.
+            known: the encodings of inputs that were learned before.
+        """
         target, form = roles.target, roles.form
         kinds = {**train.kinds, **roles.kinds}
         fitted: dict[str, Encoding] = {}
@@ -86,8 +105,9 @@ class Coder:
                 continue
             # Beside other inputs a text has no <begin> and <end>: the others have no value there.
             own = replace(options, framed=form == "next" and roles.inputs == (target,))
-            fitted[name] = ENCODINGS.get(kinds[name]).fit(train.column(name), own, train.where(name))
-        if form in ("next", "horizon"):
+            encoding = known.get(name) or ENCODINGS.get(kinds[name]).fit(train.column(name), own, train.where(name))
+            fitted[name] = replace(encoding, framed=own.framed) if isinstance(encoding, Tokens) else encoding
+        if form in OWN:
             return cls(fitted, target, fitted[target], form, horizon, roles.joined)
         own = replace(options, closed=True, framed=form == "free")
         if options.shared:
@@ -118,8 +138,8 @@ class Coder:
 
     @property
     def continues(self) -> bool:
-        """True where the target is the inputs' own future."""
-        return self.form in ("next", "horizon")
+        """True where the target is one of the inputs: its future, or what is hidden of it."""
+        return self.form in OWN
 
     def encode(self, part: Sequences, *, with_target: bool = True, cache: Path | None = None) -> Examples:
         """One split as numbers.
@@ -130,7 +150,8 @@ class Coder:
             cache: a folder for encodings too large for memory.
 
         Raises:
-            DataError: a column is missing, two columns differ in length in a row, or a value cannot be encoded.
+            DataError: a column is missing, two columns differ in length in a row, a value cannot be encoded, or a row
+                of an unaligned target has more tokens than its steps can tell.
         """
         encoded = {name: self._column(part, name, encoding, cache) for name, encoding in self.inputs.items()}
         target: Encoded | None = None
@@ -147,7 +168,10 @@ class Coder:
         _same_lengths(timed, part)
         specs = {name: encoding.spec for name, encoding in self.inputs.items()}
         labels = tuple(getattr(self.answer, "labels", ())) if self.form == "aligned" else ()
-        return Examples(encoded, specs, target, self.answer_spec, self.form, part.first, self.horizon, labels)
+        examples = Examples(encoded, specs, target, self.answer_spec, self.form, part.first, self.horizon, labels)
+        if self.form == "unaligned" and target is not None:
+            check_unaligned(target, examples.steps(), part.where(self.target))
+        return examples
 
     @property
     def answer_spec(self) -> Any:

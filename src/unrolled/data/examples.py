@@ -10,9 +10,12 @@ import numpy as np
 from unrolled.batch import Spec
 from unrolled.data.encoded import Encoded
 
-__all__ = ["Examples", "Form"]
+__all__ = ["ANSWERED_WHOLE", "OWN", "WRITTEN", "Examples", "Form"]
 
-Form = Literal["one", "set", "aligned", "next", "horizon", "free", "unaligned"]
+Form = Literal["one", "set", "aligned", "next", "horizon", "fill", "free", "unaligned"]
+OWN: frozenset[Form] = frozenset({"next", "horizon", "fill"})  # forms whose target is one of the inputs
+WRITTEN: frozenset[Form] = frozenset({"free", "unaligned"})  # forms whose target is a sequence of its own
+ANSWERED_WHOLE: frozenset[Form] = frozenset({"one", "set", "free", "unaligned"})  # forms that ask one question a row
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,11 +25,12 @@ class Examples:
     Attributes:
         inputs: column name -> its numbers; all columns with a time axis have the same offsets.
         specs: column name -> how it looks to a model.
-        target: what is asked for. For ``next`` and ``horizon`` it has the offsets of the inputs.
+        target: what is asked for. For ``next``, ``horizon`` and ``fill`` it has the offsets of the inputs.
         target_spec: its `Spec`.
         form: ``one``: target[r] answers row r. ``set``: row r's target is the set of labels of its cell.
             ``aligned``: one target a step. ``next``: step t + 1 of ``target`` answers step t, so that a row of n steps
             asks n - 1 questions. ``horizon``: steps t + 1 … t + horizon of ``target`` answer the steps up to t.
+            ``fill``: step t of ``target`` answers step t, which the inputs hide where it is asked.
             ``free``: row r's target is a sequence of its own, from ``<begin>`` to ``<end>``. ``unaligned``: one without
             them, whose steps belong to steps of the inputs in the same order.
         first: (rows,) int64 or ``None``; no target lies before step ``first[r]`` (a split by time).

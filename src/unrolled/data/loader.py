@@ -13,7 +13,7 @@ from torch import Tensor
 
 from unrolled.batch import Batch, Discrete
 from unrolled.data.encoded import Encoded
-from unrolled.data.examples import Examples
+from unrolled.data.examples import WRITTEN, Examples
 from unrolled.data.windows import Plan, Segments
 from unrolled.metrics import MISSING
 
@@ -44,11 +44,19 @@ class Loader:
         for name, column in examples.inputs.items():
             discrete = isinstance(examples.specs[name], Discrete)
             inputs[name] = _gather(column, segments, steps, real, 0 if discrete else 0.0, discrete)
+        target = None if examples.target is None else self._target(examples.target, segments, steps, real)
+        if segments.masking is not None:
+            assert target is not None and isinstance(examples.target_spec, Discrete)
+            (name,) = inputs
+            read, hidden = segments.masking.hide(
+                inputs[name].numpy(), segments.rows, segments.starts, real, examples.target_spec.size
+            )
+            inputs[name], target = torch.from_numpy(read), torch.where(torch.from_numpy(hidden), target, MISSING)
         return Batch(
             inputs=inputs,
             lengths=torch.from_numpy(lengths),
             rows=torch.from_numpy(segments.rows),
-            target=None if examples.target is None else self._target(examples.target, segments, steps, real),
+            target=target,
             target_lengths=self._target_lengths(segments.rows),
             scored=torch.from_numpy(segments.scored) if segments.scored.any() else None,
             fresh=torch.from_numpy(segments.fresh) if self.plan.carries else None,
@@ -62,7 +70,7 @@ class Loader:
                 return _tensor(target.values[segments.rows], discrete)
             case "set":
                 return self._several_hot(target, segments.rows)
-            case "aligned":
+            case "aligned" | "fill":
                 return _gather(target, segments, steps, real, missing, discrete)
             case "next":
                 return _gather(target, segments, steps + 1, real, missing, discrete)
@@ -76,7 +84,7 @@ class Loader:
 
     def _target_lengths(self, rows: np.ndarray) -> Tensor | None:
         target = self.examples.target
-        if target is None or self.examples.form not in ("free", "unaligned"):
+        if target is None or self.examples.form not in WRITTEN:
             return None
         return torch.from_numpy(target.lengths()[rows])
 

@@ -1,22 +1,25 @@
 """Plans: which steps of which rows make which batch.
 
 A plan is a list of batches that is computed, not stored: ``plan[i]`` is a pure function of the lengths, the seed, the
-epoch and i, so the position in an epoch is one number and a stopped run goes on exactly where it was. Three plans
-serve every task: whole rows in buckets of like length, lanes for truncated backpropagation through time, and windows
-of history for forecasts. A segment never crosses from one sequence into another.
+epoch and i, so the position in an epoch is one number and a stopped run goes on exactly where it was. Four plans
+serve every task: whole rows in buckets of like length, pieces of rows with steps to fill in, lanes for truncated
+backpropagation through time, and windows of history for forecasts. A segment never crosses from one
+sequence into another.
 
 Axes: B rows of a batch, N sequences.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Protocol
 
 import numpy as np
 
-__all__ = ["Lanes", "Plan", "Rows", "Segments", "Windows"]
+from unrolled.data.masking import Masking
+
+__all__ = ["Lanes", "Pieces", "Plan", "Rows", "Segments", "Windows"]
 
 _POOL = 64  # batches that are sorted by length together: little padding, yet the order stays random
 
@@ -26,7 +29,7 @@ class Segments:
     """One batch: steps ``starts[b] … stops[b]`` of row ``rows[b]``, all (B,) int64.
 
     ``scored`` counts the leading steps that are context only; ``fresh`` (B,) bool marks segments that begin with an
-    empty state.
+    empty state; ``masking`` chooses the steps that are hidden.
     """
 
     rows: np.ndarray
@@ -34,6 +37,7 @@ class Segments:
     stops: np.ndarray
     scored: np.ndarray
     fresh: np.ndarray
+    masking: Masking | None = None
 
 
 class Plan(Protocol):
@@ -86,6 +90,38 @@ class Rows:
         rows = self._rows[start : start + self._batch]
         zeros = np.zeros(len(rows), np.int64)
         return Segments(rows, zeros, self._lengths[rows], zeros, np.ones(len(rows), bool))
+
+
+class Pieces:
+    """Rows in pieces of like length, each a sequence of its own, of which ``masking`` hides a share.
+
+    Args:
+        lengths: (N,) int64 steps of each row; one of length 0 is left out.
+        steps: the most in a piece, ≥ 1; a longer row is cut into equal ones.
+        masking: what is hidden.
+        batch, seed, epoch: as of `Rows`.
+    """
+
+    carries = False
+
+    def __init__(
+        self, lengths: np.ndarray, steps: int, masking: Masking, batch: int, seed: int | None = None, epoch: int = 0
+    ) -> None:
+        counts = -(-lengths // steps)
+        rows = np.repeat(np.arange(len(lengths)), counts)
+        nth = np.arange(len(rows)) - np.repeat(np.cumsum(counts) - counts, counts)
+        self._rows, self._masking = rows, masking
+        self._starts = nth * lengths[rows] // counts[rows]
+        self._stops = (nth + 1) * lengths[rows] // counts[rows]
+        self._plan = Rows(self._stops - self._starts, batch, seed, epoch)
+
+    def __len__(self) -> int:
+        return len(self._plan)
+
+    def __getitem__(self, index: int) -> Segments:
+        part = self._plan[index]
+        rows, starts, stops = (values[part.rows] for values in (self._rows, self._starts, self._stops))
+        return replace(part, rows=rows, starts=starts, stops=stops, masking=self._masking)
 
 
 class Lanes:

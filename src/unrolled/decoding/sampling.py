@@ -9,7 +9,7 @@ from pydantic import Field
 from torch import Tensor
 
 from unrolled.config import Part
-from unrolled.errors import ModelError, ShapeError, UsageError
+from unrolled.decoding.checks import broken_scores, check_banned, nothing_left
 
 __all__ = ["Sampling", "choose"]
 
@@ -97,21 +97,13 @@ def choose(logits: Tensor, settings: Sampling, generator: torch.Generator, banne
 
 
 def _allowed(logits: Tensor, banned: Sequence[int]) -> Tensor:
-    if logits.dim() != 2 or logits.shape[1] == 0:
-        raise ShapeError(f"logits is {tuple(logits.shape)}, expected (B, V) with V at least 1")
-    size = logits.shape[1]
-    wrong = [index for index in banned if not 0 <= index < size]
-    if wrong:
-        raise UsageError(f"banned id {wrong[0]} is outside the vocabulary of {size}: give ids from 0 to {size - 1}")
-    if len(set(banned)) == size:
-        raise UsageError(f"all {size} ids are banned: leave at least one to choose from")
+    check_banned(logits, banned)
     broken = (logits.isnan() | logits.isposinf()).any(-1)
     if broken.any():
-        row = int(broken.nonzero()[0])
-        raise ModelError(f"row {row}: the scores are not finite: weights or state are broken: use an earlier one")
+        raise broken_scores(int(broken.nonzero()[0]))
     if banned:
         logits = logits.index_fill(1, torch.tensor(sorted(set(banned)), device=logits.device), float("-inf"))
     empty = logits.isneginf().all(-1)
     if empty.any():
-        raise ModelError(f"row {int(empty.nonzero()[0])}: no id that is not banned has a probability above 0")
+        raise nothing_left(int(empty.nonzero()[0]))
     return logits

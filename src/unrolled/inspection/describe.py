@@ -7,11 +7,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import torch
+
 from unrolled.config import ModelConfig, RunConfig
-from unrolled.inspection.drawing import Answers, draw
+from unrolled.inspection.drawing import Answers, draw, draw_pair
 from unrolled.layers.embed import Embedding
+from unrolled.layers.multihead import SelfAttention
+from unrolled.layers.positions import Learned
+from unrolled.models.encoder_decoder import EncoderDecoder, parts_of
+from unrolled.models.model import Model
 from unrolled.models.network import Network, describe_spec
-from unrolled.state import flatten
+from unrolled.state import State, flatten
 from unrolled.tasks.task import Task
 
 __all__ = ["Description", "describe"]
@@ -28,7 +34,10 @@ class Description:
         parameters: how many numbers training learned.
         multiply_adds_per_step: of one row; of one direction's step and the other's, where there are two. An answer
             that is given once a row is counted as if it were given at every step.
-        state_bytes: what one stream keeps between two steps; ``None`` if the model cannot stream.
+        multiply_adds_per_step_seen: those that a step of attention needs beside for each step that it sees.
+        state_bytes: what one stream keeps before its first step; ``None`` if the model cannot stream.
+        state_bytes_per_step: what each step adds to that; 0 but for attention.
+        sight: the steps after which that ends; ``None``: it does not.
         drawing: the network unrolled through time.
     """
 
@@ -37,7 +46,10 @@ class Description:
     weights: dict[str, list[int]]
     parameters: int
     multiply_adds_per_step: int
+    multiply_adds_per_step_seen: int
     state_bytes: int | None
+    state_bytes_per_step: int
+    sight: int | None
     drawing: str
 
     def __str__(self) -> str:
@@ -46,6 +58,12 @@ class Description:
         state = "none: it answers a row when all of it is known, so it cannot stream"
         if self.state_bytes is not None:
             state = f"{self.state_bytes:,} bytes a stream, however long the stream"
+            if self.state_bytes_per_step:
+                until = "" if self.sight is None else f", of which it keeps the last {self.sight:,}"
+                state = f"{self.state_bytes:,} bytes a stream, and {self.state_bytes_per_step:,} for each step{until}"
+        cost = f"{self.multiply_adds_per_step:,} multiply-adds"
+        if self.multiply_adds_per_step_seen:
+            cost += f", and {self.multiply_adds_per_step_seen:,} for each step that it sees"
         return "\n".join(
             [
                 self.title,
@@ -56,42 +74,69 @@ class Description:
                 "",
                 f"parameters      {self.parameters:,}",
                 *(f"  {name:<{weight}}  {' × '.join(map(str, shape))}" for name, shape in self.weights.items()),
-                f"cost of a step  {self.multiply_adds_per_step:,} multiply-adds",
+                f"cost of a step  {cost}",
                 f"state           {state}",
             ]
         )
 
 
-def describe(config: RunConfig, task: Task, network: Network) -> Description:
+def describe(config: RunConfig, task: Task, network: Model) -> Description:
     """Describe ``network``, which answers ``task``."""
     coder = task.coder
     specs = {name: encoding.spec for name, encoding in coder.inputs.items()}
     columns = {name: f"{encoding.report()}; {describe_spec(specs[name])}" for name, encoding in coder.inputs.items()}
     columns[f"-> {coder.target}"] = _question(task) if coder.continues else coder.answer.report()
-    streams = network.causal and not config.task.crf
-    state = sum(t.numel() * t.element_size() for _, t in flatten(network.initial_state(1))) if streams else None
+    attentions = [module for module in network.modules() if isinstance(module, SelfAttention)]
+    live = network if isinstance(network, Network) and network.causal and not config.task.crf else None
     return Description(
         title=f"{config.model.name} for {task.name}",
         columns=columns,
         weights={name: list(tensor.shape) for name, tensor in network.named_parameters()},
         parameters=sum(p.numel() for p in network.parameters()),
         multiply_adds_per_step=_multiply_adds(network),
-        state_bytes=state,
-        drawing=draw(
-            _cells(config.model),
-            both=not network.causal,
-            remembers=config.model.name not in ("mlp", "window"),
-            timed=any(spec.time for spec in specs.values()),
-            answers=_answers(task),
-            pool=config.model.pool or "last",
-            horizon=coder.horizon,
-        )
-        + f"\n\n{network.columns.output_size} numbers a step → {network.layer.output_size} → {task.outputs} outputs; "
-        + "the weights are the same at every step",
+        multiply_adds_per_step_seen=sum(2 * attention.width for attention in attentions),
+        state_bytes=_bytes(live.initial_state(1)) if live else None,
+        state_bytes_per_step=_growth(live) if live else 0,
+        sight=attentions[0].sight if attentions else None,
+        drawing=_drawing(config, task, network),
     )
 
 
+def _drawing(config: RunConfig, task: Task, network: Model) -> str:
+    timed = any(encoding.spec.time for encoding in task.coder.inputs.values())
+    whole = not network.layer.causal and not network.layer.bidirectional
+    if isinstance(network, EncoderDecoder):
+        reads, writes = parts_of(config.model)
+        drawing = draw_pair(
+            _cells(reads) if timed else [reads.name],
+            _cells(writes),
+            both=network.layer.bidirectional,
+            remembers=_remembers(reads),
+            attention=config.model.attention,
+            whole=whole,
+        )
+    else:
+        drawing = draw(
+            _cells(config.model),
+            both=network.layer.bidirectional,
+            remembers=_remembers(config.model),
+            timed=timed,
+            answers=_answers(task),
+            pool=config.model.pool or "last",
+            horizon=task.coder.horizon,
+            whole=whole,
+        )
+    sizes = f"{network.columns.output_size} numbers a step → {network.layer.output_size} → {task.outputs} outputs"
+    return f"{drawing}\n\n{sizes}; the weights are the same at every step"
+
+
+def _remembers(config: ModelConfig) -> bool:
+    return config.name not in ("mlp", "window")
+
+
 def _question(task: Task) -> str:
+    if task.coder.form == "fill":
+        return "those of its own steps that are hidden"
     horizon = task.coder.horizon
     return f"its own next {horizon} steps" if horizon else "its own next step"
 
@@ -108,8 +153,20 @@ def _cells(config: ModelConfig) -> list[str]:
     return [config.name.removeprefix("bi")] * config.layers
 
 
-def _multiply_adds(network: Network) -> int:
-    """Every matrix meets one vector a step; a table of embeddings is looked up, and meets none."""
-    tables = [m for m in network.modules() if isinstance(m, Embedding)]
-    looked_up = {id(table.weight) for table in tables}
+def _multiply_adds(network: Model) -> int:
+    """Every matrix meets one vector a step; a table of symbols or step numbers is looked up, and meets none."""
+    looked_up = {id(table.weight) for table in network.modules() if isinstance(table, Embedding | Learned)}
     return sum(p.numel() for p in network.parameters() if p.dim() > 1 and id(p) not in looked_up)
+
+
+def _growth(network: Network) -> int:
+    """The bytes by which a state is larger after one step: of all models but those that attend, 0."""
+    first = network.initial_state(1)
+    like = network.head.weight
+    with torch.no_grad():
+        _, after = network.layer.step(like.new_zeros(1, network.layer.input_size), first.layer)
+    return _bytes(after) - _bytes(first.layer)
+
+
+def _bytes(state: State) -> int:
+    return sum(tensor.nbytes for _, tensor in flatten(state))

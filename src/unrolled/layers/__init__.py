@@ -1,6 +1,7 @@
 """Time: everything that turns a sequence of vectors into a sequence of vectors, or into one.
 
-Here are torch.nn's recurrent layers, to the letter and right under padding: ``from unrolled.layers import LSTM``.
+Here are torch.nn's recurrent layers, to the letter and right under padding, and attention and transformers whose chunks
+and steps agree with the whole: ``from unrolled.layers import LSTM, Transformer``.
 """
 
 from __future__ import annotations
@@ -9,15 +10,28 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from unrolled.layers.attention import Attention
+    from unrolled.layers.multihead import CrossAttention, SelfAttention
     from unrolled.layers.torch_compat import GRU, LSTM, RNN
+    from unrolled.layers.transformer import Transformer
 
-__all__ = ["GRU", "LSTM", "RNN"]
+__all__ = ["GRU", "LSTM", "RNN", "Attention", "CrossAttention", "SelfAttention", "Transformer"]
+
+_HOMES = {
+    "Attention": "attention",
+    "CrossAttention": "multihead",
+    "GRU": "torch_compat",
+    "LSTM": "torch_compat",
+    "RNN": "torch_compat",
+    "SelfAttention": "multihead",
+    "Transformer": "transformer",
+}
 
 
 def __getattr__(name: str) -> Any:
     # PEP 562: the names of the layers are listed without torch; the first class asked for brings it.
-    if name in __all__:
-        return getattr(importlib.import_module("unrolled.layers.torch_compat"), name)
+    if name in _HOMES:
+        return getattr(importlib.import_module(f"unrolled.layers.{_HOMES[name]}"), name)
     raise AttributeError(f"module 'unrolled.layers' has no attribute {name!r}")
 
 

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from unrolled.cells.cell import CELLS, Cell
 from unrolled.errors import ShapeError, UsageError
 from unrolled.layers.recompute import Recompute, check_recompute
-from unrolled.layers.session import LayerSession, layer_session
+from unrolled.layers.session import LayerSession, layer_session, reads_the_future
 from unrolled.layers.unroll import unroll
 from unrolled.state import State
 
@@ -94,7 +94,7 @@ class Recurrent(nn.Module):
     def forward(self, x: Tensor, lengths: Tensor | None = None, state: State = None) -> tuple[Tensor, State]:
         """Run over whole rows, or over the next chunk of each from the ``state`` after the chunk before."""
         if self.bidirectional and state is not None:
-            raise self._reads_the_future()
+            raise reads_the_future("a bidirectional layer")
         self._check_layers(state)
         after = []
         for k, cells in enumerate(self.layers):
@@ -112,7 +112,7 @@ class Recurrent(nn.Module):
     def step(self, x: Tensor, state: State) -> tuple[Tensor, State]:
         """One step: ``x`` (B, I) and the state before -> ``y`` (B, H) and the state after."""
         if self.bidirectional:
-            raise self._reads_the_future()
+            raise reads_the_future("a bidirectional layer")
         self._check_layers(state)
         after = []
         for k, (cell,) in enumerate(self.layers):
@@ -124,7 +124,7 @@ class Recurrent(nn.Module):
     def session(self, batch: int | None = None) -> LayerSession:
         """The layer live, for one row or ``batch`` of them: it keeps packed weights and state."""
         if self.bidirectional:
-            raise self._reads_the_future()
+            raise reads_the_future("a bidirectional layer")
         cells = [cell for (cell,) in self.layers]
         return layer_session(self, batch, cells[0].weights()[0], self.step, self.initial_state, cells)
 
@@ -136,9 +136,3 @@ class Recurrent(nn.Module):
     def _check_layers(self, state: State) -> None:
         if state is not None and len(state) != len(self.layers):
             raise ShapeError(f"Recurrent: this state is of {len(state)} layers, expected {len(self.layers)}")
-
-    def _reads_the_future(self) -> UsageError:
-        return UsageError(
-            "a bidirectional layer reads each row from its end as well, so it cannot answer step by step or in chunks: "
-            "give it whole rows, or choose the same model without 'bi'"
-        )

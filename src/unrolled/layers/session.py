@@ -13,7 +13,7 @@ from unrolled.errors import ModelError, ShapeError, UsageError
 from unrolled.layers.steps import PackedSteps, PlainSteps, Steps, packable, step_together
 from unrolled.state import State, flatten, from_bytes, to_bytes
 
-__all__ = ["LayerSession", "layer_session", "push_together"]
+__all__ = ["LayerSession", "layer_session", "push_together", "reads_the_future"]
 
 
 class LayerSession:
@@ -151,3 +151,11 @@ def layer_session(
     else:
         steps = PlainSteps(step, state, rows)
     return LayerSession(layer, steps, cast(int, layer.input_size), batch, like)
+
+
+def reads_the_future(what: str) -> UsageError:
+    """What is answered where a layer that reads each row from its end as well is asked for a step."""
+    return UsageError(
+        f"{what} reads each row from its end as well, so it cannot answer step by step or in chunks: "
+        "give it whole rows, or choose the same model without 'bi'"
+    )

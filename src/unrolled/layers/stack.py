@@ -26,7 +26,8 @@ class Layer(Protocol):
 
     Attributes:
         causal: no output depends on a later input, so that it can stream.
-        bidirectional: the second half of each output was read from the row's end backward.
+        bidirectional: the second half of each output was read from the row's end backward. A layer may see the future
+            without that, as attention does.
     """
 
     input_size: int

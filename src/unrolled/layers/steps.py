@@ -13,7 +13,7 @@ from torch import Tensor, get_num_threads
 
 from unrolled.cells.cell import Cell
 from unrolled.kernels.stepping import LINEAR, Part, fits, packed
-from unrolled.state import State, map_state
+from unrolled.state import State, concatenate, map_state
 
 __all__ = ["PackedSteps", "PlainSteps", "Steps", "packable", "step_together"]
 
@@ -124,7 +124,7 @@ def step_together(several: Sequence[Steps], x: Tensor) -> Tensor:
     if all(isinstance(one, PackedSteps) for one in several):
         return _together(cast("Sequence[PackedSteps]", several), x)
     first = cast(PlainSteps, several[0])
-    joined = map_state(lambda *parts: torch.cat(parts), *(one.state for one in several))
+    joined = concatenate([one.state for one in several])
     all_rows = PlainSteps(first.run, joined, len(x))
     y, row = all_rows.step(x), 0
     for one in several:

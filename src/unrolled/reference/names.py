@@ -22,6 +22,8 @@ minGRU candidate   h̃_t: W_h, b_h             –                              
 minLSTM forget     f_t: W_f, b_f             –                                   rows f (first third); no weight_hh
 minLSTM input      i_t: W_i, b_i             –                                   rows i (second)
 minLSTM candidate  h̃_t: W_h, b_h             –                                   rows h̃ (third)
+delta rule         W_q W_k W_v, W_g, W_a W_b  –                                  block.mix.inward: rows q k v, g, a, b
+its gated map      W_1, W_2, W_3             –                                   block.map_in: rows 1, 2; block.map_out
 answer             W_hy, b_y; ŷ_t            Wy, by; yt_pred (n_y, m)            the head's Linear: weight, bias
 =================  ========================  ==================================  =======================================
 
@@ -32,15 +34,17 @@ a_prev scheme (`unrolled.reference.gru_textbook`) and torch's are different func
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
 
-from unrolled.reference import gru, lstm, mingru, minlstm, rnn
+from unrolled.reference import deltanet, gru, lstm, mingru, minlstm, rnn
 
 __all__ = [
     "TorchWeights",
     "beside",
+    "deltanet_from_layer",
     "from_columns",
     "gru_from_torch",
     "gru_to_torch",
@@ -158,6 +162,27 @@ def minlstm_to_layer(weights: minlstm.Weights) -> tuple[Array, Array]:
     """The inverse: weight_ih and bias_ih."""
     w = weights
     return np.concatenate([w.W_f, w.W_i, w.W_h]), np.concatenate([w.b_f, w.b_i, w.b_h])[:, 0]
+
+
+def deltanet_from_layer(block: Mapping[str, Array]) -> deltanet.Block:
+    """The named weights of one block of the layer -> those of `unrolled.reference.deltanet`."""
+    bias = block["mix.inward.bias"]
+    size, heads = len(block["mix.outward.weight"]), (len(bias) - 4 * len(block["mix.outward.weight"])) // 2
+    ends = [size, 2 * size, 3 * size, 4 * size, 4 * size + heads]
+    parts = [
+        block["before_mix.weight"],
+        *np.split(block["mix.inward.weight"], ends),
+        *np.split(bias, ends),
+        *np.split(block["mix.convolution"], 3, axis=1),
+        block["mix.norm.weight"],
+        block["mix.outward.weight"],
+        block["before_map.weight"],
+        *np.split(block["map_in.weight"], 2),
+        *np.split(block["map_in.bias"], 2),
+        block["map_out.weight"],
+        block["map_out.bias"],
+    ]
+    return deltanet.Block(*parts)
 
 
 def _column(bias: Array) -> Array:

@@ -10,7 +10,7 @@ from unrolled.data.sequences import Sequences
 from unrolled.errors import DataError, UsageError
 from unrolled.tasks.task import Question
 
-__all__ = ["join", "one_target", "other_columns", "step_aligned"]
+__all__ = ["is_measured", "join", "one_target", "other_columns", "step_aligned"]
 
 
 def one_target(question: Question) -> str:
@@ -40,6 +40,11 @@ def other_columns(question: Question) -> tuple[str, ...]:
             "there is no input column beside the target", file=sequences.origin, hint="add a column to learn from"
         )
     return chosen
+
+
+def is_measured(sequences: Sequences, name: str) -> bool:
+    """True if a column has numbers for each step, such as the frames of a recording."""
+    return sequences.kinds[name] in ("number", "series") and has_time(sequences.column(name).type)
 
 
 def step_aligned(sequences: Sequences, target: str, inputs: tuple[str, ...]) -> bool:

@@ -38,6 +38,8 @@ class Question:
 class Task(Protocol):
     """One kind of question. A file in ``tasks/`` with a line ``MEMBER = Class`` is a task.
 
+    ``outputs`` is what the model's ``run`` makes of a batch: a tensor, or of an encoder–decoder a `Written`.
+
     Attributes:
         name: what ``--task`` calls it.
         pooled: True for one answer a row, False for one a step.
@@ -67,10 +69,10 @@ class Task(Protocol):
     def prior(self, train: Examples) -> Tensor | None:
         """(O,) float32, where the head's bias starts: the frequencies of training; ``None`` leaves it as it is."""
 
-    def loss(self, outputs: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
+    def loss(self, outputs: Any, batch: Batch) -> tuple[Tensor, Tensor]:
         """(sum of the loss over what is scored, how many were scored)."""
 
-    def measure(self, outputs: Tensor, batch: Batch) -> Sums:
+    def measure(self, outputs: Any, batch: Batch) -> Sums:
         """What this batch adds to the metrics."""
 
     def summarise(self, sums: Sums) -> dict[str, float]:
@@ -82,7 +84,7 @@ class Task(Protocol):
     def in_units(self, baseline: dict[str, float]) -> dict[str, float]:
         """A baseline's metrics under the names and in the units of this task's own."""
 
-    def answers(self, outputs: Tensor, batch: Batch) -> dict[str, list[Any]]:
+    def answers(self, outputs: Any, batch: Batch) -> dict[str, list[Any]]:
         """The answers to the rows of a batch, as new columns."""
 
 

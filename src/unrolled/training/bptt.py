@@ -7,10 +7,11 @@ weights as they are now.
 
 from __future__ import annotations
 
-from torch import Tensor
+from typing import Any
 
 from unrolled.batch import Batch
 from unrolled.data.loader import Loader
+from unrolled.models.model import Model
 from unrolled.models.network import Network
 from unrolled.state import State, detach, flatten, where
 
@@ -28,29 +29,30 @@ class Carry:
         state: that before the oldest chunk of the next batch; ``None`` is the initial one.
     """
 
-    def __init__(self, network: Network, chunks: int = 1) -> None:
+    def __init__(self, network: Model, chunks: int = 1) -> None:
         self.network, self.chunks = network, chunks
         self.state: State = None
 
-    def run(self, loader: Loader, index: int, device: str) -> tuple[Tensor, Batch]:
+    def run(self, loader: Loader, index: int, device: str) -> tuple[Any, Batch]:
         """Outputs for batch ``index`` of ``loader``, and the batch."""
-        if not loader.plan.carries:
+        if not loader.plan.carries or not isinstance(self.network, Network):
             batch = loader[index].to(device)
             return self.network.run(batch)[0], batch
         first = max(0, index - self.chunks + 1)
         state, kept = self.state, None
         for at in range(first, index + 1):
             batch = loader[at].to(device)
-            outputs, state = self.network.run(batch, self._begin(state, batch))
+            outputs, state = self.network.run(batch, self._begin(self.network, state, batch))
             if at == index - self.chunks + 1:
                 kept = detach(state)
         if kept is not None and all(bool(part.isfinite().all()) for _, part in flatten(kept)):
             self.state = kept
         return outputs, batch
 
-    def _begin(self, state: State, batch: Batch) -> State:
+    @staticmethod
+    def _begin(network: Network, state: State, batch: Batch) -> State:
         """A lane that starts a new sequence never inherits a state."""
-        initial = self.network.initial_state(len(batch.lengths))
+        initial = network.initial_state(len(batch.lengths))
         if state is None:
             return initial
         assert batch.fresh is not None

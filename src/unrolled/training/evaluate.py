@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import torch
-from torch import Tensor
 
 from unrolled.batch import Batch
 from unrolled.config import TrainingConfig
 from unrolled.data.examples import Examples
 from unrolled.data.loader import Loader
-from unrolled.models.network import Network
+from unrolled.models.model import Model
 from unrolled.tasks.task import Sums, Task
 from unrolled.training.bptt import Carry
 from unrolled.training.plans import evaluation_plan
@@ -19,7 +19,7 @@ from unrolled.training.plans import evaluation_plan
 __all__ = ["evaluate", "run_over"]
 
 
-def run_over(network: Network, loader: Loader, device: str) -> Iterator[tuple[Tensor, Batch]]:
+def run_over(network: Model, loader: Loader, device: str) -> Iterator[tuple[Any, Batch]]:
     """(outputs, batch) of every batch, without dropout and without gradients."""
     training = network.training
     network.eval()
@@ -34,7 +34,7 @@ def run_over(network: Network, loader: Loader, device: str) -> Iterator[tuple[Te
 
 
 def evaluate(
-    network: Network, task: Task, examples: Examples, config: TrainingConfig, device: str = "cpu"
+    network: Model, task: Task, examples: Examples, config: TrainingConfig, device: str = "cpu"
 ) -> dict[str, float]:
     """The task's metrics on ``examples``; empty where there is nothing to score.
 

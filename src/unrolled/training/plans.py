@@ -5,13 +5,16 @@ from __future__ import annotations
 import numpy as np
 
 from unrolled.config import TaskConfig, TrainingConfig
-from unrolled.data.examples import Examples
-from unrolled.data.windows import Lanes, Plan, Rows, Windows
+from unrolled.data.encodings._level import UNKNOWN
+from unrolled.data.examples import ANSWERED_WHOLE, Examples
+from unrolled.data.masking import Masking
+from unrolled.data.windows import Lanes, Pieces, Plan, Rows, Windows
 
 __all__ = ["evaluation_plan", "lookback", "training_plan", "window"]
 
 LONG = 2_048  # sequences up to this many steps are trained whole; longer ones in lanes
 WINDOW = 128  # k1 where lanes are chosen for the user
+PIECE = 512  # steps of the pieces that longer sequences are filled in by
 CONTEXT = 512  # unscored steps that a piece of a long sequence reads first when it is judged
 
 
@@ -28,6 +31,33 @@ def window(examples: Examples, config: TrainingConfig) -> int | None:
     return config.bptt or (WINDOW if longest > LONG else None)
 
 
+def _pieces(
+    examples: Examples, task: TaskConfig, config: TrainingConfig, seed: int | None = None, epoch: int = 0
+) -> Pieces:
+    """What is hidden depends on (seed, epoch); of a split that is judged it is always the same."""
+    steps, masking = examples.steps(), Masking(task.mask, seed or 0, epoch)
+    longest = int(steps.max(initial=1))
+    return Pieces(
+        np.where(_known(examples), steps, 0),
+        config.bptt or (PIECE if longest > LONG else longest),
+        masking,
+        config.batch,
+        seed,
+        epoch,
+    )
+
+
+def _known(examples: Examples) -> np.ndarray:
+    """(rows,) bool: whether a row holds a token that could be told, were it hidden."""
+    assert examples.target is not None and examples.target.offsets is not None
+    steps = examples.steps()
+    found, filled = np.zeros(len(steps), bool), steps > 0
+    if filled.any():
+        known = np.asarray(examples.target.values != UNKNOWN)
+        found[filled] = np.logical_or.reduceat(known, examples.target.offsets[:-1][filled])
+    return found
+
+
 def _questions(examples: Examples) -> np.ndarray:
     steps = examples.steps()
     return np.maximum(steps - 1, 0) if examples.form == "next" else steps
@@ -38,6 +68,8 @@ def training_plan(examples: Examples, task: TaskConfig, config: TrainingConfig, 
     if examples.form == "horizon":
         rows, ends = examples.window_ends()
         return Windows(rows, ends, lookback(task), config.batch, config.seed, epoch)
+    if examples.form == "fill":
+        return _pieces(examples, task, config, config.seed, epoch)
     steps = window(examples, config)
     if steps:
         return Lanes(_questions(examples), config.batch, steps, config.seed, epoch)
@@ -54,6 +86,8 @@ def evaluation_plan(examples: Examples, task: TaskConfig, config: TrainingConfig
     if examples.form == "horizon":
         rows, ends = examples.window_ends()
         return Windows(rows, ends, lookback(task), 4 * config.batch)
+    if examples.form == "fill":
+        return _pieces(examples, task, config)
     if causal and not task.crf and window(examples, config):
         return Lanes(_questions(examples), config.batch, 2 * WINDOW, context=CONTEXT)
-    return Rows(_questions(examples), config.batch, keep_empty=examples.form in ("one", "set", "free", "unaligned"))
+    return Rows(_questions(examples), config.batch, keep_empty=examples.form in ANSWERED_WHOLE)

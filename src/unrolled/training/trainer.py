@@ -16,6 +16,8 @@ from unrolled.config import TrainingConfig
 from unrolled.data.examples import Examples
 from unrolled.data.loader import Loader
 from unrolled.errors import DataError, Interrupted, ModelError, TrainingError, UsageError
+from unrolled.models.encoder_decoder import EncoderDecoder
+from unrolled.models.model import Model
 from unrolled.models.network import Network
 from unrolled.state import flatten, rebuild
 from unrolled.tasks.task import Task
@@ -77,7 +79,7 @@ class Trainer:
 
     def __init__(
         self,
-        network: Network,
+        network: Model,
         task: Task,
         train: Examples,
         valid: Examples | None,
@@ -152,6 +154,8 @@ class Trainer:
         p, config = self.progress, self.config
         for group in self.optimizer.param_groups:
             group["lr"] = self.budget.rate(share, p.step, p.factor)
+        if isinstance(self.network, EncoderDecoder):
+            self.network.own_share = config.scheduled_sampling * share
         with torch.autocast(self.device, torch.bfloat16, enabled=self.device == "cuda"):
             outputs, batch = self.carry.run(loader, p.index, self.device)
         total, count = self.task.loss(outputs.float(), batch)
@@ -246,7 +250,7 @@ class Trainer:
         checkpoint.restore_optimizer(self.optimizer, self.network.named_parameters(), saved.tensors)
         checkpoint.restore_rng(saved.tensors)
         lanes = checkpoint.section(saved.tensors, "carry")
-        if lanes:
+        if lanes and isinstance(self.network, Network):
             rows = len(next(iter(lanes.values())))
             self.carry.state = rebuild(
                 self.network.initial_state(rows), {k: v.to(self.device) for k, v in lanes.items()}

@@ -1,0 +1,60 @@
+"""The same answer to every row: the sequence that training asked for most often."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import ClassVar, Self
+
+from unrolled.baselines.questions import written_rows, written_scores
+from unrolled.data.examples import WRITTEN, Examples
+
+__all__ = ["Commonest"]
+
+
+@dataclass(frozen=True, slots=True)
+class Commonest:
+    r"""The target that occurs most often in training; of several the shortest, then the first in training.
+
+    .. math:: \hat y = \arg\max_y n(y)
+
+    What it shows: what an answer is worth that has not looked at the question.
+
+    Applies to: targets that are sequences of their own.
+
+    Cost: one pass; O(1) an answer.
+
+    References:
+        Majority-class answers, for whole sequences: Manning, Raghavan and Schütze, chapter 13.
+        https://nlp.stanford.edu/IR-book/
+
+    Example:
+        >>> import numpy as np
+        >>> from unrolled.batch import Discrete
+        >>> from unrolled.data.encoded import Encoded
+        >>> asked = Encoded(np.array([3, 4, 3, 4, 5]), np.array([0, 2, 4, 5]))
+        >>> rows = Examples({"x": asked}, {"x": Discrete(6)}, asked, Discrete(6), "unaligned")
+        >>> Commonest.fit(rows).answer
+        [3, 4]
+    """
+
+    name: ClassVar[str] = "commonest answer"
+    answer: list[int]
+
+    @staticmethod
+    def applies(examples: Examples) -> bool:
+        return examples.form in WRITTEN
+
+    @classmethod
+    def fit(cls, train: Examples) -> Self:
+        counts: Counter[tuple[int, ...]] = Counter(tuple(row) for row in written_rows(train))
+        most = max(counts.values(), default=0)
+        commonest = [list(row) for row, count in counts.items() if count == most]
+        return cls(min(commonest, key=len, default=[]))
+
+    def score(self, part: Examples) -> dict[str, float]:
+        targets = written_rows(part)
+        return written_scores([self.answer] * len(targets), targets)
+
+
+MEMBER = Commonest

@@ -1,0 +1,288 @@
+"""Beam search: keep the few likeliest beginnings, and go on from each of them.
+
+Axes: B inputs, A of them that are still open, S open hypotheses of each, V vocabulary, t ids written, C continuations
+of a hypothesis, M candidates of an input.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Self
+
+import torch
+from pydantic import Field, ValidationInfo, field_validator
+from torch import Tensor
+
+from unrolled.config import Part
+from unrolled.decoding.checks import broken_scores, check_banned, nothing_left
+from unrolled.decoding.hypothesis import Hypothesis
+from unrolled.errors import ShapeError, UsageError
+from unrolled.state import State, select
+
+__all__ = ["Beam", "beam_search"]
+
+_NEVER = float("-inf")
+
+
+class Beam(Part):
+    """How wide to search, what may be written, and what is best.
+
+    Build it from a user's values with `Beam.check`, which answers with a `UsageError`.
+
+    Attributes:
+        width: hypotheses that are open at a time, at least 1; 1 is greedy.
+        length_penalty: α in [0, 10]; hypotheses of n ids are ordered by log p / ((5 + n) / 6)^α. 0 is the plain
+            log-probability, which prefers short ones.
+        n_best: answers of each input, 1 … ``width``.
+        min_length: the fewest ids of an answer, the prefix included and the end not.
+        max_length: the most; what is still open then is ended there.
+        no_repeat_ngram: no n ids in a row come twice in a hypothesis; 0 lets them.
+        early_stop: leave an input as soon as no open hypothesis can come among its ``n_best``. The answer is the same
+            without, only later.
+
+    References:
+        Graves 2012, https://arxiv.org/abs/1211.3711; the length penalty: Wu et al. 2016,
+        https://arxiv.org/abs/1609.08144; no repeated n-grams: Paulus et al. 2017, https://arxiv.org/abs/1705.04304
+
+    Example:
+        >>> Beam.check({"width": 8, "n_best": 3}).length_penalty
+        0.6
+    """
+
+    width: int = Field(4, ge=1, le=10_000)
+    length_penalty: float = Field(0.6, ge=0, le=10)
+    n_best: int = Field(1, ge=1)
+    max_length: int = Field(200, ge=1)
+    min_length: int = Field(0, ge=0)
+    no_repeat_ngram: int = Field(0, ge=0)
+    early_stop: bool = True
+
+    @field_validator("n_best", "min_length")
+    @classmethod
+    def _at_most(cls, value: int, info: ValidationInfo) -> int:
+        other = {"n_best": "width", "min_length": "max_length"}[str(info.field_name)]
+        if value > info.data.get(other, value):
+            raise ValueError(f"it is more than {other}, {info.data[other]}")
+        return value
+
+    def merit_of(self, score: Tensor, length: int) -> Tensor:
+        """``score`` / ((5 + ``length``) / 6)^α; it grows with either, as no score is above 0."""
+        return score / ((5 + length) / 6) ** self.length_penalty
+
+
+@torch.no_grad()
+def beam_search(
+    step: Callable[[Tensor, State], tuple[Tensor, State]],
+    state: State,
+    logits: Tensor,
+    *,
+    end: int,
+    settings: Beam,
+    banned: Sequence[int] = (),
+    prefix: Sequence[int] | Sequence[Sequence[int]] = (),
+) -> list[list[Hypothesis]]:
+    r"""Each input's likeliest sequences, best first.
+
+    .. math:: \log p(y) = \sum_t \log \text{softmax}(\text{logits}_t)[y_t], \qquad
+        \text{logits}_{t+1}, s_{t+1} = \text{step}(y_t, s_t)
+
+    All continuations of an input's open hypotheses are ranked together by log-probability. Those among the first
+    ``width`` that are ``end`` are answers, the first ``width`` others stay open. An input is done when ``width`` of its
+    hypotheses have ended, when none is open, or by ``early_stop``; its rows then leave the batch. Of equal hypotheses
+    the one with the lower ids comes first. Where fewer than ``width`` beginnings exist, all of them are kept. What is
+    banned, too early or repeated is not written; the probabilities of the others stay as the model gives them.
+
+    Args:
+        step: one step of a model for any number of rows: (ids (N,) int64, state) -> (logits (N, V), state).
+        state: the state after the prompt, one row an input.
+        logits: the scores for the first id, those after the prompt's last.
+        end: the id that ends a hypothesis. Its log-probability is part of every score, also where ``max_length`` ends.
+        settings: the options.
+        banned: ids that are never chosen, such as ``<begin>``.
+        prefix: ids with which every answer begins, or a list of them for each input; they count in ids and score, and
+            are written even if they are banned.
+
+    Shape:
+        logits: (B, V) float; the result has B lists of up to ``n_best``.
+
+    Raises:
+        UsageError: ``end``, ``banned`` or ``prefix`` does not fit the vocabulary or the settings.
+        ShapeError: the logits are not (B, V), or not (N, V) after a step.
+        ModelError: a score is NaN or infinite, or an input has nothing left to choose from and no answer.
+
+    Cost: per id one step of A·``width`` rows and one top-k over their V scores.
+
+    Example:
+        >>> odds = torch.tensor([[0.0, 0.5, 0.3, 0.2], [0.4, 0.2, 0.2, 0.2], [0.9, 0.05, 0.05, 0.0], [1.0, 0, 0, 0]])
+        >>> def follow(ids, state):  # what comes next depends on the last id alone
+        ...     return odds[ids].log(), state
+        >>> greedy, wide = Beam(width=1, length_penalty=0), Beam(width=3, length_penalty=0)
+        >>> [beam_search(follow, None, odds[:1].log(), end=0, settings=s)[0][0].ids for s in (greedy, wide)]
+        [[1], [2]]
+    """
+    rules = _Rules.check(logits, end, settings, banned, prefix)
+    found: list[list[Hypothesis]] = [[] for _ in range(len(logits))]
+    inputs = torch.arange(len(logits), device=logits.device)  # (A,)
+    ids = inputs.new_empty(len(inputs), 0)  # (A·S, t), hypotheses of an input in the order of their ids
+    scores = torch.zeros(len(inputs), 1, dtype=torch.float64, device=logits.device)  # (A, S), -inf: there is none
+    kept = scores.new_full((len(inputs), settings.n_best), _NEVER)  # (A, n_best), the best merits so far
+    ended = torch.zeros_like(inputs)  # (A,)
+    for length in range(settings.max_length + 1):
+        if not len(inputs):
+            break
+        slots, last = scores.shape[1], length == settings.max_length
+        nats, tokens = rules.continue_(logits, scores, ids, inputs)  # (A·S, C)
+        choices = tokens.shape[1]
+        total = (scores.unsqueeze(2) + nats.view(len(inputs), slots, choices)).flatten(1)  # (A, S·C), also by their ids
+        places = _largest(total, min(settings.width + slots, total.shape[1]))
+        places = places.gather(1, total.gather(1, places).sort(dim=1, descending=True, stable=True).indices)  # (A, M)
+        values = total.gather(1, places)
+        ends = tokens.view(total.shape).gather(1, places) == end
+        # At the last length all that is open ends, even what the model thinks impossible.
+        ending = ends & ((scores > _NEVER).gather(1, places) if last else values > _NEVER)
+        ending[:, settings.width :] = False
+        which, rank = ending.nonzero(as_tuple=True)  # (F,), (F,)
+        merits = settings.merit_of(values, length)
+        written = ids[which * slots + places[which, rank] // choices].tolist()
+        for index, *one in zip(
+            inputs[which].tolist(), written, values[ending].tolist(), merits[ending].tolist(), strict=True
+        ):
+            found[index].append(Hypothesis(*one))
+        if last:
+            break
+        kept = torch.cat([kept, merits.masked_fill(~ending, _NEVER)], 1).topk(settings.n_best).values
+        ended = ended + ending.sum(1)
+        others = ends.int().sort(dim=1, stable=True).indices[:, : min(settings.width, slots * (choices - 1))]
+        places = places.gather(1, others).sort(1).values  # (A, S'), in the order of their ids again
+        chosen = tokens.view(total.shape).gather(1, places)
+        scores = total.gather(1, places).masked_fill(chosen == end, _NEVER)
+        best = scores.amax(1)  # (A,)
+        if (lost := (best == _NEVER) & (ended == 0)).any():
+            raise nothing_left(int(inputs[lost][0]))
+        going = (best > _NEVER) & (ended < settings.width)
+        if settings.early_stop:  # a score never grows, and no hypothesis can be longer
+            going &= settings.merit_of(best, settings.max_length) >= kept[:, -1]
+        open_ = going.nonzero().squeeze(1)
+        places, chosen, inputs = places[open_], chosen[open_].flatten(), inputs[open_]
+        scores, kept, ended = scores[open_], kept[open_], ended[open_]
+        rows = (open_.unsqueeze(1) * slots + places // choices).flatten()  # (A·S',)
+        ids = torch.cat([ids[rows], chosen.unsqueeze(1)], 1)
+        if len(inputs):
+            logits, state = step(chosen, select(state, rows))
+    return [sorted(row, key=lambda one: (-one.merit, one.ids))[: settings.n_best] for row in found]
+
+
+def _largest(x: Tensor, count: int, finer: Tensor | None = None) -> Tensor:
+    """(R, count) int64: where the largest of each row of ``x`` (R, N) lie, in ascending order; of equal ones the first.
+
+    Of those that are equal in ``x`` the larger in ``finer`` (R, N) are preferred.
+
+    >>> _largest(torch.tensor([[1.0, 3.0, 2.0, 2.0]]), 2)
+    tensor([[1, 2]])
+    """
+    values, places = x.topk(min(count + 1, x.shape[1]))
+    if values.shape[1] > count:  # of equal values top-k takes any
+        tied = (values[:, count - 1] == values[:, count]) & (values[:, count] > _NEVER)
+        if tied.any():
+            exact = x[tied] if finer is None else finer[tied].masked_fill(x[tied] == _NEVER, _NEVER)
+            places[tied] = exact.sort(dim=1, descending=True, stable=True).indices[:, : count + 1]
+    return places[:, :count].sort(dim=1).values
+
+
+@dataclass(frozen=True, slots=True)
+class _Rules:
+    """What may be written: ``banned`` (n,) int64, ``forced`` (B, P) int64 with -1 where nothing is.
+
+    ``scratch`` (B·width, V) holds the log-probabilities of a step: to allocate them anew took half of a step's time.
+    """
+
+    settings: Beam
+    size: int
+    end: int
+    banned: Tensor
+    forced: Tensor
+    scratch: Tensor
+
+    @classmethod
+    def check(
+        cls,
+        logits: Tensor,
+        end: int,
+        settings: Beam,
+        banned: Sequence[int],
+        prefix: Sequence[int] | Sequence[Sequence[int]],
+    ) -> Self:
+        check_banned(logits, banned)
+        rows, size = logits.shape
+        shared = [one for one in prefix if isinstance(one, int)]
+        forced = [shared] * rows if shared else [list(one) for one in prefix if not isinstance(one, int)] or [[]] * rows
+        if len(forced) != rows:
+            raise UsageError(f"prefix has {len(forced)} rows, expected {rows}, one for each input")
+        for name, index in [("end", end), *(("prefix", index) for row in forced for index in row)]:
+            if not 0 <= index < size:
+                raise UsageError(
+                    f"{name} id {index} is outside the vocabulary of {size}: give ids from 0 to {size - 1}"
+                )
+        if end in banned:
+            raise UsageError(f"the end id {end} is banned: ask for a min_length instead")
+        if any(end in row for row in forced):
+            raise UsageError(f"a prefix holds the end id {end}, after which nothing is written")
+        longest = max(map(len, forced), default=0)
+        if longest > settings.max_length:
+            raise UsageError(f"a prefix has {longest} ids, more than max_length, {settings.max_length}")
+        padded = torch.tensor([row + [-1] * (longest - len(row)) for row in forced], dtype=torch.int64)
+        device = logits.device
+        return cls(
+            settings,
+            size,
+            end,
+            torch.tensor(sorted(set(banned)), dtype=torch.int64, device=device),
+            padded.view(rows, longest).to(device),
+            logits.new_empty(rows * settings.width, size, dtype=torch.promote_types(logits.dtype, torch.float32)),
+        )
+
+    def continue_(self, logits: Tensor, scores: Tensor, ids: Tensor, inputs: Tensor) -> tuple[Tensor, Tensor]:
+        """Log-probabilities (A·S, C) float64 and ids of ``end`` and of each row's best others, in the order of ids."""
+        if logits.shape != (len(ids), self.size):
+            raise ShapeError(f"after a step the logits are {tuple(logits.shape)}, expected ({len(ids)}, {self.size})")
+        nats = torch.log_softmax(logits, 1, dtype=self.scratch.dtype, out=self.scratch[: len(ids)])
+        broken = (nats[:, 0].isnan() & (scores.flatten() > _NEVER)).nonzero()  # one bad score spoils its whole row
+        if len(broken):
+            row = int(broken[0])
+            index = int(inputs[row // scores.shape[1]])
+            raise nothing_left(index) if logits[row].isneginf().all() else broken_scores(index)
+        if ids.shape[1] == self.settings.max_length:
+            return nats[:, self.end, None].double(), ids.new_full((len(ids), 1), self.end)
+        self._forbid(nats, ids, inputs)
+        ends = nats[:, self.end].clone()
+        nats[:, self.end] = _NEVER
+        tokens = _largest(nats, min(self.settings.width, self.size), logits)
+        rounded = torch.cat([ends.unsqueeze(1), nats.gather(1, tokens)], 1)
+        tokens, order = torch.cat([torch.full_like(tokens[:, :1], self.end), tokens], 1).sort(dim=1, stable=True)
+        rounded = rounded.gather(1, order)
+        # Two scores that differ may have the same rounded log-probability, and shall not become equal by it.
+        exact, (top, column) = logits.gather(1, tokens).double(), rounded.max(1, keepdim=True)
+        exact = (exact - exact.gather(1, column) + top).clamp(max=0)
+        return torch.where(rounded > _NEVER, exact, _NEVER), tokens
+
+    def _forbid(self, nats: Tensor, ids: Tensor, inputs: Tensor) -> None:
+        """Put -inf into ``nats`` (A·S, V) at what may not follow ``ids``."""
+        length, n = ids.shape[1], self.settings.no_repeat_ngram
+        rows = only = wanted = torch.empty(0, dtype=torch.int64, device=ids.device)
+        if length < self.forced.shape[1]:
+            wanted = self.forced[inputs, length].repeat_interleave(len(ids) // len(inputs))
+            rows = (wanted >= 0).nonzero().squeeze(1)
+            wanted = wanted[rows]
+            only = nats[rows, wanted]
+        nats[:, self.banned] = _NEVER
+        if length < self.settings.min_length:
+            nats[:, self.end] = _NEVER
+        if 0 < n <= length:
+            grams = ids.unfold(1, n, 1)  # (A·S, t - n + 1, n)
+            again = (grams[..., :-1] == ids[:, None, length - n + 1 :]).all(2)
+            row, place = again.nonzero(as_tuple=True)
+            nats[row, grams[row, place, -1]] = _NEVER
+        if len(rows):
+            nats[rows] = _NEVER
+            nats[rows, wanted] = only

@@ -1,0 +1,294 @@
+"""How long a model can remember: trained on a problem whose rows grow, as far as a budget reaches.
+
+Axes: B rows, T the length of a problem, S ≥ T the steps of its rows.
+"""
+
+from __future__ import annotations
+
+import math
+import statistics
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from unrolled.config import ModelConfig
+from unrolled.errors import UsageError, did_you_mean
+from unrolled.inspection import cost
+from unrolled.inspection.problems import Problem, Questions, problem
+from unrolled.layers.stack import model_names
+from unrolled.models.network import Network
+
+__all__ = ["SETTINGS", "Found", "Rung", "Settings", "check", "probe"]
+
+_WARMUP = 100  # training steps
+_CLIP = 1.0
+_ROW_STEPS = 1 << 16  # of a batch at most, so that what an update needs is bounded: long rows come a few at a time
+_FEWEST = 4  # rows in a batch
+_ANSWERS = 256  # that decide whether a length is solved, from at least `_ROWS` rows
+_ROWS = 64
+_WINDOW = 10  # the latest training batches, by which it is judged whether to try longer rows
+_MARGIN = 0.2  # times what `solved` allows: from there on longer rows are tried
+_KNOWN = 5.0  # times what `solved` allows: from there on smaller steps are taken
+_FRESH = 1 << 40  # the seed of the first row that training never shows
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The network and the loop on one problem, the same for every model.
+
+    They were chosen so that models that can solve a problem do, on a CPU and in minutes.
+
+    Attributes:
+        hidden, layers: of the network.
+        first: the length at which training begins, or the problem's shortest.
+        batch: rows of a training step, fewer where they are long.
+        lr: the learning rate until the latest batches are nearly solved (95 % of the symbols; an error of 0.05).
+        settled: that from then on.
+    """
+
+    hidden: int = 64
+    layers: int = 2
+    first: int = 16
+    batch: int = 32
+    lr: float = 3e-3
+    settled: float = 1e-3  # how to answer is known, and what is left is the noise of large steps
+
+
+# Gates that stay shut for 10 000 steps have far to go, a little with each length: there the steps stay large.
+_FAR = Settings(lr=1e-2, settled=1e-2)
+SETTINGS = {
+    "adding": _FAR,
+    "copy": Settings(),
+    "selective": Settings(first=64),  # in 16 steps there would be no noise, and what it teaches is of no use later
+    "recall": Settings(),
+    "order": _FAR,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Rung:
+    """A length that was tried on fresh rows: its score, and what training had taken until then."""
+
+    length: int
+    score: float
+    solved: bool
+    steps: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a model reached on a problem.
+
+    Attributes:
+        longest: the longest length that was solved; 0 if none was.
+        score: at that length, or else at the last one that was tried; NaN if training never came to a trial.
+        trained: the length of the last training rows.
+        steps, seconds: what was spent in all, trials included.
+        microseconds: of training, for a row and step, at ``trained``.
+        peak_bytes: resident memory at its highest beyond what was there before; ``None`` where the system does not say.
+        push_microseconds: of one live step of one row; ``None`` if the model cannot stream.
+        rungs: every trial, in order.
+    """
+
+    model: str
+    problem: str
+    up_to: int
+    longest: int
+    score: float
+    trained: int
+    steps: int
+    seconds: float
+    microseconds: float
+    peak_bytes: int | None
+    push_microseconds: float | None
+    rungs: tuple[Rung, ...]
+
+
+def probe(
+    model: str,
+    name: str,
+    up_to: int,
+    *,
+    minutes: float | None = None,
+    steps: int | None = None,
+    seed: int = 0,
+    say: Callable[[str], None] = lambda _: None,
+) -> Found:
+    """Train ``model`` on the problem ``name`` until rows of length ``up_to`` are solved or the budget is spent.
+
+    Rows are short at first. When the latest batches are answered well enough, fresh rows are tried: of that length, of
+    twice, four times … it, as long as they are solved; training goes on with the first length that is not. No row is
+    seen twice. Adam, a warm-up and the learning rates of `SETTINGS`, clipped gradients.
+
+    Args:
+        model: any name that ``--model`` takes.
+        name: a problem of `problems`.
+        up_to: the length to reach.
+        minutes: the budget; a trial or a training step that has begun is finished. Default: 2.
+        steps: the budget in training steps instead, with which the same seed gives the same result.
+        seed: of the first weights and of all rows.
+        say: told, in a line each, what was tried.
+
+    Raises:
+        UsageError: an unknown model or problem, a number out of range, or both budgets.
+    """
+    check(model, name, up_to, minutes=minutes, steps=steps)
+    asked, settings = problem(name), SETTINGS[name]
+    limit = math.inf if steps is not None else 60 * (2 if minutes is None else minutes)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return _Climb(model, asked, settings, up_to, steps or math.inf, limit, seed, say).run()
+
+
+def check(model: str, name: str, up_to: int, *, minutes: float | None = None, steps: int | None = None) -> None:
+    """Raise the `UsageError` that `probe` would, without training anything.
+
+    Args:
+        model, name, up_to, minutes, steps: those of `probe`.
+    """
+    asked = problem(name)
+    if model not in model_names():
+        raise UsageError(f"there is no model {model!r}.{did_you_mean(model, model_names())}")
+    if up_to < asked.shortest:
+        raise UsageError(f"{name} has at least {asked.shortest} steps: up_to = {up_to} is too short")
+    if minutes is not None and steps is not None:
+        raise UsageError("give one budget, minutes or steps")
+    if minutes is not None and not 0 < minutes < math.inf:
+        raise UsageError(f"minutes must be above 0, got {minutes:g}")
+    if steps is not None and steps < 1:
+        raise UsageError(f"steps must be at least 1, got {steps}")
+
+
+class _Climb:
+    """The loop of `probe`."""
+
+    def __init__(
+        self,
+        model: str,
+        asked: Problem,
+        settings: Settings,
+        up_to: int,
+        most_steps: float,
+        most_seconds: float,
+        seed: int,
+        say: Callable[[str], None],
+    ) -> None:
+        self.model, self.asked, self.settings, self.up_to = model, asked, settings, up_to
+        self.most_steps, self.most_seconds, self.seed, self.say = most_steps, most_seconds, seed, say
+        config = ModelConfig(name=model, hidden=settings.hidden, layers=settings.layers)
+        self.network = network = Network({"x": asked.spec}, config, asked.outputs, pooled=False)
+        self.optimizer = torch.optim.Adam(network.parameters(), lr=settings.lr)
+        self.started, self.step, self.settled = time.monotonic(), 0, False
+        self.longest, self.rungs = 0, list[Rung]()
+        self.length = min(up_to, max(settings.first, asked.shortest))
+        self.recent, self.times = deque[float](maxlen=_WINDOW), list[float]()
+
+    def run(self) -> Found:
+        resident = cost.resident()
+        self.network.train()
+        while self.longest < self.up_to and not self._spent():
+            self._train()
+            if len(self.recent) == _WINDOW:
+                score = statistics.fmean(self.recent)
+                self.settled |= self._within(_KNOWN, score)
+                if self._within(_MARGIN, score):  # what is not better than just solved fails at the next length
+                    self._climb()
+                    self.recent.clear()
+        peak = cost.highest_resident()
+        solved = next((rung for rung in reversed(self.rungs) if rung.length == self.longest and rung.solved), None)
+        best = solved or (self.rungs[-1] if self.rungs else None)
+        trained = statistics.median(self.times) if self.times else math.nan
+        return Found(
+            model=self.model,
+            problem=self.asked.name,
+            up_to=self.up_to,
+            longest=self.longest,
+            score=best.score if best else math.nan,
+            trained=self.length,
+            steps=self.step,
+            seconds=time.monotonic() - self.started,
+            microseconds=trained * 1e6,
+            peak_bytes=None if peak is None or resident is None else max(0, peak - resident),
+            push_microseconds=cost.push_seconds(self.network) * 1e6 if self.network.causal else None,
+            rungs=tuple(self.rungs),
+        )
+
+    def _train(self) -> None:
+        began = time.perf_counter()
+        questions = self.asked.questions(self.seed + self.step, self.length, self._rows(self.length))
+        outputs = self._answer(questions)
+        loss = self.asked.losses(outputs, questions).mean()
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        norm = torch.nn.utils.clip_grad_norm_(self.network.parameters(), _CLIP)
+        self.step += 1
+        for group in self.optimizer.param_groups:
+            group["lr"] = (self.settings.settled if self.settled else self.settings.lr) * min(1.0, self.step / _WARMUP)
+        if bool(torch.isfinite(norm)):  # a step that exploded is left out
+            self.optimizer.step()
+        # The rows are fresh ones here too: the answers before the update are those of a model that never saw them.
+        self.recent.append(self.asked.score(outputs.detach(), questions))
+        self.times.append((time.perf_counter() - began) / questions.scored.numel())
+
+    def _climb(self) -> None:
+        """Try this length, and longer ones as long as they are solved; train on at the first that is not."""
+        length = self.length
+        while self._solved(length):
+            self.longest = length
+            if length == self.up_to:
+                return
+            length = min(2 * length, self.up_to)
+        if length != self.length:
+            self.length = length
+            self.times.clear()
+
+    def _solved(self, length: int) -> bool:
+        """Whether fresh rows are solved; where too many answers are wrong already, the rest is not asked."""
+        rows, scores, sizes = self._rows(length), list[float](), list[int]()
+        wanted = max(_ROWS, -(-_ANSWERS // int(self.asked.questions(0, length, 1).scored.sum())))
+        self.network.eval()
+        while sum(sizes) < wanted and not self._late():
+            questions = self.asked.questions(_FRESH + self.seed + len(sizes), length, rows)
+            with torch.no_grad():
+                scores.append(self.asked.score(self._answer(questions), questions))
+            sizes.append(rows)
+            if not self.asked.solved(self._best_possible(scores, sizes, wanted)):
+                break
+        self.network.train()
+        score = statistics.fmean(scores) if scores else math.nan
+        solved = sum(sizes) >= wanted and self.asked.solved(score)
+        rung = Rung(length, score, solved, self.step, time.monotonic() - self.started)
+        if scores:
+            self.rungs.append(rung)
+            self.say(f"T = {length}: {score:.4g} {'solved' if solved else 'not yet'}, {rung.seconds:.0f} s")
+        return solved
+
+    def _best_possible(self, scores: list[float], sizes: list[int], wanted: int) -> float:
+        """The score if every row that is still to come were answered rightly."""
+        done = sum(score * size for score, size in zip(scores, sizes, strict=True))
+        left = max(0, wanted - sum(sizes))
+        rightly = 0.0 if self.asked.answer == "regress" else 1.0
+        return (done + left * rightly) / (sum(sizes) + left)
+
+    def _answer(self, questions: Questions) -> Tensor:
+        rows, steps = questions.scored.shape
+        return self.network({"x": questions.input}, torch.full((rows,), steps))[0]
+
+    def _rows(self, length: int) -> int:
+        return max(_FEWEST, min(self.settings.batch, _ROW_STEPS // length))
+
+    def _within(self, times: float, score: float) -> bool:
+        """Whether the error is at most so many times what `Problem.solved` allows."""
+        perfect = 0.0 if self.asked.answer == "regress" else 1.0
+        return self.asked.solved(perfect + (score - perfect) / times)
+
+    def _spent(self) -> bool:
+        return self.step >= self.most_steps or self._late()
+
+    def _late(self) -> bool:
+        return time.monotonic() - self.started >= self.most_seconds

@@ -1,0 +1,272 @@
+"""The transformer: attention instead of recurrence, under the same contracts.
+
+Axes: B rows, T steps, I inputs, H hidden units, N remembered steps, S steps of a memory, M its width.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Literal, NamedTuple, Self, cast
+
+from torch import Tensor, nn
+
+from unrolled.cells.cell import check_input
+from unrolled.config import ModelConfig
+from unrolled.errors import ShapeError, UsageError, did_you_mean
+from unrolled.layers.blocks import Passed, TransformerBlock, make_norm
+from unrolled.layers.cache import KVCache, Memory, check_memory, seen_memory
+from unrolled.layers.lengths import check_lengths, zero_padding
+from unrolled.layers.multihead import CrossAttention, SelfAttention
+from unrolled.layers.positions import Learned, Sinusoidal
+from unrolled.layers.session import LayerSession, layer_session, reads_the_future
+
+__all__ = ["Looked", "Transformer", "TransformerState"]
+
+Positions = Literal["rotary", "sinusoidal", "learned", "alibi", "none"]
+_POSITIONS = ("rotary", "sinusoidal", "learned", "alibi", "none")
+
+
+class TransformerState(NamedTuple):
+    """``layers``: each block's keys and values so far; ``memory``: what each block attends to, () without a memory."""
+
+    layers: tuple[KVCache, ...]
+    memory: tuple[Memory, ...]
+
+
+class Looked(NamedTuple):
+    """A pass with its weights: ``own`` (B, heads, T, N + T) and ``cross`` (B, heads, T, S) of each block."""
+
+    y: Tensor
+    state: TransformerState
+    own: list[Tensor]
+    cross: list[Tensor]
+
+
+class Transformer(nn.Module):
+    """A stack of attention blocks: over whole rows, in chunks or step by step, its state being its keys and values.
+
+    ::
+
+        x⁰_t = W_i x_t (+ P[t])                                     W_i only where I ≠ H
+        xᵏ = blockᵏ(xᵏ⁻¹)                                           `TransformerBlock`: attention and feed-forward
+        y_t = norm(xᴷ_t)                                            the last norm only with pre-norm
+
+    Args:
+        input_size: I ≥ 1.
+        hidden_size: H ≥ 1.
+        num_layers: K ≥ 1 blocks.
+        heads: a divisor of H; ``None``: as many as leave a head 32 units at least.
+        kv_heads: a divisor of heads; ``None``: as many.
+        sight: the steps that a step looks back, ≥ 1, K times over in K blocks; ``None``: all. With it, a stream needs
+            constant memory and time.
+        positions: ``rotary``, ``sinusoidal``, ``learned`` (rows of 4,096 steps at most), ``alibi`` or ``none``.
+        causal: no step sees a later one. Otherwise this is an encoder, which cannot stream.
+        dropout: the share, 0 ≤ p < 1, of what each part of a block answers that training drops.
+        norm: ``rms`` or ``layer``.
+        norm_first: pre-norm; else post-norm.
+        feedforward: ``swiglu`` or ``gelu``.
+        memory_size: M, the width of a memory that every block attends to, such as an encoder's outputs; ``None``: none.
+
+    Shape:
+        x (B, T, I) -> y (B, T, H), 0 beyond each row's length; lengths (B,) integers, 0 … T. memory (B, S, M), given
+        once: to `initial_state`, or with the first steps; the state carries it from there.
+
+    Raises:
+        UsageError: heads that do not divide, an unknown name, a number out of range; a state or a step asked of one
+            that is not causal; a memory that is missing, or given twice.
+        ShapeError: x, lengths, the memory or the state does not fit.
+
+    Cost:
+        about 12H² multiply-adds per row, step and block, and 2H for each step that is seen; the state has 2H numbers
+        for each step that is kept and each block (fewer with ``kv_heads``).
+
+    References:
+        Vaswani et al. 2017, https://arxiv.org/abs/1706.03762; the blocks as they are by default: Touvron et al. 2023,
+        https://arxiv.org/abs/2302.13971
+
+    Example:
+        >>> import torch
+        >>> layer, x = Transformer(3, 8, num_layers=2, heads=2), torch.randn(2, 5, 3)
+        >>> whole, _ = layer(x)
+        >>> first, state = layer(x[:, :4])
+        >>> fifth, state = layer.step(x[:, 4], state)
+        >>> torch.allclose(whole[:, 4], fifth, atol=1e-5)
+        True
+    """
+
+    bidirectional = False
+
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        num_layers: int = 1,
+        heads: int | None = None,
+        kv_heads: int | None = None,
+        sight: int | None = None,
+        positions: Positions = "rotary",
+        causal: bool = True,
+        dropout: float = 0.0,
+        norm: Literal["rms", "layer"] = "rms",
+        norm_first: bool = True,
+        feedforward: Literal["gelu", "swiglu"] = "swiglu",
+        memory_size: int | None = None,
+    ) -> None:
+        super().__init__()
+        for name, size in (("input_size", input_size), ("num_layers", num_layers)):
+            if size < 1:
+                raise UsageError(f"{name} must be at least 1, got {size}")
+        if not 0 <= dropout < 1:
+            raise UsageError(f"dropout must be at least 0 and below 1, got {dropout}")
+        if positions not in _POSITIONS:
+            raise UsageError(f"there are no positions {positions!r}.{did_you_mean(positions, _POSITIONS)}")
+        self.input_size, self.output_size, self.causal, self.memory_size = input_size, hidden_size, causal, memory_size
+        inside = positions if positions in ("rotary", "alibi") else "none"
+        blocks = []
+        for _ in range(num_layers):
+            own = SelfAttention(hidden_size, heads, kv_heads, causal=causal, sight=sight, positions=inside)
+            cross = None if memory_size is None else CrossAttention(hidden_size, memory_size, heads, kv_heads)
+            blocks.append(
+                TransformerBlock(own, cross, hidden_size, dropout, norm, norm_first, feedforward, depth=num_layers)
+            )
+        self.blocks: Sequence[TransformerBlock] = cast(Any, nn.ModuleList(blocks))
+        self.into = nn.Identity() if input_size == hidden_size else nn.Linear(input_size, hidden_size)
+        if isinstance(self.into, nn.Linear):
+            nn.init.normal_(self.into.weight, std=input_size**-0.5)
+            nn.init.zeros_(self.into.bias)
+        added = {"sinusoidal": Sinusoidal, "learned": Learned}
+        self.positions = added[positions](hidden_size) if positions in added else None
+        self.norm = make_norm(norm, hidden_size) if norm_first else nn.Identity()
+        self.dropout = nn.Dropout(dropout)
+
+    @classmethod
+    def build(cls, config: ModelConfig, input_size: int, memory_size: int | None = None) -> Self:
+        """The layer that ``config`` describes: causal, unless its name begins with ``bi``."""
+        return cls(
+            input_size,
+            config.hidden,
+            config.layers,
+            config.heads,
+            config.kv_heads,
+            config.sight,
+            config.positions or "rotary",
+            causal=not config.name.startswith("bi"),
+            dropout=config.dropout,
+            memory_size=memory_size,
+        )
+
+    def forward(
+        self,
+        x: Tensor,
+        lengths: Tensor | None = None,
+        state: TransformerState | None = None,
+        memory: Tensor | None = None,
+        memory_lengths: Tensor | None = None,
+    ) -> tuple[Tensor, TransformerState]:
+        """Run over whole rows, or over the next chunk of each.
+
+        Args:
+            x: (B, T, I).
+            lengths: (B,) of x.
+            state: after the chunk before; it carries its memory.
+            memory: (B, S, M), where there is no state yet.
+            memory_lengths: (B,) of the memory.
+        """
+        check_input(x, "(B, T, I)", self.input_size, self._like, "Transformer")
+        looked = self._run(x, lengths, self._begin(x, state, memory, memory_lengths), weights=False)
+        return looked.y, looked.state
+
+    def look(
+        self,
+        x: Tensor,
+        lengths: Tensor | None = None,
+        state: TransformerState | None = None,
+        memory: Tensor | None = None,
+        memory_lengths: Tensor | None = None,
+    ) -> Looked:
+        """`forward`, and the weights of every attention, for looking inside.
+
+        Args:
+            x, lengths, state, memory, memory_lengths: as in `forward`.
+        """
+        check_input(x, "(B, T, I)", self.input_size, self._like, "Transformer")
+        return self._run(x, lengths, self._begin(x, state, memory, memory_lengths), weights=True)
+
+    def step(self, x: Tensor, state: TransformerState) -> tuple[Tensor, TransformerState]:
+        """One step: ``x`` (B, I) and the state before -> ``y`` (B, H) and the state after."""
+        if not self.causal:
+            raise reads_the_future("a transformer that is not causal")
+        check_input(x, "(B, I)", self.input_size, self._like, "Transformer")
+        looked = self._run(x.unsqueeze(1), None, self._begin(x, state, None, None), weights=False)
+        return looked.y.squeeze(1), looked.state
+
+    def session(self, batch: int | None = None) -> LayerSession:
+        """The layer live, for one row or ``batch`` of them: it keeps its state."""
+        if not self.causal:
+            raise reads_the_future("a transformer that is not causal")
+        return layer_session(self, batch, self._like, self.step, self.initial_state)
+
+    def initial_state(
+        self, batch: int, like: Tensor, memory: Tensor | None = None, memory_lengths: Tensor | None = None
+    ) -> TransformerState:
+        """No steps yet of ``batch`` rows, with the dtype and device of ``like``, and what they will attend to."""
+        if (memory is None) != (self.memory_size is None):
+            needs = "attends to a memory: give it" if memory is None else "has no memory_size, so it takes no memory"
+            raise UsageError(f"this transformer {needs}")
+        own = tuple(block.own.initial_state(batch, like) for block in self.blocks) if self.causal else ()
+        if memory is None:
+            return TransformerState(own, ())
+        if len(memory) != batch:
+            raise ShapeError(f"Transformer: the memory has {len(memory)} rows, expected {batch}")
+        return TransformerState(own, tuple(cross.project(memory, memory_lengths) for cross in self._crosses))
+
+    @property
+    def _like(self) -> Tensor:
+        return self.blocks[0].own.out.weight
+
+    @property
+    def _crosses(self) -> list[CrossAttention]:
+        return [block.cross for block in self.blocks if block.cross is not None]
+
+    def _begin(
+        self, x: Tensor, state: TransformerState | None, memory: Tensor | None, memory_lengths: Tensor | None
+    ) -> TransformerState:
+        """The state before ``x``, checked."""
+        if state is None:
+            return self.initial_state(len(x), x, memory, memory_lengths)
+        if not self.causal:
+            raise reads_the_future("a transformer that is not causal")
+        if memory is not None:
+            raise UsageError("the state carries its memory already: give the memory with the first steps alone")
+        crosses, found = self._crosses, type(state).__name__
+        if isinstance(state, TransformerState):
+            found = f"of {len(state.layers)} blocks and {len(state.memory)} memories"
+        if found != (expected := f"of {len(self.blocks)} blocks and {len(crosses)} memories"):
+            raise ShapeError(f"Transformer: state is {found}, expected one {expected}")
+        for k, (block, cache) in enumerate(zip(self.blocks, state.layers, strict=True)):
+            block.own.check(cache, x, f"Transformer: block {k}")
+        for k, (cross, of) in enumerate(zip(crosses, state.memory, strict=True)):
+            check_memory(of, (len(x), cross.kv_heads, cross.head_width), x, f"Transformer: block {k}")
+        return state
+
+    def _run(self, x: Tensor, lengths: Tensor | None, state: TransformerState, weights: bool) -> Looked:
+        lengths = check_lengths(lengths, x, "Transformer")
+        x = self.into(zero_padding(x, lengths))  # (B, T, H)
+        first = self.blocks[0].own
+        view = first.view(x, lengths, state.layers[0].steps if state.layers else None)
+        if self.positions is not None:
+            x = self.positions(x, view.positions, lengths)
+        x, by = self.dropout(x), first.turns(view)
+        seen = seen_memory(state.memory[0]) if state.memory else None
+        passed: list[Passed] = []
+        for k, block in enumerate(self.blocks):
+            before = state.layers[k] if state.layers else None
+            passed.append(block(x, view, by, before, state.memory[k] if state.memory else None, seen, weights))
+            x = passed[-1].y
+        after = TransformerState(tuple(one.state for one in passed if one.state is not None), state.memory)
+        own = [one.own for one in passed if one.own is not None]
+        cross = [one.cross for one in passed if one.cross is not None]
+        return Looked(zero_padding(self.norm(x), lengths), after, own, cross)
+
+
+MEMBER = Transformer

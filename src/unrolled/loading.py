@@ -1,0 +1,102 @@
+"""Opening a run directory: from its files to a `Trained`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import torch
+
+from unrolled.config import RunConfig
+from unrolled.data.coder import Coder
+from unrolled.errors import ModelError, UsageError
+from unrolled.files import load_tensors, read_directory
+from unrolled.models.model import Model, build_model
+from unrolled.tasks.task import TASKS, Task
+from unrolled.trained import WEIGHTS, Trained
+from unrolled.training import checkpoint
+
+__all__ = ["build", "open_run"]
+
+
+def build(config: RunConfig, task: Task) -> Model:
+    """A new model for ``task``, initialised from the global random state."""
+    coder = task.coder
+    specs = {name: encoding.spec for name, encoding in coder.inputs.items()}
+    writes = coder.form == "free"
+    pool = config.model.pool or (None if writes else task.pool)
+    model = config.model.model_copy(update={"pool": pool})
+    return build_model(specs, model, task.outputs, pooled=task.pooled, writes=writes, crf=config.task.crf)
+
+
+def open_run(folder: Path) -> Trained:
+    """Load a run directory; of a run that was stopped, the best weights so far.
+
+    Raises:
+        ModelError: it is missing, cut short, damaged, from a newer format, or not ours.
+    """
+    if not folder.is_dir():
+        raise ModelError(f"{folder}: there is no such run directory")
+    if not (folder / "config.json").is_file():
+        raise ModelError(f"{folder} is not a run of ours: it has no config.json")
+    finished = (folder / "manifest.json").is_file()
+    if finished:
+        files = read_directory(folder)
+    else:
+        config = RunConfig.parse((folder / "config.json").read_bytes(), str(folder))  # ours at all?
+        if not (folder / "encodings" / "coder.json").is_file():
+            raise _no_weights(folder)
+        names = [path for path in (folder / "encodings").glob("*.json") if not path.is_symlink()]
+        files = {f"encodings/{path.name}": path.read_bytes() for path in names}
+        files["config.json"] = (folder / "config.json").read_bytes()
+    try:
+        config = RunConfig.parse(files["config.json"], str(folder))
+        saved = {name.removeprefix("encodings/"): data for name, data in files.items() if name.startswith("encodings/")}
+        task: Task = TASKS.get(config.task.name)(config.task, Coder.from_files(saved))
+        tensors = load_tensors(files[WEIGHTS]) if finished else _best_so_far(folder)
+        results = json.loads(files["results.json"]) if finished else {"metrics": {}, "baselines": {}}
+        metrics, baselines = results["metrics"], results["baselines"]
+        network = _network(folder, config, task, tensors)
+    except UsageError as error:
+        raise ModelError(f"{folder}: {error}") from None
+    except (
+        KeyError,
+        ValueError,
+        TypeError,
+        AttributeError,
+        AssertionError,
+    ) as error:  # such as a task of another target
+        raise ModelError(f"{folder} is not a whole run: {error!r}") from None
+    return Trained(config, task, network, metrics, baselines, folder)
+
+
+def _best_so_far(folder: Path) -> dict[str, torch.Tensor]:
+    found = checkpoint.best(folder / "checkpoints") or checkpoint.newest(folder / "checkpoints")
+    if found is None:
+        raise _no_weights(folder)
+    return checkpoint.section(found.tensors, "model")
+
+
+def _no_weights(folder: Path) -> ModelError:
+    return ModelError(
+        f"{folder} has no weights yet: its training was stopped early; go on with: unrolled fit --resume {folder}"
+    )
+
+
+def _network(folder: Path, config: RunConfig, task: Task, tensors: dict[str, torch.Tensor]) -> Model:
+    # Built without memory first: a file may declare any size, and what it declares must be what it holds.
+    with torch.device("meta"):
+        network = build(config, task)
+    wanted = {name: (tensor.shape, tensor.dtype) for name, tensor in network.state_dict().items()}
+    found = {name: (tensor.shape, tensor.dtype) for name, tensor in tensors.items()}
+    if wanted != found:
+        odd = sorted(name for name in wanted.keys() | found.keys() if wanted.get(name) != found.get(name))[0]
+        raise ModelError(f"{folder}: the weights are not those of its config.json: they differ at {odd!r}")
+    network.load_state_dict(tensors, assign=True)
+    for module in network.modules():
+        for name, buffer in module.named_buffers(recurse=False):
+            if buffer.is_meta:  # it is not stored, as it holds nothing: it only follows the module's dtype and device
+                module.register_buffer(name, torch.empty_like(buffer, device="cpu"), persistent=False)
+    for parameter in network.parameters():
+        parameter.requires_grad_(True)
+    return network.eval()

@@ -1,0 +1,35 @@
+"""Every kind of model, and which one a question needs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from unrolled.batch import Spec
+from unrolled.config import ModelConfig
+from unrolled.models.encoder_decoder import EncoderDecoder
+from unrolled.models.network import Network
+
+__all__ = ["Model", "build_model"]
+
+Model = Network | EncoderDecoder
+
+
+def build_model(
+    specs: Mapping[str, Spec], config: ModelConfig, outputs: int, *, pooled: bool, writes: bool, crf: bool
+) -> Model:
+    """A new model, initialised from the global random state.
+
+    Args:
+        specs: input column -> how it looks.
+        config: names and sizes.
+        outputs: the numbers that the task needs for an answer.
+        pooled: one answer a row.
+        writes: the answer is a sequence of its own.
+        crf: the outputs are the potentials of a linear chain.
+
+    Raises:
+        UsageError: an unknown or unfitting name.
+    """
+    if writes:
+        return EncoderDecoder(specs, config, outputs)
+    return Network(dict(specs), config, outputs, pooled, crf)

@@ -1,0 +1,177 @@
+"""Going on from another run (``--from``): its encodings, its model and its weights, all but the head's."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import torch
+from torch import Tensor
+
+from unrolled.config import DataConfig, ModelConfig, RunConfig
+from unrolled.data.coder import Coder, Roles
+from unrolled.data.encoded import ENCODINGS, Encoding, has_time
+from unrolled.data.encodings.tokens import Tokens
+from unrolled.data.sequences import Sequences
+from unrolled.errors import ModelError, UsageError
+from unrolled.files import save_tensors
+from unrolled.loading import open_run
+from unrolled.models.model import Model
+from unrolled.models.network import Network
+from unrolled.training import checkpoint
+
+__all__ = ["Start", "open_start", "start_again"]
+
+_SHARED = ("columns.", "layer.")  # where the weights lie that are taken over
+_OF_THE_HEAD = ("dropout", "pool")  # options of the model that no weight depends on
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """What a run takes over from the one that it goes on from.
+
+    Attributes:
+        place: the run directory that it goes on from, for messages.
+        config: what was chosen there.
+        inputs: input column -> its encoding, in the order in which the network reads them.
+        weights: of columns and layer; empty for a run that has a checkpoint, which holds them.
+        fingerprint: of all weights there.
+    """
+
+    place: str
+    config: RunConfig
+    inputs: dict[str, Encoding]
+    weights: dict[str, Tensor]
+    fingerprint: dict[str, str | int]
+
+    def model(self, given: dict[str, Any]) -> ModelConfig:
+        """The model's configuration, to which a user's ``given`` options may add how it is trained and pooled.
+
+        Raises:
+            UsageError: one of them would make another model of it.
+        """
+        asked = ModelConfig.check({**self.config.model.model_dump(), **given})
+        for name in given.keys() - set(_OF_THE_HEAD):
+            self._same("model" if name == "name" else name, getattr(self.config.model, name), getattr(asked, name))
+        return asked
+
+    def take_over(self, roles: Roles, sequences: Sequences, data: DataConfig) -> tuple[Roles, Start]:
+        """The columns of a new run, in the order of this one's and of their kinds, and their encodings by their names.
+
+        Columns go by their names; a column of tokens may have another name, where it is the only one on both sides.
+
+        Raises:
+            UsageError: they are not the columns that the weights were trained on, or the task writes.
+        """
+        if roles.form == "free":
+            raise UsageError(
+                f"--from {self.place}: a model that writes begins with weights of its own: leave --from out"
+            )
+        if roles.joined:
+            listed = ", ".join(roles.joined)
+            raise UsageError(f"{listed} together are one column here, which no run can go on with: leave --from out")
+        names = self._names(roles, sequences)
+        for (theirs, encoding), name in zip(self.inputs.items(), names, strict=True):
+            column, kind = sequences.column(name), data.kinds.get(name, sequences.kinds[name])
+            fits, wanted = kind == encoding.kind, encoding.kind
+            if isinstance(encoding, Tokens):
+                self._same("tokens", encoding.level.name, data.tokens or encoding.level.name)
+                wanted = "lists of words" if encoding.items else "texts"
+                if name not in data.kinds:  # what looks like labels may be read as texts all the same
+                    fits = _are_texts(column) and has_time(column.type) == encoding.items
+            if not fits:
+                raise UsageError(
+                    f"{self.place} reads {theirs!r} as {wanted}, but here {name!r} is {kind} of {column.type}"
+                )
+        if "vocabulary" in data.model_fields_set:
+            self._same("vocabulary", self.config.data.vocabulary, data.vocabulary)
+        inputs = dict(zip(names, self.inputs.values(), strict=True))
+        kinds = {**roles.kinds, **{name: encoding.kind for name, encoding in inputs.items()}}
+        return replace(roles, inputs=tuple(names), kinds=kinds), replace(self, inputs=inputs)
+
+    def give(self, network: Model) -> None:
+        """Put the weights into a new network; its head stays as it is.
+
+        Raises:
+            UsageError: it is a network of other parts.
+        """
+        if not self.weights:
+            return
+        own = {name: tensor for name, tensor in network.state_dict().items() if name.startswith(_SHARED)}
+        shapes, found = ({n: t.shape for n, t in tensors.items()} for tensors in (own, self.weights))
+        if shapes != found:
+            odd = sorted(name for name in shapes.keys() | found.keys() if shapes.get(name) != found.get(name))[0]
+            raise UsageError(f"{self.place} has weights that do not fit this network: they differ at {odd!r}")
+        with torch.no_grad():
+            for name, tensor in own.items():
+                tensor.copy_(self.weights[name])
+
+    def _names(self, roles: Roles, sequences: Sequences) -> list[str]:
+        """The names that the columns have here."""
+        theirs = [name for name in self.inputs if name not in roles.inputs]
+        ours = [name for name in roles.inputs if name not in self.inputs]
+        tokens = [name for name, encoding in self.inputs.items() if isinstance(encoding, Tokens)]
+        texts = [name for name in roles.inputs if _are_texts(sequences.column(name))]
+        if (theirs or ours) and not (theirs == tokens and ours == texts and len(theirs) == len(ours) == 1):
+            read = ", ".join(f"{name} ({encoding.kind})" for name, encoding in self.inputs.items())
+            here = ", ".join(f"{name} ({sequences.kinds[name]})" for name in roles.inputs)
+            raise UsageError(f"{self.place} reads {read}, but this run {here}: choose the same columns with --inputs")
+        return [ours[0] if name in theirs else name for name in self.inputs]
+
+    def _same(self, option: str, theirs: object, asked: object) -> None:
+        if asked != theirs:
+            flag = f"--{option.replace('_', '-')}"
+            raise UsageError(f"{self.place} has {option} = {theirs!r}, not {asked!r}: leave {flag} out, or --from")
+
+
+def open_start(place: str, out: Path | None) -> Start:
+    """The run in ``place``, to go on from in another; of one that was stopped, its best weights so far.
+
+    Raises:
+        ModelError: it is missing, damaged, or not a run of ours.
+        UsageError: it is the run that is to be written, or its model writes.
+    """
+    if out is not None and out.resolve() == Path(place).resolve():
+        raise UsageError(f"--from {place} is the run that is to be written: choose another --out")
+    trained = open_run(Path(place))
+    if not isinstance(trained.network, Network):
+        raise UsageError(f"--from {place}: its model writes, and only one that reads alone can be gone on from")
+    state = dict(trained.network.state_dict())
+    content = save_tensors(state)
+    digest: dict[str, str | int] = {
+        "path": place,
+        "size": len(content),
+        "sha256": hashlib.sha256(content).hexdigest(),
+    }
+    weights = {name: tensor.clone() for name, tensor in state.items() if name.startswith(_SHARED)}
+    return Start(place, trained.config, trained.task.coder.inputs, weights, digest)
+
+
+def start_again(folder: Path, config: RunConfig) -> Start | None:
+    """What the run in ``folder``, which was stopped, goes on from; ``None`` if it began with weights of its own.
+
+    Its checkpoints and ``encodings/`` hold all that it took over; before the first one, the other run is read again.
+
+    Raises:
+        ModelError: there is no checkpoint yet, and the other run is gone or has changed.
+    """
+    place = config.training.start
+    if place is None:
+        return None
+    if checkpoint.newest(folder / "checkpoints") is not None:
+        files = {path.name: path.read_bytes() for path in (folder / "encodings").glob("*.json") if path.is_file()}
+        return Start(str(folder), config, Coder.from_files(files).inputs, {}, {})
+    try:
+        start = open_start(place, folder)
+    except ModelError as error:
+        raise ModelError(f"{folder} has no checkpoint yet, and cannot begin again without {place}: {error}") from None
+    if start.fingerprint["sha256"] != config.files.get("start", {}).get("sha256"):
+        raise ModelError(f"{folder} has no checkpoint yet, and {place} has other weights now than it began with")
+    return start
+
+
+def _are_texts(column: pa.ChunkedArray) -> bool:
+    return bool(ENCODINGS.get("tokens").recognises(column))

@@ -1,0 +1,115 @@
+"""Fill: which tokens stand at the steps that are hidden? What an encoder learns a language by, without any label.
+
+Axes: B rows, T steps, V symbols.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from unrolled.batch import Batch, Discrete
+from unrolled.config import TaskConfig
+from unrolled.data.coder import Coder, Roles
+from unrolled.data.encoded import ENCODINGS
+from unrolled.data.encodings._level import SPECIALS, UNKNOWN
+from unrolled.data.examples import Examples
+from unrolled.errors import DataError, UsageError
+from unrolled.metrics import MISSING
+from unrolled.tasks.prior import log_frequencies
+from unrolled.tasks.task import Question, Sums, scored_steps
+
+__all__ = ["Fill"]
+
+
+class Fill:
+    """Many to many: a share of the tokens is hidden, and each is told from all others (masked language modelling).
+
+    Equations:
+        loss = Σ_{t hidden} −log softmax(o_t)[x_t].
+
+    Metrics: ``loss_nats_per_token`` and ``accuracy``, both of hidden steps. A split that is judged has always the same
+    steps hidden. What `hide` does to a hidden step, see `unrolled.data.masking.Masking`.
+
+    The answer to a row is the row with each token that the model does not know filled in by the likeliest one, so
+    whoever asks writes something that training never held, such as ``_``, where it should fill. Bytes and byte pairs
+    know every text, and leave nothing to fill: such models are there to go on from (``--from``).
+
+    References:
+        Devlin et al. 2019, BERT, https://arxiv.org/abs/1810.04805
+    """
+
+    name: ClassVar[str] = "fill"
+    pooled: ClassVar[bool] = False
+    pool: ClassVar[Literal["last", "max"]] = "last"
+
+    def __init__(self, config: TaskConfig, coder: Coder) -> None:
+        spec = coder.answer.spec
+        assert isinstance(spec, Discrete)
+        self.config, self.coder, self.outputs, self.watch = config, coder, spec.size, "loss_nats_per_token"
+
+    @staticmethod
+    def recognises(question: Question) -> str | None:  # noqa: ARG004 - tasks have one form
+        return None  # it is a means to other ends, so it is asked for by name
+
+    @staticmethod
+    def roles(question: Question) -> Roles:
+        sequences, tokens = question.sequences, ENCODINGS.get("tokens")
+        texts = [name for name in sequences.kinds if tokens.recognises(sequences.column(name))]
+        plain = [name for name in texts if sequences.kinds[name] == "tokens"]  # the others look like labels
+        names = tuple(dict.fromkeys((*question.target, *question.inputs))) or tuple(plain or texts)
+        for name in names:
+            sequences.column(name)
+            if name not in texts:
+                kind, hint = sequences.kinds[name], "name a column of texts, or of lists of words, with --target"
+                raise DataError(
+                    f"is {kind}, and fill hides tokens alone", file=sequences.origin, column=name, hint=hint
+                )
+        if not names:
+            raise DataError("has no column of texts, or of lists of words, to fill in", file=sequences.origin)
+        if len(names) > 1:
+            raise UsageError(f"fill reads one column of tokens, not {', '.join(names)}: choose one with --target")
+        return Roles(names, names[0], "fill", {names[0]: "tokens"})
+
+    def prior(self, train: Examples) -> Tensor | None:
+        return log_frequencies(train)
+
+    def _flat(self, outputs: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
+        assert batch.target is not None
+        mask = scored_steps(batch, outputs.shape[1]) & (batch.target != MISSING)
+        return outputs[mask], batch.target[mask]  # (N, V), (N,)
+
+    def loss(self, outputs: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
+        flat, target = self._flat(outputs, batch)
+        return F.cross_entropy(flat, target, reduction="sum"), torch.tensor(len(target))
+
+    def measure(self, outputs: Tensor, batch: Batch) -> Sums:
+        nats, count = self.loss(outputs, batch)
+        flat, target = self._flat(outputs, batch)
+        return {"nats": nats.double(), "count": count, "right": (flat.argmax(-1) == target).sum()}
+
+    def summarise(self, sums: Sums) -> dict[str, float]:
+        count = float(sums["count"])
+        return {self.watch: float(sums["nats"]) / count, "accuracy": float(sums["right"]) / count}
+
+    def cost(self, metrics: dict[str, float]) -> float:
+        return metrics[self.watch]
+
+    def in_units(self, baseline: dict[str, float]) -> dict[str, float]:
+        return {name: value for name, value in baseline.items() if name != "bits_per_token"}
+
+    def answers(self, outputs: Tensor, batch: Batch) -> dict[str, list[Any]]:
+        name, decode = self.coder.target, self.coder.answer.decode
+        ids = batch.inputs[name]  # (B, T)
+        blank = scored_steps(batch, ids.shape[1]) & (ids == UNKNOWN)
+        chances, best = torch.softmax(outputs[..., SPECIALS:], -1).max(-1)  # (B, T)
+        filled = torch.where(blank, best + SPECIALS, ids).cpu().numpy()
+        rows = [decode(row[:length]) for row, length in zip(filled, batch.lengths.tolist(), strict=True)]
+        sure = [row[at].tolist() for row, at in zip(chances, blank, strict=True)]
+        return {f"{name}_predicted": rows, f"{name}_p": sure}
+
+
+MEMBER = Fill

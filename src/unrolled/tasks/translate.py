@@ -1,0 +1,112 @@
+"""Translate: a sequence becomes another one, of a length of its own.
+
+Axes: B rows, U steps of the target, N of all rows' real steps, V symbols.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from unrolled.batch import Batch, Discrete
+from unrolled.config import TaskConfig
+from unrolled.data.coder import Coder, Roles
+from unrolled.data.examples import Examples
+from unrolled.decoding.beam import Beam, beam_search
+from unrolled.layers.lengths import real_steps
+from unrolled.models.encoder_decoder import Written
+from unrolled.tasks.columns import is_measured, one_target, other_columns, step_aligned
+from unrolled.tasks.prior import log_frequencies
+from unrolled.tasks.task import Question, Sums
+from unrolled.tasks.written import written_metrics, written_sums
+
+__all__ = ["Translate"]
+
+
+class Translate:
+    """Many to many, free: another language, how a word is spoken. One to many: a caption for a picture.
+
+    Equations:
+        loss = Σ_u −Σ_v q_v log softmax(o_u)[v],  q = 1 at the right symbol, or, with label smoothing ε, (1 - ε) there
+        and ε / V everywhere; ``<end>`` is a symbol too. The metrics are without smoothing.
+
+    Metrics: ``loss_nats_per_token``, ``token_error_rate`` (edits from the answer to the target / tokens of the target),
+    ``exact_match`` (of rows); answers are those of a beam search of width ``config.beam``.
+    """
+
+    name: ClassVar[str] = "translate"
+    pooled: ClassVar[bool] = False
+    pool: ClassVar[Literal["last", "max"]] = "last"
+
+    def __init__(self, config: TaskConfig, coder: Coder) -> None:
+        spec = coder.answer.spec
+        assert isinstance(spec, Discrete) and coder.answer.kind == "tokens"
+        self.config, self.coder, self.outputs, self.watch = config, coder, spec.size, "loss_nats_per_token"
+
+    @staticmethod
+    def recognises(question: Question) -> str | None:
+        if len(question.target) != 1 or question.horizon:
+            return None
+        target, sequences = question.target[0], question.sequences
+        inputs = tuple(name for name in question.inputs or sequences.kinds if name != target)
+        if sequences.kinds[target] != "tokens" or any(is_measured(sequences, name) for name in inputs):
+            return None  # what is measured step by step is transcribed
+        return None if step_aligned(sequences, target, inputs) else f"{target!r} is a text of its own"
+
+    @staticmethod
+    def roles(question: Question) -> Roles:
+        target = one_target(question)
+        return Roles(other_columns(question), target, "free", {target: "tokens"})
+
+    def prior(self, train: Examples) -> Tensor | None:
+        return log_frequencies(train)
+
+    def loss(self, outputs: Written, batch: Batch) -> tuple[Tensor, Tensor]:
+        return self._nats(outputs, batch, self.config.label_smoothing)
+
+    def measure(self, outputs: Written, batch: Batch) -> Sums:
+        assert batch.target is not None and batch.target_lengths is not None
+        nats, count = self._nats(outputs, batch, 0.0)
+        rows = zip(batch.target.tolist(), batch.target_lengths.tolist(), strict=True)
+        return written_sums(nats, count, self._written(outputs), [row[1 : size - 1] for row, size in rows])
+
+    def summarise(self, sums: Sums) -> dict[str, float]:
+        return written_metrics(sums)
+
+    def cost(self, metrics: dict[str, float]) -> float:
+        # Not the loss: a model that grows too sure of itself pays for it in nats while its answers still get better.
+        return metrics["token_error_rate"]
+
+    def in_units(self, baseline: dict[str, float]) -> dict[str, float]:
+        return baseline
+
+    def answers(self, outputs: Written, batch: Batch) -> dict[str, list[Any]]:
+        decode = self.coder.answer.decode
+        return {f"{self.coder.target}_predicted": [decode(np.array(ids, np.int64)) for ids in self._written(outputs)]}
+
+    def _nats(self, outputs: Written, batch: Batch, smoothing: float) -> tuple[Tensor, Tensor]:
+        assert outputs.logits is not None and batch.target is not None and batch.target_lengths is not None
+        asked = batch.target[:, 1:]
+        right = asked[real_steps((batch.target_lengths - 1).clamp(min=0), asked.shape[1])]  # (N,)
+        nats = F.cross_entropy(outputs.logits, right, reduction="sum", label_smoothing=smoothing)
+        return nats, torch.tensor(len(right))
+
+    def _written(self, outputs: Written) -> list[list[int]]:
+        """The best answer of a beam search to each row."""
+        begin, end, unknown = (getattr(self.coder.answer, name) for name in ("begin", "end", "unknown"))
+        start = outputs.start
+        first = torch.full((len(start.state.summary),), begin, device=start.state.summary.device)
+        with torch.no_grad():
+            logits, state = start.model.step(first, start.state)
+        settings = Beam(width=self.config.beam, max_length=max(1, start.longest))
+        found = beam_search(
+            start.model.step, state, logits.float(), end=end, settings=settings, banned=(begin, unknown)
+        )
+        return [hypotheses[0].ids for hypotheses in found]
+
+
+MEMBER = Translate

@@ -1,0 +1,34 @@
+"""Every program in ``examples/`` runs, is short, and reaches what it shows."""
+
+from __future__ import annotations
+
+import re
+import runpy
+import sys
+from pathlib import Path
+
+import pytest
+
+EXAMPLES = Path(__file__).parent.parent / "examples"
+
+REACHED = {
+    "digits_as_patches": lambda accuracies: accuracies[0] >= 90,  # by the transformer: a small ViT
+    "pretrain_and_tune": lambda accuracies: accuracies[0] >= 80 and accuracies[0] >= accuracies[1] + 20,
+}
+
+
+def test_every_example_is_tried() -> None:
+    assert {path.stem for path in EXAMPLES.glob("*.py")} == REACHED.keys()
+
+
+@pytest.mark.parametrize("name", REACHED)
+def test_an_example_reaches_what_it_shows(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = EXAMPLES / f"{name}.py"
+    assert len(path.read_text("utf-8").splitlines()) <= 30
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", [str(path)])
+    runpy.run_path(str(path), run_name="__main__")
+    accuracies = [float(number) for number in re.findall(r"([\d.]+)%", capsys.readouterr().out)]
+    assert REACHED[name](accuracies), accuracies
