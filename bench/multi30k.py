@@ -20,7 +20,7 @@ import common
 from sacrebleu.metrics import BLEU
 
 ASKED = ["--task", "translate", "--target", "german", "--inputs", "english", "--tokens", "bpe", "--vocabulary", "6000"]
-RECURRENT = ["--encoder", "bigru", "--decoder", "gru", "--hidden", "512", "--embedding", "256", "--dropout", "0.4"]
+RECURRENT = ["--encoder", "bigru", "--decoder", "gru", "--hidden", "384", "--embedding", "256", "--dropout", "0.3"]
 TRANSFORMER = ["--model", "transformer", "--layers", "3", "--hidden", "256", "--embedding", "256", "--dropout", "0.2"]
 # A beam of 1, because it is searched at every validation, and the budget counts that too.
 TUNED = ["--label-smoothing", "0.1", "--beam", "1", "--batch", "64", "--lr", "1e-3", "--minutes", "45"]
