@@ -7,7 +7,7 @@ letters: the models know no list of ten words, and are right only where every le
 A clip becomes log-mel frames: a Hann window of 25 ms every 10 ms, 256 points, 40 triangles evenly spaced in mels from
 60 Hz to 4 kHz, the logarithm of power + 1e-6, standardised by the clip's own mean and deviation, which takes out how
 loud it is. `transcribe` reads them with CTC, `translate` with attention from frames to letters. CTC's ``exact_match``
-in the first table is of its greedy answers, a step at a time; its prefix beam of 1 is another search, and a worse one.
+in the first table is of its greedy answers, which are those of a beam of 1 too.
 
 Source: https://github.com/Jakobovski/free-spoken-digit-dataset (CC BY-SA 4.0), which fixes the split.
 Floor: 97 % exact by CTC.

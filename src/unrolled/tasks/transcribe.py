@@ -38,7 +38,7 @@ class Transcribe:
 
     Metrics: ``loss_nats_per_token``, ``token_error_rate`` (edits from the greedy answer to the target / tokens of the
     target), ``exact_match`` (share of rows whose greedy answer is right). What is answered is the best labelling of a
-    prefix-beam search of width ``config.beam``.
+    prefix-beam search of width ``config.beam``, or with 1 the greedy answer.
 
     References:
         Graves et al. 2006, https://doi.org/10.1145/1143844.1143891
@@ -102,8 +102,12 @@ class Transcribe:
         return baseline
 
     def answers(self, outputs: Tensor, batch: Batch) -> dict[str, list[Any]]:
-        found = ctc_beam(outputs.log_softmax(-1), batch.lengths, CtcBeam(width=self.config.beam))
-        texts = [self.coder.answer.decode(np.array(row[0].ids, np.int64)) for row in found]
+        if self.config.beam == 1:
+            found = ctc_greedy(outputs, batch.lengths)
+        else:
+            rows = ctc_beam(outputs.log_softmax(-1), batch.lengths, CtcBeam(width=self.config.beam))
+            found = [row[0].ids for row in rows]
+        texts = [self.coder.answer.decode(np.array(ids, np.int64)) for ids in found]
         return {f"{self.coder.target}_predicted": texts}
 
 
