@@ -75,15 +75,14 @@ def test_long_rows_in_segments(lengths: list[int] | None, kept: int, monkeypatch
 
     expected = run(False)
     monkeypatch.setattr(deltanet, "_TOGETHER", 64 * 4 * 6 * 2)
-    in_segments, dropped = run(False), None
     monkeypatch.setattr(deltanet, "_KEPT", kept)
     for mine, other in zip(run(False), expected, strict=True):
         torch.testing.assert_close(mine, other, rtol=0, atol=1e-9)
     dropped = run(True)
+    assert not torch.equal(dropped[0], expected[0])
     monkeypatch.setattr(deltanet, "_KEPT", 10**9)
     for mine, other in zip(dropped, run(True), strict=True):
         assert torch.equal(mine, other)
-    assert not torch.equal(dropped[0], in_segments[0])
 
 
 def test_segments_that_are_run_again_keep_little_for_the_way_back(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -119,7 +118,7 @@ def test_the_future_is_not_seen_across_chunks_and_segments(monkeypatch: pytest.M
 
 
 def test_step_by_step_over_many_chunks() -> None:
-    layer, x = made().float().eval(), rows(2, 1000, 6).float()
+    layer, x = made().float().eval(), rows(2, 200, 6).float()
     live = layer.session(batch=2)
     ys = torch.stack([live.push(step) for step in x.unbind(1)], 1)
     with torch.no_grad():
