@@ -24,6 +24,7 @@ from unrolled.models.network import Network
 
 __all__ = ["SETTINGS", "Found", "Rung", "Settings", "check", "probe"]
 
+_FIRST = 16  # the length at which training begins, or the problem's shortest
 _WARMUP = 100  # training steps
 _CLIP = 1.0
 _ROW_STEPS = 1 << 16  # of a batch at most, so that what an update needs is bounded: long rows come a few at a time
@@ -32,7 +33,7 @@ _ANSWERS = 256  # that decide whether a length is solved, from at least `_ROWS` 
 _ROWS = 64
 _WINDOW = 10  # the latest training batches, by which it is judged whether to try longer rows
 _MARGIN = 0.2  # times what `solved` allows: from there on longer rows are tried
-_KNOWN = 5.0  # times what `solved` allows: from there on smaller steps are taken
+_KNOWN = 5.0  # times what `solved` allows: nearly solved
 _FRESH = 1 << 40  # the seed of the first row that training never shows
 
 
@@ -44,18 +45,17 @@ class Settings:
 
     Attributes:
         hidden, layers: of the network.
-        first: the length at which training begins, or the problem's shortest.
         batch: rows of a training step, fewer where they are long.
-        lr: the learning rate until the latest batches are nearly solved (95 % of the symbols; an error of 0.05).
-        settled: that from then on.
+        lr: the learning rate.
+        settled: that while the latest batches are nearly solved (95 % of the symbols; an error of 0.05): how to answer
+            is known then, and what is left is the noise of large steps.
     """
 
     hidden: int = 64
     layers: int = 2
-    first: int = 16
     batch: int = 32
     lr: float = 3e-3
-    settled: float = 1e-3  # how to answer is known, and what is left is the noise of large steps
+    settled: float = 1e-3
 
 
 # Gates that stay shut for 10 000 steps have far to go, a little with each length: there the steps stay large.
@@ -63,7 +63,7 @@ _FAR = Settings(lr=1e-2, settled=1e-2)
 SETTINGS = {
     "adding": _FAR,
     "copy": Settings(),
-    "selective": Settings(first=64),  # in 16 steps there would be no noise, and what it teaches is of no use later
+    "selective": Settings(),
     "recall": Settings(),
     "order": _FAR,
 }
@@ -185,7 +185,7 @@ class _Climb:
         self.optimizer = torch.optim.Adam(network.parameters(), lr=settings.lr)
         self.started, self.step, self.settled = time.monotonic(), 0, False
         self.longest, self.rungs = 0, list[Rung]()
-        self.length = min(up_to, max(settings.first, asked.shortest))
+        self.length = min(up_to, max(_FIRST, asked.shortest))
         self.recent, self.times = deque[float](maxlen=_WINDOW), list[float]()
 
     def run(self) -> Found:
@@ -195,7 +195,7 @@ class _Climb:
             self._train()
             if len(self.recent) == _WINDOW:
                 score = statistics.fmean(self.recent)
-                self.settled |= self._within(_KNOWN, score)
+                self.settled = self._within(_KNOWN, score)
                 if self._within(_MARGIN, score):  # what is not better than just solved fails at the next length
                     self._climb()
                     self.recent.clear()
