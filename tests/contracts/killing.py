@@ -10,6 +10,7 @@ import random
 import signal
 import sys
 import time
+import traceback
 from pathlib import Path
 
 import torch
@@ -25,7 +26,10 @@ def forked(run: Run, out: Path) -> int:
             begun = (out / "config.json").exists()
             _ = run.resume(out) if begun else run.fit(out, checkpoint_every="1", overwrite=False)
             status = 0
+        except BaseException:
+            traceback.print_exc()
         finally:
+            sys.stderr.flush()
             os._exit(status)
     return child
 

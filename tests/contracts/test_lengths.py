@@ -87,5 +87,9 @@ def test_a_row_of_very_many_steps(model: str, tmp_path: Path, times: Callable[[i
         with pytest.raises(UsageError, match="trained in pieces of 128 steps"):
             ur.fit(data, out=tmp_path / "long", **options)
         return
+    if model == "transformer":  # which would keep all that it has read
+        with pytest.raises(UsageError, match="trained in pieces of 128 steps.* give --sight, such as 256"):
+            ur.fit(data, out=tmp_path / "long", **options)
+        options["sight"] = 64
     again = ur.fit(data, out=tmp_path / "long", **options)
     assert all(value == value for value in again.evaluate(data).values())
