@@ -7,10 +7,8 @@ are asked for: ``--target file`` on a folder makes a label of its files' names.
 from __future__ import annotations
 
 import importlib.util
-import io
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -65,7 +63,7 @@ def _records(data: pa.Buffer, form: str, origin: str) -> tuple[list[str], list[s
 
     names, sequences, qualities = [], [], []
     try:
-        with dnaio.open(io.BufferedReader(_Raw(data)), fileformat=form) as records:
+        with dnaio.open(pa.BufferReader(data), fileformat=form) as records:
             for record in records:
                 names.append(record.name.strip())
                 sequences.append(record.sequence)
@@ -77,22 +75,6 @@ def _records(data: pa.Buffer, form: str, origin: str) -> tuple[list[str], list[s
     if not names:
         raise DataError("holds no record", file=origin)
     return names, sequences, qualities
-
-
-class _Raw(io.RawIOBase):
-    """A buffer as a file that is read once, without a copy of the whole."""
-
-    def __init__(self, data: pa.Buffer) -> None:
-        self._data, self._at = memoryview(data), 0
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, into: Any) -> int:
-        part = self._data[self._at : self._at + len(into)]
-        into[: len(part)] = part
-        self._at += len(part)
-        return len(part)
 
 
 def _aside(name: str, texts: list[str], why: str) -> tuple[pa.Field, pa.Array]:
