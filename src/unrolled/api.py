@@ -44,6 +44,7 @@ class Options(TypedDict, total=False):
     valid: str | float
     test: str | float
     shared: bool
+    strands: str
     horizon: int
     lookback: int
     quantiles: list[float]

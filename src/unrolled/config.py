@@ -54,6 +54,7 @@ class DataConfig(Part):
     valid: str | float | None = None
     test: str | float | None = None
     shared: bool = False
+    strands: Literal["one", "both"] = "one"
 
 
 class ModelConfig(Part):

@@ -45,6 +45,7 @@ Say = Callable[[str], None]
 _WRITES = ("encoder", "decoder", "attention", "coverage", "tied", "shared", "scheduled_sampling", "label_smoothing")
 # An option -> the tasks that alone have it.
 _OF_SOME_TASKS = {"crf": ("tag",), "mask": ("fill",), "beam": ("transcribe", "translate")}
+_OF_SOME_TASKS |= {"strands": ("classify", "regress")}
 _OF_SOME_TASKS |= dict.fromkeys(_WRITES, ("translate",))
 _WHOLE = ("classify", "tag")  # what comes later in a sequence helps with these
 
@@ -185,6 +186,7 @@ def _train(
         vocabulary=config.data.vocabulary,
         missing=config.data.missing,
         shared=config.data.shared,
+        strands=config.data.strands,
     )
     coder = Coder.fit(splits.train, roles, options, config.task.horizon or 0, start.inputs if start else {})
     for name, encoding in coder.inputs.items():
@@ -198,6 +200,8 @@ def _train(
         for name, content in coder.to_files().items():
             write_file(folder / "encodings" / name, content)
         train = coder.encode(splits.train, cache=folder / "cache" / "train")
+        if options.strands == "both" and not train.complements:
+            raise UsageError("--strands both: no input is of kind symbols and holds DNA or RNA, which alone have two")
         judged: dict[str, Examples] = {}
         for role, part in (("valid", splits.valid), ("test", splits.test)):
             if part is not None:  # the test split too: what is wrong with it is found before hours of training

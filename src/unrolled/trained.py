@@ -16,6 +16,7 @@ import torch
 
 from unrolled.config import RunConfig, TaskConfig
 from unrolled.data.coder import drop_missing
+from unrolled.data.encodings.symbols import Symbols
 from unrolled.data.examples import Examples
 from unrolled.data.loader import Loader
 from unrolled.data.read import read
@@ -218,6 +219,8 @@ class Trained:
         coder = self.task.coder
         if not isinstance(self.network, Network):
             raise UsageError("this model reads each sequence whole before it writes its answer: use predict")
+        if any(isinstance(encoding, Symbols) and encoding.both for encoding in coder.inputs.values()):
+            raise UsageError("this model reads each sequence from both its ends (--strands both): use predict")
         session = Session(
             self.network,
             lambda value: [

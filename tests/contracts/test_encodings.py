@@ -32,6 +32,7 @@ COLUMNS: dict[str, tuple[pa.Array, pa.Array]] = {
     "clicks": (pa.array([[5, 9] * 30, [7] * 20], pa.list_(pa.int16())), pa.array([[5, 8]], pa.list_(pa.int16()))),
     "texts": (pa.array(["the food was good", "", "naïve 😀, cafe\u0301"]), pa.array(["ΩΩ good\x00", ""])),
     "words": (pa.array([["Ann", "saw", "Bo"], [], ["so", "it", "is"]]), pa.array([["saw", "Cy"], []])),
+    "DNA": (pa.array(["GATTACAGATTACAGATTACA", "CCCGGGTTTAAACCCGGGTTTAAA"]), pa.array(["ACGTN", "", "RYNNA-"])),
     "vectors": (
         pa.array([[[1.0, 10.0], [2.0, 20.0]], [], [[4.0, 0.0]]], pa.list_(VECTOR)),
         pa.array([[[-1e5, 7.0]], []], pa.list_(VECTOR)),

@@ -53,6 +53,8 @@ class DataFlags:
     """A file to test on once at the end, or a share. Default: none."""
     shared: bool | None = None
     """One vocabulary for both sides of a translation."""
+    strands: Literal["one", "both"] | None = None
+    """Read DNA or RNA from either strand in training, and answer by the mean of both. Default: one."""
 
 
 @Parameter(name="*", group=Group("Task", sort_key=2))

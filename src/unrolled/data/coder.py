@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 from unrolled.batch import Continuous
 from unrolled.data.encoded import ENCODINGS, Encoded, Encoding, Options, Where, has_time
 from unrolled.data.encodings._stored import Stored, load
+from unrolled.data.encodings.symbols import Symbols
 from unrolled.data.encodings.tokens import Tokens
 from unrolled.data.examples import OWN, Examples, Form
 from unrolled.data.sequences import Sequences, merge
@@ -168,7 +169,9 @@ class Coder:
         _same_lengths(timed, part)
         specs = {name: encoding.spec for name, encoding in self.inputs.items()}
         labels = tuple(getattr(self.answer, "labels", ())) if self.form == "aligned" else ()
+        opposite = {name: e.complement for name, e in self.inputs.items() if isinstance(e, Symbols) and e.both}
         examples = Examples(encoded, specs, target, self.answer_spec, self.form, part.first, self.horizon, labels)
+        examples = replace(examples, complements=opposite)
         if self.form == "unaligned" and target is not None:
             check_unaligned(target, examples.steps(), part.where(self.target))
         return examples

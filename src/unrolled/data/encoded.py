@@ -50,6 +50,7 @@ class Options:
         closed: True for a target: an unseen label is an error instead of ``<unknown>``.
         framed: every text becomes ``<begin> … <end>``, so that a model learns where one starts and stops.
         shared: the texts that are read and those that are written have one vocabulary.
+        strands: ``both``: DNA and RNA stand for their other strand too, so that a model is to answer both alike.
     """
 
     tokens: Literal["characters", "words", "bpe", "bytes"] | None = None
@@ -58,6 +59,7 @@ class Options:
     closed: bool = False
     framed: bool = False
     shared: bool = False
+    strands: Literal["one", "both"] = "one"
 
 
 @dataclass(frozen=True, slots=True)

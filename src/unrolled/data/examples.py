@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
@@ -36,6 +36,8 @@ class Examples:
         first: (rows,) int64 or ``None``; no target lies before step ``first[r]`` (a split by time).
         horizon: H, for ``horizon``; else 0.
         labels: for ``aligned``, the label behind each id of the target.
+        complements: column name -> (V,) int64, the id that stands opposite each on the other strand; with any, a row
+            stands for both strands: training reads one or the other, and an answer is the mean of both.
     """
 
     inputs: dict[str, Encoded]
@@ -46,6 +48,7 @@ class Examples:
     first: np.ndarray | None = None
     horizon: int = 0
     labels: tuple[str | bool | int | float, ...] = ()
+    complements: dict[str, np.ndarray] = field(default_factory=dict)
 
     def steps(self) -> np.ndarray:
         """(rows,) int64: the steps of each row; 1 where no column has a time axis."""

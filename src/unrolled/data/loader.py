@@ -14,6 +14,7 @@ from torch import Tensor
 from unrolled.batch import Batch, Discrete
 from unrolled.data.encoded import Encoded
 from unrolled.data.examples import WRITTEN, Examples
+from unrolled.data.strands import other_strand
 from unrolled.data.windows import Plan, Segments
 from unrolled.metrics import MISSING
 
@@ -52,6 +53,8 @@ class Loader:
                 inputs[name].numpy(), segments.rows, segments.starts, real, examples.target_spec.size
             )
             inputs[name], target = torch.from_numpy(read), torch.where(torch.from_numpy(hidden), target, MISSING)
+        if segments.turned is not None:
+            inputs = other_strand(inputs, torch.from_numpy(lengths), examples, torch.from_numpy(segments.turned))
         return Batch(
             inputs=inputs,
             lengths=torch.from_numpy(lengths),

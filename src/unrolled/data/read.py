@@ -34,6 +34,9 @@ def read(
 ) -> Sequences:
     """The sequences in ``source``, with the kind of each column.
 
+    A reader may know more of a column than its values tell, and say it in its field's metadata: ``kind``, or ``aside``,
+    why nothing is to be learned from it unless it is asked for by name.
+
     Args:
         source: a file, a folder, ``-`` for standard input, or anything that `unrolled.data.memory.to_table` takes.
         config: how to read it; ``source`` in it is not looked at.
@@ -63,9 +66,14 @@ def read(
         table = group_steps(table, config.by, config.order, origin, timed)
         dropped |= {config.by: "names the sequence"} if config.by else {}
         dropped |= {config.order: "orders the steps"} if config.order else {}
+    asked_for = {*config.target, *config.inputs, *config.kinds, *(timed or ())}
+    for field in table.schema:
+        if b"aside" in (said := field.metadata or {}) and field.name not in asked_for:
+            dropped.setdefault(field.name, said[b"aside"].decode())
     used = table.select([name for name in table.column_names if name not in dropped])
     absent = set() if timed is None else config.kinds.keys() - set(used.column_names)  # later data may lack a column
-    asked = {n: kind for n, kind in config.kinds.items() if n not in dropped and n not in absent}
+    asked = {field.name: field.metadata[b"kind"].decode() for field in used.schema if b"kind" in (field.metadata or {})}
+    asked |= {n: kind for n, kind in config.kinds.items() if n not in dropped and n not in absent}
     kinds = infer_kinds(used, asked, origin)
     dropped |= {name: str(unusable(used.column(name))) for name in used.column_names if name not in kinds}
     if not kinds:

@@ -29,7 +29,8 @@ class Segments:
     """One batch: steps ``starts[b] … stops[b]`` of row ``rows[b]``, all (B,) int64.
 
     ``scored`` counts the leading steps that are context only; ``fresh`` (B,) bool marks segments that begin with an
-    empty state; ``masking`` chooses the steps that are hidden.
+    empty state; ``masking`` chooses the steps that are hidden; ``turned`` (B,) bool marks rows that are read as their
+    other strand.
     """
 
     rows: np.ndarray
@@ -38,6 +39,7 @@ class Segments:
     scored: np.ndarray
     fresh: np.ndarray
     masking: Masking | None = None
+    turned: np.ndarray | None = None
 
 
 class Plan(Protocol):
@@ -63,13 +65,22 @@ class Rows:
         seed: ``None`` for a fixed order, as evaluation wants it.
         epoch: another epoch is another order.
         keep_empty: keep rows of length 0 (to answer them); training drops them.
+        strands: with a seed, half of the rows of each epoch are to be read as their other strand.
     """
 
     carries = False
 
     def __init__(
-        self, lengths: np.ndarray, batch: int, seed: int | None = None, epoch: int = 0, *, keep_empty: bool = False
+        self,
+        lengths: np.ndarray,
+        batch: int,
+        seed: int | None = None,
+        epoch: int = 0,
+        *,
+        keep_empty: bool = False,
+        strands: bool = False,
     ) -> None:
+        self._turned: np.ndarray | None = None
         rows = np.arange(len(lengths)) if keep_empty else np.flatnonzero(lengths > 0)
         if seed is None:
             rows = rows[np.argsort(lengths[rows], kind="stable")]
@@ -80,6 +91,8 @@ class Rows:
             pool = np.arange(len(rows)) // (batch * _POOL)
             rows = rows[np.lexsort((lengths[rows], pool))]
             order = random.permutation(-(-len(rows) // batch))
+            if strands:
+                self._turned = random.random(len(lengths)) < 0.5
         self._rows, self._order, self._lengths, self._batch = rows, order, lengths, batch
 
     def __len__(self) -> int:
@@ -89,7 +102,8 @@ class Rows:
         start = int(self._order[index]) * self._batch
         rows = self._rows[start : start + self._batch]
         zeros = np.zeros(len(rows), np.int64)
-        return Segments(rows, zeros, self._lengths[rows], zeros, np.ones(len(rows), bool))
+        turned = None if self._turned is None else self._turned[rows]
+        return Segments(rows, zeros, self._lengths[rows], zeros, np.ones(len(rows), bool), turned=turned)
 
 
 class Pieces:

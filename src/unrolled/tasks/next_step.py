@@ -169,7 +169,8 @@ class NextStep:
 
 
 def _to_continue(sequences: Sequences) -> tuple[str, ...]:
-    names = tuple(name for name in sequences.kinds if _continues(sequences, name))
+    kinds = sequences.kinds
+    names = tuple(name for name in kinds if kinds[name] == "symbols" or _continues(sequences, name))
     return names or tuple(name for name in sequences.kinds if _is_text(sequences, name))
 
 

@@ -56,9 +56,11 @@ class Transcribe:
     @staticmethod
     def recognises(question: Question) -> str | None:
         sequences = question.sequences
-        if len(question.target) != 1 or question.horizon or sequences.kinds[question.target[0]] != "tokens":
+        if len(question.target) != 1 or question.horizon:
             return None
         target = question.target[0]
+        if sequences.kinds[target] not in ("tokens", "symbols"):
+            return None
         inputs = tuple(name for name in question.inputs or sequences.kinds if name != target)
         measured = [name for name in inputs if is_measured(sequences, name)]
         if not measured or step_aligned(sequences, target, inputs):

@@ -53,7 +53,7 @@ class Translate:
             return None
         target, sequences = question.target[0], question.sequences
         inputs = tuple(name for name in question.inputs or sequences.kinds if name != target)
-        if sequences.kinds[target] != "tokens" or any(is_measured(sequences, name) for name in inputs):
+        if sequences.kinds[target] not in ("tokens", "symbols") or any(is_measured(sequences, name) for name in inputs):
             return None  # what is measured step by step is transcribed
         return None if step_aligned(sequences, target, inputs) else f"{target!r} is a text of its own"
 

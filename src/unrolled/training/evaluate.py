@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -11,6 +12,7 @@ from unrolled.batch import Batch
 from unrolled.config import TrainingConfig
 from unrolled.data.examples import Examples
 from unrolled.data.loader import Loader
+from unrolled.data.strands import other_strand
 from unrolled.models.model import Model
 from unrolled.tasks.task import Sums, Task
 from unrolled.training.bptt import Carry
@@ -20,7 +22,10 @@ __all__ = ["evaluate", "run_over"]
 
 
 def run_over(network: Model, loader: Loader, device: str) -> Iterator[tuple[Any, Batch]]:
-    """(outputs, batch) of every batch, without dropout and without gradients."""
+    """(outputs, batch) of every batch, without dropout and without gradients.
+
+    Where a row stands for both strands, its outputs are the mean of theirs.
+    """
     training = network.training
     network.eval()
     carry = Carry(network)
@@ -28,6 +33,9 @@ def run_over(network: Model, loader: Loader, device: str) -> Iterator[tuple[Any,
         for index in range(len(loader)):
             with torch.no_grad():
                 outputs, batch = carry.run(loader, index, device)
+                if loader.examples.complements:
+                    turned = other_strand(batch.inputs, batch.lengths, loader.examples)
+                    outputs = (outputs + network.run(replace(batch, inputs=turned))[0]) / 2
             yield outputs, batch
     finally:
         network.train(training)

@@ -73,7 +73,7 @@ def training_plan(examples: Examples, task: TaskConfig, config: TrainingConfig, 
     steps = window(examples, config)
     if steps:
         return Lanes(_questions(examples), config.batch, steps, config.seed, epoch)
-    return Rows(_questions(examples), config.batch, config.seed, epoch)
+    return Rows(_questions(examples), config.batch, config.seed, epoch, strands=bool(examples.complements))
 
 
 def can_be_judged(examples: Examples, task: TaskConfig, config: TrainingConfig) -> bool:

@@ -1,0 +1,247 @@
+"""Symbols: DNA, RNA or protein as ids of its letters, by the alphabets of IUPAC, codes for doubtful letters included.
+
+Which alphabet it is, the training column tells. A small letter (a masked repeat) is read as its capital, and comes back
+as that.
+
+Axes: N letters of all rows, V letters of the alphabet.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar, Literal, Self
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from unrolled.batch import Discrete
+from unrolled.data.encoded import Encoded, Options, Where
+from unrolled.data.encodings._cells import is_text, open_cells, plain
+from unrolled.data.encodings._gather import Gather
+from unrolled.data.encodings._labels import looks_like_labels
+from unrolled.data.encodings._pieces import pieces, raw
+from unrolled.data.encodings._stored import Stored, load
+from unrolled.errors import DataError, ModelError
+
+__all__ = ["ALPHABETS", "Name", "Symbols"]
+
+Name = Literal["DNA", "RNA", "protein"]
+
+# The sure letters, the codes that stand for one of several, and the gap of an alignment; a protein's * is its end.
+ALPHABETS: dict[Name, str] = {
+    "DNA": "ACGTRYSWKMBDHVN-",
+    "RNA": "ACGURYSWKMBDHVN-",
+    "protein": "ACDEFGHIKLMNPQRSTVWYBZXJUO*-",
+}
+_COMPLEMENTS: dict[Name, str] = {  # R is A or G, so its complement Y is T or C
+    "DNA": "TGCAYRSWMKVHDBN-",
+    "RNA": "UGCAYRSWMKVHDBN-",
+}
+
+_NUCLEIC, _AMINO = 20, 30  # letters of a mean text from which it is no word but a sequence
+_SURE = 0.9  # of the letters of DNA or RNA, at least so many are A, C, G, T, U or N; of a protein's a third are
+_DOUBTFUL = 0.01  # of a protein's letters, at most so many are B, Z, X, J, U or O; of English a tenth are
+_BAD = 255
+
+
+class _Stored(Stored):
+    kind: Literal["symbols"]
+    alphabet: Name
+    seen: str
+    both: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Symbols:
+    """A column of biological sequences.
+
+    Attributes:
+        alphabet: ``DNA``, ``RNA`` or ``protein``.
+        seen: those of its letters that training held, in its order.
+        both: a sequence stands for its other strand too (`Options.strands`).
+
+    References:
+        IUPAC-IUB 1985, codes for incompletely specified bases, https://doi.org/10.1093/nar/13.9.3021;
+        1984, for amino acids, https://doi.org/10.1111/j.1432-1033.1984.tb07877.x
+
+    Example:
+        >>> column = pa.chunked_array([["GATTACA", "nag"]])
+        >>> dna = Symbols.fit(column, Options(), Where("memory", "sequence"))
+        >>> dna.encode(column, Where("memory", "sequence")).values
+        array([ 2,  0,  3,  3,  0,  1,  0, 14,  0,  2], dtype=uint8)
+        >>> dna.report()
+        'DNA, 5 of its 16 letters'
+    """
+
+    kind: ClassVar[str] = "symbols"
+
+    alphabet: Name
+    seen: str
+    both: bool
+
+    @staticmethod
+    def recognises(array: pa.ChunkedArray) -> int:
+        """Texts of nothing but the letters of one alphabet, that are too long for words."""
+        array = plain(array)
+        if not is_text(array.type) or looks_like_labels(array):
+            return 0
+        length = pc.mean(pc.binary_length(array)).as_py() or 0
+        if length < _NUCLEIC:
+            return 0
+        counts = np.zeros(256, np.int64)
+        for piece in pieces(array):  # most texts are known for what they are by their first
+            counts += _counts([piece.texts])
+            if counts[_ids("".join(ALPHABETS.values())) == _BAD].any():
+                return 0
+        if _is_nucleic(counts):
+            return 90 if any(not counts[_ids(ALPHABETS[name]) == _BAD].any() for name in _COMPLEMENTS) else 0
+        small = counts[ord("a") : ord("z") + 1].sum()
+        doubtful = sum(counts[ord(letter)] for letter in "BZXJUO")
+        return 90 if length >= _AMINO and not small and doubtful <= _DOUBTFUL * counts.sum() else 0
+
+    @classmethod
+    def fit(cls, array: pa.ChunkedArray, options: Options, where: Where) -> Self:
+        """Tell the alphabet: nine of ten letters of DNA or RNA are A, C, G, T, U or N, and RNA has more U than T.
+
+        Raises:
+            DataError: the column holds something else than texts, no letter at all, or one that is not of the alphabet.
+        """
+        counts = _counts(piece.texts for piece in pieces(_open(array, where)))
+        if not counts.sum():
+            raise DataError("holds no letter", file=where.file, column=where.column, hint="leave it out with --ignore")
+        alphabet: Name = "protein"
+        if _is_nucleic(counts):
+            alphabet = "RNA" if _of(counts, "U") > _of(counts, "T") else "DNA"
+        seen = "".join(letter for letter in ALPHABETS[alphabet] if _of(counts, letter))
+        fitted = cls(alphabet, seen, options.strands == "both" and alphabet in _COMPLEMENTS)
+        if counts[_ids(ALPHABETS[alphabet]) == _BAD].any():
+            fitted.encode(array, where)  # it names the first letter that is none
+        return fitted
+
+    @property
+    def spec(self) -> Discrete:
+        """The letters of the alphabet."""
+        return Discrete(len(ALPHABETS[self.alphabet]))
+
+    @property
+    def complement(self) -> npt.NDArray[np.int64]:
+        """(V,): the id of the letter that stands opposite each, on the other strand; a protein has none."""
+        letters = ALPHABETS[self.alphabet]
+        return np.array([letters.index(letter) for letter in _COMPLEMENTS[self.alphabet]], np.int64)
+
+    def encode(self, array: pa.ChunkedArray, where: Where, cache: Path | None = None) -> Encoded:
+        """(N,) uint8; memory-mapped from ``cache`` if over 64 MB.
+
+        Raises:
+            DataError: the column holds something else than texts, or a letter that is not of the alphabet.
+            SpaceError: ``cache`` lies on a full disk.
+        """
+        texts = _open(array, where)
+        lengths = np.zeros(len(texts), np.int64)
+        gather = Gather(np.dtype(np.uint8), cache)
+        table = _ids(ALPHABETS[self.alphabet])
+        for piece in pieces(texts):
+            data, offsets = raw(piece.texts)
+            ids = table[data]
+            if (ids == _BAD).any():
+                at = int(np.argmax(ids == _BAD))
+                nth = int(np.searchsorted(offsets, at, side="right")) - 1
+                row = piece.row + nth
+                place = int(lengths[row]) + at - int(offsets[nth])  # all before it are ASCII, a byte each
+                found = bytes(data[at : at + 4]).decode("utf-8", "replace")[0]
+                raise self._refuse(found, f"letter {place + 1} is", where, where.row(row))
+            lengths[piece.row : piece.row + len(piece.texts)] += np.diff(offsets)
+            gather.add(ids)
+        return Encoded(gather.finish(), np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64))
+
+    def encode_one(self, value: Any, where: Where) -> np.ndarray:
+        """The id of one letter, shape ().
+
+        Raises:
+            DataError: it is not one letter of the alphabet.
+        """
+        table = _ids(ALPHABETS[self.alphabet])
+        if isinstance(value, str) and len(value) == 1 and value.isascii() and table[ord(value)] != _BAD:
+            return np.array(table[ord(value)])
+        raise self._refuse(str(value)[:40], "one step is one letter, not", where, None)
+
+    def decode(self, values: np.ndarray) -> str:
+        """The sequence, in capitals."""
+        letters = np.frombuffer(ALPHABETS[self.alphabet].encode(), np.uint8)
+        return letters[np.asarray(values)].tobytes().decode("ascii")
+
+    def to_config(self) -> dict[str, Any]:
+        """The alphabet's name, and what training held of it."""
+        return {"kind": self.kind, "alphabet": self.alphabet, "seen": self.seen, "both": self.both}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Self:
+        """The inverse of `to_config`.
+
+        Raises:
+            ModelError: it is not ours.
+        """
+        stored = load(_Stored, config, cls.kind)
+        known = "".join(letter for letter in ALPHABETS[stored.alphabet] if letter in stored.seen)
+        if stored.seen != known or not known or (stored.both and stored.alphabet not in _COMPLEMENTS):
+            raise ModelError("the symbols encoding of this model cannot be read: its letters are not of its alphabet")
+        return cls(stored.alphabet, stored.seen, stored.both)
+
+    def notes(self, array: pa.ChunkedArray, encoded: Encoded) -> str:
+        """What a user should know of a column that was encoded: which letters the model never learned, or nothing."""
+        letters = ALPHABETS[self.alphabet]
+        counts = np.bincount(np.asarray(encoded.values), minlength=len(letters))
+        new = [place for place, letter in enumerate(letters) if counts[place] and letter not in self.seen]
+        share = counts[new].sum() / max(counts.sum(), 1)
+        listed = ", ".join(letters[place] for place in new)
+        return f"{share:.2%} of the letters were not seen in training: {listed}" if new else ""
+
+    def report(self) -> str:
+        """One line."""
+        strands = ", both strands" if self.both else ""
+        return f"{self.alphabet}, {len(self.seen)} of its {self.spec.size} letters{strands}"
+
+    def _refuse(self, found: str, place: str, where: Where, row: int | None) -> DataError:
+        hint = f"its letters are {ALPHABETS[self.alphabet]}; correct it, or give --kind {where.column}=tokens"
+        message = f"{place} {found!r}, which is not {self.alphabet}"
+        return DataError(message, file=where.file, row=row, column=where.column, hint=hint)
+
+
+def _open(array: pa.ChunkedArray, where: Where) -> pa.ChunkedArray:
+    flat = open_cells(array, where, time=False).flat
+    if pa.types.is_null(flat.type):
+        return flat.cast(pa.large_string())
+    if not is_text(flat.type):
+        hint = "name another kind for it, or leave it out"
+        raise DataError(f"holds {flat.type}, where texts are expected", file=where.file, column=where.column, hint=hint)
+    return flat
+
+
+def _ids(letters: str) -> npt.NDArray[np.uint8]:
+    """(256,): the place of a byte in ``letters``, of either size; `_BAD` of one that is not there."""
+    table = np.full(256, _BAD, np.uint8)
+    for place, letter in enumerate(letters):
+        table[ord(letter)] = table[ord(letter.lower())] = place
+    return table
+
+
+def _counts(texts: Iterable[pa.Array]) -> npt.NDArray[np.int64]:
+    """(256,): how often each byte stands in ``texts``."""
+    return np.sum([np.bincount(raw(part)[0], minlength=256) for part in texts] or [np.zeros(256, np.int64)], 0)
+
+
+def _of(counts: npt.NDArray[np.int64], letters: str) -> int:
+    return int(
+        sum(counts[ord(letter)] + (letter != letter.lower()) * counts[ord(letter.lower())] for letter in letters)
+    )
+
+
+def _is_nucleic(counts: npt.NDArray[np.int64]) -> bool:
+    return _of(counts, "ACGTUN") >= _SURE * max(1, counts.sum() - counts[ord("-")])
+
+
+MEMBER = Symbols

@@ -1,0 +1,98 @@
+"""FASTA and FASTQ: a record a row, with its name, its file, its sequence and, of FASTQ, how sure each letter is.
+
+A name tells records apart and a file often tells what they are, so both are left out of what a model reads unless they
+are asked for: ``--target file`` on a folder makes a label of its files' names.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from unrolled.config import DataConfig
+from unrolled.data.mapped import map_file, unpack
+from unrolled.data.utf8 import to_utf8
+from unrolled.errors import DataError, MissingExtra
+
+__all__ = ["SUFFIXES", "read_fasta"]
+
+_FASTA = (".fa", ".fasta", ".fna", ".ffn", ".faa", ".frn")
+_FASTQ = (".fq", ".fastq")
+SUFFIXES = tuple(suffix + packed for suffix in (*_FASTA, *_FASTQ) for packed in ("", ".gz"))
+
+_PHRED = 33  # the character of quality 0; the last printable one, ~, is 93
+_BEST = 93
+
+
+def read_fasta(path: Path, config: DataConfig) -> pa.Table:
+    """A row for each record: ``name`` (the whole header), ``file`` (without suffix), ``sequence``; FASTQ's ``quality``.
+
+    A sequence over several lines is one; blank lines, and in FASTA lines that begin with ``#``, are skipped. Qualities
+    are Phred scores, −10 log₁₀ of the chance that the letter is wrong. What is a letter, the encoding decides.
+
+    Raises:
+        DataError: the file is missing, empty, damaged, unpacks to too much, or a byte is not of
+            ``config.text_encoding``.
+        MissingExtra: dnaio is not installed.
+    """
+    if importlib.util.find_spec("dnaio") is None:
+        raise MissingExtra("dnaio", "bio", "FASTA")
+    packed = path.name.lower().endswith(".gz")
+    stem = path.name[:-3] if packed else path.name
+    stem, _, suffix = stem.rpartition(".")
+    data = to_utf8(unpack(path) if packed else map_file(path), config.text_encoding, str(path))
+    scored = f".{suffix.lower()}" in _FASTQ
+    names, sequences, qualities = _records(data, "fastq" if scored else "fasta", str(path))
+    columns = [
+        _aside("name", names, "names the record"),
+        _aside("file", [stem] * len(names), "names the file the record is from"),
+        (pa.field("sequence", pa.large_string(), metadata={"kind": "symbols"}), pa.array(sequences, pa.large_string())),
+    ]
+    if scored:
+        scores = _scores(qualities, str(path))
+        columns.append((pa.field("quality", scores.type), scores))
+    return pa.table([array for _, array in columns], schema=pa.schema([field for field, _ in columns]))
+
+
+def _records(data: pa.Buffer, form: str, origin: str) -> tuple[list[str], list[str], list[str]]:
+    import dnaio
+
+    names, sequences, qualities = [], [], []
+    try:
+        with dnaio.open(pa.BufferReader(data), fileformat=form) as records:
+            for record in records:
+                names.append(record.name.strip())
+                sequences.append(record.sequence)
+                qualities.append(record.qualities or "")
+    except dnaio.FileFormatError as error:
+        line = f", line {error.line + 1}" if error.line is not None else ""
+        reason = " ".join(error.message.split())[:200].rstrip(".")
+        raise DataError(f"is not {form.upper()}: {reason}{line}", file=origin, row=len(names) + 1) from None
+    if not names:
+        raise DataError("holds no record", file=origin)
+    return names, sequences, qualities
+
+
+def _aside(name: str, texts: list[str], why: str) -> tuple[pa.Field, pa.Array]:
+    return pa.field(name, pa.large_string(), metadata={"aside": why}), pa.array(texts, pa.large_string())
+
+
+def _scores(qualities: Iterable[str], origin: str) -> pa.Array:
+    texts = list(qualities)
+    lengths = np.array([len(text) for text in texts], np.int64)
+    offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+    values = np.frombuffer("".join(texts).encode("ascii"), np.uint8).astype(np.int16) - _PHRED
+    odd = (values < 0) | (values > _BEST)
+    if odd.any():
+        at = int(np.argmax(odd))
+        row = int(np.searchsorted(offsets, at, side="right")) - 1
+        message = f"place {at - int(offsets[row]) + 1}: {texts[row][at - int(offsets[row])]!r} is no quality"
+        raise DataError(message, file=origin, row=row + 1, column="quality", hint="they are the characters ! to ~")
+    return pa.LargeListArray.from_arrays(pa.array(offsets), pa.array(values.astype(np.uint8)))
+
+
+MEMBER = read_fasta

@@ -1,0 +1,119 @@
+"""Symbols: alphabets, bad letters, complements. What holds for every encoding is in tests/contracts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from unrolled.data.encoded import Options, Where
+from unrolled.data.encodings import _pieces
+from unrolled.data.encodings.symbols import ALPHABETS, Symbols
+from unrolled.errors import DataError
+
+WHERE = Where("reads.fa", "sequence")
+# By hand, from the letters that each code stands for.
+CODES = {"A": "A", "C": "C", "G": "G", "T": "T", "R": "AG", "Y": "CT", "S": "CG", "W": "AT", "K": "GT", "M": "AC"}
+CODES |= {"B": "CGT", "D": "AGT", "H": "ACT", "V": "ACG", "N": "ACGT", "-": ""}
+
+
+def column(*texts: str | None) -> pa.ChunkedArray:
+    return pa.chunked_array([pa.array(texts, pa.string())])
+
+
+def fitted(*texts: str, strands: str = "one") -> Symbols:
+    return Symbols.fit(column(*texts), Options(strands=strands), WHERE)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("text", "alphabet"),
+    [
+        ("ACGTNNRYACGTACGTACGTAAAAAAAA", "DNA"),
+        ("acguacguACGU", "RNA"),
+        ("ACACAC", "DNA"),
+        ("ACDEFGHIKLMNPQRSTVWY*", "protein"),
+        ("MKVLAAGIVGLCAKAYGN", "protein"),
+        ("-" * 50 + "ACGU", "RNA"),
+    ],
+)
+def test_the_letters_tell_the_alphabet(text: str, alphabet: str) -> None:
+    assert fitted(text).alphabet == alphabet
+
+
+@pytest.mark.parametrize("name", ["DNA", "RNA"])
+def test_the_complement_of_a_code_stands_for_the_complements_of_its_letters(name: str) -> None:
+    letters = ALPHABETS[name]  # type: ignore[index]
+    found = {letter: letters[at] for letter, at in zip(letters, Symbols(name, "A", False).complement, strict=True)}  # type: ignore[arg-type]
+    opposite = dict(zip("ACGT", "TGCA", strict=True))
+    for code, stands_for in CODES.items():
+        wanted = {opposite[letter] for letter in stands_for}
+        other = next(c for c, s in CODES.items() if set(s) == wanted)
+        assert found[code if name == "DNA" else code.replace("T", "U")] == (
+            other if name == "DNA" else other.replace("T", "U")
+        )
+
+
+def test_small_letters_come_back_as_capitals() -> None:
+    dna = fitted("ACGTacgtN")
+    assert dna.decode(dna.encode(column("acgtN"), WHERE).values) == "ACGTN"
+
+
+@pytest.mark.parametrize(
+    ("texts", "row", "place", "letter"),
+    [(["ACGT", "ACGU"], 2, 4, "U"), ([None, "", "E"], 3, 1, "E"), (["AC T"], 1, 3, " "), (["ACä"], 1, 3, "ä")],
+)
+def test_a_bad_letter_is_named(texts: list[str | None], row: int, place: int, letter: str) -> None:
+    with pytest.raises(DataError) as caught:
+        fitted("ACGT").encode(column(*texts), WHERE)
+    assert str(caught.value) == (
+        f"reads.fa, row {row}, column 'sequence': letter {place} is {letter!r}, which is not DNA "
+        "(its letters are ACGTRYSWKMBDHVN-; correct it, or give --kind sequence=tokens)"
+    )
+
+
+def test_the_place_in_a_sequence_longer_than_a_piece(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_pieces.pieces, "__defaults__", (64,))
+    dna, text = fitted("ACGT"), "ACGT" * 100
+    assert dna.decode(dna.encode(column(text), WHERE).values) == text
+    with pytest.raises(DataError, match="row 2, column 'sequence': letter 351 is 'X'"):
+        dna.encode(column("AC", text[:350] + "X" + text[351:]), WHERE)
+
+
+def test_one_bad_letter_does_not_make_a_protein_of_dna() -> None:
+    with pytest.raises(DataError, match="letter 81 is 'E', which is not DNA"):
+        fitted("ACGT" * 20 + "E")
+
+
+@pytest.mark.parametrize("value", ["AC", "", "X", "ä", None, 3])
+def test_a_live_step_is_one_letter(value: object) -> None:
+    with pytest.raises(DataError, match="one step is one letter, not '.*', which is not DNA"):
+        fitted("ACGT").encode_one(value, WHERE)
+
+
+def test_a_column_without_letters_and_one_of_numbers() -> None:
+    for texts in ((None, None), ("", "")):
+        with pytest.raises(DataError, match="holds no letter"):
+            Symbols.fit(column(*texts), Options(), WHERE)
+    with pytest.raises(DataError, match="holds int64, where texts are expected"):
+        Symbols.fit(pa.chunked_array([[1, 2]]), Options(), WHERE)
+
+
+def test_letters_that_training_did_not_hold_are_reported() -> None:
+    dna = fitted("ACGT")
+    part = column("ACGTNNRT")
+    assert dna.notes(part, dna.encode(part, WHERE)) == "37.50% of the letters were not seen in training: R, N"
+
+
+def test_strands_are_of_dna_and_rna_alone() -> None:
+    assert fitted("ACGT", strands="both").both
+    assert not fitted("MKVLAAGIVGLCAKAYGN", strands="both").both
+    assert fitted("ACGT", strands="both").report() == "DNA, 4 of its 16 letters, both strands"
+
+
+def test_a_large_column_goes_to_its_cache(tmp_path: Path) -> None:
+    text = "ACGTTGCA" * (9 << 20)
+    encoded = fitted("ACGT").encode(column(text), WHERE, tmp_path / "ids")
+    assert isinstance(encoded.values, np.memmap)
+    assert fitted("ACGT").decode(encoded.values[-8:]) == "ACGTTGCA"

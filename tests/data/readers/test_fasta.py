@@ -1,0 +1,171 @@
+"""FASTA and FASTQ: what is read, what is left aside, and what is refused."""
+
+from __future__ import annotations
+
+import gzip
+import importlib.util
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from unrolled.config import DataConfig
+from unrolled.data import mapped
+from unrolled.data.read import read
+from unrolled.data.readers.fasta import read_fasta
+from unrolled.errors import DataError, MissingExtra
+
+FASTA = b">one a first\nACGT\nAC\n\n> two\nGG\n#remark\n"
+FASTQ = b"@one\nACG\n+\n!I~\n@two\nG\n+two\n#\n"
+
+
+def written(path: Path, data: bytes) -> Path:
+    path.write_bytes(gzip.compress(data) if path.suffix.lower() == ".gz" else data)
+    return path
+
+
+@pytest.mark.parametrize("name", ["reads.fa", "reads.FASTA", "reads.fna.gz", "reads.faa"])
+@pytest.mark.parametrize("ends", [b"\n", b"\r\n"])
+def test_a_fasta_record_is_a_row(tmp_path: Path, name: str, ends: bytes) -> None:
+    table = read_fasta(written(tmp_path / name, FASTA.replace(b"\n", ends)), DataConfig())
+    assert table.to_pydict() == {"name": ["one a first", "two"], "file": ["reads"] * 2, "sequence": ["ACGTAC", "GG"]}
+
+
+@pytest.mark.parametrize("name", ["reads.fq", "a.b.fastq.GZ"])
+def test_fastq_has_the_quality_of_each_letter(tmp_path: Path, name: str) -> None:
+    table = read_fasta(written(tmp_path / name, FASTQ), DataConfig())
+    assert table.column_names == ["name", "file", "sequence", "quality"]
+    assert table.column("sequence").to_pylist() == ["ACG", "G"]
+    assert table.column("quality").to_pylist() == [[0, 40, 93], [2]]
+    assert table.column("file")[0].as_py() == name.lower().removesuffix(".gz").rpartition(".")[0]
+
+
+def test_names_are_not_learned_from_and_files_only_where_they_are_asked_for(tmp_path: Path) -> None:
+    written(tmp_path / "yes.fa", FASTA)
+    written(tmp_path / "no.fa.gz", FASTA)
+    plain = read(tmp_path)
+    assert plain.kinds == {"sequence": "symbols"}
+    assert plain.notes == (
+        "'name' is left out: it names the record",
+        "'file' is left out: it names the file the record is from",
+    )
+    asked = read(tmp_path, DataConfig(target=("file",)))
+    assert asked.kinds == {"file": "category", "sequence": "symbols"}
+    assert asked.table.column("file").to_pylist() == ["no", "no", "yes", "yes"]
+    assert read(tmp_path, timed={"file": False, "sequence": True}).kinds.keys() == {"file", "sequence"}
+    assert read(tmp_path, DataConfig(kinds={"name": "tokens", "sequence": "tokens"})).kinds == {
+        "name": "tokens",
+        "sequence": "tokens",
+    }
+
+
+def test_a_bad_letter_is_named_by_record_and_place(tmp_path: Path) -> None:
+    from unrolled.data.coder import Coder, Roles
+    from unrolled.data.encoded import Options
+
+    path = written(tmp_path / "a.fa", b">x\nACGTACGTAC\n>y\nACGT\nACE\n")
+    sequences = read(path, DataConfig(target=("file",)))
+    assert sequences.kinds["sequence"] == "symbols"
+    with pytest.raises(DataError) as caught:
+        Coder.fit(sequences, Roles(("sequence",), "file", "one"), Options())
+    assert str(caught.value) == (
+        f"{path}, row 2, column 'sequence': letter 7 is 'E', which is not DNA (its letters are ACGTRYSWKMBDHVN-; "
+        "correct it, or give --kind sequence=tokens)"
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "message"),
+    [
+        ("a.fa", b"ACGT\n", "row 1: is not FASTA: Expected '>' at beginning of record, but got 'ACGT', line 1"),
+        ("a.fa", b"\n\n", "holds no record"),
+        ("a.fa", b"", "is empty"),
+        ("a.fa", b">a\nA\xffC", "0xff"),
+        ("a.fq", b"@a\nAC\n+\nII\n@b\nAC", "row 2: is not FASTQ: Premature end of file encountered"),
+        ("a.fq", b"@a\nAC\n+\nI\n", "row 1: is not FASTQ: Length of sequence and qualities differ, line 4"),
+        ("a.fq", b"@a\nAC\n+\nII\n@b\nACG\n+\nI\x19I\n", "row 2, column 'quality': place 2: '\\x19' is no quality"),
+        ("a.fq", ">ä\nAC\n".encode(), "is not FASTQ: "),
+    ],
+)
+def test_what_is_no_such_file_is_refused_with_its_place(tmp_path: Path, name: str, data: bytes, message: str) -> None:
+    path = written(tmp_path / name, data)
+    with pytest.raises(DataError) as caught:
+        read_fasta(path, DataConfig())
+    assert str(caught.value).startswith(str(path))
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_damaged_gzip_and_bombs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = written(tmp_path / "a.fa.gz", FASTA)
+    path.write_bytes(path.read_bytes()[:-6])
+    with pytest.raises(DataError, match=rf"{path}: is not a whole gzip file: "):
+        read_fasta(path, DataConfig())
+    monkeypatch.setattr(mapped, "_UNPACKED_FLOOR", 2 << 20)
+    bomb = written(tmp_path / "bomb.fq.gz", b"@a\n" + b"A" * (3 << 20))
+    with pytest.raises(DataError, match=rf"{bomb}: unpacks to more than 2 MiB, the most that is taken of a file"):
+        read_fasta(bomb, DataConfig())
+
+
+def test_dnaio_is_an_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    find = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name, *a: None if name == "dnaio" else find(name, *a))
+    with pytest.raises(MissingExtra, match=r"FASTA needs dnaio: pip install 'unrolled\[bio\]'"):
+        read_fasta(written(tmp_path / "a.fa", FASTA), DataConfig())
+
+
+FUZZ = """
+import random, resource, sys
+from pathlib import Path
+
+from unrolled.config import DataConfig
+from unrolled.data.encoded import Options
+from unrolled.data.encodings.symbols import Symbols
+from unrolled.data.read import read
+from unrolled.errors import DataError
+
+resource.setrlimit(resource.RLIMIT_AS, (8 << 30, 8 << 30))
+resource.setrlimit(resource.RLIMIT_CPU, (600, 600))
+path, rounds = Path(sys.argv[1]), int(sys.argv[2])
+whole, dice, refused = path.read_bytes(), random.Random(0), 0
+for _ in range(rounds):
+    data = bytearray(whole)
+    for _ in range(dice.randint(1, 4)):
+        at = dice.randrange(len(data))
+        match dice.randrange(3):
+            case 0:
+                data[at] = dice.choice([0, 10, 13, 62, 64, 43, 255, dice.randrange(256)])
+            case 1:
+                del data[at : at + dice.randrange(1, 9)]
+            case 2:
+                data[at:at] = dice.choice([b">", b"@", b"+", b"\\n", b"\\r", b"\\xff", b"ACGT" * 40])
+    path.write_bytes(data)
+    try:
+        sequences = read(path)
+        column, where = sequences.column("sequence"), sequences.where("sequence")
+        Symbols.fit(column, Options(), where).encode(column, where)
+        sequences.table.to_pylist()
+    except DataError as error:
+        refused += 1
+        assert str(error).startswith(str(path)) and "\\n" not in str(error), str(error)
+print("alive", refused)
+"""
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("name", ["a.fa", "a.fq", "a.fa.gz"])
+def test_mutated_files_are_read_or_refused_in_a_sentence(
+    tmp_path: Path, name: str, times: Callable[[int, int], int]
+) -> None:
+    records = [(f"r{k}", "ACGTNACGGT"[k:] * 7) for k in range(6)]
+    if ".fq" in name:
+        data = "".join(f"@{name}\n{letters}\n+\n{'I' * len(letters)}\n" for name, letters in records)
+    else:
+        data = "".join(f">{name}\n{letters[:40]}\n{letters[40:]}\n" for name, letters in records)
+    path = written(tmp_path / name, data.encode())
+    command = [sys.executable, "-c", FUZZ, str(path), str(times(300, 10_000))]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=900, check=False)
+    assert done.returncode == 0, done.stderr[-800:]
+    assert int(done.stdout.removeprefix("alive ")) > 50

@@ -1,0 +1,104 @@
+"""Both strands: in a batch, in the plan of an epoch, and in the answers of a trained model."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+import unrolled as ur
+from unrolled.batch import Batch, Continuous, Discrete
+from unrolled.data.encoded import Encoded
+from unrolled.data.encodings.symbols import ALPHABETS, Symbols
+from unrolled.data.examples import Examples
+from unrolled.data.loader import Loader
+from unrolled.data.strands import other_strand
+from unrolled.data.windows import Rows
+from unrolled.errors import UsageError
+
+LETTERS = ALPHABETS["DNA"]
+TEXTS = ["AACGT", "GGN", "C", "TTTTAC"]
+
+
+def opposite(text: str) -> str:
+    return "".join({"A": "T", "C": "G", "G": "C", "T": "A", "N": "N"}[letter] for letter in reversed(text))
+
+
+def examples() -> Examples:
+    ids = np.array([LETTERS.index(letter) for text in TEXTS for letter in text], np.uint8)
+    offsets = np.cumsum([0, *map(len, TEXTS)])
+    quality = np.arange(len(ids), dtype=np.float32)[:, None]
+    inputs = {"dna": Encoded(ids, offsets), "quality": Encoded(quality, offsets), "age": Encoded(np.arange(4), None)}
+    specs = {"dna": Discrete(16), "quality": Continuous(1), "age": Discrete(4, time=False)}
+    table = {"dna": Symbols("DNA", "ACGT", True).complement}
+    return Examples(inputs, specs, Encoded(np.zeros(4, np.int64), None), Discrete(2), "one", complements=table)
+
+
+def read_back(batch: Batch) -> list[str]:
+    rows = zip(batch.inputs["dna"].tolist(), batch.lengths.tolist(), strict=True)
+    return ["".join(LETTERS[id_] for id_ in row[:length]) for row, length in rows]
+
+
+def test_a_row_is_turned_within_its_length_and_padding_stays() -> None:
+    split = examples()
+    batch = Loader(split, Rows(split.steps(), 4))[0]
+    turned = other_strand(batch.inputs, batch.lengths, split)
+    rows, lengths = batch.rows.tolist(), batch.lengths.tolist()
+    for at, (row, length) in enumerate(zip(rows, lengths, strict=True)):
+        assert "".join(LETTERS[k] for k in turned["dna"][at, :length].tolist()) == opposite(TEXTS[row])
+        assert turned["quality"][at, :length, 0].tolist() == batch.inputs["quality"][at, :length, 0].tolist()[::-1]
+        assert turned["dna"][at, length:].eq(0).all()
+    assert torch.equal(turned["age"], batch.inputs["age"])
+    again = other_strand(turned, batch.lengths, split)
+    assert all(torch.equal(again[name], batch.inputs[name]) for name in again)
+
+
+def test_what_is_turned_is_a_function_of_seed_and_epoch_and_moves_no_row() -> None:
+    split = examples()
+    seen = set()
+    for epoch in range(12):
+        plain = Loader(split, Rows(split.steps(), 4, seed=3, epoch=epoch))[0]
+        one, two = (Loader(split, Rows(split.steps(), 4, seed=3, epoch=epoch, strands=True))[0] for _ in range(2))
+        assert torch.equal(plain.rows, one.rows)
+        assert read_back(one) == read_back(two)
+        for row, text in zip(one.rows.tolist(), read_back(one), strict=True):
+            assert text in (TEXTS[row], opposite(TEXTS[row]))
+            seen.add((row, text))
+    assert seen == {(row, strand) for row, text in enumerate(TEXTS) for strand in (text, opposite(text))}
+    assert read_back(Loader(split, Rows(split.steps(), 4, strands=True))[0]) == sorted(TEXTS, key=len)
+
+
+def data() -> dict[str, list[str]]:
+    dice = random.Random(0)
+    texts = ["".join(dice.choices("ACGT", k=dice.randrange(20, 40))) for _ in range(40)]
+    return {"dna": texts, "label": [dice.choice(["yes", "no"]) for _ in texts]}
+
+
+def test_an_answer_is_the_same_for_both_strands(tmp_path: Path) -> None:
+    rows = data()
+    model = ur.fit(rows, target="label", strands="both", hidden=8, steps=4, out=tmp_path / "both")
+    given = model.predict(rows).column("label_p_yes").to_numpy()
+    other = model.predict({"dna": [opposite(text) for text in rows["dna"]]}).column("label_p_yes").to_numpy()
+    np.testing.assert_allclose(given, other, atol=1e-6)
+    again = ur.load(tmp_path / "both")
+    np.testing.assert_array_equal(again.predict(rows).column("label_p_yes").to_numpy(), given)
+    assert again.evaluate(rows) == model.evaluate(rows)
+    with pytest.raises(UsageError, match=r"reads each sequence from both its ends \(--strands both\): use predict"):
+        model.stream()
+    plain = ur.fit(rows, target="label", hidden=8, steps=4, out=tmp_path / "one")
+    given = plain.predict(rows).column("label_p_yes").to_numpy()
+    other = plain.predict({"dna": [opposite(text) for text in rows["dna"]]}).column("label_p_yes").to_numpy()
+    assert np.abs(given - other).max() > 1e-4
+
+
+def test_strands_need_dna_and_one_answer_a_row(tmp_path: Path) -> None:
+    words = {"text": ["the food was good", "never again", "so bad", "lovely"] * 3, "label": ["a", "b", "b", "a"] * 3}
+    with pytest.raises(UsageError, match="--strands both: no input is of kind symbols and holds DNA or RNA"):
+        ur.fit(words, target="label", kinds={"text": "tokens"}, strands="both", steps=1, out=tmp_path / "a")
+    with pytest.raises(UsageError, match="--strands is of the task classify and regress alone"):
+        ur.fit({"dna": data()["dna"]}, strands="both", steps=1, out=tmp_path / "b")
+    with pytest.raises(UsageError, match="option 'strands' = 'two'"):
+        ur.fit(data(), target="label", strands="two", steps=1, out=tmp_path / "c")
