@@ -44,6 +44,10 @@ class Options(TypedDict, total=False):
     valid: str | float
     test: str | float
     shared: bool
+    audio: str
+    audio_rate: int
+    audio_deltas: int
+    audio_scale: str
     horizon: int
     lookback: int
     quantiles: list[float]

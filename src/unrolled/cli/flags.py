@@ -53,6 +53,14 @@ class DataFlags:
     """A file to test on once at the end, or a share. Default: none."""
     shared: bool | None = None
     """One vocabulary for both sides of a translation."""
+    audio: str | None = None
+    """What a frame of a sound holds: logmel:40, that many bands, or mfcc:13, that many cepstra. Default: logmel:40."""
+    audio_rate: int | None = None
+    """Samples a second that sounds are brought to. Default: those of most of them."""
+    audio_deltas: int | None = None
+    """1: a frame of a sound also holds how its numbers change; 2: and how that does. Default: 0."""
+    audio_scale: Literal["training", "clip", "running"] | None = None
+    """Whose mean and deviation scale a frame: of training, its clip, or its clip so far. Default: training."""
 
 
 @Parameter(name="*", group=Group("Task", sort_key=2))

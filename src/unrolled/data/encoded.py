@@ -50,6 +50,10 @@ class Options:
         closed: True for a target: an unseen label is an error instead of ``<unknown>``.
         framed: every text becomes ``<begin> … <end>``, so that a model learns where one starts and stops.
         shared: the texts that are read and those that are written have one vocabulary.
+        audio: what a frame of a sound holds: ``logmel:40``, so many bands, or ``mfcc:13``, so many cepstra.
+        audio_rate: samples a second that sounds are brought to; ``None``: those of most of them.
+        audio_deltas: 1 or 2: a frame also holds how its numbers change, and how that does.
+        audio_scale: whose mean and deviation scale a frame: of ``training``, its ``clip``, or the clip so far.
     """
 
     tokens: Literal["characters", "words", "bpe", "bytes"] | None = None
@@ -58,6 +62,10 @@ class Options:
     closed: bool = False
     framed: bool = False
     shared: bool = False
+    audio: str = "logmel"
+    audio_rate: int | None = None
+    audio_deltas: int = 0
+    audio_scale: Literal["training", "clip", "running"] = "training"
 
 
 @dataclass(frozen=True, slots=True)
