@@ -1,7 +1,8 @@
 """A folder in which each file is an example: pictures, with labels from its folders or a table that names the files.
 
-A cell holds a file's bytes. They are spooled to disk and mapped, and the column is an Arrow dictionary over them: what
-takes or shuffles rows moves indices, and a file that several rows name lies there once.
+A cell holds a file's bytes, or a list of parts of them, such as frames. They are spooled to disk and mapped. Where a
+cell is one, the column is an Arrow dictionary over them: what takes or shuffles rows moves indices, and a file that
+several rows name lies there once.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import numpy as np
 import pyarrow as pa
 
 from unrolled.config import DataConfig
+from unrolled.data.encoded import has_time
 from unrolled.data.encodings._cells import is_text
 from unrolled.data.mapped import Spool
 from unrolled.errors import DataError
@@ -26,11 +28,17 @@ _LISTED = 20  # of the files that are left out
 ReadOne = Callable[[Path, DataConfig], pa.Table]
 
 
-def one_file(name: str, column: str, data: pa.Buffer) -> pa.Table:
-    """A table of a single row: the file's name, and its bytes in ``column``."""
-    offsets = pa.py_buffer(np.array([0, data.size], np.int64))
-    cells = pa.Array.from_buffers(pa.large_binary(), 1, [None, offsets, data])
+def one_file(name: str, column: str, data: pa.Buffer, sizes: Sequence[int] | None = None) -> pa.Table:
+    """A table of a single row: the file's name, and in ``column`` its bytes, or a list of parts of these ``sizes``."""
+    cells = _stored(data, [data.size] if sizes is None else sizes)
+    if sizes is not None:
+        cells = pa.LargeListArray.from_arrays(pa.array([0, len(sizes)], pa.int64()), cells)
     return pa.table([pa.array([name]), cells], _schema(column, cells.type))
+
+
+def _stored(data: pa.Buffer, sizes: Sequence[int]) -> pa.Array:
+    offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum(sizes, dtype=np.int64)])
+    return pa.Array.from_buffers(pa.large_binary(), len(sizes), [None, pa.py_buffer(offsets), data])
 
 
 def collect(
@@ -61,23 +69,25 @@ def collect(
     read_one, read_table = readers
     kept: list[str] = []
     broken: list[str] = []
-    offsets = [0]
+    sizes: list[list[int]] = []
+    timed = False
     with Spool() as spool:
         for file in named:
             try:
-                data = read_one(file, config).column(column)[0].as_buffer()
+                array = read_one(file, config).column(column)
             except DataError as error:
                 broken.append(str(error))
                 continue
-            spool.write(memoryview(data))
-            offsets.append(offsets[-1] + data.size)
+            timed = has_time(array.type)
+            parts = [memoryview(part.as_buffer()) for part in (array[0].values if timed else array)]
+            for part in parts:
+                spool.write(part)
+            sizes.append([part.nbytes for part in parts])
             kept.append(file.relative_to(folder).as_posix())
         if not kept:
             message = f"not one of its {len(named)} {column} files can be read; the first: {broken[0]}"
             raise DataError(message, file=str(folder))
-        stored = pa.Array.from_buffers(
-            pa.large_binary(), len(kept), [None, pa.py_buffer(np.array(offsets, np.int64)), spool.buffer()]
-        )
+        stored = _stored(spool.buffer(), [size for of_file in sizes for size in of_file])
     remarks = [f"{len(broken)} of {len(named)} files are left out: {_list(broken)}"] if broken else []
     known = {file.relative_to(folder).as_posix() for file in named}
     beside = [(path, table, key) for path in tables if (key := _key(table := read_table(path, config), known))]
@@ -90,7 +100,12 @@ def collect(
         remarks += said
     elif labels := _folders(kept):
         others = pa.table({"label": labels})
-    cells = pa.DictionaryArray.from_arrays(pa.array(indices.astype(np.int32)), stored)
+    if timed:
+        ends = np.cumsum([0, *map(len, sizes)], dtype=np.int64)
+        cells = pa.LargeListArray.from_arrays(pa.array(ends), stored)
+        cells = cells.take(pa.array(indices)) if beside else cells  # a copy, where a table chooses among them
+    else:
+        cells = pa.DictionaryArray.from_arrays(pa.array(indices.astype(np.int32)), stored)
     whole = pa.table([pa.array([kept[index] for index in indices], pa.string()), cells], _schema(column, cells.type))
     for name in others.column_names:
         whole = whole.append_column(others.field(name), others.column(name))

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import functools
 import io
 import os
 import subprocess
@@ -7,6 +8,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
 import soundfile
 import soxr
@@ -17,6 +19,8 @@ import unrolled as ur
 from unrolled.config import DataConfig
 from unrolled.data import sounds
 from unrolled.data.encoded import Options, Where
+from unrolled.data.encodings import audio
+from unrolled.data.encodings._gather import Gather
 from unrolled.data.encodings.audio import Audio
 from unrolled.data.read import read
 from unrolled.data.readers.audio import read_audio
@@ -151,20 +155,52 @@ def test_labels_from_a_table_beside_the_clips(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("options", [{"audio_deltas": 1}, {"audio_scale": "clip"}])
 def test_frames_that_need_the_future_are_not_heard_live(options: dict[str, object]) -> None:
-    import pyarrow as pa
-
     column = pa.chunked_array([[wav(samples(0, 3000)), wav(samples(1, 2000))]])
-    audio = Audio.fit(column, Options(**options), Where("memory", "sound"))  # type: ignore[arg-type]
-    values = audio.encode(column, Where("memory", "sound")).values
+    sound = Audio.fit(column, Options(**options), Where("memory", "sound"))  # type: ignore[arg-type]
+    values = sound.encode(column, Where("memory", "sound")).values
     assert np.isfinite(values).all()
     assert values.shape[1] == 40 * (2 if "audio_deltas" in options else 1)
     if "audio_scale" in options:
         assert_allclose(values[:35].mean(0), 0, atol=1e-5)  # 35 frames in 3000 samples
         assert_allclose(values[:35].std(0), 1, atol=1e-4)
     with pytest.raises(UsageError, match="this model cannot hear live, as .*: train it with --audio-deltas 0 and"):
-        audio.listen()
+        sound.listen()
     with pytest.raises(DataError, match=r"one step of a sound is a frame of \d+ finite numbers"):
-        audio.encode_one([1.0, float("nan")], Where("stream", "sound"))
+        sound.encode_one([1.0, float("nan")], Where("stream", "sound"))
+
+
+def test_long_columns_lie_in_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    column = pa.chunked_array([[wav(samples(seed, 3000)) for seed in range(3)]])
+    where = Where("memory", "sound")
+    sound = Audio.fit(column, Options(), where)
+    wanted = sound.encode(column, where)
+    monkeypatch.setattr(audio, "Gather", functools.partial(Gather, large=1000))
+    found = sound.encode(column, where, tmp_path / "0.ids")
+    assert (tmp_path / "0.ids").stat().st_size == wanted.values.nbytes
+    assert isinstance(found.values.base, np.memmap)
+    np.testing.assert_array_equal(found.values, wanted.values)
+    np.testing.assert_array_equal(found.offsets, wanted.offsets)
+
+
+def test_what_a_user_is_told() -> None:
+    where = Where("memory", "sound")
+    column = pa.chunked_array(
+        [[wav(samples(0, 3000)), None, wav(samples(0, 3000, 11025), 11025), wav(samples(1, 900))]]
+    )
+    sound = Audio.fit(column, Options(audio="mfcc", audio_deltas=2, audio_scale="running"), where)
+    assert sound.report() == (
+        "sound at 8000 Hz, a frame each 10 ms of 13 cepstra, with deltas of two orders, scaled by the clip so far"
+    )
+    assert sound.spec.width == 39
+    encoded = sound.encode(column, where)
+    assert sound.notes(column, encoded) == "1 of 4 cells hold no sound; 1 of 3 recordings are resampled to 8000 Hz"
+    silent = wav(np.zeros(2000))
+    assert np.isfinite(sound.encode(pa.chunked_array([[silent]]), where).values).all()
+    moved = Where("clips.csv", "sound", np.array([6]))
+    with pytest.raises(DataError, match="clips.csv, row 7, column 'sound': is not a whole recording"):
+        sound.encode(pa.chunked_array([[b"RIFF....WAVE"]]), moved)
+    with pytest.raises(DataError, match="column 'sound': has no recording in any row"):
+        Audio.fit(pa.chunked_array([[None]]), Options(), where)
 
 
 FUZZ = """
