@@ -80,6 +80,7 @@ class Options(TypedDict, total=False):
     warmup: float
     weight_decay: float
     scheduled_sampling: float
+    spec_augment: bool
     clip: float
     bptt: int
     bptt_gradient: int

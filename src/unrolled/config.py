@@ -118,6 +118,7 @@ class TrainingConfig(Part):
     warmup: float = Field(0.02, ge=0, le=1)
     weight_decay: float = Field(0.01, ge=0)
     scheduled_sampling: float = Field(0.0, ge=0, le=1)
+    spec_augment: bool = False
     clip: float | None = Field(1.0, gt=0)
     bptt: int | None = Field(None, ge=1)
     bptt_gradient: int | None = Field(None, ge=1)

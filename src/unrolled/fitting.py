@@ -185,10 +185,7 @@ def _train(
         vocabulary=config.data.vocabulary,
         missing=config.data.missing,
         shared=config.data.shared,
-        audio=config.data.audio,
-        audio_rate=config.data.audio_rate,
-        audio_deltas=config.data.audio_deltas,
-        audio_scale=config.data.audio_scale,
+        **config.data.model_dump(include={"audio", "audio_rate", "audio_deltas", "audio_scale"}),
     )
     coder = Coder.fit(splits.train, roles, options, config.task.horizon or 0, start.inputs if start else {})
     for name, encoding in coder.inputs.items():

@@ -150,6 +150,8 @@ class TrainingFlags:
     """AdamW's, of all weights but biases. Default: 0.01."""
     scheduled_sampling: float | None = None
     """Share of its own tokens that a decoder reads instead of the right ones, at the end. Default: 0."""
+    spec_augment: bool | None = None
+    """Hide stretches of time and bands of frames in training, others in every epoch (SpecAugment)."""
     clip: float | None = None
     """Largest norm of the gradient. Default: 1."""
     bptt: int | None = None

@@ -11,6 +11,7 @@ Axes: B rows of a batch, N sequences.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Protocol
@@ -29,7 +30,7 @@ class Segments:
     """One batch: steps ``starts[b] … stops[b]`` of row ``rows[b]``, all (B,) int64.
 
     ``scored`` counts the leading steps that are context only; ``fresh`` (B,) bool marks segments that begin with an
-    empty state; ``masking`` chooses the steps that are hidden.
+    empty state; ``masking`` chooses the steps that are hidden, ``augment`` what is hidden of the numbers of each step.
     """
 
     rows: np.ndarray
@@ -38,6 +39,7 @@ class Segments:
     scored: np.ndarray
     fresh: np.ndarray
     masking: Masking | None = None
+    augment: Callable[[np.ndarray, np.ndarray, np.ndarray, np.ndarray], np.ndarray] | None = None
 
 
 class Plan(Protocol):
