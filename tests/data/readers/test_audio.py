@@ -138,6 +138,12 @@ def test_one_broken_file_is_listed_and_the_rest_is_learned_and_heard_live(tmp_pa
     model = ur.load(tmp_path / "run")
     answers = model.predict(folder)
     assert answers.column("label_predicted").to_pylist() == answers.column("label").to_pylist()
+    live, (row, *_) = model.stream(), answers.slice(3, 1).to_pylist()
+    steps = model.task.coder.inputs["sound"].steps(row["sound"])  # type: ignore[attr-defined]
+    (*_, last) = [live.push(frame) for frame in steps]
+    assert last == {
+        name: pytest.approx(row[name], abs=1e-5) if isinstance(row[name], float) else row[name] for name in last
+    }
     live, ear = model.stream(), model.task.coder.inputs["sound"].listen()  # type: ignore[attr-defined]
     clip = samples(5, 1400, 8000, [1500 * 1.01**5])
     heard = [live.push(frame) for first in range(0, 1400, 300) for frame in ear.push(clip[first : first + 300])]
