@@ -24,7 +24,7 @@ __all__ = ["LOWEST_RATE", "MOST_SAMPLES", "Fail", "check_whole", "is_sound", "ra
 MOST_SAMPLES = 1 << 27  # of all channels: 50 minutes of 44.1 kHz; a longer recording is not decoded
 LOWEST_RATE, _HIGHEST_RATE = 1000, 768_000  # Hz
 _BLOCK = 1 << 20  # samples decoded together
-_FORMATS = ("WAV", "WAVEX", "RF64", "FLAC", "OGG", "MPEG", "MP3", "AIFF", "W64")
+_FORMATS = ("WAV", "WAVEX", "RF64", "FLAC", "OGG", "MP3")
 
 Fail = Callable[[str, str | None], DataError]
 """From a message and a hint: the error that names the recording's place."""

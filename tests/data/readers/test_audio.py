@@ -83,6 +83,8 @@ def bad(name: str) -> bytes:
             return wav(np.zeros(0))
         case "a flac cut short":
             return coded(samples(0, 50_000, 16000), "FLAC")[:30_000]
+        case "another format":
+            return coded(samples(0, 900), "AIFF")
         case "a rate beyond reason":
             return wav(samples(0, 100), 50)
         case "not a number":
@@ -94,6 +96,7 @@ def bad(name: str) -> bytes:
 
 BAD = {
     "not a sound": "a.wav: is not a whole recording: ",
+    "another format": "a.wav: is of the format AIFF, which is not read",
     "no sample": "a.wav: holds no sample",
     "a flac cut short": "a.wav: ",
     "a rate beyond reason": "a.wav: has 50 samples a second, and from 1000 to 768000 Hz are read",
