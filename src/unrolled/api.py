@@ -45,6 +45,10 @@ class Options(TypedDict, total=False):
     test: str | float
     shared: bool
     strands: str
+    audio: str
+    audio_rate: int
+    audio_deltas: int
+    audio_scale: str
     horizon: int
     lookback: int
     quantiles: list[float]
@@ -77,6 +81,7 @@ class Options(TypedDict, total=False):
     warmup: float
     weight_decay: float
     scheduled_sampling: float
+    spec_augment: bool
     clip: float
     bptt: int
     bptt_gradient: int

@@ -55,6 +55,10 @@ class DataConfig(Part):
     test: str | float | None = None
     shared: bool = False
     strands: Literal["one", "both"] = "one"
+    audio: str = Field("logmel", pattern=r"^(logmel(:[1-9]\d{0,2})?|mfcc(:([1-9]|[123]\d|40))?)$")
+    audio_rate: int | None = Field(None, ge=1000, le=768_000)
+    audio_deltas: int = Field(0, ge=0, le=2)
+    audio_scale: Literal["training", "clip", "running"] = "training"
 
 
 class ModelConfig(Part):
@@ -115,6 +119,7 @@ class TrainingConfig(Part):
     warmup: float = Field(0.02, ge=0, le=1)
     weight_decay: float = Field(0.01, ge=0)
     scheduled_sampling: float = Field(0.0, ge=0, le=1)
+    spec_augment: bool = False
     clip: float | None = Field(1.0, gt=0)
     bptt: int | None = Field(None, ge=1)
     bptt_gradient: int | None = Field(None, ge=1)

@@ -187,6 +187,7 @@ def _train(
         missing=config.data.missing,
         shared=config.data.shared,
         strands=config.data.strands,
+        **config.data.model_dump(include={"audio", "audio_rate", "audio_deltas", "audio_scale"}),
     )
     coder = Coder.fit(splits.train, roles, options, config.task.horizon or 0, start.inputs if start else {})
     for name, encoding in coder.inputs.items():

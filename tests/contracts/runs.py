@@ -48,6 +48,13 @@ RUNS: dict[str, Run] = {
         {"age": list(range(24)), "city": list("uvw") * 8, "passed": [n > 11 for n in range(24)]},
         {"target": "passed", "model": "mlp"},
     ),
+    "frames with parts hidden": Run(
+        {
+            "frames": [_random.normal(size=(n, 7)).tolist() for n in range(10, 34)],
+            "odd": [n % 2 == 1 for n in range(24)],
+        },
+        {"target": "odd", "spec_augment": True, "model": "gru"},
+    ),
     "lanes": Run({"text": _TEXTS}, {"bptt": 8, "model": "lstm", "dropout": 0.2}),
     "lanes, k2 > k1": Run({"text": _TEXTS}, {"bptt": 4, "bptt_gradient": 12, "model": "gru"}),
     "lanes of labels": Run(

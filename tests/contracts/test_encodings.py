@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
+from sounds import samples, wav
 
 from unrolled.batch import Discrete
 from unrolled.data.encoded import ENCODINGS, Encoded, Options, Where
@@ -36,6 +37,10 @@ COLUMNS: dict[str, tuple[pa.Array, pa.Array]] = {
     "vectors": (
         pa.array([[[1.0, 10.0], [2.0, 20.0]], [], [[4.0, 0.0]]], pa.list_(VECTOR)),
         pa.array([[[-1e5, 7.0]], []], pa.list_(VECTOR)),
+    ),
+    "sounds": (
+        pa.array([wav(samples(seed, count)) for seed, count in enumerate((2000, 900, 700))]),
+        pa.array([wav(samples(3, 1500)), wav(samples(4, 2205, 11025), 11025)]),
     ),
     "piano roll": (pa.array([[[0, 1, 1]], [[1, 0, 1], [0, 0, 0]]]), pa.array([[[1, 1, 1]]])),
 }
@@ -143,7 +148,10 @@ def test_decode_undoes_encode(kind: Any, train: pa.Array, later: pa.Array, optio
     encoding = kind.fit(column(train), options, WHERE)
     encoded = encoding.encode(column(train), WHERE)
     assert_fits_spec(encoding, encoded, len(train))
-    for row, wanted in zip(rows(encoded), train.to_pylist(), strict=True):
+    lossy = getattr(kind, "lossy", False)  # its steps are given back, not what they were made of
+    for row, wanted in zip(
+        rows(encoded), map(np.ndarray.tolist, rows(encoded)) if lossy else train.to_pylist(), strict=True
+    ):
         assert_close(encoding.decode(row), wanted)
 
 
@@ -226,7 +234,8 @@ def test_a_live_value_is_encoded_as_in_a_table(kind: Any, train: pa.Array, later
     if encoded.offsets is None:
         steps = array.to_pylist()
     else:
-        steps = [step for cell in array.to_pylist() for step in (cell or ())]
+        opened = (encoding.steps(cell) if isinstance(cell, bytes) else cell or () for cell in array.to_pylist())
+        steps = [step for cell in opened for step in cell]
     assert len(steps) == len(encoded.values)
     for step, wanted in zip(steps, encoded.values, strict=True):
         found = encoding.encode_one(step, WHERE)

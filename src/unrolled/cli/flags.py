@@ -55,6 +55,14 @@ class DataFlags:
     """One vocabulary for both sides of a translation."""
     strands: Literal["one", "both"] | None = None
     """Read DNA or RNA from either strand in training, and answer by the mean of both. Default: one."""
+    audio: str | None = None
+    """What a frame of a sound holds: logmel:40, that many bands, or mfcc:13, that many cepstra. Default: logmel:40."""
+    audio_rate: int | None = None
+    """Samples a second that sounds are brought to. Default: those of most of them."""
+    audio_deltas: int | None = None
+    """1: a frame of a sound also holds how its numbers change; 2: and how that does. Default: 0."""
+    audio_scale: Literal["training", "clip", "running"] | None = None
+    """Whose mean and deviation scale a frame: of training, its clip, or its clip so far. Default: training."""
 
 
 @Parameter(name="*", group=Group("Task", sort_key=2))
@@ -144,6 +152,8 @@ class TrainingFlags:
     """AdamW's, of all weights but biases. Default: 0.01."""
     scheduled_sampling: float | None = None
     """Share of its own tokens that a decoder reads instead of the right ones, at the end. Default: 0."""
+    spec_augment: bool | None = None
+    """Hide stretches of time and bands of frames in training, others in every epoch (SpecAugment)."""
     clip: float | None = None
     """Largest norm of the gradient. Default: 1."""
     bptt: int | None = None

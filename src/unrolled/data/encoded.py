@@ -51,6 +51,10 @@ class Options:
         framed: every text becomes ``<begin> … <end>``, so that a model learns where one starts and stops.
         shared: the texts that are read and those that are written have one vocabulary.
         strands: ``both``: DNA and RNA stand for their other strand too, so that a model is to answer both alike.
+        audio: what a frame of a sound holds: ``logmel:40``, so many bands, or ``mfcc:13``, so many cepstra.
+        audio_rate: samples a second that sounds are brought to; ``None``: those of most of them.
+        audio_deltas: 1 or 2: a frame also holds how its numbers change, and how that does.
+        audio_scale: whose mean and deviation scale a frame: of ``training``, its ``clip``, or the clip so far.
     """
 
     tokens: Literal["characters", "words", "bpe", "bytes"] | None = None
@@ -60,6 +64,10 @@ class Options:
     framed: bool = False
     shared: bool = False
     strands: Literal["one", "both"] = "one"
+    audio: str = "logmel"
+    audio_rate: int | None = None
+    audio_deltas: int = 0
+    audio_scale: Literal["training", "clip", "running"] = "training"
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,6 +45,9 @@ class Loader:
         for name, column in examples.inputs.items():
             discrete = isinstance(examples.specs[name], Discrete)
             inputs[name] = _gather(column, segments, steps, real, 0 if discrete else 0.0, discrete)
+            if segments.augment is not None and not discrete and column.offsets is not None:
+                hidden = segments.augment(inputs[name].numpy(), segments.rows, segments.starts, lengths)
+                inputs[name] = torch.from_numpy(hidden)
         target = None if examples.target is None else self._target(examples.target, segments, steps, real)
         if segments.masking is not None:
             assert target is not None and isinstance(examples.target_spec, Discrete)

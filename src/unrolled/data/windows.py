@@ -11,6 +11,7 @@ Axes: B rows of a batch, N sequences.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Protocol
@@ -29,8 +30,8 @@ class Segments:
     """One batch: steps ``starts[b] … stops[b]`` of row ``rows[b]``, all (B,) int64.
 
     ``scored`` counts the leading steps that are context only; ``fresh`` (B,) bool marks segments that begin with an
-    empty state; ``masking`` chooses the steps that are hidden; ``turned`` (B,) bool marks rows that are read as their
-    other strand.
+    empty state; ``masking`` chooses the steps that are hidden, ``augment`` what is hidden of the numbers of each step;
+    ``turned`` (B,) bool marks rows that are read as their other strand.
     """
 
     rows: np.ndarray
@@ -40,6 +41,7 @@ class Segments:
     fresh: np.ndarray
     masking: Masking | None = None
     turned: np.ndarray | None = None
+    augment: Callable[[np.ndarray, np.ndarray, np.ndarray, np.ndarray], np.ndarray] | None = None
 
 
 class Plan(Protocol):

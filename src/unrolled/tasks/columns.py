@@ -44,7 +44,8 @@ def other_columns(question: Question) -> tuple[str, ...]:
 
 def is_measured(sequences: Sequences, name: str) -> bool:
     """True if a column has numbers for each step, such as the frames of a recording."""
-    return sequences.kinds[name] in ("number", "series") and has_time(sequences.column(name).type)
+    kind = sequences.kinds[name]
+    return kind == "audio" or (kind in ("number", "series") and has_time(sequences.column(name).type))
 
 
 def step_aligned(sequences: Sequences, target: str, inputs: tuple[str, ...]) -> bool:

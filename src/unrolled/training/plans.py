@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
+from unrolled.batch import Continuous
 from unrolled.config import TaskConfig, TrainingConfig
 from unrolled.data.encodings._level import UNKNOWN
 from unrolled.data.examples import ANSWERED_WHOLE, Examples
 from unrolled.data.masking import Masking
+from unrolled.data.spec_augment import Augmented, SpecAugment
 from unrolled.data.windows import Lanes, Pieces, Plan, Rows, Windows
+from unrolled.errors import UsageError
 
 __all__ = ["evaluation_plan", "lookback", "training_plan", "window"]
 
@@ -64,7 +67,20 @@ def _questions(examples: Examples) -> np.ndarray:
 
 
 def training_plan(examples: Examples, task: TaskConfig, config: TrainingConfig, epoch: int) -> Plan:
-    """The batches of one epoch, a pure function of (seed, epoch)."""
+    """The batches of one epoch, a pure function of (seed, epoch).
+
+    Raises:
+        UsageError: parts of frames are to be hidden, and no input has numbers for each step.
+    """
+    plan = _plan(examples, task, config, epoch)
+    if not config.spec_augment:
+        return plan
+    if not any(isinstance(spec, Continuous) and spec.time for spec in examples.specs.values()):
+        raise UsageError("--spec-augment hides parts of frames, and no input has numbers for each step: leave it out")
+    return Augmented(plan, SpecAugment(config.seed, epoch))
+
+
+def _plan(examples: Examples, task: TaskConfig, config: TrainingConfig, epoch: int) -> Plan:
     if examples.form == "horizon":
         rows, ends = examples.window_ends()
         return Windows(rows, ends, lookback(task), config.batch, config.seed, epoch)

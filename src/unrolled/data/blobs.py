@@ -1,0 +1,32 @@
+"""Columns whose cells are the bytes of files, such as recordings: plain, or an Arrow dictionary over them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pyarrow as pa
+
+__all__ = ["blobs", "is_binary"]
+
+
+def is_binary(kind: pa.DataType) -> bool:
+    """Whether cells of this Arrow type are bytes, or a dictionary's."""
+    value = kind.value_type if pa.types.is_dictionary(kind) else kind
+    return bool(pa.types.is_binary(value) or pa.types.is_large_binary(value))
+
+
+def blobs(array: pa.ChunkedArray) -> Iterator[memoryview | None]:
+    """The bytes of each cell of a column of which `is_binary` is true, or which is null; nothing is copied."""
+    for chunk in array.chunks:
+        if pa.types.is_null(chunk.type):
+            yield from [None] * len(chunk)
+        elif pa.types.is_dictionary(chunk.type):
+            cells = chunk.dictionary
+            for index in chunk.indices.to_pylist():
+                yield None if index is None else _view(cells[index])
+        else:
+            yield from (_view(cell) for cell in chunk)
+
+
+def _view(cell: pa.Scalar) -> memoryview | None:
+    return memoryview(cell.as_buffer()) if cell.is_valid else None

@@ -1,0 +1,258 @@
+"""Sounds, heard in frames: a window of 25 ms every 10 ms, as the power in its bands of pitch or as cepstra.
+
+    z = (x - mean) / std,  x a number of a frame; mean and std of training, of the clip, or of the clip so far
+
+A frame is no sound any more: `decode` gives frames back, not samples. Live, the `Listener` of the encoding makes frames
+of samples as they come, and a frame is what a step is.
+
+Axes: N samples, T frames, W numbers of a frame.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar, Literal, Self
+
+import numpy as np
+import pyarrow as pa
+from pydantic import Field
+
+from unrolled.batch import Continuous
+from unrolled.data.blobs import blobs, is_binary
+from unrolled.data.encoded import Encoded, Options, Where
+from unrolled.data.encodings._gather import Gather
+from unrolled.data.encodings._stored import Stored, load
+from unrolled.data.frames import Frames, deltas
+from unrolled.data.listening import Listener, Scale, running
+from unrolled.data.sounds import Fail, is_sound, rate_of, to_samples
+from unrolled.errors import DataError, ModelError, UsageError
+
+__all__ = ["Audio"]
+
+_BANDS, _CEPSTRA = 40, 13
+_LEAST_STD = 1e-3  # dB: what changes less, does not change
+
+
+class _Stored(Stored):
+    kind: Literal["audio"]
+    rate: int = Field(ge=1000, le=768_000)
+    bands: int = Field(ge=1, le=999)
+    cepstra: int = Field(ge=0, le=999)
+    deltas: int = Field(ge=0, le=2)
+    scale: Scale
+    mean: list[float]
+    std: list[float]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Audio:
+    """A column of recordings, each the bytes of a file.
+
+    Attributes:
+        frames: how frames are made; every recording is brought to ``frames.rate`` first.
+        deltas: 1: each number is followed, behind all others, by how it changes; 2: and by how that does.
+        scale: whose mean and std scale a frame: all of ``training``, its ``clip``, or its clip so far (``running``).
+        mean, std: (W,) of training.
+
+    Example:
+        >>> import io, wave
+        >>> file = io.BytesIO()
+        >>> with wave.open(file, "wb") as clip:
+        ...     clip.setparams((1, 2, 8000, 0, "NONE", ""))
+        ...     clip.writeframes((np.sin(np.arange(8000)) * 9999).astype("<i2").tobytes())
+        >>> column = pa.chunked_array([[file.getvalue()]])
+        >>> audio = Audio.fit(column, Options(audio="mfcc:13"), Where("memory", "sound"))
+        >>> audio.encode(column, Where("memory", "sound")).values.shape
+        (97, 13)
+    """
+
+    kind: ClassVar[str] = "audio"
+    lossy: ClassVar[bool] = True  # what is decoded is the frames
+
+    frames: Frames
+    deltas: int
+    scale: Scale
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+    @staticmethod
+    def recognises(array: pa.ChunkedArray) -> int:
+        """Bytes that begin as a recording does."""
+        if not is_binary(array.type):
+            return 0
+        first = next((data for data in blobs(array) if data is not None), None)
+        return 98 if first is not None and is_sound(first) else 0
+
+    @classmethod
+    def fit(cls, array: pa.ChunkedArray, options: Options, where: Where) -> Self:
+        """Learn the rate, and the mean and std of each number; all recordings are decoded for that.
+
+        Without `Options.audio_rate` the rate is that of most recordings.
+
+        Raises:
+            DataError: a cell is no recording, a damaged one, or too long; or there is none.
+            MissingExtra: soundfile is not installed; or soxr, where rates differ.
+        """
+        cells = _open(array, where)
+        rates = Counter(rate_of(data, _fail(where, row)) for row, data in cells if data is not None)
+        if not rates:
+            raise DataError("has no recording in any row", file=where.file, column=where.column)
+        rate = options.audio_rate or max(rates, key=lambda rate: (rates[rate], rate))
+        name, _, count = options.audio.partition(":")
+        if name == "mfcc":
+            frames = Frames(rate, _BANDS, int(count or _CEPSTRA))
+        else:
+            frames = Frames(rate, int(count or _BANDS))
+        width = frames.width * (1 + options.audio_deltas)
+        blank = cls(frames, options.audio_deltas, options.audio_scale, (0.0,) * width, (1.0,) * width)
+        total, squares, number = np.zeros(width), np.zeros(width), 0
+        for _, numbers in blank._heard(array, where):
+            total += numbers.sum(0)
+            squares += np.square(numbers).sum(0)
+            number += len(numbers)
+        mean = total / number
+        std = np.sqrt(np.maximum(squares / number - mean**2, 0))
+        std[std < _LEAST_STD] = 1
+        return cls(frames, options.audio_deltas, options.audio_scale, tuple(mean.tolist()), tuple(std.tolist()))
+
+    @property
+    def spec(self) -> Continuous:
+        """The numbers of a frame."""
+        return Continuous(len(self.mean), time=True)
+
+    def encode(self, array: pa.ChunkedArray, where: Where, cache: Path | None = None) -> Encoded:
+        """(T of all, W) float32; memory-mapped from ``cache`` if over 64 MB. An empty cell has no steps.
+
+        Raises:
+            DataError: a cell is no recording, a damaged one, or too long.
+            MissingExtra: soundfile is not installed; or soxr, where a recording has another rate.
+            SpaceError: ``cache`` lies on a full disk.
+        """
+        gather = Gather(np.dtype(np.float32), cache)
+        lengths = np.zeros(len(array), np.int64)
+        for row, numbers in self._heard(array, where):
+            gather.add(self._scaled(numbers).astype(np.float32).ravel())
+            lengths[row] = len(numbers)
+        offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths)])
+        return Encoded(gather.finish().reshape(-1, len(self.mean)), offsets)
+
+    def _heard(self, array: pa.ChunkedArray, where: Where) -> Iterator[tuple[int, np.ndarray]]:
+        """The row and (T, W) float64, not scaled, of each recording."""
+        for row, data in _open(array, where):
+            if data is not None:
+                plain = self.frames(to_samples(data, self.frames.rate, _fail(where, row)))
+                parts = [plain, *(deltas(plain, order) for order in range(1, self.deltas + 1))]
+                yield row, np.concatenate(parts, 1)
+
+    def _scaled(self, numbers: np.ndarray) -> np.ndarray:
+        """(T, W) of one recording."""
+        if self.scale == "clip":
+            scaled: np.ndarray = (numbers - numbers.mean(0)) / np.maximum(numbers.std(0), _LEAST_STD)
+            return scaled
+        z = (numbers - np.array(self.mean)) / np.array(self.std)
+        return running(z)[0] if self.scale == "running" else z
+
+    def listen(self) -> Listener:
+        """An ear for a stream: samples at ``frames.rate`` go in, frames for a live session come out.
+
+        Raises:
+            UsageError: frames need what comes after them: deltas, or the whole clip's scale.
+        """
+        if self.deltas or self.scale == "clip":
+            reason = "deltas are of the four frames behind" if self.deltas else "the scale is that of the whole clip"
+            raise UsageError(
+                f"this model cannot hear live, as {reason}: train it with --audio-deltas 0 and --audio-scale running"
+            )
+        return Listener(self.frames, np.array(self.mean), np.array(self.std), self.scale)
+
+    def steps(self, data: bytes) -> list[list[float]]:
+        """What `encode_one` takes, for each frame of a recording, as `listen` hears it.
+
+        Raises:
+            DataError: it is no whole recording.
+            UsageError: as `listen`.
+        """
+        where = _fail(Where("memory", "sound"), None)
+        return self.listen().push(to_samples(memoryview(data), self.frames.rate, where))
+
+    def encode_one(self, value: Any, where: Where) -> np.ndarray:
+        """(W,) float32 of a frame that `listen` made.
+
+        Raises:
+            DataError: it is not a list of W finite numbers.
+        """
+        width = len(self.mean)
+        if isinstance(value, list | tuple | np.ndarray) and len(value) == width:
+            numbers = [item for item in value if isinstance(item, int | float | np.number)]
+            frame = np.array(numbers, np.float64).astype(np.float32)
+            if frame.shape == (width,) and np.isfinite(frame).all():
+                return frame
+        message = f"one step of a sound is a frame of {width} finite numbers, as the encoding's listen() makes them"
+        raise DataError(message, file=where.file, column=where.column)
+
+    def decode(self, values: np.ndarray) -> list[list[float]]:
+        """(T, W) as a list of frames, as they are: a sound cannot be made of them again."""
+        frames: list[list[float]] = values.astype(np.float64).tolist()
+        return frames
+
+    def to_config(self) -> dict[str, Any]:
+        """The numbers, exactly."""
+        return {
+            "kind": self.kind,
+            "rate": self.frames.rate,
+            "bands": self.frames.bands,
+            "cepstra": self.frames.cepstra,
+            "deltas": self.deltas,
+            "scale": self.scale,
+            "mean": list(self.mean),
+            "std": list(self.std),
+        }
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Self:
+        """The inverse of `to_config`.
+
+        Raises:
+            ModelError: it is not ours.
+        """
+        stored = load(_Stored, config, cls.kind)
+        frames = Frames(stored.rate, stored.bands, stored.cepstra)
+        width = frames.width * (1 + stored.deltas)
+        sound = len(stored.mean) == len(stored.std) == width and min(stored.std) > 0
+        if not sound or stored.cepstra > stored.bands:
+            raise ModelError("the audio encoding of this model cannot be read: its numbers contradict each other")
+        return cls(frames, stored.deltas, stored.scale, tuple(stored.mean), tuple(stored.std))
+
+    def notes(self, array: pa.ChunkedArray, encoded: Encoded) -> str:
+        """What a user should know of a column that was encoded: how much is empty or of another rate, or nothing."""
+        where = Where("memory", "sound")
+        rates = [rate_of(data, _fail(where, row)) for row, data in _open(array, where) if data is not None]
+        other = sum(rate != self.frames.rate for rate in rates)
+        said = [f"{len(array) - len(rates)} of {len(array)} cells hold no sound"] if len(rates) < len(array) else []
+        said += [f"{other} of {len(rates)} recordings are resampled to {self.frames.rate} Hz"] if other else []
+        return "; ".join(said)
+
+    def report(self) -> str:
+        """One line."""
+        numbers = f"{self.frames.cepstra} cepstra" if self.frames.cepstra else f"{self.frames.bands} log-mel bands"
+        changes = ("", ", with deltas", ", with deltas of two orders")[self.deltas]
+        whose = {"training": "training", "clip": "each clip", "running": "the clip so far"}[self.scale]
+        return f"sound at {self.frames.rate} Hz, a frame each 10 ms of {numbers}{changes}, scaled by {whose}"
+
+
+def _open(array: pa.ChunkedArray, where: Where) -> Iterator[tuple[int, memoryview | None]]:
+    if not is_binary(array.type) and not pa.types.is_null(array.type):
+        message = f"expected the bytes of a recording in each row, found {array.type}"
+        raise DataError(message, file=where.file, column=where.column)
+    return enumerate(blobs(array))
+
+
+def _fail(where: Where, row: int | None) -> Fail:
+    place = None if row is None else where.row(row)
+    return lambda message, hint: DataError(message, file=where.file, row=place, column=where.column, hint=hint)
+
+
+MEMBER = Audio

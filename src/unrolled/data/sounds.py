@@ -1,0 +1,134 @@
+"""Recorded sounds (WAV, FLAC, Ogg, MP3) and their samples. The length is read from the header and bounded before any
+sample is decoded.
+
+Axes: N samples.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import io
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from unrolled.errors import DataError, MissingExtra
+
+if TYPE_CHECKING:
+    import soundfile
+
+__all__ = ["LOWEST_RATE", "MOST_SAMPLES", "Fail", "check_whole", "is_sound", "rate_of", "to_samples"]
+
+MOST_SAMPLES = 1 << 27  # of all channels: 50 minutes of 44.1 kHz; a longer recording is not decoded
+LOWEST_RATE, _HIGHEST_RATE = 1000, 768_000  # Hz
+_BLOCK = 1 << 20  # samples decoded together
+_FORMATS = ("WAV", "WAVEX", "RF64", "FLAC", "OGG", "MP3")
+
+Fail = Callable[[str, str | None], DataError]
+"""From a message and a hint: the error that names the recording's place."""
+
+
+def is_sound(data: memoryview) -> bool:
+    """Whether ``data`` begins as a WAV, FLAC, Ogg or MP3 file does.
+
+    Example:
+        >>> is_sound(memoryview(b"fLaC....")), is_sound(memoryview(b"RIFF....WEBP"))
+        (True, False)
+    """
+    begin = bytes(data[:12])
+    wave = begin[:4] in (b"RIFF", b"RF64") and begin[8:] == b"WAVE"
+    layer_3 = len(begin) > 1 and begin[0] == 0xFF and begin[1] & 0xE6 == 0xE2
+    return wave or layer_3 or begin.startswith((b"fLaC", b"OggS", b"ID3"))
+
+
+def rate_of(data: memoryview, fail: Fail) -> int:
+    """Samples a second, from the header alone.
+
+    Raises:
+        DataError: it is no recording that we read, or one of too many samples.
+        MissingExtra: soundfile is not installed.
+    """
+    with _opened(data, fail) as file:
+        return int(file.samplerate)
+
+
+def check_whole(data: memoryview, fail: Fail) -> None:
+    """Decode all of a recording once, and keep nothing.
+
+    Raises:
+        DataError: it is damaged or empty, holds NaN or infinity, or as `rate_of`.
+    """
+    with _opened(data, fail) as file:
+        for _ in _blocks(file, fail):
+            pass
+
+
+def to_samples(data: memoryview, rate: int, fail: Fail) -> np.ndarray:
+    """(N,) float32, the mean of its channels, -1 to 1 as a rule, at ``rate`` samples a second.
+
+    Raises:
+        DataError: it is damaged or empty, holds NaN or infinity, or as `rate_of`.
+        MissingExtra: soundfile is not installed; or soxr, where the recording has another rate.
+    """
+    with _opened(data, fail) as file:
+        if file.frames * rate / file.samplerate > MOST_SAMPLES:
+            raise _too_long(f"{file.frames * rate // file.samplerate} samples at {rate} Hz", fail)
+        samples = np.concatenate(list(_blocks(file, fail)))
+        own = int(file.samplerate)
+    if own == rate:
+        return samples
+    if importlib.util.find_spec("soxr") is None:
+        raise MissingExtra("soxr", "audio", f"a recording of {own} Hz among others of {rate}")
+    import soxr
+
+    resampled: np.ndarray = soxr.resample(samples, own, rate)
+    return resampled
+
+
+def _blocks(file: soundfile.SoundFile, fail: Fail) -> Iterator[np.ndarray]:
+    """What is decoded, a million samples at a time, mixed to one channel."""
+    left = int(file.frames)
+    found = 0
+    while left > 0:
+        block = file.read(min(left, max(1, _BLOCK // file.channels)), dtype="float32", always_2d=True)
+        if not len(block):
+            break
+        if not np.isfinite(block).all():
+            raise fail("holds a sample that is NaN or infinite", "repair it, or leave it out")
+        left -= len(block)
+        found += len(block)
+        yield block.mean(1, dtype=np.float32) if file.channels > 1 else block[:, 0]
+    if not found:
+        raise fail("holds no sample", "leave it out")
+    if left:
+        raise fail(
+            f"ends after {found} samples, where its header promises {found + left}", "repair it, or leave it out"
+        )
+
+
+@contextmanager
+def _opened(data: memoryview, fail: Fail) -> Iterator[Any]:
+    if importlib.util.find_spec("soundfile") is None:
+        raise MissingExtra("soundfile", "audio", "a recording")
+    import soundfile
+
+    try:
+        with soundfile.SoundFile(io.BytesIO(data)) as file:
+            if file.format not in _FORMATS:
+                raise fail(f"is of the format {file.format}, which is not read", "make it WAV or FLAC")
+            if not LOWEST_RATE <= file.samplerate <= _HIGHEST_RATE:
+                reach = f"from {LOWEST_RATE} to {_HIGHEST_RATE} Hz are read"
+                raise fail(f"has {file.samplerate} samples a second, and {reach}", "resample it, or leave it out")
+            if file.frames * file.channels > MOST_SAMPLES:
+                raise _too_long(f"{file.frames} × {file.channels} samples", fail)
+            yield file
+    except (soundfile.SoundFileError, OSError, ValueError, TypeError) as error:
+        reason = (str(error).splitlines() or [""])[0].rpartition("Error opening ")[2][:120]
+        reason = reason.partition(">: ")[2] or reason or type(error).__name__
+        raise fail(f"is not a whole recording: {reason}", "repair it, or leave it out") from None
+
+
+def _too_long(size: str, fail: Fail) -> DataError:
+    return fail(f"has {size}, and no more than {MOST_SAMPLES} are decoded", "cut it into pieces, or leave it out")
