@@ -5,7 +5,7 @@ Axes: B rows, T steps, W numbers of a step.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -86,5 +86,4 @@ class Augmented:
         return len(self._plan)
 
     def __getitem__(self, index: int) -> Segments:
-        part = self._plan[index]
-        return Segments(part.rows, part.starts, part.stops, part.scored, part.fresh, part.masking, self._augment.hide)
+        return replace(self._plan[index], augment=self._augment.hide)
