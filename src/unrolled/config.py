@@ -54,6 +54,8 @@ class DataConfig(Part):
     valid: str | float | None = None
     test: str | float | None = None
     shared: bool = False
+    image: str = Field("rows", pattern=r"^(pixels|rows|patches:[1-9]\d{0,2})$")
+    image_size: str | None = Field(None, pattern=r"^[1-9]\d{0,2}(x[1-9]\d{0,2})?$")
 
 
 class ModelConfig(Part):

@@ -185,6 +185,8 @@ def _train(
         vocabulary=config.data.vocabulary,
         missing=config.data.missing,
         shared=config.data.shared,
+        image=config.data.image,
+        image_size=config.data.image_size,
     )
     coder = Coder.fit(splits.train, roles, options, config.task.horizon or 0, start.inputs if start else {})
     for name, encoding in coder.inputs.items():

@@ -14,7 +14,14 @@ import pytest
 
 from unrolled.batch import Discrete
 from unrolled.data.encoded import ENCODINGS, Encoded, Options, Where
+from unrolled.data.pictures import to_png
 from unrolled.errors import DataError, ModelError
+
+
+def picture(seed: int, height: int, width: int, channels: int) -> bytes:
+    shape = (height, width, channels)
+    return to_png(np.random.default_rng(seed).integers(0, 256, shape, dtype=np.uint8))
+
 
 WHERE = Where("table.csv", "x")
 VECTOR = pa.list_(pa.float64(), 2)
@@ -35,6 +42,12 @@ COLUMNS: dict[str, tuple[pa.Array, pa.Array]] = {
     "vectors": (
         pa.array([[[1.0, 10.0], [2.0, 20.0]], [], [[4.0, 0.0]]], pa.list_(VECTOR)),
         pa.array([[[-1e5, 7.0]], []], pa.list_(VECTOR)),
+    ),
+    "grey pictures": (pa.array([picture(n, 4, 6, 1) for n in range(3)]), pa.array([picture(3, 9, 5, 3)])),
+    "pictures": (pa.array([picture(n, 5, 3, 3) for n in range(3)]), pa.array([picture(3, 5, 3, 1)])),
+    "clips": (
+        pa.array([[picture(0, 2, 3, 1), picture(1, 2, 3, 1)], [], [picture(2, 2, 3, 1)]]),
+        pa.array([[picture(3, 5, 5, 3)], []]),
     ),
     "piano roll": (pa.array([[[0, 1, 1]], [[1, 0, 1], [0, 0, 0]]]), pa.array([[[1, 1, 1]]])),
 }
@@ -225,7 +238,8 @@ def test_a_live_value_is_encoded_as_in_a_table(kind: Any, train: pa.Array, later
     if encoded.offsets is None:
         steps = array.to_pylist()
     else:
-        steps = [step for cell in array.to_pylist() for step in (cell or ())]
+        opened = (encoding.steps(cell) if isinstance(cell, bytes) else cell or () for cell in array.to_pylist())
+        steps = [step for cell in opened for step in cell]
     assert len(steps) == len(encoded.values)
     for step, wanted in zip(steps, encoded.values, strict=True):
         found = encoding.encode_one(step, WHERE)

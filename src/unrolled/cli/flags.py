@@ -53,6 +53,10 @@ class DataFlags:
     """A file to test on once at the end, or a share. Default: none."""
     shared: bool | None = None
     """One vocabulary for both sides of a translation."""
+    image: str | None = None
+    """What a step of a picture is: pixels, rows, or patches:4 for squares of 4 x 4 pixels. Default: rows."""
+    image_size: str | None = None
+    """What pictures are brought to: 32, or 48x32 for width x height. Default: their median size, 64 at most."""
 
 
 @Parameter(name="*", group=Group("Task", sort_key=2))

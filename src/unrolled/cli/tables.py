@@ -83,6 +83,7 @@ def write_table(table: pa.Table, form: Format, out: Path | BinaryIO) -> None:
 
 
 def _write(table: pa.Table, form: Format, out: BinaryIO) -> None:
+    table = table if form == "parquet" else _without_bytes(table)
     if form == "parquet":
         import pyarrow.parquet as pq
 
@@ -97,6 +98,16 @@ def _write(table: pa.Table, form: Format, out: BinaryIO) -> None:
 
         delimiter = "\t" if form == "tsv" else ","
         arrow.write_csv(_flat(table), out, arrow.WriteOptions(delimiter=delimiter, quoting_style="needed"))
+
+
+def _without_bytes(table: pa.Table) -> pa.Table:
+    """The table without columns such as pictures, which have no place in a text."""
+    import pyarrow as pa
+
+    types = {field.name: getattr(field.type, "value_type", field.type) for field in table.schema}
+    return table.drop_columns(
+        [n for n, kind in types.items() if pa.types.is_binary(kind) or pa.types.is_large_binary(kind)]
+    )
 
 
 def _flat(table: pa.Table) -> pa.Table:

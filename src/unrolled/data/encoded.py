@@ -50,6 +50,9 @@ class Options:
         closed: True for a target: an unseen label is an error instead of ``<unknown>``.
         framed: every text becomes ``<begin> … <end>``, so that a model learns where one starts and stops.
         shared: the texts that are read and those that are written have one vocabulary.
+        image: what a step of a picture is: ``pixels``, ``rows``, or ``patches:4`` for squares of 4 × 4 pixels.
+        image_size: what pictures are brought to, ``32`` or ``WIDTHxHEIGHT``; ``None``: the median of their sizes, 64
+            at most.
     """
 
     tokens: Literal["characters", "words", "bpe", "bytes"] | None = None
@@ -58,6 +61,8 @@ class Options:
     closed: bool = False
     framed: bool = False
     shared: bool = False
+    image: str = "rows"
+    image_size: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

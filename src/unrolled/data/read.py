@@ -12,6 +12,7 @@ from typing import Any
 import pyarrow as pa
 
 from unrolled.config import DataConfig
+from unrolled.data.collection import NAMES, collect
 from unrolled.data.encoded import has_time
 from unrolled.data.folder import files_in
 from unrolled.data.mapped import map_stream
@@ -52,7 +53,8 @@ def read(
     config = config or DataConfig()
     table, origin, remarks = _table(source, config)
     _check(table, origin)
-    dropped = {}
+    named = (field.name for field in table.schema if NAMES in (field.metadata or {}))
+    dropped = {name: "names the files" for name in named if name not in config.kinds}
     for name in config.ignore:
         if name not in table.column_names:
             hint = did_you_mean(name, table.column_names).strip()
@@ -127,6 +129,10 @@ def _folder(folder: Path, config: DataConfig) -> tuple[pa.Table, str, tuple[str,
     chosen = max(sorted(counts), key=lambda name: counts[name])
     read_one: Reader = READERS.get(chosen)
     named = [file for file, name in zip(files, readers, strict=True) if name == chosen]
+    if example := getattr(_modules()[chosen], "EXAMPLE", None):
+        beside = [file for file, name in zip(files, readers, strict=True) if name == "table"]
+        table, said = collect(folder, named, beside, example, (read_one, READERS.get("table")), config)
+        return table, str(folder), said
     tables = [read_one(file, config) for file in named]
     for file, table in zip(named, tables, strict=True):
         if table.column_names != tables[0].column_names:

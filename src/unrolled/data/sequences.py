@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from unrolled.data.encoded import ENCODINGS, Where, has_time
+from unrolled.data.pictures import is_binary
 from unrolled.errors import DataError, UsageError, did_you_mean
 
 __all__ = ["Sequences", "infer_kinds", "merge", "unusable"]
@@ -105,8 +106,9 @@ def unusable(column: pa.ChunkedArray) -> str | None:
         return "holds no value at all"
     if pa.types.is_temporal(value):
         return "holds dates or times: name it with --order to sort by it, or turn it into numbers"
-    if pa.types.is_binary(value) or pa.types.is_large_binary(value) or pa.types.is_fixed_size_binary(value):
-        return "holds bytes"
+    if is_binary(value) or pa.types.is_fixed_size_binary(value):
+        known = any(encoding.recognises(column) for encoding in ENCODINGS.members().values())
+        return None if known else "holds bytes"
     return f"holds {value}, which no encoding reads" if pa.types.is_nested(value) else None
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -25,7 +25,7 @@ class Gather:
         large: bytes.
     """
 
-    def __init__(self, dtype: np.dtype[np.unsignedinteger], cache: Path | None, large: int = _LARGE) -> None:
+    def __init__(self, dtype: np.dtype[Any], cache: Path | None, large: int = _LARGE) -> None:
         self._dtype, self._cache, self._large = dtype, cache, large
         self._parts: list[np.ndarray] = []
         self._size = 0
