@@ -24,8 +24,8 @@ COLOURS = {"red": (220, 40, 40), "green": (40, 190, 60), "blue": (50, 80, 230), 
 PLACES = {"above": ("top", "bottom"), "left of": ("left", "right")}
 HELD_OUT = {("red", "top"), ("green", "bottom"), ("blue", "left"), ("yellow", "right")}
 
-ASKED = ["--target", "caption", "--task", "translate", "--image", "patches:4"]
-TUNED = ["--hidden", "64", "--lr", "3e-3", "--steps", "2000", "--beam", "1"]
+ASKED = ["--target", "caption", "--task", "translate", "--image", "patches:8"]
+TUNED = ["--hidden", "64", "--lr", "3e-3", "--steps", "1500", "--beam", "1"]
 VARIANTS = {
     "bigru and gru, attention": [*ASKED, "--model", "gru", *TUNED],
     "bitransformer and gru, attention": [*ASKED, "--encoder", "bitransformer", "--decoder", "gru", *TUNED],

@@ -30,7 +30,7 @@ def frames(data: memoryview, fail: Fail) -> Iterator[bytes]:
 
     try:
         # The format is named, so that no playlist is followed to other files or to a network.
-        with av.open(io.BytesIO(data), format=_format(data, fail)) as video:
+        with av.open(io.BytesIO(data), "r", format=_format(data, fail)) as video:
             if not video.streams.video:
                 raise fail("has no pictures", "leave it out")
             stream = video.streams.video[0]

@@ -1,10 +1,14 @@
-"""Pictures from files to answers: read, split, encoded, learned, saved, opened and answered."""
+"""Pictures and videos from files to answers: read, split, encoded, learned, saved, opened and answered."""
 
 from __future__ import annotations
 
 import csv
+import json
+import random
 from pathlib import Path
 
+import av
+import numpy as np
 import pyarrow.csv
 import pytest
 from sklearn.datasets import load_digits
@@ -52,3 +56,28 @@ def test_the_layout_is_the_users(digits: Path, tmp_path: Path, layout: str, size
     image = again.task.coder.inputs["image"]
     assert image.to_config() == trained.task.coder.inputs["image"].to_config()
     assert f" {steps} " in image.report()
+
+
+def test_a_bounce_in_a_rendered_clip_is_tagged_frame_by_frame(tmp_path: Path) -> None:
+    """The bounce is where the ball turns at the floor: no single frame tells it, what was before does."""
+    dice, rows = random.Random(0), []
+    clips = tmp_path / "clips"
+    clips.mkdir()
+    for number in range(160):
+        height, speed, marks = dice.randint(4, 12), -1, []
+        with av.open(clips / f"{number}.mp4", "w") as video:
+            stream = video.add_stream("mpeg4", rate=10, options={"qscale": "2"})
+            stream.height = stream.width = 16
+            for _ in range(dice.randint(10, 20)):
+                height += speed
+                speed = 1 if height == 1 else -1 if height == 12 else speed
+                marks.append("bounce" if height == 1 else "up" if speed == 1 else "down")
+                pixels = np.zeros((16, 16, 3), np.uint8)
+                pixels[15 - height - 1 : 15 - height + 2, 6:10] = 255
+                video.mux(stream.encode(av.VideoFrame.from_ndarray(pixels, format="rgb24")))
+            video.mux(stream.encode())
+        rows.append(json.dumps({"file": f"{number}.mp4", "marks": marks}))
+    (clips / "marks.jsonl").write_text("\n".join(rows))
+    trained = ur.fit(str(clips), target="marks", model="gru", hidden=32, steps=150, lr=0.01, out=tmp_path / "run")
+    assert trained.config.task.name == "tag"
+    assert trained.metrics["valid"]["accuracy"] > 0.9
