@@ -31,7 +31,9 @@ def digits(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_digits_in_folders_are_told_apart(digits: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_digits_in_folders_are_told_apart(
+    digits: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
     out, flags = str(tmp_path / "run"), ["--model", "bigru", "--hidden", "32", "--steps", "150", "--lr", "0.01"]
     assert main(["fit", str(digits), "--target", "label", "--test", "0.2", *flags, "--out", out]) == 0
     said = capsys.readouterr().err
@@ -44,6 +46,7 @@ def test_digits_in_folders_are_told_apart(digits: Path, tmp_path: Path, capsys: 
     assert answers[0]["name"] == "1.png" and answers[0]["label_predicted"].startswith("digit ")
     assert "image" not in answers[0]
     assert main(["predict", out, str(digits), "--out", str(tmp_path / "answers.csv")]) == 0
+    assert "1 of 600 files are left out" in caplog.text
     table = pyarrow.csv.read_csv(tmp_path / "answers.csv")
     assert table.num_rows == 599 and table["name"][0].as_py().startswith("digit 0/")
 

@@ -44,6 +44,8 @@ class Options(TypedDict, total=False):
     valid: str | float
     test: str | float
     shared: bool
+    image: str
+    image_size: str
     horizon: int
     lookback: int
     quantiles: list[float]

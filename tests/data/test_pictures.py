@@ -2,10 +2,7 @@ from __future__ import annotations
 
 import io
 import random
-import resource
 import struct
-import subprocess
-import sys
 import zlib
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pytest
+from mutations import mutated, survive
 from PIL import Image
 
 from unrolled.data import pictures
@@ -126,28 +124,6 @@ def test_the_cells_of_a_column() -> None:
     assert list(blobs(pa.chunked_array([pa.nulls(2)]))) == [None, None]
 
 
-FUZZ = """
-import sys, resource
-resource.setrlimit(resource.RLIMIT_AS, (int(sys.argv[2]),) * 2)
-from pathlib import Path
-from unrolled.config import DataConfig
-from unrolled.data.pictures import to_pixels
-from unrolled.data.readers.image import read_image
-from unrolled.errors import DataError
-
-refused = read = 0
-for path in sorted(Path(sys.argv[1]).iterdir()):
-    try:
-        cell = read_image(path, DataConfig()).column("image")[0].as_buffer()
-        to_pixels(memoryview(cell), (8, 8), 3, lambda message, hint: DataError(message, file=str(path), hint=hint))
-        read += 1
-    except DataError as error:
-        assert str(path) in str(error) and "\\n" not in str(error), error
-        refused += 1
-print(read, refused)
-"""
-
-
 @pytest.mark.soak
 def test_mutated_pictures_are_read_or_refused_by_name(tmp_path: Path, times: Callable[[int, int], int]) -> None:
     dice = random.Random(0)
@@ -157,22 +133,6 @@ def test_mutated_pictures_are_read_or_refused_by_name(tmp_path: Path, times: Cal
     count = times(400, 10_000)
     for number in range(count):
         suffix = dice.choice(list(seeds))
-        data = bytearray(seeds[suffix])
-        for _ in range(dice.choice((1, 1, 2, 5, 20))):
-            at = dice.randrange(len(data))
-            match dice.randrange(4):
-                case 0:
-                    data[at] ^= 1 << dice.randrange(8)
-                case 1:
-                    data[at : at + 4] = dice.choice((b"\xff\xff\xff\xff", b"\0\0\0\0", b"\x7f\xff\xff\xff"))
-                case 2:
-                    data = data[: max(at, 1)]
-                case 3:
-                    data[at:at] = data[: dice.randrange(1, 40)]
-        (tmp_path / f"{number:05}.{suffix}").write_bytes(data)
-    limit = 6 << 30 if sys.platform == "linux" else resource.RLIM_INFINITY
-    command = [sys.executable, "-c", FUZZ, str(tmp_path), str(limit)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=280)
-    assert done.returncode == 0, done.stderr[-2000:]
-    read, refused = map(int, done.stdout.split())
+        (tmp_path / f"{number:05}.{suffix}").write_bytes(mutated(seeds[suffix], dice))
+    read, refused = survive("image", tmp_path)
     assert read + refused == count and read > count // 50 and refused > count // 3

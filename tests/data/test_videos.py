@@ -1,11 +1,14 @@
 from __future__ import annotations
 
 import io
+import random
+from collections.abc import Callable
 from pathlib import Path
 
 import av
 import numpy as np
 import pytest
+from mutations import mutated, survive
 
 from unrolled.config import DataConfig
 from unrolled.data import videos
@@ -101,3 +104,15 @@ def test_a_folder_of_videos(tmp_path: Path) -> None:
     found = read(tmp_path)
     assert [len(cell) for cell in found.table["video"].to_pylist()] == [3, 2]
     assert found.table["marks"].to_pylist() == [["x", "y", "y"], ["y", "x"]]
+
+
+@pytest.mark.soak
+def test_mutated_videos_are_read_or_refused_by_name(tmp_path: Path, times: Callable[[int, int], int]) -> None:
+    dice = random.Random(0)
+    seeds = {"mp4": clip(), "mkv": clip(form="matroska"), "avi": clip(form="avi")}
+    count = times(150, 10_000)
+    for number in range(count):
+        suffix = dice.choice(list(seeds))
+        (tmp_path / f"{number:05}.{suffix}").write_bytes(mutated(seeds[suffix], dice))
+    read, refused = survive("video", tmp_path)
+    assert read + refused == count and read > count // 50 and refused > count // 20
