@@ -49,6 +49,8 @@ class Options(TypedDict, total=False):
     audio_rate: int
     audio_deltas: int
     audio_scale: str
+    image: str
+    image_size: str
     horizon: int
     lookback: int
     quantiles: list[float]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -181,14 +181,8 @@ def _train(
 ) -> Trained:
     sequences = replace(sequences, kinds={**sequences.kinds, **roles.kinds})
     splits = split_up(sequences, config, roles, say)
-    options = Options(
-        tokens=config.data.tokens or _default_tokens(config.task.name),
-        vocabulary=config.data.vocabulary,
-        missing=config.data.missing,
-        shared=config.data.shared,
-        strands=config.data.strands,
-        **config.data.model_dump(include={"audio", "audio_rate", "audio_deltas", "audio_scale"}),
-    )
+    said = config.data.model_dump(include={field.name for field in fields(Options)} - {"tokens"})
+    options = Options(tokens=config.data.tokens or _default_tokens(config.task.name), **said)
     coder = Coder.fit(splits.train, roles, options, config.task.horizon or 0, start.inputs if start else {})
     for name, encoding in coder.inputs.items():
         say(f"input {name}: {encoding.report()}")

@@ -266,7 +266,10 @@ class Trained:
         config = config.model_copy(update={"target": (), "ignore": (), "kinds": {**texts, **config.kinds}})
         if isinstance(data, list | tuple) and len(coder.inputs) == 1 and all(isinstance(row, str) for row in data):
             data = {next(iter(coder.inputs)): list(data)}
-        return read(data, config, steps=self.config.task.horizon is not None, timed=timed)
+        sequences = read(data, config, steps=self.config.task.horizon is not None, timed=timed)
+        for line in sequences.remarks:  # files that are left out have no answers
+            _log.warning("%s: %s", sequences.origin, line)
+        return sequences
 
     def _searching(self, beam: int | None) -> Task:
         """The task, with another width of its search."""

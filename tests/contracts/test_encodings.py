@@ -15,7 +15,14 @@ from sounds import samples, wav
 
 from unrolled.batch import Discrete
 from unrolled.data.encoded import ENCODINGS, Encoded, Options, Where
+from unrolled.data.pictures import to_png
 from unrolled.errors import DataError, ModelError
+
+
+def picture(seed: int, height: int, width: int, channels: int) -> bytes:
+    shape = (height, width, channels)
+    return to_png(np.random.default_rng(seed).integers(0, 256, shape, dtype=np.uint8))
+
 
 WHERE = Where("table.csv", "x")
 VECTOR = pa.list_(pa.float64(), 2)
@@ -41,6 +48,12 @@ COLUMNS: dict[str, tuple[pa.Array, pa.Array]] = {
     "sounds": (
         pa.array([wav(samples(seed, count)) for seed, count in enumerate((2000, 900, 700))]),
         pa.array([wav(samples(3, 1500)), wav(samples(4, 2205, 11025), 11025)]),
+    ),
+    "grey pictures": (pa.array([picture(n, 4, 6, 1) for n in range(3)]), pa.array([picture(3, 9, 5, 3)])),
+    "pictures": (pa.array([picture(n, 5, 3, 3) for n in range(3)]), pa.array([picture(3, 5, 3, 1)])),
+    "clips": (
+        pa.array([[picture(0, 2, 3, 1), picture(1, 2, 3, 1)], [], [picture(2, 2, 3, 1)]]),
+        pa.array([[picture(3, 5, 5, 3)], []]),
     ),
     "piano roll": (pa.array([[[0, 1, 1]], [[1, 0, 1], [0, 0, 0]]]), pa.array([[[1, 1, 1]]])),
 }

@@ -63,6 +63,10 @@ class DataFlags:
     """1: a frame of a sound also holds how its numbers change; 2: and how that does. Default: 0."""
     audio_scale: Literal["training", "clip", "running"] | None = None
     """Whose mean and deviation scale a frame: of training, its clip, or its clip so far. Default: training."""
+    image: str | None = None
+    """What a step of a picture is: pixels, rows, or patches:4 for squares of 4 x 4 pixels. Default: rows."""
+    image_size: str | None = None
+    """What pictures are brought to: 32, or 48x32 for width x height. Default: their median size, 64 at most."""
 
 
 @Parameter(name="*", group=Group("Task", sort_key=2))

@@ -55,6 +55,9 @@ class Options:
         audio_rate: samples a second that sounds are brought to; ``None``: those of most of them.
         audio_deltas: 1 or 2: a frame also holds how its numbers change, and how that does.
         audio_scale: whose mean and deviation scale a frame: of ``training``, its ``clip``, or the clip so far.
+        image: what a step of a picture is: ``pixels``, ``rows``, or ``patches:4`` for squares of 4 × 4 pixels.
+        image_size: what pictures are brought to, ``32`` or ``WIDTHxHEIGHT``; ``None``: the median of their sizes, 64
+            at most.
     """
 
     tokens: Literal["characters", "words", "bpe", "bytes"] | None = None
@@ -68,6 +71,8 @@ class Options:
     audio_rate: int | None = None
     audio_deltas: int = 0
     audio_scale: Literal["training", "clip", "running"] = "training"
+    image: str = "rows"
+    image_size: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

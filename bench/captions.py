@@ -1,0 +1,88 @@
+"""Captions of rendered shapes, "a red circle above a blue square": the share that is exactly right where a colour
+stands in a place that it never had in training.
+
+Protocol: 32 × 32 pixels, two shapes of three (circle, square, triangle) in two of four colours, each moved and scaled
+at random within its half of the picture: one above the other, or one left of the other. A shape has one of four places
+(top, bottom, left, right), and four of the sixteen pairs of colour and place are held out: no picture of training or
+validation has a red shape at the top, a green one at the bottom, a blue one on the left, or a yellow one on the right;
+each of the 1 000 test pictures has at least one. A caption is right if every word is. 6 000 pictures are drawn to train
+on, of which a tenth validates.
+
+Floor: 95 % exact on the unseen pairs.
+"""
+
+import csv
+import random
+from pathlib import Path
+
+import common
+from PIL import Image, ImageDraw
+
+SIDE, TRAIN, TEST = 32, 6000, 1000
+SHAPES = ("circle", "square", "triangle")
+COLOURS = {"red": (220, 40, 40), "green": (40, 190, 60), "blue": (50, 80, 230), "yellow": (230, 210, 50)}
+PLACES = {"above": ("top", "bottom"), "left of": ("left", "right")}
+HELD_OUT = {("red", "top"), ("green", "bottom"), ("blue", "left"), ("yellow", "right")}
+
+ASKED = ["--target", "caption", "--task", "translate", "--image", "patches:8"]
+TUNED = ["--hidden", "64", "--lr", "3e-3", "--steps", "1500", "--beam", "1"]
+VARIANTS = {
+    "bigru and gru, attention": [*ASKED, "--model", "gru", *TUNED],
+    "bitransformer and gru, attention": [*ASKED, "--encoder", "bitransformer", "--decoder", "gru", *TUNED],
+    "gru without attention": [*ASKED, "--model", "gru", "--attention", "none", *TUNED],
+}
+METRICS = ("exact_match", "token_error_rate", "loss_nats_per_token")
+
+
+def main() -> None:
+    options = common.arguments(__doc__, VARIANTS)
+    draw(common.work("captions"))
+    common.header(METRICS)
+    for variant, flags in options.variants.items():
+        runs = [common.fit("captions", variant, "train", ["--test", "test", *flags], s, options) for s in options.seeds]
+        common.row(variant, runs, METRICS)
+
+
+def draw(folder: Path) -> None:
+    """Write the folders train and test: pictures, and captions.csv that names them."""
+    for split, count in (("train", TRAIN), ("test", TEST)):
+        place, dice = folder / split, random.Random(split)
+        if (place / "captions.csv").exists():  # written last: the folder is whole
+            continue
+        place.mkdir(exist_ok=True)
+        rows = []
+        while len(rows) < count:
+            relation = dice.choice(list(PLACES))
+            shapes, colours = dice.choices(SHAPES, k=2), dice.choices(list(COLOURS), k=2)
+            unseen = bool(HELD_OUT & set(zip(colours, PLACES[relation], strict=True)))
+            if unseen == (split == "test"):
+                name = f"{len(rows):04}.png"
+                picture(shapes, colours, relation, dice).save(place / name)
+                first, second = (f"a {colour} {shape}" for colour, shape in zip(colours, shapes, strict=True))
+                rows.append((name, f"{first} {relation} {second}"))
+        with (place / "captions.csv").open("w", newline="", encoding="utf-8") as file:
+            csv.writer(file).writerows([("file", "caption"), *rows])
+
+
+def picture(shapes: list[str], colours: list[str], relation: str, dice: random.Random) -> Image.Image:
+    """The first shape is above, or left of, the second."""
+    image = Image.new("RGB", (SIDE, SIDE), (10, 10, 10))
+    half = SIDE // 2
+    for number, (shape, colour) in enumerate(zip(shapes, colours, strict=True)):
+        size = dice.randint(9, half - 3)
+        along = number * half + dice.randint(1, half - size - 1)
+        across = dice.randint(half // 2, SIDE - half // 2 - size)
+        x, y = (across, along) if relation == "above" else (along, across)
+        box = (x, y, x + size - 1, y + size - 1)
+        pen = ImageDraw.Draw(image)
+        if shape == "circle":
+            pen.ellipse(box, fill=COLOURS[colour])
+        elif shape == "square":
+            pen.rectangle(box, fill=COLOURS[colour])
+        else:
+            pen.polygon([(x, box[3]), (box[2], box[3]), (x + size // 2, y)], fill=COLOURS[colour])
+    return image
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,265 @@
+"""Pictures, read in steps: pixel by pixel, row by row, or patch by patch, as text is read.
+
+    z = (x - mean_c) / std_c,  x in 0 … 255, c its channel
+
+Every picture is brought to one size, so that steps mean the same place in all of them.
+
+Axes: H rows of pixels, W columns, C channels; a step is a tile of h × w pixels: 1 × 1, 1 × W, or P × P. T steps.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar, Literal, Self
+
+import numpy as np
+import pyarrow as pa
+from pydantic import Field
+
+from unrolled.batch import Continuous
+from unrolled.data.blobs import blobs, is_binary
+from unrolled.data.encoded import Encoded, Options, Where
+from unrolled.data.encodings._gather import Gather
+from unrolled.data.encodings._stored import Stored, load
+from unrolled.data.pictures import Fail, is_picture, measure, to_pixels, to_png
+from unrolled.errors import DataError, ModelError, UsageError
+
+__all__ = ["Image", "place_of"]
+
+_LARGEST_SIDE = 1024
+_DEFAULT_SIDE = 64  # of the longer side, where the user gives no size
+_SAMPLE = 1000  # pictures from which mean and std are taken
+
+Layout = Literal["pixels", "rows", "patches"]
+
+
+class _Stored(Stored):
+    kind: Literal["image"]
+    layout: Layout
+    patch: int = Field(ge=1, le=_LARGEST_SIDE)
+    height: int = Field(ge=1, le=_LARGEST_SIDE)
+    width: int = Field(ge=1, le=_LARGEST_SIDE)
+    mean: list[float] = Field(min_length=1, max_length=3)
+    std: list[float] = Field(min_length=1, max_length=3)
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """A column of encoded pictures: PNG, JPEG, GIF, BMP, WebP or PNM.
+
+    Attributes:
+        layout: what a step is.
+        patch: P, the side of a patch; 1 where steps are none.
+        height, width: what every picture is brought to.
+        mean, std: of each channel; one channel where no picture in training had colour, else three.
+
+    Example:
+        >>> column = pa.chunked_array([[to_png(np.arange(16, dtype=np.uint8).reshape(4, 4, 1))]])
+        >>> image = Image.fit(column, Options(image="patches:2"), Where("memory", "picture"))
+        >>> image.encode(column, Where("memory", "picture")).values.shape, image.report()
+        ((4, 4), 'picture, 4 × 4 in grey, 4 patches of 2 × 2')
+    """
+
+    kind: ClassVar[str] = "image"
+
+    layout: Layout
+    patch: int
+    height: int
+    width: int
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+    @staticmethod
+    def recognises(array: pa.ChunkedArray) -> int:
+        """Bytes that begin as a picture does."""
+        if not is_binary(array.type):
+            return 0
+        first = next((data for data in blobs(array) if data is not None), None)
+        return 98 if first is not None and is_picture(first) else 0
+
+    @classmethod
+    def fit(cls, array: pa.ChunkedArray, options: Options, where: Where) -> Self:
+        """Learn the size, whether there is colour, and the scale.
+
+        Without `Options.image_size` it is the median height and width, made smaller until neither is over 64.
+
+        Raises:
+            DataError: a cell is no picture, a damaged one, or too large; or there is none.
+            UsageError: patches do not fit into the size that was asked for.
+            MissingExtra: pillow is not installed.
+        """
+        cells = _open(array, where)
+        found = [measure(data, place_of(where, row)) for row, data in enumerate(cells) if data is not None]
+        if not found:
+            raise DataError("has no picture in any row", file=where.file, column=where.column)
+        channels = 1 if all(grey for _, _, grey in found) else 3
+        layout, patch = _layout(options.image)
+        height, width = _size(options.image_size, np.array([(high, wide) for high, wide, _ in found]), patch)
+        sample = cells[:: -(-len(cells) // _SAMPLE)]
+        rows = range(0, len(cells), -(-len(cells) // _SAMPLE))
+        sums, squares, count = np.zeros(channels), np.zeros(channels), 0
+        for row, data in zip(rows, sample, strict=True):
+            if data is not None:
+                pixels = to_pixels(data, (height, width), channels, place_of(where, row)).astype(np.float64)
+                sums += pixels.sum((0, 1))
+                squares += np.square(pixels).sum((0, 1))
+                count += height * width
+        mean = sums / max(count, 1)
+        std = np.sqrt(np.maximum(squares / max(count, 1) - mean**2, 0))
+        std = np.where(std < 1, 255.0, std)  # all of one colour: there is no scale to learn
+        return cls(layout, patch, height, width, tuple(mean.tolist()), tuple(std.tolist()))
+
+    @property
+    def spec(self) -> Continuous:
+        """The numbers of a tile."""
+        high, wide = self._tile
+        return Continuous(high * wide * len(self.mean), time=True)
+
+    @property
+    def _tile(self) -> tuple[int, int]:
+        return (1, self.width) if self.layout == "rows" else (self.patch, self.patch)
+
+    @property
+    def _steps(self) -> int:
+        high, wide = self._tile
+        return (self.height // high) * (self.width // wide)
+
+    def encode(self, array: pa.ChunkedArray, where: Where, cache: Path | None = None) -> Encoded:
+        """(N, h·w·C) float32; memory-mapped from ``cache`` if over 64 MB. An empty cell has no steps.
+
+        Raises:
+            DataError: a cell is no picture, a damaged one, or too large.
+            SpaceError: ``cache`` lies on a full disk.
+        """
+        gather = Gather(np.dtype(np.float32), cache)
+        lengths = np.zeros(len(array), np.int64)
+        for row, data in enumerate(_open(array, where)):
+            if data is not None:
+                gather.add(self.scaled(self.tiles(data, place_of(where, row))).ravel())
+                lengths[row] = self._steps
+        offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths)])
+        return Encoded(gather.finish().reshape(-1, self.spec.width), offsets)
+
+    def steps(self, data: bytes) -> list[list[int]]:
+        """What `encode_one` takes, for each step of a picture: the numbers of its tile, 0 to 255.
+
+        Raises:
+            DataError: it is no whole picture.
+        """
+        tiles: list[list[int]] = self.tiles(memoryview(data), place_of(Where("memory", "picture"))).tolist()
+        return tiles
+
+    def encode_one(self, value: Any, where: Where) -> np.ndarray:
+        """(h·w·C,) float32 of the numbers, 0 to 255, of one step's tile, from its top left by rows, channels last.
+
+        Raises:
+            DataError: it is not a list of as many such numbers.
+        """
+        width = self.spec.width
+        numbers = np.asarray(value if isinstance(value, list | tuple | np.ndarray) else [], dtype=object)
+        sound = numbers.shape == (width,) and all(isinstance(n, int | float | np.number) for n in numbers)
+        if not sound or not all(0 <= n <= 255 for n in numbers):
+            message = f"one step of a picture is a list of {width} numbers from 0 to 255"
+            raise DataError(message, file=where.file, column=where.column)
+        return self.scaled(numbers.astype(np.float64)[None])[0]
+
+    def decode(self, values: np.ndarray) -> bytes | None:
+        """(T, h·w·C) as a PNG file; ``None`` without steps."""
+        if not len(values):
+            return None
+        (high, wide), channels = self._tile, len(self.mean)
+        tiles = values.astype(np.float64).reshape(-1, high * wide, channels) * np.array(self.std) + np.array(self.mean)
+        pixels = tiles.round().clip(0, 255).astype(np.uint8)
+        grid = pixels.reshape(self.height // high, self.width // wide, high, wide, channels).swapaxes(1, 2)
+        return to_png(np.ascontiguousarray(grid.reshape(self.height, self.width, channels)))
+
+    def tiles(self, data: memoryview, fail: Fail) -> np.ndarray:
+        """(T, h·w·C) uint8, tiles from the top left by rows.
+
+        Raises:
+            DataError: made by ``fail``, if it is no picture, a damaged one, or too large.
+        """
+        (high, wide), channels = self._tile, len(self.mean)
+        pixels = to_pixels(data, (self.height, self.width), channels, fail)
+        grid = pixels.reshape(self.height // high, high, self.width // wide, wide, channels)
+        return grid.swapaxes(1, 2).reshape(self._steps, high * wide * channels)
+
+    def scaled(self, tiles: np.ndarray) -> np.ndarray:
+        """(T, h·w·C) in 0 … 255 -> the same in float32, standardised."""
+        parts = tiles.reshape(len(tiles), -1, len(self.mean)).astype(np.float64)
+        return ((parts - np.array(self.mean)) / np.array(self.std)).reshape(tiles.shape).astype(np.float32)
+
+    def to_config(self) -> dict[str, Any]:
+        """The numbers, exactly."""
+        return {
+            "kind": self.kind,
+            "layout": self.layout,
+            "patch": self.patch,
+            "height": self.height,
+            "width": self.width,
+            "mean": list(self.mean),
+            "std": list(self.std),
+        }
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Self:
+        """The inverse of `to_config`.
+
+        Raises:
+            ModelError: it is not ours.
+        """
+        stored = load(_Stored, config, cls.kind)
+        channels = len(stored.mean) in (1, 3) and len(stored.std) == len(stored.mean) and min(stored.std) > 0
+        tiled = stored.height % stored.patch == 0 == stored.width % stored.patch
+        if not channels or not tiled or (stored.patch > 1 and stored.layout != "patches"):
+            raise ModelError("the image encoding of this model cannot be read: its numbers contradict each other")
+        return cls(stored.layout, stored.patch, stored.height, stored.width, tuple(stored.mean), tuple(stored.std))
+
+    def notes(self, array: pa.ChunkedArray, encoded: Encoded) -> str:
+        """What a user should know of a column that was encoded: how many cells are empty, or nothing."""
+        empty = int((encoded.lengths() == 0).sum())
+        return f"{empty} of {len(array)} cells hold no picture" if empty else ""
+
+    def report(self) -> str:
+        """One line."""
+        tiles = {"pixels": "pixels", "rows": "rows", "patches": f"patches of {self.patch} × {self.patch}"}[self.layout]
+        colour = "grey" if len(self.mean) == 1 else "colour"
+        return f"picture, {self.width} × {self.height} in {colour}, {self._steps} {tiles}"
+
+
+def _open(array: pa.ChunkedArray, where: Where) -> list[memoryview | None]:
+    if not is_binary(array.type) and not pa.types.is_null(array.type):
+        message = f"expected the bytes of a picture in each row, found {array.type}"
+        raise DataError(message, file=where.file, column=where.column)
+    return list(blobs(array))
+
+
+def place_of(where: Where, row: int | None = None) -> Fail:
+    """How errors about the picture in ``row`` of a column name it."""
+    place = None if row is None else where.row(row)
+    return lambda message, hint: DataError(message, file=where.file, row=place, column=where.column, hint=hint)
+
+
+def _layout(text: str) -> tuple[Layout, int]:
+    """What a step is, and the side of a patch."""
+    name, _, side = text.partition(":")
+    return ("patches", int(side)) if name == "patches" else ("pixels" if name == "pixels" else "rows", 1)
+
+
+def _size(asked: str | None, found: np.ndarray, patch: int) -> tuple[int, int]:
+    """H and W: as asked for, or from those that were ``found`` (rows, 2), to the nearest multiple of ``patch``."""
+    if asked is not None:
+        width, height = (int(side) for side in (re.split("x", asked) * 2)[:2])
+        if height % patch or width % patch:
+            near = "x".join(str(max(patch, round(side / patch) * patch)) for side in (width, height))
+            raise UsageError(f"--image-size {asked} does not divide into patches of {patch}: give {near}")
+        return height, width
+    median = np.median(found, 0)
+    median *= min(1.0, _DEFAULT_SIDE / median.max())
+    height, width = (int(max(1, round(side / patch)) * patch) for side in median.tolist())
+    return height, width
+
+
+MEMBER = Image

@@ -1,0 +1,36 @@
+"""Pictures: a file is a row, with its name and its bytes as they are; its pixels are made where they are encoded.
+
+A folder of them is put together by `unrolled.data.collection`, which finds labels and captions.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pyarrow as pa
+
+from unrolled.config import DataConfig
+from unrolled.data.collection import one_file
+from unrolled.data.mapped import map_file
+from unrolled.data.pictures import check_whole
+from unrolled.errors import DataError
+
+__all__ = ["EXAMPLE", "SUFFIXES", "read_image"]
+
+SUFFIXES = (".png", ".jpg", ".jpeg", ".gif", ".bmp", ".webp", ".pgm", ".ppm", ".pbm")
+EXAMPLE = "image"  # a file is one example, in a column of this name
+
+
+def read_image(path: Path, config: DataConfig) -> pa.Table:  # noqa: ARG001 - every reader is given one
+    """One row: the file's name, and in a column ``image`` its bytes, once they are seen to be a whole picture.
+
+    Raises:
+        DataError: the file is missing, empty or damaged, or has more pixels than `unrolled.data.pictures.MOST_PIXELS`.
+        MissingExtra: pillow is not installed.
+    """
+    data = map_file(path)
+    check_whole(memoryview(data), lambda message, hint: DataError(message, file=str(path), hint=hint))
+    return one_file(path.name, EXAMPLE, data)
+
+
+MEMBER = read_image

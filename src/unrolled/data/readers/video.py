@@ -1,0 +1,40 @@
+"""Videos: a file is a row, with its name and its frames as a list of small pictures.
+
+A folder of them is put together by `unrolled.data.collection`, which finds labels and captions.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pyarrow as pa
+
+from unrolled.config import DataConfig
+from unrolled.data.collection import one_file
+from unrolled.data.mapped import Spool, map_file
+from unrolled.data.videos import frames
+from unrolled.errors import DataError
+
+__all__ = ["EXAMPLE", "SUFFIXES", "read_video"]
+
+SUFFIXES = (".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi")
+EXAMPLE = "video"  # a file is one example, in a column of this name
+
+
+def read_video(path: Path, config: DataConfig) -> pa.Table:  # noqa: ARG001 - every reader is given one
+    """One row: the file's name, and in a column ``video`` its frames, each a PNG of 64 × 64 pixels at most.
+
+    Raises:
+        DataError: the file is missing, empty or damaged, or has more frames or pixels than are decoded.
+        MissingExtra: av is not installed.
+    """
+    data = memoryview(map_file(path))
+    sizes = []
+    with Spool() as spool:
+        for frame in frames(data, lambda message, hint: DataError(message, file=str(path), hint=hint)):
+            spool.write(frame)
+            sizes.append(len(frame))
+        return one_file(path.name, EXAMPLE, spool.buffer(), sizes)
+
+
+MEMBER = read_video
