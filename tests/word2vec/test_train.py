@@ -62,7 +62,7 @@ def test_a_step_is_the_gradient_of_the_loss_pair_by_pair(model: str) -> None:
     told = STEPS[model](tables, blocks, 1e-3)
     assert torch.allclose(tables.outputs, u.detach() - 1e-3 * du, atol=1e-12)
     assert torch.allclose(tables.inputs, expected, atol=1e-12)
-    assert told[0].item() == pytest.approx(float(loss), rel=1e-9)
+    assert told[0].item() == pytest.approx(loss.item(), rel=1e-9)
     assert not tables.shares.any()
 
 
