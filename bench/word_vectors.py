@@ -1,8 +1,8 @@
 """Vectors of words: ours beside gensim's (C, one worker), same text, words and settings, one thread each.
 
 Shown are processor seconds a million running words (all passes; for ours reading included, as the corpus is read anew
-each pass; gensim's sentences are lists in memory), and the share of each word's ten nearest that agree, over the 500 most
-frequent words: of two seeds of ours, of two of gensim's, and of ours with gensim's. The text is Tiny Shakespeare.
+each pass; gensim's sentences are lists in memory), and the share of each word's ten nearest that agree, over the 500
+most frequent words: of two seeds of ours, of two of gensim's, and of ours with gensim's. The text is Tiny Shakespeare.
 """
 
 import argparse
