@@ -15,7 +15,7 @@ SOURCE = ROOT / "src" / "unrolled"
 
 BASE = ("atomic", "batch", "config", "entities", "errors", "files", "metrics", "registry", "state")
 # They put the parts together, and may know every one of them.
-TOP = ("api", "card", "demo", "fitting", "loading", "names", "pretrained", "rundir", "splits", "trained")
+TOP = ("api", "card", "demo", "fitting", "loading", "names", "pretrained", "rundir", "splits", "trained", "wordvectors")
 EVERYTHING_BUT_CLI = ("*",)
 MAY_IMPORT: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(BASE, BASE),
@@ -27,6 +27,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "baselines": (*BASE, "data", "decoding"),
     "tasks": (*BASE, "data", "layers", "models", "decoding", "baselines"),
     "training": (*BASE, "data", "models", "tasks"),
+    "word2vec": (*BASE, "data"),
     "decoding": BASE,
     "streaming": BASE,
     "reference": (),

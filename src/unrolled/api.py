@@ -1,6 +1,7 @@
 """The verbs of Python use: ``read``, ``fit`` and ``load``; most else is a method of what they return.
 
-Two look into models: ``memory`` into a trained one, ``probe`` into what any could learn.
+Two look into models: ``memory`` into a trained one, ``probe`` into what any could learn. Three are of word vectors:
+``embed`` learns them, ``similar`` asks them, ``convert_vectors`` writes them in another form.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ from unrolled import fitting
 from unrolled.config import DataConfig, spread
 from unrolled.data.read import read as read_source
 from unrolled.data.sequences import Sequences
+from unrolled.data.vectors.aligned import nearest
+from unrolled.data.vectors.writing import convert
 from unrolled.errors import UsageError
 from unrolled.inspection import probe as probing
 from unrolled.inspection.memory import Horizon, asked_of, memory_horizon
@@ -22,8 +25,22 @@ from unrolled.loading import open_run
 from unrolled.models.network import Network
 from unrolled.trained import Trained
 from unrolled.training.hooks import Hook
+from unrolled.word2vec.train import Settings, write
 
-__all__ = ["Found", "Horizon", "Options", "Trained", "fit", "load", "memory", "probe", "read"]
+__all__ = [
+    "Found",
+    "Horizon",
+    "Options",
+    "Trained",
+    "convert_vectors",
+    "embed",
+    "fit",
+    "load",
+    "memory",
+    "probe",
+    "read",
+    "similar",
+]
 
 
 class Options(TypedDict, total=False):
@@ -75,6 +92,8 @@ class Options(TypedDict, total=False):
     coverage: bool
     tied: bool
     start: str | Path
+    vectors: str | Path
+    freeze: bool
     steps: int
     epochs: float
     minutes: float
@@ -210,8 +229,67 @@ def probe(
     return [probing.probe(model, name, up_to, minutes=minutes, steps=steps, seed=seed, say=say) for name in problems]
 
 
+def embed(
+    source: Any,
+    out: str | Path,
+    *,
+    size: int = 100,
+    model: str = "skipgram",
+    epochs: int = 5,
+    window: int = 5,
+    negative: int = 5,
+    least: int = 5,
+    seed: int = 0,
+    say: Callable[[str], None] = lambda _: None,
+) -> list[str]:
+    """Learn vectors of words from texts alone, and write them; see `unrolled.word2vec.train`.
+
+    Args:
+        source: a file of texts (a line is a sentence), a folder, or a table in memory.
+        out: where to: ``.safetensors``, ``.txt`` or ``.vec`` (word2vec's text), ``.bin`` (its binary).
+        size: numbers of a vector.
+        model: ``skipgram`` or ``cbow``.
+        epochs: passes over the texts.
+        window: the most words to each side that count as near.
+        negative: noise words that each pair is told from.
+        least: how often a word must stand there to have a vector.
+        seed: of everything random.
+        say: told of every pass in a line.
+
+    Returns:
+        the words, the most frequent first.
+
+    Raises:
+        UsageError: a number is out of range, or the ending of ``out`` says nothing.
+        DataError: ``source`` cannot be read, or holds too few words.
+        SpaceError: ``out`` cannot be written.
+    """
+    settings = Settings(size, model, epochs, window, negative, seed)
+    return write(source, Path(out), settings, least, say)
+
+
+def similar(vectors: str | Path, word: str, *, most: int = 10) -> list[tuple[str, float]]:
+    """The words that are nearest to ``word`` in a file of vectors, each with its cosine.
+
+    Raises:
+        DataError: it is no such file, or holds no such word.
+        UsageError: ``most`` is below 1.
+    """
+    return nearest(vectors, word, most)
+
+
+def convert_vectors(vectors: str | Path, out: str | Path) -> tuple[int, int]:
+    """Write a file of word vectors in the form that the ending of ``out`` asks for; how many there are, and their size.
+
+    Raises:
+        DataError: it is no such file, or a line of it is wrong.
+        UsageError: the ending of ``out`` says nothing, or it is the same file.
+        SpaceError: ``out`` cannot be written.
+    """
+    return convert(Path(vectors), Path(out))
+
+
 def _listed(options: Options) -> dict[str, Any]:
     values: dict[str, Any] = dict(options)
-    if isinstance(values.get("start"), Path):
-        values["start"] = str(values["start"])
+    values |= {name: str(values[name]) for name in ("start", "vectors") if isinstance(values.get(name), Path)}
     return {name: [v] if name == "target" and isinstance(v, str) else v for name, v in values.items()}

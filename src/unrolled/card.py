@@ -26,9 +26,13 @@ def table(metrics: dict[str, float], baselines: dict[str, dict[str, float]]) -> 
 
 
 def _began(config: RunConfig) -> list[str]:
-    if config.training.start is None:
+    training = config.training
+    if training.vectors is not None:
+        end = ", which it kept" if training.freeze else ""
+        return [f"Its words began with the vectors of `{training.vectors}`{end}."]
+    if training.start is None:
         return []
-    return [f"It began with the encodings of the run `{config.training.start}`, and all its weights but the head's."]
+    return [f"It began with the encodings of the run `{training.start}`, and all its weights but the head's."]
 
 
 def card(trained: Trained, progress: Progress, splits: tuple[str, ...]) -> str:

@@ -109,10 +109,13 @@ class TaskConfig(Part):
 class TrainingConfig(Part):
     """The loop. At most one of ``steps``, ``epochs`` and ``minutes``; none means: until validation stops improving.
 
-    ``start`` is the directory of a run to go on from, with a new head.
+    ``start`` is the directory of a run to go on from, with a new head; ``vectors`` a file of word vectors to begin
+    with, which are not trained if ``freeze``.
     """
 
     start: str | None = None
+    vectors: str | None = None
+    freeze: bool = False
     steps: int | None = Field(None, ge=1)
     epochs: float | None = Field(None, gt=0)
     minutes: float | None = Field(None, gt=0)

@@ -91,8 +91,8 @@ def _memory_reason(error: MemoryError | RuntimeError) -> str | None:
     return _NO_SPACE[errno.ENOMEM] if isinstance(error, MemoryError) or torch_ran_out else None
 
 
-def write_file(path: Path, data: bytes) -> None:
-    """Put ``data`` at ``path``, in place of what was there, all or nothing.
+def write_file(path: Path, data: bytes | Iterable[bytes]) -> None:
+    """Put ``data``, whole or piece by piece, at ``path``, in place of what was there, all or nothing.
 
     Raises:
         SpaceError: it does not fit or may not be written; what was there still is.
@@ -104,7 +104,7 @@ def write_file(path: Path, data: bytes) -> None:
         try:
             with create(temporary) as file:
                 fcntl.flock(file, fcntl.LOCK_EX)
-                file.write(data)
+                file.writelines([data] if isinstance(data, bytes) else data)
                 file.flush()
                 os.fsync(file.fileno())
                 temporary.rename(path)

@@ -37,6 +37,7 @@ from unrolled.training.hooks import Hook, log_to, need_tensorboard, tensorboard_
 from unrolled.training.plans import can_be_judged, window
 from unrolled.training.schedule import Budget
 from unrolled.training.trainer import Trainer
+from unrolled.wordvectors import check_again, check_vectors, give_vectors, with_width
 
 __all__ = ["fit", "resume"]
 
@@ -80,6 +81,8 @@ def fit(
     data = DataConfig.check({**given["data"], "source": str(source) if isinstance(source, str | Path) else "memory"})
     given["task"].setdefault("name", None)
     start = open_start(given["training"]["start"], out) if "start" in given["training"] else None
+    training = TrainingConfig.check({"device": "auto", **given["training"]})
+    vectors = check_vectors(training)
     sequences = read(source, data, steps=given["task"].get("horizon") is not None)
     for line in _describe(sequences):
         say(line)
@@ -92,7 +95,7 @@ def fit(
             flag, owner = option.replace("_", "-"), " and ".join(owners)
             raise UsageError(f"--{flag} is of the task {owner} alone, and this one is {name}")
     roles: Roles = task_class.roles(question)
-    model = ModelConfig.check(given["model"]) if start is None else start.model(given["model"])
+    model = with_width(ModelConfig.check(given["model"]) if start is None else start.model(given["model"]), vectors)
     if start is not None:
         roles, start = start.take_over(roles, sequences, data)
         say(f"from {start.place}: {model.name}, its encodings, and all its weights but the head's")
@@ -107,8 +110,8 @@ def fit(
         task=TaskConfig.check({**given["task"], "name": name}),
         data=data,
         model=model,
-        training=TrainingConfig.check({"device": "auto", **given["training"]}),
-        files=_fingerprints(source, data, sequences.table) | ({} if start is None else {"start": start.fingerprint}),
+        training=training,
+        files=_fingerprints(source, data, training, start, sequences.table),
         columns=tuple(sequences.table.column_names),
     )
     _device(config.training.device)
@@ -151,7 +154,7 @@ def resume(
     training = _same_source(folder, config, source)
     for role, saved in config.files.items():
         place = str(source) if role == "training" and source is not None else str(saved["path"])
-        if saved["path"] != MEMORY and role != "start":  # which may be gone by now
+        if saved["path"] != MEMORY and role not in ("start", "vectors"):  # may be gone by now
             verify(saved, fingerprint(place))
             say(f"{role} data unchanged: {place}")
     if Budget(config.training).by_clock:
@@ -164,6 +167,7 @@ def resume(
     question = Question(sequences, config.data.target, config.data.inputs, config.task.horizon)
     roles: Roles = TASKS.get(config.task.name).roles(question)
     with alone(folder):
+        check_again(folder, config)
         start = start_again(folder, config)
         if start is not None:
             roles, start = start.take_over(roles, sequences, config.data)
@@ -182,7 +186,7 @@ def _train(
     sequences = replace(sequences, kinds={**sequences.kinds, **roles.kinds})
     splits = split_up(sequences, config, roles, say)
     said = config.data.model_dump(include={field.name for field in fields(Options)} - {"tokens"})
-    options = Options(tokens=config.data.tokens or _default_tokens(config.task.name), **said)
+    options = Options(tokens=config.data.tokens or _default_tokens(config), **said)
     coder = Coder.fit(splits.train, roles, options, config.task.horizon or 0, start.inputs if start else {})
     for name, encoding in coder.inputs.items():
         say(f"input {name}: {encoding.report()}")
@@ -211,12 +215,13 @@ def _train(
             network.head.bias.data.copy_(prior)
         if isinstance(network, EncoderDecoder) and train.target is not None:
             network.longest.fill_(int(train.target.lengths().max(initial=0)))
+        saved = checkpoint.newest(folder / "checkpoints")
         if start is not None:
             start.give(network)
+        give_vectors(network, coder, train, config.training, saved is not None, say)
         _check_direction(network, train, config)
         weights = sum(p.numel() for p in network.parameters())
         say(f"model: {config.model.name}, {weights:,} weights, on {device}; training: {Budget(config.training).say()}")
-        saved = checkpoint.newest(folder / "checkpoints")
         log = log_to(folder / "metrics.jsonl", saved.step if saved else -1)
         if "test" in judged and not can_be_judged(judged["test"], config.task, config.training):
             raise DataError("no test sequence is long enough to be judged by", hint="give more or longer ones")
@@ -296,8 +301,8 @@ def _task_name(question: Question, asked: str | None) -> tuple[str, str]:
     )
 
 
-def _default_tokens(task: str) -> Any:
-    return "characters" if task == "next_step" else "words"
+def _default_tokens(config: RunConfig) -> Any:
+    return "characters" if config.task.name == "next_step" and config.training.vectors is None else "words"
 
 
 def _describe(sequences: Sequences) -> list[str]:
@@ -305,11 +310,14 @@ def _describe(sequences: Sequences) -> list[str]:
     return [f"data: {sequences.origin}, {len(sequences)} rows: {kinds}; --kind column=… overrules", *sequences.notes]
 
 
-def _fingerprints(source: Any, data: DataConfig, table: pa.Table) -> dict[str, dict[str, str | int]]:
+def _fingerprints(
+    source: Any, data: DataConfig, begin: TrainingConfig, start: Start | None, table: pa.Table
+) -> dict[str, dict[str, str | int]]:
     training = fingerprint(source) if _is_file(source) else fingerprint_table(table)
     held_out = {"validation": data.valid, "test": data.test}
     files = {role: how for role, how in held_out.items() if isinstance(how, str) and share_of(how) is None}
-    return {"training": training, **{role: fingerprint(path) for role, path in files.items()}}
+    found = {role: fingerprint(path) for role, path in {**files, "vectors": begin.vectors}.items() if path is not None}
+    return {"training": training, **found, **({} if start is None else {"start": start.fingerprint})}
 
 
 def _is_file(source: Any) -> bool:

@@ -140,6 +140,10 @@ class TrainingFlags:
 
     start: Annotated[str | None, Parameter(name="--from")] = None
     """A run to go on from: its encodings, model and weights, all but the head's. Default: none, fresh weights."""
+    vectors: str | None = None
+    """A file of word vectors (word2vec, GloVe, or of unrolled embed) that the words of texts begin with."""
+    freeze: bool | None = None
+    """Keep the words' vectors as they begin."""
     steps: int | None = None
     """Budget in steps."""
     epochs: float | None = None

@@ -33,6 +33,7 @@ _VERBS = {
     "describe": "Show what a model is made of, and draw it unrolled.",
     "memory": "Show how far back a trained model's gradient reaches.",
     "probe": "Find the longest sequences on which a model can learn to remember.",
+    "embed": "Learn vectors of words from text, and ask which words are alike.",
     "demo": "Train on folk tunes for two minutes, and write new ones.",
     "doctor": "Say what is installed, what is fast and what is missing.",
 }

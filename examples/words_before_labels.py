@@ -1,0 +1,29 @@
+"""Vectors of words learned from sentences without labels, and a model that begins with them."""
+
+from __future__ import annotations
+
+import random
+
+from unrolled.api import embed, fit, similar
+
+dice = random.Random(0)
+verbs = {"animal": ["eats", "sleeps", "runs", "hides"], "machine": ["rusts", "hums", "starts", "stalls"]}
+
+
+def about(rows: int) -> tuple[list[str], list[str]]:
+    kinds = dice.choices(list(verbs), k=rows)  # a noun is a word like any other: that its name tells, nobody can see
+    return [f"{kind}{dice.randrange(30)}" for kind in kinds], kinds
+
+
+plain = [f"{noun} {dice.choice(verbs[kind])}" for noun, kind in zip(*about(8000), strict=True)]
+embed({"text": plain}, "nouns.safetensors", size=16, epochs=20)
+nouns = [f"{kind}{n}" for kind in verbs for n in range(30)]
+near = [
+    word[:3] == noun[:3] for noun in nouns for word, _ in similar("nouns.safetensors", noun, most=5) if word in nouns
+]
+print("eats is like:", *(word for word, _ in similar("nouns.safetensors", "eats", most=3)))
+print(f"nouns that are near are of one kind: {sum(near) / len(near):.1%}")
+(few, kinds), (held_out, answers) = about(250), about(300)
+how = {"target": "kind", "kinds": {"text": "tokens"}, "steps": 100, "lr": 5e-3, "hidden": 16}
+trained = fit({"text": few, "kind": kinds}, vectors="nouns.safetensors", freeze=True, **how)
+print(f"right about rows that were held out: {trained.evaluate({'text': held_out, 'kind': answers})['accuracy']:.1%}")

@@ -1,0 +1,1 @@
+"""Files of word vectors: word2vec (text and binary), GloVe, and safetensors of our own."""

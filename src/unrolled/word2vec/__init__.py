@@ -1,0 +1,1 @@
+"""Vectors of words, learned from running text alone: skip-gram and CBOW with negative sampling."""
