@@ -3,10 +3,10 @@ stands in a place that it never had in training.
 
 Protocol: 32 × 32 pixels, two shapes of three (circle, square, triangle) in two of eight colours, each moved and scaled
 at random within its half of the picture: one above the other, or one left of the other. A shape has one of four places
-(top, bottom, left, right), and eight of the 32 pairs of colour and place are held out, one of each colour: no picture of
-training or validation has a red or purple shape at the top, a green or orange one at the bottom, a blue or white one on
-the left, or a yellow or grey one on the right; each of the 1 000 test pictures has at least one. A caption is right if every word is. 6 000 pictures are drawn to train
-on, of which a tenth validates.
+(top, bottom, left, right), and eight of the 32 pairs of colour and place are held out, one of each colour: no picture
+of training or validation has a red or purple shape at the top, a green or orange one at the bottom, a blue or white one
+on the left, or a yellow or grey one on the right; each of the 1 000 test pictures has at least one. A caption is right
+if every word is. 6 000 pictures are drawn to train on, of which a tenth validates.
 
 Floor: 95 % exact on the unseen pairs.
 """
