@@ -62,7 +62,8 @@ def test_only_the_import_changes() -> None:
     from unrolled.layers import GRU, LSTM, RNN
 
     assert (GRU, LSTM, RNN) == (torch_compat.GRU, torch_compat.LSTM, torch_compat.RNN)
-    assert {"GRU", "LSTM", "RNN"} <= set(dir(layers))
+    assert dir(layers) == sorted(layers.__all__)
+    assert all(getattr(layers, name).__name__ == name for name in layers.__all__)
     with pytest.raises(AttributeError, match="module 'unrolled.layers' has no attribute 'GRV'"):
         _ = layers.GRV
 
