@@ -51,7 +51,7 @@ _rows = st.lists(st.lists(st.tuples(st.sampled_from(LABELS), st.sampled_from(LAB
 @settings(deadline=None, derandomize=True)
 @given(_rows)
 def test_as_seqeval_counts(rows: list[list[tuple[str, str]]]) -> None:
-    seqeval = pytest.importorskip("seqeval.metrics")
+    seqeval = pytest.importorskip("seqeval.metrics", reason="seqeval is the oracle of this test")
     prediction, target = ([[pair[side] for pair in row] for row in rows] for side in (0, 1))
     ours = entity_scores(counted(prediction, target))
     with warnings.catch_warnings():

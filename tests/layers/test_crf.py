@@ -201,7 +201,7 @@ SENTENCES = [
 
 def test_as_crfsuite_with_the_same_weights(tmp_path: Path) -> None:
     """Paths, probabilities and marginals, from weights that CRFsuite learned."""
-    pycrfsuite = pytest.importorskip("pycrfsuite")
+    pycrfsuite = pytest.importorskip("pycrfsuite", reason="CRFsuite is the oracle of this test")
     trainer: Any = pycrfsuite.Trainer(verbose=False)
     for words, tags in SENTENCES:
         trainer.append([[word, word[-1]] for word in words.split()], tags.split())

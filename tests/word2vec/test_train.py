@@ -85,7 +85,7 @@ def test_words_of_a_group_are_near_and_the_seed_decides_all(model: str) -> None:
 
 @pytest.mark.parametrize(("model", "sg"), [("skipgram", 1), ("cbow", 0)])
 def test_the_neighbours_are_those_of_gensim(model: str, sg: int) -> None:
-    models = pytest.importorskip("gensim.models")
+    models = pytest.importorskip("gensim.models", reason="gensim is the oracle of this test")
     texts = sentences(1500)
     corpus = Corpus.count({"text": texts}, least=1)
     ours = nearest(learn(corpus, Settings(size=16, model=model, epochs=5, window=3)), corpus.words, 5)

@@ -34,7 +34,7 @@ def test_written_and_read_it_is_the_same_to_the_bit(ending: str, tmp_path: Path)
 
 
 def test_gensim_reads_what_we_write_and_we_what_it_writes(tmp_path: Path) -> None:
-    models = pytest.importorskip("gensim.models")
+    models = pytest.importorskip("gensim.models", reason="gensim is the oracle of this test")
     for ending, is_binary in (("txt", False), ("bin", True)):
         path, back = tmp_path / f"v.{ending}", tmp_path / f"back.{ending}"
         write_vectors(path, WORDS, 7, lambda: [VALUES])
