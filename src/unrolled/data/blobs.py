@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pyarrow as pa
 
-__all__ = ["blobs", "is_binary"]
+__all__ = ["begins_as", "blobs", "is_binary"]
 
 
 def is_binary(kind: pa.DataType) -> bool:
     """Whether cells of this Arrow type are bytes, or a dictionary's."""
     value = kind.value_type if pa.types.is_dictionary(kind) else kind
     return bool(pa.types.is_binary(value) or pa.types.is_large_binary(value))
+
+
+def begins_as(array: pa.ChunkedArray, what: Callable[[memoryview], bool]) -> bool:
+    """Whether a column holds bytes, and the first of them are of the kind that ``what`` knows."""
+    first = next((data for data in blobs(array) if data is not None), None) if is_binary(array.type) else None
+    return first is not None and what(first)
 
 
 def blobs(array: pa.ChunkedArray) -> Iterator[memoryview | None]:

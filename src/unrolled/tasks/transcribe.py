@@ -75,9 +75,8 @@ class Transcribe:
     def prior(self, train: Examples) -> Tensor | None:
         assert train.target is not None
         counts = np.bincount(train.target.values, minlength=self.outputs) + 1.0
-        counts[BLANK] += max(
-            0, int(train.steps().sum()) - len(train.target.values)
-        )  # a step without a symbol of its own
+        # Every step that has no symbol of its own says nothing.
+        counts[BLANK] += max(0, int(train.steps().sum()) - len(train.target.values))
         return torch.from_numpy(np.log(counts / counts.sum())).float()
 
     def loss(self, outputs: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
@@ -88,9 +87,10 @@ class Transcribe:
         return total, sizes.sum()
 
     def measure(self, outputs: Tensor, batch: Batch) -> Sums:
-        nats, count = self.loss(outputs, batch)
-        target, sizes = _checked(batch)
-        wanted = [row[:size] for row, size in zip(target.tolist(), sizes.tolist(), strict=True)]
+        nats, count = self.loss(outputs, batch)  # which checks the target
+        assert batch.target is not None and batch.target_lengths is not None
+        rows = zip(batch.target.tolist(), batch.target_lengths.tolist(), strict=True)
+        wanted = [row[:size] for row, size in rows]
         return written_sums(nats, count, ctc_greedy(outputs, batch.lengths), wanted)
 
     def summarise(self, sums: Sums) -> dict[str, float]:

@@ -19,7 +19,7 @@ import pyarrow as pa
 from pydantic import Field
 
 from unrolled.batch import Continuous
-from unrolled.data.blobs import blobs, is_binary
+from unrolled.data.blobs import begins_as, blobs, is_binary
 from unrolled.data.encoded import Encoded, Options, Where
 from unrolled.data.encodings._gather import Gather
 from unrolled.data.encodings._stored import Stored, load
@@ -74,10 +74,7 @@ class Image:
     @staticmethod
     def recognises(array: pa.ChunkedArray) -> int:
         """Bytes that begin as a picture does."""
-        if not is_binary(array.type):
-            return 0
-        first = next((data for data in blobs(array) if data is not None), None)
-        return 98 if first is not None and is_picture(first) else 0
+        return 98 if begins_as(array, is_picture) else 0
 
     @classmethod
     def fit(cls, array: pa.ChunkedArray, options: Options, where: Where) -> Self:
