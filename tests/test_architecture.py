@@ -15,7 +15,20 @@ SOURCE = ROOT / "src" / "unrolled"
 
 BASE = ("atomic", "batch", "config", "entities", "errors", "files", "metrics", "registry", "state")
 # They put the parts together, and may know every one of them.
-TOP = ("api", "card", "demo", "fitting", "loading", "names", "pretrained", "rundir", "splits", "trained", "wordvectors")
+TOP = (
+    "api",
+    "asked",
+    "card",
+    "demo",
+    "fitting",
+    "loading",
+    "names",
+    "pretrained",
+    "rundir",
+    "splits",
+    "trained",
+    "wordvectors",
+)
 EVERYTHING_BUT_CLI = ("*",)
 MAY_IMPORT: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(BASE, BASE),

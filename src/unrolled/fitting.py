@@ -11,6 +11,7 @@ from typing import Any
 import pyarrow as pa
 import torch
 
+from unrolled.asked import advice, check_owned, check_pieces, default_tokens, task_name
 from unrolled.baselines.baseline import score_baselines
 from unrolled.card import card
 from unrolled.config import DataConfig, ModelConfig, RunConfig, TaskConfig, TrainingConfig, spread
@@ -22,10 +23,9 @@ from unrolled.data.read import read
 from unrolled.data.sequences import Sequences
 from unrolled.errors import DataError, ModelError, UsageError
 from unrolled.files import space_errors, write_file, write_manifest
-from unrolled.layers.stack import build_layer, model_names
+from unrolled.layers.stack import build_layer
 from unrolled.loading import build, open_run
 from unrolled.models.encoder_decoder import EncoderDecoder, parts_of
-from unrolled.models.model import Model
 from unrolled.pretrained import Start, open_start, start_again
 from unrolled.rundir import alone, choose, claimed, keep_options
 from unrolled.splits import share_of, split_up
@@ -34,7 +34,7 @@ from unrolled.trained import Trained
 from unrolled.training import checkpoint
 from unrolled.training.evaluate import evaluate
 from unrolled.training.hooks import Hook, log_to, need_tensorboard, tensorboard_to
-from unrolled.training.plans import can_be_judged, window
+from unrolled.training.plans import can_be_judged
 from unrolled.training.schedule import Budget
 from unrolled.training.trainer import Trainer
 from unrolled.wordvectors import check_again, check_vectors, give_vectors, with_width
@@ -42,13 +42,6 @@ from unrolled.wordvectors import check_again, check_vectors, give_vectors, with_
 __all__ = ["fit", "resume"]
 
 Say = Callable[[str], None]
-
-_WRITES = ("encoder", "decoder", "attention", "coverage", "tied", "shared", "scheduled_sampling", "label_smoothing")
-# An option -> the tasks that alone have it.
-_OF_SOME_TASKS = {"crf": ("tag",), "mask": ("fill",), "beam": ("transcribe", "translate")}
-_OF_SOME_TASKS |= {"strands": ("classify", "regress")}
-_OF_SOME_TASKS |= dict.fromkeys(_WRITES, ("translate",))
-_WHOLE = ("classify", "tag")  # what comes later in a sequence helps with these
 
 
 def fit(
@@ -87,22 +80,17 @@ def fit(
     for line in _describe(sequences):
         say(line)
     question = Question(sequences, data.target, data.inputs, given["task"].get("horizon"))
-    name, reason = _task_name(question, given["task"]["name"])
+    name, reason = task_name(question, given["task"]["name"])
     say(f"task: {name} ({reason}); --task overrules it")
     task_class = TASKS.get(name)
-    for option, owners in _OF_SOME_TASKS.items():
-        if options.get(option) and name not in owners:
-            flag, owner = option.replace("_", "-"), " and ".join(owners)
-            raise UsageError(f"--{flag} is of the task {owner} alone, and this one is {name}")
+    check_owned(options, name)
     roles: Roles = task_class.roles(question)
     model = with_width(ModelConfig.check(given["model"]) if start is None else start.model(given["model"]), vectors)
     if start is not None:
         roles, start = start.take_over(roles, sequences, data)
         say(f"from {start.place}: {model.name}, its encodings, and all its weights but the head's")
-    if name in _WHOLE and (both := f"bi{model.name}") in model_names():
-        say(f"model: {model.name} can answer live, step by step; where whole sequences are at hand, try --model {both}")
-    if name == "fill" and (both := f"bi{model.name}") in model_names():
-        say(f"model: {model.name} reads what is before a hidden step alone; with --model {both}, what follows too")
+    for line in advice(name, model):
+        say(line)
     with torch.device("meta"):  # takes no memory, and an unknown name is found before anything is written
         for part in parts_of(model) if roles.form == "free" else (model,):
             build_layer(part, 1)
@@ -186,7 +174,7 @@ def _train(
     sequences = replace(sequences, kinds={**sequences.kinds, **roles.kinds})
     splits = split_up(sequences, config, roles, say)
     said = config.data.model_dump(include={field.name for field in fields(Options)} - {"tokens"})
-    options = Options(tokens=config.data.tokens or _default_tokens(config), **said)
+    options = Options(tokens=config.data.tokens or default_tokens(config), **said)
     coder = Coder.fit(splits.train, roles, options, config.task.horizon or 0, start.inputs if start else {})
     for name, encoding in coder.inputs.items():
         say(f"input {name}: {encoding.report()}")
@@ -219,7 +207,7 @@ def _train(
         if start is not None:
             start.give(network)
         give_vectors(network, coder, train, config.training, saved is not None, say)
-        _check_direction(network, train, config)
+        check_pieces(network, train, config)
         weights = sum(p.numel() for p in network.parameters())
         say(f"model: {config.model.name}, {weights:,} weights, on {device}; training: {Budget(config.training).say()}")
         log = log_to(folder / "metrics.jsonl", saved.step if saved else -1)
@@ -250,59 +238,8 @@ def _train(
     return trained
 
 
-def _check_direction(network: Model, train: Examples, config: RunConfig) -> None:
-    """A model of both directions must not be asked for what it has read already, nor be given sequences in pieces."""
-    if config.task.crf and (steps := window(train, config.training)):
-        raise UsageError(
-            f"--crf chooses the labels of a sequence together, and these are trained in pieces of {steps} steps (by "
-            "--bptt, or because they are long): leave --crf out"
-        )
-    remembers_all = config.model.name == "transformer" and config.model.sight is None
-    if remembers_all and (steps := window(train, config.training)):
-        raise UsageError(
-            f"a transformer keeps every step that it has read, and these sequences are trained in pieces of {steps} "
-            f"steps, one after the other (by --bptt, or because they are long): give --sight, such as {2 * steps}"
-        )
-    if network.causal:
-        return
-    if train.form == "next":
-        raise UsageError(
-            f"{config.model.name} reads each sequence from its end as well, so it has seen every next step that it is "
-            "asked for: choose a model without 'bi'"
-        )
-    if steps := window(train, config.training):
-        raise UsageError(
-            f"{config.model.name} reads each sequence from its end as well, so it needs whole sequences, and these are "
-            f"trained in pieces of {steps} steps (by --bptt, or because they are long): choose a model without 'bi'"
-        )
-
-
 def _baselines(task: Task, train: Examples, part: Examples) -> dict[str, dict[str, float]]:
     return {name: task.in_units(values) for name, values in score_baselines(train, part).items()}
-
-
-def _task_name(question: Question, asked: str | None) -> tuple[str, str]:
-    if asked is not None:
-        TASKS.get(asked)
-        return asked, "as you asked"
-    for name in TASKS.names():
-        reason = TASKS.get(name).recognises(question)
-        if reason:
-            return name, reason
-    target = ", ".join(question.target)
-    kind = question.sequences.kinds[question.target[0]]
-    if kind in ("number", "series"):
-        raise UsageError(
-            f"{target} has a number for each step: give --horizon, the number of steps to forecast, or name a --task"
-        )
-    raise UsageError(
-        f"no task answers a target of kind {kind} ({target}): name one with --task, or its kind with "
-        f"--kind {target}=category"
-    )
-
-
-def _default_tokens(config: RunConfig) -> Any:
-    return "characters" if config.task.name == "next_step" and config.training.vectors is None else "words"
 
 
 def _describe(sequences: Sequences) -> list[str]:

@@ -8,11 +8,11 @@ from dataclasses import dataclass, replace
 import pyarrow.compute as pc
 
 from unrolled.config import RunConfig
-from unrolled.data.coder import Roles, drop_missing
+from unrolled.data.coder import Roles
 from unrolled.data.encoded import has_time
 from unrolled.data.examples import ANSWERED_WHOLE, OWN
 from unrolled.data.read import read
-from unrolled.data.sequences import Sequences
+from unrolled.data.sequences import Sequences, drop_missing
 from unrolled.data.split import hold_out, hold_out_end, without_history
 from unrolled.errors import DataError, UsageError
 from unrolled.training.schedule import Budget

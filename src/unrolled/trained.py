@@ -15,12 +15,11 @@ import pyarrow as pa
 import torch
 
 from unrolled.config import RunConfig, TaskConfig
-from unrolled.data.coder import drop_missing
 from unrolled.data.encodings.symbols import Symbols
 from unrolled.data.examples import Examples
 from unrolled.data.loader import Loader
 from unrolled.data.read import read
-from unrolled.data.sequences import Sequences
+from unrolled.data.sequences import Sequences, drop_missing
 from unrolled.data.windows import Plan, Rows, Windows
 from unrolled.decoding.generate import generate
 from unrolled.decoding.sampling import Sampling

@@ -10,9 +10,9 @@ import pytest
 from samples import SAMPLES, sequences
 
 from unrolled.batch import Continuous, Discrete
-from unrolled.data.coder import Coder, Roles, drop_missing
+from unrolled.data.coder import Coder, Roles
 from unrolled.data.encoded import Options
-from unrolled.data.sequences import Sequences
+from unrolled.data.sequences import Sequences, drop_missing
 from unrolled.errors import DataError, ModelError
 
 SERIES = sequences({"a": [[1.0, 3.0], [5.0]], "b": [[0.0, 2.0], [4.0]]}, {"a": "number", "b": "number"})

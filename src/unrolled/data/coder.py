@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from unrolled.batch import Continuous
+from unrolled.data.agreement import check_binary, check_lengths
 from unrolled.data.encoded import ENCODINGS, Encoded, Encoding, Options, Where, has_time
 from unrolled.data.encodings._stored import Stored, load
 from unrolled.data.encodings.symbols import Symbols
@@ -23,7 +23,7 @@ from unrolled.data.sequences import Sequences, merge
 from unrolled.data.unaligned import check_unaligned
 from unrolled.errors import DataError, ModelError
 
-__all__ = ["Coder", "Roles", "drop_missing"]
+__all__ = ["Coder", "Roles"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,13 +160,13 @@ class Coder:
             if self.continues:
                 target = _without_flags(encoded[self.target], self.answer)
                 if self.form == "next" and getattr(self.answer, "binary", False):
-                    _all_zero_or_one(target, part.where(self.target))
+                    check_binary(target, part.where(self.target))
             else:
                 target = self._column(part, self.target, self.answer, cache)
         timed = {name: column for name, column in encoded.items() if column.offsets is not None}
         if self.form == "aligned" and target is not None:
             timed[self.target] = target
-        _same_lengths(timed, part)
+        check_lengths(timed, part)
         specs = {name: encoding.spec for name, encoding in self.inputs.items()}
         labels = tuple(getattr(self.answer, "labels", ())) if self.form == "aligned" else ()
         opposite = {name: e.complement for name, e in self.inputs.items() if isinstance(e, Symbols) and e.both}
@@ -301,49 +301,3 @@ def _without_flags(column: Encoded, encoding: Encoding) -> Encoded:
     if column.missing is not None:  # also where training missed nothing, so that there is no flag
         values = np.where(column.missing, np.float32(np.nan), values)
     return Encoded(values, column.offsets)
-
-
-def _all_zero_or_one(target: Encoded, where: Where) -> None:
-    """What was on or off in training is asked for as a probability, so no later target may be anything between."""
-    values = target.values
-    odd = np.argwhere(~((values == 0) | (values == 1) | np.isnan(values)))
-    if len(odd):
-        step, channel = (int(index) for index in odd[0])
-        assert target.offsets is not None
-        raise DataError(
-            f"the value is {values[step, channel]:g}, but in training all were 0 or 1",
-            file=where.file,
-            row=where.row(int(np.searchsorted(target.offsets, step, side="right")) - 1),
-            column=where.column,
-        )
-
-
-def _same_lengths(timed: dict[str, Encoded], part: Sequences) -> None:
-    names = list(timed)
-    for other in names[1:]:
-        differ = np.flatnonzero(timed[names[0]].lengths() != timed[other].lengths())
-        if len(differ):
-            row, place = int(differ[0]), part.where(other)
-            a, b = int(timed[names[0]].lengths()[row]), int(timed[other].lengths()[row])
-            raise DataError(
-                f"has {b} steps, but {names[0]!r} has {a}",
-                file=place.file,
-                row=place.row(row),
-                column=other,
-                hint="columns with a time axis need one value for each step; leave one out with --ignore",
-            )
-
-
-def drop_missing(part: Sequences, target: str) -> tuple[Sequences, int]:
-    """The rows whose target is known, and how many were not.
-
-    Raises:
-        DataError: not a single row has a target.
-    """
-    known = pc.is_valid(part.column(target))
-    missing = len(part) - (pc.sum(known).as_py() or 0)
-    if missing == len(part):
-        raise DataError(
-            "every value of the target is missing", file=part.origin, column=target, hint="name another --target"
-        )
-    return (part if not missing else part.take(np.flatnonzero(pa.chunked_array(known.chunks).to_numpy())), missing)

@@ -13,7 +13,7 @@ from unrolled.data.blobs import is_binary
 from unrolled.data.encoded import ENCODINGS, Where, has_time
 from unrolled.errors import DataError, UsageError, did_you_mean
 
-__all__ = ["Sequences", "infer_kinds", "merge", "unusable"]
+__all__ = ["Sequences", "drop_missing", "infer_kinds", "merge", "unusable"]
 
 _LARGE_ROW = 1 << 16  # bytes from which a row is worth a chunk of its own, so that it need not be copied
 
@@ -110,6 +110,21 @@ def unusable(column: pa.ChunkedArray) -> str | None:
         known = any(encoding.recognises(column) for encoding in ENCODINGS.members().values())
         return None if known else "holds bytes"
     return f"holds {value}, which no encoding reads" if pa.types.is_nested(value) else None
+
+
+def drop_missing(part: Sequences, target: str) -> tuple[Sequences, int]:
+    """The rows whose target is known, and how many were not.
+
+    Raises:
+        DataError: not a single row has a target.
+    """
+    known = pc.is_valid(part.column(target))
+    missing = len(part) - (pc.sum(known).as_py() or 0)
+    if missing == len(part):
+        raise DataError(
+            "every value of the target is missing", file=part.origin, column=target, hint="name another --target"
+        )
+    return (part if not missing else part.take(np.flatnonzero(pa.chunked_array(known.chunks).to_numpy())), missing)
 
 
 def merge(sequences: Sequences, columns: tuple[str, ...], name: str) -> Sequences:

@@ -1,0 +1,110 @@
+"""What was asked: which task it is, what goes together, and what is taken where nothing was said."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Literal
+
+from unrolled.config import ModelConfig, RunConfig
+from unrolled.data.examples import Examples
+from unrolled.errors import UsageError
+from unrolled.layers.stack import model_names
+from unrolled.models.model import Model
+from unrolled.tasks.task import TASKS, Question
+from unrolled.training.plans import window
+
+__all__ = ["advice", "check_owned", "check_pieces", "default_tokens", "task_name"]
+
+Tokens = Literal["characters", "words", "bpe", "bytes"]
+
+_WRITES = ("encoder", "decoder", "attention", "coverage", "tied", "shared", "scheduled_sampling", "label_smoothing")
+# An option -> the tasks that alone have it.
+_OF_SOME_TASKS = {"crf": ("tag",), "mask": ("fill",), "beam": ("transcribe", "translate")}
+_OF_SOME_TASKS |= {"strands": ("classify", "regress")}
+_OF_SOME_TASKS |= dict.fromkeys(_WRITES, ("translate",))
+_WHOLE = ("classify", "tag")  # what comes later in a sequence helps with these
+
+
+def task_name(question: Question, asked: str | None) -> tuple[str, str]:
+    """The task that answers the question, and why it is that one.
+
+    Raises:
+        UsageError: none does, or ``asked`` is none.
+    """
+    if asked is not None:
+        TASKS.get(asked)
+        return asked, "as you asked"
+    for name in TASKS.names():
+        reason = TASKS.get(name).recognises(question)
+        if reason:
+            return name, reason
+    target = ", ".join(question.target)
+    kind = question.sequences.kinds[question.target[0]]
+    if kind in ("number", "series"):
+        raise UsageError(
+            f"{target} has a number for each step: give --horizon, the number of steps to forecast, or name a --task"
+        )
+    raise UsageError(
+        f"no task answers a target of kind {kind} ({target}): name one with --task, or its kind with "
+        f"--kind {target}=category"
+    )
+
+
+def check_owned(options: dict[str, Any], name: str) -> None:
+    """An option that other tasks alone have is refused.
+
+    Raises:
+        UsageError: it was given.
+    """
+    for option, owners in _OF_SOME_TASKS.items():
+        if options.get(option) and name not in owners:
+            flag, owner = option.replace("_", "-"), " and ".join(owners)
+            raise UsageError(f"--{flag} is of the task {owner} alone, and this one is {name}")
+
+
+def advice(name: str, model: ModelConfig) -> Iterator[str]:
+    """What a user may want to know of the model beside the task ``name``."""
+    both = f"bi{model.name}"
+    if both not in model_names():
+        return
+    if name in _WHOLE:
+        yield f"model: {model.name} can answer live, step by step; for whole sequences, try --model {both}"
+    if name == "fill":
+        yield f"model: {model.name} reads what is before a hidden step alone; with --model {both}, what follows too"
+
+
+def default_tokens(config: RunConfig) -> Tokens:
+    """What a token of a text is where the user does not say."""
+    return "characters" if config.task.name == "next_step" and config.training.vectors is None else "words"
+
+
+def check_pieces(network: Model, train: Examples, config: RunConfig) -> None:
+    """What cannot be trained in pieces of a sequence, or cannot be asked for what comes next.
+
+    Raises:
+        UsageError: a model of both directions is asked for what it has read already; or it, a CRF, or a transformer
+            that sees every step is to be trained in pieces.
+    """
+    if config.task.crf and (steps := window(train, config.training)):
+        raise UsageError(
+            f"--crf chooses the labels of a sequence together, and these are trained in pieces of {steps} steps (by "
+            "--bptt, or because they are long): leave --crf out"
+        )
+    remembers_all = config.model.name == "transformer" and config.model.sight is None
+    if remembers_all and (steps := window(train, config.training)):
+        raise UsageError(
+            f"a transformer keeps every step that it has read, and these sequences are trained in pieces of {steps} "
+            f"steps, one after the other (by --bptt, or because they are long): give --sight, such as {2 * steps}"
+        )
+    if network.causal:
+        return
+    if train.form == "next":
+        raise UsageError(
+            f"{config.model.name} reads each sequence from its end as well, so it has seen every next step that it is "
+            "asked for: choose a model without 'bi'"
+        )
+    if steps := window(train, config.training):
+        raise UsageError(
+            f"{config.model.name} reads each sequence from its end as well, so it needs whole sequences, and these are "
+            f"trained in pieces of {steps} steps (by --bptt, or because they are long): choose a model without 'bi'"
+        )
