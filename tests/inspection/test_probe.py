@@ -10,6 +10,7 @@ from unrolled import api
 from unrolled.errors import UsageError
 from unrolled.inspection import probe as probing
 from unrolled.inspection.probe import Found, probe
+from unrolled.inspection.problems import problem
 
 
 def reached(found: Found) -> tuple[object, ...]:
@@ -54,6 +55,16 @@ def test_a_window_solves_what_it_sees_and_no_more() -> None:
     assert found.rungs[-1].length == 32 and found.rungs[-1].score < 0.9
 
 
+def test_lessons_are_taken_one_after_the_other_before_the_problem_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    said: list[str] = []
+    probe("mingru", "selective", 64, steps=20, say=said.append)
+    assert said == []  # no lesson is over before it is nearly solved
+    monkeypatch.setattr(probing, "_KNOWN", 100.0)  # any answers are good enough for the next lesson
+    found = probe("mingru", "selective", 64, steps=75, say=said.append)
+    assert [line.rpartition(",")[0] for line in said] == ["T = 32: a lesson is over"] * 7
+    assert found.trained == 32 and found.rungs == ()
+
+
 def test_a_trial_that_is_lost_is_not_gone_on_with(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[int] = []
     one = probing.problem("order")
@@ -80,7 +91,7 @@ def test_a_model_that_reads_the_future_has_no_live_step() -> None:
 
 def test_long_rows_come_a_few_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
     shapes: list[tuple[int, ...]] = []
-    monkeypatch.setattr(probing, "_FIRST", 4096)
+    monkeypatch.setattr(probing, "problem", lambda name: dataclasses.replace(problem(name), first=4096))
     monkeypatch.setattr(probing._Climb, "_answer", _watched(probing._Climb._answer, shapes))
     probe("mingru", "adding", 4096, steps=1)
     assert shapes == [(16, 4096)]

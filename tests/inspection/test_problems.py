@@ -86,6 +86,17 @@ def test_selective_copying_asks_for_the_sixteen_symbols_among_the_noise_in_their
     assert questions.scored[:, STEPS:].all()
 
 
+def test_the_lessons_of_selective_copying_are_the_same_with_fewer_symbols() -> None:
+    one = problem("selective")
+    assert one.first == 32  # half of it noise, with all sixteen symbols
+    for kept, lesson in zip(range(2, 16, 2), one.lessons, strict=True):
+        assert (lesson.name, lesson.spec, lesson.outputs, lesson.lessons) == ("selective", one.spec, one.outputs, ())
+        questions = lesson.questions(0, one.first, ROWS)
+        for row, wanted in zip(questions.input.tolist(), answers(questions), strict=True):
+            assert [symbol for symbol in row[: one.first] if symbol != 14] == wanted
+            assert len(wanted) == kept and row[one.first :] == [15] * kept
+
+
 def test_recall_asks_for_the_value_of_every_key_in_another_order() -> None:
     questions, moved = asked("recall"), 0
     for row, wanted in zip(questions.input.tolist(), answers(questions), strict=True):

@@ -24,7 +24,6 @@ from unrolled.models.network import Network
 
 __all__ = ["SETTINGS", "Found", "Rung", "Settings", "check", "probe"]
 
-_FIRST = 16  # the length at which training begins, or the problem's shortest
 _WARMUP = 100  # training steps
 _CLIP = 1.0
 _ROW_STEPS = 1 << 16  # of a batch at most, so that what an update needs is bounded: long rows come a few at a time
@@ -121,7 +120,8 @@ def probe(
 ) -> Found:
     """Train ``model`` on the problem ``name`` until rows of length ``up_to`` are solved or the budget is spent.
 
-    Rows are short at first. When the latest batches are answered well enough, fresh rows are tried: of that length, of
+    Rows are short at first, and where a problem has lessons they hold less to keep; a lesson ends when it is nearly
+    solved. When the latest batches are answered well enough, fresh rows are tried: of that length, of
     twice, four times … it, as long as they are solved; training goes on with the first length that is not. No row is
     seen twice. Adam, a warm-up and the learning rates of `SETTINGS`, clipped gradients.
 
@@ -185,7 +185,8 @@ class _Climb:
         self.optimizer = torch.optim.Adam(network.parameters(), lr=settings.lr)
         self.started, self.step, self.settled = time.monotonic(), 0, False
         self.longest, self.rungs = 0, list[Rung]()
-        self.length = min(up_to, max(_FIRST, asked.shortest))
+        self.length = min(up_to, asked.first)
+        self.lessons = deque([*asked.lessons, asked])  # what is trained on stands first
         self.recent, self.times = deque[float](maxlen=_WINDOW), list[float]()
 
     def run(self) -> Found:
@@ -196,7 +197,9 @@ class _Climb:
             if len(self.recent) == _WINDOW:
                 score = statistics.fmean(self.recent)
                 self.settled = self._within(_KNOWN, score)
-                if self._within(_MARGIN, score):  # what is not better than just solved fails at the next length
+                if len(self.lessons) > 1:
+                    self._next_lesson()
+                elif self._within(_MARGIN, score):  # what is not better than just solved fails at the next length
                     self._climb()
                     self.recent.clear()
         peak = cost.highest_resident()
@@ -220,7 +223,7 @@ class _Climb:
 
     def _train(self) -> None:
         began = time.perf_counter()
-        questions = self.asked.questions(self.seed + self.step, self.length, self._rows(self.length))
+        questions = self.lessons[0].questions(self.seed + self.step, self.length, self._rows(self.length))
         outputs = self._answer(questions)
         loss = self.asked.losses(outputs, questions).mean()
         self.optimizer.zero_grad(set_to_none=True)
@@ -234,6 +237,13 @@ class _Climb:
         # The rows are fresh ones here too: the answers before the update are those of a model that never saw them.
         self.recent.append(self.asked.score(outputs.detach(), questions))
         self.times.append((time.perf_counter() - began) / questions.scored.numel())
+
+    def _next_lesson(self) -> None:
+        if self.settled:
+            self.say(f"T = {self.length}: a lesson is over, {time.monotonic() - self.started:.0f} s")
+            self.lessons.popleft()
+            self.recent.clear()
+            self.settled = False
 
     def _climb(self) -> None:
         """Try this length, and longer ones as long as they are solved; train on at the first that is not."""
