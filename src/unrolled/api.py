@@ -50,6 +50,7 @@ class Options(TypedDict, total=False):
     target: str | list[str]
     inputs: list[str]
     ignore: list[str]
+    fields: list[str]
     kinds: dict[str, str]
     by: str
     order: str
@@ -117,7 +118,8 @@ def read(source: Any, **options: Unpack[Options]) -> Sequences:
 
     Args:
         source: a file, a folder, or a table in memory (anything with ``__arrow_c_stream__``, dicts, lists).
-        options: those of reading: ``by``, ``order``, ``kinds``, ``ignore``, ``text_encoding``, ``documents``.
+        options: those of reading: ``by``, ``order``, ``kinds``, ``ignore``, ``fields``, ``text_encoding`` and
+            ``documents``.
 
     Raises:
         DataError: the source cannot be read; names file, row and column.

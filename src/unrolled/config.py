@@ -45,6 +45,7 @@ class DataConfig(Part):
     target: tuple[str, ...] = ()
     inputs: tuple[str, ...] = ()
     ignore: tuple[str, ...] = ()
+    fields: tuple[str, ...] = ()
     kinds: dict[str, str] = {}
     tokens: Literal["characters", "words", "bpe", "bytes"] | None = None
     vocabulary: int = Field(20_000, ge=8, le=1_000_000)

@@ -29,6 +29,8 @@ class DataFlags:
     """Columns to read, with commas. Default: all that are neither target nor ignored."""
     ignore: str | None = None
     """Columns to leave out, with commas."""
+    fields: str | None = None
+    """Columns that become the steps of one sequence, name=value each, with commas: a record to write a text of."""
     kind: Annotated[
         tuple[str, ...] | None,
         Parameter(help=f"column=kind, over what is inferred; may be repeated. Kinds: {', '.join(kind_names())}."),
@@ -225,7 +227,7 @@ def settings_of(values: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]
 
 
 def _taken_apart(name: str, value: Any) -> Any:
-    if name in ("target", "inputs", "ignore") and isinstance(value, str):
+    if name in ("target", "inputs", "ignore", "fields") and isinstance(value, str):
         return split_list(value)
     if name == "quantiles" and isinstance(value, str):
         return numbers(value, "--quantiles")

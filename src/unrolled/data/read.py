@@ -14,6 +14,7 @@ import pyarrow as pa
 from unrolled.config import DataConfig
 from unrolled.data.collection import NAMES, collect
 from unrolled.data.encoded import has_time
+from unrolled.data.fields import FIELDS, as_steps
 from unrolled.data.folder import files_in
 from unrolled.data.mapped import map_stream
 from unrolled.data.memory import to_table
@@ -63,6 +64,9 @@ def read(
             hint = did_you_mean(name, table.column_names).strip()
             raise DataError("there is no such column to ignore", file=origin, column=name, hint=hint)
         dropped[name] = "is ignored, as asked"
+    if config.fields:
+        table = as_steps(table, config.fields, origin)
+        dropped |= dict.fromkeys(config.fields, f"is a step of {FIELDS!r}")
     steps = steps and not any(has_time(field.type) for field in table.schema)
     if config.by or config.order or steps:
         table = group_steps(table, config.by, config.order, origin, timed)
