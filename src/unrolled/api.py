@@ -63,6 +63,7 @@ class Options(TypedDict, total=False):
     test: str | float
     shared: bool
     strands: str
+    kmer: int
     audio: str
     audio_rate: int
     audio_deltas: int

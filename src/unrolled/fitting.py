@@ -189,6 +189,8 @@ def _train(
         train = coder.encode(splits.train, cache=folder / "cache" / "train")
         if options.strands == "both" and not train.complements:
             raise UsageError("--strands both: no input is of kind symbols and holds DNA or RNA, which alone have two")
+        if options.kmer > 1 and all(encoding.kind != "symbols" for encoding in coder.inputs.values()):
+            raise UsageError(f"--kmer {options.kmer}: no input is of kind symbols, which alone has k-mers")
         judged: dict[str, Examples] = {}
         for role, part in (("valid", splits.valid), ("test", splits.test)):
             if part is not None:  # the test split too: what is wrong with it is found before hours of training

@@ -94,6 +94,21 @@ def test_an_answer_is_the_same_for_both_strands(tmp_path: Path) -> None:
     assert np.abs(given - other).max() > 1e-4
 
 
+def test_a_model_of_kmers_answers_both_strands_alike(tmp_path: Path) -> None:
+    dice = random.Random(2)
+    rows = {"dna": ["".join(dice.choices("ACGT", k=20)) for _ in range(24)], "label": ["yes", "no"] * 12}
+    model = ur.fit(rows, target="label", hidden=8, steps=4, kmer=3, strands="both", out=tmp_path / "run")
+    given = model.predict(rows).column("label_p_yes").to_numpy()
+    other = model.predict({"dna": [opposite(text) for text in rows["dna"]]}).column("label_p_yes").to_numpy()
+    np.testing.assert_allclose(given, other, atol=1e-6)
+
+
+def test_kmers_are_of_symbols_alone(tmp_path: Path) -> None:
+    words = {"text": ["the food was good", "never again"] * 6, "label": ["a", "b"] * 6}
+    with pytest.raises(UsageError, match="--kmer 3: no input is of kind symbols, which alone has k-mers"):
+        ur.fit(words, target="label", kinds={"text": "tokens"}, kmer=3, steps=1, out=tmp_path / "a")
+
+
 def test_strands_need_dna_and_one_answer_a_row(tmp_path: Path) -> None:
     words = {"text": ["the food was good", "never again", "so bad", "lovely"] * 3, "label": ["a", "b", "b", "a"] * 3}
     with pytest.raises(UsageError, match="--strands both: no input is of kind symbols and holds DNA or RNA"):

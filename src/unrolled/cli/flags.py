@@ -57,6 +57,8 @@ class DataFlags:
     """One vocabulary for both sides of a translation."""
     strands: Literal["one", "both"] | None = None
     """Read DNA or RNA from either strand in training, and answer by the mean of both. Default: one."""
+    kmer: int | None = None
+    """Neighbouring letters of DNA, RNA or protein that are one step. Default: 1."""
     audio: str | None = None
     """What a frame of a sound holds: logmel:40, that many bands, or mfcc:13, that many cepstra. Default: logmel:40."""
     audio_rate: int | None = None

@@ -9,9 +9,9 @@ import pyarrow as pa
 import pytest
 
 from unrolled.data.encoded import Options, Where
-from unrolled.data.encodings import _pieces
+from unrolled.data.encodings import _kmers, _pieces
 from unrolled.data.encodings.symbols import ALPHABETS, Symbols
-from unrolled.errors import DataError
+from unrolled.errors import DataError, ModelError
 
 WHERE = Where("reads.fa", "sequence")
 # By hand, from the letters that each code stands for.
@@ -117,3 +117,75 @@ def test_a_large_column_goes_to_its_cache(tmp_path: Path) -> None:
     encoded = fitted("ACGT").encode(column(text), WHERE, tmp_path / "ids")
     assert isinstance(encoded.values, np.memmap)
     assert fitted("ACGT").decode(encoded.values[-8:]) == "ACGTTGCA"
+
+
+def kmers(*texts: str, size: int = 3, strands: str = "one", vocabulary: int = 100) -> Symbols:
+    options = Options(strands=strands, kmer=size, vocabulary=vocabulary)  # type: ignore[arg-type]
+    return Symbols.fit(column(*texts), options, WHERE)
+
+
+def words_of(text: str, size: int) -> list[str]:
+    return [text[at : at + size] for at in range(len(text) - size + 1)]
+
+
+@pytest.mark.parametrize("size", [2, 3, 8])
+@pytest.mark.parametrize("block", [3, 1 << 22])
+def test_a_step_is_a_kmer_from_each_letter_on(size: int, block: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_kmers, "_BLOCK", block)
+    texts = ["ACGTTGCAAC", "", "AC", "GGGGGGGGGGT"]
+    dna = kmers(*texts, size=size)
+    known = sorted({word for text in texts for word in words_of(text, size)})
+    encoded = dna.encode(column(*texts), WHERE)
+    assert dna.spec.size == len(known) + 1
+    assert encoded.lengths().tolist() == [max(0, len(text) - size + 1) for text in texts]
+    wanted = [dna.encode_one(word, WHERE) for text in texts for word in words_of(text, size)]
+    assert encoded.values.tolist() == [int(one) for one in wanted]
+    assert sorted(set(encoded.values.tolist())) == list(range(1, len(known) + 1))
+    for row, text in enumerate(texts):
+        values = encoded.values[encoded.offsets[row] : encoded.offsets[row + 1]]  # type: ignore[index]
+        assert dna.decode(values) == (text if len(text) >= size else "")
+
+
+def test_unknown_kmers_and_sequences_without_one_are_reported() -> None:
+    dna, part = kmers("ACGTA"), column("ACGTT", "AC")
+    encoded = dna.encode(part, WHERE)
+    assert encoded.values[-1] == 0 and (encoded.values[:-1] > 0).all()
+    assert dna.decode(encoded.values) == "ACGTN"
+    said = "33.33% of the 3-mers were not seen in training; 1 sequences have less than 3 letters"
+    assert dna.notes(part, encoded) == said
+    assert dna.notes(column("ACGTA"), dna.encode(column("ACGTA"), WHERE)) == ""
+    assert dna.report() == "DNA, 4 of its 16 letters, 3 3-mers"
+
+
+def test_the_most_frequent_kmers_are_kept() -> None:
+    dna = kmers("AAAA", "ACAC", "AAG", size=2, vocabulary=2)
+    assert dna.to_config()["kmers"] == ["AA", "AC"]
+
+
+def test_the_other_strand_of_a_kmer_is_that_of_its_letters() -> None:
+    dna = kmers("GATTACA", size=3, strands="both")
+    table = dna.complement
+    assert table[0] == 0 and (table[1:] > 0).all() and (table[table] == np.arange(len(table))).all()
+    opposite = str.maketrans("ACGT", "TGCA")
+    for word in words_of("GATTACA", 3):
+        other = word.translate(opposite)[::-1]
+        assert table[dna.encode_one(word, WHERE)] == dna.encode_one(other, WHERE)
+
+
+def test_kmers_are_stored_and_read_back_and_what_is_not_ours_is_refused() -> None:
+    dna = kmers("GATTACA", strands="both")
+    again = Symbols.from_config(dna.to_config())
+    part = column("GATTACANNTGT")
+    np.testing.assert_array_equal(again.encode(part, WHERE).values, dna.encode(part, WHERE).values)
+    for odd in ([], ["A"], ["AC", "ACG"], ["AE"], ["AC", "AA"], ["Aä"], ["ACGTACGTA"]):
+        with pytest.raises(ModelError, match="its k-mers are not of its alphabet"):
+            Symbols.from_config({**dna.to_config(), "kmers": odd})
+
+
+def test_what_has_no_kmer_is_refused() -> None:
+    with pytest.raises(DataError, match="no sequence has 3 letters"):
+        kmers("AC", "G")
+    with pytest.raises(DataError, match="one step is 3 letters, not 'AC', which is not DNA"):
+        kmers("ACGT").encode_one("AC", WHERE)
+    with pytest.raises(DataError, match="letter 81 is 'E', which is not DNA"):
+        kmers("ACGT" * 20 + "E")

@@ -1,7 +1,7 @@
 """Symbols: DNA, RNA or protein as ids of its letters, by the alphabets of IUPAC, codes for doubtful letters included.
 
 Which alphabet it is, the training column tells. A small letter (a masked repeat) is read as its capital, and comes back
-as that.
+as that. With ``--kmer K`` a step is K neighbouring letters.
 
 Axes: N letters of all rows, V letters of the alphabet.
 """
@@ -9,7 +9,7 @@ Axes: N letters of all rows, V letters of the alphabet.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
 
@@ -22,6 +22,7 @@ from unrolled.batch import Discrete
 from unrolled.data.encoded import Encoded, Options, Where
 from unrolled.data.encodings._cells import is_text, open_cells, plain
 from unrolled.data.encodings._gather import Gather
+from unrolled.data.encodings._kmers import UNKNOWN, Kmers
 from unrolled.data.encodings._labels import looks_like_labels
 from unrolled.data.encodings._pieces import pieces, raw
 from unrolled.data.encodings._stored import Stored, load
@@ -53,6 +54,7 @@ class _Stored(Stored):
     alphabet: Name
     seen: str
     both: bool
+    kmers: list[str] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +65,7 @@ class Symbols:
         alphabet: ``DNA``, ``RNA`` or ``protein``.
         seen: those of its letters that training held, in its order.
         both: a sequence stands for its other strand too (`Options.strands`).
+        kmers: where a step is several letters (`Options.kmer`), those that training held.
 
     References:
         IUPAC-IUB 1985, codes for incompletely specified bases, https://doi.org/10.1093/nar/13.9.3021;
@@ -82,6 +85,7 @@ class Symbols:
     alphabet: Name
     seen: str
     both: bool
+    kmers: Kmers | None = None
 
     @staticmethod
     def recognises(array: pa.ChunkedArray) -> int:
@@ -118,28 +122,48 @@ class Symbols:
             alphabet = "RNA" if _of(counts, "U") > _of(counts, "T") else "DNA"
         seen = "".join(letter for letter in ALPHABETS[alphabet] if _of(counts, letter))
         fitted = cls(alphabet, seen, options.strands == "both" and alphabet in _COMPLEMENTS)
-        if counts[_ids(ALPHABETS[alphabet]) == _BAD].any():
-            fitted.encode(array, where)  # it names the first letter that is none
-        return fitted
+        if options.kmer == 1 and not counts[_ids(ALPHABETS[alphabet]) == _BAD].any():
+            return fitted
+        letters, offsets = fitted._letters(array, where)  # it names the first letter that is none
+        if options.kmer == 1:
+            return fitted
+        kmers = Kmers.fit(letters, offsets, options.kmer, len(ALPHABETS[alphabet]), options.vocabulary)
+        if not len(kmers.codes):
+            raise DataError(f"no sequence has {options.kmer} letters", file=where.file, column=where.column)
+        return replace(fitted, kmers=kmers.with_opposites(fitted._opposites) if fitted.both else kmers)
 
     @property
     def spec(self) -> Discrete:
-        """The letters of the alphabet."""
-        return Discrete(len(ALPHABETS[self.alphabet]))
+        """The letters of the alphabet, or the k-mers and one id for those that are unknown."""
+        return Discrete(len(self.kmers.codes) + 1 if self.kmers else len(ALPHABETS[self.alphabet]))
 
     @property
     def complement(self) -> npt.NDArray[np.int64]:
-        """(V,): the id of the letter that stands opposite each, on the other strand; a protein has none."""
+        """The id of what stands opposite each, on the other strand; a protein has none."""
+        return self.kmers.opposites(self._opposites) if self.kmers else self._opposites
+
+    @property
+    def _opposites(self) -> npt.NDArray[np.int64]:
+        """(V,): of each letter the one that stands opposite."""
         letters = ALPHABETS[self.alphabet]
         return np.array([letters.index(letter) for letter in _COMPLEMENTS[self.alphabet]], np.int64)
 
     def encode(self, array: pa.ChunkedArray, where: Where, cache: Path | None = None) -> Encoded:
-        """(N,) uint8; memory-mapped from ``cache`` if over 64 MB.
+        """(N,) of an unsigned dtype; memory-mapped from ``cache`` if over 64 MB.
 
         Raises:
             DataError: the column holds something else than texts, or a letter that is not of the alphabet.
             SpaceError: ``cache`` lies on a full disk.
         """
+        if self.kmers is None:
+            return Encoded(*self._letters(array, where, cache))
+        letters = self._letters(array, where, cache and cache.with_suffix(".letters"))
+        return Encoded(*self.kmers.encode(*letters, cache))
+
+    def _letters(
+        self, array: pa.ChunkedArray, where: Where, cache: Path | None = None
+    ) -> tuple[np.ndarray, npt.NDArray[np.int64]]:
+        """(N,) uint8 ids of letters, and where the rows begin."""
         texts = _open(array, where)
         lengths = np.zeros(len(texts), np.int64)
         gather = Gather(np.dtype(np.uint8), cache)
@@ -156,27 +180,39 @@ class Symbols:
                 raise self._refuse(found, f"letter {place + 1} is", where, where.row(row))
             lengths[piece.row : piece.row + len(piece.texts)] += np.diff(offsets)
             gather.add(ids)
-        return Encoded(gather.finish(), np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64))
+        return gather.finish(), np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
 
     def encode_one(self, value: Any, where: Where) -> np.ndarray:
-        """The id of one letter, shape ().
+        """The id of one letter, or of one k-mer, shape ().
 
         Raises:
-            DataError: it is not one letter of the alphabet.
+            DataError: it is not one letter of the alphabet, or not as many as a k-mer has.
         """
-        table = _ids(ALPHABETS[self.alphabet])
-        if isinstance(value, str) and len(value) == 1 and value.isascii() and table[ord(value)] != _BAD:
-            return np.array(table[ord(value)])
-        raise self._refuse(str(value)[:40], "one step is one letter, not", where, None)
+        table, size = _ids(ALPHABETS[self.alphabet]), self.kmers.size if self.kmers else 1
+        if isinstance(value, str) and len(value) == size and value.isascii():
+            letters = table[np.frombuffer(value.encode(), np.uint8)].astype(np.int64)
+            if (letters != _BAD).all():
+                return self.kmers.find(self.kmers.code(letters[None]))[0] if self.kmers else np.array(letters[0])
+        count = "one letter" if size == 1 else f"{size} letters"
+        raise self._refuse(str(value)[:40], f"one step is {count}, not", where, None)
 
     def decode(self, values: np.ndarray) -> str:
-        """The sequence, in capitals."""
+        """The sequence, in capitals; of an unknown k-mer the letter that stands for any."""
         letters = np.frombuffer(ALPHABETS[self.alphabet].encode(), np.uint8)
-        return letters[np.asarray(values)].tobytes().decode("ascii")
+        if self.kmers is None:
+            return letters[np.asarray(values)].tobytes().decode("ascii")
+        if not len(values):
+            return ""
+        any_letter = ALPHABETS[self.alphabet].index("X" if self.alphabet == "protein" else "N")
+        spelled = np.full((self.spec.size, self.kmers.size), any_letter)
+        spelled[1:] = self.kmers.spell(self.kmers.codes)
+        steps = spelled[np.asarray(values)]  # (M, k): the first whole, then what each adds
+        return letters[np.concatenate([steps[0], steps[1:, -1]])].tobytes().decode("ascii")
 
     def to_config(self) -> dict[str, Any]:
         """The alphabet's name, and what training held of it."""
-        return {"kind": self.kind, "alphabet": self.alphabet, "seen": self.seen, "both": self.both}
+        stored = {"kind": self.kind, "alphabet": self.alphabet, "seen": self.seen, "both": self.both}
+        return {**stored, "kmers": self._spelled() if self.kmers else None}
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Self:
@@ -189,10 +225,33 @@ class Symbols:
         known = "".join(letter for letter in ALPHABETS[stored.alphabet] if letter in stored.seen)
         if stored.seen != known or not known or (stored.both and stored.alphabet not in _COMPLEMENTS):
             raise ModelError("the symbols encoding of this model cannot be read: its letters are not of its alphabet")
-        return cls(stored.alphabet, stored.seen, stored.both)
+        fitted = cls(stored.alphabet, stored.seen, stored.both)
+        return fitted if stored.kmers is None else replace(fitted, kmers=fitted._known(stored.kmers))
+
+    def _spelled(self) -> list[str]:
+        """The k-mers as texts, in the order of their ids."""
+        assert self.kmers is not None
+        letters = np.frombuffer(ALPHABETS[self.alphabet].encode(), np.uint8)
+        return [row.tobytes().decode("ascii") for row in letters[self.kmers.spell(self.kmers.codes)]]
+
+    def _known(self, spelled: list[str]) -> Kmers:
+        """The inverse of `_spelled`."""
+        table, sizes = _ids(ALPHABETS[self.alphabet]), {len(text) for text in spelled}
+        if len(sizes) == 1 and 2 <= (size := min(sizes)) <= 8 and all(text.isascii() for text in spelled):
+            letters = table[np.frombuffer("".join(spelled).encode(), np.uint8)].reshape(-1, size).astype(np.int64)
+            kmers = Kmers(size, len(ALPHABETS[self.alphabet]), np.zeros(0, np.int64))
+            codes = kmers.code(letters)
+            if (letters != _BAD).all() and (np.diff(codes) > 0).all():
+                return replace(kmers, codes=codes)
+        raise ModelError("the symbols encoding of this model cannot be read: its k-mers are not of its alphabet")
 
     def notes(self, array: pa.ChunkedArray, encoded: Encoded) -> str:
         """What a user should know of a column that was encoded: which letters the model never learned, or nothing."""
+        if self.kmers is not None:
+            unknown = np.count_nonzero(encoded.values == UNKNOWN) / max(1, len(encoded.values))
+            short = np.count_nonzero(encoded.lengths() == 0)
+            said = [f"{unknown:.2%} of the {self.kmers.size}-mers were not seen in training"] * bool(unknown)
+            return "; ".join([*said, *[f"{short} sequences have less than {self.kmers.size} letters"] * bool(short)])
         letters = ALPHABETS[self.alphabet]
         counts = np.bincount(np.asarray(encoded.values), minlength=len(letters))
         new = [place for place, letter in enumerate(letters) if counts[place] and letter not in self.seen]
@@ -203,7 +262,8 @@ class Symbols:
     def report(self) -> str:
         """One line."""
         strands = ", both strands" if self.both else ""
-        return f"{self.alphabet}, {len(self.seen)} of its {self.spec.size} letters{strands}"
+        kmers = f", {len(self.kmers.codes)} {self.kmers.size}-mers" if self.kmers else ""
+        return f"{self.alphabet}, {len(self.seen)} of its {len(ALPHABETS[self.alphabet])} letters{kmers}{strands}"
 
     def _refuse(self, found: str, place: str, where: Where, row: int | None) -> DataError:
         hint = f"its letters are {ALPHABETS[self.alphabet]}; correct it, or give --kind {where.column}=tokens"
