@@ -66,12 +66,12 @@ class Kmers:
 
     def opposites(self, complement: Codes) -> Codes:
         """(K + 1,): the id of each k-mer's other strand, as `with_opposites` has them all."""
-        return np.concatenate([[UNKNOWN], self.find(self._opposite(complement))])
+        return np.concatenate([[UNKNOWN], self.find(self._opposite(complement))]).astype(np.int64)
 
-    def find(self, codes: Codes) -> Codes:
-        """The ids of ``codes``, of any shape."""
+    def find(self, codes: Codes) -> np.ndarray:
+        """The ids of ``codes``, of any shape, in the smallest dtype that holds them all."""
         at = np.minimum(np.searchsorted(self.codes, codes), len(self.codes) - 1)
-        return np.where(self.codes[at] == codes, at + 1, UNKNOWN) if len(self.codes) else np.zeros_like(codes)
+        return np.where(self.codes[at] == codes, at + 1, UNKNOWN).astype(np.min_scalar_type(len(self.codes)))
 
     def encode(self, values: np.ndarray, offsets: Codes, cache: Path | None) -> tuple[np.ndarray, Codes]:
         """The ids of all k-mers, (M,), and where the rows begin, (R + 1,); a row of less than k letters has none.
@@ -84,7 +84,7 @@ class Kmers:
         """
         gather = Gather(np.min_scalar_type(len(self.codes)), cache)
         for block in self._blocks(values, offsets):
-            gather.add(self.find(block).astype(np.min_scalar_type(len(self.codes))))
+            gather.add(self.find(block))
         lengths = np.maximum(np.diff(offsets) - self.size + 1, 0)
         return gather.finish(), np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
 

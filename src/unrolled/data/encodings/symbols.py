@@ -190,9 +190,10 @@ class Symbols:
         """
         table, size = _ids(ALPHABETS[self.alphabet]), self.kmers.size if self.kmers else 1
         if isinstance(value, str) and len(value) == size and value.isascii():
-            letters = table[np.frombuffer(value.encode(), np.uint8)].astype(np.int64)
+            letters = table[np.frombuffer(value.encode(), np.uint8)]
             if (letters != _BAD).all():
-                return self.kmers.find(self.kmers.code(letters[None]))[0] if self.kmers else np.array(letters[0])
+                one = self.kmers.find(self.kmers.code(letters[None].astype(np.int64))) if self.kmers else letters
+                return np.array(one[0])
         count = "one letter" if size == 1 else f"{size} letters"
         raise self._refuse(str(value)[:40], f"one step is {count}, not", where, None)
 
