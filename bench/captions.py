@@ -36,11 +36,11 @@ TURN = ("top", "bottom", "left", "right")  # of the colours in their order, the 
 
 
 ASKED = ["--target", "caption", "--task", "translate", "--image", "patches:8"]
-TUNED = ["--hidden", "96", "--lr", "4e-3", "--steps", "3000", "--beam", "1"]
+TUNED = ["--hidden", "96", "--steps", "6000", "--beam", "1"]
 VARIANTS = {
-    "bigru and gru, attention": [*ASKED, "--model", "gru", *TUNED],
-    "bitransformer and gru, attention": [*ASKED, "--encoder", "bitransformer", "--decoder", "gru", *TUNED],
-    "gru without attention": [*ASKED, "--model", "gru", "--attention", "none", *TUNED],
+    "transformer": [*ASKED, "--model", "transformer", "--lr", "2e-3", "--dropout", "0.1", *TUNED],
+    "bigru and gru, attention": [*ASKED, "--model", "gru", "--lr", "4e-3", "--dropout", "0.3", *TUNED],
+    "gru without attention": [*ASKED, "--model", "gru", "--attention", "none", "--lr", "4e-3", *TUNED],
 }
 METRICS = ("exact_match", "token_error_rate", "loss_nats_per_token")
 

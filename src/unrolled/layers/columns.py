@@ -26,6 +26,7 @@ class Columns(nn.Module):
     Args:
         specs: input column -> how it looks. A column without a time axis is repeated along it.
         embedding: the width of a symbol's vector (see `embed`).
+        gain: of symbols' vectors (see `Embedding`).
 
     Shape:
         inputs: per column (B, T) int64 or (B, T, W) float32; without time (B,) or (B, W).
@@ -48,10 +49,10 @@ class Columns(nn.Module):
         torch.Size([1, 3, 5])
     """
 
-    def __init__(self, specs: Mapping[str, Spec], embedding: int | None) -> None:
+    def __init__(self, specs: Mapping[str, Spec], embedding: int | None, gain: float = 1.0) -> None:
         super().__init__()
         self.specs = dict(specs)
-        self.embeddings = nn.ModuleList(embed(spec, embedding) for spec in specs.values())
+        self.embeddings = nn.ModuleList(embed(spec, embedding, gain) for spec in specs.values())
         self.output_size = sum(one.output_size for one in self._all())
 
     def forward(self, inputs: Mapping[str, Tensor], lengths: Tensor) -> tuple[Tensor, Tensor | None]:

@@ -17,13 +17,14 @@ __all__ = ["Embedding", "Numbers", "OneHot", "embed"]
 _WIDEST = 128
 
 
-def embed(spec: Spec, size: int | None = None) -> Embedding | OneHot | Numbers:
+def embed(spec: Spec, size: int | None = None, gain: float = 1.0) -> Embedding | OneHot | Numbers:
     """The module that makes vectors of a column.
 
     Args:
         spec: how the column looks.
         size: the width of an embedding; 0 asks for one-hot; ``None`` takes the number of symbols, 128 at most, since a
             wider one than that number could say nothing more.
+        gain: of an embedding (see `Embedding`).
 
     Example:
         >>> embed(Discrete(65)).output_size, embed(Discrete(65), 16).output_size, embed(Discrete(9), 0).output_size
@@ -33,7 +34,7 @@ def embed(spec: Spec, size: int | None = None) -> Embedding | OneHot | Numbers:
         return Numbers(spec.width)
     if size == 0:
         return OneHot(spec.size)
-    return Embedding(spec.size, min(spec.size, _WIDEST) if size is None else size)
+    return Embedding(spec.size, min(spec.size, _WIDEST) if size is None else size, gain)
 
 
 _FIRST = 0.1  # the deviation of a first vector: a symbol that training hardly shows stays near 0 and does not mislead
@@ -44,11 +45,13 @@ class Embedding(nn.Module):
 
     ::
 
-        y_t = E[x_t]        at first E ~ N(0, 1)
+        y_t = g · E[x_t]        at first E ~ 0.1 · N(0, 1)
 
     Args:
         size: K ≥ 1 symbols.
         width: W ≥ 1.
+        gain: g, which is not learned. A layer that adds to what it reads needs vectors as large as what it adds, while
+            E, with which a head may score symbols, stays small (Vaswani et al. 2017, section 3.4, take √W).
 
     Shape:
         x (B, T) or (B,) of an integer dtype, in 0 … K-1 -> y (B, T, W) or (B, W).
@@ -68,17 +71,18 @@ class Embedding(nn.Module):
         torch.Size([1, 3, 4])
     """
 
-    def __init__(self, size: int, width: int) -> None:
+    def __init__(self, size: int, width: int, gain: float = 1.0) -> None:
         super().__init__()
         for name, number in (("size", size), ("width", width)):
             if number < 1:
                 raise UsageError(f"Embedding: {name} must be at least 1, got {number}")
-        self.size, self.output_size = size, width
+        self.size, self.output_size, self.gain = size, width, gain
         self.weight = nn.Parameter(torch.randn(size, width) * _FIRST)
 
     def forward(self, x: Tensor) -> Tensor:
         """The vectors of the symbols ``x``."""
-        return embedding(_symbols(x, self.size, "Embedding"), self.weight)
+        y = embedding(_symbols(x, self.size, "Embedding"), self.weight)
+        return y if self.gain == 1 else self.gain * y
 
 
 class OneHot(nn.Module):

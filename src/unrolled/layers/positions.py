@@ -22,7 +22,6 @@ __all__ = ["Learned", "Sinusoidal", "Turns", "sinusoids", "slopes", "turn", "tur
 
 LONGEST = 4096  # steps that a learned table has, unless it is told otherwise
 _BASE = 10_000.0
-_FIRST = 0.1  # as of a symbol's first vector: neither what is said nor where it is said drowns the other
 
 
 class Sinusoidal(nn.Module):
@@ -36,7 +35,8 @@ class Sinusoidal(nn.Module):
         width: W ≥ 1.
 
     Shape:
-        x (B, T, W), positions (T,) or (B, T) int64 -> y (B, T, W). g is one learned number, at first 0.1.
+        x (B, T, W), positions (T,) or (B, T) int64 -> y (B, T, W). g is one learned number, at first 1: as large as
+        what is read, so that neither drowns the other.
 
     Raises:
         UsageError: a width below 1.
@@ -49,7 +49,7 @@ class Sinusoidal(nn.Module):
         https://arxiv.org/abs/1809.08895
 
     Example:
-        >>> Sinusoidal(4)(torch.zeros(1, 2, 4), torch.arange(2)).mul(10).round(decimals=2)[0, 0].tolist()
+        >>> Sinusoidal(4)(torch.zeros(1, 2, 4), torch.arange(2)).round(decimals=2)[0, 0].tolist()
         [0.0, 1.0, 0.0, 1.0]
     """
 
@@ -57,7 +57,7 @@ class Sinusoidal(nn.Module):
         super().__init__()
         if width < 1:
             raise UsageError(f"Sinusoidal: width must be at least 1, got {width}")
-        self.gain = nn.Parameter(torch.full((1,), _FIRST))
+        self.gain = nn.Parameter(torch.ones(1))
 
     def forward(self, x: Tensor, positions: Tensor, lengths: Tensor | None = None) -> Tensor:
         """``x`` and where each of its steps stands."""
@@ -69,7 +69,7 @@ class Learned(nn.Module):
 
     ::
 
-        y_t = x_t + P[t]        at first P ~ 0.1 · N(0, 1)
+        y_t = x_t + P[t]        at first P ~ N(0, 1)
 
     Args:
         width: W ≥ 1.
@@ -98,7 +98,7 @@ class Learned(nn.Module):
         for name, number in (("width", width), ("longest", longest)):
             if number < 1:
                 raise UsageError(f"Learned: {name} must be at least 1, got {number}")
-        self.weight = nn.Parameter(torch.randn(longest, width) * _FIRST)
+        self.weight = nn.Parameter(torch.randn(longest, width))
 
     def forward(self, x: Tensor, positions: Tensor, lengths: Tensor | None = None) -> Tensor:
         """``x`` and the vector of each of its steps' numbers."""

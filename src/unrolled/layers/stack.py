@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from unrolled.layers.session import LayerSession
     from unrolled.state import State
 
-__all__ = ["LAYERS", "Layer", "build_layer", "model_names"]
+__all__ = ["LAYERS", "Layer", "build_layer", "embedding_gain", "model_names"]
 
 LAYERS = Registry("layers", "model")
 _CELLS = Registry("cells", "cell")
@@ -56,6 +56,15 @@ def model_names() -> list[str]:
     """
     cells = _CELLS.names()
     return sorted([*LAYERS.names(), *cells, *(_BOTH + cell for cell in cells)])
+
+
+def embedding_gain(name: str) -> float:
+    """What the vectors of symbols are multiplied by before the layer ``name`` reads them (see `Embedding`).
+
+    >>> embedding_gain("transformer"), embedding_gain("lstm")
+    (10.0, 1.0)
+    """
+    return getattr(LAYERS.get(name), "embedding_gain", 1.0) if name in LAYERS else 1.0
 
 
 def build_layer(config: ModelConfig, input_size: int) -> Layer:

@@ -20,7 +20,7 @@ from unrolled.layers.columns import Columns
 from unrolled.layers.embed import Embedding
 from unrolled.layers.lengths import real_steps, zero_padding
 from unrolled.layers.pooling import Pooling
-from unrolled.layers.stack import build_layer, model_names
+from unrolled.layers.stack import build_layer, embedding_gain, model_names
 from unrolled.models.decoder import build_decoder
 from unrolled.state import State
 
@@ -137,14 +137,14 @@ class EncoderDecoder(nn.Module):
     def __init__(self, specs: Mapping[str, Spec], config: ModelConfig, outputs: int) -> None:
         super().__init__()
         reads, writes = parts_of(config)
-        self.columns = Columns(specs, config.embedding)
+        self.columns = Columns(specs, config.embedding, embedding_gain(reads.name))
         self.layer = build_layer(reads, self.columns.output_size)
         memory = self.layer.output_size
         # The last step of a recurrent layer has seen all; of one that attends in both directions, each has.
         kind = "mean" if not (self.layer.causal or self.layer.bidirectional) else "last"
         self.pooling = Pooling(config.pool or kind, bidirectional=self.layer.bidirectional)  # type: ignore[arg-type]
         width = config.embedding or min(outputs, _WIDEST)
-        self.symbols = Embedding(outputs, width)
+        self.symbols = Embedding(outputs, width, embedding_gain(writes.name))
         self.decoder = build_decoder(writes, width + memory, memory)
         self.dropout = nn.Dropout(config.dropout)
         self.narrow = nn.Linear(self.decoder.output_size, width)

@@ -15,7 +15,7 @@ from unrolled.config import ModelConfig
 from unrolled.layers.columns import Columns
 from unrolled.layers.crf import CRF
 from unrolled.layers.pooling import Pooling
-from unrolled.layers.stack import build_layer
+from unrolled.layers.stack import build_layer, embedding_gain
 from unrolled.models.session import NetworkSession, NetworkState, network_session
 from unrolled.state import State
 
@@ -71,7 +71,7 @@ class Network(nn.Module):
         self, specs: dict[str, Spec], config: ModelConfig, outputs: int, pooled: bool, crf: bool = False
     ) -> None:
         super().__init__()
-        self.columns = Columns(specs, config.embedding)
+        self.columns = Columns(specs, config.embedding, embedding_gain(config.name))
         self.layer = build_layer(config, self.columns.output_size)
         self.pooling = Pooling(config.pool or "last", bidirectional=self.layer.bidirectional) if pooled else None
         self.dropout = nn.Dropout(config.dropout)
