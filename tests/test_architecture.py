@@ -27,6 +27,7 @@ TOP = (
     "rundir",
     "splits",
     "trained",
+    "tunes",
     "wordvectors",
 )
 EVERYTHING_BUT_CLI = ("*",)

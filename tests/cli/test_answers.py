@@ -256,5 +256,8 @@ def test_a_generated_tune_is_written_in_the_form_that_is_asked_for(
     assert done.code == 3
     assert "no tune was written: the text: line 2: its header has no K: (try another --seed" in done.err
     assert not (tmp_path / "no.mid").exists()
+    told = unrolled("evaluate", run, tmp_path / "tunes.abc", "--tunes", 1, "--json").json["metrics"]
+    assert 0 <= told["tunes_in_metre"] <= told["tunes_parsed"] <= 1
+    assert "bits_per_character" in told
     for words in (("--out", tmp_path / "t.mp3"), ("--count", 2, "--out", tmp_path / "t.wav")):
         assert unrolled("generate", run, *words).code == 2

@@ -183,12 +183,39 @@ def digest(text: str) -> str:
     return hashlib.sha256(notes.encode()).hexdigest()[:12]
 
 
+# Of 902 tunes 868 agree. Where they do not, each was looked at by hand.
+OTHERWISE = {
+    "music21 reads no voice but the first, or one after the other": {
+        *(f"book{n}" for n in ("3.abc:134", "6.abc:2", "6.abc:176")),
+        *(f"americanfifeopus.abc:{n}" for n in (4, 10, 11, 15)),
+    },
+    "music21 ties different notes (A-B), and leaves out the second": {
+        *("0001-0050.abc:30", "0001-0050.abc:40", "1625-1700.abc:68", "1710-1750.abc:31", "1781-1800.abc:11"),
+    },
+    "music21 passes over Z, over L: in a line, over the dot in a>.b, and adds up /// wrongly": {
+        *("0626-0700.abc:11", "0550-0625.abc:20", "BonnieAnnieClog.abc:0", "book5.abc:10"),
+    },
+}
+REFUSED = {  # as lines are cut off in the midst of a chord or a length, or hold what is no sign
+    *("book1.abc:162", "lot.abc:106", "KissMeJoeReel.abc:0", "MissGunningsFancyReel.abc:0", "TidalWaveJig.abc:0"),
+    *("MyLadysGoonHasGairsOntStrathspey.abc:0", "PaddyNowWontYouBeEasyJig.abc:0", "WalkAroundCarveDatPossum.abc:0"),
+    *(f"americanfifeopus.abc:{n}" for n in (32, 35, 38, 41, 43, 49, 50, 51, 53, 55)),
+}
+
+
 @pytest.mark.parametrize("folder", json.loads(EXPECTED.read_text("utf-8")))
 def test_real_tunes_as_music21_reads_them(folder: str) -> None:
-    """The digests are of music21's notes (make_abc_notes.py); why a tune is left out of them stands there."""
     tunes, expected = corpus(folder), json.loads(EXPECTED.read_text("utf-8"))[folder]
+    differing, refused = set(), set()
+    for name, known in expected.items():
+        try:
+            if digest(tunes[name]) != known:
+                differing.add(name)
+        except DataError:
+            refused.add(name)
     assert len(expected) > 100
-    assert [name for name, known in expected.items() if digest(tunes[name]) != known] == []
+    assert differing == expected.keys() & set.union(*OTHERWISE.values())
+    assert refused == expected.keys() & REFUSED
 
 
 def test_damaged_tunes_are_read_or_refused() -> None:

@@ -1,4 +1,4 @@
-"""Writes abc_notes.json: digests of the notes that music21 reads in some tunes of its corpus, for test_abc.py.
+"""Writes abc_notes.json: digests of the notes that music21 reads in some tunes of its corpus, for test_abc.py (which says where they differ).
 
 python tests/music/expected/make_abc_notes.py    (minutes: music21 is thorough)
 
