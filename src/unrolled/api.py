@@ -68,6 +68,7 @@ class Options(TypedDict, total=False):
     audio_rate: int
     audio_deltas: int
     audio_scale: str
+    music: str
     image: str
     image_size: str
     horizon: int

@@ -59,6 +59,7 @@ class DataConfig(Part):
     audio_rate: int | None = Field(None, ge=1000, le=768_000)
     audio_deltas: int = Field(0, ge=0, le=2)
     audio_scale: Literal["training", "clip", "running"] = "training"
+    music: Literal["text", "events", "roll"] | None = None
     image: str = Field("rows", pattern=r"^(pixels|rows|patches:[1-9]\d{0,2})$")
     image_size: str | None = Field(None, pattern=r"^[1-9]\d{0,2}(x[1-9]\d{0,2})?$")
 

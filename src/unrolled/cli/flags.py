@@ -63,6 +63,8 @@ class DataFlags:
     """1: a frame of a sound also holds how its numbers change; 2: and how that does. Default: 0."""
     audio_scale: Literal["training", "clip", "running"] | None = None
     """Whose mean and deviation scale a frame: of training, its clip, or its clip so far. Default: training."""
+    music: Literal["text", "events", "roll"] | None = None
+    """How tunes are read: as text (ABC), events (words like p60 d12) or a piano roll. Default: text; MIDI: events."""
     image: str | None = None
     """What a step of a picture is: pixels, rows, or patches:4 for squares of 4 x 4 pixels. Default: rows."""
     image_size: str | None = None

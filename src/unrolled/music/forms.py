@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 from unrolled.errors import DataError, UsageError
 from unrolled.music.abc import parse_abc
+from unrolled.music.events import from_events
 from unrolled.music.midi_writing import to_midi
 from unrolled.music.picture import to_svg
 from unrolled.music.synthesis import to_wave
@@ -20,6 +22,8 @@ _FORMS: dict[str, Callable[[Tune], bytes]] = {
     ".wav": to_wave,
 }
 SUFFIXES = (".abc", *_FORMS)
+
+_EVENT = re.compile(r"[tpd]\d+")
 
 
 def check_form(suffix: str) -> None:
@@ -36,11 +40,11 @@ def written(text: str, suffix: str) -> bytes:
     r"""ABC, MIDI, a picture or sound, from a tune in ABC.
 
     Args:
-        text: one tune.
+        text: one tune; or the events of one (`unrolled.music.events`), which are not written as ABC.
         suffix: the form, such as ``.wav``.
 
     Raises:
-        UsageError: ``suffix`` is none of ours.
+        UsageError: ``suffix`` is none of ours, or ABC is asked for and the text is events.
         DataError: the text is no tune.
         MissingExtra: MIDI is asked for, and mido is not installed.
 
@@ -49,8 +53,12 @@ def written(text: str, suffix: str) -> bytes:
         (b'RIFF', b'X:1\nK:C\nC\n')
     """
     check_form(suffix)
+    words = text.split()
+    events = bool(words) and _EVENT.fullmatch(words[0]) is not None
+    if events and suffix == ".abc":
+        raise UsageError("the model writes events, which become .mid, .wav or .svg, but not .abc")
     try:
-        tune = parse_abc(text, "the text")
+        tune = from_events(words) if events else parse_abc(text, "the text")
     except DataError as error:
         hint = "try another --seed, or a lower --temperature"
         raise DataError(f"no tune was written: {error}", hint=hint) from None

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from bisect import bisect_left
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import NamedTuple
 
-__all__ = ["Bar", "Note", "Tune"]
+__all__ = ["Bar", "Note", "Tune", "tune_of"]
 
 _PASSES = 9  # no bar is played more often
 
@@ -92,6 +93,13 @@ class Tune:
             bars.append(replace(bar, onset=now, repeats=False, begins=False, endings=()))
             now += bar.length
         return replace(self, notes=tuple(notes), bars=tuple(bars))
+
+
+def tune_of(notes: Iterable[Note]) -> Tune:
+    """Notes alone as a tune: in free time, 120 quarter notes a minute, all of it one bar."""
+    ordered = tuple(sorted(notes, key=lambda note: (note.onset, note.pitch)))
+    ends = max(note.onset + note.duration for note in ordered)
+    return Tune("", None, Fraction(1, 8), "C", Fraction(30), ordered, (Bar(Fraction(0), ends),))
 
 
 def _order(bars: tuple[Bar, ...]) -> list[int]:

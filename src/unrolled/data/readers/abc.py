@@ -1,4 +1,4 @@
-"""ABC music notation: a file is split into tunes, a tune a row, as text.
+"""ABC music notation: a file is split into tunes, a tune a row, as text or as notes.
 
 A tune begins with its field ``X:`` and ends before an empty line or the next ``X:``; what stands between tunes (file
 headers, remarks) is left out. What its notes are, `unrolled.music.abc` tells.
@@ -9,29 +9,50 @@ References:
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 
 import pyarrow as pa
 
 from unrolled.config import DataConfig
 from unrolled.data.readers.text import text_buffer
+from unrolled.data.scores import events_or_rolls
 from unrolled.errors import DataError
+from unrolled.music.abc import parse_abc
 
 __all__ = ["SUFFIXES", "read_abc", "split_tunes"]
 
 SUFFIXES = (".abc",)
 
+_log = logging.getLogger(__name__)
+
 
 def read_abc(path: Path, config: DataConfig) -> pa.Table:
     r"""A row for each tune of the file, in a column ``text``; each ends with one ``\n``.
 
+    With ``config.music`` ``events`` or ``roll`` a row has the notes of a tune, as they are written; a tune that cannot
+    be read is left out, and said.
+
     Raises:
-        DataError: the file is missing or empty, is not of ``config.text_encoding``, or holds no tune.
+        DataError: the file is missing or empty, is not of ``config.text_encoding``, or holds no tune, or none whose
+            notes can be read.
     """
     tunes = split_tunes(str(memoryview(text_buffer(path, config.text_encoding)), "utf-8"))
     if not tunes:
         raise DataError("holds no tune: no line begins with X:", file=str(path))
-    return pa.table({"text": pa.array(tunes, pa.large_string())})
+    if config.music in (None, "text"):
+        return pa.table({"text": pa.array(tunes, pa.large_string())})
+    pieces, faults = [], []
+    for nth, text in enumerate(tunes, start=1):
+        try:
+            pieces.append(parse_abc(text, f"tune {nth}").notes)
+        except DataError as error:
+            faults.append(str(error))
+    if not pieces:
+        raise DataError(f"none of its {len(tunes)} tunes can be read: {faults[0]}", file=str(path))
+    if faults:
+        _log.warning("%s: %d of %d tunes are left out: %s", path, len(faults), len(tunes), "; ".join(faults[:5]))
+    return events_or_rolls(pieces, config.music == "roll")
 
 
 def split_tunes(text: str) -> list[str]:
