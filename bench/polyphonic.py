@@ -24,6 +24,7 @@ JSB = ["--model", "gru", "--hidden", "200", "--dropout", "0.2", "--batch", "4", 
 NOTTINGHAM = ["--hidden", "320", "--dropout", "0.1", "--batch", "16", "--bptt", "64", "--lr", "4e-3", "--epochs", "15"]
 VARIANTS = {
     "JSB_Chorales, gru 200": JSB,
+    "JSB_Chorales, gru 200, transposed": [*JSB[:-1], "40", "--transpose", "6"],
     "JSB_Chorales, plain default": [],
     "Nottingham, lstm 320": NOTTINGHAM,
     "Nottingham, plain default": [],

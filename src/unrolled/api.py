@@ -106,6 +106,7 @@ class Options(TypedDict, total=False):
     weight_decay: float
     scheduled_sampling: float
     spec_augment: bool
+    transpose: int
     clip: float
     bptt: int
     bptt_gradient: int

@@ -126,6 +126,7 @@ class TrainingConfig(Part):
     weight_decay: float = Field(0.01, ge=0)
     scheduled_sampling: float = Field(0.0, ge=0, le=1)
     spec_augment: bool = False
+    transpose: int = Field(0, ge=0, le=24)
     clip: float | None = Field(1.0, gt=0)
     bptt: int | None = Field(None, ge=1)
     bptt_gradient: int | None = Field(None, ge=1)

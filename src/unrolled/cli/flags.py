@@ -164,6 +164,8 @@ class TrainingFlags:
     """Share of its own tokens that a decoder reads instead of the right ones, at the end. Default: 0."""
     spec_augment: bool | None = None
     """Hide stretches of time and bands of frames in training, others in every epoch (SpecAugment)."""
+    transpose: int | None = None
+    """Read a piece in another key in every epoch of training, so many semitones away at most. Default: 0."""
     clip: float | None = None
     """Largest norm of the gradient. Default: 1."""
     bptt: int | None = None
