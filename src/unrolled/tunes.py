@@ -37,8 +37,8 @@ def judge_tunes(trained: Trained, count: int) -> dict[str, float]:
     """
     if count < 1:
         raise UsageError(f"--tunes {count}: must be at least 1")
-    texts = ["".join(trained.generate(length=_LONGEST, seed=seed)) for seed in range(count)]
     known = Heard(_known(trained))
+    texts = ["".join(trained.generate(length=_LONGEST, seed=seed)) for seed in range(count)]
     tunes = [tune for text in texts if (tune := _tune(text)) is not None]
     runs = [known.longest_run(tune) for tune in tunes]
     found = {"tunes_parsed": len(tunes) / count, "tunes_in_metre": sum(not check_tune(text) for text in texts) / count}
