@@ -90,6 +90,8 @@ def test_a_long_tune_is_not_played() -> None:
         to_samples(parse_abc("L:999/4\nQ:1/4=60\nK:C\nC"))
     with pytest.raises(DataError, match=r"no more than 600 are played"):
         to_samples(parse_abc("L:999/1\nQ:1/999=1\nK:C\n" + "C999" * 1000))
+    with pytest.raises(DataError, match=r"^the tune: its notes sound for 3840 seconds together, and no more than 3600"):
+        to_samples(parse_abc("L:30/1\nQ:1/4=15\nK:C\n[CDEFGABc]"))
 
 
 def test_the_picture_has_a_rectangle_for_each_note() -> None:

@@ -152,7 +152,8 @@ def _folder(folder: Path, config: DataConfig) -> tuple[pa.Table, str, tuple[str,
             broken.append((file, error))
     if not tables:
         raise broken[0][1]
-    named = [file for file in named if file not in {file for file, _ in broken}]
+    lost = {file for file, _ in broken}
+    named = [file for file in named if file not in lost]
     for file, table in zip(named, tables, strict=True):
         if table.column_names != tables[0].column_names:
             differing = sorted(set(table.column_names) ^ set(tables[0].column_names)) or ["their order"]

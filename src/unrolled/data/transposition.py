@@ -22,6 +22,7 @@ __all__ = ["Transposed", "Transposition", "keys_of"]
 
 _KEYS = 128  # of MIDI
 _PIANO = 88
+_EVENT = re.compile(r"[tpd]\d{1,3}")
 
 
 def keys_of(encodings: Mapping[str, Encoding]) -> dict[str, np.ndarray]:
@@ -37,11 +38,11 @@ def keys_of(encodings: Mapping[str, Encoding]) -> dict[str, np.ndarray]:
         if isinstance(encoding, Series) and encoding.binary and len(encoding.channels) == _PIANO:
             found[name] = np.arange(_PIANO)
         elif isinstance(encoding, Tokens) and encoding.items:
-            words = [""] * SPECIALS + [str(word) for word in encoding.level.symbols() or ()]
-            keys = [int(word[1:]) if re.fullmatch(r"p\d{1,3}", word) else -1 for word in words]
-            events = all(re.fullmatch(r"[tpd]\d{1,3}", word) for word in words[SPECIALS:])
-            if events and 0 <= max(keys) < _KEYS:
-                found[name] = np.array(keys)
+            words = [str(word) for word in encoding.level.symbols() or ()]
+            if all(_EVENT.fullmatch(word) for word in words):
+                keys = [-1] * SPECIALS + [int(word[1:]) if word[0] == "p" else -1 for word in words]
+                if 0 <= max(keys) < _KEYS:
+                    found[name] = np.array(keys)
     return found
 
 

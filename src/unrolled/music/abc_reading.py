@@ -163,7 +163,7 @@ class Reading:
         """End the bar with the sign ``line``; without time since the last one, it says more of that one."""
         signs = line.rstrip("0123456789,.-")
         closes = line != "|"
-        repeats = signs.startswith((":", "[:"))
+        repeats = signs.startswith(":")
         length = max(voice.position, voice.reach)
         if voice.sounded and length:
             metre = Fraction(*self.metre) if self.metre and not voice.rests else None

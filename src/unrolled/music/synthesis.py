@@ -17,6 +17,7 @@ __all__ = ["LONGEST", "RATE", "to_samples", "to_wave"]
 
 RATE = 22_050  # samples a second
 LONGEST = 600  # seconds; a longer tune is not played
+_MOST = 3_600  # seconds of all notes, one after the other
 
 _HARMONICS = 8
 _FADE = 1.5  # a second of the first harmonic: by exp(−1.5); the h-th fades h times as fast
@@ -35,7 +36,7 @@ def to_samples(tune: Tune) -> np.ndarray:
         (N,) float32.
 
     Raises:
-        DataError: it would take more than ten minutes.
+        DataError: it would take more than ten minutes, or its notes together more than an hour.
 
     Cost: O(H N) per note that sounds.
 
@@ -50,6 +51,11 @@ def to_samples(tune: Tune) -> np.ndarray:
     ends = max(float(note.onset + note.duration) for note in played.notes) * second
     if ends > LONGEST:
         raise DataError(f"it lasts {ends:.0f} seconds, and no more than {LONGEST} are played", file="the tune")
+    together = sum(float(note.duration) for note in played.notes) * second
+    if together > _MOST:
+        raise DataError(
+            f"its notes sound for {together:.0f} seconds together, and no more than {_MOST} are played", file="the tune"
+        )
     sound = np.zeros(round((ends + _RELEASE) * RATE), np.float32)
     tones: dict[tuple[int, int], np.ndarray] = {}
     for note in played.notes:
