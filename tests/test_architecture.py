@@ -27,12 +27,14 @@ TOP = (
     "rundir",
     "splits",
     "trained",
+    "tunes",
     "wordvectors",
 )
 EVERYTHING_BUT_CLI = ("*",)
 MAY_IMPORT: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(BASE, BASE),
-    "data": BASE,
+    "music": BASE,
+    "data": (*BASE, "music"),
     "cells": BASE,
     "kernels": (*BASE, "cells"),
     "layers": (*BASE, "cells", "kernels"),
@@ -46,8 +48,8 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "reference": (),
     "inspection": EVERYTHING_BUT_CLI,
     **dict.fromkeys(TOP, EVERYTHING_BUT_CLI),
-    # names: what --help lists without torch; files: for answers that --out asks for; kernels: for doctor to name
-    "cli": ("api", "demo", "errors", "names", "files", "kernels"),
+    # names: what --help lists without torch; files and music: for answers that --out asks for; kernels: for doctor to name
+    "cli": ("api", "demo", "errors", "names", "files", "kernels", "music"),
     "__init__": ("api",),
 }
 LONGEST_FILE = 350

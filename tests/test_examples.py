@@ -18,6 +18,7 @@ REACHED = {
     "promoters": lambda accuracies: accuracies[0] >= 80,
     "words_before_labels": lambda accuracies: accuracies[0] >= 90 and accuracies[1] >= 85,
     "pretrain_and_tune": lambda accuracies: accuracies[0] >= 80 and accuracies[0] >= accuracies[1] + 20,
+    "tunes": lambda shares: shares[0] >= 70,
     "tones_by_pitch": lambda accuracies: accuracies[0] >= 90,
 }
 

@@ -1,7 +1,7 @@
 """The verbs of Python use: ``read``, ``fit`` and ``load``; most else is a method of what they return.
 
-Two look into models: ``memory`` into a trained one, ``probe`` into what any could learn. Three are of word vectors:
-``embed`` learns them, ``similar`` asks them, ``convert_vectors`` writes them in another form.
+Three look into models: ``memory`` and ``judge_tunes`` into trained ones, ``probe`` into what any could learn. Three are
+of word vectors: ``embed`` learns them, ``similar`` asks them, ``convert_vectors`` writes them in another form.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from unrolled.loading import open_run
 from unrolled.models.network import Network
 from unrolled.trained import Trained
 from unrolled.training.hooks import Hook
+from unrolled.tunes import judge_tunes
 from unrolled.word2vec.train import Settings, write
 
 __all__ = [
@@ -35,6 +36,7 @@ __all__ = [
     "convert_vectors",
     "embed",
     "fit",
+    "judge_tunes",
     "load",
     "memory",
     "probe",
@@ -68,6 +70,7 @@ class Options(TypedDict, total=False):
     audio_rate: int
     audio_deltas: int
     audio_scale: str
+    music: str
     image: str
     image_size: str
     horizon: int
@@ -105,6 +108,7 @@ class Options(TypedDict, total=False):
     weight_decay: float
     scheduled_sampling: float
     spec_augment: bool
+    transpose: int
     clip: float
     bptt: int
     bptt_gradient: int

@@ -61,6 +61,7 @@ class DataConfig(Part):
     audio_rate: int | None = Field(None, ge=1000, le=768_000)
     audio_deltas: int = Field(0, ge=0, le=2)
     audio_scale: Literal["training", "clip", "running"] = "training"
+    music: Literal["text", "events", "roll"] | None = None
     image: str = Field("rows", pattern=r"^(pixels|rows|patches:[1-9]\d{0,2})$")
     image_size: str | None = Field(None, pattern=r"^[1-9]\d{0,2}(x[1-9]\d{0,2})?$")
 
@@ -127,6 +128,7 @@ class TrainingConfig(Part):
     weight_decay: float = Field(0.01, ge=0)
     scheduled_sampling: float = Field(0.0, ge=0, le=1)
     spec_augment: bool = False
+    transpose: int = Field(0, ge=0, le=24)
     clip: float | None = Field(1.0, gt=0)
     bptt: int | None = Field(None, ge=1)
     bptt_gradient: int | None = Field(None, ge=1)

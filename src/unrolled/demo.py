@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from unrolled import api
-from unrolled.data.readers.abc import check_tune, split_tunes
+from unrolled.data.readers.abc import split_tunes
 from unrolled.errors import DataError, MissingExtra
 from unrolled.files import write_file
 from unrolled.fitting import Say
+from unrolled.music.abc import check_tune
 from unrolled.trained import Trained
 from unrolled.training.hooks import Hook
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
-from cli.support import Done, Runs
+from cli.support import SMALL, Done, Runs
 
 Unrolled = Callable[..., Done]
 
@@ -238,3 +238,26 @@ def test_measuring_on_the_training_file_is_said(unrolled: Unrolled, runs: Runs) 
         "this is the file that the model was trained on"
         in unrolled("evaluate", runs.reviews, runs.file("reviews.csv")).err
     )
+
+
+def test_a_generated_tune_is_written_in_the_form_that_is_asked_for(
+    unrolled: Unrolled, runs: Runs, tmp_path: Path
+) -> None:
+    tune = "X:1\nT:Air\nM:3/4\nL:1/4\nK:C\nCDE | E2D | C3 |]\n"
+    (tmp_path / "tunes.abc").write_text(tune + "\n" + tune.replace("E2D", "EDC"))
+    run = tmp_path / "run"
+    assert unrolled("fit", tmp_path / "tunes.abc", "--valid", 0, *SMALL, "--out", run).code == 0
+    for name, begin in {"t.abc": b"X:1\nT:Air", "t.mid": b"MThd", "t.WAV": b"RIFF", "t.svg": b"<svg"}.items():
+        done = unrolled("generate", run, "--prompt", tune, "--length", 0, "--out", tmp_path / name)
+        assert done.code == 0, done.err
+        assert done.out.startswith(tune)
+        assert (tmp_path / name).read_bytes().startswith(begin)
+    done = unrolled("generate", run, "--prompt", "X:1\n", "--length", 0, "--out", tmp_path / "no.mid")
+    assert done.code == 3
+    assert "no tune was written: the text: line 2: its header has no K: (try another --seed" in done.err
+    assert not (tmp_path / "no.mid").exists()
+    told = unrolled("evaluate", run, tmp_path / "tunes.abc", "--tunes", 1, "--json").json["metrics"]
+    assert 0 <= told["tunes_in_metre"] <= told["tunes_parsed"] <= 1
+    assert "bits_per_character" in told
+    for words in (("--out", tmp_path / "t.mp3"), ("--count", 2, "--out", tmp_path / "t.wav")):
+        assert unrolled("generate", run, *words).code == 2

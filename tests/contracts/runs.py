@@ -55,6 +55,14 @@ RUNS: dict[str, Run] = {
         },
         {"target": "odd", "spec_augment": True, "model": "gru"},
     ),
+    "rolls in other keys": Run(
+        {
+            "keys": [
+                (_random.random((n, 88)) < np.eye(88)[40:48].sum(0) / 4).astype(int).tolist() for n in range(10, 34)
+            ]
+        },
+        {"transpose": 6, "bptt": 7, "model": "gru"},
+    ),
     "lanes": Run({"text": _TEXTS}, {"bptt": 8, "model": "lstm", "dropout": 0.2}),
     "lanes, k2 > k1": Run({"text": _TEXTS}, {"bptt": 4, "bptt_gradient": 12, "model": "gru"}),
     "lanes of labels": Run(

@@ -70,6 +70,7 @@ BAD: dict[str, tuple[Any, dict[str, Any], type[UnrolledError], str]] = {
     "a word to regress": (GOOD, {"target": "label", "task": "regress"}, UsageError, "regress needs a target that is a number, but 'label' is category"),
     "dates alone": ({"day": [__import__("datetime").date(2024, 1, 1)] * 3}, {}, DataError, "no column is left to learn from: 'day' holds dates or times"),
     "nothing at all": ({"text": []}, {}, DataError, "memory: "),
+    "no keys to transpose": (GOOD, {"target": "label", "transpose": 2}, UsageError, "--transpose is for piano rolls of 88 keys and events of notes, and no input is one"),
     "no frames to hide parts of": (GOOD, {"target": "label", "spec_augment": True}, UsageError, "--spec-augment hides parts of frames, and no input has numbers for each step: leave it out"),
     "no data": (42, {}, UsageError, "42|int"),
 }  # fmt: skip

@@ -10,13 +10,16 @@ from unrolled.cli.progress import Progress
 __all__ = ["evaluate"]
 
 
-def evaluate(run: str, file: str, /, *, beam: int | None = None, told: Told | None = None) -> None:
+def evaluate(
+    run: str, file: str, /, *, beam: int | None = None, tunes: int | None = None, told: Told | None = None
+) -> None:
     """Measure a trained model on a file that holds the target.
 
     Args:
         run: The run directory that fit wrote.
         file: What to measure it on, in the format that it was trained on; - for stdin.
         beam: Width of the search, where a sequence is written. Default: that of training.
+        tunes: Let a model of ABC notation write so many tunes, and tell how many can be read, keep time and are new.
     """
     told = told or Told()
     from unrolled import api
@@ -24,6 +27,8 @@ def evaluate(run: str, file: str, /, *, beam: int | None = None, told: Told | No
     trained = api.load(run)
     with Progress(quiet=told.quiet):
         metrics = trained.evaluate(file, beam=beam)
+        if tunes is not None:
+            metrics |= api.judge_tunes(trained, tunes)
     if told.json:
         emit({"run": run, "file": file, "metrics": metrics})
         return

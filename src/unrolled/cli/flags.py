@@ -67,6 +67,8 @@ class DataFlags:
     """1: a frame of a sound also holds how its numbers change; 2: and how that does. Default: 0."""
     audio_scale: Literal["training", "clip", "running"] | None = None
     """Whose mean and deviation scale a frame: of training, its clip, or its clip so far. Default: training."""
+    music: Literal["text", "events", "roll"] | None = None
+    """How tunes are read: as text (ABC), events (words like p60 d12) or a piano roll. Default: text; MIDI: events."""
     image: str | None = None
     """What a step of a picture is: pixels, rows, or patches:4 for squares of 4 x 4 pixels. Default: rows."""
     image_size: str | None = None
@@ -166,6 +168,8 @@ class TrainingFlags:
     """Share of its own tokens that a decoder reads instead of the right ones, at the end. Default: 0."""
     spec_augment: bool | None = None
     """Hide stretches of time and bands of frames in training, others in every epoch (SpecAugment)."""
+    transpose: int | None = None
+    """Read a piece in another key in every epoch of training, so many semitones away at most. Default: 0."""
     clip: float | None = None
     """Largest norm of the gradient. Default: 1."""
     bptt: int | None = None

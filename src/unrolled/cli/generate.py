@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 
 from unrolled.cli.output import Told, emit, note
 from unrolled.errors import UsageError
+from unrolled.files import write_file
 
 __all__ = ["generate"]
 
@@ -22,6 +24,7 @@ def generate(
     seed: int = 0,
     stop: str | None = None,
     count: int = 1,
+    out: str | None = None,
     told: Told | None = None,
 ) -> None:
     """Print the prompt and what the model thinks comes after it, each piece as soon as it is chosen.
@@ -36,14 +39,20 @@ def generate(
         seed: The same seed gives the same text. Default: 0.
         stop: End before this text.
         count: How many texts, the i-th with the seed --seed + i. Default: 1.
+        out: Write the text, a tune in ABC notation, to this file as well: .abc, .mid, .wav, or a picture in .svg.
     """
     told = told or Told()
     if count < 1:
         raise UsageError(f"--count {count}: must be at least 1")
     if length < 0:
         raise UsageError(f"--length {length}: must be 0 or more")
+    if out is not None and count > 1:
+        raise UsageError(f"--out holds one tune, and --count is {count}: leave one of them out")
     from unrolled import api
+    from unrolled.music.forms import check_form, written
 
+    if out is not None:
+        check_form(Path(out).suffix.lower())
     trained = api.load(run)
     texts = []
     for number in range(count):
@@ -54,14 +63,18 @@ def generate(
         if unseen and not number:
             listed = ", ".join(repr(token) for token in unseen[:10])
             note(f"warning: the model never saw {listed} in training, and reads it as <unknown>", quiet=told.quiet)
-        if told.json:
-            texts.append(prompt + "".join(pieces))
-            continue
-        sys.stdout.write("\n" * bool(number) + prompt)
+        texts.append(prompt)
+        if not told.json:
+            sys.stdout.write("\n" * bool(number) + prompt)
         for piece in pieces:
-            sys.stdout.write(piece)
+            texts[-1] += piece
+            if not told.json:
+                sys.stdout.write(piece)
+                sys.stdout.flush()
+        if not told.json:
+            sys.stdout.write("\n")
             sys.stdout.flush()
-        sys.stdout.write("\n")
-        sys.stdout.flush()
+    if out is not None:
+        write_file(Path(out), written(texts[0], Path(out).suffix.lower()))
     if told.json:
         emit({"run": run, "prompt": prompt, "texts": texts})

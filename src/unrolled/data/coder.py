@@ -20,6 +20,7 @@ from unrolled.data.encodings.symbols import Symbols
 from unrolled.data.encodings.tokens import Tokens
 from unrolled.data.examples import OWN, Examples, Form
 from unrolled.data.sequences import Sequences, merge
+from unrolled.data.transposition import keys_of
 from unrolled.data.unaligned import check_unaligned
 from unrolled.errors import DataError, ModelError
 
@@ -171,7 +172,8 @@ class Coder:
         labels = tuple(getattr(self.answer, "labels", ())) if self.form == "aligned" else ()
         opposite = {name: e.complement for name, e in self.inputs.items() if isinstance(e, Symbols) and e.both}
         examples = Examples(encoded, specs, target, self.answer_spec, self.form, part.first, self.horizon, labels)
-        examples = replace(examples, complements=opposite)
+        own = self.target if self.continues else None
+        examples = replace(examples, complements=opposite, keys=keys_of(self.inputs), own=own)
         if self.form == "unaligned" and target is not None:
             check_unaligned(target, examples.steps(), part.where(self.target))
         return examples

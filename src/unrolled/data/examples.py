@@ -38,6 +38,8 @@ class Examples:
         labels: for ``aligned``, the label behind each id of the target.
         complements: column name -> (V,) int64, the id that stands opposite each on the other strand; with any, a row
             stands for both strands: training reads one or the other, and an answer is the mean of both.
+        keys: column name -> the key of each of its ids or channels, -1 where it is none (`data.transposition.keys_of`).
+        own: of forms whose target is one of the inputs, its name.
     """
 
     inputs: dict[str, Encoded]
@@ -49,6 +51,8 @@ class Examples:
     horizon: int = 0
     labels: tuple[str | bool | int | float, ...] = ()
     complements: dict[str, np.ndarray] = field(default_factory=dict)
+    keys: dict[str, np.ndarray] = field(default_factory=dict)
+    own: str | None = None
 
     def steps(self) -> np.ndarray:
         """(rows,) int64: the steps of each row; 1 where no column has a time axis."""

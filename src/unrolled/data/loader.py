@@ -45,10 +45,14 @@ class Loader:
         for name, column in examples.inputs.items():
             discrete = isinstance(examples.specs[name], Discrete)
             inputs[name] = _gather(column, segments, steps, real, 0 if discrete else 0.0, discrete)
+            if segments.transpose is not None:
+                inputs[name] = torch.from_numpy(segments.transpose(name, inputs[name].numpy(), segments.rows))
             if segments.augment is not None and not discrete and column.offsets is not None:
                 hidden = segments.augment(inputs[name].numpy(), segments.rows, segments.starts, lengths)
                 inputs[name] = torch.from_numpy(hidden)
         target = None if examples.target is None else self._target(examples.target, segments, steps, real)
+        if segments.transpose is not None and target is not None and examples.own is not None:
+            target = torch.from_numpy(segments.transpose(examples.own, target.numpy(), segments.rows))
         if segments.masking is not None:
             assert target is not None and isinstance(examples.target_spec, Discrete)
             (name,) = inputs

@@ -145,7 +145,19 @@ def _folder(folder: Path, config: DataConfig) -> tuple[pa.Table, str, tuple[str,
         beside = [file for file, name in zip(files, readers, strict=True) if name == "table"]
         table, said = collect(folder, named, beside, example, (read_one, READERS.get("table")), config)
         return table, str(folder), said
-    tables = [read_one(file, config) for file in named]
+    apart = getattr(_modules()[chosen], "APART", False)
+    tables, broken = [], []
+    for file in named:
+        try:
+            tables.append(read_one(file, config))
+        except DataError as error:
+            if not apart:
+                raise
+            broken.append((file, error))
+    if not tables:
+        raise broken[0][1]
+    lost = {file for file, _ in broken}
+    named = [file for file in named if file not in lost]
     for file, table in zip(named, tables, strict=True):
         if table.column_names != tables[0].column_names:
             differing = sorted(set(table.column_names) ^ set(tables[0].column_names)) or ["their order"]
@@ -154,8 +166,11 @@ def _folder(folder: Path, config: DataConfig) -> tuple[pa.Table, str, tuple[str,
         table = pa.concat_tables(tables, promote_options="permissive")
     except pa.ArrowException as error:
         raise DataError(f"its files hold columns of different types: {error}", file=str(folder)) from None
-    left = len(files) - len(named)
-    remarks = (f"{len(named)} files are read as {chosen}, {left} others are not",) if left else ()
+    left = len(files) - len(named) - len(broken)
+    remarks: tuple[str, ...] = (f"{len(named)} files are read as {chosen}, {left} others are not",) if left else ()
+    if broken:
+        listed = "; ".join(str(error) for _, error in broken[:20])
+        remarks += (f"{len(broken)} of {len(named) + len(broken)} files are left out: {listed}",)
     return (table.combine_chunks() if table.nbytes < _SMALL else table), str(folder), remarks
 
 

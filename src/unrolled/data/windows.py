@@ -31,7 +31,8 @@ class Segments:
 
     ``scored`` counts the leading steps that are context only; ``fresh`` (B,) bool marks segments that begin with an
     empty state; ``masking`` chooses the steps that are hidden, ``augment`` what is hidden of the numbers of each step;
-    ``turned`` (B,) bool marks rows that are read as their other strand.
+    ``turned`` (B,) bool marks rows that are read as their other strand; ``transpose`` says what is read instead of a
+    column's values in rows, whether they are read or asked for.
     """
 
     rows: np.ndarray
@@ -42,6 +43,7 @@ class Segments:
     masking: Masking | None = None
     turned: np.ndarray | None = None
     augment: Callable[[np.ndarray, np.ndarray, np.ndarray, np.ndarray], np.ndarray] | None = None
+    transpose: Callable[[str, np.ndarray, np.ndarray], np.ndarray] | None = None
 
 
 class Plan(Protocol):

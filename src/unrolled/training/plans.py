@@ -10,6 +10,7 @@ from unrolled.data.encodings._level import UNKNOWN
 from unrolled.data.examples import ANSWERED_WHOLE, Examples
 from unrolled.data.masking import Masking
 from unrolled.data.spec_augment import Augmented, SpecAugment
+from unrolled.data.transposition import Transposed, Transposition
 from unrolled.data.windows import Lanes, Pieces, Plan, Rows, Windows
 from unrolled.errors import UsageError
 
@@ -70,9 +71,14 @@ def training_plan(examples: Examples, task: TaskConfig, config: TrainingConfig, 
     """The batches of one epoch, a pure function of (seed, epoch).
 
     Raises:
-        UsageError: parts of frames are to be hidden, and no input has numbers for each step.
+        UsageError: parts of frames are to be hidden, and no input has numbers for each step; or pieces are to be
+            transposed, and no input has keys.
     """
     plan = _plan(examples, task, config, epoch)
+    if config.transpose:
+        if not examples.keys:
+            raise UsageError("--transpose is for piano rolls of 88 keys and events of notes, and no input is one")
+        plan = Transposed(plan, Transposition(examples, config.transpose, config.seed, epoch))
     if not config.spec_augment:
         return plan
     if not any(isinstance(spec, Continuous) and spec.time for spec in examples.specs.values()):

@@ -1,0 +1,34 @@
+"""MIDI: a file is a row, as events or as a piano roll."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pyarrow as pa
+
+from unrolled.config import DataConfig
+from unrolled.data.mapped import map_file
+from unrolled.data.scores import events_or_rolls
+from unrolled.errors import DataError
+from unrolled.music.midi_reading import read_midi
+
+__all__ = ["APART", "SUFFIXES", "read_midi_file"]
+
+SUFFIXES = (".mid", ".midi")
+APART = True  # each file stands for itself: of a folder, one that cannot be read is left out
+
+
+def read_midi_file(path: Path, config: DataConfig) -> pa.Table:
+    """One row: the notes of all tracks but drums, as ``config.music`` says, by default as events.
+
+    Raises:
+        DataError: the file is missing, empty, damaged or too large, or texts are asked for.
+        MissingExtra: symusic is not installed.
+    """
+    if config.music == "text":
+        raise DataError("holds notes and no text", file=str(path), hint="give --music events or --music roll")
+    notes = read_midi(bytes(map_file(path)), str(path))
+    return events_or_rolls([notes], config.music == "roll")
+
+
+MEMBER = read_midi_file

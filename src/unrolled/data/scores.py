@@ -1,0 +1,30 @@
+"""Notes as a column: of events, which are tokens, or of piano rolls, which are series."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pyarrow as pa
+
+from unrolled.music.events import to_events
+from unrolled.music.rolls import KEYS, to_roll
+from unrolled.music.tune import Note
+
+__all__ = ["events_or_rolls"]
+
+
+def events_or_rolls(pieces: Sequence[Sequence[Note]], rolls: bool) -> pa.Table:
+    """A row for each piece: ``keys``, a list of steps of 88 keys, if ``rolls`` are wanted; else ``events``, of words.
+
+    Raises:
+        DataError: a piece is too long for a roll.
+    """
+    if not rolls:
+        column = pa.array([to_events(notes) for notes in pieces], pa.large_list(pa.large_string()))
+        return pa.table([column], pa.schema([pa.field("events", column.type, metadata={"kind": "tokens"})]))
+    found = [to_roll(notes) for notes in pieces]
+    steps = pa.FixedSizeListArray.from_arrays(pa.array(np.concatenate(found).ravel()), KEYS)
+    ends = np.cumsum([0, *map(len, found)], dtype=np.int64)
+    column = pa.LargeListArray.from_arrays(pa.array(ends), steps)
+    return pa.table([column], pa.schema([pa.field("keys", column.type, metadata={"kind": "series"})]))

@@ -1,0 +1,127 @@
+"""Transposition: in training a piece is read in another key, in every epoch anew.
+
+Axes: B rows, T steps, K keys, V ids of tokens, N steps of all rows.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+
+import numpy as np
+
+from unrolled.data.encoded import Encoding
+from unrolled.data.encodings._level import SPECIALS
+from unrolled.data.encodings.series import Series
+from unrolled.data.encodings.tokens import Tokens
+from unrolled.data.examples import Examples
+from unrolled.data.windows import Plan, Segments
+
+__all__ = ["Transposed", "Transposition", "keys_of"]
+
+_KEYS = 128  # of MIDI
+_PIANO = 88
+_EVENT = re.compile(r"[tpd]\d{1,3}")
+
+
+def keys_of(encodings: Mapping[str, Encoding]) -> dict[str, np.ndarray]:
+    """Of each column that can be transposed, the key of each id or channel; -1 where it is none.
+
+    That is a piano roll, which is a series of 88 channels that are 0 or 1, and `unrolled.music.events`.
+
+    Shape:
+        (V,) or (88,) int64.
+    """
+    found = {}
+    for name, encoding in encodings.items():
+        if isinstance(encoding, Series) and encoding.binary and len(encoding.channels) == _PIANO:
+            found[name] = np.arange(_PIANO)
+        elif isinstance(encoding, Tokens) and encoding.items:
+            words = [str(word) for word in encoding.level.symbols() or ()]
+            if all(_EVENT.fullmatch(word) for word in words):
+                keys = [-1] * SPECIALS + [int(word[1:]) if word[0] == "p" else -1 for word in words]
+                if 0 <= max(keys) < _KEYS:
+                    found[name] = np.array(keys)
+    return found
+
+
+class Transposition:
+    """By how many keys each row is shifted, in one epoch.
+
+    The shift is uniform among those of -most … most that keep every key of the row among those of the piano, or of the
+    vocabulary. It is a pure function of (seed, epoch, row): all windows of a row are shifted alike.
+
+    Args:
+        examples: with `Examples.keys`.
+        most: semitones, ≥ 1.
+        seed: in [0, 2^63).
+        epoch: ≥ 0; another epoch shifts otherwise.
+
+    Cost:
+        a pass over the keys of all rows; per batch a draw a row, and copies.
+    """
+
+    def __init__(self, examples: Examples, most: int, seed: int, epoch: int) -> None:
+        self._seed, self._epoch = seed, epoch
+        self._keys = {name: keys for name, keys in examples.keys.items() if examples.inputs[name].offsets is not None}
+        self._shifts = np.arange(-most, most + 1)
+        rows = len(examples.steps())
+        self._allowed = np.ones((rows, len(self._shifts)), bool)
+        for name, keys in self._keys.items():
+            column = examples.inputs[name]
+            of_row = np.repeat(np.arange(rows), column.lengths())  # (N,)
+            held = np.zeros((rows, _KEYS), bool)
+            if column.values.ndim == 2:
+                step, channel = np.nonzero(column.values)
+                held[of_row[step], channel] = True
+            else:
+                key = keys[column.values]
+                held[of_row[key >= 0], key[key >= 0]] = True
+            known = np.zeros(_KEYS, bool)
+            known[keys[keys >= 0]] = True
+            for place, shift in enumerate(self._shifts.tolist()):
+                lost = np.ones(_KEYS, bool)
+                inside = slice(max(0, -shift), min(_KEYS, _KEYS - shift))
+                lost[inside] = ~known[max(0, shift) : min(_KEYS, _KEYS + shift)]
+                self._allowed[:, place] &= ~(held & lost).any(1)
+
+    def shifts(self, rows: np.ndarray) -> np.ndarray:
+        """(B,) int64: the semitones by which ``rows`` (B,) are raised."""
+        chosen = np.zeros(len(rows), np.int64)
+        for place, row in enumerate(rows.tolist()):
+            random = np.random.Generator(np.random.Philox(key=[self._seed, self._epoch], counter=[0, 1, row, 0]))
+            chosen[place] = random.choice(self._shifts[self._allowed[row]])
+        return chosen
+
+    def move(self, name: str, values: np.ndarray, rows: np.ndarray) -> np.ndarray:
+        """What is read instead of ``values`` of the column ``name``, which are left as they are.
+
+        Shape:
+            values (B, T, 88) float32 or (B, T) int64, rows (B,) int64 -> as values.
+        """
+        if name not in self._keys:
+            return values
+        shifts = self.shifts(rows)
+        if values.ndim == 3:
+            return np.stack([np.roll(roll, shift, -1) for roll, shift in zip(values, shifts.tolist(), strict=True)])
+        keys = self._keys[name]
+        ids = np.full(_KEYS, -1)
+        ids[keys[keys >= 0]] = np.flatnonzero(keys >= 0)
+        key = np.where(values >= 0, keys[values], -1)  # (B, T); an id below 0 is no target
+        moved = ids[np.where(key >= 0, key + shifts[:, None], 0)]
+        return np.where(key >= 0, moved, values)
+
+
+class Transposed:
+    """The batches of ``plan``, each row in another key."""
+
+    def __init__(self, plan: Plan, transposition: Transposition) -> None:
+        self.carries = plan.carries
+        self._plan, self._transposition = plan, transposition
+
+    def __len__(self) -> int:
+        return len(self._plan)
+
+    def __getitem__(self, index: int) -> Segments:
+        return replace(self._plan[index], transpose=self._transposition.move)

@@ -1,0 +1,294 @@
+"""ABC notation, sign by sign: what each does to the voice that it stands in.
+
+Words, chord symbols, decorations and grace notes are passed over, they take no time. An accidental holds for its letter
+in every octave until the bar ends.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from fractions import Fraction
+
+from unrolled.music.abc_key import ACCIDENTALS, signature
+from unrolled.music.abc_tokens import PITCHES, TOKENS, duration, endings_of, metre_of, tuplet_of, unit_of
+from unrolled.music.tune import Bar
+
+__all__ = ["Fault", "Reading", "Voice", "read_music"]
+
+_FIELD = re.compile(r"([A-Za-z+]):(.*)")
+_BODY_FIELD = re.compile(r"([IKLMNPQRSTUVWXZmrsw+]):(.*)")
+_LETTERS = {"C": 60, "D": 62, "E": 64, "F": 65, "G": 67, "A": 69, "B": 71}
+_PITCHES = 128
+Key = tuple[str, int]  # a letter and its octave
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """What is not ABC, with its line from 1, and its bar; ``None`` in the header."""
+
+    message: str
+    line: int
+    bar: int | None = None
+
+
+@dataclass(slots=True)
+class Voice:
+    """One voice as far as it is read: its bars, its notes, and what is pending for the next of them."""
+
+    bars: list[Bar] = field(default_factory=list)
+    notes: list[tuple[Fraction, Fraction, int]] = field(default_factory=list)  # onset, duration, pitch
+    begin: Fraction = Fraction(0)  # of this bar
+    position: Fraction = Fraction(0)  # in it
+    reach: Fraction = Fraction(0)  # of what an overlay lies over
+    sounded: bool = False
+    rests: bool = False  # for as many bars as it likes
+    opens: bool = True
+    begins: bool = False
+    endings: tuple[int, ...] = ()
+    number: int = 1
+    raised: dict[str, int] = field(default_factory=dict)  # by the accidentals of this bar
+    group: dict[Key, tuple[int, Fraction]] = field(default_factory=dict)  # the last notes: where in `notes`, how long
+    tied: set[Key] = field(default_factory=set)  # those of them that go on
+    last: Fraction = Fraction(0)
+    next_factor: Fraction = Fraction(1)
+    tuplet: Fraction = Fraction(1)
+    tuplet_left: int = 0
+
+
+@dataclass(slots=True)
+class Reading:
+    """A tune as far as it is read; ``header`` has the last field of each name up to ``K:``."""
+
+    header: dict[str, str] = field(default_factory=dict)
+    first: str = ""  # the name of its first field
+    metre: tuple[int, int] | None = None
+    unit: Fraction = Fraction(1, 8)
+    first_unit: Fraction = Fraction(1, 8)
+    key: dict[str, int] = field(default_factory=dict)
+    voices: dict[str, Voice] = field(default_factory=dict)
+    faults: list[Fault] = field(default_factory=list)
+    line: int = 0
+
+    def blame(self, message: str, voice: Voice | None = None) -> None:
+        """Remember a fault of this place."""
+        self.faults.append(Fault(message, self.line, voice.number if voice else None))
+
+    def _notes(self, voice: Voice, token: re.Match[str]) -> None:
+        """A note or a chord, whose first note says how long it takes."""
+        outer = duration(token["chord_length"]) if token["chord"] else Fraction(1)
+        notes = [(note, duration(note["length"]) * outer) for note in PITCHES.finditer(token["inner"] or token[0])]
+        factor = _factor(voice) * self.unit
+        group: dict[Key, tuple[int, Fraction]] = {}
+        tied: set[Key] = set()
+        onset = voice.begin + voice.position
+        for note, units in notes:
+            if note["letter"] in "zx" or not units:
+                continue
+            key, pitch = self._pitch(voice, note)
+            if not 0 <= pitch < _PITCHES:
+                self.blame(f"{note[0][:20]!r} is outside MIDI's range", voice)
+                continue
+            length = units * factor
+            place = voice.group[key][0] if key in voice.tied else -1
+            if place >= 0 and voice.notes[place][2] == pitch:
+                begun, so_far, _ = voice.notes[place]
+                voice.notes[place] = (begun, so_far + length, pitch)
+            else:
+                place = len(voice.notes)
+                voice.notes.append((onset, length, pitch))
+            group[key] = place, length
+            if note["tied"]:
+                tied.add(key)
+        voice.group, voice.tied = group, tied
+        _advance(voice, (notes[0][1] if notes else Fraction(0)) * factor)
+
+    def _pitch(self, voice: Voice, note: re.Match[str]) -> tuple[Key, int]:
+        letter = note["letter"].upper()
+        octave = (note["letter"] != letter) + note["octave"].count("'") - note["octave"].count(",")
+        key = (letter, octave)
+        if note["sign"]:
+            voice.raised[letter] = ACCIDENTALS[note["sign"]]
+        elif key in voice.tied:  # a tie carries an accidental over the bar line
+            return key, voice.notes[voice.group[key][0]][2]
+        return key, _LETTERS[letter] + 12 * octave + voice.raised.get(letter, self.key.get(letter, 0))
+
+    def _rest(self, voice: Voice, token: re.Match[str]) -> None:
+        voice.group, voice.tied = {}, set()
+        _advance(voice, duration(token["rest_length"]) * _factor(voice) * self.unit)
+
+    def _tie(self, voice: Voice, _: re.Match[str]) -> None:
+        voice.tied = set(voice.group)
+
+    def _break(self, voice: Voice, token: re.Match[str]) -> None:
+        """``a>b`` dots the first and halves the second; each further sign dots once more."""
+        signs = token["broken"]
+        short = Fraction(1, 2 ** min(len(signs), 8))
+        before, voice.next_factor = (2 - short, short) if signs[0] == ">" else (short, 2 - short)
+        voice.position += (before - 1) * voice.last
+        for place, length in voice.group.values():
+            onset, so_far, pitch = voice.notes[place]
+            voice.notes[place] = (onset, so_far + (before - 1) * length, pitch)
+
+    def _start_tuplet(self, voice: Voice, token: re.Match[str]) -> None:
+        """``(p:q:r``: the next r notes, p of them in the time of q."""
+        beats = self.metre[0] if self.metre else 0
+        found = tuplet_of(token, compound=beats % 3 == 0 and beats > 3)
+        if found is None:
+            self.blame(f"{token[0]!r} is no tuplet", voice)
+        else:
+            voice.tuplet, voice.tuplet_left = found
+
+    def _bars_of_rest(self, voice: Voice, token: re.Match[str]) -> None:
+        count = max(1, int(token["bars"][1:5] or 1))
+        length = Fraction(*self.metre) if self.metre else Fraction(1)
+        voice.group, voice.tied = {}, set()
+        voice.number += count - 1
+        voice.position, voice.sounded, voice.rests = length * count, True, True
+
+    def _ending(self, voice: Voice, token: re.Match[str]) -> None:
+        voice.opens = voice.opens or not voice.sounded
+        voice.endings = endings_of(token["numbers"])
+
+    def _overlay(self, voice: Voice, _: re.Match[str]) -> None:
+        voice.reach = max(voice.reach, voice.position)
+        voice.position, voice.group, voice.tied = Fraction(0), {}, set()
+
+    def _line(self, voice: Voice, token: re.Match[str]) -> None:
+        self.close_bar(voice, token["line"])
+        voice.raised = {}
+
+    def close_bar(self, voice: Voice, line: str) -> None:
+        """End the bar with the sign ``line``; without time since the last one, it says more of that one."""
+        signs = line.rstrip("0123456789,.-")
+        closes = line != "|"
+        repeats = signs.startswith(":")
+        length = max(voice.position, voice.reach)
+        if voice.sounded and length:
+            metre = Fraction(*self.metre) if self.metre and not voice.rests else None
+            bar = Bar(
+                voice.begin, length, metre, voice.opens, closes, repeats, voice.begins, voice.endings, voice.number
+            )
+            voice.bars.append(bar)
+            voice.opens, voice.begins, voice.endings = closes, False, ()
+        else:
+            voice.opens = closes or voice.opens
+            if voice.bars and closes:  # a second line behind the same bar
+                voice.bars[-1] = replace(voice.bars[-1], closes=True, repeats=voice.bars[-1].repeats or repeats)
+        if voice.sounded:
+            voice.number += 1
+        voice.begins = voice.begins or (signs.endswith(":") and len(signs) > 1)
+        voice.endings = endings_of(line[len(signs) :]) or voice.endings
+        voice.begin += length
+        voice.position = voice.reach = Fraction(0)
+        voice.sounded = voice.rests = False
+
+
+def read_music(text: str) -> Reading:
+    """Read a tune to its end, whatever stands there.
+
+    Cost: O(signs): no repeat is written out, and no length has more than three digits over three.
+    """
+    reading = Reading()
+    lines = text.rstrip().split("\n")
+    for line in lines:
+        found = None if line.startswith("%") else _FIELD.match(line)
+        if found is None and not line.startswith("%"):
+            break
+        reading.line += 1
+        if found:
+            name, value = found[1], found[2].split("%")[0].strip()
+            reading.first = reading.first or name
+            reading.header[name] = value if name != "T" else reading.header.get("T", value)
+            if name == "K":
+                break
+    if "K" not in reading.header:
+        return reading
+    _set(reading, "M", reading.header.get("M", "none"))
+    if "L" in reading.header:
+        _set(reading, "L", reading.header["L"])
+    elif reading.metre is not None and Fraction(*reading.metre) < Fraction(3, 4):
+        reading.unit = Fraction(1, 16)
+    reading.first_unit = reading.unit
+    _set(reading, "K", reading.header["K"])
+    voice = reading.voices.setdefault("", Voice())
+    for line in lines[reading.line :]:
+        reading.line += 1
+        if changed := _BODY_FIELD.match(line):
+            voice = _apply_field(reading, voice, changed[1], changed[2])
+        elif not line.startswith("%"):
+            voice = _read_line(reading, voice, re.split(r"(?<!\\)%", line)[0].rstrip())
+            if reading.metre and voice.position == Fraction(*reading.metre):
+                # Many collections leave out the bar line at the end of a line; accidentals go on to the next one.
+                reading.close_bar(voice, "|")
+    for last in reading.voices.values():
+        reading.close_bar(last, "|]")
+    return reading
+
+
+def _apply_field(reading: Reading, voice: Voice, name: str, value: str) -> Voice:
+    value = value.split("%")[0].strip()
+    if name in "MLK":
+        _set(reading, name, value)
+    elif name == "V":
+        return reading.voices.setdefault(value.split()[0] if value else "", Voice())
+    return voice
+
+
+def _set(reading: Reading, name: str, value: str) -> None:
+    try:
+        if name == "M":
+            reading.metre = None
+            reading.metre = metre_of(value)
+        elif name == "L":
+            reading.unit = unit_of(value)
+        else:
+            reading.key = signature(value)
+    except ValueError as error:
+        reading.blame(str(error))
+
+
+def _read_line(reading: Reading, voice: Voice, line: str) -> Voice:
+    place = 0
+    while place < len(line):
+        token = TOKENS.match(line, place)
+        if token is None:
+            reading.blame(f"{line[place]!r} is not ABC", voice)
+            place += 1
+            continue
+        place = token.end()
+        if token.lastgroup == "field":
+            voice = _apply_field(reading, voice, token["field"][1], token["field"][3:-1])
+        elif action := _ACTIONS.get(str(token.lastgroup)):
+            action(reading, voice, token)
+    return voice
+
+
+def _factor(voice: Voice) -> Fraction:
+    """What broken rhythm and tuplets make of the next length."""
+    factor, voice.next_factor = voice.next_factor, Fraction(1)
+    if voice.tuplet_left:
+        voice.tuplet_left -= 1
+        factor *= voice.tuplet
+    return factor
+
+
+def _advance(voice: Voice, length: Fraction) -> None:
+    voice.last = length
+    voice.position += length
+    voice.sounded = True
+
+
+_ACTIONS: dict[str, Callable[[Reading, Voice, re.Match[str]], None]] = {
+    "note": Reading._notes,
+    "chord": Reading._notes,
+    "rest": Reading._rest,
+    "tie": Reading._tie,
+    "broken": Reading._break,
+    "tuplet": Reading._start_tuplet,
+    "bars": Reading._bars_of_rest,
+    "ending": Reading._ending,
+    "overlay": Reading._overlay,
+    "line": Reading._line,
+}

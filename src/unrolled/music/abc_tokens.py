@@ -1,0 +1,116 @@
+"""The signs of ABC music: one regular expression, and the numbers in them."""
+
+from __future__ import annotations
+
+import re
+from fractions import Fraction
+
+__all__ = ["PITCHES", "TOKENS", "duration", "endings_of", "metre_of", "tempo_of", "tuplet_of", "unit_of"]
+
+_LENGTH = r"\d{0,3}/{0,5}\d{0,3}"  # music has none that is longer
+TOKENS = re.compile(
+    rf"""
+      (?P<blank>    [ \t`\\]+ | y\d* )
+    | (?P<quoted>   "[^"]*" )
+    | (?P<tie>      - )
+    | (?P<mark>     ![^!|\s]+! | \+[^+|\s]+\+ | [~.HJKLMOPRSTUVkuv*$!;?@] )
+    | (?P<grace>    \{{[^{{}}]*\}} )
+    | (?P<field>    \[[A-Za-z]:[^\]\[]*\] )
+    | (?P<tuplet>   \((?P<p>\d)(?::(?P<q>\d?))?(?::(?P<r>\d?))? )
+    | (?P<slur>     [()] )
+    | (?P<line>     (?: \[\|[|\]:]* | :*\|[|\]:]* | ::+ ) (?P<times>\d[\d,.-]*)? )
+    | (?P<ending>   \[(?P<numbers>\d[\d,.-]*) )
+    | (?P<chord>    \[(?P<inner>[^\]\[|]*)\] (?P<chord_length>{_LENGTH}) )
+    | (?P<note>     (?:\^\^?|__?|=)? [A-Ga-g] [,']* {_LENGTH} )
+    | (?P<rest>     [zx] (?P<rest_length>{_LENGTH}) )
+    | (?P<bars>     [ZX]\d* )
+    | (?P<broken>   >+ | <+ )
+    | (?P<overlay>  & )
+    """,
+    re.VERBOSE,
+)
+"""The next sign; its ``lastgroup`` says of which kind it is."""
+
+PITCHES = re.compile(rf"(?P<sign>\^\^?|__?|=)?(?P<letter>[A-Ga-gzx])(?P<octave>[,']*)(?P<length>{_LENGTH})(?P<tied>-?)")
+"""A note, or a rest, alone or in a chord."""
+
+_TUPLET_TIMES = {2: 3, 3: 2, 4: 3, 6: 2, 8: 3}
+
+
+def duration(text: str) -> Fraction:
+    """``3``, ``3/2``, ``/2``, ``/``, ``//`` as multiples of the unit; 0 where the number is no length.
+
+    Example:
+        >>> [str(duration(text)) for text in ("", "3", "3/2", "/", "//", "/0")]
+        ['1', '3', '3/2', '1/2', '1/4', '0']
+    """
+    over, _, rest = text.partition("/")
+    under = rest.lstrip("/")
+    bottom = int(under) if under else 2 ** text.count("/")
+    return Fraction(int(over or 1), bottom) if bottom else Fraction(0)
+
+
+def tuplet_of(token: re.Match[str], compound: bool) -> tuple[Fraction, int] | None:
+    """``(p:q:r``: by what the next notes are stretched, and how many of them; ``None`` if it is no tuplet."""
+    p = int(token["p"])
+    q = int(token["q"] or _TUPLET_TIMES.get(p, 3 if compound else 2))
+    return (Fraction(q, p), int(token["r"] or p)) if p and q else None
+
+
+def endings_of(text: str | None) -> tuple[int, ...]:
+    """``1``, ``1,3``, ``1-3``: the times through that an ending is for.
+
+    Example:
+        >>> endings_of("1,3-5"), endings_of(None)
+        ((1, 3, 4, 5), ())
+    """
+    found: set[int] = set()
+    for first, last in re.findall(r"(\d)(?:-(\d))?", text or ""):
+        found |= set(range(int(first), int(last or first) + 1))
+    return tuple(sorted(found))
+
+
+def metre_of(text: str) -> tuple[int, int] | None:
+    """Beats and what a beat is; ``None`` where bars are free.
+
+    Raises:
+        ValueError: ``text`` is no metre.
+
+    Example:
+        >>> metre_of("6/8"), metre_of("C|"), metre_of("2+3/8"), metre_of("none")
+        ((6, 8), (2, 2), (5, 8), None)
+    """
+    text = {"C": "4/4", "C|": "2/2", "none": ""}.get(text.strip(), text.strip())
+    if not text:
+        return None
+    parts = re.fullmatch(r"\(?(\d{1,3}(?:\s*\+\s*\d{1,3}){0,20})\)?\s*/\s*(\d{1,3})", text)
+    beats = sum(int(beat) for beat in parts[1].split("+")) if parts else 0
+    if parts is None or not beats or not int(parts[2]):
+        raise ValueError(f"M:{text[:20]} is no metre")
+    return beats, int(parts[2])
+
+
+def unit_of(text: str) -> Fraction:
+    """``1/8`` as a fraction.
+
+    Raises:
+        ValueError: ``text`` is no length.
+    """
+    parts = re.fullmatch(r"(\d{1,3})(?:/(\d{1,3}))?", text.strip())
+    if not parts or not int(parts[1]) or not int(parts[2] or 1):
+        raise ValueError(f"L:{text.strip()[:20]} is no length")
+    return Fraction(int(parts[1]), int(parts[2] or 1))
+
+
+def tempo_of(text: str, unit: Fraction) -> Fraction | None:
+    """Whole notes a minute of ``1/4=120``, ``120`` (units) and ``"Allegro" 3/8=80``; ``None`` if nothing is said.
+
+    Example:
+        >>> tempo_of("1/4=120", Fraction(1, 8)), tempo_of("160", Fraction(1, 8)), tempo_of("slowly", Fraction(1, 8))
+        (Fraction(30, 1), Fraction(20, 1), None)
+    """
+    plain = re.sub(r'"[^"]*"', "", text).strip()
+    found = re.fullmatch(r"(?:C\s*=|([1-9]\d{0,2})/([1-9]\d{0,2})\s*=)?\s*([1-9]\d{0,3})", plain)
+    if found is None:
+        return None
+    return (Fraction(int(found[1]), int(found[2])) if found[1] else unit) * int(found[3])

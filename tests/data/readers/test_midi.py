@@ -1,0 +1,130 @@
+"""MIDI files: those that mido writes, those that are damaged, and those that promise too much."""
+
+from __future__ import annotations
+
+import importlib.util
+import io
+import random
+from pathlib import Path
+
+import mido
+import numpy as np
+import pytest
+from mutations import mutated, survive
+
+from unrolled import api
+from unrolled.config import DataConfig
+from unrolled.data.read import read
+from unrolled.data.readers.abc import read_abc
+from unrolled.data.readers.midi import read_midi_file
+from unrolled.errors import DataError, MissingExtra
+from unrolled.music import midi_reading
+from unrolled.music.abc import parse_abc
+from unrolled.music.midi_writing import to_midi
+from unrolled.music.rolls import to_roll
+
+TUNE = "X:1\nM:3/4\nL:1/8\nK:D\nF2 (3GAB [DA]2 | z2 ^c4 |]\n"
+
+
+def test_a_tune_comes_back(tmp_path: Path) -> None:
+    (tmp_path / "t.mid").write_bytes(to_midi(parse_abc(TUNE)))
+    (tmp_path / "t.abc").write_text(TUNE)
+    for music in ("events", "roll"):
+        config = DataConfig(music=music)
+        assert read_midi_file(tmp_path / "t.mid", config).equals(read_abc(tmp_path / "t.abc", config))
+    table = read_midi_file(tmp_path / "t.mid", DataConfig())
+    assert table["events"].to_pylist()[0][:5] == ["p66", "d24", "t24", "p67", "d8"]
+    roll = read_midi_file(tmp_path / "t.mid", DataConfig(music="roll"))["keys"].to_pylist()[0]
+    assert (np.array(roll) == to_roll(parse_abc(TUNE).notes)).all()
+
+
+def test_kinds_are_told(tmp_path: Path) -> None:
+    (tmp_path / "t.mid").write_bytes(to_midi(parse_abc(TUNE)))
+    assert read(tmp_path / "t.mid").kinds == {"events": "tokens"}
+    assert read(tmp_path / "t.mid", DataConfig(music="roll")).kinds == {"keys": "series"}
+    with pytest.raises(DataError, match=r"t\.mid: holds notes and no text \(give --music events or --music roll\)"):
+        read(tmp_path / "t.mid", DataConfig(music="text"))
+
+
+def test_tracks_are_joined_and_drums_left_out(tmp_path: Path) -> None:
+    file = mido.MidiFile(ticks_per_beat=96)
+    for channel, pitch in ((0, 60), (1, 64), (9, 36)):
+        ends = mido.Message("note_off", note=pitch, channel=channel, time=96)
+        file.tracks.append(mido.MidiTrack([mido.Message("note_on", note=pitch, channel=channel), ends]))
+    file.save(tmp_path / "t.mid")
+    assert read_midi_file(tmp_path / "t.mid", DataConfig())["events"].to_pylist() == [["p60", "d24", "p64", "d24"]]
+
+
+def test_of_a_folder_what_cannot_be_read_is_left_out(tmp_path: Path) -> None:
+    for name in "abc":
+        (tmp_path / f"{name}.mid").write_bytes(to_midi(parse_abc(TUNE)))
+    (tmp_path / "b.mid").write_bytes(b"MThd and no more")
+    sequences = read(tmp_path)
+    assert len(sequences) == 2
+    assert sequences.remarks[0].startswith(f"1 of 3 files are left out: {tmp_path / 'b.mid'}: is not a whole MIDI file")
+    for name in "ac":
+        (tmp_path / f"{name}.mid").write_bytes(b"no")
+    with pytest.raises(DataError, match=r"a\.mid: is not a whole MIDI file"):
+        read(tmp_path)
+
+
+def test_tunes_that_cannot_be_read_are_left_out(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    path = tmp_path / "t.abc"
+    path.write_text(f"{TUNE}\nX:2\nK:C\nhello\n\n{TUNE}")
+    assert read_abc(path, DataConfig(music="events")).num_rows == 2
+    assert "1 of 3 tunes are left out: tune 2: line 3, bar 1: 'h' is not ABC" in caplog.text
+    path.write_text("X:2\nK:C\nhello\n")
+    with pytest.raises(DataError, match=r"t\.abc: none of its 1 tunes can be read: tune 1: line 3"):
+        read_abc(path, DataConfig(music="events"))
+
+
+def long(ticks: int) -> bytes:
+    """A file of a few bytes whose only note ends after so many quarter notes."""
+    file = mido.MidiFile(ticks_per_beat=1)
+    waits = [mido.Message("control_change", time=min(ticks - done, 1 << 27)) for done in range(0, ticks, 1 << 27)]
+    file.tracks.append(mido.MidiTrack([mido.Message("note_on", note=60), *waits, mido.Message("note_off", note=60)]))
+    buffer = io.BytesIO()
+    file.save(file=buffer)
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize("music", ["events", "roll"])
+def test_bombs_stop_at_a_cap_that_is_named(tmp_path: Path, music: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "t.mid"
+    path.write_bytes(long(1 << 27))
+    with pytest.raises(DataError, match=r"lasts 33554432 whole notes, and no more than 6000 are read"):
+        read_midi_file(path, DataConfig(music=music))
+    path.write_bytes(to_midi(parse_abc(TUNE)))
+    monkeypatch.setattr(midi_reading, "MOST_NOTES", 6)
+    with pytest.raises(DataError, match=r"holds 7 notes, and no more than 6 are read"):
+        read_midi_file(path, DataConfig(music=music))
+    monkeypatch.setattr(midi_reading, "MOST_BYTES", 50)
+    with pytest.raises(DataError, match=r"bytes, and no more than 50 are read"):
+        read_midi_file(path, DataConfig(music=music))
+
+
+def test_symusic_may_be_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "t.mid").write_bytes(to_midi(parse_abc(TUNE)))
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(MissingExtra, match=r"^MIDI needs symusic: pip install 'unrolled\[music\]'$"):
+        read_midi_file(tmp_path / "t.mid", DataConfig())
+
+
+def test_damaged_files_are_read_or_refused(tmp_path: Path) -> None:
+    dice = random.Random(0)
+    data = to_midi(parse_abc(TUNE))
+    for n in range(1000):
+        (tmp_path / f"{n}.mid").write_bytes(mutated(data, dice) or b"x")
+    read_, refused = survive("midi", tmp_path)
+    assert read_ + refused == 1000
+    assert min(read_, refused) > 50
+
+
+def test_a_model_of_events_writes_music(tmp_path: Path) -> None:
+    for n in range(3):
+        (tmp_path / f"{n}.mid").write_bytes(to_midi(parse_abc(TUNE)))
+    options: api.Options = {"valid": 0, "hidden": 8, "steps": 4}
+    trained = api.fit(tmp_path, out=tmp_path / "run", **options)
+    words = "".join(trained.generate("p66 d24", length=6, seed=1)).split()
+    assert len(words) <= 6
+    assert set(words) <= {"p66", "p67", "p69", "p71", "p62", "p73", "d24", "d8", "d48", "t24", "t8", "t48"}

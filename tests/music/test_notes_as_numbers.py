@@ -1,0 +1,89 @@
+"""Events and rolls: there and back, on real tunes and on notes of any kind."""
+
+from __future__ import annotations
+
+import random
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from tunes import corpus
+
+from unrolled.errors import DataError
+from unrolled.music import events, rolls
+from unrolled.music.abc import parse_abc
+from unrolled.music.events import from_events, to_events
+from unrolled.music.rolls import KEYS, LOWEST, from_roll, to_roll
+from unrolled.music.tune import Note
+
+
+def some(dice: random.Random, parts: int) -> list[Note]:
+    """Notes on a grid, no key twice at once or struck again as it ends."""
+    notes = []
+    for pitch in dice.sample(range(LOWEST, LOWEST + KEYS), 5):
+        now = dice.randrange(300)
+        for _ in range(dice.randrange(1, 6)):
+            length = dice.randrange(1, 60)
+            notes.append(Note(Fraction(now, parts), Fraction(length, parts), pitch))
+            now += length + dice.randrange(1, 40)
+    return sorted(notes, key=lambda note: (note.onset, note.pitch))
+
+
+def test_notes_on_the_grid_come_back() -> None:
+    for seed in range(50):
+        notes = some(random.Random(seed), events.PARTS)
+        assert list(from_events(to_events(notes)).notes) == notes
+        notes = some(random.Random(seed), rolls.PARTS)
+        assert list(from_roll(to_roll(notes)).notes) == notes
+
+
+def test_real_tunes_come_back_to_the_grid() -> None:
+    exact = 0
+    tunes = [parse_abc(text) for text in list(corpus("oneills1850").values())[:100]]
+    for tune in tunes:
+        found = from_events(to_events(tune.notes)).notes
+        assert sorted(note.pitch for note in found) == sorted(note.pitch for note in tune.notes)
+        for note, again in zip(tune.notes, found, strict=True):  # in the order of onsets, both
+            assert abs(note.onset - again.onset) <= Fraction(1, 2 * events.PARTS)
+        exact += found == tune.notes
+    assert exact > 90
+
+
+def test_long_times_are_several_events_and_long_notes_are_cut() -> None:
+    assert to_events([Note(Fraction(5), Fraction(9), 60)]) == ["t192", "t192", "t96", "p60", "d384"]
+
+
+def test_a_roll_by_hand() -> None:
+    sixteenth = Fraction(1, 16)
+    notes = [
+        Note(0 * sixteenth, 3 * sixteenth, 21),
+        Note(2 * sixteenth, Fraction(1, 99), 108),
+        Note(sixteenth, sixteenth, 20),
+    ]
+    expected = np.zeros((3, 88), np.uint8)
+    expected[:, 0] = expected[2, 87] = 1
+    assert (to_roll(notes) == expected).all()
+    assert to_roll([]).shape == (0, 88)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("p60 t1", "event 2 is 't1', where dN, a key's length, is expected"),
+        ("t1 d4", "event 2 is 'd4', where tN or pN is expected"),
+        ("p128 d1", "event 1 is 'p128', where t1 and more, p0 to p127, or d1 and more is expected"),
+        ("p60 d0", "event 2 is 'd0', where t1 and more"),
+        ("p60 d1 hello", "event 3 is 'hello', where t1 and more"),
+        ("t1 p60", "holds no note"),
+    ],
+)
+def test_what_is_no_event_is_named(words: str, message: str) -> None:
+    with pytest.raises(DataError, match=f"^the events: {message}"):
+        from_events(words.split())
+
+
+def test_a_roll_is_bounded_before_it_is_made() -> None:
+    with pytest.raises(DataError, match=r"it has 160000000016 steps of 1/16, and no more than 100000 are read"):
+        to_roll([Note(Fraction(10**10), Fraction(1), 60)])
+    with pytest.raises(DataError, match="^the roll: holds no note$"):
+        from_roll(np.zeros((3, 88)))
