@@ -220,14 +220,16 @@ class Trained:
             raise UsageError("this model reads each sequence whole before it writes its answer: use predict")
         if any(isinstance(encoding, Symbols) and encoding.both for encoding in coder.inputs.values()):
             raise UsageError("this model reads each sequence from both its ends (--strands both): use predict")
+
+        def encode(value: Any, before: dict[str, float]) -> tuple[list[dict[str, torch.Tensor]], dict[str, float]]:
+            steps, after = coder.encode_step(value, before)
+            return [_one_row(step) for step in steps], after
+
         session = Session(
             self.network,
-            lambda value: [
-                {name: torch.from_numpy(array[None]) for name, array in step.items()}
-                for step in coder.encode_step(value)
-            ],
+            encode,
             self.task.answers,
-            opening=[{name: torch.from_numpy(a[None]) for name, a in step.items()} for step in coder.opening()],
+            opening=map(_one_row, coder.opening()),
             pooled=self.task.pooled,
             identity=hashlib.sha256(save_tensors(dict(self.network.state_dict()))).hexdigest(),
         )
@@ -286,3 +288,7 @@ class Trained:
         for line in coder.notes(part, examples):
             _log.warning("%s, %s", part.origin, line)
         return examples
+
+
+def _one_row(step: dict[str, np.ndarray]) -> dict[str, torch.Tensor]:
+    return {name: torch.from_numpy(array[None]) for name, array in step.items()}

@@ -38,6 +38,7 @@ class Examples:
         labels: for ``aligned``, the label behind each id of the target.
         complements: column name -> (V,) int64, the id that stands opposite each on the other strand; with any, a row
             stands for both strands: training reads one or the other, and an answer is the mean of both.
+        first_item: for ``next`` of lists, the id from which on ids are items, that can be ranked; else ``None``.
     """
 
     inputs: dict[str, Encoded]
@@ -49,6 +50,7 @@ class Examples:
     horizon: int = 0
     labels: tuple[str | bool | int | float, ...] = ()
     complements: dict[str, np.ndarray] = field(default_factory=dict)
+    first_item: int | None = None
 
     def steps(self) -> np.ndarray:
         """(rows,) int64: the steps of each row; 1 where no column has a time axis."""

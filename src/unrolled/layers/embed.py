@@ -75,10 +75,11 @@ class Embedding(nn.Module):
                 raise UsageError(f"Embedding: {name} must be at least 1, got {number}")
         self.size, self.output_size = size, width
         self.weight = nn.Parameter(torch.randn(size, width) * _FIRST)
+        self.sparse = False  # True: the gradient holds the rows of the symbols that were read alone
 
     def forward(self, x: Tensor) -> Tensor:
         """The vectors of the symbols ``x``."""
-        return embedding(_symbols(x, self.size, "Embedding"), self.weight)
+        return embedding(_symbols(x, self.size, "Embedding"), self.weight, sparse=self.sparse)
 
 
 class OneHot(nn.Module):
