@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any, Literal
 
 from unrolled.config import ModelConfig, RunConfig
+from unrolled.data.coder import Coder
 from unrolled.data.examples import Examples
 from unrolled.errors import UsageError
 from unrolled.layers.stack import model_names
@@ -13,7 +14,7 @@ from unrolled.models.model import Model
 from unrolled.tasks.task import TASKS, Question
 from unrolled.training.plans import window
 
-__all__ = ["advice", "check_owned", "check_pieces", "default_tokens", "drawn_items", "task_name"]
+__all__ = ["advice", "check_items", "check_owned", "check_pieces", "default_tokens", "drawn_items", "task_name"]
 
 Tokens = Literal["characters", "words", "bpe", "bytes"]
 
@@ -80,6 +81,19 @@ def drawn_items(softmax: str | None, items: int) -> int:
     if softmax is None:
         return _DRAWN if items > _MANY else 0
     return 0 if softmax == "full" else int(softmax.removeprefix("sampled:"))
+
+
+def check_items(coder: Coder, config: RunConfig) -> None:
+    """What is of a choice among items is refused where the next step is none.
+
+    Raises:
+        UsageError: it was asked for.
+    """
+    if coder.form == "next" and coder.first_item is None and (config.model.tied or config.training.softmax):
+        flag = "--tied" if config.model.tied else "--softmax"
+        raise UsageError(
+            f"{flag} is of a choice among items, lists of texts or labels, and {coder.target} is no such list"
+        )
 
 
 def default_tokens(config: RunConfig) -> Tokens:

@@ -11,7 +11,7 @@ from typing import Any
 import pyarrow as pa
 import torch
 
-from unrolled.asked import advice, check_owned, check_pieces, default_tokens, drawn_items, task_name
+from unrolled.asked import advice, check_items, check_owned, check_pieces, default_tokens, drawn_items, task_name
 from unrolled.baselines.baseline import score_baselines
 from unrolled.card import card
 from unrolled.config import DataConfig, ModelConfig, RunConfig, TaskConfig, TrainingConfig, spread
@@ -179,6 +179,7 @@ def _train(
     cut = LAST in (config.data.valid, config.data.test)
     options = Options(tokens=config.data.tokens or default_tokens(config), cut=cut, **said)
     coder = Coder.fit(splits.train, roles, options, config.task.horizon or 0, start.inputs if start else {})
+    check_items(coder, config)
     for name, encoding in coder.inputs.items():
         say(f"input {name}: {encoding.report()}")
     if not coder.continues:

@@ -91,7 +91,8 @@ def _part(
         if roles.form != "next":
             raise UsageError(f"--{role} last holds out the last step of each sequence, which next_step alone asks for")
         left, part = hold_out_last(known)
-        asked = pc.sum(pc.greater(pc.list_value_length(part.column(roles.target)), pa.array(part.first))).as_py()
+        steps = pc.list_value_length(part.column(roles.joined[0] if roles.joined else roles.target))
+        asked = pc.sum(pc.greater(steps, pa.array(part.first))).as_py()
         notes.append(f"{role}: the last step of {asked} of {len(known)} sequences")
         return left, part
     if share is None:

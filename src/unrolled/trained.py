@@ -144,6 +144,8 @@ class Trained:
         if len(self.task.coder.inputs) > 1:
             others = ", ".join(name for name in self.task.coder.inputs if name != self.task.coder.target)
             raise UsageError(f"generate has a prompt alone, but this model reads {others} too: use its stream")
+        if not (encoding.framed or prompt.split()):
+            raise UsageError("this model never saw where a sequence begins: give it a prompt to go on from")
         unseen = self.unseen(prompt)
         # A model of characters met <unknown> nowhere in training: it cannot go on from it.
         if unseen and (encoding.level.name == "characters" or len(unseen) == len({*prompt.split()})):

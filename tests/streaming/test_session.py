@@ -27,9 +27,13 @@ def session(network: Network, task: Task, identity: str = "one") -> Session:
     def tensors(steps: list[dict[str, Any]]) -> list[dict[str, Tensor]]:
         return [{name: torch.from_numpy(array[None]) for name, array in step.items()} for step in steps]
 
+    def encode(value: Any, before: dict[str, float]) -> tuple[list[dict[str, Tensor]], dict[str, float]]:
+        steps, after = task.coder.encode_step(value, before)
+        return tensors(steps), after
+
     return Session(
         network,
-        lambda value: tensors(task.coder.encode_step(value)),
+        encode,
         task.answers,
         opening=tensors(task.coder.opening()),
         pooled=task.pooled,
@@ -61,7 +65,7 @@ def test_the_last_answer_is_that_of_the_whole_sequence(sample: str, model: str) 
     network, task = network_and_task(sample, model)
     one = session(network, task)
     answers = [one.push(value) for value in PUSHES[sample]]
-    steps = task.coder.opening() + [step for value in PUSHES[sample] for step in task.coder.encode_step(value)]
+    steps = task.coder.opening() + [step for value in PUSHES[sample] for step in task.coder.encode_step(value)[0]]
     inputs = {}
     for name, spec in network.columns.specs.items():
         columns = [torch.from_numpy(step[name][None])[0] for step in steps]

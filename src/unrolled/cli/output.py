@@ -14,7 +14,16 @@ from cyclopts import Parameter
 __all__ = ["SCHEMA", "Told", "comparison", "emit", "is_better", "note", "table", "verdict"]
 
 SCHEMA = 1
-_HIGHER = ("accuracy", "_f1", "_precision", "_recall", "r2")  # metrics of which more is better; of all others less is
+_HIGHER = (
+    "accuracy",
+    "_f1",
+    "_precision",
+    "_recall",
+    "r2",
+    "_at_10",
+    "mrr",
+    "_sampled",
+)  # metrics of which more is better; of all others less is
 
 
 @Parameter(name="*")

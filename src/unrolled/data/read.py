@@ -70,7 +70,7 @@ def read(
             raise UsageError("--gap needs --order, the column that tells when each step was")
         table = group_steps(table, config.by, config.order, origin, timed, duration(config.gap) if config.gap else None)
         dropped |= {config.by: "names the sequence"} if config.by else {}
-        kept = config.order in (*config.inputs, *config.kinds)  # as the time since the last step
+        kept = config.order in config.inputs or config.kinds.get(config.order or "") == "elapsed"
         dropped |= {config.order: "orders the steps"} if config.order and not kept else {}
     asked_for = {*config.target, *config.inputs, *config.kinds, *(timed or ())}
     for field in table.schema:
@@ -103,6 +103,8 @@ def _table(source: Any, config: DataConfig) -> tuple[pa.Table, str, tuple[str, .
         if source == "-":
             return _standard_input(config), "standard input", ()
         path = Path(source)
+        if path.is_dir() and config.header:
+            raise UsageError(f"--header names the columns of a file, and {path} is a folder")
         if path.is_dir():
             return _folder(path, config)
         reader = READERS.get("table") if config.header else _reader(path)  # who names columns means a table

@@ -30,8 +30,6 @@ def read_table(path: Path, config: DataConfig) -> pa.Table:
         DataError: the file is missing, empty, damaged, or holds what its format does not allow.
     """
     name = path.name.lower()
-    if config.header and name.endswith((".parquet", ".jsonl", ".ndjson", ".jsonl.gz", ".ndjson.gz", *_ARROW)):
-        raise DataError("names its columns itself: leave --header out", file=str(path))
     if name.endswith(".parquet"):
         return _decode(path, _parquet, "Parquet")
     if name.endswith(_ARROW):
