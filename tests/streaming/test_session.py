@@ -12,7 +12,7 @@ from torch import Tensor
 from unrolled.batch import Batch
 from unrolled.errors import DataError, ModelError, UsageError
 from unrolled.models.network import Network
-from unrolled.state import flatten
+from unrolled.state import flatten, to_bytes
 from unrolled.streaming.session import Session
 from unrolled.tasks.task import Task
 
@@ -188,3 +188,11 @@ def test_a_value_that_is_stopped_half_way_was_never_pushed(monkeypatch: pytest.M
         one.push("abc")
     assert len(calls) == 2
     assert one.snapshot() == before
+
+
+@pytest.mark.parametrize("before", ["", "[]", '{"time": null}', '{"time": "soon"}', "{"])
+def test_a_snapshot_that_does_not_say_when_the_last_step_was_is_refused(before: str) -> None:
+    one = live("next_step")
+    with pytest.raises(ModelError, match="this snapshot does not say when the last step was"):
+        one.restore(to_bytes(one._live.state, {"model": "one", "before": before}))
+    one.restore(to_bytes(one._live.state, {"model": "one"}))  # of a model that is never told
