@@ -14,7 +14,7 @@ from unrolled.training.rows import clip_gradients, step_rows
 
 
 def sparse(gradient: torch.Tensor, rows: list[int]) -> torch.Tensor:
-    return torch.sparse_coo_tensor(torch.tensor([rows]), gradient[rows], gradient.shape)
+    return torch.sparse_coo_tensor(torch.tensor([rows]), gradient[rows], gradient.shape, check_invariants=True)
 
 
 def test_where_every_row_has_a_gradient_it_is_adamw() -> None:
@@ -74,38 +74,41 @@ from unrolled.data.examples import Examples
 from unrolled.layers.shortlist import Shortlist
 from unrolled.models.network import Network
 from unrolled.tasks.next_step import NextStep
+from unrolled.training.evaluate import evaluate
 from unrolled.training.trainer import Trainer
 
 items = Tokens(Words([str(n) for n in range(1_000_000)], items=True), framed=False, items=True)
 coder = Coder({"item": items}, "item", items, "next")
 task = NextStep(TaskConfig(name="next_step"), coder)
-clicks = np.random.default_rng(0).zipf(1.2, 64 * 40) % 1_000_000 + 3
+clicks = np.random.default_rng(0).zipf(1.2, 32 * 40) % 1_000_000 + 3
 
 def split(rows):
     column = Encoded(clicks[: rows * 40].astype(np.uint32), np.arange(rows + 1) * 40)
     return Examples({"item": column}, {"item": items.spec}, column, items.spec, "next", first_item=3)
 
-config = ModelConfig(name="gru", hidden=16, tied=sys.argv[2] == "tied", embedding=16)
+config = ModelConfig(name="gru", hidden=8, embedding=8)
 torch.manual_seed(0)
 network = Network({"item": items.spec}, config, task.outputs, pooled=False, chosen="item")
-network.shorten(Shortlist(task.prior(split(64)).exp(), 4096))
-trainer = Trainer(network, task, split(64), split(1), TrainingConfig(steps=4, batch=32, device="cpu"), Path(sys.argv[1]))
+network.shorten(Shortlist(task.prior(split(32)).exp(), 4096))
+training = TrainingConfig(steps=3, batch=32, device="cpu")
+trainer = Trainer(network, task, split(32), None, training, Path(sys.argv[1]))
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 trainer.run()
+metrics = evaluate(network, task, split(1), training)
+assert metrics["loss_nats_per_token"] < 14 and "hit_at_10_sampled" in metrics
 weights = sum(p.numel() for p in network.parameters()) * 4 / 2**20
 print(before / 2**10, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10, weights)
 """
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the units of ru_maxrss are Linux's")
-@pytest.mark.parametrize("head", ["tied", "untied"])
-def test_a_million_items_train_in_a_memory_of_a_few_times_their_weights(head: str, tmp_path: Path) -> None:
-    """Weights, two moments, a checkpoint of all three in memory while it is written, and 250 MiB besides.
+def test_a_million_items_train_in_a_memory_of_a_few_times_their_weights(tmp_path: Path) -> None:
+    """Two moments, a checkpoint in memory while it is written, the scores of 16 steps when judged: no batch of them.
 
-    The scores of all items for one batch alone, 32 · 39 steps of 4 MB, would be 5 000 MiB, and as much their gradient.
+    The scores of all items for one batch, 32 · 39 steps of 4 MB, would be 5 000 MiB, and as much their gradient.
     """
-    command = [sys.executable, "-c", _MILLION, str(tmp_path), head]
+    command = [sys.executable, "-c", _MILLION, str(tmp_path)]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=900)
     assert done.returncode == 0, done.stderr[-2000:]
     before, peak, weights = map(float, done.stdout.split())
-    assert peak - before < 7 * weights + 250, (before, peak, weights)
+    assert peak - before < 7 * weights + 400, (before, peak, weights)

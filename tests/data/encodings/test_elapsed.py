@@ -83,7 +83,6 @@ def test_what_is_no_list_of_times_is_refused() -> None:
         Elapsed.from_config({**good, "mean": [0.0, 0.0], "std": [1.0, 1.0]})
 
 
-def test_the_report_says_what_passes_in_the_middle() -> None:
-    assert (
-        Elapsed.fit(column([[0, 3], [0, 3]]), Options(), WHERE).report().startswith("time since the event before, 1 s")
-    )
+def test_the_report_says_what_typically_passes() -> None:
+    elapsed = Elapsed.fit(column([[0, 3], [0, 3]]), Options(), WHERE)
+    assert elapsed.report() == "time since the event before, typically 1 s"

@@ -147,7 +147,7 @@ class Elapsed:
 
     def report(self) -> str:
         """One line."""
-        return f"time since the event before, {np.expm1(self.scaling.mean[0]):.4g} s in the middle"
+        return f"time since the event before, typically {np.expm1(self.scaling.mean[0]):.4g} s"
 
 
 def _open(array: pa.ChunkedArray, where: Where) -> tuple[np.ndarray, np.ndarray, Cells]:
