@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 import unrolled as ur
+from unrolled.asked import drawn_items
 from unrolled.cli.rows import Rows
 from unrolled.errors import DataError, UsageError
 
@@ -202,3 +203,11 @@ def test_answers_are_tables_of_lists(tmp_path: Path) -> None:
     row = trained.predict(clicks(1, 2)).to_pylist()[0]
     assert len(row["item_top"]) == len(row["item_top_p"]) == 10
     json.dumps(row["item_top"])
+
+
+@pytest.mark.parametrize(
+    ("softmax", "items", "drawn"),
+    [(None, 50_000, 0), (None, 50_001, 4_096), ("full", 10**6, 0), ("sampled:77", 90, 77)],
+)
+def test_of_very_many_items_few_are_compared_with_unasked(softmax: str | None, items: int, drawn: int) -> None:
+    assert drawn_items(softmax, items) == drawn

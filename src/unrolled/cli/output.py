@@ -68,8 +68,8 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 def is_better(metric: str, value: float, other: float) -> bool:
     """True if ``value`` is better than ``other``; NaN is never better.
 
-    >>> is_better("accuracy", 0.9, 0.8), is_better("mse_scaled", 0.9, 0.8)
-    (True, False)
+    >>> is_better("accuracy", 0.9, 0.8), is_better("mse_scaled", 0.9, 0.8), is_better("hit_at_10", 0.9, 0.8)
+    (True, False, True)
     """
     return value > other if metric.endswith(_HIGHER) else value < other
 
