@@ -143,12 +143,13 @@ def test_few_of_many_items_are_compared_with_and_resuming_is_to_the_bit(tmp_path
 
 
 def test_items_that_are_rare_are_unknown_and_it_is_said(tmp_path: Path) -> None:
-    rows = [{"user": user, "item": item} for user in range(20) for item in ("a", "b", f"rare {user}")]
+    rows = [{"user": user, "item": item} for user in range(20) for item in ("a", f"own {user}", "b", f"rare {user}")]
     said: list[str] = []
     options = {"by": "user", "kinds": KINDS, "least": 3, "valid": "last"}
     trained = ur.fit(rows, out=tmp_path / "run", say=said.append, **options, **SMALL)
     assert "input item: 2 items" in said
-    assert any(line.startswith("valid, item: 33.33% of the items are rare, or were not seen") for line in said)
+    assert "train, item: 33.33% of the items are rare, or were not seen in training" in said
+    assert "valid, item: 50.00% of the items are rare, or were not seen in training" in said
     assert trained.metrics["valid"]["hit_at_10"] == 0  # none of them can be answered
 
 

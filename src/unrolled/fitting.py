@@ -191,6 +191,9 @@ def _train(
         for name, content in coder.to_files().items():
             write_file(folder / "encodings" / name, content)
         train = coder.encode(splits.train, cache=folder / "cache" / "train")
+        if coder.first_item is not None:  # how much a floor or a largest vocabulary costs
+            for line in coder.notes(splits.train, train):
+                say(f"train, {line}")
         if options.strands == "both" and not train.complements:
             raise UsageError("--strands both: no input is of kind symbols and holds DNA or RNA, which alone have two")
         judged: dict[str, Examples] = {}
