@@ -8,9 +8,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-__all__ = ["BEST", "ranking_metrics", "ranking_sums", "ranks"]
+__all__ = ["BEST", "SAMPLED", "ranking_metrics", "ranking_sums", "ranks"]
 
 BEST = 10  # how long a list of answers is
+SAMPLED = "_sampled"  # behind the name of a metric: among 100 items that the row does not hold
 
 
 def ranks(scores: Tensor, right: Tensor) -> Tensor:
@@ -39,7 +40,7 @@ def ranking_sums(places: Tensor, suffix: str = "") -> dict[str, Tensor]:
 
     Args:
         places: (N,) from 1, of any dtype; infinite where the right item is none that could be answered.
-        suffix: tells the candidates apart, such as ``_sampled``.
+        suffix: tells the candidates apart, such as `SAMPLED`.
     """
     places = places.double()
     near = places <= BEST

@@ -10,11 +10,11 @@ from collections.abc import Callable
 import numpy as np
 import torch
 
-from unrolled.baselines.questions import asked_steps, target_of
+from unrolled.baselines.questions import asked_steps, classes, target_of
 from unrolled.data.encodings._level import UNKNOWN
 from unrolled.data.examples import Examples
 from unrolled.data.negatives import NEGATIVES, negatives
-from unrolled.ranking import ranking_metrics, ranking_sums, ranks
+from unrolled.ranking import SAMPLED, ranking_metrics, ranking_sums, ranks
 
 __all__ = ["before", "places_of", "ranking_scores"]
 
@@ -39,7 +39,7 @@ def before(examples: Examples, steps: np.ndarray) -> np.ndarray:
 
 
 def ranking_scores(part: Examples, places: Callable[[np.ndarray], np.ndarray], score: Score) -> dict[str, float]:
-    """The ranking metrics of ``part`` under the tasks' names; none where its steps are no items.
+    """The ranking metrics of ``part``, whose steps are items, under the tasks' names.
 
     Args:
         part: what is asked.
@@ -47,10 +47,8 @@ def ranking_scores(part: Examples, places: Callable[[np.ndarray], np.ndarray], s
         score: what each of several items has at each step.
     """
     target, first = target_of(part), part.first_item
-    if first is None or target.offsets is None or part.target_spec is None:
-        return {}
-    items = range(first, part.target_spec.size)  # type: ignore[union-attr]  # of items it is discrete
-    steps = asked_steps(part)
+    assert first is not None and target.offsets is not None
+    items, steps = range(first, classes(part)), asked_steps(part)
     values = target.values.astype(np.int64)
     steps = steps[(values[steps] >= first) | (values[steps] == UNKNOWN)]
     known = values[steps] >= first
@@ -69,4 +67,4 @@ def ranking_scores(part: Examples, places: Callable[[np.ndarray], np.ndarray], s
         drawn = negatives(rows[at], asked, rows[whose], values[whose], items)
         scores = score(at, np.concatenate([values[at][:, None], drawn], 1))  # (Q, 101)
         among[here] = ranks(torch.from_numpy(scores), torch.zeros(len(at), dtype=torch.int64)).numpy()
-    return found | ranking_metrics(ranking_sums(torch.from_numpy(among), "_sampled"), "_sampled")
+    return found | ranking_metrics(ranking_sums(torch.from_numpy(among), SAMPLED), SAMPLED)

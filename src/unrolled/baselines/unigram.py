@@ -54,9 +54,9 @@ class Unigram:
         tokens = target_of(part).values[asked_steps(part)]
         prediction = np.full(len(tokens), self.probabilities.argmax())
         scores = label_scores(-np.log(self.probabilities)[tokens], prediction, tokens, "token")
-        if part.first_item is None:
+        if (first := part.first_item) is None:
             return scores
-        values, first = target_of(part).values, part.first_item
+        values = target_of(part).values
         popular = places_of(self.probabilities[first:])
         return scores | ranking_scores(
             part, lambda steps: popular[values[steps] - first], lambda _, items: self.probabilities[items]

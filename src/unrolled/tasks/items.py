@@ -13,12 +13,10 @@ from unrolled.batch import Batch
 from unrolled.data.encodings._level import UNKNOWN
 from unrolled.data.negatives import NEGATIVES, negatives
 from unrolled.layers.choices import Choices
-from unrolled.ranking import BEST, ranking_sums, ranks
+from unrolled.ranking import BEST, SAMPLED, ranking_sums, ranks
 from unrolled.tasks.task import Sums
 
-__all__ = ["SAMPLED", "measure_items", "top_items"]
-
-SAMPLED = "_sampled"  # of a metric: among 100 items that the row does not hold
+__all__ = ["measure_items", "top_items"]
 
 
 def measure_items(outputs: Choices, batch: Batch, mask: Tensor, read: Tensor, first: int) -> Sums:

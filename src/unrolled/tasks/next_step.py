@@ -20,9 +20,9 @@ from unrolled.data.examples import Examples
 from unrolled.data.sequences import Sequences
 from unrolled.errors import DataError, UsageError
 from unrolled.layers.choices import Choices
-from unrolled.ranking import BEST, ranking_metrics
+from unrolled.ranking import BEST, SAMPLED, ranking_metrics
 from unrolled.tasks.columns import join
-from unrolled.tasks.items import SAMPLED, measure_items, top_items
+from unrolled.tasks.items import measure_items, top_items
 from unrolled.tasks.prior import log_frequencies, log_odds
 from unrolled.tasks.task import Question, Sums, scored_steps
 
@@ -144,7 +144,7 @@ class NextStep:
         return self.in_units(metrics)
 
     def cost(self, metrics: dict[str, float]) -> float:
-        return metrics[self.watch] if self.first_item is None else 1 - metrics[f"ndcg_at_{BEST}"]
+        return metrics[self.watch] if self.first_item is None else 1 - metrics.get(f"ndcg_at_{BEST}", 0.0)
 
     def in_units(self, baseline: dict[str, float]) -> dict[str, float]:
         metrics = {{"mse": "mse_scaled", "mae": "mae_scaled"}.get(name, name): v for name, v in baseline.items()}
