@@ -24,7 +24,6 @@ for visitor in range(150):
 dice.shuffle(clicks)  # a log may stand in any order
 asked = {"by": "who", "order": "when", "gap": "8h", "inputs": ["what", "when"], "kinds": {"what": "tokens"}}
 trained = ur.fit(clicks, **asked, model=model, hidden=48, steps=400, lr=5e-3, test=0.2, valid="last", least=2)
-print(f"{model}: the next thing is among ten in {trained.metrics['test']['hit_at_10']:.0%} of all cases, by popularity")
-print(
-    f"alone in {trained.baselines['test']['unigram']['hit_at_10']:.0%}; next: {trained.predict(clicks)['what_top'][0]}"
-)
+ours, popular = (found["hit_at_10"] for found in (trained.metrics["test"], trained.baselines["test"]["unigram"]))
+print(f"{model}: the next thing is among ten in {ours:.0%} of all cases, by popularity alone in {popular:.0%}")
+print(f"after the first visit: {trained.predict(clicks)['what_top'][0]}")

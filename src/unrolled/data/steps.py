@@ -53,10 +53,8 @@ def group_steps(
         table = table.take(pa.array(places))
     begins = np.flatnonzero(np.diff(groups[places], prepend=-1))
     if gap is not None and order is not None:
-        apart = (
-            np.diff(moments(table.column(order), lambda m: DataError(m, file=origin, column=order)), prepend=0) > gap
-        )
-        begins = np.union1d(begins, np.flatnonzero(apart))
+        at = moments(table.column(order), lambda message: DataError(message, file=origin, column=order))
+        begins = np.union1d(begins, np.flatnonzero(np.diff(at, prepend=0) > gap))
     offsets = np.concatenate([begins, [table.num_rows]])
     columns = {}
     for name in table.column_names:
