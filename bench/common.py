@@ -52,7 +52,8 @@ RESULTS = ROOT / "bench" / "results"
 FEW = 100  # rows of validation and test in a quick look
 
 _BUDGETS = ("--minutes", "--epochs", "--steps")
-_HIGHER_IS_BETTER = ("accuracy", "entity_f1", "exact_match", "macro_f1")
+_RANKED = ("hit_at_10", "ndcg_at_10", "mrr")
+_HIGHER_IS_BETTER = ("accuracy", "entity_f1", "exact_match", "macro_f1", *_RANKED, *(f"{n}_sampled" for n in _RANKED))
 
 
 @dataclass(frozen=True, slots=True)

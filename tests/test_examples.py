@@ -16,6 +16,7 @@ REACHED = {
     "digits_as_patches": lambda accuracies: accuracies[0] >= 90,  # by the transformer: a small ViT
     "records": lambda shares: shares[0] >= 95,
     "promoters": lambda accuracies: accuracies[0] >= 80,
+    "shop": lambda shares: shares[0] >= 80 and shares[0] >= shares[1] + 50,
     "words_before_labels": lambda accuracies: accuracies[0] >= 90 and accuracies[1] >= 85,
     "pretrain_and_tune": lambda accuracies: accuracies[0] >= 80 and accuracies[0] >= accuracies[1] + 20,
     "tunes": lambda shares: shares[0] >= 70,

@@ -162,3 +162,17 @@ def test_numbers_are_held_out_at_random() -> None:
     held = split(data, LABELLED).valid
     assert held is not None
     assert 30 <= sum(value > 0 for value in held.table.column("y").to_pylist()) <= 70
+
+
+def test_the_last_step_of_each_sequence_may_be_held_out() -> None:
+    data = sequences({"x": [["a", "b", "c", "d"], ["b", "c"], ["c", "d", "b"]]}, {"x": "tokens"})
+    roles = Roles(("x",), "x", "next")
+    said: list[str] = []
+    parts = split(data, roles, said, valid="last", test="last")
+    assert rows(parts.train) == [["a", "b"], ["b", "c"], ["c", "d"]]
+    assert parts.valid is not None and parts.test is not None
+    assert said == ["test: the last step of 2 of 3 sequences", "valid: the last step of 1 of 3 sequences"]
+    assert parts.valid.first is not None and parts.valid.first.tolist() == [2, 2, 2]
+    assert share_of("last") is None
+    with pytest.raises(UsageError, match="--test last holds out the last step of each sequence, which next_step alone"):
+        split(table(6), LABELLED, test="last")

@@ -56,8 +56,11 @@ class Options(TypedDict, total=False):
     kinds: dict[str, str]
     by: str
     order: str
+    gap: str
+    header: list[str]
     tokens: str
     vocabulary: int
+    least: int
     missing: str
     text_encoding: str
     documents: str
@@ -109,6 +112,7 @@ class Options(TypedDict, total=False):
     scheduled_sampling: float
     spec_augment: bool
     transpose: int
+    softmax: str
     clip: float
     bptt: int
     bptt_gradient: int
@@ -123,8 +127,8 @@ def read(source: Any, **options: Unpack[Options]) -> Sequences:
 
     Args:
         source: a file, a folder, or a table in memory (anything with ``__arrow_c_stream__``, dicts, lists).
-        options: those of reading: ``by``, ``order``, ``kinds``, ``ignore``, ``fields``, ``text_encoding`` and
-            ``documents``.
+        options: those of reading: ``by``, ``order``, ``gap``, ``header``, ``kinds``, ``ignore``, ``fields``,
+            ``text_encoding`` and ``documents``.
 
     Raises:
         DataError: the source cannot be read; names file, row and column.

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any, Literal
 
 from unrolled.config import ModelConfig, RunConfig
+from unrolled.data.coder import Coder
 from unrolled.data.examples import Examples
 from unrolled.errors import UsageError
 from unrolled.layers.stack import model_names
@@ -13,15 +14,17 @@ from unrolled.models.model import Model
 from unrolled.tasks.task import TASKS, Question
 from unrolled.training.plans import window
 
-__all__ = ["advice", "check_owned", "check_pieces", "default_tokens", "task_name"]
+__all__ = ["advice", "check_items", "check_owned", "check_pieces", "default_tokens", "drawn_items", "task_name"]
 
 Tokens = Literal["characters", "words", "bpe", "bytes"]
 
 _WRITES = ("encoder", "decoder", "attention", "coverage", "tied", "shared", "scheduled_sampling", "label_smoothing")
 # An option -> the tasks that alone have it.
 _OF_SOME_TASKS = {"crf": ("tag",), "mask": ("fill",), "beam": ("transcribe", "translate")}
+_OF_SOME_TASKS |= {"softmax": ("next_step",)}
 _OF_SOME_TASKS |= {"strands": ("classify", "regress")}
-_OF_SOME_TASKS |= dict.fromkeys(_WRITES, ("translate",))
+_OF_SOME_TASKS |= {**dict.fromkeys(_WRITES, ("translate",)), "tied": ("next_step", "translate")}
+_MANY, _DRAWN = 50_000, 4_096  # items from which on training compares with some of them, and how many
 _WHOLE = ("classify", "tag")  # what comes later in a sequence helps with these
 
 
@@ -71,6 +74,26 @@ def advice(name: str, model: ModelConfig) -> Iterator[str]:
         yield f"model: {model.name} can answer live, step by step; for whole sequences, try --model {both}"
     if name == "fill":
         yield f"model: {model.name} reads what is before a hidden step alone; with --model {both}, what follows too"
+
+
+def drawn_items(softmax: str | None, items: int) -> int:
+    """How many of the ``items`` a step of training compares with; 0: all of them."""
+    if softmax is None:
+        return _DRAWN if items > _MANY else 0
+    return 0 if softmax == "full" else int(softmax.removeprefix("sampled:"))
+
+
+def check_items(coder: Coder, config: RunConfig) -> None:
+    """What is of a choice among items is refused where the next step is none.
+
+    Raises:
+        UsageError: it was asked for.
+    """
+    if coder.form == "next" and coder.first_item is None and (config.model.tied or config.training.softmax):
+        flag = "--tied" if config.model.tied else "--softmax"
+        raise UsageError(
+            f"{flag} is of a choice among items, lists of texts or labels, and {coder.target} is no such list"
+        )
 
 
 def default_tokens(config: RunConfig) -> Tokens:

@@ -42,6 +42,8 @@ class DataConfig(Part):
     source: str = "memory"
     by: str | None = None
     order: str | None = None
+    gap: str | None = Field(None, pattern=r"^\d+(\.\d+)?[smhd]?$")
+    header: tuple[str, ...] = ()
     target: tuple[str, ...] = ()
     inputs: tuple[str, ...] = ()
     ignore: tuple[str, ...] = ()
@@ -49,6 +51,7 @@ class DataConfig(Part):
     kinds: dict[str, str] = {}
     tokens: Literal["characters", "words", "bpe", "bytes"] | None = None
     vocabulary: int = Field(20_000, ge=8, le=1_000_000)
+    least: int | None = Field(None, ge=1)
     missing: Literal["refuse", "impute"] = "refuse"
     text_encoding: str = "utf-8"
     documents: Literal["file", "line"] = "file"
@@ -69,8 +72,8 @@ class DataConfig(Part):
 class ModelConfig(Part):
     """The network. ``hidden`` is each direction's size, ``window`` the steps that the `window` model sees.
 
-    ``heads`` to ``positions`` are of models that attend; ``encoder`` to ``tied`` of those that read one sequence and
-    write another, whose two parts are otherwise both called ``name``.
+    ``heads`` to ``positions`` are of models that attend; ``encoder`` to ``coverage`` of those that read one sequence
+    and write another, whose two parts are otherwise both called ``name``; ``tied`` also of those that choose an item.
     """
 
     name: str = "lstm"
@@ -129,6 +132,7 @@ class TrainingConfig(Part):
     scheduled_sampling: float = Field(0.0, ge=0, le=1)
     spec_augment: bool = False
     transpose: int = Field(0, ge=0, le=24)
+    softmax: str | None = Field(None, pattern=r"^(full|sampled:[1-9]\d{0,6})$")
     clip: float | None = Field(1.0, gt=0)
     bptt: int | None = Field(None, ge=1)
     bptt_gradient: int | None = Field(None, ge=1)

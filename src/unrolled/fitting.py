@@ -11,7 +11,7 @@ from typing import Any
 import pyarrow as pa
 import torch
 
-from unrolled.asked import advice, check_owned, check_pieces, default_tokens, task_name
+from unrolled.asked import advice, check_items, check_owned, check_pieces, default_tokens, drawn_items, task_name
 from unrolled.baselines.baseline import score_baselines
 from unrolled.card import card
 from unrolled.config import DataConfig, ModelConfig, RunConfig, TaskConfig, TrainingConfig, spread
@@ -23,12 +23,14 @@ from unrolled.data.read import read
 from unrolled.data.sequences import Sequences
 from unrolled.errors import DataError, ModelError, UsageError
 from unrolled.files import space_errors, write_file, write_manifest
+from unrolled.layers.shortlist import Shortlist
 from unrolled.layers.stack import build_layer
 from unrolled.loading import build, open_run
 from unrolled.models.encoder_decoder import EncoderDecoder, parts_of
+from unrolled.models.network import Network
 from unrolled.pretrained import Start, open_start, start_again
 from unrolled.rundir import alone, choose, claimed, keep_options
-from unrolled.splits import share_of, split_up
+from unrolled.splits import LAST, share_of, split_up
 from unrolled.tasks.task import TASKS, Question, Task
 from unrolled.trained import Trained
 from unrolled.training import checkpoint
@@ -174,8 +176,10 @@ def _train(
     sequences = replace(sequences, kinds={**sequences.kinds, **roles.kinds})
     splits = split_up(sequences, config, roles, say)
     said = config.data.model_dump(include={field.name for field in fields(Options)} - {"tokens"})
-    options = Options(tokens=config.data.tokens or default_tokens(config), **said)
+    cut = LAST in (config.data.valid, config.data.test)
+    options = Options(tokens=config.data.tokens or default_tokens(config), cut=cut, **said)
     coder = Coder.fit(splits.train, roles, options, config.task.horizon or 0, start.inputs if start else {})
+    check_items(coder, config)
     for name, encoding in coder.inputs.items():
         say(f"input {name}: {encoding.report()}")
     if not coder.continues:
@@ -187,6 +191,9 @@ def _train(
         for name, content in coder.to_files().items():
             write_file(folder / "encodings" / name, content)
         train = coder.encode(splits.train, cache=folder / "cache" / "train")
+        if coder.first_item is not None:  # how much a floor or a largest vocabulary costs
+            for line in coder.notes(splits.train, train):
+                say(f"train, {line}")
         if options.strands == "both" and not train.complements:
             raise UsageError("--strands both: no input is of kind symbols and holds DNA or RNA, which alone have two")
         if options.kmer > 1 and all(encoding.kind != "symbols" for encoding in coder.inputs.values()):
@@ -205,6 +212,11 @@ def _train(
             network.head.bias.data.copy_(prior)
         if isinstance(network, EncoderDecoder) and train.target is not None:
             network.longest.fill_(int(train.target.lengths().max(initial=0)))
+        if isinstance(network, Network) and network.chosen is not None and prior is not None:
+            count = drawn_items(config.training.softmax, task.outputs)
+            if count:
+                network.shorten(Shortlist(prior.exp(), count))
+                say(f"softmax: each step learns from {count:,} of {task.outputs:,} items, drawn by how often they come")
         saved = checkpoint.newest(folder / "checkpoints")
         if start is not None:
             start.give(network)
@@ -254,7 +266,9 @@ def _fingerprints(
 ) -> dict[str, dict[str, str | int]]:
     training = fingerprint(source) if _is_file(source) else fingerprint_table(table)
     held_out = {"validation": data.valid, "test": data.test}
-    files = {role: how for role, how in held_out.items() if isinstance(how, str) and share_of(how) is None}
+    files = {
+        role: how for role, how in held_out.items() if isinstance(how, str) and how != LAST and share_of(how) is None
+    }
     found = {role: fingerprint(path) for role, path in {**files, "vectors": begin.vectors}.items() if path is not None}
     return {"training": training, **found, **({} if start is None else {"start": start.fingerprint})}
 

@@ -26,7 +26,9 @@ def build(config: RunConfig, task: Task) -> Model:
     writes = coder.form == "free"
     pool = config.model.pool or (None if writes else task.pool)
     model = config.model.model_copy(update={"pool": pool})
-    return build_model(specs, model, task.outputs, pooled=task.pooled, writes=writes, crf=config.task.crf)
+    chosen = coder.target if coder.first_item is not None else None
+    asked = {"pooled": task.pooled, "writes": writes, "crf": config.task.crf}
+    return build_model(specs, model, task.outputs, **asked, chosen=chosen)
 
 
 def open_run(folder: Path) -> Trained:

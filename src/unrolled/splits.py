@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+import pyarrow as pa
 import pyarrow.compute as pc
 
 from unrolled.config import RunConfig
@@ -13,12 +14,13 @@ from unrolled.data.encoded import has_time
 from unrolled.data.examples import ANSWERED_WHOLE, OWN
 from unrolled.data.read import read
 from unrolled.data.sequences import Sequences, drop_missing
-from unrolled.data.split import hold_out, hold_out_end, without_history
+from unrolled.data.split import hold_out, hold_out_end, hold_out_last, without_history
 from unrolled.errors import DataError, UsageError
 from unrolled.training.schedule import Budget
 
-__all__ = ["Splits", "share_of", "split_up"]
+__all__ = ["LAST", "Splits", "share_of", "split_up"]
 
+LAST = "last"  # --valid last, --test last: the last step of each sequence
 _HELD_OUT = 0.1  # of the training data, where there is no --valid
 _ENOUGH = 500_000  # steps to validate on: more would cost minutes each time, and 0.01 nats show as it is
 _FEW = 10  # with fewer sequences than this, the end of each is held out instead of whole ones
@@ -85,6 +87,14 @@ def _part(
     share = 0.0 if how is None else share_of(how)
     if how is None or share == 0:
         return known, None
+    if how == LAST:
+        if roles.form != "next":
+            raise UsageError(f"--{role} last holds out the last step of each sequence, which next_step alone asks for")
+        left, part = hold_out_last(known)
+        steps = pc.list_value_length(part.column(roles.joined[0] if roles.joined else roles.target))
+        asked = pc.sum(pc.greater(steps, pa.array(part.first))).as_py()
+        notes.append(f"{role}: the last step of {asked} of {len(known)} sequences")
+        return left, part
     if share is None:
         timed = {name: has_time(sequences.column(name).type) for name in sequences.kinds}
         other = read(how, config.data, steps=config.task.horizon is not None, timed=timed)
@@ -109,7 +119,7 @@ def _part(
 
 
 def share_of(how: str | float) -> float | None:
-    """0.1 or '0.1' as a number; ``None`` for a path.
+    """0.1 or '0.1' as a number; ``None`` for a path, and for `LAST`.
 
     Raises:
         UsageError: a number that is no share.

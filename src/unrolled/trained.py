@@ -144,6 +144,8 @@ class Trained:
         if len(self.task.coder.inputs) > 1:
             others = ", ".join(name for name in self.task.coder.inputs if name != self.task.coder.target)
             raise UsageError(f"generate has a prompt alone, but this model reads {others} too: use its stream")
+        if not (encoding.framed or prompt.split()):
+            raise UsageError("this model never saw where a sequence begins: give it a prompt to go on from")
         unseen = self.unseen(prompt)
         # A model of characters met <unknown> nowhere in training: it cannot go on from it.
         if unseen and (encoding.level.name == "characters" or len(unseen) == len({*prompt.split()})):
@@ -220,14 +222,16 @@ class Trained:
             raise UsageError("this model reads each sequence whole before it writes its answer: use predict")
         if any(isinstance(encoding, Symbols) and encoding.both for encoding in coder.inputs.values()):
             raise UsageError("this model reads each sequence from both its ends (--strands both): use predict")
+
+        def encode(value: Any, before: dict[str, float]) -> tuple[list[dict[str, torch.Tensor]], dict[str, float]]:
+            steps, after = coder.encode_step(value, before)
+            return [_one_row(step) for step in steps], after
+
         session = Session(
             self.network,
-            lambda value: [
-                {name: torch.from_numpy(array[None]) for name, array in step.items()}
-                for step in coder.encode_step(value)
-            ],
+            encode,
             self.task.answers,
-            opening=[{name: torch.from_numpy(a[None]) for name, a in step.items()} for step in coder.opening()],
+            opening=map(_one_row, coder.opening()),
             pooled=self.task.pooled,
             identity=hashlib.sha256(save_tensors(dict(self.network.state_dict()))).hexdigest(),
         )
@@ -286,3 +290,7 @@ class Trained:
         for line in coder.notes(part, examples):
             _log.warning("%s, %s", part.origin, line)
         return examples
+
+
+def _one_row(step: dict[str, np.ndarray]) -> dict[str, torch.Tensor]:
+    return {name: torch.from_numpy(array[None]) for name, array in step.items()}

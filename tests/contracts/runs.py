@@ -86,6 +86,10 @@ RUNS: dict[str, Run] = {
         {"text": _TEXTS},
         {"task": "fill", "tokens": "characters", "model": "bigru", "mask": 0.3, "bptt": 9, "steps": None, "epochs": 2},
     ),
+    "items, of which few are compared with": Run(
+        {"item": [list(text) for text in _TEXTS]},
+        {"kinds": {"item": "tokens"}, "model": "transformer", "tied": True, "softmax": "sampled:3", "dropout": 0.2},
+    ),
     "windows": Run({"wave": _WAVES}, {"horizon": 3, "lookback": 8, "quantiles": [0.1, 0.5, 0.9], "model": "window"}),
     "several at once": Run(
         {"keys": [_random.integers(0, 2, (9, 3)).tolist() for _ in range(12)]},

@@ -147,6 +147,41 @@ def test_no_next_step_is_asked_across_a_sequence_or_a_split(options: dict[str, A
     assert len(train | valid | test) == 135 - 3 * 3  # of each part of each sequence the first step is not asked for
 
 
+def test_of_a_split_at_the_last_step_training_sees_what_is_before_both_and_the_others_ask_for_one() -> None:
+    clicks = [[f"{row}{step}" for step in range(length)] for row, length in (("a", 6), ("b", 3), ("c", 2), ("d", 4))]
+    data = sequences({"x": clicks}, {"x": "tokens"})
+    config = RunConfig(
+        task=TaskConfig(name="next_step"),
+        data=DataConfig(valid="last", test="last"),
+        model=ModelConfig(),
+        training=TrainingConfig(steps=1, batch=3),
+    )
+    roles = TASKS.get("next_step").roles(Question(data, (), (), None))
+    parts = split_up(data, config, roles, lambda _: None)
+    assert parts.valid is not None
+    assert parts.test is not None
+    # Encoded by all, so that a value that is seen too early has an id of its own; what training knows is asked below.
+    every = Coder.fit(data, roles, Options(cut=True))
+    seen: dict[str, tuple[set[str], set[str]]] = {}
+    for name, part in (("train", parts.train), ("valid", parts.valid), ("test", parts.test)):
+        examples, training = every.encode(part), name == "train"
+        plan = training_plan if training else evaluation_plan
+        rest = (0,) if training else ()
+        read: set[str] = set()
+        asked: set[str] = set()
+        for batch in Loader(examples, plan(examples, config.task, config.training, *rest)):
+            assert batch.target is not None
+            first = [0] * len(batch.rows) if batch.scored is None else batch.scored.tolist()
+            for x, y, length, begin in zip(batch.inputs["x"], batch.target, batch.lengths.tolist(), first, strict=True):
+                read |= set(every.answer.decode(x[:length].numpy()))
+                asked |= set(every.answer.decode(y[begin:length].numpy()))
+        seen[name] = read, asked
+    assert seen["train"] == ({"a0", "a1", "a2", "b0", "c0", "d0"}, {"a1", "a2", "a3", "b1", "c1", "d1"})
+    assert seen["valid"] == ({"a0", "a1", "a2", "a3", "d0", "d1"}, {"a4", "d2"})
+    assert seen["test"] == ({"a0", "a1", "a2", "a3", "a4", "b0", "b1", "d0", "d1", "d2"}, {"a5", "b2", "d3"})
+    assert Coder.fit(parts.train, roles, Options(cut=True)).answer.report() == "10 items"
+
+
 @pytest.mark.parametrize("name", ["classify", "regress", "tag", "next_step"])
 def test_a_whole_sequence_is_in_one_split_alone(name: str) -> None:
     sample = SAMPLES[name]

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from unrolled.data.sequences import Sequences, merge
-from unrolled.data.split import hold_out, hold_out_end, without_history
+from unrolled.data.split import hold_out, hold_out_end, hold_out_last, without_history
 from unrolled.errors import DataError, UsageError
 
 
@@ -201,3 +201,19 @@ def test_rare_values_are_held_out_as_often_as_common_ones() -> None:
         _, rest = hold_out(Sequences(pa.table({"y": column}), {"y": "category"}), 0.1, seed, "y")
         shares.append(sum(cell != "often" for cell in rest.table["y"].to_pylist()))
     assert 35 <= sum(shares) / 5 <= 65
+
+
+def test_the_last_step_of_each_list_is_held_out() -> None:
+    rows = [[1, 2, 3, 4], [5, 6], [7], [], [8, 9, 10]]
+    sequences = Sequences(pa.table({"x": rows, "t": rows, "name": list("abcde")}), {"x": "category", "t": "elapsed"})
+    train, test = hold_out_last(sequences)
+    assert train.table["x"].to_pylist() == train.table["t"].to_pylist() == [[1, 2, 3], [5, 6], [7], [], [8, 9]]
+    assert test.table["x"].to_pylist() == rows
+    assert test.first is not None and test.first.tolist() == [3, 2, 1, 0, 2]
+    train, valid = hold_out_last(train)
+    assert train.table["x"].to_pylist() == [[1, 2], [5, 6], [7], [], [8, 9]]
+    assert valid.first is not None and valid.first.tolist() == [2, 2, 1, 0, 2]
+    with pytest.raises(DataError, match="no sequence has three steps, so none can be split by time"):
+        hold_out_last(train)
+    with pytest.raises(DataError, match="has no column of lists, so it has no last steps to hold out"):
+        hold_out_last(Sequences(pa.table({"x": ["abc"]}), {"x": "tokens"}))

@@ -91,3 +91,29 @@ def test_a_million_steps_take_no_loop() -> None:
     names, times = rng.integers(0, 1000, 1_000_000), rng.permutation(1_000_000)
     found = group_steps(pa.table({"id": names, "t": times, "x": times}), "id", "t")
     assert all(np.all(np.diff(cell.values.to_numpy()) > 0) for cell in found["x"].chunk(0)[:50])
+
+
+@settings(max_examples=80, deadline=None)
+@given(st.lists(st.tuples(st.sampled_from("ab"), st.integers(0, 30)), min_size=1, max_size=20), st.integers(0, 9))
+def test_a_gap_ends_a_sequence_as_in_a_loop(steps: list[tuple[str, int]], gap: int) -> None:
+    names, times = zip(*steps, strict=True)
+    table = pa.table({"id": list(names), "t": list(times), "x": range(len(steps))})
+    found = group_steps(table, "id", "t", timed={"x": True}, gap=gap).to_pydict()
+    sessions: list[tuple[str, list[int]]] = []
+    for name in dict.fromkeys(names):
+        last = None
+        for time in sorted(t for n, t in steps if n == name):
+            if last is None or time - last > gap:
+                sessions.append((name, []))
+            sessions[-1][1].append(time)
+            last = time
+    assert list(zip(found["id"], found["t"], strict=True)) == sessions
+
+
+def test_a_gap_between_times_is_in_seconds() -> None:
+    start = datetime.datetime(2026, 1, 1)
+    times = [start + datetime.timedelta(minutes=minutes) for minutes in (0, 30, 61, 62)]
+    table = pa.table({"t": times, "x": [1, 2, 3, 4]})
+    assert group_steps(table, order="t", gap=1800.0)["x"].to_pylist() == [[1, 2], [3, 4]]
+    with pytest.raises(DataError, match="t.csv, column 't': holds string, where dates with times, or numbers, are exp"):
+        group_steps(pa.table({"t": ["a", "b"]}), None, "t", "t.csv", gap=1.0)

@@ -204,3 +204,12 @@ def test_windows_are_shuffled_by_seed_and_epoch() -> None:
     assert sorted(order(1)) == list(range(50))
     assert order(1) == order(1)
     assert len({tuple(order(1)), tuple(order(2)), tuple(order(1, 1)), tuple(order(None))}) == 4
+
+
+def test_rows_may_be_asked_for_their_last_steps_alone_and_read_from_near_them() -> None:
+    lengths, asked, starts = np.array([5, 3, 9]), np.array([4, 3, 7]), np.array([0, 0, 6])
+    (found,) = batches(Rows(lengths, 4, starts=starts, asked=asked))
+    assert found.rows.tolist() == [0, 2]  # row 1 is asked for nothing
+    assert found.starts.tolist() == [0, 6]
+    assert found.stops.tolist() == [5, 9]
+    assert found.scored.tolist() == [4, 1]

@@ -12,7 +12,7 @@ from torch import Tensor
 from unrolled.batch import Batch
 from unrolled.errors import DataError, ModelError, UsageError
 from unrolled.models.network import Network
-from unrolled.state import flatten
+from unrolled.state import flatten, to_bytes
 from unrolled.streaming.session import Session
 from unrolled.tasks.task import Task
 
@@ -27,9 +27,13 @@ def session(network: Network, task: Task, identity: str = "one") -> Session:
     def tensors(steps: list[dict[str, Any]]) -> list[dict[str, Tensor]]:
         return [{name: torch.from_numpy(array[None]) for name, array in step.items()} for step in steps]
 
+    def encode(value: Any, before: dict[str, float]) -> tuple[list[dict[str, Tensor]], dict[str, float]]:
+        steps, after = task.coder.encode_step(value, before)
+        return tensors(steps), after
+
     return Session(
         network,
-        lambda value: tensors(task.coder.encode_step(value)),
+        encode,
         task.answers,
         opening=tensors(task.coder.opening()),
         pooled=task.pooled,
@@ -61,7 +65,7 @@ def test_the_last_answer_is_that_of_the_whole_sequence(sample: str, model: str) 
     network, task = network_and_task(sample, model)
     one = session(network, task)
     answers = [one.push(value) for value in PUSHES[sample]]
-    steps = task.coder.opening() + [step for value in PUSHES[sample] for step in task.coder.encode_step(value)]
+    steps = task.coder.opening() + [step for value in PUSHES[sample] for step in task.coder.encode_step(value)[0]]
     inputs = {}
     for name, spec in network.columns.specs.items():
         columns = [torch.from_numpy(step[name][None])[0] for step in steps]
@@ -184,3 +188,11 @@ def test_a_value_that_is_stopped_half_way_was_never_pushed(monkeypatch: pytest.M
         one.push("abc")
     assert len(calls) == 2
     assert one.snapshot() == before
+
+
+@pytest.mark.parametrize("before", ["", "[]", '{"time": null}', '{"time": "soon"}', "{"])
+def test_a_snapshot_that_does_not_say_when_the_last_step_was_is_refused(before: str) -> None:
+    one = live("next_step")
+    with pytest.raises(ModelError, match="this snapshot does not say when the last step was"):
+        one.restore(to_bytes(one._live.state, {"model": "one", "before": before}))
+    one.restore(to_bytes(one._live.state, {"model": "one"}))  # of a model that is never told

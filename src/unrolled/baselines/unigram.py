@@ -7,6 +7,7 @@ from typing import ClassVar, Self
 
 import numpy as np
 
+from unrolled.baselines._ranked import places_of, ranking_scores
 from unrolled.baselines.questions import asked_steps, classes, label_scores, target_of
 from unrolled.data.examples import Examples
 
@@ -18,7 +19,8 @@ class Unigram:
     r"""The frequencies of the training tokens, each counted once more than seen: :math:`p_v = (n_v + 1) / (n + V)`.
 
     What it shows: what is known without any memory. The distance from its loss to a model's is all that the model
-    draws from context; a recurrent network that stops here has not learned to use its state.
+    draws from context; a recurrent network that stops here has not learned to use its state. Of items it is their
+    popularity, and ranks them by it.
 
     Applies to: the next token, and hidden ones: all that are known, of which a model is asked a share.
 
@@ -51,7 +53,14 @@ class Unigram:
     def score(self, part: Examples) -> dict[str, float]:
         tokens = target_of(part).values[asked_steps(part)]
         prediction = np.full(len(tokens), self.probabilities.argmax())
-        return label_scores(-np.log(self.probabilities)[tokens], prediction, tokens, "token")
+        scores = label_scores(-np.log(self.probabilities)[tokens], prediction, tokens, "token")
+        if (first := part.first_item) is None:
+            return scores
+        values = target_of(part).values
+        popular = places_of(self.probabilities[first:])
+        return scores | ranking_scores(
+            part, lambda steps: popular[values[steps] - first], lambda _, items: self.probabilities[items]
+        )
 
 
 MEMBER = Unigram

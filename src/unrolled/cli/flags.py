@@ -38,11 +38,17 @@ class DataFlags:
     by: str | None = None
     """Column that names the sequence, where a row is a single step."""
     order: str | None = None
-    """Column that orders the steps of a sequence. Default: as they stand."""
+    """Column that orders the steps of a sequence. Default: as they stand. Among --inputs: time since the last step."""
+    gap: str | None = None
+    """A sequence ends where the next step by --order lies further away: 30m, 12h, 1d, a number. Default: nowhere."""
+    header: str | None = None
+    """Names of the columns, with commas, of a table (also .txt) whose first line does not give them."""
     tokens: Literal["characters", "words", "bpe", "bytes"] | None = None
     """What a token of a text is. Default: characters for next_step, else words."""
     vocabulary: int | None = None
     """The most tokens that words and bpe keep. Default: 20000."""
+    least: int | None = None
+    """How often a word or item must stand in training to be known. Default: 1, and 2 of 10000 or more."""
     missing: Literal["refuse", "impute"] | None = None
     """What to do with NaN; empty cells are always filled and flagged. Default: refuse."""
     text_encoding: str | None = None
@@ -50,9 +56,9 @@ class DataFlags:
     documents: Literal["file", "line"] | None = None
     """What a row of a text file is. Default: file."""
     valid: str | None = None
-    """A file to validate on, or a share; 0: none, the last weights are kept. Default: 0.1. Less of very long data."""
+    """A file, a share, or last: the last step of each; 0: none, the last weights. Default: 0.1, of long data less."""
     test: str | None = None
-    """A file to test on once at the end, or a share. Default: none."""
+    """A file to test on once at the end, a share, or last: the last step of each sequence. Default: none."""
     shared: bool | None = None
     """One vocabulary for both sides of a translation."""
     strands: Literal["one", "both"] | None = None
@@ -136,7 +142,7 @@ class ModelFlags:
     coverage: bool | None = None
     """Tell attention where it has looked already."""
     tied: bool | None = None
-    """The decoder's vectors of tokens are its output weights too."""
+    """The vectors of tokens that are read or written are the output weights too."""
 
 
 @Parameter(name="*", group=Group("Training", sort_key=4))
@@ -170,6 +176,8 @@ class TrainingFlags:
     """Hide stretches of time and bands of frames in training, others in every epoch (SpecAugment)."""
     transpose: int | None = None
     """Read a piece in another key in every epoch of training, so many semitones away at most. Default: 0."""
+    softmax: str | None = None
+    """full, or sampled:4096: compare with so many items drawn by lot. Default: full, over 50000 items sampled:4096."""
     clip: float | None = None
     """Largest norm of the gradient. Default: 1."""
     bptt: int | None = None
@@ -233,7 +241,7 @@ def settings_of(values: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]
 
 
 def _taken_apart(name: str, value: Any) -> Any:
-    if name in ("target", "inputs", "ignore", "fields") and isinstance(value, str):
+    if name in ("target", "inputs", "ignore", "fields", "header") and isinstance(value, str):
         return split_list(value)
     if name == "quantiles" and isinstance(value, str):
         return numbers(value, "--quantiles")

@@ -14,7 +14,16 @@ from cyclopts import Parameter
 __all__ = ["SCHEMA", "Told", "comparison", "emit", "is_better", "note", "table", "verdict"]
 
 SCHEMA = 1
-_HIGHER = ("accuracy", "_f1", "_precision", "_recall", "r2")  # metrics of which more is better; of all others less is
+_HIGHER = (
+    "accuracy",
+    "_f1",
+    "_precision",
+    "_recall",
+    "r2",
+    "_at_10",
+    "mrr",
+    "_sampled",
+)  # metrics of which more is better; of all others less is
 
 
 @Parameter(name="*")
@@ -59,8 +68,8 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 def is_better(metric: str, value: float, other: float) -> bool:
     """True if ``value`` is better than ``other``; NaN is never better.
 
-    >>> is_better("accuracy", 0.9, 0.8), is_better("mse_scaled", 0.9, 0.8)
-    (True, False)
+    >>> is_better("accuracy", 0.9, 0.8), is_better("mse_scaled", 0.9, 0.8), is_better("hit_at_10", 0.9, 0.8)
+    (True, False, True)
     """
     return value > other if metric.endswith(_HIGHER) else value < other
 

@@ -33,6 +33,7 @@ class Rows:
         self._trained = list(trained.config.columns)
         self._kinds = {name: encoding.kind for name, encoding in coder.inputs.items() if name not in joined}
         self._by, self._sequence = trained.config.data.by, ""
+        self._separators = _SEPARATORS + " " * bool(trained.config.data.header)  # without a header a blank may be it
         self._header: list[str] | None = None
         self._first = True
 
@@ -72,7 +73,7 @@ class Rows:
     def _cells(self, text: str) -> list[str]:
         """The cells of a row of CSV, by the first separator that gives as many as there are columns."""
         sizes = {len(columns) for columns in self._orders()}
-        splits = [_split(text, separator) for separator in _SEPARATORS]
+        splits = [_split(text, separator) for separator in self._separators]
         fitting = (cells for cells in splits if len(cells) in sizes or set(self._needed) <= set(cells))
         return next(fitting, splits[0])
 

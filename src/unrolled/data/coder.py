@@ -12,10 +12,12 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from unrolled.batch import Continuous
+from unrolled.batch import Continuous, Discrete
 from unrolled.data.agreement import check_binary, check_lengths
 from unrolled.data.encoded import ENCODINGS, Encoded, Encoding, Options, Where, has_time
+from unrolled.data.encodings._level import SPECIALS
 from unrolled.data.encodings._stored import Stored, load
+from unrolled.data.encodings.elapsed import Elapsed
 from unrolled.data.encodings.symbols import Symbols
 from unrolled.data.encodings.tokens import Tokens
 from unrolled.data.examples import OWN, Examples, Form
@@ -106,7 +108,7 @@ class Coder:
                 fitted[name] = series.named(list(roles.joined))
                 continue
             # Beside other inputs a text has no <begin> and <end>: the others have no value there.
-            own = replace(options, framed=form == "next" and roles.inputs == (target,))
+            own = replace(options, framed=form == "next" and roles.inputs == (target,) and not options.cut)
             encoding = known.get(name) or ENCODINGS.get(kinds[name]).fit(train.column(name), own, train.where(name))
             fitted[name] = replace(encoding, framed=own.framed) if isinstance(encoding, Tokens) else encoding
         if form in OWN:
@@ -143,6 +145,15 @@ class Coder:
         """True where the target is one of the inputs: its future, or what is hidden of it."""
         return self.form in OWN
 
+    @property
+    def first_item(self) -> int | None:
+        """Where the next item of a list is asked for, the id of the first item: what stands before it is none."""
+        if self.form != "next" or not isinstance(self.answer.spec, Discrete):
+            return None
+        if isinstance(self.answer, Tokens):
+            return SPECIALS if self.answer.items else None
+        return getattr(self.answer, "first", None)
+
     def encode(self, part: Sequences, *, with_target: bool = True, cache: Path | None = None) -> Examples:
         """One split as numbers.
 
@@ -173,7 +184,9 @@ class Coder:
         opposite = {name: e.complement for name, e in self.inputs.items() if isinstance(e, Symbols) and e.both}
         examples = Examples(encoded, specs, target, self.answer_spec, self.form, part.first, self.horizon, labels)
         own = self.target if self.continues else None
-        examples = replace(examples, complements=opposite, keys=keys_of(self.inputs), own=own)
+        examples = replace(
+            examples, complements=opposite, keys=keys_of(self.inputs), own=own, first_item=self.first_item
+        )
         if self.form == "unaligned" and target is not None:
             check_unaligned(target, examples.steps(), part.where(self.target))
         return examples
@@ -200,16 +213,20 @@ class Coder:
         said = {name: encoding.notes(part.column(name), examples.inputs[name]) for name, encoding in own.items()}
         return [f"{name}: {note}" for name, note in said.items() if note]
 
-    def encode_step(self, value: Any, file: str = "the stream") -> list[dict[str, np.ndarray]]:
-        """One step of live input as numbers: column name -> () int64 or (W,) float32.
+    def encode_step(
+        self, value: Any, before: Mapping[str, float] = MappingProxyType({}), file: str = "the stream"
+    ) -> tuple[list[dict[str, np.ndarray]], dict[str, float]]:
+        """One step of live input as numbers, column name -> () int64 or (W,) float32; and what ``before`` is next.
 
         Args:
             value: {column: value}; where there is one input column, its value alone will do. A text of several tokens
                 gives several steps.
+            before: column name -> when the last event was, where a column tells that; empty for a stream's first step.
 
         Raises:
             DataError: a column is missing, or its value does not fit.
         """
+        after = dict(before)
         row = value if isinstance(value, dict) else self._as_row(value, file)
         steps: list[dict[str, np.ndarray]] = [{}]
         for name, encoding in self.inputs.items():
@@ -219,6 +236,9 @@ class Coder:
             else:
                 cell = _cell(row, name, file)
                 cell = [cell] if name == self.target and self.joined and not isinstance(cell, list) else cell
+            if isinstance(encoding, Elapsed):
+                cell, now = encoding.since(cell, before.get(name), where)
+                after |= {} if now is None else {name: now}
             if encoding.kind == "tokens" and isinstance(cell, str) and not encoding.items:  # type: ignore[attr-defined]
                 ids = encoding.encode_text(cell)[encoding.framed :]  # type: ignore[attr-defined]
                 if len(self.inputs) > 1 and len(ids) != 1:
@@ -230,11 +250,11 @@ class Coder:
                     steps[0][name] = ids[0].astype(np.int64)
             else:
                 steps[0][name] = encoding.encode_one(cell, where)
-        return steps
+        return steps, after
 
     def opening(self) -> list[dict[str, np.ndarray]]:
         """The steps with which every stream begins: ``<begin>`` for texts that are continued, else none."""
-        if self.form != "next" or self.answer.kind != "tokens" or len(self.inputs) > 1:
+        if self.form != "next" or not getattr(self.answer, "framed", False):
             return []
         return [{self.target: np.asarray(self.answer.begin, np.int64)}]  # type: ignore[attr-defined]
 

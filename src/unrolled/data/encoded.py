@@ -45,10 +45,13 @@ class Options:
     Attributes:
         tokens: what a token of a text is; ``None`` lets the task choose.
         vocabulary: the most tokens kept by ``words`` and learned by ``bpe``.
+        least: how often a word or an item must stand in training to be known; ``None``: once, and twice where there are
+            10 000 of them or more.
         missing: ``refuse`` answers NaN with an error that names the row; ``impute`` fills it and flags it. Empty cells
             (null) are always filled and flagged.
         closed: True for a target: an unseen label is an error instead of ``<unknown>``.
         framed: every text becomes ``<begin> … <end>``, so that a model learns where one starts and stops.
+        cut: the rows end where they were cut to be split, so that their ends say nothing, and none is framed.
         shared: the texts that are read and those that are written have one vocabulary.
         strands: ``both``: DNA and RNA stand for their other strand too, so that a model is to answer both alike.
         kmer: letters of DNA, RNA or protein that are one step, overlapping.
@@ -63,9 +66,11 @@ class Options:
 
     tokens: Literal["characters", "words", "bpe", "bytes"] | None = None
     vocabulary: int = 20_000
+    least: int | None = None
     missing: Literal["refuse", "impute"] = "refuse"
     closed: bool = False
     framed: bool = False
+    cut: bool = False
     shared: bool = False
     strands: Literal["one", "both"] = "one"
     kmer: int = 1

@@ -40,6 +40,7 @@ class Examples:
             stands for both strands: training reads one or the other, and an answer is the mean of both.
         keys: column name -> the key of each of its ids or channels, -1 where it is none (`data.transposition.keys_of`).
         own: of forms whose target is one of the inputs, its name.
+        first_item: for ``next`` of lists, the id from which on ids are items, that can be ranked; else ``None``.
     """
 
     inputs: dict[str, Encoded]
@@ -53,6 +54,7 @@ class Examples:
     complements: dict[str, np.ndarray] = field(default_factory=dict)
     keys: dict[str, np.ndarray] = field(default_factory=dict)
     own: str | None = None
+    first_item: int | None = None
 
     def steps(self) -> np.ndarray:
         """(rows,) int64: the steps of each row; 1 where no column has a time axis."""

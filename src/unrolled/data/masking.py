@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from unrolled.data.encodings._level import SPECIALS, UNKNOWN
 
-__all__ = ["Masking"]
+__all__ = ["Masking", "hashed"]
 
 _AS_UNKNOWN, _AS_ANY = 0.8, 0.1  # shares of the hidden steps; the rest stand as they are
 _ORDER, _HOW, _WHICH = 1, 2, 3  # what a random number is for: one step has one of each
@@ -83,10 +83,15 @@ class Masking:
 
     def _random(self, use: int, rows: np.ndarray, steps: np.ndarray) -> npt.NDArray[np.uint64]:
         """(B, T) whole numbers in [0, 2^64), all equally likely."""
-        state = np.zeros((1, 1), np.uint64)
-        for key in (np.array([[self.seed]]), np.array([[self.epoch]]), np.array([[use]]), rows[:, None], steps):
-            state = _mixed(state ^ key.astype(np.uint64))
-        return state
+        return hashed(*(np.array([[key]]) for key in (self.seed, self.epoch, use)), rows[:, None], steps)
+
+
+def hashed(*keys: np.ndarray) -> npt.NDArray[np.uint64]:
+    """Whole numbers in [0, 2^64), all equally likely: a pure function of the ``keys``, which broadcast."""
+    state = np.zeros(1, np.uint64)
+    for key in keys:
+        state = _mixed(state ^ key.astype(np.uint64))
+    return state
 
 
 def _mixed(x: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:

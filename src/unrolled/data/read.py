@@ -18,9 +18,10 @@ from unrolled.data.fields import FIELDS, as_steps
 from unrolled.data.folder import files_in
 from unrolled.data.mapped import map_stream
 from unrolled.data.memory import to_table
+from unrolled.data.moments import duration
 from unrolled.data.sequences import Sequences, infer_kinds, unusable
 from unrolled.data.steps import group_steps
-from unrolled.errors import DataError, did_you_mean
+from unrolled.errors import DataError, UsageError, did_you_mean
 from unrolled.registry import Registry
 
 __all__ = ["READERS", "Reader", "read", "suffixes"]
@@ -69,9 +70,12 @@ def read(
         dropped |= dict.fromkeys(config.fields, f"is a step of {FIELDS!r}")
     steps = steps and not any(has_time(field.type) for field in table.schema)
     if config.by or config.order or steps:
-        table = group_steps(table, config.by, config.order, origin, timed)
+        if config.gap and not config.order:
+            raise UsageError("--gap needs --order, the column that tells when each step was")
+        table = group_steps(table, config.by, config.order, origin, timed, duration(config.gap) if config.gap else None)
         dropped |= {config.by: "names the sequence"} if config.by else {}
-        dropped |= {config.order: "orders the steps"} if config.order else {}
+        kept = config.order in config.inputs or config.kinds.get(config.order or "") == "elapsed"
+        dropped |= {config.order: "orders the steps"} if config.order and not kept else {}
     asked_for = {*config.target, *config.inputs, *config.kinds, *(timed or ())}
     for field in table.schema:
         if b"aside" in (said := field.metadata or {}) and field.name not in asked_for:
@@ -79,6 +83,7 @@ def read(
     used = table.select([name for name in table.column_names if name not in dropped])
     absent = set() if timed is None else config.kinds.keys() - set(used.column_names)  # later data may lack a column
     asked = {field.name: field.metadata[b"kind"].decode() for field in used.schema if b"kind" in (field.metadata or {})}
+    asked |= {config.order: "elapsed"} if config.order in config.inputs else {}
     asked |= {n: kind for n, kind in config.kinds.items() if n not in dropped and n not in absent}
     kinds = infer_kinds(used, asked, origin)
     dropped |= {name: str(unusable(used.column(name))) for name in used.column_names if name not in kinds}
@@ -102,9 +107,12 @@ def _table(source: Any, config: DataConfig) -> tuple[pa.Table, str, tuple[str, .
         if source == "-":
             return _standard_input(config), "standard input", ()
         path = Path(source)
+        if path.is_dir() and config.header:
+            raise UsageError(f"--header names the columns of a file, and {path} is a folder")
         if path.is_dir():
             return _folder(path, config)
-        return _reader(path)(path, config), str(path), ()
+        reader = READERS.get("table") if config.header else _reader(path)  # who names columns means a table
+        return reader(path, config), str(path), ()
     return to_table(source), "memory", ()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -13,7 +14,7 @@ from unrolled.data.sequences import Sequences
 from unrolled.data.steps import codes
 from unrolled.errors import DataError, UsageError
 
-__all__ = ["hold_out", "hold_out_end", "without_history"]
+__all__ = ["hold_out", "hold_out_end", "hold_out_last", "without_history"]
 
 _LARGE_TEXT = 1 << 16  # bytes from which a text is worth a chunk of its own, so that it need not be copied
 
@@ -81,11 +82,29 @@ def hold_out_end(sequences: Sequences, fraction: float) -> tuple[Sequences, Sequ
     """
     _check_fraction(fraction)
     if any(has_time(sequences.column(name).type) for name in sequences.kinds):
-        return _split_lists(sequences, fraction)
+        return _split_lists(sequences, lambda lengths: _held(lengths, fraction), "two")
     texts = [name for name, kind in sequences.kinds.items() if kind == "tokens"]
     if not texts:
         raise DataError("has no column with time, so it cannot be split by time", file=sequences.origin)
     return _split_texts(sequences, texts, fraction)
+
+
+def hold_out_last(sequences: Sequences) -> tuple[Sequences, Sequences]:
+    """(train, rest): ``rest`` asks for the last step of each list, and has all steps before it as history.
+
+    A list of fewer than three steps is left whole to ``train``: without its last one it would ask for nothing.
+
+    Raises:
+        DataError: no column is a list, the lists of a row differ in length, or none has three steps.
+
+    Example:
+        >>> train, rest = hold_out_last(Sequences(pa.table({"x": [[1, 2, 3], [4, 5]]}), {"x": "category"}))
+        >>> train.table.to_pydict(), rest.table.to_pydict(), rest.first
+        ({'x': [[1, 2], [4, 5]]}, {'x': [[1, 2, 3], [4, 5]]}, array([2, 2]))
+    """
+    if not any(has_time(sequences.column(name).type) for name in sequences.kinds):
+        raise DataError("has no column of lists, so it has no last steps to hold out", file=sequences.origin)
+    return _split_lists(sequences, lambda lengths: np.where(lengths > 2, 1, 0), "three")
 
 
 def without_history(sequences: Sequences) -> Sequences:
@@ -152,7 +171,9 @@ def _interleaved(labels: np.ndarray, random: np.random.Generator) -> np.ndarray:
     return np.argsort((rank + first[labels]) / counts[labels], kind="stable")
 
 
-def _split_lists(sequences: Sequences, fraction: float) -> tuple[Sequences, Sequences]:
+def _split_lists(
+    sequences: Sequences, held: Callable[[np.ndarray], np.ndarray], least: str
+) -> tuple[Sequences, Sequences]:
     timed = [name for name in sequences.table.column_names if has_time(sequences.table.column(name).type)]
     used = [name for name in timed if name in sequences.kinds]
     steps = _lengths(sequences.table.column(used[0]))
@@ -163,9 +184,9 @@ def _split_lists(sequences: Sequences, fraction: float) -> tuple[Sequences, Sequ
             message = f"differs in length from {used[0]!r}, so its row cannot be split by time"
             raise DataError(message, file=place.file, row=place.row(int(differs[0])), column=name)
     open_from = np.zeros(len(steps), np.int64) if sequences.first is None else sequences.first
-    border = steps - _held(steps - open_from, fraction)
+    border = steps - held(steps - open_from)
     if (border == steps).all():
-        raise DataError("no sequence has two steps, so none can be split by time", file=sequences.origin)
+        raise DataError(f"no sequence has {least} steps, so none can be split by time", file=sequences.origin)
     table = sequences.table
     for name in timed:
         if name in used or np.array_equal(_lengths(table.column(name)), steps):

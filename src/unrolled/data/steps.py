@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from unrolled.data.moments import moments
 from unrolled.errors import DataError, did_you_mean
 
 __all__ = ["codes", "group_steps"]
@@ -22,6 +23,7 @@ def group_steps(
     order: str | None = None,
     origin: str = "memory",
     timed: Mapping[str, bool] | None = None,
+    gap: float | None = None,
 ) -> pa.Table:
     """Gather the steps of each sequence into list cells; sequences come in the order in which they first appear.
 
@@ -32,10 +34,12 @@ def group_steps(
         origin: how errors name the table.
         timed: column -> whether it has a value for each step, as a model knows it from its training data. For other
             columns it is found out: with ``by``, one that never changes within a sequence (a label, say) has one value.
+        gap: a sequence ends where the next step lies more than so many seconds behind by ``order`` (a session); numbers
+            are taken as seconds.
 
     Raises:
-        DataError: ``by`` or ``order`` names no column, has an empty cell, or cannot be sorted; or a column changes
-            within a sequence against what ``timed`` says.
+        DataError: ``by`` or ``order`` names no column, has an empty cell, or cannot be sorted; ``order`` holds no times
+            to find a ``gap`` between; or a column changes within a sequence against what ``timed`` says.
 
     Example:
         >>> steps = pa.table({"id": ["a", "b", "a"], "t": [2, 1, 1], "x": [0.5, 0.1, 0.4], "y": [1, 0, 1]})
@@ -47,8 +51,11 @@ def group_steps(
     places = places[np.argsort(groups[places], kind="stable")]
     if (np.diff(places) != 1).any():  # most tables are in order already, and need no copy
         table = table.take(pa.array(places))
-    lengths = np.bincount(groups, minlength=1) if table.num_rows else np.zeros(0, np.int64)
-    offsets = np.concatenate([[0], np.cumsum(lengths)])
+    begins = np.flatnonzero(np.diff(groups[places], prepend=-1))
+    if gap is not None and order is not None:
+        at = moments(table.column(order), lambda message: DataError(message, file=origin, column=order))
+        begins = np.union1d(begins, np.flatnonzero(np.diff(at, prepend=0) > gap))
+    offsets = np.concatenate([begins, [table.num_rows]])
     columns = {}
     for name in table.column_names:
         column = table.column(name)

@@ -70,6 +70,8 @@ class Rows:
         epoch: another epoch is another order.
         keep_empty: keep rows of length 0 (to answer them); training drops them.
         strands: with a seed, half of the rows of each epoch are to be read as their other strand.
+        starts: (N,) int64 the first step of each row that is read; by default 0.
+        asked: (N,) int64 the first step of each row whose loss counts; by default 0. A row without any is dropped.
     """
 
     carries = False
@@ -83,9 +85,13 @@ class Rows:
         *,
         keep_empty: bool = False,
         strands: bool = False,
+        starts: np.ndarray | None = None,
+        asked: np.ndarray | None = None,
     ) -> None:
         self._turned: np.ndarray | None = None
-        rows = np.arange(len(lengths)) if keep_empty else np.flatnonzero(lengths > 0)
+        self._starts = np.zeros_like(lengths) if starts is None else starts
+        self._asked = np.zeros_like(lengths) if asked is None else asked
+        rows = np.arange(len(lengths)) if keep_empty else np.flatnonzero(lengths > self._asked)
         if seed is None:
             rows = rows[np.argsort(lengths[rows], kind="stable")]
             order = np.arange(-(-len(rows) // batch))
@@ -105,9 +111,9 @@ class Rows:
     def __getitem__(self, index: int) -> Segments:
         start = int(self._order[index]) * self._batch
         rows = self._rows[start : start + self._batch]
-        zeros = np.zeros(len(rows), np.int64)
         turned = None if self._turned is None else self._turned[rows]
-        return Segments(rows, zeros, self._lengths[rows], zeros, np.ones(len(rows), bool), turned=turned)
+        starts, stops, scored = self._starts[rows], self._lengths[rows], self._asked[rows] - self._starts[rows]
+        return Segments(rows, starts, stops, scored, np.ones(len(rows), bool), turned=turned)
 
 
 class Pieces:

@@ -76,6 +76,10 @@ class Columns(nn.Module):
         columns = [embedding(inputs[name]) for name, embedding in zip(self.specs, self._all(), strict=True)]
         return columns[0] if len(columns) == 1 else torch.cat(columns, dim=-1)
 
+    def embedding_of(self, name: str) -> Embedding | OneHot | Numbers:
+        """What makes vectors of the column ``name``."""
+        return self._all()[list(self.specs).index(name)]
+
     def _all(self) -> list[Embedding | OneHot | Numbers]:
         return cast("list[Embedding | OneHot | Numbers]", list(self.embeddings))
 

@@ -78,10 +78,11 @@ class Embedding(nn.Module):
                 raise UsageError(f"Embedding: {name} must be at least 1, got {number}")
         self.size, self.output_size, self.gain = size, width, gain
         self.weight = nn.Parameter(torch.randn(size, width) * _FIRST)
+        self.sparse = False  # True: the gradient holds the rows of the symbols that were read alone
 
     def forward(self, x: Tensor) -> Tensor:
         """The vectors of the symbols ``x``."""
-        y = embedding(_symbols(x, self.size, "Embedding"), self.weight)
+        y = embedding(_symbols(x, self.size, "Embedding"), self.weight, sparse=self.sparse)
         return y if self.gain == 1 else self.gain * y
 
 

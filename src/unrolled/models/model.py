@@ -15,7 +15,14 @@ Model = Network | EncoderDecoder
 
 
 def build_model(
-    specs: Mapping[str, Spec], config: ModelConfig, outputs: int, *, pooled: bool, writes: bool, crf: bool
+    specs: Mapping[str, Spec],
+    config: ModelConfig,
+    outputs: int,
+    *,
+    pooled: bool,
+    writes: bool,
+    crf: bool,
+    chosen: str | None = None,
 ) -> Model:
     """A new model, initialised from the global random state.
 
@@ -26,10 +33,11 @@ def build_model(
         pooled: one answer a row.
         writes: the answer is a sequence of its own.
         crf: the outputs are the potentials of a linear chain.
+        chosen: the input column among whose symbols a `Network` chooses, where it may do so by `Choices`.
 
     Raises:
         UsageError: an unknown or unfitting name.
     """
     if writes:
         return EncoderDecoder(specs, config, outputs)
-    return Network(dict(specs), config, outputs, pooled, crf)
+    return Network(dict(specs), config, outputs, pooled, crf, chosen)

@@ -12,9 +12,13 @@ from torch import Tensor, nn
 
 from unrolled.batch import Batch, Discrete, Spec
 from unrolled.config import ModelConfig
+from unrolled.errors import UsageError
+from unrolled.layers.choices import Choices, Tied
 from unrolled.layers.columns import Columns
 from unrolled.layers.crf import CRF
+from unrolled.layers.embed import Embedding, Numbers, OneHot
 from unrolled.layers.pooling import Pooling
+from unrolled.layers.shortlist import Shortlist
 from unrolled.layers.stack import build_layer, embedding_gain
 from unrolled.models.session import NetworkSession, NetworkState, network_session
 from unrolled.state import State
@@ -42,6 +46,8 @@ class Network(nn.Module):
         outputs: O ≥ 1, the numbers that the task needs for an answer.
         pooled: True for one answer a row, False for one a step.
         crf: the head is a `CRF`, and the outputs are a step's potentials.
+        chosen: the input column whose symbols are chosen among, where they may be very many: `run` then gives
+            `Choices`. With ``config.tied`` their vectors, as wide as the layer's outputs, are the head's weights.
 
     Shape:
         inputs: per column (B, T) int64 or (B, T, W) float32; without time (B,) or (B, W).
@@ -49,7 +55,8 @@ class Network(nn.Module):
         outputs: (B, T, O) float32, 0 beyond each row's length; pooled (B, O).
 
     Raises:
-        UsageError: the model's name is unknown, or it reads the future and is asked for a step.
+        UsageError: the model's name is unknown, it reads the future and is asked for a step, or its vectors of symbols
+            cannot be its weights too.
         ShapeError: a column is missing or does not fit the others, ids out of range, or a state of another batch.
 
     Cost:
@@ -68,14 +75,28 @@ class Network(nn.Module):
     """
 
     def __init__(
-        self, specs: dict[str, Spec], config: ModelConfig, outputs: int, pooled: bool, crf: bool = False
+        self,
+        specs: dict[str, Spec],
+        config: ModelConfig,
+        outputs: int,
+        pooled: bool,
+        crf: bool = False,
+        chosen: str | None = None,
     ) -> None:
         super().__init__()
-        self.columns = Columns(specs, config.embedding, embedding_gain(config.name))
+        tied = chosen is not None and config.tied
+        width = config.hidden if tied and config.embedding is None else config.embedding
+        self.columns = Columns(specs, width, embedding_gain(config.name))
         self.layer = build_layer(config, self.columns.output_size)
         self.pooling = Pooling(config.pool or "last", bidirectional=self.layer.bidirectional) if pooled else None
         self.dropout = nn.Dropout(config.dropout)
-        self.head = (CRF if crf else nn.Linear)(self.layer.output_size, outputs)
+        self.chosen = chosen
+        self.shortlist: Shortlist | None = None
+        self.head: nn.Linear | CRF | Tied
+        if chosen is not None and config.tied:
+            self.head = Tied(_as_weights(self.columns.embedding_of(chosen), self.layer.output_size))
+        else:
+            self.head = (CRF if crf else nn.Linear)(self.layer.output_size, outputs)
 
     @property
     def causal(self) -> bool:
@@ -92,6 +113,16 @@ class Network(nn.Module):
         self, inputs: dict[str, Tensor], lengths: Tensor, state: NetworkState | None = None
     ) -> tuple[Tensor, NetworkState]:
         """A padded batch, from ``state`` (default: the initial one) to the state after each row's last real step."""
+        y, real, after = self._hidden(inputs, lengths, state)
+        outputs = self.head(y)  # (B, T, O) or (B, O)
+        if self.pooling is None and real is not None:
+            outputs = torch.where(real[..., None], outputs, 0.0)
+        return outputs, after
+
+    def _hidden(
+        self, inputs: dict[str, Tensor], lengths: Tensor, state: NetworkState | None
+    ) -> tuple[Tensor, Tensor | None, NetworkState]:
+        """What the head reads, (B, T, H) or pooled (B, H); True at real steps, if not all are; the state after."""
         x, real = self.columns(inputs, lengths)  # (B, T, I)
         x = self.dropout(x)
         if state is None:
@@ -105,14 +136,25 @@ class Network(nn.Module):
             y, layer = self.layer(x, lengths, state.layer)  # (B, T, H)
             if self.pooling is not None:
                 y, pool = self.pooling(y, lengths, state.pool)  # (B, H)
-        outputs = self.head(self.dropout(y))  # (B, T, O) or (B, O)
-        if self.pooling is None and real is not None:
-            outputs = torch.where(real[..., None], outputs, 0.0)
-        return outputs, NetworkState(layer, pool)
+        return self.dropout(y), real, NetworkState(layer, pool)
 
-    def run(self, batch: Batch, state: NetworkState | None = None) -> tuple[Tensor, NetworkState]:
-        """`forward` on a batch as the loader makes it."""
-        return self(batch.inputs, batch.lengths, state)
+    def run(self, batch: Batch, state: NetworkState | None = None) -> tuple[Tensor | Choices, NetworkState]:
+        """`forward` on a batch as the loader makes it; where it chooses among symbols, all that their scores need."""
+        if self.chosen is None:
+            outputs: tuple[Tensor, NetworkState] = self(batch.inputs, batch.lengths, state)
+            return outputs
+        assert not isinstance(self.head, CRF)
+        y, _, after = self._hidden(batch.inputs, batch.lengths, state)
+        choices = Choices(y, self.head.weight, self.head.bias, self.shortlist if self.training else None)
+        return choices if torch.is_grad_enabled() else choices.detach(), after  # its scores may be computed elsewhere
+
+    def shorten(self, shortlist: Shortlist) -> None:
+        """In training compare with the symbols of ``shortlist`` alone, and touch the weights of no others."""
+        assert self.chosen is not None
+        self.shortlist = shortlist
+        symbols = self.columns.embedding_of(self.chosen)
+        if isinstance(symbols, Embedding):
+            symbols.sparse = True
 
     def step(self, inputs: dict[str, Tensor], state: NetworkState) -> tuple[Tensor, NetworkState]:
         """One step of each row: per column (B,) int64 or (B, W) float32, to (B, O)."""
@@ -125,6 +167,15 @@ class Network(nn.Module):
     def session(self, rows: int = 1) -> NetworkSession:
         """The network live: ``push`` takes one step of each row, the state stays inside."""
         return network_session(self, rows)
+
+
+def _as_weights(symbols: Embedding | OneHot | Numbers, width: int) -> Embedding:
+    if not isinstance(symbols, Embedding) or symbols.output_size != width:
+        raise UsageError(
+            f"--tied chooses by the vectors of what it reads, and {width} outputs need vectors of {width} numbers: "
+            "leave --embedding out"
+        )
+    return symbols
 
 
 def describe_spec(spec: Spec) -> str:

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from unrolled.errors import ShapeError, UsageError
+from unrolled.layers.choices import Tied
 from unrolled.layers.columns import Columns
 from unrolled.layers.crf import CRF
 from unrolled.layers.embed import Embedding
@@ -36,7 +37,7 @@ class _Network(Protocol):
     columns: Columns
     layer: Layer
     pooling: Pooling | None
-    head: nn.Linear | CRF
+    head: nn.Linear | CRF | Tied
     training: bool
 
     def initial_state(self, batch: int) -> NetworkState: ...

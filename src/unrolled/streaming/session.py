@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable
 from typing import Any, Protocol
 
@@ -46,7 +47,8 @@ class Session:
 
     Args:
         network: what runs.
-        encode: what a user pushes -> the steps that it means (a word may be several tokens), each the row's inputs.
+        encode: what a user pushes, and when the step before it was, by the name of the column that tells -> the steps
+            that it means (a word may be several tokens), each the row's inputs, and when the last of them was.
         answer: (outputs, batch of one step) -> the answer's columns.
         opening: steps that every stream begins with, such as ``<begin>``.
         pooled: True where the network answers once for all steps so far.
@@ -66,7 +68,7 @@ class Session:
         >>> def session():
         ...     return Session(
         ...         network,
-        ...         encode=lambda x: [{"x": torch.tensor([[x]])}],
+        ...         encode=lambda x, before: ([{"x": torch.tensor([[x]])}], before),
         ...         answer=lambda outputs, batch: {"y": outputs[:, -1, 0].tolist()},
         ...         pooled=False,
         ...         identity="this network",
@@ -81,7 +83,7 @@ class Session:
     def __init__(
         self,
         network: _Network,
-        encode: Callable[[Any], list[Inputs]],
+        encode: Callable[[Any, dict[str, float]], tuple[list[Inputs], dict[str, float]]],
         answer: Callable[[Tensor, Batch], dict[str, list[Any]]],
         *,
         opening: Iterable[Inputs] = (),
@@ -95,6 +97,7 @@ class Session:
             )
         self._live, self._encode, self._answer = network.session(), encode, answer
         self._pooled, self._identity = pooled, identity
+        self._before: dict[str, float] = {}
         for inputs in opening:
             self._live.push(inputs)
 
@@ -108,7 +111,7 @@ class Session:
         Raises:
             DataError: the value does not fit its column; the session is as it was.
         """
-        steps = self._encode(value)
+        steps, after = self._encode(value, self._before)
         before = self._live.state if len(steps) > 1 else None
         try:
             for inputs in steps:
@@ -117,6 +120,7 @@ class Session:
             if before is not None:
                 self._live.state = before
             raise
+        self._before = after
         if not self._pooled:
             outputs = outputs[:, None]  # (1, 1, O)
         one = torch.ones(1, dtype=torch.int64)
@@ -125,7 +129,7 @@ class Session:
 
     def snapshot(self) -> bytes:
         """The session's state as a safetensors file; `restore` goes on from it, here or elsewhere."""
-        return to_bytes(self._live.state, {"model": self._identity})
+        return to_bytes(self._live.state, {"model": self._identity, "before": json.dumps(self._before)})
 
     def restore(self, snapshot: bytes) -> None:
         """Go on from ``snapshot``.
@@ -136,4 +140,8 @@ class Session:
         state, meta = from_bytes(snapshot, self._live.state)
         if meta.get("model") != self._identity:
             raise ModelError("this snapshot was taken from other weights than this model's")
-        self._live.state = state
+        try:
+            before = {str(name): float(when) for name, when in json.loads(meta.get("before", "{}")).items()}
+        except (ValueError, TypeError, AttributeError):
+            raise ModelError("this snapshot does not say when the last step was") from None
+        self._live.state, self._before = state, before

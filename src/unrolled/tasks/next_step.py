@@ -19,7 +19,10 @@ from unrolled.data.encoded import ENCODINGS, has_time
 from unrolled.data.examples import Examples
 from unrolled.data.sequences import Sequences
 from unrolled.errors import DataError, UsageError
+from unrolled.layers.choices import Choices
+from unrolled.ranking import BEST, SAMPLED, ranking_metrics
 from unrolled.tasks.columns import join
+from unrolled.tasks.items import measure_items, top_items
 from unrolled.tasks.prior import log_frequencies, log_odds
 from unrolled.tasks.task import Question, Sums, scored_steps
 
@@ -37,7 +40,9 @@ class NextStep:
         real vectors: a Gaussian with μ = x_t + o_{t,:W} and log σ = o_{t,W:}, in scaled units.
 
     Metrics: tokens: ``loss_nats_per_token``, ``bits_per_token`` (``bits_per_character`` where a token is one),
-    ``accuracy``; several-hot: ``nll_nats_per_step``; real: ``nll_nats_per_step``, ``mse_scaled``, ``mae_scaled``.
+    ``accuracy``; items (lists of texts or labels): these, and ``hit_at_10``, ``ndcg_at_10`` and ``mrr`` of the right
+    item among all, and ``…_sampled`` among 100 that the row does not hold; several-hot: ``nll_nats_per_step``; real:
+    ``nll_nats_per_step``, ``mse_scaled``, ``mae_scaled``.
     """
 
     name: ClassVar[str] = "next_step"
@@ -55,6 +60,7 @@ class NextStep:
             self.steps = "several" if several else "real"
             self.outputs = spec.width if several else 2 * spec.width
             self.watch = "nll_nats_per_step"
+        self.first_item = coder.first_item
         self.width = 0 if isinstance(spec, Discrete) else spec.width
 
     @staticmethod
@@ -64,7 +70,8 @@ class NextStep:
     @staticmethod
     def roles(question: Question) -> Roles:
         sequences = question.sequences
-        names = question.target or question.inputs or _to_continue(sequences)
+        inputs = tuple(name for name in question.inputs if sequences.kinds.get(name) != "elapsed")
+        names = question.target or inputs or _to_continue(sequences)
         if not names:
             raise DataError("no column holds sequences to continue", file=sequences.origin, hint="name a --target")
         for name in names:
@@ -88,9 +95,11 @@ class NextStep:
             return None
         return log_frequencies(train) if self.steps == "tokens" else log_odds(train)
 
-    def loss(self, outputs: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
+    def loss(self, outputs: Tensor | Choices, batch: Batch) -> tuple[Tensor, Tensor]:
         assert batch.target is not None
-        mask = scored_steps(batch, outputs.shape[1])  # (B, T)
+        mask = scored_steps(batch, batch.target.shape[1])  # (B, T)
+        if isinstance(outputs, Choices):
+            return outputs.at(mask).nats(batch.target[mask]), mask.sum()
         if self.steps == "tokens":
             target = torch.where(mask, batch.target, -100)
             total = F.cross_entropy(outputs.flatten(0, 1), target.flatten(), ignore_index=-100, reduction="sum")
@@ -106,11 +115,14 @@ class NextStep:
         nats = 0.5 * z.square() + log_sigma + 0.5 * math.log(2 * math.pi)
         return torch.where(known, nats, 0.0).sum(), count
 
-    def measure(self, outputs: Tensor, batch: Batch) -> Sums:
+    def measure(self, outputs: Tensor | Choices, batch: Batch) -> Sums:
         assert batch.target is not None
+        mask = scored_steps(batch, batch.target.shape[1])
+        if isinstance(outputs, Choices):
+            assert self.first_item is not None
+            return measure_items(outputs, batch, mask, batch.inputs[self.coder.target], self.first_item)
         nats, count = self.loss(outputs, batch)
         sums = {"nats": nats.double(), "count": count}
-        mask = scored_steps(batch, outputs.shape[1])
         if self.steps == "tokens":
             sums["right"] = ((outputs.argmax(-1) == batch.target) & mask).sum()
         elif self.steps == "real":
@@ -125,13 +137,14 @@ class NextStep:
         metrics = {self.watch: float(sums["nats"]) / count}
         if self.steps == "tokens":
             metrics["accuracy"] = float(sums["right"]) / count
+            metrics |= ranking_metrics(sums) | ranking_metrics(sums, SAMPLED)
         elif self.steps == "real":
             values = float(sums["values"])
             metrics |= {"mse": float(sums["square"]) / values, "mae": float(sums["absolute"]) / values}
         return self.in_units(metrics)
 
     def cost(self, metrics: dict[str, float]) -> float:
-        return metrics[self.watch]
+        return metrics[self.watch] if self.first_item is None else 1 - metrics.get(f"ndcg_at_{BEST}", 0.0)
 
     def in_units(self, baseline: dict[str, float]) -> dict[str, float]:
         metrics = {{"mse": "mse_scaled", "mae": "mae_scaled"}.get(name, name): v for name, v in baseline.items()}
@@ -142,16 +155,21 @@ class NextStep:
             metrics[f"bits_per_{unit}"] = metrics["loss_nats_per_token"] / math.log(2)
         return metrics
 
-    def answers(self, outputs: Tensor, batch: Batch) -> dict[str, list[Any]]:
+    def answers(self, outputs: Tensor | Choices, batch: Batch) -> dict[str, list[Any]]:
         name, last = self.coder.target, (batch.lengths - 1).clamp(min=0)
-        rows = torch.arange(len(outputs), device=outputs.device)
-        o = outputs[rows, last]  # (B, O)
+        rows = torch.arange(len(last), device=last.device)
+        o = outputs.at(rows, last).scores() if isinstance(outputs, Choices) else outputs[rows, last]  # (B, O)
         if self.steps == "tokens":
             chances, best = torch.softmax(o, -1).max(-1)
             decoded = [self.coder.answer.decode(one.cpu().numpy()) for one in best[:, None]]
             # Where cells are lists, so is a single step: its item, or none where the answer is that the row ends.
             tokens = [next(iter(one), None) if isinstance(one, list) else one for one in decoded]
-            return {f"{name}_predicted": tokens, f"{name}_p": chances.tolist()}
+            columns = {f"{name}_predicted": tokens, f"{name}_p": chances.tolist()}
+            if self.first_item is not None:
+                ids, chances = top_items(o, self.first_item)
+                top = [self.coder.answer.decode(row) for row in ids.cpu().numpy()]
+                columns |= {f"{name}_top": top, f"{name}_top_p": chances.tolist()}
+            return columns
         if self.steps == "several":
             chances = torch.sigmoid(o)
             return {f"{name}_predicted": (chances > 0.5).int().tolist(), f"{name}_p": chances.tolist()}

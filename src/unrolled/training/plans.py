@@ -110,6 +110,10 @@ def evaluation_plan(examples: Examples, task: TaskConfig, config: TrainingConfig
         return Windows(rows, ends, lookback(task), 4 * config.batch)
     if examples.form == "fill":
         return _pieces(examples, task, config)
+    if examples.form == "next" and examples.first is not None:
+        asked = np.maximum(examples.first - 1, 0)  # step t is asked for at the step before it
+        starts = np.maximum(asked - CONTEXT, 0) if causal and window(examples, config) else None
+        return Rows(_questions(examples), config.batch, starts=starts, asked=asked)
     if causal and not task.crf and window(examples, config):
         return Lanes(_questions(examples), config.batch, 2 * WINDOW, context=CONTEXT)
     return Rows(_questions(examples), config.batch, keep_empty=examples.form in ANSWERED_WHOLE)

@@ -26,6 +26,7 @@ from unrolled.training.bptt import Carry
 from unrolled.training.evaluate import evaluate
 from unrolled.training.hooks import Event, Hook
 from unrolled.training.plans import can_be_judged, training_plan, window
+from unrolled.training.rows import clip_gradients, step_rows
 from unrolled.training.schedule import Budget
 
 __all__ = ["Progress", "Trainer"]
@@ -161,8 +162,9 @@ class Trainer:
         total, count = self.task.loss(outputs.float(), batch)
         loss = total / count.clamp(min=1)
         loss.backward()  # type: ignore[no-untyped-call]
-        norm = torch.nn.utils.clip_grad_norm_(self.network.parameters(), config.clip or math.inf)
+        norm = clip_gradients(self.network.parameters(), config.clip or math.inf)
         if bool(torch.isfinite(loss)) and bool(torch.isfinite(norm)):
+            step_rows(self.optimizer)
             self.optimizer.step()
             p.skipped_in_row = 0
             p.clipped += bool(config.clip and norm > config.clip)

@@ -327,3 +327,15 @@ def test_stored_and_read_back(level: str) -> None:
     for row, other in zip(rows(tokens, TEXTS), rows(again, TEXTS), strict=True):
         np.testing.assert_array_equal(row, other)
         assert again.decode(row) == tokens.decode(row)
+
+
+@pytest.mark.parametrize(("least", "known"), [(None, 3), (1, 3), (2, 2), (3, 1)])
+def test_what_training_holds_too_seldom_is_unknown(least: int | None, known: int) -> None:
+    column = pa.chunked_array([[["a", "b", "a"], ["c", "a", "b"]]])
+    tokens = Tokens.fit(column, Options(least=least), Where("memory", "item"))
+    encoded = tokens.encode(column, Where("memory", "item"))
+    assert tokens.report() == f"{known} items"
+    assert tokens.unknown_rate(encoded.values) == pytest.approx({3: 0, 2: 1 / 6, 1: 1 / 2}[known])
+    texts = pa.chunked_array([["a b a", "c a b"]])
+    words = Tokens.fit(texts, Options(tokens="words", least=least), Where("memory", "text"))
+    assert words.report() == f"{known} words"

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from unrolled.config import DataConfig
+from unrolled.data.read import read
 from unrolled.data.readers import delimited
 from unrolled.data.readers.table import read_table, read_written
 from unrolled.errors import DataError, UsageError
@@ -28,6 +29,10 @@ BAD = {
         "t.csv, row 2, column 'b': byte 0xe9 is not utf-8 (give --text-encoding latin-1",
     ),
     "latin-1 header": (b"a,caf\xe9\n1,x\n", "t.csv: the name of column 2 is not utf-8 (give --text-encoding latin-1"),
+    "latin-1 and ragged": (
+        b"a,b\n1,2\n\xe9\n",
+        "t.csv: byte 0xe9 in line 3 is not utf-8 (give --text-encoding latin-1",
+    ),
     "1e400": (b"a,b\n1,2.5\n3,1e400\n", "t.csv, row 2, column 'b': '1e400' is too large for a number"),
     "header only": (b"a,b\n", "t.csv: has a header but no rows"),
     "blank": (b"\n\n", "t.csv: has no header"),
@@ -181,3 +186,51 @@ def test_tsv_takes_commas_as_text(tmp_path: Path) -> None:
 def test_a_sequence_of_one_number_is_one_among_longer_ones() -> None:
     assert table("x\n1 2 3\n5\n4 6\n")["x"].to_pylist() == [[1, 2, 3], [5], [4, 6]]
     assert table("x\n1 2 3\nfive\n")["x"].type == pa.string()
+
+
+@pytest.mark.parametrize(
+    ("text", "names", "expected"),
+    [
+        ("1 6393\n1 13504\n2 7", "user,item", {"user": [1, 1, 2], "item": [6393, 13504, 7]}),
+        ("ann,3\nbo,4\n", "user,item", {"user": ["ann", "bo"], "item": [3, 4]}),
+        ("a b\tc\nd\te f\n", "x,y", {"x": ["a b", "d"], "y": ["c", "e f"]}),
+        ("7\n8\n", "x", {"x": [7, 8]}),
+    ],
+)
+def test_where_the_file_does_not_name_its_columns_a_user_may(text: str, names: str, expected: object) -> None:
+    assert table(text, header=names.split(",")).to_pydict() == expected
+
+
+def test_names_that_do_not_fit_the_rows_are_refused() -> None:
+    with pytest.raises(DataError) as caught:
+        table("1 2\n3 4\n", header=("user", "item", "time"))
+    assert str(caught.value) == (
+        "t.csv: --header names 3 columns, which is not what its first row has (give each column a name, with commas "
+        "between them)"
+    )
+    with pytest.raises(DataError, match=r"t\.csv, row 3: has 3 cells, the header 2"):
+        table("1 2\n3 4\n5 6 7\n", header=("user", "item"))
+    with pytest.raises(DataError, match=r"t\.csv, row 1, column 'b': byte 0xe9 is not utf-8"):
+        table(b"1 caf\xe9\n", header=("a", "b"))
+
+
+def test_a_file_of_any_name_is_a_table_where_its_columns_are_named(tmp_path: Path) -> None:
+    (tmp_path / "clicks.txt").write_text("1 5\n1 6\n2 5\n")
+    read_as = DataConfig(header=("user", "item"), by="user", kinds={"item": "tokens"})
+    found = read(tmp_path / "clicks.txt", read_as)
+    assert found.table.to_pydict() == {"user": [1, 2], "item": [["5", "6"], ["5"]]}
+    (tmp_path / "later.jsonl").write_text('{"item": "5", "user": 3}\n')  # it names its columns itself
+    assert read(tmp_path / "later.jsonl", read_as).table.to_pydict() == {"item": ["5"], "user": [3]}
+    with pytest.raises(UsageError, match="--header names the columns of a file, and .* is a folder"):
+        read(tmp_path, read_as)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.binary(min_size=1, max_size=80), st.integers(0, 60), st.binary(max_size=6))
+def test_a_table_without_a_header_is_read_or_refused_in_a_sentence(data: bytes, at: int, piece: bytes) -> None:
+    good = b"1 6393\n1 13504\n2 7\n2 9\n"
+    for text in (data, good[:at] + piece + good[at:]):
+        try:
+            table(text, header=("user", "item"))
+        except DataError as error:
+            assert str(error).startswith("t.csv") and "\n" not in str(error)

@@ -39,14 +39,17 @@ class Words:
         self._known = pa.array(words, pa.large_string())
 
     @classmethod
-    def fit(cls, texts: Iterable[pa.Array], vocabulary: int, items: bool) -> Self:
-        """The ``vocabulary`` most frequent words of ``texts``; of equally frequent ones, the first in the alphabet."""
+    def fit(cls, texts: Iterable[pa.Array], vocabulary: int, items: bool, least: int | None = None) -> Self:
+        """The ``vocabulary`` most frequent words of ``texts``; of equally frequent ones, the first in the alphabet.
+
+        Those that come less often than ``least`` are not among them.
+        """
         counts: Counter[str] = Counter()
         for part in texts:
             found = pc.value_counts(part if items else split_words(part)[0])
             values, numbers = found.flatten()
             counts.update(dict(zip(values.to_pylist(), numbers.to_pylist(), strict=True)))
-        least = 2 if counts.total() >= _MANY else 1
+        least = least or (2 if counts.total() >= _MANY else 1)
         kept = sorted((word for word in counts if counts[word] >= least), key=lambda word: (-counts[word], word))
         return cls(kept[:vocabulary], items)
 
@@ -81,7 +84,7 @@ class Words:
 
     def report(self) -> str:
         """``8412 words``."""
-        return f"{len(self._words)} words"
+        return f"{len(self._words)} {'items' if self._items else 'words'}"
 
 
 def split_words(texts: pa.Array) -> tuple[pa.Array, np.ndarray]:

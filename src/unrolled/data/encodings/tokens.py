@@ -89,11 +89,11 @@ class Tokens:
         cells = _open(array, where, items)
         texts = (piece.texts for piece in _checked(replace(cells, flat=cells.flat.drop_null())))
         if items:
-            return cls(Words.fit(texts, options.vocabulary, items=True), options.framed, items)
+            return cls(Words.fit(texts, options.vocabulary, items=True, least=options.least), options.framed, items)
         level: Level
         match options.tokens:
             case "words":
-                level = Words.fit(texts, options.vocabulary, items=False)
+                level = Words.fit(texts, options.vocabulary, items=False, least=options.least)
             case "bpe":
                 level = Bpe.fit(texts, options.vocabulary)
             case "bytes":
@@ -220,7 +220,11 @@ class Tokens:
     def notes(self, array: pa.ChunkedArray, encoded: Encoded) -> str:
         """What a user should know of a column that was encoded: how much of it is unknown, or nothing."""
         rate = self.unknown_rate(encoded.values)
-        return f"{rate:.2%} of the {self.level.name} were not seen in training" if rate else ""
+        what = "items" if self.items else self.level.name
+        why = (
+            "were not seen in training" if self.level.name == "characters" else "are rare, or were not seen in training"
+        )
+        return f"{rate:.2%} of the {what} {why}" if rate else ""
 
     def report(self) -> str:
         """One line."""

@@ -30,7 +30,7 @@ _LATIN = "give --text-encoding latin-1, or what it is written in"
 
 
 def read_delimited(data: pa.Buffer, origin: str, config: DataConfig, separator: str | None = None) -> pa.Table:
-    """A table whose first line names the columns; their types are found out.
+    """A table whose first line names the columns, if ``config.header`` does not; their types are found out.
 
     Cells that are empty, NA, N/A, null or NULL are missing. A column of texts that are all lists becomes lists.
 
@@ -38,7 +38,8 @@ def read_delimited(data: pa.Buffer, origin: str, config: DataConfig, separator: 
         data: UTF-8, checked here, without a byte-order mark.
         origin: how errors name it.
         config: ``kinds`` says which columns are labels or texts, whatever they look like.
-        separator: what stands between cells; ``None``: that of comma, semicolon, tab and bar which the header has most.
+        separator: what stands between cells; ``None``: that of comma, semicolon, tab and bar which the header has most;
+            without a header a blank may be it, and it is what gives the first row a cell for each name.
 
     Raises:
         DataError: a row is ragged, a byte is not UTF-8, a number does not fit into 64 bits, the header is empty or
@@ -46,9 +47,9 @@ def read_delimited(data: pa.Buffer, origin: str, config: DataConfig, separator: 
     """
     while data.size and data[0] in b"\r\n":
         data = data.slice(1)
-    names, separator = _header(data, origin, separator)
+    names, separator = _header(data, origin, separator, config.header)
     labels = [index for index, name in enumerate(names) if config.kinds.get(name) in _LABELS]
-    file = _File(data, origin, separator, names)
+    file = _File(data, origin, separator, names, int(not config.header))
     table = file.read(texts=labels)
     if not table.num_rows:
         raise DataError("has a header but no rows", file=origin)
@@ -63,6 +64,7 @@ class _File:
     origin: str
     separator: str
     names: list[str]
+    headers: int  # lines before the first row
 
     def read(self, texts: list[int], only: list[int] | None = None) -> pa.Table:
         """The columns (all, or ``only`` these), named by their numbers; those in ``texts`` stay texts."""
@@ -87,7 +89,7 @@ class _File:
             read = pa.csv.ReadOptions(
                 block_size=block,
                 column_names=[str(index) for index in range(len(self.names))],  # safe, whatever the header holds
-                skip_rows_after_names=1,
+                skip_rows_after_names=self.headers,
                 use_threads=ragged is None,  # Arrow numbers the rows only where it reads them in order
             )
             try:
@@ -112,6 +114,12 @@ class _File:
         return DataError(f"cannot be read: {reason[:200]}", file=self.origin)
 
     def _ragged(self) -> DataError:
+        try:
+            str(self.data, "utf-8")
+        except UnicodeDecodeError as error:  # Arrow tells of such a row to nobody
+            line = bytes(self.data[: error.start]).count(b"\n") + 1
+            message = f"byte 0x{self.data[error.start]:02x} in line {line} is not utf-8"
+            return DataError(message, file=self.origin, hint=_LATIN)
         rows: list[Any] = []
 
         def seen(row: Any) -> str:
@@ -123,12 +131,12 @@ class _File:
         return DataError(
             f"has {rows[0].actual_columns} cells, the header {rows[0].expected_columns}",
             file=self.origin,
-            row=rows[0].number - 1,
+            row=rows[0].number - self.headers,
             hint=f"cells are separated by {self.separator!r}; put quotes around text that holds one",
         )
 
 
-def _header(data: pa.Buffer, origin: str, separator: str | None) -> tuple[list[str], str]:
+def _header(data: pa.Buffer, origin: str, separator: str | None, given: tuple[str, ...]) -> tuple[list[str], str]:
     def cells(by: str) -> list[str]:
         # A byte that is no UTF-8 passes as a surrogate here; whether it is in the header or behind it, is seen below.
         text = io.TextIOWrapper(pa.BufferReader(data), "utf-8", errors="surrogateescape", newline="")
@@ -137,6 +145,12 @@ def _header(data: pa.Buffer, origin: str, separator: str | None) -> tuple[list[s
         except csv.Error as error:
             raise DataError(f"has a header that cannot be read: {error}", file=origin) from None
 
+    if given:
+        for by in separator or f"{_SEPARATORS} ":
+            if len(cells(by)) == len(given):
+                return list(given), by
+        why = f"--header names {len(given)} columns, which is not what its first row has"
+        raise DataError(why, file=origin, hint="give each column a name, with commas between them")
     separator = separator or max(_SEPARATORS, key=lambda by: len(cells(by)))
     names = cells(separator)
     if not any(names):

@@ -1,0 +1,70 @@
+"""Counting items as a ranking: how often each came, and how often after another, without a score for each pair.
+
+Axes: Q questions, V symbols, F followers of all questions end to end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+
+from unrolled.baselines.questions import asked_steps, classes, target_of
+from unrolled.data.encodings._level import UNKNOWN
+from unrolled.data.examples import Examples
+from unrolled.data.negatives import NEGATIVES, negatives
+from unrolled.ranking import SAMPLED, ranking_metrics, ranking_sums, ranks
+
+__all__ = ["before", "places_of", "ranking_scores"]
+
+Score = Callable[[np.ndarray, np.ndarray], np.ndarray]  # (Q,) places of steps, (Q, C) items -> (Q, C) scores
+
+_CHUNK = 1 << 14  # questions looked at together
+
+
+def places_of(weights: np.ndarray) -> np.ndarray:
+    """(V,) int64: how many items weigh at least as much as each, itself among them.
+
+    Example:
+        >>> places_of(np.array([2.0, 9.0, 2.0])).tolist()
+        [3, 1, 3]
+    """
+    return len(weights) - np.searchsorted(np.sort(weights), weights, side="left")
+
+
+def before(examples: Examples, steps: np.ndarray) -> np.ndarray:
+    """(Q,) int64: the symbol before each of ``steps``, which are not the first of their rows."""
+    return target_of(examples).values[steps - 1].astype(np.int64)
+
+
+def ranking_scores(part: Examples, places: Callable[[np.ndarray], np.ndarray], score: Score) -> dict[str, float]:
+    """The ranking metrics of ``part``, whose steps are items, under the tasks' names.
+
+    Args:
+        part: what is asked.
+        places: steps (Q,) of items that are known -> the place (Q,) of each among all items, ties against it.
+        score: what each of several items has at each step.
+    """
+    target, first = target_of(part), part.first_item
+    assert first is not None and target.offsets is not None
+    items, steps = range(first, classes(part)), asked_steps(part)
+    values = target.values.astype(np.int64)
+    steps = steps[(values[steps] >= first) | (values[steps] == UNKNOWN)]
+    known = values[steps] >= first
+    place = np.full(len(steps), np.inf)
+    place[known] = places(steps[known])
+    found = ranking_metrics(ranking_sums(torch.from_numpy(place)))
+    if len(items) <= NEGATIVES:
+        return found
+    among = np.full(len(steps), np.inf)
+    rows = np.repeat(np.arange(len(target.offsets) - 1), target.lengths())
+    for start in range(0, len(steps), _CHUNK):
+        here = np.arange(start, min(start + _CHUNK, len(steps)))[known[start : start + _CHUNK]]
+        at = steps[here]
+        whose = np.isin(rows, rows[at])
+        asked = at - target.offsets[rows[at]] - 1  # a model is asked at the step before
+        drawn = negatives(rows[at], asked, rows[whose], values[whose], items)
+        scores = score(at, np.concatenate([values[at][:, None], drawn], 1))  # (Q, 101)
+        among[here] = ranks(torch.from_numpy(scores), torch.zeros(len(at), dtype=torch.int64)).numpy()
+    return found | ranking_metrics(ranking_sums(torch.from_numpy(among), SAMPLED), SAMPLED)

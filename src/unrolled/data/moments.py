@@ -1,0 +1,64 @@
+"""When events were: times and numbers as seconds, durations as users write them. Axes: N events."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Callable
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+__all__ = ["duration", "moment", "moments"]
+
+_UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+
+
+def duration(text: str) -> float:
+    """Seconds; a number without a unit is as it stands.
+
+    Example:
+        >>> duration("30m"), duration("1.5h"), duration("90")
+        (1800.0, 5400.0, 90.0)
+    """
+    return float(text[:-1]) * _UNITS[text[-1]] if text[-1] in _UNITS else float(text)
+
+
+def moments(array: pa.ChunkedArray, fail: Callable[[str], Exception]) -> np.ndarray:
+    """(N,) float64: dates and times as seconds since 1970, numbers as they are; NaN where a value is missing.
+
+    Args:
+        array: one value an event.
+        fail: from a sentence the error to raise where the values are neither.
+    """
+    kind = array.type
+    if pa.types.is_timestamp(kind) or pa.types.is_date(kind):
+        micros = pc.cast(pc.cast(array, pa.timestamp("us", getattr(kind, "tz", None)), safe=False), pa.int64())
+        return pc.cast(micros, pa.float64(), safe=False).to_numpy() / 1e6
+    if pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind) or pa.types.is_null(kind):
+        numbers: np.ndarray = pc.cast(array, pa.float64(), safe=False).to_numpy()
+        return numbers
+    raise fail(f"holds {kind}, where dates with times, or numbers, are expected")
+
+
+def moment(value: object) -> float | None:
+    """One value as `moments` has it, a text that stands for one too; ``None`` where it is none.
+
+    Example:
+        >>> moment("1970-01-02"), moment(5), moment("1970-01-01T01:00+01:00"), moment("soon")
+        (86400.0, 5.0, 0.0, None)
+    """
+    if isinstance(value, str):
+        try:
+            return float(value)
+        except ValueError:
+            pass
+        try:
+            value = datetime.datetime.fromisoformat(value)
+        except ValueError:
+            return None
+    if isinstance(value, datetime.date) and not isinstance(value, datetime.datetime):
+        value = datetime.datetime(value.year, value.month, value.day)
+    if isinstance(value, datetime.datetime):
+        return (value if value.tzinfo else value.replace(tzinfo=datetime.UTC)).timestamp()
+    return float(value) if isinstance(value, int | float | np.number) else None

@@ -1,0 +1,128 @@
+"""A choice among very many symbols whose scores are only computed where they are asked for.
+
+Axes: B rows, T steps, N steps that are asked for, H hidden, V symbols, S of them drawn.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from unrolled.layers.embed import Embedding
+from unrolled.layers.shortlist import Shortlist
+
+__all__ = ["Choices", "Tied"]
+
+_SCORES = 1 << 24  # that are in memory at a time where nothing is learned from them
+
+
+class Tied(nn.Module):
+    """A linear head whose weights are the vectors of the symbols that the network reads.
+
+    ::
+
+        o_t = E h_t + b
+
+    Args:
+        symbols: the module that holds E.
+
+    Shape:
+        h (..., H) float32 -> (..., V) float32, where E is (V, H).
+
+    Raises:
+        Nothing of its own: `Network` sees to it that E is as wide as h.
+
+    Cost:
+        H·V multiply-adds a step; V weights of its own.
+
+    References:
+        Press and Wolf 2017, https://arxiv.org/abs/1608.05859
+
+    Example:
+        >>> Tied(Embedding(9, 4))(torch.ones(2, 4)).shape
+        torch.Size([2, 9])
+    """
+
+    def __init__(self, symbols: Embedding) -> None:
+        super().__init__()
+        self.bias = nn.Parameter(torch.zeros(symbols.size))
+        self._symbols = (symbols,)  # in a tuple it is no part of this module, whose weights are not to be saved twice
+
+    @property
+    def weight(self) -> Tensor:
+        """E, (V, H)."""
+        return self._symbols[0].weight
+
+    def forward(self, h: Tensor) -> Tensor:
+        """The scores of all symbols."""
+        return F.linear(h, self.weight, self.bias)
+
+
+@dataclass(frozen=True, slots=True)
+class Choices:
+    """What a network makes of a batch where it chooses among many symbols: all that their scores need.
+
+    Attributes:
+        hidden: (B, T, H), or (N, H) once `at` has taken the steps that are asked for.
+        weight: (V, H).
+        bias: (V,).
+        shortlist: the loss is estimated from these symbols alone; ``None``: it is exact.
+    """
+
+    hidden: Tensor
+    weight: Tensor
+    bias: Tensor
+    shortlist: Shortlist | None = None
+
+    def float(self) -> Choices:
+        """With the hidden states as float32."""
+        return replace(self, hidden=self.hidden.float())
+
+    def detach(self) -> Choices:
+        """The same numbers, through which no gradient flows."""
+        return replace(self, hidden=self.hidden.detach(), weight=self.weight.detach(), bias=self.bias.detach())
+
+    def at(self, *index: Tensor) -> Choices:
+        """The steps at ``index``, a (B, T) mask or rows and steps."""
+        return replace(self, hidden=self.hidden[index])
+
+    def scores(self) -> Tensor:
+        """Of every symbol, (..., V)."""
+        return F.linear(self.hidden, self.weight, self.bias)
+
+    def pieces(self) -> Iterator[tuple[slice, Tensor]]:
+        """Which of the N steps, and their scores (n, V): all of them in turn, a bounded number of scores at a time."""
+        size = max(1, _SCORES // len(self.weight))
+        for start in range(0, len(self.hidden), size):
+            part = slice(start, start + size)
+            yield part, F.linear(self.hidden[part], self.weight, self.bias)
+
+    def nats(self, right: Tensor) -> Tensor:
+        r"""The sum of −log softmax(o)_y over the N steps; with a shortlist its estimate.
+
+        .. math::
+            -o_y + \log\Big(e^{o_y} + \sum_{v \in S,\, v \ne y} \frac{e^{o_v}}{p_v}\Big)
+
+        The sum under the logarithm is right on average, its logarithm nearly so, and exactly where S is all symbols.
+        The gradient touches the rows of S and of the right symbols alone, and is sparse.
+
+        Args:
+            right: (N,) int64.
+
+        Cost: N·V·H multiply-adds and N·V numbers of memory; with a shortlist N·S·H and N·S.
+
+        References:
+            Bengio and Sénécal 2003, https://proceedings.mlr.press/r4/bengio03a.html; Jean et al. 2015,
+            https://arxiv.org/abs/1412.2007
+        """
+        if self.shortlist is None:
+            return F.cross_entropy(self.scores(), right, reduction="sum")
+        ids, chances = (drawn.to(right.device) for drawn in self.shortlist.draw())
+        others = F.linear(self.hidden, F.embedding(ids, self.weight, sparse=True), self.bias[ids] - chances.log())
+        others = others.masked_fill(ids == right[:, None], -torch.inf)  # (N, S)
+        own = (self.hidden * F.embedding(right, self.weight, sparse=True)).sum(-1) + self.bias[right]  # (N,)
+        return (torch.cat([own[:, None], others], 1).logsumexp(1) - own).sum()

@@ -1,0 +1,63 @@
+"""Some of very many symbols, drawn by lot with known chances. Axes: V symbols, K asked for, S drawn."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+__all__ = ["Shortlist"]
+
+
+class Shortlist:
+    r"""About K of V symbols, likelier ones oftener, so that a sum over all can be estimated from theirs.
+
+    ::
+
+        π_v = min(1, c · w_v), Σ π_v = K: symbols side by side on a line of length K, the heaviest first;
+        one point is drawn in each of its K unit pieces, and S is what the points hit.
+
+    A symbol that lies in one piece is in S with the chance p_v = π_v, one on a border with 1 − (1 − a)(1 − b), where a
+    and b are its parts. So :math:`\sum_{v \in S} f_v / p_v` is :math:`\sum_v f_v` on average, for any f (Horvitz and
+    Thompson), and with K = V it is that sum itself.
+
+    Args:
+        weights: (V,) > 0, about how much of the sum each symbol has.
+        size: K ≥ 1; more than V is V.
+
+    Cost:
+        20 bytes a symbol; a draw is O(K log V).
+
+    References:
+        Horvitz and Thompson 1952, https://doi.org/10.1080/01621459.1952.10483446
+
+    Example:
+        >>> shortlist = Shortlist(torch.tensor([0.1, 0.8, 0.1]), 2)
+        >>> shortlist.chances.tolist()
+        [0.5, 1.0, 0.5]
+        >>> len(shortlist.draw()[0])
+        2
+    """
+
+    def __init__(self, weights: Tensor, size: int) -> None:
+        size = min(size, len(weights))
+        sorted_weights, order = weights.double().cpu().sort(descending=True, stable=True)
+        left = sorted_weights.flip(0).cumsum(0).flip(0)  # of this and all lighter ones
+        places = size - torch.arange(len(weights), dtype=torch.float64)
+        sure = int((places * sorted_weights >= left).long().cumprod(0).sum())
+        share = torch.ones_like(sorted_weights)
+        if sure < len(share):
+            share[sure:] = ((size - sure) * sorted_weights[sure:] / left[sure]).clamp(max=1)
+        self._ends, self._order = share.cumsum(0), order
+        start = self._ends - share
+        border = start.floor() + 1
+        beyond = (self._ends - border).clamp(min=0)
+        chances = 1 - (1 - (share - beyond)) * (1 - beyond)
+        self.size = size
+        self.chances = torch.empty(len(order)).scatter_(0, order, chances.float())
+
+    def draw(self) -> tuple[Tensor, Tensor]:
+        """(S,) int64, each symbol once, and (S,) float32 their chances; from torch's global generator."""
+        points = torch.arange(self.size) + torch.rand(self.size, dtype=torch.float64)
+        hit = torch.searchsorted(self._ends, points, right=True).clamp(max=len(self._order) - 1)
+        ids = self._order[torch.unique_consecutive(hit)]  # points rise, so equal ones stand together
+        return ids, self.chances[ids]
