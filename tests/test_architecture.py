@@ -41,6 +41,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "tasks": (*BASE, "data", "layers", "models", "decoding", "baselines"),
     "training": (*BASE, "data", "models", "tasks"),
     "word2vec": (*BASE, "data"),
+    "trajectories": BASE,
     "decoding": BASE,
     "streaming": BASE,
     "reference": (),
