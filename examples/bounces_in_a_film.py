@@ -27,5 +27,7 @@ for number, (positions, bounced) in enumerate(zip(paths.seen, paths.bounced, str
     rows.append(json.dumps({"file": f"{number}.mp4", "marks": ["bounces" if hit else "flies" for hit in bounced]}))
 (folder / "marks.jsonl").write_text("\n".join(rows))
 trained = ur.fit(folder, target="marks", model=model, hidden=64, steps=300, lr=0.01, test=0.2)
-print(f"{model}: {trained.metrics['test']['accuracy']:.1%} of the held-out frames are told, "
-      f"{max(b['accuracy'] for b in trained.baselines['test'].values()):.1%} by the best plain answer")
+print(
+    f"{model}: {trained.metrics['test']['accuracy']:.1%} of the held-out frames are told, "
+    f"{max(b['accuracy'] for b in trained.baselines['test'].values()):.1%} by the best plain answer"
+)

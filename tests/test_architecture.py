@@ -13,7 +13,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 SOURCE = ROOT / "src" / "unrolled"
 
-BASE = ("atomic", "batch", "config", "entities", "errors", "files", "metrics", "registry", "state")
+BASE = ("atomic", "batch", "config", "entities", "errors", "files", "forecast_metrics", "metrics", "registry", "state")
 # They put the parts together, and may know every one of them.
 TOP = (
     "api",

@@ -71,6 +71,7 @@ class Options(TypedDict, total=False):
     horizon: int
     lookback: int
     quantiles: list[float]
+    distribution: str
     crf: bool
     mask: float
     beam: int

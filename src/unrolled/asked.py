@@ -20,6 +20,7 @@ Tokens = Literal["characters", "words", "bpe", "bytes"]
 _WRITES = ("encoder", "decoder", "attention", "coverage", "tied", "shared", "scheduled_sampling", "label_smoothing")
 # An option -> the tasks that alone have it.
 _OF_SOME_TASKS = {"crf": ("tag",), "mask": ("fill",), "beam": ("transcribe", "translate")}
+_OF_SOME_TASKS |= {"distribution": ("forecast",)}
 _OF_SOME_TASKS |= {"strands": ("classify", "regress")}
 _OF_SOME_TASKS |= dict.fromkeys(_WRITES, ("translate",))
 _WHOLE = ("classify", "tag")  # what comes later in a sequence helps with these
@@ -60,6 +61,8 @@ def check_owned(options: dict[str, Any], name: str) -> None:
         if options.get(option) and name not in owners:
             flag, owner = option.replace("_", "-"), " and ".join(owners)
             raise UsageError(f"--{flag} is of the task {owner} alone, and this one is {name}")
+    if options.get("quantiles") and options.get("distribution"):
+        raise UsageError("--quantiles and --distribution are two answers to one question: give one of them")
 
 
 def advice(name: str, model: ModelConfig) -> Iterator[str]:

@@ -93,13 +93,15 @@ class ModelConfig(Part):
 class TaskConfig(Part):
     """What is asked of the sequences. ``lookback`` is the steps of history that a forecast is trained on.
 
-    ``crf`` is of `tag`, ``mask`` of `fill`, ``beam`` and ``label_smoothing`` of those that write.
+    ``quantiles`` and ``distribution`` are of `forecast`, ``crf`` of `tag`, ``mask`` of `fill`, ``beam`` and
+    ``label_smoothing`` of those that write.
     """
 
     name: str
     horizon: int | None = Field(None, ge=1, le=100_000)
     lookback: int | None = Field(None, ge=1, le=1_000_000)
     quantiles: tuple[Annotated[float, Field(gt=0, lt=1)], ...] = ()
+    distribution: Literal["gaussian"] | None = None
     crf: bool = False
     mask: float = Field(0.15, gt=0, lt=1)
     beam: int = Field(4, ge=1, le=1_000)

@@ -83,6 +83,8 @@ class TaskFlags:
     """Steps of history that a forecast is trained on. Default: three horizons, at least 64."""
     quantiles: str | None = None
     """Quantiles to forecast, such as 0.1,0.5,0.9. Default: a point."""
+    distribution: Literal["gaussian"] | None = None
+    """Forecast a mean and a deviation of each value. Default: a point."""
     crf: bool | None = None
     """Tag whole sequences at once, by what may follow what (a linear-chain CRF)."""
     mask: float | None = None

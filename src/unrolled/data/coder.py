@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+from pydantic import Field
 
 from unrolled.batch import Continuous
 from unrolled.data.agreement import check_binary, check_lengths
@@ -18,7 +19,7 @@ from unrolled.data.encoded import ENCODINGS, Encoded, Encoding, Options, Where, 
 from unrolled.data.encodings._stored import Stored, load
 from unrolled.data.encodings.symbols import Symbols
 from unrolled.data.encodings.tokens import Tokens
-from unrolled.data.examples import OWN, Examples, Form
+from unrolled.data.examples import OWN, Examples, Form, Units
 from unrolled.data.sequences import Sequences, merge
 from unrolled.data.unaligned import check_unaligned
 from unrolled.errors import DataError, ModelError
@@ -55,6 +56,7 @@ class _Index(Stored):
     joined: list[str]
     kinds: dict[str, str]
     files: dict[str, str]
+    naive: list[float] = Field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +70,7 @@ class Coder:
         form: how the target answers the inputs (see `Examples`).
         horizon: H of a forecast, else 0.
         joined: the numeric columns that are the channels of the target, where it is not a column of the table itself.
+        naive: of each channel of a forecast, the error of repeating the last season (see `Units`); 0 for NaN there.
     """
 
     inputs: dict[str, Encoding]
@@ -76,6 +79,7 @@ class Coder:
     form: Form
     horizon: int = 0
     joined: tuple[str, ...] = ()
+    naive: tuple[float, ...] = ()
 
     @classmethod
     def fit(
@@ -171,7 +175,7 @@ class Coder:
         labels = tuple(getattr(self.answer, "labels", ())) if self.form == "aligned" else ()
         opposite = {name: e.complement for name, e in self.inputs.items() if isinstance(e, Symbols) and e.both}
         examples = Examples(encoded, specs, target, self.answer_spec, self.form, part.first, self.horizon, labels)
-        examples = replace(examples, complements=opposite)
+        examples = replace(examples, complements=opposite, units=self.units)
         if self.form == "unaligned" and target is not None:
             check_unaligned(target, examples.steps(), part.where(self.target))
         return examples
@@ -181,6 +185,14 @@ class Coder:
         """How the target looks; without the channels that flag missing values, which nobody asks for."""
         spec = self.answer.spec
         return Continuous(_channels(self.answer), spec.time) if isinstance(spec, Continuous) else spec
+
+    @property
+    def units(self) -> Units | None:
+        """The units of a forecast, once ``naive`` is known."""
+        if not self.naive:
+            return None
+        naive, answer = np.array(self.naive), self.answer
+        return Units(answer.mean, answer.std, np.where(naive > 0, naive, np.nan))  # type: ignore[attr-defined]
 
     def _column(self, part: Sequences, name: str, encoding: Encoding, cache: Path | None) -> Encoded:
         whole = merge(part, self.joined, name) if name == self.target and self.joined else part
@@ -256,6 +268,7 @@ class Coder:
             "joined": self.joined,
             "kinds": {name: encoding.kind for name, encoding in columns.items()},
             "files": {name: f"column-{number}.json" for number, name in enumerate(columns)},
+            "naive": list(self.naive),
         }
         for name, encoding in columns.items():
             files[index["files"][name]] = json.dumps(encoding.to_config(), ensure_ascii=False).encode()
@@ -276,7 +289,10 @@ class Coder:
                 for name, kind in index.kinds.items()
             }
             inputs = {name: columns[name] for name in index.inputs}
-            return cls(inputs, index.target, columns[index.target], index.form, index.horizon, tuple(index.joined))
+            if len(index.naive) not in (0, len(getattr(columns[index.target], "mean", ()))):
+                raise ValueError("naive")
+            named, numbers = (index.target, columns[index.target], index.form), (index.horizon, tuple(index.joined))
+            return cls(inputs, *named, *numbers, tuple(index.naive))
         except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
             raise ModelError(f"the encodings of this model cannot be read: {error!r}") from None
 

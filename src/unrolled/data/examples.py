@@ -10,12 +10,27 @@ import numpy as np
 from unrolled.batch import Spec
 from unrolled.data.encoded import Encoded
 
-__all__ = ["ANSWERED_WHOLE", "OWN", "WRITTEN", "Examples", "Form"]
+__all__ = ["ANSWERED_WHOLE", "OWN", "WRITTEN", "Examples", "Form", "Units"]
 
 Form = Literal["one", "set", "aligned", "next", "horizon", "fill", "free", "unaligned"]
 OWN: frozenset[Form] = frozenset({"next", "horizon", "fill"})  # forms whose target is one of the inputs
 WRITTEN: frozenset[Form] = frozenset({"free", "unaligned"})  # forms whose target is a sequence of its own
 ANSWERED_WHOLE: frozenset[Form] = frozenset({"one", "set", "free", "unaligned"})  # forms that ask one question a row
+
+
+@dataclass(frozen=True, slots=True)
+class Units:
+    """How the scaled numbers of a forecast's target relate to the user's, channel by channel.
+
+    Attributes:
+        mean, std: (C,) float64; ``z * std + mean`` is in the user's units.
+        naive: (C,) float64, what repeating the last season misses by in training, the mean absolute error in scaled
+            units; NaN where it misses nothing, or nothing was long enough to tell.
+    """
+
+    mean: np.ndarray
+    std: np.ndarray
+    naive: np.ndarray
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +53,7 @@ class Examples:
         labels: for ``aligned``, the label behind each id of the target.
         complements: column name -> (V,) int64, the id that stands opposite each on the other strand; with any, a row
             stands for both strands: training reads one or the other, and an answer is the mean of both.
+        units: of a forecast, once it is known how well training repeats itself.
     """
 
     inputs: dict[str, Encoded]
@@ -49,6 +65,7 @@ class Examples:
     horizon: int = 0
     labels: tuple[str | bool | int | float, ...] = ()
     complements: dict[str, np.ndarray] = field(default_factory=dict)
+    units: Units | None = None
 
     def steps(self) -> np.ndarray:
         """(rows,) int64: the steps of each row; 1 where no column has a time axis."""
