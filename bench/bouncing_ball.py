@@ -22,7 +22,7 @@ from unrolled.trajectories import BouncingBalls, Paths
 BALLS = BouncingBalls(noise=0.01)
 STEPS, COUNTS, SEEDS = 60, {"train": 20_000, "valid": 1_000, "test": 2_000}, {"train": 1, "valid": 2, "test": 3}
 CUTS = (20, 30, 40, 50, 59)
-TUNED = ["--hidden", "128", "--lr", "5e-3", "--batch", "64", "--epochs", "30"]
+TUNED = ["--hidden", "128", "--lr", "5e-3", "--batch", "128", "--epochs", "15"]
 VARIANTS = {"gru 128": ["--model", "gru", *TUNED], "lstm 128": ["--model", "lstm", *TUNED]}
 
 

@@ -62,6 +62,7 @@ class Options(TypedDict, total=False):
     test: str | float
     shared: bool
     strands: str
+    scale: str
     audio: str
     audio_rate: int
     audio_deltas: int

@@ -20,7 +20,7 @@ Tokens = Literal["characters", "words", "bpe", "bytes"]
 _WRITES = ("encoder", "decoder", "attention", "coverage", "tied", "shared", "scheduled_sampling", "label_smoothing")
 # An option -> the tasks that alone have it.
 _OF_SOME_TASKS = {"crf": ("tag",), "mask": ("fill",), "beam": ("transcribe", "translate")}
-_OF_SOME_TASKS |= {"distribution": ("forecast",)}
+_OF_SOME_TASKS |= {"distribution": ("forecast",), "scale": ("forecast",)}
 _OF_SOME_TASKS |= {"strands": ("classify", "regress")}
 _OF_SOME_TASKS |= dict.fromkeys(_WRITES, ("translate",))
 _WHOLE = ("classify", "tag")  # what comes later in a sequence helps with these

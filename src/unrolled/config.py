@@ -55,6 +55,7 @@ class DataConfig(Part):
     test: str | float | None = None
     shared: bool = False
     strands: Literal["one", "both"] = "one"
+    scale: Literal["training", "window"] = "training"
     audio: str = Field("logmel", pattern=r"^(logmel(:[1-9]\d{0,2})?|mfcc(:([1-9]|[123]\d|40))?)$")
     audio_rate: int | None = Field(None, ge=1000, le=768_000)
     audio_deltas: int = Field(0, ge=0, le=2)

@@ -220,6 +220,8 @@ class Trained:
             raise UsageError("this model reads each sequence whole before it writes its answer: use predict")
         if any(isinstance(encoding, Symbols) and encoding.both for encoding in coder.inputs.values()):
             raise UsageError("this model reads each sequence from both its ends (--strands both): use predict")
+        if coder.by_window:
+            raise UsageError("this model scales each window by all of its steps (--scale window): use predict")
         session = Session(
             self.network,
             lambda value: [

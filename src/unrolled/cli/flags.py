@@ -55,6 +55,8 @@ class DataFlags:
     """One vocabulary for both sides of a translation."""
     strands: Literal["one", "both"] | None = None
     """Read DNA or RNA from either strand in training, and answer by the mean of both. Default: one."""
+    scale: Literal["training", "window"] | None = None
+    """Whose mean and deviation scale what is forecast: of training, or of each window its own. Default: training."""
     audio: str | None = None
     """What a frame of a sound holds: logmel:40, that many bands, or mfcc:13, that many cepstra. Default: logmel:40."""
     audio_rate: int | None = None

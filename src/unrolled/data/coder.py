@@ -56,6 +56,7 @@ class _Index(Stored):
     joined: list[str]
     kinds: dict[str, str]
     files: dict[str, str]
+    by_window: bool = False
     naive: list[float] = Field(default_factory=list)
 
 
@@ -70,6 +71,7 @@ class Coder:
         form: how the target answers the inputs (see `Examples`).
         horizon: H of a forecast, else 0.
         joined: the numeric columns that are the channels of the target, where it is not a column of the table itself.
+        by_window: each window of a forecast is scaled by its own mean and deviation.
         naive: of each channel of a forecast, the error of repeating the last season (see `Units`); 0 for NaN there.
     """
 
@@ -79,6 +81,7 @@ class Coder:
     form: Form
     horizon: int = 0
     joined: tuple[str, ...] = ()
+    by_window: bool = False
     naive: tuple[float, ...] = ()
 
     @classmethod
@@ -113,7 +116,7 @@ class Coder:
             encoding = known.get(name) or ENCODINGS.get(kinds[name]).fit(train.column(name), own, train.where(name))
             fitted[name] = replace(encoding, framed=own.framed) if isinstance(encoding, Tokens) else encoding
         if form in OWN:
-            return cls(fitted, target, fitted[target], form, horizon, roles.joined)
+            return cls(fitted, target, fitted[target], form, horizon, roles.joined, options.scale == "window")
         own = replace(options, closed=True, framed=form == "free")
         if options.shared:
             return cls._shared(train, roles, own, fitted, kinds)
@@ -175,7 +178,7 @@ class Coder:
         labels = tuple(getattr(self.answer, "labels", ())) if self.form == "aligned" else ()
         opposite = {name: e.complement for name, e in self.inputs.items() if isinstance(e, Symbols) and e.both}
         examples = Examples(encoded, specs, target, self.answer_spec, self.form, part.first, self.horizon, labels)
-        examples = replace(examples, complements=opposite, units=self.units)
+        examples = replace(examples, complements=opposite, by_window=self.by_window, units=self.units)
         if self.form == "unaligned" and target is not None:
             check_unaligned(target, examples.steps(), part.where(self.target))
         return examples
@@ -268,6 +271,7 @@ class Coder:
             "joined": self.joined,
             "kinds": {name: encoding.kind for name, encoding in columns.items()},
             "files": {name: f"column-{number}.json" for number, name in enumerate(columns)},
+            "by_window": self.by_window,
             "naive": list(self.naive),
         }
         for name, encoding in columns.items():
@@ -292,7 +296,7 @@ class Coder:
             if len(index.naive) not in (0, len(getattr(columns[index.target], "mean", ()))):
                 raise ValueError("naive")
             named, numbers = (index.target, columns[index.target], index.form), (index.horizon, tuple(index.joined))
-            return cls(inputs, *named, *numbers, tuple(index.naive))
+            return cls(inputs, *named, *numbers, index.by_window, tuple(index.naive))
         except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
             raise ModelError(f"the encodings of this model cannot be read: {error!r}") from None
 

@@ -53,6 +53,7 @@ class Examples:
         labels: for ``aligned``, the label behind each id of the target.
         complements: column name -> (V,) int64, the id that stands opposite each on the other strand; with any, a row
             stands for both strands: training reads one or the other, and an answer is the mean of both.
+        by_window: True where each window of a forecast is scaled by its own mean and deviation.
         units: of a forecast, once it is known how well training repeats itself.
     """
 
@@ -65,6 +66,7 @@ class Examples:
     horizon: int = 0
     labels: tuple[str | bool | int | float, ...] = ()
     complements: dict[str, np.ndarray] = field(default_factory=dict)
+    by_window: bool = False
     units: Units | None = None
 
     def steps(self) -> np.ndarray:

@@ -35,7 +35,8 @@ class Forecast:
     Equations:
         ŷ_{t+h} = x_t + o_{t,h};  point: loss = mean over h and channels of (ŷ − y)²;
         quantiles q: mean of max(q·(y − ŷ_q), (q − 1)·(y − ŷ_q)); the quantiles are sorted, so they never cross;
-        Gaussian: mean of −log N(y; ŷ, σ), with a log σ of its own for each h and channel.
+        Gaussian: mean of −log N(y; ŷ, σ), with a log σ of its own for each h and channel;
+        where each window has its own scale s (``--scale window``), s·o stands for o, and s·σ for σ.
 
     Metrics: ``mse_scaled`` and ``mae_scaled`` (in units of each channel's training deviation, as papers report them;
     of the median where quantiles are asked), ``mae`` in the data's own units, averaged over channels;
@@ -93,9 +94,14 @@ class Forecast:
             torch.arange(len(x), device=x.device), (batch.lengths - 1).clamp(min=0), : len(self.channels)
         ]  # (B, C)
         change = outputs.view(-1, *self._shape)
+        spread = torch.ones_like(last)
+        if batch.scale is not None:
+            level, spread = batch.scale.unbind(1)  # (B, C)
+            last = last * spread + level
         if self.gaussian:
-            return torch.stack([last[:, None] + change[..., 0], bounded(change[..., 1])], -1)
-        forecast = last[:, None, :, None] + change
+            mean = last[:, None] + spread[:, None] * change[..., 0]
+            return torch.stack([mean, bounded(change[..., 1] + spread[:, None].log())], -1)
+        forecast = last[:, None, :, None] + spread[:, None, :, None] * change
         return forecast.sort(-1).values if self.quantiles else forecast
 
     def loss(self, outputs: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
