@@ -6,6 +6,7 @@ A new encoding is met here unasked. If it recognises none of the columns below, 
 from __future__ import annotations
 
 import json
+from datetime import date, datetime
 from typing import Any
 
 import numpy as np
@@ -54,6 +55,11 @@ COLUMNS: dict[str, tuple[pa.Array, pa.Array]] = {
     "clips": (
         pa.array([[picture(0, 2, 3, 1), picture(1, 2, 3, 1)], [], [picture(2, 2, 3, 1)]]),
         pa.array([[picture(3, 5, 5, 3)], []]),
+    ),
+    "days": (pa.array([date(2024, 1, 31), date(1969, 12, 31), date(2024, 2, 29)]), pa.array([date(2030, 6, 5)])),
+    "moments": (
+        pa.array([[datetime(2024, 5, 1, 23, 59, 59), datetime(1900, 1, 1)], [], [datetime(2024, 12, 31, 12)]]),
+        pa.array([[datetime(2031, 7, 1, 1, 2, 3, 456)], []]),
     ),
     "piano roll": (pa.array([[[0, 1, 1]], [[1, 0, 1], [0, 0, 0]]]), pa.array([[[1, 1, 1]]])),
 }

@@ -67,7 +67,8 @@ def read(
     if config.by or config.order or steps:
         table = group_steps(table, config.by, config.order, origin, timed)
         dropped |= {config.by: "names the sequence"} if config.by else {}
-        dropped |= {config.order: "orders the steps"} if config.order else {}
+        if config.order and config.order not in config.kinds:
+            dropped[config.order] = "orders the steps"
     asked_for = {*config.target, *config.inputs, *config.kinds, *(timed or ())}
     for field in table.schema:
         if b"aside" in (said := field.metadata or {}) and field.name not in asked_for:
