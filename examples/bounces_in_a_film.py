@@ -19,15 +19,12 @@ folder.mkdir(exist_ok=True)
 paths = BouncingBalls(gravity=0.02, speed=0.1, noise=0.0).paths(count=300, steps=30, seed=0)
 for number, (positions, bounced) in enumerate(zip(paths.seen, paths.bounced, strict=True)):
     with av.open(folder / f"{number}.mp4", "w") as film:
-        stream = film.add_stream("mpeg4", rate=10, options={"qscale": "2"})
-        stream.width = stream.height = 16
+        stream = film.add_stream("mpeg4", rate=10, options={"qscale": "2"}, width=16, height=16)
         for picture in frames(positions, side=16, radius=0.15):
             film.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="gray").reformat(format="yuv420p")))
         film.mux(stream.encode())
     rows.append(json.dumps({"file": f"{number}.mp4", "marks": ["bounces" if hit else "flies" for hit in bounced]}))
 (folder / "marks.jsonl").write_text("\n".join(rows))
-trained = ur.fit(folder, target="marks", model=model, hidden=64, steps=300, lr=0.01, test=0.2)
-print(
-    f"{model}: {trained.metrics['test']['accuracy']:.1%} of the held-out frames are told, "
-    f"{max(b['accuracy'] for b in trained.baselines['test'].values()):.1%} by the best plain answer"
-)
+told = ur.fit(folder, target="marks", model=model, hidden=64, steps=300, lr=0.01, test=0.2)
+plain = max(baseline["accuracy"] for baseline in told.baselines["test"].values())
+print(f"{model}: {told.metrics['test']['accuracy']:.1%} of the frames are told, {plain:.1%} by the best plain answer")
