@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pyarrow as pa
@@ -36,6 +36,7 @@ class Sample:
     inferred: str = ""  # the task that is recognised, where this one must be asked for by name
     options: Options = field(default_factory=Options)
     crf: bool = False
+    distribution: Literal["gaussian"] | None = None
 
     def question(self, data: Sequences | None = None) -> Question:
         return Question(self.data if data is None else data, self.target, (), self.horizon)
@@ -49,7 +50,8 @@ class Sample:
 
     @property
     def config(self) -> TaskConfig:
-        return TaskConfig(name=self.task, horizon=self.horizon, quantiles=self.quantiles, crf=self.crf)
+        own = {"quantiles": self.quantiles, "distribution": self.distribution, "crf": self.crf}
+        return TaskConfig.check({"name": self.task, "horizon": self.horizon, **own})
 
     def examples(self, task: Task, data: Sequences | None = None) -> Examples:
         return task.coder.encode(self.data if data is None else data)
@@ -154,6 +156,12 @@ SAMPLES: dict[str, Sample] = {
         sequences({"wave": _WAVES, "other": _OTHER}, {"wave": "number", "other": "number"}),
         horizon=2,
         quantiles=(0.9, 0.1, 0.5),
+    ),
+    "forecast gaussian": Sample(
+        "forecast",
+        sequences({"wave": _WAVES, "other": _OTHER}, {"wave": "number", "other": "number"}),
+        horizon=2,
+        distribution="gaussian",
     ),
     "translate": Sample(
         "translate",

@@ -69,6 +69,7 @@ class Options(TypedDict, total=False):
     shared: bool
     strands: str
     kmer: int
+    scale: str
     audio: str
     audio_rate: int
     audio_deltas: int
@@ -79,6 +80,7 @@ class Options(TypedDict, total=False):
     horizon: int
     lookback: int
     quantiles: list[float]
+    distribution: str
     crf: bool
     mask: float
     beam: int

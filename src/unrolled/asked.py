@@ -21,7 +21,7 @@ Tokens = Literal["characters", "words", "bpe", "bytes"]
 _WRITES = ("encoder", "decoder", "attention", "coverage", "tied", "shared", "scheduled_sampling", "label_smoothing")
 # An option -> the tasks that alone have it.
 _OF_SOME_TASKS = {"crf": ("tag",), "mask": ("fill",), "beam": ("transcribe", "translate")}
-_OF_SOME_TASKS |= {"softmax": ("next_step",)}
+_OF_SOME_TASKS |= {"softmax": ("next_step",), "distribution": ("forecast",), "scale": ("forecast",)}
 _OF_SOME_TASKS |= {"strands": ("classify", "regress")}
 _OF_SOME_TASKS |= {**dict.fromkeys(_WRITES, ("translate",)), "tied": ("next_step", "translate")}
 _MANY, _DRAWN = 50_000, 4_096  # items from which on training compares with some of them, and how many
@@ -63,6 +63,8 @@ def check_owned(options: dict[str, Any], name: str) -> None:
         if options.get(option) and name not in owners:
             flag, owner = option.replace("_", "-"), " and ".join(owners)
             raise UsageError(f"--{flag} is of the task {owner} alone, and this one is {name}")
+    if options.get("quantiles") and options.get("distribution"):
+        raise UsageError("--quantiles and --distribution are two answers to one question: give one of them")
 
 
 def advice(name: str, model: ModelConfig) -> Iterator[str]:

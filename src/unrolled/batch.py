@@ -45,6 +45,8 @@ class Batch:
         scored: (B,) int64, the first step whose loss counts; the steps before it are context. ``None``: all count.
         fresh: (B,) bool, True where a row starts a new sequence, False where it goes on from the state that the same
             lane had after the batch before. ``None``: every row is a new sequence.
+        scale: (B, 2, C) float32, the mean and deviation by which a window's inputs are scaled beyond all others; or
+            ``None``.
     """
 
     inputs: dict[str, Tensor]
@@ -54,6 +56,7 @@ class Batch:
     target_lengths: Tensor | None = None
     scored: Tensor | None = None
     fresh: Tensor | None = None
+    scale: Tensor | None = None
 
     def to(self, device: str) -> Batch:
         """The same batch on ``device``."""

@@ -60,6 +60,7 @@ class DataConfig(Part):
     shared: bool = False
     strands: Literal["one", "both"] = "one"
     kmer: int = Field(1, ge=1, le=8)
+    scale: Literal["training", "window"] = "training"
     audio: str = Field("logmel", pattern=r"^(logmel(:[1-9]\d{0,2})?|mfcc(:([1-9]|[123]\d|40))?)$")
     audio_rate: int | None = Field(None, ge=1000, le=768_000)
     audio_deltas: int = Field(0, ge=0, le=2)
@@ -99,13 +100,15 @@ class ModelConfig(Part):
 class TaskConfig(Part):
     """What is asked of the sequences. ``lookback`` is the steps of history that a forecast is trained on.
 
-    ``crf`` is of `tag`, ``mask`` of `fill`, ``beam`` and ``label_smoothing`` of those that write.
+    ``quantiles`` and ``distribution`` are of `forecast`, ``crf`` of `tag`, ``mask`` of `fill`, ``beam`` and
+    ``label_smoothing`` of those that write.
     """
 
     name: str
     horizon: int | None = Field(None, ge=1, le=100_000)
     lookback: int | None = Field(None, ge=1, le=1_000_000)
     quantiles: tuple[Annotated[float, Field(gt=0, lt=1)], ...] = ()
+    distribution: Literal["gaussian"] | None = None
     crf: bool = False
     mask: float = Field(0.15, gt=0, lt=1)
     beam: int = Field(4, ge=1, le=1_000)

@@ -13,6 +13,7 @@ import torch
 
 from unrolled.asked import advice, check_items, check_owned, check_pieces, default_tokens, drawn_items, task_name
 from unrolled.baselines.baseline import score_baselines
+from unrolled.baselines.seasonal_naive import season
 from unrolled.card import card
 from unrolled.config import DataConfig, ModelConfig, RunConfig, TaskConfig, TrainingConfig, spread
 from unrolled.data.coder import Coder, Roles
@@ -184,13 +185,17 @@ def _train(
         say(f"input {name}: {encoding.report()}")
     if not coder.continues:
         say(f"target {coder.target}: {coder.answer.report()}")
-    task: Task = TASKS.get(config.task.name)(config.task, coder)
     with space_errors(folder):
         shutil.rmtree(folder / "cache", ignore_errors=True)
+        train = coder.encode(splits.train, cache=folder / "cache" / "train")
+        if coder.form == "horizon":
+            period, naive = season(train)
+            coder = replace(coder, naive=naive)
+            say(f"season: {period} steps, by which mase is measured")
+        task: Task = TASKS.get(config.task.name)(config.task, coder)
         (folder / "encodings").mkdir(exist_ok=True)
         for name, content in coder.to_files().items():
             write_file(folder / "encodings" / name, content)
-        train = coder.encode(splits.train, cache=folder / "cache" / "train")
         if coder.first_item is not None:  # how much a floor or a largest vocabulary costs
             for line in coder.notes(splits.train, train):
                 say(f"train, {line}")

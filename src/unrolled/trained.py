@@ -30,6 +30,7 @@ from unrolled.models.model import Model
 from unrolled.models.network import Network
 from unrolled.streaming.session import Session
 from unrolled.tasks.task import Task
+from unrolled.training.backtest import Backtest, backtest
 from unrolled.training.evaluate import evaluate, run_over
 from unrolled.training.plans import lookback
 
@@ -79,6 +80,25 @@ class Trained:
                 f"holds nothing that could be scored{needed}", file=part.origin, hint="give more or longer ones"
             )
         return metrics
+
+    def backtest(self, data: Any, origins: int) -> Backtest:
+        """How a forecast does from each of the last ``origins`` places in ``data``: over all, by step ahead, by origin.
+
+        Args:
+            data: as of `evaluate`.
+            origins: how many places, ≥ 1, in each sequence.
+
+        Raises:
+            DataError: the data cannot be read, lacks a column, or no sequence is long enough.
+            UsageError: the model does not forecast, or ``origins`` is out of range.
+        """
+        if self.task.name != "forecast" or origins < 1:
+            raise UsageError("--origins is a number of at least 1, of a forecast alone")
+        part = self.read(data)
+        found = backtest(self.network, self.task, self.encode(part, target=True), origins)
+        if not found.metrics:
+            raise DataError(f"has no sequence of more than {self.task.coder.horizon} steps", file=part.origin)
+        return found
 
     def predict(self, data: Any, *, beam: int | None = None) -> pa.Table:
         """The table of ``data`` with the answers as new columns, in the order of its rows.
@@ -227,6 +247,8 @@ class Trained:
             steps, after = coder.encode_step(value, before)
             return [_one_row(step) for step in steps], after
 
+        if coder.by_window:
+            raise UsageError("this model scales each window by all of its steps (--scale window): use predict")
         session = Session(
             self.network,
             encode,

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from unrolled.baselines import forecasts
 from unrolled.baselines.last_value import LastValue
-from unrolled.baselines.seasonal_naive import SeasonalNaive
-from unrolled.data.examples import Examples
+from unrolled.baselines.seasonal_naive import SeasonalNaive, season
+from unrolled.data.examples import Examples, Units
 
 Make = Callable[..., Examples]
 
@@ -39,6 +40,30 @@ def plain(
     error = np.array(errors, np.float64)
     error = error[~np.isnan(error)]
     return {"mse": float(np.square(error).mean()), "mae": float(np.abs(error).mean())}
+
+
+def test_where_the_units_are_known_there_are_more_scores(series: Make) -> None:
+    rows, units = [walk(3, 20, 2)], Units(np.array([5.0, -1.0]), np.array([2.0, 3.0]), np.array([0.5, np.nan]))
+    part = replace(series(rows, 2), units=units)
+    scores = LastValue(np.zeros(2, np.float32)).score(part)
+    percent, ratio = [], []
+    for stop in range(1, 19):
+        for h, c in np.ndindex(2, 2):
+            answer, y = (float(rows[0][t, c]) * units.std[c] + units.mean[c] for t in (stop - 1, stop + h))
+            percent.append(200 * abs(answer - y) / (abs(answer) + abs(y)))
+            if c == 0:
+                ratio.append(abs(float(rows[0][stop - 1, 0]) - float(rows[0][stop + h, 0])) / 0.5)
+    assert scores["smape_percent"] == pytest.approx(np.mean(percent))
+    assert scores["mase"] == pytest.approx(np.mean(ratio))
+
+
+def test_what_repeating_the_season_misses_in_training(series: Make) -> None:
+    wave = np.tile([0.0, 1.0, 5.0], 20) + np.arange(60) * 0.1
+    rows = [np.stack([wave, np.zeros(60)], 1), np.array([[7.0, 7.0]])]
+    rows[0][10, 0] = np.nan
+    period, naive = season(series(rows, 3))
+    assert period == 3
+    assert naive == pytest.approx((0.3, 0.0), abs=1e-5)
 
 
 @pytest.mark.parametrize("missing", [0.0, 0.3])

@@ -6,7 +6,7 @@ A new encoding is met here unasked. If it recognises none of the columns below, 
 from __future__ import annotations
 
 import json
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 import numpy as np
@@ -59,6 +59,11 @@ COLUMNS: dict[str, tuple[pa.Array, pa.Array]] = {
     "times": (
         pa.array([[datetime(2026, 1, 1), datetime(2026, 1, 1, 0, 5), datetime(2026, 1, 3)], [datetime(1969, 1, 1)]]),
         pa.array([[datetime(1900, 1, 1), datetime(2100, 1, 1)], []], pa.list_(pa.timestamp("us"))),
+    ),
+    "days": (pa.array([date(2024, 1, 31), date(1969, 12, 31), date(2024, 2, 29)]), pa.array([date(2030, 6, 5)])),
+    "moments": (
+        pa.array([[datetime(1900, 1, 1), datetime(2024, 5, 1, 23, 59, 59)], [], [datetime(2024, 12, 31, 12)]]),
+        pa.array([[datetime(2031, 7, 1, 1, 2, 3, 456)], []]),
     ),
     "piano roll": (pa.array([[[0, 1, 1]], [[1, 0, 1], [0, 0, 0]]]), pa.array([[[1, 1, 1]]])),
 }

@@ -29,7 +29,7 @@ def test_a_file_with_a_row_a_sequence(tmp_path: Path) -> None:
     found = read(path)
     assert found.kinds == {"text": "tokens", "works": "category"} and found.origin == str(path)
     assert found.notes == (
-        "'day' is left out: it holds dates or times: name it with --order to sort by it, or turn it into numbers",
+        "'day' is left out: it holds dates or times: name it with --order to sort by it, or call it a calendar with --kind",
         "'none' is left out: it holds no value at all",
     )
     assert found.table.column_names == ["text", "works", "day", "none"]

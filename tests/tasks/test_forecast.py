@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 from samples import SAMPLES, sequences
@@ -9,6 +11,7 @@ from torch import Tensor
 
 from unrolled.batch import Batch
 from unrolled.errors import DataError, UsageError
+from unrolled.forecast_metrics import gaussian_crps
 from unrolled.tasks.forecast import Forecast
 from unrolled.tasks.task import Question
 
@@ -45,12 +48,50 @@ def test_point_forecasts_by_hand() -> None:
     total, count = task.loss(torch.zeros(2, 3), batch(X, [2, 1], target))
     assert (float(total), int(count)) == (5.0, 5)
     metrics = task.summarise(task.measure(torch.zeros(2, 3), batch(X, [2, 1], target)))
-    std = float(task.coder.answer.std[0])  # type: ignore[attr-defined]
+    std, mean = float(task.coder.answer.std[0]), float(task.coder.answer.mean[0])  # type: ignore[attr-defined]
+    answers, truths = (np.array(z) * std + mean for z in ([2, 2, 2, 5, 5], [2, 3, 4, 5, 5]))
+    smape = (200 * np.abs(answers - truths) / (np.abs(answers) + np.abs(truths))).mean()
     assert metrics == {
         "mse_scaled": pytest.approx(1.0),
         "mae_scaled": pytest.approx(0.6),
         "mae": pytest.approx(0.6 * std),
+        "smape_percent": pytest.approx(smape),
     }
+
+
+def test_scaled_by_what_repeating_the_season_misses() -> None:
+    """Only the channel that has such an error counts; a missing target does not."""
+    plain = quantiles()
+    task = Forecast(plain.config, replace(plain.coder, naive=(0.5, 0.0)))
+    target = torch.tensor([[[0.5, -2.0], [math.nan, 7.0]]])
+    metrics = task.summarise(task.measure(torch.zeros(1, 12), batch(torch.zeros(1, 1, 2), [1], target, "series")))
+    assert metrics["mase"] == pytest.approx(0.5 / 0.5)
+    assert "mase" not in plain.summarise(
+        plain.measure(torch.zeros(1, 12), batch(torch.zeros(1, 1, 2), [1], target, "series"))
+    )
+
+
+def test_a_gaussian_by_hand() -> None:
+    task = SAMPLES["forecast gaussian"].ask()
+    assert isinstance(task, Forecast) and task.outputs == 2 * 2 * 2 and task.watch == "nll_nats_per_value"
+    x = torch.tensor([[[1.0, 2.0]]])
+    outputs = torch.tensor([[0.5, 0.0, 0.0, math.log(2), 0.0, -99.0, 1.0, 0.0]])  # of each step and channel: μ, log σ
+    target = torch.tensor([[[2.0, 0.0], [1.0, math.nan]]])
+    asked = batch(x, [1], target, "series")
+    expected = [(1.5, 1.0, 2.0), (2.0, 2.0, 0.0), (1.0, math.exp(-7), 1.0)]  # μ, σ, y; σ is bounded
+    nats = [-math.log(math.exp(-0.5 * ((y - m) / s) ** 2) / (s * math.sqrt(2 * math.pi))) for m, s, y in expected]
+    total, count = task.loss(outputs, asked)
+    assert (float(total), int(count)) == (pytest.approx(sum(nats), rel=1e-5), 3)
+    metrics = task.summarise(task.measure(outputs, asked))
+    assert metrics["nll_nats_per_value"] == pytest.approx(sum(nats) / 3, rel=1e-5)
+    scores = [float(gaussian_crps(np.array(m), np.array(s), np.array(y))) for m, s, y in expected]
+    assert metrics["crps_scaled"] == pytest.approx(sum(scores) / 3, rel=1e-5)
+    assert metrics["mae_scaled"] == pytest.approx((0.5 + 2) / 3)
+    assert task.in_units({"mse": 4.0, "mae": 1.5})["crps_scaled"] == 1.5  # of an answer without spread
+    std = task.coder.answer.std  # type: ignore[attr-defined]
+    answers = task.answers(outputs, asked)
+    assert list(answers) == ["wave_predicted", "wave_sigma", "other_predicted", "other_sigma"]
+    assert answers["other_sigma"][0] == pytest.approx([2 * std[1], std[1]])
 
 
 def test_quantiles_by_hand() -> None:
@@ -67,6 +108,7 @@ def test_quantiles_by_hand() -> None:
 
     assert metrics["pinball_scaled"] == pytest.approx((pinball(0.5) + pinball(-2) + pinball(0)) / 3)
     assert metrics["coverage"] == pytest.approx(2 / 3)
+    assert metrics["crps_scaled"] == pytest.approx(2 * metrics["pinball_scaled"])
     assert metrics["mae_scaled"] == pytest.approx(2.5 / 3)  # of the median
 
 

@@ -13,6 +13,7 @@ import numpy as np
 from unrolled.baselines.questions import asked_steps, is_several_hot, target_of
 from unrolled.batch import Continuous
 from unrolled.data.examples import Examples
+from unrolled.forecast_metrics import percent_off
 
 __all__ = ["asks_for_numbers", "known_so_far", "means", "score_next", "score_windows", "windows"]
 
@@ -59,6 +60,8 @@ def windows(examples: Examples, stride: int = 1) -> tuple[np.ndarray, np.ndarray
 def score_windows(part: Examples, forecast: Forecast, stride: int = 1) -> dict[str, float]:
     """``mse`` and ``mae`` over all windows, in scaled units, NaN left out; memory does not grow with their number.
 
+    Where the split knows its units, ``smape_percent`` and ``mase`` too.
+
     Args:
         part: a split of form ``horizon``.
         forecast: (begins (B,), stops (B,)) -> what broadcasts to (B, H, W).
@@ -67,15 +70,19 @@ def score_windows(part: Examples, forecast: Forecast, stride: int = 1) -> dict[s
     values, ahead = target_of(part).values, np.arange(part.horizon)
     begins, stops = windows(part, stride)
     size = max(1, _CHUNK // max(1, part.horizon * values.shape[1]))
-    square = absolute = count = 0.0
+    totals = dict.fromkeys(("mse", "mae", "smape_percent", "mase") if part.units else ("mse", "mae"), (0.0, 0))
     for at in range(0, len(stops), size):
         begin, stop = begins[at : at + size], stops[at : at + size]
-        error = forecast(begin, stop) - values[stop[:, None] + ahead]  # (B, H, W)
-        error = error[~np.isnan(error)].astype(np.float64)
-        square, absolute, count = square + np.square(error).sum(), absolute + np.abs(error).sum(), count + len(error)
-    if not count:
-        return {"mse": math.nan, "mae": math.nan}
-    return {"mse": float(square / count), "mae": float(absolute / count)}
+        y, answer = values[stop[:, None] + ahead].astype(np.float64), forecast(begin, stop)  # (B, H, W)
+        error = answer - y
+        found = {"mse": np.square(error), "mae": np.abs(error)}
+        if (units := part.units) is not None:
+            found["smape_percent"] = percent_off(answer * units.std + units.mean, y * units.std + units.mean)
+            found["mase"] = np.abs(error) / units.naive
+        for name, each in found.items():
+            known = each[~np.isnan(each)]
+            totals[name] = (totals[name][0] + float(known.sum()), totals[name][1] + len(known))
+    return {name: total / count if count else math.nan for name, (total, count) in totals.items()}
 
 
 def score_next(part: Examples, answer: Callable[[np.ndarray], np.ndarray]) -> dict[str, float]:

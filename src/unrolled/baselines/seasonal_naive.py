@@ -8,15 +8,17 @@ from typing import ClassVar, Self
 import numpy as np
 
 from unrolled.baselines.forecasts import Forecast, asks_for_numbers, known_so_far, means, score_windows
+from unrolled.baselines.portion import for_fitting
 from unrolled.baselines.questions import target_of
 from unrolled.data.examples import Examples
 
-__all__ = ["SeasonalNaive"]
+__all__ = ["SeasonalNaive", "season"]
 
 # quarters, weekdays, months, hours, weeks, days in quarter and half hours, weeks in hours, and years
 _CLASSICAL = (1, 4, 5, 7, 12, 24, 48, 52, 60, 96, 144, 168, 288, 336, 365, 672, 8760)
 _PEAKS = 5  # of the autocorrelation that are tried beside them
 _TRIED_WINDOWS = 400
+_FIT_CELLS = 10_000_000
 _LONGEST = 1 << 17  # steps that the autocorrelation reads
 
 
@@ -73,6 +75,22 @@ class SeasonalNaive:
     def score(self, part: Examples) -> dict[str, float]:
         known = known_so_far(part, self.otherwise)
         return score_windows(part, _repeating(known, self.period, part.horizon))
+
+
+def season(train: Examples) -> tuple[int, tuple[float, ...]]:
+    """The period m of the training split, and per channel what repeating it misses by: the mean of |y_t - y_(t-m)|.
+
+    The means are over all steps that have one a period before in their row, both known; 0 where there is none. They
+    are what `mase <https://doi.org/10.1016/j.ijforecast.2006.03.001>`_ (Hyndman and Koehler 2006) is measured by.
+    """
+    train = for_fitting(train, _FIT_CELLS)
+    period, target = SeasonalNaive.fit(train).period, target_of(train)
+    assert target.offsets is not None
+    place = np.arange(len(target.values)) - np.repeat(target.offsets[:-1], target.lengths())
+    late = np.flatnonzero(place >= period)
+    change = np.abs(target.values[late].astype(np.float64) - target.values[late - period])
+    known = ~np.isnan(change)
+    return period, tuple((np.nansum(change, 0) / np.maximum(known.sum(0), 1)).tolist())
 
 
 def _repeating(known: np.ndarray, period: int, horizon: int) -> Forecast:

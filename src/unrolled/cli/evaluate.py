@@ -4,14 +4,21 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from unrolled.cli.output import Told, comparison, emit, note
+from unrolled.cli.output import Told, comparison, emit, listed, note
 from unrolled.cli.progress import Progress
 
 __all__ = ["evaluate"]
 
 
 def evaluate(
-    run: str, file: str, /, *, beam: int | None = None, tunes: int | None = None, told: Told | None = None
+    run: str,
+    file: str,
+    /,
+    *,
+    beam: int | None = None,
+    tunes: int | None = None,
+    origins: int | None = None,
+    told: Told | None = None,
 ) -> None:
     """Measure a trained model on a file that holds the target.
 
@@ -20,11 +27,22 @@ def evaluate(
         file: What to measure it on, in the format that it was trained on; - for stdin.
         beam: Width of the search, where a sequence is written. Default: that of training.
         tunes: Let a model of ABC notation write so many tunes, and tell how many can be read, keep time and are new.
+        origins: Judge a forecast from the last so many places of each sequence, and show each step ahead.
     """
     told = told or Told()
     from unrolled import api
 
     trained = api.load(run)
+    if origins is not None:
+        with Progress(quiet=told.quiet):
+            found = trained.backtest(file, origins)
+        if told.json:
+            emit({"run": run, "file": file, **found._asdict()})
+            return
+        rows = {f"{h} ahead": values for h, values in enumerate(found.by_step, 1)}
+        rows |= {f"origin {k}": values for k, values in enumerate(found.by_origin, 1)}
+        print(listed(found.metrics, rows, own=f"last {origins} origins"))
+        return
     with Progress(quiet=told.quiet):
         metrics = trained.evaluate(file, beam=beam)
         if tunes is not None:

@@ -65,6 +65,8 @@ class DataFlags:
     """Read DNA or RNA from either strand in training, and answer by the mean of both. Default: one."""
     kmer: int | None = None
     """Neighbouring letters of DNA, RNA or protein that are one step. Default: 1."""
+    scale: Literal["training", "window"] | None = None
+    """Whose mean and deviation scale what is forecast: of training, or of each window its own. Default: training."""
     audio: str | None = None
     """What a frame of a sound holds: logmel:40, that many bands, or mfcc:13, that many cepstra. Default: logmel:40."""
     audio_rate: int | None = None
@@ -95,6 +97,8 @@ class TaskFlags:
     """Steps of history that a forecast is trained on. Default: three horizons, at least 64."""
     quantiles: str | None = None
     """Quantiles to forecast, such as 0.1,0.5,0.9. Default: a point."""
+    distribution: Literal["gaussian"] | None = None
+    """Forecast a mean and a deviation of each value. Default: a point."""
     crf: bool | None = None
     """Tag whole sequences at once, by what may follow what (a linear-chain CRF)."""
     mask: float | None = None

@@ -80,7 +80,12 @@ def comparison(metrics: dict[str, float], others: dict[str, dict[str, float]], o
     worst = -math.inf if watch.endswith(_HIGHER) else math.inf
     sign = -1 if watch.endswith(_HIGHER) else 1
     ordered = sorted(others.items(), key=lambda item: sign * item[1].get(watch, worst))
-    rows = [(own, metrics), *ordered]
+    return listed(metrics, dict(ordered), own)
+
+
+def listed(metrics: dict[str, float], others: dict[str, dict[str, float]], own: str) -> str:
+    """The ``own`` metrics in a table, and beneath them the others' as they come."""
+    rows = [(own, metrics), *others.items()]
     return table(["", *metrics], [[name, *(_number(values.get(m)) for m in metrics)] for name, values in rows])
 
 

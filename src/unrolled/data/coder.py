@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+from pydantic import Field
 
 from unrolled.batch import Continuous, Discrete
 from unrolled.data.agreement import check_binary, check_lengths
@@ -20,7 +21,7 @@ from unrolled.data.encodings._stored import Stored, load
 from unrolled.data.encodings.elapsed import Elapsed
 from unrolled.data.encodings.symbols import Symbols
 from unrolled.data.encodings.tokens import Tokens
-from unrolled.data.examples import OWN, Examples, Form
+from unrolled.data.examples import OWN, Examples, Form, Units
 from unrolled.data.sequences import Sequences, merge
 from unrolled.data.transposition import keys_of
 from unrolled.data.unaligned import check_unaligned
@@ -58,6 +59,8 @@ class _Index(Stored):
     joined: list[str]
     kinds: dict[str, str]
     files: dict[str, str]
+    by_window: bool = False
+    naive: list[float] = Field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +74,8 @@ class Coder:
         form: how the target answers the inputs (see `Examples`).
         horizon: H of a forecast, else 0.
         joined: the numeric columns that are the channels of the target, where it is not a column of the table itself.
+        by_window: each window of a forecast is scaled by its own mean and deviation.
+        naive: of each channel of a forecast, the error of repeating the last season (see `Units`); 0 for NaN there.
     """
 
     inputs: dict[str, Encoding]
@@ -79,6 +84,8 @@ class Coder:
     form: Form
     horizon: int = 0
     joined: tuple[str, ...] = ()
+    by_window: bool = False
+    naive: tuple[float, ...] = ()
 
     @classmethod
     def fit(
@@ -112,7 +119,7 @@ class Coder:
             encoding = known.get(name) or ENCODINGS.get(kinds[name]).fit(train.column(name), own, train.where(name))
             fitted[name] = replace(encoding, framed=own.framed) if isinstance(encoding, Tokens) else encoding
         if form in OWN:
-            return cls(fitted, target, fitted[target], form, horizon, roles.joined)
+            return cls(fitted, target, fitted[target], form, horizon, roles.joined, options.scale == "window")
         own = replace(options, closed=True, framed=form == "free")
         if options.shared:
             return cls._shared(train, roles, own, fitted, kinds)
@@ -187,6 +194,7 @@ class Coder:
         examples = replace(
             examples, complements=opposite, keys=keys_of(self.inputs), own=own, first_item=self.first_item
         )
+        examples = replace(examples, by_window=self.by_window, units=self.units)
         if self.form == "unaligned" and target is not None:
             check_unaligned(target, examples.steps(), part.where(self.target))
         return examples
@@ -196,6 +204,14 @@ class Coder:
         """How the target looks; without the channels that flag missing values, which nobody asks for."""
         spec = self.answer.spec
         return Continuous(_channels(self.answer), spec.time) if isinstance(spec, Continuous) else spec
+
+    @property
+    def units(self) -> Units | None:
+        """The units of a forecast, once ``naive`` is known."""
+        if not self.naive:
+            return None
+        naive, answer = np.array(self.naive), self.answer
+        return Units(answer.mean, answer.std, np.where(naive > 0, naive, np.nan))  # type: ignore[attr-defined]
 
     def _column(self, part: Sequences, name: str, encoding: Encoding, cache: Path | None) -> Encoded:
         whole = merge(part, self.joined, name) if name == self.target and self.joined else part
@@ -278,6 +294,8 @@ class Coder:
             "joined": self.joined,
             "kinds": {name: encoding.kind for name, encoding in columns.items()},
             "files": {name: f"column-{number}.json" for number, name in enumerate(columns)},
+            "by_window": self.by_window,
+            "naive": list(self.naive),
         }
         for name, encoding in columns.items():
             files[index["files"][name]] = json.dumps(encoding.to_config(), ensure_ascii=False).encode()
@@ -298,7 +316,10 @@ class Coder:
                 for name, kind in index.kinds.items()
             }
             inputs = {name: columns[name] for name in index.inputs}
-            return cls(inputs, index.target, columns[index.target], index.form, index.horizon, tuple(index.joined))
+            if len(index.naive) not in (0, len(getattr(columns[index.target], "mean", ()))):
+                raise ValueError("naive")
+            named, numbers = (index.target, columns[index.target], index.form), (index.horizon, tuple(index.joined))
+            return cls(inputs, *named, *numbers, index.by_window, tuple(index.naive))
         except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
             raise ModelError(f"the encodings of this model cannot be read: {error!r}") from None
 

@@ -55,6 +55,7 @@ class Options:
         shared: the texts that are read and those that are written have one vocabulary.
         strands: ``both``: DNA and RNA stand for their other strand too, so that a model is to answer both alike.
         kmer: letters of DNA, RNA or protein that are one step, overlapping.
+        scale: whose mean and deviation scale a forecast's target: of ``training``, or of each ``window`` its own.
         audio: what a frame of a sound holds: ``logmel:40``, so many bands, or ``mfcc:13``, so many cepstra.
         audio_rate: samples a second that sounds are brought to; ``None``: those of most of them.
         audio_deltas: 1 or 2: a frame also holds how its numbers change, and how that does.
@@ -74,6 +75,7 @@ class Options:
     shared: bool = False
     strands: Literal["one", "both"] = "one"
     kmer: int = 1
+    scale: Literal["training", "window"] = "training"
     audio: str = "logmel"
     audio_rate: int | None = None
     audio_deltas: int = 0

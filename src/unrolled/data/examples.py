@@ -10,12 +10,27 @@ import numpy as np
 from unrolled.batch import Spec
 from unrolled.data.encoded import Encoded
 
-__all__ = ["ANSWERED_WHOLE", "OWN", "WRITTEN", "Examples", "Form"]
+__all__ = ["ANSWERED_WHOLE", "OWN", "WRITTEN", "Examples", "Form", "Units"]
 
 Form = Literal["one", "set", "aligned", "next", "horizon", "fill", "free", "unaligned"]
 OWN: frozenset[Form] = frozenset({"next", "horizon", "fill"})  # forms whose target is one of the inputs
 WRITTEN: frozenset[Form] = frozenset({"free", "unaligned"})  # forms whose target is a sequence of its own
 ANSWERED_WHOLE: frozenset[Form] = frozenset({"one", "set", "free", "unaligned"})  # forms that ask one question a row
+
+
+@dataclass(frozen=True, slots=True)
+class Units:
+    """How the scaled numbers of a forecast's target relate to the user's, channel by channel.
+
+    Attributes:
+        mean, std: (C,) float64; ``z * std + mean`` is in the user's units.
+        naive: (C,) float64, what repeating the last season misses by in training, the mean absolute error in scaled
+            units; NaN where it misses nothing, or nothing was long enough to tell.
+    """
+
+    mean: np.ndarray
+    std: np.ndarray
+    naive: np.ndarray
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +56,8 @@ class Examples:
         keys: column name -> the key of each of its ids or channels, -1 where it is none (`data.transposition.keys_of`).
         own: of forms whose target is one of the inputs, its name.
         first_item: for ``next`` of lists, the id from which on ids are items, that can be ranked; else ``None``.
+        by_window: True where each window of a forecast is scaled by its own mean and deviation.
+        units: of a forecast, once it is known how well training repeats itself.
     """
 
     inputs: dict[str, Encoded]
@@ -55,6 +72,8 @@ class Examples:
     keys: dict[str, np.ndarray] = field(default_factory=dict)
     own: str | None = None
     first_item: int | None = None
+    by_window: bool = False
+    units: Units | None = None
 
     def steps(self) -> np.ndarray:
         """(rows,) int64: the steps of each row; 1 where no column has a time axis."""

@@ -11,10 +11,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from unrolled.batch import Batch, Discrete
+from unrolled.batch import Batch, Continuous, Discrete
 from unrolled.data.encoded import Encoded
 from unrolled.data.examples import WRITTEN, Examples
 from unrolled.data.strands import other_strand
+from unrolled.data.window_scale import by_window
 from unrolled.data.windows import Plan, Segments
 from unrolled.metrics import MISSING
 
@@ -50,6 +51,7 @@ class Loader:
             if segments.augment is not None and not discrete and column.offsets is not None:
                 hidden = segments.augment(inputs[name].numpy(), segments.rows, segments.starts, lengths)
                 inputs[name] = torch.from_numpy(hidden)
+        scale = self._by_window(inputs, segments, steps, real) if examples.by_window else None
         target = None if examples.target is None else self._target(examples.target, segments, steps, real)
         if segments.transpose is not None and target is not None and examples.own is not None:
             target = torch.from_numpy(segments.transpose(examples.own, target.numpy(), segments.rows))
@@ -70,7 +72,20 @@ class Loader:
             target_lengths=self._target_lengths(segments.rows),
             scored=torch.from_numpy(segments.scored) if segments.scored.any() else None,
             fresh=torch.from_numpy(segments.fresh) if self.plan.carries else None,
+            scale=scale,
         )
+
+    def _by_window(self, inputs: dict[str, Tensor], segments: Segments, steps: np.ndarray, real: np.ndarray) -> Tensor:
+        """Scale the first input, which is the target's past, by its own windows; that scale."""
+        name, column = next(iter(self.examples.inputs.items()))
+        assert isinstance(self.examples.target_spec, Continuous) and column.offsets is not None
+        known = np.repeat(real[..., None], self.examples.target_spec.width, -1)
+        if column.missing is not None:
+            at = (column.offsets[segments.rows] + segments.starts)[:, None] + steps
+            known &= ~column.missing[np.where(real, at, 0)]
+        scaled, scale = by_window(inputs[name].numpy(), known)
+        inputs[name] = torch.from_numpy(scaled)
+        return torch.from_numpy(scale)
 
     def _target(self, target: Encoded, segments: Segments, steps: np.ndarray, real: np.ndarray) -> Tensor:
         discrete = isinstance(self.examples.target_spec, Discrete)

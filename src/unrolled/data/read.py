@@ -74,7 +74,7 @@ def read(
             raise UsageError("--gap needs --order, the column that tells when each step was")
         table = group_steps(table, config.by, config.order, origin, timed, duration(config.gap) if config.gap else None)
         dropped |= {config.by: "names the sequence"} if config.by else {}
-        kept = config.order in config.inputs or config.kinds.get(config.order or "") == "elapsed"
+        kept = config.order in (*config.inputs, *config.kinds)
         dropped |= {config.order: "orders the steps"} if config.order and not kept else {}
     asked_for = {*config.target, *config.inputs, *config.kinds, *(timed or ())}
     for field in table.schema:

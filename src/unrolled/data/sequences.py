@@ -105,7 +105,7 @@ def unusable(column: pa.ChunkedArray) -> str | None:
     if pa.types.is_null(value) or column.null_count == len(column):
         return "holds no value at all"
     if pa.types.is_temporal(value):
-        return "holds dates or times: name it with --order to sort by it, or turn it into numbers"
+        return "holds dates or times: name it with --order to sort by it, or call it a calendar with --kind"
     if is_binary(value) or pa.types.is_fixed_size_binary(value):
         known = any(encoding.recognises(column) for encoding in ENCODINGS.members().values())
         return None if known else "holds bytes"

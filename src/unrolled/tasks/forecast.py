@@ -1,4 +1,4 @@
-"""Forecast: what will the next H steps be? One number each, or quantiles.
+"""Forecast: what will the next H steps be? One number each, quantiles, or a Gaussian.
 
 Axes: B rows, T steps, H horizon, C channels, Q quantiles.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar, Literal
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -16,7 +17,9 @@ from unrolled.data.coder import Coder, Roles
 from unrolled.data.encoded import has_time
 from unrolled.data.examples import Examples
 from unrolled.errors import DataError, UsageError
+from unrolled.forecast_metrics import gaussian_crps, percent_off, quantile_crps
 from unrolled.tasks.columns import join
+from unrolled.tasks.gaussian import bounded, gaussian_nats
 from unrolled.tasks.task import Question, Sums
 
 __all__ = ["Forecast"]
@@ -26,15 +29,21 @@ class Forecast:
     """Many to many, H steps ahead at once.
 
     The network predicts the change from the last known value, so a network that has learned nothing is the
-    last-value forecast. Where quantiles are asked, the median is learned with them: it is the forecast.
+    last-value forecast. Where quantiles are asked, the median is learned with them: it is the forecast; of a Gaussian
+    the mean is.
 
     Equations:
         ŷ_{t+h} = x_t + o_{t,h};  point: loss = mean over h and channels of (ŷ − y)²;
-        quantiles q: mean of max(q·(y − ŷ_q), (q − 1)·(y − ŷ_q)); the quantiles are sorted, so they never cross.
+        quantiles q: mean of max(q·(y − ŷ_q), (q − 1)·(y − ŷ_q)); the quantiles are sorted, so they never cross;
+        Gaussian: mean of −log N(y; ŷ, σ), with a log σ of its own for each h and channel;
+        where each window has its own scale s (``--scale window``), s·o stands for o, and s·σ for σ.
 
     Metrics: ``mse_scaled`` and ``mae_scaled`` (in units of each channel's training deviation, as papers report them;
-    of the median where quantiles are asked), ``mae`` in the data's own units, averaged over channels, and
-    ``pinball_scaled`` and ``coverage`` (share of values between the outer quantiles) for quantiles.
+    of the median where quantiles are asked), ``mae`` in the data's own units, averaged over channels;
+    ``smape_percent``, and ``mase``, the absolute error over that of repeating the last season in training. For
+    quantiles ``pinball_scaled``, ``coverage`` (share of values between the outer quantiles) and ``crps_scaled`` as far
+    as quantiles tell it; for a Gaussian ``nll_nats_per_value`` and ``crps_scaled``. A baseline's is its absolute error,
+    as of any forecast without spread.
     """
 
     name: ClassVar[str] = "forecast"
@@ -45,9 +54,13 @@ class Forecast:
         self.config, self.coder = config, coder
         self.channels: list[str] = list(getattr(coder.answer, "channels"))  # noqa: B009 - only series has channels
         self.quantiles = tuple(sorted({*config.quantiles, 0.5})) if config.quantiles else ()
-        self._shape = (coder.horizon, len(self.channels), max(1, len(self.quantiles)))  # (H, C, Q)
-        self.outputs = coder.horizon * len(self.channels) * self._shape[2]
-        self.watch = "pinball_scaled" if self.quantiles else "mse_scaled"
+        self.gaussian = config.distribution == "gaussian"
+        numbers = 2 if self.gaussian else max(1, len(self.quantiles))
+        self._shape = (coder.horizon, len(self.channels), numbers)  # (H, C, Q)
+        self.outputs = coder.horizon * len(self.channels) * numbers
+        self.watch = "mse_scaled"
+        if self.gaussian or self.quantiles:
+            self.watch = "nll_nats_per_value" if self.gaussian else "pinball_scaled"
         self._middle = self.quantiles.index(0.5) if self.quantiles else 0
 
     @staticmethod
@@ -75,13 +88,20 @@ class Forecast:
         return None
 
     def predict(self, outputs: Tensor, batch: Batch) -> Tensor:
-        """(B, H, C, Q) forecasts in scaled units."""
+        """(B, H, C, Q) forecasts in scaled units; of a Gaussian (B, H, C, 2), the mean and log σ."""
         x = batch.inputs[self.coder.target]  # (B, T, W)
         last = x[
             torch.arange(len(x), device=x.device), (batch.lengths - 1).clamp(min=0), : len(self.channels)
         ]  # (B, C)
         change = outputs.view(-1, *self._shape)
-        forecast = last[:, None, :, None] + change
+        spread = torch.ones_like(last)
+        if batch.scale is not None:
+            level, spread = batch.scale.unbind(1)  # (B, C)
+            last = last * spread + level
+        if self.gaussian:
+            mean = last[:, None] + spread[:, None] * change[..., 0]
+            return torch.stack([mean, bounded(change[..., 1] + spread[:, None].log())], -1)
+        forecast = last[:, None, :, None] + spread[:, None, :, None] * change
         return forecast.sort(-1).values if self.quantiles else forecast
 
     def loss(self, outputs: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
@@ -89,6 +109,8 @@ class Forecast:
         y = batch.target[..., None]  # (B, H, C, 1)
         known = ~y.isnan()
         forecast = self.predict(outputs, batch)
+        if self.gaussian:
+            return gaussian_nats(forecast[..., 0], forecast[..., 1], batch.target).sum(), known.sum()
         error = torch.where(known, y - forecast, 0.0)
         if self.quantiles:
             q = torch.tensor(self.quantiles, device=error.device)
@@ -100,45 +122,55 @@ class Forecast:
     def measure(self, outputs: Tensor, batch: Batch) -> Sums:
         assert batch.target is not None
         loss, count = self.loss(outputs, batch)
-        forecast, y = self.predict(outputs, batch).double(), batch.target.double()
-        known = ~y.isnan()
-        error = torch.where(known, forecast[..., self._middle] - y, 0.0)  # (B, H, C)
-        std = torch.as_tensor(self.coder.answer.std, device=error.device)  # type: ignore[attr-defined]
-        sums = {
-            "loss": loss.double(),
-            "count": count,
-            "square": error.square().sum(),
-            "absolute": error.abs().sum(),
-            "units": (error.abs() * std).sum(),
+        forecast, y = (numbers.double().cpu().numpy() for numbers in (self.predict(outputs, batch), batch.target))
+        answer = forecast[..., self._middle]
+        mean, std = (np.asarray(getattr(self.coder.answer, name)) for name in ("mean", "std"))
+        error = np.abs(answer - y)  # (B, H, C)
+        found = {
+            "square": np.square(error),
+            "absolute": error,
+            "units": error * std,
+            "percent": percent_off(answer * std + mean, y * std + mean),
         }
+        if self.gaussian:
+            found["crps"] = gaussian_crps(answer, np.exp(forecast[..., 1]), y)
         if self.quantiles:
-            inside = (y >= forecast[..., 0]) & (y <= forecast[..., -1]) & known
-            sums["inside"] = inside.sum()
-        return sums
+            found["crps"] = quantile_crps(np.array(self.quantiles), forecast, y)
+            found["inside"] = (y >= forecast[..., 0]) & (y <= forecast[..., -1])  # never of NaN
+        sums = {name: torch.tensor(np.nansum(each, dtype=np.float64)) for name, each in found.items()}
+        if (units := self.coder.units) is not None:
+            ratio = error / units.naive
+            sums |= {"naive": torch.tensor(np.nansum(ratio)), "against": torch.tensor((~np.isnan(ratio)).sum())}
+        return {"loss": loss.double(), "count": count, **sums}
 
     def summarise(self, sums: Sums) -> dict[str, float]:
         n = max(1.0, float(sums["count"]))
-        metrics = {
-            "mse_scaled": float(sums["square"]) / n,
-            "mae_scaled": float(sums["absolute"]) / n,
-            "mae": float(sums["units"]) / n,
-        }
+        names = {"mse_scaled": "square", "mae_scaled": "absolute", "mae": "units", "smape_percent": "percent"}
+        if self.watch != "mse_scaled":
+            names |= {self.watch: "loss", "crps_scaled": "crps"}
         if self.quantiles:
-            metrics |= {"pinball_scaled": float(sums["loss"]) / n, "coverage": float(sums["inside"]) / n}
+            names["coverage"] = "inside"
+        metrics = {name: float(sums[of]) / n for name, of in names.items()}
+        if float(sums.get("against", 0)):
+            metrics["mase"] = float(sums["naive"]) / float(sums["against"])
         return metrics
 
     def cost(self, metrics: dict[str, float]) -> float:
         return metrics[self.watch]
 
     def in_units(self, baseline: dict[str, float]) -> dict[str, float]:
-        return {"mse_scaled": baseline["mse"], "mae_scaled": baseline["mae"]}
+        metrics = {{"mse": "mse_scaled", "mae": "mae_scaled"}.get(name, name): v for name, v in baseline.items()}
+        return metrics if self.watch == "mse_scaled" else {**metrics, "crps_scaled": baseline["mae"]}
 
     def answers(self, outputs: Tensor, batch: Batch) -> dict[str, list[Any]]:
         std, mean = (torch.as_tensor(getattr(self.coder.answer, a), device=outputs.device) for a in ("std", "mean"))
-        units = self.predict(outputs, batch).double() * std[:, None] + mean[:, None]  # (B, H, C, Q)
+        forecast = self.predict(outputs, batch).double()  # (B, H, C, Q)
+        units = forecast * std[:, None] + mean[:, None]
         columns: dict[str, list[Any]] = {}
         for c, channel in enumerate(self.channels):
             columns[f"{channel}_predicted"] = units[:, :, c, self._middle].tolist()
+            if self.gaussian:
+                columns[f"{channel}_sigma"] = (torch.exp(forecast[:, :, c, 1]) * std[c]).tolist()
             for quantile in sorted(self.config.quantiles):
                 q = self.quantiles.index(quantile)
                 columns[f"{channel}_q{100 * quantile:g}"] = units[:, :, c, q].tolist()

@@ -22,13 +22,12 @@ from unrolled.errors import DataError, UsageError
 from unrolled.layers.choices import Choices
 from unrolled.ranking import BEST, SAMPLED, ranking_metrics
 from unrolled.tasks.columns import join
+from unrolled.tasks.gaussian import bounded, gaussian_nats
 from unrolled.tasks.items import measure_items, top_items
 from unrolled.tasks.prior import log_frequencies, log_odds
 from unrolled.tasks.task import Question, Sums, scored_steps
 
 __all__ = ["NextStep"]
-
-_LEAST_LOG_SIGMA = -7.0  # the Gaussian's scale stays above a thousandth of the data's
 
 
 class NextStep:
@@ -111,9 +110,7 @@ class NextStep:
             nats = F.binary_cross_entropy_with_logits(o, torch.where(known, y, 0.0), reduction="none")
             return torch.where(known, nats, 0.0).sum(), count
         mean, log_sigma = self._gaussian(o, self._current(batch)[mask])
-        z = (torch.where(known, y, mean) - mean) * torch.exp(-log_sigma)
-        nats = 0.5 * z.square() + log_sigma + 0.5 * math.log(2 * math.pi)
-        return torch.where(known, nats, 0.0).sum(), count
+        return gaussian_nats(mean, log_sigma, y).sum(), count
 
     def measure(self, outputs: Tensor | Choices, batch: Batch) -> Sums:
         assert batch.target is not None
@@ -180,7 +177,7 @@ class NextStep:
 
     def _gaussian(self, outputs: Tensor, current: Tensor) -> tuple[Tensor, Tensor]:
         mean, log_sigma = outputs[..., : self.width], outputs[..., self.width :]
-        return current + mean, log_sigma.clamp(min=_LEAST_LOG_SIGMA)
+        return current + mean, bounded(log_sigma)
 
     def _current(self, batch: Batch) -> Tensor:
         return batch.inputs[self.coder.target][..., : self.width]

@@ -87,7 +87,13 @@ def test_an_arrow_dictionary_is_a_category_whatever_it_holds() -> None:
     assert ENCODINGS.get("tokens").recognises(array) == 70
 
 
-@pytest.mark.parametrize("kind", [pa.timestamp("s"), pa.binary(), pa.struct({"a": pa.int8()}), pa.list_(pa.date32())])
+@pytest.mark.parametrize("kind", [pa.time32("s"), pa.binary(), pa.struct({"a": pa.int8()}), pa.list_(pa.duration("s"))])
 def test_no_kind_recognises_other_types(kind: pa.DataType) -> None:
     array = pa.chunked_array([pa.nulls(2, kind)])
     assert [member.recognises(array) for member in ENCODINGS.members().values()] == [0] * len(ENCODINGS.names())
+
+
+@pytest.mark.parametrize("kind", [pa.timestamp("s"), pa.list_(pa.date32())])
+def test_moments_are_a_calendar_alone(kind: pa.DataType) -> None:
+    array = pa.chunked_array([pa.nulls(2, kind)])
+    assert {name for name, member in ENCODINGS.members().items() if member.recognises(array)} == {"calendar"}

@@ -1,0 +1,30 @@
+"""A head that answers with a Gaussian for each value: shared by the tasks that foretell numbers."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+__all__ = ["bounded", "gaussian_nats"]
+
+_LEAST_LOG_SIGMA = -7.0  # the Gaussian's scale stays above a thousandth of the data's
+
+
+def bounded(log_sigma: Tensor) -> Tensor:
+    """Log σ as the head gives it, kept from running to a certainty that one surprise would pay for with infinity."""
+    return log_sigma.clamp(min=_LEAST_LOG_SIGMA)
+
+
+def gaussian_nats(mean: Tensor, log_sigma: Tensor, target: Tensor) -> Tensor:
+    """−log N(y; μ, σ) of each value; 0, without gradient, where the target is NaN.
+
+    >>> nats = gaussian_nats(torch.zeros(2), torch.zeros(2), torch.tensor([1.0, math.nan]))
+    >>> [round(value, 4) for value in nats.tolist()]
+    [1.4189, 0.0]
+    """
+    known = ~target.isnan()
+    z = (torch.where(known, target, mean) - mean) * torch.exp(-log_sigma)
+    nats = 0.5 * z.square() + log_sigma + 0.5 * math.log(2 * math.pi)
+    return torch.where(known, nats, 0.0)

@@ -1,0 +1,73 @@
+"""Judge a forecast as it would have been used: from each of the last origins in turn, step by step ahead.
+
+An origin is the place where a forecast is made: what is before it is read, what follows is asked. Axes: B windows,
+H steps ahead, K origins.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import NamedTuple
+
+import numpy as np
+import torch
+
+from unrolled.batch import Batch
+from unrolled.data.examples import Examples
+from unrolled.data.loader import Loader
+from unrolled.data.windows import Windows
+from unrolled.models.model import Model
+from unrolled.tasks.task import Sums, Task
+from unrolled.training.evaluate import run_over
+from unrolled.training.plans import lookback
+
+__all__ = ["Backtest", "backtest"]
+
+_AT_ONCE = 128  # windows in a batch
+
+
+class Backtest(NamedTuple):
+    """Metrics over all origins; of each step ahead, the next one first; of each origin, the earliest first."""
+
+    metrics: dict[str, float]
+    by_step: list[dict[str, float]]
+    by_origin: list[dict[str, float]]
+
+
+def backtest(network: Model, task: Task, examples: Examples, origins: int) -> Backtest:
+    """The metrics of a rolling origin: the last ``origins`` places of each sequence from which H steps are known.
+
+    A shorter sequence has fewer; its last is every other's last. Nothing is learned between them.
+
+    Args:
+        network: what answers.
+        task: a forecast.
+        examples: what is judged, of form ``horizon``.
+        origins: K ≥ 1.
+    """
+    rows, ends = examples.window_ends()
+    late = examples.steps()[rows] - examples.horizon - ends  # 0 for the last origin of its row
+    kept = np.flatnonzero(late < origins)
+    rows, ends, late = rows[kept], ends[kept], late[kept]
+    sums: dict[tuple[str, int], Sums] = {}
+    loader = Loader(examples, Windows(rows, ends, lookback(task.config), _AT_ONCE))
+    for index, (outputs, batch) in enumerate(run_over(network, loader, "cpu")):
+        own = torch.from_numpy(late[index * _AT_ONCE : (index + 1) * _AT_ONCE])  # (B,)
+        ahead = torch.arange(examples.horizon)
+        parts = [("all", 0, torch.ones(len(own), examples.horizon, dtype=torch.bool))]
+        parts += [("step", h, (ahead == h).expand(len(own), -1)) for h in range(examples.horizon)]
+        parts += [("origin", k, (own == k)[:, None].expand(-1, examples.horizon)) for k in set(own.tolist())]
+        for kind, number, asked in parts:
+            total = sums.setdefault((kind, number), {})
+            for name, value in task.measure(outputs, _only(batch, asked)).items():
+                total[name] = total[name] + value if name in total else value
+    known = {key: task.summarise(total) for key, total in sums.items() if float(total["count"])}
+    steps = [known.get(("step", h), {}) for h in range(examples.horizon)]
+    earliest_first = [known.get(("origin", k), {}) for k in reversed(range(int(late.max(initial=-1)) + 1))]
+    return Backtest(known.get(("all", 0), {}), steps, earliest_first)
+
+
+def _only(batch: Batch, asked: torch.Tensor) -> Batch:
+    """``batch`` with nothing but the ``asked`` (B, H) steps to be scored."""
+    assert batch.target is not None
+    return replace(batch, target=torch.where(asked[..., None], batch.target, torch.nan))
