@@ -54,6 +54,7 @@ class Options(TypedDict, total=False):
     by: str
     order: str
     tokens: str
+    normalise: str
     vocabulary: int
     missing: str
     text_encoding: str

@@ -6,6 +6,9 @@ from collections.abc import Iterator
 from typing import Any, Literal
 
 from unrolled.config import ModelConfig, RunConfig
+from unrolled.data.coder import Coder
+from unrolled.data.encodings._bpe import Bpe
+from unrolled.data.encodings.tokens import Tokens
 from unrolled.data.examples import Examples
 from unrolled.errors import UsageError
 from unrolled.layers.stack import model_names
@@ -13,15 +16,16 @@ from unrolled.models.model import Model
 from unrolled.tasks.task import TASKS, Question
 from unrolled.training.plans import window
 
-__all__ = ["advice", "check_owned", "check_pieces", "default_tokens", "task_name"]
+__all__ = ["advice", "check_owned", "check_pieces", "default_tokens", "task_name", "told_tokens"]
 
-Tokens = Literal["characters", "words", "bpe", "bytes"]
+Level = Literal["characters", "words", "words or bpe"]
 
 _WRITES = ("encoder", "decoder", "attention", "coverage", "tied", "shared", "scheduled_sampling", "label_smoothing")
 # An option -> the tasks that alone have it.
 _OF_SOME_TASKS = {"crf": ("tag",), "mask": ("fill",), "beam": ("transcribe", "translate")}
 _OF_SOME_TASKS |= {"strands": ("classify", "regress")}
 _OF_SOME_TASKS |= dict.fromkeys(_WRITES, ("translate",))
+_IN_PARTS = ("classify", "translate")  # they may read parts of words
 _WHOLE = ("classify", "tag")  # what comes later in a sequence helps with these
 
 
@@ -73,9 +77,25 @@ def advice(name: str, model: ModelConfig) -> Iterator[str]:
         yield f"model: {model.name} reads what is before a hidden step alone; with --model {both}, what follows too"
 
 
-def default_tokens(config: RunConfig) -> Tokens:
+def default_tokens(config: RunConfig) -> Level:
     """What a token of a text is where the user does not say."""
-    return "characters" if config.task.name == "next_step" and config.training.vectors is None else "words"
+    if config.training.vectors is not None:  # they are of words
+        return "words"
+    if config.task.name == "next_step":
+        return "characters"
+    return "words or bpe" if config.task.name in _IN_PARTS else "words"
+
+
+def told_tokens(config: RunConfig, coder: Coder) -> Iterator[str]:
+    """What a user may want to know of tokens that were chosen by how many words there are."""
+    encodings = {**coder.inputs, coder.target: coder.answer}
+    chosen = config.data.tokens is None and config.training.start is None
+    names = [n for n, e in encodings.items() if chosen and isinstance(e, Tokens) and isinstance(e.level, Bpe)]
+    if names:
+        yield (
+            f"tokens: parts of words (bpe) for {', '.join(names)}, which has more words than a vocabulary should hold; "
+            "--tokens words overrules it"
+        )
 
 
 def check_pieces(network: Model, train: Examples, config: RunConfig) -> None:

@@ -47,6 +47,7 @@ class DataConfig(Part):
     ignore: tuple[str, ...] = ()
     kinds: dict[str, str] = {}
     tokens: Literal["characters", "words", "bpe", "bytes"] | None = None
+    normalise: Literal["none", "nfc", "nfkc"] = "nfc"
     vocabulary: int = Field(20_000, ge=8, le=1_000_000)
     missing: Literal["refuse", "impute"] = "refuse"
     text_encoding: str = "utf-8"
@@ -110,7 +111,7 @@ class TrainingConfig(Part):
     """The loop. At most one of ``steps``, ``epochs`` and ``minutes``; none means: until validation stops improving.
 
     ``start`` is the directory of a run to go on from, with a new head; ``vectors`` a file of word vectors to begin
-    with, which are not trained if ``freeze``.
+    with, and those in it are not trained if ``freeze``.
     """
 
     start: str | None = None

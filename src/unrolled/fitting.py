@@ -11,7 +11,7 @@ from typing import Any
 import pyarrow as pa
 import torch
 
-from unrolled.asked import advice, check_owned, check_pieces, default_tokens, task_name
+from unrolled.asked import advice, check_owned, check_pieces, default_tokens, task_name, told_tokens
 from unrolled.baselines.baseline import score_baselines
 from unrolled.card import card
 from unrolled.config import DataConfig, ModelConfig, RunConfig, TaskConfig, TrainingConfig, spread
@@ -180,6 +180,8 @@ def _train(
         say(f"input {name}: {encoding.report()}")
     if not coder.continues:
         say(f"target {coder.target}: {coder.answer.report()}")
+    for line in told_tokens(config, coder):
+        say(line)
     task: Task = TASKS.get(config.task.name)(config.task, coder)
     with space_errors(folder):
         shutil.rmtree(folder / "cache", ignore_errors=True)
@@ -206,7 +208,7 @@ def _train(
         saved = checkpoint.newest(folder / "checkpoints")
         if start is not None:
             start.give(network)
-        give_vectors(network, coder, train, config.training, saved is not None, say)
+        frozen = give_vectors(network, coder, train, config, saved, say)
         check_pieces(network, train, config)
         weights = sum(p.numel() for p in network.parameters())
         say(f"model: {config.model.name}, {weights:,} weights, on {device}; training: {Budget(config.training).say()}")
@@ -214,7 +216,7 @@ def _train(
         if "test" in judged and not can_be_judged(judged["test"], config.task, config.training):
             raise DataError("no test sequence is long enough to be judged by", hint="give more or longer ones")
         checkpoints, valid = folder / "checkpoints", judged.get("valid")
-        trainer = Trainer(network, task, train, valid, config.training, checkpoints, (log, *hooks), device)
+        trainer = Trainer(network, task, train, valid, config.training, checkpoints, (log, *hooks), device, frozen)
         if saved is not None:
             for line in saved.skipped:
                 say(f"skipped a damaged checkpoint: {line}")

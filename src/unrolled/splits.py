@@ -90,7 +90,7 @@ def _part(
         other = read(how, config.data, steps=config.task.horizon is not None, timed=timed)
         if roles.form not in OWN:
             other, _ = drop_missing(other, roles.target)
-        notes.append(f"{role}: {len(other)} rows of {how}")
+        notes += [f"{role}: {len(other)} rows of {how}", *(f"{role}: {line}" for line in other.remarks)]
         return known, other
     by_time = roles.form == "horizon" or (roles.form in OWN and len(known) < _FEW)
     if by_time:

@@ -1,7 +1,7 @@
 """Beginning with vectors of words from a file (``--vectors``): their width, their place in the network, their coverage.
 
-With ``--freeze`` all vectors of texts stay as they begin, those of words that the file lacks too (the static variant of
-Kim 2014, https://arxiv.org/abs/1408.5882).
+With ``--freeze`` the vectors of the file stay as they are (the static variant of Kim 2014,
+https://arxiv.org/abs/1408.5882); those of words that it lacks are trained.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from unrolled.config import ModelConfig, RunConfig, TrainingConfig
 from unrolled.data.coder import Coder
@@ -23,11 +24,10 @@ from unrolled.data.fingerprint import fingerprint, verify
 from unrolled.data.vectors.aligned import align
 from unrolled.data.vectors.reading import VectorFile, open_vectors
 from unrolled.errors import DataError, ModelError, UsageError
-from unrolled.layers.embed import Embedding
 from unrolled.models.encoder_decoder import EncoderDecoder
 from unrolled.models.model import Model
-from unrolled.models.network import Network
 from unrolled.training import checkpoint
+from unrolled.training.checkpoint import Checkpoint, section
 
 __all__ = ["check_again", "check_vectors", "give_vectors", "with_width"]
 
@@ -82,47 +82,71 @@ def check_again(folder: Path, config: RunConfig) -> None:
 
 
 def give_vectors(
-    network: Model, coder: Coder, train: Examples, training: TrainingConfig, begun: bool, say: Callable[[str], None]
-) -> None:
+    network: Model,
+    coder: Coder,
+    train: Examples,
+    config: RunConfig,
+    saved: Checkpoint | None,
+    say: Callable[[str], None],
+) -> dict[str, Tensor]:
     """Put the vectors of a file into the embeddings of all texts that are read as words, and say how many there are.
+
+    Those that are written have them where they have one vocabulary with those that are read, or where no text is read:
+    else they may be of another language.
 
     Args:
         network: a new one; words without a vector keep their first one, which is random.
         coder: its encodings.
         train: the training split, in which occurrences are counted.
-        training: names the file, and whether its vectors are trained.
-        begun: a checkpoint holds the vectors already, and the file is not read.
+        config: names the file, and whether its vectors are trained.
+        saved: a checkpoint, which holds the vectors already: the file is not read.
         say: told of the coverage.
+
+    Returns:
+        name of an embedding's weights -> (its symbols,) bool, True of those that are not trained.
 
     Raises:
         UsageError: no text is read as words.
         DataError: the file is damaged.
     """
-    if training.vectors is None:
-        return
-    assert isinstance(network, Network | EncoderDecoder)
-    texts = {
-        name: (encoding.level, embedding)
-        for (name, encoding), embedding in zip(coder.inputs.items(), network.columns.embeddings, strict=True)
-        if isinstance(encoding, Tokens) and isinstance(encoding.level, Words) and isinstance(embedding, Embedding)
-    }
+    if config.training.vectors is None:
+        return {}
+    if saved is not None:
+        return section(saved.tensors, "frozen")
+    columns = [
+        (f"columns.embeddings.{place}", name, encoding) for place, (name, encoding) in enumerate(coder.inputs.items())
+    ]
+    if isinstance(network, EncoderDecoder):
+        if config.data.shared or not any(isinstance(encoding, Tokens) for encoding in coder.inputs.values()):
+            columns.append(("symbols", coder.target, coder.answer))
+        else:
+            say(f"vectors: the words of {coder.target} begin without; --shared gives both sides one vocabulary")
+    texts = [
+        (place, name, encoding.level, not encoding.items)
+        for place, name, encoding in columns
+        if isinstance(encoding, Tokens) and isinstance(encoding.level, Words)
+    ]
     if not texts:
         raise UsageError("--vectors are of words, and no column is read as words: give --tokens words, or leave it out")
-    for name, (level, embedding) in texts.items():
-        embedding.weight.requires_grad_(not training.freeze)
-        if begun:
-            continue
-        encoding = coder.inputs[name]
-        lowered = isinstance(encoding, Tokens) and not encoding.items
-        places, vectors = align(training.vectors, level.symbols(), lowered=lowered)
+    frozen = {}
+    for place, name, level, lowered in texts:
+        weight = network.get_parameter(f"{place}.weight")
+        places, vectors = align(config.training.vectors, level.symbols(), lowered=lowered)
         with torch.no_grad():
-            embedding.weight[torch.from_numpy(places + SPECIALS)] = torch.from_numpy(vectors)
-        counts = _counts(train.inputs[name], level.size)[SPECIALS:]
+            weight[torch.from_numpy(places + SPECIALS)] = torch.from_numpy(vectors)
+        if config.training.freeze:
+            known = torch.zeros(len(weight), dtype=torch.bool)
+            known[torch.from_numpy(places + SPECIALS)] = True
+            frozen[f"{place}.weight"] = known
+        column = train.target if place == "symbols" else train.inputs[name]
+        assert column is not None
+        counts = _counts(column, level.size)[SPECIALS:]
         share = counts[places].sum() / max(int(counts.sum()), 1)
-        column = f" of {name}" if len(texts) > 1 else ""
+        of = f" of {name}" if len(texts) > 1 else ""
         words = f"{len(counts):,}".replace(",", " ")
-        known = 100 * len(places) / max(len(counts), 1)
-        say(f"vectors: {known:.0f} % of {words} words{column}, {100 * share:.0f} % of their occurrences")
+        known_share = 100 * len(places) / max(len(counts), 1)
+        say(f"vectors: {known_share:.0f} % of {words} words{of}, {100 * share:.0f} % of their occurrences")
+    return frozen
 
 
 def _counts(column: Encoded, size: int) -> np.ndarray:

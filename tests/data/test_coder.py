@@ -49,6 +49,15 @@ def test_a_target_is_closed_and_an_input_is_open() -> None:
         coder.encode(texts(["c"], ["z"]))
 
 
+def test_what_is_unknown_is_said_of_the_target_too() -> None:
+    data = sequences({"a": ["x y"], "b": ["u v"]}, {"a": "tokens", "b": "tokens"})
+    coder = fit(data, Roles(("a",), "b", "free"), "words")
+    other = sequences({"a": ["x y"], "b": ["u w w w"]}, {"a": "tokens", "b": "tokens"})
+    assert coder.notes(data, coder.encode(data)) == []
+    assert coder.notes(other, coder.encode(other)) == ["b: 75.00% of the words were not seen in training"]
+    assert coder.notes(other, coder.encode(other, with_target=False)) == []
+
+
 def test_only_a_text_that_is_continued_is_framed() -> None:
     data = texts(["ab"])
     continued = fit(data, Roles(("text",), "text", "next"), "characters").encode(data)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -92,6 +93,22 @@ def test_an_answer_is_the_same_for_both_strands(tmp_path: Path) -> None:
     given = plain.predict(rows).column("label_p_yes").to_numpy()
     other = plain.predict({"dna": [opposite(text) for text in rows["dna"]]}).column("label_p_yes").to_numpy()
     assert np.abs(given - other).max() > 1e-4
+
+
+def test_a_run_of_one_strand_is_gone_on_from_with_both(tmp_path: Path) -> None:
+    rows = data()
+    small: dict[str, Any] = {"target": "label", "hidden": 8, "steps": 2}
+    ur.fit(rows, out=tmp_path / "one", **small)
+    for number, (start, options) in enumerate((("one", {"strands": "both"}), ("0", {})), 0):
+        model = ur.fit(rows, out=tmp_path / str(number), start=str(tmp_path / start), **small, **options)
+        given = model.predict(rows).column("label_p_yes").to_numpy()
+        other = model.predict({"dna": [opposite(text) for text in rows["dna"]]}).column("label_p_yes").to_numpy()
+        np.testing.assert_allclose(given, other, atol=1e-6)
+    words = {"text": ["the food was good", "never again", "so bad", "lovely"] * 3, "label": ["a", "b", "b", "a"] * 3}
+    told: dict[str, Any] = {"target": "label", "kinds": {"text": "tokens"}, "steps": 1}
+    ur.fit(words, out=tmp_path / "words", **told)
+    with pytest.raises(UsageError, match="--strands both: no input is of kind symbols and holds DNA or RNA"):
+        ur.fit(words, start=str(tmp_path / "words"), strands="both", out=tmp_path / "x", **told)
 
 
 def test_strands_need_dna_and_one_answer_a_row(tmp_path: Path) -> None:

@@ -38,7 +38,9 @@ class DataFlags:
     order: str | None = None
     """Column that orders the steps of a sequence. Default: as they stand."""
     tokens: Literal["characters", "words", "bpe", "bytes"] | None = None
-    """What a token of a text is. Default: characters for next_step, else words."""
+    """What a token of a text is. Default: characters for next_step, else words; bpe where words are very many."""
+    normalise: Literal["none", "nfc", "nfkc"] | None = None
+    """The normal form of Unicode that texts are brought to. Default: nfc."""
     vocabulary: int | None = None
     """The most tokens that words and bpe keep. Default: 20000."""
     missing: Literal["refuse", "impute"] | None = None
@@ -143,7 +145,7 @@ class TrainingFlags:
     vectors: str | None = None
     """A file of word vectors (word2vec, GloVe, or of unrolled embed) that the words of texts begin with."""
     freeze: bool | None = None
-    """Keep the words' vectors as they begin."""
+    """Keep the vectors of --vectors as they are; those of other words are trained."""
     steps: int | None = None
     """Budget in steps."""
     epochs: float | None = None

@@ -107,7 +107,11 @@ class Coder:
             # Beside other inputs a text has no <begin> and <end>: the others have no value there.
             own = replace(options, framed=form == "next" and roles.inputs == (target,))
             encoding = known.get(name) or ENCODINGS.get(kinds[name]).fit(train.column(name), own, train.where(name))
-            fitted[name] = replace(encoding, framed=own.framed) if isinstance(encoding, Tokens) else encoding
+            if isinstance(encoding, Tokens):
+                encoding = replace(encoding, framed=own.framed)
+            elif isinstance(encoding, Symbols):
+                encoding = encoding.read_from(own.strands)
+            fitted[name] = encoding
         if form in OWN:
             return cls(fitted, target, fitted[target], form, horizon, roles.joined)
         own = replace(options, closed=True, framed=form == "free")
@@ -196,6 +200,8 @@ class Coder:
         """What a user should know of a part that was encoded: how much of a column is unknown or missing."""
         own = {name: encoding for name, encoding in self.inputs.items() if not (self.joined and name == self.target)}
         said = {name: encoding.notes(part.column(name), examples.inputs[name]) for name, encoding in own.items()}
+        if isinstance(self.answer, Tokens) and not self.continues and examples.target is not None:
+            said[self.target] = self.answer.notes(part.column(self.target), examples.target)
         return [f"{name}: {note}" for name, note in said.items() if note]
 
     def encode_step(self, value: Any, file: str = "the stream") -> list[dict[str, np.ndarray]]:

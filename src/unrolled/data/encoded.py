@@ -43,7 +43,8 @@ class Options:
     """What a user may say about how columns are encoded.
 
     Attributes:
-        tokens: what a token of a text is; ``None`` lets the task choose.
+        tokens: what a token of a text is; ``None`` lets the task choose. ``words or bpe``: as many words there are.
+        normalise: the normal form of Unicode that texts are brought to.
         vocabulary: the most tokens kept by ``words`` and learned by ``bpe``.
         missing: ``refuse`` answers NaN with an error that names the row; ``impute`` fills it and flags it. Empty cells
             (null) are always filled and flagged.
@@ -60,7 +61,8 @@ class Options:
             at most.
     """
 
-    tokens: Literal["characters", "words", "bpe", "bytes"] | None = None
+    tokens: Literal["characters", "words", "bpe", "bytes", "words or bpe"] | None = None
+    normalise: Literal["none", "nfc", "nfkc"] = "nfc"
     vocabulary: int = 20_000
     missing: Literal["refuse", "impute"] = "refuse"
     closed: bool = False

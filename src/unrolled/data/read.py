@@ -14,7 +14,7 @@ import pyarrow as pa
 from unrolled.config import DataConfig
 from unrolled.data.collection import NAMES, collect
 from unrolled.data.encoded import has_time
-from unrolled.data.folder import files_in
+from unrolled.data.folder import check_some, files_in
 from unrolled.data.mapped import map_stream
 from unrolled.data.memory import to_table
 from unrolled.data.sequences import Sequences, infer_kinds, unusable
@@ -36,7 +36,8 @@ def read(
     """The sequences in ``source``, with the kind of each column.
 
     A reader may know more of a column than its values tell, and say it in its field's metadata: ``kind``, or ``aside``,
-    why nothing is to be learned from it unless it is asked for by name.
+    why nothing is to be learned from it unless it is asked for by name. Files of a folder that cannot be read are left
+    out and listed among the remarks.
 
     Args:
         source: a file, a folder, ``-`` for standard input, or anything that `unrolled.data.memory.to_table` takes.
@@ -141,18 +142,26 @@ def _folder(folder: Path, config: DataConfig) -> tuple[pa.Table, str, tuple[str,
         beside = [file for file, name in zip(files, readers, strict=True) if name == "table"]
         table, said = collect(folder, named, beside, example, (read_one, READERS.get("table")), config)
         return table, str(folder), said
-    tables = [read_one(file, config) for file in named]
-    for file, table in zip(named, tables, strict=True):
-        if table.column_names != tables[0].column_names:
-            differing = sorted(set(table.column_names) ^ set(tables[0].column_names)) or ["their order"]
-            raise DataError(f"has other columns than {named[0].name}: {', '.join(differing)}", file=str(file))
+    tables: dict[Path, pa.Table] = {}
+    broken = []
+    for file in named:
+        try:
+            tables[file] = read_one(file, config)
+        except DataError as error:
+            broken.append(str(error))
+    left = len(files) - len(named)
+    remarks = [f"{len(named)} files are read as {chosen}, {left} others are not"] if left else []
+    remarks += check_some(folder, broken, len(named), chosen)
+    first = next(iter(tables))
+    for file, table in tables.items():  # one that can be read and is of another form is no damage, but a mistake
+        if table.column_names != tables[first].column_names:
+            differing = sorted(set(table.column_names) ^ set(tables[first].column_names)) or ["their order"]
+            raise DataError(f"has other columns than {first.name}: {', '.join(differing)}", file=str(file))
     try:
-        table = pa.concat_tables(tables, promote_options="permissive")
+        table = pa.concat_tables(tables.values(), promote_options="permissive")
     except pa.ArrowException as error:
         raise DataError(f"its files hold columns of different types: {error}", file=str(folder)) from None
-    left = len(files) - len(named)
-    remarks = (f"{len(named)} files are read as {chosen}, {left} others are not",) if left else ()
-    return (table.combine_chunks() if table.nbytes < _SMALL else table), str(folder), remarks
+    return (table.combine_chunks() if table.nbytes < _SMALL else table), str(folder), tuple(remarks)
 
 
 def _check(table: pa.Table, origin: str) -> None:

@@ -86,7 +86,8 @@ class NextStep:
     def prior(self, train: Examples) -> Tensor | None:
         if self.steps == "real":
             return None
-        return log_frequencies(train) if self.steps == "tokens" else log_odds(train)
+        given = getattr(self.coder.answer, "begin", None)  # labels of steps have none
+        return log_frequencies(train, given) if self.steps == "tokens" else log_odds(train)
 
     def loss(self, outputs: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
         assert batch.target is not None

@@ -63,7 +63,7 @@ class Translate:
         return Roles(other_columns(question), target, "free", {target: "tokens"})
 
     def prior(self, train: Examples) -> Tensor | None:
-        return log_frequencies(train)
+        return log_frequencies(train, given=self.coder.answer.begin)  # type: ignore[attr-defined]
 
     def loss(self, outputs: Written, batch: Batch) -> tuple[Tensor, Tensor]:
         return self._nats(outputs, batch, self.config.label_smoothing)

@@ -9,7 +9,7 @@ Axes: N letters of all rows, V letters of the alphabet.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
 
@@ -117,10 +117,14 @@ class Symbols:
         if _is_nucleic(counts):
             alphabet = "RNA" if _of(counts, "U") > _of(counts, "T") else "DNA"
         seen = "".join(letter for letter in ALPHABETS[alphabet] if _of(counts, letter))
-        fitted = cls(alphabet, seen, options.strands == "both" and alphabet in _COMPLEMENTS)
+        fitted = cls(alphabet, seen, both=False).read_from(options.strands)
         if counts[_ids(ALPHABETS[alphabet]) == _BAD].any():
             fitted.encode(array, where)  # it names the first letter that is none
         return fitted
+
+    def read_from(self, strands: Literal["one", "both"]) -> Self:
+        """The same, standing for its other strand too where that is asked for and it has one."""
+        return replace(self, both=self.both or (strands == "both" and self.alphabet in _COMPLEMENTS))
 
     @property
     def spec(self) -> Discrete:
