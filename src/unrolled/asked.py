@@ -118,6 +118,11 @@ def check_pieces(network: Model, train: Examples, config: RunConfig) -> None:
         )
     if network.causal:
         return
+    if train.form == "next" and not network.columns.causal:
+        raise UsageError(
+            "a pretrained encoder reads each text from its end as well, so it has seen every next step that it is "
+            "asked for: give --vectors a file of words' vectors, or leave it out"
+        )
     if train.form == "next":
         raise UsageError(
             f"{config.model.name} reads each sequence from its end as well, so it has seen every next step that it is "

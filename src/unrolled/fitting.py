@@ -37,7 +37,7 @@ from unrolled.training.hooks import Hook, log_to, need_tensorboard, tensorboard_
 from unrolled.training.plans import can_be_judged
 from unrolled.training.schedule import Budget
 from unrolled.training.trainer import Trainer
-from unrolled.wordvectors import check_again, check_vectors, give_vectors, with_width
+from unrolled.wordvectors import check_again, check_vectors, encoder_of, give_vectors, kept_inputs, with_width
 
 __all__ = ["fit", "resume"]
 
@@ -75,7 +75,7 @@ def fit(
     given["task"].setdefault("name", None)
     start = open_start(given["training"]["start"], out) if "start" in given["training"] else None
     training = TrainingConfig.check({"device": "auto", **given["training"]})
-    vectors = check_vectors(training)
+    vectors = check_vectors(data, training)
     sequences = read(source, data, steps=given["task"].get("horizon") is not None)
     for line in _describe(sequences):
         say(line)
@@ -174,8 +174,10 @@ def _train(
     sequences = replace(sequences, kinds={**sequences.kinds, **roles.kinds})
     splits = split_up(sequences, config, roles, say)
     said = config.data.model_dump(include={field.name for field in fields(Options)} - {"tokens"})
-    options = Options(tokens=config.data.tokens or default_tokens(config), **said)
-    coder = Coder.fit(splits.train, roles, options, config.task.horizon or 0, start.inputs if start else {})
+    tokens = config.data.tokens or default_tokens(config)
+    options = Options(tokens=tokens, encoder=encoder_of(config.training), **said)
+    before = start.inputs if start else kept_inputs(folder, config)
+    coder = Coder.fit(splits.train, roles, options, config.task.horizon or 0, before)
     for name, encoding in coder.inputs.items():
         say(f"input {name}: {encoding.report()}")
     if not coder.continues:

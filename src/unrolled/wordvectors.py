@@ -1,4 +1,4 @@
-"""Beginning with vectors of words from a file (``--vectors``): their width, their place in the network, their coverage.
+"""Beginning with vectors that were learned before (``--vectors``): of words, from a file, or a pretrained encoder.
 
 With ``--freeze`` the vectors of the file stay as they are (the static variant of Kim 2014,
 https://arxiv.org/abs/1408.5882); those of words that it lacks are trained.
@@ -13,10 +13,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from unrolled.config import ModelConfig, RunConfig, TrainingConfig
+from unrolled.config import DataConfig, ModelConfig, RunConfig, TrainingConfig
 from unrolled.data.coder import Coder
-from unrolled.data.encoded import Encoded
+from unrolled.data.encoded import Encoded, Encoding
 from unrolled.data.encodings._level import SPECIALS
+from unrolled.data.encodings._pretrained import Pretrained
 from unrolled.data.encodings._words import Words
 from unrolled.data.encodings.tokens import Tokens
 from unrolled.data.examples import Examples
@@ -24,22 +25,29 @@ from unrolled.data.fingerprint import fingerprint, verify
 from unrolled.data.vectors.aligned import align
 from unrolled.data.vectors.reading import VectorFile, open_vectors
 from unrolled.errors import DataError, ModelError, UsageError
+from unrolled.layers.pretrained import PretrainedEncoder
 from unrolled.models.encoder_decoder import EncoderDecoder
 from unrolled.models.model import Model
 from unrolled.training import checkpoint
 from unrolled.training.checkpoint import Checkpoint, section
 
-__all__ = ["check_again", "check_vectors", "give_vectors", "with_width"]
+__all__ = ["check_again", "check_vectors", "encoder_of", "give_vectors", "kept_inputs", "with_width"]
 
 _BLOCK = 1 << 22  # tokens counted together
 
 
-def check_vectors(training: TrainingConfig) -> VectorFile | None:
+def encoder_of(training: TrainingConfig) -> Path | None:
+    """The folder of a pretrained encoder, if that is what a run begins with."""
+    return Path(training.vectors) if training.vectors is not None and Path(training.vectors).is_dir() else None
+
+
+def check_vectors(data: DataConfig, training: TrainingConfig) -> VectorFile | None:
     """The file of vectors that a run begins with, if it does.
 
     Raises:
-        UsageError: ``freeze`` without vectors, or vectors beside the weights of another run.
-        DataError: it is not a file of vectors.
+        UsageError: ``freeze`` without vectors, or vectors beside the weights of another run; a pretrained encoder
+            beside what its folder says already.
+        DataError: it is neither a file of vectors nor a folder of a pretrained encoder.
     """
     if training.vectors is None:
         if training.freeze:
@@ -47,6 +55,12 @@ def check_vectors(training: TrainingConfig) -> VectorFile | None:
         return None
     if training.start is not None:
         raise UsageError("--vectors and --from both say what the words begin with: leave one out")
+    if (folder := encoder_of(training)) is not None:
+        if data.tokens is not None or data.shared:
+            flag = "--shared" if data.tokens is None else "--tokens"
+            raise UsageError(f"{flag} and a folder for --vectors both say what a token is: leave one out")
+        Pretrained.open(folder)
+        return None
     return open_vectors(training.vectors)
 
 
@@ -63,6 +77,14 @@ def with_width(model: ModelConfig, file: VectorFile | None) -> ModelConfig:
             f"--embedding {model.embedding}, but the vectors of {file.path} have {file.width} numbers: leave it out"
         )
     return model.model_copy(update={"embedding": file.width})
+
+
+def kept_inputs(folder: Path, config: RunConfig) -> dict[str, Encoding]:
+    """The encodings of a run in ``folder`` that began with vectors and has a checkpoint: it needs them no more."""
+    if config.training.vectors is None or checkpoint.newest(folder / "checkpoints") is None:
+        return {}
+    files = {path.name: path.read_bytes() for path in (folder / "encodings").glob("*.json") if path.is_file()}
+    return Coder.from_files(files).inputs
 
 
 def check_again(folder: Path, config: RunConfig) -> None:
@@ -111,6 +133,10 @@ def give_vectors(
     """
     if config.training.vectors is None:
         return {}
+    encoders = [part for part in network.modules() if isinstance(part, PretrainedEncoder)]
+    if encoders or encoder_of(config.training) is not None:
+        _give_encoder(encoders, config.training, saved, say)
+        return {}
     if saved is not None:
         return section(saved.tensors, "frozen")
     columns = [
@@ -147,6 +173,20 @@ def give_vectors(
         known_share = 100 * len(places) / max(len(counts), 1)
         say(f"vectors: {known_share:.0f} % of {words} words{of}, {100 * share:.0f} % of their occurrences")
     return frozen
+
+
+def _give_encoder(
+    encoders: list[PretrainedEncoder], training: TrainingConfig, saved: Checkpoint | None, say: Callable[[str], None]
+) -> None:
+    if not encoders:
+        raise UsageError(f"--vectors {training.vectors} reads texts, and no input is one: leave it out")
+    for encoder in encoders:
+        if saved is None:
+            encoder.load(Path(str(training.vectors)))
+        if training.freeze is not False:
+            encoder.freeze()
+    kept = "kept as they are (--no-freeze trains them)" if training.freeze is not False else "trained too"
+    say(f"vectors: those of a pretrained encoder, {encoders[0].output_size} numbers for each token, {kept}")
 
 
 def _counts(column: Encoded, size: int) -> np.ndarray:

@@ -143,9 +143,9 @@ class TrainingFlags:
     start: Annotated[str | None, Parameter(name="--from")] = None
     """A run to go on from: its encodings, model and weights, all but the head's. Default: none, fresh weights."""
     vectors: str | None = None
-    """A file of word vectors (word2vec, GloVe, or of unrolled embed) that the words of texts begin with."""
-    freeze: bool | None = None
-    """Keep the vectors of --vectors as they are; those of other words are trained."""
+    """What words begin with: a file of vectors (word2vec, GloVe, of unrolled embed), or a folder of Hugging Face."""
+    freeze: Annotated[bool | None, Parameter(negative="--no-freeze")] = None
+    """Keep what --vectors gives as it is; other words are trained. Default: a folder is kept, a file's are trained."""
     steps: int | None = None
     """Budget in steps."""
     epochs: float | None = None

@@ -114,7 +114,7 @@ class Coder:
             fitted[name] = encoding
         if form in OWN:
             return cls(fitted, target, fitted[target], form, horizon, roles.joined)
-        own = replace(options, closed=True, framed=form == "free")
+        own = replace(options, closed=True, framed=form == "free", encoder=None)
         if options.shared:
             return cls._shared(train, roles, own, fitted, kinds)
         answer = ENCODINGS.get(kinds[target]).fit(train.column(target), own, train.where(target))

@@ -51,6 +51,7 @@ class Options:
         closed: True for a target: an unseen label is an error instead of ``<unknown>``.
         framed: every text becomes ``<begin> … <end>``, so that a model learns where one starts and stops.
         shared: the texts that are read and those that are written have one vocabulary.
+        encoder: the folder of a pretrained encoder, whose tokens are those of the texts that are read.
         strands: ``both``: DNA and RNA stand for their other strand too, so that a model is to answer both alike.
         audio: what a frame of a sound holds: ``logmel:40``, so many bands, or ``mfcc:13``, so many cepstra.
         audio_rate: samples a second that sounds are brought to; ``None``: those of most of them.
@@ -68,6 +69,7 @@ class Options:
     closed: bool = False
     framed: bool = False
     shared: bool = False
+    encoder: Path | None = None
     strands: Literal["one", "both"] = "one"
     audio: str = "logmel"
     audio_rate: int | None = None

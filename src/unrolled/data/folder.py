@@ -55,8 +55,8 @@ def listed(texts: Sequence[str]) -> str:
     """The first twenty, and how many more there are.
 
     Example:
-        >>> listed(["a", "b"]), listed([str(number) for number in range(22)])[-16:]
-        ('a; b', '19; and 2 more')
+        >>> listed(["a", "b"]), listed(["a"] * 22)[-15:]
+        ('a; b', '; a; and 2 more')
     """
     rest = f"; and {len(texts) - _LISTED} more" if len(texts) > _LISTED else ""
     return "; ".join(texts[:_LISTED]) + rest

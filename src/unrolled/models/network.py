@@ -80,7 +80,7 @@ class Network(nn.Module):
     @property
     def causal(self) -> bool:
         """True if no output depends on a later input, so that the network can run live."""
-        return bool(self.layer.causal)
+        return bool(self.layer.causal) and self.columns.causal
 
     def initial_state(self, batch: int) -> NetworkState:
         """The state before the first step of ``batch`` rows."""
@@ -95,7 +95,7 @@ class Network(nn.Module):
         x, real = self.columns(inputs, lengths)  # (B, T, I)
         x = self.dropout(x)
         if state is None:
-            state = self.initial_state(len(lengths)) if self.causal else NetworkState(None, None)
+            state = self.initial_state(len(lengths)) if self.layer.causal else NetworkState(None, None)
         pool = None
         if self.pooling is not None and self.pooling.kind == "last" and isinstance(self.layer, _Last):
             y, layer = self.layer.last(x, lengths, state.layer)  # (B, H)

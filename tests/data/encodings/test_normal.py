@@ -64,12 +64,6 @@ def test_bytes_are_as_they_are_and_items_are_normal_too() -> None:
     assert lists.encode_one("e\u0301", WHERE) == 3
 
 
-def test_a_run_of_before_knows_no_form() -> None:
-    old = Tokens.fit(pa.chunked_array([["e\u0301"]]), Options(normalise="none"), WHERE).to_config()
-    del old["normal"]
-    assert len(Tokens.from_config(old).encode_text("e\u0301")) == 2
-
-
 def test_a_prompt_is_read_as_training_was(tmp_path: Path) -> None:
     texts = {"text": ["été et café"] * 8}
     model = ur.fit(texts, steps=1, hidden=2, out=tmp_path / "nfc")

@@ -27,6 +27,7 @@ from unrolled.data.encodings._labels import looks_like_labels
 from unrolled.data.encodings._level import BEGIN, END, UNKNOWN, Level
 from unrolled.data.encodings._normal import Normal, normal_text, normal_texts
 from unrolled.data.encodings._pieces import Piece, as_text, pieces, raw
+from unrolled.data.encodings._pretrained import Pretrained
 from unrolled.data.encodings._stored import Stored, load
 from unrolled.data.encodings._words import Words, count_words
 from unrolled.errors import DataError, ModelError
@@ -39,10 +40,10 @@ _MANY_WORDS = 20_000  # different ones, each there twice or more: there are then
 
 class _Stored(Stored):
     kind: Literal["tokens"]
-    level: Literal["characters", "words", "bpe", "bytes"]
+    level: Literal["characters", "words", "bpe", "bytes", "pretrained"]
     framed: bool
     items: bool
-    normal: Normal = "none"
+    normal: Normal
     symbols: str | list[str] | list[list[str]] | None
 
 
@@ -103,6 +104,8 @@ class Tokens:
 
         if items:
             return cls(Words.fit(texts(), options.vocabulary, items=True), options.framed, items, normal)
+        if options.encoder is not None:
+            return cls(Pretrained.open(options.encoder), framed=False, items=False)
         level: Level
         match options.tokens:
             case "words" | "words or bpe":
@@ -123,7 +126,7 @@ class Tokens:
     @property
     def spec(self) -> Discrete:
         """The vocabulary and the three specials."""
-        return Discrete(self.level.size)
+        return Discrete(self.level.size, encoder=self.level.config if isinstance(self.level, Pretrained) else None)
 
     def encode(self, array: pa.ChunkedArray, where: Where, cache: Path | None = None) -> Encoded:
         """(N,) unsigned integers, as narrow as the vocabulary allows; memory-mapped from ``cache`` if over 64 MB.
@@ -143,6 +146,9 @@ class Tokens:
                 ids, counts = frame(ids, counts, BEGIN, END, piece.begins, piece.ends)
             lengths[piece.row : piece.row + len(counts)] += counts
             gather.add(ids)
+        if isinstance(self.level, Pretrained) and (lengths > self.level.longest).any():
+            row = where.row(int(np.argmax(lengths)))
+            raise DataError("is a text of megabytes, cut it into pieces", file=where.file, row=row, column=where.column)
         return Encoded(gather.finish(), _offsets(lengths))
 
     def _encode_items(self, array: pa.ChunkedArray, where: Where) -> Encoded:
@@ -243,6 +249,9 @@ class Tokens:
 
     def notes(self, array: pa.ChunkedArray, encoded: Encoded) -> str:
         """What a user should know of a column that was encoded: how much of it is unknown, or nothing."""
+        if isinstance(self.level, Pretrained):
+            full = int((encoded.lengths() >= self.level.longest).sum())
+            return f"{full} of {len(array)} have the {self.level.longest} tokens at which they are cut" if full else ""
         rate = self.unknown_rate(encoded.values)
         return f"{rate:.2%} of the {self.level.name} were not seen in training" if rate else ""
 
@@ -265,6 +274,13 @@ def _level(stored: _Stored) -> Level:
             try:
                 return Bpe([(merge[0], merge[1]) for merge in symbols])
             except ValueError as error:
+                raise ModelError(f"the tokens encoding of this model cannot be read: {error}") from None
+        case "pretrained" if (
+            isinstance(symbols, list) and len(symbols) == 2 and all(isinstance(s, str) for s in symbols)
+        ):
+            try:
+                return Pretrained(str(symbols[0]), str(symbols[1]))
+            except (ValueError, RecursionError) as error:
                 raise ModelError(f"the tokens encoding of this model cannot be read: {error}") from None
     raise ModelError(f"the tokens encoding of this model cannot be read: its symbols are not {stored.level}")
 
