@@ -42,7 +42,7 @@ LETTERS = {
     "attention, bigru and gru": [*ATTENTIVE, "--layers", "2", *TUNED],
 }
 HEARD = ["--model", "bigru", "--layers", "2", "--audio-scale", "clip", "--spec-augment"]
-LABELLED = [*HEARD, "--hidden", "64", "--dropout", "0.3", "--batch", "32", "--lr", "2e-3", "--epochs", "20"]
+LABELLED = [*HEARD, *TUNED]
 LABELS = {  # the column that is asked for, and whether a speaker is held out
     "what was said": ("digit", False),
     "who spoke": ("speaker", False),
