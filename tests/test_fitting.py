@@ -67,6 +67,15 @@ def begun(tmp_path: Path, source: Any, **options: Any) -> Path:
     return tmp_path / "run"
 
 
+def test_a_run_that_began_with_another_goes_on_though_it_had_no_checkpoint(tmp_path: Path) -> None:
+    given: dict[str, Any] = {"target": "label", "kinds": {"text": "tokens", "label": "category"}}
+    ur.fit(LABELLED, out=tmp_path / "first", vocabulary=8, steps=1, hidden=3, **given)
+    small: dict[str, Any] = {"start": str(tmp_path / "first"), "steps": 8, "checkpoint_every": "1000"}
+    run = begun(tmp_path, LABELLED, hidden=None, **small, **given)
+    trained = ur.fit(LABELLED, out=run, resume=True)
+    assert trained.config.data.vocabulary == 8
+
+
 def test_a_run_goes_on_with_its_own_data_alone(tmp_path: Path) -> None:
     data = {"x": [float(n) for n in range(30)], "y": [float(n % 7) for n in range(30)]}
     other = {**data, "x": [100.0 + n for n in range(30)]}

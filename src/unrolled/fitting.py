@@ -88,6 +88,7 @@ def fit(
     model = with_width(ModelConfig.check(given["model"]) if start is None else start.model(given["model"]), vectors)
     if start is not None:
         roles, start = start.take_over(roles, sequences, data)
+        data = data.model_copy(update={"vocabulary": start.config.data.vocabulary})  # a run that goes on is held to it
         say(f"from {start.place}: {model.name}, its encodings, and all its weights but the head's")
     for line in advice(name, model):
         say(line)

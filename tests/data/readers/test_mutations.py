@@ -72,4 +72,4 @@ def test_mutated_files_are_read_or_refused_in_a_sentence(
     read, refused = survive(reader, tmp_path)
     print(f"{ending}: {read} read, {refused} refused")
     assert read + refused == count
-    assert min(read, refused) >= count // 100
+    assert min(read, refused) >= count // 200  # hardly a change of a packed file is not seen
