@@ -33,6 +33,19 @@ def test_both_directions_are_suggested_where_they_help(model: str, said: int, tm
     assert sum(f"try --model bi{model}" in line for line in lines) == said
 
 
+def test_parts_of_words_are_said_where_they_were_chosen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("unrolled.data.encodings.tokens._MANY_WORDS", 2)
+    options: dict[str, Any] = {"target": "label", "kinds": {"text": "tokens"}, "steps": 1, "hidden": 2}
+    said = "tokens: parts of words (bpe) for text, which has more words than a vocabulary should hold; --tokens words"
+    for asked, told in ((None, 1), ("bpe", 0), ("words", 0)):
+        lines: list[str] = []
+        model = ur.fit(LABELLED, tokens=asked, out=tmp_path / str(asked), say=lines.append, **options)
+        assert sum(line.startswith(said) for line in lines) == told
+        assert model.task.coder.inputs["text"].to_config()["level"] == (asked or "bpe")
+    onward = ur.fit(LABELLED, task="next_step", inputs=["text"], kinds={"text": "tokens"}, steps=1, out=tmp_path / "on")
+    assert onward.task.coder.inputs["text"].to_config()["level"] == "characters"
+
+
 @pytest.mark.parametrize("target", [[1.5, 2.5, 3.5] * 10, [1, 2, 3] * 10])
 def test_a_horizon_asks_for_a_forecast_whatever_the_target_looks_like(target: list[float], tmp_path: Path) -> None:
     lines: list[str] = []
@@ -52,6 +65,15 @@ def begun(tmp_path: Path, source: Any, **options: Any) -> Path:
     with pytest.raises(KeyboardInterrupt):
         ur.fit(source, out=tmp_path / "run", hooks=(stop,), **more)
     return tmp_path / "run"
+
+
+def test_a_run_that_began_with_another_goes_on_though_it_had_no_checkpoint(tmp_path: Path) -> None:
+    given: dict[str, Any] = {"target": "label", "kinds": {"text": "tokens", "label": "category"}}
+    ur.fit(LABELLED, out=tmp_path / "first", vocabulary=8, steps=1, hidden=3, **given)
+    small: dict[str, Any] = {"start": str(tmp_path / "first"), "steps": 8, "checkpoint_every": "1000"}
+    run = begun(tmp_path, LABELLED, hidden=None, **small, **given)
+    trained = ur.fit(LABELLED, out=run, resume=True)
+    assert trained.config.data.vocabulary == 8
 
 
 def test_a_run_goes_on_with_its_own_data_alone(tmp_path: Path) -> None:

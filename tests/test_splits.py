@@ -8,7 +8,7 @@ from samples import sequences
 
 from unrolled import splits
 from unrolled.config import DataConfig, ModelConfig, RunConfig, TaskConfig, TrainingConfig
-from unrolled.data.coder import Roles
+from unrolled.data.roles import Roles
 from unrolled.data.sequences import Sequences
 from unrolled.errors import DataError, UsageError
 from unrolled.splits import Splits, share_of, split_up

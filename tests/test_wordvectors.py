@@ -89,11 +89,24 @@ def test_words_begin_with_their_vectors_and_others_with_their_first(
 
 
 @pytest.mark.parametrize("freeze", [True, False])
-def test_frozen_vectors_stay_and_others_learn(freeze: bool, vectors: Path, tmp_path: Path) -> None:
-    trained = ur.fit(DATA, out=tmp_path / "run", vectors=vectors, freeze=freeze, **SMALL)
+def test_frozen_vectors_stay_and_others_learn(
+    freeze: bool, vectors: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = {
+        **SMALL,
+        "vectors": vectors,
+        "freeze": freeze,
+        "valid": 0,
+    }  # the last weights: all words have moved by then
+    with monkeypatch.context() as patch, pytest.raises(Stop):
+        firsts = stop_before(patch, 0)
+        ur.fit(DATA, out=tmp_path / "run", **given)
+    trained = ur.fit(DATA, out=tmp_path / "run", overwrite=True, **given)
     symbols = trained.task.coder.inputs["review"].to_config()["symbols"]
-    same = torch.equal(embedding(trained)[SPECIALS + symbols.index("cat")], torch.from_numpy(VALUES[0]))
-    assert same == freeze
+    for row, word in enumerate(symbols, SPECIALS):  # words that the file lacks are trained in any case
+        same = torch.equal(embedding(trained)[row], firsts[0][row])
+        assert same == (freeze and word in ("cat", "the", "ran")), word
+    assert torch.equal(firsts[0][SPECIALS + symbols.index("cat")], torch.from_numpy(VALUES[0]))
     assert trained.config.model.embedding == 5
     card = (tmp_path / "run" / "README.md").read_text("utf-8")
     assert f"Its words began with the vectors of `{vectors}`{', which it kept' * freeze}." in card
@@ -115,6 +128,39 @@ def test_stopped_and_resumed_without_the_file_it_ends_the_same(
     vectors.unlink()
     ur.fit(DATA, out=stopped, resume=True)
     same_run(stopped, straight)
+
+
+ENGLISH = ["the cat sat", "a dog", "the dog ran", "a cat"] * 4
+WRITES: dict[str, Any] = {**SMALL, "task": "translate", "kinds": {"english": "tokens", "echo": "tokens"}}
+
+
+def writer(
+    data: dict[str, Any], lines: list[str], folder: Path, vectors: Path, **options: Any
+) -> tuple[list[str], torch.Tensor]:
+    """The words that a model writes, and the vectors that it has of them after training."""
+    options = {**WRITES, "target": "echo", "vectors": vectors, **options}
+    trained = ur.fit(data, out=folder, say=lines.append, **options)
+    return trained.task.coder.answer.to_config()["symbols"], trained.network.state_dict()["symbols.weight"]
+
+
+def test_what_is_written_begins_with_vectors_where_it_is_of_the_same_language(vectors: Path, tmp_path: Path) -> None:
+    lines: list[str] = []
+    data = {"english": ENGLISH, "echo": [text.upper() for text in ENGLISH]}
+    words, weight = writer(data, lines, tmp_path / "a", vectors, shared=True, freeze=True)
+    assert torch.equal(weight[SPECIALS + words.index("cat")], torch.from_numpy(VALUES[0]))
+    assert [line.split(", ")[0] for line in lines if line.startswith("vectors")] == [
+        "vectors: 50 % of 6 words of english",
+        "vectors: 50 % of 6 words of echo",
+    ]
+    lines.clear()
+    words, weight = writer(data, lines, tmp_path / "b", vectors, freeze=True)
+    assert not torch.equal(weight[SPECIALS + words.index("cat")], torch.from_numpy(VALUES[0]))
+    assert "vectors: the words of echo begin without; --shared gives both sides one vocabulary" in lines
+    lines.clear()
+    one = {"number": [float(len(text)) for text in ENGLISH], "echo": ENGLISH}  # nothing is read in words
+    words, weight = writer(one, lines, tmp_path / "c", vectors, freeze=True, kinds={"echo": "tokens"})
+    assert torch.equal(weight[SPECIALS + words.index("cat")], torch.from_numpy(VALUES[0]))
+    assert next(line for line in lines if line.startswith("vectors")).startswith("vectors: 50 % of 6 words, ")
 
 
 def test_before_the_first_checkpoint_the_same_file_is_needed(

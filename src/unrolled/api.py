@@ -59,6 +59,7 @@ class Options(TypedDict, total=False):
     gap: str
     header: list[str]
     tokens: str
+    normalise: str
     vocabulary: int
     least: int
     missing: str

@@ -7,6 +7,8 @@ from typing import Any, Literal
 
 from unrolled.config import ModelConfig, RunConfig
 from unrolled.data.coder import Coder
+from unrolled.data.encodings._bpe import Bpe
+from unrolled.data.encodings.tokens import Tokens
 from unrolled.data.examples import Examples
 from unrolled.errors import UsageError
 from unrolled.layers.stack import model_names
@@ -14,9 +16,18 @@ from unrolled.models.model import Model
 from unrolled.tasks.task import TASKS, Question
 from unrolled.training.plans import window
 
-__all__ = ["advice", "check_items", "check_owned", "check_pieces", "default_tokens", "drawn_items", "task_name"]
+__all__ = [
+    "advice",
+    "check_items",
+    "check_owned",
+    "check_pieces",
+    "default_tokens",
+    "drawn_items",
+    "task_name",
+    "told_tokens",
+]
 
-Tokens = Literal["characters", "words", "bpe", "bytes"]
+Level = Literal["characters", "words", "words or bpe"]
 
 _WRITES = ("encoder", "decoder", "attention", "coverage", "tied", "shared", "scheduled_sampling", "label_smoothing")
 # An option -> the tasks that alone have it.
@@ -25,6 +36,7 @@ _OF_SOME_TASKS |= {"softmax": ("next_step",), "distribution": ("forecast",), "sc
 _OF_SOME_TASKS |= {"strands": ("classify", "regress")}
 _OF_SOME_TASKS |= {**dict.fromkeys(_WRITES, ("translate",)), "tied": ("next_step", "translate")}
 _MANY, _DRAWN = 50_000, 4_096  # items from which on training compares with some of them, and how many
+_IN_PARTS = ("classify", "translate")  # they may read parts of words
 _WHOLE = ("classify", "tag")  # what comes later in a sequence helps with these
 
 
@@ -98,9 +110,25 @@ def check_items(coder: Coder, config: RunConfig) -> None:
         )
 
 
-def default_tokens(config: RunConfig) -> Tokens:
+def default_tokens(config: RunConfig) -> Level:
     """What a token of a text is where the user does not say."""
-    return "characters" if config.task.name == "next_step" and config.training.vectors is None else "words"
+    if config.training.vectors is not None:  # they are of words
+        return "words"
+    if config.task.name == "next_step":
+        return "characters"
+    return "words or bpe" if config.task.name in _IN_PARTS else "words"
+
+
+def told_tokens(config: RunConfig, coder: Coder) -> Iterator[str]:
+    """What a user may want to know of tokens that were chosen by how many words there are."""
+    encodings = {**coder.inputs, coder.target: coder.answer}
+    chosen = config.data.tokens is None and config.training.start is None
+    names = [n for n, e in encodings.items() if chosen and isinstance(e, Tokens) and isinstance(e.level, Bpe)]
+    if names:
+        yield (
+            f"tokens: parts of words (bpe) for {', '.join(names)}, which has more words than a vocabulary should hold; "
+            "--tokens words overrules it"
+        )
 
 
 def check_pieces(network: Model, train: Examples, config: RunConfig) -> None:
@@ -123,6 +151,11 @@ def check_pieces(network: Model, train: Examples, config: RunConfig) -> None:
         )
     if network.causal:
         return
+    if train.form == "next" and not network.columns.causal:
+        raise UsageError(
+            "a pretrained encoder reads each text from its end as well, so it has seen every next step that it is "
+            "asked for: give --vectors a file of words' vectors, or leave it out"
+        )
     if train.form == "next":
         raise UsageError(
             f"{config.model.name} reads each sequence from its end as well, so it has seen every next step that it is "

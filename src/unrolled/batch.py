@@ -14,10 +14,14 @@ __all__ = ["Batch", "Continuous", "Discrete", "Spec"]
 
 @dataclass(frozen=True, slots=True)
 class Discrete:
-    """Integers in [0, size); with ``time`` one a step, else one a row."""
+    """Integers in [0, size); with ``time`` one a step, else one a row.
+
+    ``encoder`` is the JSON of a pretrained encoder's configuration, where one makes vectors of them.
+    """
 
     size: int
     time: bool = True
+    encoder: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from unrolled.wordvectors import encoder_of
+
 if TYPE_CHECKING:
     from unrolled.config import RunConfig
     from unrolled.trained import Trained
@@ -28,7 +30,8 @@ def table(metrics: dict[str, float], baselines: dict[str, dict[str, float]]) -> 
 def _began(config: RunConfig) -> list[str]:
     training = config.training
     if training.vectors is not None:
-        end = ", which it kept" if training.freeze else ""
+        kept = encoder_of(training) is not None if training.freeze is None else training.freeze
+        end = ", which it kept" if kept else ""
         return [f"Its words began with the vectors of `{training.vectors}`{end}."]
     if training.start is None:
         return []

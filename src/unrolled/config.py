@@ -50,6 +50,7 @@ class DataConfig(Part):
     fields: tuple[str, ...] = ()
     kinds: dict[str, str] = {}
     tokens: Literal["characters", "words", "bpe", "bytes"] | None = None
+    normalise: Literal["none", "nfc", "nfkc"] = "nfc"
     vocabulary: int = Field(20_000, ge=8, le=1_000_000)
     least: int | None = Field(None, ge=1)
     missing: Literal["refuse", "impute"] = "refuse"
@@ -119,12 +120,12 @@ class TrainingConfig(Part):
     """The loop. At most one of ``steps``, ``epochs`` and ``minutes``; none means: until validation stops improving.
 
     ``start`` is the directory of a run to go on from, with a new head; ``vectors`` a file of word vectors to begin
-    with, which are not trained if ``freeze``.
+    with, or the folder of a pretrained encoder, and what they hold is not trained if ``freeze``.
     """
 
     start: str | None = None
     vectors: str | None = None
-    freeze: bool = False
+    freeze: bool | None = None  # None: a pretrained encoder is, vectors of words are not
     steps: int | None = Field(None, ge=1)
     epochs: float | None = Field(None, gt=0)
     minutes: float | None = Field(None, gt=0)

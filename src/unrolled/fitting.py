@@ -11,16 +11,26 @@ from typing import Any
 import pyarrow as pa
 import torch
 
-from unrolled.asked import advice, check_items, check_owned, check_pieces, default_tokens, drawn_items, task_name
+from unrolled.asked import (
+    advice,
+    check_items,
+    check_owned,
+    check_pieces,
+    default_tokens,
+    drawn_items,
+    task_name,
+    told_tokens,
+)
 from unrolled.baselines.baseline import score_baselines
 from unrolled.baselines.seasonal_naive import season
 from unrolled.card import card
 from unrolled.config import DataConfig, ModelConfig, RunConfig, TaskConfig, TrainingConfig, spread
-from unrolled.data.coder import Coder, Roles
+from unrolled.data.coder import Coder
 from unrolled.data.encoded import Options
 from unrolled.data.examples import Examples
 from unrolled.data.fingerprint import MEMORY, fingerprint, fingerprint_table, verify
 from unrolled.data.read import read
+from unrolled.data.roles import Roles
 from unrolled.data.sequences import Sequences
 from unrolled.errors import DataError, ModelError, UsageError
 from unrolled.files import space_errors, write_file, write_manifest
@@ -40,7 +50,7 @@ from unrolled.training.hooks import Hook, log_to, need_tensorboard, tensorboard_
 from unrolled.training.plans import can_be_judged
 from unrolled.training.schedule import Budget
 from unrolled.training.trainer import Trainer
-from unrolled.wordvectors import check_again, check_vectors, give_vectors, with_width
+from unrolled.wordvectors import check_again, check_vectors, encoder_of, give_vectors, kept_inputs, with_width
 
 __all__ = ["fit", "resume"]
 
@@ -78,7 +88,7 @@ def fit(
     given["task"].setdefault("name", None)
     start = open_start(given["training"]["start"], out) if "start" in given["training"] else None
     training = TrainingConfig.check({"device": "auto", **given["training"]})
-    vectors = check_vectors(training)
+    vectors = check_vectors(data, training)
     sequences = read(source, data, steps=given["task"].get("horizon") is not None)
     for line in _describe(sequences):
         say(line)
@@ -91,6 +101,7 @@ def fit(
     model = with_width(ModelConfig.check(given["model"]) if start is None else start.model(given["model"]), vectors)
     if start is not None:
         roles, start = start.take_over(roles, sequences, data)
+        data = data.model_copy(update={"vocabulary": start.config.data.vocabulary})  # a run that goes on is held to it
         say(f"from {start.place}: {model.name}, its encodings, and all its weights but the head's")
     for line in advice(name, model):
         say(line)
@@ -177,14 +188,17 @@ def _train(
     sequences = replace(sequences, kinds={**sequences.kinds, **roles.kinds})
     splits = split_up(sequences, config, roles, say)
     said = config.data.model_dump(include={field.name for field in fields(Options)} - {"tokens"})
-    cut = LAST in (config.data.valid, config.data.test)
-    options = Options(tokens=config.data.tokens or default_tokens(config), cut=cut, **said)
-    coder = Coder.fit(splits.train, roles, options, config.task.horizon or 0, start.inputs if start else {})
+    tokens, cut = config.data.tokens or default_tokens(config), LAST in (config.data.valid, config.data.test)
+    options = Options(tokens=tokens, encoder=encoder_of(config.training), cut=cut, **said)
+    before = start.inputs if start else kept_inputs(folder, config)
+    coder = Coder.fit(splits.train, roles, options, config.task.horizon or 0, before)
     check_items(coder, config)
     for name, encoding in coder.inputs.items():
         say(f"input {name}: {encoding.report()}")
     if not coder.continues:
         say(f"target {coder.target}: {coder.answer.report()}")
+    for line in told_tokens(config, coder):
+        say(line)
     with space_errors(folder):
         shutil.rmtree(folder / "cache", ignore_errors=True)
         train = coder.encode(splits.train, cache=folder / "cache" / "train")
@@ -225,7 +239,7 @@ def _train(
         saved = checkpoint.newest(folder / "checkpoints")
         if start is not None:
             start.give(network)
-        give_vectors(network, coder, train, config.training, saved is not None, say)
+        frozen = give_vectors(network, coder, train, config, saved, say)
         check_pieces(network, train, config)
         weights = sum(p.numel() for p in network.parameters())
         say(f"model: {config.model.name}, {weights:,} weights, on {device}; training: {Budget(config.training).say()}")
@@ -233,7 +247,7 @@ def _train(
         if "test" in judged and not can_be_judged(judged["test"], config.task, config.training):
             raise DataError("no test sequence is long enough to be judged by", hint="give more or longer ones")
         checkpoints, valid = folder / "checkpoints", judged.get("valid")
-        trainer = Trainer(network, task, train, valid, config.training, checkpoints, (log, *hooks), device)
+        trainer = Trainer(network, task, train, valid, config.training, checkpoints, (log, *hooks), device, frozen)
         if saved is not None:
             for line in saved.skipped:
                 say(f"skipped a damaged checkpoint: {line}")

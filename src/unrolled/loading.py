@@ -11,6 +11,7 @@ from unrolled.config import RunConfig
 from unrolled.data.coder import Coder
 from unrolled.errors import ModelError, UsageError
 from unrolled.files import load_tensors, read_directory
+from unrolled.layers.pretrained import PretrainedEncoder
 from unrolled.models.model import Model, build_model
 from unrolled.tasks.task import TASKS, Task
 from unrolled.trained import WEIGHTS, Trained
@@ -95,6 +96,9 @@ def _network(folder: Path, config: RunConfig, task: Task, tensors: dict[str, tor
         odd = sorted(name for name in wanted.keys() | found.keys() if wanted.get(name) != found.get(name))[0]
         raise ModelError(f"{folder}: the weights are not those of its config.json: they differ at {odd!r}")
     network.load_state_dict(tensors, assign=True)
+    for module in network.modules():
+        if isinstance(module, PretrainedEncoder):
+            module.fill_buffers()
     for module in network.modules():
         for name, buffer in module.named_buffers(recurse=False):
             if buffer.is_meta:  # it is not stored, as it holds nothing: it only follows the module's dtype and device

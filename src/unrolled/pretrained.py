@@ -12,9 +12,10 @@ import torch
 from torch import Tensor
 
 from unrolled.config import DataConfig, ModelConfig, RunConfig
-from unrolled.data.coder import Coder, Roles
+from unrolled.data.coder import Coder
 from unrolled.data.encoded import ENCODINGS, Encoding, has_time
 from unrolled.data.encodings.tokens import Tokens
+from unrolled.data.roles import Roles
 from unrolled.data.sequences import Sequences
 from unrolled.errors import ModelError, UsageError
 from unrolled.files import save_tensors

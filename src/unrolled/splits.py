@@ -9,10 +9,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from unrolled.config import RunConfig
-from unrolled.data.coder import Roles
 from unrolled.data.encoded import has_time
 from unrolled.data.examples import ANSWERED_WHOLE, OWN
 from unrolled.data.read import read
+from unrolled.data.roles import Roles
 from unrolled.data.sequences import Sequences, drop_missing
 from unrolled.data.split import hold_out, hold_out_end, hold_out_last, without_history
 from unrolled.errors import DataError, UsageError
@@ -100,7 +100,7 @@ def _part(
         other = read(how, config.data, steps=config.task.horizon is not None, timed=timed)
         if roles.form not in OWN:
             other, _ = drop_missing(other, roles.target)
-        notes.append(f"{role}: {len(other)} rows of {how}")
+        notes += [f"{role}: {len(other)} rows of {how}", *(f"{role}: {line}" for line in other.remarks)]
         return known, other
     by_time = roles.form == "horizon" or (roles.form in OWN and len(known) < _FEW)
     if by_time:

@@ -181,6 +181,7 @@ class Trained:
         encoding: Any = self.task.coder.answer
         if encoding.kind != "tokens":
             return []
+        prompt = encoding.normalised(prompt)
         parts = prompt if encoding.level.name == "characters" else prompt.split()
         return [part for part in dict.fromkeys(parts) if encoding.unknown in encoding.encode_text(part)]
 

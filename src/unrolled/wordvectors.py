@@ -1,7 +1,7 @@
-"""Beginning with vectors of words from a file (``--vectors``): their width, their place in the network, their coverage.
+"""Beginning with vectors that were learned before (``--vectors``): of words, from a file, or a pretrained encoder.
 
-With ``--freeze`` all vectors of texts stay as they begin, those of words that the file lacks too (the static variant of
-Kim 2014, https://arxiv.org/abs/1408.5882).
+With ``--freeze`` the vectors of the file stay as they are (the static variant of Kim 2014,
+https://arxiv.org/abs/1408.5882); those of words that it lacks are trained.
 """
 
 from __future__ import annotations
@@ -11,11 +11,13 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from torch import Tensor
 
-from unrolled.config import ModelConfig, RunConfig, TrainingConfig
+from unrolled.config import DataConfig, ModelConfig, RunConfig, TrainingConfig
 from unrolled.data.coder import Coder
-from unrolled.data.encoded import Encoded
+from unrolled.data.encoded import Encoded, Encoding
 from unrolled.data.encodings._level import SPECIALS
+from unrolled.data.encodings._pretrained import Pretrained
 from unrolled.data.encodings._words import Words
 from unrolled.data.encodings.tokens import Tokens
 from unrolled.data.examples import Examples
@@ -23,23 +25,29 @@ from unrolled.data.fingerprint import fingerprint, verify
 from unrolled.data.vectors.aligned import align
 from unrolled.data.vectors.reading import VectorFile, open_vectors
 from unrolled.errors import DataError, ModelError, UsageError
-from unrolled.layers.embed import Embedding
+from unrolled.layers.pretrained import PretrainedEncoder
 from unrolled.models.encoder_decoder import EncoderDecoder
 from unrolled.models.model import Model
-from unrolled.models.network import Network
 from unrolled.training import checkpoint
+from unrolled.training.checkpoint import Checkpoint, section
 
-__all__ = ["check_again", "check_vectors", "give_vectors", "with_width"]
+__all__ = ["check_again", "check_vectors", "encoder_of", "give_vectors", "kept_inputs", "with_width"]
 
 _BLOCK = 1 << 22  # tokens counted together
 
 
-def check_vectors(training: TrainingConfig) -> VectorFile | None:
+def encoder_of(training: TrainingConfig) -> Path | None:
+    """The folder of a pretrained encoder, if that is what a run begins with."""
+    return Path(training.vectors) if training.vectors is not None and Path(training.vectors).is_dir() else None
+
+
+def check_vectors(data: DataConfig, training: TrainingConfig) -> VectorFile | None:
     """The file of vectors that a run begins with, if it does.
 
     Raises:
-        UsageError: ``freeze`` without vectors, or vectors beside the weights of another run.
-        DataError: it is not a file of vectors.
+        UsageError: ``freeze`` without vectors, or vectors beside the weights of another run; a pretrained encoder
+            beside what its folder says already.
+        DataError: it is neither a file of vectors nor a folder of a pretrained encoder.
     """
     if training.vectors is None:
         if training.freeze:
@@ -47,6 +55,12 @@ def check_vectors(training: TrainingConfig) -> VectorFile | None:
         return None
     if training.start is not None:
         raise UsageError("--vectors and --from both say what the words begin with: leave one out")
+    if (folder := encoder_of(training)) is not None:
+        if data.tokens is not None or data.shared:
+            flag = "--shared" if data.tokens is None else "--tokens"
+            raise UsageError(f"{flag} and a folder for --vectors both say what a token is: leave one out")
+        Pretrained.open(folder)
+        return None
     return open_vectors(training.vectors)
 
 
@@ -63,6 +77,14 @@ def with_width(model: ModelConfig, file: VectorFile | None) -> ModelConfig:
             f"--embedding {model.embedding}, but the vectors of {file.path} have {file.width} numbers: leave it out"
         )
     return model.model_copy(update={"embedding": file.width})
+
+
+def kept_inputs(folder: Path, config: RunConfig) -> dict[str, Encoding]:
+    """The encodings of a run in ``folder`` that began with vectors and has a checkpoint: it needs them no more."""
+    if config.training.vectors is None or checkpoint.newest(folder / "checkpoints") is None:
+        return {}
+    files = {path.name: path.read_bytes() for path in (folder / "encodings").glob("*.json") if path.is_file()}
+    return Coder.from_files(files).inputs
 
 
 def check_again(folder: Path, config: RunConfig) -> None:
@@ -82,47 +104,89 @@ def check_again(folder: Path, config: RunConfig) -> None:
 
 
 def give_vectors(
-    network: Model, coder: Coder, train: Examples, training: TrainingConfig, begun: bool, say: Callable[[str], None]
-) -> None:
+    network: Model,
+    coder: Coder,
+    train: Examples,
+    config: RunConfig,
+    saved: Checkpoint | None,
+    say: Callable[[str], None],
+) -> dict[str, Tensor]:
     """Put the vectors of a file into the embeddings of all texts that are read as words, and say how many there are.
+
+    Those that are written have them where they have one vocabulary with those that are read, or where no text is read:
+    else they may be of another language.
 
     Args:
         network: a new one; words without a vector keep their first one, which is random.
         coder: its encodings.
         train: the training split, in which occurrences are counted.
-        training: names the file, and whether its vectors are trained.
-        begun: a checkpoint holds the vectors already, and the file is not read.
+        config: names the file, and whether its vectors are trained.
+        saved: a checkpoint, which holds the vectors already: the file is not read.
         say: told of the coverage.
+
+    Returns:
+        name of an embedding's weights -> (its symbols,) bool, True of those that are not trained.
 
     Raises:
         UsageError: no text is read as words.
         DataError: the file is damaged.
     """
-    if training.vectors is None:
-        return
-    assert isinstance(network, Network | EncoderDecoder)
-    texts = {
-        name: (encoding.level, embedding)
-        for (name, encoding), embedding in zip(coder.inputs.items(), network.columns.embeddings, strict=True)
-        if isinstance(encoding, Tokens) and isinstance(encoding.level, Words) and isinstance(embedding, Embedding)
-    }
+    if config.training.vectors is None:
+        return {}
+    encoders = [part for part in network.modules() if isinstance(part, PretrainedEncoder)]
+    if encoders or encoder_of(config.training) is not None:
+        _give_encoder(encoders, config.training, saved, say)
+        return {}
+    if saved is not None:
+        return section(saved.tensors, "frozen")
+    columns = [
+        (f"columns.embeddings.{place}", name, encoding) for place, (name, encoding) in enumerate(coder.inputs.items())
+    ]
+    if isinstance(network, EncoderDecoder):
+        if config.data.shared or not any(isinstance(encoding, Tokens) for encoding in coder.inputs.values()):
+            columns.append(("symbols", coder.target, coder.answer))
+        else:
+            say(f"vectors: the words of {coder.target} begin without; --shared gives both sides one vocabulary")
+    texts = [
+        (place, name, encoding.level, not encoding.items)
+        for place, name, encoding in columns
+        if isinstance(encoding, Tokens) and isinstance(encoding.level, Words)
+    ]
     if not texts:
         raise UsageError("--vectors are of words, and no column is read as words: give --tokens words, or leave it out")
-    for name, (level, embedding) in texts.items():
-        embedding.weight.requires_grad_(not training.freeze)
-        if begun:
-            continue
-        encoding = coder.inputs[name]
-        lowered = isinstance(encoding, Tokens) and not encoding.items
-        places, vectors = align(training.vectors, level.symbols(), lowered=lowered)
+    frozen = {}
+    for place, name, level, lowered in texts:
+        weight = network.get_parameter(f"{place}.weight")
+        places, vectors = align(config.training.vectors, level.symbols(), lowered=lowered)
         with torch.no_grad():
-            embedding.weight[torch.from_numpy(places + SPECIALS)] = torch.from_numpy(vectors)
-        counts = _counts(train.inputs[name], level.size)[SPECIALS:]
+            weight[torch.from_numpy(places + SPECIALS)] = torch.from_numpy(vectors)
+        if config.training.freeze:
+            known = torch.zeros(len(weight), dtype=torch.bool)
+            known[torch.from_numpy(places + SPECIALS)] = True
+            frozen[f"{place}.weight"] = known
+        column = train.target if place == "symbols" else train.inputs[name]
+        assert column is not None
+        counts = _counts(column, level.size)[SPECIALS:]
         share = counts[places].sum() / max(int(counts.sum()), 1)
-        column = f" of {name}" if len(texts) > 1 else ""
+        of = f" of {name}" if len(texts) > 1 else ""
         words = f"{len(counts):,}".replace(",", " ")
-        known = 100 * len(places) / max(len(counts), 1)
-        say(f"vectors: {known:.0f} % of {words} words{column}, {100 * share:.0f} % of their occurrences")
+        known_share = 100 * len(places) / max(len(counts), 1)
+        say(f"vectors: {known_share:.0f} % of {words} words{of}, {100 * share:.0f} % of their occurrences")
+    return frozen
+
+
+def _give_encoder(
+    encoders: list[PretrainedEncoder], training: TrainingConfig, saved: Checkpoint | None, say: Callable[[str], None]
+) -> None:
+    if not encoders:
+        raise UsageError(f"--vectors {training.vectors} reads texts, and no input is one: leave it out")
+    for encoder in encoders:
+        if saved is None:
+            encoder.load(Path(str(training.vectors)))
+        if training.freeze is not False:
+            encoder.freeze()
+    kept = "kept as they are (--no-freeze trains them)" if training.freeze is not False else "trained too"
+    say(f"vectors: those of a pretrained encoder, {encoders[0].output_size} numbers for each token, {kept}")
 
 
 def _counts(column: Encoded, size: int) -> np.ndarray:

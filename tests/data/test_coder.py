@@ -10,8 +10,9 @@ import pytest
 from samples import SAMPLES, sequences
 
 from unrolled.batch import Continuous, Discrete
-from unrolled.data.coder import Coder, Roles
+from unrolled.data.coder import Coder
 from unrolled.data.encoded import Options
+from unrolled.data.roles import Roles
 from unrolled.data.sequences import Sequences, drop_missing
 from unrolled.errors import DataError, ModelError
 
@@ -47,6 +48,15 @@ def test_a_target_is_closed_and_an_input_is_open() -> None:
     assert coder.encode(texts(["c"], ["x"])).inputs["text"].values.tolist() == [0]  # <unknown>
     with pytest.raises(DataError, match=r"sample.csv, row 1, column 'label': the label 'z' was not seen in training"):
         coder.encode(texts(["c"], ["z"]))
+
+
+def test_what_is_unknown_is_said_of_the_target_too() -> None:
+    data = sequences({"a": ["x y"], "b": ["u v"]}, {"a": "tokens", "b": "tokens"})
+    coder = fit(data, Roles(("a",), "b", "free"), "words")
+    other = sequences({"a": ["x y"], "b": ["u w w w"]}, {"a": "tokens", "b": "tokens"})
+    assert coder.notes(data, coder.encode(data)) == []
+    assert coder.notes(other, coder.encode(other)) == ["b: 75.00% of the words were not seen in training"]
+    assert coder.notes(other, coder.encode(other, with_target=False)) == []
 
 
 def test_only_a_text_that_is_continued_is_framed() -> None:

@@ -2,11 +2,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+from io import BufferedReader
 from pathlib import Path
 
 import pytest
 
 from unrolled.data.fingerprint import fingerprint, verify
+from unrolled.data.mapped import open_regular
 from unrolled.errors import DataError
 
 
@@ -53,6 +55,24 @@ def test_of_a_folder(tmp_path: Path) -> None:
     (folder / "2.txt").write_text("owt")
     with pytest.raises(DataError, match="other contents"):
         verify(saved, fingerprint(folder))
+
+
+def test_an_unreadable_file_of_a_folder_is_none_of_an_empty_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("1.txt", "2.txt"):
+        (tmp_path / name).write_text("")
+    empty = fingerprint(tmp_path)
+
+    def closed(path: Path, empty: bool) -> BufferedReader:
+        if path.name == "2.txt":
+            raise DataError("cannot be read: Permission denied", file=str(path))
+        return open_regular(path, empty)
+
+    monkeypatch.setattr("unrolled.data.fingerprint.open_regular", closed)
+    assert fingerprint(tmp_path)["sha256"] != empty["sha256"]
+    with pytest.raises(DataError, match="Permission denied"):
+        fingerprint(tmp_path / "2.txt")
 
 
 def test_of_nothing(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -107,6 +108,22 @@ def test_kmers_are_of_symbols_alone(tmp_path: Path) -> None:
     words = {"text": ["the food was good", "never again"] * 6, "label": ["a", "b"] * 6}
     with pytest.raises(UsageError, match="--kmer 3: no input is of kind symbols, which alone has k-mers"):
         ur.fit(words, target="label", kinds={"text": "tokens"}, kmer=3, steps=1, out=tmp_path / "a")
+
+
+def test_a_run_of_one_strand_is_gone_on_from_with_both(tmp_path: Path) -> None:
+    rows = data()
+    small: dict[str, Any] = {"target": "label", "hidden": 8, "steps": 2}
+    ur.fit(rows, out=tmp_path / "one", **small)
+    for number, (start, options) in enumerate((("one", {"strands": "both"}), ("0", {})), 0):
+        model = ur.fit(rows, out=tmp_path / str(number), start=str(tmp_path / start), **small, **options)
+        given = model.predict(rows).column("label_p_yes").to_numpy()
+        other = model.predict({"dna": [opposite(text) for text in rows["dna"]]}).column("label_p_yes").to_numpy()
+        np.testing.assert_allclose(given, other, atol=1e-6)
+    words = {"text": ["the food was good", "never again", "so bad", "lovely"] * 3, "label": ["a", "b", "b", "a"] * 3}
+    told: dict[str, Any] = {"target": "label", "kinds": {"text": "tokens"}, "steps": 1}
+    ur.fit(words, out=tmp_path / "words", **told)
+    with pytest.raises(UsageError, match="--strands both: no input is of kind symbols and holds DNA or RNA"):
+        ur.fit(words, start=str(tmp_path / "words"), strands="both", out=tmp_path / "x", **told)
 
 
 def test_strands_need_dna_and_one_answer_a_row(tmp_path: Path) -> None:

@@ -5,11 +5,12 @@ import pyarrow as pa
 import pytest
 from numpy.testing import assert_array_equal
 
-from unrolled.data.coder import Coder, Roles
+from unrolled.data.coder import Coder
 from unrolled.data.encoded import Options
 from unrolled.data.examples import Examples
 from unrolled.data.loader import Loader
 from unrolled.data.read import read
+from unrolled.data.roles import Roles
 from unrolled.data.transposition import Transposed, Transposition
 from unrolled.data.windows import Lanes, Rows
 

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 from samples import SAMPLES, sequences
 
-from unrolled.data.coder import Coder, Roles
+from unrolled.data.coder import Coder
 from unrolled.data.encoded import Encoded, Options, Where
+from unrolled.data.roles import Roles
 from unrolled.data.sequences import Sequences
 from unrolled.data.unaligned import check_unaligned
 from unrolled.errors import DataError

@@ -5,8 +5,8 @@ from __future__ import annotations
 import random
 from typing import Any
 
-from unrolled.data.coder import Roles
 from unrolled.data.read import read
+from unrolled.data.roles import Roles
 from unrolled.tasks.next_step import NextStep
 from unrolled.tasks.task import Question
 from unrolled.tasks.transcribe import Transcribe

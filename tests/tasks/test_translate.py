@@ -55,6 +55,17 @@ def written(question: Translate, rows: Batch, logits: Tensor | None) -> Written:
     return Written(logits, Start(model, model.read(rows.inputs, rows.lengths), 5))
 
 
+def test_the_first_bias_is_of_what_is_to_be_written() -> None:
+    """``<begin>`` stands before every target and is never asked for: only ``<end>`` is, of the specials."""
+    question = task()
+    prior = question.prior(question.coder.encode(sequences(DATA, {"text": "tokens", "spoken": "tokens"})))
+    counts = [0, 0, len(TEXTS), *(sum(text.count(letter) for text in TEXTS) for letter in "ab")]
+    answer = question.coder.answer
+    order = [0, 1, 2, *(3 + ["A", "B"].index(answer.decode(torch.tensor([id_]).numpy())[0]) for id_ in (3, 4))]
+    wanted = torch.tensor([counts[place] + 1.0 for place in order])
+    torch.testing.assert_close(prior, torch.log(wanted / wanted.sum()))
+
+
 def test_each_symbol_but_the_first_is_asked_for() -> None:
     question, rows = task(), batch([[1, 3, 2], [1, 2]])
     logits = torch.zeros(3, question.outputs)

@@ -44,7 +44,9 @@ class DataFlags:
     header: str | None = None
     """Names of the columns, with commas, of a table (also .txt) whose first line does not give them."""
     tokens: Literal["characters", "words", "bpe", "bytes"] | None = None
-    """What a token of a text is. Default: characters for next_step, else words."""
+    """What a token of a text is. Default: characters for next_step, else words; bpe where words are very many."""
+    normalise: Literal["none", "nfc", "nfkc"] | None = None
+    """The normal form of Unicode that texts are brought to. Default: nfc."""
     vocabulary: int | None = None
     """The most tokens that words and bpe keep. Default: 20000."""
     least: int | None = None
@@ -157,9 +159,9 @@ class TrainingFlags:
     start: Annotated[str | None, Parameter(name="--from")] = None
     """A run to go on from: its encodings, model and weights, all but the head's. Default: none, fresh weights."""
     vectors: str | None = None
-    """A file of word vectors (word2vec, GloVe, or of unrolled embed) that the words of texts begin with."""
-    freeze: bool | None = None
-    """Keep the words' vectors as they begin."""
+    """What words begin with: a file of vectors (word2vec, GloVe, of unrolled embed), or a folder of Hugging Face."""
+    freeze: Annotated[bool | None, Parameter(negative="--no-freeze")] = None
+    """Keep what --vectors gives as it is; other words are trained. Default: a folder is kept, a file's are trained."""
     steps: int | None = None
     """Budget in steps."""
     epochs: float | None = None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -22,31 +22,13 @@ from unrolled.data.encodings.elapsed import Elapsed
 from unrolled.data.encodings.symbols import Symbols
 from unrolled.data.encodings.tokens import Tokens
 from unrolled.data.examples import OWN, Examples, Form, Units
+from unrolled.data.roles import Roles
 from unrolled.data.sequences import Sequences, merge
 from unrolled.data.transposition import keys_of
 from unrolled.data.unaligned import check_unaligned
 from unrolled.errors import DataError, ModelError
 
-__all__ = ["Coder", "Roles"]
-
-
-@dataclass(frozen=True, slots=True)
-class Roles:
-    """Who is who among the columns.
-
-    Attributes:
-        inputs: what the network reads.
-        target: what it answers; for ``next``, ``horizon`` and ``fill`` one of the inputs.
-        form: how the target answers the inputs (see `Examples`).
-        kinds: kinds that the question gives to columns, over those that were inferred.
-        joined: numeric columns that together are the target, one channel each.
-    """
-
-    inputs: tuple[str, ...]
-    target: str
-    form: Form
-    kinds: dict[str, str] = field(default_factory=dict)
-    joined: tuple[str, ...] = ()
+__all__ = ["Coder"]
 
 
 class _Index(Stored):
@@ -117,10 +99,14 @@ class Coder:
             # Beside other inputs a text has no <begin> and <end>: the others have no value there.
             own = replace(options, framed=form == "next" and roles.inputs == (target,) and not options.cut)
             encoding = known.get(name) or ENCODINGS.get(kinds[name]).fit(train.column(name), own, train.where(name))
-            fitted[name] = replace(encoding, framed=own.framed) if isinstance(encoding, Tokens) else encoding
+            if isinstance(encoding, Tokens):
+                encoding = replace(encoding, framed=own.framed)
+            elif isinstance(encoding, Symbols):
+                encoding = encoding.read_from(own.strands)
+            fitted[name] = encoding
         if form in OWN:
             return cls(fitted, target, fitted[target], form, horizon, roles.joined, options.scale == "window")
-        own = replace(options, closed=True, framed=form == "free")
+        own = replace(options, closed=True, framed=form == "free", encoder=None)
         if options.shared:
             return cls._shared(train, roles, own, fitted, kinds)
         answer = ENCODINGS.get(kinds[target]).fit(train.column(target), own, train.where(target))
@@ -177,7 +163,9 @@ class Coder:
         target: Encoded | None = None
         if with_target:
             if self.continues:
-                target = _without_flags(encoded[self.target], self.answer)
+                target = encoded[self.target]
+                if isinstance(self.answer.spec, Continuous):
+                    target = target.unflagged(_channels(self.answer))
                 if self.form == "next" and getattr(self.answer, "binary", False):
                     check_binary(target, part.where(self.target))
             else:
@@ -188,13 +176,22 @@ class Coder:
         check_lengths(timed, part)
         specs = {name: encoding.spec for name, encoding in self.inputs.items()}
         labels = tuple(getattr(self.answer, "labels", ())) if self.form == "aligned" else ()
-        opposite = {name: e.complement for name, e in self.inputs.items() if isinstance(e, Symbols) and e.both}
-        examples = Examples(encoded, specs, target, self.answer_spec, self.form, part.first, self.horizon, labels)
-        own = self.target if self.continues else None
-        examples = replace(
-            examples, complements=opposite, keys=keys_of(self.inputs), own=own, first_item=self.first_item
+        examples = Examples(
+            encoded,
+            specs,
+            target,
+            self.answer_spec,
+            self.form,
+            part.first,
+            self.horizon,
+            labels,
+            complements={name: e.complement for name, e in self.inputs.items() if isinstance(e, Symbols) and e.both},
+            keys=keys_of(self.inputs),
+            own=self.target if self.continues else None,
+            first_item=self.first_item,
+            by_window=self.by_window,
+            units=self.units,
         )
-        examples = replace(examples, by_window=self.by_window, units=self.units)
         if self.form == "unaligned" and target is not None:
             check_unaligned(target, examples.steps(), part.where(self.target))
         return examples
@@ -227,6 +224,8 @@ class Coder:
         """What a user should know of a part that was encoded: how much of a column is unknown or missing."""
         own = {name: encoding for name, encoding in self.inputs.items() if not (self.joined and name == self.target)}
         said = {name: encoding.notes(part.column(name), examples.inputs[name]) for name, encoding in own.items()}
+        if isinstance(self.answer, Tokens) and not self.continues and examples.target is not None:
+            said[self.target] = self.answer.notes(part.column(self.target), examples.target)
         return [f"{name}: {note}" for name, note in said.items() if note]
 
     def encode_step(
@@ -334,13 +333,3 @@ def _cell(row: dict[str, Any], name: str, file: str) -> Any:
 
 def _channels(encoding: Encoding) -> int:
     return len(encoding.mean)  # type: ignore[attr-defined]  # number and series alone are continuous
-
-
-def _without_flags(column: Encoded, encoding: Encoding) -> Encoded:
-    """The target of a continuous column: its values without the flags of missing ones, NaN where they are missing."""
-    if not isinstance(encoding.spec, Continuous):
-        return column
-    values = column.values[:, : _channels(encoding)]
-    if column.missing is not None:  # also where training missed nothing, so that there is no flag
-        values = np.where(column.missing, np.float32(np.nan), values)
-    return Encoded(values, column.offsets)

@@ -17,13 +17,13 @@ import pyarrow as pa
 from unrolled.config import DataConfig
 from unrolled.data.encoded import has_time
 from unrolled.data.encodings._cells import is_text
+from unrolled.data.folder import check_some, listed
 from unrolled.data.mapped import Spool
 from unrolled.errors import DataError
 
 __all__ = ["NAMES", "collect", "one_file"]
 
 NAMES = b"names"  # in a field's metadata: the column names the files, and is nothing to learn from
-_LISTED = 20  # of the files that are left out
 
 ReadOne = Callable[[Path, DataConfig], pa.Table]
 
@@ -84,11 +84,8 @@ def collect(
                 spool.write(part)
             sizes.append([part.nbytes for part in parts])
             kept.append(file.relative_to(folder).as_posix())
-        if not kept:
-            message = f"not one of its {len(named)} {column} files can be read; the first: {broken[0]}"
-            raise DataError(message, file=str(folder))
+        remarks = check_some(folder, broken, len(named), column)
         stored = _stored(spool.buffer(), [size for of_file in sizes for size in of_file])
-    remarks = [f"{len(broken)} of {len(named)} files are left out: {_list(broken)}"] if broken else []
     known = {file.relative_to(folder).as_posix() for file in named}
     beside = [(path, table, key) for path in tables if (key := _key(table := read_table(path, config), known))]
     if len(beside) > 1:
@@ -144,9 +141,9 @@ def _join(
     unnamed = [repr(name) for name in kept if name not in set(files)]
     remarks = []
     if lost:
-        remarks.append(f"{len(lost)} rows of {path.name} name no file that is here: {_list(lost)}")
+        remarks.append(f"{len(lost)} rows of {path.name} name no file that is here: {listed(lost)}")
     if unnamed:
-        remarks.append(f"{len(unnamed)} files are named by no row of {path.name}: {_list(unnamed)}")
+        remarks.append(f"{len(unnamed)} files are named by no row of {path.name}: {listed(unnamed)}")
     if not rows:
         raise DataError("names no file that can be read", file=str(path), column=key)
     return np.array([places[str(files[row])] for row in rows]), others.take(pa.array(rows, pa.int64())), remarks
@@ -166,8 +163,3 @@ def _folders(kept: list[str]) -> list[str] | None:
     tops = [PurePosixPath(path).parts[0] if "/" in path else None for path in kept]
     labels = [top for top in tops if top is not None]
     return labels if len(labels) == len(kept) and len(set(labels)) > 1 else None
-
-
-def _list(texts: list[str]) -> str:
-    rest = f"; and {len(texts) - _LISTED} more" if len(texts) > _LISTED else ""
-    return "; ".join(texts[:_LISTED]) + rest

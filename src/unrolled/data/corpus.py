@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
 import numpy as np
@@ -13,8 +12,9 @@ import pyarrow.compute as pc
 
 from unrolled.config import DataConfig
 from unrolled.data.encodings._cells import is_text
+from unrolled.data.encodings._normal import normal_texts
 from unrolled.data.encodings._pieces import Piece, as_text, pieces, raw
-from unrolled.data.encodings._words import split_words
+from unrolled.data.encodings._words import count_words, split_words
 from unrolled.data.read import read
 from unrolled.errors import DataError
 
@@ -32,6 +32,7 @@ class Corpus:
         words: V, the most frequent first; of equally frequent ones, the first in the alphabet.
         counts: (V,) int64.
         running: all words of the texts, rare ones included.
+        remarks: what a user should know of how they were read.
 
     Example:
         >>> corpus = Corpus.count({"text": ["a cat", "a dog and a cat"]}, least=2)
@@ -44,6 +45,7 @@ class Corpus:
     words: list[str]
     counts: np.ndarray
     running: int
+    remarks: tuple[str, ...]
     _columns: list[pa.ChunkedArray] = field(repr=False)
     _origin: str
 
@@ -65,17 +67,14 @@ class Corpus:
         if not chosen:
             raise DataError("holds no texts to learn words from", file=sequences.origin)
         columns = [table.column(name) for name in chosen]
-        counts: Counter[str] = Counter()
-        for piece in _checked(columns, sequences.origin):
-            values, numbers = pc.value_counts(split_words(piece.texts)[0]).flatten()
-            counts.update(dict(zip(values.to_pylist(), numbers.to_pylist(), strict=True)))
+        counts = count_words((piece.texts for piece in _checked(columns, sequences.origin)), items=False)
         kept = sorted((word for word in counts if counts[word] >= least), key=lambda word: (-counts[word], word))
         if len(kept) < 2:
             hint = "give more text" if least == 1 else f"give more text, or --least below {least}"
             why = f"{len(kept)} of its {len(counts)} words stand there {least} times or more"
             raise DataError(why, file=sequences.origin, hint=hint)
         numbers = np.array([counts[word] for word in kept], np.int64)
-        return cls(kept, numbers, counts.total(), columns, sequences.origin)
+        return cls(kept, numbers, counts.total(), sequences.remarks, columns, sequences.origin)
 
     def passage(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """All running words that are kept, a piece at a time: the id and the sentence of each, both (n,) int64.
@@ -97,4 +96,4 @@ def _checked(columns: list[pa.ChunkedArray], origin: str) -> Iterator[Piece]:
                 as_text(raw(piece.texts)[0])
             except UnicodeDecodeError:
                 raise DataError("holds a text that is not UTF-8", file=origin) from None
-            yield piece
+            yield replace(piece, texts=normal_texts(piece.texts, "nfc"))

@@ -43,7 +43,8 @@ class Options:
     """What a user may say about how columns are encoded.
 
     Attributes:
-        tokens: what a token of a text is; ``None`` lets the task choose.
+        tokens: what a token of a text is; ``None`` lets the task choose. ``words or bpe``: as many words there are.
+        normalise: the normal form of Unicode that texts are brought to.
         vocabulary: the most tokens kept by ``words`` and learned by ``bpe``.
         least: how often a word or an item must stand in training to be known; ``None``: once, and twice where there are
             10 000 of them or more.
@@ -53,6 +54,7 @@ class Options:
         framed: every text becomes ``<begin> … <end>``, so that a model learns where one starts and stops.
         cut: the rows end where they were cut to be split, so that their ends say nothing, and none is framed.
         shared: the texts that are read and those that are written have one vocabulary.
+        encoder: the folder of a pretrained encoder, whose tokens are those of the texts that are read.
         strands: ``both``: DNA and RNA stand for their other strand too, so that a model is to answer both alike.
         kmer: letters of DNA, RNA or protein that are one step, overlapping.
         scale: whose mean and deviation scale a forecast's target: of ``training``, or of each ``window`` its own.
@@ -65,7 +67,8 @@ class Options:
             at most.
     """
 
-    tokens: Literal["characters", "words", "bpe", "bytes"] | None = None
+    tokens: Literal["characters", "words", "bpe", "bytes", "words or bpe"] | None = None
+    normalise: Literal["none", "nfc", "nfkc"] = "nfc"
     vocabulary: int = 20_000
     least: int | None = None
     missing: Literal["refuse", "impute"] = "refuse"
@@ -73,6 +76,7 @@ class Options:
     framed: bool = False
     cut: bool = False
     shared: bool = False
+    encoder: Path | None = None
     strands: Literal["one", "both"] = "one"
     kmer: int = 1
     scale: Literal["training", "window"] = "training"
@@ -102,6 +106,13 @@ class Encoded:
     def lengths(self) -> np.ndarray:
         """(rows,) int64 steps of each row; 1 for a column without a time axis."""
         return np.ones(len(self.values), np.int64) if self.offsets is None else np.diff(self.offsets)
+
+    def unflagged(self, channels: int) -> Encoded:
+        """The first ``channels`` of a continuous column without its flags: NaN where one is missing."""
+        values = self.values[:, :channels]
+        if self.missing is not None:  # also where training missed nothing, so that there is no flag
+            values = np.where(self.missing, np.float32(np.nan), values)
+        return Encoded(values, self.offsets)
 
 
 class Encoding(Protocol):

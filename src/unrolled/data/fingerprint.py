@@ -20,7 +20,7 @@ def fingerprint(path: Path | str) -> dict[str, str | int]:
     """``path``, ``size`` in bytes and ``sha256`` of a file, or of the names and contents of all files of a folder.
 
     Raises:
-        DataError: it is missing, empty or unreadable.
+        DataError: it is missing or unreadable, or a folder without files.
     """
     path = Path(path)
     if not path.is_dir():
@@ -28,7 +28,10 @@ def fingerprint(path: Path | str) -> dict[str, str | int]:
         return {"path": str(path), "size": size, "sha256": digest}
     total, whole = 0, hashlib.sha256()
     for file in files_in(path):
-        size, digest = _digest(file)
+        try:
+            size, digest = _digest(file)
+        except DataError:  # it is left out of what is read, too
+            size, digest = 0, "unreadable"
         total += size
         whole.update(f"{file.relative_to(path).as_posix()}\0{digest}\n".encode("utf-8", "surrogateescape"))
     return {"path": str(path), "size": total, "sha256": whole.hexdigest()}

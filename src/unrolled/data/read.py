@@ -15,7 +15,7 @@ from unrolled.config import DataConfig
 from unrolled.data.collection import NAMES, collect
 from unrolled.data.encoded import has_time
 from unrolled.data.fields import FIELDS, as_steps
-from unrolled.data.folder import files_in
+from unrolled.data.folder import check_some, files_in
 from unrolled.data.mapped import map_stream
 from unrolled.data.memory import to_table
 from unrolled.data.moments import duration
@@ -38,7 +38,8 @@ def read(
     """The sequences in ``source``, with the kind of each column.
 
     A reader may know more of a column than its values tell, and say it in its field's metadata: ``kind``, or ``aside``,
-    why nothing is to be learned from it unless it is asked for by name.
+    why nothing is to be learned from it unless it is asked for by name. Files of a folder that cannot be read are left
+    out and listed among the remarks.
 
     Args:
         source: a file, a folder, ``-`` for standard input, or anything that `unrolled.data.memory.to_table` takes.
@@ -153,33 +154,26 @@ def _folder(folder: Path, config: DataConfig) -> tuple[pa.Table, str, tuple[str,
         beside = [file for file, name in zip(files, readers, strict=True) if name == "table"]
         table, said = collect(folder, named, beside, example, (read_one, READERS.get("table")), config)
         return table, str(folder), said
-    apart = getattr(_modules()[chosen], "APART", False)
-    tables, broken = [], []
+    tables: dict[Path, pa.Table] = {}
+    broken = []
     for file in named:
         try:
-            tables.append(read_one(file, config))
+            tables[file] = read_one(file, config)
         except DataError as error:
-            if not apart:
-                raise
-            broken.append((file, error))
-    if not tables:
-        raise broken[0][1]
-    lost = {file for file, _ in broken}
-    named = [file for file in named if file not in lost]
-    for file, table in zip(named, tables, strict=True):
-        if table.column_names != tables[0].column_names:
-            differing = sorted(set(table.column_names) ^ set(tables[0].column_names)) or ["their order"]
-            raise DataError(f"has other columns than {named[0].name}: {', '.join(differing)}", file=str(file))
+            broken.append(str(error))
+    left = len(files) - len(named)
+    remarks = [f"{len(named)} files are read as {chosen}, {left} others are not"] if left else []
+    remarks += check_some(folder, broken, len(named), chosen)
+    first = next(iter(tables))
+    for file, table in tables.items():  # one that can be read and is of another form is no damage, but a mistake
+        if table.column_names != tables[first].column_names:
+            differing = sorted(set(table.column_names) ^ set(tables[first].column_names)) or ["their order"]
+            raise DataError(f"has other columns than {first.name}: {', '.join(differing)}", file=str(file))
     try:
-        table = pa.concat_tables(tables, promote_options="permissive")
+        table = pa.concat_tables(tables.values(), promote_options="permissive")
     except pa.ArrowException as error:
         raise DataError(f"its files hold columns of different types: {error}", file=str(folder)) from None
-    left = len(files) - len(named) - len(broken)
-    remarks: tuple[str, ...] = (f"{len(named)} files are read as {chosen}, {left} others are not",) if left else ()
-    if broken:
-        listed = "; ".join(str(error) for _, error in broken[:20])
-        remarks += (f"{len(broken)} of {len(named) + len(broken)} files are left out: {listed}",)
-    return (table.combine_chunks() if table.nbytes < _SMALL else table), str(folder), remarks
+    return (table.combine_chunks() if table.nbytes < _SMALL else table), str(folder), tuple(remarks)
 
 
 def _check(table: pa.Table, origin: str) -> None:

@@ -24,6 +24,7 @@ __all__ = ["LOWEST_RATE", "MOST_SAMPLES", "Fail", "check_whole", "is_sound", "ra
 MOST_SAMPLES = 1 << 27  # of all channels: 50 minutes of 44.1 kHz; a longer recording is not decoded
 LOWEST_RATE, _HIGHEST_RATE = 1000, 768_000  # Hz
 _BLOCK = 1 << 20  # samples decoded together
+_OPEN = 0x7FFF_0000  # bytes: what a WAV file written to a pipe says, as its length was not known, is at least this
 _FORMATS = ("WAV", "WAVEX", "RF64", "FLAC", "OGG", "MP3")
 
 Fail = Callable[[str, str | None], DataError]
@@ -123,11 +124,26 @@ def _opened(data: memoryview, fail: Fail) -> Iterator[Any]:
                 raise fail(f"has {file.samplerate} samples a second, and {reach}", "resample it, or leave it out")
             if file.frames * file.channels > MOST_SAMPLES:
                 raise _too_long(f"{file.frames} × {file.channels} samples", fail)
+            _check_end(data, fail)
             yield file
     except (soundfile.SoundFileError, OSError, ValueError, TypeError) as error:
         reason = (str(error).splitlines() or [""])[0].rpartition("Error opening ")[2][:120]
         reason = reason.partition(">: ")[2] or reason or type(error).__name__
         raise fail(f"is not a whole recording: {reason}", "repair it, or leave it out") from None
+
+
+def _check_end(data: memoryview, fail: Fail) -> None:
+    """A WAV file says how many bytes its samples have; soundfile reads what is left of one that was cut short."""
+    at = 12  # behind RIFF, a size and WAVE; then chunk after chunk: a name, a size, and so many bytes
+    while bytes(data[:4]) == b"RIFF" and at + 8 <= len(data):
+        name, size = bytes(data[at : at + 4]), int.from_bytes(data[at + 4 : at + 8], "little")
+        at += 8
+        if name == b"data":
+            if len(data) - at < size < _OPEN:
+                found = f"ends after {len(data) - at} bytes of sound, where its header promises {size}"
+                raise fail(found, "repair it, or leave it out")
+            return
+        at += size + size % 2
 
 
 def _too_long(size: str, fail: Fail) -> DataError:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
+from torch import nn
 
 from unrolled.config import ModelConfig, RunConfig
 from unrolled.inspection.drawing import Answers, draw, draw_pair
@@ -155,7 +156,9 @@ def _cells(config: ModelConfig) -> list[str]:
 
 def _multiply_adds(network: Model) -> int:
     """Every matrix meets one vector a step; a table of symbols or step numbers is looked up, and meets none."""
-    looked_up = {id(table.weight) for table in network.modules() if isinstance(table, Embedding | Learned)}
+    looked_up = {
+        id(table.weight) for table in network.modules() if isinstance(table, Embedding | Learned | nn.Embedding)
+    }
     return sum(p.numel() for p in network.parameters() if p.dim() > 1 and id(p) not in looked_up)
 
 

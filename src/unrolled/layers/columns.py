@@ -12,6 +12,7 @@ from unrolled.batch import Continuous, Discrete, Spec
 from unrolled.errors import ShapeError
 from unrolled.layers.embed import Embedding, Numbers, OneHot, embed
 from unrolled.layers.lengths import check_lengths
+from unrolled.layers.pretrained import PretrainedEncoder
 
 __all__ = ["Columns"]
 
@@ -67,7 +68,10 @@ class Columns(nn.Module):
                 # Padding may hold anything, NaN included: it is replaced before anything reads it.
                 mask = real if isinstance(spec, Discrete) else real[..., None]
                 value = torch.where(mask, value, torch.zeros((), dtype=value.dtype, device=value.device))
-            embedded = embedding(value)  # (B, T, E), or (B, E) without time
+            if isinstance(embedding, PretrainedEncoder):
+                embedded = embedding(value, real)  # (B, T, E)
+            else:
+                embedded = embedding(value)  # (B, T, E), or (B, E) without time
             columns.append(embedded if spec.time else embedded[:, None].expand(-1, steps, -1))
         return torch.cat(columns, dim=-1), real
 
@@ -76,12 +80,17 @@ class Columns(nn.Module):
         columns = [embedding(inputs[name]) for name, embedding in zip(self.specs, self._all(), strict=True)]
         return columns[0] if len(columns) == 1 else torch.cat(columns, dim=-1)
 
-    def embedding_of(self, name: str) -> Embedding | OneHot | Numbers:
+    @property
+    def causal(self) -> bool:
+        """Whether the vector of a step depends on no later one."""
+        return not any(isinstance(one, PretrainedEncoder) for one in self._all())
+
+    def embedding_of(self, name: str) -> Embedding | OneHot | Numbers | PretrainedEncoder:
         """What makes vectors of the column ``name``."""
         return self._all()[list(self.specs).index(name)]
 
-    def _all(self) -> list[Embedding | OneHot | Numbers]:
-        return cast("list[Embedding | OneHot | Numbers]", list(self.embeddings))
+    def _all(self) -> list[Embedding | OneHot | Numbers | PretrainedEncoder]:
+        return cast("list[Embedding | OneHot | Numbers | PretrainedEncoder]", list(self.embeddings))
 
     def _steps(self, inputs: Mapping[str, Tensor], lengths: Tensor) -> int:
         """T, once the columns are known to fit each other and ``lengths``; 1 where none has time."""

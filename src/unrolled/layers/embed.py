@@ -11,13 +11,14 @@ from torch.nn.functional import embedding
 
 from unrolled.batch import Discrete, Spec
 from unrolled.errors import ShapeError, UsageError
+from unrolled.layers.pretrained import PretrainedEncoder
 
 __all__ = ["Embedding", "Numbers", "OneHot", "embed"]
 
 _WIDEST = 128
 
 
-def embed(spec: Spec, size: int | None = None, gain: float = 1.0) -> Embedding | OneHot | Numbers:
+def embed(spec: Spec, size: int | None = None, gain: float = 1.0) -> Embedding | OneHot | Numbers | PretrainedEncoder:
     """The module that makes vectors of a column.
 
     Args:
@@ -32,6 +33,8 @@ def embed(spec: Spec, size: int | None = None, gain: float = 1.0) -> Embedding |
     """
     if not isinstance(spec, Discrete):
         return Numbers(spec.width)
+    if spec.encoder is not None:
+        return PretrainedEncoder(spec.encoder)
     if size == 0:
         return OneHot(spec.size)
     return Embedding(spec.size, min(spec.size, _WIDEST) if size is None else size, gain)

@@ -16,7 +16,7 @@ from unrolled.errors import UsageError
 from unrolled.layers.choices import Choices, Tied
 from unrolled.layers.columns import Columns
 from unrolled.layers.crf import CRF
-from unrolled.layers.embed import Embedding, Numbers, OneHot
+from unrolled.layers.embed import Embedding
 from unrolled.layers.pooling import Pooling
 from unrolled.layers.shortlist import Shortlist
 from unrolled.layers.stack import build_layer, embedding_gain
@@ -101,7 +101,7 @@ class Network(nn.Module):
     @property
     def causal(self) -> bool:
         """True if no output depends on a later input, so that the network can run live."""
-        return bool(self.layer.causal)
+        return bool(self.layer.causal) and self.columns.causal
 
     def initial_state(self, batch: int) -> NetworkState:
         """The state before the first step of ``batch`` rows."""
@@ -126,7 +126,7 @@ class Network(nn.Module):
         x, real = self.columns(inputs, lengths)  # (B, T, I)
         x = self.dropout(x)
         if state is None:
-            state = self.initial_state(len(lengths)) if self.causal else NetworkState(None, None)
+            state = self.initial_state(len(lengths)) if self.layer.causal else NetworkState(None, None)
         pool = None
         if self.pooling is not None and self.pooling.kind == "last" and isinstance(self.layer, _Last):
             y, layer = self.layer.last(x, lengths, state.layer)  # (B, H)
@@ -169,7 +169,7 @@ class Network(nn.Module):
         return network_session(self, rows)
 
 
-def _as_weights(symbols: Embedding | OneHot | Numbers, width: int) -> Embedding:
+def _as_weights(symbols: nn.Module, width: int) -> Embedding:
     if not isinstance(symbols, Embedding) or symbols.output_size != width:
         raise UsageError(
             f"--tied chooses by the vectors of what it reads, and {width} outputs need vectors of {width} numbers: "

@@ -13,10 +13,11 @@ from torch import Tensor
 
 from unrolled.batch import Batch, Discrete
 from unrolled.config import TaskConfig
-from unrolled.data.coder import Coder, Roles
+from unrolled.data.coder import Coder
 from unrolled.data.encoded import ENCODINGS
 from unrolled.data.encodings._level import SPECIALS, UNKNOWN
 from unrolled.data.examples import Examples
+from unrolled.data.roles import Roles
 from unrolled.errors import DataError, UsageError
 from unrolled.metrics import MISSING
 from unrolled.tasks.prior import log_frequencies

@@ -13,9 +13,10 @@ from torch import Tensor
 
 from unrolled.batch import Batch
 from unrolled.config import TaskConfig
-from unrolled.data.coder import Coder, Roles
+from unrolled.data.coder import Coder
 from unrolled.data.encoded import has_time
 from unrolled.data.examples import Examples
+from unrolled.data.roles import Roles
 from unrolled.errors import DataError, UsageError
 from unrolled.forecast_metrics import gaussian_crps, percent_off, quantile_crps
 from unrolled.tasks.columns import join

@@ -14,9 +14,10 @@ from torch import Tensor
 
 from unrolled.batch import Batch, Discrete
 from unrolled.config import TaskConfig
-from unrolled.data.coder import Coder, Roles
+from unrolled.data.coder import Coder
 from unrolled.data.encoded import ENCODINGS, has_time
 from unrolled.data.examples import Examples
+from unrolled.data.roles import Roles
 from unrolled.data.sequences import Sequences
 from unrolled.errors import DataError, UsageError
 from unrolled.layers.choices import Choices
@@ -92,7 +93,8 @@ class NextStep:
     def prior(self, train: Examples) -> Tensor | None:
         if self.steps == "real":
             return None
-        return log_frequencies(train) if self.steps == "tokens" else log_odds(train)
+        given = getattr(self.coder.answer, "begin", None)  # labels of steps have none
+        return log_frequencies(train, given) if self.steps == "tokens" else log_odds(train)
 
     def loss(self, outputs: Tensor | Choices, batch: Batch) -> tuple[Tensor, Tensor]:
         assert batch.target is not None

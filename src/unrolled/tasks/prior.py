@@ -18,10 +18,17 @@ __all__ = ["log_frequencies", "log_odds", "log_transitions"]
 _ENOUGH = 10_000_000  # values; more would not change the frequencies
 
 
-def log_frequencies(train: Examples) -> Tensor:
-    """Log p_k of each of K symbols of the target, each counted once more than it occurs; (K,) float32."""
+def log_frequencies(train: Examples, given: int | None = None) -> Tensor:
+    """Log p_k of each of K symbols of the target, each counted once more than it is asked for; (K,) float32.
+
+    Args:
+        train: the training split.
+        given: a symbol that is never asked for, although targets hold it: ``<begin>``.
+    """
     assert train.target is not None and isinstance(train.target_spec, Discrete)
     counts = np.bincount(train.target.values[:_ENOUGH], minlength=train.target_spec.size) + 1.0
+    if given is not None:
+        counts[given] = 1.0
     return torch.from_numpy(np.log(counts / counts.sum())).float()
 
 

@@ -12,9 +12,10 @@ from torch import Tensor
 
 from unrolled.batch import Batch
 from unrolled.config import TaskConfig
-from unrolled.data.coder import Coder, Roles
+from unrolled.data.coder import Coder
 from unrolled.data.encoded import has_time
 from unrolled.data.examples import Examples
+from unrolled.data.roles import Roles
 from unrolled.errors import UsageError
 from unrolled.tasks.columns import one_target, other_columns
 from unrolled.tasks.task import Question, Sums

@@ -13,8 +13,9 @@ from torch import Tensor
 
 from unrolled.batch import Batch
 from unrolled.config import TaskConfig
-from unrolled.data.coder import Coder, Roles
+from unrolled.data.coder import Coder
 from unrolled.data.examples import Examples
+from unrolled.data.roles import Roles
 from unrolled.data.sequences import Sequences
 from unrolled.registry import Registry
 

@@ -14,8 +14,9 @@ from torch import Tensor
 
 from unrolled.batch import Batch, Discrete
 from unrolled.config import TaskConfig
-from unrolled.data.coder import Coder, Roles
+from unrolled.data.coder import Coder
 from unrolled.data.examples import Examples
+from unrolled.data.roles import Roles
 from unrolled.decoding.ctc import BLANK, CtcBeam, ctc_beam, ctc_greedy
 from unrolled.errors import ShapeError
 from unrolled.layers.lengths import real_steps, zero_padding

@@ -14,8 +14,9 @@ from torch import Tensor
 
 from unrolled.batch import Batch, Discrete
 from unrolled.config import TaskConfig
-from unrolled.data.coder import Coder, Roles
+from unrolled.data.coder import Coder
 from unrolled.data.examples import Examples
+from unrolled.data.roles import Roles
 from unrolled.decoding.beam import Beam, beam_search
 from unrolled.layers.lengths import real_steps
 from unrolled.models.encoder_decoder import Written
@@ -63,7 +64,7 @@ class Translate:
         return Roles(other_columns(question), target, "free", {target: "tokens"})
 
     def prior(self, train: Examples) -> Tensor | None:
-        return log_frequencies(train)
+        return log_frequencies(train, given=self.coder.answer.begin)  # type: ignore[attr-defined]
 
     def loss(self, outputs: Written, batch: Batch) -> tuple[Tensor, Tensor]:
         return self._nats(outputs, batch, self.config.label_smoothing)

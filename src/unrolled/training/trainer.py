@@ -5,12 +5,14 @@ from __future__ import annotations
 import math
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from unrolled.config import TrainingConfig
 from unrolled.data.examples import Examples
@@ -70,6 +72,8 @@ class Trainer:
         folder: the run's ``checkpoints/``.
         hooks: who is told of every logged step and every validation.
         device: ``cpu`` or ``cuda``.
+        frozen: name of a parameter -> (its rows,) bool, True of those that stay as they are; such a parameter is not
+            decayed.
 
     Raises:
         DataError: a split has nothing to learn from, or to be judged by.
@@ -88,13 +92,17 @@ class Trainer:
         folder: Path,
         hooks: tuple[Hook, ...] = (),
         device: str = "cpu",
+        frozen: Mapping[str, Tensor] = MappingProxyType({}),
     ) -> None:
         self.network, self.task, self.train, self.valid = network.to(device), task, train, valid
-        self.config, self.folder, self.hooks, self.device = config, folder, hooks, device
+        self.config, self.folder, self.hooks, self.device, self.frozen = config, folder, hooks, device, frozen
         self.budget, self.progress = Budget(config), Progress()
         self.carry = Carry(network, _chunks(window(train, config), config))
-        decay = [p for p in network.parameters() if p.dim() > 1]
-        keep = [p for p in network.parameters() if p.dim() <= 1]  # biases are not decayed
+        named = list(self.network.named_parameters())
+        decay = [p for name, p in named if p.dim() > 1 and name not in frozen]
+        keep = [p for name, p in named if p.dim() <= 1 or name in frozen]  # biases are not decayed
+        for name, rows in frozen.items():  # without decay, a row whose gradient was always 0 stays to the bit
+            _hold(self.network.get_parameter(name), rows.to(device)[:, None])
         groups = [{"params": decay, "weight_decay": config.weight_decay}, {"params": keep, "weight_decay": 0.0}]
         self.optimizer = torch.optim.AdamW([g for g in groups if g["params"]], lr=config.lr, fused=True)
         self.due = _every(config.checkpoint_every)
@@ -234,6 +242,7 @@ class Trainer:
         tensors |= checkpoint.optimizer_tensors(self.optimizer, self.network.named_parameters())
         tensors |= checkpoint.rng_state()
         tensors |= {f"carry.{name}": tensor for name, tensor in flatten(self.carry.state)}
+        tensors |= {f"frozen.{name}": rows for name, rows in self.frozen.items()}
         meta = {**asdict(self.progress), "best": None if math.isinf(self.progress.best) else self.progress.best}
         checkpoint.save(self.folder, self.progress.step, tensors, meta)
 
@@ -260,6 +269,10 @@ class Trainer:
 
     def _on_signal(self, number: int) -> None:
         self._interrupt = number
+
+
+def _hold(parameter: Tensor, rows: Tensor) -> None:
+    parameter.register_hook(lambda gradient: gradient.masked_fill(rows, 0))  # type: ignore[no-untyped-call]
 
 
 def _chunks(window: int | None, config: TrainingConfig) -> int:

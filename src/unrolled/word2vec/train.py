@@ -138,6 +138,8 @@ def write(source: Any, out: Path, settings: Settings, least: int, say: Callable[
     if least < 1:
         raise UsageError(f"least must be at least 1, got {least}")
     corpus = Corpus.count(source, least)
+    for line in corpus.remarks:
+        say(line)
     words, known = len(corpus.words), int(corpus.counts.sum()) / corpus.running
     say(f"corpus: {corpus.running:,} words; {words:,} have vectors (--least {least}), {known:.1%} of what stands there")
     vectors = learn(corpus, settings, say)

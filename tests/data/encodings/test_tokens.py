@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import unicodedata
 from functools import partial
 from pathlib import Path
 
@@ -41,8 +42,26 @@ def rows(tokens: Tokens, values: list, cache: Path | None = None) -> list[np.nda
 @pytest.mark.parametrize("framed", [False, True])
 @pytest.mark.parametrize("level", LOSSLESS)
 def test_lossless_levels_give_every_text_back(level: str, framed: bool) -> None:
-    tokens = fit(TEXTS, level, framed=framed)
+    tokens = fit(TEXTS, level, framed=framed, normalise="none")
     assert [tokens.decode(row) for row in rows(tokens, TEXTS)] == [text or "" for text in TEXTS]
+
+
+@given(text=st.text("ab @#.<é😀🏽\u200d\u0301", max_size=30))
+@settings(max_examples=50, deadline=None)
+def test_words_that_were_given_back_have_the_same_ids(text: str) -> None:
+    tokens = fit(["a b @ab # http://a.b 😀 é é", "<unknown> a"], "words")
+    (row,) = rows(tokens, [text])
+    assert tokens.encode_text(str(tokens.decode(row))).tolist() == row.tolist()
+
+
+def test_parts_of_words_where_there_are_more_words_than_a_vocabulary_holds(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only words that stand there twice count: the others would be left out of a large vocabulary in any case."""
+    monkeypatch.setattr(module, "_MANY_WORDS", 3)
+    few, many = ["one two three", "one two three four five six"], ["one two three", "one two three four", "four"]
+    assert fit(few, "words or bpe").level.name == "words"
+    assert fit(many, "words or bpe").level.name == "bpe"
+    assert fit(many, "words").level.name == "words"
+    assert fit([text.split() for text in many], "words or bpe").level.name == "words"
 
 
 @pytest.mark.parametrize("level", ["bpe", "bytes"])
@@ -51,6 +70,7 @@ def test_lossless_levels_give_every_text_back(level: str, framed: bool) -> None:
 def test_bytes_and_bpe_know_every_text(level: str, text: str) -> None:
     tokens = fit(TEXTS, level)
     (row,) = rows(tokens, [text])
+    text = text if level == "bytes" else unicodedata.normalize("NFC", text)
     assert tokens.decode(row) == text
     assert tokens.unknown_rate(row) == 0
     stream = tokens.decode_stream()
@@ -123,9 +143,9 @@ def test_characters_are_the_default_and_as_narrow_as_they_can_be() -> None:
     assert many.encode(column(["a"]), WHERE).values.dtype == np.uint16
 
 
-def test_normal_forms_are_kept_apart() -> None:
-    assert fit(["é"]).level.symbols() == "é"
-    assert fit(["e\u0301"]).level.symbols() == "e\u0301"
+def test_normal_forms_are_one_unless_they_are_to_be_kept_apart() -> None:
+    assert fit(["é"]).level.symbols() == fit(["e\u0301"]).level.symbols() == "é"
+    assert fit(["e\u0301"], normalise="none").level.symbols() == "e\u0301"
 
 
 def test_unknown_characters_are_shown_and_counted() -> None:

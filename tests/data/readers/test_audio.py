@@ -81,6 +81,8 @@ def bad(name: str) -> bytes:
             return b"RIFF\x04\x00\x00\x00WAVEnothing"
         case "no sample":
             return wav(np.zeros(0))
+        case "a wav cut short":
+            return good[:4000]
         case "a flac cut short":
             return coded(samples(0, 50_000, 16000), "FLAC")[:30_000]
         case "another format":
@@ -99,6 +101,7 @@ BAD = {
     "another format": "a.wav: is of the format AIFF, which is not read",
     "no sample": "a.wav: holds no sample",
     "a flac cut short": "a.wav: ",
+    "a wav cut short": r"a.wav: ends after 3956 bytes of sound, where its header promises 8000 \(repair it, or leave",
     "a rate beyond reason": "a.wav: has 50 samples a second, and from 1000 to 768000 Hz are read",
     "not a number": "a.wav: holds a sample that is NaN or infinite",
 }
@@ -110,6 +113,14 @@ def test_a_broken_file_is_named(name: str, tmp_path: Path) -> None:
     with pytest.raises(DataError, match=BAD[name]) as caught:
         read(tmp_path / "a.wav")
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("size", [0x7FFF_F000, 0xFFFF_FFFF])
+def test_a_recording_that_was_piped_ends_where_it_ends(size: int) -> None:
+    """Its writer could not go back to say how long it became."""
+    good = wav(samples(0, 4000))
+    data = good[:40] + size.to_bytes(4, "little") + good[44:]
+    assert len(sounds.to_samples(memoryview(data), 8000, fail)) == 4000
 
 
 def test_what_is_too_long_is_not_decoded(monkeypatch: pytest.MonkeyPatch) -> None:

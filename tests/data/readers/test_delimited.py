@@ -22,6 +22,7 @@ def table(text: bytes | str, **config: object) -> pa.Table:
 
 BAD = {
     "ragged, short": (b"a,b\n1,2\n3\n4,5\n", "t.csv, row 2: has 1 cells, the header 2"),
+    "ragged, and no UTF-8": (b"a,b\n1,2\n\xff\n4,5\n", "t.csv, row 2: has 1 cells, the header 2"),
     "ragged, long": (b'a,b\n"x\ny",2\n\n4,5,6\n', "t.csv, row 2: has 3 cells, the header 2 (cells are sep"),
     "duplicate header": (b"a,b,a\n1,2,3\n", "t.csv, column 'a': is twice in the header"),
     "latin-1 cell": (

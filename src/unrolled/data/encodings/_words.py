@@ -1,5 +1,7 @@
 """Tokens that are words: of a text in lower case, cut at spaces and at each sign; or the items of a list as they are.
 
+What `cut_at_signs` folds or keeps whole is a word too. What is decoded is encoded as it was before.
+
 A word that training holds once becomes ``<unknown>`` if training has 10 000 running words or more: a model can only
 know what to make of an unknown word if it has seen some.
 """
@@ -16,12 +18,11 @@ import pyarrow.compute as pc
 
 from unrolled.data.encodings._cells import smallest_dtype
 from unrolled.data.encodings._level import SPECIALS
+from unrolled.data.encodings._marks import UNKNOWN_WORD, cut_at_signs
 
-__all__ = ["Words", "split_words"]
+__all__ = ["Words", "count_words", "split_words"]
 
-_UNKNOWN_WORD = "<unknown>"
 _MANY = 10_000  # running words
-_SIGN = r"([^\p{L}\p{M}\p{N}_\s\p{Z}])"  # \w of RE2 is ASCII only
 
 
 class Words:
@@ -44,13 +45,14 @@ class Words:
 
         Those that come less often than ``least`` are not among them.
         """
-        counts: Counter[str] = Counter()
-        for part in texts:
-            found = pc.value_counts(part if items else split_words(part)[0])
-            values, numbers = found.flatten()
-            counts.update(dict(zip(values.to_pylist(), numbers.to_pylist(), strict=True)))
+        return cls.of(count_words(texts, items), vocabulary, items, least)
+
+    @classmethod
+    def of(cls, counts: Counter[str], vocabulary: int, items: bool, least: int | None = None) -> Self:
+        """The same, of words that were counted already."""
         least = least or (2 if counts.total() >= _MANY else 1)
-        kept = sorted((word for word in counts if counts[word] >= least), key=lambda word: (-counts[word], word))
+        known = (word for word in counts if counts[word] >= least and (items or word != UNKNOWN_WORD))
+        kept = sorted(known, key=lambda word: (-counts[word], word))
         return cls(kept[:vocabulary], items)
 
     @property
@@ -71,11 +73,11 @@ class Words:
 
     def words(self, ids: np.ndarray) -> list[str]:
         """The words one by one."""
-        return [_UNKNOWN_WORD if id_ < SPECIALS else self._words[id_ - SPECIALS] for id_ in ids.tolist()]
+        return [UNKNOWN_WORD if id_ < SPECIALS else self._words[id_ - SPECIALS] for id_ in ids.tolist()]
 
     def piece(self, id_: int, begun: bool) -> bytes:
         """A word, after a space if there is one before it."""
-        word = _UNKNOWN_WORD if id_ < SPECIALS else self._words[id_ - SPECIALS]
+        word = UNKNOWN_WORD if id_ < SPECIALS else self._words[id_ - SPECIALS]
         return (f" {word}" if begun else word).encode()
 
     def symbols(self) -> list[str]:
@@ -87,6 +89,15 @@ class Words:
         return f"{len(self._words)} {'items' if self._items else 'words'}"
 
 
+def count_words(texts: Iterable[pa.Array], items: bool) -> Counter[str]:
+    """How often each word stands in ``texts``, which are single words already if they are ``items``."""
+    counts: Counter[str] = Counter()
+    for part in texts:
+        values, numbers = pc.value_counts(part if items else split_words(part)[0]).flatten()
+        counts.update(dict(zip(values.to_pylist(), numbers.to_pylist(), strict=True)))
+    return counts
+
+
 def split_words(texts: pa.Array) -> tuple[pa.Array, np.ndarray]:
     """The words of all texts end to end, and (n,) int64 how many each text has.
 
@@ -95,7 +106,7 @@ def split_words(texts: pa.Array) -> tuple[pa.Array, np.ndarray]:
         >>> " ".join(words.to_pylist()), counts.tolist()
         ("isn ' t it 3 . 5 ?", [8, 0])
     """
-    apart = pc.replace_substring_regex(pc.utf8_lower(texts), _SIGN, r" \1 ")
+    apart = cut_at_signs(pc.utf8_lower(texts))
     # Trimmed, because Arrow's split reads past the end of a text that ends with a space, and may find a word there.
     lists = pc.utf8_split_whitespace(pc.utf8_trim_whitespace(apart))
     words, parents = pc.list_flatten(lists), pc.list_parent_indices(lists)

@@ -121,7 +121,7 @@ class Symbols:
         if _is_nucleic(counts):
             alphabet = "RNA" if _of(counts, "U") > _of(counts, "T") else "DNA"
         seen = "".join(letter for letter in ALPHABETS[alphabet] if _of(counts, letter))
-        fitted = cls(alphabet, seen, options.strands == "both" and alphabet in _COMPLEMENTS)
+        fitted = cls(alphabet, seen, both=False).read_from(options.strands)
         if options.kmer == 1 and not counts[_ids(ALPHABETS[alphabet]) == _BAD].any():
             return fitted
         letters, offsets = fitted._letters(array, where)  # it names the first letter that is none
@@ -131,6 +131,10 @@ class Symbols:
         if not len(kmers.codes):
             raise DataError(f"no sequence has {options.kmer} letters", file=where.file, column=where.column)
         return replace(fitted, kmers=kmers.with_opposites(fitted._opposites) if fitted.both else kmers)
+
+    def read_from(self, strands: Literal["one", "both"]) -> Self:
+        """The same, standing for its other strand too where that is asked for and it has one."""
+        return replace(self, both=self.both or (strands == "both" and self.alphabet in _COMPLEMENTS))
 
     @property
     def spec(self) -> Discrete:

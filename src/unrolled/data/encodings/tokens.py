@@ -1,7 +1,8 @@
 """Tokens: a text as ids of its characters, words, byte-pair tokens or bytes; a list of texts as one id an item.
 
-Ids 0, 1 and 2 are ``<unknown>``, ``<begin>`` and ``<end>``. Characters, BPE and bytes give a text back exactly, in
-whatever normal form it was; words give it back in lower case with single spaces.
+Ids 0, 1 and 2 are ``<unknown>``, ``<begin>`` and ``<end>``. Bytes give a text back exactly; characters and BPE give it
+back in its normal form, which is the text itself with ``normalise`` none; words give it back in lower case with a space
+between two, addresses and mentions folded, and what they give back has the same ids.
 """
 
 from __future__ import annotations
@@ -24,21 +25,25 @@ from unrolled.data.encodings._characters import Characters
 from unrolled.data.encodings._gather import Gather, frame
 from unrolled.data.encodings._labels import looks_like_labels
 from unrolled.data.encodings._level import BEGIN, END, UNKNOWN, Level
+from unrolled.data.encodings._normal import Normal, normal_text, normal_texts
 from unrolled.data.encodings._pieces import Piece, as_text, pieces, raw
+from unrolled.data.encodings._pretrained import Pretrained
 from unrolled.data.encodings._stored import Stored, load
-from unrolled.data.encodings._words import Words
+from unrolled.data.encodings._words import Words, count_words
 from unrolled.errors import DataError, ModelError
 
 __all__ = ["Tokens"]
 
 _BLOCK = 1 << 24  # ids looked at together
+_MANY_WORDS = 20_000  # different ones, each there twice or more: there are then always some that words would leave out
 
 
 class _Stored(Stored):
     kind: Literal["tokens"]
-    level: Literal["characters", "words", "bpe", "bytes"]
+    level: Literal["characters", "words", "bpe", "bytes", "pretrained"]
     framed: bool
     items: bool
+    normal: Normal
     symbols: str | list[str] | list[list[str]] | None
 
 
@@ -50,6 +55,7 @@ class Tokens:
         level: what a token is.
         framed: each row is ``<begin> … <end>``.
         items: a cell is a list of texts, each of which is a token as it stands.
+        normal: the form of Unicode that a text is brought to first.
 
     Example:
         >>> column = pa.chunked_array([["abba", "b"]])
@@ -67,6 +73,7 @@ class Tokens:
     level: Level
     framed: bool
     items: bool
+    normal: Normal = "none"
 
     @staticmethod
     def recognises(array: pa.ChunkedArray) -> int:
@@ -81,31 +88,46 @@ class Tokens:
     def fit(cls, array: pa.ChunkedArray, options: Options, where: Where) -> Self:
         """Learn the vocabulary. Without `Options.tokens` a text's tokens are characters; a list's are always words.
 
+        With ``words or bpe`` they are BPE tokens where training has more than twenty thousand words twice or more.
+
         Raises:
             DataError: the column holds neither texts nor lists of texts, or one is not UTF-8.
         """
         array = plain(array)
         items = has_time(array.type)
         cells = _open(array, where, items)
-        texts = (piece.texts for piece in _checked(replace(cells, flat=cells.flat.drop_null())))
+        cells = replace(cells, flat=cells.flat.drop_null())
+        normal = options.normalise
+
+        def texts() -> Iterator[pa.Array]:
+            return (piece.texts for piece in _checked(cells, normal))
+
         if items:
-            return cls(Words.fit(texts, options.vocabulary, items=True, least=options.least), options.framed, items)
+            words = Words.fit(texts(), options.vocabulary, items=True, least=options.least)
+            return cls(words, options.framed, items, normal)
+        if options.encoder is not None:
+            return cls(Pretrained.open(options.encoder), framed=False, items=False)
         level: Level
         match options.tokens:
-            case "words":
-                level = Words.fit(texts, options.vocabulary, items=False, least=options.least)
+            case "words" | "words or bpe":
+                counts = count_words(texts(), items=False)
+                many = sum(count > 1 for count in counts.values()) > _MANY_WORDS
+                if many and options.tokens == "words or bpe":
+                    level = Bpe.fit(texts(), options.vocabulary)
+                else:
+                    level = Words.of(counts, options.vocabulary, items=False, least=options.least)
             case "bpe":
-                level = Bpe.fit(texts, options.vocabulary)
+                level = Bpe.fit(texts(), options.vocabulary)
             case "bytes":
-                level = Bytes()
+                level, normal = Bytes(), "none"
             case _:
-                level = Characters.fit(texts)
-        return cls(level, options.framed, items)
+                level = Characters.fit(texts())
+        return cls(level, options.framed, items, normal)
 
     @property
     def spec(self) -> Discrete:
         """The vocabulary and the three specials."""
-        return Discrete(self.level.size)
+        return Discrete(self.level.size, encoder=self.level.config if isinstance(self.level, Pretrained) else None)
 
     def encode(self, array: pa.ChunkedArray, where: Where, cache: Path | None = None) -> Encoded:
         """(N,) unsigned integers, as narrow as the vocabulary allows; memory-mapped from ``cache`` if over 64 MB.
@@ -119,18 +141,21 @@ class Tokens:
             return self._encode_items(array, where)
         lengths = np.zeros(len(array), np.int64)
         gather = Gather(smallest_dtype(self.level.size), cache)
-        for piece in _checked(_open(array, where, items=False)):
+        for piece in _checked(_open(array, where, items=False), self.normal):
             ids, counts = self.level.encode(piece.texts)
             if self.framed:
                 ids, counts = frame(ids, counts, BEGIN, END, piece.begins, piece.ends)
             lengths[piece.row : piece.row + len(counts)] += counts
             gather.add(ids)
+        if isinstance(self.level, Pretrained) and (lengths > self.level.longest).any():
+            row = where.row(int(np.argmax(lengths)))
+            raise DataError("is a text of megabytes, cut it into pieces", file=where.file, row=row, column=where.column)
         return Encoded(gather.finish(), _offsets(lengths))
 
     def _encode_items(self, array: pa.ChunkedArray, where: Where) -> Encoded:
         cells = _open(array, where, items=True)
         assert cells.offsets is not None
-        ids = [self.level.encode(chunk)[0] for chunk in cells.flat.chunks]
+        ids = [self.level.encode(normal_texts(chunk, self.normal))[0] for chunk in cells.flat.chunks]
         values = np.concatenate([np.zeros(0, smallest_dtype(self.level.size)), *ids])
         if not self.framed:
             return Encoded(values, cells.offsets)
@@ -142,8 +167,13 @@ class Tokens:
 
         Where cells are lists, the items of a prompt stand apart by blanks.
         """
+        text = self.normalised(text)
         ids = self.level.encode(pa.array(text.split() if self.items else [text], pa.large_string()))[0]
         return np.concatenate([np.array([BEGIN] * self.framed, ids.dtype), ids])
+
+    def normalised(self, text: str) -> str:
+        """``text`` as it is read."""
+        return normal_text(text, self.normal)
 
     def encode_one(self, value: Any, where: Where) -> np.ndarray:
         """The id of one token's text, shape (). ``None`` is unknown.
@@ -155,7 +185,7 @@ class Tokens:
             return np.array(UNKNOWN, smallest_dtype(self.level.size))
         found = f"{str(value)[:40]!r} is not a text"
         if isinstance(value, str):
-            ids = self.level.encode(pa.array([value], pa.large_string()))[0]
+            ids = self.level.encode(pa.array([self.normalised(value)], pa.large_string()))[0]
             if len(ids) == 1:
                 return np.array(ids[0])
             found = f"{value[:40]!r} has {len(ids)}"
@@ -204,6 +234,7 @@ class Tokens:
             "level": self.level.name,
             "framed": self.framed,
             "items": self.items,
+            "normal": self.normal,
             "symbols": self.level.symbols(),
         }
 
@@ -215,10 +246,13 @@ class Tokens:
             ModelError: it is not ours.
         """
         stored = load(_Stored, config, cls.kind)
-        return cls(_level(stored), stored.framed, stored.items)
+        return cls(_level(stored), stored.framed, stored.items, stored.normal)
 
     def notes(self, array: pa.ChunkedArray, encoded: Encoded) -> str:
         """What a user should know of a column that was encoded: how much of it is unknown, or nothing."""
+        if isinstance(self.level, Pretrained):
+            full = int((encoded.lengths() >= self.level.longest).sum())
+            return f"{full} of {len(array)} have the {self.level.longest} tokens at which they are cut" if full else ""
         rate = self.unknown_rate(encoded.values)
         what = "items" if self.items else self.level.name
         why = (
@@ -246,6 +280,13 @@ def _level(stored: _Stored) -> Level:
                 return Bpe([(merge[0], merge[1]) for merge in symbols])
             except ValueError as error:
                 raise ModelError(f"the tokens encoding of this model cannot be read: {error}") from None
+        case "pretrained" if (
+            isinstance(symbols, list) and len(symbols) == 2 and all(isinstance(s, str) for s in symbols)
+        ):
+            try:
+                return Pretrained(str(symbols[0]), str(symbols[1]))
+            except (ValueError, RecursionError) as error:
+                raise ModelError(f"the tokens encoding of this model cannot be read: {error}") from None
     raise ModelError(f"the tokens encoding of this model cannot be read: its symbols are not {stored.level}")
 
 
@@ -265,8 +306,8 @@ def _open(array: pa.ChunkedArray, where: Where, items: bool) -> Cells:
     return cells
 
 
-def _checked(cells: Cells) -> Iterator[Piece]:
-    """The pieces of the texts, once they are known to be UTF-8: Arrow takes that on trust from a mapped file."""
+def _checked(cells: Cells, normal: Normal) -> Iterator[Piece]:
+    """The pieces of the texts, ``normal``, once they are known to be UTF-8: Arrow takes that on trust from a file."""
     for piece in pieces(cells.flat):
         data, offsets = raw(piece.texts)
         try:
@@ -275,7 +316,7 @@ def _checked(cells: Cells) -> Iterator[Piece]:
             row = piece.row + int(np.searchsorted(offsets, error.start, side="right")) - 1
             hint = "name the encoding of the file, such as --text-encoding latin-1"
             raise cells.error(row, f"byte 0x{data[error.start]:02x} is not UTF-8", hint) from None
-        yield piece
+        yield replace(piece, texts=normal_texts(piece.texts, normal))
 
 
 def _offsets(lengths: np.ndarray) -> np.ndarray:

@@ -7,7 +7,7 @@ import csv
 import io
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pyarrow as pa
@@ -26,6 +26,7 @@ _LABELS = ("category", "tokens")  # kinds for which 007 is a name, and "1 2" a t
 _BLOCKS = (1 << 23, 1 << 28, 2**31 - 1)  # a row must fit into a block; nearly all do in the first
 _MOSTLY, _FEW = 0.95, 20  # from this share of numbers, in so many cells, the other cells are taken for faults
 _RAGGED = re.compile(r"Expected (\d+) columns, got (\d+)")
+_ASCII = bytes(range(0x80)) + b"?" * 0x80
 _LATIN = "give --text-encoding latin-1, or what it is written in"
 
 
@@ -126,8 +127,10 @@ class _File:
             rows.append(row)
             return "error"
 
+        # Arrow does not call us for a row that is no UTF-8: each of its other bytes is a sign that separates nothing.
+        plain = replace(self, data=pa.py_buffer(bytes(self.data).translate(_ASCII)))
         with contextlib.suppress(pa.ArrowInvalid):
-            self._parse([], None, seen)
+            plain._parse([], None, seen)
         return DataError(
             f"has {rows[0].actual_columns} cells, the header {rows[0].expected_columns}",
             file=self.origin,

@@ -12,10 +12,9 @@ from unrolled.data.scores import events_or_rolls
 from unrolled.errors import DataError
 from unrolled.music.midi_reading import read_midi
 
-__all__ = ["APART", "SUFFIXES", "read_midi_file"]
+__all__ = ["SUFFIXES", "read_midi_file"]
 
 SUFFIXES = (".mid", ".midi")
-APART = True  # each file stands for itself: of a folder, one that cannot be read is left out
 
 
 def read_midi_file(path: Path, config: DataConfig) -> pa.Table:

@@ -1,0 +1,121 @@
+"""Tokens of a Hugging Face tokenizer: those that a pretrained encoder was trained on, its ``[CLS]`` and ``[SEP]`` too.
+
+A folder holds ``config.json``, ``tokenizer.json`` and ``model.safetensors``; the first two are read here, as JSON, and
+kept with the run, which then opens without the folder. No code can be named in a tokenizer of ``tokenizers``; one that
+means harm could hold a pattern that ends the process, no more.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+import numpy as np
+import pyarrow as pa
+from tokenizers import Tokenizer
+
+from unrolled.data.encodings._cells import smallest_dtype
+from unrolled.data.encodings._level import SPECIALS
+from unrolled.data.mapped import map_file
+from unrolled.errors import DataError
+
+__all__ = ["Pretrained"]
+
+_LONGEST = 512  # tokens, where the configuration does not say
+_BEHIND_PADDING = ("roberta", "camembert", "mpnet", "xlm-roberta")  # they count positions from behind that of padding
+_NOT_KEPT = ("auto_map", "custom_pipelines", "quantization_config", "_name_or_path")  # code, files, and where it was
+
+
+class Pretrained:
+    """A tokenizer, and the configuration of the encoder that reads its ids.
+
+    Args:
+        tokenizer: the contents of ``tokenizer.json``.
+        config: the contents of ``config.json``: names and numbers.
+
+    Raises:
+        ValueError: one of them is not what it should be.
+    """
+
+    name: ClassVar[str] = "pretrained"
+
+    def __init__(self, tokenizer: str, config: str) -> None:
+        values = json.loads(config)
+        if not isinstance(values, dict) or not isinstance(values.get("model_type"), str):
+            raise ValueError("its config.json names no model_type")
+        kept = {name: value for name, value in values.items() if name not in _NOT_KEPT}
+        self.config = json.dumps(kept, ensure_ascii=False)
+        self._stored = tokenizer
+        try:
+            self._tokenizer = Tokenizer.from_str(tokenizer)
+        except Exception as error:  # it raises nothing narrower
+            raise ValueError(f"its tokenizer.json cannot be read: {str(error)[:200]}") from None
+        size = kept.get("vocab_size")
+        if not isinstance(size, int) or size < self._tokenizer.get_vocab_size():
+            most = self._tokenizer.get_vocab_size()
+            raise ValueError(f"its config.json has vocab_size {size}, but its tokenizer {most} tokens")
+        self._size = size
+        self.longest = _longest(kept)
+        self._tokenizer.enable_truncation(self.longest)
+        self._tokenizer.no_padding()
+
+    @classmethod
+    def open(cls, folder: Path) -> Self:
+        """The tokenizer of a folder.
+
+        Raises:
+            DataError: it is not a folder of a pretrained encoder, or holds its weights in a form that could hold code.
+        """
+        if not (folder / "model.safetensors").is_file():
+            if list(folder.glob("pytorch_model*.bin")):
+                message = "has its weights as a pickle, which could run code"
+                raise DataError(message, file=str(folder), hint="save them as model.safetensors")
+            message = "is a folder without model.safetensors: it holds no pretrained encoder in one file"
+            raise DataError(message, file=str(folder))
+        texts = []
+        for name in ("tokenizer.json", "config.json"):
+            data = map_file(folder / name)
+            try:
+                texts.append(str(memoryview(data), "utf-8"))
+            except UnicodeDecodeError:
+                raise DataError("is not UTF-8", file=str(folder / name)) from None
+        try:
+            return cls(*texts)
+        except (ValueError, RecursionError) as error:
+            raise DataError(f"holds no pretrained encoder: {error}", file=str(folder)) from None
+
+    @property
+    def size(self) -> int:
+        """Tokens and specials."""
+        return self._size + SPECIALS
+
+    def encode(self, texts: pa.Array) -> tuple[np.ndarray, np.ndarray]:
+        """The tokens of each text, its first and last one those that the encoder expects; no more than ``longest``."""
+        dtype = smallest_dtype(self.size)
+        rows = [np.array(row.ids, dtype) for row in self._tokenizer.encode_batch_fast(texts.to_pylist())]
+        counts = np.array([len(row) for row in rows], np.int64)
+        return np.concatenate([np.zeros(0, dtype), *rows]) + dtype.type(SPECIALS), counts
+
+    def decode(self, ids: np.ndarray) -> str:
+        """The text, as the tokenizer gives it back."""
+        return str(self._tokenizer.decode((np.asarray(ids)[ids >= SPECIALS] - SPECIALS).tolist()))
+
+    def piece(self, id_: int, begun: bool) -> bytes:
+        """One token, set apart."""
+        return (" " * begun + self.decode(np.array([id_]))).encode()
+
+    def symbols(self) -> list[str]:
+        """Tokenizer and configuration."""
+        return [self._stored, self.config]
+
+    def report(self) -> str:
+        """``30522 tokens of a pretrained bert``."""
+        return f"{self._size} tokens of a pretrained {json.loads(self.config)['model_type']}"
+
+
+def _longest(config: dict[str, Any]) -> int:
+    positions = config.get("max_position_embeddings")
+    if not isinstance(positions, int) or positions < 8:
+        return _LONGEST
+    return positions - 2 if config["model_type"] in _BEHIND_PADDING else positions

@@ -1,0 +1,138 @@
+"""A local Hugging Face encoder as the embedding of a text. Axes: B rows, T steps, W its width."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import json
+from pathlib import Path
+from typing import Any, Self
+
+import torch
+from torch import Tensor, nn
+
+from unrolled.errors import DataError, MissingExtra, ModelError, ShapeError, UsageError
+from unrolled.files import load_tensors
+
+__all__ = ["PretrainedEncoder"]
+
+_SPECIALS = 3  # ours, before the ids of its tokenizer
+_DEEPEST = 256  # layers: what a file may declare before it is held against its weights
+_OLD_NAMES = {".gamma": ".weight", ".beta": ".bias"}  # of weights that were saved long ago
+
+
+class PretrainedEncoder(nn.Module):
+    """A vector for each token of a text, in view of the whole text.
+
+    ::
+
+        y_1 … y_T = encoder(x_1 … x_T)
+
+    Nothing is ever downloaded, and no code of a folder is run: the configuration names one of the models in
+    ``transformers``, the weights are safetensors.
+
+    Args:
+        config: the JSON of a ``config.json``, names and numbers.
+
+    Shape:
+        x (B, T) int64, ids of its tokenizer + 3; real (B, T) bool -> y (B, T, W), 0 beyond a row's length.
+
+    Raises:
+        UsageError: the configuration is of no encoder that ``transformers`` has.
+        MissingExtra: ``transformers`` is not installed.
+
+    Cost:
+        that of the encoder: for BERT 12·W² + 2·T·W multiply-adds per layer and step.
+
+    References:
+        Devlin et al. 2019, https://arxiv.org/abs/1810.04805; Wolf et al. 2020, https://arxiv.org/abs/1910.03771
+
+    Example:
+        >>> sizes = {"hidden_size": 8, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 8}
+        >>> encoder = PretrainedEncoder(json.dumps({"model_type": "bert", "vocab_size": 20, **sizes}))
+        >>> encoder(torch.tensor([[5, 6, 7]]), None).shape
+        torch.Size([1, 3, 8])
+    """
+
+    def __init__(self, config: str) -> None:
+        super().__init__()
+        self._config, self.frozen = config, False
+        self.model = _build(config)
+        self.output_size = int(self.model.config.hidden_size)
+        self.size = int(self.model.config.vocab_size) + _SPECIALS
+
+    def forward(self, x: Tensor, real: Tensor | None) -> Tensor:
+        """The vectors of the tokens ``x``, which see those that are ``real`` (``None``: all)."""
+        if x.dim() != 2 or x.is_floating_point():
+            raise ShapeError(f"PretrainedEncoder: x is {tuple(x.shape)} {x.dtype}, expected integers (B, T)")
+        ids = (x.to(torch.int64) - _SPECIALS).clamp(min=0)
+        if bool((ids >= self.size - _SPECIALS).any()):
+            raise ShapeError(f"PretrainedEncoder: x has {int(x.max())}, expected 0 … {self.size - 1}")
+        if x.numel() == 0:
+            return self.model.get_input_embeddings()(ids)
+        real = torch.ones_like(ids, dtype=torch.bool) if real is None else real
+        seen = real.clone()
+        seen[:, 0] = True  # a row of no steps attends to something, and is not used
+        with torch.set_grad_enabled(torch.is_grad_enabled() and not self.frozen):
+            y = self.model(input_ids=ids, attention_mask=seen.to(torch.int64)).last_hidden_state  # (B, T, W)
+        return torch.where(real[..., None], y, 0.0)
+
+    def load(self, folder: Path) -> None:
+        """Take over the weights of ``model.safetensors``.
+
+        Raises:
+            DataError: the file is damaged, lacks a weight, or has one of another shape.
+        """
+        file = folder / "model.safetensors"
+        try:
+            found = load_tensors(file)
+        except ModelError as error:
+            raise DataError(f"holds no pretrained encoder: {error}", file=str(folder)) from None
+        for old, new in _OLD_NAMES.items():
+            found = {name[: -len(old)] + new if name.endswith(old) else name: one for name, one in found.items()}
+        head = f"{self.model.base_model_prefix}."
+        with torch.no_grad():
+            for name, own in self.model.state_dict().items():
+                tensor = found.get(name, found.get(head + name))
+                if tensor is None and name.startswith("pooler."):  # not read here, and often not saved
+                    continue
+                if tensor is None or tensor.shape != own.shape:
+                    what = "lacks" if tensor is None else f"has {tuple(tensor.shape)} for"
+                    raise DataError(f"{what} {name} of {tuple(own.shape)}", file=str(file))
+                own.copy_(tensor)
+
+    def freeze(self) -> None:
+        """Keep the weights as they are, and drop nothing in training."""
+        self.frozen = True
+        self.model.requires_grad_(False)
+        self.model.eval()
+
+    def fill_buffers(self) -> None:
+        """Make anew what a file does not hold and a model without memory has not: positions and the like."""
+        fresh = dict(_build(self._config).named_buffers())
+        for name, buffer in list(self.model.named_buffers()):
+            if buffer.is_meta:
+                place, _, own = name.rpartition(".")
+                self.model.get_submodule(place).register_buffer(own, fresh[name], persistent=False)
+
+    def train(self, mode: bool = True) -> Self:
+        """As of any module; frozen weights stay as they answer."""
+        super().train(mode)
+        self.model.train(mode and not self.frozen)
+        return self
+
+
+def _build(config: str) -> Any:
+    if importlib.util.find_spec("transformers") is None:
+        raise MissingExtra("transformers", "hf", "a pretrained encoder")
+    transformers = importlib.import_module("transformers")
+    values = json.loads(config)
+    kind = values.pop("model_type", None)
+    try:
+        wanted = transformers.AutoConfig.for_model(kind, **{**values, "attn_implementation": "eager"})
+        if not 1 <= wanted.num_hidden_layers <= _DEEPEST or wanted.is_encoder_decoder:
+            raise ValueError("it is no encoder of 1 to 256 layers")
+        return transformers.AutoModel.from_config(wanted, dtype=torch.float32, trust_remote_code=False)
+    except (ValueError, KeyError, TypeError, AttributeError, AssertionError, ImportError, RuntimeError) as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0][:200]
+        raise UsageError(f"{kind!r} with these sizes is no encoder that transformers builds: {reason}") from None
