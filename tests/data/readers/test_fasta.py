@@ -63,8 +63,8 @@ def test_names_are_not_learned_from_and_files_only_where_they_are_asked_for(tmp_
 
 def test_a_bad_letter_is_named_by_record_and_place(tmp_path: Path) -> None:
     from unrolled.data.coder import Coder
-from unrolled.data.roles import Roles
     from unrolled.data.encoded import Options
+    from unrolled.data.roles import Roles
 
     path = written(tmp_path / "a.fa", b">x\nACGTACGTAC\n>y\nACGT\nACE\n")
     sequences = read(path, DataConfig(target=("file",)))
