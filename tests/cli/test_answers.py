@@ -28,7 +28,7 @@ def test_evaluate_measures_and_shows_the_validation_beside_it(unrolled: Unrolled
 def test_words_that_were_never_seen_are_counted(unrolled: Unrolled, runs: Runs) -> None:
     done = unrolled("predict", runs.reviews, "-", stdin=b"text\nthe zebra was great\nthe zebra\n")
     assert done.code == 0
-    assert "warning: standard input, text: 33.33% of the words were not seen in training" in done.err
+    assert "warning: standard input, text: 33.33% of the words are rare, or were not seen in training" in done.err
     assert unrolled("predict", runs.reviews, "-", "--quiet", stdin=b"text\nzebra\n").err == ""
 
 

@@ -37,6 +37,11 @@ def _video(number: int) -> bytes:
     return file.getvalue()
 
 
+def _midi(number: int) -> bytes:
+    notes = bytes([0, 0x90, 60 + number, 64, 96, 0x80, 60 + number, 0, 0, 0xFF, 0x2F, 0])  # on, 96 ticks, off, end
+    return b"MThd" + bytes([0, 0, 0, 6, 0, 0, 0, 1, 0, 96]) + b"MTrk" + len(notes).to_bytes(4, "big") + notes
+
+
 # A name's ending -> its reader, what a good file holds, and what a broken one does.
 FILES: dict[str, tuple[str, Callable[[int], bytes], bytes]] = {
     "abc": ("abc", lambda n: f"X:{n}\nK:C\nCDE|\n".encode(), b"no tune"),
@@ -48,6 +53,8 @@ FILES: dict[str, tuple[str, Callable[[int], bytes], bytes]] = {
     "jsonl": ("table", lambda n: f'{{"x": {n}}}\n'.encode(), b'{"x": \n'),
     "csv.gz": ("table", lambda n: __import__("gzip").compress(f"x\n{n}\n".encode()), b"\x1f\x8bnone"),
     "parquet": ("table", _parquet, _parquet(0)[:40]),
+    "mid": ("midi", _midi, b"MThd none"),
+    "ts": ("ts", lambda n: f"@problemName x\n@classLabel true a b\n@data\n1,2,{n}:a\n".encode(), b"@data\n1,x:a\n"),
     "txt": ("text", lambda n: f"text {n}".encode(), b"caf\xe9"),
     "mp4": ("video", _video, b"none"),
 }

@@ -55,7 +55,7 @@ def test_what_is_unknown_is_said_of_the_target_too() -> None:
     coder = fit(data, Roles(("a",), "b", "free"), "words")
     other = sequences({"a": ["x y"], "b": ["u w w w"]}, {"a": "tokens", "b": "tokens"})
     assert coder.notes(data, coder.encode(data)) == []
-    assert coder.notes(other, coder.encode(other)) == ["b: 75.00% of the words were not seen in training"]
+    assert coder.notes(other, coder.encode(other)) == ["b: 75.00% of the words are rare, or were not seen in training"]
     assert coder.notes(other, coder.encode(other, with_target=False)) == []
 
 

@@ -115,12 +115,6 @@ class _File:
         return DataError(f"cannot be read: {reason[:200]}", file=self.origin)
 
     def _ragged(self) -> DataError:
-        try:
-            str(self.data, "utf-8")
-        except UnicodeDecodeError as error:  # Arrow tells of such a row to nobody
-            line = bytes(self.data[: error.start]).count(b"\n") + 1
-            message = f"byte 0x{self.data[error.start]:02x} in line {line} is not utf-8"
-            return DataError(message, file=self.origin, hint=_LATIN)
         rows: list[Any] = []
 
         def seen(row: Any) -> str:
