@@ -88,6 +88,15 @@ def test_words_begin_with_their_vectors_and_others_with_their_first(
     assert 25 < int(told.split(", ")[1].split()[0]) < 50
 
 
+def test_a_layer_reads_the_vectors_as_the_file_has_them_whatever_its_gain(vectors: Path, tmp_path: Path) -> None:
+    told = {**SMALL, "model": "transformer", "vectors": vectors, "freeze": True, "valid": 0, "steps": 1}
+    trained = ur.fit(DATA, out=tmp_path / "run", **told)
+    words = trained.task.coder.inputs["review"].to_config()["symbols"]
+    symbols = trained.network.get_submodule("columns.embeddings.0")
+    read = symbols(torch.tensor([SPECIALS + words.index("cat")]))[0].detach()
+    torch.testing.assert_close(read, torch.from_numpy(VALUES[0]))
+
+
 @pytest.mark.parametrize("freeze", [True, False])
 def test_frozen_vectors_stay_and_others_learn(
     freeze: bool, vectors: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -25,6 +25,7 @@ from unrolled.data.fingerprint import fingerprint, verify
 from unrolled.data.vectors.aligned import align
 from unrolled.data.vectors.reading import VectorFile, open_vectors
 from unrolled.errors import DataError, ModelError, UsageError
+from unrolled.layers.embed import Embedding
 from unrolled.layers.pretrained import PretrainedEncoder
 from unrolled.models.encoder_decoder import EncoderDecoder
 from unrolled.models.model import Model
@@ -156,12 +157,14 @@ def give_vectors(
         raise UsageError("--vectors are of words, and no column is read as words: give --tokens words, or leave it out")
     frozen = {}
     for place, name, level, lowered in texts:
-        weight = network.get_parameter(f"{place}.weight")
+        symbols = network.get_submodule(place)
+        assert isinstance(symbols, Embedding)
         places, vectors = align(config.training.vectors, level.symbols(), lowered=lowered)
         with torch.no_grad():
-            weight[torch.from_numpy(places + SPECIALS)] = torch.from_numpy(vectors)
+            # What a layer reads is the file's vector, whatever the gain.
+            symbols.weight[torch.from_numpy(places + SPECIALS)] = torch.from_numpy(vectors) / symbols.gain
         if config.training.freeze:
-            known = torch.zeros(len(weight), dtype=torch.bool)
+            known = torch.zeros(symbols.size, dtype=torch.bool)
             known[torch.from_numpy(places + SPECIALS)] = True
             frozen[f"{place}.weight"] = known
         column = train.target if place == "symbols" else train.inputs[name]

@@ -9,7 +9,6 @@ References:
 
 from __future__ import annotations
 
-import unicodedata
 from typing import Literal
 
 import pyarrow as pa
@@ -27,16 +26,11 @@ def normal_text(text: str, form: Normal) -> str:
         >>> len("e" + chr(0x301)), len(normal_text("e" + chr(0x301), "nfc")), normal_text("ﬁ²", "nfkc")
         (2, 1, 'fi2')
     """
-    match form:
-        case "nfc":
-            return unicodedata.normalize("NFC", text)
-        case "nfkc":
-            return unicodedata.normalize("NFKC", text)
-    return text
+    return str(normal_texts(pa.array([text]), form)[0].as_py())
 
 
 def normal_texts(texts: pa.Array, form: Normal) -> pa.Array:
     """The same of each text of a column, which is given back itself where all of it is ASCII; nulls stay."""
     if form == "none" or pc.all(pc.string_is_ascii(texts)).as_py() is not False:
         return texts
-    return pa.array([text if text is None else normal_text(text, form) for text in texts.to_pylist()], texts.type)
+    return pc.utf8_normalize(texts, form.upper())
