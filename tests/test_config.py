@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from unrolled.config import FORMAT, DataConfig, ModelConfig, RunConfig, TaskConfig, TrainingConfig, spread
+from unrolled.config import FORMAT, DataConfig, ModelConfig, Part, RunConfig, TaskConfig, TrainingConfig, spread
 from unrolled.errors import ModelError, UsageError
 
 RUN = RunConfig(task=TaskConfig(name="tag"), data=DataConfig(), model=ModelConfig(), training=TrainingConfig(steps=3))
@@ -67,6 +67,26 @@ def test_an_option_that_there_is_not_is_an_error(name: str) -> None:
 def test_no_two_parts_have_an_option_of_one_name() -> None:
     fields = [f for part in (DataConfig, ModelConfig, TaskConfig, TrainingConfig) for f in part.model_fields]
     assert sorted(field for field in fields if fields.count(field) > 1) == ["name", "name"]
+
+
+@pytest.mark.parametrize(
+    ("part", "name", "value"),
+    [
+        (DataConfig, "gap", "3x"),
+        (DataConfig, "image_size", "0"),
+        (DataConfig, "image", "patches"),
+        (DataConfig, "audio", "mfcc:41"),
+        (TrainingConfig, "softmax", "sampled"),
+    ],
+)
+def test_an_option_that_is_written_wrongly_is_answered_by_examples_that_are_right(
+    part: type[Part], name: str, value: str
+) -> None:
+    examples = part.model_fields[name].examples or []
+    with pytest.raises(UsageError, match=f"option '{name}' = '{value}': write it like {' or '.join(examples)}"):
+        part.check({name: value})
+    for example in examples:
+        assert getattr(part.check({name: example}), name) == example
 
 
 def test_a_format_that_is_none_is_refused() -> None:

@@ -33,7 +33,10 @@ class Part(BaseModel):
             name = ".".join(str(part) for part in first["loc"])
             if first["type"] == "extra_forbidden":
                 raise UsageError(f"unknown option {name!r}.{did_you_mean(name, cls.model_fields)}") from None
-            raise UsageError(f"option {name!r} = {first['input']!r}: {first['msg']}") from None
+            wanted = first["msg"]
+            if first["type"] == "string_pattern_mismatch":  # a pattern tells a user nothing
+                wanted = f"write it like {' or '.join(cls.model_fields[name].examples or ())}"
+            raise UsageError(f"option {name!r} = {first['input']!r}: {wanted}") from None
 
 
 class DataConfig(Part):
@@ -42,7 +45,7 @@ class DataConfig(Part):
     source: str = "memory"
     by: str | None = None
     order: str | None = None
-    gap: str | None = Field(None, pattern=r"^\d+(\.\d+)?[smhd]?$")
+    gap: str | None = Field(None, pattern=r"^\d+(\.\d+)?[smhd]?$", examples=["30m", "2h"])
     header: tuple[str, ...] = ()
     target: tuple[str, ...] = ()
     inputs: tuple[str, ...] = ()
@@ -62,13 +65,17 @@ class DataConfig(Part):
     strands: Literal["one", "both"] = "one"
     kmer: int = Field(1, ge=1, le=8)
     scale: Literal["training", "window"] = "training"
-    audio: str = Field("logmel", pattern=r"^(logmel(:[1-9]\d{0,2})?|mfcc(:([1-9]|[123]\d|40))?)$")
+    audio: str = Field(
+        "logmel", pattern=r"^(logmel(:[1-9]\d{0,2})?|mfcc(:([1-9]|[123]\d|40))?)$", examples=["logmel:40", "mfcc:13"]
+    )
     audio_rate: int | None = Field(None, ge=1000, le=768_000)
     audio_deltas: int = Field(0, ge=0, le=2)
     audio_scale: Literal["training", "clip", "running"] = "training"
     music: Literal["text", "events", "roll"] | None = None
-    image: str = Field("rows", pattern=r"^(pixels|rows|patches:[1-9]\d{0,2})$")
-    image_size: str | None = Field(None, pattern=r"^[1-9]\d{0,2}(x[1-9]\d{0,2})?$")
+    image: str = Field(
+        "rows", pattern=r"^(pixels|rows|patches:[1-9]\d{0,2})$", examples=["pixels", "rows", "patches:4"]
+    )
+    image_size: str | None = Field(None, pattern=r"^[1-9]\d{0,2}(x[1-9]\d{0,2})?$", examples=["32", "48x32"])
 
 
 class ModelConfig(Part):
@@ -136,7 +143,7 @@ class TrainingConfig(Part):
     scheduled_sampling: float = Field(0.0, ge=0, le=1)
     spec_augment: bool = False
     transpose: int = Field(0, ge=0, le=24)
-    softmax: str | None = Field(None, pattern=r"^(full|sampled:[1-9]\d{0,6})$")
+    softmax: str | None = Field(None, pattern=r"^(full|sampled:[1-9]\d{0,6})$", examples=["full", "sampled:4096"])
     clip: float | None = Field(1.0, gt=0)
     bptt: int | None = Field(None, ge=1)
     bptt_gradient: int | None = Field(None, ge=1)

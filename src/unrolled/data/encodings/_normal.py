@@ -26,7 +26,7 @@ def normal_text(text: str, form: Normal) -> str:
         >>> len("e" + chr(0x301)), len(normal_text("e" + chr(0x301), "nfc")), normal_text("ﬁ²", "nfkc")
         (2, 1, 'fi2')
     """
-    return str(normal_texts(pa.array([text]), form)[0].as_py())
+    return text if text.isascii() else str(normal_texts(pa.array([text]), form)[0].as_py())
 
 
 def normal_texts(texts: pa.Array, form: Normal) -> pa.Array:
