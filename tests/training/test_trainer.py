@@ -6,6 +6,7 @@ import signal
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -73,6 +74,28 @@ def test_the_budget_is_kept(options: dict[str, Any], steps: int, tmp_path: Path)
 def test_minutes_are_counted(tmp_path: Path) -> None:
     progress = trainer(tmp_path, steps=None, minutes=0.005).run()
     assert 0.3 <= progress.seconds < 3
+
+
+def test_validations_that_take_long_leave_most_of_the_minutes_to_training(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = 0.0
+
+    def long(*given: Any) -> dict[str, float]:
+        nonlocal now
+        now += 1
+        return evaluate(*given)
+
+    def monotonic() -> float:
+        nonlocal now
+        now += 0.01
+        return now
+
+    monkeypatch.setattr("unrolled.training.trainer.evaluate", long)
+    monkeypatch.setattr("unrolled.training.trainer.time", SimpleNamespace(monotonic=monotonic))
+    progress = trainer(tmp_path, steps=None, minutes=0.1).run()  # six seconds: a validation takes more than a tenth
+    assert progress.validations == 3  # at 0.6 seconds, at 4.6, and at the end
+    assert progress.step > 300
 
 
 def test_without_a_budget_it_stops_when_validation_no_longer_improves(tmp_path: Path) -> None:

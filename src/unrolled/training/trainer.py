@@ -34,6 +34,7 @@ from unrolled.training.schedule import Budget
 __all__ = ["Progress", "Trainer"]
 
 _VALIDATIONS = 10  # in a budget
+_REST = 3  # times as long as a validation took, minutes are left to training before the next one
 _LOG_EVERY = 20  # steps
 _TOO_MANY = 10  # non-finite steps in a row
 _APART = 40  # steps at least between validations where the budget is open: after fewer, a plateau may be noise
@@ -51,6 +52,7 @@ class Progress:
     seconds: float = 0.0
     validations: int = 0
     validated: int = -1  # the step of the last one
+    rest: float = 0.0  # seconds before which there is none, where the budget is minutes
     best: float = math.inf
     stale: int = 0  # validations since the best one
     factor: float = 1.0  # of the learning rate, halved on a plateau where the budget is open
@@ -204,12 +206,16 @@ class Trainer:
             return False
         if self.budget.open_ended:
             return self.progress.index == 0 and self.progress.step - self.progress.validated >= _APART
+        if self.config.minutes is not None and self.progress.seconds < self.progress.rest:
+            return False
         return int(self._share(batches) * _VALIDATIONS) > self.progress.validations
 
     def _validate(self) -> None:
         p = self.progress
         assert self.valid is not None
+        began = time.monotonic()
         metrics = evaluate(self.network, self.task, self.valid, self.config, self.device)
+        p.rest = p.seconds + (1 + _REST) * (time.monotonic() - began)
         p.validations, p.validated = p.validations + 1, p.step
         value = self.task.cost(metrics)
         finite = math.isfinite(value) and math.isfinite(metrics[self.task.watch])
