@@ -16,11 +16,12 @@ template <typename S, class Cell> class Forward {
     Workspace& memory = workspace();
     const Index table = p_.rows * shares_.threads;
     memory.reserve(order_bytes(p_) + w_.bytes() + Workspace::bytes<S>(p_.rows * P_) + Workspace::bytes<S>(P_) +
-                   6 * Workspace::bytes<void*>(table));
+                   Workspace::bytes<S>(ahead()) + 6 * Workspace::bytes<void*>(table));
     order_ = order(p_, memory);
     w_.place(memory);
     c_ = memory.take<S>(p_.rows * P_);
     zeros_ = memory.take<S>(P_);
+    ahead_ = memory.take<S>(ahead());
     std::fill_n(zeros_, P_, S(0));
     Step<S> tables{memory.take<const S*>(table), memory.take<const S*>(table), memory.take<S*>(table),
                    memory.take<S*>(table), memory.take<S*>(table)};
@@ -33,6 +34,10 @@ template <typename S, class Cell> class Forward {
   }
 
  private:
+  static constexpr Index kAhead = 4 * kRows;  // steps whose inputs are multiplied at once where rows are few
+  bool few() const { return 2 * p_.rows <= kRows && (shares_.by_units || shares_.threads == 1); }
+  Index ahead() const { return few() ? p_.rows * kAhead * w_.sums() : 0; }
+
   void work(int me, int team, Step<S> at, Index* rows, Barrier& barrier) {
     const bool by_units = shares_.by_units;
     Span mine = share(w_.blocks, me, team);
@@ -49,7 +54,9 @@ template <typename S, class Cell> class Forward {
       while (running > 0 && order_.length[rows[running - 1]] <= s) --running;
       if (running == 0) break;
       for (Index r = 0; r < running; ++r) point(at, r, rows[r], s);
-      w_.step(at, running, mine);
+      if (few() && s % kAhead == 0)
+        for (Index r = 0; r < running; ++r) look_ahead(r, rows[r], s, mine);
+      w_.step(at, running, mine, few() ? ahead_ + s % kAhead * w_.sums() : nullptr, kAhead * w_.sums());
       if (by_units && team > 1) barrier.wait(team);
     }
     if (by_units)
@@ -58,9 +65,19 @@ template <typename S, class Cell> class Forward {
       for (Index r = 0; r < all; ++r) conclude(rows[r]);
   }
 
+  Index time(Index b, Index s) const { return p_.reverse ? order_.length[b] - 1 - s : s; }
+  const S* x(Index b, Index t) const { return static_cast<const S*>(p_.x) + b * p_.x_row + t * p_.x_step; }
+
+  void look_ahead(Index r, Index b, Index s, Span blocks) {
+    const S* steps[kAhead];
+    const Index count = std::min(kAhead, order_.length[b] - s);
+    for (Index k = 0; k < count; ++k) steps[k] = x(b, time(b, s + k));
+    w_.ahead(steps, count, blocks, ahead_ + r * kAhead * w_.sums());
+  }
+
   void point(Step<S>& at, Index r, Index b, Index s) {
-    const Index t = p_.reverse ? order_.length[b] - 1 - s : s;
-    at.x[r] = static_cast<const S*>(p_.x) + b * p_.x_row + t * p_.x_step;
+    const Index t = time(b, s);
+    at.x[r] = x(b, t);
     at.h[r] = s > 0 ? at.y[r] : p_.h_0 ? static_cast<const S*>(p_.h_0) + b * p_.units : zeros_;
     at.y[r] = static_cast<S*>(p_.y) + b * p_.y_row + t * p_.y_step;
     at.c[r] = c_ + b * P_;
@@ -89,7 +106,7 @@ template <typename S, class Cell> class Forward {
   Index P_;
   Shares shares_;
   Order order_{};
-  S *c_ = nullptr, *zeros_ = nullptr;
+  S *c_ = nullptr, *zeros_ = nullptr, *ahead_ = nullptr;
 };
 
 }  // namespace unrolled

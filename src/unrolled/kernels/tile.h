@@ -41,6 +41,7 @@ template <typename S> struct Factors {
   Index units;
   const S* w;
   const S* start;  // (4, L), or nullptr for zeros
+  Index start_row = 0;  // from one row's start to the next one's; 0: one for all
 };
 
 // Out of line: inlined into the gates, the sums would be spilled from their registers.
@@ -49,7 +50,7 @@ template <typename S, int R, int J> __attribute__((noinline)) void tile(const Fa
 #pragma GCC unroll 8
   for (int r = 0; r < R; ++r)
 #pragma GCC unroll 4
-    for (int j = 0; j < kSlots; ++j) sums[r][j] = f.start ? load(f.start + j * L<S>) : Vec<S>{};
+    for (int j = 0; j < kSlots; ++j) sums[r][j] = f.start ? load(f.start + r * f.start_row + j * L<S>) : Vec<S>{};
   // Of three, the candidate of a GRU: its input part and its state part are wanted apart.
   accumulate<S, R, J, J - 1>(sums, f.x, f.inputs, f.w);
   accumulate<S, R, J, 3>(sums, f.h, f.units, f.w + f.inputs * J * L<S>);
@@ -79,6 +80,7 @@ UNROLLED_INLINE void for_each_tile(Index count, Factors<S> f, Finish finish) {
     row += rows;
     f.x += rows;
     f.h += rows;
+    f.start += rows * f.start_row;
   }
 }
 

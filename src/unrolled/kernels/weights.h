@@ -54,12 +54,28 @@ template <typename S, class Cell> struct Weights {
     }
   }
 
-  // One step of the first `running` rows of `at`, for some blocks of units.
-  void step(const Step<S>& at, Index running, Span blocks) const {
-    if (running < kTogether / 2 && running <= kRows) return step_few(at, running, blocks);
+  Index sums() const { return blocks * kSlots * L<S>; }  // of a row, before they go through the gates
+
+  // What x brings to `steps` steps of one row: out (steps, sums()), for some blocks of units. A step alone reads all
+  // weights for a single row; here those of x are read once for a tile of steps.
+  void ahead(const S* const* x, Index steps, Span blocks, S* out) const {
+    for (Index block = blocks.first; block < blocks.last; ++block) {
+      const Index place = block * kSlots * L<S>;
+      const Factors<S> f{x, inputs, x, 0, w + block * block_size, start + place};
+      for_each_tile<S, Cell::kColumns>(steps, f, [&](Index first, int count, const S* sums) {
+        for (int r = 0; r < count; ++r)
+          std::copy_n(sums + r * kSlots * L<S>, kSlots * L<S>, out + (first + r) * this->sums() + place);
+      });
+    }
+  }
+
+  // One step of the first `running` rows of `at`, for some blocks of units; with what `ahead` found of each row,
+  // `apart` from one row's to the next one's, or nullptr.
+  void step(const Step<S>& at, Index running, Span blocks, const S* ahead = nullptr, Index apart = 0) const {
+    if (running < kTogether / 2 && running <= kRows) return step_few(at, running, blocks, ahead, apart);
     for (Index block = blocks.first; block < blocks.last; ++block) {
       const Index unit = block * L<S> * Cell::kWide;
-      const Factors<S> f = factors(at, block);
+      const Factors<S> f = factors(at, block, ahead, apart);
       for_each_tile<S, Cell::kColumns>(running, f, [&](Index first, int count, const S* sums) {
         for (int r = 0; r < count; ++r)
           Cell::finish(sums + r * kSlots * L<S>, at, first + r, unit, units - unit, P);
@@ -72,13 +88,13 @@ template <typename S, class Cell> struct Weights {
   // those of several blocks are worked on together.
   static constexpr Index kTogether = 8;
 
-  void step_few(const Step<S>& at, Index running, Span blocks) const {
+  void step_few(const Step<S>& at, Index running, Span blocks, const S* ahead, Index apart) const {
     alignas(64) S sums[kTogether * kSlots * L<S>];
     const Index tile = running * kSlots * L<S>;
     for (Index block = blocks.first; block < blocks.last; block += kTogether / running) {
       const Index last = std::min(block + kTogether / running, blocks.last);
       for (Index k = block; k < last; ++k)
-        tile_of<S, Cell::kColumns>(static_cast<int>(running), factors(at, k), sums + (k - block) * tile);
+        tile_of<S, Cell::kColumns>(static_cast<int>(running), factors(at, k, ahead, apart), sums + (k - block) * tile);
       for (Index k = block; k < last; ++k)
         for (Index r = 0; r < running; ++r) {
           const Index unit = k * L<S> * Cell::kWide;
@@ -87,8 +103,11 @@ template <typename S, class Cell> struct Weights {
     }
   }
 
-  Factors<S> factors(const Step<S>& at, Index block) const {
-    return {at.x, inputs, at.h, state, w + block * block_size, start + block * kSlots * L<S>};
+  Factors<S> factors(const Step<S>& at, Index block, const S* ahead, Index apart) const {
+    const S* weights = w + block * block_size;
+    const Index place = block * kSlots * L<S>;
+    if (!ahead) return {at.x, inputs, at.h, state, weights, start + place};
+    return {at.x, 0, at.h, state, weights + inputs * Cell::kColumns * L<S>, ahead + place, apart};
   }
 };
 
