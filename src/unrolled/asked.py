@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any, Literal
 
 from unrolled.config import ModelConfig, RunConfig
@@ -11,7 +11,7 @@ from unrolled.data.encodings._bpe import Bpe
 from unrolled.data.encodings.tokens import Tokens
 from unrolled.data.examples import Examples
 from unrolled.errors import UsageError
-from unrolled.layers.stack import model_names
+from unrolled.layers.stack import model_names, owners
 from unrolled.models.model import Model
 from unrolled.tasks.task import TASKS, Question
 from unrolled.training.plans import window
@@ -19,6 +19,7 @@ from unrolled.training.plans import window
 __all__ = [
     "advice",
     "check_items",
+    "check_model",
     "check_owned",
     "check_pieces",
     "default_tokens",
@@ -33,10 +34,11 @@ _WRITES = ("encoder", "decoder", "attention", "coverage", "tied", "shared", "sch
 # An option -> the tasks that alone have it.
 _OF_SOME_TASKS = {"crf": ("tag",), "mask": ("fill",), "beam": ("transcribe", "translate")}
 _OF_SOME_TASKS |= {"softmax": ("next_step",), "distribution": ("forecast",), "scale": ("forecast",)}
-_OF_SOME_TASKS |= {"strands": ("classify", "regress")}
+_OF_SOME_TASKS |= {"strands": ("classify", "regress"), "pool": ("classify", "regress", "forecast", "translate")}
 _OF_SOME_TASKS |= {**dict.fromkeys(_WRITES, ("translate",)), "tied": ("next_step", "translate")}
 _MANY, _DRAWN = 50_000, 4_096  # items from which on training compares with some of them, and how many
 _IN_PARTS = ("classify", "translate")  # they may read parts of words
+_LETTERS = ("next_step", "transcribe")  # a text that comes with its sounds is spelt
 _WHOLE = ("classify", "tag")  # what comes later in a sequence helps with these
 
 
@@ -71,12 +73,25 @@ def check_owned(options: dict[str, Any], name: str) -> None:
     Raises:
         UsageError: it was given.
     """
-    for option, owners in _OF_SOME_TASKS.items():
-        if options.get(option) and name not in owners:
-            flag, owner = option.replace("_", "-"), " and ".join(owners)
+    for option, owned_by in _OF_SOME_TASKS.items():
+        if options.get(option) and name not in owned_by:
+            flag, owner = option.replace("_", "-"), " and ".join(owned_by)
             raise UsageError(f"--{flag} is of the task {owner} alone, and this one is {name}")
     if options.get("quantiles") and options.get("distribution"):
         raise UsageError("--quantiles and --distribution are two answers to one question: give one of them")
+
+
+def check_model(options: dict[str, Any], names: Collection[str]) -> None:
+    """An option that other models alone have than those of these ``names`` is refused.
+
+    Raises:
+        UsageError: it was given.
+    """
+    for option in ModelConfig.model_fields:
+        owned_by = owners(option) if options.get(option) is not None else []
+        if owned_by and not set(names) & set(owned_by):
+            flag, owner = option.replace("_", "-"), ", ".join(owned_by)
+            raise UsageError(f"--{flag} is of the model {owner} alone, and this one is {' and '.join(names)}")
 
 
 def advice(name: str, model: ModelConfig) -> Iterator[str]:
@@ -114,7 +129,7 @@ def default_tokens(config: RunConfig) -> Level:
     """What a token of a text is where the user does not say."""
     if config.training.vectors is not None:  # they are of words
         return "words"
-    if config.task.name == "next_step":
+    if config.task.name in _LETTERS:
         return "characters"
     return "words or bpe" if config.task.name in _IN_PARTS else "words"
 

@@ -49,7 +49,7 @@ def card(trained: Trained, progress: Progress, splits: tuple[str, ...]) -> str:
     config, task = trained.config, trained.task
     weights = sum(p.numel() for p in trained.network.parameters())
     lines = [
-        f"# {config.model.name} for {task.name}",
+        f"# {trained.network.title} for {task.name}",
         "",
         f"Trained with Unrolled (torch {torch.__version__}, {torch.get_num_threads()} threads): {weights:,} weights, "
         f"{progress.step} steps in {progress.seconds:.0f} s, seed {config.training.seed}.",

@@ -14,6 +14,7 @@ import torch
 from unrolled.asked import (
     advice,
     check_items,
+    check_model,
     check_owned,
     check_pieces,
     default_tokens,
@@ -105,9 +106,11 @@ def fit(
         say(f"from {start.place}: {model.name}, its encodings, and all its weights but the head's")
     for line in advice(name, model):
         say(line)
+    parts = parts_of(model) if roles.form == "free" else (model,)
     with torch.device("meta"):  # takes no memory, and an unknown name is found before anything is written
-        for part in parts_of(model) if roles.form == "free" else (model,):
+        for part in parts:
             build_layer(part, 1)
+    check_model(options, [part.name for part in parts])
     config = RunConfig(
         task=TaskConfig.check({**given["task"], "name": name}),
         data=data,
@@ -242,7 +245,7 @@ def _train(
         frozen = give_vectors(network, coder, train, config, saved, say)
         check_pieces(network, train, config)
         weights = sum(p.numel() for p in network.parameters())
-        say(f"model: {config.model.name}, {weights:,} weights, on {device}; training: {Budget(config.training).say()}")
+        say(f"model: {network.title}, {weights:,} weights, on {device}; training: {Budget(config.training).say()}")
         log = log_to(folder / "metrics.jsonl", saved.step if saved else -1)
         if "test" in judged and not can_be_judged(judged["test"], config.task, config.training):
             raise DataError("no test sequence is long enough to be judged by", hint="give more or longer ones")

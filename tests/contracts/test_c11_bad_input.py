@@ -58,6 +58,8 @@ BAD: dict[str, tuple[Any, dict[str, Any], type[UnrolledError], str]] = {
     "a share beyond 1": (GOOD, {"target": "label", "valid": 1.5}, UsageError, "1.5 is not a share from 0 to below 1, nor a file"),
     "heads that do not divide": (GOOD, {"target": "label", "model": "transformer", "hidden": 64, "heads": 5}, UsageError, "heads = 5 does not divide a width of 64: choose 4 or 8"),
     "key heads that do not divide": (GOOD, {"target": "label", "model": "bitransformer", "hidden": 64, "heads": 8, "kv_heads": 3}, UsageError, "kv_heads = 3 does not divide 8 heads: choose 2 or 4"),
+    "heads that nothing has": (GOOD, {"target": "label", "model": "lstm", "heads": 2}, UsageError, "--heads is of the model bitransformer, deltanet, transformer alone, and this one is lstm"),
+    "a pool of steps that all answer": ({"text": TEXTS * 2}, {"pool": "mean"}, UsageError, "--pool is of the task classify and regress and forecast and translate alone, and this one is next_step"),
     "an encoder that is to write": ({"text": TEXTS * 2}, {"model": "bitransformer"}, UsageError, "bitransformer reads each sequence from its end as well, so it has seen every next step"),
     "a file that is not there": (GOOD, {"target": "label", "test": "never.csv"}, DataError, "never.csv: there is no such file"),
     "windows that do not fit": (RUNS["lanes"].data, {"bptt": 4, "bptt_gradient": 6}, UsageError, "--bptt-gradient 6 must be a multiple of --bptt, which is 4"),

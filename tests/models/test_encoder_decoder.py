@@ -30,6 +30,13 @@ def model(name: str = "gru", attention: str = "scaled_dot", **options: Any) -> E
     return EncoderDecoder(specs, config, outputs=V).eval()
 
 
+def test_its_title_says_what_reads_and_what_writes() -> None:
+    specs: dict[str, Spec] = {"ids": Discrete(3)}
+    config = ModelConfig(encoder="gru", hidden=4, attention="none")
+    assert EncoderDecoder(specs, ModelConfig(hidden=4), outputs=3).title == "bilstm and lstm with attention"
+    assert EncoderDecoder(specs, config, outputs=3).title == "gru and lstm without attention"
+
+
 def source(lengths: Tensor = LENGTHS, junk: int = 0) -> dict[str, Tensor]:
     ids = torch.randint(7, (len(lengths), int(lengths.max())), generator=torch.Generator().manual_seed(1))
     return {"ids": torch.where(torch.arange(ids.shape[1]) < lengths[:, None], ids, junk)}

@@ -2,12 +2,15 @@ from __future__ import annotations
 
 import itertools
 import math
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from samples import SAMPLES, sequences
 
+import unrolled as ur
 from unrolled.batch import Batch
 from unrolled.config import TaskConfig
 from unrolled.data.coder import Coder
@@ -176,3 +179,11 @@ def test_lists_of_words_are_answered_as_lists() -> None:
     asked = Batch({}, torch.tensor([3]), torch.arange(1))
     first = int(task.coder.encode(data).target.values[0])  # type: ignore[union-attr]
     assert task.answers(frames([[first, 0, first]], 5), asked) == {"phones_predicted": [["AH", "AH"]]}
+
+
+def test_a_text_is_spelt_unless_told_otherwise(tmp_path: Path) -> None:
+    rows = {"frames": [np.zeros((9, 2)).tolist()] * 4, "word": ["no one", "one", "no", "none"]}
+    said: list[str] = []
+    options: dict[str, Any] = {"target": "word", "task": "transcribe", "hidden": 4, "steps": 1, "out": tmp_path / "run"}
+    ur.fit(rows, say=said.append, **options)
+    assert any(line.startswith("target word: 4 characters") for line in said)

@@ -75,12 +75,11 @@ def _refuse_two_budgets(options: dict[str, Any]) -> None:
 def report(trained: Trained, *, as_json: bool) -> None:
     """Print what training reached, beside the baselines."""
     if as_json:
-        config = trained.config
         emit(
             {
                 "run": str(trained.folder),
-                "task": config.task.name,
-                "model": config.model.name,
+                "task": trained.config.task.name,
+                "model": trained.network.title,
                 "metrics": trained.metrics,
                 "baselines": trained.baselines,
             }

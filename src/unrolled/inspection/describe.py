@@ -90,7 +90,7 @@ def describe(config: RunConfig, task: Task, network: Model) -> Description:
     attentions = [module for module in network.modules() if isinstance(module, SelfAttention)]
     live = network if isinstance(network, Network) and network.causal and not config.task.crf else None
     return Description(
-        title=f"{config.model.name} for {task.name}",
+        title=f"{network.title} for {task.name}",
         columns=columns,
         weights={name: list(tensor.shape) for name, tensor in network.named_parameters()},
         parameters=sum(p.numel() for p in network.parameters()),

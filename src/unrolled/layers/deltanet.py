@@ -92,6 +92,7 @@ class DeltaNet(nn.Module):
     """
 
     causal, bidirectional = True, False
+    own = ("heads",)  # options that not every model has
 
     def __init__(
         self, input_size: int, hidden_size: int, heads: int | None = None, num_layers: int = 1, dropout: float = 0.0

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from unrolled.layers.session import LayerSession
     from unrolled.state import State
 
-__all__ = ["LAYERS", "Layer", "build_layer", "embedding_gain", "model_names"]
+__all__ = ["LAYERS", "Layer", "build_layer", "embedding_gain", "model_names", "owners"]
 
 LAYERS = Registry("layers", "model")
 _CELLS = Registry("cells", "cell")
@@ -65,6 +65,15 @@ def embedding_gain(name: str) -> float:
     (10.0, 1.0)
     """
     return getattr(LAYERS.get(name), "embedding_gain", 1.0) if name in LAYERS else 1.0
+
+
+def owners(option: str) -> list[str]:
+    """The models that alone have an option, a field of `ModelConfig`; none of one that all have.
+
+    >>> owners("window"), owners("hidden")
+    (['window'], [])
+    """
+    return [name for name in LAYERS.names() if option in getattr(LAYERS.get(name), "own", ())]
 
 
 def build_layer(config: ModelConfig, input_size: int) -> Layer:

@@ -95,6 +95,7 @@ class Transformer(nn.Module):
     """
 
     bidirectional = False
+    own = ("heads", "kv_heads", "sight", "positions")  # options that not every model has
     embedding_gain = 10.0  # symbols' vectors begin with a deviation of 0.1, and what blocks add to them with about 1
 
     def __init__(

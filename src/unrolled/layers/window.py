@@ -67,6 +67,7 @@ class Window(nn.Module):
     """
 
     causal, bidirectional = True, False
+    own = ("window",)  # options that not every model has
 
     def __init__(
         self, input_size: int, hidden_size: int, window: int, num_layers: int = 1, dropout: float = 0.0

@@ -137,6 +137,8 @@ class EncoderDecoder(nn.Module):
     def __init__(self, specs: Mapping[str, Spec], config: ModelConfig, outputs: int) -> None:
         super().__init__()
         reads, writes = parts_of(config)
+        attention = "without attention" if config.attention == "none" else "with attention"
+        self.title = f"{reads.name} and {writes.name} {attention}"
         self.columns = Columns(specs, config.embedding, embedding_gain(reads.name))
         self.layer = build_layer(reads, self.columns.output_size)
         memory = self.layer.output_size

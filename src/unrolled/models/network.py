@@ -84,6 +84,7 @@ class Network(nn.Module):
         chosen: str | None = None,
     ) -> None:
         super().__init__()
+        self.title = config.name
         tied = chosen is not None and config.tied
         width = config.hidden if tied and config.embedding is None else config.embedding
         self.columns = Columns(specs, width, embedding_gain(config.name))
