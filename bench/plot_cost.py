@@ -24,7 +24,7 @@ PANELS = {
 COLOURS = ("#0072b2", "#e69f00", "#009e73", "#d55e00", "#cc79a7", "#56b4e9", "#222222", "#a6761d", "#8a8a00", "#7570b3")
 
 WIDTH, LEFT, RIGHT = 800, 72, 100
-TOP, PANEL, GAP = 60, 220, 60  # of the first panel; heights of a panel and of what is below it
+TOP, PANEL, GAP = 76, 220, 60  # of the first panel; heights of a panel and of what is below it
 Measured = dict[tuple[str, str], dict[int, float]]  # (what, model) -> T -> value
 
 
@@ -83,13 +83,15 @@ def panel(what: str, lines: dict[str, dict[int, float]], top: int) -> Iterator[s
     end = min(start * LENGTHS[-1] / LENGTHS[0], 10.0**highest)
     yield line([(x(LENGTHS[0]), y(start)), (x(LENGTHS[0] * end / start), y(end))], 'stroke="#bbb" stroke-dasharray="4"')
     taken: list[float] = []
-    for model, points in sorted(lines.items(), key=lambda item: y(item[1][max(item[1])])):
+    ranked = sorted(lines.items(), key=lambda item: y(item[1][max(item[1])]))
+    for rank, (model, points) in enumerate(ranked):
         look = f'stroke="{colour(model)}" stroke-width="2"'
         places = [(x(steps), y(value)) for steps, value in sorted(points.items())]
         yield line(places, look)
         for place in places:
             yield f'<circle cx="{place[0]:.1f}" cy="{place[1]:.1f}" r="3" fill="{colour(model)}"/>'
-        name = max([places[-1][1] + 4, *(one + 12 for one in taken)])
+        room = top + PANEL - 12 * (len(ranked) - 1 - rank)  # the names below this one stay above the axis's numbers
+        name = max([min(places[-1][1] + 4, room), *(one + 12 for one in taken)])
         taken.append(name)
         yield text(places[-1][0] + 8, name, model, "start", f'fill="{colour(model)}" font-weight="bold"')
 
