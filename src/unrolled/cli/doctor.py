@@ -15,9 +15,14 @@ from unrolled.cli.output import Told, emit
 __all__ = ["doctor"]
 
 _CORE = ("torch", "numpy", "safetensors", "pyarrow", "tokenizers", "pydantic", "cyclopts", "rich", "PyYAML")
-_EXTRAS = {
-    "demo": ("music21", "the folk tunes of unrolled demo"),
-    "tensorboard": ("tensorboard", "unrolled fit --tensorboard"),
+_EXTRAS = {  # what each brings, and what for
+    "audio": (("soundfile", "soxr"), "recordings"),
+    "bio": (("dnaio",), "FASTA and FASTQ files"),
+    "hf": (("transformers",), "unrolled fit --vectors FOLDER"),
+    "video": (("av", "PIL"), "pictures and videos"),
+    "music": (("mido", "symusic"), "MIDI files"),
+    "demo": (("music21",), "the folk tunes of unrolled demo"),
+    "tensorboard": (("tensorboard",), "unrolled fit --tensorboard"),
 }
 
 
@@ -73,11 +78,11 @@ def _fast_path() -> str:
 def _packages() -> dict[str, Any]:
     extras = {
         extra: {
-            "installed": importlib.util.find_spec(package) is not None,
+            "installed": all(importlib.util.find_spec(package) is not None for package in packages),
             "for": purpose,
             "install": f"{Path(sys.executable).name} -m pip install 'unrolled[{extra}]'",
         }
-        for extra, (package, purpose) in _EXTRAS.items()
+        for extra, (packages, purpose) in _EXTRAS.items()
     }
     return {"packages": {name: _version(name) for name in ("unrolled", *_CORE)}, "extras": extras}
 
