@@ -31,6 +31,7 @@ TOP = (
     "api",
     "asked",
     "card",
+    "continuing",
     "demo",
     "fitting",
     "loading",

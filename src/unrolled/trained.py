@@ -15,13 +15,13 @@ import pyarrow as pa
 import torch
 
 from unrolled.config import RunConfig, TaskConfig
+from unrolled.continuing import as_prompt, is_roll, roll_after, text_after, until
 from unrolled.data.encodings.symbols import Symbols
 from unrolled.data.examples import Examples
 from unrolled.data.loader import Loader
 from unrolled.data.read import read
 from unrolled.data.sequences import Sequences, drop_missing
 from unrolled.data.windows import Plan, Rows, Windows
-from unrolled.decoding.generate import generate
 from unrolled.decoding.sampling import Sampling
 from unrolled.errors import DataError, UsageError
 from unrolled.files import save_tensors, write_directory
@@ -147,23 +147,29 @@ class Trained:
         """Go on from ``prompt``, yielding text as it comes; the prompt itself is not repeated.
 
         Args:
-            prompt: words that the model has not seen are read as unknown, as long as it knows one.
-            length: the most tokens.
-            temperature, top_k, top_p, seed: see `Sampling`.
+            prompt: words that the model has not seen are read as unknown, as long as it knows one. Of a piano roll it
+                is lines of keys (`unrolled.music.rolls`), and silence where there are none.
+            length: the most tokens, or the steps of a roll.
+            temperature, top_k, top_p, seed: see `Sampling`; a roll has no top_p (`switch`).
             stop: end before this text appears.
 
         Raises:
-            UsageError: the model does not continue texts, or a number is out of range.
-            DataError: the prompt holds a character that the model has never seen, or no word that it has.
+            UsageError: the model does not continue texts or rolls, or a number is out of range.
+            DataError: the prompt holds a character that the model has never seen, no word that it has, or no key.
         """
         encoding: Any = self.task.coder.answer
-        if self.task.name != "next_step" or encoding.kind != "tokens":
+        roll = is_roll(encoding)
+        if self.task.name != "next_step" or not (roll or encoding.kind == "tokens"):
             raise UsageError(
-                f"generate needs a next_step model of texts; this one is {self.task.name} of {encoding.kind}"
+                "generate needs a next_step model of texts or of piano rolls; "
+                f"this one is {self.task.name} of {encoding.kind}"
             )
         if len(self.task.coder.inputs) > 1:
             others = ", ".join(name for name in self.task.coder.inputs if name != self.task.coder.target)
             raise UsageError(f"generate has a prompt alone, but this model reads {others} too: use its stream")
+        settings = Sampling.check({"temperature": temperature, "top_k": top_k, "top_p": top_p, "seed": seed})
+        if roll:
+            return until(stop, roll_after(prompt, self.task, self.network, length, settings))
         if not (encoding.framed or prompt.split()):
             raise UsageError("this model never saw where a sequence begins: give it a prompt to go on from")
         unseen = self.unseen(prompt)
@@ -173,8 +179,18 @@ class Trained:
             raise DataError(
                 f"the model never saw {listed} in training", file="the prompt", hint="leave it out of the prompt"
             )
-        settings = Sampling.check({"temperature": temperature, "top_k": top_k, "top_p": top_p, "seed": seed})
-        return self._generate(prompt, length, settings, stop)
+        return until(stop, text_after(prompt, self.task, self.network, length, settings))
+
+    def prompt_of(self, data: Any) -> str:
+        """The first example in ``data`` as a prompt: the notes of a MIDI file, say, as events or as a roll.
+
+        Args:
+            data: a path, or a table in memory.
+
+        Raises:
+            DataError: the data cannot be read, or lacks the column that the model goes on with.
+        """
+        return as_prompt(self.task.coder.answer, self.read(data).column(self.task.coder.target)[0].as_py())
 
     def unseen(self, prompt: str) -> list[str]:
         """The characters or words of ``prompt`` that the model never saw in training, each once, in order."""
@@ -188,45 +204,6 @@ class Trained:
     def describe(self) -> Description:
         """What the model is made of, what a step costs, and how it is unrolled; ``print`` shows it."""
         return describe(self.config, self.task, self.network)
-
-    def _generate(self, prompt: str, length: int, settings: Sampling, stop: str | None) -> Iterator[str]:
-        encoding: Any = self.task.coder.answer
-        name = self.task.coder.target
-        ids = torch.from_numpy(encoding.encode_text(prompt).astype(np.int64))[None]  # (1, T), begins with <begin>
-        assert isinstance(self.network, Network)  # as the task is next_step
-        self.network.eval()
-        with torch.no_grad():
-            outputs, state = self.network({name: ids}, torch.tensor([ids.shape[1]]))
-        live = self.network.session()
-        live.state = state
-        tokens = generate(
-            lambda chosen, _: (live.push({name: chosen}), None),
-            None,
-            outputs[:, -1],
-            steps=length,
-            end=encoding.end,
-            settings=settings,
-            generator=settings.generator(),
-            banned=(encoding.unknown, encoding.begin),
-        )
-        piece = encoding.decode_stream(begun=bool(prompt) and not prompt[-1].isspace())
-        held = ""
-        for token in tokens:
-            if int(token) == encoding.end:
-                break
-            held += piece(int(token))
-            if stop and stop in held:
-                held = held[: held.index(stop)]
-                break
-            # What may be the beginning of the stop text is kept back until it is decided.
-            keep = next(
-                (n for n in range(min(len(stop or ""), len(held)), 0, -1) if (stop or "").startswith(held[-n:])), 0
-            )
-            ready, held = held[: len(held) - keep], held[len(held) - keep :]
-            if ready:
-                yield ready
-        if held:
-            yield held
 
     def stream(self, snapshot: bytes | None = None) -> Session:
         """A live session: ``push`` one step, get one answer, at constant cost.

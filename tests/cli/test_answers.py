@@ -132,7 +132,7 @@ def test_generate_refuses_in_one_sentence(
 def test_only_a_model_of_texts_generates(unrolled: Unrolled, runs: Runs) -> None:
     done = unrolled("generate", runs.reviews, "--prompt", "the")
     assert done.code == 2
-    assert "generate needs a next_step model of texts; this one is classify" in done.err
+    assert "generate needs a next_step model of texts or of piano rolls; this one is classify" in done.err
 
 
 def test_a_word_that_was_never_seen_is_named_and_read_as_unknown(
@@ -261,3 +261,24 @@ def test_a_generated_tune_is_written_in_the_form_that_is_asked_for(
     assert "bits_per_character" in told
     for words in (("--out", tmp_path / "t.mp3"), ("--count", 2, "--out", tmp_path / "t.wav")):
         assert unrolled("generate", run, *words).code == 2
+    assert unrolled("generate", run, "--prompt", tmp_path / "tunes.abc", "--length", 0).out == tune + "\n"
+
+
+@pytest.mark.parametrize(
+    ("music", "begins", "length"), [("events", "p60 d24 t24 p62 d24", 0), ("roll", "60\n60\n60\n60\n62\n", 3)]
+)
+def test_a_model_of_notes_goes_on_from_a_file_in_every_form(
+    music: str, begins: str, length: int, unrolled: Unrolled, tmp_path: Path
+) -> None:
+    pytest.importorskip("symusic")
+    (tmp_path / "tunes.abc").write_text("X:1\nL:1/4\nK:C\nCDE\n\n" * 3)
+    run = tmp_path / "run"
+    words = ("fit", tmp_path / "tunes.abc", "--music", music, "--valid", 0, *SMALL, "--out", run)
+    assert unrolled(*words).code == 0
+    prompt = tmp_path / "tunes.abc"
+    for name in ("t.mid", "t.abc", "t.wav", "t.svg"):
+        done = unrolled("generate", run, "--prompt", prompt, "--length", length, "--out", tmp_path / name)
+        assert done.code == 0, done.err
+        assert done.out.startswith(begins)
+        assert (tmp_path / name).stat().st_size > 20
+        prompt = tmp_path / "t.mid"  # what was written goes on

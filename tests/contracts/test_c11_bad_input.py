@@ -202,7 +202,10 @@ def test_no_rows_get_no_answers(model: Trained) -> None:
 
 
 def test_what_this_model_cannot_do_is_said(model: Trained) -> None:
-    with pytest.raises(UsageError, match="generate needs a next_step model of texts; this one is classify of category"):
+    with pytest.raises(
+        UsageError,
+        match="generate needs a next_step model of texts or of piano rolls; this one is classify of category",
+    ):
         model.generate("good")
 
 

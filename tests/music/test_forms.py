@@ -111,7 +111,23 @@ def test_every_form_is_written(suffix: str) -> None:
     assert len(written(TUNE, suffix)) > 20
 
 
+@pytest.mark.parametrize("text", ["p66 d24 t24 p62 d72 p69 d72", "66\n66 69\n.\n62 69\n"])
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_every_form_is_written_of_events_and_of_rolls(text: str, suffix: str) -> None:
+    assert len(written(text, suffix)) > 20
+
+
+def test_events_and_rolls_become_the_same_abc() -> None:
+    roll = "66\n" * 4 + "62 69\n" * 12
+    abc = written(roll, ".abc").decode()
+    assert abc.splitlines()[-1] == "^F4 [DA]12 |]"
+    assert abc == written("p66 d24 t24 p62 d72 p69 d72", ".abc").decode()
+
+
 def test_what_is_no_tune_or_no_form_is_refused() -> None:
+    for text, said in (("p60 d0", "the events: event 2"), (".\n.\n", "the roll: holds no note")):
+        with pytest.raises(DataError, match=f"^no tune was written: {said}"):
+            written(text, ".abc")
     with pytest.raises(DataError, match=r"^no tune was written: the text: line 1: its header has no K: \(try another"):
         written("hello", ".wav")
     with pytest.raises(UsageError, match=r"^a tune is written as \.abc, \.mid, .*, not as \.mp3$"):

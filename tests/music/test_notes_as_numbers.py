@@ -13,7 +13,7 @@ from unrolled.errors import DataError
 from unrolled.music import events, rolls
 from unrolled.music.abc import parse_abc
 from unrolled.music.events import from_events, to_events
-from unrolled.music.rolls import KEYS, LOWEST, from_roll, to_roll
+from unrolled.music.rolls import KEYS, LOWEST, from_roll, from_text, to_line, to_roll
 from unrolled.music.tune import Note
 
 
@@ -80,6 +80,30 @@ def test_a_roll_by_hand() -> None:
 def test_what_is_no_event_is_named(words: str, message: str) -> None:
     with pytest.raises(DataError, match=f"^the events: {message}"):
         from_events(words.split())
+
+
+def test_rolls_are_text_and_back() -> None:
+    dice = np.random.default_rng(0)
+    roll = (dice.random((40, KEYS)) < 0.03).astype(np.uint8)
+    text = "".join(map(to_line, roll))
+    assert text.count("\n") == 40
+    assert (from_text(text) == roll).all()
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("60\n\n20", "line 3: '20', where a key from 21 to 108 or, alone, . is expected"),
+        ("60 109", "line 1: '109', where a key"),
+        ("60 . 62", r"line 1: '\.', where a key"),
+        ("60\nC", "line 2: 'C', where a key"),
+        ("٣٣", "line 1: '٣٣', where a key"),
+        ("9999999999", "line 1: '9999999999', where a key"),
+    ],
+)
+def test_what_is_no_key_is_named(text: str, message: str) -> None:
+    with pytest.raises(DataError, match=f"^the roll: {message}"):
+        from_text(text)
 
 
 def test_a_roll_is_bounded_before_it_is_made() -> None:

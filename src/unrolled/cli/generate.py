@@ -11,6 +11,8 @@ from unrolled.files import write_file
 
 __all__ = ["generate"]
 
+_MUSIC = (".abc", ".mid", ".midi")  # the files that a prompt may be
+
 
 def generate(
     run: str,
@@ -31,15 +33,17 @@ def generate(
 
     Args:
         run: The run directory that fit wrote.
-        prompt: The beginning, which is printed first. Default: none.
-        length: The most tokens. Default: 1000.
+        prompt: The beginning, which is printed first; or a file of music (.abc, .mid), of which it is the first piece.
+            Default: none.
+        length: The most tokens, or the steps of a piano roll. Default: 1000.
         temperature: 0 always takes the likeliest, 1 is the model's own chances, at most 10. Default: 1.
         top_k: Choose among the k likeliest only.
         top_p: Choose among the likeliest that together reach this probability only.
         seed: The same seed gives the same text. Default: 0.
         stop: End before this text.
         count: How many texts, the i-th with the seed --seed + i. Default: 1.
-        out: Write the text, a tune in ABC notation, to this file as well: .abc, .mid, .wav, or a picture in .svg.
+        out: Write the text, a tune in ABC notation, in events or of a piano roll, to this file as well: .abc, .mid,
+            .wav, or a picture in .svg.
     """
     told = told or Told()
     if count < 1:
@@ -54,6 +58,8 @@ def generate(
     if out is not None:
         check_form(Path(out).suffix.lower())
     trained = api.load(run)
+    if prompt.lower().endswith(_MUSIC) and Path(prompt).is_file():
+        prompt = trained.prompt_of(prompt)
     texts = []
     for number in range(count):
         pieces = trained.generate(

@@ -7,23 +7,27 @@ from collections.abc import Callable
 
 from unrolled.errors import DataError, UsageError
 from unrolled.music.abc import parse_abc
+from unrolled.music.abc_writing import to_abc
 from unrolled.music.events import from_events
 from unrolled.music.midi_writing import to_midi
 from unrolled.music.picture import to_svg
+from unrolled.music.rolls import SILENCE, from_roll, from_text
 from unrolled.music.synthesis import to_wave
 from unrolled.music.tune import Tune
 
 __all__ = ["SUFFIXES", "check_form", "written"]
 
 _FORMS: dict[str, Callable[[Tune], bytes]] = {
+    ".abc": lambda tune: to_abc(tune).encode(),
     ".mid": to_midi,
     ".midi": to_midi,
     ".svg": lambda tune: to_svg(tune).encode(),
     ".wav": to_wave,
 }
-SUFFIXES = (".abc", *_FORMS)
+SUFFIXES = tuple(_FORMS)
 
 _EVENT = re.compile(r"[tpd]\d+")
+_STEP = re.compile(rf"\d+|{re.escape(SILENCE)}")
 
 
 def check_form(suffix: str) -> None:
@@ -37,29 +41,42 @@ def check_form(suffix: str) -> None:
 
 
 def written(text: str, suffix: str) -> bytes:
-    r"""ABC, MIDI, a picture or sound, from a tune in ABC.
+    r"""ABC, MIDI, a picture or sound, from what a model of music writes.
 
     Args:
-        text: one tune; or the events of one (`unrolled.music.events`), which are not written as ABC.
+        text: a tune in ABC, which is ABC as it stands; or the events (`unrolled.music.events`) or the steps of a roll
+            (`unrolled.music.rolls`) of one.
         suffix: the form, such as ``.wav``.
 
     Raises:
-        UsageError: ``suffix`` is none of ours, or ABC is asked for and the text is events.
+        UsageError: ``suffix`` is none of ours.
         DataError: the text is no tune.
         MissingExtra: MIDI is asked for, and mido is not installed.
 
     Example:
         >>> written("X:1\nL:1/4\nK:C\nCDE", ".wav")[:4], written("X:1\nK:C\nC", ".abc")
         (b'RIFF', b'X:1\nK:C\nC\n')
+        >>> print(written("p60 d24 t24 p62 d72", ".abc").decode(), end="")
+        X:1
+        T:
+        M:4/4
+        L:1/16
+        Q:1/4=120
+        K:C
+        C4 D12 |]
     """
     check_form(suffix)
-    words = text.split()
-    events = bool(words) and _EVENT.fullmatch(words[0]) is not None
-    if events and suffix == ".abc":
-        raise UsageError("the model writes events, which become .mid, .wav or .svg, but not .abc")
+    first = (text.split() or [""])[0]
     try:
-        tune = from_events(words) if events else parse_abc(text, "the text")
+        if _EVENT.fullmatch(first):
+            tune = from_events(text.split())
+        elif _STEP.fullmatch(first):
+            tune = from_roll(from_text(text))
+        else:
+            tune = parse_abc(text, "the text")
+            if suffix == ".abc":
+                return text.rstrip().encode() + b"\n"
     except DataError as error:
         hint = "try another --seed, or a lower --temperature"
         raise DataError(f"no tune was written: {error}", hint=hint) from None
-    return text.rstrip().encode() + b"\n" if suffix == ".abc" else _FORMS[suffix](tune)
+    return _FORMS[suffix](tune)

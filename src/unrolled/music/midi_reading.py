@@ -39,19 +39,17 @@ def read_midi(data: bytes, origin: str) -> list[Note]:
         raise _refused(f"is not a whole MIDI file: {str(error).splitlines()[0][:120]}", origin) from None
     parts = 4 * score.ticks_per_quarter
     if parts <= 0:
-        raise _refused("counts its time in frames of film, not in quarter notes", origin)
+        raise _refused(f"divides a quarter note into {score.ticks_per_quarter} parts", origin)
     count = sum(len(track.notes) for track in score.tracks if not track.is_drum)
     if not count:
         raise DataError("holds no note, drums apart", file=origin, hint="leave it out")
     if count > MOST_NOTES:
         raise _refused(f"holds {count} notes, and no more than {MOST_NOTES} are read", origin)
     found = [note for track in score.tracks if not track.is_drum for note in track.notes]
-    notes = [
-        Note(Fraction(note.time, parts), Fraction(max(1, note.duration), parts), note.pitch)
-        for note in found
-        if note.time >= 0 and 0 <= note.pitch < 128
-    ]
-    ends = max((note.onset + note.duration for note in notes), default=Fraction(0))
+    if min(note.time for note in found) < 0:
+        raise _refused("lasts more parts of a quarter note than 32 bits can count", origin)
+    notes = [Note(Fraction(note.time, parts), Fraction(max(1, note.duration), parts), note.pitch) for note in found]
+    ends = max(note.onset + note.duration for note in notes)
     if ends > LONGEST:
         raise _refused(f"lasts {float(ends):.0f} whole notes, and no more than {LONGEST} are read", origin)
     return sorted(notes, key=lambda note: (note.onset, note.pitch))

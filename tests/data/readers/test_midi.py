@@ -5,6 +5,8 @@ from __future__ import annotations
 import importlib.util
 import io
 import random
+import struct
+from collections.abc import Callable
 from pathlib import Path
 
 import mido
@@ -103,6 +105,50 @@ def test_bombs_stop_at_a_cap_that_is_named(tmp_path: Path, music: str, monkeypat
         read_midi_file(path, DataConfig(music=music))
 
 
+def file_of(tracks: bytes, parts: int = 480) -> bytes:
+    return b"MThd" + struct.pack(">IHHH", 6, 1, 1, parts) + tracks
+
+
+def track(events: bytes) -> bytes:
+    return b"MTrk" + struct.pack(">I", len(events)) + events
+
+
+ENDS = b"\xff\x2f\0"
+LATEST, NOTE = (
+    b"\xff\xff\xff\x7f",
+    b"\x90\x3c\x40\x7f\x80\x3c\0",
+)  # the longest wait that MIDI can write; C, for a while
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (file_of(track(b"") * 350_000), "holds no note, drums apart"),
+        (file_of(track(b"\0" + ENDS) * 340_000), "holds no note, drums apart"),
+        (
+            file_of(track(b"\0\x90" + b"\x3c\x40\0\x3c\0\0" * 690_000 + ENDS)),
+            "holds 690000 notes, and no more than 200000",
+        ),
+        (file_of(track(b"\0\x90" + b"\x3c\x40\0" * 1_390_000 + ENDS)), "holds no note"),
+        (file_of(track(LATEST + NOTE)), "lasts 139810 whole notes, and no more than 6000 are read"),
+        (
+            file_of(track((LATEST + b"\xb0\0\0") * 9 + b"\0" + NOTE), 1),
+            "lasts more parts of a quarter note than 32 bits can count",
+        ),
+        (file_of(b"MTrk\xff\xff\xff\xff\0" + NOTE), "is not a whole MIDI file: .*4294967295"),
+        (file_of(track(b"\0\xff\x01" + LATEST + b"text")), "is not a whole MIDI file: "),
+        (file_of(track(b"\0" + NOTE), 0), "divides a quarter note into 0 parts"),
+        (file_of(track(b"\0" + NOTE), 0xE250), "is not a whole MIDI file: .*ticks per quarter"),
+        (file_of(b"")[:8] + bytes(4 << 20), "has 4194312 bytes, and no more than 4194304 are read"),
+    ],
+    ids=lambda part: part[:24] if isinstance(part, str) else "",
+)
+def test_small_files_that_promise_much_are_refused(tmp_path: Path, data: bytes, message: str) -> None:
+    (tmp_path / "t.mid").write_bytes(data)
+    with pytest.raises(DataError, match=rf"t\.mid: ({message})"):
+        read_midi_file(tmp_path / "t.mid", DataConfig())
+
+
 def test_symusic_may_be_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "t.mid").write_bytes(to_midi(parse_abc(TUNE)))
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
@@ -110,14 +156,16 @@ def test_symusic_may_be_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         read_midi_file(tmp_path / "t.mid", DataConfig())
 
 
-def test_damaged_files_are_read_or_refused(tmp_path: Path) -> None:
-    dice = random.Random(0)
+@pytest.mark.soak
+def test_damaged_files_are_read_or_refused(tmp_path: Path, times: Callable[[int, int], int]) -> None:
+    dice, count = random.Random(0), times(500, 10_000)
     data = to_midi(parse_abc(TUNE))
-    for n in range(1000):
+    for n in range(count):
         (tmp_path / f"{n}.mid").write_bytes(mutated(data, dice) or b"x")
     read_, refused = survive("midi", tmp_path)
-    assert read_ + refused == 1000
-    assert min(read_, refused) > 50
+    print(f"mid: {read_} read, {refused} refused")
+    assert read_ + refused == count
+    assert min(read_, refused) > count / 20
 
 
 def test_a_model_of_events_writes_music(tmp_path: Path) -> None:

@@ -81,4 +81,5 @@ def test_mutated_files_are_read_or_refused_in_a_sentence(tmp_path: Path, times: 
     for number in range(rounds):
         (tmp_path / f"{number}.ts").write_bytes(mutated(whole, dice))
     done, refused = survive("ts", tmp_path)
+    print(f"ts: {done} read, {refused} refused")
     assert done + refused == rounds and min(done, refused) > rounds / 20
