@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -57,6 +58,22 @@ def test_each_share_is_of_what_it_says(by_heart: Trained) -> None:
     assert found["tunes_new"] == 2 / 4
     assert found["longest_copy_notes"] == (36 + 6 + 6 + 36) / 4  # cBAG^FE goes down as agfedc does
     assert set(judge_tunes(Writes(by_heart, ["no"]), 1)) == {"tunes_parsed", "tunes_in_metre"}  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("music", "parsed"), [("events", 0.5), ("roll", 1.0)])
+def test_models_of_notes_are_judged_too(music: str, parsed: float, tmp_path: Path) -> None:
+    (tmp_path / "tune.abc").write_text(TUNE)
+    options: Any = {"valid": 0, "hidden": 48, "lr": 2e-2, "steps": 150, "music": music}
+    found = judge_tunes(api.fit(tmp_path / "tune.abc", out=tmp_path / "run", **options), 4)
+    assert set(found) == {"tunes_parsed", "tunes_new", "longest_copy_notes"}  # neither has bars
+    assert found["tunes_parsed"] >= parsed
+    assert found["longest_copy_notes"] > 3
+
+
+def test_a_model_that_writes_nothing_is_refused(tmp_path: Path) -> None:
+    model = api.fit({"x": [[1.0, 2.0, 4.0]] * 4}, out=tmp_path / "run", steps=1, valid=0)
+    with pytest.raises(UsageError, match="generate needs a next_step model of texts or of piano rolls"):
+        judge_tunes(model, 1)
 
 
 def test_without_its_training_data_it_refuses(by_heart: Trained, tmp_path: Path) -> None:

@@ -1,13 +1,15 @@
-"""How good the tunes are that a model of ABC notation writes: can they be read, do they keep time, are they its own."""
+"""How good the tunes are that a model of music writes: can they be read, do they keep time, are they its own."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
+from unrolled.continuing import as_prompt
 from unrolled.data.fingerprint import fingerprint, verify
 from unrolled.errors import DataError, UsageError
-from unrolled.music.abc import check_tune, parse_abc
+from unrolled.music.abc import check_tune
 from unrolled.music.copying import Heard
+from unrolled.music.forms import is_abc, tune_in
 from unrolled.music.tune import Tune
 from unrolled.trained import Trained
 
@@ -22,48 +24,52 @@ def judge_tunes(trained: Trained, count: int) -> dict[str, float]:
     """Write tunes at temperature 1, the i-th with seed i, and measure them.
 
     Args:
-        trained: a next_step model of tunes in ABC notation.
+        trained: a next_step model of tunes: in ABC notation, in events or as a piano roll.
         count: how many tunes, ≥ 1.
 
     Returns:
-        ``tunes_parsed``, the share that can be read; ``tunes_in_metre``, the share in which every bar is as long as the
-        metre says, but for the first and last of a part; of those that can be read ``tunes_new``, the share of which no
-        32 notes in a row stand in a tune of the training data, in any key; and ``longest_copy_notes``, the mean length
-        of the longest run that does.
+        ``tunes_parsed``, the share that can be read; of ABC ``tunes_in_metre``, the share in which every bar is as long
+        as the metre says, but for the first and last of a part; of those that can be read ``tunes_new``, the share of
+        which no 32 notes in a row stand in a tune of the training data, in any key; and ``longest_copy_notes``, the
+        mean length of the longest run that does.
 
     Raises:
-        UsageError: ``count`` is below 1, or the model writes no texts.
+        UsageError: ``count`` is below 1, or the model writes neither texts nor rolls.
         DataError: its training data is not there any more, has changed, or holds no tune.
     """
     if count < 1:
         raise UsageError(f"--tunes {count}: must be at least 1")
-    known = Heard(_known(trained))
-    texts = ["".join(trained.generate(length=_LONGEST, seed=seed)) for seed in range(count)]
+    written = [trained.generate(length=_LONGEST, seed=seed) for seed in range(count)]  # a model that cannot is refused
+    known, abc = _known(trained)
+    heard, texts = Heard(known), ["".join(pieces) for pieces in written]
     tunes = [tune for text in texts if (tune := _tune(text)) is not None]
-    runs = [known.longest_run(tune) for tune in tunes]
-    found = {"tunes_parsed": len(tunes) / count, "tunes_in_metre": sum(not check_tune(text) for text in texts) / count}
+    runs = [heard.longest_run(tune) for tune in tunes]
+    found = {"tunes_parsed": len(tunes) / count}
+    if abc:
+        found["tunes_in_metre"] = sum(not check_tune(text) for text in texts) / count
     if runs:
         found["tunes_new"] = sum(run < COPIED for run in runs) / len(runs)
         found["longest_copy_notes"] = sum(runs) / len(runs)
     return found
 
 
-def _known(trained: Trained) -> list[Tune]:
-    """The tunes of the file that the model was trained on, those that were held out included."""
+def _known(trained: Trained) -> tuple[list[Tune], bool]:
+    """The tunes of the file that the model was trained on, those that were held out included; and whether in ABC."""
     saved = trained.config.files.get("training", {})
     path = str(saved.get("path", ""))
     if not Path(path).exists():
         raise DataError("the training data is not there, without which copies cannot be told", file=path or "memory")
     verify(saved, fingerprint(path))
-    texts = trained.read(path).column(trained.task.coder.target).to_pylist()
-    tunes = [tune for text in texts if (tune := _tune(str(text))) is not None]
+    cells = trained.read(path).column(trained.task.coder.target).to_pylist()
+    texts = [as_prompt(trained.task.coder.answer, cell) for cell in cells]
+    tunes = [tune for text in texts if (tune := _tune(text)) is not None]
     if not tunes:
-        raise DataError("holds no tune in ABC notation", file=path, hint="leave --tunes out")
-    return tunes
+        raise DataError("holds no tune", file=path, hint="leave --tunes out")
+    return tunes, is_abc(texts[0])
 
 
 def _tune(text: str) -> Tune | None:
     try:
-        return parse_abc(text)
+        return tune_in(text)
     except DataError:
         return None

@@ -26,7 +26,7 @@ def evaluate(
         run: The run directory that fit wrote.
         file: What to measure it on, in the format that it was trained on; - for stdin.
         beam: Width of the search, where a sequence is written. Default: that of training.
-        tunes: Let a model of ABC notation write so many tunes, and tell how many can be read, keep time and are new.
+        tunes: Let a model of music write so many tunes, and tell how many can be read, keep time and are new.
         origins: Judge a forecast from the last so many places of each sequence, and show each step ahead.
     """
     told = told or Told()

@@ -15,7 +15,7 @@ from unrolled.music.rolls import SILENCE, from_roll, from_text
 from unrolled.music.synthesis import to_wave
 from unrolled.music.tune import Tune
 
-__all__ = ["SUFFIXES", "check_form", "written"]
+__all__ = ["SUFFIXES", "check_form", "is_abc", "tune_in", "written"]
 
 _FORMS: dict[str, Callable[[Tune], bytes]] = {
     ".abc": lambda tune: to_abc(tune).encode(),
@@ -66,17 +66,30 @@ def written(text: str, suffix: str) -> bytes:
         C4 D12 |]
     """
     check_form(suffix)
-    first = (text.split() or [""])[0]
     try:
-        if _EVENT.fullmatch(first):
-            tune = from_events(text.split())
-        elif _STEP.fullmatch(first):
-            tune = from_roll(from_text(text))
-        else:
-            tune = parse_abc(text, "the text")
-            if suffix == ".abc":
-                return text.rstrip().encode() + b"\n"
+        tune = tune_in(text)
     except DataError as error:
         hint = "try another --seed, or a lower --temperature"
         raise DataError(f"no tune was written: {error}", hint=hint) from None
-    return _FORMS[suffix](tune)
+    return text.rstrip().encode() + b"\n" if suffix == ".abc" and is_abc(text) else _FORMS[suffix](tune)
+
+
+def tune_in(text: str) -> Tune:
+    """The tune that a model of music has written: ABC, events, or the steps of a roll.
+
+    Raises:
+        DataError: it is none.
+
+    Example:
+        >>> [note.pitch for note in tune_in("p60 d24 t24 p62 d72").notes]
+        [60, 62]
+    """
+    if is_abc(text):
+        return parse_abc(text, "the text")
+    return from_events(text.split()) if _EVENT.match(text.lstrip()) else from_roll(from_text(text))
+
+
+def is_abc(text: str) -> bool:
+    """Whether it is neither events nor a roll."""
+    first = (text.split() or [""])[0]
+    return not (_EVENT.fullmatch(first) or _STEP.fullmatch(first))
