@@ -37,8 +37,9 @@ TURN = ("top", "bottom", "left", "right")  # of the colours in their order, the 
 
 ASKED = ["--target", "caption", "--task", "translate", "--image", "patches:8"]
 TUNED = ["--hidden", "96", "--steps", "6000", "--beam", "1"]
+ATTENTIVE = ["--model", "transformer", "--lr", "2e-3", "--dropout", "0.1", "--label-smoothing", "0.1"]
 VARIANTS = {
-    "transformer": [*ASKED, "--model", "transformer", "--lr", "2e-3", "--dropout", "0.1", *TUNED],
+    "transformer": [*ASKED, *ATTENTIVE, *TUNED],
     "bigru and gru, attention": [*ASKED, "--model", "gru", "--lr", "4e-3", "--dropout", "0.3", *TUNED],
     "gru without attention": [*ASKED, "--model", "gru", "--attention", "none", "--lr", "4e-3", *TUNED],
 }

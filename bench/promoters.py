@@ -20,10 +20,11 @@ import common
 import numpy as np
 
 FOLDS = 5
-TUNED = ["--model", "bigru", "--hidden", "64", "--dropout", "0.3", "--lr", "2e-3", "--epochs", "30"]
+SMALL = ["--model", "bigru", "--hidden", "64", "--embedding", "32", "--kmer", "6"]
+TUNED = [*SMALL, "--dropout", "0.6", "--weight-decay", "0.1", "--lr", "2e-3", "--epochs", "15"]
 VARIANTS = {
-    "bigru 64, one strand": TUNED,
-    "bigru 64, both strands": [*TUNED, "--strands", "both"],
+    "bigru 64, six letters a step": TUNED,
+    "the same, both strands": [*TUNED, "--strands", "both"],
 }
 SCORES = ("correlation", "sensitivity", "specificity")
 
