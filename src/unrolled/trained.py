@@ -28,7 +28,7 @@ from unrolled.files import save_tensors, write_directory
 from unrolled.inspection.describe import Description, describe
 from unrolled.models.model import Model
 from unrolled.models.network import Network
-from unrolled.streaming.session import Session
+from unrolled.streaming.session import Memory, Session
 from unrolled.tasks.task import Task
 from unrolled.training.backtest import Backtest, backtest
 from unrolled.training.evaluate import evaluate, run_over
@@ -244,7 +244,7 @@ class Trained:
         if any(isinstance(encoding, Symbols) and encoding.both for encoding in coder.inputs.values()):
             raise UsageError("this model reads each sequence from both its ends (--strands both): use predict")
 
-        def encode(value: Any, before: dict[str, float]) -> tuple[list[dict[str, torch.Tensor]], dict[str, float]]:
+        def encode(value: Any, before: Memory) -> tuple[list[dict[str, torch.Tensor]], Memory]:
             steps, after = coder.encode_step(value, before)
             return [_one_row(step) for step in steps], after
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
@@ -15,10 +15,9 @@ from pydantic import Field
 
 from unrolled.batch import Continuous, Discrete
 from unrolled.data.agreement import check_binary, check_lengths
-from unrolled.data.encoded import ENCODINGS, Encoded, Encoding, Options, Where, has_time
+from unrolled.data.encoded import ENCODINGS, Encoded, Encoding, Options, Remembers, Where, has_time
 from unrolled.data.encodings._level import SPECIALS
 from unrolled.data.encodings._stored import Stored, load
-from unrolled.data.encodings.elapsed import Elapsed
 from unrolled.data.encodings.symbols import Symbols
 from unrolled.data.encodings.tokens import Tokens
 from unrolled.data.examples import OWN, Examples, Form, Units
@@ -229,19 +228,19 @@ class Coder:
         return [f"{name}: {note}" for name, note in said.items() if note]
 
     def encode_step(
-        self, value: Any, before: Mapping[str, float] = MappingProxyType({}), file: str = "the stream"
-    ) -> tuple[list[dict[str, np.ndarray]], dict[str, float]]:
+        self, value: Any, before: Mapping[str, Sequence[float]] = MappingProxyType({}), file: str = "the stream"
+    ) -> tuple[list[dict[str, np.ndarray]], dict[str, list[float]]]:
         """One step of live input as numbers, column name -> () int64 or (W,) float32; and what ``before`` is next.
 
         Args:
             value: {column: value}; where there is one input column, its value alone will do. A text of several tokens
                 gives several steps.
-            before: column name -> when the last event was, where a column tells that; empty for a stream's first step.
+            before: column name -> what is remembered of the steps before (see `Remembers`); empty for a stream's first.
 
         Raises:
             DataError: a column is missing, or its value does not fit.
         """
-        after = dict(before)
+        after: dict[str, list[float]] = {}
         row = value if isinstance(value, dict) else self._as_row(value, file)
         steps: list[dict[str, np.ndarray]] = [{}]
         for name, encoding in self.inputs.items():
@@ -251,9 +250,6 @@ class Coder:
             else:
                 cell = _cell(row, name, file)
                 cell = [cell] if name == self.target and self.joined and not isinstance(cell, list) else cell
-            if isinstance(encoding, Elapsed):
-                cell, now = encoding.since(cell, before.get(name), where)
-                after |= {} if now is None else {name: now}
             if encoding.kind == "tokens" and isinstance(cell, str) and not encoding.items:  # type: ignore[attr-defined]
                 ids = encoding.encode_text(cell)[encoding.framed :]  # type: ignore[attr-defined]
                 if len(self.inputs) > 1 and len(ids) != 1:
@@ -263,6 +259,9 @@ class Coder:
                 steps = [{**steps[0], name: one} for one in ids.astype(np.int64)] if len(ids) > 1 else steps
                 if len(ids) == 1:
                     steps[0][name] = ids[0].astype(np.int64)
+            elif isinstance(encoding, Remembers):
+                steps[0][name], kept = encoding.encode_next(cell, before.get(name, ()), where)
+                after |= {name: kept} if kept else {}
             else:
                 steps[0][name] = encoding.encode_one(cell, where)
         return steps, after
