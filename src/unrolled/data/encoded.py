@@ -28,11 +28,13 @@ class Where:
 
     Attributes:
         rows: (rows,) int64, the place in the file, from 0, of each row that the column holds; ``None``: all, in order.
+        skipped: steps that were taken off the front of each row.
     """
 
     file: str
     column: str
     rows: np.ndarray | None = field(default=None, compare=False, repr=False)
+    skipped: int = 0
 
     def row(self, index: int) -> int:
         """The number, from 1, by which a user knows row ``index`` of the column."""

@@ -83,7 +83,13 @@ class Forecast:
             raise DataError("no column holds numbers over time", file=sequences.origin, hint="name --order or --by")
         others = question.inputs or tuple(name for name in sequences.kinds if name not in names)
         joined, target = join(sequences, names)
-        return Roles((target, *others), target, "horizon", joined=joined)
+        for name in question.ahead:
+            if name in names:
+                raise UsageError(f"--ahead {name} is what is forecast, which nobody knows ahead")
+            if not has_time(sequences.column(name).type):
+                raise UsageError(f"--ahead {name} has one value a sequence, which is known anyway: leave it out there")
+        inputs = tuple(dict.fromkeys((target, *others, *question.ahead)))
+        return Roles(inputs, target, "horizon", joined=joined, ahead=question.ahead)
 
     def prior(self, train: Examples) -> Tensor | None:
         return None
