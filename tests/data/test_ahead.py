@@ -131,6 +131,7 @@ def test_what_may_not_be_known_ahead_is_refused() -> None:
         return Forecast.roles(Question(data, ("y",), inputs, H, ahead))
 
     assert roles("mark", inputs=("x",)).inputs == ("y", "x", "mark")
+    assert Forecast.roles(Question(data, (), (), H, ("plan",))).joined == ("y", "x")  # what is to come is not asked
     with pytest.raises(DataError, match=r"^plans.jsonl, column 'plam': there is no such column \(Did you mean 'plan'"):
         roles("plam")
     with pytest.raises(UsageError, match="^--ahead y is what is forecast, which nobody knows ahead$"):

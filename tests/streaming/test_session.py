@@ -56,6 +56,7 @@ PUSHES: dict[str, list[Any]] = {
     "next_step real": [0.5, 1.0, -0.25],
     "forecast": [{"wave": 0.5, "other": 2.0}, {"wave": 0.25, "other": 0.0}],
     "forecast quantiles": [[0.5, 2.0], [0.25, 0.0]],
+    "forecast ahead": [{"wave": wave, "other": 2.0, "place": "v"} for wave in (0.5, None, None, 0.25, None)],
 }
 
 
@@ -65,7 +66,10 @@ def test_the_last_answer_is_that_of_the_whole_sequence(sample: str, model: str) 
     network, task = network_and_task(sample, model)
     one = session(network, task)
     answers = [one.push(value) for value in PUSHES[sample]]
-    steps = task.coder.opening() + [step for value in PUSHES[sample] for step in task.coder.encode_step(value)[0]]
+    steps, before = task.coder.opening(), {}
+    for value in PUSHES[sample]:
+        more, before = task.coder.encode_step(value, before)
+        steps += more
     inputs = {}
     for name, spec in network.columns.specs.items():
         columns = [torch.from_numpy(step[name][None])[0] for step in steps]
@@ -98,9 +102,10 @@ def test_a_snapshot_goes_on_to_the_bit(sample: str) -> None:
     network, task = network_and_task(sample)
     whole, before, after = (session(network, task) for _ in range(3))
     expected = [whole.push(value) for value in PUSHES[sample]]
-    before.push(PUSHES[sample][0])
+    for value in PUSHES[sample][:2]:
+        before.push(value)
     after.restore(before.snapshot())
-    assert [after.push(value) for value in PUSHES[sample][1:]] == expected[1:]
+    assert [after.push(value) for value in PUSHES[sample][2:]] == expected[2:]
     assert after.snapshot() == whole.snapshot()
 
 

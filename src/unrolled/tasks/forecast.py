@@ -76,7 +76,7 @@ class Forecast:
         numbers = tuple(
             n
             for n, kind in sequences.kinds.items()
-            if kind in ("number", "series") and has_time(sequences.column(n).type)
+            if kind in ("number", "series") and has_time(sequences.column(n).type) and n not in question.ahead
         )
         names = question.target or numbers
         if not names:
