@@ -193,9 +193,8 @@ def _train(
     before = start.inputs if start else kept_inputs(folder, config)
     coder = Coder.fit(splits.train, roles, options, config.task.horizon or 0, before)
     check_items(coder, config)
-    for name, encoding in coder.inputs.items():
-        early = f", known {coder.horizon} steps ahead" if name in coder.ahead else ""
-        say(f"input {name}: {encoding.report()}{early}")
+    for name in coder.inputs:
+        say(f"input {name}: {coder.report(name)}")
     if not coder.continues:
         say(f"target {coder.target}: {coder.answer.report()}")
     for line in told_tokens(config, coder):

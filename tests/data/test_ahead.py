@@ -5,6 +5,7 @@ Axes: H steps ahead.
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -22,7 +23,7 @@ from unrolled.data.encoded import Options
 from unrolled.data.loader import Loader
 from unrolled.data.sequences import Sequences
 from unrolled.data.windows import Windows
-from unrolled.errors import DataError, UsageError
+from unrolled.errors import DataError, ModelError, UsageError
 from unrolled.tasks.forecast import Forecast
 from unrolled.tasks.task import Question
 
@@ -122,6 +123,11 @@ def test_a_coder_with_columns_known_ahead_comes_back_from_its_files() -> None:
     again = Coder.from_files(coder.to_files())
     assert again.ahead == AHEAD
     assert np.array_equal(again.encode(data).inputs["plan"].values, coder.encode(data).inputs["plan"].values)
+    for wrong in (["y"], ["nothing"]):
+        files = coder.to_files()
+        files["coder.json"] = json.dumps({**json.loads(files["coder.json"]), "ahead": wrong}).encode()
+        with pytest.raises(ModelError, match="the encodings of this model cannot be read"):
+            Coder.from_files(files)
 
 
 def test_what_may_not_be_known_ahead_is_refused() -> None:
@@ -150,6 +156,11 @@ def test_errors_name_the_step_of_the_file() -> None:
     with pytest.raises(DataError, match="^plans.jsonl, row 5, column 'plan': step 7: the value is NaN"):
         coder.encode(replace(data, table=pa.table(columns)))
     columns["plan"][4][6] = 1.0
+    plain = {**columns, "plan": [1.0] * 5}
+    with pytest.raises(DataError, match="^plans.jsonl, column 'plan': expected a list in each row, found double$"):
+        coder.encode(replace(data, table=pa.table(plain)))
+    with pytest.raises(DataError, match="^plans.jsonl, row 1, column 'plan': has 0 steps, but 'y' has 12"):
+        coder.encode(replace(data, table=pa.table({**columns, "plan": pa.nulls(5)})))
     columns["plan"][2] = [1.0]
     with pytest.raises(DataError, match="^plans.jsonl, row 3, column 'plan': has 1 steps, but 'y' has 3"):
         coder.encode(replace(data, table=pa.table(columns)))
@@ -215,7 +226,7 @@ def test_a_series_without_its_steps_to_come_is_named(trained: ur.Trained) -> Non
         trained.predict(kept)
     assert str(caught.value) == (
         "memory, row 2, column 'shop': 'south' ends with 2 steps without sold, but 3 are forecast, from plan there "
-        "(add a row for each of the next 3 steps, with plan and with sold left empty)"
+        "(add a row for each of the next 3 steps, plan filled in and sold left empty)"
     )
     with pytest.raises(DataError, match="row 1, column 'shop': 'north' ends with 0 steps without sold"):
         trained.predict(shops(1))

@@ -144,6 +144,11 @@ def test_its_columns_are_numbers_over_time() -> None:
     )
     assert Forecast.roles(Question(data, (), (), 2)).inputs == ("x", "word", "n")
     assert Forecast.roles(Question(data, ("x",), ("n",), 2)).inputs == ("x", "n")
+    texts = sequences(
+        {"x": [[1.0, 2.0], [2.0, 4.0]], "word": [["a", "b"]] * 2, "city": ["Rome", "Ys"]},
+        {"x": "number", "word": "tokens", "city": "tokens"},
+    )
+    assert Forecast.roles(Question(texts, (), (), 1)).kinds == {"city": "category"}  # one of a series is its name
     with pytest.raises(DataError, match=r"column 'n': is number, not a number for each step"):
         Forecast.roles(Question(data, ("n",), (), 2))
     with pytest.raises(DataError, match=r"column 'word': is category, not a number for each step"):

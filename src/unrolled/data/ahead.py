@@ -14,21 +14,30 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from unrolled.data.encoded import Encoded
+from unrolled.data.encoded import Encoded, has_time
 from unrolled.data.sequences import Sequences
 from unrolled.errors import DataError
 
-__all__ = ["last_known", "read_early"]
+__all__ = ["last_known", "read_early", "steps_of"]
 
 
 def read_early(array: pa.ChunkedArray, steps: int) -> pa.ChunkedArray:
     """Each row without its first ``steps`` values; one that has no more is left with none.
 
+    What holds no lists is given back as it is, for its encoding to refuse.
+
     Example:
         >>> read_early(pa.chunked_array([[[1, 2, 3], [4]]]), 2).to_pylist()
         [[3], []]
     """
-    return pc.list_slice(array, steps, return_fixed_size_list=False)
+    return pc.list_slice(array, steps, return_fixed_size_list=False) if has_time(array.type) else array
+
+
+def steps_of(array: pa.ChunkedArray) -> np.ndarray:
+    """(rows,) int64: the steps of each row; 0 where it has no list."""
+    if not has_time(array.type):
+        return np.zeros(len(array), np.int64)
+    return np.asarray(pc.fill_null(pc.list_value_length(array), 0).to_numpy(), np.int64)
 
 
 def last_known(
@@ -59,8 +68,8 @@ def last_known(
         raise DataError(
             f"{series}ends with {ends[row]} steps without {asked}, but {horizon} are forecast, from {told} there",
             file=part.origin,
-            row=part.where(by or names[0]).row(row),
+            row=part.where(names[0]).row(row),
             column=by,
-            hint=f"add a row for each of the next {horizon} steps, with {told} and with {asked} left empty",
+            hint=f"add a row for each of the next {horizon} steps, {told} filled in and {asked} left empty",
         )
     return target.lengths() - horizon

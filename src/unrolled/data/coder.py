@@ -11,12 +11,11 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from pydantic import Field
 
 from unrolled.batch import Continuous, Discrete
 from unrolled.data.agreement import check_binary, check_lengths
-from unrolled.data.ahead import read_early
+from unrolled.data.ahead import read_early, steps_of
 from unrolled.data.encoded import ENCODINGS, Encoded, Encoding, Options, Remembers, Where
 from unrolled.data.encodings._level import SPECIALS
 from unrolled.data.encodings._stored import Stored, load
@@ -157,8 +156,7 @@ class Coder:
             else:
                 target = self._column(part, self.target, self.answer, cache)
         timed = {name: column.lengths() for name, column in encoded.items() if column.offsets is not None}
-        for name in self.ahead:  # as long as the others until it was read early
-            timed[name] = pc.fill_null(pc.list_value_length(part.column(name)), 0).to_numpy()
+        timed |= {name: steps_of(part.column(name)) for name in self.ahead}  # those that are not read too
         if self.form == "aligned" and target is not None:
             timed[self.target] = target.lengths()
         check_lengths(timed, part)
@@ -199,7 +197,7 @@ class Coder:
         return Units(answer.mean, answer.std, np.where(naive > 0, naive, np.nan))  # type: ignore[attr-defined]
 
     def _column(self, part: Sequences, name: str, encoding: Encoding, cache: Path | None) -> Encoded:
-        array, where = self._cells(part, name)
+        array, where = self._read(part, name)
         file = None
         if cache is not None:
             cache.mkdir(parents=True, exist_ok=True)
@@ -207,7 +205,7 @@ class Coder:
             file = cache / f"{Path(part.origin).name}-{len(list(cache.iterdir()))}-{number}.ids"
         return encoding.encode(array, where, file)
 
-    def _cells(self, part: Sequences, name: str) -> tuple[pa.ChunkedArray, Where]:
+    def _read(self, part: Sequences, name: str) -> tuple[pa.ChunkedArray, Where]:
         whole = merge(part, self.joined, name) if name == self.target and self.joined else part
         array, where = whole.column(name), part.where(name)
         if name in self.ahead:
@@ -217,10 +215,15 @@ class Coder:
     def notes(self, part: Sequences, examples: Examples) -> list[str]:
         """What a user should know of a part that was encoded: how much of a column is unknown or missing."""
         own = {name: encoding for name, encoding in self.inputs.items() if not (self.joined and name == self.target)}
-        said = {name: e.notes(self._cells(part, name)[0], examples.inputs[name]) for name, e in own.items()}
+        said = {name: e.notes(self._read(part, name)[0], examples.inputs[name]) for name, e in own.items()}
         if isinstance(self.answer, Tokens) and not self.continues and examples.target is not None:
             said[self.target] = self.answer.notes(part.column(self.target), examples.target)
         return [f"{name}: {note}" for name, note in said.items() if note]
+
+    def report(self, name: str) -> str:
+        """One line for the user about the input ``name``."""
+        early = f", known {self.horizon} steps ahead" if name in self.ahead else ""
+        return self.inputs[name].report() + early
 
     def encode_step(
         self, value: Any, before: Mapping[str, Sequence[float]] = MappingProxyType({}), file: str = "the stream"

@@ -89,7 +89,10 @@ class Forecast:
             if not has_time(sequences.column(name).type):
                 raise UsageError(f"--ahead {name} has one value a sequence, which is known anyway: leave it out there")
         inputs = tuple(dict.fromkeys((target, *others, *question.ahead)))
-        return Roles(inputs, target, "horizon", joined=joined, ahead=question.ahead)
+        # One text a series is what the series is called, not a sequence beside it.
+        texts = [n for n in others if sequences.kinds.get(n) == "tokens" and not has_time(sequences.column(n).type)]
+        kinds = dict.fromkeys(texts, "category")
+        return Roles(inputs, target, "horizon", kinds, joined, question.ahead)
 
     def prior(self, train: Examples) -> Tensor | None:
         return None

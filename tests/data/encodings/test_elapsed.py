@@ -75,6 +75,8 @@ def test_a_time_that_falls_is_named() -> None:
         elapsed.encode_next("3", [4.0], WHERE)
     with pytest.raises(DataError, match="column 'time': 'soon' is no time"):
         elapsed.encode_one("soon", WHERE)
+    with pytest.raises(DataError, match="column 'time': the value is NaN"):
+        elapsed.encode_one("inf", WHERE)
 
 
 def test_what_is_no_list_of_times_is_refused() -> None:

@@ -95,7 +95,7 @@ class Scaling:
         Raises:
             DataError: a value is too far from the training data for float32.
         """
-        if not self.timed:
+        if not self.timed or not self.flagged:
             return self._apply(values, missing, fail, None)
         assert offsets is not None
         place, first = np.arange(len(values))[:, None], np.repeat(offsets[:-1], np.diff(offsets))[:, None]
@@ -114,7 +114,7 @@ class Scaling:
             DataError: as `apply`.
             ModelError: ``before`` is of other channels.
         """
-        if not self.timed:
+        if not self.timed or not self.flagged:
             return self._apply(values, missing, fail, None)[0], []
         gone = missing[0, self.flagged]  # (F,)
         if before and len(before) != len(gone):

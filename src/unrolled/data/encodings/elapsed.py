@@ -115,7 +115,7 @@ class Elapsed:
             if before and now < before[0]:
                 raise live(where)(0, f"{str(value)[:40]!r} {_BACK}", _SORT)
             after = [now]
-        passed = np.array([[np.nan if now is None else now - before[0] if before else 0.0]])
+        passed = np.array([[np.nan if now is None else now - (before[0] if before else now)]])
         missing = examine(passed, np.array([[now is None]]), self.scaling.impute, live(where))
         return self.scaling.apply(np.log1p(passed), missing, live(where))[0], after
 
