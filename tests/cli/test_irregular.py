@@ -63,3 +63,23 @@ def test_live_is_as_in_the_file(
         assert half + rest == whole
         for name, answer in whole[-1].items():
             assert answer == (row[name] if isinstance(answer, str) else pytest.approx(row[name], rel=1e-5))
+
+
+def test_what_is_known_ahead_on_a_command_line(unrolled: Unrolled, tmp_path: Path) -> None:
+    lines = [f"{day},{'yes' if day % 5 == 0 else 'no'},{10.5 + 5 * (day % 5 == 0)}\n" for day in range(40)]
+    past, whole, run = tmp_path / "past.csv", tmp_path / "whole.csv", tmp_path / "run"
+    past.write_text("day,offer,sold\n" + "".join(lines))
+    whole.write_text(past.read_text() + "40,yes,\n41,no,\n")
+    asked = ["--order", "day", "--target", "sold", "--horizon", 2, "--hidden", 4, "--steps", 2, "--out", run]
+    done = unrolled("fit", past, *asked, "--ahead", "offers")
+    assert done.code == 3
+    assert "column 'offers': there is no such column (Did you mean 'offer'?" in done.err
+    done = unrolled("fit", past, *asked, "--ahead", "offer")
+    assert "input offer: category, 2 labels, known 2 steps ahead" in done.err
+    assert "category, 2 labels, known 2 steps ahead" in (run / "README.md").read_text()
+    assert len(unrolled("predict", run, whole, "--json").json["rows"][0]["sold_predicted"]) == 2
+    done = unrolled("predict", run, past)
+    assert done.code == 3
+    assert f"{past}, row 1: ends with 0 steps without sold, but 2 are forecast, from offer there" in done.err
+    done = unrolled("evaluate", run, past, "--origins", 2)
+    assert done.code == 0
