@@ -37,9 +37,10 @@ class Sample:
     options: Options = field(default_factory=Options)
     crf: bool = False
     distribution: Literal["gaussian"] | None = None
+    ahead: tuple[str, ...] = ()
 
     def question(self, data: Sequences | None = None) -> Question:
-        return Question(self.data if data is None else data, self.target, (), self.horizon)
+        return Question(self.data if data is None else data, self.target, (), self.horizon, self.ahead)
 
     def ask(self, train: Sequences | None = None) -> Task:
         """The task, its encodings fitted on ``train`` (default: all rows)."""
@@ -75,6 +76,7 @@ _LENGTHS = [1, 4, 7, 2, 9, 5, 3, 8, 6, 1]
 _TEXTS = ["".join(_random.choice(list("abc"), n)) for n in _LENGTHS]
 _WAVES = [np.sin(0.7 * np.arange(n + 6) + n).round(3).tolist() for n in _LENGTHS]
 _OTHER = [(np.arange(n + 6) % 3 * 2.0).tolist() for n in _LENGTHS]
+_GAPS = [[None if (3 * t + n) % 5 == 0 else v for t, v in enumerate(wave)] for n, wave in enumerate(_WAVES)]
 _KEYS = [_random.integers(0, 2, (n + 1, 3)).tolist() for n in _LENGTHS]
 _SYMBOLS = [list(text) for text in _TEXTS]
 
@@ -162,6 +164,16 @@ SAMPLES: dict[str, Sample] = {
         sequences({"wave": _WAVES, "other": _OTHER}, {"wave": "number", "other": "number"}),
         horizon=2,
         distribution="gaussian",
+    ),
+    "forecast ahead": Sample(
+        "forecast",
+        sequences(
+            {"wave": _GAPS, "other": _OTHER, "place": list("uvwuvwuvwu")},
+            {"wave": "number", "other": "number", "place": "category"},
+        ),
+        ("wave",),
+        horizon=3,
+        ahead=("other",),
     ),
     "translate": Sample(
         "translate",

@@ -12,6 +12,7 @@ import pytest
 EXAMPLES = Path(__file__).parent.parent / "examples"
 
 REACHED = {
+    "bakery": lambda shares: shares[0] <= 40,
     "bounces_in_a_film": lambda accuracies: accuracies[0] >= accuracies[1] + 3,
     "captions": lambda shares: shares[0] >= 80,
     "digits_as_patches": lambda accuracies: accuracies[0] >= 90,  # by the transformer: a small ViT

@@ -51,6 +51,7 @@ class Options(TypedDict, total=False):
     task: str
     target: str | list[str]
     inputs: list[str]
+    ahead: list[str]
     ignore: list[str]
     fields: list[str]
     kinds: dict[str, str]

@@ -33,7 +33,7 @@ Level = Literal["characters", "words", "words or bpe"]
 _WRITES = ("encoder", "decoder", "attention", "coverage", "tied", "shared", "scheduled_sampling", "label_smoothing")
 # An option -> the tasks that alone have it.
 _OF_SOME_TASKS = {"crf": ("tag",), "mask": ("fill",), "beam": ("transcribe", "translate")}
-_OF_SOME_TASKS |= {"softmax": ("next_step",), "distribution": ("forecast",), "scale": ("forecast",)}
+_OF_SOME_TASKS |= {"softmax": ("next_step",), **dict.fromkeys(("distribution", "scale", "ahead"), ("forecast",))}
 _OF_SOME_TASKS |= {"strands": ("classify", "regress"), "pool": ("classify", "regress", "forecast", "translate")}
 _OF_SOME_TASKS |= {**dict.fromkeys(_WRITES, ("translate",)), "tied": ("next_step", "translate")}
 _MANY, _DRAWN = 50_000, 4_096  # items from which on training compares with some of them, and how many

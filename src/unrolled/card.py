@@ -58,7 +58,7 @@ def card(trained: Trained, progress: Progress, splits: tuple[str, ...]) -> str:
         "## Data",
         "",
         *[f"- {role}: `{f['path']}`, {f['size']} bytes, sha256 `{f['sha256']}`" for role, f in config.files.items()],
-        *[f"- input `{name}`: {encoding.report()}" for name, encoding in task.coder.inputs.items()],
+        *[f"- input `{name}`: {task.coder.report(name)}" for name in task.coder.inputs],
     ]
     if not task.coder.continues:
         lines.append(f"- target `{task.coder.target}`: {task.coder.answer.report()}")

@@ -49,6 +49,7 @@ class DataConfig(Part):
     header: tuple[str, ...] = ()
     target: tuple[str, ...] = ()
     inputs: tuple[str, ...] = ()
+    ahead: tuple[str, ...] = ()
     ignore: tuple[str, ...] = ()
     fields: tuple[str, ...] = ()
     kinds: dict[str, str] = {}

@@ -93,7 +93,7 @@ def fit(
     sequences = read(source, data, steps=given["task"].get("horizon") is not None)
     for line in _describe(sequences):
         say(line)
-    question = Question(sequences, data.target, data.inputs, given["task"].get("horizon"))
+    question = Question(sequences, data.target, data.inputs, given["task"].get("horizon"), data.ahead)
     name, reason = task_name(question, given["task"]["name"])
     say(f"task: {name} ({reason}); --task overrules it")
     task_class = TASKS.get(name)
@@ -169,7 +169,7 @@ def resume(
     )
     if training["path"] == MEMORY:
         verify(training, fingerprint_table(sequences.table))
-    question = Question(sequences, config.data.target, config.data.inputs, config.task.horizon)
+    question = Question(sequences, config.data.target, config.data.inputs, config.task.horizon, config.data.ahead)
     roles: Roles = TASKS.get(config.task.name).roles(question)
     with alone(folder):
         check_again(folder, config)
@@ -196,8 +196,8 @@ def _train(
     before = start.inputs if start else kept_inputs(folder, config)
     coder = Coder.fit(splits.train, roles, options, config.task.horizon or 0, before)
     check_items(coder, config)
-    for name, encoding in coder.inputs.items():
-        say(f"input {name}: {encoding.report()}")
+    for name in coder.inputs:
+        say(f"input {name}: {coder.report(name)}")
     if not coder.continues:
         say(f"target {coder.target}: {coder.answer.report()}")
     for line in told_tokens(config, coder):

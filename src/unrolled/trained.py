@@ -16,6 +16,7 @@ import torch
 
 from unrolled.config import RunConfig, TaskConfig
 from unrolled.continuing import as_prompt, is_roll, roll_after, text_after, until
+from unrolled.data.ahead import last_known
 from unrolled.data.encodings.symbols import Symbols
 from unrolled.data.examples import Examples
 from unrolled.data.loader import Loader
@@ -28,7 +29,7 @@ from unrolled.files import save_tensors, write_directory
 from unrolled.inspection.describe import Description, describe
 from unrolled.models.model import Model
 from unrolled.models.network import Network
-from unrolled.streaming.session import Session
+from unrolled.streaming.session import Memory, Session
 from unrolled.tasks.task import Task
 from unrolled.training.backtest import Backtest, backtest
 from unrolled.training.evaluate import evaluate, run_over
@@ -104,7 +105,8 @@ class Trained:
         """The table of ``data`` with the answers as new columns, in the order of its rows.
 
         Args:
-            data: a path, a table in memory, or for a model of texts a list of strings. The target may be absent.
+            data: a path, a table in memory, or for a model of texts a list of strings. The target may be absent; where
+                a forecast knows columns ahead, each row has the H steps to come as well, in which the target is empty.
             beam: another width of the search than in training, where answers are written.
 
         Raises:
@@ -116,7 +118,7 @@ class Trained:
         steps, batch_size = examples.steps(), self.config.training.batch
         plan: Plan
         if examples.form == "horizon":  # one window a row: the steps after its end
-            plan = Windows(np.arange(len(steps)), steps, lookback(self.task.config), batch_size)
+            plan = Windows(np.arange(len(steps)), self._known(part, examples), lookback(self.task.config), batch_size)
         else:
             ended = int(examples.form == "next" and getattr(self.task.coder.answer, "framed", False))
             plan = Rows(steps - ended, batch_size, keep_empty=True)  # what follows is asked before ``<end>``, not after
@@ -221,7 +223,7 @@ class Trained:
         if any(isinstance(encoding, Symbols) and encoding.both for encoding in coder.inputs.values()):
             raise UsageError("this model reads each sequence from both its ends (--strands both): use predict")
 
-        def encode(value: Any, before: dict[str, float]) -> tuple[list[dict[str, torch.Tensor]], dict[str, float]]:
+        def encode(value: Any, before: Memory) -> tuple[list[dict[str, torch.Tensor]], Memory]:
             steps, after = coder.encode_step(value, before)
             return [_one_row(step) for step in steps], after
 
@@ -273,6 +275,14 @@ class Trained:
         for line in sequences.remarks:  # files that are left out have no answers
             _log.warning("%s: %s", sequences.origin, line)
         return sequences
+
+    def _known(self, part: Sequences, examples: Examples) -> np.ndarray:
+        """(rows,) int64: the steps of each row that a forecast is made from."""
+        coder = self.task.coder
+        if not coder.ahead:
+            return examples.steps()
+        names, past = coder.joined or (coder.target,), examples.inputs[coder.target]
+        return last_known(past, coder.horizon, part, names, coder.ahead, self.config.data.by)
 
     def _searching(self, beam: int | None) -> Task:
         """The task, with another width of its search."""

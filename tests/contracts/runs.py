@@ -91,6 +91,13 @@ RUNS: dict[str, Run] = {
         {"kinds": {"item": "tokens"}, "model": "transformer", "tied": True, "softmax": "sampled:3", "dropout": 0.2},
     ),
     "windows": Run({"wave": _WAVES}, {"horizon": 3, "lookback": 8, "quantiles": [0.1, 0.5, 0.9], "model": "window"}),
+    "windows that know a plan": Run(
+        {
+            "wave": [[*wave, None, None, None] for wave in _WAVES],
+            "plan": [[0.5, *(float(value > 0) for value in wave), 1.0, 0.0] for wave in _WAVES],
+        },
+        {"target": "wave", "horizon": 3, "lookback": 8, "ahead": ["plan"], "model": "gru"},
+    ),
     "several at once": Run(
         {"keys": [_random.integers(0, 2, (9, 3)).tolist() for _ in range(12)]},
         {"model": "rnn", "steps": None, "epochs": 3},

@@ -15,7 +15,7 @@ import pytest
 from sounds import samples, wav
 
 from unrolled.batch import Discrete
-from unrolled.data.encoded import ENCODINGS, Encoded, Options, Where
+from unrolled.data.encoded import ENCODINGS, Encoded, Options, Remembers, Where
 from unrolled.data.pictures import to_png
 from unrolled.errors import DataError, ModelError
 
@@ -152,11 +152,11 @@ def assert_close(found: Any, wanted: Any) -> None:
 
 
 def with_nulls(train: pa.Array) -> pa.Array:
-    """``train`` with one more row that is null, and for lists one more whose second step is."""
+    """``train`` with one more row that is null, and for lists one more of which all but the second step are."""
     values = train.to_pylist()
     if pa.types.is_list(train.type):
         step = next(row[0] for row in values if row)
-        values.append([step, None])
+        values.append([None, step, None, None])
     return pa.array([*values, None], train.type)
 
 
@@ -254,16 +254,22 @@ def test_a_live_value_is_encoded_as_in_a_table(kind: Any, train: pa.Array, later
     encoding = kind.fit(column(with_nulls(train)), Options(), WHERE)
     array = column(with_nulls(train), later.cast(train.type))
     encoded = encoding.encode(array, WHERE)
+    cells = array.to_pylist()
     if encoded.offsets is None:
-        steps = array.to_pylist()
-    else:
-        opened = (
-            encoding.steps(cell) if hasattr(encoding, "steps") and cell else cell or () for cell in array.to_pylist()
-        )
-        steps = [step for cell in opened for step in cell]
-    assert len(steps) == len(encoded.values)
-    for step, wanted in zip(steps, encoded.values, strict=True):
-        found = encoding.encode_one(step, WHERE)
+        cells = [[cell] for cell in cells]
+    elif hasattr(encoding, "steps"):
+        cells = [encoding.steps(cell) if cell else cell for cell in cells]
+    live: list[np.ndarray] = []
+    for cell in cells:
+        before: list[float] = []
+        for step in cell or ():
+            if isinstance(encoding, Remembers):
+                found, before = encoding.encode_next(step, json.loads(json.dumps(before)), WHERE)
+            else:
+                found = encoding.encode_one(step, WHERE)
+            live.append(found)
+    assert len(live) == len(encoded.values)
+    for found, wanted in zip(live, encoded.values, strict=True):
         assert found.dtype == wanted.dtype
         assert found.shape == wanted.shape
         np.testing.assert_array_equal(found, wanted)

@@ -98,8 +98,8 @@ def test_a_missing_value_is_flagged_for_the_network_and_not_scored() -> None:
     data = sequences({"a": [[1.0, None, 3.0]]}, {"a": "number"})
     coder = fit(data, Roles(("a",), "a", "next", joined=("a",)))
     examples = coder.encode(data)
-    assert examples.specs["a"] == Continuous(2)
-    assert examples.inputs["a"].values.tolist() == [[-1, 0], [0, 1], [1, 0]]
+    assert examples.specs["a"] == Continuous(3)
+    np.testing.assert_allclose(examples.inputs["a"].values, [[-1, 0, 0], [0, 1, np.log(2)], [1, 0, 0]], rtol=1e-6)
     assert examples.target_spec == Continuous(1)
     assert examples.target is not None
     assert np.isnan(examples.target.values).tolist() == [[False], [True], [False]]

@@ -135,3 +135,11 @@ def test_the_data_itself_stays_as_it_is(make: object) -> None:
     before = column.values.copy()
     batches(examples, 1)
     assert_array_equal(column.values, before)
+
+
+def test_a_roll_with_gaps_has_no_keys() -> None:
+    """Behind its 88 keys stands what tells of missing ones, which no shift may reach."""
+    whole = [[[0] * 88, [1] * 88]] * 3
+    gaps = [[[0] * 88, [None, *[1] * 87]]] * 3
+    assert encoded({"keys": whole}, "keys").keys.keys() == {"keys"}
+    assert not encoded({"keys": gaps}, "keys").keys

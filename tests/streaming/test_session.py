@@ -56,6 +56,7 @@ PUSHES: dict[str, list[Any]] = {
     "next_step real": [0.5, 1.0, -0.25],
     "forecast": [{"wave": 0.5, "other": 2.0}, {"wave": 0.25, "other": 0.0}],
     "forecast quantiles": [[0.5, 2.0], [0.25, 0.0]],
+    "forecast ahead": [{"wave": wave, "other": 2.0, "place": "v"} for wave in (0.5, None, None, 0.25, None)],
 }
 
 
@@ -65,7 +66,10 @@ def test_the_last_answer_is_that_of_the_whole_sequence(sample: str, model: str) 
     network, task = network_and_task(sample, model)
     one = session(network, task)
     answers = [one.push(value) for value in PUSHES[sample]]
-    steps = task.coder.opening() + [step for value in PUSHES[sample] for step in task.coder.encode_step(value)[0]]
+    steps, before = task.coder.opening(), {}
+    for value in PUSHES[sample]:
+        more, before = task.coder.encode_step(value, before)
+        steps += more
     inputs = {}
     for name, spec in network.columns.specs.items():
         columns = [torch.from_numpy(step[name][None])[0] for step in steps]
@@ -98,9 +102,10 @@ def test_a_snapshot_goes_on_to_the_bit(sample: str) -> None:
     network, task = network_and_task(sample)
     whole, before, after = (session(network, task) for _ in range(3))
     expected = [whole.push(value) for value in PUSHES[sample]]
-    before.push(PUSHES[sample][0])
+    for value in PUSHES[sample][:2]:
+        before.push(value)
     after.restore(before.snapshot())
-    assert [after.push(value) for value in PUSHES[sample][1:]] == expected[1:]
+    assert [after.push(value) for value in PUSHES[sample][2:]] == expected[2:]
     assert after.snapshot() == whole.snapshot()
 
 
@@ -190,9 +195,9 @@ def test_a_value_that_is_stopped_half_way_was_never_pushed(monkeypatch: pytest.M
     assert one.snapshot() == before
 
 
-@pytest.mark.parametrize("before", ["", "[]", '{"time": null}', '{"time": "soon"}', "{"])
-def test_a_snapshot_that_does_not_say_when_the_last_step_was_is_refused(before: str) -> None:
+@pytest.mark.parametrize("before", ["", "[]", '{"time": null}', '{"time": 5}', '{"time": ["soon"]}', "{"])
+def test_a_snapshot_that_does_not_say_what_it_remembers_is_refused(before: str) -> None:
     one = live("next_step")
-    with pytest.raises(ModelError, match="this snapshot does not say when the last step was"):
+    with pytest.raises(ModelError, match="this snapshot does not say what it remembers of the steps before"):
         one.restore(to_bytes(one._live.state, {"model": "one", "before": before}))
     one.restore(to_bytes(one._live.state, {"model": "one"}))  # of a model that is never told

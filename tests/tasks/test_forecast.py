@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ import torch
 from samples import SAMPLES, sequences
 from torch import Tensor
 
+import unrolled as ur
 from unrolled.batch import Batch
 from unrolled.errors import DataError, UsageError
 from unrolled.forecast_metrics import gaussian_crps
@@ -142,6 +144,11 @@ def test_its_columns_are_numbers_over_time() -> None:
     )
     assert Forecast.roles(Question(data, (), (), 2)).inputs == ("x", "word", "n")
     assert Forecast.roles(Question(data, ("x",), ("n",), 2)).inputs == ("x", "n")
+    texts = sequences(
+        {"x": [[1.0, 2.0], [2.0, 4.0]], "word": [["a", "b"]] * 2, "city": ["Rome", "Ys"]},
+        {"x": "number", "word": "tokens", "city": "tokens"},
+    )
+    assert Forecast.roles(Question(texts, (), (), 1)).kinds == {"city": "category"}  # one of a series is its name
     with pytest.raises(DataError, match=r"column 'n': is number, not a number for each step"):
         Forecast.roles(Question(data, ("n",), (), 2))
     with pytest.raises(DataError, match=r"column 'word': is category, not a number for each step"):
@@ -149,3 +156,27 @@ def test_its_columns_are_numbers_over_time() -> None:
     plain = sequences({"n": [3.0]}, {"n": "number"})
     with pytest.raises(DataError, match=r"no column holds numbers over time \(name --order or --by\)"):
         Forecast.roles(Question(plain, (), (), 2))
+
+
+def test_what_holds_for_a_whole_series_is_read(tmp_path: Path) -> None:
+    """A series goes from 0 to its level and back; a window of one step at 0 tells no level, its region and size do."""
+    rows = [
+        {"shop": shop, "region": "north" if shop % 2 else "south", "size": shop // 2, "day": day, "sold": sold}
+        for shop in range(6)
+        for day in range(30)
+        for sold in [0.0 if day % 2 else 5.0 * (shop % 2) + shop // 2]
+    ]
+    options = {"by": "shop", "order": "day", "horizon": 1, "lookback": 1, "window": 1, "model": "window", "seed": 1}
+    options |= {"steps": 200, "lr": 0.03, "target": "sold", "test": 0.2}
+    told = ur.fit(rows, out=tmp_path / "told", **options)
+    assert list(told.task.coder.inputs) == ["sold", "region", "size"]
+    plain = ur.fit(rows, out=tmp_path / "plain", inputs=["sold"], **options)
+    assert list(plain.task.coder.inputs) == ["sold"]
+    assert told.metrics["test"]["mse_scaled"] < 0.01 < 0.1 < plain.metrics["test"]["mse_scaled"]
+    answers = ur.load(tmp_path / "told").predict(rows)["sold_predicted"].to_pylist()
+    live = told.stream()
+    for row in rows[30:60]:
+        last = live.push({name: row[name] for name in ("sold", "region", "size")})
+    assert last["sold_predicted"] == pytest.approx(answers[1], rel=1e-4)
+    with pytest.raises(DataError, match="column 'region': changes within a sequence, but the model was trained on one"):
+        told.predict([{**row, "region": "north" if row["day"] else "south"} for row in rows])

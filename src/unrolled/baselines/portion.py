@@ -84,8 +84,8 @@ def _cut(examples: Examples, begins: np.ndarray, ends: np.ndarray) -> Examples:
     def cut(column: Encoded) -> Encoded:
         if column.offsets is None:
             return Encoded(column.values[rows], None)
-        starts = column.offsets[rows]
-        return _slices(column, starts + begins[rows], starts + ends[rows])
+        starts, stops = column.offsets[rows], column.offsets[rows + 1]  # one that is known ahead is shorter
+        return _slices(column, np.minimum(starts + begins[rows], stops), np.minimum(starts + ends[rows], stops))
 
     return replace(
         examples,

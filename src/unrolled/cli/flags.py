@@ -27,6 +27,8 @@ class DataFlags:
     """The column to answer, or several with commas. Without one, the model learns what comes next."""
     inputs: str | None = None
     """Columns to read, with commas. Default: all that are neither target nor ignored."""
+    ahead: str | None = None
+    """Columns to read whose values are known --horizon steps ahead (a plan, a calendar), with commas. Default: none."""
     ignore: str | None = None
     """Columns to leave out, with commas."""
     fields: str | None = None
@@ -247,7 +249,7 @@ def settings_of(values: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]
 
 
 def _taken_apart(name: str, value: Any) -> Any:
-    if name in ("target", "inputs", "ignore", "fields", "header") and isinstance(value, str):
+    if name in ("target", "inputs", "ahead", "ignore", "fields", "header") and isinstance(value, str):
         return split_list(value)
     if name == "quantiles" and isinstance(value, str):
         return numbers(value, "--quantiles")

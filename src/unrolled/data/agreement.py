@@ -30,18 +30,22 @@ def check_binary(target: Encoded, where: Where) -> None:
         )
 
 
-def check_lengths(timed: dict[str, Encoded], part: Sequences) -> None:
+def check_lengths(timed: dict[str, np.ndarray], part: Sequences) -> None:
     """All columns that have a time axis have one value for each step of their row.
+
+    Args:
+        timed: column name -> (rows,) int64, the steps of each row.
+        part: the split, for the error.
 
     Raises:
         DataError: two differ in length in a row.
     """
     names = list(timed)
     for other in names[1:]:
-        differ = np.flatnonzero(timed[names[0]].lengths() != timed[other].lengths())
+        differ = np.flatnonzero(timed[names[0]] != timed[other])
         if len(differ):
             row, place = int(differ[0]), part.where(other)
-            a, b = int(timed[names[0]].lengths()[row]), int(timed[other].lengths()[row])
+            a, b = int(timed[names[0]][row]), int(timed[other][row])
             raise DataError(
                 f"has {b} steps, but {names[0]!r} has {a}",
                 file=place.file,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
@@ -15,15 +15,16 @@ from pydantic import Field
 
 from unrolled.batch import Continuous, Discrete
 from unrolled.data.agreement import check_binary, check_lengths
-from unrolled.data.encoded import ENCODINGS, Encoded, Encoding, Options, Where, has_time
+from unrolled.data.ahead import read_early, steps_of
+from unrolled.data.encoded import ENCODINGS, Encoded, Encoding, Options, Remembers, Where
 from unrolled.data.encodings._level import SPECIALS
 from unrolled.data.encodings._stored import Stored, load
-from unrolled.data.encodings.elapsed import Elapsed
 from unrolled.data.encodings.symbols import Symbols
 from unrolled.data.encodings.tokens import Tokens
 from unrolled.data.examples import OWN, Examples, Form, Units
 from unrolled.data.roles import Roles
 from unrolled.data.sequences import Sequences, merge
+from unrolled.data.shared import one_vocabulary
 from unrolled.data.transposition import keys_of
 from unrolled.data.unaligned import check_unaligned
 from unrolled.errors import DataError, ModelError
@@ -42,6 +43,7 @@ class _Index(Stored):
     kinds: dict[str, str]
     files: dict[str, str]
     by_window: bool = False
+    ahead: list[str] = Field(default_factory=list)
     naive: list[float] = Field(default_factory=list)
 
 
@@ -57,6 +59,7 @@ class Coder:
         horizon: H of a forecast, else 0.
         joined: the numeric columns that are the channels of the target, where it is not a column of the table itself.
         by_window: each window of a forecast is scaled by its own mean and deviation.
+        ahead: the inputs that a forecast knows H steps ahead (see `unrolled.data.ahead`).
         naive: of each channel of a forecast, the error of repeating the last season (see `Units`); 0 for NaN there.
     """
 
@@ -67,6 +70,7 @@ class Coder:
     horizon: int = 0
     joined: tuple[str, ...] = ()
     by_window: bool = False
+    ahead: tuple[str, ...] = ()
     naive: tuple[float, ...] = ()
 
     @classmethod
@@ -105,33 +109,14 @@ class Coder:
                 encoding = encoding.read_from(own.strands)
             fitted[name] = encoding
         if form in OWN:
-            return cls(fitted, target, fitted[target], form, horizon, roles.joined, options.scale == "window")
+            by_window = options.scale == "window"
+            return cls(fitted, target, fitted[target], form, horizon, roles.joined, by_window, roles.ahead)
         own = replace(options, closed=True, framed=form == "free", encoder=None)
         if options.shared:
-            return cls._shared(train, roles, own, fitted, kinds)
+            name, one = one_vocabulary(train, roles, kinds, own)
+            return cls({**fitted, name: one}, target, replace(one, framed=own.framed), form)
         answer = ENCODINGS.get(kinds[target]).fit(train.column(target), own, train.where(target))
         return cls(fitted, target, answer, form)
-
-    @classmethod
-    def _shared(
-        cls, train: Sequences, roles: Roles, options: Options, fitted: dict[str, Encoding], kinds: dict[str, str]
-    ) -> Coder:
-        """One vocabulary for the texts that are read and those that are written."""
-        names = [name for name in roles.inputs if kinds[name] == "tokens"]
-        lists = {has_time(train.column(name).type) for name in (*names, roles.target)}
-        if len(names) != 1 or kinds[roles.target] != "tokens" or len(lists) > 1:
-            raise DataError(
-                "a shared vocabulary needs one column of texts to read beside those to write, both texts or both lists",
-                file=train.origin,
-                column=roles.target,
-            )
-        both = [
-            array.cast(pa.large_list(pa.large_string()) if lists == {True} else pa.large_string())
-            for array in map(train.column, (names[0], roles.target))
-        ]
-        column = pa.chunked_array([chunk for array in both for chunk in array.chunks])
-        one = ENCODINGS.get("tokens").fit(column, replace(options, framed=False), train.where(names[0]))
-        return cls({**fitted, names[0]: one}, roles.target, replace(one, framed=options.framed), roles.form)
 
     @property
     def continues(self) -> bool:
@@ -170,9 +155,10 @@ class Coder:
                     check_binary(target, part.where(self.target))
             else:
                 target = self._column(part, self.target, self.answer, cache)
-        timed = {name: column for name, column in encoded.items() if column.offsets is not None}
+        timed = {name: column.lengths() for name, column in encoded.items() if column.offsets is not None}
+        timed |= {name: steps_of(part.column(name)) for name in self.ahead}  # those that are not read too
         if self.form == "aligned" and target is not None:
-            timed[self.target] = target
+            timed[self.target] = target.lengths()
         check_lengths(timed, part)
         specs = {name: encoding.spec for name, encoding in self.inputs.items()}
         labels = tuple(getattr(self.answer, "labels", ())) if self.form == "aligned" else ()
@@ -211,37 +197,48 @@ class Coder:
         return Units(answer.mean, answer.std, np.where(naive > 0, naive, np.nan))  # type: ignore[attr-defined]
 
     def _column(self, part: Sequences, name: str, encoding: Encoding, cache: Path | None) -> Encoded:
-        whole = merge(part, self.joined, name) if name == self.target and self.joined else part
-        array = whole.column(name)
+        array, where = self._read(part, name)
         file = None
         if cache is not None:
             cache.mkdir(parents=True, exist_ok=True)
             number = [*self.inputs, self.target].index(name)
             file = cache / f"{Path(part.origin).name}-{len(list(cache.iterdir()))}-{number}.ids"
-        return encoding.encode(array, part.where(name), file)
+        return encoding.encode(array, where, file)
+
+    def _read(self, part: Sequences, name: str) -> tuple[pa.ChunkedArray, Where]:
+        whole = merge(part, self.joined, name) if name == self.target and self.joined else part
+        array, where = whole.column(name), part.where(name)
+        if name in self.ahead:
+            return read_early(array, self.horizon), replace(where, skipped=self.horizon)
+        return array, where
 
     def notes(self, part: Sequences, examples: Examples) -> list[str]:
         """What a user should know of a part that was encoded: how much of a column is unknown or missing."""
         own = {name: encoding for name, encoding in self.inputs.items() if not (self.joined and name == self.target)}
-        said = {name: encoding.notes(part.column(name), examples.inputs[name]) for name, encoding in own.items()}
+        said = {name: e.notes(self._read(part, name)[0], examples.inputs[name]) for name, e in own.items()}
         if isinstance(self.answer, Tokens) and not self.continues and examples.target is not None:
             said[self.target] = self.answer.notes(part.column(self.target), examples.target)
         return [f"{name}: {note}" for name, note in said.items() if note]
 
+    def report(self, name: str) -> str:
+        """One line for the user about the input ``name``."""
+        early = f", known {self.horizon} steps ahead" if name in self.ahead else ""
+        return self.inputs[name].report() + early
+
     def encode_step(
-        self, value: Any, before: Mapping[str, float] = MappingProxyType({}), file: str = "the stream"
-    ) -> tuple[list[dict[str, np.ndarray]], dict[str, float]]:
+        self, value: Any, before: Mapping[str, Sequence[float]] = MappingProxyType({}), file: str = "the stream"
+    ) -> tuple[list[dict[str, np.ndarray]], dict[str, list[float]]]:
         """One step of live input as numbers, column name -> () int64 or (W,) float32; and what ``before`` is next.
 
         Args:
             value: {column: value}; where there is one input column, its value alone will do. A text of several tokens
                 gives several steps.
-            before: column name -> when the last event was, where a column tells that; empty for a stream's first step.
+            before: column name -> what is remembered of the steps before (see `Remembers`); empty for a stream's first.
 
         Raises:
             DataError: a column is missing, or its value does not fit.
         """
-        after = dict(before)
+        after: dict[str, list[float]] = {}
         row = value if isinstance(value, dict) else self._as_row(value, file)
         steps: list[dict[str, np.ndarray]] = [{}]
         for name, encoding in self.inputs.items():
@@ -251,9 +248,6 @@ class Coder:
             else:
                 cell = _cell(row, name, file)
                 cell = [cell] if name == self.target and self.joined and not isinstance(cell, list) else cell
-            if isinstance(encoding, Elapsed):
-                cell, now = encoding.since(cell, before.get(name), where)
-                after |= {} if now is None else {name: now}
             if encoding.kind == "tokens" and isinstance(cell, str) and not encoding.items:  # type: ignore[attr-defined]
                 ids = encoding.encode_text(cell)[encoding.framed :]  # type: ignore[attr-defined]
                 if len(self.inputs) > 1 and len(ids) != 1:
@@ -263,6 +257,9 @@ class Coder:
                 steps = [{**steps[0], name: one} for one in ids.astype(np.int64)] if len(ids) > 1 else steps
                 if len(ids) == 1:
                     steps[0][name] = ids[0].astype(np.int64)
+            elif isinstance(encoding, Remembers):
+                steps[0][name], kept = encoding.encode_next(cell, before.get(name, ()), where)
+                after |= {name: kept} if kept else {}
             else:
                 steps[0][name] = encoding.encode_one(cell, where)
         return steps, after
@@ -294,6 +291,7 @@ class Coder:
             "kinds": {name: encoding.kind for name, encoding in columns.items()},
             "files": {name: f"column-{number}.json" for number, name in enumerate(columns)},
             "by_window": self.by_window,
+            "ahead": self.ahead,
             "naive": list(self.naive),
         }
         for name, encoding in columns.items():
@@ -315,10 +313,12 @@ class Coder:
                 for name, kind in index.kinds.items()
             }
             inputs = {name: columns[name] for name in index.inputs}
-            if len(index.naive) not in (0, len(getattr(columns[index.target], "mean", ()))):
-                raise ValueError("naive")
-            named, numbers = (index.target, columns[index.target], index.form), (index.horizon, tuple(index.joined))
-            return cls(inputs, *named, *numbers, index.by_window, tuple(index.naive))
+            answer, joined = columns[index.target], tuple(index.joined)
+            others = inputs.keys() - {index.target}
+            if not {*index.ahead} <= others or len(index.naive) not in (0, len(getattr(answer, "mean", ()))):
+                raise ValueError("ahead, or naive")
+            named = (index.target, answer, index.form, index.horizon, joined)
+            return cls(inputs, *named, index.by_window, tuple(index.ahead), tuple(index.naive))
         except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
             raise ModelError(f"the encodings of this model cannot be read: {error!r}") from None
 

@@ -6,9 +6,10 @@ with the model as JSON, and tells the model nothing but its `Spec`.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar, Literal, Protocol, Self
+from typing import Any, ClassVar, Literal, Protocol, Self, runtime_checkable
 
 import numpy as np
 import pyarrow as pa
@@ -16,7 +17,7 @@ import pyarrow as pa
 from unrolled.batch import Spec
 from unrolled.registry import Registry
 
-__all__ = ["ENCODINGS", "Encoded", "Encoding", "Options", "Where", "has_time"]
+__all__ = ["ENCODINGS", "Encoded", "Encoding", "Options", "Remembers", "Where", "has_time"]
 
 ENCODINGS = Registry("data/encodings", "kind of column")
 
@@ -27,11 +28,13 @@ class Where:
 
     Attributes:
         rows: (rows,) int64, the place in the file, from 0, of each row that the column holds; ``None``: all, in order.
+        skipped: steps that were taken off the front of each row.
     """
 
     file: str
     column: str
     rows: np.ndarray | None = field(default=None, compare=False, repr=False)
+    skipped: int = 0
 
     def row(self, index: int) -> int:
         """The number, from 1, by which a user knows row ``index`` of the column."""
@@ -108,7 +111,7 @@ class Encoded:
         return np.ones(len(self.values), np.int64) if self.offsets is None else np.diff(self.offsets)
 
     def unflagged(self, channels: int) -> Encoded:
-        """The first ``channels`` of a continuous column without its flags: NaN where one is missing."""
+        """The first ``channels`` of a continuous column, without what tells of missing ones: NaN where one is."""
         values = self.values[:, :channels]
         if self.missing is not None:  # also where training missed nothing, so that there is no flag
             values = np.where(self.missing, np.float32(np.nan), values)
@@ -153,6 +156,17 @@ class Encoding(Protocol):
 
     def report(self) -> str:
         """One line for the user: ``42 characters``, ``number, mean 3.2, scale 1.1, 4 missing``."""
+
+
+@runtime_checkable
+class Remembers(Protocol):
+    """An `Encoding` whose steps also tell of those before them in their row, so that a live one alone is not enough."""
+
+    def encode_next(self, value: Any, before: Sequence[float], where: Where) -> tuple[np.ndarray, list[float]]:
+        """As `Encoding.encode_one`, after the steps that ``before`` tells of; and what to tell of this one.
+
+        ``before`` is empty at the first step of a row.
+        """
 
 
 def has_time(type_: pa.DataType) -> bool:

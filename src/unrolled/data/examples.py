@@ -38,7 +38,8 @@ class Examples:
     """Encoded inputs and the target of one split.
 
     Attributes:
-        inputs: column name -> its numbers; all columns with a time axis have the same offsets.
+        inputs: column name -> its numbers; all columns with a time axis have the same offsets, but of those that are
+            known ahead each row is ``horizon`` steps shorter (see `unrolled.data.ahead`).
         specs: column name -> how it looks to a model.
         target: what is asked for. For ``next``, ``horizon`` and ``fill`` it has the offsets of the inputs.
         target_spec: its `Spec`.

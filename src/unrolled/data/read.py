@@ -75,9 +75,9 @@ def read(
             raise UsageError("--gap needs --order, the column that tells when each step was")
         table = group_steps(table, config.by, config.order, origin, timed, duration(config.gap) if config.gap else None)
         dropped |= {config.by: "names the sequence"} if config.by else {}
-        kept = config.order in (*config.inputs, *config.kinds)
+        kept = config.order in (*config.inputs, *config.ahead, *config.kinds)
         dropped |= {config.order: "orders the steps"} if config.order and not kept else {}
-    asked_for = {*config.target, *config.inputs, *config.kinds, *(timed or ())}
+    asked_for = {*config.target, *config.inputs, *config.ahead, *config.kinds, *(timed or ())}
     for field in table.schema:
         if b"aside" in (said := field.metadata or {}) and field.name not in asked_for:
             dropped.setdefault(field.name, said[b"aside"].decode())

@@ -19,6 +19,7 @@ class Roles:
         form: how the target answers the inputs (see `Examples`).
         kinds: kinds that the question gives to columns, over those that were inferred.
         joined: numeric columns that together are the target, one channel each.
+        ahead: the inputs that a forecast knows as far ahead as it looks.
     """
 
     inputs: tuple[str, ...]
@@ -26,3 +27,4 @@ class Roles:
     form: Form
     kinds: dict[str, str] = field(default_factory=dict)
     joined: tuple[str, ...] = ()
+    ahead: tuple[str, ...] = ()

@@ -35,7 +35,7 @@ def keys_of(encodings: Mapping[str, Encoding]) -> dict[str, np.ndarray]:
     """
     found = {}
     for name, encoding in encodings.items():
-        if isinstance(encoding, Series) and encoding.binary and len(encoding.channels) == _PIANO:
+        if isinstance(encoding, Series) and encoding.binary and encoding.spec.width == len(encoding.channels) == _PIANO:
             found[name] = np.arange(_PIANO)
         elif isinstance(encoding, Tokens) and encoding.items:
             words = [str(word) for word in encoding.level.symbols() or ()]

@@ -85,7 +85,7 @@ def describe(config: RunConfig, task: Task, network: Model) -> Description:
     """Describe ``network``, which answers ``task``."""
     coder = task.coder
     specs = {name: encoding.spec for name, encoding in coder.inputs.items()}
-    columns = {name: f"{encoding.report()}; {describe_spec(specs[name])}" for name, encoding in coder.inputs.items()}
+    columns = {name: f"{coder.report(name)}; {describe_spec(specs[name])}" for name in coder.inputs}
     columns[f"-> {coder.target}"] = _question(task) if coder.continues else coder.answer.report()
     attentions = [module for module in network.modules() if isinstance(module, SelfAttention)]
     live = network if isinstance(network, Network) and network.causal and not config.task.crf else None

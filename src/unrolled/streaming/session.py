@@ -13,9 +13,10 @@ from unrolled.batch import Batch
 from unrolled.errors import ModelError, UsageError
 from unrolled.state import State, from_bytes, to_bytes
 
-__all__ = ["Session"]
+__all__ = ["Memory", "Session"]
 
 Inputs = dict[str, Tensor]  # column name -> one step of one row: (1,) int64 or (1, W) float32
+Memory = dict[str, list[float]]  # column name -> what its encoding remembers of a row's steps
 
 
 class _Live(Protocol):
@@ -47,8 +48,8 @@ class Session:
 
     Args:
         network: what runs.
-        encode: what a user pushes, and when the step before it was, by the name of the column that tells -> the steps
-            that it means (a word may be several tokens), each the row's inputs, and when the last of them was.
+        encode: what a user pushes, and what is remembered of the steps before it -> the steps that it means (a word may
+            be several tokens), each the row's inputs, and what is remembered now.
         answer: (outputs, batch of one step) -> the answer's columns.
         opening: steps that every stream begins with, such as ``<begin>``.
         pooled: True where the network answers once for all steps so far.
@@ -83,7 +84,7 @@ class Session:
     def __init__(
         self,
         network: _Network,
-        encode: Callable[[Any, dict[str, float]], tuple[list[Inputs], dict[str, float]]],
+        encode: Callable[[Any, Memory], tuple[list[Inputs], Memory]],
         answer: Callable[[Tensor, Batch], dict[str, list[Any]]],
         *,
         opening: Iterable[Inputs] = (),
@@ -97,7 +98,7 @@ class Session:
             )
         self._live, self._encode, self._answer = network.session(), encode, answer
         self._pooled, self._identity = pooled, identity
-        self._before: dict[str, float] = {}
+        self._before: Memory = {}
         for inputs in opening:
             self._live.push(inputs)
 
@@ -141,7 +142,8 @@ class Session:
         if meta.get("model") != self._identity:
             raise ModelError("this snapshot was taken from other weights than this model's")
         try:
-            before = {str(name): float(when) for name, when in json.loads(meta.get("before", "{}")).items()}
+            kept = json.loads(meta.get("before", "{}")).items()
+            before = {str(name): [float(number) for number in numbers] for name, numbers in kept}
         except (ValueError, TypeError, AttributeError):
-            raise ModelError("this snapshot does not say when the last step was") from None
+            raise ModelError("this snapshot does not say what it remembers of the steps before") from None
         self._live.state, self._before = state, before

@@ -76,14 +76,23 @@ class Forecast:
         numbers = tuple(
             n
             for n, kind in sequences.kinds.items()
-            if kind in ("number", "series") and has_time(sequences.column(n).type)
+            if kind in ("number", "series") and has_time(sequences.column(n).type) and n not in question.ahead
         )
         names = question.target or numbers
         if not names:
             raise DataError("no column holds numbers over time", file=sequences.origin, hint="name --order or --by")
         others = question.inputs or tuple(name for name in sequences.kinds if name not in names)
         joined, target = join(sequences, names)
-        return Roles((target, *others), target, "horizon", joined=joined)
+        for name in question.ahead:
+            if name in names:
+                raise UsageError(f"--ahead {name} is what is forecast, which nobody knows ahead")
+            if not has_time(sequences.column(name).type):
+                raise UsageError(f"--ahead {name} has one value a sequence, which is known anyway: leave it out there")
+        inputs = tuple(dict.fromkeys((target, *others, *question.ahead)))
+        # One text a series is what the series is called, not a sequence beside it.
+        texts = [n for n in others if sequences.kinds.get(n) == "tokens" and not has_time(sequences.column(n).type)]
+        kinds = dict.fromkeys(texts, "category")
+        return Roles(inputs, target, "horizon", kinds, joined, question.ahead)
 
     def prior(self, train: Examples) -> Tensor | None:
         return None

@@ -28,12 +28,13 @@ Sums = dict[str, Tensor]  # what a batch adds to the metrics: every entry is sum
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What a user asked: the data, the target column or columns, and how far ahead."""
+    """What a user asked: the data, the target columns, the inputs, how far to look ahead, and what is known there."""
 
     sequences: Sequences
     target: tuple[str, ...]
     inputs: tuple[str, ...]
     horizon: int | None
+    ahead: tuple[str, ...] = ()
 
 
 class Task(Protocol):

@@ -81,7 +81,8 @@ def test_values_that_are_missing_only_later_become_the_mean_and_are_counted() ->
 def test_a_missing_step_of_a_list() -> None:
     number = fit([[1.0, None], [3.0], None])
     encoded = number.encode(column([[1.0, None], [3.0], None]), WHERE)
-    assert encoded.values.tolist() == [[-1, 0], [0, 1], [1, 0]]
+    np.testing.assert_allclose(encoded.values, [[-1, 0, 0], [0, 1, np.log(2)], [1, 0, 0]], rtol=1e-6)
+    assert number.spec.width == 3
     assert encoded.offsets is not None
     assert encoded.offsets.tolist() == [0, 2, 3, 3]
     assert number.decode(encoded.values[:2]) == [1.0, None]

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import json
+import math
+
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -51,9 +54,12 @@ def test_missing_channels_and_missing_steps() -> None:
     values = [[[1.0, None], None, [3.0, 4.0]]]
     series = fit(values)
     assert series.flagged == [0, 1]
-    assert series.spec.width == 4
+    assert series.spec.width == 6
     encoded = series.encode(column(values), WHERE)
-    assert encoded.values.tolist() == [[-1, 0, 0, 1], [0, 0, 1, 1], [1, 0, 0, 0]]
+    once = np.log(2)  # the second channel was never there before: that is counted from the first step on
+    np.testing.assert_allclose(
+        encoded.values, [[-1, 0, 0, 1, 0, 0], [0, 0, 1, 1, once, once], [1, 0, 0, 0, 0, 0]], rtol=1e-6
+    )
     assert series.decode(encoded.values) == [[1.0, None], [None, None], [3.0, 4.0]]
     assert series.notes(column(values), encoded) == "3 of 6 values missing, filled with their channel's mean"
     assert series.report() == "series of 2 channels, each scaled, 3 missing"
@@ -63,7 +69,7 @@ def test_fixed_size_steps_that_are_null() -> None:
     kind = pa.list_(pa.list_(pa.float64(), 2))
     values = [[[1.0, 2.0], None], None, [[3.0, 4.0]]]
     encoded = fit(values, kind=kind).encode(column(values, kind), WHERE)
-    assert encoded.values.tolist() == [[-1, -1, 0, 0], [0, 0, 1, 1], [1, 1, 0, 0]]
+    assert encoded.values[:, :4].tolist() == [[-1, -1, 0, 0], [0, 0, 1, 1], [1, 1, 0, 0]]
     assert encoded.offsets is not None
     assert encoded.offsets.tolist() == [0, 2, 2, 3]
 
@@ -71,7 +77,34 @@ def test_fixed_size_steps_that_are_null() -> None:
 def test_only_channels_that_had_missing_values_are_flagged() -> None:
     series = fit([[[1.0, None, 5.0], [2.0, 3.0, 6.0]]])
     assert series.flagged == [1]
-    assert series.encode(column([[[None, None, 6.0]]]), WHERE).values.tolist() == [[0, 0, 1, 1]]
+    assert series.encode(column([[[None, None, 6.0]]]), WHERE).values.tolist() == [[0, 0, 1, 1, 0]]
+
+
+def test_how_long_a_channel_has_been_missing_by_counting() -> None:
+    """Row by row and step by step in a loop, and live, over a memory that went through JSON; rows begin anew."""
+    random = np.random.default_rng(0)
+    rows = []
+    for length in (30, 0, 1, 7, 12):
+        gone = random.random((length, 3)) < (0.3, 0.8, 0.0)
+        rows.append([[None if lost else 1.5 for lost in step] for step in gone.tolist()])
+    rows.append([[None, None, 1.5]] * 3)
+    series = fit(rows)
+    assert series.flagged == [0, 1]
+    assert series.spec.width == 7
+    encoded = series.encode(column(rows), WHERE)
+    place = 0
+    for row in rows:
+        before: list[float] = []
+        for t, step in enumerate(row):
+            for at, channel in enumerate(series.flagged):
+                seen = [k for k in range(t + 1) if row[k][channel] is not None]
+                expected = math.log(1 + t - max(seen, default=0))
+                assert encoded.values[place, 5 + at] == pytest.approx(expected, rel=1e-6)
+            live, before = series.encode_next(step, json.loads(json.dumps(before)), WHERE)
+            assert live.tolist() == encoded.values[place].tolist()
+            place += 1
+    with pytest.raises(ModelError, match=r"^this snapshot does not fit the model: it remembers other channels$"):
+        series.encode_next([None] * 3, [1.0, 2.0, 3.0], WHERE)
 
 
 def test_a_missing_target_is_not_scored() -> None:
@@ -123,10 +156,13 @@ def test_names_of_channels_are_kept() -> None:
 
 def test_live_steps() -> None:
     series = fit([[[1.0, None], [3.0, 5.0]]]).named(["wind", "rain"])
-    assert series.encode_one([3, "5"], WHERE).tolist() == [1, 0, 0]
-    assert series.encode_one((None, 5.0), WHERE).tolist() == [0, 0, 0]
-    assert series.encode_one(np.array([1.0, 5.0]), WHERE).tolist() == [-1, 0, 0]
-    assert series.encode_one(None, WHERE).tolist() == [0, 0, 1]
+    assert series.encode_one([3, "5"], WHERE).tolist() == [1, 0, 0, 0]
+    assert series.encode_one((None, 5.0), WHERE).tolist() == [0, 0, 0, 0]
+    assert series.encode_one(np.array([1.0, 5.0]), WHERE).tolist() == [-1, 0, 0, 0]
+    assert series.encode_one(None, WHERE).tolist() == [0, 0, 1, 0]
+    found, before = series.encode_next(None, [6.0], WHERE)
+    assert before == [7.0]
+    assert found.tolist() == [0, 0, 1, np.float32(np.log(8))]
     for value, found in [([1.0], "found 1"), ("1,2", "found '1,2'"), (2.0, "found '2.0'")]:
         with pytest.raises(DataError) as caught:
             series.encode_one(value, WHERE)

@@ -47,7 +47,7 @@ class Cells:
         row = index
         if self.offsets is not None:
             row = int(np.searchsorted(self.offsets, index, side="right")) - 1
-            message = f"step {index - int(self.offsets[row]) + 1}: {message}"
+            message = f"step {index - int(self.offsets[row]) + self.where.skipped + 1}: {message}"
         return DataError(message, file=self.where.file, row=self.where.row(row), column=self.where.column, hint=hint)
 
 

@@ -1,11 +1,19 @@
 """Standardising channels: z = (x - mean) / std, fitted in float64 and stored in float32; missing values are flagged.
 
-Axes: N values, C channels, W = C + the channels that have a flag.
+Where values stand in time, a model is also told how long one has been missing, as log(1 + k): k counts the steps since
+it was last seen, or since the first step of its row where it never was, and is 0 where it is there. Steps are counted,
+not seconds, also where a column tells what time passed between them. A window of a row goes on with the row's count.
+
+References:
+    Che et al. 2018, GRU-D, its masks and time intervals. https://doi.org/10.1038/s41598-018-24271-9
+
+Axes: N values, C channels, F flagged channels, W = C + F, or C + 2F in time.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -40,6 +48,7 @@ class Scaling:
         mean, std: (C,) float64; the std of a constant channel is 1.
         flagged: the channels that had missing values in training; each has one more channel behind all values, 1 where
             the value is missing. A missing value becomes the mean.
+        timed: behind all flags, each flagged channel has one channel more that tells for how long.
         target: a missing value becomes NaN (which is not scored) instead, and nothing is flagged.
         impute: NaN counts as missing; otherwise it is refused.
         missing: how many values were missing in training.
@@ -48,6 +57,7 @@ class Scaling:
     mean: np.ndarray
     std: np.ndarray
     flagged: list[int]
+    timed: bool
     target: bool
     impute: bool
     missing: int
@@ -55,24 +65,64 @@ class Scaling:
     @property
     def width(self) -> int:
         """W."""
-        return len(self.mean) + len(self.flagged)
+        return len(self.mean) + (1 + self.timed) * len(self.flagged)
 
     @classmethod
-    def fit(cls, values: np.ndarray, missing: np.ndarray, options: Options, *, scaled: bool = True) -> Scaling:
-        """Learn from ``values`` (N, C) where not ``missing`` (N, C); with ``scaled`` False mean 0 and std 1."""
+    def fit(
+        cls, values: np.ndarray, missing: np.ndarray, options: Options, *, timed: bool, scaled: bool = True
+    ) -> Scaling:
+        """Learn from the training split.
+
+        Args:
+            values: (N, C) float64.
+            missing: (N, C) bool.
+            options: whether this is a target, and what NaN means.
+            timed: the values are steps of rows, and it is told for how long one has been missing.
+            scaled: False: mean 0 and std 1.
+        """
         mean, std = np.zeros(values.shape[1]), np.ones(values.shape[1])
         if scaled:
             for channel in range(len(mean)):
                 mean[channel], std[channel] = _moments(values[~missing[:, channel], channel])
         flagged = [] if options.closed else [int(channel) for channel in np.flatnonzero(missing.any(axis=0))]
-        return cls(mean, std, flagged, options.closed, options.missing == "impute", int(missing.sum()))
+        return cls(mean, std, flagged, timed, options.closed, options.missing == "impute", int(missing.sum()))
 
-    def apply(self, values: np.ndarray, missing: np.ndarray, fail: Fail) -> np.ndarray:
-        """(N, C) float64 as (N, W) float32.
+    def apply(
+        self, values: np.ndarray, missing: np.ndarray, fail: Fail, offsets: np.ndarray | None = None
+    ) -> np.ndarray:
+        """(N, C) float64 as (N, W) float32; row r of values in time is ``offsets[r] … offsets[r + 1]``.
 
         Raises:
             DataError: a value is too far from the training data for float32.
         """
+        if not self.timed or not self.flagged:
+            return self._apply(values, missing, fail, None)
+        assert offsets is not None
+        place, first = np.arange(len(values))[:, None], np.repeat(offsets[:-1], np.diff(offsets))[:, None]
+        seen = np.maximum.accumulate(np.where(missing[:, self.flagged], first, place))  # (N, F)
+        return self._apply(values, missing, fail, place - seen)
+
+    def apply_next(
+        self, values: np.ndarray, missing: np.ndarray, fail: Fail, before: Sequence[float]
+    ) -> tuple[np.ndarray, list[float]]:
+        """One step of a row, (1, C), as (W,) float32; and what to say of it as ``before`` for the next one.
+
+        Args:
+            before: for how many steps each flagged channel had been missing one step earlier; empty for the first one.
+
+        Raises:
+            DataError: as `apply`.
+            ModelError: ``before`` is of other channels.
+        """
+        if not self.timed or not self.flagged:
+            return self._apply(values, missing, fail, None)[0], []
+        gone = missing[0, self.flagged]  # (F,)
+        if before and len(before) != len(gone):
+            raise ModelError("this snapshot does not fit the model: it remembers other channels")
+        unseen = np.where(gone, np.add(before, 1), 0) if before else np.zeros(len(gone))
+        return self._apply(values, missing, fail, unseen[None])[0], unseen.tolist()
+
+    def _apply(self, values: np.ndarray, missing: np.ndarray, fail: Fail, unseen: np.ndarray | None) -> np.ndarray:
         out = np.empty((len(values), self.width), np.float32)
         with np.errstate(over="ignore"):
             scaled = (values - self.mean) / self.std
@@ -83,7 +133,10 @@ class Scaling:
             message = f"{values[index, channel]:g} is too large (in training the mean was {self.mean[channel]:g})"
             raise fail(index, message, "correct it, or leave the row out")
         out[:, : len(self.mean)] = scaled
-        out[:, len(self.mean) :] = missing[:, self.flagged]
+        flags = len(self.mean) + len(self.flagged)
+        out[:, len(self.mean) : flags] = missing[:, self.flagged]
+        if unseen is not None:
+            out[:, flags:] = np.log1p(unseen)
         return out
 
     def restore(self, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -95,7 +148,7 @@ class Scaling:
         body = values[:, :channels].astype(np.float64)
         missing = np.isnan(body)
         if values.shape[1] == self.width:
-            missing[:, self.flagged] |= values[:, channels:] > 0.5
+            missing[:, self.flagged] |= values[:, channels : channels + len(self.flagged)] > 0.5
         return body * self.std + self.mean, missing
 
     def to_config(self) -> dict[str, object]:
@@ -110,7 +163,7 @@ class Scaling:
         }
 
     @classmethod
-    def from_stored(cls, stored: StoredScaling, kind: str) -> Scaling:
+    def from_stored(cls, stored: StoredScaling, kind: str, *, timed: bool) -> Scaling:
         """The inverse of `to_config`.
 
         Raises:
@@ -121,7 +174,7 @@ class Scaling:
         if not sound or stored.flagged != sorted(set(stored.flagged) & set(range(channels))):
             raise ModelError(f"the {kind} encoding of this model cannot be read: its numbers contradict each other")
         mean, std = np.array(stored.mean, np.float64), np.array(stored.std, np.float64)
-        return cls(mean, std, stored.flagged, stored.target, stored.impute, stored.missing)
+        return cls(mean, std, stored.flagged, timed, stored.target, stored.impute, stored.missing)
 
 
 def examine(values: np.ndarray, missing: np.ndarray, impute: bool, fail: Fail) -> np.ndarray:

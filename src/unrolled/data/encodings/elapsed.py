@@ -2,13 +2,15 @@
 
     z_t = (log(1 + s_t − s_{t-1}) − mean) / std,    s in seconds, the first event as if 0 had passed
 
-Dates with times are seconds since 1970; numbers are taken as seconds. Times must not fall within a row.
+Dates with times are seconds since 1970; numbers are taken as seconds. Times must not fall within a row. A time that is
+missing has a flag, and the clock goes on over it; for how long values of other columns are missing is counted in steps.
 
 Axes: N events of all rows, W width.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
@@ -69,7 +71,7 @@ class Elapsed:
         """
         passed, missing, cells = _open(array, where)
         missing = examine(passed, missing, options.missing == "impute", cells.error)
-        return cls(Scaling.fit(np.log1p(passed), missing, options))
+        return cls(Scaling.fit(np.log1p(passed), missing, options, timed=False))
 
     @property
     def spec(self) -> Continuous:
@@ -91,38 +93,31 @@ class Elapsed:
         numbers: list[list[float]] = values.tolist()
         return numbers
 
-    def steps(self, cell: list[Any] | None) -> list[float | None]:
-        """What `encode_one` takes for each event of a row: the seconds since the one before it."""
-        found, before = [], None
-        for value in cell or ():
-            seconds, before = self.since(value, before, Where("memory", self.kind))
-            found.append(seconds)
-        return found
+    def encode_one(self, value: Any, where: Where) -> np.ndarray:
+        """(W,) float32 of the time of a row's first event; ``None`` and ``""`` are missing.
 
-    def since(self, value: Any, before: float | None, where: Where) -> tuple[float | None, float | None]:
-        """The seconds from the event ``before``, at its moment, to one at the time ``value``; and the moment of this.
+        Raises:
+            DataError: it is no time.
+        """
+        return self.encode_next(value, (), where)[0]
+
+    def encode_next(self, value: Any, before: Sequence[float], where: Where) -> tuple[np.ndarray, list[float]]:
+        """(W,) float32 of the time since the event ``before``, at its moment if there was one; and the moment of this.
 
         Raises:
             DataError: it is no time, or lies before the event before it.
         """
-        if value is None or value == "":
-            return None, before
-        now = moment(value)
-        if now is None:
-            raise DataError(f"{str(value)[:40]!r} is no time", file=where.file, column=where.column)
-        if before is not None and now < before:
-            raise live(where)(0, f"{str(value)[:40]!r} {_BACK}", _SORT)
-        return 0.0 if before is None else now - before, now
-
-    def encode_one(self, value: float | None, where: Where) -> np.ndarray:
-        """(W,) float32 of the seconds since the last event; ``None`` is missing.
-
-        Raises:
-            DataError: it is not a finite number.
-        """
-        passed = np.array([[np.nan if value is None else value]])
-        missing = examine(passed, np.array([[value is None]]), self.scaling.impute, live(where))
-        return self.scaling.apply(np.log1p(passed), missing, live(where))[0]
+        now, after = None, list(before)
+        if value is not None and value != "":
+            now = moment(value)
+            if now is None:
+                raise live(where)(0, f"{str(value)[:40]!r} is no time", None)
+            if before and now < before[0]:
+                raise live(where)(0, f"{str(value)[:40]!r} {_BACK}", _SORT)
+            after = [now]
+        passed = np.array([[np.nan if now is None else now - (before[0] if before else now)]])
+        missing = examine(passed, np.array([[now is None]]), self.scaling.impute, live(where))
+        return self.scaling.apply(np.log1p(passed), missing, live(where))[0], after
 
     def to_config(self) -> dict[str, Any]:
         """The numbers, exactly."""
@@ -138,7 +133,7 @@ class Elapsed:
         stored = load(_Stored, config, cls.kind)
         if len(stored.mean) != 1:
             raise ModelError(f"the elapsed encoding of this model cannot be read: it has {len(stored.mean)} channels")
-        return cls(Scaling.from_stored(stored, cls.kind))
+        return cls(Scaling.from_stored(stored, cls.kind, timed=False))
 
     def notes(self, array: pa.ChunkedArray, encoded: Encoded) -> str:
         """What a user should know of a column that was encoded: how many times were missing, or nothing."""

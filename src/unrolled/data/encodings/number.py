@@ -2,11 +2,13 @@
 
     z = (x - mean) / std
 
-A missing value becomes the mean. If the training split had any, a second channel is 1 where one is missing, else 0.
+A missing value becomes the mean. If the training split had any, a second channel is 1 where one is missing, else 0,
+and where there is one a step, a third tells for how long (see `_scaling`).
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
@@ -73,7 +75,7 @@ class Number:
         missing = examine(values, missing, options.missing == "impute", cells.error)
         if options.closed and missing.all():
             raise DataError("holds no number", file=where.file, column=where.column, hint="name another target")
-        return cls(Scaling.fit(values, missing, options), time)
+        return cls(Scaling.fit(values, missing, options, timed=time), time)
 
     @property
     def mean(self) -> np.ndarray:
@@ -92,7 +94,7 @@ class Number:
 
     @property
     def spec(self) -> Continuous:
-        """Width 1, or 2 with a flag."""
+        """Width 1; with a flag 2, or 3 in time."""
         return Continuous(self.scaling.width, self.time)
 
     def encode(self, array: pa.ChunkedArray, where: Where, cache: Path | None = None) -> Encoded:
@@ -103,7 +105,7 @@ class Number:
         """
         values, missing, cells = _open(array, where, self.time)
         missing = examine(values, missing, self.scaling.impute, cells.error)
-        scaled = self.scaling.apply(values, missing, cells.error)
+        scaled = self.scaling.apply(values, missing, cells.error, cells.offsets)
         return Encoded(scaled, cells.offsets, missing if missing.any() else None)
 
     def decode(self, values: np.ndarray) -> float | list[float | None] | None:
@@ -113,7 +115,15 @@ class Number:
         return answers if self.time else answers[0]
 
     def encode_one(self, value: Any, where: Where) -> np.ndarray:
-        """(W,) float32 of a number or its text; ``None`` and ``""`` are missing.
+        """(W,) float32 of a number or its text, the first of its row; ``None`` and ``""`` are missing.
+
+        Raises:
+            DataError: it is not a finite number.
+        """
+        return self.encode_next(value, (), where)[0]
+
+    def encode_next(self, value: Any, before: Sequence[float], where: Where) -> tuple[np.ndarray, list[float]]:
+        """As `encode_one`, after the steps that ``before`` tells of; and what to tell of this one.
 
         Raises:
             DataError: it is not a finite number.
@@ -121,7 +131,7 @@ class Number:
         number = parse_float(value, where)
         values = np.array([[np.nan if number is None else number]])
         missing = examine(values, np.array([[number is None]]), self.scaling.impute, live(where))
-        return self.scaling.apply(values, missing, live(where))[0]
+        return self.scaling.apply_next(values, missing, live(where), before)
 
     def to_config(self) -> dict[str, Any]:
         """The numbers, exactly."""
@@ -137,7 +147,7 @@ class Number:
         stored = load(_Stored, config, cls.kind)
         if len(stored.mean) != 1:
             raise ModelError(f"the number encoding of this model cannot be read: it has {len(stored.mean)} channels")
-        return cls(Scaling.from_stored(stored, cls.kind), stored.time)
+        return cls(Scaling.from_stored(stored, cls.kind, timed=stored.time), stored.time)
 
     def notes(self, array: pa.ChunkedArray, encoded: Encoded) -> str:
         """What a user should know of a column that was encoded: how many values were missing, or nothing."""

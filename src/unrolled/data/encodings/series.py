@@ -3,12 +3,13 @@
     z_c = (x_c - mean_c) / std_c
 
 Where every training value is 0 or 1 (a piano roll, a set of switches) nothing is scaled. A missing value becomes its
-channel's mean: what an earlier step held is not carried forward, so that a live step, which sees only itself, is
-encoded as the same step of a file is. Channels that had missing values in training have a flag behind all values.
+channel's mean. Channels that had missing values in training have a flag behind all values, and behind all flags what
+tells for how long one has been missing (see `_scaling`).
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
@@ -79,7 +80,7 @@ class Series:
             raise DataError("holds no number", file=where.file, column=where.column, hint="name another target")
         known = values[~missing]
         binary = bool(((known == 0) | (known == 1)).all())
-        scaling = Scaling.fit(values, missing, options, scaled=not binary)
+        scaling = Scaling.fit(values, missing, options, timed=True, scaled=not binary)
         return cls(scaling, [f"c{channel}" for channel in range(values.shape[1])], binary)
 
     def named(self, channels: list[str]) -> Series:
@@ -109,7 +110,7 @@ class Series:
 
     @property
     def spec(self) -> Continuous:
-        """The channels, and the flags behind them."""
+        """The channels; behind them the flags, and for how long each has been up."""
         return Continuous(self.scaling.width, time=True)
 
     def encode(self, array: pa.ChunkedArray, where: Where, cache: Path | None = None) -> Encoded:
@@ -120,7 +121,7 @@ class Series:
         """
         values, missing, cells = _open(array, where, len(self.channels))
         missing = examine(values, missing, self.scaling.impute, cells.error)
-        scaled = self.scaling.apply(values, missing, cells.error)
+        scaled = self.scaling.apply(values, missing, cells.error, cells.offsets)
         return Encoded(scaled, cells.offsets, missing if missing.any() else None)
 
     def decode(self, values: np.ndarray) -> list[list[float | None]]:
@@ -132,7 +133,15 @@ class Series:
         return steps
 
     def encode_one(self, value: Any, where: Where) -> np.ndarray:
-        """(W,) float32 of one step's channels; ``None`` and ``""`` are missing.
+        """(W,) float32 of the channels of a row's first step; ``None`` and ``""`` are missing.
+
+        Raises:
+            DataError: it is not a list of as many finite numbers as there are channels.
+        """
+        return self.encode_next(value, (), where)[0]
+
+    def encode_next(self, value: Any, before: Sequence[float], where: Where) -> tuple[np.ndarray, list[float]]:
+        """As `encode_one`, after the steps that ``before`` tells of; and what to tell of this one.
 
         Raises:
             DataError: it is not a list of as many finite numbers as there are channels.
@@ -148,7 +157,7 @@ class Series:
         numbers = [parse_float(item, where) for item in value]
         values = np.array([[np.nan if number is None else number for number in numbers]])
         missing = examine(values, np.array([[number is None for number in numbers]]), self.scaling.impute, live(where))
-        return self.scaling.apply(values, missing, live(where))[0]
+        return self.scaling.apply_next(values, missing, live(where), before)
 
     def to_config(self) -> dict[str, Any]:
         """The numbers, exactly."""
@@ -164,7 +173,7 @@ class Series:
         stored = load(_Stored, config, cls.kind)
         if len(stored.channels) != len(stored.mean):
             raise ModelError("the series encoding of this model cannot be read: its channels do not fit their names")
-        return cls(Scaling.from_stored(stored, cls.kind), stored.channels, stored.binary)
+        return cls(Scaling.from_stored(stored, cls.kind, timed=True), stored.channels, stored.binary)
 
     def notes(self, array: pa.ChunkedArray, encoded: Encoded) -> str:
         """What a user should know of a column that was encoded: how many values were missing, or nothing."""

@@ -1,0 +1,44 @@
+"""One vocabulary for the texts that are read and those that are written (``--shared``)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import pyarrow as pa
+
+from unrolled.data.encoded import Options, has_time
+from unrolled.data.encodings.tokens import Tokens
+from unrolled.data.roles import Roles
+from unrolled.data.sequences import Sequences
+from unrolled.errors import DataError
+
+__all__ = ["one_vocabulary"]
+
+
+def one_vocabulary(train: Sequences, roles: Roles, kinds: Mapping[str, str], options: Options) -> tuple[str, Tokens]:
+    """The column that is read, and the encoding that is learned from it and from the target together.
+
+    Args:
+        train: the training split.
+        roles: who is who among its columns.
+        kinds: column name -> kind.
+        options: how the target is encoded.
+
+    Raises:
+        DataError: not one column of texts is read, or the two are of different forms.
+    """
+    names = [name for name in roles.inputs if kinds[name] == "tokens"]
+    lists = {has_time(train.column(name).type) for name in (*names, roles.target)}
+    if len(names) != 1 or kinds[roles.target] != "tokens" or len(lists) > 1:
+        raise DataError(
+            "a shared vocabulary needs one column of texts to read beside those to write, both texts or both lists",
+            file=train.origin,
+            column=roles.target,
+        )
+    both = [
+        array.cast(pa.large_list(pa.large_string()) if lists == {True} else pa.large_string())
+        for array in map(train.column, (names[0], roles.target))
+    ]
+    column = pa.chunked_array([chunk for array in both for chunk in array.chunks])
+    return names[0], Tokens.fit(column, replace(options, framed=False), train.where(names[0]))
