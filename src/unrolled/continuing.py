@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from unrolled.data.encoded import Encoding
-from unrolled.data.encodings.series import Series
+from unrolled.data.transposition import is_roll
 from unrolled.decoding.generate import generate
 from unrolled.decoding.sampling import Sampling
 from unrolled.decoding.switches import switch
@@ -19,12 +19,7 @@ from unrolled.models.network import Network
 from unrolled.music.rolls import KEYS, from_text, to_line
 from unrolled.tasks.task import Task
 
-__all__ = ["as_prompt", "is_roll", "roll_after", "text_after", "until"]
-
-
-def is_roll(encoding: Encoding) -> bool:
-    """True of a series of 88 channels that are 0 or 1, none of them ever missing."""
-    return isinstance(encoding, Series) and encoding.binary and encoding.spec.width == len(encoding.channels) == KEYS
+__all__ = ["as_prompt", "roll_after", "text_after", "until"]
 
 
 def as_prompt(encoding: Encoding, cell: Any) -> str:

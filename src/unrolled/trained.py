@@ -15,13 +15,14 @@ import pyarrow as pa
 import torch
 
 from unrolled.config import RunConfig, TaskConfig
-from unrolled.continuing import as_prompt, is_roll, roll_after, text_after, until
+from unrolled.continuing import as_prompt, roll_after, text_after, until
 from unrolled.data.ahead import last_known
 from unrolled.data.encodings.symbols import Symbols
 from unrolled.data.examples import Examples
 from unrolled.data.loader import Loader
 from unrolled.data.read import read
 from unrolled.data.sequences import Sequences, drop_missing
+from unrolled.data.transposition import is_roll
 from unrolled.data.windows import Plan, Rows, Windows
 from unrolled.decoding.sampling import Sampling
 from unrolled.errors import DataError, UsageError

@@ -18,24 +18,29 @@ from unrolled.data.encodings.tokens import Tokens
 from unrolled.data.examples import Examples
 from unrolled.data.windows import Plan, Segments
 
-__all__ = ["Transposed", "Transposition", "keys_of"]
+__all__ = ["Transposed", "Transposition", "is_roll", "keys_of"]
 
 _KEYS = 128  # of MIDI
 _PIANO = 88
 _EVENT = re.compile(r"[tpd]\d{1,3}")
 
 
+def is_roll(encoding: Encoding) -> bool:
+    """Whether it is a series of 88 channels that are 0 or 1, none of them ever missing."""
+    return isinstance(encoding, Series) and encoding.binary and encoding.spec.width == len(encoding.channels) == _PIANO
+
+
 def keys_of(encodings: Mapping[str, Encoding]) -> dict[str, np.ndarray]:
     """Of each column that can be transposed, the key of each id or channel; -1 where it is none.
 
-    That is a piano roll, which is a series of 88 channels that are 0 or 1, and `unrolled.music.events`.
+    That is a piano roll (`is_roll`), and `unrolled.music.events`.
 
     Shape:
         (V,) or (88,) int64.
     """
     found = {}
     for name, encoding in encodings.items():
-        if isinstance(encoding, Series) and encoding.binary and encoding.spec.width == len(encoding.channels) == _PIANO:
+        if is_roll(encoding):
             found[name] = np.arange(_PIANO)
         elif isinstance(encoding, Tokens) and encoding.items:
             words = [str(word) for word in encoding.level.symbols() or ()]
