@@ -10,6 +10,7 @@ from unrolled.data.coder import Coder
 from unrolled.data.encodings._bpe import Bpe
 from unrolled.data.encodings.tokens import Tokens
 from unrolled.data.examples import Examples
+from unrolled.data.roles import Roles
 from unrolled.errors import UsageError
 from unrolled.layers.stack import model_names
 from unrolled.models.model import Model
@@ -25,6 +26,7 @@ __all__ = [
     "drawn_items",
     "task_name",
     "told_tokens",
+    "told_unread",
 ]
 
 Level = Literal["characters", "words", "words or bpe"]
@@ -75,6 +77,11 @@ def check_owned(options: dict[str, Any], name: str) -> None:
         if options.get(option) and name not in owners:
             flag, owner = option.replace("_", "-"), " and ".join(owners)
             raise UsageError(f"--{flag} is of the task {owner} alone, and this one is {name}")
+    if options.get("kmer", 1) > 1 and name in ("next_step", "fill"):
+        raise UsageError(
+            f"--kmer {options['kmer']}: neighbouring k-mers overlap, so each tells all but one letter of the next, and "
+            f"{name} goes letter by letter: leave it out"
+        )
     if options.get("quantiles") and options.get("distribution"):
         raise UsageError("--quantiles and --distribution are two answers to one question: give one of them")
 
@@ -129,6 +136,14 @@ def told_tokens(config: RunConfig, coder: Coder) -> Iterator[str]:
             f"tokens: parts of words (bpe) for {', '.join(names)}, which has more words than a vocabulary should hold; "
             "--tokens words overrules it"
         )
+
+
+def told_unread(question: Question, roles: Roles) -> Iterator[str]:
+    """Which columns are neither read nor answered, where what is continued was all that was asked for."""
+    used = {*roles.inputs, *roles.joined, roles.target}
+    unread = [name for name in question.sequences.kinds if name not in used]
+    if unread and not question.inputs:
+        yield f"not read: {', '.join(unread)}; --inputs adds columns"
 
 
 def check_pieces(network: Model, train: Examples, config: RunConfig) -> None:

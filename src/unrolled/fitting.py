@@ -20,6 +20,7 @@ from unrolled.asked import (
     drawn_items,
     task_name,
     told_tokens,
+    told_unread,
 )
 from unrolled.baselines.baseline import score_baselines
 from unrolled.baselines.seasonal_naive import season
@@ -98,6 +99,8 @@ def fit(
     task_class = TASKS.get(name)
     check_owned(options, name)
     roles: Roles = task_class.roles(question)
+    for line in told_unread(question, roles):
+        say(line)
     model = with_width(ModelConfig.check(given["model"]) if start is None else start.model(given["model"]), vectors)
     if start is not None:
         roles, start = start.take_over(roles, sequences, data)

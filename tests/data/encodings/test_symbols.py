@@ -132,8 +132,6 @@ def test_a_sequence_that_is_continued_stands_between_begin_and_end(monkeypatch: 
     assert dna.complement[[0, 16, 17]].tolist() == [3, 17, 16]
     plain = fitted("ACGT")
     assert (plain.begin, plain.end, plain.encode_text("ac").tolist()) == (None, None, [0, 1])
-    old = {name: value for name, value in plain.to_config().items() if name != "framed"}
-    assert Symbols.from_config(old) == plain
 
 
 def test_a_large_column_goes_to_its_cache(tmp_path: Path) -> None:

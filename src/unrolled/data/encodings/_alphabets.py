@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from unrolled.data.encoded import Where
 from unrolled.data.encodings._pieces import pieces, raw
 from unrolled.errors import DataError
 
@@ -85,10 +86,10 @@ def first_foreign(texts: pa.ChunkedArray, alphabet: Name) -> tuple[int, int, str
     return None
 
 
-def refusal(message: str, alphabet: Name, file: str, column: str, row: int | None) -> DataError:
-    """The error about what is not of ``alphabet``."""
-    hint = f"its letters are {ALPHABETS[alphabet]}; correct it, or give --kind {column}=tokens"
-    return DataError(f"{message}, which is not {alphabet}", file=file, row=row, column=column, hint=hint)
+def refusal(message: str, alphabet: Name, where: Where, row: int | None) -> DataError:
+    """The error about what is not of ``alphabet``; ``row`` counts from 1."""
+    hint = f"its letters are {ALPHABETS[alphabet]}; correct it, or give --kind {where.column}=tokens"
+    return DataError(f"{message}, which is not {alphabet}", file=where.file, row=row, column=where.column, hint=hint)
 
 
 def _of(counts: Counts, letters: str) -> int:

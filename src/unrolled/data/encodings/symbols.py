@@ -52,7 +52,7 @@ class _Stored(Stored):
     seen: str
     both: bool
     kmers: list[str] | None
-    framed: bool = False
+    framed: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,7 +219,7 @@ class Symbols:
                 one = self.kmers.find(self.kmers.code(letters[None].astype(np.int64))) if self.kmers else letters
                 return np.array(one[0])
         count = "one letter" if size == 1 else f"{size} letters"
-        raise refusal(f"one step is {count}, not {str(value)[:40]!r}", self.alphabet, where.file, where.column, None)
+        raise refusal(f"one step is {count}, not {str(value)[:40]!r}", self.alphabet, where, None)
 
     def decode(self, values: np.ndarray) -> str:
         """The sequence, in capitals and without its frame; of an unknown k-mer the letter that stands for any."""
@@ -317,7 +317,7 @@ class Symbols:
         if (found := first_foreign(texts, self.alphabet)) is not None:
             row, place, letter = found
             message = f"letter {place + 1} is {letter!r}"
-            raise refusal(message, self.alphabet, where.file, where.column, where.row(row))
+            raise refusal(message, self.alphabet, where, where.row(row))
 
 
 def _open(array: pa.ChunkedArray, where: Where) -> pa.ChunkedArray:

@@ -14,6 +14,7 @@ import numpy as np
 import pyarrow as pa
 
 from unrolled.config import DataConfig
+from unrolled.data.encoded import Where
 from unrolled.data.encodings._alphabets import (
     ALPHABETS,
     FOREIGN,
@@ -90,7 +91,7 @@ def check_letters(
             row, place, letter = fault
             name = table.column("name")[row].as_py()[:40]
             message = f"letter {place + 1} of {name!r} is {letter!r}"
-            found[file] = refusal(message, alphabet, str(file), "sequence", row + 1)
+            found[file] = refusal(message, alphabet, Where(str(file), "sequence"), row + 1)
     return found
 
 
