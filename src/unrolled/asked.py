@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Literal
 
-from unrolled.config import ModelConfig, RunConfig
+from unrolled.config import DataConfig, ModelConfig, RunConfig
 from unrolled.data.coder import Coder
 from unrolled.data.encodings._bpe import Bpe
 from unrolled.data.encodings.tokens import Tokens
 from unrolled.data.examples import Examples
 from unrolled.data.roles import Roles
+from unrolled.data.sequences import Sequences
 from unrolled.errors import UsageError
 from unrolled.layers.stack import model_names
 from unrolled.models.model import Model
@@ -22,6 +23,7 @@ __all__ = [
     "check_items",
     "check_owned",
     "check_pieces",
+    "default_target",
     "default_tokens",
     "drawn_items",
     "task_name",
@@ -39,6 +41,7 @@ _OF_SOME_TASKS |= {"strands": ("classify", "regress")}
 _OF_SOME_TASKS |= {**dict.fromkeys(_WRITES, ("translate",)), "tied": ("next_step", "translate")}
 _MANY, _DRAWN = 50_000, 4_096  # items from which on training compares with some of them, and how many
 _IN_PARTS = ("classify", "translate")  # they may read parts of words
+_CONTINUING = ("next_step", "fill", "forecast")  # they answer with what they read
 _WHOLE = ("classify", "tag")  # what comes later in a sequence helps with these
 
 
@@ -136,6 +139,14 @@ def told_tokens(config: RunConfig, coder: Coder) -> Iterator[str]:
             f"tokens: parts of words (bpe) for {', '.join(names)}, which has more words than a vocabulary should hold; "
             "--tokens words overrules it"
         )
+
+
+def default_target(sequences: Sequences, data: DataConfig, task: str | None) -> tuple[str, ...]:
+    """The target that was named; else the labels that folders give their files, if the ``task`` asks for one."""
+    label = sequences.labelled
+    if data.target or label is None or label in data.inputs or task in _CONTINUING:
+        return data.target
+    return (label,)
 
 
 def told_unread(question: Question, roles: Roles) -> Iterator[str]:

@@ -16,6 +16,7 @@ from unrolled.asked import (
     check_items,
     check_owned,
     check_pieces,
+    default_target,
     default_tokens,
     drawn_items,
     task_name,
@@ -93,6 +94,9 @@ def fit(
     sequences = read(source, data, steps=given["task"].get("horizon") is not None)
     for line in _describe(sequences):
         say(line)
+    if (target := default_target(sequences, data, given["task"]["name"])) != data.target:
+        say(f"target: {target[0]}, the folders that the files lie in; --target overrules it")
+        data = data.model_copy(update={"target": target})
     question = Question(sequences, data.target, data.inputs, given["task"].get("horizon"))
     name, reason = task_name(question, given["task"]["name"])
     say(f"task: {name} ({reason}); --task overrules it")

@@ -31,6 +31,8 @@ from unrolled.tasks.task import Question, Sums, scored_steps
 
 __all__ = ["NextStep"]
 
+_WHOLE = ("symbols", "image", "audio", "video")  # kinds of columns that other columns tell something of
+
 
 class NextStep:
     """Many to many: every step answers with what the next one will be.
@@ -189,9 +191,9 @@ class NextStep:
 
 def _to_continue(sequences: Sequences) -> tuple[str, ...]:
     kinds = sequences.kinds
-    symbols = tuple(name for name in kinds if kinds[name] == "symbols")  # what else a record has is about them
-    names = symbols or tuple(name for name in kinds if _continues(sequences, name))
-    return names or tuple(name for name in kinds if _is_text(sequences, name))
+    whole = tuple(name for name in kinds if kinds[name] in _WHOLE)  # what else there is, is said of them
+    names = tuple(name for name in whole or kinds if _continues(sequences, name))
+    return names if names or whole else tuple(name for name in kinds if _is_text(sequences, name))
 
 
 def _continues(sequences: Sequences, name: str) -> bool:
