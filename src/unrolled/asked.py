@@ -21,6 +21,7 @@ from unrolled.training.plans import window
 __all__ = [
     "advice",
     "check_items",
+    "check_kmer",
     "check_owned",
     "check_pieces",
     "default_target",
@@ -80,13 +81,21 @@ def check_owned(options: dict[str, Any], name: str) -> None:
         if options.get(option) and name not in owners:
             flag, owner = option.replace("_", "-"), " and ".join(owners)
             raise UsageError(f"--{flag} is of the task {owner} alone, and this one is {name}")
-    if options.get("kmer", 1) > 1 and name in ("next_step", "fill"):
-        raise UsageError(
-            f"--kmer {options['kmer']}: neighbouring k-mers overlap, so each tells all but one letter of the next, and "
-            f"{name} goes letter by letter: leave it out"
-        )
     if options.get("quantiles") and options.get("distribution"):
         raise UsageError("--quantiles and --distribution are two answers to one question: give one of them")
+
+
+def check_kmer(size: int, name: str) -> None:
+    """Refuse k-mers of ``size`` letters to a task that asks for what stands beside them.
+
+    Raises:
+        UsageError: they are more than a letter.
+    """
+    if size > 1 and name in ("next_step", "fill"):
+        raise UsageError(
+            f"--kmer {size}: neighbouring k-mers overlap, so each tells all but one letter of the next, and {name} "
+            "goes letter by letter: leave it out"
+        )
 
 
 def advice(name: str, model: ModelConfig) -> Iterator[str]:

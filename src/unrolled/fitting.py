@@ -14,6 +14,7 @@ import torch
 from unrolled.asked import (
     advice,
     check_items,
+    check_kmer,
     check_owned,
     check_pieces,
     default_target,
@@ -102,6 +103,7 @@ def fit(
     say(f"task: {name} ({reason}); --task overrules it")
     task_class = TASKS.get(name)
     check_owned(options, name)
+    check_kmer(data.kmer, name)
     roles: Roles = task_class.roles(question)
     for line in told_unread(question, roles):
         say(line)

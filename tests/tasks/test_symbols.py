@@ -98,6 +98,7 @@ def test_kmers_are_none_to_continue(reads: Path, tmp_path: Path, task: str) -> N
         UsageError, match="--kmer 6: neighbouring k-mers overlap, so each tells all but one letter of the"
     ):
         ur.fit(str(reads), task=task, kmer=6, steps=1, out=tmp_path / "run")
+    ur.fit(str(reads), task=task, kmer=None, steps=1, hidden=2, out=tmp_path / "other")  # type: ignore[typeddict-item]
     assert not (tmp_path / "run").exists()
 
 

@@ -76,7 +76,7 @@ def unlike(tables: Mapping[Path, pa.Table]) -> dict[Path, DataError]:
             joint = pa.unify_schemas([joint, table.schema], promote_options="permissive")
         except pa.ArrowException:
             odd = next(name for name in most if _apart(joint.field(name), table.schema.field(name)))
-            message = f"holds {table.schema.field(odd).type}, and {named[first].field(odd).type} in most files"
+            message = f"holds {table.schema.field(odd).type}, and {joint.field(odd).type} in most files"
             found[file] = DataError(message, file=str(file), column=odd)
     return found
 
