@@ -144,6 +144,7 @@ SAMPLES: dict[str, Sample] = {
         ("text",),
     ),
     "next_step": Sample("next_step", sequences({"text": _TEXTS}, {"text": "tokens"})),
+    "next_step symbols": Sample("next_step", sequences({"dna": [text.upper() for text in _TEXTS]}, {"dna": "symbols"})),
     "next_step several": Sample("next_step", sequences({"keys": _KEYS}, {"keys": "series"})),
     "next_step real": Sample("next_step", sequences({"wave": _WAVES}, {"wave": "number"})),
     "fill": Sample("fill", sequences({"text": _TEXTS}, {"text": "tokens"}), inferred="next_step"),

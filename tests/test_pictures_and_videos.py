@@ -16,6 +16,7 @@ from sklearn.datasets import load_digits
 import unrolled as ur
 from unrolled.cli.main import main
 from unrolled.data.pictures import to_png
+from unrolled.errors import DataError
 
 
 @pytest.fixture(scope="module")
@@ -49,6 +50,25 @@ def test_digits_in_folders_are_told_apart(
     assert "1 of 600 files are left out" in caplog.text
     table = pyarrow.csv.read_csv(tmp_path / "answers.csv")
     assert table.num_rows == 599 and table["name"][0].as_py().startswith("digit 0/")
+
+
+def test_without_a_target_the_folders_are_the_labels(digits: Path, tmp_path: Path) -> None:
+    lines: list[str] = []
+    trained = ur.fit(str(digits), steps=2, hidden=4, out=tmp_path / "run", say=lines.append)
+    assert "target: label, the folders that the files lie in; --target overrules it" in lines
+    assert trained.config.task.name == "classify" and ur.load(tmp_path / "run").config.data.target == ("label",)
+    again = ur.fit(str(digits), out=tmp_path / "run", resume=True)
+    assert again.metrics == trained.metrics
+    with pytest.raises(DataError, match="no column holds sequences to continue"):
+        ur.fit(str(digits), task="next_step", steps=2, hidden=4, out=tmp_path / "other")
+
+
+def test_captions_are_not_continued_unasked(tmp_path: Path) -> None:
+    for number in range(4):
+        (tmp_path / f"{number}.png").write_bytes(to_png(np.full((2, 2, 1), number, np.uint8)))
+    (tmp_path / "captions.csv").write_text("file,caption\n" + "".join(f"{n}.png,the number {n}\n" for n in range(4)))
+    with pytest.raises(DataError, match=r"no column holds sequences to continue \(name a --target\)"):
+        ur.fit(str(tmp_path), steps=2, hidden=4, out=tmp_path / "run")
 
 
 @pytest.mark.parametrize(("layout", "size", "steps"), [("pixels", "4", 16), ("patches:4", None, 4)])

@@ -88,6 +88,18 @@ def test_words_begin_with_their_vectors_and_others_with_their_first(
     assert 25 < int(told.split(", ")[1].split()[0]) < 50
 
 
+def test_vectors_of_none_of_the_words_are_warned_of(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    path = tmp_path / "other.vec"
+    path.write_text("1 5\nkatze 1 2 3 4 5\n")
+    lines: list[str] = []
+    ur.fit(DATA, out=tmp_path / "run", vectors=path, say=lines.append, **{**SMALL, "steps": 1})
+    assert "vectors: 0 % of 8 words, 0 % of their occurrences" in lines
+    (record,) = caplog.records
+    assert record.levelname == "WARNING" and record.getMessage() == (
+        f"{path} has not one of the words of review, so all of them begin at random: is it of another language?"
+    )
+
+
 def test_a_layer_reads_the_vectors_as_the_file_has_them_whatever_its_gain(vectors: Path, tmp_path: Path) -> None:
     told = {**SMALL, "model": "transformer", "vectors": vectors, "freeze": True, "valid": 0, "steps": 1}
     trained = ur.fit(DATA, out=tmp_path / "run", **told)

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from typing import Any, Literal
 
-from unrolled.config import ModelConfig, RunConfig
+from unrolled.config import DataConfig, ModelConfig, RunConfig
 from unrolled.data.coder import Coder
 from unrolled.data.encodings._bpe import Bpe
 from unrolled.data.encodings.tokens import Tokens
 from unrolled.data.examples import Examples
+from unrolled.data.roles import Roles
+from unrolled.data.sequences import Sequences
 from unrolled.errors import UsageError
 from unrolled.layers.stack import model_names, owners
 from unrolled.models.model import Model
@@ -19,13 +21,16 @@ from unrolled.training.plans import window
 __all__ = [
     "advice",
     "check_items",
+    "check_kmer",
     "check_model",
     "check_owned",
     "check_pieces",
+    "default_target",
     "default_tokens",
     "drawn_items",
     "task_name",
     "told_tokens",
+    "told_unread",
 ]
 
 Level = Literal["characters", "words", "words or bpe"]
@@ -39,6 +44,7 @@ _OF_SOME_TASKS |= {**dict.fromkeys(_WRITES, ("translate",)), "tied": ("next_step
 _MANY, _DRAWN = 50_000, 4_096  # items from which on training compares with some of them, and how many
 _IN_PARTS = ("classify", "translate")  # they may read parts of words
 _LETTERS = ("next_step", "transcribe")  # a text that comes with its sounds is spelt
+_CONTINUING = ("next_step", "fill", "forecast")  # they answer with what they read
 _WHOLE = ("classify", "tag")  # what comes later in a sequence helps with these
 
 
@@ -94,6 +100,19 @@ def check_model(options: dict[str, Any], names: Collection[str]) -> None:
             raise UsageError(f"--{flag} is of the model {owner} alone, and this one is {' and '.join(names)}")
 
 
+def check_kmer(size: int, name: str) -> None:
+    """Refuse k-mers of ``size`` letters to a task that asks for what stands beside them.
+
+    Raises:
+        UsageError: they are more than a letter.
+    """
+    if size > 1 and name in ("next_step", "fill"):
+        raise UsageError(
+            f"--kmer {size}: neighbouring k-mers overlap, so each tells all but one letter of the next, and {name} "
+            "goes letter by letter: leave it out"
+        )
+
+
 def advice(name: str, model: ModelConfig) -> Iterator[str]:
     """What a user may want to know of the model beside the task ``name``."""
     both = f"bi{model.name}"
@@ -144,6 +163,22 @@ def told_tokens(config: RunConfig, coder: Coder) -> Iterator[str]:
             f"tokens: parts of words (bpe) for {', '.join(names)}, which has more words than a vocabulary should hold; "
             "--tokens words overrules it"
         )
+
+
+def default_target(sequences: Sequences, data: DataConfig, task: str | None) -> tuple[str, ...]:
+    """The target that was named; else the labels that folders give their files, if the ``task`` asks for one."""
+    label = sequences.labelled
+    if data.target or label is None or label in data.inputs or task in _CONTINUING:
+        return data.target
+    return (label,)
+
+
+def told_unread(question: Question, roles: Roles) -> Iterator[str]:
+    """Which columns are neither read nor answered, where what is continued was all that was asked for."""
+    used = {*roles.inputs, *roles.joined, roles.target}
+    unread = [name for name in question.sequences.kinds if name not in used]
+    if unread and not question.inputs:
+        yield f"not read: {', '.join(unread)}; --inputs adds columns"
 
 
 def check_pieces(network: Model, train: Examples, config: RunConfig) -> None:

@@ -55,7 +55,7 @@ def text_after(prompt: str, task: Task, network: Model, length: int, settings: S
         end=encoding.end,
         settings=settings,
         generator=settings.generator(),
-        banned=(encoding.unknown, encoding.begin),
+        banned=encoding.never,
     )
     piece = encoding.decode_stream(begun=bool(prompt) and not prompt[-1].isspace())
     for token in tokens:

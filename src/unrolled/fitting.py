@@ -14,13 +14,16 @@ import torch
 from unrolled.asked import (
     advice,
     check_items,
+    check_kmer,
     check_model,
     check_owned,
     check_pieces,
+    default_target,
     default_tokens,
     drawn_items,
     task_name,
     told_tokens,
+    told_unread,
 )
 from unrolled.baselines.baseline import score_baselines
 from unrolled.baselines.seasonal_naive import season
@@ -93,12 +96,18 @@ def fit(
     sequences = read(source, data, steps=given["task"].get("horizon") is not None)
     for line in _describe(sequences):
         say(line)
+    if (target := default_target(sequences, data, given["task"]["name"])) != data.target:
+        say(f"target: {target[0]}, the folders that the files lie in; --target overrules it")
+        data = data.model_copy(update={"target": target})
     question = Question(sequences, data.target, data.inputs, given["task"].get("horizon"), data.ahead)
     name, reason = task_name(question, given["task"]["name"])
     say(f"task: {name} ({reason}); --task overrules it")
     task_class = TASKS.get(name)
     check_owned(options, name)
+    check_kmer(data.kmer, name)
     roles: Roles = task_class.roles(question)
+    for line in told_unread(question, roles):
+        say(line)
     model = with_width(ModelConfig.check(given["model"]) if start is None else start.model(given["model"]), vectors)
     if start is not None:
         roles, start = start.take_over(roles, sequences, data)

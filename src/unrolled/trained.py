@@ -162,7 +162,7 @@ class Trained:
         """
         encoding: Any = self.task.coder.answer
         roll = is_roll(encoding)
-        if self.task.name != "next_step" or not (roll or encoding.kind == "tokens"):
+        if self.task.name != "next_step" or not (roll or encoding.kind in ("tokens", "symbols")):
             raise UsageError(
                 "generate needs a next_step model of texts or of piano rolls; "
                 f"this one is {self.task.name} of {encoding.kind}"
@@ -176,8 +176,9 @@ class Trained:
         if not (encoding.framed or prompt.split()):
             raise UsageError("this model never saw where a sequence begins: give it a prompt to go on from")
         unseen = self.unseen(prompt)
-        # A model of characters met <unknown> nowhere in training: it cannot go on from it.
-        if unseen and (encoding.level.name == "characters" or len(unseen) == len({*prompt.split()})):
+        # A model of characters met <unknown> nowhere in training, and letters have none: it cannot go on from it.
+        by_letter = encoding.kind == "symbols" or encoding.level.name == "characters"
+        if unseen and (by_letter or len(unseen) == len({*prompt.split()})):
             listed = ", ".join(repr(token) for token in unseen[:10]) + (", …" if len(unseen) > 10 else "")
             raise DataError(
                 f"the model never saw {listed} in training", file="the prompt", hint="leave it out of the prompt"
@@ -198,11 +199,8 @@ class Trained:
     def unseen(self, prompt: str) -> list[str]:
         """The characters or words of ``prompt`` that the model never saw in training, each once, in order."""
         encoding: Any = self.task.coder.answer
-        if encoding.kind != "tokens":
-            return []
-        prompt = encoding.normalised(prompt)
-        parts = prompt if encoding.level.name == "characters" else prompt.split()
-        return [part for part in dict.fromkeys(parts) if encoding.unknown in encoding.encode_text(part)]
+        found: list[str] = encoding.unseen(prompt) if encoding.kind in ("tokens", "symbols") else []
+        return found
 
     def describe(self) -> Description:
         """What the model is made of, what a step costs, and how it is unrolled; ``print`` shows it."""
@@ -272,7 +270,9 @@ class Trained:
         config = config.model_copy(update={"target": (), "ignore": (), "kinds": {**texts, **config.kinds}})
         if isinstance(data, list | tuple) and len(coder.inputs) == 1 and all(isinstance(row, str) for row in data):
             data = {next(iter(coder.inputs)): list(data)}
-        sequences = read(data, config, steps=self.config.task.horizon is not None, timed=timed)
+        alphabet = next((encoding.alphabet for encoding in encodings.values() if isinstance(encoding, Symbols)), None)
+        steps = self.config.task.horizon is not None
+        sequences = read(data, config, steps=steps, timed=timed, alphabet=alphabet)
         for line in sequences.remarks:  # files that are left out have no answers
             _log.warning("%s: %s", sequences.origin, line)
         return sequences

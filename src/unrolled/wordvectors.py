@@ -6,6 +6,7 @@ https://arxiv.org/abs/1408.5882); those of words that it lacks are trained.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from pathlib import Path
 
@@ -33,6 +34,8 @@ from unrolled.training import checkpoint
 from unrolled.training.checkpoint import Checkpoint, section
 
 __all__ = ["check_again", "check_vectors", "encoder_of", "give_vectors", "kept_inputs", "with_width"]
+
+_log = logging.getLogger(__name__)
 
 _BLOCK = 1 << 22  # tokens counted together
 
@@ -175,6 +178,12 @@ def give_vectors(
         words = f"{len(counts):,}".replace(",", " ")
         known_share = 100 * len(places) / max(len(counts), 1)
         say(f"vectors: {known_share:.0f} % of {words} words{of}, {100 * share:.0f} % of their occurrences")
+        if not len(places):
+            _log.warning(
+                "%s has not one of the words of %s, so all of them begin at random: is it of another language?",
+                config.training.vectors,
+                name,
+            )
     return frozen
 
 

@@ -33,6 +33,8 @@ def test_folders_are_labels(tmp_path: Path) -> None:
     assert found.table["name"].to_pylist() == ["cat/1.png", "cat/more/2.png", "dog/1.png"]
     assert found.table["label"].to_pylist() == ["cat", "cat", "dog"]
     assert found.kinds["image"] == "image" and "name" not in found.kinds
+    assert found.labelled == "label"
+    assert read(tmp_path, DataConfig(ignore=("label",))).labelled is None
     assert found.notes == ("'name' is left out: it names the files",)
     assert cells(found.take(np.array([2, 0])).table) == [drawn[2], drawn[0]]
 

@@ -93,10 +93,15 @@ def bomb(width: int, height: int) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zeros) + chunk(b"IEND", b"")
 
 
-@pytest.mark.parametrize(("width", "height"), [(8193, 8192), (10_000, 10_000), (60_000, 60_000)])
-def test_a_bomb_is_refused_by_its_header_with_the_cap(width: int, height: int) -> None:
+@pytest.mark.parametrize(
+    ("width", "height", "size"),
+    [(8193, 8192, "8193 × 8192"), (10_000, 10_000, "10000 × 10000"), (60_000, 60_000, "3600000000")],
+)
+def test_a_bomb_is_refused_by_its_header_with_its_size_and_the_cap(width: int, height: int, size: str) -> None:
     for look in (measure, check_whole):
-        with pytest.raises(DataError, match=rf"pixels, and no more than {MOST_PIXELS} are decoded \(make it smaller"):
+        with pytest.raises(
+            DataError, match=rf"has {size} pixels, and no more than {MOST_PIXELS} are decoded \(make it smaller"
+        ):
             look(memoryview(bomb(width, height)), fail)
 
 

@@ -103,11 +103,41 @@ def test_a_folder_of_tables(tmp_path: Path) -> None:
     (tmp_path / "1.csv").write_text("x,y\n1,a\n")
     (tmp_path / "2.jsonl").write_text('{"x": 2.5, "y": "b"}\n')
     assert read(tmp_path).table.to_pydict() == {"x": [1.0, 2.5], "y": ["a", "b"]}
-    (tmp_path / "3.csv").write_text("x,z\n1,a\n")
-    with pytest.raises(DataError, match=r"3\.csv: has other columns than 1\.csv: y, z"):
-        read(tmp_path)
-    (tmp_path / "3.csv").write_text("x,y\n1,2\n")
-    with pytest.raises(DataError, match="its files hold columns of different types"):
+
+
+def test_a_file_of_another_form_than_most_is_left_out_and_listed(tmp_path: Path) -> None:
+    (tmp_path / "1.csv").write_text("x,z\n1,a\n")  # the first, but of few
+    (tmp_path / "2.csv").write_text("x,y\n1,\n")
+    (tmp_path / "3.csv").write_text("x,y\nlow,b\n")  # texts where most have numbers
+    for number in range(4, 8):
+        (tmp_path / f"{number}.csv").write_text(f"x,y\n{number},b\n")
+    (tmp_path / "8.csv").write_text("y,x\nb,8\n")
+    (tmp_path / "9.csv").write_text("x,y\n0.5,b\n")
+    found = read(tmp_path)
+    assert found.table.to_pydict() == {"x": [1, 4, 5, 6, 7, 0.5], "y": [None, "b", "b", "b", "b", "b"]}
+    assert found.remarks == (
+        f"3 of 9 files are left out: {tmp_path}/1.csv: has other columns than 4.csv: y, z; "
+        f"{tmp_path}/3.csv, column 'x': holds string, and int64 in most files; "
+        f"{tmp_path}/8.csv: has other columns than 4.csv: their order",
+    )
+
+
+def test_where_no_form_has_most_files_the_first_is_taken(tmp_path: Path) -> None:
+    (tmp_path / "1.csv").write_text("x,y\n1,a\n")
+    (tmp_path / "2.csv").write_text("x,z\n1,a\n")
+    found = read(tmp_path)
+    assert found.table.to_pydict() == {"x": [1], "y": ["a"]}
+    assert found.remarks == (f"1 of 2 files are left out: {tmp_path}/2.csv: has other columns than 1.csv: y, z",)
+
+
+def test_columns_of_one_name_are_refused_in_a_folder_too(tmp_path: Path) -> None:
+    twice = pa.table([[1], [2]], names=["x", "x"])
+    for number in range(2):
+        with pa.ipc.new_file(tmp_path / f"{number}.arrow", twice.schema) as file:
+            file.write_table(twice)
+    with pytest.raises(
+        DataError, match=r"not one of its 2 .* can be read; the first: .*0\.arrow, column 'x': is there t"
+    ):
         read(tmp_path)
 
 

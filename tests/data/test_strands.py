@@ -13,7 +13,8 @@ import torch
 import unrolled as ur
 from unrolled.batch import Batch, Continuous, Discrete
 from unrolled.data.encoded import Encoded
-from unrolled.data.encodings.symbols import ALPHABETS, Symbols
+from unrolled.data.encodings._alphabets import ALPHABETS
+from unrolled.data.encodings.symbols import Symbols
 from unrolled.data.examples import Examples
 from unrolled.data.loader import Loader
 from unrolled.data.strands import other_strand

@@ -126,6 +126,14 @@ def test_where_nothing_has_steps_there_is_nothing_to_continue() -> None:
     data = sequences({"n": [1.0], "b": [True]}, {"n": "number", "b": "category"})
     with pytest.raises(DataError, match=r"no column holds sequences to continue \(name a --target\)"):
         NextStep.roles(Question(data, (), (), None))
+    captions = sequences(
+        {"image": [b"a", b"b"], "caption": ["a b c d", "e f g"]}, {"image": "image", "caption": "tokens"}
+    )
+    with pytest.raises(
+        DataError, match="no column holds sequences to continue"
+    ):  # what is said of a picture is no text
+        NextStep.roles(Question(captions, (), (), None))
+    assert NextStep.roles(Question(captions, ("caption",), (), None)).target == "caption"
     with pytest.raises(DataError, match="column 'b': holds one value a row, which has no next step"):
         NextStep.roles(Question(data, ("b",), (), None))
 

@@ -1,12 +1,20 @@
-"""Biological sequences as what a task continues or writes: they are tokens there, with a begin and an end."""
+"""Biological sequences as what a task continues, letter by letter, or writes, where they are tokens."""
 
 from __future__ import annotations
 
+import math
 import random
+from pathlib import Path
 from typing import Any
 
+import pytest
+
+import unrolled as ur
+from unrolled.cli.main import main
+from unrolled.config import DataConfig
 from unrolled.data.read import read
 from unrolled.data.roles import Roles
+from unrolled.errors import DataError, UsageError
 from unrolled.tasks.next_step import NextStep
 from unrolled.tasks.task import Question
 from unrolled.tasks.transcribe import Transcribe
@@ -24,7 +32,82 @@ def question(columns: dict[str, list[Any]], *target: str) -> Question:
 def test_a_sequence_is_what_is_continued() -> None:
     asked = question({"dna": DNA, "grade": [1.5] * 8})
     assert asked.sequences.kinds["dna"] == "symbols"
-    assert NextStep.roles(asked) == Roles(("dna",), "dna", "next", {"dna": "tokens"})
+    assert NextStep.roles(asked) == Roles(("dna",), "dna", "next")
+
+
+def test_a_named_kind_is_kept_and_another_too() -> None:
+    short = {"dna": ["ACGT", "ACGT", "GG"]}  # these look like labels
+    asked = Question(read(short, DataConfig(kinds={"dna": "symbols"})), (), (), None)
+    assert NextStep.roles(asked) == Roles(("dna",), "dna", "next")
+    assert NextStep.roles(Question(asked.sequences, ("dna",), (), None)) == Roles(("dna",), "dna", "next")
+    texts = Question(read({"dna": DNA}, DataConfig(kinds={"dna": "tokens"})), (), (), None)
+    assert texts.sequences.kinds == {"dna": "tokens"}
+    assert NextStep.roles(texts) == Roles(("dna",), "dna", "next")
+
+
+@pytest.fixture
+def reads(tmp_path: Path) -> Path:
+    """Reads of ACG again and again, from any of its letters on, and one N."""
+    path, records = tmp_path / "reads.fastq", []
+    for number in range(40):
+        letters = ("ACG" * 12)[number % 3 :] + "N" * (number == 0)
+        records.append(f"@r{number}\n{letters}\n+\n{'I' * len(letters)}\n")
+    path.write_text("".join(records))
+    return path
+
+
+def test_a_fastq_is_continued_letter_by_letter(reads: Path, tmp_path: Path) -> None:
+    lines: list[str] = []
+    trained = ur.fit(str(reads), steps=60, hidden=16, lr=0.02, out=tmp_path / "run", say=lines.append)
+    assert "not read: quality; --inputs adds columns" in lines
+    assert "input sequence: DNA, 4 of its 16 letters" in lines
+    bits = trained.metrics["valid"]["bits_per_character"]
+    assert bits == pytest.approx(trained.metrics["valid"]["loss_nats_per_token"] / math.log(2)) and bits < 0.5
+    assert "bits_per_character" in trained.baselines["valid"]["5-gram"]
+    again = ur.load(tmp_path / "run")
+    assert "".join(again.generate("acgac", length=4, temperature=0)) == "GACG"
+    assert set("".join(again.generate(length=200, temperature=5))) <= set("ACGN")  # letters that training held
+    assert again.predict({"sequence": ["ACGA"]}).column("sequence_predicted").to_pylist() == ["C"]
+    live = again.stream()
+    assert [live.push({"sequence": letter})["sequence_predicted"] for letter in "ACG"] == ["C", "G", "A"]
+    with pytest.raises(DataError, match="the prompt: the model never saw 'T', 'J' in training"):
+        again.generate("ATTJ")
+    with pytest.raises(DataError, match="row 1, column 'sequence': letter 2 is 'J', which is not DNA"):
+        again.evaluate({"sequence": ["AJ"]})
+
+
+def test_a_single_genome_is_split_by_place(tmp_path: Path) -> None:
+    path = tmp_path / "one.fa"
+    path.write_text(">chromosome\n" + "ACGGT" * 60 + "\n")
+    lines: list[str] = []
+    trained = ur.fit(str(path), steps=2, hidden=4, out=tmp_path / "run", say=lines.append)
+    assert "valid: the last 10 % of each sequence" in lines
+    assert trained.metrics["valid"]["loss_nats_per_token"] > 0
+
+
+def test_a_bad_letter_stops_what_is_continued_too(tmp_path: Path) -> None:
+    path = tmp_path / "bad.fa"
+    path.write_text(">a\nACGTACGTACGT\n>b\nACGTJ\n")
+    with pytest.raises(DataError, match=r"bad\.fa, row 2, column 'sequence': letter 5 of 'b' is 'J', which is not DNA"):
+        ur.fit(str(path), steps=1, out=tmp_path / "run")
+
+
+@pytest.mark.parametrize("task", ["next_step", "fill"])
+def test_kmers_are_none_to_continue(reads: Path, tmp_path: Path, task: str) -> None:
+    with pytest.raises(
+        UsageError, match="--kmer 6: neighbouring k-mers overlap, so each tells all but one letter of the"
+    ):
+        ur.fit(str(reads), task=task, kmer=6, steps=1, out=tmp_path / "run")
+    ur.fit(str(reads), task=task, kmer=None, steps=1, hidden=2, out=tmp_path / "other")  # type: ignore[typeddict-item]
+    assert not (tmp_path / "run").exists()
+
+
+def test_the_command_says_how_to_generate(reads: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = str(tmp_path / "run")
+    assert main(["fit", str(reads), "--steps", "1", "--hidden", "4", "--out", out]) == 0
+    assert f"unrolled generate {out} --length" in capsys.readouterr().err
+    assert main(["generate", out, "--prompt", "ACG", "--length", "5"]) == 0
+    assert set(capsys.readouterr().out.strip()) <= set("ACGN")
 
 
 def test_dna_becomes_protein_by_translate() -> None:

@@ -24,7 +24,7 @@ class DataFlags:
     """What the file holds, and how it is read, split and encoded."""
 
     target: str | None = None
-    """The column to answer, or several with commas. Without one, the model learns what comes next."""
+    """The column to answer, or several with commas. Without one: a folder's folders as labels, else what comes next."""
     inputs: str | None = None
     """Columns to read, with commas. Default: all that are neither target nor ignored."""
     ahead: str | None = None

@@ -21,9 +21,10 @@ from unrolled.data.folder import check_some, listed
 from unrolled.data.mapped import Spool
 from unrolled.errors import DataError
 
-__all__ = ["NAMES", "collect", "one_file"]
+__all__ = ["LABELS", "NAMES", "collect", "one_file"]
 
 NAMES = b"names"  # in a field's metadata: the column names the files, and is nothing to learn from
+LABELS = b"labels"  # in a field's metadata: the column is told by the folders in which the files lie
 
 ReadOne = Callable[[Path, DataConfig], pa.Table]
 
@@ -96,7 +97,7 @@ def collect(
         indices, others, said = _join(*beside[0], kept, known, column)
         remarks += said
     elif labels := _folders(kept):
-        others = pa.table({"label": labels})
+        others = pa.table([labels], pa.schema([pa.field("label", pa.string(), metadata={LABELS: b"folders"})]))
     if timed:
         ends = np.cumsum([0, *map(len, sizes)], dtype=np.int64)
         cells = pa.LargeListArray.from_arrays(pa.array(ends), stored)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+
+import pyarrow as pa
 
 from unrolled.errors import DataError
 
-__all__ = ["check_some", "files_in", "listed"]
+__all__ = ["check_some", "files_in", "listed", "unlike"]
 
 _LISTED = 20  # of the files that are left out
 
@@ -49,6 +52,41 @@ def check_some(folder: Path, broken: Sequence[str], files: int, what: str) -> li
         message = f"not one of its {files} {what} files can be read; the first: {broken[0]}"
         raise DataError(message, file=str(folder))
     return [f"{len(broken)} of {files} files are left out: {listed(broken)}"] if broken else []
+
+
+def unlike(tables: Mapping[Path, pa.Table]) -> dict[Path, DataError]:
+    """Why some of the ``tables`` cannot stand below the others: they have other columns than most, or of other types.
+
+    Of forms that equally many have, the first counts. Columns that lack all values go with any type, integers with
+    floats.
+    """
+    names = Counter(tuple(table.column_names) for table in tables.values())
+    most = max(names, key=lambda form: names[form])
+    named = {file: table.schema for file, table in tables.items() if tuple(table.column_names) == most}
+    forms = Counter(tuple(schema.types) for schema in named.values())
+    common = max(forms, key=lambda form: forms[form])
+    first = next(file for file, schema in named.items() if tuple(schema.types) == common)
+    joint, found = named[first], {}
+    for file, table in tables.items():
+        if file not in named:
+            differing = sorted(set(table.column_names) ^ set(most)) or ["their order"]
+            found[file] = DataError(f"has other columns than {first.name}: {', '.join(differing)}", file=str(file))
+            continue
+        try:
+            joint = pa.unify_schemas([joint, table.schema], promote_options="permissive")
+        except pa.ArrowException:
+            odd = next(name for name in most if _apart(joint.field(name), table.schema.field(name)))
+            message = f"holds {table.schema.field(odd).type}, and {joint.field(odd).type} in most files"
+            found[file] = DataError(message, file=str(file), column=odd)
+    return found
+
+
+def _apart(one: pa.Field, other: pa.Field) -> bool:
+    try:
+        pa.unify_schemas([pa.schema([one]), pa.schema([other])], promote_options="permissive")
+    except pa.ArrowException:
+        return True
+    return False
 
 
 def listed(texts: Sequence[str]) -> str:

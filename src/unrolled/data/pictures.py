@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib.util
 import io
+import re
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -112,8 +113,8 @@ def _opened(data: memoryview, fail: Fail) -> Iterator[Image]:
                 yield picture
     except DataError:
         raise
-    except Image.DecompressionBombError:
-        raise _bomb("so many", fail) from None
+    except Image.DecompressionBombError as error:  # before there is a picture to ask for its size
+        raise _bomb(next(iter(re.findall(r"\d+", str(error))), "so many"), fail) from None
     except Exception as error:  # a decoder meets damage in a dozen ways, from SyntaxError to struct.error
         reason = (str(error).splitlines() or [""])[0][:120]
         reason = "no format that is known" if "cannot identify" in reason else reason or type(error).__name__

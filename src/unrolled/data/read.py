@@ -15,7 +15,7 @@ from unrolled.config import DataConfig
 from unrolled.data.collection import NAMES, collect
 from unrolled.data.encoded import has_time
 from unrolled.data.fields import FIELDS, as_steps
-from unrolled.data.folder import check_some, files_in
+from unrolled.data.folder import check_some, files_in, unlike
 from unrolled.data.mapped import map_stream
 from unrolled.data.memory import to_table
 from unrolled.data.moments import duration
@@ -33,13 +33,17 @@ _SMALL = 64 << 20  # bytes up to which the tables of a folder's files are copied
 
 
 def read(
-    source: Any, config: DataConfig | None = None, steps: bool = False, timed: Mapping[str, bool] | None = None
+    source: Any,
+    config: DataConfig | None = None,
+    steps: bool = False,
+    timed: Mapping[str, bool] | None = None,
+    alphabet: str | None = None,
 ) -> Sequences:
     """The sequences in ``source``, with the kind of each column.
 
     A reader may know more of a column than its values tell, and say it in its field's metadata: ``kind``, or ``aside``,
-    why nothing is to be learned from it unless it is asked for by name. Files of a folder that cannot be read are left
-    out and listed among the remarks.
+    why nothing is to be learned from it unless it is asked for by name. Files of a folder that cannot be read, or have
+    other columns than most, are left out and listed among the remarks.
 
     Args:
         source: a file, a folder, ``-`` for standard input, or anything that `unrolled.data.memory.to_table` takes.
@@ -47,6 +51,7 @@ def read(
         steps: whether a row is a step even without ``config.by`` and ``config.order``; all are one sequence then. A
             table that has list cells has its sequences already.
         timed: for a model's later data, see `unrolled.data.steps.group_steps`.
+        alphabet: for a model's later data, that of its symbols; ``None``: the one that the data tells.
 
     Raises:
         DataError: it is missing, empty, damaged, of no known format, or not as ``config`` says.
@@ -57,7 +62,7 @@ def read(
         {'load': 'number', 'works': 'category'}
     """
     config = config or DataConfig()
-    table, origin, remarks = _table(source, config)
+    table, origin, remarks = _table(source, config, alphabet)
     _check(table, origin)
     named = (field.name for field in table.schema if NAMES in (field.metadata or {}))
     dropped = {name: "names the files" for name in named if name not in config.kinds}
@@ -103,7 +108,7 @@ def _modules() -> dict[str, Any]:
     return {name: sys.modules[READERS.get(name).__module__] for name in READERS.names()}
 
 
-def _table(source: Any, config: DataConfig) -> tuple[pa.Table, str, tuple[str, ...]]:
+def _table(source: Any, config: DataConfig, alphabet: str | None) -> tuple[pa.Table, str, tuple[str, ...]]:
     if isinstance(source, str | os.PathLike):
         if source == "-":
             return _standard_input(config), "standard input", ()
@@ -111,9 +116,12 @@ def _table(source: Any, config: DataConfig) -> tuple[pa.Table, str, tuple[str, .
         if path.is_dir() and config.header:
             raise UsageError(f"--header names the columns of a file, and {path} is a folder")
         if path.is_dir():
-            return _folder(path, config)
+            return _folder(path, config, alphabet)
         reader = READERS.get("table") if config.header else _reader(path)  # who names columns means a table
-        return reader(path, config), str(path), ()
+        table = reader(path, config)
+        for error in _check_together(reader, {path: table}, config, alphabet).values():
+            raise error
+        return table, str(path), ()
     return to_table(source), "memory", ()
 
 
@@ -140,7 +148,7 @@ def _reader_name(path: Path) -> str | None:
     return max(fitting)[1] if fitting else None
 
 
-def _folder(folder: Path, config: DataConfig) -> tuple[pa.Table, str, tuple[str, ...]]:
+def _folder(folder: Path, config: DataConfig, alphabet: str | None) -> tuple[pa.Table, str, tuple[str, ...]]:
     files = files_in(folder)
     readers = [_reader_name(file) for file in files]
     counts = Counter(name for name in readers if name is not None)
@@ -155,35 +163,43 @@ def _folder(folder: Path, config: DataConfig) -> tuple[pa.Table, str, tuple[str,
         table, said = collect(folder, named, beside, example, (read_one, READERS.get("table")), config)
         return table, str(folder), said
     tables: dict[Path, pa.Table] = {}
-    broken = []
+    broken: dict[Path, DataError] = {}
     for file in named:
         try:
             tables[file] = read_one(file, config)
+            _check_names(tables[file], str(file))
         except DataError as error:
-            broken.append(str(error))
+            broken[file] = error
+    if tables := {file: table for file, table in tables.items() if file not in broken}:
+        broken |= unlike(tables)
+        alike = {file: table for file, table in tables.items() if file not in broken}
+        broken |= _check_together(read_one, alike, config, alphabet)
     left = len(files) - len(named)
     remarks = [f"{len(named)} files are read as {chosen}, {left} others are not"] if left else []
-    remarks += check_some(folder, broken, len(named), chosen)
-    first = next(iter(tables))
-    for file, table in tables.items():  # one that can be read and is of another form is no damage, but a mistake
-        if table.column_names != tables[first].column_names:
-            differing = sorted(set(table.column_names) ^ set(tables[first].column_names)) or ["their order"]
-            raise DataError(f"has other columns than {first.name}: {', '.join(differing)}", file=str(file))
-    try:
-        table = pa.concat_tables(tables.values(), promote_options="permissive")
-    except pa.ArrowException as error:
-        raise DataError(f"its files hold columns of different types: {error}", file=str(folder)) from None
+    remarks += check_some(folder, [str(broken[file]) for file in named if file in broken], len(named), chosen)
+    kept = [table for file, table in tables.items() if file not in broken]
+    table = pa.concat_tables(kept, promote_options="permissive")
     return (table.combine_chunks() if table.nbytes < _SMALL else table), str(folder), tuple(remarks)
 
 
-def _check(table: pa.Table, origin: str) -> None:
-    seen = set()
-    for name in table.column_names:
-        if name in seen:
+def _check_together(
+    reader: Reader, tables: dict[Path, pa.Table], config: DataConfig, alphabet: str | None
+) -> dict[Path, DataError]:
+    """What a reader finds wrong with files once it knows all that are read with them."""
+    check = getattr(sys.modules[reader.__module__], "CHECK", None)
+    return {} if check is None else check(tables, config, alphabet)
+
+
+def _check_names(table: pa.Table, origin: str) -> None:
+    for name, count in Counter(table.column_names).items():
+        if count > 1:
             raise DataError("is there twice", file=origin, column=name, hint="rename one of them")
-        seen.add(name)
-    if not table.num_rows or not seen:
-        raise DataError("holds no row" if seen else "holds no column", file=origin)
+
+
+def _check(table: pa.Table, origin: str) -> None:
+    _check_names(table, origin)
+    if not table.num_rows or not table.column_names:
+        raise DataError("holds no row" if table.column_names else "holds no column", file=origin)
     try:
         table.validate(full=True)
     except pa.ArrowInvalid as error:

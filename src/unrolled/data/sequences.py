@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from unrolled.data.blobs import is_binary
+from unrolled.data.collection import LABELS
 from unrolled.data.encoded import ENCODINGS, Where, has_time
 from unrolled.errors import DataError, UsageError, did_you_mean
 
@@ -48,6 +49,11 @@ class Sequences:
     def notes(self) -> tuple[str, ...]:
         """What a user should be told: remarks, and each column that is left out, with the reason."""
         return (*self.remarks, *(f"{name!r} is left out: it {why}" for name, why in self.dropped.items()))
+
+    @property
+    def labelled(self) -> str | None:
+        """The column of labels that the folders of a folder give its files, if there is one and it is not left out."""
+        return next((name for name in self.kinds if LABELS in (self.table.field(name).metadata or {})), None)
 
     def column(self, name: str) -> pa.ChunkedArray:
         """The column ``name``; a `DataError` that says why it is left out, or lists the known ones."""

@@ -64,8 +64,8 @@ def hold_out_end(sequences: Sequences, fraction: float) -> tuple[Sequences, Sequ
 
     Lists: ``train`` has the steps before the border; ``rest`` has the whole list, with ``first`` at the border, so that
     a model may read the history and no target lies in it. A row with a single step is all history. Texts (of kind
-    tokens, where no column is a list): both have their part alone, and the fraction is one of bytes, cut between two
-    characters. Columns without time are in both.
+    tokens or symbols, where no column is a list): both have their part alone, and the fraction is one of bytes, cut
+    between two characters. Columns without time are in both.
 
     Args:
         sequences: a row with one step is left whole to ``train``.
@@ -83,7 +83,7 @@ def hold_out_end(sequences: Sequences, fraction: float) -> tuple[Sequences, Sequ
     _check_fraction(fraction)
     if any(has_time(sequences.column(name).type) for name in sequences.kinds):
         return _split_lists(sequences, lambda lengths: _held(lengths, fraction), "two")
-    texts = [name for name, kind in sequences.kinds.items() if kind == "tokens"]
+    texts = [name for name, kind in sequences.kinds.items() if kind in ("tokens", "symbols")]
     if not texts:
         raise DataError("has no column with time, so it cannot be split by time", file=sequences.origin)
     return _split_texts(sequences, texts, fraction)

@@ -16,6 +16,7 @@ from unrolled.batch import Batch, Discrete
 from unrolled.config import TaskConfig
 from unrolled.data.coder import Coder
 from unrolled.data.encoded import ENCODINGS, has_time
+from unrolled.data.encodings.tokens import Tokens
 from unrolled.data.examples import Examples
 from unrolled.data.roles import Roles
 from unrolled.data.sequences import Sequences
@@ -29,6 +30,8 @@ from unrolled.tasks.prior import log_frequencies, log_odds
 from unrolled.tasks.task import Question, Sums, scored_steps
 
 __all__ = ["NextStep"]
+
+_WHOLE = ("symbols", "image", "audio", "video")  # kinds of columns that other columns tell something of
 
 
 class NextStep:
@@ -148,8 +151,9 @@ class NextStep:
     def in_units(self, baseline: dict[str, float]) -> dict[str, float]:
         metrics = {{"mse": "mse_scaled", "mae": "mae_scaled"}.get(name, name): v for name, v in baseline.items()}
         if self.steps == "tokens" and "loss_nats_per_token" in metrics:
-            level = getattr(self.coder.answer, "level", None)  # labels of steps have none
-            unit = "character" if level is not None and level.name == "characters" else "token"
+            answer = self.coder.answer
+            level = answer.level.name if isinstance(answer, Tokens) else answer.kind
+            unit = "character" if level in ("characters", "symbols") else "token"
             metrics.pop("bits_per_token", None)
             metrics[f"bits_per_{unit}"] = metrics["loss_nats_per_token"] / math.log(2)
         return metrics
@@ -187,12 +191,13 @@ class NextStep:
 
 def _to_continue(sequences: Sequences) -> tuple[str, ...]:
     kinds = sequences.kinds
-    names = tuple(name for name in kinds if kinds[name] == "symbols" or _continues(sequences, name))
-    return names or tuple(name for name in sequences.kinds if _is_text(sequences, name))
+    whole = tuple(name for name in kinds if kinds[name] in _WHOLE)  # what else there is, is said of them
+    names = tuple(name for name in whole or kinds if _continues(sequences, name))
+    return names if names or whole else tuple(name for name in kinds if _is_text(sequences, name))
 
 
 def _continues(sequences: Sequences, name: str) -> bool:
-    return sequences.kinds[name] in ("tokens", "series") or has_time(sequences.column(name).type)
+    return sequences.kinds[name] in ("tokens", "symbols", "series") or has_time(sequences.column(name).type)
 
 
 def _is_text(sequences: Sequences, name: str) -> bool:

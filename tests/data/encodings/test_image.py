@@ -79,6 +79,21 @@ def test_patches_that_do_not_fit() -> None:
 
 
 @pytest.mark.parametrize(
+    ("patch", "asked", "size"), [(999, None, "6x4"), (7, None, "6x4"), (9, "8x2", "8x2"), (16, "8", "8x8")]
+)
+def test_a_patch_larger_than_the_pictures_does_not_blow_them_up(patch: int, asked: str | None, size: str) -> None:
+    with pytest.raises(
+        UsageError,
+        match=f"^--image patches:{patch}: a patch is larger than the pictures, which are brought to {size}: give smaller "
+        "patches, or a larger --image-size$",
+    ):
+        Image.fit(column(PIXELS), Options(image=f"patches:{patch}", image_size=asked), WHERE)
+    large = column(np.zeros((300, 100, 1), np.uint8))
+    with pytest.raises(UsageError, match="patches:65: .* which are brought to 21x64: "):
+        Image.fit(large, Options(image="patches:65"), WHERE)
+
+
+@pytest.mark.parametrize(
     "values",
     [{"image": "patches"}, {"image": "patches:0"}, {"image": "columns"}, {"image_size": "0"}, {"image_size": "3x"}, {"image_size": "1000"}],
 )  # fmt: skip

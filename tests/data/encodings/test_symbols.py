@@ -10,7 +10,8 @@ import pytest
 
 from unrolled.data.encoded import Options, Where
 from unrolled.data.encodings import _kmers, _pieces
-from unrolled.data.encodings.symbols import ALPHABETS, Symbols
+from unrolled.data.encodings._alphabets import ALPHABETS
+from unrolled.data.encodings.symbols import Symbols
 from unrolled.errors import DataError, ModelError
 
 WHERE = Where("reads.fa", "sequence")
@@ -110,6 +111,27 @@ def test_strands_are_of_dna_and_rna_alone() -> None:
     assert fitted("ACGT", strands="both").both
     assert not fitted("MKVLAAGIVGLCAKAYGN", strands="both").both
     assert fitted("ACGT", strands="both").report() == "DNA, 4 of its 16 letters, both strands"
+
+
+def test_a_sequence_that_is_continued_stands_between_begin_and_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_pieces.pieces, "__defaults__", (8,))  # the second row is in pieces
+    texts = ["ACG", "ACGTACGTACGTN", "", "t"]
+    dna = Symbols.fit(column(*texts), Options(framed=True), WHERE)
+    assert (dna.spec.size, dna.begin, dna.end) == (18, 16, 17)
+    encoded = dna.encode(column(*texts), WHERE)
+    for row, text in enumerate(texts):
+        own = encoded.values[encoded.offsets[row] : encoded.offsets[row + 1]]  # type: ignore[index]
+        assert own.tolist() == [16, *(ALPHABETS["DNA"].index(letter) for letter in text.upper()), 17]
+        assert dna.decode(own) == text.upper()
+    assert dna.notes(column(*texts), encoded) == ""
+    assert dna.encode_text("ac").tolist() == [16, 0, 1]
+    assert dna.unseen("aRxNR") == ["R", "X"]
+    assert "".join(map(dna.decode_stream(), [16, 0, 14, 17])) == "AN"
+    assert dna.never == (*(at for at, letter in enumerate(ALPHABETS["DNA"]) if letter not in "ACGTN"), 16)
+    assert Symbols.from_config(dna.to_config()) == dna
+    assert dna.complement[[0, 16, 17]].tolist() == [3, 17, 16]
+    plain = fitted("ACGT")
+    assert (plain.begin, plain.end, plain.encode_text("ac").tolist()) == (None, None, [0, 1])
 
 
 def test_a_large_column_goes_to_its_cache(tmp_path: Path) -> None:

@@ -61,20 +61,54 @@ def test_names_are_not_learned_from_and_files_only_where_they_are_asked_for(tmp_
     }
 
 
-def test_a_bad_letter_is_named_by_record_and_place(tmp_path: Path) -> None:
-    from unrolled.data.coder import Coder
-    from unrolled.data.encoded import Options
-    from unrolled.data.roles import Roles
+BAD = b">x\nACGTACGTAC\n>y z\nACGT\nACE\n"
+LETTERS = "its letters are ACGTRYSWKMBDHVN-; correct it, or give --kind sequence=tokens"
 
-    path = written(tmp_path / "a.fa", b">x\nACGTACGTAC\n>y\nACGT\nACE\n")
-    sequences = read(path, DataConfig(target=("file",)))
-    assert sequences.kinds["sequence"] == "symbols"
+
+def test_a_bad_letter_is_named_by_file_record_and_place(tmp_path: Path) -> None:
+    path = written(tmp_path / "a.fa", BAD)
     with pytest.raises(DataError) as caught:
-        Coder.fit(sequences, Roles(("sequence",), "file", "one"), Options())
+        read(path)
     assert str(caught.value) == (
-        f"{path}, row 2, column 'sequence': letter 7 is 'E', which is not DNA (its letters are ACGTRYSWKMBDHVN-; "
-        "correct it, or give --kind sequence=tokens)"
+        f"{path}, row 2, column 'sequence': letter 7 of 'y z' is 'E', which is not DNA ({LETTERS})"
     )
+    assert read(path, DataConfig(kinds={"sequence": "tokens"})).kinds == {"sequence": "tokens"}
+
+
+def test_a_bad_letter_beyond_the_first_megabyte_is_named_by_its_place(tmp_path: Path) -> None:
+    path = written(tmp_path / "a.fa", b">x\nAC\n>y\n" + b"ACGT" * 300_000 + b"E\n")
+    with pytest.raises(DataError, match="row 2, column 'sequence': letter 1200001 of 'y' is 'E', which is not DNA"):
+        read(path)
+
+
+def test_a_file_of_other_letters_than_its_folder_is_left_out_and_listed(tmp_path: Path) -> None:
+    for number in range(3):
+        written(tmp_path / f"{number}.fa", b">x\n" + b"ACGT" * 30 + b"\n>n\nACN\n")
+    written(tmp_path / "bad.fa", BAD)
+    written(tmp_path / "protein.fa", b">p\nMKLVEEGHW\n")  # alone it would be protein, in this folder it is no DNA
+    written(tmp_path / "reads.fq", FASTQ)
+    found = read(tmp_path)
+    assert found.table.column("file").unique().to_pylist() == ["0", "1", "2"]
+    assert found.remarks == (
+        f"3 of 6 files are left out: {tmp_path}/bad.fa, row 2, column 'sequence': letter 7 of 'y z' is 'E', which is not "
+        f"DNA ({LETTERS}); {tmp_path}/protein.fa, row 1, column 'sequence': letter 3 of 'p' is 'L', which is not DNA "
+        f"({LETTERS}); {tmp_path}/reads.fq: has other columns than 0.fa: quality",
+    )
+    (only := tmp_path / "only").mkdir()
+    written(only / "bad.fa", BAD)
+    with pytest.raises(
+        DataError, match=r"not one of its 1 fasta files can be read; the first: .*bad\.fa, row 2, column"
+    ):
+        read(only)
+
+
+def test_later_data_is_held_to_the_alphabet_of_its_model(tmp_path: Path) -> None:
+    path = written(tmp_path / "a.fa", b">x\nGATTACAGATTACAL\n")  # of proteins, although it looks like DNA
+    with pytest.raises(DataError, match="letter 15 of 'x' is 'L', which is not DNA"):
+        read(path)
+    assert len(read(path, alphabet="protein")) == 1
+    with pytest.raises(DataError, match="letter 3 of 'x' is 'T', which is not RNA"):
+        read(path, alphabet="RNA")
 
 
 @pytest.mark.parametrize(

@@ -84,7 +84,7 @@ class Image:
 
         Raises:
             DataError: a cell is no picture, a damaged one, or too large; or there is none.
-            UsageError: patches do not fit into the size that was asked for.
+            UsageError: patches do not fit into the size that was asked for, or are larger than the pictures.
             MissingExtra: pillow is not installed.
         """
         cells = _open(array, where)
@@ -249,14 +249,24 @@ def _size(asked: str | None, found: np.ndarray, patch: int) -> tuple[int, int]:
     """H and W: as asked for, or from those that were ``found`` (rows, 2), to the nearest multiple of ``patch``."""
     if asked is not None:
         width, height = (int(side) for side in (re.split("x", asked) * 2)[:2])
+        _check_patch(patch, height, width)
         if height % patch or width % patch:
             near = "x".join(str(max(patch, round(side / patch) * patch)) for side in (width, height))
             raise UsageError(f"--image-size {asked} does not divide into patches of {patch}: give {near}")
         return height, width
     median = np.median(found, 0)
     median *= min(1.0, _DEFAULT_SIDE / median.max())
+    _check_patch(patch, *(max(1, round(side)) for side in median.tolist()))
     height, width = (int(max(1, round(side / patch)) * patch) for side in median.tolist())
     return height, width
+
+
+def _check_patch(patch: int, height: int, width: int) -> None:
+    if patch > max(height, width):
+        raise UsageError(
+            f"--image patches:{patch}: a patch is larger than the pictures, which are brought to {width}x{height}: "
+            "give smaller patches, or a larger --image-size"
+        )
 
 
 MEMBER = Image

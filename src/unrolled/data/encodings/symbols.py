@@ -8,7 +8,7 @@ Axes: N letters of all rows, V letters of the alphabet.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
@@ -20,33 +20,30 @@ import pyarrow.compute as pc
 
 from unrolled.batch import Discrete
 from unrolled.data.encoded import Encoded, Options, Where
+from unrolled.data.encodings._alphabets import (
+    ALPHABETS,
+    COMPLEMENTS,
+    FOREIGN,
+    Name,
+    count_bytes,
+    first_foreign,
+    is_nucleic,
+    letter_ids,
+    refusal,
+    told,
+)
 from unrolled.data.encodings._cells import is_text, open_cells, plain
-from unrolled.data.encodings._gather import Gather
+from unrolled.data.encodings._gather import Gather, frame
 from unrolled.data.encodings._kmers import UNKNOWN, Kmers
 from unrolled.data.encodings._labels import looks_like_labels
 from unrolled.data.encodings._pieces import pieces, raw
 from unrolled.data.encodings._stored import Stored, load
 from unrolled.errors import DataError, ModelError
 
-__all__ = ["ALPHABETS", "Name", "Symbols"]
-
-Name = Literal["DNA", "RNA", "protein"]
-
-# The sure letters, the codes that stand for one of several, and the gap of an alignment; a protein's * is its end.
-ALPHABETS: dict[Name, str] = {
-    "DNA": "ACGTRYSWKMBDHVN-",
-    "RNA": "ACGURYSWKMBDHVN-",
-    "protein": "ACDEFGHIKLMNPQRSTVWYBZXJUO*-",
-}
-_COMPLEMENTS: dict[Name, str] = {  # R is A or G, so its complement Y is T or C
-    "DNA": "TGCAYRSWMKVHDBN-",
-    "RNA": "UGCAYRSWMKVHDBN-",
-}
+__all__ = ["Symbols"]
 
 _NUCLEIC, _AMINO = 20, 30  # letters of a mean text from which it is no word but a sequence
-_SURE = 0.9  # of the letters of DNA or RNA, at least so many are A, C, G, T, U or N; of a protein's a third are
 _DOUBTFUL = 0.01  # of a protein's letters, at most so many are B, Z, X, J, U or O; of English a tenth are
-_BAD = 255
 
 
 class _Stored(Stored):
@@ -55,6 +52,7 @@ class _Stored(Stored):
     seen: str
     both: bool
     kmers: list[str] | None
+    framed: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +64,7 @@ class Symbols:
         seen: those of its letters that training held, in its order.
         both: a sequence stands for its other strand too (`Options.strands`).
         kmers: where a step is several letters (`Options.kmer`), those that training held.
+        framed: a sequence stands between ``<begin>`` and ``<end>``, so that a model learns where one starts and stops.
 
     References:
         IUPAC-IUB 1985, codes for incompletely specified bases, https://doi.org/10.1093/nar/13.9.3021;
@@ -86,6 +85,7 @@ class Symbols:
     seen: str
     both: bool
     kmers: Kmers | None = None
+    framed: bool = False
 
     @staticmethod
     def recognises(array: pa.ChunkedArray) -> int:
@@ -98,35 +98,34 @@ class Symbols:
             return 0
         counts = np.zeros(256, np.int64)
         for piece in pieces(array):  # most texts are known for what they are by their first
-            counts += _counts([piece.texts])
-            if counts[_ids("".join(ALPHABETS.values())) == _BAD].any():
+            counts += count_bytes([piece.texts])
+            if counts[letter_ids("".join(ALPHABETS.values())) == FOREIGN].any():
                 return 0
-        if _is_nucleic(counts):
-            return 90 if any(not counts[_ids(ALPHABETS[name]) == _BAD].any() for name in _COMPLEMENTS) else 0
+        if is_nucleic(counts):
+            return 90 if any(not counts[letter_ids(ALPHABETS[name]) == FOREIGN].any() for name in COMPLEMENTS) else 0
         small = counts[ord("a") : ord("z") + 1].sum()
         doubtful = sum(counts[ord(letter)] for letter in "BZXJUO")
         return 90 if length >= _AMINO and not small and doubtful <= _DOUBTFUL * counts.sum() else 0
 
     @classmethod
     def fit(cls, array: pa.ChunkedArray, options: Options, where: Where) -> Self:
-        """Tell the alphabet: nine of ten letters of DNA or RNA are A, C, G, T, U or N, and RNA has more U than T.
+        """Tell the alphabet, and which of its letters or k-mers there are.
 
         Raises:
             DataError: the column holds something else than texts, no letter at all, or one that is not of the alphabet.
         """
-        counts = _counts(piece.texts for piece in pieces(_open(array, where)))
+        texts = _open(array, where)
+        counts = count_bytes(piece.texts for piece in pieces(texts))
         if not counts.sum():
             raise DataError("holds no letter", file=where.file, column=where.column, hint="leave it out with --ignore")
-        alphabet: Name = "protein"
-        if _is_nucleic(counts):
-            alphabet = "RNA" if _of(counts, "U") > _of(counts, "T") else "DNA"
-        seen = "".join(letter for letter in ALPHABETS[alphabet] if _of(counts, letter))
+        alphabet = told(counts)
+        seen = "".join(letter for letter in ALPHABETS[alphabet] if counts[ord(letter)] or counts[ord(letter.lower())])
         fitted = cls(alphabet, seen, both=False).read_from(options.strands)
-        if options.kmer == 1 and not counts[_ids(ALPHABETS[alphabet]) == _BAD].any():
-            return fitted
-        letters, offsets = fitted._letters(array, where)  # it names the first letter that is none
+        if counts[letter_ids(ALPHABETS[alphabet]) == FOREIGN].any():
+            fitted._check(texts, where)
         if options.kmer == 1:
-            return fitted
+            return replace(fitted, framed=options.framed)
+        letters, offsets = fitted._letters(array, where)
         kmers = Kmers.fit(letters, offsets, options.kmer, len(ALPHABETS[alphabet]), options.vocabulary)
         if not len(kmers.codes):
             raise DataError(f"no sequence has {options.kmer} letters", file=where.file, column=where.column)
@@ -134,23 +133,47 @@ class Symbols:
 
     def read_from(self, strands: Literal["one", "both"]) -> Self:
         """The same, standing for its other strand too where that is asked for and it has one."""
-        return replace(self, both=self.both or (strands == "both" and self.alphabet in _COMPLEMENTS))
+        return replace(self, both=self.both or (strands == "both" and self.alphabet in COMPLEMENTS))
 
     @property
     def spec(self) -> Discrete:
-        """The letters of the alphabet, or the k-mers and one id for those that are unknown."""
-        return Discrete(len(self.kmers.codes) + 1 if self.kmers else len(ALPHABETS[self.alphabet]))
+        """The letters of the alphabet, or the k-mers and one id for those that are unknown; and what frames them."""
+        letters = len(self.kmers.codes) + 1 if self.kmers else len(ALPHABETS[self.alphabet])
+        return Discrete(letters + 2 * self.framed)
+
+    @property
+    def begin(self) -> int | None:
+        """The id before a sequence that is framed."""
+        return self._begin if self.framed else None
+
+    @property
+    def end(self) -> int | None:
+        """The id behind a sequence that is framed."""
+        return self._begin + 1 if self.framed else None
+
+    @property
+    def _begin(self) -> int:
+        return len(ALPHABETS[self.alphabet])
+
+    @property
+    def never(self) -> tuple[int, ...]:
+        """The ids that are no answer: letters that training did not hold, and ``<begin>``."""
+        unseen = [place for place, letter in enumerate(ALPHABETS[self.alphabet]) if letter not in self.seen]
+        return (*unseen, *[self._begin] * self.framed)
 
     @property
     def complement(self) -> npt.NDArray[np.int64]:
         """The id of what stands opposite each, on the other strand; a protein has none."""
-        return self.kmers.opposites(self._opposites) if self.kmers else self._opposites
+        if self.kmers:
+            return self.kmers.opposites(self._opposites)
+        ends = [self._begin + 1, self._begin] * self.framed  # the other strand is read from its other end
+        return np.concatenate([self._opposites, np.array(ends, np.int64)])
 
     @property
     def _opposites(self) -> npt.NDArray[np.int64]:
         """(V,): of each letter the one that stands opposite."""
         letters = ALPHABETS[self.alphabet]
-        return np.array([letters.index(letter) for letter in _COMPLEMENTS[self.alphabet]], np.int64)
+        return np.array([letters.index(letter) for letter in COMPLEMENTS[self.alphabet]], np.int64)
 
     def encode(self, array: pa.ChunkedArray, where: Where, cache: Path | None = None) -> Encoded:
         """(N,) of an unsigned dtype; memory-mapped from ``cache`` if over 64 MB.
@@ -171,18 +194,15 @@ class Symbols:
         texts = _open(array, where)
         lengths = np.zeros(len(texts), np.int64)
         gather = Gather(np.dtype(np.uint8), cache)
-        table = _ids(ALPHABETS[self.alphabet])
+        table = letter_ids(ALPHABETS[self.alphabet])
         for piece in pieces(texts):
             data, offsets = raw(piece.texts)
-            ids = table[data]
-            if (ids == _BAD).any():
-                at = int(np.argmax(ids == _BAD))
-                nth = int(np.searchsorted(offsets, at, side="right")) - 1
-                row = piece.row + nth
-                place = int(lengths[row]) + at - int(offsets[nth])  # all before it are ASCII, a byte each
-                found = bytes(data[at : at + 4]).decode("utf-8", "replace")[0]
-                raise self._refuse(found, f"letter {place + 1} is", where, where.row(row))
-            lengths[piece.row : piece.row + len(piece.texts)] += np.diff(offsets)
+            ids, counts = table[data], np.diff(offsets)
+            if (ids == FOREIGN).any():
+                self._check(texts, where)
+            if self.framed:
+                ids, counts = frame(ids, counts, self._begin, self._begin + 1, piece.begins, piece.ends)
+            lengths[piece.row : piece.row + len(counts)] += counts
             gather.add(ids)
         return gather.finish(), np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
 
@@ -192,20 +212,21 @@ class Symbols:
         Raises:
             DataError: it is not one letter of the alphabet, or not as many as a k-mer has.
         """
-        table, size = _ids(ALPHABETS[self.alphabet]), self.kmers.size if self.kmers else 1
+        table, size = letter_ids(ALPHABETS[self.alphabet]), self.kmers.size if self.kmers else 1
         if isinstance(value, str) and len(value) == size and value.isascii():
             letters = table[np.frombuffer(value.encode(), np.uint8)]
-            if (letters != _BAD).all():
+            if (letters != FOREIGN).all():
                 one = self.kmers.find(self.kmers.code(letters[None].astype(np.int64))) if self.kmers else letters
                 return np.array(one[0])
         count = "one letter" if size == 1 else f"{size} letters"
-        raise self._refuse(str(value)[:40], f"one step is {count}, not", where, None)
+        raise refusal(f"one step is {count}, not {str(value)[:40]!r}", self.alphabet, where, None)
 
     def decode(self, values: np.ndarray) -> str:
-        """The sequence, in capitals; of an unknown k-mer the letter that stands for any."""
+        """The sequence, in capitals and without its frame; of an unknown k-mer the letter that stands for any."""
         letters = np.frombuffer(ALPHABETS[self.alphabet].encode(), np.uint8)
         if self.kmers is None:
-            return letters[np.asarray(values)].tobytes().decode("ascii")
+            ids = np.asarray(values)
+            return letters[ids[ids < len(letters)]].tobytes().decode("ascii")
         if not len(values):
             return ""
         any_letter = ALPHABETS[self.alphabet].index("X" if self.alphabet == "protein" else "N")
@@ -214,9 +235,28 @@ class Symbols:
         steps = spelled[np.asarray(values)]  # (M, k): the first whole, then what each adds
         return letters[np.concatenate([steps[0], steps[1:, -1]])].tobytes().decode("ascii")
 
+    def encode_text(self, text: str) -> np.ndarray:
+        """The ids of a prompt of the alphabet's letters, which a model is to continue: begun if framed, not ended."""
+        ids = letter_ids(ALPHABETS[self.alphabet])[np.frombuffer(text.encode(), np.uint8)]
+        return np.concatenate([np.array([self._begin] * self.framed, np.uint8), ids])
+
+    def decode_stream(self, begun: bool = False) -> Callable[[int], str]:
+        """A function that takes ids one by one and returns what each adds to the sequence, ``begun`` or not."""
+        return lambda id_: self.decode(np.array([id_]))
+
+    def unseen(self, text: str) -> list[str]:
+        """The characters of ``text`` that training did not hold, each once, in order."""
+        return [letter for letter in dict.fromkeys(text.upper()) if letter not in self.seen]
+
     def to_config(self) -> dict[str, Any]:
         """The alphabet's name, and what training held of it."""
-        stored = {"kind": self.kind, "alphabet": self.alphabet, "seen": self.seen, "both": self.both}
+        stored = {
+            "kind": self.kind,
+            "alphabet": self.alphabet,
+            "seen": self.seen,
+            "both": self.both,
+            "framed": self.framed,
+        }
         return {**stored, "kmers": self._spelled() if self.kmers else None}
 
     @classmethod
@@ -228,10 +268,12 @@ class Symbols:
         """
         stored = load(_Stored, config, cls.kind)
         known = "".join(letter for letter in ALPHABETS[stored.alphabet] if letter in stored.seen)
-        if stored.seen != known or not known or (stored.both and stored.alphabet not in _COMPLEMENTS):
+        if stored.seen != known or not known or (stored.both and stored.alphabet not in COMPLEMENTS):
             raise ModelError("the symbols encoding of this model cannot be read: its letters are not of its alphabet")
         fitted = cls(stored.alphabet, stored.seen, stored.both)
-        return fitted if stored.kmers is None else replace(fitted, kmers=fitted._known(stored.kmers))
+        if stored.kmers is None:
+            return replace(fitted, framed=stored.framed)
+        return replace(fitted, kmers=fitted._known(stored.kmers))
 
     def _spelled(self) -> list[str]:
         """The k-mers as texts, in the order of their ids."""
@@ -241,12 +283,12 @@ class Symbols:
 
     def _known(self, spelled: list[str]) -> Kmers:
         """The inverse of `_spelled`."""
-        table, sizes = _ids(ALPHABETS[self.alphabet]), {len(text) for text in spelled}
+        table, sizes = letter_ids(ALPHABETS[self.alphabet]), {len(text) for text in spelled}
         if len(sizes) == 1 and 2 <= (size := min(sizes)) <= 8 and all(text.isascii() for text in spelled):
             letters = table[np.frombuffer("".join(spelled).encode(), np.uint8)].reshape(-1, size).astype(np.int64)
             kmers = Kmers(size, len(ALPHABETS[self.alphabet]), np.zeros(0, np.int64))
             codes = kmers.code(letters)
-            if (letters != _BAD).all() and (np.diff(codes) > 0).all():
+            if (letters != FOREIGN).all() and (np.diff(codes) > 0).all():
                 return replace(kmers, codes=codes)
         raise ModelError("the symbols encoding of this model cannot be read: its k-mers are not of its alphabet")
 
@@ -258,7 +300,7 @@ class Symbols:
             said = [f"{unknown:.2%} of the {self.kmers.size}-mers were not seen in training"] * bool(unknown)
             return "; ".join([*said, *[f"{short} sequences have less than {self.kmers.size} letters"] * bool(short)])
         letters = ALPHABETS[self.alphabet]
-        counts = np.bincount(np.asarray(encoded.values), minlength=len(letters))
+        counts = np.bincount(np.asarray(encoded.values), minlength=len(letters))[: len(letters)]
         new = [place for place, letter in enumerate(letters) if counts[place] and letter not in self.seen]
         share = counts[new].sum() / max(counts.sum(), 1)
         listed = ", ".join(letters[place] for place in new)
@@ -270,10 +312,12 @@ class Symbols:
         kmers = f", {len(self.kmers.codes)} {self.kmers.size}-mers" if self.kmers else ""
         return f"{self.alphabet}, {len(self.seen)} of its {len(ALPHABETS[self.alphabet])} letters{kmers}{strands}"
 
-    def _refuse(self, found: str, place: str, where: Where, row: int | None) -> DataError:
-        hint = f"its letters are {ALPHABETS[self.alphabet]}; correct it, or give --kind {where.column}=tokens"
-        message = f"{place} {found!r}, which is not {self.alphabet}"
-        return DataError(message, file=where.file, row=row, column=where.column, hint=hint)
+    def _check(self, texts: pa.ChunkedArray, where: Where) -> None:
+        """Name the first letter that is none of the alphabet."""
+        if (found := first_foreign(texts, self.alphabet)) is not None:
+            row, place, letter = found
+            message = f"letter {place + 1} is {letter!r}"
+            raise refusal(message, self.alphabet, where, where.row(row))
 
 
 def _open(array: pa.ChunkedArray, where: Where) -> pa.ChunkedArray:
@@ -284,29 +328,6 @@ def _open(array: pa.ChunkedArray, where: Where) -> pa.ChunkedArray:
         hint = "name another kind for it, or leave it out"
         raise DataError(f"holds {flat.type}, where texts are expected", file=where.file, column=where.column, hint=hint)
     return flat
-
-
-def _ids(letters: str) -> npt.NDArray[np.uint8]:
-    """(256,): the place of a byte in ``letters``, of either size; `_BAD` of one that is not there."""
-    table = np.full(256, _BAD, np.uint8)
-    for place, letter in enumerate(letters):
-        table[ord(letter)] = table[ord(letter.lower())] = place
-    return table
-
-
-def _counts(texts: Iterable[pa.Array]) -> npt.NDArray[np.int64]:
-    """(256,): how often each byte stands in ``texts``."""
-    return np.sum([np.bincount(raw(part)[0], minlength=256) for part in texts] or [np.zeros(256, np.int64)], 0)
-
-
-def _of(counts: npt.NDArray[np.int64], letters: str) -> int:
-    return int(
-        sum(counts[ord(letter)] + (letter != letter.lower()) * counts[ord(letter.lower())] for letter in letters)
-    )
-
-
-def _is_nucleic(counts: npt.NDArray[np.int64]) -> bool:
-    return _of(counts, "ACGTUN") >= _SURE * max(1, counts.sum() - counts[ord("-")])
 
 
 MEMBER = Symbols

@@ -69,6 +69,7 @@ class Tokens:
     unknown: ClassVar[int] = UNKNOWN
     begin: ClassVar[int] = BEGIN
     end: ClassVar[int] = END
+    never: ClassVar[tuple[int, ...]] = (UNKNOWN, BEGIN)  # the ids that are no answer
 
     level: Level
     framed: bool
@@ -217,6 +218,12 @@ class Tokens:
             return text
 
         return add
+
+    def unseen(self, text: str) -> list[str]:
+        """The characters or words of ``text`` that training did not hold, each once, in order."""
+        text = self.normalised(text)
+        parts = text if self.level.name == "characters" else text.split()
+        return [part for part in dict.fromkeys(parts) if UNKNOWN in self.encode_text(part)]
 
     def unknown_rate(self, values: np.ndarray) -> float:
         """The share of ``<unknown>`` among the tokens, ``<begin>`` and ``<end>`` left out; 0 of no tokens."""

@@ -7,18 +7,30 @@ are asked for: ``--target file`` on a folder makes a label of its files' names.
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 
 from unrolled.config import DataConfig
+from unrolled.data.encoded import Where
+from unrolled.data.encodings._alphabets import (
+    ALPHABETS,
+    FOREIGN,
+    Name,
+    count_bytes,
+    first_foreign,
+    letter_ids,
+    refusal,
+    told,
+)
+from unrolled.data.encodings._pieces import pieces
 from unrolled.data.mapped import map_file, unpack
 from unrolled.data.utf8 import to_utf8
 from unrolled.errors import DataError, MissingExtra
 
-__all__ = ["SUFFIXES", "read_fasta"]
+__all__ = ["CHECK", "SUFFIXES", "check_letters", "read_fasta"]
 
 _FASTA = (".fa", ".fasta", ".fna", ".ffn", ".faa", ".frn")
 _FASTQ = (".fq", ".fastq")
@@ -32,7 +44,7 @@ def read_fasta(path: Path, config: DataConfig) -> pa.Table:
     """A row for each record: ``name`` (the whole header), ``file`` (without suffix), ``sequence``; FASTQ's ``quality``.
 
     A sequence over several lines is one; blank lines, and in FASTA lines that begin with ``#``, are skipped. Qualities
-    are Phred scores, −10 log₁₀ of the chance that the letter is wrong. What is a letter, the encoding decides.
+    are Phred scores, −10 log₁₀ of the chance that the letter is wrong. What is a letter, `check_letters` decides.
 
     Raises:
         DataError: the file is missing, empty, damaged, unpacks to too much, or a byte is not of
@@ -56,6 +68,31 @@ def read_fasta(path: Path, config: DataConfig) -> pa.Table:
         scores = _scores(qualities, str(path))
         columns.append((pa.field("quality", scores.type), scores))
     return pa.table([array for _, array in columns], schema=pa.schema([field for field, _ in columns]))
+
+
+def check_letters(
+    tables: Mapping[Path, pa.Table], config: DataConfig, alphabet: Name | None = None
+) -> dict[Path, DataError]:
+    """The first letter of each of the ``tables`` that is not of their alphabet, where they are read as symbols.
+
+    Args:
+        tables: what `read_fasta` made of each file.
+        config: how they are read.
+        alphabet: theirs; ``None``: the one that all their letters together tell.
+    """
+    if config.kinds.get("sequence", "symbols") != "symbols" or "sequence" in config.ignore:
+        return {}
+    counts = {file: count_bytes(p.texts for p in pieces(table.column("sequence"))) for file, table in tables.items()}
+    alphabet = alphabet or told(np.sum(list(counts.values()), 0))
+    foreign, found = letter_ids(ALPHABETS[alphabet]) == FOREIGN, {}
+    for file, table in tables.items():
+        fault = first_foreign(table.column("sequence"), alphabet) if counts[file][foreign].any() else None
+        if fault is not None:
+            row, place, letter = fault
+            name = table.column("name")[row].as_py()[:40]
+            message = f"letter {place + 1} of {name!r} is {letter!r}"
+            found[file] = refusal(message, alphabet, Where(str(file), "sequence"), row + 1)
+    return found
 
 
 def _records(data: pa.Buffer, form: str, origin: str) -> tuple[list[str], list[str], list[str]]:
@@ -94,5 +131,7 @@ def _scores(qualities: Iterable[str], origin: str) -> pa.Array:
         raise DataError(message, file=origin, row=row + 1, column="quality", hint="they are the characters ! to ~")
     return pa.LargeListArray.from_arrays(pa.array(offsets), pa.array(values.astype(np.uint8)))
 
+
+CHECK = check_letters  # of all files of a folder together
 
 MEMBER = read_fasta
