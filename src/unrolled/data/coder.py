@@ -170,6 +170,7 @@ class Coder:
                     check_binary(target, part.where(self.target))
             else:
                 target = self._column(part, self.target, self.answer, cache)
+                target = target.sets() if self.form == "set" else target
         timed = {name: column for name, column in encoded.items() if column.offsets is not None}
         if self.form == "aligned" and target is not None:
             timed[self.target] = target
