@@ -40,6 +40,11 @@ BAD = {
         b"a\n" + b"1\n" * 30 + b"1O\n" + b"2\n" * 30,
         "t.csv, row 31, column 'a': '1O' is not a number, as 60 of the 61 cells are (correct it",
     ),
+    "mixed dates": (
+        b"a,b\n" + b"2026-01-01 01:30,x\n" * 30 + b"2026-02-30 01:30,x\n",
+        "t.csv, row 31, column 'a': '2026-02-30 01:30' is not a date, as 30 of the 31 cells are (correct it, leave it "
+        "empty if it is missing, or give --kind a=category)",
+    ),
     "late text": (
         b"a,b\n" + b"1,2\n" * 200_000 + b"x,2\n",
         "t.csv, row 200001, column 'a': 'x' is not a number, as 200000 of the 200001 cells are",

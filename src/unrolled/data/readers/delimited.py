@@ -15,7 +15,8 @@ import pyarrow.compute as pc
 import pyarrow.csv
 
 from unrolled.config import DataConfig
-from unrolled.data.readers.listcells import NUMBER, parse_lists
+from unrolled.data.mixed import check_mixed
+from unrolled.data.readers.listcells import parse_lists
 from unrolled.errors import DataError
 
 __all__ = ["read_delimited"]
@@ -24,7 +25,6 @@ _SEPARATORS = ",;\t|"
 _EMPTY = ["", "NA", "N/A", "null", "NULL"]  # not NaN: a result that is no number is not a cell that was left out
 _LABELS = ("category", "tokens")  # kinds for which 007 is a name, and "1 2" a text
 _BLOCKS = (1 << 23, 1 << 28, 2**31 - 1)  # a row must fit into a block; nearly all do in the first
-_MOSTLY, _FEW = 0.95, 20  # from this share of numbers, in so many cells, the other cells are taken for faults
 _RAGGED = re.compile(r"Expected (\d+) columns, got (\d+)")
 _ASCII = bytes(range(0x80)) + b"?" * 0x80
 _LATIN = "give --text-encoding latin-1, or what it is written in"
@@ -44,7 +44,7 @@ def read_delimited(data: pa.Buffer, origin: str, config: DataConfig, separator: 
 
     Raises:
         DataError: a row is ragged, a byte is not UTF-8, a number does not fit into 64 bits, the header is empty or
-            names a column twice, a quote is never closed, or a column holds numbers and a few other texts.
+            names a column twice, a quote is never closed, or a column holds numbers (dates, times) and a few others.
     """
     while data.size and data[0] in b"\r\n":
         data = data.slice(1)
@@ -189,7 +189,8 @@ def _column(file: _File, index: int, column: pa.ChunkedArray, config: DataConfig
         return column
     opened = parse_lists(column, spaced=kind not in _LABELS)
     if opened is column and kind not in _LABELS:
-        _check_mixed(file, index, column)
+        hint = f"correct it, leave it empty if it is missing, or give --kind {file.names[index]}=category"
+        check_mixed(column, lambda row, message: file.error(index, row, message, hint))
     return opened
 
 
@@ -215,19 +216,3 @@ def _check_overflow(file: _File, index: int, column: pa.ChunkedArray) -> None:
     row = pc.index(pc.and_not(infinite, written), True).as_py()
     if row >= 0:
         raise file.error(index, row, f"{texts[row].as_py()[:40]!r} is too large for a number", "the largest is 1.8e308")
-
-
-def _check_mixed(file: _File, index: int, column: pa.ChunkedArray) -> None:
-    if column.null_count == len(column):
-        return
-    numeric = pc.fill_null(pc.match_substring_regex(column, rf"^\s*{NUMBER}\s*$"), True)
-    others = pc.sum(pc.invert(numeric)).as_py()
-    cells = len(column) - column.null_count
-    if others and cells >= _FEW and others <= (1 - _MOSTLY) * cells:
-        row = pc.index(numeric, False).as_py()
-        raise file.error(
-            index,
-            row,
-            f"{column[row].as_py()[:40]!r} is not a number, as {cells - others} of the {cells} cells are",
-            f"correct it, leave it empty if it is missing, or give --kind {file.names[index]}=category",
-        )
