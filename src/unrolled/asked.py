@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Literal
 
-from unrolled.config import ModelConfig, RunConfig
+from unrolled.config import DataConfig, ModelConfig, RunConfig
 from unrolled.data.coder import Coder
 from unrolled.data.encodings._bpe import Bpe
 from unrolled.data.encodings.tokens import Tokens
@@ -18,6 +18,7 @@ from unrolled.training.plans import window
 
 __all__ = [
     "advice",
+    "as_read",
     "check_items",
     "check_owned",
     "check_pieces",
@@ -37,6 +38,7 @@ _OF_SOME_TASKS |= {"strands": ("classify", "regress")}
 _OF_SOME_TASKS |= {**dict.fromkeys(_WRITES, ("translate",)), "tied": ("next_step", "translate")}
 _MANY, _DRAWN = 50_000, 4_096  # items from which on training compares with some of them, and how many
 _IN_PARTS = ("classify", "translate")  # they may read parts of words
+_WRITTEN = ("transcribe", "translate")  # their target is a text of its own
 _WHOLE = ("classify", "tag")  # what comes later in a sequence helps with these
 
 
@@ -63,6 +65,12 @@ def task_name(question: Question, asked: str | None) -> tuple[str, str]:
         f"no task answers a target of kind {kind} ({target}): name one with --task, or its kind with "
         f"--kind {target}=category"
     )
+
+
+def as_read(data: DataConfig, task: str | None) -> DataConfig:
+    """``data``, where a target that is written is a text unless told otherwise: digits are no numbers then."""
+    texts = dict.fromkeys(data.target, "tokens") if task in _WRITTEN else {}
+    return data.model_copy(update={"kinds": {**texts, **data.kinds}})
 
 
 def check_owned(options: dict[str, Any], name: str) -> None:

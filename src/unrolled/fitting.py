@@ -13,6 +13,7 @@ import torch
 
 from unrolled.asked import (
     advice,
+    as_read,
     check_items,
     check_owned,
     check_pieces,
@@ -89,7 +90,7 @@ def fit(
     start = open_start(given["training"]["start"], out) if "start" in given["training"] else None
     training = TrainingConfig.check({"device": "auto", **given["training"]})
     vectors = check_vectors(data, training)
-    sequences = read(source, data, steps=given["task"].get("horizon") is not None)
+    sequences = read(source, as_read(data, given["task"]["name"]), steps=given["task"].get("horizon") is not None)
     for line in _describe(sequences):
         say(line)
     question = Question(sequences, data.target, data.inputs, given["task"].get("horizon"))
@@ -162,7 +163,9 @@ def resume(
     if Budget(config.training).by_clock:
         say("the clock steers this run's schedule, so it goes on, but not to the last bit as if it had never stopped")
     sequences = read(
-        source if source is not None else config.data.source, config.data, steps=config.task.horizon is not None
+        source if source is not None else config.data.source,
+        as_read(config.data, config.task.name),
+        steps=config.task.horizon is not None,
     )
     if training["path"] == MEMORY:
         verify(training, fingerprint_table(sequences.table))
