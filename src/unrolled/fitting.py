@@ -17,6 +17,7 @@ from unrolled.asked import (
     check_items,
     check_owned,
     check_pieces,
+    check_positions,
     default_tokens,
     drawn_items,
     task_name,
@@ -229,6 +230,8 @@ def _train(
         device = _device(config.training.device)
         torch.manual_seed(config.training.seed)
         network = build(config, task)
+        for role, examples in {"train": train, **judged}.items():
+            check_positions(network, task, examples, getattr(splits, role))
         prior = task.prior(train)
         if prior is not None:
             network.head.bias.data.copy_(prior)
