@@ -33,7 +33,8 @@ _LATIN = "give --text-encoding latin-1, or what it is written in"
 def read_delimited(data: pa.Buffer, origin: str, config: DataConfig, separator: str | None = None) -> pa.Table:
     """A table whose first line names the columns, if ``config.header`` does not; their types are found out.
 
-    Cells that are empty, NA, N/A, null or NULL are missing. A column of texts that are all lists becomes lists.
+    Cells that are empty, NA, N/A, null or NULL are missing, and so is a blank line where there is one column;
+    elsewhere, and at either end, blank lines are nothing. A column of texts that are all lists becomes lists.
 
     Args:
         data: UTF-8, checked here, without a byte-order mark.
@@ -48,7 +49,9 @@ def read_delimited(data: pa.Buffer, origin: str, config: DataConfig, separator: 
     """
     while data.size and data[0] in b"\r\n":
         data = data.slice(1)
-    names, separator = _header(data, origin, separator, config.header)
+    while data.size > 1 and data[data.size - 2] in b"\r\n" and data[data.size - 1] in b"\r\n":
+        data = data.slice(0, data.size - 1)
+    names, separator = _header(data, origin, separator, config)
     labels = [index for index, name in enumerate(names) if config.kinds.get(name) in _LABELS]
     file = _File(data, origin, separator, names, int(not config.header))
     table = file.read(texts=labels)
@@ -79,7 +82,12 @@ class _File:
         return DataError(message, file=self.origin, row=row + 1, column=self.names[index], hint=hint)
 
     def _parse(self, texts: list[int], only: list[int] | None, ragged: Callable[[Any], str] | None) -> pa.Table:
-        parse = pa.csv.ParseOptions(delimiter=self.separator, newlines_in_values=True, invalid_row_handler=ragged)
+        parse = pa.csv.ParseOptions(
+            delimiter=self.separator,
+            newlines_in_values=True,
+            ignore_empty_lines=len(self.names) > 1,  # of a single column it is a row whose cell is empty
+            invalid_row_handler=ragged,
+        )
         convert = pa.csv.ConvertOptions(
             null_values=_EMPTY,
             strings_can_be_null=True,
@@ -133,7 +141,7 @@ class _File:
         )
 
 
-def _header(data: pa.Buffer, origin: str, separator: str | None, given: tuple[str, ...]) -> tuple[list[str], str]:
+def _header(data: pa.Buffer, origin: str, separator: str | None, config: DataConfig) -> tuple[list[str], str]:
     def cells(by: str) -> list[str]:
         # A byte that is no UTF-8 passes as a surrogate here; whether it is in the header or behind it, is seen below.
         text = io.TextIOWrapper(pa.BufferReader(data), "utf-8", errors="surrogateescape", newline="")
@@ -142,11 +150,16 @@ def _header(data: pa.Buffer, origin: str, separator: str | None, given: tuple[st
         except csv.Error as error:
             raise DataError(f"has a header that cannot be read: {error}", file=origin) from None
 
-    if given:
-        for by in separator or f"{_SEPARATORS} ":
-            if len(cells(by)) == len(given):
+    if given := config.header:
+        counts = {by: len(cells(by)) for by in separator or f"{_SEPARATORS} "}
+        most = max(counts.values())
+        # The one column that is left to a sequence's name is not the whole row.
+        whole = len(given) > 1 or most == 1 or not (config.by or config.order)
+        for by, count in counts.items():
+            if count == len(given) and whole:
                 return list(given), by
-        why = f"--header names {len(given)} columns, which is not what its first row has"
+        columns = f"{len(given)} column{'s' * (len(given) > 1)}"
+        why = f"--header names {columns}, and its first row has {most} cell{'s' * (most > 1)}"
         raise DataError(why, file=origin, hint="give each column a name, with commas between them")
     separator = separator or max(_SEPARATORS, key=lambda by: len(cells(by)))
     names = cells(separator)
