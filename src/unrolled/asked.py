@@ -198,9 +198,8 @@ def check_positions(network: Model, task: Task, examples: Examples, part: Sequen
     if timed and examples.form != "fill":  # which is read in short pieces
         _check_table(network.get_submodule("layer"), steps, part, timed[0])
     if isinstance(network, EncoderDecoder) and examples.target is not None:
-        _check_table(
-            network.get_submodule("decoder"), examples.target.lengths() - 1, part, coder.target
-        )  # all but ``<end>`` is read
+        written = examples.target.lengths() - 1  # all but ``<end>`` is read again
+        _check_table(network.get_submodule("decoder"), written, part, coder.target)
 
 
 def _check_table(layer: nn.Module, steps: np.ndarray, part: Sequences, column: str) -> None:

@@ -55,7 +55,7 @@ def test_the_target_needs_a_label_for_each_step() -> None:
     assert Tag.recognises(Question(data, ("y",), (), None)) is None
 
 
-@pytest.mark.parametrize(("rows", "recognised"), [(10, True), (9, False)])
+@pytest.mark.parametrize(("rows", "recognised"), [(11, True), (10, False)])
 def test_a_row_with_a_label_too_few_is_named_and_does_not_change_the_task(rows: int, recognised: bool) -> None:
     labels: list[list[str] | None] = [["a", "b"]] * rows
     labels[1], labels[3] = None, ["a"]  # a row without a target is left out, so it does not count

@@ -53,7 +53,10 @@ def is_measured(sequences: Sequences, name: str) -> bool:
 def step_aligned(sequences: Sequences, target: str, inputs: tuple[str, ...]) -> bool:
     """True if the target has one value for each step of an input, in nearly every row: where it has not is a fault."""
     steps = _steps(sequences, target, inputs)
-    return steps is not None and bool(np.mean(steps[0] == steps[1]) >= _NEARLY)
+    if steps is None:
+        return False
+    own, theirs = steps
+    return int((own == theirs).sum()) >= _NEARLY * int((own >= 0).sum())
 
 
 def check_aligned(sequences: Sequences, target: str, inputs: tuple[str, ...]) -> None:
@@ -65,12 +68,12 @@ def check_aligned(sequences: Sequences, target: str, inputs: tuple[str, ...]) ->
     steps = _steps(sequences, target, inputs)
     if steps is None:
         raise DataError("does not have one label for each step of the inputs", file=sequences.origin, column=target)
-    wrong = np.flatnonzero(steps[0] != steps[1])
+    own, theirs = steps
+    wrong = np.flatnonzero((own >= 0) & (own != theirs))
     if len(wrong):
         row, place = int(wrong[0]), sequences.where(target)
-        own, theirs = (int(of[row]) for of in steps)
         raise DataError(
-            f"{own} label{'s' * (own != 1)} for {theirs} step{'s' * (theirs != 1)}",
+            f"{own[row]} label{'s' if own[row] != 1 else ''} for {theirs[row]} step{'s' if theirs[row] != 1 else ''}",
             file=place.file,
             row=place.row(row),
             column=target,
@@ -79,7 +82,7 @@ def check_aligned(sequences: Sequences, target: str, inputs: tuple[str, ...]) ->
 
 
 def _steps(sequences: Sequences, target: str, inputs: tuple[str, ...]) -> tuple[np.ndarray, np.ndarray] | None:
-    """(R,) the steps of the target and of the first input that is a list, as many where a row has no target."""
+    """(R,) the steps of the target, -1 where a row has none and is left out, and of the first input that is a list."""
     array = sequences.column(target)
     if not has_time(array.type):
         return None
@@ -88,7 +91,7 @@ def _steps(sequences: Sequences, target: str, inputs: tuple[str, ...]) -> tuple[
         if has_time(other.type):
             theirs = pc.fill_null(pc.list_value_length(other), 0).to_numpy()
             own = pc.fill_null(pc.list_value_length(array), -1).to_numpy()
-            return np.where(own < 0, theirs, own), theirs  # a row without a target is left out
+            return own, theirs
     return None
 
 
