@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -83,10 +84,20 @@ def test_an_option_that_is_written_wrongly_is_answered_by_examples_that_are_righ
     part: type[Part], name: str, value: str
 ) -> None:
     examples = part.model_fields[name].examples or []
-    with pytest.raises(UsageError, match=f"option '{name}' = '{value}': write it like {' or '.join(examples)}"):
+    with pytest.raises(
+        UsageError, match=f"option '{name}' = '{value}': write it like {re.escape(' or '.join(examples))}"
+    ):
         part.check({name: value})
     for example in examples:
-        assert getattr(part.check({name: example}), name) == example
+        value = example.split()[0]  # what follows tells its range
+        assert getattr(part.check({name: value}), name) == value
+
+
+def test_the_range_of_an_option_is_told() -> None:
+    with pytest.raises(UsageError, match=r"option 'audio' = 'mfcc:99': .* or mfcc:13 \(of 1-40 cepstra\)$"):
+        DataConfig.check({"audio": "mfcc:99"})
+    for most in ("logmel:999", "mfcc:40"):
+        assert DataConfig.check({"audio": most}).audio == most
 
 
 def test_a_format_that_is_none_is_refused() -> None:

@@ -158,7 +158,7 @@ def test_items_that_are_rare_are_unknown_and_it_is_said(tmp_path: Path) -> None:
     [
         ({"gap": "30m"}, UsageError, "--gap needs --order, the column that tells when each step was"),
         ({"gap": "soon", "order": "time"}, UsageError, "option 'gap' = 'soon'"),
-        ({"gap": "30m", "order": "item"}, DataError, "column 'item': holds string, where dates with times, or numbers"),
+        ({"gap": "30m", "order": "item"}, DataError, "column 'item': 'i2' is neither a date with time nor a number"),
         ({"order": "time", "softmax": "some"}, UsageError, "option 'softmax' = 'some'"),
         (
             {"target": "item", "task": "tag", "inputs": ["time"], "order": "time", "softmax": "full"},

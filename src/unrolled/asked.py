@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from typing import Any, Literal
 
+import numpy as np
+from torch import nn
+
 from unrolled.config import DataConfig, ModelConfig, RunConfig
 from unrolled.data.coder import Coder
 from unrolled.data.encodings._bpe import Bpe
@@ -12,19 +15,23 @@ from unrolled.data.encodings.tokens import Tokens
 from unrolled.data.examples import Examples
 from unrolled.data.roles import Roles
 from unrolled.data.sequences import Sequences
-from unrolled.errors import UsageError
+from unrolled.errors import DataError, UsageError
+from unrolled.layers.positions import Learned
 from unrolled.layers.stack import model_names, owners
+from unrolled.models.encoder_decoder import EncoderDecoder
 from unrolled.models.model import Model
-from unrolled.tasks.task import TASKS, Question
-from unrolled.training.plans import window
+from unrolled.tasks.task import TASKS, Question, Task
+from unrolled.training.plans import lookback, window
 
 __all__ = [
     "advice",
+    "as_read",
     "check_items",
     "check_kmer",
     "check_model",
     "check_owned",
     "check_pieces",
+    "check_positions",
     "default_target",
     "default_tokens",
     "drawn_items",
@@ -45,6 +52,7 @@ _MANY, _DRAWN = 50_000, 4_096  # items from which on training compares with some
 _IN_PARTS = ("classify", "translate")  # they may read parts of words
 _LETTERS = ("next_step", "transcribe")  # a text that comes with its sounds is spelt
 _CONTINUING = ("next_step", "fill", "forecast")  # they answer with what they read
+_WRITTEN = ("transcribe", "translate")  # their target is a text of its own
 _WHOLE = ("classify", "tag")  # what comes later in a sequence helps with these
 
 
@@ -71,6 +79,12 @@ def task_name(question: Question, asked: str | None) -> tuple[str, str]:
         f"no task answers a target of kind {kind} ({target}): name one with --task, or its kind with "
         f"--kind {target}=category"
     )
+
+
+def as_read(data: DataConfig, task: str | None) -> DataConfig:
+    """``data``, where a target that is written is a text unless told otherwise: digits are no numbers then."""
+    texts = dict.fromkeys(data.target, "tokens") if task in _WRITTEN else {}
+    return data.model_copy(update={"kinds": {**texts, **data.kinds}})
 
 
 def check_owned(options: dict[str, Any], name: str) -> None:
@@ -216,3 +230,35 @@ def check_pieces(network: Model, train: Examples, config: RunConfig) -> None:
             f"{config.model.name} reads each sequence from its end as well, so it needs whole sequences, and these are "
             f"trained in pieces of {steps} steps (by --bptt, or because they are long): choose a model without 'bi'"
         )
+
+
+def check_positions(network: Model, task: Task, examples: Examples, part: Sequences) -> None:
+    """A row that has more steps than a model has learned positions for is refused.
+
+    Raises:
+        DataError: ``part``, of which ``examples`` were made, holds one.
+    """
+    coder, steps = task.coder, examples.steps()
+    timed = [name for name, spec in examples.specs.items() if spec.time]
+    if examples.form == "next":
+        steps = steps - 1  # the last is asked for, and not read
+    elif examples.form == "horizon":
+        steps = np.minimum(steps, lookback(task.config))
+    if timed and examples.form != "fill":  # which is read in short pieces
+        _check_table(network.get_submodule("layer"), steps, part, timed[0])
+    if isinstance(network, EncoderDecoder) and examples.target is not None:
+        written = examples.target.lengths() - 1  # all but ``<end>`` is read again
+        _check_table(network.get_submodule("decoder"), written, part, coder.target)
+
+
+def _check_table(layer: nn.Module, steps: np.ndarray, part: Sequences, column: str) -> None:
+    for table in layer.modules():
+        if isinstance(table, Learned) and (long := np.flatnonzero(steps > len(table.weight))).size:
+            place = part.where(column)
+            raise DataError(
+                f"has {steps[long[0]]:,} steps to read, and positions are learned of {len(table.weight):,} alone",
+                file=place.file,
+                row=place.row(int(long[0])),
+                column=column,
+                hint="cut the row, or train with other --positions, such as rotary, which have no longest row",
+            )

@@ -33,7 +33,7 @@ class Part(BaseModel):
             name = ".".join(str(part) for part in first["loc"])
             if first["type"] == "extra_forbidden":
                 raise UsageError(f"unknown option {name!r}.{did_you_mean(name, cls.model_fields)}") from None
-            wanted = first["msg"]
+            wanted = first["msg"].removeprefix("Value error, ")  # what a check of ours says
             if first["type"] == "string_pattern_mismatch":  # a pattern tells a user nothing
                 wanted = f"write it like {' or '.join(cls.model_fields[name].examples or ())}"
             raise UsageError(f"option {name!r} = {first['input']!r}: {wanted}") from None
@@ -67,16 +67,22 @@ class DataConfig(Part):
     kmer: int = Field(1, ge=1, le=8)
     scale: Literal["training", "window"] = "training"
     audio: str = Field(
-        "logmel", pattern=r"^(logmel(:[1-9]\d{0,2})?|mfcc(:([1-9]|[123]\d|40))?)$", examples=["logmel:40", "mfcc:13"]
+        "logmel",
+        pattern=r"^(logmel(:[1-9]\d{0,2})?|mfcc(:([1-9]|[123]\d|40))?)$",
+        examples=["logmel:40 (of 1-999 bands)", "mfcc:13 (of 1-40 cepstra)"],
     )
     audio_rate: int | None = Field(None, ge=1000, le=768_000)
     audio_deltas: int = Field(0, ge=0, le=2)
     audio_scale: Literal["training", "clip", "running"] = "training"
     music: Literal["text", "events", "roll"] | None = None
     image: str = Field(
-        "rows", pattern=r"^(pixels|rows|patches:[1-9]\d{0,2})$", examples=["pixels", "rows", "patches:4"]
+        "rows",
+        pattern=r"^(pixels|rows|patches:[1-9]\d{0,2})$",
+        examples=["pixels", "rows", "patches:4 (of 1-999 pixels)"],
     )
-    image_size: str | None = Field(None, pattern=r"^[1-9]\d{0,2}(x[1-9]\d{0,2})?$", examples=["32", "48x32"])
+    image_size: str | None = Field(
+        None, pattern=r"^[1-9]\d{0,2}(x[1-9]\d{0,2})?$", examples=["32", "48x32 (of 1-999 pixels)"]
+    )
 
 
 class ModelConfig(Part):
@@ -144,7 +150,9 @@ class TrainingConfig(Part):
     scheduled_sampling: float = Field(0.0, ge=0, le=1)
     spec_augment: bool = False
     transpose: int = Field(0, ge=0, le=24)
-    softmax: str | None = Field(None, pattern=r"^(full|sampled:[1-9]\d{0,6})$", examples=["full", "sampled:4096"])
+    softmax: str | None = Field(
+        None, pattern=r"^(full|sampled:[1-9]\d{0,6})$", examples=["full", "sampled:4096 (of 1-9999999 items)"]
+    )
     clip: float | None = Field(1.0, gt=0)
     bptt: int | None = Field(None, ge=1)
     bptt_gradient: int | None = Field(None, ge=1)

@@ -13,11 +13,13 @@ import torch
 
 from unrolled.asked import (
     advice,
+    as_read,
     check_items,
     check_kmer,
     check_model,
     check_owned,
     check_pieces,
+    check_positions,
     default_target,
     default_tokens,
     drawn_items,
@@ -93,7 +95,7 @@ def fit(
     start = open_start(given["training"]["start"], out) if "start" in given["training"] else None
     training = TrainingConfig.check({"device": "auto", **given["training"]})
     vectors = check_vectors(data, training)
-    sequences = read(source, data, steps=given["task"].get("horizon") is not None)
+    sequences = read(source, as_read(data, given["task"]["name"]), steps=given["task"].get("horizon") is not None)
     for line in _describe(sequences):
         say(line)
     if (target := default_target(sequences, data, given["task"]["name"])) != data.target:
@@ -174,7 +176,9 @@ def resume(
     if Budget(config.training).by_clock:
         say("the clock steers this run's schedule, so it goes on, but not to the last bit as if it had never stopped")
     sequences = read(
-        source if source is not None else config.data.source, config.data, steps=config.task.horizon is not None
+        source if source is not None else config.data.source,
+        as_read(config.data, config.task.name),
+        steps=config.task.horizon is not None,
     )
     if training["path"] == MEMORY:
         verify(training, fingerprint_table(sequences.table))
@@ -238,6 +242,8 @@ def _train(
         device = _device(config.training.device)
         torch.manual_seed(config.training.seed)
         network = build(config, task)
+        for role, examples in {"train": train, **judged}.items():
+            check_positions(network, task, examples, getattr(splits, role))
         prior = task.prior(train)
         if prior is not None:
             network.head.bias.data.copy_(prior)

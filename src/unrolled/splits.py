@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from unrolled.asked import as_read
 from unrolled.config import RunConfig
 from unrolled.data.encoded import has_time
 from unrolled.data.examples import ANSWERED_WHOLE, OWN
@@ -97,7 +98,8 @@ def _part(
         return left, part
     if share is None:
         timed = {name: has_time(sequences.column(name).type) for name in sequences.kinds}
-        other = read(how, config.data, steps=config.task.horizon is not None, timed=timed)
+        data = as_read(config.data, config.task.name)
+        other = read(how, data, steps=config.task.horizon is not None, timed=timed)
         if roles.form not in OWN:
             other, _ = drop_missing(other, roles.target)
         notes += [f"{role}: {len(other)} rows of {how}", *(f"{role}: {line}" for line in other.remarks)]

@@ -14,6 +14,7 @@ import numpy as np
 import pyarrow as pa
 import torch
 
+from unrolled.asked import check_positions
 from unrolled.config import RunConfig, TaskConfig
 from unrolled.continuing import as_prompt, roll_after, text_after, until
 from unrolled.data.ahead import last_known
@@ -298,6 +299,7 @@ class Trained:
         if target and not coder.continues:
             part, _ = drop_missing(part, coder.target)
         examples = coder.encode(part, with_target=target)
+        check_positions(self.network, self.task, examples, part)
         for line in coder.notes(part, examples):
             _log.warning("%s, %s", part.origin, line)
         return examples

@@ -50,6 +50,19 @@ def test_a_target_is_closed_and_an_input_is_open() -> None:
         coder.encode(texts(["c"], ["z"]))
 
 
+def test_a_label_that_is_twice_in_a_cell_is_once_in_its_set() -> None:
+    cells = [["b", "a", "b"], [], ["c", "c"], ["a"]]
+    data = sequences({"x": [1.0, 2.0, 3.0, 4.0], "labels": cells}, {"x": "number", "labels": "category"})
+    target = fit(data, Roles(("x",), "labels", "set")).encode(data).target
+    assert target is not None and target.offsets is not None
+    rows = np.split(target.values, target.offsets[1:-1])
+    assert [row.tolist() for row in rows] == [[0, 1], [], [2], [0]]
+    assert target.values.dtype == np.uint8
+    aligned = sequences({"x": [[1.0, 2.0, 3.0]], "labels": [cells[0]]}, {"x": "number", "labels": "category"})
+    steps = fit(aligned, Roles(("x",), "labels", "aligned")).encode(aligned).target
+    assert steps is not None and steps.values.tolist() == [1, 0, 1]
+
+
 def test_what_is_unknown_is_said_of_the_target_too() -> None:
     data = sequences({"a": ["x y"], "b": ["u v"]}, {"a": "tokens", "b": "tokens"})
     coder = fit(data, Roles(("a",), "b", "free"), "words")

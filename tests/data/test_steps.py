@@ -110,10 +110,17 @@ def test_a_gap_ends_a_sequence_as_in_a_loop(steps: list[tuple[str, int]], gap: i
     assert list(zip(found["id"], found["t"], strict=True)) == sessions
 
 
+def test_times_of_which_one_is_none_are_not_sorted_as_texts() -> None:
+    times = [f"2026-01-01 01:{minute}" for minute in range(10, 40)]
+    times[7] = "soon"
+    with pytest.raises(DataError, match="t.jsonl, row 8, column 't': 'soon' is not a date, as 29 of the 30 cells are"):
+        group_steps(pa.table({"t": times}), None, "t", "t.jsonl")
+
+
 def test_a_gap_between_times_is_in_seconds() -> None:
     start = datetime.datetime(2026, 1, 1)
     times = [start + datetime.timedelta(minutes=minutes) for minutes in (0, 30, 61, 62)]
     table = pa.table({"t": times, "x": [1, 2, 3, 4]})
     assert group_steps(table, order="t", gap=1800.0)["x"].to_pylist() == [[1, 2], [3, 4]]
-    with pytest.raises(DataError, match="t.csv, column 't': holds string, where dates with times, or numbers, are exp"):
-        group_steps(pa.table({"t": ["a", "b"]}), None, "t", "t.csv", gap=1.0)
+    with pytest.raises(DataError, match="t.csv, row 1, column 't': 'x' is neither a date with time nor a number"):
+        group_steps(pa.table({"t": ["x", "2026-01-01"]}), None, "t", "t.csv", gap=1.0)

@@ -301,8 +301,8 @@ def test_what_is_given_stays_as_it_was_and_no_graph_is_kept() -> None:
     ("values", "text"),
     [
         ({"width": 0}, "option 'width' = 0: Input should be greater than or equal to 1"),
-        ({"width": 2, "n_best": 3}, "option 'n_best' = 3: Value error, it is more than width, 2"),
-        ({"max_length": 4, "min_length": 5}, "option 'min_length' = 5: Value error, it is more than max_length, 4"),
+        ({"width": 2, "n_best": 3}, "option 'n_best' = 3: it is more than width, 2"),
+        ({"max_length": 4, "min_length": 5}, "option 'min_length' = 5: it is more than max_length, 4"),
         ({"max_length": 0}, "option 'max_length' = 0"),
         ({"length_penalty": -1}, "option 'length_penalty' = -1"),
         ({"no_repeat_ngram": -1}, "option 'no_repeat_ngram' = -1"),

@@ -8,6 +8,9 @@ from samples import SAMPLES, sequences
 from torch import Tensor
 
 from unrolled.batch import Batch
+from unrolled.config import TaskConfig
+from unrolled.data.coder import Coder
+from unrolled.data.encoded import Options
 from unrolled.errors import DataError
 from unrolled.tasks.classify import Classify
 from unrolled.tasks.task import Question
@@ -99,3 +102,13 @@ def test_there_must_be_something_to_learn_from() -> None:
     data = sequences({"y": ["x", "z"]}, {"y": "category"})
     with pytest.raises(DataError, match="there is no input column beside the target"):
         Classify.roles(Question(data, ("y",), (), None))
+
+
+def test_a_network_starts_with_how_many_rows_have_each_label_however_often_a_row_has_it() -> None:
+    cells = [["a", "a", "b"], ["a", "a"], ["a"], []]
+    data = sequences({"x": [1.0, 2.0, 3.0, 4.0], "labels": cells}, {"x": "number", "labels": "category"})
+    coder = Coder.fit(data, Classify.roles(Question(data, ("labels",), (), None)), Options())
+    task = Classify(TaskConfig.check({"name": "classify"}), coder)
+    prior = task.prior(coder.encode(data))
+    assert prior is not None
+    assert prior.tolist() == pytest.approx([math.log(3.5 / 1.5), math.log(1.5 / 3.5)])

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import json
 import math
 from itertools import product
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -162,3 +164,25 @@ def test_one_vocabulary_for_both_sides() -> None:
             Translate.roles(Question(sequences(DATA, {"text": "tokens", "spoken": "tokens"}), ("spoken",), (), None)),
             Options(shared=True),
         )
+
+
+DIGITS = [f"{a} {b}" for a in range(5) for b in range(5)]
+
+
+@pytest.mark.parametrize("suffix", ["csv", "jsonl"])
+def test_digits_are_written_as_texts_are(tmp_path: Path, suffix: str) -> None:
+    """A target that is written is no amount, though its cells look like lists of numbers."""
+    lists = "\n".join(json.dumps({"a": f"say {x}", "b": [int(y) for y in x.split()]}) for x in DIGITS)
+    texts = "a,b\n" + "\n".join(f"say {x},{x}" for x in DIGITS)
+    data = tmp_path / f"digits.{suffix}"
+    data.write_text(texts if suffix == "csv" else lists)
+    one = tmp_path / f"one.{suffix}"  # with cells of one digit each, which alone would be numbers
+    one.write_text("a,b\nsay 1,1\nsay 2,2\n" if suffix == "csv" else '{"a": "say 1", "b": [1]}\n')
+    model = api.fit(
+        data, target="b", task="translate", hidden=4, steps=1, valid=str(one), out=tmp_path / "run", tokens="words"
+    )
+    assert model.config.data.kinds == {}
+    assert len(model.task.coder.answer.level.symbols()) == 5  # type: ignore[attr-defined]
+    assert 0 <= model.evaluate(one)["exact_match"] <= 1
+    answer = model.predict(one)["b_predicted"][0].as_py()
+    assert isinstance(answer, str if suffix == "csv" else list)

@@ -155,6 +155,7 @@ class Coder:
                     check_binary(target, part.where(self.target))
             else:
                 target = self._column(part, self.target, self.answer, cache)
+                target = target.sets() if self.form == "set" else target
         timed = {name: column.lengths() for name, column in encoded.items() if column.offsets is not None}
         timed |= {name: steps_of(part.column(name)) for name in self.ahead}  # those that are not read too
         if self.form == "aligned" and target is not None:

@@ -110,6 +110,15 @@ class Encoded:
         """(rows,) int64 steps of each row; 1 for a column without a time axis."""
         return np.ones(len(self.values), np.int64) if self.offsets is None else np.diff(self.offsets)
 
+    def sets(self) -> Encoded:
+        """Each row's ids in order, and each once: a label that stands twice in a cell is one of the set's."""
+        assert self.offsets is not None
+        size, lengths = int(self.values.max(initial=0)) + 1, self.lengths()
+        once = np.unique(np.repeat(np.arange(len(lengths)) * size, lengths) + self.values)
+        return Encoded(
+            (once % size).astype(self.values.dtype), np.searchsorted(once, np.arange(len(lengths) + 1) * size)
+        )
+
     def unflagged(self, channels: int) -> Encoded:
         """The first ``channels`` of a continuous column, without what tells of missing ones: NaN where one is."""
         values = self.values[:, :channels]

@@ -24,12 +24,12 @@ def duration(text: str) -> float:
     return float(text[:-1]) * _UNITS[text[-1]] if text[-1] in _UNITS else float(text)
 
 
-def moments(array: pa.ChunkedArray, fail: Callable[[str], Exception]) -> np.ndarray:
+def moments(array: pa.ChunkedArray, fail: Callable[[str, int | None], Exception]) -> np.ndarray:
     """(N,) float64: dates and times as seconds since 1970, numbers as they are; NaN where a value is missing.
 
     Args:
         array: one value an event.
-        fail: from a sentence the error to raise where the values are neither.
+        fail: from a sentence, and the index of the value that it is about, the error to raise where one is neither.
     """
     kind = array.type
     if pa.types.is_timestamp(kind) or pa.types.is_date(kind):
@@ -38,7 +38,10 @@ def moments(array: pa.ChunkedArray, fail: Callable[[str], Exception]) -> np.ndar
     if pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind) or pa.types.is_null(kind):
         numbers: np.ndarray = pc.cast(array, pa.float64(), safe=False).to_numpy()
         return numbers
-    raise fail(f"holds {kind}, where dates with times, or numbers, are expected")
+    for index, value in enumerate(array.to_pylist()):
+        if value is not None and moment(value) is None:
+            raise fail(f"{str(value)[:40]!r} is neither a date with time nor a number", index)
+    raise fail(f"holds {kind}, where dates with times, or numbers, are expected", None)
 
 
 def moment(value: object) -> float | None:

@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from unrolled.data.mixed import check_mixed
 from unrolled.data.moments import moments
 from unrolled.errors import DataError, did_you_mean
 
@@ -53,7 +54,12 @@ def group_steps(
         table = table.take(pa.array(places))
     begins = np.flatnonzero(np.diff(groups[places], prepend=-1))
     if gap is not None and order is not None:
-        at = moments(table.column(order), lambda message: DataError(message, file=origin, column=order))
+        at = moments(
+            table.column(order),
+            lambda message, index: DataError(
+                message, file=origin, row=None if index is None else int(places[index]) + 1, column=order
+            ),
+        )
         begins = np.union1d(begins, np.flatnonzero(np.diff(at, prepend=0) > gap))
     offsets = np.concatenate([begins, [table.num_rows]])
     columns = {}
@@ -106,6 +112,7 @@ def _sorted_places(column: pa.ChunkedArray, name: str, origin: str) -> np.ndarra
                 column=name,
                 hint="write dates as YYYY-MM-DD",
             )
+        check_mixed(column, lambda row, message: DataError(message, file=origin, row=row + 1, column=name))
     try:
         places: np.ndarray = pc.sort_indices(column).to_numpy()
     except pa.ArrowNotImplementedError:

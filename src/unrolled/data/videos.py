@@ -46,9 +46,8 @@ def frames(data: memoryview, fail: Fail) -> Iterator[bytes]:
                 yield to_png(np.ascontiguousarray(frame.to_ndarray(format="rgb24", width=width, height=height)))
     except (DataError, MissingExtra):
         raise
-    except Exception as error:  # a decoder meets damage in a dozen ways
-        reason = (str(error).splitlines() or [""])[0][:120] or type(error).__name__
-        raise fail(f"is not a whole video: {reason}", "repair it, or leave it out") from None
+    except Exception:  # a decoder meets damage in a dozen ways, and tells of them in its own terms
+        raise fail("is not a whole video: its pictures cannot be decoded", "repair it, or leave it out") from None
     if not count:
         raise fail("has no frame", "leave it out")
 

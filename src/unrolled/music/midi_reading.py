@@ -35,8 +35,9 @@ def read_midi(data: bytes, origin: str) -> list[Note]:
         raise _refused(f"has {len(data)} bytes, and no more than {MOST_BYTES} are read", origin)
     try:
         score: Any = symusic.Score.from_midi(data)
-    except (RuntimeError, ValueError, MemoryError) as error:
-        raise _refused(f"is not a whole MIDI file: {str(error).splitlines()[0][:120]}", origin) from None
+    except (RuntimeError, ValueError, MemoryError):
+        reason = "it is cut off, or damaged" if data[:4] == b"MThd" else "it does not begin with MThd"
+        raise _refused(f"is not a whole MIDI file: {reason}", origin) from None
     parts = 4 * score.ticks_per_quarter
     if parts <= 0:
         raise _refused(f"divides a quarter note into {score.ticks_per_quarter} parts", origin)

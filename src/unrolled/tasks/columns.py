@@ -10,7 +10,9 @@ from unrolled.data.sequences import Sequences
 from unrolled.errors import DataError, UsageError
 from unrolled.tasks.task import Question
 
-__all__ = ["is_measured", "join", "one_target", "other_columns", "step_aligned"]
+__all__ = ["check_aligned", "is_measured", "join", "one_target", "other_columns", "step_aligned"]
+
+_NEARLY = 0.9  # from this share of rows with one label for each step, the others are taken for faults
 
 
 def one_target(question: Question) -> str:
@@ -49,16 +51,48 @@ def is_measured(sequences: Sequences, name: str) -> bool:
 
 
 def step_aligned(sequences: Sequences, target: str, inputs: tuple[str, ...]) -> bool:
-    """True if the target has one value for each step of an input, in every row."""
+    """True if the target has one value for each step of an input, in nearly every row: where it has not is a fault."""
+    steps = _steps(sequences, target, inputs)
+    if steps is None:
+        return False
+    own, theirs = steps
+    return int((own == theirs).sum()) >= _NEARLY * int((own >= 0).sum())
+
+
+def check_aligned(sequences: Sequences, target: str, inputs: tuple[str, ...]) -> None:
+    """A row whose target has more or fewer labels than the inputs have steps is named.
+
+    Raises:
+        DataError: there is one, or target and inputs are no lists.
+    """
+    steps = _steps(sequences, target, inputs)
+    if steps is None:
+        raise DataError("does not have one label for each step of the inputs", file=sequences.origin, column=target)
+    own, theirs = steps
+    wrong = np.flatnonzero((own >= 0) & (own != theirs))
+    if len(wrong):
+        row, place = int(wrong[0]), sequences.where(target)
+        raise DataError(
+            f"{own[row]} label{'s' if own[row] != 1 else ''} for {theirs[row]} step{'s' if theirs[row] != 1 else ''}",
+            file=place.file,
+            row=place.row(row),
+            column=target,
+            hint="give each step one label, leave the row out, or name another --task",
+        )
+
+
+def _steps(sequences: Sequences, target: str, inputs: tuple[str, ...]) -> tuple[np.ndarray, np.ndarray] | None:
+    """(R,) the steps of the target, -1 where a row has none and is left out, and of the first input that is a list."""
     array = sequences.column(target)
     if not has_time(array.type):
-        return False
-    lengths = pc.fill_null(pc.list_value_length(array), 0).to_numpy()
+        return None
     for name in inputs:
         other = sequences.column(name)
         if has_time(other.type):
-            return bool(np.array_equal(pc.fill_null(pc.list_value_length(other), 0).to_numpy(), lengths))
-    return False
+            theirs = pc.fill_null(pc.list_value_length(other), 0).to_numpy()
+            own = pc.fill_null(pc.list_value_length(array), -1).to_numpy()
+            return own, theirs
+    return None
 
 
 def join(sequences: Sequences, names: tuple[str, ...]) -> tuple[tuple[str, ...], str]:

@@ -21,10 +21,9 @@ from unrolled.data.examples import Examples
 from unrolled.data.roles import Roles
 from unrolled.decoding.viterbi import viterbi
 from unrolled.entities import IOB2, entity_scores
-from unrolled.errors import DataError
 from unrolled.layers.crf import FORBIDDEN, crf_log_partition, crf_potentials, crf_score
 from unrolled.metrics import MISSING
-from unrolled.tasks.columns import one_target, other_columns, step_aligned
+from unrolled.tasks.columns import check_aligned, one_target, other_columns, step_aligned
 from unrolled.tasks.labels import confusion, macro_f1
 from unrolled.tasks.prior import log_frequencies, log_transitions
 from unrolled.tasks.task import Question, Sums, scored_steps
@@ -73,8 +72,7 @@ class Tag:
     def roles(question: Question) -> Roles:
         target, sequences = one_target(question), question.sequences
         inputs = other_columns(question)
-        if not step_aligned(sequences, target, inputs):
-            raise DataError("does not have one label for each step of the inputs", file=sequences.origin, column=target)
+        check_aligned(sequences, target, inputs)
         return Roles(inputs, target, "aligned", {target: "category"})
 
     def prior(self, train: Examples) -> Tensor | None:

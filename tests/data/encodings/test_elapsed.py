@@ -80,8 +80,10 @@ def test_a_time_that_falls_is_named() -> None:
 
 
 def test_what_is_no_list_of_times_is_refused() -> None:
-    with pytest.raises(DataError, match="holds string, where dates with times, or numbers, are expected"):
-        Elapsed.fit(column([["a"]]), Options(), WHERE)
+    with pytest.raises(DataError, match="row 2, column 'time': step 1: 'a' is neither a date with time nor a num"):
+        Elapsed.fit(column([["2026-01-01"], ["a"]]), Options(), WHERE)
+    with pytest.raises(DataError, match="column 'time': holds bool, where dates with times, or numbers, are expected"):
+        Elapsed.fit(column([[True]]), Options(), WHERE)
     with pytest.raises(DataError, match="expected a list in each row"):
         Elapsed.fit(column([5]), Options(), WHERE)
     good = Elapsed.fit(column([[1, 2]]), Options(), WHERE).to_config()

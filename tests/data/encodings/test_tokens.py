@@ -276,10 +276,21 @@ def test_a_text_that_is_not_utf8_is_named(level: str, bad: bytes) -> None:
 def test_columns_that_are_not_texts() -> None:
     with pytest.raises(DataError, match=r"^plays, column 'text': holds int64, where texts are expected \(name another"):
         fit([1, 2])
-    with pytest.raises(DataError, match="holds list<.*int64>, where lists of texts are expected"):
-        fit([[1, 2]])
+    with pytest.raises(DataError, match="holds list<.*double>, where lists of texts or whole numbers are expected"):
+        fit([[1.5, 2.0]])
     with pytest.raises(DataError, match="expected one value in each row, found list"):
         fit(["a"]).encode(column([["a"]]), WHERE)
+
+
+def test_lists_of_whole_numbers_are_lists_of_their_texts() -> None:
+    tokens = fit([[10, 2], [2], None, []])
+    ids = rows(tokens, [[2, 10, 7], [10]])[0].tolist()
+    assert ids == rows(fit([["10", "2"], ["2"]]), [["2", "10", "7"]])[0].tolist()
+    assert ids[2] == tokens.unknown
+    assert tokens.decode(np.array(ids[:2])) == ["2", "10"]
+    assert tokens.encode_one(10, WHERE).item() == tokens.encode_one("10", WHERE).item() == ids[1]
+    with pytest.raises(DataError, match="True' is not a text"):
+        tokens.encode_one(True, WHERE)
 
 
 def test_columns_without_any_text() -> None:

@@ -40,6 +40,11 @@ BAD = {
         b"a\n" + b"1\n" * 30 + b"1O\n" + b"2\n" * 30,
         "t.csv, row 31, column 'a': '1O' is not a number, as 60 of the 61 cells are (correct it",
     ),
+    "mixed dates": (
+        b"a,b\n" + b"2026-01-01 01:30,x\n" * 30 + b"2026-02-30 01:30,x\n",
+        "t.csv, row 31, column 'a': '2026-02-30 01:30' is not a date, as 30 of the 31 cells are (correct it, leave it "
+        "empty if it is missing, or give --kind a=category)",
+    ),
     "late text": (
         b"a,b\n" + b"1,2\n" * 200_000 + b"x,2\n",
         "t.csv, row 200001, column 'a': 'x' is not a number, as 200000 of the 200001 cells are",
@@ -202,9 +207,12 @@ def test_names_that_do_not_fit_the_rows_are_refused() -> None:
     with pytest.raises(DataError) as caught:
         table("1 2\n3 4\n", header=("user", "item", "time"))
     assert str(caught.value) == (
-        "t.csv: --header names 3 columns, which is not what its first row has (give each column a name, with commas "
+        "t.csv: --header names 3 columns, and its first row has 2 cells (give each column a name, with commas "
         "between them)"
     )
+    with pytest.raises(DataError, match="t.txt: --header names 1 column, and its first row has 2 cells .give each col"):
+        delimited.read_delimited(pa.py_buffer(b"1 5\n1 6\n"), "t.txt", DataConfig(header=("user",), by="user"))
+    assert table("to be\nor not\n", header=("text",)).to_pydict() == {"text": ["to be", "or not"]}
     with pytest.raises(DataError, match=r"t\.csv, row 3: has 3 cells, the header 2"):
         table("1 2\n3 4\n5 6 7\n", header=("user", "item"))
     with pytest.raises(DataError, match=r"t\.csv, row 1, column 'b': byte 0xe9 is not utf-8"):
@@ -231,3 +239,11 @@ def test_a_table_without_a_header_is_read_or_refused_in_a_sentence(data: bytes, 
             table(text, header=("user", "item"))
         except DataError as error:
             assert str(error).startswith("t.csv") and "\n" not in str(error)
+
+
+def test_a_blank_line_is_a_row_where_there_is_one_column() -> None:
+    assert table("a\nx\n\ny\n\n\n").to_pydict() == {"a": ["x", None, "y"]}
+    assert table("a\r\n1\r\n\r\n3\r\n\r\n").to_pydict() == {"a": [1, None, 3]}
+    assert table("a,b\n1,2\n\n3,4\n\n").to_pydict() == {"a": [1, 3], "b": [2, 4]}
+    with pytest.raises(DataError, match="t.csv, row 23, column 'a': 'x' is not a number"):
+        table("a\n" + "1\n" * 21 + "\nx\n" + "1\n" * 30)

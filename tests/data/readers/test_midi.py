@@ -63,10 +63,13 @@ def test_of_a_folder_what_cannot_be_read_is_left_out(tmp_path: Path) -> None:
     (tmp_path / "b.mid").write_bytes(b"MThd and no more")
     sequences = read(tmp_path)
     assert len(sequences) == 2
-    assert sequences.remarks[0].startswith(f"1 of 3 files are left out: {tmp_path / 'b.mid'}: is not a whole MIDI file")
+    assert sequences.remarks[0].startswith(
+        f"1 of 3 files are left out: {tmp_path / 'b.mid'}: is not a whole MIDI file: it "
+    )
+    assert "cut off, or damaged (repair it, or leave it out)" in sequences.remarks[0]
     for name in "ac":
         (tmp_path / f"{name}.mid").write_bytes(b"no")
-    with pytest.raises(DataError, match=r"a\.mid: is not a whole MIDI file"):
+    with pytest.raises(DataError, match=r"a\.mid: is not a whole MIDI file: it does not begin with MThd \(repair it"):
         read(tmp_path)
 
 

@@ -150,7 +150,12 @@ def _open(array: pa.ChunkedArray, where: Where) -> tuple[np.ndarray, np.ndarray,
     cells = open_cells(array, where, time=True)
     offsets = cells.offsets
     assert offsets is not None
-    at = moments(cells.flat, lambda message: DataError(message, file=where.file, column=where.column))
+    at = moments(
+        cells.flat,
+        lambda message, index: (
+            DataError(message, file=where.file, column=where.column) if index is None else cells.error(index, message)
+        ),
+    )
     missing = cells.flat.is_null().to_numpy()
     # The last known event before each, or the event itself where it is the first.
     known = np.where(missing, -1, np.arange(len(at)))

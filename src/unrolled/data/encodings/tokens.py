@@ -1,5 +1,6 @@
-"""Tokens: a text as ids of its characters, words, byte-pair tokens or bytes; a list of texts as one id an item.
+"""Tokens: a text as ids of its characters, words, byte-pair tokens or bytes; a list as one id an item.
 
+The items of a list are texts, or whole numbers that are read as texts.
 Ids 0, 1 and 2 are ``<unknown>``, ``<begin>`` and ``<end>``. Bytes give a text back exactly; characters and BPE give it
 back in its normal form, which is the text itself with ``normalise`` none; words give it back in lower case with a space
 between two, addresses and mentions folded, and what they give back has the same ids.
@@ -92,7 +93,7 @@ class Tokens:
         With ``words or bpe`` they are BPE tokens where training has more than twenty thousand words twice or more.
 
         Raises:
-            DataError: the column holds neither texts nor lists of texts, or one is not UTF-8.
+            DataError: the column holds neither texts nor lists of texts or whole numbers, or one is not UTF-8.
         """
         array = plain(array)
         items = has_time(array.type)
@@ -184,6 +185,8 @@ class Tokens:
         """
         if value is None:
             return np.array(UNKNOWN, smallest_dtype(self.level.size))
+        if self.items and isinstance(value, int) and not isinstance(value, bool):
+            value = str(value)
         found = f"{str(value)[:40]!r} is not a text"
         if isinstance(value, str):
             ids = self.level.encode(pa.array([self.normalised(value)], pa.large_string()))[0]
@@ -306,8 +309,10 @@ def _open(array: pa.ChunkedArray, where: Where, items: bool) -> Cells:
     cells = open_cells(array, where, items)
     if pa.types.is_null(cells.flat.type):
         return replace(cells, flat=cells.flat.cast(pa.large_string()))
+    if items and pa.types.is_integer(cells.flat.type):  # digits, or ids of something: names, not amounts
+        return replace(cells, flat=cells.flat.cast(pa.large_string()))
     if not is_text(cells.flat.type):
-        wanted = "lists of texts" if items else "texts"
+        wanted = "lists of texts or whole numbers" if items else "texts"
         message, hint = f"holds {array.type}, where {wanted} are expected", "name another kind for it, or leave it out"
         raise DataError(message, file=where.file, column=where.column, hint=hint)
     return cells

@@ -15,7 +15,8 @@ import pyarrow.compute as pc
 import pyarrow.csv
 
 from unrolled.config import DataConfig
-from unrolled.data.readers.listcells import NUMBER, parse_lists
+from unrolled.data.mixed import check_mixed
+from unrolled.data.readers.listcells import parse_lists
 from unrolled.errors import DataError
 
 __all__ = ["read_delimited"]
@@ -24,7 +25,6 @@ _SEPARATORS = ",;\t|"
 _EMPTY = ["", "NA", "N/A", "null", "NULL"]  # not NaN: a result that is no number is not a cell that was left out
 _LABELS = ("category", "tokens")  # kinds for which 007 is a name, and "1 2" a text
 _BLOCKS = (1 << 23, 1 << 28, 2**31 - 1)  # a row must fit into a block; nearly all do in the first
-_MOSTLY, _FEW = 0.95, 20  # from this share of numbers, in so many cells, the other cells are taken for faults
 _RAGGED = re.compile(r"Expected (\d+) columns, got (\d+)")
 _ASCII = bytes(range(0x80)) + b"?" * 0x80
 _LATIN = "give --text-encoding latin-1, or what it is written in"
@@ -33,7 +33,8 @@ _LATIN = "give --text-encoding latin-1, or what it is written in"
 def read_delimited(data: pa.Buffer, origin: str, config: DataConfig, separator: str | None = None) -> pa.Table:
     """A table whose first line names the columns, if ``config.header`` does not; their types are found out.
 
-    Cells that are empty, NA, N/A, null or NULL are missing. A column of texts that are all lists becomes lists.
+    Cells that are empty, NA, N/A, null or NULL are missing, and so is a blank line where there is one column;
+    elsewhere, and at either end, blank lines are nothing. A column of texts that are all lists becomes lists.
 
     Args:
         data: UTF-8, checked here, without a byte-order mark.
@@ -44,11 +45,13 @@ def read_delimited(data: pa.Buffer, origin: str, config: DataConfig, separator: 
 
     Raises:
         DataError: a row is ragged, a byte is not UTF-8, a number does not fit into 64 bits, the header is empty or
-            names a column twice, a quote is never closed, or a column holds numbers and a few other texts.
+            names a column twice, a quote is never closed, or a column holds numbers (dates, times) and a few others.
     """
     while data.size and data[0] in b"\r\n":
         data = data.slice(1)
-    names, separator = _header(data, origin, separator, config.header)
+    while data.size > 1 and data[data.size - 2] in b"\r\n" and data[data.size - 1] in b"\r\n":
+        data = data.slice(0, data.size - 1)
+    names, separator = _header(data, origin, separator, config)
     labels = [index for index, name in enumerate(names) if config.kinds.get(name) in _LABELS]
     file = _File(data, origin, separator, names, int(not config.header))
     table = file.read(texts=labels)
@@ -79,7 +82,12 @@ class _File:
         return DataError(message, file=self.origin, row=row + 1, column=self.names[index], hint=hint)
 
     def _parse(self, texts: list[int], only: list[int] | None, ragged: Callable[[Any], str] | None) -> pa.Table:
-        parse = pa.csv.ParseOptions(delimiter=self.separator, newlines_in_values=True, invalid_row_handler=ragged)
+        parse = pa.csv.ParseOptions(
+            delimiter=self.separator,
+            newlines_in_values=True,
+            ignore_empty_lines=len(self.names) > 1,  # of a single column it is a row whose cell is empty
+            invalid_row_handler=ragged,
+        )
         convert = pa.csv.ConvertOptions(
             null_values=_EMPTY,
             strings_can_be_null=True,
@@ -133,7 +141,7 @@ class _File:
         )
 
 
-def _header(data: pa.Buffer, origin: str, separator: str | None, given: tuple[str, ...]) -> tuple[list[str], str]:
+def _header(data: pa.Buffer, origin: str, separator: str | None, config: DataConfig) -> tuple[list[str], str]:
     def cells(by: str) -> list[str]:
         # A byte that is no UTF-8 passes as a surrogate here; whether it is in the header or behind it, is seen below.
         text = io.TextIOWrapper(pa.BufferReader(data), "utf-8", errors="surrogateescape", newline="")
@@ -142,11 +150,16 @@ def _header(data: pa.Buffer, origin: str, separator: str | None, given: tuple[st
         except csv.Error as error:
             raise DataError(f"has a header that cannot be read: {error}", file=origin) from None
 
-    if given:
-        for by in separator or f"{_SEPARATORS} ":
-            if len(cells(by)) == len(given):
+    if given := config.header:
+        counts = {by: len(cells(by)) for by in separator or f"{_SEPARATORS} "}
+        most = max(counts.values())
+        # The one column that is left to a sequence's name is not the whole row.
+        whole = len(given) > 1 or most == 1 or not (config.by or config.order)
+        for by, count in counts.items():
+            if count == len(given) and whole:
                 return list(given), by
-        why = f"--header names {len(given)} columns, which is not what its first row has"
+        columns = f"{len(given)} column{'s' * (len(given) > 1)}"
+        why = f"--header names {columns}, and its first row has {most} cell{'s' * (most > 1)}"
         raise DataError(why, file=origin, hint="give each column a name, with commas between them")
     separator = separator or max(_SEPARATORS, key=lambda by: len(cells(by)))
     names = cells(separator)
@@ -189,7 +202,8 @@ def _column(file: _File, index: int, column: pa.ChunkedArray, config: DataConfig
         return column
     opened = parse_lists(column, spaced=kind not in _LABELS)
     if opened is column and kind not in _LABELS:
-        _check_mixed(file, index, column)
+        hint = f"correct it, leave it empty if it is missing, or give --kind {file.names[index]}=category"
+        check_mixed(column, lambda row, message: file.error(index, row, message, hint))
     return opened
 
 
@@ -215,19 +229,3 @@ def _check_overflow(file: _File, index: int, column: pa.ChunkedArray) -> None:
     row = pc.index(pc.and_not(infinite, written), True).as_py()
     if row >= 0:
         raise file.error(index, row, f"{texts[row].as_py()[:40]!r} is too large for a number", "the largest is 1.8e308")
-
-
-def _check_mixed(file: _File, index: int, column: pa.ChunkedArray) -> None:
-    if column.null_count == len(column):
-        return
-    numeric = pc.fill_null(pc.match_substring_regex(column, rf"^\s*{NUMBER}\s*$"), True)
-    others = pc.sum(pc.invert(numeric)).as_py()
-    cells = len(column) - column.null_count
-    if others and cells >= _FEW and others <= (1 - _MOSTLY) * cells:
-        row = pc.index(numeric, False).as_py()
-        raise file.error(
-            index,
-            row,
-            f"{column[row].as_py()[:40]!r} is not a number, as {cells - others} of the {cells} cells are",
-            f"correct it, leave it empty if it is missing, or give --kind {file.names[index]}=category",
-        )

@@ -5,12 +5,12 @@ from __future__ import annotations
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from unrolled.data.mixed import NUMBER
 from unrolled.data.readers.jsonlines import read_json_lines
 from unrolled.errors import DataError
 
-__all__ = ["NUMBER", "parse_lists"]
+__all__ = ["parse_lists"]
 
-NUMBER = r"[-+]?(?:(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?|[nN][aA][nN]|[iI][nN][fF](?:inity)?)"
 _SAMPLE = 100
 _JSON_LIST = r"^\s*\[[\s\S]*\]\s*$"
 _NUMBERS = rf"^\s*{NUMBER}(?:\s+{NUMBER})*\s*$"
