@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from unrolled.data.encoded import Encoding
 from unrolled.data.transposition import is_roll
@@ -16,6 +17,7 @@ from unrolled.decoding.switches import switch
 from unrolled.errors import UsageError
 from unrolled.models.model import Model
 from unrolled.models.network import Network
+from unrolled.models.session import NetworkSession
 from unrolled.music.rolls import KEYS, from_text, to_line
 from unrolled.tasks.task import Task
 
@@ -41,16 +43,11 @@ def text_after(prompt: str, task: Task, network: Model, length: int, settings: S
     encoding: Any = task.coder.answer
     name = task.coder.target
     ids = torch.from_numpy(encoding.encode_text(prompt).astype(np.int64))[None]  # (1, T), begins with <begin>
-    assert isinstance(network, Network)  # as the task is next_step
-    network.eval()
-    with torch.no_grad():
-        outputs, state = network({name: ids}, torch.tensor([ids.shape[1]]))
-    live = network.session()
-    live.state = state
+    live, logits = _begun(network, name, ids)
     tokens = generate(
         lambda chosen, _: (live.push({name: chosen}), None),
         None,
-        outputs[:, -1],
+        logits,
         steps=length,
         end=encoding.end,
         settings=settings,
@@ -87,13 +84,8 @@ def _roll_after(
     given: np.ndarray, prompt: str, name: str, network: Model, length: int, settings: Sampling
 ) -> Iterator[str]:
     roll = torch.from_numpy(given.astype(np.float32))[None]  # (1, T, K), which no encoding changes
-    assert isinstance(network, Network)  # as the task is next_step
-    network.eval()
-    with torch.no_grad():
-        outputs, state = network({name: roll}, torch.tensor([roll.shape[1]]))
-    live = network.session()
-    live.state = state
-    logits, generator = outputs[:, -1], settings.generator()
+    live, logits = _begun(network, name, roll)
+    generator = settings.generator()
     begin = "\n" if prompt and not prompt.endswith("\n") else ""
     for left in range(length, 0, -1):
         step = switch(logits, settings, generator)  # (1, K)
@@ -101,6 +93,17 @@ def _roll_after(
         begin = ""
         if left > 1:
             logits = live.push({name: step.float()})
+
+
+def _begun(network: Model, name: str, prompt: Tensor) -> tuple[NetworkSession, Tensor]:
+    """A session that has read the ``prompt`` (1, T, …), and the scores of what comes next."""
+    assert isinstance(network, Network)  # as the task is next_step
+    network.eval()
+    with torch.no_grad():
+        outputs, state = network({name: prompt}, torch.tensor([prompt.shape[1]]))
+    live = network.session()
+    live.state = state
+    return live, outputs[:, -1]
 
 
 def until(stop: str | None, pieces: Iterator[str]) -> Iterator[str]:
