@@ -9,9 +9,12 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from cli.support import SMALL, Done, Runs
+
+from unrolled.cli.tables import by_step, write_table
 
 Unrolled = Callable[..., Done]
 
@@ -46,11 +49,31 @@ def test_json_lines_in_json_lines_out(unrolled: Unrolled, runs: Runs) -> None:
     assert done.lines[0]["sentiment_predicted"] in ("good", "bad")
 
 
-def test_a_list_is_json_text_in_its_cell(unrolled: Unrolled, runs: Runs) -> None:
+def test_a_forecast_is_a_row_for_each_series_and_step_ahead(unrolled: Unrolled, runs: Runs, tmp_path: Path) -> None:
     done = unrolled("predict", runs.load, runs.file("load.csv"))
-    (row,) = csv.DictReader(io.StringIO(done.out))
-    assert len(json.loads(row["load_predicted"])) == 2
-    assert len(json.loads(row["load"])) == 90
+    rows = list(csv.DictReader(io.StringIO(done.out)))
+    assert [list(row) for row in rows] == [["step_ahead", "load_predicted"]] * 2
+    (whole,) = unrolled("predict", runs.load, runs.file("load.csv"), "--json").json["rows"]
+    assert [float(row["load_predicted"]) for row in rows] == pytest.approx(whole["load_predicted"])
+    assert [row["step_ahead"] for row in rows] == ["1", "2"]
+    assert len(whole["load"]) == 90  # JSON has lists, and keeps what was read
+    assert unrolled("predict", runs.load, runs.file("load.csv"), "--out", tmp_path / "a.tsv").code == 0
+    assert (tmp_path / "a.tsv").read_text().splitlines()[0].replace('"', "").split("\t") == list(rows[0])
+
+
+def test_the_forecast_of_each_series_stands_beside_its_name() -> None:
+    table = pa.table({"shop": ["a", "b"], "sold": [[1.0], [2.0]], "sold_predicted": [[1.5, 2.5], [3.5, 4.5]]})
+    none = pa.table({"shop": ["c"], "sold": [[]], "sold_predicted": [None]}, table.schema)
+    assert by_step(pa.concat_tables([table, none]), ["shop", "sold"]).to_pylist() == [
+        {"shop": shop, "step_ahead": step, "sold_predicted": value}
+        for shop, step, value in [("a", 1, 1.5), ("a", 2, 2.5), ("b", 1, 3.5), ("b", 2, 4.5)]
+    ]
+
+
+def test_a_list_is_json_text_in_its_cell(tmp_path: Path) -> None:
+    table = pa.table({"words": [["a", "b"], None]})
+    write_table(table, "csv", tmp_path / "a.csv")
+    assert list(csv.reader(io.StringIO((tmp_path / "a.csv").read_text()))) == [["words"], ['["a", "b"]'], []]
 
 
 def test_out_writes_the_format_of_its_name(unrolled: Unrolled, runs: Runs, tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from unrolled.cli.output import Told
 from unrolled.cli.progress import Progress
-from unrolled.cli.tables import FORMATS, as_written, format_of, write_table
+from unrolled.cli.tables import FORMATS, as_written, by_step, format_of, write_table
 from unrolled.errors import UsageError
 
 __all__ = ["predict"]
@@ -17,6 +17,8 @@ def predict(
     run: str, file: str, /, *, out: str | None = None, beam: int | None = None, told: Told | None = None
 ) -> None:
     """Answer each row of a file: its columns, then `<target>_predicted` and what is known of it, as CSV for CSV.
+
+    In CSV a forecast is a row for each series and step ahead.
 
     Args:
         run: The run directory that fit wrote.
@@ -33,7 +35,9 @@ def predict(
     with Progress(quiet=told.quiet):
         trained = api.load(run)
         table = trained.predict(file, beam=beam)
-    if form in ("csv", "tsv") and file.lower().endswith((".csv", ".tsv")):
+    if form in ("csv", "tsv") and trained.task.name == "forecast" and not told.json:
+        table = by_step(table, trained.config.columns)
+    elif form in ("csv", "tsv") and file.lower().endswith((".csv", ".tsv")):
         table = as_written(table, file, trained.config.data.text_encoding)
     if out is not None:
         write_table(table, form, Path(out))

@@ -7,6 +7,7 @@ import io
 import json
 import math
 import sys
+from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Literal
 
@@ -17,7 +18,7 @@ from unrolled.files import write_file
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["FORMATS", "Format", "as_written", "format_of", "write_table"]
+__all__ = ["FORMATS", "Format", "as_written", "by_step", "format_of", "write_table"]
 
 Format = Literal["csv", "tsv", "jsonl", "parquet", "json"]
 FORMATS = ("csv", "tsv", "jsonl", "parquet")
@@ -80,6 +81,25 @@ def write_table(table: pa.Table, form: Format, out: Path | BinaryIO) -> None:
         return
     _write(table, form, out)
     out.flush()
+
+
+def by_step(table: pa.Table, known: Collection[str]) -> pa.Table:
+    """Forecasts as rows: one for each series and step ahead, with what holds for the series as a whole.
+
+    Args:
+        table: a row a series; its columns that are not ``known`` are forecasts, lists of H values.
+        known: the columns of the data.
+    """
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    answers = [name for name in table.column_names if name not in known]
+    whole = [field.name for field in table.schema if field.name in known and not pa.types.is_nested(field.type)]
+    series = pc.list_parent_indices(table.column(answers[0]))
+    horizon = pc.max(pc.list_value_length(table.column(answers[0]))).as_py()
+    columns = {name: table.column(name).take(series) for name in whole}
+    columns["step_ahead"] = pa.array([place % horizon + 1 for place in range(len(series))], pa.int64())
+    return pa.table({**columns, **{name: pc.list_flatten(table.column(name)) for name in answers}})
 
 
 def _write(table: pa.Table, form: Format, out: BinaryIO) -> None:
