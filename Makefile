@@ -29,8 +29,9 @@ sanitize: $(STAMPS)/test
 	mkdir -p $(SANITIZED)
 	cp -r setup.py pyproject.toml README.md src tests $(SANITIZED)
 	find $(SANITIZED) -name '*.so' -delete
-	cd $(SANITIZED) && CFLAGS="$(SANITIZERS)" LDFLAGS="$(SANITIZERS)" $(CURDIR)/$(BIN)/python setup.py -q build_ext --inplace
+	cd $(SANITIZED) && CFLAGS="$(SANITIZERS)" CXXFLAGS="$(SANITIZERS)" LDFLAGS="$(SANITIZERS)" $(CURDIR)/$(BIN)/python setup.py -q build_ext --inplace
 	test $$(ls $(SANITIZED)/src/unrolled/kernels/*.so | wc -l) -eq $$(ls src/unrolled/kernels/*.so | wc -l)
+	for file in $(SANITIZED)/src/unrolled/kernels/*.so; do grep -q __asan_ $$file || exit 1; done  # else nothing is watched
 	cd $(SANITIZED) && ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=print_stacktrace=1 OMP_NUM_THREADS=1 \
 	  LD_PRELOAD="$$($(CC) -print-file-name=libasan.so) $$($(CC) -print-file-name=libstdc++.so)" \
 	  $(CURDIR)/$(BIN)/python -m pytest -q -p no:cacheprovider $(addprefix tests/,$(KERNEL_TESTS))
