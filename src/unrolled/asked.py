@@ -32,6 +32,7 @@ __all__ = [
     "check_owned",
     "check_pieces",
     "check_positions",
+    "check_read",
     "default_target",
     "default_tokens",
     "drawn_items",
@@ -45,9 +46,16 @@ Level = Literal["characters", "words", "words or bpe"]
 _WRITES = ("encoder", "decoder", "attention", "coverage", "tied", "shared", "scheduled_sampling", "label_smoothing")
 # An option -> the tasks that alone have it.
 _OF_SOME_TASKS = {"crf": ("tag",), "mask": ("fill",), "beam": ("transcribe", "translate")}
-_OF_SOME_TASKS |= {"softmax": ("next_step",), **dict.fromkeys(("distribution", "scale", "ahead"), ("forecast",))}
+_OF_SOME_TASKS |= {
+    "softmax": ("next_step",),
+    **dict.fromkeys(("distribution", "scale", "ahead", "lookback"), ("forecast",)),
+}
 _OF_SOME_TASKS |= {"strands": ("classify", "regress"), "pool": ("classify", "regress", "forecast", "translate")}
 _OF_SOME_TASKS |= {**dict.fromkeys(_WRITES, ("translate",)), "tied": ("next_step", "translate")}
+# An option -> the kinds of columns that alone have it.
+_OF_SOME_KINDS: dict[str, tuple[str, ...]] = {"kmer": ("symbols",), "tokens": ("tokens",), "normalise": ("tokens",)}
+_OF_SOME_KINDS |= dict.fromkeys(("audio", "audio_rate", "audio_deltas", "audio_scale"), ("audio",))
+_OF_SOME_KINDS |= {"image": ("image",), "image_size": ("image", "video")}
 _MANY, _DRAWN = 50_000, 4_096  # items from which on training compares with some of them, and how many
 _IN_PARTS = ("classify", "translate")  # they may read parts of words
 _LETTERS = ("next_step", "transcribe")  # a text that comes with its sounds is spelt
@@ -112,6 +120,20 @@ def check_model(options: dict[str, Any], names: Collection[str]) -> None:
         if owned_by and not set(names) & set(owned_by):
             flag, owner = option.replace("_", "-"), ", ".join(owned_by)
             raise UsageError(f"--{flag} is of the model {owner} alone, and this one is {' and '.join(names)}")
+
+
+def check_read(options: dict[str, Any], kinds: Collection[str]) -> None:
+    """An option that other kinds of columns alone have than those of these ``kinds`` is refused.
+
+    Raises:
+        UsageError: it was given.
+    """
+    for option, owned_by in _OF_SOME_KINDS.items():
+        if options.get(option) and not set(kinds) & set(owned_by):
+            flag, owner = option.replace("_", "-"), " or ".join(owned_by)
+            raise UsageError(
+                f"--{flag} is of columns of kind {owner} alone, and here are {' and '.join(sorted(kinds))}"
+            )
 
 
 def check_kmer(size: int, name: str) -> None:

@@ -20,6 +20,7 @@ from unrolled.asked import (
     check_owned,
     check_pieces,
     check_positions,
+    check_read,
     default_target,
     default_tokens,
     drawn_items,
@@ -108,6 +109,8 @@ def fit(
     check_owned(options, name)
     check_kmer(data.kmer, name)
     roles: Roles = task_class.roles(question)
+    kinds = {**sequences.kinds, **roles.kinds}
+    check_read(options, {kinds[column] for column in {*roles.inputs, *roles.joined, roles.target} & set(kinds)})
     for line in told_unread(question, roles):
         say(line)
     model = with_width(ModelConfig.check(given["model"]) if start is None else start.model(given["model"]), vectors)
@@ -231,8 +234,6 @@ def _train(
                 say(f"train, {line}")
         if options.strands == "both" and not train.complements:
             raise UsageError("--strands both: no input is of kind symbols and holds DNA or RNA, which alone have two")
-        if options.kmer > 1 and all(encoding.kind != "symbols" for encoding in coder.inputs.values()):
-            raise UsageError(f"--kmer {options.kmer}: no input is of kind symbols, which alone has k-mers")
         judged: dict[str, Examples] = {}
         for role, part in (("valid", splits.valid), ("test", splits.test)):
             if part is not None:  # the test split too: what is wrong with it is found before hours of training

@@ -107,7 +107,9 @@ def test_a_model_of_kmers_answers_both_strands_alike(tmp_path: Path) -> None:
 
 def test_kmers_are_of_symbols_alone(tmp_path: Path) -> None:
     words = {"text": ["the food was good", "never again"] * 6, "label": ["a", "b"] * 6}
-    with pytest.raises(UsageError, match="--kmer 3: no input is of kind symbols, which alone has k-mers"):
+    with pytest.raises(
+        UsageError, match="--kmer is of columns of kind symbols alone, and here are category and tokens"
+    ):
         ur.fit(words, target="label", kinds={"text": "tokens"}, kmer=3, steps=1, out=tmp_path / "a")
 
 

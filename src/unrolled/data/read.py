@@ -75,9 +75,9 @@ def read(
         table = as_steps(table, config.fields, origin)
         dropped |= dict.fromkeys(config.fields, f"is a step of {FIELDS!r}")
     steps = steps and not any(has_time(field.type) for field in table.schema)
+    if config.gap and not config.order:
+        raise UsageError("--gap needs --order, the column that tells when each step was")
     if config.by or config.order or steps:
-        if config.gap and not config.order:
-            raise UsageError("--gap needs --order, the column that tells when each step was")
         table = group_steps(table, config.by, config.order, origin, timed, duration(config.gap) if config.gap else None)
         dropped |= {config.by: "names the sequence"} if config.by else {}
         kept = config.order in (*config.inputs, *config.ahead, *config.kinds)
