@@ -16,10 +16,13 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from bisect import bisect_left
+from collections.abc import Iterable, Mapping
+from itertools import accumulate
 
 __all__ = [
     "DataError",
+    "Files",
     "Interrupted",
     "MissingExtra",
     "ModelError",
@@ -48,6 +51,32 @@ class UsageError(UnrolledError, ValueError):
     exit_code = 2
 
 
+class Files(str):
+    """The name of a folder whose files' rows stand one below the other; it knows in which file each row is.
+
+    Args:
+        name: of the folder.
+        rows: file -> how many rows it has, in their order.
+
+    Example:
+        >>> Files("notes", {"notes/a.csv": 2, "notes/b.csv": 3}).place(4)
+        ('notes/b.csv', 2)
+    """
+
+    _files: list[str]
+    _ends: list[int]
+
+    def __new__(cls, name: str, rows: Mapping[str, int]) -> Files:
+        self = super().__new__(cls, name)
+        self._files, self._ends = list(rows), list(accumulate(rows.values()))
+        return self
+
+    def place(self, row: int) -> tuple[str, int]:
+        """The file that holds ``row``, and its number there, both from 1."""
+        at = bisect_left(self._ends, row)
+        return self._files[at], row - (self._ends[at - 1] if at else 0)
+
+
 class DataError(UnrolledError):
     """Bad data: ``file``, ``row`` (from 1, the header not counted) and ``column`` say where, ``hint`` what to do."""
 
@@ -62,6 +91,8 @@ class DataError(UnrolledError):
         column: str | None = None,
         hint: str | None = None,
     ) -> None:
+        if isinstance(file, Files) and row is not None:
+            file, row = file.place(row)
         self.file, self.row, self.column, self.hint = file, row, column, hint
         place = [file] if file else []
         place += [f"row {row}"] if row is not None else []

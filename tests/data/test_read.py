@@ -130,6 +130,22 @@ def test_where_no_form_has_most_files_the_first_is_taken(tmp_path: Path) -> None
     assert found.remarks == (f"1 of 2 files are left out: {tmp_path}/2.csv: has other columns than 1.csv: y, z",)
 
 
+def test_what_is_wrong_in_a_folder_is_named_by_its_file(tmp_path: Path) -> None:
+    for name, rows in (("a", "1\n2"), ("b", "3"), ("c", "4\n5\n6")):
+        (tmp_path / f"{name}.csv").write_text(f"x\n{rows}\n")
+    where = read(tmp_path).where("x")
+    found = [DataError("is odd", file=where.file, row=where.row(index)) for index in range(6)]
+    assert [(Path(str(error.file)).name, error.row) for error in found] == [
+        ("a.csv", 1),
+        ("a.csv", 2),
+        ("b.csv", 1),
+        ("c.csv", 1),
+        ("c.csv", 2),
+        ("c.csv", 3),
+    ]
+    assert str(DataError("is odd", file=where.file)) == f"{tmp_path}: is odd"
+
+
 def test_columns_of_one_name_are_refused_in_a_folder_too(tmp_path: Path) -> None:
     twice = pa.table([[1], [2]], names=["x", "x"])
     for number in range(2):

@@ -21,7 +21,7 @@ from unrolled.data.memory import to_table
 from unrolled.data.moments import duration
 from unrolled.data.sequences import Sequences, infer_kinds, unusable
 from unrolled.data.steps import group_steps
-from unrolled.errors import DataError, UsageError, did_you_mean
+from unrolled.errors import DataError, Files, UsageError, did_you_mean
 from unrolled.registry import Registry
 
 __all__ = ["READERS", "Reader", "read", "suffixes"]
@@ -79,6 +79,7 @@ def read(
         raise UsageError("--gap needs --order, the column that tells when each step was")
     if config.by or config.order or steps:
         table = group_steps(table, config.by, config.order, origin, timed, duration(config.gap) if config.gap else None)
+        origin = str(origin)  # its rows are sequences now, and no longer those of any file
         dropped |= {config.by: "names the sequence"} if config.by else {}
         kept = config.order in (*config.inputs, *config.ahead, *config.kinds)
         dropped |= {config.order: "orders the steps"} if config.order and not kept else {}
@@ -177,9 +178,10 @@ def _folder(folder: Path, config: DataConfig, alphabet: str | None) -> tuple[pa.
     left = len(files) - len(named)
     remarks = [f"{len(named)} files are read as {chosen}, {left} others are not"] if left else []
     remarks += check_some(folder, [str(broken[file]) for file in named if file in broken], len(named), chosen)
-    kept = [table for file, table in tables.items() if file not in broken]
-    table = pa.concat_tables(kept, promote_options="permissive")
-    return (table.combine_chunks() if table.nbytes < _SMALL else table), str(folder), tuple(remarks)
+    kept = {str(file): table for file, table in tables.items() if file not in broken}
+    origin = Files(str(folder), {file: table.num_rows for file, table in kept.items()})
+    table = pa.concat_tables(kept.values(), promote_options="permissive")
+    return (table.combine_chunks() if table.nbytes < _SMALL else table), origin, tuple(remarks)
 
 
 def _check_together(
