@@ -1,9 +1,9 @@
 // Back through time: the gradients of the gates' sums, step by step from the last; those of the weights and of x are
-// whole products over all steps and are left to a matrix library.
+// products over all steps and come after (gradients.h).
 
 #pragma once
 
-#include "forward.h"
+#include "gradients.h"
 
 namespace unrolled {
 
@@ -15,8 +15,10 @@ template <typename S> struct BackStep {
 
 // Each reads all that was saved before it writes: `d_gates` may take its place.
 // Each gives the gradients of the sums of one vector of units; what it leaves in dh goes to h_{t-1} past the weights.
+// kX and kH: of each gate in d_gates its place in W_ih and in W_hh, or -1; kOfX of them, the first ones, meet x.
 template <typename S> struct LstmBack {
   static constexpr int kGates = 4, kParts = 5, kFirst = 0, kBehind = 4;  // columns of d_gates that meet W_hh
+  static constexpr int kOfX = 4, kX[] = {0, 1, 2, 3}, kH[] = {0, 1, 2, 3};
   static UNROLLED_INLINE void differentiate(const BackStep<S>& at, Index row, Index unit, Index lanes, Index P) {
     const S* saved = at.saved[row] + unit;
     const Vec<S> one = splat<S>(1), i = load(saved), f = load(saved + P), g = load(saved + 2 * P),
@@ -37,6 +39,7 @@ template <typename S> struct LstmBack {
 
 template <typename S> struct GruBack {
   static constexpr int kGates = 4, kParts = 4, kFirst = 1, kBehind = 3;
+  static constexpr int kOfX = 3, kX[] = {2, 0, 1, -1}, kH[] = {-1, 0, 1, 2};
   static UNROLLED_INLINE void differentiate(const BackStep<S>& at, Index row, Index unit, Index lanes, Index P) {
     const S* saved = at.saved[row] + unit;
     const Vec<S> one = splat<S>(1), r = load(saved), z = load(saved + P), n = load(saved + 2 * P),
@@ -55,6 +58,7 @@ template <typename S> struct GruBack {
 
 template <typename S, bool Relu> struct RnnBack {
   static constexpr int kGates = 1, kParts = 0, kFirst = 0, kBehind = 1;
+  static constexpr int kOfX = 1, kX[] = {0}, kH[] = {0};
   static UNROLLED_INLINE void differentiate(const BackStep<S>& at, Index row, Index unit, Index lanes, Index) {
     const Vec<S> y = load(at.y[row] + unit, lanes);
     Vec<S> dh = load(at.dh[row] + unit);
@@ -67,8 +71,8 @@ template <typename S, bool Relu> struct RnnBack {
 template <typename S, class Cell> class Backward {
  public:
   explicit Backward(const Problem& p)
-      : p_(p), P_(padded<S>(p.units)), depth_(Cell::kBehind * P_), blocks_(ceil_div(P_, kWide)),
-        weights_(depth_ * kWide),
+      : p_(p), gradients_(p), P_(padded<S>(p.units)), depth_(Cell::kBehind * P_), blocks_(ceil_div(P_, kTileWide<S>)),
+        weights_(depth_ * kTileWide<S>),
         shares_(shares(p, Cell::kBehind * P_, blocks_, sizeof(S))) {}
 
   void run() {
@@ -76,15 +80,13 @@ template <typename S, class Cell> class Backward {
     const Index table = p_.rows * shares_.threads;
     memory.reserve(order_bytes(p_) + Workspace::bytes<S>(blocks_ * weights_) +
                    2 * Workspace::bytes<S>(p_.rows * P_) + Workspace::bytes<S>(P_) +
-                   Workspace::bytes<S>(2 * shares_.threads * columns()) +
-                   10 * Workspace::bytes<void*>(table));
+                   10 * Workspace::bytes<void*>(table) + gradients_.bytes());
     order_ = order(p_, memory);
     w_ = memory.take<S>(blocks_ * weights_);
     dh_ = memory.take<S>(p_.rows * P_);
     dc_ = memory.take<S>(p_.rows * P_);
     zeros_ = memory.take<S>(P_);
     std::fill_n(zeros_, P_, S(0));
-    sums_ = memory.take<S>(2 * shares_.threads * columns());
     BackStep<S> tables{};
     for (const S*** place : {&tables.y, &tables.h, &tables.saved, &tables.c, &tables.d_y})
       *place = memory.take<const S*>(table);
@@ -92,26 +94,16 @@ template <typename S, class Cell> class Backward {
     const S** behind = memory.take<const S*>(table);
     Index* rows = memory.take<Index>(table);
     Barrier barrier;
-    std::fill_n(sums_, 2 * shares_.threads * columns(), S(0));
     together(shares_.threads, [&](int me, int team) {
       Index k = me * p_.rows;
       BackStep<S> at{tables.y + k, tables.h + k, tables.saved + k, tables.c + k, p_.d_y ? tables.d_y + k : nullptr,
                      tables.d_gates + k, tables.dh + k, tables.dc + k};
       work(me, team, at, behind + k, rows + k, barrier);
     });
-    if (!p_.d_bias) return;
-    S* out = static_cast<S*>(p_.d_bias);
-    for (Index k = 0; k < columns(); ++k) {
-      out[k] = 0;
-      for (Index me = 0; me < shares_.threads; ++me) out[k] += sums_[2 * me * columns() + k];
-    }
+    gradients_.run(order_, zeros_, memory);
   }
 
  private:
-  static constexpr Index kWide = kSlots * L<S>;  // units that a block of the product answers
-  static constexpr Index kRecent = 32;           // steps that are summed up on their own, so that rounding stays small
-  Index columns() const { return Cell::kGates * P_; }
-
   void work(int me, int team, BackStep<S> at, const S** behind, Index* rows, Barrier& barrier) {
     const bool by_units = shares_.by_units;
     Span mine = share(blocks_, me, team), prepared = share(p_.rows, me, team);
@@ -122,22 +114,18 @@ template <typename S, class Cell> class Backward {
     Index all = 0, running = 0;
     for (Index k = by_units ? 0 : me; k < p_.rows; k += by_units ? 1 : team) rows[all++] = order_.row[k];
     if (!by_units) mine = {0, blocks_};
-    S *total = sums_ + 2 * me * columns(), *recent = total + columns();
     for (Index s = p_.steps - 1; s >= 0; --s) {
       while (running < all && order_.length[rows[running]] > s) ++running;
       if (running == 0) continue;
       for (Index r = 0; r < running; ++r) behind[r] = point(at, r, rows[r], s);
-      const Index first = mine.first * kWide, last = std::min(mine.last * kWide, P_);
+      const Index first = mine.first * kTileWide<S>, last = std::min(mine.last * kTileWide<S>, P_);
       for (Index r = 0; r < running; ++r)
         for (Index unit = first; unit < last; unit += L<S>) Cell::differentiate(at, r, unit, p_.units - unit, P_);
       if (by_units && team > 1) barrier.wait(team);
       for (Index block = mine.first; block < mine.last; ++block) step(at, behind, running, block);
-      if (!p_.d_bias) continue;
-      for (Index gate = 0; gate < Cell::kGates; ++gate) sum_up(at, running, gate * P_ + first, gate * P_ + last, recent);
-      if (s % kRecent == 0) flush(total, recent);
     }
     // Each unit's gradients were last written by the thread that owns it, and by rows each thread owns them all.
-    const Index first = mine.first * kWide, last = std::min(mine.last * kWide, p_.units);
+    const Index first = mine.first * kTileWide<S>, last = std::min(mine.last * kTileWide<S>, p_.units);
     for (Index r = 0; r < all && first < last; ++r) {
       const Index b = rows[r];
       if (p_.d_h_0) std::copy_n(dh_ + b * P_ + first, last - first, static_cast<S*>(p_.d_h_0) + b * p_.units + first);
@@ -145,24 +133,9 @@ template <typename S, class Cell> class Backward {
     }
   }
 
-  void sum_up(const BackStep<S>& at, Index running, Index first, Index last, S* sums) {
-    for (Index k = first; k < last; k += L<S>) {
-      Vec<S> sum = load(sums + k);
-      for (Index r = 0; r < running; ++r) sum += load(at.d_gates[r] + k);
-      store(sums + k, sum);
-    }
-  }
-
-  void flush(S* total, S* recent) {
-    for (Index k = 0; k < columns(); ++k) {
-      total[k] += recent[k];
-      recent[k] = 0;
-    }
-  }
-
   // dh_{t-1} = (what passes the weights by) + d_gates_t · W_hh
   void step(const BackStep<S>& at, const S** behind, Index running, Index block) {
-    const Index unit = block * kWide, vectors = std::min<Index>(kSlots, (P_ - unit) / L<S>);
+    const Index unit = block * kTileWide<S>, vectors = std::min<Index>(kSlots, (P_ - unit) / L<S>);
     const Factors<S> f{behind, 0, behind, depth_, w_ + block * weights_, nullptr};
     for_each_tile<S, kSlots>(running, f, [&](Index first, int count, const S* sums) {
       for (int r = 0; r < count; ++r)
@@ -175,13 +148,13 @@ template <typename S, class Cell> class Backward {
 
   // Where step s of row b lies; returned: the columns of d_gates that meet W_hh.
   const S* point(BackStep<S>& at, Index r, Index b, Index s) {
-    const Index length = order_.length[b], t = p_.reverse ? length - 1 - s : s, before = p_.reverse ? t + 1 : t - 1;
-    const Index place = order_.offset[b] + t * order_.stride, place_before = order_.offset[b] + before * order_.stride;
+    const Index length = order_.length[b], t = p_.reverse ? length - 1 - s : s;
+    const Index place = order_.offset[b] + t * order_.stride, step_back = (p_.reverse ? 1 : -1) * order_.stride;
     const S *y = static_cast<const S*>(p_.y) + b * p_.y_row, *saved = static_cast<const S*>(p_.saved);
     at.y[r] = y + t * p_.y_step;
-    at.h[r] = s > 0 ? y + before * p_.y_step : p_.h_0 ? static_cast<const S*>(p_.h_0) + b * p_.units : zeros_;
+    at.h[r] = before(p_, order_, b, t, zeros_);
     at.saved[r] = saved + place * Cell::kParts * P_;
-    at.c[r] = s > 0 ? saved + place_before * Cell::kParts * P_ + 4 * P_
+    at.c[r] = s > 0 ? saved + (place + step_back) * Cell::kParts * P_ + 4 * P_
               : p_.c_0 ? static_cast<const S*>(p_.c_0) + b * p_.units : zeros_;
     if (at.d_y) at.d_y[r] = static_cast<const S*>(p_.d_y) + b * p_.d_y_row + t * p_.d_y_step;
     at.dh[r] = dh_ + b * P_;
@@ -199,21 +172,22 @@ template <typename S, class Cell> class Backward {
 
   // [k][4][L], k over gates and their P units: row k of W_hh as it lies, zeros where a gate or the row is padded.
   void pack_block(Index block) {
-    const Index unit = block * kWide, wide = std::max<Index>(0, std::min<Index>(kWide, p_.units - unit));
+    const Index unit = block * kTileWide<S>, wide = std::max<Index>(0, std::min<Index>(kTileWide<S>, p_.units - unit));
     S* out = w_ + block * weights_;
     for (Index gate = 0; gate < Cell::kBehind; ++gate)
-      for (Index k = 0; k < P_; ++k, out += kWide) {
+      for (Index k = 0; k < P_; ++k, out += kTileWide<S>) {
         const bool real = k < p_.units;
         if (real) std::copy_n(static_cast<const S*>(p_.w_hh) + (gate * p_.units + k) * p_.units + unit, wide, out);
-        std::fill(out + (real ? wide : 0), out + kWide, S(0));
+        std::fill(out + (real ? wide : 0), out + kTileWide<S>, S(0));
       }
   }
 
   const Problem& p_;
+  Gradients<S, Cell> gradients_;
   Index P_, depth_, blocks_, weights_;
   Shares shares_;
   Order order_{};
-  S *w_ = nullptr, *dh_ = nullptr, *dc_ = nullptr, *zeros_ = nullptr, *sums_ = nullptr;
+  S *w_ = nullptr, *dh_ = nullptr, *dc_ = nullptr, *zeros_ = nullptr;
 };
 
 }  // namespace unrolled

@@ -55,7 +55,9 @@ class Problem(ctypes.Structure):
         *((name, c_int64) for name in ("d_y_row", "d_y_step")),
         ("d_gates", c_void_p),
         ("d_gates_step", c_int64),
-        *((name, c_void_p) for name in ("d_bias", "d_h_0", "d_c_0")),
+        *((name, c_void_p) for name in ("d_b_ih", "d_b_hh", "d_x", "d_w_ih", "d_w_hh")),
+        *((name, c_int64) for name in ("d_x_row", "d_x_step")),
+        *((name, c_void_p) for name in ("d_h_0", "d_c_0")),
     ]
 
 

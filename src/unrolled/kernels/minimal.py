@@ -17,8 +17,16 @@ from unrolled.kernels.fused import unwatched
 from unrolled.kernels.library import Series
 from unrolled.kernels.memory import reused
 from unrolled.kernels.operators import twice
-from unrolled.kernels.products import Flat
-from unrolled.kernels.tensors import check, like, made_like, real_steps, rows_contiguous, time_major
+from unrolled.kernels.tensors import (
+    check,
+    flattened,
+    like,
+    made_like,
+    real_steps,
+    rows_contiguous,
+    time_major,
+    unflattened,
+)
 
 __all__ = ["GATES", "minimal", "minimal_operator"]
 
@@ -86,7 +94,7 @@ def _forward(
     steps = real_steps(kind, x, lengths)
     lengths, h_0 = None if lengths is None else lengths.contiguous(), h_0.contiguous()
     h, h_n = made_like(x, units), torch.empty_like(h_0)
-    k = torch.addmm(bias, _flat(x, h, h_0, lengths).x(), weight.t(), out=reused((steps, lines), x.dtype))
+    k = torch.addmm(bias, flattened(x, lengths), weight.t(), out=reused((steps, lines), x.dtype))
     asked = problem(kind, h, lengths, h_0, _parts(k, x, lengths, units), reverse, packed=lengths is not None)
     asked.h_n = h_n.data_ptr()
     here().run("diagonal_forward", x.dtype, asked)
@@ -115,20 +123,16 @@ def _backward(
     parts, d_parts = _parts(k, x, lengths, units), _parts(d_k, x, lengths, units)
     asked = problem(kind, h, lengths, h_0, parts, reverse, packed=lengths is not None)
     retreat(asked, d_h, d_h_n, d_parts, d_h_0, d_bias if wanted[2] else None)
-    flat, d_x, d_weight = _flat(x, h, h_0, lengths), x.new_empty(0), x.new_empty(0)
+    d_x, d_weight = x.new_empty(0), x.new_empty(0)
     if wanted[0]:
-        d_x = flat.unflattened(torch.mm(d_k, weight, out=reused((len(d_k), x.shape[2]), x.dtype)))
+        d_x = unflattened(torch.mm(d_k, weight, out=reused((len(d_k), x.shape[2]), x.dtype)), x, lengths)
     if wanted[1]:
-        d_weight = d_k.t() @ flat.x()
+        d_weight = d_k.t() @ flattened(x, lengths)
     return d_x, d_weight, d_bias, d_h_0
 
 
-def _flat(x: Tensor, h: Tensor, h_0: Tensor, lengths: Tensor | None) -> Flat:
-    return Flat(x, h, h_0, lengths, False, time_major(x))
-
-
 def _parts(k: Tensor, x: Tensor, lengths: Tensor | None, units: int) -> list[Series]:
-    """Where the gates of k (N, G·H) lie, whose lines are in the order of `Flat`."""
+    """Where the gates of k (N, G·H) lie, whose lines are in the order of `flattened`."""
     (rows, steps), width, size = x.shape[:2], k.shape[1], k.element_size()
     row, step = (width, rows * width) if lengths is None and time_major(x) else (steps * width, width)
     return [Series(k.data_ptr() + gate * units * size, row, step) for gate in range(width // units)]

@@ -10,7 +10,6 @@ from torch import Tensor
 
 from unrolled.kernels.library import CELLS, Problem, loaded
 from unrolled.kernels.memory import reused
-from unrolled.kernels.products import Flat, gradients
 from unrolled.kernels.tensors import address, check, made_like, real_steps, rows_contiguous, time_major
 
 __all__ = ["SAVED", "backward", "forward"]
@@ -111,29 +110,36 @@ def backward(
     """
     library = loaded()
     assert library is not None
-    x, w_hh_, h_0 = rows_contiguous(x), w_hh.contiguous(), h_0.contiguous()
+    x, w_ih, w_hh, h_0 = rows_contiguous(x), w_ih.contiguous(), w_hh.contiguous(), h_0.contiguous()
     d_y = None if d_y is None else rows_contiguous(d_y)
     given = [None if tensor is None else tensor.contiguous() for tensor in (c_0, lengths, d_h_n, d_c_n)]
     c_0, lengths, d_h_n, d_c_n = given
-    P = library.padded(w_hh.shape[1], x.dtype)
-    blocks = 4 if kind == "gru" else w_ih.shape[0] // w_hh.shape[1]
-    enough = spent and saved.shape[1] >= blocks * P
-    d_gates = saved[:, : blocks * P] if enough else _lines(x, real_steps(kind, x, lengths), blocks * P)
-    d_bias = x.new_empty(blocks * P)
+    blocks = 4 if kind == "gru" else GATES[kind]
+    width = blocks * library.padded(w_hh.shape[1], x.dtype)
+    enough = spent and saved.shape[1] >= width
+    d_gates = saved[:, :width] if enough else _lines(x, real_steps(kind, x, lengths), width)
+    d_x = made_like(x, x.shape[2]) if wanted[0] else x.new_empty(0)
+    d_w_ih = torch.empty_like(w_ih) if wanted[1] else x.new_empty(0)
+    d_w_hh = torch.empty_like(w_hh) if wanted[2] else x.new_empty(0)
+    d_b_ih, d_b_hh = (x.new_empty(len(w_ih) if wanted[3] else 0) for _ in range(2))
     d_h_0 = torch.empty_like(h_0)
     d_c_0 = x.new_empty(0) if c_0 is None else torch.empty_like(c_0)
-    problem = _problem(kind, x, lengths, w_hh_, y, reverse)
-    problem.h_0, problem.c_0, problem.saved = h_0.data_ptr(), address(c_0), saved.data_ptr()
+    problem = _problem(kind, x, lengths, w_hh, y, reverse)
+    problem.w_ih, problem.saved = w_ih.data_ptr(), saved.data_ptr()
+    problem.h_0, problem.c_0 = h_0.data_ptr(), address(c_0)
     problem.d_y, problem.d_h_n, problem.d_c_n = address(d_y), address(d_h_n), address(d_c_n)
     if d_y is not None:
         problem.d_y_row, problem.d_y_step = d_y.stride()[:2]
-    problem.d_gates, problem.d_h_0 = d_gates.data_ptr(), d_h_0.data_ptr()
-    problem.d_gates_step = d_gates.stride(0)
-    problem.d_bias = d_bias.data_ptr() if wanted[3] else None
-    problem.d_c_0 = None if c_0 is None else d_c_0.data_ptr()
+    problem.d_gates, problem.d_gates_step = d_gates.data_ptr(), d_gates.stride(0)
+    if wanted[0]:
+        problem.d_x, problem.d_x_row, problem.d_x_step = d_x.data_ptr(), *d_x.stride()[:2]
+    problem.d_w_ih = d_w_ih.data_ptr() if wanted[1] else None
+    problem.d_w_hh = d_w_hh.data_ptr() if wanted[2] else None
+    if wanted[3]:
+        problem.d_b_ih, problem.d_b_hh = d_b_ih.data_ptr(), d_b_hh.data_ptr()
+    problem.d_h_0, problem.d_c_0 = d_h_0.data_ptr(), None if c_0 is None else d_c_0.data_ptr()
     library.run("backward", x.dtype, problem)
-    flat = Flat(x, y, h_0, lengths, reverse, time_major(x))
-    return *gradients(kind, flat, d_gates, d_bias, w_ih, w_hh.shape[1], wanted), d_h_0, d_c_0
+    return d_x, d_w_ih, d_w_hh, d_b_ih, d_b_hh, d_h_0, d_c_0
 
 
 def _check(kind: str, x: Tensor, weights: tuple[Tensor | None, ...], state: tuple[Tensor | None, ...]) -> None:

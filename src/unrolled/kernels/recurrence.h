@@ -30,7 +30,9 @@ struct Problem {
   std::int64_t d_y_row, d_y_step;
   void* d_gates;                                // (steps, G·P); of the GRU (steps, 4·P): n r z n·r; may be `saved`
   std::int64_t d_gates_step;                    // from one step to the next
-  void* d_bias;                                 // the sums of the columns of d_gates; may be null
+  void *d_b_ih, *d_b_hh;                        // as b_ih and b_hh; both or neither may be null
+  void *d_x, *d_w_ih, *d_w_hh;                  // as x, w_ih and w_hh; each may be null
+  std::int64_t d_x_row, d_x_step;
   void *d_h_0, *d_c_0;                          // (B, H)
 };
 

@@ -80,8 +80,8 @@ struct Shares {
   int threads;
   bool by_units;
 };
+constexpr double kWorthwhile = 1e6;  // multiply-adds, some ten microseconds: less is not worth a second thread
 inline Shares shares(const Problem& p, Index columns, Index blocks, std::size_t scalar) {
-  constexpr double kWorthwhile = 1e6;      // multiply-adds: some ten microseconds
   constexpr double kWeightBytes = 3.5e6;
   constexpr double kEach = 1.2e4;          // by units, of a thread at each step: less is nothing beside the meeting
   double weights = double(columns) * double(p.inputs + p.units);

@@ -11,7 +11,17 @@ from torch import Tensor
 from unrolled.errors import ShapeError
 from unrolled.kernels.memory import reused
 
-__all__ = ["address", "check", "like", "made_like", "real_steps", "rows_contiguous", "time_major"]
+__all__ = [
+    "address",
+    "check",
+    "flattened",
+    "like",
+    "made_like",
+    "real_steps",
+    "rows_contiguous",
+    "time_major",
+    "unflattened",
+]
 
 
 def check(owner: str, x: Tensor, name: str, tensor: Tensor, shape: tuple[int, ...]) -> None:
@@ -79,3 +89,24 @@ def made_like(x: Tensor, width: int) -> Tensor:
     if time_major(x):
         return reused((steps, rows, width), x.dtype).transpose(0, 1)
     return reused((rows, steps, width), x.dtype)
+
+
+def flattened(x: Tensor, lengths: Tensor | None) -> Tensor:
+    """(N, W): a line for each real step of ``x`` (B, T, W): row after row; without lengths in the order of memory."""
+    if lengths is not None:
+        return x.reshape(-1, x.shape[2]).index_select(0, _places(x, lengths))
+    return (x.transpose(0, 1) if time_major(x) else x).reshape(-1, x.shape[2])
+
+
+def unflattened(lines: Tensor, x: Tensor, lengths: Tensor | None) -> Tensor:
+    """The opposite of `flattened`: ``lines`` (N, W) of ``x`` -> (B, T, W), 0 beyond each row's length."""
+    rows, steps, width = x.shape
+    if lengths is not None:
+        flat = lines.new_zeros(rows * steps, width).index_copy_(0, _places(x, lengths), lines).view(rows, steps, width)
+        return flat.transpose(0, 1).contiguous().transpose(0, 1) if time_major(x) else flat
+    return lines.view(steps, rows, width).transpose(0, 1) if time_major(x) else lines.view(rows, steps, width)
+
+
+def _places(x: Tensor, lengths: Tensor) -> Tensor:
+    """(N,): b · T + t of each real step."""
+    return (torch.arange(x.shape[1]) < lengths.unsqueeze(1)).flatten().nonzero().squeeze(1)

@@ -104,21 +104,21 @@ template <typename S, int s> UNROLLED_INLINE void exchange(Vec<S> (&v)[L<S>]) {
 #endif
 }
 
-// L lines of weights, each a unit's, turned round: out[k][lane] = w[lane][k], 0 beyond the last line.
-template <typename S> inline void pack(const S* w, Index lanes, Index depth, S* out, Index stride) {
+// L lines, `apart`, turned round: out[k][lane] = w[lane][k], 0 beyond the last line.
+template <typename S> inline void pack(const S* w, Index lanes, Index depth, S* out, Index stride, Index apart) {
   Index k = 0;
 #if !defined(__clang__)
   for (; lanes == L<S> && k + L<S> <= depth; k += L<S>) {
     Vec<S> v[L<S>];
 #pragma GCC unroll 16
-    for (int lane = 0; lane < L<S>; ++lane) v[lane] = load(w + lane * depth + k);
+    for (int lane = 0; lane < L<S>; ++lane) v[lane] = load(w + lane * apart + k);
     exchange<S, L<S> / 2>(v);
 #pragma GCC unroll 16
     for (int i = 0; i < L<S>; ++i) store(out + (k + i) * stride, v[i]);
   }
 #endif
   for (; k < depth; ++k)
-    for (Index lane = 0; lane < L<S>; ++lane) out[k * stride + lane] = lane < lanes ? w[lane * depth + k] : S(0);
+    for (Index lane = 0; lane < L<S>; ++lane) out[k * stride + lane] = lane < lanes ? w[lane * apart + k] : S(0);
 }
 
 }  // namespace unrolled

@@ -49,8 +49,8 @@ template <typename S, class Cell> struct Weights {
         first_sums[j * L<S> + lane] = sum;
       }
       if (j >= Cell::kColumns) continue;
-      pack(w_ih + first * inputs, lanes, inputs, out + j * L<S>, stride);
-      pack(w_hh + first * state, lanes, state, out + inputs * stride + j * L<S>, stride);
+      pack(w_ih + first * inputs, lanes, inputs, out + j * L<S>, stride, inputs);
+      pack(w_hh + first * state, lanes, state, out + inputs * stride + j * L<S>, stride, state);
     }
   }
 
