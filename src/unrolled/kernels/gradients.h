@@ -51,9 +51,9 @@ template <typename S, class Cell> class Gradients {
   }
 
  private:
-  static constexpr Index kLines = 256;                // of d, x and h that are multiplied at once
+  static constexpr Index kLines = 256;                    // of d, x and h that are multiplied at once
   static constexpr Index kPanel = kLines * kTileWide<S>;  // numbers of x or h in one panel of so many lines
-  static constexpr Index kChunk = 16 * kRows;         // lines whose dx is found while they are in the cache
+  static constexpr Index kChunk = 16 * kRows;             // lines whose dx is found while they are in the cache
 
   // Each thread has some units of d; x and h are laid beside them by all, into one half of the memory while the other
   // is still read, so that they meet once for so many lines.
