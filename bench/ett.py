@@ -23,9 +23,10 @@ MONTH = 30 * 24
 TRAIN, VALID, TEST = 12 * MONTH, 4 * MONTH, 4 * MONTH
 HORIZON = 96
 SPLIT = ["--horizon", str(HORIZON), "--order", "date", "--test", "0.2", "--valid", "0.25"]
-LONG = ["--by", "channel", "--epochs", "2"]
-WINDOW = ["--model", "window", "--window", "336", "--lookback", "336", "--lr", "6e-3", "--batch", "128"]
-LSTM = ["--hidden", "64", "--lookback", "168", "--dropout", "0.1", "--lr", "2e-3", "--batch", "256"]
+LONG = ["--by", "channel"]
+WINDOW = ["--model", "window", "--window", "336", "--lookback", "336", "--lr", "1e-2", "--batch", "128"]
+WINDOW += ["--epochs", "4", "--weight-decay", "1"]
+LSTM = ["--hidden", "64", "--lookback", "168", "--dropout", "0.1", "--lr", "2e-3", "--batch", "256", "--epochs", "2"]
 VARIANTS = {
     "window 336, long form": [*LONG, *WINDOW],
     "lstm 64, long form": [*LONG, *LSTM],
