@@ -24,11 +24,11 @@ TRAIN, VALID, TEST = 12 * MONTH, 4 * MONTH, 4 * MONTH
 HORIZON = 96
 SPLIT = ["--horizon", str(HORIZON), "--order", "date", "--test", "0.2", "--valid", "0.25"]
 LONG = ["--by", "channel"]
-WINDOW = ["--model", "window", "--window", "336", "--lookback", "336", "--lr", "1e-2", "--batch", "128"]
-WINDOW += ["--epochs", "4", "--weight-decay", "1"]
+WINDOW = ["--model", "window", "--window", "336", "--lookback", "336", "--batch", "128"]
 LSTM = ["--hidden", "64", "--lookback", "168", "--dropout", "0.1", "--lr", "2e-3", "--batch", "256", "--epochs", "2"]
 VARIANTS = {
-    "window 336, long form": [*LONG, *WINDOW],
+    "window 336, long form": [*LONG, *WINDOW, "--lr", "6e-3", "--epochs", "2"],
+    "window 336, long form, decayed": [*LONG, *WINDOW, "--lr", "1e-2", "--epochs", "4", "--weight-decay", "1"],
     "lstm 64, long form": [*LONG, *LSTM],
     "plain default, 7 channels": [],
 }
