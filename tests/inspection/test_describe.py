@@ -12,7 +12,7 @@ from unrolled.inspection.describe import Description
 def described(model: str, **options: object) -> Description:
     data = {"text": ["ab", "ba", "aab", "bba"] * 5, "label": ["x", "y"] * 10}
     torch.manual_seed(0)
-    trained = api.fit(data, target="label", model=model, steps=1, hidden=4, tokens="characters", **options)  # type: ignore[misc]
+    trained = api.fit(data, target="label", model=model, steps=1, hidden=4, **options)  # type: ignore[misc]
     return trained.describe()
 
 
@@ -37,7 +37,7 @@ def test_the_memory_of_the_state_is_that_of_one_stream() -> None:
 
 
 def test_it_reads_as_a_page() -> None:
-    page = str(described("lstm", embedding=3, kinds={"text": "tokens"}))
+    page = str(described("lstm", embedding=3, kinds={"text": "tokens"}, tokens="characters"))
     assert page.startswith("lstm for classify\n\n  text      2 characters; one of 5 symbols a step\n")
     assert "  -> label  category, 2 labels" in page
     assert re.search(r"\n  head.weight +2 × 4\n", page)
@@ -58,7 +58,7 @@ def test_attention_costs_more_with_every_step_that_it_sees() -> None:
     far = described("transformer", sight=5, layers=2)
     assert (far.state_bytes_per_step, far.sight) == (2 * 2 * 4 * 4, 5)
     assert "and 64 for each step, of which it keeps the last 5" in str(far)
-    whole = described("bitransformer", kinds={"text": "tokens"})
+    whole = described("bitransformer", kinds={"text": "tokens"}, tokens="characters")
     assert (whole.state_bytes, whole.state_bytes_per_step) == (None, 0)
     assert "[ transformer ] ↔ [ transformer ] ↔ ⋯ ↔ [ transformer ]\n" in whole.drawing
     assert "h_0" not in whole.drawing
