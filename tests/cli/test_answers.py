@@ -293,7 +293,7 @@ def test_a_generated_tune_is_written_in_the_form_that_is_asked_for(
 def test_a_model_of_notes_goes_on_from_a_file_in_every_form(
     music: str, begins: str, length: int, unrolled: Unrolled, tmp_path: Path
 ) -> None:
-    pytest.importorskip("symusic")
+    pytest.importorskip("symusic", reason="symusic reads what was written")
     (tmp_path / "tunes.abc").write_text("X:1\nL:1/4\nK:C\nCDE\n\n" * 3)
     run = tmp_path / "run"
     words = ("fit", tmp_path / "tunes.abc", "--music", music, "--valid", 0, *SMALL, "--out", run)
