@@ -33,7 +33,7 @@ def build_model(
         pooled: one answer a row.
         writes: the answer is a sequence of its own.
         crf: the outputs are the potentials of a linear chain.
-        chosen: the input column among whose symbols a `Network` chooses, where it may do so by `Choices`.
+        chosen: the input column among whose symbols a `Network` chooses, where it may do so by `LazyLogits`.
 
     Raises:
         UsageError: an unknown or unfitting name.

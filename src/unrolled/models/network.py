@@ -13,10 +13,10 @@ from torch import Tensor, nn
 from unrolled.batch import Batch, Discrete, Spec
 from unrolled.config import ModelConfig
 from unrolled.errors import UsageError
-from unrolled.layers.choices import Choices, Tied
 from unrolled.layers.columns import Columns
 from unrolled.layers.crf import CRF
 from unrolled.layers.embed import Embedding
+from unrolled.layers.item_logits import LazyLogits, Tied
 from unrolled.layers.pooling import Pooling
 from unrolled.layers.shortlist import Shortlist
 from unrolled.layers.stack import build_layer, embedding_gain
@@ -47,7 +47,7 @@ class Network(nn.Module):
         pooled: True for one answer a row, False for one a step.
         crf: the head is a `CRF`, and the outputs are a step's potentials.
         chosen: the input column whose symbols are chosen among, where they may be very many: `run` then gives
-            `Choices`. With ``config.tied`` their vectors, as wide as the layer's outputs, are the head's weights.
+            `LazyLogits`. With ``config.tied`` their vectors, as wide as the layer's outputs, are the head's weights.
 
     Shape:
         inputs: per column (B, T) int64 or (B, T, W) float32; without time (B,) or (B, W).
@@ -139,14 +139,14 @@ class Network(nn.Module):
                 y, pool = self.pooling(y, lengths, state.pool)  # (B, H)
         return self.dropout(y), real, NetworkState(layer, pool)
 
-    def run(self, batch: Batch, state: NetworkState | None = None) -> tuple[Tensor | Choices, NetworkState]:
+    def run(self, batch: Batch, state: NetworkState | None = None) -> tuple[Tensor | LazyLogits, NetworkState]:
         """`forward` on a batch as the loader makes it; where it chooses among symbols, all that their scores need."""
         if self.chosen is None:
             outputs: tuple[Tensor, NetworkState] = self(batch.inputs, batch.lengths, state)
             return outputs
         assert not isinstance(self.head, CRF)
         y, _, after = self._hidden(batch.inputs, batch.lengths, state)
-        choices = Choices(y, self.head.weight, self.head.bias, self.shortlist if self.training else None)
+        choices = LazyLogits(y, self.head.weight, self.head.bias, self.shortlist if self.training else None)
         return choices if torch.is_grad_enabled() else choices.detach(), after  # its scores may be computed elsewhere
 
     def shorten(self, shortlist: Shortlist) -> None:

@@ -11,10 +11,10 @@ import torch
 from torch import Tensor, nn
 
 from unrolled.errors import ShapeError, UsageError
-from unrolled.layers.choices import Tied
 from unrolled.layers.columns import Columns
 from unrolled.layers.crf import CRF
 from unrolled.layers.embed import Embedding
+from unrolled.layers.item_logits import Tied
 from unrolled.layers.pooling import Pooling, PoolState
 from unrolled.layers.recurrent import Recurrent
 from unrolled.layers.stack import Layer

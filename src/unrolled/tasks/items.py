@@ -12,14 +12,14 @@ from torch import Tensor
 from unrolled.batch import Batch
 from unrolled.data.encodings._level import UNKNOWN
 from unrolled.data.negatives import NEGATIVES, negatives
-from unrolled.layers.choices import Choices
+from unrolled.layers.item_logits import LazyLogits
 from unrolled.ranking import BEST, SAMPLED, ranking_sums, ranks
 from unrolled.tasks.task import Sums
 
 __all__ = ["measure_items", "top_items"]
 
 
-def measure_items(outputs: Choices, batch: Batch, mask: Tensor, read: Tensor, first: int) -> Sums:
+def measure_items(outputs: LazyLogits, batch: Batch, mask: Tensor, read: Tensor, first: int) -> Sums:
     """What a batch adds to the metrics: exactly, a piece of the (N, V) scores at a time.
 
     An item that training never held is no answer of any model, and counts as one that was never found; an ``<end>`` is

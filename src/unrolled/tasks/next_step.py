@@ -21,7 +21,7 @@ from unrolled.data.examples import Examples
 from unrolled.data.roles import Roles
 from unrolled.data.sequences import Sequences
 from unrolled.errors import DataError, UsageError
-from unrolled.layers.choices import Choices
+from unrolled.layers.item_logits import LazyLogits
 from unrolled.ranking import BEST, SAMPLED, ranking_metrics
 from unrolled.tasks.columns import join
 from unrolled.tasks.gaussian import bounded, gaussian_nats
@@ -99,10 +99,10 @@ class NextStep:
         given = getattr(self.coder.answer, "begin", None)  # labels of steps have none
         return log_frequencies(train, given) if self.steps == "tokens" else log_odds(train)
 
-    def loss(self, outputs: Tensor | Choices, batch: Batch) -> tuple[Tensor, Tensor]:
+    def loss(self, outputs: Tensor | LazyLogits, batch: Batch) -> tuple[Tensor, Tensor]:
         assert batch.target is not None
         mask = scored_steps(batch, batch.target.shape[1])  # (B, T)
-        if isinstance(outputs, Choices):
+        if isinstance(outputs, LazyLogits):
             return outputs.at(mask).nats(batch.target[mask]), mask.sum()
         if self.steps == "tokens":
             target = torch.where(mask, batch.target, -100)
@@ -117,10 +117,10 @@ class NextStep:
         mean, log_sigma = self._gaussian(o, self._current(batch)[mask])
         return gaussian_nats(mean, log_sigma, y).sum(), count
 
-    def measure(self, outputs: Tensor | Choices, batch: Batch) -> Sums:
+    def measure(self, outputs: Tensor | LazyLogits, batch: Batch) -> Sums:
         assert batch.target is not None
         mask = scored_steps(batch, batch.target.shape[1])
-        if isinstance(outputs, Choices):
+        if isinstance(outputs, LazyLogits):
             assert self.first_item is not None
             return measure_items(outputs, batch, mask, batch.inputs[self.coder.target], self.first_item)
         nats, count = self.loss(outputs, batch)
@@ -158,10 +158,10 @@ class NextStep:
             metrics[f"bits_per_{unit}"] = metrics["loss_nats_per_token"] / math.log(2)
         return metrics
 
-    def answers(self, outputs: Tensor | Choices, batch: Batch) -> dict[str, list[Any]]:
+    def answers(self, outputs: Tensor | LazyLogits, batch: Batch) -> dict[str, list[Any]]:
         name, last = self.coder.target, (batch.lengths - 1).clamp(min=0)
         rows = torch.arange(len(last), device=last.device)
-        o = outputs.at(rows, last).scores() if isinstance(outputs, Choices) else outputs[rows, last]  # (B, O)
+        o = outputs.at(rows, last).scores() if isinstance(outputs, LazyLogits) else outputs[rows, last]  # (B, O)
         if self.steps == "tokens":
             chances, best = torch.softmax(o, -1).max(-1)
             decoded = [self.coder.answer.decode(one.cpu().numpy()) for one in best[:, None]]

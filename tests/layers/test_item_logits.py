@@ -6,8 +6,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from unrolled.layers import choices
-from unrolled.layers.choices import Choices, Tied
 from unrolled.layers.embed import Embedding
+from unrolled.layers.item_logits import LazyLogits, Tied
 from unrolled.layers.shortlist import Shortlist
 
 N, H, V = 6, 4, 30
@@ -28,8 +28,8 @@ def gradients(total: Tensor, *parts: Tensor) -> list[Tensor]:
 def test_with_all_symbols_drawn_the_estimate_is_the_loss_and_its_gradient() -> None:
     hidden, weight, bias, right = leaves()
     exact = F.cross_entropy(hidden @ weight.T + bias, right, reduction="sum")
-    plain = Choices(hidden, weight, bias).nats(right)
-    drawn = Choices(hidden, weight, bias, Shortlist(torch.rand(V) + 0.1, V)).nats(right)
+    plain = LazyLogits(hidden, weight, bias).nats(right)
+    drawn = LazyLogits(hidden, weight, bias, Shortlist(torch.rand(V) + 0.1, V)).nats(right)
     torch.testing.assert_close(plain, exact)
     torch.testing.assert_close(drawn, exact)
     for found, expected in zip(
@@ -43,14 +43,14 @@ def test_the_gradient_of_few_is_that_of_all_on_average() -> None:
     torch.manual_seed(0)
     hidden, weight, bias, right = leaves()
     parts = ((0.1 * hidden).detach().requires_grad_(), weight, (0.1 * bias).detach().requires_grad_())
-    exact = Choices(*parts).nats(right)
+    exact = LazyLogits(*parts).nats(right)
     expected = gradients(exact, *parts)
     shortlist = Shortlist(1 / torch.arange(3.0, V + 3), 15)  # the first is drawn thrice as often as the last
     rounds = 1_000
     total = [torch.zeros_like(one) for one in expected]
     nats = torch.zeros(())
     for _ in range(rounds):
-        loss = Choices(*parts, shortlist).nats(right)
+        loss = LazyLogits(*parts, shortlist).nats(right)
         nats += loss.detach() / rounds
         for sum_, one in zip(total, gradients(loss, *parts), strict=True):
             sum_ += one / rounds
@@ -58,14 +58,14 @@ def test_the_gradient_of_few_is_that_of_all_on_average() -> None:
     for found, wanted in zip(total, expected, strict=True):
         assert float((found - wanted).norm() / wanted.norm()) < 0.03
     shortlist.chances.fill_(1)  # drawn as before, but counted as if all were there: this must show
-    wrong = sum(float(Choices(*parts, shortlist).nats(right).detach()) for _ in range(20)) / 20
+    wrong = sum(float(LazyLogits(*parts, shortlist).nats(right).detach()) for _ in range(20)) / 20
     assert wrong < 0.9 * float(exact.detach())
 
 
 def test_the_gradient_holds_the_rows_of_the_drawn_and_the_right_alone() -> None:
     torch.manual_seed(0)
     hidden, weight, bias, right = leaves()
-    Choices(hidden, weight, bias, Shortlist(torch.ones(V), 5)).nats(right).backward()
+    LazyLogits(hidden, weight, bias, Shortlist(torch.ones(V), 5)).nats(right).backward()
     assert weight.grad is not None and weight.grad.is_sparse
     rows = set(weight.grad.coalesce().indices()[0].tolist())
     assert set(right.tolist()) <= rows
@@ -75,7 +75,7 @@ def test_the_gradient_holds_the_rows_of_the_drawn_and_the_right_alone() -> None:
 def test_scores_in_pieces_are_the_scores(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(choices, "_SCORES", 2 * V + 1)
     hidden, weight, bias, _ = leaves()
-    whole = Choices(hidden, weight, bias)
+    whole = LazyLogits(hidden, weight, bias)
     pieces = list(whole.pieces())
     assert [len(scores) for _, scores in pieces] == [2, 2, 2]
     torch.testing.assert_close(torch.cat([scores for _, scores in pieces]), whole.scores())

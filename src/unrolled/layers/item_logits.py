@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from unrolled.layers.embed import Embedding
 from unrolled.layers.shortlist import Shortlist
 
-__all__ = ["Choices", "Tied"]
+__all__ = ["LazyLogits", "Tied"]
 
 _SCORES = 1 << 24  # that are in memory at a time where nothing is learned from them
 
@@ -63,7 +63,7 @@ class Tied(nn.Module):
 
 
 @dataclass(frozen=True, slots=True)
-class Choices:
+class LazyLogits:
     """What a network makes of a batch where it chooses among many symbols: all that their scores need.
 
     Attributes:
@@ -78,15 +78,15 @@ class Choices:
     bias: Tensor
     shortlist: Shortlist | None = None
 
-    def float(self) -> Choices:
+    def float(self) -> LazyLogits:
         """With the hidden states as float32."""
         return replace(self, hidden=self.hidden.float())
 
-    def detach(self) -> Choices:
+    def detach(self) -> LazyLogits:
         """The same numbers, through which no gradient flows."""
         return replace(self, hidden=self.hidden.detach(), weight=self.weight.detach(), bias=self.bias.detach())
 
-    def at(self, *index: Tensor) -> Choices:
+    def at(self, *index: Tensor) -> LazyLogits:
         """The steps at ``index``, a (B, T) mask or rows and steps."""
         return replace(self, hidden=self.hidden[index])
 
