@@ -41,7 +41,7 @@ from unrolled.data.roles import Roles
 from unrolled.data.sequences import Sequences
 from unrolled.errors import DataError, ModelError, UsageError
 from unrolled.files import space_errors, write_file, write_manifest
-from unrolled.layers.shortlist import Shortlist
+from unrolled.layers.sampled_softmax import CandidateSampler
 from unrolled.layers.stack import build_layer
 from unrolled.loading import build, open_run
 from unrolled.models.encoder_decoder import EncoderDecoder, parts_of
@@ -253,7 +253,7 @@ def _train(
         if isinstance(network, Network) and network.chosen is not None and prior is not None:
             count = drawn_items(config.training.softmax, task.outputs)
             if count:
-                network.shorten(Shortlist(prior.exp(), count))
+                network.shorten(CandidateSampler(prior.exp(), count))
                 say(f"softmax: each step learns from {count:,} of {task.outputs:,} items, drawn by how often they come")
         saved = checkpoint.newest(folder / "checkpoints")
         if start is not None:

@@ -8,7 +8,7 @@ from torch import Tensor
 from unrolled.layers import choices
 from unrolled.layers.embed import Embedding
 from unrolled.layers.item_logits import LazyLogits, Tied
-from unrolled.layers.shortlist import Shortlist
+from unrolled.layers.sampled_softmax import CandidateSampler
 
 N, H, V = 6, 4, 30
 
@@ -29,7 +29,7 @@ def test_with_all_symbols_drawn_the_estimate_is_the_loss_and_its_gradient() -> N
     hidden, weight, bias, right = leaves()
     exact = F.cross_entropy(hidden @ weight.T + bias, right, reduction="sum")
     plain = LazyLogits(hidden, weight, bias).nats(right)
-    drawn = LazyLogits(hidden, weight, bias, Shortlist(torch.rand(V) + 0.1, V)).nats(right)
+    drawn = LazyLogits(hidden, weight, bias, CandidateSampler(torch.rand(V) + 0.1, V)).nats(right)
     torch.testing.assert_close(plain, exact)
     torch.testing.assert_close(drawn, exact)
     for found, expected in zip(
@@ -45,27 +45,27 @@ def test_the_gradient_of_few_is_that_of_all_on_average() -> None:
     parts = ((0.1 * hidden).detach().requires_grad_(), weight, (0.1 * bias).detach().requires_grad_())
     exact = LazyLogits(*parts).nats(right)
     expected = gradients(exact, *parts)
-    shortlist = Shortlist(1 / torch.arange(3.0, V + 3), 15)  # the first is drawn thrice as often as the last
+    sampler = CandidateSampler(1 / torch.arange(3.0, V + 3), 15)  # the first is drawn thrice as often as the last
     rounds = 1_000
     total = [torch.zeros_like(one) for one in expected]
     nats = torch.zeros(())
     for _ in range(rounds):
-        loss = LazyLogits(*parts, shortlist).nats(right)
+        loss = LazyLogits(*parts, sampler).nats(right)
         nats += loss.detach() / rounds
         for sum_, one in zip(total, gradients(loss, *parts), strict=True):
             sum_ += one / rounds
     torch.testing.assert_close(nats, exact.detach(), rtol=0.01, atol=0)
     for found, wanted in zip(total, expected, strict=True):
         assert float((found - wanted).norm() / wanted.norm()) < 0.03
-    shortlist.chances.fill_(1)  # drawn as before, but counted as if all were there: this must show
-    wrong = sum(float(LazyLogits(*parts, shortlist).nats(right).detach()) for _ in range(20)) / 20
+    sampler.chances.fill_(1)  # drawn as before, but counted as if all were there: this must show
+    wrong = sum(float(LazyLogits(*parts, sampler).nats(right).detach()) for _ in range(20)) / 20
     assert wrong < 0.9 * float(exact.detach())
 
 
 def test_the_gradient_holds_the_rows_of_the_drawn_and_the_right_alone() -> None:
     torch.manual_seed(0)
     hidden, weight, bias, right = leaves()
-    LazyLogits(hidden, weight, bias, Shortlist(torch.ones(V), 5)).nats(right).backward()
+    LazyLogits(hidden, weight, bias, CandidateSampler(torch.ones(V), 5)).nats(right).backward()
     assert weight.grad is not None and weight.grad.is_sparse
     rows = set(weight.grad.coalesce().indices()[0].tolist())
     assert set(right.tolist()) <= rows

@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from unrolled.layers.embed import Embedding
-from unrolled.layers.shortlist import Shortlist
+from unrolled.layers.sampled_softmax import CandidateSampler
 
 __all__ = ["LazyLogits", "Tied"]
 
@@ -70,13 +70,13 @@ class LazyLogits:
         hidden: (B, T, H), or (N, H) once `at` has taken the steps that are asked for.
         weight: (V, H).
         bias: (V,).
-        shortlist: the loss is estimated from these symbols alone; ``None``: it is exact.
+        sampler: the loss is estimated from these symbols alone; ``None``: it is exact.
     """
 
     hidden: Tensor
     weight: Tensor
     bias: Tensor
-    shortlist: Shortlist | None = None
+    sampler: CandidateSampler | None = None
 
     def float(self) -> LazyLogits:
         """With the hidden states as float32."""
@@ -102,7 +102,7 @@ class LazyLogits:
             yield part, F.linear(self.hidden[part], self.weight, self.bias)
 
     def nats(self, right: Tensor) -> Tensor:
-        r"""The sum of −log softmax(o)_y over the N steps; with a shortlist its estimate.
+        r"""The sum of −log softmax(o)_y over the N steps; with a sampler its estimate.
 
         .. math::
             -o_y + \log\Big(e^{o_y} + \sum_{v \in S,\, v \ne y} \frac{e^{o_v}}{p_v}\Big)
@@ -113,15 +113,15 @@ class LazyLogits:
         Args:
             right: (N,) int64.
 
-        Cost: N·V·H multiply-adds and N·V numbers of memory; with a shortlist N·S·H and N·S.
+        Cost: N·V·H multiply-adds and N·V numbers of memory; with a sampler N·S·H and N·S.
 
         References:
             Bengio and Sénécal 2003, https://proceedings.mlr.press/r4/bengio03a.html; Jean et al. 2015,
             https://arxiv.org/abs/1412.2007
         """
-        if self.shortlist is None:
+        if self.sampler is None:
             return F.cross_entropy(self.scores(), right, reduction="sum")
-        ids, chances = (drawn.to(right.device) for drawn in self.shortlist.draw())
+        ids, chances = (drawn.to(right.device) for drawn in self.sampler.draw())
         others = F.linear(self.hidden, F.embedding(ids, self.weight, sparse=True), self.bias[ids] - chances.log())
         others = others.masked_fill(ids == right[:, None], -torch.inf)  # (N, S)
         own = (self.hidden * F.embedding(right, self.weight, sparse=True)).sum(-1) + self.bias[right]  # (N,)

@@ -18,7 +18,7 @@ from unrolled.layers.crf import CRF
 from unrolled.layers.embed import Embedding
 from unrolled.layers.item_logits import LazyLogits, Tied
 from unrolled.layers.pooling import Pooling
-from unrolled.layers.shortlist import Shortlist
+from unrolled.layers.sampled_softmax import CandidateSampler
 from unrolled.layers.stack import build_layer, embedding_gain
 from unrolled.models.session import NetworkSession, NetworkState, network_session
 from unrolled.state import State
@@ -92,7 +92,7 @@ class Network(nn.Module):
         self.pooling = Pooling(config.pool or "last", bidirectional=self.layer.bidirectional) if pooled else None
         self.dropout = nn.Dropout(config.dropout)
         self.chosen = chosen
-        self.shortlist: Shortlist | None = None
+        self.sampler: CandidateSampler | None = None
         self.head: nn.Linear | CRF | Tied
         if chosen is not None and config.tied:
             self.head = Tied(_as_weights(self.columns.embedding_of(chosen), self.layer.output_size))
@@ -146,13 +146,13 @@ class Network(nn.Module):
             return outputs
         assert not isinstance(self.head, CRF)
         y, _, after = self._hidden(batch.inputs, batch.lengths, state)
-        choices = LazyLogits(y, self.head.weight, self.head.bias, self.shortlist if self.training else None)
+        choices = LazyLogits(y, self.head.weight, self.head.bias, self.sampler if self.training else None)
         return choices if torch.is_grad_enabled() else choices.detach(), after  # its scores may be computed elsewhere
 
-    def shorten(self, shortlist: Shortlist) -> None:
-        """In training compare with the symbols of ``shortlist`` alone, and touch the weights of no others."""
+    def shorten(self, sampler: CandidateSampler) -> None:
+        """In training compare with the symbols of ``sampler`` alone, and touch the weights of no others."""
         assert self.chosen is not None
-        self.shortlist = shortlist
+        self.sampler = sampler
         symbols = self.columns.embedding_of(self.chosen)
         if isinstance(symbols, Embedding):
             symbols.sparse = True

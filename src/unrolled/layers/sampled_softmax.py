@@ -5,10 +5,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-__all__ = ["Shortlist"]
+__all__ = ["CandidateSampler"]
 
 
-class Shortlist:
+class CandidateSampler:
     r"""About K of V symbols, likelier ones oftener, so that a sum over all can be estimated from theirs.
 
     ::
@@ -31,10 +31,10 @@ class Shortlist:
         Horvitz and Thompson 1952, https://doi.org/10.1080/01621459.1952.10483446
 
     Example:
-        >>> shortlist = Shortlist(torch.tensor([0.1, 0.8, 0.1]), 2)
-        >>> shortlist.chances.tolist()
+        >>> sampler = CandidateSampler(torch.tensor([0.1, 0.8, 0.1]), 2)
+        >>> sampler.chances.tolist()
         [0.5, 1.0, 0.5]
-        >>> len(shortlist.draw()[0])
+        >>> len(sampler.draw()[0])
         2
     """
 
