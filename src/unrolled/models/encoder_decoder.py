@@ -16,8 +16,8 @@ from torch.nn.functional import linear
 from unrolled.batch import Batch, Spec
 from unrolled.config import ModelConfig
 from unrolled.errors import ShapeError
-from unrolled.layers.columns import Columns
 from unrolled.layers.embed import Embedding
+from unrolled.layers.inputs import InputEmbedding
 from unrolled.layers.lengths import real_steps, zero_padding
 from unrolled.layers.pooling import Pooling
 from unrolled.layers.stack import build_layer, embedding_gain, model_names
@@ -109,7 +109,7 @@ class EncoderDecoder(nn.Module):
         outputs: V ≥ 1, the symbols that can be written.
 
     Shape:
-        inputs, lengths: see `Columns`; target (B, U) int64; the scores (N, V) float32.
+        inputs, lengths: see `InputEmbedding`; target (B, U) int64; the scores (N, V) float32.
 
     Raises:
         UsageError: an unknown name, or a decoder that reads the future.
@@ -139,7 +139,7 @@ class EncoderDecoder(nn.Module):
         reads, writes = parts_of(config)
         attention = "without attention" if config.attention == "none" else "with attention"
         self.title = f"{reads.name} and {writes.name} {attention}"
-        self.columns = Columns(specs, config.embedding, embedding_gain(reads.name))
+        self.columns = InputEmbedding(specs, config.embedding, embedding_gain(reads.name))
         self.layer = build_layer(reads, self.columns.output_size)
         memory = self.layer.output_size
         # The last step of a recurrent layer has seen all; of one that attends in both directions, each has.

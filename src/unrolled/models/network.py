@@ -13,9 +13,9 @@ from torch import Tensor, nn
 from unrolled.batch import Batch, Discrete, Spec
 from unrolled.config import ModelConfig
 from unrolled.errors import UsageError
-from unrolled.layers.columns import Columns
 from unrolled.layers.crf import CRF
 from unrolled.layers.embed import Embedding
+from unrolled.layers.inputs import InputEmbedding
 from unrolled.layers.item_logits import LazyLogits, Tied
 from unrolled.layers.pooling import Pooling
 from unrolled.layers.sampled_softmax import CandidateSampler
@@ -87,7 +87,7 @@ class Network(nn.Module):
         self.title = config.name
         tied = chosen is not None and config.tied
         width = config.hidden if tied and config.embedding is None else config.embedding
-        self.columns = Columns(specs, width, embedding_gain(config.name))
+        self.columns = InputEmbedding(specs, width, embedding_gain(config.name))
         self.layer = build_layer(config, self.columns.output_size)
         self.pooling = Pooling(config.pool or "last", bidirectional=self.layer.bidirectional) if pooled else None
         self.dropout = nn.Dropout(config.dropout)

@@ -11,9 +11,9 @@ import torch
 from torch import Tensor, nn
 
 from unrolled.errors import ShapeError, UsageError
-from unrolled.layers.columns import Columns
 from unrolled.layers.crf import CRF
 from unrolled.layers.embed import Embedding
+from unrolled.layers.inputs import InputEmbedding
 from unrolled.layers.item_logits import Tied
 from unrolled.layers.pooling import Pooling, PoolState
 from unrolled.layers.recurrent import Recurrent
@@ -34,7 +34,7 @@ class NetworkState(NamedTuple):
 class _Network(Protocol):
     """What a session needs of a network."""
 
-    columns: Columns
+    columns: InputEmbedding
     layer: Layer
     pooling: Pooling | None
     head: nn.Linear | CRF | Tied

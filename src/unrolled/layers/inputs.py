@@ -14,10 +14,10 @@ from unrolled.layers.embed import Embedding, Numbers, OneHot, embed
 from unrolled.layers.lengths import check_lengths
 from unrolled.layers.pretrained import PretrainedEncoder
 
-__all__ = ["Columns"]
+__all__ = ["InputEmbedding"]
 
 
-class Columns(nn.Module):
+class InputEmbedding(nn.Module):
     """Each column embedded, and all of them side by side: what a layer reads.
 
     ::
@@ -44,7 +44,7 @@ class Columns(nn.Module):
         Bengio et al. 2003, https://www.jmlr.org/papers/v3/bengio03a.html
 
     Example:
-        >>> columns = Columns({"word": Discrete(9), "age": Continuous(1, time=False)}, embedding=4)
+        >>> columns = InputEmbedding({"word": Discrete(9), "age": Continuous(1, time=False)}, embedding=4)
         >>> x, _ = columns({"word": torch.tensor([[1, 2, 3]]), "age": torch.ones(1, 1)}, torch.tensor([3]))
         >>> x.shape
         torch.Size([1, 3, 5])
