@@ -33,7 +33,7 @@ from unrolled.data.examples import Examples
 from unrolled.data.loader import Loader
 from unrolled.data.read import read
 from unrolled.data.windows import Plan
-from unrolled.layers.stack import model_names
+from unrolled.layers.build import model_names
 from unrolled.models.network import Network
 from unrolled.tasks.task import TASKS, Question, Task
 from unrolled.training.bptt import Carry

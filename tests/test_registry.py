@@ -49,7 +49,7 @@ def test_members_are_imported_when_they_are_asked_for() -> None:
 
 def test_listing_names_brings_no_torch() -> None:
     program = (
-        "import sys; from unrolled.layers.stack import model_names; from unrolled.registry import Registry;"
+        "import sys; from unrolled.layers.build import model_names; from unrolled.registry import Registry;"
         "assert 'lstm' in model_names() and Registry('tasks', 'task').names(); assert 'torch' not in sys.modules"
     )
     source = str(Path(registry.__file__).parent.parent)

@@ -16,8 +16,8 @@ from unrolled.data.examples import Examples
 from unrolled.data.roles import Roles
 from unrolled.data.sequences import Sequences
 from unrolled.errors import DataError, UsageError
+from unrolled.layers.build import model_names, owners
 from unrolled.layers.positions import Learned
-from unrolled.layers.stack import model_names, owners
 from unrolled.models.encoder_decoder import EncoderDecoder
 from unrolled.models.model import Model
 from unrolled.tasks.task import TASKS, Question, Task

@@ -41,8 +41,8 @@ from unrolled.data.roles import Roles
 from unrolled.data.sequences import Sequences
 from unrolled.errors import DataError, ModelError, UsageError
 from unrolled.files import space_errors, write_file, write_manifest
+from unrolled.layers.build import build_layer
 from unrolled.layers.sampled_softmax import CandidateSampler
-from unrolled.layers.stack import build_layer
 from unrolled.loading import build, open_run
 from unrolled.models.encoder_decoder import EncoderDecoder, parts_of
 from unrolled.models.network import Network

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from unrolled.layers.stack import model_names
+from unrolled.layers.build import model_names
 from unrolled.registry import Registry
 
 __all__ = ["kind_names", "model_names", "task_names"]

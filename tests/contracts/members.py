@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from unrolled.cells.cell import CELLS
 from unrolled.config import ModelConfig
-from unrolled.layers.stack import build_layer, model_names
+from unrolled.layers.build import build_layer, model_names
 from unrolled.layers.transformer import Transformer
 from unrolled.state import State, flatten
 

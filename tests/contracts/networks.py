@@ -15,7 +15,7 @@ from torch import Tensor
 
 from unrolled.batch import Continuous, Discrete, Spec
 from unrolled.config import ModelConfig
-from unrolled.layers.stack import model_names
+from unrolled.layers.build import model_names
 from unrolled.models.network import Network
 
 __all__ = ["CASES", "CAUSAL", "Case", "at", "part", "whole"]

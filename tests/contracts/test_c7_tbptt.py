@@ -14,7 +14,7 @@ from unrolled.data.encoded import Encoded
 from unrolled.data.examples import Examples
 from unrolled.data.loader import Loader
 from unrolled.data.windows import Lanes, Rows
-from unrolled.layers.stack import model_names
+from unrolled.layers.build import model_names
 from unrolled.models.network import Network
 from unrolled.training.bptt import Carry
 

@@ -10,7 +10,7 @@ import pytest
 
 import unrolled as ur
 from unrolled.errors import UsageError
-from unrolled.layers.stack import model_names
+from unrolled.layers.build import model_names
 from unrolled.trained import Trained
 
 TEXTS = ["", "a", "abba", "b", "ab", "", "bbb", "a", "ba", "babab"] * 2

@@ -10,8 +10,8 @@ from torch import Tensor
 from unrolled.config import ModelConfig
 from unrolled.errors import ShapeError, UsageError
 from unrolled.layers import deltanet
+from unrolled.layers.build import build_layer
 from unrolled.layers.deltanet import DeltaNet
-from unrolled.layers.stack import build_layer
 from unrolled.reference import deltanet as textbook
 from unrolled.reference.names import deltanet_from_layer
 from unrolled.state import flatten

@@ -11,7 +11,7 @@ from torch import Tensor
 from unrolled.batch import Batch, Continuous, Discrete, Spec
 from unrolled.config import ModelConfig
 from unrolled.errors import ShapeError, UsageError
-from unrolled.layers.stack import model_names
+from unrolled.layers.build import model_names
 from unrolled.models.encoder_decoder import EncoderDecoder, WriterState, parts_of
 from unrolled.state import flatten, select
 

@@ -13,7 +13,7 @@ import unrolled as ur
 from unrolled.batch import Batch
 from unrolled.data.loader import Loader
 from unrolled.errors import DataError, UsageError
-from unrolled.layers.stack import model_names
+from unrolled.layers.build import model_names
 from unrolled.metrics import MISSING
 from unrolled.tasks.fill import Fill
 from unrolled.tasks.task import Question

@@ -19,7 +19,7 @@ from unrolled.config import ModelConfig
 from unrolled.errors import UsageError, did_you_mean
 from unrolled.inspection import cost
 from unrolled.inspection.problems import Problem, Questions, problem
-from unrolled.layers.stack import model_names
+from unrolled.layers.build import model_names
 from unrolled.models.network import Network
 
 __all__ = ["SETTINGS", "Found", "Rung", "Settings", "check", "probe"]

@@ -13,8 +13,8 @@ from torch import Tensor, nn
 from unrolled.config import ModelConfig
 from unrolled.errors import UsageError
 from unrolled.layers.attention import Attention
+from unrolled.layers.build import Layer, build_layer
 from unrolled.layers.cache import Memory
-from unrolled.layers.stack import Layer, build_layer
 from unrolled.layers.transformer import Transformer
 from unrolled.state import State
 

@@ -16,11 +16,11 @@ from torch.nn.functional import linear
 from unrolled.batch import Batch, Spec
 from unrolled.config import ModelConfig
 from unrolled.errors import ShapeError
+from unrolled.layers.build import build_layer, embedding_gain, model_names
 from unrolled.layers.embed import Embedding
 from unrolled.layers.inputs import InputEmbedding
 from unrolled.layers.lengths import real_steps, zero_padding
 from unrolled.layers.pooling import Pooling
-from unrolled.layers.stack import build_layer, embedding_gain, model_names
 from unrolled.models.decoder import build_decoder
 from unrolled.state import State
 

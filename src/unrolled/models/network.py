@@ -13,13 +13,13 @@ from torch import Tensor, nn
 from unrolled.batch import Batch, Discrete, Spec
 from unrolled.config import ModelConfig
 from unrolled.errors import UsageError
+from unrolled.layers.build import build_layer, embedding_gain
 from unrolled.layers.crf import CRF
 from unrolled.layers.embed import Embedding
 from unrolled.layers.inputs import InputEmbedding
 from unrolled.layers.item_logits import LazyLogits, Tied
 from unrolled.layers.pooling import Pooling
 from unrolled.layers.sampled_softmax import CandidateSampler
-from unrolled.layers.stack import build_layer, embedding_gain
 from unrolled.models.session import NetworkSession, NetworkState, network_session
 from unrolled.state import State
 

@@ -11,13 +11,13 @@ import torch
 from torch import Tensor, nn
 
 from unrolled.errors import ShapeError, UsageError
+from unrolled.layers.build import Layer
 from unrolled.layers.crf import CRF
 from unrolled.layers.embed import Embedding
 from unrolled.layers.inputs import InputEmbedding
 from unrolled.layers.item_logits import Tied
 from unrolled.layers.pooling import Pooling, PoolState
 from unrolled.layers.recurrent import Recurrent
-from unrolled.layers.stack import Layer
 from unrolled.layers.steps import PackedSteps, packable
 from unrolled.state import State
 

@@ -10,8 +10,8 @@ import pytest
 
 from unrolled.config import ModelConfig
 from unrolled.errors import UsageError
+from unrolled.layers.build import build_layer, model_names
 from unrolled.layers.recurrent import Recurrent
-from unrolled.layers.stack import build_layer, model_names
 
 
 def test_the_names() -> None:
@@ -36,7 +36,7 @@ def test_the_names() -> None:
 
 
 def test_names_come_without_torch() -> None:
-    code = "import sys; from unrolled.layers.stack import model_names; model_names(); print('torch' in sys.modules)"
+    code = "import sys; from unrolled.layers.build import model_names; model_names(); print('torch' in sys.modules)"
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment)
     assert done.stdout.strip() == "False", done.stderr
