@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from unrolled.cells.cell import Cell
 from unrolled.errors import ModelError, ShapeError, UsageError
-from unrolled.layers.steps import PackedSteps, PlainSteps, Steps, packable, step_together
+from unrolled.layers.live_steps import PackedSteps, PlainSteps, Steps, packable, step_together
 from unrolled.state import State, flatten, from_bytes, to_bytes
 
 __all__ = ["LayerSession", "layer_session", "push_together", "reads_the_future"]

@@ -16,9 +16,9 @@ from unrolled.layers.crf import CRF
 from unrolled.layers.embed import Embedding
 from unrolled.layers.inputs import InputEmbedding
 from unrolled.layers.item_logits import Tied
+from unrolled.layers.live_steps import PackedSteps, packable
 from unrolled.layers.pooling import Pooling, PoolState
 from unrolled.layers.recurrent import Recurrent
-from unrolled.layers.steps import PackedSteps, packable
 from unrolled.state import State
 
 __all__ = ["NetworkSession", "NetworkState", "network_session"]
