@@ -36,7 +36,7 @@ from unrolled.data.windows import Plan
 from unrolled.layers.build import model_names
 from unrolled.models.network import Network
 from unrolled.tasks.task import TASKS, Question, Task
-from unrolled.training.bptt import Carry
+from unrolled.training.bptt import TruncatedBPTT
 from unrolled.training.plans import training_plan
 
 GOAL = 5
@@ -162,7 +162,7 @@ def consumption(kind: Kind, model: str, seconds: float) -> float:
     optimizer = torch.optim.AdamW(network.parameters(), lr=TRAINING.lr, fused=True)
     loader = Loader(kind.examples, training_plan(kind.examples, kind.task.config, TRAINING, 0))
     ready: Any = Ready(loader.plan, [loader[index] for index in range(min(len(loader), 16))])
-    carry, turns = Carry(network), itertools.cycle(range(len(ready.batches)))
+    carry, turns = TruncatedBPTT(network), itertools.cycle(range(len(ready.batches)))
 
     def step() -> Batch:
         outputs, batch = carry.run(ready, next(turns), "cpu")

@@ -16,7 +16,7 @@ from unrolled.data.loader import Loader
 from unrolled.data.windows import Lanes, Rows
 from unrolled.layers.build import model_names
 from unrolled.models.network import Network
-from unrolled.training.bptt import Carry
+from unrolled.training.bptt import TruncatedBPTT
 
 T = 12
 ROWS = [[1, 3, 0, 2, 2, 1, 0, 3, 3, 1, 2, 0], [2, 0, 1], [3, 3, 1, 0, 2], [1]]
@@ -45,7 +45,7 @@ def gradient(loss: Tensor, model: Network) -> dict[str, Tensor]:
 def full(model: Network, rows: list[list[int]]) -> dict[str, Tensor]:
     """The gradient of the summed loss through the whole of one sequence."""
     part = examples(rows)
-    outputs, batch = Carry(model).run(Loader(part, Rows(part.steps(), 1)), 0, "cpu")
+    outputs, batch = TruncatedBPTT(model).run(Loader(part, Rows(part.steps(), 1)), 0, "cpu")
     return gradient(loss_of(outputs, batch.inputs["ids"], batch.lengths), model)
 
 
@@ -57,7 +57,7 @@ def loss_of(outputs: Tensor, ids: Tensor, lengths: Tensor) -> Tensor:
 def truncated(model: Network, rows: list[list[int]], window: int, chunks: int) -> list[dict[str, Tensor]]:
     """The gradient of each update in one lane, with k1 = ``window`` and k2 = ``chunks`` · k1, at the same weights."""
     part = examples(rows)
-    loader, carry = Loader(part, Lanes(part.steps(), 1, window)), Carry(model, chunks)
+    loader, carry = Loader(part, Lanes(part.steps(), 1, window)), TruncatedBPTT(model, chunks)
     found = []
     for index in range(len(loader)):
         outputs, batch = carry.run(loader, index, "cpu")
@@ -94,7 +94,7 @@ def test_updates_that_do_not_reach_back_miss_a_part_of_it(name: str) -> None:
 def outputs_by_step(model: Network, rows: list[list[int]], lanes: int, window: int) -> dict[tuple[int, int], Tensor]:
     """(row, step) -> the output there."""
     part = examples(rows)
-    loader, carry = Loader(part, Lanes(part.steps(), lanes, window)), Carry(model)
+    loader, carry = Loader(part, Lanes(part.steps(), lanes, window)), TruncatedBPTT(model)
     found = {}
     for index in range(len(loader)):
         outputs, batch = carry.run(loader, index, "cpu")
@@ -137,7 +137,7 @@ def test_lanes_side_by_side_never_look_at_each_other(name: str) -> None:
 def test_a_lane_that_waits_keeps_its_state() -> None:
     """Of two lanes of unequal windows, the one that is done has segments of length 0 until the other is done."""
     model, part = network("lstm"), examples([[0, 1, 2, 3, 0], [1], [2], [3], [0], [1]])
-    loader, carry = Loader(part, Lanes(part.steps(), 2, 2)), Carry(model)
+    loader, carry = Loader(part, Lanes(part.steps(), 2, 2)), TruncatedBPTT(model)
     waiting = [index for index in range(len(loader)) if not loader[index].lengths.all()]
     assert waiting
     for index in range(len(loader)):

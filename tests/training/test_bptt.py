@@ -13,7 +13,7 @@ from unrolled.data.loader import Loader
 from unrolled.data.windows import Lanes, Rows
 from unrolled.models.network import Network
 from unrolled.state import flatten
-from unrolled.training.bptt import Carry
+from unrolled.training.bptt import TruncatedBPTT
 
 LENGTHS = [13, 5, 8, 1]
 
@@ -35,7 +35,7 @@ def loader(part: Examples, lanes: int, window: int) -> Loader:
     return Loader(part, Lanes(part.steps(), lanes, window))
 
 
-def by_row(carry: Carry, batches: Loader) -> dict[tuple[int, int], Tensor]:
+def by_row(carry: TruncatedBPTT, batches: Loader) -> dict[tuple[int, int], Tensor]:
     """(row, step) -> the output there, over all batches in order."""
     found = {}
     for index in range(len(batches)):
@@ -50,7 +50,7 @@ def by_row(carry: Carry, batches: Loader) -> dict[tuple[int, int], Tensor]:
 
 def test_rows_that_are_whole_carry_nothing() -> None:
     part, model = examples(), network()
-    carry = Carry(model)
+    carry = TruncatedBPTT(model)
     outputs, batch = carry.run(Loader(part, Rows(part.steps(), 4)), 0, "cpu")
     assert torch.equal(outputs, model(batch.inputs, batch.lengths)[0])
     assert carry.state is None
@@ -59,7 +59,7 @@ def test_rows_that_are_whole_carry_nothing() -> None:
 @pytest.mark.parametrize("chunks", [1, 2, 5])
 def test_the_state_that_is_kept_is_the_one_before_the_oldest_chunk(chunks: int) -> None:
     part, model = examples([[0, 1, 2, 3] * 4]), network()
-    batches, carry = loader(part, 1, 2), Carry(model, chunks)
+    batches, carry = loader(part, 1, 2), TruncatedBPTT(model, chunks)
     for index in range(len(batches)):
         carry.run(batches, index, "cpu")
         before = max(0, index - chunks + 2) * 2  # steps that the next batch need not run again
@@ -75,7 +75,7 @@ def test_the_state_that_is_kept_is_the_one_before_the_oldest_chunk(chunks: int) 
 
 def test_restarting_forgets() -> None:
     part, model = examples(), network()
-    batches, carry = loader(part, 2, 4), Carry(model)
+    batches, carry = loader(part, 2, 4), TruncatedBPTT(model)
     first, _ = carry.run(batches, 0, "cpu")
     carry.run(batches, 1, "cpu")
     carry.restart()
@@ -84,7 +84,7 @@ def test_restarting_forgets() -> None:
 
 def test_a_state_that_is_not_finite_is_not_carried() -> None:
     part, model = examples([[0, 1, 2, 3] * 4]), network()
-    batches, carry = loader(part, 1, 4), Carry(model)
+    batches, carry = loader(part, 1, 4), TruncatedBPTT(model)
     carry.run(batches, 0, "cpu")
     before = carry.state
     good = {name: tensor.clone() for name, tensor in model.state_dict().items()}

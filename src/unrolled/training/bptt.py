@@ -15,10 +15,10 @@ from unrolled.models.model import Model
 from unrolled.models.network import Network
 from unrolled.state import State, detach, flatten, where
 
-__all__ = ["Carry"]
+__all__ = ["TruncatedBPTT"]
 
 
-class Carry:
+class TruncatedBPTT:
     """The state between batches.
 
     Args:

@@ -15,7 +15,7 @@ from unrolled.data.loader import Loader
 from unrolled.data.strands import other_strand
 from unrolled.models.model import Model
 from unrolled.tasks.task import Sums, Task
-from unrolled.training.bptt import Carry
+from unrolled.training.bptt import TruncatedBPTT
 from unrolled.training.plans import evaluation_plan
 
 __all__ = ["evaluate", "run_over"]
@@ -28,7 +28,7 @@ def run_over(network: Model, loader: Loader, device: str) -> Iterator[tuple[Any,
     """
     training = network.training
     network.eval()
-    carry = Carry(network)
+    carry = TruncatedBPTT(network)
     try:
         for index in range(len(loader)):
             with torch.no_grad():

@@ -24,7 +24,7 @@ from unrolled.models.network import Network
 from unrolled.state import flatten, rebuild
 from unrolled.tasks.task import Task
 from unrolled.training import checkpoint
-from unrolled.training.bptt import Carry
+from unrolled.training.bptt import TruncatedBPTT
 from unrolled.training.evaluate import evaluate
 from unrolled.training.hooks import Event, Hook
 from unrolled.training.plans import can_be_judged, training_plan, window
@@ -99,7 +99,7 @@ class Trainer:
         self.network, self.task, self.train, self.valid = network.to(device), task, train, valid
         self.config, self.folder, self.hooks, self.device, self.frozen = config, folder, hooks, device, frozen
         self.budget, self.progress = Budget(config), Progress()
-        self.carry = Carry(network, _chunks(window(train, config), config))
+        self.carry = TruncatedBPTT(network, _chunks(window(train, config), config))
         named = list(self.network.named_parameters())
         decay = [p for name, p in named if p.dim() > 1 and name not in frozen]
         keep = [p for name, p in named if p.dim() <= 1 or name in frozen]  # biases are not decayed
