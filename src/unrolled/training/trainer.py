@@ -28,8 +28,8 @@ from unrolled.training.bptt import TruncatedBPTT
 from unrolled.training.evaluate import evaluate
 from unrolled.training.hooks import Event, Hook
 from unrolled.training.plans import can_be_judged, training_plan, window
-from unrolled.training.rows import clip_gradients, step_rows
 from unrolled.training.schedule import Budget
+from unrolled.training.sparse_adamw import clip_gradients, step_rows
 
 __all__ = ["Progress", "Trainer"]
 

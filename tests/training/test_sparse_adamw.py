@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import nn
 
-from unrolled.training.rows import clip_gradients, step_rows
+from unrolled.training.sparse_adamw import clip_gradients, step_rows
 
 
 def sparse(gradient: torch.Tensor, rows: list[int]) -> torch.Tensor:
