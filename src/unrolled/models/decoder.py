@@ -18,7 +18,7 @@ from unrolled.layers.cache import Memory
 from unrolled.layers.transformer import Transformer
 from unrolled.state import State
 
-__all__ = ["Attending", "Bare", "Decoder", "DecoderState", "build_decoder"]
+__all__ = ["AttentionDecoder", "Decoder", "DecoderState", "PlainDecoder", "build_decoder"]
 
 
 class Decoder(Protocol):
@@ -45,7 +45,7 @@ class DecoderState(NamedTuple):
     covered: Tensor | None
 
 
-class Attending(nn.Module):
+class AttentionDecoder(nn.Module):
     """Any causal layer with attention to a memory: the first layer asks, those above it read the answer.
 
     ::
@@ -78,7 +78,7 @@ class Attending(nn.Module):
         https://arxiv.org/abs/1609.08144
 
     Example:
-        >>> decoder = Attending(ModelConfig(name="gru", layers=2, hidden=8), input_size=3, memory_size=6)
+        >>> decoder = AttentionDecoder(ModelConfig(name="gru", layers=2, hidden=8), input_size=3, memory_size=6)
         >>> state = decoder.begin(torch.randn(2, 5, 6), torch.tensor([5, 2]))
         >>> decoder(torch.randn(2, 4, 3), None, state)[0].shape
         torch.Size([2, 4, 14])
@@ -121,7 +121,7 @@ class Attending(nn.Module):
         return torch.cat([h, context], 1), DecoderState(lower, upper, state.memory, covered)
 
 
-class Bare(nn.Module):
+class PlainDecoder(nn.Module):
     """A layer with nothing over it: a transformer attends to the memory in each block, any other layer not at all.
 
     ::
@@ -145,7 +145,7 @@ class Bare(nn.Module):
         https://arxiv.org/abs/1406.1078
 
     Example:
-        >>> decoder = Bare(Transformer(3, 8, memory_size=6))
+        >>> decoder = PlainDecoder(Transformer(3, 8, memory_size=6))
         >>> state = decoder.begin(torch.randn(2, 5, 6), torch.tensor([5, 2]))
         >>> decoder(torch.randn(2, 4, 3), None, state)[0].shape
         torch.Size([2, 4, 8])
@@ -177,10 +177,10 @@ def build_decoder(config: ModelConfig, input_size: int, memory_size: int) -> Dec
         UsageError: an unknown or unfitting name.
     """
     if config.attention == "none":
-        return Bare(_causal(config, input_size))
+        return PlainDecoder(_causal(config, input_size))
     if config.name == "transformer":
-        return Bare(Transformer.build(config, input_size, memory_size))
-    return Attending(config, input_size, memory_size)
+        return PlainDecoder(Transformer.build(config, input_size, memory_size))
+    return AttentionDecoder(config, input_size, memory_size)
 
 
 def _causal(config: ModelConfig, input_size: int) -> Layer:
