@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from unrolled.layers import choices
+from unrolled.layers import item_logits
 from unrolled.layers.embed import Embedding
 from unrolled.layers.item_logits import LazyLogits, Tied
 from unrolled.layers.sampled_softmax import CandidateSampler
@@ -73,7 +73,7 @@ def test_the_gradient_holds_the_rows_of_the_drawn_and_the_right_alone() -> None:
 
 
 def test_scores_in_pieces_are_the_scores(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(choices, "_SCORES", 2 * V + 1)
+    monkeypatch.setattr(item_logits, "_SCORES", 2 * V + 1)
     hidden, weight, bias, _ = leaves()
     whole = LazyLogits(hidden, weight, bias)
     pieces = list(whole.pieces())

@@ -70,7 +70,7 @@ class LazyLogits:
         hidden: (B, T, H), or (N, H) once `at` has taken the steps that are asked for.
         weight: (V, H).
         bias: (V,).
-        sampler: the loss is estimated from these symbols alone; ``None``: it is exact.
+        sampler: draws the symbols from which the loss is estimated; ``None``: it is exact.
     """
 
     hidden: Tensor
@@ -102,7 +102,7 @@ class LazyLogits:
             yield part, F.linear(self.hidden[part], self.weight, self.bias)
 
     def nats(self, right: Tensor) -> Tensor:
-        r"""The sum of −log softmax(o)_y over the N steps; with a sampler its estimate.
+        r"""The sum of −log softmax(o)_y over the N steps; from a sampler's candidates, its estimate.
 
         .. math::
             -o_y + \log\Big(e^{o_y} + \sum_{v \in S,\, v \ne y} \frac{e^{o_v}}{p_v}\Big)
