@@ -21,8 +21,15 @@ def test_every_error_is_ours_and_has_its_exit_code(name: str, code: int) -> None
 
 def test_no_error_is_missing_from_the_table_or_the_drawing() -> None:
     kinds = {n for n, kind in vars(errors).items() if isinstance(kind, type) and issubclass(kind, UnrolledError)}
-    assert kinds | {"Files", "did_you_mean"} == set(errors.__all__)
+    assert kinds | {"Files", "as_flags", "did_you_mean", "named"} == set(errors.__all__)
     assert all(name in str(errors.__doc__) for name in kinds)
+
+
+def test_an_option_is_named_as_its_user_knows_it() -> None:
+    assert errors.named("min_count") == "min_count"
+    with errors.as_flags():
+        assert errors.named("min_count") == "--min-count"
+    assert errors.named("min_count") == "min_count"
 
 
 @pytest.mark.parametrize(("number", "code"), [(2, 130), (15, 143)])

@@ -2,16 +2,68 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from unrolled.errors import ModelError, UsageError, did_you_mean
 
-__all__ = ["FORMAT", "DataConfig", "ModelConfig", "Part", "RunConfig", "TaskConfig", "TrainingConfig", "spread"]
+__all__ = [
+    "FORMAT",
+    "DataConfig",
+    "ModelConfig",
+    "Part",
+    "RunConfig",
+    "TaskConfig",
+    "TrainingConfig",
+    "option",
+    "spread",
+]
 
 FORMAT = 1
 _LARGEST_SIZE = 65_536  # no layer of ours is wider; a larger number in a file is an attack or an accident
+
+
+def option(
+    default: Any,
+    text: str,
+    *,
+    also: Sequence[str] = (),
+    gt: float | None = None,
+    ge: float | None = None,
+    lt: float | None = None,
+    le: float | None = None,
+    pattern: str | None = None,
+    examples: Sequence[str] | None = None,
+) -> Any:
+    """One option of a `Part`. It is declared in literals, so that the command line can read it without its module.
+
+    Args:
+        default: the value where the user gives none; ``None`` where it is chosen later.
+        text: what it does, in one sentence; a second one tells a default that is chosen later.
+        also: the names by which users of other libraries know it, for "did you mean".
+        gt, ge, lt, le: the range of a number.
+        pattern: what a text must match.
+        examples: texts that match, for the error message.
+
+    Example:
+        >>> class Options(Part):
+        ...     dropout: float = option(0.0, "Share of the units that a training step drops.", ge=0, lt=1)
+        >>> Options.check({"dropout": 0.5}).dropout
+        0.5
+    """
+    return Field(
+        default,
+        description=text,
+        gt=gt,
+        ge=ge,
+        lt=lt,
+        le=le,
+        pattern=pattern,
+        examples=None if examples is None else list(examples),
+        json_schema_extra={"also": list(also)} if also else None,
+    )
 
 
 class Part(BaseModel):

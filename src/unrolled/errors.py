@@ -17,7 +17,9 @@ from __future__ import annotations
 
 import difflib
 from bisect import bisect_left
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from itertools import accumulate
 
 __all__ = [
@@ -31,8 +33,12 @@ __all__ = [
     "TrainingError",
     "UnrolledError",
     "UsageError",
+    "as_flags",
     "did_you_mean",
+    "named",
 ]
+
+_AS_FLAGS: ContextVar[bool] = ContextVar("as_flags", default=False)
 
 
 class UnrolledError(Exception):
@@ -149,3 +155,25 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     close = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
     guess = f" Did you mean {close[0]!r}?" if close else ""
     return f"{guess} Known: {', '.join(names)}."
+
+
+def named(option: str) -> str:
+    """An option as the user of the moment knows it: an argument in Python, a flag on the command line.
+
+    >>> named("min_count")
+    'min_count'
+    >>> with as_flags():
+    ...     named("min_count")
+    '--min-count'
+    """
+    return f"--{option.replace('_', '-')}" if _AS_FLAGS.get() else option
+
+
+@contextmanager
+def as_flags() -> Iterator[None]:
+    """Inside this block, messages name options as flags of the command line."""
+    before = _AS_FLAGS.set(True)
+    try:
+        yield
+    finally:
+        _AS_FLAGS.reset(before)

@@ -18,7 +18,7 @@ from typing import Any, NoReturn
 from cyclopts import App, CycloptsError, Parameter
 
 from unrolled.cli.output import emit
-from unrolled.errors import Interrupted, SpaceError, UnrolledError, UsageError
+from unrolled.errors import Interrupted, SpaceError, UnrolledError, UsageError, as_flags
 from unrolled.files import space_errors
 
 __all__ = ["main"]
@@ -49,7 +49,7 @@ def main(words: Sequence[str] | None = None) -> int:
     """Run the command line ``words`` (by default the process's own) and return its exit code."""
     words = list(sys.argv[1:] if words is None else words)
     try:
-        with _sigterm_raises():
+        with _sigterm_raises(), as_flags():
             code = _run(words)
             sys.stdout.flush()
             return code
