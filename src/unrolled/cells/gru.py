@@ -76,6 +76,10 @@ class GRU(nn.Module):
         h = (1 - z) * n + z * h
         return h, GRUState(h)
 
+    def extra_repr(self) -> str:
+        """Its arguments."""
+        return f"{self.input_size}, {self.hidden_size}"
+
     def initial_state(self, batch: int, like: Tensor) -> GRUState:
         """Zeros of the dtype and device of ``like``."""
         return GRUState(like.new_zeros(batch, self.hidden_size))

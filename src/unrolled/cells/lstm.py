@@ -79,6 +79,10 @@ class LSTM(nn.Module):
         h = torch.sigmoid(o) * torch.tanh(c)
         return h, LSTMState(h, c)
 
+    def extra_repr(self) -> str:
+        """Its arguments."""
+        return f"{self.input_size}, {self.hidden_size}"
+
     def initial_state(self, batch: int, like: Tensor) -> LSTMState:
         """Zeros of the dtype and device of ``like``."""
         zeros = like.new_zeros(batch, self.hidden_size)

@@ -80,6 +80,10 @@ class MinGRU(nn.Module):
         z, candidate = linear(x, self.weight_ih, self.bias_ih).chunk(2, -1)
         return torch.sigmoid(-z), torch.sigmoid(z) * candidate
 
+    def extra_repr(self) -> str:
+        """Its arguments."""
+        return f"{self.input_size}, {self.hidden_size}"
+
     def initial_state(self, batch: int, like: Tensor) -> MinGRUState:
         """Zeros of the dtype and device of ``like``."""
         return MinGRUState(like.new_zeros(batch, self.hidden_size))

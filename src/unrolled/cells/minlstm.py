@@ -83,6 +83,10 @@ class MinLSTM(nn.Module):
         log_ratio = softplus(-i) - softplus(-f)  # log f - log i
         return torch.sigmoid(log_ratio), torch.sigmoid(-log_ratio) * candidate
 
+    def extra_repr(self) -> str:
+        """Its arguments."""
+        return f"{self.input_size}, {self.hidden_size}"
+
     def initial_state(self, batch: int, like: Tensor) -> MinLSTMState:
         """Zeros of the dtype and device of ``like``."""
         return MinLSTMState(like.new_zeros(batch, self.hidden_size))

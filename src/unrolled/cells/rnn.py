@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import linear
 
+from unrolled.cells.arguments import arguments
 from unrolled.cells.cell import check_step, first_weights
 from unrolled.errors import UsageError, did_you_mean
 
@@ -74,6 +75,11 @@ class RNN(nn.Module):
         h = linear(x, self.weight_ih, self.bias_ih) + linear(h, self.weight_hh, self.bias_hh)
         h = _NONLINEARITIES[self.nonlinearity](h)
         return h, RNNState(h)
+
+    def extra_repr(self) -> str:
+        """Its arguments."""
+        names = ("input_size", "hidden_size", "nonlinearity")
+        return arguments(self, {name: getattr(self, name) for name in names})
 
     def initial_state(self, batch: int, like: Tensor) -> RNNState:
         """Zeros of the dtype and device of ``like``."""

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import scaled_dot_product_attention
 
+from unrolled.cells.arguments import arguments
 from unrolled.cells.cell import check_input
 from unrolled.errors import ShapeError, UsageError, did_you_mean
 from unrolled.layers.cache import Memory, seen_memory
@@ -103,6 +104,17 @@ class Attention(nn.Module):
             self.sharpness = nn.Parameter(torch.full((1,), _SHARP))
         # From 0 on: at first it is as if there were no coverage.
         self.coverage = nn.Parameter(torch.zeros(hidden if kind == "additive" else 1)) if coverage else None
+
+    def extra_repr(self) -> str:
+        """Its arguments."""
+        values = {
+            "query_size": self.query_size,
+            "memory_size": self.memory_size,
+            "kind": self.kind,
+            "hidden": self.queries.out_features,
+            "coverage": self.coverage is not None,
+        }
+        return arguments(self, values)
 
     def forward(
         self, query: Tensor, memory: Tensor, lengths: Tensor | None = None, weights: bool = False

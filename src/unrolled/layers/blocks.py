@@ -58,6 +58,10 @@ class FeedForward(nn.Module):
         for linear in (self.inner, self.out):
             nn.init.normal_(linear.weight, std=linear.in_features**-0.5)
 
+    def extra_repr(self) -> str:
+        """Its arguments."""
+        return f"{self.out.out_features}, {'swiglu' if self.gated else 'gelu'!r}"
+
     def forward(self, x: Tensor) -> Tensor:
         """Each vector by itself."""
         if not self.gated:
@@ -134,6 +138,10 @@ class TransformerBlock(nn.Module):
         with torch.no_grad():
             for out in parts:
                 out.weight.mul_((len(parts) * depth) ** -0.5)
+
+    def extra_repr(self) -> str:
+        """Its width, and where it normalises."""
+        return f"{self.own.width}, norm_first={self.norm_first}"
 
     def forward(
         self,

@@ -63,6 +63,10 @@ class CRF(nn.Module):
         self.bias = nn.Parameter(torch.zeros(outputs))
         nn.init.kaiming_uniform_(self.weight, a=math.sqrt(5))  # as nn.Linear does
 
+    def extra_repr(self) -> str:
+        """Its arguments."""
+        return f"{self.weight.shape[1]}, {len(self.bias)}"
+
     def forward(self, h: Tensor) -> Tensor:
         """The potentials of each step."""
         emissions = linear(h, self.weight)  # (…, K)

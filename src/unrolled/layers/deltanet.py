@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn.functional import logsigmoid, silu
 from torch.utils.checkpoint import checkpoint
 
+from unrolled.cells.arguments import arguments
 from unrolled.cells.cell import check_input
 from unrolled.config import ModelConfig
 from unrolled.errors import ShapeError, UsageError
@@ -145,6 +146,17 @@ class DeltaNet(nn.Module):
         y, after = self(x.unsqueeze(1), None, state)
         return y.squeeze(1), after
 
+    def extra_repr(self) -> str:
+        """Its arguments."""
+        values = {
+            "input_size": self.input_size,
+            "hidden_size": self.output_size,
+            "heads": self.heads,
+            "num_layers": len(self.blocks),
+            "dropout": self.blocks[0].dropout.p,
+        }
+        return arguments(self, values)
+
     def session(self, batch: int | None = None) -> LayerSession:
         """The layer live, for one row or ``batch`` of them: it keeps its state."""
         return layer_session(self, batch, self.norm.weight, self.step, self.initial_state)
@@ -189,6 +201,9 @@ class _Block(nn.Module):
         )
         self.dropout = nn.Dropout(dropout)
 
+    def extra_repr(self) -> str:
+        return f"{self.map_out.out_features}, heads={self.mix.heads}"
+
     def forward(self, x: Tensor, lengths: Tensor | None, state: DeltaState) -> tuple[Tensor, DeltaState]:
         mixed, state = self.mix(self.before_mix(x), lengths, state)
         x = x + self.dropout(mixed)
@@ -208,6 +223,9 @@ class _Mix(nn.Module):
         with torch.no_grad():
             self.inward.bias[-2 * heads : -heads] = _first_memory(heads)
             self.inward.bias[-heads:] = 0
+
+    def extra_repr(self) -> str:
+        return f"{self.inward.in_features}, heads={self.heads}"
 
     def forward(self, x: Tensor, lengths: Tensor | None, state: DeltaState) -> tuple[Tensor, DeltaState]:
         qkv, gate, a, b = self.inward(x).split(self.parts, -1)

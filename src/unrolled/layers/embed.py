@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn.functional import embedding
 
 from unrolled.batch import Discrete, Spec
+from unrolled.cells.arguments import arguments
 from unrolled.errors import ShapeError, UsageError
 from unrolled.layers.pretrained import PretrainedEncoder
 
@@ -83,6 +84,10 @@ class Embedding(nn.Module):
         self.weight = nn.Parameter(torch.randn(size, width) * _FIRST)
         self.sparse = False  # True: the gradient holds the rows of the symbols that were read alone
 
+    def extra_repr(self) -> str:
+        """Its arguments."""
+        return arguments(self, {"size": self.size, "width": self.output_size, "gain": self.gain})
+
     def forward(self, x: Tensor) -> Tensor:
         """The vectors of the symbols ``x``."""
         y = embedding(_symbols(x, self.size, "Embedding"), self.weight, sparse=self.sparse)
@@ -126,6 +131,10 @@ class OneHot(nn.Module):
         self.size = self.output_size = size
         self.register_buffer("like", torch.empty(0), persistent=False)  # follows the module's dtype and device
 
+    def extra_repr(self) -> str:
+        """Its arguments."""
+        return str(self.size)
+
     def forward(self, x: Tensor) -> Tensor:
         """The symbols ``x``, one-hot."""
         symbols = _symbols(x, self.size, "OneHot").unsqueeze(-1)
@@ -162,6 +171,10 @@ class Numbers(nn.Module):
     def __init__(self, width: int) -> None:
         super().__init__()
         self.output_size = width
+
+    def extra_repr(self) -> str:
+        """Its arguments."""
+        return str(self.output_size)
 
     def forward(self, x: Tensor) -> Tensor:
         """``x``, if it fits."""

@@ -75,6 +75,10 @@ class InputEmbedding(nn.Module):
             columns.append(embedded if spec.time else embedded[:, None].expand(-1, steps, -1))
         return torch.cat(columns, dim=-1), real
 
+    def extra_repr(self) -> str:
+        """The columns, and the width of all of them."""
+        return f"{', '.join(self.specs)}, output_size={self.output_size}"
+
     def step(self, inputs: Mapping[str, Tensor]) -> Tensor:
         """One step of each row: per column (B,) int64 or (B, W) float32, to (B, I)."""
         columns = [embedding(inputs[name]) for name, embedding in zip(self.specs, self._all(), strict=True)]

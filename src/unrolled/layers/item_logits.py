@@ -52,6 +52,11 @@ class Tied(nn.Module):
         self.bias = nn.Parameter(torch.zeros(symbols.size))
         self._symbols = (symbols,)  # in a tuple it is no part of this module, whose weights are not to be saved twice
 
+    def extra_repr(self) -> str:
+        """Width of the vectors, and how many there are."""
+        outputs, width = self.weight.shape
+        return f"{width}, {outputs}"
+
     @property
     def weight(self) -> Tensor:
         """E, (V, H)."""

@@ -6,6 +6,7 @@ from typing import Self
 
 from torch import Tensor, nn
 
+from unrolled.cells.arguments import arguments
 from unrolled.cells.cell import check_input
 from unrolled.config import ModelConfig
 from unrolled.errors import UsageError
@@ -56,6 +57,7 @@ class MLP(nn.Module):
             if size < 1:
                 raise UsageError(f"{name} must be at least 1, got {size}")
         self.input_size, self.output_size = input_size, hidden_size
+        self.num_layers, self._dropout = num_layers, dropout
         layers: list[nn.Module] = [nn.Linear(input_size, hidden_size), nn.ReLU()]
         for _ in range(num_layers - 1):
             layers += [nn.Dropout(dropout), nn.Linear(hidden_size, hidden_size), nn.ReLU()]
@@ -81,6 +83,16 @@ class MLP(nn.Module):
         """One step: ``x`` (B, I) -> ``y`` (B, H)."""
         check_input(x, "(B, I)", self.input_size, next(self.parameters()), "MLP")
         return self.layers(x), ()
+
+    def extra_repr(self) -> str:
+        """Its arguments."""
+        values = {
+            "input_size": self.input_size,
+            "hidden_size": self.output_size,
+            "num_layers": self.num_layers,
+            "dropout": self._dropout,
+        }
+        return arguments(self, values)
 
     def session(self, batch: int | None = None) -> LayerSession:
         """The layer live, for one row or ``batch`` of them: it keeps its state."""

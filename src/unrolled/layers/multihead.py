@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import scaled_dot_product_attention
 
+from unrolled.cells.arguments import arguments
 from unrolled.cells.cell import check_input
 from unrolled.errors import ShapeError, UsageError
 from unrolled.layers.cache import Block, KVCache, Memory, View, check_cache, seen_memory
@@ -88,6 +89,12 @@ class SelfAttention(nn.Module):
         self.out = nn.Linear(width, width, bias=False)
         nn.init.normal_(self.queries_keys_values.weight, std=width**-0.5)
         nn.init.normal_(self.out.weight, std=width**-0.5)
+
+    def extra_repr(self) -> str:
+        """Its arguments."""
+        values = {"width": self.width, "heads": self.heads, "kv_heads": self.kv_heads}
+        more = {"causal": self.causal, "sight": self.sight, "positions": self.positions}
+        return arguments(self, {**values, **more})
 
     def forward(
         self, x: Tensor, lengths: Tensor | None = None, state: KVCache | None = None, weights: bool = False
@@ -202,6 +209,11 @@ class CrossAttention(nn.Module):
         self.out = nn.Linear(width, width, bias=False)
         for linear in (self.queries, self.keys_values, self.out):
             nn.init.normal_(linear.weight, std=linear.in_features**-0.5)
+
+    def extra_repr(self) -> str:
+        """Its arguments."""
+        values = {"width": self.width, "memory_size": self.memory_size, "heads": self.heads}
+        return arguments(self, {**values, "kv_heads": self.kv_heads})
 
     def forward(
         self, x: Tensor, memory: Tensor, memory_lengths: Tensor | None = None, weights: bool = False

@@ -7,6 +7,7 @@ from typing import Literal, NamedTuple
 import torch
 from torch import Tensor, nn
 
+from unrolled.cells.arguments import arguments
 from unrolled.errors import ShapeError, UsageError, did_you_mean
 from unrolled.layers.lengths import check_lengths, last_real, real_steps, zero_padding
 
@@ -75,6 +76,10 @@ class Pooling(nn.Module):
         new = y.shape[1] if lengths is None else lengths
         state = PoolState(self._merge(y, lengths, state.value), state.steps + new)
         return self._answer(state), state
+
+    def extra_repr(self) -> str:
+        """Its arguments."""
+        return arguments(self, {"kind": self.kind, "bidirectional": self.bidirectional})
 
     def step(self, y: Tensor, state: PoolState) -> tuple[Tensor, PoolState]:
         """One step: ``y`` (B, H) and the state before -> what is pooled so far (B, H), and the state after."""

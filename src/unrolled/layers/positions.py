@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import embedding
 
+from unrolled.cells.arguments import arguments
 from unrolled.errors import ShapeError, UsageError
 from unrolled.layers.lengths import real_steps
 
@@ -57,7 +58,11 @@ class Sinusoidal(nn.Module):
         super().__init__()
         if width < 1:
             raise UsageError(f"Sinusoidal: width must be at least 1, got {width}")
-        self.gain = nn.Parameter(torch.ones(1))
+        self.width, self.gain = width, nn.Parameter(torch.ones(1))
+
+    def extra_repr(self) -> str:
+        """Its arguments."""
+        return str(self.width)
 
     def forward(self, x: Tensor, positions: Tensor, lengths: Tensor | None = None) -> Tensor:
         """``x`` and where each of its steps stands."""
@@ -99,6 +104,11 @@ class Learned(nn.Module):
             if number < 1:
                 raise UsageError(f"Learned: {name} must be at least 1, got {number}")
         self.weight = nn.Parameter(torch.randn(longest, width))
+
+    def extra_repr(self) -> str:
+        """Its arguments."""
+        longest, width = self.weight.shape
+        return arguments(self, {"width": width, "longest": longest})
 
     def forward(self, x: Tensor, positions: Tensor, lengths: Tensor | None = None) -> Tensor:
         """``x`` and the vector of each of its steps' numbers."""

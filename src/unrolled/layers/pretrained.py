@@ -77,6 +77,10 @@ class PretrainedEncoder(nn.Module):
             y = self.model(input_ids=ids, attention_mask=seen.to(torch.int64)).last_hidden_state  # (B, T, W)
         return torch.where(real[..., None], y, 0.0)
 
+    def extra_repr(self) -> str:
+        """How many tokens it knows, and the width of their vectors."""
+        return f"{self.size}, {self.output_size}, frozen={self.frozen}"
+
     def load(self, folder: Path) -> None:
         """Take over the weights of ``model.safetensors``.
 

@@ -11,6 +11,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
+from unrolled.cells.arguments import arguments
 from unrolled.cells.cell import CELLS, Cell
 from unrolled.errors import ShapeError, UsageError
 from unrolled.layers.recompute import Recompute, check_recompute
@@ -85,6 +86,7 @@ class Recurrent(nn.Module):
         directions = 2 if bidirectional else 1
         self.input_size, self.output_size = input_size, hidden_size * directions
         self.bidirectional, self.causal = bidirectional, not bidirectional
+        self.hidden_size, self.cell = hidden_size, cell
         widths = [input_size] + [self.output_size] * (num_layers - 1)
         stack = [nn.ModuleList(make(width, hidden_size) for _ in range(directions)) for width in widths]
         # layers[k][0] reads forward; layers[k][1], if there is one, backward.
@@ -120,6 +122,19 @@ class Recurrent(nn.Module):
             x, last = cell(x, state[k])
             after.append(last)
         return x, tuple(after)
+
+    def extra_repr(self) -> str:
+        """Its arguments."""
+        values = {
+            "input_size": self.input_size,
+            "hidden_size": self.hidden_size,
+            "cell": self.cell,
+            "num_layers": len(self.layers),
+            "bidirectional": self.bidirectional,
+            "dropout": self.dropout.p,
+            "recompute": self.recompute,
+        }
+        return arguments(self, values)
 
     def session(self, batch: int | None = None) -> LayerSession:
         """The layer live, for one row or ``batch`` of them: it keeps packed weights and state."""

@@ -16,7 +16,7 @@ from torch.nn.utils.rnn import PackedSequence
 from unrolled.errors import UsageError, did_you_mean
 from unrolled.layers.recompute import Recompute
 from unrolled.layers.session import LayerSession
-from unrolled.layers.torch_forms import Lengths, add_weights, reset, run, session
+from unrolled.layers.torch_forms import Lengths, add_weights, printed, reset, run, session
 
 __all__ = ["GRU", "LSTM", "RNN"]
 
@@ -102,6 +102,10 @@ class RNN(nn.Module):
         """``output, h_n`` as ``torch.nn.RNN`` gives them."""
         output, (h_n,) = run(self, input, None if hx is None else (hx,), lengths)
         return output, h_n
+
+    def extra_repr(self) -> str:
+        """What ``torch.nn`` prints of it."""
+        return printed(self)
 
     def session(self, batch: int | None = None) -> LayerSession:
         """The layer live: ``push(x) -> y`` of one row (I,), or of ``batch`` rows (B, I), its state kept inside."""
@@ -195,6 +199,10 @@ class GRU(nn.Module):
         """``output, h_n`` as ``torch.nn.GRU`` gives them."""
         output, (h_n,) = run(self, input, None if hx is None else (hx,), lengths)
         return output, h_n
+
+    def extra_repr(self) -> str:
+        """What ``torch.nn`` prints of it."""
+        return printed(self)
 
     def session(self, batch: int | None = None) -> LayerSession:
         """The layer live: ``push(x) -> y`` of one row (I,), or of ``batch`` rows (B, I), its state kept inside."""
@@ -293,6 +301,10 @@ class LSTM(nn.Module):
         """``output, (h_n, c_n)`` as ``torch.nn.LSTM`` gives them."""
         output, (h_n, c_n) = run(self, input, hx, lengths)
         return output, (h_n, c_n)
+
+    def extra_repr(self) -> str:
+        """What ``torch.nn`` prints of it."""
+        return printed(self)
 
     def session(self, batch: int | None = None) -> LayerSession:
         """The layer live: ``push(x) -> y`` of one row (I,), or of ``batch`` rows (B, I), its state kept inside."""

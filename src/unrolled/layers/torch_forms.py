@@ -29,10 +29,19 @@ from unrolled.layers.session import LayerSession, layer_session
 from unrolled.layers.unroll import unroll
 from unrolled.state import State
 
-__all__ = ["Form", "Lengths", "add_weights", "reset", "run"]
+__all__ = ["Form", "Lengths", "add_weights", "printed", "reset", "run"]
 
 Lengths = Tensor | Sequence[int] | None
 _GATES = {"rnn_tanh": 1, "rnn_relu": 1, "gru": 3, "lstm": 4}
+_PRINTED = {  # option -> its default, in torch's order
+    "proj_size": 0,
+    "num_layers": 1,
+    "bias": True,
+    "batch_first": False,
+    "dropout": 0.0,
+    "bidirectional": False,
+    "recompute": None,
+}
 _STATES: dict[str, Any] = {"rnn_tanh": RNNState, "rnn_relu": RNNState, "gru": GRUState, "lstm": LSTMState}
 
 
@@ -135,6 +144,16 @@ def reset(module: nn.Module) -> None:
     bound = 1 / math.sqrt(Form.of(module).hidden_size)
     for parameter in module.parameters():
         nn.init.uniform_(parameter, -bound, bound)
+
+
+def printed(module: nn.Module) -> str:
+    """The arguments of ``module``, letter for letter as torch prints them; and ``recompute``, which torch lacks."""
+    shown = [f"{module.input_size}, {module.hidden_size}"]
+    for name, default in _PRINTED.items():
+        value = getattr(module, name)
+        if value != default:
+            shown.append(f"{name}={value!r}")
+    return ", ".join(shown)
 
 
 def run(

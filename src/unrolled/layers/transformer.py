@@ -10,6 +10,7 @@ from typing import Any, Literal, NamedTuple, Self, cast
 
 from torch import Tensor, nn
 
+from unrolled.cells.arguments import arguments
 from unrolled.cells.cell import check_input
 from unrolled.config import ModelConfig
 from unrolled.errors import ShapeError, UsageError, did_you_mean
@@ -123,6 +124,7 @@ class Transformer(nn.Module):
         if positions not in _POSITIONS:
             raise UsageError(f"there are no positions {positions!r}.{did_you_mean(positions, _POSITIONS)}")
         self.input_size, self.output_size, self.causal, self.memory_size = input_size, hidden_size, causal, memory_size
+        self._kinds = {"positions": positions, "norm": norm, "norm_first": norm_first, "feedforward": feedforward}
         inside = positions if positions in ("rotary", "alibi") else "none"
         blocks = []
         for _ in range(num_layers):
@@ -201,6 +203,22 @@ class Transformer(nn.Module):
         check_input(x, "(B, I)", self.input_size, self._like, "Transformer")
         looked = self._run(x.unsqueeze(1), None, self._begin(x, state, None, None), weights=False)
         return looked.y.squeeze(1), looked.state
+
+    def extra_repr(self) -> str:
+        """Its arguments."""
+        first = self.blocks[0].own
+        values = {
+            "input_size": self.input_size,
+            "hidden_size": self.output_size,
+            "num_layers": len(self.blocks),
+            "heads": first.heads,
+            "kv_heads": first.kv_heads,
+            "sight": first.sight,
+            "causal": self.causal,
+            "dropout": self.dropout.p,
+            "memory_size": self.memory_size,
+        }
+        return arguments(self, {**values, **self._kinds})
 
     def session(self, batch: int | None = None) -> LayerSession:
         """The layer live, for one row or ``batch`` of them: it keeps its state."""

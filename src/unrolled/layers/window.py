@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import conv1d, linear
 
+from unrolled.cells.arguments import arguments
 from unrolled.cells.cell import check_input
 from unrolled.config import ModelConfig
 from unrolled.errors import ShapeError, UsageError
@@ -77,6 +78,7 @@ class Window(nn.Module):
             if size < 1:
                 raise UsageError(f"{name} must be at least 1, got {size}")
         self.input_size, self.output_size, self.window = input_size, hidden_size, window
+        self.num_layers, self._dropout = num_layers, dropout
         self.weight = nn.Parameter(torch.empty(hidden_size, input_size + 1, window))  # its last input is the bias
         nn.init.kaiming_uniform_(self.weight[:, :-1], nonlinearity="relu")
         nn.init.zeros_(self.weight[:, -1])
@@ -115,6 +117,17 @@ class Window(nn.Module):
         """One step: ``x`` (B, I) and the state before -> ``y`` (B, H) and the state after."""
         check_input(x, "(B, I)", self.input_size, self.weight, "Window")
         return self.last(x.unsqueeze(1), None, state)
+
+    def extra_repr(self) -> str:
+        """Its arguments."""
+        values = {
+            "input_size": self.input_size,
+            "hidden_size": self.output_size,
+            "window": self.window,
+            "num_layers": self.num_layers,
+            "dropout": self._dropout,
+        }
+        return arguments(self, values)
 
     def session(self, batch: int | None = None) -> LayerSession:
         """The layer live, for one row or ``batch`` of them: it keeps its state."""

@@ -95,6 +95,10 @@ class AttentionDecoder(nn.Module):
         self.dropout = nn.Dropout(config.dropout)
         self.output_size = (width if self.upper is None else self.upper.output_size) + memory_size
 
+    def extra_repr(self) -> str:
+        """Widths of the memory and of the outputs."""
+        return f"memory_size={self.attention.memory_size}, output_size={self.output_size}"
+
     def begin(self, memory: Tensor, lengths: Tensor) -> DecoderState:
         """The state before the first step, of rows that read ``memory`` (B, S, M)."""
         upper = None if self.upper is None else self.upper.initial_state(len(memory), memory)
@@ -154,6 +158,10 @@ class PlainDecoder(nn.Module):
     def __init__(self, layer: Layer | Transformer) -> None:
         super().__init__()
         self.layer, self.output_size = layer, layer.output_size
+
+    def extra_repr(self) -> str:
+        """The width of the outputs."""
+        return f"output_size={self.output_size}"
 
     def begin(self, memory: Tensor, lengths: Tensor) -> State:
         """The state before the first step, of rows that read ``memory`` (B, S, M)."""

@@ -92,6 +92,9 @@ class _Bias(nn.Module):
         super().__init__()
         self.bias = nn.Parameter(torch.zeros(outputs))
 
+    def extra_repr(self) -> str:
+        return str(len(self.bias))
+
 
 class EncoderDecoder(nn.Module):
     """Any encoder with any decoder: many to many of any lengths, or one to many.
@@ -153,6 +156,10 @@ class EncoderDecoder(nn.Module):
         self.head = _Bias(outputs) if config.tied else nn.Linear(width, outputs)
         self.own_share = 0.0  # of the symbols that it reads in training, those that it would have written itself
         self.register_buffer("longest", torch.zeros((), dtype=torch.int64))
+
+    def extra_repr(self) -> str:
+        """The names of its two layers, and the number of symbols."""
+        return f"{self.title}, outputs={len(self.head.bias)}"
 
     def run(self, batch: Batch, state: None = None) -> tuple[Written, None]:
         """A batch as the loader makes it; each row is a sequence of its own, so there is no state to go on from."""

@@ -99,6 +99,10 @@ class Network(nn.Module):
         else:
             self.head = (CRF if crf else nn.Linear)(self.layer.output_size, outputs)
 
+    def extra_repr(self) -> str:
+        """The layer's name and the number of outputs."""
+        return f"{self.title}, outputs={len(self.head.bias)}"
+
     @property
     def causal(self) -> bool:
         """True if no output depends on a later input, so that the network can run live."""
