@@ -64,7 +64,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(TOP, EVERYTHING_BUT_CLI),
     # names: what --help lists without torch; files and music: for answers that --out asks for; kernels: for doctor to name
     "cli": ("api", "demo", "errors", "names", "files", "kernels", "music"),
-    "__init__": ("api",),
+    "__init__": ("api", "registry"),
 }
 LONGEST_FILE = 350
 

@@ -12,10 +12,9 @@ import pytest
 
 from unrolled.config import RunConfig
 from unrolled.errors import ModelError, UnrolledError, UsageError
-from unrolled.registry import Registry
+from unrolled.registry import FOLDERS, Registry
 
 SOURCE = Path(__file__).parent.parent / "src" / "unrolled"
-REGISTRIES = ["baselines", "cells", "data/encodings", "data/readers", "tasks"]
 CODE = [
     "os.system",
     "torch.hub.load",
@@ -43,12 +42,12 @@ def test_the_good_one_is_good() -> None:
     assert RunConfig.parse(json.dumps(GOOD), "run").model.hidden == 8
 
 
-@pytest.mark.parametrize("folder", REGISTRIES)
-def test_a_registry_knows_its_files_and_nothing_else(folder: str) -> None:
-    registry = Registry(folder, "thing")
+@pytest.mark.parametrize(("kind", "folder"), FOLDERS.items())
+def test_a_registry_knows_its_files_and_nothing_else(kind: str, folder: str) -> None:
+    registry = Registry(kind)
     assert set(registry.names()) <= {file.stem for file in (SOURCE / folder).glob("*.py")}
     for name in CODE:
-        with pytest.raises(UsageError, match=r"there is no thing"):
+        with pytest.raises(UsageError, match=f"there is no {kind}"):
             registry.get(name)
 
 

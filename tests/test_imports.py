@@ -58,7 +58,7 @@ def test_the_version_is_that_of_the_project() -> None:
 def test_the_public_names_are_there() -> None:
     import unrolled
 
-    assert all(callable(getattr(unrolled, name)) for name in ("fit", "load", "read"))
+    assert all(callable(getattr(unrolled, name)) for name in ("fit", "load", "read", "register"))
 
 
 def test_help_brings_nothing_heavy() -> None:

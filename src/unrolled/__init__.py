@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from unrolled.api import fit, load, read
+    from unrolled.registry import register
 
-__all__ = ["__version__", "fit", "load", "read"]
+__all__ = ["__version__", "fit", "load", "read", "register"]
 
 __version__ = "0.1.0"
 
@@ -16,7 +17,8 @@ __version__ = "0.1.0"
 def __getattr__(name: str) -> Any:
     # PEP 562: `import unrolled` must not wait for torch; the first name asked for does.
     if name in __all__:
-        return getattr(importlib.import_module("unrolled.api"), name)
+        home = "registry" if name == "register" else "api"
+        return getattr(importlib.import_module(f"unrolled.{home}"), name)
     raise AttributeError(f"module 'unrolled' has no attribute {name!r}")
 
 

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from unrolled.errors import ModelError, UsageError, did_you_mean
+from unrolled.registry import check_members
 
 __all__ = [
     "FORMAT",
@@ -223,6 +224,7 @@ class RunConfig(Part):
     model: ModelConfig
     training: TrainingConfig
     columns: tuple[str, ...] = ()  # of the training data as it stands in its file: the order of a stream without header
+    members: dict[str, str] = {}  # kind.name -> the package of each member that is not our own, see `outside_members`
     files: dict[str, dict[str, str | int]] = {}  # role -> path, size, sha256 of the data when the run began
 
     @classmethod
@@ -230,7 +232,8 @@ class RunConfig(Part):
         """Read ``config.json``.
 
         Raises:
-            ModelError: it is not ours, is newer than we are, or holds what we do not know.
+            ModelError: it is not ours, is newer than we are, holds what we do not know, or needs a member of a package
+                that is not installed.
         """
         import json
 
@@ -243,6 +246,7 @@ class RunConfig(Part):
             raise ModelError(
                 f"{place} has format {version}, newer than {FORMAT}, which this version reads: upgrade unrolled"
             )
+        check_members(values.get("members"), place)
         try:
             return cls(**values)
         except ValidationError as error:

@@ -41,12 +41,13 @@ from unrolled.data.roles import Roles
 from unrolled.data.sequences import Sequences
 from unrolled.errors import DataError, ModelError, UsageError
 from unrolled.files import space_errors, write_file, write_manifest
-from unrolled.layers.build import build_layer
+from unrolled.layers.build import build_layer, member_of
 from unrolled.layers.sampled_softmax import CandidateSampler
 from unrolled.loading import build, open_run
 from unrolled.models.encoder_decoder import EncoderDecoder, parts_of
 from unrolled.models.network import Network
 from unrolled.pretrained import Start, open_start, start_again
+from unrolled.registry import outside_members
 from unrolled.rundir import alone, choose, claimed, keep_options
 from unrolled.splits import LAST, share_of, split_up
 from unrolled.tasks.task import TASKS, Question, Task
@@ -110,7 +111,8 @@ def fit(
     check_kmer(data.kmer, name)
     roles: Roles = task_class.roles(question)
     kinds = {**sequences.kinds, **roles.kinds}
-    check_read(options, {kinds[column] for column in {*roles.inputs, *roles.joined, roles.target} & set(kinds)})
+    used = {kinds[column] for column in {*roles.inputs, *roles.joined, roles.target} & set(kinds)}
+    check_read(options, used)
     for line in told_unread(question, roles):
         say(line)
     model = with_width(ModelConfig.check(given["model"]) if start is None else start.model(given["model"]), vectors)
@@ -132,6 +134,9 @@ def fit(
         training=training,
         files=_fingerprints(source, data, training, start, sequences.table),
         columns=tuple(sequences.table.column_names),
+        members=outside_members(
+            [("task", name), *(("encoding", kind) for kind in used), *(member_of(part.name) for part in parts)]
+        ),
     )
     _device(config.training.device)
     folder = choose(out, data.source, overwrite)

@@ -14,7 +14,7 @@ def task_names() -> list[str]:
     >>> "classify" in task_names()
     True
     """
-    return Registry("tasks", "task").names()
+    return Registry("task").names()
 
 
 def kind_names() -> list[str]:
@@ -23,4 +23,4 @@ def kind_names() -> list[str]:
     >>> "category" in kind_names()
     True
     """
-    return Registry("data/encodings", "kind of column").names()
+    return Registry("encoding").names()

@@ -1,65 +1,217 @@
-"""A member's name is its file's name.
+"""The members of each kind by name, wherever they come from.
 
-A folder is a registry: each file in it that has a line ``MEMBER = …`` is a member. Names are found by reading the
-folder, without importing anything; a member is imported when it is asked for. Nothing else is edited to add one, and
-no configuration can name a class.
+A folder of this package is a registry: each file in it that has a line ``MEMBER = …`` is a member with the file's
+name. An installed package adds members by entry points of the group ``unrolled.members``, a program by `register`.
+Names are listed without importing anything; a member is imported when it is asked for, and only by the name under
+which it is installed, so no configuration can name a class.
 """
 
 from __future__ import annotations
 
 import functools
 import importlib
+import importlib.util
 import re
+import sys
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from unrolled.errors import UsageError, did_you_mean
+from unrolled.errors import ModelError, UsageError, did_you_mean
 
-__all__ = ["Registry"]
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
+
+__all__ = ["FOLDERS", "GROUP", "Registry", "check_members", "outside_members", "register"]
+
+GROUP = "unrolled.members"
+FOLDERS = {
+    "baseline": "baselines",
+    "cell": "cells",
+    "encoding": "data/encodings",
+    "layer": "layers",
+    "metric": "metrics",
+    "reader": "data/readers",
+    "task": "tasks",
+}
 
 _PACKAGE_ROOT = Path(__file__).parent
 _MEMBER_LINE = re.compile(r"^MEMBER\b.*=", re.MULTILINE)
 
 
+class _Registered(NamedTuple):
+    """A member that a program registered, and the module that did."""
+
+    member: Any
+    module: str
+    file: str | None
+
+
+_registered: dict[tuple[str, str], _Registered] = {}
+
+
 class Registry:
-    """The members of one folder of the package.
+    """The members of one kind.
 
     Args:
-        folder: path below the package, such as ``"cells"`` or ``"data/readers"``.
-        noun: what to call a member in messages, such as ``"cell"``.
+        kind: a key of `FOLDERS`, which is also what messages call a member.
 
     Example:
-        >>> "lstm" in Registry("cells", "cell").names()
+        >>> "lstm" in Registry("cell").names()
         True
     """
 
-    def __init__(self, folder: str, noun: str) -> None:
-        self.folder, self.noun = folder, noun
+    def __init__(self, kind: str) -> None:
+        self.kind, self.folder = kind, FOLDERS[kind]
 
     def names(self) -> list[str]:
-        """The members' names in alphabetical order; imports nothing."""
-        return list(_names(self.folder))
+        """The members' names in alphabetical order; imports none of them."""
+        added = {name for kind, name in [*_installed(tuple(sys.path)), *_registered] if kind == self.kind}
+        return sorted({*_files(self.folder), *added})
 
     def __contains__(self, name: object) -> bool:
-        return name in _names(self.folder)
+        return name in self.names()
 
     def get(self, name: str) -> Any:
         """The member called ``name``.
 
         Raises:
-            UsageError: there is none; the message suggests the nearest name.
+            UsageError: there is none (the message suggests the nearest name), two packages have one, or the package
+                that has it cannot be imported.
         """
-        if name not in self:
-            raise UsageError(f"there is no {self.noun} {name!r}.{did_you_mean(name, self.names())}")
-        module = importlib.import_module(f"unrolled.{self.folder.replace('/', '.')}.{name}")
-        return module.MEMBER
+        found = self._find(name)
+        if isinstance(found, _Registered):
+            return found.member
+        if isinstance(found, str):
+            return importlib.import_module(found).MEMBER
+        try:
+            return found.load()
+        except (ImportError, AttributeError) as error:
+            raise UsageError(f"the {self.kind} {name!r} of {_package(found)} cannot be imported: {error}") from error
 
     def members(self) -> dict[str, Any]:
         """Every member by name; imports them all."""
         return {name: self.get(name) for name in self.names()}
 
+    def source(self, name: str) -> Path | None:
+        """The file that defines the member, or ``None`` where there is no such file.
+
+        The member's own module is not imported; Python imports the packages that it lies in.
+
+        Raises:
+            UsageError: as `get`.
+        """
+        found = self._find(name)
+        if isinstance(found, _Registered):
+            return None if found.file is None else Path(found.file)
+        if isinstance(found, str):
+            return _PACKAGE_ROOT / self.folder / f"{name}.py"
+        try:
+            spec = importlib.util.find_spec(found.module)
+        except ImportError:
+            return None
+        return None if spec is None or not spec.has_location or spec.origin is None else Path(spec.origin)
+
+    def package_of(self, name: str) -> str | None:
+        """The package that added the member, with its version, such as ``leaky-package 1.2``; ``None`` for our own.
+
+        Of a member that a program registered, it is the name of the module that did so, without a version.
+
+        Raises:
+            UsageError: as `get`.
+        """
+        found = self._find(name)
+        if isinstance(found, _Registered):
+            return found.module
+        return None if isinstance(found, str) else _package(found)
+
+    def _find(self, name: str) -> str | EntryPoint | _Registered:
+        """Where ``name`` is: a module of ours, an entry point, or what was registered."""
+        key = (self.kind, name)
+        found: list[tuple[str, str | EntryPoint | _Registered]] = []
+        if name in _files(self.folder):
+            found.append(("unrolled", f"unrolled.{self.folder.replace('/', '.')}.{name}"))
+        found += [(_package(point), point) for point in _installed(tuple(sys.path)).get(key, ())]
+        if key in _registered:
+            found.append((f"the module {_registered[key].module}", _registered[key]))
+        if not found:
+            raise UsageError(f"there is no {self.kind} {name!r}.{did_you_mean(name, self.names())}")
+        if len(found) > 1:
+            (first, _), (second, _), *_ = found
+            raise UsageError(f"both {first} and {second} have a {self.kind} {name!r}: uninstall {second}")
+        return found[0][1]
+
+
+def register(kind: str, name: str, member: Any) -> None:
+    """Add a member from a program or notebook; an installed package uses the entry points ``unrolled.members``.
+
+    Args:
+        kind: ``cell``, ``layer``, ``encoding``, ``reader``, ``task``, ``baseline`` or ``metric``.
+        name: what options call it.
+        member: what a file of that kind has in its line ``MEMBER = …``. The module that registered it may replace it.
+
+    Raises:
+        UsageError: an unknown kind, or a name that another member of this kind has.
+
+    Example::
+
+        unrolled.register("cell", "leaky", Leaky)
+        unrolled.fit("reviews.csv", target="sentiment", model="leaky")
+    """
+    if kind not in FOLDERS:
+        raise UsageError(f"there is no kind of member {kind!r}.{did_you_mean(kind, FOLDERS)}")
+    caller = sys._getframe(1).f_globals  # as `collections.namedtuple` finds its module: a member may be any object
+    module, registry = str(caller.get("__name__")), Registry(kind)
+    if name in registry and getattr(_registered.get((kind, name)), "module", None) != module:
+        owner = registry.package_of(name) or "unrolled"
+        raise UsageError(f"{owner} has a {kind} {name!r} already: {module} must register it under another name")
+    _registered[kind, name] = _Registered(member, module, caller.get("__file__"))
+
+
+def outside_members(used: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """``kind.name`` -> package, of those (kind, name) of ``used`` that other packages added."""
+    packages = {f"{kind}.{name}": Registry(kind).package_of(name) for kind, name in used}
+    return {member: package for member, package in packages.items() if package is not None}
+
+
+def check_members(members: Any, place: str) -> None:
+    """Raise a `ModelError` if one of ``members``, as `outside_members` listed them, is not here now.
+
+    Args:
+        members: as read from ``config.json``, so that it may be anything.
+        place: the run that uses them, for the message.
+    """
+    for member, package in members.items() if isinstance(members, dict) else ():
+        kind, _, name = str(member).partition(".")
+        if kind in FOLDERS and name not in Registry(kind):
+            title, _, version = str(package).partition(" ")
+            cause = (
+                f"of the package {title!r}, which is not installed: pip install {title}"
+                if version
+                else f"that the module {title!r} registered: import that module first"
+            )
+            raise ModelError(f"{place}: this run uses the {kind} {name!r} {cause}")
+
 
 @functools.cache
-def _names(folder: str) -> tuple[str, ...]:
+def _files(folder: str) -> tuple[str, ...]:
     files = sorted((_PACKAGE_ROOT / folder).glob("[a-z]*.py"))
     return tuple(file.stem for file in files if _MEMBER_LINE.search(file.read_text("utf-8")))
+
+
+@functools.cache
+def _installed(_path: tuple[str, ...]) -> dict[tuple[str, str], list[EntryPoint]]:
+    """(kind, name) -> the entry points of that name. When ``sys.path`` changes, they are read again."""
+    from importlib.metadata import entry_points
+
+    found: dict[tuple[str, str], list[EntryPoint]] = {}
+    for point in entry_points(group=GROUP):
+        kind, _, name = point.name.partition(".")
+        found.setdefault((kind, name), []).append(point)
+    return found
+
+
+def _package(point: EntryPoint) -> str:
+    """The name and version of the distribution that an entry point is of."""
+    assert point.dist is not None  # entry_points() gives each its own
+    return f"{point.dist.name} {point.dist.version}"

@@ -13,7 +13,7 @@ from unrolled.registry import Registry
 
 __all__ = ["BASELINES", "Baseline", "score_baselines"]
 
-BASELINES = Registry("baselines", "baseline")
+BASELINES = Registry("baseline")
 
 # Numbers of a split that are read: more would hardly change a score, but take minutes and gigabytes.
 _FIT_CELLS, _SCORE_CELLS = 10_000_000, 5_000_000

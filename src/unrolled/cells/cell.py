@@ -16,7 +16,7 @@ from unrolled.state import State
 
 __all__ = ["CELLS", "Cell", "check_input", "check_step", "first_input_weights", "first_weights"]
 
-CELLS = Registry("cells", "cell")
+CELLS = Registry("cell")
 
 
 class Cell(Protocol):

@@ -19,7 +19,7 @@ from unrolled.registry import Registry
 
 __all__ = ["ENCODINGS", "Encoded", "Encoding", "Options", "Remembers", "Where", "has_time"]
 
-ENCODINGS = Registry("data/encodings", "kind of column")
+ENCODINGS = Registry("encoding")
 
 
 @dataclass(frozen=True, slots=True)

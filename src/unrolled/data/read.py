@@ -26,7 +26,7 @@ from unrolled.registry import Registry
 
 __all__ = ["READERS", "Reader", "read", "suffixes"]
 
-READERS = Registry("data/readers", "reader")
+READERS = Registry("reader")
 Reader = Callable[[Path, DataConfig], pa.Table]
 
 _SMALL = 64 << 20  # bytes up to which the tables of a folder's files are copied into one piece

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 from unrolled.errors import UsageError, did_you_mean
 from unrolled.registry import Registry
@@ -14,10 +14,10 @@ if TYPE_CHECKING:
     from unrolled.layers.session import LayerSession
     from unrolled.state import State
 
-__all__ = ["LAYERS", "Layer", "build_layer", "embedding_gain", "model_names", "owners"]
+__all__ = ["LAYERS", "Layer", "build_layer", "embedding_gain", "member_of", "model_names", "owners"]
 
-LAYERS = Registry("layers", "model")
-_CELLS = Registry("cells", "cell")
+LAYERS = Registry("layer")
+_CELLS = Registry("cell")
 _BOTH = "bi"
 
 
@@ -87,13 +87,29 @@ def build_layer(config: ModelConfig, input_size: int) -> Layer:
         >>> build_layer(ModelConfig(name="bigru", hidden=8), input_size=3).output_size
         16
     """
-    name = config.name
-    if name in LAYERS:
+    kind, name = member_of(config.name)
+    if kind == "layer":
         layer: Layer = LAYERS.get(name).build(config, input_size)
         return layer
-    cell = name if name in _CELLS else name.removeprefix(_BOTH)
-    if cell not in _CELLS:
-        raise UsageError(f"there is no model {name!r}.{did_you_mean(name, model_names())}")
     from unrolled.layers.recurrent import Recurrent
 
-    return Recurrent(input_size, config.hidden, cell, config.layers, bidirectional=cell != name, dropout=config.dropout)
+    both = name != config.name
+    return Recurrent(input_size, config.hidden, name, config.layers, bidirectional=both, dropout=config.dropout)
+
+
+def member_of(model: str) -> tuple[Literal["layer", "cell"], str]:
+    """The kind and name of the member that the name of a model stands for.
+
+    Raises:
+        UsageError: an unknown name; the message suggests the nearest.
+
+    Example:
+        >>> member_of("window"), member_of("bigru")
+        (('layer', 'window'), ('cell', 'gru'))
+    """
+    if model in LAYERS:
+        return "layer", model
+    cell = model if model in _CELLS else model.removeprefix(_BOTH)
+    if cell not in _CELLS:
+        raise UsageError(f"there is no model {model!r}.{did_you_mean(model, model_names())}")
+    return "cell", cell

@@ -21,7 +21,7 @@ from unrolled.registry import Registry
 
 __all__ = ["TASKS", "Question", "Sums", "Task", "scored_steps"]
 
-TASKS = Registry("tasks", "task")
+TASKS = Registry("task")
 
 Sums = dict[str, Tensor]  # what a batch adds to the metrics: every entry is summed over batches
 
