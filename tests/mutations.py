@@ -15,13 +15,13 @@ if sys.platform == "linux":
     resource.setrlimit(resource.RLIMIT_AS, (6 << 30,) * 2)
 from pathlib import Path
 from unrolled.config import DataConfig
-from unrolled.data.read import READERS
+from unrolled.data.readers.reader import READERS
 from unrolled.errors import DataError
 
 read, refused = 0, 0
 for path in sorted(Path(sys.argv[2]).iterdir()):
     try:
-        READERS.get(sys.argv[1])(path, DataConfig())
+        READERS.get(sys.argv[1]).read(path, DataConfig())
         read += 1
     except DataError as error:
         assert str(path) in str(error) and "\\n" not in str(error), error

@@ -13,6 +13,7 @@ from unrolled.data.coder import Coder
 from unrolled.data.encoded import Options
 from unrolled.data.examples import Examples
 from unrolled.data.sequences import Sequences
+from unrolled.errors import Origin
 from unrolled.models.model import Model, build_model
 from unrolled.tasks.task import TASKS, Question, Task
 
@@ -21,7 +22,7 @@ __all__ = ["SAMPLES", "Sample", "network_for", "rows_of", "sequences", "training
 
 def sequences(columns: dict[str, Any], kinds: dict[str, str], origin: str = "sample.csv") -> Sequences:
     """A table whose kinds are given, not inferred."""
-    return Sequences(pa.table(columns), kinds, origin)
+    return Sequences(pa.table(columns), kinds, Origin(origin))
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,16 @@ from __future__ import annotations
 import pytest
 
 from unrolled import errors
-from unrolled.errors import DataError, Interrupted, MissingExtra, ShapeError, UnrolledError, UsageError, did_you_mean
+from unrolled.errors import (
+    DataError,
+    Interrupted,
+    MissingExtra,
+    Origin,
+    ShapeError,
+    UnrolledError,
+    UsageError,
+    did_you_mean,
+)
 
 
 @pytest.mark.parametrize(
@@ -21,7 +30,7 @@ def test_every_error_is_ours_and_has_its_exit_code(name: str, code: int) -> None
 
 def test_no_error_is_missing_from_the_table_or_the_drawing() -> None:
     kinds = {n for n, kind in vars(errors).items() if isinstance(kind, type) and issubclass(kind, UnrolledError)}
-    assert kinds | {"Files", "as_flags", "did_you_mean", "named"} == set(errors.__all__)
+    assert kinds | {"Origin", "as_flags", "did_you_mean", "named"} == set(errors.__all__)
     assert all(name in str(errors.__doc__) for name in kinds)
 
 
@@ -57,6 +66,16 @@ def test_a_data_error_says_where_and_what_to_do(place: dict[str, object], text: 
     assert str(error) == text
     assert error.details() == {"file": None, "row": None, "column": None, "hint": None, **place}
     assert UnrolledError("x").details() == {}
+
+
+@pytest.mark.parametrize(
+    ("row", "place"), [(1, "a.csv, row 1"), (2, "a.csv, row 2"), (3, "c.csv, row 1"), (None, "notes")]
+)
+def test_a_row_of_a_folder_is_named_by_its_file(row: int | None, place: str) -> None:
+    origin = Origin("notes", (("a.csv", 2), ("b.csv", 0), ("c.csv", 1)))
+    assert str(DataError("is odd", file=origin, row=row)) == f"{place}: is odd"
+    assert DataError("is odd", file=origin, row=row).details()["file"] == place.split(",")[0]
+    assert Origin("x.csv").place(7) == ("x.csv", 7)
 
 
 def test_a_missing_extra_gives_the_pip_line() -> None:

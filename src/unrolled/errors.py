@@ -16,18 +16,17 @@
 from __future__ import annotations
 
 import difflib
-from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from itertools import accumulate
+from dataclasses import dataclass
 
 __all__ = [
     "DataError",
-    "Files",
     "Interrupted",
     "MissingExtra",
     "ModelError",
+    "Origin",
     "ShapeError",
     "SpaceError",
     "TrainingError",
@@ -57,30 +56,32 @@ class UsageError(UnrolledError, ValueError):
     exit_code = 2
 
 
-class Files(str):
-    """The name of a folder whose files' rows stand one below the other; it knows in which file each row is.
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where the rows of a table are from: a file, or a folder whose files' rows stand one below the other.
 
-    Args:
-        name: of the folder.
-        rows: file -> how many rows it has, in their order.
+    Attributes:
+        name: what to call it: a path, or ``memory``.
+        files: of a folder, each file in the order of its rows, and how many it has.
 
     Example:
-        >>> Files("notes", {"notes/a.csv": 2, "notes/b.csv": 3}).place(4)
+        >>> Origin("notes", (("notes/a.csv", 2), ("notes/b.csv", 3))).place(4)
         ('notes/b.csv', 2)
     """
 
-    _files: list[str]
-    _ends: list[int]
+    name: str
+    files: tuple[tuple[str, int], ...] = ()
 
-    def __new__(cls, name: str, rows: Mapping[str, int]) -> Files:
-        self = super().__new__(cls, name)
-        self._files, self._ends = list(rows), list(accumulate(rows.values()))
-        return self
+    def __str__(self) -> str:
+        return self.name
 
     def place(self, row: int) -> tuple[str, int]:
         """The file that holds ``row``, and its number there, both from 1."""
-        at = bisect_left(self._ends, row)
-        return self._files[at], row - (self._ends[at - 1] if at else 0)
+        for file, rows in self.files:
+            if row <= rows:
+                return file, row
+            row -= rows
+        return self.name, row
 
 
 class DataError(UnrolledError):
@@ -92,13 +93,13 @@ class DataError(UnrolledError):
         self,
         message: str,
         *,
-        file: str | None = None,
+        file: str | Origin | None = None,
         row: int | None = None,
         column: str | None = None,
         hint: str | None = None,
     ) -> None:
-        if isinstance(file, Files) and row is not None:
-            file, row = file.place(row)
+        if isinstance(file, Origin):
+            file, row = (file.name, None) if row is None else file.place(row)
         self.file, self.row, self.column, self.hint = file, row, column, hint
         place = [file] if file else []
         place += [f"row {row}"] if row is not None else []

@@ -16,7 +16,8 @@ from sounds import samples, wav
 import unrolled as ur
 from unrolled.api import embed
 from unrolled.data.pictures import to_png
-from unrolled.data.read import READERS, read
+from unrolled.data.read import read
+from unrolled.data.readers.reader import READERS
 from unrolled.errors import DataError
 
 

@@ -11,13 +11,13 @@ import unrolled as ur
 from unrolled.config import DataConfig
 from unrolled.data.fields import as_steps
 from unrolled.data.read import read
-from unrolled.errors import DataError
+from unrolled.errors import DataError, Origin
 
 ROWS = {"food": ["thai", "greek", None], "stars": [3, None, None], "open": [True, False, None], "text": ["a", "b", "c"]}
 
 
 def test_each_field_is_a_step_in_the_order_that_was_asked_and_an_empty_cell_is_none() -> None:
-    table = as_steps(pa.table(ROWS), ("stars", "food", "open"), "memory")
+    table = as_steps(pa.table(ROWS), ("stars", "food", "open"), Origin("memory"))
     assert table.column_names == ["food", "stars", "open", "text", "fields"]
     assert table.column("fields").to_pylist() == [
         ["stars=3", "food=thai", "open=true"],
@@ -47,7 +47,7 @@ def test_it_is_read_as_a_sequence_of_tokens_in_place_of_its_columns() -> None:
 )
 def test_what_is_no_field_is_refused(rows: dict[str, list[object]], name: str, message: str) -> None:
     with pytest.raises(DataError) as caught:
-        as_steps(pa.table(rows), (name,), "memory")
+        as_steps(pa.table(rows), (name,), Origin("memory"))
     assert str(caught.value) == message
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from unrolled.data.encoded import ENCODINGS
 from unrolled.data.sequences import Sequences, infer_kinds, merge, unusable
-from unrolled.errors import DataError, UsageError
+from unrolled.errors import DataError, Origin, UsageError
 
 NOON = datetime.datetime(2020, 1, 1, 12)
 COLUMNS = {
@@ -26,22 +26,25 @@ COLUMNS = {
 @pytest.mark.parametrize("name", COLUMNS)
 def test_kinds_are_inferred(name: str) -> None:
     cells, kind = COLUMNS[name]
-    assert infer_kinds(pa.table({name: cells}), {}, "t.csv") == {name: kind}
+    assert infer_kinds(pa.table({name: cells}), {}, Origin("t.csv")) == {name: kind}
 
 
 def test_the_surest_encoding_wins() -> None:
     array = pa.chunked_array([["yes", "no"] * 20])
     sure = {name: encoding.recognises(array) for name, encoding in ENCODINGS.members().items()}
-    assert infer_kinds(pa.table({"x": array}), {}, "t")["x"] == max(sure, key=lambda name: sure[name])
+    assert infer_kinds(pa.table({"x": array}), {}, Origin("t"))["x"] == max(sure, key=lambda name: sure[name])
 
 
 def test_overrides_win_and_are_checked() -> None:
     table = pa.table({"age": [1, 2], "gone": pa.nulls(2)})
-    assert infer_kinds(table, {"age": "category", "gone": "number"}, "t") == {"age": "category", "gone": "number"}
+    assert infer_kinds(table, {"age": "category", "gone": "number"}, Origin("t")) == {
+        "age": "category",
+        "gone": "number",
+    }
     with pytest.raises(DataError, match=r"t, column 'agee': there is no such column .*Did you mean 'age'\?"):
-        infer_kinds(table, {"agee": "number"}, "t")
+        infer_kinds(table, {"agee": "number"}, Origin("t"))
     with pytest.raises(UsageError, match=r"there is no kind 'nmber' for column 'age'\. Did you mean 'number'\?"):
-        infer_kinds(table, {"age": "nmber"}, "t")
+        infer_kinds(table, {"age": "nmber"}, Origin("t"))
 
 
 @pytest.mark.parametrize(
@@ -58,13 +61,13 @@ def test_overrides_win_and_are_checked() -> None:
 )
 def test_columns_without_a_kind_say_why(cells: pa.Array, reason: str) -> None:
     table = pa.table({"x": cells})
-    assert infer_kinds(table, {}, "t") == {}
+    assert infer_kinds(table, {}, Origin("t")) == {}
     assert reason in str(unusable(table["x"]))
 
 
 def test_an_unknown_column_is_an_error_that_helps() -> None:
     table = pa.table({"load": [1], "day": [NOON]})
-    sequences = Sequences(table, {"load": "number"}, "t.csv", dropped={"day": "is odd"})
+    sequences = Sequences(table, {"load": "number"}, Origin("t.csv"), dropped={"day": "is odd"})
     assert sequences.notes == ("'day' is left out: it is odd",)
     with pytest.raises(DataError, match=r"t\.csv, column 'laod': there is no such column \(Did you mean 'load'\?"):
         sequences.column("laod")
@@ -109,7 +112,7 @@ def test_merge_of_one_column_and_of_many_chunks() -> None:
 
 def test_merge_refuses_what_does_not_fit() -> None:
     table = pa.table({"a": [[1.0], [2.0]], "b": [[1.0], []], "c": [1.0, 2.0], "series": [[1.0], [2.0]]})
-    sequences = Sequences(table, dict.fromkeys(table.column_names, "number"), "t")
+    sequences = Sequences(table, dict.fromkeys(table.column_names, "number"), Origin("t"))
     with pytest.raises(DataError, match=r"t, row 2, column 'b': has 0 steps, 'a' has 1"):
         merge(sequences, ("a", "b"), "both")
     with pytest.raises(DataError, match=r"column 'c': holds double, not a list of numbers"):

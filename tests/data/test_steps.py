@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from unrolled.data.steps import group_steps
-from unrolled.errors import DataError
+from unrolled.errors import DataError, Origin
 
 
 @settings(max_examples=80, deadline=None)
@@ -44,7 +44,7 @@ def test_later_data_takes_the_form_that_the_model_knows() -> None:
     assert found == {"id": [1], "x": [[0, 0]], "y": [1], "new": [[1, 2]]}
     table = pa.table({"id": [1, 2, 1], "t": [2, 0, 1], "y": [1, 1, 2]})
     with pytest.raises(DataError, match=r"t\.csv, row 1, column 'y': changes within a sequence"):
-        group_steps(table, "id", "t", "t.csv", timed={"y": False})
+        group_steps(table, "id", "t", Origin("t.csv"), timed={"y": False})
 
 
 @pytest.mark.parametrize(
@@ -82,7 +82,7 @@ def test_series_of_lists() -> None:
 )
 def test_bad_keys(columns: dict[str, list[object]], by: str | None, order: str | None, expected: str) -> None:
     with pytest.raises(DataError) as caught:
-        group_steps(pa.table(columns), by, order, "t.csv")
+        group_steps(pa.table(columns), by, order, Origin("t.csv"))
     assert expected in str(caught.value)
 
 
@@ -114,7 +114,7 @@ def test_times_of_which_one_is_none_are_not_sorted_as_texts() -> None:
     times = [f"2026-01-01 01:{minute}" for minute in range(10, 40)]
     times[7] = "soon"
     with pytest.raises(DataError, match="t.jsonl, row 8, column 't': 'soon' is not a date, as 29 of the 30 cells are"):
-        group_steps(pa.table({"t": times}), None, "t", "t.jsonl")
+        group_steps(pa.table({"t": times}), None, "t", Origin("t.jsonl"))
 
 
 def test_a_gap_between_times_is_in_seconds() -> None:
@@ -123,4 +123,4 @@ def test_a_gap_between_times_is_in_seconds() -> None:
     table = pa.table({"t": times, "x": [1, 2, 3, 4]})
     assert group_steps(table, order="t", gap=1800.0)["x"].to_pylist() == [[1, 2], [3, 4]]
     with pytest.raises(DataError, match="t.csv, row 1, column 't': 'x' is neither a date with time nor a number"):
-        group_steps(pa.table({"t": ["x", "2026-01-01"]}), None, "t", "t.csv", gap=1.0)
+        group_steps(pa.table({"t": ["x", "2026-01-01"]}), None, "t", Origin("t.csv"), gap=1.0)

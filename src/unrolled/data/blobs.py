@@ -2,11 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
+import numpy as np
 import pyarrow as pa
 
-__all__ = ["begins_as", "blobs", "is_binary"]
+__all__ = ["LABELS", "NAMES", "begins_as", "blobs", "cut", "is_binary", "one_file", "with_names"]
+
+NAMES = b"names"  # in a field's metadata: the column names the files, and is nothing to learn from
+LABELS = b"labels"  # in a field's metadata: the column is told by the folders in which the files lie
+
+
+def one_file(name: str, column: str, data: pa.Buffer, sizes: Sequence[int] | None = None) -> pa.Table:
+    """A table of a single row: the file's name, and in ``column`` its bytes, or a list of parts of these ``sizes``."""
+    cells = cut(data, [data.size] if sizes is None else sizes)
+    if sizes is not None:
+        cells = pa.LargeListArray.from_arrays(pa.array([0, len(sizes)], pa.int64()), cells)
+    return with_names([name], column, cells)
+
+
+def with_names(names: Sequence[str], column: str, cells: pa.Array) -> pa.Table:
+    """The files' ``names``, and their ``cells`` in ``column``."""
+    fields = [pa.field("name", pa.string(), metadata={NAMES: b"files"}), pa.field(column, cells.type)]
+    return pa.table([pa.array(names, pa.string()), cells], pa.schema(fields))
+
+
+def cut(data: pa.Buffer, sizes: Sequence[int]) -> pa.Array:
+    """Cells of these ``sizes`` in bytes, one behind the other in ``data``; nothing is copied."""
+    offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum(sizes, dtype=np.int64)])
+    return pa.Array.from_buffers(pa.large_binary(), len(sizes), [None, pa.py_buffer(offsets), data])
 
 
 def is_binary(kind: pa.DataType) -> bool:

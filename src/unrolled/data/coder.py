@@ -203,7 +203,7 @@ class Coder:
         if cache is not None:
             cache.mkdir(parents=True, exist_ok=True)
             number = [*self.inputs, self.target].index(name)
-            file = cache / f"{Path(part.origin).name}-{len(list(cache.iterdir()))}-{number}.ids"
+            file = cache / f"{Path(part.origin.name).name}-{len(list(cache.iterdir()))}-{number}.ids"
         return encoding.encode(array, where, file)
 
     def _read(self, part: Sequences, name: str) -> tuple[pa.ChunkedArray, Where]:

@@ -8,38 +8,24 @@ several rows name lies there once.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 import numpy as np
 import pyarrow as pa
 
 from unrolled.config import DataConfig
+from unrolled.data.blobs import LABELS, cut, with_names
 from unrolled.data.encoded import has_time
 from unrolled.data.encodings._cells import is_text
 from unrolled.data.folder import check_some, listed
 from unrolled.data.mapped import Spool
 from unrolled.errors import DataError
 
-__all__ = ["LABELS", "NAMES", "collect", "one_file"]
-
-NAMES = b"names"  # in a field's metadata: the column names the files, and is nothing to learn from
-LABELS = b"labels"  # in a field's metadata: the column is told by the folders in which the files lie
+__all__ = ["collect"]
 
 ReadOne = Callable[[Path, DataConfig], pa.Table]
-
-
-def one_file(name: str, column: str, data: pa.Buffer, sizes: Sequence[int] | None = None) -> pa.Table:
-    """A table of a single row: the file's name, and in ``column`` its bytes, or a list of parts of these ``sizes``."""
-    cells = _stored(data, [data.size] if sizes is None else sizes)
-    if sizes is not None:
-        cells = pa.LargeListArray.from_arrays(pa.array([0, len(sizes)], pa.int64()), cells)
-    return pa.table([pa.array([name]), cells], _schema(column, cells.type))
-
-
-def _stored(data: pa.Buffer, sizes: Sequence[int]) -> pa.Array:
-    offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum(sizes, dtype=np.int64)])
-    return pa.Array.from_buffers(pa.large_binary(), len(sizes), [None, pa.py_buffer(offsets), data])
 
 
 def collect(
@@ -68,9 +54,47 @@ def collect(
         DataError: not one file can be read, a table is damaged, or two name the files.
     """
     read_one, read_table = readers
-    kept: list[str] = []
+    files = _spool(folder, named, column, read_one, config)
+    remarks = check_some(folder, files.broken, len(named), column)
+    known = {file.relative_to(folder).as_posix() for file in named}
+    beside = _beside(folder, ((path, read_table(path, config)) for path in tables), known)
+    if beside is None:
+        rows, others = np.arange(len(files.names)), _folders(files.names)
+        cells = files.cells
+    else:
+        rows, others, said = _join(beside, files.names, known, column)
+        remarks += said
+        cells = files.cells.take(pa.array(rows)) if files.timed else files.cells  # a copy, where a table chooses
+    if not files.timed:
+        cells = pa.DictionaryArray.from_arrays(pa.array(rows.astype(np.int32)), cells)
+    whole = with_names([files.names[row] for row in rows], column, cells)
+    for name in others.column_names:
+        whole = whole.append_column(others.field(name), others.column(name))
+    return whole, tuple(remarks)
+
+
+@dataclass(frozen=True, slots=True)
+class _Files:
+    """The files that can be read, and a cell for each.
+
+    Attributes:
+        names: their paths below the folder.
+        cells: their bytes, or lists of parts if they are ``timed``.
+        timed: whether a file has a time axis.
+        broken: why the others cannot be read.
+    """
+
+    names: list[str]
+    cells: pa.Array
+    timed: bool
+    broken: list[str]
+
+
+def _spool(folder: Path, named: Sequence[Path], column: str, read_one: ReadOne, config: DataConfig) -> _Files:
+    names: list[str] = []
     broken: list[str] = []
-    sizes: list[list[int]] = []
+    sizes: list[int] = []
+    ends = [0]
     timed = False
     with Spool() as spool:
         for file in named:
@@ -80,55 +104,49 @@ def collect(
                 broken.append(str(error))
                 continue
             timed = has_time(array.type)
-            parts = [memoryview(part.as_buffer()) for part in (array[0].values if timed else array)]
-            for part in parts:
-                spool.write(part)
-            sizes.append([part.nbytes for part in parts])
-            kept.append(file.relative_to(folder).as_posix())
-        remarks = check_some(folder, broken, len(named), column)
-        stored = _stored(spool.buffer(), [size for of_file in sizes for size in of_file])
-    known = {file.relative_to(folder).as_posix() for file in named}
-    beside = [(path, table, key) for path in tables if (key := _key(table := read_table(path, config), known))]
-    if len(beside) > 1:
-        both = " and ".join(path.name for path, _, _ in beside[:2])
-        raise DataError(f"{both} name the same files", file=str(folder), hint="keep one table beside them")
-    indices, others = np.arange(len(kept)), pa.table({})
-    if beside:
-        indices, others, said = _join(*beside[0], kept, known, column)
-        remarks += said
-    elif labels := _folders(kept):
-        others = pa.table([labels], pa.schema([pa.field("label", pa.string(), metadata={LABELS: b"folders"})]))
+            for part in array[0].values if timed else array:
+                data = memoryview(part.as_buffer())
+                spool.write(data)
+                sizes.append(data.nbytes)
+            ends.append(len(sizes))
+            names.append(file.relative_to(folder).as_posix())
+        cells = cut(spool.buffer(), sizes)
     if timed:
-        ends = np.cumsum([0, *map(len, sizes)], dtype=np.int64)
-        cells = pa.LargeListArray.from_arrays(pa.array(ends), stored)
-        cells = cells.take(pa.array(indices)) if beside else cells  # a copy, where a table chooses among them
-    else:
-        cells = pa.DictionaryArray.from_arrays(pa.array(indices.astype(np.int32)), stored)
-    whole = pa.table([pa.array([kept[index] for index in indices], pa.string()), cells], _schema(column, cells.type))
-    for name in others.column_names:
-        whole = whole.append_column(others.field(name), others.column(name))
-    return whole, tuple(remarks)
+        cells = pa.LargeListArray.from_arrays(pa.array(ends, pa.int64()), cells)
+    return _Files(names, cells, timed, broken)
 
 
-def _schema(column: str, kind: pa.DataType) -> pa.Schema:
-    return pa.schema([pa.field("name", pa.string(), metadata={NAMES: b"files"}), pa.field(column, kind)])
+@dataclass(frozen=True, slots=True)
+class _Beside:
+    """The table at ``path``, whose column ``key`` names the files beside it."""
+
+    path: Path
+    table: pa.Table
+    key: str
+
+
+def _beside(folder: Path, tables: Iterable[tuple[Path, pa.Table]], known: set[str]) -> _Beside | None:
+    found = [_Beside(path, table, key) for path, table in tables if (key := _key(table, known))]
+    if len(found) > 1:
+        both = " and ".join(beside.path.name for beside in found[:2])
+        raise DataError(f"{both} name the same files", file=str(folder), hint="keep one table beside them")
+    return found[0] if found else None
 
 
 def _key(table: pa.Table, known: set[str]) -> str | None:
     """The column that names the most of the files, if one does."""
+    plain = {*known, *_alone(known)}
     found = {}
     for name in table.column_names:
         if is_text(table.column(name).type):
-            plain = {*known, *_alone(known)}
             found[name] = sum(_path(text) in plain for text in table.column(name).to_pylist())
     best = max(found, key=lambda name: found[name], default=None)
     return best if best is not None and found[best] else None
 
 
-def _join(
-    path: Path, table: pa.Table, key: str, kept: list[str], known: set[str], column: str
-) -> tuple[np.ndarray, pa.Table, list[str]]:
+def _join(beside: _Beside, kept: list[str], known: set[str], column: str) -> tuple[np.ndarray, pa.Table, list[str]]:
     """The file of each row that names one, the other columns of these rows, and what a user should be told."""
+    path, table, key = beside.path, beside.table, beside.key
     others = table.drop_columns([key])
     for name in {"name", column} & set(others.column_names):
         message = f"has the name of the column that holds the files' {'names' if name == 'name' else 'contents'}"
@@ -139,7 +157,8 @@ def _join(
     files = [text if text in known else alone.get(text) for text in texts]
     rows = [row for row, file in enumerate(files) if file in places]
     lost = [repr(text) for text, file in zip(texts, files, strict=True) if file is None]
-    unnamed = [repr(name) for name in kept if name not in set(files)]
+    named = set(files)
+    unnamed = [repr(name) for name in kept if name not in named]
     remarks = []
     if lost:
         remarks.append(f"{len(lost)} rows of {path.name} name no file that is here: {listed(lost)}")
@@ -160,7 +179,9 @@ def _alone(known: set[str]) -> dict[str, str]:
     return {PurePosixPath(path).name: path for path in known if counts[PurePosixPath(path).name] == 1}
 
 
-def _folders(kept: list[str]) -> list[str] | None:
-    tops = [PurePosixPath(path).parts[0] if "/" in path else None for path in kept]
-    labels = [top for top in tops if top is not None]
-    return labels if len(labels) == len(kept) and len(set(labels)) > 1 else None
+def _folders(kept: list[str]) -> pa.Table:
+    """A column ``label`` of the folders in which the files lie, if there are several and every file lies in one."""
+    labels = [PurePosixPath(path).parts[0] for path in kept if "/" in path]
+    if len(labels) < len(kept) or len(set(labels)) < 2:
+        return pa.table({})
+    return pa.table([labels], pa.schema([pa.field("label", pa.string(), metadata={LABELS: b"folders"})]))

@@ -16,7 +16,7 @@ from unrolled.data.encodings._normal import normal_texts
 from unrolled.data.encodings._pieces import Piece, as_text, pieces, raw
 from unrolled.data.encodings._words import count_words, split_words
 from unrolled.data.read import read
-from unrolled.errors import DataError
+from unrolled.errors import DataError, Origin
 
 __all__ = ["Corpus"]
 
@@ -47,7 +47,7 @@ class Corpus:
     running: int
     remarks: tuple[str, ...]
     _columns: list[pa.ChunkedArray] = field(repr=False)
-    _origin: str
+    _origin: Origin
 
     @classmethod
     def count(cls, source: Any, least: int) -> Self:
@@ -89,7 +89,7 @@ class Corpus:
             yield ids[ids >= 0].astype(np.int64), sentences[ids >= 0]
 
 
-def _checked(columns: list[pa.ChunkedArray], origin: str) -> Iterator[Piece]:
+def _checked(columns: list[pa.ChunkedArray], origin: Origin) -> Iterator[Piece]:
     for column in columns:
         for piece in pieces(column):
             try:

@@ -15,6 +15,7 @@ import numpy as np
 import pyarrow as pa
 
 from unrolled.batch import Spec
+from unrolled.errors import Origin
 from unrolled.registry import Registry
 
 __all__ = ["ENCODINGS", "Encoded", "Encoding", "Options", "Remembers", "Where", "has_time"]
@@ -31,7 +32,7 @@ class Where:
         skipped: steps that were taken off the front of each row.
     """
 
-    file: str
+    file: str | Origin
     column: str
     rows: np.ndarray | None = field(default=None, compare=False, repr=False)
     skipped: int = 0

@@ -6,14 +6,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from unrolled.errors import DataError, did_you_mean
+from unrolled.errors import DataError, Origin, did_you_mean
 
 __all__ = ["FIELDS", "as_steps"]
 
 FIELDS = "fields"  # the column that they become
 
 
-def as_steps(table: pa.Table, names: tuple[str, ...], origin: str) -> pa.Table:
+def as_steps(table: pa.Table, names: tuple[str, ...], origin: Origin) -> pa.Table:
     """``table`` and one list column more, `FIELDS` of kind tokens, made of the columns ``names``.
 
     A step is ``name=value``, the value as text; the steps stand in the order of ``names``, and an empty cell has none.
@@ -29,8 +29,9 @@ def as_steps(table: pa.Table, names: tuple[str, ...], origin: str) -> pa.Table:
     Cost: O(rows × names) in Arrow.
 
     Example:
+        >>> from unrolled.data.memory import MEMORY
         >>> rows = pa.table({"food": ["thai", None], "stars": [3, 4]})
-        >>> as_steps(rows, ("food", "stars"), "memory").column("fields").to_pylist()
+        >>> as_steps(rows, ("food", "stars"), MEMORY).column("fields").to_pylist()
         [['food=thai', 'stars=3'], ['stars=4']]
     """
     if FIELDS in table.column_names:
@@ -45,7 +46,7 @@ def as_steps(table: pa.Table, names: tuple[str, ...], origin: str) -> pa.Table:
     return table.append_column(field, lists)
 
 
-def _cells(table: pa.Table, name: str, origin: str) -> pa.Array:
+def _cells(table: pa.Table, name: str, origin: Origin) -> pa.Array:
     if name not in table.column_names:
         hint = did_you_mean(name, table.column_names).strip()
         raise DataError("there is no such column", file=origin, column=name, hint=hint)

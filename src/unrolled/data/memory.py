@@ -8,9 +8,11 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from unrolled.errors import DataError, UsageError
+from unrolled.errors import DataError, Origin, UsageError
 
-__all__ = ["to_table"]
+__all__ = ["MEMORY", "to_table"]
+
+MEMORY = Origin("memory")  # what to call data that came from no file
 
 _FORMS = "a path, a dataframe, a dict of columns, or a list of dicts, texts or lists"
 
@@ -44,7 +46,7 @@ def to_table(source: Any) -> pa.Table:
     form = forms.pop() if len(forms) == 1 else None
     if form is None:
         found = ", ".join(sorted({type(row).__name__ for row in source})) or "nothing"
-        raise DataError(f"a list of {found} is no table", file="memory", hint=f"give {_FORMS}")
+        raise DataError(f"a list of {found} is no table", file=MEMORY, hint=f"give {_FORMS}")
     if form == "row":
         names = dict.fromkeys(name for row in source for name in row)
         return _columns({name: [row.get(name) for row in source] for name in names})
@@ -63,12 +65,12 @@ def _columns(columns: dict[str, Any]) -> pa.Table:
     arrays: dict[str, pa.Array] = {}
     for name, cells in columns.items():
         if not isinstance(name, str):
-            raise DataError(f"the column name {name!r} is a {type(name).__name__}, not a text", file="memory")
+            raise DataError(f"the column name {name!r} is a {type(name).__name__}, not a text", file=MEMORY)
         arrays[name] = _column(name, cells)
         length = len(next(iter(arrays.values())))
         if len(arrays[name]) != length:
             message = f"has {len(arrays[name])} rows, {next(iter(arrays))!r} has {length}"
-            raise DataError(message, file="memory", column=name)
+            raise DataError(message, file=MEMORY, column=name)
     return pa.table(arrays)
 
 
@@ -76,7 +78,7 @@ def _column(name: str, cells: Any) -> Any:
     if isinstance(cells, pa.Array | pa.ChunkedArray):
         return cells
     if isinstance(cells, str | bytes) or not hasattr(cells, "__len__"):
-        raise DataError(f"is a {type(cells).__name__}, not a list of cells", file="memory", column=name)
+        raise DataError(f"is a {type(cells).__name__}, not a list of cells", file=MEMORY, column=name)
     if isinstance(cells, np.ndarray) and cells.ndim == 1:
         cells = cells.tolist() if cells.dtype == object else cells
     else:
@@ -85,7 +87,7 @@ def _column(name: str, cells: Any) -> Any:
         return pa.array(cells)
     except (pa.ArrowException, OverflowError, TypeError, ValueError, UnicodeError) as error:
         row, reason = _first_fault(cells, error)
-        raise DataError(f"cannot be a column of one type: {reason}", file="memory", row=row, column=name) from None
+        raise DataError(f"cannot be a column of one type: {reason}", file=MEMORY, row=row, column=name) from None
 
 
 def _cell(cell: object) -> object:

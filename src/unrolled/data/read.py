@@ -2,34 +2,22 @@
 
 from __future__ import annotations
 
-import os
-import sys
-from collections import Counter
-from collections.abc import Callable, Mapping
-from pathlib import Path
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
-import pyarrow as pa
-
 from unrolled.config import DataConfig
-from unrolled.data.collection import NAMES, collect
+from unrolled.data.blobs import NAMES
 from unrolled.data.encoded import has_time
+from unrolled.data.encodings._alphabets import Name
 from unrolled.data.fields import FIELDS, as_steps
-from unrolled.data.folder import check_some, files_in, unlike
-from unrolled.data.mapped import map_stream
-from unrolled.data.memory import to_table
 from unrolled.data.moments import duration
 from unrolled.data.sequences import Sequences, infer_kinds, unusable
+from unrolled.data.sources import Reading, open_source
 from unrolled.data.steps import group_steps
-from unrolled.errors import DataError, Files, UsageError, did_you_mean
-from unrolled.registry import Registry
+from unrolled.errors import DataError, Origin, UsageError, did_you_mean
 
-__all__ = ["READERS", "Reader", "read", "suffixes"]
-
-READERS = Registry("reader")
-Reader = Callable[[Path, DataConfig], pa.Table]
-
-_SMALL = 64 << 20  # bytes up to which the tables of a folder's files are copied into one piece
+__all__ = ["read"]
 
 
 def read(
@@ -37,13 +25,11 @@ def read(
     config: DataConfig | None = None,
     steps: bool = False,
     timed: Mapping[str, bool] | None = None,
-    alphabet: str | None = None,
+    alphabet: Name | None = None,
 ) -> Sequences:
     """The sequences in ``source``, with the kind of each column.
 
-    A reader may know more of a column than its values tell, and say it in its field's metadata: ``kind``, or ``aside``,
-    why nothing is to be learned from it unless it is asked for by name. Files of a folder that cannot be read, or have
-    other columns than most, are left out and listed among the remarks.
+    Files of a folder that cannot be read, or have other columns than most, are left out and listed among the remarks.
 
     Args:
         source: a file, a folder, ``-`` for standard input, or anything that `unrolled.data.memory.to_table` takes.
@@ -62,147 +48,72 @@ def read(
         {'load': 'number', 'works': 'category'}
     """
     config = config or DataConfig()
-    table, origin, remarks = _table(source, config, alphabet)
-    _check(table, origin)
-    named = (field.name for field in table.schema if NAMES in (field.metadata or {}))
-    dropped = {name: "names the files" for name in named if name not in config.kinds}
-    for name in config.ignore:
-        if name not in table.column_names:
-            hint = did_you_mean(name, table.column_names).strip()
-            raise DataError("there is no such column to ignore", file=origin, column=name, hint=hint)
-        dropped[name] = "is ignored, as asked"
-    if config.fields:
-        table = as_steps(table, config.fields, origin)
-        dropped |= dict.fromkeys(config.fields, f"is a step of {FIELDS!r}")
-    steps = steps and not any(has_time(field.type) for field in table.schema)
-    if config.gap and not config.order:
-        raise UsageError("--gap needs --order, the column that tells when each step was")
-    if config.by or config.order or steps:
-        table = group_steps(table, config.by, config.order, origin, timed, duration(config.gap) if config.gap else None)
-        origin = str(origin)  # its rows are sequences now, and no longer those of any file
-        dropped |= {config.by: "names the sequence"} if config.by else {}
-        kept = config.order in (*config.inputs, *config.ahead, *config.kinds)
-        dropped |= {config.order: "orders the steps"} if config.order and not kept else {}
     asked_for = {*config.target, *config.inputs, *config.ahead, *config.kinds, *(timed or ())}
-    for field in table.schema:
-        if b"aside" in (said := field.metadata or {}) and field.name not in asked_for:
-            dropped.setdefault(field.name, said[b"aside"].decode())
-    used = table.select([name for name in table.column_names if name not in dropped])
-    absent = set() if timed is None else config.kinds.keys() - set(used.column_names)  # later data may lack a column
-    asked = {field.name: field.metadata[b"kind"].decode() for field in used.schema if b"kind" in (field.metadata or {})}
-    asked |= {config.order: "elapsed"} if config.order in config.inputs else {}
-    asked |= {n: kind for n, kind in config.kinds.items() if n not in dropped and n not in absent}
-    kinds = infer_kinds(used, asked, origin)
-    dropped |= {name: str(unusable(used.column(name))) for name in used.column_names if name not in kinds}
+    reading = open_source(source, config, alphabet)
+    reading = _leave_names_out(reading, config)
+    reading = _leave_ignored_out(reading, config)
+    reading = _join_fields(reading, config)
+    reading = _group(reading, config, steps, timed)
+    reading = _leave_aside(reading, asked_for)
+    return _with_kinds(reading, config, later=timed is not None)
+
+
+def _leave_names_out(reading: Reading, config: DataConfig) -> Reading:
+    named = [field.name for field in reading.table.schema if NAMES in (field.metadata or {})]
+    return reading.without({name: "names the files" for name in named if name not in config.kinds})
+
+
+def _leave_ignored_out(reading: Reading, config: DataConfig) -> Reading:
+    known = reading.table.column_names
+    for name in config.ignore:
+        if name not in known:
+            hint = did_you_mean(name, known).strip()
+            raise DataError("there is no such column to ignore", file=reading.origin, column=name, hint=hint)
+    return reading.without(dict.fromkeys(config.ignore, "is ignored, as asked"))
+
+
+def _join_fields(reading: Reading, config: DataConfig) -> Reading:
+    if not config.fields:
+        return reading
+    table = as_steps(reading.table, config.fields, reading.origin)
+    return replace(reading, table=table).without(dict.fromkeys(config.fields, f"is a step of {FIELDS!r}"))
+
+
+def _group(reading: Reading, config: DataConfig, steps: bool, timed: Mapping[str, bool] | None) -> Reading:
+    by, order = config.by, config.order
+    if config.gap and not order:
+        raise UsageError("--gap needs --order, the column that tells when each step was")
+    if not by and not order and (not steps or any(has_time(field.type) for field in reading.table.schema)):
+        return reading
+    gap = duration(config.gap) if config.gap else None
+    table = group_steps(reading.table, by, order, reading.origin, timed, gap)
+    dropped = {by: "names the sequence"} if by else {}
+    if order and order not in (*config.inputs, *config.ahead, *config.kinds):
+        dropped[order] = "orders the steps"
+    # A row is a sequence now, and no longer a row of any file.
+    return replace(reading, table=table, origin=Origin(reading.origin.name)).without(dropped)
+
+
+def _leave_aside(reading: Reading, asked_for: set[str]) -> Reading:
+    kept = asked_for | reading.dropped.keys()
+    fields = [field for field in reading.table.schema if field.name not in kept and b"aside" in (field.metadata or {})]
+    return reading.without({field.name: field.metadata[b"aside"].decode() for field in fields})
+
+
+def _with_kinds(reading: Reading, config: DataConfig, later: bool) -> Sequences:
+    """The sequences: a column has the kind that is asked for, else what its reader says, else what its values show."""
+    used = reading.table.select([name for name in reading.table.column_names if name not in reading.dropped])
+    kinds = {field.name: field.metadata[b"kind"].decode() for field in used.schema if b"kind" in (field.metadata or {})}
+    if config.order in config.inputs:
+        kinds[config.order] = "elapsed"
+    for name, kind in config.kinds.items():
+        absent = later and name not in used.column_names  # a model's later data may lack a column
+        if name not in reading.dropped and not absent:
+            kinds[name] = kind
+    kinds = infer_kinds(used, kinds, reading.origin)
+    left = [name for name in used.column_names if name not in kinds]
+    reading = reading.without({name: str(unusable(used.column(name))) for name in left})
     if not kinds:
-        reasons = "; ".join(f"{name!r} {why}" for name, why in dropped.items())
-        raise DataError(f"no column is left to learn from: {reasons}", file=origin)
-    return Sequences(table, kinds, origin, dropped=dropped, remarks=remarks)
-
-
-def suffixes() -> dict[str, str]:
-    """File suffix -> the reader of such files; imports the readers, which import no torch."""
-    return {suffix: name for name, module in _modules().items() for suffix in module.SUFFIXES}
-
-
-def _modules() -> dict[str, Any]:
-    return {name: sys.modules[READERS.get(name).__module__] for name in READERS.names()}
-
-
-def _table(source: Any, config: DataConfig, alphabet: str | None) -> tuple[pa.Table, str, tuple[str, ...]]:
-    if isinstance(source, str | os.PathLike):
-        if source == "-":
-            return _standard_input(config), "standard input", ()
-        path = Path(source)
-        if path.is_dir() and config.header:
-            raise UsageError(f"--header names the columns of a file, and {path} is a folder")
-        if path.is_dir():
-            return _folder(path, config, alphabet)
-        reader = READERS.get("table") if config.header else _reader(path)  # who names columns means a table
-        table = reader(path, config)
-        for error in _check_together(reader, {path: table}, config, alphabet).values():
-            raise error
-        return table, str(path), ()
-    return to_table(source), "memory", ()
-
-
-def _standard_input(config: DataConfig) -> pa.Table:
-    from unrolled.data.readers.table import read_written
-
-    return read_written(map_stream(sys.stdin.buffer, "standard input"), "standard input", config)
-
-
-def _reader(path: Path) -> Reader:
-    name = _reader_name(path)
-    if name is None:
-        if not os.path.lexists(path):
-            raise DataError("there is no such file or folder", file=str(path))
-        known = ", ".join(sorted(suffixes()))
-        raise DataError(f"has no suffix that tells its format; known are {known}", file=str(path))
-    reader: Reader = READERS.get(name)
-    return reader
-
-
-def _reader_name(path: Path) -> str | None:
-    name = path.name.lower()
-    fitting = [(len(suffix), reader) for suffix, reader in suffixes().items() if name.endswith(suffix)]
-    return max(fitting)[1] if fitting else None
-
-
-def _folder(folder: Path, config: DataConfig, alphabet: str | None) -> tuple[pa.Table, str, tuple[str, ...]]:
-    files = files_in(folder)
-    readers = [_reader_name(file) for file in files]
-    counts = Counter(name for name in readers if name is not None)
-    if not counts:
-        known = ", ".join(sorted(suffixes()))
-        raise DataError(f"is a folder in which no file has a known suffix; known are {known}", file=str(folder))
-    chosen = max(sorted(counts), key=lambda name: counts[name])
-    read_one: Reader = READERS.get(chosen)
-    named = [file for file, name in zip(files, readers, strict=True) if name == chosen]
-    if example := getattr(_modules()[chosen], "EXAMPLE", None):
-        beside = [file for file, name in zip(files, readers, strict=True) if name == "table"]
-        table, said = collect(folder, named, beside, example, (read_one, READERS.get("table")), config)
-        return table, str(folder), said
-    tables: dict[Path, pa.Table] = {}
-    broken: dict[Path, DataError] = {}
-    for file in named:
-        try:
-            tables[file] = read_one(file, config)
-            _check_names(tables[file], str(file))
-        except DataError as error:
-            broken[file] = error
-    if tables := {file: table for file, table in tables.items() if file not in broken}:
-        broken |= unlike(tables)
-        alike = {file: table for file, table in tables.items() if file not in broken}
-        broken |= _check_together(read_one, alike, config, alphabet)
-    left = len(files) - len(named)
-    remarks = [f"{len(named)} files are read as {chosen}, {left} others are not"] if left else []
-    remarks += check_some(folder, [str(broken[file]) for file in named if file in broken], len(named), chosen)
-    kept = {str(file): table for file, table in tables.items() if file not in broken}
-    origin = Files(str(folder), {file: table.num_rows for file, table in kept.items()})
-    table = pa.concat_tables(kept.values(), promote_options="permissive")
-    return (table.combine_chunks() if table.nbytes < _SMALL else table), origin, tuple(remarks)
-
-
-def _check_together(
-    reader: Reader, tables: dict[Path, pa.Table], config: DataConfig, alphabet: str | None
-) -> dict[Path, DataError]:
-    """What a reader finds wrong with files once it knows all that are read with them."""
-    check = getattr(sys.modules[reader.__module__], "CHECK", None)
-    return {} if check is None else check(tables, config, alphabet)
-
-
-def _check_names(table: pa.Table, origin: str) -> None:
-    for name, count in Counter(table.column_names).items():
-        if count > 1:
-            raise DataError("is there twice", file=origin, column=name, hint="rename one of them")
-
-
-def _check(table: pa.Table, origin: str) -> None:
-    _check_names(table, origin)
-    if not table.num_rows or not table.column_names:
-        raise DataError("holds no row" if table.column_names else "holds no column", file=origin)
-    try:
-        table.validate(full=True)
-    except pa.ArrowInvalid as error:
-        raise DataError(f"is damaged: {error}", file=origin) from None
+        reasons = "; ".join(f"{name!r} {why}" for name, why in reading.dropped.items())
+        raise DataError(f"no column is left to learn from: {reasons}", file=reading.origin)
+    return Sequences(reading.table, kinds, reading.origin, dropped=dict(reading.dropped), remarks=reading.remarks)

@@ -9,10 +9,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from unrolled.data.blobs import is_binary
-from unrolled.data.collection import LABELS
+from unrolled.data.blobs import LABELS, is_binary
 from unrolled.data.encoded import ENCODINGS, Where, has_time
-from unrolled.errors import DataError, UsageError, did_you_mean
+from unrolled.data.memory import MEMORY
+from unrolled.errors import DataError, Origin, UsageError, did_you_mean
 
 __all__ = ["Sequences", "drop_missing", "infer_kinds", "merge", "unusable"]
 
@@ -26,7 +26,7 @@ class Sequences:
     Attributes:
         table: one row per example. It may hold columns that have no kind: they are kept for the user, never encoded.
         kinds: column name -> kind, a name of ``data/encodings``.
-        origin: what to call the data in a message: a file's name, or ``memory``.
+        origin: what to call the data in a message, and which of its files a row is in.
         first: (rows,) int64 or ``None``. After a split by time, the steps of row r before ``first[r]`` belong to the
             earlier split: a model may read them as history, but no target lies there.
         rows: (rows,) int64, the place in ``origin``, from 0, of each row; ``None``: all of them, in order.
@@ -36,7 +36,7 @@ class Sequences:
 
     table: pa.Table
     kinds: dict[str, str]
-    origin: str = "memory"
+    origin: Origin = MEMORY
     first: np.ndarray | None = None
     rows: np.ndarray | None = None
     dropped: dict[str, str] = field(default_factory=dict)
@@ -75,7 +75,7 @@ class Sequences:
         return replace(self, table=_take(self.table, rows), first=first, rows=places)
 
 
-def infer_kinds(table: pa.Table, overrides: dict[str, str], origin: str) -> dict[str, str]:
+def infer_kinds(table: pa.Table, overrides: dict[str, str], origin: Origin) -> dict[str, str]:
     """The kind of each column that can have one: what ``overrides`` says, else whichever encoding is surest.
 
     Raises:
@@ -83,7 +83,7 @@ def infer_kinds(table: pa.Table, overrides: dict[str, str], origin: str) -> dict
         UsageError: an override names no kind.
 
     Example:
-        >>> infer_kinds(pa.table({"x": [[1.5, 2.0]], "day": [None]}), {}, "memory")
+        >>> infer_kinds(pa.table({"x": [[1.5, 2.0]], "day": [None]}), {}, MEMORY)
         {'x': 'number'}
     """
     for name, kind in overrides.items():

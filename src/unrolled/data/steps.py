@@ -8,9 +8,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from unrolled.data.memory import MEMORY
 from unrolled.data.mixed import check_mixed
 from unrolled.data.moments import moments
-from unrolled.errors import DataError, did_you_mean
+from unrolled.errors import DataError, Origin, did_you_mean
 
 __all__ = ["codes", "group_steps"]
 
@@ -22,7 +23,7 @@ def group_steps(
     table: pa.Table,
     by: str | None = None,
     order: str | None = None,
-    origin: str = "memory",
+    origin: Origin = MEMORY,
     timed: Mapping[str, bool] | None = None,
     gap: float | None = None,
 ) -> pa.Table:
@@ -76,7 +77,7 @@ def group_steps(
     return pa.table(columns)
 
 
-def _key(table: pa.Table, name: str, origin: str) -> pa.ChunkedArray:
+def _key(table: pa.Table, name: str, origin: Origin) -> pa.ChunkedArray:
     if name not in table.column_names:
         hint = did_you_mean(name, table.column_names).strip()
         raise DataError("there is no such column", file=origin, column=name, hint=hint)
@@ -99,7 +100,7 @@ def codes(column: pa.ChunkedArray) -> np.ndarray:
     return indices.astype(np.int64)
 
 
-def _sorted_places(column: pa.ChunkedArray, name: str, origin: str) -> np.ndarray:
+def _sorted_places(column: pa.ChunkedArray, name: str, origin: Origin) -> np.ndarray:
     if pa.types.is_dictionary(column.type):
         column = column.cast(column.type.value_type)
     if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):

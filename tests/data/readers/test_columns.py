@@ -6,8 +6,9 @@ import pyarrow as pa
 import pytest
 
 from unrolled.config import DataConfig
-from unrolled.data.read import read, suffixes
+from unrolled.data.read import read
 from unrolled.data.readers import columns
+from unrolled.data.readers.reader import suffixes
 from unrolled.data.readers.columns import read_columns
 from unrolled.errors import DataError
 
@@ -109,7 +110,7 @@ def test_a_byte_of_another_encoding_is_named(tmp_path: Path) -> None:
 
 def test_it_is_found_by_its_suffix_and_has_words_and_labels(tmp_path: Path) -> None:
     text = "".join(f"word{n}\t{'B-x' if n % 3 else 'O'}\n{chr(10) * (n % 5 == 0)}" for n in range(60))
-    for suffix in columns.SUFFIXES:
+    for suffix in columns.MEMBER.suffixes:
         assert suffixes()[suffix] == "columns"
     found = read(written(tmp_path, text, "emerging.test.annotated"))
     assert found.kinds == {"words": "tokens", "tags": "category"}

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from unrolled.config import DataConfig
 from unrolled.data.read import read
-from unrolled.data.readers import delimited
+from unrolled.data.readers import _delimited
 from unrolled.data.readers.table import read_table, read_written
 from unrolled.errors import DataError, UsageError
 
@@ -103,7 +103,7 @@ def test_a_cell_of_8_megabytes() -> None:
 
 
 def test_a_cell_larger_than_a_block(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(delimited, "_BLOCKS", (16, 2**20))
+    monkeypatch.setattr(_delimited, "_BLOCKS", (16, 2**20))
     assert table("a,b\n1,xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx\n")["b"].to_pylist() == ["x" * 31]
 
 
@@ -211,7 +211,7 @@ def test_names_that_do_not_fit_the_rows_are_refused() -> None:
         "between them)"
     )
     with pytest.raises(DataError, match="t.txt: --header names 1 column, and its first row has 2 cells .give each col"):
-        delimited.read_delimited(pa.py_buffer(b"1 5\n1 6\n"), "t.txt", DataConfig(header=("user",), by="user"))
+        _delimited.read_delimited(pa.py_buffer(b"1 5\n1 6\n"), "t.txt", DataConfig(header=("user",), by="user"))
     assert table("to be\nor not\n", header=("text",)).to_pydict() == {"text": ["to be", "or not"]}
     with pytest.raises(DataError, match=r"t\.csv, row 3: has 3 cells, the header 2"):
         table("1 2\n3 4\n5 6 7\n", header=("user", "item"))

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from unrolled.config import DataConfig
-from unrolled.data.readers.jsonlines import read_json_lines
+from unrolled.data.readers._jsonlines import read_json_lines
 from unrolled.data.readers.table import read_written
 from unrolled.errors import DataError
 
@@ -97,7 +97,7 @@ def test_mutated_files_never_kill_the_process(tmp_path: Path) -> None:
     script = tmp_path / "fuzz.py"
     script.write_text(
         "import random, pyarrow as pa\n"
-        "from unrolled.data.readers.jsonlines import read_json_lines\n"
+        "from unrolled.data.readers._jsonlines import read_json_lines\n"
         "from unrolled.errors import DataError\n"
         'line = b\'{"a": [1, 2.5, null], "b": "x", "c": {"d": true}}\\n\'\n'
         "rng = random.Random(0)\n"

@@ -13,7 +13,7 @@ import pytest
 
 from unrolled.config import DataConfig
 from unrolled.data import mapped
-from unrolled.data.readers.table import SUFFIXES, read_table
+from unrolled.data.readers.table import MEMBER, read_table
 from unrolled.errors import DataError
 
 TABLE = pa.table({"id": [1, 2], "x": [[1.0, 2.0], [3.0]], "name": ["a", None]})
@@ -117,7 +117,7 @@ def test_gzip_that_is_cut_empty_or_none(tmp_path: Path) -> None:
 
 
 def test_every_suffix_leads_to_a_typed_error(tmp_path: Path) -> None:
-    for suffix in SUFFIXES:
+    for suffix in MEMBER.suffixes:
         path = tmp_path / f"t{suffix}"
         with pytest.raises(DataError, match="there is no such file"):
             read_table(path, DataConfig())

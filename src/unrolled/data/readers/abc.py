@@ -15,14 +15,13 @@ from pathlib import Path
 import pyarrow as pa
 
 from unrolled.config import DataConfig
+from unrolled.data.readers.reader import Reader
 from unrolled.data.readers.text import text_buffer
 from unrolled.data.scores import events_or_rolls
 from unrolled.errors import DataError
 from unrolled.music.abc import parse_abc
 
-__all__ = ["SUFFIXES", "read_abc", "split_tunes"]
-
-SUFFIXES = (".abc",)
+__all__ = ["read_abc", "split_tunes"]
 
 _log = logging.getLogger(__name__)
 
@@ -74,4 +73,4 @@ def split_tunes(text: str) -> list[str]:
     return ["\n".join(lines).rstrip() + "\n" for lines in tunes]
 
 
-MEMBER = read_abc
+MEMBER = Reader((".abc",), read_abc)

@@ -11,15 +11,16 @@ from pathlib import Path
 import pyarrow as pa
 
 from unrolled.config import DataConfig
-from unrolled.data.collection import one_file
+from unrolled.data.blobs import one_file
 from unrolled.data.mapped import map_file
+from unrolled.data.readers.reader import Reader
 from unrolled.data.sounds import check_whole
 from unrolled.errors import DataError
 
-__all__ = ["EXAMPLE", "SUFFIXES", "read_audio"]
+__all__ = ["read_audio"]
 
-SUFFIXES = (".wav", ".flac", ".ogg", ".oga", ".mp3")
-EXAMPLE = "sound"  # a file is one example, in a column of this name
+_SUFFIXES = (".wav", ".flac", ".ogg", ".oga", ".mp3")
+_EXAMPLE = "sound"
 
 
 def read_audio(path: Path, _: DataConfig) -> pa.Table:
@@ -31,7 +32,7 @@ def read_audio(path: Path, _: DataConfig) -> pa.Table:
     """
     data = map_file(path)
     check_whole(memoryview(data), lambda message, hint: DataError(message, file=str(path), hint=hint))
-    return one_file(path.name, EXAMPLE, data)
+    return one_file(path.name, _EXAMPLE, data)
 
 
-MEMBER = read_audio
+MEMBER = Reader(_SUFFIXES, read_audio, example=_EXAMPLE)

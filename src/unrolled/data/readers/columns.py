@@ -20,12 +20,11 @@ import numpy as np
 import pyarrow as pa
 
 from unrolled.config import DataConfig
+from unrolled.data.readers.reader import Reader
 from unrolled.data.readers.text import text_buffer
 from unrolled.errors import DataError
 
-__all__ = ["SUFFIXES", "read_columns"]
-
-SUFFIXES = (".conll", ".conllu", ".iob", ".iob2", ".bio", ".annotated")  # the last is W-NUT's
+__all__ = ["read_columns"]
 
 _UNIVERSAL = ("id", "words", "lemma", "upos", "xpos", "feats", "head", "deprel", "deps", "misc")
 _NO_WORD = re.compile(r"[0-9]+[-.][0-9]+")  # CoNLL-U's 3-4, written as one, and 8.1, which is not written at all
@@ -133,4 +132,4 @@ def _flush(held: list[list[str]], pieces: list[list[pa.Array]]) -> None:
         held.clear()
 
 
-MEMBER = read_columns
+MEMBER = Reader((".conll", ".conllu", ".iob", ".iob2", ".bio", ".annotated"), read_columns)  # the last is W-NUT's

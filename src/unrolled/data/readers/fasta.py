@@ -27,14 +27,15 @@ from unrolled.data.encodings._alphabets import (
 )
 from unrolled.data.encodings._pieces import pieces
 from unrolled.data.mapped import map_file, unpack
+from unrolled.data.readers.reader import Reader
 from unrolled.data.utf8 import to_utf8
 from unrolled.errors import DataError, MissingExtra
 
-__all__ = ["CHECK", "SUFFIXES", "check_letters", "read_fasta"]
+__all__ = ["check_letters", "read_fasta"]
 
 _FASTA = (".fa", ".fasta", ".fna", ".ffn", ".faa", ".frn")
 _FASTQ = (".fq", ".fastq")
-SUFFIXES = tuple(suffix + packed for suffix in (*_FASTA, *_FASTQ) for packed in ("", ".gz"))
+_SUFFIXES = tuple(suffix + packed for suffix in (*_FASTA, *_FASTQ) for packed in ("", ".gz"))
 
 _PHRED = 33  # the character of quality 0; the last printable one, ~, is 93
 _BEST = 93
@@ -132,6 +133,4 @@ def _scores(qualities: Iterable[str], origin: str) -> pa.Array:
     return pa.LargeListArray.from_arrays(pa.array(offsets), pa.array(values.astype(np.uint8)))
 
 
-CHECK = check_letters  # of all files of a folder together
-
-MEMBER = read_fasta
+MEMBER = Reader(_SUFFIXES, read_fasta, check=check_letters)

@@ -10,15 +10,16 @@ from pathlib import Path
 import pyarrow as pa
 
 from unrolled.config import DataConfig
-from unrolled.data.collection import one_file
+from unrolled.data.blobs import one_file
 from unrolled.data.mapped import map_file
 from unrolled.data.pictures import check_whole
+from unrolled.data.readers.reader import Reader
 from unrolled.errors import DataError
 
-__all__ = ["EXAMPLE", "SUFFIXES", "read_image"]
+__all__ = ["read_image"]
 
-SUFFIXES = (".png", ".jpg", ".jpeg", ".gif", ".bmp", ".webp", ".pgm", ".ppm", ".pbm")
-EXAMPLE = "image"  # a file is one example, in a column of this name
+_SUFFIXES = (".png", ".jpg", ".jpeg", ".gif", ".bmp", ".webp", ".pgm", ".ppm", ".pbm")
+_EXAMPLE = "image"
 
 
 def read_image(path: Path, config: DataConfig) -> pa.Table:  # noqa: ARG001 - every reader is given one
@@ -30,7 +31,7 @@ def read_image(path: Path, config: DataConfig) -> pa.Table:  # noqa: ARG001 - ev
     """
     data = map_file(path)
     check_whole(memoryview(data), lambda message, hint: DataError(message, file=str(path), hint=hint))
-    return one_file(path.name, EXAMPLE, data)
+    return one_file(path.name, _EXAMPLE, data)
 
 
-MEMBER = read_image
+MEMBER = Reader(_SUFFIXES, read_image, example=_EXAMPLE)

@@ -8,13 +8,12 @@ import pyarrow as pa
 
 from unrolled.config import DataConfig
 from unrolled.data.mapped import map_file
+from unrolled.data.readers.reader import Reader
 from unrolled.data.scores import events_or_rolls
 from unrolled.errors import DataError
 from unrolled.music.midi_reading import read_midi
 
-__all__ = ["SUFFIXES", "read_midi_file"]
-
-SUFFIXES = (".mid", ".midi")
+__all__ = ["read_midi_file"]
 
 
 def read_midi_file(path: Path, config: DataConfig) -> pa.Table:
@@ -30,4 +29,4 @@ def read_midi_file(path: Path, config: DataConfig) -> pa.Table:
     return events_or_rolls([notes], config.music == "roll")
 
 
-MEMBER = read_midi_file
+MEMBER = Reader((".mid", ".midi"), read_midi_file)

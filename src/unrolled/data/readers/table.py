@@ -11,16 +11,16 @@ import pyarrow.parquet
 
 from unrolled.config import DataConfig
 from unrolled.data.mapped import map_file, unpack
-from unrolled.data.readers.delimited import read_delimited
-from unrolled.data.readers.jsonlines import read_json_lines
+from unrolled.data.readers._delimited import read_delimited
+from unrolled.data.readers._jsonlines import read_json_lines
+from unrolled.data.readers.reader import Reader
 from unrolled.data.utf8 import is_utf8, strip_bom, to_utf8
 from unrolled.errors import DataError
 
-__all__ = ["SUFFIXES", "read_table", "read_written"]
+__all__ = ["read_table", "read_written"]
 
 _WRITTEN = (".csv", ".tsv", ".jsonl", ".ndjson")
 _ARROW = (".arrow", ".feather", ".ipc")
-SUFFIXES = (*_WRITTEN, *(f"{suffix}.gz" for suffix in _WRITTEN), ".parquet", *_ARROW)
 
 
 def read_table(path: Path, config: DataConfig) -> pa.Table:
@@ -78,4 +78,4 @@ def _arrow(data: pa.Buffer) -> pa.Table:
     return pa.ipc.open_stream(pa.BufferReader(data)).read_all()
 
 
-MEMBER = read_table
+MEMBER = Reader((*_WRITTEN, *(f"{suffix}.gz" for suffix in _WRITTEN), ".parquet", *_ARROW), read_table)

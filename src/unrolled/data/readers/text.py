@@ -12,12 +12,11 @@ import pyarrow as pa
 
 from unrolled.config import DataConfig
 from unrolled.data.mapped import map_file
+from unrolled.data.readers.reader import Reader
 from unrolled.data.utf8 import one_string, split_lines, to_utf8, unix_lines
 from unrolled.errors import DataError
 
-__all__ = ["SUFFIXES", "read_text", "text_buffer"]
-
-SUFFIXES = (".txt", ".md", ".log")
+__all__ = ["read_text", "text_buffer"]
 
 
 def read_text(path: Path, config: DataConfig) -> pa.Table:
@@ -42,4 +41,4 @@ def text_buffer(path: Path, encoding: str) -> pa.Buffer:
     return buffer
 
 
-MEMBER = read_text
+MEMBER = Reader((".txt", ".md", ".log"), read_text)

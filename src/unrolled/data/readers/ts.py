@@ -23,12 +23,11 @@ import numpy as np
 import pyarrow as pa
 
 from unrolled.config import DataConfig
+from unrolled.data.readers.reader import Reader
 from unrolled.data.readers.text import text_buffer
 from unrolled.errors import DataError
 
-__all__ = ["SUFFIXES", "read_ts"]
-
-SUFFIXES = (".ts",)
+__all__ = ["read_ts"]
 
 _MISSING = ("?", "nan")
 
@@ -147,4 +146,4 @@ def _is_number(text: str | None) -> bool:
     return True
 
 
-MEMBER = read_ts
+MEMBER = Reader((".ts",), read_ts)

@@ -10,15 +10,16 @@ from pathlib import Path
 import pyarrow as pa
 
 from unrolled.config import DataConfig
-from unrolled.data.collection import one_file
+from unrolled.data.blobs import one_file
 from unrolled.data.mapped import Spool, map_file
+from unrolled.data.readers.reader import Reader
 from unrolled.data.videos import frames
 from unrolled.errors import DataError
 
-__all__ = ["EXAMPLE", "SUFFIXES", "read_video"]
+__all__ = ["read_video"]
 
-SUFFIXES = (".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi")
-EXAMPLE = "video"  # a file is one example, in a column of this name
+_SUFFIXES = (".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi")
+_EXAMPLE = "video"
 
 
 def read_video(path: Path, config: DataConfig) -> pa.Table:  # noqa: ARG001 - every reader is given one
@@ -34,7 +35,7 @@ def read_video(path: Path, config: DataConfig) -> pa.Table:  # noqa: ARG001 - ev
         for frame in frames(data, lambda message, hint: DataError(message, file=str(path), hint=hint)):
             spool.write(frame)
             sizes.append(len(frame))
-        return one_file(path.name, EXAMPLE, spool.buffer(), sizes)
+        return one_file(path.name, _EXAMPLE, spool.buffer(), sizes)
 
 
-MEMBER = read_video
+MEMBER = Reader(_SUFFIXES, read_video, example=_EXAMPLE)

@@ -6,7 +6,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from unrolled.data.mixed import NUMBER
-from unrolled.data.readers.jsonlines import read_json_lines
+from unrolled.data.readers._jsonlines import read_json_lines
 from unrolled.errors import DataError
 
 __all__ = ["parse_lists"]

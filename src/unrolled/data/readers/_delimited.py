@@ -16,7 +16,7 @@ import pyarrow.csv
 
 from unrolled.config import DataConfig
 from unrolled.data.mixed import check_mixed
-from unrolled.data.readers.listcells import parse_lists
+from unrolled.data.readers._listcells import parse_lists
 from unrolled.errors import DataError
 
 __all__ = ["read_delimited"]

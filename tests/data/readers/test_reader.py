@@ -1,0 +1,38 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from unrolled import registry
+from unrolled.data.readers.reader import READERS, Reader, reader_of, suffixes
+from unrolled.errors import UsageError
+
+
+def test_every_reader_says_which_files_it_reads() -> None:
+    known = suffixes()
+    assert set(known.values()) == set(READERS.names())
+    assert all(suffix.startswith(".") and suffix == suffix.lower() for suffix in known)
+    assert all(isinstance(reader, Reader) for reader in READERS.members().values())
+
+
+def test_two_readers_of_one_suffix_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(registry, "_registered", {})
+    registry.register("reader", "words", Reader((".txt",), READERS.get("text").read))
+    with pytest.raises(UsageError, match="both the reader 'text' and the reader 'words' read .txt files"):
+        suffixes()
+
+
+@pytest.mark.parametrize(
+    ("name", "reader"),
+    [
+        ("a.TXT", "text"),
+        ("a.csv.gz", "table"),
+        ("a.fa.gz", "fasta"),
+        ("a.gz", None),
+        ("a.tar.txt", "text"),
+        ("a", None),
+    ],
+)
+def test_the_end_of_its_name_tells_the_reader_of_a_file(name: str, reader: str | None) -> None:
+    assert reader_of(Path("folder.csv", name), suffixes()) == reader
