@@ -142,27 +142,43 @@ class _File:
 
 
 def _header(data: pa.Buffer, origin: str, separator: str | None, config: DataConfig) -> tuple[list[str], str]:
-    def cells(by: str) -> list[str]:
-        # A byte that is no UTF-8 passes as a surrogate here; whether it is in the header or behind it, is seen below.
-        text = io.TextIOWrapper(pa.BufferReader(data), "utf-8", errors="surrogateescape", newline="")
-        try:
-            return [name.strip() for name in next(csv.reader(text, delimiter=by), [])]
-        except csv.Error as error:
-            raise DataError(f"has a header that cannot be read: {error}", file=origin) from None
+    """The names of the columns, and what separates cells."""
+    if config.header:
+        return list(config.header), _separator(data, origin, separator, config)
+    separator = separator or max(_SEPARATORS, key=lambda by: len(_first_row(data, origin, by)))
+    names = _first_row(data, origin, separator)
+    _check_header(names, origin)
+    return [name or _free_name(index + 1, names) for index, name in enumerate(names)], separator
 
-    if given := config.header:
-        counts = {by: len(cells(by)) for by in separator or f"{_SEPARATORS} "}
-        most = max(counts.values())
-        # The one column that is left to a sequence's name is not the whole row.
-        whole = len(given) > 1 or most == 1 or not (config.by or config.order)
-        for by, count in counts.items():
-            if count == len(given) and whole:
-                return list(given), by
-        columns = f"{len(given)} column{'s' * (len(given) > 1)}"
-        why = f"--header names {columns}, and its first row has {most} cell{'s' * (most > 1)}"
-        raise DataError(why, file=origin, hint="give each column a name, with commas between them")
-    separator = separator or max(_SEPARATORS, key=lambda by: len(cells(by)))
-    names = cells(separator)
+
+def _first_row(data: pa.Buffer, origin: str, separator: str) -> list[str]:
+    # A byte that is no UTF-8 passes as a surrogate here; whether it is in the header or behind it, is seen later.
+    text = io.TextIOWrapper(pa.BufferReader(data), "utf-8", errors="surrogateescape", newline="")
+    try:
+        return [name.strip() for name in next(csv.reader(text, delimiter=separator), [])]
+    except csv.Error as error:
+        raise DataError(f"has a header that cannot be read: {error}", file=origin) from None
+
+
+def _separator(data: pa.Buffer, origin: str, separator: str | None, config: DataConfig) -> str:
+    """What gives the first row a cell for each name of ``config.header``."""
+    given = config.header
+    counts = {by: len(_first_row(data, origin, by)) for by in separator or f"{_SEPARATORS} "}
+    most = max(counts.values())
+    # The one column that is left to a sequence's name is not the whole row.
+    whole = len(given) > 1 or most == 1 or not (config.by or config.order)
+    for by, count in counts.items():
+        if count == len(given) and whole:
+            return by
+    why = f"--header names {_counted(len(given), 'column')}, and its first row has {_counted(most, 'cell')}"
+    raise DataError(why, file=origin, hint="give each column a name, with commas between them")
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def _check_header(names: list[str], origin: str) -> None:
     if not any(names):
         raise DataError("has no header", file=origin, hint="its first line must name the columns")
     for index, name in enumerate(names):
@@ -172,7 +188,6 @@ def _header(data: pa.Buffer, origin: str, separator: str | None, config: DataCon
             raise DataError(f"the name of column {index + 1} is not utf-8", file=origin, hint=_LATIN)
         if name and name in names[:index]:
             raise DataError("is twice in the header", file=origin, column=name, hint="rename one of them")
-    return [name or _free_name(index + 1, names) for index, name in enumerate(names)], separator
 
 
 def _free_name(number: int, names: list[str]) -> str:
