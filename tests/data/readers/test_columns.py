@@ -8,8 +8,8 @@ import pytest
 from unrolled.config import DataConfig
 from unrolled.data.read import read
 from unrolled.data.readers import columns
-from unrolled.data.readers.reader import suffixes
 from unrolled.data.readers.columns import read_columns
+from unrolled.data.readers.reader import suffixes
 from unrolled.errors import DataError
 
 
