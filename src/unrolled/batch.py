@@ -9,7 +9,9 @@ from dataclasses import dataclass, fields, replace
 
 from torch import Tensor
 
-__all__ = ["Batch", "Continuous", "Discrete", "Spec"]
+__all__ = ["MISSING", "Batch", "Continuous", "Discrete", "Spec"]
+
+MISSING = -100  # in integer targets: not known, so not scored; what torch's losses ignore
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +45,7 @@ class Batch:
         inputs: per column (B, T) int64 or (B, T, W) float32; without time (B,) or (B, W).
         lengths: (B,) int64, the real steps of each row. What lies beyond is never read.
         target: as the task asks; ``None`` when there is only something to answer. In float targets NaN, in integer
-            targets -100, marks a value that is missing and not scored.
+            targets `MISSING`, marks a value that is missing and not scored.
         target_lengths: (B,) int64, the real steps of a target that is a sequence of its own; else ``None``.
         rows: (B,) int64, the example that each row comes from.
         scored: (B,) int64, the first step whose loss counts; the steps before it are context. ``None``: all count.

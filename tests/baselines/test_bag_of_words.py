@@ -8,8 +8,8 @@ from collections.abc import Callable
 import numpy as np
 
 from unrolled.baselines.bag_of_words import BagOfWords
+from unrolled.batch import MISSING
 from unrolled.data.examples import Examples
-from unrolled.metrics import MISSING
 
 Make = Callable[..., Examples]
 

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from unrolled.baselines.gzip import Gzip
+from unrolled.batch import MISSING
 from unrolled.data.examples import Examples
-from unrolled.metrics import MISSING
 
 Make = Callable[..., Examples]
 

@@ -15,10 +15,9 @@ from unrolled.baselines._emissions import Gaussian, Symbols
 from unrolled.baselines.hmm import HMM
 from unrolled.baselines.majority import Majority
 from unrolled.baselines.most_frequent_tag import MostFrequentTag
-from unrolled.batch import Continuous, Discrete
+from unrolled.batch import MISSING, Continuous, Discrete
 from unrolled.data.encoded import Encoded
 from unrolled.data.examples import Examples
-from unrolled.metrics import MISSING
 
 Make = Callable[..., Examples]
 

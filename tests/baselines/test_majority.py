@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from unrolled.baselines.majority import Majority
+from unrolled.batch import MISSING
 from unrolled.data.examples import Examples
-from unrolled.metrics import MISSING
 
 Make = Callable[..., Examples]
 

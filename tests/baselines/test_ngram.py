@@ -9,8 +9,8 @@ import numpy as np
 
 from unrolled.baselines.ngram import Ngram
 from unrolled.baselines.unigram import Unigram
+from unrolled.batch import MISSING
 from unrolled.data.examples import Examples
-from unrolled.metrics import MISSING
 
 Make = Callable[..., Examples]
 

@@ -9,8 +9,8 @@ import pytest
 
 from unrolled.baselines import questions
 from unrolled.baselines.questions import asked_steps, is_several_hot, known_rows, label_sets
+from unrolled.batch import MISSING
 from unrolled.data.examples import Examples
-from unrolled.metrics import MISSING
 
 Make = Callable[..., Examples]
 

@@ -28,3 +28,24 @@ def test_nothing_is_not_a_number_and_better() -> None:
     assert not is_better("accuracy", math.nan, 0.1)
     assert not is_better("mse_scaled", math.nan, 0.1)
     assert "as good or better" in verdict({"mse": math.nan}, {"mean": {"mse": 1.0}})
+
+
+def test_a_higher_share_of_exact_answers_is_better() -> None:
+    right, wrong = (
+        {"exact_match": 0.9},
+        {"commonest answer": {"exact_match": 0.1}, "nearest question": {"exact_match": 0.4}},
+    )
+    assert is_better("exact_match", 0.9, 0.4)
+    assert verdict(right, wrong) == "The model is better than every baseline."
+    assert verdict({"exact_match": 0.2}, wrong).startswith("The baseline 'nearest question' is as good or better")
+    assert [line.split("  ")[0] for line in comparison(right, wrong).splitlines()[1:]] == [
+        "this model",
+        "nearest question",
+        "commonest answer",
+    ]
+
+
+def test_a_coverage_is_neither_better_nor_worse() -> None:
+    assert not is_better("coverage", 0.8, 0.9)
+    assert not is_better("coverage", 0.9, 0.8)
+    assert verdict({"coverage": 0.8}, {"other": {"coverage": 0.9}}) == "The model is better than every baseline."

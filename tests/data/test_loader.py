@@ -9,13 +9,12 @@ import pytest
 import torch
 from torch import Tensor
 
-from unrolled.batch import Batch, Continuous, Discrete, Spec
+from unrolled.batch import MISSING, Batch, Continuous, Discrete, Spec
 from unrolled.data.encoded import Encoded
 from unrolled.data.examples import Examples, Form
 from unrolled.data.loader import Loader
 from unrolled.data.masking import Masking
 from unrolled.data.windows import Lanes, Pieces, Rows, Segments, Windows
-from unrolled.metrics import MISSING
 
 ROWS = [[5, 6, 7], [], [8], [1, 2, 3, 4]]
 OFFSETS = np.cumsum([0, *map(len, ROWS)])

@@ -11,10 +11,10 @@ import pytest
 import torch
 from torch import Tensor
 
+from unrolled.batch import MISSING
 from unrolled.decoding.viterbi import viterbi
 from unrolled.errors import ShapeError, UsageError
 from unrolled.layers.crf import CRF, FORBIDDEN, crf_log_partition, crf_potentials, crf_score
-from unrolled.metrics import MISSING
 
 K, LENGTHS = 3, [4, 1, 0, 3, 4]
 T = max(LENGTHS)

@@ -10,11 +10,10 @@ import torch
 from samples import SAMPLES, sequences, training
 
 import unrolled as ur
-from unrolled.batch import Batch
+from unrolled.batch import MISSING, Batch
 from unrolled.data.loader import Loader
 from unrolled.errors import DataError, UsageError
 from unrolled.layers.build import model_names
-from unrolled.metrics import MISSING
 from unrolled.tasks.fill import Fill
 from unrolled.tasks.task import Question
 from unrolled.training.plans import evaluation_plan

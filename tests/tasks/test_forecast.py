@@ -13,7 +13,7 @@ from torch import Tensor
 import unrolled as ur
 from unrolled.batch import Batch
 from unrolled.errors import DataError, UsageError
-from unrolled.forecast_metrics import gaussian_crps
+from unrolled.metrics._forecasts import gaussian_crps
 from unrolled.tasks.forecast import Forecast
 from unrolled.tasks.task import Question
 

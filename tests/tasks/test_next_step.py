@@ -6,11 +6,10 @@ import pytest
 import torch
 from samples import SAMPLES, sequences
 
-from unrolled.batch import Batch
+from unrolled.batch import MISSING, Batch
 from unrolled.data.coder import Coder
 from unrolled.data.encoded import Options
 from unrolled.errors import DataError, UsageError
-from unrolled.metrics import MISSING
 from unrolled.tasks.next_step import NextStep
 from unrolled.tasks.task import Question, Task
 

@@ -6,9 +6,8 @@ import pytest
 import torch
 from samples import SAMPLES, sequences
 
-from unrolled.batch import Batch
+from unrolled.batch import MISSING, Batch
 from unrolled.errors import DataError
-from unrolled.metrics import MISSING
 from unrolled.tasks.classify import Classify
 from unrolled.tasks.tag import Tag
 from unrolled.tasks.task import Question

@@ -15,11 +15,10 @@ from samples import SAMPLES, Sample, network_for, sequences
 from torch import Tensor
 
 import unrolled as ur
-from unrolled.batch import Batch
+from unrolled.batch import MISSING, Batch
 from unrolled.config import TrainingConfig
 from unrolled.errors import UsageError
 from unrolled.layers.crf import FORBIDDEN, crf_potentials
-from unrolled.metrics import MISSING
 from unrolled.tasks.tag import Tag
 from unrolled.training import plans
 

@@ -11,12 +11,11 @@ import torch
 from samples import SAMPLES, sequences
 
 import unrolled as ur
-from unrolled.batch import Batch
+from unrolled.batch import MISSING, Batch
 from unrolled.config import TaskConfig
 from unrolled.data.coder import Coder
 from unrolled.data.encoded import Options
 from unrolled.errors import DataError, ShapeError, UsageError
-from unrolled.metrics import MISSING
 from unrolled.tasks.task import Question
 from unrolled.tasks.transcribe import Transcribe
 

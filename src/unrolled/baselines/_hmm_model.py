@@ -13,8 +13,7 @@ import numpy as np
 
 from unrolled.baselines._emissions import Emission, Gaussian, Symbols
 from unrolled.baselines._hmm import Packed, backward, forward, maximise, posterior, transitions
-from unrolled.batch import Discrete, Spec
-from unrolled.metrics import MISSING
+from unrolled.batch import MISSING, Discrete, Spec
 
 __all__ = ["Model"]
 

@@ -14,7 +14,7 @@ from unrolled.baselines.questions import asked_steps, classes, target_of
 from unrolled.data.encodings._level import UNKNOWN
 from unrolled.data.examples import Examples
 from unrolled.data.negatives import NEGATIVES, negatives
-from unrolled.ranking import SAMPLED, ranking_metrics, ranking_sums, ranks
+from unrolled.metrics.ranking import SAMPLED, ranking_metrics, ranking_sums, ranks
 
 __all__ = ["before", "places_of", "ranking_scores"]
 

@@ -13,7 +13,7 @@ import numpy as np
 from unrolled.baselines.questions import asked_steps, is_several_hot, target_of
 from unrolled.batch import Continuous
 from unrolled.data.examples import Examples
-from unrolled.forecast_metrics import percent_off
+from unrolled.metrics._forecasts import percent_off
 
 __all__ = ["asks_for_numbers", "known_so_far", "means", "score_next", "score_windows", "windows"]
 

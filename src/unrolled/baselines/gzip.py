@@ -10,8 +10,8 @@ from typing import ClassVar, Self
 import numpy as np
 
 from unrolled.baselines.questions import classes, target_of
+from unrolled.batch import MISSING
 from unrolled.data.examples import Examples
-from unrolled.metrics import MISSING
 
 __all__ = ["Gzip"]
 

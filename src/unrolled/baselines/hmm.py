@@ -9,7 +9,6 @@ from typing import ClassVar, Self
 
 import numpy as np
 
-from unrolled import metrics
 from unrolled.baselines._emissions import Gaussian, Symbols
 from unrolled.baselines._hmm import Packed, backward, forward, log_sum, posterior, predicted, viterbi
 from unrolled.baselines._hmm_model import Columns, Model
@@ -26,6 +25,7 @@ from unrolled.baselines.questions import (
 from unrolled.batch import Continuous, Discrete, Spec
 from unrolled.data.encoded import Encoded
 from unrolled.data.examples import Examples
+from unrolled.metrics import _arrays as metrics
 
 __all__ = ["HMM"]
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from unrolled.baselines.questions import asked_steps, is_several_hot, target_of
 from unrolled.data.examples import Examples
-from unrolled.metrics import nll_nats_per_step
+from unrolled.metrics._arrays import nll_nats_per_step
 
 __all__ = ["Marginals"]
 

@@ -10,13 +10,12 @@ from typing import Literal
 
 import numpy as np
 
-from unrolled import metrics
-from unrolled.batch import Continuous, Discrete
+from unrolled.batch import MISSING, Continuous, Discrete
 from unrolled.data.encoded import Encoded
 from unrolled.data.encodings._level import UNKNOWN
 from unrolled.data.examples import Examples
-from unrolled.entities import IOB2, entity_scores
-from unrolled.metrics import MISSING
+from unrolled.metrics import _arrays as metrics
+from unrolled.metrics.iob2 import IOB2, entity_scores
 
 __all__ = [
     "asked_steps",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,16 +13,6 @@ from cyclopts import Parameter
 __all__ = ["SCHEMA", "Told", "comparison", "emit", "is_better", "note", "table", "verdict"]
 
 SCHEMA = 1
-_HIGHER = (
-    "accuracy",
-    "_f1",
-    "_precision",
-    "_recall",
-    "r2",
-    "_at_10",
-    "mrr",
-    "_sampled",
-)  # metrics of which more is better; of all others less is
 
 
 @Parameter(name="*")
@@ -66,21 +55,21 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def is_better(metric: str, value: float, other: float) -> bool:
-    """True if ``value`` is better than ``other``; NaN is never better.
+    """True if ``value`` is better than ``other``; NaN never is, nor is any where neither way is better.
 
-    >>> is_better("accuracy", 0.9, 0.8), is_better("mse_scaled", 0.9, 0.8), is_better("hit_at_10", 0.9, 0.8)
+    >>> is_better("accuracy", 0.9, 0.8), is_better("mse_scaled", 0.9, 0.8), is_better("exact_match", 0.9, 0.8)
     (True, False, True)
     """
-    return value > other if metric.endswith(_HIGHER) else value < other
+    from unrolled.metrics.base import cost
+
+    return cost(metric, value) < cost(metric, other)
 
 
 def comparison(metrics: dict[str, float], others: dict[str, dict[str, float]], own: str = "this model") -> str:
     """The ``own`` metrics in a table, and beneath them the others', the best first."""
-    watch = next(iter(metrics), "")
-    worst = -math.inf if watch.endswith(_HIGHER) else math.inf
-    sign = -1 if watch.endswith(_HIGHER) else 1
-    ordered = sorted(others.items(), key=lambda item: sign * item[1].get(watch, worst))
-    return listed(metrics, dict(ordered), own)
+    from unrolled.metrics.base import best_first
+
+    return listed(metrics, best_first(others, next(iter(metrics), "")), own)
 
 
 def listed(metrics: dict[str, float], others: dict[str, dict[str, float]], own: str) -> str:
@@ -91,11 +80,14 @@ def listed(metrics: dict[str, float], others: dict[str, dict[str, float]], own: 
 
 def verdict(metrics: dict[str, float], baselines: dict[str, dict[str, float]]) -> str:
     """A plain sentence: whether a baseline is as good as the model, and in which metric."""
+    from unrolled.metrics.base import best_first, measure
+
     for metric, value in metrics.items():
-        rivals = [(values[metric], name) for name, values in baselines.items() if metric in values]
-        if not rivals:
+        rivals = best_first({name: values for name, values in baselines.items() if metric in values}, metric)
+        declared = measure(metric)
+        if not rivals or declared is None or declared.better is None:
             continue
-        best, name = max(rivals) if metric.endswith(_HIGHER) else min(rivals)
+        name, best = next((name, values[metric]) for name, values in rivals.items())
         if not is_better(metric, value, best):
             return (
                 f"The baseline '{name}' is as good or better in {metric} ({_number(best)} against {_number(value)}): "

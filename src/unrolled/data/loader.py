@@ -11,13 +11,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from unrolled.batch import Batch, Continuous, Discrete
+from unrolled.batch import MISSING, Batch, Continuous, Discrete
 from unrolled.data.encoded import Encoded
 from unrolled.data.examples import WRITTEN, Examples
 from unrolled.data.strands import other_strand
 from unrolled.data.window_scale import by_window
 from unrolled.data.windows import Plan, Segments
-from unrolled.metrics import MISSING
 
 __all__ = ["Loader"]
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from unrolled.batch import MISSING
 from unrolled.decoding.checks import broken_scores, check_lengths
 from unrolled.errors import ModelError, ShapeError
-from unrolled.metrics import MISSING
 
 __all__ = ["viterbi"]
 

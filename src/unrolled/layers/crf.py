@@ -14,9 +14,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import linear
 
+from unrolled.batch import MISSING
 from unrolled.errors import ShapeError, UsageError
 from unrolled.layers.lengths import check_lengths, real_steps
-from unrolled.metrics import MISSING
 
 __all__ = ["CRF", "FORBIDDEN", "crf_log_partition", "crf_potentials", "crf_score"]
 

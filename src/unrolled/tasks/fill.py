@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from unrolled.batch import Batch, Discrete
+from unrolled.batch import MISSING, Batch, Discrete
 from unrolled.config import TaskConfig
 from unrolled.data.coder import Coder
 from unrolled.data.encoded import ENCODINGS
@@ -19,7 +19,6 @@ from unrolled.data.encodings._level import SPECIALS, UNKNOWN
 from unrolled.data.examples import Examples
 from unrolled.data.roles import Roles
 from unrolled.errors import DataError, UsageError
-from unrolled.metrics import MISSING
 from unrolled.tasks.prior import log_frequencies
 from unrolled.tasks.task import Question, Sums, scored_steps
 

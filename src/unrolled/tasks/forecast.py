@@ -18,7 +18,7 @@ from unrolled.data.encoded import has_time
 from unrolled.data.examples import Examples
 from unrolled.data.roles import Roles
 from unrolled.errors import DataError, UsageError
-from unrolled.forecast_metrics import gaussian_crps, percent_off, quantile_crps
+from unrolled.metrics._forecasts import gaussian_crps, percent_off, quantile_crps
 from unrolled.tasks.columns import join
 from unrolled.tasks.gaussian import bounded, gaussian_nats
 from unrolled.tasks.task import Question, Sums

@@ -13,7 +13,7 @@ from unrolled.batch import Batch
 from unrolled.data.encodings._level import UNKNOWN
 from unrolled.data.negatives import NEGATIVES, negatives
 from unrolled.layers.item_logits import LazyLogits
-from unrolled.ranking import BEST, SAMPLED, ranking_sums, ranks
+from unrolled.metrics.ranking import BEST, SAMPLED, ranking_sums, ranks
 from unrolled.tasks.task import Sums
 
 __all__ = ["measure_items", "top_items"]

@@ -22,7 +22,7 @@ from unrolled.data.roles import Roles
 from unrolled.data.sequences import Sequences
 from unrolled.errors import DataError, UsageError
 from unrolled.layers.item_logits import LazyLogits
-from unrolled.ranking import BEST, SAMPLED, ranking_metrics
+from unrolled.metrics.ranking import BEST, SAMPLED, ranking_metrics
 from unrolled.tasks.columns import join
 from unrolled.tasks.gaussian import bounded, gaussian_nats
 from unrolled.tasks.items import measure_items, top_items

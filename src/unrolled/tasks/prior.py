@@ -9,9 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from unrolled.batch import Discrete
+from unrolled.batch import MISSING, Discrete
 from unrolled.data.examples import Examples
-from unrolled.metrics import MISSING
 
 __all__ = ["log_frequencies", "log_odds", "log_transitions"]
 

@@ -13,16 +13,15 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from unrolled.batch import Batch, Discrete
+from unrolled.batch import MISSING, Batch, Discrete
 from unrolled.config import TaskConfig
 from unrolled.data.coder import Coder
 from unrolled.data.encoded import has_time
 from unrolled.data.examples import Examples
 from unrolled.data.roles import Roles
 from unrolled.decoding.viterbi import viterbi
-from unrolled.entities import IOB2, entity_scores
 from unrolled.layers.crf import FORBIDDEN, crf_log_partition, crf_potentials, crf_score
-from unrolled.metrics import MISSING
+from unrolled.metrics.iob2 import IOB2, entity_scores
 from unrolled.tasks.columns import check_aligned, one_target, other_columns, step_aligned
 from unrolled.tasks.labels import confusion, macro_f1
 from unrolled.tasks.prior import log_frequencies, log_transitions

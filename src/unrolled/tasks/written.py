@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from unrolled.metrics import edit_distance
+from unrolled.metrics._edit_distance import edit_distance
 from unrolled.tasks.task import Sums
 
 __all__ = ["written_metrics", "written_sums"]

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from unrolled.entities import IOB2, entity_scores
+from unrolled.metrics.iob2 import IOB2, entity_scores
 
 LABELS = ["B-loc", "B-per", "I-loc", "I-org", "I-per", "O"]
 TAGS = IOB2.of(LABELS)

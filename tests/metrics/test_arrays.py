@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from unrolled import metrics
+from unrolled.batch import MISSING
 from unrolled.errors import ShapeError
-from unrolled.metrics import MISSING
+from unrolled.metrics import _arrays as metrics
 
 RNG = np.random.default_rng(0)
 

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from unrolled.forecast_metrics import gaussian_crps, percent_off, quantile_crps
+from unrolled.metrics._forecasts import gaussian_crps, percent_off, quantile_crps
 
 
 def integrated(mean: float, sigma: float, target: float) -> float:

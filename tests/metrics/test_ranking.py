@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from unrolled.ranking import ranking_metrics, ranking_sums, ranks
+from unrolled.metrics.ranking import ranking_metrics, ranking_sums, ranks
 
 
 def by_hand(places: list[float]) -> dict[str, float]:

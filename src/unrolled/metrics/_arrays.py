@@ -12,18 +12,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from itertools import chain
 
 import numpy as np
 import numpy.typing as npt
 
+from unrolled.batch import MISSING
 from unrolled.errors import ShapeError
+from unrolled.metrics._edit_distance import edit_distance
+from unrolled.metrics.judged import Ids
 
 __all__ = [
-    "MISSING",
     "accuracy",
     "bits",
-    "edit_distance",
     "macro_f1",
     "mae",
     "mse",
@@ -33,11 +33,6 @@ __all__ = [
     "set_micro_f1",
     "token_error_rate",
 ]
-
-MISSING = -100
-
-Ids = Sequence[int] | np.ndarray
-_PAIRS = 1024  # compared at a time
 
 
 def accuracy(prediction: np.ndarray, target: np.ndarray) -> float:
@@ -217,41 +212,6 @@ def r2(prediction: np.ndarray, target: np.ndarray) -> float:
     return 1 - left / total
 
 
-def edit_distance(prediction: Sequence[Ids], target: Sequence[Ids]) -> npt.NDArray[np.int64]:
-    r"""How many ids must be put in, left out or replaced to make each prediction its target.
-
-    .. math:: d_{ij} = \min(d_{i-1,j} + 1,\; d_{i,j-1} + 1,\; d_{i-1,j-1} + [p_i \ne y_j])
-
-    Args:
-        prediction: N sequences of ids, of any lengths.
-        target: N others.
-
-    Shape:
-        The result is (N,) int64.
-
-    Raises:
-        ShapeError: there are not as many predictions as targets.
-
-    Cost: O(N P U) for sequences of P and U ids, P passes over all pairs at once: 0.1 s for 10 000 pairs of 30 ids.
-
-    References:
-        Levenshtein 1966; Wagner and Fischer 1974, https://doi.org/10.1145/321796.321811
-
-    Example:
-        >>> edit_distance([[1, 2, 3], [5]], [[1, 3], [5]])
-        array([1, 0])
-    """
-    if len(prediction) != len(target):
-        raise ShapeError(f"prediction has {len(prediction)} sequences, expected {len(target)}, as many as target")
-    sizes = np.array([(len(p), len(y)) for p, y in zip(prediction, target, strict=True)], np.int64).reshape(-1, 2)
-    found = np.zeros(len(sizes), np.int64)
-    order = np.lexsort(sizes.T)  # pairs of like lengths together: little is padding
-    for start in range(0, len(order), _PAIRS):
-        some = order[start : start + _PAIRS]
-        found[some] = _edits(*((_padded([rows[n] for n in some])) for rows in (prediction, target)), *sizes[some].T)
-    return found
-
-
 def token_error_rate(prediction: Sequence[Ids], target: Sequence[Ids]) -> float:
     """The edits of all pairs over the ids of all targets; above 1 where more is wrong than there is.
 
@@ -264,28 +224,6 @@ def token_error_rate(prediction: Sequence[Ids], target: Sequence[Ids]) -> float:
     total = sum(map(len, target))
     edits = int(edit_distance(prediction, target).sum())
     return edits / total if total else math.nan
-
-
-def _edits(p: np.ndarray, y: np.ndarray, p_sizes: np.ndarray, y_sizes: np.ndarray) -> npt.NDArray[np.int64]:
-    """(N,) edits between the first ``p_sizes`` of ``p`` (N, P) and the first ``y_sizes`` of ``y`` (N, U)."""
-    at, pairs = np.arange(y.shape[1] + 1, dtype=np.int32), np.arange(len(p))
-    row = np.tile(at, (len(p), 1))  # (N, U + 1), edits from the ids of p so far to each beginning of y
-    found = row[pairs, y_sizes]
-    for i in range(p.shape[1]):
-        # From the row above and from the left above; then what comes from the left is a running minimum.
-        new = row + 1
-        np.minimum(new[:, 1:], row[:, :-1] + (p[:, i, None] != y), out=new[:, 1:])
-        row = np.minimum.accumulate(new - at, axis=1) + at
-        found = np.where(p_sizes == i + 1, row[pairs, y_sizes], found)
-    return found.astype(np.int64)
-
-
-def _padded(rows: Sequence[Ids]) -> np.ndarray:
-    """(N, longest) int64, whatever beyond each row's length."""
-    lengths = np.array([len(row) for row in rows], np.int64)
-    padded = np.zeros((len(rows), int(lengths.max(initial=0))), np.int64)
-    padded[np.arange(padded.shape[1]) < lengths[:, None]] = np.fromiter(chain.from_iterable(rows), np.int64)
-    return padded
 
 
 def _scored_labels(prediction: np.ndarray, target: np.ndarray) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:

@@ -1,0 +1,34 @@
+"""Counts behind F1: how often each label is found, missed, or chosen where it is wrong.
+
+Axes: K labels.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from unrolled.metrics.base import Sums
+from unrolled.metrics.judged import Labels, LabelSets
+
+__all__ = ["counts", "errors"]
+
+
+def counts(judged: Labels | LabelSets) -> Sums:
+    """True positives, false positives and false negatives, each (K,) int64, and the number of questions."""
+    chosen, right = judged.chosen, judged.right
+    if isinstance(judged, LabelSets):
+        found = {"tp": (chosen & right).sum(0), "fp": (chosen & ~right).sum(0), "fn": (~chosen & right).sum(0)}
+    else:
+        same = chosen == right
+
+        def each(labels: Tensor) -> Tensor:
+            return torch.bincount(labels, minlength=judged.classes)
+
+        found = {"tp": each(right[same]), "fp": each(chosen[~same]), "fn": each(right[~same])}
+    return {**found, "count": torch.tensor(len(right))}
+
+
+def errors(sums: Sums) -> tuple[Tensor, Tensor]:
+    """(K,) float64: true positives, and how often each label is chosen or left out wrongly."""
+    return sums["tp"].double(), (sums["fp"] + sums["fn"]).double()

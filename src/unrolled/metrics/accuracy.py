@@ -1,0 +1,37 @@
+"""Accuracy: how many answers are right."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from unrolled.metrics._ratios import ratio, ratios
+from unrolled.metrics.base import Measure, Sums
+from unrolled.metrics.judged import Labels, LabelSets, Tokens
+
+__all__ = ["Accuracy"]
+
+
+class Accuracy:
+    r"""The share of answers that are right; of a set of labels, of those that are right in every label.
+
+    .. math:: \frac1N \sum_n [\hat y_n = y_n]
+
+    Example:
+        >>> import torch
+        >>> labels = Labels(torch.tensor([0, 1, 1, 2]), torch.tensor([0, 1, 2, 2]), classes=3)
+        >>> Accuracy().values(Accuracy().sums(labels))
+        {'accuracy': 0.75}
+    """
+
+    judges: ClassVar[tuple[type, ...]] = (Labels, LabelSets, Tokens)
+    measures: ClassVar[tuple[Measure, ...]] = (Measure("accuracy", "share", "higher"),)
+
+    def sums(self, judged: Labels | LabelSets | Tokens) -> Sums:
+        right = judged.chosen == judged.right
+        return ratio("accuracy", (right.all(1) if isinstance(judged, LabelSets) else right).sum(), len(right))
+
+    def values(self, sums: Sums) -> dict[str, float]:
+        return ratios(sums)
+
+
+MEMBER = Accuracy

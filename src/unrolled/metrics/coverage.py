@@ -1,0 +1,42 @@
+"""Coverage: how often what came lies in the interval that was forecast."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from unrolled.metrics._ratios import known_mean, ratios
+from unrolled.metrics.base import Measure, Sums
+from unrolled.metrics.judged import Intervals
+
+__all__ = ["Coverage"]
+
+
+class Coverage:
+    r"""The share of values that lie in their intervals, both ends included.
+
+    .. math:: \frac1N \sum_n [a_n \le y_n \le b_n]
+
+    It should be near the share that the interval is made for: neither more nor less is better.
+
+    References:
+        Gneiting, Balabdaoui and Raftery 2007, calibration. https://doi.org/10.1111/j.1467-9868.2007.00587.x
+
+    Example:
+        >>> import torch
+        >>> intervals = Intervals(torch.zeros(2), torch.ones(2), torch.tensor([0.5, 2.0]))
+        >>> Coverage().values(Coverage().sums(intervals))
+        {'coverage': 0.5}
+    """
+
+    judges: ClassVar[tuple[type, ...]] = (Intervals,)
+    measures: ClassVar[tuple[Measure, ...]] = (Measure("coverage", "share", None),)
+
+    def sums(self, judged: Intervals) -> Sums:
+        inside = (judged.right >= judged.low) & (judged.right <= judged.high)
+        return known_mean("coverage", inside, judged.right)
+
+    def values(self, sums: Sums) -> dict[str, float]:
+        return ratios(sums)
+
+
+MEMBER = Coverage

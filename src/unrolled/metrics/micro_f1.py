@@ -1,0 +1,43 @@
+"""Micro-F1: how well labels are found where a question may have several, all labels together."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from unrolled.metrics._counts import counts, errors
+from unrolled.metrics.base import Measure, Sums
+from unrolled.metrics.judged import LabelSets
+
+__all__ = ["MicroF1"]
+
+
+class MicroF1:
+    r"""The F1 of all (question, label) pairs together; 0 where no label is chosen or right. Of one label for each
+    question it is the accuracy, so it is computed of sets of labels only.
+
+    .. math:: \frac{2 \sum_k TP_k}{\sum_k 2 TP_k + FP_k + FN_k}
+
+    References:
+        Manning, Raghavan and Schütze, chapter 13. https://nlp.stanford.edu/IR-book/
+
+    Example:
+        >>> import torch
+        >>> chosen, right = torch.tensor([[True, False], [True, True]]), torch.tensor([[True, False], [False, True]])
+        >>> MicroF1().values(MicroF1().sums(LabelSets(chosen, right)))
+        {'micro_f1': 0.8}
+    """
+
+    judges: ClassVar[tuple[type, ...]] = (LabelSets,)
+    measures: ClassVar[tuple[Measure, ...]] = (Measure("micro_f1", "share", "higher"),)
+
+    def sums(self, judged: LabelSets) -> Sums:
+        return counts(judged)
+
+    def values(self, sums: Sums) -> dict[str, float]:
+        if not int(sums["count"]):
+            return {}
+        right, wrong = (each.sum() for each in errors(sums))
+        return {"micro_f1": float(2 * right / (2 * right + wrong).clamp(min=1))}
+
+
+MEMBER = MicroF1

@@ -1,0 +1,59 @@
+"""Point errors: how far numbers are from what is right, squared and absolute."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from unrolled.metrics._ratios import known_mean, ratios
+from unrolled.metrics.base import Measure, Sums
+from unrolled.metrics.judged import Forecasts, NextValues, Values
+
+__all__ = ["PointError"]
+
+_REPORTED: dict[type, tuple[str, ...]] = {
+    Values: ("mse_scaled", "mse", "mae"),
+    NextValues: ("mse_scaled", "mae_scaled"),
+    Forecasts: ("mse_scaled", "mae_scaled", "mae"),
+}
+
+
+class PointError:
+    r"""The mean squared and the mean absolute error.
+
+    .. math:: \text{MSE} = \frac1N \sum_n (\hat y_n - y_n)^2, \quad \text{MAE} = \frac1N \sum_n |\hat y_n - y_n|
+
+    ``…_scaled`` is in units of each channel's deviation in training, as papers report it; the others are in the
+    user's units, of several channels the mean over them.
+
+    References:
+        Hyndman and Koehler 2006, https://doi.org/10.1016/j.ijforecast.2006.03.001
+
+    Example:
+        >>> import torch
+        >>> numbers = Values(torch.tensor([1.0, 3.0, 9.0]), torch.tensor([1.0, 1.0, torch.nan]), std=10.0)
+        >>> PointError().values(PointError().sums(numbers))
+        {'mse_scaled': 2.0, 'mse': 200.0, 'mae': 10.0}
+    """
+
+    judges: ClassVar[tuple[type, ...]] = (Values, NextValues, Forecasts)
+    measures: ClassVar[tuple[Measure, ...]] = (
+        Measure("mse_scaled", "squared deviations of training", "lower"),
+        Measure("mse", "squared units of the target", "lower"),
+        Measure("mae_scaled", "deviations of training", "lower"),
+        Measure("mae", "units of the target", "lower"),
+    )
+
+    def sums(self, judged: Values | NextValues | Forecasts) -> Sums:
+        error = judged.answer.double() - judged.right.double()
+        units = error if isinstance(judged, NextValues) else error * judged.std
+        each = {"mse_scaled": error.square(), "mae_scaled": error.abs(), "mse": units.square(), "mae": units.abs()}
+        found: Sums = {}
+        for name in _REPORTED[type(judged)]:
+            found |= known_mean(name, each[name], judged.right)
+        return found
+
+    def values(self, sums: Sums) -> dict[str, float]:
+        return ratios(sums)
+
+
+MEMBER = PointError

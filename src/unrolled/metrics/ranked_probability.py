@@ -1,0 +1,78 @@
+"""CRPS, the continuous ranked probability score: how good a forecast is that is a distribution."""
+
+from __future__ import annotations
+
+import math
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from unrolled.metrics._ratios import known_mean, ratios
+from unrolled.metrics.base import Measure, Sums
+from unrolled.metrics.judged import Gaussians, Points, Quantiles
+from unrolled.metrics.pinball import pinball
+
+__all__ = ["CRPS", "gaussian_crps"]
+
+
+class CRPS:
+    r"""The continuous ranked probability score, in deviations of training.
+
+    .. math:: \frac1N \sum_n \int (F_n(x) - [x \ge y_n])^2 \, dx
+
+    Of a Gaussian it is exact. Of quantiles it is twice the mean of their pinball losses, whose integral over q it
+    equals: close where there are many at even distances. Of a forecast without spread it is the absolute error.
+
+    References:
+        Gneiting and Raftery 2007, https://doi.org/10.1198/016214506000001437
+        Gneiting and Ranjan 2011, of quantiles, https://doi.org/10.1198/jbes.2010.08110
+
+    Example:
+        >>> score = CRPS()
+        >>> score.values(score.sums(Points(torch.tensor([1.0]), torch.tensor([4.0]))))
+        {'crps_scaled': 3.0}
+        >>> score.values(score.sums(Quantiles((0.5,), torch.tensor([[1.0]]), torch.tensor([4.0]))))
+        {'crps_scaled': 3.0}
+    """
+
+    judges: ClassVar[tuple[type, ...]] = (Gaussians, Quantiles, Points)
+    measures: ClassVar[tuple[Measure, ...]] = (Measure("crps_scaled", "deviations of training", "lower"),)
+
+    def sums(self, judged: Gaussians | Quantiles | Points) -> Sums:
+        return known_mean("crps_scaled", _each(judged), judged.right)
+
+    def values(self, sums: Sums) -> dict[str, float]:
+        return ratios(sums)
+
+
+def _each(judged: Gaussians | Quantiles | Points) -> Tensor:
+    if isinstance(judged, Gaussians):
+        return gaussian_crps(judged.mean.double(), judged.sigma.double(), judged.right.double())
+    if isinstance(judged, Quantiles):
+        return 2 * pinball(judged)
+    return (judged.answer.double() - judged.right.double()).abs()
+
+
+def gaussian_crps(mean: Tensor, sigma: Tensor, right: Tensor) -> Tensor:
+    r"""The score of each Gaussian in closed form, :math:`\sigma (z (2 \Phi(z) - 1) + 2 \varphi(z) - 1 / \sqrt\pi)` with
+    :math:`z = (y - \mu) / \sigma`.
+
+    Args:
+        mean: μ.
+        sigma: σ > 0.
+        right: y; NaN stays NaN.
+
+    Shape:
+        All of one shape, or what broadcasts to it; float.
+
+    Example:
+        >>> round(float(gaussian_crps(torch.tensor(0.0), torch.tensor(1.0), torch.tensor(0.0))), 4)
+        0.2337
+    """
+    z = (right - mean) / sigma
+    density = torch.exp(-0.5 * z * z) / math.sqrt(2 * math.pi)
+    return sigma * (z * torch.erf(z / math.sqrt(2)) + 2 * density - 1 / math.sqrt(math.pi))
+
+
+MEMBER = CRPS

@@ -1,0 +1,61 @@
+"""From judged answers to numbers: every metric that judges their kinds is computed.
+
+total = added({}, answers)            # of each batch, in turn
+numbers = values(total)               # {"accuracy": 0.81, …}
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from unrolled.metrics.base import METRICS, Metric, Sums
+from unrolled.metrics.judged import Answers
+
+__all__ = ["added", "scores", "values"]
+
+
+def _programs() -> dict[str, Metric]:
+    """Each metric, ready to run: the one place that makes them."""
+    return {name: member() for name, member in METRICS.members().items()}
+
+
+def added(total: Sums, answers: Answers) -> Sums:
+    """``total`` and what ``answers`` add to it, as ``metric.part`` -> tensor; it depends on no order of batches.
+
+    Args:
+        total: of the batches before; empty for the first.
+        answers: judged answers to one batch.
+    """
+    programs, sums = _programs(), dict(total)
+    for judged in answers:
+        for name, metric in programs.items():
+            if isinstance(judged, metric.judges):
+                for part, value in metric.sums(judged).items():
+                    key = f"{name}.{part}"
+                    sums[key] = sums[key] + value if key in sums else value
+    return sums
+
+
+def values(total: Sums) -> dict[str, float]:
+    """The metrics of all answers that were added up, in the order in which they were; empty where none was judged."""
+    parts: dict[str, Sums] = {}
+    for key, value in total.items():
+        name, _, part = key.partition(".")
+        parts.setdefault(name, {})[part] = value
+    programs = _programs()
+    return {name: value for metric, sums in parts.items() for name, value in programs[metric].values(sums).items()}
+
+
+def scores(batches: Iterable[Answers]) -> dict[str, float]:
+    """The metrics of some batches of judged answers.
+
+    Example:
+        >>> import torch
+        >>> from unrolled.metrics.judged import Tokens
+        >>> scores([(Tokens(torch.tensor([3, 5]), torch.tensor([3, 4])),)])
+        {'accuracy': 0.5}
+    """
+    total: Sums = {}
+    for answers in batches:
+        total = added(total, answers)
+    return values(total)

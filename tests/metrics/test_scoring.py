@@ -1,0 +1,68 @@
+from __future__ import annotations
+
+from typing import ClassVar
+
+import pytest
+import torch
+
+from unrolled.errors import ShapeError
+from unrolled.metrics import base
+from unrolled.metrics.base import METRICS, Measure, Sums
+from unrolled.metrics.judged import Labels, LabelSets, Nats, Quantiles, Ranks, Tokens, TokenSequences, Values
+from unrolled.metrics.scoring import added, scores, values
+
+
+def test_all_that_judge_a_kind_are_computed_in_the_order_of_the_answers() -> None:
+    nats = Nats("loss_nats_per_label", torch.tensor(1.0), torch.tensor(2))
+    labels = Labels(torch.tensor([0, 1]), torch.tensor([0, 0]), 2)
+    assert list(scores([(nats, labels)])) == ["loss_nats_per_label", "accuracy", "macro_f1"]
+    assert list(scores([(labels, nats)])) == ["accuracy", "macro_f1", "loss_nats_per_label"]
+
+
+def test_answers_among_all_and_among_a_sample_are_kept_apart() -> None:
+    found = scores([(Ranks(torch.tensor([1.0])), Ranks(torch.tensor([20.0]), sampled=True))])
+    assert (found["hit_at_10"], found["hit_at_10_sampled"]) == (1.0, 0.0)
+
+
+def test_a_metric_of_another_package_joins(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Even:
+        """The share of chosen tokens that are even."""
+
+        judges: ClassVar[tuple[type, ...]] = (Tokens,)
+        measures: ClassVar[tuple[Measure, ...]] = (Measure("even", "share", "higher"),)
+
+        def sums(self, judged: Tokens) -> Sums:
+            return {"even": (judged.chosen % 2 == 0).sum(), "all": torch.tensor(len(judged.chosen))}
+
+        def values(self, sums: Sums) -> dict[str, float]:
+            return {"even": float(sums["even"]) / float(sums["all"])}
+
+    members = METRICS.members()
+    monkeypatch.setattr(base.METRICS, "members", lambda: {**members, "even": Even})
+    tokens = Tokens(torch.tensor([2, 3, 4]), torch.tensor([2, 2, 2]))
+    assert scores([(tokens,), (tokens,)]) == {"accuracy": pytest.approx(1 / 3), "even": pytest.approx(2 / 3)}
+    assert base.cost("even", 0.5) == -0.5
+
+
+def test_sums_are_not_changed_by_what_is_added() -> None:
+    tokens = Tokens(torch.tensor([2, 3]), torch.tensor([2, 2]))
+    one = added({}, (tokens,))
+    before = {name: value.clone() for name, value in one.items()}
+    two = added(one, (tokens,))
+    assert all(torch.equal(one[name], value) for name, value in before.items())
+    assert values(two) == values(one) == {"accuracy": 0.5}
+
+
+def test_shapes_that_do_not_fit_are_refused() -> None:
+    two, three = torch.zeros(2), torch.zeros(3)
+    for make in (
+        lambda: Labels(two, three, 1),
+        lambda: Tokens(two, three),
+        lambda: LabelSets(two, three),
+        lambda: Values(two, three, 1.0),
+        lambda: Quantiles((0.5,), two[:, None], three),
+    ):
+        with pytest.raises(ShapeError, match=r"the answers are \(2,\), expected \(3,\), as what is right"):
+            make()
+    with pytest.raises(ShapeError, match="1 sequences are written, but 2 are right"):
+        TokenSequences([[1]], [[1], [2]])
