@@ -16,7 +16,7 @@ def test_it_starts_as_the_identity() -> None:
     assert not cell.bias_hh.any()
     assert 0 < cell.weight_ih.abs().max() < 0.01
     assert cell.nonlinearity == "relu"
-    assert cell.vf == "rnn_relu"
+    assert cell.kernel == "rnn_relu"
 
 
 def test_it_remembers_for_five_hundred_steps() -> None:

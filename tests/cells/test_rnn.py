@@ -27,7 +27,7 @@ def test_the_equation(nonlinearity: str) -> None:
 
 def test_sigmoid_over_time_is_the_plain_loop() -> None:
     cell = RNN(3, 4, "sigmoid").double()
-    assert cell.vf is None
+    assert cell.kernel is None
     x = torch.randn(2, 6, 3, dtype=torch.float64)
     weights = rnn_from_torch(TorchWeights(*(weight.detach().numpy() for weight in cell.weights())))
     h = rnn.forward(to_columns(x.numpy()), torch.zeros(4, 2, dtype=torch.float64).numpy(), weights, "sigmoid")

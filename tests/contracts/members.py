@@ -9,11 +9,13 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import torch
+from own_cells import Delayed, Leaky
 from torch import Tensor, nn
 
 from unrolled.cells.cell import CELLS
 from unrolled.config import ModelConfig
 from unrolled.layers.build import build_layer, model_names
+from unrolled.layers.recurrent import Recurrent
 from unrolled.layers.transformer import Transformer
 from unrolled.state import State, flatten
 
@@ -89,6 +91,11 @@ MEMBERS += [
     _variant("transformer-alibi", heads=4, kv_heads=1, sight=3, positions="alibi", feedforward="gelu"),
     _variant("transformer-post-norm", positions="learned", norm="layer", norm_first=False),
     _variant("bitransformer-alibi", heads=2, positions="alibi", norm="layer"),
+]
+MEMBERS += [
+    Member("own cell", lambda: Recurrent(INPUTS, 5, Leaky, 2)),
+    Member("own cell, both directions", lambda: Recurrent(INPUTS, 5, Delayed, 2, bidirectional=True)),
+    Member("mixed cells", lambda: Recurrent(INPUTS, 5, [Delayed(INPUTS, 4), "lstm", Leaky, "mingru"])),
 ]
 CAUSAL = [member for member in MEMBERS if member.build().causal]
 

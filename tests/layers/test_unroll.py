@@ -21,9 +21,6 @@ LENGTHS = torch.tensor([7, 3, 0, 1])
 class Plain:
     """The same cell, with no loop of torch's."""
 
-    vf = None
-    gates = ()
-
     def __init__(self, cell: Any) -> None:
         self.cell, self.input_size, self.hidden_size = cell, cell.input_size, cell.hidden_size
 
@@ -32,9 +29,6 @@ class Plain:
 
     def initial_state(self, batch: int, like: Tensor) -> Any:
         return self.cell.initial_state(batch, like)
-
-    def weights(self) -> list[Tensor]:
-        return self.cell.weights()
 
 
 @pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float64, 1e-12), (torch.float32, 1e-5)], ids=str)

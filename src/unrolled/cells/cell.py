@@ -5,7 +5,7 @@ Axes: B rows, I inputs, H hidden units, G gates.
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Protocol, TypeGuard
 
 import torch
 from torch import Tensor, nn
@@ -14,13 +14,27 @@ from unrolled.errors import ShapeError, UsageError
 from unrolled.registry import Registry
 from unrolled.state import State
 
-__all__ = ["CELLS", "Cell", "check_input", "check_step", "first_input_weights", "first_weights"]
+__all__ = [
+    "CELLS",
+    "Cell",
+    "FusedCell",
+    "check_input",
+    "check_step",
+    "first_input_weights",
+    "first_weights",
+    "is_fused",
+    "one_weight",
+]
 
 CELLS = Registry("cell")
 
 
 class Cell(Protocol):
-    """One step: ``y, state = cell(x, state)``. It keeps nothing, so the same call always gives the same answer."""
+    """One step: ``y, state = cell(x, state)``. It keeps nothing, so the same call always gives the same answer.
+
+    This is all that a layer needs to run it over time. The state is any nesting of tensors that `unrolled.state` knows,
+    with the batch as axis 0; ours are named tuples.
+    """
 
     @property
     def input_size(self) -> int:
@@ -30,22 +44,34 @@ class Cell(Protocol):
     def hidden_size(self) -> int:
         """H."""
 
-    @property
-    def gates(self) -> tuple[str, ...]:
-        """The names of the G blocks of rows of its weights, in order."""
-
-    @property
-    def vf(self) -> str | None:
-        """The function of ``torch._VF``, or the kernel, that runs this very cell over time; ``None``: there is none."""
-
     def __call__(self, x: Tensor, state: State) -> tuple[Tensor, State]:
         """``x`` (B, I) and the state before -> ``y`` (B, H) and the state after."""
 
     def initial_state(self, batch: int, like: Tensor) -> State:
         """The state of ``batch`` rows before their first step, with the dtype and device of ``like``."""
 
+
+class FusedCell(Cell, Protocol):
+    """A cell whose steps a kernel, or torch's own loop, runs together. Its state is a named tuple of parts (B, H)."""
+
+    @property
+    def kernel(self) -> str | None:
+        """The name of the fused implementation, which ``torch._VF`` shares, or ``None``."""
+
     def weights(self) -> list[Tensor]:
-        """Its weights, in the order in which ``torch._VF`` takes them."""
+        """Its weights, in the order in which the fused implementation takes them."""
+
+
+def is_fused(cell: Cell) -> TypeGuard[FusedCell]:
+    """Whether ``cell`` names a fused implementation."""
+    return isinstance(getattr(cell, "kernel", None), str)
+
+
+def one_weight(cell: Cell) -> Tensor | None:
+    """A weight of ``cell``, for dtype and device; ``None`` if it has none."""
+    if is_fused(cell):
+        return cell.weights()[0]
+    return next(cell.parameters(), None) if isinstance(cell, nn.Module) else None
 
 
 def first_weights(gates: int, input_size: int, hidden_size: int) -> list[nn.Parameter]:
@@ -83,18 +109,20 @@ def first_input_weights(gates: int, input_size: int, hidden_size: int) -> list[n
     return [nn.Parameter(weight_ih), nn.Parameter(torch.zeros(gates * hidden_size))]
 
 
-def check_input(x: Tensor, axes: str, size: int, weight: Tensor, owner: str) -> None:
+def check_input(x: Tensor, axes: str, size: int, weight: Tensor | None, owner: str) -> None:
     """Raise a `ShapeError` unless ``x`` fits.
 
     Args:
         x: an input.
         axes: those that it must have, such as ``(B, T, I)``; the last is I.
         size: I.
-        weight: one of those that read it, for their dtype and device.
+        weight: one of those that read it, for their dtype and device, or ``None`` if there are none.
         owner: what to call the reader.
     """
     if x.dim() != axes.count(",") + 1 or x.shape[-1] != size:
         raise ShapeError(f"{owner}: x has shape {tuple(x.shape)}, expected {axes} with I = {size}")
+    if weight is None:
+        return
     if x.device != weight.device:
         raise ShapeError(f"{owner}: x is on {x.device} and the weights are on {weight.device}: move one of them")
     if x.dtype != weight.dtype and not torch.is_autocast_enabled(x.device.type):
@@ -108,7 +136,7 @@ def check_step(cell: Cell, x: Tensor, state: State) -> State:
         ShapeError: they do not. A state of another batch size would otherwise be broadcast in silence.
     """
     owner = type(cell).__name__
-    check_input(x, "(B, I)", cell.input_size, cell.weights()[0], owner)
+    check_input(x, "(B, I)", cell.input_size, one_weight(cell), owner)
     expected = (x.shape[0], cell.hidden_size)
     for part in state:
         if part.shape != expected:

@@ -56,8 +56,7 @@ class GRU(nn.Module):
         torch.Size([2, 4])
     """
 
-    gates: ClassVar[tuple[str, ...]] = ("r", "z", "n")
-    vf: ClassVar[str] = "gru"
+    kernel: ClassVar[str] = "gru"
 
     def __init__(self, input_size: int, hidden_size: int) -> None:
         super().__init__()

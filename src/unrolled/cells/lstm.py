@@ -60,8 +60,7 @@ class LSTM(nn.Module):
         (torch.Size([2, 4]), torch.Size([2, 4]))
     """
 
-    gates: ClassVar[tuple[str, ...]] = ("i", "f", "g", "o")
-    vf: ClassVar[str] = "lstm"
+    kernel: ClassVar[str] = "lstm"
 
     def __init__(self, input_size: int, hidden_size: int) -> None:
         super().__init__()

@@ -58,8 +58,7 @@ class MinGRU(nn.Module):
         torch.Size([2, 4])
     """
 
-    gates: ClassVar[tuple[str, ...]] = ("z", "h")
-    vf: ClassVar[str] = "mingru"
+    kernel: ClassVar[str] = "mingru"
 
     def __init__(self, input_size: int, hidden_size: int) -> None:
         super().__init__()

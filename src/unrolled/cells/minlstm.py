@@ -59,8 +59,7 @@ class MinLSTM(nn.Module):
         torch.Size([2, 4])
     """
 
-    gates: ClassVar[tuple[str, ...]] = ("f", "i", "h")
-    vf: ClassVar[str] = "minlstm"
+    kernel: ClassVar[str] = "minlstm"
 
     def __init__(self, input_size: int, hidden_size: int) -> None:
         super().__init__()

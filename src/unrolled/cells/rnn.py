@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -56,8 +56,6 @@ class RNN(nn.Module):
         (torch.Size([2, 4]), True)
     """
 
-    gates: ClassVar[tuple[str, ...]] = ("h",)
-
     def __init__(
         self, input_size: int, hidden_size: int, nonlinearity: Literal["tanh", "relu", "sigmoid"] = "tanh"
     ) -> None:
@@ -65,7 +63,7 @@ class RNN(nn.Module):
         if nonlinearity not in _NONLINEARITIES:
             raise UsageError(f"unknown nonlinearity {nonlinearity!r}.{did_you_mean(nonlinearity, _NONLINEARITIES)}")
         self.input_size, self.hidden_size, self.nonlinearity = input_size, hidden_size, nonlinearity
-        self.vf = None if nonlinearity == "sigmoid" else f"rnn_{nonlinearity}"
+        self.kernel = None if nonlinearity == "sigmoid" else f"rnn_{nonlinearity}"
         weights = first_weights(1, input_size, hidden_size)
         self.weight_ih, self.weight_hh, self.bias_ih, self.bias_hh = weights
 

@@ -24,9 +24,9 @@ def fits(kind: str | None, x: Tensor, weights: list[Tensor]) -> bool:
     Where no gradients are kept, on bfloat16 as well.
 
     Args:
-        kind: ``Cell.vf``.
+        kind: ``FusedCell.kernel``.
         x: the inputs (B, T, I).
-        weights: ``Cell.weights()``.
+        weights: ``FusedCell.weights()``.
     """
     rounded = x.dtype == torch.bfloat16 and not torch.is_grad_enabled()
     known = kind in CELLS and len(weights) in (2, 4) and weights[0].dtype == x.dtype

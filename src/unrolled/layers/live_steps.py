@@ -6,12 +6,12 @@ Axes: B rows, I inputs, O outputs.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Protocol, cast
+from typing import Protocol, TypeGuard, cast
 
 import torch
 from torch import Tensor, get_num_threads
 
-from unrolled.cells.cell import Cell
+from unrolled.cells.cell import Cell, FusedCell, is_fused
 from unrolled.kernels.stepping import LINEAR, Part, fits, packed
 from unrolled.state import State, concatenate, map_state
 
@@ -69,9 +69,9 @@ class PackedSteps:
     """
 
     def __init__(
-        self, owner: object, cells: Sequence[Cell], state: State, rows: int, head: Sequence[Tensor] | None = None
+        self, owner: object, cells: Sequence[FusedCell], state: State, rows: int, head: Sequence[Tensor] | None = None
     ) -> None:
-        parts = [Part(str(cell.vf), cell.weights()) for cell in cells]
+        parts = [Part(str(cell.kernel), cell.weights()) for cell in cells]
         self.stack = packed(owner, parts if head is None else [*parts, Part(LINEAR, head)])
         self.rows, self._like = rows, state
         self.lines, self._spare = self.stack.lines(self.rows), list[Tensor]()
@@ -111,9 +111,9 @@ class PackedSteps:
         return y
 
 
-def packable(cells: Sequence[Cell]) -> bool:
+def packable(cells: Sequence[Cell]) -> TypeGuard[Sequence[FusedCell]]:
     """Whether the kernels have all of them."""
-    return all(fits(cell.vf, cell.weights()) for cell in cells)
+    return all(is_fused(cell) and fits(cell.kernel, cell.weights()) for cell in cells)
 
 
 def step_together(several: Sequence[Steps], x: Tensor) -> Tensor:

@@ -60,6 +60,6 @@ def in_chunks(
     parts = torch.split(x, size, 1)  # whose way back is one concatenation; that of slices would be as long as x each
     ys = []
     for part, place in zip(parts[::-1] if reverse else parts, places, strict=True):
-        y, state = checkpoint(run, part, within(lengths, place), state, use_reentrant=False, preserve_rng_state=False)
+        y, state = checkpoint(run, part, within(lengths, place), state, use_reentrant=False)
         ys.append(y)
     return torch.cat(ys[::-1] if reverse else ys, 1), state

@@ -12,8 +12,9 @@ import torch
 from torch import Tensor, nn
 
 from unrolled.cells.arguments import arguments
-from unrolled.cells.cell import CELLS, Cell
+from unrolled.cells.cell import Cell
 from unrolled.errors import ShapeError, UsageError
+from unrolled.layers.cell_stack import AnyCell, make_cells
 from unrolled.layers.recompute import Recompute, check_recompute
 from unrolled.layers.session import LayerSession, layer_session, reads_the_future
 from unrolled.layers.unroll import unroll
@@ -34,8 +35,9 @@ class Recurrent(nn.Module):
     Args:
         input_size: I ≥ 1.
         hidden_size: H ≥ 1, of each direction.
-        cell: the name of a member of ``cells/``.
-        num_layers: K ≥ 1.
+        cell: the name of a registered cell; your own class of cells, or any function of (input_size, hidden_size); a
+            cell, which is one layer in one direction; or a list with one of these for each layer.
+        num_layers: K ≥ 1; a list of cells has its own length.
         bidirectional: read each row in both directions. Such a layer knows the future, so it cannot stream.
         dropout: the share, 0 ≤ p < 1, of what goes from one layer to the next that training drops.
         recompute: for long rows, see `unroll`: ``None``, ``"sqrt"``, or so many steps, at least 1.
@@ -45,7 +47,8 @@ class Recurrent(nn.Module):
         with one cell state per layer; in both directions, a (forward, backward) pair per layer.
 
     Raises:
-        UsageError: an unknown cell, a number out of range; a state or a step asked of a bidirectional layer.
+        UsageError: an unknown cell, or cells whose sizes do not fit; a number out of range; a state or a step asked of
+            a bidirectional layer.
         ShapeError: x, lengths or the state does not fit.
 
     Cost:
@@ -63,13 +66,30 @@ class Recurrent(nn.Module):
         >>> fifth, state = layer.step(x[:, 4], state)
         >>> torch.allclose(whole[:, 4], fifth, atol=1e-6)
         True
+
+        A cell is a step and a first state. Your own works wherever a name does:
+
+        >>> class Leaky(nn.Module):
+        ...     def __init__(self, input_size, hidden_size):
+        ...         super().__init__()
+        ...         self.input_size, self.hidden_size = input_size, hidden_size
+        ...         self.linear, self.keep = nn.Linear(input_size, hidden_size), nn.Parameter(torch.zeros(hidden_size))
+        ...     def forward(self, x, h):
+        ...         h = torch.lerp(self.linear(x).tanh(), h, self.keep.sigmoid())
+        ...         return h, h
+        ...     def initial_state(self, batch, like):
+        ...         return like.new_zeros(batch, self.hidden_size)
+        >>> Recurrent(3, 8, cell=Leaky, num_layers=2, bidirectional=True)(x, torch.tensor([5, 2]))[0].shape
+        torch.Size([2, 5, 16])
+        >>> Recurrent(3, 8, cell=[Leaky(3, 16), "lstm"])(x)[0].shape
+        torch.Size([2, 5, 8])
     """
 
     def __init__(
         self,
         input_size: int,
         hidden_size: int,
-        cell: str = "lstm",
+        cell: AnyCell | Sequence[AnyCell] = "lstm",
         num_layers: int = 1,
         bidirectional: bool = False,
         dropout: float = 0.0,
@@ -82,15 +102,13 @@ class Recurrent(nn.Module):
         if not 0 <= dropout < 1:
             raise UsageError(f"dropout must be at least 0 and below 1, got {dropout}")
         check_recompute(recompute)
-        make = CELLS.get(cell)
         directions = 2 if bidirectional else 1
         self.input_size, self.output_size = input_size, hidden_size * directions
         self.bidirectional, self.causal = bidirectional, not bidirectional
-        self.hidden_size, self.cell = hidden_size, cell
-        widths = [input_size] + [self.output_size] * (num_layers - 1)
-        stack = [nn.ModuleList(make(width, hidden_size) for _ in range(directions)) for width in widths]
+        self.hidden_size, self.cell = hidden_size, cell if isinstance(cell, str) else None
+        stack: Any = make_cells(input_size, hidden_size, cell, num_layers, directions)
         # layers[k][0] reads forward; layers[k][1], if there is one, backward.
-        self.layers: Sequence[Sequence[Cell]] = cast(Any, nn.ModuleList(stack))
+        self.layers: Sequence[Sequence[Cell]] = cast(Any, nn.ModuleList(map(nn.ModuleList, stack)))
         self.dropout, self.recompute = nn.Dropout(dropout), recompute
 
     def forward(self, x: Tensor, lengths: Tensor | None = None, state: State = None) -> tuple[Tensor, State]:
@@ -128,7 +146,7 @@ class Recurrent(nn.Module):
         values = {
             "input_size": self.input_size,
             "hidden_size": self.hidden_size,
-            "cell": self.cell,
+            **({} if self.cell is None else {"cell": self.cell}),  # other cells print themselves below
             "num_layers": len(self.layers),
             "bidirectional": self.bidirectional,
             "dropout": self.dropout.p,
@@ -141,7 +159,8 @@ class Recurrent(nn.Module):
         if self.bidirectional:
             raise reads_the_future("a bidirectional layer")
         cells = [cell for (cell,) in self.layers]
-        return layer_session(self, batch, cells[0].weights()[0], self.step, self.initial_state, cells)
+        like = next(self.parameters(), torch.empty(0))
+        return layer_session(self, batch, like, self.step, self.initial_state, cells)
 
     def initial_state(self, batch: int, like: Tensor) -> State:
         """The state of ``batch`` rows before their first step, with the dtype and device of ``like``."""

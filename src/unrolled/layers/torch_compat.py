@@ -85,7 +85,7 @@ class RNN(nn.Module):
         super().__init__()
         if nonlinearity not in (known := ("tanh", "relu")):
             raise UsageError(f"unknown nonlinearity {nonlinearity!r}.{did_you_mean(nonlinearity, known)}")
-        self.nonlinearity, self.vf = nonlinearity, f"rnn_{nonlinearity}"
+        self.nonlinearity, self.kernel = nonlinearity, f"rnn_{nonlinearity}"
         self.input_size, self.hidden_size, self.num_layers = input_size, hidden_size, num_layers
         self.bias, self.batch_first, self.dropout = bias, batch_first, dropout
         self.bidirectional, self.proj_size = bidirectional, 0
@@ -182,7 +182,7 @@ class GRU(nn.Module):
         recompute: Recompute = None,
     ) -> None:
         super().__init__()
-        self.vf = "gru"
+        self.kernel = "gru"
         self.input_size, self.hidden_size, self.num_layers = input_size, hidden_size, num_layers
         self.bias, self.batch_first, self.dropout = bias, batch_first, dropout
         self.bidirectional, self.proj_size = bidirectional, 0
@@ -284,7 +284,7 @@ class LSTM(nn.Module):
         recompute: Recompute = None,
     ) -> None:
         super().__init__()
-        self.vf = "lstm"
+        self.kernel = "lstm"
         self.input_size, self.hidden_size, self.num_layers = input_size, hidden_size, num_layers
         self.bias, self.batch_first, self.dropout = bias, batch_first, dropout
         self.bidirectional, self.proj_size = bidirectional, proj_size

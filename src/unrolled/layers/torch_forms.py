@@ -47,9 +47,9 @@ _STATES: dict[str, Any] = {"rnn_tanh": RNNState, "rnn_relu": RNNState, "gru": GR
 
 @dataclass(frozen=True)
 class Form:
-    """The constructor's arguments, checked; ``vf`` is the function of ``torch._VF`` that runs the cell."""
+    """The constructor's arguments, checked; ``kernel`` is the function of ``torch._VF`` that runs the cell."""
 
-    vf: str
+    kernel: str
     input_size: int
     hidden_size: int
     num_layers: int
@@ -101,7 +101,7 @@ class Form:
 
     def weights(self, layer: int, direction: int) -> dict[str, tuple[int, ...]]:
         """Name and shape, as in torch's ``state_dict``, of the weights of one direction of ``layer``."""
-        rows = _GATES[self.vf] * self.hidden_size
+        rows = _GATES[self.kernel] * self.hidden_size
         shapes: dict[str, tuple[int, ...]] = {
             "weight_ih": (rows, self.width(layer)),
             "weight_hh": (rows, self.output_size),
@@ -114,11 +114,11 @@ class Form:
 
     def state(self, parts: Sequence[Tensor]) -> State:
         """The cell's named tuple of ``parts``."""
-        return _STATES[self.vf](*parts)
+        return _STATES[self.kernel](*parts)
 
     def state_widths(self) -> tuple[int, ...]:
         """The width of each part of the cell's state."""
-        return (self.output_size, self.hidden_size) if self.vf == "lstm" else (self.hidden_size,)
+        return (self.output_size, self.hidden_size) if self.kernel == "lstm" else (self.hidden_size,)
 
 
 _FIELDS = [field.name for field in fields(Form)]
@@ -229,9 +229,8 @@ class _View(NamedTuple):
     form: Form
     input_size: int
     hidden_size: int
-    vf: str
+    kernel: str
     parameters: list[Tensor]
-    gates: tuple[str, ...] = ()
 
     def __call__(self, x: Tensor, state: State) -> tuple[Tensor, State]:
         y, state = unroll(self, x.unsqueeze(1), None, state)
@@ -246,7 +245,7 @@ class _View(NamedTuple):
 
 def _view(module: nn.Module, form: Form, layer: int, direction: int) -> _View:
     weights: list[Tensor] = [getattr(module, name) for name in form.weights(layer, direction)]
-    return _View(form, form.width(layer), form.hidden_size, form.vf, weights)
+    return _View(form, form.width(layer), form.hidden_size, form.kernel, weights)
 
 
 def _layers(
@@ -287,9 +286,9 @@ def _checked_state(
     layers = form.num_layers * form.directions
     if state is None:
         return tuple(x.new_zeros(layers, len(x), width) for width in form.state_widths())
-    names = "hc" if form.vf == "lstm" else "h"
+    names = "hc" if form.kernel == "lstm" else "h"
     if len(state) != len(names) or not all(isinstance(part, Tensor) for part in state):
-        raise ShapeError(f"{owner}: hx must be {'(h_0, c_0)' if form.vf == 'lstm' else 'one tensor'}")
+        raise ShapeError(f"{owner}: hx must be {'(h_0, c_0)' if form.kernel == 'lstm' else 'one tensor'}")
     for name, part, width in zip(names, state, form.state_widths(), strict=True):
         expected = (layers, len(x), width) if batched else (layers, width)
         if part.shape != expected or part.dtype != x.dtype or part.device != x.device:

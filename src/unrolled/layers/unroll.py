@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import _VF, Tensor
 
-from unrolled.cells.cell import Cell, check_input
+from unrolled.cells.cell import Cell, FusedCell, check_input, is_fused, one_weight
 from unrolled.cells.diagonal import DiagonalCell
 from unrolled.errors import ShapeError
 from unrolled.kernels.fused import fits, recurrence, suits, unwatched
@@ -22,10 +22,11 @@ from unrolled.kernels.minimal import GATES, minimal
 from unrolled.layers.lengths import check_lengths, last_real, real_steps, reverse_rows, zero_padding
 from unrolled.layers.recompute import Recompute, chunk_steps, in_chunks
 from unrolled.layers.scan import plain_scan
-from unrolled.state import State, where
+from unrolled.state import State, map_state, where
 
 __all__ = ["unroll"]
 
+_SEQUENCE = (tuple, list)
 _SATURATE = 1e4  # σ(±1e4) is 0 or 1 to the last bit in every dtype, and 1e4 still fits into half precision
 
 
@@ -45,7 +46,7 @@ def unroll(
         y_t, s_t = cell(x_t, s_{t-1})        for t = 1 … length of the row;  beyond it y_t = 0 and the state stays
 
     Args:
-        cell: any member of ``cells/``.
+        cell: a member of ``cells/``, or your own.
         x: the inputs.
         lengths: (B,) integers, 0 … T; ``None``: every step is real. What lies beyond a row's length is never read.
         state: the state before the first step; ``None``: `Cell.initial_state`.
@@ -73,26 +74,27 @@ def unroll(
         (torch.Size([3, 5, 4]), 0.0, True)
     """
     owner = f"{type(cell).__name__}({cell.input_size}, {cell.hidden_size})"
-    check_input(x, "(B, T, I)", cell.input_size, cell.weights()[0], owner)
+    check_input(x, "(B, T, I)", cell.input_size, one_weight(cell), owner)
     lengths = check_lengths(lengths, x, owner)
     initial = cell.initial_state(len(x), x)
-    state = initial if state is None else _check_state(state, initial, owner)
+    if state is None:
+        state = initial
+    else:
+        state = _as_initial(state, initial, owner, torch.is_autocast_enabled(x.device.type))
     if x.shape[1] == 0:
-        return x.new_zeros(len(x), 0, state[0].shape[1]), state
-    weights, size = cell.weights(), chunk_steps(recompute, x.shape[1])
-    fused = fits(cell.vf, x, weights)
-    if size is not None and not (fused and unwatched(x)):
-        return in_chunks(partial(unroll, cell, reverse=reverse), x, lengths, state, size, reverse=reverse)
-    if fused:
-        y, parts = recurrence(str(cell.vf), x, lengths, weights, state, reverse=reverse, recompute=size)
+        return x.new_zeros(len(x), 0, cell.hidden_size), state
+    size = chunk_steps(recompute, x.shape[1])
+    if is_fused(cell) and fits(cell.kernel, x, weights := cell.weights()) and (size is None or unwatched(x)):
+        y, parts = recurrence(str(cell.kernel), x, lengths, weights, state, reverse=reverse, recompute=size)
         return y, type(state)(*parts)
+    if size is not None:
+        return in_chunks(partial(unroll, cell, reverse=reverse), x, lengths, state, size, reverse=reverse)
     if isinstance(cell, DiagonalCell):
         return _diagonal(cell, x, lengths, state, reverse)
     x = zero_padding(x, lengths)
     if reverse:
         x = reverse_rows(x, lengths)
-    over_time = _loop if cell.vf is None else _torch_loop
-    y, last = over_time(cell, x, lengths, state)
+    y, last = _torch_loop(cell, x, lengths, state) if is_fused(cell) else _loop(cell, x, lengths, state)
     y = zero_padding(y, lengths)
     return reverse_rows(y, lengths) if reverse else y, last
 
@@ -101,9 +103,9 @@ def _diagonal(
     cell: DiagonalCell, x: Tensor, lengths: Tensor | None, state: State, reverse: bool
 ) -> tuple[Tensor, State]:
     """What all steps are made of at once; then the steps, which the kernels take together with that."""
-    if cell.vf in GATES and suits(x):
+    if is_fused(cell) and cell.kernel in GATES and suits(x):
         weight, bias = cell.weights()
-        y, h_n = minimal(str(cell.vf), x, lengths, weight, bias, state.h, reverse)
+        y, h_n = minimal(str(cell.kernel), x, lengths, weight, bias, state.h, reverse)
     else:
         y, h_n = plain_scan(*cell.terms(zero_padding(x, lengths)), state.h, lengths, reverse)
     return y, type(state)(h_n)
@@ -120,16 +122,16 @@ def _loop(cell: Cell, x: Tensor, lengths: Tensor | None, state: State) -> tuple[
     return torch.stack(ys, 1), state
 
 
-def _torch_loop(cell: Cell, x: Tensor, lengths: Tensor | None, state: State) -> tuple[Tensor, State]:
+def _torch_loop(cell: FusedCell, x: Tensor, lengths: Tensor | None, state: State) -> tuple[Tensor, State]:
     """The loop of torch itself. It runs on into the padding, so the state at each row's end is found otherwise."""
     weights = cell.weights()
-    if lengths is not None and cell.vf == "lstm":
+    if lengths is not None and cell.kernel == "lstm":
         x, weights = _with_padding_flag(x, weights, ~real_steps(lengths, x.shape[1]))
     first: Any = tuple(part.unsqueeze(0) for part in state)
     # biases (without them there are two weights, or three with a projection), layers, dropout, training (cuDNN keeps
     # what the backward pass needs only if it is told so), both directions, batch first
     options = (len(weights) > 3, 1, 0.0, torch.is_grad_enabled(), False, True)
-    run = getattr(_VF, str(cell.vf))
+    run = getattr(_VF, str(cell.kernel))
     y, *parts = run(x, first if len(first) > 1 else first[0], weights, *options)
     last = type(state)(*(part.squeeze(0) for part in parts))
     return y, last if lengths is None else last._replace(h=last_real(y, lengths, state.h))
@@ -148,17 +150,33 @@ def _with_padding_flag(x: Tensor, weights: list[Tensor], padded: Tensor) -> tupl
     return torch.cat([x, padded.unsqueeze(2).to(x.dtype)], 2), [torch.cat([weights[0], flag], 1), *weights[1:]]
 
 
-def _check_state(state: State, initial: State, owner: str) -> State:
-    if not isinstance(state, tuple) or len(state) != len(initial):
-        raise ShapeError(
-            f"{owner}: state is {type(state).__name__}, expected {type(initial).__name__}{initial._fields}"
-        )
-    mixed = torch.is_autocast_enabled(initial[0].device.type)  # then a state may have been left in another dtype
-    for name, got, wanted in zip(initial._fields, state, initial, strict=True):
-        unlike = got.dtype != wanted.dtype and not mixed
-        if got.shape != wanted.shape or unlike or got.device != wanted.device:
+def _as_initial(state: State, initial: State, owner: str, mixed: bool) -> State:
+    """``state`` in the form of ``initial``; if ``mixed``, under autocast, it may have been left in another dtype.
+
+    Raises:
+        ShapeError: it has another structure, or a part has another shape, dtype or device.
+    """
+    _check_form(state, initial, "state", owner, mixed)
+    if type(state) is type(initial) and not mixed:
+        return state
+    return map_state(lambda wanted, got: got.to(wanted.dtype), initial, state)
+
+
+def _check_form(state: State, initial: State, name: str, owner: str, mixed: bool) -> None:
+    if isinstance(initial, Tensor) and isinstance(state, Tensor):
+        unlike = state.dtype != initial.dtype and not mixed
+        if state.shape != initial.shape or unlike or state.device != initial.device:
             raise ShapeError(
-                f"{owner}: state.{name} is {tuple(got.shape)} {got.dtype} on {got.device}, "
-                f"expected {tuple(wanted.shape)} {wanted.dtype} on {wanted.device}"
+                f"{owner}: {name} is {tuple(state.shape)} {state.dtype} on {state.device}, "
+                f"expected {tuple(initial.shape)} {initial.dtype} on {initial.device}"
             )
-    return type(initial)(*(part.to(initial[0].dtype) for part in state)) if mixed else type(initial)(*state)
+    elif isinstance(initial, _SEQUENCE) and isinstance(state, _SEQUENCE) and len(state) == len(initial):
+        names = getattr(initial, "_fields", range(len(initial)))
+        for part, got, wanted in zip(names, state, initial, strict=True):
+            _check_form(got, wanted, f"{name}.{part}", owner, mixed)
+    elif isinstance(initial, dict) and isinstance(state, dict) and state.keys() == initial.keys():
+        for key, wanted in initial.items():
+            _check_form(state[key], wanted, f"{name}.{key}", owner, mixed)
+    elif state is not None or initial is not None:
+        fields = getattr(initial, "_fields", "")
+        raise ShapeError(f"{owner}: {name} is {type(state).__name__}, expected {type(initial).__name__}{fields}")
