@@ -65,6 +65,8 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "__init__": ("api", "registry"),
 }
 LONGEST_FILE = 350
+LONGEST_BODY = 60  # lines: a function is read on one screen
+STILL_TOO_LONG = ("src/unrolled/fitting.py",)
 
 
 def modules() -> list[str]:
@@ -152,6 +154,24 @@ def test_nothing_imports_in_a_circle() -> None:
 def test_a_file_is_short(module: str) -> None:
     lines = len(path_of(module).read_text("utf-8").splitlines())
     assert lines <= LONGEST_FILE, f"{module}.py has {lines} lines: it holds more than one idea"
+
+
+def body_lines(function: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
+    """The lines of a function's body, its docstring not counted."""
+    body = function.body[1:] if ast.get_docstring(function) is not None else function.body
+    return (body[-1].end_lineno or 0) - body[0].lineno + 1 if body else 0
+
+
+@pytest.mark.parametrize("folder", ["src", "tools", "bench", "examples"])
+def test_a_function_is_read_on_one_screen(folder: str) -> None:
+    longer = [
+        f"{file.relative_to(ROOT)}:{node.lineno} {node.name} has {body_lines(node)} lines"
+        for file in sorted((ROOT / folder).rglob("*.py"))
+        if str(file.relative_to(ROOT)) not in STILL_TOO_LONG
+        for node in ast.walk(ast.parse(file.read_text("utf-8")))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and body_lines(node) > LONGEST_BODY
+    ]
+    assert longer == []
 
 
 @pytest.mark.parametrize("module", [module for module in modules() if part_of(module) == "reference"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 from unrolled.cli.output import Told, emit, note
@@ -46,12 +47,7 @@ def generate(
             .wav, or a picture in .svg.
     """
     told = told or Told()
-    if count < 1:
-        raise UsageError(f"--count {count}: must be at least 1")
-    if length < 0:
-        raise UsageError(f"--length {length}: must be 0 or more")
-    if out is not None and count > 1:
-        raise UsageError(f"--out holds one tune, and --count is {count}: leave one of them out")
+    _check(count, length, out)
     from unrolled import api
     from unrolled.music.forms import check_form, written
 
@@ -65,22 +61,40 @@ def generate(
         pieces = trained.generate(
             prompt, length=length, temperature=temperature, top_k=top_k, top_p=top_p, seed=seed + number, stop=stop
         )
-        unseen = trained.unseen(prompt)  # of what cannot be gone on from at all, generate has told already
-        if unseen and not number:
-            listed = ", ".join(repr(token) for token in unseen[:10])
-            note(f"warning: the model never saw {listed} in training, and reads it as <unknown>", quiet=told.quiet)
-        texts.append(prompt)
-        if not told.json:
-            sys.stdout.write("\n" * bool(number) + prompt)
-        for piece in pieces:
-            texts[-1] += piece
-            if not told.json:
-                sys.stdout.write(piece)
-                sys.stdout.flush()
-        if not told.json:
+        if number == 0:
+            _warn(trained.unseen(prompt), told)  # of what cannot be gone on from at all, generate has told already
+        elif not told.json:
             sys.stdout.write("\n")
-            sys.stdout.flush()
+        texts.append(prompt + "".join(pieces) if told.json else _print(prompt, pieces))
     if out is not None:
         write_file(Path(out), written(texts[0], Path(out).suffix.lower()))
     if told.json:
         emit({"run": run, "prompt": prompt, "texts": texts})
+
+
+def _check(count: int, length: int, out: str | None) -> None:
+    if count < 1:
+        raise UsageError(f"--count {count}: must be at least 1")
+    if length < 0:
+        raise UsageError(f"--length {length}: must be 0 or more")
+    if out is not None and count > 1:
+        raise UsageError(f"--out holds one tune, and --count is {count}: leave one of them out")
+
+
+def _warn(unseen: list[str], told: Told) -> None:
+    if unseen:
+        listed = ", ".join(repr(token) for token in unseen[:10])
+        note(f"warning: the model never saw {listed} in training, and reads it as <unknown>", quiet=told.quiet)
+
+
+def _print(prompt: str, pieces: Iterable[str]) -> str:
+    """Print the text, each piece as soon as it is chosen, and return it."""
+    sys.stdout.write(prompt)
+    text = prompt
+    for piece in pieces:
+        text += piece
+        sys.stdout.write(piece)
+        sys.stdout.flush()
+    sys.stdout.write("\n")
+    sys.stdout.flush()
+    return text

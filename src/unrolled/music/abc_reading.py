@@ -192,26 +192,10 @@ def read_music(text: str) -> Reading:
     """
     reading = Reading()
     lines = text.rstrip().split("\n")
-    for line in lines:
-        found = None if line.startswith("%") else _FIELD.match(line)
-        if found is None and not line.startswith("%"):
-            break
-        reading.line += 1
-        if found:
-            name, value = found[1], found[2].split("%")[0].strip()
-            reading.first = reading.first or name
-            reading.header[name] = value if name != "T" else reading.header.get("T", value)
-            if name == "K":
-                break
+    _read_header(reading, lines)
     if "K" not in reading.header:
         return reading
-    _set(reading, "M", reading.header.get("M", "none"))
-    if "L" in reading.header:
-        _set(reading, "L", reading.header["L"])
-    elif reading.metre is not None and Fraction(*reading.metre) < Fraction(3, 4):
-        reading.unit = Fraction(1, 16)
-    reading.first_unit = reading.unit
-    _set(reading, "K", reading.header["K"])
+    _begin(reading)
     voice = reading.voices.setdefault("", Voice())
     for line in lines[reading.line :]:
         reading.line += 1
@@ -225,6 +209,34 @@ def read_music(text: str) -> Reading:
     for last in reading.voices.values():
         reading.close_bar(last, "|]")
     return reading
+
+
+def _read_header(reading: Reading, lines: list[str]) -> None:
+    """The fields up to K:, the last of the header."""
+    for line in lines:
+        remark = line.startswith("%")
+        found = None if remark else _FIELD.match(line)
+        if found is None and not remark:
+            return
+        reading.line += 1
+        if found is None:
+            continue
+        name, value = found[1], found[2].split("%")[0].strip()
+        reading.first = reading.first or name
+        reading.header[name] = value if name != "T" else reading.header.get("T", value)
+        if name == "K":
+            return
+
+
+def _begin(reading: Reading) -> None:
+    """Metre, unit of length and key as the header sets them."""
+    _set(reading, "M", reading.header.get("M", "none"))
+    if "L" in reading.header:
+        _set(reading, "L", reading.header["L"])
+    elif reading.metre is not None and Fraction(*reading.metre) < Fraction(3, 4):
+        reading.unit = Fraction(1, 16)
+    reading.first_unit = reading.unit
+    _set(reading, "K", reading.header["K"])
 
 
 def _apply_field(reading: Reading, voice: Voice, name: str, value: str) -> Voice:
