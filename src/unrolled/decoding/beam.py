@@ -6,9 +6,9 @@ of a hypothesis, M candidates of an input.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Self
+from typing import NamedTuple, Self
 
 import torch
 from pydantic import Field, ValidationInfo, field_validator
@@ -123,54 +123,102 @@ def beam_search(
     """
     rules = _Rules.check(logits, end, settings, banned, prefix)
     found: list[list[Hypothesis]] = [[] for _ in range(len(logits))]
-    inputs = torch.arange(len(logits), device=logits.device)  # (A,)
-    ids = inputs.new_empty(len(inputs), 0)  # (A·S, t), hypotheses of an input in the order of their ids
-    scores = torch.zeros(len(inputs), 1, dtype=torch.float64, device=logits.device)  # (A, S), -inf: there is none
-    kept = scores.new_full((len(inputs), settings.n_best), _NEVER)  # (A, n_best), the best merits so far
-    ended = torch.zeros_like(inputs)  # (A,)
+    current = _begin(logits, settings.n_best)
     for length in range(settings.max_length + 1):
-        if not len(inputs):
+        if not len(current.inputs):
             break
-        slots, last = scores.shape[1], length == settings.max_length
-        nats, tokens = rules.continue_(logits, scores, ids, inputs)  # (A·S, C)
-        choices = tokens.shape[1]
-        total = (scores.unsqueeze(2) + nats.view(len(inputs), slots, choices)).flatten(1)  # (A, S·C), also by their ids
-        places = _largest(total, min(settings.width + slots, total.shape[1]))
-        places = places.gather(1, total.gather(1, places).sort(dim=1, descending=True, stable=True).indices)  # (A, M)
-        values = total.gather(1, places)
-        ends = tokens.view(total.shape).gather(1, places) == end
-        # At the last length all that is open ends, even what the model thinks impossible.
-        ending = ends & ((scores > _NEVER).gather(1, places) if last else values > _NEVER)
-        ending[:, settings.width :] = False
-        which, rank = ending.nonzero(as_tuple=True)  # (F,), (F,)
-        merits = settings.merit_of(values, length)
-        written = ids[which * slots + places[which, rank] // choices].tolist()
-        for index, *one in zip(
-            inputs[which].tolist(), written, values[ending].tolist(), merits[ending].tolist(), strict=True
-        ):
-            found[index].append(Hypothesis(*one))
+        continued = rules.continue_(logits, current.scores, current.ids, current.inputs)
+        ranked = _rank(current, *continued, rules)
+        last = length == settings.max_length
+        ending = _ending(current, ranked, rules, last)
+        merits = settings.merit_of(ranked.values, length)
+        for index, answer in _answers(current, ranked, ending, merits):
+            found[index].append(answer)
         if last:
             break
-        kept = torch.cat([kept, merits.masked_fill(~ending, _NEVER)], 1).topk(settings.n_best).values
-        ended = ended + ending.sum(1)
-        others = ends.int().sort(dim=1, stable=True).indices[:, : min(settings.width, slots * (choices - 1))]
-        places = places.gather(1, others).sort(1).values  # (A, S'), in the order of their ids again
-        chosen = tokens.view(total.shape).gather(1, places)
-        scores = total.gather(1, places).masked_fill(chosen == end, _NEVER)
-        best = scores.amax(1)  # (A,)
-        if (lost := (best == _NEVER) & (ended == 0)).any():
-            raise nothing_left(int(inputs[lost][0]))
-        going = (best > _NEVER) & (ended < settings.width)
-        if settings.early_stop:  # a score never grows, and no hypothesis can be longer
-            going &= settings.merit_of(best, settings.max_length) >= kept[:, -1]
-        open_ = going.nonzero().squeeze(1)
-        places, chosen, inputs = places[open_], chosen[open_].flatten(), inputs[open_]
-        scores, kept, ended = scores[open_], kept[open_], ended[open_]
-        rows = (open_.unsqueeze(1) * slots + places // choices).flatten()  # (A·S',)
-        ids = torch.cat([ids[rows], chosen.unsqueeze(1)], 1)
-        if len(inputs):
-            logits, state = step(chosen, select(state, rows))
+        current, rows = _go_on(current, ranked, ending, merits, rules)
+        if len(current.inputs):
+            logits, state = step(current.ids[:, -1].contiguous(), select(state, rows))
     return [sorted(row, key=lambda one: (-one.merit, one.ids))[: settings.n_best] for row in found]
+
+
+class _Open(NamedTuple):
+    """The open hypotheses of the inputs that are not done."""
+
+    inputs: Tensor  # (A,) their numbers
+    ids: Tensor  # (A·S, t), the hypotheses of an input in the order of their ids
+    scores: Tensor  # (A, S) float64, -inf: there is none
+    kept: Tensor  # (A, n_best), the best merits of answers so far
+    ended: Tensor  # (A,) how many answers there are
+
+
+class _Ranked(NamedTuple):
+    """All continuations of an input's hypotheses, and the candidates among them: the likeliest, best first."""
+
+    total: Tensor  # (A, S·C) log-probabilities, in the order of their ids
+    tokens: Tensor  # (A, S·C) their last ids
+    places: Tensor  # (A, M) of the candidates
+    values: Tensor  # (A, M) their log-probabilities
+    ends: Tensor  # (A, M) bool: whether their last id is the end
+    choices: int  # C
+
+
+def _begin(logits: Tensor, n_best: int) -> _Open:
+    inputs = torch.arange(len(logits), device=logits.device)
+    scores = torch.zeros(len(inputs), 1, dtype=torch.float64, device=logits.device)
+    kept = scores.new_full((len(inputs), n_best), _NEVER)
+    return _Open(inputs, inputs.new_empty(len(inputs), 0), scores, kept, torch.zeros_like(inputs))
+
+
+def _rank(current: _Open, nats: Tensor, tokens: Tensor, rules: _Rules) -> _Ranked:
+    """Rank the continuations, whose log-probabilities and last ids are ``nats`` and ``tokens`` (A·S, C)."""
+    inputs, slots = current.scores.shape
+    total = (current.scores.unsqueeze(2) + nats.view(inputs, slots, -1)).flatten(1)
+    places = _largest(total, min(rules.settings.width + slots, total.shape[1]))
+    places = places.gather(1, total.gather(1, places).sort(dim=1, descending=True, stable=True).indices)
+    choices, tokens = tokens.shape[1], tokens.view(total.shape)
+    return _Ranked(total, tokens, places, total.gather(1, places), tokens.gather(1, places) == rules.end, choices)
+
+
+def _ending(current: _Open, ranked: _Ranked, rules: _Rules, last: bool) -> Tensor:
+    """(A, M) bool: which candidates are answers."""
+    # At the last length all that is open ends, even what the model thinks impossible.
+    ending = ranked.ends & ((current.scores > _NEVER).gather(1, ranked.places) if last else ranked.values > _NEVER)
+    ending[:, rules.settings.width :] = False
+    return ending
+
+
+def _answers(current: _Open, ranked: _Ranked, ending: Tensor, merits: Tensor) -> Iterator[tuple[int, Hypothesis]]:
+    """The answers, each with the number of its input."""
+    slots = current.scores.shape[1]
+    which, rank = ending.nonzero(as_tuple=True)  # (F,), (F,)
+    written = current.ids[which * slots + ranked.places[which, rank] // ranked.choices].tolist()
+    numbers, values = current.inputs[which].tolist(), ranked.values[ending].tolist()
+    for index, *one in zip(numbers, written, values, merits[ending].tolist(), strict=True):
+        yield index, Hypothesis(*one)
+
+
+def _go_on(current: _Open, ranked: _Ranked, ending: Tensor, merits: Tensor, rules: _Rules) -> tuple[_Open, Tensor]:
+    """What stays open with one id more, and which row of the last step each hypothesis goes on from."""
+    settings = rules.settings
+    kept = torch.cat([current.kept, merits.masked_fill(~ending, _NEVER)], 1).topk(settings.n_best).values
+    ended = current.ended + ending.sum(1)
+    slots = current.scores.shape[1]
+    most = min(settings.width, slots * (ranked.choices - 1))
+    others = ranked.ends.int().sort(dim=1, stable=True).indices[:, :most]
+    places = ranked.places.gather(1, others).sort(1).values  # (A, S'), in the order of their ids again
+    chosen = ranked.tokens.gather(1, places)
+    scores = ranked.total.gather(1, places).masked_fill(chosen == rules.end, _NEVER)
+    best = scores.amax(1)  # (A,)
+    if (lost := (best == _NEVER) & (ended == 0)).any():
+        raise nothing_left(int(current.inputs[lost][0]))
+    stays = (best > _NEVER) & (ended < settings.width)
+    if settings.early_stop:  # a score never grows, and no hypothesis can be longer
+        stays &= settings.merit_of(best, settings.max_length) >= kept[:, -1]
+    open_ = stays.nonzero().squeeze(1)
+    rows = (open_.unsqueeze(1) * slots + places[open_] // ranked.choices).flatten()  # (A·S',)
+    ids = torch.cat([current.ids[rows], chosen[open_].view(-1, 1)], 1)
+    return _Open(current.inputs[open_], ids, scores[open_], kept[open_], ended[open_]), rows
 
 
 def _largest(x: Tensor, count: int, finer: Tensor | None = None) -> Tensor:

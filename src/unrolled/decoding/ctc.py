@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from itertools import pairwise
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -164,57 +165,96 @@ class _Prefix:
         return [self.told[symbol] for symbol in symbols]
 
 
+class _Kept(NamedTuple):
+    """The prefixes that are kept after a frame, and how likely their alignments are beside the likeliest prefix's."""
+
+    prefixes: list[_Prefix]
+    blank: np.ndarray  # (W,) of those alignments that end in a blank
+    label: np.ndarray  # (W,) and in a symbol
+    scale: float  # the logarithm of what the chances are to be multiplied by
+
+
+class _Grown(NamedTuple):
+    """What another frame makes of the prefixes that were kept."""
+
+    symbols: np.ndarray  # (C,) those that are worth a look
+    blank: np.ndarray  # (W,) of the prefixes that stay what they are
+    label: np.ndarray  # (W,)
+    longer: np.ndarray  # (W, C) of those that a symbol is added to
+
+
+@np.errstate(divide="ignore")  # what is impossible has a merit of -inf
 def _search(nats: np.ndarray, settings: CtcBeam, language: Language | None, row: int) -> list[Hypothesis]:
     """The kept prefixes after all frames of ``nats`` (T, K), best first."""
-    kept = [_Prefix(None, BLANK, 0.0)]
-    # Probabilities of each prefix's alignments that end in a blank and in a symbol, over that of the likeliest prefix.
-    blank, label, scale = np.ones(1), np.zeros(1), 0.0  # (W,), (W,)
-    column = np.empty(nats.shape[1], np.int64)  # (K,) where a symbol stands among the C
+    kept = _Kept([_Prefix(None, BLANK, 0.0)], np.ones(1), np.zeros(1), 0.0)
     for t, frame in enumerate(nats):
-        chances = np.exp(frame - frame.max())  # (K,)
-        worth = (chances > 0) & (chances >= settings.prune)
-        worth[BLANK] = False
-        symbols = np.flatnonzero(worth)  # (C,)
-        column.fill(-1)
-        column[symbols] = np.arange(len(symbols))
-        last, extra = np.array([prefix.symbol for prefix in kept]), np.array([prefix.extra for prefix in kept])
-        total = blank + label
-        stays_blank, stays_label = total * chances[BLANK], label * chances[last]
-        grown = total[:, None] * chances[symbols]  # (W, C)
-        again = np.flatnonzero(worth[last])  # a symbol that follows itself needs a blank between
-        grown[again, column[last[again]]] = blank[again] * chances[last[again]]
-        for at, prefix in enumerate(kept):
-            prefix.frame, prefix.at = t, at
-        for at, prefix in enumerate(kept):  # what grows into a prefix that is kept is that prefix
-            parent = prefix.parent
-            if parent is not None and parent.frame == t and worth[prefix.symbol]:
-                place = parent.at, column[prefix.symbol]
-                stays_label[at] += grown[place]
-                grown[place] = 0
-        more = np.full(grown.shape, settings.bonus)
-        if language is not None:
-            names = symbols.tolist()
-            more = np.array([prefix.gains(names, settings, language) for prefix in kept]).reshape(grown.shape)
-        with np.errstate(divide="ignore"):  # what is impossible has a merit of -inf
-            merits = np.log(np.concatenate([stays_blank + stays_label, grown.ravel()]))
-        merits += np.concatenate([extra, (extra[:, None] + more).ravel()])
-        lowest = np.partition(merits, -settings.width)[-settings.width] if len(merits) > settings.width else -np.inf
-        best = np.flatnonzero((merits >= lowest) & (merits > -np.inf))
-        best = best[np.argsort(-merits[best], kind="stable")][: settings.width]
+        top = frame.max()
+        grown = _grow(kept, np.exp(frame - top), settings.prune, t)
+        more = _gains(kept, grown.symbols, settings, language)
+        best = _best(kept, grown, more, settings.width)
         if not len(best):
             raise nothing_left(row)
-        count, before = len(kept), kept
-        staying, growing = best[best < count], best[best >= count] - count
-        kept = [before[at] for at in staying.tolist()]
-        for at, place in zip(*(x.tolist() for x in np.divmod(growing, max(1, len(symbols)))), strict=True):
-            prefix, symbol = before[at], int(symbols[place])
-            if symbol not in prefix.children:
-                prefix.children[symbol] = _Prefix(prefix, symbol, prefix.extra + float(more[at, place]))
-            kept.append(prefix.children[symbol])
-        blank = np.concatenate([stays_blank[staying], np.zeros(len(growing))])
-        label = np.concatenate([stays_label[staying], grown.ravel()[growing]])
-        highest = float((blank + label).max())
-        blank, label, scale = blank / highest, label / highest, scale + float(frame.max()) + math.log(highest)
-    scores = (np.log(blank + label) + scale).tolist()
-    found = [Hypothesis(prefix.ids(), score, score + prefix.extra) for prefix, score in zip(kept, scores, strict=True)]
+        kept = _keep(kept, grown, more, best, float(top))
+    scores = (np.log(kept.blank + kept.label) + kept.scale).tolist()
+    found = [Hypothesis(p.ids(), score, score + p.extra) for p, score in zip(kept.prefixes, scores, strict=True)]
     return sorted(found, key=lambda one: (-one.merit, one.ids))
+
+
+def _grow(kept: _Kept, chances: np.ndarray, prune: float, t: int) -> _Grown:
+    """Add frame ``t``, whose symbols have these ``chances`` (K,) beside its likeliest."""
+    prefixes, blank, label, _ = kept
+    worth = (chances > 0) & (chances >= prune)
+    worth[BLANK] = False
+    symbols = np.flatnonzero(worth)  # (C,)
+    column = np.empty(len(chances), np.int64)  # (K,) where a symbol that is worth a look stands among the C
+    column[symbols] = np.arange(len(symbols))
+    last = np.array([prefix.symbol for prefix in prefixes])
+    total = blank + label
+    stays_blank, stays_label = total * chances[BLANK], label * chances[last]
+    longer = total[:, None] * chances[symbols]  # (W, C)
+    again = np.flatnonzero(worth[last])  # a symbol that follows itself needs a blank between
+    longer[again, column[last[again]]] = blank[again] * chances[last[again]]
+    for at, prefix in enumerate(prefixes):
+        prefix.frame, prefix.at = t, at
+    for at, prefix in enumerate(prefixes):  # what grows into a prefix that is kept is that prefix
+        parent = prefix.parent
+        if parent is not None and parent.frame == t and worth[prefix.symbol]:
+            place = parent.at, column[prefix.symbol]
+            stays_label[at] += longer[place]
+            longer[place] = 0
+    return _Grown(symbols, stays_blank, stays_label, longer)
+
+
+def _gains(kept: _Kept, symbols: np.ndarray, settings: CtcBeam, language: Language | None) -> np.ndarray:
+    """(W, C): what a symbol more adds to a prefix's ``extra``."""
+    shape = len(kept.prefixes), len(symbols)
+    if language is None:
+        return np.full(shape, settings.bonus)
+    names = symbols.tolist()
+    return np.array([prefix.gains(names, settings, language) for prefix in kept.prefixes]).reshape(shape)
+
+
+def _best(kept: _Kept, grown: _Grown, more: np.ndarray, width: int) -> np.ndarray:
+    """The ``width`` of highest merit, best first: the W that stay are counted before the W·C that are longer."""
+    extra = np.array([prefix.extra for prefix in kept.prefixes])
+    merits = np.log(np.concatenate([grown.blank + grown.label, grown.longer.ravel()]))
+    merits += np.concatenate([extra, (extra[:, None] + more).ravel()])
+    lowest = np.partition(merits, -width)[-width] if len(merits) > width else -np.inf
+    best = np.flatnonzero((merits >= lowest) & (merits > -np.inf))
+    return best[np.argsort(-merits[best], kind="stable")][:width]
+
+
+def _keep(kept: _Kept, grown: _Grown, more: np.ndarray, best: np.ndarray, top: float) -> _Kept:
+    """Keep the ``best``, whose chances were taken beside a symbol of log-probability ``top``."""
+    count = len(kept.prefixes)
+    staying, growing = best[best < count], best[best >= count] - count
+    prefixes = [kept.prefixes[at] for at in staying.tolist()]
+    for at, place in zip(*(x.tolist() for x in np.divmod(growing, max(1, len(grown.symbols)))), strict=True):
+        prefix, symbol = kept.prefixes[at], int(grown.symbols[place])
+        if symbol not in prefix.children:
+            prefix.children[symbol] = _Prefix(prefix, symbol, prefix.extra + float(more[at, place]))
+        prefixes.append(prefix.children[symbol])
+    blank = np.concatenate([grown.blank[staying], np.zeros(len(growing))])
+    label = np.concatenate([grown.label[staying], grown.longer.ravel()[growing]])
+    highest = float((blank + label).max())
+    return _Kept(prefixes, blank / highest, label / highest, kept.scale + top + math.log(highest))
