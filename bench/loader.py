@@ -126,9 +126,7 @@ def encode(name: str, source: Any, task: str, folder: Path, *, tokens: Any = Non
     sequences = read(source, DataConfig(target=named), steps=False)
     member = TASKS.get(task)
     started = time.perf_counter()
-    coder = Coder.fit(
-        sequences, member.roles(Question(sequences, named, (), horizon)), Options(tokens=tokens), horizon or 0
-    )
+    coder = Coder.fit(sequences, member.roles(Question(sequences, named, (), horizon)), Options(tokens=tokens))
     examples = coder.encode(sequences, cache=folder / "cache")
     seconds = time.perf_counter() - started
     return Kind(name, member(TaskConfig(name=task, horizon=horizon), coder), examples, seconds)

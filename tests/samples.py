@@ -47,7 +47,7 @@ class Sample:
         """The task, its encodings fitted on ``train`` (default: all rows)."""
         member = TASKS.get(self.task)
         roles = member.roles(self.question())
-        coder = Coder.fit(self.data if train is None else train, roles, self.options, self.horizon or 0)
+        coder = Coder.fit(self.data if train is None else train, roles, self.options)
         return member(self.config, coder)
 
     @property
@@ -63,7 +63,7 @@ def network_for(task: Task, model: str, hidden: int = 5, layers: int = 1, dropou
     """A model for ``task``, from whatever the global random state is."""
     specs = {name: encoding.spec for name, encoding in task.coder.inputs.items()}
     config = ModelConfig(name=model, hidden=hidden, layers=layers, dropout=dropout, window=3)
-    asked = {"pooled": task.pooled, "writes": task.coder.form == "free", "crf": task.config.crf}
+    asked = {"pooled": task.pooled, "writes": task.coder.form.writes, "crf": task.config.crf}
     return build_model(specs, config, task.outputs, **asked)
 
 

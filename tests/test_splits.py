@@ -8,18 +8,21 @@ from samples import sequences
 
 from unrolled import splits
 from unrolled.config import DataConfig, ModelConfig, RunConfig, TaskConfig, TrainingConfig
+from unrolled.data.forms.horizon import Horizon
+from unrolled.data.forms.next import Next
+from unrolled.data.forms.one import One
 from unrolled.data.roles import Roles
 from unrolled.data.sequences import Sequences
 from unrolled.errors import DataError, UsageError
-from unrolled.splits import Splits, share_of, split_up
+from unrolled.splits import FileSplit, LastStep, Share, Splits, parse, split_up
 
-LABELLED = Roles(("x",), "y", "one")
-FORECAST = Roles(("x",), "x", "horizon", joined=("x",))
-TEXTS = Roles(("text",), "text", "next")
+LABELLED = Roles(("x",), "y", One())
+FORECAST = Roles(("x",), "x", Horizon(2), joined=("x",))
+TEXTS = Roles(("text",), "text", Next())
 
 
 def split(data: Sequences, roles: Roles, said: list[str] | None = None, **options: Any) -> Splits:
-    horizon = 2 if roles.form == "horizon" else None
+    horizon = roles.form.horizon or None
     config = RunConfig(
         task=TaskConfig(name="forecast" if horizon else "regress", horizon=horizon),
         data=DataConfig(**{name: value for name, value in options.items() if name in ("valid", "test")}),
@@ -125,12 +128,12 @@ def test_a_single_row_cannot_be_split() -> None:
 @pytest.mark.parametrize("how", ["1.5", "1", "-0.1", "nan", "inf", 3.0])
 def test_a_share_out_of_range_is_named(how: Any) -> None:
     with pytest.raises(UsageError, match=f"{how} is not a share from 0 to below 1, nor a file"):
-        share_of(how)
+        parse(how)
 
 
 def test_a_path_is_no_share() -> None:
-    assert share_of("data/1e3.csv") is None
-    assert share_of("0.5") == share_of(0.5) == 0.5
+    assert parse("data/1e3.csv") == FileSplit("data/1e3.csv")
+    assert parse("0.5") == parse(0.5) == Share(0.5)
 
 
 def test_of_very_long_data_only_as_much_is_held_out_as_judges_well(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -166,13 +169,13 @@ def test_numbers_are_held_out_at_random() -> None:
 
 def test_the_last_step_of_each_sequence_may_be_held_out() -> None:
     data = sequences({"x": [["a", "b", "c", "d"], ["b", "c"], ["c", "d", "b"]]}, {"x": "tokens"})
-    roles = Roles(("x",), "x", "next")
+    roles = Roles(("x",), "x", Next())
     said: list[str] = []
     parts = split(data, roles, said, valid="last", test="last")
     assert rows(parts.train) == [["a", "b"], ["b", "c"], ["c", "d"]]
     assert parts.valid is not None and parts.test is not None
     assert said == ["test: the last step of 2 of 3 sequences", "valid: the last step of 1 of 3 sequences"]
     assert parts.valid.first is not None and parts.valid.first.tolist() == [2, 2, 2]
-    assert share_of("last") is None
+    assert parse("last") == LastStep()
     with pytest.raises(UsageError, match="--test last holds out the last step of each sequence, which next_step alone"):
         split(table(6), LABELLED, test="last")

@@ -173,7 +173,7 @@ def check_items(coder: Coder, config: RunConfig) -> None:
     Raises:
         UsageError: it was asked for.
     """
-    if coder.form == "next" and coder.first_item is None and (config.model.tied or config.training.softmax):
+    if coder.form.predicts_next and coder.first_item is None and (config.model.tied or config.training.softmax):
         flag = "--tied" if config.model.tied else "--softmax"
         raise UsageError(
             f"{flag} is of a choice among items, lists of texts or labels, and {coder.target} is no such list"
@@ -237,12 +237,12 @@ def check_pieces(network: Model, train: Examples, config: RunConfig) -> None:
         )
     if network.causal:
         return
-    if train.form == "next" and not network.columns.causal:
+    if train.form.predicts_next and not network.columns.causal:
         raise UsageError(
             "a pretrained encoder reads each text from its end as well, so it has seen every next step that it is "
             "asked for: give --vectors a file of words' vectors, or leave it out"
         )
-    if train.form == "next":
+    if train.form.predicts_next:
         raise UsageError(
             f"{config.model.name} reads each sequence from its end as well, so it has seen every next step that it is "
             "asked for: choose a model without 'bi'"
@@ -260,17 +260,13 @@ def check_positions(network: Model, task: Task, examples: Examples, part: Sequen
     Raises:
         DataError: ``part``, of which ``examples`` were made, holds one.
     """
-    coder, steps = task.coder, examples.steps()
     timed = [name for name, spec in examples.specs.items() if spec.time]
-    if examples.form == "next":
-        steps = steps - 1  # the last is asked for, and not read
-    elif examples.form == "horizon":
-        steps = np.minimum(steps, lookback(task.config))
-    if timed and examples.form != "fill":  # which is read in short pieces
-        _check_table(network.get_submodule("layer"), steps, part, timed[0])
+    if timed:
+        read = examples.form.plans.read(examples.steps(), lookback(task.config))
+        _check_table(network.get_submodule("layer"), read, part, timed[0])
     if isinstance(network, EncoderDecoder) and examples.target is not None:
         written = examples.target.lengths() - 1  # all but ``<end>`` is read again
-        _check_table(network.get_submodule("decoder"), written, part, coder.target)
+        _check_table(network.get_submodule("decoder"), written, part, task.coder.target)
 
 
 def _check_table(layer: nn.Module, steps: np.ndarray, part: Sequences, column: str) -> None:

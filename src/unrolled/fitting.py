@@ -49,7 +49,7 @@ from unrolled.models.network import Network
 from unrolled.pretrained import Start, open_start, start_again
 from unrolled.registry import outside_members
 from unrolled.rundir import alone, choose, claimed, keep_options
-from unrolled.splits import LAST, share_of, split_up
+from unrolled.splits import FileSplit, LastStep, parse, split_up
 from unrolled.tasks.task import TASKS, Question, Task
 from unrolled.trained import Trained
 from unrolled.training import checkpoint
@@ -122,7 +122,7 @@ def fit(
         say(f"from {start.place}: {model.name}, its encodings, and all its weights but the head's")
     for line in advice(name, model):
         say(line)
-    parts = parts_of(model) if roles.form == "free" else (model,)
+    parts = parts_of(model) if roles.form.writes else (model,)
     with torch.device("meta"):  # takes no memory, and an unknown name is found before anything is written
         for part in parts:
             build_layer(part, 1)
@@ -135,7 +135,12 @@ def fit(
         files=_fingerprints(source, data, training, start, sequences.table),
         columns=tuple(sequences.table.column_names),
         members=outside_members(
-            [("task", name), *(("encoding", kind) for kind in used), *(member_of(part.name) for part in parts)]
+            [
+                ("task", name),
+                ("form", roles.form.name),
+                *(("encoding", kind) for kind in used),
+                *(member_of(part.name) for part in parts),
+            ]
         ),
     )
     _device(config.training.device)
@@ -212,10 +217,11 @@ def _train(
     sequences = replace(sequences, kinds={**sequences.kinds, **roles.kinds})
     splits = split_up(sequences, config, roles, say)
     said = config.data.model_dump(include={field.name for field in fields(Options)} - {"tokens"})
-    tokens, cut = config.data.tokens or default_tokens(config), LAST in (config.data.valid, config.data.test)
+    tokens = config.data.tokens or default_tokens(config)
+    cut = any(isinstance(parse(how), LastStep) for how in (config.data.valid, config.data.test))
     options = Options(tokens=tokens, encoder=encoder_of(config.training), cut=cut, **said)
     before = start.inputs if start else kept_inputs(folder, config)
-    coder = Coder.fit(splits.train, roles, options, config.task.horizon or 0, before)
+    coder = Coder.fit(splits.train, roles, options, before)
     check_items(coder, config)
     for name in coder.inputs:
         say(f"input {name}: {coder.report(name)}")
@@ -226,7 +232,7 @@ def _train(
     with space_errors(folder):
         shutil.rmtree(folder / "cache", ignore_errors=True)
         train = coder.encode(splits.train, cache=folder / "cache" / "train")
-        if coder.form == "horizon":
+        if coder.horizon:
             period, naive = season(train)
             coder = replace(coder, naive=naive)
             say(f"season: {period} steps, by which mase is measured")
@@ -237,7 +243,7 @@ def _train(
         if coder.first_item is not None:  # how much a floor or a largest vocabulary costs
             for line in coder.notes(splits.train, train):
                 say(f"train, {line}")
-        if options.strands == "both" and not train.complements:
+        if options.strands == "both" and train.strands is None:
             raise UsageError("--strands both: no input is of kind symbols and holds DNA or RNA, which alone have two")
         judged: dict[str, Examples] = {}
         for role, part in (("valid", splits.valid), ("test", splits.test)):
@@ -308,10 +314,8 @@ def _fingerprints(
     source: Any, data: DataConfig, begin: TrainingConfig, start: Start | None, table: pa.Table
 ) -> dict[str, dict[str, str | int]]:
     training = fingerprint(source) if _is_file(source) else fingerprint_table(table)
-    held_out = {"validation": data.valid, "test": data.test}
-    files = {
-        role: how for role, how in held_out.items() if isinstance(how, str) and how != LAST and share_of(how) is None
-    }
+    held_out = {"validation": parse(data.valid), "test": parse(data.test)}
+    files = {role: how.path for role, how in held_out.items() if isinstance(how, FileSplit)}
     found = {role: fingerprint(path) for role, path in {**files, "vectors": begin.vectors}.items() if path is not None}
     return {"training": training, **found, **({} if start is None else {"start": start.fingerprint})}
 

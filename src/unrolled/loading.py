@@ -24,7 +24,7 @@ def build(config: RunConfig, task: Task) -> Model:
     """A new model for ``task``, initialised from the global random state."""
     coder = task.coder
     specs = {name: encoding.spec for name, encoding in coder.inputs.items()}
-    writes = coder.form == "free"
+    writes = coder.form.writes
     pool = config.model.pool or (None if writes else task.pool)
     model = config.model.model_copy(update={"pool": pool})
     chosen = coder.target if coder.first_item is not None else None

@@ -67,7 +67,7 @@ class Start:
         Raises:
             UsageError: they are not the columns that the weights were trained on, or the task writes.
         """
-        if roles.form == "free":
+        if roles.form.writes:
             raise UsageError(
                 f"--from {self.place}: a model that writes begins with weights of its own: leave --from out"
             )

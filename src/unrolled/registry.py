@@ -29,6 +29,7 @@ FOLDERS = {
     "baseline": "baselines",
     "cell": "cells",
     "encoding": "data/encodings",
+    "form": "data/forms",
     "layer": "layers",
     "metric": "metrics",
     "reader": "data/readers",
@@ -146,7 +147,7 @@ def register(kind: str, name: str, member: Any) -> None:
     """Add a member from a program or notebook; an installed package uses the entry points ``unrolled.members``.
 
     Args:
-        kind: ``cell``, ``layer``, ``encoding``, ``reader``, ``task``, ``baseline`` or ``metric``.
+        kind: ``cell``, ``layer``, ``encoding``, ``form``, ``reader``, ``task``, ``baseline`` or ``metric``.
         name: what options call it.
         member: what a file of that kind has in its line ``MEMBER = …``. The module that registered it may replace it.
 

@@ -24,7 +24,6 @@ from unrolled.data.loader import Loader
 from unrolled.data.read import read
 from unrolled.data.sequences import Sequences, drop_missing
 from unrolled.data.transposition import is_roll
-from unrolled.data.windows import Plan, Rows, Windows
 from unrolled.decoding.sampling import Sampling
 from unrolled.errors import DataError, UsageError
 from unrolled.files import save_tensors, write_directory
@@ -35,7 +34,7 @@ from unrolled.streaming.session import Memory, Session
 from unrolled.tasks.task import Task
 from unrolled.training.backtest import Backtest, backtest
 from unrolled.training.evaluate import evaluate, run_over
-from unrolled.training.plans import lookback
+from unrolled.training.plans import batch_settings
 
 __all__ = ["WEIGHTS", "Trained"]
 
@@ -117,13 +116,8 @@ class Trained:
         """
         part, task = self.read(data), self._searching(beam)
         examples = self.encode(part, target=False)
-        steps, batch_size = examples.steps(), self.config.training.batch
-        plan: Plan
-        if examples.form == "horizon":  # one window a row: the steps after its end
-            plan = Windows(np.arange(len(steps)), self._known(part, examples), lookback(self.task.config), batch_size)
-        else:
-            ended = int(examples.form == "next" and getattr(self.task.coder.answer, "framed", False))
-            plan = Rows(steps - ended, batch_size, keep_empty=True)  # what follows is asked before ``<end>``, not after
+        settings = batch_settings(self.config.task, self.config.training)
+        plan = examples.form.plans.answering(self._known(part, examples), settings)
         answers: dict[str, list[Any]] = {}
         for outputs, batch in run_over(self.network, Loader(examples, plan), "cpu"):
             for name, values in task.answers(outputs, batch).items():
@@ -220,7 +214,7 @@ class Trained:
         coder = self.task.coder
         if not isinstance(self.network, Network):
             raise UsageError("this model reads each sequence whole before it writes its answer: use predict")
-        if any(isinstance(encoding, Symbols) and encoding.both for encoding in coder.inputs.values()):
+        if coder.strands is not None:
             raise UsageError("this model reads each sequence from both its ends (--strands both): use predict")
 
         def encode(value: Any, before: Memory) -> tuple[list[dict[str, torch.Tensor]], Memory]:
@@ -279,8 +273,10 @@ class Trained:
         return sequences
 
     def _known(self, part: Sequences, examples: Examples) -> np.ndarray:
-        """(rows,) int64: the steps of each row that a forecast is made from."""
+        """(rows,) int64: the steps of each row that an answer is made from."""
         coder = self.task.coder
+        if coder.framed:
+            return examples.steps() - 1  # what follows is asked before ``<end>``, not after
         if not coder.ahead:
             return examples.steps()
         names, past = coder.joined or (coder.target,), examples.inputs[coder.target]

@@ -15,6 +15,7 @@ from unrolled.baselines import baseline
 from unrolled.baselines.baseline import BASELINES, score_baselines
 from unrolled.batch import Discrete
 from unrolled.data.examples import Examples
+from unrolled.data.forms.unaligned import Unaligned
 
 Make = Callable[..., Examples]
 
@@ -36,7 +37,7 @@ def splits(tokens: Make, tagged: Make, texts: Make, table: Make, series: Make) -
         "label of a row": table(numbers[:20], [0, 1] * 10, 2, [0, 1, 1, 1] * 5, 2),
         "number of a row": table(numbers[:20], [0, 1] * 10, 2, numbers[:20, 0], 0),
         "a sequence of its own": Examples(
-            {"x": ragged(TEXT)}, {"x": Discrete(3)}, ragged(TEXT), Discrete(3), "unaligned"
+            {"x": ragged(TEXT)}, {"x": Discrete(3)}, ragged(TEXT), Discrete(3), Unaligned()
         ),
         "forecast": series([numbers], 4),
     }

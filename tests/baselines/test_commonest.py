@@ -7,12 +7,17 @@ from baselines.conftest import ragged
 from unrolled.baselines.commonest import Commonest
 from unrolled.batch import Discrete
 from unrolled.data.examples import Examples
+from unrolled.data.forms.base import TargetForm
+from unrolled.data.forms.free import Free
+from unrolled.data.forms.unaligned import Unaligned
+
+FREE = Free()
 
 
-def asked(rows: list[list[int]], form: str = "free") -> Examples:
-    framed = [[1, *row, 2] if form == "free" else row for row in rows]
+def asked(rows: list[list[int]], form: TargetForm = FREE) -> Examples:
+    framed = [[1, *row, 2] if form.writes else row for row in rows]
     inputs = ragged([[0]] * len(rows))
-    return Examples({"x": inputs}, {"x": Discrete(1)}, ragged(framed), Discrete(9), form)  # type: ignore[arg-type]
+    return Examples({"x": inputs}, {"x": Discrete(1)}, ragged(framed), Discrete(9), form)
 
 
 def test_the_commonest_target_without_its_frame() -> None:
@@ -22,4 +27,4 @@ def test_the_commonest_target_without_its_frame() -> None:
 
 
 def test_of_equally_common_ones_the_shortest() -> None:
-    assert Commonest.fit(asked([[5, 6], [7]], "unaligned")).answer == [7]
+    assert Commonest.fit(asked([[5, 6], [7]], Unaligned())).answer == [7]

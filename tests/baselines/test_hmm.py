@@ -18,6 +18,7 @@ from unrolled.baselines.most_frequent_tag import MostFrequentTag
 from unrolled.batch import MISSING, Continuous, Discrete
 from unrolled.data.encoded import Encoded
 from unrolled.data.examples import Examples
+from unrolled.data.forms.aligned import Aligned
 
 Make = Callable[..., Examples]
 
@@ -55,7 +56,7 @@ def test_tags_of_numbers_and_of_several_columns() -> None:
     numbers = Encoded((2.5 * states + random.normal(size=60))[:, None].astype(np.float32), offsets)
     coin = Encoded(random.integers(0, 2, 60), offsets)
     target = Encoded(states, offsets)
-    one = Examples({"n": numbers}, {"n": Continuous(1)}, target, Discrete(2), "aligned")
+    one = Examples({"n": numbers}, {"n": Continuous(1)}, target, Discrete(2), Aligned())
     both = replace(one, inputs={"n": numbers, "c": coin}, specs={"n": Continuous(1), "c": Discrete(2)})
     assert HMM.fit(one).score(one)["accuracy"] > 0.95
     assert HMM.fit(both).score(both)["accuracy"] > 0.95
@@ -172,7 +173,7 @@ def test_it_is_the_same_every_time(tokens: Make, monkeypatch: pytest.MonkeyPatch
     examples = tokens([[0, 1, 2, 2, 1] * 9, [2, 1]], 3)
     assert HMM.fit(examples).score(examples) == HMM.fit(examples).score(examples)
     monkeypatch.setattr(_hmm_model, "_CHUNK", 3)
-    steps = Examples(examples.inputs, examples.specs, examples.target, Discrete(3), "aligned")
+    steps = Examples(examples.inputs, examples.specs, examples.target, Discrete(3), Aligned())
     assert HMM.fit(steps).score(steps)["accuracy"] == 1.0
 
 

@@ -9,10 +9,13 @@ from unrolled.baselines.nearest import Nearest
 from unrolled.batch import Continuous, Discrete
 from unrolled.data.encoded import Encoded
 from unrolled.data.examples import Examples
+from unrolled.data.forms.free import Free
+from unrolled.data.forms.next import Next
+from unrolled.data.forms.unaligned import Unaligned
 
 
 def rows(read: list[list[int]], asked: list[list[int]]) -> Examples:
-    return Examples({"x": ragged(read)}, {"x": Discrete(9)}, ragged(asked), Discrete(9), "unaligned")
+    return Examples({"x": ragged(read)}, {"x": Discrete(9)}, ragged(asked), Discrete(9), Unaligned())
 
 
 def test_the_row_that_shares_the_rarest_symbols_answers() -> None:
@@ -39,6 +42,6 @@ def test_rows_without_anything_known_or_at_all_have_an_answer() -> None:
 
 def test_it_needs_symbols_to_read() -> None:
     numbers = Encoded(np.zeros((2, 3), np.float32), np.array([0, 1, 2]))
-    assert not Nearest.applies(Examples({"x": numbers}, {"x": Continuous(3)}, ragged([[1], [2]]), Discrete(4), "free"))
-    assert not Nearest.applies(Examples({"x": ragged([[1]])}, {"x": Discrete(2)}, ragged([[1]]), Discrete(4), "next"))
+    assert not Nearest.applies(Examples({"x": numbers}, {"x": Continuous(3)}, ragged([[1], [2]]), Discrete(4), Free()))
+    assert not Nearest.applies(Examples({"x": ragged([[1]])}, {"x": Discrete(2)}, ragged([[1]]), Discrete(4), Next()))
     assert Nearest.applies(rows([[1]], [[1]]))

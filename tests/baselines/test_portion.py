@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from unrolled.baselines.portion import for_fitting, for_scoring
-from unrolled.baselines.questions import asked_steps
+from unrolled.baselines.questions import asked_values
 from unrolled.batch import Discrete
 from unrolled.data.encoded import Encoded
 from unrolled.data.examples import Examples
@@ -54,7 +54,7 @@ def test_history_is_kept_short_and_not_counted(tokens: Make) -> None:
     assert rows_of(whole) == [list(range(86, 200)), list(range(16, 90))]
     assert part.target is not None
     assert whole.target is not None
-    asked, wanted = whole.target.values[asked_steps(whole)], part.target.values[asked_steps(part)]
+    asked, wanted = whole.target.values[asked_values(whole)], part.target.values[asked_values(part)]
     assert asked.tolist() == wanted.tolist()
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from unrolled.baselines import questions
-from unrolled.baselines.questions import asked_steps, is_several_hot, known_rows, label_sets
+from unrolled.baselines.questions import asked_values, is_several_hot, label_sets
 from unrolled.batch import MISSING
 from unrolled.data.examples import Examples
 
@@ -16,18 +16,18 @@ Make = Callable[..., Examples]
 
 
 def test_the_next_step_asks_for_all_but_each_rows_first(tokens: Make) -> None:
-    assert asked_steps(tokens([[5, 5, 5], [], [5], [5, 5]], 9)).tolist() == [1, 2, 5]
-    assert asked_steps(tokens([[5, MISSING, 5], [5, 5]], 9)).tolist() == [2, 4]
-    assert asked_steps(tokens([[5, 5, 5], [5, 5, 5]], 9, first=[2, 0])).tolist() == [2, 4, 5]
+    assert asked_values(tokens([[5, 5, 5], [], [5], [5, 5]], 9)).tolist() == [1, 2, 5]
+    assert asked_values(tokens([[5, MISSING, 5], [5, 5]], 9)).tolist() == [2, 4]
+    assert asked_values(tokens([[5, 5, 5], [5, 5, 5]], 9, first=[2, 0])).tolist() == [2, 4, 5]
 
 
 def test_tags_ask_for_all_that_are_known(tagged: Make) -> None:
-    assert asked_steps(tagged([[0, 0, 0], [0]], [[1, MISSING, 1], [0]], 1, 2)).tolist() == [0, 2, 3]
+    assert asked_values(tagged([[0, 0, 0], [0]], [[1, MISSING, 1], [0]], 1, 2)).tolist() == [0, 2, 3]
 
 
 def test_rows_with_a_known_target(texts: Make) -> None:
-    assert known_rows(texts([[0]] * 3, 1, [1, MISSING, 0], 2)).tolist() == [0, 2]
-    assert known_rows(texts([[0]] * 3, 1, [float("nan"), 0.5, 0.0], 0)).tolist() == [1, 2]
+    assert asked_values(texts([[0]] * 3, 1, [1, MISSING, 0], 2)).tolist() == [0, 2]
+    assert asked_values(texts([[0]] * 3, 1, [float("nan"), 0.5, 0.0], 0)).tolist() == [1, 2]
 
 
 def test_sets_of_labels(texts: Make) -> None:

@@ -12,6 +12,7 @@ import pytest
 from unrolled.baselines.unigram import Unigram
 from unrolled.batch import MISSING
 from unrolled.data.examples import Examples
+from unrolled.data.forms.fill import FillIn
 
 Make = Callable[..., Examples]
 
@@ -26,11 +27,11 @@ def test_unigram_counts_each_token_once_more(tokens: Make) -> None:
 
 
 def test_hidden_tokens_may_be_any_but_unknown_ones(tokens: Make) -> None:
-    filled = replace(tokens([[0, 3, 4], [3, 0]], 5), form="fill")
+    filled = replace(tokens([[0, 3, 4], [3, 0]], 5), form=FillIn())
     assert Unigram.applies(filled)
     baseline = Unigram.fit(filled)
     np.testing.assert_allclose(baseline.probabilities, np.array([1, 1, 1, 3, 2]) / 8)
-    scores = baseline.score(replace(tokens([[4, 0, 3, 3]], 5), form="fill"))
+    scores = baseline.score(replace(tokens([[4, 0, 3, 3]], 5), form=FillIn()))
     assert scores["loss_nats_per_token"] == pytest.approx((2 * math.log(8 / 3) + math.log(4)) / 3)
     assert scores["accuracy"] == pytest.approx(2 / 3)
 

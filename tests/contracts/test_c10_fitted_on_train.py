@@ -77,7 +77,7 @@ def touched(examples: Examples, config: RunConfig, training: bool) -> tuple[set[
         real = np.arange(x.shape[1]) < batch.lengths.numpy()[:, None]
         read |= set(x.numpy()[real].ravel().tolist())
         assert batch.target is not None
-        scored = real if examples.form == "next" else np.ones(batch.target.shape[:2], bool)
+        scored = real if examples.form.predicts_next else np.ones(batch.target.shape[:2], bool)
         asked |= set(batch.target.numpy()[scored].ravel().tolist())
     return read, asked
 
@@ -92,7 +92,7 @@ def test_no_target_crosses_a_split_and_only_the_past_is_read() -> None:
     parts, roles, config = split_of(STEPS, "forecast", horizon=3, lookback=5)
     assert parts.valid is not None
     assert parts.test is not None
-    coder = Coder.fit(parts.train, roles, Options(), 3)
+    coder = Coder.fit(parts.train, roles, Options())
     seen: dict[str, tuple[set[float], set[float]]] = {}
     for name, part in (("train", parts.train), ("valid", parts.valid), ("test", parts.test)):
         read, asked = touched(coder.encode(part), config, name == "train")
@@ -115,7 +115,7 @@ def test_no_target_crosses_a_split_and_only_the_past_is_read() -> None:
 
 def test_no_window_reaches_into_another_sequence() -> None:
     parts, roles, config = split_of(STEPS, "forecast", horizon=3, lookback=50)
-    coder = Coder.fit(parts.train, roles, Options(), 3)
+    coder = Coder.fit(parts.train, roles, Options())
     mean, std = float(coder.answer.mean[0]), float(coder.answer.std[0])  # type: ignore[attr-defined]
     examples = coder.encode(parts.train)
     for batch in Loader(examples, training_plan(examples, config.task, config.training, 0)):

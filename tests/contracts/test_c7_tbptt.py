@@ -12,6 +12,7 @@ from unrolled.batch import Discrete
 from unrolled.config import ModelConfig
 from unrolled.data.encoded import Encoded
 from unrolled.data.examples import Examples
+from unrolled.data.forms.aligned import Aligned
 from unrolled.data.loader import Loader
 from unrolled.data.windows import Lanes, Rows
 from unrolled.layers.build import model_names
@@ -32,7 +33,7 @@ CAUSAL = [name for name in model_names() if network(name).causal]
 
 def examples(rows: list[list[int]]) -> Examples:
     ids = Encoded(np.concatenate([np.array(row, np.uint8) for row in rows]), np.cumsum([0, *map(len, rows)]))
-    return Examples({"ids": ids}, {"ids": Discrete(4)}, ids, Discrete(4), "aligned")
+    return Examples({"ids": ids}, {"ids": Discrete(4)}, ids, Discrete(4), Aligned())
 
 
 def gradient(loss: Tensor, model: Network) -> dict[str, Tensor]:

@@ -50,7 +50,7 @@ def table(seed: int = 0, lengths: tuple[int, ...] = (12, 2, 3, 4, 9)) -> dict[st
 def coded(columns: dict[str, Any], ahead: tuple[str, ...] = AHEAD) -> tuple[Coder, Sequences]:
     data = sequences(columns, KINDS, "plans.jsonl")
     roles = Forecast.roles(Question(data, ("y",), (), H, ahead))
-    return Coder.fit(data, roles, Options(), H), data
+    return Coder.fit(data, roles, Options()), data
 
 
 def windows(coder: Coder, data: Sequences) -> tuple[dict[str, np.ndarray], np.ndarray, np.ndarray]:

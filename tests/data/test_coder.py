@@ -12,16 +12,22 @@ from samples import SAMPLES, sequences
 from unrolled.batch import Continuous, Discrete
 from unrolled.data.coder import Coder
 from unrolled.data.encoded import Options
+from unrolled.data.forms.aligned import Aligned
+from unrolled.data.forms.free import Free
+from unrolled.data.forms.horizon import Horizon
+from unrolled.data.forms.next import Next
+from unrolled.data.forms.one import One
+from unrolled.data.forms.set import Set
 from unrolled.data.roles import Roles
 from unrolled.data.sequences import Sequences, drop_missing
 from unrolled.errors import DataError, ModelError
 
 SERIES = sequences({"a": [[1.0, 3.0], [5.0]], "b": [[0.0, 2.0], [4.0]]}, {"a": "number", "b": "number"})
-JOINED = Roles(("series",), "series", "horizon", joined=("a", "b"))
+JOINED = Roles(("series",), "series", Horizon(1), joined=("a", "b"))
 
 
-def fit(data: Sequences, roles: Roles, tokens: Any = None, horizon: int = 0) -> Coder:
-    return Coder.fit(data, roles, Options(tokens=tokens), horizon)
+def fit(data: Sequences, roles: Roles, tokens: Any = None) -> Coder:
+    return Coder.fit(data, roles, Options(tokens=tokens))
 
 
 def texts(rows: list[str], labels: list[str | None] | None = None) -> Sequences:
@@ -34,17 +40,17 @@ def texts(rows: list[str], labels: list[str | None] | None = None) -> Sequences:
 
 def test_inputs_stand_in_the_order_of_the_question() -> None:
     data = sequences({"y": [1.0, 2.0], "b": [0.0, 1.0], "a": [2.0, 2.5]}, {"y": "number", "b": "number", "a": "number"})
-    coder = fit(data, Roles(("a", "b"), "y", "one"))
+    coder = fit(data, Roles(("a", "b"), "y", One()))
     examples = coder.encode(data)
     assert list(coder.inputs) == list(examples.inputs) == list(examples.specs) == ["a", "b"]
-    assert examples.form == "one"
+    assert examples.form == One()
     assert examples.target is not None
     assert examples.target.values.tolist() == [[-1], [1]]
 
 
 def test_a_target_is_closed_and_an_input_is_open() -> None:
     train = texts(["ab", "ba"], ["x", "y"])
-    coder = fit(train, Roles(("text",), "label", "one"))
+    coder = fit(train, Roles(("text",), "label", One()))
     assert coder.encode(texts(["c"], ["x"])).inputs["text"].values.tolist() == [0]  # <unknown>
     with pytest.raises(DataError, match=r"sample.csv, row 1, column 'label': the label 'z' was not seen in training"):
         coder.encode(texts(["c"], ["z"]))
@@ -53,19 +59,19 @@ def test_a_target_is_closed_and_an_input_is_open() -> None:
 def test_a_label_that_is_twice_in_a_cell_is_once_in_its_set() -> None:
     cells = [["b", "a", "b"], [], ["c", "c"], ["a"]]
     data = sequences({"x": [1.0, 2.0, 3.0, 4.0], "labels": cells}, {"x": "number", "labels": "category"})
-    target = fit(data, Roles(("x",), "labels", "set")).encode(data).target
+    target = fit(data, Roles(("x",), "labels", Set())).encode(data).target
     assert target is not None and target.offsets is not None
     rows = np.split(target.values, target.offsets[1:-1])
     assert [row.tolist() for row in rows] == [[0, 1], [], [2], [0]]
     assert target.values.dtype == np.uint8
     aligned = sequences({"x": [[1.0, 2.0, 3.0]], "labels": [cells[0]]}, {"x": "number", "labels": "category"})
-    steps = fit(aligned, Roles(("x",), "labels", "aligned")).encode(aligned).target
+    steps = fit(aligned, Roles(("x",), "labels", Aligned())).encode(aligned).target
     assert steps is not None and steps.values.tolist() == [1, 0, 1]
 
 
 def test_what_is_unknown_is_said_of_the_target_too() -> None:
     data = sequences({"a": ["x y"], "b": ["u v"]}, {"a": "tokens", "b": "tokens"})
-    coder = fit(data, Roles(("a",), "b", "free"), "words")
+    coder = fit(data, Roles(("a",), "b", Free()), "words")
     other = sequences({"a": ["x y"], "b": ["u w w w"]}, {"a": "tokens", "b": "tokens"})
     assert coder.notes(data, coder.encode(data)) == []
     assert coder.notes(other, coder.encode(other)) == ["b: 75.00% of the words are rare, or were not seen in training"]
@@ -74,26 +80,26 @@ def test_what_is_unknown_is_said_of_the_target_too() -> None:
 
 def test_only_a_text_that_is_continued_is_framed() -> None:
     data = texts(["ab"])
-    continued = fit(data, Roles(("text",), "text", "next"), "characters").encode(data)
+    continued = fit(data, Roles(("text",), "text", Next()), "characters").encode(data)
     assert continued.inputs["text"].values.tolist() == [1, 3, 4, 2]
     assert continued.target is not None
     assert continued.target.values.tolist() == [1, 3, 4, 2]
     labelled = texts(["ab"], ["x"])
-    read = fit(labelled, Roles(("text",), "label", "one"), "characters").encode(labelled)
+    read = fit(labelled, Roles(("text",), "label", One()), "characters").encode(labelled)
     assert read.inputs["text"].values.tolist() == [3, 4]
 
 
 def test_a_kind_of_the_question_overrules_the_inferred_one() -> None:
     data = sequences({"x": [1.0, 2.0], "y": [3, 4]}, {"x": "number", "y": "number"})
-    coder = fit(data, Roles(("x",), "y", "one", {"y": "category"}))
+    coder = fit(data, Roles(("x",), "y", One(), {"y": "category"}))
     assert coder.answer.kind == "category"
     assert isinstance(coder.answer_spec, Discrete)
 
 
 def test_numeric_columns_are_joined_to_channels() -> None:
-    coder = fit(SERIES, JOINED, horizon=1)
+    coder = fit(SERIES, JOINED)
     examples = coder.encode(SERIES)
-    assert (examples.horizon, examples.form, coder.continues) == (1, "horizon", True)
+    assert (examples.horizon, examples.form, coder.continues) == (1, Horizon(1), True)
     assert coder.answer is coder.inputs["series"]
     assert coder.answer.channels == ["a", "b"]  # type: ignore[attr-defined]
     assert examples.inputs["series"].values.shape == (3, 2)
@@ -102,14 +108,14 @@ def test_numeric_columns_are_joined_to_channels() -> None:
 
 
 def test_one_numeric_column_may_be_joined_under_its_own_name() -> None:
-    coder = fit(SERIES, Roles(("a",), "a", "next", joined=("a",)))
+    coder = fit(SERIES, Roles(("a",), "a", Next(), joined=("a",)))
     assert coder.answer.channels == ["a"]  # type: ignore[attr-defined]
     assert coder.encode(SERIES).inputs["a"].values.shape == (3, 1)
 
 
 def test_a_missing_value_is_flagged_for_the_network_and_not_scored() -> None:
     data = sequences({"a": [[1.0, None, 3.0]]}, {"a": "number"})
-    coder = fit(data, Roles(("a",), "a", "next", joined=("a",)))
+    coder = fit(data, Roles(("a",), "a", Next(), joined=("a",)))
     examples = coder.encode(data)
     assert examples.specs["a"] == Continuous(3)
     np.testing.assert_allclose(examples.inputs["a"].values, [[-1, 0, 0], [0, 1, np.log(2)], [1, 0, 0]], rtol=1e-6)
@@ -121,20 +127,20 @@ def test_a_missing_value_is_flagged_for_the_network_and_not_scored() -> None:
 
 def test_what_may_be_asked_begins_where_the_split_does() -> None:
     data = Sequences(SERIES.table, SERIES.kinds, first=np.array([1, 0]))
-    first = fit(SERIES, JOINED, horizon=1).encode(data).first
+    first = fit(SERIES, JOINED).encode(data).first
     assert first is not None
     assert first.tolist() == [1, 0]
 
 
 def test_without_its_target_a_table_can_be_answered() -> None:
-    coder = fit(texts(["ab", "ba"], ["x", "y"]), Roles(("text",), "label", "one"))
+    coder = fit(texts(["ab", "ba"], ["x", "y"]), Roles(("text",), "label", One()))
     assert coder.encode(texts(["ab"]), with_target=False).target is None
     with pytest.raises(DataError, match="column 'label': there is no such column"):
         coder.encode(texts(["ab"]))
 
 
 def test_a_missing_input_column_is_named() -> None:
-    coder = fit(texts(["ab", "ba"], ["x", "y"]), Roles(("text",), "label", "one"))
+    coder = fit(texts(["ab", "ba"], ["x", "y"]), Roles(("text",), "label", One()))
     other = sequences({"txet": ["ab"]}, {"txet": "tokens"}, "new.csv")
     with pytest.raises(DataError, match=r"new.csv, column 'text': there is no such column \(Did you mean 'txet'"):
         coder.encode(other, with_target=False)
@@ -144,7 +150,7 @@ def test_columns_of_different_lengths_name_the_row_of_the_file() -> None:
     data = sequences(
         {"a": [[1.0], [1.0, 2.0]], "b": [[1.0], [1.0]], "y": [1.0, 2.0]}, dict.fromkeys("aby", "number"), "pairs.jsonl"
     )
-    coder = fit(data.take(np.array([0])), Roles(("a", "b"), "y", "one"))
+    coder = fit(data.take(np.array([0])), Roles(("a", "b"), "y", One()))
     with pytest.raises(DataError, match=r"pairs.jsonl, row 2, column 'b': has 1 steps, but 'a' has 2 \(columns with"):
         coder.encode(data.take(np.array([1])))
 
@@ -159,7 +165,7 @@ def test_an_aligned_target_has_a_label_for_each_step() -> None:
 
 def test_large_results_lie_in_the_cache(tmp_path: Path) -> None:
     data = texts(["ab" * 10])
-    coder = fit(data, Roles(("text",), "text", "next"), "characters")
+    coder = fit(data, Roles(("text",), "text", Next()), "characters")
     small = coder.encode(data)
     cached = coder.encode(data, cache=tmp_path / "cache" / "train")
     assert np.array_equal(small.inputs["text"].values, cached.inputs["text"].values)
@@ -173,7 +179,7 @@ def steps_of(coder: Coder, value: Any) -> list[dict[str, Any]]:
 
 
 def test_a_live_step_is_what_the_same_step_of_a_file_is() -> None:
-    coder = fit(SERIES, JOINED, horizon=1)
+    coder = fit(SERIES, JOINED)
     whole = coder.encode(SERIES).inputs["series"].values
     for live in ({"a": 3.0, "b": 2.0}, [3.0, 2.0], {"series": [3.0, 2.0]}):
         (step,), _ = coder.encode_step(live)
@@ -181,7 +187,7 @@ def test_a_live_step_is_what_the_same_step_of_a_file_is() -> None:
 
 
 def test_a_live_text_is_as_many_steps_as_it_has_tokens() -> None:
-    coder = fit(texts(["ab", "cb"]), Roles(("text",), "text", "next"), "characters")
+    coder = fit(texts(["ab", "cb"]), Roles(("text",), "text", Next()), "characters")
     assert steps_of(coder, "abz") == [{"text": 3}, {"text": 4}, {"text": 0}]
     assert steps_of(coder, {"text": "c"}) == [{"text": 5}]
     with pytest.raises(DataError, match="the stream, column 'text': is empty: a step has at least one token"):
@@ -190,7 +196,7 @@ def test_a_live_text_is_as_many_steps_as_it_has_tokens() -> None:
 
 def test_with_other_columns_beside_it_a_live_text_is_one_token() -> None:
     data = sequences({"text": ["ab"], "age": [3.0], "y": [1.0]}, {"text": "tokens", "age": "number", "y": "number"})
-    coder = fit(data, Roles(("text", "age"), "y", "one"), "characters")
+    coder = fit(data, Roles(("text", "age"), "y", One()), "characters")
     assert steps_of(coder, {"text": "b", "age": 3.0}) == [{"text": 4, "age": [0.0]}]
     with pytest.raises(DataError, match="'ab' is 2 tokens, but a step has one"):
         coder.encode_step({"text": "ab", "age": 3.0})
@@ -201,11 +207,11 @@ def test_with_other_columns_beside_it_a_live_text_is_one_token() -> None:
 
 
 def test_a_stream_of_texts_opens_as_the_training_texts_did() -> None:
-    continued = fit(texts(["ab"]), Roles(("text",), "text", "next"), "characters")
+    continued = fit(texts(["ab"]), Roles(("text",), "text", Next()), "characters")
     assert [{name: int(i) for name, i in step.items()} for step in continued.opening()] == [{"text": 1}]
-    labelled = fit(texts(["ab", "b"], ["x", "y"]), Roles(("text",), "label", "one"), "characters")
+    labelled = fit(texts(["ab", "b"], ["x", "y"]), Roles(("text",), "label", One()), "characters")
     assert labelled.opening() == []
-    assert fit(SERIES, JOINED, horizon=1).opening() == []
+    assert fit(SERIES, JOINED).opening() == []
 
 
 # --- files -------------------------------------------------------------------------------------------------------
@@ -250,7 +256,7 @@ def test_a_coder_comes_back_from_its_files(name: str) -> None:
     ],
 )
 def test_files_that_are_not_ours_are_a_model_error(damage: Any) -> None:
-    files = fit(texts(["ab", "ba"], ["x", "y"]), Roles(("text",), "label", "one")).to_files()
+    files = fit(texts(["ab", "ba"], ["x", "y"]), Roles(("text",), "label", One())).to_files()
     damage(files)
     with pytest.raises(ModelError, match="encoding"):
         Coder.from_files(files)

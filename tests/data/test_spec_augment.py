@@ -7,9 +7,10 @@ from numpy.testing import assert_array_equal
 from unrolled.batch import Continuous
 from unrolled.data.encoded import Encoded
 from unrolled.data.examples import Examples
+from unrolled.data.forms.one import One
 from unrolled.data.loader import Loader
-from unrolled.data.spec_augment import Augmented, SpecAugment
-from unrolled.data.windows import Rows
+from unrolled.data.spec_augment import SpecAugment
+from unrolled.data.windows import Rows, Transformed
 
 B, T, W = 6, 60, 40
 ROWS, STARTS, LENGTHS = np.arange(B), np.zeros(B, np.int64), np.array([60, 60, 50, 30, 5, 1])
@@ -54,9 +55,9 @@ def test_a_batch_has_its_frames_hidden_and_its_lengths_and_target_as_they_are(ba
     offsets = np.concatenate([[0], np.cumsum(LENGTHS)])
     frames = Encoded(np.ones((int(offsets[-1]), W), np.float32), offsets)
     target = Encoded(np.arange(B, dtype=np.float32)[:, None], None)
-    examples = Examples({"x": frames}, {"x": Continuous(W)}, target, Continuous(1, False), "one")
+    examples = Examples({"x": frames}, {"x": Continuous(W)}, target, Continuous(1, False), One())
     plain = Loader(examples, Rows(LENGTHS, batch, seed=1))
-    found = Loader(examples, Augmented(Rows(LENGTHS, batch, seed=1), SpecAugment(5, 0)))
+    found = Loader(examples, Transformed(Rows(LENGTHS, batch, seed=1), (SpecAugment(5, 0),)))
     assert len(found) == len(plain)
     for one, other in zip(found, plain, strict=True):
         assert_array_equal(one.rows, other.rows)

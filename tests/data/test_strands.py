@@ -16,8 +16,9 @@ from unrolled.data.encoded import Encoded
 from unrolled.data.encodings._alphabets import ALPHABETS
 from unrolled.data.encodings.symbols import Symbols
 from unrolled.data.examples import Examples
+from unrolled.data.forms.one import One
 from unrolled.data.loader import Loader
-from unrolled.data.strands import other_strand
+from unrolled.data.strands import Strands
 from unrolled.data.windows import Rows
 from unrolled.errors import UsageError
 
@@ -35,8 +36,8 @@ def examples() -> Examples:
     quality = np.arange(len(ids), dtype=np.float32)[:, None]
     inputs = {"dna": Encoded(ids, offsets), "quality": Encoded(quality, offsets), "age": Encoded(np.arange(4), None)}
     specs = {"dna": Discrete(16), "quality": Continuous(1), "age": Discrete(4, time=False)}
-    table = {"dna": Symbols("DNA", "ACGT", True).complement}
-    return Examples(inputs, specs, Encoded(np.zeros(4, np.int64), None), Discrete(2), "one", complements=table)
+    strands = Strands(("dna", "quality"), {"dna": Symbols("DNA", "ACGT", True).complement})
+    return Examples(inputs, specs, Encoded(np.zeros(4, np.int64), None), Discrete(2), One(), strands=strands)
 
 
 def read_back(batch: Batch) -> list[str]:
@@ -46,15 +47,16 @@ def read_back(batch: Batch) -> list[str]:
 
 def test_a_row_is_turned_within_its_length_and_padding_stays() -> None:
     split = examples()
+    assert split.strands is not None
     batch = Loader(split, Rows(split.steps(), 4))[0]
-    turned = other_strand(batch.inputs, batch.lengths, split)
+    turned = split.strands.turn(batch.inputs, batch.lengths)
     rows, lengths = batch.rows.tolist(), batch.lengths.tolist()
     for at, (row, length) in enumerate(zip(rows, lengths, strict=True)):
         assert "".join(LETTERS[k] for k in turned["dna"][at, :length].tolist()) == opposite(TEXTS[row])
         assert turned["quality"][at, :length, 0].tolist() == batch.inputs["quality"][at, :length, 0].tolist()[::-1]
         assert turned["dna"][at, length:].eq(0).all()
     assert torch.equal(turned["age"], batch.inputs["age"])
-    again = other_strand(turned, batch.lengths, split)
+    again = split.strands.turn(turned, batch.lengths)
     assert all(torch.equal(again[name], batch.inputs[name]) for name in again)
 
 
@@ -63,14 +65,16 @@ def test_what_is_turned_is_a_function_of_seed_and_epoch_and_moves_no_row() -> No
     seen = set()
     for epoch in range(12):
         plain = Loader(split, Rows(split.steps(), 4, seed=3, epoch=epoch))[0]
-        one, two = (Loader(split, Rows(split.steps(), 4, seed=3, epoch=epoch, strands=True))[0] for _ in range(2))
+        one, two = (
+            Loader(split, Rows(split.steps(), 4, seed=3, epoch=epoch, strands=split.strands))[0] for _ in range(2)
+        )
         assert torch.equal(plain.rows, one.rows)
         assert read_back(one) == read_back(two)
         for row, text in zip(one.rows.tolist(), read_back(one), strict=True):
             assert text in (TEXTS[row], opposite(TEXTS[row]))
             seen.add((row, text))
     assert seen == {(row, strand) for row, text in enumerate(TEXTS) for strand in (text, opposite(text))}
-    assert read_back(Loader(split, Rows(split.steps(), 4, strands=True))[0]) == sorted(TEXTS, key=len)
+    assert read_back(Loader(split, Rows(split.steps(), 4, strands=split.strands))[0]) == sorted(TEXTS, key=len)
 
 
 def data() -> dict[str, list[str]]:

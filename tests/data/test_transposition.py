@@ -8,11 +8,12 @@ from numpy.testing import assert_array_equal
 from unrolled.data.coder import Coder
 from unrolled.data.encoded import Options
 from unrolled.data.examples import Examples
+from unrolled.data.forms.next import Next
 from unrolled.data.loader import Loader
 from unrolled.data.read import read
 from unrolled.data.roles import Roles
-from unrolled.data.transposition import Transposed, Transposition
-from unrolled.data.windows import Lanes, Rows
+from unrolled.data.transposition import Transposition
+from unrolled.data.windows import Lanes, Rows, Transformed
 
 ROWS = 30
 MOST = 5
@@ -38,7 +39,7 @@ def words() -> Examples:
 def encoded(columns: dict[str, object], target: str) -> Examples:
     sequences = read(columns)
     kinds = {"events": "tokens"} if target == "events" else {}
-    coder = Coder.fit(sequences, Roles((target,), target, "next", kinds), Options(), 0, {})
+    coder = Coder.fit(sequences, Roles((target,), target, Next(), kinds), Options(), {})
     return coder.encode(sequences)
 
 
@@ -48,7 +49,9 @@ def batches(
     """Row -> its inputs and target, of an epoch, or as they are."""
     lengths = np.maximum(examples.steps() - 1, 0)
     plan = Rows(lengths, batch, seed)
-    loader = Loader(examples, plan if epoch is None else Transposed(plan, Transposition(examples, MOST, seed, epoch)))
+    loader = Loader(
+        examples, plan if epoch is None else Transformed(plan, (Transposition(examples, MOST, seed, epoch),))
+    )
     (name,) = examples.inputs
     found = {}
     for one in loader:
@@ -109,7 +112,7 @@ def test_all_windows_of_a_row_are_shifted_alike() -> None:
     examples = rolls()
     plan = Lanes(np.maximum(examples.steps() - 1, 0), 2, 2, seed=1)
     transposition = Transposition(examples, MOST, 3, 1)
-    plain, moved = Loader(examples, plan), Loader(examples, Transposed(plan, transposition))
+    plain, moved = Loader(examples, plan), Loader(examples, Transformed(plan, (transposition,)))
     assert moved.plan.carries
     for one, other in zip(plain, moved, strict=True):
         for values, again, shift in zip(

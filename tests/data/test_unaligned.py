@@ -11,6 +11,7 @@ from samples import SAMPLES, sequences
 
 from unrolled.data.coder import Coder
 from unrolled.data.encoded import Encoded, Options, Where
+from unrolled.data.forms.unaligned import Unaligned
 from unrolled.data.roles import Roles
 from unrolled.data.sequences import Sequences
 from unrolled.data.unaligned import check_unaligned
@@ -65,7 +66,7 @@ def clips(waves: list[Any], texts: list[str]) -> Sequences:
 
 
 def test_the_coder_names_the_row_of_the_file() -> None:
-    coder = Coder.fit(clips([[1.0, 2.0, 3.0]], ["aab"]), Roles(("wave",), "text", "unaligned"), Options())
+    coder = Coder.fit(clips([[1.0, 2.0, 3.0]], ["aab"]), Roles(("wave",), "text", Unaligned()), Options())
     fine = clips([[1.0], [1.0, 2.0], [0.0]], ["a", "ab", ""])
     examples = coder.encode(fine)
     assert examples.target is not None
@@ -83,4 +84,4 @@ def test_the_coder_names_the_row_of_the_file() -> None:
 
 def test_the_sample_is_one_of_them() -> None:
     sample = SAMPLES["transcribe"]
-    assert sample.examples(sample.ask()).form == "unaligned"
+    assert sample.examples(sample.ask()).form == Unaligned()

@@ -39,7 +39,7 @@ def forecast(rows: list[list[float | None]]) -> tuple[Forecast, Batch]:
     """The task by windows, and one batch of the last 4 steps before the last 2 of each row."""
     sample = replace(SAMPLES["forecast"], data=sequences({"wave": rows}, {"wave": "number"}), horizon=2)
     roles = Forecast.roles(sample.question())
-    coder = Coder.fit(sample.data, roles, Options(scale="window"), 2)
+    coder = Coder.fit(sample.data, roles, Options(scale="window"))
     examples = coder.encode(sample.data)
     ends = examples.steps() - 2
     (batch,) = Loader(examples, Windows(np.arange(len(ends)), ends, 4, batch=len(ends)))

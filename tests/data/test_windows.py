@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from unrolled.data.masking import Masking
-from unrolled.data.windows import Lanes, Pieces, Plan, Rows, Segments, Windows
+from unrolled.data.segments import Segments
+from unrolled.data.windows import Lanes, Pieces, Plan, Rows, Windows
 
 LENGTHS = st.lists(st.integers(0, 40), max_size=12).map(lambda values: np.array(values, np.int64))
 SEEDS = st.none() | st.integers(0, 2**63 - 1)
@@ -94,9 +95,10 @@ def test_a_plan_is_read_in_any_order(kind: str) -> None:
 
 @given(LENGTHS, st.integers(1, 12), st.integers(1, 5), SEEDS, st.integers(0, 3))
 def test_pieces_hold_every_step_once(lengths: np.ndarray, steps: int, batch: int, seed: int | None, epoch: int) -> None:
-    masking = Masking(0.2, 1, 2)
+    masking = Masking(0.2, 1, 2, 9)
     plan = Pieces(lengths, steps, masking, batch, seed, epoch)
     assert not plan.carries
+    assert plan.transforms == (masking,)
     assert sorted(scored_steps(plan)) == every_step(lengths)
     for segments in batches(plan):
         size = segments.stops - segments.starts
@@ -104,11 +106,10 @@ def test_pieces_hold_every_step_once(lengths: np.ndarray, steps: int, batch: int
         assert segments.fresh.all()
         assert size.min() >= 1
         assert size.max() <= steps
-        assert segments.masking == masking
 
 
 def test_a_long_row_is_cut_into_equal_pieces_and_a_short_one_not_at_all() -> None:
-    plan = Pieces(np.array([10, 0, 4, 3]), 4, Masking(0.2, 0, 0), 9)
+    plan = Pieces(np.array([10, 0, 4, 3]), 4, Masking(0.2, 0, 0, 9), 9)
     (only,) = batches(plan)
     pieces = sorted(zip(only.rows.tolist(), only.starts.tolist(), only.stops.tolist(), strict=True))
     assert pieces == [(0, 0, 3), (0, 3, 6), (0, 6, 10), (2, 0, 4), (3, 0, 3)]

@@ -11,6 +11,7 @@ from samples import SAMPLES, sequences, training
 
 import unrolled as ur
 from unrolled.batch import MISSING, Batch
+from unrolled.data.forms.fill import FillIn
 from unrolled.data.loader import Loader
 from unrolled.errors import DataError, UsageError
 from unrolled.layers.build import model_names
@@ -110,7 +111,7 @@ def test_the_column_of_texts_is_chosen(columns: list[str], target: Any, inputs: 
     table = TABLE.table.select(columns)
     part = sequences(table.to_pydict(), {name: TABLE.kinds[name] for name in columns})
     roles = Fill.roles(Question(part, target, inputs, None))
-    assert (roles.inputs, roles.target, roles.form, roles.kinds) == ((chosen,), chosen, "fill", {chosen: "tokens"})
+    assert (roles.inputs, roles.target, roles.form, roles.kinds) == ((chosen,), chosen, FillIn(), {chosen: "tokens"})
 
 
 @pytest.mark.parametrize(

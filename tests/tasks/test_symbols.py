@@ -12,6 +12,8 @@ import pytest
 import unrolled as ur
 from unrolled.cli.main import main
 from unrolled.config import DataConfig
+from unrolled.data.forms.free import Free
+from unrolled.data.forms.next import Next
 from unrolled.data.read import read
 from unrolled.data.roles import Roles
 from unrolled.errors import DataError, UsageError
@@ -32,17 +34,17 @@ def question(columns: dict[str, list[Any]], *target: str) -> Question:
 def test_a_sequence_is_what_is_continued() -> None:
     asked = question({"dna": DNA, "grade": [1.5] * 8})
     assert asked.sequences.kinds["dna"] == "symbols"
-    assert NextStep.roles(asked) == Roles(("dna",), "dna", "next")
+    assert NextStep.roles(asked) == Roles(("dna",), "dna", Next())
 
 
 def test_a_named_kind_is_kept_and_another_too() -> None:
     short = {"dna": ["ACGT", "ACGT", "GG"]}  # these look like labels
     asked = Question(read(short, DataConfig(kinds={"dna": "symbols"})), (), (), None)
-    assert NextStep.roles(asked) == Roles(("dna",), "dna", "next")
-    assert NextStep.roles(Question(asked.sequences, ("dna",), (), None)) == Roles(("dna",), "dna", "next")
+    assert NextStep.roles(asked) == Roles(("dna",), "dna", Next())
+    assert NextStep.roles(Question(asked.sequences, ("dna",), (), None)) == Roles(("dna",), "dna", Next())
     texts = Question(read({"dna": DNA}, DataConfig(kinds={"dna": "tokens"})), (), (), None)
     assert texts.sequences.kinds == {"dna": "tokens"}
-    assert NextStep.roles(texts) == Roles(("dna",), "dna", "next")
+    assert NextStep.roles(texts) == Roles(("dna",), "dna", Next())
 
 
 @pytest.fixture
@@ -115,7 +117,7 @@ def test_dna_becomes_protein_by_translate() -> None:
     assert asked.sequences.kinds == {"dna": "symbols", "protein": "symbols"}
     assert Transcribe.recognises(asked) is None
     assert Translate.recognises(asked) == "'protein' is a text of its own"
-    assert Translate.roles(asked) == Roles(("dna",), "protein", "free", {"protein": "tokens"})
+    assert Translate.roles(asked) == Roles(("dna",), "protein", Free(), {"protein": "tokens"})
 
 
 def test_a_measured_current_becomes_dna_by_transcribe() -> None:

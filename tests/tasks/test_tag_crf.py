@@ -17,6 +17,8 @@ from torch import Tensor
 import unrolled as ur
 from unrolled.batch import MISSING, Batch
 from unrolled.config import TrainingConfig
+from unrolled.data.forms._steps import StepPlans
+from unrolled.data.forms.aligned import Aligned
 from unrolled.errors import UsageError
 from unrolled.layers.crf import FORBIDDEN, crf_potentials
 from unrolled.tasks.tag import Tag
@@ -175,7 +177,7 @@ def test_long_sequences_are_judged_whole(monkeypatch: pytest.MonkeyPatch) -> Non
     one = SAMPLES["tag together"]
     task = one.ask()
     examples = one.examples(task)
-    monkeypatch.setattr(plans, "LONG", 3)
+    monkeypatch.setattr(Aligned, "plans", StepPlans(0, long=3))
     plan = plans.evaluation_plan(examples, one.config, TrainingConfig(batch=4), causal=True)
     assert not plan.carries
     assert sorted(np.concatenate([plan[k].stops for k in range(len(plan))])) == sorted(examples.steps())

@@ -15,6 +15,7 @@ from unrolled.batch import MISSING, Batch
 from unrolled.config import TaskConfig
 from unrolled.data.coder import Coder
 from unrolled.data.encoded import Options
+from unrolled.data.forms.unaligned import Unaligned
 from unrolled.errors import DataError, ShapeError, UsageError
 from unrolled.tasks.task import Question
 from unrolled.tasks.transcribe import Transcribe
@@ -163,7 +164,7 @@ def test_texts_of_measured_steps_are_recognised() -> None:
 
 def test_roles() -> None:
     roles = Transcribe.roles(Question(DATA, ("text",), ("wave",), None))
-    assert (roles.inputs, roles.target, roles.form, roles.kinds) == (("wave",), "text", "unaligned", {"text": "tokens"})
+    assert (roles.inputs, roles.target, roles.form, roles.kinds) == (("wave",), "text", Unaligned(), {"text": "tokens"})
     with pytest.raises(UsageError, match="this task needs one --target column, not 0"):
         Transcribe.roles(Question(DATA, (), (), None))
     with pytest.raises(UsageError, match="'text' is the target: it cannot be an input too"):

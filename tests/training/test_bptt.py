@@ -9,6 +9,7 @@ from unrolled.batch import Discrete
 from unrolled.config import ModelConfig
 from unrolled.data.encoded import Encoded
 from unrolled.data.examples import Examples
+from unrolled.data.forms.aligned import Aligned
 from unrolled.data.loader import Loader
 from unrolled.data.windows import Lanes, Rows
 from unrolled.models.network import Network
@@ -28,7 +29,7 @@ def examples(rows: list[list[int]] | None = None) -> Examples:
         random = np.random.default_rng(1)
         rows = [random.integers(0, 4, n).tolist() for n in LENGTHS]
     ids = Encoded(np.concatenate(rows).astype(np.uint8), np.cumsum([0, *map(len, rows)]))
-    return Examples({"ids": ids}, {"ids": Discrete(4)}, ids, Discrete(4), "aligned")
+    return Examples({"ids": ids}, {"ids": Discrete(4)}, ids, Discrete(4), Aligned())
 
 
 def loader(part: Examples, lanes: int, window: int) -> Loader:

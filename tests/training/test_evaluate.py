@@ -7,6 +7,8 @@ import pytest
 import torch
 from samples import SAMPLES, network_for, rows_of, sequences, training
 
+from unrolled.data.forms._steps import StepPlans
+from unrolled.data.forms.aligned import Aligned
 from unrolled.data.loader import Loader
 from unrolled.data.windows import Rows
 from unrolled.training import plans
@@ -57,9 +59,7 @@ def test_a_long_sequence_in_lanes_is_judged_as_it_is_whole(monkeypatch: pytest.M
     torch.manual_seed(1)
     network = network_for(task, "window")  # it sees three steps
     whole = evaluate(network, task, examples, training({}))
-    monkeypatch.setattr(plans, "LONG", 100)
-    monkeypatch.setattr(plans, "CONTEXT", 8)
-    monkeypatch.setattr(plans, "WINDOW", 16)
+    monkeypatch.setattr(Aligned, "plans", StepPlans(0, long=100, k1=16, context=8))
     assert plans.evaluation_plan(examples, task.config, training({})).carries
     pieces = evaluate(network, task, examples, training({}))
     assert all(pieces[metric] == pytest.approx(whole[metric], abs=1e-6) for metric in whole)
@@ -68,7 +68,7 @@ def test_a_long_sequence_in_lanes_is_judged_as_it_is_whole(monkeypatch: pytest.M
 def test_a_model_that_reads_the_future_is_judged_on_whole_sequences(monkeypatch: pytest.MonkeyPatch) -> None:
     sample = SAMPLES["tag"]
     task = sample.ask()
-    monkeypatch.setattr(plans, "LONG", 3)
+    monkeypatch.setattr(Aligned, "plans", StepPlans(0, long=3))
     network = network_for(task, "bigru")
     assert plans.window(sample.examples(task), training({})) is not None
     assert task.watch in evaluate(network, task, sample.examples(task), training({}))

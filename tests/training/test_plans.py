@@ -8,7 +8,14 @@ import pytest
 from unrolled.batch import Continuous, Discrete
 from unrolled.config import TaskConfig, TrainingConfig
 from unrolled.data.encoded import Encoded
-from unrolled.data.examples import Examples, Form
+from unrolled.data.examples import Examples
+from unrolled.data.forms.aligned import Aligned
+from unrolled.data.forms.base import TargetForm
+from unrolled.data.forms.fill import FillIn
+from unrolled.data.forms.horizon import Horizon
+from unrolled.data.forms.next import Next
+from unrolled.data.forms.one import One
+from unrolled.data.forms.set import Set
 from unrolled.data.masking import Masking
 from unrolled.data.windows import Lanes, Pieces, Plan, Rows, Windows
 from unrolled.training.plans import can_be_judged, evaluation_plan, lookback, training_plan, window
@@ -17,14 +24,14 @@ TAG, FILL = TaskConfig(name="tag"), TaskConfig(name="fill", mask=0.4)
 AHEAD = TaskConfig(name="forecast", horizon=3)
 
 
-def examples(form: Form, *lengths: int, first: list[int] | None = None) -> Examples:
+def examples(form: TargetForm, *lengths: int, first: list[int] | None = None) -> Examples:
     offsets = np.cumsum([0, *lengths])
     ids = Encoded(np.zeros(offsets[-1], np.uint8), offsets)
     series = Encoded(np.zeros((offsets[-1], 1), np.float32), offsets)
-    column = series if form == "horizon" else ids
-    spec = Continuous(1) if form == "horizon" else Discrete(3)
+    column = series if form.horizon else ids
+    spec = Continuous(1) if form.horizon else Discrete(3)
     start = None if first is None else np.array(first)
-    return Examples({"x": column}, {"x": spec}, column, spec, form, start, 3 if form == "horizon" else 0)
+    return Examples({"x": column}, {"x": spec}, column, spec, form, start)
 
 
 def config(**options: Any) -> TrainingConfig:
@@ -43,28 +50,28 @@ def asked(plan: Plan) -> list[tuple[int, int]]:
 @pytest.mark.parametrize(
     ("form", "lengths", "options", "expected"),
     [
-        ("one", (9, 9000), {"bptt": 4}, None),
-        ("set", (9, 9000), {}, None),
-        ("next", (9, 2048), {}, None),
-        ("next", (9, 2049), {}, 128),
-        ("aligned", (9,), {"bptt": 4}, 4),
-        ("aligned", (9, 9000), {"bptt": 4}, 4),
-        ("next", (), {}, None),
-        ("horizon", (9000,), {"bptt": 4}, None),
+        (One(), (9, 9000), {"bptt": 4}, None),
+        (Set(), (9, 9000), {}, None),
+        (Next(), (9, 2048), {}, None),
+        (Next(), (9, 2049), {}, 128),
+        (Aligned(), (9,), {"bptt": 4}, 4),
+        (Aligned(), (9, 9000), {"bptt": 4}, 4),
+        (Next(), (), {}, None),
+        (Horizon(3), (9000,), {"bptt": 4}, None),
     ],
 )
 def test_long_sequences_are_trained_in_lanes(
-    form: Form, lengths: tuple[int, ...], options: dict[str, Any], expected: int | None
+    form: TargetForm, lengths: tuple[int, ...], options: dict[str, Any], expected: int | None
 ) -> None:
     assert window(examples(form, *lengths), config(**options)) == expected
-    plan = training_plan(examples(form, *lengths), AHEAD if form == "horizon" else TAG, config(**options), 0)
-    assert isinstance(plan, Windows if form == "horizon" else Lanes if expected else Rows)
+    plan = training_plan(examples(form, *lengths), AHEAD if form.horizon else TAG, config(**options), 0)
+    assert isinstance(plan, Windows if form.horizon else Lanes if expected else Rows)
 
 
 @pytest.mark.parametrize("options", [{}, {"bptt": 3}])
 def test_every_question_is_asked_once(options: dict[str, Any]) -> None:
-    aligned = examples("aligned", 4, 0, 1, 7)
-    following = examples("next", 4, 0, 1, 7)
+    aligned = examples(Aligned(), 4, 0, 1, 7)
+    following = examples(Next(), 4, 0, 1, 7)
     for make in (
         lambda part: training_plan(part, TAG, config(**options), 5),
         lambda part: evaluation_plan(part, TAG, config(**options)),
@@ -75,14 +82,14 @@ def test_every_question_is_asked_once(options: dict[str, Any]) -> None:
 
 
 def test_a_long_sequence_is_judged_whole_whatever_the_lanes() -> None:
-    part = examples("next", 5000, 3)
+    part = examples(Next(), 5000, 3)
     plan = evaluation_plan(part, TAG, config(batch=4))
     assert isinstance(plan, Lanes)
     assert asked(plan) == [(0, step) for step in range(4999)] + [(1, 0), (1, 1)]
 
 
 def test_a_row_of_length_0_is_answered_but_not_learned_from() -> None:
-    part = examples("one", 4, 0, 1)
+    part = examples(One(), 4, 0, 1)
     rows = {int(row) for segments in [evaluation_plan(part, TAG, config())[0]] for row in segments.rows}
     assert len(evaluation_plan(part, TAG, config())) == 2
     assert 1 in rows
@@ -90,14 +97,14 @@ def test_a_row_of_length_0_is_answered_but_not_learned_from() -> None:
 
 
 def test_a_forecast_is_asked_where_its_whole_horizon_is_known() -> None:
-    part = examples("horizon", 6, 3, 4, first=[0, 0, 2])
+    part = examples(Horizon(3), 6, 3, 4, first=[0, 0, 2])
     plan = evaluation_plan(part, AHEAD, config())
     windows = [(int(r), int(s)) for i in range(len(plan)) for r, s in zip(plan[i].rows, plan[i].stops, strict=True)]
     assert windows == [(0, 1), (0, 2), (0, 3)]
 
 
 def test_the_order_of_training_depends_on_the_epoch_and_that_of_judging_on_nothing() -> None:
-    part = examples("one", *range(1, 40))
+    part = examples(One(), *range(1, 40))
 
     def order(plan: Plan) -> list[list[int]]:
         return [plan[index].rows.tolist() for index in range(len(plan))]
@@ -118,7 +125,7 @@ def test_a_forecast_looks_back_three_horizons(horizon: int | None, asked_for: in
 
 def rows_to_fill(*rows: list[int]) -> Examples:
     ids = Encoded(np.array([token for row in rows for token in row], np.uint8), np.cumsum([0, *map(len, rows)]))
-    return Examples({"x": ids}, {"x": Discrete(9)}, ids, Discrete(9), "fill")
+    return Examples({"x": ids}, {"x": Discrete(9)}, ids, Discrete(9), FillIn())
 
 
 @pytest.mark.parametrize(
@@ -146,7 +153,7 @@ def test_a_row_of_which_nothing_is_known_asks_nothing() -> None:
 
 def test_what_is_hidden_depends_on_seed_and_epoch_and_is_fixed_where_it_is_judged() -> None:
     part = rows_to_fill([5] * 9)
-    assert training_plan(part, FILL, config(seed=3), 7)[0].masking == Masking(0.4, 3, 7)
-    assert training_plan(part, FILL, config(seed=3), 8)[0].masking == Masking(0.4, 3, 8)
-    judged = [evaluation_plan(part, FILL, config(seed=seed))[0].masking for seed in (3, 4)]
-    assert judged == [Masking(0.4, 0, 0)] * 2
+    assert training_plan(part, FILL, config(seed=3), 7).transforms == (Masking(0.4, 3, 7, 9),)
+    assert training_plan(part, FILL, config(seed=3), 8).transforms == (Masking(0.4, 3, 8, 9),)
+    judged = [evaluation_plan(part, FILL, config(seed=seed)).transforms for seed in (3, 4)]
+    assert judged == [(Masking(0.4, 0, 0, 9),)] * 2

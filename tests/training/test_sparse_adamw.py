@@ -71,6 +71,7 @@ from unrolled.data.encoded import Encoded
 from unrolled.data.encodings._words import Words
 from unrolled.data.encodings.tokens import Tokens
 from unrolled.data.examples import Examples
+from unrolled.data.forms.next import Next
 from unrolled.layers.sampled_softmax import CandidateSampler
 from unrolled.models.network import Network
 from unrolled.tasks.next_step import NextStep
@@ -78,13 +79,13 @@ from unrolled.training.evaluate import evaluate
 from unrolled.training.trainer import Trainer
 
 items = Tokens(Words([str(n) for n in range(1_000_000)], items=True), framed=False, items=True)
-coder = Coder({"item": items}, "item", items, "next")
+coder = Coder({"item": items}, "item", items, Next())
 task = NextStep(TaskConfig(name="next_step"), coder)
 clicks = np.random.default_rng(0).zipf(1.2, 32 * 40) % 1_000_000 + 3
 
 def split(rows):
     column = Encoded(clicks[: rows * 40].astype(np.uint32), np.arange(rows + 1) * 40)
-    return Examples({"item": column}, {"item": items.spec}, column, items.spec, "next", first_item=3)
+    return Examples({"item": column}, {"item": items.spec}, column, items.spec, Next(), first_item=3)
 
 config = ModelConfig(name="gru", hidden=8, embedding=8)
 torch.manual_seed(0)

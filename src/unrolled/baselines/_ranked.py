@@ -10,7 +10,7 @@ from collections.abc import Callable
 import numpy as np
 import torch
 
-from unrolled.baselines.questions import asked_steps, classes, target_of
+from unrolled.baselines.questions import asked_values, classes, target_of
 from unrolled.data.encodings._level import UNKNOWN
 from unrolled.data.examples import Examples
 from unrolled.data.negatives import NEGATIVES, negatives
@@ -48,7 +48,7 @@ def ranking_scores(part: Examples, places: Callable[[np.ndarray], np.ndarray], s
     """
     target, first = target_of(part), part.first_item
     assert first is not None and target.offsets is not None
-    items, steps = range(first, classes(part)), asked_steps(part)
+    items, steps = range(first, classes(part)), asked_values(part)
     values = target.values.astype(np.int64)
     steps = steps[(values[steps] >= first) | (values[steps] == UNKNOWN)]
     known = values[steps] >= first

@@ -11,6 +11,8 @@ from unrolled.baselines.linear_model import LinearModel, SparseRows
 from unrolled.baselines.questions import classes
 from unrolled.batch import Discrete
 from unrolled.data.examples import Examples
+from unrolled.data.forms.one import One
+from unrolled.data.forms.set import Set
 
 __all__ = ["BagOfWords"]
 
@@ -42,7 +44,7 @@ class BagOfWords:
         >>> from unrolled.data.encoded import Encoded
         >>> words = Encoded(np.array([0, 1, 2, 1, 0, 2]), np.array([0, 2, 4, 5, 6]))
         >>> good = Encoded(np.array([1, 0, 1, 0]), None)
-        >>> rows = Examples({"x": words}, {"x": Discrete(3)}, good, Discrete(2, time=False), "one")
+        >>> rows = Examples({"x": words}, {"x": Discrete(3)}, good, Discrete(2, time=False), One())
         >>> BagOfWords.fit(rows).score(rows)["accuracy"]
         1.0
     """
@@ -53,7 +55,7 @@ class BagOfWords:
 
     @staticmethod
     def applies(examples: Examples) -> bool:
-        return examples.form in ("one", "set") and bool(_columns(examples))
+        return isinstance(examples.form, One | Set) and bool(_columns(examples))
 
     @classmethod
     def fit(cls, train: Examples) -> Self:

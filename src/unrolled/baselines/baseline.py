@@ -56,8 +56,9 @@ def score_baselines(train: Examples, part: Examples) -> dict[str, dict[str, floa
     Example:
         >>> from unrolled.batch import Continuous
         >>> from unrolled.data.encoded import Encoded
+        >>> from unrolled.data.forms.horizon import Horizon
         >>> series = Encoded(np.sin(np.arange(60) * np.pi / 6, dtype=np.float32)[:, None], np.array([0, 60]))
-        >>> wave = Examples({"x": series}, {"x": Continuous(1)}, series, Continuous(1), "horizon", None, 3)
+        >>> wave = Examples({"x": series}, {"x": Continuous(1)}, series, Continuous(1), Horizon(3))
         >>> {name: round(values["mse"], 2) for name, values in score_baselines(wave, wave).items()}
         {'last value': 0.53, 'mean': 0.51, 'seasonal naive': 0.08}
     """

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Self
 
 from unrolled.baselines.questions import written_rows, written_scores
-from unrolled.data.examples import WRITTEN, Examples
+from unrolled.data.examples import Examples
 
 __all__ = ["Commonest"]
 
@@ -32,8 +32,9 @@ class Commonest:
         >>> import numpy as np
         >>> from unrolled.batch import Discrete
         >>> from unrolled.data.encoded import Encoded
+        >>> from unrolled.data.forms.unaligned import Unaligned
         >>> asked = Encoded(np.array([3, 4, 3, 4, 5]), np.array([0, 2, 4, 5]))
-        >>> rows = Examples({"x": asked}, {"x": Discrete(6)}, asked, Discrete(6), "unaligned")
+        >>> rows = Examples({"x": asked}, {"x": Discrete(6)}, asked, Discrete(6), Unaligned())
         >>> Commonest.fit(rows).answer
         [3, 4]
     """
@@ -43,7 +44,7 @@ class Commonest:
 
     @staticmethod
     def applies(examples: Examples) -> bool:
-        return examples.form in WRITTEN
+        return examples.form.own_length
 
     @classmethod
     def fit(cls, train: Examples) -> Self:

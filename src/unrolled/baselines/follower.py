@@ -8,7 +8,7 @@ from typing import ClassVar, Self
 import numpy as np
 
 from unrolled.baselines._ranked import before, places_of, ranking_scores
-from unrolled.baselines.questions import asked_steps, classes, target_of
+from unrolled.baselines.questions import asked_values, classes, target_of
 from unrolled.data.examples import Examples
 
 __all__ = ["Follower"]
@@ -33,8 +33,9 @@ class Follower:
     Example:
         >>> from unrolled.batch import Discrete
         >>> from unrolled.data.encoded import Encoded
+        >>> from unrolled.data.forms.next import Next
         >>> clicks = Encoded(np.array([1, 2, 1, 2, 3, 1, 2]), np.array([0, 5, 7]))
-        >>> items = Examples({"x": clicks}, {"x": Discrete(4)}, clicks, Discrete(4), "next", first_item=1)
+        >>> items = Examples({"x": clicks}, {"x": Discrete(4)}, clicks, Discrete(4), Next(), first_item=1)
         >>> Follower.fit(items).score(items)["mrr"]
         0.9
     """
@@ -51,7 +52,7 @@ class Follower:
 
     @classmethod
     def fit(cls, train: Examples) -> Self:
-        size, steps = classes(train), asked_steps(train)
+        size, steps = classes(train), asked_values(train)
         values = target_of(train).values
         pairs, counts = np.unique(before(train, steps) * np.int64(size) + values[steps], return_counts=True)
         weights = np.bincount(values, minlength=size) / (1 + len(values))

@@ -10,9 +10,11 @@ from collections.abc import Callable
 
 import numpy as np
 
-from unrolled.baselines.questions import asked_steps, is_several_hot, target_of
+from unrolled.baselines.questions import asked_values, is_several_hot, target_of
 from unrolled.batch import Continuous
 from unrolled.data.examples import Examples
+from unrolled.data.forms.horizon import Horizon
+from unrolled.data.forms.next import Next
 from unrolled.metrics._forecasts import percent_off
 
 __all__ = ["asks_for_numbers", "known_so_far", "means", "score_next", "score_windows", "windows"]
@@ -26,7 +28,7 @@ def asks_for_numbers(examples: Examples) -> bool:
     """True for forecasts, and for next steps that are real vectors."""
     if not isinstance(examples.target_spec, Continuous):
         return False
-    return examples.form == "horizon" or (examples.form == "next" and not is_several_hot(examples))
+    return isinstance(examples.form, Horizon) or (isinstance(examples.form, Next) and not is_several_hot(examples))
 
 
 def means(train: Examples) -> np.ndarray:
@@ -63,7 +65,7 @@ def score_windows(part: Examples, forecast: Forecast, stride: int = 1) -> dict[s
     Where the split knows its units, ``smape_percent`` and ``mase`` too.
 
     Args:
-        part: a split of form ``horizon``.
+        part: a split of forecasts.
         forecast: (begins (B,), stops (B,)) -> what broadcasts to (B, H, W).
         stride: steps from one window to the next.
     """
@@ -86,8 +88,8 @@ def score_windows(part: Examples, forecast: Forecast, stride: int = 1) -> dict[s
 
 
 def score_next(part: Examples, answer: Callable[[np.ndarray], np.ndarray]) -> dict[str, float]:
-    """``mse`` and ``mae`` of form ``next``; ``answer`` maps the asked steps (Q,) to what broadcasts to (Q, W)."""
-    steps = asked_steps(part)
+    """``mse`` and ``mae`` of the next step; ``answer`` maps the asked steps (Q,) to what broadcasts to (Q, W)."""
+    steps = asked_values(part)
     error = answer(steps) - target_of(part).values[steps]
     error = error[~np.isnan(error)].astype(np.float64)
     if not len(error):

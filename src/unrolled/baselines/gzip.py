@@ -12,6 +12,7 @@ import numpy as np
 from unrolled.baselines.questions import classes, target_of
 from unrolled.batch import MISSING
 from unrolled.data.examples import Examples
+from unrolled.data.forms.next import Next
 
 __all__ = ["Gzip"]
 
@@ -43,7 +44,7 @@ class Gzip:
         >>> from unrolled.batch import Discrete
         >>> from unrolled.data.encoded import Encoded
         >>> text = Encoded(np.tile(np.arange(8), 1000), np.array([0, 8000]))
-        >>> tokens = Examples({"x": text}, {"x": Discrete(8)}, text, Discrete(8), "next")
+        >>> tokens = Examples({"x": text}, {"x": Discrete(8)}, text, Discrete(8), Next())
         >>> Gzip.fit(tokens).score(tokens)["loss_nats_per_token"] < 0.05
         True
     """
@@ -54,7 +55,7 @@ class Gzip:
 
     @staticmethod
     def applies(examples: Examples) -> bool:
-        return examples.form == "next" and classes(examples) > 0
+        return isinstance(examples.form, Next) and classes(examples) > 0
 
     @classmethod
     def fit(cls, train: Examples) -> Self:

@@ -14,10 +14,9 @@ from unrolled.baselines._hmm import Packed, backward, forward, log_sum, posterio
 from unrolled.baselines._hmm_model import Columns, Model
 from unrolled.baselines.portion import for_fitting, for_scoring
 from unrolled.baselines.questions import (
-    asked_steps,
+    asked_values,
     classes,
     is_several_hot,
-    known_rows,
     label_scores,
     tag_scores,
     target_of,
@@ -25,6 +24,9 @@ from unrolled.baselines.questions import (
 from unrolled.batch import Continuous, Discrete, Spec
 from unrolled.data.encoded import Encoded
 from unrolled.data.examples import Examples
+from unrolled.data.forms.aligned import Aligned
+from unrolled.data.forms.next import Next
+from unrolled.data.forms.one import One
 from unrolled.metrics import _arrays as metrics
 
 __all__ = ["HMM"]
@@ -67,7 +69,7 @@ class HMM:
         >>> from unrolled.data.encoded import Encoded
         >>> offsets = np.array([0, 4, 8])  # the tag of word 0 is that of the words around it
         >>> words, tags = (Encoded(np.array(ids), offsets) for ids in ([1, 0, 0, 1, 2, 0, 0, 2], [0] * 4 + [1] * 4))
-        >>> steps = Examples({"w": words}, {"w": Discrete(3)}, tags, Discrete(2), "aligned")
+        >>> steps = Examples({"w": words}, {"w": Discrete(3)}, tags, Discrete(2), Aligned())
         >>> HMM.fit(steps).score(steps)["accuracy"]
         1.0
     """
@@ -84,25 +86,25 @@ class HMM:
         count = classes(examples)
         if not observed:
             return False
-        if examples.form == "aligned":
+        if isinstance(examples.form, Aligned):
             return 0 < count <= _MOST_TAGS and size * count <= _LARGEST
-        if examples.form == "one":
+        if isinstance(examples.form, One):
             return count > 0 and size * count * _STATES <= _LARGEST
-        return examples.form == "next" and not is_several_hot(examples) and size * _STATES <= _LARGEST
+        return isinstance(examples.form, Next) and not is_several_hot(examples) and size * _STATES <= _LARGEST
 
     @classmethod
     def fit(cls, train: Examples) -> Self:
         specs, nothing = _observed(train), np.zeros(0)
-        if train.form == "aligned":
+        if isinstance(train.form, Aligned):
             size = classes(train)
             train = _part(train, _WORK // (20 * size), for_fitting, "fitted")
             columns, packed = _columns(train, specs)
             return cls(specs, (Model.of_states(columns, specs, packed, target_of(train).values, size),), nothing)
         train = _part(train, _FIT_STEPS, for_fitting, "fitted")
-        if train.form == "next":
+        if isinstance(train.form, Next):
             columns, packed = _columns(train, specs)
             return cls(specs, (Model.of_observations(columns, specs, packed, _STATES),), nothing)
-        rows, size = known_rows(train), classes(train)
+        rows, size = asked_values(train), classes(train)
         labels = target_of(train).values[rows]
         models = []
         for label in range(size):
@@ -111,10 +113,10 @@ class HMM:
         return cls(specs, tuple(models), np.log((np.bincount(labels, minlength=size) + 1) / (len(labels) + size)))
 
     def score(self, part: Examples) -> dict[str, float]:
-        if part.form == "aligned":
+        if isinstance(part.form, Aligned):
             part = _part(part, _WORK // (2 * classes(part) ** 2), for_scoring, "scored")
             return self._tags(part)
-        if part.form == "next":
+        if isinstance(part.form, Next):
             part = _part(part, min(_FIT_STEPS, _WORK // max(1, classes(part))), for_scoring, "scored")
             return self._next(part)
         part = _part(part, _WORK // (2 * len(self.models) * _STATES**2), for_scoring, "scored")
@@ -128,7 +130,7 @@ class HMM:
         gamma, path = np.empty_like(b), np.empty(len(b), np.int64)
         gamma[packed.steps], _ = posterior(alpha, beta, packed)
         path[packed.steps] = viterbi(model.pi, model.A, b, packed)
-        steps = asked_steps(part)
+        steps = asked_values(part)
         return tag_scores(part, -gamma[steps, target_of(part).values[steps]], path[steps])
 
     def _next(self, part: Examples) -> dict[str, float]:
@@ -137,7 +139,7 @@ class HMM:
         alpha = forward(model.pi, model.A, model.score(columns, packed), packed.sizes)
         chances, states = np.empty(len(alpha)), np.empty_like(alpha)
         states[packed.steps], chances[packed.steps] = predicted(model.pi, model.A, alpha, packed)
-        steps, (emission,) = asked_steps(part), model.emissions.values()
+        steps, (emission,) = asked_values(part), model.emissions.values()
         states, target = np.exp(states[steps]), target_of(part).values[steps]
         if isinstance(emission, Gaussian):
             mean = states @ emission.mean
@@ -147,7 +149,7 @@ class HMM:
         return label_scores(-chances[steps], _likeliest(states, emission), target, "token")
 
     def _labels(self, part: Examples) -> dict[str, float]:
-        rows = known_rows(part)
+        rows = asked_values(part)
         columns, packed = _columns(part, self.specs, rows)
         joint = np.tile(self.log_prior, (len(rows), 1))
         for label, model in enumerate(self.models):
@@ -160,7 +162,7 @@ class HMM:
 
 def _observed(examples: Examples) -> dict[str, Spec]:
     """The columns that the states emit: the target where it is continued, else all that have time."""
-    if examples.form == "next":
+    if isinstance(examples.form, Next):
         return {} if examples.target_spec is None else {"": examples.target_spec}
     return {name: spec for name, spec in examples.specs.items() if spec.time}
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from unrolled.baselines.forecasts import asks_for_numbers, known_so_far, means, score_next, score_windows
 from unrolled.data.examples import Examples
+from unrolled.data.forms.next import Next
 
 __all__ = ["LastValue"]
 
@@ -32,8 +33,9 @@ class LastValue:
     Example:
         >>> from unrolled.batch import Continuous
         >>> from unrolled.data.encoded import Encoded
+        >>> from unrolled.data.forms.horizon import Horizon
         >>> ramp = Encoded(np.arange(5, dtype=np.float32)[:, None], np.array([0, 5]))
-        >>> steps = Examples({"x": ramp}, {"x": Continuous(1)}, ramp, Continuous(1), "horizon", None, 2)
+        >>> steps = Examples({"x": ramp}, {"x": Continuous(1)}, ramp, Continuous(1), Horizon(2))
         >>> LastValue.fit(steps).score(steps)
         {'mse': 2.5, 'mae': 1.5}
     """
@@ -51,7 +53,7 @@ class LastValue:
 
     def score(self, part: Examples) -> dict[str, float]:
         known = known_so_far(part, self.otherwise)
-        if part.form == "next":
+        if isinstance(part.form, Next):
             return score_next(part, lambda steps: known[steps - 1])
         return score_windows(part, lambda _, stops: known[stops - 1][:, None])
 

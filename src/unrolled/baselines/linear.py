@@ -10,6 +10,8 @@ import numpy as np
 from unrolled.baselines.linear_model import LinearModel, SparseRows
 from unrolled.batch import Continuous, Discrete, Spec
 from unrolled.data.examples import Examples
+from unrolled.data.forms.one import One
+from unrolled.data.forms.set import Set
 
 __all__ = ["Linear"]
 
@@ -36,7 +38,7 @@ class Linear:
         >>> hours = Encoded(np.array([[-2.0], [-1.0], [1.0], [2.0]], np.float32), None)
         >>> passed = Encoded(np.array([0, 0, 1, 1]), None)
         >>> spec = {"hours": Continuous(1, time=False)}
-        >>> rows = Examples({"hours": hours}, spec, passed, Discrete(2, time=False), "one")
+        >>> rows = Examples({"hours": hours}, spec, passed, Discrete(2, time=False), One())
         >>> Linear.fit(rows).score(rows)["accuracy"]
         1.0
     """
@@ -47,7 +49,7 @@ class Linear:
     @staticmethod
     def applies(examples: Examples) -> bool:
         plain = not any(spec.time for spec in examples.specs.values())
-        return examples.form in ("one", "set") and plain and bool(examples.specs)
+        return isinstance(examples.form, One | Set) and plain and bool(examples.specs)
 
     @classmethod
     def fit(cls, train: Examples) -> Self:

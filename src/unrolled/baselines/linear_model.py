@@ -14,8 +14,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from unrolled.baselines.questions import (
+    asked_values,
     classes,
-    known_rows,
     label_scores,
     label_sets,
     number_scores,
@@ -23,6 +23,8 @@ from unrolled.baselines.questions import (
     target_of,
 )
 from unrolled.data.examples import Examples
+from unrolled.data.forms.one import One
+from unrolled.data.forms.set import Set
 
 __all__ = ["LinearModel", "SparseRows"]
 
@@ -75,13 +77,13 @@ class LinearModel:
 
     @classmethod
     def fit(cls, rows: SparseRows, train: Examples, c: float) -> Self:
-        """Fit to the targets of ``train`` (form ``one`` or ``set``); deterministic.
+        """Fit to the targets of ``train`` (of the form `One` or `Set`); deterministic.
 
         Cost: at most 100 L-BFGS steps of O(nonzeros · K) each.
         """
         outputs, target = max(1, classes(train)), _target(train)
-        if train.form == "one":
-            rows = rows.take(known_rows(train))
+        if isinstance(train.form, One):
+            rows = rows.take(asked_values(train))
         weight = torch.zeros(rows.size, outputs, dtype=torch.float64, requires_grad=True)
         bias = torch.zeros(outputs, dtype=torch.float64, requires_grad=True)
         optimiser = torch.optim.LBFGS(
@@ -102,9 +104,9 @@ class LinearModel:
     def score(self, rows: SparseRows, part: Examples) -> dict[str, float]:
         """The metrics of its answers to ``part``."""
         outputs = rows.times(self.weight) + self.bias
-        if part.form == "set":
+        if isinstance(part.form, Set):
             return set_scores(torch.sigmoid(outputs).numpy(), label_sets(part))
-        known = known_rows(part)
+        known = asked_values(part)
         outputs, target = outputs[torch.from_numpy(known)], target_of(part).values[known]
         if not classes(part):
             return number_scores(outputs[:, 0].numpy(), target[:, 0])
@@ -114,14 +116,14 @@ class LinearModel:
 
 def _target(train: Examples) -> Tensor:
     """(R, K) float64 of a set, (R, 1) float64 of a number, (R,) int64 of a label; rows without a target left out."""
-    if train.form == "set":
+    if isinstance(train.form, Set):
         return torch.from_numpy(label_sets(train).astype(np.float64))
-    values = target_of(train).values[known_rows(train)]
+    values = target_of(train).values[asked_values(train)]
     return torch.from_numpy(values.astype(np.int64) if classes(train) else values[:, :1].astype(np.float64))
 
 
 def _loss(outputs: Tensor, target: Tensor, train: Examples) -> Tensor:
-    if train.form == "set":
+    if isinstance(train.form, Set):
         return F.binary_cross_entropy_with_logits(outputs, target, reduction="sum") / max(1, len(target))
     if classes(train):
         return F.cross_entropy(outputs, target)

@@ -8,9 +8,8 @@ from typing import ClassVar, Self
 import numpy as np
 
 from unrolled.baselines.questions import (
-    asked_steps,
+    asked_values,
     classes,
-    known_rows,
     label_scores,
     label_sets,
     set_scores,
@@ -18,6 +17,9 @@ from unrolled.baselines.questions import (
     target_of,
 )
 from unrolled.data.examples import Examples
+from unrolled.data.forms.aligned import Aligned
+from unrolled.data.forms.one import One
+from unrolled.data.forms.set import Set
 
 __all__ = ["Majority"]
 
@@ -43,7 +45,7 @@ class Majority:
         >>> from unrolled.data.encoded import Encoded
         >>> x = Encoded(np.zeros(4, np.int64), None)
         >>> y = Encoded(np.array([0, 0, 0, 1]), None)
-        >>> rows = Examples({"x": x}, {"x": Discrete(1, time=False)}, y, Discrete(2, time=False), "one")
+        >>> rows = Examples({"x": x}, {"x": Discrete(1, time=False)}, y, Discrete(2, time=False), One())
         >>> Majority.fit(rows).score(rows)["accuracy"]
         0.75
     """
@@ -53,31 +55,26 @@ class Majority:
 
     @staticmethod
     def applies(examples: Examples) -> bool:
-        return classes(examples) > 0 and examples.form in ("one", "set", "aligned")
+        return classes(examples) > 0 and isinstance(examples.form, One | Set | Aligned)
 
     @classmethod
     def fit(cls, train: Examples) -> Self:
         size = classes(train)
-        if train.form == "set":
+        if isinstance(train.form, Set):
             sets = label_sets(train)
             return cls((sets.sum(0) + 1) / (len(sets) + 2))
-        counts = np.bincount(_labels(train), minlength=size) + 1
+        counts = np.bincount(target_of(train).values[asked_values(train)], minlength=size) + 1
         return cls(counts / counts.sum())
 
     def score(self, part: Examples) -> dict[str, float]:
-        if part.form == "set":
+        if isinstance(part.form, Set):
             sets = label_sets(part)
             return set_scores(np.broadcast_to(self.probabilities, sets.shape), sets)
-        labels = _labels(part)
+        labels = target_of(part).values[asked_values(part)]
         nats, prediction = -np.log(self.probabilities[labels]), np.full(len(labels), self.probabilities.argmax())
-        if part.form == "aligned":
+        if isinstance(part.form, Aligned):
             return tag_scores(part, nats, prediction)
         return label_scores(nats, prediction, labels, "label")
-
-
-def _labels(examples: Examples) -> np.ndarray:
-    where = known_rows(examples) if examples.form == "one" else asked_steps(examples)
-    return np.asarray(target_of(examples).values[where])
 
 
 MEMBER = Majority

@@ -7,7 +7,7 @@ from typing import ClassVar, Self
 
 import numpy as np
 
-from unrolled.baselines.questions import asked_steps, is_several_hot, target_of
+from unrolled.baselines.questions import asked_values, is_several_hot, target_of
 from unrolled.data.examples import Examples
 from unrolled.metrics._arrays import nll_nats_per_step
 
@@ -31,8 +31,9 @@ class Marginals:
     Example:
         >>> from unrolled.batch import Continuous
         >>> from unrolled.data.encoded import Encoded
+        >>> from unrolled.data.forms.next import Next
         >>> keys = Encoded(np.array([[1, 0], [1, 0], [1, 1]], np.float32), np.array([0, 3]))
-        >>> roll = Examples({"x": keys}, {"x": Continuous(2)}, keys, Continuous(2), "next")
+        >>> roll = Examples({"x": keys}, {"x": Continuous(2)}, keys, Continuous(2), Next())
         >>> round(Marginals.fit(roll).score(roll)["nll_nats_per_step"], 3)
         0.981
     """
@@ -46,11 +47,11 @@ class Marginals:
 
     @classmethod
     def fit(cls, train: Examples) -> Self:
-        values = target_of(train).values[asked_steps(train)]
+        values = target_of(train).values[asked_values(train)]
         return cls((np.nansum(values, 0, dtype=np.float64) + 1) / ((~np.isnan(values)).sum(0) + 2))
 
     def score(self, part: Examples) -> dict[str, float]:
-        values = target_of(part).values[asked_steps(part)]
+        values = target_of(part).values[asked_values(part)]
         return {"nll_nats_per_step": nll_nats_per_step(np.broadcast_to(self.probabilities, values.shape), values)}
 
 

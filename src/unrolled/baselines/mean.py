@@ -8,9 +8,12 @@ from typing import ClassVar, Self
 import numpy as np
 
 from unrolled.baselines.forecasts import asks_for_numbers, means, score_next, score_windows
-from unrolled.baselines.questions import known_rows, number_scores, target_of
+from unrolled.baselines.questions import asked_values, number_scores, target_of
 from unrolled.batch import Continuous
 from unrolled.data.examples import Examples
+from unrolled.data.forms.horizon import Horizon
+from unrolled.data.forms.next import Next
+from unrolled.data.forms.one import One
 
 __all__ = ["Mean"]
 
@@ -34,7 +37,7 @@ class Mean:
         >>> from unrolled.data.encoded import Encoded
         >>> x, y = Encoded(np.zeros((3, 1)), None), Encoded(np.array([[0.0], [1.0], [2.0]]), None)
         >>> spec = Continuous(1, time=False)
-        >>> rows = Examples({"x": x}, {"x": spec}, y, spec, "one")
+        >>> rows = Examples({"x": x}, {"x": spec}, y, spec, One())
         >>> Mean.fit(rows).score(rows)["r2"]
         0.0
     """
@@ -44,7 +47,7 @@ class Mean:
 
     @staticmethod
     def applies(examples: Examples) -> bool:
-        number = examples.form == "one" and isinstance(examples.target_spec, Continuous)
+        number = isinstance(examples.form, One) and isinstance(examples.target_spec, Continuous)
         return number or asks_for_numbers(examples)
 
     @classmethod
@@ -52,11 +55,11 @@ class Mean:
         return cls(means(train))
 
     def score(self, part: Examples) -> dict[str, float]:
-        if part.form == "horizon":
+        if isinstance(part.form, Horizon):
             return score_windows(part, lambda *_: self.values)
-        if part.form == "next":
+        if isinstance(part.form, Next):
             return score_next(part, lambda _: self.values)
-        target = target_of(part).values[known_rows(part), 0]
+        target = target_of(part).values[asked_values(part), 0]
         return number_scores(np.full(len(target), self.values[0]), target)
 
 

@@ -7,9 +7,10 @@ from typing import ClassVar, Self
 
 import numpy as np
 
-from unrolled.baselines.questions import asked_steps, classes, tag_scores, target_of
+from unrolled.baselines.questions import asked_values, classes, tag_scores, target_of
 from unrolled.batch import Discrete
 from unrolled.data.examples import Examples
+from unrolled.data.forms.aligned import Aligned
 
 __all__ = ["MostFrequentTag"]
 
@@ -37,7 +38,7 @@ class MostFrequentTag:
         >>> from unrolled.data.encoded import Encoded
         >>> offsets = np.array([0, 6])
         >>> words, tags = Encoded(np.array([0, 1, 0, 1, 0, 1]), offsets), Encoded(np.array([0, 1, 0, 1, 0, 0]), offsets)
-        >>> steps = Examples({"w": words}, {"w": Discrete(2)}, tags, Discrete(2), "aligned")
+        >>> steps = Examples({"w": words}, {"w": Discrete(2)}, tags, Discrete(2), Aligned())
         >>> round(MostFrequentTag.fit(steps).score(steps)["accuracy"], 3)
         0.833
     """
@@ -48,11 +49,11 @@ class MostFrequentTag:
 
     @staticmethod
     def applies(examples: Examples) -> bool:
-        return examples.form == "aligned" and classes(examples) > 0 and bool(_token_columns(examples))
+        return isinstance(examples.form, Aligned) and classes(examples) > 0 and bool(_token_columns(examples))
 
     @classmethod
     def fit(cls, train: Examples) -> Self:
-        steps, size = asked_steps(train), classes(train)
+        steps, size = asked_values(train), classes(train)
         tags = target_of(train).values[steps].astype(np.int64)
         counts: dict[str, np.ndarray] = {}
         for name, tokens in _token_columns(train).items():
@@ -63,7 +64,7 @@ class MostFrequentTag:
         return cls(column, (of_token + of_all / of_all.sum()) / (of_token.sum(1, keepdims=True) + 1))
 
     def score(self, part: Examples) -> dict[str, float]:
-        steps = asked_steps(part)
+        steps = asked_values(part)
         tokens, tags = part.inputs[self.column].values[steps], target_of(part).values[steps]
         nats = -np.log(self.probabilities[tokens, tags])
         return tag_scores(part, nats, self.probabilities.argmax(1)[tokens])

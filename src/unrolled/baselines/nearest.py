@@ -13,7 +13,7 @@ import numpy as np
 from unrolled.baselines.questions import written_rows, written_scores
 from unrolled.batch import Discrete
 from unrolled.data.encoded import Encoded
-from unrolled.data.examples import WRITTEN, Examples
+from unrolled.data.examples import Examples
 
 __all__ = ["Nearest"]
 
@@ -44,8 +44,9 @@ class Nearest:
 
     Example:
         >>> from unrolled.data.encoded import Encoded
+        >>> from unrolled.data.forms.unaligned import Unaligned
         >>> read, asked = Encoded(np.array([0, 1, 2, 3]), np.array([0, 2, 4])), Encoded(np.array([7, 8]), np.arange(3))
-        >>> rows = Examples({"x": read}, {"x": Discrete(4)}, asked, Discrete(9), "unaligned")
+        >>> rows = Examples({"x": read}, {"x": Discrete(4)}, asked, Discrete(9), Unaligned())
         >>> Nearest.fit(rows).score(rows)
         {'token_error_rate': 0.0, 'exact_match': 1.0}
     """
@@ -61,7 +62,7 @@ class Nearest:
 
     @staticmethod
     def applies(examples: Examples) -> bool:
-        return examples.form in WRITTEN and _column(examples) is not None
+        return examples.form.own_length and _column(examples) is not None
 
     @classmethod
     def fit(cls, train: Examples) -> Self:

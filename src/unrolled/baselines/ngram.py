@@ -8,8 +8,9 @@ from typing import ClassVar, Self
 import numpy as np
 
 from unrolled.baselines.kneser_ney import KneserNey
-from unrolled.baselines.questions import asked_steps, classes, label_scores, target_of
+from unrolled.baselines.questions import asked_values, classes, label_scores, target_of
 from unrolled.data.examples import Examples
+from unrolled.data.forms.next import Next
 
 __all__ = ["Ngram"]
 
@@ -47,7 +48,7 @@ class Ngram:
         >>> from unrolled.batch import Discrete
         >>> from unrolled.data.encoded import Encoded
         >>> text = Encoded(np.tile([0, 1, 1, 2], 50), np.array([0, 200]))
-        >>> tokens = Examples({"x": text}, {"x": Discrete(3)}, text, Discrete(3), "next")
+        >>> tokens = Examples({"x": text}, {"x": Discrete(3)}, text, Discrete(3), Next())
         >>> round(Ngram.fit(tokens).score(tokens)["accuracy"], 2)
         1.0
     """
@@ -57,7 +58,7 @@ class Ngram:
 
     @staticmethod
     def applies(examples: Examples) -> bool:
-        return examples.form == "next" and classes(examples) > 0
+        return isinstance(examples.form, Next) and classes(examples) > 0
 
     @classmethod
     def fit(cls, train: Examples) -> Self:
@@ -66,7 +67,7 @@ class Ngram:
         return cls(KneserNey.fit(target.values, target.offsets, classes(train), _ORDER))
 
     def score(self, part: Examples) -> dict[str, float]:
-        target, steps = target_of(part), asked_steps(part)
+        target, steps = target_of(part), asked_values(part)
         assert target.offsets is not None
         chances, best = self.model.score(target.values, target.offsets, steps)
         return label_scores(-np.log(chances), best, target.values[steps], "token")

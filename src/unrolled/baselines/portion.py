@@ -8,7 +8,7 @@ import numpy as np
 
 from unrolled.batch import Continuous, Spec
 from unrolled.data.encoded import Encoded
-from unrolled.data.examples import ANSWERED_WHOLE, Examples
+from unrolled.data.examples import Examples
 
 __all__ = ["for_fitting", "for_scoring"]
 
@@ -22,15 +22,16 @@ def for_fitting(train: Examples, cells: int) -> Examples:
 
     Example:
         >>> from unrolled.batch import Discrete
+        >>> from unrolled.data.forms.next import Next
         >>> tokens = Encoded(np.arange(10), np.array([0, 4, 10]))
-        >>> long = Examples({"x": tokens}, {"x": Discrete(10)}, tokens, Discrete(10), "next")
+        >>> long = Examples({"x": tokens}, {"x": Discrete(10)}, tokens, Discrete(10), Next())
         >>> for_fitting(long, 8).target.values
         array([2, 3, 4, 5, 6, 7, 8, 9])
     """
     lengths, limit = train.steps(), _steps(train, cells)
     if lengths.sum() <= limit:
         return train
-    if train.form in ANSWERED_WHOLE:
+    if train.form.whole:
         return _spaced_rows(train, limit)
     after = np.cumsum(lengths[::-1])[::-1] - lengths  # the steps of all later rows
     return _cut(train, lengths - np.clip(limit - after, 0, lengths), lengths)
@@ -45,10 +46,10 @@ def for_scoring(part: Examples, cells: int) -> Examples:
     lengths, limit = part.steps(), _steps(part, cells) // max(1, part.horizon)
     first = np.zeros_like(lengths) if part.first is None else np.minimum(part.first, lengths)
     asked = lengths - first
-    begins = np.maximum(first - _HISTORY, 0) if part.form in ("aligned", "next") else np.zeros_like(first)
+    begins = np.zeros_like(first) if part.horizon else np.maximum(first - _HISTORY, 0)
     if asked.sum() <= limit and not (begins > 0).any():
         return part
-    if part.form in ANSWERED_WHOLE:
+    if part.form.whole:
         return _spaced_rows(part, limit)
     before = np.cumsum(asked) - asked  # the questions of all earlier rows
     ends = np.where(before < limit, first + np.clip(limit - before, 0, asked), begins)

@@ -12,16 +12,16 @@ import numpy as np
 
 from unrolled.batch import MISSING, Continuous, Discrete
 from unrolled.data.encoded import Encoded
-from unrolled.data.encodings._level import UNKNOWN
 from unrolled.data.examples import Examples
+from unrolled.data.forms.base import AsksValues
+from unrolled.data.forms.next import Next
 from unrolled.metrics import _arrays as metrics
 from unrolled.metrics.iob2 import IOB2, entity_scores
 
 __all__ = [
-    "asked_steps",
+    "asked_values",
     "classes",
     "is_several_hot",
-    "known_rows",
     "label_scores",
     "label_sets",
     "number_scores",
@@ -47,14 +47,8 @@ def classes(examples: Examples) -> int:
     return spec.size if isinstance(spec, Discrete) else 0
 
 
-def known_rows(examples: Examples) -> np.ndarray:
-    """(Q,) int64: the rows of form ``one`` whose target is known."""
-    values = target_of(examples).values
-    return np.flatnonzero(values != MISSING if classes(examples) else ~np.isnan(values[:, 0]))
-
-
 def label_sets(examples: Examples) -> np.ndarray:
-    """(R, K) bool: the labels of each row of form ``set``."""
+    """(R, K) bool: the labels of each row that asks for a set of them."""
     target = target_of(examples)
     sets = np.zeros((len(target.lengths()), classes(examples)), bool)
     known = target.values != MISSING
@@ -62,26 +56,15 @@ def label_sets(examples: Examples) -> np.ndarray:
     return sets
 
 
-def asked_steps(examples: Examples) -> np.ndarray:
-    """(Q,) int64: where in the target's values the known answers of form ``aligned``, ``next`` or ``fill`` lie.
-
-    Of form ``fill`` any known token may be hidden, and so be asked for.
-    """
-    target = target_of(examples)
-    lengths = target.lengths()
-    assert target.offsets is not None
-    lowest = np.zeros_like(lengths) if examples.first is None else examples.first
-    if examples.form == "next":
-        lowest = np.maximum(lowest, 1)  # nothing asks for a row's first step
-    asked = np.arange(len(target.values)) >= np.repeat(target.offsets[:-1] + lowest, lengths)
-    if classes(examples):
-        asked &= target.values != (UNKNOWN if examples.form == "fill" else MISSING)
-    return np.flatnonzero(asked)
+def asked_values(examples: Examples) -> np.ndarray:
+    """(Q,) int64: where in the target's values the known answers lie, of a form that asks for values one by one."""
+    assert isinstance(examples.form, AsksValues)
+    return examples.form.asked(target_of(examples), examples.first, classes(examples) > 0)
 
 
 def is_several_hot(examples: Examples) -> bool:
-    """True for form ``next`` with channels that are all 0 or 1 (or missing), such as the keys of a piano."""
-    if examples.form != "next" or not isinstance(examples.target_spec, Continuous):
+    """True for the next step of channels that are all 0 or 1 (or missing), such as the keys of a piano."""
+    if not isinstance(examples.form, Next) or not isinstance(examples.target_spec, Continuous):
         return False
     values = target_of(examples).values
     chunks = (values[at : at + _CHUNK] for at in range(0, len(values), _CHUNK))
@@ -110,11 +93,11 @@ def tag_scores(part: Examples, nats: np.ndarray, prediction: np.ndarray) -> dict
     """The metrics of a label for each asked step of ``part``, those of names too where the labels are IOB2 tags.
 
     Args:
-        part: a split of form ``aligned``.
+        part: a split that asks for a label of each step.
         nats: (Q,) −ln p of each right label.
         prediction: (Q,) the likeliest label.
     """
-    target, steps = target_of(part), asked_steps(part)
+    target, steps = target_of(part), asked_values(part)
     scores = label_scores(nats, prediction, target.values[steps], "step")
     tags = IOB2.of(part.labels)
     if tags is None:
@@ -135,10 +118,10 @@ def set_scores(probabilities: np.ndarray, sets: np.ndarray) -> dict[str, float]:
 
 
 def written_rows(examples: Examples) -> list[list[int]]:
-    """The sequence that each row of form ``free`` or ``unaligned`` asks for, without ``<begin>`` and ``<end>``."""
+    """The sequence that each row asks for, without ``<begin>`` and ``<end>``."""
     target = target_of(examples)
     assert target.offsets is not None
-    framed = int(examples.form == "free")
+    framed = 1 if examples.form.writes else 0
     bounds = zip(target.offsets[:-1].tolist(), target.offsets[1:].tolist(), strict=True)
     return [target.values[start + framed : stop - framed].tolist() for start, stop in bounds]
 

@@ -7,7 +7,7 @@ from typing import ClassVar, Self
 
 import numpy as np
 
-from unrolled.baselines.questions import asked_steps, is_several_hot, target_of
+from unrolled.baselines.questions import asked_values, is_several_hot, target_of
 from unrolled.data.examples import Examples
 from unrolled.metrics._arrays import nll_nats_per_step
 
@@ -36,8 +36,9 @@ class Repeat:
     Example:
         >>> from unrolled.batch import Continuous
         >>> from unrolled.data.encoded import Encoded
+        >>> from unrolled.data.forms.next import Next
         >>> keys = Encoded(np.repeat([[1.0], [0.0], [1.0], [0.0]], 8, 0).astype(np.float32), np.array([0, 32]))
-        >>> roll = Examples({"x": keys}, {"x": Continuous(1)}, keys, Continuous(1), "next")
+        >>> roll = Examples({"x": keys}, {"x": Continuous(1)}, keys, Continuous(1), Next())
         >>> round(Repeat.fit(roll).score(roll)["nll_nats_per_step"], 3)
         0.323
     """
@@ -65,7 +66,7 @@ class Repeat:
 
 def _pairs(examples: Examples) -> tuple[np.ndarray, np.ndarray]:
     """(Q, K) int8 what each channel was, and (Q, K) float32 what it becomes."""
-    values, steps = target_of(examples).values, asked_steps(examples)
+    values, steps = target_of(examples).values, asked_values(examples)
     before = values[steps - 1]
     return np.where(np.isnan(before), _UNKNOWN, before).astype(np.int8), values[steps]
 

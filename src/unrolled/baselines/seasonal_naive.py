@@ -11,6 +11,7 @@ from unrolled.baselines.forecasts import Forecast, asks_for_numbers, known_so_fa
 from unrolled.baselines.portion import for_fitting
 from unrolled.baselines.questions import target_of
 from unrolled.data.examples import Examples
+from unrolled.data.forms.horizon import Horizon
 
 __all__ = ["SeasonalNaive", "season"]
 
@@ -47,7 +48,7 @@ class SeasonalNaive:
         >>> from unrolled.batch import Continuous
         >>> from unrolled.data.encoded import Encoded
         >>> wave = Encoded(np.tile(np.float32([0, 1, 5]), 20)[:, None], np.array([0, 60]))
-        >>> steps = Examples({"x": wave}, {"x": Continuous(1)}, wave, Continuous(1), "horizon", None, 6)
+        >>> steps = Examples({"x": wave}, {"x": Continuous(1)}, wave, Continuous(1), Horizon(6))
         >>> SeasonalNaive.fit(steps).period
         3
     """
@@ -58,7 +59,7 @@ class SeasonalNaive:
 
     @staticmethod
     def applies(examples: Examples) -> bool:
-        return examples.form == "horizon" and asks_for_numbers(examples)
+        return isinstance(examples.form, Horizon) and asks_for_numbers(examples)
 
     @classmethod
     def fit(cls, train: Examples) -> Self:

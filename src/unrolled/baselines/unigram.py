@@ -8,8 +8,10 @@ from typing import ClassVar, Self
 import numpy as np
 
 from unrolled.baselines._ranked import places_of, ranking_scores
-from unrolled.baselines.questions import asked_steps, classes, label_scores, target_of
+from unrolled.baselines.questions import asked_values, classes, label_scores, target_of
 from unrolled.data.examples import Examples
+from unrolled.data.forms.fill import FillIn
+from unrolled.data.forms.next import Next
 
 __all__ = ["Unigram"]
 
@@ -33,7 +35,7 @@ class Unigram:
         >>> from unrolled.batch import Discrete
         >>> from unrolled.data.encoded import Encoded
         >>> text = Encoded(np.array([0, 1, 0, 1, 0]), np.array([0, 5]))
-        >>> tokens = Examples({"x": text}, {"x": Discrete(2)}, text, Discrete(2), "next")
+        >>> tokens = Examples({"x": text}, {"x": Discrete(2)}, text, Discrete(2), Next())
         >>> Unigram.fit(tokens).score(tokens)["accuracy"]
         0.5
     """
@@ -43,15 +45,15 @@ class Unigram:
 
     @staticmethod
     def applies(examples: Examples) -> bool:
-        return examples.form in ("next", "fill") and classes(examples) > 0
+        return isinstance(examples.form, Next | FillIn) and classes(examples) > 0
 
     @classmethod
     def fit(cls, train: Examples) -> Self:
-        counts = np.bincount(target_of(train).values[asked_steps(train)], minlength=classes(train)) + 1
+        counts = np.bincount(target_of(train).values[asked_values(train)], minlength=classes(train)) + 1
         return cls(counts / counts.sum())
 
     def score(self, part: Examples) -> dict[str, float]:
-        tokens = target_of(part).values[asked_steps(part)]
+        tokens = target_of(part).values[asked_values(part)]
         prediction = np.full(len(tokens), self.probabilities.argmax())
         scores = label_scores(-np.log(self.probabilities)[tokens], prediction, tokens, "token")
         if (first := part.first_item) is None:

@@ -7,26 +7,27 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import pyarrow as pa
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from unrolled.batch import Continuous, Discrete
-from unrolled.data.agreement import check_binary, check_lengths
+from unrolled.data.agreement import check_lengths
 from unrolled.data.ahead import read_early, steps_of
 from unrolled.data.encoded import ENCODINGS, Encoded, Encoding, Options, Remembers, Where
 from unrolled.data.encodings._level import SPECIALS
 from unrolled.data.encodings._stored import Stored, load
 from unrolled.data.encodings.symbols import Symbols
 from unrolled.data.encodings.tokens import Tokens
-from unrolled.data.examples import OWN, Examples, Form, Units
+from unrolled.data.examples import Examples, Units
+from unrolled.data.forms.base import TargetForm, form_of, known_form
 from unrolled.data.roles import Roles
 from unrolled.data.sequences import Sequences, merge
 from unrolled.data.shared import one_vocabulary
+from unrolled.data.strands import Strands
 from unrolled.data.transposition import keys_of
-from unrolled.data.unaligned import check_unaligned
 from unrolled.errors import DataError, ModelError
 
 __all__ = ["Coder"]
@@ -37,7 +38,7 @@ class _Index(Stored):
 
     inputs: list[str]
     target: str
-    form: Form
+    form: Annotated[str, AfterValidator(known_form)]
     horizon: int
     joined: list[str]
     kinds: dict[str, str]
@@ -54,9 +55,8 @@ class Coder:
     Attributes:
         inputs: column name -> its encoding, in the order in which the network reads them.
         target: the target's column name, or ``None`` if there is only something to continue.
-        answer: the target's encoding; the input's own where the target is an input (see `OWN`).
-        form: how the target answers the inputs (see `Examples`).
-        horizon: H of a forecast, else 0.
+        answer: the target's encoding; the input's own where the target is an input.
+        form: how the target answers the inputs.
         joined: the numeric columns that are the channels of the target, where it is not a column of the table itself.
         by_window: each window of a forecast is scaled by its own mean and deviation.
         ahead: the inputs that a forecast knows H steps ahead (see `unrolled.data.ahead`).
@@ -66,8 +66,7 @@ class Coder:
     inputs: dict[str, Encoding]
     target: str
     answer: Encoding
-    form: Form
-    horizon: int = 0
+    form: TargetForm
     joined: tuple[str, ...] = ()
     by_window: bool = False
     ahead: tuple[str, ...] = ()
@@ -79,7 +78,6 @@ class Coder:
         train: Sequences,
         roles: Roles,
         options: Options,
-        horizon: int = 0,
         known: Mapping[str, Encoding] = MappingProxyType({}),
     ) -> Coder:
         """Learn every encoding from the training split alone (C10).
@@ -88,7 +86,6 @@ class Coder:
             train: the training split.
             roles: who is who among its columns.
             options: how they are encoded.
-            horizon: H of a forecast, else 0.
             known: the encodings of inputs that were learned before.
         """
         target, form = roles.target, roles.form
@@ -101,17 +98,17 @@ class Coder:
                 fitted[name] = series.named(list(roles.joined))
                 continue
             # Beside other inputs a text has no <begin> and <end>: the others have no value there.
-            own = replace(options, framed=form == "next" and roles.inputs == (target,) and not options.cut)
+            own = replace(options, framed=form.predicts_next and roles.inputs == (target,) and not options.cut)
             encoding = known.get(name) or ENCODINGS.get(kinds[name]).fit(train.column(name), own, train.where(name))
             if isinstance(encoding, Tokens):
                 encoding = replace(encoding, framed=own.framed)
             elif isinstance(encoding, Symbols):
                 encoding = encoding.read_from(own.strands)
             fitted[name] = encoding
-        if form in OWN:
+        if form.continues:
             by_window = options.scale == "window"
-            return cls(fitted, target, fitted[target], form, horizon, roles.joined, by_window, roles.ahead)
-        own = replace(options, closed=True, framed=form == "free", encoder=None)
+            return cls(fitted, target, fitted[target], form, roles.joined, by_window, roles.ahead)
+        own = replace(options, closed=True, framed=form.writes, encoder=None)
         if options.shared:
             name, one = one_vocabulary(train, roles, kinds, own)
             return cls({**fitted, name: one}, target, replace(one, framed=own.framed), form)
@@ -121,12 +118,22 @@ class Coder:
     @property
     def continues(self) -> bool:
         """True where the target is one of the inputs: its future, or what is hidden of it."""
-        return self.form in OWN
+        return self.form.continues
+
+    @property
+    def horizon(self) -> int:
+        """H of a forecast, else 0."""
+        return self.form.horizon
+
+    @property
+    def framed(self) -> bool:
+        """True where what is continued is a text from ``<begin>`` to ``<end>``."""
+        return self.form.predicts_next and bool(getattr(self.answer, "framed", False))
 
     @property
     def first_item(self) -> int | None:
         """Where the next item of a list is asked for, the id of the first item: what stands before it is none."""
-        if self.form != "next" or not isinstance(self.answer.spec, Discrete):
+        if not self.form.predicts_next or not isinstance(self.answer.spec, Discrete):
             return None
         if isinstance(self.answer, Tokens):
             return SPECIALS if self.answer.items else None
@@ -151,37 +158,39 @@ class Coder:
                 target = encoded[self.target]
                 if isinstance(self.answer.spec, Continuous):
                     target = target.unflagged(_channels(self.answer))
-                if self.form == "next" and getattr(self.answer, "binary", False):
-                    check_binary(target, part.where(self.target))
             else:
                 target = self._column(part, self.target, self.answer, cache)
-                target = target.sets() if self.form == "set" else target
         timed = {name: column.lengths() for name, column in encoded.items() if column.offsets is not None}
         timed |= {name: steps_of(part.column(name)) for name in self.ahead}  # those that are not read too
-        if self.form == "aligned" and target is not None:
+        if target is not None and not self.form.whole:
             timed[self.target] = target.lengths()
         check_lengths(timed, part)
-        specs = {name: encoding.spec for name, encoding in self.inputs.items()}
-        labels = tuple(getattr(self.answer, "labels", ())) if self.form == "aligned" else ()
         examples = Examples(
             encoded,
-            specs,
-            target,
+            {name: encoding.spec for name, encoding in self.inputs.items()},
+            None,
             self.answer_spec,
             self.form,
             part.first,
-            self.horizon,
-            labels,
-            complements={name: e.complement for name, e in self.inputs.items() if isinstance(e, Symbols) and e.both},
+            labels=tuple(getattr(self.answer, "labels", ())),
+            strands=self.strands,
             keys=keys_of(self.inputs),
             own=self.target if self.continues else None,
             first_item=self.first_item,
             by_window=self.by_window,
             units=self.units,
         )
-        if self.form == "unaligned" and target is not None:
-            check_unaligned(target, examples.steps(), part.where(self.target))
-        return examples
+        if target is None:
+            return examples
+        target = self.form.prepare(target, self.answer, examples.steps(), part.where(self.target))
+        return replace(examples, target=target)
+
+    @property
+    def strands(self) -> Strands | None:
+        """What turns a row round, where a row stands for both its strands."""
+        opposite = {name: e.complement for name, e in self.inputs.items() if isinstance(e, Symbols) and e.both}
+        timed = tuple(name for name, encoding in self.inputs.items() if encoding.spec.time)
+        return Strands(timed, opposite) if opposite else None
 
     @property
     def answer_spec(self) -> Any:
@@ -267,7 +276,7 @@ class Coder:
 
     def opening(self) -> list[dict[str, np.ndarray]]:
         """The steps with which every stream begins: ``<begin>`` for texts that are continued, else none."""
-        if self.form != "next" or not getattr(self.answer, "framed", False):
+        if not self.framed:
             return []
         return [{self.target: np.asarray(self.answer.begin, np.int64)}]  # type: ignore[attr-defined]
 
@@ -286,7 +295,7 @@ class Coder:
         index: dict[str, Any] = {
             "inputs": list(self.inputs),
             "target": self.target,
-            "form": self.form,
+            "form": self.form.name,
             "horizon": self.horizon,
             "joined": self.joined,
             "kinds": {name: encoding.kind for name, encoding in columns.items()},
@@ -318,8 +327,9 @@ class Coder:
             others = inputs.keys() - {index.target}
             if not {*index.ahead} <= others or len(index.naive) not in (0, len(getattr(answer, "mean", ()))):
                 raise ValueError("ahead, or naive")
-            named = (index.target, answer, index.form, index.horizon, joined)
-            return cls(inputs, *named, index.by_window, tuple(index.ahead), tuple(index.naive))
+            form = form_of(index.form, {"horizon": index.horizon})
+            given = (joined, index.by_window, tuple(index.ahead), tuple(index.naive))
+            return cls(inputs, index.target, answer, form, *given)
         except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
             raise ModelError(f"the encodings of this model cannot be read: {error!r}") from None
 

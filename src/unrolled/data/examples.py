@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
 
 import numpy as np
 
 from unrolled.batch import Spec
 from unrolled.data.encoded import Encoded
+from unrolled.data.forms.base import TargetForm
+from unrolled.data.strands import Strands
 
-__all__ = ["ANSWERED_WHOLE", "OWN", "WRITTEN", "Examples", "Form", "Units"]
-
-Form = Literal["one", "set", "aligned", "next", "horizon", "fill", "free", "unaligned"]
-OWN: frozenset[Form] = frozenset({"next", "horizon", "fill"})  # forms whose target is one of the inputs
-WRITTEN: frozenset[Form] = frozenset({"free", "unaligned"})  # forms whose target is a sequence of its own
-ANSWERED_WHOLE: frozenset[Form] = frozenset({"one", "set", "free", "unaligned"})  # forms that ask one question a row
+__all__ = ["Examples", "Units"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,22 +37,16 @@ class Examples:
         inputs: column name -> its numbers; all columns with a time axis have the same offsets, but of those that are
             known ahead each row is ``horizon`` steps shorter (see `unrolled.data.ahead`).
         specs: column name -> how it looks to a model.
-        target: what is asked for. For ``next``, ``horizon`` and ``fill`` it has the offsets of the inputs.
+        target: what is asked for; where it is one of the inputs, it has their offsets.
         target_spec: its `Spec`.
-        form: ``one``: target[r] answers row r. ``set``: row r's target is the set of labels of its cell.
-            ``aligned``: one target a step. ``next``: step t + 1 of ``target`` answers step t, so that a row of n steps
-            asks n - 1 questions. ``horizon``: steps t + 1 … t + horizon of ``target`` answer the steps up to t.
-            ``fill``: step t of ``target`` answers step t, which the inputs hide where it is asked.
-            ``free``: row r's target is a sequence of its own, from ``<begin>`` to ``<end>``. ``unaligned``: one without
-            them, whose steps belong to steps of the inputs in the same order.
+        form: how the target answers the inputs.
         first: (rows,) int64 or ``None``; no target lies before step ``first[r]`` (a split by time).
-        horizon: H, for ``horizon``; else 0.
-        labels: for ``aligned``, the label behind each id of the target.
-        complements: column name -> (V,) int64, the id that stands opposite each on the other strand; with any, a row
-            stands for both strands: training reads one or the other, and an answer is the mean of both.
+        labels: of a target that holds labels, the label behind each id.
+        strands: where a row stands for both strands: training reads one or the other, and an answer is the mean of
+            both.
         keys: column name -> the key of each of its ids or channels, -1 where it is none (`data.transposition.keys_of`).
-        own: of forms whose target is one of the inputs, its name.
-        first_item: for ``next`` of lists, the id from which on ids are items, that can be ranked; else ``None``.
+        own: where the target is one of the inputs, its name.
+        first_item: where the next item of a list is asked for, the id of the first item; smaller ids are special.
         by_window: True where each window of a forecast is scaled by its own mean and deviation.
         units: of a forecast, once it is known how well training repeats itself.
     """
@@ -65,16 +55,20 @@ class Examples:
     specs: dict[str, Spec]
     target: Encoded | None
     target_spec: Spec | None
-    form: Form
+    form: TargetForm
     first: np.ndarray | None = None
-    horizon: int = 0
     labels: tuple[str | bool | int | float, ...] = ()
-    complements: dict[str, np.ndarray] = field(default_factory=dict)
+    strands: Strands | None = None
     keys: dict[str, np.ndarray] = field(default_factory=dict)
     own: str | None = None
     first_item: int | None = None
     by_window: bool = False
     units: Units | None = None
+
+    @property
+    def horizon(self) -> int:
+        """H, the steps ahead that a forecast asks for; else 0."""
+        return self.form.horizon
 
     def steps(self) -> np.ndarray:
         """(rows,) int64: the steps of each row; 1 where no column has a time axis."""

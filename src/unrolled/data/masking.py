@@ -5,12 +5,14 @@ Axes: B rows, T steps.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
+from unrolled.batch import MISSING
 from unrolled.data.encodings._level import SPECIALS, UNKNOWN
+from unrolled.data.segments import RawBatch, Segments
 
 __all__ = ["Masking", "hashed"]
 
@@ -37,6 +39,7 @@ class Masking:
         share: in (0, 1).
         seed: ≥ 0.
         epoch: another epoch hides other steps.
+        size: how many ids there are.
 
     Cost:
         three hashes and a sort: O(B T log T).
@@ -47,7 +50,7 @@ class Masking:
 
     Example:
         >>> ids, zeros = np.full((1, 20), 7), np.zeros(1, np.int64)
-        >>> read, hidden = Masking(0.15, seed=1, epoch=0).hide(ids, zeros, zeros, np.ones((1, 20), bool), size=9)
+        >>> read, hidden = Masking(0.15, seed=1, epoch=0, size=9).hide(ids, zeros, zeros, np.ones((1, 20), bool))
         >>> int(hidden.sum()), np.unique(read[~hidden]).tolist()
         (3, [7])
     """
@@ -55,9 +58,17 @@ class Masking:
     share: float
     seed: int
     epoch: int
+    size: int
+
+    def __call__(self, raw: RawBatch, segments: Segments) -> RawBatch:
+        """The batch with a share of its one input hidden, and no other step asked for."""
+        ((name, ids),) = raw.inputs.items()
+        assert raw.target is not None
+        read, hidden = self.hide(ids, segments.rows, segments.starts, raw.real)
+        return replace(raw, inputs={name: read}, target=np.where(hidden, raw.target, MISSING))
 
     def hide(
-        self, ids: npt.NDArray[np.int64], rows: np.ndarray, starts: np.ndarray, real: np.ndarray, size: int
+        self, ids: npt.NDArray[np.int64], rows: np.ndarray, starts: np.ndarray, real: np.ndarray
     ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_]]:
         """What a model reads instead of ``ids``, and which of its steps are asked for.
 
@@ -65,7 +76,6 @@ class Masking:
             ids: the tokens.
             rows, starts: the example that each row comes from, and the step of it that is the first here.
             real: False in the padding.
-            size: ids there are.
 
         Shape:
             ids (B, T) int64, rows and starts (B,) int64, real (B, T) bool -> (B, T) int64, (B, T) bool.
@@ -77,7 +87,7 @@ class Masking:
         last = np.take_along_axis(np.sort(order, 1), count[:, None] - 1, 1)  # (B, 1)
         hidden = known & (order <= last)
         how = self._random(_HOW, rows, steps) * 2.0**-64
-        any_token = SPECIALS + (self._random(_WHICH, rows, steps) % max(1, size - SPECIALS)).astype(np.int64)
+        any_token = SPECIALS + (self._random(_WHICH, rows, steps) % max(1, self.size - SPECIALS)).astype(np.int64)
         instead = np.where(how < _AS_UNKNOWN, UNKNOWN, np.where(how < _AS_UNKNOWN + _AS_ANY, any_token, ids))
         return np.where(hidden, instead, ids), hidden
 

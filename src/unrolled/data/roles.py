@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from unrolled.data.examples import Form
+from unrolled.data.forms.base import TargetForm
 
 __all__ = ["Roles"]
 
@@ -15,8 +15,8 @@ class Roles:
 
     Attributes:
         inputs: what the network reads.
-        target: what it answers; for ``next``, ``horizon`` and ``fill`` one of the inputs.
-        form: how the target answers the inputs (see `Examples`).
+        target: what it answers; one of the inputs where the form continues it.
+        form: how the target answers the inputs.
         kinds: kinds that the question gives to columns, over those that were inferred.
         joined: numeric columns that together are the target, one channel each.
         ahead: the inputs that a forecast knows as far ahead as it looks.
@@ -24,7 +24,7 @@ class Roles:
 
     inputs: tuple[str, ...]
     target: str
-    form: Form
+    form: TargetForm
     kinds: dict[str, str] = field(default_factory=dict)
     joined: tuple[str, ...] = ()
     ahead: tuple[str, ...] = ()

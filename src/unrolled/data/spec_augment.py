@@ -9,9 +9,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from unrolled.data.windows import Plan, Segments
+from unrolled.data.segments import RawBatch, Segments
 
-__all__ = ["Augmented", "SpecAugment"]
+__all__ = ["SpecAugment"]
 
 _MASKS = 2  # of time, and as many of bands
 _SHARE = 0.2  # of the steps, or of the numbers of a step: the most that a single mask hides
@@ -45,6 +45,12 @@ class SpecAugment:
     seed: int
     epoch: int
 
+    def __call__(self, raw: RawBatch, segments: Segments) -> RawBatch:
+        """The batch with parts of all frames hidden; columns of ids, and of one value a row, stay as they are."""
+        where = (segments.rows, segments.starts, segments.lengths)
+        frames = {name: values for name, values in raw.inputs.items() if values.ndim == 3}
+        return replace(raw, inputs=raw.inputs | {name: self.hide(values, *where) for name, values in frames.items()})
+
     def hide(self, values: np.ndarray, rows: np.ndarray, starts: np.ndarray, lengths: np.ndarray) -> np.ndarray:
         """What a model reads instead of ``values``, which are left as they are.
 
@@ -73,17 +79,3 @@ def _stretch(random: np.random.Generator, size: int) -> tuple[int, int]:
     length = int(random.integers(0, int(size * _SHARE), endpoint=True))
     first = int(random.integers(0, size - length, endpoint=True))
     return first, first + length
-
-
-class Augmented:
-    """The batches of ``plan``, in each of which ``augment`` hides parts of all frames."""
-
-    def __init__(self, plan: Plan, augment: SpecAugment) -> None:
-        self.carries = plan.carries
-        self._plan, self._augment = plan, augment
-
-    def __len__(self) -> int:
-        return len(self._plan)
-
-    def __getitem__(self, index: int) -> Segments:
-        return replace(self._plan[index], augment=self._augment.hide)

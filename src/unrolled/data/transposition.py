@@ -16,9 +16,9 @@ from unrolled.data.encodings._level import SPECIALS
 from unrolled.data.encodings.series import Series
 from unrolled.data.encodings.tokens import Tokens
 from unrolled.data.examples import Examples
-from unrolled.data.windows import Plan, Segments
+from unrolled.data.segments import RawBatch, Segments
 
-__all__ = ["Transposed", "Transposition", "is_roll", "keys_of"]
+__all__ = ["Transposition", "is_roll", "keys_of"]
 
 _KEYS = 128  # of MIDI
 _PIANO = 88
@@ -68,7 +68,7 @@ class Transposition:
     """
 
     def __init__(self, examples: Examples, most: int, seed: int, epoch: int) -> None:
-        self._seed, self._epoch = seed, epoch
+        self._seed, self._epoch, self._own = seed, epoch, examples.own
         self._keys = {name: keys for name, keys in examples.keys.items() if examples.inputs[name].offsets is not None}
         self._shifts = np.arange(-most, most + 1)
         rows = len(examples.steps())
@@ -90,6 +90,14 @@ class Transposition:
                 inside = slice(max(0, -shift), min(_KEYS, _KEYS - shift))
                 lost[inside] = ~known[max(0, shift) : min(_KEYS, _KEYS + shift)]
                 self._allowed[:, place] &= ~(held & lost).any(1)
+
+    def __call__(self, raw: RawBatch, segments: Segments) -> RawBatch:
+        """The batch in other keys: what is read, and what is asked where it is one of the inputs."""
+        inputs = {name: self.move(name, values, segments.rows) for name, values in raw.inputs.items()}
+        target = raw.target
+        if target is not None and self._own is not None:
+            target = self.move(self._own, target, segments.rows)
+        return replace(raw, inputs=inputs, target=target)
 
     def shifts(self, rows: np.ndarray) -> np.ndarray:
         """(B,) int64: the semitones by which ``rows`` (B,) are raised."""
@@ -116,17 +124,3 @@ class Transposition:
         key = np.where(values >= 0, keys[values], -1)  # (B, T); an id below 0 is no target
         moved = ids[np.where(key >= 0, key + shifts[:, None], 0)]
         return np.where(key >= 0, moved, values)
-
-
-class Transposed:
-    """The batches of ``plan``, each row in another key."""
-
-    def __init__(self, plan: Plan, transposition: Transposition) -> None:
-        self.carries = plan.carries
-        self._plan, self._transposition = plan, transposition
-
-    def __len__(self) -> int:
-        return len(self._plan)
-
-    def __getitem__(self, index: int) -> Segments:
-        return replace(self._plan[index], transpose=self._transposition.move)

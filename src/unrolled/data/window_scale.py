@@ -13,11 +13,42 @@ Axes: B windows, T steps, W width, C ≤ W channels that are values; flags of mi
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
+
 import numpy as np
 
-__all__ = ["by_window"]
+from unrolled.data.encoded import Encoded
+from unrolled.data.segments import RawBatch, Segments
+
+__all__ = ["WindowScale", "by_window"]
 
 _LEAST = 0.01  # of the training deviation: a window in which nothing moves is not blown up
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class WindowScale:
+    """Scale the past of the target in each batch by its own windows.
+
+    Args:
+        name: the input that is the target's past.
+        column: all of it.
+        channels: C, its channels that are values.
+    """
+
+    name: str
+    column: Encoded
+    channels: int
+
+    def __call__(self, raw: RawBatch, segments: Segments) -> RawBatch:
+        """The batch with this column in the scale of each window, and that scale."""
+        known = np.repeat(raw.real[..., None], self.channels, -1)  # (B, T, C)
+        if self.column.missing is not None:
+            assert self.column.offsets is not None
+            first = self.column.offsets[segments.rows] + segments.starts
+            at = first[:, None] + np.arange(raw.real.shape[1])
+            known &= ~self.column.missing[np.where(raw.real, at, 0)]
+        scaled, scale = by_window(raw.inputs[self.name], known)
+        return replace(raw, inputs=raw.inputs | {self.name: scaled}, scale=scale)
 
 
 def by_window(x: np.ndarray, known: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

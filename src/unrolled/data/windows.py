@@ -11,49 +11,51 @@ Axes: B rows of a batch, N sequences.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import pairwise
 from typing import Protocol
 
 import numpy as np
 
-from unrolled.data.masking import Masking
+from unrolled.data.segments import Segments, Transform
+from unrolled.data.strands import Strands
 
-__all__ = ["Lanes", "Pieces", "Plan", "Rows", "Segments", "Windows"]
+__all__ = ["Lanes", "Pieces", "Plan", "Rows", "Transformed", "Windows"]
 
 _POOL = 64  # batches that are sorted by length together: little padding, yet the order stays random
 
 
-@dataclass(frozen=True, slots=True)
-class Segments:
-    """One batch: steps ``starts[b] … stops[b]`` of row ``rows[b]``, all (B,) int64.
+class Plan(Protocol):
+    """A computed list of batches.
 
-    ``scored`` counts the leading steps that are context only; ``fresh`` (B,) bool marks segments that begin with an
-    empty state; ``masking`` chooses the steps that are hidden, ``augment`` what is hidden of the numbers of each step;
-    ``turned`` (B,) bool marks rows that are read as their other strand; ``transpose`` says what is read instead of a
-    column's values in rows, whether they are read or asked for.
+    Attributes:
+        carries: True where a segment goes on from the state that its lane had in the batch before.
+        transforms: what is done to each batch once it is gathered, in this order.
     """
 
-    rows: np.ndarray
-    starts: np.ndarray
-    stops: np.ndarray
-    scored: np.ndarray
-    fresh: np.ndarray
-    masking: Masking | None = None
-    turned: np.ndarray | None = None
-    augment: Callable[[np.ndarray, np.ndarray, np.ndarray, np.ndarray], np.ndarray] | None = None
-    transpose: Callable[[str, np.ndarray, np.ndarray], np.ndarray] | None = None
+    @property
+    def carries(self) -> bool: ...
 
-
-class Plan(Protocol):
-    """A computed list of batches."""
-
-    carries: bool  # True: a segment goes on from the state that its lane had in the batch before
+    @property
+    def transforms(self) -> tuple[Transform, ...]: ...
 
     def __len__(self) -> int: ...
 
     def __getitem__(self, index: int) -> Segments: ...
+
+
+class Transformed:
+    """The batches of ``plan``, to which ``transforms`` are done before its own."""
+
+    def __init__(self, plan: Plan, transforms: tuple[Transform, ...]) -> None:
+        self.carries, self.transforms = plan.carries, (*transforms, *plan.transforms)
+        self._plan = plan
+
+    def __len__(self) -> int:
+        return len(self._plan)
+
+    def __getitem__(self, index: int) -> Segments:
+        return self._plan[index]
 
 
 def _generator(seed: int, epoch: int) -> np.random.Generator:
@@ -69,7 +71,7 @@ class Rows:
         seed: ``None`` for a fixed order, as evaluation wants it.
         epoch: another epoch is another order.
         keep_empty: keep rows of length 0 (to answer them); training drops them.
-        strands: with a seed, half of the rows of each epoch are to be read as their other strand.
+        strands: with a seed, half of the rows of each epoch are read as their other strand.
         starts: (N,) int64 the first step of each row that is read; by default 0.
         asked: (N,) int64 the first step of each row whose loss counts; by default 0. A row without any is dropped.
     """
@@ -84,11 +86,11 @@ class Rows:
         epoch: int = 0,
         *,
         keep_empty: bool = False,
-        strands: bool = False,
+        strands: Strands | None = None,
         starts: np.ndarray | None = None,
         asked: np.ndarray | None = None,
     ) -> None:
-        self._turned: np.ndarray | None = None
+        self.transforms: tuple[Transform, ...] = ()
         self._starts = np.zeros_like(lengths) if starts is None else starts
         self._asked = np.zeros_like(lengths) if asked is None else asked
         rows = np.arange(len(lengths)) if keep_empty else np.flatnonzero(lengths > self._asked)
@@ -101,8 +103,8 @@ class Rows:
             pool = np.arange(len(rows)) // (batch * _POOL)
             rows = rows[np.lexsort((lengths[rows], pool))]
             order = random.permutation(-(-len(rows) // batch))
-            if strands:
-                self._turned = random.random(len(lengths)) < 0.5
+            if strands is not None:
+                self.transforms = (strands.turning(random.random(len(lengths)) < 0.5),)
         self._rows, self._order, self._lengths, self._batch = rows, order, lengths, batch
 
     def __len__(self) -> int:
@@ -111,9 +113,8 @@ class Rows:
     def __getitem__(self, index: int) -> Segments:
         start = int(self._order[index]) * self._batch
         rows = self._rows[start : start + self._batch]
-        turned = None if self._turned is None else self._turned[rows]
         starts, stops, scored = self._starts[rows], self._lengths[rows], self._asked[rows] - self._starts[rows]
-        return Segments(rows, starts, stops, scored, np.ones(len(rows), bool), turned=turned)
+        return Segments(rows, starts, stops, scored, np.ones(len(rows), bool))
 
 
 class Pieces:
@@ -122,19 +123,19 @@ class Pieces:
     Args:
         lengths: (N,) int64 steps of each row; one of length 0 is left out.
         steps: the most in a piece, ≥ 1; a longer row is cut into equal ones.
-        masking: what is hidden.
+        masking: what hides a share of each batch.
         batch, seed, epoch: as of `Rows`.
     """
 
     carries = False
 
     def __init__(
-        self, lengths: np.ndarray, steps: int, masking: Masking, batch: int, seed: int | None = None, epoch: int = 0
+        self, lengths: np.ndarray, steps: int, masking: Transform, batch: int, seed: int | None = None, epoch: int = 0
     ) -> None:
         counts = -(-lengths // steps)
         rows = np.repeat(np.arange(len(lengths)), counts)
         nth = np.arange(len(rows)) - np.repeat(np.cumsum(counts) - counts, counts)
-        self._rows, self._masking = rows, masking
+        self._rows, self.transforms = rows, (masking,)
         self._starts = nth * lengths[rows] // counts[rows]
         self._stops = (nth + 1) * lengths[rows] // counts[rows]
         self._plan = Rows(self._stops - self._starts, batch, seed, epoch)
@@ -145,7 +146,7 @@ class Pieces:
     def __getitem__(self, index: int) -> Segments:
         part = self._plan[index]
         rows, starts, stops = (values[part.rows] for values in (self._rows, self._starts, self._stops))
-        return replace(part, rows=rows, starts=starts, stops=stops, masking=self._masking)
+        return replace(part, rows=rows, starts=starts, stops=stops)
 
 
 class Lanes:
@@ -166,6 +167,7 @@ class Lanes:
     """
 
     carries = True
+    transforms = ()
 
     def __init__(
         self, lengths: np.ndarray, lanes: int, window: int, seed: int | None = None, epoch: int = 0, context: int = 0
@@ -235,6 +237,7 @@ class Windows:
     """
 
     carries = False
+    transforms = ()
 
     def __init__(
         self, rows: np.ndarray, ends: np.ndarray, lookback: int, batch: int, seed: int | None = None, epoch: int = 0

@@ -86,7 +86,7 @@ def describe(config: RunConfig, task: Task, network: Model) -> Description:
     coder = task.coder
     specs = {name: encoding.spec for name, encoding in coder.inputs.items()}
     columns = {name: f"{coder.report(name)}; {describe_spec(specs[name])}" for name in coder.inputs}
-    columns[f"-> {coder.target}"] = _question(task) if coder.continues else coder.answer.report()
+    columns[f"-> {coder.target}"] = coder.form.asks if coder.continues else coder.answer.report()
     attentions = [module for module in network.modules() if isinstance(module, SelfAttention)]
     live = network if isinstance(network, Network) and network.causal and not config.task.crf else None
     return Description(
@@ -135,15 +135,8 @@ def _remembers(config: ModelConfig) -> bool:
     return config.name not in ("mlp", "window")
 
 
-def _question(task: Task) -> str:
-    if task.coder.form == "fill":
-        return "those of its own steps that are hidden"
-    horizon = task.coder.horizon
-    return f"its own next {horizon} steps" if horizon else "its own next step"
-
-
 def _answers(task: Task) -> Answers:
-    if task.coder.form == "next":
+    if task.coder.form.predicts_next:
         return "next"
     return "row" if task.pooled else "step"
 

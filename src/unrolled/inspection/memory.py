@@ -129,9 +129,9 @@ def memory_horizon(network: Network, batches: Iterable[Asked], lags: int) -> Hor
 
 def asked_of(task: Task, examples: Examples, lags: int | None) -> tuple[Iterator[Asked], int]:
     """(batches, K) of a trained model's own data: answers spread evenly over it, each with the steps before it."""
-    steps = examples.steps() - (examples.form == "next")
+    steps = examples.form.plans.questions(examples.steps())
     rows = np.arange(len(steps))
-    if examples.form == "horizon":
+    if examples.horizon:
         lags = lookback(task.config) if lags is None else lags
         rows, ends = examples.window_ends()
     else:
@@ -144,7 +144,7 @@ def asked_of(task: Task, examples: Examples, lags: int | None) -> tuple[Iterator
             rows = np.searchsorted(starts, places, side="right") - 1
             ends = np.minimum(steps, lags)[rows] + places - starts[rows]
     chosen = _spread(len(rows))
-    window = int(steps.max(initial=1)) if task.pooled and examples.form != "horizon" else lags
+    window = int(steps.max(initial=1)) if task.pooled and not examples.horizon else lags
     loader = Loader(examples, Windows(rows[chosen], ends[chosen], window, _BATCH))
     return (_ask(task, loader, index) for index in range(len(loader))), lags
 

@@ -18,6 +18,8 @@ from unrolled.config import TaskConfig
 from unrolled.data.coder import Coder
 from unrolled.data.encoded import has_time
 from unrolled.data.examples import Examples
+from unrolled.data.forms.one import One
+from unrolled.data.forms.set import Set
 from unrolled.data.roles import Roles
 from unrolled.data.sequences import Sequences
 from unrolled.errors import DataError
@@ -49,7 +51,7 @@ class Classify:
         spec = coder.answer.spec
         assert isinstance(spec, Discrete)
         self.config, self.coder, self.outputs = config, coder, spec.size
-        self.several = coder.form == "set"
+        self.several = isinstance(coder.form, Set)
         self.watch = "loss_nats_per_row" if self.several else "loss_nats_per_label"
         self.labels: list[Any] = list(getattr(coder.answer, "labels"))  # noqa: B009 - only category has labels
 
@@ -79,7 +81,7 @@ class Classify:
                 hint="give data that holds at least two classes",
             )
         several = has_time(sequences.column(target).type)
-        return Roles(other_columns(question), target, "set" if several else "one", {target: "category"})
+        return Roles(other_columns(question), target, Set() if several else One(), {target: "category"})
 
     def prior(self, train: Examples) -> Tensor | None:
         return log_odds(train) if self.several else log_frequencies(train)

@@ -17,6 +17,7 @@ from unrolled.data.coder import Coder
 from unrolled.data.encoded import ENCODINGS
 from unrolled.data.encodings._level import SPECIALS, UNKNOWN
 from unrolled.data.examples import Examples
+from unrolled.data.forms.fill import FillIn
 from unrolled.data.roles import Roles
 from unrolled.errors import DataError, UsageError
 from unrolled.tasks.prior import log_frequencies
@@ -72,7 +73,7 @@ class Fill:
             raise DataError("has no column of texts, or of lists of words, to fill in", file=sequences.origin)
         if len(names) > 1:
             raise UsageError(f"fill reads one column of tokens, not {', '.join(names)}: choose one with --target")
-        return Roles(names, names[0], "fill", {names[0]: "tokens"})
+        return Roles(names, names[0], FillIn(), {names[0]: "tokens"})
 
     def prior(self, train: Examples) -> Tensor | None:
         return log_frequencies(train)

@@ -16,6 +16,7 @@ from unrolled.config import TaskConfig
 from unrolled.data.coder import Coder
 from unrolled.data.encoded import has_time
 from unrolled.data.examples import Examples
+from unrolled.data.forms.horizon import Horizon
 from unrolled.data.roles import Roles
 from unrolled.errors import DataError, UsageError
 from unrolled.metrics._forecasts import gaussian_crps, percent_off, quantile_crps
@@ -92,7 +93,7 @@ class Forecast:
         # One text a series is what the series is called, not a sequence beside it.
         texts = [n for n in others if sequences.kinds.get(n) == "tokens" and not has_time(sequences.column(n).type)]
         kinds = dict.fromkeys(texts, "category")
-        return Roles(inputs, target, "horizon", kinds, joined, question.ahead)
+        return Roles(inputs, target, Horizon(question.horizon), kinds, joined, question.ahead)
 
     def prior(self, train: Examples) -> Tensor | None:
         return None

@@ -18,6 +18,7 @@ from unrolled.data.coder import Coder
 from unrolled.data.encoded import ENCODINGS, has_time
 from unrolled.data.encodings.tokens import Tokens
 from unrolled.data.examples import Examples
+from unrolled.data.forms.next import Next
 from unrolled.data.roles import Roles
 from unrolled.data.sequences import Sequences
 from unrolled.errors import DataError, UsageError
@@ -82,7 +83,7 @@ class NextStep:
         numbers = [name for name in names if sequences.kinds[name] == "number"]
         if numbers and len(numbers) == len(names):
             joined, name = join(sequences, names)
-            return Roles((name,), name, "next", joined=joined)
+            return Roles((name,), name, Next(), joined=joined)
         if len(names) > 1:
             raise UsageError(f"several columns could be continued: {', '.join(names)}; choose one with --target")
         (name,) = names
@@ -91,7 +92,7 @@ class NextStep:
             if not _is_text(sequences, name):
                 raise DataError("holds one value a row, which has no next step", file=sequences.origin, column=name)
             kinds = {name: "tokens"}  # short texts that come again look like labels, but here they are read
-        return Roles((name, *(other for other in question.inputs if other != name)), name, "next", kinds)
+        return Roles((name, *(other for other in question.inputs if other != name)), name, Next(), kinds)
 
     def prior(self, train: Examples) -> Tensor | None:
         if self.steps == "real":

@@ -15,6 +15,7 @@ from unrolled.config import TaskConfig
 from unrolled.data.coder import Coder
 from unrolled.data.encoded import has_time
 from unrolled.data.examples import Examples
+from unrolled.data.forms.one import One
 from unrolled.data.roles import Roles
 from unrolled.errors import UsageError
 from unrolled.tasks.columns import one_target, other_columns
@@ -59,7 +60,7 @@ class Regress:
             raise UsageError(f"regress needs a target that is a number, but {target!r} is {kind}")
         if has_time(question.sequences.column(target).type):
             raise UsageError(f"regress needs one number a row, but {target!r} has one a step")
-        return Roles(other_columns(question), target, "one")
+        return Roles(other_columns(question), target, One())
 
     def prior(self, train: Examples) -> Tensor | None:
         return None

@@ -18,6 +18,7 @@ from unrolled.config import TaskConfig
 from unrolled.data.coder import Coder
 from unrolled.data.encoded import has_time
 from unrolled.data.examples import Examples
+from unrolled.data.forms.aligned import Aligned
 from unrolled.data.roles import Roles
 from unrolled.decoding.viterbi import viterbi
 from unrolled.layers.crf import FORBIDDEN, crf_log_partition, crf_potentials, crf_score
@@ -72,7 +73,7 @@ class Tag:
         target, sequences = one_target(question), question.sequences
         inputs = other_columns(question)
         check_aligned(sequences, target, inputs)
-        return Roles(inputs, target, "aligned", {target: "category"})
+        return Roles(inputs, target, Aligned(), {target: "category"})
 
     def prior(self, train: Examples) -> Tensor | None:
         if not self.config.crf:

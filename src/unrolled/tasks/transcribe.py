@@ -16,6 +16,7 @@ from unrolled.batch import Batch, Discrete
 from unrolled.config import TaskConfig
 from unrolled.data.coder import Coder
 from unrolled.data.examples import Examples
+from unrolled.data.forms.unaligned import Unaligned
 from unrolled.data.roles import Roles
 from unrolled.decoding.ctc import BLANK, CtcBeam, ctc_beam, ctc_greedy
 from unrolled.errors import ShapeError
@@ -71,7 +72,7 @@ class Transcribe:
     @staticmethod
     def roles(question: Question) -> Roles:
         target = one_target(question)
-        return Roles(other_columns(question), target, "unaligned", {target: "tokens"})
+        return Roles(other_columns(question), target, Unaligned(), {target: "tokens"})
 
     def prior(self, train: Examples) -> Tensor | None:
         assert train.target is not None

@@ -16,6 +16,7 @@ from unrolled.batch import Batch, Discrete
 from unrolled.config import TaskConfig
 from unrolled.data.coder import Coder
 from unrolled.data.examples import Examples
+from unrolled.data.forms.free import Free
 from unrolled.data.roles import Roles
 from unrolled.decoding.beam import Beam, beam_search
 from unrolled.layers.lengths import real_steps
@@ -61,7 +62,7 @@ class Translate:
     @staticmethod
     def roles(question: Question) -> Roles:
         target = one_target(question)
-        return Roles(other_columns(question), target, "free", {target: "tokens"})
+        return Roles(other_columns(question), target, Free(), {target: "tokens"})
 
     def prior(self, train: Examples) -> Tensor | None:
         return log_frequencies(train, given=self.coder.answer.begin)  # type: ignore[attr-defined]

@@ -12,7 +12,6 @@ from unrolled.batch import Batch
 from unrolled.config import TrainingConfig
 from unrolled.data.examples import Examples
 from unrolled.data.loader import Loader
-from unrolled.data.strands import other_strand
 from unrolled.models.model import Model
 from unrolled.tasks.task import Sums, Task
 from unrolled.training.bptt import TruncatedBPTT
@@ -33,8 +32,8 @@ def run_over(network: Model, loader: Loader, device: str) -> Iterator[tuple[Any,
         for index in range(len(loader)):
             with torch.no_grad():
                 outputs, batch = carry.run(loader, index, device)
-                if loader.examples.complements:
-                    turned = other_strand(batch.inputs, batch.lengths, loader.examples)
+                if loader.examples.strands is not None:
+                    turned = loader.examples.strands.turn(batch.inputs, batch.lengths)
                     outputs = (outputs + network.run(replace(batch, inputs=turned))[0]) / 2
             yield outputs, batch
     finally:

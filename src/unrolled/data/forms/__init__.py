@@ -1,0 +1,1 @@
+"""Forms of target: how a target answers its inputs, one file each."""

@@ -1,0 +1,37 @@
+"""How data is divided: whole rows at random, or the end of each sequence."""
+
+from __future__ import annotations
+
+from unrolled.data.forms.base import Division
+from unrolled.data.sequences import Sequences
+from unrolled.data.split import hold_out, hold_out_end, without_history
+from unrolled.errors import DataError
+
+__all__ = ["by_row", "by_time", "end_of_few"]
+
+_FEW = 10  # with fewer sequences than this, the end of each is held out instead of whole ones
+
+
+def by_row(sequences: Sequences, share: float, seed: int, target: str | None = None) -> Division:
+    """Rows at random; where ``target`` holds labels, each label has the same share of both parts."""
+    if len(sequences) < 2:
+        raise DataError(
+            "has a single row, so nothing can be held out to validate on", file=sequences.origin, hint="give more rows"
+        )
+    labels = target if target is not None and sequences.kinds.get(target) == "category" else None
+    left, part = hold_out(sequences, share, seed, labels)
+    return Division(left, part, f"{len(part)} of {len(sequences)} rows, held out at random")
+
+
+def by_time(sequences: Sequences, share: float) -> Division:
+    """The end of each sequence, which has all steps before it as history."""
+    left, part = hold_out_end(sequences, share)
+    return Division(left, part, f"the last {100 * share:.2g} % of each sequence")
+
+
+def end_of_few(sequences: Sequences, share: float, seed: int) -> Division:
+    """Rows at random; of few sequences the end of each, without what comes before."""
+    if len(sequences) >= _FEW:
+        return by_row(sequences, share, seed)
+    left, part, how = by_time(sequences, share)
+    return Division(left, without_history(part), how)

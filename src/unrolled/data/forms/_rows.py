@@ -1,0 +1,32 @@
+"""What forms share that ask one question of a row."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from unrolled.data.forms.base import BatchSettings, EncodedSplit
+from unrolled.data.windows import Plan, Rows
+
+__all__ = ["RowPlans"]
+
+
+class RowPlans:
+    """Whole rows, always; a row without any step is answered, but not learned from."""
+
+    def questions(self, steps: np.ndarray) -> np.ndarray:
+        return steps
+
+    def read(self, steps: np.ndarray, lookback: int) -> np.ndarray:
+        return steps
+
+    def window(self, split: EncodedSplit, bptt: int | None) -> None:
+        return None
+
+    def training(self, split: EncodedSplit, settings: BatchSettings, epoch: int) -> Plan:
+        return Rows(split.steps(), settings.batch, settings.seed, epoch, strands=split.strands)
+
+    def judging(self, split: EncodedSplit, settings: BatchSettings, pieces: bool) -> Plan:
+        return Rows(split.steps(), settings.batch, keep_empty=True)
+
+    def answering(self, known: np.ndarray, settings: BatchSettings) -> Plan:
+        return Rows(known, settings.batch, keep_empty=True)

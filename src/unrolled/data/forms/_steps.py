@@ -1,0 +1,67 @@
+"""What forms share that ask something of each step."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from unrolled.data.encoded import Encoded
+from unrolled.data.forms.base import BatchSettings, EncodedSplit
+from unrolled.data.windows import Lanes, Plan, Rows
+
+__all__ = ["StepPlans", "steps_from"]
+
+
+@dataclass(frozen=True, slots=True)
+class StepPlans:
+    """Whole rows, or lanes where rows are long.
+
+    Attributes:
+        later: step t is asked for the value at t + ``later``.
+        long: sequences up to this many steps are trained whole; longer ones in lanes.
+        k1: the steps of a window, where lanes are chosen for the user.
+        context: unscored steps that a piece of a long sequence reads first when it is judged.
+    """
+
+    later: int
+    long: int = 2_048
+    k1: int = 128
+    context: int = 512
+
+    def questions(self, steps: np.ndarray) -> np.ndarray:
+        return np.maximum(steps - self.later, 0)
+
+    def read(self, steps: np.ndarray, lookback: int) -> np.ndarray:
+        return self.questions(steps)
+
+    def window(self, split: EncodedSplit, bptt: int | None) -> int | None:
+        longest = int(split.steps().max(initial=0))
+        return bptt or (self.k1 if longest > self.long else None)
+
+    def training(self, split: EncodedSplit, settings: BatchSettings, epoch: int) -> Plan:
+        questions, window = self.questions(split.steps()), self.window(split, settings.bptt)
+        if window:
+            return Lanes(questions, settings.batch, window, settings.seed, epoch)
+        return Rows(questions, settings.batch, settings.seed, epoch, strands=split.strands)
+
+    def judging(self, split: EncodedSplit, settings: BatchSettings, pieces: bool) -> Plan:
+        questions, in_pieces = self.questions(split.steps()), pieces and self.window(split, settings.bptt) is not None
+        if split.first is not None:
+            asked = self.questions(split.first)
+            starts = np.maximum(asked - self.context, 0) if in_pieces else None
+            return Rows(questions, settings.batch, starts=starts, asked=asked)
+        if in_pieces:
+            return Lanes(questions, settings.batch, 2 * self.k1, context=self.context)
+        return Rows(questions, settings.batch)
+
+    def answering(self, known: np.ndarray, settings: BatchSettings) -> Plan:
+        return Rows(known, settings.batch, keep_empty=True)
+
+
+def steps_from(target: Encoded, first: np.ndarray | None, least: int = 0) -> np.ndarray:
+    """(N,) bool: the values of ``target`` that lie at or after step ``first`` of their row, and ``least``."""
+    assert target.offsets is not None
+    lengths = target.lengths()
+    lowest = np.maximum(np.zeros_like(lengths) if first is None else first, least)
+    return np.asarray(np.arange(len(target.values)) >= np.repeat(target.offsets[:-1] + lowest, lengths))

@@ -1,0 +1,18 @@
+"""What forms share whose target is a sequence with its own length. Axes: B rows, U steps of the target, W width."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from unrolled.data.encoded import Encoded
+from unrolled.data.gather import gather_target
+from unrolled.data.segments import Segments
+
+__all__ = ["gather_written"]
+
+
+def gather_written(target: Encoded, segments: Segments, discrete: bool) -> np.ndarray:
+    """(B, U) int64 or (B, U, W) float32: all steps of each row's target."""
+    lengths = target.lengths()[segments.rows]
+    steps = np.arange(max(1, int(lengths.max(initial=0))))  # (U,)
+    return gather_target(target, segments, steps, steps < lengths[:, None], discrete)

@@ -1,0 +1,105 @@
+"""What stands at the steps that are hidden."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from unrolled.batch import Discrete, Spec
+from unrolled.data.encoded import Encoded, Encoding, Where
+from unrolled.data.encodings._level import UNKNOWN
+from unrolled.data.forms._division import end_of_few
+from unrolled.data.forms._steps import steps_from
+from unrolled.data.forms.base import BatchSettings, Division, EncodedSplit, Plans
+from unrolled.data.gather import gather_target
+from unrolled.data.masking import Masking
+from unrolled.data.segments import Segments
+from unrolled.data.sequences import Sequences
+from unrolled.data.windows import Pieces, Plan, Rows
+
+__all__ = ["FillIn"]
+
+LONG = 2_048  # sequences up to this many steps are filled in whole
+PIECE = 512  # steps of the pieces of longer ones
+
+
+class _PiecePlans:
+    """Pieces of rows, a share of which is hidden; where the user hid steps, whole rows."""
+
+    def questions(self, steps: np.ndarray) -> np.ndarray:
+        return steps
+
+    def read(self, steps: np.ndarray, lookback: int) -> np.ndarray:
+        return np.zeros_like(steps)  # pieces are short
+
+    def window(self, split: EncodedSplit, bptt: int | None) -> None:
+        return None
+
+    def training(self, split: EncodedSplit, settings: BatchSettings, epoch: int) -> Plan:
+        """What is hidden depends on (seed, epoch)."""
+        return _pieces(split, settings, settings.seed, epoch)
+
+    def judging(self, split: EncodedSplit, settings: BatchSettings, pieces: bool) -> Plan:
+        """What is hidden is always the same."""
+        return _pieces(split, settings, None, 0)
+
+    def answering(self, known: np.ndarray, settings: BatchSettings) -> Plan:
+        return Rows(known, settings.batch, keep_empty=True)
+
+
+def _pieces(split: EncodedSplit, settings: BatchSettings, seed: int | None, epoch: int) -> Pieces:
+    assert isinstance(split.target_spec, Discrete)
+    steps, masking = split.steps(), Masking(settings.mask, seed or 0, epoch, split.target_spec.size)
+    longest = int(steps.max(initial=1))
+    asked = np.where(_known(split, steps), steps, 0)
+    return Pieces(asked, settings.bptt or (PIECE if longest > LONG else longest), masking, settings.batch, seed, epoch)
+
+
+def _known(split: EncodedSplit, steps: np.ndarray) -> np.ndarray:
+    """(N,) bool: whether a row holds a token that could be told, were it hidden."""
+    assert split.target is not None and split.target.offsets is not None
+    found, filled = np.zeros(len(steps), bool), steps > 0
+    if filled.any():
+        known = np.asarray(split.target.values != UNKNOWN)
+        found[filled] = np.logical_or.reduceat(known, split.target.offsets[:-1][filled])
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class FillIn:
+    """Step t of the target, which is the input, answers step t, which the input hides where it is asked.
+
+    Any known token may be hidden, and so be asked for.
+
+    Example:
+        >>> FillIn().asked(Encoded(np.array([5, UNKNOWN, 7]), np.array([0, 3])), None, discrete=True)
+        array([0, 2])
+    """
+
+    name: ClassVar[str] = "fill"
+    continues: ClassVar[bool] = True
+    predicts_next: ClassVar[bool] = False
+    whole: ClassVar[bool] = False
+    own_length: ClassVar[bool] = False
+    writes: ClassVar[bool] = False
+    horizon: ClassVar[int] = 0
+    asks: ClassVar[str] = "those of its own steps that are hidden"
+    plans: ClassVar[Plans] = _PiecePlans()
+
+    def prepare(self, target: Encoded, answer: Encoding, steps: np.ndarray, where: Where) -> Encoded:
+        return target
+
+    def gather(self, target: Encoded, segments: Segments, real: np.ndarray, spec: Spec) -> np.ndarray:
+        steps = np.arange(real.shape[1])
+        return gather_target(target, segments, steps, real, isinstance(spec, Discrete))
+
+    def hold_out(self, sequences: Sequences, share: float, seed: int, target: str) -> Division:
+        return end_of_few(sequences, share, seed)
+
+    def asked(self, target: Encoded, first: np.ndarray | None, discrete: bool) -> np.ndarray:
+        return np.flatnonzero(steps_from(target, first) & (target.values != UNKNOWN))
+
+
+MEMBER = FillIn

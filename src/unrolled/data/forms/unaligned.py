@@ -1,0 +1,48 @@
+"""A sequence in the order of the inputs, but not beside them, such as what is said in a recording."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from unrolled.batch import Discrete, Spec
+from unrolled.data.encoded import Encoded, Encoding, Where
+from unrolled.data.forms._division import by_row
+from unrolled.data.forms._rows import RowPlans
+from unrolled.data.forms._written import gather_written
+from unrolled.data.forms.base import Division, Plans
+from unrolled.data.segments import Segments
+from unrolled.data.sequences import Sequences
+from unrolled.data.unaligned import check_unaligned
+
+__all__ = ["Unaligned"]
+
+
+@dataclass(frozen=True, slots=True)
+class Unaligned:
+    """A sequence with its own length answers row r; its steps belong to steps of the inputs in the same order."""
+
+    name: ClassVar[str] = "unaligned"
+    continues: ClassVar[bool] = False
+    predicts_next: ClassVar[bool] = False
+    whole: ClassVar[bool] = True
+    own_length: ClassVar[bool] = True
+    writes: ClassVar[bool] = False
+    horizon: ClassVar[int] = 0
+    asks: ClassVar[str] = ""
+    plans: ClassVar[Plans] = RowPlans()
+
+    def prepare(self, target: Encoded, answer: Encoding, steps: np.ndarray, where: Where) -> Encoded:
+        check_unaligned(target, steps, where)
+        return target
+
+    def gather(self, target: Encoded, segments: Segments, real: np.ndarray, spec: Spec) -> np.ndarray:
+        return gather_written(target, segments, isinstance(spec, Discrete))
+
+    def hold_out(self, sequences: Sequences, share: float, seed: int, target: str) -> Division:
+        return by_row(sequences, share, seed, target)
+
+
+MEMBER = Unaligned
