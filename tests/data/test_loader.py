@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +22,8 @@ from unrolled.data.forms.one import One
 from unrolled.data.forms.set import Set
 from unrolled.data.loader import Loader
 from unrolled.data.masking import Masking
-from unrolled.data.segments import Segments
-from unrolled.data.windows import Lanes, Pieces, Rows, Windows
+from unrolled.data.segments import RawBatch, Segments
+from unrolled.data.windows import Lanes, Pieces, Rows, Transformed, Windows
 
 ROWS = [[5, 6, 7], [], [8], [1, 2, 3, 4]]
 OFFSETS = np.cumsum([0, *map(len, ROWS)])
@@ -138,6 +139,23 @@ def test_what_is_hidden_is_asked_for_and_nothing_else() -> None:
         assert target.tolist() == [*np.where(hidden, ids, MISSING)[0], *[MISSING] * (len(read) - length)]
     assert not any(starts.values())
     assert np.array_equal(IDS.values, before)
+
+
+def test_transforms_run_in_the_order_in_which_they_stand_and_those_of_the_plan_last() -> None:
+    part = Examples({"x": VECTORS}, {"x": Continuous(2)}, None, None, One())
+
+    def doubled(raw: RawBatch, segments: Segments) -> RawBatch:
+        return replace(raw, inputs={"x": raw.inputs["x"] * 2})
+
+    def by_row(raw: RawBatch, segments: Segments) -> RawBatch:
+        return replace(raw, inputs={"x": raw.inputs["x"] + segments.rows[:, None, None].astype(np.float32)})
+
+    plan = Fixed([2, 3], [0, 0], [1, 1])
+    for transforms, expected in (((doubled, by_row), [2 * 0.6 + 2, 2 * 0.8 + 3]), ((by_row, doubled), [5.2, 7.6])):
+        batch = Loader(part, Transformed(plan, transforms))[0]
+        assert batch.inputs["x"][:, 0, 0].tolist() == pytest.approx(expected)
+    twice = Transformed(Transformed(plan, (by_row,)), (doubled,))
+    assert twice.transforms == (doubled, by_row)
 
 
 def test_columns_without_any_step_are_all_padding() -> None:

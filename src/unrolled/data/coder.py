@@ -22,7 +22,7 @@ from unrolled.data.encodings._stored import Stored, load
 from unrolled.data.encodings.symbols import Symbols
 from unrolled.data.encodings.tokens import Tokens
 from unrolled.data.examples import Examples, Units
-from unrolled.data.forms.base import TargetForm, form_of, known_form
+from unrolled.data.forms.base import TargetForm, form_of, known_form, numbers_of
 from unrolled.data.roles import Roles
 from unrolled.data.sequences import Sequences, merge
 from unrolled.data.shared import one_vocabulary
@@ -46,6 +46,7 @@ class _Index(Stored):
     by_window: bool = False
     ahead: list[str] = Field(default_factory=list)
     naive: list[float] = Field(default_factory=list)
+    numbers: dict[str, int] = Field(default_factory=dict)  # of the form, but for the horizon
 
 
 @dataclass(frozen=True, slots=True)
@@ -304,6 +305,8 @@ class Coder:
             "ahead": self.ahead,
             "naive": list(self.naive),
         }
+        if numbers := {name: value for name, value in numbers_of(self.form).items() if name not in index}:
+            index["numbers"] = numbers
         for name, encoding in columns.items():
             files[index["files"][name]] = json.dumps(encoding.to_config(), ensure_ascii=False).encode()
         files["coder.json"] = json.dumps(index, ensure_ascii=False, indent=1).encode()
@@ -327,7 +330,7 @@ class Coder:
             others = inputs.keys() - {index.target}
             if not {*index.ahead} <= others or len(index.naive) not in (0, len(getattr(answer, "mean", ()))):
                 raise ValueError("ahead, or naive")
-            form = form_of(index.form, {"horizon": index.horizon})
+            form = form_of(index.form, {"horizon": index.horizon, **index.numbers})
             given = (joined, index.by_window, tuple(index.ahead), tuple(index.naive))
             return cls(inputs, index.target, answer, form, *given)
         except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:

@@ -10,8 +10,8 @@ Axes: B rows of a batch, T steps, N sequences, U steps of a target with its own 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
-from typing import ClassVar, NamedTuple, Protocol, runtime_checkable
+from dataclasses import Field, dataclass, fields
+from typing import Any, ClassVar, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -33,6 +33,7 @@ __all__ = [
     "TargetForm",
     "form_of",
     "known_form",
+    "numbers_of",
 ]
 
 FORMS = Registry("form")
@@ -110,7 +111,7 @@ class Division(NamedTuple):
 class TargetForm(Protocol):
     """How a target answers its inputs. A file in ``data/forms/`` with a line ``MEMBER = Class`` is a form.
 
-    A form is frozen and has no state but the numbers that were asked for, such as a horizon.
+    A form is a frozen dataclass whose fields are the numbers that were asked for, such as a horizon.
 
     Attributes:
         name: as the file is called; ``coder.json`` has it.
@@ -124,6 +125,7 @@ class TargetForm(Protocol):
         plans: which batches it needs.
     """
 
+    __dataclass_fields__: ClassVar[dict[str, Field[Any]]]
     name: ClassVar[str]
     continues: ClassVar[bool]
     predicts_next: ClassVar[bool]
@@ -185,6 +187,11 @@ def known_form(name: str) -> str:
     if name not in FORMS:
         raise ValueError(f"there is no form {name!r}")
     return name
+
+
+def numbers_of(form: TargetForm) -> dict[str, int]:
+    """The numbers that were asked for, such as a horizon."""
+    return {field.name: getattr(form, field.name) for field in fields(form)}
 
 
 def form_of(name: str, numbers: Mapping[str, int]) -> TargetForm:
