@@ -14,7 +14,8 @@ from unrolled.data.encoded import Options
 from unrolled.data.examples import Examples
 from unrolled.data.sequences import Sequences
 from unrolled.errors import Origin
-from unrolled.models.model import Model, build_model
+from unrolled.models.build import build_model
+from unrolled.models.model import Model
 from unrolled.tasks.task import TASKS, Question, Task
 
 __all__ = ["SAMPLES", "Sample", "network_for", "rows_of", "sequences", "training"]
@@ -63,8 +64,8 @@ def network_for(task: Task, model: str, hidden: int = 5, layers: int = 1, dropou
     """A model for ``task``, from whatever the global random state is."""
     specs = {name: encoding.spec for name, encoding in task.coder.inputs.items()}
     config = ModelConfig(name=model, hidden=hidden, layers=layers, dropout=dropout, window=3)
-    asked = {"pooled": task.pooled, "writes": task.coder.form.writes, "crf": task.config.crf}
-    return build_model(specs, config, task.outputs, **asked)
+    written = task.coder.target if task.coder.form.writes else None
+    return build_model(specs, config, task.outputs, pooled=task.pooled, crf=task.config.crf, written=written)
 
 
 def training(options: dict[str, Any]) -> TrainingConfig:

@@ -36,12 +36,12 @@ def fit(folder: Path, data: Any, **options: Any) -> Any:
         (
             "a",
             5,
-            r"pairs.csv, row 3, column 'a': has 6 steps to read, and positions are learned of 5 alone \(cut the r",
+            r"pairs.csv, row 3, column 'a': has 6 steps, but this model has learned positions for at most 5 \(cut the r",
         ),
         (
             "b",
             4,
-            r"pairs.csv, row 3, column 'b': has 6 steps to read, and positions are learned of 5 alone \(cut the r",
+            r"pairs.csv, row 3, column 'b': has 6 steps, but this model has learned positions for at most 5 \(cut the r",
         ),
     ],
 )
@@ -64,14 +64,14 @@ def test_a_pair_that_is_too_long_is_named(tmp_path: Path, column: str, longest: 
 
 def test_the_split_that_is_too_long_is_named(tmp_path: Path) -> None:
     long = pairs(tmp_path, a=["a", "a a a a a a"], b=["a", "b"])
-    with pytest.raises(DataError, match=r"pairs.csv, row 2, column 'a': has 6 steps to read"):
+    with pytest.raises(DataError, match=r"pairs.csv, row 2, column 'a': has 6 steps, but"):
         fit(tmp_path, {"a": SHORT, "b": SHORT}, target="b", task="translate", valid=str(long))
 
 
 def test_what_comes_next_is_not_read_at_the_end_of_a_row(tmp_path: Path) -> None:
     kinds = {"text": "tokens"}
     fit(tmp_path, {"text": [["a", "b"] * 2] * 4}, kinds=kinds)  # <begin> and these, before <end> is asked for
-    with pytest.raises(DataError, match=r"memory, row 2, column 'text': has 6 steps to read"):
+    with pytest.raises(DataError, match=r"memory, row 2, column 'text': has 6 steps, but"):
         fit(tmp_path / "2", {"text": [["a", "b"], ["a"] * 5]}, kinds=kinds)
 
 

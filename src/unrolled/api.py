@@ -22,7 +22,6 @@ from unrolled.inspection.memory import Horizon, asked_of, memory_horizon
 from unrolled.inspection.probe import Found
 from unrolled.inspection.problems import PROBLEMS
 from unrolled.loading import open_run
-from unrolled.models.network import Network
 from unrolled.trained import Trained
 from unrolled.training.hooks import Hook
 from unrolled.tunes import judge_tunes
@@ -208,7 +207,7 @@ def memory(trained: Trained, data: Any, *, lags: int | None = None) -> Horizon:
         DataError: the data cannot be read, or no row has two steps.
         UsageError: the model reads no steps, or ``lags`` is below 2.
     """
-    if not isinstance(trained.network, Network):
+    if trained.network.writes:
         raise UsageError("memory measures a single network; this model has one that reads and one that writes")
     examples = trained.encode(trained.read(data), target=True)
     batches, reached = asked_of(trained.task, examples, lags)

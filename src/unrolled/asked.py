@@ -6,7 +6,6 @@ from collections.abc import Collection, Iterator
 from typing import Any, Literal
 
 import numpy as np
-from torch import nn
 
 from unrolled.config import DataConfig, ModelConfig, RunConfig
 from unrolled.data.coder import Coder
@@ -17,8 +16,6 @@ from unrolled.data.roles import Roles
 from unrolled.data.sequences import Sequences
 from unrolled.errors import DataError, UsageError
 from unrolled.layers.build import model_names, owners
-from unrolled.layers.positions import Learned
-from unrolled.models.encoder_decoder import EncoderDecoder
 from unrolled.models.model import Model
 from unrolled.tasks.task import TASKS, Question, Task
 from unrolled.training.plans import lookback, window
@@ -229,11 +226,11 @@ def check_pieces(network: Model, train: Examples, config: RunConfig) -> None:
             f"--crf chooses the labels of a sequence together, and these are trained in pieces of {steps} steps (by "
             "--bptt, or because they are long): leave --crf out"
         )
-    remembers_all = config.model.name == "transformer" and config.model.sight is None
-    if remembers_all and (steps := window(train, config.training)):
+    if network.layer.keeps_every_step and (steps := window(train, config.training)):
         raise UsageError(
-            f"a transformer keeps every step that it has read, and these sequences are trained in pieces of {steps} "
-            f"steps, one after the other (by --bptt, or because they are long): give --sight, such as {2 * steps}"
+            f"a {config.model.name} keeps every step that it has read, and these sequences are trained in pieces of "
+            f"{steps} steps, one after the other (by --bptt, or because they are long): give --sight, such as "
+            f"{2 * steps}"
         )
     if network.causal:
         return
@@ -263,20 +260,19 @@ def check_positions(network: Model, task: Task, examples: Examples, part: Sequen
     timed = [name for name, spec in examples.specs.items() if spec.time]
     if timed:
         read = examples.form.plans.read(examples.steps(), lookback(task.config))
-        _check_table(network.get_submodule("layer"), read, part, timed[0])
-    if isinstance(network, EncoderDecoder) and examples.target is not None:
+        _check_longest(network.longest_read, read, part, timed[0])
+    if network.writes and examples.target is not None:
         written = examples.target.lengths() - 1  # all but ``<end>`` is read again
-        _check_table(network.get_submodule("decoder"), written, part, task.coder.target)
+        _check_longest(network.longest_written, written, part, task.coder.target)
 
 
-def _check_table(layer: nn.Module, steps: np.ndarray, part: Sequences, column: str) -> None:
-    for table in layer.modules():
-        if isinstance(table, Learned) and (long := np.flatnonzero(steps > len(table.weight))).size:
-            place = part.where(column)
-            raise DataError(
-                f"has {steps[long[0]]:,} steps to read, and positions are learned of {len(table.weight):,} alone",
-                file=place.file,
-                row=place.row(int(long[0])),
-                column=column,
-                hint="cut the row, or train with other --positions, such as rotary, which have no longest row",
-            )
+def _check_longest(longest: int | None, steps: np.ndarray, part: Sequences, column: str) -> None:
+    if longest is not None and (long := np.flatnonzero(steps > longest)).size:
+        place = part.where(column)
+        raise DataError(
+            f"has {steps[long[0]]:,} steps, but this model has learned positions for at most {longest:,}",
+            file=place.file,
+            row=place.row(int(long[0])),
+            column=column,
+            hint="cut the row, or train with other --positions, such as rotary, which have no longest row",
+        )

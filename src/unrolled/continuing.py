@@ -15,9 +15,7 @@ from unrolled.decoding.generate import generate
 from unrolled.decoding.sampling import Sampling
 from unrolled.decoding.switches import switch
 from unrolled.errors import UsageError
-from unrolled.models.model import Model
-from unrolled.models.network import Network
-from unrolled.models.session import NetworkSession
+from unrolled.models.model import LiveModel, Model
 from unrolled.music.rolls import KEYS, from_text, to_line
 from unrolled.tasks.task import Task
 
@@ -95,9 +93,8 @@ def _roll_after(
             logits = live.push({name: step.float()})
 
 
-def _begun(network: Model, name: str, prompt: Tensor) -> tuple[NetworkSession, Tensor]:
+def _begun(network: Model, name: str, prompt: Tensor) -> tuple[LiveModel, Tensor]:
     """A session that has read the ``prompt`` (1, T, …), and the scores of what comes next."""
-    assert isinstance(network, Network)  # as the task is next_step
     network.eval()
     with torch.no_grad():
         outputs, state = network({name: prompt}, torch.tensor([prompt.shape[1]]))

@@ -29,7 +29,6 @@ from unrolled.asked import (
     told_unread,
 )
 from unrolled.baselines.baseline import score_baselines
-from unrolled.baselines.seasonal_naive import season
 from unrolled.card import card
 from unrolled.config import DataConfig, ModelConfig, RunConfig, TaskConfig, TrainingConfig, spread
 from unrolled.data.coder import Coder
@@ -42,10 +41,8 @@ from unrolled.data.sequences import Sequences
 from unrolled.errors import DataError, ModelError, UsageError
 from unrolled.files import space_errors, write_file, write_manifest
 from unrolled.layers.build import build_layer, member_of
-from unrolled.layers.sampled_softmax import CandidateSampler
 from unrolled.loading import build, open_run
-from unrolled.models.encoder_decoder import EncoderDecoder, parts_of
-from unrolled.models.network import Network
+from unrolled.models.encoder_decoder import parts_of
 from unrolled.pretrained import Start, open_start, start_again
 from unrolled.registry import outside_members
 from unrolled.rundir import alone, choose, claimed, keep_options
@@ -232,11 +229,10 @@ def _train(
     with space_errors(folder):
         shutil.rmtree(folder / "cache", ignore_errors=True)
         train = coder.encode(splits.train, cache=folder / "cache" / "train")
-        if coder.horizon:
-            period, naive = season(train)
-            coder = replace(coder, naive=naive)
-            say(f"season: {period} steps, by which mase is measured")
-        task: Task = TASKS.get(config.task.name)(config.task, coder)
+        measured = TASKS.get(config.task.name)(config.task, coder).measure_training(train)
+        task, coder = measured.task, measured.task.coder
+        for line in measured.notes:
+            say(line)
         (folder / "encodings").mkdir(exist_ok=True)
         for name, content in coder.to_files().items():
             write_file(folder / "encodings" / name, content)
@@ -256,16 +252,10 @@ def _train(
         network = build(config, task)
         for role, examples in {"train": train, **judged}.items():
             check_positions(network, task, examples, getattr(splits, role))
-        prior = task.prior(train)
-        if prior is not None:
-            network.head.bias.data.copy_(prior)
-        if isinstance(network, EncoderDecoder) and train.target is not None:
-            network.longest.fill_(int(train.target.lengths().max(initial=0)))
-        if isinstance(network, Network) and network.chosen is not None and prior is not None:
-            count = drawn_items(config.training.softmax, task.outputs)
-            if count:
-                network.shorten(CandidateSampler(prior.exp(), count))
-                say(f"softmax: each step learns from {count:,} of {task.outputs:,} items, drawn by how often they come")
+        drawn = drawn_items(config.training.softmax, task.outputs) if coder.first_item is not None else 0
+        if drawn:
+            say(f"softmax: each step learns from {drawn:,} of {task.outputs:,} items, drawn by how often they come")
+        network.initialise(measured.prior, measured.longest, drawn)
         saved = checkpoint.newest(folder / "checkpoints")
         if start is not None:
             start.give(network)

@@ -12,7 +12,8 @@ from unrolled.data.coder import Coder
 from unrolled.errors import ModelError, UsageError
 from unrolled.files import load_tensors, read_directory
 from unrolled.layers.pretrained import PretrainedEncoder
-from unrolled.models.model import Model, build_model
+from unrolled.models.build import build_model
+from unrolled.models.model import Model
 from unrolled.tasks.task import TASKS, Task
 from unrolled.trained import WEIGHTS, Trained
 from unrolled.training import checkpoint
@@ -28,8 +29,10 @@ def build(config: RunConfig, task: Task) -> Model:
     pool = config.model.pool or (None if writes else task.pool)
     model = config.model.model_copy(update={"pool": pool})
     chosen = coder.target if coder.first_item is not None else None
-    asked = {"pooled": task.pooled, "writes": writes, "crf": config.task.crf}
-    return build_model(specs, model, task.outputs, **asked, chosen=chosen)
+    written = coder.target if writes else None
+    return build_model(
+        specs, model, task.outputs, pooled=task.pooled, crf=config.task.crf, written=written, chosen=chosen
+    )
 
 
 def open_run(folder: Path) -> Trained:

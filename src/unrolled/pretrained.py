@@ -21,12 +21,10 @@ from unrolled.errors import ModelError, UsageError
 from unrolled.files import save_tensors
 from unrolled.loading import open_run
 from unrolled.models.model import Model
-from unrolled.models.network import Network
 from unrolled.training import checkpoint
 
 __all__ = ["Start", "open_start", "start_again"]
 
-_SHARED = ("columns.", "layer.")  # where the weights lie that are taken over
 _OF_THE_HEAD = ("dropout", "pool")  # options of the model that no weight depends on
 
 
@@ -38,7 +36,7 @@ class Start:
         place: the run directory that it goes on from, for messages.
         config: what was chosen there.
         inputs: input column -> its encoding, in the order in which the network reads them.
-        weights: of columns and layer; empty for a run that has a checkpoint, which holds them.
+        weights: the trunk of its model (see `Model`); empty for a run that has a checkpoint, which holds them.
         fingerprint: of all weights there.
     """
 
@@ -101,7 +99,7 @@ class Start:
         """
         if not self.weights:
             return
-        own = {name: tensor for name, tensor in network.state_dict().items() if name.startswith(_SHARED)}
+        own = network.trunk()
         shapes, found = ({n: t.shape for n, t in tensors.items()} for tensors in (own, self.weights))
         if shapes != found:
             odd = sorted(name for name in shapes.keys() | found.keys() if shapes.get(name) != found.get(name))[0]
@@ -138,7 +136,8 @@ def open_start(place: str, out: Path | None) -> Start:
     if out is not None and out.resolve() == Path(place).resolve():
         raise UsageError(f"--from {place} is the run that is to be written: choose another --out")
     trained = open_run(Path(place))
-    if not isinstance(trained.network, Network):
+    trunk = trained.network.trunk()
+    if not trunk:
         raise UsageError(f"--from {place}: its model writes, and only one that reads alone can be gone on from")
     state = dict(trained.network.state_dict())
     content = save_tensors(state)
@@ -147,7 +146,7 @@ def open_start(place: str, out: Path | None) -> Start:
         "size": len(content),
         "sha256": hashlib.sha256(content).hexdigest(),
     }
-    weights = {name: tensor.clone() for name, tensor in state.items() if name.startswith(_SHARED)}
+    weights = {name: tensor.clone() for name, tensor in trunk.items()}
     return Start(place, trained.config, trained.task.coder.inputs, weights, digest)
 
 

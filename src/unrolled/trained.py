@@ -29,7 +29,6 @@ from unrolled.errors import DataError, UsageError
 from unrolled.files import save_tensors, write_directory
 from unrolled.inspection.describe import Description, describe
 from unrolled.models.model import Model
-from unrolled.models.network import Network
 from unrolled.streaming.session import Memory, Session
 from unrolled.tasks.task import Task
 from unrolled.training.backtest import Backtest, backtest
@@ -199,7 +198,7 @@ class Trained:
 
     def describe(self) -> Description:
         """What the model is made of, what a step costs, and how it is unrolled; ``print`` shows it."""
-        return describe(self.config, self.task, self.network)
+        return describe(self.task, self.network)
 
     def stream(self, snapshot: bytes | None = None) -> Session:
         """A live session: ``push`` one step, get one answer, at constant cost.
@@ -212,8 +211,8 @@ class Trained:
             ModelError: the snapshot is of another model.
         """
         coder = self.task.coder
-        if not isinstance(self.network, Network):
-            raise UsageError("this model reads each sequence whole before it writes its answer: use predict")
+        if self.network.cannot_stream is not None:
+            raise UsageError(self.network.cannot_stream)
         if coder.strands is not None:
             raise UsageError("this model reads each sequence from both its ends (--strands both): use predict")
 

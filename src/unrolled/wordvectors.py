@@ -7,8 +7,9 @@ https://arxiv.org/abs/1408.5882); those of words that it lacks are trained.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -28,8 +29,7 @@ from unrolled.data.vectors.reading import VectorFile, open_vectors
 from unrolled.errors import DataError, ModelError, UsageError
 from unrolled.layers.embed import Embedding
 from unrolled.layers.pretrained import PretrainedEncoder
-from unrolled.models.encoder_decoder import EncoderDecoder
-from unrolled.models.model import Model
+from unrolled.models.model import Model, Named
 from unrolled.training import checkpoint
 from unrolled.training.checkpoint import Checkpoint, section
 
@@ -135,7 +135,8 @@ def give_vectors(
         UsageError: no text is read as words.
         DataError: the file is damaged.
     """
-    if config.training.vectors is None:
+    vectors = config.training.vectors
+    if vectors is None:
         return {}
     encoders = [part for part in network.modules() if isinstance(part, PretrainedEncoder)]
     if encoders or encoder_of(config.training) is not None:
@@ -143,48 +144,71 @@ def give_vectors(
         return {}
     if saved is not None:
         return section(saved.tensors, "frozen")
-    columns = [
-        (f"columns.embeddings.{place}", name, encoding) for place, (name, encoding) in enumerate(coder.inputs.items())
-    ]
-    if isinstance(network, EncoderDecoder):
-        if config.data.shared or not any(isinstance(encoding, Tokens) for encoding in coder.inputs.values()):
-            columns.append(("symbols", coder.target, coder.answer))
-        else:
-            say(f"vectors: the words of {coder.target} begin without; --shared gives both sides one vocabulary")
-    texts = [
-        (place, name, encoding.level, not encoding.items)
-        for place, name, encoding in columns
-        if isinstance(encoding, Tokens) and isinstance(encoding.level, Words)
-    ]
+    texts = [text for text in _texts(network, coder, train) if _begins_with_vectors(text, coder, config.data, say)]
     if not texts:
         raise UsageError("--vectors are of words, and no column is read as words: give --tokens words, or leave it out")
     frozen = {}
-    for place, name, level, lowered in texts:
-        symbols = network.get_submodule(place)
-        assert isinstance(symbols, Embedding)
-        places, vectors = align(config.training.vectors, level.symbols(), lowered=lowered)
-        with torch.no_grad():
-            # What a layer reads is the file's vector, whatever the gain.
-            symbols.weight[torch.from_numpy(places + SPECIALS)] = torch.from_numpy(vectors) / symbols.gain
+    for text in texts:
+        places, values = align(vectors, text.level.symbols(), lowered=text.lowered)
+        known = _give(text.vectors.embedding, torch.from_numpy(places + SPECIALS), torch.from_numpy(values))
         if config.training.freeze:
-            known = torch.zeros(symbols.size, dtype=torch.bool)
-            known[torch.from_numpy(places + SPECIALS)] = True
-            frozen[f"{place}.weight"] = known
-        column = train.target if place == "symbols" else train.inputs[name]
-        assert column is not None
-        counts = _counts(column, level.size)[SPECIALS:]
-        share = counts[places].sum() / max(int(counts.sum()), 1)
-        of = f" of {name}" if len(texts) > 1 else ""
-        words = f"{len(counts):,}".replace(",", " ")
-        known_share = 100 * len(places) / max(len(counts), 1)
-        say(f"vectors: {known_share:.0f} % of {words} words{of}, {100 * share:.0f} % of their occurrences")
+            frozen[text.vectors.name] = known
+        say(_coverage(text, places, f" of {text.column}" if len(texts) > 1 else ""))
         if not len(places):
             _log.warning(
                 "%s has not one of the words of %s, so all of them begin at random: is it of another language?",
-                config.training.vectors,
-                name,
+                vectors,
+                text.column,
             )
     return frozen
+
+
+class _Text(NamedTuple):
+    """A column of words, which the model reads or writes."""
+
+    side: str
+    column: str
+    level: Words
+    lowered: bool
+    occurrences: Encoded
+    vectors: Named
+
+
+def _texts(network: Model, coder: Coder, train: Examples) -> Iterator[_Text]:
+    """Every column of words that has vectors of its own in the model."""
+    for (side, column), named in network.embeddings().items():
+        encoding = coder.inputs[column] if side == "read" else coder.answer
+        occurrences = train.inputs[column] if side == "read" else train.target
+        if isinstance(encoding, Tokens) and isinstance(encoding.level, Words):
+            assert occurrences is not None
+            yield _Text(side, column, encoding.level, not encoding.items, occurrences, named)
+
+
+def _begins_with_vectors(text: _Text, coder: Coder, data: DataConfig, say: Callable[[str], None]) -> bool:
+    """Whether the words of the file are those of the column: what is written may be of another language."""
+    if text.side == "read" or data.shared or not any(isinstance(one, Tokens) for one in coder.inputs.values()):
+        return True
+    say(f"vectors: the words of {text.column} begin without; --shared gives both sides one vocabulary")
+    return False
+
+
+def _give(embedding: Embedding, ids: Tensor, values: Tensor) -> Tensor:
+    """Put ``values`` into the rows ``ids`` of an embedding; (its symbols,) bool, True of these."""
+    with torch.no_grad():
+        embedding.weight[ids] = (
+            values / embedding.gain
+        )  # the layer reads the file's numbers, as it multiplies by the gain
+    known = torch.zeros(embedding.size, dtype=torch.bool)
+    known[ids] = True
+    return known
+
+
+def _coverage(text: _Text, places: np.ndarray, of: str) -> str:
+    counts = _counts(text.occurrences, text.level.size)[SPECIALS:]
+    share = counts[places].sum() / max(int(counts.sum()), 1)
+    words = f"{len(counts):,}".replace(",", " ")
+    known = 100 * len(places) / max(len(counts), 1)
+    return f"vectors: {known:.0f} % of {words} words{of}, {100 * share:.0f} % of their occurrences"
 
 
 def _give_encoder(

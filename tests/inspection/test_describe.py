@@ -5,8 +5,10 @@ import re
 import pytest
 import torch
 
-from unrolled import api
-from unrolled.inspection.describe import Description
+from unrolled import api, registry
+from unrolled.batch import Continuous, Discrete
+from unrolled.inspection.describe import Description, describe_spec
+from unrolled.layers.mlp import MLP
 
 
 def described(model: str, **options: object) -> Description:
@@ -63,3 +65,35 @@ def test_attention_costs_more_with_every_step_that_it_sees() -> None:
     assert "[ transformer ] ↔ [ transformer ] ↔ ⋯ ↔ [ transformer ]\n" in whole.drawing
     assert "h_0" not in whole.drawing
     assert described("lstm").multiply_adds_per_step_seen == described("lstm").state_bytes_per_step == 0
+
+
+@pytest.mark.parametrize("target", ["label", "length"])
+def test_the_drawing_pools_as_the_network_does(target: str) -> None:
+    data = {"text": ["ab", "ba", "aab", "bba"] * 5, "label": ["x", "y"] * 10, "length": [2.5, 2.1, 3.5, 3.1] * 5}
+    options = {"inputs": ["text"], "kinds": {"text": "tokens"}, "model": "gru", "steps": 1, "hidden": 4}
+    for pool, words in ((None, "maximum over the steps"), ("mean", "mean over the steps")):
+        trained = api.fit(data, target=target, pool=pool, **options)  # type: ignore[arg-type]
+        assert words in trained.describe().drawing
+
+
+def test_a_layer_that_keeps_no_state_is_drawn_without_one_whatever_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(registry, "_registered", {})
+    registry.register("layer", "perceptron", type("Perceptron", (MLP,), {}))
+    assert "h_0" not in described("perceptron", kinds={"text": "tokens"}).drawing
+    for name in ("lstm", "window", "deltanet"):
+        assert "h_0" in described(name, kinds={"text": "tokens"}).drawing, name
+
+
+def test_specs_in_words() -> None:
+    assert describe_spec(Discrete(3, False)) == "one of 3 symbols a row"
+    assert describe_spec(Continuous(1)) == "1 numbers a step"
+
+
+def test_a_model_that_writes_is_drawn_above_what_it_reads() -> None:
+    data = {"text": ["ab", "ba"] * 10, "length": [2.0, 3.0] * 10}
+    options = {"target": "text", "task": "translate", "steps": 1, "hidden": 4, "kinds": {"text": "tokens"}}
+    page = str(api.fit(data, model="gru", **options).describe())  # type: ignore[arg-type]
+    assert page.startswith("bigru and gru with attention for translate\n")
+    assert "looks back at all m (attention: scaled_dot)" in page
+    assert "\nx → [ gru ] → m\n" in page  # a source without steps
+    assert "cannot stream" in page

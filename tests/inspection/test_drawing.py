@@ -5,10 +5,11 @@ import itertools
 import pytest
 
 from unrolled.inspection.drawing import Answers, draw
+from unrolled.models.sketch import Sketch, Stack
 
 
 def test_many_to_one() -> None:
-    assert draw(["lstm"], both=False, remembers=True, timed=True, answers="row").splitlines() == [
+    assert draw(Sketch(Stack(("lstm",)), pool="last"), "row").splitlines() == [
         "                                   y",
         "                                   ↑",
         "                                [ head ]",
@@ -20,7 +21,7 @@ def test_many_to_one() -> None:
 
 
 def test_both_directions_meet_before_one_answer() -> None:
-    drawn = draw(["gru"], both=True, remembers=True, timed=True, answers="row", pool="mean").splitlines()
+    drawn = draw(Sketch(Stack(("gru",), both=True), pool="mean"), "row").splitlines()
     assert drawn[4] == "      [      mean over the steps       ]"
     assert drawn[6] == "      [ gru  ] ← [ gru  ] ← ⋯ ← [ gru  ] ← h'_T+1"
     assert drawn[7] == "h_0 → [ gru  ] → [ gru  ] → ⋯ → [ gru  ] → h_T"
@@ -28,27 +29,29 @@ def test_both_directions_meet_before_one_answer() -> None:
 
 def test_each_layer_is_drawn_until_there_are_too_many() -> None:
     for layers, rows in ((1, 1), (3, 3), (4, 1)):
-        drawn = draw(["rnn"] * layers, both=False, remembers=True, timed=True, answers="next")
+        drawn = draw(Sketch(Stack(("rnn",) * layers)), "next")
         assert drawn.count("h_0") == rows
     assert "[ 4 × rnn ]" in drawn
     assert drawn.splitlines()[0].split() == ["x_2", "x_3", "x_T+1"]
 
 
 def test_a_model_without_memory_has_no_arrows_between_steps() -> None:
-    drawn = draw(["last 4 steps"], both=False, remembers=False, timed=True, answers="step")
+    drawn = draw(Sketch(Stack(("mlp",), remembers=False)))
     assert "→" not in drawn
-    assert drawn.count("[ last 4 steps ]") == 3
-    assert draw(["mlp"], both=False, remembers=False, timed=False, answers="row") == "x → [ mlp ] → [ head ] → y"
+    assert drawn.count("[ mlp  ]") == 3
+    assert (
+        draw(Sketch(Stack(("mlp",), remembers=False), timed=False, pool="last"), "row") == "x → [ mlp ] → [ head ] → y"
+    )
 
 
 def test_where_each_step_sees_every_other_there_is_no_state_to_hand_on() -> None:
-    drawn = draw(["tf"], both=False, remembers=True, timed=True, answers="step", whole=True).splitlines()
+    drawn = draw(Sketch(Stack(("tf",), whole=True))).splitlines()
     assert drawn[4] == "      [  tf  ] ↔ [  tf  ] ↔ ⋯ ↔ [  tf  ]"
 
 
 def test_a_forecast_is_an_answer_of_several_steps() -> None:
-    assert "x_T+1 … x_T+96" in draw(["gru"], both=False, remembers=True, timed=True, answers="row", horizon=96)
-    assert "x_T+1\n" in draw(["gru"], both=False, remembers=True, timed=True, answers="row", horizon=1)
+    assert "x_T+1 … x_T+96" in draw(Sketch(Stack(("gru",)), pool="last"), "row", horizon=96)
+    assert "x_T+1\n" in draw(Sketch(Stack(("gru",)), pool="last"), "row", horizon=1)
 
 
 @pytest.mark.parametrize(
@@ -56,7 +59,7 @@ def test_a_forecast_is_an_answer_of_several_steps() -> None:
     list(itertools.product([True, False], ["row", "step", "next"], ["last", "mean", "max"])),
 )
 def test_arrows_stand_over_the_middle_of_boxes(both: bool, answers: Answers, pool: str) -> None:
-    drawn = draw(["lstm"] * 2, both=both, remembers=True, timed=True, answers=answers, pool=pool).splitlines()
+    drawn = draw(Sketch(Stack(("lstm",) * 2, both=both), pool=pool), answers).splitlines()
     below, boxes = drawn[-2], drawn[-3]
     for place, sign in enumerate(below):
         if sign == "↑":

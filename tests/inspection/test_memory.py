@@ -15,6 +15,7 @@ from unrolled.config import ModelConfig
 from unrolled.errors import DataError, UsageError
 from unrolled.inspection.memory import Asked, Horizon, memory_horizon
 from unrolled.inspection.problems import problem
+from unrolled.models.encoder_decoder import EncoderDecoder
 from unrolled.models.network import Network
 
 T, ROWS, HIDDEN = 200, 32, 64
@@ -217,7 +218,8 @@ def test_a_trained_model_is_measured_on_its_own_data(trained: dict[str, api.Trai
     assert len(api.memory(trained["forecast"], load, lags=30).norms) == 30
     with pytest.raises(UsageError, match="lags must be at least 2, got 0"):
         api.memory(trained["forecast"], load, lags=0)
-    two = replace(trained["forecast"], network=torch.nn.Linear(1, 1))  # type: ignore[arg-type]
+    writer = EncoderDecoder({"load": Continuous(1)}, ModelConfig(hidden=2), outputs=3)
+    two = replace(trained["forecast"], network=writer)
     with pytest.raises(
         UsageError, match="memory measures a single network; this model has one that reads and one that"
     ):

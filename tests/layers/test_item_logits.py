@@ -6,8 +6,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from unrolled.layers import item_logits
-from unrolled.layers.embed import Embedding
-from unrolled.layers.item_logits import LazyLogits, Tied
+from unrolled.layers.item_logits import LazyLogits
 from unrolled.layers.sampled_softmax import CandidateSampler
 
 N, H, V = 6, 4, 30
@@ -81,13 +80,3 @@ def test_scores_in_pieces_are_the_scores(monkeypatch: pytest.MonkeyPatch) -> Non
     torch.testing.assert_close(torch.cat([scores for _, scores in pieces]), whole.scores())
     for part, scores in pieces:
         torch.testing.assert_close(scores, whole.scores()[part])
-
-
-def test_a_tied_head_answers_by_the_vectors_that_are_read() -> None:
-    symbols = Embedding(V, H)
-    head = Tied(symbols)
-    assert [name for name, _ in head.named_parameters()] == ["bias"]
-    h = torch.randn(2, 3, H)
-    torch.testing.assert_close(head(h), h @ symbols.weight.T)
-    head(h).sum().backward()
-    assert symbols.weight.grad is not None

@@ -9,7 +9,7 @@ from torch import Tensor
 from unrolled.batch import Continuous, Discrete, Spec
 from unrolled.config import ModelConfig
 from unrolled.errors import ShapeError, UsageError
-from unrolled.models.network import Network, NetworkState, describe_spec
+from unrolled.models.network import Network, NetworkState
 
 SPECS: dict[str, Spec] = {
     "ids": Discrete(5),
@@ -152,8 +152,3 @@ def test_a_state_of_another_batch_or_model_is_refused() -> None:
 def test_an_unknown_name_is_met_with_a_suggestion() -> None:
     with pytest.raises(UsageError, match="there is no model 'lstn'. Did you mean 'lstm'"):
         network(name="lstn")
-
-
-def test_specs_in_words() -> None:
-    assert describe_spec(Discrete(3, False)) == "one of 3 symbols a row"
-    assert describe_spec(Continuous(1)) == "1 numbers a step"

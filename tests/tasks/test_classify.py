@@ -109,6 +109,6 @@ def test_a_network_starts_with_how_many_rows_have_each_label_however_often_a_row
     data = sequences({"x": [1.0, 2.0, 3.0, 4.0], "labels": cells}, {"x": "number", "labels": "category"})
     coder = Coder.fit(data, Classify.roles(Question(data, ("labels",), (), None)), Options())
     task = Classify(TaskConfig.check({"name": "classify"}), coder)
-    prior = task.prior(coder.encode(data))
+    prior = task.measure_training(coder.encode(data)).prior
     assert prior is not None
     assert prior.tolist() == pytest.approx([math.log(3.5 / 1.5), math.log(1.5 / 3.5)])

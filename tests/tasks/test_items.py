@@ -155,7 +155,7 @@ def test_vectors_that_are_weights_too_are_as_wide_as_the_outputs() -> None:
     specs = {"item": task.coder.answer.spec}
     tied = Network(specs, ModelConfig(hidden=6, tied=True), task.outputs, pooled=False, chosen="item")
     assert tied.columns.output_size == 6
-    assert tied.head.weight is tied.columns.embedding_of("item").weight
+    assert tied.head_weight is tied.columns.embedding_of("item").weight
     assert not [name for name in tied.state_dict() if name == "head.weight"]
     for wrong in ({"embedding": 5}, {"embedding": 0}, {"name": "bigru"}):
         with pytest.raises(UsageError, match="--tied chooses by the vectors of what it reads, and"):

@@ -38,7 +38,7 @@ def sample(tags: list[list[str]]) -> Sample:
 def prior(tags: list[list[str]]) -> tuple[Tag, Tensor]:
     one = sample(tags)
     task: Any = one.ask()
-    start = task.prior(one.examples(task))
+    start = task.measure_training(one.examples(task)).prior
     return task, start.view(len(task.labels) + 1, len(task.labels))
 
 
@@ -190,7 +190,7 @@ def test_a_rare_step_cannot_break_a_rule() -> None:
     torch.manual_seed(0)
     network = network_for(task, "lstm")
     with torch.no_grad():
-        network.head.bias.copy_(task.prior(one.examples(task)))
+        network.head.bias.copy_(task.measure_training(one.examples(task)).prior)
         network.head.weight.mul_(300)
         ids = torch.randint(4, (50, 9))
         o, _ = network({"w": ids}, torch.full((50,), 9))

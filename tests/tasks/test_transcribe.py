@@ -112,7 +112,7 @@ def test_it_begins_with_the_frequencies_of_training() -> None:
     assert train.target is not None
     letters, steps = train.target.values, int(train.steps().sum())
     counts = np.array([1 + steps - len(letters), 1, 1, *(1 + (letters == letter).sum() for letter in (A, B_, C))])
-    prior = task.prior(train)
+    prior = task.measure_training(train).prior
     assert prior is not None
     np.testing.assert_allclose(prior.exp(), counts / counts.sum(), rtol=1e-5)
 

@@ -60,7 +60,8 @@ def written(question: Translate, rows: Batch, logits: Tensor | None) -> Written:
 def test_the_first_bias_is_of_what_is_to_be_written() -> None:
     """``<begin>`` stands before every target and is never asked for: only ``<end>`` is, of the specials."""
     question = task()
-    prior = question.prior(question.coder.encode(sequences(DATA, {"text": "tokens", "spoken": "tokens"})))
+    train = question.coder.encode(sequences(DATA, {"text": "tokens", "spoken": "tokens"}))
+    prior = question.measure_training(train).prior
     counts = [0, 0, len(TEXTS), *(sum(text.count(letter) for text in TEXTS) for letter in "ab")]
     answer = question.coder.answer
     order = [0, 1, 2, *(3 + ["A", "B"].index(answer.decode(torch.tensor([id_]).numpy())[0]) for id_ in (3, 4))]

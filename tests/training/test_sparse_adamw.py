@@ -72,7 +72,6 @@ from unrolled.data.encodings._words import Words
 from unrolled.data.encodings.tokens import Tokens
 from unrolled.data.examples import Examples
 from unrolled.data.forms.next import Next
-from unrolled.layers.sampled_softmax import CandidateSampler
 from unrolled.models.network import Network
 from unrolled.tasks.next_step import NextStep
 from unrolled.training.evaluate import evaluate
@@ -90,7 +89,7 @@ def split(rows):
 config = ModelConfig(name="gru", hidden=8, embedding=8)
 torch.manual_seed(0)
 network = Network({"item": items.spec}, config, task.outputs, pooled=False, chosen="item")
-network.shorten(CandidateSampler(task.prior(split(32)).exp(), 4096))
+network.initialise(task.measure_training(split(32)).prior, 0, 4096)
 training = TrainingConfig(steps=3, batch=32, device="cpu")
 trainer = Trainer(network, task, split(32), None, training, Path(sys.argv[1]))
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

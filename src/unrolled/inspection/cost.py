@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 
 from unrolled.batch import Discrete
-from unrolled.models.network import Network
+from unrolled.models.model import Model
 
 __all__ = ["highest_resident", "push_seconds", "resident"]
 
@@ -37,7 +37,7 @@ def highest_resident() -> int | None:
         return None
 
 
-def push_seconds(network: Network) -> float:
+def push_seconds(network: Model) -> float:
     """The median time of one live step of one row."""
     network.eval()
     live = network.session()

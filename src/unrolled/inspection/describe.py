@@ -10,18 +10,16 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from unrolled.config import ModelConfig, RunConfig
-from unrolled.inspection.drawing import Answers, draw, draw_pair
+from unrolled.batch import Discrete, Spec
+from unrolled.inspection.drawing import Answers, draw
 from unrolled.layers.embed import Embedding
 from unrolled.layers.multihead import SelfAttention
 from unrolled.layers.positions import Learned
-from unrolled.models.encoder_decoder import EncoderDecoder, parts_of
 from unrolled.models.model import Model
-from unrolled.models.network import Network, describe_spec
 from unrolled.state import State, flatten
 from unrolled.tasks.task import Task
 
-__all__ = ["Description", "describe"]
+__all__ = ["Description", "describe", "describe_spec"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,14 +79,14 @@ class Description:
         )
 
 
-def describe(config: RunConfig, task: Task, network: Model) -> Description:
+def describe(task: Task, network: Model) -> Description:
     """Describe ``network``, which answers ``task``."""
     coder = task.coder
     specs = {name: encoding.spec for name, encoding in coder.inputs.items()}
     columns = {name: f"{coder.report(name)}; {describe_spec(specs[name])}" for name in coder.inputs}
     columns[f"-> {coder.target}"] = coder.form.asks if coder.continues else coder.answer.report()
     attentions = [module for module in network.modules() if isinstance(module, SelfAttention)]
-    live = network if isinstance(network, Network) and network.causal and not config.task.crf else None
+    live = network if network.cannot_stream is None else None
     return Description(
         title=f"{network.title} for {task.name}",
         columns=columns,
@@ -99,52 +97,26 @@ def describe(config: RunConfig, task: Task, network: Model) -> Description:
         state_bytes=_bytes(live.initial_state(1)) if live else None,
         state_bytes_per_step=_growth(live) if live else 0,
         sight=attentions[0].sight if attentions else None,
-        drawing=_drawing(config, task, network),
+        drawing=_drawing(task, network),
     )
 
 
-def _drawing(config: RunConfig, task: Task, network: Model) -> str:
-    timed = any(encoding.spec.time for encoding in task.coder.inputs.values())
-    whole = not network.layer.causal and not network.layer.bidirectional
-    if isinstance(network, EncoderDecoder):
-        reads, writes = parts_of(config.model)
-        drawing = draw_pair(
-            _cells(reads) if timed else [reads.name],
-            _cells(writes),
-            both=network.layer.bidirectional,
-            remembers=_remembers(reads),
-            attention=config.model.attention,
-            whole=whole,
-        )
-    else:
-        drawing = draw(
-            _cells(config.model),
-            both=network.layer.bidirectional,
-            remembers=_remembers(config.model),
-            timed=timed,
-            answers=_answers(task),
-            pool=config.model.pool or "last",
-            horizon=task.coder.horizon,
-            whole=whole,
-        )
+def describe_spec(spec: Spec) -> str:
+    """How a column looks to the network, in words."""
+    what = f"one of {spec.size} symbols" if isinstance(spec, Discrete) else f"{spec.width} numbers"
+    return f"{what} a {'step' if spec.time else 'row'}"
+
+
+def _drawing(task: Task, network: Model) -> str:
+    drawing = draw(network.sketch(), _answers(task), task.coder.horizon)
     sizes = f"{network.columns.output_size} numbers a step → {network.layer.output_size} → {task.outputs} outputs"
     return f"{drawing}\n\n{sizes}; the weights are the same at every step"
-
-
-def _remembers(config: ModelConfig) -> bool:
-    return config.name not in ("mlp", "window")
 
 
 def _answers(task: Task) -> Answers:
     if task.coder.form.predicts_next:
         return "next"
     return "row" if task.pooled else "step"
-
-
-def _cells(config: ModelConfig) -> list[str]:
-    if config.name == "window":
-        return [f"last {config.window} steps", *["linear"] * (config.layers - 1)]
-    return [config.name.removeprefix("bi")] * config.layers
 
 
 def _multiply_adds(network: Model) -> int:
@@ -155,13 +127,13 @@ def _multiply_adds(network: Model) -> int:
     return sum(p.numel() for p in network.parameters() if p.dim() > 1 and id(p) not in looked_up)
 
 
-def _growth(network: Network) -> int:
+def _growth(network: Model) -> int:
     """The bytes by which a state is larger after one step: of all models but those that attend, 0."""
-    first = network.initial_state(1)
-    like = network.head.weight
+    like = next(network.parameters())
+    first = network.layer.initial_state(1, like)
     with torch.no_grad():
-        _, after = network.layer.step(like.new_zeros(1, network.layer.input_size), first.layer)
-    return _bytes(after) - _bytes(first.layer)
+        _, after = network.layer.step(like.new_zeros(1, network.layer.input_size), first)
+    return _bytes(after) - _bytes(first)
 
 
 def _bytes(state: State) -> int:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Literal
 
-__all__ = ["Answers", "draw", "draw_pair"]
+from unrolled.models.sketch import Sketch, Stack
+
+__all__ = ["Answers", "draw"]
 
 Answers = Literal["row", "step", "next"]
 _MOST_LAYERS = 3  # that are drawn one by one
@@ -12,31 +16,16 @@ _NOTHING, _ON, _BACK, _EACH = "   ", " → ", " ← ", " ↔ "  # what stands be
 _FIRST = "h_0"
 
 
-def draw(
-    cells: list[str],
-    *,
-    both: bool,
-    remembers: bool,
-    timed: bool,
-    answers: Answers,
-    pool: str = "last",
-    horizon: int = 0,
-    whole: bool = False,
-) -> str:
+def draw(sketch: Sketch, answers: Answers = "step", horizon: int = 0) -> str:
     """The drawing, without a line break at its end.
 
     Args:
-        cells: the name of each layer, from the lowest.
-        both: whether each layer reads from the end as well.
-        remembers: whether one step hands a state to the next.
-        timed: whether the input has steps.
+        sketch: of the model.
         answers: one a ``row``; one a ``step``; the ``next`` step at each.
-        pool: how many steps become the one answer of a row.
         horizon: the next steps that the answer of a row is; 0 where it is something else.
-        whole: whether each step sees every other at once, so that there is no state to hand on.
 
     Example:
-        >>> print(draw(["gru"], both=False, remembers=True, timed=True, answers="step"))
+        >>> print(draw(Sketch(Stack(("gru",)))))
                 y_1        y_2            y_T
                  ↑          ↑              ↑
               [ head ]   [ head ]   ⋯   [ head ]
@@ -45,78 +34,59 @@ def draw(
                  ↑          ↑              ↑
                 x_1        x_2            x_T
     """
-    if not timed:
-        return " → ".join(["x", *(f"[ {cell} ]" for cell in [*cells, "head"]), "y"])
-    cells = _few(cells)
-    width = max(len(name) for name in [*cells, "head"])
-    rows = [*_answer_rows(answers, pool, horizon, width, both), *_layers(cells, width, both, remembers, whole)]
-    return "\n".join([*rows, _labels(["x_1", "x_2", "x_T"], width)])
+    if sketch.writes is not None:
+        return _draw_pair(sketch, sketch.writes)
+    if not sketch.timed:
+        return _draw_row([*sketch.reads.boxes, "head"], "y")
+    reads = _few(sketch.reads)
+    width = max(len(name) for name in [*reads.boxes, "head"])
+    above = _answer_rows(answers, sketch.pool or "last", horizon, width, reads.both)
+    return "\n".join([*above, *_layers(reads, width), _labels(["x_1", "x_2", "x_T"], width)])
 
 
-def draw_pair(
-    reads: list[str], writes: list[str], *, both: bool, remembers: bool, attention: str, whole: bool = False
-) -> str:
-    """The drawing of a model that reads one sequence, below, and writes another, above.
-
-    Args:
-        reads, writes: the name of each layer, from the lowest.
-        both: whether what reads does so from the end as well.
-        remembers: whether one step of it hands a state to the next.
-        attention: how it looks back at what was read; ``none``: it does not.
-        whole: whether each step of what reads sees every other at once.
-
-    Example:
-        >>> print(draw_pair(["gru"], ["gru"], both=False, remembers=True, attention="dot"))
-                y_1        y_2            y_U
-                 ↑          ↑              ↑
-              [ head ]   [ head ]   ⋯   [ head ]
-                 ↑          ↑              ↑
-        h_0 → [ gru  ] → [ gru  ] → ⋯ → [ gru  ] → h_T
-                 ↑          ↑              ↑
-              <begin>      y_1           y_U-1
-        <BLANKLINE>
-          each step above looks back at all m (attention: dot), and is given all of it as one vector
-        <BLANKLINE>
-                m_1        m_2            m_S
-                 ↑          ↑              ↑
-        h_0 → [ gru  ] → [ gru  ] → ⋯ → [ gru  ] → h_T
-                 ↑          ↑              ↑
-                x_1        x_2            x_S
-    """
-    reads, writes = _few(reads), _few(writes)
-    width = max(len(name) for name in [*reads, *writes, "head"])
+def _draw_pair(sketch: Sketch, writes: Stack) -> str:
+    """A model that reads one sequence, below, and writes another, above."""
+    reads, writes = _few(sketch.reads), _few(writes)
+    width = max(len(name) for name in [*reads.boxes, *writes.boxes, "head"])
     looks = "is given all that was read as one vector, and nothing else"
-    if attention != "none":
-        looks = f"looks back at all m (attention: {attention}), and is given all of it as one vector"
+    if sketch.attention != "none":
+        looks = f"looks back at all m (attention: {sketch.attention}), and is given all of it as one vector"
     above = [
         _labels(["y_1", "y_2", "y_U"], width),
         _arrows(width),
         _row([f"[ {'head':^{width}} ]"] * 3),
         _arrows(width),
-    ]
-    above += [
-        *_layers(writes, width, both=False, remembers=True, whole=False),
+        *_layers(writes, width),
         _labels(["<begin>", "y_1", "y_U-1"], width),
     ]
-    below = [_labels(["m_1", "m_2", "m_S"], width), _arrows(width), *_layers(reads, width, both, remembers, whole)]
-    return "\n".join([*above, "", f"  each step above {looks}", "", *below, _labels(["x_1", "x_2", "x_S"], width)])
+    below = [_draw_row(reads.boxes, "m")]
+    if sketch.timed:
+        inputs = _labels(["x_1", "x_2", "x_S"], width)
+        below = [_labels(["m_1", "m_2", "m_S"], width), _arrows(width), *_layers(reads, width), inputs]
+    return "\n".join([*above, "", f"  each step above {looks}", "", *below])
 
 
-def _few(cells: list[str]) -> list[str]:
-    return [f"{len(cells)} × {cells[-1]}"] if len(cells) > _MOST_LAYERS else cells
+def _draw_row(boxes: Sequence[str], answer: str) -> str:
+    """What has no steps goes from left to right."""
+    return " → ".join(["x", *(f"[ {box} ]" for box in boxes), answer])
 
 
-def _layers(cells: list[str], width: int, both: bool, remembers: bool, whole: bool) -> list[str]:
+def _few(stack: Stack) -> Stack:
+    count = len(stack.boxes)
+    return replace(stack, boxes=(f"{count} × {stack.boxes[-1]}",)) if count > _MOST_LAYERS else stack
+
+
+def _layers(stack: Stack, width: int) -> list[str]:
     """The layers from the top, each with the arrows into it."""
     rows = []
-    for cell in reversed(cells):
-        box = f"[ {cell:^{width}} ]"
-        if both:
+    for name in reversed(stack.boxes):
+        box = f"[ {name:^{width}} ]"
+        if stack.both:
             rows.append(_row([box] * 3, _BACK, after=f"{_BACK}h'_T+1"))
-        if remembers and not whole:
+        if stack.remembers and not stack.whole:
             rows.append(_row([box] * 3, _ON, before=_FIRST + _ON, after=f"{_ON}h_T"))
         else:
-            rows.append(_row([box] * 3, _EACH if whole else _NOTHING))
+            rows.append(_row([box] * 3, _EACH if stack.whole else _NOTHING))
         rows.append(_arrows(width))
     return rows
 

@@ -18,7 +18,7 @@ from unrolled.data.examples import Examples
 from unrolled.data.loader import Loader
 from unrolled.data.windows import Windows
 from unrolled.errors import DataError, UsageError
-from unrolled.models.network import Network
+from unrolled.models.model import Model
 from unrolled.tasks.task import Task
 from unrolled.training.plans import lookback
 
@@ -92,7 +92,7 @@ class Horizon:
         return "\n".join([_plot(self.norms), "", f"90 % of it within {self.lag_90} steps", says])
 
 
-def memory_horizon(network: Network, batches: Iterable[Asked], lags: int) -> Horizon:
+def memory_horizon(network: Model, batches: Iterable[Asked], lags: int) -> Horizon:
     """Measure ``network`` by autograd on the embedded input; its weights are left alone.
 
     Args:
@@ -160,7 +160,7 @@ def _spread(count: int) -> np.ndarray:
     return np.unique(np.linspace(0, max(count - 1, 0), min(count, _TARGETS)).astype(np.int64))
 
 
-def _norms(network: Network, asked: Asked) -> Tensor:
+def _norms(network: Model, asked: Asked) -> Tensor:
     """(B, T): ‖∂L/∂x_t‖ over all columns that have time."""
     leaves: list[Tensor] = []
 

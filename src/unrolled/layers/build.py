@@ -2,50 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Literal
 
 from unrolled.errors import UsageError, did_you_mean
 from unrolled.registry import Registry
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
     from unrolled.config import ModelConfig
-    from unrolled.layers.session import LayerSession
-    from unrolled.state import State
+    from unrolled.layers.layer import Layer
 
-__all__ = ["LAYERS", "Layer", "build_layer", "embedding_gain", "member_of", "model_names", "owners"]
+__all__ = ["LAYERS", "build_layer", "embedding_gain", "member_of", "model_names", "owners", "takes_memory"]
 
 LAYERS = Registry("layer")
 _CELLS = Registry("cell")
 _BOTH = "bi"
-
-
-class Layer(Protocol):
-    """A model without its ends: vectors in, vectors out, over a padded batch, in chunks or step by step.
-
-    Attributes:
-        causal: no output depends on a later input, so that it can stream.
-        bidirectional: the second half of each output was read from the row's end backward. A layer may see the future
-            without that, as attention does.
-    """
-
-    input_size: int
-    output_size: int
-    causal: bool
-    bidirectional: bool
-
-    def __call__(self, x: Tensor, lengths: Tensor | None = None, state: State = None) -> tuple[Tensor, State]:
-        """``x`` (B, T, I) -> ``y`` (B, T, output_size), 0 beyond each row's length, and the state after it."""
-
-    def step(self, x: Tensor, state: State) -> tuple[Tensor, State]:
-        """``x`` (B, I) and the state before -> ``y`` (B, output_size) and the state after."""
-
-    def session(self, batch: int | None = None) -> LayerSession:
-        """The layer live, for one row or ``batch`` of them."""
-
-    def initial_state(self, batch: int, like: Tensor) -> State:
-        """The state of ``batch`` rows before their first step, with the dtype and device of ``like``."""
 
 
 def model_names() -> list[str]:
@@ -64,7 +34,16 @@ def embedding_gain(name: str) -> float:
     >>> embedding_gain("transformer"), embedding_gain("lstm")
     (10.0, 1.0)
     """
-    return getattr(LAYERS.get(name), "embedding_gain", 1.0) if name in LAYERS else 1.0
+    return _class_of(name).embedding_gain
+
+
+def takes_memory(name: str) -> bool:
+    """Whether the layer ``name`` can attend to a memory by itself.
+
+    >>> takes_memory("transformer"), takes_memory("lstm")
+    (True, False)
+    """
+    return _class_of(name).takes_memory
 
 
 def owners(option: str) -> list[str]:
@@ -73,11 +52,16 @@ def owners(option: str) -> list[str]:
     >>> owners("window"), owners("hidden")
     (['window'], [])
     """
-    return [name for name in LAYERS.names() if option in getattr(LAYERS.get(name), "own", ())]
+    return [name for name in LAYERS.names() if option in _class_of(name).own]
 
 
-def build_layer(config: ModelConfig, input_size: int) -> Layer:
-    """The layer that ``config`` describes, for inputs of width ``input_size``.
+def build_layer(config: ModelConfig, input_size: int, memory_size: int | None = None) -> Layer:
+    """The layer that ``config`` describes.
+
+    Args:
+        config: its name and sizes.
+        input_size: the width of what it reads.
+        memory_size: the width of a memory that it attends to, where it `takes_memory`.
 
     Raises:
         UsageError: an unknown name; the message suggests the nearest.
@@ -89,7 +73,8 @@ def build_layer(config: ModelConfig, input_size: int) -> Layer:
     """
     kind, name = member_of(config.name)
     if kind == "layer":
-        layer: Layer = LAYERS.get(name).build(config, input_size)
+        memory = () if memory_size is None else (memory_size,)
+        layer: Layer = LAYERS.get(name).build(config, input_size, *memory)
         return layer
     from unrolled.layers.recurrent import Recurrent
 
@@ -113,3 +98,13 @@ def member_of(model: str) -> tuple[Literal["layer", "cell"], str]:
     if cell not in _CELLS:
         raise UsageError(f"there is no model {model!r}.{did_you_mean(model, model_names())}")
     return "cell", cell
+
+
+def _class_of(model: str) -> type[Layer]:
+    """The class of the layer that the name of a model stands for."""
+    if model in LAYERS:
+        kind: type[Layer] = LAYERS.get(model)
+        return kind
+    from unrolled.layers.recurrent import Recurrent
+
+    return Recurrent

@@ -20,6 +20,7 @@ from unrolled.cells.cell import check_input
 from unrolled.config import ModelConfig
 from unrolled.errors import ShapeError, UsageError
 from unrolled.layers.delta_rule import CHUNK, delta_rule
+from unrolled.layers.layer import Layer
 from unrolled.layers.lengths import check_lengths, real_steps, zero_padding
 from unrolled.layers.session import LayerSession, layer_session
 from unrolled.layers.short_convolution import short_convolution
@@ -43,7 +44,7 @@ class DeltaState(NamedTuple):
     recent: Tensor
 
 
-class DeltaNet(nn.Module):
+class DeltaNet(nn.Module, Layer):
     r"""A stack of blocks that remember in matrices: each writes values under keys, and answers queries.
 
     ::
@@ -160,6 +161,10 @@ class DeltaNet(nn.Module):
     def session(self, batch: int | None = None) -> LayerSession:
         """The layer live, for one row or ``batch`` of them: it keeps its state."""
         return layer_session(self, batch, self.norm.weight, self.step, self.initial_state)
+
+    def boxes(self) -> list[str]:
+        """One for each block."""
+        return ["deltanet"] * len(self.blocks)
 
     def initial_state(self, batch: int, like: Tensor) -> tuple[DeltaState, ...]:
         """Nothing written yet, with the dtype and device of ``like``."""

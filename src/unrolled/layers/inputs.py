@@ -89,6 +89,12 @@ class InputEmbedding(nn.Module):
         """Whether the vector of a step depends on no later one."""
         return not any(isinstance(one, PretrainedEncoder) for one in self._all())
 
+    def symbols(self) -> dict[str, tuple[str, Embedding]]:
+        """Column -> the name of its vectors among the weights here, and what looks them up; of symbols only."""
+        named = zip(self.specs, self._all(), strict=True)
+        found = {name: (place, one) for place, (name, one) in enumerate(named) if isinstance(one, Embedding)}
+        return {name: (f"embeddings.{place}.weight", one) for name, (place, one) in found.items()}
+
     def embedding_of(self, name: str) -> Embedding | OneHot | Numbers | PretrainedEncoder:
         """What makes vectors of the column ``name``."""
         return self._all()[list(self.specs).index(name)]

@@ -10,61 +10,13 @@ from dataclasses import dataclass, replace
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
-from unrolled.layers.embed import Embedding
 from unrolled.layers.sampled_softmax import CandidateSampler
 
-__all__ = ["LazyLogits", "Tied"]
+__all__ = ["LazyLogits"]
 
 _SCORES = 1 << 24  # that are in memory at a time where nothing is learned from them
-
-
-class Tied(nn.Module):
-    """A linear head whose weights are the vectors of the symbols that the network reads.
-
-    ::
-
-        o_t = E h_t + b
-
-    Args:
-        symbols: the module that holds E.
-
-    Shape:
-        h (..., H) float32 -> (..., V) float32, where E is (V, H).
-
-    Raises:
-        Nothing of its own: `Network` sees to it that E is as wide as h.
-
-    Cost:
-        H·V multiply-adds a step; V weights of its own.
-
-    References:
-        Press and Wolf 2017, https://arxiv.org/abs/1608.05859
-
-    Example:
-        >>> Tied(Embedding(9, 4))(torch.ones(2, 4)).shape
-        torch.Size([2, 9])
-    """
-
-    def __init__(self, symbols: Embedding) -> None:
-        super().__init__()
-        self.bias = nn.Parameter(torch.zeros(symbols.size))
-        self._symbols = (symbols,)  # in a tuple it is no part of this module, whose weights are not to be saved twice
-
-    def extra_repr(self) -> str:
-        """Width of the vectors, and how many there are."""
-        outputs, width = self.weight.shape
-        return f"{width}, {outputs}"
-
-    @property
-    def weight(self) -> Tensor:
-        """E, (V, H)."""
-        return self._symbols[0].weight
-
-    def forward(self, h: Tensor) -> Tensor:
-        """The scores of all symbols."""
-        return F.linear(h, self.weight, self.bias)
 
 
 @dataclass(frozen=True, slots=True)

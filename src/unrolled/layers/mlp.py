@@ -10,13 +10,14 @@ from unrolled.cells.arguments import arguments
 from unrolled.cells.cell import check_input
 from unrolled.config import ModelConfig
 from unrolled.errors import UsageError
+from unrolled.layers.layer import Layer
 from unrolled.layers.lengths import check_lengths, zero_padding
 from unrolled.layers.session import LayerSession, layer_session
 
 __all__ = ["MLP"]
 
 
-class MLP(nn.Module):
+class MLP(nn.Module, Layer):
     """Linear maps with relu, applied to each step by itself: it remembers nothing.
 
     ::
@@ -97,6 +98,10 @@ class MLP(nn.Module):
     def session(self, batch: int | None = None) -> LayerSession:
         """The layer live, for one row or ``batch`` of them: it keeps its state."""
         return layer_session(self, batch, next(self.parameters()), self.step, self.initial_state)
+
+    def boxes(self) -> list[str]:
+        """One for each linear map."""
+        return ["mlp"] * self.num_layers
 
     def initial_state(self, batch: int, like: Tensor) -> tuple[()]:
         """Nothing to remember."""

@@ -103,12 +103,12 @@ class Learned(nn.Module):
         for name, number in (("width", width), ("longest", longest)):
             if number < 1:
                 raise UsageError(f"Learned: {name} must be at least 1, got {number}")
+        self.width, self.longest = width, longest
         self.weight = nn.Parameter(torch.randn(longest, width))
 
     def extra_repr(self) -> str:
         """Its arguments."""
-        longest, width = self.weight.shape
-        return arguments(self, {"width": width, "longest": longest})
+        return arguments(self, {"width": self.width, "longest": self.longest})
 
     def forward(self, x: Tensor, positions: Tensor, lengths: Tensor | None = None) -> Tensor:
         """``x`` and the vector of each of its steps' numbers."""

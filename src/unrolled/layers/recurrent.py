@@ -15,6 +15,7 @@ from unrolled.cells.arguments import arguments
 from unrolled.cells.cell import Cell
 from unrolled.errors import ShapeError, UsageError
 from unrolled.layers.cell_stack import AnyCell, make_cells
+from unrolled.layers.layer import Layer
 from unrolled.layers.recompute import Recompute, check_recompute
 from unrolled.layers.session import LayerSession, layer_session, reads_the_future
 from unrolled.layers.unroll import unroll
@@ -23,7 +24,7 @@ from unrolled.state import State
 __all__ = ["Recurrent"]
 
 
-class Recurrent(nn.Module):
+class Recurrent(nn.Module, Layer):
     """A stack of recurrent layers over padded batches, chunks, or single steps: the same weights, the same answers.
 
     ::
@@ -161,6 +162,10 @@ class Recurrent(nn.Module):
         cells = [cell for (cell,) in self.layers]
         like = next(self.parameters(), torch.empty(0))
         return layer_session(self, batch, like, self.step, self.initial_state, cells)
+
+    def boxes(self) -> list[str]:
+        """The name of each layer's cell."""
+        return [self.cell or type(cells[0]).__name__ for cells in self.layers]
 
     def initial_state(self, batch: int, like: Tensor) -> State:
         """The state of ``batch`` rows before their first step, with the dtype and device of ``like``."""

@@ -16,6 +16,7 @@ from unrolled.config import ModelConfig
 from unrolled.errors import ShapeError, UsageError, did_you_mean
 from unrolled.layers.blocks import Passed, TransformerBlock, make_norm
 from unrolled.layers.cache import KVCache, Memory, check_memory, seen_memory
+from unrolled.layers.layer import Layer
 from unrolled.layers.lengths import check_lengths, zero_padding
 from unrolled.layers.multihead import CrossAttention, SelfAttention
 from unrolled.layers.positions import Learned, Sinusoidal
@@ -43,7 +44,7 @@ class Looked(NamedTuple):
     cross: list[Tensor]
 
 
-class Transformer(nn.Module):
+class Transformer(nn.Module, Layer):
     """A stack of attention blocks: over whole rows, in chunks or step by step, its state being its keys and values.
 
     ::
@@ -97,6 +98,7 @@ class Transformer(nn.Module):
 
     bidirectional = False
     own = ("heads", "kv_heads", "sight", "positions")  # options that not every model has
+    takes_memory = True
     embedding_gain = 10.0  # symbols' vectors begin with a deviation of 0.1, and what blocks add to them with about 1
 
     def __init__(
@@ -140,6 +142,8 @@ class Transformer(nn.Module):
             nn.init.zeros_(self.into.bias)
         added = {"sinusoidal": Sinusoidal, "learned": Learned}
         self.positions = added[positions](hidden_size) if positions in added else None
+        self.most_steps = self.positions.longest if isinstance(self.positions, Learned) else None
+        self.keeps_every_step = causal and sight is None
         self.norm = make_norm(norm, hidden_size) if norm_first else nn.Identity()
         self.dropout = nn.Dropout(dropout)
 
@@ -225,6 +229,14 @@ class Transformer(nn.Module):
         if not self.causal:
             raise reads_the_future("a transformer that is not causal")
         return layer_session(self, batch, self._like, self.step, self.initial_state)
+
+    def boxes(self) -> list[str]:
+        """One for each block."""
+        return ["transformer"] * len(self.blocks)
+
+    def begin(self, memory: Tensor, lengths: Tensor | None = None) -> TransformerState:
+        """The state before the first step, of rows that attend to ``memory`` (B, S, M)."""
+        return self.initial_state(len(memory), memory, memory, lengths)
 
     def initial_state(
         self, batch: int, like: Tensor, memory: Tensor | None = None, memory_lengths: Tensor | None = None

@@ -15,6 +15,7 @@ from unrolled.cells.arguments import arguments
 from unrolled.cells.cell import check_input
 from unrolled.config import ModelConfig
 from unrolled.errors import ShapeError, UsageError
+from unrolled.layers.layer import Layer
 from unrolled.layers.lengths import check_lengths, zero_padding
 from unrolled.layers.session import LayerSession, layer_session
 
@@ -27,7 +28,7 @@ class WindowState(NamedTuple):
     recent: Tensor
 
 
-class Window(nn.Module):
+class Window(nn.Module, Layer):
     """A linear map of the last k steps, then relu: what is older is forgotten altogether.
 
     ::
@@ -132,6 +133,10 @@ class Window(nn.Module):
     def session(self, batch: int | None = None) -> LayerSession:
         """The layer live, for one row or ``batch`` of them: it keeps its state."""
         return layer_session(self, batch, self.weight, self.step, self.initial_state)
+
+    def boxes(self) -> list[str]:
+        """The window, and one for each linear map above it."""
+        return [f"last {self.window} steps", *["linear"] * (self.num_layers - 1)]
 
     def initial_state(self, batch: int, like: Tensor) -> WindowState:
         """No steps yet, with the dtype and device of ``like``."""

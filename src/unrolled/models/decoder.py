@@ -5,7 +5,7 @@ Axes: B rows, U steps of what is written, S steps of what was read, I inputs, M 
 
 from __future__ import annotations
 
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -13,9 +13,10 @@ from torch import Tensor, nn
 from unrolled.config import ModelConfig
 from unrolled.errors import UsageError
 from unrolled.layers.attention import Attention
-from unrolled.layers.build import Layer, build_layer
+from unrolled.layers.build import build_layer, takes_memory
 from unrolled.layers.cache import Memory
-from unrolled.layers.transformer import Transformer
+from unrolled.layers.layer import Layer
+from unrolled.models.sketch import Stack
 from unrolled.state import State
 
 __all__ = ["AttentionDecoder", "Decoder", "DecoderState", "PlainDecoder", "build_decoder"]
@@ -26,14 +27,28 @@ class Decoder(Protocol):
 
     output_size: int
 
+    @property
+    def most_steps(self) -> int | None:
+        """The longest answer that it can write; ``None``: there is none."""
+
     def begin(self, memory: Tensor, lengths: Tensor) -> State:
         """The state before the first step, of rows that read ``memory`` (B, S, M)."""
+
+    def sketch(self) -> Stack:
+        """What a drawing shows of it."""
 
     def __call__(self, x: Tensor, lengths: Tensor | None, state: State) -> tuple[Tensor, State]:
         """``x`` (B, U, I) -> ``y`` (B, U, output_size), and the state after each row's last real step."""
 
     def step(self, x: Tensor, state: State) -> tuple[Tensor, State]:
         """``x`` (B, I) -> ``y`` (B, output_size) and the state after."""
+
+
+@runtime_checkable
+class _ReadsMemory(Protocol):
+    """A layer that attends to a memory by itself."""
+
+    def begin(self, memory: Tensor, lengths: Tensor | None = None) -> State: ...
 
 
 class DecoderState(NamedTuple):
@@ -95,6 +110,15 @@ class AttentionDecoder(nn.Module):
         self.dropout = nn.Dropout(config.dropout)
         self.output_size = (width if self.upper is None else self.upper.output_size) + memory_size
 
+    @property
+    def most_steps(self) -> int | None:
+        """The longest answer that it can write; ``None``: there is none."""
+        return self.lower.most_steps
+
+    def sketch(self) -> Stack:
+        """All of its layers."""
+        return Stack((*self.lower.boxes(), *([] if self.upper is None else self.upper.boxes())))
+
     def extra_repr(self) -> str:
         """Widths of the memory and of the outputs."""
         return f"memory_size={self.attention.memory_size}, output_size={self.output_size}"
@@ -126,7 +150,7 @@ class AttentionDecoder(nn.Module):
 
 
 class PlainDecoder(nn.Module):
-    """A layer with nothing over it: a transformer attends to the memory in each block, any other layer not at all.
+    """A layer with nothing over it: one that has a memory attends to it by itself, any other not at all.
 
     ::
 
@@ -149,15 +173,20 @@ class PlainDecoder(nn.Module):
         https://arxiv.org/abs/1406.1078
 
     Example:
+        >>> from unrolled.layers.transformer import Transformer
         >>> decoder = PlainDecoder(Transformer(3, 8, memory_size=6))
         >>> state = decoder.begin(torch.randn(2, 5, 6), torch.tensor([5, 2]))
         >>> decoder(torch.randn(2, 4, 3), None, state)[0].shape
         torch.Size([2, 4, 8])
     """
 
-    def __init__(self, layer: Layer | Transformer) -> None:
+    def __init__(self, layer: Layer) -> None:
         super().__init__()
-        self.layer, self.output_size = layer, layer.output_size
+        self.layer, self.output_size, self.most_steps = layer, layer.output_size, layer.most_steps
+
+    def sketch(self) -> Stack:
+        """Its layer."""
+        return Stack(tuple(self.layer.boxes()))
 
     def extra_repr(self) -> str:
         """The width of the outputs."""
@@ -165,8 +194,8 @@ class PlainDecoder(nn.Module):
 
     def begin(self, memory: Tensor, lengths: Tensor) -> State:
         """The state before the first step, of rows that read ``memory`` (B, S, M)."""
-        if isinstance(self.layer, Transformer) and self.layer.memory_size is not None:
-            return self.layer.initial_state(len(memory), memory, memory, lengths)
+        if self.layer.memory_size is not None and isinstance(self.layer, _ReadsMemory):
+            return self.layer.begin(memory, lengths)
         return self.layer.initial_state(len(memory), memory)
 
     def forward(self, x: Tensor, lengths: Tensor | None, state: State) -> tuple[Tensor, State]:
@@ -186,13 +215,13 @@ def build_decoder(config: ModelConfig, input_size: int, memory_size: int) -> Dec
     """
     if config.attention == "none":
         return PlainDecoder(_causal(config, input_size))
-    if config.name == "transformer":
-        return PlainDecoder(Transformer.build(config, input_size, memory_size))
+    if takes_memory(config.name):
+        return PlainDecoder(_causal(config, input_size, memory_size))
     return AttentionDecoder(config, input_size, memory_size)
 
 
-def _causal(config: ModelConfig, input_size: int) -> Layer:
-    layer = build_layer(config, input_size)
+def _causal(config: ModelConfig, input_size: int, memory_size: int | None = None) -> Layer:
+    layer = build_layer(config, input_size, memory_size)
     if not layer.causal:
         raise UsageError(f"--decoder {config.name} reads what it is asked for from its end: choose another")
     return layer

@@ -11,17 +11,19 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import linear
 
 from unrolled.batch import Batch, Spec
 from unrolled.config import ModelConfig
-from unrolled.errors import ShapeError
+from unrolled.errors import ShapeError, UsageError
 from unrolled.layers.build import build_layer, embedding_gain, model_names
 from unrolled.layers.embed import Embedding
 from unrolled.layers.inputs import InputEmbedding
 from unrolled.layers.lengths import real_steps, zero_padding
 from unrolled.layers.pooling import Pooling
+from unrolled.layers.tied import TiedHead
 from unrolled.models.decoder import build_decoder
+from unrolled.models.model import Column, LiveModel, Model, Named
+from unrolled.models.sketch import Sketch, stack_of
 from unrolled.state import State
 
 __all__ = ["EncoderDecoder", "Start", "WriterState", "Written", "parts_of"]
@@ -85,18 +87,7 @@ def parts_of(config: ModelConfig) -> tuple[ModelConfig, ModelConfig]:
     return shared.model_copy(update={"name": reads}), shared.model_copy(update={"name": writes})
 
 
-class _Bias(nn.Module):
-    """What is left of a head whose weights are the vectors of the symbols."""
-
-    def __init__(self, outputs: int) -> None:
-        super().__init__()
-        self.bias = nn.Parameter(torch.zeros(outputs))
-
-    def extra_repr(self) -> str:
-        return str(len(self.bias))
-
-
-class EncoderDecoder(nn.Module):
+class EncoderDecoder(Model):
     """Any encoder with any decoder: many to many of any lengths, or one to many.
 
     Equations:
@@ -110,6 +101,7 @@ class EncoderDecoder(nn.Module):
         specs: input column -> how it looks. Columns without a time axis alone are a source of one step.
         config: names and sizes (see `parts_of`); ``tied``: W is E.
         outputs: V ≥ 1, the symbols that can be written.
+        target: the name of the column that is written.
 
     Shape:
         inputs, lengths: see `InputEmbedding`; target (B, U) int64; the scores (N, V) float32.
@@ -135,12 +127,15 @@ class EncoderDecoder(nn.Module):
     """
 
     causal = False  # what was read is read whole
+    writes = True
+    cannot_stream = "this model reads each sequence whole before it writes its answer: use predict"
     longest: Tensor
 
-    def __init__(self, specs: Mapping[str, Spec], config: ModelConfig, outputs: int) -> None:
+    def __init__(self, specs: Mapping[str, Spec], config: ModelConfig, outputs: int, target: str = "target") -> None:
         super().__init__()
         reads, writes = parts_of(config)
         attention = "without attention" if config.attention == "none" else "with attention"
+        self.target, self.attention = target, config.attention
         self.title = f"{reads.name} and {writes.name} {attention}"
         self.columns = InputEmbedding(specs, config.embedding, embedding_gain(reads.name))
         self.layer = build_layer(reads, self.columns.output_size)
@@ -153,13 +148,46 @@ class EncoderDecoder(nn.Module):
         self.decoder = build_decoder(writes, width + memory, memory)
         self.dropout = nn.Dropout(config.dropout)
         self.narrow = nn.Linear(self.decoder.output_size, width)
-        self.head = _Bias(outputs) if config.tied else nn.Linear(width, outputs)
+        self.longest_read, self.longest_written = self.layer.most_steps, self.decoder.most_steps
+        self.head = TiedHead(outputs) if config.tied else nn.Linear(width, outputs)
         self.own_share = 0.0  # of the symbols that it reads in training, those that it would have written itself
         self.register_buffer("longest", torch.zeros((), dtype=torch.int64))
 
     def extra_repr(self) -> str:
         """The names of its two layers, and the number of symbols."""
         return f"{self.title}, outputs={len(self.head.bias)}"
+
+    def initial_state(self, batch: int) -> None:
+        """Nothing goes from batch to batch."""
+
+    def session(self, rows: int = 1) -> LiveModel:
+        """Refused: it cannot stream."""
+        raise UsageError(self.cannot_stream)
+
+    def embeddings(self) -> dict[Column, Named]:
+        """The vectors of the symbols of each column that it reads, and of the one that it writes."""
+        found = self.columns.symbols().items()
+        read: dict[Column, Named] = {("read", column): Named(f"columns.{name}", one) for column, (name, one) in found}
+        return read | {("written", self.target): Named("symbols.weight", self.symbols)}
+
+    def trunk(self) -> dict[str, Tensor]:
+        """Nothing: what it reads is made for what it writes."""
+        return {}
+
+    def begin_step(self, own_share: float) -> None:
+        """Scheduled sampling: ``own_share`` of the symbols that it reads are those that it would have written."""
+        self.own_share = own_share
+
+    def initialise(self, prior: Tensor | None, longest: int, candidates: int) -> None:
+        """Begin with the frequencies of training, and search for answers as long as the longest there."""
+        self.longest.fill_(longest)
+        if prior is not None:
+            self.head.bias.data.copy_(prior)
+
+    def sketch(self) -> Sketch:
+        """What reads, below what writes."""
+        timed = any(spec.time for spec in self.columns.specs.values())
+        return Sketch(stack_of(self.layer), timed, writes=self.decoder.sketch(), attention=self.attention)
 
     def run(self, batch: Batch, state: None = None) -> tuple[Written, None]:
         """A batch as the loader makes it; each row is a sequence of its own, so there is no state to go on from."""
@@ -198,8 +226,7 @@ class EncoderDecoder(nn.Module):
 
     def _scores(self, hidden: Tensor) -> Tensor:
         """``hidden`` (…, E) -> (…, V)."""
-        weight = self.head.weight if isinstance(self.head, nn.Linear) else self.symbols.weight
-        return linear(hidden, weight, self.head.bias)
+        return self.head(hidden, self.symbols.weight) if isinstance(self.head, TiedHead) else self.head(hidden)
 
     def _hidden(self, before: Tensor, lengths: Tensor, state: WriterState) -> Tensor:
         summary = state.summary.unsqueeze(1).expand(-1, before.shape[1], -1)

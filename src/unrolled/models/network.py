@@ -10,17 +10,20 @@ from typing import Protocol, runtime_checkable
 import torch
 from torch import Tensor, nn
 
-from unrolled.batch import Batch, Discrete, Spec
+from unrolled.batch import Batch, Spec
 from unrolled.config import ModelConfig
 from unrolled.errors import UsageError
 from unrolled.layers.build import build_layer, embedding_gain
 from unrolled.layers.crf import CRF
 from unrolled.layers.embed import Embedding
 from unrolled.layers.inputs import InputEmbedding
-from unrolled.layers.item_logits import LazyLogits, Tied
+from unrolled.layers.item_logits import LazyLogits
 from unrolled.layers.pooling import Pooling
 from unrolled.layers.sampled_softmax import CandidateSampler
-from unrolled.models.session import NetworkSession, NetworkState, network_session
+from unrolled.layers.tied import TiedHead
+from unrolled.models.model import Column, LiveModel, Model, Named
+from unrolled.models.session import NetworkState, network_session
+from unrolled.models.sketch import Sketch, stack_of
 from unrolled.state import State
 
 __all__ = ["Network", "NetworkState"]
@@ -33,7 +36,7 @@ class _Last(Protocol):
     def last(self, x: Tensor, lengths: Tensor, state: State) -> tuple[Tensor, State]: ...
 
 
-class Network(nn.Module):
+class Network(Model):
     """A step and a state: the same weights over a padded batch, in chunks, and step by step.
 
     Equations:
@@ -67,12 +70,16 @@ class Network(nn.Module):
         https://karpathy.github.io/2015/05/21/rnn-effectiveness/
 
     Example:
+        >>> from unrolled.batch import Discrete
         >>> network = Network({"text": Discrete(65)}, ModelConfig(name="gru", hidden=8), outputs=65, pooled=False)
         >>> ids = torch.zeros(2, 5, dtype=torch.int64)
         >>> outputs, state = network({"text": ids}, torch.tensor([5, 3]))
         >>> outputs.shape
         torch.Size([2, 5, 65])
     """
+
+    writes = False
+    longest_written = None
 
     def __init__(
         self,
@@ -89,13 +96,14 @@ class Network(nn.Module):
         width = config.hidden if tied and config.embedding is None else config.embedding
         self.columns = InputEmbedding(specs, width, embedding_gain(config.name))
         self.layer = build_layer(config, self.columns.output_size)
+        self.longest_read = self.layer.most_steps
         self.pooling = Pooling(config.pool or "last", bidirectional=self.layer.bidirectional) if pooled else None
         self.dropout = nn.Dropout(config.dropout)
         self.chosen = chosen
         self.sampler: CandidateSampler | None = None
-        self.head: nn.Linear | CRF | Tied
+        self.head: nn.Linear | CRF | TiedHead
         if chosen is not None and config.tied:
-            self.head = Tied(_as_weights(self.columns.embedding_of(chosen), self.layer.output_size))
+            self.head = TiedHead(_checked(self.columns.embedding_of(chosen), self.layer.output_size).size)
         else:
             self.head = (CRF if crf else nn.Linear)(self.layer.output_size, outputs)
 
@@ -108,9 +116,36 @@ class Network(nn.Module):
         """True if no output depends on a later input, so that the network can run live."""
         return bool(self.layer.causal) and self.columns.causal
 
+    @property
+    def cannot_stream(self) -> str | None:
+        """Why it cannot answer step by step; ``None`` if it can."""
+        if not self.layer.causal:
+            return (
+                "this model reads every sequence from its end as well, so it cannot answer before the end has come: "
+                "train one whose name does not begin with 'bi' to stream"
+            )
+        if not self.columns.causal:
+            return "this model's pretrained encoder reads each text as a whole, so it cannot stream: use predict"
+        if isinstance(self.head, CRF):
+            return (
+                "a CRF knows the best labels of a sequence only at its end, so this model cannot answer step by step: "
+                "train it without --crf to stream"
+            )
+        return None
+
+    @property
+    def head_weight(self) -> Tensor:
+        """W; of a tied head the vectors of the symbols that it reads."""
+        if not isinstance(self.head, TiedHead):
+            return self.head.weight
+        assert self.chosen is not None
+        symbols = self.columns.embedding_of(self.chosen)
+        assert isinstance(symbols, Embedding)
+        return symbols.weight
+
     def initial_state(self, batch: int) -> NetworkState:
         """The state before the first step of ``batch`` rows."""
-        like = self.head.weight
+        like = self.head.bias
         pool = self.pooling.initial(batch, like.new_zeros(batch, self.layer.output_size)) if self.pooling else None
         return NetworkState(self.layer.initial_state(batch, like), pool)
 
@@ -119,7 +154,7 @@ class Network(nn.Module):
     ) -> tuple[Tensor, NetworkState]:
         """A padded batch, from ``state`` (default: the initial one) to the state after each row's last real step."""
         y, real, after = self._hidden(inputs, lengths, state)
-        outputs = self.head(y)  # (B, T, O) or (B, O)
+        outputs = self._answer(y)  # (B, T, O) or (B, O)
         if self.pooling is None and real is not None:
             outputs = torch.where(real[..., None], outputs, 0.0)
         return outputs, after
@@ -150,16 +185,8 @@ class Network(nn.Module):
             return outputs
         assert not isinstance(self.head, CRF)
         y, _, after = self._hidden(batch.inputs, batch.lengths, state)
-        choices = LazyLogits(y, self.head.weight, self.head.bias, self.sampler if self.training else None)
-        return choices if torch.is_grad_enabled() else choices.detach(), after  # its scores may be computed elsewhere
-
-    def shorten(self, sampler: CandidateSampler) -> None:
-        """In training compare with the symbols of ``sampler`` alone, and touch the weights of no others."""
-        assert self.chosen is not None
-        self.sampler = sampler
-        symbols = self.columns.embedding_of(self.chosen)
-        if isinstance(symbols, Embedding):
-            symbols.sparse = True
+        logits = LazyLogits(y, self.head_weight, self.head.bias, self.sampler if self.training else None)
+        return logits if torch.is_grad_enabled() else logits.detach(), after  # they may be computed elsewhere
 
     def step(self, inputs: dict[str, Tensor], state: NetworkState) -> tuple[Tensor, NetworkState]:
         """One step of each row: per column (B,) int64 or (B, W) float32, to (B, O)."""
@@ -167,28 +194,50 @@ class Network(nn.Module):
         pool = None
         if self.pooling is not None:
             y, pool = self.pooling.step(y, state.pool)
-        return self.head(self.dropout(y)), NetworkState(layer, pool)
+        return self._answer(self.dropout(y)), NetworkState(layer, pool)
 
-    def session(self, rows: int = 1) -> NetworkSession:
+    def _answer(self, y: Tensor) -> Tensor:
+        return self.head(y, self.head_weight) if isinstance(self.head, TiedHead) else self.head(y)
+
+    def session(self, rows: int = 1) -> LiveModel:
         """The network live: ``push`` takes one step of each row, the state stays inside."""
+        if self.cannot_stream is not None:
+            raise UsageError(self.cannot_stream)
         return network_session(self, rows)
 
+    def embeddings(self) -> dict[Column, Named]:
+        """The vectors of the symbols of each column."""
+        found = self.columns.symbols().items()
+        return {("read", column): Named(f"columns.{name}", embedding) for column, (name, embedding) in found}
 
-def _as_weights(symbols: nn.Module, width: int) -> Embedding:
+    def trunk(self) -> dict[str, Tensor]:
+        """All weights but the head's."""
+        return {name: part for name, part in self.state_dict().items() if not name.startswith("head.")}
+
+    def begin_step(self, own_share: float) -> None:
+        """Nothing: it reads nothing that it has written."""
+
+    def initialise(self, prior: Tensor | None, longest: int, candidates: int) -> None:
+        """Begin with the frequencies of training and, where items are chosen, compare with some of them only."""
+        if prior is None:
+            return
+        self.head.bias.data.copy_(prior)
+        if self.chosen is not None and candidates:
+            self.sampler = CandidateSampler(prior.exp(), candidates)
+            symbols = self.columns.embedding_of(self.chosen)
+            if isinstance(symbols, Embedding):
+                symbols.sparse = True
+
+    def sketch(self) -> Sketch:
+        """Its layer, and how its steps are pooled."""
+        timed = any(spec.time for spec in self.columns.specs.values())
+        return Sketch(stack_of(self.layer), timed, None if self.pooling is None else self.pooling.kind)
+
+
+def _checked(symbols: nn.Module, width: int) -> Embedding:
     if not isinstance(symbols, Embedding) or symbols.output_size != width:
         raise UsageError(
             f"--tied chooses by the vectors of what it reads, and {width} outputs need vectors of {width} numbers: "
             "leave --embedding out"
         )
     return symbols
-
-
-def describe_spec(spec: Spec) -> str:
-    """How a column looks to the network, in words.
-
-    >>> from unrolled.batch import Continuous
-    >>> describe_spec(Continuous(7))
-    '7 numbers a step'
-    """
-    what = f"one of {spec.size} symbols" if isinstance(spec, Discrete) else f"{spec.width} numbers"
-    return f"{what} a {'step' if spec.time else 'row'}"

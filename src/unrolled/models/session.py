@@ -10,18 +10,19 @@ from typing import NamedTuple, Protocol
 import torch
 from torch import Tensor, nn
 
-from unrolled.errors import ShapeError, UsageError
-from unrolled.layers.build import Layer
+from unrolled.errors import ShapeError
 from unrolled.layers.crf import CRF
 from unrolled.layers.embed import Embedding
 from unrolled.layers.inputs import InputEmbedding
-from unrolled.layers.item_logits import Tied
+from unrolled.layers.layer import Layer
 from unrolled.layers.live_steps import PackedSteps, packable
 from unrolled.layers.pooling import Pooling, PoolState
 from unrolled.layers.recurrent import Recurrent
+from unrolled.layers.tied import TiedHead
+from unrolled.models.model import LiveModel
 from unrolled.state import State
 
-__all__ = ["NetworkSession", "NetworkState", "network_session"]
+__all__ = ["NetworkState", "network_session"]
 
 
 class NetworkState(NamedTuple):
@@ -37,46 +38,27 @@ class _Network(Protocol):
     columns: InputEmbedding
     layer: Layer
     pooling: Pooling | None
-    head: nn.Linear | CRF | Tied
+    head: nn.Linear | CRF | TiedHead
     training: bool
+
+    @property
+    def head_weight(self) -> Tensor: ...
 
     def initial_state(self, batch: int) -> NetworkState: ...
 
     def step(self, inputs: dict[str, Tensor], state: NetworkState) -> tuple[Tensor, NetworkState]: ...
 
 
-class NetworkSession(Protocol):
-    """The state of B rows of one network, and one step of them all."""
-
-    @property
-    def state(self) -> NetworkState:
-        """A copy of the `NetworkState`, which later steps do not change."""
-
-    @state.setter
-    def state(self, state: NetworkState) -> None: ...
-
-    def push(self, inputs: dict[str, Tensor]) -> Tensor:
-        """Per column (B,) int64 or (B, W) float32 -> (B, O), which no later push writes over."""
-
-
-def network_session(network: _Network, rows: int) -> NetworkSession:
+def network_session(network: _Network, rows: int) -> LiveModel:
     """A session of ``rows`` rows; by the kernels where they have the cells and a row's answer is that of its last step.
 
     The kernels keep the weights as they are now. In training mode the network's own ``step`` runs, which drops.
-
-    Raises:
-        UsageError: the head is a CRF: which label is best may change with every later step.
     """
-    if isinstance(network.head, CRF):
-        raise UsageError(
-            "a CRF knows the best labels of a sequence only at its end, so this model cannot answer step by step: "
-            "train it without --crf to stream"
-        )
     pooled_otherwise = network.pooling is not None and network.pooling.kind != "last"
     layer = network.layer
     if isinstance(layer, Recurrent) and not (network.training or pooled_otherwise):
         cells = [cell for (cell,) in layer.layers]
-        head = (network.head.weight, network.head.bias)
+        head = (network.head_weight, network.head.bias)
         if packable(cells) and head[0].dtype == cells[0].weights()[0].dtype:
             state = network.initial_state(rows)
             return _Packed(network, PackedSteps(network, cells, state.layer, rows, head), state.pool)

@@ -35,7 +35,7 @@ class _Network(Protocol):
     """What a session needs of a network."""
 
     @property
-    def causal(self) -> bool: ...
+    def cannot_stream(self) -> str | None: ...
 
     def session(self) -> _Live: ...
 
@@ -56,7 +56,7 @@ class Session:
         identity: what a snapshot must name to be taken back: the fingerprint of the weights.
 
     Raises:
-        UsageError: the network reads the future.
+        UsageError: the network cannot stream.
 
     Cost:
         one step of the network for each token or row pushed; nothing grows with the length of the stream.
@@ -91,11 +91,8 @@ class Session:
         pooled: bool,
         identity: str,
     ) -> None:
-        if not network.causal:
-            raise UsageError(
-                "this model reads every sequence from its end as well, so it cannot answer before the end has come: "
-                "train one whose name does not begin with 'bi' to stream"
-            )
+        if network.cannot_stream is not None:
+            raise UsageError(network.cannot_stream)
         self._live, self._encode, self._answer = network.session(), encode, answer
         self._pooled, self._identity = pooled, identity
         self._before: Memory = {}

@@ -26,7 +26,7 @@ from unrolled.errors import DataError
 from unrolled.tasks.columns import one_target, other_columns, step_aligned
 from unrolled.tasks.labels import confusion, macro_f1, micro_f1
 from unrolled.tasks.prior import log_frequencies, log_odds
-from unrolled.tasks.task import Question, Sums
+from unrolled.tasks.task import Measured, Question, Sums
 
 __all__ = ["Classify"]
 
@@ -83,8 +83,8 @@ class Classify:
         several = has_time(sequences.column(target).type)
         return Roles(other_columns(question), target, Set() if several else One(), {target: "category"})
 
-    def prior(self, train: Examples) -> Tensor | None:
-        return log_odds(train) if self.several else log_frequencies(train)
+    def measure_training(self, train: Examples) -> Measured:
+        return Measured(self, log_odds(train) if self.several else log_frequencies(train))
 
     def loss(self, outputs: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
         assert batch.target is not None

@@ -21,7 +21,7 @@ from unrolled.data.forms.fill import FillIn
 from unrolled.data.roles import Roles
 from unrolled.errors import DataError, UsageError
 from unrolled.tasks.prior import log_frequencies
-from unrolled.tasks.task import Question, Sums, scored_steps
+from unrolled.tasks.task import Measured, Question, Sums, scored_steps
 
 __all__ = ["Fill"]
 
@@ -75,8 +75,8 @@ class Fill:
             raise UsageError(f"fill reads one column of tokens, not {', '.join(names)}: choose one with --target")
         return Roles(names, names[0], FillIn(), {names[0]: "tokens"})
 
-    def prior(self, train: Examples) -> Tensor | None:
-        return log_frequencies(train)
+    def measure_training(self, train: Examples) -> Measured:
+        return Measured(self, log_frequencies(train))
 
     def _flat(self, outputs: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
         assert batch.target is not None

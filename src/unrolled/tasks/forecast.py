@@ -5,12 +5,14 @@ Axes: B rows, T steps, H horizon, C channels, Q quantiles.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, ClassVar, Literal
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from unrolled.baselines.seasonal_naive import season
 from unrolled.batch import Batch
 from unrolled.config import TaskConfig
 from unrolled.data.coder import Coder
@@ -22,7 +24,7 @@ from unrolled.errors import DataError, UsageError
 from unrolled.metrics._forecasts import gaussian_crps, percent_off, quantile_crps
 from unrolled.tasks.columns import join
 from unrolled.tasks.gaussian import bounded, gaussian_nats
-from unrolled.tasks.task import Question, Sums
+from unrolled.tasks.task import Measured, Question, Sums
 
 __all__ = ["Forecast"]
 
@@ -95,8 +97,10 @@ class Forecast:
         kinds = dict.fromkeys(texts, "category")
         return Roles(inputs, target, Horizon(question.horizon), kinds, joined, question.ahead)
 
-    def prior(self, train: Examples) -> Tensor | None:
-        return None
+    def measure_training(self, train: Examples) -> Measured:
+        period, naive = season(train)
+        task = Forecast(self.config, replace(self.coder, naive=naive))
+        return Measured(task, notes=(f"season: {period} steps, by which mase is measured",))
 
     def predict(self, outputs: Tensor, batch: Batch) -> Tensor:
         """(B, H, C, Q) forecasts in scaled units; of a Gaussian (B, H, C, 2), the mean and log σ."""

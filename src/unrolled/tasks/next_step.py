@@ -28,7 +28,7 @@ from unrolled.tasks.columns import join
 from unrolled.tasks.gaussian import bounded, gaussian_nats
 from unrolled.tasks.items import measure_items, top_items
 from unrolled.tasks.prior import log_frequencies, log_odds
-from unrolled.tasks.task import Question, Sums, scored_steps
+from unrolled.tasks.task import Measured, Question, Sums, scored_steps
 
 __all__ = ["NextStep"]
 
@@ -94,11 +94,11 @@ class NextStep:
             kinds = {name: "tokens"}  # short texts that come again look like labels, but here they are read
         return Roles((name, *(other for other in question.inputs if other != name)), name, Next(), kinds)
 
-    def prior(self, train: Examples) -> Tensor | None:
+    def measure_training(self, train: Examples) -> Measured:
         if self.steps == "real":
-            return None
+            return Measured(self)
         given = getattr(self.coder.answer, "begin", None)  # labels of steps have none
-        return log_frequencies(train, given) if self.steps == "tokens" else log_odds(train)
+        return Measured(self, log_frequencies(train, given) if self.steps == "tokens" else log_odds(train))
 
     def loss(self, outputs: Tensor | LazyLogits, batch: Batch) -> tuple[Tensor, Tensor]:
         assert batch.target is not None

@@ -19,7 +19,7 @@ from unrolled.data.forms.one import One
 from unrolled.data.roles import Roles
 from unrolled.errors import UsageError
 from unrolled.tasks.columns import one_target, other_columns
-from unrolled.tasks.task import Question, Sums
+from unrolled.tasks.task import Measured, Question, Sums
 
 __all__ = ["Regress"]
 
@@ -62,8 +62,8 @@ class Regress:
             raise UsageError(f"regress needs one number a row, but {target!r} has one a step")
         return Roles(other_columns(question), target, One())
 
-    def prior(self, train: Examples) -> Tensor | None:
-        return None
+    def measure_training(self, train: Examples) -> Measured:
+        return Measured(self)
 
     def loss(self, outputs: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
         assert batch.target is not None

@@ -26,7 +26,7 @@ from unrolled.metrics.iob2 import IOB2, entity_scores
 from unrolled.tasks.columns import check_aligned, one_target, other_columns, step_aligned
 from unrolled.tasks.labels import confusion, macro_f1
 from unrolled.tasks.prior import log_frequencies, log_transitions
-from unrolled.tasks.task import Question, Sums, scored_steps
+from unrolled.tasks.task import Measured, Question, Sums, scored_steps
 
 __all__ = ["Tag"]
 
@@ -75,9 +75,10 @@ class Tag:
         check_aligned(sequences, target, inputs)
         return Roles(inputs, target, Aligned(), {target: "category"})
 
-    def prior(self, train: Examples) -> Tensor | None:
-        if not self.config.crf:
-            return log_frequencies(train)
+    def measure_training(self, train: Examples) -> Measured:
+        return Measured(self, self._first_transitions(train) if self.config.crf else log_frequencies(train))
+
+    def _first_transitions(self, train: Examples) -> Tensor:
         start, seen = log_transitions(train)  # (K + 1, K)
         if self.tags is not None:
             forbidden = torch.from_numpy(self.tags.forbidden())

@@ -19,7 +19,7 @@ from unrolled.data.roles import Roles
 from unrolled.data.sequences import Sequences
 from unrolled.registry import Registry
 
-__all__ = ["TASKS", "Question", "Sums", "Task", "scored_steps"]
+__all__ = ["TASKS", "Measured", "Question", "Sums", "Task", "scored_steps"]
 
 TASKS = Registry("task")
 
@@ -35,6 +35,23 @@ class Question:
     inputs: tuple[str, ...]
     horizon: int | None
     ahead: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What the training split tells a task before there is a network.
+
+    Attributes:
+        task: the same task, which may know more now.
+        prior: (O,) float32, where the head's bias starts: the frequencies of training; ``None`` leaves it as it is.
+        longest: the most symbols of an answer that is a sequence of its own.
+        notes: lines for the user.
+    """
+
+    task: Task
+    prior: Tensor | None = None
+    longest: int = 0
+    notes: tuple[str, ...] = ()
 
 
 class Task(Protocol):
@@ -68,8 +85,8 @@ class Task(Protocol):
     def roles(question: Question) -> Roles:
         """Choose inputs and target; a `DataError` or `UsageError` if the data cannot be asked this."""
 
-    def prior(self, train: Examples) -> Tensor | None:
-        """(O,) float32, where the head's bias starts: the frequencies of training; ``None`` leaves it as it is."""
+    def measure_training(self, train: Examples) -> Measured:
+        """What is to be known of the training split before the network is made."""
 
     def loss(self, outputs: Any, batch: Batch) -> tuple[Tensor, Tensor]:
         """(sum of the loss over what is scored, how many were scored)."""

@@ -22,7 +22,7 @@ from unrolled.decoding.ctc import BLANK, CtcBeam, ctc_beam, ctc_greedy
 from unrolled.errors import ShapeError
 from unrolled.layers.lengths import real_steps, zero_padding
 from unrolled.tasks.columns import is_measured, one_target, other_columns, step_aligned
-from unrolled.tasks.task import Question, Sums
+from unrolled.tasks.task import Measured, Question, Sums
 from unrolled.tasks.written import written_metrics, written_sums
 
 __all__ = ["Transcribe"]
@@ -74,12 +74,12 @@ class Transcribe:
         target = one_target(question)
         return Roles(other_columns(question), target, Unaligned(), {target: "tokens"})
 
-    def prior(self, train: Examples) -> Tensor | None:
+    def measure_training(self, train: Examples) -> Measured:
         assert train.target is not None
         counts = np.bincount(train.target.values, minlength=self.outputs) + 1.0
         # Every step that has no symbol of its own says nothing.
         counts[BLANK] += max(0, int(train.steps().sum()) - len(train.target.values))
-        return torch.from_numpy(np.log(counts / counts.sum())).float()
+        return Measured(self, torch.from_numpy(np.log(counts / counts.sum())).float())
 
     def loss(self, outputs: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
         target, sizes = _checked(batch)

@@ -23,7 +23,7 @@ from unrolled.layers.lengths import real_steps
 from unrolled.models.encoder_decoder import Written
 from unrolled.tasks.columns import is_measured, one_target, other_columns, step_aligned
 from unrolled.tasks.prior import log_frequencies
-from unrolled.tasks.task import Question, Sums
+from unrolled.tasks.task import Measured, Question, Sums
 from unrolled.tasks.written import written_metrics, written_sums
 
 __all__ = ["Translate"]
@@ -64,8 +64,10 @@ class Translate:
         target = one_target(question)
         return Roles(other_columns(question), target, Free(), {target: "tokens"})
 
-    def prior(self, train: Examples) -> Tensor | None:
-        return log_frequencies(train, given=self.coder.answer.begin)  # type: ignore[attr-defined]
+    def measure_training(self, train: Examples) -> Measured:
+        assert train.target is not None
+        prior = log_frequencies(train, given=self.coder.answer.begin)  # type: ignore[attr-defined]
+        return Measured(self, prior, longest=int(train.target.lengths().max(initial=0)))
 
     def loss(self, outputs: Written, batch: Batch) -> tuple[Tensor, Tensor]:
         return self._nats(outputs, batch, self.config.label_smoothing)

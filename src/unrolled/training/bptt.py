@@ -12,7 +12,6 @@ from typing import Any
 from unrolled.batch import Batch
 from unrolled.data.loader import Loader
 from unrolled.models.model import Model
-from unrolled.models.network import Network
 from unrolled.state import State, detach, flatten, where
 
 __all__ = ["TruncatedBPTT"]
@@ -35,7 +34,7 @@ class TruncatedBPTT:
 
     def run(self, loader: Loader, index: int, device: str) -> tuple[Any, Batch]:
         """Outputs for batch ``index`` of ``loader``, and the batch."""
-        if not loader.plan.carries or not isinstance(self.network, Network):
+        if not loader.plan.carries:
             batch = loader[index].to(device)
             return self.network.run(batch)[0], batch
         first = max(0, index - self.chunks + 1)
@@ -50,7 +49,7 @@ class TruncatedBPTT:
         return outputs, batch
 
     @staticmethod
-    def _begin(network: Network, state: State, batch: Batch) -> State:
+    def _begin(network: Model, state: State, batch: Batch) -> State:
         """A lane that starts a new sequence never inherits a state."""
         initial = network.initial_state(len(batch.lengths))
         if state is None:

@@ -18,9 +18,7 @@ from unrolled.config import TrainingConfig
 from unrolled.data.examples import Examples
 from unrolled.data.loader import Loader
 from unrolled.errors import DataError, Interrupted, ModelError, TrainingError, UsageError
-from unrolled.models.encoder_decoder import EncoderDecoder
 from unrolled.models.model import Model
-from unrolled.models.network import Network
 from unrolled.state import flatten, rebuild
 from unrolled.tasks.task import Task
 from unrolled.training import checkpoint
@@ -165,8 +163,7 @@ class Trainer:
         p, config = self.progress, self.config
         for group in self.optimizer.param_groups:
             group["lr"] = self.budget.rate(share, p.step, p.factor)
-        if isinstance(self.network, EncoderDecoder):
-            self.network.own_share = config.scheduled_sampling * share
+        self.network.begin_step(config.scheduled_sampling * share)
         with torch.autocast(self.device, torch.bfloat16, enabled=self.device == "cuda"):
             outputs, batch = self.carry.run(loader, p.index, self.device)
         total, count = self.task.loss(outputs.float(), batch)
@@ -267,7 +264,7 @@ class Trainer:
         checkpoint.restore_optimizer(self.optimizer, self.network.named_parameters(), saved.tensors)
         checkpoint.restore_rng(saved.tensors)
         lanes = checkpoint.section(saved.tensors, "carry")
-        if lanes and isinstance(self.network, Network):
+        if lanes:
             rows = len(next(iter(lanes.values())))
             self.carry.state = rebuild(
                 self.network.initial_state(rows), {k: v.to(self.device) for k, v in lanes.items()}

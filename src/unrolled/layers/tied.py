@@ -1,0 +1,49 @@
+"""A head that scores symbols by the vectors with which they are read. Axes: H width, V symbols."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import linear
+
+__all__ = ["TiedHead"]
+
+
+class TiedHead(nn.Module):
+    """A linear head that has only a bias: its weights are the vectors of the symbols.
+
+    ::
+
+        o_t = E h_t + b
+
+    Args:
+        outputs: V ≥ 1.
+
+    Shape:
+        h (…, H) float, vectors (V, H) -> (…, V) float.
+
+    Raises:
+        RuntimeError: the vectors are not as wide as h, which torch refuses.
+
+    Cost:
+        H·V multiply-adds a step; V weights of its own.
+
+    References:
+        Press and Wolf 2017, https://arxiv.org/abs/1608.05859
+
+    Example:
+        >>> TiedHead(9)(torch.ones(2, 4), torch.randn(9, 4)).shape
+        torch.Size([2, 9])
+    """
+
+    def __init__(self, outputs: int) -> None:
+        super().__init__()
+        self.bias = nn.Parameter(torch.zeros(outputs))
+
+    def extra_repr(self) -> str:
+        """Its arguments."""
+        return str(len(self.bias))
+
+    def forward(self, h: Tensor, vectors: Tensor) -> Tensor:
+        """The scores of all symbols."""
+        return linear(h, vectors, self.bias)

@@ -1,0 +1,42 @@
+"""Which kind of model a question needs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from unrolled.batch import Spec
+from unrolled.config import ModelConfig
+from unrolled.models.encoder_decoder import EncoderDecoder
+from unrolled.models.model import Model
+from unrolled.models.network import Network
+
+__all__ = ["build_model"]
+
+
+def build_model(
+    specs: Mapping[str, Spec],
+    config: ModelConfig,
+    outputs: int,
+    *,
+    pooled: bool,
+    crf: bool,
+    written: str | None = None,
+    chosen: str | None = None,
+) -> Model:
+    """A new model, initialised from the global random state.
+
+    Args:
+        specs: input column -> how it looks.
+        config: names and sizes.
+        outputs: the numbers that the task needs for an answer.
+        pooled: one answer a row.
+        crf: the outputs are the potentials of a linear chain.
+        written: the column whose cells are written, where the answer is a sequence of its own.
+        chosen: the input column among whose symbols a `Network` chooses, where it may do so by `LazyLogits`.
+
+    Raises:
+        UsageError: an unknown or unfitting name.
+    """
+    if written is not None:
+        return EncoderDecoder(specs, config, outputs, written)
+    return Network(dict(specs), config, outputs, pooled, crf, chosen)
