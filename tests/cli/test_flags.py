@@ -8,6 +8,7 @@ import pytest
 from unrolled import api, splits
 from unrolled.cli.flags import DataFlags, ModelFlags, TaskFlags, TrainingFlags, options_of
 from unrolled.config import DataConfig, ModelConfig, Part, TaskConfig, TrainingConfig, spread
+from unrolled.tasks.task import TASKS
 
 PARTS = {DataFlags: DataConfig, TaskFlags: TaskConfig, ModelFlags: ModelConfig, TrainingFlags: TrainingConfig}
 
@@ -47,3 +48,12 @@ def test_what_is_one_text_in_a_flag_is_taken_apart() -> None:
         "lr": 1e-3,
     }
     assert spread(options)["training"] == {"lr": 1e-3}
+
+
+def test_the_default_pooling_that_the_help_gives_is_that_of_each_task() -> None:
+    import inspect
+
+    (told,) = re.findall(r"    pool: .*?= None\n    \"\"\".*?Default: (.*?);", inspect.getsource(ModelFlags), re.DOTALL)
+    of = {name: words.split()[0] for words in told.split(", ") for name in re.findall(r"\w+", words.split(" for ")[1])}
+    pooled = {name: task.pool for name, task in TASKS.members().items() if task.pooled}
+    assert {name: of[name] for name in pooled} == pooled

@@ -128,7 +128,8 @@ class ModelFlags:
     embedding: int | None = None
     """Width of a token's vector; 0 is one-hot. Default: chosen by the vocabulary."""
     pool: Literal["last", "mean", "max"] | None = None
-    """How many steps become one answer. Default: last."""
+    """How many steps become one answer. Default: max for classify and regress, last for forecast; an encoder that
+    sees all steps at once has mean."""
     window: int | None = None
     """Steps that the window model sees. Default: 16."""
     dropout: float | None = None
