@@ -41,7 +41,7 @@ def test_a_prompt_of_items_is_taken_apart(tmp_path: Path) -> None:
     answer: Any = model.task.coder.answer
     assert len(answer.encode_text("a b")) == 1 + 2
     assert len(answer.encode_text("")) == 1
-    assert answer.unknown not in answer.encode_text("a b").tolist()
+    assert answer.never[0] not in answer.encode_text("a b").tolist()
     assert model.stream().push("New York")
 
 

@@ -9,9 +9,8 @@ import numpy as np
 
 from unrolled.config import DataConfig, ModelConfig, RunConfig
 from unrolled.data.coder import Coder
-from unrolled.data.encodings._bpe import Bpe
-from unrolled.data.encodings.tokens import Tokens
 from unrolled.data.examples import Examples
+from unrolled.data.facets import Reusable
 from unrolled.data.roles import Roles
 from unrolled.data.sequences import Sequences
 from unrolled.errors import DataError, UsageError
@@ -76,7 +75,7 @@ def task_name(question: Question, asked: str | None) -> tuple[str, str]:
             return name, reason
     target = ", ".join(question.target)
     kind = question.sequences.kinds[question.target[0]]
-    if kind in ("number", "series"):
+    if (traits := question.sequences.traits(question.target[0])).measured and not traits.whole:
         raise UsageError(
             f"{target} has a number for each step: give --horizon, the number of steps to forecast, or name a --task"
         )
@@ -190,7 +189,7 @@ def told_tokens(config: RunConfig, coder: Coder) -> Iterator[str]:
     """What a user may want to know of tokens that were chosen by how many words there are."""
     encodings = {**coder.inputs, coder.target: coder.answer}
     chosen = config.data.tokens is None and config.training.start is None
-    names = [n for n, e in encodings.items() if chosen and isinstance(e, Tokens) and isinstance(e.level, Bpe)]
+    names = [n for n, e in encodings.items() if chosen and isinstance(e, Reusable) and e.settled.get("tokens") == "bpe"]
     if names:
         yield (
             f"tokens: parts of words (bpe) for {', '.join(names)}, which has more words than a vocabulary should hold; "

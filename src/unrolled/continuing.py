@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from unrolled.data.encoded import Encoding
-from unrolled.data.transposition import is_roll
+from unrolled.data.facets import Pitches, Text
 from unrolled.decoding.generate import generate
 from unrolled.decoding.sampling import Sampling
 from unrolled.decoding.switches import switch
@@ -24,7 +24,7 @@ __all__ = ["as_prompt", "roll_after", "text_after", "until"]
 
 def as_prompt(encoding: Encoding, cell: Any) -> str:
     """A cell of the column that is gone on with, as the text that stands for it in a prompt."""
-    if is_roll(encoding):
+    if isinstance(encoding, Pitches) and encoding.is_roll:
         return "".join(to_line(np.asarray(step)) for step in cell)
     return cell if isinstance(cell, str) else " ".join(cell)
 
@@ -38,8 +38,8 @@ def text_after(prompt: str, task: Task, network: Model, length: int, settings: S
         length: ≥ 0.
         settings: how each token is chosen.
     """
-    encoding: Any = task.coder.answer
-    name = task.coder.target
+    encoding, name = task.coder.answer, task.coder.target
+    assert isinstance(encoding, Text)
     ids = torch.from_numpy(encoding.encode_text(prompt).astype(np.int64))[None]  # (1, T), begins with <begin>
     live, logits = _begun(network, name, ids)
     tokens = generate(

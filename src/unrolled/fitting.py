@@ -47,7 +47,7 @@ from unrolled.pretrained import Start, open_start, start_again
 from unrolled.registry import outside_members
 from unrolled.rundir import alone, choose, claimed, keep_options
 from unrolled.splits import FileSplit, LastStep, parse, split_up
-from unrolled.tasks.task import TASKS, Question, Task
+from unrolled.tasks.task import TASKS, Question, Task, make_task
 from unrolled.trained import Trained
 from unrolled.training import checkpoint
 from unrolled.training.evaluate import evaluate
@@ -229,7 +229,7 @@ def _train(
     with space_errors(folder):
         shutil.rmtree(folder / "cache", ignore_errors=True)
         train = coder.encode(splits.train, cache=folder / "cache" / "train")
-        measured = TASKS.get(config.task.name)(config.task, coder).measure_training(train)
+        measured = make_task(config.task, coder).measure_training(train)
         task, coder = measured.task, measured.task.coder
         for line in measured.notes:
             say(line)

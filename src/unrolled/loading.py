@@ -14,7 +14,7 @@ from unrolled.files import load_tensors, read_directory
 from unrolled.layers.pretrained import PretrainedEncoder
 from unrolled.models.build import build_model
 from unrolled.models.model import Model
-from unrolled.tasks.task import TASKS, Task
+from unrolled.tasks.task import Task, make_task
 from unrolled.trained import WEIGHTS, Trained
 from unrolled.training import checkpoint
 
@@ -58,7 +58,7 @@ def open_run(folder: Path) -> Trained:
     try:
         config = RunConfig.parse(files["config.json"], str(folder))
         saved = {name.removeprefix("encodings/"): data for name, data in files.items() if name.startswith("encodings/")}
-        task: Task = TASKS.get(config.task.name)(config.task, Coder.from_files(saved))
+        task = make_task(config.task, Coder.from_files(saved))
         tensors = load_tensors(files[WEIGHTS]) if finished else _best_so_far(folder)
         results = json.loads(files["results.json"]) if finished else {"metrics": {}, "baselines": {}}
         metrics, baselines = results["metrics"], results["baselines"]

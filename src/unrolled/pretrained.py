@@ -13,8 +13,8 @@ from torch import Tensor
 
 from unrolled.config import DataConfig, ModelConfig, RunConfig
 from unrolled.data.coder import Coder
-from unrolled.data.encoded import ENCODINGS, Encoding, has_time
-from unrolled.data.encodings.tokens import Tokens
+from unrolled.data.encoded import ENCODINGS, Encoding
+from unrolled.data.facets import Reusable, Words
 from unrolled.data.roles import Roles
 from unrolled.data.sequences import Sequences
 from unrolled.errors import ModelError, UsageError
@@ -76,11 +76,12 @@ class Start:
         for (theirs, encoding), name in zip(self.inputs.items(), names, strict=True):
             column, kind = sequences.column(name), data.kinds.get(name, sequences.kinds[name])
             fits, wanted = kind == encoding.kind, encoding.kind
-            if isinstance(encoding, Tokens):
-                self._same("tokens", encoding.level.name, data.tokens or encoding.level.name)
-                wanted = "lists of words" if encoding.items else "texts"
+            if isinstance(encoding, Reusable):
+                for option, value in encoding.settled.items():
+                    self._same(option, value, getattr(data, option) or value)
+                wanted = encoding.form
                 if name not in data.kinds:  # what looks like labels may be read as texts all the same
-                    fits = _are_texts(column) and has_time(column.type) == encoding.items
+                    fits = encoding.reads(column)
             if not fits:
                 raise UsageError(
                     f"{self.place} reads {theirs!r} as {wanted}, but here {name!r} is {kind} of {column.type}"
@@ -112,7 +113,7 @@ class Start:
         """The names that the columns have here."""
         theirs = [name for name in self.inputs if name not in roles.inputs]
         ours = [name for name in roles.inputs if name not in self.inputs]
-        tokens = [name for name, encoding in self.inputs.items() if isinstance(encoding, Tokens)]
+        tokens = [name for name, encoding in self.inputs.items() if isinstance(encoding, Words)]
         texts = [name for name in roles.inputs if _are_texts(sequences.column(name))]
         if (theirs or ours) and not (theirs == tokens and ours == texts and len(theirs) == len(ours) == 1):
             read = ", ".join(f"{name} ({encoding.kind})" for name, encoding in self.inputs.items())

@@ -18,12 +18,11 @@ from unrolled.asked import check_positions
 from unrolled.config import RunConfig, TaskConfig
 from unrolled.continuing import as_prompt, roll_after, text_after, until
 from unrolled.data.ahead import last_known
-from unrolled.data.encodings.symbols import Symbols
 from unrolled.data.examples import Examples
+from unrolled.data.facets import Letters, Pitches, Text
 from unrolled.data.loader import Loader
 from unrolled.data.read import read
 from unrolled.data.sequences import Sequences, drop_missing
-from unrolled.data.transposition import is_roll
 from unrolled.decoding.sampling import Sampling
 from unrolled.errors import DataError, UsageError
 from unrolled.files import save_tensors, write_directory
@@ -154,30 +153,36 @@ class Trained:
             UsageError: the model does not continue texts or rolls, or a number is out of range.
             DataError: the prompt holds a character that the model has never seen, no word that it has, or no key.
         """
-        encoding: Any = self.task.coder.answer
-        roll = is_roll(encoding)
-        if self.task.name != "next_step" or not (roll or encoding.kind in ("tokens", "symbols")):
+        answer = self.task.coder.answer
+        text = answer if isinstance(answer, Text) else None
+        roll = isinstance(answer, Pitches) and answer.is_roll
+        if self.task.name != "next_step" or not (text or roll):
             raise UsageError(
                 "generate needs a next_step model of texts or of piano rolls; "
-                f"this one is {self.task.name} of {encoding.kind}"
+                f"this one is {self.task.name} of {answer.kind}"
             )
         if len(self.task.coder.inputs) > 1:
             others = ", ".join(name for name in self.task.coder.inputs if name != self.task.coder.target)
             raise UsageError(f"generate has a prompt alone, but this model reads {others} too: use its stream")
         settings = Sampling.check({"temperature": temperature, "top_k": top_k, "top_p": top_p, "seed": seed})
-        if roll:
+        if text is None:
             return until(stop, roll_after(prompt, self.task, self.network, length, settings))
-        if not (encoding.framed or prompt.split()):
+        if not (text.framed or prompt.split()):
             raise UsageError("this model never saw where a sequence begins: give it a prompt to go on from")
         unseen = self.unseen(prompt)
         # A model of characters met <unknown> nowhere in training, and letters have none: it cannot go on from it.
-        by_letter = encoding.kind == "symbols" or encoding.level.name == "characters"
-        if unseen and (by_letter or len(unseen) == len({*prompt.split()})):
+        if unseen and (text.unit == "character" or len(unseen) == len({*prompt.split()})):
             listed = ", ".join(repr(token) for token in unseen[:10]) + (", …" if len(unseen) > 10 else "")
             raise DataError(
                 f"the model never saw {listed} in training", file="the prompt", hint="leave it out of the prompt"
             )
         return until(stop, text_after(prompt, self.task, self.network, length, settings))
+
+    @property
+    def continues_text(self) -> bool:
+        """Whether it continues texts: what `generate` is for, though it continues rolls and lists of items too."""
+        coder = self.task.coder
+        return self.task.name == "next_step" and isinstance(coder.answer, Text) and coder.first_item is None
 
     def prompt_of(self, data: Any) -> str:
         """The first example in ``data`` as a prompt: the notes of a MIDI file, say, as events or as a roll.
@@ -192,9 +197,8 @@ class Trained:
 
     def unseen(self, prompt: str) -> list[str]:
         """The characters or words of ``prompt`` that the model never saw in training, each once, in order."""
-        encoding: Any = self.task.coder.answer
-        found: list[str] = encoding.unseen(prompt) if encoding.kind in ("tokens", "symbols") else []
-        return found
+        answer = self.task.coder.answer
+        return answer.unseen(prompt) if isinstance(answer, Text) else []
 
     def describe(self) -> Description:
         """What the model is made of, what a step costs, and how it is unrolled; ``print`` shows it."""
@@ -260,11 +264,11 @@ class Trained:
         timed |= {coder.target: coder.answer.spec.time, **dict.fromkeys(coder.joined, True)}
         encodings = {**coder.inputs, coder.target: coder.answer}
         # Texts stay texts, even if all of a file look like numbers.
-        texts = {name: "tokens" for name, encoding in encodings.items() if encoding.kind == "tokens"}
+        texts = {name: encoding.kind for name, encoding in encodings.items() if encoding.traits.verbatim}
         config = config.model_copy(update={"target": (), "ignore": (), "kinds": {**texts, **config.kinds}})
         if isinstance(data, list | tuple) and len(coder.inputs) == 1 and all(isinstance(row, str) for row in data):
             data = {next(iter(coder.inputs)): list(data)}
-        alphabet = next((encoding.alphabet for encoding in encodings.values() if isinstance(encoding, Symbols)), None)
+        alphabet = next((encoding.alphabet for encoding in encodings.values() if isinstance(encoding, Letters)), None)
         steps = self.config.task.horizon is not None
         sequences = read(data, config, steps=steps, timed=timed, alphabet=alphabet)
         for line in sequences.remarks:  # files that are left out have no answers

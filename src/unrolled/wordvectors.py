@@ -7,7 +7,7 @@ https://arxiv.org/abs/1408.5882); those of words that it lacks are trained.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,11 +18,9 @@ from torch import Tensor
 from unrolled.config import DataConfig, ModelConfig, RunConfig, TrainingConfig
 from unrolled.data.coder import Coder
 from unrolled.data.encoded import Encoded, Encoding
-from unrolled.data.encodings._level import SPECIALS
 from unrolled.data.encodings._pretrained import Pretrained
-from unrolled.data.encodings._words import Words
-from unrolled.data.encodings.tokens import Tokens
 from unrolled.data.examples import Examples
+from unrolled.data.facets import Words
 from unrolled.data.fingerprint import fingerprint, verify
 from unrolled.data.vectors.aligned import align
 from unrolled.data.vectors.reading import VectorFile, open_vectors
@@ -149,8 +147,8 @@ def give_vectors(
         raise UsageError("--vectors are of words, and no column is read as words: give --tokens words, or leave it out")
     frozen = {}
     for text in texts:
-        places, values = align(vectors, text.level.symbols(), lowered=text.lowered)
-        known = _give(text.vectors.embedding, torch.from_numpy(places + SPECIALS), torch.from_numpy(values))
+        places, values = align(vectors, text.words, lowered=text.lowered)
+        known = _give(text.vectors.embedding, torch.from_numpy(places + text.first), torch.from_numpy(values))
         if config.training.freeze:
             frozen[text.vectors.name] = known
         say(_coverage(text, places, f" of {text.column}" if len(texts) > 1 else ""))
@@ -168,8 +166,9 @@ class _Text(NamedTuple):
 
     side: str
     column: str
-    level: Words
+    words: Sequence[str]
     lowered: bool
+    first: int  # the id of the first word; smaller ids are special
     occurrences: Encoded
     vectors: Named
 
@@ -179,14 +178,15 @@ def _texts(network: Model, coder: Coder, train: Examples) -> Iterator[_Text]:
     for (side, column), named in network.embeddings().items():
         encoding = coder.inputs[column] if side == "read" else coder.answer
         occurrences = train.inputs[column] if side == "read" else train.target
-        if isinstance(encoding, Tokens) and isinstance(encoding.level, Words):
+        if isinstance(encoding, Words) and (words := encoding.words) is not None:
             assert occurrences is not None
-            yield _Text(side, column, encoding.level, not encoding.items, occurrences, named)
+            first = named.embedding.size - len(words)
+            yield _Text(side, column, words, encoding.lowered, first, occurrences, named)
 
 
 def _begins_with_vectors(text: _Text, coder: Coder, data: DataConfig, say: Callable[[str], None]) -> bool:
     """Whether the words of the file are those of the column: what is written may be of another language."""
-    if text.side == "read" or data.shared or not any(isinstance(one, Tokens) for one in coder.inputs.values()):
+    if text.side == "read" or data.shared or not any(isinstance(one, Words) for one in coder.inputs.values()):
         return True
     say(f"vectors: the words of {text.column} begin without; --shared gives both sides one vocabulary")
     return False
@@ -204,7 +204,7 @@ def _give(embedding: Embedding, ids: Tensor, values: Tensor) -> Tensor:
 
 
 def _coverage(text: _Text, places: np.ndarray, of: str) -> str:
-    counts = _counts(text.occurrences, text.level.size)[SPECIALS:]
+    counts = _counts(text.occurrences, text.vectors.embedding.size)[text.first :]
     share = counts[places].sum() / max(int(counts.sum()), 1)
     words = f"{len(counts):,}".replace(",", " ")
     known = 100 * len(places) / max(len(counts), 1)

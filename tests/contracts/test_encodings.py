@@ -15,7 +15,8 @@ import pytest
 from sounds import samples, wav
 
 from unrolled.batch import Discrete
-from unrolled.data.encoded import ENCODINGS, Encoded, Options, Remembers, Where
+from unrolled.data.encoded import ENCODINGS, Encoded, Options, Where
+from unrolled.data.facets import Channels, Items, Labels, Numbers, Text, Words
 from unrolled.data.pictures import to_png
 from unrolled.errors import DataError, ModelError
 
@@ -171,9 +172,11 @@ def test_decode_undoes_encode(kind: Any, train: pa.Array, later: pa.Array, optio
     encoding = kind.fit(column(train), options, WHERE)
     encoded = encoding.encode(column(train), WHERE)
     assert_fits_spec(encoding, encoded, len(train))
-    lossy = getattr(kind, "lossy", False)  # its steps are given back, not what they were made of
+    # Of a time or a recording the steps themselves are given back: what they were made of cannot be.
+    traits = kind.traits
+    steps_only = traits.clock or (traits.measured and traits.whole)
     for row, wanted in zip(
-        rows(encoded), map(np.ndarray.tolist, rows(encoded)) if lossy else train.to_pylist(), strict=True
+        rows(encoded), map(np.ndarray.tolist, rows(encoded)) if steps_only else train.to_pylist(), strict=True
     ):
         assert_close(encoding.decode(row), wanted)
 
@@ -257,22 +260,53 @@ def test_a_live_value_is_encoded_as_in_a_table(kind: Any, train: pa.Array, later
     cells = array.to_pylist()
     if encoded.offsets is None:
         cells = [[cell] for cell in cells]
-    elif hasattr(encoding, "steps"):
-        cells = [encoding.steps(cell) if cell else cell for cell in cells]
+    elif isinstance(cells[0], bytes):  # a picture or a recording is pushed as a whole
+        cells = [[cell] if cell else cell for cell in cells]
     live: list[np.ndarray] = []
     for cell in cells:
         before: list[float] = []
         for step in cell or ():
-            if isinstance(encoding, Remembers):
-                found, before = encoding.encode_next(step, json.loads(json.dumps(before)), WHERE)
-            else:
-                found = encoding.encode_one(step, WHERE)
-            live.append(found)
+            found, before = encoding.encode_live(step, json.loads(json.dumps(before)), WHERE)
+            live.extend(found)
     assert len(live) == len(encoded.values)
     for found, wanted in zip(live, encoded.values, strict=True):
         assert found.dtype == wanted.dtype
         assert found.shape == wanted.shape
         np.testing.assert_array_equal(found, wanted)
+
+
+@every
+def test_facets_tell_what_ids_and_numbers_are(kind: Any, train: pa.Array, later: pa.Array) -> None:
+    encoding = kind.fit(column(train), Options(), WHERE)
+    known: list[Any] = list(encoding.labels) if isinstance(encoding, Labels) else []
+    if isinstance(encoding, Words) and encoding.words is not None:
+        known = list(encoding.words)
+    for place, value in enumerate(known, start=encoding.spec.size - len(known) if known else 0):
+        assert encoding.decode(np.array([place])) in (value, [value])
+    if known and isinstance(encoding, Items):
+        assert encoding.first == encoding.spec.size - len(known)
+    if isinstance(encoding, Numbers):
+        assert encoding.mean.shape == encoding.std.shape == (len(encoding.mean),)
+        assert len(encoding.mean) <= encoding.spec.width
+    if isinstance(encoding, Channels):
+        assert len(encoding.channels) == len(encoding.mean)
+
+
+@every
+@framed
+def test_a_text_is_given_back_piece_by_piece(kind: Any, train: pa.Array, later: pa.Array, options: Options) -> None:
+    encoding = kind.fit(column(train), options, WHERE)
+    if not isinstance(encoding, Text):
+        return
+    assert encoding.framed == options.framed
+    for row in rows(encoding.encode(column(train), WHERE)):
+        whole, piece = encoding.decode(row), encoding.decode_stream()
+        text = whole if isinstance(whole, str) else " ".join(whole)
+        assert "".join(piece(id_) for id_ in row.tolist()) == text
+        assert encoding.unseen(text) == []
+        prompt = encoding.encode_text(text).tolist()
+        assert [*prompt, encoding.end] == row.tolist() if options.framed else prompt == row.tolist()
+        assert not {*prompt} & {id_ for id_ in encoding.never if id_ != encoding.begin}
 
 
 @planted_float

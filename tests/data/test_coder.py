@@ -190,7 +190,7 @@ def test_a_live_text_is_as_many_steps_as_it_has_tokens() -> None:
     coder = fit(texts(["ab", "cb"]), Roles(("text",), "text", Next()), "characters")
     assert steps_of(coder, "abz") == [{"text": 3}, {"text": 4}, {"text": 0}]
     assert steps_of(coder, {"text": "c"}) == [{"text": 5}]
-    with pytest.raises(DataError, match="the stream, column 'text': is empty: a step has at least one token"):
+    with pytest.raises(DataError, match="the stream, column 'text': is empty: there is no step in it"):
         coder.encode_step("")
 
 
@@ -198,7 +198,7 @@ def test_with_other_columns_beside_it_a_live_text_is_one_token() -> None:
     data = sequences({"text": ["ab"], "age": [3.0], "y": [1.0]}, {"text": "tokens", "age": "number", "y": "number"})
     coder = fit(data, Roles(("text", "age"), "y", One()), "characters")
     assert steps_of(coder, {"text": "b", "age": 3.0}) == [{"text": 4, "age": [0.0]}]
-    with pytest.raises(DataError, match="'ab' is 2 tokens, but a step has one"):
+    with pytest.raises(DataError, match="'ab' is 2 steps, but the columns beside it have one"):
         coder.encode_step({"text": "ab", "age": 3.0})
     with pytest.raises(DataError, match=r"column 'age': is missing from this step \(a step has text\)"):
         coder.encode_step({"text": "a"})

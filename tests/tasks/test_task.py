@@ -11,10 +11,13 @@ import torch
 from samples import SAMPLES, network_for, training
 
 from unrolled.batch import Batch
+from unrolled.config import TaskConfig
+from unrolled.data.coder import Coder
+from unrolled.data.encodings.calendar import Calendar
 from unrolled.data.loader import Loader
 from unrolled.errors import UsageError
 from unrolled.models.encoder_decoder import Written
-from unrolled.tasks.task import TASKS, Question, scored_steps
+from unrolled.tasks.task import TASKS, Question, make_task, scored_steps
 from unrolled.training.evaluate import run_over
 from unrolled.training.plans import evaluation_plan
 
@@ -31,6 +34,19 @@ def test_the_scored_steps_are_real_and_no_context() -> None:
     assert scored_steps(plain, 3).int().tolist() == [[1, 1, 1], [1, 0, 0], [0, 0, 0]]
     context = Batch({}, lengths, lengths, scored=scored)
     assert scored_steps(context, 3).int().tolist() == [[0, 1, 1], [1, 0, 0], [0, 0, 0]]
+
+
+@pytest.mark.parametrize(
+    ("name", "needed"),
+    [("next_step", "text, items or numbers"), ("classify", "labels"), ("forecast", "channels"), ("translate", "text")],
+)
+def test_a_target_without_what_the_task_needs_is_refused(name: str, needed: str) -> None:
+    when = Calendar(time=True)
+    expected = (
+        f"^the task '{name}' needs a target with {needed}, but 'when' is read as calendar: choose another --targe"
+    )
+    with pytest.raises(UsageError, match=expected):
+        make_task(TaskConfig(name=name), Coder({"when": when}, "when", when, "next"))
 
 
 # --- what every task keeps (over all samples) --------------------------------------------------------------------

@@ -68,8 +68,8 @@ import numpy as np, torch
 from unrolled.config import ModelConfig, TaskConfig, TrainingConfig
 from unrolled.data.coder import Coder
 from unrolled.data.encoded import Encoded
+from unrolled.data.encodings._token_lists import TokenLists
 from unrolled.data.encodings._words import Words
-from unrolled.data.encodings.tokens import Tokens
 from unrolled.data.examples import Examples
 from unrolled.data.forms.next import Next
 from unrolled.models.network import Network
@@ -77,7 +77,7 @@ from unrolled.tasks.next_step import NextStep
 from unrolled.training.evaluate import evaluate
 from unrolled.training.trainer import Trainer
 
-items = Tokens(Words([str(n) for n in range(1_000_000)], items=True), framed=False, items=True)
+items = TokenLists(Words([str(n) for n in range(1_000_000)], items=True), framed=False)
 coder = Coder({"item": items}, "item", items, Next())
 task = NextStep(TaskConfig(name="next_step"), coder)
 clicks = np.random.default_rng(0).zipf(1.2, 32 * 40) % 1_000_000 + 3

@@ -101,8 +101,7 @@ def what_next(trained: Trained) -> str:
     held = next((str(file) for file in (data.test, data.valid, data.source) if str(file) in files), "")
     held = shlex.quote(held) if held else "FILE"
     lines = [f"unrolled describe {run}", f"unrolled evaluate {run} {held}"]
-    texts = trained.task.coder.answer.kind in ("tokens", "symbols") and trained.task.coder.first_item is None
-    if trained.task.name == "next_step" and texts:
+    if trained.continues_text:
         lines.append(f"unrolled generate {run} --length 300 --temperature 0.8")
     else:
         lines.append(f"unrolled predict {run} {held} > answers.csv")

@@ -31,7 +31,9 @@ class Rows:
         joined = {coder.target: coder.joined} if coder.joined else {}
         self._needed = [column for name in coder.inputs for column in joined.get(name, (name,))]
         self._trained = list(trained.config.columns)
-        self._kinds = {name: encoding.kind for name, encoding in coder.inputs.items() if name not in joined}
+        traits = {name: encoding.traits for name, encoding in coder.inputs.items() if name not in joined}
+        self._verbatim = {name for name, of in traits.items() if of.verbatim}
+        self._channels = {name for name, of in traits.items() if of.channels}
         self._by, self._sequence = trained.config.data.by, ""
         self._separators = _SEPARATORS + " " * bool(trained.config.data.header)  # without a header a blank may be it
         self._header: list[str] | None = None
@@ -45,8 +47,7 @@ class Rows:
         """
         text = self._decoded(line)
         alone = self._needed[0] if len(self._needed) == 1 else None
-        kind = self._kinds.get(alone or "")
-        if not text or (kind != "tokens" and not text.strip()):  # a blank is a token too
+        if not text or (alone not in self._verbatim and not text.strip()):  # a blank is a token too
             return None
         first, self._first = self._first, False
         if text.lstrip().startswith("{"):
@@ -56,10 +57,10 @@ class Rows:
             self._header = cells
             return None
         if alone is not None and self._header is None and not 1 < len(self._trained) == len(cells):
-            if kind == "tokens":
+            if alone in self._verbatim:
                 return {alone: cells[0] if len(cells) == 1 and text.startswith('"') else text}
-            if kind == "series":
-                return {alone: _json(text) if text.lstrip().startswith("[") else cells}
+            if alone in self._channels:
+                return {alone: text if text.lstrip().startswith("[") else cells}
         return self._row(cells)
 
     def _decoded(self, line: bytes) -> str:
@@ -99,11 +100,9 @@ class Rows:
         return row
 
     def _value(self, name: str, cell: str) -> Any:
-        """A cell as its encoding wants it; those of numbers and labels read texts themselves."""
-        if self._kinds.get(name) == "tokens":
+        """A cell as its encoding wants it, which reads texts itself."""
+        if name in self._verbatim:
             return cell
-        if self._kinds.get(name) == "series" and cell.lstrip().startswith("["):
-            return _json(cell)
         return None if cell.strip() in _EMPTY else cell.strip()
 
 

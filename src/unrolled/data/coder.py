@@ -16,18 +16,15 @@ from pydantic import AfterValidator, Field
 from unrolled.batch import Continuous, Discrete
 from unrolled.data.agreement import check_lengths
 from unrolled.data.ahead import read_early, steps_of
-from unrolled.data.encoded import ENCODINGS, Encoded, Encoding, Options, Remembers, Where
-from unrolled.data.encodings._level import SPECIALS
+from unrolled.data.encoded import ENCODINGS, Encoded, Encoding, Options, Where
 from unrolled.data.encodings._stored import Stored, load
-from unrolled.data.encodings.symbols import Symbols
-from unrolled.data.encodings.tokens import Tokens
 from unrolled.data.examples import Examples, Units
+from unrolled.data.facets import Items, Labels, Letters, Numbers, Pitches, Reusable, Text
 from unrolled.data.forms.base import TargetForm, form_of, known_form, numbers_of
 from unrolled.data.roles import Roles
 from unrolled.data.sequences import Sequences, merge
 from unrolled.data.shared import one_vocabulary
 from unrolled.data.strands import Strands
-from unrolled.data.transposition import keys_of
 from unrolled.errors import DataError, ModelError
 
 __all__ = ["Coder"]
@@ -95,24 +92,21 @@ class Coder:
         for name in roles.inputs:
             if name == target and roles.joined:
                 table = merge(train, roles.joined, target)
-                series = ENCODINGS.get("series").fit(table.column(target), options, train.where(target))
+                series = ENCODINGS.get(table.kinds[target]).fit(table.column(target), options, train.where(target))
                 fitted[name] = series.named(list(roles.joined))
                 continue
             # Beside other inputs a text has no <begin> and <end>: the others have no value there.
             own = replace(options, framed=form.predicts_next and roles.inputs == (target,) and not options.cut)
-            encoding = known.get(name) or ENCODINGS.get(kinds[name]).fit(train.column(name), own, train.where(name))
-            if isinstance(encoding, Tokens):
-                encoding = replace(encoding, framed=own.framed)
-            elif isinstance(encoding, Symbols):
-                encoding = encoding.read_from(own.strands)
-            fitted[name] = encoding
+            kind = ENCODINGS.get(kinds[name])
+            encoding: Encoding = known.get(name) or kind.fit(train.column(name), own, train.where(name))
+            fitted[name] = encoding.reused(own) if isinstance(encoding, Reusable) else encoding
         if form.continues:
             by_window = options.scale == "window"
             return cls(fitted, target, fitted[target], form, roles.joined, by_window, roles.ahead)
         own = replace(options, closed=True, framed=form.writes, encoder=None)
         if options.shared:
-            name, one = one_vocabulary(train, roles, kinds, own)
-            return cls({**fitted, name: one}, target, replace(one, framed=own.framed), form)
+            name, read, answer = one_vocabulary(train, roles, kinds, own)
+            return cls({**fitted, name: read}, target, answer, form)
         answer = ENCODINGS.get(kinds[target]).fit(train.column(target), own, train.where(target))
         return cls(fitted, target, answer, form)
 
@@ -129,16 +123,12 @@ class Coder:
     @property
     def framed(self) -> bool:
         """True where what is continued is a text from ``<begin>`` to ``<end>``."""
-        return self.form.predicts_next and bool(getattr(self.answer, "framed", False))
+        return self.form.predicts_next and isinstance(self.answer, Text) and self.answer.framed
 
     @property
     def first_item(self) -> int | None:
         """Where the next item of a list is asked for, the id of the first item: what stands before it is none."""
-        if not self.form.predicts_next or not isinstance(self.answer.spec, Discrete):
-            return None
-        if isinstance(self.answer, Tokens):
-            return SPECIALS if self.answer.items else None
-        return getattr(self.answer, "first", None)
+        return self.answer.first if self.form.predicts_next and isinstance(self.answer, Items) else None
 
     def encode(self, part: Sequences, *, with_target: bool = True, cache: Path | None = None) -> Examples:
         """One split as numbers.
@@ -157,8 +147,8 @@ class Coder:
         if with_target:
             if self.continues:
                 target = encoded[self.target]
-                if isinstance(self.answer.spec, Continuous):
-                    target = target.unflagged(_channels(self.answer))
+                if isinstance(self.answer, Numbers):
+                    target = target.unflagged(len(self.answer.mean))
             else:
                 target = self._column(part, self.target, self.answer, cache)
         timed = {name: column.lengths() for name, column in encoded.items() if column.offsets is not None}
@@ -166,6 +156,7 @@ class Coder:
         if target is not None and not self.form.whole:
             timed[self.target] = target.lengths()
         check_lengths(timed, part)
+        keys = {name: encoding.keys for name, encoding in self.inputs.items() if isinstance(encoding, Pitches)}
         examples = Examples(
             encoded,
             {name: encoding.spec for name, encoding in self.inputs.items()},
@@ -173,9 +164,9 @@ class Coder:
             self.answer_spec,
             self.form,
             part.first,
-            labels=tuple(getattr(self.answer, "labels", ())),
+            labels=tuple(self.answer.labels) if isinstance(self.answer, Labels) else (),
             strands=self.strands,
-            keys=keys_of(self.inputs),
+            keys={name: of for name, of in keys.items() if of is not None},
             own=self.target if self.continues else None,
             first_item=self.first_item,
             by_window=self.by_window,
@@ -189,23 +180,24 @@ class Coder:
     @property
     def strands(self) -> Strands | None:
         """What turns a row round, where a row stands for both its strands."""
-        opposite = {name: e.complement for name, e in self.inputs.items() if isinstance(e, Symbols) and e.both}
+        letters = {name: e.complement for name, e in self.inputs.items() if isinstance(e, Letters)}
+        opposite = {name: ids for name, ids in letters.items() if ids is not None}
         timed = tuple(name for name, encoding in self.inputs.items() if encoding.spec.time)
         return Strands(timed, opposite) if opposite else None
 
     @property
     def answer_spec(self) -> Any:
         """How the target looks; without the channels that flag missing values, which nobody asks for."""
-        spec = self.answer.spec
-        return Continuous(_channels(self.answer), spec.time) if isinstance(spec, Continuous) else spec
+        answer = self.answer
+        return Continuous(len(answer.mean), answer.spec.time) if isinstance(answer, Numbers) else answer.spec
 
     @property
     def units(self) -> Units | None:
         """The units of a forecast, once ``naive`` is known."""
-        if not self.naive:
+        if not self.naive or not isinstance(self.answer, Numbers):
             return None
-        naive, answer = np.array(self.naive), self.answer
-        return Units(answer.mean, answer.std, np.where(naive > 0, naive, np.nan))  # type: ignore[attr-defined]
+        naive = np.array(self.naive)
+        return Units(self.answer.mean, self.answer.std, np.where(naive > 0, naive, np.nan))
 
     def _column(self, part: Sequences, name: str, encoding: Encoding, cache: Path | None) -> Encoded:
         array, where = self._read(part, name)
@@ -227,7 +219,7 @@ class Coder:
         """What a user should know of a part that was encoded: how much of a column is unknown or missing."""
         own = {name: encoding for name, encoding in self.inputs.items() if not (self.joined and name == self.target)}
         said = {name: e.notes(self._read(part, name)[0], examples.inputs[name]) for name, e in own.items()}
-        if isinstance(self.answer, Tokens) and not self.continues and examples.target is not None:
+        if isinstance(self.answer, Text) and not self.continues and examples.target is not None:
             said[self.target] = self.answer.notes(part.column(self.target), examples.target)
         return [f"{name}: {note}" for name, note in said.items() if note]
 
@@ -244,42 +236,34 @@ class Coder:
         Args:
             value: {column: value}; where there is one input column, its value alone will do. A text of several tokens
                 gives several steps.
-            before: column name -> what is remembered of the steps before (see `Remembers`); empty for a stream's first.
+            before: column name -> what its encoding remembers of the steps before; empty for a stream's first.
 
         Raises:
             DataError: a column is missing, or its value does not fit.
         """
         after: dict[str, list[float]] = {}
         row = value if isinstance(value, dict) else self._as_row(value, file)
-        steps: list[dict[str, np.ndarray]] = [{}]
+        steps: dict[str, np.ndarray] = {}
         for name, encoding in self.inputs.items():
-            where = Where(file, name)
             if name == self.target and self.joined and name not in row:
                 cell: Any = [_cell(row, channel, file) for channel in self.joined]
             else:
                 cell = _cell(row, name, file)
-                cell = [cell] if name == self.target and self.joined and not isinstance(cell, list) else cell
-            if encoding.kind == "tokens" and isinstance(cell, str) and not encoding.items:  # type: ignore[attr-defined]
-                ids = encoding.encode_text(cell)[encoding.framed :]  # type: ignore[attr-defined]
-                if len(self.inputs) > 1 and len(ids) != 1:
-                    raise DataError(f"{cell!r} is {len(ids)} tokens, but a step has one", file=file, column=name)
-                if not len(ids):
-                    raise DataError("is empty: a step has at least one token", file=file, column=name)
-                steps = [{**steps[0], name: one} for one in ids.astype(np.int64)] if len(ids) > 1 else steps
-                if len(ids) == 1:
-                    steps[0][name] = ids[0].astype(np.int64)
-            elif isinstance(encoding, Remembers):
-                steps[0][name], kept = encoding.encode_next(cell, before.get(name, ()), where)
-                after |= {name: kept} if kept else {}
-            else:
-                steps[0][name] = encoding.encode_one(cell, where)
-        return steps, after
+            values, kept = encoding.encode_live(cell, before.get(name, ()), Where(file, name))
+            if not len(values):
+                raise DataError("is empty: there is no step in it", file=file, column=name)
+            if len(values) > 1 and len(self.inputs) > 1:
+                message = f"{str(cell)[:40]!r} is {len(values)} steps, but the columns beside it have one"
+                raise DataError(message, file=file, column=name)
+            steps[name] = values.astype(np.int64) if isinstance(encoding.spec, Discrete) else values
+            after |= {name: kept} if kept else {}
+        return [dict(zip(steps, step, strict=True)) for step in zip(*steps.values(), strict=True)], after
 
     def opening(self) -> list[dict[str, np.ndarray]]:
         """The steps with which every stream begins: ``<begin>`` for texts that are continued, else none."""
-        if not self.framed:
+        if not isinstance(self.answer, Text) or not self.framed:
             return []
-        return [{self.target: np.asarray(self.answer.begin, np.int64)}]  # type: ignore[attr-defined]
+        return [{self.target: np.asarray(self.answer.begin, np.int64)}]
 
     def _as_row(self, value: Any, file: str) -> dict[str, Any]:
         names = list(self.joined or self.inputs)
@@ -328,7 +312,8 @@ class Coder:
             inputs = {name: columns[name] for name in index.inputs}
             answer, joined = columns[index.target], tuple(index.joined)
             others = inputs.keys() - {index.target}
-            if not {*index.ahead} <= others or len(index.naive) not in (0, len(getattr(answer, "mean", ()))):
+            channels = len(answer.mean) if isinstance(answer, Numbers) else 0
+            if not {*index.ahead} <= others or len(index.naive) not in (0, channels):
                 raise ValueError("ahead, or naive")
             form = form_of(index.form, {"horizon": index.horizon, **index.numbers})
             given = (joined, index.by_window, tuple(index.ahead), tuple(index.naive))
@@ -343,7 +328,3 @@ def _cell(row: dict[str, Any], name: str, file: str) -> Any:
             "is missing from this step", file=file, column=name, hint=f"a step has {', '.join(row) or 'nothing'}"
         )
     return row[name]
-
-
-def _channels(encoding: Encoding) -> int:
-    return len(encoding.mean)  # type: ignore[attr-defined]  # number and series alone are continuous

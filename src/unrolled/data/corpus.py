@@ -63,7 +63,7 @@ class Corpus:
         sequences = read(source, DataConfig(documents="line"))
         table = sequences.table
         texts = [name for name in table.column_names if is_text(table.column(name).type)]
-        chosen = [name for name in texts if sequences.kinds.get(name) == "tokens"] or texts
+        chosen = [name for name in texts if sequences.traits(name).verbatim] or texts
         if not chosen:
             raise DataError("holds no texts to learn words from", file=sequences.origin)
         columns = [table.column(name) for name in chosen]

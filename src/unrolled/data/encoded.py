@@ -1,7 +1,9 @@
 """What an encoding is, and what it makes of a column.
 
-An encoding turns one column of the table into numbers and back. It is fitted on the training split alone, travels
-with the model as JSON, and tells the model nothing but its `Spec`.
+An encoding turns one column of the table into numbers and back. It is fitted on the training split only, travels with
+the model as JSON, and tells the model nothing but its `Spec`.
+
+What else there is to know of an encoding is in its facets, see `unrolled.data.facets`.
 """
 
 from __future__ import annotations
@@ -9,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar, Literal, Protocol, Self, runtime_checkable
+from typing import Any, ClassVar, Literal, Protocol
 
 import numpy as np
 import pyarrow as pa
@@ -18,7 +20,7 @@ from unrolled.batch import Spec
 from unrolled.errors import Origin
 from unrolled.registry import Registry
 
-__all__ = ["ENCODINGS", "Encoded", "Encoding", "Options", "Remembers", "Where", "has_time"]
+__all__ = ["ENCODINGS", "Encoded", "Encoding", "Options", "Traits", "Where", "has_time", "traits_of"]
 
 ENCODINGS = Registry("encoding")
 
@@ -128,17 +130,51 @@ class Encoded:
         return Encoded(values, self.offsets)
 
 
+@dataclass(frozen=True, slots=True)
+class Traits:
+    """What can be said of every column of a kind, before one is fitted: tasks choose their columns by it.
+
+    Attributes:
+        labels: its values are labels from a fixed set.
+        measured: its values are measured numbers.
+        channels: each step is several of them side by side.
+        text: its steps are symbols that a model can write: characters, words, letters.
+        whole: a cell is a sequence of its own, of which the other columns tell something: a text of DNA, a recording.
+        verbatim: a cell's text is the value as it stands: blanks count, and ``007`` is not 7.
+        clock: it tells when the steps were, so it is read beside others and never continued.
+    """
+
+    labels: bool = False
+    measured: bool = False
+    channels: bool = False
+    text: bool = False
+    whole: bool = False
+    verbatim: bool = False
+    clock: bool = False
+
+
+def traits_of(kind: str) -> Traits:
+    """The `Traits` of a kind of column.
+
+    Raises:
+        UsageError: there is no such kind.
+    """
+    traits: Traits = ENCODINGS.get(kind).traits
+    return traits
+
+
 class Encoding(Protocol):
     """One kind of column. A file in ``data/encodings/`` with a line ``MEMBER = Class`` is a kind."""
 
     kind: ClassVar[str]
+    traits: ClassVar[Traits]
 
     @staticmethod
     def recognises(array: pa.ChunkedArray) -> int:
         """How sure we are that the column is of this kind: 0 no … 100 certain. The surest kind wins."""
 
     @classmethod
-    def fit(cls, array: pa.ChunkedArray, options: Options, where: Where) -> Self:
+    def fit(cls, array: pa.ChunkedArray, options: Options, where: Where) -> Encoding:
         """Learn scale or vocabulary from a training column."""
 
     @property
@@ -151,14 +187,28 @@ class Encoding(Protocol):
     def decode(self, values: np.ndarray) -> Any:
         """One row's numbers as what a user would have written: str, float, or list."""
 
-    def encode_one(self, value: Any, where: Where) -> np.ndarray:
-        """One step's value (a character, a label, a number, a list of channels) for live input: shape () or (W,)."""
+    def encode_live(self, value: Any, before: Sequence[float], where: Where) -> tuple[np.ndarray, list[float]]:
+        """The steps that a live value makes, and what to remember of them: what ``before`` is for the next value.
+
+        A label, a number or a list of channels is one step; a text may be several, which are its tokens.
+
+        Args:
+            value: what a user pushes, or a cell of text as it stands in a CSV file.
+            before: what was to be remembered of the row's last value; empty at a row's begin.
+            where: the stream's name and the column's.
+
+        Shape:
+            (n,) ids or (n, W) float32, as `encode` gives the same steps.
+
+        Raises:
+            DataError: it does not fit the column.
+        """
 
     def to_config(self) -> dict[str, Any]:
         """JSON from which `from_config` makes the same encoding again, to the bit."""
 
     @classmethod
-    def from_config(cls, config: dict[str, Any]) -> Self:
+    def from_config(cls, config: dict[str, Any]) -> Encoding:
         """The inverse of `to_config`."""
 
     def notes(self, array: pa.ChunkedArray, encoded: Encoded) -> str:
@@ -166,17 +216,6 @@ class Encoding(Protocol):
 
     def report(self) -> str:
         """One line for the user: ``42 characters``, ``number, mean 3.2, scale 1.1, 4 missing``."""
-
-
-@runtime_checkable
-class Remembers(Protocol):
-    """An `Encoding` whose steps also tell of those before them in their row, so that a live one alone is not enough."""
-
-    def encode_next(self, value: Any, before: Sequence[float], where: Where) -> tuple[np.ndarray, list[float]]:
-        """As `Encoding.encode_one`, after the steps that ``before`` tells of; and what to tell of this one.
-
-        ``before`` is empty at the first step of a row.
-        """
 
 
 def has_time(type_: pa.DataType) -> bool:

@@ -44,7 +44,7 @@ class Examples:
         labels: of a target that holds labels, the label behind each id.
         strands: where a row stands for both strands: training reads one or the other, and an answer is the mean of
             both.
-        keys: column name -> the key of each of its ids or channels, -1 where it is none (`data.transposition.keys_of`).
+        keys: column name -> the key of each of its ids or channels, -1 where it is none (see `Pitches`).
         own: where the target is one of the inputs, its name.
         first_item: where the next item of a list is asked for, the id of the first item; smaller ids are special.
         by_window: True where each window of a forecast is scaled by its own mean and deviation.

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from unrolled.data.blobs import LABELS, is_binary
-from unrolled.data.encoded import ENCODINGS, Where, has_time
+from unrolled.data.encoded import ENCODINGS, Traits, Where, has_time, traits_of
 from unrolled.data.memory import MEMORY
 from unrolled.errors import DataError, Origin, UsageError, did_you_mean
 
@@ -63,6 +63,10 @@ class Sequences:
             hint = did_you_mean(name, self.kinds).strip()
             raise DataError("there is no such column", file=self.origin, column=name, hint=hint)
         return self.table.column(name)
+
+    def traits(self, name: str) -> Traits:
+        """What can be said of the column ``name`` by its kind; nothing of one that has no kind."""
+        return traits_of(self.kinds[name]) if name in self.kinds else Traits()
 
     def where(self, name: str) -> Where:
         """How errors name the column ``name``."""

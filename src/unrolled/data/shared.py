@@ -7,8 +7,7 @@ from dataclasses import replace
 
 import pyarrow as pa
 
-from unrolled.data.encoded import Options, has_time
-from unrolled.data.encodings.tokens import Tokens
+from unrolled.data.encoded import ENCODINGS, Encoding, Options, has_time, traits_of
 from unrolled.data.roles import Roles
 from unrolled.data.sequences import Sequences
 from unrolled.errors import DataError
@@ -16,8 +15,10 @@ from unrolled.errors import DataError
 __all__ = ["one_vocabulary"]
 
 
-def one_vocabulary(train: Sequences, roles: Roles, kinds: Mapping[str, str], options: Options) -> tuple[str, Tokens]:
-    """The column that is read, and the encoding that is learned from it and from the target together.
+def one_vocabulary(
+    train: Sequences, roles: Roles, kinds: Mapping[str, str], options: Options
+) -> tuple[str, Encoding, Encoding]:
+    """The column that is read, its encoding and the target's, which were learned from both of them together.
 
     Args:
         train: the training split.
@@ -28,9 +29,9 @@ def one_vocabulary(train: Sequences, roles: Roles, kinds: Mapping[str, str], opt
     Raises:
         DataError: not one column of texts is read, or the two are of different forms.
     """
-    names = [name for name in roles.inputs if kinds[name] == "tokens"]
+    names = [name for name in roles.inputs if traits_of(kinds[name]).verbatim]
     lists = {has_time(train.column(name).type) for name in (*names, roles.target)}
-    if len(names) != 1 or kinds[roles.target] != "tokens" or len(lists) > 1:
+    if len(names) != 1 or not traits_of(kinds[roles.target]).verbatim or len(lists) > 1:
         raise DataError(
             "a shared vocabulary needs one column of texts to read beside those to write, both texts or both lists",
             file=train.origin,
@@ -41,4 +42,5 @@ def one_vocabulary(train: Sequences, roles: Roles, kinds: Mapping[str, str], opt
         for array in map(train.column, (names[0], roles.target))
     ]
     column = pa.chunked_array([chunk for array in both for chunk in array.chunks])
-    return names[0], Tokens.fit(column, replace(options, framed=False), train.where(names[0]))
+    read = ENCODINGS.get(kinds[roles.target]).fit(column, replace(options, framed=False), train.where(names[0]))
+    return names[0], read, read.reused(options)

@@ -83,7 +83,7 @@ def hold_out_end(sequences: Sequences, fraction: float) -> tuple[Sequences, Sequ
     _check_fraction(fraction)
     if any(has_time(sequences.column(name).type) for name in sequences.kinds):
         return _split_lists(sequences, lambda lengths: _held(lengths, fraction), "two")
-    texts = [name for name, kind in sequences.kinds.items() if kind in ("tokens", "symbols")]
+    texts = [name for name in sequences.kinds if sequences.traits(name).text]
     if not texts:
         raise DataError("has no column with time, so it cannot be split by time", file=sequences.origin)
     return _split_texts(sequences, texts, fraction)

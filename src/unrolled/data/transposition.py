@@ -5,50 +5,16 @@ Axes: B rows, T steps, K keys, V ids of tokens, N steps of all rows.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
 
-from unrolled.data.encoded import Encoding
-from unrolled.data.encodings._level import SPECIALS
-from unrolled.data.encodings.series import Series
-from unrolled.data.encodings.tokens import Tokens
 from unrolled.data.examples import Examples
 from unrolled.data.segments import RawBatch, Segments
 
-__all__ = ["Transposition", "is_roll", "keys_of"]
+__all__ = ["Transposition"]
 
 _KEYS = 128  # of MIDI
-_PIANO = 88
-_EVENT = re.compile(r"[tpd]\d{1,3}")
-
-
-def is_roll(encoding: Encoding) -> bool:
-    """Whether it is a series of 88 channels that are 0 or 1, none of them ever missing."""
-    return isinstance(encoding, Series) and encoding.binary and encoding.spec.width == len(encoding.channels) == _PIANO
-
-
-def keys_of(encodings: Mapping[str, Encoding]) -> dict[str, np.ndarray]:
-    """Of each column that can be transposed, the key of each id or channel; -1 where it is none.
-
-    That is a piano roll (`is_roll`), and `unrolled.music.events`.
-
-    Shape:
-        (V,) or (88,) int64.
-    """
-    found = {}
-    for name, encoding in encodings.items():
-        if is_roll(encoding):
-            found[name] = np.arange(_PIANO)
-        elif isinstance(encoding, Tokens) and encoding.items:
-            words = [str(word) for word in encoding.level.symbols() or ()]
-            if all(_EVENT.fullmatch(word) for word in words):
-                keys = [-1] * SPECIALS + [int(word[1:]) if word[0] == "p" else -1 for word in words]
-                if 0 <= max(keys) < _KEYS:
-                    found[name] = np.array(keys)
-    return found
 
 
 class Transposition:

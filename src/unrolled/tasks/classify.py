@@ -18,6 +18,7 @@ from unrolled.config import TaskConfig
 from unrolled.data.coder import Coder
 from unrolled.data.encoded import has_time
 from unrolled.data.examples import Examples
+from unrolled.data.facets import Labels
 from unrolled.data.forms.one import One
 from unrolled.data.forms.set import Set
 from unrolled.data.roles import Roles
@@ -46,14 +47,15 @@ class Classify:
     name: ClassVar[str] = "classify"
     pooled: ClassVar[bool] = True
     pool: ClassVar[Literal["last", "max"]] = "max"
+    needs: ClassVar[tuple[type, ...]] = (Labels,)
 
     def __init__(self, config: TaskConfig, coder: Coder) -> None:
-        spec = coder.answer.spec
-        assert isinstance(spec, Discrete)
+        answer, spec = coder.answer, coder.answer.spec
+        assert isinstance(answer, Labels) and isinstance(spec, Discrete)
         self.config, self.coder, self.outputs = config, coder, spec.size
         self.several = isinstance(coder.form, Set)
         self.watch = "loss_nats_per_row" if self.several else "loss_nats_per_label"
-        self.labels: list[Any] = list(getattr(coder.answer, "labels"))  # noqa: B009 - only category has labels
+        self.labels = list(answer.labels)
 
     @staticmethod
     def recognises(question: Question) -> str | None:
@@ -64,8 +66,7 @@ class Classify:
         if has_time(array.type):
             several = not step_aligned(sequences, target, other_columns(question)) and _are_labels(sequences, target)
             return f"each cell of {target!r} is a set of labels" if several else None
-        kind = sequences.kinds[target]
-        if kind == "category" or _few_integers(array):
+        if sequences.traits(target).labels or _few_integers(array):
             return f"{target!r} has {pc.count_distinct(array).as_py()} labels"
         return None
 

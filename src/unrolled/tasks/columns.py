@@ -10,7 +10,7 @@ from unrolled.data.sequences import Sequences
 from unrolled.errors import DataError, UsageError
 from unrolled.tasks.task import Question
 
-__all__ = ["check_aligned", "is_measured", "join", "one_target", "other_columns", "step_aligned"]
+__all__ = ["check_aligned", "is_measured", "is_number", "join", "one_target", "other_columns", "step_aligned"]
 
 _NEARLY = 0.9  # from this share of rows with one label for each step, the others are taken for faults
 
@@ -46,8 +46,14 @@ def other_columns(question: Question) -> tuple[str, ...]:
 
 def is_measured(sequences: Sequences, name: str) -> bool:
     """True if a column has numbers for each step, such as the frames of a recording."""
-    kind = sequences.kinds[name]
-    return kind == "audio" or (kind in ("number", "series") and has_time(sequences.column(name).type))
+    traits = sequences.traits(name)
+    return traits.measured and (traits.whole or has_time(sequences.column(name).type))
+
+
+def is_number(sequences: Sequences, name: str) -> bool:
+    """True if a column has a single number a row, or a single one a step."""
+    traits = sequences.traits(name)
+    return traits.measured and not traits.channels and not traits.whole
 
 
 def step_aligned(sequences: Sequences, target: str, inputs: tuple[str, ...]) -> bool:
@@ -103,9 +109,9 @@ def join(sequences: Sequences, names: tuple[str, ...]) -> tuple[tuple[str, ...],
     """
     for name in names:
         sequences.column(name)
-        if sequences.kinds[name] == "series" and len(names) == 1:
+        if sequences.traits(name).channels and len(names) == 1:
             return (), name
-        if sequences.kinds[name] != "number" or not has_time(sequences.column(name).type):
+        if not is_number(sequences, name) or not has_time(sequences.column(name).type):
             raise DataError(
                 f"is {sequences.kinds[name]}, not a number for each step",
                 file=sequences.origin,

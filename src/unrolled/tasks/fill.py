@@ -17,6 +17,7 @@ from unrolled.data.coder import Coder
 from unrolled.data.encoded import ENCODINGS
 from unrolled.data.encodings._level import SPECIALS, UNKNOWN
 from unrolled.data.examples import Examples
+from unrolled.data.facets import Text
 from unrolled.data.forms.fill import FillIn
 from unrolled.data.roles import Roles
 from unrolled.errors import DataError, UsageError
@@ -46,6 +47,7 @@ class Fill:
     name: ClassVar[str] = "fill"
     pooled: ClassVar[bool] = False
     pool: ClassVar[Literal["last", "max"]] = "last"
+    needs: ClassVar[tuple[type, ...]] = (Text,)
 
     def __init__(self, config: TaskConfig, coder: Coder) -> None:
         spec = coder.answer.spec
@@ -60,7 +62,7 @@ class Fill:
     def roles(question: Question) -> Roles:
         sequences, tokens = question.sequences, ENCODINGS.get("tokens")
         texts = [name for name in sequences.kinds if tokens.recognises(sequences.column(name))]
-        plain = [name for name in texts if sequences.kinds[name] == "tokens"]  # the others look like labels
+        plain = [n for n in texts if sequences.traits(n).verbatim]  # the others look rather like labels
         names = tuple(dict.fromkeys((*question.target, *question.inputs))) or tuple(plain or texts)
         for name in names:
             sequences.column(name)

@@ -18,6 +18,7 @@ from unrolled.config import TaskConfig
 from unrolled.data.coder import Coder
 from unrolled.data.encoded import has_time
 from unrolled.data.examples import Examples
+from unrolled.data.facets import Channels
 from unrolled.data.forms.horizon import Horizon
 from unrolled.data.roles import Roles
 from unrolled.errors import DataError, UsageError
@@ -53,10 +54,12 @@ class Forecast:
     name: ClassVar[str] = "forecast"
     pooled: ClassVar[bool] = True
     pool: ClassVar[Literal["last", "max"]] = "last"
+    needs: ClassVar[tuple[type, ...]] = (Channels,)
 
     def __init__(self, config: TaskConfig, coder: Coder) -> None:
-        self.config, self.coder = config, coder
-        self.channels: list[str] = list(getattr(coder.answer, "channels"))  # noqa: B009 - only series has channels
+        assert isinstance(coder.answer, Channels)
+        self.config, self.coder, self.channels = config, coder, list(coder.answer.channels)
+        self._mean, self._std = coder.answer.mean, coder.answer.std  # (C,)
         self.quantiles = tuple(sorted({*config.quantiles, 0.5})) if config.quantiles else ()
         self.gaussian = config.distribution == "gaussian"
         numbers = 2 if self.gaussian else max(1, len(self.quantiles))
@@ -78,8 +81,8 @@ class Forecast:
             raise UsageError("a forecast needs --horizon, the number of steps to look ahead")
         numbers = tuple(
             n
-            for n, kind in sequences.kinds.items()
-            if kind in ("number", "series") and has_time(sequences.column(n).type) and n not in question.ahead
+            for n in sequences.kinds
+            if sequences.traits(n).measured and has_time(sequences.column(n).type) and n not in question.ahead
         )
         names = question.target or numbers
         if not names:
@@ -93,7 +96,7 @@ class Forecast:
                 raise UsageError(f"--ahead {name} has one value a sequence, which is known anyway: leave it out there")
         inputs = tuple(dict.fromkeys((target, *others, *question.ahead)))
         # One text a series is what the series is called, not a sequence beside it.
-        texts = [n for n in others if sequences.kinds.get(n) == "tokens" and not has_time(sequences.column(n).type)]
+        texts = [n for n in others if sequences.traits(n).verbatim and not has_time(sequences.column(n).type)]
         kinds = dict.fromkeys(texts, "category")
         return Roles(inputs, target, Horizon(question.horizon), kinds, joined, question.ahead)
 
@@ -139,7 +142,7 @@ class Forecast:
         loss, count = self.loss(outputs, batch)
         forecast, y = (numbers.double().cpu().numpy() for numbers in (self.predict(outputs, batch), batch.target))
         answer = forecast[..., self._middle]
-        mean, std = (np.asarray(getattr(self.coder.answer, name)) for name in ("mean", "std"))
+        mean, std = self._mean, self._std
         error = np.abs(answer - y)  # (B, H, C)
         found = {
             "square": np.square(error),
@@ -178,7 +181,7 @@ class Forecast:
         return metrics if self.watch == "mse_scaled" else {**metrics, "crps_scaled": baseline["mae"]}
 
     def answers(self, outputs: Tensor, batch: Batch) -> dict[str, list[Any]]:
-        std, mean = (torch.as_tensor(getattr(self.coder.answer, a), device=outputs.device) for a in ("std", "mean"))
+        std, mean = (torch.as_tensor(of, device=outputs.device) for of in (self._std, self._mean))
         forecast = self.predict(outputs, batch).double()  # (B, H, C, Q)
         units = forecast * std[:, None] + mean[:, None]
         columns: dict[str, list[Any]] = {}

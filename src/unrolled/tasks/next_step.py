@@ -16,23 +16,21 @@ from unrolled.batch import Batch, Discrete
 from unrolled.config import TaskConfig
 from unrolled.data.coder import Coder
 from unrolled.data.encoded import ENCODINGS, has_time
-from unrolled.data.encodings.tokens import Tokens
 from unrolled.data.examples import Examples
+from unrolled.data.facets import Items, Numbers, Text
 from unrolled.data.forms.next import Next
 from unrolled.data.roles import Roles
 from unrolled.data.sequences import Sequences
 from unrolled.errors import DataError, UsageError
 from unrolled.layers.item_logits import LazyLogits
 from unrolled.metrics.ranking import BEST, SAMPLED, ranking_metrics
-from unrolled.tasks.columns import join
+from unrolled.tasks.columns import is_number, join
 from unrolled.tasks.gaussian import bounded, gaussian_nats
 from unrolled.tasks.items import measure_items, top_items
 from unrolled.tasks.prior import log_frequencies, log_odds
 from unrolled.tasks.task import Measured, Question, Sums, scored_steps
 
 __all__ = ["NextStep"]
-
-_WHOLE = ("symbols", "image", "audio", "video")  # kinds of columns that other columns tell something of
 
 
 class NextStep:
@@ -52,20 +50,22 @@ class NextStep:
     name: ClassVar[str] = "next_step"
     pooled: ClassVar[bool] = False
     pool: ClassVar[Literal["last", "max"]] = "last"
+    needs: ClassVar[tuple[type, ...]] = (Text, Items, Numbers)
 
     def __init__(self, config: TaskConfig, coder: Coder) -> None:
-        self.config, self.coder = config, coder
-        spec = coder.answer_spec
+        self.config, self.coder, self.first_item = config, coder, coder.first_item
+        answer, spec = coder.answer, coder.answer.spec
+        self.text = answer if isinstance(answer, Text) else None
+        self.numbers = answer if isinstance(answer, Numbers) else None
         self.steps: Literal["tokens", "several", "real"]
-        if isinstance(spec, Discrete):
-            self.steps, self.outputs, self.watch = "tokens", spec.size, "loss_nats_per_token"
-        else:
-            several = bool(getattr(coder.answer, "binary", False))
-            self.steps = "several" if several else "real"
-            self.outputs = spec.width if several else 2 * spec.width
+        self.width = 0 if self.numbers is None else len(self.numbers.mean)
+        if self.numbers is not None:
+            self.steps = "several" if self.numbers.binary else "real"
+            self.outputs = self.width if self.numbers.binary else 2 * self.width
             self.watch = "nll_nats_per_step"
-        self.first_item = coder.first_item
-        self.width = 0 if isinstance(spec, Discrete) else spec.width
+        else:
+            assert isinstance(spec, Discrete)
+            self.steps, self.outputs, self.watch = "tokens", spec.size, "loss_nats_per_token"
 
     @staticmethod
     def recognises(question: Question) -> str | None:
@@ -74,14 +74,13 @@ class NextStep:
     @staticmethod
     def roles(question: Question) -> Roles:
         sequences = question.sequences
-        inputs = tuple(name for name in question.inputs if sequences.kinds.get(name) != "elapsed")
+        inputs = tuple(name for name in question.inputs if not sequences.traits(name).clock)
         names = question.target or inputs or _to_continue(sequences)
         if not names:
             raise DataError("no column holds sequences to continue", file=sequences.origin, hint="name a --target")
         for name in names:
             sequences.column(name)
-        numbers = [name for name in names if sequences.kinds[name] == "number"]
-        if numbers and len(numbers) == len(names):
+        if all(is_number(sequences, name) for name in names):
             joined, name = join(sequences, names)
             return Roles((name,), name, Next(), joined=joined)
         if len(names) > 1:
@@ -97,7 +96,7 @@ class NextStep:
     def measure_training(self, train: Examples) -> Measured:
         if self.steps == "real":
             return Measured(self)
-        given = getattr(self.coder.answer, "begin", None)  # labels of steps have none
+        given = None if self.text is None else self.text.begin
         return Measured(self, log_frequencies(train, given) if self.steps == "tokens" else log_odds(train))
 
     def loss(self, outputs: Tensor | LazyLogits, batch: Batch) -> tuple[Tensor, Tensor]:
@@ -152,9 +151,7 @@ class NextStep:
     def in_units(self, baseline: dict[str, float]) -> dict[str, float]:
         metrics = {{"mse": "mse_scaled", "mae": "mae_scaled"}.get(name, name): v for name, v in baseline.items()}
         if self.steps == "tokens" and "loss_nats_per_token" in metrics:
-            answer = self.coder.answer
-            level = answer.level.name if isinstance(answer, Tokens) else answer.kind
-            unit = "character" if level in ("characters", "symbols") else "token"
+            unit = "token" if self.text is None else self.text.unit
             metrics.pop("bits_per_token", None)
             metrics[f"bits_per_{unit}"] = metrics["loss_nats_per_token"] / math.log(2)
         return metrics
@@ -178,7 +175,8 @@ class NextStep:
             chances = torch.sigmoid(o)
             return {f"{name}_predicted": (chances > 0.5).int().tolist(), f"{name}_p": chances.tolist()}
         mean, log_sigma = self._gaussian(o, self._current(batch)[rows, last])
-        std, shift = (torch.as_tensor(getattr(self.coder.answer, a), device=o.device) for a in ("std", "mean"))
+        assert self.numbers is not None
+        std, shift = (torch.as_tensor(of, device=o.device) for of in (self.numbers.std, self.numbers.mean))
         columns = {f"{name}_predicted": (mean.double() * std + shift).tolist()}
         return {**columns, f"{name}_sigma": (torch.exp(log_sigma).double() * std).tolist()}
 
@@ -192,13 +190,13 @@ class NextStep:
 
 def _to_continue(sequences: Sequences) -> tuple[str, ...]:
     kinds = sequences.kinds
-    whole = tuple(name for name in kinds if kinds[name] in _WHOLE)  # what else there is, is said of them
+    whole = tuple(name for name in kinds if sequences.traits(name).whole)
     names = tuple(name for name in whole or kinds if _continues(sequences, name))
     return names if names or whole else tuple(name for name in kinds if _is_text(sequences, name))
 
 
 def _continues(sequences: Sequences, name: str) -> bool:
-    return sequences.kinds[name] in ("tokens", "symbols", "series") or has_time(sequences.column(name).type)
+    return sequences.traits(name).text or has_time(sequences.column(name).type)
 
 
 def _is_text(sequences: Sequences, name: str) -> bool:

@@ -15,10 +15,11 @@ from unrolled.config import TaskConfig
 from unrolled.data.coder import Coder
 from unrolled.data.encoded import has_time
 from unrolled.data.examples import Examples
+from unrolled.data.facets import Numbers
 from unrolled.data.forms.one import One
 from unrolled.data.roles import Roles
 from unrolled.errors import UsageError
-from unrolled.tasks.columns import one_target, other_columns
+from unrolled.tasks.columns import is_number, one_target, other_columns
 from unrolled.tasks.task import Measured, Question, Sums
 
 __all__ = ["Regress"]
@@ -38,25 +39,26 @@ class Regress:
     name: ClassVar[str] = "regress"
     pooled: ClassVar[bool] = True
     pool: ClassVar[Literal["last", "max"]] = "max"
+    needs: ClassVar[tuple[type, ...]] = (Numbers,)
 
     def __init__(self, config: TaskConfig, coder: Coder) -> None:
+        assert isinstance(coder.answer, Numbers)
         self.config, self.coder, self.outputs, self.watch = config, coder, 1, "mse_scaled"
-        self._mean = float(coder.answer.mean[0])  # type: ignore[attr-defined]
-        self._std = float(coder.answer.std[0])  # type: ignore[attr-defined]
+        self._mean, self._std = float(coder.answer.mean[0]), float(coder.answer.std[0])
 
     @staticmethod
     def recognises(question: Question) -> str | None:
         if len(question.target) != 1 or question.horizon:
             return None
         sequences, target = question.sequences, question.target[0]
-        number = sequences.kinds.get(target) == "number" and not has_time(sequences.column(target).type)
+        number = is_number(sequences, target) and not has_time(sequences.column(target).type)
         return f"{target!r} is a number" if number else None
 
     @staticmethod
     def roles(question: Question) -> Roles:
         target = one_target(question)
-        kind = question.sequences.kinds[target]
-        if kind != "number":
+        if not is_number(question.sequences, target):
+            kind = question.sequences.kinds[target]
             raise UsageError(f"regress needs a target that is a number, but {target!r} is {kind}")
         if has_time(question.sequences.column(target).type):
             raise UsageError(f"regress needs one number a row, but {target!r} has one a step")

@@ -18,6 +18,7 @@ from unrolled.config import TaskConfig
 from unrolled.data.coder import Coder
 from unrolled.data.encoded import has_time
 from unrolled.data.examples import Examples
+from unrolled.data.facets import Labels
 from unrolled.data.forms.aligned import Aligned
 from unrolled.data.roles import Roles
 from unrolled.decoding.viterbi import viterbi
@@ -47,13 +48,14 @@ class Tag:
     name: ClassVar[str] = "tag"
     pooled: ClassVar[bool] = False
     pool: ClassVar[Literal["last", "max"]] = "last"
+    needs: ClassVar[tuple[type, ...]] = (Labels,)
 
     def __init__(self, config: TaskConfig, coder: Coder) -> None:
-        spec = coder.answer.spec
-        assert isinstance(spec, Discrete)
+        answer, spec = coder.answer, coder.answer.spec
+        assert isinstance(answer, Labels) and isinstance(spec, Discrete)
         self.config, self.coder, self.watch = config, coder, "loss_nats_per_step"
         self.outputs = spec.size * (spec.size + 1) if config.crf else spec.size
-        self.labels: list[Any] = list(getattr(coder.answer, "labels"))  # noqa: B009 - only category has labels
+        self.labels = list(answer.labels)
         self.tags = IOB2.of(self.labels)
 
     @staticmethod

@@ -17,9 +17,10 @@ from unrolled.data.coder import Coder
 from unrolled.data.examples import Examples
 from unrolled.data.roles import Roles
 from unrolled.data.sequences import Sequences
+from unrolled.errors import UsageError
 from unrolled.registry import Registry
 
-__all__ = ["TASKS", "Measured", "Question", "Sums", "Task", "scored_steps"]
+__all__ = ["TASKS", "Measured", "Question", "Sums", "Task", "make_task", "scored_steps"]
 
 TASKS = Registry("task")
 
@@ -63,6 +64,7 @@ class Task(Protocol):
         name: what ``--task`` calls it.
         pooled: True for one answer a row, False for one a step.
         pool: how many steps become one where the user does not say.
+        needs: the facets of which the target's encoding has at least one.
         outputs: O, the numbers that the network must give.
         watch: the metric that training makes small.
     """
@@ -70,6 +72,7 @@ class Task(Protocol):
     name: ClassVar[str]
     pooled: ClassVar[bool]
     pool: ClassVar[Literal["last", "max"]]
+    needs: ClassVar[tuple[type, ...]]
     outputs: int
     watch: str
     config: TaskConfig
@@ -105,6 +108,23 @@ class Task(Protocol):
 
     def answers(self, outputs: Any, batch: Batch) -> dict[str, list[Any]]:
         """The answers to the rows of a batch, as new columns."""
+
+
+def make_task(config: TaskConfig, coder: Coder) -> Task:
+    """The task that ``config`` names, of a target whose encoding has what the task needs.
+
+    Raises:
+        UsageError: there is no such task, or the target has none of what it needs.
+    """
+    member: type[Task] = TASKS.get(config.name)
+    if not isinstance(coder.answer, member.needs):
+        *most, last = (facet.__name__.lower() for facet in member.needs)
+        wanted = f"{', '.join(most)} or {last}" if most else last
+        raise UsageError(
+            f"the task {config.name!r} needs a target with {wanted}, but {coder.target!r} is read as "
+            f"{coder.answer.kind}: choose another --target, or read it otherwise with --kind"
+        )
+    return member(config, coder)
 
 
 def scored_steps(batch: Batch, steps: int) -> Tensor:

@@ -16,6 +16,7 @@ from unrolled.batch import Batch, Discrete
 from unrolled.config import TaskConfig
 from unrolled.data.coder import Coder
 from unrolled.data.examples import Examples
+from unrolled.data.facets import Text
 from unrolled.data.forms.unaligned import Unaligned
 from unrolled.data.roles import Roles
 from unrolled.decoding.ctc import BLANK, CtcBeam, ctc_beam, ctc_greedy
@@ -49,10 +50,11 @@ class Transcribe:
     name: ClassVar[str] = "transcribe"
     pooled: ClassVar[bool] = False
     pool: ClassVar[Literal["last", "max"]] = "last"
+    needs: ClassVar[tuple[type, ...]] = (Text,)
 
     def __init__(self, config: TaskConfig, coder: Coder) -> None:
-        spec = coder.answer.spec
-        assert isinstance(spec, Discrete) and getattr(coder.answer, "unknown", None) == BLANK
+        answer, spec = coder.answer, coder.answer.spec
+        assert isinstance(answer, Text) and BLANK in answer.never and isinstance(spec, Discrete)
         self.config, self.coder, self.outputs, self.watch = config, coder, spec.size, "loss_nats_per_token"
 
     @staticmethod
@@ -61,7 +63,7 @@ class Transcribe:
         if len(question.target) != 1 or question.horizon:
             return None
         target = question.target[0]
-        if sequences.kinds[target] not in ("tokens", "symbols"):
+        if not sequences.traits(target).text:
             return None
         inputs = tuple(name for name in question.inputs or sequences.kinds if name != target)
         measured = [name for name in inputs if is_measured(sequences, name)]

@@ -16,6 +16,7 @@ from unrolled.batch import Batch, Discrete
 from unrolled.config import TaskConfig
 from unrolled.data.coder import Coder
 from unrolled.data.examples import Examples
+from unrolled.data.facets import Text
 from unrolled.data.forms.free import Free
 from unrolled.data.roles import Roles
 from unrolled.decoding.beam import Beam, beam_search
@@ -43,11 +44,14 @@ class Translate:
     name: ClassVar[str] = "translate"
     pooled: ClassVar[bool] = False
     pool: ClassVar[Literal["last", "max"]] = "last"
+    needs: ClassVar[tuple[type, ...]] = (Text,)
 
     def __init__(self, config: TaskConfig, coder: Coder) -> None:
-        spec = coder.answer.spec
-        assert isinstance(spec, Discrete) and coder.answer.kind == "tokens"
+        answer, spec = coder.answer, coder.answer.spec
+        assert isinstance(answer, Text) and answer.begin is not None and answer.end is not None
+        assert isinstance(spec, Discrete)
         self.config, self.coder, self.outputs, self.watch = config, coder, spec.size, "loss_nats_per_token"
+        self._begin, self._end, self._never = answer.begin, answer.end, answer.never
 
     @staticmethod
     def recognises(question: Question) -> str | None:
@@ -55,7 +59,7 @@ class Translate:
             return None
         target, sequences = question.target[0], question.sequences
         inputs = tuple(name for name in question.inputs or sequences.kinds if name != target)
-        if sequences.kinds[target] not in ("tokens", "symbols") or any(is_measured(sequences, name) for name in inputs):
+        if not sequences.traits(target).text or any(is_measured(sequences, name) for name in inputs):
             return None  # what is measured step by step is transcribed
         return None if step_aligned(sequences, target, inputs) else f"{target!r} is a text of its own"
 
@@ -66,7 +70,7 @@ class Translate:
 
     def measure_training(self, train: Examples) -> Measured:
         assert train.target is not None
-        prior = log_frequencies(train, given=self.coder.answer.begin)  # type: ignore[attr-defined]
+        prior = log_frequencies(train, given=self._begin)
         return Measured(self, prior, longest=int(train.target.lengths().max(initial=0)))
 
     def loss(self, outputs: Written, batch: Batch) -> tuple[Tensor, Tensor]:
@@ -101,14 +105,13 @@ class Translate:
 
     def _written(self, outputs: Written) -> list[list[int]]:
         """The best answer of a beam search to each row."""
-        begin, end, unknown = (getattr(self.coder.answer, name) for name in ("begin", "end", "unknown"))
         start = outputs.start
-        first = torch.full((len(start.state.summary),), begin, device=start.state.summary.device)
+        first = torch.full((len(start.state.summary),), self._begin, device=start.state.summary.device)
         with torch.no_grad():
             logits, state = start.model.step(first, start.state)
         settings = Beam(width=self.config.beam, max_length=max(1, start.longest))
         found = beam_search(
-            start.model.step, state, logits.float(), end=end, settings=settings, banned=(begin, unknown)
+            start.model.step, state, logits.float(), end=self._end, settings=settings, banned=self._never
         )
         return [hypotheses[0].ids for hypotheses in found]
 

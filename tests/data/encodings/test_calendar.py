@@ -47,7 +47,7 @@ def test_what_is_no_moment_is_refused() -> None:
     with pytest.raises(DataError, match=r"a.csv, row 1, column 'when': step 2: 'noon' is no date or time \(write them"):
         encoded("2024-01-01", "noon")
     with pytest.raises(DataError, match=r"'5' is no date or time"):
-        Calendar(time=True).encode_one(5, WHERE)
+        Calendar(time=True).encode_live(5, (), WHERE)
     with pytest.raises(DataError, match=r"double is no date or time"):
         encoded(1.5)
 

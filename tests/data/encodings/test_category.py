@@ -118,7 +118,7 @@ def test_a_target_refuses_an_unseen_label_and_names_the_known_ones() -> None:
         category.encode(column(["ham", "spm"]), WHERE)
     assert str(caught.value) == expected
     with pytest.raises(DataError, match="^mail.csv, column 'folder': the label 'spm' was not seen"):
-        category.encode_one("spm", WHERE)
+        category.encode_live("spm", (), WHERE)
 
 
 def test_an_error_lists_twenty_labels_at_most() -> None:
@@ -163,11 +163,11 @@ def test_floats_that_are_no_labels() -> None:
 def test_live_labels() -> None:
     category = fit(["1", "2"])
     for value, wanted in [("2", 2), (2, 2), (np.int64(1), 1), ("x", 0), (None, 0)]:
-        id_ = category.encode_one(value, WHERE)
+        id_ = category.encode_live(value, (), WHERE)[0][0]
         assert id_.shape == ()
         assert id_ == wanted
     with pytest.raises(DataError, match="'\\['a'\\]|\"\\['a'\\]\" is not one label"):
-        category.encode_one(["a"], WHERE)
+        category.encode_live(["a"], (), WHERE)
 
 
 def test_stored_labels_are_checked() -> None:

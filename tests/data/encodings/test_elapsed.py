@@ -51,9 +51,9 @@ def test_over_an_event_without_a_time_the_clock_goes_on() -> None:
     assert np.array(logs(elapsed, rows))[known] == pytest.approx([0, np.log1p(60), 0, np.log1p(1)], abs=1e-4)
     moment: list[float] = []
     for time, kept in [(None, []), ("10", [10.0]), (None, [10.0]), ("70", [70.0])]:
-        found, moment = elapsed.encode_next(time, moment, WHERE)
+        found, moment = elapsed.encode_live(time, moment, WHERE)
         assert moment == kept
-    assert found.tolist() == encoded.values[2].tolist()
+    assert found.tolist() == encoded.values[2:3].tolist()
     assert elapsed.notes(rows, encoded) == "2 of 6 times missing"
 
 
@@ -72,11 +72,11 @@ def test_a_time_that_falls_is_named() -> None:
     )
     elapsed = Elapsed.fit(column([[1, 2]]), Options(), WHERE)
     with pytest.raises(DataError, match="column 'time': '3' lies before the event before it"):
-        elapsed.encode_next("3", [4.0], WHERE)
+        elapsed.encode_live("3", [4.0], WHERE)
     with pytest.raises(DataError, match="column 'time': 'soon' is no time"):
-        elapsed.encode_one("soon", WHERE)
+        elapsed.encode_live("soon", (), WHERE)
     with pytest.raises(DataError, match="column 'time': the value is NaN"):
-        elapsed.encode_one("inf", WHERE)
+        elapsed.encode_live("inf", (), WHERE)
 
 
 def test_what_is_no_list_of_times_is_refused() -> None:

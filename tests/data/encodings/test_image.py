@@ -150,7 +150,7 @@ def test_a_broken_cell_is_named_by_its_row() -> None:
 def test_a_live_step_is_numbers(value: Any) -> None:
     image = Image.fit(column(PIXELS), Options(), WHERE)
     with pytest.raises(DataError, match=r"column 'image': one step of a picture is a list of 18 numbers from 0 to 255"):
-        image.encode_one(value, WHERE)
+        image.encode_live(value, (), WHERE)
 
 
 @pytest.mark.parametrize("change", [{"height": 5}, {"layout": "rows"}, {"mean": [1.0, 2.0]}, {"std": [1.0, 1.0, 0.0]}])

@@ -61,7 +61,7 @@ def test_bytes_are_as_they_are_and_items_are_normal_too() -> None:
     assert tokens.decode(tokens.encode(column, WHERE).values) == "e\u0301"
     lists = Tokens.fit(pa.chunked_array([[["é"]]]), Options(), WHERE)
     assert lists.encode(pa.chunked_array([[["e\u0301", None, "x"]]]), WHERE).values.tolist() == [3, 0, 0]
-    assert lists.encode_one("e\u0301", WHERE) == 3
+    assert lists.encode_live("e\u0301", (), WHERE)[0][0] == 3
 
 
 def test_a_prompt_is_read_as_training_was(tmp_path: Path) -> None:

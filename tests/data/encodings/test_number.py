@@ -124,7 +124,7 @@ def test_a_value_far_beyond_training_is_refused() -> None:
     with pytest.raises(DataError, match="row 2, column 'load': -1e\\+300 is too large"):
         number.encode(column([3.0, -1e300]), WHERE)
     with pytest.raises(DataError, match="column 'load': 1e\\+300 is too large"):
-        number.encode_one(1e300, WHERE)
+        number.encode_live(1e300, (), WHERE)
 
 
 def test_a_text_that_is_no_number_is_named() -> None:
@@ -151,13 +151,13 @@ def test_lists_where_single_values_were_fitted() -> None:
 def test_live_values() -> None:
     number = fit([1.0, None, 3.0])
     for value, wanted in [(3, [1, 0]), ("1.0", [-1, 0]), (None, [0, 1]), ("", [0, 1]), (np.float32(3), [1, 0])]:
-        assert number.encode_one(value, WHERE).tolist() == wanted
+        assert number.encode_live(value, (), WHERE)[0][0].tolist() == wanted
     with pytest.raises(DataError, match=r"^meter.csv, column 'load': 'high' is not a number$"):
-        number.encode_one("high", WHERE)
+        number.encode_live("high", (), WHERE)
     with pytest.raises(DataError, match="is not a number"):
-        number.encode_one([1.0], WHERE)
+        number.encode_live([1.0], (), WHERE)
     with pytest.raises(DataError, match="column 'load': the value is NaN"):
-        number.encode_one("nan", WHERE)
+        number.encode_live("nan", (), WHERE)
 
 
 def test_a_stored_scale_is_checked() -> None:

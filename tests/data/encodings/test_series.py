@@ -100,11 +100,11 @@ def test_how_long_a_channel_has_been_missing_by_counting() -> None:
                 seen = [k for k in range(t + 1) if row[k][channel] is not None]
                 expected = math.log(1 + t - max(seen, default=0))
                 assert encoded.values[place, 5 + at] == pytest.approx(expected, rel=1e-6)
-            live, before = series.encode_next(step, json.loads(json.dumps(before)), WHERE)
-            assert live.tolist() == encoded.values[place].tolist()
+            live, before = series.encode_live(step, json.loads(json.dumps(before)), WHERE)
+            assert live.tolist() == encoded.values[place : place + 1].tolist()
             place += 1
     with pytest.raises(ModelError, match=r"^this snapshot does not fit the model: it remembers other channels$"):
-        series.encode_next([None] * 3, [1.0, 2.0, 3.0], WHERE)
+        series.encode_live([None] * 3, [1.0, 2.0, 3.0], WHERE)
 
 
 def test_a_missing_target_is_not_scored() -> None:
@@ -156,16 +156,18 @@ def test_names_of_channels_are_kept() -> None:
 
 def test_live_steps() -> None:
     series = fit([[[1.0, None], [3.0, 5.0]]]).named(["wind", "rain"])
-    assert series.encode_one([3, "5"], WHERE).tolist() == [1, 0, 0, 0]
-    assert series.encode_one((None, 5.0), WHERE).tolist() == [0, 0, 0, 0]
-    assert series.encode_one(np.array([1.0, 5.0]), WHERE).tolist() == [-1, 0, 0, 0]
-    assert series.encode_one(None, WHERE).tolist() == [0, 0, 1, 0]
-    found, before = series.encode_next(None, [6.0], WHERE)
+    assert series.encode_live([3, "5"], (), WHERE)[0][0].tolist() == [1, 0, 0, 0]
+    assert series.encode_live((None, 5.0), (), WHERE)[0][0].tolist() == [0, 0, 0, 0]
+    assert series.encode_live(np.array([1.0, 5.0]), (), WHERE)[0][0].tolist() == [-1, 0, 0, 0]
+    assert series.encode_live(None, (), WHERE)[0][0].tolist() == [0, 0, 1, 0]
+    found, before = series.encode_live(None, [6.0], WHERE)
     assert before == [7.0]
-    assert found.tolist() == [0, 0, 1, np.float32(np.log(8))]
-    for value, found in [([1.0], "found 1"), ("1,2", "found '1,2'"), (2.0, "found '2.0'")]:
+    assert found.tolist() == [[0, 0, 1, np.float32(np.log(8))]]
+    assert series.encode_live(' [3, "5"]', (), WHERE)[0].tolist() == [[1, 0, 0, 0]]
+    assert fit([[[1.0], [3.0]]]).encode_live("3", (), WHERE)[0].tolist() == [[1]]
+    for value, found in [([1.0], "found 1"), ("1,2", "found '1,2'"), ("[1, 2", "found '[1, 2'"), (2.0, "found '2.0'")]:
         with pytest.raises(DataError) as caught:
-            series.encode_one(value, WHERE)
+            series.encode_live(value, (), WHERE)
         text = f"weather.jsonl, column 'sensors': one step is a list of 2 numbers (wind, rain), {found}"
         assert str(caught.value) == text
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -46,7 +47,7 @@ def test_the_letters_tell_the_alphabet(text: str, alphabet: str) -> None:
 @pytest.mark.parametrize("name", ["DNA", "RNA"])
 def test_the_complement_of_a_code_stands_for_the_complements_of_its_letters(name: str) -> None:
     letters = ALPHABETS[name]  # type: ignore[index]
-    found = {letter: letters[at] for letter, at in zip(letters, Symbols(name, "A", False).complement, strict=True)}  # type: ignore[arg-type]
+    found = {letter: letters[at] for letter, at in zip(letters, Symbols(name, "A", True).complement, strict=True)}  # type: ignore[arg-type]
     opposite = dict(zip("ACGT", "TGCA", strict=True))
     for code, stands_for in CODES.items():
         wanted = {opposite[letter] for letter in stands_for}
@@ -90,7 +91,7 @@ def test_one_bad_letter_does_not_make_a_protein_of_dna() -> None:
 @pytest.mark.parametrize("value", ["AC", "", "X", "ä", None, 3])
 def test_a_live_step_is_one_letter(value: object) -> None:
     with pytest.raises(DataError, match="one step is one letter, not '.*', which is not DNA"):
-        fitted("ACGT").encode_one(value, WHERE)
+        fitted("ACGT").encode_live(value, (), WHERE)
 
 
 def test_a_column_without_letters_and_one_of_numbers() -> None:
@@ -129,7 +130,8 @@ def test_a_sequence_that_is_continued_stands_between_begin_and_end(monkeypatch: 
     assert "".join(map(dna.decode_stream(), [16, 0, 14, 17])) == "AN"
     assert dna.never == (*(at for at, letter in enumerate(ALPHABETS["DNA"]) if letter not in "ACGTN"), 16)
     assert Symbols.from_config(dna.to_config()) == dna
-    assert dna.complement[[0, 16, 17]].tolist() == [3, 17, 16]
+    assert dna.complement is None
+    assert replace(dna, both=True).complement[[0, 16, 17]].tolist() == [3, 17, 16]  # type: ignore[index]
     plain = fitted("ACGT")
     assert (plain.begin, plain.end, plain.encode_text("ac").tolist()) == (None, None, [0, 1])
 
@@ -160,7 +162,7 @@ def test_a_step_is_a_kmer_from_each_letter_on(size: int, block: int, monkeypatch
     encoded = dna.encode(column(*texts), WHERE)
     assert dna.spec.size == len(known) + 1
     assert encoded.lengths().tolist() == [max(0, len(text) - size + 1) for text in texts]
-    wanted = [dna.encode_one(word, WHERE) for text in texts for word in words_of(text, size)]
+    wanted = [dna.encode_live(word, (), WHERE)[0][0] for text in texts for word in words_of(text, size)]
     assert encoded.values.tolist() == [int(one) for one in wanted]
     assert sorted(set(encoded.values.tolist())) == list(range(1, len(known) + 1))
     for row, text in enumerate(texts):
@@ -191,7 +193,7 @@ def test_the_other_strand_of_a_kmer_is_that_of_its_letters() -> None:
     opposite = str.maketrans("ACGT", "TGCA")
     for word in words_of("GATTACA", 3):
         other = word.translate(opposite)[::-1]
-        assert table[dna.encode_one(word, WHERE)] == dna.encode_one(other, WHERE)
+        assert table[dna.encode_live(word, (), WHERE)[0][0]] == dna.encode_live(other, (), WHERE)[0][0]
 
 
 def test_kmers_are_stored_and_read_back_and_what_is_not_ours_is_refused() -> None:
@@ -208,6 +210,6 @@ def test_what_has_no_kmer_is_refused() -> None:
     with pytest.raises(DataError, match="no sequence has 3 letters"):
         kmers("AC", "G")
     with pytest.raises(DataError, match="one step is 3 letters, not 'AC', which is not DNA"):
-        kmers("ACGT").encode_one("AC", WHERE)
+        kmers("ACGT").encode_live("AC", (), WHERE)
     with pytest.raises(DataError, match="letter 81 is 'E', which is not DNA"):
         kmers("ACGT" * 20 + "E")

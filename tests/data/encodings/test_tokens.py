@@ -4,6 +4,7 @@ import json
 import unicodedata
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -13,8 +14,10 @@ from hypothesis import strategies as st
 
 from unrolled.batch import Discrete
 from unrolled.data.encoded import Options, Where
+from unrolled.data.encodings import _texts
 from unrolled.data.encodings import tokens as module
 from unrolled.data.encodings._gather import Gather
+from unrolled.data.encodings._level import UNKNOWN, unknown_rate
 from unrolled.data.encodings._pieces import pieces
 from unrolled.data.encodings.tokens import Tokens
 from unrolled.errors import DataError, ModelError
@@ -72,7 +75,7 @@ def test_bytes_and_bpe_know_every_text(level: str, text: str) -> None:
     (row,) = rows(tokens, [text])
     text = text if level == "bytes" else unicodedata.normalize("NFC", text)
     assert tokens.decode(row) == text
-    assert tokens.unknown_rate(row) == 0
+    assert unknown_rate(row) == 0
     stream = tokens.decode_stream()
     assert "".join(stream(int(id_)) for id_ in row) == text
 
@@ -97,7 +100,7 @@ def test_pieces_of_any_size_give_the_same(level: str, framed: bool, size: int, m
     values = ["the naïve cat sat on the mat", None, "", "a 😀 b  c", "the cat", "x" * 20 + " y"]
     whole = fit(values, level, framed=framed)
     wanted = [row.tolist() for row in rows(whole, values)]
-    monkeypatch.setattr(module, "pieces", partial(pieces, size=size))
+    monkeypatch.setattr(_texts, "pieces", partial(pieces, size=size))
     assert fit(values, level, framed=framed).to_config() == whole.to_config()
     assert [row.tolist() for row in rows(whole, values)] == wanted
 
@@ -108,7 +111,7 @@ def test_long_texts_are_cut_between_words(level: str, monkeypatch: pytest.Monkey
     whole = fit([text], level)
     wanted = rows(whole, [text])[0].tolist()
     for size in (31, 100, 1000):
-        monkeypatch.setattr(module, "pieces", partial(pieces, size=size))
+        monkeypatch.setattr(_texts, "pieces", partial(pieces, size=size))
         assert fit([text], level).to_config() == whole.to_config()
         assert rows(whole, [text])[0].tolist() == wanted
 
@@ -151,10 +154,10 @@ def test_normal_forms_are_one_unless_they_are_to_be_kept_apart() -> None:
 def test_unknown_characters_are_shown_and_counted() -> None:
     tokens = fit(["abc"], framed=True)
     encoded = tokens.encode(column(["aΩb😀"]), WHERE)
-    assert tokens.unknown_rate(encoded.values) == 0.5
+    assert unknown_rate(encoded.values) == 0.5
     assert tokens.decode(encoded.values) == "a\ufffdb\ufffd"
     assert tokens.notes(column(["aΩb😀"]), encoded) == "50.00% of the characters were not seen in training"
-    assert tokens.unknown_rate(encoded.values[:0]) == 0.0
+    assert unknown_rate(encoded.values[:0]) == 0.0
 
 
 def test_words() -> None:
@@ -178,7 +181,7 @@ def test_spaces_at_the_end_of_a_text_make_no_word() -> None:
 def test_the_most_frequent_words_are_kept() -> None:
     tokens = fit(["c c c b b a a d"], "words", vocabulary=3)
     assert tokens.level.symbols() == ["c", "a", "b"]
-    assert tokens.unknown_rate(rows(tokens, ["c c c b b a a d"])[0]) == 1 / 8
+    assert unknown_rate(rows(tokens, ["c c c b b a a d"])[0]) == 1 / 8
 
 
 def test_words_seen_once_are_unknown_where_there_are_many() -> None:
@@ -197,7 +200,7 @@ def test_items_of_lists_are_tokens_as_they_are() -> None:
     assert encoded.offsets.tolist() == [0, 4, 4, 4, 6]
     assert tokens.decode(encoded.values) == ["New York", "is", "Is", "", "is", "<unknown>"]
     framed = fit(values, framed=True)
-    assert rows(framed, values)[3].tolist() == [framed.begin, 3, framed.unknown, framed.end]
+    assert rows(framed, values)[3].tolist() == [framed.begin, 3, UNKNOWN, framed.end]
     assert [row.tolist() for row in rows(framed, values)[1:3]] == [[1, 2], [1, 2]]
 
 
@@ -241,20 +244,22 @@ def test_what_a_stream_adds_is_what_decode_gives(level: str) -> None:
         assert "".join(stream(id_) for id_ in row.tolist()) == tokens.decode(row)
 
 
+def live(tokens: Any, value: object) -> list[int]:
+    ids, kept = tokens.encode_live(value, (), WHERE)
+    assert kept == []
+    return ids.tolist()
+
+
 def test_live_tokens() -> None:
     characters, words = fit(["hello"]), fit(["Hello, you"], "words")
-    assert characters.encode_one("h", WHERE) == 4
-    assert characters.encode_one("Ω", WHERE) == characters.encode_one(None, WHERE) == 0
-    assert words.encode_one("HELLO", WHERE) == words.encode_text("hello")[0]
-    for tokens, value, text in [
-        (characters, "he", "one step is one token (characters), and 'he' has 2"),
-        (characters, "", "one step is one token (characters), and '' has 0"),
-        (fit(["é"], "bytes"), "é", "one step is one token (bytes), and 'é' has 2"),
-        (words, 7, "one step is one token (words), and '7' is not a text"),
-    ]:
-        with pytest.raises(DataError) as caught:
-            tokens.encode_one(value, WHERE)
-        assert str(caught.value) == f"plays, column 'text': {text}"
+    assert live(characters, "h") == [4]
+    assert live(characters, "he") == [4, 3]
+    assert live(characters, "") == []
+    assert live(characters, "Ω") == live(characters, None) == [0]
+    assert live(fit(["é"], "bytes"), "é") == [0xC3 + 3, 0xA9 + 3]
+    assert live(words, "HELLO you") == words.encode_text("hello you").tolist()
+    with pytest.raises(DataError, match="^plays, column 'text': a step is a text \\(words\\), and '7' is not$"):
+        live(words, 7)
 
 
 @pytest.mark.parametrize("level", LEVELS)
@@ -286,11 +291,11 @@ def test_lists_of_whole_numbers_are_lists_of_their_texts() -> None:
     tokens = fit([[10, 2], [2], None, []])
     ids = rows(tokens, [[2, 10, 7], [10]])[0].tolist()
     assert ids == rows(fit([["10", "2"], ["2"]]), [["2", "10", "7"]])[0].tolist()
-    assert ids[2] == tokens.unknown
+    assert ids[2] == UNKNOWN
     assert tokens.decode(np.array(ids[:2])) == ["2", "10"]
-    assert tokens.encode_one(10, WHERE).item() == tokens.encode_one("10", WHERE).item() == ids[1]
-    with pytest.raises(DataError, match="True' is not a text"):
-        tokens.encode_one(True, WHERE)
+    assert live(tokens, 10) == live(tokens, "10") == ids[1:2]
+    with pytest.raises(DataError, match="one step is one item, and 'True' is not a text"):
+        live(tokens, True)
 
 
 def test_columns_without_any_text() -> None:
@@ -305,7 +310,7 @@ def test_columns_without_any_text() -> None:
 @pytest.mark.parametrize("framed", [False, True])
 def test_large_columns_go_to_the_cache(tmp_path: Path, framed: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "Gather", partial(Gather, large=10))
-    monkeypatch.setattr(module, "pieces", partial(pieces, size=7))
+    monkeypatch.setattr(_texts, "pieces", partial(pieces, size=7))
     values = ["to be or not to be", "", "that is the question"]
     tokens, cache = fit(values, framed=framed), tmp_path / "column.ids"
     in_memory = tokens.encode(column(values), WHERE)
@@ -366,7 +371,7 @@ def test_what_training_holds_too_seldom_is_unknown(least: int | None, known: int
     tokens = Tokens.fit(column, Options(least=least), Where("memory", "item"))
     encoded = tokens.encode(column, Where("memory", "item"))
     assert tokens.report() == f"{known} items"
-    assert tokens.unknown_rate(encoded.values) == pytest.approx({3: 0, 2: 1 / 6, 1: 1 / 2}[known])
+    assert unknown_rate(encoded.values) == pytest.approx({3: 0, 2: 1 / 6, 1: 1 / 2}[known])
     texts = pa.chunked_array([["a b a", "c a b"]])
     words = Tokens.fit(texts, Options(tokens="words", least=least), Where("memory", "text"))
     assert words.report() == f"{known} words"

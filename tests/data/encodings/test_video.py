@@ -48,7 +48,7 @@ def test_a_broken_frame_is_named_by_its_row() -> None:
         video.encode(pa.chunked_array([[["a"]]]), WHERE)
     for value, expected in ((3, "is the bytes of a picture, found '3'"), (b"x", "column 'video': is not a whole")):
         with pytest.raises(DataError, match=expected):
-            video.encode_one(value, WHERE)
+            video.encode_live(value, (), WHERE)
 
 
 def test_a_stored_frame_is_of_rows() -> None:

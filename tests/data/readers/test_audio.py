@@ -153,8 +153,7 @@ def test_one_broken_file_is_listed_and_the_rest_is_learned_and_heard_live(tmp_pa
     answers = model.predict(folder)
     assert answers.column("label_predicted").to_pylist() == answers.column("label").to_pylist()
     live, (row, *_) = model.stream(), answers.slice(3, 1).to_pylist()
-    steps = model.task.coder.inputs["sound"].steps(row["sound"])  # type: ignore[attr-defined]
-    (*_, last) = [live.push(frame) for frame in steps]
+    last = live.push(row["sound"])
     assert last == {
         name: pytest.approx(row[name], abs=1e-5) if isinstance(row[name], float) else row[name] for name in last
     }
@@ -186,7 +185,10 @@ def test_frames_that_need_the_future_are_not_heard_live(options: dict[str, objec
     with pytest.raises(UsageError, match="this model cannot hear live, as .*: train it with --audio-deltas 0 and"):
         sound.listen()
     with pytest.raises(DataError, match=r"one step of a sound is a frame of \d+ finite numbers"):
-        sound.encode_one([1.0, float("nan")], Where("stream", "sound"))
+        sound.encode_live([1.0, float("nan")], (), Where("stream", "sound"))
+    recording: bytes = column[0].as_py()
+    with pytest.raises(UsageError, match="this model cannot hear live"):
+        sound.encode_live(recording, (), Where("stream", "sound"))
 
 
 def test_long_columns_lie_in_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

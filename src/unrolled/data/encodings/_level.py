@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import codecs
+from collections.abc import Callable
 from typing import ClassVar, Protocol
 
 import numpy as np
 import pyarrow as pa
 
-__all__ = ["BEGIN", "END", "SPECIALS", "UNKNOWN", "Level"]
+__all__ = ["BEGIN", "END", "SPECIALS", "UNKNOWN", "Level", "stream", "unknown_rate"]
 
 UNKNOWN, BEGIN, END = 0, 1, 2
 SPECIALS = 3  # the id of the first token of a level
+_BLOCK = 1 << 24  # ids looked at together
 
 
 class Level(Protocol):
@@ -36,3 +39,31 @@ class Level(Protocol):
 
     def report(self) -> str:
         """What there is, in a few words: ``65 characters``."""
+
+
+def stream(level: Level, begun: bool) -> Callable[[int], str]:
+    """A function that takes ids one by one and returns what each adds to a text, ``begun`` or not.
+
+    Only whole characters are returned: the bytes of an unfinished one wait for the next id.
+    """
+    decoder = codecs.getincrementaldecoder("utf-8")("replace")
+
+    def add(id_: int) -> str:
+        nonlocal begun
+        if id_ in (BEGIN, END):
+            return ""
+        text = decoder.decode(level.piece(id_, begun))
+        begun = True
+        return text
+
+    return add
+
+
+def unknown_rate(values: np.ndarray) -> float:
+    """The share of ``<unknown>`` among the tokens, ``<begin>`` and ``<end>`` left out; 0 of no tokens."""
+    unknown = tokens = 0
+    for start in range(0, len(values), _BLOCK):
+        block = np.asarray(values[start : start + _BLOCK])
+        unknown += int(np.count_nonzero(block == UNKNOWN))
+        tokens += len(block) - int(np.count_nonzero((block == BEGIN) | (block == END)))
+    return unknown / tokens if tokens else 0.0

@@ -105,7 +105,7 @@ class Scaling:
     def apply_next(
         self, values: np.ndarray, missing: np.ndarray, fail: Fail, before: Sequence[float]
     ) -> tuple[np.ndarray, list[float]]:
-        """One step of a row, (1, C), as (W,) float32; and what to say of it as ``before`` for the next one.
+        """One step of a row, (1, C), as (1, W) float32; and what to say of it as ``before`` for the next one.
 
         Args:
             before: for how many steps each flagged channel had been missing one step earlier; empty for the first one.
@@ -115,12 +115,12 @@ class Scaling:
             ModelError: ``before`` is of other channels.
         """
         if not self.timed or not self.flagged:
-            return self._apply(values, missing, fail, None)[0], []
+            return self._apply(values, missing, fail, None), []
         gone = missing[0, self.flagged]  # (F,)
         if before and len(before) != len(gone):
             raise ModelError("this snapshot does not fit the model: it remembers other channels")
         unseen = np.where(gone, np.add(before, 1), 0) if before else np.zeros(len(gone))
-        return self._apply(values, missing, fail, unseen[None])[0], unseen.tolist()
+        return self._apply(values, missing, fail, unseen[None]), unseen.tolist()
 
     def _apply(self, values: np.ndarray, missing: np.ndarray, fail: Fail, unseen: np.ndarray | None) -> np.ndarray:
         out = np.empty((len(values), self.width), np.float32)

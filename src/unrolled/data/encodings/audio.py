@@ -11,7 +11,7 @@ Axes: N samples, T frames, W numbers of a frame.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
@@ -22,7 +22,7 @@ from pydantic import Field
 
 from unrolled.batch import Continuous
 from unrolled.data.blobs import begins_as, blobs, is_binary
-from unrolled.data.encoded import Encoded, Options, Where
+from unrolled.data.encoded import Encoded, Options, Traits, Where
 from unrolled.data.encodings._gather import Gather
 from unrolled.data.encodings._stored import Stored, load
 from unrolled.data.frames import Frames, deltas
@@ -70,7 +70,7 @@ class Audio:
     """
 
     kind: ClassVar[str] = "audio"
-    lossy: ClassVar[bool] = True  # what is decoded is the frames
+    traits: ClassVar[Traits] = Traits(measured=True, whole=True)
 
     frames: Frames
     deltas: int
@@ -165,28 +165,22 @@ class Audio:
             )
         return Listener(self.frames, np.array(self.mean), np.array(self.std), self.scale)
 
-    def steps(self, data: bytes) -> list[list[float]]:
-        """What `encode_one` takes, for each frame of a recording, as `listen` hears it.
+    def encode_live(self, value: Any, before: Sequence[float], where: Where) -> tuple[np.ndarray, list[float]]:
+        """(1, W) float32 of a frame that `listen` made, or (T, W) of a recording's bytes; and nothing to remember.
 
         Raises:
-            DataError: it is no whole recording.
-            UsageError: as `listen`.
-        """
-        where = _fail(Where("memory", "sound"), None)
-        return self.listen().push(to_samples(memoryview(data), self.frames.rate, where))
-
-    def encode_one(self, value: Any, where: Where) -> np.ndarray:
-        """(W,) float32 of a frame that `listen` made.
-
-        Raises:
-            DataError: it is not a list of W finite numbers.
+            DataError: it is no whole recording, and not a list of W finite numbers.
+            UsageError: it is a recording, and `listen` raises it.
         """
         width = len(self.mean)
+        if isinstance(value, bytes):
+            heard = self.listen().push(to_samples(memoryview(value), self.frames.rate, _fail(where, None)))
+            return np.array(heard, np.float64).reshape(-1, width).astype(np.float32), []
         if isinstance(value, list | tuple | np.ndarray) and len(value) == width:
             numbers = [item for item in value if isinstance(item, int | float | np.number)]
             frame = np.array(numbers, np.float64).astype(np.float32)
             if frame.shape == (width,) and np.isfinite(frame).all():
-                return frame
+                return frame[None], []
         message = f"one step of a sound is a frame of {width} finite numbers, as the encoding's listen() makes them"
         raise DataError(message, file=where.file, column=where.column)
 

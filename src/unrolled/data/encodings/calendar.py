@@ -13,6 +13,7 @@ Axes: N moments.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -23,7 +24,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from unrolled.batch import Continuous
-from unrolled.data.encoded import Encoded, Options, Where, has_time
+from unrolled.data.encoded import Encoded, Options, Traits, Where, has_time
 from unrolled.data.encodings._cells import Fail, is_text, live, open_cells, plain
 from unrolled.data.encodings._stored import Stored, load
 
@@ -54,7 +55,7 @@ class Calendar:
     """
 
     kind: ClassVar[str] = "calendar"
-    lossy: ClassVar[bool] = True  # the year is gone
+    traits: ClassVar[Traits] = Traits(clock=True)
 
     time: bool
 
@@ -95,8 +96,8 @@ class Calendar:
         points: list[Any] = values.tolist()
         return points
 
-    def encode_one(self, value: Any, where: Where) -> np.ndarray:
-        """(6,) float32 of one moment; ``None`` and ``""`` are missing.
+    def encode_live(self, value: Any, before: Sequence[float], where: Where) -> tuple[np.ndarray, list[float]]:
+        """(1, 6) float32 of one moment, and nothing to remember; ``None`` and ``""`` are missing.
 
         Raises:
             DataError: it is no moment.
@@ -104,7 +105,7 @@ class Calendar:
         fail = live(where)
         if value is not None and not isinstance(value, str | date):
             raise fail(0, f"{str(value)[:40]!r} is no date or time", None)
-        return np.asarray(_points(pa.chunked_array([[None if value == "" else value]]), fail)[0])
+        return _points(pa.chunked_array([[None if value == "" else value]]), fail), []
 
     def to_config(self) -> dict[str, Any]:
         """The form."""

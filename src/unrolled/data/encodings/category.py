@@ -7,6 +7,7 @@ training did not hold; a target (`Options.closed`) has none, and its ids are the
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
@@ -16,16 +17,16 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from unrolled.batch import Discrete
-from unrolled.data.encoded import Encoded, Options, Where, has_time
+from unrolled.data.encoded import Encoded, Options, Traits, Where, has_time
 from unrolled.data.encodings._cells import Cells, Fail, is_text, live, open_cells, plain, smallest_dtype
 from unrolled.data.encodings._labels import looks_like_labels
 from unrolled.data.encodings._stored import Stored, load
+from unrolled.data.facets import Label
 from unrolled.errors import DataError, ModelError, did_you_mean
 
-__all__ = ["UNKNOWN", "Category", "Label"]
+__all__ = ["UNKNOWN", "Category"]
 
 UNKNOWN = "<unknown>"
-Label = str | bool | int | float
 
 _NONE, _NAN = -1, -2  # what no label's id is
 _NAMED = 20  # the most labels that an error lists
@@ -50,6 +51,7 @@ class Category:
         closed: a target: no ``<unknown>``, no missing.
         missing: training had empty cells, and they have an id of their own; without it they are ``<unknown>``.
         impute: NaN counts as an empty cell; otherwise it is refused.
+        ids: the id of each label, and of its text, so that a CSV file's "1" is the label 1.
 
     Example:
         >>> column = pa.chunked_array([["no", "yes", "no"]])
@@ -59,20 +61,24 @@ class Category:
     """
 
     kind: ClassVar[str] = "category"
+    traits: ClassVar[Traits] = Traits(labels=True)
 
     labels: list[Label]
     time: bool
     closed: bool
     missing: bool
     impute: bool
-    _ids: dict[Label, int] = field(init=False, repr=False)
+    ids: Mapping[Label, int] = field(repr=False)
 
-    def __post_init__(self) -> None:
+    @classmethod
+    def of(cls, labels: list[Label], *, time: bool, closed: bool, missing: bool, impute: bool) -> Self:
+        """The encoding of sorted, different ``labels``."""
+        first = _first(closed, missing)
         ids: dict[Label, int] = {}
-        for place, label in enumerate(self.labels):
-            ids.setdefault(_as_text(label), self.first + place)  # so that a CSV file's "1" is the label 1
-        ids |= {label: self.first + place for place, label in enumerate(self.labels)}
-        object.__setattr__(self, "_ids", ids)
+        for place, label in enumerate(labels):
+            ids.setdefault(_as_text(label), first + place)
+        ids |= {label: first + place for place, label in enumerate(labels)}
+        return cls(labels, time, closed, missing, impute, ids)
 
     @staticmethod
     def recognises(array: pa.ChunkedArray) -> int:
@@ -110,12 +116,13 @@ class Category:
                 labels.append(label)
         if options.closed and not labels:
             raise DataError("holds no label", file=where.file, column=where.column, hint="name another target")
-        return cls(sorted(labels), time, options.closed, missing and not options.closed, impute)
+        missing = missing and not options.closed
+        return cls.of(sorted(labels), time=time, closed=options.closed, missing=missing, impute=impute)
 
     @property
     def first(self) -> int:
         """The id of ``labels[0]``."""
-        return 0 if self.closed else 1 + self.missing
+        return _first(self.closed, self.missing)
 
     @property
     def spec(self) -> Discrete:
@@ -144,8 +151,8 @@ class Category:
         answers = [self._label(id_) for id_ in np.ravel(values).tolist()]
         return answers if self.time else answers[0]
 
-    def encode_one(self, value: Any, where: Where) -> np.ndarray:
-        """The id of one label, shape ().
+    def encode_live(self, value: Any, before: Sequence[float], where: Where) -> tuple[np.ndarray, list[float]]:
+        """(1,) the id of one label, and nothing to remember.
 
         Raises:
             DataError: as `encode`, or it is no label but a list.
@@ -157,7 +164,7 @@ class Category:
         id_ = self._id(label)
         if id_ < 0:
             raise self._refuse(label, live(where), 0)
-        return np.array(id_, smallest_dtype(self.spec.size))
+        return np.array([id_], smallest_dtype(self.spec.size)), []
 
     def to_config(self) -> dict[str, Any]:
         """The labels."""
@@ -181,7 +188,8 @@ class Category:
         labels: list[Label] = list(stored.labels)
         if labels != sorted(set(labels)) or (stored.closed and (stored.missing or not labels)):
             raise ModelError("the category encoding of this model cannot be read: its labels contradict each other")
-        return cls(labels, stored.time, stored.closed, stored.missing, stored.impute)
+        closed, missing, impute = stored.closed, stored.missing, stored.impute
+        return cls.of(labels, time=stored.time, closed=closed, missing=missing, impute=impute)
 
     def notes(self, array: pa.ChunkedArray, encoded: Encoded) -> str:
         """What a user should know of a column that was encoded: how many labels training did not hold, or nothing."""
@@ -201,9 +209,9 @@ class Category:
             value = None
         if value is None:
             return _NONE if self.closed else int(self.missing)
-        known = self._ids.get(value)
+        known = self.ids.get(value)
         if known is None:
-            known = self._ids.get(_as_text(value))
+            known = self.ids.get(_as_text(value))
         return known if known is not None else _NONE if self.closed else 0
 
     def _label(self, id_: int) -> Label | None:
@@ -220,6 +228,11 @@ class Category:
         more = f" and {len(texts) - _NAMED} more" if len(texts) > _NAMED else ""
         known = did_you_mean(_as_text(value), texts[:_NAMED]).strip().rstrip(".") + more
         return fail(index, f"the label {_as_text(value)!r} was not seen in training", known)
+
+
+def _first(closed: bool, missing: bool) -> int:
+    """The id of the first label, behind ``<unknown>`` and an empty cell where they have ids."""
+    return 0 if closed else 1 + missing
 
 
 def _distinct(cells: Cells) -> list[Label]:

@@ -19,7 +19,7 @@ import numpy as np
 import pyarrow as pa
 
 from unrolled.batch import Continuous
-from unrolled.data.encoded import Encoded, Options, Where, has_time
+from unrolled.data.encoded import Encoded, Options, Traits, Where, has_time
 from unrolled.data.encodings._cells import Cells, live, open_cells, plain
 from unrolled.data.encodings._scaling import Scaling, StoredScaling, examine
 from unrolled.data.encodings._stored import load
@@ -51,7 +51,7 @@ class Elapsed:
     """
 
     kind: ClassVar[str] = "elapsed"
-    lossy: ClassVar[bool] = True  # what passed between events is given back, not when they were
+    traits: ClassVar[Traits] = Traits(clock=True)
 
     scaling: Scaling
 
@@ -93,16 +93,10 @@ class Elapsed:
         numbers: list[list[float]] = values.tolist()
         return numbers
 
-    def encode_one(self, value: Any, where: Where) -> np.ndarray:
-        """(W,) float32 of the time of a row's first event; ``None`` and ``""`` are missing.
+    def encode_live(self, value: Any, before: Sequence[float], where: Where) -> tuple[np.ndarray, list[float]]:
+        """(1, W) float32 of the time since the event ``before``, at its moment if there was one.
 
-        Raises:
-            DataError: it is no time.
-        """
-        return self.encode_next(value, (), where)[0]
-
-    def encode_next(self, value: Any, before: Sequence[float], where: Where) -> tuple[np.ndarray, list[float]]:
-        """(W,) float32 of the time since the event ``before``, at its moment if there was one; and the moment of this.
+        To remember is the moment of this one. ``None`` and ``""`` are missing.
 
         Raises:
             DataError: it is no time, or lies before the event before it.
@@ -117,7 +111,7 @@ class Elapsed:
             after = [now]
         passed = np.array([[np.nan if now is None else now - (before[0] if before else now)]])
         missing = examine(passed, np.array([[now is None]]), self.scaling.impute, live(where))
-        return self.scaling.apply(np.log1p(passed), missing, live(where))[0], after
+        return self.scaling.apply(np.log1p(passed), missing, live(where)), after
 
     def to_config(self) -> dict[str, Any]:
         """The numbers, exactly."""

@@ -10,6 +10,7 @@ Axes: H rows of pixels, W columns, C channels; a step is a tile of h × w pixels
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
@@ -20,7 +21,7 @@ from pydantic import Field
 
 from unrolled.batch import Continuous
 from unrolled.data.blobs import begins_as, blobs, is_binary
-from unrolled.data.encoded import Encoded, Options, Where
+from unrolled.data.encoded import Encoded, Options, Traits, Where
 from unrolled.data.encodings._gather import Gather
 from unrolled.data.encodings._stored import Stored, load
 from unrolled.data.pictures import Fail, is_picture, measure, to_pixels, to_png
@@ -63,6 +64,7 @@ class Image:
     """
 
     kind: ClassVar[str] = "image"
+    traits: ClassVar[Traits] = Traits(whole=True)
 
     layout: Layout
     patch: int
@@ -139,28 +141,23 @@ class Image:
         offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths)])
         return Encoded(gather.finish().reshape(-1, self.spec.width), offsets)
 
-    def steps(self, data: bytes) -> list[list[int]]:
-        """What `encode_one` takes, for each step of a picture: the numbers of its tile, 0 to 255.
+    def encode_live(self, value: Any, before: Sequence[float], where: Where) -> tuple[np.ndarray, list[float]]:
+        """(T, h·w·C) float32 of a picture's bytes, or (1, h·w·C) of one step's tile, and nothing to remember.
+
+        A tile is a list of its numbers, 0 to 255, from its top left by rows, channels last.
 
         Raises:
-            DataError: it is no whole picture.
+            DataError: it is no whole picture, or not a list of as many such numbers.
         """
-        tiles: list[list[int]] = self.tiles(memoryview(data), place_of(Where("memory", "picture"))).tolist()
-        return tiles
-
-    def encode_one(self, value: Any, where: Where) -> np.ndarray:
-        """(h·w·C,) float32 of the numbers, 0 to 255, of one step's tile, from its top left by rows, channels last.
-
-        Raises:
-            DataError: it is not a list of as many such numbers.
-        """
+        if isinstance(value, bytes):
+            return self.scaled(self.tiles(memoryview(value), place_of(where))), []
         width = self.spec.width
         numbers = np.asarray(value if isinstance(value, list | tuple | np.ndarray) else [], dtype=object)
         sound = numbers.shape == (width,) and all(isinstance(n, int | float | np.number) for n in numbers)
         if not sound or not all(0 <= n <= 255 for n in numbers):
             message = f"one step of a picture is a list of {width} numbers from 0 to 255"
             raise DataError(message, file=where.file, column=where.column)
-        return self.scaled(numbers.astype(np.float64)[None])[0]
+        return self.scaled(numbers.astype(np.float64)[None]), []
 
     def decode(self, values: np.ndarray) -> bytes | None:
         """(T, h·w·C) as a PNG file; ``None`` without steps."""

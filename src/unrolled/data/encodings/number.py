@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from unrolled.batch import Continuous
-from unrolled.data.encoded import Encoded, Options, Where, has_time
+from unrolled.data.encoded import Encoded, Options, Traits, Where, has_time
 from unrolled.data.encodings._cells import Cells, floats, live, open_cells, parse_float, plain
 from unrolled.data.encodings._scaling import Scaling, StoredScaling, examine
 from unrolled.data.encodings._stored import load
@@ -50,6 +50,8 @@ class Number:
     """
 
     kind: ClassVar[str] = "number"
+    traits: ClassVar[Traits] = Traits(measured=True)
+    binary: ClassVar[bool] = False
 
     scaling: Scaling
     time: bool
@@ -114,16 +116,10 @@ class Number:
         answers = [None if gone else number for number, gone in zip(numbers[:, 0].tolist(), missing[:, 0], strict=True)]
         return answers if self.time else answers[0]
 
-    def encode_one(self, value: Any, where: Where) -> np.ndarray:
-        """(W,) float32 of a number or its text, the first of its row; ``None`` and ``""`` are missing.
+    def encode_live(self, value: Any, before: Sequence[float], where: Where) -> tuple[np.ndarray, list[float]]:
+        """(1, W) float32 of a number or its text, and for how long values have been missing.
 
-        Raises:
-            DataError: it is not a finite number.
-        """
-        return self.encode_next(value, (), where)[0]
-
-    def encode_next(self, value: Any, before: Sequence[float], where: Where) -> tuple[np.ndarray, list[float]]:
-        """As `encode_one`, after the steps that ``before`` tells of; and what to tell of this one.
+        ``None`` and ``""`` are missing.
 
         Raises:
             DataError: it is not a finite number.

@@ -9,6 +9,8 @@ tells for how long one has been missing (see `_scaling`).
 
 from __future__ import annotations
 
+import contextlib
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,13 +21,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from unrolled.batch import Continuous
-from unrolled.data.encoded import Encoded, Options, Where, has_time
+from unrolled.data.encoded import Encoded, Options, Traits, Where, has_time
 from unrolled.data.encodings._cells import Cells, floats, live, open_cells, parse_float, plain
 from unrolled.data.encodings._scaling import Scaling, StoredScaling, examine
 from unrolled.data.encodings._stored import load
 from unrolled.errors import DataError, ModelError
 
 __all__ = ["Series"]
+
+_PIANO = 88  # keys
 
 
 class _Stored(StoredScaling):
@@ -52,6 +56,7 @@ class Series:
     """
 
     kind: ClassVar[str] = "series"
+    traits: ClassVar[Traits] = Traits(measured=True, channels=True)
 
     scaling: Scaling
     channels: list[str]
@@ -109,6 +114,16 @@ class Series:
         return self.scaling.flagged
 
     @property
+    def is_roll(self) -> bool:
+        """Whether there are 88 channels that are 0 or 1, none of them ever missing."""
+        return self.binary and self.spec.width == len(self.channels) == _PIANO
+
+    @property
+    def keys(self) -> np.ndarray | None:
+        """(88,) int64, the key of each channel of a piano roll; ``None`` of any other series."""
+        return np.arange(_PIANO) if self.is_roll else None
+
+    @property
     def spec(self) -> Continuous:
         """The channels; behind them the flags, and for how long each has been up."""
         return Continuous(self.scaling.width, time=True)
@@ -132,32 +147,40 @@ class Series:
         steps: list[list[float | None]] = answer.tolist()
         return steps
 
-    def encode_one(self, value: Any, where: Where) -> np.ndarray:
-        """(W,) float32 of the channels of a row's first step; ``None`` and ``""`` are missing.
+    def encode_live(self, value: Any, before: Sequence[float], where: Where) -> tuple[np.ndarray, list[float]]:
+        """(1, W) float32 of the channels of one step, and for how long values have been missing.
+
+        ``None`` and ``""`` are missing. A list may be written as JSON; a single channel needs no list.
 
         Raises:
             DataError: it is not a list of as many finite numbers as there are channels.
         """
-        return self.encode_next(value, (), where)[0]
-
-    def encode_next(self, value: Any, before: Sequence[float], where: Where) -> tuple[np.ndarray, list[float]]:
-        """As `encode_one`, after the steps that ``before`` tells of; and what to tell of this one.
-
-        Raises:
-            DataError: it is not a list of as many finite numbers as there are channels.
-        """
-        count = len(self.channels)
-        if value is None:
-            value = [None] * count
-        if not isinstance(value, list | tuple | np.ndarray) or len(value) != count:
-            found = f"{len(value)}" if isinstance(value, list | tuple | np.ndarray) else f"{str(value)[:40]!r}"
-            names = ", ".join(self.channels[:8]) + (", …" if count > 8 else "")
-            message = f"one step is a list of {count} numbers ({names}), found {found}"
-            raise DataError(message, file=where.file, column=where.column)
-        numbers = [parse_float(item, where) for item in value]
+        numbers = [parse_float(item, where) for item in self._step(value, where)]
         values = np.array([[np.nan if number is None else number for number in numbers]])
         missing = examine(values, np.array([[number is None for number in numbers]]), self.scaling.impute, live(where))
         return self.scaling.apply_next(values, missing, live(where), before)
+
+    def _step(self, value: Any, where: Where) -> list[Any]:
+        """One value for each channel.
+
+        Raises:
+            DataError: there are more or fewer.
+        """
+        count = len(self.channels)
+        if isinstance(value, str) and value.lstrip().startswith("["):
+            with contextlib.suppress(ValueError, RecursionError):
+                value = json.loads(value)
+        if isinstance(value, list | tuple | np.ndarray):
+            if len(value) == count:
+                return list(value)
+            found = f"{len(value)}"
+        elif value is None or count == 1:
+            return [value] * count
+        else:
+            found = f"{str(value)[:40]!r}"
+        names = ", ".join(self.channels[:8]) + (", …" if count > 8 else "")
+        message = f"one step is a list of {count} numbers ({names}), found {found}"
+        raise DataError(message, file=where.file, column=where.column)
 
     def to_config(self) -> dict[str, Any]:
         """The numbers, exactly."""

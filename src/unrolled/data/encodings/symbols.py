@@ -8,7 +8,7 @@ Axes: N letters of all rows, V letters of the alphabet.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
@@ -19,7 +19,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from unrolled.batch import Discrete
-from unrolled.data.encoded import Encoded, Options, Where
+from unrolled.data.encoded import Encoded, Options, Traits, Where
 from unrolled.data.encodings._alphabets import (
     ALPHABETS,
     COMPLEMENTS,
@@ -80,6 +80,9 @@ class Symbols:
     """
 
     kind: ClassVar[str] = "symbols"
+    traits: ClassVar[Traits] = Traits(text=True, whole=True)
+    unit: ClassVar[Literal["character", "token"]] = "character"
+    form: ClassVar[str] = "symbols"
 
     alphabet: Name
     seen: str
@@ -120,7 +123,7 @@ class Symbols:
             raise DataError("holds no letter", file=where.file, column=where.column, hint="leave it out with --ignore")
         alphabet = told(counts)
         seen = "".join(letter for letter in ALPHABETS[alphabet] if counts[ord(letter)] or counts[ord(letter.lower())])
-        fitted = cls(alphabet, seen, both=False).read_from(options.strands)
+        fitted = cls(alphabet, seen, both=options.strands == "both" and alphabet in COMPLEMENTS)
         if counts[letter_ids(ALPHABETS[alphabet]) == FOREIGN].any():
             fitted._check(texts, where)
         if options.kmer == 1:
@@ -131,9 +134,18 @@ class Symbols:
             raise DataError(f"no sequence has {options.kmer} letters", file=where.file, column=where.column)
         return replace(fitted, kmers=kmers.with_opposites(fitted._opposites) if fitted.both else kmers)
 
-    def read_from(self, strands: Literal["one", "both"]) -> Self:
+    @property
+    def settled(self) -> dict[str, str]:
+        """Nothing: the alphabet is in the data."""
+        return {}
+
+    def reads(self, array: pa.ChunkedArray) -> bool:
+        """Whether a column looks like sequences of letters."""
+        return self.recognises(array) > 0
+
+    def reused(self, options: Options) -> Self:
         """The same, standing for its other strand too where that is asked for and it has one."""
-        return replace(self, both=self.both or (strands == "both" and self.alphabet in COMPLEMENTS))
+        return replace(self, both=self.both or (options.strands == "both" and self.alphabet in COMPLEMENTS))
 
     @property
     def spec(self) -> Discrete:
@@ -162,8 +174,10 @@ class Symbols:
         return (*unseen, *[self._begin] * self.framed)
 
     @property
-    def complement(self) -> npt.NDArray[np.int64]:
-        """The id of what stands opposite each, on the other strand; a protein has none."""
+    def complement(self) -> npt.NDArray[np.int64] | None:
+        """The id of what stands opposite each, on the other strand; ``None`` where it is not read."""
+        if not self.both:
+            return None
         if self.kmers:
             return self.kmers.opposites(self._opposites)
         ends = [self._begin + 1, self._begin] * self.framed  # the other strand is read from its other end
@@ -206,8 +220,8 @@ class Symbols:
             gather.add(ids)
         return gather.finish(), np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
 
-    def encode_one(self, value: Any, where: Where) -> np.ndarray:
-        """The id of one letter, or of one k-mer, shape ().
+    def encode_live(self, value: Any, before: Sequence[float], where: Where) -> tuple[np.ndarray, list[float]]:
+        """(1,) the id of one letter, or of one k-mer, and nothing to remember.
 
         Raises:
             DataError: it is not one letter of the alphabet, or not as many as a k-mer has.
@@ -216,8 +230,7 @@ class Symbols:
         if isinstance(value, str) and len(value) == size and value.isascii():
             letters = table[np.frombuffer(value.encode(), np.uint8)]
             if (letters != FOREIGN).all():
-                one = self.kmers.find(self.kmers.code(letters[None].astype(np.int64))) if self.kmers else letters
-                return np.array(one[0])
+                return self.kmers.find(self.kmers.code(letters[None].astype(np.int64))) if self.kmers else letters, []
         count = "one letter" if size == 1 else f"{size} letters"
         raise refusal(f"one step is {count}, not {str(value)[:40]!r}", self.alphabet, where, None)
 

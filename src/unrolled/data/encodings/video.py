@@ -9,6 +9,7 @@ Axes: H rows of pixels, W columns, C channels; T frames of all videos.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar, Self
@@ -18,7 +19,7 @@ import pyarrow as pa
 
 from unrolled.batch import Continuous
 from unrolled.data.blobs import blobs, is_binary
-from unrolled.data.encoded import Encoded, Options, Where, has_time
+from unrolled.data.encoded import Encoded, Options, Traits, Where, has_time
 from unrolled.data.encodings._cells import Cells, open_cells
 from unrolled.data.encodings._gather import Gather
 from unrolled.data.encodings.image import Image, place_of
@@ -45,6 +46,8 @@ class Video:
     """
 
     kind: ClassVar[str] = "video"
+    traits: ClassVar[Traits] = Traits(whole=True)
+    binary: ClassVar[bool] = False
 
     frame: Image
 
@@ -95,8 +98,8 @@ class Video:
             gather.add(self._step(data, place_of(placed, index)))
         return Encoded(gather.finish().reshape(-1, self.spec.width), cells.offsets)
 
-    def encode_one(self, value: Any, where: Where) -> np.ndarray:
-        """(H·W·C,) float32 of one frame, the bytes of a picture; ``None`` is missing.
+    def encode_live(self, value: Any, before: Sequence[float], where: Where) -> tuple[np.ndarray, list[float]]:
+        """(1, H·W·C) float32 of one frame, the bytes of a picture, and nothing to remember; ``None`` is missing.
 
         Raises:
             DataError: it is no picture.
@@ -104,7 +107,7 @@ class Video:
         if value is not None and not isinstance(value, bytes):
             message = f"one step of a video is the bytes of a picture, found {str(value)[:40]!r}"
             raise DataError(message, file=where.file, column=where.column)
-        return self._step(None if value is None else memoryview(value), place_of(where))
+        return self._step(None if value is None else memoryview(value), place_of(where))[None], []
 
     def _step(self, data: memoryview | None, fail: Fail) -> np.ndarray:
         if data is None:

@@ -18,7 +18,7 @@ def by_row(sequences: Sequences, share: float, seed: int, target: str | None = N
         raise DataError(
             "has a single row, so nothing can be held out to validate on", file=sequences.origin, hint="give more rows"
         )
-    labels = target if target is not None and sequences.kinds.get(target) == "category" else None
+    labels = target if target is not None and sequences.traits(target).labels else None
     left, part = hold_out(sequences, share, seed, labels)
     return Division(left, part, f"{len(part)} of {len(sequences)} rows, held out at random")
 

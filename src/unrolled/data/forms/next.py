@@ -10,6 +10,7 @@ import numpy as np
 from unrolled.batch import MISSING, Discrete, Spec
 from unrolled.data.agreement import check_binary
 from unrolled.data.encoded import Encoded, Encoding, Where
+from unrolled.data.facets import Numbers
 from unrolled.data.forms._division import end_of_few
 from unrolled.data.forms._steps import StepPlans, steps_from
 from unrolled.data.forms.base import Division, Plans
@@ -41,7 +42,7 @@ class Next:
     plans: ClassVar[Plans] = StepPlans(later=1)
 
     def prepare(self, target: Encoded, answer: Encoding, steps: np.ndarray, where: Where) -> Encoded:
-        if getattr(answer, "binary", False):
+        if isinstance(answer, Numbers) and answer.binary:
             check_binary(target, where)
         return target
 

@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 import pyarrow.csv
 
 from unrolled.config import DataConfig
+from unrolled.data.encoded import ENCODINGS, traits_of
 from unrolled.data.mixed import check_mixed
 from unrolled.data.readers._listcells import parse_lists
 from unrolled.errors import DataError
@@ -23,7 +24,6 @@ __all__ = ["read_delimited"]
 
 _SEPARATORS = ",;\t|"
 _EMPTY = ["", "NA", "N/A", "null", "NULL"]  # not NaN: a result that is no number is not a cell that was left out
-_LABELS = ("category", "tokens")  # kinds for which 007 is a name, and "1 2" a text
 _BLOCKS = (1 << 23, 1 << 28, 2**31 - 1)  # a row must fit into a block; nearly all do in the first
 _RAGGED = re.compile(r"Expected (\d+) columns, got (\d+)")
 _ASCII = bytes(range(0x80)) + b"?" * 0x80
@@ -52,7 +52,7 @@ def read_delimited(data: pa.Buffer, origin: str, config: DataConfig, separator: 
     while data.size > 1 and data[data.size - 2] in b"\r\n" and data[data.size - 1] in b"\r\n":
         data = data.slice(0, data.size - 1)
     names, separator = _header(data, origin, separator, config)
-    labels = [index for index, name in enumerate(names) if config.kinds.get(name) in _LABELS]
+    labels = [index for index, name in enumerate(names) if _is_spelt(name, config)]
     file = _File(data, origin, separator, names, int(not config.header))
     table = file.read(texts=labels)
     if not table.num_rows:
@@ -208,18 +208,24 @@ def _check_end(table: pa.Table, data: pa.Buffer, origin: str) -> None:
 
 
 def _column(file: _File, index: int, column: pa.ChunkedArray, config: DataConfig) -> pa.ChunkedArray:
-    kind = config.kinds.get(file.names[index])
     if pa.types.is_binary(column.type):
         raise _not_utf8(file, index, column)
     if pa.types.is_floating(column.type):
         _check_overflow(file, index, column)
     if not pa.types.is_string(column.type):
         return column
-    opened = parse_lists(column, spaced=kind not in _LABELS)
-    if opened is column and kind not in _LABELS:
+    spelt = _is_spelt(file.names[index], config)
+    opened = parse_lists(column, spaced=not spelt)
+    if opened is column and not spelt:
         hint = f"correct it, leave it empty if it is missing, or give --kind {file.names[index]}=category"
         check_mixed(column, lambda row, message: file.error(index, row, message, hint))
     return opened
+
+
+def _is_spelt(name: str, config: DataConfig) -> bool:
+    """Whether a column is said to be labels, of which 007 is one, or texts, of which "1 2" is one."""
+    kind = config.kinds.get(name, "")
+    return kind in ENCODINGS and (traits_of(kind).labels or traits_of(kind).verbatim)
 
 
 def _not_utf8(file: _File, index: int, column: pa.ChunkedArray) -> DataError:

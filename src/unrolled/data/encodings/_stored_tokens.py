@@ -1,0 +1,62 @@
+"""Tokens as JSON: one form for texts and for lists, checked before it is believed."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from unrolled.data.encodings._bpe import Bpe
+from unrolled.data.encodings._bytes import Bytes
+from unrolled.data.encodings._characters import Characters
+from unrolled.data.encodings._level import Level
+from unrolled.data.encodings._normal import Normal
+from unrolled.data.encodings._pretrained import Pretrained
+from unrolled.data.encodings._stored import Stored
+from unrolled.data.encodings._words import Words
+from unrolled.errors import ModelError
+
+__all__ = ["StoredTokens", "level_of"]
+
+
+class StoredTokens(Stored):
+    """A column of tokens; ``items``: its cells are lists."""
+
+    kind: Literal["tokens"]
+    level: Literal["characters", "words", "bpe", "bytes", "pretrained"]
+    framed: bool
+    items: bool
+    normal: Normal
+    symbols: str | list[str] | list[list[str]] | None
+
+
+def level_of(stored: StoredTokens) -> Level:
+    """What a token is.
+
+    Raises:
+        ModelError: the vocabulary is not one of that level.
+    """
+    symbols = stored.symbols
+    distinct = symbols is None or len({*map(str, symbols)}) == len(symbols)
+    match stored.level:
+        case "characters" if isinstance(symbols, str) and list(symbols) == sorted(symbols) and distinct:
+            return Characters(symbols)
+        case "words" if isinstance(symbols, list) and all(isinstance(word, str) for word in symbols) and distinct:
+            return Words([str(word) for word in symbols], stored.items)
+        case "bytes" if symbols is None:
+            return Bytes()
+        case "bpe" if isinstance(symbols, list) and all(_is_pair(merge) for merge in symbols) and distinct:
+            try:
+                return Bpe([(merge[0], merge[1]) for merge in symbols])
+            except ValueError as error:
+                raise ModelError(f"the tokens encoding of this model cannot be read: {error}") from None
+        case "pretrained" if (
+            isinstance(symbols, list) and len(symbols) == 2 and all(isinstance(s, str) for s in symbols)
+        ):
+            try:
+                return Pretrained(str(symbols[0]), str(symbols[1]))
+            except (ValueError, RecursionError) as error:
+                raise ModelError(f"the tokens encoding of this model cannot be read: {error}") from None
+    raise ModelError(f"the tokens encoding of this model cannot be read: its symbols are not {stored.level}")
+
+
+def _is_pair(merge: str | list[str]) -> bool:
+    return isinstance(merge, list) and len(merge) == 2

@@ -1,0 +1,205 @@
+"""Lists of tokens: each item of a cell is one id, as it stands. Items are texts, or whole numbers by their digits."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, ClassVar, Literal, Self
+
+import numpy as np
+import pyarrow as pa
+
+from unrolled.batch import Discrete
+from unrolled.data.encoded import Encoded, Options, Traits, Where, has_time
+from unrolled.data.encodings._cells import is_text, plain, smallest_dtype
+from unrolled.data.encodings._gather import frame
+from unrolled.data.encodings._level import BEGIN, END, SPECIALS, UNKNOWN, stream, unknown_rate
+from unrolled.data.encodings._normal import Normal, normal_text, normal_texts
+from unrolled.data.encodings._stored import load
+from unrolled.data.encodings._stored_tokens import StoredTokens, level_of
+from unrolled.data.encodings._texts import checked, open_texts, starts
+from unrolled.data.encodings._words import Words
+from unrolled.errors import DataError, ModelError
+
+__all__ = ["TokenLists"]
+
+_EVENT = re.compile(r"[tpd]\d{1,3}")  # see `unrolled.music.events`
+_KEYS = 128  # of MIDI
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TokenLists:
+    """A column of lists of words, of clicks, of the events of a piece.
+
+    Attributes:
+        level: the items that are known.
+        framed: each row is ``<begin> … <end>``.
+        normal: the form of Unicode that an item is brought to first.
+
+    Example:
+        >>> column = pa.chunked_array([[["red", "blue", "red"]]])
+        >>> lists = TokenLists.fit(column, Options(), Where("memory", "clicks"))
+        >>> lists.encode(column, Where("memory", "clicks")).values
+        array([3, 4, 3], dtype=uint8)
+    """
+
+    kind: ClassVar[str] = "tokens"
+    traits: ClassVar[Traits] = Traits(text=True, verbatim=True)
+    form: ClassVar[str] = "lists of words"
+    first: ClassVar[int] = SPECIALS
+    begin: ClassVar[int] = BEGIN
+    end: ClassVar[int] = END
+    never: ClassVar[tuple[int, ...]] = (UNKNOWN, BEGIN)
+    unit: ClassVar[Literal["character", "token"]] = "token"
+    lowered: ClassVar[bool] = False
+    is_roll: ClassVar[bool] = False
+
+    level: Words
+    framed: bool
+    normal: Normal = "none"
+
+    @staticmethod
+    def recognises(array: pa.ChunkedArray) -> int:
+        """As `Tokens.recognises`, which is asked."""
+        array = plain(array)
+        return 70 if has_time(array.type) and is_text(array.type.value_type) else 0
+
+    @classmethod
+    def fit(cls, array: pa.ChunkedArray, options: Options, where: Where) -> Self:
+        """Learn the vocabulary.
+
+        Raises:
+            DataError: the column does not hold lists of texts or whole numbers, or one is not UTF-8.
+        """
+        cells = open_texts(array, where, items=True)
+        cells = replace(cells, flat=cells.flat.drop_null())
+        items = (piece.texts for piece in checked(cells, options.normalise))
+        level = Words.fit(items, options.vocabulary, items=True, least=options.least)
+        return cls(level, options.framed, options.normalise)
+
+    @property
+    def spec(self) -> Discrete:
+        """The vocabulary and the three specials."""
+        return Discrete(self.level.size)
+
+    @property
+    def words(self) -> Sequence[str]:
+        """The items that it knows."""
+        return self.level.symbols()
+
+    @property
+    def keys(self) -> np.ndarray | None:
+        """(V,) int64, the pitch that an event switches on, else -1; ``None`` where items are no events of music."""
+        if not all(map(_EVENT.fullmatch, self.words)):
+            return None
+        keys = np.array([-1] * SPECIALS + [int(word[1:]) if word[0] == "p" else -1 for word in self.words])
+        return keys if 0 <= keys.max() < _KEYS else None
+
+    @property
+    def settled(self) -> dict[str, str]:
+        """What a token is."""
+        return {"tokens": self.level.name}
+
+    def reads(self, array: pa.ChunkedArray) -> bool:
+        """Whether a column holds lists of texts, also such as look like labels."""
+        return self.recognises(array) > 0
+
+    def reused(self, options: Options) -> Self:
+        """The same items, framed if that is asked for."""
+        return replace(self, framed=options.framed)
+
+    def encode(self, array: pa.ChunkedArray, where: Where, cache: Path | None = None) -> Encoded:
+        """(N,) unsigned integers, as narrow as the vocabulary allows.
+
+        Raises:
+            DataError: the column holds something else than in training.
+        """
+        cells = open_texts(plain(array), where, items=True)
+        assert cells.offsets is not None
+        ids = [self.level.encode(normal_texts(chunk, self.normal))[0] for chunk in cells.flat.chunks]
+        values = np.concatenate([np.zeros(0, smallest_dtype(self.level.size)), *ids])
+        if not self.framed:
+            return Encoded(values, cells.offsets)
+        values, lengths = frame(values, np.diff(cells.offsets), BEGIN, END, first=True, last=True)
+        return Encoded(values, starts(lengths))
+
+    def encode_text(self, text: str) -> np.ndarray:
+        """The ids of a prompt, whose items stand apart by blanks: begun where rows are framed, and not ended."""
+        ids = self._ids(text.split())
+        return np.concatenate([np.array([BEGIN], ids.dtype), ids]) if self.framed else ids
+
+    def encode_live(self, value: Any, before: Sequence[float], where: Where) -> tuple[np.ndarray, list[float]]:
+        """(1,) the id of one item, and nothing to remember; ``None`` is unknown.
+
+        Raises:
+            DataError: it is neither a text nor a whole number.
+        """
+        if value is None:
+            return np.array([UNKNOWN], smallest_dtype(self.level.size)), []
+        if isinstance(value, int) and not isinstance(value, bool):
+            value = str(value)
+        if not isinstance(value, str):
+            message = f"one step is one item, and {str(value)[:40]!r} is not a text"
+            raise DataError(message, file=where.file, column=where.column)
+        return self._ids([value]), []
+
+    def decode(self, values: np.ndarray) -> list[str]:
+        """The list, without ``<begin>`` and ``<end>``. Unknown items are shown as such."""
+        ids = np.asarray(values)
+        return self.level.words(ids[(ids != BEGIN) & (ids != END)])
+
+    def decode_stream(self, begun: bool = False) -> Callable[[int], str]:
+        """A function that takes ids one by one and returns each as text, set apart by a blank once it has ``begun``."""
+        return stream(self.level, begun)
+
+    def unseen(self, text: str) -> list[str]:
+        """The items of ``text`` that training did not hold, each once, in order."""
+        items = list(dict.fromkeys(normal_text(text, self.normal).split()))
+        return [item for item, id_ in zip(items, self._ids(items).tolist(), strict=True) if id_ == UNKNOWN]
+
+    def to_config(self) -> dict[str, Any]:
+        """The items."""
+        return {
+            "kind": self.kind,
+            "level": self.level.name,
+            "framed": self.framed,
+            "items": True,
+            "normal": self.normal,
+            "symbols": self.level.symbols(),
+        }
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Self:
+        """The inverse of `to_config`.
+
+        Raises:
+            ModelError: it is not ours.
+        """
+        return cls.of(load(StoredTokens, config, cls.kind))
+
+    @classmethod
+    def of(cls, stored: StoredTokens) -> Self:
+        """What was read back from a file.
+
+        Raises:
+            ModelError: its items are no words.
+        """
+        level = level_of(stored)
+        if not isinstance(level, Words):
+            raise ModelError(f"the tokens encoding of this model cannot be read: lists have no {stored.level}")
+        return cls(level, stored.framed, stored.normal)
+
+    def notes(self, array: pa.ChunkedArray, encoded: Encoded) -> str:
+        """What a user should know of a column that was encoded: how many items are unknown, or nothing."""
+        rate = unknown_rate(encoded.values)
+        return f"{rate:.2%} of the items are rare, or were not seen in training" if rate else ""
+
+    def report(self) -> str:
+        """One line."""
+        return self.level.report()
+
+    def _ids(self, items: list[str]) -> np.ndarray:
+        texts = [normal_text(item, self.normal) for item in items]
+        return self.level.encode(pa.array(texts, pa.large_string()))[0]
