@@ -3,33 +3,17 @@
 from __future__ import annotations
 
 import pytest
-import torch
-from contracts.members import MEMBERS, Member, everything, rows, same
+from contracts.members import MEMBERS
 
-from unrolled.state import select
-
-T = 8
-LENGTHS = torch.tensor([8, 3, 5, 0, 8, 1])
+from unrolled.testing import layers
+from unrolled.testing.subject import Subject
 
 
 @pytest.mark.parametrize("member", MEMBERS, ids=str)
-def test_a_row_alone(member: Member) -> None:
-    model, x = member.make(), rows(len(LENGTHS), T)
-    with torch.no_grad():
-        together = everything(*model(x, LENGTHS))
-        for row in range(len(LENGTHS)):
-            only = slice(row, row + 1)
-            same(
-                everything(*model(x[only], LENGTHS[only])),
-                {k: part[only] for k, part in together.items()},
-                member.tolerance,
-            )
+def test_a_row_alone(member: Subject) -> None:
+    layers.alone(member)
 
 
 @pytest.mark.parametrize("member", MEMBERS, ids=str)
-def test_in_any_order(member: Member) -> None:
-    model, x = member.make(), rows(len(LENGTHS), T)
-    order = torch.tensor([5, 2, 0, 4, 1, 3])
-    with torch.no_grad():
-        y, state = model(x, LENGTHS)
-        same(everything(*model(x[order], LENGTHS[order])), everything(y[order], select(state, order)), member.tolerance)
+def test_in_any_order(member: Subject) -> None:
+    layers.in_any_order(member)

@@ -8,10 +8,12 @@ import numpy as np
 import pytest
 import torch
 from contracts.equations import EQUATIONS, Ends
-from contracts.members import CELL_NAMES, INPUTS, MEMBERS, Member, everything, rows
+from contracts.members import CELL_NAMES, INPUTS, MEMBERS
 from torch import Tensor
 
 from unrolled.layers.recurrent import Recurrent
+from unrolled.testing import layers
+from unrolled.testing.subject import Subject, rows
 
 Array = np.ndarray
 T, H = 6, 4
@@ -19,18 +21,8 @@ LENGTHS = torch.tensor([6, 2, 0, 4])
 
 
 @pytest.mark.parametrize("member", MEMBERS, ids=str)
-def test_gradcheck(member: Member) -> None:
-    """Outputs and final state, by the input and every weight, with padding."""
-    model = member.make(torch.float64)
-    names = [name for name, _ in model.named_parameters()]
-
-    def run(x: Tensor, *weights: Tensor) -> tuple[Tensor, ...]:
-        found = torch.func.functional_call(model, dict(zip(names, weights, strict=True)), (x, torch.tensor([4, 2])))
-        return tuple(part for part in everything(*found).values() if part.requires_grad)
-
-    x = rows(2, 4, dtype=torch.float64).requires_grad_()
-    weights = [parameter.detach().clone().requires_grad_() for parameter in model.parameters()]
-    assert torch.autograd.gradcheck(run, (x, *weights), fast_mode=True)
+def test_gradcheck(member: Subject) -> None:
+    layers.gradient(member)
 
 
 def test_every_cell_has_its_equations_in_reference() -> None:
@@ -39,16 +31,16 @@ def test_every_cell_has_its_equations_in_reference() -> None:
 
 @pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float64, 1e-9), (torch.float32, 1e-5)], ids=str)
 @pytest.mark.parametrize("directions", [1, 2])
-@pytest.mark.parametrize("layers", [1, 2])
+@pytest.mark.parametrize("number", [1, 2])
 @pytest.mark.parametrize("name", CELL_NAMES)
-def test_equal_to_the_textbook(name: str, layers: int, directions: int, dtype: torch.dtype, tolerance: float) -> None:
+def test_equal_to_the_textbook(name: str, number: int, directions: int, dtype: torch.dtype, tolerance: float) -> None:
     """Outputs, final states and every gradient, row by row: the textbook knows no padding."""
     torch.manual_seed(3)
-    layer = Recurrent(INPUTS, H, name, layers, bidirectional=directions == 2).to(dtype)
+    layer = Recurrent(INPUTS, H, name, number, bidirectional=directions == 2).to(dtype)
     with torch.no_grad():
         for parameter in layer.parameters():
             parameter.copy_(0.6 * torch.randn(parameter.shape))
-    x = rows(len(LENGTHS), T, dtype=dtype).requires_grad_()
+    x = rows(layer, len(LENGTHS), T, dtype=dtype).requires_grad_()
     y, state = layer(x, LENGTHS)
     ends = [tuple(cell) for cells in state for cell in (cells if directions == 2 else [cells])]
     toward_y = torch.randn(y.shape, dtype=dtype)

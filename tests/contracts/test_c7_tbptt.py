@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from contracts.members import same
 from torch import Tensor
 
 from unrolled.batch import Discrete
@@ -17,6 +16,7 @@ from unrolled.data.loader import Loader
 from unrolled.data.windows import Lanes, Rows
 from unrolled.layers.build import model_names
 from unrolled.models.network import Network
+from unrolled.testing.subject import same
 from unrolled.training.bptt import TruncatedBPTT
 
 T = 12

@@ -9,11 +9,14 @@ from typing import Any
 
 import pytest
 import torch
+from contracts.members import MEMBERS
 from contracts.runs import RUNS
 
 import unrolled as ur
 from unrolled.errors import ModelError, UsageError
 from unrolled.files import write_manifest
+from unrolled.testing import layers
+from unrolled.testing.subject import Subject
 from unrolled.trained import Trained
 
 
@@ -83,6 +86,11 @@ def test_every_change_of_a_file_is_noticed(run: tuple[str, Trained, Path]) -> No
                 ur.load(folder)
         (folder / name).write_bytes(data)
     ur.load(folder)
+
+
+@pytest.mark.parametrize("member", MEMBERS, ids=str)
+def test_the_weights_of_a_layer_come_back_to_the_bit(member: Subject) -> None:
+    layers.saved(member)
 
 
 # --- requirements 5, 6 and 8: what a run directory may declare ----------------------------------------------------

@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 import torch
-from contracts.members import everything, gradients, same
 from contracts.networks import CASES, CAUSAL, Case, at, part, whole
 from torch import Tensor
 
 from unrolled.errors import UsageError
 from unrolled.models.network import Network
 from unrolled.state import select
+from unrolled.testing.subject import everything, gradients, same
 
 LENGTHS = [6, 1, 9, 0, 4, 9]
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 from contracts import networks
-from contracts.members import CAUSAL, MEMBERS, Member, everything, rows, same
+from contracts.members import CAUSAL, OTHERS
 from torch import Tensor
 
 from unrolled.errors import ModelError, ShapeError, UsageError
@@ -18,6 +18,8 @@ from unrolled.layers.live_steps import PackedSteps
 from unrolled.layers.recurrent import Recurrent
 from unrolled.layers.session import push_together
 from unrolled.layers.window import Window
+from unrolled.testing import layers
+from unrolled.testing.subject import Subject, everything, same
 
 T = 9
 TORCH: dict[str, Callable[[], Any]] = {
@@ -29,45 +31,19 @@ TORCH: dict[str, Callable[[], Any]] = {
 }
 
 
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
 @pytest.mark.parametrize("member", CAUSAL, ids=str)
-def test_pushed_step_by_step(member: Member, dtype: torch.dtype) -> None:
-    model, x = member.make(dtype), rows(3, T, dtype=dtype)
-    with torch.no_grad():
-        whole, end = model(x)
-    several, alone = model.session(batch=3), model.session()
-    ys = torch.stack([several.push(step) for step in x.unbind(1)], 1)
-    same(everything(ys, several.steps.state), everything(whole, end), member.tolerance)
-    of_one = [alone.push(step) for step in x[1]]
-    assert torch.equal(of_one[3], torch.stack(of_one)[3])
-    same({"y": torch.stack(of_one)}, {"y": whole[1]}, member.tolerance)
+def test_pushed_step_by_step(member: Subject) -> None:
+    layers.pushed(member)
 
 
 @pytest.mark.parametrize("member", CAUSAL, ids=str)
-def test_a_snapshot_goes_on_to_the_bit(member: Member) -> None:
-    model, x = member.make(), rows(2, T)
-    live = model.session(batch=2)
-    for step in x[:, :4].unbind(1):
-        live.push(step)
-    kept = live.snapshot()
-    first = [live.push(step) for step in x[:, 4:].unbind(1)]
-    elsewhere = model.session(batch=2)
-    elsewhere.restore(kept)
-    for a, b in zip([elsewhere.push(step) for step in x[:, 4:].unbind(1)], first, strict=True):
-        assert torch.equal(a, b)
-    live.restore(kept)
-    assert torch.equal(live.push(x[:, 4]), first[0])
+def test_a_snapshot_goes_on_to_the_bit(member: Subject) -> None:
+    layers.restored(member)
 
 
 @pytest.mark.parametrize("member", CAUSAL, ids=str)
-def test_many_sessions_in_one_call(member: Member) -> None:
-    model, x = member.make(), rows(5, T)
-    apart, together = ([model.session() for _ in range(5)] for _ in range(2))
-    for t in range(T):
-        mixed = [(k * 3 + t) % 5 for k in range(5 - t % 3)]  # not always the same ones, nor in the same order
-        expected = torch.stack([apart[k].push(x[k, t]) for k in mixed])
-        found = push_together([together[k] for k in mixed], x[mixed, t])
-        same({"y": found}, {"y": expected}, member.tolerance)
+def test_many_sessions_in_one_call(member: Subject) -> None:
+    layers.pushed_together(member)
 
 
 @pytest.mark.filterwarnings("ignore:LSTM with projections is not supported with oneDNN")
@@ -160,10 +136,9 @@ def test_what_cannot_be_a_session_says_why() -> None:
         torch_compat.LSTM(3, 4, num_layers=2, dropout=0.5).session()
     with pytest.raises(UsageError, match="bidirectional: it reads each row from its end"):
         torch_compat.GRU(3, 4, bidirectional=True).session()
-    for member in MEMBERS:
-        if member not in CAUSAL:
-            with pytest.raises(UsageError, match="reads each row from its end as well"):
-                member.make().session()
+    for member in OTHERS:
+        with pytest.raises(UsageError, match="reads each row from its end as well"):
+            member.make().session()
     one = Recurrent(3, 4).session()
     with pytest.raises(UsageError, match="each of them once"):
         push_together([one, one], torch.randn(2, 3))

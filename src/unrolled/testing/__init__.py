@@ -1,0 +1,5 @@
+"""For those who write members: hold a cell, a layer, an encoding or another member to the contracts of its kind."""
+
+from unrolled.testing.member import check_member
+
+__all__ = ["check_member"]

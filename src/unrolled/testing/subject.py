@@ -1,0 +1,114 @@
+"""What the contracts of layers run over, and how two of its answers are compared.
+
+Axes: B rows, T steps, I inputs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from unrolled.errors import UnrolledError
+from unrolled.state import State, flatten
+
+__all__ = ["Broken", "Subject", "ends", "everything", "gradients", "require", "rows", "same"]
+
+
+class Broken(UnrolledError, AssertionError):
+    """A contract is broken; says which values differ, or what did not happen."""
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """A layer under test: ``y, state = subject.make()(x, lengths, state)``, ``step``, ``initial_state``.
+
+    Attributes:
+        name: what a report calls it.
+        build: makes the layer, with new weights.
+        tolerance: how far two ways of one computation may be apart, where contracts allow for rounding.
+    """
+
+    name: str
+    build: Callable[[], Any]
+    tolerance: float = 1e-5
+
+    def __str__(self) -> str:
+        return self.name
+
+    def make(self, dtype: torch.dtype = torch.float32) -> Any:
+        """The layer with the same weights each time, of ``dtype``, ready to answer."""
+        torch.manual_seed(0)
+        model: nn.Module = self.build()
+        with torch.no_grad():  # no bias stays at zero: what is all zeros proves nothing
+            for parameter in model.parameters():
+                if parameter.dim() == 1:
+                    parameter.add_(0.2 * torch.randn(parameter.shape))
+        return model.to(dtype).eval()
+
+
+def require(holds: bool, fault: str) -> None:
+    """Raise `Broken` with the text ``fault`` unless ``holds``."""
+    if not holds:
+        raise Broken(fault)
+
+
+def rows(model: Any, batch: int, steps: int, seed: int = 1, dtype: torch.dtype = torch.float32) -> Tensor:
+    """Numbers for ``model`` to read, the same each time.
+
+    Args:
+        model: it has an ``input_size``, I.
+        batch: B.
+        steps: T.
+        seed: another one gives other numbers.
+        dtype: of the numbers.
+    """
+    random = torch.Generator().manual_seed(seed)
+    return torch.randn(batch, steps, model.input_size, generator=random, dtype=torch.float64).to(dtype)
+
+
+def everything(y: Tensor, state: State) -> dict[str, Tensor]:
+    """Output and final state, part by part."""
+    return {"y": y, **dict(flatten(state))}
+
+
+def ends(y: Tensor, state: State, seed: int = 2) -> Tensor:
+    """A loss that every real output and the whole final state go into, each number with its own weight."""
+    generator = torch.Generator().manual_seed(seed)
+    floats = [part for part in everything(y, state).values() if part.is_floating_point() and part.requires_grad]
+    return torch.stack([(p * torch.randn(p.shape, generator=generator, dtype=p.dtype)).sum() for p in floats]).sum()
+
+
+def gradients(loss: Tensor, model: nn.Module, *inputs: Tensor) -> dict[str, Tensor]:
+    """∂loss/∂ of each weight and input; zeros for what the loss does not reach."""
+    named = {**dict(model.named_parameters()), **{f"input {k}": x for k, x in enumerate(inputs)}}
+    found = torch.autograd.grad(loss, list(named.values()), allow_unused=True, materialize_grads=True)
+    return {f"the gradient of {name}": gradient for name, gradient in zip(named, found, strict=True)}
+
+
+def same(found: dict[str, Tensor], expected: dict[str, Tensor], tolerance: float) -> None:
+    """Require ``abs(a - b) ≤ tolerance × max(1, max abs(b))`` part by part; tolerance 0 means to the bit.
+
+    An infinity (the maximum of no steps yet) is equal only to itself. A part of a state may be longer along axis 1 if
+    it holds zeros there: what attention remembers of a row is as long as the longest row in its company needs (see
+    `unrolled.state`).
+
+    Raises:
+        Broken: they differ.
+    """
+    require(found.keys() == expected.keys(), f"found {', '.join(found)}; expected {', '.join(expected)}")
+    for name, b in expected.items():
+        a, b = found[name].detach(), b.detach()
+        if name.startswith("state") and a.dim() > 2 and a.shape[1] != b.shape[1]:
+            longest = max(a.shape[1], b.shape[1])
+            a, b = (nn.functional.pad(part, (0, 0) * (a.dim() - 2) + (0, longest - part.shape[1])) for part in (a, b))
+        require(a.shape == b.shape, f"{name} has shape {tuple(a.shape)}, expected {tuple(b.shape)}")
+        if b.numel() == 0:
+            continue
+        scale = max(1.0, float(b.masked_fill(b.isinf(), 0).abs().max()))
+        worst = float((a - b).masked_fill(a == b, 0).abs().max())
+        allowed = tolerance * scale
+        require(worst <= allowed, f"{name} differs by {worst:.2g}, and {allowed:.2g} is allowed")
