@@ -119,7 +119,7 @@ def recurrence(
     elif tracked:
         y, h_n, c_n = _Eager.apply(kind, *inputs, reverse)  # type: ignore[no-untyped-call]
     else:
-        y, h_n, c_n, _ = passes.forward(kind, *inputs, reverse, False)
+        y, h_n, c_n, _ = passes.forward(passes.Run(kind, *inputs, reverse), save=False)
     return y, (h_n, c_n) if kind == "lstm" else (h_n,)
 
 
@@ -139,15 +139,14 @@ class _Eager(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, *given: Any) -> tuple[Tensor, Tensor, Tensor]:
-        kind, x, lengths, w_ih, w_hh, b_ih, b_hh, h_0, c_0, reverse = given
-        y, h_n, c_n, saved = passes.forward(kind, x, lengths, w_ih, w_hh, b_ih, b_hh, h_0, c_0, reverse, True)
+        y, h_n, c_n, saved = passes.forward(passes.Run(*given), save=True)
         operators.keep(ctx, (*given, True), (y, h_n, c_n, saved))
         return y, h_n, c_n
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor | None) -> Any:
         if torch.is_grad_enabled():  # create_graph: somebody may go back twice, and is to be told that it does not work
-            run: Any = operators.recurrence_backward
+            way_back: Any = operators.operator_backward
         else:
-            run = partial(passes.backward, spent=not torch._C._autograd._get_current_graph_task_keep_graph())
-        return operators.gradients_of(run, ctx, *gradients, None)[:-1]
+            way_back = partial(passes.backward, spent=not torch._C._autograd._get_current_graph_task_keep_graph())
+        return operators.gradients_of(way_back, ctx, *gradients, None)[:-1]

@@ -10,15 +10,27 @@ from torch import Tensor
 
 from unrolled.errors import UsageError
 from unrolled.kernels.library import loaded
-from unrolled.kernels.passes import SAVED, backward, forward
+from unrolled.kernels.passes import SAVED, Above, Run, backward, forward
 from unrolled.kernels.tensors import like
 
-__all__ = ["gradients_of", "keep", "recurrence", "recurrence_backward", "twice"]
+__all__ = ["gradients_of", "keep", "operator_backward", "recurrence", "recurrence_backward", "twice"]
 
 _TWICE = (
     "the fused kernels have no second derivative: set UNROLLED_KERNELS=plain for the plain path, which torch "
     "differentiates as often as it can"
 )
+
+
+def _forward(*given: Any) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    *run, save = given
+    return forward(Run(*run), save)
+
+
+def _backward(*given: Any) -> tuple[Tensor, ...]:
+    kind, x, lengths, w_ih, w_hh, h_0, c_0, reverse, y, saved, d_y, d_h_n, d_c_n, wanted = given
+    run = Run(kind, x, lengths, w_ih, w_hh, None, None, h_0, c_0, reverse)
+    return backward(run, y, saved, Above(d_y, d_h_n, d_c_n), wanted)
+
 
 recurrence = torch.library.custom_op(
     "unrolled::recurrence",
@@ -26,7 +38,7 @@ recurrence = torch.library.custom_op(
     device_types="cpu",
     schema="(str kind, Tensor x, Tensor? lengths, Tensor w_ih, Tensor w_hh, Tensor? b_ih, Tensor? b_hh, Tensor h_0, "
     "Tensor? c_0, bool reverse, bool save) -> (Tensor, Tensor, Tensor, Tensor)",
-)(forward)
+)(_forward)
 recurrence_backward = torch.library.custom_op(
     "unrolled::recurrence_backward",
     mutates_args=(),
@@ -34,7 +46,7 @@ recurrence_backward = torch.library.custom_op(
     schema="(str kind, Tensor x, Tensor? lengths, Tensor w_ih, Tensor w_hh, Tensor h_0, Tensor? c_0, bool reverse, "
     "Tensor y, Tensor saved, Tensor? d_y, Tensor? d_h_n, Tensor? d_c_n, bool[] wanted) "
     "-> (Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor)",
-)(backward)
+)(_backward)
 
 
 @recurrence.register_fake
@@ -74,15 +86,28 @@ def keep(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
     ctx.save_for_backward(x, lengths, w_ih, w_hh, h_0, c_0, output[0], output[3])
 
 
+def operator_backward(run: Run, y: Tensor, saved: Tensor, above: Above, wanted: list[bool]) -> tuple[Tensor, ...]:
+    """As `backward`, by the operator, which compilers see."""
+    kind, x, lengths, w_ih, w_hh, _, _, h_0, c_0, reverse = run
+    found: tuple[Tensor, ...] = recurrence_backward(
+        kind, x, lengths, w_ih, w_hh, h_0, c_0, reverse, y, saved, *above, wanted
+    )
+    return found
+
+
 def _back(ctx: Any, *gradients: Tensor | None) -> tuple[Any, ...]:
-    return gradients_of(recurrence_backward, ctx, *gradients)
+    return gradients_of(operator_backward, ctx, *gradients)
 
 
-def gradients_of(run: Callable[..., Any], ctx: Any, *gradients: Tensor | None) -> tuple[Any, ...]:
-    """For each argument of `recurrence` its gradient, or ``None``, as ``run`` finds them.
+def gradients_of(
+    way_back: Callable[[Run, Tensor, Tensor, Above, list[bool]], tuple[Tensor, ...]],
+    ctx: Any,
+    *gradients: Tensor | None,
+) -> tuple[Any, ...]:
+    """For each argument of `recurrence` its gradient, or ``None``, as ``way_back`` finds them.
 
     Args:
-        run: `recurrence_backward`, or what stands behind it.
+        way_back: `backward` or `operator_backward`.
         ctx: what `keep` was given.
         gradients: of y, h_n, c_n, and ``None`` for what was saved.
     """
@@ -91,9 +116,9 @@ def gradients_of(run: Callable[..., Any], ctx: Any, *gradients: Tensor | None) -
     needs = ctx.needs_input_grad
     wanted = [needs[1], needs[3], needs[4], needs[5] or needs[6]]
     assert ctx.saves, "the forward pass was told to keep nothing"
-    d_c_n = None if c_0 is None else d_c_n
-    found = run(ctx.kind, x, lengths, w_ih, w_hh, h_0, c_0, ctx.reverse, y, saved, d_y, d_h_n, d_c_n, wanted)
-    d_x, d_w_ih, d_w_hh, d_b_ih, d_b_hh, d_h_0, d_c_0 = found
+    run = Run(ctx.kind, x, lengths, w_ih, w_hh, None, None, h_0, c_0, ctx.reverse)
+    above = Above(d_y, d_h_n, None if c_0 is None else d_c_n)
+    d_x, d_w_ih, d_w_hh, d_b_ih, d_b_hh, d_h_0, d_c_0 = way_back(run, y, saved, above, wanted)
 
     def of(place: int, gradient: Tensor) -> Tensor | None:
         return gradient if needs[place] else None

@@ -44,18 +44,18 @@ class Recomputed(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, *given: Any) -> tuple[Tensor, Tensor, Tensor]:
-        """y, h_n, c_n (empty but for an LSTM); ``given`` are n and what `passes.forward` takes, but for ``save``."""
-        size, kind, x, lengths, w_ih, w_hh, b_ih, b_hh, h_0, c_0, reverse = given
+        """y, h_n, c_n (empty but for an LSTM); ``given`` are n and the fields of a `passes.Run`."""
+        size, *fields = given
+        run = passes.Run(*fields)
+        kind, x, lengths, w_ih, w_hh, b_ih, b_hh, h_0, c_0, reverse = run
         real_steps(kind, x, lengths)  # a chunk's own lengths fit whatever the whole ones are
         y, h, c = made_like(x, w_hh.shape[1]), h_0, c_0
         hs, cs = [], []
         for chunk in chunks(x.shape[1], size, reverse):
             hs.append(h)
             cs.append(c)
-            part, real = x[:, chunk], within(lengths, chunk)
-            _, h, c_n, _ = passes.forward(
-                kind, part, real, w_ih, w_hh, b_ih, b_hh, h, c, reverse, save=False, y=y[:, chunk]
-            )
+            part = run._replace(x=x[:, chunk], lengths=within(lengths, chunk), h_0=h, c_0=c)
+            _, h, c_n, _ = passes.forward(part, save=False, y=y[:, chunk])
             c = None if c_0 is None else c_n
         ctx.kind, ctx.size, ctx.reverse = kind, size, reverse
         ctx.set_materialize_grads(False)
@@ -71,7 +71,7 @@ class Recomputed(torch.autograd.Function):
         """
         if torch.is_grad_enabled():
             twice()
-        kind, reverse, (d_y, d_h, d_c) = ctx.kind, ctx.reverse, gradients
+        d_y, d_h, d_c = gradients
         x, lengths, w_ih, w_hh, b_ih, b_hh, *borders = ctx.saved_tensors
         hs, cs = borders[: len(borders) // 2], borders[len(borders) // 2 :]
         d_c = None if cs[0] is None else d_c
@@ -79,14 +79,13 @@ class Recomputed(torch.autograd.Function):
         wanted = [needs[2], needs[4], needs[5], needs[6] or needs[7]]
         d_x = made_like(x, x.shape[2]) if needs[2] else None
         sums: list[Tensor] = []
-        for chunk, h, c in reversed(list(zip(chunks(x.shape[1], ctx.size, reverse), hs, cs, strict=True))):
-            part, real = x[:, chunk], within(lengths, chunk)
+        for chunk, h, c in reversed(list(zip(chunks(x.shape[1], ctx.size, ctx.reverse), hs, cs, strict=True))):
+            real = within(lengths, chunk)
+            run = passes.Run(ctx.kind, x[:, chunk], real, w_ih, w_hh, b_ih, b_hh, h, c, ctx.reverse)
             # y too is made anew: nobody is kept from writing over the one that was given out.
-            y, _, _, saved = passes.forward(kind, part, real, w_ih, w_hh, b_ih, b_hh, h, c, reverse, save=True)
-            d_part = None if d_y is None else d_y[:, chunk]
-            of_x, *of_weights, d_h, d_c = passes.backward(
-                kind, part, real, w_ih, w_hh, h, c, reverse, y, saved, d_part, d_h, d_c, wanted, spent=True
-            )
+            y, _, _, saved = passes.forward(run, save=True)
+            above = passes.Above(None if d_y is None else d_y[:, chunk], d_h, d_c)
+            of_x, *of_weights, d_h, d_c = passes.backward(run, y, saved, above, wanted, spent=True)
             d_c = None if c is None else d_c
             if d_x is not None:
                 d_x[:, chunk] = of_x
