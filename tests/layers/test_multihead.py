@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from unrolled.errors import ShapeError, UsageError
-from unrolled.layers import cache
+from unrolled.layers import view
 from unrolled.layers.multihead import CrossAttention, SelfAttention, first_heads
 from unrolled.reference.attention import HeadWeights, multi_head
 from unrolled.state import detach, select
@@ -124,8 +124,8 @@ def test_in_blocks_it_is_the_same(way: dict[str, Any], causal: bool, monkeypatch
         for lengths in (None, LENGTHS):
             expected = layer(x, lengths, state)[0]
             with monkeypatch.context() as patch:
-                patch.setattr(cache, "_LARGEST", 40)
-                patch.setattr(cache, "_SMALLEST", 2)
+                patch.setattr(view, "_LARGEST", 40)
+                patch.setattr(view, "_SMALLEST", 2)
                 torch.testing.assert_close(layer(x, lengths, state)[0], expected, atol=1e-12, rtol=0)
 
 

@@ -9,9 +9,10 @@ from torch import Tensor, nn
 from torch.nn.functional import gelu, silu
 
 from unrolled.errors import UsageError, did_you_mean
-from unrolled.layers.cache import KVCache, Memory, View
+from unrolled.layers.cache import KVCache, Memory
 from unrolled.layers.multihead import CrossAttention, SelfAttention
 from unrolled.layers.positions import Turns
+from unrolled.layers.view import View
 
 __all__ = ["FeedForward", "Passed", "TransformerBlock", "make_norm"]
 

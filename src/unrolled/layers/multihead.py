@@ -14,9 +14,10 @@ from torch.nn.functional import scaled_dot_product_attention
 from unrolled.cells.arguments import arguments
 from unrolled.cells.cell import check_input
 from unrolled.errors import ShapeError, UsageError
-from unrolled.layers.cache import Block, KVCache, Memory, View, check_cache, seen_memory
+from unrolled.layers.cache import KVCache, Memory, Past, check_cache, seen_memory
 from unrolled.layers.lengths import check_lengths, real_steps, zero_padding
 from unrolled.layers.positions import Turns, turn, turns
+from unrolled.layers.view import Block, View
 
 __all__ = ["CrossAttention", "SelfAttention", "first_heads"]
 
@@ -122,19 +123,12 @@ class SelfAttention(nn.Module):
 
     def view(self, x: Tensor, lengths: Tensor | None, steps: Tensor | None) -> View:
         """Who sees whom in ``x``, after so many ``steps`` (B,)."""
-        return View(
-            (*x.shape[:2], self.heads),
-            lengths,
-            steps,
-            x,
-            causal=self.causal,
-            sight=self.sight,
-            alibi=self.positions == "alibi",
-        )
+        past = Past((x.shape[0], x.shape[1]), lengths, steps, x, self.sight)
+        return View(past, self.heads, causal=self.causal, alibi=self.positions == "alibi")
 
     def turns(self, view: View) -> Turns | None:
         """The angles of the steps of ``view``, if positions are rotary."""
-        return turns(view.positions, self.head_width, view.like) if self.positions == "rotary" else None
+        return turns(view.past.positions, self.head_width, view.past.like) if self.positions == "rotary" else None
 
     def run(
         self, x: Tensor, view: View, by: Turns | None, state: KVCache | None, weights: bool = False
@@ -153,13 +147,14 @@ class SelfAttention(nn.Module):
         all_heads = self.queries_keys_values(x).view(rows, steps, every, self.head_width)  # (B, T, H + 2G, D)
         q_k, v = all_heads.split([self.heads + self.kv_heads, self.kv_heads], 2)
         q, k = (q_k if by is None else turn(q_k, by)).split([self.heads, self.kv_heads], 2)
-        keys, values = view.joined(state and state.keys, k), view.joined(state and state.values, v)
+        past = view.past
+        keys, values = past.joined(state and state.keys, k), past.joined(state and state.values, v)
         seen = None
         if weights:
             context, seen = _shown(q, keys, values, view.whole_mask())
         else:
             context = _fused(q, keys, values, view.blocks())
-        after = KVCache(view.kept(keys), view.kept(values), view.after) if self.causal else None
+        after = KVCache(past.kept(keys), past.kept(values), past.after) if self.causal else None
         return self.out(context.flatten(2)), after, seen
 
 

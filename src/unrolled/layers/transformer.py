@@ -287,7 +287,7 @@ class Transformer(nn.Module, Layer):
         first = self.blocks[0].own
         view = first.view(x, lengths, state.layers[0].steps if state.layers else None)
         if self.positions is not None:
-            x = self.positions(x, view.positions, lengths)
+            x = self.positions(x, view.past.positions, lengths)
         x, by = self.dropout(x), first.turns(view)
         seen = seen_memory(state.memory[0]) if state.memory else None
         passed: list[Passed] = []
