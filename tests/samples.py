@@ -16,9 +16,10 @@ from unrolled.data.sequences import Sequences
 from unrolled.errors import Origin
 from unrolled.models.build import build_model
 from unrolled.models.model import Model
+from unrolled.registry import Registry
 from unrolled.tasks.task import TASKS, Question, Task
 
-__all__ = ["SAMPLES", "Sample", "network_for", "rows_of", "sequences", "training"]
+__all__ = ["SAMPLES", "Sample", "network_for", "ours", "rows_of", "sequences", "training"]
 
 
 def sequences(columns: dict[str, Any], kinds: dict[str, str], origin: str = "sample.csv") -> Sequences:
@@ -184,6 +185,12 @@ SAMPLES: dict[str, Sample] = {
         ("upper",),
     ),
 }
+
+
+def ours(kind: str) -> set[str]:
+    """The members of a kind that this package has; those of other packages need no sample here."""
+    registry = Registry(kind)
+    return {name for name in registry.names() if registry.package_of(name) is None}
 
 
 def rows_of(sample: Sample, rows: list[int]) -> Sequences:

@@ -68,7 +68,7 @@ def test_names_are_found_without_importing_anything(folder: Path, site: Path) ->
 
 
 def test_an_unknown_name_is_met_with_a_suggestion() -> None:
-    with pytest.raises(UsageError, match=r"there is no cell 'lstn'. Did you mean 'lstm'\? Known: gru, irnn, lstm"):
+    with pytest.raises(UsageError, match=r"there is no cell 'lstn'. Did you mean 'lstm'\? Known: .*lstm"):
         Registry("cell").get("lstn")
 
 
@@ -109,12 +109,14 @@ def test_changing_the_list_of_names_changes_nothing() -> None:
 
 
 def test_an_installed_package_adds_a_member(folder: Path, site: Path) -> None:
-    install(site, "leaky-package", {"thing.leaky": "leaky_things:MEMBER"}, leaky_things="MEMBER = 'a leaky thing'\n")
+    install(
+        site, "gadget-package", {"thing.gadget": "gadget_things:MEMBER"}, gadget_things="MEMBER = 'a gadget thing'\n"
+    )
     things = Registry("thing")
-    assert things.names() == ["leaky"]
-    assert things.get("leaky") == "a leaky thing"
-    assert things.members() == {"leaky": "a leaky thing"}
-    assert "leaky" not in Registry("cell")
+    assert things.names() == ["gadget"]
+    assert things.get("gadget") == "a gadget thing"
+    assert things.members() == {"gadget": "a gadget thing"}
+    assert "gadget" not in Registry("cell")
 
 
 @pytest.mark.parametrize(
@@ -199,19 +201,19 @@ def test_a_run_lists_the_packages_of_its_members(folder: Path, site: Path) -> No
 
 
 def test_a_member_that_is_not_here_is_named_with_its_package() -> None:
-    why = "of the package 'leaky-package', which is not installed: pip install leaky-package"
-    with pytest.raises(ModelError, match=f"^run: this run uses the cell 'leaky' {why}$") as found:
-        check_members({"cell.leaky": "leaky-package 1.2"}, "run")
+    why = "of the package 'absent-package', which is not installed: pip install absent-package"
+    with pytest.raises(ModelError, match=f"^run: this run uses the cell 'absent' {why}$") as found:
+        check_members({"cell.absent": "absent-package 1.2"}, "run")
     assert found.value.exit_code == 4
     with pytest.raises(
-        ModelError, match="'leaky' that the module 'cells_of_mine' registered: import that module first"
+        ModelError, match="'absent' that the module 'cells_of_mine' registered: import that module first"
     ):
-        check_members({"cell.leaky": "cells_of_mine"}, "run")
+        check_members({"cell.absent": "cells_of_mine"}, "run")
 
 
 def test_a_configuration_with_options_of_such_a_member_is_answered_first_with_its_package() -> None:
-    text = '{"format": 1, "model": {"leak": 3}, "members": {"layer.leaky": "leaky-package 1.2"}}'
-    with pytest.raises(ModelError, match="the layer 'leaky' of the package 'leaky-package', which is not installed"):
+    text = '{"format": 1, "model": {"leak": 3}, "members": {"layer.absent": "absent-package 1.2"}}'
+    with pytest.raises(ModelError, match="the layer 'absent' of the package 'absent-package', which is not installed"):
         RunConfig.parse(text, "run")
 
 

@@ -14,6 +14,7 @@ import pytest
 from cli.support import Done, Runs
 
 from unrolled.errors import TrainingError
+from unrolled.names import kind_names, model_names, task_names
 
 Unrolled = Callable[..., Done]
 ENVIRONMENT = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "OMP_NUM_THREADS": "1"}
@@ -34,9 +35,8 @@ def test_help_lists_every_verb_and_imports_no_torch(unrolled: Unrolled) -> None:
 
 def test_the_names_in_the_help_are_those_that_there_are(unrolled: Unrolled) -> None:
     out = " ".join(unrolled("fit", "--help").out.replace("│", " ").split())
-    assert "One of classify, fill, forecast, next_step, regress, tag, transcribe, translate" in out
-    for name in ("bilstm", "gru", "irnn", "window", "category", "series"):
-        assert name in out
+    for names in (task_names(), model_names(), kind_names()):
+        assert names and ", ".join(names) in out
 
 
 def test_no_verb_prints_the_help_and_the_version_is_ours(unrolled: Unrolled) -> None:
@@ -120,7 +120,7 @@ def test_sigterm_outside_of_training_ends_with_143(runs: Runs) -> None:
         process.stdin.flush()
         wait_until_it_reads(process.pid)
         process.send_signal(signal.SIGTERM)
-        assert process.wait(60) == 143
+        assert process.wait() == 143
         assert process.stderr.read() == b"error: stopped by SIGTERM\n"
 
 

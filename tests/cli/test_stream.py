@@ -114,7 +114,7 @@ def test_answers_are_live_and_a_signal_saves_the_session(runs: Runs, tmp_path: P
             process.stdin.flush()
             assert b"load_predicted" in process.stdout.readline()  # it comes before the next line is sent
         process.send_signal(number)
-        _, err = process.communicate(timeout=60)
+        _, err = process.communicate()
     assert process.returncode == code
     assert b"stopped by SIG" in err
     live = api.load(runs.load).stream()

@@ -9,23 +9,24 @@ from own_cells import Delayed, Leaky
 from unrolled.cells.cell import CELLS
 from unrolled.config import ModelConfig
 from unrolled.layers.build import build_layer, model_names
+from unrolled.layers.layer import Layer
 from unrolled.layers.recurrent import Recurrent
 from unrolled.layers.transformer import Transformer
 from unrolled.testing.subject import Subject
 
-__all__ = ["CAUSAL", "CELL_NAMES", "INPUTS", "MEMBERS", "OTHERS", "tolerance"]
+__all__ = ["CAUSAL", "CELL_NAMES", "INPUTS", "KERNELS", "MEMBERS", "OTHERS", "tolerance"]
 
 INPUTS = 3
 
 
-def tolerance(model: str) -> float:
-    """C1's and C3's: a sum over many steps in one go is rounded otherwise than step by step, so attention has more."""
-    return 1e-5 if model.endswith("transformer") else 1e-6
+def tolerance(layer: Layer) -> float:
+    """C1's and C3's: a sum over many steps in one go is rounded otherwise than step by step."""
+    return 1e-5 if layer.regroups else 1e-6
 
 
 def _layer(name: str, layers: int) -> Subject:
     config = ModelConfig(name=name, layers=layers, hidden=5, window=4)
-    return Subject(f"{name}-{layers}", lambda: build_layer(config, INPUTS), tolerance(name))
+    return Subject(f"{name}-{layers}", lambda: build_layer(config, INPUTS), tolerance(build_layer(config, INPUTS)))
 
 
 def _variant(name: str, **options: Any) -> Subject:
@@ -33,6 +34,7 @@ def _variant(name: str, **options: Any) -> Subject:
 
 
 CELL_NAMES = CELLS.names()
+KERNELS = {name: getattr(CELLS.get(name)(1, 1), "kernel", None) for name in CELL_NAMES}
 MEMBERS = [_layer(name, layers) for name in model_names() for layers in (1, 2)]
 MEMBERS += [
     _variant("transformer-short sight", heads=4, kv_heads=2, sight=3),

@@ -41,7 +41,7 @@ class Case:
     @property
     def tolerance(self) -> float:
         """How far apart two ways of one computation may be."""
-        return tolerance(self.model)
+        return tolerance(self.network().layer)
 
     def network(self, dtype: torch.dtype = torch.float32) -> Network:
         """The same weights each time."""

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from contracts.equations import EQUATIONS
+from contracts.members import KERNELS
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
@@ -21,7 +22,7 @@ from unrolled.layers import torch_compat
 from unrolled.layers.unroll import unroll
 
 WIDTHS = library.available()
-NAMES = ["gru", "irnn", "lstm", "rnn"]
+NAMES = [name for name, kernel in KERNELS.items() if kernel in library.CELLS]
 TOLERANCE = {torch.float32: 1e-5, torch.float64: 1e-9}
 pytestmark = pytest.mark.skipif(not WIDTHS, reason="no kernels are built here")
 

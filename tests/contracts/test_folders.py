@@ -11,13 +11,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet
 import pytest
+from samples import ours
 from sounds import samples, wav
 
 import unrolled as ur
 from unrolled.api import embed
 from unrolled.data.pictures import to_png
 from unrolled.data.read import read
-from unrolled.data.readers.reader import READERS
 from unrolled.errors import DataError
 
 
@@ -62,7 +62,9 @@ FILES: dict[str, tuple[str, Callable[[int], bytes], bytes]] = {
 
 
 def test_every_reader_is_here() -> None:
-    assert {reader for reader, _, _ in FILES.values()} == set(READERS.names())
+    assert {reader for reader, _, _ in FILES.values()} == ours("reader"), (
+        "add a good and a broken file of the new reader to FILES"
+    )
 
 
 @pytest.mark.parametrize("ending", FILES)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 from contracts import networks
-from contracts.members import CAUSAL, OTHERS
+from contracts.members import CAUSAL, KERNELS, OTHERS
 from torch import Tensor
 
 from unrolled.errors import ModelError, ShapeError, UsageError
@@ -60,7 +60,7 @@ def test_sessions_of_torch_s_layers(name: str) -> None:
 
 
 @pytest.mark.parametrize("width", library.available())
-@pytest.mark.parametrize("cell", ["lstm", "gru", "rnn", "irnn", "mingru", "minlstm"])
+@pytest.mark.parametrize("cell", [name for name, kernel in KERNELS.items() if kernel])
 def test_every_vector_width_and_more_threads(cell: str, width: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(library.VARIABLE, width)
     torch.manual_seed(0)

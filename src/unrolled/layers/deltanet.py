@@ -95,6 +95,7 @@ class DeltaNet(nn.Module, Layer):
 
     causal, bidirectional = True, False
     own = ("heads",)  # options that not every model has
+    regroups = True
 
     def __init__(
         self, input_size: int, hidden_size: int, heads: int | None = None, num_layers: int = 1, dropout: float = 0.0

@@ -25,6 +25,8 @@ class Layer(Protocol):
         causal: no output depends on a later input, so that it can stream.
         bidirectional: the second half of each output was read from the row's end backward. A layer may see the future
             without that, as attention does.
+        regroups: over whole rows it adds up in another order than step by step, as attention does, so that the two may
+            differ in one digit more.
         keeps_every_step: its state grows with every step that it has read.
         most_steps: the longest row that it can read; ``None``: there is none.
         memory_size: the width of a memory that it attends to by itself, such as an encoder's outputs; ``None``: it has
@@ -38,6 +40,7 @@ class Layer(Protocol):
     output_size: int
     causal: bool
     bidirectional: bool
+    regroups: ClassVar[bool] = False
     keeps_every_step: bool = False
     most_steps: int | None = None
     memory_size: int | None = None

@@ -99,6 +99,7 @@ class Transformer(nn.Module, Layer):
     bidirectional = False
     own = ("heads", "kv_heads", "sight", "positions")  # options that not every model has
     takes_memory = True
+    regroups = True
     embedding_gain = 10.0  # symbols' vectors begin with a deviation of 0.1, and what blocks add to them with about 1
 
     def __init__(
