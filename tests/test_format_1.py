@@ -155,3 +155,16 @@ def test_a_stopped_run_ends_as_it_would_have(name: str, saved: Callable[[str], S
     assert weights.keys() == expected.keys()
     for key, tensor in expected.items():
         torch.testing.assert_close(weights[key], tensor, rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize("name", ["fill", "next-characters"])
+def test_another_run_can_begin_with_it(name: str, saved: Callable[[str], Saved]) -> None:
+    texts = saved(name).data["text"]
+    data = {"review": texts, "long": [len(text) > 5 for text in texts]}
+    small = {"steps": 1, "batch": 4, "lr": 1e-12, "device": "cpu"}  # so little that the weights stay
+    tuned = ur.fit(data, target="long", start="run", out="tuned", **small)
+    before, after = load_tensors(Path("run/model.safetensors")), tuned.network.state_dict()
+    kept = [key for key in before if not key.startswith("head.")]
+    assert kept
+    for key in kept:
+        torch.testing.assert_close(after[key], before[key], rtol=0, atol=1e-9)

@@ -98,6 +98,18 @@ def test_events_are_shifted_within_the_vocabulary_and_times_stay() -> None:
     assert shifts == set(range(-MOST, MOST + 1))
 
 
+def test_events_of_few_words_and_unequal_rows_are_shifted() -> None:
+    """What is asked beyond a row's end is -100, which is no id, however few there are."""
+    rows = [[f"p{60 + n % 3}" for n in range(length)] for length in (2, 9, 5)]
+    examples = encoded({"events": pa.array(rows), "other": [["x"] * len(row) for row in rows]}, "events")
+    (plain,) = Loader(examples, Rows(examples.steps() - 1, 3))
+    transposed = Transposition(examples, MOST, seed=3, epoch=0)
+    assert plain.target is not None
+    moved = transposed.move("events", plain.target.numpy(), plain.rows.numpy())
+    assert (plain.target.numpy() == -100).any()
+    assert_array_equal(moved == -100, plain.target.numpy() == -100)
+
+
 def test_the_shift_depends_on_seed_epoch_and_row_alone() -> None:
     examples = rolls()
     rows = np.arange(ROWS)

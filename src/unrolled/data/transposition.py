@@ -87,6 +87,6 @@ class Transposition:
         keys = self._keys[name]
         ids = np.full(_KEYS, -1)
         ids[keys[keys >= 0]] = np.flatnonzero(keys >= 0)
-        key = np.where(values >= 0, keys[values], -1)  # (B, T); an id below 0 is no target
+        key = np.where(values >= 0, keys[np.maximum(values, 0)], -1)  # (B, T); an id below 0 is not a target
         moved = ids[np.where(key >= 0, key + shifts[:, None], 0)]
         return np.where(key >= 0, moved, values)
