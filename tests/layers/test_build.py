@@ -7,10 +7,13 @@ import subprocess
 import sys
 
 import pytest
+from torch import nn
 
+from unrolled import registry
 from unrolled.config import ModelConfig
 from unrolled.errors import UsageError
-from unrolled.layers.build import build_layer, model_names
+from unrolled.layers.build import build_layer, embedding_gain, model_names, owners, takes_memory
+from unrolled.layers.layer import Layer
 from unrolled.layers.recurrent import Recurrent
 
 
@@ -60,3 +63,14 @@ def test_every_name_builds_a_layer(name: str) -> None:
 def test_an_unknown_name() -> None:
     with pytest.raises(UsageError, match=r"there is no model 'lstmm'. Did you mean 'lstm'\? Known: .*bilstm"):
         build_layer(ModelConfig(name="lstmm"), 3)
+
+
+def test_a_layer_of_another_package_has_the_attributes_of_a_layer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(registry, "_registered", {})
+    registry.register("layer", "mine", type("Mine", (nn.Identity,), {}))
+    with pytest.raises(UsageError, match="the layer 'mine' lacks a base class: let Mine derive from `layers.Layer`"):
+        embedding_gain("mine")
+    monkeypatch.setattr(registry, "_registered", {})
+    registry.register("layer", "mine", type("Mine", (nn.Identity, Layer), {}))
+    assert embedding_gain("mine") == 1 and not takes_memory("mine")
+    assert "mine" not in owners("window")

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from unrolled.config import ModelConfig
 from unrolled.errors import UsageError
+from unrolled.layers.layer import Layer
 from unrolled.layers.lengths import zero_padding
 from unrolled.layers.recurrent import Recurrent
 from unrolled.layers.session import layer_session
@@ -137,7 +138,7 @@ def test_a_fault_of_a_cell_is_found(cell: Any, contract: str, fault: str) -> Non
         check_member(cell, "cell")
 
 
-class Through(nn.Module):
+class Through(nn.Module, Layer):
     """A layer without weights and state; its variants below are wrong in one way each."""
 
     causal, bidirectional = True, False

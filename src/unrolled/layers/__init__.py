@@ -11,17 +11,19 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from unrolled.layers.attention import Attention
+    from unrolled.layers.layer import Layer
     from unrolled.layers.multihead import CrossAttention, SelfAttention
     from unrolled.layers.torch_compat import GRU, LSTM, RNN
     from unrolled.layers.transformer import Transformer
 
-__all__ = ["GRU", "LSTM", "RNN", "Attention", "CrossAttention", "SelfAttention", "Transformer"]
+__all__ = ["GRU", "LSTM", "RNN", "Attention", "CrossAttention", "Layer", "SelfAttention", "Transformer"]
 
 _HOMES = {
     "Attention": "attention",
     "CrossAttention": "multihead",
     "GRU": "torch_compat",
     "LSTM": "torch_compat",
+    "Layer": "layer",
     "RNN": "torch_compat",
     "SelfAttention": "multihead",
     "Transformer": "transformer",

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal
 
 from unrolled.errors import UsageError, did_you_mean
+from unrolled.layers.layer import Layer
 from unrolled.registry import Registry
 
 if TYPE_CHECKING:
     from unrolled.config import ModelConfig
-    from unrolled.layers.layer import Layer
 
 __all__ = ["LAYERS", "build_layer", "embedding_gain", "member_of", "model_names", "owners", "takes_memory"]
 
@@ -104,6 +104,8 @@ def _class_of(model: str) -> type[Layer]:
     """The class of the layer that the name of a model stands for."""
     if model in LAYERS:
         kind: type[Layer] = LAYERS.get(model)
+        if Layer not in kind.__mro__:
+            raise UsageError(f"the layer {model!r} lacks a base class: let {kind.__name__} derive from `layers.Layer`")
         return kind
     from unrolled.layers.recurrent import Recurrent
 

@@ -114,6 +114,7 @@ class DeltaNet(nn.Module, Layer):
         self.inward = nn.Identity() if input_size == hidden_size else nn.Linear(input_size, hidden_size)
         blocks = nn.ModuleList(_Block(hidden_size, heads, dropout) for _ in range(num_layers))
         self.blocks: Sequence[_Block] = cast(Any, blocks)
+        self.boxes = ("deltanet",) * num_layers
         self.norm = _norm(hidden_size)
 
     @classmethod
@@ -162,10 +163,6 @@ class DeltaNet(nn.Module, Layer):
     def session(self, batch: int | None = None) -> LayerSession:
         """The layer live, for one row or ``batch`` of them: it keeps its state."""
         return layer_session(self, batch, self.norm.weight, self.step, self.initial_state)
-
-    def boxes(self) -> list[str]:
-        """One for each block."""
-        return ["deltanet"] * len(self.blocks)
 
     def initial_state(self, batch: int, like: Tensor) -> tuple[DeltaState, ...]:
         """Nothing written yet, with the dtype and device of ``like``."""

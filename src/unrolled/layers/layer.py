@@ -31,6 +31,7 @@ class Layer(Protocol):
         most_steps: the longest row that it can read; ``None``: there is none.
         memory_size: the width of a memory that it attends to by itself, such as an encoder's outputs; ``None``: it has
             none.
+        boxes: what a drawing writes into its boxes, from the lowest to the highest; empty: the name of the class.
         takes_memory: ``build`` takes such a width.
         embedding_gain: what the vectors of symbols are multiplied by before it reads them (see `Embedding`).
         own: options that not every model has.
@@ -44,6 +45,7 @@ class Layer(Protocol):
     keeps_every_step: bool = False
     most_steps: int | None = None
     memory_size: int | None = None
+    boxes: tuple[str, ...] = ()
     takes_memory: ClassVar[bool] = False
     embedding_gain: ClassVar[float] = 1.0
     own: ClassVar[tuple[str, ...]] = ()
@@ -59,6 +61,3 @@ class Layer(Protocol):
 
     def initial_state(self, batch: int, like: Tensor) -> State:
         """The state of ``batch`` rows before their first step, with the dtype and device of ``like``."""
-
-    def boxes(self) -> list[str]:
-        """What a drawing writes into its boxes, from the lowest to the highest."""

@@ -58,7 +58,7 @@ class MLP(nn.Module, Layer):
             if size < 1:
                 raise UsageError(f"{name} must be at least 1, got {size}")
         self.input_size, self.output_size = input_size, hidden_size
-        self.num_layers, self._dropout = num_layers, dropout
+        self.num_layers, self._dropout, self.boxes = num_layers, dropout, ("mlp",) * num_layers
         layers: list[nn.Module] = [nn.Linear(input_size, hidden_size), nn.ReLU()]
         for _ in range(num_layers - 1):
             layers += [nn.Dropout(dropout), nn.Linear(hidden_size, hidden_size), nn.ReLU()]
@@ -98,10 +98,6 @@ class MLP(nn.Module, Layer):
     def session(self, batch: int | None = None) -> LayerSession:
         """The layer live, for one row or ``batch`` of them: it keeps its state."""
         return layer_session(self, batch, next(self.parameters()), self.step, self.initial_state)
-
-    def boxes(self) -> list[str]:
-        """One for each linear map."""
-        return ["mlp"] * self.num_layers
 
     def initial_state(self, batch: int, like: Tensor) -> tuple[()]:
         """Nothing to remember."""

@@ -111,6 +111,7 @@ class Recurrent(nn.Module, Layer):
         # layers[k][0] reads forward; layers[k][1], if there is one, backward.
         self.layers: Sequence[Sequence[Cell]] = cast(Any, nn.ModuleList(map(nn.ModuleList, stack)))
         self.dropout, self.recompute = nn.Dropout(dropout), recompute
+        self.boxes = tuple(self.cell or type(cells[0]).__name__ for cells in self.layers)
 
     def forward(self, x: Tensor, lengths: Tensor | None = None, state: State = None) -> tuple[Tensor, State]:
         """Run over whole rows, or over the next chunk of each from the ``state`` after the chunk before."""
@@ -162,10 +163,6 @@ class Recurrent(nn.Module, Layer):
         cells = [cell for (cell,) in self.layers]
         like = next(self.parameters(), torch.empty(0))
         return layer_session(self, batch, like, self.step, self.initial_state, cells)
-
-    def boxes(self) -> list[str]:
-        """The name of each layer's cell."""
-        return [self.cell or type(cells[0]).__name__ for cells in self.layers]
 
     def initial_state(self, batch: int, like: Tensor) -> State:
         """The state of ``batch`` rows before their first step, with the dtype and device of ``like``."""

@@ -145,6 +145,7 @@ class Transformer(nn.Module, Layer):
         self.positions = added[positions](hidden_size) if positions in added else None
         self.most_steps = self.positions.longest if isinstance(self.positions, Learned) else None
         self.keeps_every_step = causal and sight is None
+        self.boxes = ("transformer",) * num_layers
         self.norm = make_norm(norm, hidden_size) if norm_first else nn.Identity()
         self.dropout = nn.Dropout(dropout)
 
@@ -230,10 +231,6 @@ class Transformer(nn.Module, Layer):
         if not self.causal:
             raise reads_the_future("a transformer that is not causal")
         return layer_session(self, batch, self._like, self.step, self.initial_state)
-
-    def boxes(self) -> list[str]:
-        """One for each block."""
-        return ["transformer"] * len(self.blocks)
 
     def begin(self, memory: Tensor, lengths: Tensor | None = None) -> TransformerState:
         """The state before the first step, of rows that attend to ``memory`` (B, S, M)."""

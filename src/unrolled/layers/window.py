@@ -80,6 +80,7 @@ class Window(nn.Module, Layer):
                 raise UsageError(f"{name} must be at least 1, got {size}")
         self.input_size, self.output_size, self.window = input_size, hidden_size, window
         self.num_layers, self._dropout = num_layers, dropout
+        self.boxes = (f"last {window} steps", *["linear"] * (num_layers - 1))
         self.weight = nn.Parameter(torch.empty(hidden_size, input_size + 1, window))  # its last input is the bias
         nn.init.kaiming_uniform_(self.weight[:, :-1], nonlinearity="relu")
         nn.init.zeros_(self.weight[:, -1])
@@ -133,10 +134,6 @@ class Window(nn.Module, Layer):
     def session(self, batch: int | None = None) -> LayerSession:
         """The layer live, for one row or ``batch`` of them: it keeps its state."""
         return layer_session(self, batch, self.weight, self.step, self.initial_state)
-
-    def boxes(self) -> list[str]:
-        """The window, and one for each linear map above it."""
-        return [f"last {self.window} steps", *["linear"] * (self.num_layers - 1)]
 
     def initial_state(self, batch: int, like: Tensor) -> WindowState:
         """No steps yet, with the dtype and device of ``like``."""

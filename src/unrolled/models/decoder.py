@@ -16,7 +16,7 @@ from unrolled.layers.attention import Attention
 from unrolled.layers.build import build_layer, takes_memory
 from unrolled.layers.cache import Memory
 from unrolled.layers.layer import Layer
-from unrolled.models.sketch import Stack
+from unrolled.models.sketch import Stack, boxes_of
 from unrolled.state import State
 
 __all__ = ["AttentionDecoder", "Decoder", "DecoderState", "PlainDecoder", "build_decoder"]
@@ -117,7 +117,7 @@ class AttentionDecoder(nn.Module):
 
     def sketch(self) -> Stack:
         """All of its layers."""
-        return Stack((*self.lower.boxes(), *([] if self.upper is None else self.upper.boxes())))
+        return Stack(boxes_of(self.lower) if self.upper is None else boxes_of(self.lower) + boxes_of(self.upper))
 
     def extra_repr(self) -> str:
         """Widths of the memory and of the outputs."""
@@ -186,7 +186,7 @@ class PlainDecoder(nn.Module):
 
     def sketch(self) -> Stack:
         """Its layer."""
-        return Stack(tuple(self.layer.boxes()))
+        return Stack(boxes_of(self.layer))
 
     def extra_repr(self) -> str:
         """The width of the outputs."""

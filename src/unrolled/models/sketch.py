@@ -9,7 +9,7 @@ import torch
 from unrolled.layers.layer import Layer
 from unrolled.state import flatten
 
-__all__ = ["Sketch", "Stack", "stack_of"]
+__all__ = ["Sketch", "Stack", "boxes_of", "stack_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +57,13 @@ def stack_of(layer: Layer) -> Stack:
         Stack(boxes=('gru', 'gru'), both=False, remembers=True, whole=False)
     """
     return Stack(
-        tuple(layer.boxes()),
+        boxes_of(layer),
         both=layer.bidirectional,
         remembers=any(True for _ in flatten(layer.initial_state(1, torch.empty(0)))),
         whole=not (layer.causal or layer.bidirectional),
     )
+
+
+def boxes_of(layer: Layer) -> tuple[str, ...]:
+    """What stands in the boxes of ``layer``, from the lowest."""
+    return layer.boxes or (type(layer).__name__,)

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from unrolled.errors import UsageError
 from unrolled.files import load_tensors, save_tensors
+from unrolled.layers.layer import Layer
 from unrolled.layers.session import push_together
 from unrolled.state import select
 from unrolled.testing.subject import Subject, ends, everything, gradients, require, rows, same
@@ -51,9 +52,9 @@ def contracts_of(subject: Subject) -> list[Check]:
 
 
 def is_a_layer(subject: Subject) -> None:
-    """It can be made, and has what a layer has."""
+    """It can be made, and has what a layer has: most of it comes by naming `Layer` among its bases."""
     model = subject.make()
-    parts = ("input_size", "output_size", "causal", "bidirectional", "step", "session", "initial_state")
+    parts = (*Layer.__annotations__, "step", "session", "initial_state")
     missing = [part for part in parts if not hasattr(model, part)]
     require(not missing, f"{type(model).__name__} has no {' and no '.join(missing)}")
 
