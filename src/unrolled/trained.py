@@ -20,6 +20,7 @@ from unrolled.continuing import as_prompt, roll_after, text_after, until
 from unrolled.data.ahead import last_known
 from unrolled.data.examples import Examples
 from unrolled.data.facets import Letters, Pitches, Text
+from unrolled.data.live_row import LiveRow
 from unrolled.data.loader import Loader
 from unrolled.data.read import read
 from unrolled.data.sequences import Sequences, drop_missing
@@ -220,8 +221,10 @@ class Trained:
         if coder.strands is not None:
             raise UsageError("this model reads each sequence from both its ends (--strands both): use predict")
 
+        row = LiveRow(coder)
+
         def encode(value: Any, before: Memory) -> tuple[list[dict[str, torch.Tensor]], Memory]:
-            steps, after = coder.encode_step(value, before)
+            steps, after = row.encode(value, before)
             return [_one_row(step) for step in steps], after
 
         if coder.by_window:
@@ -230,7 +233,7 @@ class Trained:
             self.network,
             encode,
             self.task.answers,
-            opening=map(_one_row, coder.opening()),
+            opening=map(_one_row, row.opening()),
             pooled=self.task.pooled,
             identity=hashlib.sha256(save_tensors(dict(self.network.state_dict()))).hexdigest(),
         )

@@ -20,6 +20,7 @@ import unrolled as ur
 from unrolled.baselines.portion import for_scoring
 from unrolled.data.coder import Coder
 from unrolled.data.encoded import Options
+from unrolled.data.live_row import LiveRow
 from unrolled.data.loader import Loader
 from unrolled.data.sequences import Sequences
 from unrolled.data.windows import Windows
@@ -112,7 +113,7 @@ def test_live_steps_are_as_in_the_file() -> None:
         before: dict[str, Any] = {}
         for t in range(len(columns["y"][row]) - H):
             step = {name: column[row][t + H if name in AHEAD else t] for name, column in columns.items()}
-            (live,), before = coder.encode_step(step, before)
+            (live,), before = LiveRow(coder).encode(step, before)
             for name, encoded in examples.inputs.items():
                 assert encoded.offsets is not None
                 assert np.array_equal(live[name], encoded.values[encoded.offsets[row] + t])

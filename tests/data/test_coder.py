@@ -171,49 +171,6 @@ def test_large_results_lie_in_the_cache(tmp_path: Path) -> None:
     assert np.array_equal(small.inputs["text"].values, cached.inputs["text"].values)
 
 
-# --- live --------------------------------------------------------------------------------------------------------
-
-
-def steps_of(coder: Coder, value: Any) -> list[dict[str, Any]]:
-    return [{name: array.tolist() for name, array in step.items()} for step in coder.encode_step(value)[0]]
-
-
-def test_a_live_step_is_what_the_same_step_of_a_file_is() -> None:
-    coder = fit(SERIES, JOINED)
-    whole = coder.encode(SERIES).inputs["series"].values
-    for live in ({"a": 3.0, "b": 2.0}, [3.0, 2.0], {"series": [3.0, 2.0]}):
-        (step,), _ = coder.encode_step(live)
-        assert np.array_equal(step["series"], whole[1])
-
-
-def test_a_live_text_is_as_many_steps_as_it_has_tokens() -> None:
-    coder = fit(texts(["ab", "cb"]), Roles(("text",), "text", Next()), "characters")
-    assert steps_of(coder, "abz") == [{"text": 3}, {"text": 4}, {"text": 0}]
-    assert steps_of(coder, {"text": "c"}) == [{"text": 5}]
-    with pytest.raises(DataError, match="the stream, column 'text': is empty: there is no step in it"):
-        coder.encode_step("")
-
-
-def test_with_other_columns_beside_it_a_live_text_is_one_token() -> None:
-    data = sequences({"text": ["ab"], "age": [3.0], "y": [1.0]}, {"text": "tokens", "age": "number", "y": "number"})
-    coder = fit(data, Roles(("text", "age"), "y", One()), "characters")
-    assert steps_of(coder, {"text": "b", "age": 3.0}) == [{"text": 4, "age": [0.0]}]
-    with pytest.raises(DataError, match="'ab' is 2 steps, but the columns beside it have one"):
-        coder.encode_step({"text": "ab", "age": 3.0})
-    with pytest.raises(DataError, match=r"column 'age': is missing from this step \(a step has text\)"):
-        coder.encode_step({"text": "a"})
-    with pytest.raises(DataError, match=r"a step is \{column: value\} with the columns text, age"):
-        coder.encode_step("a")
-
-
-def test_a_stream_of_texts_opens_as_the_training_texts_did() -> None:
-    continued = fit(texts(["ab"]), Roles(("text",), "text", Next()), "characters")
-    assert [{name: int(i) for name, i in step.items()} for step in continued.opening()] == [{"text": 1}]
-    labelled = fit(texts(["ab", "b"], ["x", "y"]), Roles(("text",), "label", One()), "characters")
-    assert labelled.opening() == []
-    assert fit(SERIES, JOINED).opening() == []
-
-
 # --- files -------------------------------------------------------------------------------------------------------
 
 

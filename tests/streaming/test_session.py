@@ -10,6 +10,7 @@ from samples import SAMPLES, network_for
 from torch import Tensor
 
 from unrolled.batch import Batch
+from unrolled.data.live_row import LiveRow
 from unrolled.errors import DataError, ModelError, UsageError
 from unrolled.models.network import Network
 from unrolled.state import flatten, to_bytes
@@ -28,14 +29,14 @@ def session(network: Network, task: Task, identity: str = "one") -> Session:
         return [{name: torch.from_numpy(array[None]) for name, array in step.items()} for step in steps]
 
     def encode(value: Any, before: dict[str, float]) -> tuple[list[dict[str, Tensor]], dict[str, float]]:
-        steps, after = task.coder.encode_step(value, before)
+        steps, after = LiveRow(task.coder).encode(value, before)
         return tensors(steps), after
 
     return Session(
         network,
         encode,
         task.answers,
-        opening=tensors(task.coder.opening()),
+        opening=tensors(LiveRow(task.coder).opening()),
         pooled=task.pooled,
         identity=identity,
     )
@@ -66,9 +67,9 @@ def test_the_last_answer_is_that_of_the_whole_sequence(sample: str, model: str) 
     network, task = network_and_task(sample, model)
     one = session(network, task)
     answers = [one.push(value) for value in PUSHES[sample]]
-    steps, before = task.coder.opening(), {}
+    steps, before = LiveRow(task.coder).opening(), {}
     for value in PUSHES[sample]:
-        more, before = task.coder.encode_step(value, before)
+        more, before = LiveRow(task.coder).encode(value, before)
         steps += more
     inputs = {}
     for name, spec in network.columns.specs.items():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 from pydantic import AfterValidator, Field
 
-from unrolled.batch import Continuous, Discrete
+from unrolled.batch import Continuous
 from unrolled.data.agreement import check_lengths
 from unrolled.data.ahead import read_early, steps_of
 from unrolled.data.encoded import ENCODINGS, Encoded, Encoding, Options, Where
@@ -25,7 +25,7 @@ from unrolled.data.roles import Roles
 from unrolled.data.sequences import Sequences, merge
 from unrolled.data.shared import one_vocabulary
 from unrolled.data.strands import Strands
-from unrolled.errors import DataError, ModelError
+from unrolled.errors import ModelError
 
 __all__ = ["Coder"]
 
@@ -52,7 +52,7 @@ class Coder:
 
     Attributes:
         inputs: column name -> its encoding, in the order in which the network reads them.
-        target: the target's column name, or ``None`` if there is only something to continue.
+        target: the target's column name.
         answer: the target's encoding; the input's own where the target is an input.
         form: how the target answers the inputs.
         joined: the numeric columns that are the channels of the target, where it is not a column of the table itself.
@@ -78,7 +78,7 @@ class Coder:
         options: Options,
         known: Mapping[str, Encoding] = MappingProxyType({}),
     ) -> Coder:
-        """Learn every encoding from the training split alone (C10).
+        """Learn every encoding from the training split only (C10).
 
         Args:
             train: the training split.
@@ -139,18 +139,11 @@ class Coder:
             cache: a folder for encodings too large for memory.
 
         Raises:
-            DataError: a column is missing, two columns differ in length in a row, a value cannot be encoded, or a row
-                of an unaligned target has more tokens than its steps can tell.
+            DataError: a column is missing, two columns differ in length in a row, or a value cannot be encoded or
+                asked for.
         """
         encoded = {name: self._column(part, name, encoding, cache) for name, encoding in self.inputs.items()}
-        target: Encoded | None = None
-        if with_target:
-            if self.continues:
-                target = encoded[self.target]
-                if isinstance(self.answer, Numbers):
-                    target = target.unflagged(len(self.answer.mean))
-            else:
-                target = self._column(part, self.target, self.answer, cache)
+        target = self._target(part, encoded, cache) if with_target else None
         timed = {name: column.lengths() for name, column in encoded.items() if column.offsets is not None}
         timed |= {name: steps_of(part.column(name)) for name in self.ahead}  # those that are not read too
         if target is not None and not self.form.whole:
@@ -176,6 +169,13 @@ class Coder:
             return examples
         target = self.form.prepare(target, self.answer, examples.steps(), part.where(self.target))
         return replace(examples, target=target)
+
+    def _target(self, part: Sequences, encoded: dict[str, Encoded], cache: Path | None) -> Encoded:
+        """The target's column, without the flags of missing values where it is an input."""
+        if not self.continues:
+            return self._column(part, self.target, self.answer, cache)
+        own = encoded[self.target]
+        return own.unflagged(len(self.answer.mean)) if isinstance(self.answer, Numbers) else own
 
     @property
     def strands(self) -> Strands | None:
@@ -228,51 +228,6 @@ class Coder:
         early = f", known {self.horizon} steps ahead" if name in self.ahead else ""
         return self.inputs[name].report() + early
 
-    def encode_step(
-        self, value: Any, before: Mapping[str, Sequence[float]] = MappingProxyType({}), file: str = "the stream"
-    ) -> tuple[list[dict[str, np.ndarray]], dict[str, list[float]]]:
-        """One step of live input as numbers, column name -> () int64 or (W,) float32; and what ``before`` is next.
-
-        Args:
-            value: {column: value}; where there is one input column, its value alone will do. A text of several tokens
-                gives several steps.
-            before: column name -> what its encoding remembers of the steps before; empty for a stream's first.
-
-        Raises:
-            DataError: a column is missing, or its value does not fit.
-        """
-        after: dict[str, list[float]] = {}
-        row = value if isinstance(value, dict) else self._as_row(value, file)
-        steps: dict[str, np.ndarray] = {}
-        for name, encoding in self.inputs.items():
-            if name == self.target and self.joined and name not in row:
-                cell: Any = [_cell(row, channel, file) for channel in self.joined]
-            else:
-                cell = _cell(row, name, file)
-            values, kept = encoding.encode_live(cell, before.get(name, ()), Where(file, name))
-            if not len(values):
-                raise DataError("is empty: there is no step in it", file=file, column=name)
-            if len(values) > 1 and len(self.inputs) > 1:
-                message = f"{str(cell)[:40]!r} is {len(values)} steps, but the columns beside it have one"
-                raise DataError(message, file=file, column=name)
-            steps[name] = values.astype(np.int64) if isinstance(encoding.spec, Discrete) else values
-            after |= {name: kept} if kept else {}
-        return [dict(zip(steps, step, strict=True)) for step in zip(*steps.values(), strict=True)], after
-
-    def opening(self) -> list[dict[str, np.ndarray]]:
-        """The steps with which every stream begins: ``<begin>`` for texts that are continued, else none."""
-        if not isinstance(self.answer, Text) or not self.framed:
-            return []
-        return [{self.target: np.asarray(self.answer.begin, np.int64)}]
-
-    def _as_row(self, value: Any, file: str) -> dict[str, Any]:
-        names = list(self.joined or self.inputs)
-        if len(names) == 1:
-            return {names[0]: value}
-        if isinstance(value, list | tuple) and len(value) == len(names):
-            return dict(zip(names, value, strict=True))
-        raise DataError(f"a step is {{column: value}} with the columns {', '.join(names)}", file=file)
-
     def to_files(self) -> dict[str, bytes]:
         """One JSON file a column, and ``coder.json`` that says which is what; the inverse of `from_files`."""
         files = {}
@@ -320,11 +275,3 @@ class Coder:
             return cls(inputs, index.target, answer, form, *given)
         except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
             raise ModelError(f"the encodings of this model cannot be read: {error!r}") from None
-
-
-def _cell(row: dict[str, Any], name: str, file: str) -> Any:
-    if name not in row:
-        raise DataError(
-            "is missing from this step", file=file, column=name, hint=f"a step has {', '.join(row) or 'nothing'}"
-        )
-    return row[name]
