@@ -52,8 +52,6 @@ RESULTS = ROOT / "bench" / "results"
 FEW = 100  # rows of validation and test in a quick look
 
 _BUDGETS = ("--minutes", "--epochs", "--steps")
-_RANKED = ("hit_at_10", "ndcg_at_10", "mrr")
-_HIGHER_IS_BETTER = ("accuracy", "entity_f1", "exact_match", "macro_f1", *_RANKED, *(f"{n}_sampled" for n in _RANKED))
 
 
 @dataclass(frozen=True, slots=True)
@@ -278,9 +276,11 @@ def _weights(path: Path) -> int:
 
 
 def _best_baseline(runs: Sequence[Run], metric: str) -> str:
+    from unrolled.metrics.base import cost  # not for scripts that measure a process without torch
+
     names = [name for name, found in runs[0].baselines.get(runs[0].split, {}).items() if metric in found]
     values = {name: statistics.mean(run.baselines[run.split][name][metric] for run in runs) for name in names}
     if not values:
         return "–"
-    best = (max if metric in _HIGHER_IS_BETTER else min)(values, key=lambda name: values[name])
+    best = min(values, key=lambda name: cost(metric, values[name]))
     return f"{best} {values[best]:.4g}"

@@ -13,6 +13,7 @@ a function that raises                 Raises, its own or its class's, or the er
 a torch module in cells/ or layers/    equations, Args, Shape, Raises, Cost, References with a link, an Example
 a member of baselines/                 Cost, References with a link, an Example
 a member of tasks/                     equations, Metrics
+a member of metrics/                   equations, References with a link, an Example
 a verb in cli/                         no more than its sentence: its docstring is its help text
 =====================================  ================================================================================
 
@@ -37,7 +38,11 @@ Definition = ast.ClassDef | Function
 
 _MOST_ARGUMENTS = 4
 _LAYER = ("equations", "Args", "Shape", "Raises", "Cost", "References", "Example")
-_MEMBERS = {"baselines": ("Cost", "References", "Example"), "tasks": ("equations", "Metrics")}
+_MEMBERS = {
+    "baselines": ("Cost", "References", "Example"),
+    "metrics": ("equations", "References", "Example"),
+    "tasks": ("equations", "Metrics"),
+}
 
 
 def check(root: Path) -> list[str]:

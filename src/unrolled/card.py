@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from unrolled.metrics.base import best_first
 from unrolled.wordvectors import encoder_of
 
 if TYPE_CHECKING:
@@ -17,9 +18,9 @@ __all__ = ["card", "table"]
 
 
 def table(metrics: dict[str, float], baselines: dict[str, dict[str, float]]) -> list[str]:
-    """The model beside its baselines, one line each, as a Markdown table; a metric that one lacks is left blank."""
+    """The model beside its baselines, the best first, as a Markdown table; a metric that one lacks is left blank."""
     names = list(metrics)
-    rows = [("**this model**", metrics), *sorted(baselines.items())]
+    rows = [("**this model**", metrics), *best_first(baselines, next(iter(names), "")).items()]
     head = ["| | " + " | ".join(names) + " |", "|---|" + "---|" * len(names)]
     return head + [
         f"| {name} | " + " | ".join(f"{values[m]:.4g}" if m in values else "" for m in names) + " |"

@@ -47,7 +47,7 @@ from unrolled.pretrained import Start, open_start, start_again
 from unrolled.registry import outside_members
 from unrolled.rundir import alone, choose, claimed, keep_options
 from unrolled.splits import FileSplit, LastStep, parse, split_up
-from unrolled.tasks.task import TASKS, Question, Task, make_task
+from unrolled.tasks.task import TASKS, Question, make_task
 from unrolled.trained import Trained
 from unrolled.training import checkpoint
 from unrolled.training.evaluate import evaluate
@@ -282,7 +282,7 @@ def _train(
         for split, values in metrics.items():
             for hook in (log, *hooks):
                 hook({"kind": split + "_final", "step": progress.step, **values})
-        baselines = {split: _baselines(task, train, part) for split, part in judged.items()}
+        baselines = {split: _baselines(train, part, metrics[split]) for split, part in judged.items()}
         trained = Trained(config, task, network, metrics, baselines, folder)
         files = {**trained.files(), "README.md": card(trained, progress, splits.notes).encode()}
         for name, content in files.items():
@@ -291,8 +291,10 @@ def _train(
     return trained
 
 
-def _baselines(task: Task, train: Examples, part: Examples) -> dict[str, dict[str, float]]:
-    return {name: task.in_units(values) for name, values in score_baselines(train, part).items()}
+def _baselines(train: Examples, part: Examples, own: dict[str, float]) -> dict[str, dict[str, float]]:
+    """Their scores in the measures that the model has too."""
+    scores = score_baselines(train, part)
+    return {name: {key: value for key, value in values.items() if key in own} for name, values in scores.items()}
 
 
 def _describe(sequences: Sequences) -> list[str]:

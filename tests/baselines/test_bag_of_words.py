@@ -10,6 +10,7 @@ import numpy as np
 from unrolled.baselines.bag_of_words import BagOfWords
 from unrolled.batch import MISSING
 from unrolled.data.examples import Examples
+from unrolled.metrics.scoring import scores
 
 Make = Callable[..., Examples]
 
@@ -25,48 +26,48 @@ def reviews(seed: int, rows: int = 600) -> tuple[list[list[int]], list[int]]:
 def test_bag_of_words_finds_the_words_that_tell(texts: Make) -> None:
     (words, labels), (other, answers) = reviews(0), reviews(1, 200)
     baseline = BagOfWords.fit(texts(words, 42, labels, 2))
-    scores = baseline.score(texts(other, 42, answers, 2))
-    assert scores["accuracy"] > 0.99
-    assert scores["macro_f1"] > 0.99
-    assert scores["loss_nats_per_label"] < 0.2
+    found = scores(baseline.judge(texts(other, 42, answers, 2)))
+    assert found["accuracy"] > 0.99
+    assert found["macro_f1"] > 0.99
+    assert found["loss_nats_per_label"] < 0.2
 
 
 def test_bag_of_words_repeats_to_the_bit(texts: Make) -> None:
     words, labels = reviews(0)
     rows = texts(words, 42, labels, 2)
-    assert BagOfWords.fit(rows).score(rows) == BagOfWords.fit(rows).score(rows)
+    assert scores(BagOfWords.fit(rows).judge(rows)) == scores(BagOfWords.fit(rows).judge(rows))
 
 
 def test_bag_of_words_does_not_see_the_order(texts: Make) -> None:
     words, labels = reviews(0)
     turned = [row[::-1] for row in words]
-    assert BagOfWords.fit(texts(words, 42, labels, 2)).score(texts(turned, 42, labels, 2)) == BagOfWords.fit(
-        texts(turned, 42, labels, 2)
-    ).score(texts(words, 42, labels, 2))
+    assert scores(BagOfWords.fit(texts(words, 42, labels, 2)).judge(texts(turned, 42, labels, 2))) == scores(
+        BagOfWords.fit(texts(turned, 42, labels, 2)).judge(texts(words, 42, labels, 2))
+    )
 
 
 def test_bag_of_words_of_sets_and_numbers(texts: Make) -> None:
     words, labels = reviews(0)
     sets = [[label, 2] for label in labels]
-    scores = BagOfWords.fit(texts(words, 42, sets, 4)).score(texts(words, 42, sets, 4))
-    assert scores["micro_f1"] == scores["macro_f1"] == 1
+    found = scores(BagOfWords.fit(texts(words, 42, sets, 4)).judge(texts(words, 42, sets, 4)))
+    assert found["micro_f1"] == found["macro_f1"] == 1
     numbers = [2.0 * label - 1 for label in labels]
-    assert BagOfWords.fit(texts(words, 42, numbers, 0)).score(texts(words, 42, numbers, 0))["r2"] > 0.9
+    assert scores(BagOfWords.fit(texts(words, 42, numbers, 0)).judge(texts(words, 42, numbers, 0)))["r2"] > 0.9
 
 
 def test_bag_of_words_answers_rows_of_unseen_words_and_empty_rows(texts: Make) -> None:
     words, labels = reviews(0)
     baseline = BagOfWords.fit(texts(words, 60, labels, 2))
-    scores = baseline.score(texts([[59, 58], []], 60, [0, 1], 2))
-    assert math.isfinite(scores["loss_nats_per_label"])
+    found = scores(baseline.judge(texts([[59, 58], []], 60, [0, 1], 2)))
+    assert math.isfinite(found["loss_nats_per_label"])
 
 
 def test_bag_of_words_leaves_rows_without_a_target_out(texts: Make) -> None:
     words, labels = reviews(0, 80)
     more = texts([*words, [40] * 5], 42, [*labels, MISSING], 2)
-    scores = BagOfWords.fit(more).score(more)
-    assert math.isfinite(scores["loss_nats_per_label"])
-    assert scores["accuracy"] > 0.95
+    found = scores(BagOfWords.fit(more).judge(more))
+    assert math.isfinite(found["loss_nats_per_label"])
+    assert found["accuracy"] > 0.95
 
 
 def test_what_it_applies_to(tokens: Make, tagged: Make, texts: Make, table: Make) -> None:

@@ -10,6 +10,7 @@ from unrolled.data.examples import Examples
 from unrolled.data.forms.base import TargetForm
 from unrolled.data.forms.free import Free
 from unrolled.data.forms.unaligned import Unaligned
+from unrolled.metrics.scoring import scores
 
 FREE = Free()
 
@@ -23,7 +24,7 @@ def asked(rows: list[list[int]], form: TargetForm = FREE) -> Examples:
 def test_the_commonest_target_without_its_frame() -> None:
     baseline = Commonest.fit(asked([[5], [6, 7], [6, 7]]))
     assert baseline.answer == [6, 7]
-    assert baseline.score(asked([[6, 7], [6], []])) == {"token_error_rate": 3 / 3, "exact_match": 1 / 3}
+    assert scores(baseline.judge(asked([[6, 7], [6], []]))) == {"token_error_rate": 3 / 3, "exact_match": 1 / 3}
 
 
 def test_of_equally_common_ones_the_shortest() -> None:

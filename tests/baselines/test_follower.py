@@ -15,6 +15,7 @@ from unrolled.baselines.follower import Follower
 from unrolled.baselines.unigram import Unigram
 from unrolled.data.examples import Examples
 from unrolled.data.negatives import negatives
+from unrolled.metrics.scoring import scores
 
 SIZE, FIRST = 130, 3
 
@@ -58,27 +59,27 @@ def test_followers_are_ranked_by_their_count_and_then_by_how_often_they_come(spl
         ids = train.target.values[a:b].tolist()
         pairs.update(pairwise(ids))
     expected = by_hand(part, lambda last, item: pairs[last, item] + single[item] / 10_000)
-    assert Follower.fit(train).score(part) == pytest.approx(expected)
+    assert scores(Follower.fit(train).judge(part)) == pytest.approx(expected)
 
 
 def test_popularity_ranks_by_how_often_items_come(splits: tuple[Examples, ...]) -> None:
     train, part = splits
     asked = [v for a, b in pairwise(train.target.offsets) for v in train.target.values[a + 1 : b]]
     counts = Counter(int(v) for v in asked)
-    scores = Unigram.fit(train).score(part)
+    found = scores(Unigram.fit(train).judge(part))
     expected = by_hand(part, lambda _, item: counts[item])
-    assert {name: scores[name] for name in expected} == pytest.approx(expected)
+    assert {name: found[name] for name in expected} == pytest.approx(expected)
 
 
 def test_they_rank_items_alone(tokens: Callable[..., Examples]) -> None:
     text = tokens([[0, 1, 2, 1]], 3)
     assert not Follower.applies(text)
-    assert "hit_at_10" not in Unigram.fit(text).score(text)
+    assert "hit_at_10" not in scores(Unigram.fit(text).judge(text))
 
 
 def test_a_split_at_the_last_step_is_asked_for_that_alone(splits: tuple[Examples, ...]) -> None:
     train, part = splits
     last = replace(part, first=part.target.lengths() - 1)
-    assert Follower.fit(train).score(last)["mrr"] != Follower.fit(train).score(part)["mrr"]
+    assert scores(Follower.fit(train).judge(last))["mrr"] != scores(Follower.fit(train).judge(part))["mrr"]
     nothing = replace(part, first=part.target.lengths())
-    assert Follower.fit(train).score(nothing) == {}
+    assert scores(Follower.fit(train).judge(nothing)) == {}

@@ -12,6 +12,7 @@ from unrolled.baselines import forecasts
 from unrolled.baselines.last_value import LastValue
 from unrolled.baselines.seasonal_naive import SeasonalNaive, season
 from unrolled.data.examples import Examples, Units
+from unrolled.metrics.scoring import scores
 
 Make = Callable[..., Examples]
 
@@ -39,13 +40,13 @@ def plain(
                 errors.append(known - row[stop + h, channel])
     error = np.array(errors, np.float64)
     error = error[~np.isnan(error)]
-    return {"mse": float(np.square(error).mean()), "mae": float(np.abs(error).mean())}
+    return {"mse_scaled": float(np.square(error).mean()), "mae_scaled": float(np.abs(error).mean())}
 
 
 def test_where_the_units_are_known_there_are_more_scores(series: Make) -> None:
     rows, units = [walk(3, 20, 2)], Units(np.array([5.0, -1.0]), np.array([2.0, 3.0]), np.array([0.5, np.nan]))
     part = replace(series(rows, 2), units=units)
-    scores = LastValue(np.zeros(2, np.float32)).score(part)
+    found = scores(LastValue(np.zeros(2, np.float32)).judge(part))
     percent, ratio = [], []
     for stop in range(1, 19):
         for h, c in np.ndindex(2, 2):
@@ -53,8 +54,8 @@ def test_where_the_units_are_known_there_are_more_scores(series: Make) -> None:
             percent.append(200 * abs(answer - y) / (abs(answer) + abs(y)))
             if c == 0:
                 ratio.append(abs(float(rows[0][stop - 1, 0]) - float(rows[0][stop + h, 0])) / 0.5)
-    assert scores["smape_percent"] == pytest.approx(np.mean(percent))
-    assert scores["mase"] == pytest.approx(np.mean(ratio))
+    assert found["smape_percent"] == pytest.approx(np.mean(percent))
+    assert found["mase"] == pytest.approx(np.mean(ratio))
 
 
 def test_what_repeating_the_season_misses_in_training(series: Make) -> None:
@@ -74,6 +75,10 @@ def test_naive_forecasts_equal_plain_loops(
     monkeypatch.setattr(forecasts, "_CHUNK", chunk)
     rows, first = [walk(0, 30, 2, missing), walk(1, 3, 2, missing), walk(2, 17, 2, missing)], [0, 0, 6]
     part, otherwise = series(rows, 4, first), np.array([0.5, -0.5], np.float32)
-    assert LastValue(otherwise).score(part) == pytest.approx(plain(rows, first, 4, 1, otherwise))
-    assert SeasonalNaive(7, otherwise).score(part) == pytest.approx(plain(rows, first, 4, 7, otherwise))
-    assert SeasonalNaive(3, otherwise).score(part) == pytest.approx(plain(rows, first, 4, 3, otherwise))
+    for baseline, period in (
+        (LastValue(otherwise), 1),
+        (SeasonalNaive(7, otherwise), 7),
+        (SeasonalNaive(3, otherwise), 3),
+    ):
+        found, expected = scores(baseline.judge(part)), plain(rows, first, 4, period, otherwise)
+        assert {name: found[name] for name in expected} == pytest.approx(expected)

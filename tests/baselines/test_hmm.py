@@ -19,6 +19,7 @@ from unrolled.batch import MISSING, Continuous, Discrete
 from unrolled.data.encoded import Encoded
 from unrolled.data.examples import Examples
 from unrolled.data.forms.aligned import Aligned
+from unrolled.metrics.scoring import scores
 
 Make = Callable[..., Examples]
 
@@ -41,13 +42,13 @@ def test_tags_know_what_stands_around_them(tagged: Make) -> None:
     """Word 0 has the tag of its row's other words, before or behind it."""
     words, tags = [[1, 0, 0, 1], [2, 0, 0, 2], [0, 1, 1], [0, 2, 0]] * 3, [[0] * 4, [1] * 4, [0] * 3, [1] * 3] * 3
     steps = tagged(words, tags, 3, 2)
-    ours, without = HMM.fit(steps).score(steps), MostFrequentTag.fit(steps).score(steps)
+    ours, without = scores(HMM.fit(steps).judge(steps)), scores(MostFrequentTag.fit(steps).judge(steps))
     assert ours["accuracy"] == 1.0 > without["accuracy"]
     assert ours["loss_nats_per_step"] < without["loss_nats_per_step"]
     named = replace(steps, labels=("B-x", "O"))
-    assert HMM.fit(named).score(named)["entity_f1"] == 1.0
-    assert MostFrequentTag.fit(named).score(named)["entity_f1"] < 1.0
-    assert Majority.fit(named).score(named)["entity_recall"] in (0.0, 1.0)
+    assert scores(HMM.fit(named).judge(named))["entity_f1"] == 1.0
+    assert scores(MostFrequentTag.fit(named).judge(named))["entity_f1"] < 1.0
+    assert scores(Majority.fit(named).judge(named))["entity_recall"] in (0.0, 1.0)
 
 
 def test_tags_of_numbers_and_of_several_columns() -> None:
@@ -58,8 +59,8 @@ def test_tags_of_numbers_and_of_several_columns() -> None:
     target = Encoded(states, offsets)
     one = Examples({"n": numbers}, {"n": Continuous(1)}, target, Discrete(2), Aligned())
     both = replace(one, inputs={"n": numbers, "c": coin}, specs={"n": Continuous(1), "c": Discrete(2)})
-    assert HMM.fit(one).score(one)["accuracy"] > 0.95
-    assert HMM.fit(both).score(both)["accuracy"] > 0.95
+    assert scores(HMM.fit(one).judge(one))["accuracy"] > 0.95
+    assert scores(HMM.fit(both).judge(both))["accuracy"] > 0.95
 
 
 def test_the_loss_is_that_of_each_step_s_own_tag(tagged: Make) -> None:
@@ -77,7 +78,7 @@ def test_the_loss_is_that_of_each_step_s_own_tag(tagged: Make) -> None:
         for t, tag in enumerate(tags):
             if tag is not None:
                 nats.append(-np.log(sum(p for z, p in joint.items() if z[t] == tag) / sum(joint.values())))
-    assert HMM.fit(steps).score(steps)["loss_nats_per_step"] == pytest.approx(np.mean(nats), rel=1e-9)
+    assert scores(HMM.fit(steps).judge(steps))["loss_nats_per_step"] == pytest.approx(np.mean(nats), rel=1e-9)
 
 
 # --- labels and next steps ---------------------------------------------------------------------------------------
@@ -88,51 +89,51 @@ def test_labels_by_order_alone(texts: Make) -> None:
     rows = [[0, 1] * 6, [0] * 6 + [1] * 6, [1, 0] * 6, [1] * 6 + [0] * 6] * 5
     examples = texts(rows, 2, [0, 1, 0, 1] * 5, 2)
     fitted = HMM.fit(examples)
-    scores = fitted.score(examples)
-    assert scores["accuracy"] == 1.0 and scores["loss_nats_per_label"] < 0.1
-    assert Majority.fit(examples).score(examples)["accuracy"] == 0.5
+    found = scores(fitted.judge(examples))
+    assert found["accuracy"] == 1.0 and found["loss_nats_per_label"] < 0.1
+    assert scores(Majority.fit(examples).judge(examples))["accuracy"] == 0.5
     odd = texts([[], [0, 1, 0, 1]], 2, [1, 0], 2)
-    assert fitted.score(odd)["accuracy"] >= 0.5
+    assert scores(fitted.judge(odd))["accuracy"] >= 0.5
 
 
 def test_long_rows_are_cut_but_answered_once(texts: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(hmm, "_LONGEST", 5)
     examples = texts([[0, 1] * 9, [0, 0, 1, 1] * 4] * 6, 2, [0, 1] * 6, 2)
-    assert HMM.fit(examples).score(examples)["accuracy"] == 1.0
+    assert scores(HMM.fit(examples).judge(examples))["accuracy"] == 1.0
 
 
 def test_the_next_token_after_a_state(tokens: Make) -> None:
     """A period of four, of which a unigram knows nothing and a state all."""
     train, later = tokens([[0, 0, 1, 1] * 40], 2), tokens([[0, 0, 1, 1] * 20], 2)
-    scores = HMM.fit(train).score(later)
-    assert scores["loss_nats_per_token"] < 0.25 and scores["accuracy"] > 0.95
-    assert scores["bits_per_token"] == pytest.approx(scores["loss_nats_per_token"] / np.log(2))
+    found = scores(HMM.fit(train).judge(later))
+    assert found["loss_nats_per_token"] < 0.25 and found["accuracy"] > 0.95
+    assert found["bits_per_token"] == pytest.approx(found["loss_nats_per_token"] / np.log(2))
 
 
 def test_the_next_token_s_chances_sum_to_one(tokens: Make) -> None:
     fitted = HMM.fit(tokens([[0, 1, 2, 0, 2], [1, 1, 0]], 3))
     chances = []
     for last in range(3):
-        scores = fitted.score(tokens([[1, last]], 3))
-        chances.append(np.exp(-scores["loss_nats_per_token"]))
+        found = scores(fitted.judge(tokens([[1, last]], 3)))
+        chances.append(np.exp(-found["loss_nats_per_token"]))
     assert sum(chances) == pytest.approx(1, abs=1e-9)
 
 
 def test_the_next_number_is_the_mean(series: Make) -> None:
     random = np.random.default_rng(1)
     wave = np.tile(np.repeat([1.0, -1.0], 8), 20)[:, None] + 0.1 * random.normal(size=(320, 1))
-    scores = HMM.fit(series([wave], 0)).score(series([wave], 0))
-    assert scores["mse"] < 0.6 * float(np.var(wave))
-    assert scores["nll_nats_per_step"] < 0.5 * np.log(2 * np.pi * np.e * np.var(wave)) - 0.5  # of one Gaussian
-    assert list(scores) == ["nll_nats_per_step", "mse", "mae"]
-    constant = HMM.fit(series([np.ones((9, 1))], 0)).score(series([np.ones((5, 1))], 0))
-    assert constant["mse"] == pytest.approx(0, abs=1e-9)
+    found = scores(HMM.fit(series([wave], 0)).judge(series([wave], 0)))
+    assert found["mse_scaled"] < 0.6 * float(np.var(wave))
+    assert found["nll_nats_per_step"] < 0.5 * np.log(2 * np.pi * np.e * np.var(wave)) - 0.5  # of one Gaussian
+    assert list(found) == ["nll_nats_per_step", "mse_scaled", "mae_scaled"]
+    constant = scores(HMM.fit(series([np.ones((9, 1))], 0)).judge(series([np.ones((5, 1))], 0)))
+    assert constant["mse_scaled"] == pytest.approx(0, abs=1e-9)
 
 
 def test_steps_before_the_border_are_history(tokens: Make) -> None:
     fitted = HMM.fit(tokens([[0, 0, 1, 1] * 10], 2))
     whole = tokens([[0, 0, 1, 1] * 3], 2)
-    late = fitted.score(replace(whole, first=np.array([11])))
+    late = scores(fitted.judge(replace(whole, first=np.array([11]))))
     assert late["loss_nats_per_token"] < 0.7 and late["accuracy"] == 1.0
 
 
@@ -165,16 +166,16 @@ def test_it_says_what_it_left_out(
     monkeypatch.setattr(hmm, "_FIT_STEPS", 50)
     with caplog.at_level(logging.WARNING):
         long = tokens([[0, 1, 2] * 40], 3)
-        HMM.fit(long).score(long)
+        scores(HMM.fit(long).judge(long))
     assert caplog.messages == ["the hmm was fitted on 50 of 120 steps", "the hmm was scored on 50 of 120 steps"]
 
 
 def test_it_is_the_same_every_time(tokens: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     examples = tokens([[0, 1, 2, 2, 1] * 9, [2, 1]], 3)
-    assert HMM.fit(examples).score(examples) == HMM.fit(examples).score(examples)
+    assert scores(HMM.fit(examples).judge(examples)) == scores(HMM.fit(examples).judge(examples))
     monkeypatch.setattr(_hmm_model, "_CHUNK", 3)
     steps = Examples(examples.inputs, examples.specs, examples.target, Discrete(3), Aligned())
-    assert HMM.fit(steps).score(steps)["accuracy"] == 1.0
+    assert scores(HMM.fit(steps).judge(steps))["accuracy"] == 1.0
 
 
 def test_the_density_of_the_next_number(series: Make) -> None:
@@ -192,6 +193,6 @@ def test_the_density_of_the_next_number(series: Make) -> None:
 
     after = np.exp(model.pi) * density(one[0].astype(np.float32))
     states = (after / after.sum()) @ np.exp(model.A)
-    scores = fitted.score(series([one, two], 0))
-    assert scores["nll_nats_per_step"] == pytest.approx(-np.log(states @ density(one[1].astype(np.float32))), rel=1e-6)
-    assert scores["mae"] == pytest.approx(abs(states @ emission.mean[:, 0] - 0.9), rel=1e-5)
+    found = scores(fitted.judge(series([one, two], 0)))
+    assert found["nll_nats_per_step"] == pytest.approx(-np.log(states @ density(one[1].astype(np.float32))), rel=1e-6)
+    assert found["mae_scaled"] == pytest.approx(abs(states @ emission.mean[:, 0] - 0.9), rel=1e-5)

@@ -9,6 +9,7 @@ import pytest
 
 from unrolled.baselines.last_value import LastValue
 from unrolled.data.examples import Examples
+from unrolled.metrics.scoring import scores
 
 Make = Callable[..., Examples]
 
@@ -23,8 +24,8 @@ def walk(seed: int, length: int, width: int, missing: float = 0.0) -> np.ndarray
 def test_the_last_value_answers_the_next_step(series: Make) -> None:
     rows = [walk(0, 9, 3), walk(1, 4, 3)]
     error = np.concatenate([np.diff(row, axis=0) for row in rows])
-    scores = LastValue.fit(series(rows, 0)).score(series(rows, 0))
-    assert scores == pytest.approx({"mse": np.square(error).mean(), "mae": np.abs(error).mean()}, rel=1e-5)
+    found = scores(LastValue.fit(series(rows, 0)).judge(series(rows, 0)))
+    assert found == pytest.approx({"mse_scaled": np.square(error).mean(), "mae_scaled": np.abs(error).mean()}, rel=1e-5)
 
 
 def test_what_it_applies_to(series: Make, tokens: Make, texts: Make) -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from unrolled.baselines.linear import Linear
 from unrolled.data.examples import Examples
+from unrolled.metrics.scoring import scores
 
 Make = Callable[..., Examples]
 RNG = np.random.default_rng(0)
@@ -33,19 +34,19 @@ def test_linear_equals_scikit_learns_logistic_regression(table: Make, classes: i
     rows, dense, target = random_table(table, classes)
     # of two classes scikit-learn penalises one weight vector w = w1 - w0; here w1 = -w0 = w / 2: half the penalty
     wanted = sk.LogisticRegression(C=2.0 if classes == 2 else 1.0, max_iter=2_000, tol=1e-9).fit(dense, target)
-    scores = Linear.fit(rows).score(rows)
+    found = scores(Linear.fit(rows).judge(rows))
     logs = wanted.predict_log_proba(dense)
-    assert scores["loss_nats_per_label"] == pytest.approx(-logs[np.arange(200), target].mean(), rel=1e-3)
-    assert scores["accuracy"] == pytest.approx(wanted.score(dense, target), abs=0.011)
+    assert found["loss_nats_per_label"] == pytest.approx(-logs[np.arange(200), target].mean(), rel=1e-3)
+    assert found["accuracy"] == pytest.approx(wanted.score(dense, target), abs=0.011)
 
 
 def test_linear_equals_scikit_learns_ridge(table: Make) -> None:
     sk = oracle()
     rows, dense, target = random_table(table, 0)
     wanted = sk.Ridge(alpha=1.0).fit(dense, target)
-    scores = Linear.fit(rows).score(rows)
-    assert scores["r2"] == pytest.approx(wanted.score(dense, target), rel=1e-4)
-    assert scores["mse"] == pytest.approx(np.square(wanted.predict(dense) - target).mean(), rel=1e-4)
+    found = scores(Linear.fit(rows).judge(rows))
+    assert found["r2"] == pytest.approx(wanted.score(dense, target), rel=1e-4)
+    assert found["mse"] == pytest.approx(np.square(wanted.predict(dense) - target).mean(), rel=1e-4)
 
 
 def test_what_it_applies_to(tokens: Make, tagged: Make, texts: Make, table: Make) -> None:

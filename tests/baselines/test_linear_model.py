@@ -11,6 +11,7 @@ import torch
 
 from unrolled.baselines.linear_model import LinearModel, SparseRows
 from unrolled.data.examples import Examples
+from unrolled.metrics.scoring import scores
 
 Make = Callable[..., Examples]
 RNG = np.random.default_rng(0)
@@ -30,7 +31,7 @@ def test_without_features_the_bias_alone_answers(texts: Make) -> None:
     split = texts([[0]] * 8, 1, [0, 0, 0, 0, 0, 0, 1, 1], 2)
     model = LinearModel.fit(rows, split, c=1.0)
     assert model.weight.tolist() == [[0, 0]] * 3
-    assert model.score(rows, split)["loss_nats_per_label"] == pytest.approx(
+    assert scores([model.judge(rows, split)])["loss_nats_per_label"] == pytest.approx(
         -0.75 * math.log(0.75) - 0.25 * math.log(0.25)
     )
 
@@ -38,7 +39,7 @@ def test_without_features_the_bias_alone_answers(texts: Make) -> None:
 def test_a_set_of_labels_is_as_many_answers_of_yes_and_no(texts: Make) -> None:
     rows = SparseRows(np.arange(6) % 2, np.ones(6, np.float32), np.arange(7), 2)
     sets = texts([[0]] * 6, 1, [[0], [1], [0], [1], [0, 1], []], 2)
-    scores = LinearModel.fit(rows, sets, c=1e9).score(rows, sets)
+    found = scores([LinearModel.fit(rows, sets, c=1e9).judge(rows, sets)])
     apart = [texts([[0]] * 6, 1, [int(k in row) for row in ([0], [1], [0], [1], [0, 1], [])], 2) for k in range(2)]
-    wanted = sum(LinearModel.fit(rows, one, c=1e9).score(rows, one)["loss_nats_per_label"] for one in apart)
-    assert scores["loss_nats_per_label"] == pytest.approx(wanted, rel=1e-4)
+    wanted = sum(scores([LinearModel.fit(rows, one, c=1e9).judge(rows, one)])["loss_nats_per_label"] for one in apart)
+    assert found["loss_nats_per_row"] == pytest.approx(wanted, rel=1e-4)

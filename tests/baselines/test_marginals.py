@@ -10,6 +10,7 @@ import pytest
 
 from unrolled.baselines.marginals import Marginals
 from unrolled.data.examples import Examples
+from unrolled.metrics.scoring import scores
 
 Make = Callable[..., Examples]
 
@@ -19,7 +20,7 @@ def test_marginals_are_each_keys_frequency(series: Make) -> None:
     baseline = Marginals.fit(series([keys], 0))
     np.testing.assert_allclose(baseline.probabilities, [4 / 5, 2 / 5])
     part = np.array([[0, 0], [1, 1]])
-    assert baseline.score(series([part], 0))["nll_nats_per_step"] == pytest.approx(-math.log(4 / 5 * 2 / 5))
+    assert scores(baseline.judge(series([part], 0)))["nll_nats_per_step"] == pytest.approx(-math.log(4 / 5 * 2 / 5))
 
 
 def test_what_it_applies_to(series: Make, tokens: Make, texts: Make) -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from unrolled.baselines.mean import Mean
 from unrolled.data.examples import Examples
+from unrolled.metrics.scoring import scores
 
 Make = Callable[..., Examples]
 
@@ -27,13 +28,20 @@ def test_the_mean_of_training_answers_windows_steps_and_rows(series: Make, texts
     np.testing.assert_allclose(Mean.fit(train).values, np.nanmean(values, 0), rtol=1e-5)
     part = walk(1, 12, 2)
     windows = np.stack([part[stop : stop + 5] for stop in range(1, 8)]) - np.nanmean(values, 0)
-    assert Mean.fit(train).score(series([part], 5))["mse"] == pytest.approx(np.square(windows).mean(), rel=1e-5)
+    assert scores(Mean.fit(train).judge(series([part], 5)))["mse_scaled"] == pytest.approx(
+        np.square(windows).mean(), rel=1e-5
+    )
     steps = part[1:] - np.nanmean(values, 0)
-    assert Mean.fit(series([values], 0)).score(series([part], 0))["mae"] == pytest.approx(
+    assert scores(Mean.fit(series([values], 0)).judge(series([part], 0)))["mae_scaled"] == pytest.approx(
         np.abs(steps).mean(), rel=1e-5
     )
     rows = texts([[0]] * 3, 1, [1.0, 3.0, math.nan], 0)
-    assert Mean.fit(rows).score(texts([[0]] * 3, 1, [2.0, 4.0, math.nan], 0)) == {"mse": 2.0, "mae": 1.0, "r2": -1.0}
+    assert scores(Mean.fit(rows).judge(texts([[0]] * 3, 1, [2.0, 4.0, math.nan], 0))) == {
+        "mse_scaled": 2.0,
+        "mse": 2.0,
+        "mae": 1.0,
+        "r2": -1.0,
+    }
 
 
 def test_what_it_applies_to(series: Make, tokens: Make, texts: Make) -> None:

@@ -13,6 +13,7 @@ from unrolled.baselines.most_frequent_tag import MostFrequentTag
 from unrolled.batch import Discrete
 from unrolled.data.encoded import Encoded
 from unrolled.data.examples import Examples
+from unrolled.metrics.scoring import scores
 
 Make = Callable[..., Examples]
 
@@ -23,13 +24,13 @@ def test_most_frequent_tag_knows_tokens_and_falls_back_on_all(tagged: Make) -> N
     np.testing.assert_allclose(baseline.probabilities[2], of_all)
     np.testing.assert_allclose(baseline.probabilities[0], (np.array([1, 2, 0]) + of_all) / 4)
     np.testing.assert_allclose(baseline.probabilities.sum(1), 1)
-    scores = baseline.score(tagged([[0, 1, 0]], [[1, 2, 0]], 3, 3))
-    assert scores["accuracy"] == pytest.approx(2 / 3)
+    found = scores(baseline.judge(tagged([[0, 1, 0]], [[1, 2, 0]], 3, 3)))
+    assert found["accuracy"] == pytest.approx(2 / 3)
     assert (
-        scores["loss_nats_per_step"]
-        < Majority.fit(tagged([[0] * 5], [[1, 1, 0, 2, 2]], 3, 3)).score(tagged([[0, 1, 0]], [[1, 2, 0]], 3, 3))[
-            "loss_nats_per_step"
-        ]
+        found["loss_nats_per_step"]
+        < scores(
+            Majority.fit(tagged([[0] * 5], [[1, 1, 0, 2, 2]], 3, 3)).judge(tagged([[0, 1, 0]], [[1, 2, 0]], 3, 3))
+        )["loss_nats_per_step"]
     )
 
 

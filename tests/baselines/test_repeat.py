@@ -11,6 +11,7 @@ import pytest
 from unrolled.baselines.marginals import Marginals
 from unrolled.baselines.repeat import Repeat
 from unrolled.data.examples import Examples
+from unrolled.metrics.scoring import scores
 
 Make = Callable[..., Examples]
 
@@ -29,13 +30,13 @@ def test_repeat_counts_what_follows_on_off_and_missing(series: Make) -> None:
     baseline = Repeat.fit(series([keys], 0))
     np.testing.assert_allclose(baseline.probabilities[:, 0], [2 / 4, 3 / 5, 2 / 3])
     part = np.array([[1], [1], [0]])
-    assert baseline.score(series([part], 0))["nll_nats_per_step"] == pytest.approx(-math.log(3 / 5 * 2 / 5) / 2)
+    assert scores(baseline.judge(series([part], 0)))["nll_nats_per_step"] == pytest.approx(-math.log(3 / 5 * 2 / 5) / 2)
 
 
 def test_repeat_beats_marginals_where_notes_are_held(series: Make) -> None:
     train, part = series([piano(0), piano(1)], 0), series([piano(2)], 0)
-    held = Repeat.fit(train).score(part)["nll_nats_per_step"]
-    assert held < 0.7 * Marginals.fit(train).score(part)["nll_nats_per_step"]
+    held = scores(Repeat.fit(train).judge(part))["nll_nats_per_step"]
+    assert held < 0.7 * scores(Marginals.fit(train).judge(part))["nll_nats_per_step"]
 
 
 def test_what_it_applies_to(series: Make, tokens: Make, texts: Make) -> None:

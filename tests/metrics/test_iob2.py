@@ -1,15 +1,11 @@
-"""Names in tagged sequences, beside seqeval's answers on whatever tags there may be."""
+"""Which names IOB2 tags mark, and what may follow what."""
 
 from __future__ import annotations
 
-import warnings
-
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from unrolled.metrics.iob2 import IOB2, entity_scores
+from unrolled.metrics.iob2 import IOB2
 
 LABELS = ["B-loc", "B-per", "I-loc", "I-org", "I-per", "O"]
 TAGS = IOB2.of(LABELS)
@@ -43,27 +39,6 @@ def test_no_name_reaches_from_one_row_into_the_next() -> None:
     rows = [["O", "B-loc"], ["I-loc", "I-loc"], ["I-loc"], []]
     assert counted(rows, rows).tolist() == [3, 3, 3]
     assert counted([], []).tolist() == [0, 0, 0]
-
-
-_rows = st.lists(st.lists(st.tuples(st.sampled_from(LABELS), st.sampled_from(LABELS)), min_size=1), min_size=1)
-
-
-@settings(deadline=None, derandomize=True)
-@given(_rows)
-def test_as_seqeval_counts(rows: list[list[tuple[str, str]]]) -> None:
-    seqeval = pytest.importorskip("seqeval.metrics", reason="seqeval is the oracle of this test")
-    prediction, target = ([[pair[side] for pair in row] for row in rows] for side in (0, 1))
-    ours = entity_scores(counted(prediction, target))
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # seqeval warns of every score that is 0 by definition
-        theirs = [getattr(seqeval, f"{name}_score")(target, prediction) for name in ("precision", "recall", "f1")]
-    assert list(ours.values()) == pytest.approx(theirs, abs=1e-12)
-
-
-def test_scores_of_nothing_are_zero() -> None:
-    assert set(entity_scores(np.array([0, 0, 0])).values()) == {0.0}
-    assert entity_scores(np.array([0, 0, 5]))["entity_f1"] == 0.0
-    assert entity_scores(np.array([5, 5, 5])) == {"entity_precision": 1.0, "entity_recall": 1.0, "entity_f1": 1.0}
 
 
 def test_what_may_follow_what() -> None:

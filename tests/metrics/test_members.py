@@ -12,20 +12,20 @@ import torch
 from unrolled.metrics.base import METRICS, cost, measure
 from unrolled.metrics.iob2 import IOB2
 from unrolled.metrics.judged import (
+    ChosenLabels,
+    ChosenSets,
+    ChosenTags,
+    ChosenTokens,
     CodeLength,
     Forecasts,
     Gaussians,
     Intervals,
-    Labels,
-    LabelSets,
     Nats,
     NextValues,
     Points,
     Quantiles,
     Ranks,
     Seasonal,
-    Tags,
-    Tokens,
     TokenSequences,
     Values,
 )
@@ -70,10 +70,10 @@ def rows() -> list[list[int]]:
     return [torch.randint(0, 3, (int(size),)).tolist() for size in torch.randint(1, 6, (N,))]
 
 
-def tags() -> Tags:
+def tags() -> ChosenTags:
     assert TAGS is not None
     first = torch.arange(N) % 10 == 0  # so that rows end where batches do
-    return Tags(torch.randint(0, 3, (N,)), torch.randint(0, 3, (N,)), first, TAGS)
+    return ChosenTags(torch.randint(0, 3, (N,)), torch.randint(0, 3, (N,)), first, TAGS)
 
 
 NAIVE = torch.tensor([0.5, torch.nan], dtype=torch.float64)
@@ -88,16 +88,20 @@ KINDS: dict[type, Kind] = {
         share("nats", "count"),
         lambda judged: replace(judged, nats=torch.tensor(0.0)),
     ),
-    Labels: Kind(
-        lambda: Labels(torch.randint(0, 4, (N,)), torch.randint(0, 4, (N,)), 5), cut("chosen", "right"), right("chosen")
+    ChosenLabels: Kind(
+        lambda: ChosenLabels(torch.randint(0, 4, (N,)), torch.randint(0, 4, (N,)), 5),
+        cut("chosen", "right"),
+        right("chosen"),
     ),
-    Tokens: Kind(
-        lambda: Tokens(torch.randint(0, 4, (N,)), torch.randint(0, 4, (N,))), cut("chosen", "right"), right("chosen")
+    ChosenTokens: Kind(
+        lambda: ChosenTokens(torch.randint(0, 4, (N,)), torch.randint(0, 4, (N,))),
+        cut("chosen", "right"),
+        right("chosen"),
     ),
-    LabelSets: Kind(
-        lambda: LabelSets(torch.rand(N, 4) < 0.4, torch.rand(N, 4) < 0.4), cut("chosen", "right"), right("chosen")
+    ChosenSets: Kind(
+        lambda: ChosenSets(torch.rand(N, 4) < 0.4, torch.rand(N, 4) < 0.4), cut("chosen", "right"), right("chosen")
     ),
-    Tags: Kind(tags, cut("chosen", "right", "first"), right("chosen")),
+    ChosenTags: Kind(tags, cut("chosen", "right", "first"), right("chosen")),
     Values: Kind(lambda: Values(numbers(N), gaps(numbers(N)), 3.0), cut("answer", "right"), right("answer")),
     NextValues: Kind(lambda: NextValues(numbers(N, 2), gaps(numbers(N, 2))), cut("answer", "right"), right("answer")),
     Forecasts: Kind(

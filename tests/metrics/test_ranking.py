@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 import torch
 
-from unrolled.metrics.ranking import ranking_metrics, ranking_sums, ranks
+from unrolled.metrics.judged import Ranks
+from unrolled.metrics.ranking import ranks
+from unrolled.metrics.scoring import scores
 
 
 def by_hand(places: list[float]) -> dict[str, float]:
@@ -29,7 +31,7 @@ def test_a_place_is_found_as_a_loop_finds_it_and_ties_count_against_it() -> None
 def test_a_model_that_scores_all_alike_finds_nothing(value: float) -> None:
     places = ranks(torch.full((3, 50), value), torch.tensor([0, 7, 49]))
     assert places.tolist() == [50, 50, 50]
-    assert ranking_metrics(ranking_sums(places))["hit_at_10"] == 0
+    assert scores([(Ranks(places),)])["hit_at_10"] == 0
 
 
 def test_a_score_that_is_no_number_is_never_the_best() -> None:
@@ -40,12 +42,6 @@ def test_a_score_that_is_no_number_is_never_the_best() -> None:
 def test_the_metrics_are_those_of_their_formulas_and_add_up_over_batches() -> None:
     places = [1.0, 2.0, 3.0, 10.0, 11.0, 250.0, math.inf]
     expected = by_hand(places)
-    assert ranking_metrics(ranking_sums(torch.tensor(places))) == pytest.approx(expected)
-    parts = [ranking_sums(torch.tensor(part), "_x") for part in (places[:3], places[3:])]
-    total = {name: parts[0][name] + parts[1][name] for name in parts[0]}
-    assert ranking_metrics(total, "_x") == pytest.approx({f"{name}_x": value for name, value in expected.items()})
-
-
-def test_where_nothing_is_ranked_there_are_no_metrics() -> None:
-    assert ranking_metrics({}) == {}
-    assert ranking_metrics(ranking_sums(torch.tensor([]))) == {}
+    assert scores([(Ranks(torch.tensor(places)),)]) == pytest.approx(expected)
+    parts = [(Ranks(torch.tensor(part), sampled=True),) for part in (places[:3], places[3:])]
+    assert scores(parts) == pytest.approx({f"{name}_sampled": value for name, value in expected.items()})

@@ -8,13 +8,22 @@ import torch
 from unrolled.errors import ShapeError
 from unrolled.metrics import base
 from unrolled.metrics.base import METRICS, Measure, Sums
-from unrolled.metrics.judged import Labels, LabelSets, Nats, Quantiles, Ranks, Tokens, TokenSequences, Values
+from unrolled.metrics.judged import (
+    ChosenLabels,
+    ChosenSets,
+    ChosenTokens,
+    Nats,
+    Quantiles,
+    Ranks,
+    TokenSequences,
+    Values,
+)
 from unrolled.metrics.scoring import added, scores, values
 
 
 def test_all_that_judge_a_kind_are_computed_in_the_order_of_the_answers() -> None:
     nats = Nats("loss_nats_per_label", torch.tensor(1.0), torch.tensor(2))
-    labels = Labels(torch.tensor([0, 1]), torch.tensor([0, 0]), 2)
+    labels = ChosenLabels(torch.tensor([0, 1]), torch.tensor([0, 0]), 2)
     assert list(scores([(nats, labels)])) == ["loss_nats_per_label", "accuracy", "macro_f1"]
     assert list(scores([(labels, nats)])) == ["accuracy", "macro_f1", "loss_nats_per_label"]
 
@@ -28,10 +37,10 @@ def test_a_metric_of_another_package_joins(monkeypatch: pytest.MonkeyPatch) -> N
     class Even:
         """The share of chosen tokens that are even."""
 
-        judges: ClassVar[tuple[type, ...]] = (Tokens,)
+        judges: ClassVar[tuple[type, ...]] = (ChosenTokens,)
         measures: ClassVar[tuple[Measure, ...]] = (Measure("even", "share", "higher"),)
 
-        def sums(self, judged: Tokens) -> Sums:
+        def sums(self, judged: ChosenTokens) -> Sums:
             return {"even": (judged.chosen % 2 == 0).sum(), "all": torch.tensor(len(judged.chosen))}
 
         def values(self, sums: Sums) -> dict[str, float]:
@@ -39,13 +48,13 @@ def test_a_metric_of_another_package_joins(monkeypatch: pytest.MonkeyPatch) -> N
 
     members = METRICS.members()
     monkeypatch.setattr(base.METRICS, "members", lambda: {**members, "even": Even})
-    tokens = Tokens(torch.tensor([2, 3, 4]), torch.tensor([2, 2, 2]))
+    tokens = ChosenTokens(torch.tensor([2, 3, 4]), torch.tensor([2, 2, 2]))
     assert scores([(tokens,), (tokens,)]) == {"accuracy": pytest.approx(1 / 3), "even": pytest.approx(2 / 3)}
     assert base.cost("even", 0.5) == -0.5
 
 
 def test_sums_are_not_changed_by_what_is_added() -> None:
-    tokens = Tokens(torch.tensor([2, 3]), torch.tensor([2, 2]))
+    tokens = ChosenTokens(torch.tensor([2, 3]), torch.tensor([2, 2]))
     one = added({}, (tokens,))
     before = {name: value.clone() for name, value in one.items()}
     two = added(one, (tokens,))
@@ -56,9 +65,9 @@ def test_sums_are_not_changed_by_what_is_added() -> None:
 def test_shapes_that_do_not_fit_are_refused() -> None:
     two, three = torch.zeros(2), torch.zeros(3)
     for make in (
-        lambda: Labels(two, three, 1),
-        lambda: Tokens(two, three),
-        lambda: LabelSets(two, three),
+        lambda: ChosenLabels(two, three, 1),
+        lambda: ChosenTokens(two, three),
+        lambda: ChosenSets(two, three),
         lambda: Values(two, three, 1.0),
         lambda: Quantiles((0.5,), two[:, None], three),
     ):

@@ -12,6 +12,7 @@ from unrolled.config import TaskConfig
 from unrolled.data.coder import Coder
 from unrolled.data.encoded import Options
 from unrolled.errors import DataError
+from unrolled.metrics.scoring import scores
 from unrolled.tasks.classify import Classify
 from unrolled.tasks.task import Question
 
@@ -29,7 +30,7 @@ def test_one_label_by_hand() -> None:
     total, count = task.loss(outputs, batch(target))
     assert float(total) == pytest.approx(math.log(2) + math.log(4 / 3) + math.log(1 + math.exp(9)), rel=1e-6)
     assert int(count) == 3
-    metrics = task.summarise(task.measure(outputs, batch(target)))
+    metrics = scores([task.judge(outputs, batch(target))])
     assert metrics["accuracy"] == pytest.approx(2 / 3)
     assert metrics["macro_f1"] == pytest.approx((2 * 2 / (2 * 2 + 1) + 0) / 2)
 
@@ -40,7 +41,7 @@ def test_several_labels_by_hand() -> None:
     assert (task.labels, task.watch) == (["a", "b", "c"], "loss_nats_per_row")
     outputs = torch.tensor([[9.0, -9.0, -9.0], [0.0, 0.0, 5.0]])
     target = torch.tensor([[1.0, 0.0, 0.0], [0.0, 1.0, 1.0]])
-    metrics = task.summarise(task.measure(outputs, batch(target)))
+    metrics = scores([task.judge(outputs, batch(target))])
     assert metrics["loss_nats_per_row"] == pytest.approx(math.log(2) + math.log1p(math.exp(-5)) / 2, rel=1e-3)
     assert metrics["accuracy"] == 0.5
     assert metrics["micro_f1"] == pytest.approx(2 * 2 / (2 * 2 + 1))

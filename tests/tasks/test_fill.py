@@ -15,6 +15,7 @@ from unrolled.data.forms.fill import FillIn
 from unrolled.data.loader import Loader
 from unrolled.errors import DataError, UsageError
 from unrolled.layers.build import model_names
+from unrolled.metrics.scoring import scores
 from unrolled.tasks.fill import Fill
 from unrolled.tasks.task import Question
 from unrolled.training.plans import evaluation_plan
@@ -53,9 +54,9 @@ def test_hidden_steps_alone_count() -> None:
     total, count = task.loss(outputs, one)
     assert float(total) == pytest.approx(math.log(2) + math.log(20), rel=1e-5)
     assert int(count) == 2
-    metrics = task.summarise(task.measure(outputs, one))
+    metrics = scores([task.judge(outputs, one)])
     assert metrics == pytest.approx({"loss_nats_per_token": math.log(40) / 2, "accuracy": 0.5}, rel=1e-5)
-    assert task.cost(metrics) == metrics["loss_nats_per_token"]
+    assert task.chooses == "loss_nats_per_token"
 
 
 # --- the answers ---------------------------------------------------------------------------------------------------

@@ -13,7 +13,8 @@ from torch import Tensor
 import unrolled as ur
 from unrolled.batch import Batch
 from unrolled.errors import DataError, UsageError
-from unrolled.metrics._forecasts import gaussian_crps
+from unrolled.metrics.ranked_probability import gaussian_crps
+from unrolled.metrics.scoring import scores
 from unrolled.tasks.forecast import Forecast
 from unrolled.tasks.task import Question
 
@@ -49,7 +50,7 @@ def test_point_forecasts_by_hand() -> None:
     target = torch.tensor([[[2.0], [3.0], [4.0]], [[5.0], [math.nan], [5.0]]])
     total, count = task.loss(torch.zeros(2, 3), batch(X, [2, 1], target))
     assert (float(total), int(count)) == (5.0, 5)
-    metrics = task.summarise(task.measure(torch.zeros(2, 3), batch(X, [2, 1], target)))
+    metrics = scores([task.judge(torch.zeros(2, 3), batch(X, [2, 1], target))])
     std, mean = float(task.coder.answer.std[0]), float(task.coder.answer.mean[0])  # type: ignore[attr-defined]
     answers, truths = (np.array(z) * std + mean for z in ([2, 2, 2, 5, 5], [2, 3, 4, 5, 5]))
     smape = (200 * np.abs(answers - truths) / (np.abs(answers) + np.abs(truths))).mean()
@@ -66,11 +67,9 @@ def test_scaled_by_what_repeating_the_season_misses() -> None:
     plain = quantiles()
     task = Forecast(plain.config, replace(plain.coder, naive=(0.5, 0.0)))
     target = torch.tensor([[[0.5, -2.0], [math.nan, 7.0]]])
-    metrics = task.summarise(task.measure(torch.zeros(1, 12), batch(torch.zeros(1, 1, 2), [1], target, "series")))
+    metrics = scores([task.judge(torch.zeros(1, 12), batch(torch.zeros(1, 1, 2), [1], target, "series"))])
     assert metrics["mase"] == pytest.approx(0.5 / 0.5)
-    assert "mase" not in plain.summarise(
-        plain.measure(torch.zeros(1, 12), batch(torch.zeros(1, 1, 2), [1], target, "series"))
-    )
+    assert "mase" not in scores([plain.judge(torch.zeros(1, 12), batch(torch.zeros(1, 1, 2), [1], target, "series"))])
 
 
 def test_a_gaussian_by_hand() -> None:
@@ -84,12 +83,11 @@ def test_a_gaussian_by_hand() -> None:
     nats = [-math.log(math.exp(-0.5 * ((y - m) / s) ** 2) / (s * math.sqrt(2 * math.pi))) for m, s, y in expected]
     total, count = task.loss(outputs, asked)
     assert (float(total), int(count)) == (pytest.approx(sum(nats), rel=1e-5), 3)
-    metrics = task.summarise(task.measure(outputs, asked))
+    metrics = scores([task.judge(outputs, asked)])
     assert metrics["nll_nats_per_value"] == pytest.approx(sum(nats) / 3, rel=1e-5)
-    scores = [float(gaussian_crps(np.array(m), np.array(s), np.array(y))) for m, s, y in expected]
-    assert metrics["crps_scaled"] == pytest.approx(sum(scores) / 3, rel=1e-5)
+    worth = gaussian_crps(*torch.tensor(expected, dtype=torch.float64).unbind(1))
+    assert metrics["crps_scaled"] == pytest.approx(float(worth.mean()), rel=1e-5)
     assert metrics["mae_scaled"] == pytest.approx((0.5 + 2) / 3)
-    assert task.in_units({"mse": 4.0, "mae": 1.5})["crps_scaled"] == 1.5  # of an answer without spread
     std = task.coder.answer.std  # type: ignore[attr-defined]
     answers = task.answers(outputs, asked)
     assert list(answers) == ["wave_predicted", "wave_sigma", "other_predicted", "other_sigma"]
@@ -103,7 +101,7 @@ def test_quantiles_by_hand() -> None:
     x = torch.zeros(1, 1, 2)
     change = torch.tensor([-1.0, 0.0, 1.0]).repeat(4)[None]
     target = torch.tensor([[[0.5, -2.0], [0.0, math.nan]]])
-    metrics = task.summarise(task.measure(change, batch(x, [1], target, "series")))
+    metrics = scores([task.judge(change, batch(x, [1], target, "series"))])
 
     def pinball(y: float) -> float:
         return sum(max(q * (y - f), (q - 1) * (y - f)) for q, f in ((0.1, -1), (0.5, 0), (0.9, 1))) / 3

@@ -133,8 +133,8 @@ def test_the_end_of_a_row_is_asked_for_but_no_item() -> None:
     network = Network({"item": coder.answer.spec}, ModelConfig(hidden=3), task.outputs, pooled=False, chosen="item")
     examples = coder.encode(data)
     (batch,) = Loader(examples, evaluation_plan(examples, task.config, training({})))
-    sums = task.measure(network.eval().run(batch)[0], batch)
-    assert (int(sums["count"]), int(sums["ranked"])) == (3, 2)
+    nats, tokens, ranks, length = task.judge(network.eval().run(batch)[0], batch)
+    assert (int(nats.count), len(tokens.right), int(length.count), len(ranks.places)) == (3, 3, 3, 2)
 
 
 def test_the_answer_is_ten_items_the_likeliest_first() -> None:

@@ -10,6 +10,7 @@ from unrolled.batch import MISSING, Batch
 from unrolled.data.coder import Coder
 from unrolled.data.encoded import Options
 from unrolled.errors import DataError, UsageError
+from unrolled.metrics.scoring import scores
 from unrolled.tasks.next_step import NextStep
 from unrolled.tasks.task import Question, Task
 
@@ -26,7 +27,7 @@ def test_tokens_by_hand() -> None:
     outputs = torch.zeros(1, 3, 6)
     outputs[0, 1, 4] = 50.0
     one = batch(torch.tensor([[3, 4, MISSING]]), [2])
-    metrics = task.summarise(task.measure(outputs, one))
+    metrics = scores([task.judge(outputs, one)])
     assert metrics == {
         "loss_nats_per_token": pytest.approx(math.log(6) / 2),
         "accuracy": 0.5,
@@ -38,14 +39,15 @@ def test_tokens_that_are_no_characters_have_bits_per_token() -> None:
     data = sequences({"text": ["a b", "b a"]}, {"text": "tokens"})
     roles = NextStep.roles(Question(data, (), (), None))
     task = NextStep(SAMPLES["next_step"].config, Coder.fit(data, roles, Options(tokens="words")))
-    assert "bits_per_token" in task.in_units({"loss_nats_per_token": 1.0})
+    outputs = torch.zeros(1, 2, task.outputs)
+    assert "bits_per_token" in scores([task.judge(outputs, batch(torch.tensor([[3, 4]]), [2]))])
 
 
 def test_several_at_once_by_hand() -> None:
     task = SAMPLES["next_step several"].ask()
     assert (task.outputs, task.watch) == (3, "nll_nats_per_step")
     target = torch.tensor([[[1.0, 0.0, 1.0], [0.0, 0.0, 0.0]]])
-    metrics = task.summarise(task.measure(torch.zeros(1, 2, 3), batch(target, [2])))
+    metrics = scores([task.judge(torch.zeros(1, 2, 3), batch(target, [2]))])
     assert metrics == {"nll_nats_per_step": pytest.approx(3 * math.log(2))}
 
 
@@ -57,7 +59,7 @@ def test_real_vectors_by_hand() -> None:
     total, count = task.loss(outputs, batch(target, [2], wave=current))
     assert float(total) == pytest.approx(0.5 * (0.25 / 2) ** 2 + math.log(2) + NORMAL, rel=1e-6)
     assert int(count) == 1  # the other step has no known value
-    metrics = task.summarise(task.measure(outputs, batch(target, [1], wave=current)))
+    metrics = scores([task.judge(outputs, batch(target, [1], wave=current))])
     assert metrics["mse_scaled"] == pytest.approx(0.0625)
     assert metrics["mae_scaled"] == pytest.approx(0.25)
 
@@ -146,7 +148,7 @@ def test_labels_of_steps_are_tokens_too() -> None:
     outputs[..., 2] = 9.0
     one = batch(torch.tensor([[1, 2]]), [2])
     assert task.answers(outputs, one)["clicks_predicted"] == [9]
-    assert "bits_per_token" in task.summarise(task.measure(outputs, one))
+    assert "bits_per_token" in scores([task.judge(outputs, one)])
 
 
 def test_a_missing_note_is_not_scored() -> None:

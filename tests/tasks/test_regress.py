@@ -9,6 +9,7 @@ from unrolled.batch import Batch
 from unrolled.data.coder import Coder
 from unrolled.data.encoded import Options
 from unrolled.errors import UsageError
+from unrolled.metrics.scoring import scores
 from unrolled.tasks.regress import Regress
 from unrolled.tasks.task import Question
 
@@ -29,7 +30,7 @@ def test_metrics_are_in_the_targets_own_units() -> None:
     one, std = task(), float(np.std([10, 20, 30, 40]))
     target = ((np.array([10.0, 20.0, 30.0, 40.0]) - 25) / std).tolist()
     predicted = torch.tensor((np.array([12.0, 18.0, 30.0, 44.0]) - 25) / std)[:, None].float()
-    metrics = one.summarise(one.measure(predicted, batch(target)))
+    metrics = scores([one.judge(predicted, batch(target))])
     assert metrics["mse"] == pytest.approx((4 + 4 + 0 + 16) / 4, rel=1e-5)
     assert metrics["mae"] == pytest.approx((2 + 2 + 0 + 4) / 4, rel=1e-5)
     assert metrics["r2"] == pytest.approx(1 - 24 / 500, rel=1e-5)
@@ -39,7 +40,7 @@ def test_metrics_are_in_the_targets_own_units() -> None:
 
 def test_a_target_that_does_not_vary_has_no_r2() -> None:
     one = task()
-    assert one.summarise(one.measure(torch.tensor([[0.5], [1.0]]), batch([1.0, 1.0])))["r2"] == 0.0
+    assert scores([one.judge(torch.tensor([[0.5], [1.0]]), batch([1.0, 1.0]))])["r2"] == 0.0
 
 
 def test_a_target_that_is_missing_is_not_scored() -> None:
@@ -51,10 +52,8 @@ def test_a_target_that_is_missing_is_not_scored() -> None:
     total.backward()
     assert outputs.grad is not None
     assert outputs.grad.flatten().tolist() == [1.0, 0.0, 4.0]
-    known = one.measure(outputs.detach()[[0, 2]], batch([0.0, 1.0]))
-    assert all(
-        torch.equal(v, known[k]) for k, v in one.measure(outputs.detach(), batch([0.0, float("nan"), 1.0])).items()
-    )
+    known = scores([one.judge(outputs.detach()[[0, 2]], batch([0.0, 1.0]))])
+    assert scores([one.judge(outputs.detach(), batch([0.0, float("nan"), 1.0]))]) == known
 
 
 def test_the_target_is_one_number_a_row() -> None:

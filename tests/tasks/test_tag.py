@@ -8,6 +8,7 @@ from samples import SAMPLES, sequences
 
 from unrolled.batch import MISSING, Batch
 from unrolled.errors import DataError
+from unrolled.metrics.scoring import scores
 from unrolled.tasks.classify import Classify
 from unrolled.tasks.tag import Tag
 from unrolled.tasks.task import Question
@@ -28,7 +29,7 @@ def test_each_real_step_counts_once() -> None:
     expected = math.log(2) + math.log(4 / 3) + math.log1p(math.exp(-9)) + math.log1p(math.exp(-9))
     assert float(total) == pytest.approx(expected, rel=1e-5)
     assert int(count) == 4
-    metrics = task.summarise(task.measure(OUTPUTS, one))
+    metrics = scores([task.judge(OUTPUTS, one)])
     assert metrics["loss_nats_per_step"] == pytest.approx(expected / 4, rel=1e-5)
     assert metrics["accuracy"] == 1.0
     assert metrics["macro_f1"] == 1.0

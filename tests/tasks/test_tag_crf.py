@@ -21,6 +21,7 @@ from unrolled.data.forms._steps import StepPlans
 from unrolled.data.forms.aligned import Aligned
 from unrolled.errors import UsageError
 from unrolled.layers.crf import FORBIDDEN, crf_potentials
+from unrolled.metrics.scoring import scores
 from unrolled.tasks.tag import Tag
 from unrolled.training import plans
 
@@ -108,7 +109,7 @@ def test_the_loss_is_of_the_known_labels_that_are_asked() -> None:
     total, count = task.loss(o, one)
     assert float(total) == pytest.approx(expected, rel=1e-5)
     assert int(count) == 4 + 2 + 2
-    metrics = task.summarise(task.measure(o, one))
+    metrics = scores([task.judge(o, one)])
     assert metrics["loss_nats_per_step"] == pytest.approx(expected / 8, rel=1e-5)
 
 
@@ -122,18 +123,18 @@ def test_names_are_counted_and_choose_the_weights() -> None:
         o = 9.0 * torch.nn.functional.one_hot(found, size).float()  # (B, T, K)
         if crf:
             o = o.unsqueeze(2).expand(-1, -1, size + 1, -1).flatten(2)
-        metrics = task.summarise(task.measure(o, batch(target.tolist(), [4, 3])))
+        metrics = scores([task.judge(o, batch(target.tolist(), [4, 3]))])
         assert metrics["accuracy"] == pytest.approx(5 / 7)
         assert (metrics["entity_precision"], metrics["entity_recall"]) == (pytest.approx(1 / 3), pytest.approx(1 / 3))
-        assert task.cost(metrics) == -metrics["entity_f1"] == pytest.approx(-1 / 3)
+        assert task.chooses == "entity_f1"
         assert task.answers(o, batch(target.tolist(), [4, 0])) == {"tags_predicted": [["B-x", "I-x", "O", "B-x"], []]}
 
 
 def test_labels_that_are_no_tags_have_no_names() -> None:
     task: Any = SAMPLES["tag"].ask()
-    metrics = task.summarise(task.measure(torch.zeros(1, 2, 2), batch([[0, 1]], [2])))
+    metrics = scores([task.judge(torch.zeros(1, 2, 2), batch([[0, 1]], [2]))])
     assert list(metrics) == ["loss_nats_per_step", "accuracy", "macro_f1"]
-    assert task.cost({"macro_f1": 0.25, "accuracy": 1.0}) == -0.25
+    assert task.chooses == "macro_f1"
 
 
 DATA = {

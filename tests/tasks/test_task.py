@@ -16,6 +16,8 @@ from unrolled.data.coder import Coder
 from unrolled.data.encodings.calendar import Calendar
 from unrolled.data.loader import Loader
 from unrolled.errors import UsageError
+from unrolled.metrics.base import cost
+from unrolled.metrics.scoring import scores
 from unrolled.models.encoder_decoder import Written
 from unrolled.tasks.task import TASKS, Question, make_task, scored_steps
 from unrolled.training.evaluate import run_over
@@ -66,12 +68,9 @@ def test_the_watched_metric_is_the_loss(name: str) -> None:
     task, results = batches(name)
     total = sum(float(task.loss(outputs, batch)[0]) for outputs, batch in results)
     count = sum(int(task.loss(outputs, batch)[1]) for outputs, batch in results)
-    sums: dict[str, torch.Tensor] = {}
-    for outputs, batch in results:
-        for key, value in task.measure(outputs, batch).items():
-            sums[key] = sums[key] + value if key in sums else value
-    metrics = task.summarise(sums)
+    metrics = scores(task.judge(outputs, batch) for outputs, batch in results)
     assert metrics[task.watch] == pytest.approx(total / count, rel=1e-4)
+    assert math.isfinite(cost(task.chooses, metrics[task.chooses]))
     assert all(isinstance(value, float) and math.isfinite(value) for value in metrics.values())
 
 
@@ -90,16 +89,14 @@ def test_what_lies_in_the_padding_of_a_batch_is_never_scored(name: str) -> None:
         inputs = {n: v.masked_fill(beyond[..., None], math.nan) if v.dim() == 3 else v for n, v in batch.inputs.items()}
         spoiled = replace(batch, inputs=inputs, target=target)
         assert torch.equal(task.loss(junk, spoiled)[0], task.loss(outputs, batch)[0])
-        expected = task.measure(outputs, batch)
-        assert all(torch.equal(value, expected[key]) for key, value in task.measure(junk, spoiled).items())
+        assert scores([task.judge(junk, spoiled)]) == scores([task.judge(outputs, batch)])
 
 
 @pytest.mark.parametrize("name", SAMPLES)
 def test_gradients_of_the_loss_are_finite_and_zero_in_the_padding(name: str) -> None:
     task, results = batches(name)
     for outputs, batch in results:
-        scores = outputs.logits if isinstance(outputs, Written) else outputs
-        leaf = scores.clone().requires_grad_()
+        leaf = (outputs.logits if isinstance(outputs, Written) else outputs).clone().requires_grad_()
         given = replace(outputs, logits=leaf) if isinstance(outputs, Written) else leaf
         (gradient,) = torch.autograd.grad(task.loss(given, batch)[0], leaf)
         assert gradient.isfinite().all()
@@ -124,12 +121,13 @@ def test_a_baseline_comes_under_the_tasks_own_names(name: str) -> None:
 
     task, _ = batches(name)
     examples = SAMPLES[name].examples(task)
-    own = set(task.summarise(task.measure(*batches(name)[1][0])))
-    scores = score_baselines(examples, examples)
-    assert scores
-    for metrics in scores.values():
-        assert set(task.in_units(metrics)) <= own
-        assert any(np.isfinite(value) for value in task.in_units(metrics).values())
+    own = set(scores([task.judge(*batches(name)[1][0])]))
+    found = score_baselines(examples, examples)
+    assert found
+    for metrics in found.values():
+        shared = own & metrics.keys()
+        assert shared and all(np.isfinite(metrics[measure]) for measure in shared)
+        assert all(measure.startswith(("bits_per_", "crps_")) for measure in metrics.keys() - own)
 
 
 @pytest.mark.parametrize("name", SAMPLES)

@@ -17,6 +17,7 @@ from unrolled.data.coder import Coder
 from unrolled.data.encoded import Options
 from unrolled.data.forms.unaligned import Unaligned
 from unrolled.errors import DataError, ShapeError, UsageError
+from unrolled.metrics.scoring import scores
 from unrolled.tasks.task import Question
 from unrolled.tasks.transcribe import Transcribe
 
@@ -56,11 +57,10 @@ def test_metrics_by_hand() -> None:
     # greedy answers: aab, b, and nothing
     outputs = frames([[A, 0, A, B_, B_], [B_, B_, 0, C, C], [0, 0, A, A, A]])
     one = batch([[A, A, B_], [B_, C], []], [5, 3, 2])
-    metrics = task.summarise(task.measure(outputs, one))
+    metrics = scores([task.judge(outputs, one)])
     assert metrics["token_error_rate"] == pytest.approx(1 / 5)
     assert metrics["exact_match"] == pytest.approx(2 / 3)
-    assert task.cost(metrics) == metrics["token_error_rate"]
-    assert task.in_units({"exact_match": 0.5}) == {"exact_match": 0.5}
+    assert task.chooses == "token_error_rate"
 
 
 def test_empty_targets_and_rows_are_fine() -> None:
@@ -74,7 +74,7 @@ def test_empty_targets_and_rows_are_fine() -> None:
     (gradient,) = torch.autograd.grad(total, outputs)
     assert gradient.isfinite().all()
     assert not gradient[2].any()
-    metrics = task.summarise(task.measure(outputs.detach(), empty))
+    metrics = scores([task.judge(outputs.detach(), empty)])
     assert all(math.isfinite(value) for value in metrics.values())
 
 
@@ -101,8 +101,8 @@ def test_answers_are_texts_of_a_beam_search() -> None:
     assert task.answers(close, two) == {"text_predicted": ["a"]}
     narrow = Transcribe(TaskConfig(name="transcribe", beam=1), task.coder)
     assert narrow.answers(close, two) == {"text_predicted": [""]}
-    sums = task.measure(close, batch([[A]], [2]))
-    assert int(sums["edits"]) == 1  # judged by the greedy answer
+    metrics = scores([task.judge(close, batch([[A]], [2]))])
+    assert metrics["token_error_rate"] == 1  # judged by the greedy answer
 
 
 def test_it_begins_with_the_frequencies_of_training() -> None:

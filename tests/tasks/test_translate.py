@@ -18,6 +18,7 @@ from unrolled.config import ModelConfig, TaskConfig
 from unrolled.data.coder import Coder
 from unrolled.data.encoded import Options
 from unrolled.errors import DataError, UsageError
+from unrolled.metrics.scoring import scores
 from unrolled.models.encoder_decoder import EncoderDecoder, Start, Written
 from unrolled.tasks.task import Question
 from unrolled.tasks.translate import Translate
@@ -85,16 +86,16 @@ def test_label_smoothing_is_in_the_loss_and_not_in_the_metrics() -> None:
     plain, smooth = task(), task(label_smoothing=0.5)
     outputs = written(plain, rows, logits)
     assert float(smooth.loss(outputs, rows)[0]) > float(plain.loss(outputs, rows)[0])
-    assert smooth.measure(outputs, rows)["nats"] == plain.measure(outputs, rows)["nats"]
+    assert scores([smooth.judge(outputs, rows)]) == scores([plain.judge(outputs, rows)])
 
 
 def test_answers_are_measured_by_their_edits() -> None:
     """The model writes 3 4: right, one too few, and one too many."""
     question, rows = task(), batch([[1, 3, 4, 2], [1, 3, 4, 4, 2], [1, 3, 2]])
-    metrics = question.summarise(question.measure(written(question, rows, torch.zeros(9, 5)), rows))
+    metrics = scores([question.judge(written(question, rows, torch.zeros(9, 5)), rows)])
     assert metrics["token_error_rate"] == pytest.approx(2 / 6)
     assert metrics["exact_match"] == pytest.approx(1 / 3)
-    assert question.cost(metrics) == metrics["token_error_rate"]
+    assert question.chooses == "token_error_rate"
 
 
 def test_answers_have_the_form_of_the_target() -> None:

@@ -39,8 +39,8 @@ def test_the_metrics_of_parts_are_those_of_the_whole(name: str) -> None:
     def judged(rows: list[int]) -> tuple[float, int]:
         examples = sample.examples(task, rows_of(sample, rows))
         plan = plans.evaluation_plan(examples, task.config, training({}))
-        sums = [task.measure(o, b) for o, b in run_over(network, Loader(examples, plan), "cpu")]
-        count = sum(int(one["count"]) for one in sums)
+        parts = [task.loss(o, b) for o, b in run_over(network, Loader(examples, plan), "cpu")]
+        count = sum(int(scored) for _, scored in parts)
         return evaluate(network, task, examples, training({}))[task.watch] * count, count
 
     (a, n), (b, m), (whole, count) = judged([1, 2, 3]), judged([4, 5, 6, 7, 8]), judged(list(range(1, 9)))

@@ -19,6 +19,7 @@ from torch import Tensor
 from unrolled.batch import Batch
 from unrolled.data.examples import Examples
 from unrolled.errors import DataError, Interrupted, ModelError, TrainingError, UsageError
+from unrolled.metrics.base import cost
 from unrolled.tasks.task import Task
 from unrolled.training import checkpoint
 from unrolled.training.evaluate import evaluate
@@ -61,7 +62,7 @@ def test_every_kind_of_question_is_learned(sample: str, tmp_path: Path) -> None:
     progress = one.run()
     after = evaluate(one.network, one.task, one.valid, one.config)
     assert after[one.task.watch] < before
-    assert progress.best == pytest.approx(one.task.cost(after), abs=1e-6)
+    assert progress.best == pytest.approx(cost(one.task.chooses, after[one.task.chooses]), abs=1e-6)
     assert progress.step == 25
 
 
@@ -115,7 +116,7 @@ def test_the_weights_that_validated_best_are_kept(tmp_path: Path) -> None:
     judged: list[float] = []
 
     def ruin(event: Event) -> None:
-        judged.append(one.task.cost(event))
+        judged.append(cost(one.task.chooses, event[one.task.chooses]))
         if event["step"] == 3:
             with torch.no_grad():
                 one.network.head.weight.mul_(-50)
@@ -124,7 +125,8 @@ def test_the_weights_that_validated_best_are_kept(tmp_path: Path) -> None:
     progress = one.run()
     assert len(judged) == 10
     assert min(judged[3:]) > judged[2] == min(judged) == progress.best
-    assert one.task.cost(evaluate(one.network, one.task, one.valid, one.config)) == judged[2]
+    after = evaluate(one.network, one.task, one.valid, one.config)
+    assert cost(one.task.chooses, after[one.task.chooses]) == judged[2]
 
 
 def test_hooks_are_told_of_steps_and_validations(tmp_path: Path) -> None:

@@ -14,9 +14,10 @@ from unrolled.baselines.questions import asked_values, classes, target_of
 from unrolled.data.encodings._level import UNKNOWN
 from unrolled.data.examples import Examples
 from unrolled.data.negatives import NEGATIVES, negatives
-from unrolled.metrics.ranking import SAMPLED, ranking_metrics, ranking_sums, ranks
+from unrolled.metrics.judged import Ranks
+from unrolled.metrics.ranking import ranks
 
-__all__ = ["before", "places_of", "ranking_scores"]
+__all__ = ["before", "judged_places", "places_of"]
 
 Score = Callable[[np.ndarray, np.ndarray], np.ndarray]  # (Q,) places of steps, (Q, C) items -> (Q, C) scores
 
@@ -38,8 +39,8 @@ def before(examples: Examples, steps: np.ndarray) -> np.ndarray:
     return target_of(examples).values[steps - 1].astype(np.int64)
 
 
-def ranking_scores(part: Examples, places: Callable[[np.ndarray], np.ndarray], score: Score) -> dict[str, float]:
-    """The ranking metrics of ``part``, whose steps are items, under the tasks' names.
+def judged_places(part: Examples, places: Callable[[np.ndarray], np.ndarray], score: Score) -> tuple[Ranks, ...]:
+    """Where the right one stands among all items, and among a sample, for each asked step of ``part``.
 
     Args:
         part: what is asked.
@@ -54,9 +55,9 @@ def ranking_scores(part: Examples, places: Callable[[np.ndarray], np.ndarray], s
     known = values[steps] >= first
     place = np.full(len(steps), np.inf)
     place[known] = places(steps[known])
-    found = ranking_metrics(ranking_sums(torch.from_numpy(place)))
+    found = Ranks(torch.from_numpy(place))
     if len(items) <= NEGATIVES:
-        return found
+        return (found,)
     among = np.full(len(steps), np.inf)
     rows = np.repeat(np.arange(len(target.offsets) - 1), target.lengths())
     for start in range(0, len(steps), _CHUNK):
@@ -67,4 +68,4 @@ def ranking_scores(part: Examples, places: Callable[[np.ndarray], np.ndarray], s
         drawn = negatives(rows[at], asked, rows[whose], values[whose], items)
         scores = score(at, np.concatenate([values[at][:, None], drawn], 1))  # (Q, 101)
         among[here] = ranks(torch.from_numpy(scores), torch.zeros(len(at), dtype=torch.int64)).numpy()
-    return found | ranking_metrics(ranking_sums(torch.from_numpy(among), SAMPLED), SAMPLED)
+    return found, Ranks(torch.from_numpy(among), sampled=True)

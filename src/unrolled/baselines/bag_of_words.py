@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import ClassVar, Self
 
@@ -13,6 +14,7 @@ from unrolled.batch import Discrete
 from unrolled.data.examples import Examples
 from unrolled.data.forms.one import One
 from unrolled.data.forms.set import Set
+from unrolled.metrics.judged import Answers
 
 __all__ = ["BagOfWords"]
 
@@ -42,10 +44,11 @@ class BagOfWords:
 
     Example:
         >>> from unrolled.data.encoded import Encoded
+        >>> from unrolled.metrics.scoring import scores
         >>> words = Encoded(np.array([0, 1, 2, 1, 0, 2]), np.array([0, 2, 4, 5, 6]))
         >>> good = Encoded(np.array([1, 0, 1, 0]), None)
         >>> rows = Examples({"x": words}, {"x": Discrete(3)}, good, Discrete(2, time=False), One())
-        >>> BagOfWords.fit(rows).score(rows)["accuracy"]
+        >>> scores(BagOfWords.fit(rows).judge(rows))["accuracy"]
         1.0
     """
 
@@ -68,8 +71,8 @@ class BagOfWords:
         weights[held == 0] = 0.0
         return cls(weights, LinearModel.fit(_features(train, weights), train, _C))
 
-    def score(self, part: Examples) -> dict[str, float]:
-        return self.model.score(_features(part, self.weights), part)
+    def judge(self, part: Examples) -> Iterable[Answers]:
+        return [self.model.judge(_features(part, self.weights), part)]
 
 
 def _columns(examples: Examples) -> dict[str, int]:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterable
 from typing import ClassVar, Protocol, Self
 
 import numpy as np
 
 from unrolled.baselines.portion import for_fitting, for_scoring
 from unrolled.data.examples import Examples
+from unrolled.metrics.judged import Answers
+from unrolled.metrics.scoring import scores
 from unrolled.registry import Registry
 
 __all__ = ["BASELINES", "Baseline", "score_baselines"]
@@ -38,8 +41,8 @@ class Baseline(Protocol):
     def fit(cls, train: Examples) -> Self:
         """Learn from the training split alone; the same split gives the same baseline, to the bit."""
 
-    def score(self, part: Examples) -> dict[str, float]:
-        """The metrics on another split, under the names that the tasks use; numbers are in scaled units."""
+    def judge(self, part: Examples) -> Iterable[Answers]:
+        """Its answers to another split beside what is right, whole or in parts, as the tasks give theirs."""
 
 
 def score_baselines(train: Examples, part: Examples) -> dict[str, dict[str, float]]:
@@ -59,7 +62,7 @@ def score_baselines(train: Examples, part: Examples) -> dict[str, dict[str, floa
         >>> from unrolled.data.forms.horizon import Horizon
         >>> series = Encoded(np.sin(np.arange(60) * np.pi / 6, dtype=np.float32)[:, None], np.array([0, 60]))
         >>> wave = Examples({"x": series}, {"x": Continuous(1)}, series, Continuous(1), Horizon(3))
-        >>> {name: round(values["mse"], 2) for name, values in score_baselines(wave, wave).items()}
+        >>> {name: round(values["mse_scaled"], 2) for name, values in score_baselines(wave, wave).items()}
         {'last value': 0.53, 'mean': 0.51, 'seasonal naive': 0.08}
     """
     fitted, scored = for_fitting(train, _FIT_CELLS), for_scoring(part, _SCORE_CELLS)
@@ -68,7 +71,7 @@ def score_baselines(train: Examples, part: Examples) -> dict[str, dict[str, floa
             _log.warning("the baselines were %s on %d of %d steps", verb, _own_steps(used), _own_steps(whole))
     members: dict[str, type[Baseline]] = BASELINES.members()
     applying = [member for member in members.values() if member.applies(fitted)]
-    return {member.name: member.fit(fitted).score(scored) for member in applying}
+    return {member.name: scores(member.fit(fitted).judge(scored)) for member in applying}
 
 
 def _own_steps(examples: Examples) -> int:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import ClassVar, Self
 
-from unrolled.baselines.questions import written_rows, written_scores
+from unrolled.baselines._judged import judged_sequences
+from unrolled.baselines.questions import written_rows
 from unrolled.data.examples import Examples
+from unrolled.metrics.judged import Answers
 
 __all__ = ["Commonest"]
 
@@ -53,9 +56,9 @@ class Commonest:
         commonest = [list(row) for row, count in counts.items() if count == most]
         return cls(min(commonest, key=len, default=[]))
 
-    def score(self, part: Examples) -> dict[str, float]:
+    def judge(self, part: Examples) -> Iterable[Answers]:
         targets = written_rows(part)
-        return written_scores([self.answer] * len(targets), targets)
+        return [judged_sequences([self.answer] * len(targets), targets)]
 
 
 MEMBER = Commonest

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import ClassVar, Self
 
 import numpy as np
 
-from unrolled.baselines._ranked import before, places_of, ranking_scores
+from unrolled.baselines._ranked import before, judged_places, places_of
 from unrolled.baselines.questions import asked_values, classes, target_of
 from unrolled.data.examples import Examples
+from unrolled.metrics.judged import Answers
 
 __all__ = ["Follower"]
 
@@ -34,9 +36,10 @@ class Follower:
         >>> from unrolled.batch import Discrete
         >>> from unrolled.data.encoded import Encoded
         >>> from unrolled.data.forms.next import Next
+        >>> from unrolled.metrics.scoring import scores
         >>> clicks = Encoded(np.array([1, 2, 1, 2, 3, 1, 2]), np.array([0, 5, 7]))
         >>> items = Examples({"x": clicks}, {"x": Discrete(4)}, clicks, Discrete(4), Next(), first_item=1)
-        >>> Follower.fit(items).score(items)["mrr"]
+        >>> scores(Follower.fit(items).judge(items))["mrr"]
         0.9
     """
 
@@ -61,7 +64,7 @@ class Follower:
         kept = pairs % size >= train.first_item
         return cls(size, pairs[kept], counts[kept], weights)
 
-    def score(self, part: Examples) -> dict[str, float]:
+    def judge(self, part: Examples) -> Iterable[Answers]:
         first = part.first_item
         assert first is not None
         values = target_of(part).values
@@ -81,7 +84,7 @@ class Follower:
             doubled = np.bincount(owner, weight >= own[owner], len(steps))
             return place + np.where(others, popular[right - first] - doubled, 0)
 
-        return ranking_scores(part, places, lambda steps, items: self._scores(before(part, steps), items))
+        return [judged_places(part, places, lambda steps, items: self._scores(before(part, steps), items))]
 
     def _scores(self, last: np.ndarray, items: np.ndarray) -> np.ndarray:
         """Of ``items`` (Q, C) after the items ``last`` (Q,)."""

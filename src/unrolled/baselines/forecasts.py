@@ -1,23 +1,31 @@
-"""What forecasts and other answers that are numbers over time share: the last known values, and the score in chunks.
+"""What forecasts and other answers that are numbers over time share: the last known values, and all windows in chunks.
 
 Axes: N steps of all rows end to end, H horizon, W channels.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
+import torch
 
 from unrolled.baselines.questions import asked_values, is_several_hot, target_of
 from unrolled.batch import Continuous
-from unrolled.data.examples import Examples
+from unrolled.data.examples import Examples, Units
 from unrolled.data.forms.horizon import Horizon
 from unrolled.data.forms.next import Next
-from unrolled.metrics._forecasts import percent_off
+from unrolled.metrics.judged import Answers, Forecasts, Points, Seasonal
 
-__all__ = ["asks_for_numbers", "known_so_far", "means", "score_next", "score_windows", "windows"]
+__all__ = [
+    "answered_windows",
+    "asks_for_numbers",
+    "judge_windows",
+    "known_so_far",
+    "means",
+    "next_values",
+    "windows",
+]
 
 _CHUNK = 1 << 21  # numbers that are forecast at a time
 
@@ -59,10 +67,8 @@ def windows(examples: Examples, stride: int = 1) -> tuple[np.ndarray, np.ndarray
     return offsets[rows], offsets[rows] + stops
 
 
-def score_windows(part: Examples, forecast: Forecast, stride: int = 1) -> dict[str, float]:
-    """``mse`` and ``mae`` over all windows, in scaled units, NaN left out; memory does not grow with their number.
-
-    Where the split knows its units, ``smape_percent`` and ``mase`` too.
+def answered_windows(part: Examples, forecast: Forecast, stride: int = 1) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """(answer, right) of all windows, (B, H, W) float64 each, in scaled units: so many that memory does not grow.
 
     Args:
         part: a split of forecasts.
@@ -72,26 +78,23 @@ def score_windows(part: Examples, forecast: Forecast, stride: int = 1) -> dict[s
     values, ahead = target_of(part).values, np.arange(part.horizon)
     begins, stops = windows(part, stride)
     size = max(1, _CHUNK // max(1, part.horizon * values.shape[1]))
-    totals = dict.fromkeys(("mse", "mae", "smape_percent", "mase") if part.units else ("mse", "mae"), (0.0, 0))
     for at in range(0, len(stops), size):
         begin, stop = begins[at : at + size], stops[at : at + size]
-        y, answer = values[stop[:, None] + ahead].astype(np.float64), forecast(begin, stop)  # (B, H, W)
-        error = answer - y
-        found = {"mse": np.square(error), "mae": np.abs(error)}
-        if (units := part.units) is not None:
-            found["smape_percent"] = percent_off(answer * units.std + units.mean, y * units.std + units.mean)
-            found["mase"] = np.abs(error) / units.naive
-        for name, each in found.items():
-            known = each[~np.isnan(each)]
-            totals[name] = (totals[name][0] + float(known.sum()), totals[name][1] + len(known))
-    return {name: total / count if count else math.nan for name, (total, count) in totals.items()}
+        right = values[stop[:, None] + ahead].astype(np.float64)
+        yield np.broadcast_to(forecast(begin, stop), right.shape), right
 
 
-def score_next(part: Examples, answer: Callable[[np.ndarray], np.ndarray]) -> dict[str, float]:
-    """``mse`` and ``mae`` of the next step; ``answer`` maps the asked steps (Q,) to what broadcasts to (Q, W)."""
-    steps = asked_values(part)
-    error = answer(steps) - target_of(part).values[steps]
-    error = error[~np.isnan(error)].astype(np.float64)
-    if not len(error):
-        return {"mse": math.nan, "mae": math.nan}
-    return {"mse": float(np.square(error).mean()), "mae": float(np.abs(error).mean())}
+def judge_windows(part: Examples, forecast: Forecast) -> Iterator[Answers]:
+    """Forecasts of all windows beside what came; arguments as of `answered_windows`."""
+    width = target_of(part).values.shape[1]
+    units = part.units or Units(np.zeros(width), np.ones(width))
+    mean, std = torch.tensor(units.mean), torch.tensor(units.std)
+    for numbers in answered_windows(part, forecast):
+        answer, right = (torch.tensor(each) for each in numbers)
+        judged: Answers = Forecasts(answer, right, mean, std), Points(answer, right)
+        yield judged if units.naive is None else (*judged, Seasonal(answer, right, torch.tensor(units.naive)))
+
+
+def next_values(part: Examples) -> np.ndarray:
+    """(Q, W): what comes next, for each step that asks for it."""
+    return target_of(part).values[asked_values(part)]

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import math
 import zlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import ClassVar, Self
 
 import numpy as np
+import torch
 
 from unrolled.baselines.questions import classes, target_of
 from unrolled.batch import MISSING
 from unrolled.data.examples import Examples
 from unrolled.data.forms.next import Next
+from unrolled.metrics.judged import Answers, CodeLength, Nats
 
 __all__ = ["Gzip"]
 
@@ -43,9 +46,10 @@ class Gzip:
     Example:
         >>> from unrolled.batch import Discrete
         >>> from unrolled.data.encoded import Encoded
+        >>> from unrolled.metrics.scoring import scores
         >>> text = Encoded(np.tile(np.arange(8), 1000), np.array([0, 8000]))
         >>> tokens = Examples({"x": text}, {"x": Discrete(8)}, text, Discrete(8), Next())
-        >>> Gzip.fit(tokens).score(tokens)["loss_nats_per_token"] < 0.05
+        >>> scores(Gzip.fit(tokens).judge(tokens))["loss_nats_per_token"] < 0.05
         True
     """
 
@@ -62,7 +66,7 @@ class Gzip:
         size = classes(train)
         return cls(_as_bytes(target_of(train).values[-_WINDOW:], size)[-_WINDOW:], size)
 
-    def score(self, part: Examples) -> dict[str, float]:
+    def judge(self, part: Examples) -> Iterable[Answers]:
         target = target_of(part)
         values, scored = target.values, _from_first(part)
         squeezer = zlib.compressobj(9, zlib.DEFLATED, -15, zdict=self.tail)
@@ -71,8 +75,9 @@ class Gzip:
             kept = scored[at : at + _CHUNK] & (values[at : at + _CHUNK] != MISSING)
             count += int(kept.sum())
             size += len(squeezer.compress(_as_bytes(values[at : at + _CHUNK][kept], self.size)))
-        bits = 8 * (size + len(squeezer.flush())) / count if count else math.nan
-        return {"loss_nats_per_token": bits * math.log(2), "bits_per_token": bits}
+        nats = torch.tensor(8 * math.log(2) * (size + len(squeezer.flush())), dtype=torch.float64)
+        tokens = torch.tensor(count)
+        return [(Nats("loss_nats_per_token", nats, tokens), CodeLength(nats, tokens, part.text_unit))]
 
 
 def _as_bytes(ids: np.ndarray, size: int) -> bytes:

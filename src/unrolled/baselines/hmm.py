@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import ClassVar, Self
 
 import numpy as np
+import torch
 
 from unrolled.baselines._emissions import Gaussian, Symbols
 from unrolled.baselines._hmm import Packed, backward, forward, log_sum, posterior, predicted, viterbi
 from unrolled.baselines._hmm_model import Columns, Model
+from unrolled.baselines._judged import judged_labels, judged_next, judged_tags, judged_tokens
 from unrolled.baselines.portion import for_fitting, for_scoring
 from unrolled.baselines.questions import (
     asked_values,
     classes,
     is_several_hot,
-    label_scores,
-    tag_scores,
     target_of,
 )
 from unrolled.batch import Continuous, Discrete, Spec
@@ -27,7 +27,7 @@ from unrolled.data.examples import Examples
 from unrolled.data.forms.aligned import Aligned
 from unrolled.data.forms.next import Next
 from unrolled.data.forms.one import One
-from unrolled.metrics import _arrays as metrics
+from unrolled.metrics.judged import Answers, Nats
 
 __all__ = ["HMM"]
 
@@ -67,10 +67,11 @@ class HMM:
     Example:
         >>> from unrolled.batch import Discrete
         >>> from unrolled.data.encoded import Encoded
+        >>> from unrolled.metrics.scoring import scores
         >>> offsets = np.array([0, 4, 8])  # the tag of word 0 is that of the words around it
         >>> words, tags = (Encoded(np.array(ids), offsets) for ids in ([1, 0, 0, 1, 2, 0, 0, 2], [0] * 4 + [1] * 4))
         >>> steps = Examples({"w": words}, {"w": Discrete(3)}, tags, Discrete(2), Aligned())
-        >>> HMM.fit(steps).score(steps)["accuracy"]
+        >>> scores(HMM.fit(steps).judge(steps))["accuracy"]
         1.0
     """
 
@@ -112,17 +113,17 @@ class HMM:
             models.append(Model.of_observations(columns, specs, packed, _STATES))
         return cls(specs, tuple(models), np.log((np.bincount(labels, minlength=size) + 1) / (len(labels) + size)))
 
-    def score(self, part: Examples) -> dict[str, float]:
+    def judge(self, part: Examples) -> Iterable[Answers]:
         if isinstance(part.form, Aligned):
             part = _part(part, _WORK // (2 * classes(part) ** 2), for_scoring, "scored")
-            return self._tags(part)
+            return [self._tags(part)]
         if isinstance(part.form, Next):
             part = _part(part, min(_FIT_STEPS, _WORK // max(1, classes(part))), for_scoring, "scored")
-            return self._next(part)
+            return [self._next(part)]
         part = _part(part, _WORK // (2 * len(self.models) * _STATES**2), for_scoring, "scored")
-        return self._labels(part)
+        return [self._labels(part)]
 
-    def _tags(self, part: Examples) -> dict[str, float]:
+    def _tags(self, part: Examples) -> Answers:
         (model,) = self.models
         columns, packed = _columns(part, self.specs)
         b = model.score(columns, packed)
@@ -131,9 +132,9 @@ class HMM:
         gamma[packed.steps], _ = posterior(alpha, beta, packed)
         path[packed.steps] = viterbi(model.pi, model.A, b, packed)
         steps = asked_values(part)
-        return tag_scores(part, -gamma[steps, target_of(part).values[steps]], path[steps])
+        return judged_tags(part, -gamma[steps, target_of(part).values[steps]], path[steps])
 
-    def _next(self, part: Examples) -> dict[str, float]:
+    def _next(self, part: Examples) -> Answers:
         (model,) = self.models
         columns, packed = _columns(part, self.specs)
         alpha = forward(model.pi, model.A, model.score(columns, packed), packed.sizes)
@@ -144,11 +145,11 @@ class HMM:
         if isinstance(emission, Gaussian):
             mean = states @ emission.mean
             nats = -chances[steps][~np.isnan(target).all(1)]
-            loss = float(nats.mean()) if len(nats) else float("nan")
-            return {"nll_nats_per_step": loss, "mse": metrics.mse(mean, target), "mae": metrics.mae(mean, target)}
-        return label_scores(-chances[steps], _likeliest(states, emission), target, "token")
+            loss = Nats("nll_nats_per_step", torch.tensor(nats.sum()), torch.tensor(len(nats)))
+            return loss, judged_next(mean, target)
+        return judged_tokens(part, -chances[steps], _likeliest(states, emission), target)
 
-    def _labels(self, part: Examples) -> dict[str, float]:
+    def _labels(self, part: Examples) -> Answers:
         rows = asked_values(part)
         columns, packed = _columns(part, self.specs, rows)
         joint = np.tile(self.log_prior, (len(rows), 1))
@@ -157,7 +158,7 @@ class HMM:
             joint[:, label] += np.bincount(packed.pieces, log_sum(alpha[packed.last()]), len(rows))
         joint -= log_sum(joint)[:, None]
         target = target_of(part).values[rows]
-        return label_scores(-joint[np.arange(len(rows)), target], joint.argmax(1), target, "label")
+        return judged_labels(part, -joint[np.arange(len(rows)), target], joint.argmax(1), target, "label")
 
 
 def _observed(examples: Examples) -> dict[str, Spec]:

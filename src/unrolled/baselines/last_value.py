@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import ClassVar, Self
 
 import numpy as np
 
-from unrolled.baselines.forecasts import asks_for_numbers, known_so_far, means, score_next, score_windows
+from unrolled.baselines._judged import judged_next
+from unrolled.baselines.forecasts import asks_for_numbers, judge_windows, known_so_far, means, next_values
+from unrolled.baselines.questions import asked_values
 from unrolled.data.examples import Examples
 from unrolled.data.forms.next import Next
+from unrolled.metrics.judged import Answers
 
 __all__ = ["LastValue"]
 
@@ -34,10 +38,11 @@ class LastValue:
         >>> from unrolled.batch import Continuous
         >>> from unrolled.data.encoded import Encoded
         >>> from unrolled.data.forms.horizon import Horizon
+        >>> from unrolled.metrics.scoring import scores
         >>> ramp = Encoded(np.arange(5, dtype=np.float32)[:, None], np.array([0, 5]))
         >>> steps = Examples({"x": ramp}, {"x": Continuous(1)}, ramp, Continuous(1), Horizon(2))
-        >>> LastValue.fit(steps).score(steps)
-        {'mse': 2.5, 'mae': 1.5}
+        >>> scores(LastValue.fit(steps).judge(steps))["mse_scaled"]
+        2.5
     """
 
     name: ClassVar[str] = "last value"
@@ -51,11 +56,11 @@ class LastValue:
     def fit(cls, train: Examples) -> Self:
         return cls(means(train))
 
-    def score(self, part: Examples) -> dict[str, float]:
+    def judge(self, part: Examples) -> Iterable[Answers]:
         known = known_so_far(part, self.otherwise)
         if isinstance(part.form, Next):
-            return score_next(part, lambda steps: known[steps - 1])
-        return score_windows(part, lambda _, stops: known[stops - 1][:, None])
+            return [(judged_next(known[asked_values(part) - 1], next_values(part)),)]
+        return judge_windows(part, lambda _, stops: known[stops - 1][:, None])
 
 
 MEMBER = LastValue

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import ClassVar, Self
 
@@ -12,6 +13,7 @@ from unrolled.batch import Continuous, Discrete, Spec
 from unrolled.data.examples import Examples
 from unrolled.data.forms.one import One
 from unrolled.data.forms.set import Set
+from unrolled.metrics.judged import Answers
 
 __all__ = ["Linear"]
 
@@ -35,11 +37,12 @@ class Linear:
 
     Example:
         >>> from unrolled.data.encoded import Encoded
+        >>> from unrolled.metrics.scoring import scores
         >>> hours = Encoded(np.array([[-2.0], [-1.0], [1.0], [2.0]], np.float32), None)
         >>> passed = Encoded(np.array([0, 0, 1, 1]), None)
         >>> spec = {"hours": Continuous(1, time=False)}
         >>> rows = Examples({"hours": hours}, spec, passed, Discrete(2, time=False), One())
-        >>> Linear.fit(rows).score(rows)["accuracy"]
+        >>> scores(Linear.fit(rows).judge(rows))["accuracy"]
         1.0
     """
 
@@ -55,8 +58,8 @@ class Linear:
     def fit(cls, train: Examples) -> Self:
         return cls(LinearModel.fit(_features(train), train, _C))
 
-    def score(self, part: Examples) -> dict[str, float]:
-        return self.model.score(_features(part), part)
+    def judge(self, part: Examples) -> Iterable[Answers]:
+        return [self.model.judge(_features(part), part)]
 
 
 def _features(examples: Examples) -> SparseRows:

@@ -13,18 +13,17 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from unrolled.baselines._judged import judged_labels, judged_numbers, judged_sets
 from unrolled.baselines.questions import (
     asked_values,
     classes,
-    label_scores,
     label_sets,
-    number_scores,
-    set_scores,
     target_of,
 )
 from unrolled.data.examples import Examples
 from unrolled.data.forms.one import One
 from unrolled.data.forms.set import Set
+from unrolled.metrics.judged import Answers
 
 __all__ = ["LinearModel", "SparseRows"]
 
@@ -101,17 +100,17 @@ class LinearModel:
             optimiser.step(loss)  # type: ignore[no-untyped-call]
         return cls(weight.detach(), bias.detach())
 
-    def score(self, rows: SparseRows, part: Examples) -> dict[str, float]:
-        """The metrics of its answers to ``part``."""
+    def judge(self, rows: SparseRows, part: Examples) -> Answers:
+        """Its answers to ``part``, beside what is right."""
         outputs = rows.times(self.weight) + self.bias
         if isinstance(part.form, Set):
-            return set_scores(torch.sigmoid(outputs).numpy(), label_sets(part))
+            return judged_sets(torch.sigmoid(outputs).numpy(), label_sets(part))
         known = asked_values(part)
         outputs, target = outputs[torch.from_numpy(known)], target_of(part).values[known]
         if not classes(part):
-            return number_scores(outputs[:, 0].numpy(), target[:, 0])
+            return judged_numbers(part, outputs[:, 0].numpy(), target[:, 0])
         logs = torch.log_softmax(outputs, -1).numpy()
-        return label_scores(-logs[np.arange(len(target)), target], logs.argmax(1), target, "label")
+        return judged_labels(part, -logs[np.arange(len(target)), target], logs.argmax(1), target, "label")
 
 
 def _target(train: Examples) -> Tensor:

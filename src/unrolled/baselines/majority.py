@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import ClassVar, Self
 
 import numpy as np
 
+from unrolled.baselines._judged import judged_labels, judged_sets, judged_tags
 from unrolled.baselines.questions import (
     asked_values,
     classes,
-    label_scores,
     label_sets,
-    set_scores,
-    tag_scores,
     target_of,
 )
 from unrolled.data.examples import Examples
 from unrolled.data.forms.aligned import Aligned
 from unrolled.data.forms.one import One
 from unrolled.data.forms.set import Set
+from unrolled.metrics.judged import Answers
 
 __all__ = ["Majority"]
 
@@ -43,10 +43,11 @@ class Majority:
     Example:
         >>> from unrolled.batch import Discrete
         >>> from unrolled.data.encoded import Encoded
+        >>> from unrolled.metrics.scoring import scores
         >>> x = Encoded(np.zeros(4, np.int64), None)
         >>> y = Encoded(np.array([0, 0, 0, 1]), None)
         >>> rows = Examples({"x": x}, {"x": Discrete(1, time=False)}, y, Discrete(2, time=False), One())
-        >>> Majority.fit(rows).score(rows)["accuracy"]
+        >>> scores(Majority.fit(rows).judge(rows))["accuracy"]
         0.75
     """
 
@@ -66,15 +67,15 @@ class Majority:
         counts = np.bincount(target_of(train).values[asked_values(train)], minlength=size) + 1
         return cls(counts / counts.sum())
 
-    def score(self, part: Examples) -> dict[str, float]:
+    def judge(self, part: Examples) -> Iterable[Answers]:
         if isinstance(part.form, Set):
             sets = label_sets(part)
-            return set_scores(np.broadcast_to(self.probabilities, sets.shape), sets)
+            return [judged_sets(np.broadcast_to(self.probabilities, sets.shape), sets)]
         labels = target_of(part).values[asked_values(part)]
         nats, prediction = -np.log(self.probabilities[labels]), np.full(len(labels), self.probabilities.argmax())
         if isinstance(part.form, Aligned):
-            return tag_scores(part, nats, prediction)
-        return label_scores(nats, prediction, labels, "label")
+            return [judged_tags(part, nats, prediction)]
+        return [judged_labels(part, nats, prediction, labels, "label")]
 
 
 MEMBER = Majority

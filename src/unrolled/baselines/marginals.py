@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import ClassVar, Self
 
 import numpy as np
 
+from unrolled.baselines._judged import judged_channels
 from unrolled.baselines.questions import asked_values, is_several_hot, target_of
 from unrolled.data.examples import Examples
-from unrolled.metrics._arrays import nll_nats_per_step
+from unrolled.metrics.judged import Answers
 
 __all__ = ["Marginals"]
 
@@ -32,9 +34,10 @@ class Marginals:
         >>> from unrolled.batch import Continuous
         >>> from unrolled.data.encoded import Encoded
         >>> from unrolled.data.forms.next import Next
+        >>> from unrolled.metrics.scoring import scores
         >>> keys = Encoded(np.array([[1, 0], [1, 0], [1, 1]], np.float32), np.array([0, 3]))
         >>> roll = Examples({"x": keys}, {"x": Continuous(2)}, keys, Continuous(2), Next())
-        >>> round(Marginals.fit(roll).score(roll)["nll_nats_per_step"], 3)
+        >>> round(scores(Marginals.fit(roll).judge(roll))["nll_nats_per_step"], 3)
         0.981
     """
 
@@ -50,9 +53,9 @@ class Marginals:
         values = target_of(train).values[asked_values(train)]
         return cls((np.nansum(values, 0, dtype=np.float64) + 1) / ((~np.isnan(values)).sum(0) + 2))
 
-    def score(self, part: Examples) -> dict[str, float]:
+    def judge(self, part: Examples) -> Iterable[Answers]:
         values = target_of(part).values[asked_values(part)]
-        return {"nll_nats_per_step": nll_nats_per_step(np.broadcast_to(self.probabilities, values.shape), values)}
+        return [judged_channels(np.broadcast_to(self.probabilities, values.shape), values)]
 
 
 MEMBER = Marginals

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import ClassVar, Self
 
 import numpy as np
 
-from unrolled.baselines.forecasts import asks_for_numbers, means, score_next, score_windows
-from unrolled.baselines.questions import asked_values, number_scores, target_of
+from unrolled.baselines._judged import judged_next, judged_numbers
+from unrolled.baselines.forecasts import asks_for_numbers, judge_windows, means, next_values
+from unrolled.baselines.questions import asked_values, target_of
 from unrolled.batch import Continuous
 from unrolled.data.examples import Examples
 from unrolled.data.forms.horizon import Horizon
 from unrolled.data.forms.next import Next
 from unrolled.data.forms.one import One
+from unrolled.metrics.judged import Answers
 
 __all__ = ["Mean"]
 
@@ -35,10 +38,11 @@ class Mean:
 
     Example:
         >>> from unrolled.data.encoded import Encoded
+        >>> from unrolled.metrics.scoring import scores
         >>> x, y = Encoded(np.zeros((3, 1)), None), Encoded(np.array([[0.0], [1.0], [2.0]]), None)
         >>> spec = Continuous(1, time=False)
         >>> rows = Examples({"x": x}, {"x": spec}, y, spec, One())
-        >>> Mean.fit(rows).score(rows)["r2"]
+        >>> scores(Mean.fit(rows).judge(rows))["r2"]
         0.0
     """
 
@@ -54,13 +58,13 @@ class Mean:
     def fit(cls, train: Examples) -> Self:
         return cls(means(train))
 
-    def score(self, part: Examples) -> dict[str, float]:
+    def judge(self, part: Examples) -> Iterable[Answers]:
         if isinstance(part.form, Horizon):
-            return score_windows(part, lambda *_: self.values)
+            return judge_windows(part, lambda *_: self.values)
         if isinstance(part.form, Next):
-            return score_next(part, lambda _: self.values)
+            return [(judged_next(self.values, next_values(part)),)]
         target = target_of(part).values[asked_values(part), 0]
-        return number_scores(np.full(len(target), self.values[0]), target)
+        return [judged_numbers(part, np.full(len(target), self.values[0]), target)]
 
 
 MEMBER = Mean

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import ClassVar, Self
 
 import numpy as np
 
-from unrolled.baselines.questions import asked_values, classes, tag_scores, target_of
+from unrolled.baselines._judged import judged_tags
+from unrolled.baselines.questions import asked_values, classes, target_of
 from unrolled.batch import Discrete
 from unrolled.data.examples import Examples
 from unrolled.data.forms.aligned import Aligned
+from unrolled.metrics.judged import Answers
 
 __all__ = ["MostFrequentTag"]
 
@@ -36,10 +39,11 @@ class MostFrequentTag:
     Example:
         >>> from unrolled.batch import Discrete
         >>> from unrolled.data.encoded import Encoded
+        >>> from unrolled.metrics.scoring import scores
         >>> offsets = np.array([0, 6])
         >>> words, tags = Encoded(np.array([0, 1, 0, 1, 0, 1]), offsets), Encoded(np.array([0, 1, 0, 1, 0, 0]), offsets)
         >>> steps = Examples({"w": words}, {"w": Discrete(2)}, tags, Discrete(2), Aligned())
-        >>> round(MostFrequentTag.fit(steps).score(steps)["accuracy"], 3)
+        >>> round(scores(MostFrequentTag.fit(steps).judge(steps))["accuracy"], 3)
         0.833
     """
 
@@ -63,11 +67,11 @@ class MostFrequentTag:
         of_token, of_all = counts[column], counts[column].sum(0) + 1
         return cls(column, (of_token + of_all / of_all.sum()) / (of_token.sum(1, keepdims=True) + 1))
 
-    def score(self, part: Examples) -> dict[str, float]:
+    def judge(self, part: Examples) -> Iterable[Answers]:
         steps = asked_values(part)
         tokens, tags = part.inputs[self.column].values[steps], target_of(part).values[steps]
         nats = -np.log(self.probabilities[tokens, tags])
-        return tag_scores(part, nats, self.probabilities.argmax(1)[tokens])
+        return [judged_tags(part, nats, self.probabilities.argmax(1)[tokens])]
 
 
 def _token_columns(examples: Examples) -> dict[str, int]:

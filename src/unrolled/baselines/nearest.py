@@ -5,15 +5,18 @@ Axes: R rows of training, Q rows that are asked.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import ClassVar, Self
 
 import numpy as np
 
-from unrolled.baselines.questions import written_rows, written_scores
+from unrolled.baselines._judged import judged_sequences
+from unrolled.baselines.questions import written_rows
 from unrolled.batch import Discrete
 from unrolled.data.encoded import Encoded
 from unrolled.data.examples import Examples
+from unrolled.metrics.judged import Answers
 
 __all__ = ["Nearest"]
 
@@ -45,9 +48,10 @@ class Nearest:
     Example:
         >>> from unrolled.data.encoded import Encoded
         >>> from unrolled.data.forms.unaligned import Unaligned
+        >>> from unrolled.metrics.scoring import scores
         >>> read, asked = Encoded(np.array([0, 1, 2, 3]), np.array([0, 2, 4])), Encoded(np.array([7, 8]), np.arange(3))
         >>> rows = Examples({"x": read}, {"x": Discrete(4)}, asked, Discrete(9), Unaligned())
-        >>> Nearest.fit(rows).score(rows)
+        >>> scores(Nearest.fit(rows).judge(rows))
         {'token_error_rate': 0.0, 'exact_match': 1.0}
     """
 
@@ -78,12 +82,12 @@ class Nearest:
         offsets = np.concatenate([[0], np.cumsum(counts)])
         return cls(column, distinct, weights, offsets, rows[order], np.maximum(norms, 1e-9), answers)
 
-    def score(self, part: Examples) -> dict[str, float]:
+    def judge(self, part: Examples) -> Iterable[Answers]:
         targets = written_rows(part)
         asked = np.arange(0, len(targets), -(-len(targets) // _ASKED) or 1)
         grams, rows = _grams(part.inputs[self.column], asked)
         answers = [self._answer(grams[rows == number]) for number in range(len(asked))]
-        return written_scores(answers, [targets[row] for row in asked])
+        return [judged_sequences(answers, [targets[row] for row in asked])]
 
     def _answer(self, grams: np.ndarray) -> list[int]:
         places = np.searchsorted(self.grams, grams)

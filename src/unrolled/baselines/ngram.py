@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import ClassVar, Self
 
 import numpy as np
 
+from unrolled.baselines._judged import judged_tokens
 from unrolled.baselines.kneser_ney import KneserNey
-from unrolled.baselines.questions import asked_values, classes, label_scores, target_of
+from unrolled.baselines.questions import asked_values, classes, target_of
 from unrolled.data.examples import Examples
 from unrolled.data.forms.next import Next
+from unrolled.metrics.judged import Answers
 
 __all__ = ["Ngram"]
 
@@ -47,9 +50,10 @@ class Ngram:
     Example:
         >>> from unrolled.batch import Discrete
         >>> from unrolled.data.encoded import Encoded
+        >>> from unrolled.metrics.scoring import scores
         >>> text = Encoded(np.tile([0, 1, 1, 2], 50), np.array([0, 200]))
         >>> tokens = Examples({"x": text}, {"x": Discrete(3)}, text, Discrete(3), Next())
-        >>> round(Ngram.fit(tokens).score(tokens)["accuracy"], 2)
+        >>> round(scores(Ngram.fit(tokens).judge(tokens))["accuracy"], 2)
         1.0
     """
 
@@ -66,11 +70,11 @@ class Ngram:
         assert target.offsets is not None
         return cls(KneserNey.fit(target.values, target.offsets, classes(train), _ORDER))
 
-    def score(self, part: Examples) -> dict[str, float]:
+    def judge(self, part: Examples) -> Iterable[Answers]:
         target, steps = target_of(part), asked_values(part)
         assert target.offsets is not None
         chances, best = self.model.score(target.values, target.offsets, steps)
-        return label_scores(-np.log(chances), best, target.values[steps], "token")
+        return [judged_tokens(part, -np.log(chances), best, target.values[steps])]
 
 
 MEMBER = Ngram

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import ClassVar, Self
 
 import numpy as np
 
+from unrolled.baselines._judged import judged_channels
 from unrolled.baselines.questions import asked_values, is_several_hot, target_of
 from unrolled.data.examples import Examples
-from unrolled.metrics._arrays import nll_nats_per_step
+from unrolled.metrics.judged import Answers
 
 __all__ = ["Repeat"]
 
@@ -37,9 +39,10 @@ class Repeat:
         >>> from unrolled.batch import Continuous
         >>> from unrolled.data.encoded import Encoded
         >>> from unrolled.data.forms.next import Next
+        >>> from unrolled.metrics.scoring import scores
         >>> keys = Encoded(np.repeat([[1.0], [0.0], [1.0], [0.0]], 8, 0).astype(np.float32), np.array([0, 32]))
         >>> roll = Examples({"x": keys}, {"x": Continuous(1)}, keys, Continuous(1), Next())
-        >>> round(Repeat.fit(roll).score(roll)["nll_nats_per_step"], 3)
+        >>> round(scores(Repeat.fit(roll).judge(roll))["nll_nats_per_step"], 3)
         0.323
     """
 
@@ -58,10 +61,10 @@ class Repeat:
         all_ = [((before == j) & known).sum(0) for j in range(3)]
         return cls((np.stack(ons) + 1) / (np.stack(all_) + 2))
 
-    def score(self, part: Examples) -> dict[str, float]:
+    def judge(self, part: Examples) -> Iterable[Answers]:
         before, values = _pairs(part)
         chances = self.probabilities[before, np.arange(values.shape[1])]  # (Q, K)
-        return {"nll_nats_per_step": nll_nats_per_step(chances, values)}
+        return [judged_channels(chances, values)]
 
 
 def _pairs(examples: Examples) -> tuple[np.ndarray, np.ndarray]:

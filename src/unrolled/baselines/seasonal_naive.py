@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import ClassVar, Self
 
 import numpy as np
 
-from unrolled.baselines.forecasts import Forecast, asks_for_numbers, known_so_far, means, score_windows
+from unrolled.baselines.forecasts import (
+    Forecast,
+    answered_windows,
+    asks_for_numbers,
+    judge_windows,
+    known_so_far,
+    means,
+)
 from unrolled.baselines.portion import for_fitting
 from unrolled.baselines.questions import target_of
 from unrolled.data.examples import Examples
 from unrolled.data.forms.horizon import Horizon
+from unrolled.metrics.judged import Answers
 
 __all__ = ["SeasonalNaive", "season"]
 
@@ -67,15 +77,15 @@ class SeasonalNaive:
         known = known_so_far(train, otherwise)
         stride = max(1, int(train.steps().sum()) // _TRIED_WINDOWS)
         errors = {
-            period: score_windows(train, _repeating(known, period, train.horizon), stride)["mse"]
+            period: _squared_error(train, _repeating(known, period, train.horizon), stride)
             for period in sorted({*_CLASSICAL, *_peaks(train, known)})
             if period == 1 or 2 * period <= longest
         }
-        return cls(min(errors, key=lambda period: (np.nan_to_num(errors[period], nan=np.inf), period)), otherwise)
+        return cls(min(errors, key=lambda period: (errors[period], period)), otherwise)
 
-    def score(self, part: Examples) -> dict[str, float]:
+    def judge(self, part: Examples) -> Iterable[Answers]:
         known = known_so_far(part, self.otherwise)
-        return score_windows(part, _repeating(known, self.period, part.horizon))
+        return judge_windows(part, _repeating(known, self.period, part.horizon))
 
 
 def season(train: Examples) -> tuple[int, tuple[float, ...]]:
@@ -92,6 +102,15 @@ def season(train: Examples) -> tuple[int, tuple[float, ...]]:
     change = np.abs(target.values[late].astype(np.float64) - target.values[late - period])
     known = ~np.isnan(change)
     return period, tuple((np.nansum(change, 0) / np.maximum(known.sum(0), 1)).tolist())
+
+
+def _squared_error(train: Examples, forecast: Forecast, stride: int) -> float:
+    """The mean over what is known; infinite where nothing is."""
+    total, count = 0.0, 0
+    for answer, right in answered_windows(train, forecast, stride):
+        known = ~np.isnan(right)
+        total, count = total + float(np.square(answer - right)[known].sum()), count + int(known.sum())
+    return total / count if count else math.inf
 
 
 def _repeating(known: np.ndarray, period: int, horizon: int) -> Forecast:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import ClassVar, Self
 
 import numpy as np
 
-from unrolled.baselines._ranked import places_of, ranking_scores
-from unrolled.baselines.questions import asked_values, classes, label_scores, target_of
+from unrolled.baselines._judged import judged_tokens
+from unrolled.baselines._ranked import judged_places, places_of
+from unrolled.baselines.questions import asked_values, classes, target_of
 from unrolled.data.examples import Examples
 from unrolled.data.forms.fill import FillIn
 from unrolled.data.forms.next import Next
+from unrolled.metrics.judged import Answers
 
 __all__ = ["Unigram"]
 
@@ -34,9 +37,10 @@ class Unigram:
     Example:
         >>> from unrolled.batch import Discrete
         >>> from unrolled.data.encoded import Encoded
+        >>> from unrolled.metrics.scoring import scores
         >>> text = Encoded(np.array([0, 1, 0, 1, 0]), np.array([0, 5]))
         >>> tokens = Examples({"x": text}, {"x": Discrete(2)}, text, Discrete(2), Next())
-        >>> Unigram.fit(tokens).score(tokens)["accuracy"]
+        >>> scores(Unigram.fit(tokens).judge(tokens))["accuracy"]
         0.5
     """
 
@@ -52,17 +56,18 @@ class Unigram:
         counts = np.bincount(target_of(train).values[asked_values(train)], minlength=classes(train)) + 1
         return cls(counts / counts.sum())
 
-    def score(self, part: Examples) -> dict[str, float]:
+    def judge(self, part: Examples) -> Iterable[Answers]:
         tokens = target_of(part).values[asked_values(part)]
         prediction = np.full(len(tokens), self.probabilities.argmax())
-        scores = label_scores(-np.log(self.probabilities)[tokens], prediction, tokens, "token")
+        judged = judged_tokens(part, -np.log(self.probabilities)[tokens], prediction, tokens)
         if (first := part.first_item) is None:
-            return scores
+            return [judged]
         values = target_of(part).values
         popular = places_of(self.probabilities[first:])
-        return scores | ranking_scores(
+        places = judged_places(
             part, lambda steps: popular[values[steps] - first], lambda _, items: self.probabilities[items]
         )
+        return [(*judged, *places)]
 
 
 MEMBER = Unigram

@@ -164,6 +164,7 @@ class Coder:
             first_item=self.first_item,
             by_window=self.by_window,
             units=self.units,
+            text_unit=self.answer.unit if isinstance(self.answer, Text) else "token",
         )
         if target is None:
             return examples
@@ -193,11 +194,11 @@ class Coder:
 
     @property
     def units(self) -> Units | None:
-        """The units of a forecast, once ``naive`` is known."""
-        if not self.naive or not isinstance(self.answer, Numbers):
+        """How the target's scaled numbers relate to the user's; ``None`` where it is no number."""
+        if not isinstance(self.answer, Numbers):
             return None
         naive = np.array(self.naive)
-        return Units(self.answer.mean, self.answer.std, np.where(naive > 0, naive, np.nan))
+        return Units(self.answer.mean, self.answer.std, np.where(naive > 0, naive, np.nan) if len(naive) else None)
 
     def _column(self, part: Sequences, name: str, encoding: Encoding, cache: Path | None) -> Encoded:
         array, where = self._read(part, name)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Literal
 
 import numpy as np
 
@@ -16,17 +17,17 @@ __all__ = ["Examples", "Units"]
 
 @dataclass(frozen=True, slots=True)
 class Units:
-    """How the scaled numbers of a forecast's target relate to the user's, channel by channel.
+    """How the scaled numbers of a target relate to the user's, channel by channel.
 
     Attributes:
         mean, std: (C,) float64; ``z * std + mean`` is in the user's units.
         naive: (C,) float64, what repeating the last season misses by in training, the mean absolute error in scaled
-            units; NaN where it misses nothing, or nothing was long enough to tell.
+            units; NaN where it misses nothing, or nothing was long enough to tell. ``None`` where it is not measured.
     """
 
     mean: np.ndarray
     std: np.ndarray
-    naive: np.ndarray
+    naive: np.ndarray | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +49,8 @@ class Examples:
         own: where the target is one of the inputs, its name.
         first_item: where the next item of a list is asked for, the id of the first item; smaller ids are special.
         by_window: True where each window of a forecast is scaled by its own mean and deviation.
-        units: of a forecast, once it is known how well training repeats itself.
+        units: of targets that are numbers; ``None`` where they are in the user's own units.
+        text_unit: what one id of a text is; the name of bits says it.
     """
 
     inputs: dict[str, Encoded]
@@ -64,6 +66,7 @@ class Examples:
     first_item: int | None = None
     by_window: bool = False
     units: Units | None = None
+    text_unit: Literal["character", "token"] = "token"
 
     @property
     def horizon(self) -> int:

@@ -9,15 +9,15 @@ import torch
 from torch import Tensor
 
 from unrolled.metrics.base import Sums
-from unrolled.metrics.judged import Labels, LabelSets
+from unrolled.metrics.judged import ChosenLabels, ChosenSets
 
 __all__ = ["counts", "errors"]
 
 
-def counts(judged: Labels | LabelSets) -> Sums:
+def counts(judged: ChosenLabels | ChosenSets) -> Sums:
     """True positives, false positives and false negatives, each (K,) int64, and the number of questions."""
     chosen, right = judged.chosen, judged.right
-    if isinstance(judged, LabelSets):
+    if isinstance(judged, ChosenSets):
         found = {"tp": (chosen & right).sum(0), "fp": (chosen & ~right).sum(0), "fn": (~chosen & right).sum(0)}
     else:
         same = chosen == right

@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from unrolled.metrics._ratios import ratio, ratios
 from unrolled.metrics.base import Measure, Sums
-from unrolled.metrics.judged import Labels, LabelSets, Tokens
+from unrolled.metrics.judged import ChosenLabels, ChosenSets, ChosenTokens
 
 __all__ = ["Accuracy"]
 
@@ -16,19 +16,22 @@ class Accuracy:
 
     .. math:: \frac1N \sum_n [\hat y_n = y_n]
 
+    References:
+        https://scikit-learn.org/stable/modules/model_evaluation.html#accuracy-score
+
     Example:
         >>> import torch
-        >>> labels = Labels(torch.tensor([0, 1, 1, 2]), torch.tensor([0, 1, 2, 2]), classes=3)
+        >>> labels = ChosenLabels(torch.tensor([0, 1, 1, 2]), torch.tensor([0, 1, 2, 2]), classes=3)
         >>> Accuracy().values(Accuracy().sums(labels))
         {'accuracy': 0.75}
     """
 
-    judges: ClassVar[tuple[type, ...]] = (Labels, LabelSets, Tokens)
+    judges: ClassVar[tuple[type, ...]] = (ChosenLabels, ChosenSets, ChosenTokens)
     measures: ClassVar[tuple[Measure, ...]] = (Measure("accuracy", "share", "higher"),)
 
-    def sums(self, judged: Labels | LabelSets | Tokens) -> Sums:
+    def sums(self, judged: ChosenLabels | ChosenSets | ChosenTokens) -> Sums:
         right = judged.chosen == judged.right
-        return ratio("accuracy", (right.all(1) if isinstance(judged, LabelSets) else right).sum(), len(right))
+        return ratio("accuracy", (right.all(1) if isinstance(judged, ChosenSets) else right).sum(), len(right))
 
     def values(self, sums: Sums) -> dict[str, float]:
         return ratios(sums)

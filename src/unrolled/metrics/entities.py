@@ -7,7 +7,7 @@ from typing import ClassVar
 import torch
 
 from unrolled.metrics.base import Measure, Sums
-from unrolled.metrics.judged import Tags
+from unrolled.metrics.judged import ChosenTags
 
 __all__ = ["Entities"]
 
@@ -26,17 +26,17 @@ class Entities:
         >>> place, out = 0, 1
         >>> chosen, right = torch.tensor([place, out, place, out]), torch.tensor([place, out, out, out])
         >>> first = torch.tensor([True, False, False, False])
-        >>> tags = Tags(chosen, right, first, IOB2.of(["B-place", "O"]))
+        >>> tags = ChosenTags(chosen, right, first, IOB2.of(["B-place", "O"]))
         >>> Entities().values(Entities().sums(tags))
         {'entity_precision': 0.5, 'entity_recall': 1.0, 'entity_f1': 0.6666666666666666}
     """
 
-    judges: ClassVar[tuple[type, ...]] = (Tags,)
+    judges: ClassVar[tuple[type, ...]] = (ChosenTags,)
     measures: ClassVar[tuple[Measure, ...]] = tuple(
         Measure(f"entity_{name}", "share", "higher") for name in ("precision", "recall", "f1")
     )
 
-    def sums(self, judged: Tags) -> Sums:
+    def sums(self, judged: ChosenTags) -> Sums:
         steps = (part.cpu().numpy() for part in (judged.chosen, judged.right, judged.first))
         return {"names": torch.from_numpy(judged.scheme.count(*steps)), "count": torch.tensor(len(judged.right))}
 

@@ -19,22 +19,22 @@ from unrolled.metrics.iob2 import IOB2
 
 __all__ = [
     "Answers",
+    "ChosenLabels",
+    "ChosenSets",
+    "ChosenTags",
+    "ChosenTokens",
     "CodeLength",
     "Forecasts",
     "Gaussians",
     "Ids",
     "Intervals",
-    "LabelSets",
-    "Labels",
     "Nats",
     "NextValues",
     "Points",
     "Quantiles",
     "Ranks",
     "Seasonal",
-    "Tags",
     "TokenSequences",
-    "Tokens",
     "Values",
 ]
 
@@ -73,7 +73,7 @@ class CodeLength:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Labels:
+class ChosenLabels:
     """One of K labels for each question.
 
     Attributes:
@@ -90,7 +90,7 @@ class Labels:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Tokens:
+class ChosenTokens:
     """One of a whole vocabulary for each question.
 
     Attributes:
@@ -105,7 +105,7 @@ class Tokens:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class LabelSets:
+class ChosenSets:
     """Several of K labels for each question.
 
     Attributes:
@@ -120,7 +120,7 @@ class LabelSets:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Tags:
+class ChosenTags:
     """An IOB2 tag for each step, rows end to end.
 
     Attributes:

@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from unrolled.metrics._counts import counts, errors
 from unrolled.metrics.base import Measure, Sums
-from unrolled.metrics.judged import Labels, LabelSets
+from unrolled.metrics.judged import ChosenLabels, ChosenSets
 
 __all__ = ["MacroF1"]
 
@@ -21,15 +21,15 @@ class MacroF1:
 
     Example:
         >>> import torch
-        >>> labels = Labels(torch.tensor([0, 1, 1, 1]), torch.tensor([0, 1, 1, 0]), classes=5)
+        >>> labels = ChosenLabels(torch.tensor([0, 1, 1, 1]), torch.tensor([0, 1, 1, 0]), classes=5)
         >>> round(MacroF1().values(MacroF1().sums(labels))["macro_f1"], 4)
         0.7333
     """
 
-    judges: ClassVar[tuple[type, ...]] = (Labels, LabelSets)
+    judges: ClassVar[tuple[type, ...]] = (ChosenLabels, ChosenSets)
     measures: ClassVar[tuple[Measure, ...]] = (Measure("macro_f1", "share", "higher"),)
 
-    def sums(self, judged: Labels | LabelSets) -> Sums:
+    def sums(self, judged: ChosenLabels | ChosenSets) -> Sums:
         return counts(judged)
 
     def values(self, sums: Sums) -> dict[str, float]:

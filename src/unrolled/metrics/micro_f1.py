@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from unrolled.metrics._counts import counts, errors
 from unrolled.metrics.base import Measure, Sums
-from unrolled.metrics.judged import LabelSets
+from unrolled.metrics.judged import ChosenSets
 
 __all__ = ["MicroF1"]
 
@@ -23,14 +23,14 @@ class MicroF1:
     Example:
         >>> import torch
         >>> chosen, right = torch.tensor([[True, False], [True, True]]), torch.tensor([[True, False], [False, True]])
-        >>> MicroF1().values(MicroF1().sums(LabelSets(chosen, right)))
+        >>> MicroF1().values(MicroF1().sums(ChosenSets(chosen, right)))
         {'micro_f1': 0.8}
     """
 
-    judges: ClassVar[tuple[type, ...]] = (LabelSets,)
+    judges: ClassVar[tuple[type, ...]] = (ChosenSets,)
     measures: ClassVar[tuple[Measure, ...]] = (Measure("micro_f1", "share", "higher"),)
 
-    def sums(self, judged: LabelSets) -> Sums:
+    def sums(self, judged: ChosenSets) -> Sums:
         return counts(judged)
 
     def values(self, sums: Sums) -> dict[str, float]:

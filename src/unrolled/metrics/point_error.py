@@ -44,12 +44,12 @@ class PointError:
     )
 
     def sums(self, judged: Values | NextValues | Forecasts) -> Sums:
-        error = judged.answer.double() - judged.right.double()
-        units = error if isinstance(judged, NextValues) else error * judged.std
-        each = {"mse_scaled": error.square(), "mae_scaled": error.abs(), "mse": units.square(), "mae": units.abs()}
+        scaled = judged.answer.double() - judged.right.double()
+        units = scaled if isinstance(judged, NextValues) else scaled * judged.std
         found: Sums = {}
         for name in _REPORTED[type(judged)]:
-            found |= known_mean(name, each[name], judged.right)
+            error = scaled if name.endswith("_scaled") else units
+            found |= known_mean(name, error.square() if name.startswith("mse") else error.abs(), judged.right)
         return found
 
     def values(self, sums: Sums) -> dict[str, float]:

@@ -51,8 +51,8 @@ def scores(batches: Iterable[Answers]) -> dict[str, float]:
 
     Example:
         >>> import torch
-        >>> from unrolled.metrics.judged import Tokens
-        >>> scores([(Tokens(torch.tensor([3, 5]), torch.tensor([3, 4])),)])
+        >>> from unrolled.metrics.judged import ChosenTokens
+        >>> scores([(ChosenTokens(torch.tensor([3, 5]), torch.tensor([3, 4])),)])
         {'accuracy': 0.5}
     """
     total: Sums = {}

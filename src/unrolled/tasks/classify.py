@@ -24,10 +24,10 @@ from unrolled.data.forms.set import Set
 from unrolled.data.roles import Roles
 from unrolled.data.sequences import Sequences
 from unrolled.errors import DataError
+from unrolled.metrics.judged import Answers, ChosenLabels, ChosenSets, Nats
 from unrolled.tasks.columns import one_target, other_columns, step_aligned
-from unrolled.tasks.labels import confusion, macro_f1, micro_f1
 from unrolled.tasks.prior import log_frequencies, log_odds
-from unrolled.tasks.task import Measured, Question, Sums
+from unrolled.tasks.task import Measured, Question
 
 __all__ = ["Classify"]
 
@@ -55,6 +55,8 @@ class Classify:
         self.config, self.coder, self.outputs = config, coder, spec.size
         self.several = isinstance(coder.form, Set)
         self.watch = "loss_nats_per_row" if self.several else "loss_nats_per_label"
+        # Not the loss: a network that grows too sure of itself pays for it in nats while its labels still get better.
+        self.chooses = "macro_f1"
         self.labels = list(answer.labels)
 
     @staticmethod
@@ -94,36 +96,12 @@ class Classify:
             return F.binary_cross_entropy_with_logits(outputs, batch.target, reduction="sum"), count
         return F.cross_entropy(outputs, batch.target, reduction="sum"), count
 
-    def measure(self, outputs: Tensor, batch: Batch) -> Sums:
+    def judge(self, outputs: Tensor, batch: Batch) -> Answers:
         assert batch.target is not None
-        nats, count = self.loss(outputs, batch)
+        nats = Nats(self.watch, *self.loss(outputs, batch))
         if self.several:
-            chosen, truth = outputs > 0, batch.target > 0
-            sums = {"tp": (chosen & truth).sum(0), "fp": (chosen & ~truth).sum(0), "fn": (~chosen & truth).sum(0)}
-            right = (chosen == truth).all(1).sum()
-        else:
-            predicted = outputs.argmax(-1)
-            sums = confusion(predicted, batch.target, self.outputs)
-            right = (predicted == batch.target).sum()
-        return {**sums, "nats": nats.double(), "count": count, "right": right}
-
-    def summarise(self, sums: Sums) -> dict[str, float]:
-        count = float(sums["count"])
-        metrics = {self.watch: float(sums["nats"]) / count, "accuracy": float(sums["right"]) / count}
-        metrics["macro_f1"] = macro_f1(sums)
-        return {**metrics, "micro_f1": micro_f1(sums)} if self.several else metrics
-
-    def cost(self, metrics: dict[str, float]) -> float:
-        # Not the loss: a network that grows too sure of itself pays for it in nats while its labels still get better.
-        return -metrics["macro_f1"]
-
-    def in_units(self, baseline: dict[str, float]) -> dict[str, float]:
-        if self.several and "loss_nats_per_label" in baseline:
-            return {
-                self.watch: baseline["loss_nats_per_label"],
-                **{k: v for k, v in baseline.items() if k != "loss_nats_per_label"},
-            }
-        return baseline
+            return nats, ChosenSets(outputs > 0, batch.target > 0)
+        return nats, ChosenLabels(outputs.argmax(-1), batch.target, self.outputs)
 
     def answers(self, outputs: Tensor, batch: Batch) -> dict[str, list[Any]]:
         name = self.coder.target

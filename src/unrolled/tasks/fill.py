@@ -21,8 +21,9 @@ from unrolled.data.facets import Text
 from unrolled.data.forms.fill import FillIn
 from unrolled.data.roles import Roles
 from unrolled.errors import DataError, UsageError
+from unrolled.metrics.judged import Answers, ChosenTokens, Nats
 from unrolled.tasks.prior import log_frequencies
-from unrolled.tasks.task import Measured, Question, Sums, scored_steps
+from unrolled.tasks.task import Measured, Question, scored_steps
 
 __all__ = ["Fill"]
 
@@ -52,7 +53,8 @@ class Fill:
     def __init__(self, config: TaskConfig, coder: Coder) -> None:
         spec = coder.answer.spec
         assert isinstance(spec, Discrete)
-        self.config, self.coder, self.outputs, self.watch = config, coder, spec.size, "loss_nats_per_token"
+        self.config, self.coder, self.outputs = config, coder, spec.size
+        self.watch = self.chooses = "loss_nats_per_token"
 
     @staticmethod
     def recognises(question: Question) -> str | None:  # noqa: ARG004 - tasks have one form
@@ -89,20 +91,9 @@ class Fill:
         flat, target = self._flat(outputs, batch)
         return F.cross_entropy(flat, target, reduction="sum"), torch.tensor(len(target))
 
-    def measure(self, outputs: Tensor, batch: Batch) -> Sums:
-        nats, count = self.loss(outputs, batch)
+    def judge(self, outputs: Tensor, batch: Batch) -> Answers:
         flat, target = self._flat(outputs, batch)
-        return {"nats": nats.double(), "count": count, "right": (flat.argmax(-1) == target).sum()}
-
-    def summarise(self, sums: Sums) -> dict[str, float]:
-        count = float(sums["count"])
-        return {self.watch: float(sums["nats"]) / count, "accuracy": float(sums["right"]) / count}
-
-    def cost(self, metrics: dict[str, float]) -> float:
-        return metrics[self.watch]
-
-    def in_units(self, baseline: dict[str, float]) -> dict[str, float]:
-        return {name: value for name, value in baseline.items() if name != "bits_per_token"}
+        return Nats(self.watch, *self.loss(outputs, batch)), ChosenTokens(flat.argmax(-1), target)
 
     def answers(self, outputs: Tensor, batch: Batch) -> dict[str, list[Any]]:
         name, decode = self.coder.target, self.coder.answer.decode

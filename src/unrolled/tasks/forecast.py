@@ -8,7 +8,6 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any, ClassVar, Literal
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -22,10 +21,10 @@ from unrolled.data.facets import Channels
 from unrolled.data.forms.horizon import Horizon
 from unrolled.data.roles import Roles
 from unrolled.errors import DataError, UsageError
-from unrolled.metrics._forecasts import gaussian_crps, percent_off, quantile_crps
+from unrolled.metrics.judged import Answers, Forecasts, Gaussians, Intervals, Nats, Quantiles, Seasonal
 from unrolled.tasks.columns import join
 from unrolled.tasks.gaussian import bounded, gaussian_nats
-from unrolled.tasks.task import Measured, Question, Sums
+from unrolled.tasks.task import Measured, Question
 
 __all__ = ["Forecast"]
 
@@ -68,6 +67,7 @@ class Forecast:
         self.watch = "mse_scaled"
         if self.gaussian or self.quantiles:
             self.watch = "nll_nats_per_value" if self.gaussian else "pinball_scaled"
+        self.chooses = self.watch
         self._middle = self.quantiles.index(0.5) if self.quantiles else 0
 
     @staticmethod
@@ -137,48 +137,21 @@ class Forecast:
             per_value = error.square()[..., 0]
         return per_value.sum(), known.sum()
 
-    def measure(self, outputs: Tensor, batch: Batch) -> Sums:
-        assert batch.target is not None
-        loss, count = self.loss(outputs, batch)
-        forecast, y = (numbers.double().cpu().numpy() for numbers in (self.predict(outputs, batch), batch.target))
-        answer = forecast[..., self._middle]
-        mean, std = self._mean, self._std
-        error = np.abs(answer - y)  # (B, H, C)
-        found = {
-            "square": np.square(error),
-            "absolute": error,
-            "units": error * std,
-            "percent": percent_off(answer * std + mean, y * std + mean),
-        }
+    def judge(self, outputs: Tensor, batch: Batch) -> Answers:
+        units, y = self.coder.units, batch.target
+        assert units is not None and y is not None
+        forecast = self.predict(outputs, batch)
+        answer = forecast[..., self._middle]  # (B, H, C)
+        mean, std = (torch.as_tensor(part, device=y.device) for part in (units.mean, units.std))
+        judged: Answers = (Forecasts(answer, y, mean, std),)
         if self.gaussian:
-            found["crps"] = gaussian_crps(answer, np.exp(forecast[..., 1]), y)
+            nats = Nats(self.watch, *self.loss(outputs, batch))
+            judged += nats, Gaussians(answer, forecast[..., 1].double().exp(), y)
         if self.quantiles:
-            found["crps"] = quantile_crps(np.array(self.quantiles), forecast, y)
-            found["inside"] = (y >= forecast[..., 0]) & (y <= forecast[..., -1])  # never of NaN
-        sums = {name: torch.tensor(np.nansum(each, dtype=np.float64)) for name, each in found.items()}
-        if (units := self.coder.units) is not None:
-            ratio = error / units.naive
-            sums |= {"naive": torch.tensor(np.nansum(ratio)), "against": torch.tensor((~np.isnan(ratio)).sum())}
-        return {"loss": loss.double(), "count": count, **sums}
-
-    def summarise(self, sums: Sums) -> dict[str, float]:
-        n = max(1.0, float(sums["count"]))
-        names = {"mse_scaled": "square", "mae_scaled": "absolute", "mae": "units", "smape_percent": "percent"}
-        if self.watch != "mse_scaled":
-            names |= {self.watch: "loss", "crps_scaled": "crps"}
-        if self.quantiles:
-            names["coverage"] = "inside"
-        metrics = {name: float(sums[of]) / n for name, of in names.items()}
-        if float(sums.get("against", 0)):
-            metrics["mase"] = float(sums["naive"]) / float(sums["against"])
-        return metrics
-
-    def cost(self, metrics: dict[str, float]) -> float:
-        return metrics[self.watch]
-
-    def in_units(self, baseline: dict[str, float]) -> dict[str, float]:
-        metrics = {{"mse": "mse_scaled", "mae": "mae_scaled"}.get(name, name): v for name, v in baseline.items()}
-        return metrics if self.watch == "mse_scaled" else {**metrics, "crps_scaled": baseline["mae"]}
+            judged += Quantiles(self.quantiles, forecast, y), Intervals(forecast[..., 0], forecast[..., -1], y)
+        if units.naive is not None:
+            judged += (Seasonal(answer, y, torch.as_tensor(units.naive, device=y.device)),)
+        return judged
 
     def answers(self, outputs: Tensor, batch: Batch) -> dict[str, list[Any]]:
         std, mean = (torch.as_tensor(of, device=outputs.device) for of in (self._std, self._mean))

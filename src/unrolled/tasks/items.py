@@ -13,14 +13,16 @@ from unrolled.batch import Batch
 from unrolled.data.encodings._level import UNKNOWN
 from unrolled.data.negatives import NEGATIVES, negatives
 from unrolled.layers.item_logits import LazyLogits
-from unrolled.metrics.ranking import BEST, SAMPLED, ranking_sums, ranks
-from unrolled.tasks.task import Sums
+from unrolled.metrics.judged import ChosenTokens, Nats, Ranks
+from unrolled.metrics.ranking import BEST, ranks
 
-__all__ = ["measure_items", "top_items"]
+__all__ = ["judge_items", "top_items"]
 
 
-def measure_items(outputs: LazyLogits, batch: Batch, mask: Tensor, read: Tensor, first: int) -> Sums:
-    """What a batch adds to the metrics: exactly, a piece of the (N, V) scores at a time.
+def judge_items(
+    outputs: LazyLogits, batch: Batch, mask: Tensor, read: Tensor, first: int
+) -> tuple[Nats, ChosenTokens, *tuple[Ranks, ...]]:
+    """The loss, the likeliest item and the places of the right one: exactly, a piece of the (N, V) scores at a time.
 
     An item that training never held is no answer of any model, and counts as one that was never found; an ``<end>`` is
     no item.
@@ -46,9 +48,10 @@ def measure_items(outputs: LazyLogits, batch: Batch, mask: Tensor, read: Tensor,
             among = scores.gather(1, torch.cat([own[:, None], drawn[part]], 1))  # (n, 101)
             sampled[part] = ranks(among, torch.zeros_like(own)).float()
     asked, known = (right >= first) | (right == UNKNOWN), right >= first
-    sums = {"nats": nats, "count": mask.sum(), "right": (best == right).sum()}
-    sums |= ranking_sums(places.where(known, torch.inf)[asked])
-    return sums | (ranking_sums(sampled.where(known, torch.inf)[asked], SAMPLED) if drawn is not None else {})
+    judged = [Ranks(places.where(known, torch.inf)[asked])]
+    if drawn is not None:
+        judged.append(Ranks(sampled.where(known, torch.inf)[asked], sampled=True))
+    return Nats("loss_nats_per_token", nats, mask.sum()), ChosenTokens(best, right), *judged
 
 
 def _drawn(batch: Batch, mask: Tensor, read: Tensor, items: range) -> Tensor | None:

@@ -5,7 +5,6 @@ Axes: B rows, T steps, V symbols, W width.
 
 from __future__ import annotations
 
-import math
 from typing import Any, ClassVar, Literal
 
 import torch
@@ -23,12 +22,13 @@ from unrolled.data.roles import Roles
 from unrolled.data.sequences import Sequences
 from unrolled.errors import DataError, UsageError
 from unrolled.layers.item_logits import LazyLogits
-from unrolled.metrics.ranking import BEST, SAMPLED, ranking_metrics
+from unrolled.metrics.judged import Answers, ChosenTokens, CodeLength, Nats, NextValues
+from unrolled.metrics.ranking import BEST
 from unrolled.tasks.columns import is_number, join
 from unrolled.tasks.gaussian import bounded, gaussian_nats
-from unrolled.tasks.items import measure_items, top_items
+from unrolled.tasks.items import judge_items, top_items
 from unrolled.tasks.prior import log_frequencies, log_odds
-from unrolled.tasks.task import Measured, Question, Sums, scored_steps
+from unrolled.tasks.task import Measured, Question, scored_steps
 
 __all__ = ["NextStep"]
 
@@ -66,6 +66,7 @@ class NextStep:
         else:
             assert isinstance(spec, Discrete)
             self.steps, self.outputs, self.watch = "tokens", spec.size, "loss_nats_per_token"
+        self.chooses = self.watch if self.first_item is None else f"ndcg_at_{BEST}"
 
     @staticmethod
     def recognises(question: Question) -> str | None:
@@ -117,44 +118,22 @@ class NextStep:
         mean, log_sigma = self._gaussian(o, self._current(batch)[mask])
         return gaussian_nats(mean, log_sigma, y).sum(), count
 
-    def measure(self, outputs: Tensor | LazyLogits, batch: Batch) -> Sums:
+    def judge(self, outputs: Tensor | LazyLogits, batch: Batch) -> Answers:
         assert batch.target is not None
         mask = scored_steps(batch, batch.target.shape[1])
+        per = "token" if self.text is None else self.text.unit
         if isinstance(outputs, LazyLogits):
             assert self.first_item is not None
-            return measure_items(outputs, batch, mask, batch.inputs[self.coder.target], self.first_item)
-        nats, count = self.loss(outputs, batch)
-        sums = {"nats": nats.double(), "count": count}
+            nats, *places = judge_items(outputs, batch, mask, batch.inputs[self.coder.target], self.first_item)
+            return nats, *places, CodeLength(nats.total, nats.count, per)
+        nats = Nats(self.watch, *self.loss(outputs, batch))
         if self.steps == "tokens":
-            sums["right"] = ((outputs.argmax(-1) == batch.target) & mask).sum()
-        elif self.steps == "real":
-            mean, _ = self._gaussian(outputs[mask], self._current(batch)[mask])
-            error = (mean - batch.target[mask]).double()
-            error = error[~error.isnan()]
-            sums |= {"square": error.square().sum(), "absolute": error.abs().sum(), "values": torch.tensor(len(error))}
-        return sums
-
-    def summarise(self, sums: Sums) -> dict[str, float]:
-        count = float(sums["count"])
-        metrics = {self.watch: float(sums["nats"]) / count}
-        if self.steps == "tokens":
-            metrics["accuracy"] = float(sums["right"]) / count
-            metrics |= ranking_metrics(sums) | ranking_metrics(sums, SAMPLED)
-        elif self.steps == "real":
-            values = float(sums["values"])
-            metrics |= {"mse": float(sums["square"]) / values, "mae": float(sums["absolute"]) / values}
-        return self.in_units(metrics)
-
-    def cost(self, metrics: dict[str, float]) -> float:
-        return metrics[self.watch] if self.first_item is None else 1 - metrics.get(f"ndcg_at_{BEST}", 0.0)
-
-    def in_units(self, baseline: dict[str, float]) -> dict[str, float]:
-        metrics = {{"mse": "mse_scaled", "mae": "mae_scaled"}.get(name, name): v for name, v in baseline.items()}
-        if self.steps == "tokens" and "loss_nats_per_token" in metrics:
-            unit = "token" if self.text is None else self.text.unit
-            metrics.pop("bits_per_token", None)
-            metrics[f"bits_per_{unit}"] = metrics["loss_nats_per_token"] / math.log(2)
-        return metrics
+            chosen = ChosenTokens(outputs.argmax(-1)[mask], batch.target[mask])
+            return nats, chosen, CodeLength(nats.total, nats.count, per)
+        if self.steps == "several":
+            return (nats,)
+        mean, _ = self._gaussian(outputs[mask], self._current(batch)[mask])
+        return nats, NextValues(mean, batch.target[mask])
 
     def answers(self, outputs: Tensor | LazyLogits, batch: Batch) -> dict[str, list[Any]]:
         name, last = self.coder.target, (batch.lengths - 1).clamp(min=0)

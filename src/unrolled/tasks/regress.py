@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from typing import Any, ClassVar, Literal
 
-import torch
 from torch import Tensor
 
 from unrolled.batch import Batch
@@ -19,8 +18,9 @@ from unrolled.data.facets import Numbers
 from unrolled.data.forms.one import One
 from unrolled.data.roles import Roles
 from unrolled.errors import UsageError
+from unrolled.metrics.judged import Answers, Values
 from unrolled.tasks.columns import is_number, one_target, other_columns
-from unrolled.tasks.task import Measured, Question, Sums
+from unrolled.tasks.task import Measured, Question
 
 __all__ = ["Regress"]
 
@@ -43,7 +43,8 @@ class Regress:
 
     def __init__(self, config: TaskConfig, coder: Coder) -> None:
         assert isinstance(coder.answer, Numbers)
-        self.config, self.coder, self.outputs, self.watch = config, coder, 1, "mse_scaled"
+        self.config, self.coder, self.outputs = config, coder, 1
+        self.watch = self.chooses = "mse_scaled"
         self._mean, self._std = float(coder.answer.mean[0]), float(coder.answer.std[0])
 
     @staticmethod
@@ -72,36 +73,9 @@ class Regress:
         known = ~batch.target[:, 0].isnan()
         return (outputs[known, 0] - batch.target[known, 0]).square().sum(), known.sum()
 
-    def measure(self, outputs: Tensor, batch: Batch) -> Sums:
+    def judge(self, outputs: Tensor, batch: Batch) -> Answers:
         assert batch.target is not None
-        known = ~batch.target[:, 0].isnan()
-        y = batch.target[known, 0].double()
-        error = outputs[known, 0].double() - y
-        return {
-            "square": error.square().sum(),
-            "absolute": error.abs().sum(),
-            "y": y.sum(),
-            "yy": y.square().sum(),
-            "count": torch.tensor(len(y)),
-        }
-
-    def summarise(self, sums: Sums) -> dict[str, float]:
-        n = max(1.0, float(sums["count"]))
-        spread = float(sums["yy"]) - float(sums["y"]) ** 2 / n
-        metrics = {"mse": float(sums["square"]) / n, "mae": float(sums["absolute"]) / n}
-        metrics["r2"] = 1 - float(sums["square"]) / spread if spread > 0 else 0.0
-        return self.in_units(metrics)
-
-    def cost(self, metrics: dict[str, float]) -> float:
-        return metrics[self.watch]
-
-    def in_units(self, baseline: dict[str, float]) -> dict[str, float]:
-        return {
-            "mse_scaled": baseline["mse"],
-            "mse": baseline["mse"] * self._std**2,
-            "mae": baseline["mae"] * self._std,
-            "r2": baseline["r2"],
-        }
+        return (Values(outputs[:, 0], batch.target[:, 0], self._std),)
 
     def answers(self, outputs: Tensor, batch: Batch) -> dict[str, list[Any]]:
         return {f"{self.coder.target}_predicted": (outputs[:, 0].double() * self._std + self._mean).tolist()}

@@ -23,11 +23,11 @@ from unrolled.data.forms.aligned import Aligned
 from unrolled.data.roles import Roles
 from unrolled.decoding.viterbi import viterbi
 from unrolled.layers.crf import FORBIDDEN, crf_log_partition, crf_potentials, crf_score
-from unrolled.metrics.iob2 import IOB2, entity_scores
+from unrolled.metrics.iob2 import IOB2
+from unrolled.metrics.judged import Answers, ChosenLabels, ChosenTags, Nats
 from unrolled.tasks.columns import check_aligned, one_target, other_columns, step_aligned
-from unrolled.tasks.labels import confusion, macro_f1
 from unrolled.tasks.prior import log_frequencies, log_transitions
-from unrolled.tasks.task import Measured, Question, Sums, scored_steps
+from unrolled.tasks.task import Measured, Question, scored_steps
 
 __all__ = ["Tag"]
 
@@ -57,6 +57,8 @@ class Tag:
         self.outputs = spec.size * (spec.size + 1) if config.crf else spec.size
         self.labels = list(answer.labels)
         self.tags = IOB2.of(self.labels)
+        # Not the loss: a network that grows too sure of itself pays for it in nats while its labels still get better.
+        self.chooses = "macro_f1" if self.tags is None else "entity_f1"
 
     @staticmethod
     def recognises(question: Question) -> str | None:
@@ -104,30 +106,15 @@ class Tag:
         nats = crf_log_partition(potentials, lengths) - crf_score(potentials, target, lengths)
         return nats.sum(), mask.sum()
 
-    def measure(self, outputs: Tensor, batch: Batch) -> Sums:
+    def judge(self, outputs: Tensor, batch: Batch) -> Answers:
         mask, target = self._asked(outputs, batch)
-        nats, count = self.loss(outputs, batch)
         # A network that diverged has a loss that is not finite, and the trainer answers that; it has no best path.
         found, wanted = self._best(outputs.nan_to_num(), batch.lengths)[mask], target[mask]
-        sums = {**confusion(found, wanted, len(self.labels)), "nats": nats.double(), "count": count}
-        if self.tags is not None:
-            first = mask & ~F.pad(mask, (1, -1))  # no name reaches over what is not asked
-            flat = (part.cpu().numpy() for part in (found, wanted, first[mask]))
-            sums["names"] = torch.from_numpy(self.tags.count(*flat))
-        return sums
-
-    def summarise(self, sums: Sums) -> dict[str, float]:
-        count = float(sums["count"])
-        metrics = {self.watch: float(sums["nats"]) / count, "accuracy": float(sums["tp"].sum()) / count}
-        metrics["macro_f1"] = macro_f1(sums)
-        return metrics | (entity_scores(sums["names"].numpy()) if self.tags is not None else {})
-
-    def cost(self, metrics: dict[str, float]) -> float:
-        # Not the loss: a network that grows too sure of itself pays for it in nats while its labels still get better.
-        return -metrics["macro_f1" if self.tags is None else "entity_f1"]
-
-    def in_units(self, baseline: dict[str, float]) -> dict[str, float]:
-        return baseline
+        judged = Nats(self.watch, *self.loss(outputs, batch)), ChosenLabels(found, wanted, len(self.labels))
+        if self.tags is None:
+            return judged
+        first = mask & ~F.pad(mask, (1, -1))  # no name reaches over what is not asked
+        return *judged, ChosenTags(found, wanted, first[mask], self.tags)
 
     def answers(self, outputs: Tensor, batch: Batch) -> dict[str, list[Any]]:
         best = self._best(outputs, batch.lengths).tolist()

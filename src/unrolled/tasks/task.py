@@ -1,4 +1,4 @@
-"""What a task is: the target, the loss, the metrics and the form of the answer, in one file each.
+"""What a task is: the target, the loss, what is judged and the form of the answer, in one file each.
 
 Axes: B rows, T steps, O outputs of the network.
 """
@@ -18,13 +18,12 @@ from unrolled.data.examples import Examples
 from unrolled.data.roles import Roles
 from unrolled.data.sequences import Sequences
 from unrolled.errors import UsageError
+from unrolled.metrics.judged import Answers
 from unrolled.registry import Registry
 
-__all__ = ["TASKS", "Measured", "Question", "Sums", "Task", "make_task", "scored_steps"]
+__all__ = ["TASKS", "Measured", "Question", "Task", "make_task", "scored_steps"]
 
 TASKS = Registry("task")
-
-Sums = dict[str, Tensor]  # what a batch adds to the metrics: every entry is summed over batches
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +66,7 @@ class Task(Protocol):
         needs: the facets of which the target's encoding has at least one.
         outputs: O, the numbers that the network must give.
         watch: the metric that training makes small.
+        chooses: the metric by which validation chooses among weights; what is better is the metric's to say.
     """
 
     name: ClassVar[str]
@@ -75,6 +75,7 @@ class Task(Protocol):
     needs: ClassVar[tuple[type, ...]]
     outputs: int
     watch: str
+    chooses: str
     config: TaskConfig
     coder: Coder
 
@@ -94,17 +95,8 @@ class Task(Protocol):
     def loss(self, outputs: Any, batch: Batch) -> tuple[Tensor, Tensor]:
         """(sum of the loss over what is scored, how many were scored)."""
 
-    def measure(self, outputs: Any, batch: Batch) -> Sums:
-        """What this batch adds to the metrics."""
-
-    def summarise(self, sums: Sums) -> dict[str, float]:
-        """The metrics, units in their names."""
-
-    def cost(self, metrics: dict[str, float]) -> float:
-        """What validation makes small when it chooses among weights."""
-
-    def in_units(self, baseline: dict[str, float]) -> dict[str, float]:
-        """A baseline's metrics under the names and in the units of this task's own."""
+    def judge(self, outputs: Any, batch: Batch) -> Answers:
+        """The answers to a batch beside what is right, in the kinds that metrics are computed from."""
 
     def answers(self, outputs: Any, batch: Batch) -> dict[str, list[Any]]:
         """The answers to the rows of a batch, as new columns."""

@@ -22,9 +22,9 @@ from unrolled.data.roles import Roles
 from unrolled.decoding.ctc import BLANK, CtcBeam, ctc_beam, ctc_greedy
 from unrolled.errors import ShapeError
 from unrolled.layers.lengths import real_steps, zero_padding
+from unrolled.metrics.judged import Answers, Nats, TokenSequences
 from unrolled.tasks.columns import is_measured, one_target, other_columns, step_aligned
-from unrolled.tasks.task import Measured, Question, Sums
-from unrolled.tasks.written import written_metrics, written_sums
+from unrolled.tasks.task import Measured, Question
 
 __all__ = ["Transcribe"]
 
@@ -56,6 +56,8 @@ class Transcribe:
         answer, spec = coder.answer, coder.answer.spec
         assert isinstance(answer, Text) and BLANK in answer.never and isinstance(spec, Discrete)
         self.config, self.coder, self.outputs, self.watch = config, coder, spec.size, "loss_nats_per_token"
+        # Not the loss: a network that grows too sure of itself pays for it in nats while its answers still get better.
+        self.chooses = "token_error_rate"
 
     @staticmethod
     def recognises(question: Question) -> str | None:
@@ -90,22 +92,12 @@ class Transcribe:
         total = F.ctc_loss(nats, target.clamp(min=0), batch.lengths, sizes, BLANK, reduction="sum")
         return total, sizes.sum()
 
-    def measure(self, outputs: Tensor, batch: Batch) -> Sums:
-        nats, count = self.loss(outputs, batch)  # which checks the target
+    def judge(self, outputs: Tensor, batch: Batch) -> Answers:
+        nats = Nats(self.watch, *self.loss(outputs, batch))  # which checks the target
         assert batch.target is not None and batch.target_lengths is not None
         rows = zip(batch.target.tolist(), batch.target_lengths.tolist(), strict=True)
         wanted = [row[:size] for row, size in rows]
-        return written_sums(nats, count, ctc_greedy(outputs, batch.lengths), wanted)
-
-    def summarise(self, sums: Sums) -> dict[str, float]:
-        return written_metrics(sums)
-
-    def cost(self, metrics: dict[str, float]) -> float:
-        # Not the loss: a network that grows too sure of itself pays for it in nats while its answers still get better.
-        return metrics["token_error_rate"]
-
-    def in_units(self, baseline: dict[str, float]) -> dict[str, float]:
-        return baseline
+        return nats, TokenSequences(ctc_greedy(outputs, batch.lengths), wanted)
 
     def answers(self, outputs: Tensor, batch: Batch) -> dict[str, list[Any]]:
         if self.config.beam == 1:

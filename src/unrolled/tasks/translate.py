@@ -21,11 +21,11 @@ from unrolled.data.forms.free import Free
 from unrolled.data.roles import Roles
 from unrolled.decoding.beam import Beam, beam_search
 from unrolled.layers.lengths import real_steps
+from unrolled.metrics.judged import Answers, Nats, TokenSequences
 from unrolled.models.encoder_decoder import Written
 from unrolled.tasks.columns import is_measured, one_target, other_columns, step_aligned
 from unrolled.tasks.prior import log_frequencies
-from unrolled.tasks.task import Measured, Question, Sums
-from unrolled.tasks.written import written_metrics, written_sums
+from unrolled.tasks.task import Measured, Question
 
 __all__ = ["Translate"]
 
@@ -51,6 +51,8 @@ class Translate:
         assert isinstance(answer, Text) and answer.begin is not None and answer.end is not None
         assert isinstance(spec, Discrete)
         self.config, self.coder, self.outputs, self.watch = config, coder, spec.size, "loss_nats_per_token"
+        # Not the loss: a model that grows too sure of itself pays for it in nats while its answers still get better.
+        self.chooses = "token_error_rate"
         self._begin, self._end, self._never = answer.begin, answer.end, answer.never
 
     @staticmethod
@@ -76,21 +78,11 @@ class Translate:
     def loss(self, outputs: Written, batch: Batch) -> tuple[Tensor, Tensor]:
         return self._nats(outputs, batch, self.config.label_smoothing)
 
-    def measure(self, outputs: Written, batch: Batch) -> Sums:
+    def judge(self, outputs: Written, batch: Batch) -> Answers:
         assert batch.target is not None and batch.target_lengths is not None
-        nats, count = self._nats(outputs, batch, 0.0)
         rows = zip(batch.target.tolist(), batch.target_lengths.tolist(), strict=True)
-        return written_sums(nats, count, self._written(outputs), [row[1 : size - 1] for row, size in rows])
-
-    def summarise(self, sums: Sums) -> dict[str, float]:
-        return written_metrics(sums)
-
-    def cost(self, metrics: dict[str, float]) -> float:
-        # Not the loss: a model that grows too sure of itself pays for it in nats while its answers still get better.
-        return metrics["token_error_rate"]
-
-    def in_units(self, baseline: dict[str, float]) -> dict[str, float]:
-        return baseline
+        wanted = [row[1 : size - 1] for row, size in rows]
+        return Nats(self.watch, *self._nats(outputs, batch, 0.0)), TokenSequences(self._written(outputs), wanted)
 
     def answers(self, outputs: Written, batch: Batch) -> dict[str, list[Any]]:
         decode = self.coder.answer.decode

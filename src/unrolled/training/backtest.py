@@ -16,8 +16,10 @@ from unrolled.batch import Batch
 from unrolled.data.examples import Examples
 from unrolled.data.loader import Loader
 from unrolled.data.windows import Windows
+from unrolled.metrics.base import Sums
+from unrolled.metrics.scoring import added, values
 from unrolled.models.model import Model
-from unrolled.tasks.task import Sums, Task
+from unrolled.tasks.task import Task
 from unrolled.training.evaluate import run_over
 from unrolled.training.plans import lookback
 
@@ -58,10 +60,9 @@ def backtest(network: Model, task: Task, examples: Examples, origins: int) -> Ba
         parts += [("step", h, (ahead == h).expand(len(own), -1)) for h in range(examples.horizon)]
         parts += [("origin", k, (own == k)[:, None].expand(-1, examples.horizon)) for k in set(own.tolist())]
         for kind, number, asked in parts:
-            total = sums.setdefault((kind, number), {})
-            for name, value in task.measure(outputs, _only(batch, asked)).items():
-                total[name] = total[name] + value if name in total else value
-    known = {key: task.summarise(total) for key, total in sums.items() if float(total["count"])}
+            judged = task.judge(outputs, _only(batch, asked))
+            sums[kind, number] = added(sums.get((kind, number), {}), judged)
+    known = {key: values(total) for key, total in sums.items()}
     steps = [known.get(("step", h), {}) for h in range(examples.horizon)]
     earliest_first = [known.get(("origin", k), {}) for k in reversed(range(int(late.max(initial=-1)) + 1))]
     return Backtest(known.get(("all", 0), {}), steps, earliest_first)

@@ -12,8 +12,9 @@ from unrolled.batch import Batch
 from unrolled.config import TrainingConfig
 from unrolled.data.examples import Examples
 from unrolled.data.loader import Loader
+from unrolled.metrics.scoring import scores
 from unrolled.models.model import Model
-from unrolled.tasks.task import Sums, Task
+from unrolled.tasks.task import Task
 from unrolled.training.bptt import TruncatedBPTT
 from unrolled.training.plans import evaluation_plan
 
@@ -52,9 +53,5 @@ def evaluate(
         config: batch size and the windows of long sequences.
         device: where the network is.
     """
-    total: Sums = {}
     loader = Loader(examples, evaluation_plan(examples, task.config, config, network.causal))
-    for outputs, batch in run_over(network, loader, device):
-        for name, value in task.measure(outputs, batch).items():
-            total[name] = total[name] + value if name in total else value
-    return task.summarise(total) if total and float(total.get("count", 1)) else {}
+    return scores(task.judge(outputs, batch) for outputs, batch in run_over(network, loader, device))

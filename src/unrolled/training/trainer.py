@@ -18,6 +18,8 @@ from unrolled.config import TrainingConfig
 from unrolled.data.examples import Examples
 from unrolled.data.loader import Loader
 from unrolled.errors import DataError, Interrupted, ModelError, TrainingError, UsageError
+from unrolled.metrics.base import cost
+from unrolled.metrics.ranking import BEST
 from unrolled.models.model import Model
 from unrolled.state import flatten, rebuild
 from unrolled.tasks.task import Task
@@ -51,7 +53,7 @@ class Progress:
     validations: int = 0
     validated: int = -1  # the step of the last one
     rest: float = 0.0  # seconds before which there is none, where the budget is minutes
-    best: float = math.inf
+    best: float = math.inf  # the `cost` of the best validation
     stale: int = 0  # validations since the best one
     factor: float = 1.0  # of the learning rate, halved on a plateau where the budget is open
     clipped: int = 0
@@ -214,8 +216,8 @@ class Trainer:
         metrics = evaluate(self.network, self.task, self.valid, self.config, self.device)
         p.rest = p.seconds + (1 + _REST) * (time.monotonic() - began)
         p.validations, p.validated = p.validations + 1, p.step
-        value = self.task.cost(metrics)
-        finite = math.isfinite(value) and math.isfinite(metrics[self.task.watch])
+        value = cost(self.task.chooses, metrics.get(self.task.chooses, math.nan))
+        finite = math.isfinite(value) and math.isfinite(metrics.get(self.task.watch, math.nan))
         if finite and value < p.best - _MIN_DELTA * abs(p.best if math.isfinite(p.best) else 0):
             p.best, p.stale = value, 0
             weights = {f"model.{name}": tensor for name, tensor in self.network.state_dict().items()}
@@ -257,8 +259,7 @@ class Trainer:
         """
         try:
             self.network.load_state_dict(checkpoint.section(saved.tensors, "model"))
-            values = {**saved.meta, "best": math.inf if saved.meta["best"] is None else saved.meta["best"]}
-            self.progress = Progress(**values)
+            self.progress = Progress(**{**saved.meta, "best": _best(saved.meta["best"], self.task.chooses)})
         except (RuntimeError, KeyError, TypeError) as error:
             raise ModelError(f"the checkpoint of step {saved.step} belongs to another network: {error}") from None
         checkpoint.restore_optimizer(self.optimizer, self.network.named_parameters(), saved.tensors)
@@ -272,6 +273,13 @@ class Trainer:
 
     def _on_signal(self, number: int) -> None:
         self._interrupt = number
+
+
+def _best(saved: float | None, metric: str) -> float:
+    """`Progress.best` of a checkpoint, in which ``None`` stands for infinity."""
+    if metric == f"ndcg_at_{BEST}" and saved is not None and saved > 0:
+        return saved - 1  # an earlier version kept 1 − NDCG, which is above 0; −NDCG never is
+    return math.inf if saved is None else saved
 
 
 def _hold(parameter: Tensor, rows: Tensor) -> None:
