@@ -27,7 +27,7 @@ from memory import BLOCK, text
 
 from unrolled.batch import Batch
 from unrolled.config import DataConfig, ModelConfig, TaskConfig, TrainingConfig
-from unrolled.data.coder import Coder
+from unrolled.data.coder import Preprocessor
 from unrolled.data.encoded import Options
 from unrolled.data.examples import Examples
 from unrolled.data.loader import Loader
@@ -126,7 +126,7 @@ def encode(name: str, source: Any, task: str, folder: Path, *, tokens: Any = Non
     sequences = read(source, DataConfig(target=named), steps=False)
     member = TASKS.get(task)
     started = time.perf_counter()
-    coder = Coder.fit(sequences, member.roles(Question(sequences, named, (), horizon)), Options(tokens=tokens))
+    coder = Preprocessor.fit(sequences, member.roles(Question(sequences, named, (), horizon)), Options(tokens=tokens))
     examples = coder.encode(sequences, cache=folder / "cache")
     seconds = time.perf_counter() - started
     return Kind(name, member(TaskConfig(name=task, horizon=horizon), coder), examples, seconds)

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from unrolled.config import ModelConfig, TaskConfig, TrainingConfig
-from unrolled.data.coder import Coder
+from unrolled.data.coder import Preprocessor
 from unrolled.data.encoded import Options
 from unrolled.data.examples import Examples
 from unrolled.data.sequences import Sequences
@@ -49,7 +49,7 @@ class Sample:
         """The task, its encodings fitted on ``train`` (default: all rows)."""
         member = TASKS.get(self.task)
         roles = member.roles(self.question())
-        coder = Coder.fit(self.data if train is None else train, roles, self.options)
+        coder = Preprocessor.fit(self.data if train is None else train, roles, self.options)
         return member(self.config, coder)
 
     @property

@@ -8,7 +8,7 @@ from typing import Any, Literal
 import numpy as np
 
 from unrolled.config import DataConfig, ModelConfig, RunConfig
-from unrolled.data.coder import Coder
+from unrolled.data.coder import Preprocessor
 from unrolled.data.examples import Examples
 from unrolled.data.facets import Reusable
 from unrolled.data.roles import Roles
@@ -163,7 +163,7 @@ def drawn_items(softmax: str | None, items: int) -> int:
     return 0 if softmax == "full" else int(softmax.removeprefix("sampled:"))
 
 
-def check_items(coder: Coder, config: RunConfig) -> None:
+def check_items(coder: Preprocessor, config: RunConfig) -> None:
     """What is of a choice among items is refused where the next step is none.
 
     Raises:
@@ -185,7 +185,7 @@ def default_tokens(config: RunConfig) -> Level:
     return "words or bpe" if config.task.name in _IN_PARTS else "words"
 
 
-def told_tokens(config: RunConfig, coder: Coder) -> Iterator[str]:
+def told_tokens(config: RunConfig, coder: Preprocessor) -> Iterator[str]:
     """What a user may want to know of tokens that were chosen by how many words there are."""
     encodings = {**coder.inputs, coder.target: coder.answer}
     chosen = config.data.tokens is None and config.training.start is None

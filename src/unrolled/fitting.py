@@ -31,7 +31,7 @@ from unrolled.asked import (
 from unrolled.baselines.baseline import score_baselines
 from unrolled.card import card
 from unrolled.config import DataConfig, ModelConfig, RunConfig, TaskConfig, TrainingConfig, spread
-from unrolled.data.coder import Coder
+from unrolled.data.coder import Preprocessor
 from unrolled.data.encoded import Options
 from unrolled.data.examples import Examples
 from unrolled.data.fingerprint import MEMORY, fingerprint, fingerprint_table, verify
@@ -218,7 +218,7 @@ def _train(
     cut = any(isinstance(parse(how), LastStep) for how in (config.data.valid, config.data.test))
     options = Options(tokens=tokens, encoder=encoder_of(config.training), cut=cut, **said)
     before = start.inputs if start else kept_inputs(folder, config)
-    coder = Coder.fit(splits.train, roles, options, before)
+    coder = Preprocessor.fit(splits.train, roles, options, before)
     check_items(coder, config)
     for name in coder.inputs:
         say(f"input {name}: {coder.report(name)}")

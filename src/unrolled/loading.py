@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 
 from unrolled.config import RunConfig
-from unrolled.data.coder import Coder
+from unrolled.data.coder import Preprocessor
 from unrolled.errors import ModelError, UsageError
 from unrolled.files import load_tensors, read_directory
 from unrolled.layers.pretrained import PretrainedEncoder
@@ -58,7 +58,7 @@ def open_run(folder: Path) -> Trained:
     try:
         config = RunConfig.parse(files["config.json"], str(folder))
         saved = {name.removeprefix("encodings/"): data for name, data in files.items() if name.startswith("encodings/")}
-        task = make_task(config.task, Coder.from_files(saved))
+        task = make_task(config.task, Preprocessor.from_files(saved))
         tensors = load_tensors(files[WEIGHTS]) if finished else _best_so_far(folder)
         results = json.loads(files["results.json"]) if finished else {"metrics": {}, "baselines": {}}
         metrics, baselines = results["metrics"], results["baselines"]

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from unrolled.config import DataConfig, ModelConfig, RunConfig
-from unrolled.data.coder import Coder
+from unrolled.data.coder import Preprocessor
 from unrolled.data.encoded import ENCODINGS, Encoding
 from unrolled.data.facets import Reusable, Words
 from unrolled.data.roles import Roles
@@ -164,7 +164,7 @@ def start_again(folder: Path, config: RunConfig) -> Start | None:
         return None
     if checkpoint.newest(folder / "checkpoints") is not None:
         files = {path.name: path.read_bytes() for path in (folder / "encodings").glob("*.json") if path.is_file()}
-        return Start(str(folder), config, Coder.from_files(files).inputs, {}, {})
+        return Start(str(folder), config, Preprocessor.from_files(files).inputs, {}, {})
     try:
         start = open_start(place, folder)
     except ModelError as error:

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from unrolled.config import DataConfig, ModelConfig, RunConfig, TrainingConfig
-from unrolled.data.coder import Coder
+from unrolled.data.coder import Preprocessor
 from unrolled.data.encoded import Encoded, Encoding
 from unrolled.data.encodings._pretrained import Pretrained
 from unrolled.data.examples import Examples
@@ -86,7 +86,7 @@ def kept_inputs(folder: Path, config: RunConfig) -> dict[str, Encoding]:
     if config.training.vectors is None or checkpoint.newest(folder / "checkpoints") is None:
         return {}
     files = {path.name: path.read_bytes() for path in (folder / "encodings").glob("*.json") if path.is_file()}
-    return Coder.from_files(files).inputs
+    return Preprocessor.from_files(files).inputs
 
 
 def check_again(folder: Path, config: RunConfig) -> None:
@@ -107,7 +107,7 @@ def check_again(folder: Path, config: RunConfig) -> None:
 
 def give_vectors(
     network: Model,
-    coder: Coder,
+    coder: Preprocessor,
     train: Examples,
     config: RunConfig,
     saved: Checkpoint | None,
@@ -173,7 +173,7 @@ class _Text(NamedTuple):
     vectors: Named
 
 
-def _texts(network: Model, coder: Coder, train: Examples) -> Iterator[_Text]:
+def _texts(network: Model, coder: Preprocessor, train: Examples) -> Iterator[_Text]:
     """Every column of words that has vectors of its own in the model."""
     for (side, column), named in network.embeddings().items():
         encoding = coder.inputs[column] if side == "read" else coder.answer
@@ -184,7 +184,7 @@ def _texts(network: Model, coder: Coder, train: Examples) -> Iterator[_Text]:
             yield _Text(side, column, words, encoding.lowered, first, occurrences, named)
 
 
-def _begins_with_vectors(text: _Text, coder: Coder, data: DataConfig, say: Callable[[str], None]) -> bool:
+def _begins_with_vectors(text: _Text, coder: Preprocessor, data: DataConfig, say: Callable[[str], None]) -> bool:
     """Whether the words of the file are those of the column: what is written may be of another language."""
     if text.side == "read" or data.shared or not any(isinstance(one, Words) for one in coder.inputs.values()):
         return True

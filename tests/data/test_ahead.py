@@ -18,7 +18,7 @@ from samples import sequences
 
 import unrolled as ur
 from unrolled.baselines.portion import for_scoring
-from unrolled.data.coder import Coder
+from unrolled.data.coder import Preprocessor
 from unrolled.data.encoded import Options
 from unrolled.data.live_row import LiveRow
 from unrolled.data.loader import Loader
@@ -48,13 +48,13 @@ def table(seed: int = 0, lengths: tuple[int, ...] = (12, 2, 3, 4, 9)) -> dict[st
     }
 
 
-def coded(columns: dict[str, Any], ahead: tuple[str, ...] = AHEAD) -> tuple[Coder, Sequences]:
+def coded(columns: dict[str, Any], ahead: tuple[str, ...] = AHEAD) -> tuple[Preprocessor, Sequences]:
     data = sequences(columns, KINDS, "plans.jsonl")
     roles = Forecast.roles(Question(data, ("y",), (), H, ahead))
-    return Coder.fit(data, roles, Options()), data
+    return Preprocessor.fit(data, roles, Options()), data
 
 
-def windows(coder: Coder, data: Sequences) -> tuple[dict[str, np.ndarray], np.ndarray, np.ndarray]:
+def windows(coder: Preprocessor, data: Sequences) -> tuple[dict[str, np.ndarray], np.ndarray, np.ndarray]:
     """(inputs, rows, stops) of every window of 4 steps, in one batch."""
     examples = coder.encode(data)
     rows, stops = examples.window_ends()
@@ -121,14 +121,14 @@ def test_live_steps_are_as_in_the_file() -> None:
 
 def test_a_coder_with_columns_known_ahead_comes_back_from_its_files() -> None:
     coder, data = coded(table())
-    again = Coder.from_files(coder.to_files())
+    again = Preprocessor.from_files(coder.to_files())
     assert again.ahead == AHEAD
     assert np.array_equal(again.encode(data).inputs["plan"].values, coder.encode(data).inputs["plan"].values)
     for wrong in (["y"], ["nothing"]):
         files = coder.to_files()
         files["coder.json"] = json.dumps({**json.loads(files["coder.json"]), "ahead": wrong}).encode()
         with pytest.raises(ModelError, match="the encodings of this model cannot be read"):
-            Coder.from_files(files)
+            Preprocessor.from_files(files)
 
 
 def test_what_may_not_be_known_ahead_is_refused() -> None:

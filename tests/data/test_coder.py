@@ -10,7 +10,7 @@ import pytest
 from samples import SAMPLES, sequences
 
 from unrolled.batch import Continuous, Discrete
-from unrolled.data.coder import Coder
+from unrolled.data.coder import Preprocessor
 from unrolled.data.encoded import Options
 from unrolled.data.forms.aligned import Aligned
 from unrolled.data.forms.free import Free
@@ -26,8 +26,8 @@ SERIES = sequences({"a": [[1.0, 3.0], [5.0]], "b": [[0.0, 2.0], [4.0]]}, {"a": "
 JOINED = Roles(("series",), "series", Horizon(1), joined=("a", "b"))
 
 
-def fit(data: Sequences, roles: Roles, tokens: Any = None) -> Coder:
-    return Coder.fit(data, roles, Options(tokens=tokens))
+def fit(data: Sequences, roles: Roles, tokens: Any = None) -> Preprocessor:
+    return Preprocessor.fit(data, roles, Options(tokens=tokens))
 
 
 def texts(rows: list[str], labels: list[str | None] | None = None) -> Sequences:
@@ -179,7 +179,7 @@ def test_a_coder_comes_back_from_its_files(name: str) -> None:
     sample = SAMPLES[name]
     coder = sample.ask().coder
     files = coder.to_files()
-    again = Coder.from_files(files)
+    again = Preprocessor.from_files(files)
     assert again.to_files() == files
     assert (again.target, again.form, again.horizon, again.joined) == (
         coder.target,
@@ -216,7 +216,7 @@ def test_files_that_are_not_ours_are_a_model_error(damage: Any) -> None:
     files = fit(texts(["ab", "ba"], ["x", "y"]), Roles(("text",), "label", One())).to_files()
     damage(files)
     with pytest.raises(ModelError, match="encoding"):
-        Coder.from_files(files)
+        Preprocessor.from_files(files)
 
 
 def changed(files: dict[str, bytes], key: str, value: Any) -> bytes:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from samples import sequences
 
-from unrolled.data.coder import Coder
+from unrolled.data.coder import Preprocessor
 from unrolled.data.encoded import Options
 from unrolled.data.forms.horizon import Horizon
 from unrolled.data.forms.next import Next
@@ -23,7 +23,7 @@ JOINED = Roles(("series",), "series", Horizon(1), joined=("a", "b"))
 
 
 def live(data: Sequences, roles: Roles, tokens: Any = None) -> LiveRow:
-    return LiveRow(Coder.fit(data, roles, Options(tokens=tokens)))
+    return LiveRow(Preprocessor.fit(data, roles, Options(tokens=tokens)))
 
 
 def texts(rows: list[str], labels: list[str] | None = None) -> Sequences:

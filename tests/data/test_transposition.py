@@ -5,7 +5,7 @@ import pyarrow as pa
 import pytest
 from numpy.testing import assert_array_equal
 
-from unrolled.data.coder import Coder
+from unrolled.data.coder import Preprocessor
 from unrolled.data.encoded import Options
 from unrolled.data.examples import Examples
 from unrolled.data.forms.next import Next
@@ -39,7 +39,7 @@ def words() -> Examples:
 def encoded(columns: dict[str, object], target: str) -> Examples:
     sequences = read(columns)
     kinds = {"events": "tokens"} if target == "events" else {}
-    coder = Coder.fit(sequences, Roles((target,), target, Next(), kinds), Options(), {})
+    coder = Preprocessor.fit(sequences, Roles((target,), target, Next(), kinds), Options(), {})
     return coder.encode(sequences)
 
 

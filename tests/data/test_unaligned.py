@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from samples import SAMPLES, sequences
 
-from unrolled.data.coder import Coder
+from unrolled.data.coder import Preprocessor
 from unrolled.data.encoded import Encoded, Options, Where
 from unrolled.data.forms.unaligned import Unaligned
 from unrolled.data.roles import Roles
@@ -66,7 +66,7 @@ def clips(waves: list[Any], texts: list[str]) -> Sequences:
 
 
 def test_the_coder_names_the_row_of_the_file() -> None:
-    coder = Coder.fit(clips([[1.0, 2.0, 3.0]], ["aab"]), Roles(("wave",), "text", Unaligned()), Options())
+    coder = Preprocessor.fit(clips([[1.0, 2.0, 3.0]], ["aab"]), Roles(("wave",), "text", Unaligned()), Options())
     fine = clips([[1.0], [1.0, 2.0], [0.0]], ["a", "ab", ""])
     examples = coder.encode(fine)
     assert examples.target is not None

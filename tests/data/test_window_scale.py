@@ -11,7 +11,7 @@ import torch
 from samples import SAMPLES, sequences
 
 from unrolled.batch import Batch
-from unrolled.data.coder import Coder
+from unrolled.data.coder import Preprocessor
 from unrolled.data.encoded import Options
 from unrolled.data.loader import Loader
 from unrolled.data.window_scale import by_window
@@ -39,7 +39,7 @@ def forecast(rows: list[list[float | None]]) -> tuple[Forecast, Batch]:
     """The task by windows, and one batch of the last 4 steps before the last 2 of each row."""
     sample = replace(SAMPLES["forecast"], data=sequences({"wave": rows}, {"wave": "number"}), horizon=2)
     roles = Forecast.roles(sample.question())
-    coder = Coder.fit(sample.data, roles, Options(scale="window"))
+    coder = Preprocessor.fit(sample.data, roles, Options(scale="window"))
     examples = coder.encode(sample.data)
     ends = examples.steps() - 2
     (batch,) = Loader(examples, Windows(np.arange(len(ends)), ends, 4, batch=len(ends)))
@@ -57,7 +57,7 @@ def test_level_and_size_of_a_window_are_taken_from_it_and_given_back() -> None:
     assert answers[0].tolist() == pytest.approx([3 + np.std(base[:4]) * o for o in (0.5, -1.0)], abs=1e-4)
     assert answers[1].tolist() == pytest.approx((10 + 3 * answers[0]).tolist(), abs=1e-3)
     assert answers[2].tolist() == pytest.approx([3 + 0.5 * o for o in (0.5, -1.0)], abs=1e-4)
-    again = Coder.from_files(task.coder.to_files())
+    again = Preprocessor.from_files(task.coder.to_files())
     assert again.by_window and not SAMPLES["forecast"].ask().coder.by_window
 
 

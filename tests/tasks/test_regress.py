@@ -6,7 +6,7 @@ import torch
 from samples import SAMPLES, sequences
 
 from unrolled.batch import Batch
-from unrolled.data.coder import Coder
+from unrolled.data.coder import Preprocessor
 from unrolled.data.encoded import Options
 from unrolled.errors import UsageError
 from unrolled.metrics.scoring import scores
@@ -18,7 +18,7 @@ DATA = sequences({"x": [0.0, 1.0, 2.0, 3.0], "y": [10.0, 20.0, 30.0, 40.0]}, {"x
 
 def task() -> Regress:
     question = Question(DATA, ("y",), (), None)
-    return Regress(SAMPLES["regress"].config, Coder.fit(DATA, Regress.roles(question), Options()))
+    return Regress(SAMPLES["regress"].config, Preprocessor.fit(DATA, Regress.roles(question), Options()))
 
 
 def batch(target: list[float]) -> Batch:

@@ -12,8 +12,9 @@ from samples import SAMPLES, network_for, ours, training
 
 from unrolled.batch import Batch
 from unrolled.config import TaskConfig
-from unrolled.data.coder import Coder
+from unrolled.data.coder import Preprocessor
 from unrolled.data.encodings.calendar import Calendar
+from unrolled.data.forms.next import Next
 from unrolled.data.loader import Loader
 from unrolled.errors import UsageError
 from unrolled.metrics.base import cost
@@ -46,7 +47,7 @@ def test_a_target_without_what_the_task_needs_is_refused(name: str, needed: str)
         f"^the task '{name}' needs a target with {needed}, but 'when' is read as calendar: choose another --targe"
     )
     with pytest.raises(UsageError, match=expected):
-        make_task(TaskConfig(name=name), Coder({"when": when}, "when", when, "next"))
+        make_task(TaskConfig(name=name), Preprocessor({"when": when}, "when", when, Next()))
 
 
 # --- what every task keeps (over all samples) --------------------------------------------------------------------

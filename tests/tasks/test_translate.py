@@ -15,7 +15,7 @@ from torch import Tensor
 from unrolled import api
 from unrolled.batch import Batch
 from unrolled.config import ModelConfig, TaskConfig
-from unrolled.data.coder import Coder
+from unrolled.data.coder import Preprocessor
 from unrolled.data.encoded import Options
 from unrolled.errors import DataError, UsageError
 from unrolled.metrics.scoring import scores
@@ -30,7 +30,9 @@ DATA = {"text": TEXTS, "spoken": [[letter.upper() for letter in reversed(text)] 
 def task(**options: Any) -> Translate:
     data = sequences(DATA, {"text": "tokens", "spoken": "tokens"})
     roles = Translate.roles(Question(data, ("spoken",), (), None))
-    return Translate(TaskConfig(name="translate", **options), Coder.fit(data, roles, Options(tokens="characters")))
+    return Translate(
+        TaskConfig(name="translate", **options), Preprocessor.fit(data, roles, Options(tokens="characters"))
+    )
 
 
 def batch(rows: list[list[int]]) -> Batch:
@@ -155,13 +157,13 @@ def test_one_becomes_many(tmp_path: Any) -> None:
 def test_one_vocabulary_for_both_sides() -> None:
     data = sequences({"a": ["x y", "y"], "b": ["y z", "z"]}, {"a": "tokens", "b": "tokens"})
     roles = Translate.roles(Question(data, ("b",), (), None))
-    coder = Coder.fit(data, roles, Options(tokens="words", shared=True))
+    coder = Preprocessor.fit(data, roles, Options(tokens="words", shared=True))
     assert coder.inputs["a"].spec == coder.answer.spec
     assert coder.answer.encode(pa.chunked_array([["x"]]), data.where("b")).values.tolist()[1:-1] == [
         *coder.inputs["a"].encode(pa.chunked_array([["x"]]), data.where("a")).values
     ]
     with pytest.raises(DataError, match="a shared vocabulary needs one column of texts to read beside those to write"):
-        Coder.fit(
+        Preprocessor.fit(
             sequences(DATA, {"text": "tokens", "spoken": "tokens"}),
             Translate.roles(Question(sequences(DATA, {"text": "tokens", "spoken": "tokens"}), ("spoken",), (), None)),
             Options(shared=True),

@@ -66,7 +66,7 @@ import resource, sys
 from pathlib import Path
 import numpy as np, torch
 from unrolled.config import ModelConfig, TaskConfig, TrainingConfig
-from unrolled.data.coder import Coder
+from unrolled.data.coder import Preprocessor
 from unrolled.data.encoded import Encoded
 from unrolled.data.encodings._token_lists import TokenLists
 from unrolled.data.encodings._words import Words
@@ -78,7 +78,7 @@ from unrolled.training.evaluate import evaluate
 from unrolled.training.trainer import Trainer
 
 items = TokenLists(Words([str(n) for n in range(1_000_000)], items=True), framed=False)
-coder = Coder({"item": items}, "item", items, Next())
+coder = Preprocessor({"item": items}, "item", items, Next())
 task = NextStep(TaskConfig(name="next_step"), coder)
 clicks = np.random.default_rng(0).zipf(1.2, 32 * 40) % 1_000_000 + 3
 

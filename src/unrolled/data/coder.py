@@ -1,4 +1,4 @@
-"""The coder: every column's encoding, fitted on the training split and kept with the model."""
+"""The preprocessor: every column's encoding, fitted on the training split and kept with the model."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from unrolled.data.shared import one_vocabulary
 from unrolled.data.strands import Strands
 from unrolled.errors import ModelError
 
-__all__ = ["Coder"]
+__all__ = ["Preprocessor"]
 
 
 class _Index(Stored):
@@ -47,7 +47,7 @@ class _Index(Stored):
 
 
 @dataclass(frozen=True, slots=True)
-class Coder:
+class Preprocessor:
     """The encodings of the input columns and of the target.
 
     Attributes:
@@ -77,7 +77,7 @@ class Coder:
         roles: Roles,
         options: Options,
         known: Mapping[str, Encoding] = MappingProxyType({}),
-    ) -> Coder:
+    ) -> Preprocessor:
         """Learn every encoding from the training split only (C10).
 
         Args:
@@ -253,7 +253,7 @@ class Coder:
         return files
 
     @classmethod
-    def from_files(cls, files: dict[str, bytes]) -> Coder:
+    def from_files(cls, files: dict[str, bytes]) -> Preprocessor:
         """Rebuild from `to_files`.
 
         Raises:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from unrolled.batch import Discrete
-from unrolled.data.coder import Coder
+from unrolled.data.coder import Preprocessor
 from unrolled.data.encoded import Where
 from unrolled.data.facets import Text
 from unrolled.errors import DataError
@@ -20,14 +20,16 @@ __all__ = ["LiveRow"]
 
 @dataclass(frozen=True, slots=True)
 class LiveRow:
-    """What `Coder` knows of its columns, for one step at a time. It has no state: what is remembered goes in and out.
+    """What a `Preprocessor` does to its columns, for one step at a time.
+
+    It has no state: what is remembered of earlier steps goes in and comes out.
 
     Attributes:
         coder: the encodings.
         file: what errors call the stream.
     """
 
-    coder: Coder
+    coder: Preprocessor
     file: str = "the stream"
 
     def opening(self) -> list[dict[str, np.ndarray]]:

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from unrolled.batch import Batch, Discrete
 from unrolled.config import TaskConfig
-from unrolled.data.coder import Coder
+from unrolled.data.coder import Preprocessor
 from unrolled.data.encoded import has_time
 from unrolled.data.examples import Examples
 from unrolled.data.facets import Labels
@@ -49,7 +49,7 @@ class Classify:
     pool: ClassVar[Literal["last", "max"]] = "max"
     needs: ClassVar[tuple[type, ...]] = (Labels,)
 
-    def __init__(self, config: TaskConfig, coder: Coder) -> None:
+    def __init__(self, config: TaskConfig, coder: Preprocessor) -> None:
         answer, spec = coder.answer, coder.answer.spec
         assert isinstance(answer, Labels) and isinstance(spec, Discrete)
         self.config, self.coder, self.outputs = config, coder, spec.size

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from unrolled.batch import MISSING, Batch, Discrete
 from unrolled.config import TaskConfig
-from unrolled.data.coder import Coder
+from unrolled.data.coder import Preprocessor
 from unrolled.data.encoded import ENCODINGS
 from unrolled.data.encodings._level import SPECIALS, UNKNOWN
 from unrolled.data.examples import Examples
@@ -50,7 +50,7 @@ class Fill:
     pool: ClassVar[Literal["last", "max"]] = "last"
     needs: ClassVar[tuple[type, ...]] = (Text,)
 
-    def __init__(self, config: TaskConfig, coder: Coder) -> None:
+    def __init__(self, config: TaskConfig, coder: Preprocessor) -> None:
         spec = coder.answer.spec
         assert isinstance(spec, Discrete)
         self.config, self.coder, self.outputs = config, coder, spec.size

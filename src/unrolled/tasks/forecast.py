@@ -14,7 +14,7 @@ from torch import Tensor
 from unrolled.baselines.seasonal_naive import season
 from unrolled.batch import Batch
 from unrolled.config import TaskConfig
-from unrolled.data.coder import Coder
+from unrolled.data.coder import Preprocessor
 from unrolled.data.encoded import has_time
 from unrolled.data.examples import Examples
 from unrolled.data.facets import Channels
@@ -55,7 +55,7 @@ class Forecast:
     pool: ClassVar[Literal["last", "max"]] = "last"
     needs: ClassVar[tuple[type, ...]] = (Channels,)
 
-    def __init__(self, config: TaskConfig, coder: Coder) -> None:
+    def __init__(self, config: TaskConfig, coder: Preprocessor) -> None:
         assert isinstance(coder.answer, Channels)
         self.config, self.coder, self.channels = config, coder, list(coder.answer.channels)
         self._mean, self._std = coder.answer.mean, coder.answer.std  # (C,)

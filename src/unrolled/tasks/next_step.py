@@ -13,7 +13,7 @@ from torch import Tensor
 
 from unrolled.batch import Batch, Discrete
 from unrolled.config import TaskConfig
-from unrolled.data.coder import Coder
+from unrolled.data.coder import Preprocessor
 from unrolled.data.encoded import ENCODINGS, has_time
 from unrolled.data.examples import Examples
 from unrolled.data.facets import Items, Numbers, Text
@@ -52,7 +52,7 @@ class NextStep:
     pool: ClassVar[Literal["last", "max"]] = "last"
     needs: ClassVar[tuple[type, ...]] = (Text, Items, Numbers)
 
-    def __init__(self, config: TaskConfig, coder: Coder) -> None:
+    def __init__(self, config: TaskConfig, coder: Preprocessor) -> None:
         self.config, self.coder, self.first_item = config, coder, coder.first_item
         answer, spec = coder.answer, coder.answer.spec
         self.text = answer if isinstance(answer, Text) else None

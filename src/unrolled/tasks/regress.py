@@ -11,7 +11,7 @@ from torch import Tensor
 
 from unrolled.batch import Batch
 from unrolled.config import TaskConfig
-from unrolled.data.coder import Coder
+from unrolled.data.coder import Preprocessor
 from unrolled.data.encoded import has_time
 from unrolled.data.examples import Examples
 from unrolled.data.facets import Numbers
@@ -41,7 +41,7 @@ class Regress:
     pool: ClassVar[Literal["last", "max"]] = "max"
     needs: ClassVar[tuple[type, ...]] = (Numbers,)
 
-    def __init__(self, config: TaskConfig, coder: Coder) -> None:
+    def __init__(self, config: TaskConfig, coder: Preprocessor) -> None:
         assert isinstance(coder.answer, Numbers)
         self.config, self.coder, self.outputs = config, coder, 1
         self.watch = self.chooses = "mse_scaled"

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from unrolled.batch import Batch
 from unrolled.config import TaskConfig
-from unrolled.data.coder import Coder
+from unrolled.data.coder import Preprocessor
 from unrolled.data.examples import Examples
 from unrolled.data.roles import Roles
 from unrolled.data.sequences import Sequences
@@ -77,9 +77,9 @@ class Task(Protocol):
     watch: str
     chooses: str
     config: TaskConfig
-    coder: Coder
+    coder: Preprocessor
 
-    def __init__(self, config: TaskConfig, coder: Coder) -> None: ...
+    def __init__(self, config: TaskConfig, coder: Preprocessor) -> None: ...
 
     @staticmethod
     def recognises(question: Question) -> str | None:
@@ -102,7 +102,7 @@ class Task(Protocol):
         """The answers to the rows of a batch, as new columns."""
 
 
-def make_task(config: TaskConfig, coder: Coder) -> Task:
+def make_task(config: TaskConfig, coder: Preprocessor) -> Task:
     """The task that ``config`` names, of a target whose encoding has what the task needs.
 
     Raises:

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from unrolled.batch import Batch, Discrete
 from unrolled.config import TaskConfig
-from unrolled.data.coder import Coder
+from unrolled.data.coder import Preprocessor
 from unrolled.data.examples import Examples
 from unrolled.data.facets import Text
 from unrolled.data.forms.unaligned import Unaligned
@@ -52,7 +52,7 @@ class Transcribe:
     pool: ClassVar[Literal["last", "max"]] = "last"
     needs: ClassVar[tuple[type, ...]] = (Text,)
 
-    def __init__(self, config: TaskConfig, coder: Coder) -> None:
+    def __init__(self, config: TaskConfig, coder: Preprocessor) -> None:
         answer, spec = coder.answer, coder.answer.spec
         assert isinstance(answer, Text) and BLANK in answer.never and isinstance(spec, Discrete)
         self.config, self.coder, self.outputs, self.watch = config, coder, spec.size, "loss_nats_per_token"

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from unrolled.batch import Batch, Discrete
 from unrolled.config import TaskConfig
-from unrolled.data.coder import Coder
+from unrolled.data.coder import Preprocessor
 from unrolled.data.examples import Examples
 from unrolled.data.facets import Text
 from unrolled.data.forms.free import Free
@@ -46,7 +46,7 @@ class Translate:
     pool: ClassVar[Literal["last", "max"]] = "last"
     needs: ClassVar[tuple[type, ...]] = (Text,)
 
-    def __init__(self, config: TaskConfig, coder: Coder) -> None:
+    def __init__(self, config: TaskConfig, coder: Preprocessor) -> None:
         answer, spec = coder.answer, coder.answer.spec
         assert isinstance(answer, Text) and answer.begin is not None and answer.end is not None
         assert isinstance(spec, Discrete)

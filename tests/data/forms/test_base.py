@@ -12,7 +12,7 @@ from samples import SAMPLES, sequences, training
 
 from unrolled import registry
 from unrolled.batch import MISSING, Discrete, Spec
-from unrolled.data.coder import Coder
+from unrolled.data.coder import Preprocessor
 from unrolled.data.encoded import Encoded, Encoding, Options, Where
 from unrolled.data.forms._division import by_row
 from unrolled.data.forms._steps import StepPlans
@@ -63,13 +63,13 @@ def another_form(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 def test_a_form_of_another_package_is_encoded_batched_and_kept() -> None:
     data = sequences({"x": [[1.0, 2.0, 3.0], [4.0]], "y": [list("aba"), ["b"]]}, {"x": "number", "y": "category"})
-    coder = Coder.fit(data, Roles(("x",), "y", Every(2)), Options())
+    coder = Preprocessor.fit(data, Roles(("x",), "y", Every(2)), Options())
     examples = coder.encode(data)
     (batch,) = Loader(examples, evaluation_plan(examples, SAMPLES["tag"].config, training({})))
     assert batch.target is not None
     by_length = dict(zip(batch.lengths.tolist(), batch.target.tolist(), strict=True))
     assert by_length == {1: [1, MISSING, MISSING], 3: [0, MISSING, 0]}
-    assert Coder.from_files(coder.to_files()).form == Every(2)
+    assert Preprocessor.from_files(coder.to_files()).form == Every(2)
 
 
 def test_a_name_that_is_no_form_is_refused() -> None:
