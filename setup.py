@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import platform
-import sys
 from copy import copy
 from pathlib import Path
 
@@ -63,6 +62,6 @@ def kernel(width: str, flags: list[str]) -> Extension:
 
 
 setup(
-    ext_modules=[] if sys.platform == "win32" else [kernel(name, flags) for name, flags in WIDTHS.items()],
+    ext_modules=[kernel(name, flags) for name, flags in WIDTHS.items()],
     cmdclass={"build_ext": BuildKernels, "bdist_wheel": PlainWheel},
 )

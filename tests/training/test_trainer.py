@@ -187,6 +187,12 @@ def test_when_to_save_is_said_in_steps_or_seconds(text: str, tmp_path: Path) -> 
         trainer(tmp_path, checkpoint_every=text)
 
 
+@pytest.mark.parametrize(("text", "due"), [("5", True), ("6", False), ("20s", True), ("21s", False), (None, False)])
+def test_a_checkpoint_is_due_after_so_many_steps_or_seconds(text: str | None, due: bool, tmp_path: Path) -> None:
+    found = trainer(tmp_path, checkpoint_every=text)
+    assert found.every.is_due(Progress(step=10, seconds=50.0, saved=30.0)) is due
+
+
 @pytest.mark.parametrize(
     ("options", "why"), [({"bptt": 4, "bptt_gradient": 6}, "which is 4"), ({"bptt_gradient": 6}, "None")]
 )

@@ -22,7 +22,7 @@ from unrolled.inspection.problems import Problem, Questions, problem
 from unrolled.layers.build import model_names
 from unrolled.models.network import Network
 
-__all__ = ["SETTINGS", "Found", "Rung", "Settings", "check", "probe"]
+__all__ = ["SETTINGS", "Found", "Settings", "check", "probe"]
 
 _WARMUP = 100  # training steps
 _CLIP = 1.0

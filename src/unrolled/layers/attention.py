@@ -17,7 +17,7 @@ from unrolled.errors import ShapeError, UsageError, did_you_mean
 from unrolled.layers.cache import Memory, seen_memory
 from unrolled.layers.lengths import check_lengths, real_steps, zero_padding
 
-__all__ = ["Attended", "Attention"]
+__all__ = ["Attention"]
 
 Kind = Literal["additive", "dot", "scaled_dot", "cosine"]
 _KINDS = ("additive", "dot", "scaled_dot", "cosine")

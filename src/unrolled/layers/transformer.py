@@ -22,7 +22,7 @@ from unrolled.layers.multihead import CrossAttention, SelfAttention
 from unrolled.layers.positions import Learned, Sinusoidal
 from unrolled.layers.session import LayerSession, layer_session, reads_the_future
 
-__all__ = ["Looked", "Transformer", "TransformerState"]
+__all__ = ["Transformer", "TransformerState"]
 
 Positions = Literal["rotary", "sinusoidal", "learned", "alibi", "none"]
 _POSITIONS = ("rotary", "sinusoidal", "learned", "alibi", "none")

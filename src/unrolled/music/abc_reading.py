@@ -15,7 +15,7 @@ from unrolled.music.abc_key import ACCIDENTALS, signature
 from unrolled.music.abc_tokens import PITCHES, TOKENS, duration, endings_of, metre_of, tuplet_of, unit_of
 from unrolled.music.tune import Bar
 
-__all__ = ["Fault", "Reading", "Voice", "read_music"]
+__all__ = ["Reading", "Voice", "read_music"]
 
 _FIELD = re.compile(r"([A-Za-z+]):(.*)")
 _BODY_FIELD = re.compile(r"([IKLMNPQRSTUVWXZmrsw+]):(.*)")

@@ -14,7 +14,11 @@ from unrolled.files import write_file
 
 __all__ = ["Event", "Hook", "log_to", "need_tensorboard", "tensorboard_to"]
 
-Event = dict[str, Any]  # "kind": step, valid or done; "step", "epoch", "seconds", "progress"; then numbers by name
+Event = dict[str, Any]
+"""``kind`` says what happened: ``step`` (some steps were taken), ``skipped`` (one was not, as its loss or gradient was
+not finite) or ``valid`` (a validation), each with ``step``, ``epoch``, ``seconds`` and ``progress``; at the end
+``valid_final`` and ``test_final``, the metrics of the chosen weights, with ``step``. Then numbers by their names."""
+
 Hook = Callable[[Event], None]
 
 

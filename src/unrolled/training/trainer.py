@@ -1,4 +1,4 @@
-"""The loop: batches to loss to weights, whole, on one screen; what it needs to go on is one checkpoint."""
+"""The loop: batches to loss to weights; what it needs to go on is one checkpoint."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Self
 
 import torch
 from torch import Tensor
@@ -50,6 +50,7 @@ class Progress:
     epoch: int = 0
     index: int = 0  # batches of this epoch that are done
     seconds: float = 0.0
+    saved: float = 0.0  # the seconds at which the last checkpoint was saved
     validations: int = 0
     validated: int = -1  # the step of the last one
     rest: float = 0.0  # seconds before which there is none, where the budget is minutes
@@ -107,7 +108,7 @@ class Trainer:
             _hold(self.network.get_parameter(name), rows.to(device)[:, None])
         groups = [{"params": decay, "weight_decay": config.weight_decay}, {"params": keep, "weight_decay": 0.0}]
         self.optimizer = torch.optim.AdamW([g for g in groups if g["params"]], lr=config.lr, fused=True)
-        self.due = _every(config.checkpoint_every)
+        self.every = _Every.parse(config.checkpoint_every or "60s")
         self._interrupt: int | None = None
 
     def run(self) -> Progress:
@@ -147,7 +148,7 @@ class Trainer:
             if self._validation_is_due(len(loader)):
                 self._validate()
             # After a skipped step the weights may be beyond repair: the checkpoints before it are the good ones.
-            if self._interrupt is not None or (p.skipped_in_row == 0 and self.due(p.step, p.seconds)):
+            if self._interrupt is not None or (p.skipped_in_row == 0 and self.every.is_due(p)):
                 self.save()
             self._leave_if_told()
         if self.valid is not None and p.stale < self._patience() and p.validated != p.step:
@@ -247,6 +248,7 @@ class Trainer:
         tensors |= checkpoint.optimizer_tensors(self.optimizer, self.network.named_parameters())
         tensors |= checkpoint.rng_state()
         tensors |= {f"carry.{name}": tensor for name, tensor in flatten(self.carry.state)}
+        self.progress.saved = self.progress.seconds
         tensors |= {f"frozen.{name}": rows for name, rows in self.frozen.items()}
         meta = {**asdict(self.progress), "best": None if math.isinf(self.progress.best) else self.progress.best}
         checkpoint.save(self.folder, self.progress.step, tensors, meta)
@@ -295,23 +297,25 @@ def _chunks(window: int | None, config: TrainingConfig) -> int:
     return config.bptt_gradient // window
 
 
-def _every(text: str | None) -> Callable[[int, float], bool]:
-    """``50`` is every 50 steps, ``30s`` every 30 seconds; the default is a minute."""
-    number, seconds = (text or "60s").removesuffix("s"), (text or "60s").endswith("s")
-    if not number.isdecimal() or int(number) < 1:
-        raise UsageError(f"--checkpoint-every {text}: give steps, such as 50, or seconds, such as 30s")
-    every = int(number)
-    last = [0.0]
+@dataclass(frozen=True, slots=True)
+class _Every:
+    """How often a checkpoint is saved: every ``number`` steps or seconds."""
 
-    def due(step: int, at: float) -> bool:
-        if not seconds:
-            return step % every == 0
-        if at - last[0] < every:
-            return False
-        last[0] = at
-        return True
+    number: int
+    seconds: bool
 
-    return due
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """``50`` is every 50 steps, ``30s`` every 30 seconds."""
+        number = text.removesuffix("s")
+        if not number.isdecimal() or int(number) < 1:
+            raise UsageError(f"--checkpoint-every {text}: give steps, such as 50, or seconds, such as 30s")
+        return cls(int(number), text.endswith("s"))
+
+    def is_due(self, progress: Progress) -> bool:
+        if self.seconds:
+            return progress.seconds - progress.saved >= self.number
+        return progress.step % self.number == 0
 
 
 class _Signals:
