@@ -69,11 +69,15 @@ def main(words: Sequence[str] | None = None) -> int:
 
 
 def _run(words: list[str]) -> int:
-    # To the parser a lone dash looks like an option; to us it is stdin. No argument of a process can hold a NUL.
-    verb, bound, _ = _app(words).parse_args(["\0" if word == "-" else word for word in words])
-    for name, value in bound.arguments.items():
-        bound.arguments[name] = "-" if value == "\0" else value
+    verb, bound, _ = _app(words).parse_args(_dashes_last(words))
     return int(verb(*bound.args, **bound.kwargs) or 0)
+
+
+def _dashes_last(words: list[str]) -> list[str]:
+    """The same words, with a lone dash (standard input) behind ``--``, where nothing is taken for an option."""
+    if "--" in words or "-" not in words:
+        return words
+    return [*(word for word in words if word != "-"), "--", *(word for word in words if word == "-")]
 
 
 def _app(words: list[str]) -> App:
@@ -98,10 +102,8 @@ def _in_our_words(error: BaseException, words: list[str]) -> UnrolledError:
         return error
     if isinstance(error, CycloptsError):
         text = str(error).strip().rstrip(".")
-        verb = next((word for word in words if word in _VERBS), "")
-        return UsageError(
-            f"{text[:1].lower()}{text[1:]}; see: {' '.join(['unrolled', *[verb] * bool(verb), '--help'])}"
-        )
+        program = next((f"unrolled {word}" for word in words if word in _VERBS), "unrolled")
+        return UsageError(f"{text[:1].lower()}{text[1:]}; see: {program} --help")
     if isinstance(error, KeyboardInterrupt):
         return Interrupted("stopped by SIGINT", signal.SIGINT)
     if isinstance(error, SystemExit):

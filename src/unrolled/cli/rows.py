@@ -35,7 +35,8 @@ class Rows:
         self._verbatim = {name for name, of in traits.items() if of.verbatim}
         self._channels = {name for name, of in traits.items() if of.channels}
         self._by, self._sequence = trained.config.data.by, ""
-        self._separators = _SEPARATORS + " " * bool(trained.config.data.header)  # without a header a blank may be it
+        # In a file without a header a blank may be it.
+        self._separators = f"{_SEPARATORS} " if trained.config.data.header else _SEPARATORS
         self._header: list[str] | None = None
         self._first = True
 

@@ -108,7 +108,7 @@ class InputEmbedding(nn.Module):
         for name, spec in self.specs.items():
             if name not in inputs:
                 raise ShapeError(f"Network: column {name!r} is missing; it reads {', '.join(self.specs)}")
-            shape, axes = inputs[name].shape, ["B", *["T"] * spec.time, *["W"] * isinstance(spec, Continuous)]
+            shape, axes = inputs[name].shape, _axes(spec)
             if len(shape) != len(axes) or shape[0] != len(lengths) or (spec.time and steps not in (None, shape[1])):
                 sizes = f"B = {len(lengths)}" + (f" and T = {steps}" if spec.time and steps is not None else "")
                 raise ShapeError(
@@ -118,3 +118,12 @@ class InputEmbedding(nn.Module):
                 steps = shape[1]
                 check_lengths(lengths, inputs[name], "Network")
         return 1 if steps is None else steps
+
+
+def _axes(spec: Spec) -> list[str]:
+    axes = ["B"]
+    if spec.time:
+        axes.append("T")
+    if isinstance(spec, Continuous):
+        axes.append("W")
+    return axes

@@ -148,7 +148,8 @@ class SelfAttention(nn.Module):
         q_k, v = all_heads.split([self.heads + self.kv_heads, self.kv_heads], 2)
         q, k = (q_k if by is None else turn(q_k, by)).split([self.heads, self.kv_heads], 2)
         past = view.past
-        keys, values = past.joined(state and state.keys, k), past.joined(state and state.values, v)
+        keys = past.joined(None if state is None else state.keys, k)
+        values = past.joined(None if state is None else state.values, v)
         seen = None
         if weights:
             context, seen = _shown(q, keys, values, view.whole_mask())

@@ -115,7 +115,8 @@ def _written(voice: list[Chord], lines: list[int]) -> list[str]:
             while now < stop:
                 line = lines[bisect_right(lines, now)]
                 until = min(stop, line, now + _LONGEST)
-                bars[-1].append(_sign(keys, until - now, sharp) + "-" * bool(keys and until < stop))
+                tie = "-" if keys and until < stop else ""
+                bars[-1].append(_sign(keys, until - now, sharp) + tie)
                 if until == line:
                     bars.append([])
                     sharp.clear()
@@ -133,7 +134,7 @@ def _sign(pitches: list[int], parts: int, sharp: set[str]) -> str:
             sharp.add(letter)
         elif letter in sharp:
             name = f"={letter}"
-        notes.append((name.lower() if octave > 0 else name) + "'" * (octave - 1) + "," * -octave)
+        notes.append(name.lower() + "'" * (octave - 1) if octave > 0 else name + "," * -octave)
     units = Fraction(parts * _UNIT, PARTS)
     over = "" if units.numerator == 1 else str(units.numerator)
     under = "" if units.denominator == 1 else f"/{units.denominator}"

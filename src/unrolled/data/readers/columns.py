@@ -103,9 +103,9 @@ class _Lines:
 
     def _checked(self, fields: list[str], number: int) -> list[str]:
         if len(fields) != self.width:
+            count = "1 field" if len(fields) == 1 else f"{len(fields)} fields"
             raise DataError(
-                f"line {number} has {len(fields)} field{'s' * (len(fields) != 1)}, but line {self.first} has "
-                f"{self.width}",
+                f"line {number} has {count}, but line {self.first} has {self.width}",
                 file=self._origin,
                 hint=f"fields are separated by {'tabs' if self._separator else 'blanks'}, sentences by an empty line",
             )
