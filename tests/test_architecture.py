@@ -57,7 +57,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "decoding": BASE,
     "streaming": BASE,
     "reference": (),
-    "testing": (*BASE, "cells", "layers"),
+    "testing": (*BASE, "cells", "data", "layers"),
     "inspection": EVERYTHING_BUT_CLI,
     **dict.fromkeys(TOP, EVERYTHING_BUT_CLI),
     # names: what --help lists without torch; files and music: for answers that --out asks for; kernels: for doctor to name;

@@ -10,13 +10,14 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pytest
-from mutations import mutated, survive
+from mutations import survive
 from PIL import Image
 
 from unrolled.data import pictures
 from unrolled.data.blobs import blobs
 from unrolled.data.pictures import MOST_PIXELS, check_whole, is_picture, measure, to_pixels, to_png
 from unrolled.errors import DataError, MissingExtra
+from unrolled.testing.damage import mutated
 
 GREY = np.arange(20, dtype=np.uint8).reshape(4, 5, 1) * 10
 COLOUR = np.random.default_rng(0).integers(0, 256, (6, 4, 3), dtype=np.uint8)

@@ -8,7 +8,7 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
-from mutations import mutated, survive
+from mutations import survive
 
 from unrolled.config import DataConfig
 from unrolled.data import videos
@@ -17,6 +17,7 @@ from unrolled.data.read import read
 from unrolled.data.readers.video import read_video
 from unrolled.data.videos import LARGEST_SIDE, frames
 from unrolled.errors import DataError, MissingExtra
+from unrolled.testing.damage import mutated
 
 LEVELS = (0, 250, 120, 60)
 

@@ -10,11 +10,11 @@ from fractions import Fraction
 from pathlib import Path
 
 import pytest
-from mutations import mutated
 from tunes import corpus
 
 from unrolled.errors import DataError
 from unrolled.music.abc import parse_abc
+from unrolled.testing.damage import mutated
 
 EXPECTED = Path(__file__).parent / "expected" / "abc_notes.json"
 

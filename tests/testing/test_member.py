@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
-from typing import Any, Self
+from pathlib import Path
+from typing import Any, ClassVar, Self
 
+import numpy as np
+import pyarrow as pa
 import pytest
 import torch
 from own_cells import Delayed, Leaky
 from torch import Tensor, nn
 
-from unrolled.config import ModelConfig
-from unrolled.errors import UsageError
+from unrolled.batch import Continuous
+from unrolled.config import DataConfig, ModelConfig
+from unrolled.data.encoded import Encoded, Options, Traits, Where
+from unrolled.data.readers.reader import Reader
+from unrolled.errors import DataError, ModelError, UsageError
 from unrolled.layers.layer import Layer
 from unrolled.layers.lengths import zero_padding
 from unrolled.layers.recurrent import Recurrent
 from unrolled.layers.session import layer_session
 from unrolled.testing import check_member
-from unrolled.testing.subject import Broken
+from unrolled.testing.report import Broken
 
 
 @pytest.mark.parametrize("cell", [Leaky, Delayed])
@@ -212,6 +218,174 @@ def test_a_fault_of_a_layer_is_found(layer: Any, contract: str, fault: str) -> N
         check_member(layer, "layer")
 
 
+class Flag:
+    """The texts yes and no as 1 and 0, and anything else as 0.5; its variants below are wrong in one way each."""
+
+    kind = "flag"
+    traits = Traits(measured=True)
+    spec = Continuous(1, time=False)
+    known: ClassVar[dict[str, float]] = {"yes": 1.0, "no": 0.0}
+
+    @staticmethod
+    def recognises(array: pa.ChunkedArray) -> int:
+        return 99 if pa.types.is_string(array.type) and {*array.to_pylist()} <= {"yes", "no"} else 0
+
+    @classmethod
+    def fit(cls, array: pa.ChunkedArray, options: Options, where: Where) -> Self:
+        return cls()
+
+    def encode(self, array: pa.ChunkedArray, where: Where, cache: Path | None = None) -> Encoded:
+        if not pa.types.is_string(array.type):
+            raise DataError(f"{array.type} is not yes or no", file=where.file, column=where.column)
+        values = [self.known.get(value, 0.5) for value in array.to_pylist()]
+        return Encoded(np.array(values, np.float32).reshape(-1, 1), None)
+
+    def decode(self, values: np.ndarray) -> Any:
+        return "yes" if values[0] > 0.5 else "no"
+
+    def encode_live(self, value: Any, before: Any, where: Where) -> tuple[np.ndarray, list[float]]:
+        return np.array([[self.known.get(value, 0.5)]], np.float32), []
+
+    def to_config(self) -> dict[str, Any]:
+        return {"kind": self.kind}
+
+    @classmethod
+    def from_config(cls, config: Any) -> Self:
+        if config != {"kind": "flag"}:
+            raise ModelError("the flag encoding of this model cannot be read")
+        return cls()
+
+    def notes(self, array: pa.ChunkedArray, encoded: Encoded) -> str:
+        return ""
+
+    def report(self) -> str:
+        return "yes or no"
+
+
+class Wider(Flag):
+    spec = Continuous(2, time=False)
+
+
+class Backward(Flag):
+    def decode(self, values: np.ndarray) -> Any:
+        return "no" if values[0] > 0.5 else "yes"
+
+
+class OtherwiseLive(Flag):
+    def encode_live(self, value: Any, before: Any, where: Where) -> tuple[np.ndarray, list[float]]:
+        return np.zeros((1, 1), np.float32), []
+
+
+class Credulous(Flag):
+    @classmethod
+    def from_config(cls, config: Any) -> Self:
+        return cls()
+
+
+class Silent(Flag):
+    def encode(self, array: pa.ChunkedArray, where: Where, cache: Path | None = None) -> Encoded:
+        return Encoded(np.zeros((len(array), 1), np.float32), None)
+
+
+class Peeks(Flag):
+    """It looks at the rows behind its own, in the buffer that they share."""
+
+    def __init__(self, count: int) -> None:
+        self.count = count
+
+    @classmethod
+    def fit(cls, array: pa.ChunkedArray, options: Options, where: Where) -> Self:
+        return cls(sum(chunk.buffers()[2].size for chunk in array.chunks))
+
+    def to_config(self) -> dict[str, Any]:
+        return {"kind": self.kind, "count": self.count}
+
+
+FLAGS = (pa.array(["yes", "no", "no"]), pa.array(["no", "perhaps"]))
+
+
+def test_a_good_encoding_passes() -> None:
+    assert check_member(Flag, "encoding", example=FLAGS).broken == ()
+    report = str(check_member("encoding.calendar"))
+    assert {f"[{name}]" for name in ("times", "days", "moments")} <= {
+        line.split(" ")[-1] for line in report.split("\n")
+    }
+
+
+@pytest.mark.parametrize(
+    ("encoding", "contract", "fault"),
+    [
+        (Wider, "What is encoded fits", r"the values must be finite float32 of shape \(N, 2\)"),
+        (Backward, "What is encoded fits", "decode gives 'no', expected 'yes'"),
+        (OtherwiseLive, "C1: encode_live gives", r"encode_live gives array\(\[0"),
+        (Credulous, "C8: from_config refuses", "from_config takes {}"),
+        (Silent, "C11: a column of another form", "encode of a column of list.* is not refused with a DataError"),
+        (Peeks, "C10: what is learned from a slice", "fitted on a slice, it knows something else"),
+    ],
+)
+def test_a_fault_of_an_encoding_is_found(encoding: Any, contract: str, fault: str) -> None:
+    with pytest.raises(Broken, match=rf"BROKEN  {contract}[^\n]*\n[^\n]*{fault}"):
+        check_member(encoding, "encoding", example=FLAGS)
+
+
+def read_pipes(path: Path, config: DataConfig) -> pa.Table:
+    try:
+        lines = [line.split("|") for line in path.read_text("utf-8").splitlines()]
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"cannot be read: {type(error).__name__}", file=str(path)) from None
+    if not lines or any(len(line) != 2 for line in lines):
+        raise DataError("must have two cells a line", file=str(path))
+    return pa.table({"a": [line[0] for line in lines], "b": [line[1] for line in lines]})
+
+
+def read_anything(path: Path, config: DataConfig) -> pa.Table:
+    return pa.table({"a": [path.stat().st_size if path.exists() else 0]})
+
+
+def read_as_it_comes(path: Path, config: DataConfig) -> pa.Table:
+    return pa.table({"a": path.read_text("utf-8").split("|")})
+
+
+def refuse_without_a_name(path: Path, config: DataConfig) -> pa.Table:
+    if path.name == "good.pipes":
+        return read_pipes(path, config)
+    raise DataError("cannot be read")
+
+
+def test_a_good_reader_passes(tmp_path: Path) -> None:
+    (tmp_path / "good.pipes").write_text("a|1\nb|2\n")
+    assert check_member(Reader((".pipes",), read_pipes), "reader", example=tmp_path / "good.pipes").broken == ()
+
+
+@pytest.mark.parametrize(
+    ("reader", "contract", "fault"),
+    [
+        (Reader((".Pipes",), read_pipes), "A reader has suffixes in small letters", "suffixes must be like '.abc'"),
+        (Reader((".csv",), read_pipes), "A reader has suffixes", "good.pipes has none of its suffixes .csv"),
+        (
+            Reader((".pipes",), read_anything),
+            "C11: a missing file",
+            "missing.pipes is read, and there is nothing in it",
+        ),
+        (
+            Reader((".pipes",), read_as_it_comes),
+            "C11: a missing file",
+            "is refused with FileNotFoundError, expected a Da",
+        ),
+        (
+            Reader((".pipes",), read_as_it_comes),
+            "C11: a damaged file",
+            "refused with UnicodeDecodeError, expected a Data",
+        ),
+        (Reader((".pipes",), refuse_without_a_name), "C11: a damaged", "about damaged-0.pipes reads: cannot be read"),
+    ],
+)
+def test_a_fault_of_a_reader_is_found(reader: Reader, contract: str, fault: str, tmp_path: Path) -> None:
+    (tmp_path / "good.pipes").write_text("a|1\nb|2\n")
+    with pytest.raises(Broken, match=rf"BROKEN  {contract}[^\n]*\n[^\n]*{fault}"):
+        check_member(reader, "reader", example=tmp_path / "good.pipes")
+
+
 def test_what_is_not_held_to_anything_says_why() -> None:
     with pytest.raises(UsageError, match=r"there is no cell 'lstn'. Did you mean 'lstm'\?"):
         check_member("cell.lstn")
@@ -219,5 +393,11 @@ def test_what_is_not_held_to_anything_says_why() -> None:
         check_member("cel.lstm")
     with pytest.raises(UsageError, match="give the kind of this member as the second argument, such as 'cell'"):
         check_member(Leaky)
+    with pytest.raises(
+        UsageError, match=r"recognises no sample column: give example=\(training column, later column\)"
+    ):
+        check_member(Flag, "encoding")
+    with pytest.raises(UsageError, match="a reader is checked by a good file: give example=path"):
+        check_member("reader.text")
     with pytest.raises(Broken, match=r"Recurrent: \d+ of \d+ contracts hold"):
         check_member(Recurrent, "cell")

@@ -14,7 +14,8 @@ from unrolled.cells.cell import Cell
 from unrolled.layers.cell_stack import make_cells
 from unrolled.layers.recurrent import Recurrent
 from unrolled.state import State, flatten
-from unrolled.testing.subject import Subject, require, rows, same
+from unrolled.testing.report import require
+from unrolled.testing.subject import Subject, rows, same
 
 __all__ = ["CONTRACTS", "layers_of"]
 

@@ -15,7 +15,8 @@ from unrolled.files import load_tensors, save_tensors
 from unrolled.layers.layer import Layer
 from unrolled.layers.session import push_together
 from unrolled.state import select
-from unrolled.testing.subject import Subject, ends, everything, gradients, require, rows, same
+from unrolled.testing.report import require
+from unrolled.testing.subject import Subject, ends, everything, gradients, rows, same
 
 __all__ = [
     "alone",

@@ -2,26 +2,34 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable, Iterator
 from functools import partial
+from pathlib import Path
 from typing import Any
+
+import pyarrow as pa
 
 from unrolled.config import ModelConfig
 from unrolled.errors import UsageError, did_you_mean
 from unrolled.registry import Registry
-from unrolled.testing import cells, layers
-from unrolled.testing.report import Outcome, Report, outcome
-from unrolled.testing.subject import Broken, Subject
+from unrolled.testing import cells, encodings, layers, readers
+from unrolled.testing.columns import Sample
+from unrolled.testing.report import Broken, Outcome, Report, outcome
+from unrolled.testing.subject import Subject
 
 __all__ = ["check_member"]
 
 
-def check_member(member: Any, kind: str | None = None) -> Report:
+def check_member(member: Any, kind: str | None = None, *, example: Any = None) -> Report:
     """Hold ``member`` to every contract of its kind.
 
     Args:
         member: the name of one that is installed or registered, such as ``cell.leaky``; or the member itself.
-        kind: of a member that is not given by name: ``cell`` or ``layer``.
+        kind: of a member that is not given by name: ``cell``, ``layer``, ``encoding`` or ``reader``.
+        example: for a reader the path of a good file; for an encoding a training column without missing values and a
+            later one with values that it does not hold, as two Arrow arrays. ``None``: every sample column that the
+            encoding recognises.
 
     Returns:
         what it was held to. All of it holds.
@@ -39,7 +47,7 @@ def check_member(member: Any, kind: str | None = None) -> Report:
         member = Registry(_known(kind)).get(name)
     else:
         title = name = str(getattr(member, "__name__", type(member).__name__))
-    report = Report(title, tuple(_OUTCOMES[_known(kind)](member, name)))
+    report = Report(title, tuple(_OUTCOMES[_known(kind)](member, name, example)))
     if report.broken:
         raise Broken(report.faults)
     return report
@@ -53,7 +61,7 @@ def _known(kind: str | None) -> str:
     return kind
 
 
-def _cell(make: Callable[[int, int], Any], _: str) -> Iterator[Outcome]:
+def _cell(make: Callable[[int, int], Any], *_: Any) -> Iterator[Outcome]:
     of_a_step = [outcome(contract, make) for contract in cells.CONTRACTS]
     yield from of_a_step
     if all(found.fault is None for found in of_a_step):  # otherwise every contract of layers would say so again
@@ -61,7 +69,7 @@ def _cell(make: Callable[[int, int], Any], _: str) -> Iterator[Outcome]:
             yield from _over_time(subject)
 
 
-def _layer(member: Any, name: str) -> Iterator[Outcome]:
+def _layer(member: Any, name: str, _: Any) -> Iterator[Outcome]:
     for number in (1, 2):
         config = ModelConfig(name=name, layers=number, hidden=8)
         yield from _over_time(Subject(f"layers={number}", partial(_build, member, config)))
@@ -79,4 +87,26 @@ def _over_time(subject: Subject) -> Iterator[Outcome]:
             yield outcome(contract, subject, subject=subject.name)
 
 
-_OUTCOMES: dict[str, Callable[[Any, str], Iterator[Outcome]]] = {"cell": _cell, "layer": _layer}
+def _encoding(kind: Any, _: str, example: tuple[pa.Array, pa.Array] | None) -> Iterator[Outcome]:
+    samples = encodings.samples_of(kind) if example is None else {"": Sample(*example)}
+    if not samples:
+        raise UsageError("this encoding recognises no sample column: give example=(training column, later column)")
+    for name, sample in samples.items():
+        for contract in encodings.CONTRACTS:
+            yield outcome(contract, kind, sample, subject=name)
+
+
+def _reader(reader: Any, _: str, example: str | Path | None) -> Iterator[Outcome]:
+    if example is None:
+        raise UsageError("a reader is checked by a good file: give example=path")
+    for contract in readers.CONTRACTS:
+        with tempfile.TemporaryDirectory() as folder:
+            yield outcome(contract, reader, Path(example), Path(folder))
+
+
+_OUTCOMES: dict[str, Callable[[Any, str, Any], Iterator[Outcome]]] = {
+    "cell": _cell,
+    "encoding": _encoding,
+    "layer": _layer,
+    "reader": _reader,
+}

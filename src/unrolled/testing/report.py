@@ -1,4 +1,4 @@
-"""What a member was held to, and where it failed."""
+"""What a member was held to, where it failed, and how a contract says that it is broken."""
 
 from __future__ import annotations
 
@@ -7,7 +7,19 @@ from dataclasses import dataclass
 from inspect import getdoc
 from typing import Any
 
-__all__ = ["Outcome", "Report", "outcome"]
+from unrolled.errors import UnrolledError
+
+__all__ = ["Broken", "Outcome", "Report", "outcome", "require"]
+
+
+class Broken(UnrolledError, AssertionError):
+    """A contract is broken; says which values differ, or what did not happen."""
+
+
+def require(holds: bool, fault: str) -> None:
+    """Raise `Broken` with the text ``fault`` unless ``holds``."""
+    if not holds:
+        raise Broken(fault)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,14 +12,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from unrolled.errors import UnrolledError
 from unrolled.state import State, flatten
+from unrolled.testing.report import require
 
-__all__ = ["Broken", "Subject", "ends", "everything", "gradients", "require", "rows", "same"]
-
-
-class Broken(UnrolledError, AssertionError):
-    """A contract is broken; says which values differ, or what did not happen."""
+__all__ = ["Subject", "ends", "everything", "gradients", "rows", "same"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,12 +44,6 @@ class Subject:
                 if parameter.dim() == 1:
                     parameter.add_(0.2 * torch.randn(parameter.shape))
         return model.to(dtype).eval()
-
-
-def require(holds: bool, fault: str) -> None:
-    """Raise `Broken` with the text ``fault`` unless ``holds``."""
-    if not holds:
-        raise Broken(fault)
 
 
 def rows(model: Any, batch: int, steps: int, seed: int = 1, dtype: torch.dtype = torch.float32) -> Tensor:

@@ -12,7 +12,7 @@ from pathlib import Path
 import mido
 import numpy as np
 import pytest
-from mutations import mutated, survive
+from mutations import survive
 
 from unrolled import api
 from unrolled.config import DataConfig
@@ -24,6 +24,7 @@ from unrolled.music import midi_reading
 from unrolled.music.abc import parse_abc
 from unrolled.music.midi_writing import to_midi
 from unrolled.music.rolls import to_roll
+from unrolled.testing.damage import mutated
 
 TUNE = "X:1\nM:3/4\nL:1/8\nK:D\nF2 (3GAB [DA]2 | z2 ^c4 |]\n"
 

@@ -12,7 +12,9 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet
 import pytest
-from mutations import mutated, survive
+from mutations import survive
+
+from unrolled.testing.damage import mutated
 
 ROWS = [
     {"text": f'naïve, "{"so " * (n % 4)}" good', "x": n / 3, "steps": [n, n + 1, 2], "y": "ab"[n % 2]} for n in range(9)

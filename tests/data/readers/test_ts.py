@@ -7,12 +7,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from mutations import mutated, survive
+from mutations import survive
 
 from unrolled.config import DataConfig
 from unrolled.data.read import read
 from unrolled.data.readers.ts import read_ts
 from unrolled.errors import DataError
+from unrolled.testing.damage import mutated
 
 HEADER = (
     "# a remark\n%another\n@problemName Steps\n@timeStamps false\n\n@dimensions 2\n@classLabel true slow fast\n@data\n"
