@@ -42,7 +42,7 @@ from unrolled.errors import DataError, ModelError, UsageError
 from unrolled.files import space_errors, write_file, write_manifest
 from unrolled.layers.build import build_layer, member_of
 from unrolled.loading import build, open_run
-from unrolled.models.encoder_decoder import parts_of
+from unrolled.models.build import layer_configs
 from unrolled.pretrained import Start, open_start, start_again
 from unrolled.registry import outside_members
 from unrolled.rundir import alone, choose, claimed, keep_options
@@ -119,7 +119,7 @@ def fit(
         say(f"from {start.place}: {model.name}, its encodings, and all its weights but the head's")
     for line in advice(name, model):
         say(line)
-    parts = parts_of(model) if roles.form.writes else (model,)
+    parts = layer_configs(model, roles.form.writes)
     with torch.device("meta"):  # takes no memory, and an unknown name is found before anything is written
         for part in parts:
             build_layer(part, 1)

@@ -6,11 +6,16 @@ from collections.abc import Mapping
 
 from unrolled.batch import Spec
 from unrolled.config import ModelConfig
-from unrolled.models.encoder_decoder import EncoderDecoder
+from unrolled.models.encoder_decoder import EncoderDecoder, parts_of
 from unrolled.models.model import Model
 from unrolled.models.network import Network
 
-__all__ = ["build_model"]
+__all__ = ["build_model", "layer_configs"]
+
+
+def layer_configs(config: ModelConfig, writes: bool) -> tuple[ModelConfig, ...]:
+    """The configuration of each layer that a model has: of what reads and, where it ``writes``, of what does that."""
+    return parts_of(config) if writes else (config,)
 
 
 def build_model(

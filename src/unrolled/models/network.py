@@ -22,7 +22,7 @@ from unrolled.layers.pooling import Pooling
 from unrolled.layers.sampled_softmax import CandidateSampler
 from unrolled.layers.tied import TiedHead
 from unrolled.models.model import Column, LiveModel, Model, Named
-from unrolled.models.session import NetworkState, network_session
+from unrolled.models.session import NetworkState, PackedSession, PlainSession, packed_steps
 from unrolled.models.sketch import Sketch, stack_of
 from unrolled.state import State
 
@@ -203,7 +203,11 @@ class Network(Model):
         """The network live: ``push`` takes one step of each row, the state stays inside."""
         if self.cannot_stream is not None:
             raise UsageError(self.cannot_stream)
-        return network_session(self, rows)
+        state, steps = self.initial_state(rows), None
+        last = self.pooling is None or self.pooling.kind == "last"
+        if last and not self.training:  # otherwise its own `step` is needed: it pools, or drops
+            steps = packed_steps(self, self.layer, state.layer, rows, (self.head_weight, self.head.bias))
+        return PlainSession(self.step, state) if steps is None else PackedSession(self.columns, steps, state.pool)
 
     def embeddings(self) -> dict[Column, Named]:
         """The vectors of the symbols of each column."""

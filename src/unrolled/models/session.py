@@ -5,24 +5,22 @@ Axes: B rows, I width of the embedded input, O outputs.
 
 from __future__ import annotations
 
-from typing import NamedTuple, Protocol
+from collections.abc import Callable
+from typing import NamedTuple
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from unrolled.errors import ShapeError
-from unrolled.layers.crf import CRF
 from unrolled.layers.embed import Embedding
 from unrolled.layers.inputs import InputEmbedding
 from unrolled.layers.layer import Layer
 from unrolled.layers.live_steps import PackedSteps, packable
-from unrolled.layers.pooling import Pooling, PoolState
+from unrolled.layers.pooling import PoolState
 from unrolled.layers.recurrent import Recurrent
-from unrolled.layers.tied import TiedHead
-from unrolled.models.model import LiveModel
 from unrolled.state import State
 
-__all__ = ["NetworkState", "network_session"]
+__all__ = ["NetworkState", "PackedSession", "PlainSession", "packed_steps"]
 
 
 class NetworkState(NamedTuple):
@@ -32,57 +30,66 @@ class NetworkState(NamedTuple):
     pool: State
 
 
-class _Network(Protocol):
-    """What a session needs of a network."""
-
-    columns: InputEmbedding
-    layer: Layer
-    pooling: Pooling | None
-    head: nn.Linear | CRF | TiedHead
-    training: bool
-
-    @property
-    def head_weight(self) -> Tensor: ...
-
-    def initial_state(self, batch: int) -> NetworkState: ...
-
-    def step(self, inputs: dict[str, Tensor], state: NetworkState) -> tuple[Tensor, NetworkState]: ...
+Step = Callable[[dict[str, Tensor], NetworkState], tuple[Tensor, NetworkState]]
 
 
-def network_session(network: _Network, rows: int) -> LiveModel:
-    """A session of ``rows`` rows; by the kernels where they have the cells and a row's answer is that of its last step.
+def packed_steps(
+    owner: object, layer: Layer, state: State, rows: int, head: tuple[Tensor, Tensor]
+) -> PackedSteps | None:
+    """Steps of ``layer`` and of the ``head`` on it by the kernels; ``None`` where these do not have its cells.
 
-    The kernels keep the weights as they are now. In training mode the network's own ``step`` runs, which drops.
+    The kernels keep the weights as they are now.
+
+    Args:
+        owner: whose weights these are; its sessions share the packed ones.
+        layer: what runs.
+        state: of the layer, before the first step.
+        rows: B.
+        head: weight and bias.
     """
-    pooled_otherwise = network.pooling is not None and network.pooling.kind != "last"
-    layer = network.layer
-    if isinstance(layer, Recurrent) and not (network.training or pooled_otherwise):
-        cells = [cell for (cell,) in layer.layers]
-        head = (network.head_weight, network.head.bias)
-        if packable(cells) and head[0].dtype == cells[0].weights()[0].dtype:
-            state = network.initial_state(rows)
-            return _Packed(network, PackedSteps(network, cells, state.layer, rows, head), state.pool)
-    return _Plain(network, rows)
+    if not isinstance(layer, Recurrent):
+        return None
+    cells = [cell for (cell,) in layer.layers]
+    if not packable(cells) or head[0].dtype != cells[0].weights()[0].dtype:
+        return None
+    return PackedSteps(owner, cells, state, rows, head)
 
 
-class _Plain:
-    def __init__(self, network: _Network, rows: int) -> None:
-        self._network, self.state = network, network.initial_state(rows)
+class PlainSession:
+    """A network live by its own ``step``.
+
+    Args:
+        step: ``outputs, state = step(inputs, state)``.
+        state: that before the first step.
+    """
+
+    def __init__(self, step: Step, state: NetworkState) -> None:
+        self._step, self.state = step, state
 
     def push(self, inputs: dict[str, Tensor]) -> Tensor:
+        """One step of each row."""
         with torch.no_grad():
-            outputs, self.state = self._network.step(inputs, self.state)
+            outputs, self.state = self._step(inputs, self.state)
         return outputs
 
 
-class _Packed:
-    def __init__(self, network: _Network, steps: PackedSteps, pool: PoolState | None) -> None:
-        self._network, self._steps, self._pool = network, steps, pool
-        embeddings = list(network.columns.embeddings)
+class PackedSession:
+    """A network live by the kernels; a row's answer is that of its last step.
+
+    Args:
+        columns: what makes vectors of the inputs.
+        steps: of the layer and the head.
+        pool: what was pooled before the first step, where a row has one answer.
+    """
+
+    def __init__(self, columns: InputEmbedding, steps: PackedSteps, pool: PoolState | None) -> None:
+        self._columns, self._steps, self._pool = columns, steps, pool
+        embeddings = list(columns.embeddings)
         only = embeddings[0] if len(embeddings) == 1 and steps.rows == 1 else None
-        self._name, self._symbols = next(iter(network.columns.specs)), only if isinstance(only, Embedding) else None
+        self._name, self._symbols = next(iter(columns.specs)), only if isinstance(only, Embedding) else None
 
     def push(self, inputs: dict[str, Tensor]) -> Tensor:
+        """One step of each row."""
         y = self._step(inputs)
         if self._pool is not None:
             self._pool = self._pool._replace(steps=self._pool.steps + 1)
@@ -92,7 +99,7 @@ class _Packed:
         if self._symbols is not None:
             return self._steps.step_row(self._address_of(inputs[self._name], self._symbols)).unsqueeze(0)
         with torch.no_grad():
-            x = self._network.columns.step(inputs).contiguous()  # (B, I)
+            x = self._columns.step(inputs).contiguous()  # (B, I)
         if self._steps.rows == 1:
             return self._steps.step_row(x.data_ptr()).unsqueeze(0)
         return self._steps.step(x)
@@ -108,6 +115,7 @@ class _Packed:
 
     @property
     def state(self) -> NetworkState:
+        """A copy, which later steps do not change."""
         layer = self._steps.state
         # What is pooled is the last answer, which is the last layer's h.
         pool = None if self._pool is None else PoolState(layer[-1].h.clone(), self._pool.steps.clone())

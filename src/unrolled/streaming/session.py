@@ -4,40 +4,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from unrolled.batch import Batch
 from unrolled.errors import ModelError, UsageError
-from unrolled.state import State, from_bytes, to_bytes
+from unrolled.models.model import Model
+from unrolled.state import from_bytes, to_bytes
 
 __all__ = ["Memory", "Session"]
 
 Inputs = dict[str, Tensor]  # column name -> one step of one row: (1,) int64 or (1, W) float32
 Memory = dict[str, list[float]]  # column name -> what its encoding remembers of a row's steps
-
-
-class _Live(Protocol):
-    """One row of a network, live."""
-
-    @property
-    def state(self) -> State: ...
-
-    @state.setter
-    def state(self, state: State) -> None: ...
-
-    def push(self, inputs: Inputs) -> Tensor: ...
-
-
-class _Network(Protocol):
-    """What a session needs of a network."""
-
-    @property
-    def cannot_stream(self) -> str | None: ...
-
-    def session(self) -> _Live: ...
 
 
 class Session:
@@ -83,7 +63,7 @@ class Session:
 
     def __init__(
         self,
-        network: _Network,
+        network: Model,
         encode: Callable[[Any, Memory], tuple[list[Inputs], Memory]],
         answer: Callable[[Tensor, Batch], dict[str, list[Any]]],
         *,
