@@ -55,7 +55,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "word2vec": (*BASE, "data"),
     "trajectories": BASE,
     "decoding": BASE,
-    "streaming": (*BASE, "layers", "models"),
+    "streaming": (*BASE, "models"),
     "reference": (),
     "testing": (*BASE, "cells", "data", "layers"),
     "inspection": EVERYTHING_BUT_CLI,

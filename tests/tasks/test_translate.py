@@ -19,7 +19,7 @@ from unrolled.data.coder import Preprocessor
 from unrolled.data.encoded import Options
 from unrolled.errors import DataError, UsageError
 from unrolled.metrics.scoring import scores
-from unrolled.models.encoder_decoder import EncoderDecoder, Start, Written
+from unrolled.models.encoder_decoder import EncoderDecoder, SearchStart, Written
 from unrolled.tasks.task import Question
 from unrolled.tasks.translate import Translate
 
@@ -57,7 +57,7 @@ def written(question: Translate, rows: Batch, logits: Tensor | None) -> Written:
     specs = {name: encoding.spec for name, encoding in question.coder.inputs.items()}
     model = _Fixed(specs, ModelConfig(name="gru", hidden=4), question.outputs)
     model.longest.fill_(5)
-    return Written(logits, Start(model, model.read(rows.inputs, rows.lengths), 5))
+    return Written(logits, SearchStart(model, model.read(rows.inputs, rows.lengths), 5))
 
 
 def test_the_first_bias_is_of_what_is_to_be_written() -> None:

@@ -106,7 +106,7 @@ def memory_horizon(network: Model, batches: Iterable[Asked], lags: int) -> Horiz
     """
     if lags < 2:
         raise UsageError(f"lags must be at least 2, got {lags}")
-    if not any(spec.time for spec in network.columns.specs.values()):
+    if not network.columns.timed:
         raise UsageError("this model reads one step a row: it has no memory to measure")
     total, count, answers = torch.zeros(lags, dtype=torch.float64), torch.zeros(lags, dtype=torch.float64), 0
     training = network.training

@@ -85,6 +85,11 @@ class InputEmbedding(nn.Module):
         return columns[0] if len(columns) == 1 else torch.cat(columns, dim=-1)
 
     @property
+    def timed(self) -> bool:
+        """Whether a column has steps."""
+        return any(spec.time for spec in self.specs.values())
+
+    @property
     def causal(self) -> bool:
         """Whether the vector of a step depends on no later one."""
         return not any(isinstance(one, PretrainedEncoder) for one in self._all())

@@ -26,7 +26,7 @@ from unrolled.models.model import Column, LiveModel, Model, Named
 from unrolled.models.sketch import Sketch, stack_of
 from unrolled.state import State
 
-__all__ = ["EncoderDecoder", "Start", "WriterState", "Written", "parts_of"]
+__all__ = ["EncoderDecoder", "SearchStart", "WriterState", "Written", "parts_of"]
 
 _WIDEST = 256  # of a vector where the user gives none: a written symbol's is also what it is chosen by
 
@@ -39,7 +39,7 @@ class WriterState(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Start:
+class SearchStart:
     """Rows that were read and wait to be answered: what a search needs.
 
     Attributes:
@@ -64,7 +64,7 @@ class Written:
     """
 
     logits: Tensor | None
-    start: Start
+    start: SearchStart
 
     def float(self) -> Written:
         """The scores as float32."""
@@ -186,8 +186,7 @@ class EncoderDecoder(Model):
 
     def sketch(self) -> Sketch:
         """What reads, below what writes."""
-        timed = any(spec.time for spec in self.columns.specs.values())
-        return Sketch(stack_of(self.layer), timed, writes=self.decoder.sketch(), attention=self.attention)
+        return Sketch(stack_of(self.layer), self.columns.timed, writes=self.decoder.sketch(), attention=self.attention)
 
     def run(self, batch: Batch, state: None = None) -> tuple[Written, None]:
         """A batch as the loader makes it; each row is a sequence of its own, so there is no state to go on from."""
@@ -196,12 +195,12 @@ class EncoderDecoder(Model):
         if batch.target is not None:
             assert batch.target_lengths is not None
             logits = self.score(batch.target, batch.target_lengths, start)
-        return Written(logits, Start(self, start, int(self.longest))), None
+        return Written(logits, SearchStart(self, start, int(self.longest))), None
 
     def read(self, inputs: Mapping[str, Tensor], lengths: Tensor) -> WriterState:
         """The state before the first symbol is written."""
         x, _ = self.columns(inputs, lengths)  # (B, S, I)
-        if all(not spec.time for spec in self.columns.specs.values()):
+        if not self.columns.timed:
             lengths = torch.ones_like(lengths)
         memory, _ = self.layer(self.dropout(x), lengths)  # (B, S, M)
         summary, _ = self.pooling(memory, lengths)  # (B, M)

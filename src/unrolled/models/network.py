@@ -234,8 +234,7 @@ class Network(Model):
 
     def sketch(self) -> Sketch:
         """Its layer, and how its steps are pooled."""
-        timed = any(spec.time for spec in self.columns.specs.values())
-        return Sketch(stack_of(self.layer), timed, None if self.pooling is None else self.pooling.kind)
+        return Sketch(stack_of(self.layer), self.columns.timed, None if self.pooling is None else self.pooling.kind)
 
 
 def _checked(symbols: nn.Module, width: int) -> Embedding:
