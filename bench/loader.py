@@ -28,9 +28,9 @@ from memory import BLOCK, text
 from unrolled.batch import Batch
 from unrolled.config import DataConfig, ModelConfig, TaskConfig, TrainingConfig
 from unrolled.data.coder import Preprocessor
-from unrolled.data.encoded import Options
 from unrolled.data.examples import Examples
 from unrolled.data.loader import Loader
+from unrolled.data.preparation import Preparation
 from unrolled.data.read import read
 from unrolled.data.windows import Plan
 from unrolled.layers.build import model_names
@@ -126,7 +126,8 @@ def encode(name: str, source: Any, task: str, folder: Path, *, tokens: Any = Non
     sequences = read(source, DataConfig(target=named), steps=False)
     member = TASKS.get(task)
     started = time.perf_counter()
-    coder = Preprocessor.fit(sequences, member.roles(Question(sequences, named, (), horizon)), Options(tokens=tokens))
+    roles = member.roles(Question(sequences, named, (), horizon))
+    coder = Preprocessor.fit(sequences, roles, Preparation(tokens=tokens or "characters"))
     examples = coder.encode(sequences, cache=folder / "cache")
     seconds = time.perf_counter() - started
     return Kind(name, member(TaskConfig(name=task, horizon=horizon), coder), examples, seconds)

@@ -10,8 +10,8 @@ import pyarrow as pa
 
 from unrolled.config import ModelConfig, TaskConfig, TrainingConfig
 from unrolled.data.coder import Preprocessor
-from unrolled.data.encoded import Options
 from unrolled.data.examples import Examples
+from unrolled.data.preparation import Preparation
 from unrolled.data.sequences import Sequences
 from unrolled.errors import Origin
 from unrolled.models.build import build_model
@@ -37,7 +37,7 @@ class Sample:
     horizon: int | None = None
     quantiles: tuple[float, ...] = ()
     inferred: str = ""  # the task that is recognised, where this one must be asked for by name
-    options: Options = field(default_factory=Options)
+    preparation: Preparation = field(default_factory=Preparation)
     crf: bool = False
     distribution: Literal["gaussian"] | None = None
     ahead: tuple[str, ...] = ()
@@ -49,7 +49,7 @@ class Sample:
         """The task, its encodings fitted on ``train`` (default: all rows)."""
         member = TASKS.get(self.task)
         roles = member.roles(self.question())
-        coder = Preprocessor.fit(self.data if train is None else train, roles, self.options)
+        coder = Preprocessor.fit(self.data if train is None else train, roles, self.preparation)
         return member(self.config, coder)
 
     @property

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
-from dataclasses import fields, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -32,9 +32,9 @@ from unrolled.baselines.baseline import score_baselines
 from unrolled.card import card
 from unrolled.config import DataConfig, ModelConfig, RunConfig, TaskConfig, TrainingConfig, spread
 from unrolled.data.coder import Preprocessor
-from unrolled.data.encoded import Options
 from unrolled.data.examples import Examples
 from unrolled.data.fingerprint import MEMORY, fingerprint, fingerprint_table, verify
+from unrolled.data.preparation import Preparation, kind_options
 from unrolled.data.read import read
 from unrolled.data.roles import Roles
 from unrolled.data.sequences import Sequences
@@ -213,12 +213,8 @@ def _train(
 ) -> Trained:
     sequences = replace(sequences, kinds={**sequences.kinds, **roles.kinds})
     splits = split_up(sequences, config, roles, say)
-    said = config.data.model_dump(include={field.name for field in fields(Options)} - {"tokens"})
-    tokens = config.data.tokens or default_tokens(config)
-    cut = any(isinstance(parse(how), LastStep) for how in (config.data.valid, config.data.test))
-    options = Options(tokens=tokens, encoder=encoder_of(config.training), cut=cut, **said)
     before = start.inputs if start else kept_inputs(folder, config)
-    coder = Preprocessor.fit(splits.train, roles, options, before)
+    coder = Preprocessor.fit(splits.train, roles, _preparation(config), before)
     check_items(coder, config)
     for name in coder.inputs:
         say(f"input {name}: {coder.report(name)}")
@@ -239,7 +235,7 @@ def _train(
         if coder.first_item is not None:  # how much a floor or a largest vocabulary costs
             for line in coder.notes(splits.train, train):
                 say(f"train, {line}")
-        if options.strands == "both" and train.strands is None:
+        if config.data.strands == "both" and train.strands is None:
             raise UsageError("--strands both: no input is of kind symbols and holds DNA or RNA, which alone have two")
         judged: dict[str, Examples] = {}
         for role, part in (("valid", splits.valid), ("test", splits.test)):
@@ -289,6 +285,19 @@ def _train(
             write_file(folder / name, content)
         write_manifest(folder, files)
     return trained
+
+
+def _preparation(config: RunConfig) -> Preparation:
+    """How the columns of a run are prepared."""
+    data = config.data
+    return Preparation(
+        kind_options(data),
+        tokens=default_tokens(config),
+        encoder=encoder_of(config.training),
+        cut=any(isinstance(parse(how), LastStep) for how in (data.valid, data.test)),
+        shared=data.shared,
+        by_window=data.scale == "window",
+    )
 
 
 def _baselines(train: Examples, part: Examples, own: dict[str, float]) -> dict[str, dict[str, float]]:

@@ -13,9 +13,9 @@ from samples import SAMPLES, sequences
 
 from unrolled.config import DataConfig, ModelConfig, RunConfig, TaskConfig, TrainingConfig
 from unrolled.data.coder import Preprocessor
-from unrolled.data.encoded import Options
 from unrolled.data.examples import Examples
 from unrolled.data.loader import Loader
+from unrolled.data.preparation import Preparation
 from unrolled.files import read_directory
 from unrolled.splits import Splits, split_up
 from unrolled.tasks.task import TASKS, Question
@@ -92,7 +92,7 @@ def test_no_target_crosses_a_split_and_only_the_past_is_read() -> None:
     parts, roles, config = split_of(STEPS, "forecast", horizon=3, lookback=5)
     assert parts.valid is not None
     assert parts.test is not None
-    coder = Preprocessor.fit(parts.train, roles, Options())
+    coder = Preprocessor.fit(parts.train, roles, Preparation())
     seen: dict[str, tuple[set[float], set[float]]] = {}
     for name, part in (("train", parts.train), ("valid", parts.valid), ("test", parts.test)):
         read, asked = touched(coder.encode(part), config, name == "train")
@@ -115,7 +115,7 @@ def test_no_target_crosses_a_split_and_only_the_past_is_read() -> None:
 
 def test_no_window_reaches_into_another_sequence() -> None:
     parts, roles, config = split_of(STEPS, "forecast", horizon=3, lookback=50)
-    coder = Preprocessor.fit(parts.train, roles, Options())
+    coder = Preprocessor.fit(parts.train, roles, Preparation())
     mean, std = float(coder.answer.mean[0]), float(coder.answer.std[0])  # type: ignore[attr-defined]
     examples = coder.encode(parts.train)
     for batch in Loader(examples, training_plan(examples, config.task, config.training, 0)):
@@ -130,7 +130,7 @@ def test_no_next_step_is_asked_across_a_sequence_or_a_split(options: dict[str, A
     parts, roles, config = split_of(STEPS, "next_step", **options)
     assert parts.valid is not None
     assert parts.test is not None
-    coder = Preprocessor.fit(parts.train, roles, Options())
+    coder = Preprocessor.fit(parts.train, roles, Preparation())
     mean, std = float(coder.answer.mean[0]), float(coder.answer.std[0])  # type: ignore[attr-defined]
     questions: list[set[int]] = []
     for part in (parts.train, parts.valid, parts.test):
@@ -161,7 +161,7 @@ def test_of_a_split_at_the_last_step_training_sees_what_is_before_both_and_the_o
     assert parts.valid is not None
     assert parts.test is not None
     # Encoded by all, so that a value that is seen too early has an id of its own; what training knows is asked below.
-    every = Preprocessor.fit(data, roles, Options(cut=True))
+    every = Preprocessor.fit(data, roles, Preparation(cut=True))
     seen: dict[str, tuple[set[str], set[str]]] = {}
     for name, part in (("train", parts.train), ("valid", parts.valid), ("test", parts.test)):
         examples, training = every.encode(part), name == "train"
@@ -179,7 +179,7 @@ def test_of_a_split_at_the_last_step_training_sees_what_is_before_both_and_the_o
     assert seen["train"] == ({"a0", "a1", "a2", "b0", "c0", "d0"}, {"a1", "a2", "a3", "b1", "c1", "d1"})
     assert seen["valid"] == ({"a0", "a1", "a2", "a3", "d0", "d1"}, {"a4", "d2"})
     assert seen["test"] == ({"a0", "a1", "a2", "a3", "a4", "b0", "b1", "d0", "d1", "d2"}, {"a5", "b2", "d3"})
-    assert Preprocessor.fit(parts.train, roles, Options(cut=True)).answer.report() == "10 items"
+    assert Preprocessor.fit(parts.train, roles, Preparation(cut=True)).answer.report() == "10 items"
 
 
 @pytest.mark.parametrize("name", ["classify", "regress", "tag", "next_step"])

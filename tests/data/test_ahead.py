@@ -19,9 +19,9 @@ from samples import sequences
 import unrolled as ur
 from unrolled.baselines.portion import for_scoring
 from unrolled.data.coder import Preprocessor
-from unrolled.data.encoded import Options
 from unrolled.data.live_row import LiveRow
 from unrolled.data.loader import Loader
+from unrolled.data.preparation import Preparation
 from unrolled.data.sequences import Sequences
 from unrolled.data.windows import Windows
 from unrolled.errors import DataError, ModelError, UsageError
@@ -51,7 +51,7 @@ def table(seed: int = 0, lengths: tuple[int, ...] = (12, 2, 3, 4, 9)) -> dict[st
 def coded(columns: dict[str, Any], ahead: tuple[str, ...] = AHEAD) -> tuple[Preprocessor, Sequences]:
     data = sequences(columns, KINDS, "plans.jsonl")
     roles = Forecast.roles(Question(data, ("y",), (), H, ahead))
-    return Preprocessor.fit(data, roles, Options()), data
+    return Preprocessor.fit(data, roles, Preparation()), data
 
 
 def windows(coder: Preprocessor, data: Sequences) -> tuple[dict[str, np.ndarray], np.ndarray, np.ndarray]:

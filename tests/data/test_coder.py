@@ -11,13 +11,13 @@ from samples import SAMPLES, sequences
 
 from unrolled.batch import Continuous, Discrete
 from unrolled.data.coder import Preprocessor
-from unrolled.data.encoded import Options
 from unrolled.data.forms.aligned import Aligned
 from unrolled.data.forms.free import Free
 from unrolled.data.forms.horizon import Horizon
 from unrolled.data.forms.next import Next
 from unrolled.data.forms.one import One
 from unrolled.data.forms.set import Set
+from unrolled.data.preparation import Preparation
 from unrolled.data.roles import Roles
 from unrolled.data.sequences import Sequences, drop_missing
 from unrolled.errors import DataError, ModelError
@@ -27,7 +27,7 @@ JOINED = Roles(("series",), "series", Horizon(1), joined=("a", "b"))
 
 
 def fit(data: Sequences, roles: Roles, tokens: Any = None) -> Preprocessor:
-    return Preprocessor.fit(data, roles, Options(tokens=tokens))
+    return Preprocessor.fit(data, roles, Preparation(tokens=tokens or "characters"))
 
 
 def texts(rows: list[str], labels: list[str | None] | None = None) -> Sequences:

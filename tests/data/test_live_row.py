@@ -9,11 +9,11 @@ import pytest
 from samples import sequences
 
 from unrolled.data.coder import Preprocessor
-from unrolled.data.encoded import Options
 from unrolled.data.forms.horizon import Horizon
 from unrolled.data.forms.next import Next
 from unrolled.data.forms.one import One
 from unrolled.data.live_row import LiveRow
+from unrolled.data.preparation import Preparation
 from unrolled.data.roles import Roles
 from unrolled.data.sequences import Sequences
 from unrolled.errors import DataError
@@ -23,7 +23,7 @@ JOINED = Roles(("series",), "series", Horizon(1), joined=("a", "b"))
 
 
 def live(data: Sequences, roles: Roles, tokens: Any = None) -> LiveRow:
-    return LiveRow(Preprocessor.fit(data, roles, Options(tokens=tokens)))
+    return LiveRow(Preprocessor.fit(data, roles, Preparation(tokens=tokens or "characters")))
 
 
 def texts(rows: list[str], labels: list[str] | None = None) -> Sequences:

@@ -6,10 +6,10 @@ import pytest
 from numpy.testing import assert_array_equal
 
 from unrolled.data.coder import Preprocessor
-from unrolled.data.encoded import Options
 from unrolled.data.examples import Examples
 from unrolled.data.forms.next import Next
 from unrolled.data.loader import Loader
+from unrolled.data.preparation import Preparation
 from unrolled.data.read import read
 from unrolled.data.roles import Roles
 from unrolled.data.transposition import Transposition
@@ -39,7 +39,7 @@ def words() -> Examples:
 def encoded(columns: dict[str, object], target: str) -> Examples:
     sequences = read(columns)
     kinds = {"events": "tokens"} if target == "events" else {}
-    coder = Preprocessor.fit(sequences, Roles((target,), target, Next(), kinds), Options(), {})
+    coder = Preprocessor.fit(sequences, Roles((target,), target, Next(), kinds), Preparation(), {})
     return coder.encode(sequences)
 
 

@@ -10,8 +10,9 @@ import pytest
 from samples import SAMPLES, sequences
 
 from unrolled.data.coder import Preprocessor
-from unrolled.data.encoded import Encoded, Options, Where
+from unrolled.data.encoded import Encoded, Where
 from unrolled.data.forms.unaligned import Unaligned
+from unrolled.data.preparation import Preparation
 from unrolled.data.roles import Roles
 from unrolled.data.sequences import Sequences
 from unrolled.data.unaligned import check_unaligned
@@ -66,7 +67,7 @@ def clips(waves: list[Any], texts: list[str]) -> Sequences:
 
 
 def test_the_coder_names_the_row_of_the_file() -> None:
-    coder = Preprocessor.fit(clips([[1.0, 2.0, 3.0]], ["aab"]), Roles(("wave",), "text", Unaligned()), Options())
+    coder = Preprocessor.fit(clips([[1.0, 2.0, 3.0]], ["aab"]), Roles(("wave",), "text", Unaligned()), Preparation())
     fine = clips([[1.0], [1.0, 2.0], [0.0]], ["a", "ab", ""])
     examples = coder.encode(fine)
     assert examples.target is not None

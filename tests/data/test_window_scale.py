@@ -12,8 +12,8 @@ from samples import SAMPLES, sequences
 
 from unrolled.batch import Batch
 from unrolled.data.coder import Preprocessor
-from unrolled.data.encoded import Options
 from unrolled.data.loader import Loader
+from unrolled.data.preparation import Preparation
 from unrolled.data.window_scale import by_window
 from unrolled.data.windows import Windows
 from unrolled.tasks.forecast import Forecast
@@ -39,7 +39,7 @@ def forecast(rows: list[list[float | None]]) -> tuple[Forecast, Batch]:
     """The task by windows, and one batch of the last 4 steps before the last 2 of each row."""
     sample = replace(SAMPLES["forecast"], data=sequences({"wave": rows}, {"wave": "number"}), horizon=2)
     roles = Forecast.roles(sample.question())
-    coder = Preprocessor.fit(sample.data, roles, Options(scale="window"))
+    coder = Preprocessor.fit(sample.data, roles, Preparation(by_window=True))
     examples = coder.encode(sample.data)
     ends = examples.steps() - 2
     (batch,) = Loader(examples, Windows(np.arange(len(ends)), ends, 4, batch=len(ends)))

@@ -10,7 +10,7 @@ from torch import Tensor
 from unrolled.batch import Batch
 from unrolled.config import TaskConfig
 from unrolled.data.coder import Preprocessor
-from unrolled.data.encoded import Options
+from unrolled.data.preparation import Preparation
 from unrolled.errors import DataError
 from unrolled.metrics.scoring import scores
 from unrolled.tasks.classify import Classify
@@ -108,7 +108,7 @@ def test_there_must_be_something_to_learn_from() -> None:
 def test_a_network_starts_with_how_many_rows_have_each_label_however_often_a_row_has_it() -> None:
     cells = [["a", "a", "b"], ["a", "a"], ["a"], []]
     data = sequences({"x": [1.0, 2.0, 3.0, 4.0], "labels": cells}, {"x": "number", "labels": "category"})
-    coder = Preprocessor.fit(data, Classify.roles(Question(data, ("labels",), (), None)), Options())
+    coder = Preprocessor.fit(data, Classify.roles(Question(data, ("labels",), (), None)), Preparation())
     task = Classify(TaskConfig.check({"name": "classify"}), coder)
     prior = task.measure_training(coder.encode(data)).prior
     assert prior is not None

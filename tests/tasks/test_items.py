@@ -14,10 +14,11 @@ from samples import sequences, training
 from unrolled.batch import Batch
 from unrolled.config import ModelConfig, TaskConfig
 from unrolled.data.coder import Preprocessor
-from unrolled.data.encoded import Options
+from unrolled.data.encodings.tokens import Tokens
 from unrolled.data.examples import Examples
 from unrolled.data.loader import Loader
 from unrolled.data.negatives import negatives
+from unrolled.data.preparation import Preparation
 from unrolled.errors import UsageError
 from unrolled.models.network import Network
 from unrolled.tasks.next_step import NextStep
@@ -32,7 +33,11 @@ ROWS = [[f"i{n}" for n in _dice.integers(0, 150, size)] for size in (1, 5, 9, 2,
 def asked(rows: list[list[str]] = ROWS, first: list[int] | None = None, **options: Any) -> tuple[Any, ...]:
     """Network, task and the examples of ``rows``; of which a network of random weights knows nothing."""
     train = sequences({"item": ROWS}, {"item": "tokens"})
-    coder = Preprocessor.fit(train, NextStep.roles(Question(train, (), (), None)), Options(cut=True, **options))
+    coder = Preprocessor.fit(
+        train,
+        NextStep.roles(Question(train, (), (), None)),
+        Preparation({"tokens": Tokens.Options(**options)}, cut=True),
+    )
     task = NextStep(TaskConfig(name="next_step"), coder)
     part = sequences({"item": rows}, {"item": "tokens"})
     examples = coder.encode(part)
@@ -117,7 +122,7 @@ def test_a_model_that_is_always_the_same_finds_nothing() -> None:
 
 def test_few_items_have_no_sampled_protocol() -> None:
     data = sequences({"item": [["a", "b", "c"], ["b", "a"]]}, {"item": "tokens"})
-    coder = Preprocessor.fit(data, NextStep.roles(Question(data, (), (), None)), Options())
+    coder = Preprocessor.fit(data, NextStep.roles(Question(data, (), (), None)), Preparation())
     task = NextStep(TaskConfig(name="next_step"), coder)
     network = Network({"item": coder.answer.spec}, ModelConfig(hidden=3), task.outputs, pooled=False, chosen="item")
     found = evaluate(network, task, coder.encode(data), training({}))
@@ -128,7 +133,7 @@ def test_few_items_have_no_sampled_protocol() -> None:
 def test_the_end_of_a_row_is_asked_for_but_no_item() -> None:
     """Framed rows ask for ``<end>`` too, which the loss counts and the ranking does not."""
     data = sequences({"item": [["a", "b"]]}, {"item": "tokens"})
-    coder = Preprocessor.fit(data, NextStep.roles(Question(data, (), (), None)), Options())
+    coder = Preprocessor.fit(data, NextStep.roles(Question(data, (), (), None)), Preparation())
     task = NextStep(TaskConfig(name="next_step"), coder)
     network = Network({"item": coder.answer.spec}, ModelConfig(hidden=3), task.outputs, pooled=False, chosen="item")
     examples = coder.encode(data)

@@ -8,7 +8,7 @@ from samples import SAMPLES, sequences
 
 from unrolled.batch import MISSING, Batch
 from unrolled.data.coder import Preprocessor
-from unrolled.data.encoded import Options
+from unrolled.data.preparation import Preparation
 from unrolled.errors import DataError, UsageError
 from unrolled.metrics.scoring import scores
 from unrolled.tasks.next_step import NextStep
@@ -38,7 +38,7 @@ def test_tokens_by_hand() -> None:
 def test_tokens_that_are_no_characters_have_bits_per_token() -> None:
     data = sequences({"text": ["a b", "b a"]}, {"text": "tokens"})
     roles = NextStep.roles(Question(data, (), (), None))
-    task = NextStep(SAMPLES["next_step"].config, Preprocessor.fit(data, roles, Options(tokens="words")))
+    task = NextStep(SAMPLES["next_step"].config, Preprocessor.fit(data, roles, Preparation(tokens="words")))
     outputs = torch.zeros(1, 2, task.outputs)
     assert "bits_per_token" in scores([task.judge(outputs, batch(torch.tensor([[3, 4]]), [2]))])
 
@@ -142,7 +142,7 @@ def test_where_nothing_has_steps_there_is_nothing_to_continue() -> None:
 def test_labels_of_steps_are_tokens_too() -> None:
     data = sequences({"clicks": [[5, 9, 5], [9, 5]]}, {"clicks": "category"})
     found = NextStep.roles(Question(data, (), (), None))
-    task: Task = NextStep(SAMPLES["next_step"].config, Preprocessor.fit(data, found, Options()))
+    task: Task = NextStep(SAMPLES["next_step"].config, Preprocessor.fit(data, found, Preparation()))
     assert task.outputs == 3  # unknown, 5 and 9
     outputs = torch.zeros(1, 2, 3)
     outputs[..., 2] = 9.0

@@ -7,7 +7,7 @@ from samples import SAMPLES, sequences
 
 from unrolled.batch import Batch
 from unrolled.data.coder import Preprocessor
-from unrolled.data.encoded import Options
+from unrolled.data.preparation import Preparation
 from unrolled.errors import UsageError
 from unrolled.metrics.scoring import scores
 from unrolled.tasks.regress import Regress
@@ -18,7 +18,7 @@ DATA = sequences({"x": [0.0, 1.0, 2.0, 3.0], "y": [10.0, 20.0, 30.0, 40.0]}, {"x
 
 def task() -> Regress:
     question = Question(DATA, ("y",), (), None)
-    return Regress(SAMPLES["regress"].config, Preprocessor.fit(DATA, Regress.roles(question), Options()))
+    return Regress(SAMPLES["regress"].config, Preprocessor.fit(DATA, Regress.roles(question), Preparation()))
 
 
 def batch(target: list[float]) -> Batch:

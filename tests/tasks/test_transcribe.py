@@ -14,8 +14,8 @@ import unrolled as ur
 from unrolled.batch import MISSING, Batch
 from unrolled.config import TaskConfig
 from unrolled.data.coder import Preprocessor
-from unrolled.data.encoded import Options
 from unrolled.data.forms.unaligned import Unaligned
+from unrolled.data.preparation import Preparation
 from unrolled.errors import DataError, ShapeError, UsageError
 from unrolled.metrics.scoring import scores
 from unrolled.tasks.task import Question
@@ -174,7 +174,7 @@ def test_roles() -> None:
 def test_lists_of_words_are_answered_as_lists() -> None:
     data = sequences({"wave": [[1.0] * 4] * 2, "phones": [["AH", "B"], ["B"]]}, {"wave": "number", "phones": "tokens"})
     roles = Transcribe.roles(Question(data, ("phones",), (), None))
-    task = Transcribe(TaskConfig(name="transcribe"), Preprocessor.fit(data, roles, Options()))
+    task = Transcribe(TaskConfig(name="transcribe"), Preprocessor.fit(data, roles, Preparation()))
     assert task.outputs == 5
     asked = Batch({}, torch.tensor([3]), torch.arange(1))
     first = int(task.coder.encode(data).target.values[0])  # type: ignore[union-attr]

@@ -16,7 +16,7 @@ from unrolled import api
 from unrolled.batch import Batch
 from unrolled.config import ModelConfig, TaskConfig
 from unrolled.data.coder import Preprocessor
-from unrolled.data.encoded import Options
+from unrolled.data.preparation import Preparation
 from unrolled.errors import DataError, UsageError
 from unrolled.metrics.scoring import scores
 from unrolled.models.encoder_decoder import EncoderDecoder, SearchStart, Written
@@ -31,7 +31,7 @@ def task(**options: Any) -> Translate:
     data = sequences(DATA, {"text": "tokens", "spoken": "tokens"})
     roles = Translate.roles(Question(data, ("spoken",), (), None))
     return Translate(
-        TaskConfig(name="translate", **options), Preprocessor.fit(data, roles, Options(tokens="characters"))
+        TaskConfig(name="translate", **options), Preprocessor.fit(data, roles, Preparation(tokens="characters"))
     )
 
 
@@ -157,7 +157,7 @@ def test_one_becomes_many(tmp_path: Any) -> None:
 def test_one_vocabulary_for_both_sides() -> None:
     data = sequences({"a": ["x y", "y"], "b": ["y z", "z"]}, {"a": "tokens", "b": "tokens"})
     roles = Translate.roles(Question(data, ("b",), (), None))
-    coder = Preprocessor.fit(data, roles, Options(tokens="words", shared=True))
+    coder = Preprocessor.fit(data, roles, Preparation(tokens="words", shared=True))
     assert coder.inputs["a"].spec == coder.answer.spec
     assert coder.answer.encode(pa.chunked_array([["x"]]), data.where("b")).values.tolist()[1:-1] == [
         *coder.inputs["a"].encode(pa.chunked_array([["x"]]), data.where("a")).values
@@ -166,7 +166,7 @@ def test_one_vocabulary_for_both_sides() -> None:
         Preprocessor.fit(
             sequences(DATA, {"text": "tokens", "spoken": "tokens"}),
             Translate.roles(Question(sequences(DATA, {"text": "tokens", "spoken": "tokens"}), ("spoken",), (), None)),
-            Options(shared=True),
+            Preparation(shared=True),
         )
 
 

@@ -13,8 +13,8 @@ from own_cells import Delayed, Leaky
 from torch import Tensor, nn
 
 from unrolled.batch import Continuous
-from unrolled.config import DataConfig, ModelConfig
-from unrolled.data.encoded import Encoded, Options, Traits, Where
+from unrolled.config import DataConfig, ModelConfig, Part
+from unrolled.data.encoded import Encoded, Role, Traits, Where
 from unrolled.data.readers.reader import Reader
 from unrolled.errors import DataError, ModelError, UsageError
 from unrolled.layers.layer import Layer
@@ -223,6 +223,7 @@ class Flag:
 
     kind = "flag"
     traits = Traits(measured=True)
+    Options = Part
     spec = Continuous(1, time=False)
     known: ClassVar[dict[str, float]] = {"yes": 1.0, "no": 0.0}
 
@@ -231,7 +232,7 @@ class Flag:
         return 99 if pa.types.is_string(array.type) and {*array.to_pylist()} <= {"yes", "no"} else 0
 
     @classmethod
-    def fit(cls, array: pa.ChunkedArray, options: Options, where: Where) -> Self:
+    def fit(cls, array: pa.ChunkedArray, options: Part, role: Role, where: Where) -> Self:
         return cls()
 
     def encode(self, array: pa.ChunkedArray, where: Where, cache: Path | None = None) -> Encoded:
@@ -294,7 +295,7 @@ class Peeks(Flag):
         self.count = count
 
     @classmethod
-    def fit(cls, array: pa.ChunkedArray, options: Options, where: Where) -> Self:
+    def fit(cls, array: pa.ChunkedArray, options: Part, role: Role, where: Where) -> Self:
         return cls(sum(chunk.buffers()[2].size for chunk in array.chunks))
 
     def to_config(self) -> dict[str, Any]:

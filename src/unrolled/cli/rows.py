@@ -35,7 +35,7 @@ class Rows:
         self._verbatim = {name for name, of in traits.items() if of.verbatim}
         self._channels = {name for name, of in traits.items() if of.channels}
         self._by, self._sequence = trained.config.data.by, ""
-        # In a file without a header a blank may be it.
+        # Where the user named the columns of a file without a header, a blank may stand between them.
         self._separators = f"{_SEPARATORS} " if trained.config.data.header else _SEPARATORS
         self._header: list[str] | None = None
         self._first = True

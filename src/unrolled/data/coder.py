@@ -16,11 +16,12 @@ from pydantic import AfterValidator, Field
 from unrolled.batch import Continuous
 from unrolled.data.agreement import check_lengths
 from unrolled.data.ahead import read_early, steps_of
-from unrolled.data.encoded import ENCODINGS, Encoded, Encoding, Options, Where
+from unrolled.data.encoded import ENCODINGS, Encoded, Encoding, Role, Where
 from unrolled.data.encodings._stored import Stored, load
 from unrolled.data.examples import Examples, Units
 from unrolled.data.facets import Items, Labels, Letters, Numbers, Pitches, Reusable, Text
 from unrolled.data.forms.base import TargetForm, form_of, known_form, numbers_of
+from unrolled.data.preparation import Preparation
 from unrolled.data.roles import Roles
 from unrolled.data.sequences import Sequences, merge
 from unrolled.data.shared import one_vocabulary
@@ -75,7 +76,7 @@ class Preprocessor:
         cls,
         train: Sequences,
         roles: Roles,
-        options: Options,
+        preparation: Preparation,
         known: Mapping[str, Encoding] = MappingProxyType({}),
     ) -> Preprocessor:
         """Learn every encoding from the training split only (C10).
@@ -83,7 +84,7 @@ class Preprocessor:
         Args:
             train: the training split.
             roles: who is who among its columns.
-            options: how they are encoded.
+            preparation: how they are encoded.
             known: the encodings of inputs that were learned before.
         """
         target, form = roles.target, roles.form
@@ -92,23 +93,23 @@ class Preprocessor:
         for name in roles.inputs:
             if name == target and roles.joined:
                 table = merge(train, roles.joined, target)
-                series = ENCODINGS.get(table.kinds[target]).fit(table.column(target), options, train.where(target))
-                fitted[name] = series.named(list(roles.joined))
+                role = Role(channels=roles.joined)
+                fitted[name] = _fit(table, name, table.kinds[target], preparation, role)
                 continue
             # Beside other inputs a text has no <begin> and <end>: the others have no value there.
-            own = replace(options, framed=form.predicts_next and roles.inputs == (target,) and not options.cut)
-            kind = ENCODINGS.get(kinds[name])
-            encoding: Encoding = known.get(name) or kind.fit(train.column(name), own, train.where(name))
-            fitted[name] = encoding.reused(own) if isinstance(encoding, Reusable) else encoding
+            framed = form.predicts_next and roles.inputs == (target,) and not preparation.cut
+            role = Role(framed=framed, tokens=preparation.tokens, encoder=preparation.encoder)
+            encoding = known.get(name) or _fit(train, name, kinds[name], preparation, role)
+            if isinstance(encoding, Reusable):
+                encoding = encoding.reused(preparation.of(kinds[name]), role)
+            fitted[name] = encoding
         if form.continues:
-            by_window = options.scale == "window"
-            return cls(fitted, target, fitted[target], form, roles.joined, by_window, roles.ahead)
-        own = replace(options, closed=True, framed=form.writes, encoder=None)
-        if options.shared:
-            name, read, answer = one_vocabulary(train, roles, kinds, own)
+            return cls(fitted, target, fitted[target], form, roles.joined, preparation.by_window, roles.ahead)
+        role = Role(closed=True, framed=form.writes, tokens=preparation.tokens)
+        if preparation.shared:
+            name, read, answer = one_vocabulary(train, roles, kinds, preparation, role)
             return cls({**fitted, name: read}, target, answer, form)
-        answer = ENCODINGS.get(kinds[target]).fit(train.column(target), own, train.where(target))
-        return cls(fitted, target, answer, form)
+        return cls(fitted, target, _fit(train, target, kinds[target], preparation, role), form)
 
     @property
     def continues(self) -> bool:
@@ -276,3 +277,8 @@ class Preprocessor:
             return cls(inputs, index.target, answer, form, *given)
         except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
             raise ModelError(f"the encodings of this model cannot be read: {error!r}") from None
+
+
+def _fit(train: Sequences, name: str, kind: str, preparation: Preparation, role: Role) -> Encoding:
+    fitted: Encoding = ENCODINGS.get(kind).fit(train.column(name), preparation.of(kind), role, train.where(name))
+    return fitted

@@ -17,10 +17,11 @@ import numpy as np
 import pyarrow as pa
 
 from unrolled.batch import Spec
+from unrolled.config import Part
 from unrolled.errors import Origin
 from unrolled.registry import Registry
 
-__all__ = ["ENCODINGS", "Encoded", "Encoding", "Options", "Traits", "Where", "has_time", "traits_of"]
+__all__ = ["ENCODINGS", "Encoded", "Encoding", "Role", "Traits", "Where", "has_time", "traits_of"]
 
 ENCODINGS = Registry("encoding")
 
@@ -45,53 +46,24 @@ class Where:
 
 
 @dataclass(frozen=True, slots=True)
-class Options:
-    """What a user may say about how columns are encoded.
+class Role:
+    """What the question makes of a column, whatever its options are.
 
     Attributes:
-        tokens: what a token of a text is; ``None`` lets the task choose. ``words or bpe``: as many words there are.
-        normalise: the normal form of Unicode that texts are brought to.
-        vocabulary: the most tokens kept by ``words`` and learned by ``bpe``.
-        least: how often a word or an item must stand in training to be known; ``None``: once, and twice where there are
-            10 000 of them or more.
-        missing: ``refuse`` answers NaN with an error that names the row; ``impute`` fills it and flags it. Empty cells
-            (null) are always filled and flagged.
-        closed: True for a target: an unseen label is an error instead of ``<unknown>``.
+        closed: it is the target: an unseen label is an error instead of ``<unknown>``, and a missing number is not
+            flagged but not scored.
         framed: every text becomes ``<begin> … <end>``, so that a model learns where one starts and stops.
-        cut: the rows end where they were cut to be split, so that their ends say nothing, and none is framed.
-        shared: the texts that are read and those that are written have one vocabulary.
+        tokens: what a token of a text is where the user does not say; ``words or bpe``: words, unless they are very
+            many.
         encoder: the folder of a pretrained encoder, whose tokens are those of the texts that are read.
-        strands: ``both``: DNA and RNA stand for their other strand too, so that a model is to answer both alike.
-        kmer: letters of DNA, RNA or protein that are one step, overlapping.
-        scale: whose mean and deviation scale a forecast's target: of ``training``, or of each ``window`` its own.
-        audio: what a frame of a sound holds: ``logmel:40``, so many bands, or ``mfcc:13``, so many cepstra.
-        audio_rate: samples a second that sounds are brought to; ``None``: those of most of them.
-        audio_deltas: 1 or 2: a frame also holds how its numbers change, and how that does.
-        audio_scale: whose mean and deviation scale a frame: of ``training``, its ``clip``, or the clip so far.
-        image: what a step of a picture is: ``pixels``, ``rows``, or ``patches:4`` for squares of 4 × 4 pixels.
-        image_size: what pictures are brought to, ``32`` or ``WIDTHxHEIGHT``; ``None``: the median of their sizes, 64
-            at most.
+        channels: the names of the columns that were joined into this one; empty where it was not.
     """
 
-    tokens: Literal["characters", "words", "bpe", "bytes", "words or bpe"] | None = None
-    normalise: Literal["none", "nfc", "nfkc"] = "nfc"
-    vocabulary: int = 20_000
-    least: int | None = None
-    missing: Literal["refuse", "impute"] = "refuse"
     closed: bool = False
     framed: bool = False
-    cut: bool = False
-    shared: bool = False
+    tokens: Literal["characters", "words", "bpe", "bytes", "words or bpe"] = "characters"
     encoder: Path | None = None
-    strands: Literal["one", "both"] = "one"
-    kmer: int = 1
-    scale: Literal["training", "window"] = "training"
-    audio: str = "logmel"
-    audio_rate: int | None = None
-    audio_deltas: int = 0
-    audio_scale: Literal["training", "clip", "running"] = "training"
-    image: str = "rows"
-    image_size: str | None = None
+    channels: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,14 +140,22 @@ class Encoding(Protocol):
 
     kind: ClassVar[str]
     traits: ClassVar[Traits]
+    Options: ClassVar[type[Part]]  # what a user may say about a column of this kind
 
     @staticmethod
     def recognises(array: pa.ChunkedArray) -> int:
         """How sure we are that the column is of this kind: 0 no … 100 certain. The surest kind wins."""
 
     @classmethod
-    def fit(cls, array: pa.ChunkedArray, options: Options, where: Where) -> Encoding:
-        """Learn scale or vocabulary from a training column."""
+    def fit(cls, array: pa.ChunkedArray, options: Any, role: Role, where: Where) -> Encoding:
+        """Learn scale or vocabulary from a training column.
+
+        Args:
+            array: the column.
+            options: an instance of `Options`.
+            role: what the question makes of the column.
+            where: how errors name it.
+        """
 
     @property
     def spec(self) -> Spec:

@@ -9,12 +9,12 @@ Axes: C channels, V ids.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Literal, Protocol, Self, runtime_checkable
+from typing import Any, Literal, Protocol, Self, runtime_checkable
 
 import numpy as np
 import pyarrow as pa
 
-from unrolled.data.encoded import Options
+from unrolled.data.encoded import Role
 
 __all__ = [
     "Channels",
@@ -172,5 +172,5 @@ class Reusable(Protocol):
     def reads(self, array: pa.ChunkedArray) -> bool:
         """Whether it could read a column, also one that looks rather like another kind."""
 
-    def reused(self, options: Options) -> Self:
-        """The same vocabulary, framed and read as the other question asks."""
+    def reused(self, options: Any, role: Role) -> Self:
+        """The same vocabulary, framed and read as the other question asks; ``options`` are those of its kind."""

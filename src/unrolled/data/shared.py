@@ -7,7 +7,8 @@ from dataclasses import replace
 
 import pyarrow as pa
 
-from unrolled.data.encoded import ENCODINGS, Encoding, Options, has_time, traits_of
+from unrolled.data.encoded import ENCODINGS, Encoding, Role, has_time, traits_of
+from unrolled.data.preparation import Preparation
 from unrolled.data.roles import Roles
 from unrolled.data.sequences import Sequences
 from unrolled.errors import DataError
@@ -16,7 +17,7 @@ __all__ = ["one_vocabulary"]
 
 
 def one_vocabulary(
-    train: Sequences, roles: Roles, kinds: Mapping[str, str], options: Options
+    train: Sequences, roles: Roles, kinds: Mapping[str, str], preparation: Preparation, role: Role
 ) -> tuple[str, Encoding, Encoding]:
     """The column that is read, its encoding and the target's, which were learned from both of them together.
 
@@ -24,7 +25,8 @@ def one_vocabulary(
         train: the training split.
         roles: who is who among its columns.
         kinds: column name -> kind.
-        options: how the target is encoded.
+        preparation: how they are encoded.
+        role: the target's.
 
     Raises:
         DataError: not one column of texts is read, or the two are of different forms.
@@ -42,5 +44,7 @@ def one_vocabulary(
         for array in map(train.column, (names[0], roles.target))
     ]
     column = pa.chunked_array([chunk for array in both for chunk in array.chunks])
-    read = ENCODINGS.get(kinds[roles.target]).fit(column, replace(options, framed=False), train.where(names[0]))
-    return names[0], read, read.reused(options)
+    kind = kinds[roles.target]
+    options, where = preparation.of(kind), train.where(names[0])
+    read = ENCODINGS.get(kind).fit(column, options, replace(role, framed=False), where)
+    return names[0], read, read.reused(options, role)

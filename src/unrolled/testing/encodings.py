@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from unrolled.batch import Discrete
-from unrolled.data.encoded import Options, Where
+from unrolled.data.encoded import Role, Where
 from unrolled.data.facets import Channels, Items, Labels, Numbers, Text, Words
 from unrolled.errors import DataError, ModelError
 from unrolled.testing.columns import SAMPLES, Sample
@@ -21,7 +21,7 @@ from unrolled.testing.report import Broken, require
 __all__ = ["CONTRACTS", "samples_of"]
 
 _WHERE = Where("table.csv", "x")
-_OPTIONS = (Options(), Options(framed=True))
+_ROLES = (Role(), Role(framed=True))
 
 
 def samples_of(kind: Any) -> dict[str, Sample]:
@@ -35,8 +35,8 @@ def decodes_what_it_encodes(kind: Any, sample: Sample) -> None:
     Of a time or a recording the steps themselves are given back: what they were made of cannot be.
     """
     steps_only = kind.traits.clock or (kind.traits.measured and kind.traits.whole)
-    for options in _OPTIONS:
-        encoding = kind.fit(column(sample.train), options, _WHERE)
+    for role in _ROLES:
+        encoding = kind.fit(column(sample.train), kind.Options(), role, _WHERE)
         encoded = encoding.encode(column(sample.train), _WHERE)
         fits_spec(encoding, encoded, len(sample.train))
         for row, cell in zip(rows_of(encoded), sample.train.to_pylist(), strict=True):
@@ -47,8 +47,8 @@ def decodes_what_it_encodes(kind: Any, sample: Sample) -> None:
 def stored_and_read_back(kind: Any, sample: Sample) -> None:
     """C8: to_config is JSON from which from_config makes the same encoding, to the bit; report says something."""
     nulls = sample.with_nulls()
-    for options in _OPTIONS:
-        encoding = kind.fit(column(nulls), options, _WHERE)
+    for role in _ROLES:
+        encoding = kind.fit(column(nulls), kind.Options(), role, _WHERE)
         stored = json.dumps(encoding.to_config(), ensure_ascii=False, allow_nan=False)
         again = kind.from_config(json.loads(stored))
         require(json.dumps(again.to_config(), ensure_ascii=False) == stored, "to_config differs once it was read back")
@@ -61,8 +61,8 @@ def stored_and_read_back(kind: Any, sample: Sample) -> None:
 def fitted_on_its_rows_only(kind: Any, sample: Sample) -> None:
     """C10: what is learned from a slice of a column knows nothing of the rows behind it."""
     count, whole = len(sample.train), pa.concat_arrays([sample.train.cast(sample.later.type), sample.later])
-    own = kind.fit(column(sample.train), Options(), _WHERE)
-    sliced = kind.fit(column(whole).slice(0, count), Options(), _WHERE)
+    own = kind.fit(column(sample.train), kind.Options(), Role(), _WHERE)
+    sliced = kind.fit(column(whole).slice(0, count), kind.Options(), Role(), _WHERE)
     require(sliced.to_config() == own.to_config(), "fitted on a slice, it knows something else than on these rows only")
     same_column(sliced.encode(column(whole).slice(0, count), _WHERE), own.encode(column(sample.train), _WHERE))
     same_column(own.encode(column(whole).slice(count), _WHERE), own.encode(column(sample.later), _WHERE))
@@ -70,7 +70,7 @@ def fitted_on_its_rows_only(kind: Any, sample: Sample) -> None:
 
 def unseen_values(kind: Any, sample: Sample) -> None:
     """Values that training did not hold are encoded, and notes tells how many labels or symbols were not seen."""
-    encoding = kind.fit(column(sample.train), Options(), _WHERE)
+    encoding = kind.fit(column(sample.train), kind.Options(), Role(), _WHERE)
     encoded = encoding.encode(column(sample.later), _WHERE)
     fits_spec(encoding, encoded, len(sample.later))
     note = encoding.notes(column(sample.later), encoded)
@@ -84,17 +84,17 @@ def unseen_values(kind: Any, sample: Sample) -> None:
 def empty_cells(kind: Any, sample: Sample) -> None:
     """Empty cells and missing steps are encoded, whether training had any or not."""
     nulls = sample.with_nulls()
-    for options in _OPTIONS:
+    for role in _ROLES:
         for train in (sample.train, nulls):
-            encoding = kind.fit(column(train), options, _WHERE)
+            encoding = kind.fit(column(train), kind.Options(), role, _WHERE)
             fits_spec(encoding, encoding.encode(column(nulls), _WHERE), len(nulls))
 
 
 def no_rows(kind: Any, sample: Sample) -> None:
     """A column without rows, and rows without steps, are encoded."""
     kind_of = sample.train.type
-    for options in _OPTIONS:
-        encoding = kind.fit(column(sample.train), options, _WHERE)
+    for role in _ROLES:
+        encoding = kind.fit(column(sample.train), kind.Options(), role, _WHERE)
         for empty in (pa.chunked_array([], kind_of), column(sample.train.slice(0, 0))):
             fits_spec(encoding, encoding.encode(empty, _WHERE), 0)
         if pa.types.is_list(kind_of):
@@ -108,15 +108,15 @@ def any_chunks(kind: Any, sample: Sample) -> None:
     """How a column is cut into Arrow chunks does not matter."""
     nulls = sample.with_nulls()
     parts = column(nulls.slice(0, 1), nulls.slice(1, 0), nulls.slice(1, 2), nulls.slice(3))
-    for options in _OPTIONS:
-        one, other = kind.fit(column(nulls), options, _WHERE), kind.fit(parts, options, _WHERE)
+    for role in _ROLES:
+        one, other = (kind.fit(array, kind.Options(), role, _WHERE) for array in (column(nulls), parts))
         require(one.to_config() == other.to_config(), "it learns something else from a column in several chunks")
         same_column(one.encode(column(nulls), _WHERE), other.encode(parts, _WHERE))
 
 
 def live_values(kind: Any, sample: Sample) -> None:
     """C1: encode_live gives, value by value, what encode gives for the whole column."""
-    encoding = kind.fit(column(sample.with_nulls()), Options(), _WHERE)
+    encoding = kind.fit(column(sample.with_nulls()), kind.Options(), Role(), _WHERE)
     array = column(sample.with_nulls(), sample.later.cast(sample.train.type))
     encoded, cells = encoding.encode(array, _WHERE), array.to_pylist()
     if encoded.offsets is None:
@@ -137,7 +137,7 @@ def live_values(kind: Any, sample: Sample) -> None:
 
 def facets(kind: Any, sample: Sample) -> None:
     """Its facets fit its spec: which ids are labels or words, and how many channels its numbers have."""
-    encoding = kind.fit(column(sample.train), Options(), _WHERE)
+    encoding = kind.fit(column(sample.train), kind.Options(), Role(), _WHERE)
     spec = encoding.spec
     known: list[Any] = list(encoding.labels) if isinstance(encoding, Labels) else []
     if isinstance(encoding, Words) and encoding.words is not None:
@@ -158,12 +158,12 @@ def facets(kind: Any, sample: Sample) -> None:
 
 def text_piece_by_piece(kind: Any, sample: Sample) -> None:
     """A text is written id by id as decode writes it at once, and encode_text begins it as encode does."""
-    for options in _OPTIONS:
-        fitted = kind.fit(column(sample.train), options, _WHERE)
+    for role in _ROLES:
+        fitted = kind.fit(column(sample.train), kind.Options(), role, _WHERE)
         encoding: Any = fitted
         if not isinstance(fitted, Text):
             return
-        require(encoding.framed == options.framed, f"framed is {encoding.framed}, expected {options.framed}")
+        require(encoding.framed == role.framed, f"framed is {encoding.framed}, expected {role.framed}")
         for row in rows_of(encoding.encode(column(sample.train), _WHERE)):
             whole, piece = encoding.decode(row), encoding.decode_stream()
             text = whole if isinstance(whole, str) else " ".join(whole)
@@ -171,7 +171,7 @@ def text_piece_by_piece(kind: Any, sample: Sample) -> None:
             require(written == text, f"decode_stream writes {written!r}, expected {text!r}")
             require(encoding.unseen(text) == [], f"unseen finds {encoding.unseen(text)!r} in a text of training")
             prompt, wanted = encoding.encode_text(text).tolist(), row.tolist()
-            prompt_and_end = [*prompt, encoding.end] if options.framed else prompt
+            prompt_and_end = [*prompt, encoding.end] if role.framed else prompt
             require(prompt_and_end == wanted, f"encode_text gives {prompt!r} for a row {wanted!r}")
             never = {*prompt} & {id_ for id_ in encoding.never if id_ != encoding.begin}
             require(not never, f"a text of training holds the ids {sorted(never)}, which never says are no answer")
@@ -184,10 +184,10 @@ def no_number_is_infinite(kind: Any, sample: Sample) -> None:
         if planted is None:
             return
         last, array = len(planted), column(planted)
-        encoding = kind.fit(column(sample.train), Options(), _WHERE)
+        encoding = kind.fit(column(sample.train), kind.Options(), Role(), _WHERE)
         moved = Where("table.csv", "x", np.arange(last) + 100)
         for error, row in (
-            (_refusal(f"fit to {value}", kind.fit, array, Options(), _WHERE), last),
+            (_refusal(f"fit to {value}", kind.fit, array, kind.Options(), Role(), _WHERE), last),
             (_refusal(f"encode of {value}", encoding.encode, array, _WHERE), last),
             (_refusal(f"encode of {value}", encoding.encode, array, moved), last + 100),
         ):
@@ -201,17 +201,17 @@ def no_number_is_infinite(kind: Any, sample: Sample) -> None:
 def nan_may_be_missing(kind: Any, sample: Sample) -> None:
     """NaN is a missing value where the user asks for that."""
     planted, null = sample.planted(math.nan), sample.planted(None)
-    if planted is None or null is None:
+    if planted is None or null is None or "missing" not in kind.Options.model_fields:
         return
-    options = Options(missing="impute")
-    one, other = kind.fit(column(planted), options, _WHERE), kind.fit(column(null), options, _WHERE)
+    options = kind.Options(missing="impute")
+    one, other = (kind.fit(column(array), options, Role(), _WHERE) for array in (planted, null))
     require(one.to_config() == other.to_config(), "it learns something else from NaN than from a missing value")
     same_column(one.encode(column(planted), _WHERE), one.encode(column(null), _WHERE))
 
 
 def another_form(kind: Any, sample: Sample) -> None:
     """C11: a column of another form is refused with file and column."""
-    encoding = kind.fit(column(sample.train), Options(), _WHERE)
+    encoding = kind.fit(column(sample.train), kind.Options(), Role(), _WHERE)
     other = pa.array([{"a": 1}]) if pa.types.is_list(sample.train.type) else pa.array([[{"a": 1}]])
     error = _refusal(f"encode of a column of {other.type}", encoding.encode, column(other), _WHERE)
     place = (error.file, error.column)
@@ -224,7 +224,7 @@ def a_damaged_config(kind: Any, sample: Sample) -> None:
     Raises:
         Broken: it takes it.
     """
-    good = kind.fit(column(sample.train), Options(), _WHERE).to_config()
+    good = kind.fit(column(sample.train), kind.Options(), Role(), _WHERE).to_config()
     junk: list[Any] = [None, -1, "ba", {"_target_": "os.system"}, [[[]]], math.nan, [1, "a"], {}]
     broken: list[Any] = [{}, [], None, {**good, "class_path": "os.system"}]
     broken += [{key: value for key, value in good.items() if key != gone} for gone in good]

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pytest
 
 import unrolled as ur
-from unrolled.data.encoded import Options, Where
+from unrolled.data.encoded import Role, Where
 from unrolled.data.encodings.calendar import Calendar
 from unrolled.errors import DataError
 
@@ -20,7 +20,7 @@ WHERE = Where("a.csv", "when")
 
 def encoded(*values: object, kind: pa.DataType | None = None) -> np.ndarray:
     column = pa.chunked_array([pa.array([list(values)], None if kind is None else pa.list_(kind))])
-    return Calendar.fit(column, Options(), WHERE).encode(column, WHERE).values
+    return Calendar.fit(column, Calendar.Options(), Role(), WHERE).encode(column, WHERE).values
 
 
 def test_by_hand() -> None:

@@ -1,24 +1,27 @@
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pyarrow as pa
 import pytest
 
 from unrolled.batch import Discrete
-from unrolled.data.encoded import Options, Where
+from unrolled.data.encoded import Role, Where
 from unrolled.data.encodings.category import UNKNOWN, Category
 from unrolled.errors import DataError, ModelError
 
 WHERE = Where("mail.csv", "folder")
-TARGET = Options(closed=True)
+INPUT = Role()
+TARGET = Role(closed=True)
 
 
 def column(values: list, kind: pa.DataType | None = None) -> pa.ChunkedArray:
     return pa.chunked_array([pa.array(values, kind)])
 
 
-def fit(values: list, options: Options | None = None, kind: pa.DataType | None = None) -> Category:
-    return Category.fit(column(values, kind), options or Options(), WHERE)
+def fit(values: list, role: Role = INPUT, kind: pa.DataType | None = None, **options: Any) -> Category:
+    return Category.fit(column(values, kind), Category.Options(**options), role, WHERE)
 
 
 def test_a_target_numbers_its_labels_in_sorted_order() -> None:
@@ -58,8 +61,8 @@ def test_missing_has_an_id_of_its_own_if_training_had_it() -> None:
     ],
 )
 def test_labels_come_back_as_they_were(values: list, kind: pa.DataType | None) -> None:
-    for options in (Options(), TARGET):
-        category = fit(values, options, kind)
+    for role in (Role(), TARGET):
+        category = fit(values, role, kind)
         decoded = [category.decode(row) for row in category.encode(column(values, kind), WHERE).values]
         assert decoded == values
         assert [type(label) for label in decoded] == [type(label) for label in values]
@@ -97,14 +100,14 @@ def test_ids_are_as_narrow_as_the_labels_allow() -> None:
 
 def test_dictionaries_with_unused_labels() -> None:
     array = pa.DictionaryArray.from_arrays(pa.array([2, 0, None], pa.int8()), pa.array(["a", "b", "c"]))
-    category = Category.fit(pa.chunked_array([array]), Options(), WHERE)
+    category = Category.fit(pa.chunked_array([array]), Category.Options(), Role(), WHERE)
     assert category.labels == ["a", "c"]
     assert category.encode(pa.chunked_array([array]), WHERE).values.tolist() == [3, 2, 1]
 
 
 def test_chunks_with_dictionaries_of_their_own() -> None:
     parts = [pa.array(["b", "a"]).dictionary_encode(), pa.array(["c", "a"]).dictionary_encode()]
-    category = Category.fit(pa.chunked_array(parts), TARGET, WHERE)
+    category = Category.fit(pa.chunked_array(parts), Category.Options(), TARGET, WHERE)
     assert category.encode(pa.chunked_array(parts), WHERE).values.tolist() == [1, 0, 2, 0]
 
 
@@ -141,7 +144,7 @@ def test_a_target_without_a_label(values: list) -> None:
 
 
 def test_columns_without_any_value() -> None:
-    category = Category.fit(pa.chunked_array([pa.nulls(2)]), Options(), WHERE)
+    category = Category.fit(pa.chunked_array([pa.nulls(2)]), Category.Options(), Role(), WHERE)
     assert category.encode(pa.chunked_array([pa.nulls(3)]), WHERE).values.tolist() == [1, 1, 1]
     assert category.encode(column(["a"]), WHERE).values.tolist() == [0]
 
@@ -156,7 +159,7 @@ def test_floats_that_are_no_labels() -> None:
         fit([1.0, float("inf")])
     with pytest.raises(DataError, match="row 3, column 'folder': the label is NaN"):
         fit([1.0, None, float("nan")])
-    filled = fit([1.0, float("nan")], Options(missing="impute"))
+    filled = fit([1.0, float("nan")], missing="impute")
     assert filled.encode(column([float("nan"), None, 1.0]), WHERE).values.tolist() == [1, 1, 2]
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from unrolled.data.encoded import Options, Where
+from unrolled.data.encoded import Role, Where
 from unrolled.data.encodings.elapsed import Elapsed
 from unrolled.errors import DataError, ModelError
 
@@ -35,7 +35,7 @@ def logs(elapsed: Elapsed, rows: pa.ChunkedArray) -> list[float]:
     ids=["integers", "floats", "times"],
 )
 def test_it_is_the_logarithm_of_the_seconds_since_the_last_event(rows: pa.ChunkedArray) -> None:
-    elapsed = Elapsed.fit(rows, Options(), WHERE)
+    elapsed = Elapsed.fit(rows, Elapsed.Options(), Role(), WHERE)
     expected = [0, 0, np.log1p(60), 0, 0, np.log1p(3600)]
     assert logs(elapsed, rows) == [round(float(value), 5) for value in expected]
     assert elapsed.encode(rows, WHERE).offsets.tolist() == [0, 3, 4, 4, 6]
@@ -44,7 +44,7 @@ def test_it_is_the_logarithm_of_the_seconds_since_the_last_event(rows: pa.Chunke
 
 def test_over_an_event_without_a_time_the_clock_goes_on() -> None:
     rows = column([[10, None, 70], [None, 5, 6]])
-    elapsed = Elapsed.fit(rows, Options(), WHERE)
+    elapsed = Elapsed.fit(rows, Elapsed.Options(), Role(), WHERE)
     encoded = elapsed.encode(rows, WHERE)
     assert encoded.values[:, 1].tolist() == [0, 1, 0, 1, 0, 0]
     known = [0, 2, 4, 5]
@@ -65,12 +65,12 @@ def test_dates_are_met_unasked_and_numbers_only_by_name() -> None:
 
 def test_a_time_that_falls_is_named() -> None:
     with pytest.raises(DataError) as caught:
-        Elapsed.fit(column([[1], [5, 9, 7]]), Options(), WHERE)
+        Elapsed.fit(column([[1], [5, 9, 7]]), Elapsed.Options(), Role(), WHERE)
     assert str(caught.value) == (
         "visits.csv, row 2, column 'time': step 3: 7 lies before the event before it (sort the events, with --order "
         "where each has a row)"
     )
-    elapsed = Elapsed.fit(column([[1, 2]]), Options(), WHERE)
+    elapsed = Elapsed.fit(column([[1, 2]]), Elapsed.Options(), Role(), WHERE)
     with pytest.raises(DataError, match="column 'time': '3' lies before the event before it"):
         elapsed.encode_live("3", [4.0], WHERE)
     with pytest.raises(DataError, match="column 'time': 'soon' is no time"):
@@ -81,16 +81,16 @@ def test_a_time_that_falls_is_named() -> None:
 
 def test_what_is_no_list_of_times_is_refused() -> None:
     with pytest.raises(DataError, match="row 2, column 'time': step 1: 'a' is neither a date with time nor a num"):
-        Elapsed.fit(column([["2026-01-01"], ["a"]]), Options(), WHERE)
+        Elapsed.fit(column([["2026-01-01"], ["a"]]), Elapsed.Options(), Role(), WHERE)
     with pytest.raises(DataError, match="column 'time': holds bool, where dates with times, or numbers, are expected"):
-        Elapsed.fit(column([[True]]), Options(), WHERE)
+        Elapsed.fit(column([[True]]), Elapsed.Options(), Role(), WHERE)
     with pytest.raises(DataError, match="expected a list in each row"):
-        Elapsed.fit(column([5]), Options(), WHERE)
-    good = Elapsed.fit(column([[1, 2]]), Options(), WHERE).to_config()
+        Elapsed.fit(column([5]), Elapsed.Options(), Role(), WHERE)
+    good = Elapsed.fit(column([[1, 2]]), Elapsed.Options(), Role(), WHERE).to_config()
     with pytest.raises(ModelError, match="the elapsed encoding of this model cannot be read: it has 2 channels"):
         Elapsed.from_config({**good, "mean": [0.0, 0.0], "std": [1.0, 1.0]})
 
 
 def test_the_report_says_what_typically_passes() -> None:
-    elapsed = Elapsed.fit(column([[0, 3], [0, 3]]), Options(), WHERE)
+    elapsed = Elapsed.fit(column([[0, 3], [0, 3]]), Elapsed.Options(), Role(), WHERE)
     assert elapsed.report() == "time since the event before, typically 1 s"

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pytest
 
 from unrolled.config import DataConfig
-from unrolled.data.encoded import Options, Where
+from unrolled.data.encoded import Role, Where
 from unrolled.data.encodings import _gather
 from unrolled.data.encodings.image import Image
 from unrolled.data.pictures import to_png
@@ -38,7 +38,7 @@ def raw(image: Image, values: np.ndarray) -> np.ndarray:
     ],
 )
 def test_what_a_step_is(layout: str, tiles: list[np.ndarray]) -> None:
-    image = Image.fit(column(PIXELS), Options(image=layout), WHERE)
+    image = Image.fit(column(PIXELS), Image.Options(image=layout), Role(), WHERE)
     encoded = image.encode(column(PIXELS, PIXELS[::-1]), WHERE)
     assert encoded.offsets is not None and encoded.offsets.tolist() == [0, len(tiles), 2 * len(tiles)]
     np.testing.assert_array_equal(raw(image, encoded.values[: len(tiles)]), np.stack(tiles))
@@ -46,11 +46,11 @@ def test_what_a_step_is(layout: str, tiles: list[np.ndarray]) -> None:
 
 
 def test_the_scale_is_of_each_channel() -> None:
-    image = Image.fit(column(PIXELS), Options(), WHERE)
+    image = Image.fit(column(PIXELS), Image.Options(), Role(), WHERE)
     np.testing.assert_allclose(image.mean, PIXELS.mean((0, 1)))
     np.testing.assert_allclose(image.std, PIXELS.std((0, 1)))
     flat = np.full((2, 2, 1), 7, np.uint8)
-    constant = Image.fit(column(flat), Options(), WHERE)
+    constant = Image.fit(column(flat), Image.Options(), Role(), WHERE)
     assert constant.mean == (7.0,) and constant.std == (255.0,)
     assert (constant.encode(column(flat), WHERE).values == 0).all()
 
@@ -69,13 +69,13 @@ def test_the_scale_is_of_each_channel() -> None:
 )
 def test_the_size(asked: str | None, sizes: list[tuple[int, int]], patch: str, expected: tuple[int, int]) -> None:
     pictures = column(*(np.zeros((*size, 1), np.uint8) for size in sizes))
-    image = Image.fit(pictures, Options(image=patch, image_size=asked), WHERE)
+    image = Image.fit(pictures, Image.Options(image=patch, image_size=asked), Role(), WHERE)
     assert (image.height, image.width) == expected
 
 
 def test_patches_that_do_not_fit() -> None:
-    with pytest.raises(UsageError, match=r"^--image-size 30 does not divide into patches of 4: give 32x32$"):
-        Image.fit(column(PIXELS), Options(image="patches:4", image_size="30"), WHERE)
+    with pytest.raises(UsageError, match=r"^image_size 30 does not divide into patches of 4: give 32x32$"):
+        Image.fit(column(PIXELS), Image.Options(image="patches:4", image_size="30"), Role(), WHERE)
 
 
 @pytest.mark.parametrize(
@@ -84,13 +84,13 @@ def test_patches_that_do_not_fit() -> None:
 def test_a_patch_larger_than_the_pictures_does_not_blow_them_up(patch: int, asked: str | None, size: str) -> None:
     with pytest.raises(
         UsageError,
-        match=f"^--image patches:{patch}: a patch is larger than the pictures, which are brought to {size}: give smaller "
-        "patches, or a larger --image-size$",
+        match=f"^image patches:{patch}: a patch is larger than the pictures, which are brought to {size}: give smaller "
+        "patches, or a larger image_size$",
     ):
-        Image.fit(column(PIXELS), Options(image=f"patches:{patch}", image_size=asked), WHERE)
+        Image.fit(column(PIXELS), Image.Options(image=f"patches:{patch}", image_size=asked), Role(), WHERE)
     large = column(np.zeros((300, 100, 1), np.uint8))
     with pytest.raises(UsageError, match="patches:65: .* which are brought to 21x64: "):
-        Image.fit(large, Options(image="patches:65"), WHERE)
+        Image.fit(large, Image.Options(image="patches:65"), Role(), WHERE)
 
 
 @pytest.mark.parametrize(
@@ -103,15 +103,15 @@ def test_options_are_checked(values: dict[str, str]) -> None:
 
 
 def test_colour_is_dropped_where_training_had_none() -> None:
-    grey = Image.fit(column(PIXELS[:, :, :1]), Options(), WHERE)
+    grey = Image.fit(column(PIXELS[:, :, :1]), Image.Options(), Role(), WHERE)
     assert len(grey.mean) == 1 and grey.encode(column(PIXELS), WHERE).values.shape == (4, 6)
     assert grey.report() == "picture, 6 × 4 in grey, 4 rows"
-    mixed = Image.fit(column(PIXELS[:, :, :1], PIXELS), Options(), WHERE)
+    mixed = Image.fit(column(PIXELS[:, :, :1], PIXELS), Image.Options(), Role(), WHERE)
     assert len(mixed.mean) == 3
 
 
 def test_empty_cells_have_no_steps() -> None:
-    image = Image.fit(column(None, PIXELS), Options(), WHERE)
+    image = Image.fit(column(None, PIXELS), Image.Options(), Role(), WHERE)
     cells = column(PIXELS, None)
     encoded = image.encode(cells, WHERE)
     assert encoded.offsets is not None and encoded.offsets.tolist() == [0, 4, 4]
@@ -121,7 +121,7 @@ def test_empty_cells_have_no_steps() -> None:
 
 def test_large_columns_go_to_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     cells = column(*[PIXELS] * 9)
-    image = Image.fit(cells, Options(), WHERE)
+    image = Image.fit(cells, Image.Options(), Role(), WHERE)
     inner = _gather.Gather.__init__.__defaults__
     monkeypatch.setattr(_gather.Gather.__init__, "__defaults__", (100,))
     mapped = image.encode(cells, WHERE, tmp_path / "cache").values
@@ -131,15 +131,15 @@ def test_large_columns_go_to_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 
 def test_a_broken_cell_is_named_by_its_row() -> None:
-    image = Image.fit(column(PIXELS), Options(), WHERE)
+    image = Image.fit(column(PIXELS), Image.Options(), Role(), WHERE)
     bad = column(PIXELS, to_png(PIXELS)[:50])
-    for act in (lambda: image.encode(bad, WHERE), lambda: Image.fit(bad, Options(), WHERE)):
+    for act in (lambda: image.encode(bad, WHERE), lambda: Image.fit(bad, Image.Options(), Role(), WHERE)):
         with pytest.raises(DataError, match=r"^folder, row 2, column 'image': is not a whole picture"):
             act()
     with pytest.raises(DataError, match="folder, row 8, column 'image'"):
         image.encode(bad, Where("folder", "image", np.array([3, 7])))
     with pytest.raises(DataError, match="column 'image': has no picture in any row"):
-        Image.fit(column(None), Options(), WHERE)
+        Image.fit(column(None), Image.Options(), Role(), WHERE)
     with pytest.raises(DataError, match="expected the bytes of a picture in each row, found string"):
         image.encode(pa.chunked_array([["a"]]), WHERE)
 
@@ -148,13 +148,13 @@ def test_a_broken_cell_is_named_by_its_row() -> None:
     "value", [None, [1] * 17, [1] * 17 + [256], [1] * 17 + [-1], ["a"] * 18, "abc", [float("nan")] * 18]
 )
 def test_a_live_step_is_numbers(value: Any) -> None:
-    image = Image.fit(column(PIXELS), Options(), WHERE)
+    image = Image.fit(column(PIXELS), Image.Options(), Role(), WHERE)
     with pytest.raises(DataError, match=r"column 'image': one step of a picture is a list of 18 numbers from 0 to 255"):
         image.encode_live(value, (), WHERE)
 
 
 @pytest.mark.parametrize("change", [{"height": 5}, {"layout": "rows"}, {"mean": [1.0, 2.0]}, {"std": [1.0, 1.0, 0.0]}])
 def test_numbers_that_contradict_each_other(change: dict[str, Any]) -> None:
-    image = Image.fit(column(PIXELS), Options(image="patches:2"), WHERE)
+    image = Image.fit(column(PIXELS), Image.Options(image="patches:2"), Role(), WHERE)
     with pytest.raises(ModelError, match="the image encoding of this model cannot be read"):
         Image.from_config({**image.to_config(), **change})

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pytest
 
 import unrolled as ur
-from unrolled.data.encoded import Options, Where
+from unrolled.data.encoded import Role, Where
 from unrolled.data.encodings._normal import normal_text, normal_texts
 from unrolled.data.encodings.tokens import Tokens
 from unrolled.errors import DataError
@@ -43,8 +43,8 @@ def test_forms(text: str, nfc: str, nfkc: str) -> None:
 @pytest.mark.parametrize("form", ["none", "nfc", "nfkc"])
 def test_a_text_is_read_in_its_normal_form_at_once_and_live(level: str, form: str) -> None:
     texts = [text for text, _, _ in ODDITIES]
-    options = Options(tokens=level, normalise=form)  # type: ignore[arg-type]
-    tokens = Tokens.fit(pa.chunked_array([texts]), options, WHERE)
+    options = Tokens.Options(tokens=level, normalise=form)  # type: ignore[arg-type]
+    tokens = Tokens.fit(pa.chunked_array([texts]), options, Role(), WHERE)
     for text in texts:
         encoded = tokens.encode(pa.chunked_array([[text]]), WHERE).values
         assert encoded.tolist() == tokens.encode_text(text).tolist()
@@ -57,9 +57,9 @@ def test_a_text_is_read_in_its_normal_form_at_once_and_live(level: str, form: st
 
 def test_bytes_are_as_they_are_and_items_are_normal_too() -> None:
     column = pa.chunked_array([["e\u0301"]])
-    tokens = Tokens.fit(column, Options(tokens="bytes"), WHERE)
+    tokens = Tokens.fit(column, Tokens.Options(tokens="bytes"), Role(), WHERE)
     assert tokens.decode(tokens.encode(column, WHERE).values) == "e\u0301"
-    lists = Tokens.fit(pa.chunked_array([[["é"]]]), Options(), WHERE)
+    lists = Tokens.fit(pa.chunked_array([[["é"]]]), Tokens.Options(), Role(), WHERE)
     assert lists.encode(pa.chunked_array([[["e\u0301", None, "x"]]]), WHERE).values.tolist() == [3, 0, 0]
     assert lists.encode_live("e\u0301", (), WHERE)[0][0] == 3
 

@@ -1,24 +1,26 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pytest
 
-from unrolled.data.encoded import Options, Where
+from unrolled.data.encoded import Role, Where
 from unrolled.data.encodings.number import Number
 from unrolled.errors import DataError, ModelError
 
 WHERE = Where("meter.csv", "load")
+INPUT = Role()
 
 
 def column(values: list, kind: pa.DataType | None = None) -> pa.ChunkedArray:
     return pa.chunked_array([pa.array(values, kind)])
 
 
-def fit(values: list, options: Options | None = None, kind: pa.DataType | None = None) -> Number:
-    return Number.fit(column(values, kind), options or Options(), WHERE)
+def fit(values: list, role: Role = INPUT, kind: pa.DataType | None = None, **options: Any) -> Number:
+    return Number.fit(column(values, kind), Number.Options(**options), role, WHERE)
 
 
 def test_standardises_by_population_mean_and_deviation() -> None:
@@ -56,7 +58,7 @@ def test_large_integers_keep_their_differences() -> None:
 @pytest.mark.parametrize("kind", [pa.int8(), pa.uint64(), pa.float16(), pa.float32(), pa.decimal128(6, 2), pa.string()])
 def test_other_types_are_read_as_numbers(kind: pa.DataType) -> None:
     array = pa.chunked_array([pa.array([1.0, 3.0]).cast(kind)])
-    assert Number.fit(array, Options(), WHERE).encode(array, WHERE).values.tolist() == [[-1.0], [1.0]]
+    assert Number.fit(array, Number.Options(), Role(), WHERE).encode(array, WHERE).values.tolist() == [[-1.0], [1.0]]
 
 
 def test_missing_values_become_the_mean_and_are_flagged() -> None:
@@ -89,7 +91,7 @@ def test_a_missing_step_of_a_list() -> None:
 
 
 def test_a_missing_target_is_not_scored() -> None:
-    number = fit([1.0, None, 3.0], Options(closed=True))
+    number = fit([1.0, None, 3.0], Role(closed=True))
     assert number.spec.width == 1
     values = number.encode(column([3.0, None]), WHERE).values
     assert values[0] == 1
@@ -99,7 +101,7 @@ def test_a_missing_target_is_not_scored() -> None:
 
 def test_a_target_without_a_number() -> None:
     with pytest.raises(DataError, match=r"^meter.csv, column 'load': holds no number \(name another target\)$"):
-        fit([None, None], Options(closed=True), pa.float64())
+        fit([None, None], Role(closed=True), pa.float64())
 
 
 def test_an_input_without_a_number_is_all_mean() -> None:

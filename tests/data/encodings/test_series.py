@@ -2,24 +2,26 @@ from __future__ import annotations
 
 import json
 import math
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pytest
 
-from unrolled.data.encoded import Options, Where
+from unrolled.data.encoded import Role, Where
 from unrolled.data.encodings.series import Series
 from unrolled.errors import DataError, ModelError
 
 WHERE = Where("weather.jsonl", "sensors")
+INPUT = Role()
 
 
 def column(values: list, kind: pa.DataType | None = None) -> pa.ChunkedArray:
     return pa.chunked_array([pa.array(values, kind)])
 
 
-def fit(values: list, options: Options | None = None, kind: pa.DataType | None = None) -> Series:
-    return Series.fit(column(values, kind), options or Options(), WHERE)
+def fit(values: list, role: Role = INPUT, kind: pa.DataType | None = None, **options: Any) -> Series:
+    return Series.fit(column(values, kind), Series.Options(**options), role, WHERE)
 
 
 def test_each_channel_has_its_own_scale() -> None:
@@ -43,7 +45,7 @@ def test_forms_of_lists_agree(kind: pa.DataType) -> None:
 def test_zeros_and_ones_are_not_scaled() -> None:
     for kind in (pa.float32(), pa.int8(), pa.bool_()):
         array = column([[[0, 1], [0, 1], [1, 1]]]).cast(pa.list_(pa.list_(kind)))
-        series = Series.fit(array, Options(), WHERE)
+        series = Series.fit(array, Series.Options(), Role(), WHERE)
         assert series.binary
         assert series.report() == "series of 2 channels, 0 or 1, not scaled"
         assert series.encode(column([[[1, 0]]]), WHERE).values.tolist() == [[1, 0]]
@@ -108,7 +110,7 @@ def test_how_long_a_channel_has_been_missing_by_counting() -> None:
 
 
 def test_a_missing_target_is_not_scored() -> None:
-    series = fit([[[1.0, None], [3.0, 5.0]]], Options(closed=True))
+    series = fit([[[1.0, None], [3.0, 5.0]]], Role(closed=True))
     assert series.spec.width == 2
     assert np.isnan(series.encode(column([[[3.0, None]]]), WHERE).values).tolist() == [[False, True]]
 
@@ -140,22 +142,20 @@ def test_what_is_not_a_series() -> None:
     with pytest.raises(DataError, match="row 1, column 'sensors': step 1: the step has no channel"):
         fit([[[]]], kind=pa.list_(pa.list_(pa.float64())))
     with pytest.raises(DataError, match=r"holds no number \(name another target\)"):
-        fit([[[None, None]]], Options(closed=True), pa.list_(pa.list_(pa.float64())))
+        fit([[[None, None]]], Role(closed=True), pa.list_(pa.list_(pa.float64())))
 
 
 def test_names_of_channels_are_kept() -> None:
     series = fit([[[1.0, 2.0], [3.0, 4.0]]])
     assert series.channels == ["c0", "c1"]
-    named = series.named(["wind", "rain"])
+    named = fit([[[1.0, 2.0], [3.0, 4.0]]], Role(channels=("wind", "rain")))
     assert Series.from_config(named.to_config()).channels == ["wind", "rain"]
-    with pytest.raises(DataError, match="1 names for 2 channels"):
-        series.named(["wind"])
     with pytest.raises(ModelError, match="its channels do not fit their names"):
         Series.from_config({**series.to_config(), "channels": ["wind"]})
 
 
 def test_live_steps() -> None:
-    series = fit([[[1.0, None], [3.0, 5.0]]]).named(["wind", "rain"])
+    series = fit([[[1.0, None], [3.0, 5.0]]], Role(channels=("wind", "rain")))
     assert series.encode_live([3, "5"], (), WHERE)[0][0].tolist() == [1, 0, 0, 0]
     assert series.encode_live((None, 5.0), (), WHERE)[0][0].tolist() == [0, 0, 0, 0]
     assert series.encode_live(np.array([1.0, 5.0]), (), WHERE)[0][0].tolist() == [-1, 0, 0, 0]

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from unrolled.data.encoded import Options, Where
+from unrolled.data.encoded import Role, Where
 from unrolled.data.encodings import _kmers, _pieces
 from unrolled.data.encodings._alphabets import ALPHABETS
 from unrolled.data.encodings.symbols import Symbols
@@ -26,7 +26,7 @@ def column(*texts: str | None) -> pa.ChunkedArray:
 
 
 def fitted(*texts: str, strands: str = "one") -> Symbols:
-    return Symbols.fit(column(*texts), Options(strands=strands), WHERE)  # type: ignore[arg-type]
+    return Symbols.fit(column(*texts), Symbols.Options(both_strands=strands == "both"), Role(), WHERE)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -97,9 +97,9 @@ def test_a_live_step_is_one_letter(value: object) -> None:
 def test_a_column_without_letters_and_one_of_numbers() -> None:
     for texts in ((None, None), ("", "")):
         with pytest.raises(DataError, match="holds no letter"):
-            Symbols.fit(column(*texts), Options(), WHERE)
+            Symbols.fit(column(*texts), Symbols.Options(), Role(), WHERE)
     with pytest.raises(DataError, match="holds int64, where texts are expected"):
-        Symbols.fit(pa.chunked_array([[1, 2]]), Options(), WHERE)
+        Symbols.fit(pa.chunked_array([[1, 2]]), Symbols.Options(), Role(), WHERE)
 
 
 def test_letters_that_training_did_not_hold_are_reported() -> None:
@@ -117,7 +117,7 @@ def test_strands_are_of_dna_and_rna_alone() -> None:
 def test_a_sequence_that_is_continued_stands_between_begin_and_end(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_pieces.pieces, "__defaults__", (8,))  # the second row is in pieces
     texts = ["ACG", "ACGTACGTACGTN", "", "t"]
-    dna = Symbols.fit(column(*texts), Options(framed=True), WHERE)
+    dna = Symbols.fit(column(*texts), Symbols.Options(), Role(framed=True), WHERE)
     assert (dna.spec.size, dna.begin, dna.end) == (18, 16, 17)
     encoded = dna.encode(column(*texts), WHERE)
     for row, text in enumerate(texts):
@@ -144,8 +144,8 @@ def test_a_large_column_goes_to_its_cache(tmp_path: Path) -> None:
 
 
 def kmers(*texts: str, size: int = 3, strands: str = "one", vocabulary: int = 100) -> Symbols:
-    options = Options(strands=strands, kmer=size, vocabulary=vocabulary)  # type: ignore[arg-type]
-    return Symbols.fit(column(*texts), options, WHERE)
+    options = Symbols.Options(both_strands=strands == "both", kmer=size, vocabulary=vocabulary)  # type: ignore[arg-type]
+    return Symbols.fit(column(*texts), options, Role(), WHERE)
 
 
 def words_of(text: str, size: int) -> list[str]:
@@ -182,8 +182,8 @@ def test_unknown_kmers_and_sequences_without_one_are_reported() -> None:
 
 
 def test_the_most_frequent_kmers_are_kept() -> None:
-    dna = kmers("AAAA", "ACAC", "AAG", size=2, vocabulary=2)
-    assert dna.to_config()["kmers"] == ["AA", "AC"]
+    dna = kmers("ACGTACGTA", "AATTAA", "CCGG", size=2, vocabulary=8)
+    assert dna.to_config()["kmers"] == ["AA", "AC", "AT", "CC", "CG", "GG", "GT", "TA"]
 
 
 def test_the_other_strand_of_a_kmer_is_that_of_its_letters() -> None:

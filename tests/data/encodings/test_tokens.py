@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from unrolled.batch import Discrete
-from unrolled.data.encoded import Options, Where
+from unrolled.data.encoded import Role, Where
 from unrolled.data.encodings import _texts
 from unrolled.data.encodings import tokens as module
 from unrolled.data.encodings._gather import Gather
@@ -32,8 +32,10 @@ def column(values: list, kind: pa.DataType | None = None) -> pa.ChunkedArray:
     return pa.chunked_array([pa.array(values, kind)])
 
 
-def fit(values: list, tokens: str | None = None, kind: pa.DataType | None = None, **options: object) -> Tokens:
-    return Tokens.fit(column(values, kind), Options(tokens=tokens, **options), WHERE)  # type: ignore[arg-type]
+def fit(
+    values: list, tokens: str | None = None, kind: pa.DataType | None = None, framed: bool = False, **options: Any
+) -> Any:
+    return Tokens.fit(column(values, kind), Tokens.Options(tokens=tokens, **options), Role(framed=framed), WHERE)  # type: ignore[arg-type]
 
 
 def rows(tokens: Tokens, values: list, cache: Path | None = None) -> list[np.ndarray]:
@@ -61,10 +63,15 @@ def test_parts_of_words_where_there_are_more_words_than_a_vocabulary_holds(monke
     """Only words that stand there twice count: the others would be left out of a large vocabulary in any case."""
     monkeypatch.setattr(module, "_MANY_WORDS", 3)
     few, many = ["one two three", "one two three four five six"], ["one two three", "one two three four", "four"]
-    assert fit(few, "words or bpe").level.name == "words"
-    assert fit(many, "words or bpe").level.name == "bpe"
-    assert fit(many, "words").level.name == "words"
-    assert fit([text.split() for text in many], "words or bpe").level.name == "words"
+    for values, asked, found in [
+        (few, None, "words"),
+        (many, None, "bpe"),
+        (many, "words", "words"),
+        ([text.split() for text in many], None, "words"),
+    ]:
+        role = Role(tokens="words or bpe")
+        tokens: Any = Tokens.fit(column(values), Tokens.Options(tokens=asked), role, WHERE)  # type: ignore[arg-type]
+        assert tokens.level.name == found
 
 
 @pytest.mark.parametrize("level", ["bpe", "bytes"])
@@ -119,7 +126,7 @@ def test_long_texts_are_cut_between_words(level: str, monkeypatch: pytest.Monkey
 @pytest.mark.parametrize("kind", [pa.string(), pa.large_string(), pa.dictionary(pa.int8(), pa.string())])
 def test_forms_of_texts_agree(kind: pa.DataType) -> None:
     array = column(["ab", "c", None, "ab"]).cast(kind)
-    tokens = Tokens.fit(array, Options(), WHERE)
+    tokens = Tokens.fit(array, Tokens.Options(), Role(), WHERE)
     encoded = tokens.encode(array.slice(1), WHERE)
     assert encoded.values.tolist() == [5, 3, 4]
     assert encoded.offsets is not None
@@ -132,7 +139,7 @@ def test_a_null_that_covers_text() -> None:
         3, pa.array([0, 1, 3, 4], pa.int32()).buffers()[1], pa.py_buffer(b"axxb"), pa.py_buffer(bytes([0b101])), 1
     )
     assert array.to_pylist() == ["a", None, "b"]
-    tokens = Tokens.fit(pa.chunked_array([array]), Options(), WHERE)
+    tokens = Tokens.fit(pa.chunked_array([array]), Tokens.Options(), Role(), WHERE)
     assert tokens.level.symbols() == "ab"
     assert tokens.encode(pa.chunked_array([array]), WHERE).values.tolist() == [3, 4]
 
@@ -179,9 +186,10 @@ def test_spaces_at_the_end_of_a_text_make_no_word() -> None:
 
 
 def test_the_most_frequent_words_are_kept() -> None:
-    tokens = fit(["c c c b b a a d"], "words", vocabulary=3)
-    assert tokens.level.symbols() == ["c", "a", "b"]
-    assert unknown_rate(rows(tokens, ["c c c b b a a d"])[0]) == 1 / 8
+    text = "h h h g g a a b b c c d d e e f f z"
+    tokens = fit([text], "words", vocabulary=8)
+    assert tokens.level.symbols() == [*"habcdefg"]
+    assert unknown_rate(rows(tokens, [text])[0]) == 1 / 18
 
 
 def test_words_seen_once_are_unknown_where_there_are_many() -> None:
@@ -273,7 +281,7 @@ def test_a_text_that_is_not_utf8_is_named(level: str, bad: bytes) -> None:
     )
     if level != "bytes":
         with pytest.raises(DataError, match=expected):
-            Tokens.fit(array, Options(tokens=level), WHERE)  # type: ignore[arg-type]
+            Tokens.fit(array, Tokens.Options(tokens=level), Role(), WHERE)  # type: ignore[arg-type]
     with pytest.raises(DataError, match=expected):
         fit(["good"], level).encode(array, WHERE)
 
@@ -304,7 +312,7 @@ def test_columns_without_any_text() -> None:
         assert tokens.spec.size == 3
         assert rows(tokens, ["ab"])[0].tolist() == [0, 0]
     nothing = pa.chunked_array([pa.nulls(2)])
-    assert Tokens.fit(nothing, Options(), WHERE).encode(nothing, WHERE).lengths().tolist() == [0, 0]
+    assert Tokens.fit(nothing, Tokens.Options(), Role(), WHERE).encode(nothing, WHERE).lengths().tolist() == [0, 0]
 
 
 @pytest.mark.parametrize("framed", [False, True])
@@ -368,10 +376,10 @@ def test_stored_and_read_back(level: str) -> None:
 @pytest.mark.parametrize(("least", "known"), [(None, 3), (1, 3), (2, 2), (3, 1)])
 def test_what_training_holds_too_seldom_is_unknown(least: int | None, known: int) -> None:
     column = pa.chunked_array([[["a", "b", "a"], ["c", "a", "b"]]])
-    tokens = Tokens.fit(column, Options(least=least), Where("memory", "item"))
+    tokens = Tokens.fit(column, Tokens.Options(min_count=least), Role(), Where("memory", "item"))
     encoded = tokens.encode(column, Where("memory", "item"))
     assert tokens.report() == f"{known} items"
     assert unknown_rate(encoded.values) == pytest.approx({3: 0, 2: 1 / 6, 1: 1 / 2}[known])
     texts = pa.chunked_array([["a b a", "c a b"]])
-    words = Tokens.fit(texts, Options(tokens="words", least=least), Where("memory", "text"))
+    words = Tokens.fit(texts, Tokens.Options(tokens="words", min_count=least), Role(), Where("memory", "text"))
     assert words.report() == f"{known} words"

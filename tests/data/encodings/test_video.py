@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from unrolled.data.encoded import Options, Where
+from unrolled.data.encoded import Role, Where
 from unrolled.data.encodings.video import Video
 from unrolled.data.pictures import to_png
 from unrolled.errors import DataError, ModelError
@@ -22,7 +22,7 @@ def column(*rows: list[Any] | None) -> pa.ChunkedArray:
 
 def test_a_step_is_a_frame() -> None:
     cells = column([A, B], [], [B])
-    video = Video.fit(cells, Options(image="patches:2"), WHERE)
+    video = Video.fit(cells, Video.Options(), Role(), WHERE)
     encoded = video.encode(cells, WHERE)
     assert encoded.offsets is not None and encoded.offsets.tolist() == [0, 2, 2, 3]
     np.testing.assert_allclose(encoded.values * video.std + video.mean, np.stack([A, B, B]).reshape(3, -1), atol=1e-3)
@@ -32,16 +32,16 @@ def test_a_step_is_a_frame() -> None:
 
 def test_a_frame_that_is_missing_has_the_mean_colour() -> None:
     cells = column([A, None], None)
-    video = Video.fit(cells, Options(), WHERE)
+    video = Video.fit(cells, Video.Options(), Role(), WHERE)
     encoded = video.encode(cells, WHERE)
     assert (encoded.values[1] == 0).all() and len(encoded.values) == 2
     assert video.notes(cells, encoded) == "1 of 2 frames are missing"
 
 
 def test_a_broken_frame_is_named_by_its_row() -> None:
-    video = Video.fit(column([A]), Options(), WHERE)
+    video = Video.fit(column([A]), Video.Options(), Role(), WHERE)
     bad = column([A, B], [B, b"x"])
-    for act in (lambda: video.encode(bad, WHERE), lambda: Video.fit(bad, Options(), WHERE)):
+    for act in (lambda: video.encode(bad, WHERE), lambda: Video.fit(bad, Video.Options(), Role(), WHERE)):
         with pytest.raises(DataError, match=r"^folder, row 2, column 'video': is not a whole picture"):
             act()
     with pytest.raises(DataError, match="expected a list of pictures in each row, found list<item: string>"):
@@ -52,6 +52,6 @@ def test_a_broken_frame_is_named_by_its_row() -> None:
 
 
 def test_a_stored_frame_is_of_rows() -> None:
-    config = Video.fit(column([A]), Options(), WHERE).to_config()
+    config = Video.fit(column([A]), Video.Options(), Role(), WHERE).to_config()
     with pytest.raises(ModelError, match="the video encoding of this model cannot be read: it is none of frames"):
         Video.from_config({**config, "frame": {**config["frame"], "layout": "pixels"}})

@@ -13,12 +13,13 @@ from samples import SAMPLES, sequences, training
 from unrolled import registry
 from unrolled.batch import MISSING, Discrete, Spec
 from unrolled.data.coder import Preprocessor
-from unrolled.data.encoded import Encoded, Encoding, Options, Where
+from unrolled.data.encoded import Encoded, Encoding, Where
 from unrolled.data.forms._division import by_row
 from unrolled.data.forms._steps import StepPlans
 from unrolled.data.forms.base import Division, Plans, form_of, known_form
 from unrolled.data.gather import gather_target
 from unrolled.data.loader import Loader
+from unrolled.data.preparation import Preparation
 from unrolled.data.roles import Roles
 from unrolled.data.segments import Segments
 from unrolled.data.sequences import Sequences
@@ -63,7 +64,7 @@ def another_form(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 def test_a_form_of_another_package_is_encoded_batched_and_kept() -> None:
     data = sequences({"x": [[1.0, 2.0, 3.0], [4.0]], "y": [list("aba"), ["b"]]}, {"x": "number", "y": "category"})
-    coder = Preprocessor.fit(data, Roles(("x",), "y", Every(2)), Options())
+    coder = Preprocessor.fit(data, Roles(("x",), "y", Every(2)), Preparation())
     examples = coder.encode(data)
     (batch,) = Loader(examples, evaluation_plan(examples, SAMPLES["tag"].config, training({})))
     assert batch.target is not None

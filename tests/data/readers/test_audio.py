@@ -18,7 +18,7 @@ from sounds import samples, wav
 import unrolled as ur
 from unrolled.config import DataConfig
 from unrolled.data import sounds
-from unrolled.data.encoded import Options, Where
+from unrolled.data.encoded import Role, Where
 from unrolled.data.encodings import audio
 from unrolled.data.encodings._gather import Gather
 from unrolled.data.encodings.audio import Audio
@@ -175,7 +175,7 @@ def test_labels_from_a_table_beside_the_clips(tmp_path: Path) -> None:
 @pytest.mark.parametrize("options", [{"audio_deltas": 1}, {"audio_scale": "clip"}])
 def test_frames_that_need_the_future_are_not_heard_live(options: dict[str, object]) -> None:
     column = pa.chunked_array([[wav(samples(0, 3000)), wav(samples(1, 2000))]])
-    sound = Audio.fit(column, Options(**options), Where("memory", "sound"))  # type: ignore[arg-type]
+    sound = Audio.fit(column, Audio.Options(**options), Role(), Where("memory", "sound"))  # type: ignore[arg-type]
     values = sound.encode(column, Where("memory", "sound")).values
     assert np.isfinite(values).all()
     assert values.shape[1] == 40 * (2 if "audio_deltas" in options else 1)
@@ -194,7 +194,7 @@ def test_frames_that_need_the_future_are_not_heard_live(options: dict[str, objec
 def test_long_columns_lie_in_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     column = pa.chunked_array([[wav(samples(seed, 3000)) for seed in range(3)]])
     where = Where("memory", "sound")
-    sound = Audio.fit(column, Options(), where)
+    sound = Audio.fit(column, Audio.Options(), Role(), where)
     wanted = sound.encode(column, where)
     monkeypatch.setattr(audio, "Gather", functools.partial(Gather, large=1000))
     found = sound.encode(column, where, tmp_path / "0.ids")
@@ -209,7 +209,7 @@ def test_what_a_user_is_told() -> None:
     column = pa.chunked_array(
         [[wav(samples(0, 3000)), None, wav(samples(0, 3000, 11025), 11025), wav(samples(1, 900))]]
     )
-    sound = Audio.fit(column, Options(audio="mfcc", audio_deltas=2, audio_scale="running"), where)
+    sound = Audio.fit(column, Audio.Options(audio="mfcc", audio_deltas=2, audio_scale="running"), Role(), where)
     assert sound.report() == (
         "sound at 8000 Hz, a frame each 10 ms of 13 cepstra, with deltas of two orders, scaled by the clip so far"
     )
@@ -222,7 +222,7 @@ def test_what_a_user_is_told() -> None:
     with pytest.raises(DataError, match="clips.csv, row 7, column 'sound': is not a whole recording"):
         sound.encode(pa.chunked_array([[b"RIFF....WAVE"]]), moved)
     with pytest.raises(DataError, match="column 'sound': has no recording in any row"):
-        Audio.fit(pa.chunked_array([[None]]), Options(), where)
+        Audio.fit(pa.chunked_array([[None]]), Audio.Options(), Role(), where)
 
 
 FUZZ = """

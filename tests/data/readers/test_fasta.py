@@ -156,7 +156,7 @@ import random, resource, sys
 from pathlib import Path
 
 from unrolled.config import DataConfig
-from unrolled.data.encoded import Options
+from unrolled.data.encoded import Role
 from unrolled.data.encodings.symbols import Symbols
 from unrolled.data.read import read
 from unrolled.errors import DataError
@@ -180,7 +180,7 @@ for _ in range(rounds):
     try:
         sequences = read(path)
         column, where = sequences.column("sequence"), sequences.where("sequence")
-        Symbols.fit(column, Options(), where).encode(column, where)
+        Symbols.fit(column, Symbols.Options(), Role(), where).encode(column, where)
         sequences.table.to_pylist()
     except DataError as error:
         refused += 1

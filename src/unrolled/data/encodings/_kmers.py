@@ -13,6 +13,7 @@ from typing import Self
 import numpy as np
 import numpy.typing as npt
 
+from unrolled.data.encodings._alphabets import FOREIGN, letter_ids
 from unrolled.data.encodings._gather import Gather
 
 __all__ = ["UNKNOWN", "Kmers"]
@@ -97,6 +98,33 @@ class Kmers:
         """(M, k) letters as codes, (M,); the inverse of `spell`."""
         powers = self.letters ** np.arange(self.size - 1, -1, -1, dtype=np.int64)
         return (letters * powers).sum(1)
+
+    def to_texts(self, alphabet: str) -> list[str]:
+        """The known k-mers in letters of the ``alphabet``, in the order of their ids."""
+        letters = np.frombuffer(alphabet.encode(), np.uint8)
+        return [row.tobytes().decode("ascii") for row in letters[self.spell(self.codes)]]
+
+    @classmethod
+    def from_texts(cls, texts: list[str], alphabet: str) -> Self | None:
+        """The inverse of `to_texts`; ``None`` if they are not in order, or no k-mers of the ``alphabet``."""
+        sizes = {len(text) for text in texts}
+        if len(sizes) != 1 or not 2 <= (size := min(sizes)) <= 8 or not all(text.isascii() for text in texts):
+            return None
+        ids = letter_ids(alphabet)[np.frombuffer("".join(texts).encode(), np.uint8)]
+        codes = cls(size, len(alphabet), np.zeros(0, np.int64)).code(ids.reshape(-1, size).astype(np.int64))
+        if (ids == FOREIGN).any() or not (np.diff(codes) > 0).all():
+            return None
+        return cls(size, len(alphabet), codes)
+
+    def notes(self, ids: np.ndarray, lengths: Codes) -> str:
+        """How many of the ``ids`` are unknown, and how many rows are too short for a k-mer; empty if none is."""
+        unknown, short = np.count_nonzero(ids == UNKNOWN) / max(1, len(ids)), np.count_nonzero(lengths == 0)
+        said = []
+        if unknown:
+            said.append(f"{unknown:.2%} of the {self.size}-mers were not seen in training")
+        if short:
+            said.append(f"{short} sequences have less than {self.size} letters")
+        return "; ".join(said)
 
     def _opposite(self, complement: Codes) -> Codes:
         return self.code(complement[self.spell(self.codes)][:, ::-1])

@@ -103,7 +103,8 @@ class Pretrained:
 
     def piece(self, id_: int, begun: bool) -> bytes:
         """One token, set apart."""
-        return (" " * begun + self.decode(np.array([id_]))).encode()
+        token = self.decode(np.array([id_]))
+        return (f" {token}" if begun else token).encode()
 
     def symbols(self) -> list[str]:
         """Tokenizer and configuration."""

@@ -19,7 +19,6 @@ from dataclasses import dataclass
 import numpy as np
 from pydantic import Field
 
-from unrolled.data.encoded import Options
 from unrolled.data.encodings._cells import Fail
 from unrolled.data.encodings._stored import Stored
 from unrolled.errors import ModelError
@@ -69,23 +68,24 @@ class Scaling:
 
     @classmethod
     def fit(
-        cls, values: np.ndarray, missing: np.ndarray, options: Options, *, timed: bool, scaled: bool = True
+        cls, values: np.ndarray, missing: np.ndarray, *, timed: bool, target: bool, impute: bool, scaled: bool = True
     ) -> Scaling:
         """Learn from the training split.
 
         Args:
             values: (N, C) float64.
             missing: (N, C) bool.
-            options: whether this is a target, and what NaN means.
             timed: the values are steps of rows, and it is told for how long one has been missing.
+            target: they are what is asked for.
+            impute: NaN counts as missing.
             scaled: False: mean 0 and std 1.
         """
         mean, std = np.zeros(values.shape[1]), np.ones(values.shape[1])
         if scaled:
             for channel in range(len(mean)):
                 mean[channel], std[channel] = _moments(values[~missing[:, channel], channel])
-        flagged = [] if options.closed else [int(channel) for channel in np.flatnonzero(missing.any(axis=0))]
-        return cls(mean, std, flagged, timed, options.closed, options.missing == "impute", int(missing.sum()))
+        flagged = [] if target else [int(channel) for channel in np.flatnonzero(missing.any(axis=0))]
+        return cls(mean, std, flagged, timed, target, impute, int(missing.sum()))
 
     def apply(
         self, values: np.ndarray, missing: np.ndarray, fail: Fail, offsets: np.ndarray | None = None

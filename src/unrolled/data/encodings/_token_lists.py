@@ -12,7 +12,8 @@ import numpy as np
 import pyarrow as pa
 
 from unrolled.batch import Discrete
-from unrolled.data.encoded import Encoded, Options, Traits, Where, has_time
+from unrolled.config import Part, option
+from unrolled.data.encoded import Encoded, Role, Traits, Where, has_time
 from unrolled.data.encodings._cells import is_text, plain, smallest_dtype
 from unrolled.data.encodings._gather import frame
 from unrolled.data.encodings._level import BEGIN, END, SPECIALS, UNKNOWN, stream, unknown_rate
@@ -20,13 +21,31 @@ from unrolled.data.encodings._normal import Normal, normal_text, normal_texts
 from unrolled.data.encodings._stored import load
 from unrolled.data.encodings._stored_tokens import StoredTokens, level_of
 from unrolled.data.encodings._texts import checked, open_texts, starts
+from unrolled.data.encodings._vocabulary import VocabularyOptions
 from unrolled.data.encodings._words import Words
 from unrolled.errors import DataError, ModelError
 
-__all__ = ["TokenLists"]
+__all__ = ["ListOptions", "TokenLists"]
 
 _EVENT = re.compile(r"[tpd]\d{1,3}")  # see `unrolled.music.events`
 _KEYS = 128  # of MIDI
+
+
+class ListOptions(VocabularyOptions):
+    """The options of lists of tokens."""
+
+    normalise: Literal["none", "nfc", "nfkc"] = option(
+        "nfc",
+        "The normal form of Unicode that texts are brought to.",
+        also=("normalize", "unicode_normalization", "normal_form"),
+    )
+    min_count: int | None = option(
+        None,
+        "How often a word or an item must stand in the training data to be known. "
+        "Default: 1, and 2 where there are 10000 or more.",
+        ge=1,
+        also=("least", "min_freq", "min_frequency", "min_df", "minimum_count"),
+    )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -40,10 +59,12 @@ class TokenLists:
 
     Example:
         >>> column = pa.chunked_array([[["red", "blue", "red"]]])
-        >>> lists = TokenLists.fit(column, Options(), Where("memory", "clicks"))
+        >>> lists = TokenLists.fit(column, ListOptions(), Role(), Where("memory", "clicks"))
         >>> lists.encode(column, Where("memory", "clicks")).values
         array([3, 4, 3], dtype=uint8)
     """
+
+    Options: ClassVar[type[Part]] = ListOptions
 
     kind: ClassVar[str] = "tokens"
     traits: ClassVar[Traits] = Traits(text=True, verbatim=True)
@@ -67,7 +88,7 @@ class TokenLists:
         return 70 if has_time(array.type) and is_text(array.type.value_type) else 0
 
     @classmethod
-    def fit(cls, array: pa.ChunkedArray, options: Options, where: Where) -> Self:
+    def fit(cls, array: pa.ChunkedArray, options: ListOptions, role: Role, where: Where) -> Self:
         """Learn the vocabulary.
 
         Raises:
@@ -76,8 +97,8 @@ class TokenLists:
         cells = open_texts(array, where, items=True)
         cells = replace(cells, flat=cells.flat.drop_null())
         items = (piece.texts for piece in checked(cells, options.normalise))
-        level = Words.fit(items, options.vocabulary, items=True, least=options.least)
-        return cls(level, options.framed, options.normalise)
+        level = Words.fit(items, options.vocabulary, items=True, least=options.min_count)
+        return cls(level, role.framed, options.normalise)
 
     @property
     def spec(self) -> Discrete:
@@ -106,9 +127,9 @@ class TokenLists:
         """Whether a column holds lists of texts, also such as look like labels."""
         return self.recognises(array) > 0
 
-    def reused(self, options: Options) -> Self:
+    def reused(self, options: ListOptions, role: Role) -> Self:
         """The same items, framed if that is asked for."""
-        return replace(self, framed=options.framed)
+        return replace(self, framed=role.framed)
 
     def encode(self, array: pa.ChunkedArray, where: Where, cache: Path | None = None) -> Encoded:
         """(N,) unsigned integers, as narrow as the vocabulary allows.

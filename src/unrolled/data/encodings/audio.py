@@ -21,8 +21,9 @@ import pyarrow as pa
 from pydantic import Field
 
 from unrolled.batch import Continuous
+from unrolled.config import Part, option
 from unrolled.data.blobs import begins_as, blobs, is_binary
-from unrolled.data.encoded import Encoded, Options, Traits, Where
+from unrolled.data.encoded import Encoded, Role, Traits, Where
 from unrolled.data.encodings._gather import Gather
 from unrolled.data.encodings._stored import Stored, load
 from unrolled.data.frames import Frames, deltas
@@ -64,10 +65,40 @@ class Audio:
         ...     clip.setparams((1, 2, 8000, 0, "NONE", ""))
         ...     clip.writeframes((np.sin(np.arange(8000)) * 9999).astype("<i2").tobytes())
         >>> column = pa.chunked_array([[file.getvalue()]])
-        >>> audio = Audio.fit(column, Options(audio="mfcc:13"), Where("memory", "sound"))
+        >>> audio = Audio.fit(column, Audio.Options(audio="mfcc:13"), Role(), Where("memory", "sound"))
         >>> audio.encode(column, Where("memory", "sound")).values.shape
         (97, 13)
     """
+
+    class Options(Part):
+        """The options of recordings."""
+
+        audio: str = option(
+            "logmel",
+            "What a frame of a recording holds: logmel:40 for 40 bands of pitch, or mfcc:13 for 13 cepstra.",
+            pattern=r"^(logmel(:[1-9]\d{0,2})?|mfcc(:([1-9]|[123]\d|40))?)$",
+            examples=("logmel:40 (of 1-999 bands)", "mfcc:13 (of 1-40 cepstra)"),
+            also=("n_mels", "n_mfcc", "num_mel_bins"),
+        )
+        audio_rate: int | None = option(
+            None,
+            "Samples per second that recordings are brought to. Default: those of most of them.",
+            ge=1000,
+            le=768_000,
+            also=("sample_rate", "sampling_rate", "sr"),
+        )
+        audio_deltas: int = option(
+            0,
+            "With 1, a frame also holds how its numbers change; with 2, also how that does.",
+            ge=0,
+            le=2,
+            also=("deltas", "delta"),
+        )
+        audio_scale: Literal["training", "clip", "running"] = option(
+            "training",
+            "Scale a frame by the mean and deviation of the training data, of its clip, or of its clip so far.",
+            also=("cmvn", "normalize_audio"),
+        )
 
     kind: ClassVar[str] = "audio"
     traits: ClassVar[Traits] = Traits(measured=True, whole=True)
@@ -84,10 +115,10 @@ class Audio:
         return 98 if begins_as(array, is_sound) else 0
 
     @classmethod
-    def fit(cls, array: pa.ChunkedArray, options: Options, where: Where) -> Self:
+    def fit(cls, array: pa.ChunkedArray, options: Audio.Options, role: Role, where: Where) -> Self:
         """Learn the rate, and the mean and std of each number; all recordings are decoded for that.
 
-        Without `Options.audio_rate` the rate is that of most recordings.
+        Without the option ``audio_rate`` the rate is that of most recordings.
 
         Raises:
             DataError: a cell is no recording, a damaged one, or too long; or there is none.

@@ -24,7 +24,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from unrolled.batch import Continuous
-from unrolled.data.encoded import Encoded, Options, Traits, Where, has_time
+from unrolled.config import Part
+from unrolled.data.encoded import Encoded, Role, Traits, Where, has_time
 from unrolled.data.encodings._cells import Fail, is_text, live, open_cells, plain
 from unrolled.data.encodings._stored import Stored, load
 
@@ -49,10 +50,12 @@ class Calendar:
     Example:
         >>> from datetime import datetime
         >>> column = pa.chunked_array([[[datetime(2024, 1, 1, 6), datetime(2024, 1, 1, 18)]]])
-        >>> calendar = Calendar.fit(column, Options(), Where("memory", "hour"))
+        >>> calendar = Calendar.fit(column, Calendar.Options(), Role(), Where("memory", "hour"))
         >>> calendar.encode(column, Where("memory", "hour")).values[:, 0]
         array([ 1., -1.], dtype=float32)
     """
+
+    Options: ClassVar[type[Part]] = Part  # it has none
 
     kind: ClassVar[str] = "calendar"
     traits: ClassVar[Traits] = Traits(clock=True)
@@ -67,7 +70,7 @@ class Calendar:
         return (60 if has_time(cell) else 90) if pa.types.is_timestamp(value) or pa.types.is_date(value) else 0
 
     @classmethod
-    def fit(cls, array: pa.ChunkedArray, options: Options, where: Where) -> Self:
+    def fit(cls, array: pa.ChunkedArray, options: Part, role: Role, where: Where) -> Self:
         """Learn nothing but the column's form.
 
         Raises:

@@ -1,7 +1,7 @@
 """Categories: a label from a fixed set, one a row, one a step, or a set of them.
 
 Labels are texts, integers, truth values or floats, and come back as they were. An input has id 0 for labels that
-training did not hold; a target (`Options.closed`) has none, and its ids are the labels' places in sorted order.
+training did not hold; a target (`Role.closed`) has none, and its ids are the labels' places in sorted order.
 """
 
 from __future__ import annotations
@@ -17,9 +17,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from unrolled.batch import Discrete
-from unrolled.data.encoded import Encoded, Options, Traits, Where, has_time
+from unrolled.data.encoded import Encoded, Role, Traits, Where, has_time
 from unrolled.data.encodings._cells import Cells, Fail, is_text, live, open_cells, plain, smallest_dtype
 from unrolled.data.encodings._labels import looks_like_labels
+from unrolled.data.encodings._missing import MissingOptions
 from unrolled.data.encodings._stored import Stored, load
 from unrolled.data.facets import Label
 from unrolled.errors import DataError, ModelError, did_you_mean
@@ -55,10 +56,13 @@ class Category:
 
     Example:
         >>> column = pa.chunked_array([["no", "yes", "no"]])
-        >>> category = Category.fit(column, Options(closed=True), Where("memory", "answer"))
+        >>> category = Category.fit(column, Category.Options(), Role(closed=True), Where("memory", "answer"))
         >>> category.encode(column, Where("memory", "answer")).values
         array([0, 1, 0], dtype=uint8)
     """
+
+    class Options(MissingOptions):
+        """The option of labels."""
 
     kind: ClassVar[str] = "category"
     traits: ClassVar[Traits] = Traits(labels=True)
@@ -95,7 +99,7 @@ class Category:
         return 80 if looks_like_labels(plain(array)) else 10
 
     @classmethod
-    def fit(cls, array: pa.ChunkedArray, options: Options, where: Where) -> Self:
+    def fit(cls, array: pa.ChunkedArray, options: Category.Options, role: Role, where: Where) -> Self:
         """Learn the labels.
 
         Raises:
@@ -114,10 +118,10 @@ class Category:
                 missing = True
             else:
                 labels.append(label)
-        if options.closed and not labels:
+        if role.closed and not labels:
             raise DataError("holds no label", file=where.file, column=where.column, hint="name another target")
-        missing = missing and not options.closed
-        return cls.of(sorted(labels), time=time, closed=options.closed, missing=missing, impute=impute)
+        missing = missing and not role.closed
+        return cls.of(sorted(labels), time=time, closed=role.closed, missing=missing, impute=impute)
 
     @property
     def first(self) -> int:

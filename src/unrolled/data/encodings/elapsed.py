@@ -19,8 +19,9 @@ import numpy as np
 import pyarrow as pa
 
 from unrolled.batch import Continuous
-from unrolled.data.encoded import Encoded, Options, Traits, Where, has_time
+from unrolled.data.encoded import Encoded, Role, Traits, Where, has_time
 from unrolled.data.encodings._cells import Cells, live, open_cells, plain
+from unrolled.data.encodings._missing import MissingOptions
 from unrolled.data.encodings._scaling import Scaling, StoredScaling, examine
 from unrolled.data.encodings._stored import load
 from unrolled.data.moments import moment, moments
@@ -45,10 +46,13 @@ class Elapsed:
 
     Example:
         >>> column = pa.chunked_array([[[5.0, 5.0, 5.0 + np.expm1(2)]]])
-        >>> elapsed = Elapsed.fit(column, Options(), Where("memory", "time"))
+        >>> elapsed = Elapsed.fit(column, Elapsed.Options(), Role(), Where("memory", "time"))
         >>> elapsed.scaling.restore(elapsed.encode(column, Where("memory", "time")).values)[0].round(3).T
         array([[0., 0., 2.]])
     """
+
+    class Options(MissingOptions):
+        """The option of times."""
 
     kind: ClassVar[str] = "elapsed"
     traits: ClassVar[Traits] = Traits(clock=True)
@@ -63,15 +67,15 @@ class Elapsed:
         return 90 if value is not None and (pa.types.is_timestamp(value) or pa.types.is_date(value)) else 0
 
     @classmethod
-    def fit(cls, array: pa.ChunkedArray, options: Options, where: Where) -> Self:
+    def fit(cls, array: pa.ChunkedArray, options: Elapsed.Options, role: Role, where: Where) -> Self:
         """Learn mean and std.
 
         Raises:
             DataError: the column holds no lists of times or numbers, or a time lies before the one before it.
         """
-        passed, missing, cells = _open(array, where)
-        missing = examine(passed, missing, options.missing == "impute", cells.error)
-        return cls(Scaling.fit(np.log1p(passed), missing, options, timed=False))
+        (passed, missing, cells), impute = _open(array, where), options.missing == "impute"
+        missing = examine(passed, missing, impute, cells.error)
+        return cls(Scaling.fit(np.log1p(passed), missing, timed=False, target=role.closed, impute=impute))
 
     @property
     def spec(self) -> Continuous:

@@ -9,7 +9,6 @@ Axes: H rows of pixels, W columns, C channels; a step is a tile of h × w pixels
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,17 +19,18 @@ import pyarrow as pa
 from pydantic import Field
 
 from unrolled.batch import Continuous
+from unrolled.config import option
 from unrolled.data.blobs import begins_as, blobs, is_binary
-from unrolled.data.encoded import Encoded, Options, Traits, Where
+from unrolled.data.encoded import Encoded, Role, Traits, Where
 from unrolled.data.encodings._gather import Gather
+from unrolled.data.encodings._sizes import SizeOptions, size_of
 from unrolled.data.encodings._stored import Stored, load
 from unrolled.data.pictures import Fail, is_picture, measure, to_pixels, to_png
-from unrolled.errors import DataError, ModelError, UsageError
+from unrolled.errors import DataError, ModelError
 
 __all__ = ["Image", "place_of"]
 
 _LARGEST_SIDE = 1024
-_DEFAULT_SIDE = 64  # of the longer side, where the user gives no size
 _SAMPLE = 1000  # pictures from which mean and std are taken
 
 Layout = Literal["pixels", "rows", "patches"]
@@ -58,10 +58,21 @@ class Image:
 
     Example:
         >>> column = pa.chunked_array([[to_png(np.arange(16, dtype=np.uint8).reshape(4, 4, 1))]])
-        >>> image = Image.fit(column, Options(image="patches:2"), Where("memory", "picture"))
+        >>> image = Image.fit(column, Image.Options(image="patches:2"), Role(), Where("memory", "picture"))
         >>> image.encode(column, Where("memory", "picture")).values.shape, image.report()
         ((4, 4), 'picture, 4 × 4 in grey, 4 patches of 2 × 2')
     """
+
+    class Options(SizeOptions):
+        """The options of pictures."""
+
+        image: str = option(
+            "rows",
+            "What a step of a picture is: pixels, rows, or patches:4 for squares of 4 x 4 pixels.",
+            pattern=r"^(pixels|rows|patches:[1-9]\d{0,2})$",
+            examples=("pixels", "rows", "patches:4 (of 1-999 pixels)"),
+            also=("patch_size",),
+        )
 
     kind: ClassVar[str] = "image"
     traits: ClassVar[Traits] = Traits(whole=True)
@@ -79,10 +90,10 @@ class Image:
         return 98 if begins_as(array, is_picture) else 0
 
     @classmethod
-    def fit(cls, array: pa.ChunkedArray, options: Options, where: Where) -> Self:
+    def fit(cls, array: pa.ChunkedArray, options: Image.Options, role: Role, where: Where) -> Self:
         """Learn the size, whether there is colour, and the scale.
 
-        Without `Options.image_size` it is the median height and width, made smaller until neither is over 64.
+        Without the option ``image_size`` it is the median height and width, made smaller until neither is over 64.
 
         Raises:
             DataError: a cell is no picture, a damaged one, or too large; or there is none.
@@ -95,7 +106,7 @@ class Image:
             raise DataError("has no picture in any row", file=where.file, column=where.column)
         channels = 1 if all(grey for _, _, grey in found) else 3
         layout, patch = _layout(options.image)
-        height, width = _size(options.image_size, np.array([(high, wide) for high, wide, _ in found]), patch)
+        height, width = size_of(options.image_size, np.array([(high, wide) for high, wide, _ in found]), patch)
         sample = cells[:: -(-len(cells) // _SAMPLE)]
         rows = range(0, len(cells), -(-len(cells) // _SAMPLE))
         sums, squares, count = np.zeros(channels), np.zeros(channels), 0
@@ -240,30 +251,6 @@ def _layout(text: str) -> tuple[Layout, int]:
     """What a step is, and the side of a patch."""
     name, _, side = text.partition(":")
     return ("patches", int(side)) if name == "patches" else ("pixels" if name == "pixels" else "rows", 1)
-
-
-def _size(asked: str | None, found: np.ndarray, patch: int) -> tuple[int, int]:
-    """H and W: as asked for, or from those that were ``found`` (rows, 2), to the nearest multiple of ``patch``."""
-    if asked is not None:
-        width, height = (int(side) for side in (re.split("x", asked) * 2)[:2])
-        _check_patch(patch, height, width)
-        if height % patch or width % patch:
-            near = "x".join(str(max(patch, round(side / patch) * patch)) for side in (width, height))
-            raise UsageError(f"--image-size {asked} does not divide into patches of {patch}: give {near}")
-        return height, width
-    median = np.median(found, 0)
-    median *= min(1.0, _DEFAULT_SIDE / median.max())
-    _check_patch(patch, *(max(1, round(side)) for side in median.tolist()))
-    height, width = (int(max(1, round(side / patch)) * patch) for side in median.tolist())
-    return height, width
-
-
-def _check_patch(patch: int, height: int, width: int) -> None:
-    if patch > max(height, width):
-        raise UsageError(
-            f"--image patches:{patch}: a patch is larger than the pictures, which are brought to {width}x{height}: "
-            "give smaller patches, or a larger --image-size"
-        )
 
 
 MEMBER = Image

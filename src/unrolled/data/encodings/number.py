@@ -18,8 +18,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from unrolled.batch import Continuous
-from unrolled.data.encoded import Encoded, Options, Traits, Where, has_time
+from unrolled.data.encoded import Encoded, Role, Traits, Where, has_time
 from unrolled.data.encodings._cells import Cells, floats, live, open_cells, parse_float, plain
+from unrolled.data.encodings._missing import MissingOptions
 from unrolled.data.encodings._scaling import Scaling, StoredScaling, examine
 from unrolled.data.encodings._stored import load
 from unrolled.errors import DataError, ModelError
@@ -42,12 +43,15 @@ class Number:
 
     Example:
         >>> column = pa.chunked_array([[1.0, 3.0, None]])
-        >>> number = Number.fit(column, Options(), Where("memory", "x"))
+        >>> number = Number.fit(column, Number.Options(), Role(), Where("memory", "x"))
         >>> number.encode(column, Where("memory", "x")).values
         array([[-1.,  0.],
                [ 1.,  0.],
                [ 0.,  1.]], dtype=float32)
     """
+
+    class Options(MissingOptions):
+        """The option of numbers."""
 
     kind: ClassVar[str] = "number"
     traits: ClassVar[Traits] = Traits(measured=True)
@@ -66,18 +70,18 @@ class Number:
         return 60 if pa.types.is_integer(value) else 0
 
     @classmethod
-    def fit(cls, array: pa.ChunkedArray, options: Options, where: Where) -> Self:
+    def fit(cls, array: pa.ChunkedArray, options: Number.Options, role: Role, where: Where) -> Self:
         """Learn mean and std.
 
         Raises:
             DataError: a value is not a finite number, or a target has none at all.
         """
         time = has_time(array.type)
-        values, missing, cells = _open(array, where, time)
-        missing = examine(values, missing, options.missing == "impute", cells.error)
-        if options.closed and missing.all():
+        (values, missing, cells), impute = _open(array, where, time), options.missing == "impute"
+        missing = examine(values, missing, impute, cells.error)
+        if role.closed and missing.all():
             raise DataError("holds no number", file=where.file, column=where.column, hint="name another target")
-        return cls(Scaling.fit(values, missing, options, timed=time), time)
+        return cls(Scaling.fit(values, missing, timed=time, target=role.closed, impute=impute), time)
 
     @property
     def mean(self) -> np.ndarray:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import contextlib
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
 
@@ -21,8 +21,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from unrolled.batch import Continuous
-from unrolled.data.encoded import Encoded, Options, Traits, Where, has_time
+from unrolled.data.encoded import Encoded, Role, Traits, Where, has_time
 from unrolled.data.encodings._cells import Cells, floats, live, open_cells, parse_float, plain
+from unrolled.data.encodings._missing import MissingOptions
 from unrolled.data.encodings._scaling import Scaling, StoredScaling, examine
 from unrolled.data.encodings._stored import load
 from unrolled.errors import DataError, ModelError
@@ -44,16 +45,19 @@ class Series:
 
     Attributes:
         scaling: mean and std of each channel, and what becomes of missing values.
-        channels: their names, ``c0``, ``c1``, … until `named`.
+        channels: their names: those of the columns that were joined, or ``c0``, ``c1``, ….
         binary: every training value was 0 or 1, and nothing is scaled.
 
     Example:
         >>> column = pa.chunked_array([[[[1.0, 0.0], [3.0, 10.0]]]])
-        >>> series = Series.fit(column, Options(), Where("memory", "x"))
+        >>> series = Series.fit(column, Series.Options(), Role(), Where("memory", "x"))
         >>> series.encode(column, Where("memory", "x")).values
         array([[-1., -1.],
                [ 1.,  1.]], dtype=float32)
     """
+
+    class Options(MissingOptions):
+        """The option of series."""
 
     kind: ClassVar[str] = "series"
     traits: ClassVar[Traits] = Traits(measured=True, channels=True)
@@ -73,30 +77,21 @@ class Series:
         return 90 if numeric or pa.types.is_boolean(value) else 0
 
     @classmethod
-    def fit(cls, array: pa.ChunkedArray, options: Options, where: Where) -> Self:
+    def fit(cls, array: pa.ChunkedArray, options: Series.Options, role: Role, where: Where) -> Self:
         """Learn mean and std of each channel.
 
         Raises:
             DataError: a value is not a finite number, steps differ in width, or there is no step at all.
         """
-        values, missing, cells = _open(array, where, None)
-        missing = examine(values, missing, options.missing == "impute", cells.error)
-        if options.closed and missing.all():
+        (values, missing, cells), impute = _open(array, where, None), options.missing == "impute"
+        missing = examine(values, missing, impute, cells.error)
+        if role.closed and missing.all():
             raise DataError("holds no number", file=where.file, column=where.column, hint="name another target")
         known = values[~missing]
         binary = bool(((known == 0) | (known == 1)).all())
-        scaling = Scaling.fit(values, missing, options, timed=True, scaled=not binary)
-        return cls(scaling, [f"c{channel}" for channel in range(values.shape[1])], binary)
-
-    def named(self, channels: list[str]) -> Series:
-        """The same with names for the channels.
-
-        Raises:
-            DataError: there are more or fewer names than channels.
-        """
-        if len(channels) != len(self.channels):
-            raise DataError(f"{len(channels)} names for {len(self.channels)} channels")
-        return replace(self, channels=list(channels))
+        scaling = Scaling.fit(values, missing, timed=True, target=role.closed, impute=impute, scaled=not binary)
+        assert len(role.channels) in (0, values.shape[1])
+        return cls(scaling, list(role.channels) or [f"c{channel}" for channel in range(values.shape[1])], binary)
 
     @property
     def mean(self) -> np.ndarray:

@@ -19,7 +19,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from unrolled.batch import Discrete
-from unrolled.data.encoded import Encoded, Options, Traits, Where
+from unrolled.config import option
+from unrolled.data.encoded import Encoded, Role, Traits, Where
 from unrolled.data.encodings._alphabets import (
     ALPHABETS,
     COMPLEMENTS,
@@ -34,10 +35,11 @@ from unrolled.data.encodings._alphabets import (
 )
 from unrolled.data.encodings._cells import is_text, open_cells, plain
 from unrolled.data.encodings._gather import Gather, frame
-from unrolled.data.encodings._kmers import UNKNOWN, Kmers
+from unrolled.data.encodings._kmers import Kmers
 from unrolled.data.encodings._labels import looks_like_labels
 from unrolled.data.encodings._pieces import pieces, raw
 from unrolled.data.encodings._stored import Stored, load
+from unrolled.data.encodings._vocabulary import VocabularyOptions
 from unrolled.errors import DataError, ModelError
 
 __all__ = ["Symbols"]
@@ -62,8 +64,8 @@ class Symbols:
     Attributes:
         alphabet: ``DNA``, ``RNA`` or ``protein``.
         seen: those of its letters that training held, in its order.
-        both: a sequence stands for its other strand too (`Options.strands`).
-        kmers: where a step is several letters (`Options.kmer`), those that training held.
+        both: a sequence stands for its other strand too.
+        kmers: where a step is several letters, those that training held.
         framed: a sequence stands between ``<begin>`` and ``<end>``, so that a model learns where one starts and stops.
 
     References:
@@ -72,12 +74,28 @@ class Symbols:
 
     Example:
         >>> column = pa.chunked_array([["GATTACA", "nag"]])
-        >>> dna = Symbols.fit(column, Options(), Where("memory", "sequence"))
+        >>> dna = Symbols.fit(column, Symbols.Options(), Role(), Where("memory", "sequence"))
         >>> dna.encode(column, Where("memory", "sequence")).values
         array([ 2,  0,  3,  3,  0,  1,  0, 14,  0,  2], dtype=uint8)
         >>> dna.report()
         'DNA, 5 of its 16 letters'
     """
+
+    class Options(VocabularyOptions):
+        """The options of DNA, RNA and protein."""
+
+        kmer: int = option(
+            1,
+            "Letters of DNA, RNA or protein that make one step; neighbouring steps overlap.",
+            ge=1,
+            le=8,
+            also=("k", "kmer_size", "ngram"),
+        )
+        both_strands: bool = option(
+            False,
+            "Train on either strand of DNA or RNA and answer with the mean of both.",
+            also=("strands", "reverse_complement", "rc_augment"),
+        )
 
     kind: ClassVar[str] = "symbols"
     traits: ClassVar[Traits] = Traits(text=True, whole=True)
@@ -111,7 +129,7 @@ class Symbols:
         return 90 if length >= _AMINO and not small and doubtful <= _DOUBTFUL * counts.sum() else 0
 
     @classmethod
-    def fit(cls, array: pa.ChunkedArray, options: Options, where: Where) -> Self:
+    def fit(cls, array: pa.ChunkedArray, options: Symbols.Options, role: Role, where: Where) -> Self:
         """Tell the alphabet, and which of its letters or k-mers there are.
 
         Raises:
@@ -123,11 +141,11 @@ class Symbols:
             raise DataError("holds no letter", file=where.file, column=where.column, hint="leave it out with --ignore")
         alphabet = told(counts)
         seen = "".join(letter for letter in ALPHABETS[alphabet] if counts[ord(letter)] or counts[ord(letter.lower())])
-        fitted = cls(alphabet, seen, both=options.strands == "both" and alphabet in COMPLEMENTS)
+        fitted = cls(alphabet, seen, both=options.both_strands and alphabet in COMPLEMENTS)
         if counts[letter_ids(ALPHABETS[alphabet]) == FOREIGN].any():
             fitted._check(texts, where)
         if options.kmer == 1:
-            return replace(fitted, framed=options.framed)
+            return replace(fitted, framed=role.framed)
         letters, offsets = fitted._letters(array, where)
         kmers = Kmers.fit(letters, offsets, options.kmer, len(ALPHABETS[alphabet]), options.vocabulary)
         if not len(kmers.codes):
@@ -143,15 +161,15 @@ class Symbols:
         """Whether a column looks like sequences of letters."""
         return self.recognises(array) > 0
 
-    def reused(self, options: Options) -> Self:
+    def reused(self, options: Symbols.Options, role: Role) -> Self:
         """The same, standing for its other strand too where that is asked for and it has one."""
-        return replace(self, both=self.both or (options.strands == "both" and self.alphabet in COMPLEMENTS))
+        return replace(self, both=self.both or (options.both_strands and self.alphabet in COMPLEMENTS))
 
     @property
     def spec(self) -> Discrete:
         """The letters of the alphabet, or the k-mers and one id for those that are unknown; and what frames them."""
         letters = len(self.kmers.codes) + 1 if self.kmers else len(ALPHABETS[self.alphabet])
-        return Discrete(letters + 2 * self.framed)
+        return Discrete(letters + 2 if self.framed else letters)
 
     @property
     def begin(self) -> int | None:
@@ -171,7 +189,7 @@ class Symbols:
     def never(self) -> tuple[int, ...]:
         """The ids that are no answer: letters that training did not hold, and ``<begin>``."""
         unseen = [place for place, letter in enumerate(ALPHABETS[self.alphabet]) if letter not in self.seen]
-        return (*unseen, *[self._begin] * self.framed)
+        return (*unseen, self._begin) if self.framed else tuple(unseen)
 
     @property
     def complement(self) -> npt.NDArray[np.int64] | None:
@@ -180,8 +198,9 @@ class Symbols:
             return None
         if self.kmers:
             return self.kmers.opposites(self._opposites)
-        ends = [self._begin + 1, self._begin] * self.framed  # the other strand is read from its other end
-        return np.concatenate([self._opposites, np.array(ends, np.int64)])
+        if not self.framed:
+            return self._opposites
+        return np.append(self._opposites, [self._begin + 1, self._begin])  # it is read from its other end
 
     @property
     def _opposites(self) -> npt.NDArray[np.int64]:
@@ -251,7 +270,7 @@ class Symbols:
     def encode_text(self, text: str) -> np.ndarray:
         """The ids of a prompt of the alphabet's letters, which a model is to continue: begun if framed, not ended."""
         ids = letter_ids(ALPHABETS[self.alphabet])[np.frombuffer(text.encode(), np.uint8)]
-        return np.concatenate([np.array([self._begin] * self.framed, np.uint8), ids])
+        return np.concatenate([np.array([self._begin], np.uint8), ids]) if self.framed else ids
 
     def decode_stream(self, begun: bool = False) -> Callable[[int], str]:
         """A function that takes ids one by one and returns what each adds to the sequence, ``begun`` or not."""
@@ -270,7 +289,7 @@ class Symbols:
             "both": self.both,
             "framed": self.framed,
         }
-        return {**stored, "kmers": self._spelled() if self.kmers else None}
+        return {**stored, "kmers": self.kmers.to_texts(ALPHABETS[self.alphabet]) if self.kmers else None}
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Self:
@@ -286,32 +305,15 @@ class Symbols:
         fitted = cls(stored.alphabet, stored.seen, stored.both)
         if stored.kmers is None:
             return replace(fitted, framed=stored.framed)
-        return replace(fitted, kmers=fitted._known(stored.kmers))
-
-    def _spelled(self) -> list[str]:
-        """The k-mers as texts, in the order of their ids."""
-        assert self.kmers is not None
-        letters = np.frombuffer(ALPHABETS[self.alphabet].encode(), np.uint8)
-        return [row.tobytes().decode("ascii") for row in letters[self.kmers.spell(self.kmers.codes)]]
-
-    def _known(self, spelled: list[str]) -> Kmers:
-        """The inverse of `_spelled`."""
-        table, sizes = letter_ids(ALPHABETS[self.alphabet]), {len(text) for text in spelled}
-        if len(sizes) == 1 and 2 <= (size := min(sizes)) <= 8 and all(text.isascii() for text in spelled):
-            letters = table[np.frombuffer("".join(spelled).encode(), np.uint8)].reshape(-1, size).astype(np.int64)
-            kmers = Kmers(size, len(ALPHABETS[self.alphabet]), np.zeros(0, np.int64))
-            codes = kmers.code(letters)
-            if (letters != FOREIGN).all() and (np.diff(codes) > 0).all():
-                return replace(kmers, codes=codes)
-        raise ModelError("the symbols encoding of this model cannot be read: its k-mers are not of its alphabet")
+        kmers = Kmers.from_texts(stored.kmers, ALPHABETS[stored.alphabet])
+        if kmers is None:
+            raise ModelError("the symbols encoding of this model cannot be read: its k-mers are not of its alphabet")
+        return replace(fitted, kmers=kmers)
 
     def notes(self, array: pa.ChunkedArray, encoded: Encoded) -> str:
         """What a user should know of a column that was encoded: which letters the model never learned, or nothing."""
         if self.kmers is not None:
-            unknown = np.count_nonzero(encoded.values == UNKNOWN) / max(1, len(encoded.values))
-            short = np.count_nonzero(encoded.lengths() == 0)
-            said = [f"{unknown:.2%} of the {self.kmers.size}-mers were not seen in training"] * bool(unknown)
-            return "; ".join([*said, *[f"{short} sequences have less than {self.kmers.size} letters"] * bool(short)])
+            return self.kmers.notes(encoded.values, encoded.lengths())
         letters = ALPHABETS[self.alphabet]
         counts = np.bincount(np.asarray(encoded.values), minlength=len(letters))[: len(letters)]
         new = [place for place, letter in enumerate(letters) if counts[place] and letter not in self.seen]

@@ -18,7 +18,8 @@ import numpy as np
 import pyarrow as pa
 
 from unrolled.batch import Discrete
-from unrolled.data.encoded import Encoded, Options, Traits, Where, has_time
+from unrolled.config import option
+from unrolled.data.encoded import Encoded, Role, Traits, Where, has_time
 from unrolled.data.encodings._bpe import Bpe
 from unrolled.data.encodings._bytes import Bytes
 from unrolled.data.encodings._cells import is_text, plain, smallest_dtype
@@ -31,7 +32,7 @@ from unrolled.data.encodings._pretrained import Pretrained
 from unrolled.data.encodings._stored import load
 from unrolled.data.encodings._stored_tokens import StoredTokens, level_of
 from unrolled.data.encodings._texts import checked, open_texts, starts
-from unrolled.data.encodings._token_lists import TokenLists
+from unrolled.data.encodings._token_lists import ListOptions, TokenLists
 from unrolled.data.encodings._words import Words, count_words
 from unrolled.errors import DataError
 
@@ -51,11 +52,21 @@ class Tokens:
 
     Example:
         >>> column = pa.chunked_array([["abba", "b"]])
-        >>> tokens = Tokens.fit(column, Options(tokens="characters"), Where("memory", "text"))
+        >>> tokens = Tokens.fit(column, Tokens.Options(tokens="characters"), Role(), Where("memory", "text"))
         >>> encoded = tokens.encode(column, Where("memory", "text"))
         >>> encoded.values, encoded.offsets
         (array([3, 4, 4, 3, 4], dtype=uint8), array([0, 4, 5]))
     """
+
+    class Options(ListOptions):
+        """The options of texts."""
+
+        tokens: Literal["characters", "words", "bpe", "bytes"] | None = option(
+            None,
+            "What a token of a text is. Default: characters for next_step and transcribe, else words; "
+            "parts of words (bpe) where classify or translate meet very many words.",
+            also=("tokenizer", "tokenize", "token_level", "analyzer"),
+        )
 
     kind: ClassVar[str] = "tokens"
     traits: ClassVar[Traits] = Traits(text=True, verbatim=True)
@@ -79,17 +90,18 @@ class Tokens:
         return 30 if looks_like_labels(array) else 70
 
     @classmethod
-    def fit(cls, array: pa.ChunkedArray, options: Options, where: Where) -> Self | TokenLists:
-        """Learn the vocabulary. Without `Options.tokens` a text's tokens are characters; a list's are its items.
+    def fit(cls, array: pa.ChunkedArray, options: Tokens.Options, role: Role, where: Where) -> Self | TokenLists:
+        """Learn the vocabulary; a list's tokens are its items.
 
-        With ``words or bpe`` they are BPE tokens where training has more than twenty thousand words twice or more.
+        For a role with ``words or bpe`` they are BPE tokens where training has more than twenty thousand words twice or
+        more.
 
         Raises:
             DataError: the column holds neither texts nor lists of texts or whole numbers, or one is not UTF-8.
         """
         array = plain(array)
         if has_time(array.type):
-            return TokenLists.fit(array, options, where)
+            return TokenLists.fit(array, options, role, where)
         cells = open_texts(array, where, items=False)
         cells = replace(cells, flat=cells.flat.drop_null())
         normal = options.normalise
@@ -97,24 +109,24 @@ class Tokens:
         def texts() -> Iterator[pa.Array]:
             return (piece.texts for piece in checked(cells, normal))
 
-        if options.encoder is not None:
-            return cls(Pretrained.open(options.encoder), framed=False)
+        if role.encoder is not None:
+            return cls(Pretrained.open(role.encoder), framed=False)
         level: Level
-        match options.tokens:
-            case "words" | "words or bpe":
+        match options.tokens or role.tokens:
+            case "words" | "words or bpe" as asked:
                 counts = count_words(texts(), items=False)
                 many = sum(count > 1 for count in counts.values()) > _MANY_WORDS
-                if many and options.tokens == "words or bpe":
+                if many and asked == "words or bpe":
                     level = Bpe.fit(texts(), options.vocabulary)
                 else:
-                    level = Words.of(counts, options.vocabulary, items=False, least=options.least)
+                    level = Words.of(counts, options.vocabulary, items=False, least=options.min_count)
             case "bpe":
                 level = Bpe.fit(texts(), options.vocabulary)
             case "bytes":
                 level, normal = Bytes(), "none"
             case _:
                 level = Characters.fit(texts())
-        return cls(level, options.framed, normal)
+        return cls(level, role.framed, normal)
 
     @property
     def spec(self) -> Discrete:
@@ -140,9 +152,9 @@ class Tokens:
         """Whether a column holds texts, also such as look like labels."""
         return self.recognises(array) > 0 and not has_time(array.type)
 
-    def reused(self, options: Options) -> Self:
+    def reused(self, options: Tokens.Options, role: Role) -> Self:
         """The same tokens, framed if that is asked for."""
-        return replace(self, framed=options.framed)
+        return replace(self, framed=role.framed)
 
     def encode(self, array: pa.ChunkedArray, where: Where, cache: Path | None = None) -> Encoded:
         """(N,) unsigned integers, as narrow as the vocabulary allows; memory-mapped from ``cache`` if over 64 MB.

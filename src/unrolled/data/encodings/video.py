@@ -19,9 +19,10 @@ import pyarrow as pa
 
 from unrolled.batch import Continuous
 from unrolled.data.blobs import blobs, is_binary
-from unrolled.data.encoded import Encoded, Options, Traits, Where, has_time
+from unrolled.data.encoded import Encoded, Role, Traits, Where, has_time
 from unrolled.data.encodings._cells import Cells, open_cells
 from unrolled.data.encodings._gather import Gather
+from unrolled.data.encodings._sizes import SizeOptions
 from unrolled.data.encodings.image import Image, place_of
 from unrolled.data.pictures import Fail
 from unrolled.errors import DataError, ModelError
@@ -40,10 +41,13 @@ class Video:
         >>> from unrolled.data.pictures import to_png
         >>> dark, light = (to_png(np.full((2, 3, 1), value, np.uint8)) for value in (0, 200))
         >>> column = pa.chunked_array([[[dark, light, dark]]])
-        >>> video = Video.fit(column, Options(), Where("memory", "clip"))
+        >>> video = Video.fit(column, Video.Options(), Role(), Where("memory", "clip"))
         >>> video.encode(column, Where("memory", "clip")).values.shape, video.report()
         ((3, 6), 'video, frames of 3 × 2 in grey')
     """
+
+    class Options(SizeOptions):
+        """The option of videos."""
 
     kind: ClassVar[str] = "video"
     traits: ClassVar[Traits] = Traits(whole=True)
@@ -59,15 +63,15 @@ class Video:
         return Image.recognises(open_cells(array, Where("", ""), time=True).flat)
 
     @classmethod
-    def fit(cls, array: pa.ChunkedArray, options: Options, where: Where) -> Self:
+    def fit(cls, array: pa.ChunkedArray, options: Video.Options, role: Role, where: Where) -> Self:
         """Learn size, colour and scale from all frames of all videos, as `Image.fit` does.
 
         Raises:
             DataError: a frame is no picture, a damaged one, or too large; or there is none.
             MissingExtra: pillow is not installed.
         """
-        cells = _open(array, where)
-        return cls(Image.fit(cells.flat, replace(options, image="rows"), _placed(cells)))
+        cells, frames = _open(array, where), Image.Options(image="rows", image_size=options.image_size)
+        return cls(Image.fit(cells.flat, frames, role, _placed(cells)))
 
     @property
     def spec(self) -> Continuous:

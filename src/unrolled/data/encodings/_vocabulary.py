@@ -1,0 +1,19 @@
+"""The option of columns whose vocabulary is learned."""
+
+from __future__ import annotations
+
+from unrolled.config import Part, option
+
+__all__ = ["VocabularyOptions"]
+
+
+class VocabularyOptions(Part):
+    """The option of columns whose vocabulary is learned."""
+
+    vocabulary: int = option(
+        20_000,
+        "The most words, byte-pair tokens, items or k-mers that are kept; the others are unknown.",
+        ge=8,
+        le=1_000_000,
+        also=("vocab_size", "vocabulary_size", "max_tokens", "max_features", "num_words", "max_vocab"),
+    )
