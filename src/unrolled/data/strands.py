@@ -19,7 +19,7 @@ __all__ = ["Strands"]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Strands:
-    """What turning a sequence round does to its columns.
+    """How the columns of a sequence look from its other strand.
 
     Attributes:
         timed: the columns with a time axis, which are turned.

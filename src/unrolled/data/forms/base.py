@@ -2,7 +2,7 @@
 
 One label for a row, a label for each step, the next step, a text with its own length: each is a form. It knows how the
 target is checked and gathered, which plans train, judge and answer its questions, and how its data is split. Plans,
-loader, preprocessor and splits ask the form and know none by name.
+loader, preprocessor and splits ask the form and know no form by name.
 
 Axes: B rows of a batch, T steps, N sequences, U steps of a target with its own length, H horizon, K classes, W width.
 """
@@ -66,7 +66,7 @@ class BatchSettings:
     Attributes:
         batch: rows or lanes in a batch.
         seed: of the order in training.
-        bptt: steps of the pieces that sequences are trained in; ``None`` lets their length decide.
+        bptt: steps of the pieces in which sequences are trained; ``None`` lets their length decide.
         lookback: the most steps of history before a forecast.
         mask: the share of tokens that are hidden to be filled in.
     """
@@ -85,10 +85,10 @@ class Plans(Protocol):
         """How many steps of rows with ``steps`` steps are asked for something."""
 
     def read(self, steps: np.ndarray, lookback: int) -> np.ndarray:
-        """How many steps of each row a model reads in one go: it needs a position for each."""
+        """How many steps of each row a model reads at once, for each of which it needs a position."""
 
     def window(self, split: EncodedSplit, bptt: int | None) -> int | None:
-        """K1 of truncated BPTT, where ``bptt`` was asked; ``None`` where whole sequences are trained."""
+        """The steps of a window of truncated BPTT: ``bptt``, or what long sequences need; ``None``: none is cut."""
 
     def training(self, split: EncodedSplit, settings: BatchSettings, epoch: int) -> Plan:
         """The batches of one epoch, a pure function of (seed, epoch)."""
@@ -150,7 +150,7 @@ class TargetForm(Protocol):
             where: how errors name the column.
 
         Raises:
-            DataError: a value is none that can be asked for.
+            DataError: a value cannot be asked for.
         """
 
     def gather(self, target: Encoded, segments: Segments, real: np.ndarray, spec: Spec) -> np.ndarray:

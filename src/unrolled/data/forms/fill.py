@@ -26,7 +26,7 @@ PIECE = 512  # steps of the pieces of longer ones
 
 
 class _PiecePlans:
-    """Pieces of rows, a share of which is hidden; where the user hid steps, whole rows."""
+    """Pieces of rows, of which a share is hidden; answers are given for whole rows, as the user hid their steps."""
 
     def questions(self, steps: np.ndarray) -> np.ndarray:
         return steps
@@ -58,7 +58,7 @@ def _pieces(split: EncodedSplit, settings: BatchSettings, seed: int | None, epoc
 
 
 def _known(split: EncodedSplit, steps: np.ndarray) -> np.ndarray:
-    """(N,) bool: whether a row holds a token that could be told, were it hidden."""
+    """(N,) bool: whether a row holds a known token, which can be hidden and asked for."""
     assert split.target is not None and split.target.offsets is not None
     found, filled = np.zeros(len(steps), bool), steps > 0
     if filled.any():

@@ -20,7 +20,7 @@ __all__ = ["Horizon"]
 
 
 class _WindowPlans:
-    """Windows of at most ``lookback`` steps; where a row's end is asked, one window a row."""
+    """Windows of at most ``lookback`` steps; an answer is given for the last window of each row."""
 
     def questions(self, steps: np.ndarray) -> np.ndarray:
         return steps
