@@ -5,20 +5,16 @@ from typing import ClassVar
 import pytest
 import torch
 
-from unrolled.errors import ShapeError
-from unrolled.metrics import base
-from unrolled.metrics.base import METRICS, Measure, Sums
+from unrolled import registry
+from unrolled.metrics.base import Measure, Sums, cost
 from unrolled.metrics.judged import (
     ChosenLabels,
-    ChosenSets,
     ChosenTokens,
     Nats,
-    Quantiles,
     Ranks,
-    TokenSequences,
-    Values,
 )
 from unrolled.metrics.scoring import added, scores, values
+from unrolled.registry import register
 
 
 def test_all_that_judge_a_kind_are_computed_in_the_order_of_the_answers() -> None:
@@ -46,11 +42,11 @@ def test_a_metric_of_another_package_joins(monkeypatch: pytest.MonkeyPatch) -> N
         def values(self, sums: Sums) -> dict[str, float]:
             return {"even": float(sums["even"]) / float(sums["all"])}
 
-    members = METRICS.members()
-    monkeypatch.setattr(base.METRICS, "members", lambda: {**members, "even": Even})
+    monkeypatch.setattr(registry, "_registered", {})
+    register("metric", "another.even", Even)
     tokens = ChosenTokens(torch.tensor([2, 3, 4]), torch.tensor([2, 2, 2]))
     assert scores([(tokens,), (tokens,)]) == {"accuracy": pytest.approx(1 / 3), "even": pytest.approx(2 / 3)}
-    assert base.cost("even", 0.5) == -0.5
+    assert cost("even", 0.5) == -0.5
 
 
 def test_sums_are_not_changed_by_what_is_added() -> None:
@@ -60,18 +56,3 @@ def test_sums_are_not_changed_by_what_is_added() -> None:
     two = added(one, (tokens,))
     assert all(torch.equal(one[name], value) for name, value in before.items())
     assert values(two) == values(one) == {"accuracy": 0.5}
-
-
-def test_shapes_that_do_not_fit_are_refused() -> None:
-    two, three = torch.zeros(2), torch.zeros(3)
-    for make in (
-        lambda: ChosenLabels(two, three, 1),
-        lambda: ChosenTokens(two, three),
-        lambda: ChosenSets(two, three),
-        lambda: Values(two, three, 1.0),
-        lambda: Quantiles((0.5,), two[:, None], three),
-    ):
-        with pytest.raises(ShapeError, match=r"the answers are \(2,\), expected \(3,\), as what is right"):
-            make()
-    with pytest.raises(ShapeError, match="1 sequences are written, but 2 are right"):
-        TokenSequences([[1]], [[1], [2]])

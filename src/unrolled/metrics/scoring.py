@@ -13,6 +13,8 @@ from unrolled.metrics.judged import Answers
 
 __all__ = ["added", "scores", "values"]
 
+_PART = ": "  # between the name of a metric and that of one of its sums
+
 
 def _programs() -> dict[str, Metric]:
     """Each metric, ready to run: the one place that makes them."""
@@ -20,7 +22,7 @@ def _programs() -> dict[str, Metric]:
 
 
 def added(total: Sums, answers: Answers) -> Sums:
-    """``total`` and what ``answers`` add to it, as ``metric.part`` -> tensor; it depends on no order of batches.
+    """``total`` and what ``answers`` add to it, as ``metric: part`` -> tensor; it depends on no order of batches.
 
     Args:
         total: of the batches before; empty for the first.
@@ -31,7 +33,7 @@ def added(total: Sums, answers: Answers) -> Sums:
         for name, metric in programs.items():
             if isinstance(judged, metric.judges):
                 for part, value in metric.sums(judged).items():
-                    key = f"{name}.{part}"
+                    key = f"{name}{_PART}{part}"
                     sums[key] = sums[key] + value if key in sums else value
     return sums
 
@@ -40,7 +42,7 @@ def values(total: Sums) -> dict[str, float]:
     """The metrics of all answers that were added up, in the order in which they were; empty where none was judged."""
     parts: dict[str, Sums] = {}
     for key, value in total.items():
-        name, _, part = key.partition(".")
+        name, _, part = key.partition(_PART)
         parts.setdefault(name, {})[part] = value
     programs = _programs()
     return {name: value for metric, sums in parts.items() for name, value in programs[metric].values(sums).items()}
