@@ -136,9 +136,12 @@ def live_values(kind: Any, sample: Sample) -> None:
 
 
 def facets(kind: Any, sample: Sample) -> None:
-    """Its facets fit its spec: which ids are labels or words, and how many channels its numbers have."""
+    """Its facets fit its traits and its spec: which ids are labels or words, how many channels its numbers have."""
     encoding = kind.fit(column(sample.train), kind.Options(), Role(), _WHERE)
     spec = encoding.spec
+    for name, facet in (("labels", Labels), ("text", Text), ("channels", Channels)):
+        said, has = getattr(kind.traits, name), isinstance(encoding, facet)
+        require(said == has, f"its trait {name!r} is {said}, but whether it has the facet {facet.__name__} is {has}")
     known: list[Any] = list(encoding.labels) if isinstance(encoding, Labels) else []
     if isinstance(encoding, Words) and encoding.words is not None:
         known = list(encoding.words)

@@ -17,8 +17,9 @@ from unrolled.data.encoded import Role, Where
 from unrolled.data.encodings import _texts
 from unrolled.data.encodings import tokens as module
 from unrolled.data.encodings._gather import Gather
-from unrolled.data.encodings._level import UNKNOWN, unknown_rate
+from unrolled.data.encodings._level import unknown_rate
 from unrolled.data.encodings._pieces import pieces
+from unrolled.data.encodings._token_lists import TokenLists
 from unrolled.data.encodings.tokens import Tokens
 from unrolled.errors import DataError, ModelError
 
@@ -197,21 +198,6 @@ def test_words_seen_once_are_unknown_where_there_are_many() -> None:
     assert fit(["a " * 9_999 + "b"], "words").level.symbols() == ["a"]
 
 
-def test_items_of_lists_are_tokens_as_they_are() -> None:
-    values = [["New York", "is", "Is", ""], [], None, ["is", None]]
-    tokens = fit(values, "characters")
-    assert tokens.level.name == "words"
-    assert tokens.level.symbols() == ["is", "", "Is", "New York"]
-    encoded = tokens.encode(column(values), WHERE)
-    assert encoded.values.tolist() == [6, 3, 5, 4, 3, 0]
-    assert encoded.offsets is not None
-    assert encoded.offsets.tolist() == [0, 4, 4, 4, 6]
-    assert tokens.decode(encoded.values) == ["New York", "is", "Is", "", "is", "<unknown>"]
-    framed = fit(values, framed=True)
-    assert rows(framed, values)[3].tolist() == [framed.begin, 3, UNKNOWN, framed.end]
-    assert [row.tolist() for row in rows(framed, values)[1:3]] == [[1, 2], [1, 2]]
-
-
 def test_bpe_learns_merges_up_to_the_vocabulary() -> None:
     text = "low lower lowest newer newest wider widest " * 20
     tokens = fit([text], "bpe", vocabulary=270)
@@ -295,17 +281,6 @@ def test_columns_that_are_not_texts() -> None:
         fit(["a"]).encode(column([["a"]]), WHERE)
 
 
-def test_lists_of_whole_numbers_are_lists_of_their_texts() -> None:
-    tokens = fit([[10, 2], [2], None, []])
-    ids = rows(tokens, [[2, 10, 7], [10]])[0].tolist()
-    assert ids == rows(fit([["10", "2"], ["2"]]), [["2", "10", "7"]])[0].tolist()
-    assert ids[2] == UNKNOWN
-    assert tokens.decode(np.array(ids[:2])) == ["2", "10"]
-    assert live(tokens, 10) == live(tokens, "10") == ids[1:2]
-    with pytest.raises(DataError, match="one step is one item, and 'True' is not a text"):
-        live(tokens, True)
-
-
 def test_columns_without_any_text() -> None:
     for values in ([], [None, ""]):
         tokens = fit(values, kind=pa.string())
@@ -375,11 +350,24 @@ def test_stored_and_read_back(level: str) -> None:
 
 @pytest.mark.parametrize(("least", "known"), [(None, 3), (1, 3), (2, 2), (3, 1)])
 def test_what_training_holds_too_seldom_is_unknown(least: int | None, known: int) -> None:
-    column = pa.chunked_array([[["a", "b", "a"], ["c", "a", "b"]]])
-    tokens = Tokens.fit(column, Tokens.Options(min_count=least), Role(), Where("memory", "item"))
-    encoded = tokens.encode(column, Where("memory", "item"))
-    assert tokens.report() == f"{known} items"
-    assert unknown_rate(encoded.values) == pytest.approx({3: 0, 2: 1 / 6, 1: 1 / 2}[known])
-    texts = pa.chunked_array([["a b a", "c a b"]])
-    words = Tokens.fit(texts, Tokens.Options(tokens="words", min_count=least), Role(), Where("memory", "text"))
+    texts = ["a b a", "c a b"]
+    words = fit(texts, "words", min_count=least)
     assert words.report() == f"{known} words"
+    assert unknown_rate(words.encode(column(texts), WHERE).values) == pytest.approx({3: 0, 2: 1 / 6, 1: 1 / 2}[known])
+
+
+def test_a_list_is_given_to_the_encoding_of_lists_and_read_back_from_it() -> None:
+    lists = fit([["a", "b"]])
+    assert isinstance(lists, TokenLists)
+    assert isinstance(Tokens.from_config(lists.to_config()), TokenLists)
+    assert isinstance(Tokens.from_config(fit(["a b"], "words").to_config()), Tokens)
+    with pytest.raises(ModelError, match="the tokens encoding of this model cannot be read: lists have no bytes"):
+        Tokens.from_config({**fit(["a"], "bytes").to_config(), "items": True})
+
+
+def test_what_another_question_can_use_again() -> None:
+    tokens = fit(["a b"], "words")
+    assert (tokens.form, tokens.settled) == ("texts", {"tokens": "words"})
+    assert tokens.reads(column(["x", "x", "x"])) and not tokens.reads(column([["x"]])) and not tokens.reads(column([1]))
+    framed = tokens.reused(Tokens.Options(), Role(framed=True))
+    assert framed.framed and framed.level is tokens.level
