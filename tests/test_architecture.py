@@ -57,7 +57,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "decoding": BASE,
     "streaming": (*BASE, "models"),
     "reference": (),
-    "testing": (*BASE, "cells", "data", "layers"),
+    "testing": EVERYTHING_BUT_CLI,
     "inspection": EVERYTHING_BUT_CLI,
     **dict.fromkeys(TOP, EVERYTHING_BUT_CLI),
     # names: what --help lists without torch; files and music: for answers that --out asks for; kernels: for doctor to name;

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,8 +14,9 @@ import pyarrow as pa
 from unrolled.config import ModelConfig
 from unrolled.errors import UsageError, did_you_mean
 from unrolled.registry import Registry
-from unrolled.testing import cells, encodings, layers, readers
+from unrolled.testing import cells, encodings, layers, metrics, readers, runs
 from unrolled.testing.columns import Sample
+from unrolled.testing.judged import JUDGED
 from unrolled.testing.report import Broken, Outcome, Report, outcome
 from unrolled.testing.subject import Subject
 
@@ -26,10 +28,11 @@ def check_member(member: Any, kind: str | None = None, *, example: Any = None) -
 
     Args:
         member: the name of one that is installed or registered, such as ``cell.leaky``; or the member itself.
-        kind: of a member that is not given by name: ``cell``, ``layer``, ``encoding`` or ``reader``.
-        example: for a reader the path of a good file; for an encoding a training column without missing values and a
-            later one with values that it does not hold, as two Arrow arrays. ``None``: every sample column that the
-            encoding recognises.
+        kind: of a member that is not given by name: a key of `unrolled.registry.FOLDERS`, such as ``cell``.
+        example: for a reader the path of a good file. For a task or a baseline a table of a few rows that asks its
+            question, and the options of `unrolled.fit`: ``({"text": […], "label": […]}, {"target": "label"})``. For
+            an encoding a training column without missing values and a later one with values that it does not hold, as
+            two Arrow arrays; ``None``: every sample column that it recognises. Other kinds need none.
 
     Returns:
         what it was held to. All of it holds.
@@ -104,9 +107,46 @@ def _reader(reader: Any, _: str, example: str | Path | None) -> Iterator[Outcome
             yield outcome(contract, reader, Path(example), Path(folder))
 
 
+def _metric(member: Any, *_: Any) -> Iterator[Outcome]:
+    kinds = [kind for kind in member.judges if kind in JUDGED]
+    if not kinds:
+        raise UsageError("this metric judges none of the answers in unrolled.metrics.judged, so it has no samples here")
+    for kind in kinds:
+        for contract in metrics.CONTRACTS:
+            yield outcome(contract, member, kind, subject=kind.__name__)
+
+
+def _task(_: Any, name: str, example: tuple[Any, dict[str, Any]] | None) -> Iterator[Outcome]:
+    if name not in Registry("task"):
+        raise UsageError("a task is checked by a run: register it, and give its name, such as 'task.lowest'")
+    with _small_run(example, {"task": name}) as run:
+        first, *others = runs.TASK_CONTRACTS
+        trained = outcome(first, run)
+        yield trained
+        if trained.fault is None:
+            yield from (outcome(contract, run) for contract in others)
+
+
+def _baseline(member: Any, _: str, example: tuple[Any, dict[str, Any]] | None) -> Iterator[Outcome]:
+    with _small_run(example, {}) as run:
+        for contract in runs.BASELINE_CONTRACTS:
+            yield outcome(contract, member, run)
+
+
+@contextmanager
+def _small_run(example: tuple[Any, dict[str, Any]] | None, options: dict[str, Any]) -> Iterator[runs.SmallRun]:
+    if example is None:
+        raise UsageError("this kind of member is checked by a small run: give example=(columns, options of fit)")
+    with tempfile.TemporaryDirectory() as folder:
+        yield runs.SmallRun(example[0], {**example[1], **options}, Path(folder) / "run")
+
+
 _OUTCOMES: dict[str, Callable[[Any, str, Any], Iterator[Outcome]]] = {
+    "baseline": _baseline,
     "cell": _cell,
     "encoding": _encoding,
     "layer": _layer,
+    "metric": _metric,
     "reader": _reader,
+    "task": _task,
 }

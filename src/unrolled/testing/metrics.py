@@ -1,0 +1,83 @@
+"""The contracts of a metric as functions of its class and one kind of answers that it judges."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from fnmatch import fnmatchcase
+from typing import Any
+
+import torch
+
+from unrolled.metrics.base import Measure, Metric, Sums
+from unrolled.testing.judged import JUDGED, N
+from unrolled.testing.report import require
+
+__all__ = ["CONTRACTS"]
+
+
+def batches_add_up(metric: type[Metric], kind: type) -> None:
+    """The sums of batches, added in any order, give the values of the whole."""
+    whole, part = _drawn(kind), JUDGED[kind].part
+    parts = [part(whole, a, b) for a, b in ((0, 10), (10, 10), (10, 30), (30, N))]
+    wanted = _values(metric, whole)
+    require(bool(wanted), f"{N} answers give no value")
+    for batches in (parts, parts[::-1]):
+        found = _values(metric, *batches)
+        alike = found.keys() == wanted.keys() and all(
+            math.isclose(value, wanted[name], rel_tol=1e-9, abs_tol=1e-12) for name, value in found.items()
+        )
+        require(alike, f"in batches the values are {found}, of the whole {wanted}")
+
+
+def no_answers(metric: type[Metric], kind: type) -> None:
+    """Where nothing was judged there are no values."""
+    found = _values(metric, JUDGED[kind].part(_drawn(kind), 0, 0))
+    require(found == {}, f"without answers the values are {found}, expected none")
+
+
+def declared_values(metric: type[Metric], kind: type) -> None:
+    """Every value is a float under a declared name; each measure has a unit and says which way is better, if any."""
+    for name, value in _values(metric, _drawn(kind)).items():
+        require(_measure(metric, name) is not None, f"{name!r} is not among its measures")
+        require(type(value) is float, f"{name} is {value!r}, expected a float")
+    for measure in metric.measures:
+        whole = bool(measure.unit) and measure.better in ("higher", "lower", None)
+        require(whole, f"the measure {measure.name!r} has the unit {measure.unit!r} and is better {measure.better!r}")
+
+
+def perfect_answers(metric: type[Metric], kind: type) -> None:
+    """Perfect answers have better values than answers by chance, in the direction that is declared."""
+    drawn = _drawn(kind)
+    some, best = _values(metric, drawn), _values(metric, JUDGED[kind].perfect(drawn))
+    require(some.keys() == best.keys(), f"perfect answers give {', '.join(best)}; others give {', '.join(some)}")
+    for name, value in best.items():
+        measure = _measure(metric, name)
+        sign = 0 if measure is None or measure.better is None else 1 if measure.better == "higher" else -1
+        better = sign == 0 or sign * value > sign * some[name]
+        require(better, f"perfect answers have {name} = {value:.4g}, answers by chance {some[name]:.4g}")
+
+
+CONTRACTS: Sequence[Callable[[type[Metric], type], None]] = (
+    batches_add_up,
+    no_answers,
+    declared_values,
+    perfect_answers,
+)
+
+
+def _drawn(kind: type) -> Any:
+    torch.manual_seed(0)
+    return JUDGED[kind].drawn()
+
+
+def _values(metric: type[Metric], *batches: Any) -> dict[str, float]:
+    program, total = metric(), Sums()
+    for judged in batches:
+        for name, value in program.sums(judged).items():
+            total[name] = total[name] + value if name in total else value
+    return program.values(total)
+
+
+def _measure(metric: type[Metric], name: str) -> Measure | None:
+    return next((measure for measure in metric.measures if fnmatchcase(name, measure.name)), None)
