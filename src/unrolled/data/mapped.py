@@ -2,12 +2,15 @@
 
 What has to be rewritten first (unpacked, transcoded, piped in) goes through an unlinked temporary file and is mapped
 from there, so that it, too, takes disk instead of memory.
+
+The buffers are Arrow's own and never wrap an object of Python. Arrow's readers hand slices of them to worker threads,
+and the last to let go of a wrapped object must hold Python's lock: a worker that waits for it while the interpreter
+ends aborts the process.
 """
 
 from __future__ import annotations
 
 import gzip
-import mmap
 import os
 import stat
 import tempfile
@@ -21,7 +24,7 @@ import pyarrow as pa
 from unrolled.errors import DataError
 from unrolled.files import space_errors
 
-__all__ = ["CHUNK", "Spool", "map_file", "map_stream", "open_regular", "unpack"]
+__all__ = ["CHUNK", "Spool", "copied", "map_file", "map_stream", "open_regular", "unpack"]
 
 CHUNK = 1 << 20  # bytes that are in memory at a time while a file is rewritten
 _UNPACKED_FLOOR = 64 << 20  # a small file may unpack to this much,
@@ -54,6 +57,13 @@ class Spool:
         with space_errors("temporary file"):
             self._file.flush()
             return _mapped(self._file)
+
+
+def copied(data: bytes) -> pa.Buffer:
+    """``data`` in Arrow's own memory."""
+    buffer = pa.allocate_buffer(len(data))
+    memoryview(buffer).cast("B")[:] = data  # Arrow calls its bytes signed
+    return buffer
 
 
 def map_file(path: Path) -> pa.Buffer:
@@ -137,5 +147,7 @@ def _printable(path: Path) -> str:
 def _mapped(file: IO[bytes]) -> pa.Buffer:
     if os.fstat(file.fileno()).st_size < CHUNK:
         file.seek(0)
-        return pa.py_buffer(file.read())
-    return pa.py_buffer(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
+        return copied(file.read())
+    with pa.memory_map(f"/dev/fd/{file.fileno()}") as whole:
+        # A buffer of the whole file would make the system fetch all its pages now; one of a byte knows the whole.
+        return whole.read_buffer(1).parent

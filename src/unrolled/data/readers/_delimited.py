@@ -16,6 +16,7 @@ import pyarrow.csv
 
 from unrolled.config import DataConfig
 from unrolled.data.encoded import ENCODINGS, traits_of
+from unrolled.data.mapped import copied
 from unrolled.data.mixed import check_mixed
 from unrolled.data.readers._listcells import parse_lists
 from unrolled.errors import DataError
@@ -130,7 +131,7 @@ class _File:
             return "error"
 
         # Arrow does not call us for a row that is no UTF-8: each of its other bytes is a sign that separates nothing.
-        plain = replace(self, data=pa.py_buffer(bytes(self.data).translate(_ASCII)))
+        plain = replace(self, data=copied(bytes(self.data).translate(_ASCII)))
         with contextlib.suppress(pa.ArrowInvalid):
             plain._parse([], None, seen)
         return DataError(

@@ -69,8 +69,7 @@ def _decode(path: Path, decode: Callable[[pa.Buffer], pa.Table], form: str) -> p
 
 
 def _parquet(data: pa.Buffer) -> pa.Table:
-    # Threads that still decode when a damaged file is refused may outlive the interpreter, and then abort the process.
-    return pa.parquet.ParquetFile(pa.BufferReader(data)).read(use_threads=False)
+    return pa.parquet.ParquetFile(pa.BufferReader(data)).read()
 
 
 def _arrow(data: pa.Buffer) -> pa.Table:
