@@ -87,6 +87,13 @@ def test_a_traceback_is_shown_where_it_is_asked_for(unrolled: Unrolled, monkeypa
     assert "Traceback (most recent call last)" in done.err
 
 
+@pytest.mark.parametrize(("words", "code"), [(["--version"], 0), (["fti"], 2), (["describe", "nowhere"], 4)])
+def test_the_module_is_the_command_line(words: list[str], code: int) -> None:
+    command = [sys.executable, "-m", "unrolled", *words]
+    done = subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr.startswith("error: ")) == (code, code != 0)
+
+
 def start(*words: object) -> list[str]:
     return [sys.executable, "-c", PROGRAM, *map(str, words)]
 
