@@ -1,14 +1,34 @@
-"""What every test may ask for."""
+"""What every test may ask for, and what a signal to the tests does."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+import signal
+from collections.abc import Callable, Iterator
 
 import pytest
+
+_STOPS = (signal.SIGTERM, signal.SIGINT)
 
 
 @pytest.fixture
 def times() -> Callable[[int, int], int]:
     """``times(quick, full)``: how often a test repeats itself, in `make test` and in `make soak`."""
     return lambda quick, full: full if os.environ.get("UNROLLED_SOAK") == "1" else quick
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
+    """Stop after a test in which a signal came from outside: a trainer or a command takes it for its own."""
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    before = signal.set_wakeup_fd(writer)  # the interpreter writes the numbers of signals there, whoever handles them
+    try:
+        return (yield)
+    finally:
+        signal.set_wakeup_fd(before)
+        os.close(writer)
+        with os.fdopen(reader, "rb") as came:
+            stops = [signal.Signals(number).name for number in came.read() if number in _STOPS]
+        if stops and not item.get_closest_marker("signals_itself"):
+            item.session.shouldstop = f"stopped by {stops[0]}"

@@ -77,6 +77,7 @@ def test_killed_at_random_moments_it_ends_as_if_it_had_never_been(
     assert done.returncode == 0, done.stderr[-3000:]
 
 
+@pytest.mark.signals_itself
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_saves_where_it_came(number: signal.Signals, tmp_path: Path) -> None:
     """Requirement 18, in Python; the exit codes are the command line's."""

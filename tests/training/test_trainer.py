@@ -273,6 +273,7 @@ def test_a_validation_that_is_not_finite_is_stale(tmp_path: Path) -> None:
 # --- requirement 18: signals -------------------------------------------------------------------------------------
 
 
+@pytest.mark.signals_itself
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_saves_and_then_stops(number: signal.Signals, tmp_path: Path) -> None:
     def at_step_20(event: Event) -> None:
@@ -292,6 +293,7 @@ def test_a_signal_saves_and_then_stops(number: signal.Signals, tmp_path: Path) -
     assert signal.getsignal(number) is before
 
 
+@pytest.mark.signals_itself
 def test_a_signal_in_the_last_validation_is_not_lost(tmp_path: Path) -> None:
     def at_the_end(event: Event) -> None:
         if event["kind"] == "valid" and event["step"] == 6:
