@@ -215,6 +215,7 @@ def _train(
     splits = split_up(sequences, config, roles, say)
     before = start.inputs if start else kept_inputs(folder, config)
     coder = Preprocessor.fit(splits.train, roles, _preparation(config), before)
+    task = make_task(config.task, coder)  # before anything is encoded: it refuses a target that it cannot answer
     check_items(coder, config)
     for name in coder.inputs:
         say(f"input {name}: {coder.report(name)}")
@@ -225,7 +226,7 @@ def _train(
     with space_errors(folder):
         shutil.rmtree(folder / "cache", ignore_errors=True)
         train = coder.encode(splits.train, cache=folder / "cache" / "train")
-        measured = make_task(config.task, coder).measure_training(train)
+        measured = task.measure_training(train)
         task, coder = measured.task, measured.task.coder
         for line in measured.notes:
             say(line)
@@ -289,15 +290,9 @@ def _train(
 
 def _preparation(config: RunConfig) -> Preparation:
     """How the columns of a run are prepared."""
-    data = config.data
-    return Preparation(
-        kind_options(data),
-        tokens=default_tokens(config),
-        encoder=encoder_of(config.training),
-        cut=any(isinstance(parse(how), LastStep) for how in (data.valid, data.test)),
-        shared=data.shared,
-        by_window=data.scale == "window",
-    )
+    data, tokens, encoder = config.data, default_tokens(config), encoder_of(config.training)
+    cut, by_window = any(isinstance(parse(how), LastStep) for how in (data.valid, data.test)), data.scale == "window"
+    return Preparation(kind_options(data), tokens, encoder, cut=cut, shared=data.shared, by_window=by_window)
 
 
 def _baselines(train: Examples, part: Examples, own: dict[str, float]) -> dict[str, dict[str, float]]:

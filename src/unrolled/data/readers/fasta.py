@@ -37,6 +37,7 @@ _FASTA = (".fa", ".fasta", ".fna", ".ffn", ".faa", ".frn")
 _FASTQ = (".fq", ".fastq")
 _SUFFIXES = tuple(suffix + packed for suffix in (*_FASTA, *_FASTQ) for packed in ("", ".gz"))
 
+_KIND = "symbols"  # of the sequences, unless the user says otherwise
 _PHRED = 33  # the character of quality 0; the last printable one, ~, is 93
 _BEST = 93
 
@@ -63,7 +64,7 @@ def read_fasta(path: Path, config: DataConfig) -> pa.Table:
     columns = [
         _aside("name", names, "names the record"),
         _aside("file", [stem] * len(names), "names the file the record is from"),
-        (pa.field("sequence", pa.large_string(), metadata={"kind": "symbols"}), pa.array(sequences, pa.large_string())),
+        (pa.field("sequence", pa.large_string(), metadata={"kind": _KIND}), pa.array(sequences, pa.large_string())),
     ]
     if scored:
         scores = _scores(qualities, str(path))
@@ -81,7 +82,7 @@ def check_letters(
         config: how they are read.
         alphabet: theirs; ``None``: the one that all their letters together tell.
     """
-    if config.kinds.get("sequence", "symbols") != "symbols" or "sequence" in config.ignore:
+    if config.kinds.get("sequence", _KIND) != _KIND or "sequence" in config.ignore:
         return {}
     counts = {file: count_bytes(p.texts for p in pieces(table.column("sequence"))) for file, table in tables.items()}
     alphabet = alphabet or told(np.sum(list(counts.values()), 0))
