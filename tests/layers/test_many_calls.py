@@ -63,5 +63,6 @@ def test_a_hundred_thousand_calls_leave_nothing_behind(
     before = allocated()
     for k in range(calls):
         call(k)
-    for found, first in zip(allocated(), before, strict=True):
-        assert found - first < calls // 4  # a call that kept one byte, or one block, would be seen
+    # A call that kept one block would be seen; the smallest that malloc gives out has 32 bytes.
+    for found, first, smallest in zip(allocated(), before, (32, 1), strict=True):
+        assert found - first < calls * smallest // 4
