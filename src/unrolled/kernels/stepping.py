@@ -18,7 +18,7 @@ from torch import Tensor, get_num_threads
 
 from unrolled.kernels.library import CELLS, SUFFIXES, Library, loaded
 
-__all__ = ["LINEAR", "Part", "Stack", "fits", "packed"]
+__all__ = ["LINEAR", "Lines", "Part", "Stack", "fits", "packed"]
 
 LINEAR = "linear"
 _CODES = {**CELLS, LINEAR: 4, "mingru": 5, "minlstm": 6}
@@ -85,7 +85,7 @@ class Stack:
         assert library is not None, "`fits` comes first"
         self.dtype = parts[0].weights[0].dtype
         self.inputs, self.outputs = parts[0].inputs, parts[-1].units
-        self._places = _places(parts, library, self.dtype)
+        self._parts = _parts_of(parts, library, self.dtype)
         kept = [[w.detach().contiguous() for w in part.weights] for part in parts]
         described = (_Part * len(parts))(*map(_described, parts, kept))
         pack, discard, width, row, self._step, self._steps = _functions(library, self.dtype)
@@ -95,28 +95,56 @@ class Stack:
         weakref.finalize(self, discard, self._address).atexit = False
         self.width: int = width(self._address)
         # One step of a single row: (x, line, y, threads), the first three addresses -> 0, or 1 for want of memory. It
-        # is called as it is, since a Python function around it would be felt.
+        # is called as it is, since a Python function around it would be felt: whoever calls it holds the tensors.
         self.row: Callable[[int, int, int, int], int] = partial(row, self._address)
 
-    def lines(self, rows: int) -> Tensor:
-        """(R, W): the states of ``rows`` rows before their first step."""
+    def lines(self, rows: int) -> Lines:
+        """The states of ``rows`` rows before their first step."""
         with torch.inference_mode(False):  # they may be written to once that mode is over
-            return torch.zeros(rows, self.width, dtype=self.dtype)
+            return Lines(torch.zeros(rows, self.width, dtype=self.dtype))
 
-    def views(self, lines: Tensor) -> list[Tensor]:
-        """The parts of the state inside ``lines`` (R, W): of each cell h (R, H), then of an LSTM c (R, H)."""
-        return [lines[:, first : first + units] for first, units in self._places]
+    def views(self, lines: Lines) -> list[Tensor]:
+        """The parts of the state inside ``lines``: of each cell h (R, H), then of an LSTM c (R, H)."""
+        return [lines.numbers[:, first : first + units] for first, units in self._parts]
 
-    def step(self, rows: int, x: int, x_row: int, lines: int, y: int) -> None:
-        """One step of rows that lie together. ``x``, ``lines`` and ``y`` (R, O) are addresses, ``x_row`` a stride."""
-        if self._step(self._address, rows, x, x_row, lines, y, self.outputs, get_num_threads()):
+    def step(self, x: Tensor, lines: Lines) -> Tensor:
+        """One step of the rows of ``lines``: ``x`` (R, I) -> (R, O)."""
+        x, rows = x.contiguous(), len(lines.places)
+        y = torch.empty(rows, self.outputs, dtype=self.dtype)
+        places = x.data_ptr(), self.inputs, lines.places[0], y.data_ptr(), self.outputs
+        if self._step(self._address, rows, *places, get_num_threads()):
             raise MemoryError(f"no memory for one step of {rows} rows")
+        return y
 
-    def step_apart(self, x: Sequence[int], lines: Sequence[int], y: Sequence[int]) -> None:
-        """One step of rows that lie anywhere: of each the address of its input, its line and its answer."""
-        table = c_void_p * len(x)
-        if self._steps(self._address, len(x), table(*x), table(*lines), table(*y), get_num_threads()):
-            raise MemoryError(f"no memory for one step of {len(x)} rows")
+    def step_apart(self, x: Tensor, several: Sequence[Lines]) -> Tensor:
+        """One step of the rows of ``several``, one behind the other: ``x`` (ΣR, I) -> (ΣR, O)."""
+        x, rows = x.contiguous(), len(x)
+        y = torch.empty(rows, self.outputs, dtype=self.dtype)
+        table = c_void_p * rows
+        lines = table(*[place for lines in several for place in lines.places])
+        if self._steps(self._address, rows, table(*_places(x)), lines, table(*_places(y)), get_num_threads()):
+            raise MemoryError(f"no memory for one step of {rows} rows")
+        return y
+
+
+class Lines:
+    """The states of R rows. Their places are good for as long as this holds the numbers that lie there.
+
+    Attributes:
+        numbers: (R, W).
+        places: the address of each row.
+    """
+
+    __slots__ = ("numbers", "places")
+
+    def __init__(self, numbers: Tensor) -> None:
+        self.numbers, self.places = numbers, list(_places(numbers))
+
+
+def _places(rows: Tensor) -> range:
+    """The address of each row of ``rows`` (R, W), which is contiguous."""
+    begin = rows.data_ptr()
+    return range(begin, begin + rows.nbytes, rows.shape[1] * rows.itemsize)
 
 
 _packed: weakref.WeakKeyDictionary[object, tuple[object, Stack]] = weakref.WeakKeyDictionary()
@@ -134,7 +162,7 @@ def packed(owner: object, parts: Sequence[Part]) -> Stack:
     return kept[1]
 
 
-def _places(parts: Sequence[Part], library: Library, dtype: torch.dtype) -> list[tuple[int, int]]:
+def _parts_of(parts: Sequence[Part], library: Library, dtype: torch.dtype) -> list[tuple[int, int]]:
     """(first number, units) of every part of a line."""
     places, first = [], 0
     for part in parts:

@@ -75,7 +75,8 @@ class PackedSteps:
         self.stack = packed(owner, parts if head is None else [*parts, Part(LINEAR, head)])
         self.rows, self._like = rows, state
         self.lines, self._spare = self.stack.lines(self.rows), list[Tensor]()
-        self.address, self._row = self.lines.data_ptr(), self.stack.row
+        self._line, self._row = self.lines.places[0], self.stack.row
+        self._x_bytes = self.stack.inputs * self.stack.dtype.itemsize
         self.state = state
 
     @property
@@ -91,13 +92,10 @@ class PackedSteps:
 
     def step(self, x: Tensor) -> Tensor:
         """One step of all rows."""
-        x = x.contiguous()
-        y = torch.empty(self.rows, self.stack.outputs, dtype=x.dtype)
-        self.stack.step(self.rows, x.data_ptr(), x.shape[1], self.address, y.data_ptr())
-        return y
+        return self.stack.step(x, self.lines)
 
-    def step_row(self, x: int) -> Tensor:
-        """One step of a single row, whose input begins at the address ``x``; (O,).
+    def step_row(self, x: Tensor, row: int = 0) -> Tensor:
+        """One step of a single row, whose input is line ``row`` of the contiguous ``x`` (…, I); (O,).
 
         Raises:
             MemoryError: there was none to work in.
@@ -106,7 +104,7 @@ class PackedSteps:
             with torch.inference_mode(False), torch.no_grad():  # some may be handed out once that mode is over
                 self._spare = list(torch.empty(_SPARE, self.stack.outputs, dtype=self.stack.dtype).unbind())
         y = self._spare.pop()
-        if self._row(x, self.address, y.data_ptr(), get_num_threads()):
+        if self._row(x.data_ptr() + row * self._x_bytes, self._line, y.data_ptr(), get_num_threads()):
             raise MemoryError("no memory for one step")
         return y
 
@@ -121,8 +119,9 @@ def step_together(several: Sequence[Steps], x: Tensor) -> Tensor:
 
     Rows that the kernels step are not copied together and apart again: each is found where it lies.
     """
-    if all(isinstance(one, PackedSteps) for one in several):
-        return _together(cast("Sequence[PackedSteps]", several), x)
+    packed_ones = [one for one in several if isinstance(one, PackedSteps)]
+    if len(packed_ones) == len(several):
+        return packed_ones[0].stack.step_apart(x, [one.lines for one in packed_ones])
     first = cast(PlainSteps, several[0])
     joined = concatenate([one.state for one in several])
     all_rows = PlainSteps(first.run, joined, len(x))
@@ -130,14 +129,4 @@ def step_together(several: Sequence[Steps], x: Tensor) -> Tensor:
     for one in several:
         one.state = map_state(lambda part, own=slice(row, row + one.rows): part[own], all_rows.state)
         row += one.rows
-    return y
-
-
-def _together(several: Sequence[PackedSteps], x: Tensor) -> Tensor:
-    x, stack = x.contiguous(), several[0].stack
-    y = torch.empty(len(x), stack.outputs, dtype=x.dtype)
-    line = stack.width * x.itemsize
-    lines = [one.address + row * line for one in several for row in range(one.rows)]
-    of_x, of_y = (range(t.data_ptr(), t.data_ptr() + t.nbytes, t.shape[1] * t.itemsize) for t in (x, y))
-    stack.step_apart(of_x, lines, of_y)
     return y

@@ -97,21 +97,13 @@ class PackedSession:
 
     def _step(self, inputs: dict[str, Tensor]) -> Tensor:
         if self._symbols is not None:
-            return self._steps.step_row(self._address_of(inputs[self._name], self._symbols)).unsqueeze(0)
+            # The vector is read where it lies: nothing need be copied.
+            return self._steps.step_row(self._symbols.weight, _number(inputs[self._name], self._symbols)).unsqueeze(0)
         with torch.no_grad():
             x = self._columns.step(inputs).contiguous()  # (B, I)
         if self._steps.rows == 1:
-            return self._steps.step_row(x.data_ptr()).unsqueeze(0)
+            return self._steps.step_row(x).unsqueeze(0)
         return self._steps.step(x)
-
-    @staticmethod
-    def _address_of(symbol: Tensor, embedding: Embedding) -> int:
-        """Where the vector of ``symbol`` (1,) lies: nothing need be copied."""
-        number = int(symbol)
-        if not 0 <= number < embedding.size:
-            raise ShapeError(f"Embedding: x[0] is {number}, expected 0 … {embedding.size - 1}")
-        weight = embedding.weight
-        return weight.data_ptr() + number * weight.stride(0) * weight.itemsize
 
     @property
     def state(self) -> NetworkState:
@@ -125,3 +117,11 @@ class PackedSession:
     def state(self, state: NetworkState) -> None:
         self._steps.state = state.layer
         self._pool = state.pool
+
+
+def _number(symbol: Tensor, embedding: Embedding) -> int:
+    """The line of ``embedding`` that ``symbol`` (1,) stands for."""
+    number = int(symbol)
+    if not 0 <= number < embedding.size:
+        raise ShapeError(f"Embedding: x[0] is {number}, expected 0 … {embedding.size - 1}")
+    return number
