@@ -170,8 +170,8 @@ def register(kind: str, name: str, member: Any) -> None:
 
 
 def outside_members(used: Iterable[tuple[str, str]]) -> dict[str, str]:
-    """``kind.name`` -> package, of those (kind, name) of ``used`` that other packages added."""
-    packages = {f"{kind}.{name}": Registry(kind).package_of(name) for kind, name in used}
+    """``kind.name`` -> package, in order of names, of those (kind, name) of ``used`` that other packages added."""
+    packages = {f"{kind}.{name}": Registry(kind).package_of(name) for kind, name in sorted(used)}
     return {member: package for member, package in packages.items() if package is not None}
 
 
