@@ -62,7 +62,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(TOP, EVERYTHING_BUT_CLI),
     # names: what --help lists without torch; files and music: for answers that --out asks for; kernels: for doctor to name;
     # metrics: which way is better
-    "cli": ("api", "demo", "errors", "names", "files", "kernels", "metrics", "music"),
+    "cli": ("api", "demo", "errors", "names", "registry", "files", "kernels", "metrics", "music"),
     "__init__": ("api", "registry"),
     "__main__": ("cli",),
 }

@@ -22,7 +22,7 @@ from unrolled.errors import ModelError, UsageError, did_you_mean
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
 
-__all__ = ["FOLDERS", "GROUP", "Registry", "check_members", "outside_members", "register"]
+__all__ = ["FOLDERS", "GROUP", "Registry", "check_members", "installed_members", "outside_members", "register"]
 
 GROUP = "unrolled.members"
 FOLDERS = {
@@ -173,6 +173,12 @@ def outside_members(used: Iterable[tuple[str, str]]) -> dict[str, str]:
     """``kind.name`` -> package, in order of names, of those (kind, name) of ``used`` that other packages added."""
     packages = {f"{kind}.{name}": Registry(kind).package_of(name) for kind, name in sorted(used)}
     return {member: package for member, package in packages.items() if package is not None}
+
+
+def installed_members() -> dict[str, str]:
+    """``kind.name`` -> package, of every member that the installed packages add, of unknown kinds too."""
+    found = _installed(tuple(sys.path))
+    return {f"{kind}.{name}": _package(point) for (kind, name), points in sorted(found.items()) for point in points}
 
 
 def check_members(members: Any, place: str) -> None:

@@ -21,6 +21,20 @@ def test_every_extra_that_a_user_may_want_is_told(capsys: pytest.CaptureFixture[
     assert all(f"[{extra}] for " in page for extra in extras)
 
 
+def test_an_entry_point_of_an_unknown_kind_is_told(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    metadata = tmp_path / "typo-1.0.dist-info"
+    metadata.mkdir()
+    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: typo\nVersion: 1.0\n")
+    (metadata / "entry_points.txt").write_text("[unrolled.members]\ncels.leaky = leaky:MEMBER\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    main(["doctor"])
+    assert (
+        "member    cels.leaky of typo 1.0: there is no such kind; known are baseline, cell, " in capsys.readouterr().out
+    )
+
+
 def test_an_extra_is_missing_where_one_of_its_packages_is(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

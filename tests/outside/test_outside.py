@@ -76,6 +76,12 @@ def test_its_members_are_listed_without_being_imported(site: Path) -> None:
     )
 
 
+def test_doctor_lists_them(site: Path) -> None:
+    done = unrolled("doctor", site=site)
+    for entry in ENTRIES:
+        assert f"member    {entry} of leaky-package 1.2\n" in done.stdout
+
+
 def test_each_is_held_to_the_contracts_of_its_kind(site: Path, tmp_path: Path) -> None:
     (tmp_path / "good.pipes").write_text("a|b\n1|x\n2|y\n")
     told = python(

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from unrolled.cli.output import Told, emit
+from unrolled.registry import FOLDERS, installed_members
 
 __all__ = ["doctor"]
 
@@ -29,7 +30,7 @@ _EXTRAS = {  # what each brings, and what for
 def doctor(*, told: Told | None = None) -> None:
     """Say what is installed, which path is fast here, and what is missing, with the line that installs it."""
     told = told or Told()
-    found = {**_machine(), **_packages(), "writable": os.access(Path.cwd(), os.W_OK)}
+    found = {**_machine(), **_packages(), "members": installed_members(), "writable": os.access(Path.cwd(), os.W_OK)}
     if told.json:
         emit(found)
         return
@@ -41,6 +42,11 @@ def doctor(*, told: Told | None = None) -> None:
     for extra, about in found["extras"].items():
         state = "installed" if about["installed"] else f"missing: {about['install']}"
         print(f"extra     [{extra}] for {about['for']}: {state}")
+    for member, package in found["members"].items():
+        unknown = (
+            "" if member.partition(".")[0] in FOLDERS else f": there is no such kind; known are {', '.join(FOLDERS)}"
+        )
+        print(f"member    {member} of {package}{unknown}")
     print(f"folder    {Path.cwd()} can{'' if found['writable'] else 'not'} be written to; runs go to {Path('runs')}/")
 
 
