@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 import unrolled as ur
-from unrolled.errors import UsageError
+from unrolled.errors import ModelError, UsageError
+from unrolled.models import copies
+from unrolled.trained import Trained
 
 SHORT: dict[str, Any] = {"steps": 2, "hidden": 3}
 
@@ -88,3 +92,49 @@ def test_the_forecast_beside_quantiles_is_the_median(quantiles: list[float], tmp
     middle = answer["x_predicted"]
     assert all(m <= h for m, h in zip(middle, high, strict=True))
     assert len(quantiles) == 1 or all(a < m < b for a, m, b in zip(low, middle, high, strict=True))
+
+
+WAVES = {"x": [[float(n % 6) for n in range(90)]]}
+ON: dict[str, Callable[[Trained, str], Any]] = {
+    "evaluate": lambda model, device: model.evaluate(WAVES, device=device),
+    "predict": lambda model, device: model.predict(WAVES, device=device).to_pydict(),
+    "backtest": lambda model, device: model.backtest(WAVES, 2, device=device),
+    "stream": lambda model, device: model.stream(device=device).push(1.0),
+}
+
+
+@pytest.fixture(scope="module")
+def forecast(tmp_path_factory: pytest.TempPathFactory) -> Trained:
+    return ur.fit(WAVES, horizon=2, lookback=6, out=tmp_path_factory.mktemp("forecast") / "run", **SHORT)
+
+
+@pytest.mark.parametrize("how", ON.values(), ids=ON)
+def test_a_device_is_chosen_or_refused(
+    how: Callable[[Trained, str], Any], forecast: Trained, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert how(forecast, "cpu") == how(forecast, "auto")
+    with pytest.raises(UsageError, match="^device is cuda, but torch sees no GPU here: use cpu$"):
+        how(forecast, "cuda")
+    with pytest.raises(UsageError, match="^device must be auto, cpu or cuda, not 'tpu'$"):
+        how(forecast, "tpu")
+
+
+def test_the_weights_are_hashed_once_for_all_sessions(forecast: Trained, monkeypatch: pytest.MonkeyPatch) -> None:
+    one = forecast.stream()
+    one.push(1.0)
+    monkeypatch.setattr(copies, "save_tensors", None)
+    other = forecast.stream(one.snapshot())
+    assert one.push(2.0) == other.push(2.0)
+
+
+def test_a_snapshot_of_weights_that_were_trained_further_is_refused(tmp_path: Path) -> None:
+    model = ur.fit(WAVES, horizon=2, lookback=6, out=tmp_path / "run", **SHORT)
+    before = model.stream().snapshot()
+    optimiser = torch.optim.AdamW(model.network.parameters(), lr=0.1, fused=True)
+    for weight in model.network.parameters():
+        weight.grad = torch.ones_like(weight)
+    optimiser.step()
+    with pytest.raises(ModelError, match="taken from other weights"):
+        model.stream(before)
+    assert model.stream(model.stream().snapshot()).push(1.0)

@@ -50,6 +50,7 @@ from unrolled.splits import FileSplit, LastStep, parse, split_up
 from unrolled.tasks.task import TASKS, Question, make_task
 from unrolled.trained import Trained
 from unrolled.training import checkpoint
+from unrolled.training.device import device_for
 from unrolled.training.evaluate import evaluate
 from unrolled.training.hooks import Hook, log_to, need_tensorboard, tensorboard_to
 from unrolled.training.plans import can_be_judged
@@ -93,6 +94,7 @@ def fit(
     given["task"].setdefault("name", None)
     start = open_start(given["training"]["start"], out) if "start" in given["training"] else None
     training = TrainingConfig.check({"device": "auto", **given["training"]})
+    device_for(training.device)  # a wrong one is refused before anything is read
     vectors = check_vectors(data, training)
     sequences = read(source, as_read(data, given["task"]["name"]), steps=given["task"].get("horizon") is not None)
     for line in _describe(sequences):
@@ -140,7 +142,6 @@ def fit(
             ]
         ),
     )
-    _device(config.training.device)
     folder = choose(out, data.source, overwrite)
     with claimed(folder, config):
         say(f"run: {folder}")
@@ -244,7 +245,7 @@ def _train(
                 judged[role] = coder.encode(part, cache=folder / "cache" / role)
                 for line in coder.notes(part, judged[role]):
                     say(f"{role}, {line}")
-        device = _device(config.training.device)
+        device = device_for(config.training.device)
         torch.manual_seed(config.training.seed)
         network = build(config, task)
         for role, examples in {"train": train, **judged}.items():
@@ -273,9 +274,11 @@ def _train(
         elif (checkpoints / "best").exists():
             shutil.rmtree(checkpoints / "best")
         progress = trainer.run()
-        network = network.to("cpu").eval()
         known = {"valid": trainer.best_metrics()}  # of these weights, when they were validated
-        metrics = {s: known.get(s) or evaluate(network, task, part, config.training) for s, part in judged.items()}
+        metrics = {
+            s: known.get(s) or evaluate(network, task, part, config.training, device) for s, part in judged.items()
+        }
+        network = network.to("cpu").eval()
         for split, values in metrics.items():
             for hook in (log, *hooks):
                 hook({"kind": split + "_final", "step": progress.step, **values})
@@ -333,13 +336,3 @@ def _same_source(folder: Path, config: RunConfig, source: Any) -> dict[str, str 
 
 def _with_tensorboard(wanted: bool, folder: Path, hooks: tuple[Hook, ...]) -> tuple[Hook, ...]:
     return (*hooks, tensorboard_to(folder / "tensorboard")) if wanted else hooks
-
-
-def _device(asked: str) -> str:
-    if asked == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    if asked not in ("cpu", "cuda"):
-        raise UsageError(f"--device {asked}: there is auto, cpu and cuda")
-    if asked == "cuda" and not torch.cuda.is_available():
-        raise UsageError("--device cuda: torch sees no GPU here; use --device cpu")
-    return asked

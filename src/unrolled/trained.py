@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import logging
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -28,10 +27,12 @@ from unrolled.decoding.sampling import Sampling
 from unrolled.errors import DataError, UsageError
 from unrolled.files import save_tensors, write_directory
 from unrolled.inspection.describe import Description, describe
+from unrolled.models.copies import Copies
 from unrolled.models.model import Model
 from unrolled.streaming.session import Memory, Session
 from unrolled.tasks.task import Task
 from unrolled.training.backtest import Backtest, backtest
+from unrolled.training.device import device_for
 from unrolled.training.evaluate import evaluate, run_over
 from unrolled.training.plans import batch_settings
 
@@ -61,20 +62,27 @@ class Trained:
     metrics: dict[str, dict[str, float]]
     baselines: dict[str, dict[str, dict[str, float]]]
     folder: Path | None = None
+    _copies: Copies = field(init=False, repr=False, compare=False)
 
-    def evaluate(self, data: Any, *, beam: int | None = None) -> dict[str, float]:
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_copies", Copies(self.network))
+
+    def evaluate(self, data: Any, *, beam: int | None = None, device: str = "auto") -> dict[str, float]:
         """The task's metrics on ``data`` (a path, or a table in memory), which must hold the target.
 
         Args:
             data: what to be judged by.
             beam: another width of the search than in training, where answers are written.
+            device: where the network runs: ``cpu``, ``cuda``, or ``auto``, a GPU if torch sees one.
 
         Raises:
             DataError: the data cannot be read, or lacks a column of the model.
-            UsageError: ``beam`` is out of range.
+            UsageError: ``beam`` is out of range, or there is no such device.
         """
-        part, task = self.read(data), self._searching(beam)
-        metrics = evaluate(self.network, task, self.encode(part, target=True), self.config.training)
+        task, device = self._searching(beam), device_for(device)
+        part = self.read(data)
+        examples = self.encode(part, target=True)
+        metrics = evaluate(self._copies.on(device), task, examples, self.config.training, device)
         if not metrics:
             needed = f": a forecast needs more than {horizon} steps" if (horizon := self.task.coder.horizon) else ""
             raise DataError(
@@ -82,43 +90,48 @@ class Trained:
             )
         return metrics
 
-    def backtest(self, data: Any, origins: int) -> Backtest:
+    def backtest(self, data: Any, origins: int, *, device: str = "auto") -> Backtest:
         """How a forecast does from each of the last ``origins`` places in ``data``: over all, by step ahead, by origin.
 
         Args:
             data: as of `evaluate`.
             origins: how many places, ≥ 1, in each sequence.
+            device: as of `evaluate`.
 
         Raises:
             DataError: the data cannot be read, lacks a column, or no sequence is long enough.
-            UsageError: the model does not forecast, or ``origins`` is out of range.
+            UsageError: the model does not forecast, ``origins`` is out of range, or there is no such device.
         """
         if self.task.name != "forecast" or origins < 1:
             raise UsageError("--origins is a number of at least 1, of a forecast alone")
+        device = device_for(device)
         part = self.read(data)
-        found = backtest(self.network, self.task, self.encode(part, target=True), origins)
+        examples = self.encode(part, target=True)
+        found = backtest(self._copies.on(device), self.task, examples, origins, device)
         if not found.metrics:
             raise DataError(f"has no sequence of more than {self.task.coder.horizon} steps", file=part.origin)
         return found
 
-    def predict(self, data: Any, *, beam: int | None = None) -> pa.Table:
+    def predict(self, data: Any, *, beam: int | None = None, device: str = "auto") -> pa.Table:
         """The table of ``data`` with the answers as new columns, in the order of its rows.
 
         Args:
             data: a path, a table in memory, or for a model of texts a list of strings. The target may be absent; where
                 a forecast knows columns ahead, each row has the H steps to come as well, in which the target is empty.
             beam: another width of the search than in training, where answers are written.
+            device: as of `evaluate`.
 
         Raises:
             DataError: the data cannot be read, or lacks an input column of the model.
-            UsageError: ``beam`` is out of range.
+            UsageError: ``beam`` is out of range, or there is no such device.
         """
-        part, task = self.read(data), self._searching(beam)
+        task, device = self._searching(beam), device_for(device)
+        part = self.read(data)
         examples = self.encode(part, target=False)
         settings = batch_settings(self.config.task, self.config.training)
         plan = examples.form.plans.answering(self._known(part, examples), settings)
         answers: dict[str, list[Any]] = {}
-        for outputs, batch in run_over(self.network, Loader(examples, plan), "cpu"):
+        for outputs, batch in run_over(self._copies.on(device), Loader(examples, plan), device):
             for name, values in task.answers(outputs, batch).items():
                 column = answers.setdefault(name, [None] * len(part))
                 for row, value in zip(batch.rows.tolist(), values, strict=True):
@@ -205,14 +218,15 @@ class Trained:
         """What the model is made of, what a step costs, and how it is unrolled; ``print`` shows it."""
         return describe(self.task, self.network)
 
-    def stream(self, snapshot: bytes | None = None) -> Session:
+    def stream(self, snapshot: bytes | None = None, *, device: str = "auto") -> Session:
         """A live session: ``push`` one step, get one answer, at constant cost.
 
         Args:
-            snapshot: what ``session.snapshot()`` gave, to go on from there.
+            snapshot: what ``session.snapshot()`` gave, to go on from there, on any device.
+            device: as of `evaluate`.
 
         Raises:
-            UsageError: the model reads the future, or answers a sequence as a whole.
+            UsageError: the model reads the future, answers a sequence as a whole, or there is no such device.
             ModelError: the snapshot is of another model.
         """
         coder = self.task.coder
@@ -230,12 +244,12 @@ class Trained:
         if coder.by_window:
             raise UsageError("this model scales each window by all of its steps (--scale window): use predict")
         session = Session(
-            self.network,
+            self._copies.on(device_for(device)),
             encode,
             self.task.answers,
             opening=map(_one_row, row.opening()),
             pooled=self.task.pooled,
-            identity=hashlib.sha256(save_tensors(dict(self.network.state_dict()))).hexdigest(),
+            identity=self._copies.identity(),
         )
         if snapshot is not None:
             session.restore(snapshot)

@@ -28,6 +28,16 @@ def test_evaluate_measures_and_shows_the_validation_beside_it(unrolled: Unrolled
     assert set(told["metrics"]) == {"loss_nats_per_label", "accuracy", "macro_f1"}
 
 
+@pytest.mark.parametrize("verb", ["predict", "evaluate", "evaluate --origins 2", "stream"])
+def test_where_it_runs_can_be_chosen(verb: str, unrolled: Unrolled, runs: Runs) -> None:
+    name, *options = verb.split()
+    words = [name, runs.load, *([] if name == "stream" else [runs.file("load.csv")]), *options]
+    line = b"1,10.5,5.5\n"
+    assert unrolled(*words, "--device", "cpu", stdin=line).code == 0
+    done = unrolled(*words, "--device", "tpu", stdin=line)
+    assert (done.code, done.err) == (2, "error: --device must be auto, cpu or cuda, not 'tpu'\n")
+
+
 def test_words_that_were_never_seen_are_counted(unrolled: Unrolled, runs: Runs) -> None:
     done = unrolled("predict", runs.reviews, "-", stdin=b"text\nthe zebra was great\nthe zebra\n")
     assert done.code == 0

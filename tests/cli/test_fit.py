@@ -136,6 +136,7 @@ FILES = {
         (["one.csv", "--target", "lable"], 3, ["one.csv, column 'lable': there is no such column", "Did you mean 'label'?"]),
         (["one.csv", "--target", "label", "--ignore", "txt"], 3, ["column 'txt'", "no such column to ignore", "'text'"]),
         (["two.csv", "--target", "label", "--inputs", "txet"], 3, ["column 'txet'", "Did you mean 'text'?"]),
+        (["one.csv", "--target", "label", "--device", "tpu"], 2, ["--device must be auto, cpu or cuda, not 'tpu'"]),
         (["one.csv", "--by", "idd", "--target", "label"], 3, ["column 'idd'", "there is no such column"]),
         (["ragged.csv", "--target", "label"], 3, ["ragged.csv, row 2", "3 cells", "2"]),
         (["latin.csv", "--target", "label"], 3, ["latin.csv, row 1, column 'text'", "0xe9", "--text-encoding latin-1"]),

@@ -52,7 +52,7 @@ BAD: dict[str, tuple[Any, dict[str, Any], type[UnrolledError], str]] = {
     "an unknown task": (GOOD, {"target": "label", "task": "clasify"}, UsageError, r"there is no task 'clasify'. Did you mean 'classify'\?"),
     "an unknown model": (GOOD, {"target": "label", "model": "lstn"}, UsageError, r"there is no model 'lstn'. Did you mean 'lstm'\?"),
     "an unknown kind": (GOOD, {"target": "label", "kinds": {"text": "txt"}}, UsageError, "there is no kind 'txt' for column 'text'"),
-    "an unknown device": (GOOD, {"target": "label", "device": "tpu"}, UsageError, "--device tpu: there is auto, cpu and cuda"),
+    "an unknown device": (GOOD, {"target": "label", "device": "tpu"}, UsageError, "device must be auto, cpu or cuda, not 'tpu'"),
     "a size beyond reason": (GOOD, {"target": "label", "hidden": 10**9}, UsageError, "option 'hidden' = 1000000000: Input should be less than or equal"),
     "a rate that is none": (GOOD, {"target": "label", "lr": -1}, UsageError, "option 'lr' = -1"),
     "a share beyond 1": (GOOD, {"target": "label", "valid": 1.5}, UsageError, "1.5 is not a share from 0 to below 1, nor a file"),

@@ -18,6 +18,7 @@ def evaluate(
     beam: int | None = None,
     tunes: int | None = None,
     origins: int | None = None,
+    device: str = "auto",
     told: Told | None = None,
 ) -> None:
     """Measure a trained model on a file that holds the target.
@@ -28,6 +29,7 @@ def evaluate(
         beam: Width of the search, where a sequence is written. Default: that of training.
         tunes: Let a model of music write so many tunes, and tell how many can be read, keep time and are new.
         origins: Judge a forecast from the last so many places of each sequence, and show each step ahead.
+        device: Where it runs: cpu, cuda, or auto, a GPU if there is one. Default: auto.
     """
     told = told or Told()
     from unrolled import api
@@ -35,7 +37,7 @@ def evaluate(
     trained = api.load(run)
     if origins is not None:
         with Progress(quiet=told.quiet):
-            found = trained.backtest(file, origins)
+            found = trained.backtest(file, origins, device=device)
         if told.json:
             emit({"run": run, "file": file, **found._asdict()})
             return
@@ -44,7 +46,7 @@ def evaluate(
         print(listed(found.metrics, rows, own=f"last {origins} origins"))
         return
     with Progress(quiet=told.quiet):
-        metrics = trained.evaluate(file, beam=beam)
+        metrics = trained.evaluate(file, beam=beam, device=device)
         if tunes is not None:
             metrics |= api.judge_tunes(trained, tunes)
     if told.json:

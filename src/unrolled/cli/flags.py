@@ -199,8 +199,8 @@ class TrainingFlags:
     """Steps, such as 50, or seconds, such as 30s. Default: 60s."""
     seed: int | None = None
     """The seed of everything random. Default: 0."""
-    device: Literal["auto", "cpu", "cuda"] | None = None
-    """Where it trains. Default: auto."""
+    device: str | None = None
+    """Where it trains: cpu, cuda, or auto, a GPU if there is one. Default: auto."""
 
 
 @Parameter(name="*", group=Group("Run", sort_key=5))

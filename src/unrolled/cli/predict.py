@@ -14,7 +14,14 @@ __all__ = ["predict"]
 
 
 def predict(
-    run: str, file: str, /, *, out: str | None = None, beam: int | None = None, told: Told | None = None
+    run: str,
+    file: str,
+    /,
+    *,
+    out: str | None = None,
+    beam: int | None = None,
+    device: str = "auto",
+    told: Told | None = None,
 ) -> None:
     """Answer each row of a file: its columns, then `<target>_predicted` and what is known of it, as CSV for CSV.
 
@@ -25,6 +32,7 @@ def predict(
         file: The rows to answer; the target may be absent; - for stdin.
         out: Write to this file (csv, jsonl or parquet by its name) instead of stdout.
         beam: Width of the search, where a sequence is written. Default: that of training.
+        device: Where it runs: cpu, cuda, or auto, a GPU if there is one. Default: auto.
     """
     told = told or Told()
     form = format_of(out or file, sys.stdin.buffer if file == "-" and out is None else None)
@@ -34,7 +42,7 @@ def predict(
 
     with Progress(quiet=told.quiet):
         trained = api.load(run)
-        table = trained.predict(file, beam=beam)
+        table = trained.predict(file, beam=beam, device=device)
     if form in ("csv", "tsv") and trained.task.name == "forecast" and not told.json:
         table = by_step(table, trained.config.columns)
     elif form in ("csv", "tsv") and file.lower().endswith((".csv", ".tsv")):

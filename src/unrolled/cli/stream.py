@@ -26,6 +26,7 @@ def stream(
     *,
     snapshot: str | None = None,
     restore: str | None = None,
+    device: str = "auto",
     told: Told | None = None,
 ) -> int:
     """Answer each line of stdin with a line of JSON on stdout, before the next is read.
@@ -38,12 +39,13 @@ def stream(
         run: The run directory that fit wrote; a model that reads in both directions cannot stream.
         snapshot: Save the session to this file at the end, also when SIGINT or SIGTERM ends it.
         restore: Go on from such a file.
+        device: Where it runs: cpu, cuda, or auto, a GPU if there is one. Default: auto.
     """
     told = told or Told()
     from unrolled import api
 
     trained = api.load(run)
-    session = trained.stream(None if restore is None else _read_snapshot(Path(restore)))
+    session = trained.stream(None if restore is None else _read_snapshot(Path(restore)), device=device)
     rows = Rows(trained)
     bad = 0
     try:

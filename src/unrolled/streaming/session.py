@@ -12,7 +12,7 @@ from torch import Tensor
 from unrolled.batch import Batch
 from unrolled.errors import ModelError, UsageError
 from unrolled.models.model import Model
-from unrolled.state import from_bytes, to_bytes
+from unrolled.state import from_bytes, map_state, to_bytes
 
 __all__ = ["Memory", "Session"]
 
@@ -27,7 +27,7 @@ class Session:
         y_t, s_t = f_W(x_t, s_{t-1})
 
     Args:
-        network: what runs.
+        network: what runs, on any device; what is pushed and answered is on the CPU.
         encode: what a user pushes, and what is remembered of the steps before it -> the steps that it means (a word may
             be several tokens), each the row's inputs, and what is remembered now.
         answer: (outputs, batch of one step) -> the answer's columns.
@@ -75,9 +75,10 @@ class Session:
             raise UsageError(network.cannot_stream)
         self._live, self._encode, self._answer = network.session(), encode, answer
         self._pooled, self._identity = pooled, identity
+        self._device = next(network.parameters()).device
         self._before: Memory = {}
         for inputs in opening:
-            self._live.push(inputs)
+            self._step(inputs)
 
     def push(self, value: Any) -> dict[str, Any]:
         """Take one step and answer it.
@@ -93,17 +94,23 @@ class Session:
         before = self._live.state if len(steps) > 1 else None
         try:
             for inputs in steps:
-                outputs = self._live.push(inputs)
+                outputs = self._step(inputs)
         except BaseException:  # Ctrl-C too: half a value was never said
             if before is not None:
                 self._live.state = before
             raise
         self._before = after
+        outputs = outputs.cpu()
         if not self._pooled:
             outputs = outputs[:, None]  # (1, 1, O)
         one = torch.ones(1, dtype=torch.int64)
         batch = Batch({name: value[:, None] for name, value in steps[-1].items()}, one, torch.zeros_like(one))
         return {name: values[0] for name, values in self._answer(outputs, batch).items()}
+
+    def _step(self, inputs: Inputs) -> Tensor:
+        if self._device.type != "cpu":
+            inputs = {name: value.to(self._device) for name, value in inputs.items()}
+        return self._live.push(inputs)
 
     def snapshot(self) -> bytes:
         """The session's state as a safetensors file; `restore` goes on from it, here or elsewhere."""
@@ -123,4 +130,5 @@ class Session:
             before = {str(name): [float(number) for number in numbers] for name, numbers in kept}
         except (ValueError, TypeError, AttributeError):
             raise ModelError("this snapshot does not say what it remembers of the steps before") from None
-        self._live.state, self._before = state, before
+        self._live.state = map_state(lambda part: part.to(self._device), state)
+        self._before = before

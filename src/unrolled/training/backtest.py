@@ -36,7 +36,7 @@ class Backtest(NamedTuple):
     by_origin: list[dict[str, float]]
 
 
-def backtest(network: Model, task: Task, examples: Examples, origins: int) -> Backtest:
+def backtest(network: Model, task: Task, examples: Examples, origins: int, device: str = "cpu") -> Backtest:
     """The metrics of a rolling origin: the last ``origins`` places of each sequence from which H steps are known.
 
     A shorter sequence has fewer; its last is every other's last. Nothing is learned between them.
@@ -46,6 +46,7 @@ def backtest(network: Model, task: Task, examples: Examples, origins: int) -> Ba
         task: a forecast.
         examples: what is judged, of form ``horizon``.
         origins: K ≥ 1.
+        device: where the network is.
     """
     rows, ends = examples.window_ends()
     late = examples.steps()[rows] - examples.horizon - ends  # 0 for the last origin of its row
@@ -53,7 +54,7 @@ def backtest(network: Model, task: Task, examples: Examples, origins: int) -> Ba
     rows, ends, late = rows[kept], ends[kept], late[kept]
     sums: dict[tuple[str, int], Sums] = {}
     loader = Loader(examples, Windows(rows, ends, lookback(task.config), _AT_ONCE))
-    for index, (outputs, batch) in enumerate(run_over(network, loader, "cpu")):
+    for index, (outputs, batch) in enumerate(run_over(network, loader, device)):
         own = torch.from_numpy(late[index * _AT_ONCE : (index + 1) * _AT_ONCE])  # (B,)
         ahead = torch.arange(examples.horizon)
         parts = [("all", 0, torch.ones(len(own), examples.horizon, dtype=torch.bool))]
@@ -71,4 +72,5 @@ def backtest(network: Model, task: Task, examples: Examples, origins: int) -> Ba
 def _only(batch: Batch, asked: torch.Tensor) -> Batch:
     """``batch`` with nothing but the ``asked`` (B, H) steps to be scored."""
     assert batch.target is not None
+    asked = asked.to(batch.target.device)
     return replace(batch, target=torch.where(asked[..., None], batch.target, torch.nan))
