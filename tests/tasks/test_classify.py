@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import math
 
+import pyarrow as pa
 import pytest
 import torch
 from samples import SAMPLES, sequences
@@ -77,6 +78,14 @@ def test_labels_come_back_as_they_were() -> None:
 def test_what_a_label_is(column: list[object], kind: str, reason: str | None) -> None:
     data = sequences({"text": ["abcd"] * len(column), "y": column}, {"text": "tokens", "y": kind})
     assert Classify.recognises(Question(data, ("y",), (), None)) == reason
+
+
+@pytest.mark.parametrize("labels", [["p", "n", None], [3, 1, 3]])
+def test_a_categorical_column_holds_labels(labels: list[object]) -> None:
+    data = sequences({"x": [1, 2, 3], "y": pa.array(labels).dictionary_encode()}, {"x": "number", "y": "category"})
+    question = Question(data, ("y",), (), None)
+    assert Classify.recognises(question) == "'y' has 2 labels"
+    assert Classify.roles(question).target == "y"
 
 
 def test_a_label_for_each_step_is_no_set() -> None:

@@ -19,6 +19,7 @@ from unrolled.data.folder import check_some, files_in, unlike
 from unrolled.data.mapped import map_stream
 from unrolled.data.memory import MEMORY, to_table
 from unrolled.data.readers.reader import READERS, Reader, reader_of, suffixes
+from unrolled.data.views import without_views
 from unrolled.errors import DataError, Origin, UsageError
 
 __all__ = ["Reading", "open_source"]
@@ -69,7 +70,7 @@ def open_source(source: Any, config: DataConfig, alphabet: Name | None) -> Readi
     else:
         reading = _file(path, config, alphabet)
     _check(reading.table, reading.origin)
-    return reading
+    return replace(reading, table=without_views(reading.table))
 
 
 def _standard_input(config: DataConfig) -> Reading:

@@ -17,6 +17,7 @@ from unrolled.batch import Batch, Discrete
 from unrolled.config import TaskConfig
 from unrolled.data.coder import Preprocessor
 from unrolled.data.encoded import has_time
+from unrolled.data.encodings._cells import plain
 from unrolled.data.examples import Examples
 from unrolled.data.facets import Labels
 from unrolled.data.forms.one import One
@@ -69,14 +70,14 @@ class Classify:
             several = not step_aligned(sequences, target, other_columns(question)) and _are_labels(sequences, target)
             return f"each cell of {target!r} is a set of labels" if several else None
         if sequences.traits(target).labels or _few_integers(array):
-            return f"{target!r} has {pc.count_distinct(array).as_py()} labels"
+            return f"{target!r} has {_distinct(array)} labels"
         return None
 
     @staticmethod
     def roles(question: Question) -> Roles:
         target = one_target(question)
         sequences = question.sequences
-        if pc.count_distinct(_flat(sequences.column(target))).as_py() < 2:
+        if _distinct(sequences.column(target)) < 2:
             raise DataError(
                 "has only one class, so there is nothing to tell apart",
                 file=sequences.origin,
@@ -117,14 +118,16 @@ class Classify:
         return columns
 
 
-def _flat(array: pa.ChunkedArray) -> pa.ChunkedArray:
-    return pc.list_flatten(array) if has_time(array.type) else array
+def _distinct(array: pa.ChunkedArray) -> int:
+    """How many values there are in the cells."""
+    values = plain(array)  # of a categorical column Arrow counts none
+    return int(pc.count_distinct(pc.list_flatten(values) if has_time(values.type) else values).as_py())
 
 
 def _few_integers(array: pa.ChunkedArray) -> bool:
     if pa.types.is_boolean(array.type):
         return True
-    return pa.types.is_integer(array.type) and pc.count_distinct(array).as_py() <= _FEW
+    return pa.types.is_integer(array.type) and _distinct(array) <= _FEW
 
 
 def _are_labels(sequences: Sequences, target: str) -> bool:
