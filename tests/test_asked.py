@@ -71,7 +71,7 @@ def test_the_split_that_is_too_long_is_named(tmp_path: Path) -> None:
 def test_what_comes_next_is_not_read_at_the_end_of_a_row(tmp_path: Path) -> None:
     kinds = {"text": "tokens"}
     fit(tmp_path, {"text": [["a", "b"] * 2] * 4}, kinds=kinds)  # <begin> and these, before <end> is asked for
-    with pytest.raises(DataError, match=r"memory, row 2, column 'text': has 6 steps, but"):
+    with pytest.raises(DataError, match=r"your data, row 2, column 'text': has 6 steps, but"):
         fit(tmp_path / "2", {"text": [["a", "b"], ["a"] * 5]}, kinds=kinds)
 
 

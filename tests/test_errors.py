@@ -30,8 +30,20 @@ def test_every_error_is_ours_and_has_its_exit_code(name: str, code: int) -> None
 
 def test_no_error_is_missing_from_the_table_or_the_drawing() -> None:
     kinds = {n for n, kind in vars(errors).items() if isinstance(kind, type) and issubclass(kind, UnrolledError)}
-    assert kinds | {"Origin", "as_flags", "did_you_mean", "named"} == set(errors.__all__)
+    assert kinds | {"Origin", "as_flags", "did_you_mean", "lacking", "named"} == set(errors.__all__)
     assert all(name in str(errors.__doc__) for name in kinds)
+
+
+def test_a_column_that_a_model_lacks_is_named_with_those_that_there_are() -> None:
+    assert (
+        str(errors.lacking("x", "new.csv", [])) == "the model reads the column 'x', which new.csv lacks; it has: none"
+    )
+    error = errors.lacking("label", "your data", iter(["text", "labels"]), "answers")
+    assert (error.file, error.column) == (None, "label")
+    assert errors.lacking("x", Origin("new.csv"), []).file == "new.csv"
+    assert str(error) == (
+        "the model answers the column 'label', which your data lacks; it has: text, labels (did you mean 'labels'?)"
+    )
 
 
 def test_an_option_is_named_as_its_user_knows_it() -> None:

@@ -83,7 +83,7 @@ def test_a_run_goes_on_with_its_own_data_alone(tmp_path: Path) -> None:
     run = begun(tmp_path, file, target="y")
     with pytest.raises(DataError, match="the data has changed"):
         ur.fit(different, out=run, resume=True)
-    with pytest.raises(UsageError, match="it goes on with the same alone"):
+    with pytest.raises(UsageError, match="give the same data to resume it"):
         ur.fit(data, out=run, resume=True)
     moved = Path(file).rename(tmp_path / "moved.jsonl")
     with pytest.raises(DataError, match="there is no such file"):
@@ -94,7 +94,7 @@ def test_a_run_goes_on_with_its_own_data_alone(tmp_path: Path) -> None:
 def test_data_in_memory_must_be_the_same_too(tmp_path: Path) -> None:
     data = {"x": [float(n) for n in range(30)], "y": [float(n % 7) for n in range(30)]}
     run = begun(tmp_path, data, target="y")
-    with pytest.raises(DataError, match="memory: the data has changed: it has other contents"):
+    with pytest.raises(DataError, match="your data: the data has changed: it has other contents"):
         ur.fit({**data, "x": [*data["x"][:-1], 7.5]}, out=run, resume=True)
     assert ur.fit(pa.table(data), out=run, resume=True).metrics["valid"]
 

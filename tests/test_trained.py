@@ -6,11 +6,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
 import torch
 
 import unrolled as ur
-from unrolled.errors import ModelError, UsageError
+from unrolled.errors import DataError, ModelError, UsageError
 from unrolled.models import copies
 from unrolled.trained import Trained
 
@@ -138,3 +139,61 @@ def test_a_snapshot_of_weights_that_were_trained_further_is_refused(tmp_path: Pa
     with pytest.raises(ModelError, match="taken from other weights"):
         model.stream(before)
     assert model.stream(model.stream().snapshot()).push(1.0)
+
+
+@pytest.fixture(scope="module")
+def reviews(tmp_path_factory: pytest.TempPathFactory) -> Trained:
+    data = {"text": ["was good", "so bad", "is good", "bad"] * 5, "y": ["p", "n", "p", "n"] * 5}
+    out = tmp_path_factory.mktemp("reviews") / "run"
+    return ur.fit(data, target="y", kinds={"text": "tokens"}, out=out, **SHORT)
+
+
+@pytest.mark.parametrize("name", [None, "text", "review"])
+def test_a_series_is_the_one_column_that_a_model_reads(name: str | None, reviews: Trained) -> None:
+    pandas = pytest.importorskip("pandas", reason="pandas is an extra of the tests")
+    series = pandas.Series(["good", "bad"], name=name)
+    wanted = reviews.predict(["good", "bad"]).to_pydict()
+    for column in (series, pa.array(["good", "bad"]), pa.chunked_array([["good"], ["bad"]])):
+        assert reviews.predict(column).to_pydict() == wanted
+
+
+def test_a_series_of_a_forecast_is_one_sequence(forecast: Trained) -> None:
+    waves = WAVES["x"][0]
+    assert forecast.predict(pa.array(waves)).to_pydict() == forecast.predict({"x": [waves]}).to_pydict()
+
+
+def test_a_column_is_no_table_for_a_model_that_reads_several(tmp_path: Path) -> None:
+    data = {"a": [float(n) for n in range(20)], "b": [float(n % 3) for n in range(20)], "y": [1.0, 2.0] * 10}
+    model = ur.fit(data, target="y", out=tmp_path / "run", **SHORT)
+    with pytest.raises(UsageError, match="^a DoubleArray without a name is a column, not a table"):
+        model.predict(pa.array([1.5]))
+    pandas = pytest.importorskip("pandas", reason="pandas is an extra of the tests")
+    with pytest.raises(DataError, match="^the model reads the column 'b', which your data lacks; it has: a$"):
+        model.predict(pandas.Series([1.5], name="a"))
+
+
+def test_a_column_that_is_lacking_is_named_by_what_the_model_does_with_it(reviews: Trained, tmp_path: Path) -> None:
+    message = r"^the model reads the column 'text', which your data lacks; it has: txt \(did you mean 'txt'\?\)$"
+    for ask in (reviews.predict, reviews.evaluate):
+        with pytest.raises(DataError, match=message):
+            ask({"txt": ["good"]})
+    with pytest.raises(DataError, match=message.replace("your data", "this step of the stream")):
+        reviews.stream().push({"txt": "good"})
+    with pytest.raises(DataError, match="^the model answers the column 'y', which your data lacks; it has: text$"):
+        reviews.evaluate({"text": ["good"]})
+    (tmp_path / "new.csv").write_text("txt\ngood\n")
+    with pytest.raises(DataError, match="^the model reads the column 'text', which .*new.csv lacks; it has: txt"):
+        reviews.predict(tmp_path / "new.csv")
+
+
+def test_what_groups_the_steps_must_be_there_too(tmp_path: Path) -> None:
+    steps = {
+        "shop": [n // 20 for n in range(80)],
+        "day": [n % 20 for n in range(80)],
+        "sold": [n % 5 * 1.0 for n in range(80)],
+    }
+    model = ur.fit(steps, by="shop", order="day", target="sold", horizon=2, lookback=4, out=tmp_path / "run", **SHORT)
+    for name in ("shop", "day"):
+        left = {column: cells for column, cells in steps.items() if column != name}
+        with pytest.raises(DataError, match=f"^the model reads the column '{name}', which your data lacks; it has: "):
+            model.predict(left)

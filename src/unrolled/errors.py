@@ -16,7 +16,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -34,6 +34,7 @@ __all__ = [
     "UsageError",
     "as_flags",
     "did_you_mean",
+    "lacking",
     "named",
 ]
 
@@ -153,9 +154,27 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     " Did you mean 'lstm'? Known: gru, lstm."
     """
     names = sorted(known)
-    close = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
-    guess = f" Did you mean {close[0]!r}?" if close else ""
+    close = _closest(name, names)
+    guess = f" Did you mean {close!r}?" if close else ""
     return f"{guess} Known: {', '.join(names)}."
+
+
+def lacking(column: str, data: Origin | str, known: Iterable[str], does: str = "reads") -> DataError:
+    """The error about a column that a model reads (or answers) and that ``data``, whose columns are ``known``, lacks.
+
+    >>> print(lacking("text", "new.csv", ["id", "txt"]))
+    the model reads the column 'text', which new.csv lacks; it has: id, txt (did you mean 'txt'?)
+    """
+    names = list(known)
+    close = _closest(column, names)
+    message = f"the model {does} the column {column!r}, which {data} lacks; it has: {', '.join(names) or 'none'}"
+    error = DataError(message, hint=f"did you mean {close!r}?" if close else None)
+    error.file, error.column = data.name if isinstance(data, Origin) else None, column  # the sentence names them itself
+    return error
+
+
+def _closest(name: str, known: Sequence[str]) -> str | None:
+    return next(iter(difflib.get_close_matches(name, known, n=1, cutoff=0.5)), None)
 
 
 def named(option: str) -> str:

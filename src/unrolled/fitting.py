@@ -306,7 +306,7 @@ def _baselines(train: Examples, part: Examples, own: dict[str, float]) -> dict[s
 
 def _describe(sequences: Sequences) -> list[str]:
     kinds = ", ".join(f"{name} ({kind})" for name, kind in sequences.kinds.items())
-    return [f"data: {sequences.origin}, {len(sequences)} rows: {kinds}; --kind column=… overrules", *sequences.notes]
+    return [f"read {sequences.origin}, {len(sequences)} rows: {kinds}; --kind column=… overrules", *sequences.notes]
 
 
 def _fingerprints(
@@ -330,7 +330,8 @@ def _same_source(folder: Path, config: RunConfig, source: Any) -> dict[str, str 
     training = config.files["training"]
     path = str(training["path"])
     if source is not None and _is_file(source) == (path == MEMORY):
-        raise UsageError(f"{folder} was trained on data from {path}: it goes on with the same alone")
+        place = "in memory" if path == MEMORY else f"from {path}"
+        raise UsageError(f"{folder} was trained on data {place}: give the same data to resume it")
     return training
 
 

@@ -21,6 +21,7 @@ from unrolled.data.examples import Examples
 from unrolled.data.facets import Letters, Pitches, Text
 from unrolled.data.live_row import LiveRow
 from unrolled.data.loader import Loader
+from unrolled.data.memory import from_arrow
 from unrolled.data.read import read
 from unrolled.data.sequences import Sequences, drop_missing
 from unrolled.decoding.sampling import Sampling
@@ -207,7 +208,9 @@ class Trained:
         Raises:
             DataError: the data cannot be read, or lacks the column that the model goes on with.
         """
-        return as_prompt(self.task.coder.answer, self.read(data).column(self.task.coder.target)[0].as_py())
+        coder, part = self.task.coder, self.read(data)
+        coder.check_columns(part, with_target=False)
+        return as_prompt(coder.answer, part.column(coder.target)[0].as_py())
 
     def unseen(self, prompt: str) -> list[str]:
         """The characters or words of ``prompt`` that the model never saw in training, each once, in order."""
@@ -270,8 +273,12 @@ class Trained:
     def read(self, data: Any) -> Sequences:
         """``data`` as sequences, read the way the training data was.
 
+        Args:
+            data: a path or a table in memory; where the model reads one column, a list of texts or a single column too.
+
         Raises:
             DataError: there is no such file, or it cannot be read.
+            UsageError: it is of no form that can be read.
         """
         config = self.config.data
         if isinstance(data, str) and not Path(data).exists() and data != "-":
@@ -283,8 +290,10 @@ class Trained:
         # Texts stay texts, even if all of a file look like numbers.
         texts = {name: encoding.kind for name, encoding in encodings.items() if encoding.traits.verbatim}
         config = config.model_copy(update={"target": (), "ignore": (), "kinds": {**texts, **config.kinds}})
-        if isinstance(data, list | tuple) and len(coder.inputs) == 1 and all(isinstance(row, str) for row in data):
-            data = {next(iter(coder.inputs)): list(data)}
+        only = coder.reads[0] if len(coder.reads) == 1 else None
+        data = from_arrow(data, only)
+        if only is not None and isinstance(data, list | tuple) and all(isinstance(row, str) for row in data):
+            data = {only: list(data)}
         alphabet = next((encoding.alphabet for encoding in encodings.values() if isinstance(encoding, Letters)), None)
         steps = self.config.task.horizon is not None
         sequences = read(data, config, steps=steps, timed=timed, alphabet=alphabet)
@@ -310,9 +319,14 @@ class Trained:
         return type(self.task)(config, self.task.coder)
 
     def encode(self, part: Sequences, *, target: bool) -> Examples:
-        """``part`` as numbers."""
+        """``part`` as numbers.
+
+        Raises:
+            DataError: it lacks a column of the model, or a value cannot be encoded.
+        """
         coder = self.task.coder
         if target and not coder.continues:
+            coder.check_columns(part, with_target=True)
             part, _ = drop_missing(part, coder.target)
         examples = coder.encode(part, with_target=target)
         check_positions(self.network, self.task, examples, part)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from unrolled.continuing import as_prompt
-from unrolled.data.fingerprint import fingerprint, verify
+from unrolled.data.fingerprint import fingerprint, origin_of, verify
 from unrolled.errors import DataError, UsageError
 from unrolled.music.abc import check_tune
 from unrolled.music.copying import Heard
@@ -58,7 +58,8 @@ def _known(trained: Trained) -> tuple[list[Tune], bool]:
     saved = trained.config.files.get("training", {})
     path = str(saved.get("path", ""))
     if not Path(path).exists():
-        raise DataError("the training data is not there, without which copies cannot be told", file=path or "memory")
+        origin = origin_of(saved) if saved else None
+        raise DataError("the training data is not there, without which copies cannot be told", file=origin)
     verify(saved, fingerprint(path))
     cells = trained.read(path).column(trained.task.coder.target).to_pylist()
     texts = [as_prompt(trained.task.coder.answer, cell) for cell in cells]

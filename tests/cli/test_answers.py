@@ -109,7 +109,8 @@ def test_predict_as_one_json_object(unrolled: Unrolled, runs: Runs) -> None:
 def test_a_column_that_the_model_needs_must_be_there(unrolled: Unrolled, runs: Runs) -> None:
     done = unrolled("predict", runs.reviews, "-", stdin=b"review,stars\ngood,1\nbad,2\n")
     assert done.code == 3
-    assert "column 'text': there is no such column" in done.err
+    message = "the model reads the column 'text', which standard input lacks; it has: review, stars"
+    assert done.err == f"error: {message}\n"
 
 
 def test_an_empty_stdin_is_bad_data(unrolled: Unrolled, runs: Runs) -> None:

@@ -28,7 +28,7 @@ def written(folder: Path, name: str, data: bytes) -> str:
 
 # In memory: what is wrong -> (data, options, class, message).
 BAD: dict[str, tuple[Any, dict[str, Any], type[UnrolledError], str]] = {
-    "no such target": (GOOD, {"target": "lable"}, DataError, r"memory, column 'lable': there is no such column \(Did you mean 'label'\?"),
+    "no such target": (GOOD, {"target": "lable"}, DataError, r"your data, column 'lable': there is no such column \(Did you mean 'label'\?"),
     "no such input": (GOOD, {"target": "label", "inputs": ["txt"]}, DataError, r"column 'txt': there is no such column \(Did you mean 'text'"),
     "no such column to ignore": (GOOD, {"target": "label", "ignore": ["txt"]}, DataError, "column 'txt': there is no such column to ignore"),
     "no such column to group by": (GOOD, {"target": "label", "by": "id"}, DataError, "column 'id': there is no such column"),
@@ -36,16 +36,16 @@ BAD: dict[str, tuple[Any, dict[str, Any], type[UnrolledError], str]] = {
     "nothing to learn from": ({"label": LABELS}, {"target": "label"}, DataError, "no input column beside the target"),
     "one class only": ({**GOOD, "label": ["pos"] * 6}, {"target": "label"}, DataError, "column 'label': has only one class"),
     "a target that is all null": ({**GOOD, "label": [None] * 6}, {"target": "label"}, DataError, "column 'label': is left out: it holds no value at all"),
-    "a number that is NaN": ({"x": [1.0, 2.0, NAN, 4.0], "y": [1.0] * 3 + [2.0]}, {"target": "y"}, DataError, r"memory, row 3, column 'x': the value is NaN \(correct it, leave the cell empty, or treat NaN as missing: --missing impute"),
+    "a number that is NaN": ({"x": [1.0, 2.0, NAN, 4.0], "y": [1.0] * 3 + [2.0]}, {"target": "y"}, DataError, r"your data, row 3, column 'x': the value is NaN \(correct it, leave the cell empty, or treat NaN as missing: --missing impute"),
     "a number that is infinite": ({"x": [1.0, 2.0, 3.0, float("inf")], "y": [1.0, 2.0, 3.0, 4.0]}, {"target": "y", "task": "regress"}, DataError, "row 4, column 'x': the value is infinite"),
     "a target that is NaN": ({"x": [1.0, 2.0, 3.0, 4.0], "y": [1.5, NAN, 2.5, 3.5]}, {"target": "y"}, DataError, "row 2, column 'y': the value is NaN"),
     "columns of unequal length": ({"a": [[1.0, 2.0], [3.0]] * 6, "b": [[1.0, 2.0], [3.0, 4.0]] * 6, "y": [0, 1] * 6}, {"target": "y"}, DataError, "row 2, column 'b': has 2 steps, but 'a' has 1"),
-    "tags of unequal length": ({"a": [["x", "y"]] * 6, "t": [["p", "q"]] * 5 + [["p"]]}, {"target": "t", "task": "tag"}, DataError, "memory, row 6, column 't': 1 label for 2 steps"),
+    "tags of unequal length": ({"a": [["x", "y"]] * 6, "t": [["p", "q"]] * 5 + [["p"]]}, {"target": "t", "task": "tag"}, DataError, "your data, row 6, column 't': 1 label for 2 steps"),
     "texts to forecast": ({"text": TEXTS}, {"horizon": 2, "target": "text"}, DataError, "column 'text': is tokens, not a number for each step"),
     "a horizon beyond the end": ({"x": [[1.0, 2.0, 3.0]]}, {"horizon": 9}, DataError, "no training sequence is long enough to learn anything from"),
     "nothing to validate on": ({"x": [[float(n) for n in range(12)]]}, {"horizon": 3}, DataError, "no validation sequence is long enough to be judged by"),
     "a single row": ({"text": ["good"], "label": ["pos"]}, {"target": "label", "kinds": {"label": "category"}}, DataError, "has only one class"),
-    "a single row to split": ({"x": [1.0], "y": [2.0]}, {"target": "y"}, DataError, "memory: has a single row, so nothing can be held out"),
+    "a single row to split": ({"x": [1.0], "y": [2.0]}, {"target": "y"}, DataError, "your data: has a single row, so nothing can be held out"),
     "texts of one token": ({"text": ["", "", ""]}, {"tokens": "bytes", "valid": 0.4}, DataError, "no text has two characters, so none can be split by time"),
     "no forecast without a horizon": (WAVE, {"task": "forecast"}, UsageError, "a forecast needs --horizon"),
     "an unknown option": (GOOD, {"target": "label", "hiden": 3}, UsageError, r"unknown option 'hiden'. Did you mean 'hidden'\?"),
@@ -76,7 +76,7 @@ BAD: dict[str, tuple[Any, dict[str, Any], type[UnrolledError], str]] = {
     "a number for each step to regress": ({"x": [[1.0], [2.0]], "y": [[1.0], [2.0]]}, {"target": "y", "task": "regress"}, UsageError, "regress needs one number a row, but 'y' has one a step"),
     "a word to regress": (GOOD, {"target": "label", "task": "regress"}, UsageError, "regress needs a target that is a number, but 'label' is category"),
     "dates alone": ({"day": [__import__("datetime").date(2024, 1, 1)] * 3}, {}, DataError, "no column is left to learn from: 'day' holds dates or times"),
-    "nothing at all": ({"text": []}, {}, DataError, "memory: "),
+    "nothing at all": ({"text": []}, {}, DataError, "your data: "),
     "no keys to transpose": (GOOD, {"target": "label", "transpose": 2}, UsageError, "--transpose is for piano rolls of 88 keys and events of notes, and no input is one"),
     "no frames to hide parts of": (GOOD, {"target": "label", "spec_augment": True}, UsageError, "--spec-augment hides parts of frames, and no input has numbers for each step: leave it out"),
     "no data": (42, {}, UsageError, "42|int"),
@@ -166,16 +166,20 @@ def test_columns_that_are_new_are_left_alone(model: Trained) -> None:
 
 
 def test_a_column_that_is_missing_is_named(model: Trained) -> None:
-    with pytest.raises(DataError, match=r"memory, column 'city': there is no such column \(Known: "):
+    with pytest.raises(
+        DataError, match="^the model reads the column 'city', which your data lacks; it has: text, stars$"
+    ):
         model.predict({"text": ["good"], "stars": [4]})
-    with pytest.raises(DataError, match="column 'label': there is no such column"):
+    with pytest.raises(
+        DataError, match="^the model answers the column 'label', which your data lacks; it has: text, stars, city$"
+    ):
         model.evaluate({"text": ["good"], "stars": [4], "city": ["a"]})
 
 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"label": ["great", "pos"]}, r"memory, row 1, column 'label': the label 'great' was not seen in training"),
+        ({"label": ["great", "pos"]}, r"your data, row 1, column 'label': the label 'great' was not seen in training"),
         ({"stars": ["many", "4"]}, "row 1, column 'stars': "),
         ({"stars": [1.0, NAN]}, "row 2, column 'stars': the value is NaN"),
         ({"text": [3, 4]}, "column 'text': holds int64, where texts are expected"),
@@ -202,7 +206,7 @@ def test_a_file_that_is_not_there_is_no_text(model: Trained) -> None:
 
 
 def test_no_rows_get_no_answers(model: Trained) -> None:
-    with pytest.raises(DataError, match="memory: "):
+    with pytest.raises(DataError, match="your data: "):
         model.predict({"text": [], "stars": [], "city": []})
 
 
@@ -218,4 +222,4 @@ def test_an_error_is_json_too(model: Trained) -> None:
     with pytest.raises(DataError) as caught:
         model.evaluate({"text": ["a"], "stars": [1], "city": ["a"], "label": ["great"]})
     details = json.loads(json.dumps(caught.value.details()))
-    assert (details["file"], details["row"], details["column"]) == ("memory", 1, "label")
+    assert (details["file"], details["row"], details["column"]) == ("your data", 1, "label")

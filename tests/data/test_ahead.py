@@ -226,7 +226,7 @@ def test_a_series_without_its_steps_to_come_is_named(trained: ur.Trained) -> Non
     with pytest.raises(DataError) as caught:
         trained.predict(kept)
     assert str(caught.value) == (
-        "memory, row 2, column 'shop': 'south' ends with 2 steps without sold, but 3 are forecast, from plan there "
+        "your data, row 2, column 'shop': 'south' ends with 2 steps without sold, but 3 are forecast, from plan there "
         "(add a row for each of the next 3 steps, plan filled in and sold left empty)"
     )
     with pytest.raises(DataError, match="row 1, column 'shop': 'north' ends with 0 steps without sold"):

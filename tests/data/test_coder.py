@@ -135,14 +135,15 @@ def test_what_may_be_asked_begins_where_the_split_does() -> None:
 def test_without_its_target_a_table_can_be_answered() -> None:
     coder = fit(texts(["ab", "ba"], ["x", "y"]), Roles(("text",), "label", One()))
     assert coder.encode(texts(["ab"]), with_target=False).target is None
-    with pytest.raises(DataError, match="column 'label': there is no such column"):
+    with pytest.raises(DataError, match="^the model answers the column 'label', which .* lacks; it has: text$"):
         coder.encode(texts(["ab"]))
 
 
 def test_a_missing_input_column_is_named() -> None:
     coder = fit(texts(["ab", "ba"], ["x", "y"]), Roles(("text",), "label", One()))
     other = sequences({"txet": ["ab"]}, {"txet": "tokens"}, "new.csv")
-    with pytest.raises(DataError, match=r"new.csv, column 'text': there is no such column \(Did you mean 'txet'"):
+    message = r"^the model reads the column 'text', which new.csv lacks; it has: txet \(did you mean 'txet'\?\)$"
+    with pytest.raises(DataError, match=message):
         coder.encode(other, with_target=False)
 
 

@@ -10,14 +10,15 @@ import pytest
 import unrolled as ur
 from unrolled.config import DataConfig
 from unrolled.data.fields import as_steps
+from unrolled.data.memory import MEMORY
 from unrolled.data.read import read
-from unrolled.errors import DataError, Origin
+from unrolled.errors import DataError
 
 ROWS = {"food": ["thai", "greek", None], "stars": [3, None, None], "open": [True, False, None], "text": ["a", "b", "c"]}
 
 
 def test_each_field_is_a_step_in_the_order_that_was_asked_and_an_empty_cell_is_none() -> None:
-    table = as_steps(pa.table(ROWS), ("stars", "food", "open"), Origin("memory"))
+    table = as_steps(pa.table(ROWS), ("stars", "food", "open"), MEMORY)
     assert table.column_names == ["food", "stars", "open", "text", "fields"]
     assert table.column("fields").to_pylist() == [
         ["stars=3", "food=thai", "open=true"],
@@ -38,16 +39,16 @@ def test_it_is_read_as_a_sequence_of_tokens_in_place_of_its_columns() -> None:
         (
             ROWS,
             "fod",
-            "memory, column 'fod': there is no such column (Did you mean 'food'? Known: food, open, stars, text.)",
+            "your data, column 'fod': there is no such column (Did you mean 'food'? Known: food, open, stars, text.)",
         ),
-        ({"x": [[1], [2]]}, "x", "memory, column 'x': holds list<item: int64>, which is no single field"),
-        ({"x": [b"\xff"]}, "x", "memory, column 'x': holds binary, which is no single field"),
-        ({"x": [1], "fields": [2]}, "x", "memory, column 'fields': is the name of the joint fields too (rename it)"),
+        ({"x": [[1], [2]]}, "x", "your data, column 'x': holds list<item: int64>, which is no single field"),
+        ({"x": [b"\xff"]}, "x", "your data, column 'x': holds binary, which is no single field"),
+        ({"x": [1], "fields": [2]}, "x", "your data, column 'fields': is the name of the joint fields too (rename it)"),
     ],
 )
 def test_what_is_no_field_is_refused(rows: dict[str, list[object]], name: str, message: str) -> None:
     with pytest.raises(DataError) as caught:
-        as_steps(pa.table(rows), (name,), Origin("memory"))
+        as_steps(pa.table(rows), (name,), MEMORY)
     assert str(caught.value) == message
 
 

@@ -57,7 +57,7 @@ def test_with_other_columns_beside_it_a_live_text_is_one_token() -> None:
     assert steps_of(row, {"text": "b", "age": 3.0}) == [{"text": 4, "age": [0.0]}]
     with pytest.raises(DataError, match="'ab' is 2 steps, but the columns beside it have one"):
         row.encode({"text": "ab", "age": 3.0})
-    with pytest.raises(DataError, match=r"column 'age': is missing from this step \(a step has text\)"):
+    with pytest.raises(DataError, match="^the model reads the column 'age', which this step of the stream lacks; it has: text$"):
         row.encode({"text": "a"})
     with pytest.raises(DataError, match=r"a step is \{column: value\} with the columns text, age"):
         row.encode("a")

@@ -145,9 +145,9 @@ def test_empty_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("source", "expected"),
     [
-        (pa.table({"x": []}), "memory: holds no row"),
-        (pa.table({}), "memory: holds no column"),
-        (pa.table([[1], [2]], names=["x", "x"]), "memory, column 'x': is there twice"),
+        (pa.table({"x": []}), "your data: holds no row"),
+        (pa.table({}), "your data: holds no column"),
+        (pa.table([[1], [2]], names=["x", "x"]), "your data, column 'x': is there twice"),
     ],
 )
 def test_bad_tables_in_memory(source: Any, expected: str) -> None:

@@ -154,7 +154,7 @@ def test_a_split_of_which_nothing_is_known_cannot_be_judged(tmp_path: Path) -> N
             out=tmp_path / "run",
         )
     model = ur.fit({"text": animals(20)}, task="fill", steps=1, hidden=3, valid=0, out=tmp_path / "run")
-    with pytest.raises(DataError, match="memory: holds nothing that could be scored"):
+    with pytest.raises(DataError, match="your data: holds nothing that could be scored"):
         model.evaluate({"text": ["zebra neighs"]})
 
 

@@ -64,5 +64,5 @@ def test_the_command_shows_and_tells_it(
 def test_what_cannot_be_judged_so_is_refused(trained: ur.Trained) -> None:
     with pytest.raises(UsageError, match="^--origins is a number of at least 1, of a forecast alone$"):
         trained.backtest({"wave": WAVES}, 0)
-    with pytest.raises(DataError, match="^memory: has no sequence of more than 3 steps$"):
+    with pytest.raises(DataError, match="^your data: has no sequence of more than 3 steps$"):
         trained.backtest({"wave": [[1.0, 2.0]]}, 2)

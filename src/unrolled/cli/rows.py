@@ -29,7 +29,7 @@ class Rows:
     def __init__(self, trained: Trained) -> None:
         coder = trained.task.coder
         joined = {coder.target: coder.joined} if coder.joined else {}
-        self._needed = [column for name in coder.inputs for column in joined.get(name, (name,))]
+        self._needed = list(coder.reads)
         self._trained = list(trained.config.columns)
         traits = {name: encoding.traits for name, encoding in coder.inputs.items() if name not in joined}
         self._verbatim = {name for name, of in traits.items() if of.verbatim}

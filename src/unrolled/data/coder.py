@@ -26,7 +26,7 @@ from unrolled.data.roles import Roles
 from unrolled.data.sequences import Sequences, merge
 from unrolled.data.shared import one_vocabulary
 from unrolled.data.strands import Strands
-from unrolled.errors import ModelError
+from unrolled.errors import ModelError, lacking
 
 __all__ = ["Preprocessor"]
 
@@ -122,6 +122,12 @@ class Preprocessor:
         return self.form.horizon
 
     @property
+    def reads(self) -> tuple[str, ...]:
+        """The columns of the data that its inputs are made of."""
+        joined = {self.target: self.joined} if self.joined else {}
+        return tuple(column for name in self.inputs for column in joined.get(name, (name,)))
+
+    @property
     def framed(self) -> bool:
         """True where what is continued is a text from ``<begin>`` to ``<end>``."""
         return self.form.predicts_next and isinstance(self.answer, Text) and self.answer.framed
@@ -130,6 +136,19 @@ class Preprocessor:
     def first_item(self) -> int | None:
         """Where the next item of a list is asked for, the id of the first item: what stands before it is none."""
         return self.answer.first if self.form.predicts_next and isinstance(self.answer, Items) else None
+
+    def check_columns(self, part: Sequences, *, with_target: bool) -> None:
+        """Refuse a ``part`` that lacks a column which is read or, where the target is asked for, that one.
+
+        Raises:
+            DataError: it does; names the column, and those that it has.
+        """
+        known = part.table.column_names
+        answers = (self.joined or (self.target,)) if with_target and not self.continues else ()
+        for does, names in (("reads", (*self.reads, *self.ahead)), ("answers", answers)):
+            for name in names:
+                if name not in known:
+                    raise lacking(name, part.origin, known, does)
 
     def encode(self, part: Sequences, *, with_target: bool = True, cache: Path | None = None) -> Examples:
         """One split as numbers.
@@ -143,6 +162,7 @@ class Preprocessor:
             DataError: a column is missing, two columns differ in length in a row, or a value cannot be encoded or
                 asked for.
         """
+        self.check_columns(part, with_target=with_target)
         encoded = {name: self._column(part, name, encoding, cache) for name, encoding in self.inputs.items()}
         target = self._target(part, encoded, cache) if with_target else None
         timed = {name: column.lengths() for name, column in encoded.items() if column.offsets is not None}

@@ -9,9 +9,10 @@ import pyarrow as pa
 
 from unrolled.data.folder import files_in
 from unrolled.data.mapped import open_regular
-from unrolled.errors import DataError
+from unrolled.data.memory import MEMORY as YOURS
+from unrolled.errors import DataError, Origin
 
-__all__ = ["MEMORY", "fingerprint", "fingerprint_table", "verify"]
+__all__ = ["MEMORY", "fingerprint", "fingerprint_table", "origin_of", "verify"]
 
 MEMORY = "memory"  # the path of what came in no file
 
@@ -52,20 +53,25 @@ def fingerprint_table(table: pa.Table) -> dict[str, str | int]:
     return {"path": MEMORY, "size": data.size, "sha256": hashlib.sha256(data).hexdigest()}
 
 
+def origin_of(saved: dict[str, str | int]) -> Origin:
+    """What to call the data of a fingerprint."""
+    return YOURS if saved["path"] == MEMORY else Origin(str(saved["path"]))
+
+
 def verify(saved: dict[str, str | int], now: dict[str, str | int]) -> None:
     """Check that the data is ``now`` what it was when ``saved`` was taken of it.
 
     Raises:
         DataError: it is something else.
     """
-    path = now["path"]
+    place = origin_of(now)
     hint = "put the old data back, or start a new run"
     if now["size"] != saved["size"]:
         change = f"had {saved['size']} bytes when the run began and has {now['size']}"
-        raise DataError(f"the data has changed: it {change}", file=str(path), hint=hint)
+        raise DataError(f"the data has changed: it {change}", file=place, hint=hint)
     if now["sha256"] != saved["sha256"]:
         change = "has other contents of the same size than when the run began"
-        raise DataError(f"the data has changed: it {change}", file=str(path), hint=hint)
+        raise DataError(f"the data has changed: it {change}", file=place, hint=hint)
 
 
 def _digest(path: Path) -> tuple[int, str]:

@@ -13,7 +13,7 @@ from unrolled.batch import Discrete
 from unrolled.data.coder import Preprocessor
 from unrolled.data.encoded import Where
 from unrolled.data.facets import Text
-from unrolled.errors import DataError
+from unrolled.errors import DataError, lacking
 
 __all__ = ["LiveRow"]
 
@@ -82,6 +82,5 @@ class LiveRow:
 
     def _cell(self, row: dict[str, Any], name: str) -> Any:
         if name not in row:
-            given = ", ".join(row) or "nothing"
-            raise DataError("is missing from this step", file=self.file, column=name, hint=f"a step has {given}")
+            raise lacking(name, f"this step of {self.file}", row)
         return row[name]

@@ -1,4 +1,4 @@
-"""What is in memory already → an Arrow table: anything with ``__arrow_c_stream__``, dicts, and lists of four forms."""
+"""What is in memory already → an Arrow table: what speaks Arrow's C interface, dicts, and lists of four forms."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ import pyarrow as pa
 
 from unrolled.errors import DataError, Origin, UsageError
 
-__all__ = ["MEMORY", "to_table"]
+__all__ = ["MEMORY", "from_arrow", "to_table"]
 
-MEMORY = Origin("memory")  # what to call data that came from no file
+MEMORY = Origin("your data")  # what to call data that came from no file
 
 _FORMS = "a path, a dataframe, a dict of columns, or a list of dicts, texts or lists"
 
@@ -21,8 +21,9 @@ def to_table(source: Any) -> pa.Table:
     """``source`` as a table.
 
     Args:
-        source: a polars, pandas, duckdb or Arrow table; a dict of columns; a list of dicts (rows), of texts (column
-            ``text``) or of lists (column ``sequence``). In a dict, a column may be a list of NumPy arrays, one a row.
+        source: a polars, pandas, duckdb or Arrow table, or a column of one that has a name; a dict of columns; a list
+            of dicts (rows), of texts (column ``text``) or of lists (column ``sequence``). In a dict, a column may be a
+            list of NumPy arrays, one a row.
 
     Raises:
         DataError: the cells of a column are of several types, or columns differ in length.
@@ -32,10 +33,9 @@ def to_table(source: Any) -> pa.Table:
         >>> to_table(["so", "it goes"]).to_pydict()
         {'text': ['so', 'it goes']}
     """
+    source = from_arrow(source)
     if isinstance(source, pa.Table):
         return source
-    if hasattr(source, "__arrow_c_stream__"):
-        return pa.table(source)
     if isinstance(source, Mapping):
         return _columns(dict(source))
     if isinstance(source, np.ndarray) and source.ndim in (2, 3):
@@ -46,11 +46,45 @@ def to_table(source: Any) -> pa.Table:
     form = forms.pop() if len(forms) == 1 else None
     if form is None:
         found = ", ".join(sorted({type(row).__name__ for row in source})) or "nothing"
-        raise DataError(f"a list of {found} is no table", file=MEMORY, hint=f"give {_FORMS}")
+        raise DataError(f"a list of {found} cannot be read as a table", file=MEMORY, hint=f"give {_FORMS}")
     if form == "row":
         names = dict.fromkeys(name for row in source for name in row)
         return _columns({name: [row.get(name) for row in source] for name in names})
     return _columns({form: source})
+
+
+def from_arrow(source: Any, only: str | None = None) -> Any:
+    """``source`` as a table, if it speaks Arrow's C interface; anything else as it came.
+
+    Args:
+        source: a table or, such as a pandas or polars Series, a single column.
+        only: what a single column is called, whatever its own name is; ``None``: it must have one.
+
+    Raises:
+        DataError: what it hands over cannot be read.
+        UsageError: it is a single column without a name.
+
+    Example:
+        >>> from_arrow(pa.array([1, 2]), "x").to_pydict()
+        {'x': [1, 2]}
+    """
+    if isinstance(source, pa.Table):
+        return source
+    try:
+        if hasattr(source, "__arrow_c_stream__"):
+            array = pa.chunked_array(source)
+        elif hasattr(source, "__arrow_c_array__"):
+            array = pa.chunked_array([pa.array(source)])
+        else:
+            return source
+    except pa.ArrowException as error:
+        raise DataError(f"cannot be read as Arrow data: {_first_line(error)}", file=MEMORY) from None
+    if pa.types.is_struct(array.type):
+        return pa.Table.from_struct_array(array)
+    name = only or getattr(source, "name", None)
+    if not isinstance(name, str) or not name:
+        raise UsageError(f"a {type(source).__name__} without a name is a column, not a table: give {{name: column}}")
+    return pa.table({name: array})
 
 
 def _form(row: object) -> str | None:
@@ -100,12 +134,16 @@ def _cell(cell: object) -> object:
 
 
 def _first_fault(cells: Any, error: Exception) -> tuple[int, str]:
-    low, high, reason = 0, len(cells) - 1, str(error)  # cells[: high + 1] are no column
+    low, high, reason = 0, len(cells) - 1, error  # cells[: high + 1] are no column
     while low < high:
         middle = (low + high) // 2
         try:
             pa.array(cells[: middle + 1])
             low = middle + 1
         except (pa.ArrowException, OverflowError, TypeError, ValueError, UnicodeError) as earlier:
-            high, reason = middle, str(earlier)
-    return high + 1, (reason.splitlines() or ["no type fits"])[0][:200]
+            high, reason = middle, earlier
+    return high + 1, _first_line(reason)
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or ["no type fits"])[0][:200]

@@ -15,7 +15,7 @@ from unrolled.data.moments import duration
 from unrolled.data.sequences import Sequences, infer_kinds, unusable
 from unrolled.data.sources import Reading, open_source
 from unrolled.data.steps import group_steps
-from unrolled.errors import DataError, Origin, UsageError, did_you_mean
+from unrolled.errors import DataError, Origin, UsageError, did_you_mean, lacking
 
 __all__ = ["read"]
 
@@ -50,12 +50,22 @@ def read(
     config = config or DataConfig()
     asked_for = {*config.target, *config.inputs, *config.ahead, *config.kinds, *(timed or ())}
     reading = open_source(source, config, alphabet)
+    if timed is not None:
+        _check_told(reading, config)
     reading = _leave_names_out(reading, config)
     reading = _leave_ignored_out(reading, config)
     reading = _join_fields(reading, config)
     reading = _group(reading, config, steps, timed)
     reading = _leave_aside(reading, asked_for)
     return _with_kinds(reading, config, later=timed is not None)
+
+
+def _check_told(reading: Reading, config: DataConfig) -> None:
+    """What groups and makes the steps of a model's later data, as it did those of its training data."""
+    known = reading.table.column_names
+    for name in (config.by, config.order, *config.fields):
+        if name and name not in known:
+            raise lacking(name, reading.origin, known)
 
 
 def _leave_names_out(reading: Reading, config: DataConfig) -> Reading:
