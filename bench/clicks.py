@@ -16,10 +16,21 @@ import shutil
 
 import common
 
-READ = ["--header", "user,item", "--by", "user", "--kind", "item=tokens", "--least", "1", "--vocabulary", "1000000"]
+READ = [
+    "--header",
+    "user,item",
+    "--by",
+    "user",
+    "--kinds",
+    "item=tokens",
+    "--min-count",
+    "1",
+    "--vocabulary",
+    "1000000",
+]
 SPLIT = ["--valid", "last", "--test", "last"]
 # Of 23 000 games 2 048 are compared with in a step: an epoch then takes seconds, and many fit into the budget.
-SHARED = ["--hidden", "64", "--tied", "--softmax", "sampled:2048", "--batch", "128", "--minutes", "15"]
+SHARED = ["--hidden", "64", "--tied", "--sampled-softmax", "2048", "--batch", "128", "--minutes", "15"]
 ATTENTIVE = ["--model", "transformer", "--layers", "2", "--heads", "1"]
 VARIANTS = {
     "gru 64": ["--model", "gru", "--lr", "2e-3", "--dropout", "0.3", *SHARED],

@@ -25,8 +25,8 @@ from long_memory import MODELS
 from torch.nn.functional import cross_entropy
 
 from unrolled.batch import Discrete
-from unrolled.config import ModelConfig
 from unrolled.inspection import cost
+from unrolled.layers.config import ModelConfig
 from unrolled.models.network import Network
 
 LENGTHS = (1_000, 4_096, 16_384, 65_536)

@@ -22,7 +22,7 @@ from unrolled.errors import DataError
 from unrolled.music.abc import check_tune, parse_abc
 from unrolled.music.copying import Heard
 from unrolled.music.tune import Tune
-from unrolled.tunes import COPIED
+from unrolled.runs.tune_report import COPIED
 
 LSTM = ["--hidden", "384", "--bptt", "64", "--lr", "4e-3", "--dropout", "0.3"]
 VARIANTS = {"lstm 384, 5 minutes": [*LSTM, "--minutes", "5"], "plain default": []}

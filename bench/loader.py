@@ -26,17 +26,19 @@ import torch
 from memory import BLOCK, text
 
 from unrolled.batch import Batch
-from unrolled.config import DataConfig, ModelConfig, TaskConfig, TrainingConfig
 from unrolled.data.coder import Preprocessor
+from unrolled.data.config import DataConfig
 from unrolled.data.examples import Examples
 from unrolled.data.loader import Loader
 from unrolled.data.preparation import Preparation
 from unrolled.data.read import read
 from unrolled.data.windows import Plan
 from unrolled.layers.build import model_names
+from unrolled.layers.config import ModelConfig
 from unrolled.models.network import Network
 from unrolled.tasks.task import TASKS, Question, Task
 from unrolled.training.bptt import TruncatedBPTT
+from unrolled.training.config import TrainingConfig
 from unrolled.training.plans import training_plan
 
 GOAL = 5
@@ -121,16 +123,17 @@ def windows(folder: Path) -> Kind:
 
 def encode(name: str, source: Any, task: str, folder: Path, *, tokens: Any = None, target: str = "") -> Kind:
     """As `unrolled fit` does, without holding anything out."""
-    horizon = HORIZON if task == "forecast" else None
+    asked = {"horizon": HORIZON} if task == "forecast" else {}
     named = (target,) if target else ()
     sequences = read(source, DataConfig(target=named), steps=False)
     member = TASKS.get(task)
     started = time.perf_counter()
-    roles = member.roles(Question(sequences, named, (), horizon))
-    coder = Preprocessor.fit(sequences, roles, Preparation(tokens=tokens or "characters"))
+    coder = Preprocessor.fit(
+        sequences, member.roles(Question(sequences, named, (), asked)), Preparation(tokens=tokens or "characters")
+    )
     examples = coder.encode(sequences, cache=folder / "cache")
     seconds = time.perf_counter() - started
-    return Kind(name, member(TaskConfig(name=task, horizon=horizon), coder), examples, seconds)
+    return Kind(name, member(member.Options(**asked), coder), examples, seconds)
 
 
 # --- the speeds -------------------------------------------------------------------------------------------------------
@@ -149,7 +152,7 @@ class Ready:
 
 def loader_speed(kind: Kind, seconds: float) -> tuple[float, float]:
     """(steps/s, rows/s), plans included."""
-    plans = (training_plan(kind.examples, kind.task.config, TRAINING, epoch) for epoch in itertools.count())
+    plans = (training_plan(kind.examples, kind.task.batching, TRAINING, epoch) for epoch in itertools.count())
     batches = (batch for plan in plans for batch in Loader(kind.examples, plan))
     return rate(lambda: next(batches), seconds)
 
@@ -159,7 +162,7 @@ def consumption(kind: Kind, model: str, seconds: float) -> float:
     torch.manual_seed(0)
     network = Network(kind.examples.specs, ModelConfig(name=model), kind.task.outputs, kind.task.pooled).train()
     optimizer = torch.optim.AdamW(network.parameters(), lr=TRAINING.lr, fused=True)
-    loader = Loader(kind.examples, training_plan(kind.examples, kind.task.config, TRAINING, 0))
+    loader = Loader(kind.examples, training_plan(kind.examples, kind.task.batching, TRAINING, 0))
     ready: Any = Ready(loader.plan, [loader[index] for index in range(min(len(loader), 16))])
     carry, turns = TruncatedBPTT(network), itertools.cycle(range(len(ready.batches)))
 

@@ -21,9 +21,9 @@ import torch
 from torch import nn
 
 from unrolled.batch import Continuous, Discrete, Spec
-from unrolled.config import ModelConfig
 from unrolled.kernels import library
 from unrolled.layers import torch_compat
+from unrolled.layers.config import ModelConfig
 from unrolled.models.network import Network
 
 INPUTS = 64

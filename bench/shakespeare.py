@@ -16,7 +16,18 @@ import common
 WHOLE = ["--valid", "0"]  # nothing is held out; with --tune, a tenth is
 LSTM = ["--bptt", "64"]
 # Attention sees so many characters back in each layer, and its lanes carry as many from window to window.
-TRANSFORMER = ["--model", "transformer", "--layers", "4", "--hidden", "160", "--sight", "128", "--bptt", "128"]
+TRANSFORMER = [
+    "--model",
+    "transformer",
+    "--layers",
+    "4",
+    "--hidden",
+    "160",
+    "--attention-window",
+    "128",
+    "--bptt",
+    "128",
+]
 MINGRU = ["--model", "mingru", "--layers", "3", "--hidden", "384", "--bptt", "128", "--dropout", "0.1"]
 DELTANET = ["--model", "deltanet", "--layers", "3", "--hidden", "160", "--bptt", "128"]
 VARIANTS = {

@@ -24,7 +24,7 @@ for shop, street in enumerate(["market", "harbour", "market", "harbour"]):
 
 asked = {"by": "shop", "order": "date", "kinds": {"date": "elapsed"}, "target": "sold", "horizon": 3, "lookback": 12}
 asked |= {"model": model, "hidden": 24, "steps": 250, "lr": 0.01, "test": 0.2}
-plain, told = ur.fit(rows, **asked), ur.fit(rows, **asked, ahead=["date", "offer"])
+plain, told = ur.fit(rows, **asked), ur.fit(rows, **asked, known_ahead=["date", "offer"])
 off, less = (trained.metrics["test"]["mae"] for trained in (plain, told))
 print(f"{model}: off by {off:.1f}, and by {less:.1f} if the plan is known: {less / off:.0%} of it")
 print(told.predict(rows + coming).select(["shop", "sold_predicted"]).to_pylist()[0])

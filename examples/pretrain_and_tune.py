@@ -24,5 +24,5 @@ few, held_out = named(0, 10, 60), named(10, 40, 200)  # of no noun that is held 
 size = {"model": model, "hidden": 32}
 read = ur.fit({"text": plain}, task="fill", steps=400, lr=5e-3, **size)
 how = {"target": "kind", "kinds": {"text": "tokens"}, "steps": 60}
-for name, trained in (("go on", ur.fit(few, start=read.folder, **how)), ("fresh", ur.fit(few, **size, **how))):
+for name, trained in (("go on", ur.fit(few, init_from=read.folder, **how)), ("fresh", ur.fit(few, **size, **how))):
     print(f"{name}: {trained.evaluate(held_out)['accuracy']:.1%}")

@@ -25,5 +25,5 @@ for name in ("promoter", "other"):
             print(f">{name} {number}", text if number % 2 else text[::-1].translate(opposite), sep="\n", file=file)
 
 how = {"model": model, "hidden": 32, "steps": 250, "lr": 5e-3, "test": 0.2}
-trained = ur.fit(folder, target="file", strands="both", **how)
+trained = ur.fit(folder, target="file", both_strands=True, **how)
 print(f"{model}: {trained.metrics['test']['accuracy']:.1%} of the held-out sequences are told apart")

@@ -23,7 +23,7 @@ for visitor in range(150):
 
 dice.shuffle(clicks)  # a log may stand in any order
 asked = {"by": "who", "order": "when", "gap": "8h", "inputs": ["what", "when"], "kinds": {"what": "tokens"}}
-trained = ur.fit(clicks, **asked, model=model, hidden=48, steps=400, lr=5e-3, test=0.2, valid="last", least=2)
+trained = ur.fit(clicks, **asked, model=model, hidden=48, steps=400, lr=5e-3, test=0.2, valid="last", min_count=2)
 ours, popular = (found["hit_at_10"] for found in (trained.metrics["test"], trained.baselines["test"]["unigram"]))
 print(f"{model}: the next thing is among ten in {ours:.0%} of all cases, by popularity alone in {popular:.0%}")
 print(f"after the first visit: {trained.predict(clicks)['what_top'][0]}")

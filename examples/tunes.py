@@ -11,7 +11,7 @@ from pathlib import Path
 
 import unrolled as ur
 from unrolled.music.forms import written
-from unrolled.tunes import judge_tunes
+from unrolled.runs.tune_report import judge_tunes
 
 model, chance = sys.argv[1] if len(sys.argv) > 1 else "lstm", random.Random(0)
 tunes = []

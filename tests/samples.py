@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
+from configs import model_config, task_options
 
-from unrolled.config import ModelConfig, TaskConfig, TrainingConfig
 from unrolled.data.coder import Preprocessor
 from unrolled.data.examples import Examples
 from unrolled.data.preparation import Preparation
@@ -18,6 +19,7 @@ from unrolled.models.build import build_model
 from unrolled.models.model import Model
 from unrolled.registry import Registry
 from unrolled.tasks.task import TASKS, Question, Task
+from unrolled.training.config import TrainingConfig
 
 __all__ = ["SAMPLES", "Sample", "network_for", "ours", "rows_of", "sequences", "training"]
 
@@ -34,28 +36,19 @@ class Sample:
     task: str
     data: Sequences
     target: tuple[str, ...] = ()
-    horizon: int | None = None
-    quantiles: tuple[float, ...] = ()
     inferred: str = ""  # the task that is recognised, where this one must be asked for by name
     preparation: Preparation = field(default_factory=Preparation)
-    crf: bool = False
-    distribution: Literal["gaussian"] | None = None
-    ahead: tuple[str, ...] = ()
+    options: Mapping[str, Any] = field(default_factory=dict)  # the task's own
 
     def question(self, data: Sequences | None = None) -> Question:
-        return Question(self.data if data is None else data, self.target, (), self.horizon, self.ahead)
+        return Question(self.data if data is None else data, self.target, (), self.options)
 
     def ask(self, train: Sequences | None = None) -> Task:
         """The task, its encodings fitted on ``train`` (default: all rows)."""
         member = TASKS.get(self.task)
         roles = member.roles(self.question())
         coder = Preprocessor.fit(self.data if train is None else train, roles, self.preparation)
-        return member(self.config, coder)
-
-    @property
-    def config(self) -> TaskConfig:
-        own = {"quantiles": self.quantiles, "distribution": self.distribution, "crf": self.crf}
-        return TaskConfig.check({"name": self.task, "horizon": self.horizon, **own})
+        return member(task_options(self.task, **self.options), coder)
 
     def examples(self, task: Task, data: Sequences | None = None) -> Examples:
         return task.coder.encode(self.data if data is None else data)
@@ -64,9 +57,9 @@ class Sample:
 def network_for(task: Task, model: str, hidden: int = 5, layers: int = 1, dropout: float = 0.0) -> Model:
     """A model for ``task``, from whatever the global random state is."""
     specs = {name: encoding.spec for name, encoding in task.coder.inputs.items()}
-    config = ModelConfig(name=model, hidden=hidden, layers=layers, dropout=dropout, window=3)
+    config = model_config(name=model, hidden=hidden, layers=layers, dropout=dropout, window=3)
     written = task.coder.target if task.coder.form.writes else None
-    return build_model(specs, config, task.outputs, pooled=task.pooled, crf=task.config.crf, written=written)
+    return build_model(specs, config, task.outputs, pooled=task.pooled, pool=task.pool, crf=task.chain, written=written)
 
 
 def training(options: dict[str, Any]) -> TrainingConfig:
@@ -136,7 +129,7 @@ SAMPLES: dict[str, Sample] = {
             {"letters": "tokens", "tags": "category"},
         ),
         ("tags",),
-        crf=True,
+        options={"crf": True},
     ),
     "transcribe": Sample(
         "transcribe",
@@ -155,19 +148,17 @@ SAMPLES: dict[str, Sample] = {
         "forecast",
         sequences({"wave": _WAVES, "other": _OTHER}, {"wave": "number", "other": "number"}),
         ("wave",),
-        horizon=3,
+        options={"horizon": 3},
     ),
     "forecast quantiles": Sample(
         "forecast",
         sequences({"wave": _WAVES, "other": _OTHER}, {"wave": "number", "other": "number"}),
-        horizon=2,
-        quantiles=(0.9, 0.1, 0.5),
+        options={"horizon": 2, "quantiles": (0.9, 0.1, 0.5)},
     ),
     "forecast gaussian": Sample(
         "forecast",
         sequences({"wave": _WAVES, "other": _OTHER}, {"wave": "number", "other": "number"}),
-        horizon=2,
-        distribution="gaussian",
+        options={"horizon": 2, "distribution": "gaussian"},
     ),
     "forecast ahead": Sample(
         "forecast",
@@ -176,8 +167,7 @@ SAMPLES: dict[str, Sample] = {
             {"wave": "number", "other": "number", "place": "category"},
         ),
         ("wave",),
-        horizon=3,
-        ahead=("other",),
+        options={"horizon": 3, "known_ahead": ("other",)},
     ),
     "translate": Sample(
         "translate",

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from unrolled.card import table
+from unrolled.runs.card import table
 
 
 def test_the_baselines_stand_below_the_model_the_best_first() -> None:

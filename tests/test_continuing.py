@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 import unrolled as ur
-from unrolled.continuing import until
 from unrolled.errors import DataError, UsageError
 from unrolled.music.rolls import KEYS, LOWEST, from_text
-from unrolled.trained import Trained
+from unrolled.runs.continuation import until
+from unrolled.runs.trained import Trained
 
 SMALL: dict[str, Any] = {"hidden": 16, "lr": 0.05, "valid": 0}
 

@@ -18,8 +18,8 @@ import unrolled as ur
 from unrolled.data.encodings._level import SPECIALS
 from unrolled.data.encodings._pretrained import Pretrained
 from unrolled.errors import DataError, MissingExtra, UsageError
-from unrolled.files import load_tensors, save_tensors
 from unrolled.layers.pretrained import PretrainedEncoder
+from unrolled.tensors import load_tensors, save_tensors
 from unrolled.training.trainer import Trainer
 
 if importlib.util.find_spec("transformers") is None:
@@ -251,8 +251,8 @@ def test_a_folder_that_is_no_encoder_is_refused(how: str, folder: Path, tmp_path
 @pytest.mark.parametrize(
     ("options", "text"),
     [
-        ({"tokens": "words"}, "--tokens and a folder for --vectors both say what a token is: leave one out"),
-        ({"task": "next_step", "target": "review"}, "a pretrained encoder reads each text from its end as well"),
+        ({"tokens": "words"}, "tokens and a folder for vectors both say what a token is: leave one out"),
+        ({"task": "next_step", "target": "review"}, "a pretrained encoder reads each text backward as well"),
         ({"kinds": {"review": "category", "label": "category"}}, "reads texts, and no input is one: leave it out"),
     ],
 )

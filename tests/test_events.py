@@ -14,9 +14,9 @@ import numpy as np
 import pytest
 
 import unrolled as ur
-from unrolled.asked import drawn_items
 from unrolled.cli.rows import Rows
 from unrolled.errors import DataError, UsageError
+from unrolled.tasks.next_step import NextStep
 
 SMALL = {"model": "gru", "hidden": 4, "steps": 6, "batch": 8, "device": "cpu", "seed": 1}
 KINDS = {"item": "tokens"}
@@ -108,7 +108,14 @@ def test_the_protocol_of_the_last_item(tmp_path: Path) -> None:
     rows = sorted(clicks(), key=lambda row: row["time"])
     (tmp_path / "clicks.txt").write_text("".join(f"{row['user'][1:]} {row['item'][1:]}\n" for row in rows), "utf-8")
     source, said = str(tmp_path / "clicks.txt"), []
-    options = {"header": ["user", "item"], "by": "user", "kinds": KINDS, "valid": "last", "test": "last", "least": 1}
+    options = {
+        "header": ["user", "item"],
+        "by": "user",
+        "kinds": KINDS,
+        "valid": "last",
+        "test": "last",
+        "min_count": 1,
+    }
     trained = ur.fit(source, out=tmp_path / "run", say=said.append, **options, **SMALL)
     assert "test: the last step of 30 of 30 sequences" in said
     assert not trained.task.coder.answer.framed
@@ -125,7 +132,7 @@ def test_the_protocol_of_the_last_item(tmp_path: Path) -> None:
 
 def test_few_of_many_items_are_compared_with_and_resuming_is_to_the_bit(tmp_path: Path) -> None:
     data = [{"item": row["item"], "user": row["user"], "time": row["time"]} for row in clicks()]
-    options = {"by": "user", "order": "time", "kinds": KINDS, "softmax": "sampled:5", "tied": True}
+    options = {"by": "user", "order": "time", "kinds": KINDS, "sampled_softmax": 5, "tied": True}
     said: list[str] = []
     one = ur.fit(data, out=tmp_path / "one", say=said.append, **options, **SMALL)
     assert any(line.startswith("softmax: each step learns from 5 of 15 items") for line in said)
@@ -145,7 +152,7 @@ def test_few_of_many_items_are_compared_with_and_resuming_is_to_the_bit(tmp_path
 def test_items_that_are_rare_are_unknown_and_it_is_said(tmp_path: Path) -> None:
     rows = [{"user": user, "item": item} for user in range(20) for item in ("a", f"own {user}", "b", f"rare {user}")]
     said: list[str] = []
-    options = {"by": "user", "kinds": KINDS, "least": 3, "valid": "last"}
+    options = {"by": "user", "kinds": KINDS, "min_count": 3, "valid": "last"}
     trained = ur.fit(rows, out=tmp_path / "run", say=said.append, **options, **SMALL)
     assert "input item: 2 items" in said
     assert "train, item: 33.33% of the items are rare, or were not seen in training" in said
@@ -156,21 +163,26 @@ def test_items_that_are_rare_are_unknown_and_it_is_said(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "error", "message"),
     [
-        ({"gap": "30m"}, UsageError, "--gap needs --order, the column that tells when each step was"),
-        ({"gap": "soon", "order": "time"}, UsageError, "option 'gap' = 'soon'"),
+        ({"gap": "30m"}, UsageError, "gap needs order, the column that tells when each step was"),
+        ({"gap": "soon", "order": "time"}, UsageError, "gap = 'soon'"),
         ({"gap": "30m", "order": "item"}, DataError, "column 'item': 'i2' is neither a date with time nor a number"),
-        ({"order": "time", "softmax": "some"}, UsageError, "option 'softmax' = 'some'"),
+        ({"order": "time", "sampled_softmax": "some"}, UsageError, "sampled_softmax = 'some'"),
+        ({"order": "time", "softmax": "full"}, UsageError, r"unknown option softmax\. Did you mean sampled_softmax\?"),
         (
-            {"target": "item", "task": "tag", "inputs": ["time"], "order": "time", "softmax": "full"},
+            {"target": "item", "task": "tag", "inputs": ["time"], "order": "time", "sampled_softmax": 0},
             UsageError,
-            "--soft",
+            "sampled_softmax only works with the task 'next_step'; this run's task is 'tag'",
         ),
         (
-            {"order": "time", "task": "classify", "target": "user", "tied": True},
+            {"target": "item", "task": "fill", "kinds": KINDS, "order": "time", "tied": True},
             UsageError,
-            "--tied is of the task next",
+            "tied only works where the next item of a list is predicted",
         ),
-        ({"order": "time", "tied": True, "embedding": 3}, UsageError, "--tied chooses by the vectors of what it reads"),
+        (
+            {"order": "time", "tied": True, "embedding": 3},
+            UsageError,
+            "tied needs vectors as wide as the outputs, 4 numbers: leave embedding out",
+        ),
     ],
 )
 def test_what_cannot_be_done_is_said(
@@ -180,11 +192,15 @@ def test_what_cannot_be_done_is_said(
         ur.fit(clicks(), out=tmp_path / "run", by="user", **{**SMALL, **options})
 
 
-@pytest.mark.parametrize(("option", "value"), [("tied", True), ("softmax", "sampled:9")])
-def test_characters_are_no_items(option: str, value: object, tmp_path: Path) -> None:
-    with pytest.raises(
-        UsageError, match=f"--{option} is of a choice among items, lists of texts or labels, and text is"
-    ):
+@pytest.mark.parametrize(
+    ("option", "value", "works"),
+    [
+        ("tied", True, "where the next item of a list is predicted"),
+        ("sampled_softmax", 9, "with lists of items; 'text' is tokens"),
+    ],
+)
+def test_characters_are_no_items(option: str, value: object, works: str, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=f"^{option} only works {works}$"):
         ur.fit({"text": ["abab", "baba"] * 9}, out=tmp_path / "run", **SMALL, **{option: value})
 
 
@@ -207,8 +223,10 @@ def test_answers_are_tables_of_lists(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("softmax", "items", "drawn"),
-    [(None, 50_000, 0), (None, 50_001, 4_096), ("full", 10**6, 0), ("sampled:77", 90, 77)],
+    ("asked", "items", "drawn"),
+    [(None, 50_000, 0), (None, 50_001, 4_096), (0, 10**6, 0), (77, 90, 77)],
 )
-def test_of_very_many_items_few_are_compared_with_unasked(softmax: str | None, items: int, drawn: int) -> None:
-    assert drawn_items(softmax, items) == drawn
+def test_of_very_many_items_few_are_compared_with_unasked(asked: int | None, items: int, drawn: int) -> None:
+    task = NextStep.__new__(NextStep)  # without a vocabulary of so many items
+    task.options, task.outputs, task.first_item = NextStep.Options(sampled_softmax=asked), items, 3
+    assert task._candidates() == drawn

@@ -30,13 +30,13 @@ def test_both_directions_are_suggested_where_they_help(model: str, said: int, tm
     lines: list[str] = []
     options = {"kinds": {"text": "tokens"}, "steps": 1, "hidden": 3, "model": model}
     ur.fit(LABELLED, target="label", out=tmp_path / "run", say=lines.append, **options)
-    assert sum(f"try --model bi{model}" in line for line in lines) == said
+    assert sum(f"try model bi{model}" in line for line in lines) == said
 
 
 def test_parts_of_words_are_said_where_they_were_chosen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("unrolled.data.encodings.tokens._MANY_WORDS", 2)
     options: dict[str, Any] = {"target": "label", "kinds": {"text": "tokens"}, "steps": 1, "hidden": 2}
-    said = "tokens: parts of words (bpe) for text, which has more words than a vocabulary should hold; --tokens words"
+    said = "tokens: parts of words (bpe) for text, which has more words than a vocabulary should hold; tokens words overrides it"
     for asked, told in ((None, 1), ("bpe", 0), ("words", 0)):
         lines: list[str] = []
         model = ur.fit(LABELLED, tokens=asked, out=tmp_path / str(asked), say=lines.append, **options)
@@ -52,7 +52,7 @@ def test_a_horizon_asks_for_a_forecast_whatever_the_target_looks_like(target: li
     options = {"horizon": 1, "lookback": 4, "steps": 1, "hidden": 3}
     trained = ur.fit({"x": [target]}, target="x", out=tmp_path / "run", say=lines.append, **options)
     assert trained.task.name == "forecast"
-    assert "task: forecast (--horizon 1 was asked); --task overrules it" in lines
+    assert "task: forecast (horizon is 1); task overrides it" in lines
 
 
 def begun(tmp_path: Path, source: Any, **options: Any) -> Path:
@@ -70,10 +70,10 @@ def begun(tmp_path: Path, source: Any, **options: Any) -> Path:
 def test_a_run_that_began_with_another_goes_on_though_it_had_no_checkpoint(tmp_path: Path) -> None:
     given: dict[str, Any] = {"target": "label", "kinds": {"text": "tokens", "label": "category"}}
     ur.fit(LABELLED, out=tmp_path / "first", vocabulary=8, steps=1, hidden=3, **given)
-    small: dict[str, Any] = {"start": str(tmp_path / "first"), "steps": 8, "checkpoint_every": "1000"}
+    small: dict[str, Any] = {"init_from": str(tmp_path / "first"), "steps": 8, "checkpoint_every": "1000"}
     run = begun(tmp_path, LABELLED, hidden=None, **small, **given)
     trained = ur.fit(LABELLED, out=run, resume=True)
-    assert trained.config.data.vocabulary == 8
+    assert trained.config.data.of("encoding", "tokens").vocabulary == 8
 
 
 def test_a_run_goes_on_with_its_own_data_alone(tmp_path: Path) -> None:
@@ -83,7 +83,7 @@ def test_a_run_goes_on_with_its_own_data_alone(tmp_path: Path) -> None:
     run = begun(tmp_path, file, target="y")
     with pytest.raises(DataError, match="the data has changed"):
         ur.fit(different, out=run, resume=True)
-    with pytest.raises(UsageError, match="give the same data to resume it"):
+    with pytest.raises(UsageError, match="it can only be resumed with the same data"):
         ur.fit(data, out=run, resume=True)
     moved = Path(file).rename(tmp_path / "moved.jsonl")
     with pytest.raises(DataError, match="there is no such file"):
@@ -125,9 +125,21 @@ def test_what_is_missing_in_a_test_split_is_not_scored(tmp_path: Path) -> None:
     assert model.evaluate({"x": [gap]})["mae"] >= 0
 
 
-@pytest.mark.parametrize("option", [{"tied": True}, {"beam": 3}, {"attention": "dot"}, {"label_smoothing": 0.1}])
-def test_an_option_of_another_task_is_refused(option: dict[str, Any], tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("option", "why"),
+    [
+        ({"tied": True}, "where the next item of a list is predicted"),
+        ({"beam": 3}, "with the task 'transcribe' or 'translate'; this run's task is 'classify'."),
+        (
+            {"attention": "dot"},
+            "with a model of type 'encoder_decoder'; this run's model is of type 'network'.",
+        ),
+        ({"label_smoothing": 0.1}, "with the task 'translate'; this run's task is 'classify'."),
+    ],
+)
+def test_an_option_of_another_task_is_refused(option: dict[str, Any], why: str, tmp_path: Path) -> None:
     (name,) = option
-    flag = f"--{name.replace('_', '-')}"
-    with pytest.raises(UsageError, match=rf"{flag} is of the task .* alone, and this one is classify"):
+    with pytest.raises(UsageError) as caught:
         ur.fit(LABELLED, target="label", out=tmp_path / "run", **option)
+    assert str(caught.value) == f"{name} only works {why}"
+    assert not (tmp_path / "run").exists()

@@ -55,7 +55,7 @@ def test_digits_in_folders_are_told_apart(
 def test_without_a_target_the_folders_are_the_labels(digits: Path, tmp_path: Path) -> None:
     lines: list[str] = []
     trained = ur.fit(str(digits), steps=2, hidden=4, out=tmp_path / "run", say=lines.append)
-    assert "target: label, the folders that the files lie in; --target overrules it" in lines
+    assert "target: label, the folders that the files lie in; target overrides it" in lines
     assert trained.config.task.name == "classify" and ur.load(tmp_path / "run").config.data.target == ("label",)
     again = ur.fit(str(digits), out=tmp_path / "run", resume=True)
     assert again.metrics == trained.metrics

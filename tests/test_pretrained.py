@@ -9,14 +9,14 @@ from typing import Any
 
 import pytest
 import torch
+from configs import model_config
 from contracts.runs import same_run
 
 import unrolled as ur
 from unrolled.cli.main import main
-from unrolled.config import ModelConfig
 from unrolled.errors import ModelError, UsageError
 from unrolled.models.network import Network
-from unrolled.pretrained import open_start
+from unrolled.runs.start import open_start
 from unrolled.training.trainer import Trainer
 
 _dice = random.Random(0)
@@ -104,14 +104,14 @@ def test_columns_layer_and_encodings_are_those_of_the_other_run(
     theirs = ur.load(place)
     with monkeypatch.context() as patch, pytest.raises(Stop):
         first = stop_before(patch, 0)
-        ur.fit(data, start=place, out=out, say=lines.append, **SMALL, **options)
+        ur.fit(data, init_from=place, out=out, say=lines.append, **SMALL, **options)
     shared = {name: t for name, t in theirs.network.state_dict().items() if name.startswith(("columns.", "layer."))}
     assert shared
     assert {name for name in first[0] if not name.startswith("head.")} == shared.keys()
     for name, tensor in shared.items():
         assert torch.equal(first[0][name], tensor), name
-    assert f"from {place}: {model}, its encodings, and all its weights but the head's" in lines
-    tuned = ur.fit(data, start=place, out=out, overwrite=True, **SMALL, **options)
+    assert f"initialised from {place}: {model}, its encodings, and all its weights but those of the head" in lines
+    tuned = ur.fit(data, init_from=place, out=out, overwrite=True, **SMALL, **options)
     (ours,), (other,) = tuned.task.coder.inputs.values(), theirs.task.coder.inputs.values()
     framed = {"framed": options.get("task") == "next_step"} if ours.kind == "tokens" else {}
     assert ours.to_config() == {**other.to_config(), **framed}
@@ -128,19 +128,21 @@ def test_several_columns_are_read_in_the_order_in_which_they_were_learned(tmp_pa
     ages = [float(n % 7) for n in range(30)]
     place = learned(tmp_path / "a", "gru", data={"age": ages, **LABELLED}, task="classify", target="label")
     data = {"long": [len(text) > 12 for text in TEXTS[:30]], "comment": TEXTS[:30], "age": ages}
-    tuned = ur.fit(data, target="long", start=place, out=tmp_path / "b", **SMALL)
+    tuned = ur.fit(data, target="long", init_from=place, out=tmp_path / "b", **SMALL)
     assert list(tuned.task.coder.inputs) == ["age", "comment"]
 
 
 def test_how_it_is_trained_and_pooled_may_differ(source: Path, tmp_path: Path) -> None:
     more = {"dropout": 0.1, "pool": "mean", "model": "bigru", "hidden": 6, "tokens": "words", "vocabulary": 20_000}
-    tuned = ur.fit(LABELLED, start=source, out=tmp_path / "run", **TUNE, **more)
-    assert tuned.config.model == ModelConfig(name="bigru", hidden=6, layers=2, dropout=0.1, pool="mean")
+    tuned = ur.fit(LABELLED, init_from=source, out=tmp_path / "run", **TUNE, **more)
+    expected = model_config(name="bigru", hidden=6, layers=2, dropout=0.1, pool="mean")
+    assert tuned.config.model.model_copy(update={"own": {}}) == expected.model_copy(update={"own": {}})
+    assert tuned.config.model.of("model", "network") == expected.of("model", "network")
 
 
 def test_the_run_tells_where_it_came_from(source: Path, tmp_path: Path) -> None:
-    tuned = ur.fit(LABELLED, start=source, out=tmp_path / "run", **TUNE)
-    assert tuned.config.training.start == str(source)
+    tuned = ur.fit(LABELLED, init_from=source, out=tmp_path / "run", **TUNE)
+    assert tuned.config.training.init_from == str(source)
     digest = open_start(str(source), None).fingerprint["sha256"]
     card = (tmp_path / "run" / "README.md").read_text()
     assert f"It began with the encodings of the run `{source}`, and all its weights but the head's." in card
@@ -152,7 +154,7 @@ def test_the_run_tells_where_it_came_from(source: Path, tmp_path: Path) -> None:
 def test_what_was_framed_for_writing_is_not_for_reading(tmp_path: Path) -> None:
     """A live model must be asked what it was trained on: no <begin>, no <end>."""
     place = learned(tmp_path / "a", "gru", task="next_step", tokens="words")
-    tuned = ur.fit(LABELLED, start=place, out=tmp_path / "b", **TUNE)
+    tuned = ur.fit(LABELLED, init_from=place, out=tmp_path / "b", **TUNE)
     live = tuned.stream()
     for word in ["the", "cat", "sat"]:
         answer = live.push(word)
@@ -168,7 +170,7 @@ def test_of_a_run_that_was_stopped_the_best_weights_are_taken(tmp_path: Path, mo
     best = ur.load(tmp_path / "a").network.state_dict()
     with monkeypatch.context() as patch, pytest.raises(Stop):
         first = stop_before(patch, 0)
-        ur.fit(LABELLED, start=tmp_path / "a", out=tmp_path / "b", **TUNE)
+        ur.fit(LABELLED, init_from=tmp_path / "a", out=tmp_path / "b", **TUNE)
     name = "columns.embeddings.0.weight"
     assert torch.equal(first[0][name], best[name])
 
@@ -181,12 +183,12 @@ def test_it_goes_on_to_the_bit_without_the_other_run(
     step: int, mine: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     straight, stopped = tmp_path / "straight", tmp_path / "stopped"
-    ur.fit(LABELLED, start=mine, out=straight, **TUNE)
+    ur.fit(LABELLED, init_from=mine, out=straight, **TUNE)
     with monkeypatch.context() as patch, pytest.raises(Stop):
         stop_before(patch, step)
-        ur.fit(LABELLED, start=mine, out=stopped, **TUNE)
+        ur.fit(LABELLED, init_from=mine, out=stopped, **TUNE)
     shutil.rmtree(mine)
-    ur.fit(LABELLED, out=stopped, resume=True, start=mine)
+    ur.fit(LABELLED, out=stopped, resume=True, init_from=mine)
     same_run(stopped, straight)
 
 
@@ -194,10 +196,10 @@ def test_before_its_first_checkpoint_it_needs_the_other_run(
     mine: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     straight, stopped, away = tmp_path / "straight", tmp_path / "stopped", tmp_path / "away"
-    ur.fit(LABELLED, start=mine, out=straight, **TUNE)
+    ur.fit(LABELLED, init_from=mine, out=straight, **TUNE)
     with monkeypatch.context() as patch, pytest.raises(Stop):
         stop_before(patch, 0)
-        ur.fit(LABELLED, start=mine, out=stopped, **TUNE)
+        ur.fit(LABELLED, init_from=mine, out=stopped, **TUNE)
     mine.rename(away)
     with pytest.raises(ModelError) as gone:
         ur.fit(LABELLED, out=stopped, resume=True)
@@ -217,9 +219,9 @@ def test_before_its_first_checkpoint_it_needs_the_other_run(
 def test_a_resumed_run_keeps_what_it_began_from(source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patch, pytest.raises(Stop):
         stop_before(patch, 2)
-        ur.fit(LABELLED, start=source, out=tmp_path / "run", **TUNE)
-    with pytest.raises(UsageError, match="began with start = .*, not 'elsewhere': a resumed run keeps its options"):
-        ur.fit(LABELLED, start="elsewhere", out=tmp_path / "run", resume=True)
+        ur.fit(LABELLED, init_from=source, out=tmp_path / "run", **TUNE)
+    with pytest.raises(UsageError, match="began with init_from = .*, not 'elsewhere': a resumed run keeps its options"):
+        ur.fit(LABELLED, init_from="elsewhere", out=tmp_path / "run", resume=True)
 
 
 # --- what is refused -------------------------------------------------------------------------------------------------
@@ -228,26 +230,30 @@ def test_a_resumed_run_keeps_what_it_began_from(source: Path, tmp_path: Path, mo
 @pytest.mark.parametrize(
     ("data", "options", "message"),
     [
-        (LABELLED, {"model": "bilstm"}, "has model = 'bigru', not 'bilstm': leave --model out, or --from"),
-        (LABELLED, {"hidden": 7}, "has hidden = 6, not 7: leave --hidden out, or --from"),
-        (LABELLED, {"layers": 1}, "has layers = 2, not 1: leave --layers out, or --from"),
-        (LABELLED, {"kv_heads": 1}, "has kv_heads = None, not 1: leave --kv-heads out, or --from"),
-        (LABELLED, {"tokens": "characters"}, "has tokens = 'words', not 'characters': leave --tokens out, or --from"),
-        (LABELLED, {"vocabulary": 9}, "has vocabulary = 20000, not 9: leave --vocabulary out, or --from"),
+        (LABELLED, {"model": "bilstm"}, "has model = 'bigru', not 'bilstm': leave model out, or init_from"),
+        (LABELLED, {"hidden": 7}, "has hidden = 6, not 7: leave hidden out, or init_from"),
+        (LABELLED, {"layers": 1}, "has layers = 2, not 1: leave layers out, or init_from"),
+        (
+            LABELLED,
+            {"kv_heads": 1},
+            "kv_heads only works with the model 'bitransformer' or 'transformer'; this run's model is 'bigru'.",
+        ),
+        (LABELLED, {"tokens": "characters"}, "has tokens = 'words', not 'characters': leave tokens out, or init_from"),
+        (LABELLED, {"vocabulary": 9}, "has vocabulary = 20000, not 9: leave vocabulary out, or init_from"),
         (
             {**LABELLED, "age": list(range(30))},
             {},
-            "reads text (tokens), but this run review (tokens), age (number): choose the same columns with --inputs",
+            "reads text (tokens), but this run review (tokens), age (number): choose the same columns with inputs",
         ),
         (
             {"one": TEXTS[:30], "two": TEXTS[:30], "label": LABELS[:30]},
             {},
-            "reads text (tokens), but this run one (tokens), two (tokens): choose the same columns with --inputs",
+            "reads text (tokens), but this run one (tokens), two (tokens): choose the same columns with inputs",
         ),
         (
             {"wave": [[0.5, 1.0]] * 30, "label": LABELS[:30]},
             {},
-            "reads text (tokens), but this run wave (number): choose the same columns with --inputs",
+            "reads text (tokens), but this run wave (number): choose the same columns with inputs",
         ),
         (
             {"text": [[0.5, 1.0]] * 30, "label": LABELS[:30]},
@@ -275,7 +281,7 @@ def test_another_model_or_other_columns_are_refused(
     data: dict[str, Any], options: dict[str, Any], message: str, source: Path, tmp_path: Path
 ) -> None:
     with pytest.raises(UsageError) as caught:
-        ur.fit(data, start=source, out=tmp_path / "run", **{**TUNE, **options})
+        ur.fit(data, init_from=source, out=tmp_path / "run", **{**TUNE, **options})
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
     assert not (tmp_path / "run").exists()
@@ -284,7 +290,7 @@ def test_another_model_or_other_columns_are_refused(
 def test_a_column_of_another_kind_is_refused(tmp_path: Path) -> None:
     place = learned(tmp_path / "a", "gru", data={"x": [[1.0, n, 3.0] for n in range(12)]}, task="next_step")
     with pytest.raises(UsageError, match=r"a reads 'x' as series, but here 'x' is tokens of string"):
-        ur.fit({"x": TEXTS[:30], "label": LABELS[:30]}, start=place, out=tmp_path / "run", **TUNE)
+        ur.fit({"x": TEXTS[:30], "label": LABELS[:30]}, init_from=place, out=tmp_path / "run", **TUNE)
 
 
 def test_what_is_no_run_is_refused(mine: Path, tmp_path: Path) -> None:
@@ -292,38 +298,38 @@ def test_what_is_no_run_is_refused(mine: Path, tmp_path: Path) -> None:
     empty.mkdir()
     for place, message in (
         (tmp_path / "nowhere", "nowhere: there is no such run directory"),
-        (empty, "empty is not a run of ours: it has no config.json"),
+        (empty, "empty is not a run: it has no config.json"),
     ):
         with pytest.raises(ModelError, match=message):
-            ur.fit(LABELLED, start=place, out=tmp_path / "run", **TUNE)
+            ur.fit(LABELLED, init_from=place, out=tmp_path / "run", **TUNE)
     weights = mine / "model.safetensors"
     weights.write_bytes(weights.read_bytes()[:-1])
     with pytest.raises(ModelError, match="model.safetensors"):
-        ur.fit(LABELLED, start=mine, out=tmp_path / "run", **TUNE)
+        ur.fit(LABELLED, init_from=mine, out=tmp_path / "run", **TUNE)
     assert not (tmp_path / "run").exists()
 
 
 def test_a_model_that_writes_neither_begins_from_another_nor_is_begun_from(source: Path, tmp_path: Path) -> None:
     pairs: dict[str, Any] = {"text": TEXTS[:12], "back": [text[::-1] for text in TEXTS[:12]]}
     write: dict[str, Any] = {**SMALL, "task": "translate", "target": "back", "hidden": 4, "valid": 0}
-    with pytest.raises(UsageError, match="a model that writes begins with weights of its own: leave --from out"):
-        ur.fit(pairs, start=source, out=tmp_path / "run", **{**write, "hidden": 6})
+    with pytest.raises(UsageError, match="this task writes .* its model starts from new weights: leave init_from out"):
+        ur.fit(pairs, init_from=source, out=tmp_path / "run", **{**write, "hidden": 6})
     ur.fit(pairs, out=tmp_path / "writer", **write)
-    with pytest.raises(UsageError, match="writer: its model writes, and only one that reads alone can be gone on from"):
-        ur.fit(LABELLED, start=tmp_path / "writer", out=tmp_path / "run", **TUNE)
+    with pytest.raises(UsageError, match="writer: its model writes sequences, which no other run can start from"):
+        ur.fit(LABELLED, init_from=tmp_path / "writer", out=tmp_path / "run", **TUNE)
 
 
 def test_a_run_does_not_go_on_from_itself(mine: Path) -> None:
     before = (mine / "model.safetensors").read_bytes()
-    with pytest.raises(UsageError, match="source is the run that is to be written: choose another --out"):
-        ur.fit(LABELLED, start=mine, out=mine, overwrite=True, **TUNE)
+    with pytest.raises(UsageError, match="source is the run that is to be written: choose another out"):
+        ur.fit(LABELLED, init_from=mine, out=mine, overwrite=True, **TUNE)
     assert (mine / "model.safetensors").read_bytes() == before
 
 
 def test_a_network_of_other_parts_is_refused(source: Path) -> None:
     start = open_start(str(source), None)
     specs = {name: encoding.spec for name, encoding in start.inputs.items()}
-    other = Network(specs, ModelConfig(name="bigru", hidden=6, layers=1), outputs=2, pooled=True)
+    other = Network(specs, model_config(name="bigru", hidden=6, layers=1), outputs=2, pooled=True)
     with pytest.raises(UsageError, match="has weights that do not fit this network: they differ at 'layer.layers.1.0"):
         start.give(other)
 
@@ -331,19 +337,19 @@ def test_a_network_of_other_parts_is_refused(source: Path) -> None:
 # --- the command line ------------------------------------------------------------------------------------------------
 
 
-def test_from_is_a_flag_and_a_line_of_a_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_init_from_is_a_flag_and_a_line_of_a_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     plain, labelled, out = tmp_path / "plain.csv", tmp_path / "labelled.csv", str(tmp_path / "tuned")
     plain.write_text("text\n" + "\n".join(TEXTS) + "\n")
     labelled.write_text("text,label\n" + "\n".join(map(",".join, zip(TEXTS, LABELS, strict=True))) + "\n")
     small = ["--steps", "2", "--hidden", "4", "--quiet"]
-    words = ["fit", str(plain), "--task", "fill", "--kind", "text=tokens", "--out", str(tmp_path / "learned")]
+    words = ["fit", str(plain), "--task", "fill", "--kinds", "text=tokens", "--out", str(tmp_path / "learned")]
     assert main([*words, *small[:-1]]) == 0
-    assert f"unrolled fit FILE --target COLUMN --from {tmp_path / 'learned'}" in capsys.readouterr().err
+    assert f"unrolled fit FILE --target COLUMN --init-from {tmp_path / 'learned'}" in capsys.readouterr().err
     tune = ["fit", str(labelled), "--target", "label", "--steps", "2", "--out", out, "--quiet"]
-    assert main([*tune, "--from", str(tmp_path / "learned")]) == 0
-    assert ur.load(out).config.training.start == str(tmp_path / "learned")
-    (tmp_path / "tune.yaml").write_text(f"from: {tmp_path / 'learned'}\n")
+    assert main([*tune, "--init-from", str(tmp_path / "learned")]) == 0
+    assert ur.load(out).config.training.init_from == str(tmp_path / "learned")
+    (tmp_path / "tune.yaml").write_text(f"init-from: {tmp_path / 'learned'}\n")
     assert main([*tune, "--overwrite", "--config", str(tmp_path / "tune.yaml")]) == 0
     assert ur.load(out).config.model.hidden == 4
-    assert main([*tune, "--overwrite", "--from", "nowhere"]) == 4
+    assert main([*tune, "--overwrite", "--init-from", "nowhere"]) == 4
     assert capsys.readouterr().err == "error: nowhere: there is no such run directory\n"

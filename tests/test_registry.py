@@ -9,9 +9,9 @@ import pytest
 
 import unrolled
 from unrolled import registry
-from unrolled.config import RunConfig
 from unrolled.errors import ModelError, UsageError
 from unrolled.registry import FOLDERS, Registry, check_members, outside_members, register
+from unrolled.runs.config import RunConfig
 
 
 @pytest.fixture

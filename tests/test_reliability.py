@@ -25,7 +25,7 @@ ENVIRONMENT = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "OMP_NUM_T
 
 def flags(steps: int = 60, hidden: int = 8, every: int = 2) -> list[str]:
     numbers = {"steps": steps, "hidden": hidden, "batch": 4, "seed": 3, "checkpoint-every": every}
-    return ["--documents", "line", *(word for name, number in numbers.items() for word in (f"--{name}", str(number)))]
+    return ["--rows-are", "lines", *(word for name, number in numbers.items() for word in (f"--{name}", str(number)))]
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -73,7 +73,7 @@ KILLER = """
 
     torch.set_num_threads(1)
     source, place, kills = sys.argv[1], sys.argv[2], int(sys.argv[3])
-    options = dict(steps=60, hidden=8, batch=4, seed=3, checkpoint_every="2", documents="line")
+    options = dict(steps=60, hidden=8, batch=4, seed=3, checkpoint_every="2", rows_are="lines")
 
     def fit(out):
         resume = os.path.exists(os.path.join(out, "config.json"))
@@ -137,7 +137,7 @@ def test_killed_at_random_moments_and_resumed_a_run_ends_with_the_same_bits(
 def straight(text: Path, tmp_path_factory: pytest.TempPathFactory) -> bytes:
     """The weights of a run that nobody stopped."""
     run = tmp_path_factory.mktemp("straight") / "run"
-    api.fit(str(text), out=run, steps=400, hidden=8, batch=4, seed=3, documents="line")
+    api.fit(str(text), out=run, steps=400, hidden=8, batch=4, seed=3, rows_are="lines")
     return weights(run)
 
 
@@ -198,7 +198,7 @@ def test_a_disk_that_fills_up_ends_with_5_and_the_run_goes_on_when_there_is_room
 
 def test_a_run_directory_cut_anywhere_is_a_model_error(text: Path, tmp_path: Path) -> None:
     run = tmp_path / "run"
-    api.fit(str(text), out=run, steps=4, hidden=8, documents="line")
+    api.fit(str(text), out=run, steps=4, hidden=8, rows_are="lines")
     dice = random.Random(2)
     for name in [*read_directory(run), "manifest.json"]:
         whole = (run / name).read_bytes()
@@ -212,5 +212,5 @@ def test_a_run_directory_cut_anywhere_is_a_model_error(text: Path, tmp_path: Pat
 @pytest.mark.parametrize("content", [b"", b"\xff{", b"{", b"[]"])
 def test_a_damaged_config_of_a_run_that_was_stopped_is_a_model_error(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "config.json").write_bytes(content)
-    with pytest.raises(ModelError, match=r"is not a run of ours: its config.json cannot be read"):
+    with pytest.raises(ModelError, match=r"is not a run of unrolled: its config.json cannot be read"):
         resume(tmp_path)

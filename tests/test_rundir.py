@@ -4,12 +4,15 @@ import os
 from pathlib import Path
 
 import pytest
+from configs import model_config, task_config
 
-from unrolled.config import DataConfig, ModelConfig, RunConfig, TaskConfig, TrainingConfig
+from unrolled.data.config import DataConfig
 from unrolled.errors import DataError, SpaceError, UsageError
-from unrolled.rundir import alone, choose, claimed, keep_options
+from unrolled.runs.config import RunConfig
+from unrolled.runs.directory import alone, choose, claimed, keep_options
+from unrolled.training.config import TrainingConfig
 
-CONFIG = RunConfig(task=TaskConfig(name="tag"), data=DataConfig(), model=ModelConfig(), training=TrainingConfig())
+CONFIG = RunConfig(task=task_config(name="tag"), data=DataConfig(), model=model_config(), training=TrainingConfig())
 
 
 @pytest.fixture
@@ -51,9 +54,7 @@ def test_what_is_there_is_not_taken(tmp_path: Path, old: Path) -> None:
 @pytest.mark.parametrize("name", ["thesis.txt", "config.yaml"])
 def test_what_is_not_ours_is_not_removed(tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_text("mine")
-    with pytest.raises(
-        UsageError, match="is not a run of ours, so --overwrite will not remove it: choose another --out"
-    ):
+    with pytest.raises(UsageError, match="is not a run, so overwrite will not remove it: choose another out"):
         choose(tmp_path, "a.csv", True)
 
 
@@ -113,9 +114,9 @@ def test_options_are_kept() -> None:
     keep_options(Path("run"), CONFIG, {"hidden": 128, "lr": None, "model": "lstm"})
     with pytest.raises(UsageError, match="run began with name = 'lstm', not 'gru': a resumed run keeps its options"):
         keep_options(Path("run"), CONFIG, {"model": "gru"})
-    with pytest.raises(UsageError, match="unknown option 'hiden'"):
+    with pytest.raises(UsageError, match="unknown option hiden"):
         keep_options(Path("run"), CONFIG, {"hiden": 3})
-    with pytest.raises(UsageError, match="option 'hidden' = 0"):
+    with pytest.raises(UsageError, match="hidden = 0"):
         keep_options(Path("run"), CONFIG, {"hidden": 0})
 
 

@@ -4,17 +4,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from configs import data_config, model_config, task_config
 from samples import sequences
 
-from unrolled import splits
-from unrolled.config import DataConfig, ModelConfig, RunConfig, TaskConfig, TrainingConfig
 from unrolled.data.forms.horizon import Horizon
 from unrolled.data.forms.next import Next
 from unrolled.data.forms.one import One
 from unrolled.data.roles import Roles
 from unrolled.data.sequences import Sequences
 from unrolled.errors import DataError, UsageError
-from unrolled.splits import FileSplit, LastStep, Share, Splits, parse, split_up
+from unrolled.runs import splits
+from unrolled.runs.config import RunConfig
+from unrolled.runs.splits import FileSplit, LastStep, Share, Splits, parse, split_up
+from unrolled.training.config import TrainingConfig
 
 LABELLED = Roles(("x",), "y", One())
 FORECAST = Roles(("x",), "x", Horizon(2), joined=("x",))
@@ -24,9 +26,9 @@ TEXTS = Roles(("text",), "text", Next())
 def split(data: Sequences, roles: Roles, said: list[str] | None = None, **options: Any) -> Splits:
     horizon = roles.form.horizon or None
     config = RunConfig(
-        task=TaskConfig(name="forecast" if horizon else "regress", horizon=horizon),
-        data=DataConfig(**{name: value for name, value in options.items() if name in ("valid", "test")}),
-        model=ModelConfig(),
+        task=task_config(name="forecast", horizon=horizon) if horizon else task_config(name="regress"),
+        data=data_config(**{name: value for name, value in options.items() if name in ("valid", "test")}),
+        model=model_config(),
         training=TrainingConfig(**{"steps": 5, **{n: v for n, v in options.items() if n not in ("valid", "test")}}),
     )
     return split_up(data, config, roles, (said if said is not None else []).append)
@@ -112,9 +114,7 @@ def test_nothing_may_be_held_out_where_the_budget_says_when_to_stop() -> None:
     parts = split(table(4), LABELLED, said, valid=0.0)
     assert (rows(parts.train), parts.valid) == ([0, 1, 2, 3], None)
     assert said == ["valid: nothing is held out, so the last weights are kept"]
-    with pytest.raises(
-        UsageError, match="without validation nothing says when to stop: give --steps, --epochs or --min"
-    ):
+    with pytest.raises(UsageError, match="without validation data training has no end: give steps, epochs or minutes"):
         split(table(4), LABELLED, valid=0, steps=None)
 
 
@@ -177,5 +177,7 @@ def test_the_last_step_of_each_sequence_may_be_held_out() -> None:
     assert said == ["test: the last step of 2 of 3 sequences", "valid: the last step of 1 of 3 sequences"]
     assert parts.valid.first is not None and parts.valid.first.tolist() == [2, 2, 2]
     assert parse("last") == LastStep()
-    with pytest.raises(UsageError, match="--test last holds out the last step of each sequence, which next_step alone"):
+    with pytest.raises(
+        UsageError, match="test = 'last' holds out the last step of each sequence; it only works where the next"
+    ):
         split(table(6), LABELLED, test="last")

@@ -13,7 +13,7 @@ import torch
 import unrolled as ur
 from unrolled.errors import DataError, ModelError, UsageError
 from unrolled.models import copies
-from unrolled.trained import Trained
+from unrolled.runs.trained import Trained
 
 SHORT: dict[str, Any] = {"steps": 2, "hidden": 3}
 

@@ -10,8 +10,8 @@ import pytest
 
 from unrolled import api
 from unrolled.errors import DataError, UsageError
-from unrolled.trained import Trained
-from unrolled.tunes import judge_tunes
+from unrolled.runs.trained import Trained
+from unrolled.runs.tune_report import judge_tunes
 
 TUNE = "X:1\nM:3/4\nL:1/4\nK:C\n" + "CDE|FGA|Bcd|efg|agf|edc|BAG|FED|CEG|cGE|DFA|dAF|\n"
 UP = str.maketrans("CDEFGABcdefga", "DEFGABcdefgab")
@@ -79,7 +79,7 @@ def test_a_model_that_writes_nothing_is_refused(tmp_path: Path) -> None:
 def test_without_its_training_data_it_refuses(by_heart: Trained, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="^--tunes 0: must be at least 1$"):
         judge_tunes(by_heart, 0)
-    source = Path(by_heart.config.data.source)
+    source = Path(by_heart.config.source)
     content = source.read_bytes()
     try:
         source.write_bytes(content + b"c")

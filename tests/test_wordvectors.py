@@ -176,7 +176,7 @@ def test_what_is_written_begins_with_vectors_where_it_is_of_the_same_language(ve
     lines.clear()
     words, weight = writer(data, lines, tmp_path / "b", vectors, freeze=True)
     assert not torch.equal(weight[SPECIALS + words.index("cat")], torch.from_numpy(VALUES[0]))
-    assert "vectors: the words of echo begin without; --shared gives both sides one vocabulary" in lines
+    assert "vectors: the words of echo start without; shared gives both sides one vocabulary" in lines
     lines.clear()
     one = {"number": [float(len(text)) for text in ENGLISH], "echo": ENGLISH}  # nothing is read in words
     words, weight = writer(one, lines, tmp_path / "c", vectors, freeze=True, kinds={"echo": "tokens"})
@@ -211,10 +211,10 @@ def test_what_comes_next_is_read_as_words_where_vectors_are_given(vectors: Path,
 @pytest.mark.parametrize(
     ("more", "error", "text"),
     [
-        ({"embedding": 7}, UsageError, "--embedding 7, but the vectors of .*v.txt have 5 numbers: leave it out"),
-        ({"tokens": "characters"}, UsageError, "--vectors are of words, and no column is read as words"),
-        ({"start": "elsewhere"}, ModelError, "elsewhere"),
-        ({"vectors": None, "freeze": True}, UsageError, "--freeze keeps .* it needs --vectors"),
+        ({"embedding": 7}, UsageError, "embedding = 7, but the vectors of .*v.txt have 5 numbers: leave embedding out"),
+        ({"tokens": "characters"}, UsageError, "vectors holds vectors of words, but no column is read as words"),
+        ({"init_from": "elsewhere"}, ModelError, "elsewhere"),
+        ({"vectors": None, "freeze": True}, UsageError, "freeze only works with vectors: leave it out"),
         ({"vectors": "nowhere.txt"}, DataError, "nowhere.txt: there is no such file"),
     ],
 )
@@ -228,5 +228,5 @@ def test_what_does_not_fit_is_refused_and_leaves_nothing(
 
 def test_vectors_and_another_run_are_two_beginnings(vectors: Path, tmp_path: Path) -> None:
     ur.fit(DATA, out=tmp_path / "first", **SMALL)
-    with pytest.raises(UsageError, match="--vectors and --from both say what the words begin with: leave one out"):
-        ur.fit(DATA, out=tmp_path / "run", vectors=vectors, start=tmp_path / "first", **SMALL)
+    with pytest.raises(UsageError, match="vectors and init_from both say what the vectors of words are: leave one out"):
+        ur.fit(DATA, out=tmp_path / "run", vectors=vectors, init_from=tmp_path / "first", **SMALL)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from unrolled.config import DataConfig
+from unrolled.data.config import DataConfig
 from unrolled.data.readers.abc import read_abc
 
 __all__ = ["corpus"]

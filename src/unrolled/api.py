@@ -8,10 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, TypedDict, Unpack
+from typing import Any, Unpack
 
-from unrolled import fitting
-from unrolled.config import DataConfig, spread
+from unrolled.data.config import DataConfig
 from unrolled.data.read import read as read_source
 from unrolled.data.sequences import Sequences
 from unrolled.data.vectors.aligned import nearest
@@ -21,16 +20,20 @@ from unrolled.inspection import probe as probing
 from unrolled.inspection.memory import Horizon, asked_of, memory_horizon
 from unrolled.inspection.probe import Found
 from unrolled.inspection.problems import PROBLEMS
-from unrolled.loading import open_run
-from unrolled.trained import Trained
+from unrolled.runs.fit import fit as fit_run
+from unrolled.runs.fit import resume as resume_run
+from unrolled.runs.keywords import Keywords
+from unrolled.runs.opening import open_run
+from unrolled.runs.options import given, of_part, reader_options
+from unrolled.runs.plan import Say
+from unrolled.runs.trained import Trained
+from unrolled.runs.tune_report import judge_tunes
 from unrolled.training.hooks import Hook
-from unrolled.tunes import judge_tunes
 from unrolled.word2vec.train import Settings, write
 
 __all__ = [
     "Found",
     "Horizon",
-    "Options",
     "Trained",
     "convert_vectors",
     "embed",
@@ -44,94 +47,13 @@ __all__ = [
 ]
 
 
-class Options(TypedDict, total=False):
-    """What may be said about a run; the parts of ``config.json`` document each (see `unrolled.config`)."""
-
-    task: str
-    target: str | list[str]
-    inputs: list[str]
-    ahead: list[str]
-    ignore: list[str]
-    fields: list[str]
-    kinds: dict[str, str]
-    by: str
-    order: str
-    gap: str
-    header: list[str]
-    tokens: str
-    normalise: str
-    vocabulary: int
-    least: int
-    missing: str
-    text_encoding: str
-    documents: str
-    valid: str | float
-    test: str | float
-    shared: bool
-    strands: str
-    kmer: int
-    scale: str
-    audio: str
-    audio_rate: int
-    audio_deltas: int
-    audio_scale: str
-    music: str
-    image: str
-    image_size: str
-    horizon: int
-    lookback: int
-    quantiles: list[float]
-    distribution: str
-    crf: bool
-    mask: float
-    beam: int
-    label_smoothing: float
-    model: str
-    layers: int
-    hidden: int
-    dropout: float
-    embedding: int
-    pool: str
-    window: int
-    heads: int
-    kv_heads: int
-    sight: int
-    positions: str
-    encoder: str
-    decoder: str
-    attention: str
-    coverage: bool
-    tied: bool
-    start: str | Path
-    vectors: str | Path
-    freeze: bool
-    steps: int
-    epochs: float
-    minutes: float
-    batch: int
-    lr: float
-    warmup: float
-    weight_decay: float
-    scheduled_sampling: float
-    spec_augment: bool
-    transpose: int
-    softmax: str
-    clip: float
-    bptt: int
-    bptt_gradient: int
-    patience: int
-    checkpoint_every: str
-    seed: int
-    device: str
-
-
-def read(source: Any, **options: Unpack[Options]) -> Sequences:
+def read(source: Any, **options: Unpack[Keywords]) -> Sequences:
     """Read sequences and infer the kind of each column.
 
     Args:
         source: a file, a folder, or a table in memory (anything with ``__arrow_c_stream__``, dicts, lists).
         options: those of reading: ``by``, ``order``, ``gap``, ``header``, ``kinds``, ``ignore``, ``fields``,
-            ``text_encoding`` and ``documents``.
+            ``text_encoding`` and those of the readers.
 
     Raises:
         DataError: the source cannot be read; names file, row and column.
@@ -140,7 +62,8 @@ def read(source: Any, **options: Unpack[Options]) -> Sequences:
         >>> read({"text": ["abc", "de"]}, kinds={"text": "tokens"}).kinds
         {'text': 'tokens'}
     """
-    return read_source(source, DataConfig.check(spread(_listed(options))["data"]))
+    asked = given(_listed(options))
+    return read_source(source, DataConfig.check({**of_part(asked, "data"), "own": reader_options(asked)}))
 
 
 def fit(
@@ -151,8 +74,8 @@ def fit(
     overwrite: bool = False,
     tensorboard: bool = False,
     hooks: tuple[Hook, ...] = (),
-    say: fitting.Say = lambda _: None,
-    **options: Unpack[Options],
+    say: Say = lambda _: None,
+    **options: Unpack[Keywords],
 ) -> Trained:
     """Train a model on sequences; kinds and task are inferred unless they are given.
 
@@ -164,7 +87,7 @@ def fit(
         tensorboard: write TensorBoard's files into the run as well.
         hooks: functions that are told of every logged step and validation.
         say: a function that is told, in a line each, what was inferred and done.
-        options: see `Options`.
+        options: see `unrolled.runs.keywords` and ``docs/options.md``.
 
     Returns:
         the trained model; its ``metrics`` stand beside its ``baselines``.
@@ -180,8 +103,8 @@ def fit(
     if resume:
         if folder is None:
             raise UsageError("resume needs out, the run directory to go on with")
-        return fitting.resume(folder, _listed(options), source=source, tensorboard=tensorboard, hooks=hooks, say=say)
-    return fitting.fit(
+        return resume_run(folder, _listed(options), source=source, tensorboard=tensorboard, hooks=hooks, say=say)
+    return fit_run(
         source, _listed(options), out=folder, overwrite=overwrite, tensorboard=tensorboard, hooks=hooks, say=say
     )
 
@@ -252,7 +175,7 @@ def embed(
     epochs: int = 5,
     window: int = 5,
     negative: int = 5,
-    least: int = 5,
+    min_count: int = 5,
     seed: int = 0,
     say: Callable[[str], None] = lambda _: None,
 ) -> list[str]:
@@ -266,7 +189,7 @@ def embed(
         epochs: passes over the texts.
         window: the most words to each side that count as near.
         negative: noise words that each pair is told from.
-        least: how often a word must stand there to have a vector.
+        min_count: how often a word must stand there to have a vector.
         seed: of everything random.
         say: told of every pass in a line.
 
@@ -279,7 +202,7 @@ def embed(
         SpaceError: ``out`` cannot be written.
     """
     settings = Settings(size, model, epochs, window, negative, seed)
-    return write(source, Path(out), settings, least, say)
+    return write(source, Path(out), settings, min_count, say)
 
 
 def similar(vectors: str | Path, word: str, *, most: int = 10) -> list[tuple[str, float]]:
@@ -303,7 +226,7 @@ def convert_vectors(vectors: str | Path, out: str | Path) -> tuple[int, int]:
     return convert(Path(vectors), Path(out))
 
 
-def _listed(options: Options) -> dict[str, Any]:
+def _listed(options: Keywords) -> dict[str, Any]:
     values: dict[str, Any] = dict(options)
-    values |= {name: str(values[name]) for name in ("start", "vectors") if isinstance(values.get(name), Path)}
+    values |= {name: str(values[name]) for name in ("init_from", "vectors") if isinstance(values.get(name), Path)}
     return {name: [v] if name == "target" and isinstance(v, str) else v for name, v in values.items()}

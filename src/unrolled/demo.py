@@ -14,9 +14,10 @@ from unrolled import api
 from unrolled.data.readers.abc import split_tunes
 from unrolled.errors import DataError, MissingExtra
 from unrolled.files import write_file
-from unrolled.fitting import Say
 from unrolled.music.abc import check_tune
-from unrolled.trained import Trained
+from unrolled.runs.keywords import Keywords
+from unrolled.runs.plan import Say
+from unrolled.runs.trained import Trained
 from unrolled.training.hooks import Hook
 
 __all__ = ["OPTIONS", "TEMPERATURE", "Demo", "collect", "run", "simplify"]
@@ -29,7 +30,7 @@ _ANNOTATION = re.compile(r'"[^"]*"|![^!|\s]*!')  # chords, fingerings and remark
 _BOW = re.compile(r"[uvT](?=[\"(\[^_=]*[A-Ga-g])")  # strokes and trills before a note
 _LONGEST = 700  # characters; the few longer tunes are medleys and variations
 
-OPTIONS: api.Options = {"model": "lstm", "hidden": 256, "batch": 32, "bptt": 64, "lr": 4e-3}
+OPTIONS: Keywords = {"model": "lstm", "hidden": 256, "batch": 32, "bptt": 64, "lr": 4e-3}
 TEMPERATURE = 0.7
 _GENERATED = 20
 
@@ -76,7 +77,7 @@ def run(
     if not source.is_file() or source.read_bytes() != book:
         write_file(source, book)
     say(f"{len(tunes):,} tunes, {len(book):,} characters, from {', '.join(_COLLECTIONS)}: {source}")
-    options: api.Options = {**OPTIONS, "minutes": minutes, "seed": seed}
+    options: Keywords = {**OPTIONS, "minutes": minutes, "seed": seed}
     trained = api.fit(source, out=out, hooks=hooks, say=say, **options)
     say(f"writing {_GENERATED} tunes at temperature {TEMPERATURE}")
     new = [

@@ -17,20 +17,15 @@ import stat
 from collections.abc import Callable, Iterable, Iterator
 from io import BufferedReader
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import Any, NoReturn
 
 from unrolled.atomic import beside, create, discard, fsync, locked, put_in_place, sweep
 from unrolled.errors import ModelError, SpaceError, UsageError
 
-if TYPE_CHECKING:  # data modules write files too, and need no torch for it
-    from torch import Tensor
-
 __all__ = [
     "MANIFEST",
-    "load_tensors",
     "read_directory",
     "remove_directory",
-    "save_tensors",
     "space_errors",
     "verify",
     "write_directory",
@@ -41,7 +36,6 @@ __all__ = [
 MANIFEST = "manifest.json"
 _FORMAT = 1
 _LARGEST_MANIFEST = 1 << 24
-_LARGEST_HEADER = 100_000_000  # the limit of safetensors itself
 
 _NO_SPACE = {
     errno.ENOSPC: "there is no space left on the disk",
@@ -114,21 +108,21 @@ def write_file(path: Path, data: bytes | Iterable[bytes]) -> None:
         fsync(path.parent)
 
 
-def write_directory(final: Path, files: dict[str, bytes | Callable[[Path], None]], *, replace: bool = False) -> None:
+def write_directory(final: Path, files: dict[str, bytes | Callable[[Path], None]], *, overwrite: bool = False) -> None:
     """Make the directory ``final`` with ``files`` and their manifest, all or nothing.
 
     Args:
         final: its path; missing parents are made.
         files: relative name (``a/b`` makes a folder) -> its bytes, or a function that writes it at the path it gets.
-        replace: whether an existing directory gives way to the new one.
+        overwrite: whether an existing directory gives way to the new one.
 
     Raises:
-        UsageError: ``final`` exists and ``replace`` is False.
+        UsageError: ``final`` exists and ``overwrite`` is False.
         SpaceError: it does not fit or may not be written; what was there still is.
     """
     with space_errors(final):
         sweep(final.parent, final.name)
-        if os.path.lexists(final) and not replace:
+        if os.path.lexists(final) and not overwrite:
             raise UsageError(f"{final} exists already: choose another name, or ask for it to be replaced")
         final.parent.mkdir(parents=True, exist_ok=True)
         temporary = beside(final)
@@ -198,45 +192,6 @@ def read_directory(path: Path) -> dict[str, bytes]:
         if hashlib.sha256(contents[name]).hexdigest() != entry["sha256"]:
             _damaged(path, name)
     return contents
-
-
-def save_tensors(tensors: dict[str, Tensor]) -> bytes:
-    """``tensors`` as the bytes of a safetensors file, whatever their device, strides or shared memory.
-
-    Example:
-        >>> import torch
-        >>> load_tensors(save_tensors({"h": torch.ones(2)}))
-        {'h': tensor([1., 1.])}
-    """
-    from safetensors.torch import save
-
-    return save({name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()})
-
-
-def load_tensors(source: bytes | Path) -> dict[str, Tensor]:
-    """The tensors of a safetensors file.
-
-    Raises:
-        ModelError: it is missing, cut short, damaged, declares more than it holds (found before anything is
-            allocated), or is of another format, such as a pickle, which could run code.
-    """
-    from safetensors import SafetensorError
-    from safetensors.torch import load
-
-    name = str(source) if isinstance(source, Path) else f"these {len(source)} bytes"
-    try:
-        data = source.read_bytes() if isinstance(source, Path) else source
-    except OSError as error:
-        raise ModelError(f"{name} cannot be read: {error.strerror}") from None
-    declared = int.from_bytes(data[:8], "little")
-    if len(data) < 8 or declared > min(len(data) - 8, _LARGEST_HEADER):
-        if data[:2] in (b"PK", b"\x1f\x8b") or data[:1] == b"\x80":
-            raise ModelError(f"{name}: a pickle or an archive, which could run code, is not read; save as safetensors")
-        raise ModelError(f"{name}: not a safetensors file, or cut short: its header would take {declared} bytes")
-    try:
-        return load(data)  # holds every declared size against the real one before it allocates
-    except (SafetensorError, ValueError, KeyError, TypeError, RuntimeError, OverflowError) as error:
-        raise ModelError(f"{name}: not a safetensors file, or damaged: {error}") from None
 
 
 def _write_member(folder: Path, name: str, content: bytes | Callable[[Path], None]) -> None:

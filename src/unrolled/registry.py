@@ -22,7 +22,16 @@ from unrolled.errors import ModelError, UsageError, did_you_mean
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
 
-__all__ = ["FOLDERS", "GROUP", "Registry", "check_members", "installed_members", "outside_members", "register"]
+__all__ = [
+    "FOLDERS",
+    "GROUP",
+    "Registry",
+    "check_members",
+    "installed_members",
+    "outside_members",
+    "register",
+    "registered_members",
+]
 
 GROUP = "unrolled.members"
 FOLDERS = {
@@ -32,6 +41,7 @@ FOLDERS = {
     "form": "data/forms",
     "layer": "layers",
     "metric": "metrics",
+    "model": "models",
     "reader": "data/readers",
     "task": "tasks",
 }
@@ -113,6 +123,19 @@ class Registry:
             return None
         return None if spec is None or not spec.has_location or spec.origin is None else Path(spec.origin)
 
+    def is_own(self, name: str) -> bool:
+        """Whether a file of this package defines the member."""
+        return name in _files(self.folder)
+
+    def attribute(self, name: str) -> str:
+        """What the member is called in the file that defines it.
+
+        Raises:
+            UsageError: as `get`.
+        """
+        found = self._find(name)
+        return "MEMBER" if isinstance(found, str | _Registered) else found.attr
+
     def package_of(self, name: str) -> str | None:
         """The package that added the member, with its version, such as ``leaky-package 1.2``; ``None`` for our own.
 
@@ -167,6 +190,11 @@ def register(kind: str, name: str, member: Any) -> None:
         owner = registry.package_of(name) or "unrolled"
         raise UsageError(f"{owner} has a {kind} {name!r} already: {module} must register it under another name")
     _registered[kind, name] = _Registered(member, module, caller.get("__file__"))
+
+
+def registered_members() -> dict[tuple[str, str], Any]:
+    """(kind, name) -> each member that a program registered, which is therefore imported already."""
+    return {key: registered.member for key, registered in _registered.items()}
 
 
 def outside_members(used: Iterable[tuple[str, str]]) -> dict[str, str]:

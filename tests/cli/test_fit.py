@@ -97,7 +97,7 @@ def test_a_run_of_data_in_memory_asks_for_it(unrolled: Unrolled, tmp_path: Path)
     (run / "manifest.json").unlink()
     done = unrolled("fit", "--resume", run)
     assert done.code == 2
-    assert "was trained on data in memory: give the same data again" in done.err
+    assert "was trained on data in memory: pass the same data again" in done.err
 
 
 def test_tensorboard_missing_is_answered_with_the_line_that_installs_it(
@@ -136,7 +136,7 @@ FILES = {
         (["one.csv", "--target", "lable"], 3, ["one.csv, column 'lable': there is no such column", "Did you mean 'label'?"]),
         (["one.csv", "--target", "label", "--ignore", "txt"], 3, ["column 'txt'", "no such column to ignore", "'text'"]),
         (["two.csv", "--target", "label", "--inputs", "txet"], 3, ["column 'txet'", "Did you mean 'text'?"]),
-        (["one.csv", "--target", "label", "--device", "tpu"], 2, ["--device must be auto, cpu or cuda, not 'tpu'"]),
+        (["one.csv", "--target", "label", "--device", "tpu"], 2, ['"tpu" for --device', '"auto", "cpu", "cuda"']),
         (["one.csv", "--by", "idd", "--target", "label"], 3, ["column 'idd'", "there is no such column"]),
         (["ragged.csv", "--target", "label"], 3, ["ragged.csv, row 2", "3 cells", "2"]),
         (["latin.csv", "--target", "label"], 3, ["latin.csv, row 1, column 'text'", "0xe9", "--text-encoding latin-1"]),
@@ -148,20 +148,20 @@ FILES = {
         (["bad.jsonl", "--target", "label"], 3, ["bad.jsonl, row 2", "not JSON"]),
         (["one.csv", "--hiden", "3"], 2, ["unknown option: --hiden. Did you mean --hidden?", "unrolled fit --help"]),
         (["one.csv", "--hidden", "x"], 2, ["--hidden", 'unable to convert "x" into int']),
-        (["one.csv", "--hidden", "0"], 2, ["option 'hidden' = 0", "greater than or equal to 1"]),
-        (["one.csv", "--hidden", "1000000000"], 2, ["option 'hidden'"]),
+        (["one.csv", "--hidden", "0"], 2, ["--hidden = 0", "greater than or equal to 1"]),
+        (["one.csv", "--hidden", "1000000000"], 2, ["--hidden"]),
         (["one.csv", "--target", "text", "--task", "clasify"], 2, ["there is no task 'clasify'. Did you mean 'classify'?"]),
         (["two.csv", "--target", "label", "--model", "lstn"], 2, ["there is no model 'lstn'. Did you mean 'lstm'?"]),
-        (["two.csv", "--target", "label", "--kind", "text"], 2, ["--kind text: expected column=kind"]),
-        (["two.csv", "--target", "label", "--kind", "text=tokns"], 2, ["Did you mean 'tokens'?"]),
+        (["two.csv", "--target", "label", "--kinds", "text"], 2, ["--kinds text: expected column=kind"]),
+        (["two.csv", "--target", "label", "--kinds", "text=tokns"], 2, ["Did you mean 'tokens'?"]),
         (["two.csv", "--target", "label", "--quantiles", "a,b"], 2, ["--quantiles a,b: expected numbers"]),
-        (["two.csv", "--target", "label", "--steps", "2", "--epochs", "2"], 2, ["one budget, not --epochs and --steps"]),
+        (["two.csv", "--target", "label", "--steps", "2", "--epochs", "2"], 2, ["one budget, not --steps and --epochs"]),
         (["two.csv", "--target", "label", "--valid", "1.5"], 2, ["1.5 is not a share from 0 to below 1, nor a file"]),
         (["two.csv", "--target", "label", "--valid", "nope.csv"], 3, ["nope.csv: there is no such file"]),
         (["two.csv", "--target", "label", "--checkpoint-every", "soon"], 2, ["--checkpoint-every soon"]),
         (["two.csv", "--target", "label", "--config", "no.yaml"], 2, ["--config no.yaml: cannot be read"]),
         ([], 2, ["fit needs a file to learn from"]),
-        (["--resume", "nowhere"], 4, ["nowhere is not a run of ours"]),
+        (["--resume", "nowhere"], 4, ["nowhere is not a run"]),
         (["two.csv", "extra.csv"], 2, ["extra.csv"]),
     ],
 )  # fmt: skip

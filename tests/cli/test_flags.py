@@ -1,45 +1,50 @@
 from __future__ import annotations
 
-import re
 from dataclasses import fields
+from typing import Any, get_args
 
 import pytest
 
-from unrolled import api, splits
-from unrolled.cli.flags import DataFlags, ModelFlags, TaskFlags, TrainingFlags, options_of
-from unrolled.config import DataConfig, ModelConfig, Part, TaskConfig, TrainingConfig, spread
-from unrolled.tasks.task import TASKS
+from unrolled.cli.flags import Flags, options_of, settings_of
+from unrolled.errors import UsageError, as_flags
+from unrolled.options import declared
+from unrolled.runs.keywords import Keywords
 
-PARTS = {DataFlags: DataConfig, TaskFlags: TaskConfig, ModelFlags: ModelConfig, TrainingFlags: TrainingConfig}
-
-
-def test_there_is_a_flag_for_every_option_and_no_other() -> None:
-    flags = {"kinds" if field.name == "kind" else field.name for part in PARTS for field in fields(part)}
-    assert flags == api.Options.__annotations__.keys()
-    for part, config in PARTS.items():
-        own = {{"kind": "kinds", "task": "name", "model": "name"}.get(f.name, f.name) for f in fields(part)}
-        assert own == config.model_fields.keys() - {"source"}
+OPTIONS = {option.name: option for options in declared().values() for option in options}
 
 
-@pytest.mark.parametrize(("part", "config"), PARTS.items())
-def test_the_default_that_the_help_gives_is_the_one_that_holds(part: type, config: type[Part]) -> None:
-    import inspect
+def test_there_is_a_flag_and_a_keyword_for_every_option_and_no_other() -> None:
+    assert {field.name for field in fields(Flags)} == OPTIONS.keys() == Keywords.__annotations__.keys()
 
-    source = inspect.getsource(part)
-    told = re.findall(r"    (\w+): .*?= None\n    \"\"\".*?Default: ([\d.]+)\.(?: |\"\"\")", source)
-    for name, value in told:
-        default = splits._HELD_OUT if name == "valid" else config.model_fields[name].default
-        assert float(value) == float(default), name
-    assert len(told) >= (config in (ModelConfig, TrainingConfig)) * 4
+
+def test_the_help_of_every_flag_says_what_it_does_and_its_default(capsys: pytest.CaptureFixture[str]) -> None:
+    from unrolled.cli.main import main
+
+    main(["fit", "--help"])
+    told = " ".join(capsys.readouterr().out.replace("│", " ").split())
+    for option in OPTIONS.values():
+        assert f"--{option.name.replace('_', '-')}" in told, option.name
+        if isinstance(option.default, int | float) and not isinstance(option.default, bool):
+            assert f"Default: {option.default}." in told or f"Default: {option.default:g}." in told, option.name
+
+
+@pytest.mark.parametrize(
+    ("name", "owners"),
+    [
+        ("missing", "(category, elapsed, number, series) What to do"),
+        ("beam", "(transcribe, translate) Beam width"),
+        ("crf", "(tag) Label"),
+    ],
+)
+def test_the_help_of_a_flag_names_all_whose_option_it_is(name: str, owners: str) -> None:
+    shown = {field.name: get_args(field.type)[1].help for field in fields(Flags)}
+    assert shown[name].startswith(owners)
+    assert not shown["lr"].startswith("(")
 
 
 def test_what_is_one_text_in_a_flag_is_taken_apart() -> None:
-    options = options_of(
-        DataFlags(target="a, b", ignore="c", kind=("d=category",), valid="0.2"),
-        TaskFlags(quantiles="0.1,0.9"),
-        TrainingFlags(lr=1e-3),
-    )
-    assert options == {
+    flags = Flags(target="a, b", ignore="c", kinds=("d=category",), valid="0.2", quantiles="0.1,0.9", lr=1e-3)
+    assert options_of(flags) == {
         "target": ["a", "b"],
         "ignore": ["c"],
         "kinds": {"d": "category"},
@@ -47,13 +52,24 @@ def test_what_is_one_text_in_a_flag_is_taken_apart() -> None:
         "quantiles": [0.1, 0.9],
         "lr": 1e-3,
     }
-    assert spread(options)["training"] == {"lr": 1e-3}
 
 
-def test_the_default_pooling_that_the_help_gives_is_that_of_each_task() -> None:
-    import inspect
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"learning_rate": 1}, "unknown option --learning-rate. Did you mean --lr?"),
+        ({"least": 1}, "unknown option --least. Did you mean --min-count?"),
+        ({"overwritte": True}, "unknown option --overwritte. Did you mean --overwrite?"),
+        ({"quantiles": "a"}, "--quantiles a: expected numbers with commas between them"),
+    ],
+)
+def test_a_mistake_in_a_file_of_options_is_named(values: dict[str, Any], message: str) -> None:
+    with as_flags(), pytest.raises(UsageError) as error:
+        settings_of(values)
+    assert message in str(error.value)
 
-    (told,) = re.findall(r"    pool: .*?= None\n    \"\"\".*?Default: (.*?);", inspect.getsource(ModelFlags), re.DOTALL)
-    of = {name: words.split()[0] for words in told.split(", ") for name in re.findall(r"\w+", words.split(" for ")[1])}
-    pooled = {name: task.pool for name, task in TASKS.members().items() if task.pooled}
-    assert {name: of[name] for name in pooled} == pooled
+
+def test_a_file_of_options_has_those_of_the_run_too() -> None:
+    run, options = settings_of({"out": "runs/x", "hidden": 3, "kinds": {"a": "number"}})
+    assert run == {"out": "runs/x"}
+    assert options == {"hidden": 3, "kinds": {"a": "number"}}

@@ -38,7 +38,7 @@ def sales(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize(
     ("asked", "inputs"),
     [
-        (["--target", "sales", "--horizon", "3", "--kind", "date=elapsed"], ["sales", "region", "date", "heat"]),
+        (["--target", "sales", "--horizon", "3", "--kinds", "date=elapsed"], ["sales", "region", "date", "heat"]),
         (["--target", "region", "--inputs", "date,sales,heat"], ["date", "sales", "heat"]),
     ],
     ids=["forecast", "classify"],
@@ -71,10 +71,10 @@ def test_what_is_known_ahead_on_a_command_line(unrolled: Unrolled, tmp_path: Pat
     past.write_text("day,offer,sold\n" + "".join(lines))
     whole.write_text(past.read_text() + "40,yes,\n41,no,\n")
     asked = ["--order", "day", "--target", "sold", "--horizon", 2, "--hidden", 4, "--steps", 2, "--out", run]
-    done = unrolled("fit", past, *asked, "--ahead", "offers")
+    done = unrolled("fit", past, *asked, "--known-ahead", "offers")
     assert done.code == 3
     assert "column 'offers': there is no such column (Did you mean 'offer'?" in done.err
-    done = unrolled("fit", past, *asked, "--ahead", "offer")
+    done = unrolled("fit", past, *asked, "--known-ahead", "offer")
     assert "input offer: category, 2 labels, known 2 steps ahead" in done.err
     assert "category, 2 labels, known 2 steps ahead" in (run / "README.md").read_text()
     assert len(unrolled("predict", run, whole, "--json").json["rows"][0]["sold_predicted"]) == 2

@@ -14,7 +14,7 @@ import pytest
 from cli.support import Done, Runs
 
 from unrolled.errors import TrainingError
-from unrolled.names import kind_names, model_names, task_names
+from unrolled.runs.names import kind_names, model_names, task_names
 
 Unrolled = Callable[..., Done]
 ENVIRONMENT = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "OMP_NUM_THREADS": "1"}

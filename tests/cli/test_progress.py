@@ -38,13 +38,13 @@ def test_quiet_is_quiet(capsys: pytest.CaptureFixture[str]) -> None:
     with Progress(quiet=True) as progress:
         progress.say("a line")
         progress.hook(VALID)
-        logging.getLogger("unrolled.trained").warning("careful")
+        logging.getLogger("unrolled.runs.trained").warning("careful")
     assert capsys.readouterr() == ("", "")
 
 
 def test_a_warning_of_the_library_is_said(capsys: pytest.CaptureFixture[str]) -> None:
     with Progress(quiet=False):
-        logging.getLogger("unrolled.trained").warning("3 of %d rows", 9)
+        logging.getLogger("unrolled.runs.trained").warning("3 of %d rows", 9)
     assert capsys.readouterr().err == "warning: 3 of 9 rows\n"
 
 

@@ -46,15 +46,15 @@ def test_what_is_no_file_of_options(content: bytes, text: str, tmp_path: Path) -
 
 def test_lists_pairs_and_numbers() -> None:
     assert split_list("a, b,,c") == ["a", "b", "c"]
-    assert split_pairs(("age=number", "a=b=category"), "--kind") == {"age": "number", "a=b": "category"}
+    assert split_pairs(("age=number", "a=b=category"), "--kinds") == {"age": "number", "a=b": "category"}
     assert numbers("0.1, .5", "--quantiles") == [0.1, 0.5]
-    with pytest.raises(UsageError, match=r"--kind age: expected column=kind, such as age=number"):
-        split_pairs(("age",), "--kind")
+    with pytest.raises(UsageError, match=r"--kinds age: expected column=kind, such as age=number"):
+        split_pairs(("age",), "--kinds")
 
 
 def test_a_file_may_hold_every_option_as_the_flags_do(unrolled: Unrolled, tmp_path: Path) -> None:
     write_reviews(tmp_path / "r.csv")
-    options = ["target: sentiment", "inputs: text,stars", "kind: stars=category", "steps: 2", "hidden: 3"]
+    options = ["target: sentiment", "inputs: text,stars", "kinds: stars=category", "steps: 2", "hidden: 3"]
     run = tmp_path / "run"
     (tmp_path / "c.yaml").write_text("\n".join([*options, f"out: {run}", "overwrite: true"]))
     for _ in range(2):
@@ -67,9 +67,9 @@ def test_a_file_may_hold_every_option_as_the_flags_do(unrolled: Unrolled, tmp_pa
         2,
     )
     for line, message in (
-        ("hooks: 3", "unknown option 'hooks'"),
-        ("hiden: 3", "unknown option 'hiden'. Did you mean 'hidden'?"),
-        ("epochs: 2", "give one budget, not --epochs and --steps"),
+        ("hooks: 3", "unknown option --hooks"),
+        ("hiden: 3", "unknown option --hiden. Did you mean --hidden?"),
+        ("epochs: 2", "give one budget, not --steps and --epochs"),
     ):
         (tmp_path / "bad.yaml").write_text("\n".join([*options, line]))
         done = unrolled("fit", tmp_path / "r.csv", "--config", tmp_path / "bad.yaml", "--quiet")

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from configs import model_config
 from own_cells import Delayed, Leaky
 
 from unrolled.cells.cell import CELLS
-from unrolled.config import ModelConfig
 from unrolled.layers.build import build_layer, model_names
 from unrolled.layers.layer import Layer
 from unrolled.layers.recurrent import Recurrent
@@ -25,7 +25,7 @@ def tolerance(layer: Layer) -> float:
 
 
 def _layer(name: str, layers: int) -> Subject:
-    config = ModelConfig(name=name, layers=layers, hidden=5, window=4)
+    config = model_config(name=name, layers=layers, hidden=5, window=4)
     return Subject(f"{name}-{layers}", lambda: build_layer(config, INPUTS), tolerance(build_layer(config, INPUTS)))
 
 
@@ -37,8 +37,8 @@ CELL_NAMES = CELLS.names()
 KERNELS = {name: getattr(CELLS.get(name)(1, 1), "kernel", None) for name in CELL_NAMES}
 MEMBERS = [_layer(name, layers) for name in model_names() for layers in (1, 2)]
 MEMBERS += [
-    _variant("transformer-short sight", heads=4, kv_heads=2, sight=3),
-    _variant("transformer-alibi", heads=4, kv_heads=1, sight=3, positions="alibi", feedforward="gelu"),
+    _variant("transformer-short sight", heads=4, kv_heads=2, attention_window=3),
+    _variant("transformer-alibi", heads=4, kv_heads=1, attention_window=3, positions="alibi", feedforward="gelu"),
     _variant("transformer-post-norm", positions="learned", norm="layer", norm_first=False),
     _variant("bitransformer-alibi", heads=2, positions="alibi", norm="layer"),
 ]

@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 import torch
+from configs import model_config
 from contracts.members import tolerance
 from torch import Tensor
 
 from unrolled.batch import Continuous, Discrete, Spec
-from unrolled.config import ModelConfig
 from unrolled.layers.build import model_names
 from unrolled.models.network import Network
 
@@ -48,7 +48,7 @@ class Case:
         torch.manual_seed(11)
         options: dict[str, Any] = {"name": self.model, "layers": 2, "hidden": 5, "pool": self.pool, "window": 4}
         return (
-            Network(COLUMNS[self.columns], ModelConfig(**options), outputs=3, pooled=self.pool is not None)
+            Network(COLUMNS[self.columns], model_config(**options), outputs=3, pooled=self.pool is not None)
             .to(dtype)
             .eval()
         )

@@ -11,7 +11,7 @@ import numpy as np
 
 from unrolled import api
 from unrolled.files import read_directory
-from unrolled.trained import Trained
+from unrolled.runs.trained import Trained
 
 __all__ = ["RUNS", "Run", "as_lines", "log_of", "same_run"]
 
@@ -80,7 +80,7 @@ RUNS: dict[str, Run] = {
         {"target": "tags", "crf": True, "model": "bigru", "dropout": 0.2},
     ),
     "lanes of attention": Run(
-        {"text": _TEXTS}, {"bptt": 4, "bptt_gradient": 8, "model": "transformer", "sight": 6, "dropout": 0.1}
+        {"text": _TEXTS}, {"bptt": 4, "bptt_gradient": 8, "model": "transformer", "attention_window": 6, "dropout": 0.1}
     ),
     "hidden tokens": Run(
         {"text": _TEXTS},
@@ -88,7 +88,7 @@ RUNS: dict[str, Run] = {
     ),
     "items, of which few are compared with": Run(
         {"item": [list(text) for text in _TEXTS]},
-        {"kinds": {"item": "tokens"}, "model": "transformer", "tied": True, "softmax": "sampled:3", "dropout": 0.2},
+        {"kinds": {"item": "tokens"}, "model": "transformer", "tied": True, "sampled_softmax": 3, "dropout": 0.2},
     ),
     "windows": Run({"wave": _WAVES}, {"horizon": 3, "lookback": 8, "quantiles": [0.1, 0.5, 0.9], "model": "window"}),
     "windows that know a plan": Run(
@@ -96,7 +96,7 @@ RUNS: dict[str, Run] = {
             "wave": [[*wave, None, None, None] for wave in _WAVES],
             "plan": [[0.5, *(float(value > 0) for value in wave), 1.0, 0.0] for wave in _WAVES],
         },
-        {"target": "wave", "horizon": 3, "lookback": 8, "ahead": ["plan"], "model": "gru"},
+        {"target": "wave", "horizon": 3, "lookback": 8, "known_ahead": ["plan"], "model": "gru"},
     ),
     "several at once": Run(
         {"keys": [_random.integers(0, 2, (9, 3)).tolist() for _ in range(12)]},

@@ -8,17 +8,19 @@ from typing import Any
 
 import numpy as np
 import pytest
+from configs import data_config, model_config, task_config
 from contracts.runs import RUNS, as_lines
 from samples import SAMPLES, sequences
 
-from unrolled.config import DataConfig, ModelConfig, RunConfig, TaskConfig, TrainingConfig
 from unrolled.data.coder import Preprocessor
-from unrolled.data.examples import Examples
 from unrolled.data.loader import Loader
 from unrolled.data.preparation import Preparation
+from unrolled.data.sequences import Sequences
 from unrolled.files import read_directory
-from unrolled.splits import Splits, split_up
-from unrolled.tasks.task import TASKS, Question
+from unrolled.runs.config import RunConfig
+from unrolled.runs.splits import Splits, split_up
+from unrolled.tasks.task import TASKS, Question, make_task
+from unrolled.training.config import TrainingConfig
 from unrolled.training.plans import evaluation_plan, training_plan
 
 
@@ -58,19 +60,20 @@ def test_what_is_held_out_changes_no_encoding_and_the_test_split_nothing_at_all(
 
 def split_of(data: Any, task: str, **options: Any) -> tuple[Splits, Any, RunConfig]:
     config = RunConfig(
-        task=TaskConfig(name=task, horizon=options.pop("horizon", None), lookback=options.pop("lookback", None)),
-        data=DataConfig(valid=0.2, test=0.25),
-        model=ModelConfig(),
+        task=task_config(name=task, **{name: options.pop(name) for name in ("horizon", "lookback") if name in options}),
+        data=data_config(valid=0.2, test=0.25),
+        model=model_config(),
         training=TrainingConfig(steps=1, batch=3, **options),
     )
-    roles = TASKS.get(task).roles(Question(data, (), (), config.task.horizon))
+    roles = TASKS.get(task).roles(Question(data, (), (), config.task.of("task", task).model_dump()))
     return split_up(data, config, roles, lambda _: None), roles, config
 
 
-def touched(examples: Examples, config: RunConfig, training: bool) -> tuple[set[float], set[float]]:
+def touched(part: Sequences, coder: Preprocessor, config: RunConfig, training: bool) -> tuple[set[float], set[float]]:
     """Every value that a batch reads, and every value that it is asked for, in scaled units."""
-    plan = training_plan(examples, config.task, config.training, 0) if training else None
-    loader = Loader(examples, plan or evaluation_plan(examples, config.task, config.training))
+    examples, batching = coder.encode(part), make_task(config.task, coder).batching
+    plan = training_plan(examples, batching, config.training, 0) if training else None
+    loader = Loader(examples, plan or evaluation_plan(examples, batching, config.training))
     read, asked = set(), set()
     for batch in loader:
         (x,) = batch.inputs.values()
@@ -95,7 +98,7 @@ def test_no_target_crosses_a_split_and_only_the_past_is_read() -> None:
     coder = Preprocessor.fit(parts.train, roles, Preparation())
     seen: dict[str, tuple[set[float], set[float]]] = {}
     for name, part in (("train", parts.train), ("valid", parts.valid), ("test", parts.test)):
-        read, asked = touched(coder.encode(part), config, name == "train")
+        read, asked = touched(part, coder, config, name == "train")
         back = {round(float(z * coder.answer.std[0] + coder.answer.mean[0])) for z in read}  # type: ignore[attr-defined]
         ahead = {round(float(z * coder.answer.std[0] + coder.answer.mean[0])) for z in asked}  # type: ignore[attr-defined]
         seen[name] = back, ahead
@@ -118,7 +121,7 @@ def test_no_window_reaches_into_another_sequence() -> None:
     coder = Preprocessor.fit(parts.train, roles, Preparation())
     mean, std = float(coder.answer.mean[0]), float(coder.answer.std[0])  # type: ignore[attr-defined]
     examples = coder.encode(parts.train)
-    for batch in Loader(examples, training_plan(examples, config.task, config.training, 0)):
+    for batch in Loader(examples, training_plan(examples, make_task(config.task, coder).batching, config.training, 0)):
         assert batch.target is not None
         for x, length, y in zip(batch.inputs["x"], batch.lengths.tolist(), batch.target, strict=True):
             steps = np.concatenate([x[:length, 0].numpy(), y[:, 0].numpy()]).astype(np.float64) * std + mean
@@ -135,7 +138,9 @@ def test_no_next_step_is_asked_across_a_sequence_or_a_split(options: dict[str, A
     questions: list[set[int]] = []
     for part in (parts.train, parts.valid, parts.test):
         examples, asked = coder.encode(part), set()
-        for batch in Loader(examples, training_plan(examples, config.task, config.training, 0)):
+        for batch in Loader(
+            examples, training_plan(examples, make_task(config.task, coder).batching, config.training, 0)
+        ):
             assert batch.target is not None
             for x, y, length in zip(batch.inputs["x"], batch.target, batch.lengths.tolist(), strict=True):
                 before, after = (v[:length, 0].double() * std + mean for v in (x, y))
@@ -151,25 +156,26 @@ def test_of_a_split_at_the_last_step_training_sees_what_is_before_both_and_the_o
     clicks = [[f"{row}{step}" for step in range(length)] for row, length in (("a", 6), ("b", 3), ("c", 2), ("d", 4))]
     data = sequences({"x": clicks}, {"x": "tokens"})
     config = RunConfig(
-        task=TaskConfig(name="next_step"),
-        data=DataConfig(valid="last", test="last"),
-        model=ModelConfig(),
+        task=task_config(name="next_step"),
+        data=data_config(valid="last", test="last"),
+        model=model_config(),
         training=TrainingConfig(steps=1, batch=3),
     )
-    roles = TASKS.get("next_step").roles(Question(data, (), (), None))
+    roles = TASKS.get("next_step").roles(Question(data, (), ()))
     parts = split_up(data, config, roles, lambda _: None)
     assert parts.valid is not None
     assert parts.test is not None
     # Encoded by all, so that a value that is seen too early has an id of its own; what training knows is asked below.
     every = Preprocessor.fit(data, roles, Preparation(cut=True))
     seen: dict[str, tuple[set[str], set[str]]] = {}
+    batching = make_task(config.task, every).batching
     for name, part in (("train", parts.train), ("valid", parts.valid), ("test", parts.test)):
         examples, training = every.encode(part), name == "train"
         plan = training_plan if training else evaluation_plan
         rest = (0,) if training else ()
         read: set[str] = set()
         asked: set[str] = set()
-        for batch in Loader(examples, plan(examples, config.task, config.training, *rest)):
+        for batch in Loader(examples, plan(examples, batching, config.training, *rest)):
             assert batch.target is not None
             first = [0] * len(batch.rows) if batch.scored is None else batch.scored.tolist()
             for x, y, length, begin in zip(batch.inputs["x"], batch.target, batch.lengths.tolist(), first, strict=True):
@@ -186,9 +192,9 @@ def test_of_a_split_at_the_last_step_training_sees_what_is_before_both_and_the_o
 def test_a_whole_sequence_is_in_one_split_alone(name: str) -> None:
     sample = SAMPLES[name]
     config = RunConfig(
-        task=sample.config,
-        data=DataConfig(valid=0.3, test=0.3),
-        model=ModelConfig(),
+        task=task_config(name=sample.task, **sample.options),
+        data=data_config(valid=0.3, test=0.3),
+        model=model_config(),
         training=TrainingConfig(steps=1),
     )
     data = sample.data.take(np.arange(20) % 10)  # of fewer texts than ten, the end of each would be held out

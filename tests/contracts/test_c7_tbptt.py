@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from configs import model_config
 from torch import Tensor
 
 from unrolled.batch import Discrete
-from unrolled.config import ModelConfig
 from unrolled.data.encoded import Encoded
 from unrolled.data.examples import Examples
 from unrolled.data.forms.aligned import Aligned
@@ -26,7 +26,7 @@ ROWS = [[1, 3, 0, 2, 2, 1, 0, 3, 3, 1, 2, 0], [2, 0, 1], [3, 3, 1, 0, 2], [1]]
 
 def network(name: str, dtype: torch.dtype = torch.float64) -> Network:
     torch.manual_seed(4)
-    return Network({"ids": Discrete(4)}, ModelConfig(name=name, hidden=4, layers=2, window=5), 4, False).to(dtype)
+    return Network({"ids": Discrete(4)}, model_config(name=name, hidden=4, layers=2, window=5), 4, False).to(dtype)
 
 
 def learns_from_its_state(name: str) -> bool:

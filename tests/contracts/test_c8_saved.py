@@ -15,9 +15,9 @@ from contracts.runs import RUNS
 import unrolled as ur
 from unrolled.errors import ModelError, UsageError
 from unrolled.files import write_manifest
+from unrolled.runs.trained import Trained
 from unrolled.testing import layers
 from unrolled.testing.subject import Subject
-from unrolled.trained import Trained
 
 
 @pytest.fixture(scope="module", params=RUNS)
@@ -47,7 +47,7 @@ def test_saved_elsewhere_it_is_the_same_file_by_file(run: tuple[str, Trained, Pa
     assert ur.load(tmp_path / "copy").metrics == model.metrics
     with pytest.raises(UsageError, match="copy exists already"):
         model.save(tmp_path / "copy")
-    model.save(tmp_path / "copy", replace_existing=True)
+    model.save(tmp_path / "copy", overwrite=True)
 
 
 def test_a_run_directory_is_json_tensors_and_text(run: tuple[str, Trained, Path]) -> None:
@@ -153,8 +153,8 @@ PICKLED = b"\x80\x04\x8c\x05posix\x94\x8c\x06system\x94\x93\x94\x8c\x04ohno\x94\
         (edited("config.json", "task", "name", value="../trained"), "there is no task '../trained'"),
         (edited("config.json", "task", "name", value="classify"), "the task .classify. needs a target with labels"),
         (edited("config.json", "task", "name", value="forecast"), "the task .forecast. needs a target with channels"),
-        (edited("config.json", "format", value=99), "has format 99, newer than 1"),
-        (edited("config.json", "model", "hidden", value=10**9), "not one of ours at 'model.hidden'"),
+        (edited("config.json", "format", value=99), "has format 99, but this version reads formats up to 2"),
+        (edited("config.json", "model", "hidden", value=10**9), "has a wrong entry 'model.hidden'"),
         (edited("config.json", "model", "hidden", value=65_536), "the weights are not those of its config.json"),
         (edited("config.json", "model", "name", value="gru"), "the weights are not those of its config.json"),
         (edited("config.json", "model", "embedding", value=65_536), "the weights are not those of its config.json"),
@@ -189,7 +189,7 @@ def test_a_manifest_cannot_name_what_lies_outside(tunes: Path, tmp_path: Path, n
     ("make", "message"),
     [
         (lambda place: None, "there is no such run directory"),
-        (lambda place: place.mkdir(), "is not a run of ours: it has no config.json"),
+        (lambda place: place.mkdir(), "is not a run: it has no config.json"),
         (lambda place: place.write_text("{}"), "there is no such run directory"),
     ],
 )

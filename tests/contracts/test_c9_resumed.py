@@ -153,5 +153,5 @@ def test_data_in_memory_must_be_given_again(tmp_path: Path, monkeypatch: pytest.
     with monkeypatch.context() as patch, pytest.raises(Stop):
         stop_at(patch, 1)
         RUNS["lanes"].fit(tmp_path / "run")
-    with pytest.raises(UsageError, match="was trained on data in memory: give the same data again to resume it"):
+    with pytest.raises(UsageError, match="was trained on data in memory: pass the same data again to resume it"):
         api.fit(None, out=tmp_path / "run", resume=True)

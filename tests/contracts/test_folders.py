@@ -115,5 +115,5 @@ def test_words_are_learned_from_the_rest_too(tmp_path: Path) -> None:
         (folder / f"{number}.txt").write_text("a cat and a dog\n")
     (folder / "broken.txt").write_bytes(b"\xff")
     lines: list[str] = []
-    embed(folder, tmp_path / "v.txt", least=1, epochs=1, size=2, say=lines.append)
+    embed(folder, tmp_path / "v.txt", min_count=1, epochs=1, size=2, say=lines.append)
     assert lines[0].startswith("1 of 4 files are left out: ")

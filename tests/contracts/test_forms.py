@@ -24,9 +24,9 @@ def sample(request: pytest.FixtureRequest) -> Sample:
 
 def answered(part: Examples, options: dict[str, int], *, train: bool = False) -> list[tuple[int, torch.Tensor]]:
     """(row, what it is asked) of each row of each batch, what is missing or padded left out, in order."""
-    task = BY_FORM[part.form.name].config
+    task = BY_FORM[part.form.name].ask()
     config = training(options)
-    plan = training_plan(part, task, config, 0) if train else evaluation_plan(part, task, config)
+    plan = training_plan(part, task.batching, config, 0) if train else evaluation_plan(part, task.batching, config)
     found = []
     for batch in Loader(part, plan):
         assert batch.target is not None
@@ -68,7 +68,7 @@ def test_a_row_is_answered_once(sample: Sample) -> None:
     task = sample.ask()
     examples = task.coder.encode(sample.data, with_target=False)
     known = np.min([column.lengths() for column in examples.inputs.values() if column.offsets is not None], axis=0)
-    plan = examples.form.plans.answering(known, batch_settings(task.config, training({"batch": 3})))
+    plan = examples.form.plans.answering(known, batch_settings(task.batching, training({"batch": 3})))
     batches = list(Loader(examples, plan))
     assert sorted(row for batch in batches for row in batch.rows.tolist()) == list(range(len(sample.data)))
     assert all(batch.target is None for batch in batches)

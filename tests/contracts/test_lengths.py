@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from configs import model_config
 
 import unrolled as ur
-from unrolled.config import ModelConfig
 from unrolled.errors import UsageError
 from unrolled.layers.build import build_layer, model_names
-from unrolled.trained import Trained
+from unrolled.runs.trained import Trained
 
 TEXTS = ["", "a", "abba", "b", "ab", "", "bbb", "a", "ba", "babab"] * 2
 TABLES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
@@ -34,7 +34,7 @@ TABLES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
 
 
 def causal(model: str) -> bool:
-    return build_layer(ModelConfig(name=model), 1).causal
+    return build_layer(model_config(name=model), 1).causal
 
 
 ASKED = [
@@ -95,8 +95,8 @@ def test_a_row_of_very_many_steps(model: str, tmp_path: Path, times: Callable[[i
             ur.fit(data, out=tmp_path / "long", **options)
         return
     if many.describe().state_bytes_per_step:  # it would keep all that it has read
-        with pytest.raises(UsageError, match="trained in pieces of 128 steps.* give --sight, such as 256"):
+        with pytest.raises(UsageError, match="trained in pieces of 128 steps.* set attention_window, such as 256"):
             ur.fit(data, out=tmp_path / "long", **options)
-        options["sight"] = 64
+        options["attention_window"] = 64
     again = ur.fit(data, out=tmp_path / "long", **options)
     assert all(value == value for value in again.evaluate(data).values())

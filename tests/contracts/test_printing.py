@@ -10,13 +10,13 @@ from typing import Any
 
 import pytest
 import torch
+from configs import model_config
 from torch import nn
 
 import unrolled.cells
 import unrolled.layers
 import unrolled.models
 from unrolled.cells.cell import CELLS
-from unrolled.config import ModelConfig
 from unrolled.layers.attention import Attention
 from unrolled.layers.blocks import FeedForward
 from unrolled.layers.build import build_layer, model_names
@@ -52,7 +52,7 @@ MODULES: dict[str, Callable[[], nn.Module]] = {
     **{f"the cell {name}": lambda name=name: CELLS.get(name)(3, 8) for name in CELLS.names()},  # type: ignore[misc]
     **{
         f"{name}, {layers} layers": lambda name=name, layers=layers: build_layer(  # type: ignore[misc]
-            ModelConfig(name=name, layers=layers, hidden=8, window=4, dropout=0.1, heads=2, sight=5), 3
+            model_config(name=name, layers=layers, hidden=8, window=4, dropout=0.1, heads=2, attention_window=5), 3
         )
         for name in model_names()
         for layers in (1, 2)
@@ -66,7 +66,7 @@ MODULES: dict[str, Callable[[], nn.Module]] = {
     "a CRF": lambda: CRF(8, outputs=6),
     "a feed-forward net": lambda: FeedForward(8, "gelu"),
     "attention": lambda: Attention(4, 6, "additive", hidden=5, coverage=True),
-    "self-attention": lambda: SelfAttention(8, 4, 2, causal=False, sight=3, positions="alibi"),
+    "self-attention": lambda: SelfAttention(8, 4, 2, causal=False, attention_window=3, positions="alibi"),
     "cross-attention": lambda: CrossAttention(8, 3, 4, 2),
     "a transformer": lambda: Transformer(
         3,

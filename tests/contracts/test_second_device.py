@@ -12,7 +12,7 @@ import torch
 from contracts.runs import RUNS
 from second_device import second_device
 
-from unrolled import fitting, trained
+from unrolled.runs import fit, plan, trained
 
 SEVERAL = [
     "rows with dropout",
@@ -47,8 +47,8 @@ def test_the_second_device_is_one() -> None:
 
 @pytest.fixture
 def any_device(monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in (trained, fitting):
-        monkeypatch.setattr(module, "device_for", lambda asked: asked)
+    for module in (trained, fit, plan):
+        monkeypatch.setattr(module, "device_for", lambda asked: "cuda:0" if asked == "cuda" else asked)
 
 
 @pytest.mark.parametrize("name", SEVERAL)
@@ -81,18 +81,18 @@ def test_a_session_goes_on_elsewhere(tmp_path: Path) -> None:
 def test_training_ends_with_weights_on_the_cpu_that_were_judged_where_they_were_trained(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    places, evaluate = [], fitting.evaluate
+    places, evaluate = [], fit.evaluate
 
     def judge(network: Any, *rest: Any) -> dict[str, float]:
         places.append(next(network.parameters()).device.type)
         return evaluate(network, *rest)
 
-    monkeypatch.setattr(fitting, "evaluate", judge)
+    monkeypatch.setattr(fit, "evaluate", judge)
     run = RUNS["rows in epochs"]
     here = run.fit(tmp_path / "here", test=0.2)
-    with second_device() as device, monkeypatch.context() as patch:
+    with second_device(), monkeypatch.context() as patch:
         patch.setattr(torch, "autocast", lambda *_, **__: contextlib.nullcontext())
-        there = run.fit(tmp_path / "there", test=0.2, device=device)
+        there = run.fit(tmp_path / "there", test=0.2, device="cuda")
     assert places == ["cpu", "cuda"]
     assert next(there.network.parameters()).device.type == "cpu"
     assert close(here.metrics, there.metrics)

@@ -50,7 +50,7 @@ def table(seed: int = 0, lengths: tuple[int, ...] = (12, 2, 3, 4, 9)) -> dict[st
 
 def coded(columns: dict[str, Any], ahead: tuple[str, ...] = AHEAD) -> tuple[Preprocessor, Sequences]:
     data = sequences(columns, KINDS, "plans.jsonl")
-    roles = Forecast.roles(Question(data, ("y",), (), H, ahead))
+    roles = Forecast.roles(Question(data, ("y",), (), {"horizon": H, "known_ahead": ahead}))
     return Preprocessor.fit(data, roles, Preparation()), data
 
 
@@ -135,19 +135,24 @@ def test_what_may_not_be_known_ahead_is_refused() -> None:
     data = sequences({**table(), "place": list("uvwxy")}, {**KINDS, "place": "category"}, "plans.jsonl")
 
     def roles(*ahead: str, inputs: tuple[str, ...] = ()) -> Any:
-        return Forecast.roles(Question(data, ("y",), inputs, H, ahead))
+        return Forecast.roles(Question(data, ("y",), inputs, {"horizon": H, "known_ahead": ahead}))
 
     assert roles("mark", inputs=("x",)).inputs == ("y", "x", "mark")
-    assert Forecast.roles(Question(data, (), (), H, ("plan",))).joined == ("y", "x")  # what is to come is not asked
+    assert Forecast.roles(Question(data, (), (), {"horizon": H, "known_ahead": ("plan",)})).joined == (
+        "y",
+        "x",
+    )  # what is to come is not asked
     with pytest.raises(DataError, match=r"^plans.jsonl, column 'plam': there is no such column \(Did you mean 'plan'"):
         roles("plam")
-    with pytest.raises(UsageError, match="^--ahead y is what is forecast, which nobody knows ahead$"):
+    with pytest.raises(UsageError, match="^known_ahead y is what is forecast, which nobody knows ahead$"):
         roles("y")
-    text = "^--ahead place has one value a sequence, which is known anyway: leave it out there$"
+    text = "^known_ahead place has one value a sequence, which is known anyway: leave it out there$"
     with pytest.raises(UsageError, match=text):
         roles("place")
-    with pytest.raises(UsageError, match="^--ahead is of the task forecast alone, and this one is next_step$"):
-        ur.fit({"y": [[1.0, 2.0]] * 3}, task="next_step", ahead=["y"])
+    with pytest.raises(
+        UsageError, match="^known_ahead only works with the task 'forecast'; this run's task is 'next_step'.$"
+    ):
+        ur.fit({"y": [[1.0, 2.0]] * 3}, task="next_step", known_ahead=["y"])
 
 
 def test_errors_name_the_step_of_the_file() -> None:
@@ -190,7 +195,7 @@ def shops(seed: int, days: int = 60, ahead: int = 0) -> list[dict[str, Any]]:
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> ur.Trained:
-    options = {"by": "shop", "order": "day", "target": "sold", "ahead": ["plan"], "test": 0.2}
+    options = {"by": "shop", "order": "day", "target": "sold", "known_ahead": ["plan"], "test": 0.2}
     return ur.load(ur.fit(shops(0), out=tmp_path_factory.mktemp("runs") / "run", **options, **SMALL).folder)
 
 
@@ -239,7 +244,7 @@ def test_a_forecast_is_far_better_for_what_it_knows_ahead(tmp_path: Path) -> Non
     options = {**SMALL, "model": "window", "window": 4, "lookback": 4, "steps": 250, "lr": 0.02, "test": 0.2}
     options |= {"by": "shop", "order": "day", "target": "sold"}
     rows = shops(0, days=200)
-    knows = ur.fit(rows, out=tmp_path / "a", ahead=["plan"], **options).metrics["test"]["mse_scaled"]
+    knows = ur.fit(rows, out=tmp_path / "a", known_ahead=["plan"], **options).metrics["test"]["mse_scaled"]
     does_not = ur.fit(rows, out=tmp_path / "b", **options).metrics["test"]["mse_scaled"]
     assert knows < does_not / 4
 
@@ -249,12 +254,18 @@ def test_the_calendar_of_the_steps_to_come(scale: str, tmp_path: Path) -> None:
     """The column that orders the steps may be known ahead, once it has a kind; the file is read back as it was."""
     start = datetime(2026, 1, 1)
     days = [{"date": start + timedelta(days=n), "load": None if n > 56 else float(n % 7 == 3)} for n in range(60)]
-    options = {"order": "date", "kinds": {"date": "calendar"}, "ahead": ["date"], "target": "load", "scale": scale}
+    options = {
+        "order": "date",
+        "kinds": {"date": "calendar"},
+        "known_ahead": ["date"],
+        "target": "load",
+        "scale": scale,
+    }
     said: list[str] = []
     model = ur.fit(days[:57], out=tmp_path / "run", say=said.append, **options, **SMALL)
     line = "input date: calendar: time of day, day of the week, day of the year, known 3 steps ahead"
     assert line in said
     assert len(ur.load(tmp_path / "run").predict(days)["load_predicted"][0].as_py()) == H
-    with pytest.raises(DataError, match="column 'date': is left out: it holds dates or times.*calendar with --kind"):
+    with pytest.raises(DataError, match="column 'date': is left out: it holds dates or times.*calendar with kinds"):
         ur.fit(days, **{**options, "kinds": {}}, **SMALL)
     assert list(model.task.coder.inputs) == ["load", "date"]

@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pytest
+from configs import data_config
 
-from unrolled.config import DataConfig
 from unrolled.data.blobs import blobs
 from unrolled.data.pictures import to_png
 from unrolled.data.read import read
@@ -34,7 +34,7 @@ def test_folders_are_labels(tmp_path: Path) -> None:
     assert found.table["label"].to_pylist() == ["cat", "cat", "dog"]
     assert found.kinds["image"] == "image" and "name" not in found.kinds
     assert found.labelled == "label"
-    assert read(tmp_path, DataConfig(ignore=("label",))).labelled is None
+    assert read(tmp_path, data_config(ignore=("label",))).labelled is None
     assert found.notes == ("'name' is left out: it names the files",)
     assert cells(found.take(np.array([2, 0])).table) == [drawn[2], drawn[0]]
 
@@ -48,7 +48,7 @@ def test_without_several_folders_there_is_no_label(tmp_path: Path, names: tuple[
 
 def test_names_can_be_learned_from_if_that_is_asked_for(tmp_path: Path) -> None:
     draw(tmp_path / "1.png", 1)
-    assert read(tmp_path, DataConfig(kinds={"name": "tokens"})).kinds == {"name": "tokens", "image": "image"}
+    assert read(tmp_path, data_config(kinds={"name": "tokens"})).kinds == {"name": "tokens", "image": "image"}
 
 
 @pytest.mark.parametrize("form", ["csv", "jsonl"])

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
+from configs import data_config
 
 import unrolled as ur
-from unrolled.config import DataConfig
 from unrolled.data.fields import as_steps
 from unrolled.data.memory import MEMORY
 from unrolled.data.read import read
@@ -28,7 +28,7 @@ def test_each_field_is_a_step_in_the_order_that_was_asked_and_an_empty_cell_is_n
 
 
 def test_it_is_read_as_a_sequence_of_tokens_in_place_of_its_columns() -> None:
-    sequences = read(ROWS, DataConfig(fields=("food", "stars")))
+    sequences = read(ROWS, data_config(fields=("food", "stars")))
     assert sequences.kinds["fields"] == "tokens" and not {"food", "stars"} & sequences.kinds.keys()
     assert "'food' is left out: it is a step of 'fields'" in sequences.notes
 

@@ -19,7 +19,7 @@ PYTHON_OWNED = {"py_buffer", "foreign_buffer", "PythonFile", "mmap"}
 READ_ALL = """
 import sys
 from pathlib import Path
-from unrolled.config import DataConfig
+from unrolled.data.config import DataConfig
 from unrolled.data.readers.table import read_table
 
 print(sum(read_table(path, DataConfig()).num_rows for path in sorted(Path(sys.argv[1]).iterdir())))

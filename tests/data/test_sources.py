@@ -8,14 +8,14 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
+from configs import data_config
 
-from unrolled.config import DataConfig
 from unrolled.data.sources import Reading, open_source
 from unrolled.errors import DataError, UsageError
 
 
 def opened(source: Any, **options: Any) -> Reading:
-    return open_source(source, DataConfig(**options), None)
+    return open_source(source, data_config(**options), None)
 
 
 def test_of_two_reasons_the_later_one_counts() -> None:
@@ -24,7 +24,7 @@ def test_of_two_reasons_the_later_one_counts() -> None:
 
 
 def test_a_folder_has_no_first_line_to_name_columns_for(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="--header names the columns of a file, and .* is a folder"):
+    with pytest.raises(UsageError, match="header only works with a file, and .* is a folder"):
         opened(tmp_path, header=("x",))
 
 

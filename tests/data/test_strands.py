@@ -85,14 +85,14 @@ def data() -> dict[str, list[str]]:
 
 def test_an_answer_is_the_same_for_both_strands(tmp_path: Path) -> None:
     rows = data()
-    model = ur.fit(rows, target="label", strands="both", hidden=8, steps=4, out=tmp_path / "both")
+    model = ur.fit(rows, target="label", both_strands=True, hidden=8, steps=4, out=tmp_path / "both")
     given = model.predict(rows).column("label_p_yes").to_numpy()
     other = model.predict({"dna": [opposite(text) for text in rows["dna"]]}).column("label_p_yes").to_numpy()
     np.testing.assert_allclose(given, other, atol=1e-6)
     again = ur.load(tmp_path / "both")
     np.testing.assert_array_equal(again.predict(rows).column("label_p_yes").to_numpy(), given)
     assert again.evaluate(rows) == model.evaluate(rows)
-    with pytest.raises(UsageError, match=r"reads each sequence from both its ends \(--strands both\): use predict"):
+    with pytest.raises(UsageError, match=r"reads each sequence from both its ends \(both_strands\): use predict"):
         model.stream()
     plain = ur.fit(rows, target="label", hidden=8, steps=4, out=tmp_path / "one")
     given = plain.predict(rows).column("label_p_yes").to_numpy()
@@ -103,7 +103,7 @@ def test_an_answer_is_the_same_for_both_strands(tmp_path: Path) -> None:
 def test_a_model_of_kmers_answers_both_strands_alike(tmp_path: Path) -> None:
     dice = random.Random(2)
     rows = {"dna": ["".join(dice.choices("ACGT", k=20)) for _ in range(24)], "label": ["yes", "no"] * 12}
-    model = ur.fit(rows, target="label", hidden=8, steps=4, kmer=3, strands="both", out=tmp_path / "run")
+    model = ur.fit(rows, target="label", hidden=8, steps=4, kmer=3, both_strands=True, out=tmp_path / "run")
     given = model.predict(rows).column("label_p_yes").to_numpy()
     other = model.predict({"dna": [opposite(text) for text in rows["dna"]]}).column("label_p_yes").to_numpy()
     np.testing.assert_allclose(given, other, atol=1e-6)
@@ -112,7 +112,8 @@ def test_a_model_of_kmers_answers_both_strands_alike(tmp_path: Path) -> None:
 def test_kmers_are_of_symbols_alone(tmp_path: Path) -> None:
     words = {"text": ["the food was good", "never again"] * 6, "label": ["a", "b"] * 6}
     with pytest.raises(
-        UsageError, match="--kmer is of columns of kind symbols alone, and here are category and tokens"
+        UsageError,
+        match="kmer only works with columns of kind 'symbols'; this run has columns of kind 'category' or 'tokens'",
     ):
         ur.fit(words, target="label", kinds={"text": "tokens"}, kmer=3, steps=1, out=tmp_path / "a")
 
@@ -121,23 +122,35 @@ def test_a_run_of_one_strand_is_gone_on_from_with_both(tmp_path: Path) -> None:
     rows = data()
     small: dict[str, Any] = {"target": "label", "hidden": 8, "steps": 2}
     ur.fit(rows, out=tmp_path / "one", **small)
-    for number, (start, options) in enumerate((("one", {"strands": "both"}), ("0", {})), 0):
-        model = ur.fit(rows, out=tmp_path / str(number), start=str(tmp_path / start), **small, **options)
+    for number, (start, options) in enumerate((("one", {"both_strands": True}), ("0", {})), 0):
+        model = ur.fit(rows, out=tmp_path / str(number), init_from=str(tmp_path / start), **small, **options)
         given = model.predict(rows).column("label_p_yes").to_numpy()
         other = model.predict({"dna": [opposite(text) for text in rows["dna"]]}).column("label_p_yes").to_numpy()
         np.testing.assert_allclose(given, other, atol=1e-6)
     words = {"text": ["the food was good", "never again", "so bad", "lovely"] * 3, "label": ["a", "b", "b", "a"] * 3}
     told: dict[str, Any] = {"target": "label", "kinds": {"text": "tokens"}, "steps": 1}
     ur.fit(words, out=tmp_path / "words", **told)
-    with pytest.raises(UsageError, match="--strands both: no input is of kind symbols and holds DNA or RNA"):
-        ur.fit(words, start=str(tmp_path / "words"), strands="both", out=tmp_path / "x", **told)
+    with pytest.raises(
+        UsageError, match="both_strands only works with columns of kind 'symbols'; this run has columns"
+    ):
+        ur.fit(words, init_from=str(tmp_path / "words"), both_strands=True, out=tmp_path / "x", **told)
+    rows = {"p": ["MKLV" * 5, "WYFE" * 5] * 6, "label": ["a", "b"] * 6}
+    told = {"target": "label", "kinds": {"p": "symbols"}, "hidden": 4, "steps": 1}
+    ur.fit(rows, out=tmp_path / "protein", **told)
+    for start in (None, str(tmp_path / "protein")):
+        with pytest.raises(UsageError, match="both_strands only works with DNA or RNA; .* protein"):
+            ur.fit(rows, init_from=start, both_strands=True, out=tmp_path / "y", **told)
 
 
 def test_strands_need_dna_and_one_answer_a_row(tmp_path: Path) -> None:
     words = {"text": ["the food was good", "never again", "so bad", "lovely"] * 3, "label": ["a", "b", "b", "a"] * 3}
-    with pytest.raises(UsageError, match="--strands both: no input is of kind symbols and holds DNA or RNA"):
-        ur.fit(words, target="label", kinds={"text": "tokens"}, strands="both", steps=1, out=tmp_path / "a")
-    with pytest.raises(UsageError, match="--strands is of the task classify and regress alone"):
-        ur.fit({"dna": data()["dna"]}, strands="both", steps=1, out=tmp_path / "b")
-    with pytest.raises(UsageError, match="option 'strands' = 'two'"):
-        ur.fit(data(), target="label", strands="two", steps=1, out=tmp_path / "c")
+    with pytest.raises(
+        UsageError, match="both_strands only works with columns of kind 'symbols'; this run has columns"
+    ):
+        ur.fit(words, target="label", kinds={"text": "tokens"}, both_strands=True, steps=1, out=tmp_path / "a")
+    with pytest.raises(
+        UsageError, match="both_strands only works where a row has one answer; this run's task is 'next_step'"
+    ):
+        ur.fit({"dna": data()["dna"]}, both_strands=True, steps=1, out=tmp_path / "b")
+    with pytest.raises(UsageError, match="both_strands = 'two'"):
+        ur.fit(data(), target="label", both_strands="two", steps=1, out=tmp_path / "c")

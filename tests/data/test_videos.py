@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from mutations import survive
 
-from unrolled.config import DataConfig
 from unrolled.data import videos
+from unrolled.data.config import DataConfig
 from unrolled.data.pictures import to_pixels
 from unrolled.data.read import read
 from unrolled.data.readers.video import read_video

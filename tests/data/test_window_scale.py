@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 import torch
+from configs import task_options
 from samples import SAMPLES, sequences
 
 from unrolled.batch import Batch
@@ -37,13 +38,13 @@ def test_each_channel_of_each_window_by_hand() -> None:
 
 def forecast(rows: list[list[float | None]]) -> tuple[Forecast, Batch]:
     """The task by windows, and one batch of the last 4 steps before the last 2 of each row."""
-    sample = replace(SAMPLES["forecast"], data=sequences({"wave": rows}, {"wave": "number"}), horizon=2)
+    sample = replace(SAMPLES["forecast"], data=sequences({"wave": rows}, {"wave": "number"}), options={"horizon": 2})
     roles = Forecast.roles(sample.question())
     coder = Preprocessor.fit(sample.data, roles, Preparation(by_window=True))
     examples = coder.encode(sample.data)
     ends = examples.steps() - 2
     (batch,) = Loader(examples, Windows(np.arange(len(ends)), ends, 4, batch=len(ends)))
-    return Forecast(sample.config, coder), batch
+    return Forecast(task_options("forecast", horizon=2), coder), batch
 
 
 def test_level_and_size_of_a_window_are_taken_from_it_and_given_back() -> None:
@@ -63,7 +64,7 @@ def test_level_and_size_of_a_window_are_taken_from_it_and_given_back() -> None:
 
 def test_a_gaussian_grows_with_its_window() -> None:
     task, batch = forecast([[1.0, 2.0, 0.0, 3.0, 1.0, 5.0], [10.0, 20.0, 0.0, 30.0, 10.0, 50.0]])
-    gaussian = Forecast(task.config.model_copy(update={"distribution": "gaussian"}), task.coder)
+    gaussian = Forecast(task_options("forecast", horizon=2, distribution="gaussian"), task.coder)
     sigma = gaussian.answers(torch.zeros(2, 4), batch)["wave_sigma"]
     assert sigma[1] == pytest.approx([10 * s for s in sigma[0]], rel=1e-4)
     assert sigma[0] == pytest.approx([np.std([1, 2, 0, 3])] * 2, rel=1e-4)
@@ -83,7 +84,9 @@ def test_such_a_model_is_asked_whole_windows(tmp_path: object) -> None:
         UsageError, match=r"^this model scales each window by all of its steps \(--scale window\): use predict$"
     ):
         trained.stream()
-    with pytest.raises(UsageError, match="^--quantiles and --distribution are two answers to one question"):
+    with pytest.raises(UsageError, match="^quantiles and distribution exclude each other: give one of them$"):
         ur.fit(waves, **{**options, "quantiles": [0.1], "distribution": "gaussian"})
-    with pytest.raises(UsageError, match="^--scale is of the task forecast alone, and this one is next_step$"):
+    with pytest.raises(
+        UsageError, match="^scale only works with the task 'forecast'; this run's task is 'next_step'.$"
+    ):
         ur.fit(waves, task="next_step", scale="window")

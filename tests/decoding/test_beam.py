@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from configs import model_config
 from torch import Tensor
 
 from unrolled.batch import Discrete
-from unrolled.config import ModelConfig
 from unrolled.decoding.beam import Beam, beam_search
 from unrolled.decoding.generate import generate
 from unrolled.decoding.hypothesis import Hypothesis
@@ -184,7 +184,9 @@ def test_a_row_is_the_same_alone_and_in_company() -> None:
 
 def test_a_recurrent_network_searches_many_inputs_as_one_by_one() -> None:
     torch.manual_seed(2)
-    network = Network({"text": Discrete(8)}, ModelConfig(name="gru", hidden=6), outputs=8, pooled=False).double().eval()
+    network = (
+        Network({"text": Discrete(8)}, model_config(name="gru", hidden=6), outputs=8, pooled=False).double().eval()
+    )
     for weight in network.parameters():
         torch.nn.init.normal_(weight)
 
@@ -300,13 +302,13 @@ def test_what_is_given_stays_as_it_was_and_no_graph_is_kept() -> None:
 @pytest.mark.parametrize(
     ("values", "text"),
     [
-        ({"width": 0}, "option 'width' = 0: Input should be greater than or equal to 1"),
-        ({"width": 2, "n_best": 3}, "option 'n_best' = 3: it is more than width, 2"),
-        ({"max_length": 4, "min_length": 5}, "option 'min_length' = 5: it is more than max_length, 4"),
-        ({"max_length": 0}, "option 'max_length' = 0"),
-        ({"length_penalty": -1}, "option 'length_penalty' = -1"),
-        ({"no_repeat_ngram": -1}, "option 'no_repeat_ngram' = -1"),
-        ({"widht": 1}, "unknown option 'widht'. Did you mean 'width'?"),
+        ({"width": 0}, "width = 0: Input should be greater than or equal to 1"),
+        ({"width": 2, "n_best": 3}, "n_best = 3: it is more than width, 2"),
+        ({"max_length": 4, "min_length": 5}, "min_length = 5: it is more than max_length, 4"),
+        ({"max_length": 0}, "max_length = 0"),
+        ({"length_penalty": -1}, "length_penalty = -1"),
+        ({"no_repeat_ngram": -1}, "no_repeat_ngram = -1"),
+        ({"widht": 1}, "unknown option widht. Did you mean width?"),
     ],
 )
 def test_settings_out_of_range_are_refused(values: dict[str, float], text: str) -> None:

@@ -183,10 +183,10 @@ def test_a_greedy_answer_is_what_sharp_frames_give_the_beam() -> None:
 @pytest.mark.parametrize(
     ("values", "text"),
     [
-        ({"width": 0}, "option 'width' = 0: Input should be greater than or equal to 1"),
-        ({"prune": 1.0}, "option 'prune' = 1.0: Input should be less than 1"),
-        ({"language_weight": -1}, "option 'language_weight' = -1"),
-        ({"bonnus": 1}, "unknown option 'bonnus'. Did you mean 'bonus'?"),
+        ({"width": 0}, "width = 0: Input should be greater than or equal to 1"),
+        ({"prune": 1.0}, "prune = 1.0: Input should be less than 1"),
+        ({"language_weight": -1}, "language_weight = -1"),
+        ({"bonnus": 1}, "unknown option bonnus. Did you mean bonus?"),
     ],
 )
 def test_settings_out_of_range_are_refused(values: dict[str, float], text: str) -> None:

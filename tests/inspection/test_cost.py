@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import pytest
 import torch
+from configs import model_config
 
 from unrolled.batch import Continuous, Discrete
-from unrolled.config import ModelConfig
 from unrolled.inspection import cost
 from unrolled.models.network import Network
 
@@ -32,5 +32,5 @@ def test_where_the_system_does_not_tell_there_is_no_number(monkeypatch: pytest.M
 
 def test_a_live_step_of_any_columns_takes_some_time() -> None:
     specs = {"word": Discrete(5), "value": Continuous(3)}
-    network = Network(specs, ModelConfig(name="gru", hidden=4), 2, pooled=False)
+    network = Network(specs, model_config(name="gru", hidden=4), 2, pooled=False)
     assert 0 < cost.push_seconds(network) < 1

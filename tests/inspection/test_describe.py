@@ -52,13 +52,13 @@ def test_attention_costs_more_with_every_step_that_it_sees() -> None:
     one = described("transformer", embedding=3, positions="learned")
     block = 4 * 3 * 4 + 4 * 4 + 4 * 2 * 16 + 16 * 4  # q, k and v; out; the two of a feed-forward net, and its out
     assert one.multiply_adds_per_step == 3 * 4 + block + 2 * 4  # the table of positions is only looked up
-    assert (one.multiply_adds_per_step_seen, one.state_bytes_per_step, one.sight) == (2 * 4, 2 * 4 * 4, None)
+    assert (one.multiply_adds_per_step_seen, one.state_bytes_per_step, one.attention_window) == (2 * 4, 2 * 4 * 4, None)
     assert one.state_bytes == 8 + 4 * 4 + 8  # its count of steps, and what is pooled
     page = str(one)
     assert "multiply-adds, and 8 for each step that it sees\n" in page
     assert "state           32 bytes a stream, and 32 for each step" in page
-    far = described("transformer", sight=5, layers=2)
-    assert (far.state_bytes_per_step, far.sight) == (2 * 2 * 4 * 4, 5)
+    far = described("transformer", attention_window=5, layers=2)
+    assert (far.state_bytes_per_step, far.attention_window) == (2 * 2 * 4 * 4, 5)
     assert "and 64 for each step, of which it keeps the last 5" in str(far)
     whole = described("bitransformer", kinds={"text": "tokens"}, tokens="characters")
     assert (whole.state_bytes, whole.state_bytes_per_step) == (None, 0)

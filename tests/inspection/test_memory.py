@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from configs import model_config
 from torch import Tensor
 
 from unrolled import api
 from unrolled.batch import Continuous, Discrete
-from unrolled.config import ModelConfig
 from unrolled.errors import DataError, UsageError
 from unrolled.inspection.memory import Asked, Horizon, memory_horizon
 from unrolled.inspection.problems import problem
@@ -23,7 +23,7 @@ T, ROWS, HIDDEN = 200, 32, 64
 
 def network(model: str, layers: int = 1) -> Network:
     torch.manual_seed(0)
-    return Network({"x": Continuous(2)}, ModelConfig(name=model, hidden=HIDDEN, layers=layers), 1, pooled=False)
+    return Network({"x": Continuous(2)}, model_config(name=model, hidden=HIDDEN, layers=layers), 1, pooled=False)
 
 
 def on_adding(network: Network, steps: int = T) -> Horizon:
@@ -81,7 +81,7 @@ def test_recurrent_weights_of_twice_the_size_explode() -> None:
 
 def test_the_spectrum_is_that_of_the_equations() -> None:
     """One linear unit, h_t = a h_{t-1} + w x_t: ‖∂L/∂x_{T-k}‖ = |2 (h - y)| |v w| a^k, known in closed form."""
-    irnn = Network({"x": Continuous(1)}, ModelConfig(name="irnn", hidden=1), 1, pooled=False)
+    irnn = Network({"x": Continuous(1)}, model_config(name="irnn", hidden=1), 1, pooled=False)
     a, w, v = 0.9, 0.5, 2.0
     cell = irnn.layer.layers[0][0]  # type: ignore[attr-defined]
     for weight, value in zip(cell.weights(), (w, a, 0.0, 0.0), strict=True):
@@ -120,7 +120,7 @@ def test_lags_are_counted_from_each_rows_own_end_and_padding_says_nothing() -> N
 def test_columns_are_taken_together_and_one_without_time_is_left_out() -> None:
     specs = {"word": Discrete(5), "value": Continuous(3), "who": Discrete(4, time=False)}
     torch.manual_seed(0)
-    gru = Network(specs, ModelConfig(name="gru", hidden=4), 1, pooled=True)
+    gru = Network(specs, model_config(name="gru", hidden=4), 1, pooled=True)
     inputs = {"word": torch.tensor([[1, 2, 0]]), "value": torch.randn(1, 3, 3), "who": torch.tensor([3])}
     horizon = memory_horizon(gru, [Asked(inputs, torch.tensor([3]), Tensor.sum)], 3)
     embedded = [
@@ -176,7 +176,7 @@ def test_what_cannot_be_measured_is_said() -> None:
         memory_horizon(network("gru"), [], 1)
     with pytest.raises(DataError, match="no row has two steps, so there is no lag to measure"):
         memory_horizon(network("gru"), [], 5)
-    untimed = Network({"x": Continuous(2, time=False)}, ModelConfig(name="mlp", hidden=4), 1, pooled=True)
+    untimed = Network({"x": Continuous(2, time=False)}, model_config(name="mlp", hidden=4), 1, pooled=True)
     with pytest.raises(UsageError, match="this model reads one step a row: it has no memory to measure"):
         memory_horizon(untimed, [], 5)
 
@@ -218,7 +218,7 @@ def test_a_trained_model_is_measured_on_its_own_data(trained: dict[str, api.Trai
     assert len(api.memory(trained["forecast"], load, lags=30).norms) == 30
     with pytest.raises(UsageError, match="lags must be at least 2, got 0"):
         api.memory(trained["forecast"], load, lags=0)
-    writer = EncoderDecoder({"load": Continuous(1)}, ModelConfig(hidden=2), outputs=3)
+    writer = EncoderDecoder({"load": Continuous(1)}, model_config(hidden=2), outputs=3)
     two = replace(trained["forecast"], network=writer)
     with pytest.raises(
         UsageError, match="memory measures a single network; this model has one that reads and one that"

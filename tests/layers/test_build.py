@@ -7,14 +7,15 @@ import subprocess
 import sys
 
 import pytest
+from configs import model_config
 from torch import nn
 
 from unrolled import registry
-from unrolled.config import ModelConfig
 from unrolled.errors import UsageError
-from unrolled.layers.build import build_layer, embedding_gain, model_names, owners, takes_memory
+from unrolled.layers.build import build_layer, embedding_gain, model_names, takes_memory
 from unrolled.layers.layer import Layer
 from unrolled.layers.recurrent import Recurrent
+from unrolled.options import Owner, owners_of
 
 
 def test_the_names() -> None:
@@ -46,23 +47,23 @@ def test_names_come_without_torch() -> None:
 
 
 def test_a_cell_s_name_with_and_without_bi() -> None:
-    config = ModelConfig(name="bigru", hidden=6, layers=2, dropout=0.5)
+    config = model_config(name="bigru", hidden=6, layers=2, dropout=0.5)
     layer = build_layer(config, 3)
     assert isinstance(layer, Recurrent)
     assert (layer.input_size, layer.output_size, layer.causal, layer.bidirectional) == (3, 12, False, True)
     assert (len(layer.layers), layer.dropout.p) == (2, 0.5)
-    assert build_layer(ModelConfig(name="gru", hidden=6), 3).causal
+    assert build_layer(model_config(name="gru", hidden=6), 3).causal
 
 
 @pytest.mark.parametrize("name", model_names())
 def test_every_name_builds_a_layer(name: str) -> None:
-    layer = build_layer(ModelConfig(name=name, hidden=6), 3)
+    layer = build_layer(model_config(name=name, hidden=6), 3)
     assert layer.output_size == (12 if layer.bidirectional else 6)
 
 
 def test_an_unknown_name() -> None:
     with pytest.raises(UsageError, match=r"there is no model 'lstmm'. Did you mean 'lstm'\? Known: .*bilstm"):
-        build_layer(ModelConfig(name="lstmm"), 3)
+        build_layer(model_config(name="lstmm"), 3)
 
 
 def test_a_layer_of_another_package_has_the_attributes_of_a_layer(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -73,4 +74,4 @@ def test_a_layer_of_another_package_has_the_attributes_of_a_layer(monkeypatch: p
     monkeypatch.setattr(registry, "_registered", {})
     registry.register("layer", "mine", type("Mine", (nn.Identity, Layer), {}))
     assert embedding_gain("mine") == 1 and not takes_memory("mine")
-    assert "mine" not in owners("window")
+    assert owners_of("window") == [Owner("layer", "window")]  # one that declares no options has none

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from configs import model_config
 from torch import Tensor
 
-from unrolled.config import ModelConfig
 from unrolled.errors import ShapeError, UsageError
 from unrolled.layers import deltanet
 from unrolled.layers.build import build_layer
@@ -142,7 +142,7 @@ def test_heads_remember_over_different_times_at_first() -> None:
 
 
 def test_it_is_built_from_a_config() -> None:
-    layer = build_layer(ModelConfig(name="deltanet", hidden=12, heads=3, layers=2, dropout=0.5), 4)
+    layer = build_layer(model_config(name="deltanet", hidden=12, heads=3, layers=2, dropout=0.5), 4)
     assert isinstance(layer, DeltaNet)
     assert (layer.input_size, layer.output_size, layer.heads, len(layer.blocks)) == (4, 12, 3, 2)
     assert {part.p for part in layer.modules() if isinstance(part, torch.nn.Dropout)} == {0.5}

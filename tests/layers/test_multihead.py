@@ -21,9 +21,9 @@ LENGTHS = torch.tensor([9, 4, 0])
 WAYS: list[dict[str, Any]] = [
     {"heads": 2},
     {"heads": 4, "kv_heads": 2, "positions": "rotary"},
-    {"heads": 4, "kv_heads": 1, "positions": "alibi", "sight": 3},
-    {"heads": 1, "positions": "rotary", "sight": 1},
-    {"heads": 2, "sight": 20, "positions": "alibi"},
+    {"heads": 4, "kv_heads": 1, "positions": "alibi", "attention_window": 3},
+    {"heads": 1, "positions": "rotary", "attention_window": 1},
+    {"heads": 2, "attention_window": 20, "positions": "alibi"},
 ]
 
 
@@ -41,9 +41,9 @@ def textbook_weights(layer: SelfAttention | CrossAttention) -> HeadWeights:
     return HeadWeights(*(part.detach().numpy() for part in (W_Q, W_K, W_V, layer.out.weight.T)))
 
 
-def visible(causal: bool, sight: int | None, size: int) -> np.ndarray:
+def visible(causal: bool, window: int | None, size: int) -> np.ndarray:
     distance = np.arange(size)[:, None] - np.arange(size)[None, :]
-    return (distance >= 0 if causal else distance == distance) & (np.abs(distance) <= (sight or size))
+    return (distance >= 0 if causal else distance == distance) & (np.abs(distance) <= (window or size))
 
 
 @pytest.mark.parametrize("causal", [True, False])
@@ -56,7 +56,7 @@ def test_the_textbook_s(way: dict[str, Any], causal: bool) -> None:
     assert none is None
     for row, length in enumerate(LENGTHS.tolist()):
         X = x[row, :length].numpy()
-        allowed = visible(causal, way.get("sight"), length)
+        allowed = visible(causal, way.get("attention_window"), length)
         expected = (np.zeros((0, W)), np.zeros((layer.heads, 0, 0)))
         if length:
             expected = multi_head(X, X, textbook_weights(layer), layer.heads, allowed, way.get("positions", "none"))
@@ -103,7 +103,7 @@ def test_chunks_of_every_kind(way: dict[str, Any]) -> None:
             for row, length in enumerate(chunk):
                 found[row].append(y[row, :length])
             assert state.steps.tolist() == taken
-            kept = [min(n, way.get("sight", 99)) for n in taken]
+            kept = [min(n, way.get("attention_window", 99)) for n in taken]
             assert state.keys.shape[1] == max(kept)
             for row, count in enumerate(kept):
                 assert state.keys[row, :count].all(-1).all()
@@ -139,8 +139,8 @@ def test_fewer_key_heads_are_the_same_ones_repeated() -> None:
     assert shared(x)[1].keys.numel() * 2 == full(x)[1].keys.numel()
 
 
-def test_with_a_sight_the_state_stays_small_and_the_past_is_forgotten() -> None:
-    layer, x = made(heads=2, sight=3, positions="rotary")
+def test_with_an_attention_window_the_state_stays_small_and_the_past_is_forgotten() -> None:
+    layer, x = made(heads=2, attention_window=3, positions="rotary")
     _, state, _ = layer(x)
     for _ in range(3):
         _, state, _ = layer(x, None, state)
@@ -241,8 +241,8 @@ def test_heads_that_do_not_divide_are_answered_with_those_that_do() -> None:
 
 
 def test_numbers_and_names_out_of_range() -> None:
-    with pytest.raises(UsageError, match="sight must be at least 1, got 0"):
-        SelfAttention(8, sight=0)
+    with pytest.raises(UsageError, match="attention_window must be at least 1, got 0"):
+        SelfAttention(8, attention_window=0)
     with pytest.raises(UsageError, match="attention itself has rotary, alibi or no positions, got 'learned'"):
         SelfAttention(8, positions="learned")
     with pytest.raises(UsageError, match="memory_size must be at least 1, got 0"):
@@ -259,7 +259,10 @@ def test_a_state_of_something_else_is_refused() -> None:
             r"state.keys is \(3, 9, 4, 2\) torch.float32 on cpu, expected \(3, N, 2, 4\) torch.float32",
         ),
         (SelfAttention(W, 2, 1), r"state.keys is \(3, 9, 1, 4\) .* expected \(3, N, 2, 4\)"),
-        (SelfAttention(W, 2, sight=3), r"state.keys is \(3, 3, 2, 4\) .*, N being 9 or more for so many steps"),
+        (
+            SelfAttention(W, 2, attention_window=3),
+            r"state.keys is \(3, 3, 2, 4\) .*, N being 9 or more for so many steps",
+        ),
     ):
         with pytest.raises(ShapeError, match=message):
             layer(x, None, other(x)[1])

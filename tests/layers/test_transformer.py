@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from configs import model_config
 from torch import Tensor
 
-from unrolled.config import ModelConfig
 from unrolled.errors import ModelError, ShapeError, UsageError
 from unrolled.layers.build import build_layer
 from unrolled.layers.cache import KVCache
@@ -69,7 +69,7 @@ def test_one_block_is_the_textbook_s(feedforward: Any, positions: Any, norm_firs
 @pytest.mark.parametrize("positions", ["rotary", "alibi", "none", "sinusoidal", "learned"])
 def test_whether_only_distances_count(positions: Any) -> None:
     """What repeats itself is answered the same each time, if a step cannot tell where it stands."""
-    layer, _ = made(num_layers=2, heads=2, sight=2, positions=positions)
+    layer, _ = made(num_layers=2, heads=2, attention_window=2, positions=positions)
     period = torch.randn(1, 5, H, dtype=torch.float64)
     y, _ = layer(period.repeat(1, 4, 1))
     alike = torch.allclose(y[:, 5:10], y[:, 15:20], atol=1e-9)  # each sees 4 steps back, through two layers
@@ -220,8 +220,8 @@ def test_rows_of_two_states_mix() -> None:
     assert after.layers[1].steps.tolist() == [3, 8, 3]
 
 
-def test_with_a_sight_a_stream_needs_constant_memory() -> None:
-    layer, x = made(num_layers=2, sight=4)
+def test_with_an_attention_window_a_stream_needs_constant_memory() -> None:
+    layer, x = made(num_layers=2, attention_window=4)
     state, sizes = layer.initial_state(B, x), []
     with torch.no_grad():
         for t in range(12):
@@ -248,13 +248,20 @@ def test_at_first_an_output_is_of_size_one_however_deep(norm_first: bool) -> Non
 
 
 def test_it_is_built_from_a_config() -> None:
-    options: dict[str, Any] = {"hidden": 16, "layers": 3, "heads": 4, "kv_heads": 2, "sight": 5, "positions": "alibi"}
+    options: dict[str, Any] = {
+        "hidden": 16,
+        "layers": 3,
+        "heads": 4,
+        "kv_heads": 2,
+        "attention_window": 5,
+        "positions": "alibi",
+    }
     for name, causal in (("transformer", True), ("bitransformer", False)):
-        layer = build_layer(ModelConfig(name=name, dropout=0.5, **options), 3)
+        layer = build_layer(model_config(name=name, dropout=0.5, **options), 3)
         assert isinstance(layer, Transformer)
         assert (layer.input_size, layer.output_size, layer.causal, layer.bidirectional) == (3, 16, causal, False)
         own = layer.blocks[2].own
-        assert (own.heads, own.kv_heads, own.sight, own.positions, own.causal) == (4, 2, 5, "alibi", causal)
+        assert (own.heads, own.kv_heads, own.attention_window, own.positions, own.causal) == (4, 2, 5, "alibi", causal)
         assert layer.dropout.p == layer.blocks[0].dropout.p == 0.5
 
 
@@ -263,7 +270,7 @@ def test_an_encoder_s_last_step_is_pooled_as_such() -> None:
     from unrolled.batch import Continuous
     from unrolled.models.network import Network
 
-    network = Network({"x": Continuous(2)}, ModelConfig(name="bitransformer", hidden=8, pool="last"), 3, True).eval()
+    network = Network({"x": Continuous(2)}, model_config(name="bitransformer", hidden=8, pool="last"), 3, True).eval()
     x = torch.randn(1, 5, 2)
     steps, _ = network.layer(x)
     torch.testing.assert_close(network({"x": x}, torch.tensor([5]))[0], network.head(steps[:, -1]))

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 import torch
+from configs import model_config
 
-from unrolled.config import ModelConfig
 from unrolled.errors import ShapeError, UsageError
 from unrolled.layers.window import Window
 
@@ -55,7 +55,7 @@ def test_the_last_answer_alone(window: int) -> None:
 
 
 def test_it_is_built_from_a_config() -> None:
-    layer = Window.build(ModelConfig(name="window", hidden=6, window=9, layers=3, dropout=0.5), 2)
+    layer = Window.build(model_config(name="window", hidden=6, window=9, layers=3, dropout=0.5), 2)
     assert (layer.window, layer.output_size, layer.input_size) == (9, 6, 2)
     assert sum(isinstance(part, torch.nn.Linear) for part in layer.deeper) == 2
 

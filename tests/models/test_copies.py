@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from unrolled.batch import Continuous
-from unrolled.config import ModelConfig
+from unrolled.layers.config import ModelConfig
 from unrolled.models import copies
 from unrolled.models.copies import Copies
 from unrolled.models.network import Network

@@ -6,19 +6,20 @@ from typing import Any
 
 import pytest
 import torch
+from configs import model_config
 from torch import Tensor
 
 from unrolled.batch import Batch, Continuous, Discrete, Spec
-from unrolled.config import ModelConfig
 from unrolled.errors import ShapeError, UsageError
 from unrolled.layers.build import build_layer, model_names
+from unrolled.layers.config import ModelConfig
 from unrolled.models.encoder_decoder import EncoderDecoder, WriterState, parts_of
 from unrolled.state import flatten, select
 
 V = 6
 LENGTHS = torch.tensor([5, 3, 1, 0])
 WRITTEN = torch.tensor([6, 2, 4, 3])
-NAMES = [name for name in model_names() if build_layer(ModelConfig(name=name), 1).causal]
+NAMES = [name for name in model_names() if build_layer(model_config(name=name), 1).causal]
 CASES = [(name, kind) for name in NAMES for kind in ("scaled_dot", "none")]
 CASES += [("gru", kind) for kind in ("additive", "dot", "cosine")]
 
@@ -26,14 +27,14 @@ CASES += [("gru", kind) for kind in ("additive", "dot", "cosine")]
 def model(name: str = "gru", attention: str = "scaled_dot", **options: Any) -> EncoderDecoder:
     torch.manual_seed(0)
     specs: dict[str, Spec] = options.pop("specs", {"ids": Discrete(7)})
-    config = ModelConfig(name=name, attention=attention, **{"hidden": 8, "layers": 2, "embedding": 6, **options})
+    config = model_config(name=name, attention=attention, **{"hidden": 8, "layers": 2, "embedding": 6, **options})
     return EncoderDecoder(specs, config, outputs=V).eval()
 
 
 def test_its_title_says_what_reads_and_what_writes() -> None:
     specs: dict[str, Spec] = {"ids": Discrete(3)}
-    config = ModelConfig(encoder="gru", hidden=4, attention="none")
-    assert EncoderDecoder(specs, ModelConfig(hidden=4), outputs=3).title == "bilstm and lstm with attention"
+    config = model_config(encoder="gru", hidden=4, attention="none")
+    assert EncoderDecoder(specs, model_config(hidden=4), outputs=3).title == "bilstm and lstm with attention"
     assert EncoderDecoder(specs, config, outputs=3).title == "gru and lstm without attention"
 
 
@@ -177,11 +178,11 @@ def test_coverage_tells_attention_where_it_has_looked() -> None:
 @pytest.mark.parametrize(
     ("config", "names"),
     [
-        (ModelConfig(name="lstm"), ("bilstm", "lstm")),
-        (ModelConfig(name="bilstm"), ("bilstm", "lstm")),
-        (ModelConfig(name="transformer"), ("bitransformer", "transformer")),
-        (ModelConfig(name="gru", encoder="window"), ("window", "gru")),
-        (ModelConfig(encoder="bitransformer", decoder="mingru"), ("bitransformer", "mingru")),
+        (model_config(name="lstm"), ("bilstm", "lstm")),
+        (model_config(name="bilstm"), ("bilstm", "lstm")),
+        (model_config(name="transformer"), ("bitransformer", "transformer")),
+        (model_config(name="gru", encoder="window"), ("window", "gru")),
+        (model_config(encoder="bitransformer", decoder="mingru"), ("bitransformer", "mingru")),
     ],
 )
 def test_what_reads_and_what_writes(config: ModelConfig, names: tuple[str, str]) -> None:
@@ -189,10 +190,13 @@ def test_what_reads_and_what_writes(config: ModelConfig, names: tuple[str, str])
 
 
 def test_what_does_not_fit_is_refused() -> None:
-    with pytest.raises(UsageError, match="--decoder bigru reads what it is asked for from its end: choose another"):
-        EncoderDecoder({"ids": Discrete(3)}, ModelConfig(decoder="bigru"), outputs=4)
+    with pytest.raises(
+        UsageError,
+        match="decoder = 'bigru' reads a sequence from its end as well, so it cannot write one: choose a layer",
+    ):
+        EncoderDecoder({"ids": Discrete(3)}, model_config(decoder="bigru"), outputs=4)
     with pytest.raises(UsageError, match="there is no model 'gruu'. Did you mean 'gru'"):
-        EncoderDecoder({"ids": Discrete(3)}, ModelConfig(encoder="gruu"), outputs=4)
+        EncoderDecoder({"ids": Discrete(3)}, model_config(encoder="gruu"), outputs=4)
     network = model()
     with pytest.raises(ShapeError, match=r"EncoderDecoder: target is \(2, 6\), expected \(4, U ≥ 1\)"):
         network.score(target()[:2], WRITTEN[:2], network.read(source(), LENGTHS))

@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 import torch
+from configs import model_config
 from torch import Tensor
 
 from unrolled.batch import Continuous, Discrete, Spec
-from unrolled.config import ModelConfig
 from unrolled.errors import ShapeError, UsageError
 from unrolled.models.network import Network, NetworkState
 
@@ -21,7 +21,7 @@ SPECS: dict[str, Spec] = {
 
 def network(specs: dict[str, Spec] | None = None, pooled: bool = False, **options: Any) -> Network:
     torch.manual_seed(0)
-    config = ModelConfig(**{"name": "gru", "hidden": 4, **options})
+    config = model_config(**{"name": "gru", "hidden": 4, **options})
     return Network(specs or SPECS, config, outputs=3, pooled=pooled).eval()
 
 

@@ -1,10 +1,11 @@
 from __future__ import annotations
 
 import pytest
+from configs import model_config
 
 from unrolled.batch import Continuous, Spec
 from unrolled.cells.mingru import MinGRU
-from unrolled.config import ModelConfig
+from unrolled.errors import UsageError
 from unrolled.layers.build import build_layer
 from unrolled.layers.recurrent import Recurrent
 from unrolled.models.encoder_decoder import EncoderDecoder
@@ -27,19 +28,22 @@ SPECS: dict[str, Spec] = {"x": Continuous(3)}
     ],
 )
 def test_a_layer_says_what_it_is_and_whether_it_remembers(name: str, stack: Stack) -> None:
-    assert stack_of(build_layer(ModelConfig(name=name, layers=2, hidden=4, window=5), 3)) == stack
+    assert stack_of(build_layer(model_config(name=name, layers=2, hidden=4, window=5), 3)) == stack
 
 
 def test_a_network_says_how_it_pools() -> None:
-    config = ModelConfig(name="gru", hidden=4, pool="max")
+    config = model_config(name="gru", hidden=4, pool="max")
     assert Network(SPECS, config, 2, pooled=True).sketch() == Sketch(Stack(("gru",)), pool="max")
+    with pytest.raises(UsageError, match="pool only works where a row has one answer"):
+        Network(SPECS, config, 2, pooled=False)
+    config = model_config(name="gru", hidden=4)
     assert Network(SPECS, config, 2, pooled=False).sketch() == Sketch(Stack(("gru",)))
 
 
 @pytest.mark.parametrize("attention", ["none", "dot"])
 def test_a_model_that_writes_is_two_stacks(attention: str) -> None:
     specs: dict[str, Spec] = {"age": Continuous(1, time=False)}
-    config = ModelConfig.check({"name": "lstm", "layers": 2, "hidden": 4, "attention": attention})
+    config = model_config(name="lstm", layers=2, hidden=4, attention=attention)
     sketch = EncoderDecoder(specs, config, 5).sketch()
     reads = Stack(("lstm", "lstm"), both=True)
     assert sketch == Sketch(reads, timed=False, writes=Stack(("lstm", "lstm")), attention=attention)

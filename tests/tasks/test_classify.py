@@ -9,12 +9,12 @@ from samples import SAMPLES, sequences
 from torch import Tensor
 
 from unrolled.batch import Batch
-from unrolled.config import TaskConfig
 from unrolled.data.coder import Preprocessor
 from unrolled.data.preparation import Preparation
 from unrolled.errors import DataError
 from unrolled.metrics.scoring import scores
 from unrolled.tasks.classify import Classify
+from unrolled.tasks.config import TaskConfig
 from unrolled.tasks.task import Question
 
 
@@ -77,7 +77,7 @@ def test_labels_come_back_as_they_were() -> None:
 )
 def test_what_a_label_is(column: list[object], kind: str, reason: str | None) -> None:
     data = sequences({"text": ["abcd"] * len(column), "y": column}, {"text": "tokens", "y": kind})
-    assert Classify.recognises(Question(data, ("y",), (), None)) == reason
+    assert Classify.recognises(Question(data, ("y",), ())) == (None if reason is None else (80, reason))
 
 
 @pytest.mark.parametrize("labels", [["p", "n", None], [3, 1, 3]])
@@ -90,7 +90,7 @@ def test_a_categorical_column_holds_labels(labels: list[object]) -> None:
 
 def test_a_label_for_each_step_is_no_set() -> None:
     data = sequences({"x": [[1.0, 2.0], [3.0]], "y": [["a", "b"], ["a"]]}, {"x": "number", "y": "category"})
-    assert Classify.recognises(Question(data, ("y",), (), None)) is None
+    assert Classify.recognises(Question(data, ("y",), ())) is None
 
 
 @pytest.mark.parametrize("column", [["x", "x"], [["x"], ["x", "x"]], [1, 1]])
@@ -99,25 +99,25 @@ def test_a_single_class_is_an_error(column: list[object]) -> None:
     with pytest.raises(
         DataError, match=r"reviews.csv, column 'y': has only one class, so there is nothing to tell apart \(give"
     ):
-        Classify.roles(Question(data, ("y",), (), None))
+        Classify.roles(Question(data, ("y",), ()))
 
 
 def test_empty_cells_are_no_class() -> None:
     data = sequences({"text": ["a", "b"], "y": ["x", None]}, {"text": "tokens", "y": "category"})
     with pytest.raises(DataError, match="has only one class"):
-        Classify.roles(Question(data, ("y",), (), None))
+        Classify.roles(Question(data, ("y",), ()))
 
 
 def test_there_must_be_something_to_learn_from() -> None:
     data = sequences({"y": ["x", "z"]}, {"y": "category"})
     with pytest.raises(DataError, match="there is no input column beside the target"):
-        Classify.roles(Question(data, ("y",), (), None))
+        Classify.roles(Question(data, ("y",), ()))
 
 
 def test_a_network_starts_with_how_many_rows_have_each_label_however_often_a_row_has_it() -> None:
     cells = [["a", "a", "b"], ["a", "a"], ["a"], []]
     data = sequences({"x": [1.0, 2.0, 3.0, 4.0], "labels": cells}, {"x": "number", "labels": "category"})
-    coder = Preprocessor.fit(data, Classify.roles(Question(data, ("labels",), (), None)), Preparation())
+    coder = Preprocessor.fit(data, Classify.roles(Question(data, ("labels",), ())), Preparation())
     task = Classify(TaskConfig.check({"name": "classify"}), coder)
     prior = task.measure_training(coder.encode(data)).prior
     assert prior is not None

@@ -14,10 +14,10 @@ DATA = sequences(
 
 
 def test_the_inputs_are_what_was_named_or_all_the_others() -> None:
-    assert other_columns(Question(DATA, ("n",), (), None)) == ("a", "b", "c", "v", "text")
-    assert other_columns(Question(DATA, ("n",), ("c", "a"), None)) == ("c", "a")
+    assert other_columns(Question(DATA, ("n",), ())) == ("a", "b", "c", "v", "text")
+    assert other_columns(Question(DATA, ("n",), ("c", "a"))) == ("c", "a")
     with pytest.raises(DataError, match=r"column 'd': there is no such column \(Known: a, b, c, n"):
-        other_columns(Question(DATA, ("n",), ("d",), None))
+        other_columns(Question(DATA, ("n",), ("d",)))
 
 
 def test_columns_are_aligned_step_by_step() -> None:

@@ -111,7 +111,7 @@ TABLE = sequences(
 def test_the_column_of_texts_is_chosen(columns: list[str], target: Any, inputs: Any, chosen: str) -> None:
     table = TABLE.table.select(columns)
     part = sequences(table.to_pydict(), {name: TABLE.kinds[name] for name in columns})
-    roles = Fill.roles(Question(part, target, inputs, None))
+    roles = Fill.roles(Question(part, target, inputs))
     assert (roles.inputs, roles.target, roles.form, roles.kinds) == ((chosen,), chosen, FillIn(), {chosen: "tokens"})
 
 
@@ -127,18 +127,18 @@ def test_the_column_of_texts_is_chosen(columns: list[str], target: Any, inputs: 
 )  # fmt: skip
 def test_what_cannot_be_filled_in_is_named(target: Any, inputs: Any, error: type[Exception], message: str) -> None:
     with pytest.raises(error) as caught:
-        Fill.roles(Question(TABLE, target, inputs, None))
+        Fill.roles(Question(TABLE, target, inputs))
     assert message in str(caught.value)
 
 
 def test_numbers_alone_have_nothing_to_fill_in() -> None:
     numbers = sequences({"age": [1, 2]}, {"age": "number"}, "rows.csv")
     with pytest.raises(DataError, match="rows.csv: has no column of texts, or of lists of words, to fill in"):
-        Fill.roles(Question(numbers, (), (), None))
+        Fill.roles(Question(numbers, (), ()))
 
 
 def test_only_fill_hides_anything(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="^--mask is of the task fill alone, and this one is next_step$"):
+    with pytest.raises(UsageError, match="^mask only works with the task 'fill'; this run's task is 'next_step'.$"):
         ur.fit({"text": animals(20)}, mask=0.3, steps=1, out=tmp_path / "run")
 
 
@@ -186,7 +186,9 @@ def test_context_tells_what_a_unigram_cannot(model: str, tmp_path: Path) -> None
 def test_a_model_that_does_not_look_ahead_is_told_of_one_that_does(model: str, said: bool, tmp_path: Path) -> None:
     lines: list[str] = []
     ur.fit({"text": animals(20)}, task="fill", model=model, hidden=3, steps=1, say=lines.append, out=tmp_path / "run")
-    line = f"model: {model} reads what is before a hidden step alone; with --model bi{model}, what follows too"
+    line = (
+        f"model: {model} reads forward only, so it can stream; to fill in by what follows as well, try model bi{model}"
+    )
     assert (line in lines) == said
 
 
@@ -260,6 +262,6 @@ def test_a_run_that_was_stopped_hides_what_it_would_have_hidden(
 def test_a_split_that_is_judged_hides_the_same_whatever_the_seed() -> None:
     task = SAMPLES["fill"].ask()
     examples = SAMPLES["fill"].examples(task)
-    plans = [evaluation_plan(examples, task.config, training({"seed": seed})) for seed in (1, 2)]
+    plans = [evaluation_plan(examples, task.batching, training({"seed": seed})) for seed in (1, 2)]
     one, two = ([b.target.tolist() for b in Loader(examples, plan) if b.target is not None] for plan in plans)
     assert one == two

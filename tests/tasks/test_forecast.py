@@ -65,7 +65,7 @@ def test_point_forecasts_by_hand() -> None:
 def test_scaled_by_what_repeating_the_season_misses() -> None:
     """Only the channel that has such an error counts; a missing target does not."""
     plain = quantiles()
-    task = Forecast(plain.config, replace(plain.coder, naive=(0.5, 0.0)))
+    task = Forecast(plain.options, replace(plain.coder, naive=(0.5, 0.0)))
     target = torch.tensor([[[0.5, -2.0], [math.nan, 7.0]]])
     metrics = scores([task.judge(torch.zeros(1, 12), batch(torch.zeros(1, 1, 2), [1], target, "series"))])
     assert metrics["mase"] == pytest.approx(0.5 / 0.5)
@@ -130,30 +130,32 @@ def test_answers_are_in_the_columns_own_units() -> None:
 
 def test_it_is_asked_for_by_its_horizon() -> None:
     sample = SAMPLES["forecast"]
-    assert Forecast.recognises(sample.question()) == "--horizon 3 was asked"
-    assert Forecast.recognises(Question(sample.data, ("wave",), (), None)) is None
-    with pytest.raises(UsageError, match="a forecast needs --horizon, the number of steps to look ahead"):
-        Forecast.roles(Question(sample.data, ("wave",), (), None))
+    assert Forecast.recognises(sample.question()) == (100, "horizon is 3")
+    assert Forecast.recognises(Question(sample.data, ("wave",), ())) is None
+    with pytest.raises(UsageError, match="the task 'forecast' needs horizon, the number of steps to look ahead"):
+        Forecast.roles(Question(sample.data, ("wave",), ()))
 
 
 def test_its_columns_are_numbers_over_time() -> None:
     data = sequences(
         {"x": [[1.0, 2.0]], "word": [["a", "b"]], "n": [3.0]}, {"x": "number", "word": "category", "n": "number"}
     )
-    assert Forecast.roles(Question(data, (), (), 2)).inputs == ("x", "word", "n")
-    assert Forecast.roles(Question(data, ("x",), ("n",), 2)).inputs == ("x", "n")
+    assert Forecast.roles(Question(data, (), (), {"horizon": 2})).inputs == ("x", "word", "n")
+    assert Forecast.roles(Question(data, ("x",), ("n",), {"horizon": 2})).inputs == ("x", "n")
     texts = sequences(
         {"x": [[1.0, 2.0], [2.0, 4.0]], "word": [["a", "b"]] * 2, "city": ["Rome", "Ys"]},
         {"x": "number", "word": "tokens", "city": "tokens"},
     )
-    assert Forecast.roles(Question(texts, (), (), 1)).kinds == {"city": "category"}  # one of a series is its name
+    assert Forecast.roles(Question(texts, (), (), {"horizon": 1})).kinds == {
+        "city": "category"
+    }  # one of a series is its name
     with pytest.raises(DataError, match=r"column 'n': is number, not a number for each step"):
-        Forecast.roles(Question(data, ("n",), (), 2))
+        Forecast.roles(Question(data, ("n",), (), {"horizon": 2}))
     with pytest.raises(DataError, match=r"column 'word': is category, not a number for each step"):
-        Forecast.roles(Question(data, ("x", "word"), (), 2))
+        Forecast.roles(Question(data, ("x", "word"), (), {"horizon": 2}))
     plain = sequences({"n": [3.0]}, {"n": "number"})
     with pytest.raises(DataError, match=r"no column holds numbers over time \(name --order or --by\)"):
-        Forecast.roles(Question(plain, (), (), 2))
+        Forecast.roles(Question(plain, (), (), {"horizon": 2}))
 
 
 def test_what_holds_for_a_whole_series_is_read(tmp_path: Path) -> None:
@@ -178,3 +180,9 @@ def test_what_holds_for_a_whole_series_is_read(tmp_path: Path) -> None:
     assert last["sold_predicted"] == pytest.approx(answers[1], rel=1e-4)
     with pytest.raises(DataError, match="column 'region': changes within a sequence, but the model was trained on one"):
         told.predict([{**row, "region": "north" if row["day"] else "south"} for row in rows])
+
+
+@pytest.mark.parametrize(("horizon", "asked", "expected"), [(3, None, 64), (96, None, 288), (96, 10, 10)])
+def test_a_forecast_looks_back_three_horizons(horizon: int, asked: int | None, expected: int) -> None:
+    sample = replace(SAMPLES["forecast"], options={"horizon": horizon, "lookback": asked})
+    assert sample.ask().batching.lookback == expected

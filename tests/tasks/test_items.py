@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from configs import model_config, task_options
 from samples import sequences, training
 
 from unrolled.batch import Batch
-from unrolled.config import ModelConfig, TaskConfig
 from unrolled.data.coder import Preprocessor
 from unrolled.data.encodings.tokens import Tokens
 from unrolled.data.examples import Examples
@@ -35,16 +35,16 @@ def asked(rows: list[list[str]] = ROWS, first: list[int] | None = None, **option
     train = sequences({"item": ROWS}, {"item": "tokens"})
     coder = Preprocessor.fit(
         train,
-        NextStep.roles(Question(train, (), (), None)),
+        NextStep.roles(Question(train, (), ())),
         Preparation({"tokens": Tokens.Options(**options)}, cut=True),
     )
-    task = NextStep(TaskConfig(name="next_step"), coder)
+    task = NextStep(task_options("next_step"), coder)
     part = sequences({"item": rows}, {"item": "tokens"})
     examples = coder.encode(part)
     if first is not None:
         object.__setattr__(examples, "first", np.array(first))
     torch.manual_seed(1)
-    config = ModelConfig(name="gru", hidden=6, embedding=5)
+    config = model_config(name="gru", hidden=6, embedding=5)
     network = Network({"item": coder.answer.spec}, config, task.outputs, pooled=False, chosen="item")
     return network.eval(), task, examples
 
@@ -101,13 +101,13 @@ def test_of_a_split_at_the_last_step_that_step_alone_is_asked_for() -> None:
     expected = by_hand(network, ids, last, task.outputs)
     found = evaluate(network, task, examples, training({"batch": 2}))
     assert {name: found[name] for name in expected} == pytest.approx(expected)
-    plan = evaluation_plan(examples, task.config, training({}))
+    plan = evaluation_plan(examples, task.batching, training({}))
     assert sum(int(batch.lengths.sum()) - int(batch.scored.sum()) for batch in Loader(examples, plan)) == 4
 
 
 def test_a_long_history_is_read_from_near_its_end() -> None:
     _, task, examples = asked([["i1", "i2"] * 1500], [2999])
-    (batch,) = Loader(examples, evaluation_plan(examples, task.config, training({})))
+    (batch,) = Loader(examples, evaluation_plan(examples, task.batching, training({})))
     assert (int(batch.lengths[0]), int(batch.scored[0])) == (513, 512)
 
 
@@ -122,9 +122,9 @@ def test_a_model_that_is_always_the_same_finds_nothing() -> None:
 
 def test_few_items_have_no_sampled_protocol() -> None:
     data = sequences({"item": [["a", "b", "c"], ["b", "a"]]}, {"item": "tokens"})
-    coder = Preprocessor.fit(data, NextStep.roles(Question(data, (), (), None)), Preparation())
-    task = NextStep(TaskConfig(name="next_step"), coder)
-    network = Network({"item": coder.answer.spec}, ModelConfig(hidden=3), task.outputs, pooled=False, chosen="item")
+    coder = Preprocessor.fit(data, NextStep.roles(Question(data, (), ())), Preparation())
+    task = NextStep(task_options("next_step"), coder)
+    network = Network({"item": coder.answer.spec}, model_config(hidden=3), task.outputs, pooled=False, chosen="item")
     found = evaluate(network, task, coder.encode(data), training({}))
     assert "hit_at_10" in found
     assert not [name for name in found if "sampled" in name]
@@ -133,11 +133,11 @@ def test_few_items_have_no_sampled_protocol() -> None:
 def test_the_end_of_a_row_is_asked_for_but_no_item() -> None:
     """Framed rows ask for ``<end>`` too, which the loss counts and the ranking does not."""
     data = sequences({"item": [["a", "b"]]}, {"item": "tokens"})
-    coder = Preprocessor.fit(data, NextStep.roles(Question(data, (), (), None)), Preparation())
-    task = NextStep(TaskConfig(name="next_step"), coder)
-    network = Network({"item": coder.answer.spec}, ModelConfig(hidden=3), task.outputs, pooled=False, chosen="item")
+    coder = Preprocessor.fit(data, NextStep.roles(Question(data, (), ())), Preparation())
+    task = NextStep(task_options("next_step"), coder)
+    network = Network({"item": coder.answer.spec}, model_config(hidden=3), task.outputs, pooled=False, chosen="item")
     examples = coder.encode(data)
-    (batch,) = Loader(examples, evaluation_plan(examples, task.config, training({})))
+    (batch,) = Loader(examples, evaluation_plan(examples, task.batching, training({})))
     nats, tokens, ranks, length = task.judge(network.eval().run(batch)[0], batch)
     assert (int(nats.count), len(tokens.right), int(length.count), len(ranks.places)) == (3, 3, 3, 2)
 
@@ -146,7 +146,7 @@ def test_the_answer_is_ten_items_the_likeliest_first() -> None:
     network, task, examples = asked()
     with torch.no_grad():
         network.head.bias[:3] = 50.0  # what is no item may be likelier, but is not listed
-    (batch,) = Loader(examples, evaluation_plan(examples, task.config, training({"batch": 64})))
+    (batch,) = Loader(examples, evaluation_plan(examples, task.batching, training({"batch": 64})))
     with torch.no_grad():
         answers = task.answers(network.run(batch)[0], batch)
     for items, chances in zip(answers["item_top"], answers["item_top_p"], strict=True):
@@ -158,19 +158,20 @@ def test_the_answer_is_ten_items_the_likeliest_first() -> None:
 def test_vectors_that_are_weights_too_are_as_wide_as_the_outputs() -> None:
     _, task, _ = asked()
     specs = {"item": task.coder.answer.spec}
-    tied = Network(specs, ModelConfig(hidden=6, tied=True), task.outputs, pooled=False, chosen="item")
+    tied = Network(specs, model_config(hidden=6, tied=True), task.outputs, pooled=False, chosen="item")
     assert tied.columns.output_size == 6
     assert tied.head_weight is tied.columns.embedding_of("item").weight
     assert not [name for name in tied.state_dict() if name == "head.weight"]
     for wrong in ({"embedding": 5}, {"embedding": 0}, {"name": "bigru"}):
-        with pytest.raises(UsageError, match="--tied chooses by the vectors of what it reads, and"):
-            Network(specs, ModelConfig(**{"hidden": 6, "tied": True, **wrong}), task.outputs, False, chosen="item")
+        wide = 12 if "name" in wrong else 6
+        with pytest.raises(UsageError, match=f"tied needs vectors as wide as the outputs, {wide} numbers"):
+            Network(specs, model_config(**{"hidden": 6, "tied": True, **wrong}), task.outputs, False, chosen="item")
 
 
 def test_steps_are_the_whole_with_tied_vectors() -> None:
     _, task, _ = asked()
     specs = {"item": task.coder.answer.spec}
-    network = Network(specs, ModelConfig(name="gru", hidden=6, tied=True), task.outputs, False, chosen="item").eval()
+    network = Network(specs, model_config(name="gru", hidden=6, tied=True), task.outputs, False, chosen="item").eval()
     ids = torch.tensor([[5, 9, 7, 5]])
     with torch.no_grad():
         whole, _ = network({"item": ids}, torch.tensor([4]))

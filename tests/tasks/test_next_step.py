@@ -4,6 +4,7 @@ import math
 
 import pytest
 import torch
+from configs import task_options
 from samples import SAMPLES, sequences
 
 from unrolled.batch import MISSING, Batch
@@ -37,8 +38,8 @@ def test_tokens_by_hand() -> None:
 
 def test_tokens_that_are_no_characters_have_bits_per_token() -> None:
     data = sequences({"text": ["a b", "b a"]}, {"text": "tokens"})
-    roles = NextStep.roles(Question(data, (), (), None))
-    task = NextStep(SAMPLES["next_step"].config, Preprocessor.fit(data, roles, Preparation(tokens="words")))
+    roles = NextStep.roles(Question(data, (), ()))
+    task = NextStep(task_options("next_step"), Preprocessor.fit(data, roles, Preparation(tokens="words")))
     outputs = torch.zeros(1, 2, task.outputs)
     assert "bits_per_token" in scores([task.judge(outputs, batch(torch.tensor([[3, 4]]), [2]))])
 
@@ -97,7 +98,7 @@ def roles(task_inputs: tuple[str, ...] = (), target: tuple[str, ...] = ()) -> tu
         {"text": ["ab", "b"], "a": [[1.0, 2.0], [3.0]], "b": [[1.0, 2.0], [3.0]], "label": ["x", "x"], "n": [1.0, 2.0]},
         {"text": "tokens", "a": "number", "b": "number", "label": "category", "n": "number"},
     )
-    found = NextStep.roles(Question(data, target, task_inputs, None))
+    found = NextStep.roles(Question(data, target, task_inputs))
     return found.inputs, found.target
 
 
@@ -119,30 +120,30 @@ def test_the_column_is_chosen_or_named() -> None:
 
 def test_short_texts_that_come_again_are_read_not_taken_for_labels() -> None:
     data = sequences({"tune": ["ab", "ab", "ba", "ba"]}, {"tune": "category"})
-    assert NextStep.roles(Question(data, (), (), None)).kinds == {"tune": "tokens"}
-    assert NextStep.roles(Question(data, ("tune",), (), None)).kinds == {"tune": "tokens"}
+    assert NextStep.roles(Question(data, (), ())).kinds == {"tune": "tokens"}
+    assert NextStep.roles(Question(data, ("tune",), ())).kinds == {"tune": "tokens"}
 
 
 def test_where_nothing_has_steps_there_is_nothing_to_continue() -> None:
     data = sequences({"n": [1.0], "b": [True]}, {"n": "number", "b": "category"})
     with pytest.raises(DataError, match=r"no column holds sequences to continue \(name a --target\)"):
-        NextStep.roles(Question(data, (), (), None))
+        NextStep.roles(Question(data, (), ()))
     captions = sequences(
         {"image": [b"a", b"b"], "caption": ["a b c d", "e f g"]}, {"image": "image", "caption": "tokens"}
     )
     with pytest.raises(
         DataError, match="no column holds sequences to continue"
     ):  # what is said of a picture is no text
-        NextStep.roles(Question(captions, (), (), None))
-    assert NextStep.roles(Question(captions, ("caption",), (), None)).target == "caption"
+        NextStep.roles(Question(captions, (), ()))
+    assert NextStep.roles(Question(captions, ("caption",), ())).target == "caption"
     with pytest.raises(DataError, match="column 'b': holds one value a row, which has no next step"):
-        NextStep.roles(Question(data, ("b",), (), None))
+        NextStep.roles(Question(data, ("b",), ()))
 
 
 def test_labels_of_steps_are_tokens_too() -> None:
     data = sequences({"clicks": [[5, 9, 5], [9, 5]]}, {"clicks": "category"})
-    found = NextStep.roles(Question(data, (), (), None))
-    task: Task = NextStep(SAMPLES["next_step"].config, Preprocessor.fit(data, found, Preparation()))
+    found = NextStep.roles(Question(data, (), ()))
+    task: Task = NextStep(task_options("next_step"), Preprocessor.fit(data, found, Preparation()))
     assert task.outputs == 3  # unknown, 5 and 9
     outputs = torch.zeros(1, 2, 3)
     outputs[..., 2] = 9.0

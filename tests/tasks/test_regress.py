@@ -3,7 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from samples import SAMPLES, sequences
+from configs import task_options
+from samples import sequences
 
 from unrolled.batch import Batch
 from unrolled.data.coder import Preprocessor
@@ -17,8 +18,8 @@ DATA = sequences({"x": [0.0, 1.0, 2.0, 3.0], "y": [10.0, 20.0, 30.0, 40.0]}, {"x
 
 
 def task() -> Regress:
-    question = Question(DATA, ("y",), (), None)
-    return Regress(SAMPLES["regress"].config, Preprocessor.fit(DATA, Regress.roles(question), Preparation()))
+    question = Question(DATA, ("y",), ())
+    return Regress(task_options("regress"), Preprocessor.fit(DATA, Regress.roles(question), Preparation()))
 
 
 def batch(target: list[float]) -> Batch:
@@ -59,9 +60,9 @@ def test_a_target_that_is_missing_is_not_scored() -> None:
 def test_the_target_is_one_number_a_row() -> None:
     data = sequences({"x": [0.0, 1.0], "y": ["a", "b"]}, {"x": "number", "y": "category"})
     with pytest.raises(UsageError, match="regress needs a target that is a number, but 'y' is category"):
-        Regress.roles(Question(data, ("y",), (), None))
+        Regress.roles(Question(data, ("y",), ()))
     steps = sequences({"x": [[0.0], [1.0]], "y": [[1.0], [2.0]]}, {"x": "number", "y": "number"})
     with pytest.raises(UsageError, match="regress needs one number a row, but 'y' has one a step"):
-        Regress.roles(Question(steps, ("y",), (), None))
-    assert Regress.recognises(Question(steps, ("y",), (), None)) is None
-    assert Regress.recognises(Question(DATA, ("y",), (), None)) == "'y' is a number"
+        Regress.roles(Question(steps, ("y",), ()))
+    assert Regress.recognises(Question(steps, ("y",), ())) is None
+    assert Regress.recognises(Question(DATA, ("y",), ())) == (60, "'y' is a number")

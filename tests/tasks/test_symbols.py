@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from configs import data_config
 
 import unrolled as ur
 from unrolled.cli.main import main
-from unrolled.config import DataConfig
 from unrolled.data.forms.free import Free
 from unrolled.data.forms.next import Next
 from unrolled.data.read import read
@@ -28,7 +28,7 @@ PROTEIN = ["".join(DICE.choices("ACDEFGHIKLMNPQRSTVWY", k=40)) for _ in range(8)
 
 
 def question(columns: dict[str, list[Any]], *target: str) -> Question:
-    return Question(read(columns), target, (), None)
+    return Question(read(columns), target, ())
 
 
 def test_a_sequence_is_what_is_continued() -> None:
@@ -39,10 +39,10 @@ def test_a_sequence_is_what_is_continued() -> None:
 
 def test_a_named_kind_is_kept_and_another_too() -> None:
     short = {"dna": ["ACGT", "ACGT", "GG"]}  # these look like labels
-    asked = Question(read(short, DataConfig(kinds={"dna": "symbols"})), (), (), None)
+    asked = Question(read(short, data_config(kinds={"dna": "symbols"})), (), ())
     assert NextStep.roles(asked) == Roles(("dna",), "dna", Next())
-    assert NextStep.roles(Question(asked.sequences, ("dna",), (), None)) == Roles(("dna",), "dna", Next())
-    texts = Question(read({"dna": DNA}, DataConfig(kinds={"dna": "tokens"})), (), (), None)
+    assert NextStep.roles(Question(asked.sequences, ("dna",), ())) == Roles(("dna",), "dna", Next())
+    texts = Question(read({"dna": DNA}, data_config(kinds={"dna": "tokens"})), (), ())
     assert texts.sequences.kinds == {"dna": "tokens"}
     assert NextStep.roles(texts) == Roles(("dna",), "dna", Next())
 
@@ -61,7 +61,7 @@ def reads(tmp_path: Path) -> Path:
 def test_a_fastq_is_continued_letter_by_letter(reads: Path, tmp_path: Path) -> None:
     lines: list[str] = []
     trained = ur.fit(str(reads), steps=60, hidden=16, lr=0.02, out=tmp_path / "run", say=lines.append)
-    assert "not read: quality; --inputs adds columns" in lines
+    assert "not used: quality; inputs adds columns" in lines
     assert "input sequence: DNA, 4 of its 16 letters" in lines
     bits = trained.metrics["valid"]["bits_per_character"]
     assert bits == pytest.approx(trained.metrics["valid"]["loss_nats_per_token"] / math.log(2)) and bits < 0.5
@@ -94,11 +94,15 @@ def test_a_bad_letter_stops_what_is_continued_too(tmp_path: Path) -> None:
         ur.fit(str(path), steps=1, out=tmp_path / "run")
 
 
-@pytest.mark.parametrize("task", ["next_step", "fill"])
-def test_kmers_are_none_to_continue(reads: Path, tmp_path: Path, task: str) -> None:
-    with pytest.raises(
-        UsageError, match="--kmer 6: neighbouring k-mers overlap, so each tells all but one letter of the"
-    ):
+@pytest.mark.parametrize(
+    ("task", "message"),
+    [
+        ("next_step", "kmer = 6 does not .* neighbouring k-mers overlap, so each tells all but one letter of the next"),
+        ("fill", "kmer only works with columns of kind 'symbols'; this run has columns of kind 'tokens'"),
+    ],
+)
+def test_kmers_are_none_to_continue(reads: Path, tmp_path: Path, task: str, message: str) -> None:
+    with pytest.raises(UsageError, match=message):
         ur.fit(str(reads), task=task, kmer=6, steps=1, out=tmp_path / "run")
     ur.fit(str(reads), task=task, kmer=None, steps=1, hidden=2, out=tmp_path / "other")  # type: ignore[typeddict-item]
     assert not (tmp_path / "run").exists()
@@ -116,11 +120,11 @@ def test_dna_becomes_protein_by_translate() -> None:
     asked = question({"dna": DNA, "protein": PROTEIN}, "protein")
     assert asked.sequences.kinds == {"dna": "symbols", "protein": "symbols"}
     assert Transcribe.recognises(asked) is None
-    assert Translate.recognises(asked) == "'protein' is a text of its own"
+    assert Translate.recognises(asked) == (40, "'protein' is a text with its own length")
     assert Translate.roles(asked) == Roles(("dna",), "protein", Free(), {"protein": "tokens"})
 
 
 def test_a_measured_current_becomes_dna_by_transcribe() -> None:
     asked = question({"current": [[0.5, 1.5, 2.5] * 80] * 8, "dna": DNA}, "dna")
-    assert Transcribe.recognises(asked) == "'dna' is a text, and 'current' has numbers for each step"
+    assert Transcribe.recognises(asked) == (50, "'dna' is a text, and 'current' has numbers for each step")
     assert Translate.recognises(asked) is None

@@ -51,8 +51,8 @@ def test_answers_are_as_long_as_their_rows() -> None:
 def test_the_target_needs_a_label_for_each_step() -> None:
     data = sequences({"x": [1.0, 2.0], "y": [["a"], ["a", "b"]]}, {"x": "number", "y": "category"}, "tags.jsonl")
     with pytest.raises(DataError, match="tags.jsonl, column 'y': does not have one label for each step of the inputs"):
-        Tag.roles(Question(data, ("y",), (), None))
-    assert Tag.recognises(Question(data, ("y",), (), None)) is None
+        Tag.roles(Question(data, ("y",), ()))
+    assert Tag.recognises(Question(data, ("y",), ())) is None
 
 
 @pytest.mark.parametrize(("rows", "recognised"), [(11, True), (10, False)])
@@ -60,7 +60,7 @@ def test_a_row_with_a_label_too_few_is_named_and_does_not_change_the_task(rows: 
     labels: list[list[str] | None] = [["a", "b"]] * rows
     labels[1], labels[3] = None, ["a"]  # a row without a target is left out, so it does not count
     data = sequences({"x": [[1.0, 2.0]] * rows, "y": labels}, {"x": "number", "y": "category"}, "tags.jsonl")
-    question = Question(data, ("y",), (), None)
+    question = Question(data, ("y",), ())
     assert (Tag.recognises(question) is not None) == recognised
     assert (Classify.recognises(question) is None) == recognised
     with pytest.raises(DataError, match="tags.jsonl, row 4, column 'y': 1 label for 2 steps .give each step one label"):

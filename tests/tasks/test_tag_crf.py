@@ -16,7 +16,6 @@ from torch import Tensor
 
 import unrolled as ur
 from unrolled.batch import MISSING, Batch
-from unrolled.config import TrainingConfig
 from unrolled.data.forms._steps import StepPlans
 from unrolled.data.forms.aligned import Aligned
 from unrolled.errors import UsageError
@@ -24,6 +23,7 @@ from unrolled.layers.crf import FORBIDDEN, crf_potentials
 from unrolled.metrics.scoring import scores
 from unrolled.tasks.tag import Tag
 from unrolled.training import plans
+from unrolled.training.config import TrainingConfig
 
 LABELS = ["B-x", "I-x", "I-y", "O"]
 TEXTS = ["abab", "ab", "abb", "ca", "bcca", "b"] * 4
@@ -32,7 +32,10 @@ TEXTS = ["abab", "ab", "abb", "ca", "bcca", "b"] * 4
 def sample(tags: list[list[str]]) -> Sample:
     words = [[f"w{n % 3}" for n in range(len(row))] for row in tags]
     return Sample(
-        "tag", sequences({"w": words, "tags": tags}, {"w": "tokens", "tags": "category"}), ("tags",), crf=True
+        "tag",
+        sequences({"w": words, "tags": tags}, {"w": "tokens", "tags": "category"}),
+        ("tags",),
+        options={"crf": True},
     )
 
 
@@ -116,7 +119,7 @@ def test_the_loss_is_of_the_known_labels_that_are_asked() -> None:
 def test_names_are_counted_and_choose_the_weights() -> None:
     for crf in (False, True):
         one = sample(GOOD)
-        task: Any = Sample("tag", one.data, one.target, crf=crf).ask()
+        task: Any = Sample("tag", one.data, one.target, options={"crf": crf}).ask()
         size = len(task.labels)
         target = torch.tensor([[0, 2, 4, 1], [4, 0, 4, 1]])  # B-x I-x O B-y; O B-x O (B-y is beyond the end)
         found = torch.tensor([[0, 2, 4, 0], [4, 0, 2, 1]])  # the second kind is wrong, the third name too long
@@ -166,10 +169,10 @@ def test_a_trained_model_keeps_the_rules_and_answers_the_same_when_loaded(tmp_pa
 
 def test_pieces_of_sequences_and_other_tasks_are_refused(tmp_path: Path) -> None:
     with pytest.raises(
-        UsageError, match="--crf chooses the labels of a sequence together, and these are trained in pieces of 5"
+        UsageError, match="crf labels whole sequences, but these sequences are trained in pieces of 5 steps"
     ):
         ur.fit(DATA, target="tags", crf=True, bptt=5, steps=2, out=tmp_path / "run")
-    with pytest.raises(UsageError, match="^--crf is of the task tag alone, and this one is classify$"):
+    with pytest.raises(UsageError, match="^crf only works with the task 'tag'; this run's task is 'classify'.$"):
         ur.fit({"text": TEXTS, "y": ["p", "q"] * 12}, target="y", crf=True, steps=2, out=tmp_path / "run")
     assert list(tmp_path.iterdir()) == []
 
@@ -179,7 +182,7 @@ def test_long_sequences_are_judged_whole(monkeypatch: pytest.MonkeyPatch) -> Non
     task = one.ask()
     examples = one.examples(task)
     monkeypatch.setattr(Aligned, "plans", StepPlans(0, long=3))
-    plan = plans.evaluation_plan(examples, one.config, TrainingConfig(batch=4), causal=True)
+    plan = plans.evaluation_plan(examples, task.batching, TrainingConfig(batch=4), causal=True)
     assert not plan.carries
     assert sorted(np.concatenate([plan[k].stops for k in range(len(plan))])) == sorted(examples.steps())
 

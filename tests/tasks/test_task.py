@@ -8,18 +8,19 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from configs import task_config
 from samples import SAMPLES, network_for, ours, training
 
+from unrolled import registry
 from unrolled.batch import Batch
-from unrolled.config import TaskConfig
 from unrolled.data.coder import Preprocessor
 from unrolled.data.encodings.calendar import Calendar
-from unrolled.data.forms.next import Next
 from unrolled.data.loader import Loader
 from unrolled.errors import UsageError
 from unrolled.metrics.base import cost
 from unrolled.metrics.scoring import scores
 from unrolled.models.encoder_decoder import Written
+from unrolled.runs.question import recognised_task
 from unrolled.tasks.task import TASKS, Question, make_task, scored_steps
 from unrolled.training.evaluate import run_over
 from unrolled.training.plans import evaluation_plan
@@ -43,11 +44,9 @@ def test_the_scored_steps_are_real_and_no_context() -> None:
 )
 def test_a_target_without_what_the_task_needs_is_refused(name: str, needed: str) -> None:
     when = Calendar(time=True)
-    expected = (
-        f"^the task '{name}' needs a target with {needed}, but 'when' is read as calendar: choose another --targe"
-    )
+    expected = f"^the task '{name}' needs a target with {needed}, but 'when' is read as calendar: choose another targe"
     with pytest.raises(UsageError, match=expected):
-        make_task(TaskConfig(name=name), Preprocessor({"when": when}, "when", when, Next()))
+        make_task(task_config(name=name), Preprocessor({"when": when}, "when", when, "next"))
 
 
 # --- what every task keeps (over all samples) --------------------------------------------------------------------
@@ -59,7 +58,7 @@ def batches(name: str, model: str = "gru") -> Any:
     torch.manual_seed(0)
     network = network_for(task, model)
     examples = sample.examples(task)
-    loader = Loader(examples, evaluation_plan(examples, task.config, training({})))
+    loader = Loader(examples, evaluation_plan(examples, task.batching, training({})))
     return task, list(run_over(network, loader, "cpu"))
 
 
@@ -133,15 +132,29 @@ def test_a_baseline_comes_under_the_tasks_own_names(name: str) -> None:
 
 @pytest.mark.parametrize("name", SAMPLES)
 def test_a_question_is_recognised_by_its_own_task(name: str) -> None:
+    """Others may answer it too, but none is as sure."""
     sample = SAMPLES[name]
-    reasons = {task: TASKS.get(task).recognises(sample.question()) for task in TASKS.names()}
-    assert [task for task, reason in reasons.items() if reason] == [sample.inferred or sample.task]
+    task, reason = recognised_task(sample.question(), "")
+    assert task == (sample.inferred or sample.task) and reason
+
+
+@pytest.mark.parametrize("name", ["a_copy", "z_copy"])
+def test_two_tasks_that_are_equally_sure_are_refused(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The one that comes first by its name does not win."""
+    question = SAMPLES["regress"].question()
+    assert recognised_task(question, "")[0] == "regress"
+    monkeypatch.setattr(registry, "_registered", {})
+    registry.register("task", name, type("Copy", (TASKS.get("regress"),), {"name": name}))
+    both = " and ".join(sorted([name, "regress"]))
+    with pytest.raises(UsageError, match=f"^the tasks {both} answer this equally well: choose one with task$"):
+        recognised_task(question, "")
+    assert recognised_task(question, name)[0] == name
 
 
 @pytest.mark.parametrize("task", ["classify", "regress", "tag"])
 @pytest.mark.parametrize("target", [(), ("text", "age")])
 def test_one_target_is_needed(task: str, target: tuple[str, ...]) -> None:
-    question = Question(SAMPLES["classify"].data, target, (), None)
+    question = Question(SAMPLES["classify"].data, target, ())
     with pytest.raises(
         UsageError, match=rf"needs one --target column, not {len(target)}; the columns are: text, label, age"
     ):
@@ -151,6 +164,6 @@ def test_one_target_is_needed(task: str, target: tuple[str, ...]) -> None:
 @pytest.mark.parametrize("task", ["classify", "regress", "tag"])
 def test_the_target_is_no_input(task: str) -> None:
     sample = SAMPLES["regress"]
-    question = Question(sample.data, ("size",), ("wave", "size"), None)
+    question = Question(sample.data, ("size",), ("wave", "size"))
     with pytest.raises(UsageError, match="'size' is the target: it cannot be an input too"):
         TASKS.get(task).roles(question)

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from configs import task_options
 from samples import SAMPLES, sequences
 
 import unrolled as ur
 from unrolled.batch import MISSING, Batch
-from unrolled.config import TaskConfig
 from unrolled.data.coder import Preprocessor
 from unrolled.data.forms.unaligned import Unaligned
 from unrolled.data.preparation import Preparation
@@ -99,7 +99,7 @@ def test_answers_are_texts_of_a_beam_search() -> None:
     close = torch.tensor([[[0.5, 0, 0, 0.45, 0, 0], [0.5, 0, 0, 0.45, 0, 0]]]).clamp(min=1e-9).log()
     two = Batch({}, torch.tensor([2]), torch.arange(1))
     assert task.answers(close, two) == {"text_predicted": ["a"]}
-    narrow = Transcribe(TaskConfig(name="transcribe", beam=1), task.coder)
+    narrow = Transcribe(task_options("transcribe", beam=1), task.coder)
     assert narrow.answers(close, two) == {"text_predicted": [""]}
     metrics = scores([task.judge(close, batch([[A]], [2]))])
     assert metrics["token_error_rate"] == 1  # judged by the greedy answer
@@ -147,8 +147,9 @@ DATA = sequences(
 )
 
 
-def reason(target: tuple[str, ...], inputs: tuple[str, ...] = (), horizon: int | None = None) -> str | None:
-    return Transcribe.recognises(Question(DATA, target, inputs, horizon))
+def reason(target: tuple[str, ...], inputs: tuple[str, ...] = ()) -> str | None:
+    recognised = Transcribe.recognises(Question(DATA, target, inputs))
+    return None if recognised is None else recognised.reason
 
 
 def test_texts_of_measured_steps_are_recognised() -> None:
@@ -158,23 +159,22 @@ def test_texts_of_measured_steps_are_recognised() -> None:
     assert reason(("text",), ("other",)) is None  # one text for another
     assert reason(("text",), ("size",)) is None
     assert reason(("size",)) is None
-    assert reason(("text",), horizon=3) is None
     assert reason(()) is None
 
 
 def test_roles() -> None:
-    roles = Transcribe.roles(Question(DATA, ("text",), ("wave",), None))
+    roles = Transcribe.roles(Question(DATA, ("text",), ("wave",)))
     assert (roles.inputs, roles.target, roles.form, roles.kinds) == (("wave",), "text", Unaligned(), {"text": "tokens"})
     with pytest.raises(UsageError, match="this task needs one --target column, not 0"):
-        Transcribe.roles(Question(DATA, (), (), None))
+        Transcribe.roles(Question(DATA, (), ()))
     with pytest.raises(UsageError, match="'text' is the target: it cannot be an input too"):
-        Transcribe.roles(Question(DATA, ("text",), ("text", "wave"), None))
+        Transcribe.roles(Question(DATA, ("text",), ("text", "wave")))
 
 
 def test_lists_of_words_are_answered_as_lists() -> None:
     data = sequences({"wave": [[1.0] * 4] * 2, "phones": [["AH", "B"], ["B"]]}, {"wave": "number", "phones": "tokens"})
-    roles = Transcribe.roles(Question(data, ("phones",), (), None))
-    task = Transcribe(TaskConfig(name="transcribe"), Preprocessor.fit(data, roles, Preparation()))
+    roles = Transcribe.roles(Question(data, ("phones",), ()))
+    task = Transcribe(task_options("transcribe"), Preprocessor.fit(data, roles, Preparation()))
     assert task.outputs == 5
     asked = Batch({}, torch.tensor([3]), torch.arange(1))
     first = int(task.coder.encode(data).target.values[0])  # type: ignore[union-attr]

@@ -9,12 +9,12 @@ from typing import Any
 import pyarrow as pa
 import pytest
 import torch
+from configs import model_config, task_options
 from samples import sequences
 from torch import Tensor
 
 from unrolled import api
 from unrolled.batch import Batch
-from unrolled.config import ModelConfig, TaskConfig
 from unrolled.data.coder import Preprocessor
 from unrolled.data.preparation import Preparation
 from unrolled.errors import DataError, UsageError
@@ -29,9 +29,9 @@ DATA = {"text": TEXTS, "spoken": [[letter.upper() for letter in reversed(text)] 
 
 def task(**options: Any) -> Translate:
     data = sequences(DATA, {"text": "tokens", "spoken": "tokens"})
-    roles = Translate.roles(Question(data, ("spoken",), (), None))
+    roles = Translate.roles(Question(data, ("spoken",), ()))
     return Translate(
-        TaskConfig(name="translate", **options), Preprocessor.fit(data, roles, Preparation(tokens="characters"))
+        task_options("translate", **options), Preprocessor.fit(data, roles, Preparation(tokens="characters"))
     )
 
 
@@ -55,7 +55,7 @@ class _Fixed(EncoderDecoder):
 
 def written(question: Translate, rows: Batch, logits: Tensor | None) -> Written:
     specs = {name: encoding.spec for name, encoding in question.coder.inputs.items()}
-    model = _Fixed(specs, ModelConfig(name="gru", hidden=4), question.outputs)
+    model = _Fixed(specs, model_config(name="gru", hidden=4), question.outputs)
     model.longest.fill_(5)
     return Written(logits, SearchStart(model, model.read(rows.inputs, rows.lengths), 5))
 
@@ -109,8 +109,8 @@ def test_answers_have_the_form_of_the_target() -> None:
 
 def test_it_is_chosen_for_a_text_of_its_own() -> None:
     data = sequences(DATA, {"text": "tokens", "spoken": "tokens"})
-    assert Translate.recognises(Question(data, ("spoken",), (), None)) == "'spoken' is a text of its own"
-    assert Translate.recognises(Question(data, (), (), None)) is None
+    assert Translate.recognises(Question(data, ("spoken",), ())) == (40, "'spoken' is a text with its own length")
+    assert Translate.recognises(Question(data, (), ())) is None
 
 
 WORDS = [" ".join(letters) for size in range(1, 5) for letters in product("abc", repeat=size)]
@@ -128,7 +128,7 @@ def test_reversing_is_learned(tmp_path: Any) -> None:
     assert again.predict(["", "a b c"]).num_rows == 2  # a source of no steps has an answer
     with pytest.raises(UsageError, match="this model reads each sequence whole before it writes its answer"):
         again.stream()
-    with pytest.raises(UsageError, match="option 'beam' = 0"):
+    with pytest.raises(UsageError, match="beam = 0"):
         again.predict(["a"], beam=0)
 
 
@@ -156,7 +156,7 @@ def test_one_becomes_many(tmp_path: Any) -> None:
 
 def test_one_vocabulary_for_both_sides() -> None:
     data = sequences({"a": ["x y", "y"], "b": ["y z", "z"]}, {"a": "tokens", "b": "tokens"})
-    roles = Translate.roles(Question(data, ("b",), (), None))
+    roles = Translate.roles(Question(data, ("b",), ()))
     coder = Preprocessor.fit(data, roles, Preparation(tokens="words", shared=True))
     assert coder.inputs["a"].spec == coder.answer.spec
     assert coder.answer.encode(pa.chunked_array([["x"]]), data.where("b")).values.tolist()[1:-1] == [
@@ -165,7 +165,7 @@ def test_one_vocabulary_for_both_sides() -> None:
     with pytest.raises(DataError, match="a shared vocabulary needs one column of texts to read beside those to write"):
         Preprocessor.fit(
             sequences(DATA, {"text": "tokens", "spoken": "tokens"}),
-            Translate.roles(Question(sequences(DATA, {"text": "tokens", "spoken": "tokens"}), ("spoken",), (), None)),
+            Translate.roles(Question(sequences(DATA, {"text": "tokens", "spoken": "tokens"}), ("spoken",), ())),
             Preparation(shared=True),
         )
 

@@ -7,7 +7,7 @@ from typing import Any, Self
 import pytest
 from torch import Tensor, nn
 
-from unrolled.config import ModelConfig
+from unrolled.layers.config import ModelConfig
 from unrolled.layers.layer import Layer
 from unrolled.layers.lengths import zero_padding
 from unrolled.layers.session import layer_session

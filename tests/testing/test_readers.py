@@ -7,7 +7,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from unrolled.config import DataConfig
+from unrolled.data.config import DataConfig
 from unrolled.data.readers.reader import Reader
 from unrolled.errors import DataError, UsageError
 from unrolled.testing import check_member

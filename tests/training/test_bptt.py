@@ -3,10 +3,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from configs import model_config
 from torch import Tensor
 
 from unrolled.batch import Discrete
-from unrolled.config import ModelConfig
 from unrolled.data.encoded import Encoded
 from unrolled.data.examples import Examples
 from unrolled.data.forms.aligned import Aligned
@@ -21,7 +21,7 @@ LENGTHS = [13, 5, 8, 1]
 
 def network(name: str = "lstm") -> Network:
     torch.manual_seed(0)
-    return Network({"ids": Discrete(4)}, ModelConfig(name=name, hidden=3, layers=2, window=3), 4, False).double()
+    return Network({"ids": Discrete(4)}, model_config(name=name, hidden=3, layers=2, window=3), 4, False).double()
 
 
 def examples(rows: list[list[int]] | None = None) -> Examples:

@@ -126,7 +126,7 @@ def test_a_whole_directory_of_something_else_is_not_a_checkpoint(tmp_path: Path)
     from unrolled.files import write_directory
 
     for files in ({"a": b""}, {"meta.json": b"[]"}, {"meta.json": b'{"step": 1, "meta": {}}'}):
-        write_directory(tmp_path / "step-00000001", dict(files), replace=True)
+        write_directory(tmp_path / "step-00000001", dict(files), overwrite=True)
         with pytest.raises(ModelError, match="not a checkpoint of ours"):
             checkpoint.newest(tmp_path)
 

@@ -38,7 +38,7 @@ def test_the_metrics_of_parts_are_those_of_the_whole(name: str) -> None:
 
     def judged(rows: list[int]) -> tuple[float, int]:
         examples = sample.examples(task, rows_of(sample, rows))
-        plan = plans.evaluation_plan(examples, task.config, training({}))
+        plan = plans.evaluation_plan(examples, task.batching, training({}))
         parts = [task.loss(o, b) for o, b in run_over(network, Loader(examples, plan), "cpu")]
         count = sum(int(scored) for _, scored in parts)
         return evaluate(network, task, examples, training({}))[task.watch] * count, count
@@ -60,7 +60,7 @@ def test_a_long_sequence_in_lanes_is_judged_as_it_is_whole(monkeypatch: pytest.M
     network = network_for(task, "window")  # it sees three steps
     whole = evaluate(network, task, examples, training({}))
     monkeypatch.setattr(Aligned, "plans", StepPlans(0, long=100, k1=16, context=8))
-    assert plans.evaluation_plan(examples, task.config, training({})).carries
+    assert plans.evaluation_plan(examples, task.batching, training({})).carries
     pieces = evaluate(network, task, examples, training({}))
     assert all(pieces[metric] == pytest.approx(whole[metric], abs=1e-6) for metric in whole)
 

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from unrolled.batch import Continuous, Discrete
-from unrolled.config import TaskConfig, TrainingConfig
 from unrolled.data.encoded import Encoded
 from unrolled.data.examples import Examples
 from unrolled.data.forms.aligned import Aligned
@@ -18,10 +17,11 @@ from unrolled.data.forms.one import One
 from unrolled.data.forms.set import Set
 from unrolled.data.masking import Masking
 from unrolled.data.windows import Lanes, Pieces, Plan, Rows, Windows
-from unrolled.training.plans import can_be_judged, evaluation_plan, lookback, training_plan, window
+from unrolled.tasks.task import Batching
+from unrolled.training.config import TrainingConfig
+from unrolled.training.plans import can_be_judged, evaluation_plan, training_plan, window
 
-TAG, FILL = TaskConfig(name="tag"), TaskConfig(name="fill", mask=0.4)
-AHEAD = TaskConfig(name="forecast", horizon=3)
+TAG, FILL, AHEAD = Batching(), Batching(mask=0.4), Batching(lookback=64)
 
 
 def examples(form: TargetForm, *lengths: int, first: list[int] | None = None) -> Examples:
@@ -111,13 +111,6 @@ def test_the_order_of_training_depends_on_the_epoch_and_that_of_judging_on_nothi
 
     assert order(training_plan(part, TAG, config(seed=1), 0)) != order(training_plan(part, TAG, config(seed=1), 1))
     assert order(evaluation_plan(part, TAG, config(seed=1))) == order(evaluation_plan(part, TAG, config(seed=2)))
-
-
-@pytest.mark.parametrize(
-    ("horizon", "asked_for", "expected"), [(3, None, 64), (96, None, 288), (96, 10, 10), (None, None, 64)]
-)
-def test_a_forecast_looks_back_three_horizons(horizon: int | None, asked_for: int | None, expected: int) -> None:
-    assert lookback(TaskConfig(name="forecast", horizon=horizon, lookback=asked_for)) == expected
 
 
 # --- fill ----------------------------------------------------------------------------------------------------------

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from unrolled.config import TrainingConfig
+from unrolled.training.config import TrainingConfig
 from unrolled.training.schedule import Budget
 
 

@@ -65,7 +65,9 @@ _MILLION = """
 import resource, sys
 from pathlib import Path
 import numpy as np, torch
-from unrolled.config import ModelConfig, TaskConfig, TrainingConfig
+from unrolled.layers.config import ModelConfig
+from unrolled.tasks.config import TaskConfig
+from unrolled.training.config import TrainingConfig
 from unrolled.data.coder import Preprocessor
 from unrolled.data.encoded import Encoded
 from unrolled.data.encodings._token_lists import TokenLists
@@ -79,7 +81,7 @@ from unrolled.training.trainer import Trainer
 
 items = TokenLists(Words([str(n) for n in range(1_000_000)], items=True), framed=False)
 coder = Preprocessor({"item": items}, "item", items, Next())
-task = NextStep(TaskConfig(name="next_step"), coder)
+task = NextStep(NextStep.Options(), coder)
 clicks = np.random.default_rng(0).zipf(1.2, 32 * 40) % 1_000_000 + 3
 
 def split(rows):

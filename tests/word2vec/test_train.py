@@ -68,7 +68,7 @@ def test_a_step_is_the_gradient_of_the_loss_pair_by_pair(model: str) -> None:
 
 @pytest.mark.parametrize("model", STEPS)
 def test_words_of_a_group_are_near_and_the_seed_decides_all(model: str) -> None:
-    corpus = Corpus.count({"text": sentences(1500)}, least=1)
+    corpus = Corpus.count({"text": sentences(1500)}, min_count=1)
     settings = Settings(size=16, model=model, epochs=10, window=3)
     vectors, told = learn(corpus, settings), list[str]()
     right = [
@@ -87,7 +87,7 @@ def test_words_of_a_group_are_near_and_the_seed_decides_all(model: str) -> None:
 def test_the_neighbours_are_those_of_gensim(model: str, sg: int) -> None:
     models = pytest.importorskip("gensim.models", reason="gensim is the oracle of this test")
     texts = sentences(1500)
-    corpus = Corpus.count({"text": texts}, least=1)
+    corpus = Corpus.count({"text": texts}, min_count=1)
     ours = nearest(learn(corpus, Settings(size=16, model=model, epochs=5, window=3)), corpus.words, 5)
     theirs = models.Word2Vec(
         [text.split() for text in texts], vector_size=16, sg=sg, epochs=5, window=3, min_count=1, workers=1, seed=1
@@ -97,13 +97,13 @@ def test_the_neighbours_are_those_of_gensim(model: str, sg: int) -> None:
 
 
 def test_a_handful_of_words_does_not_run_away() -> None:
-    corpus = Corpus.count({"text": ["a b c a b c a c b"] * 400}, least=1)
+    corpus = Corpus.count({"text": ["a b c a b c a c b"] * 400}, min_count=1)
     for model in STEPS:
         assert np.abs(learn(corpus, Settings(size=8, model=model, epochs=10))).max() < 20
 
 
 def test_an_empty_line_and_a_window_longer_than_the_text_are_fine() -> None:
-    corpus = Corpus.count({"text": ["a b", "", "b a a"]}, least=2)
+    corpus = Corpus.count({"text": ["a b", "", "b a a"]}, min_count=2)
     assert np.isfinite(learn(corpus, Settings(size=2, window=50, epochs=2))).all()
 
 
@@ -115,12 +115,12 @@ def test_an_empty_line_and_a_window_longer_than_the_text_are_fine() -> None:
         ({"negative": -1}, UsageError, "negative must be 1 … 1000, got -1"),
         ({"epochs": 0}, UsageError, "epochs must be 1 … 10000, got 0"),
         ({"seed": -1}, UsageError, "seed must be 0 … 2"),
-        ({"least": 0}, UsageError, "least must be at least 1, got 0"),
+        ({"min_count": 0}, UsageError, "min_count must be at least 1, got 0"),
         ({"model": "skipgrams"}, UsageError, "there is no model 'skipgrams' of word vectors. Did you mean 'skipgram'?"),
         (
-            {"least": 9},
+            {"min_count": 9},
             DataError,
-            r"0 of its 3 words stand there 9 times or more \(give more text, or --least below 9\)",
+            r"0 of its 3 words stand there 9 times or more \(give more text, or min_count below 9\)",
         ),
         ({"out": "v.npy"}, UsageError, "v.npy: vectors are written to a name that ends in"),
         ({"source": {"x": [1.5, 2.0]}}, DataError, "holds no texts to learn words from"),

@@ -9,9 +9,10 @@ from typing import ClassVar, Protocol, Self
 import numpy as np
 
 from unrolled.baselines.portion import for_fitting, for_scoring
+from unrolled.config import made, options_of
 from unrolled.data.examples import Examples
 from unrolled.metrics.judged import Answers
-from unrolled.metrics.scoring import scores
+from unrolled.metrics.scoring import NO_OPTIONS, Own, scores
 from unrolled.registry import Registry
 
 __all__ = ["BASELINES", "Baseline", "score_baselines"]
@@ -39,13 +40,16 @@ class Baseline(Protocol):
 
     @classmethod
     def fit(cls, train: Examples) -> Self:
-        """Learn from the training split alone; the same split gives the same baseline, to the bit."""
+        """Learn from the training split only; the same split gives the same baseline, to the bit.
+
+        A baseline that declares ``Options`` takes an instance of them as its second argument.
+        """
 
     def judge(self, part: Examples) -> Iterable[Answers]:
         """Its answers to another split beside what is right, whole or in parts, as the tasks give theirs."""
 
 
-def score_baselines(train: Examples, part: Examples) -> dict[str, dict[str, float]]:
+def score_baselines(train: Examples, part: Examples, own: Own = NO_OPTIONS) -> dict[str, dict[str, float]]:
     """Every baseline that applies: name -> metric -> value, in the alphabetical order of their files.
 
     Very long splits are cut (`portion`) and a warning is logged that says so.
@@ -53,6 +57,7 @@ def score_baselines(train: Examples, part: Examples) -> dict[str, dict[str, floa
     Args:
         train: the split that baselines learn from.
         part: the split that they are scored on; the same question, encoded by the same encodings.
+        own: the options of baselines and metrics.
 
     Cost: seconds; for the longest splits half a minute and 0.5 GB (1.5 GB where no two phrases are alike).
 
@@ -70,8 +75,12 @@ def score_baselines(train: Examples, part: Examples) -> dict[str, dict[str, floa
         if _own_steps(used) < _own_steps(whole):
             _log.warning("the baselines were %s on %d of %d steps", verb, _own_steps(used), _own_steps(whole))
     members: dict[str, type[Baseline]] = BASELINES.members()
-    applying = [member for member in members.values() if member.applies(fitted)]
-    return {member.name: scores(member.fit(fitted).judge(scored)) for member in applying}
+    found = {}
+    for name, member in members.items():
+        if member.applies(fitted):
+            learned: Baseline = made(member.fit, fitted, options=options_of(own, "baseline", name))
+            found[member.name] = scores(learned.judge(scored), own)
+    return found
 
 
 def _own_steps(examples: Examples) -> int:

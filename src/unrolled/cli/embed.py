@@ -22,7 +22,7 @@ def embed(
     epochs: int = 5,
     window: int = 5,
     negative: int = 5,
-    least: int = 5,
+    min_count: int = 5,
     seed: int = 0,
     similar: str | None = None,
     most: int = 10,
@@ -39,7 +39,7 @@ def embed(
         epochs: Passes over the text. Default: 5.
         window: Words to each side that count as near. Default: 5.
         negative: Noise words that each pair is told from. Default: 5.
-        least: How often a word must stand there to have a vector. Default: 5.
+        min_count: How often a word must stand there to have a vector. Default: 5.
         seed: The seed of everything random. Default: 0.
         similar: A word: name those that are nearest to it.
         most: How many to name. Default: 10.
@@ -64,7 +64,7 @@ def embed(
             words, size = api.convert_vectors(file, out)
         else:
             options = {"size": size, "epochs": epochs, "window": window, "negative": negative}
-            learned = api.embed(file, out, model=model, least=least, seed=seed, say=progress.say, **options)
+            learned = api.embed(file, out, model=model, min_count=min_count, seed=seed, say=progress.say, **options)
             words = len(learned)
     if told.json:
         emit({"file": out, "words": words, "size": size})

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import shlex
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from unrolled.cli.flags import DataFlags, ModelFlags, RunFlags, TaskFlags, TrainingFlags, options_of, settings_of
+from unrolled.cli.flags import Flags, RunFlags, options_of, settings_of
 from unrolled.cli.output import Told, comparison, emit, note, verdict
 from unrolled.cli.progress import Progress
 from unrolled.cli.settings import read_settings
@@ -16,15 +16,14 @@ if TYPE_CHECKING:
 
 __all__ = ["fit", "report", "what_next"]
 
+_BUDGETS = {"steps", "epochs", "minutes"}
+
 
 def fit(
     source: str | None = None,
     /,
     *,
-    data: DataFlags | None = None,
-    task: TaskFlags | None = None,
-    model: ModelFlags | None = None,
-    training: TrainingFlags | None = None,
+    options: Flags | None = None,
     run: RunFlags | None = None,
     told: Told | None = None,
 ) -> None:
@@ -34,12 +33,10 @@ def fit(
         source: A file (csv, tsv, jsonl, parquet, arrow, txt, abc), a folder, or - for stdin; with --resume, the run.
     """
     run, told = run or RunFlags(), told or Told()
-    options = options_of(data or DataFlags(), task or TaskFlags(), model or ModelFlags(), training or TrainingFlags())
+    asked = options_of(options or Flags())
     written = read_settings(run.config) if run.config else {}
     own, settings = settings_of({name: value for name, value in written.items() if value is not None})
-    _refuse_two_budgets(options)
-    _refuse_two_budgets(settings)
-    if options.keys() & _BUDGETS:  # a budget in a flag takes the place of the file's
+    if asked.keys() & _BUDGETS:  # a budget in a flag takes the place of the file's
         settings = {name: value for name, value in settings.items() if name not in _BUDGETS}
     out, resume = run.out or own.get("out"), run.resume or bool(own.get("resume"))
     if resume and out is None:
@@ -57,19 +54,10 @@ def fit(
             tensorboard=run.tensorboard or bool(own.get("tensorboard")),
             hooks=(progress.hook,),
             say=progress.say,
-            **{**settings, **options},
+            **{**settings, **asked},
         )
     report(trained, as_json=told.json)
     note(what_next(trained), quiet=told.quiet or told.json)
-
-
-_BUDGETS = {"steps", "epochs", "minutes"}
-
-
-def _refuse_two_budgets(options: dict[str, Any]) -> None:
-    budgets = sorted(options.keys() & _BUDGETS)
-    if len(budgets) > 1:
-        raise UsageError(f"give one budget, not {' and '.join(f'--{name}' for name in budgets)}")
 
 
 def report(trained: Trained, *, as_json: bool) -> None:
@@ -78,7 +66,7 @@ def report(trained: Trained, *, as_json: bool) -> None:
         emit(
             {
                 "run": str(trained.folder),
-                "task": trained.config.task.name,
+                "task": trained.task.name,
                 "model": trained.network.title,
                 "metrics": trained.metrics,
                 "baselines": trained.baselines,
@@ -96,18 +84,18 @@ def report(trained: Trained, *, as_json: bool) -> None:
 def what_next(trained: Trained) -> str:
     """The commands that a user may want to type now."""
     run = shlex.quote(str(trained.folder))
-    data = trained.config.data
+    data, source = trained.config.data, trained.config.source
     files = {str(file["path"]) for file in trained.config.files.values()}
-    held = next((str(file) for file in (data.test, data.valid, data.source) if str(file) in files), "")
+    held = next((str(file) for file in (data.test, data.valid, source) if str(file) in files), "")
     held = shlex.quote(held) if held else "FILE"
     lines = [f"unrolled describe {run}", f"unrolled evaluate {run} {held}"]
     if trained.continues_text:
         lines.append(f"unrolled generate {run} --length 300 --temperature 0.8")
     else:
         lines.append(f"unrolled predict {run} {held} > answers.csv")
-    if trained.task.name == "fill":
-        lines.append(f"unrolled fit FILE --target COLUMN --from {run}")
-    stepwise = trained.task.name == "forecast" or data.order
-    if trained.network.causal and stepwise and not data.by and data.source.endswith((".csv", ".jsonl")):
-        lines.append(f"tail -f {shlex.quote(data.source)} | unrolled stream {run}")
+    if trained.task.pretrains:
+        lines.append(f"unrolled fit FILE --target COLUMN --init-from {run}")
+    stepwise = trained.task.coder.horizon or data.order
+    if trained.network.causal and stepwise and not data.by and source.endswith((".csv", ".jsonl")):
+        lines.append(f"tail -f {shlex.quote(source)} | unrolled stream {run}")
     return "\nNext:\n" + "\n".join(f"  {line}" for line in lines)

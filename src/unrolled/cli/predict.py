@@ -43,7 +43,7 @@ def predict(
     with Progress(quiet=told.quiet):
         trained = api.load(run)
         table = trained.predict(file, beam=beam, device=device)
-    if form in ("csv", "tsv") and trained.task.name == "forecast" and not told.json:
+    if form in ("csv", "tsv") and trained.task.coder.horizon and not told.json:
         table = by_step(table, trained.config.columns)
     elif form in ("csv", "tsv") and file.lower().endswith((".csv", ".tsv")):
         table = as_written(table, file, trained.config.data.text_encoding)

@@ -12,7 +12,7 @@ from unrolled.cli.output import Told, emit, table
 from unrolled.cli.progress import Progress
 from unrolled.cli.settings import split_list
 from unrolled.errors import UsageError
-from unrolled.names import model_names
+from unrolled.runs.names import model_names
 
 if TYPE_CHECKING:
     from unrolled.api import Found

@@ -111,6 +111,11 @@ class Preprocessor:
             return cls({**fitted, name: read}, target, answer, form)
         return cls(fitted, target, _fit(train, target, kinds[target], preparation, role), form)
 
+    def reports(self) -> list[str]:
+        """A line for the user about each column."""
+        inputs = [f"input {name}: {self.report(name)}" for name in self.inputs]
+        return inputs if self.continues else [*inputs, f"target {self.target}: {self.answer.report()}"]
+
     @property
     def continues(self) -> bool:
         """True where the target is one of the inputs: its future, or what is hidden of it."""

@@ -15,8 +15,8 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 import pyarrow as pa
 
-from unrolled.config import DataConfig
 from unrolled.data.blobs import LABELS, cut, with_names
+from unrolled.data.config import DataConfig
 from unrolled.data.encoded import has_time
 from unrolled.data.encodings._cells import is_text
 from unrolled.data.folder import check_some, listed

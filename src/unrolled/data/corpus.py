@@ -10,13 +10,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from unrolled.config import DataConfig
+from unrolled.data.config import DataConfig
 from unrolled.data.encodings._cells import is_text
 from unrolled.data.encodings._normal import normal_texts
 from unrolled.data.encodings._pieces import Piece, as_text, pieces, raw
 from unrolled.data.encodings._words import count_words, split_words
 from unrolled.data.read import read
-from unrolled.errors import DataError, Origin
+from unrolled.errors import DataError, Origin, named
 
 __all__ = ["Corpus"]
 
@@ -35,7 +35,7 @@ class Corpus:
         remarks: what a user should know of how they were read.
 
     Example:
-        >>> corpus = Corpus.count({"text": ["a cat", "a dog and a cat"]}, least=2)
+        >>> corpus = Corpus.count({"text": ["a cat", "a dog and a cat"]}, min_count=2)
         >>> corpus.words, corpus.counts.tolist(), corpus.running
         (['a', 'cat'], [3, 2], 7)
         >>> [(ids.tolist(), sentences.tolist()) for ids, sentences in corpus.passage()]
@@ -50,17 +50,17 @@ class Corpus:
     _origin: Origin
 
     @classmethod
-    def count(cls, source: Any, least: int) -> Self:
+    def count(cls, source: Any, min_count: int) -> Self:
         """Read the texts of ``source`` (a path, or a table in memory) and count their words.
 
         Args:
             source: all its columns of texts are read.
-            least: how often a word must stand there to be kept.
+            min_count: how often a word must stand there to be kept.
 
         Raises:
             DataError: it cannot be read, or holds no texts, or fewer than two words that are frequent enough.
         """
-        sequences = read(source, DataConfig(documents="line"))
+        sequences = read(source, DataConfig(own={"reader.text": {"rows_are": "lines"}}))
         table = sequences.table
         texts = [name for name in table.column_names if is_text(table.column(name).type)]
         chosen = [name for name in texts if sequences.traits(name).verbatim] or texts
@@ -68,10 +68,10 @@ class Corpus:
             raise DataError("holds no texts to learn words from", file=sequences.origin)
         columns = [table.column(name) for name in chosen]
         counts = count_words((piece.texts for piece in _checked(columns, sequences.origin)), items=False)
-        kept = sorted((word for word in counts if counts[word] >= least), key=lambda word: (-counts[word], word))
+        kept = sorted((word for word in counts if counts[word] >= min_count), key=lambda word: (-counts[word], word))
         if len(kept) < 2:
-            hint = "give more text" if least == 1 else f"give more text, or --least below {least}"
-            why = f"{len(kept)} of its {len(counts)} words stand there {least} times or more"
+            hint = "give more text" if min_count == 1 else f"give more text, or {named('min_count')} below {min_count}"
+            why = f"{len(kept)} of its {len(counts)} words stand there {min_count} times or more"
             raise DataError(why, file=sequences.origin, hint=hint)
         numbers = np.array([counts[word] for word in kept], np.int64)
         return cls(kept, numbers, counts.total(), sequences.remarks, columns, sequences.origin)

@@ -140,6 +140,10 @@ class Letters(Protocol):
         """Which letters they are."""
 
     @property
+    def per_step(self) -> int:
+        """How many letters make one step; with more than one, neighbouring steps overlap."""
+
+    @property
     def complement(self) -> np.ndarray | None:
         """(V,) int64, the id that stands opposite each on the other strand; ``None`` where one strand is read."""
 

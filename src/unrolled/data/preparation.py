@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from unrolled.config import DataConfig, Part
+from unrolled.config import Part
 from unrolled.data.encoded import ENCODINGS
 
-__all__ = ["Preparation", "kind_options"]
+__all__ = ["Preparation"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,13 +41,3 @@ class Preparation:
             'refuse'
         """
         return self.options[kind] if kind in self.options else ENCODINGS.get(kind).Options()
-
-
-def kind_options(data: DataConfig) -> dict[str, Part]:
-    """The options of each kind of column; two of them have other names in ``config.json``."""
-    said = {**data.model_dump(), "min_count": data.least, "both_strands": data.strands == "both"}
-    found = {}
-    for kind in ENCODINGS.names():
-        options: type[Part] = ENCODINGS.get(kind).Options
-        found[kind] = options(**{name: said[name] for name in options.model_fields if name in said})
-    return found

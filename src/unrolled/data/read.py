@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import Any
 
-from unrolled.config import DataConfig
 from unrolled.data.blobs import NAMES
+from unrolled.data.config import DataConfig
 from unrolled.data.encoded import has_time
 from unrolled.data.encodings._alphabets import Name
 from unrolled.data.fields import FIELDS, as_steps
@@ -15,7 +15,7 @@ from unrolled.data.moments import duration
 from unrolled.data.sequences import Sequences, infer_kinds, unusable
 from unrolled.data.sources import Reading, open_source
 from unrolled.data.steps import group_steps
-from unrolled.errors import DataError, Origin, UsageError, did_you_mean, lacking
+from unrolled.errors import DataError, Origin, UsageError, did_you_mean, lacking, named
 
 __all__ = ["read"]
 
@@ -24,6 +24,7 @@ def read(
     source: Any,
     config: DataConfig | None = None,
     steps: bool = False,
+    wanted: Collection[str] = (),
     timed: Mapping[str, bool] | None = None,
     alphabet: Name | None = None,
 ) -> Sequences:
@@ -33,9 +34,10 @@ def read(
 
     Args:
         source: a file, a folder, ``-`` for standard input, or anything that `unrolled.data.memory.to_table` takes.
-        config: how to read it; ``source`` in it is not looked at.
+        config: how to read it.
         steps: whether a row is a step even without ``config.by`` and ``config.order``; all are one sequence then. A
             table that has list cells has its sequences already.
+        wanted: further columns that are asked for by name.
         timed: for a model's later data, see `unrolled.data.steps.group_steps`.
         alphabet: for a model's later data, that of its symbols; ``None``: the one that the data tells.
 
@@ -48,14 +50,14 @@ def read(
         {'load': 'number', 'works': 'category'}
     """
     config = config or DataConfig()
-    asked_for = {*config.target, *config.inputs, *config.ahead, *config.kinds, *(timed or ())}
+    asked_for = {*config.target, *config.inputs, *wanted, *config.kinds, *(timed or ())}
     reading = open_source(source, config, alphabet)
     if timed is not None:
         _check_told(reading, config)
     reading = _leave_names_out(reading, config)
     reading = _leave_ignored_out(reading, config)
     reading = _join_fields(reading, config)
-    reading = _group(reading, config, steps, timed)
+    reading = _group(reading, config, steps, wanted, timed)
     reading = _leave_aside(reading, asked_for)
     return _with_kinds(reading, config, later=timed is not None)
 
@@ -89,16 +91,18 @@ def _join_fields(reading: Reading, config: DataConfig) -> Reading:
     return replace(reading, table=table).without(dict.fromkeys(config.fields, f"is a step of {FIELDS!r}"))
 
 
-def _group(reading: Reading, config: DataConfig, steps: bool, timed: Mapping[str, bool] | None) -> Reading:
+def _group(
+    reading: Reading, config: DataConfig, steps: bool, wanted: Collection[str], timed: Mapping[str, bool] | None
+) -> Reading:
     by, order = config.by, config.order
     if config.gap and not order:
-        raise UsageError("--gap needs --order, the column that tells when each step was")
+        raise UsageError(f"{named('gap')} needs {named('order')}, the column that tells when each step was")
     if not by and not order and (not steps or any(has_time(field.type) for field in reading.table.schema)):
         return reading
     gap = duration(config.gap) if config.gap else None
     table = group_steps(reading.table, by, order, reading.origin, timed, gap)
     dropped = {by: "names the sequence"} if by else {}
-    if order and order not in (*config.inputs, *config.ahead, *config.kinds):
+    if order and order not in (*config.inputs, *wanted, *config.kinds):
         dropped[order] = "orders the steps"
     # A row is a sequence now, and no longer a row of any file.
     return replace(reading, table=table, origin=Origin(reading.origin.name)).without(dropped)
@@ -126,4 +130,11 @@ def _with_kinds(reading: Reading, config: DataConfig, later: bool) -> Sequences:
     if not kinds:
         reasons = "; ".join(f"{name!r} {why}" for name, why in reading.dropped.items())
         raise DataError(f"no column is left to learn from: {reasons}", file=reading.origin)
-    return Sequences(reading.table, kinds, reading.origin, dropped=dict(reading.dropped), remarks=reading.remarks)
+    return Sequences(
+        reading.table,
+        kinds,
+        reading.origin,
+        dropped=dict(reading.dropped),
+        remarks=reading.remarks,
+        reader=reading.reader,
+    )

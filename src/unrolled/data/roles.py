@@ -20,6 +20,8 @@ class Roles:
         kinds: kinds that the question gives to columns, over those that were inferred.
         joined: numeric columns that together are the target, one channel each.
         ahead: the inputs that a forecast knows as far ahead as it looks.
+        by_window: each window of a forecast is scaled by its own mean and deviation.
+        shared: the texts that are read and those that are written have one vocabulary.
     """
 
     inputs: tuple[str, ...]
@@ -28,3 +30,5 @@ class Roles:
     kinds: dict[str, str] = field(default_factory=dict)
     joined: tuple[str, ...] = ()
     ahead: tuple[str, ...] = ()
+    by_window: bool = False
+    shared: bool = False

@@ -3,15 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal
 
 import numpy as np
 import pyarrow as pa
 
+from unrolled.config import Part, option
 from unrolled.music.events import to_events
 from unrolled.music.rolls import KEYS, to_roll
 from unrolled.music.tune import Note
 
-__all__ = ["events_or_rolls"]
+__all__ = ["MusicOptions", "events_or_rolls"]
+
+
+class MusicOptions(Part):
+    """The option of files that hold notes."""
+
+    music: Literal["text", "events", "roll"] | None = option(
+        None,
+        "How tunes are read: as text (ABC), as events (words such as p60 d12), or as a piano roll. "
+        "Default: text; events of MIDI files.",
+        also=("notes", "representation"),
+    )
 
 
 def events_or_rolls(pieces: Sequence[Sequence[Note]], rolls: bool) -> pa.Table:

@@ -12,9 +12,11 @@ import pyarrow.compute as pc
 from unrolled.data.blobs import LABELS, is_binary
 from unrolled.data.encoded import ENCODINGS, Traits, Where, has_time, traits_of
 from unrolled.data.memory import MEMORY
-from unrolled.errors import DataError, Origin, UsageError, did_you_mean
+from unrolled.errors import DataError, Origin, UsageError, did_you_mean, named
 
-__all__ = ["Sequences", "drop_missing", "infer_kinds", "merge", "unusable"]
+__all__ = ["JOINED", "Sequences", "drop_missing", "infer_kinds", "merge", "unusable"]
+
+JOINED = "series"  # the kind of numeric columns that are joined into one
 
 _LARGE_ROW = 1 << 16  # bytes from which a row is worth a chunk of its own, so that it need not be copied
 
@@ -32,6 +34,7 @@ class Sequences:
         rows: (rows,) int64, the place in ``origin``, from 0, of each row; ``None``: all of them, in order.
         dropped: column name -> why it has no kind.
         remarks: what else a user should know of how the data was read.
+        reader: the name of the reader of its files; empty for data in memory.
     """
 
     table: pa.Table
@@ -41,6 +44,7 @@ class Sequences:
     rows: np.ndarray | None = None
     dropped: dict[str, str] = field(default_factory=dict)
     remarks: tuple[str, ...] = ()
+    reader: str = ""
 
     def __len__(self) -> int:
         return int(self.table.num_rows)
@@ -115,7 +119,8 @@ def unusable(column: pa.ChunkedArray) -> str | None:
     if pa.types.is_null(value) or column.null_count == len(column):
         return "holds no value at all"
     if pa.types.is_temporal(value):
-        return "holds dates or times: name it with --order to sort by it, or call it a calendar with --kind"
+        order, kinds = named("order"), named("kinds")
+        return f"holds dates or times: name it with {order} to sort by it, or call it a calendar with {kinds}"
     if is_binary(value) or pa.types.is_fixed_size_binary(value):
         known = any(encoding.recognises(column) for encoding in ENCODINGS.members().values())
         return None if known else "holds bytes"
@@ -165,7 +170,7 @@ def merge(sequences: Sequences, columns: tuple[str, ...], name: str) -> Sequence
     cells = pa.LargeListArray.from_arrays(pa.array(offsets), steps)
     kept = [other for other in sequences.table.column_names if other not in (*columns, name)]
     joint = pa.field(name, cells.type, metadata={"channels": json.dumps(list(columns))})
-    kinds = {other: kind for other, kind in sequences.kinds.items() if other not in columns} | {name: "series"}
+    kinds = {other: kind for other, kind in sequences.kinds.items() if other not in columns} | {name: JOINED}
     return replace(sequences, table=sequences.table.select(kept).append_column(joint, cells), kinds=kinds)
 
 

@@ -12,15 +12,15 @@ from typing import Any, Self
 
 import pyarrow as pa
 
-from unrolled.config import DataConfig
 from unrolled.data.collection import collect
+from unrolled.data.config import DataConfig
 from unrolled.data.encodings._alphabets import Name
 from unrolled.data.folder import check_some, files_in, unlike
 from unrolled.data.mapped import map_stream
 from unrolled.data.memory import MEMORY, to_table
 from unrolled.data.readers.reader import READERS, Reader, reader_of, suffixes
 from unrolled.data.views import without_views
-from unrolled.errors import DataError, Origin, UsageError
+from unrolled.errors import DataError, Origin, UsageError, named
 
 __all__ = ["Reading", "open_source"]
 
@@ -35,12 +35,14 @@ class Reading:
     Attributes:
         table: as it was read, or as a later step made it.
         origin: where it came from.
+        reader: the name of the reader of its files; empty for data in memory.
         remarks: what a user should know about how it was read.
         dropped: column name -> why it is left out, to follow "it".
     """
 
     table: pa.Table
     origin: Origin
+    reader: str = ""
     remarks: tuple[str, ...] = ()
     dropped: Mapping[str, str] = field(default_factory=dict)
 
@@ -77,7 +79,7 @@ def _standard_input(config: DataConfig) -> Reading:
     from unrolled.data.readers.table import read_written
 
     name = "standard input"
-    return Reading(read_written(map_stream(sys.stdin.buffer, name), name, config), Origin(name))
+    return Reading(read_written(map_stream(sys.stdin.buffer, name), name, config), Origin(name), _TABLE)
 
 
 def _file(path: Path, config: DataConfig, alphabet: Name | None) -> Reading:
@@ -90,12 +92,12 @@ def _file(path: Path, config: DataConfig, alphabet: Name | None) -> Reading:
     table = reader.read(path, config)
     for error in _check_together(reader, {path: table}, config, alphabet).values():
         raise error
-    return Reading(table, Origin(str(path)))
+    return Reading(table, Origin(str(path)), name)
 
 
 def _folder(folder: Path, config: DataConfig, alphabet: Name | None) -> Reading:
     if config.header:
-        raise UsageError(f"--header names the columns of a file, and {folder} is a folder")
+        raise UsageError(f"{named('header')} only works with a file, and {folder} is a folder")
     known = suffixes()
     names = {file: reader_of(file, known) for file in files_in(folder)}
     counts = Counter(name for name in names.values() if name is not None)
@@ -108,14 +110,14 @@ def _folder(folder: Path, config: DataConfig, alphabet: Name | None) -> Reading:
         beside = [file for file, name in names.items() if name == _TABLE]
         read_table = READERS.get(_TABLE).read
         table, said = collect(folder, files, beside, reader.example, (reader.read, read_table), config)
-        return Reading(table, Origin(str(folder)), said)
+        return Reading(table, Origin(str(folder)), chosen, said)
     tables, broken = _read_all(files, reader, config, alphabet)
     others = len(names) - len(files)
     remarks = [f"{len(files)} files are read as {chosen}, {others} others are not"] if others else []
     remarks += check_some(folder, [str(broken[file]) for file in files if file in broken], len(files), chosen)
     table = pa.concat_tables(tables.values(), promote_options="permissive")
     origin = Origin(str(folder), tuple((str(file), part.num_rows) for file, part in tables.items()))
-    return Reading(table.combine_chunks() if table.nbytes < _SMALL else table, origin, tuple(remarks))
+    return Reading(table.combine_chunks() if table.nbytes < _SMALL else table, origin, chosen, tuple(remarks))
 
 
 def _read_all(

@@ -36,7 +36,7 @@ class Description:
         multiply_adds_per_step_seen: those that a step of attention needs beside for each step that it sees.
         state_bytes: what one stream keeps before its first step; ``None`` if the model cannot stream.
         state_bytes_per_step: what each step adds to that; 0 but for attention.
-        sight: the steps after which that ends; ``None``: it does not.
+        attention_window: the steps after which that ends; ``None``: it does not.
         drawing: the network unrolled through time.
     """
 
@@ -48,7 +48,7 @@ class Description:
     multiply_adds_per_step_seen: int
     state_bytes: int | None
     state_bytes_per_step: int
-    sight: int | None
+    attention_window: int | None
     drawing: str
 
     def __str__(self) -> str:
@@ -58,7 +58,9 @@ class Description:
         if self.state_bytes is not None:
             state = f"{self.state_bytes:,} bytes a stream, however long the stream"
             if self.state_bytes_per_step:
-                until = "" if self.sight is None else f", of which it keeps the last {self.sight:,}"
+                until = (
+                    "" if self.attention_window is None else f", of which it keeps the last {self.attention_window:,}"
+                )
                 state = f"{self.state_bytes:,} bytes a stream, and {self.state_bytes_per_step:,} for each step{until}"
         cost = f"{self.multiply_adds_per_step:,} multiply-adds"
         if self.multiply_adds_per_step_seen:
@@ -96,7 +98,7 @@ def describe(task: Task, network: Model) -> Description:
         multiply_adds_per_step_seen=sum(2 * attention.width for attention in attentions),
         state_bytes=_bytes(live.initial_state(1)) if live else None,
         state_bytes_per_step=_growth(live) if live else 0,
-        sight=attentions[0].sight if attentions else None,
+        attention_window=attentions[0].attention_window if attentions else None,
         drawing=_drawing(task, network),
     )
 

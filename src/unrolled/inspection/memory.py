@@ -20,7 +20,6 @@ from unrolled.data.windows import Windows
 from unrolled.errors import DataError, UsageError
 from unrolled.models.model import Model
 from unrolled.tasks.task import Task
-from unrolled.training.plans import lookback
 
 __all__ = ["Asked", "Horizon", "asked_of", "memory_horizon"]
 
@@ -132,7 +131,7 @@ def asked_of(task: Task, examples: Examples, lags: int | None) -> tuple[Iterator
     steps = examples.form.plans.questions(examples.steps())
     rows = np.arange(len(steps))
     if examples.horizon:
-        lags = lookback(task.config) if lags is None else lags
+        lags = task.batching.lookback if lags is None else lags
         rows, ends = examples.window_ends()
     else:
         lags = int(min(_LONGEST, steps.max(initial=2))) if lags is None else lags

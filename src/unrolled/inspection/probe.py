@@ -15,11 +15,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from unrolled.config import ModelConfig
 from unrolled.errors import UsageError, did_you_mean
 from unrolled.inspection import cost
 from unrolled.inspection.problems import Problem, Questions, problem
 from unrolled.layers.build import model_names
+from unrolled.layers.config import ModelConfig
 from unrolled.models.network import Network
 
 __all__ = ["SETTINGS", "Found", "Settings", "check", "probe"]

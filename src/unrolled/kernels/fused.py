@@ -54,7 +54,7 @@ def _kernels_are_here() -> bool:
 
 
 # What torch.compiler.assume_constant_result does, but for importing the whole compiler: it need not follow the search.
-_kernels_are_here._dynamo_marked_constant = True  # type: ignore[attr-defined]
+vars(_kernels_are_here)["_dynamo_marked_constant"] = True
 
 
 def recurrence(

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from functools import partial
+from typing import TYPE_CHECKING, Any, Literal
 
 from unrolled.errors import UsageError, did_you_mean
-from unrolled.layers.layer import Layer
 from unrolled.registry import Registry
 
 if TYPE_CHECKING:
-    from unrolled.config import ModelConfig
+    from unrolled.layers.config import ModelConfig
+    from unrolled.layers.layer import Layer
 
-__all__ = ["LAYERS", "build_layer", "embedding_gain", "member_of", "model_names", "owners", "takes_memory"]
+__all__ = ["LAYERS", "build_layer", "embedding_gain", "member_of", "model_names", "takes_memory"]
 
 LAYERS = Registry("layer")
 _CELLS = Registry("cell")
@@ -46,15 +47,6 @@ def takes_memory(name: str) -> bool:
     return _class_of(name).takes_memory
 
 
-def owners(option: str) -> list[str]:
-    """The models that alone have an option, a field of `ModelConfig`; none of one that all have.
-
-    >>> owners("window"), owners("hidden")
-    (['window'], [])
-    """
-    return [name for name in LAYERS.names() if option in _class_of(name).own]
-
-
 def build_layer(config: ModelConfig, input_size: int, memory_size: int | None = None) -> Layer:
     """The layer that ``config`` describes.
 
@@ -67,7 +59,7 @@ def build_layer(config: ModelConfig, input_size: int, memory_size: int | None = 
         UsageError: an unknown name; the message suggests the nearest.
 
     Example:
-        >>> from unrolled.config import ModelConfig
+        >>> from unrolled.layers.config import ModelConfig
         >>> build_layer(ModelConfig(name="bigru", hidden=8), input_size=3).output_size
         16
     """
@@ -76,10 +68,14 @@ def build_layer(config: ModelConfig, input_size: int, memory_size: int | None = 
         memory = () if memory_size is None else (memory_size,)
         layer: Layer = LAYERS.get(name).build(config, input_size, *memory)
         return layer
+    from unrolled.config import made
     from unrolled.layers.recurrent import Recurrent
 
-    both = name != config.name
-    return Recurrent(input_size, config.hidden, name, config.layers, bidirectional=both, dropout=config.dropout)
+    cell: Any
+    both, options, cell = name != config.name, config.of("cell", name), name
+    if type(options).model_fields:
+        cell = partial(made, _CELLS.get(name), options=options)
+    return Recurrent(input_size, config.hidden, cell, config.layers, bidirectional=both, dropout=config.dropout)
 
 
 def member_of(model: str) -> tuple[Literal["layer", "cell"], str]:
@@ -103,6 +99,8 @@ def member_of(model: str) -> tuple[Literal["layer", "cell"], str]:
 def _class_of(model: str) -> type[Layer]:
     """The class of the layer that the name of a model stands for."""
     if model in LAYERS:
+        from unrolled.layers.layer import Layer
+
         kind: type[Layer] = LAYERS.get(model)
         if Layer not in kind.__mro__:
             raise UsageError(f"the layer {model!r} lacks a base class: let {kind.__name__} derive from `layers.Layer`")

@@ -21,7 +21,7 @@ class KVCache(NamedTuple):
     """The keys and values of the steps so far.
 
     ``keys`` and ``values`` (B, N, G, D): each row's own at the left, in order, and zeros beyond; N is the largest count
-    of a row. ``steps`` (B,) int64: all steps that there were, of which a layer with a ``sight`` keeps the last ones.
+    of a row. ``steps`` (B,) int64: all steps that there were, of which a layer with an attention window keeps the last.
     """
 
     keys: Tensor
@@ -55,7 +55,7 @@ class Past:
         lengths: (B,) of the new steps, checked; ``None``: all are real.
         steps: (B,) int64, those before; ``None``: this is the beginning.
         like: gives dtype and device.
-        sight: the most steps that are remembered; ``None``: all.
+        attention_window: the most steps that are remembered; ``None``: all.
 
     Attributes:
         held: N, the columns of the keys that are remembered.
@@ -63,12 +63,19 @@ class Past:
     """
 
     def __init__(
-        self, shape: tuple[int, int], lengths: Tensor | None, steps: Tensor | None, like: Tensor, sight: int | None
+        self,
+        shape: tuple[int, int],
+        lengths: Tensor | None,
+        steps: Tensor | None,
+        like: Tensor,
+        attention_window: int | None,
     ) -> None:
-        (self.rows, self.steps), self.lengths, self.like, self.sight = shape, lengths, like, sight
+        (self.rows, self.steps), self.lengths, self.like, self.attention_window = shape, lengths, like, attention_window
         low, high = (0, 0) if steps is None or self.rows == 0 else (int(bound) for bound in steps.aminmax())
-        least, self.held = (low, high) if sight is None else (min(low, sight), min(high, sight))
-        counts = steps if steps is None or sight is None else steps.clamp(max=sight)
+        least, self.held = (
+            (low, high) if attention_window is None else (min(low, attention_window), min(high, attention_window))
+        )
+        counts = steps if steps is None or attention_window is None else steps.clamp(max=attention_window)
         self.counts = None if least == self.held else counts
         self._before = steps
         self._first: int | Tensor = low if steps is None or low == high else steps
@@ -103,9 +110,9 @@ class Past:
         return torch.cat([before[:, : self.held].to(new.dtype), new], 1)
 
     def kept(self, joined: Tensor) -> Tensor:
-        """What of ``joined`` is to be remembered: the real steps, at the left, the last ``sight`` of them."""
+        """What of ``joined`` is to be remembered: the real steps, at the left; within the attention window."""
         if self._kept is None:
-            begin = 0 if self.sight is None else max(0, joined.shape[1] - self.sight)
+            begin = 0 if self.attention_window is None else max(0, joined.shape[1] - self.attention_window)
             return joined[:, begin:].to(self.like.dtype)
         place, real = self._kept
         rows, total, heads, width = joined.shape
@@ -124,7 +131,7 @@ class Past:
         device = self.like.device
         counts = torch.full((self.rows,), self.held, device=device) if self.counts is None else self.counts
         totals = counts + (self.steps if self.lengths is None else self.lengths)
-        keep = totals if self.sight is None else totals.clamp(max=self.sight)
+        keep = totals if self.attention_window is None else totals.clamp(max=self.attention_window)
         number = torch.arange(int(keep.max()), device=device)
         nth = number + (totals - keep).unsqueeze(1)  # the how many-eth of the row's real ones
         place = torch.where(nth < counts.unsqueeze(1), nth, nth + (self.held - counts).unsqueeze(1))
@@ -133,14 +140,16 @@ class Past:
         return torch.where(real, place, 0) + first, real
 
 
-def check_cache(cache: object, shape: tuple[int, int, int], like: Tensor, sight: int | None, owner: str) -> None:
+def check_cache(
+    cache: object, shape: tuple[int, int, int], like: Tensor, attention_window: int | None, owner: str
+) -> None:
     """Raise a `ShapeError` unless ``cache`` is a `KVCache` of ``shape`` (B, G, D) that holds what it says.
 
     Args:
         cache: what a caller brought.
         shape: B, G and D.
         like: gives dtype and device.
-        sight: the most steps that are kept.
+        attention_window: the most steps that are kept.
         owner: what to call it.
     """
     rows, heads, width = shape
@@ -153,7 +162,7 @@ def check_cache(cache: object, shape: tuple[int, int, int], like: Tensor, sight:
             f"expected ({rows},) torch.int64 on {like.device}"
         )
     least, most = (0, 0) if rows == 0 else (int(bound) for bound in steps.aminmax())
-    most = most if sight is None else min(most, sight)
+    most = most if attention_window is None else min(most, attention_window)
     for name, part in (("keys", cache.keys), ("values", cache.values)):
         fits = part.dim() == 4 and (part.shape[0], *part.shape[2:]) == shape and part.shape == cache.keys.shape
         if not fits or part.shape[1] < most or least < 0 or part.dtype != like.dtype or part.device != like.device:

@@ -8,6 +8,7 @@ from typing import Any, cast
 from torch import nn
 
 from unrolled.cells.cell import CELLS, Cell
+from unrolled.config import default_options, made
 from unrolled.errors import UsageError
 
 __all__ = ["AnyCell", "make_cells"]
@@ -24,8 +25,9 @@ def make_cells(
     Args:
         input_size: of the first layer.
         hidden_size: of each cell that is made here, and of the last layer.
-        cell: the name of a member of ``cells/``; a class, or any function of (input_size, hidden_size); a cell, which
-            is one layer that reads in one direction; or a list with one of these for each layer.
+        cell: the name of a member of ``cells/``; a class, or any function of (input_size, hidden_size), which
+            gets the defaults of the options that it declares; a cell, which is one layer that reads in one direction;
+            or a list with one of these for each layer.
         num_layers: ≥ 1; 1 beside a list, which has its own length.
         directions: 1 or 2.
 
@@ -43,8 +45,8 @@ def make_cells(
     width = input_size
     for number, given in enumerate(each, 1):
         stack.append(_cells(given, width, hidden_size, directions))
-        for made in stack[-1]:
-            _check(made, f"layer {number}", width, hidden_size if number == len(each) else None)
+        for one in stack[-1]:
+            _check(one, f"layer {number}", width, hidden_size if number == len(each) else None)
         width = stack[-1][0].hidden_size * directions
     return stack
 
@@ -70,8 +72,8 @@ def _cells(given: AnyCell, input_size: int, hidden_size: int, directions: int) -
         return [cast(Cell, given)]
     if not (isinstance(given, str) or callable(given)):
         raise UsageError(f"cell must be a name, a class, a cell or a list of them, got {given!r}")
-    make = CELLS.get(given) if isinstance(given, str) else cast(Callable[[int, int], Cell], given)
-    return [make(input_size, hidden_size) for _ in range(directions)]
+    make = CELLS.get(given) if isinstance(given, str) else given
+    return [made(make, input_size, hidden_size, options=default_options(make)) for _ in range(directions)]
 
 
 def _check(cell: Any, place: str, input_size: int, hidden_size: int | None) -> None:

@@ -17,8 +17,9 @@ from torch.utils.checkpoint import checkpoint
 
 from unrolled.cells.arguments import arguments
 from unrolled.cells.cell import check_input
-from unrolled.config import ModelConfig
+from unrolled.config import Part, option
 from unrolled.errors import ShapeError, UsageError
+from unrolled.layers.config import ModelConfig
 from unrolled.layers.delta_rule import CHUNK, delta_rule
 from unrolled.layers.layer import Layer
 from unrolled.layers.lengths import check_lengths, real_steps, zero_padding
@@ -94,8 +95,18 @@ class DeltaNet(nn.Module, Layer):
     """
 
     causal, bidirectional = True, False
-    own = ("heads",)  # options that not every model has
     regroups = True
+
+    class Options(Part):
+        """The options of the delta rule's layer."""
+
+        heads: int | None = option(
+            None,
+            "Attention heads, a divisor of the hidden size. Default: one for each 32 units, if they divide them.",
+            ge=1,
+            le=65_536,
+            also=("num_heads", "n_heads", "nhead", "n_head", "num_attention_heads"),
+        )
 
     def __init__(
         self, input_size: int, hidden_size: int, heads: int | None = None, num_layers: int = 1, dropout: float = 0.0
@@ -120,7 +131,7 @@ class DeltaNet(nn.Module, Layer):
     @classmethod
     def build(cls, config: ModelConfig, input_size: int) -> Self:
         """The layer that ``config`` describes."""
-        return cls(input_size, config.hidden, config.heads, config.layers, config.dropout)
+        return cls(input_size, config.hidden, config.of("layer", "deltanet").heads, config.layers, config.dropout)
 
     def forward(
         self, x: Tensor, lengths: Tensor | None = None, state: Sequence[DeltaState] | None = None

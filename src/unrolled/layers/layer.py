@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar, Protocol
 
+from unrolled.config import Part
+
 if TYPE_CHECKING:
     from torch import Tensor
 
@@ -34,7 +36,7 @@ class Layer(Protocol):
         boxes: what a drawing writes into its boxes, from the lowest to the highest; empty: the name of the class.
         takes_memory: ``build`` takes such a width.
         embedding_gain: what the vectors of symbols are multiplied by before it reads them (see `Embedding`).
-        own: options that not every model has.
+        Options: the class of its own options; ``build`` gets them by ``config.of``.
     """
 
     input_size: int
@@ -48,7 +50,7 @@ class Layer(Protocol):
     boxes: tuple[str, ...] = ()
     takes_memory: ClassVar[bool] = False
     embedding_gain: ClassVar[float] = 1.0
-    own: ClassVar[tuple[str, ...]] = ()
+    Options: ClassVar[type[Part]] = Part
 
     def __call__(self, x: Tensor, lengths: Tensor | None = None, state: State = None) -> tuple[Tensor, State]:
         """``x`` (B, T, I) -> ``y`` (B, T, output_size), 0 beyond each row's length, and the state after it."""

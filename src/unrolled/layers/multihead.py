@@ -40,7 +40,7 @@ class SelfAttention(nn.Module):
         heads: H, a divisor of W; ``None``: as many as leave a head 32 units at least.
         kv_heads: G, a divisor of H; ``None``: H.
         causal: no step sees a later one, so that this can stream.
-        sight: the steps that a step looks back (and, unless causal, ahead), ≥ 1; ``None``: all.
+        attention_window: the steps that a step looks back (and, unless causal, ahead), ≥ 1; ``None``: all.
         positions: ``rotary``, ``alibi`` or ``none``.
 
     Shape:
@@ -53,11 +53,11 @@ class SelfAttention(nn.Module):
 
     Cost:
         2W(W + GD) multiply-adds per row and step and 2W for each step that it sees; 2GD numbers of state for each step
-        that is remembered, of which there are at most ``sight``.
+        that is remembered, of which there are at most ``attention_window``.
 
     References:
         Vaswani et al. 2017, https://arxiv.org/abs/1706.03762; fewer key heads: Ainslie et al. 2023,
-        https://arxiv.org/abs/2305.13245; a sight: Beltagy et al. 2020, https://arxiv.org/abs/2004.05150
+        https://arxiv.org/abs/2305.13245; a attention_window: Beltagy et al. 2020, https://arxiv.org/abs/2004.05150
 
     Example:
         >>> layer, x = SelfAttention(8, heads=2), torch.randn(1, 5, 8)
@@ -75,16 +75,16 @@ class SelfAttention(nn.Module):
         kv_heads: int | None = None,
         *,
         causal: bool = True,
-        sight: int | None = None,
+        attention_window: int | None = None,
         positions: str = "none",
     ) -> None:
         super().__init__()
         self.heads, self.kv_heads = first_heads(width, heads, kv_heads)
-        if sight is not None and sight < 1:
-            raise UsageError(f"sight must be at least 1, got {sight}")
+        if attention_window is not None and attention_window < 1:
+            raise UsageError(f"attention_window must be at least 1, got {attention_window}")
         if positions not in ("rotary", "alibi", "none"):
             raise UsageError(f"attention itself has rotary, alibi or no positions, got {positions!r}")
-        self.width, self.causal, self.sight, self.positions = width, causal, sight, positions
+        self.width, self.causal, self.attention_window, self.positions = width, causal, attention_window, positions
         self.head_width = width // self.heads
         self.queries_keys_values = nn.Linear(width, width + 2 * self.kv_heads * self.head_width, bias=False)
         self.out = nn.Linear(width, width, bias=False)
@@ -94,7 +94,7 @@ class SelfAttention(nn.Module):
     def extra_repr(self) -> str:
         """Its arguments."""
         values = {"width": self.width, "heads": self.heads, "kv_heads": self.kv_heads}
-        more = {"causal": self.causal, "sight": self.sight, "positions": self.positions}
+        more = {"causal": self.causal, "attention_window": self.attention_window, "positions": self.positions}
         return arguments(self, {**values, **more})
 
     def forward(
@@ -119,11 +119,11 @@ class SelfAttention(nn.Module):
             return
         if not self.causal:
             raise UsageError(f"{owner} sees later steps, so it cannot go on from a state: give it whole rows")
-        check_cache(state, (len(x), self.kv_heads, self.head_width), x, self.sight, owner)
+        check_cache(state, (len(x), self.kv_heads, self.head_width), x, self.attention_window, owner)
 
     def view(self, x: Tensor, lengths: Tensor | None, steps: Tensor | None) -> View:
         """Who sees whom in ``x``, after so many ``steps`` (B,)."""
-        past = Past((x.shape[0], x.shape[1]), lengths, steps, x, self.sight)
+        past = Past((x.shape[0], x.shape[1]), lengths, steps, x, self.attention_window)
         return View(past, self.heads, causal=self.causal, alibi=self.positions == "alibi")
 
     def turns(self, view: View) -> Turns | None:

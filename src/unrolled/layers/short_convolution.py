@@ -1,6 +1,6 @@
 """A short convolution over time, channel by channel, that goes on from its last inputs.
 
-Axes: B rows, T steps, W channels, k steps in sight.
+Axes: B rows, T steps, W channels, k steps in attention_window.
 """
 
 from __future__ import annotations
@@ -33,12 +33,12 @@ def short_convolution(
         kW multiply-adds per row and step. A sum of k shifted products: several times as fast on a CPU as a grouped
         convolution, there and back, and one channel's sum never waits for another's.
     """
-    sight, steps = len(weight), x.shape[1]
+    attention_window, steps = len(weight), x.shape[1]
     x = torch.cat([recent, x], 1)  # (B, k - 1 + T, W)
     y = weight[0] * x[:, :steps]
-    for j in range(1, sight):
+    for j in range(1, attention_window):
         y = torch.addcmul(y, weight[j], x[:, j : j + steps])
     if lengths is None:
         return y, x[:, steps:].clone()  # a view would keep all of x
-    rows, last = torch.arange(len(x), device=x.device), torch.arange(sight - 1, device=x.device)
+    rows, last = torch.arange(len(x), device=x.device), torch.arange(attention_window - 1, device=x.device)
     return y, x[rows.unsqueeze(1), lengths.unsqueeze(1) + last]

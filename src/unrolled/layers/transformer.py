@@ -12,10 +12,11 @@ from torch import Tensor, nn
 
 from unrolled.cells.arguments import arguments
 from unrolled.cells.cell import check_input
-from unrolled.config import ModelConfig
+from unrolled.config import Part, option
 from unrolled.errors import ShapeError, UsageError, did_you_mean
 from unrolled.layers.blocks import Passed, TransformerBlock, make_norm
 from unrolled.layers.cache import KVCache, Memory, check_memory, seen_memory
+from unrolled.layers.config import ModelConfig
 from unrolled.layers.layer import Layer
 from unrolled.layers.lengths import check_lengths, zero_padding
 from unrolled.layers.multihead import CrossAttention, SelfAttention
@@ -59,7 +60,7 @@ class Transformer(nn.Module, Layer):
         num_layers: K ≥ 1 blocks.
         heads: a divisor of H; ``None``: as many as leave a head 32 units at least.
         kv_heads: a divisor of heads; ``None``: as many.
-        sight: the steps that a step looks back, ≥ 1, K times over in K blocks; ``None``: all. With it, a stream needs
+        attention_window: the steps that a step looks back, ≥ 1, in each block; ``None``: all. A stream then needs
             constant memory and time.
         positions: ``rotary``, ``sinusoidal``, ``learned`` (rows of 4,096 steps at most), ``alibi`` or ``none``.
         causal: no step sees a later one. Otherwise this is an encoder, which cannot stream.
@@ -97,7 +98,37 @@ class Transformer(nn.Module, Layer):
     """
 
     bidirectional = False
-    own = ("heads", "kv_heads", "sight", "positions")  # options that not every model has
+
+    class Options(Part):
+        """The options of layers that attend to their own steps."""
+
+        heads: int | None = option(
+            None,
+            "Attention heads, a divisor of the hidden size. Default: one for each 32 units, if they divide them.",
+            ge=1,
+            le=65_536,
+            also=("num_heads", "n_heads", "nhead", "n_head", "num_attention_heads"),
+        )
+        kv_heads: int | None = option(
+            None,
+            "Heads that keys and values have, a divisor of the heads. Default: as many as there are heads.",
+            ge=1,
+            le=65_536,
+            also=("num_key_value_heads", "num_kv_heads", "n_kv_heads", "num_query_groups"),
+        )
+        attention_window: int | None = option(
+            None,
+            "Steps that attention looks back. Default: unlimited.",
+            ge=1,
+            le=65_536,
+            also=("sight", "sliding_window", "window_size", "local_attention", "attention_span"),
+        )
+        positions: Literal["rotary", "sinusoidal", "learned", "alibi", "none"] | None = option(
+            None,
+            "How attention knows the order of the steps. Default: rotary; sinusoidal in an encoder–decoder.",
+            also=("position_embedding_type", "positional_encoding", "pos_encoding", "pe"),
+        )
+
     takes_memory = True
     regroups = True
     embedding_gain = 10.0  # symbols' vectors begin with a deviation of 0.1, and what blocks add to them with about 1
@@ -109,7 +140,7 @@ class Transformer(nn.Module, Layer):
         num_layers: int = 1,
         heads: int | None = None,
         kv_heads: int | None = None,
-        sight: int | None = None,
+        attention_window: int | None = None,
         positions: Positions = "rotary",
         causal: bool = True,
         dropout: float = 0.0,
@@ -131,7 +162,9 @@ class Transformer(nn.Module, Layer):
         inside = positions if positions in ("rotary", "alibi") else "none"
         blocks = []
         for _ in range(num_layers):
-            own = SelfAttention(hidden_size, heads, kv_heads, causal=causal, sight=sight, positions=inside)
+            own = SelfAttention(
+                hidden_size, heads, kv_heads, causal=causal, attention_window=attention_window, positions=inside
+            )
             cross = None if memory_size is None else CrossAttention(hidden_size, memory_size, heads, kv_heads)
             blocks.append(
                 TransformerBlock(own, cross, hidden_size, dropout, norm, norm_first, feedforward, depth=num_layers)
@@ -144,7 +177,7 @@ class Transformer(nn.Module, Layer):
         added = {"sinusoidal": Sinusoidal, "learned": Learned}
         self.positions = added[positions](hidden_size) if positions in added else None
         self.most_steps = self.positions.longest if isinstance(self.positions, Learned) else None
-        self.keeps_every_step = causal and sight is None
+        self.keeps_every_step = causal and attention_window is None
         self.boxes = ("transformer",) * num_layers
         self.norm = make_norm(norm, hidden_size) if norm_first else nn.Identity()
         self.dropout = nn.Dropout(dropout)
@@ -152,14 +185,15 @@ class Transformer(nn.Module, Layer):
     @classmethod
     def build(cls, config: ModelConfig, input_size: int, memory_size: int | None = None) -> Self:
         """The layer that ``config`` describes: causal, unless its name begins with ``bi``."""
+        own = config.of("layer", config.name)
         return cls(
             input_size,
             config.hidden,
             config.layers,
-            config.heads,
-            config.kv_heads,
-            config.sight,
-            config.positions or "rotary",
+            own.heads,
+            own.kv_heads,
+            own.attention_window,
+            own.positions or ("sinusoidal" if config.paired else "rotary"),
             causal=not config.name.startswith("bi"),
             dropout=config.dropout,
             memory_size=memory_size,
@@ -219,7 +253,7 @@ class Transformer(nn.Module, Layer):
             "num_layers": len(self.blocks),
             "heads": first.heads,
             "kv_heads": first.kv_heads,
-            "sight": first.sight,
+            "attention_window": first.attention_window,
             "causal": self.causal,
             "dropout": self.dropout.p,
             "memory_size": self.memory_size,

@@ -35,12 +35,12 @@ class View:
 
     ::
 
-        query t sees key s   ⇔   s ≤ t (if causal)  and  abs(t - s) ≤ sight (if there is one)  and  s is real
+        query t sees key s   ⇔   s ≤ t (if causal)  and  abs(t - s) ≤ attention_window (if there is one)  and  s is real
 
     Every query sees itself at least, be it padding, so that no softmax is taken over nothing.
 
     Args:
-        past: the steps before, and how many there are; its ``sight`` is also how far a query sees.
+        past: the steps before, and how many there are; its ``attention_window`` is also how far a query sees.
         heads: H.
         causal: whether later steps are hidden.
         alibi: take from each score in proportion to the distance.
@@ -49,8 +49,10 @@ class View:
     def __init__(self, past: Past, heads: int, *, causal: bool, alibi: bool) -> None:
         self.past, self.heads, self.causal, self.alibi = past, heads, causal, alibi
         self._total = past.held + past.steps  # the keys
-        limited = past.sight is not None and past.steps > 1 and past.sight < self._total - 1
-        self._near = past.sight if limited else None  # how far a query sees, where that is less than there is
+        limited = past.attention_window is not None and past.steps > 1 and past.attention_window < self._total - 1
+        self._near = (
+            past.attention_window if limited else None
+        )  # how far a query sees, where that is less than there is
         self._apart = past.counts is not None or (not causal and past.lengths is not None)  # each row has its own mask
         self._kept_masks: dict[tuple[int, int, int], Tensor] = {}
 
@@ -107,8 +109,8 @@ class View:
         distance = queries - past.places[:, keys].unsqueeze(1)  # (1 or B, queries, keys)
         far = distance.abs()
         seen = distance >= 0 if self.causal else torch.ones_like(distance, dtype=torch.bool)
-        if past.sight is not None:
-            seen = seen & (far <= past.sight)
+        if past.attention_window is not None:
+            seen = seen & (far <= past.attention_window)
         if not self.causal and past.lengths is not None:
             real = real_steps(past.lengths, past.steps)[:, keys].unsqueeze(1)
             seen = seen & (real | (distance == 0))

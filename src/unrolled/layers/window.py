@@ -13,8 +13,9 @@ from torch.nn.functional import conv1d, linear
 
 from unrolled.cells.arguments import arguments
 from unrolled.cells.cell import check_input
-from unrolled.config import ModelConfig
+from unrolled.config import Part, option
 from unrolled.errors import ShapeError, UsageError
+from unrolled.layers.config import ModelConfig
 from unrolled.layers.layer import Layer
 from unrolled.layers.lengths import check_lengths, zero_padding
 from unrolled.layers.session import LayerSession, layer_session
@@ -69,7 +70,13 @@ class Window(nn.Module, Layer):
     """
 
     causal, bidirectional = True, False
-    own = ("window",)  # options that not every model has
+
+    class Options(Part):
+        """The option of the window."""
+
+        window: int = option(
+            16, "Steps that the window model sees.", ge=1, le=65_536, also=("kernel_size", "context", "n_steps")
+        )
 
     def __init__(
         self, input_size: int, hidden_size: int, window: int, num_layers: int = 1, dropout: float = 0.0
@@ -92,7 +99,7 @@ class Window(nn.Module, Layer):
     @classmethod
     def build(cls, config: ModelConfig, input_size: int) -> Self:
         """The layer that ``config`` describes."""
-        return cls(input_size, config.hidden, config.window, config.layers, config.dropout)
+        return cls(input_size, config.hidden, config.of("layer", "window").window, config.layers, config.dropout)
 
     def forward(
         self, x: Tensor, lengths: Tensor | None = None, state: WindowState | None = None

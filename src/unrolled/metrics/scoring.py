@@ -6,8 +6,11 @@ numbers = values(total)               # {"accuracy": 0.81, …}
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
+from typing import Any
 
+from unrolled.config import made, options_of
 from unrolled.metrics.base import METRICS, Metric, Sums
 from unrolled.metrics.judged import Answers
 
@@ -16,19 +19,26 @@ __all__ = ["added", "scores", "values"]
 _PART = ": "  # between the name of a metric and that of one of its sums
 
 
-def _programs() -> dict[str, Metric]:
+Own = Mapping[str, Mapping[str, Any]]  # ``metric.name`` -> the options of a metric that declares some
+
+
+NO_OPTIONS: Own = MappingProxyType({})
+
+
+def _programs(own: Own) -> dict[str, Metric]:
     """Each metric, ready to run: the one place that makes them."""
-    return {name: member() for name, member in METRICS.members().items()}
+    return {name: made(member, options=options_of(own, "metric", name)) for name, member in METRICS.members().items()}
 
 
-def added(total: Sums, answers: Answers) -> Sums:
+def added(total: Sums, answers: Answers, own: Own = NO_OPTIONS) -> Sums:
     """``total`` and what ``answers`` add to it, as ``metric: part`` -> tensor; it depends on no order of batches.
 
     Args:
         total: of the batches before; empty for the first.
         answers: judged answers to one batch.
+        own: the options of metrics.
     """
-    programs, sums = _programs(), dict(total)
+    programs, sums = _programs(own), dict(total)
     for judged in answers:
         for name, metric in programs.items():
             if isinstance(judged, metric.judges):
@@ -38,17 +48,17 @@ def added(total: Sums, answers: Answers) -> Sums:
     return sums
 
 
-def values(total: Sums) -> dict[str, float]:
+def values(total: Sums, own: Own = NO_OPTIONS) -> dict[str, float]:
     """The metrics of all answers that were added up, in the order in which they were; empty where none was judged."""
     parts: dict[str, Sums] = {}
     for key, value in total.items():
         name, _, part = key.partition(_PART)
         parts.setdefault(name, {})[part] = value
-    programs = _programs()
+    programs = _programs(own)
     return {name: value for metric, sums in parts.items() for name, value in programs[metric].values(sums).items()}
 
 
-def scores(batches: Iterable[Answers]) -> dict[str, float]:
+def scores(batches: Iterable[Answers], own: Own = NO_OPTIONS) -> dict[str, float]:
     """The metrics of some batches of judged answers.
 
     Example:
@@ -59,5 +69,5 @@ def scores(batches: Iterable[Answers]) -> dict[str, float]:
     """
     total: Sums = {}
     for answers in batches:
-        total = added(total, answers)
-    return values(total)
+        total = added(total, answers, own)
+    return values(total, own)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Literal
 
 from unrolled.batch import Spec
-from unrolled.config import ModelConfig
+from unrolled.layers.config import ModelConfig
 from unrolled.models.encoder_decoder import EncoderDecoder, parts_of
 from unrolled.models.model import Model
 from unrolled.models.network import Network
@@ -24,6 +25,7 @@ def build_model(
     outputs: int,
     *,
     pooled: bool,
+    pool: Literal["last", "max"],
     crf: bool,
     written: str | None = None,
     chosen: str | None = None,
@@ -35,6 +37,7 @@ def build_model(
         config: names and sizes.
         outputs: the numbers that the task needs for an answer.
         pooled: one answer a row.
+        pool: how its steps become one where the user does not say.
         crf: the outputs are the potentials of a linear chain.
         written: the column whose cells are written, where the answer is a sequence of its own.
         chosen: the input column among whose symbols a `Network` chooses, where it may do so by `LazyLogits`.
@@ -44,4 +47,4 @@ def build_model(
     """
     if written is not None:
         return EncoderDecoder(specs, config, outputs, written)
-    return Network(dict(specs), config, outputs, pooled, crf, chosen)
+    return Network(dict(specs), config, outputs, pooled, crf, chosen, pool)

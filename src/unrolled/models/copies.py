@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from unrolled.files import save_tensors
 from unrolled.models.model import Model
+from unrolled.tensors import save_tensors
 
 __all__ = ["Copies"]
 

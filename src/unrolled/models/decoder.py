@@ -5,16 +5,16 @@ Axes: B rows, U steps of what is written, S steps of what was read, I inputs, M 
 
 from __future__ import annotations
 
-from typing import NamedTuple, Protocol, runtime_checkable
+from typing import Literal, NamedTuple, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
 
-from unrolled.config import ModelConfig
-from unrolled.errors import UsageError
-from unrolled.layers.attention import Attention
+from unrolled.errors import UsageError, named
+from unrolled.layers.attention import Attention, Kind
 from unrolled.layers.build import build_layer, takes_memory
 from unrolled.layers.cache import Memory
+from unrolled.layers.config import ModelConfig
 from unrolled.layers.layer import Layer
 from unrolled.models.sketch import Stack, boxes_of
 from unrolled.state import State
@@ -77,6 +77,8 @@ class AttentionDecoder(nn.Module):
         config: the layer's name and sizes; ``layers`` counts the first.
         input_size: I ≥ 1.
         memory_size: M ≥ 1.
+        attention: how it compares, see `Attention`.
+        coverage: whether attention is told where it has looked.
 
     Shape:
         x (B, U, I), memory (B, S, M) -> y (B, U, H + M).
@@ -99,12 +101,18 @@ class AttentionDecoder(nn.Module):
         torch.Size([2, 4, 14])
     """
 
-    def __init__(self, config: ModelConfig, input_size: int, memory_size: int) -> None:
+    def __init__(
+        self,
+        config: ModelConfig,
+        input_size: int,
+        memory_size: int,
+        attention: Kind = "scaled_dot",
+        coverage: bool = False,
+    ) -> None:
         super().__init__()
         self.lower = _causal(config.model_copy(update={"layers": 1}), input_size)
         width = self.lower.output_size
-        assert config.attention != "none"  # see `build_decoder`
-        self.attention = Attention(width, memory_size, config.attention, config.hidden, config.coverage)
+        self.attention = Attention(width, memory_size, attention, config.hidden, coverage)
         above = config.model_copy(update={"layers": config.layers - 1})
         self.upper = _causal(above, width + memory_size) if config.layers > 1 else None
         self.dropout = nn.Dropout(config.dropout)
@@ -207,21 +215,26 @@ class PlainDecoder(nn.Module):
         return self.layer.step(x, state)
 
 
-def build_decoder(config: ModelConfig, input_size: int, memory_size: int) -> Decoder:
+def build_decoder(
+    config: ModelConfig, input_size: int, memory_size: int, attention: Kind | Literal["none"], coverage: bool
+) -> Decoder:
     """The decoder that ``config`` describes.
 
     Raises:
         UsageError: an unknown or unfitting name.
     """
-    if config.attention == "none":
+    if attention == "none":
         return PlainDecoder(_causal(config, input_size))
     if takes_memory(config.name):
         return PlainDecoder(_causal(config, input_size, memory_size))
-    return AttentionDecoder(config, input_size, memory_size)
+    return AttentionDecoder(config, input_size, memory_size, attention, coverage)
 
 
 def _causal(config: ModelConfig, input_size: int, memory_size: int | None = None) -> Layer:
     layer = build_layer(config, input_size, memory_size)
     if not layer.causal:
-        raise UsageError(f"--decoder {config.name} reads what it is asked for from its end: choose another")
+        raise UsageError(
+            f"{named('decoder')} = {config.name!r} reads a sequence from its end as well, so it cannot write one: "
+            "choose a layer without 'bi'"
+        )
     return layer

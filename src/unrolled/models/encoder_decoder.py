@@ -7,15 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from unrolled.batch import Batch, Spec
-from unrolled.config import ModelConfig
+from unrolled.config import Part, option
 from unrolled.errors import ShapeError, UsageError
 from unrolled.layers.build import build_layer, embedding_gain, model_names
+from unrolled.layers.config import ModelConfig
 from unrolled.layers.embed import Embedding
 from unrolled.layers.inputs import InputEmbedding
 from unrolled.layers.lengths import real_steps, zero_padding
@@ -71,7 +72,7 @@ class Written:
         return self if self.logits is None else replace(self, logits=self.logits.float())
 
 
-def parts_of(config: ModelConfig) -> tuple[ModelConfig, ModelConfig]:
+def parts_of(config: ModelConfig) -> tuple[ModelConfig, ...]:
     """The configurations of the encoder, by default ``name`` in both directions, and of the decoder, ``name`` in one.
 
     Example:
@@ -81,10 +82,9 @@ def parts_of(config: ModelConfig) -> tuple[ModelConfig, ModelConfig]:
     """
     plain = config.name.removeprefix("bi") if config.name in model_names() else config.name
     both = f"bi{plain}" if f"bi{plain}" in model_names() else plain
-    # A decoder that looks for the step that comes next must know where in the source each step stands.
-    shared = config.model_copy(update={"positions": config.positions or "sinusoidal"})
-    reads, writes = config.encoder or both, config.decoder or plain
-    return shared.model_copy(update={"name": reads}), shared.model_copy(update={"name": writes})
+    own: EncoderDecoder.Options = config.of("model", "encoder_decoder")
+    reads, writes = own.encoder or both, own.decoder or plain
+    return tuple(config.model_copy(update={"name": name, "paired": True}) for name in (reads, writes))
 
 
 class EncoderDecoder(Model):
@@ -99,7 +99,7 @@ class EncoderDecoder(Model):
 
     Args:
         specs: input column -> how it looks. Columns without a time axis alone are a source of one step.
-        config: names and sizes (see `parts_of`); ``tied``: W is E.
+        config: names and sizes (see `parts_of`); with the option ``tied`` W is E.
         outputs: V ≥ 1, the symbols that can be written.
         target: the name of the column that is written.
 
@@ -126,6 +126,41 @@ class EncoderDecoder(Model):
         torch.Size([1, 7])
     """
 
+    class Options(Part):
+        """The options of models that read one sequence and write another."""
+
+        encoder: str | None = option(
+            None, "The layer that reads. Default: that of the model, in both directions.", also=("encoder_model",)
+        )
+        decoder: str | None = option(
+            None, "The layer that writes. Default: that of the model.", also=("decoder_model",)
+        )
+        attention: Literal["additive", "dot", "scaled_dot", "cosine", "none"] = option(
+            "scaled_dot",
+            "How the decoder attends to what was read.",
+            also=("attention_type", "attn", "score_function", "global_attention"),
+        )
+        coverage: bool = option(
+            False, "Tell attention where it has looked already.", also=("coverage_attn", "use_coverage")
+        )
+        pool: Literal["last", "mean", "max"] | None = option(
+            None,
+            "How the steps of a row become one answer. Default: max to classify or regress, last to forecast.",
+            also=("pooling", "pooling_type", "aggregation", "readout"),
+        )
+        tied: bool = option(
+            False,
+            "Use the vectors of the tokens that are written as the output weights.",
+            also=("tie_weights", "tie_word_embeddings", "tie_embeddings", "weight_tying"),
+        )
+        scheduled_sampling: float = option(
+            0.0,
+            "Share of its own tokens that the decoder reads instead of the right ones, at the end of training.",
+            ge=0,
+            le=1,
+            also=("teacher_forcing_ratio", "teacher_forcing", "sampling_probability"),
+        )
+
     causal = False  # what was read is read whole
     writes = True
     cannot_stream = "this model reads each sequence whole before it writes its answer: use predict"
@@ -134,23 +169,25 @@ class EncoderDecoder(Model):
     def __init__(self, specs: Mapping[str, Spec], config: ModelConfig, outputs: int, target: str = "target") -> None:
         super().__init__()
         reads, writes = parts_of(config)
-        attention = "without attention" if config.attention == "none" else "with attention"
-        self.target, self.attention = target, config.attention
+        own: EncoderDecoder.Options = config.of("model", "encoder_decoder")
+        attention = "without attention" if own.attention == "none" else "with attention"
+        self.target, self.attention = target, own.attention
         self.title = f"{reads.name} and {writes.name} {attention}"
         self.columns = InputEmbedding(specs, config.embedding, embedding_gain(reads.name))
         self.layer = build_layer(reads, self.columns.output_size)
         memory = self.layer.output_size
         # The last step of a recurrent layer has seen all; of one that attends in both directions, each has.
         kind = "mean" if not (self.layer.causal or self.layer.bidirectional) else "last"
-        self.pooling = Pooling(config.pool or kind, bidirectional=self.layer.bidirectional)  # type: ignore[arg-type]
+        self.pooling = Pooling(own.pool or kind, bidirectional=self.layer.bidirectional)  # type: ignore[arg-type]
         width = config.embedding or min(outputs, _WIDEST)
         self.symbols = Embedding(outputs, width, embedding_gain(writes.name))
-        self.decoder = build_decoder(writes, width + memory, memory)
+        self.decoder = build_decoder(writes, width + memory, memory, own.attention, own.coverage)
         self.dropout = nn.Dropout(config.dropout)
         self.narrow = nn.Linear(self.decoder.output_size, width)
         self.longest_read, self.longest_written = self.layer.most_steps, self.decoder.most_steps
-        self.head = TiedHead(outputs) if config.tied else nn.Linear(width, outputs)
+        self.head = TiedHead(outputs) if own.tied else nn.Linear(width, outputs)
         self.own_share = 0.0  # of the symbols that it reads in training, those that it would have written itself
+        self.scheduled_sampling = own.scheduled_sampling
         self.register_buffer("longest", torch.zeros((), dtype=torch.int64))
 
     def extra_repr(self) -> str:
@@ -174,9 +211,9 @@ class EncoderDecoder(Model):
         """Nothing: what it reads is made for what it writes."""
         return {}
 
-    def begin_step(self, own_share: float) -> None:
-        """Scheduled sampling: ``own_share`` of the symbols that it reads are those that it would have written."""
-        self.own_share = own_share
+    def begin_step(self, progress: float) -> None:
+        """Scheduled sampling: the share of its own symbols that it reads grows with ``progress``."""
+        self.own_share = self.scheduled_sampling * progress
 
     def initialise(self, prior: Tensor | None, longest: int, candidates: int) -> None:
         """Begin with the frequencies of training, and search for answers as long as the longest there."""
@@ -244,3 +281,6 @@ class EncoderDecoder(Model):
         exchange = torch.rand(before.shape, device=before.device) < self.own_share
         exchange[:, 0] = False  # <begin> is given
         return torch.where(exchange & real, likeliest.roll(1, 1), before)
+
+
+MEMBER = EncoderDecoder

@@ -96,8 +96,8 @@ class Model(nn.Module, ABC):
         """The weights that a model of another question may begin with; empty where there are none."""
 
     @abstractmethod
-    def begin_step(self, own_share: float) -> None:
-        """Before a step of training: of the symbols that it reads there, ``own_share`` are to be its own choice."""
+    def begin_step(self, progress: float) -> None:
+        """Called before each step of training, of whose budget the share ``progress`` is spent."""
 
     @abstractmethod
     def initialise(self, prior: Tensor | None, longest: int, candidates: int) -> None:

@@ -5,15 +5,16 @@ Axes: B rows, T steps, I width of the embedded input, H hidden, O outputs.
 
 from __future__ import annotations
 
-from typing import Protocol, runtime_checkable
+from typing import Literal, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
 
 from unrolled.batch import Batch, Spec
-from unrolled.config import ModelConfig
-from unrolled.errors import UsageError
+from unrolled.config import Part, option
+from unrolled.errors import UsageError, named
 from unrolled.layers.build import build_layer, embedding_gain
+from unrolled.layers.config import ModelConfig
 from unrolled.layers.crf import CRF
 from unrolled.layers.embed import Embedding
 from unrolled.layers.inputs import InputEmbedding
@@ -50,7 +51,7 @@ class Network(Model):
         pooled: True for one answer a row, False for one a step.
         crf: the head is a `CRF`, and the outputs are a step's potentials.
         chosen: the input column whose symbols are chosen among, where they may be very many: `run` then gives
-            `LazyLogits`. With ``config.tied`` their vectors, as wide as the layer's outputs, are the head's weights.
+            `LazyLogits`. If ``tied``, their vectors, as wide as the layer's outputs, are the head's weights.
 
     Shape:
         inputs: per column (B, T) int64 or (B, T, W) float32; without time (B,) or (B, W).
@@ -78,6 +79,20 @@ class Network(Model):
         torch.Size([2, 5, 65])
     """
 
+    class Options(Part):
+        """The options of a network that answers each row, or each step."""
+
+        pool: Literal["last", "mean", "max"] | None = option(
+            None,
+            "How the steps of a row become one answer. Default: max to classify or regress, last to forecast.",
+            also=("pooling", "pooling_type", "aggregation", "readout"),
+        )
+        tied: bool = option(
+            False,
+            "Use the vectors of the items that are read as the output weights.",
+            also=("tie_weights", "tie_word_embeddings", "tie_embeddings", "weight_tying"),
+        )
+
     writes = False
     longest_written = None
 
@@ -89,20 +104,26 @@ class Network(Model):
         pooled: bool,
         crf: bool = False,
         chosen: str | None = None,
+        pool: Literal["last", "max"] = "last",
     ) -> None:
         super().__init__()
         self.title = config.name
-        tied = chosen is not None and config.tied
+        own: Network.Options = config.of("model", "network")
+        if own.pool is not None and not pooled:
+            raise UsageError(f"{named('pool')} only works where a row has one answer; here each step has one")
+        if own.tied and chosen is None:
+            raise UsageError(f"{named('tied')} only works where the next item of a list is predicted")
+        tied = own.tied
         width = config.hidden if tied and config.embedding is None else config.embedding
         self.columns = InputEmbedding(specs, width, embedding_gain(config.name))
         self.layer = build_layer(config, self.columns.output_size)
         self.longest_read = self.layer.most_steps
-        self.pooling = Pooling(config.pool or "last", bidirectional=self.layer.bidirectional) if pooled else None
+        self.pooling = Pooling(own.pool or pool, bidirectional=self.layer.bidirectional) if pooled else None
         self.dropout = nn.Dropout(config.dropout)
         self.chosen = chosen
         self.sampler: CandidateSampler | None = None
         self.head: nn.Linear | CRF | TiedHead
-        if chosen is not None and config.tied:
+        if chosen is not None and tied:
             self.head = TiedHead(_checked(self.columns.embedding_of(chosen), self.layer.output_size).size)
         else:
             self.head = (CRF if crf else nn.Linear)(self.layer.output_size, outputs)
@@ -218,7 +239,7 @@ class Network(Model):
         """All weights but the head's."""
         return {name: part for name, part in self.state_dict().items() if not name.startswith("head.")}
 
-    def begin_step(self, own_share: float) -> None:
+    def begin_step(self, progress: float) -> None:
         """Nothing: it reads nothing that it has written."""
 
     def initialise(self, prior: Tensor | None, longest: int, candidates: int) -> None:
@@ -240,7 +261,9 @@ class Network(Model):
 def _checked(symbols: nn.Module, width: int) -> Embedding:
     if not isinstance(symbols, Embedding) or symbols.output_size != width:
         raise UsageError(
-            f"--tied chooses by the vectors of what it reads, and {width} outputs need vectors of {width} numbers: "
-            "leave --embedding out"
+            f"{named('tied')} needs vectors as wide as the outputs, {width} numbers: leave {named('embedding')} out"
         )
     return symbols
+
+
+MEMBER = Network

@@ -43,7 +43,7 @@ class Session:
 
     Example:
         >>> from unrolled.batch import Continuous
-        >>> from unrolled.config import ModelConfig
+        >>> from unrolled.layers.config import ModelConfig
         >>> from unrolled.models.network import Network
         >>> network = Network({"x": Continuous(1)}, ModelConfig(name="gru", hidden=4), outputs=1, pooled=False)
         >>> def session():

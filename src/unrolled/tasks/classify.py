@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from unrolled.batch import Batch, Discrete
-from unrolled.config import TaskConfig
+from unrolled.config import Part
 from unrolled.data.coder import Preprocessor
 from unrolled.data.encoded import has_time
 from unrolled.data.encodings._cells import plain
@@ -28,14 +28,14 @@ from unrolled.errors import DataError
 from unrolled.metrics.judged import Answers, ChosenLabels, ChosenSets, Nats
 from unrolled.tasks.columns import one_target, other_columns, step_aligned
 from unrolled.tasks.prior import log_frequencies, log_odds
-from unrolled.tasks.task import Measured, Question
+from unrolled.tasks.task import Level, Measured, Question, Recognised, Task
 
 __all__ = ["Classify"]
 
-_FEW = 10  # a whole-numbered target with at most so many values is a label; overrule with --task or --kind
+_FEW = 10  # a whole-numbered target with at most so many values is a label; overrule with --task or --kinds
 
 
-class Classify:
+class Classify(Task):
     """One label a row (softmax) or several (sigmoids), many to one or one to one.
 
     Equations:
@@ -49,11 +49,13 @@ class Classify:
     pooled: ClassVar[bool] = True
     pool: ClassVar[Literal["last", "max"]] = "max"
     needs: ClassVar[tuple[type, ...]] = (Labels,)
+    tokens: ClassVar[Level] = "words or bpe"
+    backward_helps: ClassVar[str] = "for whole sequences, which are known to their end"
 
-    def __init__(self, config: TaskConfig, coder: Preprocessor) -> None:
+    def __init__(self, options: Part, coder: Preprocessor) -> None:
         answer, spec = coder.answer, coder.answer.spec
         assert isinstance(answer, Labels) and isinstance(spec, Discrete)
-        self.config, self.coder, self.outputs = config, coder, spec.size
+        self.options, self.coder, self.outputs = options, coder, spec.size
         self.several = isinstance(coder.form, Set)
         self.watch = "loss_nats_per_row" if self.several else "loss_nats_per_label"
         # Not the loss: a network that grows too sure of itself pays for it in nats while its labels still get better.
@@ -61,16 +63,16 @@ class Classify:
         self.labels = list(answer.labels)
 
     @staticmethod
-    def recognises(question: Question) -> str | None:
-        if len(question.target) != 1 or question.horizon:
+    def recognises(question: Question) -> Recognised | None:
+        if len(question.target) != 1:
             return None
         sequences, target = question.sequences, question.target[0]
         array = sequences.column(target)
         if has_time(array.type):
             several = not step_aligned(sequences, target, other_columns(question)) and _are_labels(sequences, target)
-            return f"each cell of {target!r} is a set of labels" if several else None
+            return Recognised(80, f"each cell of {target!r} is a set of labels") if several else None
         if sequences.traits(target).labels or _few_integers(array):
-            return f"{target!r} has {_distinct(array)} labels"
+            return Recognised(80, f"{target!r} has {_distinct(array)} labels")
         return None
 
     @staticmethod

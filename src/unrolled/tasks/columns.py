@@ -5,12 +5,22 @@ from __future__ import annotations
 import numpy as np
 import pyarrow.compute as pc
 
-from unrolled.data.encoded import has_time
+from unrolled.data.encoded import Encoding, has_time
+from unrolled.data.facets import Letters
 from unrolled.data.sequences import Sequences
-from unrolled.errors import DataError, UsageError
+from unrolled.errors import DataError, UsageError, named
 from unrolled.tasks.task import Question
 
-__all__ = ["check_aligned", "is_measured", "is_number", "join", "one_target", "other_columns", "step_aligned"]
+__all__ = [
+    "check_aligned",
+    "check_letters",
+    "is_measured",
+    "is_number",
+    "join",
+    "one_target",
+    "other_columns",
+    "step_aligned",
+]
 
 _NEARLY = 0.9  # from this share of rows with one label for each step, the others are taken for faults
 
@@ -119,3 +129,16 @@ def join(sequences: Sequences, names: tuple[str, ...]) -> tuple[tuple[str, ...],
                 hint="a table with one row a step needs --order or --by; leave a column out with --ignore",
             )
     return names, names[0] if len(names) == 1 else "series"
+
+
+def check_letters(answer: Encoding, task: str) -> None:
+    """Refuse steps of several letters to a task that predicts them: each tells all but one letter of the next.
+
+    Raises:
+        UsageError: a step has more than one letter.
+    """
+    if isinstance(answer, Letters) and answer.per_step > 1:
+        raise UsageError(
+            f"{named('kmer')} = {answer.per_step} does not work with the task {task!r}: neighbouring k-mers overlap, "
+            f"so each tells all but one letter of the next; leave {named('kmer')} out"
+        )

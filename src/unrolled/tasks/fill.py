@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from unrolled.batch import MISSING, Batch, Discrete
-from unrolled.config import TaskConfig
+from unrolled.config import Part, option
 from unrolled.data.coder import Preprocessor
 from unrolled.data.encoded import ENCODINGS
 from unrolled.data.encodings._level import SPECIALS, UNKNOWN
@@ -22,13 +22,14 @@ from unrolled.data.forms.fill import FillIn
 from unrolled.data.roles import Roles
 from unrolled.errors import DataError, UsageError
 from unrolled.metrics.judged import Answers, ChosenTokens, Nats
+from unrolled.tasks.columns import check_letters
 from unrolled.tasks.prior import log_frequencies
-from unrolled.tasks.task import Measured, Question, scored_steps
+from unrolled.tasks.task import Batching, Measured, Question, Recognised, Task, scored_steps
 
 __all__ = ["Fill"]
 
 
-class Fill:
+class Fill(Task):
     """Many to many: a share of the tokens is hidden, and each is told from all others (masked language modelling).
 
     Equations:
@@ -39,25 +40,37 @@ class Fill:
 
     The answer to a row is the row with each token that the model does not know filled in by the likeliest one, so
     whoever asks writes something that training never held, such as ``_``, where it should fill. Bytes and byte pairs
-    know every text, and leave nothing to fill: such models are there to go on from (``--from``).
+    know every text, and leave nothing to fill: such models are there to go on from (``--init-from``).
 
     References:
         Devlin et al. 2019, BERT, https://arxiv.org/abs/1810.04805
     """
 
+    class Options(Part):
+        """The option of filling in."""
+
+        mask: float = option(
+            0.15, "Share of the steps that are hidden.", gt=0, lt=1, also=("mlm_probability", "mask_prob", "masking")
+        )
+
     name: ClassVar[str] = "fill"
     pooled: ClassVar[bool] = False
     pool: ClassVar[Literal["last", "max"]] = "last"
     needs: ClassVar[tuple[type, ...]] = (Text,)
+    continues: ClassVar[bool] = True
+    pretrains: ClassVar[bool] = True
+    backward_helps: ClassVar[str] = "to fill in by what follows as well"
 
-    def __init__(self, config: TaskConfig, coder: Preprocessor) -> None:
+    def __init__(self, options: Fill.Options, coder: Preprocessor) -> None:
         spec = coder.answer.spec
+        check_letters(coder.answer, self.name)
         assert isinstance(spec, Discrete)
-        self.config, self.coder, self.outputs = config, coder, spec.size
+        self.options, self.coder, self.outputs = options, coder, spec.size
         self.watch = self.chooses = "loss_nats_per_token"
+        self.batching = Batching(mask=options.mask)
 
     @staticmethod
-    def recognises(question: Question) -> str | None:  # noqa: ARG004 - tasks have one form
+    def recognises(question: Question) -> Recognised | None:  # noqa: ARG004 - tasks have one form
         return None  # it is a means to other ends, so it is asked for by name
 
     @staticmethod

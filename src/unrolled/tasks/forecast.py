@@ -5,31 +5,33 @@ Axes: B rows, T steps, H horizon, C channels, Q quantiles.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 import torch
+from pydantic import Field, model_validator
 from torch import Tensor
 
 from unrolled.baselines.seasonal_naive import season
 from unrolled.batch import Batch
-from unrolled.config import TaskConfig
+from unrolled.config import Part, option
 from unrolled.data.coder import Preprocessor
 from unrolled.data.encoded import has_time
 from unrolled.data.examples import Examples
 from unrolled.data.facets import Channels
 from unrolled.data.forms.horizon import Horizon
 from unrolled.data.roles import Roles
-from unrolled.errors import DataError, UsageError
+from unrolled.errors import DataError, UsageError, named
 from unrolled.metrics.judged import Answers, Forecasts, Gaussians, Intervals, Nats, Quantiles, Seasonal
 from unrolled.tasks.columns import join
 from unrolled.tasks.gaussian import bounded, gaussian_nats
-from unrolled.tasks.task import Measured, Question
+from unrolled.tasks.task import Batching, Measured, Question, Reads, Recognised, Task
 
 __all__ = ["Forecast"]
 
 
-class Forecast:
+class Forecast(Task):
     """Many to many, H steps ahead at once.
 
     The network predicts the change from the last known value, so a network that has learned nothing is the
@@ -50,17 +52,70 @@ class Forecast:
     as of any forecast without spread.
     """
 
+    class Options(Part):
+        """The options of forecasting."""
+
+        horizon: int | None = option(
+            None,
+            "Steps ahead to forecast.",
+            ge=1,
+            le=100_000,
+            also=("prediction_length", "forecast_horizon", "fh", "output_chunk_length", "max_prediction_length", "h"),
+        )
+        lookback: int | None = option(
+            None,
+            "Steps of history that a forecast is made from. Default: three horizons, at least 64.",
+            ge=1,
+            le=1_000_000,
+            also=(
+                "context_length",
+                "input_chunk_length",
+                "max_encoder_length",
+                "window_length",
+                "input_size",
+                "history",
+            ),
+        )
+        known_ahead: tuple[str, ...] = option(
+            (),
+            "Known covariates: columns whose values are known as far ahead as the horizon (a plan, a calendar).",
+            also=("ahead", "future_covariates", "known_covariates", "known_future", "time_varying_known_reals"),
+        )
+        quantiles: tuple[Annotated[float, Field(gt=0, lt=1)], ...] = option(
+            (), "Quantiles to forecast, such as 0.1,0.5,0.9. Default: a point.", also=("quantile_levels", "quantile")
+        )
+        distribution: Literal["gaussian"] | None = option(
+            None,
+            "Forecast a mean and a standard deviation. Default: a point.",
+            also=("likelihood", "distr_output", "distribution_output"),
+        )
+        scale: Literal["training", "window"] = option(
+            "training",
+            "Scale the target by the mean and deviation of the training data, or of each window.",
+            also=("scaling", "scaler", "normalization", "revin"),
+        )
+
+        @model_validator(mode="after")
+        def _one_answer(self) -> Self:
+            if self.quantiles and self.distribution:
+                raise ValueError(
+                    f"{named('quantiles')} and {named('distribution')} exclude each other: give one of them"
+                )
+            return self
+
     name: ClassVar[str] = "forecast"
     pooled: ClassVar[bool] = True
     pool: ClassVar[Literal["last", "max"]] = "last"
     needs: ClassVar[tuple[type, ...]] = (Channels,)
+    continues: ClassVar[bool] = True
 
-    def __init__(self, config: TaskConfig, coder: Preprocessor) -> None:
+    def __init__(self, options: Forecast.Options, coder: Preprocessor) -> None:
         assert isinstance(coder.answer, Channels)
-        self.config, self.coder, self.channels = config, coder, list(coder.answer.channels)
+        self.options, self.coder, self.channels = options, coder, list(coder.answer.channels)
+        self.batching = Batching(lookback=options.lookback or max(64, 3 * coder.horizon))
         self._mean, self._std = coder.answer.mean, coder.answer.std  # (C,)
-        self.quantiles = tuple(sorted({*config.quantiles, 0.5})) if config.quantiles else ()
-        self.gaussian = config.distribution == "gaussian"
+        self.quantiles = tuple(sorted({*options.quantiles, 0.5})) if options.quantiles else ()
+        self.gaussian = options.distribution == "gaussian"
         numbers = 2 if self.gaussian else max(1, len(self.quantiles))
         self._shape = (coder.horizon, len(self.channels), numbers)  # (H, C, Q)
         self.outputs = coder.horizon * len(self.channels) * numbers
@@ -71,38 +126,46 @@ class Forecast:
         self._middle = self.quantiles.index(0.5) if self.quantiles else 0
 
     @staticmethod
-    def recognises(question: Question) -> str | None:
-        return f"--horizon {question.horizon} was asked" if question.horizon else None
+    def reads(asked: Mapping[str, Any]) -> Reads:
+        return Reads(asked.get("horizon") is not None, tuple(asked.get("known_ahead") or ()))
+
+    @staticmethod
+    def recognises(question: Question) -> Recognised | None:
+        horizon = question.asked.get("horizon")
+        return Recognised(100, f"{named('horizon')} is {horizon}") if horizon else None
 
     @staticmethod
     def roles(question: Question) -> Roles:
         sequences = question.sequences
-        if not question.horizon:
-            raise UsageError("a forecast needs --horizon, the number of steps to look ahead")
+        horizon, ahead = question.asked.get("horizon"), tuple(question.asked.get("known_ahead") or ())
+        if not horizon:
+            raise UsageError(f"the task 'forecast' needs {named('horizon')}, the number of steps to look ahead")
         numbers = tuple(
             n
             for n in sequences.kinds
-            if sequences.traits(n).measured and has_time(sequences.column(n).type) and n not in question.ahead
+            if sequences.traits(n).measured and has_time(sequences.column(n).type) and n not in ahead
         )
         names = question.target or numbers
         if not names:
             raise DataError("no column holds numbers over time", file=sequences.origin, hint="name --order or --by")
         others = question.inputs or tuple(name for name in sequences.kinds if name not in names)
         joined, target = join(sequences, names)
-        for name in question.ahead:
+        for name in ahead:
             if name in names:
-                raise UsageError(f"--ahead {name} is what is forecast, which nobody knows ahead")
+                raise UsageError(f"{named('known_ahead')} {name} is what is forecast, which nobody knows ahead")
             if not has_time(sequences.column(name).type):
-                raise UsageError(f"--ahead {name} has one value a sequence, which is known anyway: leave it out there")
-        inputs = tuple(dict.fromkeys((target, *others, *question.ahead)))
+                raise UsageError(
+                    f"{named('known_ahead')} {name} has one value a sequence, which is known anyway: leave it out there"
+                )
+        inputs = tuple(dict.fromkeys((target, *others, *ahead)))
         # One text a series is what the series is called, not a sequence beside it.
         texts = [n for n in others if sequences.traits(n).verbatim and not has_time(sequences.column(n).type)]
         kinds = dict.fromkeys(texts, "category")
-        return Roles(inputs, target, Horizon(question.horizon), kinds, joined, question.ahead)
+        return Roles(inputs, target, Horizon(horizon), kinds, joined, ahead, question.asked.get("scale") == "window")
 
     def measure_training(self, train: Examples) -> Measured:
         period, naive = season(train)
-        task = Forecast(self.config, replace(self.coder, naive=naive))
+        task = Forecast(self.options, replace(self.coder, naive=naive))
         return Measured(task, notes=(f"season: {period} steps, by which mase is measured",))
 
     def predict(self, outputs: Tensor, batch: Batch) -> Tensor:
@@ -162,7 +225,7 @@ class Forecast:
             columns[f"{channel}_predicted"] = units[:, :, c, self._middle].tolist()
             if self.gaussian:
                 columns[f"{channel}_sigma"] = (torch.exp(forecast[:, :, c, 1]) * std[c]).tolist()
-            for quantile in sorted(self.config.quantiles):
+            for quantile in sorted(self.options.quantiles):
                 q = self.quantiles.index(quantile)
                 columns[f"{channel}_q{100 * quantile:g}"] = units[:, :, c, q].tolist()
         return columns

@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from unrolled.batch import Batch, Discrete
-from unrolled.config import TaskConfig
+from unrolled.config import Part, option
 from unrolled.data.coder import Preprocessor
 from unrolled.data.encoded import ENCODINGS, has_time
 from unrolled.data.examples import Examples
@@ -20,20 +20,22 @@ from unrolled.data.facets import Items, Numbers, Text
 from unrolled.data.forms.next import Next
 from unrolled.data.roles import Roles
 from unrolled.data.sequences import Sequences
-from unrolled.errors import DataError, UsageError
+from unrolled.errors import DataError, UsageError, named
 from unrolled.layers.item_logits import LazyLogits
 from unrolled.metrics.judged import Answers, ChosenTokens, CodeLength, Nats, NextValues
 from unrolled.metrics.ranking import BEST
-from unrolled.tasks.columns import is_number, join
+from unrolled.tasks.columns import check_letters, is_number, join
 from unrolled.tasks.gaussian import bounded, gaussian_nats
 from unrolled.tasks.items import judge_items, top_items
 from unrolled.tasks.prior import log_frequencies, log_odds
-from unrolled.tasks.task import Measured, Question, scored_steps
+from unrolled.tasks.task import Level, Measured, Question, Recognised, Task, scored_steps
 
 __all__ = ["NextStep"]
 
+_MANY_ITEMS, _SAMPLED_ITEMS = 50_000, 4_096  # above so many items, training compares with so many of them
 
-class NextStep:
+
+class NextStep(Task):
     """Many to many: every step answers with what the next one will be.
 
     Equations:
@@ -47,14 +49,33 @@ class NextStep:
     ``nll_nats_per_step``, ``mse_scaled``, ``mae_scaled``.
     """
 
+    class Options(Part):
+        """The option of predicting the next item."""
+
+        sampled_softmax: int | None = option(
+            None,
+            "Sampled items that each training step compares with; 0 for all items. "
+            "Default: all, or 4096 where there are more than 50000.",
+            ge=0,
+            le=9_999_999,
+            also=("softmax", "num_sampled", "negative_samples", "n_negatives"),
+        )
+
     name: ClassVar[str] = "next_step"
     pooled: ClassVar[bool] = False
     pool: ClassVar[Literal["last", "max"]] = "last"
     needs: ClassVar[tuple[type, ...]] = (Text, Items, Numbers)
+    tokens: ClassVar[Level] = "characters"
+    continues: ClassVar[bool] = True
 
-    def __init__(self, config: TaskConfig, coder: Preprocessor) -> None:
-        self.config, self.coder, self.first_item = config, coder, coder.first_item
+    def __init__(self, options: NextStep.Options, coder: Preprocessor) -> None:
+        self.options, self.coder, self.first_item = options, coder, coder.first_item
         answer, spec = coder.answer, coder.answer.spec
+        check_letters(answer, self.name)
+        if options.sampled_softmax is not None and self.first_item is None:
+            raise UsageError(
+                f"{named('sampled_softmax')} only works with lists of items; {coder.target!r} is {answer.kind}"
+            )
         self.text = answer if isinstance(answer, Text) else None
         self.numbers = answer if isinstance(answer, Numbers) else None
         self.steps: Literal["tokens", "several", "real"]
@@ -69,8 +90,8 @@ class NextStep:
         self.chooses = self.watch if self.first_item is None else f"ndcg_at_{BEST}"
 
     @staticmethod
-    def recognises(question: Question) -> str | None:
-        return None if question.target or question.horizon else "no --target was named"
+    def recognises(question: Question) -> Recognised | None:
+        return None if question.target else Recognised(90, f"no {named('target')} was given")
 
     @staticmethod
     def roles(question: Question) -> Roles:
@@ -97,8 +118,19 @@ class NextStep:
     def measure_training(self, train: Examples) -> Measured:
         if self.steps == "real":
             return Measured(self)
+        if self.steps == "several":
+            return Measured(self, log_odds(train))
         given = None if self.text is None else self.text.begin
-        return Measured(self, log_frequencies(train, given) if self.steps == "tokens" else log_odds(train))
+        count = self._candidates()
+        told = f"softmax: each step learns from {count:,} of {self.outputs:,} items, sampled by how often they occur"
+        return Measured(self, log_frequencies(train, given), candidates=count, notes=(told,) if count else ())
+
+    def _candidates(self) -> int:
+        """How many items a training step compares with; 0: all of them."""
+        asked = self.options.sampled_softmax
+        if self.first_item is None:
+            return 0
+        return asked if asked is not None else _SAMPLED_ITEMS if self.outputs > _MANY_ITEMS else 0
 
     def loss(self, outputs: Tensor | LazyLogits, batch: Batch) -> tuple[Tensor, Tensor]:
         assert batch.target is not None

@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Literal
 from torch import Tensor
 
 from unrolled.batch import Batch
-from unrolled.config import TaskConfig
+from unrolled.config import Part
 from unrolled.data.coder import Preprocessor
 from unrolled.data.encoded import has_time
 from unrolled.data.examples import Examples
@@ -20,12 +20,12 @@ from unrolled.data.roles import Roles
 from unrolled.errors import UsageError
 from unrolled.metrics.judged import Answers, Values
 from unrolled.tasks.columns import is_number, one_target, other_columns
-from unrolled.tasks.task import Measured, Question
+from unrolled.tasks.task import Measured, Question, Recognised, Task
 
 __all__ = ["Regress"]
 
 
-class Regress:
+class Regress(Task):
     """One number a row, many to one or one to one.
 
     Equations:
@@ -41,19 +41,19 @@ class Regress:
     pool: ClassVar[Literal["last", "max"]] = "max"
     needs: ClassVar[tuple[type, ...]] = (Numbers,)
 
-    def __init__(self, config: TaskConfig, coder: Preprocessor) -> None:
+    def __init__(self, options: Part, coder: Preprocessor) -> None:
         assert isinstance(coder.answer, Numbers)
-        self.config, self.coder, self.outputs = config, coder, 1
+        self.options, self.coder, self.outputs = options, coder, 1
         self.watch = self.chooses = "mse_scaled"
         self._mean, self._std = float(coder.answer.mean[0]), float(coder.answer.std[0])
 
     @staticmethod
-    def recognises(question: Question) -> str | None:
-        if len(question.target) != 1 or question.horizon:
+    def recognises(question: Question) -> Recognised | None:
+        if len(question.target) != 1:
             return None
         sequences, target = question.sequences, question.target[0]
         number = is_number(sequences, target) and not has_time(sequences.column(target).type)
-        return f"{target!r} is a number" if number else None
+        return Recognised(60, f"{target!r} is a number") if number else None
 
     @staticmethod
     def roles(question: Question) -> Roles:

@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from unrolled.batch import MISSING, Batch, Discrete
-from unrolled.config import TaskConfig
+from unrolled.config import Part, option
 from unrolled.data.coder import Preprocessor
 from unrolled.data.encoded import has_time
 from unrolled.data.examples import Examples
@@ -27,14 +27,14 @@ from unrolled.metrics.iob2 import IOB2
 from unrolled.metrics.judged import Answers, ChosenLabels, ChosenTags, Nats
 from unrolled.tasks.columns import check_aligned, one_target, other_columns, step_aligned
 from unrolled.tasks.prior import log_frequencies, log_transitions
-from unrolled.tasks.task import Measured, Question, scored_steps
+from unrolled.tasks.task import Batching, Measured, Question, Recognised, Task, scored_steps
 
 __all__ = ["Tag"]
 
 _log = logging.getLogger(__name__)
 
 
-class Tag:
+class Tag(Task):
     r"""Many to many, step for step: names in a sentence, the state of a machine.
 
     Equations:
@@ -45,24 +45,35 @@ class Tag:
     ``entity_precision``, ``entity_recall`` and ``entity_f1`` of the names that they mark; F1 then chooses the weights.
     """
 
+    class Options(Part):
+        """The option of tagging."""
+
+        crf: bool = option(
+            False,
+            "Label whole sequences at once, by which label may follow which (a linear-chain CRF).",
+            also=("use_crf", "viterbi"),
+        )
+
     name: ClassVar[str] = "tag"
     pooled: ClassVar[bool] = False
     pool: ClassVar[Literal["last", "max"]] = "last"
     needs: ClassVar[tuple[type, ...]] = (Labels,)
+    backward_helps: ClassVar[str] = "for whole sequences, which are known to their end"
 
-    def __init__(self, config: TaskConfig, coder: Preprocessor) -> None:
+    def __init__(self, options: Tag.Options, coder: Preprocessor) -> None:
         answer, spec = coder.answer, coder.answer.spec
         assert isinstance(answer, Labels) and isinstance(spec, Discrete)
-        self.config, self.coder, self.watch = config, coder, "loss_nats_per_step"
-        self.outputs = spec.size * (spec.size + 1) if config.crf else spec.size
+        self.options, self.coder, self.watch = options, coder, "loss_nats_per_step"
+        self.chain, self.batching = options.crf, Batching(in_pieces=not options.crf)
+        self.outputs = spec.size * (spec.size + 1) if options.crf else spec.size
         self.labels = list(answer.labels)
         self.tags = IOB2.of(self.labels)
         # Not the loss: a network that grows too sure of itself pays for it in nats while its labels still get better.
         self.chooses = "macro_f1" if self.tags is None else "entity_f1"
 
     @staticmethod
-    def recognises(question: Question) -> str | None:
-        if len(question.target) != 1 or question.horizon:
+    def recognises(question: Question) -> Recognised | None:
+        if len(question.target) != 1:
             return None
         target = question.target[0]
         if not has_time(question.sequences.column(target).type):
@@ -70,7 +81,7 @@ class Tag:
         if pa.types.is_floating(question.sequences.column(target).type.value_type):
             return None  # measured numbers are no labels
         aligned = step_aligned(question.sequences, target, other_columns(question))
-        return f"{target!r} has one label for each step" if aligned else None
+        return Recognised(70, f"{target!r} has one label for each step") if aligned else None
 
     @staticmethod
     def roles(question: Question) -> Roles:
@@ -80,7 +91,7 @@ class Tag:
         return Roles(inputs, target, Aligned(), {target: "category"})
 
     def measure_training(self, train: Examples) -> Measured:
-        return Measured(self, self._first_transitions(train) if self.config.crf else log_frequencies(train))
+        return Measured(self, self._first_transitions(train) if self.options.crf else log_frequencies(train))
 
     def _first_transitions(self, train: Examples) -> Tensor:
         start, seen = log_transitions(train)  # (K + 1, K)
@@ -100,7 +111,7 @@ class Tag:
 
     def loss(self, outputs: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
         mask, target = self._asked(outputs, batch)
-        if not self.config.crf:
+        if not self.options.crf:
             return F.cross_entropy(outputs[mask], target[mask], reduction="sum"), mask.sum()
         potentials, lengths = crf_potentials(outputs), batch.lengths
         nats = crf_log_partition(potentials, lengths) - crf_score(potentials, target, lengths)
@@ -129,7 +140,7 @@ class Tag:
 
     def _best(self, outputs: Tensor, lengths: Tensor) -> Tensor:
         """(B, T) int64: the label of each step, or the best path of each row; beyond its length anything."""
-        return viterbi(crf_potentials(outputs), lengths)[0] if self.config.crf else outputs.argmax(-1)
+        return viterbi(crf_potentials(outputs), lengths)[0] if self.options.crf else outputs.argmax(-1)
 
 
 MEMBER = Tag

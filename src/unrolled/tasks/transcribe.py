@@ -13,7 +13,6 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from unrolled.batch import Batch, Discrete
-from unrolled.config import TaskConfig
 from unrolled.data.coder import Preprocessor
 from unrolled.data.examples import Examples
 from unrolled.data.facets import Text
@@ -23,13 +22,14 @@ from unrolled.decoding.ctc import BLANK, CtcBeam, ctc_beam, ctc_greedy
 from unrolled.errors import ShapeError
 from unrolled.layers.lengths import real_steps, zero_padding
 from unrolled.metrics.judged import Answers, Nats, TokenSequences
+from unrolled.tasks._beam import BeamOptions
 from unrolled.tasks.columns import is_measured, one_target, other_columns, step_aligned
-from unrolled.tasks.task import Measured, Question
+from unrolled.tasks.task import Level, Measured, Question, Recognised, Task
 
 __all__ = ["Transcribe"]
 
 
-class Transcribe:
+class Transcribe(Task):
     """Many to many, in order, unaligned: speech to text, handwriting, the notes of a recording.
 
     Each step answers with one of the target's symbols or with a blank, which is the id of ``<unknown>``: the target of
@@ -41,28 +41,33 @@ class Transcribe:
 
     Metrics: ``loss_nats_per_token``, ``token_error_rate`` (edits from the greedy answer to the target / tokens of the
     target), ``exact_match`` (share of rows whose greedy answer is right). What is answered is the best labelling of a
-    prefix-beam search of width ``config.beam``, or with 1 the greedy answer.
+    prefix-beam search of width ``options.beam``, or with 1 the greedy answer.
 
     References:
         Graves et al. 2006, https://doi.org/10.1145/1143844.1143891
     """
 
+    class Options(BeamOptions):
+        """The option of transcribing."""
+
     name: ClassVar[str] = "transcribe"
     pooled: ClassVar[bool] = False
     pool: ClassVar[Literal["last", "max"]] = "last"
     needs: ClassVar[tuple[type, ...]] = (Text,)
+    tokens: ClassVar[Level] = "characters"
+    writes_text: ClassVar[bool] = True
 
-    def __init__(self, config: TaskConfig, coder: Preprocessor) -> None:
+    def __init__(self, options: Transcribe.Options, coder: Preprocessor) -> None:
         answer, spec = coder.answer, coder.answer.spec
         assert isinstance(answer, Text) and BLANK in answer.never and isinstance(spec, Discrete)
-        self.config, self.coder, self.outputs, self.watch = config, coder, spec.size, "loss_nats_per_token"
+        self.options, self.coder, self.outputs, self.watch = options, coder, spec.size, "loss_nats_per_token"
         # Not the loss: a network that grows too sure of itself pays for it in nats while its answers still get better.
         self.chooses = "token_error_rate"
 
     @staticmethod
-    def recognises(question: Question) -> str | None:
+    def recognises(question: Question) -> Recognised | None:
         sequences = question.sequences
-        if len(question.target) != 1 or question.horizon:
+        if len(question.target) != 1:
             return None
         target = question.target[0]
         if not sequences.traits(target).text:
@@ -71,7 +76,7 @@ class Transcribe:
         measured = [name for name in inputs if is_measured(sequences, name)]
         if not measured or step_aligned(sequences, target, inputs):
             return None
-        return f"{target!r} is a text, and {measured[0]!r} has numbers for each step"
+        return Recognised(50, f"{target!r} is a text, and {measured[0]!r} has numbers for each step")
 
     @staticmethod
     def roles(question: Question) -> Roles:
@@ -100,10 +105,10 @@ class Transcribe:
         return nats, TokenSequences(ctc_greedy(outputs, batch.lengths), wanted)
 
     def answers(self, outputs: Tensor, batch: Batch) -> dict[str, list[Any]]:
-        if self.config.beam == 1:
+        if self.options.beam == 1:
             found = ctc_greedy(outputs, batch.lengths)
         else:
-            rows = ctc_beam(outputs.log_softmax(-1), batch.lengths, CtcBeam(width=self.config.beam))
+            rows = ctc_beam(outputs.log_softmax(-1), batch.lengths, CtcBeam(width=self.options.beam))
             found = [row[0].ids for row in rows]
         texts = [self.coder.answer.decode(np.array(ids, np.int64)) for ids in found]
         return {f"{self.coder.target}_predicted": texts}

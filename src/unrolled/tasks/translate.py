@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from unrolled.batch import Batch, Discrete
-from unrolled.config import TaskConfig
+from unrolled.config import option
 from unrolled.data.coder import Preprocessor
 from unrolled.data.examples import Examples
 from unrolled.data.facets import Text
@@ -23,14 +23,15 @@ from unrolled.decoding.beam import Beam, beam_search
 from unrolled.layers.lengths import real_steps
 from unrolled.metrics.judged import Answers, Nats, TokenSequences
 from unrolled.models.encoder_decoder import Written
+from unrolled.tasks._beam import BeamOptions
 from unrolled.tasks.columns import is_measured, one_target, other_columns, step_aligned
 from unrolled.tasks.prior import log_frequencies
-from unrolled.tasks.task import Measured, Question
+from unrolled.tasks.task import Level, Measured, Question, Recognised, Task
 
 __all__ = ["Translate"]
 
 
-class Translate:
+class Translate(Task):
     """Many to many, free: another language, how a word is spoken. One to many: a caption for a picture.
 
     Equations:
@@ -38,37 +39,58 @@ class Translate:
         and ε / V everywhere; ``<end>`` is a symbol too. The metrics are without smoothing.
 
     Metrics: ``loss_nats_per_token``, ``token_error_rate`` (edits from the answer to the target / tokens of the target),
-    ``exact_match`` (of rows); answers are those of a beam search of width ``config.beam``.
+    ``exact_match`` (of rows); answers are those of a beam search of width ``options.beam``.
     """
+
+    class Options(BeamOptions):
+        """The options of translating."""
+
+        label_smoothing: float = option(
+            0.0,
+            "Share of the probability of each right token that is spread over all others.",
+            ge=0,
+            lt=1,
+            also=("label_smoothing_factor", "smoothing"),
+        )
+        shared: bool = option(
+            False,
+            "Use one vocabulary for the texts that are read and those that are written.",
+            also=("shared_vocabulary", "share_embeddings", "joint_vocabulary", "share_all_embeddings"),
+        )
 
     name: ClassVar[str] = "translate"
     pooled: ClassVar[bool] = False
     pool: ClassVar[Literal["last", "max"]] = "last"
     needs: ClassVar[tuple[type, ...]] = (Text,)
+    tokens: ClassVar[Level] = "words or bpe"
+    writes_text: ClassVar[bool] = True
 
-    def __init__(self, config: TaskConfig, coder: Preprocessor) -> None:
+    def __init__(self, options: Translate.Options, coder: Preprocessor) -> None:
         answer, spec = coder.answer, coder.answer.spec
         assert isinstance(answer, Text) and answer.begin is not None and answer.end is not None
         assert isinstance(spec, Discrete)
-        self.config, self.coder, self.outputs, self.watch = config, coder, spec.size, "loss_nats_per_token"
+        self.options, self.coder, self.outputs, self.watch = options, coder, spec.size, "loss_nats_per_token"
         # Not the loss: a model that grows too sure of itself pays for it in nats while its answers still get better.
         self.chooses = "token_error_rate"
         self._begin, self._end, self._never = answer.begin, answer.end, answer.never
 
     @staticmethod
-    def recognises(question: Question) -> str | None:
-        if len(question.target) != 1 or question.horizon:
+    def recognises(question: Question) -> Recognised | None:
+        if len(question.target) != 1:
             return None
         target, sequences = question.target[0], question.sequences
         inputs = tuple(name for name in question.inputs or sequences.kinds if name != target)
         if not sequences.traits(target).text or any(is_measured(sequences, name) for name in inputs):
             return None  # what is measured step by step is transcribed
-        return None if step_aligned(sequences, target, inputs) else f"{target!r} is a text of its own"
+        aligned = step_aligned(sequences, target, inputs)
+        return None if aligned else Recognised(40, f"{target!r} is a text with its own length")
 
     @staticmethod
     def roles(question: Question) -> Roles:
         target = one_target(question)
-        return Roles(other_columns(question), target, Free(), {target: "tokens"})
+        return Roles(
+            other_columns(question), target, Free(), {target: "tokens"}, shared=bool(question.asked.get("shared"))
+        )
 
     def measure_training(self, train: Examples) -> Measured:
         assert train.target is not None
@@ -76,7 +98,7 @@ class Translate:
         return Measured(self, prior, longest=int(train.target.lengths().max(initial=0)))
 
     def loss(self, outputs: Written, batch: Batch) -> tuple[Tensor, Tensor]:
-        return self._nats(outputs, batch, self.config.label_smoothing)
+        return self._nats(outputs, batch, self.options.label_smoothing)
 
     def judge(self, outputs: Written, batch: Batch) -> Answers:
         assert batch.target is not None and batch.target_lengths is not None
@@ -101,7 +123,7 @@ class Translate:
         first = torch.full((len(start.state.summary),), self._begin, device=start.state.summary.device)
         with torch.no_grad():
             logits, state = start.model.step(first, start.state)
-        settings = Beam(width=self.config.beam, max_length=max(1, start.longest))
+        settings = Beam(width=self.options.beam, max_length=max(1, start.longest))
         found = beam_search(
             start.model.step, state, logits.float(), end=self._end, settings=settings, banned=self._never
         )

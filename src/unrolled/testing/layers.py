@@ -11,10 +11,10 @@ import torch
 from torch import Tensor
 
 from unrolled.errors import UsageError
-from unrolled.files import load_tensors, save_tensors
 from unrolled.layers.layer import Layer
 from unrolled.layers.session import push_together
 from unrolled.state import select
+from unrolled.tensors import load_tensors, save_tensors
 from unrolled.testing.report import require
 from unrolled.testing.subject import Subject, ends, everything, gradients, rows, same
 

@@ -11,8 +11,10 @@ from typing import Any
 
 import pyarrow as pa
 
-from unrolled.config import ModelConfig
+from unrolled.config import default_options, made
 from unrolled.errors import UsageError, did_you_mean
+from unrolled.layers.config import ModelConfig
+from unrolled.options import Owner, declared
 from unrolled.registry import Registry
 from unrolled.testing import cells, encodings, layers, metrics, readers, runs
 from unrolled.testing.columns import Sample
@@ -39,7 +41,7 @@ def check_member(member: Any, kind: str | None = None, *, example: Any = None) -
 
     Raises:
         Broken: contracts do not hold; the message says which, and why.
-        UsageError: there is no such member or kind.
+        UsageError: there is no such member or kind, or its options cannot be read without importing it.
 
     Example:
         >>> print(check_member("cell.gru").faults)
@@ -48,6 +50,7 @@ def check_member(member: Any, kind: str | None = None, *, example: Any = None) -
     if isinstance(member, str):
         title, (kind, _, name) = member, member.partition(".")
         member = Registry(_known(kind)).get(name)
+        _check_options(kind, name, member)
     else:
         title = name = str(getattr(member, "__name__", type(member).__name__))
     report = Report(title, tuple(_OUTCOMES[_known(kind)](member, name, example)))
@@ -64,7 +67,20 @@ def _known(kind: str | None) -> str:
     return kind
 
 
-def _cell(make: Callable[[int, int], Any], *_: Any) -> Iterator[Outcome]:
+def _check_options(kind: str, name: str, member: Any) -> None:
+    """Refuse options that ``--help`` does not know."""
+    wanted = type(default_options(member)).model_fields.keys()
+    found = {option.name for option in declared().get(Owner(kind, name), ())}
+    if unread := sorted(wanted - found):
+        raise UsageError(
+            f"{kind}.{name}: the option {unread[0]} cannot be read without importing the member: declare it in the "
+            'member\'s file with option(default, "Help.", …), in literals only'
+        )
+
+
+def _cell(member: Any, *_: Any) -> Iterator[Outcome]:
+    options = default_options(member)
+    make = partial(made, member, options=options) if type(options).model_fields else member
     of_a_step = [outcome(contract, make) for contract in cells.CONTRACTS]
     yield from of_a_step
     if all(found.fault is None for found in of_a_step):  # otherwise every contract of layers would say so again
@@ -73,6 +89,7 @@ def _cell(make: Callable[[int, int], Any], *_: Any) -> Iterator[Outcome]:
 
 
 def _layer(member: Any, name: str, _: Any) -> Iterator[Outcome]:
+    _check_named("layer", member, name)
     for number in (1, 2):
         config = ModelConfig(name=name, layers=number, hidden=8)
         yield from _over_time(Subject(f"layers={number}", partial(_build, member, config)))
@@ -99,12 +116,19 @@ def _encoding(kind: Any, _: str, example: tuple[pa.Array, pa.Array] | None) -> I
             yield outcome(contract, kind, sample, subject=name)
 
 
-def _reader(reader: Any, _: str, example: str | Path | None) -> Iterator[Outcome]:
+def _reader(reader: Any, name: str, example: str | Path | None) -> Iterator[Outcome]:
+    _check_named("reader", reader, name)
     if example is None:
         raise UsageError("a reader is checked by a good file: give example=path")
     for contract in readers.CONTRACTS:
         with tempfile.TemporaryDirectory() as folder:
             yield outcome(contract, reader, Path(example), Path(folder))
+
+
+def _check_named(kind: str, member: Any, name: str) -> None:
+    """Refuse a member that looks up its options by its name and has none here."""
+    if type(default_options(member)).model_fields and name not in Registry(kind):
+        raise UsageError(f"a {kind} with options is checked by its name: register it, and give that, as '{kind}.own'")
 
 
 def _metric(member: Any, *_: Any) -> Iterator[Outcome]:

@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 
+from unrolled.config import default_options, made
 from unrolled.metrics.base import Measure, Metric, Sums
 from unrolled.testing.judged import JUDGED, N
 from unrolled.testing.report import require
@@ -72,11 +73,12 @@ def _drawn(kind: type) -> Any:
 
 
 def _values(metric: type[Metric], *batches: Any) -> dict[str, float]:
-    program, total = metric(), Sums()
+    program, total = made(metric, options=default_options(metric)), Sums()
     for judged in batches:
         for name, value in program.sums(judged).items():
             total[name] = total[name] + value if name in total else value
-    return program.values(total)
+    found: dict[str, float] = program.values(total)
+    return found
 
 
 def _measure(metric: type[Metric], name: str) -> Measure | None:

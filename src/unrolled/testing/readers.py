@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from unrolled.config import DataConfig
+from unrolled.data.config import DataConfig
 from unrolled.data.readers.reader import Reader, reader_of
 from unrolled.errors import DataError
 from unrolled.testing.damage import mutated

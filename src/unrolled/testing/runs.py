@@ -13,10 +13,11 @@ import pyarrow as pa
 
 from unrolled.api import fit, load
 from unrolled.baselines.baseline import Baseline
+from unrolled.config import default_options, made
 from unrolled.data.examples import Examples
 from unrolled.metrics.scoring import scores
+from unrolled.runs.trained import Trained
 from unrolled.testing.report import require
-from unrolled.trained import Trained
 
 __all__ = ["BASELINE_CONTRACTS", "TASK_CONTRACTS", "SmallRun"]
 
@@ -105,20 +106,25 @@ def applies(baseline: type[Baseline], run: SmallRun) -> None:
 
 def has_metrics(baseline: type[Baseline], run: SmallRun) -> None:
     """Its answers have metrics, which are numbers and not NaN."""
-    values = scores(baseline.fit(run.examples).judge(run.examples))
+    values = scores(_fitted(baseline, run).judge(run.examples))
     odd = [f"{name} = {value}" for name, value in values.items() if math.isnan(value)]
     require(bool(values) and not odd, f"its metrics are {', '.join(odd) or 'none'}")
 
 
 def always_the_same(baseline: type[Baseline], run: SmallRun) -> None:
     """C9: the same split gives the same baseline, and judging one changes nothing."""
-    fitted, again = baseline.fit(run.examples), baseline.fit(run.examples)
+    fitted, again = _fitted(baseline, run), _fitted(baseline, run)
     first = scores(fitted.judge(run.examples))
     for found in (scores(fitted.judge(run.examples)), scores(again.judge(run.examples))):
         require(found == first, f"its metrics were {first}, and now are {found}")
 
 
 BASELINE_CONTRACTS: Sequence[Callable[[type[Baseline], SmallRun], None]] = (applies, has_metrics, always_the_same)
+
+
+def _fitted(baseline: type[Baseline], run: SmallRun) -> Baseline:
+    found: Baseline = made(baseline.fit, run.examples, options=default_options(baseline))
+    return found
 
 
 def _answers(run: SmallRun, table: pa.Table) -> dict[str, list[Any]]:

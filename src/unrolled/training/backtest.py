@@ -17,11 +17,10 @@ from unrolled.data.examples import Examples
 from unrolled.data.loader import Loader
 from unrolled.data.windows import Windows
 from unrolled.metrics.base import Sums
-from unrolled.metrics.scoring import added, values
+from unrolled.metrics.scoring import NO_OPTIONS, Own, added, values
 from unrolled.models.model import Model
 from unrolled.tasks.task import Task
 from unrolled.training.evaluate import run_over
-from unrolled.training.plans import lookback
 
 __all__ = ["Backtest", "backtest"]
 
@@ -36,7 +35,9 @@ class Backtest(NamedTuple):
     by_origin: list[dict[str, float]]
 
 
-def backtest(network: Model, task: Task, examples: Examples, origins: int, device: str = "cpu") -> Backtest:
+def backtest(
+    network: Model, task: Task, examples: Examples, origins: int, device: str = "cpu", options: Own = NO_OPTIONS
+) -> Backtest:
     """The metrics of a rolling origin: the last ``origins`` places of each sequence from which H steps are known.
 
     A shorter sequence has fewer; its last is every other's last. Nothing is learned between them.
@@ -46,6 +47,7 @@ def backtest(network: Model, task: Task, examples: Examples, origins: int, devic
         task: a forecast.
         examples: what is judged, of form ``horizon``.
         origins: K ≥ 1.
+        options: those of metrics.
         device: where the network is.
     """
     rows, ends = examples.window_ends()
@@ -53,7 +55,7 @@ def backtest(network: Model, task: Task, examples: Examples, origins: int, devic
     kept = np.flatnonzero(late < origins)
     rows, ends, late = rows[kept], ends[kept], late[kept]
     sums: dict[tuple[str, int], Sums] = {}
-    loader = Loader(examples, Windows(rows, ends, lookback(task.config), _AT_ONCE))
+    loader = Loader(examples, Windows(rows, ends, task.batching.lookback, _AT_ONCE))
     for index, (outputs, batch) in enumerate(run_over(network, loader, device)):
         own = torch.from_numpy(late[index * _AT_ONCE : (index + 1) * _AT_ONCE])  # (B,)
         ahead = torch.arange(examples.horizon)
@@ -62,8 +64,8 @@ def backtest(network: Model, task: Task, examples: Examples, origins: int, devic
         parts += [("origin", k, (own == k)[:, None].expand(-1, examples.horizon)) for k in set(own.tolist())]
         for kind, number, asked in parts:
             judged = task.judge(outputs, _only(batch, asked))
-            sums[kind, number] = added(sums.get((kind, number), {}), judged)
-    known = {key: values(total) for key, total in sums.items()}
+            sums[kind, number] = added(sums.get((kind, number), {}), judged, options)
+    known = {key: values(total, options) for key, total in sums.items()}
     steps = [known.get(("step", h), {}) for h in range(examples.horizon)]
     earliest_first = [known.get(("origin", k), {}) for k in reversed(range(int(late.max(initial=-1)) + 1))]
     return Backtest(known.get(("all", 0), {}), steps, earliest_first)

@@ -19,7 +19,8 @@ from torch import Tensor, nn
 
 from unrolled.atomic import sweep
 from unrolled.errors import ModelError
-from unrolled.files import load_tensors, read_directory, remove_directory, save_tensors, write_directory
+from unrolled.files import read_directory, remove_directory, write_directory
+from unrolled.tensors import load_tensors, save_tensors
 
 __all__ = [
     "Checkpoint",
@@ -217,7 +218,7 @@ def restore_optimizer(
 
 def _write(path: Path, step: int, tensors: dict[str, Tensor], meta: dict[str, Any]) -> None:
     text = json.dumps({"step": step, "meta": meta}, indent=1)
-    write_directory(path, {_TENSORS: save_tensors(tensors), _META: text.encode()}, replace=True)
+    write_directory(path, {_TENSORS: save_tensors(tensors), _META: text.encode()}, overwrite=True)
 
 
 def _read(path: Path, skipped: tuple[str, ...]) -> Checkpoint:

@@ -9,13 +9,13 @@ from typing import Any
 import torch
 
 from unrolled.batch import Batch
-from unrolled.config import TrainingConfig
 from unrolled.data.examples import Examples
 from unrolled.data.loader import Loader
 from unrolled.metrics.scoring import scores
 from unrolled.models.model import Model
 from unrolled.tasks.task import Task
 from unrolled.training.bptt import TruncatedBPTT
+from unrolled.training.config import TrainingConfig
 from unrolled.training.plans import evaluation_plan
 
 __all__ = ["evaluate", "run_over"]
@@ -53,5 +53,6 @@ def evaluate(
         config: batch size and the windows of long sequences.
         device: where the network is.
     """
-    loader = Loader(examples, evaluation_plan(examples, task.config, config, network.causal))
-    return scores(task.judge(outputs, batch) for outputs, batch in run_over(network, loader, device))
+    loader = Loader(examples, evaluation_plan(examples, task.batching, config, network.causal))
+    answers = (task.judge(outputs, batch) for outputs, batch in run_over(network, loader, device))
+    return scores(answers, config.own)

@@ -3,26 +3,22 @@
 from __future__ import annotations
 
 from unrolled.batch import Continuous
-from unrolled.config import TaskConfig, TrainingConfig
 from unrolled.data.examples import Examples
 from unrolled.data.forms.base import BatchSettings
 from unrolled.data.segments import Transform
 from unrolled.data.spec_augment import SpecAugment
 from unrolled.data.transposition import Transposition
 from unrolled.data.windows import Plan, Transformed
-from unrolled.errors import UsageError
+from unrolled.errors import UsageError, named
+from unrolled.tasks.task import Batching
+from unrolled.training.config import TrainingConfig
 
-__all__ = ["batch_settings", "can_be_judged", "evaluation_plan", "lookback", "training_plan", "window"]
-
-
-def lookback(config: TaskConfig) -> int:
-    """The steps of history that a forecast sees: what was asked, or three horizons and at least 64."""
-    return config.lookback or max(64, 3 * (config.horizon or 1))
+__all__ = ["batch_settings", "can_be_judged", "evaluation_plan", "training_plan", "window"]
 
 
-def batch_settings(task: TaskConfig, config: TrainingConfig) -> BatchSettings:
-    """What a run's configuration says about batches."""
-    return BatchSettings(config.batch, config.seed, config.bptt, lookback(task), task.mask)
+def batch_settings(batching: Batching, config: TrainingConfig) -> BatchSettings:
+    """What the task and the trainer say about batches."""
+    return BatchSettings(config.batch, config.seed, config.bptt, batching.lookback, batching.mask)
 
 
 def window(examples: Examples, config: TrainingConfig) -> int | None:
@@ -30,33 +26,35 @@ def window(examples: Examples, config: TrainingConfig) -> int | None:
     return examples.form.plans.window(examples, config.bptt)
 
 
-def training_plan(examples: Examples, task: TaskConfig, config: TrainingConfig, epoch: int) -> Plan:
+def training_plan(examples: Examples, batching: Batching, config: TrainingConfig, epoch: int) -> Plan:
     """The batches of one epoch, a pure function of (seed, epoch).
 
     Raises:
         UsageError: parts of frames are to be hidden, and no input has numbers for each step; or pieces are to be
             transposed, and no input has keys.
     """
-    plan = examples.form.plans.training(examples, batch_settings(task, config), epoch)
+    plan = examples.form.plans.training(examples, batch_settings(batching, config), epoch)
     transforms: list[Transform] = []
     if config.transpose:
         if not examples.keys:
-            raise UsageError("--transpose is for piano rolls of 88 keys and events of notes, and no input is one")
+            raise UsageError(
+                f"{named('transpose')} only works with piano rolls of 88 keys and with events of notes; no input is one"
+            )
         transforms.append(Transposition(examples, config.transpose, config.seed, epoch))
     if config.spec_augment:
         if not any(isinstance(spec, Continuous) and spec.time for spec in examples.specs.values()):
             raise UsageError(
-                "--spec-augment hides parts of frames, and no input has numbers for each step: leave it out"
+                f"{named('spec_augment')} only works with inputs that have numbers for each step; no input has"
             )
         transforms.append(SpecAugment(config.seed, epoch))
     return Transformed(plan, tuple(transforms)) if transforms else plan
 
 
-def can_be_judged(examples: Examples, task: TaskConfig, config: TrainingConfig) -> bool:
+def can_be_judged(examples: Examples, batching: Batching, config: TrainingConfig) -> bool:
     """True if at least one question is asked of the split."""
-    return len(evaluation_plan(examples, task, config)) > 0
+    return len(evaluation_plan(examples, batching, config)) > 0
 
 
-def evaluation_plan(examples: Examples, task: TaskConfig, config: TrainingConfig, causal: bool = True) -> Plan:
+def evaluation_plan(examples: Examples, batching: Batching, config: TrainingConfig, causal: bool = True) -> Plan:
     """Every question of the split once, in a fixed order; without ``causal``, or with a CRF, of whole sequences."""
-    return examples.form.plans.judging(examples, batch_settings(task, config), causal and not task.crf)
+    return examples.form.plans.judging(examples, batch_settings(batching, config), causal and batching.in_pieces)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from unrolled.config import TrainingConfig
+from unrolled.training.config import TrainingConfig
 
 __all__ = ["Budget"]
 

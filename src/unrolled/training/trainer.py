@@ -14,7 +14,6 @@ from typing import Any, Self
 import torch
 from torch import Tensor
 
-from unrolled.config import TrainingConfig
 from unrolled.data.examples import Examples
 from unrolled.data.loader import Loader
 from unrolled.errors import DataError, Interrupted, ModelError, TrainingError, UsageError
@@ -25,6 +24,7 @@ from unrolled.state import flatten, rebuild
 from unrolled.tasks.task import Task
 from unrolled.training import checkpoint
 from unrolled.training.bptt import TruncatedBPTT
+from unrolled.training.config import TrainingConfig
 from unrolled.training.evaluate import evaluate
 from unrolled.training.hooks import Event, Hook
 from unrolled.training.plans import can_be_judged, training_plan, window
@@ -133,7 +133,7 @@ class Trainer:
             raise DataError(
                 "no training sequence is long enough to learn anything from", hint="give more or longer ones"
             )
-        if self.valid is not None and not can_be_judged(self.valid, self.task.config, self.config):
+        if self.valid is not None and not can_be_judged(self.valid, self.task.batching, self.config):
             raise DataError("no validation sequence is long enough to be judged by", hint="give more or longer ones")
         while (share := self._share(len(loader))) < 1 and p.stale < self._patience():
             self._step(loader, share)
@@ -166,7 +166,7 @@ class Trainer:
         p, config = self.progress, self.config
         for group in self.optimizer.param_groups:
             group["lr"] = self.budget.rate(share, p.step, p.factor)
-        self.network.begin_step(config.scheduled_sampling * share)
+        self.network.begin_step(share)
         with torch.autocast(self.device, torch.bfloat16, enabled=self.device == "cuda"):
             outputs, batch = self.carry.run(loader, p.index, self.device)
         total, count = self.task.loss(outputs.float(), batch)
@@ -192,7 +192,7 @@ class Trainer:
     # --- when -----------------------------------------------------------------------------------------------------
 
     def _loader(self) -> Loader:
-        return Loader(self.train, training_plan(self.train, self.task.config, self.config, self.progress.epoch))
+        return Loader(self.train, training_plan(self.train, self.task.batching, self.config, self.progress.epoch))
 
     def _share(self, batches: int) -> float:
         p = self.progress

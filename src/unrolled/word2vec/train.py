@@ -18,7 +18,7 @@ from torch import Tensor
 
 from unrolled.data.corpus import Corpus
 from unrolled.data.vectors.writing import form_of, write_vectors
-from unrolled.errors import UsageError, did_you_mean
+from unrolled.errors import UsageError, did_you_mean, named
 from unrolled.word2vec.update import STEPS, Blocks, Tables
 
 __all__ = ["Settings", "learn", "write"]
@@ -84,7 +84,7 @@ def learn(corpus: Corpus, settings: Settings, say: Callable[[str], None] = lambd
         about 12·(C + K)·W multiply-adds for each word that is read; 2·V·W numbers of memory.
 
     Example:
-        >>> corpus = Corpus.count({"text": ["a b a b", "b a b a"]}, least=1)
+        >>> corpus = Corpus.count({"text": ["a b a b", "b a b a"]}, min_count=1)
         >>> learn(corpus, Settings(size=4, epochs=1)).shape
         (2, 4)
     """
@@ -115,14 +115,14 @@ def learn(corpus: Corpus, settings: Settings, say: Callable[[str], None] = lambd
     return tables.inputs.numpy()
 
 
-def write(source: Any, out: Path, settings: Settings, least: int, say: Callable[[str], None]) -> list[str]:
+def write(source: Any, out: Path, settings: Settings, min_count: int, say: Callable[[str], None]) -> list[str]:
     """Learn vectors from ``source`` and write them to ``out``.
 
     Args:
         source: a path, or a table in memory.
         out: its ending says in which form.
         settings: see `Settings`.
-        least: how often a word must stand there to have a vector.
+        min_count: how often a word must stand there to have a vector.
         say: is told of the corpus and of every pass.
 
     Returns:
@@ -135,13 +135,13 @@ def write(source: Any, out: Path, settings: Settings, least: int, say: Callable[
     """
     settings.check()
     form_of(out)
-    if least < 1:
-        raise UsageError(f"least must be at least 1, got {least}")
-    corpus = Corpus.count(source, least)
+    if min_count < 1:
+        raise UsageError(f"{named('min_count')} must be at least 1, got {min_count}")
+    corpus = Corpus.count(source, min_count)
     for line in corpus.remarks:
         say(line)
     words, known = len(corpus.words), int(corpus.counts.sum()) / corpus.running
-    say(f"corpus: {corpus.running:,} words; {words:,} have vectors (--least {least}), {known:.1%} of what stands there")
+    say(f"corpus: {corpus.running:,} words; {words:,} have vectors, {known:.1%} of what stands there")
     vectors = learn(corpus, settings, say)
     write_vectors(out, corpus.words, settings.size, lambda: [vectors])
     return corpus.words

@@ -13,7 +13,7 @@ from unrolled.data.encoded import Role, Where
 from unrolled.data.encodings import _kmers, _pieces
 from unrolled.data.encodings._alphabets import ALPHABETS
 from unrolled.data.encodings.symbols import Symbols
-from unrolled.errors import DataError, ModelError
+from unrolled.errors import DataError, ModelError, UsageError
 
 WHERE = Where("reads.fa", "sequence")
 # By hand, from the letters that each code stands for.
@@ -25,8 +25,8 @@ def column(*texts: str | None) -> pa.ChunkedArray:
     return pa.chunked_array([pa.array(texts, pa.string())])
 
 
-def fitted(*texts: str, strands: str = "one") -> Symbols:
-    return Symbols.fit(column(*texts), Symbols.Options(both_strands=strands == "both"), Role(), WHERE)  # type: ignore[arg-type]
+def fitted(*texts: str, both_strands: bool = False) -> Symbols:
+    return Symbols.fit(column(*texts), Symbols.Options(both_strands=both_strands), Role(), WHERE)
 
 
 @pytest.mark.parametrize(
@@ -71,7 +71,7 @@ def test_a_bad_letter_is_named(texts: list[str | None], row: int, place: int, le
         fitted("ACGT").encode(column(*texts), WHERE)
     assert str(caught.value) == (
         f"reads.fa, row {row}, column 'sequence': letter {place} is {letter!r}, which is not DNA "
-        "(its letters are ACGTRYSWKMBDHVN-; correct it, or give --kind sequence=tokens)"
+        "(its letters are ACGTRYSWKMBDHVN-; correct it, or give kinds sequence=tokens)"
     )
 
 
@@ -109,9 +109,10 @@ def test_letters_that_training_did_not_hold_are_reported() -> None:
 
 
 def test_strands_are_of_dna_and_rna_alone() -> None:
-    assert fitted("ACGT", strands="both").both
-    assert not fitted("MKVLAAGIVGLCAKAYGN", strands="both").both
-    assert fitted("ACGT", strands="both").report() == "DNA, 4 of its 16 letters, both strands"
+    assert fitted("ACGT", both_strands=True).both
+    with pytest.raises(UsageError, match="both_strands only works with DNA or RNA; .* holds protein"):
+        fitted("MKVLAAGIVGLCAKAYGN", both_strands=True)
+    assert fitted("ACGT", both_strands=True).report() == "DNA, 4 of its 16 letters, both strands"
 
 
 def test_a_sequence_that_is_continued_stands_between_begin_and_end(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -143,8 +144,8 @@ def test_a_large_column_goes_to_its_cache(tmp_path: Path) -> None:
     assert fitted("ACGT").decode(encoded.values[-8:]) == "ACGTTGCA"
 
 
-def kmers(*texts: str, size: int = 3, strands: str = "one", vocabulary: int = 100) -> Symbols:
-    options = Symbols.Options(both_strands=strands == "both", kmer=size, vocabulary=vocabulary)  # type: ignore[arg-type]
+def kmers(*texts: str, size: int = 3, both_strands: bool = False, vocabulary: int = 100) -> Symbols:
+    options = Symbols.Options(both_strands=both_strands, kmer=size, vocabulary=vocabulary)
     return Symbols.fit(column(*texts), options, Role(), WHERE)
 
 
@@ -187,7 +188,7 @@ def test_the_most_frequent_kmers_are_kept() -> None:
 
 
 def test_the_other_strand_of_a_kmer_is_that_of_its_letters() -> None:
-    dna = kmers("GATTACA", size=3, strands="both")
+    dna = kmers("GATTACA", size=3, both_strands=True)
     table = dna.complement
     assert table[0] == 0 and (table[1:] > 0).all() and (table[table] == np.arange(len(table))).all()
     opposite = str.maketrans("ACGT", "TGCA")
@@ -197,7 +198,7 @@ def test_the_other_strand_of_a_kmer_is_that_of_its_letters() -> None:
 
 
 def test_kmers_are_stored_and_read_back_and_what_is_not_ours_is_refused() -> None:
-    dna = kmers("GATTACA", strands="both")
+    dna = kmers("GATTACA", both_strands=True)
     again = Symbols.from_config(dna.to_config())
     part = column("GATTACANNTGT")
     np.testing.assert_array_equal(again.encode(part, WHERE).values, dna.encode(part, WHERE).values)

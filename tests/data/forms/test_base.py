@@ -8,7 +8,7 @@ from typing import ClassVar
 
 import numpy as np
 import pytest
-from samples import SAMPLES, sequences, training
+from samples import sequences, training
 
 from unrolled import registry
 from unrolled.batch import MISSING, Discrete, Spec
@@ -24,6 +24,7 @@ from unrolled.data.roles import Roles
 from unrolled.data.segments import Segments
 from unrolled.data.sequences import Sequences
 from unrolled.registry import register
+from unrolled.tasks.task import Batching
 from unrolled.training.plans import evaluation_plan
 
 
@@ -66,7 +67,7 @@ def test_a_form_of_another_package_is_encoded_batched_and_kept() -> None:
     data = sequences({"x": [[1.0, 2.0, 3.0], [4.0]], "y": [list("aba"), ["b"]]}, {"x": "number", "y": "category"})
     coder = Preprocessor.fit(data, Roles(("x",), "y", Every(2)), Preparation())
     examples = coder.encode(data)
-    (batch,) = Loader(examples, evaluation_plan(examples, SAMPLES["tag"].config, training({})))
+    (batch,) = Loader(examples, evaluation_plan(examples, Batching(), training({})))
     assert batch.target is not None
     by_length = dict(zip(batch.lengths.tolist(), batch.target.tolist(), strict=True))
     assert by_length == {1: [1, MISSING, MISSING], 3: [0, MISSING, 0]}

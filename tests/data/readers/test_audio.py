@@ -16,8 +16,8 @@ from numpy.testing import assert_allclose
 from sounds import samples, wav
 
 import unrolled as ur
-from unrolled.config import DataConfig
 from unrolled.data import sounds
+from unrolled.data.config import DataConfig
 from unrolled.data.encoded import Role, Where
 from unrolled.data.encodings import audio
 from unrolled.data.encodings._gather import Gather

@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
+from configs import data_config
 
-from unrolled.config import DataConfig
+from unrolled.data.config import DataConfig
 from unrolled.data.read import read
 from unrolled.data.readers import columns
 from unrolled.data.readers.columns import read_columns
@@ -103,7 +104,7 @@ def test_a_byte_of_another_encoding_is_named(tmp_path: Path) -> None:
     (tmp_path / "a.conll").write_bytes("a\tO\ncafé\tO\n".encode("latin-1"))
     with pytest.raises(DataError, match=r"a\.conll: line 2, byte 8 of the file, 0xe9, is not utf-8"):
         read_columns(tmp_path / "a.conll", DataConfig())
-    assert read_columns(tmp_path / "a.conll", DataConfig(text_encoding="latin-1"))["words"].to_pylist() == [
+    assert read_columns(tmp_path / "a.conll", data_config(text_encoding="latin-1"))["words"].to_pylist() == [
         ["a", "café"]
     ]
 

@@ -5,10 +5,11 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
+from configs import data_config
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from unrolled.config import DataConfig
+from unrolled.data.config import DataConfig
 from unrolled.data.read import read
 from unrolled.data.readers import _delimited
 from unrolled.data.readers.table import read_table, read_written
@@ -43,7 +44,7 @@ BAD = {
     "mixed dates": (
         b"a,b\n" + b"2026-01-01 01:30,x\n" * 30 + b"2026-02-30 01:30,x\n",
         "t.csv, row 31, column 'a': '2026-02-30 01:30' is not a date, as 30 of the 31 cells are (correct it, leave it "
-        "empty if it is missing, or give --kind a=category)",
+        "empty if it is missing, or give kinds a=category)",
     ),
     "late text": (
         b"a,b\n" + b"1,2\n" * 200_000 + b"x,2\n",
@@ -211,7 +212,7 @@ def test_names_that_do_not_fit_the_rows_are_refused() -> None:
         "between them)"
     )
     with pytest.raises(DataError, match="t.txt: --header names 1 column, and its first row has 2 cells .give each col"):
-        _delimited.read_delimited(pa.py_buffer(b"1 5\n1 6\n"), "t.txt", DataConfig(header=("user",), by="user"))
+        _delimited.read_delimited(pa.py_buffer(b"1 5\n1 6\n"), "t.txt", data_config(header=("user",), by="user"))
     assert table("to be\nor not\n", header=("text",)).to_pydict() == {"text": ["to be", "or not"]}
     with pytest.raises(DataError, match=r"t\.csv, row 3: has 3 cells, the header 2"):
         table("1 2\n3 4\n5 6 7\n", header=("user", "item"))
@@ -221,12 +222,12 @@ def test_names_that_do_not_fit_the_rows_are_refused() -> None:
 
 def test_a_file_of_any_name_is_a_table_where_its_columns_are_named(tmp_path: Path) -> None:
     (tmp_path / "clicks.txt").write_text("1 5\n1 6\n2 5\n")
-    read_as = DataConfig(header=("user", "item"), by="user", kinds={"item": "tokens"})
+    read_as = data_config(header=("user", "item"), by="user", kinds={"item": "tokens"})
     found = read(tmp_path / "clicks.txt", read_as)
     assert found.table.to_pydict() == {"user": [1, 2], "item": [["5", "6"], ["5"]]}
     (tmp_path / "later.jsonl").write_text('{"item": "5", "user": 3}\n')  # it names its columns itself
     assert read(tmp_path / "later.jsonl", read_as).table.to_pydict() == {"item": ["5"], "user": [3]}
-    with pytest.raises(UsageError, match="--header names the columns of a file, and .* is a folder"):
+    with pytest.raises(UsageError, match="header only works with a file, and .* is a folder"):
         read(tmp_path, read_as)
 
 

@@ -10,9 +10,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from configs import data_config
 
-from unrolled.config import DataConfig
 from unrolled.data import mapped
+from unrolled.data.config import DataConfig
 from unrolled.data.read import read
 from unrolled.data.readers.fasta import read_fasta
 from unrolled.errors import DataError, MissingExtra
@@ -51,18 +52,18 @@ def test_names_are_not_learned_from_and_files_only_where_they_are_asked_for(tmp_
         "'name' is left out: it names the record",
         "'file' is left out: it names the file the record is from",
     )
-    asked = read(tmp_path, DataConfig(target=("file",)))
+    asked = read(tmp_path, data_config(target=("file",)))
     assert asked.kinds == {"file": "category", "sequence": "symbols"}
     assert asked.table.column("file").to_pylist() == ["no", "no", "yes", "yes"]
     assert read(tmp_path, timed={"file": False, "sequence": True}).kinds.keys() == {"file", "sequence"}
-    assert read(tmp_path, DataConfig(kinds={"name": "tokens", "sequence": "tokens"})).kinds == {
+    assert read(tmp_path, data_config(kinds={"name": "tokens", "sequence": "tokens"})).kinds == {
         "name": "tokens",
         "sequence": "tokens",
     }
 
 
 BAD = b">x\nACGTACGTAC\n>y z\nACGT\nACE\n"
-LETTERS = "its letters are ACGTRYSWKMBDHVN-; correct it, or give --kind sequence=tokens"
+LETTERS = "its letters are ACGTRYSWKMBDHVN-; correct it, or give kinds sequence=tokens"
 
 
 def test_a_bad_letter_is_named_by_file_record_and_place(tmp_path: Path) -> None:
@@ -72,7 +73,7 @@ def test_a_bad_letter_is_named_by_file_record_and_place(tmp_path: Path) -> None:
     assert str(caught.value) == (
         f"{path}, row 2, column 'sequence': letter 7 of 'y z' is 'E', which is not DNA ({LETTERS})"
     )
-    assert read(path, DataConfig(kinds={"sequence": "tokens"})).kinds == {"sequence": "tokens"}
+    assert read(path, data_config(kinds={"sequence": "tokens"})).kinds == {"sequence": "tokens"}
 
 
 def test_a_bad_letter_beyond_the_first_megabyte_is_named_by_its_place(tmp_path: Path) -> None:
@@ -155,7 +156,7 @@ FUZZ = """
 import random, resource, sys
 from pathlib import Path
 
-from unrolled.config import DataConfig
+from unrolled.data.config import DataConfig
 from unrolled.data.encoded import Role
 from unrolled.data.encodings.symbols import Symbols
 from unrolled.data.read import read

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from unrolled.config import DataConfig
+from unrolled.data.config import DataConfig
 from unrolled.data.pictures import to_png
 from unrolled.data.read import read
 from unrolled.data.readers.image import read_image

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
+from configs import data_config
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from unrolled.config import DataConfig
+from unrolled.data.config import DataConfig
 from unrolled.data.readers._jsonlines import read_json_lines
 from unrolled.data.readers.table import read_written
 from unrolled.errors import DataError
@@ -74,7 +75,7 @@ def test_a_line_of_8_megabytes() -> None:
 
 
 def test_a_mark_and_other_encodings() -> None:
-    config = DataConfig(text_encoding="utf-16")
+    config = data_config(text_encoding="utf-16")
     data = pa.py_buffer('{"a":"é"}\n'.encode("utf-16"))
     assert read_written(data, "-", config).to_pylist() == [{"a": "é"}]
     assert read_written(pa.py_buffer(b'\xef\xbb\xbf{"a":1}'), "-", DataConfig()).to_pylist() == [{"a": 1}]

@@ -12,10 +12,11 @@ from pathlib import Path
 import mido
 import numpy as np
 import pytest
+from configs import data_config
 from mutations import survive
 
 from unrolled import api
-from unrolled.config import DataConfig
+from unrolled.data.config import DataConfig
 from unrolled.data.read import read
 from unrolled.data.readers.abc import read_abc
 from unrolled.data.readers.midi import read_midi_file
@@ -33,20 +34,20 @@ def test_a_tune_comes_back(tmp_path: Path) -> None:
     (tmp_path / "t.mid").write_bytes(to_midi(parse_abc(TUNE)))
     (tmp_path / "t.abc").write_text(TUNE)
     for music in ("events", "roll"):
-        config = DataConfig(music=music)
+        config = data_config(music=music)
         assert read_midi_file(tmp_path / "t.mid", config).equals(read_abc(tmp_path / "t.abc", config))
     table = read_midi_file(tmp_path / "t.mid", DataConfig())
     assert table["events"].to_pylist()[0][:5] == ["p66", "d24", "t24", "p67", "d8"]
-    roll = read_midi_file(tmp_path / "t.mid", DataConfig(music="roll"))["keys"].to_pylist()[0]
+    roll = read_midi_file(tmp_path / "t.mid", data_config(music="roll"))["keys"].to_pylist()[0]
     assert (np.array(roll) == to_roll(parse_abc(TUNE).notes)).all()
 
 
 def test_kinds_are_told(tmp_path: Path) -> None:
     (tmp_path / "t.mid").write_bytes(to_midi(parse_abc(TUNE)))
     assert read(tmp_path / "t.mid").kinds == {"events": "tokens"}
-    assert read(tmp_path / "t.mid", DataConfig(music="roll")).kinds == {"keys": "series"}
-    with pytest.raises(DataError, match=r"t\.mid: holds notes and no text \(give --music events or --music roll\)"):
-        read(tmp_path / "t.mid", DataConfig(music="text"))
+    assert read(tmp_path / "t.mid", data_config(music="roll")).kinds == {"keys": "series"}
+    with pytest.raises(DataError, match=r"t\.mid: holds notes, not text \(set music to events or roll\)"):
+        read(tmp_path / "t.mid", data_config(music="text"))
 
 
 def test_tracks_are_joined_and_drums_left_out(tmp_path: Path) -> None:
@@ -77,11 +78,11 @@ def test_of_a_folder_what_cannot_be_read_is_left_out(tmp_path: Path) -> None:
 def test_tunes_that_cannot_be_read_are_left_out(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     path = tmp_path / "t.abc"
     path.write_text(f"{TUNE}\nX:2\nK:C\nhello\n\n{TUNE}")
-    assert read_abc(path, DataConfig(music="events")).num_rows == 2
+    assert read_abc(path, data_config(music="events")).num_rows == 2
     assert "1 of 3 tunes are left out: tune 2: line 3, bar 1: 'h' is not ABC" in caplog.text
     path.write_text("X:2\nK:C\nhello\n")
     with pytest.raises(DataError, match=r"t\.abc: none of its 1 tunes can be read: tune 1: line 3"):
-        read_abc(path, DataConfig(music="events"))
+        read_abc(path, data_config(music="events"))
 
 
 def long(ticks: int) -> bytes:
@@ -99,14 +100,14 @@ def test_bombs_stop_at_a_cap_that_is_named(tmp_path: Path, music: str, monkeypat
     path = tmp_path / "t.mid"
     path.write_bytes(long(1 << 27))
     with pytest.raises(DataError, match=r"lasts 33554432 whole notes, and no more than 6000 are read"):
-        read_midi_file(path, DataConfig(music=music))
+        read_midi_file(path, data_config(music=music))
     path.write_bytes(to_midi(parse_abc(TUNE)))
     monkeypatch.setattr(midi_reading, "MOST_NOTES", 6)
     with pytest.raises(DataError, match=r"holds 7 notes, and no more than 6 are read"):
-        read_midi_file(path, DataConfig(music=music))
+        read_midi_file(path, data_config(music=music))
     monkeypatch.setattr(midi_reading, "MOST_BYTES", 50)
     with pytest.raises(DataError, match=r"bytes, and no more than 50 are read"):
-        read_midi_file(path, DataConfig(music=music))
+        read_midi_file(path, data_config(music=music))
 
 
 def file_of(tracks: bytes, parts: int = 480) -> bytes:

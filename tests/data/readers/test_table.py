@@ -11,8 +11,8 @@ import pyarrow.feather
 import pyarrow.parquet
 import pytest
 
-from unrolled.config import DataConfig
 from unrolled.data import mapped
+from unrolled.data.config import DataConfig
 from unrolled.data.readers.table import MEMBER, read_table
 from unrolled.errors import DataError
 
@@ -56,7 +56,7 @@ def test_mutated_files_never_kill_the_process(tmp_path: Path, suffix: str) -> No
     script.write_text(
         "import random, resource, sys\n"
         "from pathlib import Path\n"
-        "from unrolled.config import DataConfig\n"
+        "from unrolled.data.config import DataConfig\n"
         "from unrolled.data.readers.table import read_table\n"
         "from unrolled.errors import DataError\n"
         "resource.setrlimit(resource.RLIMIT_AS, (8 << 30, 8 << 30))\n"
@@ -82,7 +82,7 @@ def test_a_crafted_offset_is_an_error_not_a_segmentation_fault(tmp_path: Path) -
     assert data.count(honest) == 1
     path.write_bytes(data.replace(honest, np.array([0, 100, 2**30], np.int32).tobytes()))
     program = (
-        "import sys; from pathlib import Path; from unrolled.config import DataConfig\n"
+        "import sys; from pathlib import Path; from unrolled.data.config import DataConfig\n"
         "from unrolled.data.readers.table import read_table; read_table(Path(sys.argv[1]), DataConfig()).to_pylist()"
     )
     done = subprocess.run([sys.executable, "-c", program, path], capture_output=True, text=True, check=False)

@@ -7,18 +7,19 @@ import unicodedata
 from pathlib import Path
 
 import pytest
+from configs import data_config
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from unrolled.config import DataConfig
 from unrolled.data import mapped, utf8
+from unrolled.data.config import DataConfig
 from unrolled.data.readers.text import read_text
 from unrolled.errors import DataError
 
 
-def texts(path: Path, data: bytes, **config: object) -> list[str]:
+def texts(path: Path, data: bytes, **options: object) -> list[str]:
     path.write_bytes(data)
-    return read_text(path, DataConfig.check(dict(config)))["text"].to_pylist()
+    return read_text(path, data_config(**options))["text"].to_pylist()
 
 
 @pytest.fixture
@@ -32,14 +33,14 @@ ODD = "a\x85b\u2028c\x0cd\x1ce\rf \U0001f3b5 e\u0301 \0 " + unicodedata.normaliz
 def test_only_newlines_end_lines_and_nothing_else_changes(path: Path) -> None:
     data = f"{ODD}\n\nlast".encode()
     assert texts(path, data) == [f"{ODD}\n\nlast"]
-    assert texts(path, data, documents="line") == [ODD, "", "last"]
-    assert texts(path, data + b"\n", documents="line") == [ODD, "", "last"]
+    assert texts(path, data, rows_are="lines") == [ODD, "", "last"]
+    assert texts(path, data + b"\n", rows_are="lines") == [ODD, "", "last"]
 
 
 def test_crlf_becomes_lf_and_the_mark_is_dropped(path: Path) -> None:
     data = b"\xef\xbb\xbfa\r\n\rb\r\r\n\r"
     assert texts(path, data) == ["a\n\rb\r\n\r"]
-    assert texts(path, data, documents="line") == ["a", "\rb\r", "\r"]
+    assert texts(path, data, rows_are="lines") == ["a", "\rb\r", "\r"]
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-32", "cp1252", "latin-1"])
@@ -118,16 +119,18 @@ def test_a_large_file_takes_no_memory(tmp_path: Path) -> None:
     script.write_text(
         "import sys\n"
         "from pathlib import Path\n"
-        "from unrolled.config import DataConfig\n"
+        "from unrolled.data.config import DataConfig\n"
         "from unrolled.data.readers.text import read_text\n"
         "def anonymous():\n"
         "    line = next(l for l in open('/proc/self/status') if l.startswith('RssAnon'))\n"
         "    return int(line.split()[1]) << 10\n"
         "before = anonymous()\n"
         "root = Path(sys.argv[1])\n"
-        "tables = [read_text(root / f'{name}.txt', DataConfig(text_encoding=encoding, documents=documents))\n"
+        "def config(encoding, rows_are):\n"
+        "    return DataConfig(text_encoding=encoding, own={'reader.text': {'rows_are': rows_are}})\n"
+        "tables = [read_text(root / f'{name}.txt', config(encoding, rows_are))\n"
         "          for name, encoding in [('clean', 'utf-8'), ('crlf', 'utf-8'), ('latin', 'latin-1')]\n"
-        "          for documents in (['file'] if name == 'latin' else ['file', 'line'])]\n"
+        "          for rows_are in (['files'] if name == 'latin' else ['files', 'lines'])]\n"
         "print(sum(len(t['text'].chunk(0)[0].as_buffer()) for t in tables[:1]), anonymous() - before)\n"
     )
     done = subprocess.run([sys.executable, script, tmp_path], capture_output=True, text=True, timeout=120, check=False)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from mutations import survive
 
-from unrolled.config import DataConfig
+from unrolled.data.config import DataConfig
 from unrolled.data.read import read
 from unrolled.data.readers.ts import read_ts
 from unrolled.errors import DataError

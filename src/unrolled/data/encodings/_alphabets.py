@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from unrolled.data.encoded import Where
 from unrolled.data.encodings._pieces import pieces, raw
-from unrolled.errors import DataError
+from unrolled.errors import DataError, named
 
 __all__ = [
     "ALPHABETS",
@@ -88,7 +88,7 @@ def first_foreign(texts: pa.ChunkedArray, alphabet: Name) -> tuple[int, int, str
 
 def refusal(message: str, alphabet: Name, where: Where, row: int | None) -> DataError:
     """The error about what is not of ``alphabet``; ``row`` counts from 1."""
-    hint = f"its letters are {ALPHABETS[alphabet]}; correct it, or give --kind {where.column}=tokens"
+    hint = f"its letters are {ALPHABETS[alphabet]}; correct it, or give {named('kinds')} {where.column}=tokens"
     return DataError(f"{message}, which is not {alphabet}", file=where.file, row=row, column=where.column, hint=hint)
 
 

@@ -6,7 +6,7 @@ Midnight lies beside the minute before it, Sunday beside Monday. Nothing is lear
 equal steps later is the same rotation of this one wherever it is, so that the calendar of every step that is asked for
 is a linear map of the last one's. A moment that is missing is the middle of the circles, 0.
 
-Dates and times are left out of a model unless they are asked for: ``--order date --kind date=calendar``.
+Dates and times are left out of a model unless they are asked for: ``--order date --kinds date=calendar``.
 
 Axes: N moments.
 """

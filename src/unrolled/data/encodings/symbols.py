@@ -40,7 +40,7 @@ from unrolled.data.encodings._labels import looks_like_labels
 from unrolled.data.encodings._pieces import pieces, raw
 from unrolled.data.encodings._stored import Stored, load
 from unrolled.data.encodings._vocabulary import VocabularyOptions
-from unrolled.errors import DataError, ModelError
+from unrolled.errors import DataError, ModelError, UsageError, named
 
 __all__ = ["Symbols"]
 
@@ -141,7 +141,9 @@ class Symbols:
             raise DataError("holds no letter", file=where.file, column=where.column, hint="leave it out with --ignore")
         alphabet = told(counts)
         seen = "".join(letter for letter in ALPHABETS[alphabet] if counts[ord(letter)] or counts[ord(letter.lower())])
-        fitted = cls(alphabet, seen, both=options.both_strands and alphabet in COMPLEMENTS)
+        if options.both_strands and alphabet not in COMPLEMENTS:
+            raise UsageError(f"{named('both_strands')} only works with DNA or RNA; {where.column!r} holds {alphabet}")
+        fitted = cls(alphabet, seen, both=options.both_strands)
         if counts[letter_ids(ALPHABETS[alphabet]) == FOREIGN].any():
             fitted._check(texts, where)
         if options.kmer == 1:
@@ -162,8 +164,10 @@ class Symbols:
         return self.recognises(array) > 0
 
     def reused(self, options: Symbols.Options, role: Role) -> Self:
-        """The same, standing for its other strand too where that is asked for and it has one."""
-        return replace(self, both=self.both or (options.both_strands and self.alphabet in COMPLEMENTS))
+        """The same, standing for its other strand too where that is asked for."""
+        if options.both_strands and self.alphabet not in COMPLEMENTS:
+            raise UsageError(f"{named('both_strands')} only works with DNA or RNA; the letters are {self.alphabet}")
+        return replace(self, both=self.both or options.both_strands)
 
     @property
     def spec(self) -> Discrete:
@@ -190,6 +194,11 @@ class Symbols:
         """The ids that are no answer: letters that training did not hold, and ``<begin>``."""
         unseen = [place for place, letter in enumerate(ALPHABETS[self.alphabet]) if letter not in self.seen]
         return (*unseen, self._begin) if self.framed else tuple(unseen)
+
+    @property
+    def per_step(self) -> int:
+        """How many letters make one step."""
+        return self.kmers.size if self.kmers else 1
 
     @property
     def complement(self) -> npt.NDArray[np.int64] | None:
@@ -282,14 +291,9 @@ class Symbols:
 
     def to_config(self) -> dict[str, Any]:
         """The alphabet's name, and what training held of it."""
-        stored = {
-            "kind": self.kind,
-            "alphabet": self.alphabet,
-            "seen": self.seen,
-            "both": self.both,
-            "framed": self.framed,
-        }
-        return {**stored, "kmers": self.kmers.to_texts(ALPHABETS[self.alphabet]) if self.kmers else None}
+        learned = {"alphabet": self.alphabet, "seen": self.seen, "both": self.both, "framed": self.framed}
+        kmers = self.kmers.to_texts(ALPHABETS[self.alphabet]) if self.kmers else None
+        return {"kind": self.kind, **learned, "kmers": kmers}
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Self:

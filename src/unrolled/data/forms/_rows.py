@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import numpy as np
 
 from unrolled.data.forms.base import BatchSettings, EncodedSplit
@@ -12,6 +14,8 @@ __all__ = ["RowPlans"]
 
 class RowPlans:
     """Whole rows, always; a row without any step is answered, but not learned from."""
+
+    cuts: ClassVar[bool] = False
 
     def questions(self, steps: np.ndarray) -> np.ndarray:
         return steps

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
@@ -23,6 +24,8 @@ class StepPlans:
         k1: the steps of a window, where lanes are chosen for the user.
         context: unscored steps that a piece of a long sequence reads first when it is judged.
     """
+
+    cuts: ClassVar[bool] = True
 
     later: int
     long: int = 2_048

@@ -79,7 +79,13 @@ class BatchSettings:
 
 
 class Plans(Protocol):
-    """Which batches a form needs. Lengths are (N,) int64."""
+    """Which batches a form needs. Lengths are (N,) int64.
+
+    Attributes:
+        cuts: whether ``bptt`` may cut a sequence into pieces.
+    """
+
+    cuts: ClassVar[bool]
 
     def questions(self, steps: np.ndarray) -> np.ndarray:
         """How many steps of rows with ``steps`` steps are asked for something."""

@@ -28,6 +28,8 @@ PIECE = 512  # steps of the pieces of longer ones
 class _PiecePlans:
     """Pieces of rows, of which a share is hidden; answers are given for whole rows, as the user hid their steps."""
 
+    cuts: ClassVar[bool] = True
+
     def questions(self, steps: np.ndarray) -> np.ndarray:
         return steps
 

@@ -22,6 +22,8 @@ __all__ = ["Horizon"]
 class _WindowPlans:
     """Windows of at most ``lookback`` steps; an answer is given for the last window of each row."""
 
+    cuts: ClassVar[bool] = False
+
     def questions(self, steps: np.ndarray) -> np.ndarray:
         return steps
 

@@ -14,12 +14,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv
 
-from unrolled.config import DataConfig
+from unrolled.data.config import DataConfig
 from unrolled.data.encoded import ENCODINGS, traits_of
 from unrolled.data.mapped import copied
 from unrolled.data.mixed import check_mixed
 from unrolled.data.readers._listcells import parse_lists
-from unrolled.errors import DataError
+from unrolled.errors import DataError, named
 
 __all__ = ["read_delimited"]
 
@@ -113,7 +113,7 @@ class _File:
         reason = str(error).removeprefix("CSV parse error: ")
         if _RAGGED.search(reason):
             return self._ragged()
-        if "UTF8" in reason:  # in a column that is text by --kind; without that, Arrow gives its bytes
+        if "UTF8" in reason:  # in a column that is text by --kinds; without that, Arrow gives its bytes
             for index, column in enumerate(self._parse([], None, None).columns):
                 if pa.types.is_binary(column.type):
                     return _not_utf8(self, index, column)
@@ -218,7 +218,7 @@ def _column(file: _File, index: int, column: pa.ChunkedArray, config: DataConfig
     spelt = _is_spelt(file.names[index], config)
     opened = parse_lists(column, spaced=not spelt)
     if opened is column and not spelt:
-        hint = f"correct it, leave it empty if it is missing, or give --kind {file.names[index]}=category"
+        hint = f"correct it, leave it empty if it is missing, or give {named('kinds')} {file.names[index]}=category"
         check_mixed(column, lambda row, message: file.error(index, row, message, hint))
     return opened
 

@@ -14,10 +14,10 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from unrolled.config import DataConfig
+from unrolled.data.config import DataConfig
 from unrolled.data.readers.reader import Reader
 from unrolled.data.readers.text import text_buffer
-from unrolled.data.scores import events_or_rolls
+from unrolled.data.scores import MusicOptions, events_or_rolls
 from unrolled.errors import DataError
 from unrolled.music.abc import parse_abc
 
@@ -29,17 +29,18 @@ _log = logging.getLogger(__name__)
 def read_abc(path: Path, config: DataConfig) -> pa.Table:
     r"""A row for each tune of the file, in a column ``text``; each ends with one ``\n``.
 
-    With ``config.music`` ``events`` or ``roll`` a row has the notes of a tune, as they are written; a tune that cannot
-    be read is left out, and said.
+    If the option ``music`` is ``events`` or ``roll``, a row has the notes of a tune as they are written; a tune that
+    cannot be read is left out, with a warning.
 
     Raises:
         DataError: the file is missing or empty, is not of ``config.text_encoding``, or holds no tune, or none whose
             notes can be read.
     """
+    music = config.of("reader", "abc").music
     tunes = split_tunes(str(memoryview(text_buffer(path, config.text_encoding)), "utf-8"))
     if not tunes:
         raise DataError("holds no tune: no line begins with X:", file=str(path))
-    if config.music in (None, "text"):
+    if music in (None, "text"):
         return pa.table({"text": pa.array(tunes, pa.large_string())})
     pieces, faults = [], []
     for nth, text in enumerate(tunes, start=1):
@@ -51,7 +52,7 @@ def read_abc(path: Path, config: DataConfig) -> pa.Table:
         raise DataError(f"none of its {len(tunes)} tunes can be read: {faults[0]}", file=str(path))
     if faults:
         _log.warning("%s: %d of %d tunes are left out: %s", path, len(faults), len(tunes), "; ".join(faults[:5]))
-    return events_or_rolls(pieces, config.music == "roll")
+    return events_or_rolls(pieces, music == "roll")
 
 
 def split_tunes(text: str) -> list[str]:
@@ -73,4 +74,4 @@ def split_tunes(text: str) -> list[str]:
     return ["\n".join(lines).rstrip() + "\n" for lines in tunes]
 
 
-MEMBER = Reader((".abc",), read_abc)
+MEMBER = Reader((".abc",), read_abc, Options=MusicOptions)

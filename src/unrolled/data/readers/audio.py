@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from unrolled.config import DataConfig
 from unrolled.data.blobs import one_file
+from unrolled.data.config import DataConfig
 from unrolled.data.mapped import map_file
 from unrolled.data.readers.reader import Reader
 from unrolled.data.sounds import check_whole

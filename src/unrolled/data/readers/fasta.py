@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from unrolled.config import DataConfig
+from unrolled.data.config import DataConfig
 from unrolled.data.encoded import Where
 from unrolled.data.encodings._alphabets import (
     ALPHABETS,

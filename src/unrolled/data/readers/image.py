@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from unrolled.config import DataConfig
 from unrolled.data.blobs import one_file
+from unrolled.data.config import DataConfig
 from unrolled.data.mapped import map_file
 from unrolled.data.pictures import check_whole
 from unrolled.data.readers.reader import Reader

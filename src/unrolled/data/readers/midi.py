@@ -6,27 +6,28 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from unrolled.config import DataConfig
+from unrolled.data.config import DataConfig
 from unrolled.data.mapped import map_file
 from unrolled.data.readers.reader import Reader
-from unrolled.data.scores import events_or_rolls
-from unrolled.errors import DataError
+from unrolled.data.scores import MusicOptions, events_or_rolls
+from unrolled.errors import DataError, named
 from unrolled.music.midi_reading import read_midi
 
 __all__ = ["read_midi_file"]
 
 
 def read_midi_file(path: Path, config: DataConfig) -> pa.Table:
-    """One row: the notes of all tracks but drums, as ``config.music`` says, by default as events.
+    """One row: the notes of all tracks but drums, as events or as a piano roll (option ``music``).
 
     Raises:
         DataError: the file is missing, empty, damaged or too large, or texts are asked for.
         MissingExtra: symusic is not installed.
     """
-    if config.music == "text":
-        raise DataError("holds notes and no text", file=str(path), hint="give --music events or --music roll")
+    music = config.of("reader", "midi").music
+    if music == "text":
+        raise DataError("holds notes, not text", file=str(path), hint=f"set {named('music')} to events or roll")
     notes = read_midi(bytes(map_file(path)), str(path))
-    return events_or_rolls([notes], config.music == "roll")
+    return events_or_rolls([notes], music == "roll")
 
 
-MEMBER = Reader((".mid", ".midi"), read_midi_file)
+MEMBER = Reader((".mid", ".midi"), read_midi_file, Options=MusicOptions)

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from unrolled.config import DataConfig
+from unrolled.config import Part
+from unrolled.data.config import DataConfig
 from unrolled.data.encodings._alphabets import Name
 from unrolled.errors import DataError, UsageError
 from unrolled.registry import Registry
@@ -35,12 +36,14 @@ class Reader:
             file is a table.
         check: finds what is wrong only once all the files that are read together are known: file -> the error. It
             gets their tables, how they are read and, for a model's later data, the alphabet of its symbols.
+        Options: the class of its own options; ``read`` gets them from its second argument, by ``config.of``.
     """
 
     suffixes: tuple[str, ...]
     read: Callable[[Path, DataConfig], pa.Table]
     example: str | None = None
     check: Callable[[Mapping[Path, pa.Table], DataConfig, Name | None], dict[Path, DataError]] | None = None
+    Options: type[Part] = Part
 
 
 def suffixes() -> dict[str, str]:

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.ipc
 import pyarrow.parquet
 
-from unrolled.config import DataConfig
+from unrolled.data.config import DataConfig
 from unrolled.data.mapped import map_file, unpack
 from unrolled.data.readers._delimited import read_delimited
 from unrolled.data.readers._jsonlines import read_json_lines

@@ -7,10 +7,12 @@ becomes ``\n``), nothing else; a byte-order mark is dropped.
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 import pyarrow as pa
 
-from unrolled.config import DataConfig
+from unrolled.config import Part, option
+from unrolled.data.config import DataConfig
 from unrolled.data.mapped import map_file
 from unrolled.data.readers.reader import Reader
 from unrolled.data.utf8 import one_string, split_lines, to_utf8, unix_lines
@@ -19,14 +21,26 @@ from unrolled.errors import DataError
 __all__ = ["read_text", "text_buffer"]
 
 
+class Options(Part):
+    """The option of text files."""
+
+    rows_are: Literal["files", "lines"] = option(
+        "files",
+        "What a row of the data is, where it is read from text files.",
+        also=("documents", "sample_by", "split"),
+    )
+
+
 def read_text(path: Path, config: DataConfig) -> pa.Table:
-    """One row with the whole file, or with ``config.documents == "line"`` a row for each line.
+    """One row with the whole file, or a row for each line if the option ``rows_are`` is ``lines``.
 
     Raises:
         DataError: the file is missing or empty, or a byte is not of ``config.text_encoding``.
     """
     buffer = text_buffer(path, config.text_encoding)
-    return pa.table({"text": split_lines(buffer) if config.documents == "line" else one_string(buffer)})
+    return pa.table(
+        {"text": split_lines(buffer) if config.of("reader", "text").rows_are == "lines" else one_string(buffer)}
+    )
 
 
 def text_buffer(path: Path, encoding: str) -> pa.Buffer:
@@ -41,4 +55,4 @@ def text_buffer(path: Path, encoding: str) -> pa.Buffer:
     return buffer
 
 
-MEMBER = Reader((".txt", ".md", ".log"), read_text)
+MEMBER = Reader((".txt", ".md", ".log"), read_text, Options=Options)

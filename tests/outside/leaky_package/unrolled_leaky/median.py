@@ -1,4 +1,4 @@
-"""Median: which number is as often too high as too low?
+"""Median: which number is too low as often as too high, or as often as is asked for?
 
 Axes: B rows.
 """
@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from typing import Any, ClassVar, Literal
 
+import torch
 from torch import Tensor
 
 from unrolled.batch import Batch
-from unrolled.config import TaskConfig
+from unrolled.config import Part, option
 from unrolled.data.coder import Preprocessor
 from unrolled.data.examples import Examples
 from unrolled.data.facets import Numbers
@@ -18,20 +19,29 @@ from unrolled.data.forms.one import One
 from unrolled.data.roles import Roles
 from unrolled.metrics.judged import Answers, Values
 from unrolled.tasks.columns import one_target, other_columns
-from unrolled.tasks.task import Measured, Question
+from unrolled.tasks.task import Measured, Question, Task
 
 
-class Median:
-    """One number a row, trained on the absolute error: loss = |o − (y − μ)/σ|, with μ and σ of the training target."""
+class Median(Task):
+    """One number a row that is too high as often as ``level`` says: loss = max(τ e, (τ − 1) e).
+
+    e = (y − μ)/σ − o, with τ the level, and μ and σ of the training target.
+    """
+
+    class Options(Part):
+        level: float = option(
+            0.5, "Share of the right numbers that lie below the answer.", gt=0, lt=1, also=("tau", "percentile")
+        )
 
     name: ClassVar[str] = "median"
     pooled: ClassVar[bool] = True
     pool: ClassVar[Literal["last", "max"]] = "max"
     needs: ClassVar[tuple[type, ...]] = (Numbers,)
 
-    def __init__(self, config: TaskConfig, coder: Preprocessor) -> None:
+    def __init__(self, options: Options, coder: Preprocessor) -> None:
         assert isinstance(coder.answer, Numbers)
-        self.config, self.coder, self.outputs = config, coder, 1
+        self.options, self.coder, self.outputs = options, coder, 1
+        self._level = options.level
         self.watch = self.chooses = "mae"
         self._mean, self._std = float(coder.answer.mean[0]), float(coder.answer.std[0])
 
@@ -49,7 +59,8 @@ class Median:
     def loss(self, outputs: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
         assert batch.target is not None
         known = ~batch.target[:, 0].isnan()
-        return (outputs[known, 0] - batch.target[known, 0]).abs().sum(), known.sum()
+        error = batch.target[known, 0] - outputs[known, 0]
+        return torch.maximum(self._level * error, (self._level - 1) * error).sum(), known.sum()
 
     def judge(self, outputs: Tensor, batch: Batch) -> Answers:
         assert batch.target is not None

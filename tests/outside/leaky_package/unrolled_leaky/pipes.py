@@ -6,9 +6,16 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from unrolled.config import DataConfig
+from unrolled.config import Part, option
+from unrolled.data.config import DataConfig
 from unrolled.data.readers.reader import Reader
 from unrolled.errors import DataError
+
+
+class Options(Part):
+    """The option of tables with pipes."""
+
+    comment: str = option("", "What the lines begin with that are left out of a table with pipes.", also=("remark",))
 
 
 def read_pipes(path: Path, config: DataConfig) -> pa.Table:
@@ -23,6 +30,8 @@ def read_pipes(path: Path, config: DataConfig) -> pa.Table:
         raise DataError(f"cannot be read: {error.strerror}", file=str(path)) from None
     except UnicodeDecodeError:
         raise DataError("is not UTF-8", file=str(path)) from None
+    comment = config.of("reader", "pipes").comment
+    lines = [line for line in lines if not (comment and line.startswith(comment))]
     names, *rows = [line.split("|") for line in lines] or [[]]
     if not rows:
         raise DataError("holds no row", file=str(path))
@@ -43,4 +52,4 @@ def _typed(cells: list[str]) -> pa.Array:
         return pa.array([cell or None for cell in cells], pa.string())
 
 
-MEMBER = Reader((".pipes",), read_pipes)
+MEMBER = Reader((".pipes",), read_pipes, Options=Options)

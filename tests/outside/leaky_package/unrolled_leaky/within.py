@@ -6,23 +6,30 @@ from typing import ClassVar
 
 import torch
 
+from unrolled.config import Part, option
 from unrolled.metrics.base import Measure, Sums
 from unrolled.metrics.judged import Values
 
 
 class Within:
-    """The share of answers that are less than half a deviation of training from the right number."""
+    """The share of answers that are less than ``within`` deviations of training from the right number."""
+
+    class Options(Part):
+        within: float = option(0.5, "How near an answer is that counts as close, in deviations of training.", gt=0)
 
     judges: ClassVar[tuple[type, ...]] = (Values,)
-    measures: ClassVar[tuple[Measure, ...]] = (Measure("within_half_deviation", "share", "higher"),)
+    measures: ClassVar[tuple[Measure, ...]] = (Measure("close", "share", "higher"),)
+
+    def __init__(self, options: Options) -> None:
+        self.within = options.within
 
     def sums(self, judged: Values) -> Sums:
         known = ~judged.right.isnan()
-        close = (judged.answer - judged.right)[known].abs() < 0.5
+        close = (judged.answer - judged.right)[known].abs() < self.within
         return {"close": close.sum(), "known": torch.tensor(int(known.sum()))}
 
     def values(self, sums: Sums) -> dict[str, float]:
-        return {"within_half_deviation": float(sums["close"] / sums["known"])} if sums["known"] else {}
+        return {"close": float(sums["close"] / sums["known"])} if sums["known"] else {}
 
 
 MEMBER = Within

@@ -11,9 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from unrolled.atomic import discard, set_aside, sweep
-from unrolled.config import Part, RunConfig, spread
-from unrolled.errors import DataError, UsageError
+from unrolled.config import Part, PartOfRun
+from unrolled.errors import DataError, UsageError, named
 from unrolled.files import space_errors, write_file
+from unrolled.registry import Registry
+from unrolled.runs.config import NEEDED, RunConfig
+from unrolled.runs.options import given, of_part
 
 __all__ = ["alone", "choose", "claimed", "keep_options"]
 
@@ -35,7 +38,9 @@ def choose(out: Path | None, source: str, overwrite: bool) -> Path:
                 f"{out} exists already: go on with --resume {out}, replace it with --overwrite, or choose another --out"
             )
         if not (out / "config.json").is_file():
-            raise UsageError(f"{out} is not a run of ours, so --overwrite will not remove it: choose another --out")
+            raise UsageError(
+                f"{out} is not a run, so {named('overwrite')} will not remove it: choose another {named('out')}"
+            )
     return out
 
 
@@ -94,12 +99,23 @@ def keep_options(folder: Path, config: RunConfig, options: dict[str, Any]) -> No
     Raises:
         UsageError: one differs; the message names it.
     """
-    for part, values in spread(options).items():
-        began: Part = getattr(config, part)
-        asked = type(began).check({**began.model_dump(), **values})
-        for name in values:
-            if getattr(asked, name) != getattr(began, name):
-                raise UsageError(
-                    f"{folder} began with {name} = {getattr(began, name)!r}, not {getattr(asked, name)!r}: "
-                    "a resumed run keeps its options; leave it out, or start a new run"
-                )
+    asked = given(options)
+    for part in ("data", "task", "model", "training"):
+        config_part: PartOfRun = getattr(config, part)
+        _keep(folder, config_part, of_part(asked, part))
+        for key in config_part.own:
+            kind, _, name = key.partition(".")
+            if kind not in NEEDED and name not in Registry(kind):
+                continue
+            own: Part = config_part.of(kind, name)
+            _keep(folder, own, {option: value for option, value in asked.items() if option in type(own).model_fields})
+
+
+def _keep(folder: Path, began: Part, values: dict[str, Any]) -> None:
+    asked = type(began).check({**began.model_dump(), **values})
+    for name in values:
+        if getattr(asked, name) != getattr(began, name):
+            raise UsageError(
+                f"{folder} began with {name} = {getattr(began, name)!r}, not {getattr(asked, name)!r}: a resumed run "
+                "keeps its options; leave it out, or start a new run"
+            )

@@ -18,7 +18,7 @@ def task_names() -> list[str]:
 
 
 def kind_names() -> list[str]:
-    """What a column may be, for ``--kind column=…``.
+    """What a column may be, for ``--kinds column=…``.
 
     >>> "category" in kind_names()
     True

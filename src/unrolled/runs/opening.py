@@ -7,15 +7,16 @@ from pathlib import Path
 
 import torch
 
-from unrolled.config import RunConfig
 from unrolled.data.coder import Preprocessor
 from unrolled.errors import ModelError, UsageError
-from unrolled.files import load_tensors, read_directory
+from unrolled.files import read_directory
 from unrolled.layers.pretrained import PretrainedEncoder
 from unrolled.models.build import build_model
 from unrolled.models.model import Model
+from unrolled.runs.config import RunConfig
+from unrolled.runs.trained import WEIGHTS, Trained
 from unrolled.tasks.task import Task, make_task
-from unrolled.trained import WEIGHTS, Trained
+from unrolled.tensors import load_tensors
 from unrolled.training import checkpoint
 
 __all__ = ["build", "open_run"]
@@ -26,12 +27,17 @@ def build(config: RunConfig, task: Task) -> Model:
     coder = task.coder
     specs = {name: encoding.spec for name, encoding in coder.inputs.items()}
     writes = coder.form.writes
-    pool = config.model.pool or (None if writes else task.pool)
-    model = config.model.model_copy(update={"pool": pool})
     chosen = coder.target if coder.first_item is not None else None
     written = coder.target if writes else None
     return build_model(
-        specs, model, task.outputs, pooled=task.pooled, crf=config.task.crf, written=written, chosen=chosen
+        specs,
+        config.model,
+        task.outputs,
+        pooled=task.pooled,
+        pool=task.pool,
+        crf=task.chain,
+        written=written,
+        chosen=chosen,
     )
 
 
@@ -44,7 +50,7 @@ def open_run(folder: Path) -> Trained:
     if not folder.is_dir():
         raise ModelError(f"{folder}: there is no such run directory")
     if not (folder / "config.json").is_file():
-        raise ModelError(f"{folder} is not a run of ours: it has no config.json")
+        raise ModelError(f"{folder} is not a run: it has no config.json")
     finished = (folder / "manifest.json").is_file()
     if finished:
         files = read_directory(folder)

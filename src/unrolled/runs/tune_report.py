@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from unrolled.continuing import as_prompt
 from unrolled.data.fingerprint import fingerprint, origin_of, verify
 from unrolled.errors import DataError, UsageError
 from unrolled.music.abc import check_tune
 from unrolled.music.copying import Heard
 from unrolled.music.forms import is_abc, tune_in
 from unrolled.music.tune import Tune
-from unrolled.trained import Trained
+from unrolled.runs.continuation import as_prompt
+from unrolled.runs.trained import Trained
 
 __all__ = ["COPIED", "judge_tunes"]
 

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 import torch
 
 from unrolled.metrics.base import best_first
-from unrolled.wordvectors import encoder_of
+from unrolled.runs.word_vectors import encoder_of
 
 if TYPE_CHECKING:
-    from unrolled.config import RunConfig
-    from unrolled.trained import Trained
+    from unrolled.runs.config import RunConfig
+    from unrolled.runs.trained import Trained
     from unrolled.training.trainer import Progress
 
 __all__ = ["card", "table"]
@@ -34,9 +34,9 @@ def _began(config: RunConfig) -> list[str]:
         kept = encoder_of(training) is not None if training.freeze is None else training.freeze
         end = ", which it kept" if kept else ""
         return [f"Its words began with the vectors of `{training.vectors}`{end}."]
-    if training.start is None:
+    if training.init_from is None:
         return []
-    return [f"It began with the encodings of the run `{training.start}`, and all its weights but the head's."]
+    return [f"It began with the encodings of the run `{training.init_from}`, and all its weights but the head's."]
 
 
 def card(trained: Trained, progress: Progress, splits: tuple[str, ...]) -> str:

@@ -1,8 +1,9 @@
-"""Going on from another run (``--from``): its encodings, its model and its weights, all but the head's."""
+"""Going on from another run (``--init-from``): its encodings, its model and its weights, all but the head's."""
 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -11,16 +12,19 @@ import pyarrow as pa
 import torch
 from torch import Tensor
 
-from unrolled.config import DataConfig, ModelConfig, RunConfig
 from unrolled.data.coder import Preprocessor
+from unrolled.data.config import DataConfig
 from unrolled.data.encoded import ENCODINGS, Encoding
 from unrolled.data.facets import Reusable, Words
 from unrolled.data.roles import Roles
 from unrolled.data.sequences import Sequences
-from unrolled.errors import ModelError, UsageError
-from unrolled.files import save_tensors
-from unrolled.loading import open_run
+from unrolled.errors import ModelError, UsageError, named
+from unrolled.layers.config import ModelConfig
 from unrolled.models.model import Model
+from unrolled.runs.config import RunConfig
+from unrolled.runs.opening import open_run
+from unrolled.runs.options import field_names, of_part
+from unrolled.tensors import save_tensors
 from unrolled.training import checkpoint
 
 __all__ = ["Start", "open_start", "start_again"]
@@ -46,18 +50,33 @@ class Start:
     weights: dict[str, Tensor]
     fingerprint: dict[str, str | int]
 
-    def model(self, given: dict[str, Any]) -> ModelConfig:
-        """The model's configuration, to which a user's ``given`` options may add how it is trained and pooled.
+    def model(self, asked: Mapping[str, Any]) -> ModelConfig:
+        """The model's configuration, to which a user's options may add how it is trained and pooled.
 
         Raises:
             UsageError: one of them would make another model of it.
         """
-        asked = ModelConfig.check({**self.config.model.model_dump(), **given})
-        for name in given.keys() - set(_OF_THE_HEAD):
-            self._same("model" if name == "name" else name, getattr(self.config.model, name), getattr(asked, name))
-        return asked
+        began = self.config.model
+        chosen = ModelConfig.check({**began.model_dump(), **of_part(asked, "model")})
+        for name, field in field_names("model").items():
+            if name in asked and name not in _OF_THE_HEAD:
+                self._same(name, getattr(began, field), getattr(chosen, field))
+        for values in began.own.values():
+            for name in values.keys() & asked.keys() - set(_OF_THE_HEAD):
+                self._same(name, values[name], asked[name])
+        return chosen
 
-    def take_over(self, roles: Roles, sequences: Sequences, data: DataConfig) -> tuple[Roles, Start]:
+    def with_encodings(self, data: DataConfig) -> DataConfig:
+        """``data`` with the options that the encodings were learned with; one that is off there may be on here."""
+        theirs = {
+            key: {name: value or data.own.get(key, {}).get(name, value) for name, value in values.items()}
+            for key, values in encoding_options(self.config.data).items()
+        }
+        return data.model_copy(update={"own": {**data.own, **theirs}})
+
+    def take_over(
+        self, roles: Roles, sequences: Sequences, data: DataConfig, asked: Mapping[str, Any]
+    ) -> tuple[Roles, Start]:
         """The columns of a new run, in the order of this one's and of their kinds, and their encodings by their names.
 
         Columns go by their names; a column of tokens may have another name, where it is the only one on both sides.
@@ -67,18 +86,21 @@ class Start:
         """
         if roles.form.writes:
             raise UsageError(
-                f"--from {self.place}: a model that writes begins with weights of its own: leave --from out"
+                f"{named('init_from')} {self.place}: this task writes sequences, so its model starts from new weights: "
+                f"leave {named('init_from')} out"
             )
         if roles.joined:
             listed = ", ".join(roles.joined)
-            raise UsageError(f"{listed} together are one column here, which no run can go on with: leave --from out")
+            raise UsageError(
+                f"{listed} together are one column here, which no run can start from: leave {named('init_from')} out"
+            )
         names = self._names(roles, sequences)
         for (theirs, encoding), name in zip(self.inputs.items(), names, strict=True):
             column, kind = sequences.column(name), data.kinds.get(name, sequences.kinds[name])
             fits, wanted = kind == encoding.kind, encoding.kind
             if isinstance(encoding, Reusable):
                 for option, value in encoding.settled.items():
-                    self._same(option, value, getattr(data, option) or value)
+                    self._same(option, value, asked.get(option) or value)
                 wanted = encoding.form
                 if name not in data.kinds:  # what looks like labels may be read as texts all the same
                     fits = encoding.reads(column)
@@ -86,8 +108,9 @@ class Start:
                 raise UsageError(
                     f"{self.place} reads {theirs!r} as {wanted}, but here {name!r} is {kind} of {column.type}"
                 )
-        if "vocabulary" in data.model_fields_set:
-            self._same("vocabulary", self.config.data.vocabulary, data.vocabulary)
+        for values in encoding_options(self.config.data).values():
+            for option in values.keys() & asked.keys():
+                self._same(option, values[option] or asked[option], asked[option])
         inputs = dict(zip(names, self.inputs.values(), strict=True))
         kinds = {**roles.kinds, **{name: encoding.kind for name, encoding in inputs.items()}}
         return replace(roles, inputs=tuple(names), kinds=kinds), replace(self, inputs=inputs)
@@ -118,13 +141,17 @@ class Start:
         if (theirs or ours) and not (theirs == tokens and ours == texts and len(theirs) == len(ours) == 1):
             read = ", ".join(f"{name} ({encoding.kind})" for name, encoding in self.inputs.items())
             here = ", ".join(f"{name} ({sequences.kinds[name]})" for name in roles.inputs)
-            raise UsageError(f"{self.place} reads {read}, but this run {here}: choose the same columns with --inputs")
+            raise UsageError(
+                f"{self.place} reads {read}, but this run {here}: choose the same columns with {named('inputs')}"
+            )
         return [ours[0] if name in theirs else name for name in self.inputs]
 
     def _same(self, option: str, theirs: object, asked: object) -> None:
         if asked != theirs:
-            flag = f"--{option.replace('_', '-')}"
-            raise UsageError(f"{self.place} has {option} = {theirs!r}, not {asked!r}: leave {flag} out, or --from")
+            raise UsageError(
+                f"{self.place} has {option} = {theirs!r}, not {asked!r}: leave {named(option)} out, or "
+                f"{named('init_from')}"
+            )
 
 
 def open_start(place: str, out: Path | None) -> Start:
@@ -135,11 +162,13 @@ def open_start(place: str, out: Path | None) -> Start:
         UsageError: it is the run that is to be written, or its model writes.
     """
     if out is not None and out.resolve() == Path(place).resolve():
-        raise UsageError(f"--from {place} is the run that is to be written: choose another --out")
+        raise UsageError(
+            f"{named('init_from')} {place} is the run that is to be written: choose another {named('out')}"
+        )
     trained = open_run(Path(place))
     trunk = trained.network.trunk()
     if not trunk:
-        raise UsageError(f"--from {place}: its model writes, and only one that reads alone can be gone on from")
+        raise UsageError(f"{named('init_from')} {place}: its model writes sequences, which no other run can start from")
     state = dict(trained.network.state_dict())
     content = save_tensors(state)
     digest: dict[str, str | int] = {
@@ -159,7 +188,7 @@ def start_again(folder: Path, config: RunConfig) -> Start | None:
     Raises:
         ModelError: there is no checkpoint yet, and the other run is gone or has changed.
     """
-    place = config.training.start
+    place = config.training.init_from
     if place is None:
         return None
     if checkpoint.newest(folder / "checkpoints") is not None:
@@ -176,3 +205,8 @@ def start_again(folder: Path, config: RunConfig) -> Start | None:
 
 def _are_texts(column: pa.ChunkedArray) -> bool:
     return bool(ENCODINGS.get("tokens").recognises(column))
+
+
+def encoding_options(data: DataConfig) -> dict[str, dict[str, Any]]:
+    """The options of the encodings that a run has."""
+    return {key: values for key, values in data.own.items() if key.startswith("encoding.")}

@@ -7,15 +7,14 @@ https://arxiv.org/abs/1408.5882); those of words that it lacks are trained.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from unrolled.config import DataConfig, ModelConfig, RunConfig, TrainingConfig
 from unrolled.data.coder import Preprocessor
 from unrolled.data.encoded import Encoded, Encoding
 from unrolled.data.encodings._pretrained import Pretrained
@@ -24,12 +23,15 @@ from unrolled.data.facets import Words
 from unrolled.data.fingerprint import fingerprint, verify
 from unrolled.data.vectors.aligned import align
 from unrolled.data.vectors.reading import VectorFile, open_vectors
-from unrolled.errors import DataError, ModelError, UsageError
+from unrolled.errors import DataError, ModelError, UsageError, named
+from unrolled.layers.config import ModelConfig
 from unrolled.layers.embed import Embedding
 from unrolled.layers.pretrained import PretrainedEncoder
 from unrolled.models.model import Model, Named
+from unrolled.runs.config import RunConfig
 from unrolled.training import checkpoint
 from unrolled.training.checkpoint import Checkpoint, section
+from unrolled.training.config import TrainingConfig
 
 __all__ = ["check_again", "check_vectors", "encoder_of", "give_vectors", "kept_inputs", "with_width"]
 
@@ -43,7 +45,7 @@ def encoder_of(training: TrainingConfig) -> Path | None:
     return Path(training.vectors) if training.vectors is not None and Path(training.vectors).is_dir() else None
 
 
-def check_vectors(data: DataConfig, training: TrainingConfig) -> VectorFile | None:
+def check_vectors(asked: Mapping[str, Any], training: TrainingConfig) -> VectorFile | None:
     """The file of vectors that a run begins with, if it does.
 
     Raises:
@@ -52,15 +54,19 @@ def check_vectors(data: DataConfig, training: TrainingConfig) -> VectorFile | No
         DataError: it is neither a file of vectors nor a folder of a pretrained encoder.
     """
     if training.vectors is None:
-        if training.freeze:
-            raise UsageError("--freeze keeps the words' vectors as they begin: it needs --vectors")
+        if training.freeze is not None:
+            raise UsageError(f"{named('freeze')} only works with {named('vectors')}: leave it out")
         return None
-    if training.start is not None:
-        raise UsageError("--vectors and --from both say what the words begin with: leave one out")
+    if training.init_from is not None:
+        raise UsageError(
+            f"{named('vectors')} and {named('init_from')} both say what the vectors of words are: leave one out"
+        )
     if (folder := encoder_of(training)) is not None:
-        if data.tokens is not None or data.shared:
-            flag = "--shared" if data.tokens is None else "--tokens"
-            raise UsageError(f"{flag} and a folder for --vectors both say what a token is: leave one out")
+        for name in ("tokens", "shared"):
+            if asked.get(name):
+                raise UsageError(
+                    f"{named(name)} and a folder for {named('vectors')} both say what a token is: leave one out"
+                )
         Pretrained.open(folder)
         return None
     return open_vectors(training.vectors)
@@ -76,7 +82,8 @@ def with_width(model: ModelConfig, file: VectorFile | None) -> ModelConfig:
         return model
     if model.embedding not in (None, file.width):
         raise UsageError(
-            f"--embedding {model.embedding}, but the vectors of {file.path} have {file.width} numbers: leave it out"
+            f"{named('embedding')} = {model.embedding}, but the vectors of {file.path} have {file.width} numbers: "
+            f"leave {named('embedding')} out"
         )
     return model.model_copy(update={"embedding": file.width})
 
@@ -110,6 +117,7 @@ def give_vectors(
     coder: Preprocessor,
     train: Examples,
     config: RunConfig,
+    shared: bool,
     saved: Checkpoint | None,
     say: Callable[[str], None],
 ) -> dict[str, Tensor]:
@@ -123,6 +131,7 @@ def give_vectors(
         coder: its encodings.
         train: the training split, in which occurrences are counted.
         config: names the file, and whether its vectors are trained.
+        shared: the texts that are read and those that are written have one vocabulary.
         saved: a checkpoint, which holds the vectors already: the file is not read.
         say: told of the coverage.
 
@@ -142,9 +151,12 @@ def give_vectors(
         return {}
     if saved is not None:
         return section(saved.tensors, "frozen")
-    texts = [text for text in _texts(network, coder, train) if _begins_with_vectors(text, coder, config.data, say)]
+    texts = [text for text in _texts(network, coder, train) if _begins_with_vectors(text, coder, shared, say)]
     if not texts:
-        raise UsageError("--vectors are of words, and no column is read as words: give --tokens words, or leave it out")
+        raise UsageError(
+            f"{named('vectors')} holds vectors of words, but no column is read as words: set {named('tokens')} to "
+            f"words, or leave {named('vectors')} out"
+        )
     frozen = {}
     for text in texts:
         places, values = align(vectors, text.words, lowered=text.lowered)
@@ -175,20 +187,20 @@ class _Text(NamedTuple):
 
 def _texts(network: Model, coder: Preprocessor, train: Examples) -> Iterator[_Text]:
     """Every column of words that has vectors of its own in the model."""
-    for (side, column), named in network.embeddings().items():
+    for (side, column), vectors in network.embeddings().items():
         encoding = coder.inputs[column] if side == "read" else coder.answer
         occurrences = train.inputs[column] if side == "read" else train.target
         if isinstance(encoding, Words) and (words := encoding.words) is not None:
             assert occurrences is not None
-            first = named.embedding.size - len(words)
-            yield _Text(side, column, words, encoding.lowered, first, occurrences, named)
+            first = vectors.embedding.size - len(words)
+            yield _Text(side, column, words, encoding.lowered, first, occurrences, vectors)
 
 
-def _begins_with_vectors(text: _Text, coder: Preprocessor, data: DataConfig, say: Callable[[str], None]) -> bool:
+def _begins_with_vectors(text: _Text, coder: Preprocessor, shared: bool, say: Callable[[str], None]) -> bool:
     """Whether the words of the file are those of the column: what is written may be of another language."""
-    if text.side == "read" or data.shared or not any(isinstance(one, Words) for one in coder.inputs.values()):
+    if text.side == "read" or shared or not any(isinstance(one, Words) for one in coder.inputs.values()):
         return True
-    say(f"vectors: the words of {text.column} begin without; --shared gives both sides one vocabulary")
+    say(f"vectors: the words of {text.column} start without; {named('shared')} gives both sides one vocabulary")
     return False
 
 
@@ -215,7 +227,7 @@ def _give_encoder(
     encoders: list[PretrainedEncoder], training: TrainingConfig, saved: Checkpoint | None, say: Callable[[str], None]
 ) -> None:
     if not encoders:
-        raise UsageError(f"--vectors {training.vectors} reads texts, and no input is one: leave it out")
+        raise UsageError(f"{named('vectors')} {training.vectors} reads texts, and no input is one: leave it out")
     for encoder in encoders:
         if saved is None:
             encoder.load(Path(str(training.vectors)))

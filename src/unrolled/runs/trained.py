@@ -13,9 +13,6 @@ import numpy as np
 import pyarrow as pa
 import torch
 
-from unrolled.asked import check_positions
-from unrolled.config import RunConfig, TaskConfig
-from unrolled.continuing import as_prompt, roll_after, text_after, until
 from unrolled.data.ahead import last_known
 from unrolled.data.examples import Examples
 from unrolled.data.facets import Letters, Pitches, Text
@@ -25,13 +22,17 @@ from unrolled.data.memory import from_arrow
 from unrolled.data.read import read
 from unrolled.data.sequences import Sequences, drop_missing
 from unrolled.decoding.sampling import Sampling
-from unrolled.errors import DataError, UsageError
-from unrolled.files import save_tensors, write_directory
+from unrolled.errors import DataError, UsageError, named
+from unrolled.files import write_directory
 from unrolled.inspection.describe import Description, describe
 from unrolled.models.copies import Copies
 from unrolled.models.model import Model
+from unrolled.runs.checks import check_positions
+from unrolled.runs.config import RunConfig
+from unrolled.runs.continuation import as_prompt, roll_after, text_after, until
 from unrolled.streaming.session import Memory, Session
 from unrolled.tasks.task import Task
+from unrolled.tensors import save_tensors
 from unrolled.training.backtest import Backtest, backtest
 from unrolled.training.device import device_for
 from unrolled.training.evaluate import evaluate, run_over
@@ -103,12 +104,14 @@ class Trained:
             DataError: the data cannot be read, lacks a column, or no sequence is long enough.
             UsageError: the model does not forecast, ``origins`` is out of range, or there is no such device.
         """
-        if self.task.name != "forecast" or origins < 1:
-            raise UsageError("--origins is a number of at least 1, of a forecast alone")
+        if not self.task.coder.horizon:
+            raise UsageError(f"{named('origins')} only works with a forecast; this model's task is {self.task.name!r}")
+        if origins < 1:
+            raise UsageError(f"{named('origins')} must be at least 1, got {origins}")
         device = device_for(device)
         part = self.read(data)
         examples = self.encode(part, target=True)
-        found = backtest(self._copies.on(device), self.task, examples, origins, device)
+        found = backtest(self._copies.on(device), self.task, examples, origins, device, self.config.training.own)
         if not found.metrics:
             raise DataError(f"has no sequence of more than {self.task.coder.horizon} steps", file=part.origin)
         return found
@@ -129,7 +132,7 @@ class Trained:
         task, device = self._searching(beam), device_for(device)
         part = self.read(data)
         examples = self.encode(part, target=False)
-        settings = batch_settings(self.config.task, self.config.training)
+        settings = batch_settings(self.task.batching, self.config.training)
         plan = examples.form.plans.answering(self._known(part, examples), settings)
         answers: dict[str, list[Any]] = {}
         for outputs, batch in run_over(self._copies.on(device), Loader(examples, plan), device):
@@ -171,7 +174,7 @@ class Trained:
         answer = self.task.coder.answer
         text = answer if isinstance(answer, Text) else None
         roll = isinstance(answer, Pitches) and answer.is_roll
-        if self.task.name != "next_step" or not (text or roll):
+        if not self.task.coder.form.predicts_next or not (text or roll):
             raise UsageError(
                 "generate needs a next_step model of texts or of piano rolls; "
                 f"this one is {self.task.name} of {answer.kind}"
@@ -197,7 +200,7 @@ class Trained:
     def continues_text(self) -> bool:
         """Whether it continues texts: what `generate` is for, though it continues rolls and lists of items too."""
         coder = self.task.coder
-        return self.task.name == "next_step" and isinstance(coder.answer, Text) and coder.first_item is None
+        return coder.form.predicts_next and isinstance(coder.answer, Text) and coder.first_item is None
 
     def prompt_of(self, data: Any) -> str:
         """The first example in ``data`` as a prompt: the notes of a MIDI file, say, as events or as a roll.
@@ -236,7 +239,8 @@ class Trained:
         if self.network.cannot_stream is not None:
             raise UsageError(self.network.cannot_stream)
         if coder.strands is not None:
-            raise UsageError("this model reads each sequence from both its ends (--strands both): use predict")
+            both = named("both_strands")
+            raise UsageError(f"this model reads each sequence from both its ends ({both}): use predict")
 
         row = LiveRow(coder)
 
@@ -258,9 +262,9 @@ class Trained:
             session.restore(snapshot)
         return session
 
-    def save(self, folder: str | Path, *, replace_existing: bool = False) -> None:
+    def save(self, folder: str | Path, *, overwrite: bool = False) -> None:
         """Write a run directory that `load` reads back to the bit; all or nothing."""
-        write_directory(Path(folder), self.files(), replace=replace_existing)
+        write_directory(Path(folder), self.files(), overwrite=overwrite)
 
     def files(self) -> dict[str, Any]:
         """The files of a run directory: relative name -> bytes."""
@@ -295,8 +299,8 @@ class Trained:
         if only is not None and isinstance(data, list | tuple) and all(isinstance(row, str) for row in data):
             data = {only: list(data)}
         alphabet = next((encoding.alphabet for encoding in encodings.values() if isinstance(encoding, Letters)), None)
-        steps = self.config.task.horizon is not None
-        sequences = read(data, config, steps=steps, timed=timed, alphabet=alphabet)
+        reads = self.task.reads(self.task.options.model_dump())
+        sequences = read(data, config, reads.steps, reads.columns, timed=timed, alphabet=alphabet)
         for line in sequences.remarks:  # files that are left out have no answers
             _log.warning("%s: %s", sequences.origin, line)
         return sequences
@@ -315,8 +319,10 @@ class Trained:
         """The task, with another width of its search."""
         if beam is None:
             return self.task
-        config = TaskConfig.check({**self.config.task.model_dump(), "beam": beam})
-        return type(self.task)(config, self.task.coder)
+        own = self.task.options
+        if "beam" not in type(own).model_fields:
+            raise UsageError(f"{named('beam')} only works where a sequence is written; this task is {self.task.name!r}")
+        return type(self.task)(type(own).check({**own.model_dump(), "beam": beam}), self.task.coder)
 
     def encode(self, part: Sequences, *, target: bool) -> Examples:
         """``part`` as numbers.

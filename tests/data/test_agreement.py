@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 from samples import SAMPLES, sequences
 
+from unrolled.data.agreement import check_unaligned
 from unrolled.data.coder import Preprocessor
 from unrolled.data.encoded import Encoded, Where
 from unrolled.data.forms.unaligned import Unaligned
 from unrolled.data.preparation import Preparation
 from unrolled.data.roles import Roles
 from unrolled.data.sequences import Sequences
-from unrolled.data.unaligned import check_unaligned
 from unrolled.errors import DataError
 
 WHERE = Where("clips.csv", "text")

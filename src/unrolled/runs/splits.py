@@ -9,14 +9,15 @@ from typing import NamedTuple
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from unrolled.asked import as_read
-from unrolled.config import RunConfig
 from unrolled.data.encoded import has_time
 from unrolled.data.read import read
 from unrolled.data.roles import Roles
 from unrolled.data.sequences import Sequences, drop_missing
 from unrolled.data.split import hold_out_last
-from unrolled.errors import UsageError
+from unrolled.errors import UsageError, named
+from unrolled.runs.config import RunConfig
+from unrolled.runs.question import as_read
+from unrolled.tasks.task import TASKS, Task
 from unrolled.training.schedule import Budget
 
 __all__ = ["FileSplit", "LastStep", "Parted", "Share", "Splits", "parse", "split_up"]
@@ -41,6 +42,11 @@ class Splits:
     test: Sequences | None
     notes: tuple[str, ...] = ()
 
+    def held_out(self) -> dict[str, Sequences]:
+        """The splits that are not trained on, by their names."""
+        parts = {"valid": self.valid, "test": self.test}
+        return {name: part for name, part in parts.items() if part is not None}
+
 
 def split_up(sequences: Sequences, config: RunConfig, roles: Roles, say: Say) -> Splits:
     """Split as the user asked: by a file or a share, else a tenth (of very long data less) for validation.
@@ -61,7 +67,10 @@ def split_up(sequences: Sequences, config: RunConfig, roles: Roles, say: Say) ->
     if train.held_out is None:
         notes = (*notes, "valid: nothing is held out, so the last weights are kept")
         if Budget(config.training).open_ended:
-            raise UsageError("without validation nothing says when to stop: give --steps, --epochs or --minutes")
+            raise UsageError(
+                f"without validation data training has no end: give {named('steps')}, {named('epochs')} or "
+                f"{named('minutes')}"
+            )
     for note in notes:
         say(note)
     return Splits(train.left, train.held_out, rest.held_out, notes)
@@ -119,8 +128,9 @@ class FileSplit:
     def apply(self, known: Sequences, role: str, config: RunConfig, roles: Roles) -> Parted:
         """All that is ``known`` is left; the file is the other part."""
         timed = {name: has_time(known.column(name).type) for name in known.kinds}
-        data = as_read(config.data, config.task.name)
-        other = read(self.path, data, steps=config.task.horizon is not None, timed=timed)
+        task: type[Task] = TASKS.get(config.task.name)
+        reads = task.reads(config.task.of("task", config.task.name).model_dump())
+        other = read(self.path, as_read(config.data, task), reads.steps, reads.columns, timed=timed)
         if not roles.form.continues:
             other, _ = drop_missing(other, roles.target)
         said = (f"{len(other)} rows of {self.path}", *other.remarks)
@@ -134,7 +144,10 @@ class LastStep:
     def apply(self, known: Sequences, role: str, config: RunConfig, roles: Roles) -> Parted:
         """Part each sequence that is ``known`` before its last step."""
         if not roles.form.predicts_next:
-            raise UsageError(f"--{role} last holds out the last step of each sequence, which next_step alone asks for")
+            raise UsageError(
+                f"{named(role)} = 'last' holds out the last step of each sequence; it only works where the next step "
+                "is predicted"
+            )
         left, part = hold_out_last(known)
         steps = pc.list_value_length(part.column(roles.joined[0] if roles.joined else roles.target))
         asked = pc.sum(pc.greater(steps, pa.array(part.first))).as_py()

@@ -1,0 +1,42 @@
+"""The options that every network has: which layer, and how large."""
+
+from __future__ import annotations
+
+from unrolled.config import PartOfRun, option
+
+__all__ = ["ModelConfig"]
+
+
+class ModelConfig(PartOfRun):
+    """The options of a network that do not belong to one layer or to one kind of model."""
+
+    paired: bool = False  # one of the two layers of an encoder–decoder, of which one looks up steps of the other
+    name: str = option(
+        "lstm",
+        "The recurrent or attention layer; those with 'bi' read in both directions and cannot stream.",
+        also=("architecture", "model_type", "rnn_type", "cell", "backbone", "estimator"),
+    )
+    layers: int = option(
+        1,
+        "Number of layers.",
+        ge=1,
+        le=64,
+        also=("num_layers", "n_layers", "num_hidden_layers", "num_encoder_layers", "n_layer", "depth"),
+    )
+    hidden: int = option(
+        128,
+        "Hidden size of each layer and direction.",
+        ge=1,
+        le=65_536,
+        also=("hidden_size", "units", "num_units", "hidden_dim", "hidden_layer_sizes", "d_model", "n_hidden", "n_embd"),
+    )
+    dropout: float = option(
+        0.0, "Share of the units that a training step drops.", ge=0, lt=1, also=("dropout_rate", "dropout_prob", "p")
+    )
+    embedding: int | None = option(
+        None,
+        "Width of the vector of a token or label; 0 for one-hot. Default: by the size of the vocabulary.",
+        ge=0,
+        le=65_536,
+        also=("embedding_dim", "embedding_size", "embed_dim", "embeddings", "output_dim"),
+    )

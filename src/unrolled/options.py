@@ -1,0 +1,259 @@
+"""The options that a user may set, as their owners declare them; found without importing those owners.
+
+An owner is a part of a run (data, model, training) or a member of a registry. It declares its options in its own file,
+in a class that consists of literals, so that ``--help`` can read them without waiting for torch::
+
+    class Options(Part):
+        crf: bool = option(False, "Label whole sequences at once, with a linear-chain CRF.", also=("use_crf",))
+
+The flags of the command line, the keyword arguments of Python, the reference page and the parts of ``config.json``
+are all derived from these declarations. Of a member that a program registered, which is imported already, the class
+itself is read.
+"""
+
+from __future__ import annotations
+
+import ast
+import difflib
+import functools
+import importlib.util
+import re
+import sys
+import textwrap
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+from unrolled.errors import UsageError, named
+from unrolled.registry import FOLDERS, Registry, registered_members
+
+__all__ = ["Option", "Owner", "declared", "owners_of", "read_options", "unknown_option"]
+
+_ROOT = Path(__file__).parent
+_PARTS = {  # part of a run -> the file and the class that declare its options
+    "data": ("data/config.py", "DataConfig"),
+    "task": ("tasks/config.py", "TaskConfig"),
+    "model": ("layers/config.py", "ModelConfig"),
+    "training": ("training/config.py", "TrainingConfig"),
+}
+_TYPES = {"str": str, "int": int, "float": float, "bool": bool}
+_LIMITS = {"gt", "ge", "lt", "le", "pattern", "examples"}
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """One declaration.
+
+    Attributes:
+        name: as Python knows it; the flag has dashes instead of underscores.
+        type: such as ``int | None`` or ``Literal["last", "mean"]``.
+        default: the value where the user gives none; ``None`` if the choice is made later.
+        help: one sentence, or two, of which the second tells a default that is not a plain value.
+        also: other names that people know it by, for "did you mean".
+        limits: what pydantic checks: ``ge``, ``gt``, ``le``, ``lt``, ``pattern`` and ``examples``.
+        field: its name in the class that declares it: a part's own ``name`` is known by the name of the part.
+    """
+
+    name: str
+    type: Any
+    default: Any
+    help: str
+    also: tuple[str, ...]
+    limits: Mapping[str, Any]
+    field: str
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Owner:
+    """Who declares options: a part of every run, or a member of a registry.
+
+    Attributes:
+        kind: the registry's, such as ``task``; ``part`` for a part of a run.
+        name: such as ``forecast``, or ``training``.
+    """
+
+    kind: str
+    name: str
+
+    @property
+    def key(self) -> str:
+        """Its key in ``config.json``.
+
+        >>> Owner("task", "forecast").key
+        'task.forecast'
+        """
+        return f"{self.kind}.{self.name}"
+
+
+def declared() -> Mapping[Owner, tuple[Option, ...]]:
+    """Every owner that declares options, the parts of a run first; imports none of them.
+
+    >>> [option.name for option in declared()[Owner("part", "task")]]
+    ['task']
+    """
+    registered = registered_members()
+    members = ((kind, name) for kind in FOLDERS for name in Registry(kind).names())
+    found = _declared(tuple(member for member in members if member not in registered), tuple(sys.path))
+    classes = {Owner(*member): getattr(one, "Options", None) for member, one in registered.items()}
+    added = {owner: _of_class(part) for owner, part in classes.items() if part is not None}
+    return {**found, **{owner: options for owner, options in added.items() if options}} if added else found
+
+
+@functools.cache
+def _declared(members: tuple[tuple[str, str], ...], _path: tuple[str, ...]) -> Mapping[Owner, tuple[Option, ...]]:
+    """The options in files. When ``sys.path`` changes, the files may be others, so they are read again."""
+    found = {
+        Owner("part", part): tuple(
+            replace(option, name=part) if option.name == "name" else option
+            for option in read_options(_ROOT / file, name)
+        )
+        for part, (file, name) in _PARTS.items()
+    }
+    for kind, name in members:
+        if options := _of_member(kind, name):
+            found[Owner(kind, name)] = options
+    return found
+
+
+def _of_member(kind: str, name: str) -> tuple[Option, ...]:
+    """What a member declares; of another package's that cannot be read it is nothing, which `check_member` tells."""
+    registry = Registry(kind)
+    try:
+        file = registry.source(name)
+        return () if file is None else read_options(file, member=registry.attribute(name))
+    except (UsageError, OSError, ValueError):  # no other member suffers from it
+        if registry.is_own(name):
+            raise
+        return ()
+
+
+@functools.cache
+def _of_class(part: Any) -> tuple[Option, ...]:
+    """What a class of options declares, once it is imported."""
+    return tuple(_of_field(name, field) for name, field in part.model_fields.items() if field.description is not None)
+
+
+def _of_field(name: str, field: Any) -> Option:
+    limits = {
+        key: getattr(one, key) for one in field.metadata for key in _LIMITS if getattr(one, key, None) is not None
+    }
+    if field.examples is not None:
+        limits["examples"] = tuple(field.examples)
+    also = tuple((field.json_schema_extra or {}).get("also", ()))
+    return Option(name, field.annotation, field.default, field.description, also, limits, name)
+
+
+def owners_of(name: str) -> list[Owner]:
+    """Who declares the option ``name``; empty if nobody does.
+
+    >>> owners_of("lr")
+    [Owner(kind='part', name='training')]
+    """
+    return [owner for owner, options in declared().items() if any(option.name == name for option in options)]
+
+
+def unknown_option(name: str, known: Iterable[str] | None = None) -> UsageError:
+    """The error for an option that nobody declares; it suggests the one that was probably meant.
+
+    Args:
+        name: what the user wrote.
+        known: further names that are allowed where it was written.
+    """
+    options = {option.name: option for options in declared().values() for option in options}
+    names = {*options, *(known or ())}
+    meant = [option.name for option in options.values() if name in option.also]
+    meant = meant or difflib.get_close_matches(name, sorted(names), n=1, cutoff=0.6)
+    guess = f" Did you mean {named(meant[0])}?" if meant else " See the list of options: unrolled fit --help."
+    return UsageError(f"unknown option {named(name)}.{guess}")
+
+
+def read_options(file: Path, name: str = "Options", member: str = "MEMBER") -> tuple[Option, ...]:
+    """The options that the class ``name`` in ``file`` declares, those of its bases first; empty if there is none.
+
+    Args:
+        file: of Python.
+        name: of the class.
+        member: what the member is called in the file: where that is a class of its own, ``name`` is looked for in it.
+
+    Raises:
+        ValueError: a declaration is not made of literals; names file and option.
+    """
+    text = file.read_text("utf-8")
+    within = text if member == "MEMBER" else _class(text, member)
+    found = within and _class(within, name)
+    if not found:  # they are those of a class, or of a member, that has another name or another file
+        shared = re.search(rf"^{member} = .*\bOptions=(\w+)", text, re.MULTILINE)
+        alias = re.search(rf"^{member} = (\w+)(?:  #.*)?$", text, re.MULTILINE)
+        if shared:
+            return _named(file, text, shared[1])
+        return _named(file, text, alias[1], name) if alias else ()
+    (node,) = ast.parse(textwrap.dedent(found)).body  # the class only: a file takes ten times as long
+    assert isinstance(node, ast.ClassDef)
+    bases = [base.id for base in node.bases if isinstance(base, ast.Name) and base.id != "Part"]
+    inherited = [option for base in bases for option in _named(file, text, base)]
+    return tuple({option.name: option for option in (*inherited, *_options(node, file))}.values())
+
+
+def _class(text: str, name: str) -> str | None:
+    """The lines of the class ``name``."""
+    found = re.search(rf"^( *)class {name}\b.*\n(?:\1 +.*\n|\s*\n)*", text, re.MULTILINE)
+    return found and found[0]
+
+
+def _named(file: Path, text: str, name: str, inside: str | None = None) -> tuple[Option, ...]:
+    """The options of the class ``name``, or of the class ``inside`` it: in ``file``, or where that imports it from."""
+    arguments = (name,) if inside is None else (inside, name)
+    if _class(text, name) is not None:
+        return read_options(file, *arguments)
+    found = re.search(rf"^from ([\w.]+) import (?:[^\n(]*|\([^)]*)\b{name}\b", text, re.MULTILINE)
+    origin = None if found is None else _file_of(found[1], file)
+    return () if origin is None else read_options(origin, *arguments)
+
+
+def _file_of(module: str, importer: Path) -> Path | None:
+    """The file of a module that the file ``importer`` imports; it is not imported, but what it lies in may be."""
+    if module.startswith("unrolled."):
+        return _ROOT.joinpath(*module.split(".")[1:]).with_suffix(".py")
+    if module.startswith("."):
+        inner = module.lstrip(".")
+        folder = importer.parents[len(module) - len(inner) - 1]
+        return folder.joinpath(*inner.split(".")).with_suffix(".py") if inner else None
+    spec = importlib.util.find_spec(module)
+    return None if spec is None or spec.origin is None or not spec.origin.endswith(".py") else Path(spec.origin)
+
+
+def _options(node: ast.ClassDef, file: Path) -> Iterator[Option]:
+    for line in node.body:
+        match line:
+            case ast.AnnAssign(
+                target=ast.Name(id=name),
+                annotation=annotation,
+                value=ast.Call(func=ast.Name(id="option"), args=[default, text], keywords=keywords),
+            ):
+                try:
+                    values = {str(word.arg): ast.literal_eval(word.value) for word in keywords}
+                    type_, first, help_ = _type(annotation), ast.literal_eval(default), ast.literal_eval(text)
+                except (ValueError, KeyError, TypeError) as error:
+                    raise ValueError(f"{file}, option {name}: it must be declared in literals: {error}") from None
+                limits = {key: value for key, value in values.items() if key in _LIMITS}
+                yield Option(name, type_, first, help_, tuple(values.get("also", ())), limits, name)
+
+
+def _type(node: ast.expr) -> Any:
+    match node:
+        case ast.Constant(value=None):
+            return None
+        case ast.Name(id=name):
+            return _TYPES[name]
+        case ast.BinOp(left=left, op=ast.BitOr(), right=right):
+            return _type(left) | _type(right)
+        case ast.Subscript(value=ast.Name(id="Literal"), slice=choices):
+            return Literal[ast.literal_eval(choices)]
+        case ast.Subscript(value=ast.Name(id="tuple"), slice=ast.Tuple(elts=[inner, ast.Constant(value=_)])):
+            return tuple.__class_getitem__((_type(inner), ...))
+        case ast.Subscript(value=ast.Name(id="dict"), slice=ast.Tuple(elts=[key, value])):
+            return dict.__class_getitem__((_type(key), _type(value)))
+        case ast.Subscript(value=ast.Name(id="Annotated"), slice=ast.Tuple(elts=[inner, *_])):
+            return _type(inner)
+    raise ValueError(f"the type {ast.unparse(node)!r} is not one that options have")

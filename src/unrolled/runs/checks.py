@@ -1,0 +1,112 @@
+"""What a network cannot do with the encoded data of a run: found before training starts."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from unrolled.baselines.baseline import BASELINES
+from unrolled.batch import Discrete
+from unrolled.config import default_options
+from unrolled.data.examples import Examples
+from unrolled.data.sequences import Sequences
+from unrolled.errors import DataError, UsageError, named
+from unrolled.models.model import Model
+from unrolled.runs.config import RunConfig
+from unrolled.tasks.task import Task
+from unrolled.training.plans import window
+
+__all__ = ["check_idle", "check_pieces", "check_positions"]
+
+
+def check_idle(network: Model, train: Examples, config: RunConfig) -> None:
+    """Refuse options of the trainer and the model that have no effect on these examples.
+
+    Raises:
+        UsageError: there is one.
+    """
+    training = config.training
+    for name, works in (("bptt", train.form.plans.cuts), ("bptt_gradient", bool(window(train, training)))):
+        if getattr(training, name) is not None and not works:
+            raise UsageError(
+                f"{named(name)} only works where sequences are trained in pieces; the task {config.task.name!r} reads "
+                "these as a whole"
+            )
+    if train.strands is not None and (not train.form.whole or train.form.own_length):
+        raise UsageError(
+            f"{named('both_strands')} only works where a row has one answer; this run's task is {config.task.name!r}"
+        )
+    for key, values in training.own.items():
+        kind, _, name = key.partition(".")
+        if kind == "baseline" and not BASELINES.get(name).applies(train):
+            defaults = default_options(BASELINES.get(name))
+            given = [option for option, value in defaults if values.get(option, value) != value]
+            if given:
+                raise UsageError(
+                    f"{named(given[0])} only works with the baseline {name!r}, which has no answer to this question: "
+                    f"this run's task is {config.task.name!r}"
+                )
+    symbols = any(isinstance(spec, Discrete) for spec in train.specs.values()) or network.writes
+    if config.model.embedding is not None and not symbols:
+        raise UsageError(f"{named('embedding')} only works with tokens or labels; all inputs are numbers")
+
+
+def check_pieces(network: Model, task: Task, train: Examples, config: RunConfig) -> None:
+    """Refuse what cannot be trained in pieces of a sequence, or has already read what it is asked for.
+
+    Raises:
+        UsageError: a model that reads backward is asked for the next step; or it, a CRF, or attention without a window
+            is to be trained in pieces.
+    """
+    steps, model = window(train, config.training), config.model.name
+    why = f"these sequences are trained in pieces of {steps} steps ({named('bptt')} is set, or they are long)"
+    if steps and not task.batching.in_pieces:
+        raise UsageError(f"{named('crf')} labels whole sequences, but {why}: leave {named('crf')} out")
+    if steps and network.layer.keeps_every_step:
+        raise UsageError(
+            f"the model {model!r} keeps every step that it has read, but {why}: set {named('attention_window')}, such "
+            f"as {2 * steps}"
+        )
+    if network.causal:
+        return
+    if train.form.predicts_next and not network.columns.causal:
+        raise UsageError(
+            "a pretrained encoder reads each text backward as well, so it has seen every next step that it is asked "
+            f"for: give {named('vectors')} a file of word vectors, or leave it out"
+        )
+    if train.form.predicts_next:
+        raise UsageError(
+            f"the model {model!r} reads each sequence backward as well, so it has seen every next step that it is "
+            "asked for: choose a model without 'bi'"
+        )
+    if steps:
+        raise UsageError(
+            f"the model {model!r} reads each sequence backward as well, so it needs whole sequences, but {why}: "
+            "choose a model without 'bi'"
+        )
+
+
+def check_positions(network: Model, task: Task, examples: Examples, part: Sequences) -> None:
+    """Refuse a row that has more steps than a model has learned positions for.
+
+    Raises:
+        DataError: ``part``, of which ``examples`` were made, holds one.
+    """
+    timed = [name for name, spec in examples.specs.items() if spec.time]
+    if timed:
+        read = examples.form.plans.read(examples.steps(), task.batching.lookback)
+        _check_longest(network.longest_read, read, part, timed[0])
+    if network.writes and examples.target is not None:
+        written = examples.target.lengths() - 1  # all but ``<end>`` is read again
+        _check_longest(network.longest_written, written, part, task.coder.target)
+
+
+def _check_longest(longest: int | None, steps: np.ndarray, part: Sequences, column: str) -> None:
+    if longest is not None and (long := np.flatnonzero(steps > longest)).size:
+        place = part.where(column)
+        raise DataError(
+            f"has {steps[long[0]]:,} steps, but this model has learned positions for at most {longest:,}",
+            file=place.file,
+            row=place.row(int(long[0])),
+            column=column,
+            hint=f"cut the row, or set {named('positions')} to rotary, which has no longest row",
+        )

@@ -1,0 +1,84 @@
+"""The whole of ``config.json``: what was chosen for a run, as names and numbers only, never code."""
+
+from __future__ import annotations
+
+import json
+
+from pydantic import Field, ValidationError
+
+from unrolled.config import Part
+from unrolled.data.config import DataConfig
+from unrolled.errors import ModelError, UsageError
+from unrolled.layers.config import ModelConfig
+from unrolled.registry import Registry, check_members
+from unrolled.runs.format_1 import from_format_1
+from unrolled.tasks.config import TaskConfig
+from unrolled.training.config import TrainingConfig
+
+__all__ = ["FORMAT", "NEEDED", "RunConfig"]
+
+FORMAT = 2
+NEEDED = ("cell", "encoding", "form", "layer", "model", "task")  # without the others a model is read and answers too
+
+
+class RunConfig(Part):
+    """Everything that was chosen for a run.
+
+    Attributes:
+        format: the version of this layout.
+        source: the path of the data, or ``memory``.
+        data, task, model, training: the options of the parts of the run and of their members.
+        columns: the columns of the training data in the order of its file, as a stream without a header has them.
+        files: role -> path, size and sha256 of the data when the run began.
+        members: key of a member that another package added, and that the model needs -> that package and its version.
+    """
+
+    format: int = FORMAT
+    source: str = "memory"
+    data: DataConfig
+    task: TaskConfig
+    model: ModelConfig
+    training: TrainingConfig
+    columns: tuple[str, ...] = ()
+    files: dict[str, dict[str, str | int]] = Field(default_factory=dict)
+    members: dict[str, str] = Field(default_factory=dict)
+
+    @classmethod
+    def parse(cls, text: str | bytes, place: str) -> RunConfig:
+        """Read ``config.json``; an older format is brought to today's.
+
+        Raises:
+            ModelError: it is not a run's, it is newer than this version, it has unknown entries, or it names a member
+                of a package that is not installed.
+        """
+        try:
+            values = json.loads(text)
+            version = values["format"]
+        except (ValueError, KeyError, TypeError, RecursionError):
+            raise ModelError(f"{place} is not a run of unrolled: its config.json cannot be read") from None
+        if isinstance(version, int) and version > FORMAT:
+            raise ModelError(
+                f"{place} has format {version}, but this version reads formats up to {FORMAT}: upgrade unrolled"
+            )
+        try:
+            check_members(values.get("members"), place)
+            values = from_format_1(values) if version == 1 else values
+            config = cls(**values)
+            config._check_own()
+        except ValidationError as error:
+            first = error.errors()[0]
+            name = ".".join(str(part) for part in first["loc"])
+            raise ModelError(f"{place}: config.json has a wrong entry {name!r}: {first['msg']}") from None
+        except UsageError as error:
+            raise ModelError(f"{place}: config.json has a wrong entry: {error}") from None
+        except (KeyError, TypeError, ValueError, AttributeError):
+            raise ModelError(f"{place}: config.json lacks a part of a run") from None
+        return config
+
+    def _check_own(self) -> None:
+        """Check the options of each member against what the member declares."""
+        for part in (self.data, self.task, self.model, self.training):
+            for key in part.own:
+                kind, _, name = key.partition(".")
+                if kind in NEEDED or name in Registry(kind):
+                    part.of(kind, name)

@@ -1,0 +1,90 @@
+"""The keyword arguments of ``fit``. Written by tools/write_options.py from the declared options."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Literal, TypedDict
+
+__all__ = ["Keywords"]
+
+
+class Keywords(TypedDict, total=False):
+    """Every option, each with its type; ``docs/options.md`` explains them."""
+
+    attention: Literal["additive", "dot", "scaled_dot", "cosine", "none"]
+    attention_window: int
+    audio: str
+    audio_deltas: int
+    audio_rate: int
+    audio_scale: Literal["training", "clip", "running"]
+    batch: int
+    beam: int
+    both_strands: bool
+    bptt: int
+    bptt_gradient: int
+    by: str
+    checkpoint_every: str
+    clip: float
+    coverage: bool
+    crf: bool
+    decoder: str
+    device: Literal["auto", "cpu", "cuda"]
+    distribution: Literal["gaussian"]
+    dropout: float
+    embedding: int
+    encoder: str
+    epochs: float
+    fields: Sequence[str]
+    freeze: bool
+    gap: str
+    header: Sequence[str]
+    heads: int
+    hidden: int
+    horizon: int
+    ignore: Sequence[str]
+    image: str
+    image_size: str
+    init_from: str | Path
+    inputs: Sequence[str]
+    kinds: Mapping[str, str]
+    kmer: int
+    known_ahead: Sequence[str]
+    kv_heads: int
+    label_smoothing: float
+    layers: int
+    lookback: int
+    lr: float
+    mask: float
+    min_count: int
+    minutes: float
+    missing: Literal["refuse", "impute"]
+    model: str
+    music: Literal["text", "events", "roll"]
+    normalise: Literal["none", "nfc", "nfkc"]
+    order: str
+    patience: int
+    pool: Literal["last", "mean", "max"]
+    positions: Literal["rotary", "sinusoidal", "learned", "alibi", "none"]
+    quantiles: Sequence[float]
+    rows_are: Literal["files", "lines"]
+    sampled_softmax: int
+    scale: Literal["training", "window"]
+    scheduled_sampling: float
+    seed: int
+    shared: bool
+    spec_augment: bool
+    steps: int
+    target: str | Sequence[str]
+    task: str
+    test: str | float
+    text_encoding: str
+    tied: bool
+    tokens: Literal["characters", "words", "bpe", "bytes"]
+    transpose: int
+    valid: str | float
+    vectors: str | Path
+    vocabulary: int
+    warmup: float
+    weight_decay: float
+    window: int

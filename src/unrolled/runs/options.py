@@ -1,0 +1,106 @@
+"""A user's options, flat, as the parts of a run and its members take them; whatever has no effect is refused."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from typing import Any
+
+from unrolled.config import Part
+from unrolled.errors import UsageError, named
+from unrolled.options import Owner, declared, owners_of, unknown_option
+from unrolled.registry import Registry
+
+__all__ = ["field_names", "given", "of_part", "own_options", "reader_options", "refuse_idle"]
+
+_WORKS_WITH = {  # kind of member -> how a message says whose option it is, and what this run has instead
+    "task": ("the task {}", "this run's task is {}"),
+    "encoding": ("columns of kind {}", "this run has columns of kind {}"),
+    "reader": ("files that are read as {}", "this run's data is read as {}"),
+    "layer": ("the model {}", "this run's model is {}"),
+    "cell": ("the model {}", "this run's model is {}"),
+    "model": ("a model of type {}", "this run's model is of type {}"),
+    "baseline": ("the baseline {}", "this run has the baselines {}"),
+    "metric": ("the metric {}", "this run has the metrics {}"),
+}
+
+
+def given(options: Mapping[str, Any]) -> dict[str, Any]:
+    """The options that were given: ``None`` means not given.
+
+    Raises:
+        UsageError: nobody declares an option of this name; the message suggests the one that was meant.
+    """
+    for name in options:
+        if not owners_of(name):
+            raise unknown_option(name)
+    return {name: value for name, value in options.items() if value is not None}
+
+
+def of_part(options: Mapping[str, Any], part: str) -> dict[str, Any]:
+    """Those of ``options`` that belong to a part of the run: ``data``, ``task``, ``model`` or ``training``.
+
+    >>> of_part({"model": "gru", "hidden": 8, "lr": 0.1}, "model")
+    {'name': 'gru', 'hidden': 8}
+    """
+    names = field_names(part)
+    return {names[name]: value for name, value in options.items() if name in names}
+
+
+def field_names(part: str) -> dict[str, str]:
+    """The option of a part of the run, as the user knows it -> the field of the part's configuration."""
+    return {option.name: option.field for option in declared()[Owner("part", part)]}
+
+
+def own_options(options: Mapping[str, Any], members: Iterable[Owner]) -> dict[str, dict[str, Any]]:
+    """The options of each of ``members`` that declares some, with the defaults of those that were not given.
+
+    Args:
+        options: a user's.
+        members: the members that this run has.
+
+    Returns:
+        the key of a member, such as ``task.tag`` -> its options.
+
+    Raises:
+        UsageError: a value is out of range or of another type.
+    """
+    found = {}
+    for owner in members:
+        names = {option.name for option in declared().get(owner, ())}
+        if names:
+            part: type[Part] = Registry(owner.kind).get(owner.name).Options
+            values = {name: value for name, value in options.items() if name in names}
+            found[owner.key] = part.check(values).model_dump(mode="json")
+    return found
+
+
+def reader_options(options: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """The options of every reader for which one was given: later data may come in another format."""
+    owners = {owner for name in options for owner in owners_of(name) if owner.kind == "reader"}
+    return own_options(options, sorted(owners))
+
+
+def refuse_idle(options: Mapping[str, Any], members: Collection[Owner], models: Collection[str] = ()) -> None:
+    """Refuse an option that belongs only to members that this run does not have.
+
+    Args:
+        options: a user's.
+        members: those that this run has.
+        models: the names of its models, for the message: ``bigru`` has the member ``gru``.
+
+    Raises:
+        UsageError: there is one; the message says what it works with and what this run has.
+    """
+    for name in options:
+        owners = owners_of(name)
+        if not any(owner.kind == "part" or owner in members for owner in owners):
+            works, has = _WORKS_WITH[owners[0].kind]
+            kinds = {"layer", "cell"} if owners[0].kind in ("layer", "cell") else {owners[0].kind}
+            here = sorted({member.name for member in members if member.kind in kinds})
+            here = sorted(set(models)) or here if "layer" in kinds else here
+            only = f"{named(name)} only works with {works.format(_quoted(owner.name for owner in owners))}"
+            raise UsageError(f"{only}; {has.format(_quoted(here))}." if here else f"{only}.")
+
+
+def _quoted(names: Iterable[str]) -> str:
+    return " or ".join(repr(name) for name in names)

@@ -1,0 +1,217 @@
+"""What a run needs before anything is encoded: the same from a user's options as from a run that was stopped."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import torch
+
+from unrolled.data.config import DataConfig
+from unrolled.data.fingerprint import MEMORY, fingerprint, fingerprint_table, verify
+from unrolled.data.read import read
+from unrolled.data.roles import Roles
+from unrolled.data.sequences import JOINED, Sequences
+from unrolled.errors import ModelError, UsageError, named
+from unrolled.layers.build import build_layer, member_of
+from unrolled.layers.config import ModelConfig
+from unrolled.models.build import layer_configs
+from unrolled.options import Owner
+from unrolled.registry import Registry, outside_members
+from unrolled.runs.config import NEEDED, RunConfig
+from unrolled.runs.options import given, of_part, own_options, reader_options, refuse_idle
+from unrolled.runs.question import advice, as_read, default_target, recognised_task, unused_columns
+from unrolled.runs.splits import FileSplit, parse
+from unrolled.runs.start import Start, open_start, start_again
+from unrolled.runs.word_vectors import check_again, check_vectors, with_width
+from unrolled.tasks.config import TaskConfig
+from unrolled.tasks.task import TASKS, Question, Reads, Task
+from unrolled.training.config import TrainingConfig
+from unrolled.training.device import device_for
+from unrolled.training.schedule import Budget
+
+__all__ = ["RunPlan", "plan_from_options", "plan_from_run"]
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class RunPlan:
+    """What a run is made from.
+
+    Attributes:
+        config: everything that was chosen.
+        sequences: the data, with the kind of each column.
+        roles: which columns are read, and which is answered.
+        start: the run that this one takes encodings and weights from, if it does.
+    """
+
+    config: RunConfig
+    sequences: Sequences
+    roles: Roles
+    start: Start | None
+
+
+def plan_from_options(source: Any, options: dict[str, Any], out: Path | None, say: Say) -> RunPlan:
+    """Read ``source`` and choose what the user's ``options`` leave open; ``say`` is told each choice.
+
+    Raises:
+        UsageError: an option is unknown, out of range, or has no effect in this run; no task answers the question.
+        DataError: the data cannot be read, or cannot be asked this.
+    """
+    asked = given(options)
+    training = TrainingConfig.check(of_part(asked, "training"))
+    device_for(training.device)  # a wrong one is refused before anything is read
+    start = None if training.init_from is None else open_start(training.init_from, out)
+    vectors = check_vectors(asked, training)
+    question, data = _ask(source, asked, say)
+    task_name, reason = recognised_task(question, asked.get("task", ""))
+    say(f"task: {task_name} ({reason}); {named('task')} overrides it")
+    task: type[Task] = TASKS.get(task_name)
+    roles: Roles = task.roles(question)
+    for line in unused_columns(question, roles):
+        say(line)
+    model = with_width(_model(asked, start), vectors)
+    if start is not None:
+        roles, start = start.take_over(roles, question.sequences, data, asked)
+        say(f"initialised from {start.place}: {model.name}, its encodings, and all its weights but those of the head")
+    for line in advice(task, model.name):
+        say(line)
+    members = _members(question.sequences, roles, task_name, model)
+    refuse_idle(asked, members, [part.name for part in layer_configs(model, roles.form.writes)])
+    own = {**data.own, **own_options(asked, _of(members, "reader", "encoding"))}
+    data = data.model_copy(update={"own": own})
+    if start is not None:
+        data = start.with_encodings(data)
+    training = training.model_copy(update={"own": own_options(asked, _of(members, "baseline", "metric"))})
+    model = model.model_copy(update={"own": model.own | own_options(asked, _of(members, "model", "layer", "cell"))})
+    _check_buildable(model, roles)
+    config = RunConfig(
+        source=str(source) if isinstance(source, str | Path) else str(MEMORY),
+        data=data,
+        task=TaskConfig(name=task_name, own=own_options(asked, _of(members, "task"))),
+        model=model,
+        training=training,
+        columns=tuple(question.sequences.table.column_names),
+        files=_fingerprints(source, data, training, start, question.sequences.table),
+        members=outside_members((owner.kind, owner.name) for owner in _of(members, *NEEDED)),
+    )
+    return RunPlan(config, question.sequences, roles, start)
+
+
+def plan_from_run(folder: Path, config: RunConfig, source: Any, say: Say) -> RunPlan:
+    """What the run in ``folder``, which was stopped, was made from; ``source`` is its data, where it was in memory.
+
+    Raises:
+        ModelError: it cannot go on.
+        DataError: the data is not what the run began with.
+        UsageError: ``source`` cannot be the data that the run began with.
+    """
+    began = _same_source(folder, config, source)
+    _verify_files(config, source, say)
+    if Budget(config.training).by_clock:
+        say("the clock steers this run's schedule, so it goes on, but not to the last bit as if it had never stopped")
+    task: type[Task] = TASKS.get(config.task.name)
+    own = config.task.of("task", config.task.name).model_dump()
+    reads = task.reads(own)
+    sequences = read(
+        source if source is not None else config.source, as_read(config.data, task), reads.steps, reads.columns
+    )
+    if began["path"] == MEMORY:
+        verify(began, fingerprint_table(sequences.table))
+    question = Question(sequences, config.data.target, config.data.inputs, own)
+    roles: Roles = task.roles(question)
+    check_again(folder, config)
+    start = start_again(folder, config)
+    if start is not None:
+        roles, start = start.take_over(roles, sequences, config.data, {})
+    return RunPlan(config, sequences, roles, start)
+
+
+def _ask(source: Any, asked: dict[str, Any], say: Say) -> tuple[Question, DataConfig]:
+    """The question, and the options of the data with the target that is asked for."""
+    data = DataConfig.check({**of_part(asked, "data"), "own": reader_options(asked)})
+    task: type[Task] | None = TASKS.get(asked["task"]) if asked.get("task") else None
+    reads = [one.reads(asked) for one in ([task] if task is not None else TASKS.members().values())]
+    needs = Reads(any(one.steps for one in reads), tuple(name for one in reads for name in one.columns))
+    sequences = read(source, as_read(data, task), needs.steps, needs.columns)
+    kinds = ", ".join(f"{name} ({kind})" for name, kind in sequences.kinds.items())
+    say(f"read {sequences.origin}, {len(sequences)} rows: {kinds}; {named('kinds')} column=kind overrides")
+    for line in sequences.notes:
+        say(line)
+    for name in ("header", "text_encoding"):
+        if name in asked and not sequences.reader:
+            raise UsageError(f"{named(name)} only works with files; this data is in memory")
+    if (target := default_target(sequences, data, task)) != data.target:
+        say(f"target: {target[0]}, the folders that the files lie in; {named('target')} overrides it")
+        data = data.model_copy(update={"target": target})
+    return Question(sequences, data.target, data.inputs, asked), data
+
+
+def _model(asked: dict[str, Any], start: Start | None) -> ModelConfig:
+    return ModelConfig.check(of_part(asked, "model")) if start is None else start.model(asked)
+
+
+def _members(sequences: Sequences, roles: Roles, task: str, model: ModelConfig) -> list[Owner]:
+    """The members that this run has, whose options have an effect."""
+    kinds = {**sequences.kinds, **roles.kinds}
+    used = {kinds[column] for column in {*roles.inputs, *roles.joined, roles.target} & set(kinds)}
+    joined = [Owner("encoding", JOINED)] if roles.joined else []
+    layers = [Owner(*member_of(part.name)) for part in layer_configs(model, roles.form.writes)]
+    reader = [Owner("reader", sequences.reader)] if sequences.reader else []
+    kind_of_model = Owner("model", "encoder_decoder" if roles.form.writes else "network")
+    kinds_used = [Owner("encoding", kind) for kind in sorted(used)]
+    judges = [Owner(kind, name) for kind in ("baseline", "metric") for name in Registry(kind).names()]
+    asked = [Owner("task", task), Owner("form", roles.form.name)]
+    return [*reader, *kinds_used, *joined, *asked, kind_of_model, *layers, *judges]
+
+
+def _of(members: Iterable[Owner], *kinds: str) -> list[Owner]:
+    return [owner for owner in members if owner.kind in kinds]
+
+
+def _check_buildable(model: ModelConfig, roles: Roles) -> None:
+    """Find a wrong size of a layer before anything is written; on the meta device it takes no memory."""
+    with torch.device("meta"):
+        for part in layer_configs(model, roles.form.writes):
+            build_layer(part, 1)
+
+
+def _fingerprints(
+    source: Any, data: DataConfig, training: TrainingConfig, start: Start | None, table: pa.Table
+) -> dict[str, dict[str, str | int]]:
+    begun = fingerprint(source) if _is_file(source) else fingerprint_table(table)
+    held_out = {"validation": parse(data.valid), "test": parse(data.test)}
+    files = {role: how.path for role, how in held_out.items() if isinstance(how, FileSplit)}
+    vectors = {} if training.vectors is None else {"vectors": training.vectors}
+    found = {role: fingerprint(path) for role, path in {**files, **vectors}.items()}
+    return {"training": begun, **found, **({} if start is None else {"start": start.fingerprint})}
+
+
+def _is_file(source: Any) -> bool:
+    return isinstance(source, str | Path) and str(source) != "-"
+
+
+def _same_source(folder: Path, config: RunConfig, source: Any) -> dict[str, str | int]:
+    """The fingerprint of the data that the run began with, if ``source`` may be that data."""
+    if "training" not in config.files:
+        raise ModelError(f"{folder} cannot be resumed: its config.json does not say what it was trained on")
+    training = config.files["training"]
+    path = str(training["path"])
+    if path == MEMORY and source is None:
+        raise UsageError(f"{folder} was trained on data in memory: pass the same data again to resume it")
+    if source is not None and _is_file(source) == (path == MEMORY):
+        place = "in memory" if path == MEMORY else f"from {path}"
+        raise UsageError(f"{folder} was trained on data {place}: it can only be resumed with the same data")
+    return training
+
+
+def _verify_files(config: RunConfig, source: Any, say: Say) -> None:
+    for role, saved in config.files.items():
+        place = str(source) if role == "training" and source is not None else str(saved["path"])
+        if saved["path"] != MEMORY and role not in ("start", "vectors"):  # may be gone by now
+            verify(saved, fingerprint(place))
+            say(f"{role} data unchanged: {place}")

@@ -1,0 +1,85 @@
+"""What is asked of the data: the target, and the task that answers it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from unrolled.data.config import DataConfig
+from unrolled.data.roles import Roles
+from unrolled.data.sequences import Sequences
+from unrolled.errors import UnrolledError, UsageError, named
+from unrolled.layers.build import model_names
+from unrolled.tasks.task import TASKS, Question, Recognised, Task
+
+__all__ = ["advice", "as_read", "default_target", "recognised_task", "unused_columns"]
+
+
+def recognised_task(question: Question, asked: str) -> tuple[str, str]:
+    """The name of the task that answers the question, and the reason; ``asked`` is the one that the user named, if any.
+
+    Raises:
+        UsageError: there is no task ``asked``, no task answers, or two are equally sure that they do.
+    """
+    if asked:
+        TASKS.get(asked)
+        return asked, f"{named('task')} asks for it"
+    found: dict[str, Recognised] = {}
+    failed: UnrolledError | None = None
+    for name, task in TASKS.members().items():
+        try:
+            if (recognised := task.recognises(question)) is not None:
+                found[name] = recognised
+        except UnrolledError as error:  # of no account if another task knows the answer
+            failed = failed or error
+    if failed is not None and not found:
+        raise failed
+    best = max((recognised.confidence for recognised in found.values()), default=0)
+    surest = [name for name, recognised in found.items() if recognised.confidence == best]
+    if len(surest) > 1:
+        raise UsageError(f"the tasks {' and '.join(surest)} answer this equally well: choose one with {named('task')}")
+    if surest:
+        return surest[0], found[surest[0]].reason
+    raise _unanswered(question)
+
+
+def _unanswered(question: Question) -> UsageError:
+    first, target = question.target[0], ", ".join(question.target)
+    traits = question.sequences.traits(first)
+    if traits.measured and not traits.whole:
+        return UsageError(
+            f"the target {target} has a number for each step: set {named('horizon')}, the number of steps to forecast, "
+            f"or choose a {named('task')}"
+        )
+    return UsageError(
+        f"no task answers the target {target} of kind {question.sequences.kinds[first]}: choose a {named('task')}, or "
+        f"another kind for it with {named('kinds')}"
+    )
+
+
+def as_read(data: DataConfig, task: type[Task] | None) -> DataConfig:
+    """``data``, in which a target that the task writes is a text, even of digits, unless the user says otherwise."""
+    texts = dict.fromkeys(data.target, "tokens") if task is not None and task.writes_text else {}
+    return data.model_copy(update={"kinds": {**texts, **data.kinds}})
+
+
+def default_target(sequences: Sequences, data: DataConfig, task: type[Task] | None) -> tuple[str, ...]:
+    """The target that was named, else the labels that folders give their files, unless the task continues its input."""
+    label = sequences.labelled
+    if data.target or label is None or label in data.inputs or (task is not None and task.continues):
+        return data.target
+    return (label,)
+
+
+def unused_columns(question: Question, roles: Roles) -> Iterator[str]:
+    """A line about the columns that this run ignores, if the user did not choose the inputs."""
+    used = {*roles.inputs, *roles.joined, roles.target}
+    unused = [name for name in question.sequences.kinds if name not in used]
+    if unused and not question.inputs:
+        yield f"not used: {', '.join(unused)}; {named('inputs')} adds columns"
+
+
+def advice(task: type[Task], model: str) -> Iterator[str]:
+    """A line about the same model in both directions, where the task may gain from it."""
+    both = f"bi{model}"
+    if task.backward_helps and both in model_names():
+        yield f"model: {model} reads forward only, so it can stream; {task.backward_helps}, try {named('model')} {both}"

@@ -1,0 +1,117 @@
+"""The options of the trainer: where the weights begin, the budget, the optimiser, and what is kept."""
+
+from __future__ import annotations
+
+from typing import Literal, Self
+
+from pydantic import model_validator
+
+from unrolled.config import PartOfRun, option
+from unrolled.errors import named
+
+__all__ = ["TrainingConfig"]
+
+
+class TrainingConfig(PartOfRun):
+    """The options of the training loop.
+
+    At most one of ``steps``, ``epochs`` and ``minutes`` is given; without one, training goes on until validation stops
+    improving, for ten minutes at most.
+    """
+
+    init_from: str | None = option(
+        None,
+        "A run to start from: its encodings, its layer and all its weights but those of the head.",
+        also=("start", "from", "from_run", "from_pretrained", "pretrained", "warm_start", "checkpoint", "finetune"),
+    )
+    vectors: str | None = option(
+        None,
+        "Pretrained vectors of words: a file (word2vec, GloVe, unrolled embed), or a folder of Hugging Face.",
+        also=("embeddings_file", "pretrained_embeddings", "word_vectors", "glove", "weights"),
+    )
+    freeze: bool | None = option(
+        None,
+        "Do not train what vectors holds. Default: a folder's weights are frozen, a file's vectors are trained.",
+        also=("freeze_embeddings", "trainable", "requires_grad"),
+    )
+    steps: int | None = option(
+        None, "Budget in training steps.", ge=1, also=("max_steps", "num_steps", "iterations", "n_iter", "max_iter")
+    )
+    epochs: float | None = option(
+        None, "Budget in passes over the data.", gt=0, also=("num_epochs", "num_train_epochs", "n_epochs", "max_epochs")
+    )
+    minutes: float | None = option(
+        None, "Budget in minutes.", gt=0, also=("max_time", "time_limit", "time_budget", "duration")
+    )
+    batch: int = option(
+        32,
+        "Sequences in a training step.",
+        ge=1,
+        also=("batch_size", "per_device_train_batch_size", "minibatch", "mini_batch_size"),
+    )
+    lr: float = option(
+        2e-3, "Highest learning rate.", gt=0, also=("learning_rate", "learning_rate_init", "eta", "step_size", "max_lr")
+    )
+    warmup: float = option(
+        0.02,
+        "Share of the budget in which the learning rate rises.",
+        ge=0,
+        le=1,
+        also=("warmup_ratio", "warmup_steps", "pct_start"),
+    )
+    weight_decay: float = option(
+        0.01, "Weight decay of AdamW, for all weights but biases.", ge=0, also=("l2", "alpha", "decay", "wd")
+    )
+    spec_augment: bool = option(
+        False, "Hide random stretches of time and bands of frames in training (SpecAugment).", also=("specaugment",)
+    )
+    transpose: int = option(
+        0, "Transpose music in training, by at most this many semitones.", ge=0, le=24, also=("pitch_shift",)
+    )
+    clip: float | None = option(
+        1.0,
+        "Largest norm of the gradient.",
+        gt=0,
+        also=("clip_grad_norm", "max_grad_norm", "max_norm", "clipnorm", "clipvalue", "gradient_clip_val", "grad_clip"),
+    )
+    bptt: int | None = option(
+        None,
+        "Steps of one window of truncated backpropagation through time (k1). "
+        "Default: 128 where sequences are longer than 2048 steps.",
+        ge=1,
+        also=("tbptt", "truncate", "truncated_bptt_steps", "bptt_steps", "seq_length", "k1"),
+    )
+    bptt_gradient: int | None = option(
+        None,
+        "Steps that a gradient reaches back (k2), a multiple of bptt. Default: as bptt.",
+        ge=1,
+        also=("k2",),
+    )
+    patience: int | None = option(
+        None,
+        "Validations without a new best before training stops. Default: 5 without a budget, else unlimited.",
+        ge=1,
+        also=("early_stopping", "early_stopping_patience", "early_stopping_rounds", "n_iter_no_change"),
+    )
+    checkpoint_every: str | None = option(
+        None,
+        "Interval of checkpoints: steps, such as 50, or seconds, such as 30s. Default: 60s.",
+        also=("save_every", "save_steps", "save_freq", "every_n_train_steps"),
+    )
+    seed: int = option(
+        0,
+        "Seed of all random numbers.",
+        ge=0,
+        lt=9_223_372_036_854_775_808,
+        also=("random_state", "random_seed", "manual_seed", "rng"),
+    )
+    device: Literal["auto", "cpu", "cuda"] = option(
+        "auto", "Where to train.", also=("accelerator", "gpu", "use_cuda", "use_gpu", "no_cuda")
+    )
+
+    @model_validator(mode="after")
+    def _one_budget(self) -> Self:
+        given = [named(name) for name in ("steps", "epochs", "minutes") if getattr(self, name) is not None]
+        if len(given) > 1:
+            raise ValueError(f"give one budget, not {' and '.join(given)}")
+        return self
