@@ -1,7 +1,7 @@
 """Where does the ball go next? The error of the next position beside what physics allows.
 
-Protocol: 20 000 balls of 60 steps in a box of side 1 (`unrolled.trajectories`), seen with noise of 0.01 in each
-coordinate; 1 000 others validate, and 2 000 of a third seed are the test: each is cut after 20, 30, 40, 50 and 59
+Protocol: 20 000 balls of 60 steps in a box of side 1 (`unrolled.synthetic.bouncing_balls`), seen with noise of 0.01 in
+each coordinate; 1 000 others validate, and 2 000 of a third seed are the test: each is cut after 20, 30, 40, 50 and 59
 steps, and the root mean square error of the position that is seen next is taken over balls and both coordinates. Who
 knows the true state and the physics misses the noise alone (the floor, which the simulator gives from the true state).
 Beside it: the mean position of the training balls (no history at all), the last position, and the last position with
@@ -17,7 +17,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet
 
-from unrolled.trajectories import BouncingBalls, Paths
+from unrolled.synthetic.bouncing_balls import BouncingBalls, Paths
 
 BALLS = BouncingBalls(noise=0.01)
 STEPS, COUNTS, SEEDS = 60, {"train": 20_000, "valid": 1_000, "test": 2_000}, {"train": 1, "valid": 2, "test": 3}

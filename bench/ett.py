@@ -64,7 +64,7 @@ def write_tables(folder: Path) -> None:
 def check(folder: Path, run: common.Run, source: str) -> None:
     """The run's borders, scale and windows are the published ones, as the package itself sees them."""
     from unrolled.api import load
-    from unrolled.data.split import hold_out_end
+    from unrolled.data.tables.split import hold_out_end
 
     trained = load(folder / common.run_folder(run.command))
     rest, test = hold_out_end(trained.read(str(folder / source)), TEST / (TRAIN + VALID + TEST))

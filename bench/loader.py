@@ -26,13 +26,13 @@ import torch
 from memory import BLOCK, text
 
 from unrolled.batch import Batch
-from unrolled.data.coder import Preprocessor
+from unrolled.data.batches.loader import Loader
 from unrolled.data.config import DataConfig
-from unrolled.data.examples import Examples
-from unrolled.data.loader import Loader
-from unrolled.data.preparation import Preparation
-from unrolled.data.read import read
-from unrolled.data.windows import Plan
+from unrolled.data.examples.examples import Examples
+from unrolled.data.examples.preparation import Preparation
+from unrolled.data.examples.preprocessor import Preprocessor
+from unrolled.data.plans.windows import Plan
+from unrolled.data.tables.read import read
 from unrolled.layers.build import model_names
 from unrolled.layers.config import ModelConfig
 from unrolled.models.network import Network

@@ -22,8 +22,8 @@ from kernels import by_turns, product
 from torch import Tensor, nn
 
 from unrolled.kernels import library
+from unrolled.layers.recurrence.scan import scan
 from unrolled.layers.recurrent import Recurrent
-from unrolled.layers.scan import scan
 
 BATCH, UNITS, STEPS = 4, 128, 10_000
 SHORT, LONG = 8_192, 65_536

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from gensim.models import Word2Vec
 
-from unrolled.data.corpus import Corpus
+from unrolled.word2vec.corpus import Corpus
 from unrolled.word2vec.train import Settings, learn
 
 LEAST, SIZE, WINDOW, NEGATIVE, NEAREST, AMONG = 5, 100, 5, 5, 10, 500

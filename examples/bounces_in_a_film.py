@@ -12,7 +12,7 @@ from pathlib import Path
 import av
 
 import unrolled as ur
-from unrolled.trajectories import BouncingBalls, frames
+from unrolled.synthetic.bouncing_balls import BouncingBalls, frames
 
 model, folder, rows = sys.argv[1] if len(sys.argv) > 1 else "gru", Path("films"), []
 folder.mkdir(exist_ok=True)

@@ -10,10 +10,10 @@ import numpy as np
 import pyarrow as pa
 from configs import model_config, task_options
 
-from unrolled.data.coder import Preprocessor
-from unrolled.data.examples import Examples
-from unrolled.data.preparation import Preparation
-from unrolled.data.sequences import Sequences
+from unrolled.data.examples.examples import Examples
+from unrolled.data.examples.preparation import Preparation
+from unrolled.data.examples.preprocessor import Preprocessor
+from unrolled.data.tables.sequences import Sequences
 from unrolled.errors import Origin
 from unrolled.models.build import build_model
 from unrolled.models.model import Model

@@ -19,7 +19,7 @@ SOURCE = Path(__file__).parent.parent / "src" / "unrolled"
 CODE = [
     "os.system",
     "torch.hub.load",
-    "unrolled.files",
+    "unrolled.storage.directories",
     "../cell",
     "/etc/passwd",
     "cell",

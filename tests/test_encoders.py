@@ -19,7 +19,7 @@ from unrolled.data.encodings._level import SPECIALS
 from unrolled.data.encodings._pretrained import Pretrained
 from unrolled.errors import DataError, MissingExtra, UsageError
 from unrolled.layers.pretrained import PretrainedEncoder
-from unrolled.tensors import load_tensors, save_tensors
+from unrolled.storage.tensors import load_tensors, save_tensors
 from unrolled.training.trainer import Trainer
 
 if importlib.util.find_spec("transformers") is None:

@@ -15,7 +15,7 @@ from sklearn.datasets import load_digits
 
 import unrolled as ur
 from unrolled.cli.main import main
-from unrolled.data.pictures import to_png
+from unrolled.data.media.pictures import to_png
 from unrolled.errors import DataError
 
 

@@ -18,7 +18,7 @@ import torch
 
 from unrolled import api
 from unrolled.errors import ModelError
-from unrolled.files import read_directory
+from unrolled.storage.directories import read_directory
 
 ENVIRONMENT = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "OMP_NUM_THREADS": "1", "NO_COLOR": "1"}
 

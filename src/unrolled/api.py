@@ -11,15 +11,14 @@ from pathlib import Path
 from typing import Any, Unpack
 
 from unrolled.data.config import DataConfig
-from unrolled.data.read import read as read_source
-from unrolled.data.sequences import Sequences
+from unrolled.data.tables.read import read as read_source
+from unrolled.data.tables.sequences import Sequences
 from unrolled.data.vectors.aligned import nearest
 from unrolled.data.vectors.writing import convert
 from unrolled.errors import UsageError
 from unrolled.inspection import probe as probing
-from unrolled.inspection.memory import Horizon, asked_of, memory_horizon
+from unrolled.inspection.horizon import Horizon, asked_of, memory_horizon
 from unrolled.inspection.probe import Found
-from unrolled.inspection.problems import PROBLEMS
 from unrolled.runs.fit import fit as fit_run
 from unrolled.runs.fit import resume as resume_run
 from unrolled.runs.keywords import Keywords
@@ -28,6 +27,7 @@ from unrolled.runs.options import given, of_part, reader_options
 from unrolled.runs.plan import Say
 from unrolled.runs.trained import Trained
 from unrolled.runs.tune_report import judge_tunes
+from unrolled.synthetic.memory_tasks import PROBLEMS
 from unrolled.training.hooks import Hook
 from unrolled.word2vec.train import Settings, write
 

@@ -13,11 +13,11 @@ from pathlib import Path
 from unrolled import api
 from unrolled.data.readers.abc import split_tunes
 from unrolled.errors import DataError, MissingExtra
-from unrolled.files import write_file
 from unrolled.music.abc import check_tune
 from unrolled.runs.keywords import Keywords
 from unrolled.runs.plan import Say
 from unrolled.runs.trained import Trained
+from unrolled.storage.directories import write_file
 from unrolled.training.hooks import Hook
 
 __all__ = ["OPTIONS", "TEMPERATURE", "Demo", "collect", "run", "simplify"]

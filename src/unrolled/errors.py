@@ -22,6 +22,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 
 __all__ = [
+    "IN_MEMORY",
     "DataError",
     "Interrupted",
     "MissingExtra",
@@ -62,7 +63,7 @@ class Origin:
     """Where the rows of a table are from: a file, or a folder whose files' rows stand one below the other.
 
     Attributes:
-        name: what to call it: a path, or ``memory``.
+        name: what to call it: a path, or ``your data``.
         files: of a folder, each file in the order of its rows, and how many it has.
 
     Example:
@@ -83,6 +84,9 @@ class Origin:
                 return file, row
             row -= rows
         return self.name, row
+
+
+IN_MEMORY = Origin("your data")  # what to call data that came from no file
 
 
 class DataError(UnrolledError):

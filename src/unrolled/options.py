@@ -95,7 +95,7 @@ def declared() -> Mapping[Owner, tuple[Option, ...]]:
     registered = registered_members()
     members = ((kind, name) for kind in FOLDERS for name in Registry(kind).names())
     found = _declared(tuple(member for member in members if member not in registered), tuple(sys.path))
-    classes = {Owner(*member): getattr(one, "Options", None) for member, one in registered.items()}
+    classes = {Owner(*names): getattr(member, "Options", None) for names, member in registered.items()}
     added = {owner: _of_class(part) for owner, part in classes.items() if part is not None}
     return {**found, **{owner: options for owner, options in added.items() if options}} if added else found
 

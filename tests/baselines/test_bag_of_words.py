@@ -9,7 +9,7 @@ import numpy as np
 
 from unrolled.baselines.bag_of_words import BagOfWords
 from unrolled.batch import MISSING
-from unrolled.data.examples import Examples
+from unrolled.data.examples.examples import Examples
 from unrolled.metrics.scoring import scores
 
 Make = Callable[..., Examples]

@@ -15,7 +15,7 @@ from samples import ours
 from unrolled.baselines import baseline
 from unrolled.baselines.baseline import BASELINES, score_baselines
 from unrolled.batch import Discrete
-from unrolled.data.examples import Examples
+from unrolled.data.examples.examples import Examples
 from unrolled.data.forms.unaligned import Unaligned
 from unrolled.metrics.scoring import scores
 

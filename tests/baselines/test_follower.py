@@ -13,8 +13,8 @@ import pytest
 
 from unrolled.baselines.follower import Follower
 from unrolled.baselines.unigram import Unigram
-from unrolled.data.examples import Examples
-from unrolled.data.negatives import negatives
+from unrolled.data.batches.negatives import negatives
+from unrolled.data.examples.examples import Examples
 from unrolled.metrics.scoring import scores
 
 SIZE, FIRST = 130, 3

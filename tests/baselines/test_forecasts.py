@@ -8,10 +8,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from unrolled.baselines import forecasts
+from unrolled.baselines import _forecasts as forecasts
 from unrolled.baselines.last_value import LastValue
 from unrolled.baselines.seasonal_naive import SeasonalNaive, season
-from unrolled.data.examples import Examples, Units
+from unrolled.data.examples.examples import Examples, Units
 from unrolled.metrics.scoring import scores
 
 Make = Callable[..., Examples]

@@ -11,7 +11,7 @@ import pytest
 
 from unrolled.baselines.gzip import Gzip
 from unrolled.batch import MISSING
-from unrolled.data.examples import Examples
+from unrolled.data.examples.examples import Examples
 from unrolled.metrics.scoring import scores
 
 Make = Callable[..., Examples]

@@ -13,7 +13,7 @@ from unrolled.baselines._emissions import Gaussian, Symbols
 from unrolled.baselines._hmm import Packed, backward, forward, log_sum, posterior, predicted, transitions, viterbi
 from unrolled.baselines._hmm_model import Model
 from unrolled.batch import Continuous, Discrete
-from unrolled.data.examples import Examples
+from unrolled.data.examples.examples import Examples
 
 Make = Callable[..., Examples]
 

@@ -8,7 +8,7 @@ from collections import Counter, defaultdict
 import numpy as np
 import pytest
 
-from unrolled.baselines.kneser_ney import KneserNey
+from unrolled.baselines._kneser_ney import KneserNey
 
 Rows = list[list[int]]
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from unrolled.baselines.last_value import LastValue
-from unrolled.data.examples import Examples
+from unrolled.data.examples.examples import Examples
 from unrolled.metrics.scoring import scores
 
 Make = Callable[..., Examples]

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import torch
 
-from unrolled.baselines.linear_model import LinearModel, SparseRows
-from unrolled.data.examples import Examples
+from unrolled.baselines._linear_model import LinearModel, SparseRows
+from unrolled.data.examples.examples import Examples
 from unrolled.metrics.scoring import scores
 
 Make = Callable[..., Examples]

@@ -10,7 +10,7 @@ import pytest
 
 from unrolled.baselines.majority import Majority
 from unrolled.batch import MISSING
-from unrolled.data.examples import Examples
+from unrolled.data.examples.examples import Examples
 from unrolled.metrics.scoring import scores
 
 Make = Callable[..., Examples]

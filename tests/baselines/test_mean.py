@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from unrolled.baselines.mean import Mean
-from unrolled.data.examples import Examples
+from unrolled.data.examples.examples import Examples
 from unrolled.metrics.scoring import scores
 
 Make = Callable[..., Examples]

@@ -7,8 +7,8 @@ from baselines.conftest import ragged
 
 from unrolled.baselines.nearest import Nearest
 from unrolled.batch import Continuous, Discrete
-from unrolled.data.encoded import Encoded
-from unrolled.data.examples import Examples
+from unrolled.data.encodings.base import Encoded
+from unrolled.data.examples.examples import Examples
 from unrolled.data.forms.free import Free
 from unrolled.data.forms.next import Next
 from unrolled.data.forms.unaligned import Unaligned

@@ -10,7 +10,7 @@ import numpy as np
 from unrolled.baselines.ngram import Ngram
 from unrolled.baselines.unigram import Unigram
 from unrolled.batch import MISSING
-from unrolled.data.examples import Examples
+from unrolled.data.examples.examples import Examples
 from unrolled.metrics.scoring import scores
 
 Make = Callable[..., Examples]

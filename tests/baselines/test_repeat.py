@@ -10,7 +10,7 @@ import pytest
 
 from unrolled.baselines.marginals import Marginals
 from unrolled.baselines.repeat import Repeat
-from unrolled.data.examples import Examples
+from unrolled.data.examples.examples import Examples
 from unrolled.metrics.scoring import scores
 
 Make = Callable[..., Examples]

@@ -10,7 +10,7 @@ import pytest
 from unrolled.baselines.last_value import LastValue
 from unrolled.baselines.mean import Mean
 from unrolled.baselines.seasonal_naive import SeasonalNaive
-from unrolled.data.examples import Examples
+from unrolled.data.examples.examples import Examples
 from unrolled.metrics.scoring import scores
 
 Make = Callable[..., Examples]

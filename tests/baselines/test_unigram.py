@@ -11,7 +11,7 @@ import pytest
 
 from unrolled.baselines.unigram import Unigram
 from unrolled.batch import MISSING
-from unrolled.data.examples import Examples
+from unrolled.data.examples.examples import Examples
 from unrolled.data.forms.fill import FillIn
 from unrolled.metrics.scoring import scores
 

@@ -6,7 +6,7 @@ import torch
 
 from unrolled.cells.irnn import irnn
 from unrolled.cells.rnn import RNNState
-from unrolled.layers.unroll import unroll
+from unrolled.layers.recurrence.unroll import unroll
 
 
 def test_it_starts_as_the_identity() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from unrolled.cells.diagonal import first_memory
+from unrolled.cells._diagonal import first_memory
 from unrolled.cells.mingru import MinGRU, MinGRUState
 from unrolled.reference import mingru
 from unrolled.reference.names import mingru_from_layer

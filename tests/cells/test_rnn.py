@@ -7,7 +7,7 @@ import torch
 
 from unrolled.cells.rnn import RNN, RNNState
 from unrolled.errors import UsageError
-from unrolled.layers.unroll import unroll
+from unrolled.layers.recurrence.unroll import unroll
 from unrolled.reference import rnn
 from unrolled.reference.names import TorchWeights, rnn_from_torch, to_columns
 

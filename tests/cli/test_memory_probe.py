@@ -33,7 +33,7 @@ def test_memory_of_answers_to_whole_rows_and_of_forecasts(unrolled: Unrolled, ru
 
 
 def test_what_is_not_finite_is_null_in_json(unrolled: Unrolled, runs: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
-    from unrolled.inspection.memory import Horizon
+    from unrolled.inspection.horizon import Horizon
 
     horizon = Horizon((1.0, math.inf), 1, math.nan, 1, "exploding", 1)
     monkeypatch.setattr("unrolled.api.memory", lambda *_, **__: horizon)

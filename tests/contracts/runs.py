@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from unrolled import api
-from unrolled.files import read_directory
 from unrolled.runs.trained import Trained
+from unrolled.storage.directories import read_directory
 
 __all__ = ["RUNS", "Run", "as_lines", "log_of", "same_run"]
 

@@ -12,13 +12,13 @@ from configs import data_config, model_config, task_config
 from contracts.runs import RUNS, as_lines
 from samples import SAMPLES, sequences
 
-from unrolled.data.coder import Preprocessor
-from unrolled.data.loader import Loader
-from unrolled.data.preparation import Preparation
-from unrolled.data.sequences import Sequences
-from unrolled.files import read_directory
+from unrolled.data.batches.loader import Loader
+from unrolled.data.examples.preparation import Preparation
+from unrolled.data.examples.preprocessor import Preprocessor
+from unrolled.data.tables.sequences import Sequences
 from unrolled.runs.config import RunConfig
 from unrolled.runs.splits import Splits, split_up
+from unrolled.storage.directories import read_directory
 from unrolled.tasks.task import TASKS, Question, make_task
 from unrolled.training.config import TrainingConfig
 from unrolled.training.plans import evaluation_plan, training_plan

@@ -20,7 +20,7 @@ from unrolled.cells.gru import GRU
 from unrolled.errors import ShapeError, UsageError
 from unrolled.kernels import fused, library, memory, operators
 from unrolled.layers import torch_compat
-from unrolled.layers.unroll import unroll
+from unrolled.layers.recurrence.unroll import unroll
 
 WIDTHS = library.available()
 NAMES = [name for name, kernel in KERNELS.items() if kernel in library.CELLS]

@@ -14,8 +14,8 @@ from contracts.runs import RUNS
 
 import unrolled as ur
 from unrolled.errors import ModelError, UsageError
-from unrolled.files import write_manifest
 from unrolled.runs.trained import Trained
+from unrolled.storage.directories import write_manifest
 from unrolled.testing import layers
 from unrolled.testing.subject import Subject
 

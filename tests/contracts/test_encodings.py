@@ -13,8 +13,8 @@ import pytest
 from samples import ours
 from sounds import samples, wav
 
-from unrolled.data.encoded import ENCODINGS
-from unrolled.data.pictures import to_png
+from unrolled.data.encodings.base import ENCODINGS
+from unrolled.data.media.pictures import to_png
 from unrolled.errors import ModelError
 from unrolled.testing.columns import SAMPLES, Sample
 from unrolled.testing.encodings import CONTRACTS

@@ -16,8 +16,8 @@ from sounds import samples, wav
 
 import unrolled as ur
 from unrolled.api import embed
-from unrolled.data.pictures import to_png
-from unrolled.data.read import read
+from unrolled.data.media.pictures import to_png
+from unrolled.data.tables.read import read
 from unrolled.errors import DataError
 
 

@@ -14,9 +14,9 @@ from torch import Tensor
 from unrolled.errors import ModelError, ShapeError, UsageError
 from unrolled.kernels import library
 from unrolled.layers import torch_compat
-from unrolled.layers.live_steps import PackedSteps
+from unrolled.layers.recurrence.live_steps import PackedSteps
+from unrolled.layers.recurrence.session import push_together
 from unrolled.layers.recurrent import Recurrent
-from unrolled.layers.session import push_together
 from unrolled.layers.window import Window
 from unrolled.testing import layers
 from unrolled.testing.subject import Subject, everything, same

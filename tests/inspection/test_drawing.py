@@ -5,7 +5,7 @@ import itertools
 import pytest
 
 from unrolled.inspection.drawing import Answers, draw
-from unrolled.models.sketch import Sketch, Stack
+from unrolled.models._sketch import Sketch, Stack
 
 
 def test_many_to_one() -> None:

@@ -12,7 +12,7 @@ from unrolled import api
 from unrolled.errors import UsageError
 from unrolled.inspection import probe as probing
 from unrolled.inspection.probe import Found, probe
-from unrolled.inspection.problems import problem
+from unrolled.synthetic.memory_tasks import problem
 
 
 def reached(found: Found) -> tuple[object, ...]:

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from unrolled.cells.cell import CELLS
 from unrolled.errors import ShapeError, UsageError
 from unrolled.layers import torch_compat
-from unrolled.layers.unroll import unroll
+from unrolled.layers.recurrence.unroll import unroll
 
 INPUTS, HIDDEN = 3, 5
 DTYPES = [torch.float32] * 5 + [torch.float64, torch.float16, torch.bfloat16, torch.int64, torch.bool, torch.complex64]

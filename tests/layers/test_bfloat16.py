@@ -11,7 +11,7 @@ from torch import Tensor
 from unrolled.cells.cell import CELLS
 from unrolled.kernels import library
 from unrolled.layers import torch_compat
-from unrolled.layers.unroll import unroll
+from unrolled.layers.recurrence.unroll import unroll
 
 HALF = torch.bfloat16
 ROUNDING = 2.0**-8  # half of the last of eight bits

@@ -14,7 +14,7 @@ import torch
 from unrolled.cells.cell import CELLS
 from unrolled.errors import ShapeError
 from unrolled.kernels import library
-from unrolled.layers.unroll import unroll
+from unrolled.layers.recurrence.unroll import unroll
 
 
 class Mallinfo(ctypes.Structure):

@@ -11,8 +11,8 @@ from configs import model_config
 from torch import Tensor
 
 from unrolled.errors import ModelError, ShapeError, UsageError
+from unrolled.layers.attention.cache import KVCache
 from unrolled.layers.build import build_layer
-from unrolled.layers.cache import KVCache
 from unrolled.layers.transformer import Transformer, TransformerState
 from unrolled.reference.attention import BlockWeights, HeadWeights, block
 from unrolled.state import flatten, from_bytes, select, to_bytes, where

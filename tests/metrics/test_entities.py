@@ -9,7 +9,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from unrolled.metrics.iob2 import IOB2
+from unrolled.metrics._iob2 import IOB2
 from unrolled.metrics.judged import ChosenTags
 from unrolled.metrics.scoring import scores
 

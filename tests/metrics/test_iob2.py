@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from unrolled.metrics.iob2 import IOB2
+from unrolled.metrics._iob2 import IOB2
 
 LABELS = ["B-loc", "B-per", "I-loc", "I-org", "I-per", "O"]
 TAGS = IOB2.of(LABELS)

@@ -7,8 +7,8 @@ import torch
 
 from unrolled.batch import Continuous
 from unrolled.layers.config import ModelConfig
-from unrolled.models import copies
-from unrolled.models.copies import Copies
+from unrolled.models import _copies as copies
+from unrolled.models._copies import Copies
 from unrolled.models.network import Network
 
 

@@ -8,9 +8,9 @@ from unrolled.cells.mingru import MinGRU
 from unrolled.errors import UsageError
 from unrolled.layers.build import build_layer
 from unrolled.layers.recurrent import Recurrent
+from unrolled.models._sketch import Sketch, Stack, stack_of
 from unrolled.models.encoder_decoder import EncoderDecoder
 from unrolled.models.network import Network
-from unrolled.models.sketch import Sketch, Stack, stack_of
 
 SPECS: dict[str, Spec] = {"x": Continuous(3)}
 

@@ -10,7 +10,7 @@ from samples import SAMPLES, network_for
 from torch import Tensor
 
 from unrolled.batch import Batch
-from unrolled.data.live_row import LiveRow
+from unrolled.data.examples.live_row import LiveRow
 from unrolled.errors import DataError, ModelError, UsageError
 from unrolled.models.network import Network
 from unrolled.state import flatten, to_bytes

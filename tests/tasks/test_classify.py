@@ -9,8 +9,8 @@ from samples import SAMPLES, sequences
 from torch import Tensor
 
 from unrolled.batch import Batch
-from unrolled.data.coder import Preprocessor
-from unrolled.data.preparation import Preparation
+from unrolled.data.examples.preparation import Preparation
+from unrolled.data.examples.preprocessor import Preprocessor
 from unrolled.errors import DataError
 from unrolled.metrics.scoring import scores
 from unrolled.tasks.classify import Classify

@@ -4,7 +4,7 @@ import pytest
 from samples import sequences
 
 from unrolled.errors import DataError
-from unrolled.tasks.columns import join, other_columns, step_aligned
+from unrolled.tasks._columns import join, other_columns, step_aligned
 from unrolled.tasks.task import Question
 
 DATA = sequences(

@@ -11,8 +11,8 @@ from samples import SAMPLES, sequences, training
 
 import unrolled as ur
 from unrolled.batch import MISSING, Batch
+from unrolled.data.batches.loader import Loader
 from unrolled.data.forms.fill import FillIn
-from unrolled.data.loader import Loader
 from unrolled.errors import DataError, UsageError
 from unrolled.layers.build import model_names
 from unrolled.metrics.scoring import scores

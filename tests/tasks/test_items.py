@@ -13,12 +13,12 @@ from configs import model_config, task_options
 from samples import sequences, training
 
 from unrolled.batch import Batch
-from unrolled.data.coder import Preprocessor
+from unrolled.data.batches.loader import Loader
+from unrolled.data.batches.negatives import negatives
 from unrolled.data.encodings.tokens import Tokens
-from unrolled.data.examples import Examples
-from unrolled.data.loader import Loader
-from unrolled.data.negatives import negatives
-from unrolled.data.preparation import Preparation
+from unrolled.data.examples.examples import Examples
+from unrolled.data.examples.preparation import Preparation
+from unrolled.data.examples.preprocessor import Preprocessor
 from unrolled.errors import UsageError
 from unrolled.models.network import Network
 from unrolled.tasks.next_step import NextStep

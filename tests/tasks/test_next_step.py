@@ -8,8 +8,8 @@ from configs import task_options
 from samples import SAMPLES, sequences
 
 from unrolled.batch import MISSING, Batch
-from unrolled.data.coder import Preprocessor
-from unrolled.data.preparation import Preparation
+from unrolled.data.examples.preparation import Preparation
+from unrolled.data.examples.preprocessor import Preprocessor
 from unrolled.errors import DataError, UsageError
 from unrolled.metrics.scoring import scores
 from unrolled.tasks.next_step import NextStep

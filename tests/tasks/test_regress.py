@@ -7,8 +7,8 @@ from configs import task_options
 from samples import sequences
 
 from unrolled.batch import Batch
-from unrolled.data.coder import Preprocessor
-from unrolled.data.preparation import Preparation
+from unrolled.data.examples.preparation import Preparation
+from unrolled.data.examples.preprocessor import Preprocessor
 from unrolled.errors import UsageError
 from unrolled.metrics.scoring import scores
 from unrolled.tasks.regress import Regress

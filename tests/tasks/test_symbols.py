@@ -12,10 +12,10 @@ from configs import data_config
 
 import unrolled as ur
 from unrolled.cli.main import main
+from unrolled.data.examples.roles import Roles
 from unrolled.data.forms.free import Free
 from unrolled.data.forms.next import Next
-from unrolled.data.read import read
-from unrolled.data.roles import Roles
+from unrolled.data.tables.read import read
 from unrolled.errors import DataError, UsageError
 from unrolled.tasks.next_step import NextStep
 from unrolled.tasks.task import Question

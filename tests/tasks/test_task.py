@@ -13,9 +13,9 @@ from samples import SAMPLES, network_for, ours, training
 
 from unrolled import registry
 from unrolled.batch import Batch
-from unrolled.data.coder import Preprocessor
+from unrolled.data.batches.loader import Loader
 from unrolled.data.encodings.calendar import Calendar
-from unrolled.data.loader import Loader
+from unrolled.data.examples.preprocessor import Preprocessor
 from unrolled.errors import UsageError
 from unrolled.metrics.base import cost
 from unrolled.metrics.scoring import scores

@@ -13,9 +13,9 @@ from samples import SAMPLES, sequences
 
 import unrolled as ur
 from unrolled.batch import MISSING, Batch
-from unrolled.data.coder import Preprocessor
+from unrolled.data.examples.preparation import Preparation
+from unrolled.data.examples.preprocessor import Preprocessor
 from unrolled.data.forms.unaligned import Unaligned
-from unrolled.data.preparation import Preparation
 from unrolled.errors import DataError, ShapeError, UsageError
 from unrolled.metrics.scoring import scores
 from unrolled.tasks.task import Question

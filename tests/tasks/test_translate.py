@@ -15,8 +15,8 @@ from torch import Tensor
 
 from unrolled import api
 from unrolled.batch import Batch
-from unrolled.data.coder import Preprocessor
-from unrolled.data.preparation import Preparation
+from unrolled.data.examples.preparation import Preparation
+from unrolled.data.examples.preprocessor import Preprocessor
 from unrolled.errors import DataError, UsageError
 from unrolled.metrics.scoring import scores
 from unrolled.models.encoder_decoder import EncoderDecoder, SearchStart, Written

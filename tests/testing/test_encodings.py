@@ -11,7 +11,7 @@ import pytest
 
 from unrolled.batch import Continuous
 from unrolled.config import Part
-from unrolled.data.encoded import Encoded, Role, Traits, Where
+from unrolled.data.encodings.base import Encoded, Role, Traits, Where
 from unrolled.errors import DataError, ModelError, UsageError
 from unrolled.testing import check_member
 from unrolled.testing.report import Broken

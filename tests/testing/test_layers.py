@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from unrolled.layers.config import ModelConfig
 from unrolled.layers.layer import Layer
 from unrolled.layers.lengths import zero_padding
-from unrolled.layers.session import layer_session
+from unrolled.layers.recurrence.session import layer_session
 from unrolled.testing import check_member
 from unrolled.testing.report import Broken
 

@@ -13,7 +13,7 @@ from samples import ours
 
 from unrolled import registry
 from unrolled.baselines.mean import Mean
-from unrolled.data.examples import Examples
+from unrolled.data.examples.examples import Examples
 from unrolled.errors import UsageError
 from unrolled.metrics.judged import Answers
 from unrolled.tasks.regress import Regress

@@ -7,11 +7,11 @@ from configs import model_config
 from torch import Tensor
 
 from unrolled.batch import Discrete
-from unrolled.data.encoded import Encoded
-from unrolled.data.examples import Examples
+from unrolled.data.batches.loader import Loader
+from unrolled.data.encodings.base import Encoded
+from unrolled.data.examples.examples import Examples
 from unrolled.data.forms.aligned import Aligned
-from unrolled.data.loader import Loader
-from unrolled.data.windows import Lanes, Rows
+from unrolled.data.plans.windows import Lanes, Rows
 from unrolled.models.network import Network
 from unrolled.state import flatten
 from unrolled.training.bptt import TruncatedBPTT

@@ -123,7 +123,7 @@ def test_a_damaged_best_is_an_error(tmp_path: Path) -> None:
 
 
 def test_a_whole_directory_of_something_else_is_not_a_checkpoint(tmp_path: Path) -> None:
-    from unrolled.files import write_directory
+    from unrolled.storage.directories import write_directory
 
     for files in ({"a": b""}, {"meta.json": b"[]"}, {"meta.json": b'{"step": 1, "meta": {}}'}):
         write_directory(tmp_path / "step-00000001", dict(files), overwrite=True)

@@ -7,10 +7,10 @@ import pytest
 import torch
 from samples import SAMPLES, network_for, rows_of, sequences, training
 
+from unrolled.data.batches.loader import Loader
 from unrolled.data.forms._steps import StepPlans
 from unrolled.data.forms.aligned import Aligned
-from unrolled.data.loader import Loader
-from unrolled.data.windows import Rows
+from unrolled.data.plans.windows import Rows
 from unrolled.training import plans
 from unrolled.training.evaluate import evaluate, run_over
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from unrolled.batch import Continuous, Discrete
-from unrolled.data.encoded import Encoded
-from unrolled.data.examples import Examples
+from unrolled.data.encodings.base import Encoded
+from unrolled.data.examples.examples import Examples
 from unrolled.data.forms.aligned import Aligned
 from unrolled.data.forms.base import TargetForm
 from unrolled.data.forms.fill import FillIn
@@ -15,8 +15,8 @@ from unrolled.data.forms.horizon import Horizon
 from unrolled.data.forms.next import Next
 from unrolled.data.forms.one import One
 from unrolled.data.forms.set import Set
-from unrolled.data.masking import Masking
-from unrolled.data.windows import Lanes, Pieces, Plan, Rows, Windows
+from unrolled.data.plans.masking import Masking
+from unrolled.data.plans.windows import Lanes, Pieces, Plan, Rows, Windows
 from unrolled.tasks.task import Batching
 from unrolled.training.config import TrainingConfig
 from unrolled.training.plans import can_be_judged, evaluation_plan, training_plan, window

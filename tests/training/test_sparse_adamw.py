@@ -68,11 +68,11 @@ import numpy as np, torch
 from unrolled.layers.config import ModelConfig
 from unrolled.tasks.config import TaskConfig
 from unrolled.training.config import TrainingConfig
-from unrolled.data.coder import Preprocessor
-from unrolled.data.encoded import Encoded
+from unrolled.data.examples.preprocessor import Preprocessor
+from unrolled.data.encodings.base import Encoded
 from unrolled.data.encodings._token_lists import TokenLists
 from unrolled.data.encodings._words import Words
-from unrolled.data.examples import Examples
+from unrolled.data.examples.examples import Examples
 from unrolled.data.forms.next import Next
 from unrolled.models.network import Network
 from unrolled.tasks.next_step import NextStep

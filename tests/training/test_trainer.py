@@ -17,7 +17,7 @@ from samples import SAMPLES, network_for, rows_of, training
 from torch import Tensor
 
 from unrolled.batch import Batch
-from unrolled.data.examples import Examples
+from unrolled.data.examples.examples import Examples
 from unrolled.errors import DataError, Interrupted, ModelError, TrainingError, UsageError
 from unrolled.metrics.base import cost
 from unrolled.tasks.task import Task

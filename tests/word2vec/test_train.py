@@ -11,8 +11,8 @@ import torch
 from torch.nn.functional import logsigmoid
 
 from unrolled import api
-from unrolled.data.corpus import Corpus
 from unrolled.errors import DataError, UsageError
+from unrolled.word2vec.corpus import Corpus
 from unrolled.word2vec.train import Settings, learn
 from unrolled.word2vec.update import STEPS, Blocks, Tables
 

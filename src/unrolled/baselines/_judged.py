@@ -12,9 +12,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from unrolled.baselines.questions import asked_values, classes, target_of
-from unrolled.data.examples import Examples
-from unrolled.metrics.iob2 import IOB2
+from unrolled.baselines._arrays import asked_values, classes, target_of
+from unrolled.data.examples.examples import Examples
+from unrolled.metrics._iob2 import IOB2
 from unrolled.metrics.judged import (
     Answers,
     ChosenLabels,

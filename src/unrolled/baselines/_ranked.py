@@ -10,10 +10,10 @@ from collections.abc import Callable
 import numpy as np
 import torch
 
-from unrolled.baselines.questions import asked_values, classes, target_of
+from unrolled.baselines._arrays import asked_values, classes, target_of
+from unrolled.data.batches.negatives import NEGATIVES, negatives
 from unrolled.data.encodings._level import UNKNOWN
-from unrolled.data.examples import Examples
-from unrolled.data.negatives import NEGATIVES, negatives
+from unrolled.data.examples.examples import Examples
 from unrolled.metrics.judged import Ranks
 from unrolled.metrics.ranking import ranks
 

@@ -8,10 +8,10 @@ from typing import ClassVar, Self
 
 import numpy as np
 
-from unrolled.baselines.linear_model import LinearModel, SparseRows
-from unrolled.baselines.questions import classes
+from unrolled.baselines._arrays import classes
+from unrolled.baselines._linear_model import LinearModel, SparseRows
 from unrolled.batch import Discrete
-from unrolled.data.examples import Examples
+from unrolled.data.examples.examples import Examples
 from unrolled.data.forms.one import One
 from unrolled.data.forms.set import Set
 from unrolled.metrics.judged import Answers
@@ -43,7 +43,7 @@ class BagOfWords:
         Spärck Jones, 1972 (idf). https://doi.org/10.1108/eb026526
 
     Example:
-        >>> from unrolled.data.encoded import Encoded
+        >>> from unrolled.data.encodings.base import Encoded
         >>> from unrolled.metrics.scoring import scores
         >>> words = Encoded(np.array([0, 1, 2, 1, 0, 2]), np.array([0, 2, 4, 5, 6]))
         >>> good = Encoded(np.array([1, 0, 1, 0]), None)

@@ -8,9 +8,9 @@ from typing import ClassVar, Protocol, Self
 
 import numpy as np
 
-from unrolled.baselines.portion import for_fitting, for_scoring
+from unrolled.baselines._subsample import for_fitting, for_scoring
 from unrolled.config import made, options_of
-from unrolled.data.examples import Examples
+from unrolled.data.examples.examples import Examples
 from unrolled.metrics.judged import Answers
 from unrolled.metrics.scoring import NO_OPTIONS, Own, scores
 from unrolled.registry import Registry
@@ -63,7 +63,7 @@ def score_baselines(train: Examples, part: Examples, own: Own = NO_OPTIONS) -> d
 
     Example:
         >>> from unrolled.batch import Continuous
-        >>> from unrolled.data.encoded import Encoded
+        >>> from unrolled.data.encodings.base import Encoded
         >>> from unrolled.data.forms.horizon import Horizon
         >>> series = Encoded(np.sin(np.arange(60) * np.pi / 6, dtype=np.float32)[:, None], np.array([0, 60]))
         >>> wave = Examples({"x": series}, {"x": Continuous(1)}, series, Continuous(1), Horizon(3))

@@ -7,9 +7,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import ClassVar, Self
 
+from unrolled.baselines._arrays import written_rows
 from unrolled.baselines._judged import judged_sequences
-from unrolled.baselines.questions import written_rows
-from unrolled.data.examples import Examples
+from unrolled.data.examples.examples import Examples
 from unrolled.metrics.judged import Answers
 
 __all__ = ["Commonest"]
@@ -34,7 +34,7 @@ class Commonest:
     Example:
         >>> import numpy as np
         >>> from unrolled.batch import Discrete
-        >>> from unrolled.data.encoded import Encoded
+        >>> from unrolled.data.encodings.base import Encoded
         >>> from unrolled.data.forms.unaligned import Unaligned
         >>> asked = Encoded(np.array([3, 4, 3, 4, 5]), np.array([0, 2, 4, 5]))
         >>> rows = Examples({"x": asked}, {"x": Discrete(6)}, asked, Discrete(6), Unaligned())

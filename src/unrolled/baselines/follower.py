@@ -8,9 +8,9 @@ from typing import ClassVar, Self
 
 import numpy as np
 
+from unrolled.baselines._arrays import asked_values, classes, target_of
 from unrolled.baselines._ranked import before, judged_places, places_of
-from unrolled.baselines.questions import asked_values, classes, target_of
-from unrolled.data.examples import Examples
+from unrolled.data.examples.examples import Examples
 from unrolled.metrics.judged import Answers
 
 __all__ = ["Follower"]
@@ -34,7 +34,7 @@ class Follower:
 
     Example:
         >>> from unrolled.batch import Discrete
-        >>> from unrolled.data.encoded import Encoded
+        >>> from unrolled.data.encodings.base import Encoded
         >>> from unrolled.data.forms.next import Next
         >>> from unrolled.metrics.scoring import scores
         >>> clicks = Encoded(np.array([1, 2, 1, 2, 3, 1, 2]), np.array([0, 5, 7]))

@@ -11,9 +11,9 @@ from typing import ClassVar, Self
 import numpy as np
 import torch
 
-from unrolled.baselines.questions import classes, target_of
+from unrolled.baselines._arrays import classes, target_of
 from unrolled.batch import MISSING
-from unrolled.data.examples import Examples
+from unrolled.data.examples.examples import Examples
 from unrolled.data.forms.next import Next
 from unrolled.metrics.judged import Answers, CodeLength, Nats
 
@@ -45,7 +45,7 @@ class Gzip:
 
     Example:
         >>> from unrolled.batch import Discrete
-        >>> from unrolled.data.encoded import Encoded
+        >>> from unrolled.data.encodings.base import Encoded
         >>> from unrolled.metrics.scoring import scores
         >>> text = Encoded(np.tile(np.arange(8), 1000), np.array([0, 8000]))
         >>> tokens = Examples({"x": text}, {"x": Discrete(8)}, text, Discrete(8), Next())

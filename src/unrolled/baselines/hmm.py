@@ -10,20 +10,20 @@ from typing import ClassVar, Self
 import numpy as np
 import torch
 
-from unrolled.baselines._emissions import Gaussian, Symbols
-from unrolled.baselines._hmm import Packed, backward, forward, log_sum, posterior, predicted, viterbi
-from unrolled.baselines._hmm_model import Columns, Model
-from unrolled.baselines._judged import judged_labels, judged_next, judged_tags, judged_tokens
-from unrolled.baselines.portion import for_fitting, for_scoring
-from unrolled.baselines.questions import (
+from unrolled.baselines._arrays import (
     asked_values,
     classes,
     is_several_hot,
     target_of,
 )
+from unrolled.baselines._emissions import Gaussian, Symbols
+from unrolled.baselines._hmm import Packed, backward, forward, log_sum, posterior, predicted, viterbi
+from unrolled.baselines._hmm_model import Columns, Model
+from unrolled.baselines._judged import judged_labels, judged_next, judged_tags, judged_tokens
+from unrolled.baselines._subsample import for_fitting, for_scoring
 from unrolled.batch import Continuous, Discrete, Spec
-from unrolled.data.encoded import Encoded
-from unrolled.data.examples import Examples
+from unrolled.data.encodings.base import Encoded
+from unrolled.data.examples.examples import Examples
 from unrolled.data.forms.aligned import Aligned
 from unrolled.data.forms.next import Next
 from unrolled.data.forms.one import One
@@ -66,7 +66,7 @@ class HMM:
 
     Example:
         >>> from unrolled.batch import Discrete
-        >>> from unrolled.data.encoded import Encoded
+        >>> from unrolled.data.encodings.base import Encoded
         >>> from unrolled.metrics.scoring import scores
         >>> offsets = np.array([0, 4, 8])  # the tag of word 0 is that of the words around it
         >>> words, tags = (Encoded(np.array(ids), offsets) for ids in ([1, 0, 0, 1, 2, 0, 0, 2], [0] * 4 + [1] * 4))

@@ -8,10 +8,10 @@ from typing import ClassVar, Self
 
 import numpy as np
 
+from unrolled.baselines._arrays import asked_values
+from unrolled.baselines._forecasts import asks_for_numbers, judge_windows, known_so_far, means, next_values
 from unrolled.baselines._judged import judged_next
-from unrolled.baselines.forecasts import asks_for_numbers, judge_windows, known_so_far, means, next_values
-from unrolled.baselines.questions import asked_values
-from unrolled.data.examples import Examples
+from unrolled.data.examples.examples import Examples
 from unrolled.data.forms.next import Next
 from unrolled.metrics.judged import Answers
 
@@ -36,7 +36,7 @@ class LastValue:
 
     Example:
         >>> from unrolled.batch import Continuous
-        >>> from unrolled.data.encoded import Encoded
+        >>> from unrolled.data.encodings.base import Encoded
         >>> from unrolled.data.forms.horizon import Horizon
         >>> from unrolled.metrics.scoring import scores
         >>> ramp = Encoded(np.arange(5, dtype=np.float32)[:, None], np.array([0, 5]))

@@ -8,9 +8,9 @@ from typing import ClassVar, Self
 
 import numpy as np
 
-from unrolled.baselines.linear_model import LinearModel, SparseRows
+from unrolled.baselines._linear_model import LinearModel, SparseRows
 from unrolled.batch import Continuous, Discrete, Spec
-from unrolled.data.examples import Examples
+from unrolled.data.examples.examples import Examples
 from unrolled.data.forms.one import One
 from unrolled.data.forms.set import Set
 from unrolled.metrics.judged import Answers
@@ -36,7 +36,7 @@ class Linear:
         Hoerl and Kennard, 1970 (ridge). https://doi.org/10.1080/00401706.1970.10488634
 
     Example:
-        >>> from unrolled.data.encoded import Encoded
+        >>> from unrolled.data.encodings.base import Encoded
         >>> from unrolled.metrics.scoring import scores
         >>> hours = Encoded(np.array([[-2.0], [-1.0], [1.0], [2.0]], np.float32), None)
         >>> passed = Encoded(np.array([0, 0, 1, 1]), None)

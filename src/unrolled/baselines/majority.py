@@ -8,14 +8,14 @@ from typing import ClassVar, Self
 
 import numpy as np
 
-from unrolled.baselines._judged import judged_labels, judged_sets, judged_tags
-from unrolled.baselines.questions import (
+from unrolled.baselines._arrays import (
     asked_values,
     classes,
     label_sets,
     target_of,
 )
-from unrolled.data.examples import Examples
+from unrolled.baselines._judged import judged_labels, judged_sets, judged_tags
+from unrolled.data.examples.examples import Examples
 from unrolled.data.forms.aligned import Aligned
 from unrolled.data.forms.one import One
 from unrolled.data.forms.set import Set
@@ -42,7 +42,7 @@ class Majority:
 
     Example:
         >>> from unrolled.batch import Discrete
-        >>> from unrolled.data.encoded import Encoded
+        >>> from unrolled.data.encodings.base import Encoded
         >>> from unrolled.metrics.scoring import scores
         >>> x = Encoded(np.zeros(4, np.int64), None)
         >>> y = Encoded(np.array([0, 0, 0, 1]), None)

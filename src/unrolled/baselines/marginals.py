@@ -8,9 +8,9 @@ from typing import ClassVar, Self
 
 import numpy as np
 
+from unrolled.baselines._arrays import asked_values, is_several_hot, target_of
 from unrolled.baselines._judged import judged_channels
-from unrolled.baselines.questions import asked_values, is_several_hot, target_of
-from unrolled.data.examples import Examples
+from unrolled.data.examples.examples import Examples
 from unrolled.metrics.judged import Answers
 
 __all__ = ["Marginals"]
@@ -32,7 +32,7 @@ class Marginals:
 
     Example:
         >>> from unrolled.batch import Continuous
-        >>> from unrolled.data.encoded import Encoded
+        >>> from unrolled.data.encodings.base import Encoded
         >>> from unrolled.data.forms.next import Next
         >>> from unrolled.metrics.scoring import scores
         >>> keys = Encoded(np.array([[1, 0], [1, 0], [1, 1]], np.float32), np.array([0, 3]))

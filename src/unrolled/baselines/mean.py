@@ -8,11 +8,11 @@ from typing import ClassVar, Self
 
 import numpy as np
 
+from unrolled.baselines._arrays import asked_values, target_of
+from unrolled.baselines._forecasts import asks_for_numbers, judge_windows, means, next_values
 from unrolled.baselines._judged import judged_next, judged_numbers
-from unrolled.baselines.forecasts import asks_for_numbers, judge_windows, means, next_values
-from unrolled.baselines.questions import asked_values, target_of
 from unrolled.batch import Continuous
-from unrolled.data.examples import Examples
+from unrolled.data.examples.examples import Examples
 from unrolled.data.forms.horizon import Horizon
 from unrolled.data.forms.next import Next
 from unrolled.data.forms.one import One
@@ -37,7 +37,7 @@ class Mean:
         Hyndman and Athanasopoulos, Forecasting, section 5.2. https://otexts.com/fpp3/simple-methods.html
 
     Example:
-        >>> from unrolled.data.encoded import Encoded
+        >>> from unrolled.data.encodings.base import Encoded
         >>> from unrolled.metrics.scoring import scores
         >>> x, y = Encoded(np.zeros((3, 1)), None), Encoded(np.array([[0.0], [1.0], [2.0]]), None)
         >>> spec = Continuous(1, time=False)

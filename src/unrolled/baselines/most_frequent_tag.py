@@ -8,10 +8,10 @@ from typing import ClassVar, Self
 
 import numpy as np
 
+from unrolled.baselines._arrays import asked_values, classes, target_of
 from unrolled.baselines._judged import judged_tags
-from unrolled.baselines.questions import asked_values, classes, target_of
 from unrolled.batch import Discrete
-from unrolled.data.examples import Examples
+from unrolled.data.examples.examples import Examples
 from unrolled.data.forms.aligned import Aligned
 from unrolled.metrics.judged import Answers
 
@@ -38,7 +38,7 @@ class MostFrequentTag:
 
     Example:
         >>> from unrolled.batch import Discrete
-        >>> from unrolled.data.encoded import Encoded
+        >>> from unrolled.data.encodings.base import Encoded
         >>> from unrolled.metrics.scoring import scores
         >>> offsets = np.array([0, 6])
         >>> words, tags = Encoded(np.array([0, 1, 0, 1, 0, 1]), offsets), Encoded(np.array([0, 1, 0, 1, 0, 0]), offsets)

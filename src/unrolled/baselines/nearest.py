@@ -11,11 +11,11 @@ from typing import ClassVar, Self
 
 import numpy as np
 
+from unrolled.baselines._arrays import written_rows
 from unrolled.baselines._judged import judged_sequences
-from unrolled.baselines.questions import written_rows
 from unrolled.batch import Discrete
-from unrolled.data.encoded import Encoded
-from unrolled.data.examples import Examples
+from unrolled.data.encodings.base import Encoded
+from unrolled.data.examples.examples import Examples
 from unrolled.metrics.judged import Answers
 
 __all__ = ["Nearest"]
@@ -46,7 +46,7 @@ class Nearest:
         https://doi.org/10.1108/eb026526
 
     Example:
-        >>> from unrolled.data.encoded import Encoded
+        >>> from unrolled.data.encodings.base import Encoded
         >>> from unrolled.data.forms.unaligned import Unaligned
         >>> from unrolled.metrics.scoring import scores
         >>> read, asked = Encoded(np.array([0, 1, 2, 3]), np.array([0, 2, 4])), Encoded(np.array([7, 8]), np.arange(3))

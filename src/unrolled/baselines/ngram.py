@@ -8,10 +8,10 @@ from typing import ClassVar, Self
 
 import numpy as np
 
+from unrolled.baselines._arrays import asked_values, classes, target_of
 from unrolled.baselines._judged import judged_tokens
-from unrolled.baselines.kneser_ney import KneserNey
-from unrolled.baselines.questions import asked_values, classes, target_of
-from unrolled.data.examples import Examples
+from unrolled.baselines._kneser_ney import KneserNey
+from unrolled.data.examples.examples import Examples
 from unrolled.data.forms.next import Next
 from unrolled.metrics.judged import Answers
 
@@ -49,7 +49,7 @@ class Ngram:
 
     Example:
         >>> from unrolled.batch import Discrete
-        >>> from unrolled.data.encoded import Encoded
+        >>> from unrolled.data.encodings.base import Encoded
         >>> from unrolled.metrics.scoring import scores
         >>> text = Encoded(np.tile([0, 1, 1, 2], 50), np.array([0, 200]))
         >>> tokens = Examples({"x": text}, {"x": Discrete(3)}, text, Discrete(3), Next())

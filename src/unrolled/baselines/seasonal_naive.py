@@ -9,7 +9,8 @@ from typing import ClassVar, Self
 
 import numpy as np
 
-from unrolled.baselines.forecasts import (
+from unrolled.baselines._arrays import target_of
+from unrolled.baselines._forecasts import (
     Forecast,
     answered_windows,
     asks_for_numbers,
@@ -17,9 +18,8 @@ from unrolled.baselines.forecasts import (
     known_so_far,
     means,
 )
-from unrolled.baselines.portion import for_fitting
-from unrolled.baselines.questions import target_of
-from unrolled.data.examples import Examples
+from unrolled.baselines._subsample import for_fitting
+from unrolled.data.examples.examples import Examples
 from unrolled.data.forms.horizon import Horizon
 from unrolled.metrics.judged import Answers
 
@@ -56,7 +56,7 @@ class SeasonalNaive:
 
     Example:
         >>> from unrolled.batch import Continuous
-        >>> from unrolled.data.encoded import Encoded
+        >>> from unrolled.data.encodings.base import Encoded
         >>> wave = Encoded(np.tile(np.float32([0, 1, 5]), 20)[:, None], np.array([0, 60]))
         >>> steps = Examples({"x": wave}, {"x": Continuous(1)}, wave, Continuous(1), Horizon(6))
         >>> SeasonalNaive.fit(steps).period

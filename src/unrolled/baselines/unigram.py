@@ -8,10 +8,10 @@ from typing import ClassVar, Self
 
 import numpy as np
 
+from unrolled.baselines._arrays import asked_values, classes, target_of
 from unrolled.baselines._judged import judged_tokens
 from unrolled.baselines._ranked import judged_places, places_of
-from unrolled.baselines.questions import asked_values, classes, target_of
-from unrolled.data.examples import Examples
+from unrolled.data.examples.examples import Examples
 from unrolled.data.forms.fill import FillIn
 from unrolled.data.forms.next import Next
 from unrolled.metrics.judged import Answers
@@ -36,7 +36,7 @@ class Unigram:
 
     Example:
         >>> from unrolled.batch import Discrete
-        >>> from unrolled.data.encoded import Encoded
+        >>> from unrolled.data.encodings.base import Encoded
         >>> from unrolled.metrics.scoring import scores
         >>> text = Encoded(np.array([0, 1, 0, 1, 0]), np.array([0, 5]))
         >>> tokens = Examples({"x": text}, {"x": Discrete(2)}, text, Discrete(2), Next())

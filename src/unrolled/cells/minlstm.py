@@ -8,8 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import linear, softplus
 
+from unrolled.cells._diagonal import first_memory
 from unrolled.cells.cell import check_step, first_input_weights
-from unrolled.cells.diagonal import first_memory
 
 __all__ = ["MinLSTM", "MinLSTMState"]
 

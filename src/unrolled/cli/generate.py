@@ -8,7 +8,7 @@ from pathlib import Path
 
 from unrolled.cli.output import Told, emit, note
 from unrolled.errors import UsageError
-from unrolled.files import write_file
+from unrolled.storage.directories import write_file
 
 __all__ = ["generate"]
 

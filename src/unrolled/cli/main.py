@@ -19,7 +19,7 @@ from cyclopts import App, CycloptsError, Parameter
 
 from unrolled.cli.output import emit
 from unrolled.errors import Interrupted, SpaceError, UnrolledError, UsageError, as_flags
-from unrolled.files import space_errors
+from unrolled.storage.directories import space_errors
 
 __all__ = ["main"]
 

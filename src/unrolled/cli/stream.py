@@ -13,7 +13,7 @@ from typing import BinaryIO
 from unrolled.cli.output import Told, emit, note
 from unrolled.cli.rows import LONGEST_LINE, Rows
 from unrolled.errors import DataError, Interrupted, ModelError
-from unrolled.files import write_file
+from unrolled.storage.directories import write_file
 
 __all__ = ["stream"]
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Literal
 
 from unrolled.cli.output import SCHEMA
 from unrolled.errors import UsageError
-from unrolled.files import write_file
+from unrolled.storage.directories import write_file
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -12,9 +12,9 @@ from torch import nn
 
 from unrolled.batch import Discrete, Spec
 from unrolled.inspection.drawing import Answers, draw
+from unrolled.layers.attention.multihead import SelfAttention
+from unrolled.layers.attention.positions import Learned
 from unrolled.layers.embed import Embedding
-from unrolled.layers.multihead import SelfAttention
-from unrolled.layers.positions import Learned
 from unrolled.models.model import Model
 from unrolled.state import State, flatten
 from unrolled.tasks.task import Task

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Literal
 
-from unrolled.models.sketch import Sketch, Stack
+from unrolled.models._sketch import Sketch, Stack
 
 __all__ = ["Answers", "draw"]
 

@@ -17,10 +17,10 @@ from torch import Tensor
 
 from unrolled.errors import UsageError, did_you_mean
 from unrolled.inspection import cost
-from unrolled.inspection.problems import Problem, Questions, problem
 from unrolled.layers.build import model_names
 from unrolled.layers.config import ModelConfig
 from unrolled.models.network import Network
+from unrolled.synthetic.memory_tasks import Problem, Questions, problem
 
 __all__ = ["SETTINGS", "Found", "Settings", "check", "probe"]
 

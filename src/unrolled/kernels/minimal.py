@@ -15,8 +15,8 @@ from torch import Tensor
 from unrolled.kernels.diagonal import here, problem, retreat
 from unrolled.kernels.fused import unwatched
 from unrolled.kernels.library import Series
-from unrolled.kernels.memory import reused
 from unrolled.kernels.operators import twice
+from unrolled.kernels.scratch import reused
 from unrolled.kernels.tensors import (
     check,
     flattened,

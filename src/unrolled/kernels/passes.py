@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from unrolled.kernels.library import CELLS, Problem, loaded
-from unrolled.kernels.memory import reused
+from unrolled.kernels.scratch import reused
 from unrolled.kernels.tensors import address, check, made_like, real_steps, rows_contiguous, time_major
 
 __all__ = ["SAVED", "Above", "Run", "backward", "forward"]

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from unrolled.errors import ShapeError
-from unrolled.kernels.memory import reused
+from unrolled.kernels.scratch import reused
 
 __all__ = [
     "address",

@@ -10,9 +10,9 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from unrolled.layers.attention import Attention
+    from unrolled.layers.attention.attention import Attention
+    from unrolled.layers.attention.multihead import CrossAttention, SelfAttention
     from unrolled.layers.layer import Layer
-    from unrolled.layers.multihead import CrossAttention, SelfAttention
     from unrolled.layers.torch_compat import GRU, LSTM, RNN
     from unrolled.layers.transformer import Transformer
 

@@ -15,15 +15,15 @@ from torch import Tensor, nn
 from torch.nn.functional import logsigmoid, silu
 from torch.utils.checkpoint import checkpoint
 
-from unrolled.cells.arguments import arguments
+from unrolled.cells._arguments import arguments
 from unrolled.cells.cell import check_input
 from unrolled.config import Part, option
 from unrolled.errors import ShapeError, UsageError
+from unrolled.layers.attention.delta_rule import CHUNK, delta_rule
 from unrolled.layers.config import ModelConfig
-from unrolled.layers.delta_rule import CHUNK, delta_rule
 from unrolled.layers.layer import Layer
 from unrolled.layers.lengths import check_lengths, real_steps, zero_padding
-from unrolled.layers.session import LayerSession, layer_session
+from unrolled.layers.recurrence.session import LayerSession, layer_session
 from unrolled.layers.short_convolution import short_convolution
 
 __all__ = ["DeltaNet", "DeltaState"]

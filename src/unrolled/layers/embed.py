@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn.functional import embedding
 
 from unrolled.batch import Discrete, Spec
-from unrolled.cells.arguments import arguments
+from unrolled.cells._arguments import arguments
 from unrolled.errors import ShapeError, UsageError
 from unrolled.layers.pretrained import PretrainedEncoder
 

@@ -12,7 +12,7 @@ from unrolled.config import Part
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from unrolled.layers.session import LayerSession
+    from unrolled.layers.recurrence.session import LayerSession
     from unrolled.state import State
 
 __all__ = ["Layer"]

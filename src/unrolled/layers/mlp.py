@@ -6,13 +6,13 @@ from typing import Self
 
 from torch import Tensor, nn
 
-from unrolled.cells.arguments import arguments
+from unrolled.cells._arguments import arguments
 from unrolled.cells.cell import check_input
 from unrolled.errors import UsageError
 from unrolled.layers.config import ModelConfig
 from unrolled.layers.layer import Layer
 from unrolled.layers.lengths import check_lengths, zero_padding
-from unrolled.layers.session import LayerSession, layer_session
+from unrolled.layers.recurrence.session import LayerSession, layer_session
 
 __all__ = ["MLP"]
 

@@ -7,7 +7,7 @@ from typing import Literal, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from unrolled.cells.arguments import arguments
+from unrolled.cells._arguments import arguments
 from unrolled.errors import ShapeError, UsageError, did_you_mean
 from unrolled.layers.lengths import check_lengths, last_real, real_steps, zero_padding
 

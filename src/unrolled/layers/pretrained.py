@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from unrolled.errors import DataError, MissingExtra, ModelError, ShapeError, UsageError
-from unrolled.tensors import load_tensors
+from unrolled.storage.tensors import load_tensors
 
 __all__ = ["PretrainedEncoder"]
 

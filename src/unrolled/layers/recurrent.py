@@ -11,14 +11,14 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
-from unrolled.cells.arguments import arguments
+from unrolled.cells._arguments import arguments
 from unrolled.cells.cell import Cell
 from unrolled.errors import ShapeError, UsageError
-from unrolled.layers.cell_stack import AnyCell, make_cells
 from unrolled.layers.layer import Layer
-from unrolled.layers.recompute import Recompute, check_recompute
-from unrolled.layers.session import LayerSession, layer_session, reads_the_future
-from unrolled.layers.unroll import unroll
+from unrolled.layers.recurrence.cell_stack import AnyCell, make_cells
+from unrolled.layers.recurrence.recompute import Recompute, check_recompute
+from unrolled.layers.recurrence.session import LayerSession, layer_session, reads_the_future
+from unrolled.layers.recurrence.unroll import unroll
 from unrolled.state import State
 
 __all__ = ["Recurrent"]

@@ -14,9 +14,9 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
 from unrolled.errors import UsageError, did_you_mean
-from unrolled.layers.recompute import Recompute
-from unrolled.layers.session import LayerSession
-from unrolled.layers.torch_forms import Lengths, add_weights, printed, reset, run, session
+from unrolled.layers.recurrence.recompute import Recompute
+from unrolled.layers.recurrence.session import LayerSession
+from unrolled.layers.recurrence.torch_forms import Lengths, add_weights, printed, reset, run, session
 
 __all__ = ["GRU", "LSTM", "RNN"]
 

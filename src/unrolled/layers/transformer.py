@@ -10,18 +10,18 @@ from typing import Any, Literal, NamedTuple, Self, cast
 
 from torch import Tensor, nn
 
-from unrolled.cells.arguments import arguments
+from unrolled.cells._arguments import arguments
 from unrolled.cells.cell import check_input
 from unrolled.config import Part, option
 from unrolled.errors import ShapeError, UsageError, did_you_mean
-from unrolled.layers.blocks import Passed, TransformerBlock, make_norm
-from unrolled.layers.cache import KVCache, Memory, check_memory, seen_memory
+from unrolled.layers.attention.blocks import Passed, TransformerBlock, make_norm
+from unrolled.layers.attention.cache import KVCache, Memory, check_memory, seen_memory
+from unrolled.layers.attention.multihead import CrossAttention, SelfAttention
+from unrolled.layers.attention.positions import Learned, Sinusoidal
 from unrolled.layers.config import ModelConfig
 from unrolled.layers.layer import Layer
 from unrolled.layers.lengths import check_lengths, zero_padding
-from unrolled.layers.multihead import CrossAttention, SelfAttention
-from unrolled.layers.positions import Learned, Sinusoidal
-from unrolled.layers.session import LayerSession, layer_session, reads_the_future
+from unrolled.layers.recurrence.session import LayerSession, layer_session, reads_the_future
 
 __all__ = ["Transformer", "TransformerState"]
 

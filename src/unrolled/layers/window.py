@@ -11,14 +11,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import conv1d, linear
 
-from unrolled.cells.arguments import arguments
+from unrolled.cells._arguments import arguments
 from unrolled.cells.cell import check_input
 from unrolled.config import Part, option
 from unrolled.errors import ShapeError, UsageError
 from unrolled.layers.config import ModelConfig
 from unrolled.layers.layer import Layer
 from unrolled.layers.lengths import check_lengths, zero_padding
-from unrolled.layers.session import LayerSession, layer_session
+from unrolled.layers.recurrence.session import LayerSession, layer_session
 
 __all__ = ["Window", "WindowState"]
 

@@ -22,7 +22,7 @@ class Entities:
         Nakayama, seqeval, 2018. https://github.com/chakki-works/seqeval
 
     Example:
-        >>> from unrolled.metrics.iob2 import IOB2
+        >>> from unrolled.metrics._iob2 import IOB2
         >>> place, out = 0, 1
         >>> chosen, right = torch.tensor([place, out, place, out]), torch.tensor([place, out, out, out])
         >>> first = torch.tensor([True, False, False, False])

@@ -15,7 +15,7 @@ import numpy as np
 from torch import Tensor
 
 from unrolled.errors import ShapeError
-from unrolled.metrics.iob2 import IOB2
+from unrolled.metrics._iob2 import IOB2
 
 __all__ = [
     "Answers",

@@ -22,9 +22,9 @@ from unrolled.layers.inputs import InputEmbedding
 from unrolled.layers.lengths import real_steps, zero_padding
 from unrolled.layers.pooling import Pooling
 from unrolled.layers.tied import TiedHead
-from unrolled.models.decoder import build_decoder
+from unrolled.models._decoder import build_decoder
+from unrolled.models._sketch import Sketch, stack_of
 from unrolled.models.model import Column, LiveModel, Model, Named
-from unrolled.models.sketch import Sketch, stack_of
 from unrolled.state import State
 
 __all__ = ["EncoderDecoder", "SearchStart", "WriterState", "Written", "parts_of"]

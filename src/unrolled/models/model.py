@@ -14,7 +14,7 @@ from unrolled.batch import Batch
 from unrolled.layers.embed import Embedding
 from unrolled.layers.inputs import InputEmbedding
 from unrolled.layers.layer import Layer
-from unrolled.models.sketch import Sketch
+from unrolled.models._sketch import Sketch
 from unrolled.state import State
 
 __all__ = ["Column", "LiveModel", "Model", "Named"]

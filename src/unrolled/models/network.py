@@ -22,9 +22,9 @@ from unrolled.layers.item_logits import LazyLogits
 from unrolled.layers.pooling import Pooling
 from unrolled.layers.sampled_softmax import CandidateSampler
 from unrolled.layers.tied import TiedHead
+from unrolled.models._session import NetworkState, PackedSession, PlainSession, packed_steps
+from unrolled.models._sketch import Sketch, stack_of
 from unrolled.models.model import Column, LiveModel, Model, Named
-from unrolled.models.session import NetworkState, PackedSession, PlainSession, packed_steps
-from unrolled.models.sketch import Sketch, stack_of
 from unrolled.state import State
 
 __all__ = ["Network", "NetworkState"]

@@ -7,8 +7,8 @@ import numpy as np
 from unrolled.baselines.baseline import BASELINES
 from unrolled.batch import Discrete
 from unrolled.config import default_options
-from unrolled.data.examples import Examples
-from unrolled.data.sequences import Sequences
+from unrolled.data.examples.examples import Examples
+from unrolled.data.tables.sequences import Sequences
 from unrolled.errors import DataError, UsageError, named
 from unrolled.models.model import Model
 from unrolled.runs.config import RunConfig

@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from unrolled.data.encoded import Encoding
-from unrolled.data.facets import Pitches, Text
+from unrolled.data.encodings.base import Encoding
+from unrolled.data.encodings.facets import Pitches, Text
 from unrolled.decoding.generate import generate
 from unrolled.decoding.sampling import Sampling
 from unrolled.decoding.switches import switch

@@ -10,13 +10,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from unrolled.atomic import discard, set_aside, sweep
 from unrolled.config import Part, PartOfRun
 from unrolled.errors import DataError, UsageError, named
-from unrolled.files import space_errors, write_file
 from unrolled.registry import Registry
 from unrolled.runs.config import NEEDED, RunConfig
 from unrolled.runs.options import given, of_part
+from unrolled.storage.atomic import discard, set_aside, sweep
+from unrolled.storage.directories import space_errors, write_file
 
 __all__ = ["alone", "choose", "claimed", "keep_options"]
 

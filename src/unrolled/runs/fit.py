@@ -12,13 +12,12 @@ import torch
 from torch import Tensor
 
 from unrolled.baselines.baseline import score_baselines
-from unrolled.data.coder import Preprocessor
-from unrolled.data.examples import Examples
-from unrolled.data.facets import Reusable
-from unrolled.data.preparation import Preparation
-from unrolled.data.sequences import JOINED, Sequences
+from unrolled.data.encodings.facets import Reusable
+from unrolled.data.examples.examples import Examples
+from unrolled.data.examples.preparation import Preparation
+from unrolled.data.examples.preprocessor import Preprocessor
+from unrolled.data.tables.sequences import JOINED, Sequences
 from unrolled.errors import DataError, ModelError, named
-from unrolled.files import space_errors, write_file, write_manifest
 from unrolled.models.model import Model
 from unrolled.runs.card import card
 from unrolled.runs.checks import check_idle, check_pieces, check_positions
@@ -29,6 +28,7 @@ from unrolled.runs.plan import RunPlan, Say, plan_from_options, plan_from_run
 from unrolled.runs.splits import LastStep, Splits, parse, split_up
 from unrolled.runs.trained import Trained
 from unrolled.runs.word_vectors import encoder_of, give_vectors, kept_inputs
+from unrolled.storage.directories import space_errors, write_file, write_manifest
 from unrolled.tasks.task import TASKS, Measured, Task, make_task
 from unrolled.training import checkpoint
 from unrolled.training.checkpoint import Checkpoint

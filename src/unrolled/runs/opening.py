@@ -7,16 +7,16 @@ from pathlib import Path
 
 import torch
 
-from unrolled.data.coder import Preprocessor
+from unrolled.data.examples.preprocessor import Preprocessor
 from unrolled.errors import ModelError, UsageError
-from unrolled.files import read_directory
 from unrolled.layers.pretrained import PretrainedEncoder
 from unrolled.models.build import build_model
 from unrolled.models.model import Model
 from unrolled.runs.config import RunConfig
 from unrolled.runs.trained import WEIGHTS, Trained
+from unrolled.storage.directories import read_directory
+from unrolled.storage.tensors import load_tensors
 from unrolled.tasks.task import Task, make_task
-from unrolled.tensors import load_tensors
 from unrolled.training import checkpoint
 
 __all__ = ["build", "open_run"]

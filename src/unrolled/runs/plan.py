@@ -11,10 +11,10 @@ import pyarrow as pa
 import torch
 
 from unrolled.data.config import DataConfig
-from unrolled.data.fingerprint import MEMORY, fingerprint, fingerprint_table, verify
-from unrolled.data.read import read
-from unrolled.data.roles import Roles
-from unrolled.data.sequences import JOINED, Sequences
+from unrolled.data.examples.roles import Roles
+from unrolled.data.io.fingerprint import MEMORY, fingerprint, fingerprint_table, verify
+from unrolled.data.tables.read import read
+from unrolled.data.tables.sequences import JOINED, Sequences
 from unrolled.errors import ModelError, UsageError, named
 from unrolled.layers.build import build_layer, member_of
 from unrolled.layers.config import ModelConfig

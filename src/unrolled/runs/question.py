@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from unrolled.data.config import DataConfig
-from unrolled.data.roles import Roles
-from unrolled.data.sequences import Sequences
+from unrolled.data.examples.roles import Roles
+from unrolled.data.tables.sequences import Sequences
 from unrolled.errors import UnrolledError, UsageError, named
 from unrolled.layers.build import model_names
 from unrolled.tasks.task import TASKS, Question, Recognised, Task

@@ -9,11 +9,11 @@ from typing import NamedTuple
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from unrolled.data.encoded import has_time
-from unrolled.data.read import read
-from unrolled.data.roles import Roles
-from unrolled.data.sequences import Sequences, drop_missing
-from unrolled.data.split import hold_out_last
+from unrolled.data.encodings.base import has_time
+from unrolled.data.examples.roles import Roles
+from unrolled.data.tables.read import read
+from unrolled.data.tables.sequences import Sequences, drop_missing
+from unrolled.data.tables.split import hold_out_last
 from unrolled.errors import UsageError, named
 from unrolled.runs.config import RunConfig
 from unrolled.runs.question import as_read

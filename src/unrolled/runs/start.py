@@ -12,19 +12,19 @@ import pyarrow as pa
 import torch
 from torch import Tensor
 
-from unrolled.data.coder import Preprocessor
 from unrolled.data.config import DataConfig
-from unrolled.data.encoded import ENCODINGS, Encoding
-from unrolled.data.facets import Reusable, Words
-from unrolled.data.roles import Roles
-from unrolled.data.sequences import Sequences
+from unrolled.data.encodings.base import ENCODINGS, Encoding
+from unrolled.data.encodings.facets import Reusable, Words
+from unrolled.data.examples.preprocessor import Preprocessor
+from unrolled.data.examples.roles import Roles
+from unrolled.data.tables.sequences import Sequences
 from unrolled.errors import ModelError, UsageError, named
 from unrolled.layers.config import ModelConfig
 from unrolled.models.model import Model
 from unrolled.runs.config import RunConfig
 from unrolled.runs.opening import open_run
 from unrolled.runs.options import field_names, of_part
-from unrolled.tensors import save_tensors
+from unrolled.storage.tensors import save_tensors
 from unrolled.training import checkpoint
 
 __all__ = ["Start", "open_start", "start_again"]

@@ -13,26 +13,26 @@ import numpy as np
 import pyarrow as pa
 import torch
 
-from unrolled.data.ahead import last_known
-from unrolled.data.examples import Examples
-from unrolled.data.facets import Letters, Pitches, Text
-from unrolled.data.live_row import LiveRow
-from unrolled.data.loader import Loader
-from unrolled.data.memory import from_arrow
-from unrolled.data.read import read
-from unrolled.data.sequences import Sequences, drop_missing
+from unrolled.data.batches.loader import Loader
+from unrolled.data.encodings.facets import Letters, Pitches, Text
+from unrolled.data.examples.examples import Examples
+from unrolled.data.examples.known_future import last_known
+from unrolled.data.examples.live_row import LiveRow
+from unrolled.data.tables.in_memory import from_arrow
+from unrolled.data.tables.read import read
+from unrolled.data.tables.sequences import Sequences, drop_missing
 from unrolled.decoding.sampling import Sampling
 from unrolled.errors import DataError, UsageError, named
-from unrolled.files import write_directory
 from unrolled.inspection.describe import Description, describe
-from unrolled.models.copies import Copies
+from unrolled.models._copies import Copies
 from unrolled.models.model import Model
 from unrolled.runs.checks import check_positions
 from unrolled.runs.config import RunConfig
 from unrolled.runs.continuation import as_prompt, roll_after, text_after, until
+from unrolled.storage.directories import write_directory
+from unrolled.storage.tensors import save_tensors
 from unrolled.streaming.session import Memory, Session
 from unrolled.tasks.task import Task
-from unrolled.tensors import save_tensors
 from unrolled.training.backtest import Backtest, backtest
 from unrolled.training.device import device_for
 from unrolled.training.evaluate import evaluate, run_over

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from unrolled.data.fingerprint import fingerprint, origin_of, verify
+from unrolled.data.io.fingerprint import fingerprint, origin_of, verify
 from unrolled.errors import DataError, UsageError
 from unrolled.music.abc import check_tune
 from unrolled.music.copying import Heard

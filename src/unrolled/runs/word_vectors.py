@@ -15,12 +15,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from unrolled.data.coder import Preprocessor
-from unrolled.data.encoded import Encoded, Encoding
 from unrolled.data.encodings._pretrained import Pretrained
-from unrolled.data.examples import Examples
-from unrolled.data.facets import Words
-from unrolled.data.fingerprint import fingerprint, verify
+from unrolled.data.encodings.base import Encoded, Encoding
+from unrolled.data.encodings.facets import Words
+from unrolled.data.examples.examples import Examples
+from unrolled.data.examples.preprocessor import Preprocessor
+from unrolled.data.io.fingerprint import fingerprint, verify
 from unrolled.data.vectors.aligned import align
 from unrolled.data.vectors.reading import VectorFile, open_vectors
 from unrolled.errors import DataError, ModelError, UsageError, named

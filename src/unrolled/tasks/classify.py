@@ -15,19 +15,19 @@ from torch import Tensor
 
 from unrolled.batch import Batch, Discrete
 from unrolled.config import Part
-from unrolled.data.coder import Preprocessor
-from unrolled.data.encoded import has_time
 from unrolled.data.encodings._cells import plain
-from unrolled.data.examples import Examples
-from unrolled.data.facets import Labels
+from unrolled.data.encodings.base import has_time
+from unrolled.data.encodings.facets import Labels
+from unrolled.data.examples.examples import Examples
+from unrolled.data.examples.preprocessor import Preprocessor
+from unrolled.data.examples.roles import Roles
 from unrolled.data.forms.one import One
 from unrolled.data.forms.set import Set
-from unrolled.data.roles import Roles
-from unrolled.data.sequences import Sequences
+from unrolled.data.tables.sequences import Sequences
 from unrolled.errors import DataError
 from unrolled.metrics.judged import Answers, ChosenLabels, ChosenSets, Nats
-from unrolled.tasks.columns import one_target, other_columns, step_aligned
-from unrolled.tasks.prior import log_frequencies, log_odds
+from unrolled.tasks._columns import one_target, other_columns, step_aligned
+from unrolled.tasks._initial_bias import log_frequencies, log_odds
 from unrolled.tasks.task import Level, Measured, Question, Recognised, Task
 
 __all__ = ["Classify"]

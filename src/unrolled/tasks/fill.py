@@ -13,17 +13,17 @@ from torch import Tensor
 
 from unrolled.batch import MISSING, Batch, Discrete
 from unrolled.config import Part, option
-from unrolled.data.coder import Preprocessor
-from unrolled.data.encoded import ENCODINGS
 from unrolled.data.encodings._level import SPECIALS, UNKNOWN
-from unrolled.data.examples import Examples
-from unrolled.data.facets import Text
+from unrolled.data.encodings.base import ENCODINGS
+from unrolled.data.encodings.facets import Text
+from unrolled.data.examples.examples import Examples
+from unrolled.data.examples.preprocessor import Preprocessor
+from unrolled.data.examples.roles import Roles
 from unrolled.data.forms.fill import FillIn
-from unrolled.data.roles import Roles
 from unrolled.errors import DataError, UsageError
 from unrolled.metrics.judged import Answers, ChosenTokens, Nats
-from unrolled.tasks.columns import check_letters
-from unrolled.tasks.prior import log_frequencies
+from unrolled.tasks._columns import check_letters
+from unrolled.tasks._initial_bias import log_frequencies
 from unrolled.tasks.task import Batching, Measured, Question, Recognised, Task, scored_steps
 
 __all__ = ["Fill"]
@@ -36,7 +36,7 @@ class Fill(Task):
         loss = Σ_{t hidden} −log softmax(o_t)[x_t].
 
     Metrics: ``loss_nats_per_token`` and ``accuracy``, both of hidden steps. A split that is judged has always the same
-    steps hidden. What `hide` does to a hidden step, see `unrolled.data.masking.Masking`.
+    steps hidden. What `hide` does to a hidden step, see `unrolled.data.plans.masking.Masking`.
 
     The answer to a row is the row with each token that the model does not know filled in by the likeliest one, so
     whoever asks writes something that training never held, such as ``_``, where it should fill. Bytes and byte pairs

@@ -16,16 +16,16 @@ from torch import Tensor
 from unrolled.baselines.seasonal_naive import season
 from unrolled.batch import Batch
 from unrolled.config import Part, option
-from unrolled.data.coder import Preprocessor
-from unrolled.data.encoded import has_time
-from unrolled.data.examples import Examples
-from unrolled.data.facets import Channels
+from unrolled.data.encodings.base import has_time
+from unrolled.data.encodings.facets import Channels
+from unrolled.data.examples.examples import Examples
+from unrolled.data.examples.preprocessor import Preprocessor
+from unrolled.data.examples.roles import Roles
 from unrolled.data.forms.horizon import Horizon
-from unrolled.data.roles import Roles
 from unrolled.errors import DataError, UsageError, named
 from unrolled.metrics.judged import Answers, Forecasts, Gaussians, Intervals, Nats, Quantiles, Seasonal
-from unrolled.tasks.columns import join
-from unrolled.tasks.gaussian import bounded, gaussian_nats
+from unrolled.tasks._columns import join
+from unrolled.tasks._gaussian import bounded, gaussian_nats
 from unrolled.tasks.task import Batching, Measured, Question, Reads, Recognised, Task
 
 __all__ = ["Forecast"]

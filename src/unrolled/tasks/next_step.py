@@ -13,21 +13,21 @@ from torch import Tensor
 
 from unrolled.batch import Batch, Discrete
 from unrolled.config import Part, option
-from unrolled.data.coder import Preprocessor
-from unrolled.data.encoded import ENCODINGS, has_time
-from unrolled.data.examples import Examples
-from unrolled.data.facets import Items, Numbers, Text
+from unrolled.data.encodings.base import ENCODINGS, has_time
+from unrolled.data.encodings.facets import Items, Numbers, Text
+from unrolled.data.examples.examples import Examples
+from unrolled.data.examples.preprocessor import Preprocessor
+from unrolled.data.examples.roles import Roles
 from unrolled.data.forms.next import Next
-from unrolled.data.roles import Roles
-from unrolled.data.sequences import Sequences
+from unrolled.data.tables.sequences import Sequences
 from unrolled.errors import DataError, UsageError, named
 from unrolled.layers.item_logits import LazyLogits
 from unrolled.metrics.judged import Answers, ChosenTokens, CodeLength, Nats, NextValues
 from unrolled.metrics.ranking import BEST
-from unrolled.tasks.columns import check_letters, is_number, join
-from unrolled.tasks.gaussian import bounded, gaussian_nats
-from unrolled.tasks.items import judge_items, top_items
-from unrolled.tasks.prior import log_frequencies, log_odds
+from unrolled.tasks._columns import check_letters, is_number, join
+from unrolled.tasks._gaussian import bounded, gaussian_nats
+from unrolled.tasks._initial_bias import log_frequencies, log_odds
+from unrolled.tasks._items import judge_items, top_items
 from unrolled.tasks.task import Level, Measured, Question, Recognised, Task, scored_steps
 
 __all__ = ["NextStep"]

@@ -11,15 +11,15 @@ from torch import Tensor
 
 from unrolled.batch import Batch
 from unrolled.config import Part
-from unrolled.data.coder import Preprocessor
-from unrolled.data.encoded import has_time
-from unrolled.data.examples import Examples
-from unrolled.data.facets import Numbers
+from unrolled.data.encodings.base import has_time
+from unrolled.data.encodings.facets import Numbers
+from unrolled.data.examples.examples import Examples
+from unrolled.data.examples.preprocessor import Preprocessor
+from unrolled.data.examples.roles import Roles
 from unrolled.data.forms.one import One
-from unrolled.data.roles import Roles
 from unrolled.errors import UsageError
 from unrolled.metrics.judged import Answers, Values
-from unrolled.tasks.columns import is_number, one_target, other_columns
+from unrolled.tasks._columns import is_number, one_target, other_columns
 from unrolled.tasks.task import Measured, Question, Recognised, Task
 
 __all__ = ["Regress"]

@@ -15,18 +15,18 @@ from torch import Tensor
 
 from unrolled.batch import MISSING, Batch, Discrete
 from unrolled.config import Part, option
-from unrolled.data.coder import Preprocessor
-from unrolled.data.encoded import has_time
-from unrolled.data.examples import Examples
-from unrolled.data.facets import Labels
+from unrolled.data.encodings.base import has_time
+from unrolled.data.encodings.facets import Labels
+from unrolled.data.examples.examples import Examples
+from unrolled.data.examples.preprocessor import Preprocessor
+from unrolled.data.examples.roles import Roles
 from unrolled.data.forms.aligned import Aligned
-from unrolled.data.roles import Roles
 from unrolled.decoding.viterbi import viterbi
 from unrolled.layers.crf import FORBIDDEN, crf_log_partition, crf_potentials, crf_score
-from unrolled.metrics.iob2 import IOB2
+from unrolled.metrics._iob2 import IOB2
 from unrolled.metrics.judged import Answers, ChosenLabels, ChosenTags, Nats
-from unrolled.tasks.columns import check_aligned, one_target, other_columns, step_aligned
-from unrolled.tasks.prior import log_frequencies, log_transitions
+from unrolled.tasks._columns import check_aligned, one_target, other_columns, step_aligned
+from unrolled.tasks._initial_bias import log_frequencies, log_transitions
 from unrolled.tasks.task import Batching, Measured, Question, Recognised, Task, scored_steps
 
 __all__ = ["Tag"]

@@ -14,10 +14,10 @@ from torch import Tensor
 
 from unrolled.batch import Batch
 from unrolled.config import Part
-from unrolled.data.coder import Preprocessor
-from unrolled.data.examples import Examples
-from unrolled.data.roles import Roles
-from unrolled.data.sequences import Sequences
+from unrolled.data.examples.examples import Examples
+from unrolled.data.examples.preprocessor import Preprocessor
+from unrolled.data.examples.roles import Roles
+from unrolled.data.tables.sequences import Sequences
 from unrolled.errors import UsageError, named
 from unrolled.metrics.judged import Answers
 from unrolled.registry import Registry

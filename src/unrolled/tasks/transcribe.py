@@ -13,17 +13,17 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from unrolled.batch import Batch, Discrete
-from unrolled.data.coder import Preprocessor
-from unrolled.data.examples import Examples
-from unrolled.data.facets import Text
+from unrolled.data.encodings.facets import Text
+from unrolled.data.examples.examples import Examples
+from unrolled.data.examples.preprocessor import Preprocessor
+from unrolled.data.examples.roles import Roles
 from unrolled.data.forms.unaligned import Unaligned
-from unrolled.data.roles import Roles
 from unrolled.decoding.ctc import BLANK, CtcBeam, ctc_beam, ctc_greedy
 from unrolled.errors import ShapeError
 from unrolled.layers.lengths import real_steps, zero_padding
 from unrolled.metrics.judged import Answers, Nats, TokenSequences
 from unrolled.tasks._beam import BeamOptions
-from unrolled.tasks.columns import is_measured, one_target, other_columns, step_aligned
+from unrolled.tasks._columns import is_measured, one_target, other_columns, step_aligned
 from unrolled.tasks.task import Level, Measured, Question, Recognised, Task
 
 __all__ = ["Transcribe"]

@@ -14,18 +14,18 @@ from torch import Tensor
 
 from unrolled.batch import Batch, Discrete
 from unrolled.config import option
-from unrolled.data.coder import Preprocessor
-from unrolled.data.examples import Examples
-from unrolled.data.facets import Text
+from unrolled.data.encodings.facets import Text
+from unrolled.data.examples.examples import Examples
+from unrolled.data.examples.preprocessor import Preprocessor
+from unrolled.data.examples.roles import Roles
 from unrolled.data.forms.free import Free
-from unrolled.data.roles import Roles
 from unrolled.decoding.beam import Beam, beam_search
 from unrolled.layers.lengths import real_steps
 from unrolled.metrics.judged import Answers, Nats, TokenSequences
 from unrolled.models.encoder_decoder import Written
 from unrolled.tasks._beam import BeamOptions
-from unrolled.tasks.columns import is_measured, one_target, other_columns, step_aligned
-from unrolled.tasks.prior import log_frequencies
+from unrolled.tasks._columns import is_measured, one_target, other_columns, step_aligned
+from unrolled.tasks._initial_bias import log_frequencies
 from unrolled.tasks.task import Level, Measured, Question, Recognised, Task
 
 __all__ = ["Translate"]

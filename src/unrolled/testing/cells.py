@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from unrolled.cells.cell import Cell
-from unrolled.layers.cell_stack import make_cells
+from unrolled.layers.recurrence.cell_stack import make_cells
 from unrolled.layers.recurrent import Recurrent
 from unrolled.state import State, flatten
 from unrolled.testing.report import require

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from unrolled.batch import Discrete
-from unrolled.data.encoded import Encoded
+from unrolled.data.encodings.base import Encoded
 from unrolled.testing.report import require
 
 __all__ = ["close", "column", "fits_spec", "rows_of", "same_column"]

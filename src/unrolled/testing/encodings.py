@@ -11,8 +11,8 @@ import numpy as np
 import pyarrow as pa
 
 from unrolled.batch import Discrete
-from unrolled.data.encoded import Role, Where
-from unrolled.data.facets import Channels, Items, Labels, Numbers, Text, Words
+from unrolled.data.encodings.base import Role, Where
+from unrolled.data.encodings.facets import Channels, Items, Labels, Numbers, Text, Words
 from unrolled.errors import DataError, ModelError
 from unrolled.testing.columns import SAMPLES, Sample
 from unrolled.testing.encoded import close, column, fits_spec, rows_of, same_column

@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from unrolled.metrics.iob2 import IOB2
+from unrolled.metrics._iob2 import IOB2
 from unrolled.metrics.judged import (
     ChosenLabels,
     ChosenSets,

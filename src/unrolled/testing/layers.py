@@ -12,9 +12,9 @@ from torch import Tensor
 
 from unrolled.errors import UsageError
 from unrolled.layers.layer import Layer
-from unrolled.layers.session import push_together
+from unrolled.layers.recurrence.session import push_together
 from unrolled.state import select
-from unrolled.tensors import load_tensors, save_tensors
+from unrolled.storage.tensors import load_tensors, save_tensors
 from unrolled.testing.report import require
 from unrolled.testing.subject import Subject, ends, everything, gradients, rows, same
 

@@ -14,7 +14,7 @@ import pyarrow as pa
 from unrolled.api import fit, load
 from unrolled.baselines.baseline import Baseline
 from unrolled.config import default_options, made
-from unrolled.data.examples import Examples
+from unrolled.data.examples.examples import Examples
 from unrolled.metrics.scoring import scores
 from unrolled.runs.trained import Trained
 from unrolled.testing.report import require

@@ -13,9 +13,9 @@ import numpy as np
 import torch
 
 from unrolled.batch import Batch
-from unrolled.data.examples import Examples
-from unrolled.data.loader import Loader
-from unrolled.data.windows import Windows
+from unrolled.data.batches.loader import Loader
+from unrolled.data.examples.examples import Examples
+from unrolled.data.plans.windows import Windows
 from unrolled.metrics.base import Sums
 from unrolled.metrics.scoring import NO_OPTIONS, Own, added, values
 from unrolled.models.model import Model

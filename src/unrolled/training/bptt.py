@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from unrolled.batch import Batch
-from unrolled.data.loader import Loader
+from unrolled.data.batches.loader import Loader
 from unrolled.models.model import Model
 from unrolled.state import State, detach, flatten, where
 

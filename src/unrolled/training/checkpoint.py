@@ -17,10 +17,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from unrolled.atomic import sweep
 from unrolled.errors import ModelError
-from unrolled.files import read_directory, remove_directory, write_directory
-from unrolled.tensors import load_tensors, save_tensors
+from unrolled.storage.atomic import sweep
+from unrolled.storage.directories import read_directory, remove_directory, write_directory
+from unrolled.storage.tensors import load_tensors, save_tensors
 
 __all__ = [
     "Checkpoint",

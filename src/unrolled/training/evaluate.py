@@ -9,8 +9,8 @@ from typing import Any
 import torch
 
 from unrolled.batch import Batch
-from unrolled.data.examples import Examples
-from unrolled.data.loader import Loader
+from unrolled.data.batches.loader import Loader
+from unrolled.data.examples.examples import Examples
 from unrolled.metrics.scoring import scores
 from unrolled.models.model import Model
 from unrolled.tasks.task import Task

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from unrolled.errors import MissingExtra
-from unrolled.files import write_file
+from unrolled.storage.directories import write_file
 
 __all__ = ["Event", "Hook", "log_to", "need_tensorboard", "tensorboard_to"]
 

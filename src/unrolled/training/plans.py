@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from unrolled.batch import Continuous
-from unrolled.data.examples import Examples
+from unrolled.data.batches.spec_augment import SpecAugment
+from unrolled.data.batches.transposition import Transposition
+from unrolled.data.examples.examples import Examples
 from unrolled.data.forms.base import BatchSettings
-from unrolled.data.segments import Transform
-from unrolled.data.spec_augment import SpecAugment
-from unrolled.data.transposition import Transposition
-from unrolled.data.windows import Plan, Transformed
+from unrolled.data.plans.segments import Transform
+from unrolled.data.plans.windows import Plan, Transformed
 from unrolled.errors import UsageError, named
 from unrolled.tasks.task import Batching
 from unrolled.training.config import TrainingConfig

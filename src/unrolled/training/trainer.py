@@ -14,8 +14,8 @@ from typing import Any, Self
 import torch
 from torch import Tensor
 
-from unrolled.data.examples import Examples
-from unrolled.data.loader import Loader
+from unrolled.data.batches.loader import Loader
+from unrolled.data.examples.examples import Examples
 from unrolled.errors import DataError, Interrupted, ModelError, TrainingError, UsageError
 from unrolled.metrics.base import cost
 from unrolled.metrics.ranking import BEST

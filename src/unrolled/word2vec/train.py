@@ -16,9 +16,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from unrolled.data.corpus import Corpus
 from unrolled.data.vectors.writing import form_of, write_vectors
 from unrolled.errors import UsageError, did_you_mean, named
+from unrolled.word2vec.corpus import Corpus
 from unrolled.word2vec.update import STEPS, Blocks, Tables
 
 __all__ = ["Settings", "learn", "write"]

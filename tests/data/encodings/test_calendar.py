@@ -11,7 +11,7 @@ import pyarrow as pa
 import pytest
 
 import unrolled as ur
-from unrolled.data.encoded import Role, Where
+from unrolled.data.encodings.base import Role, Where
 from unrolled.data.encodings.calendar import Calendar
 from unrolled.errors import DataError
 

@@ -7,7 +7,7 @@ import pyarrow as pa
 import pytest
 
 from unrolled.batch import Discrete
-from unrolled.data.encoded import Role, Where
+from unrolled.data.encodings.base import Role, Where
 from unrolled.data.encodings.category import UNKNOWN, Category
 from unrolled.errors import DataError, ModelError
 

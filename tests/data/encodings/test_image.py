@@ -7,10 +7,10 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from unrolled.data.encoded import Role, Where
 from unrolled.data.encodings import _gather
+from unrolled.data.encodings.base import Role, Where
 from unrolled.data.encodings.image import Image
-from unrolled.data.pictures import to_png
+from unrolled.data.media.pictures import to_png
 from unrolled.errors import DataError, ModelError, UsageError
 
 WHERE = Where("folder", "image")

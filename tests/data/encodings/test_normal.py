@@ -8,8 +8,8 @@ import pyarrow as pa
 import pytest
 
 import unrolled as ur
-from unrolled.data.encoded import Role, Where
 from unrolled.data.encodings._normal import normal_text, normal_texts
+from unrolled.data.encodings.base import Role, Where
 from unrolled.data.encodings.tokens import Tokens
 from unrolled.errors import DataError
 

@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from unrolled.data.encoded import Role, Where
+from unrolled.data.encodings.base import Role, Where
 from unrolled.data.encodings.number import Number
 from unrolled.errors import DataError, ModelError
 

@@ -9,9 +9,9 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from unrolled.data.encoded import Role, Where
 from unrolled.data.encodings import _kmers, _pieces
 from unrolled.data.encodings._alphabets import ALPHABETS
+from unrolled.data.encodings.base import Role, Where
 from unrolled.data.encodings.symbols import Symbols
 from unrolled.errors import DataError, ModelError, UsageError
 

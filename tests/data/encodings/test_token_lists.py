@@ -6,9 +6,9 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from unrolled.data.encoded import Role, Where
 from unrolled.data.encodings._level import UNKNOWN, unknown_rate
 from unrolled.data.encodings._token_lists import ListOptions, TokenLists
+from unrolled.data.encodings.base import Role, Where
 from unrolled.errors import DataError
 
 WHERE = Where("clicks.jsonl", "items")

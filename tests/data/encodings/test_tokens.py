@@ -13,13 +13,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from unrolled.batch import Discrete
-from unrolled.data.encoded import Role, Where
 from unrolled.data.encodings import _texts
 from unrolled.data.encodings import tokens as module
 from unrolled.data.encodings._gather import Gather
 from unrolled.data.encodings._level import unknown_rate
 from unrolled.data.encodings._pieces import pieces
 from unrolled.data.encodings._token_lists import TokenLists
+from unrolled.data.encodings.base import Role, Where
 from unrolled.data.encodings.tokens import Tokens
 from unrolled.errors import DataError, ModelError
 

@@ -6,9 +6,9 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from unrolled.data.encoded import Role, Where
+from unrolled.data.encodings.base import Role, Where
 from unrolled.data.encodings.video import Video
-from unrolled.data.pictures import to_png
+from unrolled.data.media.pictures import to_png
 from unrolled.errors import DataError, ModelError
 
 WHERE = Where("folder", "video")

@@ -12,17 +12,17 @@ from samples import sequences, training
 
 from unrolled import registry
 from unrolled.batch import MISSING, Discrete, Spec
-from unrolled.data.coder import Preprocessor
-from unrolled.data.encoded import Encoded, Encoding, Where
+from unrolled.data.batches.loader import Loader
+from unrolled.data.encodings.base import Encoded, Encoding, Where
+from unrolled.data.examples.preparation import Preparation
+from unrolled.data.examples.preprocessor import Preprocessor
+from unrolled.data.examples.roles import Roles
 from unrolled.data.forms._division import by_row
 from unrolled.data.forms._steps import StepPlans
 from unrolled.data.forms.base import Division, Plans, form_of, known_form
-from unrolled.data.gather import gather_target
-from unrolled.data.loader import Loader
-from unrolled.data.preparation import Preparation
-from unrolled.data.roles import Roles
-from unrolled.data.segments import Segments
-from unrolled.data.sequences import Sequences
+from unrolled.data.plans.gather import gather_target
+from unrolled.data.plans.segments import Segments
+from unrolled.data.tables.sequences import Sequences
 from unrolled.registry import register
 from unrolled.tasks.task import Batching
 from unrolled.training.plans import evaluation_plan

@@ -4,7 +4,7 @@ import pytest
 from samples import sequences
 
 from unrolled.data.forms._division import by_row, by_time, end_of_few
-from unrolled.data.sequences import Sequences
+from unrolled.data.tables.sequences import Sequences
 from unrolled.errors import DataError
 
 

@@ -16,14 +16,14 @@ from numpy.testing import assert_allclose
 from sounds import samples, wav
 
 import unrolled as ur
-from unrolled.data import sounds
 from unrolled.data.config import DataConfig
-from unrolled.data.encoded import Role, Where
 from unrolled.data.encodings import audio
 from unrolled.data.encodings._gather import Gather
 from unrolled.data.encodings.audio import Audio
-from unrolled.data.read import read
+from unrolled.data.encodings.base import Role, Where
+from unrolled.data.media import sounds
 from unrolled.data.readers.audio import read_audio
+from unrolled.data.tables.read import read
 from unrolled.errors import DataError, MissingExtra, UsageError
 
 SOAK = os.environ.get("UNROLLED_SOAK") == "1"
@@ -229,7 +229,7 @@ FUZZ = """
 import resource, sys
 import numpy as np
 resource.setrlimit(resource.RLIMIT_CPU, (60 + int(sys.argv[3]) // 20,) * 2)
-from unrolled.data.sounds import check_whole, to_samples
+from unrolled.data.media.sounds import check_whole, to_samples
 from unrolled.errors import DataError
 good, random, refused = open(sys.argv[1], "rb").read(), np.random.default_rng(int(sys.argv[2])), 0
 def fail(message, hint):

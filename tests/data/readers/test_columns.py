@@ -7,10 +7,10 @@ import pytest
 from configs import data_config
 
 from unrolled.data.config import DataConfig
-from unrolled.data.read import read
 from unrolled.data.readers import columns
 from unrolled.data.readers.columns import read_columns
 from unrolled.data.readers.reader import suffixes
+from unrolled.data.tables.read import read
 from unrolled.errors import DataError
 
 

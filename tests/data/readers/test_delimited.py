@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from unrolled.data.config import DataConfig
-from unrolled.data.read import read
 from unrolled.data.readers import _delimited
 from unrolled.data.readers.table import read_table, read_written
+from unrolled.data.tables.read import read
 from unrolled.errors import DataError, UsageError
 
 

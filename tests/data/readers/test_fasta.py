@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 from configs import data_config
 
-from unrolled.data import mapped
 from unrolled.data.config import DataConfig
-from unrolled.data.read import read
+from unrolled.data.io import mapped
 from unrolled.data.readers.fasta import read_fasta
+from unrolled.data.tables.read import read
 from unrolled.errors import DataError, MissingExtra
 
 FASTA = b">one a first\nACGT\nAC\n\n> two\nGG\n#remark\n"
@@ -157,9 +157,9 @@ import random, resource, sys
 from pathlib import Path
 
 from unrolled.data.config import DataConfig
-from unrolled.data.encoded import Role
+from unrolled.data.encodings.base import Role
 from unrolled.data.encodings.symbols import Symbols
-from unrolled.data.read import read
+from unrolled.data.tables.read import read
 from unrolled.errors import DataError
 
 resource.setrlimit(resource.RLIMIT_AS, (8 << 30, 8 << 30))

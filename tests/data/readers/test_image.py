@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from unrolled.data.config import DataConfig
-from unrolled.data.pictures import to_png
-from unrolled.data.read import read
+from unrolled.data.media.pictures import to_png
 from unrolled.data.readers.image import read_image
+from unrolled.data.tables.read import read
 from unrolled.errors import DataError
 
 DATA = to_png(np.zeros((3, 5, 1), np.uint8))

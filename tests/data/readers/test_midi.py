@@ -17,9 +17,9 @@ from mutations import survive
 
 from unrolled import api
 from unrolled.data.config import DataConfig
-from unrolled.data.read import read
 from unrolled.data.readers.abc import read_abc
 from unrolled.data.readers.midi import read_midi_file
+from unrolled.data.tables.read import read
 from unrolled.errors import DataError, MissingExtra
 from unrolled.music import midi_reading
 from unrolled.music.abc import parse_abc

@@ -11,8 +11,8 @@ import pyarrow.feather
 import pyarrow.parquet
 import pytest
 
-from unrolled.data import mapped
 from unrolled.data.config import DataConfig
+from unrolled.data.io import mapped
 from unrolled.data.readers.table import MEMBER, read_table
 from unrolled.errors import DataError
 

@@ -10,8 +10,8 @@ import pytest
 from mutations import survive
 
 from unrolled.data.config import DataConfig
-from unrolled.data.read import read
 from unrolled.data.readers.ts import read_ts
+from unrolled.data.tables.read import read
 from unrolled.errors import DataError
 from unrolled.testing.damage import mutated
 

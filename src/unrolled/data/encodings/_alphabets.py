@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from unrolled.data.encoded import Where
 from unrolled.data.encodings._pieces import pieces, raw
+from unrolled.data.encodings.base import Where
 from unrolled.errors import DataError, named
 
 __all__ = [

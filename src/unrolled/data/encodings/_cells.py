@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from unrolled.data.encoded import Where, has_time
+from unrolled.data.encodings.base import Where, has_time
 from unrolled.errors import DataError
 
 __all__ = [

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from unrolled.data.encoded import has_time
 from unrolled.data.encodings._cells import is_text
+from unrolled.data.encodings.base import has_time
 
 __all__ = ["looks_like_labels"]
 

@@ -17,7 +17,7 @@ from tokenizers import Tokenizer
 
 from unrolled.data.encodings._cells import smallest_dtype
 from unrolled.data.encodings._level import SPECIALS
-from unrolled.data.mapped import map_file
+from unrolled.data.io.mapped import map_file
 from unrolled.errors import DataError
 
 __all__ = ["Pretrained"]

@@ -8,10 +8,10 @@ from dataclasses import replace
 import numpy as np
 import pyarrow as pa
 
-from unrolled.data.encoded import Where
 from unrolled.data.encodings._cells import Cells, is_text, open_cells
 from unrolled.data.encodings._normal import Normal, normal_texts
 from unrolled.data.encodings._pieces import Piece, as_text, pieces, raw
+from unrolled.data.encodings.base import Where
 from unrolled.errors import DataError
 
 __all__ = ["checked", "open_texts", "starts"]

@@ -13,7 +13,6 @@ import pyarrow as pa
 
 from unrolled.batch import Discrete
 from unrolled.config import Part, option
-from unrolled.data.encoded import Encoded, Role, Traits, Where, has_time
 from unrolled.data.encodings._cells import is_text, plain, smallest_dtype
 from unrolled.data.encodings._gather import frame
 from unrolled.data.encodings._level import BEGIN, END, SPECIALS, UNKNOWN, stream, unknown_rate
@@ -23,6 +22,7 @@ from unrolled.data.encodings._stored_tokens import StoredTokens, level_of
 from unrolled.data.encodings._texts import checked, open_texts, starts
 from unrolled.data.encodings._vocabulary import VocabularyOptions
 from unrolled.data.encodings._words import Words
+from unrolled.data.encodings.base import Encoded, Role, Traits, Where, has_time
 from unrolled.errors import DataError, ModelError
 
 __all__ = ["ListOptions", "TokenLists"]

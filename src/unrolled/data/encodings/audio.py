@@ -22,13 +22,13 @@ from pydantic import Field
 
 from unrolled.batch import Continuous
 from unrolled.config import Part, option
-from unrolled.data.blobs import begins_as, blobs, is_binary
-from unrolled.data.encoded import Encoded, Role, Traits, Where
 from unrolled.data.encodings._gather import Gather
 from unrolled.data.encodings._stored import Stored, load
-from unrolled.data.frames import Frames, deltas
-from unrolled.data.listening import Listener, Scale, running
-from unrolled.data.sounds import Fail, is_sound, rate_of, to_samples
+from unrolled.data.encodings.base import Encoded, Role, Traits, Where
+from unrolled.data.io.blobs import begins_as, blobs, is_binary
+from unrolled.data.media.live_spectra import Listener, Scale, running
+from unrolled.data.media.sounds import Fail, is_sound, rate_of, to_samples
+from unrolled.data.media.spectra import Frames, deltas
 from unrolled.errors import DataError, ModelError, UsageError
 
 __all__ = ["Audio"]

@@ -25,9 +25,9 @@ import pyarrow.compute as pc
 
 from unrolled.batch import Continuous
 from unrolled.config import Part
-from unrolled.data.encoded import Encoded, Role, Traits, Where, has_time
 from unrolled.data.encodings._cells import Fail, is_text, live, open_cells, plain
 from unrolled.data.encodings._stored import Stored, load
+from unrolled.data.encodings.base import Encoded, Role, Traits, Where, has_time
 
 __all__ = ["Calendar"]
 

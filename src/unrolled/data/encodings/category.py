@@ -17,12 +17,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from unrolled.batch import Discrete
-from unrolled.data.encoded import Encoded, Role, Traits, Where, has_time
 from unrolled.data.encodings._cells import Cells, Fail, is_text, live, open_cells, plain, smallest_dtype
 from unrolled.data.encodings._labels import looks_like_labels
 from unrolled.data.encodings._missing import MissingOptions
 from unrolled.data.encodings._stored import Stored, load
-from unrolled.data.facets import Label
+from unrolled.data.encodings.base import Encoded, Role, Traits, Where, has_time
+from unrolled.data.encodings.facets import Label
 from unrolled.errors import DataError, ModelError, did_you_mean
 
 __all__ = ["UNKNOWN", "Category"]

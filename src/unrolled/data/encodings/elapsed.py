@@ -19,12 +19,12 @@ import numpy as np
 import pyarrow as pa
 
 from unrolled.batch import Continuous
-from unrolled.data.encoded import Encoded, Role, Traits, Where, has_time
 from unrolled.data.encodings._cells import Cells, live, open_cells, plain
 from unrolled.data.encodings._missing import MissingOptions
 from unrolled.data.encodings._scaling import Scaling, StoredScaling, examine
 from unrolled.data.encodings._stored import load
-from unrolled.data.moments import moment, moments
+from unrolled.data.encodings.base import Encoded, Role, Traits, Where, has_time
+from unrolled.data.io.timestamps import moment, moments
 from unrolled.errors import DataError, ModelError
 
 __all__ = ["Elapsed"]

@@ -20,12 +20,12 @@ from pydantic import Field
 
 from unrolled.batch import Continuous
 from unrolled.config import option
-from unrolled.data.blobs import begins_as, blobs, is_binary
-from unrolled.data.encoded import Encoded, Role, Traits, Where
 from unrolled.data.encodings._gather import Gather
 from unrolled.data.encodings._sizes import SizeOptions, size_of
 from unrolled.data.encodings._stored import Stored, load
-from unrolled.data.pictures import Fail, is_picture, measure, to_pixels, to_png
+from unrolled.data.encodings.base import Encoded, Role, Traits, Where
+from unrolled.data.io.blobs import begins_as, blobs, is_binary
+from unrolled.data.media.pictures import Fail, is_picture, measure, to_pixels, to_png
 from unrolled.errors import DataError, ModelError
 
 __all__ = ["Image", "place_of"]

@@ -18,11 +18,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from unrolled.batch import Continuous
-from unrolled.data.encoded import Encoded, Role, Traits, Where, has_time
 from unrolled.data.encodings._cells import Cells, floats, live, open_cells, parse_float, plain
 from unrolled.data.encodings._missing import MissingOptions
 from unrolled.data.encodings._scaling import Scaling, StoredScaling, examine
 from unrolled.data.encodings._stored import load
+from unrolled.data.encodings.base import Encoded, Role, Traits, Where, has_time
 from unrolled.errors import DataError, ModelError
 
 __all__ = ["Number"]

@@ -20,7 +20,6 @@ import pyarrow.compute as pc
 
 from unrolled.batch import Discrete
 from unrolled.config import option
-from unrolled.data.encoded import Encoded, Role, Traits, Where
 from unrolled.data.encodings._alphabets import (
     ALPHABETS,
     COMPLEMENTS,
@@ -40,6 +39,7 @@ from unrolled.data.encodings._labels import looks_like_labels
 from unrolled.data.encodings._pieces import pieces, raw
 from unrolled.data.encodings._stored import Stored, load
 from unrolled.data.encodings._vocabulary import VocabularyOptions
+from unrolled.data.encodings.base import Encoded, Role, Traits, Where
 from unrolled.errors import DataError, ModelError, UsageError, named
 
 __all__ = ["Symbols"]

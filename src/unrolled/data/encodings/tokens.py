@@ -19,7 +19,6 @@ import pyarrow as pa
 
 from unrolled.batch import Discrete
 from unrolled.config import option
-from unrolled.data.encoded import Encoded, Role, Traits, Where, has_time
 from unrolled.data.encodings._bpe import Bpe
 from unrolled.data.encodings._bytes import Bytes
 from unrolled.data.encodings._cells import is_text, plain, smallest_dtype
@@ -34,6 +33,7 @@ from unrolled.data.encodings._stored_tokens import StoredTokens, level_of
 from unrolled.data.encodings._texts import checked, open_texts, starts
 from unrolled.data.encodings._token_lists import ListOptions, TokenLists
 from unrolled.data.encodings._words import Words, count_words
+from unrolled.data.encodings.base import Encoded, Role, Traits, Where, has_time
 from unrolled.errors import DataError
 
 __all__ = ["Tokens"]

@@ -18,13 +18,13 @@ import numpy as np
 import pyarrow as pa
 
 from unrolled.batch import Continuous
-from unrolled.data.blobs import blobs, is_binary
-from unrolled.data.encoded import Encoded, Role, Traits, Where, has_time
 from unrolled.data.encodings._cells import Cells, open_cells
 from unrolled.data.encodings._gather import Gather
 from unrolled.data.encodings._sizes import SizeOptions
+from unrolled.data.encodings.base import Encoded, Role, Traits, Where, has_time
 from unrolled.data.encodings.image import Image, place_of
-from unrolled.data.pictures import Fail
+from unrolled.data.io.blobs import blobs, is_binary
+from unrolled.data.media.pictures import Fail
 from unrolled.errors import DataError, ModelError
 
 __all__ = ["Video"]
@@ -38,7 +38,7 @@ class Video:
         frame: how each is encoded.
 
     Example:
-        >>> from unrolled.data.pictures import to_png
+        >>> from unrolled.data.media.pictures import to_png
         >>> dark, light = (to_png(np.full((2, 3, 1), value, np.uint8)) for value in (0, 200))
         >>> column = pa.chunked_array([[[dark, light, dark]]])
         >>> video = Video.fit(column, Video.Options(), Role(), Where("memory", "clip"))

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from unrolled.data.forms.base import Division
-from unrolled.data.sequences import Sequences
-from unrolled.data.split import hold_out, hold_out_end, without_history
+from unrolled.data.tables.sequences import Sequences
+from unrolled.data.tables.split import hold_out, hold_out_end, without_history
 from unrolled.errors import DataError
 
 __all__ = ["by_row", "by_time", "end_of_few"]

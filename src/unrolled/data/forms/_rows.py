@@ -7,7 +7,7 @@ from typing import ClassVar
 import numpy as np
 
 from unrolled.data.forms.base import BatchSettings, EncodedSplit
-from unrolled.data.windows import Plan, Rows
+from unrolled.data.plans.windows import Plan, Rows
 
 __all__ = ["RowPlans"]
 

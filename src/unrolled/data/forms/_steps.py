@@ -7,9 +7,9 @@ from typing import ClassVar
 
 import numpy as np
 
-from unrolled.data.encoded import Encoded
+from unrolled.data.encodings.base import Encoded
 from unrolled.data.forms.base import BatchSettings, EncodedSplit
-from unrolled.data.windows import Lanes, Plan, Rows
+from unrolled.data.plans.windows import Lanes, Plan, Rows
 
 __all__ = ["StepPlans", "steps_from"]
 

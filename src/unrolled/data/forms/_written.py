@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from unrolled.data.encoded import Encoded
-from unrolled.data.gather import gather_target
-from unrolled.data.segments import Segments
+from unrolled.data.encodings.base import Encoded
+from unrolled.data.plans.gather import gather_target
+from unrolled.data.plans.segments import Segments
 
 __all__ = ["gather_written"]
 

@@ -16,11 +16,11 @@ from typing import Any, ClassVar, NamedTuple, Protocol, runtime_checkable
 import numpy as np
 
 from unrolled.batch import Spec
-from unrolled.data.encoded import Encoded, Encoding, Where
-from unrolled.data.segments import Segments
-from unrolled.data.sequences import Sequences
-from unrolled.data.strands import Strands
-from unrolled.data.windows import Plan
+from unrolled.data.encodings.base import Encoded, Encoding, Where
+from unrolled.data.plans.segments import Segments
+from unrolled.data.plans.strands import Strands
+from unrolled.data.plans.windows import Plan
+from unrolled.data.tables.sequences import Sequences
 from unrolled.registry import Registry
 
 __all__ = [
@@ -40,7 +40,7 @@ FORMS = Registry("form")
 
 
 class EncodedSplit(Protocol):
-    """What a form may ask of one encoded split; `unrolled.data.examples.Examples` has it."""
+    """What a form may ask of one encoded split; `unrolled.data.examples.examples.Examples` has it."""
 
     @property
     def target(self) -> Encoded | None: ...

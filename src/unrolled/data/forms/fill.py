@@ -8,16 +8,16 @@ from typing import ClassVar
 import numpy as np
 
 from unrolled.batch import Discrete, Spec
-from unrolled.data.encoded import Encoded, Encoding, Where
 from unrolled.data.encodings._level import UNKNOWN
+from unrolled.data.encodings.base import Encoded, Encoding, Where
 from unrolled.data.forms._division import end_of_few
 from unrolled.data.forms._steps import steps_from
 from unrolled.data.forms.base import BatchSettings, Division, EncodedSplit, Plans
-from unrolled.data.gather import gather_target
-from unrolled.data.masking import Masking
-from unrolled.data.segments import Segments
-from unrolled.data.sequences import Sequences
-from unrolled.data.windows import Pieces, Plan, Rows
+from unrolled.data.plans.gather import gather_target
+from unrolled.data.plans.masking import Masking
+from unrolled.data.plans.segments import Segments
+from unrolled.data.plans.windows import Pieces, Plan, Rows
+from unrolled.data.tables.sequences import Sequences
 
 __all__ = ["FillIn"]
 

@@ -8,13 +8,13 @@ from typing import ClassVar
 import numpy as np
 
 from unrolled.batch import Discrete, Spec
-from unrolled.data.encoded import Encoded, Encoding, Where
+from unrolled.data.encodings.base import Encoded, Encoding, Where
 from unrolled.data.forms._division import by_time
 from unrolled.data.forms.base import BatchSettings, Division, EncodedSplit, Plans
-from unrolled.data.gather import gather_target
-from unrolled.data.segments import Segments
-from unrolled.data.sequences import Sequences
-from unrolled.data.windows import Plan, Windows
+from unrolled.data.plans.gather import gather_target
+from unrolled.data.plans.segments import Segments
+from unrolled.data.plans.windows import Plan, Windows
+from unrolled.data.tables.sequences import Sequences
 
 __all__ = ["Horizon"]
 

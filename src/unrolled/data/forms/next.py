@@ -8,15 +8,15 @@ from typing import ClassVar
 import numpy as np
 
 from unrolled.batch import MISSING, Discrete, Spec
-from unrolled.data.agreement import check_binary
-from unrolled.data.encoded import Encoded, Encoding, Where
-from unrolled.data.facets import Numbers
+from unrolled.data.encodings.base import Encoded, Encoding, Where
+from unrolled.data.encodings.facets import Numbers
 from unrolled.data.forms._division import end_of_few
 from unrolled.data.forms._steps import StepPlans, steps_from
 from unrolled.data.forms.base import Division, Plans
-from unrolled.data.gather import gather_target
-from unrolled.data.segments import Segments
-from unrolled.data.sequences import Sequences
+from unrolled.data.plans.gather import gather_target
+from unrolled.data.plans.segments import Segments
+from unrolled.data.tables.checks import check_binary
+from unrolled.data.tables.sequences import Sequences
 
 __all__ = ["Next"]
 

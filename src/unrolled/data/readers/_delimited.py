@@ -15,9 +15,9 @@ import pyarrow.compute as pc
 import pyarrow.csv
 
 from unrolled.data.config import DataConfig
-from unrolled.data.encoded import ENCODINGS, traits_of
-from unrolled.data.mapped import copied
-from unrolled.data.mixed import check_mixed
+from unrolled.data.encodings.base import ENCODINGS, traits_of
+from unrolled.data.io.mapped import copied
+from unrolled.data.io.stray_cells import check_mixed
 from unrolled.data.readers._listcells import parse_lists
 from unrolled.errors import DataError, named
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from unrolled.data.mixed import NUMBER
+from unrolled.data.io.stray_cells import NUMBER
 from unrolled.data.readers._jsonlines import read_json_lines
 from unrolled.errors import DataError
 

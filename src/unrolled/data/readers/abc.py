@@ -15,9 +15,9 @@ from pathlib import Path
 import pyarrow as pa
 
 from unrolled.data.config import DataConfig
+from unrolled.data.readers._notes import MusicOptions, events_or_rolls
 from unrolled.data.readers.reader import Reader
 from unrolled.data.readers.text import text_buffer
-from unrolled.data.scores import MusicOptions, events_or_rolls
 from unrolled.errors import DataError
 from unrolled.music.abc import parse_abc
 

@@ -1,7 +1,7 @@
 """Recordings: a file is a row, with its name and its bytes as they are; its frames are made where they are encoded.
 
-A folder of them is put together by `unrolled.data.collection`: labels come from a table beside the clips that names
-them, or else from the folders in which they lie. What cannot be decoded is left out and listed.
+A folder of them is put together by `unrolled.data.tables.media_folder`: labels come from a table beside the clips that
+names them, or else from the folders in which they lie. What cannot be decoded is left out and listed.
 """
 
 from __future__ import annotations
@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from unrolled.data.blobs import one_file
 from unrolled.data.config import DataConfig
-from unrolled.data.mapped import map_file
+from unrolled.data.io.blobs import one_file
+from unrolled.data.io.mapped import map_file
+from unrolled.data.media.sounds import check_whole
 from unrolled.data.readers.reader import Reader
-from unrolled.data.sounds import check_whole
 from unrolled.errors import DataError
 
 __all__ = ["read_audio"]
@@ -27,7 +27,8 @@ def read_audio(path: Path, _: DataConfig) -> pa.Table:
     """One row: the file's name, and in a column ``sound`` its bytes, once they are seen to be a whole recording.
 
     Raises:
-        DataError: the file is missing, empty or damaged, or has more samples than `unrolled.data.sounds.MOST_SAMPLES`.
+        DataError: the file is missing, empty or damaged, or has more samples than
+            `unrolled.data.media.sounds.MOST_SAMPLES`.
         MissingExtra: soundfile is not installed.
     """
     data = map_file(path)

@@ -14,7 +14,6 @@ import numpy as np
 import pyarrow as pa
 
 from unrolled.data.config import DataConfig
-from unrolled.data.encoded import Where
 from unrolled.data.encodings._alphabets import (
     ALPHABETS,
     FOREIGN,
@@ -26,9 +25,10 @@ from unrolled.data.encodings._alphabets import (
     told,
 )
 from unrolled.data.encodings._pieces import pieces
-from unrolled.data.mapped import map_file, unpack
+from unrolled.data.encodings.base import Where
+from unrolled.data.io.mapped import map_file, unpack
+from unrolled.data.io.utf8 import to_utf8
 from unrolled.data.readers.reader import Reader
-from unrolled.data.utf8 import to_utf8
 from unrolled.errors import DataError, MissingExtra
 
 __all__ = ["check_letters", "read_fasta"]

@@ -1,6 +1,6 @@
 """Pictures: a file is a row, with its name and its bytes as they are; its pixels are made where they are encoded.
 
-A folder of them is put together by `unrolled.data.collection`, which finds labels and captions.
+A folder of them is put together by `unrolled.data.tables.media_folder`, which finds labels and captions.
 """
 
 from __future__ import annotations
@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from unrolled.data.blobs import one_file
 from unrolled.data.config import DataConfig
-from unrolled.data.mapped import map_file
-from unrolled.data.pictures import check_whole
+from unrolled.data.io.blobs import one_file
+from unrolled.data.io.mapped import map_file
+from unrolled.data.media.pictures import check_whole
 from unrolled.data.readers.reader import Reader
 from unrolled.errors import DataError
 
@@ -26,7 +26,8 @@ def read_image(path: Path, config: DataConfig) -> pa.Table:  # noqa: ARG001 - ev
     """One row: the file's name, and in a column ``image`` its bytes, once they are seen to be a whole picture.
 
     Raises:
-        DataError: the file is missing, empty or damaged, or has more pixels than `unrolled.data.pictures.MOST_PIXELS`.
+        DataError: the file is missing, empty or damaged, or has more pixels than
+            `unrolled.data.media.pictures.MOST_PIXELS`.
         MissingExtra: pillow is not installed.
     """
     data = map_file(path)

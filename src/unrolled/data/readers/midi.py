@@ -7,9 +7,9 @@ from pathlib import Path
 import pyarrow as pa
 
 from unrolled.data.config import DataConfig
-from unrolled.data.mapped import map_file
+from unrolled.data.io.mapped import map_file
+from unrolled.data.readers._notes import MusicOptions, events_or_rolls
 from unrolled.data.readers.reader import Reader
-from unrolled.data.scores import MusicOptions, events_or_rolls
 from unrolled.errors import DataError, named
 from unrolled.music.midi_reading import read_midi
 

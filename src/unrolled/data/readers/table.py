@@ -10,11 +10,11 @@ import pyarrow.ipc
 import pyarrow.parquet
 
 from unrolled.data.config import DataConfig
-from unrolled.data.mapped import map_file, unpack
+from unrolled.data.io.mapped import map_file, unpack
+from unrolled.data.io.utf8 import is_utf8, strip_bom, to_utf8
 from unrolled.data.readers._delimited import read_delimited
 from unrolled.data.readers._jsonlines import read_json_lines
 from unrolled.data.readers.reader import Reader
-from unrolled.data.utf8 import is_utf8, strip_bom, to_utf8
 from unrolled.errors import DataError
 
 __all__ = ["read_table", "read_written"]

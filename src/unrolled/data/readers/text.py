@@ -13,9 +13,9 @@ import pyarrow as pa
 
 from unrolled.config import Part, option
 from unrolled.data.config import DataConfig
-from unrolled.data.mapped import map_file
+from unrolled.data.io.mapped import map_file
+from unrolled.data.io.utf8 import one_string, split_lines, to_utf8, unix_lines
 from unrolled.data.readers.reader import Reader
-from unrolled.data.utf8 import one_string, split_lines, to_utf8, unix_lines
 from unrolled.errors import DataError
 
 __all__ = ["read_text", "text_buffer"]

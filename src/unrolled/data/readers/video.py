@@ -1,6 +1,6 @@
 """Videos: a file is a row, with its name and its frames as a list of small pictures.
 
-A folder of them is put together by `unrolled.data.collection`, which finds labels and captions.
+A folder of them is put together by `unrolled.data.tables.media_folder`, which finds labels and captions.
 """
 
 from __future__ import annotations
@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from unrolled.data.blobs import one_file
 from unrolled.data.config import DataConfig
-from unrolled.data.mapped import Spool, map_file
+from unrolled.data.io.blobs import one_file
+from unrolled.data.io.mapped import Spool, map_file
+from unrolled.data.media.videos import frames
 from unrolled.data.readers.reader import Reader
-from unrolled.data.videos import frames
 from unrolled.errors import DataError
 
 __all__ = ["read_video"]

@@ -14,7 +14,7 @@ from typing import Literal, NoReturn
 
 import numpy as np
 
-from unrolled.data.mapped import CHUNK, open_regular
+from unrolled.data.io.mapped import CHUNK, open_regular
 from unrolled.errors import DataError
 
 __all__ = ["OURS", "WIDEST", "VectorFile", "blocks", "open_vectors"]

@@ -10,7 +10,7 @@ import numpy as np
 
 from unrolled.data.vectors.reading import OURS, blocks, open_vectors
 from unrolled.errors import DataError, UsageError
-from unrolled.files import write_file
+from unrolled.storage.directories import write_file
 
 __all__ = ["convert", "form_of", "write_vectors"]
 

@@ -12,13 +12,13 @@ from torch import Tensor
 
 from unrolled.batch import Batch
 from unrolled.config import Part, option
-from unrolled.data.coder import Preprocessor
-from unrolled.data.examples import Examples
-from unrolled.data.facets import Numbers
+from unrolled.data.encodings.facets import Numbers
+from unrolled.data.examples.examples import Examples
+from unrolled.data.examples.preprocessor import Preprocessor
+from unrolled.data.examples.roles import Roles
 from unrolled.data.forms.one import One
-from unrolled.data.roles import Roles
 from unrolled.metrics.judged import Answers, Values
-from unrolled.tasks.columns import one_target, other_columns
+from unrolled.tasks._columns import one_target, other_columns
 from unrolled.tasks.task import Measured, Question, Task
 
 

@@ -11,7 +11,7 @@ import torch
 
 from unrolled.batch import Continuous
 from unrolled.config import Part, option
-from unrolled.data.examples import Examples
+from unrolled.data.examples.examples import Examples
 from unrolled.data.forms.one import One
 from unrolled.metrics.judged import Answers, Values
 

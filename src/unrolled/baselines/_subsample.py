@@ -1,0 +1,104 @@
+"""A share of a split that is too long for a baseline. Values are views of the split's own where rows stay together."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from unrolled.batch import Continuous, Spec
+from unrolled.data.encodings.base import Encoded
+from unrolled.data.examples.examples import Examples
+
+__all__ = ["for_fitting", "for_scoring"]
+
+_HISTORY = 64  # steps before a split's border that a baseline may need as context; forecasts keep all
+
+
+def for_fitting(train: Examples, cells: int) -> Examples:
+    """At most about ``cells`` numbers of ``train``: the last steps, or evenly spaced rows where rows are answered.
+
+    Returns ``train`` itself where it is small enough.
+
+    Example:
+        >>> from unrolled.batch import Discrete
+        >>> from unrolled.data.forms.next import Next
+        >>> tokens = Encoded(np.arange(10), np.array([0, 4, 10]))
+        >>> long = Examples({"x": tokens}, {"x": Discrete(10)}, tokens, Discrete(10), Next())
+        >>> for_fitting(long, 8).target.values
+        array([2, 3, 4, 5, 6, 7, 8, 9])
+    """
+    lengths, limit = train.steps(), _steps(train, cells)
+    if lengths.sum() <= limit:
+        return train
+    if train.form.whole:
+        return _spaced_rows(train, limit)
+    after = np.cumsum(lengths[::-1])[::-1] - lengths  # the steps of all later rows
+    return _cut(train, lengths - np.clip(limit - after, 0, lengths), lengths)
+
+
+def for_scoring(part: Examples, cells: int) -> Examples:
+    """At most about ``cells`` numbers of ``part`` to answer: the first steps, or evenly spaced rows.
+
+    Steps before ``first`` are history and are not counted; forecasts are counted once for each step of the horizon.
+    Returns ``part`` itself where it is small enough.
+    """
+    lengths, limit = part.steps(), _steps(part, cells) // max(1, part.horizon)
+    first = np.zeros_like(lengths) if part.first is None else np.minimum(part.first, lengths)
+    asked = lengths - first
+    begins = np.zeros_like(first) if part.horizon else np.maximum(first - _HISTORY, 0)
+    if asked.sum() <= limit and not (begins > 0).any():
+        return part
+    if part.form.whole:
+        return _spaced_rows(part, limit)
+    before = np.cumsum(asked) - asked  # the questions of all earlier rows
+    ends = np.where(before < limit, first + np.clip(limit - before, 0, asked), begins)
+    return _cut(part, begins, ends)
+
+
+def _steps(examples: Examples, cells: int) -> int:
+    """How many steps hold so many numbers."""
+    return max(1, cells // sum(_width(spec) for spec in examples.specs.values()))
+
+
+def _width(spec: Spec) -> int:
+    return spec.width if isinstance(spec, Continuous) else 1
+
+
+def _spaced_rows(examples: Examples, limit: int) -> Examples:
+    total = int(examples.steps().sum())
+    rows = np.arange(0, len(examples.steps()), -(-total // limit))
+    inputs = {name: _take(column, rows) for name, column in examples.inputs.items()}
+    return replace(examples, inputs=inputs, target=None if examples.target is None else _take(examples.target, rows))
+
+
+def _take(column: Encoded, rows: np.ndarray) -> Encoded:
+    if column.offsets is None:
+        return Encoded(column.values[rows], None)
+    return _slices(column, column.offsets[rows], column.offsets[rows + 1])
+
+
+def _cut(examples: Examples, begins: np.ndarray, ends: np.ndarray) -> Examples:
+    """Steps ``begins[r] … ends[r]`` of each row r, rows that are left with nothing dropped."""
+    rows = np.flatnonzero(ends > begins)
+
+    def cut(column: Encoded) -> Encoded:
+        if column.offsets is None:
+            return Encoded(column.values[rows], None)
+        starts, stops = column.offsets[rows], column.offsets[rows + 1]  # one that is known ahead is shorter
+        return _slices(column, np.minimum(starts + begins[rows], stops), np.minimum(starts + ends[rows], stops))
+
+    return replace(
+        examples,
+        inputs={name: cut(column) for name, column in examples.inputs.items()},
+        target=None if examples.target is None else cut(examples.target),
+        first=None if examples.first is None else np.maximum(examples.first - begins, 0)[rows],
+    )
+
+
+def _slices(column: Encoded, starts: np.ndarray, stops: np.ndarray) -> Encoded:
+    offsets = np.concatenate([[0], np.cumsum(stops - starts)])
+    if len(starts) and np.array_equal(starts[1:], stops[:-1]):
+        return Encoded(column.values[starts[0] : stops[-1]], offsets)
+    pieces = [column.values[start:stop] for start, stop in zip(starts, stops, strict=True)]
+    return Encoded(np.concatenate([column.values[:0], *pieces]), offsets)

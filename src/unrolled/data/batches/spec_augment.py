@@ -1,0 +1,81 @@
+"""SpecAugment: stretches of time and bands of frames are hidden in training, others in every epoch.
+
+Axes: B rows, T steps, W numbers of a step.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from unrolled.data.plans.segments import RawBatch, Segments
+
+__all__ = ["SpecAugment"]
+
+_MASKS = 2  # of time, and as many of bands
+_SHARE = 0.2  # of the steps, or of the numbers of a step: the most that a single mask hides
+
+
+@dataclass(frozen=True, slots=True)
+class SpecAugment:
+    """Set two stretches of steps and two bands of numbers to 0, which is the mean of what is scaled.
+
+    A stretch is u steps long, u uniform in 0 … ⌊T/5⌋, and begins anywhere; a band likewise in 0 … ⌊W/5⌋. What is hidden
+    is a pure function of (seed, epoch, row, first step): neither of the batch nor of what was drawn before it. Time is
+    not warped.
+
+    Args:
+        seed: in [0, 2^63).
+        epoch: ≥ 0; another epoch hides others.
+
+    Cost:
+        four draws a row, and writing what is hidden.
+
+    References:
+        Park et al. 2019, SpecAugment, https://arxiv.org/abs/1904.08779
+
+    Example:
+        >>> frames, zero = np.ones((1, 50, 40), np.float32), np.zeros(1, np.int64)
+        >>> found = SpecAugment(seed=1, epoch=0).hide(frames, zero, zero, zero + 50)
+        >>> bool(0.1 < found.mean() < 1), bool((frames == 1).all())
+        (True, True)
+    """
+
+    seed: int
+    epoch: int
+
+    def __call__(self, raw: RawBatch, segments: Segments) -> RawBatch:
+        """The batch with parts of all frames hidden; columns of ids, and of one value a row, stay as they are."""
+        where = (segments.rows, segments.starts, segments.lengths)
+        frames = {name: values for name, values in raw.inputs.items() if values.ndim == 3}
+        return replace(raw, inputs=raw.inputs | {name: self.hide(values, *where) for name, values in frames.items()})
+
+    def hide(self, values: np.ndarray, rows: np.ndarray, starts: np.ndarray, lengths: np.ndarray) -> np.ndarray:
+        """What a model reads instead of ``values``, which are left as they are.
+
+        Args:
+            values: frames, padded.
+            rows, starts: the example that each row comes from, and the step of it that is the first here.
+            lengths: steps that are no padding.
+
+        Shape:
+            values (B, T, W) float32, rows, starts and lengths (B,) int64 -> (B, T, W) float32.
+        """
+        hidden = values.copy()
+        width = values.shape[2]
+        for place, (row, start, steps) in enumerate(zip(rows.tolist(), starts.tolist(), lengths.tolist(), strict=True)):
+            bits = np.random.Philox(key=[self.seed, self.epoch], counter=[0, 0, row, start])
+            random = np.random.Generator(bits)
+            for _ in range(_MASKS):
+                first, last = _stretch(random, steps)
+                hidden[place, first:last] = 0
+                first, last = _stretch(random, width)
+                hidden[place, :, first:last] = 0
+        return hidden
+
+
+def _stretch(random: np.random.Generator, size: int) -> tuple[int, int]:
+    length = int(random.integers(0, int(size * _SHARE), endpoint=True))
+    first = int(random.integers(0, size - length, endpoint=True))
+    return first, first + length

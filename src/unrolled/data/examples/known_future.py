@@ -1,0 +1,75 @@
+"""Columns that are known ahead: promotions, holidays, the calendar, the weather as it is foretold.
+
+What is known H steps ahead is read H steps early: step t holds the column's value at t + H. So a model that has read
+the last step before a forecast has read all H values to come, and none beyond; nothing else about it changes. A row's
+first H values stand before its first step and are not read; its last H steps have no value to come, and every window
+ends H steps before its row does, in training as in answers.
+
+Axes: H steps ahead.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from unrolled.data.encodings.base import Encoded, has_time
+from unrolled.data.tables.sequences import Sequences
+from unrolled.errors import DataError
+
+__all__ = ["last_known", "read_early", "steps_of"]
+
+
+def read_early(array: pa.ChunkedArray, steps: int) -> pa.ChunkedArray:
+    """Each row without its first ``steps`` values; one that has no more is left with none.
+
+    What holds no lists is given back as it is, for its encoding to refuse.
+
+    Example:
+        >>> read_early(pa.chunked_array([[[1, 2, 3], [4]]]), 2).to_pylist()
+        [[3], []]
+    """
+    return pc.list_slice(array, steps, return_fixed_size_list=False) if has_time(array.type) else array
+
+
+def steps_of(array: pa.ChunkedArray) -> np.ndarray:
+    """(rows,) int64: the steps of each row; 0 where it has no list."""
+    if not has_time(array.type):
+        return np.zeros(len(array), np.int64)
+    return np.asarray(pc.fill_null(pc.list_value_length(array), 0).to_numpy(), np.int64)
+
+
+def last_known(
+    target: Encoded, horizon: int, part: Sequences, names: tuple[str, ...], ahead: tuple[str, ...], by: str | None
+) -> np.ndarray:
+    """(rows,) int64: how many steps of each row come before its last H, which are to be forecast.
+
+    Args:
+        target: the past of what is forecast.
+        horizon: H ≥ 1.
+        part: what is answered.
+        names: the columns that are forecast.
+        ahead: those that are known ahead.
+        by: the column that names each row's series, if any.
+
+    Raises:
+        DataError: a row does not end with H steps in which all that is forecast is empty.
+    """
+    assert target.offsets is not None
+    gone = np.zeros(len(target.values), bool) if target.missing is None else target.missing.all(1)
+    known = np.concatenate([[-1], np.flatnonzero(~gone)])
+    last = known[np.searchsorted(known, target.offsets[1:]) - 1]  # before each row's end, in whichever row
+    ends = target.offsets[1:] - np.maximum(last + 1, target.offsets[:-1])
+    short = np.flatnonzero(ends < horizon)
+    if len(short):
+        row, told, asked = int(short[0]), ", ".join(ahead), ", ".join(names)
+        series = f"{part.table.column(by)[row].as_py()!r} " if by else ""
+        raise DataError(
+            f"{series}ends with {ends[row]} steps without {asked}, but {horizon} are forecast, from {told} there",
+            file=part.origin,
+            row=part.where(names[0]).row(row),
+            column=by,
+            hint=f"add a row for each of the next {horizon} steps, {told} filled in and {asked} left empty",
+        )
+    return target.lengths() - horizon

@@ -1,0 +1,309 @@
+"""The preprocessor: every column's encoding, fitted on the training split and kept with the model."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import MappingProxyType
+from typing import Annotated, Any
+
+import numpy as np
+import pyarrow as pa
+from pydantic import AfterValidator, Field
+
+from unrolled.batch import Continuous
+from unrolled.data.encodings._stored import Stored, load
+from unrolled.data.encodings.base import ENCODINGS, Encoded, Encoding, Role, Where
+from unrolled.data.encodings.facets import Items, Labels, Letters, Numbers, Pitches, Reusable, Text
+from unrolled.data.examples.examples import Examples, Units
+from unrolled.data.examples.known_future import read_early, steps_of
+from unrolled.data.examples.preparation import Preparation
+from unrolled.data.examples.roles import Roles
+from unrolled.data.examples.shared_vocabulary import one_vocabulary
+from unrolled.data.forms.base import TargetForm, form_of, known_form, numbers_of
+from unrolled.data.plans.strands import Strands
+from unrolled.data.tables.checks import check_lengths
+from unrolled.data.tables.sequences import Sequences, merge
+from unrolled.errors import ModelError, lacking
+
+__all__ = ["Preprocessor"]
+
+
+class _Index(Stored):
+    """``coder.json``."""
+
+    inputs: list[str]
+    target: str
+    form: Annotated[str, AfterValidator(known_form)]
+    horizon: int
+    joined: list[str]
+    kinds: dict[str, str]
+    files: dict[str, str]
+    by_window: bool = False
+    ahead: list[str] = Field(default_factory=list)
+    naive: list[float] = Field(default_factory=list)
+    numbers: dict[str, int] = Field(default_factory=dict)  # of the form, but for the horizon
+
+
+@dataclass(frozen=True, slots=True)
+class Preprocessor:
+    """The encodings of the input columns and of the target.
+
+    Attributes:
+        inputs: column name -> its encoding, in the order in which the network reads them.
+        target: the target's column name.
+        answer: the target's encoding; the input's own where the target is an input.
+        form: how the target answers the inputs.
+        joined: the numeric columns that are the channels of the target, where it is not a column of the table itself.
+        by_window: each window of a forecast is scaled by its own mean and deviation.
+        ahead: the inputs that a forecast knows H steps ahead (see `unrolled.data.examples.known_future`).
+        naive: of each channel of a forecast, the error of repeating the last season (see `Units`); 0 for NaN there.
+    """
+
+    inputs: dict[str, Encoding]
+    target: str
+    answer: Encoding
+    form: TargetForm
+    joined: tuple[str, ...] = ()
+    by_window: bool = False
+    ahead: tuple[str, ...] = ()
+    naive: tuple[float, ...] = ()
+
+    @classmethod
+    def fit(
+        cls,
+        train: Sequences,
+        roles: Roles,
+        preparation: Preparation,
+        known: Mapping[str, Encoding] = MappingProxyType({}),
+    ) -> Preprocessor:
+        """Learn every encoding from the training split only (C10).
+
+        Args:
+            train: the training split.
+            roles: who is who among its columns.
+            preparation: how they are encoded.
+            known: the encodings of inputs that were learned before.
+        """
+        target, form = roles.target, roles.form
+        kinds = {**train.kinds, **roles.kinds}
+        fitted: dict[str, Encoding] = {}
+        for name in roles.inputs:
+            if name == target and roles.joined:
+                table = merge(train, roles.joined, target)
+                role = Role(channels=roles.joined)
+                fitted[name] = _fit(table, name, table.kinds[target], preparation, role)
+                continue
+            # Beside other inputs a text has no <begin> and <end>: the others have no value there.
+            framed = form.predicts_next and roles.inputs == (target,) and not preparation.cut
+            role = Role(framed=framed, tokens=preparation.tokens, encoder=preparation.encoder)
+            encoding = known.get(name) or _fit(train, name, kinds[name], preparation, role)
+            if isinstance(encoding, Reusable):
+                encoding = encoding.reused(preparation.of(kinds[name]), role)
+            fitted[name] = encoding
+        if form.continues:
+            return cls(fitted, target, fitted[target], form, roles.joined, preparation.by_window, roles.ahead)
+        role = Role(closed=True, framed=form.writes, tokens=preparation.tokens)
+        if preparation.shared:
+            name, read, answer = one_vocabulary(train, roles, kinds, preparation, role)
+            return cls({**fitted, name: read}, target, answer, form)
+        return cls(fitted, target, _fit(train, target, kinds[target], preparation, role), form)
+
+    def reports(self) -> list[str]:
+        """A line for the user about each column."""
+        inputs = [f"input {name}: {self.report(name)}" for name in self.inputs]
+        return inputs if self.continues else [*inputs, f"target {self.target}: {self.answer.report()}"]
+
+    @property
+    def continues(self) -> bool:
+        """True where the target is one of the inputs: its future, or what is hidden of it."""
+        return self.form.continues
+
+    @property
+    def horizon(self) -> int:
+        """H of a forecast, else 0."""
+        return self.form.horizon
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """The columns of the data that its inputs are made of."""
+        joined = {self.target: self.joined} if self.joined else {}
+        return tuple(column for name in self.inputs for column in joined.get(name, (name,)))
+
+    @property
+    def framed(self) -> bool:
+        """True where what is continued is a text from ``<begin>`` to ``<end>``."""
+        return self.form.predicts_next and isinstance(self.answer, Text) and self.answer.framed
+
+    @property
+    def first_item(self) -> int | None:
+        """Where the next item of a list is asked for, the id of the first item: what stands before it is none."""
+        return self.answer.first if self.form.predicts_next and isinstance(self.answer, Items) else None
+
+    def check_columns(self, part: Sequences, *, with_target: bool) -> None:
+        """Refuse a ``part`` that lacks a column which is read or, where the target is asked for, that one.
+
+        Raises:
+            DataError: it does; names the column, and those that it has.
+        """
+        known = part.table.column_names
+        answers = (self.joined or (self.target,)) if with_target and not self.continues else ()
+        for does, names in (("reads", (*self.reads, *self.ahead)), ("answers", answers)):
+            for name in names:
+                if name not in known:
+                    raise lacking(name, part.origin, known, does)
+
+    def encode(self, part: Sequences, *, with_target: bool = True, cache: Path | None = None) -> Examples:
+        """One split as numbers.
+
+        Args:
+            part: the split; columns that the model does not know are left alone.
+            with_target: False where there is only something to answer.
+            cache: a folder for encodings too large for memory.
+
+        Raises:
+            DataError: a column is missing, two columns differ in length in a row, or a value cannot be encoded or
+                asked for.
+        """
+        self.check_columns(part, with_target=with_target)
+        encoded = {name: self._column(part, name, encoding, cache) for name, encoding in self.inputs.items()}
+        target = self._target(part, encoded, cache) if with_target else None
+        timed = {name: column.lengths() for name, column in encoded.items() if column.offsets is not None}
+        timed |= {name: steps_of(part.column(name)) for name in self.ahead}  # those that are not read too
+        if target is not None and not self.form.whole:
+            timed[self.target] = target.lengths()
+        check_lengths(timed, part)
+        keys = {name: encoding.keys for name, encoding in self.inputs.items() if isinstance(encoding, Pitches)}
+        examples = Examples(
+            encoded,
+            {name: encoding.spec for name, encoding in self.inputs.items()},
+            None,
+            self.answer_spec,
+            self.form,
+            part.first,
+            labels=tuple(self.answer.labels) if isinstance(self.answer, Labels) else (),
+            strands=self.strands,
+            keys={name: of for name, of in keys.items() if of is not None},
+            own=self.target if self.continues else None,
+            first_item=self.first_item,
+            by_window=self.by_window,
+            units=self.units,
+            text_unit=self.answer.unit if isinstance(self.answer, Text) else "token",
+        )
+        if target is None:
+            return examples
+        target = self.form.prepare(target, self.answer, examples.steps(), part.where(self.target))
+        return replace(examples, target=target)
+
+    def _target(self, part: Sequences, encoded: dict[str, Encoded], cache: Path | None) -> Encoded:
+        """The target's column, without the flags of missing values where it is an input."""
+        if not self.continues:
+            return self._column(part, self.target, self.answer, cache)
+        own = encoded[self.target]
+        return own.unflagged(len(self.answer.mean)) if isinstance(self.answer, Numbers) else own
+
+    @property
+    def strands(self) -> Strands | None:
+        """What turns a row round, where a row stands for both its strands."""
+        letters = {name: e.complement for name, e in self.inputs.items() if isinstance(e, Letters)}
+        opposite = {name: ids for name, ids in letters.items() if ids is not None}
+        timed = tuple(name for name, encoding in self.inputs.items() if encoding.spec.time)
+        return Strands(timed, opposite) if opposite else None
+
+    @property
+    def answer_spec(self) -> Any:
+        """How the target looks; without the channels that flag missing values, which nobody asks for."""
+        answer = self.answer
+        return Continuous(len(answer.mean), answer.spec.time) if isinstance(answer, Numbers) else answer.spec
+
+    @property
+    def units(self) -> Units | None:
+        """How the target's scaled numbers relate to the user's; ``None`` where it is no number."""
+        if not isinstance(self.answer, Numbers):
+            return None
+        naive = np.array(self.naive)
+        return Units(self.answer.mean, self.answer.std, np.where(naive > 0, naive, np.nan) if len(naive) else None)
+
+    def _column(self, part: Sequences, name: str, encoding: Encoding, cache: Path | None) -> Encoded:
+        array, where = self._read(part, name)
+        file = None
+        if cache is not None:
+            cache.mkdir(parents=True, exist_ok=True)
+            number = [*self.inputs, self.target].index(name)
+            file = cache / f"{Path(part.origin.name).name}-{len(list(cache.iterdir()))}-{number}.ids"
+        return encoding.encode(array, where, file)
+
+    def _read(self, part: Sequences, name: str) -> tuple[pa.ChunkedArray, Where]:
+        whole = merge(part, self.joined, name) if name == self.target and self.joined else part
+        array, where = whole.column(name), part.where(name)
+        if name in self.ahead:
+            return read_early(array, self.horizon), replace(where, skipped=self.horizon)
+        return array, where
+
+    def notes(self, part: Sequences, examples: Examples) -> list[str]:
+        """What a user should know of a part that was encoded: how much of a column is unknown or missing."""
+        own = {name: encoding for name, encoding in self.inputs.items() if not (self.joined and name == self.target)}
+        said = {name: e.notes(self._read(part, name)[0], examples.inputs[name]) for name, e in own.items()}
+        if isinstance(self.answer, Text) and not self.continues and examples.target is not None:
+            said[self.target] = self.answer.notes(part.column(self.target), examples.target)
+        return [f"{name}: {note}" for name, note in said.items() if note]
+
+    def report(self, name: str) -> str:
+        """One line for the user about the input ``name``."""
+        early = f", known {self.horizon} steps ahead" if name in self.ahead else ""
+        return self.inputs[name].report() + early
+
+    def to_files(self) -> dict[str, bytes]:
+        """One JSON file a column, and ``coder.json`` that says which is what; the inverse of `from_files`."""
+        files = {}
+        columns = dict(self.inputs) if self.continues else {**self.inputs, self.target: self.answer}
+        index: dict[str, Any] = {
+            "inputs": list(self.inputs),
+            "target": self.target,
+            "form": self.form.name,
+            "horizon": self.horizon,
+            "joined": self.joined,
+            "kinds": {name: encoding.kind for name, encoding in columns.items()},
+            "files": {name: f"column-{number}.json" for number, name in enumerate(columns)},
+            "by_window": self.by_window,
+            "ahead": self.ahead,
+            "naive": list(self.naive),
+        }
+        if numbers := {name: value for name, value in numbers_of(self.form).items() if name not in index}:
+            index["numbers"] = numbers
+        for name, encoding in columns.items():
+            files[index["files"][name]] = json.dumps(encoding.to_config(), ensure_ascii=False).encode()
+        files["coder.json"] = json.dumps(index, ensure_ascii=False, indent=1).encode()
+        return files
+
+    @classmethod
+    def from_files(cls, files: dict[str, bytes]) -> Preprocessor:
+        """Rebuild from `to_files`.
+
+        Raises:
+            ModelError: a file is missing, cannot be read, or names a kind that we do not have.
+        """
+        try:
+            index = load(_Index, json.loads(files["coder.json"]), "column")
+            columns = {
+                name: ENCODINGS.get(kind).from_config(json.loads(files[index.files[name]]))
+                for name, kind in index.kinds.items()
+            }
+            inputs = {name: columns[name] for name in index.inputs}
+            answer, joined = columns[index.target], tuple(index.joined)
+            others = inputs.keys() - {index.target}
+            channels = len(answer.mean) if isinstance(answer, Numbers) else 0
+            if not {*index.ahead} <= others or len(index.naive) not in (0, channels):
+                raise ValueError("ahead, or naive")
+            form = form_of(index.form, {"horizon": index.horizon, **index.numbers})
+            given = (joined, index.by_window, tuple(index.ahead), tuple(index.naive))
+            return cls(inputs, index.target, answer, form, *given)
+        except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
+            raise ModelError(f"the encodings of this model cannot be read: {error!r}") from None
+
+
+def _fit(train: Sequences, name: str, kind: str, preparation: Preparation, role: Role) -> Encoding:
+    fitted: Encoding = ENCODINGS.get(kind).fit(train.column(name), preparation.of(kind), role, train.where(name))
+    return fitted

@@ -1,0 +1,79 @@
+"""What data was, so that a run that goes on can tell whether it still is: path, size and SHA-256."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import pyarrow as pa
+
+from unrolled.data.io.folder import files_in
+from unrolled.data.io.mapped import open_regular
+from unrolled.errors import IN_MEMORY, DataError, Origin
+
+__all__ = ["MEMORY", "fingerprint", "fingerprint_table", "origin_of", "verify"]
+
+MEMORY = "memory"  # the path of what came in no file
+
+
+def fingerprint(path: Path | str) -> dict[str, str | int]:
+    """``path``, ``size`` in bytes and ``sha256`` of a file, or of the names and contents of all files of a folder.
+
+    Raises:
+        DataError: it is missing or unreadable, or a folder without files.
+    """
+    path = Path(path)
+    if not path.is_dir():
+        size, digest = _digest(path)
+        return {"path": str(path), "size": size, "sha256": digest}
+    total, whole = 0, hashlib.sha256()
+    for file in files_in(path):
+        try:
+            size, digest = _digest(file)
+        except DataError:  # it is left out of what is read, too
+            size, digest = 0, "unreadable"
+        total += size
+        whole.update(f"{file.relative_to(path).as_posix()}\0{digest}\n".encode("utf-8", "surrogateescape"))
+    return {"path": str(path), "size": total, "sha256": whole.hexdigest()}
+
+
+def fingerprint_table(table: pa.Table) -> dict[str, str | int]:
+    """The same of a table in memory: of its rows as Arrow writes them, whatever pieces they lie in.
+
+    Example:
+        >>> one = pa.table({"x": pa.chunked_array([[1], [2, 3]])})
+        >>> fingerprint_table(one) == fingerprint_table(one.combine_chunks())
+        True
+    """
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, table.schema) as writer:
+        writer.write_table(table.combine_chunks())
+    data = sink.getvalue()
+    return {"path": MEMORY, "size": data.size, "sha256": hashlib.sha256(data).hexdigest()}
+
+
+def origin_of(saved: dict[str, str | int]) -> Origin:
+    """What to call the data of a fingerprint."""
+    return IN_MEMORY if saved["path"] == MEMORY else Origin(str(saved["path"]))
+
+
+def verify(saved: dict[str, str | int], now: dict[str, str | int]) -> None:
+    """Check that the data is ``now`` what it was when ``saved`` was taken of it.
+
+    Raises:
+        DataError: it is something else.
+    """
+    place = origin_of(now)
+    hint = "put the old data back, or start a new run"
+    if now["size"] != saved["size"]:
+        change = f"had {saved['size']} bytes when the run began and has {now['size']}"
+        raise DataError(f"the data has changed: it {change}", file=place, hint=hint)
+    if now["sha256"] != saved["sha256"]:
+        change = "has other contents of the same size than when the run began"
+        raise DataError(f"the data has changed: it {change}", file=place, hint=hint)
+
+
+def _digest(path: Path) -> tuple[int, str]:
+    with open_regular(path, empty=True) as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+        return file.tell(), digest

@@ -1,0 +1,106 @@
+"""Whether the columns of a table agree with each other, and with what was learned of them."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from unrolled.data.encodings._level import UNKNOWN
+from unrolled.data.encodings.base import Encoded, Where
+from unrolled.data.tables.sequences import Sequences
+from unrolled.errors import DataError
+
+__all__ = ["check_binary", "check_lengths", "check_unaligned"]
+
+
+def check_binary(target: Encoded, where: Where) -> None:
+    """What was on or off in training is asked for as a probability, so no later target may be anything between.
+
+    Raises:
+        DataError: a value is neither 0 nor 1.
+    """
+    values = target.values
+    odd = np.argwhere(~((values == 0) | (values == 1) | np.isnan(values)))
+    if len(odd):
+        step, channel = (int(index) for index in odd[0])
+        assert target.offsets is not None
+        raise DataError(
+            f"the value is {values[step, channel]:g}, but in training all were 0 or 1",
+            file=where.file,
+            row=where.row(int(np.searchsorted(target.offsets, step, side="right")) - 1),
+            column=where.column,
+        )
+
+
+def check_lengths(timed: dict[str, np.ndarray], part: Sequences) -> None:
+    """All columns that have a time axis have one value for each step of their row.
+
+    Args:
+        timed: column name -> (rows,) int64, the steps of each row.
+        part: the split, for the error.
+
+    Raises:
+        DataError: two differ in length in a row.
+    """
+    names = list(timed)
+    for other in names[1:]:
+        differ = np.flatnonzero(timed[names[0]] != timed[other])
+        if len(differ):
+            row, place = int(differ[0]), part.where(other)
+            a, b = int(timed[names[0]][row]), int(timed[other][row])
+            raise DataError(
+                f"has {b} steps, but {names[0]!r} has {a}",
+                file=place.file,
+                row=place.row(row),
+                column=other,
+                hint="columns with a time axis need one value for each step; leave one out with --ignore",
+            )
+
+
+def check_unaligned(target: Encoded, steps: np.ndarray, where: Where) -> None:
+    """Make sure that each row's ids are known, and that there is a step for each of them.
+
+    A step tells of one id at most, and between two equal ids there must be a step that tells of none.
+
+    Args:
+        target: (N,) ids with offsets.
+        steps: (R,) the steps of each row's inputs.
+        where: the target's name and file.
+
+    Raises:
+        DataError: an id is ``<unknown>``, or a row has too few steps.
+
+    Example:
+        >>> spelled = Encoded(np.array([3, 4, 4, 3]), np.array([0, 3, 4]))
+        >>> check_unaligned(spelled, np.array([4, 1]), Where("clips.csv", "text"))
+        >>> check_unaligned(spelled, np.array([3, 1]), Where("clips.csv", "text"))
+        Traceback (most recent call last):
+        unrolled.errors.DataError: clips.csv, row 1, column 'text': has 3 tokens, which need 4 steps, but its inputs...
+    """
+    ids, offsets = target.values, target.offsets
+    assert offsets is not None
+    unknown = np.flatnonzero(ids == UNKNOWN)
+    if len(unknown):
+        row = int(np.searchsorted(offsets, unknown[0], side="right")) - 1
+        raise DataError(
+            f"its token {int(unknown[0] - offsets[row]) + 1} is none that training knows",
+            file=where.file,
+            row=where.row(row),
+            column=where.column,
+            hint="answers are made of the tokens of training: leave the row out, or train with more of them",
+        )
+    again = np.zeros(len(ids) + 1, np.int64)  # how many of the ids so far are equal to the one before
+    again[2:] = np.cumsum(ids[1:] == ids[:-1])
+    first = offsets[:-1][target.lengths() > 0]
+    repeats = again[offsets[1:]] - again[offsets[:-1]]
+    repeats[target.lengths() > 0] -= again[first + 1] - again[first]  # the one before is another row's
+    needed = target.lengths() + repeats
+    short = np.flatnonzero(needed > steps)
+    if len(short):
+        row = int(short[0])
+        raise DataError(
+            f"has {target.lengths()[row]} tokens, which need {needed[row]} steps, but its inputs have {steps[row]}",
+            file=where.file,
+            row=where.row(row),
+            column=where.column,
+            hint="take finer steps or larger tokens, leave the row out, or ask for --task translate",
+        )

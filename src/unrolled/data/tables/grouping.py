@@ -1,0 +1,140 @@
+"""A table with a row for each step → a table with a row for each sequence."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from unrolled.data.io.stray_cells import check_mixed
+from unrolled.data.io.timestamps import moments
+from unrolled.errors import IN_MEMORY, DataError, Origin, did_you_mean
+
+__all__ = ["codes", "group_steps"]
+
+_LARGEST_OFFSET = 2**31 - 1
+_DAY_FIRST = r"^\s*\d{1,2}[./-]\d{1,2}[./-]\d{2,4}\b"
+
+
+def group_steps(
+    table: pa.Table,
+    by: str | None = None,
+    order: str | None = None,
+    origin: Origin = IN_MEMORY,
+    timed: Mapping[str, bool] | None = None,
+    gap: float | None = None,
+) -> pa.Table:
+    """Gather the steps of each sequence into list cells; sequences come in the order in which they first appear.
+
+    Args:
+        table: a row for each step.
+        by: the column that names the sequence; ``None``: they are all one.
+        order: the column to sort the steps by; equal ones, and all without it, keep their order.
+        origin: how errors name the table.
+        timed: column -> whether it has a value for each step, as a model knows it from its training data. For other
+            columns it is found out: with ``by``, one that never changes within a sequence (a label, say) has one value.
+        gap: a sequence ends where the next step lies more than so many seconds behind by ``order`` (a session); numbers
+            are taken as seconds.
+
+    Raises:
+        DataError: ``by`` or ``order`` names no column, has an empty cell, or cannot be sorted; ``order`` holds no times
+            to find a ``gap`` between; or a column changes within a sequence against what ``timed`` says.
+
+    Example:
+        >>> steps = pa.table({"id": ["a", "b", "a"], "t": [2, 1, 1], "x": [0.5, 0.1, 0.4], "y": [1, 0, 1]})
+        >>> group_steps(steps, "id", "t").to_pydict()
+        {'id': ['a', 'b'], 't': [[1, 2], [1]], 'x': [[0.4, 0.5], [0.1]], 'y': [1, 0]}
+    """
+    groups = np.zeros(table.num_rows, np.int64) if by is None else codes(_key(table, by, origin))
+    places = np.arange(table.num_rows) if order is None else _sorted_places(_key(table, order, origin), order, origin)
+    places = places[np.argsort(groups[places], kind="stable")]
+    if (np.diff(places) != 1).any():  # most tables are in order already, and need no copy
+        table = table.take(pa.array(places))
+    begins = np.flatnonzero(np.diff(groups[places], prepend=-1))
+    if gap is not None and order is not None:
+        at = moments(
+            table.column(order),
+            lambda message, index: DataError(
+                message, file=origin, row=None if index is None else int(places[index]) + 1, column=order
+            ),
+        )
+        begins = np.union1d(begins, np.flatnonzero(np.diff(at, prepend=0) > gap))
+    offsets = np.concatenate([begins, [table.num_rows]])
+    columns = {}
+    for name in table.column_names:
+        column = table.column(name)
+        steps = (timed or {}).get(name, True if by is None or name == order else None)
+        if name != by and steps is not True:
+            change = _first_change(column, offsets)
+            if change is not None and steps is False:
+                message = "changes within a sequence, but the model was trained on one value for each"
+                raise DataError(message, file=origin, row=int(places[change]) + 1, column=name)
+            steps = change is not None
+        columns[name] = _lists(column, offsets) if steps and name != by else column.take(pa.array(offsets[:-1]))
+    return pa.table(columns)
+
+
+def _key(table: pa.Table, name: str, origin: Origin) -> pa.ChunkedArray:
+    if name not in table.column_names:
+        hint = did_you_mean(name, table.column_names).strip()
+        raise DataError("there is no such column", file=origin, column=name, hint=hint)
+    column = table.column(name)
+    if pa.types.is_nested(column.type):
+        raise DataError(f"holds {column.type}: steps cannot be told apart by it", file=origin, column=name)
+    empty = pc.is_null(column, nan_is_null=True)
+    row = pc.index(empty, True).as_py()
+    if row >= 0:
+        raise DataError("is empty, but tells where the step belongs", file=origin, row=row + 1, column=name)
+    return column
+
+
+def codes(column: pa.ChunkedArray) -> np.ndarray:
+    """(rows,) int64: equal cells have equal numbers, counted from 0 in the order of their first appearance."""
+    if pa.types.is_dictionary(column.type):
+        column = column.cast(column.type.value_type)
+    encoded = column.combine_chunks().dictionary_encode(null_encoding="encode")
+    indices: np.ndarray = encoded.indices.to_numpy(zero_copy_only=False)
+    return indices.astype(np.int64)
+
+
+def _sorted_places(column: pa.ChunkedArray, name: str, origin: Origin) -> np.ndarray:
+    if pa.types.is_dictionary(column.type):
+        column = column.cast(column.type.value_type)
+    if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
+        row = pc.index(pc.match_substring_regex(column, _DAY_FIRST), True).as_py()
+        if row >= 0:
+            raise DataError(
+                f"{column[row].as_py()!r} does not sort as the date it seems to be",
+                file=origin,
+                row=row + 1,
+                column=name,
+                hint="write dates as YYYY-MM-DD",
+            )
+        check_mixed(column, lambda row, message: DataError(message, file=origin, row=row + 1, column=name))
+    try:
+        places: np.ndarray = pc.sort_indices(column).to_numpy()
+    except pa.ArrowNotImplementedError:
+        raise DataError(f"holds {column.type}, which has no order", file=origin, column=name) from None
+    return places.astype(np.int64)
+
+
+def _first_change(column: pa.ChunkedArray, offsets: np.ndarray) -> int | None:
+    """The first row that differs from the row before it in the same sequence; ``None`` if there is none."""
+    if not len(column):
+        return None
+    if pa.types.is_nested(column.type):  # lists have no codes; each step is taken to have its own
+        longer = np.flatnonzero(np.diff(offsets) > 1)
+        return int(offsets[longer[0]]) + 1 if len(longer) else None
+    differs = np.diff(codes(column), prepend=-1) != 0
+    differs[offsets[:-1]] = False
+    return int(np.argmax(differs)) if differs.any() else None
+
+
+def _lists(column: pa.ChunkedArray, offsets: np.ndarray) -> pa.Array:
+    if pa.types.is_string(column.type) and column.nbytes > _LARGEST_OFFSET:
+        column = column.cast(pa.large_string())
+    wide = offsets[-1] > _LARGEST_OFFSET
+    form, width = (pa.LargeListArray, pa.int64()) if wide else (pa.ListArray, pa.int32())
+    return form.from_arrays(pa.array(offsets, width), column.combine_chunks())

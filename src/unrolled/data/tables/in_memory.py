@@ -1,0 +1,148 @@
+"""What is in memory already → an Arrow table: what speaks Arrow's C interface, dicts, and lists of four forms."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from unrolled.errors import IN_MEMORY, DataError, UsageError
+
+__all__ = ["from_arrow", "to_table"]
+
+
+_FORMS = "a path, a dataframe, a dict of columns, or a list of dicts, texts or lists"
+
+
+def to_table(source: Any) -> pa.Table:
+    """``source`` as a table.
+
+    Args:
+        source: a polars, pandas, duckdb or Arrow table, or a column of one that has a name; a dict of columns; a list
+            of dicts (rows), of texts (column ``text``) or of lists (column ``sequence``). In a dict, a column may be a
+            list of NumPy arrays, one a row.
+
+    Raises:
+        DataError: the cells of a column are of several types, or columns differ in length.
+        UsageError: it is of none of these forms.
+
+    Example:
+        >>> to_table(["so", "it goes"]).to_pydict()
+        {'text': ['so', 'it goes']}
+    """
+    source = from_arrow(source)
+    if isinstance(source, pa.Table):
+        return source
+    if isinstance(source, Mapping):
+        return _columns(dict(source))
+    if isinstance(source, np.ndarray) and source.ndim in (2, 3):
+        source = list(source)
+    if not isinstance(source, list | tuple):
+        raise UsageError(f"data cannot be read from a {type(source).__name__}: give {_FORMS}")
+    forms = {_form(row) for row in source}
+    form = forms.pop() if len(forms) == 1 else None
+    if form is None:
+        found = ", ".join(sorted({type(row).__name__ for row in source})) or "nothing"
+        raise DataError(f"a list of {found} cannot be read as a table", file=IN_MEMORY, hint=f"give {_FORMS}")
+    if form == "row":
+        names = dict.fromkeys(name for row in source for name in row)
+        return _columns({name: [row.get(name) for row in source] for name in names})
+    return _columns({form: source})
+
+
+def from_arrow(source: Any, only: str | None = None) -> Any:
+    """``source`` as a table, if it speaks Arrow's C interface; anything else as it came.
+
+    Args:
+        source: a table or, such as a pandas or polars Series, a single column.
+        only: what a single column is called, whatever its own name is; ``None``: it must have one.
+
+    Raises:
+        DataError: what it hands over cannot be read.
+        UsageError: it is a single column without a name.
+
+    Example:
+        >>> from_arrow(pa.array([1, 2]), "x").to_pydict()
+        {'x': [1, 2]}
+    """
+    if isinstance(source, pa.Table):
+        return source
+    try:
+        if hasattr(source, "__arrow_c_stream__"):
+            array = pa.chunked_array(source)
+        elif hasattr(source, "__arrow_c_array__"):
+            array = pa.chunked_array([pa.array(source)])
+        else:
+            return source
+    except pa.ArrowException as error:
+        raise DataError(f"cannot be read as Arrow data: {_first_line(error)}", file=IN_MEMORY) from None
+    if pa.types.is_struct(array.type):
+        return pa.Table.from_struct_array(array)
+    name = only or getattr(source, "name", None)
+    if not isinstance(name, str) or not name:
+        raise UsageError(f"a {type(source).__name__} without a name is a column, not a table: give {{name: column}}")
+    return pa.table({name: array})
+
+
+def _form(row: object) -> str | None:
+    if isinstance(row, Mapping):
+        return "row"
+    if isinstance(row, str):
+        return "text"
+    return "sequence" if isinstance(row, list | tuple | np.ndarray) else None
+
+
+def _columns(columns: dict[str, Any]) -> pa.Table:
+    arrays: dict[str, pa.Array] = {}
+    for name, cells in columns.items():
+        if not isinstance(name, str):
+            raise DataError(f"the column name {name!r} is a {type(name).__name__}, not a text", file=IN_MEMORY)
+        arrays[name] = _column(name, cells)
+        length = len(next(iter(arrays.values())))
+        if len(arrays[name]) != length:
+            message = f"has {len(arrays[name])} rows, {next(iter(arrays))!r} has {length}"
+            raise DataError(message, file=IN_MEMORY, column=name)
+    return pa.table(arrays)
+
+
+def _column(name: str, cells: Any) -> Any:
+    if isinstance(cells, pa.Array | pa.ChunkedArray):
+        return cells
+    if isinstance(cells, str | bytes) or not hasattr(cells, "__len__"):
+        raise DataError(f"is a {type(cells).__name__}, not a list of cells", file=IN_MEMORY, column=name)
+    if isinstance(cells, np.ndarray) and cells.ndim == 1:
+        cells = cells.tolist() if cells.dtype == object else cells
+    else:
+        cells = [_cell(cell) for cell in cells]
+    try:
+        return pa.array(cells)
+    except (pa.ArrowException, OverflowError, TypeError, ValueError, UnicodeError) as error:
+        row, reason = _first_fault(cells, error)
+        raise DataError(f"cannot be a column of one type: {reason}", file=IN_MEMORY, row=row, column=name) from None
+
+
+def _cell(cell: object) -> object:
+    if not hasattr(cell, "__array__"):  # NumPy arrays, and tensors
+        return cell
+    array = np.asarray(cell)
+    if array.ndim != 2:
+        return array if array.ndim == 1 else array.tolist()
+    return list(array)  # (steps, channels)
+
+
+def _first_fault(cells: Any, error: Exception) -> tuple[int, str]:
+    low, high, reason = 0, len(cells) - 1, error  # cells[: high + 1] are no column
+    while low < high:
+        middle = (low + high) // 2
+        try:
+            pa.array(cells[: middle + 1])
+            low = middle + 1
+        except (pa.ArrowException, OverflowError, TypeError, ValueError, UnicodeError) as earlier:
+            high, reason = middle, earlier
+    return high + 1, _first_line(reason)
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or ["no type fits"])[0][:200]

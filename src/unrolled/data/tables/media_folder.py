@@ -1,0 +1,187 @@
+"""A folder in which each file is an example: pictures, with labels from its folders or a table that names the files.
+
+A cell holds a file's bytes, or a list of parts of them, such as frames. They are spooled to disk and mapped. Where a
+cell is one, the column is an Arrow dictionary over them: what takes or shuffles rows moves indices, and a file that
+several rows name lies there once.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+import pyarrow as pa
+
+from unrolled.data.config import DataConfig
+from unrolled.data.encodings._cells import is_text
+from unrolled.data.encodings.base import has_time
+from unrolled.data.io.blobs import LABELS, cut, with_names
+from unrolled.data.io.folder import check_some, listed
+from unrolled.data.io.mapped import Spool
+from unrolled.errors import DataError
+
+__all__ = ["collect"]
+
+ReadOne = Callable[[Path, DataConfig], pa.Table]
+
+
+def collect(
+    folder: Path,
+    named: Sequence[Path],
+    tables: Sequence[Path],
+    column: str,
+    readers: tuple[ReadOne, ReadOne],
+    config: DataConfig,
+) -> tuple[pa.Table, tuple[str, ...]]:
+    """The examples of ``folder``, and what a user should be told of them.
+
+    Columns are ``name``, ``column``, and those of the table of ``tables`` that names the files; without such a table
+    ``label``, the folder in which a file lies, if there are several and every file lies in one. A file that cannot be
+    read is left out and listed.
+
+    Args:
+        folder: where they lie.
+        named: the files that are examples.
+        tables: those that are tables.
+        column: what to call the column of their bytes.
+        readers: of an example, and of a table.
+        config: how to read.
+
+    Raises:
+        DataError: not one file can be read, a table is damaged, or two name the files.
+    """
+    read_one, read_table = readers
+    files = _spool(folder, named, column, read_one, config)
+    remarks = check_some(folder, files.broken, len(named), column)
+    known = {file.relative_to(folder).as_posix() for file in named}
+    beside = _beside(folder, ((path, read_table(path, config)) for path in tables), known)
+    if beside is None:
+        rows, others = np.arange(len(files.names)), _folders(files.names)
+        cells = files.cells
+    else:
+        rows, others, said = _join(beside, files.names, known, column)
+        remarks += said
+        cells = files.cells.take(pa.array(rows)) if files.timed else files.cells  # a copy, where a table chooses
+    if not files.timed:
+        cells = pa.DictionaryArray.from_arrays(pa.array(rows.astype(np.int32)), cells)
+    whole = with_names([files.names[row] for row in rows], column, cells)
+    for name in others.column_names:
+        whole = whole.append_column(others.field(name), others.column(name))
+    return whole, tuple(remarks)
+
+
+@dataclass(frozen=True, slots=True)
+class _Files:
+    """The files that can be read, and a cell for each.
+
+    Attributes:
+        names: their paths below the folder.
+        cells: their bytes, or lists of parts if they are ``timed``.
+        timed: whether a file has a time axis.
+        broken: why the others cannot be read.
+    """
+
+    names: list[str]
+    cells: pa.Array
+    timed: bool
+    broken: list[str]
+
+
+def _spool(folder: Path, named: Sequence[Path], column: str, read_one: ReadOne, config: DataConfig) -> _Files:
+    names: list[str] = []
+    broken: list[str] = []
+    sizes: list[int] = []
+    ends = [0]
+    timed = False
+    with Spool() as spool:
+        for file in named:
+            try:
+                array = read_one(file, config).column(column)
+            except DataError as error:
+                broken.append(str(error))
+                continue
+            timed = has_time(array.type)
+            for part in array[0].values if timed else array:
+                data = memoryview(part.as_buffer())
+                spool.write(data)
+                sizes.append(data.nbytes)
+            ends.append(len(sizes))
+            names.append(file.relative_to(folder).as_posix())
+        cells = cut(spool.buffer(), sizes)
+    if timed:
+        cells = pa.LargeListArray.from_arrays(pa.array(ends, pa.int64()), cells)
+    return _Files(names, cells, timed, broken)
+
+
+@dataclass(frozen=True, slots=True)
+class _Beside:
+    """The table at ``path``, whose column ``key`` names the files beside it."""
+
+    path: Path
+    table: pa.Table
+    key: str
+
+
+def _beside(folder: Path, tables: Iterable[tuple[Path, pa.Table]], known: set[str]) -> _Beside | None:
+    found = [_Beside(path, table, key) for path, table in tables if (key := _key(table, known))]
+    if len(found) > 1:
+        both = " and ".join(beside.path.name for beside in found[:2])
+        raise DataError(f"{both} name the same files", file=str(folder), hint="keep one table beside them")
+    return found[0] if found else None
+
+
+def _key(table: pa.Table, known: set[str]) -> str | None:
+    """The column that names the most of the files, if one does."""
+    plain = {*known, *_alone(known)}
+    found = {}
+    for name in table.column_names:
+        if is_text(table.column(name).type):
+            found[name] = sum(_path(text) in plain for text in table.column(name).to_pylist())
+    best = max(found, key=lambda name: found[name], default=None)
+    return best if best is not None and found[best] else None
+
+
+def _join(beside: _Beside, kept: list[str], known: set[str], column: str) -> tuple[np.ndarray, pa.Table, list[str]]:
+    """The file of each row that names one, the other columns of these rows, and what a user should be told."""
+    path, table, key = beside.path, beside.table, beside.key
+    others = table.drop_columns([key])
+    for name in {"name", column} & set(others.column_names):
+        message = f"has the name of the column that holds the files' {'names' if name == 'name' else 'contents'}"
+        raise DataError(message, file=str(path), column=name, hint="rename it")
+    places = {name: index for index, name in enumerate(kept)}
+    alone = _alone(known)
+    texts = [_path(text) for text in table.column(key).to_pylist()]
+    files = [text if text in known else alone.get(text) for text in texts]
+    rows = [row for row, file in enumerate(files) if file in places]
+    lost = [repr(text) for text, file in zip(texts, files, strict=True) if file is None]
+    named = set(files)
+    unnamed = [repr(name) for name in kept if name not in named]
+    remarks = []
+    if lost:
+        remarks.append(f"{len(lost)} rows of {path.name} name no file that is here: {listed(lost)}")
+    if unnamed:
+        remarks.append(f"{len(unnamed)} files are named by no row of {path.name}: {listed(unnamed)}")
+    if not rows:
+        raise DataError("names no file that can be read", file=str(path), column=key)
+    return np.array([places[str(files[row])] for row in rows]), others.take(pa.array(rows, pa.int64())), remarks
+
+
+def _path(text: str | None) -> str:
+    return PurePosixPath(text or "").as_posix()  # without ./
+
+
+def _alone(known: set[str]) -> dict[str, str]:
+    """Bare name -> path, where no two files have the name."""
+    counts = Counter(PurePosixPath(path).name for path in known)
+    return {PurePosixPath(path).name: path for path in known if counts[PurePosixPath(path).name] == 1}
+
+
+def _folders(kept: list[str]) -> pa.Table:
+    """A column ``label`` of the folders in which the files lie, if there are several and every file lies in one."""
+    labels = [PurePosixPath(path).parts[0] for path in kept if "/" in path]
+    if len(labels) < len(kept) or len(set(labels)) < 2:
+        return pa.table({})
+    return pa.table([labels], pa.schema([pa.field("label", pa.string(), metadata={LABELS: b"folders"})]))

@@ -1,0 +1,141 @@
+"""Anything a user may name as data → `Sequences`."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import replace
+from typing import Any
+
+from unrolled.data.config import DataConfig
+from unrolled.data.encodings._alphabets import Name
+from unrolled.data.encodings.base import has_time
+from unrolled.data.io.blobs import NAMES
+from unrolled.data.io.timestamps import duration
+from unrolled.data.tables.grouping import group_steps
+from unrolled.data.tables.record import FIELDS, as_steps
+from unrolled.data.tables.sequences import Sequences, infer_kinds, unusable
+from unrolled.data.tables.source import Reading, open_source
+from unrolled.errors import DataError, Origin, UsageError, did_you_mean, lacking, named
+
+__all__ = ["read"]
+
+
+def read(
+    source: Any,
+    config: DataConfig | None = None,
+    steps: bool = False,
+    wanted: Collection[str] = (),
+    timed: Mapping[str, bool] | None = None,
+    alphabet: Name | None = None,
+) -> Sequences:
+    """The sequences in ``source``, with the kind of each column.
+
+    Files of a folder that cannot be read, or have other columns than most, are left out and listed among the remarks.
+
+    Args:
+        source: a file, a folder, ``-`` for standard input, or anything that
+            `unrolled.data.tables.in_memory.to_table` takes.
+        config: how to read it.
+        steps: whether a row is a step even without ``config.by`` and ``config.order``; all are one sequence then. A
+            table that has list cells has its sequences already.
+        wanted: further columns that are asked for by name.
+        timed: for a model's later data, see `unrolled.data.tables.grouping.group_steps`.
+        alphabet: for a model's later data, that of its symbols; ``None``: the one that the data tells.
+
+    Raises:
+        DataError: it is missing, empty, damaged, of no known format, or not as ``config`` says.
+        UsageError: ``source`` is nothing that can be read, or ``config`` names an unknown kind or text encoding.
+
+    Example:
+        >>> read({"load": [[1.5, 2.0], [3.5]], "works": [True, False]}).kinds
+        {'load': 'number', 'works': 'category'}
+    """
+    config = config or DataConfig()
+    asked_for = {*config.target, *config.inputs, *wanted, *config.kinds, *(timed or ())}
+    reading = open_source(source, config, alphabet)
+    if timed is not None:
+        _check_told(reading, config)
+    reading = _leave_names_out(reading, config)
+    reading = _leave_ignored_out(reading, config)
+    reading = _join_fields(reading, config)
+    reading = _group(reading, config, steps, wanted, timed)
+    reading = _leave_aside(reading, asked_for)
+    return _with_kinds(reading, config, later=timed is not None)
+
+
+def _check_told(reading: Reading, config: DataConfig) -> None:
+    """What groups and makes the steps of a model's later data, as it did those of its training data."""
+    known = reading.table.column_names
+    for name in (config.by, config.order, *config.fields):
+        if name and name not in known:
+            raise lacking(name, reading.origin, known)
+
+
+def _leave_names_out(reading: Reading, config: DataConfig) -> Reading:
+    named = [field.name for field in reading.table.schema if NAMES in (field.metadata or {})]
+    return reading.without({name: "names the files" for name in named if name not in config.kinds})
+
+
+def _leave_ignored_out(reading: Reading, config: DataConfig) -> Reading:
+    known = reading.table.column_names
+    for name in config.ignore:
+        if name not in known:
+            hint = did_you_mean(name, known).strip()
+            raise DataError("there is no such column to ignore", file=reading.origin, column=name, hint=hint)
+    return reading.without(dict.fromkeys(config.ignore, "is ignored, as asked"))
+
+
+def _join_fields(reading: Reading, config: DataConfig) -> Reading:
+    if not config.fields:
+        return reading
+    table = as_steps(reading.table, config.fields, reading.origin)
+    return replace(reading, table=table).without(dict.fromkeys(config.fields, f"is a step of {FIELDS!r}"))
+
+
+def _group(
+    reading: Reading, config: DataConfig, steps: bool, wanted: Collection[str], timed: Mapping[str, bool] | None
+) -> Reading:
+    by, order = config.by, config.order
+    if config.gap and not order:
+        raise UsageError(f"{named('gap')} needs {named('order')}, the column that tells when each step was")
+    if not by and not order and (not steps or any(has_time(field.type) for field in reading.table.schema)):
+        return reading
+    gap = duration(config.gap) if config.gap else None
+    table = group_steps(reading.table, by, order, reading.origin, timed, gap)
+    dropped = {by: "names the sequence"} if by else {}
+    if order and order not in (*config.inputs, *wanted, *config.kinds):
+        dropped[order] = "orders the steps"
+    # A row is a sequence now, and no longer a row of any file.
+    return replace(reading, table=table, origin=Origin(reading.origin.name)).without(dropped)
+
+
+def _leave_aside(reading: Reading, asked_for: set[str]) -> Reading:
+    kept = asked_for | reading.dropped.keys()
+    fields = [field for field in reading.table.schema if field.name not in kept and b"aside" in (field.metadata or {})]
+    return reading.without({field.name: field.metadata[b"aside"].decode() for field in fields})
+
+
+def _with_kinds(reading: Reading, config: DataConfig, later: bool) -> Sequences:
+    """The sequences: a column has the kind that is asked for, else what its reader says, else what its values show."""
+    used = reading.table.select([name for name in reading.table.column_names if name not in reading.dropped])
+    kinds = {field.name: field.metadata[b"kind"].decode() for field in used.schema if b"kind" in (field.metadata or {})}
+    if config.order in config.inputs:
+        kinds[config.order] = "elapsed"
+    for name, kind in config.kinds.items():
+        absent = later and name not in used.column_names  # a model's later data may lack a column
+        if name not in reading.dropped and not absent:
+            kinds[name] = kind
+    kinds = infer_kinds(used, kinds, reading.origin)
+    left = [name for name in used.column_names if name not in kinds]
+    reading = reading.without({name: str(unusable(used.column(name))) for name in left})
+    if not kinds:
+        reasons = "; ".join(f"{name!r} {why}" for name, why in reading.dropped.items())
+        raise DataError(f"no column is left to learn from: {reasons}", file=reading.origin)
+    return Sequences(
+        reading.table,
+        kinds,
+        reading.origin,
+        dropped=dict(reading.dropped),
+        remarks=reading.remarks,
+        reader=reading.reader,
+    )

@@ -1,0 +1,168 @@
+"""Anything a user may name as data → a `Reading`: its table, where it came from, and what to say about it."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Self
+
+import pyarrow as pa
+
+from unrolled.data.config import DataConfig
+from unrolled.data.encodings._alphabets import Name
+from unrolled.data.io.folder import check_some, files_in, unlike
+from unrolled.data.io.mapped import map_stream
+from unrolled.data.io.views import without_views
+from unrolled.data.readers.reader import READERS, Reader, reader_of, suffixes
+from unrolled.data.tables.in_memory import to_table
+from unrolled.data.tables.media_folder import collect
+from unrolled.errors import IN_MEMORY, DataError, Origin, UsageError, named
+
+__all__ = ["Reading", "open_source"]
+
+_TABLE = "table"  # the reader of what has no suffix, of files whose columns are named, and of labels beside pictures
+_SMALL = 64 << 20  # bytes up to which the tables of a folder's files are copied into one piece
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """A table on its way to `Sequences`.
+
+    Attributes:
+        table: as it was read, or as a later step made it.
+        origin: where it came from.
+        reader: the name of the reader of its files; empty for data in memory.
+        remarks: what a user should know about how it was read.
+        dropped: column name -> why it is left out, to follow "it".
+    """
+
+    table: pa.Table
+    origin: Origin
+    reader: str = ""
+    remarks: tuple[str, ...] = ()
+    dropped: Mapping[str, str] = field(default_factory=dict)
+
+    def without(self, reasons: Mapping[str, str]) -> Self:
+        """The same with more columns that are left out, and why; of two reasons the later one counts."""
+        return replace(self, dropped={**self.dropped, **reasons})
+
+
+def open_source(source: Any, config: DataConfig, alphabet: Name | None) -> Reading:
+    """The table of ``source``, not empty and with each column name once.
+
+    Args:
+        source: a file, a folder, ``-`` for standard input, or anything that
+            `unrolled.data.tables.in_memory.to_table` takes.
+        config: how to read it.
+        alphabet: of a model's later data, that of its symbols.
+
+    Raises:
+        DataError: it is missing, empty, damaged, or of no known format.
+        UsageError: it is nothing that can be read.
+    """
+    if not isinstance(source, str | os.PathLike):
+        reading = Reading(to_table(source), IN_MEMORY)
+    elif source == "-":
+        reading = _standard_input(config)
+    elif (path := Path(source)).is_dir():
+        reading = _folder(path, config, alphabet)
+    else:
+        reading = _file(path, config, alphabet)
+    _check(reading.table, reading.origin)
+    return replace(reading, table=without_views(reading.table))
+
+
+def _standard_input(config: DataConfig) -> Reading:
+    from unrolled.data.readers.table import read_written
+
+    name = "standard input"
+    return Reading(read_written(map_stream(sys.stdin.buffer, name), name, config), Origin(name), _TABLE)
+
+
+def _file(path: Path, config: DataConfig, alphabet: Name | None) -> Reading:
+    name = _TABLE if config.header else reader_of(path, suffixes())  # who names columns means a table
+    if name is None:
+        if not os.path.lexists(path):
+            raise DataError("there is no such file or folder", file=str(path))
+        raise DataError(f"has no suffix that tells its format; known are {_known()}", file=str(path))
+    reader: Reader = READERS.get(name)
+    table = reader.read(path, config)
+    for error in _check_together(reader, {path: table}, config, alphabet).values():
+        raise error
+    return Reading(table, Origin(str(path)), name)
+
+
+def _folder(folder: Path, config: DataConfig, alphabet: Name | None) -> Reading:
+    if config.header:
+        raise UsageError(f"{named('header')} only works with a file, and {folder} is a folder")
+    known = suffixes()
+    names = {file: reader_of(file, known) for file in files_in(folder)}
+    counts = Counter(name for name in names.values() if name is not None)
+    if not counts:
+        raise DataError(f"is a folder in which no file has a known suffix; known are {_known()}", file=str(folder))
+    chosen = max(sorted(counts), key=lambda name: counts[name])
+    reader: Reader = READERS.get(chosen)
+    files = [file for file, name in names.items() if name == chosen]
+    if reader.example is not None:
+        beside = [file for file, name in names.items() if name == _TABLE]
+        read_table = READERS.get(_TABLE).read
+        table, said = collect(folder, files, beside, reader.example, (reader.read, read_table), config)
+        return Reading(table, Origin(str(folder)), chosen, said)
+    tables, broken = _read_all(files, reader, config, alphabet)
+    others = len(names) - len(files)
+    remarks = [f"{len(files)} files are read as {chosen}, {others} others are not"] if others else []
+    remarks += check_some(folder, [str(broken[file]) for file in files if file in broken], len(files), chosen)
+    table = pa.concat_tables(tables.values(), promote_options="permissive")
+    origin = Origin(str(folder), tuple((str(file), part.num_rows) for file, part in tables.items()))
+    return Reading(table.combine_chunks() if table.nbytes < _SMALL else table, origin, chosen, tuple(remarks))
+
+
+def _read_all(
+    files: list[Path], reader: Reader, config: DataConfig, alphabet: Name | None
+) -> tuple[dict[Path, pa.Table], dict[Path, DataError]]:
+    """The tables of the ``files`` that can stand one below the other, and why the others cannot."""
+    tables: dict[Path, pa.Table] = {}
+    broken: dict[Path, DataError] = {}
+    for file in files:
+        try:
+            table = reader.read(file, config)
+            _check_names(table, str(file))
+        except DataError as error:
+            broken[file] = error
+        else:
+            tables[file] = table
+    if tables:
+        broken |= unlike(tables)
+        alike = {file: table for file, table in tables.items() if file not in broken}
+        broken |= _check_together(reader, alike, config, alphabet)
+    return {file: table for file, table in tables.items() if file not in broken}, broken
+
+
+def _check_together(
+    reader: Reader, tables: dict[Path, pa.Table], config: DataConfig, alphabet: Name | None
+) -> dict[Path, DataError]:
+    return {} if reader.check is None else reader.check(tables, config, alphabet)
+
+
+def _known() -> str:
+    return ", ".join(sorted(suffixes()))
+
+
+def _check_names(table: pa.Table, origin: str | Origin) -> None:
+    for name, count in Counter(table.column_names).items():
+        if count > 1:
+            raise DataError("is there twice", file=origin, column=name, hint="rename one of them")
+
+
+def _check(table: pa.Table, origin: Origin) -> None:
+    _check_names(table, origin)
+    if not table.num_rows or not table.column_names:
+        raise DataError("holds no row" if table.column_names else "holds no column", file=origin)
+    try:
+        table.validate(full=True)
+    except pa.ArrowInvalid as error:
+        raise DataError(f"is damaged: {error}", file=origin) from None

@@ -1,0 +1,288 @@
+"""Splits: by whole sequence, or by time within each sequence."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from unrolled.data.encodings.base import has_time
+from unrolled.data.tables.grouping import codes
+from unrolled.data.tables.sequences import Sequences
+from unrolled.errors import DataError, UsageError
+
+__all__ = ["hold_out", "hold_out_end", "hold_out_last", "without_history"]
+
+_LARGE_TEXT = 1 << 16  # bytes from which a text is worth a chunk of its own, so that it need not be copied
+
+
+def hold_out(
+    sequences: Sequences, fraction: float, seed: int, labels: str | None = None
+) -> tuple[Sequences, Sequences]:
+    """(train, rest): ``rest`` is a random ``fraction`` of the whole sequences, both in their old order.
+
+    The choice depends on ``seed``, the number of rows and, with ``labels``, that column alone.
+
+    Args:
+        sequences: at least two.
+        fraction: in (0, 1); at least one sequence goes to each side.
+        seed: which choice.
+        labels: a column of labels, one a row or lists of them. One a row: both sides hold each in the same shares.
+            A row with a label that no other has stays in ``train``: held out, nothing could have learned it.
+
+    Raises:
+        DataError: there are fewer than two sequences.
+        UsageError: ``fraction`` is not in (0, 1).
+
+    Example:
+        >>> train, rest = hold_out(Sequences(pa.table({"x": range(10)}), {"x": "number"}), 0.2, seed=0)
+        >>> len(train), len(rest)
+        (8, 2)
+    """
+    _check_fraction(fraction)
+    rows = len(sequences)
+    if rows < 2:
+        message = f"{rows} sequence cannot be split into training and held-out ones"
+        raise DataError(message, file=sequences.origin, hint="give more data, or --valid with a file")
+    random = np.random.default_rng(seed)
+    order = random.permutation(rows)
+    if labels is not None and not has_time(sequences.column(labels).type):
+        order = order[_interleaved(_label_codes(sequences, labels)[order], random)]
+    rest = np.zeros(rows, bool)
+    rest[order[: min(rows - 1, max(1, round(rows * fraction)))]] = True
+    if labels is not None:
+        learned = rest & ~_only_there(sequences.column(labels), rest)
+        rest = learned if learned.any() else rest
+    return sequences.take(np.flatnonzero(~rest)), sequences.take(np.flatnonzero(rest))
+
+
+def hold_out_end(sequences: Sequences, fraction: float) -> tuple[Sequences, Sequences]:
+    """(train, rest): ``rest`` is the last ``fraction`` of each sequence in time.
+
+    Lists: ``train`` has the steps before the border; ``rest`` has the whole list, with ``first`` at the border, so that
+    a model may read the history and no target lies in it. A row with a single step is all history. Texts (of kind
+    tokens or symbols, where no column is a list): both have their part alone, and the fraction is one of bytes, cut
+    between two characters. Columns without time are in both.
+
+    Args:
+        sequences: a row with one step is left whole to ``train``.
+        fraction: in (0, 1).
+
+    Raises:
+        DataError: the lists of a row differ in length, or no sequence has two steps.
+        UsageError: ``fraction`` is not in (0, 1).
+
+    Example:
+        >>> train, rest = hold_out_end(Sequences(pa.table({"x": [[1, 2, 3, 4]]}), {"x": "number"}), 0.25)
+        >>> train.table.to_pydict(), rest.table.to_pydict(), rest.first
+        ({'x': [[1, 2, 3]]}, {'x': [[1, 2, 3, 4]]}, array([3]))
+    """
+    _check_fraction(fraction)
+    if any(has_time(sequences.column(name).type) for name in sequences.kinds):
+        return _split_lists(sequences, lambda lengths: _held(lengths, fraction), "two")
+    texts = [name for name in sequences.kinds if sequences.traits(name).text]
+    if not texts:
+        raise DataError("has no column with time, so it cannot be split by time", file=sequences.origin)
+    return _split_texts(sequences, texts, fraction)
+
+
+def hold_out_last(sequences: Sequences) -> tuple[Sequences, Sequences]:
+    """(train, rest): ``rest`` asks for the last step of each list, and has all steps before it as history.
+
+    A list of fewer than three steps is left whole to ``train``: without its last one it would ask for nothing.
+
+    Raises:
+        DataError: no column is a list, the lists of a row differ in length, or none has three steps.
+
+    Example:
+        >>> train, rest = hold_out_last(Sequences(pa.table({"x": [[1, 2, 3], [4, 5]]}), {"x": "category"}))
+        >>> train.table.to_pydict(), rest.table.to_pydict(), rest.first
+        ({'x': [[1, 2], [4, 5]]}, {'x': [[1, 2, 3], [4, 5]]}, array([2, 2]))
+    """
+    if not any(has_time(sequences.column(name).type) for name in sequences.kinds):
+        raise DataError("has no column of lists, so it has no last steps to hold out", file=sequences.origin)
+    return _split_lists(sequences, lambda lengths: np.where(lengths > 2, 1, 0), "three")
+
+
+def without_history(sequences: Sequences) -> Sequences:
+    """The steps from ``first`` on alone, for a task that needs no history from the split before.
+
+    Example:
+        >>> _, rest = hold_out_end(Sequences(pa.table({"x": [[1, 2, 3, 4]]}), {"x": "number"}), 0.5)
+        >>> without_history(rest).table.to_pydict()
+        {'x': [[3, 4]]}
+    """
+    if sequences.first is None:
+        return sequences
+    table = sequences.table
+    steps = next(_lengths(column) for column in map(sequences.column, sequences.kinds) if has_time(column.type))
+    for name in table.column_names:
+        if has_time(table.column(name).type) and np.array_equal(_lengths(table.column(name)), steps):
+            table = _between(table, name, np.minimum(sequences.first, steps), steps)
+    return replace(sequences, table=table, first=None)
+
+
+def _check_fraction(fraction: float) -> None:
+    if not 0 < fraction < 1:
+        raise UsageError(f"the share to hold out must lie between 0 and 1, not at {fraction}")
+
+
+def _held(lengths: np.ndarray, fraction: float) -> np.ndarray:
+    """How much of each length is held out: something, but not all, where there are two or more."""
+    share = np.round(lengths * fraction).astype(np.int64)
+    return np.where(lengths > 1, np.clip(share, 1, np.maximum(lengths - 1, 1)), 0)
+
+
+def _only_there(column: pa.ChunkedArray, rest: np.ndarray) -> np.ndarray:
+    """(rows,) bool: True for a row of ``rest`` with a label that no row outside of it has."""
+    rows = np.arange(len(column))
+    if has_time(column.type):
+        rows = np.repeat(rows, _lengths(column))
+        column = pc.list_flatten(column)
+    label = codes(column)
+    learned = np.bincount(label[~rest[rows]], minlength=int(label.max(initial=-1)) + 1) > 0
+    only = np.zeros(len(rest), bool)
+    only[rows[~learned[label]]] = True
+    return only
+
+
+def _label_codes(sequences: Sequences, name: str) -> np.ndarray:
+    column = sequences.column(name)
+    if pa.types.is_nested(column.type):
+        message = f"holds {column.type}: only a column with one value a row can have equal shares"
+        raise DataError(message, file=sequences.origin, column=name)
+    return codes(column)
+
+
+def _interleaved(labels: np.ndarray, random: np.random.Generator) -> np.ndarray:
+    """An order in which every beginning holds each label in about its share of the whole.
+
+    Where in it a label comes first is drawn by lot, so that rare labels are in the beginning as often as they should.
+    """
+    by_label = np.argsort(labels, kind="stable")
+    counts = np.bincount(labels)
+    starts = np.cumsum(counts) - counts
+    rank = np.empty(len(labels), np.int64)
+    rank[by_label] = np.arange(len(labels)) - starts[labels[by_label]]
+    first = random.random(len(counts))
+    return np.argsort((rank + first[labels]) / counts[labels], kind="stable")
+
+
+def _split_lists(
+    sequences: Sequences, held: Callable[[np.ndarray], np.ndarray], least: str
+) -> tuple[Sequences, Sequences]:
+    timed = [name for name in sequences.table.column_names if has_time(sequences.table.column(name).type)]
+    used = [name for name in timed if name in sequences.kinds]
+    steps = _lengths(sequences.table.column(used[0]))
+    for name in used[1:]:
+        differs = np.flatnonzero(_lengths(sequences.table.column(name)) != steps)
+        if len(differs):
+            place = sequences.where(name)
+            message = f"differs in length from {used[0]!r}, so its row cannot be split by time"
+            raise DataError(message, file=place.file, row=place.row(int(differs[0])), column=name)
+    open_from = np.zeros(len(steps), np.int64) if sequences.first is None else sequences.first
+    border = steps - held(steps - open_from)
+    if (border == steps).all():
+        raise DataError(f"no sequence has {least} steps, so none can be split by time", file=sequences.origin)
+    table = sequences.table
+    for name in timed:
+        if name in used or np.array_equal(_lengths(table.column(name)), steps):
+            table = _between(table, name, np.zeros(len(steps), np.int64), border)
+    return replace(sequences, table=table), replace(sequences, first=border)
+
+
+def _lengths(column: pa.ChunkedArray) -> np.ndarray:
+    lengths: np.ndarray = pc.fill_null(pc.list_value_length(column), 0).to_numpy()
+    return lengths.astype(np.int64)
+
+
+def _between(table: pa.Table, name: str, starts: np.ndarray, stops: np.ndarray) -> pa.Table:
+    """``table`` with the elements ``starts[r]:stops[r]`` alone of each list in column ``name``; a null list is empty.
+
+    The lists must be that long; the column's metadata stays.
+    """
+    index = table.column_names.index(name)
+    column = table.column(index)
+    lengths = _lengths(column)
+    flat = pc.list_flatten(column)
+    if len(stops) == 1:
+        kept = flat.slice(int(starts[0]), int(stops[0] - starts[0]))  # one long sequence need not be copied
+    else:
+        places = np.arange(len(flat)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+        inside = (places >= np.repeat(starts, lengths)) & (places < np.repeat(stops, lengths))
+        kept = flat.filter(pa.array(inside))
+    values = kept.combine_chunks() if kept.num_chunks != 1 else kept.chunk(0)
+    offsets = np.concatenate([[0], np.cumsum(stops - starts)])
+    if pa.types.is_list(column.type):
+        cells = pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), values, type=column.type)
+    else:  # large, or of a fixed size that the rows no longer have
+        kind = pa.large_list(column.type.value_type)
+        cells = pa.LargeListArray.from_arrays(pa.array(offsets, pa.int64()), values, type=kind)
+    return table.set_column(index, table.field(index).with_type(cells.type), cells)
+
+
+def _split_texts(sequences: Sequences, names: list[str], fraction: float) -> tuple[Sequences, Sequences]:
+    train, rest = sequences.table, sequences.table
+    for name in names:
+        index = sequences.table.column_names.index(name)
+        head, tail = _cut_texts(sequences.table.column(name), fraction)
+        train, rest = train.set_column(index, name, head), rest.set_column(index, name, tail)
+    if not any(pc.any(pc.greater(pc.binary_length(rest.column(name)), 0)).as_py() for name in names):
+        raise DataError("no text has two characters, so none can be split by time", file=sequences.origin)
+    return replace(sequences, table=train), replace(sequences, table=rest)
+
+
+def _cut_texts(column: pa.ChunkedArray, fraction: float) -> tuple[pa.ChunkedArray, pa.ChunkedArray]:
+    heads, tails = [], []
+    for chunk in filter(len, column.chunks):
+        texts = pc.fill_null(chunk.cast(pa.large_string()), "")
+        starts, stops, data = _spans(texts)
+        cuts = _borders(starts, stops, data, fraction)
+        if stops[-1] - starts[0] >= _LARGE_TEXT * len(texts):
+            heads += [_view(texts, start, cut) for start, cut in zip(starts, cuts, strict=True)]
+            tails += [_view(texts, cut, stop) for cut, stop in zip(cuts, stops, strict=True)]
+        else:
+            place = np.arange(int(starts[0]), int(stops[-1]))
+            head = place < np.repeat(cuts, stops - starts)
+            heads.append(_gathered(data[starts[0] : stops[-1]][head], cuts - starts))
+            tails.append(_gathered(data[starts[0] : stops[-1]][~head], stops - cuts))
+    return pa.chunked_array(heads, pa.large_string()), pa.chunked_array(tails, pa.large_string())
+
+
+def _spans(texts: pa.Array) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Where each text begins and ends in the bytes behind the array."""
+    _, offsets, data = texts.buffers()
+    spans = np.frombuffer(offsets, np.int64)[texts.offset : texts.offset + len(texts) + 1]
+    return (
+        spans[:-1],
+        spans[1:],
+        np.frombuffer(data, np.uint8) if data is not None and data.size else np.zeros(0, np.uint8),
+    )
+
+
+def _borders(starts: np.ndarray, stops: np.ndarray, data: np.ndarray, fraction: float) -> np.ndarray:
+    cuts = stops - _held(stops - starts, fraction)
+    cuts = _moved(cuts, starts, stops, data, -1)
+    first = (cuts == starts) & (stops > starts)  # the first character is longer than what is left to training
+    return _moved(cuts + first, starts, stops, data, 1)
+
+
+def _moved(cuts: np.ndarray, starts: np.ndarray, stops: np.ndarray, data: np.ndarray, way: int) -> np.ndarray:
+    for _ in range(3):  # a character has at most three bytes after its first, each 10xxxxxx
+        inside = (cuts > starts) & (cuts < stops)
+        inside[inside] = (data[cuts[inside]] & 0xC0) == 0x80
+        cuts = cuts + way * inside
+    return cuts
+
+
+def _view(texts: pa.Array, start: int, stop: int) -> pa.Array:
+    offsets = pa.py_buffer(np.array([start, stop], np.int64))
+    return pa.LargeStringArray.from_buffers(1, offsets, texts.buffers()[2])
+
+
+def _gathered(data: np.ndarray, lengths: np.ndarray) -> pa.Array:
+    offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+    return pa.LargeStringArray.from_buffers(len(lengths), pa.py_buffer(offsets), pa.py_buffer(data))

@@ -1,0 +1,314 @@
+"""Several small attentions side by side: of a sequence to itself, or to another one, its memory.
+
+Axes: B rows, T steps, S steps of the memory, N steps that can be seen, W width, H heads, G key heads, D = W / H.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import scaled_dot_product_attention
+
+from unrolled.cells._arguments import arguments
+from unrolled.cells.cell import check_input
+from unrolled.errors import ShapeError, UsageError
+from unrolled.layers.attention.cache import KVCache, Memory, Past, check_cache, seen_memory
+from unrolled.layers.attention.positions import Turns, turn, turns
+from unrolled.layers.attention.view import Block, View
+from unrolled.layers.lengths import check_lengths, real_steps, zero_padding
+
+__all__ = ["CrossAttention", "SelfAttention", "first_heads"]
+
+_PER_HEAD = 32
+
+
+class SelfAttention(nn.Module):
+    """Each step looks at the steps of its own row: at those before it and at itself, or at all of them.
+
+    ::
+
+        q_t = W_q x_t        k_t = W_k x_t        v_t = W_v x_t                 each cut into heads of width D
+        a_t = softmax_s(q_t · k_s / √D)           over the steps s that t sees, in each head
+        y_t = W_o [Σ_s a_ts v_s of every head]
+
+    With fewer key heads than heads, H/G queries share a key and a value, and the state is H/G times smaller.
+
+    Args:
+        width: W ≥ 1.
+        heads: H, a divisor of W; ``None``: as many as leave a head 32 units at least.
+        kv_heads: G, a divisor of H; ``None``: H.
+        causal: no step sees a later one, so that this can stream.
+        attention_window: the steps that a step looks back (and, unless causal, ahead), ≥ 1; ``None``: all.
+        positions: ``rotary``, ``alibi`` or ``none``.
+
+    Shape:
+        x (B, T, W) -> y (B, T, W), 0 beyond each row's length; lengths (B,) integers, 0 … T. State: a `KVCache`.
+        Weights, if asked for, are (B, H, T, N): first the steps of the state, then those of x.
+
+    Raises:
+        UsageError: heads that do not divide; a number out of range; a state given to what is not causal.
+        ShapeError: x, lengths or the state does not fit.
+
+    Cost:
+        2W(W + GD) multiply-adds per row and step and 2W for each step that it sees; 2GD numbers of state for each step
+        that is remembered, of which there are at most ``attention_window``.
+
+    References:
+        Vaswani et al. 2017, https://arxiv.org/abs/1706.03762; fewer key heads: Ainslie et al. 2023,
+        https://arxiv.org/abs/2305.13245; a attention_window: Beltagy et al. 2020, https://arxiv.org/abs/2004.05150
+
+    Example:
+        >>> layer, x = SelfAttention(8, heads=2), torch.randn(1, 5, 8)
+        >>> whole, _, weights = layer(x, weights=True)
+        >>> first, state, _ = layer(x[:, :4])
+        >>> fifth, state, _ = layer(x[:, 4:], None, state)
+        >>> torch.allclose(whole[:, 4:], fifth, atol=1e-6), weights[0, 0, 0].tolist()
+        (True, [1.0, 0.0, 0.0, 0.0, 0.0])
+    """
+
+    def __init__(
+        self,
+        width: int,
+        heads: int | None = None,
+        kv_heads: int | None = None,
+        *,
+        causal: bool = True,
+        attention_window: int | None = None,
+        positions: str = "none",
+    ) -> None:
+        super().__init__()
+        self.heads, self.kv_heads = first_heads(width, heads, kv_heads)
+        if attention_window is not None and attention_window < 1:
+            raise UsageError(f"attention_window must be at least 1, got {attention_window}")
+        if positions not in ("rotary", "alibi", "none"):
+            raise UsageError(f"attention itself has rotary, alibi or no positions, got {positions!r}")
+        self.width, self.causal, self.attention_window, self.positions = width, causal, attention_window, positions
+        self.head_width = width // self.heads
+        self.queries_keys_values = nn.Linear(width, width + 2 * self.kv_heads * self.head_width, bias=False)
+        self.out = nn.Linear(width, width, bias=False)
+        nn.init.normal_(self.queries_keys_values.weight, std=width**-0.5)
+        nn.init.normal_(self.out.weight, std=width**-0.5)
+
+    def extra_repr(self) -> str:
+        """Its arguments."""
+        values = {"width": self.width, "heads": self.heads, "kv_heads": self.kv_heads}
+        more = {"causal": self.causal, "attention_window": self.attention_window, "positions": self.positions}
+        return arguments(self, {**values, **more})
+
+    def forward(
+        self, x: Tensor, lengths: Tensor | None = None, state: KVCache | None = None, weights: bool = False
+    ) -> tuple[Tensor, KVCache | None, Tensor | None]:
+        """Whole rows, or the next chunk of each: y, the state after it, and the weights if they are asked for."""
+        check_input(x, "(B, T, I)", self.width, self.out.weight, "SelfAttention")
+        lengths = check_lengths(lengths, x, "SelfAttention")
+        self.check(state, x, "SelfAttention")
+        view = self.view(x, lengths, None if state is None else state.steps)
+        y, after, seen = self.run(zero_padding(x, lengths), view, self.turns(view), state, weights)
+        return zero_padding(y, lengths), after, None if seen is None else _without_padding(seen, lengths)
+
+    def initial_state(self, batch: int, like: Tensor) -> KVCache:
+        """No steps yet, with the dtype and device of ``like``."""
+        empty = like.new_zeros(batch, 0, self.kv_heads, self.head_width)
+        return KVCache(empty, empty, torch.zeros(batch, dtype=torch.int64, device=like.device))
+
+    def check(self, state: KVCache | None, x: Tensor, owner: str) -> None:
+        """Raise unless ``state`` is one that may come before ``x`` (B, T, W)."""
+        if state is None:
+            return
+        if not self.causal:
+            raise UsageError(f"{owner} sees later steps, so it cannot go on from a state: give it whole rows")
+        check_cache(state, (len(x), self.kv_heads, self.head_width), x, self.attention_window, owner)
+
+    def view(self, x: Tensor, lengths: Tensor | None, steps: Tensor | None) -> View:
+        """Who sees whom in ``x``, after so many ``steps`` (B,)."""
+        past = Past((x.shape[0], x.shape[1]), lengths, steps, x, self.attention_window)
+        return View(past, self.heads, causal=self.causal, alibi=self.positions == "alibi")
+
+    def turns(self, view: View) -> Turns | None:
+        """The angles of the steps of ``view``, if positions are rotary."""
+        return turns(view.past.positions, self.head_width, view.past.like) if self.positions == "rotary" else None
+
+    def run(
+        self, x: Tensor, view: View, by: Turns | None, state: KVCache | None, weights: bool = False
+    ) -> tuple[Tensor, KVCache | None, Tensor | None]:
+        """`forward` of an ``x`` without junk in its padding, with what layers share; its y may have junk there.
+
+        Args:
+            x: (B, T, W).
+            view: who sees whom.
+            by: the angles of rotary positions.
+            state: that of the steps before; only its keys and values are read.
+            weights: whether they are asked for.
+        """
+        rows, steps, _ = x.shape
+        every = self.heads + 2 * self.kv_heads
+        all_heads = self.queries_keys_values(x).view(rows, steps, every, self.head_width)  # (B, T, H + 2G, D)
+        q_k, v = all_heads.split([self.heads + self.kv_heads, self.kv_heads], 2)
+        q, k = (q_k if by is None else turn(q_k, by)).split([self.heads, self.kv_heads], 2)
+        past = view.past
+        keys = past.joined(None if state is None else state.keys, k)
+        values = past.joined(None if state is None else state.values, v)
+        seen = None
+        if weights:
+            context, seen = _shown(q, keys, values, view.whole_mask())
+        else:
+            context = _fused(q, keys, values, view.blocks())
+        after = KVCache(past.kept(keys), past.kept(values), past.after) if self.causal else None
+        return self.out(context.flatten(2)), after, seen
+
+
+class CrossAttention(nn.Module):
+    """Each step looks at the steps of another sequence, its memory.
+
+    ::
+
+        q_t = W_q x_t        k_s = W_k m_s        v_s = W_v m_s                 each cut into heads of width D
+        a_t = softmax_s(q_t · k_s / √D)           over the real steps s of the memory, in each head
+        y_t = W_o [Σ_s a_ts v_s of every head]    0 where the memory has no step
+
+    Args:
+        width: W ≥ 1, of x.
+        memory_size: M ≥ 1, of the memory.
+        heads: H, a divisor of W; ``None``: as many as leave a head 32 units at least.
+        kv_heads: G, a divisor of H; ``None``: H.
+
+    Shape:
+        x (B, T, W), memory (B, S, M) -> y (B, T, W); memory_lengths (B,) integers, 0 … S. Weights, if asked for, are
+        (B, H, T, S).
+
+    Raises:
+        UsageError: heads that do not divide.
+        ShapeError: x, the memory or its lengths do not fit.
+
+    Cost:
+        2W² multiply-adds per row and step and 2W for each step of the memory; 2MGD for each step of the memory, once.
+
+    References:
+        Vaswani et al. 2017, section 3.2.3, https://arxiv.org/abs/1706.03762
+
+    Example:
+        >>> y, weights = CrossAttention(8, 3, heads=2)(torch.randn(1, 5, 8), torch.randn(1, 4, 3), weights=True)
+        >>> y.shape, weights.shape
+        (torch.Size([1, 5, 8]), torch.Size([1, 2, 5, 4]))
+    """
+
+    def __init__(self, width: int, memory_size: int, heads: int | None = None, kv_heads: int | None = None) -> None:
+        super().__init__()
+        self.heads, self.kv_heads = first_heads(width, heads, kv_heads)
+        if memory_size < 1:
+            raise UsageError(f"memory_size must be at least 1, got {memory_size}")
+        self.width, self.memory_size, self.head_width = width, memory_size, width // self.heads
+        self.queries = nn.Linear(width, width, bias=False)
+        self.keys_values = nn.Linear(memory_size, 2 * self.kv_heads * self.head_width, bias=False)
+        self.out = nn.Linear(width, width, bias=False)
+        for linear in (self.queries, self.keys_values, self.out):
+            nn.init.normal_(linear.weight, std=linear.in_features**-0.5)
+
+    def extra_repr(self) -> str:
+        """Its arguments."""
+        values = {"width": self.width, "memory_size": self.memory_size, "heads": self.heads}
+        return arguments(self, {**values, "kv_heads": self.kv_heads})
+
+    def forward(
+        self, x: Tensor, memory: Tensor, memory_lengths: Tensor | None = None, weights: bool = False
+    ) -> tuple[Tensor, Tensor | None]:
+        """y, and the weights if they are asked for."""
+        check_input(x, "(B, T, I)", self.width, self.out.weight, "CrossAttention")
+        projected = self.project(memory, memory_lengths)
+        if len(memory) != len(x):
+            raise ShapeError(f"CrossAttention: the memory has {len(memory)} rows and x has {len(x)}")
+        return self.run(x, projected, seen_memory(projected), weights)
+
+    def project(self, memory: Tensor, lengths: Tensor | None = None) -> Memory:
+        """Keys and values (B, S, G, D) of a memory (B, S, M), which any number of steps may then look at."""
+        check_input(memory, "(B, S, I)", self.memory_size, self.out.weight, "CrossAttention: memory")
+        rows, steps, _ = memory.shape
+        real = check_lengths(lengths, memory, "CrossAttention: memory")
+        keys, values = self.keys_values(zero_padding(memory, real)).chunk(2, 2)
+        if real is None:
+            real = torch.full((rows,), steps, device=memory.device)
+        heads = self.kv_heads, self.head_width
+        return Memory(keys.unflatten(2, heads), values.unflatten(2, heads), real)
+
+    def run(
+        self, x: Tensor, memory: Memory, seen: Tensor | None, weights: bool = False
+    ) -> tuple[Tensor, Tensor | None]:
+        """`forward` with a projected memory, and what of it is `seen_memory`."""
+        q = self.queries(x).unflatten(2, (self.heads, self.head_width))
+        shown = None
+        if weights:
+            context, shown = _shown(q, memory.keys, memory.values, seen)
+        else:
+            context = _fused(q, memory.keys, memory.values, [Block(slice(None), slice(None), seen)])
+        if seen is not None:
+            none = (memory.lengths == 0).view(-1, 1, 1, 1)
+            context = torch.where(none, context.new_zeros(()), context)
+            shown = None if shown is None else torch.where(none, shown.new_zeros(()), shown)
+        return self.out(context.flatten(2)), shown
+
+
+def first_heads(width: int, heads: int | None, kv_heads: int | None) -> tuple[int, int]:
+    """H and G, checked; H by default the most that divide ``width`` and leave each head 32 units, 1 at least.
+
+    Raises:
+        UsageError: they do not divide; it names those nearest that do.
+
+    >>> first_heads(128, None, None), first_heads(100, None, 1), first_heads(5, None, None)
+    ((4, 4), (2, 1), (1, 1))
+    """
+    if width < 1:
+        raise UsageError(f"hidden_size must be at least 1, got {width}")
+    divisors = [n for n in range(1, width + 1) if width % n == 0]
+    if heads is None:
+        heads = max([n for n in divisors if width // n >= _PER_HEAD], default=1)
+    _check_divides(heads, width, "heads", f"a width of {width}")
+    kv_heads = heads if kv_heads is None else kv_heads
+    _check_divides(kv_heads, heads, "kv_heads", f"{heads} heads")
+    return heads, kv_heads
+
+
+def _check_divides(number: int, whole: int, name: str, of: str) -> None:
+    if number < 1 or whole % number:
+        divisors = [n for n in range(1, whole + 1) if whole % n == 0]
+        near = [*[n for n in divisors if n < number][-1:], *[n for n in divisors if n > number][:1]]
+        raise UsageError(f"{name} = {number} does not divide {of}: choose {' or '.join(map(str, near))}")
+
+
+def _without_padding(weights: Tensor, lengths: Tensor | None) -> Tensor:
+    if lengths is None:
+        return weights
+    return torch.where(real_steps(lengths, weights.shape[2])[:, None, :, None], weights, weights.new_zeros(()))
+
+
+def _fused(q: Tensor, k: Tensor, v: Tensor, blocks: Iterable[Block]) -> Tensor:
+    """(B, T, H, D) of q (B, T, H, D), k and v (B, N, G, D), by torch's own attention, which keeps no weights."""
+    if not q.numel() or not k.numel():
+        return torch.zeros_like(q)
+    shared, (q, k, v) = q.shape[2] != k.shape[2], (part.transpose(1, 2) for part in (q, k, v))
+    parts = [
+        scaled_dot_product_attention(
+            q[:, :, block.queries],
+            k[:, :, block.keys],
+            v[:, :, block.keys],
+            attn_mask=block.mask,
+            is_causal=block.causal,
+            enable_gqa=shared,
+        )
+        for block in blocks
+    ]
+    return (parts[0] if len(parts) == 1 else torch.cat(parts, 2)).transpose(1, 2)
+
+
+def _shown(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None) -> tuple[Tensor, Tensor]:
+    """The same by its definition, and the weights (B, H, T, N)."""
+    rows, steps, heads, width = q.shape
+    if not q.numel() or not k.numel():
+        return torch.zeros_like(q), q.new_zeros(rows, heads, steps, k.shape[1])
+    k, v = (part.repeat_interleave(heads // part.shape[2], 2) for part in (k, v))
+    scores = torch.einsum("bthd,bnhd->bhtn", q, k) * width**-0.5
+    if mask is not None:
+        scores = scores.masked_fill(~mask, float("-inf")) if mask.dtype == torch.bool else scores + mask
+    weights = scores.softmax(-1)
+    return torch.einsum("bhtn,bnhd->bthd", weights, v), weights

@@ -1,0 +1,309 @@
+"""What the three layers of `torch_compat` share: torch.nn's forms of weights, input and state, checked.
+
+Axes, in torch's letters since these are torch's forms: N rows, L steps, I inputs, H hidden units, P outputs (the
+projection, or H), K layers, D directions.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from functools import lru_cache
+from typing import Any, NamedTuple, cast
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import dropout
+from torch.nn.utils.rnn import PackedSequence
+
+from unrolled.cells.cell import check_input
+from unrolled.cells.gru import GRUState
+from unrolled.cells.lstm import LSTMState
+from unrolled.cells.rnn import RNNState
+from unrolled.errors import ShapeError, UsageError
+from unrolled.layers.lengths import check_lengths
+from unrolled.layers.recurrence.packed import Packed, unpack
+from unrolled.layers.recurrence.recompute import Recompute, check_recompute
+from unrolled.layers.recurrence.session import LayerSession, layer_session
+from unrolled.layers.recurrence.unroll import unroll
+from unrolled.state import State
+
+__all__ = ["Form", "Lengths", "add_weights", "printed", "reset", "run"]
+
+Lengths = Tensor | Sequence[int] | None
+_GATES = {"rnn_tanh": 1, "rnn_relu": 1, "gru": 3, "lstm": 4}
+_PRINTED = {  # option -> its default, in torch's order
+    "proj_size": 0,
+    "num_layers": 1,
+    "bias": True,
+    "batch_first": False,
+    "dropout": 0.0,
+    "bidirectional": False,
+    "recompute": None,
+}
+_STATES: dict[str, Any] = {"rnn_tanh": RNNState, "rnn_relu": RNNState, "gru": GRUState, "lstm": LSTMState}
+
+
+@dataclass(frozen=True)
+class Form:
+    """The constructor's arguments, checked; ``kernel`` is the function of ``torch._VF`` that runs the cell."""
+
+    kernel: str
+    input_size: int
+    hidden_size: int
+    num_layers: int
+    bias: bool
+    batch_first: bool
+    dropout: float
+    bidirectional: bool
+    proj_size: int
+    recompute: Recompute
+
+    @staticmethod
+    def of(module: nn.Module) -> Form:
+        """Read from the module's attributes at each call, so that ``layer.dropout = 0`` does what it does in torch."""
+        values = [getattr(module, name) for name in _FIELDS]
+        if torch.compiler.is_compiling():  # it would look behind the cache, and say so
+            return Form(*values)
+        try:
+            return _checked_form(*values)
+        except TypeError:  # what cannot be kept cannot be right either
+            return Form(*values)
+
+    def __post_init__(self) -> None:
+        for name, least in (("input_size", 1), ("hidden_size", 1), ("num_layers", 1), ("proj_size", 0)):
+            value = getattr(self, name)
+            if not isinstance(value, int) or isinstance(value, bool) or value < least:
+                raise UsageError(f"{name} must be an integer of at least {least}, got {value!r}")
+        for name in ("bias", "batch_first", "bidirectional"):
+            if not isinstance(getattr(self, name), bool):
+                raise UsageError(f"{name} must be True or False, got {getattr(self, name)!r}")
+        if isinstance(self.dropout, bool) or not 0 <= self.dropout <= 1:
+            raise UsageError(f"dropout must be a number in 0 … 1, got {self.dropout!r}")
+        if self.proj_size >= self.hidden_size:
+            raise UsageError(f"proj_size must be below hidden_size = {self.hidden_size}, got {self.proj_size}")
+        check_recompute(self.recompute)
+
+    @property
+    def output_size(self) -> int:
+        """P."""
+        return self.proj_size or self.hidden_size
+
+    @property
+    def directions(self) -> int:
+        """D."""
+        return 2 if self.bidirectional else 1
+
+    def width(self, layer: int) -> int:
+        """The inputs of ``layer``."""
+        return self.output_size * self.directions if layer else self.input_size
+
+    def weights(self, layer: int, direction: int) -> dict[str, tuple[int, ...]]:
+        """Name and shape, as in torch's ``state_dict``, of the weights of one direction of ``layer``."""
+        rows = _GATES[self.kernel] * self.hidden_size
+        shapes: dict[str, tuple[int, ...]] = {
+            "weight_ih": (rows, self.width(layer)),
+            "weight_hh": (rows, self.output_size),
+        }
+        if self.bias:
+            shapes |= {"bias_ih": (rows,), "bias_hh": (rows,)}
+        if self.proj_size:
+            shapes["weight_hr"] = (self.proj_size, self.hidden_size)
+        return {f"{name}_l{layer}{'_reverse' if direction else ''}": shape for name, shape in shapes.items()}
+
+    def state(self, parts: Sequence[Tensor]) -> State:
+        """The cell's named tuple of ``parts``."""
+        return _STATES[self.kernel](*parts)
+
+    def state_widths(self) -> tuple[int, ...]:
+        """The width of each part of the cell's state."""
+        return (self.output_size, self.hidden_size) if self.kernel == "lstm" else (self.hidden_size,)
+
+
+_FIELDS = [field.name for field in fields(Form)]
+
+
+@lru_cache(maxsize=256, typed=True)  # a layer is called once a batch, and hardly ever changes; typed: True is not 1
+def _checked_form(*values: Any) -> Form:
+    return Form(*values)
+
+
+def add_weights(module: nn.Module, device: Any, dtype: torch.dtype | None) -> None:
+    """Give ``module`` its parameters, in torch's order, as `reset` draws them."""
+    form = Form.of(module)
+    for layer in range(form.num_layers):
+        for direction in range(form.directions):
+            for name, shape in form.weights(layer, direction).items():
+                module.register_parameter(name, nn.Parameter(torch.empty(shape, device=device, dtype=dtype)))
+    reset(module)
+
+
+def reset(module: nn.Module) -> None:
+    """Draw every weight from U(-1/√H, 1/√H), as torch does and in its order: one seed, the same weights."""
+    bound = 1 / math.sqrt(Form.of(module).hidden_size)
+    for parameter in module.parameters():
+        nn.init.uniform_(parameter, -bound, bound)
+
+
+def printed(module: nn.Module) -> str:
+    """The arguments of ``module``, letter for letter as torch prints them; and ``recompute``, which torch lacks."""
+    shown = [f"{module.input_size}, {module.hidden_size}"]
+    for name, default in _PRINTED.items():
+        value = getattr(module, name)
+        if value != default:
+            shown.append(f"{name}={value!r}")
+    return ", ".join(shown)
+
+
+def run(
+    module: nn.Module, given: Tensor | PackedSequence, before: tuple[Tensor, ...] | None, lengths: Lengths
+) -> tuple[Tensor | PackedSequence, tuple[Tensor, ...]]:
+    """``given``, in any of torch's forms, -> output and final state in the same form.
+
+    Raises:
+        UsageError: lengths beside a packed sequence.
+        ShapeError: the input, the state or the lengths do not fit.
+    """
+    form, owner = Form.of(module), type(module).__name__
+    weight = cast(Tensor, module.weight_ih_l0)
+    if isinstance(given, PackedSequence):
+        if lengths is not None:
+            raise UsageError(f"{owner}: a packed sequence knows its lengths: give one or the other")
+        packed = unpack(given, form.input_size, weight, owner)
+        before = _checked_state(form, before, packed.x, owner, batched=True)
+        before = tuple(packed.sort(part) for part in before)
+        y, after = _layers(module, form, packed.x, before, packed.lengths, packed)
+        return packed.pack(y), tuple(packed.unsort(part) for part in after)
+    if given.dim() not in (2, 3):
+        raise ShapeError(f"{owner}: input has shape {tuple(given.shape)}, expected 3 axes, or 2 for a single row")
+    batched = given.dim() == 3
+    if not batched and lengths is not None:
+        raise ShapeError(f"{owner}: lengths needs a batch: input has shape {tuple(given.shape)}, a single row")
+    batch_first = form.batch_first and batched
+    x = given if batched else given.unsqueeze(1)
+    x = x if batch_first else x.transpose(0, 1)  # (N, L, I)
+    check_input(x, "(N, L, I)", form.input_size, weight, owner)
+    if x.shape[1] == 0:
+        raise ShapeError(f"{owner}: input has shape {tuple(given.shape)}: there are no steps to run over")
+    before = None if before is None else _checked_state(form, before, x, owner, batched)
+    real = check_lengths(_as_tensor(lengths, owner), x, owner)
+    y, after = _layers(module, form, x, before, real, None)
+    y = y if batch_first else y.transpose(0, 1)
+    if batched:
+        return y, after
+    return y.squeeze(1), tuple(part.squeeze(1) for part in after)
+
+
+def session(module: nn.Module, batch: int | None) -> LayerSession:
+    """``module`` live, for one row or ``batch`` of them.
+
+    Raises:
+        UsageError: it reads both directions, or is in training mode and drops.
+    """
+    form, owner = Form.of(module), type(module).__name__
+    if form.bidirectional:
+        raise UsageError(
+            f"{owner} is bidirectional: it reads each row from its end as well, so it cannot answer step by step"
+        )
+    if module.training and form.dropout > 0 and form.num_layers > 1:
+        raise UsageError(f"{owner} is in training mode and would drop: call eval() before session()")
+    cells = [_view(module, form, layer, 0) for layer in range(form.num_layers)]
+
+    def step(x: Tensor, state: State) -> tuple[Tensor, State]:
+        after = []
+        for cell, before in zip(cells, state, strict=True):
+            x, last = cell(x, before)
+            after.append(last)
+        return x, tuple(after)
+
+    def initial_state(rows: int, like: Tensor) -> State:
+        return tuple(cell.initial_state(rows, like) for cell in cells)
+
+    return layer_session(module, batch, cells[0].weights()[0], step, initial_state, cells)
+
+
+class _View(NamedTuple):
+    """One direction of one layer as a cell, so that `unroll` runs weights that live in another module."""
+
+    form: Form
+    input_size: int
+    hidden_size: int
+    kernel: str
+    parameters: list[Tensor]
+
+    def __call__(self, x: Tensor, state: State) -> tuple[Tensor, State]:
+        y, state = unroll(self, x.unsqueeze(1), None, state)
+        return y.squeeze(1), state
+
+    def initial_state(self, batch: int, like: Tensor) -> State:
+        return self.form.state([like.new_zeros(batch, width) for width in self.form.state_widths()])
+
+    def weights(self) -> list[Tensor]:
+        return self.parameters
+
+
+def _view(module: nn.Module, form: Form, layer: int, direction: int) -> _View:
+    weights: list[Tensor] = [getattr(module, name) for name in form.weights(layer, direction)]
+    return _View(form, form.width(layer), form.hidden_size, form.kernel, weights)
+
+
+def _layers(
+    module: nn.Module,
+    form: Form,
+    x: Tensor,
+    before: tuple[Tensor, ...] | None,
+    lengths: Tensor | None,
+    packed: Packed | None,
+) -> tuple[Tensor, tuple[Tensor, ...]]:
+    """``x`` (N, L, I) and a state of (K·D, N, ·), or ``None`` for zeros, through every layer."""
+    after: list[State] = []
+    for layer in range(form.num_layers):
+        if layer > 0 and module.training and form.dropout > 0:
+            x = _drop(x, form.dropout, packed)
+        ys = []
+        for direction in range(form.directions):
+            cell = _view(module, form, layer, direction)
+            state = None if before is None else form.state([part[len(after)] for part in before])
+            y, last = unroll(cell, x, lengths, state, reverse=direction == 1, recompute=form.recompute)
+            ys.append(y)
+            after.append(last)
+        x = torch.cat(ys, 2) if form.bidirectional else ys[0]
+    return x, tuple(torch.stack(parts) for parts in zip(*after, strict=True))
+
+
+def _drop(y: Tensor, share: float, packed: Packed | None) -> Tensor:
+    """Dropout that draws its numbers in torch's order: over what is packed, or else time first."""
+    if packed is not None:
+        return packed.pad(dropout(packed.data(y), share))
+    return dropout(y.transpose(0, 1).contiguous(), share).transpose(0, 1)
+
+
+def _checked_state(
+    form: Form, state: tuple[Tensor, ...] | None, x: Tensor, owner: str, batched: bool
+) -> tuple[Tensor, ...]:
+    """The state before ``x`` (N, L, I), each part (K·D, N, ·); zeros for ``None``."""
+    layers = form.num_layers * form.directions
+    if state is None:
+        return tuple(x.new_zeros(layers, len(x), width) for width in form.state_widths())
+    names = "hc" if form.kernel == "lstm" else "h"
+    if len(state) != len(names) or not all(isinstance(part, Tensor) for part in state):
+        raise ShapeError(f"{owner}: hx must be {'(h_0, c_0)' if form.kernel == 'lstm' else 'one tensor'}")
+    for name, part, width in zip(names, state, form.state_widths(), strict=True):
+        expected = (layers, len(x), width) if batched else (layers, width)
+        if part.shape != expected or part.dtype != x.dtype or part.device != x.device:
+            raise ShapeError(
+                f"{owner}: {name}_0 is {tuple(part.shape)} {part.dtype} on {part.device}, expected {expected} "
+                f"{x.dtype} on {x.device} for input with {len(x)} rows"
+            )
+    return state if batched else tuple(part.unsqueeze(1) for part in state)
+
+
+def _as_tensor(lengths: Lengths, owner: str) -> Tensor | None:
+    if lengths is None or isinstance(lengths, Tensor):
+        return lengths
+    try:
+        tensor = torch.as_tensor(lengths)
+    except (TypeError, ValueError, RuntimeError, OverflowError):
+        raise ShapeError(f"{owner}: lengths must be integers, one for each row, got {lengths!r:.80}") from None
+    return tensor if tensor.numel() else tensor.to(torch.int64)

@@ -1,0 +1,240 @@
+"""Decoders: a sequence is written while what was read stays in view.
+
+Axes: B rows, U steps of what is written, S steps of what was read, I inputs, M width of the memory, H hidden units.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, NamedTuple, Protocol, runtime_checkable
+
+import torch
+from torch import Tensor, nn
+
+from unrolled.errors import UsageError, named
+from unrolled.layers.attention.attention import Attention, Kind
+from unrolled.layers.attention.cache import Memory
+from unrolled.layers.build import build_layer, takes_memory
+from unrolled.layers.config import ModelConfig
+from unrolled.layers.layer import Layer
+from unrolled.models._sketch import Stack, boxes_of
+from unrolled.state import State
+
+__all__ = ["AttentionDecoder", "Decoder", "DecoderState", "PlainDecoder", "build_decoder"]
+
+
+class Decoder(Protocol):
+    """A causal layer that is begun with a memory, which then travels in its state."""
+
+    output_size: int
+
+    @property
+    def most_steps(self) -> int | None:
+        """The longest answer that it can write; ``None``: there is none."""
+
+    def begin(self, memory: Tensor, lengths: Tensor) -> State:
+        """The state before the first step, of rows that read ``memory`` (B, S, M)."""
+
+    def sketch(self) -> Stack:
+        """What a drawing shows of it."""
+
+    def __call__(self, x: Tensor, lengths: Tensor | None, state: State) -> tuple[Tensor, State]:
+        """``x`` (B, U, I) -> ``y`` (B, U, output_size), and the state after each row's last real step."""
+
+    def step(self, x: Tensor, state: State) -> tuple[Tensor, State]:
+        """``x`` (B, I) -> ``y`` (B, output_size) and the state after."""
+
+
+@runtime_checkable
+class _ReadsMemory(Protocol):
+    """A layer that attends to a memory by itself."""
+
+    def begin(self, memory: Tensor, lengths: Tensor | None = None) -> State: ...
+
+
+class DecoderState(NamedTuple):
+    """The states of the layers below and above attention; what attention looks at, and (B, S) where it has looked."""
+
+    lower: State
+    upper: State
+    memory: Memory
+    covered: Tensor | None
+
+
+class AttentionDecoder(nn.Module):
+    """Any causal layer with attention to a memory: the first layer asks, those above it read the answer.
+
+    ::
+
+        h_u, s_u = lower(x_u, s_{u-1})
+        c_u = attention(h_u, memory)                    see `Attention`
+        g_u, r_u = upper([h_u; c_u], r_{u-1})           where there is more than one layer, else g_u = h_u
+        y_u = [g_u; c_u]
+
+    No step waits for the attention of the step before (no input feeding), so that in training each layer runs over all
+    steps at once; the layers above the first see what was looked at.
+
+    Args:
+        config: the layer's name and sizes; ``layers`` counts the first.
+        input_size: I ≥ 1.
+        memory_size: M ≥ 1.
+        attention: how it compares, see `Attention`.
+        coverage: whether attention is told where it has looked.
+
+    Shape:
+        x (B, U, I), memory (B, S, M) -> y (B, U, H + M).
+
+    Raises:
+        UsageError: an unknown or unfitting name.
+        ShapeError: x, lengths or the state does not fit.
+
+    Cost:
+        those of the layers, and of `Attention`: S·(H + M) multiply-adds a step beside its projections.
+
+    References:
+        Luong, Pham and Manning 2015, https://arxiv.org/abs/1508.04025; attention after the first layer: Wu et al. 2016,
+        https://arxiv.org/abs/1609.08144
+
+    Example:
+        >>> decoder = AttentionDecoder(ModelConfig(name="gru", layers=2, hidden=8), input_size=3, memory_size=6)
+        >>> state = decoder.begin(torch.randn(2, 5, 6), torch.tensor([5, 2]))
+        >>> decoder(torch.randn(2, 4, 3), None, state)[0].shape
+        torch.Size([2, 4, 14])
+    """
+
+    def __init__(
+        self,
+        config: ModelConfig,
+        input_size: int,
+        memory_size: int,
+        attention: Kind = "scaled_dot",
+        coverage: bool = False,
+    ) -> None:
+        super().__init__()
+        self.lower = _causal(config.model_copy(update={"layers": 1}), input_size)
+        width = self.lower.output_size
+        self.attention = Attention(width, memory_size, attention, config.hidden, coverage)
+        above = config.model_copy(update={"layers": config.layers - 1})
+        self.upper = _causal(above, width + memory_size) if config.layers > 1 else None
+        self.dropout = nn.Dropout(config.dropout)
+        self.output_size = (width if self.upper is None else self.upper.output_size) + memory_size
+
+    @property
+    def most_steps(self) -> int | None:
+        """The longest answer that it can write; ``None``: there is none."""
+        return self.lower.most_steps
+
+    def sketch(self) -> Stack:
+        """All of its layers."""
+        return Stack(boxes_of(self.lower) if self.upper is None else boxes_of(self.lower) + boxes_of(self.upper))
+
+    def extra_repr(self) -> str:
+        """Widths of the memory and of the outputs."""
+        return f"memory_size={self.attention.memory_size}, output_size={self.output_size}"
+
+    def begin(self, memory: Tensor, lengths: Tensor) -> DecoderState:
+        """The state before the first step, of rows that read ``memory`` (B, S, M)."""
+        upper = None if self.upper is None else self.upper.initial_state(len(memory), memory)
+        lower = self.lower.initial_state(len(memory), memory)
+        covered = None if self.attention.coverage is None else memory.new_zeros(memory.shape[:2])
+        return DecoderState(lower, upper, self.attention.project(memory, lengths), covered)
+
+    def forward(self, x: Tensor, lengths: Tensor | None, state: DecoderState) -> tuple[Tensor, DecoderState]:
+        """All steps of a padded batch, or the next chunk of each row."""
+        h, lower = self.lower(x, lengths, state.lower)  # (B, U, H)
+        context, _, covered = self.attention.attend(h, state.memory, state.covered, lengths)  # (B, U, M)
+        upper = None
+        if self.upper is not None:
+            h, upper = self.upper(self.dropout(torch.cat([h, context], 2)), lengths, state.upper)
+        return torch.cat([h, context], 2), DecoderState(lower, upper, state.memory, covered)
+
+    def step(self, x: Tensor, state: DecoderState) -> tuple[Tensor, DecoderState]:
+        """One step: ``x`` (B, I) -> ``y`` (B, H + M)."""
+        h, lower = self.lower.step(x, state.lower)
+        found, _, covered = self.attention.attend(h.unsqueeze(1), state.memory, state.covered)
+        context, upper = found.squeeze(1), None
+        if self.upper is not None:
+            h, upper = self.upper.step(self.dropout(torch.cat([h, context], 1)), state.upper)
+        return torch.cat([h, context], 1), DecoderState(lower, upper, state.memory, covered)
+
+
+class PlainDecoder(nn.Module):
+    """A layer with nothing over it: one that has a memory attends to it by itself, any other not at all.
+
+    ::
+
+        y_u, s_u = layer(x_u, s_{u-1})
+
+    Args:
+        layer: causal.
+
+    Shape:
+        x (B, U, I), memory (B, S, M) -> y (B, U, H).
+
+    Raises:
+        ShapeError: x, lengths or the state does not fit.
+
+    Cost:
+        that of the layer.
+
+    References:
+        Vaswani et al. 2017, https://arxiv.org/abs/1706.03762; without attention: Cho et al. 2014,
+        https://arxiv.org/abs/1406.1078
+
+    Example:
+        >>> from unrolled.layers.transformer import Transformer
+        >>> decoder = PlainDecoder(Transformer(3, 8, memory_size=6))
+        >>> state = decoder.begin(torch.randn(2, 5, 6), torch.tensor([5, 2]))
+        >>> decoder(torch.randn(2, 4, 3), None, state)[0].shape
+        torch.Size([2, 4, 8])
+    """
+
+    def __init__(self, layer: Layer) -> None:
+        super().__init__()
+        self.layer, self.output_size, self.most_steps = layer, layer.output_size, layer.most_steps
+
+    def sketch(self) -> Stack:
+        """Its layer."""
+        return Stack(boxes_of(self.layer))
+
+    def extra_repr(self) -> str:
+        """The width of the outputs."""
+        return f"output_size={self.output_size}"
+
+    def begin(self, memory: Tensor, lengths: Tensor) -> State:
+        """The state before the first step, of rows that read ``memory`` (B, S, M)."""
+        if self.layer.memory_size is not None and isinstance(self.layer, _ReadsMemory):
+            return self.layer.begin(memory, lengths)
+        return self.layer.initial_state(len(memory), memory)
+
+    def forward(self, x: Tensor, lengths: Tensor | None, state: State) -> tuple[Tensor, State]:
+        """All steps of a padded batch, or the next chunk of each row."""
+        return self.layer(x, lengths, state)
+
+    def step(self, x: Tensor, state: State) -> tuple[Tensor, State]:
+        """One step: ``x`` (B, I) -> ``y`` (B, H)."""
+        return self.layer.step(x, state)
+
+
+def build_decoder(
+    config: ModelConfig, input_size: int, memory_size: int, attention: Kind | Literal["none"], coverage: bool
+) -> Decoder:
+    """The decoder that ``config`` describes.
+
+    Raises:
+        UsageError: an unknown or unfitting name.
+    """
+    if attention == "none":
+        return PlainDecoder(_causal(config, input_size))
+    if takes_memory(config.name):
+        return PlainDecoder(_causal(config, input_size, memory_size))
+    return AttentionDecoder(config, input_size, memory_size, attention, coverage)
+
+
+def _causal(config: ModelConfig, input_size: int, memory_size: int | None = None) -> Layer:
+    layer = build_layer(config, input_size, memory_size)
+    if not layer.causal:
+        raise UsageError(
+            f"{named('decoder')} = {config.name!r} reads a sequence from its end as well, so it cannot write one: "
+            "choose a layer without 'bi'"
+        )
+    return layer

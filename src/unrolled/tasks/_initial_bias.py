@@ -1,0 +1,59 @@
+"""Where the head's bias starts: an untrained network answers with the frequencies of training, not with noise.
+
+Without it the first hundreds of steps only learn how rare things are: a piano key is silent 95 % of the time.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from unrolled.batch import MISSING, Discrete
+from unrolled.data.examples.examples import Examples
+
+__all__ = ["log_frequencies", "log_odds", "log_transitions"]
+
+_ENOUGH = 10_000_000  # values; more would not change the frequencies
+
+
+def log_frequencies(train: Examples, given: int | None = None) -> Tensor:
+    """Log p_k of each of K symbols of the target, each counted once more than it is asked for; (K,) float32.
+
+    Args:
+        train: the training split.
+        given: a symbol that is never asked for, although targets hold it: ``<begin>``.
+    """
+    assert train.target is not None and isinstance(train.target_spec, Discrete)
+    counts = np.bincount(train.target.values[:_ENOUGH], minlength=train.target_spec.size) + 1.0
+    if given is not None:
+        counts[given] = 1.0
+    return torch.from_numpy(np.log(counts / counts.sum())).float()
+
+
+def log_odds(train: Examples) -> Tensor:
+    """Log p / (1 - p) of each label of a set, or of each several-hot channel; (K,) float32."""
+    assert train.target is not None
+    values = train.target.values[:_ENOUGH]
+    if isinstance(train.target_spec, Discrete):
+        hot, total = np.bincount(values, minlength=train.target_spec.size), len(train.target.lengths())
+    else:
+        hot, total = np.nansum(values, axis=0, dtype=np.float64), (~np.isnan(values)).sum(axis=0)
+    return torch.from_numpy(np.log((hot + 0.5) / (total - hot + 0.5))).float()
+
+
+def log_transitions(train: Examples) -> tuple[Tensor, Tensor]:
+    """Log p(j | i) of label j after label i, and which pairs there are; both (K + 1, K), row K for a beginning.
+
+    A label that is rare before others is smoothed towards p(j): (n_ij + p_j) / (n_i + 1).
+    """
+    assert train.target is not None and train.target.offsets is not None and isinstance(train.target_spec, Discrete)
+    size, values = train.target_spec.size, train.target.values.astype(np.int64)
+    before = np.concatenate([[size], values[:-1]])[: len(values)]
+    starts = train.target.offsets[:-1]
+    before[starts[starts < len(values)]] = size
+    known = (values != MISSING) & (before != MISSING)
+    pairs = np.bincount(before[known] * size + values[known], minlength=(size + 1) * size).reshape(size + 1, size)
+    of_all = torch.exp(log_frequencies(train)).double().numpy()
+    chances = (pairs + of_all) / (pairs.sum(1, keepdims=True) + 1)
+    return torch.from_numpy(np.log(chances)).float(), torch.from_numpy(pairs > 0)

@@ -1,0 +1,73 @@
+"""What is measured and answered where the next step is an item: places in a ranking of all items.
+
+Axes: B rows, T steps, N steps that are asked for, V symbols, the items from id ``first`` on.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from unrolled.batch import Batch
+from unrolled.data.batches.negatives import NEGATIVES, negatives
+from unrolled.data.encodings._level import UNKNOWN
+from unrolled.layers.item_logits import LazyLogits
+from unrolled.metrics.judged import ChosenTokens, Nats, Ranks
+from unrolled.metrics.ranking import BEST, ranks
+
+__all__ = ["judge_items", "top_items"]
+
+
+def judge_items(
+    outputs: LazyLogits, batch: Batch, mask: Tensor, read: Tensor, first: int
+) -> tuple[Nats, ChosenTokens, *tuple[Ranks, ...]]:
+    """The loss, the likeliest item and the places of the right one: exactly, a piece of the (N, V) scores at a time.
+
+    An item that training never held is no answer of any model, and counts as one that was never found; an ``<end>`` is
+    no item.
+
+    Args:
+        outputs: of the network.
+        batch: with targets.
+        mask: (B, T) bool, the steps that are asked for.
+        read: (B, T) int64, the items that were read.
+        first: the id of the first item.
+    """
+    assert batch.target is not None
+    flat, right = outputs.at(mask), batch.target[mask]  # (N, H), (N,)
+    drawn = _drawn(batch, mask, read, range(first, len(outputs.weight)))
+    places, sampled = (torch.full((len(right),), torch.inf, device=right.device) for _ in range(2))
+    nats, best = torch.zeros((), dtype=torch.float64, device=right.device), torch.zeros_like(right)
+    for part, scores in flat.pieces():
+        nats += F.cross_entropy(scores, right[part], reduction="none").double().sum()
+        best[part] = scores.argmax(-1)
+        own = right[part].clamp(min=first)
+        places[part] = ranks(scores[:, first:], own - first).float()
+        if drawn is not None:
+            among = scores.gather(1, torch.cat([own[:, None], drawn[part]], 1))  # (n, 101)
+            sampled[part] = ranks(among, torch.zeros_like(own)).float()
+    asked, known = (right >= first) | (right == UNKNOWN), right >= first
+    judged = [Ranks(places.where(known, torch.inf)[asked])]
+    if drawn is not None:
+        judged.append(Ranks(sampled.where(known, torch.inf)[asked], sampled=True))
+    return Nats("loss_nats_per_token", nats, mask.sum()), ChosenTokens(best, right), *judged
+
+
+def _drawn(batch: Batch, mask: Tensor, read: Tensor, items: range) -> Tensor | None:
+    """(N, 100) items that the row of each question does not hold; ``None`` where there are no more than that."""
+    if len(items) <= NEGATIVES:
+        return None
+    assert batch.target is not None
+    steps = torch.arange(mask.shape[1], device=mask.device).expand_as(mask)
+    rows, real = batch.rows[:, None].expand_as(mask), steps < batch.lengths[:, None]
+    holders, held = torch.cat([rows[real]] * 2), torch.cat([read[real], batch.target[real]])
+    asked, at, whose, what = (one.cpu().numpy() for one in (rows[mask], steps[mask], holders, held))
+    return torch.from_numpy(negatives(asked, at, whose, what, items)).to(mask.device)
+
+
+def top_items(scores: Tensor, first: int) -> tuple[Tensor, Tensor]:
+    """The ids of the likeliest ten items of each row, or of all if they are fewer, and their chances; (B, ≤ 10)."""
+    chances = torch.softmax(scores, -1)[:, first:]
+    best, ids = chances.topk(min(BEST, chances.shape[1]), -1)
+    return ids + first, best
