@@ -22,7 +22,7 @@ soak: $(STAMPS)/test
 # The kernels under AddressSanitizer and UBSan, every width of this machine over the shapes of C6, in a copy of the tree.
 # Leaks are not looked for: the interpreter's own would hide ours (a test watches the memory of many calls instead).
 SANITIZED := build/sanitized
-KERNEL_TESTS := contracts/test_c6_fast_path.py contracts/test_c6_diagonal.py contracts/test_sessions.py layers/test_recompute.py
+KERNEL_TESTS := contracts/test_c6_fast_path.py contracts/test_c6_diagonal.py contracts/test_sessions.py layers/recurrence/test_recomputation.py
 SANITIZERS := -fsanitize=address,undefined -fno-sanitize-recover=all -g
 sanitize: $(STAMPS)/test
 	rm -rf $(SANITIZED)

@@ -276,7 +276,7 @@ def _weights(path: Path) -> int:
 
 
 def _best_baseline(runs: Sequence[Run], metric: str) -> str:
-    from unrolled.metrics.base import cost  # not for scripts that measure a process without torch
+    from unrolled.metrics.metric import cost  # not for scripts that measure a process without torch
 
     names = [name for name, found in runs[0].baselines.get(runs[0].split, {}).items() if metric in found]
     values = {name: statistics.mean(run.baselines[run.split][name][metric] for run in runs) for name in names}

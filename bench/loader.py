@@ -33,8 +33,8 @@ from unrolled.data.examples.preparation import Preparation
 from unrolled.data.examples.preprocessor import Preprocessor
 from unrolled.data.plans.windows import Plan
 from unrolled.data.tables.read import read
-from unrolled.layers.build import model_names
 from unrolled.layers.config import ModelConfig
+from unrolled.layers.factory import model_names
 from unrolled.models.network import Network
 from unrolled.tasks.task import TASKS, Question, Task
 from unrolled.training.bptt import TruncatedBPTT

@@ -19,7 +19,7 @@ import sys
 import common
 import machine
 
-from unrolled.layers.build import model_names
+from unrolled.layers.factory import model_names
 
 MODELS = [name for name in model_names() if not name.startswith("bi") and name not in ("mlp", "window")]
 ADDING = "LSTM 0.164, GRU 5.3e-5, TCN 5.8e-5"

@@ -22,7 +22,7 @@ from kernels import by_turns, product
 from torch import Tensor, nn
 
 from unrolled.kernels import library
-from unrolled.layers.recurrence.scan import scan
+from unrolled.layers.recurrence.diagonal_scan import scan
 from unrolled.layers.recurrent import Recurrent
 
 BATCH, UNITS, STEPS = 4, 128, 10_000

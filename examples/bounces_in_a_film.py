@@ -1,4 +1,4 @@
-"""In which frames does the ball bounce? Each frame of rendered films is labelled; no single frame tells, memory does.
+"""Label the frames of films in which a ball bounces. A single frame does not show it, so the model needs memory.
 
 python examples/bounces_in_a_film.py [MODEL]
 """
@@ -25,6 +25,6 @@ for number, (positions, bounced) in enumerate(zip(paths.seen, paths.bounced, str
         film.mux(stream.encode())
     rows.append(json.dumps({"file": f"{number}.mp4", "marks": ["bounces" if hit else "flies" for hit in bounced]}))
 (folder / "marks.jsonl").write_text("\n".join(rows))
-told = ur.fit(folder, target="marks", model=model, hidden=64, steps=300, lr=0.01, test=0.2)
-plain = max(baseline["accuracy"] for baseline in told.baselines["test"].values())
-print(f"{model}: {told.metrics['test']['accuracy']:.1%} of the frames are told, {plain:.1%} by the best plain answer")
+trained = ur.fit(folder, target="marks", model=model, hidden=64, steps=300, lr=0.01, test=0.2)
+plain = max(baseline["accuracy"] for baseline in trained.baselines["test"].values())
+print(f"{model}: {trained.metrics['test']['accuracy']:.1%} of the frames are correct; best baseline: {plain:.1%}")

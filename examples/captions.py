@@ -1,4 +1,4 @@
-"""One to many: a picture becomes a sentence, "a red circle above a blue square". The pictures are drawn here.
+"""Caption pictures, as in "a red circle above a blue square". This program draws the pictures.
 
 python examples/captions.py
 """
@@ -27,4 +27,4 @@ for number in range(1500):
 (folder / "captions.csv").write_text("\n".join(rows))
 how = {"model": "gru", "hidden": 64, "lr": 5e-3, "image": "patches:8", "steps": 500, "beam": 1, "test": 0.2}
 trained = ur.fit(folder, target="caption", task="translate", **how)
-print(f"{trained.metrics['test']['exact_match']:.1%} of the captions are exactly right")
+print(f"{trained.metrics['test']['exact_match']:.1%} of the held-out captions are exactly right")

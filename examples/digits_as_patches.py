@@ -1,4 +1,4 @@
-"""A picture is a sequence of patches: handwritten digits of 8 × 8 pixels, read as 16 patches of 2 × 2 (a small ViT).
+"""Classify handwritten digits as sequences of patches: 8 × 8 pixels are 16 patches of 2 × 2 (a small ViT).
 
 python examples/digits_as_patches.py [MODEL]
 """
@@ -15,6 +15,6 @@ model = sys.argv[1] if len(sys.argv) > 1 else "bitransformer"
 digits = load_digits()
 patches = digits.images.reshape(-1, 4, 2, 4, 2).swapaxes(2, 3).reshape(-1, 16, 4)  # (B, T, 4)
 data = {"patches": patches.tolist(), "digit": [str(digit) for digit in digits.target]}
-size = {"layers": 2, "hidden": 64, "positions": "learned"}  # a picture has always as many patches
+size = {"layers": 2, "hidden": 64, "positions": "learned"}  # every picture has the same number of patches
 trained = ur.fit(data, target="digit", model=model, **size, steps=250, lr=4e-3, test=0.2)
-print(f"{model}: {trained.metrics['test']['accuracy']:.1%} of the held-out digits are read right")
+print(f"{model}: {trained.metrics['test']['accuracy']:.1%} of the held-out digits are classified correctly")

@@ -1,4 +1,4 @@
-"""Learn a language from sentences without labels, then a question about it from a few with.
+"""Pretrain on unlabelled sentences, then fine-tune on a few labelled ones.
 
 python examples/pretrain_and_tune.py [MODEL]
 """
@@ -15,14 +15,15 @@ verbs = {"animal": ["eats", "sleeps", "runs", "hides"], "machine": ["rusts", "hu
 
 
 def named(first: int, last: int, rows: int) -> dict[str, list[str]]:
-    kinds = dice.choices(list(verbs), k=rows)  # a noun is a word like any other: that its name tells, nobody can see
+    kinds = dice.choices(list(verbs), k=rows)  # to the model, a noun is a token whose name means nothing
     return {"text": [f"the {kind}{dice.randrange(first, last)}" for kind in kinds], "kind": kinds}
 
 
 plain = [f"{noun} {dice.choice(verbs[kind])}" for noun, kind in zip(*named(0, 40, 2000).values(), strict=True)]
-few, held_out = named(0, 10, 60), named(10, 40, 200)  # of no noun that is held out was the kind ever told
+few, held_out = named(0, 10, 60), named(10, 40, 200)  # the held-out nouns never have a label
 size = {"model": model, "hidden": 32}
-read = ur.fit({"text": plain}, task="fill", steps=400, lr=5e-3, **size)
+pretrained = ur.fit({"text": plain}, task="fill", steps=400, lr=5e-3, **size)
 how = {"target": "kind", "kinds": {"text": "tokens"}, "steps": 60}
-for name, trained in (("go on", ur.fit(few, init_from=read.folder, **how)), ("fresh", ur.fit(few, **size, **how))):
+tuned, fresh = ur.fit(few, init_from=pretrained.folder, **how), ur.fit(few, **size, **how)
+for name, trained in (("fine-tuned", tuned), ("from scratch", fresh)):
     print(f"{name}: {trained.evaluate(held_out)['accuracy']:.1%}")

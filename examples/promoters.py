@@ -1,4 +1,4 @@
-"""Where do genes begin? Sequences with and without a planted promoter, as two FASTA files; either strand may hold it.
+"""Find DNA sequences with a promoter, from two FASTA files. The promoter may be on either strand.
 
 python examples/promoters.py [MODEL]
 """
@@ -26,4 +26,4 @@ for name in ("promoter", "other"):
 
 how = {"model": model, "hidden": 32, "steps": 250, "lr": 5e-3, "test": 0.2}
 trained = ur.fit(folder, target="file", both_strands=True, **how)
-print(f"{model}: {trained.metrics['test']['accuracy']:.1%} of the held-out sequences are told apart")
+print(f"{model}: {trained.metrics['test']['accuracy']:.1%} of the held-out sequences are classified correctly")

@@ -1,4 +1,4 @@
-"""One to many: the fields of a record become a sentence. The records are made here.
+"""Describe the fields of a record in a sentence. This program makes up the records.
 
 python examples/records.py
 """
@@ -24,4 +24,4 @@ rows = [{name: dice.choice(some) for name, some in values.items()} for _ in rang
 rows = [{**row, "text": forms[row["stars"] > 3].format(**row)} for row in rows]
 how = {"model": "gru", "hidden": 64, "lr": 5e-3, "steps": 400, "beam": 1, "test": 0.2}
 trained = ur.fit(rows, fields=list(values), target="text", **how)
-print(f"{trained.metrics['test']['exact_match']:.1%} of the sentences say what the records hold")
+print(f"{trained.metrics['test']['exact_match']:.1%} of the held-out sentences are exactly right")

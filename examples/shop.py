@@ -1,4 +1,4 @@
-"""What is clicked next in a shop? Visitors go from one kind of thing to the next; a visit ends where they are away.
+"""Predict the next click in a shop. Clicks are grouped into visits, which end after a gap of eight hours.
 
 python examples/shop.py [MODEL]
 """
@@ -19,11 +19,11 @@ for visitor in range(150):
             pause = dice.choice([1, 9])
             minute += pause
             clicks.append({"who": visitor, "what": f"thing {4 * at + dice.randrange(4)}", "when": 60 * minute})
-            at = (7 * at + pause) % kinds  # who hurries goes on to other things than who lingers
+            at = (7 * at + pause) % kinds  # the next kind depends on the pause
 
-dice.shuffle(clicks)  # a log may stand in any order
-asked = {"by": "who", "order": "when", "gap": "8h", "inputs": ["what", "when"], "kinds": {"what": "tokens"}}
-trained = ur.fit(clicks, **asked, model=model, hidden=48, steps=400, lr=5e-3, test=0.2, valid="last", min_count=2)
-ours, popular = (found["hit_at_10"] for found in (trained.metrics["test"], trained.baselines["test"]["unigram"]))
-print(f"{model}: the next thing is among ten in {ours:.0%} of all cases, by popularity alone in {popular:.0%}")
+dice.shuffle(clicks)  # the log may be in any order
+options = {"by": "who", "order": "when", "gap": "8h", "inputs": ["what", "when"], "kinds": {"what": "tokens"}}
+trained = ur.fit(clicks, **options, model=model, hidden=48, steps=400, lr=5e-3, test=0.2, valid="last", min_count=2)
+model_hits, popular = (found["hit_at_10"] for found in (trained.metrics["test"], trained.baselines["test"]["unigram"]))
+print(f"{model}: the next click is in the top ten in {model_hits:.0%} of cases; by popularity only: {popular:.0%}")
 print(f"after the first visit: {trained.predict(clicks)['what_top'][0]}")

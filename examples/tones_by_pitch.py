@@ -1,4 +1,4 @@
-"""Which note is it? Tones with overtones and noise, as WAV files in a folder for each note, told apart by ear.
+"""Classify notes by their sound: tones with overtones and noise, as WAV files in one folder per note.
 
 python examples/tones_by_pitch.py [MODEL]
 """
@@ -24,4 +24,4 @@ with tempfile.TemporaryDirectory() as folder:
             tone = sum(bright**n * np.sin(2 * np.pi * hertz * (n + 1) * at + n) for n in range(3))
             soundfile.write(Path(folder, note, f"{clip}.wav"), loud * tone + noise * random.normal(size=at.shape), 8000)
     trained = ur.fit(folder, target="label", model=model, hidden=32, steps=150, lr=5e-3, test=0.2, out="runs/tones")
-print(f"{model}: {trained.metrics['test']['accuracy']:.1%} of the held-out notes are named right")
+print(f"{model}: {trained.metrics['test']['accuracy']:.1%} of the held-out notes are classified correctly")

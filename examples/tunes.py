@@ -1,4 +1,4 @@
-"""New waltzes in the manner of old ones: made up by this program, learned by a model that writes its own, and heard.
+"""Generate waltzes with a model trained on waltzes that this program makes up, and write one as sound and picture.
 
 python examples/tunes.py [MODEL]
 """
@@ -26,4 +26,4 @@ trained = ur.fit("waltzes.abc", model=model, hidden=64, steps=300, lr=1e-2, out=
 tune = "X:1\nM:3/4\n" + "".join(trained.generate("X:1\nM:3/4\n", temperature=0.3))
 for form in (".abc", ".wav", ".svg"):  # .mid too, with mido
     Path(f"waltz{form}").write_bytes(written(tune, form))
-print(f"{model}: {judge_tunes(trained, 20)['tunes_in_metre']:.0%} of its tunes keep their metre")
+print(f"{model}: {judge_tunes(trained, 20)['tunes_in_metre']:.0%} of the generated tunes keep their metre")

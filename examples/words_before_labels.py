@@ -1,4 +1,4 @@
-"""Vectors of words learned from sentences without labels, and a model that begins with them."""
+"""Learn word vectors from unlabelled sentences, then train a classifier on them with few labels."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ verbs = {"animal": ["eats", "sleeps", "runs", "hides"], "machine": ["rusts", "hu
 
 
 def about(rows: int) -> tuple[list[str], list[str]]:
-    kinds = dice.choices(list(verbs), k=rows)  # a noun is a word like any other: that its name tells, nobody can see
+    kinds = dice.choices(list(verbs), k=rows)  # to the model, a noun is a token whose name means nothing
     return [f"{kind}{dice.randrange(30)}" for kind in kinds], kinds
 
 
@@ -21,9 +21,9 @@ nouns = [f"{kind}{n}" for kind in verbs for n in range(30)]
 near = [
     word[:3] == noun[:3] for noun in nouns for word, _ in similar("nouns.safetensors", noun, most=5) if word in nouns
 ]
-print("eats is like:", *(word for word, _ in similar("nouns.safetensors", "eats", most=3)))
-print(f"nouns that are near are of one kind: {sum(near) / len(near):.1%}")
+print("closest to 'eats':", *(word for word, _ in similar("nouns.safetensors", "eats", most=3)))
+print(f"close nouns of the same kind: {sum(near) / len(near):.1%}")
 (few, kinds), (held_out, answers) = about(250), about(300)
 how = {"target": "kind", "kinds": {"text": "tokens"}, "steps": 100, "lr": 5e-3, "hidden": 16}
 trained = fit({"text": few, "kind": kinds}, vectors="nouns.safetensors", freeze=True, **how)
-print(f"right about rows that were held out: {trained.evaluate({'text': held_out, 'kind': answers})['accuracy']:.1%}")
+print(f"accuracy on held-out rows: {trained.evaluate({'text': held_out, 'kind': answers})['accuracy']:.1%}")

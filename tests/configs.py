@@ -6,8 +6,8 @@ from typing import Any
 
 from unrolled.config import Part
 from unrolled.data.config import DataConfig
+from unrolled.declarations import owners_of
 from unrolled.layers.config import ModelConfig
-from unrolled.options import owners_of
 from unrolled.runs.config import RunConfig
 from unrolled.tasks.config import TaskConfig
 from unrolled.tasks.task import TASKS

@@ -94,7 +94,7 @@ def test_a_size_beyond_reason_is_refused(part: str, key: str, value: object) -> 
     "text", ["", "[]", "null", "3", '"x"', "{}", "[" * 200_000, '{"a":' * 200_000, "\ufeff{}", "{", "NaN"]
 )
 def test_what_is_no_configuration_is_refused(text: str) -> None:
-    with pytest.raises(ModelError, match=r"run(: | is not a run of unrolled)"):
+    with pytest.raises(ModelError, match=r"run(: | is not a run of Unrolled)"):
         RunConfig.parse(text, "run")
 
 

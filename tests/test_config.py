@@ -28,20 +28,20 @@ def test_a_configuration_does_not_change() -> None:
     ("part", "values", "message"),
     [
         (ModelConfig, {"hiden": 3}, r"unknown option hiden. Did you mean hidden\?"),
-        (ModelConfig, {"hidden": 0}, "hidden = 0: Input should be greater than or equal to 1"),
-        (ModelConfig, {"hidden": "many"}, "hidden = 'many': Input should be a valid integer"),
-        (ModelConfig, {"dropout": 1.0}, "dropout = 1.0: Input should be less than 1"),
-        (Network.Options, {"pool": "sum"}, "pool = 'sum': Input should be 'last', 'mean' or 'max'"),
-        (TrainingConfig, {"lr": float("nan")}, "lr = nan: "),
-        (TrainingConfig, {"epochs": -1}, "epochs = -1: Input should be greater than 0"),
-        (TrainingConfig, {"steps": 5, "epochs": 3}, "^give one budget, not steps and epochs$"),
-        (Forecast.Options, {"quantiles": (0.5, 1.5)}, r"quantiles\[1\] = 1.5: Input should be less than 1"),
+        (ModelConfig, {"hidden": 0}, "hidden must be at least 1, got 0"),
+        (ModelConfig, {"hidden": "many"}, "hidden must be a whole number, got 'many'"),
+        (ModelConfig, {"dropout": 1.0}, "dropout must be below 1, got 1.0"),
+        (Network.Options, {"pool": "sum"}, "pool must be 'last', 'mean' or 'max', got 'sum'"),
+        (TrainingConfig, {"lr": float("nan")}, "lr must be a finite number, got nan"),
+        (TrainingConfig, {"epochs": -1}, "epochs must be above 0, got -1"),
+        (TrainingConfig, {"steps": 5, "epochs": 3}, "^give only one budget, not steps and epochs$"),
+        (Forecast.Options, {"quantiles": (0.5, 1.5)}, r"quantiles\[1\] must be below 1, got 1.5"),
         (
             Forecast.Options,
             {"quantiles": (0.5,), "distribution": "gaussian"},
-            "^quantiles and distribution exclude each other: give one of them$",
+            "^quantiles and distribution cannot be combined; give only one of them$",
         ),
-        (Tokens.Options, {"tokens": "letters"}, "tokens = 'letters': Input should be 'characters', 'words', 'bpe'"),
+        (Tokens.Options, {"tokens": "letters"}, "tokens must be 'characters', 'words', 'bpe'"),
     ],
 )
 def test_a_users_mistake_is_named(part: Any, values: dict[str, Any], message: str) -> None:
@@ -50,9 +50,9 @@ def test_a_users_mistake_is_named(part: Any, values: dict[str, Any], message: st
 
 
 def test_a_mistake_is_named_as_its_user_wrote_it() -> None:
-    with as_flags(), pytest.raises(UsageError, match="--weight-decay = -1: "):
+    with as_flags(), pytest.raises(UsageError, match="--weight-decay must be at least 0, got -1"):
         TrainingConfig.check({"weight_decay": -1})
-    with as_flags(), pytest.raises(UsageError, match="give one budget, not --steps and --minutes"):
+    with as_flags(), pytest.raises(UsageError, match="give only one budget, not --steps and --minutes"):
         TrainingConfig.check({"steps": 5, "minutes": 1})
 
 

@@ -127,9 +127,9 @@ def test_it_is_kept_unless_it_is_to_be_tuned_and_is_needed_no_more(
     assert all(same.values()) if freeze is not False else not any(same.values())
     (told,) = [line for line in lines if line.startswith("vectors: ")]
     assert told.startswith("vectors: those of a pretrained encoder, 16 numbers for each token, ")
-    assert ("kept as they are" in told) == (freeze is not False)
+    assert ("frozen (see freeze)" in told) == (freeze is not False)
     card = (tmp_path / "run" / "README.md").read_text("utf-8")
-    assert f"vectors of `{folder}`{', which it kept' * (freeze is not False)}." in card
+    assert f"vectors come from `{folder}`{' and were not trained' * (freeze is not False)}." in card
     assert "- input `review`: 12 tokens of a pretrained bert" in card
     shutil.rmtree(folder)
     again = ur.load(tmp_path / "run")
@@ -178,7 +178,7 @@ def test_a_text_that_is_too_long_is_cut_and_said(folder: Path, tmp_path: Path) -
     assert len(tokens.encode_text("cat " * 30)) == 12
     part = trained.read({"review": ["cat " * 30, "a cat"]})
     assert trained.task.coder.notes(part, trained.encode(part, target=False)) == [
-        "review: 1 of 2 have the 12 tokens at which they are cut"
+        "review: 1 of 2 texts may be cut off at 12 tokens"
     ]
 
 
@@ -215,22 +215,28 @@ def spoil(folder: Path, how: str) -> None:
 BAD: dict[str, tuple[type[Exception], str]] = {
     "a pickle": (
         DataError,
-        r"bert: has its weights as a pickle, which could run code \(save them as model.safetensors",
+        r"bert: stores its weights as a pickle, which could run code \(save them as model.safetensors",
     ),
-    "no weights": (DataError, "bert: is a folder without model.safetensors: it holds no pretrained encoder"),
+    "no weights": (DataError, "bert: has no model.safetensors, so it is not the folder of a pretrained encoder"),
     "no tokenizer": (DataError, "tokenizer.json: there is no such file"),
-    "a tokenizer that is none": (DataError, "bert: holds no pretrained encoder: its tokenizer.json cannot be read: "),
+    "a tokenizer that is none": (
+        DataError,
+        "bert: is not the folder of a pretrained encoder: its tokenizer.json cannot be read: ",
+    ),
     "fewer words": (DataError, "its config.json has vocab_size 5, but its tokenizer 12 tokens"),
-    "a type of its own": (UsageError, "'evil' with these sizes is no encoder that transformers builds: "),
-    "no type": (DataError, "its config.json names no model_type"),
+    "a type of its own": (UsageError, "transformers cannot build an encoder of type 'evil' with these sizes: "),
+    "no type": (DataError, "its config.json has no model_type"),
     "other sizes": (
         DataError,
-        r"model.safetensors: has \(12, 16\) for embeddings.word_embeddings.weight of \(12, 32\)",
+        r"model.safetensors: the weight embeddings.word_embeddings.weight has shape \(12, 16\), expected shape \(12, 32\)",
     ),
-    "a weight that is not there": (DataError, "model.safetensors: lacks embeddings.position_embeddings.weight of "),
+    "a weight that is not there": (
+        DataError,
+        "model.safetensors: the weight embeddings.position_embeddings.weight is missing",
+    ),
     "too deep": (
         UsageError,
-        "'bert' with these sizes is no encoder that transformers builds: it is no encoder of 1 to",
+        "transformers cannot build an encoder of type 'bert' with these sizes: it must be an encoder with 1 to",
     ),
     "cut short": (
         DataError,
@@ -251,9 +257,15 @@ def test_a_folder_that_is_no_encoder_is_refused(how: str, folder: Path, tmp_path
 @pytest.mark.parametrize(
     ("options", "text"),
     [
-        ({"tokens": "words"}, "tokens and a folder for vectors both say what a token is: leave one out"),
-        ({"task": "next_step", "target": "review"}, "a pretrained encoder reads each text backward as well"),
-        ({"kinds": {"review": "category", "label": "category"}}, "reads texts, and no input is one: leave it out"),
+        (
+            {"tokens": "words"},
+            "tokens does not work with a pretrained encoder .vectors., which has its own tokens: leave one out",
+        ),
+        ({"task": "next_step", "target": "review"}, "a pretrained encoder reads each text in both directions"),
+        (
+            {"kinds": {"review": "category", "label": "category"}},
+            "reads texts, but no input is text: leave vectors out",
+        ),
     ],
 )
 def test_what_goes_with_no_folder(options: dict[str, Any], text: str, folder: Path, tmp_path: Path) -> None:

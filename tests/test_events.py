@@ -57,7 +57,7 @@ def test_rows_become_visits_and_the_time_between_is_read(tmp_path: Path) -> None
     options = {"by": "user", "order": "time", "gap": "1h", "inputs": ["item", "time"], "kinds": KINDS}
     trained = ur.fit(source, out=tmp_path / "run", say=said.append, **options, **SMALL)
     assert list(trained.task.coder.inputs) == ["item", "time"]
-    assert any(line.startswith("input time: time since the event before, ") for line in said)
+    assert any(line.startswith("input time: time since the previous event, ") for line in said)
     times = [[datetime.fromisoformat(row["time"]) for row in events] for events in grouped(clicks()).values()]
     sessions = sum(1 + sum(b - a > timedelta(hours=1) for a, b in pairwise(visit)) for visit in times)
     table = trained.predict(source)
@@ -135,7 +135,7 @@ def test_few_of_many_items_are_compared_with_and_resuming_is_to_the_bit(tmp_path
     options = {"by": "user", "order": "time", "kinds": KINDS, "sampled_softmax": 5, "tied": True}
     said: list[str] = []
     one = ur.fit(data, out=tmp_path / "one", say=said.append, **options, **SMALL)
-    assert any(line.startswith("softmax: each step learns from 5 of 15 items") for line in said)
+    assert any(line.startswith("sampled softmax: each step samples 5 of 15 items") for line in said)
 
     def stop(event: dict[str, Any]) -> None:
         if event["kind"] == "valid" and event["step"] == 3:
@@ -163,10 +163,14 @@ def test_items_that_are_rare_are_unknown_and_it_is_said(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "error", "message"),
     [
-        ({"gap": "30m"}, UsageError, "gap needs order, the column that tells when each step was"),
+        ({"gap": "30m"}, UsageError, "gap needs order, the column that holds the time of each step"),
         ({"gap": "soon", "order": "time"}, UsageError, "gap = 'soon'"),
-        ({"gap": "30m", "order": "item"}, DataError, "column 'item': 'i2' is neither a date with time nor a number"),
-        ({"order": "time", "sampled_softmax": "some"}, UsageError, "sampled_softmax = 'some'"),
+        ({"gap": "30m", "order": "item"}, DataError, "column 'item': 'i2' is neither a date or time nor a number"),
+        (
+            {"order": "time", "sampled_softmax": "some"},
+            UsageError,
+            "sampled_softmax must be a whole number, got 'some'",
+        ),
         ({"order": "time", "softmax": "full"}, UsageError, r"unknown option softmax\. Did you mean sampled_softmax\?"),
         (
             {"target": "item", "task": "tag", "inputs": ["time"], "order": "time", "sampled_softmax": 0},
@@ -176,12 +180,12 @@ def test_items_that_are_rare_are_unknown_and_it_is_said(tmp_path: Path) -> None:
         (
             {"target": "item", "task": "fill", "kinds": KINDS, "order": "time", "tied": True},
             UsageError,
-            "tied only works where the next item of a list is predicted",
+            "tied only works if the target is the next item of a list",
         ),
         (
             {"order": "time", "tied": True, "embedding": 3},
             UsageError,
-            "tied needs vectors as wide as the outputs, 4 numbers: leave embedding out",
+            "tied needs embeddings as wide as the layer's outputs, 4: leave embedding out",
         ),
     ],
 )
@@ -195,7 +199,7 @@ def test_what_cannot_be_done_is_said(
 @pytest.mark.parametrize(
     ("option", "value", "works"),
     [
-        ("tied", True, "where the next item of a list is predicted"),
+        ("tied", True, "if the target is the next item of a list"),
         ("sampled_softmax", 9, "with lists of items; 'text' is tokens"),
     ],
 )
@@ -208,7 +212,7 @@ def test_a_model_that_never_saw_a_beginning_needs_a_prompt(tmp_path: Path) -> No
     options = {"by": "user", "order": "time", "kinds": KINDS, "valid": "last"}
     trained = ur.fit(clicks(), out=tmp_path / "run", **options, **SMALL)
     with pytest.raises(
-        UsageError, match="this model never saw where a sequence begins: give it a prompt to go on from"
+        UsageError, match="this model was not trained on the beginnings of sequences: give it a prompt to continue"
     ):
         trained.generate(" ")
     assert len("".join(trained.generate("i1", length=5)).split()) <= 5

@@ -38,7 +38,7 @@ def test_digits_in_folders_are_told_apart(
     out, flags = str(tmp_path / "run"), ["--model", "bigru", "--hidden", "32", "--steps", "150", "--lr", "0.01"]
     assert main(["fit", str(digits), "--target", "label", "--test", "0.2", *flags, "--out", out]) == 0
     said = capsys.readouterr().err
-    assert "1 of 600 files are left out" in said and "0.png: is not a whole picture" in said
+    assert "1 of 600 files are left out" in said and "0.png: cannot be decoded as a picture" in said
     assert "input image: picture, 8 × 8 in grey, 8 rows" in said
     trained = ur.load(out)
     assert trained.metrics["test"]["accuracy"] > 0.85
@@ -55,7 +55,7 @@ def test_digits_in_folders_are_told_apart(
 def test_without_a_target_the_folders_are_the_labels(digits: Path, tmp_path: Path) -> None:
     lines: list[str] = []
     trained = ur.fit(str(digits), steps=2, hidden=4, out=tmp_path / "run", say=lines.append)
-    assert "target: label, the folders that the files lie in; target overrides it" in lines
+    assert "target: label, the folders that hold the files; target overrides it" in lines
     assert trained.config.task.name == "classify" and ur.load(tmp_path / "run").config.data.target == ("label",)
     again = ur.fit(str(digits), out=tmp_path / "run", resume=True)
     assert again.metrics == trained.metrics
@@ -67,7 +67,7 @@ def test_captions_are_not_continued_unasked(tmp_path: Path) -> None:
     for number in range(4):
         (tmp_path / f"{number}.png").write_bytes(to_png(np.full((2, 2, 1), number, np.uint8)))
     (tmp_path / "captions.csv").write_text("file,caption\n" + "".join(f"{n}.png,the number {n}\n" for n in range(4)))
-    with pytest.raises(DataError, match=r"no column holds sequences to continue \(name a --target\)"):
+    with pytest.raises(DataError, match=r"no column holds sequences to continue \(choose one with target\)"):
         ur.fit(str(tmp_path), steps=2, hidden=4, out=tmp_path / "run")
 
 

@@ -91,7 +91,7 @@ def test_the_source_of_every_member_of_ours_is_its_file(kind: str) -> None:
 
 def test_listing_names_brings_no_torch() -> None:
     program = (
-        "import sys; from unrolled.layers.build import model_names; from unrolled.registry import Registry;"
+        "import sys; from unrolled.layers.factory import model_names; from unrolled.registry import Registry;"
         "assert 'lstm' in model_names() and Registry('task').names(); assert 'torch' not in sys.modules;"
         "assert Registry('layer').source('window').is_file(); assert 'torch' not in sys.modules"
     )

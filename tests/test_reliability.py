@@ -67,7 +67,7 @@ def strays(run: Path) -> list[Path]:
 
 
 KILLER = """
-    import os, random, signal, sys, time
+    import os, random, signal, sys, time, traceback
     import torch
     from unrolled import api
 
@@ -89,6 +89,8 @@ KILLER = """
             try:
                 fit(out)
                 status = 0
+            except BaseException:
+                traceback.print_exc()
             finally:
                 os._exit(status)
         return child
@@ -165,7 +167,7 @@ def test_a_limit_on_file_size_ends_with_5_and_the_run_goes_on_without_it(text: P
     run = tmp_path / "run"
     done = unrolled("fit", text, "--out", run, *flags(hidden=64), limit=30_000)
     assert done.returncode == 5, done.stderr
-    assert "space" in done.stderr
+    assert "the file would exceed the limit on file size" in done.stderr
     assert "Traceback" not in done.stderr
     assert strays(run) == []
     resume(run)
@@ -212,5 +214,5 @@ def test_a_run_directory_cut_anywhere_is_a_model_error(text: Path, tmp_path: Pat
 @pytest.mark.parametrize("content", [b"", b"\xff{", b"{", b"[]"])
 def test_a_damaged_config_of_a_run_that_was_stopped_is_a_model_error(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "config.json").write_bytes(content)
-    with pytest.raises(ModelError, match=r"is not a run of unrolled: its config.json cannot be read"):
+    with pytest.raises(ModelError, match=r"is not a run of Unrolled: its config.json cannot be read"):
         resume(tmp_path)

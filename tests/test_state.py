@@ -151,7 +151,7 @@ def test_shared_and_strided_tensors_are_stored_whole() -> None:
 
 @pytest.mark.parametrize("damage", [b"", b"x", b"\x80\x04K\x01.", b"PK\x03\x04" + b"\0" * 60, b"\xff" * 64])
 def test_bytes_that_are_no_state_are_refused(damage: bytes) -> None:
-    with pytest.raises(ModelError, match=f"these {len(damage)} bytes are not a snapshot of ours"):
+    with pytest.raises(ModelError, match=f"these {len(damage)} bytes are not a snapshot of a session"):
         from_bytes(damage, state())
 
 
@@ -159,8 +159,8 @@ def test_a_safetensors_file_of_others_is_refused() -> None:
     from safetensors.torch import save
 
     tensors = {name: tensor.contiguous() for name, tensor in flatten(state())}
-    with pytest.raises(ModelError, match="are not a snapshot of ours"):
+    with pytest.raises(ModelError, match="are not a snapshot of a session"):
         from_bytes(save(tensors), state())
-    with pytest.raises(ModelError, match="are not a snapshot of ours"):
+    with pytest.raises(ModelError, match="are not a snapshot of a session"):
         from_bytes(save(tensors, metadata={"unrolled": "{"}), state())
     assert json.loads("{}") == from_bytes(to_bytes(state()), state())[1]

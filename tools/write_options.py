@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from unrolled.options import Option, Owner, declared
+from unrolled.declarations import Option, Owner, declared
 from unrolled.registry import Registry
 
 ROOT = Path(__file__).parent.parent

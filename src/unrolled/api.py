@@ -1,7 +1,7 @@
-"""The verbs of Python use: ``read``, ``fit`` and ``load``; most else is a method of what they return.
+"""The Python API: ``read``, ``fit`` and ``load``; most other functions are methods of what these return.
 
-Three look into models: ``memory`` and ``judge_tunes`` into trained ones, ``probe`` into what any could learn. Three are
-of word vectors: ``embed`` learns them, ``similar`` asks them, ``convert_vectors`` writes them in another form.
+``memory`` and ``judge_tunes`` examine trained models, and ``probe`` what a model can learn to remember. ``embed``
+learns word vectors, ``similar`` finds the nearest words, and ``convert_vectors`` converts between file formats.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from typing import Any, Unpack
 from unrolled.data.config import DataConfig
 from unrolled.data.tables.read import read as read_source
 from unrolled.data.tables.sequences import Sequences
-from unrolled.data.vectors.aligned import nearest
+from unrolled.data.vectors.alignment import nearest
 from unrolled.data.vectors.writing import convert
-from unrolled.errors import UsageError
+from unrolled.errors import UsageError, named
 from unrolled.inspection import probe as probing
-from unrolled.inspection.horizon import Horizon, asked_of, memory_horizon
+from unrolled.inspection.memory_horizon import Horizon, asked_of, memory_horizon
 from unrolled.inspection.probe import Found
 from unrolled.runs.fit import fit as fit_run
 from unrolled.runs.fit import resume as resume_run
@@ -52,11 +52,11 @@ def read(source: Any, **options: Unpack[Keywords]) -> Sequences:
 
     Args:
         source: a file, a folder, or a table in memory (anything with ``__arrow_c_stream__``, dicts, lists).
-        options: those of reading: ``by``, ``order``, ``gap``, ``header``, ``kinds``, ``ignore``, ``fields``,
+        options: the options for reading: ``by``, ``order``, ``gap``, ``header``, ``kinds``, ``ignore``, ``fields``,
             ``text_encoding`` and those of the readers.
 
     Raises:
-        DataError: the source cannot be read; names file, row and column.
+        DataError: the source cannot be read; the message names file, row and column.
 
     Example:
         >>> read({"text": ["abc", "de"]}, kinds={"text": "tokens"}).kinds
@@ -82,15 +82,15 @@ def fit(
     Args:
         source: a file, a folder, or a table in memory.
         out: the run directory; by default the next free ``runs/<name>-<n>``.
-        resume: go on with the run in ``out``, to the bit as if it had never stopped.
+        resume: resume the run in ``out``, with the result of an uninterrupted run, bit for bit.
         overwrite: replace the run in ``out``.
-        tensorboard: write TensorBoard's files into the run as well.
-        hooks: functions that are told of every logged step and validation.
-        say: a function that is told, in a line each, what was inferred and done.
+        tensorboard: write TensorBoard files into the run too.
+        hooks: functions that are called with every logged step and validation.
+        say: a function that is called with one line for each thing that was inferred or done.
         options: see `unrolled.runs.keywords` and ``docs/options.md``.
 
     Returns:
-        the trained model; its ``metrics`` stand beside its ``baselines``.
+        the trained model, with its ``metrics`` and those of its ``baselines``.
 
     Raises:
         UsageError, DataError, SpaceError, TrainingError, Interrupted: see `unrolled.errors`.
@@ -102,7 +102,7 @@ def fit(
     folder = None if out is None else Path(out)
     if resume:
         if folder is None:
-            raise UsageError("resume needs out, the run directory to go on with")
+            raise UsageError(f"{named('resume')} needs {named('out')}, the run directory to resume")
         return resume_run(folder, _listed(options), source=source, tensorboard=tensorboard, hooks=hooks, say=say)
     return fit_run(
         source, _listed(options), out=folder, overwrite=overwrite, tensorboard=tensorboard, hooks=hooks, say=say
@@ -110,28 +110,28 @@ def fit(
 
 
 def load(folder: str | Path) -> Trained:
-    """Open a run directory. It holds no code, and nothing in it is run.
+    """Open a run directory. It holds no code, so opening it executes nothing.
 
     Raises:
-        ModelError: it is missing, cut short, damaged, from a newer format, or not ours.
+        ModelError: it is missing, incomplete, damaged, from a newer format, or not a run.
     """
     return open_run(Path(folder))
 
 
 def memory(trained: Trained, data: Any, *, lags: int | None = None) -> Horizon:
-    """How far back the gradient of the model's answers reaches on ``data``, and whether that is healthy.
+    """Measure how far back the gradient of the model's predictions reaches on ``data``, and whether that is healthy.
 
     Args:
-        trained: what `fit` or `load` gave.
+        trained: a model from `fit` or `load`.
         data: a path or a table in memory, with the target.
-        lags: the most steps to look back. Default: the longest row, 1 000 at most; of a forecast, its lookback.
+        lags: maximum number of steps to look back. Default: the longest row, at most 1000, or a forecast's lookback.
 
     Raises:
         DataError: the data cannot be read, or no row has two steps.
         UsageError: the model reads no steps, or ``lags`` is below 2.
     """
     if trained.network.writes:
-        raise UsageError("memory measures a single network; this model has one that reads and one that writes")
+        raise UsageError("memory only works with a single network; this model is an encoder–decoder")
     examples = trained.encode(trained.read(data), target=True)
     batches, reached = asked_of(trained.task, examples, lags)
     return memory_horizon(trained.network, batches, reached)
@@ -147,21 +147,21 @@ def probe(
     seed: int = 0,
     say: Callable[[str], None] = lambda _: None,
 ) -> list[Found]:
-    """The longest rows on which ``model`` learns to solve each of the ``problems``; see `unrolled.inspection.probe`.
+    """Find the longest rows on which ``model`` learns each of the ``problems``; see `unrolled.inspection.probe`.
 
     Args:
-        model: any name that ``--model`` takes.
+        model: any name that the option ``model`` takes.
         up_to: the length to reach.
-        problems: of adding, copy, selective, recall and order.
-        minutes: the budget of each problem. Default: 2.
-        steps: the budget in training steps instead.
-        seed: of the first weights and of all rows.
-        say: told, in a line each, what was tried.
+        problems: some of adding, copy, selective, recall and order.
+        minutes: the time budget of each problem. Default: 2.
+        steps: the budget of each problem in training steps, instead of minutes.
+        seed: random seed of the initial weights and of all rows.
+        say: a function that is called with one line for each attempt.
 
     Raises:
         UsageError: an unknown name, or a number out of range.
     """
-    for name in problems:  # all of them, before minutes go into the first
+    for name in problems:  # all of them, before minutes are spent on the first
         probing.check(model, name, up_to, minutes=minutes, steps=steps)
     return [probing.probe(model, name, up_to, minutes=minutes, steps=steps, seed=seed, say=say) for name in problems]
 
@@ -179,25 +179,25 @@ def embed(
     seed: int = 0,
     say: Callable[[str], None] = lambda _: None,
 ) -> list[str]:
-    """Learn vectors of words from texts alone, and write them; see `unrolled.word2vec.train`.
+    """Learn word vectors from texts, and write them to a file; see `unrolled.word2vec.train`.
 
     Args:
-        source: a file of texts (a line is a sentence), a folder, or a table in memory.
-        out: where to: ``.safetensors``, ``.txt`` or ``.vec`` (word2vec's text), ``.bin`` (its binary).
-        size: numbers of a vector.
+        source: a file of texts (one sentence per line), a folder, or a table in memory.
+        out: output file: ``.safetensors``, ``.txt`` or ``.vec`` (word2vec text), ``.bin`` (word2vec binary).
+        size: vector size.
         model: ``skipgram`` or ``cbow``.
         epochs: passes over the texts.
-        window: the most words to each side that count as near.
-        negative: noise words that each pair is told from.
-        min_count: how often a word must stand there to have a vector.
-        seed: of everything random.
-        say: told of every pass in a line.
+        window: maximum distance between a word and its context words.
+        negative: negative samples for each pair of words.
+        min_count: rarer words get no vector.
+        seed: random seed.
+        say: a function that is called with one line for each pass.
 
     Returns:
         the words, the most frequent first.
 
     Raises:
-        UsageError: a number is out of range, or the ending of ``out`` says nothing.
+        UsageError: a number is out of range, or the ending of ``out`` is not a known format.
         DataError: ``source`` cannot be read, or holds too few words.
         SpaceError: ``out`` cannot be written.
     """
@@ -206,21 +206,21 @@ def embed(
 
 
 def similar(vectors: str | Path, word: str, *, most: int = 10) -> list[tuple[str, float]]:
-    """The words that are nearest to ``word`` in a file of vectors, each with its cosine.
+    """The words nearest to ``word`` in a file of vectors, each with its cosine similarity.
 
     Raises:
-        DataError: it is no such file, or holds no such word.
+        DataError: the file cannot be read, or does not have the word.
         UsageError: ``most`` is below 1.
     """
     return nearest(vectors, word, most)
 
 
 def convert_vectors(vectors: str | Path, out: str | Path) -> tuple[int, int]:
-    """Write a file of word vectors in the form that the ending of ``out`` asks for; how many there are, and their size.
+    """Convert a file of word vectors to the format that the ending of ``out`` names; return their number and size.
 
     Raises:
-        DataError: it is no such file, or a line of it is wrong.
-        UsageError: the ending of ``out`` says nothing, or it is the same file.
+        DataError: the file cannot be read, or a line of it is wrong.
+        UsageError: the ending of ``out`` is not a known format, or it is the same file.
         SpaceError: ``out`` cannot be written.
     """
     return convert(Path(vectors), Path(out))

@@ -1,4 +1,4 @@
-"""What data hands to a model, and the two ways in which a column can look to it.
+"""Batches, which are what a model reads, and the two forms of a column: discrete and continuous.
 
 Axes: B rows, T steps, W width.
 """
@@ -11,14 +11,14 @@ from torch import Tensor
 
 __all__ = ["MISSING", "Batch", "Continuous", "Discrete", "Spec"]
 
-MISSING = -100  # in integer targets: not known, so not scored; what torch's losses ignore
+MISSING = -100  # marks missing integer targets, which are not scored; the default ``ignore_index`` of torch losses
 
 
 @dataclass(frozen=True, slots=True)
 class Discrete:
-    """Integers in [0, size); with ``time`` one a step, else one a row.
+    """A column of integers in [0, size): one for each step with ``time``, else one for each row.
 
-    ``encoder`` is the JSON of a pretrained encoder's configuration, where one makes vectors of them.
+    ``encoder`` is the configuration, in JSON, of the pretrained encoder that embeds them, if any.
     """
 
     size: int
@@ -28,7 +28,7 @@ class Discrete:
 
 @dataclass(frozen=True, slots=True)
 class Continuous:
-    """float32 vectors of ``width``; with ``time`` one a step, else one a row."""
+    """A column of float32 vectors of ``width``: one for each step with ``time``, else one for each row."""
 
     width: int
     time: bool = True
@@ -43,15 +43,15 @@ class Batch:
 
     Shape:
         inputs: per column (B, T) int64 or (B, T, W) float32; without time (B,) or (B, W).
-        lengths: (B,) int64, the real steps of each row. What lies beyond is never read.
-        target: as the task asks; ``None`` when there is only something to answer. In float targets NaN, in integer
-            targets `MISSING`, marks a value that is missing and not scored.
-        target_lengths: (B,) int64, the real steps of a target that is a sequence of its own; else ``None``.
+        lengths: (B,) int64, the number of real steps in each row. Padding is never read.
+        target: its shape depends on the task; ``None`` for predictions. NaN in float targets, and `MISSING` in integer
+            targets, marks a missing value, which is not scored.
+        target_lengths: (B,) int64, the real steps of a target with its own length; else ``None``.
         rows: (B,) int64, the example that each row comes from.
         scored: (B,) int64, the first step whose loss counts; the steps before it are context. ``None``: all count.
-        fresh: (B,) bool, True where a row starts a new sequence, False where it goes on from the state that the same
-            lane had after the batch before. ``None``: every row is a new sequence.
-        scale: (B, 2, C) float32, the mean and deviation by which a window's inputs are scaled beyond all others; or
+        fresh: (B,) bool, True where a row starts a new sequence, False where it continues from the state that the
+            same lane had after the previous batch. ``None``: every row is a new sequence.
+        scale: (B, 2, C) float32, the mean and standard deviation with which each window is additionally scaled; or
             ``None``.
     """
 

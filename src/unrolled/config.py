@@ -1,4 +1,4 @@
-"""How a part of a run, or a member, declares its options: a frozen model with one line for each."""
+"""Declaring the options of a part of a run, or of a member: a frozen pydantic model, one line per option."""
 
 from __future__ import annotations
 
@@ -13,6 +13,18 @@ from unrolled.registry import Registry
 
 __all__ = ["Part", "PartOfRun", "default_options", "made", "option", "options_of"]
 
+_REQUIRED = "Input should be "
+_WORDING = {  # pydantic's words -> those of a user; longer ones first
+    "greater than or equal to": "at least",
+    "less than or equal to": "at most",
+    "greater than": "above",
+    "less than": "below",
+    "a valid integer": "a whole number",
+    "a valid number": "a number",
+    "a valid boolean": "true or false",
+    "a valid string": "a text",
+}
+
 
 def option(
     default: Any,
@@ -26,12 +38,12 @@ def option(
     pattern: str | None = None,
     examples: Sequence[str] | None = None,
 ) -> Any:
-    """One option of a `Part`. It is declared in literals, so that the command line can read it without its module.
+    """Declare an option of a `Part`, with literals only, so that the command line can read it without an import.
 
     Args:
-        default: the value where the user gives none; ``None`` where it is chosen later.
-        text: what it does, in one sentence; a second one tells a default that is chosen later.
-        also: the names by which users of other libraries know it, for "did you mean".
+        default: the default value; ``None`` if it is chosen later.
+        text: what the option does, in one sentence; a second one describes a default that is chosen later.
+        also: its names in other libraries, for "did you mean".
         gt, ge, lt, le: the range of a number.
         pattern: what a text must match.
         examples: texts that match, for the error message.
@@ -56,16 +68,16 @@ def option(
 
 
 class Part(BaseModel):
-    """The base of every set of options: frozen, without unknown keys, and with errors that a user understands."""
+    """The base class of every set of options: frozen, without unknown keys, and with readable errors."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     @classmethod
     def check(cls, values: Mapping[str, Any]) -> Self:
-        """Build from a user's values.
+        """Build the options from a user's values.
 
         Raises:
-            UsageError: an unknown name, or a value that is out of range or of another type.
+            UsageError: a name is unknown, or a value is out of range or of a wrong type.
         """
         try:
             return cls(**values)
@@ -74,14 +86,16 @@ class Part(BaseModel):
             name, *inside = (str(part) for part in first["loc"]) if first["loc"] else ("",)
             if first["type"] == "extra_forbidden":
                 near = difflib.get_close_matches(name, cls.model_fields, n=1)
-                guess = f". Did you mean {named(near[0])}?" if near else f"; known are {_listed(cls)}"
+                guess = f". Did you mean {named(near[0])}?" if near else f"; known options: {_listed(cls)}"
                 raise UsageError(f"unknown option {named(name)}{guess}") from None
-            wanted = first["msg"].removeprefix("Value error, ")  # the message of a validator of this package
+            wanted = first["msg"].removeprefix("Value error, ")  # a validator of this package raised it
             if not name:  # a validator of the whole set, which names the options itself
                 raise UsageError(wanted) from None
-            if first["type"] == "string_pattern_mismatch":  # a pattern tells a user nothing
+            if first["type"] == "string_pattern_mismatch":  # a regular expression does not help a user
                 wanted = f"write it like {' or '.join(cls.model_fields[name].examples or ())}"
             place = f"{named(name)}[{inside[0]}]" if inside else named(name)
+            if wanted.startswith(_REQUIRED):
+                raise UsageError(f"{place} must be {_plain(wanted)}, got {first['input']!r}") from None
             raise UsageError(f"{place} = {first['input']!r}: {wanted}") from None
 
 
@@ -89,7 +103,7 @@ class PartOfRun(Part):
     """A part of a run: the options that every run has, and those of the members that this run has in that part.
 
     Attributes:
-        own: key of a member, such as ``task.tag`` -> its own options; a member that is missing has its defaults.
+        own: key of a member, such as ``task.tag`` -> its options; a missing member has its defaults.
     """
 
     own: dict[str, dict[str, Any]] = {}
@@ -98,30 +112,42 @@ class PartOfRun(Part):
         """The options of a member: an instance of the class ``Options`` that it declares.
 
         Raises:
-            UsageError: there is no such member, or ``own`` holds what it does not declare.
+            UsageError: there is no such member, or ``own`` has options that it does not declare.
         """
         return options_of(self.own, kind, name)
 
 
 def options_of(own: Mapping[str, Mapping[str, Any]], kind: str, name: str) -> Any:
-    """The options of a member, from those of all members of a part; a member that declares none has a plain `Part`.
+    """The options of a member, from ``own``, those of all members of a part; an empty `Part` if it declares none.
 
     Raises:
-        UsageError: there is no such member, or ``own`` holds what it does not declare.
+        UsageError: there is no such member, or ``own`` has options that it does not declare.
     """
     declared: type[Part] = getattr(Registry(kind).get(name), "Options", Part)
     return declared.check(own.get(f"{kind}.{name}", {}))
 
 
 def default_options(member: Any) -> Part:
-    """The options of a member where the user gives none."""
+    """The default options of a member."""
     declared: type[Part] = getattr(member, "Options", Part)
     return declared()
 
 
 def made(member: Any, *arguments: Any, options: Part) -> Any:
-    """What a member's class or function makes of ``arguments``, and of its options if it declares any."""
+    """Call the class or function of a member with ``arguments``, and with its options if it declares any."""
     return member(*arguments, options) if type(options).model_fields else member(*arguments)
+
+
+def _plain(requirement: str) -> str:
+    """What pydantic requires of a value, in the words of other messages.
+
+    >>> _plain("Input should be greater than or equal to 1")
+    'at least 1'
+    """
+    plain = requirement.removeprefix(_REQUIRED).partition(", unable to ")[0].partition(", got ")[0]
+    for theirs, ours in _WORDING.items():
+        plain = plain.replace(theirs, ours)
+    return plain
 
 
 def _listed(part: type[Part]) -> str:

@@ -1,6 +1,6 @@
-"""The demo: a model of folk tunes, from the notation files inside an installed package to new tunes, in minutes.
+"""The demo: trains a model on the folk tunes of an installed package and writes new ones, in minutes.
 
-The tunes are read as files; the package that they come with is never imported.
+The tunes are read as files; the package that contains them is never imported.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ __all__ = ["OPTIONS", "TEMPERATURE", "Demo", "collect", "run", "simplify"]
 
 # Dance tunes of the British Isles, alike enough that two minutes teach something: O'Neill, Ryan and Aird.
 _COLLECTIONS = ("airdsAirs", "oneills1850", "ryansMammoth")
-_FIELDS = ("T", "M", "L", "K")  # who collected a tune, where and when, says nothing of how it goes
+_FIELDS = ("T", "M", "L", "K")  # other fields, such as the collector, say nothing about the music
 _HEADER = re.compile(r"([A-Za-z]):\s*(.*)")
 _ANNOTATION = re.compile(r'"[^"]*"|![^!|\s]*!')  # chords, fingerings and remarks above the notes
 _BOW = re.compile(r"[uvT](?=[\"(\[^_=]*[A-Ga-g])")  # strokes and trills before a note
@@ -37,13 +37,13 @@ _GENERATED = 20
 
 @dataclass(frozen=True, slots=True)
 class Demo:
-    """What came of it.
+    """The result of the demo.
 
     Attributes:
         trained: the model, with its metrics beside the baselines.
-        tunes: newly generated ones, the valid ones first.
-        valid: how many of them have a whole header and bars as long as their metre says.
-        copies: how many of them stand in the training data.
+        tunes: the generated tunes, valid ones first.
+        valid: how many of them have a complete header and bars as long as their metre says.
+        copies: how many of them are in the training data.
     """
 
     trained: Trained
@@ -63,9 +63,9 @@ def run(
     """Collect the tunes, train for ``minutes``, write a run, and generate from it.
 
     Args:
-        minutes: of training, > 0.
-        seed: of training and generation.
-        out: the run directory; by default the next free ``runs/tunes-<n>``. The tunes lie beside it as ``tunes.abc``.
+        minutes: training time, > 0.
+        seed: random seed of training and generation.
+        out: the run directory; by default the next free ``runs/tunes-<n>``. ``tunes.abc`` is written beside it.
         hooks, say: see `unrolled.api.fit`.
 
     Raises:
@@ -88,10 +88,10 @@ def run(
 
 
 def collect(corpus: Path) -> list[str]:
-    """The tunes of three collections below ``corpus``, simplified, each once, those whose bars keep their metre.
+    """The distinct, simplified tunes of three collections in ``corpus`` whose bars are as long as their metre says.
 
     Raises:
-        DataError: ``corpus`` does not hold them.
+        DataError: ``corpus`` does not have them.
     """
     tunes: dict[str, None] = {}  # a set that keeps its order
     for name in _COLLECTIONS:
@@ -104,12 +104,12 @@ def collect(corpus: Path) -> list[str]:
         if len(tune) <= _LONGEST and "\N{REPLACEMENT CHARACTER}" not in tune and not check_tune(tune)
     ]
     if not kept:
-        raise DataError(f"holds no tunes of {', '.join(_COLLECTIONS)}", file=str(corpus), hint="install music21 anew")
+        raise DataError(f"holds no tunes of {', '.join(_COLLECTIONS)}", file=str(corpus), hint="reinstall music21")
     return kept
 
 
 def simplify(tune: str) -> str:
-    r"""A tune with title, metre, unit, key and notes alone.
+    r"""Reduce a tune to its title, metre, unit length, key and notes.
 
     Example:
         >>> simplify('X: 7\nT: A Jig\nZ: me\nM: 6/8\nL: 1/8\nK: D\n"D"vA>B c |\\\n')

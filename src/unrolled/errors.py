@@ -1,15 +1,15 @@
-"""Every error that Unrolled raises on purpose, and the exit code that the command line gives it.
+"""The errors that Unrolled raises, and their exit codes on the command line.
 
 ::
 
-    UnrolledError            1    anything of ours that went wrong
-    ├── UsageError           2    an unknown flag, name or value ("did you mean"); also a ValueError
-    ├── DataError            3    bad data: names file, row and column, and what to do
-    ├── ModelError           4    a run directory that is missing, cut short, newer than us, or not ours
-    ├── SpaceError           5    no space or memory left; what was saved before is intact
+    UnrolledError            1    the base class of all others
+    ├── UsageError           2    an unknown option, name or value ("did you mean"); also a ValueError
+    ├── DataError            3    bad data: the message names file, row and column, and what to do
+    ├── ModelError           4    a run directory that is missing, incomplete, too new, or not a run
+    ├── SpaceError           5    no disk space or memory left; what was saved before is intact
     ├── ShapeError           1    a tensor of the wrong shape, dtype or device; also a ValueError
-    ├── TrainingError        1    training cannot go on (ten non-finite steps in a row)
-    ├── MissingExtra         1    an optional dependency is absent: gives the exact pip line
+    ├── TrainingError        1    training cannot continue (ten non-finite steps in a row)
+    ├── MissingExtra         1    an optional package is not installed; the message has the pip command
     └── Interrupted     130, 143  SIGINT or SIGTERM, after saving
 """
 
@@ -43,28 +43,28 @@ _AS_FLAGS: ContextVar[bool] = ContextVar("as_flags", default=False)
 
 
 class UnrolledError(Exception):
-    """The root: one clear sentence, and the exit code of the process that stops on it."""
+    """The base class of all errors: a sentence for the user, and the exit code of the command line."""
 
     exit_code = 1
 
     def details(self) -> dict[str, object]:
-        """What ``--json`` prints beside the sentence."""
+        """Further fields of the error in JSON output."""
         return {}
 
 
 class UsageError(UnrolledError, ValueError):
-    """A name, flag or value that we do not know."""
+    """An option, name or value that is unknown, out of range or without effect."""
 
     exit_code = 2
 
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Where the rows of a table are from: a file, or a folder whose files' rows stand one below the other.
+    """Where the rows of a table come from: a file, or a folder whose files are read one after another.
 
     Attributes:
-        name: what to call it: a path, or ``your data``.
-        files: of a folder, each file in the order of its rows, and how many it has.
+        name: its name in messages: a path, or ``your data``.
+        files: for a folder, each file in the order of its rows, with its number of rows.
 
     Example:
         >>> Origin("notes", (("notes/a.csv", 2), ("notes/b.csv", 3))).place(4)
@@ -78,7 +78,7 @@ class Origin:
         return self.name
 
     def place(self, row: int) -> tuple[str, int]:
-        """The file that holds ``row``, and its number there, both from 1."""
+        """The file that holds ``row`` (from 1), and the number of the row in that file (from 1)."""
         for file, rows in self.files:
             if row <= rows:
                 return file, row
@@ -123,17 +123,17 @@ class ModelError(UnrolledError):
 
 
 class SpaceError(UnrolledError):
-    """The disk, a file-size limit or the memory is exhausted."""
+    """The disk or the memory is full, or a file-size limit was reached."""
 
     exit_code = 5
 
 
 class ShapeError(UnrolledError, ValueError):
-    """A tensor whose shape, dtype or device does not fit; names the argument, what came and what was expected."""
+    """A tensor whose shape, dtype or device is wrong; the message names the argument, and what was expected."""
 
 
 class TrainingError(UnrolledError):
-    """Training cannot go on; the last good checkpoint is kept."""
+    """Training cannot continue; the last good checkpoint is kept."""
 
 
 class MissingExtra(UnrolledError, ImportError):
@@ -144,7 +144,7 @@ class MissingExtra(UnrolledError, ImportError):
 
 
 class Interrupted(UnrolledError):
-    """A signal asked the run to stop; its state was saved first."""
+    """A signal stopped the run, after its state was saved."""
 
     def __init__(self, message: str, signal_number: int) -> None:
         super().__init__(message)
@@ -182,7 +182,7 @@ def _closest(name: str, known: Sequence[str]) -> str | None:
 
 
 def named(option: str) -> str:
-    """An option as the user of the moment knows it: an argument in Python, a flag on the command line.
+    """The name of an option in a message: a keyword argument in Python, a flag on the command line.
 
     >>> named("min_count")
     'min_count'
@@ -195,7 +195,7 @@ def named(option: str) -> str:
 
 @contextmanager
 def as_flags() -> Iterator[None]:
-    """Inside this block, messages name options as flags of the command line."""
+    """Make messages name options as command-line flags inside this block."""
     before = _AS_FLAGS.set(True)
     try:
         yield

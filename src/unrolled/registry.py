@@ -1,9 +1,9 @@
-"""The members of each kind by name, wherever they come from.
+"""Registries: the members of each kind (cells, layers, tasks, …) by name.
 
-A folder of this package is a registry: each file in it that has a line ``MEMBER = …`` is a member with the file's
-name. An installed package adds members by entry points of the group ``unrolled.members``, a program by `register`.
-Names are listed without importing anything; a member is imported when it is asked for, and only by the name under
-which it is installed, so no configuration can name a class.
+A folder of this package is a registry: each file in it with a line ``MEMBER = …`` is a member with the file's name. An
+installed package adds members by entry points of the group ``unrolled.members``, a program by `register`. Names are
+listed without importing anything. A member is imported when it is used, and only by its installed name, so that no
+configuration can name a class.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ _MEMBER_LINE = re.compile(r"^MEMBER\b.*=", re.MULTILINE)
 
 
 class _Registered(NamedTuple):
-    """A member that a program registered, and the module that did."""
+    """A member that a program registered, and the module that registered it."""
 
     member: Any
     module: str
@@ -65,7 +65,7 @@ class Registry:
     """The members of one kind.
 
     Args:
-        kind: a key of `FOLDERS`, which is also what messages call a member.
+        kind: a key of `FOLDERS`; messages use it too.
 
     Example:
         >>> "lstm" in Registry("cell").names()
@@ -87,8 +87,8 @@ class Registry:
         """The member called ``name``.
 
         Raises:
-            UsageError: there is none (the message suggests the nearest name), two packages have one, or the package
-                that has it cannot be imported.
+            UsageError: there is no such member (the message suggests the nearest name), two packages have one, or its
+                package cannot be imported.
         """
         found = self._find(name)
         if isinstance(found, _Registered):
@@ -105,9 +105,9 @@ class Registry:
         return {name: self.get(name) for name in self.names()}
 
     def source(self, name: str) -> Path | None:
-        """The file that defines the member, or ``None`` where there is no such file.
+        """The file that defines the member, or ``None`` if it is not in a file.
 
-        The member's own module is not imported; Python imports the packages that it lies in.
+        The module of the member is not imported; only the packages around it are.
 
         Raises:
             UsageError: as `get`.
@@ -128,7 +128,7 @@ class Registry:
         return name in _files(self.folder)
 
     def attribute(self, name: str) -> str:
-        """What the member is called in the file that defines it.
+        """The name of the member in the file that defines it.
 
         Raises:
             UsageError: as `get`.
@@ -137,9 +137,9 @@ class Registry:
         return "MEMBER" if isinstance(found, str | _Registered) else found.attr
 
     def package_of(self, name: str) -> str | None:
-        """The package that added the member, with its version, such as ``leaky-package 1.2``; ``None`` for our own.
+        """The package that added the member, with its version, such as ``leaky-package 1.2``; ``None`` for Unrolled's.
 
-        Of a member that a program registered, it is the name of the module that did so, without a version.
+        For a member that a program registered, it is the name of the module that registered it, without a version.
 
         Raises:
             UsageError: as `get`.
@@ -150,7 +150,7 @@ class Registry:
         return None if isinstance(found, str) else _package(found)
 
     def _find(self, name: str) -> str | EntryPoint | _Registered:
-        """Where ``name`` is: a module of ours, an entry point, or what was registered."""
+        """Where ``name`` comes from: a module of this package, an entry point, or a registration."""
         key = (self.kind, name)
         found: list[tuple[str, str | EntryPoint | _Registered]] = []
         if name in _files(self.folder):
@@ -171,11 +171,11 @@ def register(kind: str, name: str, member: Any) -> None:
 
     Args:
         kind: ``cell``, ``layer``, ``encoding``, ``form``, ``reader``, ``task``, ``baseline`` or ``metric``.
-        name: what options call it.
-        member: what a file of that kind has in its line ``MEMBER = …``. The module that registered it may replace it.
+        name: its name in options.
+        member: what a file of that kind has in its line ``MEMBER = …``. The same module may register it again.
 
     Raises:
-        UsageError: an unknown kind, or a name that another member of this kind has.
+        UsageError: the kind is unknown, or another member of this kind has the name.
 
     Example::
 
@@ -193,27 +193,27 @@ def register(kind: str, name: str, member: Any) -> None:
 
 
 def registered_members() -> dict[tuple[str, str], Any]:
-    """(kind, name) -> each member that a program registered, which is therefore imported already."""
+    """(kind, name) -> member, for every member that a program registered."""
     return {key: registered.member for key, registered in _registered.items()}
 
 
 def outside_members(used: Iterable[tuple[str, str]]) -> dict[str, str]:
-    """``kind.name`` -> package, in order of names, of those (kind, name) of ``used`` that other packages added."""
+    """``kind.name`` -> package, sorted by name, for those of ``used`` (kind, name) that other packages added."""
     packages = {f"{kind}.{name}": Registry(kind).package_of(name) for kind, name in sorted(used)}
     return {member: package for member, package in packages.items() if package is not None}
 
 
 def installed_members() -> dict[str, str]:
-    """``kind.name`` -> package, of every member that the installed packages add, of unknown kinds too."""
+    """``kind.name`` -> package, for every member that installed packages add, even of unknown kinds."""
     found = _installed(tuple(sys.path))
     return {f"{kind}.{name}": _package(point) for (kind, name), points in sorted(found.items()) for point in points}
 
 
 def check_members(members: Any, place: str) -> None:
-    """Raise a `ModelError` if one of ``members``, as `outside_members` listed them, is not here now.
+    """Raise a `ModelError` if one of ``members``, as listed by `outside_members`, is not available.
 
     Args:
-        members: as read from ``config.json``, so that it may be anything.
+        members: as read from ``config.json``, so it may be of any type.
         place: the run that uses them, for the message.
     """
     for member, package in members.items() if isinstance(members, dict) else ():
@@ -236,7 +236,7 @@ def _files(folder: str) -> tuple[str, ...]:
 
 @functools.cache
 def _installed(_path: tuple[str, ...]) -> dict[tuple[str, str], list[EntryPoint]]:
-    """(kind, name) -> the entry points of that name. When ``sys.path`` changes, they are read again."""
+    """(kind, name) -> the entry points of that name; read again when ``sys.path`` changes."""
     from importlib.metadata import entry_points
 
     found: dict[tuple[str, str], list[EntryPoint]] = {}
@@ -247,6 +247,6 @@ def _installed(_path: tuple[str, ...]) -> dict[tuple[str, str], list[EntryPoint]
 
 
 def _package(point: EntryPoint) -> str:
-    """The name and version of the distribution that an entry point is of."""
-    assert point.dist is not None  # entry_points() gives each its own
+    """The name and version of the distribution that an entry point belongs to."""
+    assert point.dist is not None  # entry_points() always sets it
     return f"{point.dist.name} {point.dist.version}"

@@ -1,10 +1,9 @@
-"""A state is any nesting of tensors, ``None``, (named) tuples, lists and dicts; batch is axis 0 of every tensor.
+"""Functions on states: any nesting of tensors, ``None``, (named) tuples, lists and dicts, with the batch as axis 0.
 
-These few functions are all that streaming, generation, beams, truncated backpropagation and resuming need to know
-of a model's state.
+Streaming, generation, beam search, truncated backpropagation and resuming handle a model's state only through these.
 
-A named tuple may have a property ``ragged`` that names those of its parts whose axis 1 is as long as the longest row
-needs, such as the keys of attention. Beyond a row's own entries they hold zeros, so that a longer one says the same.
+A named tuple may have a property ``ragged``, which names the parts whose axis 1 is as long as the longest row needs,
+such as the keys of attention. They are padded with zeros, and further zeros do not change their meaning.
 """
 
 from __future__ import annotations
@@ -31,7 +30,7 @@ __all__ = [
     "where",
 ]
 
-State = Any  # a tree of tensors: it has no closed type that a type checker could hold
+State = Any  # a tree of tensors, which the type system cannot express
 
 
 def map_state(function: Callable[..., Any], state: State, *others: State) -> State:
@@ -54,12 +53,12 @@ def map_state(function: Callable[..., Any], state: State, *others: State) -> Sta
 
 
 def detach(state: State) -> State:
-    """The same values, cut off from the graph that made them (the k2 cut of truncated BPTT)."""
+    """The same values, detached from the graph, as between the windows of truncated backpropagation."""
     return map_state(Tensor.detach, state)
 
 
 def select(state: State, rows: Tensor) -> State:
-    """The states of ``rows`` (int64 indices): reorders beams, drops finished rows, repeats one state."""
+    """The states of ``rows`` (int64 indices); reorders beams, drops finished rows, or repeats a state."""
     return map_state(lambda t: t.index_select(0, rows), state)
 
 
@@ -87,8 +86,8 @@ def rebuild(like: State, tensors: dict[str, Tensor], prefix: str = "state") -> S
     """The inverse of `flatten`: a state of the structure of ``like`` with the values of ``tensors``.
 
     Raises:
-        ModelError: a tensor is missing, left over, or of another shape or dtype than in ``like``; the batch axis apart,
-            and axis 1 of what is ragged.
+        ModelError: a tensor is missing, left over, or differs from ``like`` in dtype or in shape, other than in the
+            batch axis and axis 1 of ragged parts.
     """
     wanted = {path: (tensor, 2 if ragged else 1) for path, tensor, ragged in _walk(like, prefix)}
     if wanted.keys() != tensors.keys():
@@ -106,7 +105,7 @@ def rebuild(like: State, tensors: dict[str, Tensor], prefix: str = "state") -> S
 
 
 def to_bytes(state: State, meta: dict[str, Any] | None = None) -> bytes:
-    """The state as a safetensors file in memory; ``meta`` (JSON values) travels in its header."""
+    """The state as a safetensors file in memory, with ``meta`` (JSON values) in its header."""
     from safetensors.torch import save
 
     tensors = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in flatten(state)}
@@ -114,10 +113,10 @@ def to_bytes(state: State, meta: dict[str, Any] | None = None) -> bytes:
 
 
 def from_bytes(data: bytes, like: State) -> tuple[State, dict[str, Any]]:
-    """The state and the meta that `to_bytes` wrote, checked against the structure of ``like``.
+    """The state and ``meta`` that `to_bytes` wrote, checked against the structure of ``like``.
 
     Raises:
-        ModelError: the bytes are not such a snapshot, or are one of another model.
+        ModelError: the bytes are not a snapshot, or belong to another model.
     """
     from safetensors import SafetensorError
     from safetensors.torch import load
@@ -127,7 +126,7 @@ def from_bytes(data: bytes, like: State) -> tuple[State, dict[str, Any]]:
         size = int.from_bytes(data[:8], "little")
         meta = json.loads(json.loads(data[8 : 8 + size])["__metadata__"]["unrolled"])
     except (SafetensorError, KeyError, ValueError, TypeError) as error:
-        raise ModelError(f"these {len(data)} bytes are not a snapshot of ours: {error}") from None
+        raise ModelError(f"these {len(data)} bytes are not a snapshot of a session: {error}") from None
     return rebuild(like, tensors), meta
 
 
@@ -145,7 +144,7 @@ def _walk(state: State, prefix: str, ragged: bool = False) -> Iterator[tuple[str
 
 
 def _equally_long(parts: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-    """The same, those that are shorter along axis 1 with zeros behind."""
+    """The same tensors, padded with zeros to one length along axis 1."""
     longest = max(part.shape[1:2] for part in parts)
     if all(part.shape[1:2] == longest for part in parts):
         return parts

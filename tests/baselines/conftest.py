@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from unrolled.batch import Continuous, Discrete
-from unrolled.data.encodings.base import Encoded
+from unrolled.data.encodings.encoding import Encoded
 from unrolled.data.examples.examples import Examples
 from unrolled.data.forms.aligned import Aligned
 from unrolled.data.forms.horizon import Horizon

@@ -7,7 +7,7 @@ from baselines.conftest import ragged
 from unrolled.baselines.commonest import Commonest
 from unrolled.batch import Discrete
 from unrolled.data.examples.examples import Examples
-from unrolled.data.forms.base import TargetForm
+from unrolled.data.forms.form import TargetForm
 from unrolled.data.forms.free import Free
 from unrolled.data.forms.unaligned import Unaligned
 from unrolled.metrics.scoring import scores

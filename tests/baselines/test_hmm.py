@@ -16,7 +16,7 @@ from unrolled.baselines.hmm import HMM
 from unrolled.baselines.majority import Majority
 from unrolled.baselines.most_frequent_tag import MostFrequentTag
 from unrolled.batch import MISSING, Continuous, Discrete
-from unrolled.data.encodings.base import Encoded
+from unrolled.data.encodings.encoding import Encoded
 from unrolled.data.examples.examples import Examples
 from unrolled.data.forms.aligned import Aligned
 from unrolled.metrics.scoring import scores

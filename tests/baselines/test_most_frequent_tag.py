@@ -11,7 +11,7 @@ import pytest
 from unrolled.baselines.majority import Majority
 from unrolled.baselines.most_frequent_tag import MostFrequentTag
 from unrolled.batch import Discrete
-from unrolled.data.encodings.base import Encoded
+from unrolled.data.encodings.encoding import Encoded
 from unrolled.data.examples.examples import Examples
 from unrolled.metrics.scoring import scores
 

@@ -7,7 +7,7 @@ from baselines.conftest import ragged
 
 from unrolled.baselines.nearest import Nearest
 from unrolled.batch import Continuous, Discrete
-from unrolled.data.encodings.base import Encoded
+from unrolled.data.encodings.encoding import Encoded
 from unrolled.data.examples.examples import Examples
 from unrolled.data.forms.free import Free
 from unrolled.data.forms.next import Next

@@ -11,7 +11,7 @@ import pytest
 from unrolled.baselines._arrays import asked_values
 from unrolled.baselines._subsample import for_fitting, for_scoring
 from unrolled.batch import Discrete
-from unrolled.data.encodings.base import Encoded
+from unrolled.data.encodings.encoding import Encoded
 from unrolled.data.examples.examples import Examples
 
 Make = Callable[..., Examples]

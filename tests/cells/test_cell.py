@@ -41,7 +41,7 @@ def test_what_does_not_fit_is_named(name: str) -> None:
         cell(torch.zeros(2, 5), state)
     with pytest.raises(ShapeError, match=r"x is torch.float64 and the weights are torch.float32: convert one of them"):
         cell(torch.zeros(2, 3, dtype=torch.float64), state)
-    with pytest.raises(ShapeError, match=r"state has shape \(1, 4\), expected \(2, 4\), a row for each of x"):
+    with pytest.raises(ShapeError, match=r"state has shape \(1, 4\), expected \(2, 4\), one row per row of x"):
         cell(torch.zeros(2, 3), cell.initial_state(1, torch.zeros(())))
 
 

@@ -30,9 +30,7 @@ def test_an_entry_point_of_an_unknown_kind_is_told(
     (metadata / "entry_points.txt").write_text("[unrolled.members]\ncels.leaky = leaky:MEMBER\n")
     monkeypatch.syspath_prepend(tmp_path)
     main(["doctor"])
-    assert (
-        "member    cels.leaky of typo 1.0: there is no such kind; known are baseline, cell, " in capsys.readouterr().out
-    )
+    assert "member    cels.leaky of typo 1.0: unknown kind; known kinds: baseline, cell, " in capsys.readouterr().out
 
 
 def test_an_extra_is_missing_where_one_of_its_packages_is(

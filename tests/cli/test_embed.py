@@ -33,9 +33,9 @@ def test_learn_ask_convert_and_begin_with_them(unrolled: Unrolled, runs: Runs, t
 @pytest.mark.parametrize(
     ("words", "code", "text"),
     [
-        ((), 2, "embed needs one of --out FILE, to learn vectors, and --similar WORD"),
+        ((), 2, "embed needs either --out FILE, to learn vectors, or --similar WORD"),
         (("--convert", "--similar", "x"), 2, "--convert needs --out FILE"),
-        (("--out", "v.npy"), 2, "v.npy: vectors are written to a name that ends in"),
+        (("--out", "v.npy"), 2, "v.npy: the name of a vectors file must end in"),
         (("--out", "v.txt", "--model", "glove"), 2, "--model"),
         (("--similar", "cat"), 3, "line 1: 'cat' is not a number"),
     ],

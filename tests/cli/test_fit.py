@@ -72,7 +72,7 @@ def test_a_run_that_exists_is_neither_lost_nor_taken_for_another(
     before = (run / "model.safetensors").read_bytes()
     refused = unrolled("fit", runs.file("cats.txt"), "--out", run, *SMALL)
     assert refused.code == 2
-    assert f"{run} exists already: go on with --resume {run}, replace it with --overwrite" in refused.err
+    assert f"{run} exists already: continue it with --resume, replace it with --overwrite" in refused.err
     assert (run / "model.safetensors").read_bytes() == before
     finished = unrolled("fit", "--resume", run)
     assert finished.code == 0
@@ -86,7 +86,7 @@ def test_a_resumed_run_keeps_its_options(unrolled: Unrolled, runs: Runs) -> None
     assert same.code == 0
     other = unrolled("fit", "--resume", runs.text, "--hidden", "5")
     assert other.code == 2
-    assert "began with hidden = 4, not 5: a resumed run keeps its options" in other.err
+    assert "was started with hidden = 4, not 5: a resumed run keeps its options" in other.err
 
 
 def test_a_run_of_data_in_memory_asks_for_it(unrolled: Unrolled, tmp_path: Path) -> None:
@@ -148,7 +148,7 @@ FILES = {
         (["bad.jsonl", "--target", "label"], 3, ["bad.jsonl, row 2", "not JSON"]),
         (["one.csv", "--hiden", "3"], 2, ["unknown option: --hiden. Did you mean --hidden?", "unrolled fit --help"]),
         (["one.csv", "--hidden", "x"], 2, ["--hidden", 'unable to convert "x" into int']),
-        (["one.csv", "--hidden", "0"], 2, ["--hidden = 0", "greater than or equal to 1"]),
+        (["one.csv", "--hidden", "0"], 2, ["--hidden must be at least 1, got 0"]),
         (["one.csv", "--hidden", "1000000000"], 2, ["--hidden"]),
         (["one.csv", "--target", "text", "--task", "clasify"], 2, ["there is no task 'clasify'. Did you mean 'classify'?"]),
         (["two.csv", "--target", "label", "--model", "lstn"], 2, ["there is no model 'lstn'. Did you mean 'lstm'?"]),
@@ -156,11 +156,11 @@ FILES = {
         (["two.csv", "--target", "label", "--kinds", "text=tokns"], 2, ["Did you mean 'tokens'?"]),
         (["two.csv", "--target", "label", "--quantiles", "a,b"], 2, ["--quantiles a,b: expected numbers"]),
         (["two.csv", "--target", "label", "--steps", "2", "--epochs", "2"], 2, ["one budget, not --steps and --epochs"]),
-        (["two.csv", "--target", "label", "--valid", "1.5"], 2, ["1.5 is not a share from 0 to below 1, nor a file"]),
+        (["two.csv", "--target", "label", "--valid", "1.5"], 2, ["1.5 is neither a share, at least 0 and below 1, nor a file"]),
         (["two.csv", "--target", "label", "--valid", "nope.csv"], 3, ["nope.csv: there is no such file"]),
-        (["two.csv", "--target", "label", "--checkpoint-every", "soon"], 2, ["--checkpoint-every soon"]),
+        (["two.csv", "--target", "label", "--checkpoint-every", "soon"], 2, ["--checkpoint-every must be steps"]),
         (["two.csv", "--target", "label", "--config", "no.yaml"], 2, ["--config no.yaml: cannot be read"]),
-        ([], 2, ["fit needs a file to learn from"]),
+        ([], 2, ["fit needs a file to train on"]),
         (["--resume", "nowhere"], 4, ["nowhere is not a run"]),
         (["two.csv", "extra.csv"], 2, ["extra.csv"]),
     ],

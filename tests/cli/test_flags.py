@@ -6,8 +6,8 @@ from typing import Any, get_args
 import pytest
 
 from unrolled.cli.flags import Flags, options_of, settings_of
+from unrolled.declarations import declared
 from unrolled.errors import UsageError, as_flags
-from unrolled.options import declared
 from unrolled.runs.keywords import Keywords
 
 OPTIONS = {option.name: option for options in declared().values() for option in options}
@@ -33,7 +33,7 @@ def test_the_help_of_every_flag_says_what_it_does_and_its_default(capsys: pytest
     [
         ("missing", "(category, elapsed, number, series) What to do"),
         ("beam", "(transcribe, translate) Beam width"),
-        ("crf", "(tag) Label"),
+        ("crf", "(tag) Predict all labels"),
     ],
 )
 def test_the_help_of_a_flag_names_all_whose_option_it_is(name: str, owners: str) -> None:

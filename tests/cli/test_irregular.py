@@ -80,6 +80,6 @@ def test_what_is_known_ahead_on_a_command_line(unrolled: Unrolled, tmp_path: Pat
     assert len(unrolled("predict", run, whole, "--json").json["rows"][0]["sold_predicted"]) == 2
     done = unrolled("predict", run, past)
     assert done.code == 3
-    assert f"{past}, row 1: ends with 0 steps without sold, but 2 are forecast, from offer there" in done.err
+    assert f"{past}, row 1: ends with 0 steps without sold, but the forecast covers 2 steps" in done.err
     done = unrolled("evaluate", run, past, "--origins", 2)
     assert done.code == 0

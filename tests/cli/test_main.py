@@ -14,7 +14,7 @@ import pytest
 from cli.support import Done, Runs
 
 from unrolled.errors import TrainingError
-from unrolled.runs.names import kind_names, model_names, task_names
+from unrolled.runs.choices import kind_names, model_names, task_names
 
 Unrolled = Callable[..., Done]
 ENVIRONMENT = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "OMP_NUM_THREADS": "1"}
@@ -55,12 +55,16 @@ def test_an_unknown_verb_is_a_usage_error(unrolled: Unrolled) -> None:
 @pytest.mark.parametrize(
     ("error", "code", "text"),
     [
-        (MemoryError(), 5, "there is not enough memory"),
+        (MemoryError(), 5, "not enough memory"),
         (RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried"), 5, "not enough memory"),
-        (OSError(errno.ENOSPC, "No space left on device", "x.csv"), 5, "x.csv: there is no space left on the disk"),
+        (OSError(errno.ENOSPC, "No space left on device", "x.csv"), 5, "x.csv: no space is left on the disk"),
         (KeyboardInterrupt(), 130, "stopped by SIGINT"),
         (TrainingError("the loss was not finite"), 1, "error: the loss was not finite"),
-        (ZeroDivisionError("division by zero"), 1, "ZeroDivisionError: division by zero (UNROLLED_TRACEBACK=1 shows"),
+        (
+            ZeroDivisionError("division by zero"),
+            1,
+            "ZeroDivisionError: division by zero): please report it; UNROLLED_TRACEBACK=1 shows",
+        ),
         (OSError(errno.EIO, "Input/output error"), 1, "Input/output error"),
     ],
 )
@@ -115,7 +119,7 @@ def test_a_full_disk_behind_stdout_is_out_of_space(runs: Runs) -> None:
         done = subprocess.run(command, env=ENVIRONMENT, stdout=full, stderr=subprocess.PIPE, check=False)
     assert done.returncode == 5
     assert done.stderr.count(b"\n") == 1
-    assert b"there is no space left on the disk" in done.stderr
+    assert b"no space is left on the disk" in done.stderr
 
 
 def test_sigterm_outside_of_training_ends_with_143(runs: Runs) -> None:

@@ -17,7 +17,7 @@ def test_memory_shows_the_spectrum_and_the_verdict(unrolled: Unrolled, runs: Run
     lines = done.out.splitlines()
     assert lines[0] == "lag k  ‖∂L_t/∂x_t-k‖"
     assert [line.split()[0] for line in lines[1:7]] == ["0", "1", "2–3", "4–7", "8–15", "16–29"]
-    assert lines[-2].startswith("90 % of it within ")
+    assert lines[-2].startswith("90 % of the gradient is within ")
     assert lines[-1].split(":")[0] in ("healthy", "vanishing")
     told = unrolled("memory", runs.text, runs.file("cats.txt"), "--lags", 30, "--json").json
     assert len(told["norms"]) == 30
@@ -33,7 +33,7 @@ def test_memory_of_answers_to_whole_rows_and_of_forecasts(unrolled: Unrolled, ru
 
 
 def test_what_is_not_finite_is_null_in_json(unrolled: Unrolled, runs: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
-    from unrolled.inspection.horizon import Horizon
+    from unrolled.inspection.memory_horizon import Horizon
 
     horizon = Horizon((1.0, math.inf), 1, math.nan, 1, "exploding", 1)
     monkeypatch.setattr("unrolled.api.memory", lambda *_, **__: horizon)
@@ -45,7 +45,7 @@ def test_what_is_not_finite_is_null_in_json(unrolled: Unrolled, runs: Runs, monk
 @pytest.mark.parametrize(
     ("words", "code", "text"),
     [
-        (("--lags", 1), 2, "error: lags must be at least 2, got 1\n"),
+        (("--lags", 1), 2, "error: --lags must be at least 2, got 1\n"),
         (("--lags", "x"), 2, "--lags"),
     ],
 )
@@ -89,8 +89,11 @@ def test_probe_as_json(unrolled: Unrolled) -> None:
             "there is no problem 'ading'. Did you mean 'adding'?",
         ),
         (("--model", "gru", "--up-to", 50, "--problem", ","), "--problem is empty"),
-        (("--model", "gru", "--up-to", 20), "recall has at least 24 steps: up_to = 20 is too short"),
-        (("--model", "gru", "--up-to", 50, "--minutes", 1, "--steps", 1), "give one budget, minutes or steps"),
+        (("--model", "gru", "--up-to", 20), "--up-to must be at least 24 for the problem 'recall', got 20"),
+        (
+            ("--model", "gru", "--up-to", 50, "--minutes", 1, "--steps", 1),
+            "give only one budget, not --minutes and --steps",
+        ),
         (("--model", "gru", "--up-to", 50, "--minutes", -1), "minutes must be above 0, got -1"),
         (("--model", "gru", "--up-to", 50, "--steps", 0), "steps must be at least 1, got 0"),
         (("--up-to", 50), "--model"),

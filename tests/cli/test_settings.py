@@ -26,12 +26,12 @@ BOMB = "a: &a [x, x]\nb: &b [*a, *a]\nc: [*b, *b]\n"
 @pytest.mark.parametrize(
     ("content", "text"),
     [
-        (BOMB.encode(), "holds an alias"),
+        (BOMB.encode(), "has an alias"),
         (b"hidden: [1\n", "c.yaml, line 2: is not YAML"),
         (b"- 1\n- 2\n", "expected lines such as 'hidden: 256'"),
         (b"1: 2\n", "expected lines such as 'hidden: 256'"),
         (b"a: " + b"[" * 100_000, "is nested deeper than 16 levels"),
-        (b"x" * (1 << 20) + b": 1", "which no file of options needs"),
+        (b"x" * (1 << 20) + b": 1", "is larger than the limit of"),
         (b"a: !!python/object/apply:os.getcwd []\n", "is not YAML: could not determine a constructor"),
         (b"\x80\x81", "is not YAML"),
     ],
@@ -69,7 +69,7 @@ def test_a_file_may_hold_every_option_as_the_flags_do(unrolled: Unrolled, tmp_pa
     for line, message in (
         ("hooks: 3", "unknown option --hooks"),
         ("hiden: 3", "unknown option --hiden. Did you mean --hidden?"),
-        ("epochs: 2", "give one budget, not --steps and --epochs"),
+        ("epochs: 2", "give only one budget, not --steps and --epochs"),
     ):
         (tmp_path / "bad.yaml").write_text("\n".join([*options, line]))
         done = unrolled("fit", tmp_path / "r.csv", "--config", tmp_path / "bad.yaml", "--quiet")

@@ -79,7 +79,7 @@ def test_a_session_goes_on_from_its_snapshot(unrolled: Unrolled, runs: Runs, tmp
     whole = unrolled("stream", runs.load, stdin=b"".join(rows)).lines
     file = tmp_path / "session"
     first = unrolled("stream", runs.load, "--snapshot", file, stdin=b"".join(rows[:3]))
-    assert f"go on with --restore {file}" in first.err
+    assert f"continue it with --restore {file}" in first.err
     rest = unrolled("stream", runs.load, "--restore", file, stdin=b"".join(rows[3:]))
     assert first.lines + rest.lines == whole
 
@@ -100,7 +100,7 @@ def test_a_snapshot_of_something_else_is_refused(unrolled: Unrolled, runs: Runs,
 def test_a_model_of_both_directions_says_why_it_cannot_stream(unrolled: Unrolled, runs: Runs) -> None:
     done = unrolled("stream", runs.both, stdin=b"x\n")
     assert done.code == 2
-    assert "reads every sequence from its end as well" in done.err
+    assert "reads every sequence in both directions" in done.err
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])

@@ -8,7 +8,7 @@ from configs import model_config
 from own_cells import Delayed, Leaky
 
 from unrolled.cells.cell import CELLS
-from unrolled.layers.build import build_layer, model_names
+from unrolled.layers.factory import build_layer, model_names
 from unrolled.layers.layer import Layer
 from unrolled.layers.recurrent import Recurrent
 from unrolled.layers.transformer import Transformer

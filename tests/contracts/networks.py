@@ -15,7 +15,7 @@ from contracts.members import tolerance
 from torch import Tensor
 
 from unrolled.batch import Continuous, Discrete, Spec
-from unrolled.layers.build import model_names
+from unrolled.layers.factory import model_names
 from unrolled.models.network import Network
 
 __all__ = ["CASES", "CAUSAL", "Case", "at", "part", "whole"]

@@ -32,39 +32,39 @@ BAD: dict[str, tuple[Any, dict[str, Any], type[UnrolledError], str]] = {
     "no such input": (GOOD, {"target": "label", "inputs": ["txt"]}, DataError, r"column 'txt': there is no such column \(Did you mean 'text'"),
     "no such column to ignore": (GOOD, {"target": "label", "ignore": ["txt"]}, DataError, "column 'txt': there is no such column to ignore"),
     "no such column to group by": (GOOD, {"target": "label", "by": "id"}, DataError, "column 'id': there is no such column"),
-    "the target as an input": (GOOD, {"target": "label", "inputs": ["label"]}, UsageError, "'label' is the target: it cannot be an input too"),
-    "nothing to learn from": ({"label": LABELS}, {"target": "label"}, DataError, "no input column beside the target"),
+    "the target as an input": (GOOD, {"target": "label", "inputs": ["label"]}, UsageError, "'label' is the target, so it cannot be an input as well"),
+    "nothing to learn from": ({"label": LABELS}, {"target": "label"}, DataError, "the target is the only column"),
     "one class only": ({**GOOD, "label": ["pos"] * 6}, {"target": "label"}, DataError, "column 'label': has only one class"),
-    "a target that is all null": ({**GOOD, "label": [None] * 6}, {"target": "label"}, DataError, "column 'label': is left out: it holds no value at all"),
-    "a number that is NaN": ({"x": [1.0, 2.0, NAN, 4.0], "y": [1.0] * 3 + [2.0]}, {"target": "y"}, DataError, r"your data, row 3, column 'x': the value is NaN \(correct it, leave the cell empty, or treat NaN as missing: --missing impute"),
+    "a target that is all null": ({**GOOD, "label": [None] * 6}, {"target": "label"}, DataError, "column 'label': is left out: it is empty"),
+    "a number that is NaN": ({"x": [1.0, 2.0, NAN, 4.0], "y": [1.0] * 3 + [2.0]}, {"target": "y"}, DataError, r"your data, row 3, column 'x': the value is NaN \(correct it, leave the cell empty, or treat NaN as missing: missing impute"),
     "a number that is infinite": ({"x": [1.0, 2.0, 3.0, float("inf")], "y": [1.0, 2.0, 3.0, 4.0]}, {"target": "y", "task": "regress"}, DataError, "row 4, column 'x': the value is infinite"),
     "a target that is NaN": ({"x": [1.0, 2.0, 3.0, 4.0], "y": [1.5, NAN, 2.5, 3.5]}, {"target": "y"}, DataError, "row 2, column 'y': the value is NaN"),
     "columns of unequal length": ({"a": [[1.0, 2.0], [3.0]] * 6, "b": [[1.0, 2.0], [3.0, 4.0]] * 6, "y": [0, 1] * 6}, {"target": "y"}, DataError, "row 2, column 'b': has 2 steps, but 'a' has 1"),
     "tags of unequal length": ({"a": [["x", "y"]] * 6, "t": [["p", "q"]] * 5 + [["p"]]}, {"target": "t", "task": "tag"}, DataError, "your data, row 6, column 't': 1 label for 2 steps"),
     "texts to forecast": ({"text": TEXTS}, {"horizon": 2, "target": "text"}, DataError, "column 'text': is tokens, not a number for each step"),
-    "a horizon beyond the end": ({"x": [[1.0, 2.0, 3.0]]}, {"horizon": 9}, DataError, "no training sequence is long enough to learn anything from"),
-    "nothing to validate on": ({"x": [[float(n) for n in range(12)]]}, {"horizon": 3}, DataError, "no validation sequence is long enough to be judged by"),
+    "a horizon beyond the end": ({"x": [[1.0, 2.0, 3.0]]}, {"horizon": 9}, DataError, "no training sequence is long enough to learn from"),
+    "nothing to validate on": ({"x": [[float(n) for n in range(12)]]}, {"horizon": 3}, DataError, "no validation sequence is long enough to evaluate on"),
     "a single row": ({"text": ["good"], "label": ["pos"]}, {"target": "label", "kinds": {"label": "category"}}, DataError, "has only one class"),
-    "a single row to split": ({"x": [1.0], "y": [2.0]}, {"target": "y"}, DataError, "your data: has a single row, so nothing can be held out"),
-    "texts of one token": ({"text": ["", "", ""]}, {"tokens": "bytes", "valid": 0.4}, DataError, "no text has two characters, so none can be split by time"),
+    "a single row to split": ({"x": [1.0], "y": [2.0]}, {"target": "y"}, DataError, "your data: has only one row, so no rows can be held out"),
+    "texts of one token": ({"text": ["", "", ""]}, {"tokens": "bytes", "valid": 0.4}, DataError, "no text has two characters or more, so none can be split by time"),
     "no forecast without a horizon": (WAVE, {"task": "forecast"}, UsageError, "the task 'forecast' needs horizon, the number of steps"),
     "an unknown option": (GOOD, {"target": "label", "hiden": 3}, UsageError, r"unknown option hiden. Did you mean hidden\?"),
     "an unknown task": (GOOD, {"target": "label", "task": "clasify"}, UsageError, r"there is no task 'clasify'. Did you mean 'classify'\?"),
     "an unknown model": (GOOD, {"target": "label", "model": "lstn"}, UsageError, r"there is no model 'lstn'. Did you mean 'lstm'\?"),
-    "an unknown kind": (GOOD, {"target": "label", "kinds": {"text": "txt"}}, UsageError, "there is no kind 'txt' for column 'text'"),
-    "an unknown device": (GOOD, {"target": "label", "device": "tpu"}, UsageError, "device = 'tpu': Input should be 'auto', 'cpu' or 'cuda'"),
-    "a size beyond reason": (GOOD, {"target": "label", "hidden": 10**9}, UsageError, "hidden = 1000000000: Input should be less than or equal"),
-    "a rate that is none": (GOOD, {"target": "label", "lr": -1}, UsageError, "lr = -1"),
-    "a share beyond 1": (GOOD, {"target": "label", "valid": 1.5}, UsageError, "1.5 is not a share from 0 to below 1, nor a file"),
-    "heads that do not divide": (GOOD, {"target": "label", "model": "transformer", "hidden": 64, "heads": 5}, UsageError, "heads = 5 does not divide a width of 64: choose 4 or 8"),
+    "an unknown kind": (GOOD, {"target": "label", "kinds": {"text": "txt"}}, UsageError, "unknown kind 'txt' for column 'text'"),
+    "an unknown device": (GOOD, {"target": "label", "device": "tpu"}, UsageError, "device must be 'auto', 'cpu' or 'cuda', got 'tpu'"),
+    "a size beyond reason": (GOOD, {"target": "label", "hidden": 10**9}, UsageError, "hidden must be at most"),
+    "a rate that is none": (GOOD, {"target": "label", "lr": -1}, UsageError, "lr must be above 0, got -1"),
+    "a share beyond 1": (GOOD, {"target": "label", "valid": 1.5}, UsageError, "1.5 is neither a share, at least 0 and below 1, nor a file"),
+    "heads that do not divide": (GOOD, {"target": "label", "model": "transformer", "hidden": 64, "heads": 5}, UsageError, "heads = 5 does not divide the hidden size 64: choose 4 or 8"),
     "key heads that do not divide": (GOOD, {"target": "label", "model": "bitransformer", "hidden": 64, "heads": 8, "kv_heads": 3}, UsageError, "kv_heads = 3 does not divide 8 heads: choose 2 or 4"),
     "heads that nothing has": (GOOD, {"target": "label", "model": "lstm", "heads": 2}, UsageError, "heads only works with the model 'bitransformer' or 'deltanet' or 'transformer'; this run's model is 'lstm'."),
-    "a pool of steps that all answer": ({"text": TEXTS * 2}, {"pool": "mean"}, UsageError, "pool only works where a row has one answer; here each step has one"),
-    "an encoder that is to write": ({"text": TEXTS * 2}, {"model": "bitransformer"}, UsageError, "the model 'bitransformer' reads each sequence backward as well, so it has seen every next step"),
+    "a pool of steps that all answer": ({"text": TEXTS * 2}, {"pool": "mean"}, UsageError, "pool only works with one answer per row; this task has one per step"),
+    "an encoder that is to write": ({"text": TEXTS * 2}, {"model": "bitransformer"}, UsageError, "the model 'bitransformer' reads each sequence in both directions, so it would see the next step"),
     "a file that is not there": (GOOD, {"target": "label", "test": "never.csv"}, DataError, "never.csv: there is no such file"),
-    "windows that do not fit": (RUNS["lanes"].data, {"bptt": 4, "bptt_gradient": 6}, UsageError, "--bptt-gradient 6 must be a multiple of --bptt, which is 4"),
-    "saving now and then": (GOOD, {"target": "label", "checkpoint_every": "often"}, UsageError, "--checkpoint-every often: give steps, such as 50"),
-    "reading the answer": ({"text": TEXTS * 2}, {"model": "bigru"}, UsageError, "the model 'bigru' reads each sequence backward as well, so it has seen every next step"),
+    "windows that do not fit": (RUNS["lanes"].data, {"bptt": 4, "bptt_gradient": 6}, UsageError, r"bptt_gradient must be a multiple of bptt \(4\), not 6"),
+    "saving now and then": (GOOD, {"target": "label", "checkpoint_every": "often"}, UsageError, "checkpoint_every must be steps, such as 50, or seconds, such as 30s, not 'often'"),
+    "reading the answer": ({"text": TEXTS * 2}, {"model": "bigru"}, UsageError, "the model 'bigru' reads each sequence in both directions, so it would see the next step"),
     "both directions in pieces": (RUNS["lanes of labels"].data, {"target": "tags", "model": "bilstm", "bptt": 5}, UsageError, "trained in pieces of 5 steps"),
     "labels together in pieces": (RUNS["labels together"].data, {"target": "tags", "crf": True, "bptt": 5}, UsageError, "crf labels whole sequences, but these sequences are trained in pieces of 5 steps"),
     "no labels to choose together": (GOOD, {"target": "label", "crf": True}, UsageError, "crf only works with the task 'tag'; this run's task is 'classify'."),
@@ -72,13 +72,13 @@ BAD: dict[str, tuple[Any, dict[str, Any], type[UnrolledError], str]] = {
     "pictures where there are none": (GOOD, {"target": "label", "image_size": "8"}, UsageError, "image_size only works with columns of kind 'image' or 'video'"),
     "words where there are none": (WAVE, {"horizon": 2, "tokens": "words"}, UsageError, "tokens only works with columns of kind 'tokens'"),
     "a history that nothing is trained on": (GOOD, {"target": "label", "lookback": 4}, UsageError, "lookback only works with the task 'forecast'; this run's task is 'classify'."),
-    "a gap without an order": (GOOD, {"target": "label", "gap": "30m"}, UsageError, "gap needs order, the column that tells when each step was"),
-    "a number for each step to regress": ({"x": [[1.0], [2.0]], "y": [[1.0], [2.0]]}, {"target": "y", "task": "regress"}, UsageError, "regress needs one number a row, but 'y' has one a step"),
-    "a word to regress": (GOOD, {"target": "label", "task": "regress"}, UsageError, "regress needs a target that is a number, but 'label' is category"),
+    "a gap without an order": (GOOD, {"target": "label", "gap": "30m"}, UsageError, "gap needs order, the column that holds the time of each step"),
+    "a number for each step to regress": ({"x": [[1.0], [2.0]], "y": [[1.0], [2.0]]}, {"target": "y", "task": "regress"}, UsageError, "the task 'regress' needs one number per row, but 'y' has one per step"),
+    "a word to regress": (GOOD, {"target": "label", "task": "regress"}, UsageError, "the task 'regress' needs a numeric target, but 'label' is category"),
     "dates alone": ({"day": [__import__("datetime").date(2024, 1, 1)] * 3}, {}, DataError, "no column is left to learn from: 'day' holds dates or times"),
     "nothing at all": ({"text": []}, {}, DataError, "your data: "),
-    "no keys to transpose": (GOOD, {"target": "label", "transpose": 2}, UsageError, "transpose only works with piano rolls of 88 keys and with events of notes; no input is one"),
-    "no frames to hide parts of": (GOOD, {"target": "label", "spec_augment": True}, UsageError, "spec_augment only works with inputs that have numbers for each step; no input has"),
+    "no keys to transpose": (GOOD, {"target": "label", "transpose": 2}, UsageError, "transpose only works with 88-key piano rolls and note events; this data has neither"),
+    "no frames to hide parts of": (GOOD, {"target": "label", "spec_augment": True}, UsageError, "spec_augment only works with inputs that have numbers for each step; this data has none"),
     "no data": (42, {}, UsageError, "42|int"),
 }  # fmt: skip
 
@@ -86,10 +86,10 @@ BAD: dict[str, tuple[Any, dict[str, Any], type[UnrolledError], str]] = {
 FILES: dict[str, tuple[str, bytes, dict[str, Any], type[UnrolledError], str]] = {
     "an empty file": ("a.csv", b"", {"target": "y"}, DataError, "a.csv: is empty"),
     "a header alone": ("a.csv", b"x,y\n", {"target": "y"}, DataError, "a.csv"),
-    "a ragged row": ("a.csv", b"x,y\n1,2\n3\n", {"target": "y"}, DataError, "a.csv, row 2: has 1 cells, the header 2"),
-    "a byte of Latin-1": ("a.csv", "text,y\ncafé,1\nthé,0\n".encode("latin-1"), {"target": "y"}, DataError, "a.csv.*--text-encoding latin-1"),
-    "a byte of Latin-1 in a text": ("a.txt", "café\nthé\n".encode("latin-1"), {"rows_are": "lines"}, DataError, "a.txt.*--text-encoding latin-1"),
-    "a suffix that says nothing": ("a.dat", b"x", {}, DataError, "a.dat: has no suffix that tells its format; known are"),
+    "a ragged row": ("a.csv", b"x,y\n1,2\n3\n", {"target": "y"}, DataError, "a.csv, row 2: has 1 cell, but the header has 2"),
+    "a byte of Latin-1": ("a.csv", "text,y\ncafé,1\nthé,0\n".encode("latin-1"), {"target": "y"}, DataError, "a.csv.*text_encoding latin-1"),
+    "a byte of Latin-1 in a text": ("a.txt", "café\nthé\n".encode("latin-1"), {"rows_are": "lines"}, DataError, "a.txt.*text_encoding latin-1"),
+    "a suffix that says nothing": ("a.dat", b"x", {}, DataError, "a.dat: its suffix does not name a known format; known suffixes:"),
     "a truncated parquet file": ("a.parquet", b"PAR1\0\0", {}, DataError, "a.parquet: "),
     "a token without its label": ("a.conll", b"a\tO\nb\n", {"target": "tags"}, DataError, "a.conll: line 2 has 1 field, but line 1 has 2"),
     "half a line of JSON": ("a.jsonl", b'{"x": 1}\n{"x": \n', {}, DataError, "a.jsonl, row 2"),
@@ -113,7 +113,7 @@ def test_what_is_held_out_must_be_on_or_off_as_in_training(tmp_path: Path) -> No
     keys = [[[0, 1], [1, 0], [1, 1]]] * 4
     held_out = written(tmp_path, "held.jsonl", b'{"keys": [[0, 1]]}\n{"keys": [[1, 1], [0, 0.5]]}\n')
     with pytest.raises(
-        DataError, match=r"held.jsonl, row 2, column 'keys': the value is 0.5, but in training all were 0 or 1"
+        DataError, match=r"held.jsonl, row 2, column 'keys': the value is 0.5, but every training value was 0 or 1"
     ):
         fit({"keys": keys}, {"valid": held_out}, tmp_path / "run")
 
@@ -195,7 +195,7 @@ def test_a_value_that_does_not_fit_is_named(model: Trained, change: dict[str, An
 def test_an_answer_does_not_take_the_name_of_a_column(model: Trained) -> None:
     again = model.predict({"text": ["good"], "stars": [4], "city": ["a"]})
     with pytest.raises(
-        DataError, match="column 'label_predicted': is there already, and the answers would take its name"
+        DataError, match="column 'label_predicted': is there already, so a prediction cannot have this name"
     ):
         model.predict(again)
 
@@ -213,7 +213,7 @@ def test_no_rows_get_no_answers(model: Trained) -> None:
 def test_what_this_model_cannot_do_is_said(model: Trained) -> None:
     with pytest.raises(
         UsageError,
-        match="generate needs a next_step model of texts or of piano rolls; this one is classify of category",
+        match="generate only works with the task 'next_step' on texts or piano rolls; this model's task is 'classify' on category",
     ):
         model.generate("good")
 

@@ -30,6 +30,6 @@ def test_what_reads_the_future_refuses_and_says_why(member: Subject) -> None:
     layers.refuses_to_stream(member)
     model = member.make()
     x = rows(model, 2, 3)
-    why = r"reads each row from its end as well, so it cannot answer step by step or in chunks: .* without 'bi'"
+    why = r"sees later steps, so it cannot run step by step or in chunks: .* without 'bi'"
     with pytest.raises(UsageError, match=why):
         model.step(x[:, 0], model.initial_state(2, x))

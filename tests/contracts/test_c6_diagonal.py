@@ -17,7 +17,7 @@ from unrolled.errors import ShapeError, UsageError
 from unrolled.kernels import library
 from unrolled.kernels.minimal import GATES, minimal, minimal_operator
 from unrolled.kernels.scan import scan_operator
-from unrolled.layers.recurrence.scan import scan
+from unrolled.layers.recurrence.diagonal_scan import scan
 from unrolled.layers.recurrence.unroll import unroll
 from unrolled.layers.recurrent import Recurrent
 

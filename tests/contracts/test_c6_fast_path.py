@@ -18,7 +18,8 @@ from torch import Tensor
 from unrolled.cells.cell import CELLS
 from unrolled.cells.gru import GRU
 from unrolled.errors import ShapeError, UsageError
-from unrolled.kernels import fused, library, memory, operators
+from unrolled.kernels import fused, library, operators
+from unrolled.kernels import scratch as memory
 from unrolled.layers import torch_compat
 from unrolled.layers.recurrence.unroll import unroll
 

@@ -10,11 +10,11 @@ from torch import Tensor
 
 from unrolled.batch import Discrete
 from unrolled.data.batches.loader import Loader
-from unrolled.data.encodings.base import Encoded
+from unrolled.data.encodings.encoding import Encoded
 from unrolled.data.examples.examples import Examples
 from unrolled.data.forms.aligned import Aligned
 from unrolled.data.plans.windows import Lanes, Rows
-from unrolled.layers.build import model_names
+from unrolled.layers.factory import model_names
 from unrolled.models.network import Network
 from unrolled.state import flatten
 from unrolled.testing.subject import same

@@ -89,7 +89,7 @@ def test_a_signal_saves_where_it_came(number: signal.Signals, tmp_path: Path) ->
             os.kill(os.getpid(), number)
 
     with pytest.raises(
-        Interrupted, match=f"{number.name}: saved at step 5; go on with: unrolled fit --resume"
+        Interrupted, match=f"{number.name}: saved at step 5; resume with: unrolled fit --resume"
     ) as caught:
         run.fit(stopped, send)
     assert caught.value.exit_code == 128 + number
@@ -113,7 +113,7 @@ def test_a_damaged_checkpoint_is_passed_over(tmp_path: Path, monkeypatch: pytest
 
     api.fit(run.data, out=stopped, resume=True, say=said.append)
     assert any("skipped a damaged checkpoint" in line and "step-00000006" in line for line in said)
-    assert "going on from step 4" in said
+    assert "resuming from step 4" in said
     same_run(stopped, straight)
 
 
@@ -138,10 +138,12 @@ def test_what_a_run_began_with_is_kept(tmp_path: Path, monkeypatch: pytest.Monke
     with monkeypatch.context() as patch, pytest.raises(Stop):
         stop_at(patch, 1)
         api.fit(str(file), out=out, steps=3, hidden=4)
-    with pytest.raises(UsageError, match="began with hidden = 4, not 5: a resumed run keeps its options"):
+    with pytest.raises(UsageError, match="was started with hidden = 4, not 5: a resumed run keeps its options"):
         api.fit(None, out=out, resume=True, hidden=5)
     file.write_text(file.read_text().replace("c", "d"), "utf-8")
-    with pytest.raises(DataError, match=r"tunes.jsonl: the data has changed: it has other contents of the same size"):
+    with pytest.raises(
+        DataError, match=r"tunes.jsonl: the data has changed: it has the same size as when the run started"
+    ):
         api.fit(None, out=out, resume=True)
     file.write_text(file.read_text().replace("d", "c"), "utf-8")
     assert api.fit(None, out=out, resume=True, hidden=4, steps=3).metrics

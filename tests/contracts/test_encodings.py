@@ -13,11 +13,11 @@ import pytest
 from samples import ours
 from sounds import samples, wav
 
-from unrolled.data.encodings.base import ENCODINGS
+from unrolled.data.encodings.encoding import ENCODINGS
 from unrolled.data.media.pictures import to_png
 from unrolled.errors import ModelError
-from unrolled.testing.columns import SAMPLES, Sample
 from unrolled.testing.encodings import CONTRACTS
+from unrolled.testing.sample_columns import SAMPLES, Sample
 
 
 def picture(seed: int, height: int, width: int, channels: int) -> bytes:

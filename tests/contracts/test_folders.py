@@ -87,7 +87,7 @@ def test_a_folder_of_broken_files_alone_is_refused(ending: str, tmp_path: Path) 
     for number in range(3):
         (tmp_path / f"{number}.{ending}").write_bytes(broken)
     what = {"audio": "sound"}.get(reader, reader)
-    with pytest.raises(DataError, match=rf"not one of its 3 {what} files can be read; the first: .*/0\.{ending}"):
+    with pytest.raises(DataError, match=rf"none of its 3 {what} files can be read; the first: .*/0\.{ending}"):
         read(tmp_path)
 
 

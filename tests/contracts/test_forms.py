@@ -10,7 +10,7 @@ from samples import SAMPLES, Sample, training
 from unrolled.batch import MISSING, Batch
 from unrolled.data.batches.loader import Loader
 from unrolled.data.examples.examples import Examples
-from unrolled.data.forms.base import FORMS, TargetForm, form_of, numbers_of
+from unrolled.data.forms.form import FORMS, TargetForm, form_of, numbers_of
 from unrolled.training.plans import batch_settings, evaluation_plan, training_plan
 
 BY_FORM: dict[str, Sample] = {sample.ask().coder.form.name: sample for sample in SAMPLES.values()}

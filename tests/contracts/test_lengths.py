@@ -11,7 +11,7 @@ from configs import model_config
 
 import unrolled as ur
 from unrolled.errors import UsageError
-from unrolled.layers.build import build_layer, model_names
+from unrolled.layers.factory import build_layer, model_names
 from unrolled.runs.trained import Trained
 
 TEXTS = ["", "a", "abba", "b", "ab", "", "bbb", "a", "ba", "babab"] * 2
@@ -95,7 +95,9 @@ def test_a_row_of_very_many_steps(model: str, tmp_path: Path, times: Callable[[i
             ur.fit(data, out=tmp_path / "long", **options)
         return
     if many.describe().state_bytes_per_step:  # it would keep all that it has read
-        with pytest.raises(UsageError, match="trained in pieces of 128 steps.* set attention_window, such as 256"):
+        with pytest.raises(
+            UsageError, match="trained in pieces of 128 steps.* set attention_window, for example to 256"
+        ):
             ur.fit(data, out=tmp_path / "long", **options)
         options["attention_window"] = 64
     again = ur.fit(data, out=tmp_path / "long", **options)

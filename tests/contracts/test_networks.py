@@ -66,7 +66,7 @@ def test_c1_a_network_that_reads_the_future_refuses_to_step_and_says_why(case: C
     network, inputs = case.network(), case.inputs([3, 3])
     _, state = whole(network, inputs, [3, 3])
     assert not network.causal
-    with pytest.raises(UsageError, match="reads each row from its end as well, so it cannot answer step by step"):
+    with pytest.raises(UsageError, match="sees later steps, so it cannot run step by step"):
         network.step(at(inputs, network, 0), state)
     with pytest.raises(UsageError, match="choose the same model without 'bi'"):
         network(inputs, torch.tensor([3, 3]), state)

@@ -21,9 +21,9 @@ from unrolled.layers.attention.attention import Attention
 from unrolled.layers.attention.blocks import FeedForward
 from unrolled.layers.attention.multihead import CrossAttention, SelfAttention
 from unrolled.layers.attention.positions import Learned, Sinusoidal
-from unrolled.layers.build import build_layer, model_names
 from unrolled.layers.crf import CRF
 from unrolled.layers.embed import Embedding, Numbers, OneHot
+from unrolled.layers.factory import build_layer, model_names
 from unrolled.layers.pooling import Pooling
 from unrolled.layers.torch_compat import GRU, LSTM, RNN
 from unrolled.layers.transformer import Transformer

@@ -14,8 +14,8 @@ from torch import Tensor
 from unrolled.errors import ModelError, ShapeError, UsageError
 from unrolled.kernels import library
 from unrolled.layers import torch_compat
+from unrolled.layers.recurrence.layer_session import push_together
 from unrolled.layers.recurrence.live_steps import PackedSteps
-from unrolled.layers.recurrence.session import push_together
 from unrolled.layers.recurrent import Recurrent
 from unrolled.layers.window import Window
 from unrolled.testing import layers
@@ -90,7 +90,7 @@ def test_sessions_share_packed_weights_until_they_change() -> None:
     later = layer.session()
     assert torch.equal(two.push(x), before)
     assert not torch.equal(later.push(x), before)
-    with pytest.raises(UsageError, match="made before and after a change"):
+    with pytest.raises(UsageError, match="with the same weights: make new sessions"):
         push_together([one, later], torch.randn(2, 3))
 
 
@@ -115,44 +115,44 @@ def test_what_is_pushed_may_lie_anyhow_and_is_checked() -> None:
     assert torch.equal(live.push(x[::2]), expected)
     state = live.snapshot()
     for wrong, message in (
-        (torch.randn(4), r"Recurrent: a step is \(4,\) torch.float32 on cpu, expected \(3,\) torch.float32 on cpu"),
-        (torch.randn(1, 3), r"a step is \(1, 3\)"),
+        (torch.randn(4), r"Recurrent: x is \(4,\) torch.float32 on cpu, expected \(3,\) torch.float32 on cpu"),
+        (torch.randn(1, 3), r"x is \(1, 3\)"),
         (torch.randn(3).double(), r"\(3,\) torch.float64 on cpu, expected"),
         (torch.randn(3, device="meta"), "on meta, expected"),
     ):
         with pytest.raises(ShapeError, match=message):
             live.push(wrong)
     assert live.snapshot() == state
-    with pytest.raises(ShapeError, match=r"a step is \(3,\) .* expected \(2, 3\)"):
+    with pytest.raises(ShapeError, match=r"x is \(3,\) .* expected \(2, 3\)"):
         layer.session(batch=2).push(torch.randn(3))
 
 
 def test_what_cannot_be_a_session_says_why() -> None:
     with pytest.raises(UsageError, match="batch must be at least 1, got 0"):
         Recurrent(3, 4).session(batch=0)
-    with pytest.raises(UsageError, match=r"training mode and would drop: call eval\(\)"):
+    with pytest.raises(UsageError, match=r"training mode, with dropout: call eval\(\)"):
         Recurrent(3, 4, num_layers=2, dropout=0.5).session()
-    with pytest.raises(UsageError, match=r"training mode and would drop: call eval\(\)"):
+    with pytest.raises(UsageError, match=r"training mode, with dropout: call eval\(\)"):
         torch_compat.LSTM(3, 4, num_layers=2, dropout=0.5).session()
-    with pytest.raises(UsageError, match="bidirectional: it reads each row from its end"):
+    with pytest.raises(UsageError, match="is bidirectional, so it cannot run step by step"):
         torch_compat.GRU(3, 4, bidirectional=True).session()
     for member in OTHERS:
-        with pytest.raises(UsageError, match="reads each row from its end as well"):
+        with pytest.raises(UsageError, match="sees later steps"):
             member.make().session()
     one = Recurrent(3, 4).session()
-    with pytest.raises(UsageError, match="each of them once"):
+    with pytest.raises(UsageError, match="each session only once"):
         push_together([one, one], torch.randn(2, 3))
-    with pytest.raises(UsageError, match="each of them once"):
+    with pytest.raises(UsageError, match="each session only once"):
         push_together([], torch.randn(0, 3))
-    with pytest.raises(UsageError, match="of one layer"):
+    with pytest.raises(UsageError, match="of the same layer"):
         push_together([one, Recurrent(3, 4).session()], torch.randn(2, 3))
-    with pytest.raises(ShapeError, match=r"a step is \(2, 3\) .* expected \(1, 3\)"):
+    with pytest.raises(ShapeError, match=r"x is \(2, 3\) .* expected \(1, 3\)"):
         push_together([one], torch.randn(2, 3))
 
 
 def test_a_snapshot_of_something_else_is_refused() -> None:
     live = Recurrent(3, 4).session()
-    with pytest.raises(ModelError, match="of 2 rows, expected 1"):
+    with pytest.raises(ModelError, match="the snapshot has 2 rows, expected 1"):
         live.restore(Recurrent(3, 4).session(batch=2).snapshot())
     with pytest.raises(ModelError, match="belongs to another model"):
         live.restore(Recurrent(3, 5).session().snapshot())

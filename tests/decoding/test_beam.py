@@ -302,12 +302,12 @@ def test_what_is_given_stays_as_it_was_and_no_graph_is_kept() -> None:
 @pytest.mark.parametrize(
     ("values", "text"),
     [
-        ({"width": 0}, "width = 0: Input should be greater than or equal to 1"),
-        ({"width": 2, "n_best": 3}, "n_best = 3: it is more than width, 2"),
-        ({"max_length": 4, "min_length": 5}, "min_length = 5: it is more than max_length, 4"),
-        ({"max_length": 0}, "max_length = 0"),
-        ({"length_penalty": -1}, "length_penalty = -1"),
-        ({"no_repeat_ngram": -1}, "no_repeat_ngram = -1"),
+        ({"width": 0}, "width must be at least 1, got 0"),
+        ({"width": 2, "n_best": 3}, "n_best = 3: it must be at most width, which is 2"),
+        ({"max_length": 4, "min_length": 5}, "min_length = 5: it must be at most max_length, which is 4"),
+        ({"max_length": 0}, "max_length must be at least 1, got 0"),
+        ({"length_penalty": -1}, "length_penalty must be at least 0, got -1"),
+        ({"no_repeat_ngram": -1}, "no_repeat_ngram must be at least 0, got -1"),
         ({"widht": 1}, "unknown option widht. Did you mean width?"),
     ],
 )
@@ -322,10 +322,10 @@ def test_settings_out_of_range_are_refused(values: dict[str, float], text: str) 
     [
         ({"banned": [5]}, "banned id 5 is outside the vocabulary of 5: give ids from 0 to 4"),
         ({"banned": range(5)}, "all 5 ids are banned: leave at least one to choose from"),
-        ({"banned": [2]}, "the end id 2 is banned: ask for a min_length instead"),
+        ({"banned": [2]}, "the end id 2 is banned: set min_length instead"),
         ({"prefix": [5]}, "prefix id 5 is outside the vocabulary of 5: give ids from 0 to 4"),
-        ({"prefix": [1, 2]}, "a prefix holds the end id 2, after which nothing is written"),
-        ({"prefix": [1, 1, 1, 1]}, "a prefix has 4 ids, more than max_length, 3"),
+        ({"prefix": [1, 2]}, "a prefix contains the end id 2, and nothing is written after it"),
+        ({"prefix": [1, 1, 1, 1]}, "a prefix has 4 ids, but max_length is 3"),
         ({"prefix": [[1], [0], [0]]}, "prefix has 3 rows, expected 2, one for each input"),
         ({"end": 9}, "end id 9 is outside the vocabulary of 5: give ids from 0 to 4"),
     ],
@@ -346,7 +346,7 @@ def test_scores_that_cannot_be_searched_are_refused() -> None:
     for broken in (math.nan, math.inf):
         start = starts(3)
         start[1, 3] = broken
-        with pytest.raises(ModelError, match="row 1: the scores are not finite: .* use an earlier one"):
+        with pytest.raises(ModelError, match="row 1: the scores are not finite, .* use an earlier model"):
             search(start, model(0), settings)
         weight = model(0)
         weight[3, 4] = broken  # noticed once a hypothesis goes there
@@ -354,13 +354,13 @@ def test_scores_that_cannot_be_searched_are_refused() -> None:
             search(starts(2), weight, settings)
     empty = starts(3)
     empty[2] = -math.inf
-    with pytest.raises(ModelError, match="row 2: no id that is not banned has a probability above 0"):
+    with pytest.raises(ModelError, match="row 2: every allowed id has probability 0"):
         search(empty, model(0), settings)
     only = starts(2)
     only[1, [0, 1, 3]] = -math.inf
-    with pytest.raises(ModelError, match="row 1: no id that is not banned has a probability above 0"):
+    with pytest.raises(ModelError, match="row 1: every allowed id has probability 0"):
         search(only, model(0), settings, banned=[4])
-    with pytest.raises(ModelError, match="row 0: no id that is not banned"):
+    with pytest.raises(ModelError, match="row 0: every allowed id has probability 0"):
         search(starts(1), model(0), Beam(width=3, max_length=5, min_length=5, no_repeat_ngram=1))
 
 

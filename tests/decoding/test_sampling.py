@@ -107,13 +107,13 @@ def test_half_precision_scores() -> None:
 @pytest.mark.parametrize(
     ("values", "text"),
     [
-        ({"temperature": -0.1}, "temperature = -0.1: Input should be greater than or equal to 0"),
-        ({"temperature": 11}, "less than or equal to 10"),
-        ({"temperature": float("nan")}, "temperature = nan: Input should be a finite number"),
-        ({"top_k": 0}, "top_k = 0"),
-        ({"top_p": 0.0}, "top_p = 0.0"),
-        ({"top_p": 1.5}, "less than or equal to 1"),
-        ({"seed": -1}, "seed = -1"),
+        ({"temperature": -0.1}, "temperature must be at least 0, got -0.1"),
+        ({"temperature": 11}, "at most 10"),
+        ({"temperature": float("nan")}, "temperature must be a finite number, got nan"),
+        ({"top_k": 0}, "top_k must be at least 1, got 0"),
+        ({"top_p": 0.0}, "top_p must be above 0, got 0.0"),
+        ({"top_p": 1.5}, "at most 1"),
+        ({"seed": -1}, "seed must be at least 0, got -1"),
         ({"temprature": 1}, "unknown option temprature. Did you mean temperature?"),
     ],
 )
@@ -135,8 +135,8 @@ def test_what_choose_refuses() -> None:
         logits = torch.stack([LOGITS, LOGITS])
         logits[1, 2] = float(broken)
         for temperature in (0.0, 1.0):
-            with pytest.raises(ModelError, match=r"row 1: the scores are not finite: .* use an earlier one"):
+            with pytest.raises(ModelError, match=r"row 1: the scores are not finite, .* use an earlier model"):
                 choose(logits, Sampling(temperature=temperature), generator)
     only = torch.tensor([[0.0, float("-inf")]])
-    with pytest.raises(ModelError, match="row 0: no id that is not banned has a probability above 0"):
+    with pytest.raises(ModelError, match="row 0: every allowed id has probability 0"):
         choose(only, settings, generator, banned=[0])

@@ -117,5 +117,5 @@ def test_what_cannot_be_searched_is_refused() -> None:
             viterbi(scores, lengths)
     scores = chain(2, 2, 3)
     scores[1, 1] = -math.inf
-    with pytest.raises(ModelError, match="row 1: no path through the labels has a probability above 0"):
+    with pytest.raises(ModelError, match="row 1: every path through the labels has probability 0"):
         viterbi(scores, lengths)

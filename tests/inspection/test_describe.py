@@ -40,11 +40,11 @@ def test_the_memory_of_the_state_is_that_of_one_stream() -> None:
 
 def test_it_reads_as_a_page() -> None:
     page = str(described("lstm", embedding=3, kinds={"text": "tokens"}, tokens="characters"))
-    assert page.startswith("lstm for classify\n\n  text      2 characters; one of 5 symbols a step\n")
+    assert page.startswith("lstm for classify\n\n  text      2 characters; one of 5 symbols per step\n")
     assert "  -> label  category, 2 labels" in page
     assert re.search(r"\n  head.weight +2 × 4\n", page)
-    assert "3 numbers a step → 4 → 2 outputs; the weights are the same at every step" in page
-    assert "state           56 bytes a stream, however long the stream" in page
+    assert "3 numbers per step → 4 → 2 outputs; the weights are the same at every step" in page
+    assert "state           56 bytes per stream, at any length" in page
     assert "cannot stream" in str(described("bigru"))
 
 
@@ -55,11 +55,11 @@ def test_attention_costs_more_with_every_step_that_it_sees() -> None:
     assert (one.multiply_adds_per_step_seen, one.state_bytes_per_step, one.attention_window) == (2 * 4, 2 * 4 * 4, None)
     assert one.state_bytes == 8 + 4 * 4 + 8  # its count of steps, and what is pooled
     page = str(one)
-    assert "multiply-adds, and 8 for each step that it sees\n" in page
-    assert "state           32 bytes a stream, and 32 for each step" in page
+    assert "multiply-adds, and 8 per step that it looks back at\n" in page
+    assert "state           32 bytes per stream, and 32 per step" in page
     far = described("transformer", attention_window=5, layers=2)
     assert (far.state_bytes_per_step, far.attention_window) == (2 * 2 * 4 * 4, 5)
-    assert "and 64 for each step, of which it keeps the last 5" in str(far)
+    assert "and 64 per step for the last 5 steps" in str(far)
     whole = described("bitransformer", kinds={"text": "tokens"}, tokens="characters")
     assert (whole.state_bytes, whole.state_bytes_per_step) == (None, 0)
     assert "[ transformer ] ↔ [ transformer ] ↔ ⋯ ↔ [ transformer ]\n" in whole.drawing
@@ -85,8 +85,8 @@ def test_a_layer_that_keeps_no_state_is_drawn_without_one_whatever_its_name(monk
 
 
 def test_specs_in_words() -> None:
-    assert describe_spec(Discrete(3, False)) == "one of 3 symbols a row"
-    assert describe_spec(Continuous(1)) == "1 numbers a step"
+    assert describe_spec(Discrete(3, False)) == "one of 3 symbols per row"
+    assert describe_spec(Continuous(1)) == "1 numbers per step"
 
 
 def test_a_model_that_writes_is_drawn_above_what_it_reads() -> None:
@@ -94,6 +94,6 @@ def test_a_model_that_writes_is_drawn_above_what_it_reads() -> None:
     options = {"target": "text", "task": "translate", "steps": 1, "hidden": 4, "kinds": {"text": "tokens"}}
     page = str(api.fit(data, model="gru", **options).describe())  # type: ignore[arg-type]
     assert page.startswith("bigru and gru with attention for translate\n")
-    assert "looks back at all m (attention: scaled_dot)" in page
+    assert "attends to all m (attention: scaled_dot)" in page
     assert "\nx → [ gru ] → m\n" in page  # a source without steps
     assert "cannot stream" in page

@@ -63,7 +63,7 @@ def test_lessons_are_taken_one_after_the_other_before_the_problem_itself(monkeyp
     assert said == []  # no lesson is over before it is nearly solved
     monkeypatch.setattr(probing, "_KNOWN", 100.0)  # any answers are good enough for the next lesson
     found = probe("mingru", "selective", 64, steps=75, say=said.append)
-    assert [line.rpartition(",")[0] for line in said] == ["T = 32: a lesson is over"] * 7
+    assert [line.rpartition(",")[0] for line in said] == ["T = 32: lesson finished"] * 7
     assert found.trained == 32 and found.rungs == ()
 
 
@@ -132,8 +132,8 @@ def test_steps_are_smaller_while_a_length_is_nearly_solved(monkeypatch: pytest.M
     [
         ({"model": "lstn"}, "there is no model 'lstn'. Did you mean 'lstm'?"),
         ({"problems": ["adding", "copi"]}, "there is no problem 'copi'. Did you mean 'copy'?"),
-        ({"problems": ["adding", "recall"], "up_to": 20}, "recall has at least 24 steps: up_to = 20 is too short"),
-        ({"minutes": 1.0, "steps": 3}, "give one budget, minutes or steps"),
+        ({"problems": ["adding", "recall"], "up_to": 20}, "up_to must be at least 24 for the problem 'recall', got 20"),
+        ({"minutes": 1.0, "steps": 3}, "give only one budget, not minutes and steps"),
         ({"minutes": 0.0}, "minutes must be above 0, got 0"),
         ({"minutes": float("nan")}, "minutes must be above 0, got nan"),
         ({"steps": 0}, "steps must be at least 1, got 0"),

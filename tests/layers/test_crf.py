@@ -174,7 +174,7 @@ def test_labels_that_break_the_rule_cost_much_but_not_everything() -> None:
 @pytest.mark.parametrize("outputs", [0, 1, 3, 5, 7, 13])
 def test_a_number_of_outputs_that_no_labels_have_is_refused(outputs: int) -> None:
     with pytest.raises(
-        UsageError, match=rf"a CRF has \(K \+ 1\)·K outputs for K labels, such as 6 for 2, but not {outputs}"
+        UsageError, match=rf"a CRF with K labels has \(K \+ 1\)·K outputs, such as 6 for 2 labels, got {outputs}"
     ):
         CRF(4, outputs)
 

@@ -10,8 +10,8 @@ from torch import Tensor
 
 from unrolled.errors import ShapeError, UsageError
 from unrolled.layers import deltanet
-from unrolled.layers.build import build_layer
 from unrolled.layers.deltanet import DeltaNet
+from unrolled.layers.factory import build_layer
 from unrolled.reference import deltanet as textbook
 from unrolled.reference.names import deltanet_from_layer
 from unrolled.state import flatten
@@ -163,8 +163,8 @@ def test_what_does_not_fit_is_named() -> None:
         ((0, 4), "input_size must be at least 1, got 0"),
         ((3, 0), "hidden_size must be at least 1, got 0"),
         ((3, 4, 1, 0), "num_layers must be at least 1, got 0"),
-        ((3, 4, 3), "3 heads do not divide 4 hidden units: choose a divisor of them"),
-        ((3, 4, 0), "0 heads do not divide 4 hidden units"),
+        ((3, 4, 3), "heads must be a divisor of the hidden size 4, got 3"),
+        ((3, 4, 0), "heads must be a divisor of the hidden size 4, got 0"),
         ((3, 4, 1, 1, 1.0), "dropout must be at least 0 and below 1, got 1.0"),
     ):
         with pytest.raises(UsageError, match=text):
@@ -174,7 +174,7 @@ def test_what_does_not_fit_is_named() -> None:
         layer(rows(2, 5, 1))
     with pytest.raises(ShapeError, match=r"DeltaNet: lengths\[1\] is 6, expected 0 … 5"):
         layer(rows(2, 5, 2), torch.tensor([5, 6]))
-    with pytest.raises(ShapeError, match="DeltaNet: this state is of 1 blocks, expected 2"):
+    with pytest.raises(ShapeError, match="DeltaNet: state has 1 blocks, expected 2"):
         layer(rows(2, 5, 2), None, layer.initial_state(2, rows(1))[:1])
     with pytest.raises(ShapeError, match=r"state.memory has shape \(1, 2, 3, 3\), expected \(2, 2, 3, 3\)"):
         layer.step(rows(2, 2), layer.initial_state(1, rows(1)))

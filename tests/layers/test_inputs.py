@@ -32,5 +32,5 @@ def test_what_lies_in_the_padding_is_not_looked_at() -> None:
 
 def test_columns_that_do_not_fit_are_named() -> None:
     columns = InputEmbedding(SPECS, embedding=3)
-    with pytest.raises(ShapeError, match="column 'x' is missing; it reads ids, x, age"):
+    with pytest.raises(ShapeError, match="column 'x' is missing; the inputs are ids, x, age"):
         columns({"ids": torch.zeros(1, 2, dtype=torch.int64)}, torch.tensor([2]))

@@ -65,10 +65,12 @@ def test_no_steps_at_all() -> None:
 
 
 def test_what_does_not_fit_is_named() -> None:
-    with pytest.raises(UsageError, match=r"there is no pooling 'lsat'. Did you mean 'last'\?"):
+    with pytest.raises(UsageError, match=r"unknown pooling 'lsat'. Did you mean 'last'\?"):
         Pooling("lsat")  # type: ignore[arg-type]
     with pytest.raises(ShapeError, match=r"Pooling: y has shape \(2, 3\), expected \(B, T, H\)"):
         Pooling("mean")(torch.zeros(2, 3))
     both, y = Pooling("last", bidirectional=True), torch.zeros(1, 2, 4)
-    with pytest.raises(UsageError, match="a bidirectional layer needs whole rows: its pooling takes no state"):
+    with pytest.raises(
+        UsageError, match="a bidirectional layer needs whole rows, so its pooling cannot continue from a state"
+    ):
         both(y, None, both.initial(1, y))

@@ -58,7 +58,7 @@ def test_what_is_out_of_range_is_refused() -> None:
         Recurrent(3, 5, num_layers=0)
     with pytest.raises(UsageError, match="dropout must be at least 0 and below 1, got 1"):
         Recurrent(3, 5, dropout=1)
-    with pytest.raises(ShapeError, match="this state is of 1 layers, expected 2"):
+    with pytest.raises(ShapeError, match="state has 1 layers, expected 2"):
         Recurrent(3, 5, num_layers=2)(torch.zeros(1, 2, 3), None, Recurrent(3, 5).initial_state(1, torch.zeros(())))
 
 

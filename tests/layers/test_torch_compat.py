@@ -180,7 +180,7 @@ def test_an_unknown_nonlinearity() -> None:
     ("given", "hx", "message"),
     [
         (torch.zeros(5), None, r"LSTM: input has shape \(5,\), expected 3 axes, or 2 for a single row"),
-        (torch.zeros(0, 2, 4), None, r"LSTM: input has shape \(0, 2, 4\): there are no steps to run over"),
+        (torch.zeros(0, 2, 4), None, r"LSTM: input has shape \(0, 2, 4\), expected at least one step"),
         (torch.zeros(5, 2, 3), None, r"LSTM: x has shape \(2, 5, 3\), expected \(N, L, I\) with I = 4"),
         (torch.zeros(5, 2, 4).double(), None, r"x is torch.float64 and the weights are torch.float32"),
         (torch.zeros(5, 2, 4), torch.zeros(1, 2, 7), r"LSTM: hx must be \(h_0, c_0\)"),
@@ -195,7 +195,7 @@ def test_input_and_state_that_do_not_fit(given: Tensor, hx: Any, message: str) -
 
 def test_lengths_need_a_padded_batch() -> None:
     layer, x = torch_compat.GRU(4, 7), batch(False)
-    with pytest.raises(UsageError, match="GRU: a packed sequence knows its lengths: give one or the other"):
+    with pytest.raises(UsageError, match="GRU: a packed sequence has its own lengths: leave lengths out"):
         layer(pack_padded_sequence(x, LENGTHS, enforce_sorted=False), lengths=LENGTHS)
     with pytest.raises(ShapeError, match=r"GRU: lengths needs a batch: input has shape \(6, 4\), a single row"):
         layer(x[:, 0], lengths=[6])

@@ -72,7 +72,7 @@ def packed(data: torch.Tensor, sizes: list[int], order: list[int] | None, back: 
         (lambda p: packed(p.data, [], None, None), r"batch_sizes is \(0,\) torch.int64, expected \(L,\) int64"),
         (lambda p: packed(p.data, [3, 3, 2, 2], [0, 1, 7], [0, 1, 2]), "sorted_indices must hold each of 0 … 2 once"),
         (lambda p: packed(p.data, [3, 3, 2, 2], [1, 2, 0], [1, 2, 0]), "unsorted_indices is not the inverse"),
-        (lambda p: packed(p.data, [3, 3, 2, 2], [1, 2, 0], None), "come together"),
+        (lambda p: packed(p.data, [3, 3, 2, 2], [1, 2, 0], None), "must be given together"),
         (lambda p: packed(p.data[:, :1], [3, 3, 2, 2], None, None), r"x has shape \(10, 1\)"),
         (lambda p: p.to(torch.float64), "x is torch.float64 and the weights are torch.float32"),
     ],

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from unrolled.errors import ModelError, ShapeError, UsageError
 from unrolled.layers.attention.cache import KVCache
-from unrolled.layers.build import build_layer
+from unrolled.layers.factory import build_layer
 from unrolled.layers.transformer import Transformer, TransformerState
 from unrolled.reference.attention import BlockWeights, HeadWeights, block
 from unrolled.state import flatten, from_bytes, select, to_bytes, where
@@ -89,7 +89,7 @@ def test_positions_go_on_from_chunk_to_chunk_and_a_learned_table_ends() -> None:
     layer, x = made(positions="learned")
     _, state = layer(torch.zeros(1, 4090, H, dtype=torch.float64))
     _, state = layer(x[:1, :6], None, state)
-    with pytest.raises(ShapeError, match="step 4097 is beyond the 4096 steps whose positions are learned"):
+    with pytest.raises(ShapeError, match="a row has 4097 steps, but there are only 4096 learned positions"):
         layer.step(x[:1, 0], state)
 
 
@@ -162,12 +162,12 @@ def test_looking_inside_changes_nothing_and_shows_every_attention() -> None:
 def test_a_memory_is_given_once_and_to_whom_it_belongs() -> None:
     decoder, x = made(memory_size=5)
     memory = torch.zeros(B, 4, 5, dtype=torch.float64)
-    with pytest.raises(UsageError, match="this transformer attends to a memory: give it"):
+    with pytest.raises(UsageError, match="this transformer attends to a memory: give memory"):
         decoder(x)
-    with pytest.raises(UsageError, match="this transformer has no memory_size, so it takes no memory"):
+    with pytest.raises(UsageError, match="this transformer has no memory_size: leave memory out"):
         made()[0](x, None, None, memory)
     _, state = decoder(x, None, None, memory)
-    with pytest.raises(UsageError, match="the state carries its memory already: give the memory with the first steps"):
+    with pytest.raises(UsageError, match="the state already carries the memory: give memory only with the first steps"):
         decoder(x, None, state, memory)
     with pytest.raises(ShapeError, match="Transformer: the memory has 1 rows, expected 3"):
         decoder(x, None, None, memory[:1])
@@ -198,7 +198,7 @@ def test_a_state_of_another_model_is_refused() -> None:
     with pytest.raises(ShapeError, match="state is tuple, expected one of 2 blocks"):
         layer(x, None, tuple(state))
     shorter = state.layers[1]._replace(keys=state.layers[1].keys[:, :3], values=state.layers[1].values[:, :3])
-    with pytest.raises(ShapeError, match=r"block 1: state.keys is \(3, 3, 2, 4\) .* N being 7 or more"):
+    with pytest.raises(ShapeError, match=r"block 1: state.keys is \(3, 3, 2, 4\) .* N at least 7"):
         layer(x, None, state._replace(layers=(state.layers[0], shorter)))
 
 
@@ -280,10 +280,10 @@ def test_names_and_numbers_out_of_range() -> None:
     wrong: list[tuple[dict[str, Any], str]] = [
         ({"num_layers": 0}, "num_layers must be at least 1, got 0"),
         ({"dropout": 1.0}, "dropout must be at least 0 and below 1, got 1.0"),
-        ({"positions": "rotatory"}, "there are no positions 'rotatory'. Did you mean 'rotary'"),
-        ({"norm": "batch"}, "there is no norm 'batch'."),
-        ({"feedforward": "swigloo"}, "there is no feedforward 'swigloo'. Did you mean 'swiglu'"),
-        ({"heads": 3}, "heads = 3 does not divide a width of 8: choose 2 or 4"),
+        ({"positions": "rotatory"}, "unknown positions 'rotatory'. Did you mean 'rotary'"),
+        ({"norm": "batch"}, "unknown norm 'batch'."),
+        ({"feedforward": "swigloo"}, "unknown feedforward 'swigloo'. Did you mean 'swiglu'"),
+        ({"heads": 3}, "heads = 3 does not divide the hidden size 8: choose 2 or 4"),
     ]
     for options, message in wrong:
         with pytest.raises(UsageError, match=message):
@@ -297,5 +297,5 @@ def test_dropout_is_for_training_alone() -> None:
     assert torch.equal(layer(x)[0], layer(x)[0])
     layer.train()
     assert not torch.equal(layer(x)[0], layer(x)[0])
-    with pytest.raises(UsageError, match=r"Transformer is in training mode and would drop: call eval\(\)"):
+    with pytest.raises(UsageError, match=r"Transformer is in training mode, with dropout: call eval\(\)"):
         layer.session()

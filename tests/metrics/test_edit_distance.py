@@ -33,5 +33,5 @@ def test_edits_by_hand() -> None:
     kitten, sitting = ([*map(ord, word)] for word in ("kitten", "sitting"))
     assert edit_distance([kitten, [], kitten, []], [sitting, sitting, [], []]).tolist() == [3, 7, 6, 0]
     assert edit_distance([], []).tolist() == []
-    with pytest.raises(ShapeError, match="prediction has 1 sequences, expected 2, as many as target"):
+    with pytest.raises(ShapeError, match="prediction has 1 sequences, but target has 2"):
         edit_distance([[1]], [[1], [2]])

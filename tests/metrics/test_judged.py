@@ -16,7 +16,7 @@ def test_shapes_that_do_not_fit_are_refused() -> None:
         lambda: Values(two, three, 1.0),
         lambda: Quantiles((0.5,), two[:, None], three),
     ):
-        with pytest.raises(ShapeError, match=r"the answers are \(2,\), expected \(3,\), as what is right"):
+        with pytest.raises(ShapeError, match=r"the answers have shape \(2,\), but the right values \(3,\)"):
             make()
-    with pytest.raises(ShapeError, match="1 sequences are written, but 2 are right"):
+    with pytest.raises(ShapeError, match="there are 1 written sequences, but 2 right ones"):
         TokenSequences([[1]], [[1], [2]])

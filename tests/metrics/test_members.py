@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 import torch
 
-from unrolled.metrics.base import METRICS, cost, measure
 from unrolled.metrics.judged import Gaussians, Quantiles
+from unrolled.metrics.metric import METRICS, cost, measure
 from unrolled.metrics.scoring import scores
-from unrolled.testing.judged import JUDGED
+from unrolled.testing.answers import JUDGED
 from unrolled.testing.metrics import CONTRACTS
 
 PAIRS = [(name, kind) for name, metric in METRICS.members().items() for kind in metric.judges]

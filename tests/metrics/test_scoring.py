@@ -6,13 +6,13 @@ import pytest
 import torch
 
 from unrolled import registry
-from unrolled.metrics.base import Measure, Sums, cost
 from unrolled.metrics.judged import (
     ChosenLabels,
     ChosenTokens,
     Nats,
     Ranks,
 )
+from unrolled.metrics.metric import Measure, Sums, cost
 from unrolled.metrics.scoring import added, scores, values
 from unrolled.registry import register
 

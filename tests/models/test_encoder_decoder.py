@@ -11,8 +11,8 @@ from torch import Tensor
 
 from unrolled.batch import Batch, Continuous, Discrete, Spec
 from unrolled.errors import ShapeError, UsageError
-from unrolled.layers.build import build_layer, model_names
 from unrolled.layers.config import ModelConfig
+from unrolled.layers.factory import build_layer, model_names
 from unrolled.models.encoder_decoder import EncoderDecoder, WriterState, parts_of
 from unrolled.state import flatten, select
 
@@ -192,7 +192,7 @@ def test_what_reads_and_what_writes(config: ModelConfig, names: tuple[str, str])
 def test_what_does_not_fit_is_refused() -> None:
     with pytest.raises(
         UsageError,
-        match="decoder = 'bigru' reads a sequence from its end as well, so it cannot write one: choose a layer",
+        match="decoder = 'bigru' reads in both directions, so it cannot write a sequence: choose a layer",
     ):
         EncoderDecoder({"ids": Discrete(3)}, model_config(decoder="bigru"), outputs=4)
     with pytest.raises(UsageError, match="there is no model 'gruu'. Did you mean 'gru'"):

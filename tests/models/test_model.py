@@ -8,7 +8,7 @@ from configs import model_config
 
 from unrolled.batch import Continuous, Discrete, Spec
 from unrolled.errors import UsageError
-from unrolled.layers.build import model_names
+from unrolled.layers.factory import model_names
 from unrolled.models.build import build_model
 from unrolled.models.encoder_decoder import EncoderDecoder
 from unrolled.models.model import Model
@@ -51,14 +51,16 @@ def test_a_model_streams_or_says_why_it_does_not(name: str) -> None:
         assert model.causal and model.session().state is not None
         return
     assert not model.causal
-    with pytest.raises(UsageError, match="reads every sequence from its end as well.*does not begin with 'bi'"):
+    with pytest.raises(UsageError, match="reads every sequence in both directions.*does not begin with 'bi'"):
         model.session()
 
 
 def test_a_model_that_writes_does_not_stream() -> None:
     model = make(written="answer")
     assert model.writes and not model.causal and model.initial_state(3) is None
-    with pytest.raises(UsageError, match="reads each sequence whole before it writes its answer: use predict"):
+    with pytest.raises(
+        UsageError, match="reads each sequence whole before it writes its answer, so it cannot stream: use predict"
+    ):
         model.session()
 
 

@@ -115,7 +115,7 @@ def without(name: str) -> dict[str, Tensor]:
 @pytest.mark.parametrize(
     ("inputs", "lengths", "message"),
     [
-        (without("x"), [4, 2], "Network: column 'x' is missing; it reads ids, x, age, city"),
+        (without("x"), [4, 2], "Network: column 'x' is missing; the inputs are ids, x, age, city"),
         (columns() | {"x": torch.ones(2, 3, 2)}, [4, 2], r"'x' has shape \(2, 3, 2\), expected \(B, T, W\) with B = 2 and T = 4"),
         (columns() | {"x": torch.ones(2, 4)}, [4, 2], r"'x' has shape \(2, 4\), expected \(B, T, W\) with B = 2 and T = 4"),
         (columns() | {"x": torch.ones(2, 4, 3)}, [4, 2], r"Numbers: x has shape \(2, 4, 3\), expected \(B, T, 2\)"),

@@ -6,7 +6,7 @@ from configs import model_config
 from unrolled.batch import Continuous, Spec
 from unrolled.cells.mingru import MinGRU
 from unrolled.errors import UsageError
-from unrolled.layers.build import build_layer
+from unrolled.layers.factory import build_layer
 from unrolled.layers.recurrent import Recurrent
 from unrolled.models._sketch import Sketch, Stack, stack_of
 from unrolled.models.encoder_decoder import EncoderDecoder
@@ -34,7 +34,7 @@ def test_a_layer_says_what_it_is_and_whether_it_remembers(name: str, stack: Stac
 def test_a_network_says_how_it_pools() -> None:
     config = model_config(name="gru", hidden=4, pool="max")
     assert Network(SPECS, config, 2, pooled=True).sketch() == Sketch(Stack(("gru",)), pool="max")
-    with pytest.raises(UsageError, match="pool only works where a row has one answer"):
+    with pytest.raises(UsageError, match="pool only works with one answer per row"):
         Network(SPECS, config, 2, pooled=False)
     config = model_config(name="gru", hidden=4)
     assert Network(SPECS, config, 2, pooled=False).sketch() == Sketch(Stack(("gru",)))

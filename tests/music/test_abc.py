@@ -163,14 +163,14 @@ def test_repeats_cannot_explode() -> None:
     [
         ("X:1\nM:4/4\nK:C\nCD | hE", "line 4, bar 2: 'h' is not ABC"),
         ("X:1\nM:4/4\nK:C\nCD |\nE [", "line 5, bar 2: '[' is not ABC"),
-        ("X:1\nM:four\nK:C\nCD", "line 3: M:four is no metre"),
-        ("X:1\nL:1/0\nK:C\nCD", "line 3: L:1/0 is no length"),
-        ("X:1\nK:H\nCD", "line 2: K:H is no key"),
-        ("X:1\nK:C\n(0CD", "line 3, bar 1: '(0' is no tuplet"),
+        ("X:1\nM:four\nK:C\nCD", "line 3: M:four is not a metre"),
+        ("X:1\nL:1/0\nK:C\nCD", "line 3: L:1/0 is not a length"),
+        ("X:1\nK:H\nCD", "line 2: K:H is not a key"),
+        ("X:1\nK:C\n(0CD", "line 3, bar 1: '(0' is not a tuplet"),
         ("X:1\nK:C\nc''''''C", "line 3, bar 1: \"c''''''\" is outside MIDI's range"),
-        ("X:1\nCDE", "line 2: its header has no K:"),
-        ("X:1\nK:C\nz2 |", "line 3: it has no notes"),
-        ("", "line 1: its header has no K:"),
+        ("X:1\nCDE", "line 2: the header has no K: field"),
+        ("X:1\nK:C\nz2 |", "line 3: the tune has no notes"),
+        ("", "line 1: the header has no K: field"),
     ],
 )
 def test_a_fault_is_named_with_its_line(text: str, message: str) -> None:

@@ -49,12 +49,12 @@ def test_valid_tunes(name: str) -> None:
         ("CDE | CDE | C>D | CDE :|", ["bar 3 is 1/2 long, not 3/4"]),
         ("CDE | (3CDE C | (3CDE FG | CDE |", ["bar 3 is 1 long, not 3/4"]),
         ("CDE | hello | CDE |", ["bar 2: 'h' is not ABC", "bar 2: 'l' is not ABC"]),
-        ("", ["it has no notes"]),
-        ("w: only words", ["it has no notes"]),
-        ("[M:0/4] CDE |", ["M:0/4 is no metre"]),
-        ("[M:3/0] CDE |", ["M:3/0 is no metre"]),
-        ("[L:1/0] CDE |", ["L:1/0 is no length"]),
-        ("(0CDE |", ["bar 1: '(0' is no tuplet"]),
+        ("", ["the tune has no notes"]),
+        ("w: only words", ["the tune has no notes"]),
+        ("[M:0/4] CDE |", ["M:0/4 is not a metre"]),
+        ("[M:3/0] CDE |", ["M:3/0 is not a metre"]),
+        ("[L:1/0] CDE |", ["L:1/0 is not a length"]),
+        ("(0CDE |", ["bar 1: '(0' is not a tuplet"]),
     ],
 )
 def test_faults_are_named(body: str, expected: list[str]) -> None:
@@ -63,10 +63,10 @@ def test_faults_are_named(body: str, expected: list[str]) -> None:
 
 
 def test_headers() -> None:
-    assert check_tune("") == ["it does not begin with X:", "its header has no K:"]
-    assert check_tune("T:x\nX:1\nM:4/4\nL:1/4\nK:C\nc4|") == ["it does not begin with X:"]
-    assert check_tune("X:1\nM:4/4\nCDEF|") == ["its header has no K:"]
-    assert check_tune("X:1\nK:C\nCDEF|") == ["its header has no M:"]
+    assert check_tune("") == ["the tune does not start with X:", "the header has no K: field"]
+    assert check_tune("T:x\nX:1\nM:4/4\nL:1/4\nK:C\nc4|") == ["the tune does not start with X:"]
+    assert check_tune("X:1\nM:4/4\nCDEF|") == ["the header has no K: field"]
+    assert check_tune("X:1\nK:C\nCDEF|") == ["the header has no M: field"]
     assert check_tune("X:1\nM:none\nK:C\nCDEFGABcdefg | C |") == []
     assert check_tune("X:1\nM:2+3/8\nK:C\nL:1/8\nCDEFG | CDEFG |") == []
     assert check_tune("X:1\nM:C|\nL:1/4\nK:C\nCDEF | CDEF |") == []

@@ -80,8 +80,8 @@ def test_its_members_are_listed_without_being_imported(site: Path) -> None:
     python(
         """
         import sys
-        from unrolled.layers.build import model_names
-        from unrolled.runs.names import kind_names, task_names
+        from unrolled.layers.factory import model_names
+        from unrolled.runs.choices import kind_names, task_names
         from unrolled.registry import FOLDERS, Registry
 
         for entry in sys.argv[1:]:
@@ -334,7 +334,7 @@ def test_a_resumed_run_keeps_each_option(optioned: Path, site: Path) -> None:
     for (name, value, _), same, other in zip(OPTIONS.values(), answers[::2], answers[1::2], strict=True):
         assert same[0] == 0, same
         assert other[0] == 2
-        assert f"began with {name} = " in other[1]
+        assert f"was started with {name} = " in other[1]
         assert value in other[1]
 
 
@@ -373,7 +373,7 @@ def test_a_wrong_name_or_value_is_answered_with_the_flag(optioned: Path, site: P
     ]
     for name, (code, said) in zip(wrong, each(*commands, site=site), strict=True):
         assert code == 2
-        assert f"--{name} = " in said
+        assert f"--{name} must be " in said
     done = unrolled("fit", data, *COMMON, "--model", "leaky", "--leak", "much", site=site)
     assert done.returncode == 2
     assert "leak" in done.stderr
@@ -403,7 +403,7 @@ def test_what_is_checked_in_of_our_options_does_not_change_by_it(site: Path) -> 
 
         sys.path.insert(0, sys.argv[1])
         import write_options
-        from unrolled.options import Owner, declared
+        from unrolled.declarations import Owner, declared
 
         assert Owner("cell", "leaky") in declared()
         assert write_options.KEYWORDS.read_text("utf-8") == write_options.keywords()

@@ -9,7 +9,7 @@ import pytest
 
 from unrolled import api
 from unrolled.errors import DataError
-from unrolled.layers.attention.attention import positions
+from unrolled.layers.attention import positions
 
 LEARNED = {"model": "transformer", "positions": "learned", "hidden": 4, "heads": 1, "steps": 1}
 SHORT = ["a b", "b a", "a a", "b b", "a", "b"]
@@ -36,12 +36,12 @@ def fit(folder: Path, data: Any, **options: Any) -> Any:
         (
             "a",
             5,
-            r"pairs.csv, row 3, column 'a': has 6 steps, but this model has learned positions for at most 5 \(cut the r",
+            r"pairs.csv, row 3, column 'a': has 6 steps, but this model has learned positions for at most 5 \(shorten the row",
         ),
         (
             "b",
             4,
-            r"pairs.csv, row 3, column 'b': has 6 steps, but this model has learned positions for at most 5 \(cut the r",
+            r"pairs.csv, row 3, column 'b': has 6 steps, but this model has learned positions for at most 5 \(shorten the row",
         ),
     ],
 )

@@ -58,12 +58,16 @@ def test_the_same_seed_writes_the_same_roll(model: Trained) -> None:
 
 
 def test_what_is_no_roll_is_refused_before_a_step(model: Trained, tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=f"^the roll: line 1: 'C', where a key from {LOWEST} to 108"):
+    with pytest.raises(
+        DataError, match=f"^the roll: line 1: expected keys from {LOWEST} to 108, or a single '.', not 'C'"
+    ):
         model.generate("C")
-    with pytest.raises(UsageError, match="^top_p cuts one choice among many, but a step of a roll is 88: use top_k"):
+    with pytest.raises(
+        UsageError, match="^top_p does not work with piano rolls, where a step is 88 separate choices: use top_k"
+    ):
         model.generate(top_p=0.9)
     switches = ur.fit({"x": [[[0, 1], [1, 0]] * 4] * 4}, out=tmp_path / "two", steps=2, **SMALL)
-    with pytest.raises(UsageError, match="of texts or of piano rolls; this one is next_step of series"):
+    with pytest.raises(UsageError, match="on texts or piano rolls; this model's task is 'next_step' on series"):
         switches.generate()
 
 

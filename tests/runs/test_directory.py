@@ -39,9 +39,7 @@ def test_without_a_name_the_next_free_one_is_taken(tmp_path: Path, monkeypatch: 
 
 
 def test_what_is_there_is_not_taken(tmp_path: Path, old: Path) -> None:
-    with pytest.raises(
-        UsageError, match="run exists already: go on with --resume .*run, replace it with --overwrite, or"
-    ):
+    with pytest.raises(UsageError, match="run exists already: continue it with resume, replace it with overwrite, or"):
         choose(old, "a.csv", False)
     assert choose(old, "a.csv", True) == old
     (tmp_path / "empty").mkdir()
@@ -54,7 +52,7 @@ def test_what_is_there_is_not_taken(tmp_path: Path, old: Path) -> None:
 @pytest.mark.parametrize("name", ["thesis.txt", "config.yaml"])
 def test_what_is_not_ours_is_not_removed(tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_text("mine")
-    with pytest.raises(UsageError, match="is not a run, so overwrite will not remove it: choose another out"):
+    with pytest.raises(UsageError, match="is not a run, so overwrite does not remove it: choose another out"):
         choose(tmp_path, "a.csv", True)
 
 
@@ -112,11 +110,13 @@ def test_the_old_run_is_gone_if_the_new_one_saved_something(tmp_path: Path, old:
 
 def test_options_are_kept() -> None:
     keep_options(Path("run"), CONFIG, {"hidden": 128, "lr": None, "model": "lstm"})
-    with pytest.raises(UsageError, match="run began with name = 'lstm', not 'gru': a resumed run keeps its options"):
+    with pytest.raises(
+        UsageError, match="run was started with name = 'lstm', not 'gru': a resumed run keeps its options"
+    ):
         keep_options(Path("run"), CONFIG, {"model": "gru"})
     with pytest.raises(UsageError, match="unknown option hiden"):
         keep_options(Path("run"), CONFIG, {"hiden": 3})
-    with pytest.raises(UsageError, match="hidden = 0"):
+    with pytest.raises(UsageError, match="hidden must be at least 1, got 0"):
         keep_options(Path("run"), CONFIG, {"hidden": 0})
 
 

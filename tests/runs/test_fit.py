@@ -36,7 +36,7 @@ def test_both_directions_are_suggested_where_they_help(model: str, said: int, tm
 def test_parts_of_words_are_said_where_they_were_chosen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("unrolled.data.encodings.tokens._MANY_WORDS", 2)
     options: dict[str, Any] = {"target": "label", "kinds": {"text": "tokens"}, "steps": 1, "hidden": 2}
-    said = "tokens: parts of words (bpe) for text, which has more words than a vocabulary should hold; tokens words overrides it"
+    said = "tokens: subwords (bpe) for text, which has more words than a vocabulary should hold; tokens words overrides this"
     for asked, told in ((None, 1), ("bpe", 0), ("words", 0)):
         lines: list[str] = []
         model = ur.fit(LABELLED, tokens=asked, out=tmp_path / str(asked), say=lines.append, **options)
@@ -94,7 +94,7 @@ def test_a_run_goes_on_with_its_own_data_alone(tmp_path: Path) -> None:
 def test_data_in_memory_must_be_the_same_too(tmp_path: Path) -> None:
     data = {"x": [float(n) for n in range(30)], "y": [float(n % 7) for n in range(30)]}
     run = begun(tmp_path, data, target="y")
-    with pytest.raises(DataError, match="your data: the data has changed: it has other contents"):
+    with pytest.raises(DataError, match="your data: the data has changed: it has the same size"):
         ur.fit({**data, "x": [*data["x"][:-1], 7.5]}, out=run, resume=True)
     assert ur.fit(pa.table(data), out=run, resume=True).metrics["valid"]
 
@@ -108,7 +108,7 @@ def test_a_test_split_that_cannot_be_used_is_found_before_training(tmp_path: Pat
     assert not seen
     waves = as_lines({"x": [[1.0, 2.0]]}, tmp_path / "short.jsonl")
     data = {"x": [[float(n % 5) for n in range(60)]]}
-    with pytest.raises(DataError, match="no test sequence is long enough to be judged by"):
+    with pytest.raises(DataError, match="no test sequence is long enough to be scored"):
         ur.fit(data, horizon=4, lookback=4, test=waves, steps=3, out=tmp_path / "run", hooks=(seen.append,))
     assert not seen
 
@@ -128,7 +128,7 @@ def test_what_is_missing_in_a_test_split_is_not_scored(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("option", "why"),
     [
-        ({"tied": True}, "where the next item of a list is predicted"),
+        ({"tied": True}, "if the target is the next item of a list"),
         ({"beam": 3}, "with the task 'transcribe' or 'translate'; this run's task is 'classify'."),
         (
             {"attention": "dot"},

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from unrolled import api
+from unrolled.declarations import Owner
 from unrolled.errors import UsageError, as_flags
-from unrolled.options import Owner
 from unrolled.runs.options import given, of_part, own_options, refuse_idle
 
 TEXTS = {"text": ["the food was good", "bad food", "good", "so bad"] * 4, "label": ["yes", "no"] * 8}
@@ -22,7 +22,7 @@ WAVE = {"wave": [[float(n % 5) for n in range(40)]] * 3}
     [
         (TEXTS, {"quantiles": [0.1]}, "quantiles only works with the task 'forecast'; this run's task is 'classify'."),
         (TEXTS, {"crf": True}, "crf only works with the task 'tag'; this run's task is 'classify'."),
-        (TEXTS, {"bptt": 4}, "bptt only works where sequences are trained in pieces; the task 'classify' reads these"),
+        (TEXTS, {"bptt": 4}, "bptt only works where sequences are trained in pieces; the task 'classify' trains on whole"),
         (TEXTS, {"bptt_gradient": 4}, "bptt_gradient only works where sequences are trained in pieces"),
         (NUMBERS, {"vocabulary": 9}, "vocabulary only works with columns of kind 'symbols' or 'tokens'; this run has"),
         (TEXTS, {"music": "roll"}, "music only works with files that are read as 'abc' or 'midi'."),
@@ -32,9 +32,9 @@ WAVE = {"wave": [[float(n % 5) for n in range(40)]] * 3}
         (TEXTS, {"heads": 2}, "heads only works with the model 'bitransformer' or 'deltanet' or 'transformer'; this"),
         (TEXTS, {"coverage": True}, "coverage only works with a model of type 'encoder_decoder'; this run's model is"),
         (TEXTS, {"header": ["a"]}, "header only works with files; this data is in memory"),
-        (TEXTS, {"steps": 2, "epochs": 3}, "give one budget, not steps and epochs"),
-        (WAVE, {"pool": "max", "task": "next_step"}, "pool only works where a row has one answer"),
-        (TEXTS, {"transpose": 2}, "transpose only works with piano rolls of 88 keys and with events of notes"),
+        (TEXTS, {"steps": 2, "epochs": 3}, "give only one budget, not steps and epochs"),
+        (WAVE, {"pool": "max", "task": "next_step"}, "pool only works with one answer per row"),
+        (TEXTS, {"transpose": 2}, "transpose only works with 88-key piano rolls and note events"),
         (TEXTS, {"spec_augment": True}, "spec_augment only works with inputs that have numbers for each step"),
         (TEXTS, {"kmer": 2}, "kmer only works with columns of kind 'symbols'; this run has columns of kind 'category'"),
     ],

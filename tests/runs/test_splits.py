@@ -114,20 +114,20 @@ def test_nothing_may_be_held_out_where_the_budget_says_when_to_stop() -> None:
     parts = split(table(4), LABELLED, said, valid=0.0)
     assert (rows(parts.train), parts.valid) == ([0, 1, 2, 3], None)
     assert said == ["valid: nothing is held out, so the last weights are kept"]
-    with pytest.raises(UsageError, match="without validation data training has no end: give steps, epochs or minutes"):
+    with pytest.raises(UsageError, match="without validation data nothing ends training: set steps, epochs or minutes"):
         split(table(4), LABELLED, valid=0, steps=None)
 
 
 def test_a_single_row_cannot_be_split() -> None:
     with pytest.raises(
-        DataError, match=r"sample.csv: has a single row, so nothing can be held out to validate on \(give"
+        DataError, match=r"sample.csv: has only one row, so no rows can be held out for validation \(give"
     ):
         split(table(1), LABELLED)
 
 
 @pytest.mark.parametrize("how", ["1.5", "1", "-0.1", "nan", "inf", 3.0])
 def test_a_share_out_of_range_is_named(how: Any) -> None:
-    with pytest.raises(UsageError, match=f"{how} is not a share from 0 to below 1, nor a file"):
+    with pytest.raises(UsageError, match=f"{how} is neither a share, at least 0 and below 1, nor a file"):
         parse(how)
 
 
@@ -177,7 +177,5 @@ def test_the_last_step_of_each_sequence_may_be_held_out() -> None:
     assert said == ["test: the last step of 2 of 3 sequences", "valid: the last step of 1 of 3 sequences"]
     assert parts.valid.first is not None and parts.valid.first.tolist() == [2, 2, 2]
     assert parse("last") == LastStep()
-    with pytest.raises(
-        UsageError, match="test = 'last' holds out the last step of each sequence; it only works where the next"
-    ):
+    with pytest.raises(UsageError, match="test = 'last' only works where the next step"):
         split(table(6), LABELLED, test="last")

@@ -145,7 +145,7 @@ def test_the_run_tells_where_it_came_from(source: Path, tmp_path: Path) -> None:
     assert tuned.config.training.init_from == str(source)
     digest = open_start(str(source), None).fingerprint["sha256"]
     card = (tmp_path / "run" / "README.md").read_text()
-    assert f"It began with the encodings of the run `{source}`, and all its weights but the head's." in card
+    assert f"It was initialised from the run `{source}`: its encodings, and all its weights except the head's." in card
     assert f"- start: `{source}`, " in card
     assert f"sha256 `{digest}`" in card
     assert "It began" not in (source / "README.md").read_text()
@@ -204,12 +204,15 @@ def test_before_its_first_checkpoint_it_needs_the_other_run(
     with pytest.raises(ModelError) as gone:
         ur.fit(LABELLED, out=stopped, resume=True)
     assert str(gone.value) == (
-        f"{stopped} has no checkpoint yet, and cannot begin again without {mine}: {mine}: there is no such run directory"
+        f"{stopped} has no checkpoint yet, and cannot start again without {mine}: {mine}: no such run directory"
     )
     learned(mine, seed=5)
     with pytest.raises(ModelError) as changed:
         ur.fit(LABELLED, out=stopped, resume=True)
-    assert str(changed.value) == f"{stopped} has no checkpoint yet, and {mine} has other weights now than it began with"
+    assert (
+        str(changed.value)
+        == f"{stopped} has no checkpoint yet, and the weights of {mine} have changed since it was started"
+    )
     shutil.rmtree(mine)
     away.rename(mine)
     ur.fit(LABELLED, out=stopped, resume=True)
@@ -220,7 +223,9 @@ def test_a_resumed_run_keeps_what_it_began_from(source: Path, tmp_path: Path, mo
     with monkeypatch.context() as patch, pytest.raises(Stop):
         stop_before(patch, 2)
         ur.fit(LABELLED, init_from=source, out=tmp_path / "run", **TUNE)
-    with pytest.raises(UsageError, match="began with init_from = .*, not 'elsewhere': a resumed run keeps its options"):
+    with pytest.raises(
+        UsageError, match="was started with init_from = .*, not 'elsewhere': a resumed run keeps its options"
+    ):
         ur.fit(LABELLED, init_from="elsewhere", out=tmp_path / "run", resume=True)
 
 
@@ -243,37 +248,37 @@ def test_a_resumed_run_keeps_what_it_began_from(source: Path, tmp_path: Path, mo
         (
             {**LABELLED, "age": list(range(30))},
             {},
-            "reads text (tokens), but this run review (tokens), age (number): choose the same columns with inputs",
+            "reads text (tokens), but this run reads review (tokens), age (number): choose the same columns with inputs",
         ),
         (
             {"one": TEXTS[:30], "two": TEXTS[:30], "label": LABELS[:30]},
             {},
-            "reads text (tokens), but this run one (tokens), two (tokens): choose the same columns with inputs",
+            "reads text (tokens), but this run reads one (tokens), two (tokens): choose the same columns with inputs",
         ),
         (
             {"wave": [[0.5, 1.0]] * 30, "label": LABELS[:30]},
             {},
-            "reads text (tokens), but this run wave (number): choose the same columns with inputs",
+            "reads text (tokens), but this run reads wave (number): choose the same columns with inputs",
         ),
         (
             {"text": [[0.5, 1.0]] * 30, "label": LABELS[:30]},
             {},
-            "reads 'text' as texts, but here 'text' is number of list<item: double>",
+            "reads 'text' as texts, but here 'text' is of kind number and type list<item: double>",
         ),
         (
             {"review": WORDS[:30], "label": LABELS[:30]},
             {},
-            "reads 'text' as texts, but here 'review' is category of list<item: string>",
+            "reads 'text' as texts, but here 'review' is of kind category and type list<item: string>",
         ),
         (
             LABELLED,
             {"kinds": {"label": "category", "review": "category"}},
-            "reads 'text' as texts, but here 'review' is category of string",
+            "reads 'text' as texts, but here 'review' is of kind category and type string",
         ),
         (
             {"wave": [[0.5, 1.0] * 9] * 4},
             {"target": "wave", "horizon": 1, "kinds": {}},
-            "wave together are one column here, which",
+            "init_from does not work where columns are joined",
         ),
     ],
 )
@@ -289,7 +294,7 @@ def test_another_model_or_other_columns_are_refused(
 
 def test_a_column_of_another_kind_is_refused(tmp_path: Path) -> None:
     place = learned(tmp_path / "a", "gru", data={"x": [[1.0, n, 3.0] for n in range(12)]}, task="next_step")
-    with pytest.raises(UsageError, match=r"a reads 'x' as series, but here 'x' is tokens of string"):
+    with pytest.raises(UsageError, match=r"a reads 'x' as series, but here 'x' is of kind tokens and type string"):
         ur.fit({"x": TEXTS[:30], "label": LABELS[:30]}, init_from=place, out=tmp_path / "run", **TUNE)
 
 
@@ -297,7 +302,7 @@ def test_what_is_no_run_is_refused(mine: Path, tmp_path: Path) -> None:
     empty = tmp_path / "empty"
     empty.mkdir()
     for place, message in (
-        (tmp_path / "nowhere", "nowhere: there is no such run directory"),
+        (tmp_path / "nowhere", "nowhere: no such run directory"),
         (empty, "empty is not a run: it has no config.json"),
     ):
         with pytest.raises(ModelError, match=message):
@@ -312,16 +317,20 @@ def test_what_is_no_run_is_refused(mine: Path, tmp_path: Path) -> None:
 def test_a_model_that_writes_neither_begins_from_another_nor_is_begun_from(source: Path, tmp_path: Path) -> None:
     pairs: dict[str, Any] = {"text": TEXTS[:12], "back": [text[::-1] for text in TEXTS[:12]]}
     write: dict[str, Any] = {**SMALL, "task": "translate", "target": "back", "hidden": 4, "valid": 0}
-    with pytest.raises(UsageError, match="this task writes .* its model starts from new weights: leave init_from out"):
+    with pytest.raises(
+        UsageError, match="init_from does not work with a task that writes sequences: leave init_from out"
+    ):
         ur.fit(pairs, init_from=source, out=tmp_path / "run", **{**write, "hidden": 6})
     ur.fit(pairs, out=tmp_path / "writer", **write)
-    with pytest.raises(UsageError, match="writer: its model writes sequences, which no other run can start from"):
+    with pytest.raises(
+        UsageError, match="init_from only works with single networks; the model in .*writer is an encoder–decoder"
+    ):
         ur.fit(LABELLED, init_from=tmp_path / "writer", out=tmp_path / "run", **TUNE)
 
 
 def test_a_run_does_not_go_on_from_itself(mine: Path) -> None:
     before = (mine / "model.safetensors").read_bytes()
-    with pytest.raises(UsageError, match="source is the run that is to be written: choose another out"):
+    with pytest.raises(UsageError, match="init_from and out are both .*source: choose another out"):
         ur.fit(LABELLED, init_from=mine, out=mine, overwrite=True, **TUNE)
     assert (mine / "model.safetensors").read_bytes() == before
 
@@ -352,4 +361,4 @@ def test_init_from_is_a_flag_and_a_line_of_a_file(tmp_path: Path, capsys: pytest
     assert main([*tune, "--overwrite", "--config", str(tmp_path / "tune.yaml")]) == 0
     assert ur.load(out).config.model.hidden == 4
     assert main([*tune, "--overwrite", "--init-from", "nowhere"]) == 4
-    assert capsys.readouterr().err == "error: nowhere: there is no such run directory\n"
+    assert capsys.readouterr().err == "error: nowhere: no such run directory\n"

@@ -64,7 +64,7 @@ def test_a_text_beside_other_inputs_streams_as_it_trained(tmp_path: Path) -> Non
         last = live.push({"text": letter, "size": 1.0})
     whole = model.predict({"text": ["abca"], "size": [1.0]}).to_pylist()[0]
     assert last["text_p"] == pytest.approx(whole["text_p"], abs=1e-6)
-    with pytest.raises(UsageError, match="this model reads size too"):
+    with pytest.raises(UsageError, match="this model also reads size"):
         list(model.generate("a"))
 
 
@@ -115,7 +115,7 @@ def test_a_device_is_chosen_or_refused(
 ) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     assert how(forecast, "cpu") == how(forecast, "auto")
-    with pytest.raises(UsageError, match="^device is cuda, but torch sees no GPU here: use cpu$"):
+    with pytest.raises(UsageError, match="^device is cuda, but torch finds no GPU; use cpu$"):
         how(forecast, "cuda")
     with pytest.raises(UsageError, match="^device must be auto, cpu or cuda, not 'tpu'$"):
         how(forecast, "tpu")
@@ -136,7 +136,7 @@ def test_a_snapshot_of_weights_that_were_trained_further_is_refused(tmp_path: Pa
     for weight in model.network.parameters():
         weight.grad = torch.ones_like(weight)
     optimiser.step()
-    with pytest.raises(ModelError, match="taken from other weights"):
+    with pytest.raises(ModelError, match="belongs to a model with other weights"):
         model.stream(before)
     assert model.stream(model.stream().snapshot()).push(1.0)
 

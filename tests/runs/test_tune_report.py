@@ -72,12 +72,12 @@ def test_models_of_notes_are_judged_too(music: str, parsed: float, tmp_path: Pat
 
 def test_a_model_that_writes_nothing_is_refused(tmp_path: Path) -> None:
     model = api.fit({"x": [[1.0, 2.0, 4.0]] * 4}, out=tmp_path / "run", steps=1, valid=0)
-    with pytest.raises(UsageError, match="generate needs a next_step model of texts or of piano rolls"):
+    with pytest.raises(UsageError, match="generate only works with the task 'next_step' on texts or piano rolls"):
         judge_tunes(model, 1)
 
 
 def test_without_its_training_data_it_refuses(by_heart: Trained, tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="^--tunes 0: must be at least 1$"):
+    with pytest.raises(UsageError, match="^tunes must be at least 1, got 0$"):
         judge_tunes(by_heart, 0)
     source = Path(by_heart.config.source)
     content = source.read_bytes()
@@ -86,7 +86,7 @@ def test_without_its_training_data_it_refuses(by_heart: Trained, tmp_path: Path)
         with pytest.raises(DataError, match=r"tune\.abc: the data has changed"):
             judge_tunes(by_heart, 1)
         source.unlink()
-        with pytest.raises(DataError, match=r"tune\.abc: the training data is not there, without which copies"):
+        with pytest.raises(DataError, match=r"tune\.abc: the training data is missing, so copies"):
             judge_tunes(by_heart, 1)
     finally:
         source.write_bytes(content)

@@ -96,7 +96,7 @@ def test_vectors_of_none_of_the_words_are_warned_of(tmp_path: Path, caplog: pyte
     assert "vectors: 0 % of 8 words, 0 % of their occurrences" in lines
     (record,) = caplog.records
     assert record.levelname == "WARNING" and record.getMessage() == (
-        f"{path} has not one of the words of review, so all of them begin at random: is it of another language?"
+        f"{path} has none of the words of review, so all of them start from random vectors: is it in another language?"
     )
 
 
@@ -130,7 +130,7 @@ def test_frozen_vectors_stay_and_others_learn(
     assert torch.equal(firsts[0][SPECIALS + symbols.index("cat")], torch.from_numpy(VALUES[0]))
     assert trained.config.model.embedding == 5
     card = (tmp_path / "run" / "README.md").read_text("utf-8")
-    assert f"Its words began with the vectors of `{vectors}`{', which it kept' * freeze}." in card
+    assert f"Its word vectors come from `{vectors}`{' and were not trained' * freeze}." in card
     vectors.unlink()
     again = ur.load(tmp_path / "run")
     assert again.predict(DATA).equals(trained.predict(DATA))
@@ -176,7 +176,7 @@ def test_what_is_written_begins_with_vectors_where_it_is_of_the_same_language(ve
     lines.clear()
     words, weight = writer(data, lines, tmp_path / "b", vectors, freeze=True)
     assert not torch.equal(weight[SPECIALS + words.index("cat")], torch.from_numpy(VALUES[0]))
-    assert "vectors: the words of echo start without; shared gives both sides one vocabulary" in lines
+    assert "vectors: none for echo; shared gives inputs and target one vocabulary, and vectors to both" in lines
     lines.clear()
     one = {"number": [float(len(text)) for text in ENGLISH], "echo": ENGLISH}  # nothing is read in words
     words, weight = writer(one, lines, tmp_path / "c", vectors, freeze=True, kinds={"echo": "tokens"})
@@ -195,7 +195,7 @@ def test_before_the_first_checkpoint_the_same_file_is_needed(
     kept = vectors.read_bytes()
     vectors.write_bytes(kept.replace(b"cat", b"cow"))
     with pytest.raises(
-        ModelError, match="has no checkpoint yet, and cannot begin again without its vectors: .* changed"
+        ModelError, match="has no checkpoint yet, and cannot start again without its vectors: .* changed"
     ):
         ur.fit(DATA, out=stopped, resume=True)
     vectors.write_bytes(kept)
@@ -228,5 +228,5 @@ def test_what_does_not_fit_is_refused_and_leaves_nothing(
 
 def test_vectors_and_another_run_are_two_beginnings(vectors: Path, tmp_path: Path) -> None:
     ur.fit(DATA, out=tmp_path / "first", **SMALL)
-    with pytest.raises(UsageError, match="vectors and init_from both say what the vectors of words are: leave one out"):
+    with pytest.raises(UsageError, match="vectors and init_from both set the word vectors: leave one out"):
         ur.fit(DATA, out=tmp_path / "run", vectors=vectors, init_from=tmp_path / "first", **SMALL)

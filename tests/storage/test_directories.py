@@ -61,7 +61,7 @@ def test_files_get_the_mode_that_the_umask_gives(tmp_path: Path) -> None:
 
 
 def test_nothing_is_replaced_unasked(run: Path) -> None:
-    with pytest.raises(UsageError, match="run exists already: choose another name, or ask for it to be replaced"):
+    with pytest.raises(UsageError, match="run already exists: choose another name, or set overwrite"):
         write_directory(run, dict(NEW))
     assert read_directory(run) == OLD
 
@@ -81,7 +81,7 @@ def test_replacing_works_where_names_cannot_be_swapped(run: Path, monkeypatch: p
 
 def test_a_replacement_that_died_between_its_renames_is_undone(run: Path) -> None:
     run.rename(run.parent / ".run.0123abcd.old")
-    with pytest.raises(UsageError, match="exists already"):
+    with pytest.raises(UsageError, match="already exists"):
         write_directory(run, dict(NEW))
     assert read_directory(run) == OLD
 
@@ -207,7 +207,7 @@ def test_a_member_that_fails_to_be_written_leaves_nothing(tmp_path: Path) -> Non
         path.write_bytes(b"half")
         raise OSError(errno.ENOSPC, "No space left on device", str(path))
 
-    with pytest.raises(SpaceError, match="run: there is no space left on the disk; what was saved before is intact"):
+    with pytest.raises(SpaceError, match="run: no space is left on the disk; what was saved before is intact"):
         write_directory(tmp_path / "run", {"a": b"a", "b": fail})
     assert os.listdir(tmp_path) == []
 
@@ -218,13 +218,13 @@ def test_a_member_that_fails_to_be_written_leaves_nothing(tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("number", "words"),
     [
-        (errno.ENOSPC, "there is no space left on the disk"),
-        (errno.EDQUOT, "the disk quota leaves no space"),
-        (errno.EFBIG, "the limit on the size of a file leaves no space"),
-        (errno.EROFS, "the disk is read-only, so there is no space to write to"),
-        (errno.EACCES, "there is no permission to write, so no space of ours"),
-        (errno.EPERM, "there is no permission to write, so no space of ours"),
-        (errno.ENOMEM, "there is not enough memory"),
+        (errno.ENOSPC, "no space is left on the disk"),
+        (errno.EDQUOT, "the disk quota is used up"),
+        (errno.EFBIG, "the file would exceed the limit on file size"),
+        (errno.EROFS, "the disk is read-only"),
+        (errno.EACCES, "permission denied"),
+        (errno.EPERM, "permission denied"),
+        (errno.ENOMEM, "not enough memory"),
     ],
 )
 def test_each_way_of_running_out_is_a_space_error(number: int, words: str) -> None:
@@ -237,9 +237,9 @@ def test_each_way_of_running_out_is_a_space_error(number: int, words: str) -> No
 
 
 def test_memory_that_runs_out_is_a_space_error_in_python_and_in_torch() -> None:
-    with pytest.raises(SpaceError, match="training: there is not enough memory"), space_errors("training"):
+    with pytest.raises(SpaceError, match="training: not enough memory"), space_errors("training"):
         raise MemoryError
-    with pytest.raises(SpaceError, match="training: there is not enough memory"), space_errors("training"):
+    with pytest.raises(SpaceError, match="training: not enough memory"), space_errors("training"):
         torch.empty(1 << 60)
     with pytest.raises(SpaceError, match="not enough memory"), space_errors("training"):
         raise torch.OutOfMemoryError("CUDA out of memory")
@@ -256,9 +256,9 @@ def test_a_limit_on_file_size_is_a_space_error_and_keeps_the_old(run: Path) -> N
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, hard))
     try:
-        with pytest.raises(SpaceError, match="the limit on the size of a file leaves no space"):
+        with pytest.raises(SpaceError, match="the file would exceed the limit on file size"):
             write_directory(run, {"model.safetensors": bytes(50_000)}, overwrite=True)
-        with pytest.raises(SpaceError, match="space"):
+        with pytest.raises(SpaceError, match="limit on file size"):
             write_file(run / "config.json", bytes(50_000))
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
@@ -281,9 +281,9 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 def test_a_full_disk_is_a_space_error_and_keeps_the_old(small_disk: Path) -> None:
     run = small_disk / "run"
     write_directory(run, dict(OLD))
-    with pytest.raises(SpaceError, match="there is no space left on the disk"):
+    with pytest.raises(SpaceError, match="no space is left on the disk"):
         write_directory(run, {"model.safetensors": bytes(1_000_000)}, overwrite=True)
-    with pytest.raises(SpaceError, match="there is no space left on the disk"):
+    with pytest.raises(SpaceError, match="no space is left on the disk"):
         write_file(run / "metrics.jsonl", bytes(1_000_000))
     assert read_directory(run) == OLD
     assert os.listdir(small_disk) == ["run"]
@@ -294,7 +294,7 @@ def test_a_read_only_disk_is_a_space_error(small_disk: Path) -> None:
     write_directory(small_disk / "run", dict(OLD))
     remount = [str(shutil.which("mount")), "-o", "remount,ro", str(small_disk)]
     subprocess.run(remount, check=True)
-    with pytest.raises(SpaceError, match="the disk is read-only, so there is no space to write to"):
+    with pytest.raises(SpaceError, match="the disk is read-only"):
         write_directory(small_disk / "run", dict(NEW), overwrite=True)
     assert read_directory(small_disk / "run") == OLD
 
@@ -304,7 +304,7 @@ def test_a_folder_closed_to_us_is_a_space_error(run: Path) -> None:
         pytest.skip("root may write everywhere; a read-only disk is tested instead")
     run.parent.chmod(0o555)
     try:
-        with pytest.raises(SpaceError, match="there is no permission to write, so no space of ours"):
+        with pytest.raises(SpaceError, match="permission denied"):
             write_directory(run, dict(NEW), overwrite=True)
         assert read_directory(run) == OLD
     finally:
@@ -322,11 +322,13 @@ def test_a_missing_file_is_named(run: Path) -> None:
 
 def test_a_missing_directory_or_manifest_is_named(run: Path) -> None:
     with pytest.raises(
-        ModelError, match=r"nowhere: not a directory of ours, or cut short: manifest.json: No such file"
+        ModelError, match=r"nowhere: not a directory saved by Unrolled, or incomplete: manifest.json: No such file"
     ):
         verify(run.parent / "nowhere")
     (run / MANIFEST).unlink()
-    with pytest.raises(ModelError, match=r"run: not a directory of ours, or cut short: manifest.json: No such file"):
+    with pytest.raises(
+        ModelError, match=r"run: not a directory saved by Unrolled, or incomplete: manifest.json: No such file"
+    ):
         read_directory(run)
 
 
@@ -362,7 +364,7 @@ def test_every_changed_byte_is_noticed(
 
 def test_a_flipped_bit_names_its_file(run: Path) -> None:
     (run / "encodings" / "text.json").write_bytes(b"[1, 3]")
-    with pytest.raises(ModelError, match=r"'encodings/text.json' is damaged: its SHA-256 is not the one"):
+    with pytest.raises(ModelError, match=r"'encodings/text.json' is damaged: its SHA-256 differs"):
         verify(run)
 
 
@@ -370,7 +372,9 @@ def test_a_newer_or_foreign_manifest_is_refused(run: Path) -> None:
     text = (run / MANIFEST).read_bytes()
     for other in (text.replace(b'"format": 1', b'"format": 2'), b"[]", b"null", b"[" * 100_000, b"\xff"):
         (run / MANIFEST).write_bytes(other)
-        with pytest.raises(ModelError, match=r"manifest.json is damaged, not ours, or of a newer format"):
+        with pytest.raises(
+            ModelError, match=r"manifest.json is damaged, was not written by Unrolled, or has a newer format"
+        ):
             verify(run)
 
 
@@ -389,12 +393,12 @@ UNSAFE = ["../x", "/etc/passwd", "a/../../x", "a\0b", "", ".", "a//b", "a/", "a\
 
 @pytest.mark.parametrize("name", UNSAFE)
 def test_unsafe_names_are_neither_written_nor_read(run: Path, name: str) -> None:
-    with pytest.raises(ModelError, match="is not a name that a file of ours may have"):
+    with pytest.raises(ModelError, match="is not an allowed file name"):
         write_directory(run.parent / "other", {name: b""})
     assert os.listdir(run.parent) == ["run"]
     text = atomic_manifest({name: {"sha256": "0" * 64, "size": 0}})
     (run / MANIFEST).write_bytes(text)
-    with pytest.raises(ModelError, match="is not a name that a file of ours may have"):
+    with pytest.raises(ModelError, match="is not an allowed file name"):
         verify(run)
 
 
@@ -409,7 +413,7 @@ def test_links_that_leave_the_directory_are_not_followed(run: Path) -> None:
     secret.write_bytes((run / "config.json").read_bytes())
     (run / "config.json").unlink()
     (run / "config.json").symlink_to(secret)
-    with pytest.raises(ModelError, match=r"'config.json' leads out of the directory; it is not read"):
+    with pytest.raises(ModelError, match=r"'config.json' points outside the directory and is not read"):
         read_directory(run)
     (run / "config.json").unlink()
     (run / "config.json").symlink_to("config.json")
@@ -420,7 +424,7 @@ def test_links_that_leave_the_directory_are_not_followed(run: Path) -> None:
 def test_a_folder_that_is_a_link_out_is_not_followed(run: Path) -> None:
     (run / "encodings").rename(run.parent / "outside")
     (run / "encodings").symlink_to(run.parent / "outside")
-    with pytest.raises(ModelError, match=r"'encodings/text.json' leads out of the directory"):
+    with pytest.raises(ModelError, match=r"'encodings/text.json' points outside the directory"):
         verify(run)
 
 

@@ -81,7 +81,7 @@ def header(text: str, size: int | None = None) -> bytes:
     ],
 )
 def test_impossible_tensors_are_refused_before_they_are_allocated(data: bytes) -> None:
-    with pytest.raises(ModelError, match=r"these \d+ bytes: not a safetensors file, or (cut short|damaged)"):
+    with pytest.raises(ModelError, match=r"these \d+ bytes: not a safetensors file, or (truncated|damaged)"):
         load_tensors(data)
 
 
@@ -136,7 +136,7 @@ def test_pickles_and_archives_are_refused_whatever_they_are_called(tmp_path: Pat
     mark, file = tmp_path / "ran", tmp_path / "model.safetensors"
     for protocol in range(2, 6):
         file.write_bytes(pickle.dumps(Exploit(mark), protocol))
-        with pytest.raises(ModelError, match="a pickle or an archive, which could run code, is not read"):
+        with pytest.raises(ModelError, match="a pickle or an archive could run code and is not read"):
             load_tensors(file)
     file.write_bytes(pickle.dumps(Exploit(mark), 0))
     with pytest.raises(ModelError, match="not a safetensors file"):

@@ -95,5 +95,5 @@ def test_numbers_out_of_range_are_refused() -> None:
         BouncingBalls(restitution=1.5)
     with pytest.raises(UsageError, match="^noise must be at least 0, got nan$"):
         BouncingBalls(noise=float("nan"))
-    with pytest.raises(UsageError, match="^there must be at least one ball and one step, got 0 and 5$"):
+    with pytest.raises(UsageError, match="^count and steps must be at least 1, got 0 and 5$"):
         BouncingBalls().paths(0, 5, seed=0)

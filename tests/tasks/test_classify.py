@@ -84,7 +84,7 @@ def test_what_a_label_is(column: list[object], kind: str, reason: str | None) ->
 def test_a_categorical_column_holds_labels(labels: list[object]) -> None:
     data = sequences({"x": [1, 2, 3], "y": pa.array(labels).dictionary_encode()}, {"x": "number", "y": "category"})
     question = Question(data, ("y",), (), None)
-    assert Classify.recognises(question) == "'y' has 2 labels"
+    assert Classify.recognises(question) == (80, "'y' has 2 labels")
     assert Classify.roles(question).target == "y"
 
 
@@ -97,7 +97,7 @@ def test_a_label_for_each_step_is_no_set() -> None:
 def test_a_single_class_is_an_error(column: list[object]) -> None:
     data = sequences({"text": ["a", "b"], "y": column}, {"text": "tokens", "y": "category"}, "reviews.csv")
     with pytest.raises(
-        DataError, match=r"reviews.csv, column 'y': has only one class, so there is nothing to tell apart \(give"
+        DataError, match=r"reviews.csv, column 'y': has only one class, so there is nothing to learn \(use data"
     ):
         Classify.roles(Question(data, ("y",), ()))
 
@@ -110,7 +110,7 @@ def test_empty_cells_are_no_class() -> None:
 
 def test_there_must_be_something_to_learn_from() -> None:
     data = sequences({"y": ["x", "z"]}, {"y": "category"})
-    with pytest.raises(DataError, match="there is no input column beside the target"):
+    with pytest.raises(DataError, match="the target is the only column"):
         Classify.roles(Question(data, ("y",), ()))
 
 

@@ -14,7 +14,7 @@ from unrolled.batch import MISSING, Batch
 from unrolled.data.batches.loader import Loader
 from unrolled.data.forms.fill import FillIn
 from unrolled.errors import DataError, UsageError
-from unrolled.layers.build import model_names
+from unrolled.layers.factory import model_names
 from unrolled.metrics.scoring import scores
 from unrolled.tasks.fill import Fill
 from unrolled.tasks.task import Question
@@ -118,11 +118,11 @@ def test_the_column_of_texts_is_chosen(columns: list[str], target: Any, inputs: 
 @pytest.mark.parametrize(
     ("target", "inputs", "error", "message"),
     [
-        (("age",), (), DataError, "rows.csv, column 'age': is number, and fill hides tokens alone (name a column of texts"),
-        ((), ("wave",), DataError, "rows.csv, column 'wave': is number, and fill hides tokens alone"),
+        (("age",), (), DataError, "rows.csv, column 'age': is number, but 'fill' only works with texts (name a column of texts"),
+        ((), ("wave",), DataError, "rows.csv, column 'wave': is number, but 'fill' only works with texts"),
         (("txt",), (), DataError, "rows.csv, column 'txt': there is no such column"),
-        ((), (), UsageError, "fill reads one column of tokens, not text, other: choose one with --target"),
-        (("text",), ("other",), UsageError, "fill reads one column of tokens, not text, other: choose one with"),
+        ((), (), UsageError, "'fill' reads one column, not text, other; choose one with target"),
+        (("text",), ("other",), UsageError, "'fill' reads one column, not text, other; choose one with"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_filled_in_is_named(target: Any, inputs: Any, error: type[Exception], message: str) -> None:
@@ -133,7 +133,7 @@ def test_what_cannot_be_filled_in_is_named(target: Any, inputs: Any, error: type
 
 def test_numbers_alone_have_nothing_to_fill_in() -> None:
     numbers = sequences({"age": [1, 2]}, {"age": "number"}, "rows.csv")
-    with pytest.raises(DataError, match="rows.csv: has no column of texts, or of lists of words, to fill in"):
+    with pytest.raises(DataError, match="rows.csv: has no column of texts or lists of words, which 'fill' needs"):
         Fill.roles(Question(numbers, (), ()))
 
 
@@ -186,9 +186,7 @@ def test_context_tells_what_a_unigram_cannot(model: str, tmp_path: Path) -> None
 def test_a_model_that_does_not_look_ahead_is_told_of_one_that_does(model: str, said: bool, tmp_path: Path) -> None:
     lines: list[str] = []
     ur.fit({"text": animals(20)}, task="fill", model=model, hidden=3, steps=1, say=lines.append, out=tmp_path / "run")
-    line = (
-        f"model: {model} reads forward only, so it can stream; to fill in by what follows as well, try model bi{model}"
-    )
+    line = f"model: {model} reads forward only, so it can stream; to predict hidden tokens from both sides, try model bi{model}"
     assert (line in lines) == said
 
 

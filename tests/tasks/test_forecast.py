@@ -132,7 +132,7 @@ def test_it_is_asked_for_by_its_horizon() -> None:
     sample = SAMPLES["forecast"]
     assert Forecast.recognises(sample.question()) == (100, "horizon is 3")
     assert Forecast.recognises(Question(sample.data, ("wave",), ())) is None
-    with pytest.raises(UsageError, match="the task 'forecast' needs horizon, the number of steps to look ahead"):
+    with pytest.raises(UsageError, match="the task 'forecast' needs horizon, the number of steps to forecast"):
         Forecast.roles(Question(sample.data, ("wave",), ()))
 
 
@@ -154,7 +154,9 @@ def test_its_columns_are_numbers_over_time() -> None:
     with pytest.raises(DataError, match=r"column 'word': is category, not a number for each step"):
         Forecast.roles(Question(data, ("x", "word"), (), {"horizon": 2}))
     plain = sequences({"n": [3.0]}, {"n": "number"})
-    with pytest.raises(DataError, match=r"no column holds numbers over time \(name --order or --by\)"):
+    with pytest.raises(
+        DataError, match=r"no column holds numbers over time \(if each row is one step, give order or by\)"
+    ):
         Forecast.roles(Question(plain, (), (), {"horizon": 2}))
 
 
@@ -178,7 +180,9 @@ def test_what_holds_for_a_whole_series_is_read(tmp_path: Path) -> None:
     for row in rows[30:60]:
         last = live.push({name: row[name] for name in ("sold", "region", "size")})
     assert last["sold_predicted"] == pytest.approx(answers[1], rel=1e-4)
-    with pytest.raises(DataError, match="column 'region': changes within a sequence, but the model was trained on one"):
+    with pytest.raises(
+        DataError, match="column 'region': changes within a sequence, but the model was trained with one"
+    ):
         told.predict([{**row, "region": "north" if row["day"] else "south"} for row in rows])
 
 

@@ -164,7 +164,7 @@ def test_vectors_that_are_weights_too_are_as_wide_as_the_outputs() -> None:
     assert not [name for name in tied.state_dict() if name == "head.weight"]
     for wrong in ({"embedding": 5}, {"embedding": 0}, {"name": "bigru"}):
         wide = 12 if "name" in wrong else 6
-        with pytest.raises(UsageError, match=f"tied needs vectors as wide as the outputs, {wide} numbers"):
+        with pytest.raises(UsageError, match=f"tied needs embeddings as wide as the layer's outputs, {wide}"):
             Network(specs, model_config(**{"hidden": 6, "tied": True, **wrong}), task.outputs, False, chosen="item")
 
 

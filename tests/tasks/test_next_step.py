@@ -108,13 +108,11 @@ def test_the_column_is_chosen_or_named() -> None:
     assert roles(target=("a",)) == (("a",), "a")
     assert roles(("text", "n"), ("text",)) == (("text", "n"), "text")
     assert roles(("n",), ("text",)) == (("text", "n"), "text")
-    with pytest.raises(UsageError, match="several columns could be continued: text, a, b; choose one with --target"):
+    with pytest.raises(UsageError, match="several columns can be continued: text, a, b; choose one with target"):
         roles()
     with pytest.raises(DataError, match="column 'txt': there is no such column"):
         roles(target=("txt",))
-    with pytest.raises(
-        DataError, match=r"column 'n': is number, not a number for each step \(a table with one row a step"
-    ):
+    with pytest.raises(DataError, match=r"column 'n': is number, not a number for each step \(if each row is one step"):
         roles(target=("n",))
 
 
@@ -126,7 +124,7 @@ def test_short_texts_that_come_again_are_read_not_taken_for_labels() -> None:
 
 def test_where_nothing_has_steps_there_is_nothing_to_continue() -> None:
     data = sequences({"n": [1.0], "b": [True]}, {"n": "number", "b": "category"})
-    with pytest.raises(DataError, match=r"no column holds sequences to continue \(name a --target\)"):
+    with pytest.raises(DataError, match=r"no column holds sequences to continue \(choose one with target\)"):
         NextStep.roles(Question(data, (), ()))
     captions = sequences(
         {"image": [b"a", b"b"], "caption": ["a b c d", "e f g"]}, {"image": "image", "caption": "tokens"}
@@ -136,7 +134,7 @@ def test_where_nothing_has_steps_there_is_nothing_to_continue() -> None:
     ):  # what is said of a picture is no text
         NextStep.roles(Question(captions, (), ()))
     assert NextStep.roles(Question(captions, ("caption",), ())).target == "caption"
-    with pytest.raises(DataError, match="column 'b': holds one value a row, which has no next step"):
+    with pytest.raises(DataError, match="column 'b': holds one value per row, so there is no next step to predict"):
         NextStep.roles(Question(data, ("b",), ()))
 
 

@@ -59,10 +59,10 @@ def test_a_target_that_is_missing_is_not_scored() -> None:
 
 def test_the_target_is_one_number_a_row() -> None:
     data = sequences({"x": [0.0, 1.0], "y": ["a", "b"]}, {"x": "number", "y": "category"})
-    with pytest.raises(UsageError, match="regress needs a target that is a number, but 'y' is category"):
+    with pytest.raises(UsageError, match="the task 'regress' needs a numeric target, but 'y' is category"):
         Regress.roles(Question(data, ("y",), ()))
     steps = sequences({"x": [[0.0], [1.0]], "y": [[1.0], [2.0]]}, {"x": "number", "y": "number"})
-    with pytest.raises(UsageError, match="regress needs one number a row, but 'y' has one a step"):
+    with pytest.raises(UsageError, match="the task 'regress' needs one number per row, but 'y' has one per step"):
         Regress.roles(Question(steps, ("y",), ()))
     assert Regress.recognises(Question(steps, ("y",), ())) is None
     assert Regress.recognises(Question(DATA, ("y",), ())) == (60, "'y' is a number")

@@ -61,7 +61,7 @@ def reads(tmp_path: Path) -> Path:
 def test_a_fastq_is_continued_letter_by_letter(reads: Path, tmp_path: Path) -> None:
     lines: list[str] = []
     trained = ur.fit(str(reads), steps=60, hidden=16, lr=0.02, out=tmp_path / "run", say=lines.append)
-    assert "not used: quality; inputs adds columns" in lines
+    assert "unused columns: quality; inputs adds columns" in lines
     assert "input sequence: DNA, 4 of its 16 letters" in lines
     bits = trained.metrics["valid"]["bits_per_character"]
     assert bits == pytest.approx(trained.metrics["valid"]["loss_nats_per_token"] / math.log(2)) and bits < 0.5
@@ -97,7 +97,10 @@ def test_a_bad_letter_stops_what_is_continued_too(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("task", "message"),
     [
-        ("next_step", "kmer = 6 does not .* neighbouring k-mers overlap, so each tells all but one letter of the next"),
+        (
+            "next_step",
+            "kmer = 6 does not work with the task .*: neighbouring k-mers overlap and give away most of the answer",
+        ),
         ("fill", "kmer only works with columns of kind 'symbols'; this run has columns of kind 'tokens'"),
     ],
 )
@@ -126,5 +129,5 @@ def test_dna_becomes_protein_by_translate() -> None:
 
 def test_a_measured_current_becomes_dna_by_transcribe() -> None:
     asked = question({"current": [[0.5, 1.5, 2.5] * 80] * 8, "dna": DNA}, "dna")
-    assert Transcribe.recognises(asked) == (50, "'dna' is a text, and 'current' has numbers for each step")
+    assert Transcribe.recognises(asked) == (50, "'dna' is a text and 'current' has numbers for each step")
     assert Translate.recognises(asked) is None

@@ -67,7 +67,9 @@ def test_the_bias_starts_at_the_log_transitions_of_training() -> None:
 def test_what_training_holds_is_not_forbidden_and_it_is_said(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.WARNING):
         task, start = prior([*GOOD, ["O", "I-x"]])
-    assert caplog.messages == ["tags: training breaks IOB2 (I-x after O): what it holds is not forbidden"]
+    assert caplog.messages == [
+        "tags: the training data breaks the IOB2 rules (I-x after O), so the CRF allows what occurs there"
+    ]
     at = task.labels.index
     assert start[at("O"), at("I-x")] > -10
     assert start[at("O"), at("I-y")] == start[at("B-y"), at("I-x")] == FORBIDDEN
@@ -75,7 +77,9 @@ def test_what_training_holds_is_not_forbidden_and_it_is_said(caplog: pytest.LogC
     with caplog.at_level(logging.WARNING):
         prior([*GOOD, ["I-x", "O"]])
         prior(GOOD)
-    assert caplog.messages == ["tags: training breaks IOB2 (I-x after the beginning): what it holds is not forbidden"]
+    assert caplog.messages == [
+        "tags: the training data breaks the IOB2 rules (I-x after the start), so the CRF allows what occurs there"
+    ]
 
 
 def test_other_labels_have_no_rules() -> None:
@@ -161,8 +165,8 @@ def test_a_trained_model_keeps_the_rules_and_answers_the_same_when_loaded(tmp_pa
     assert "cannot stream" in str(model.describe())
     with pytest.raises(
         UsageError,
-        match=r"^a CRF knows the best labels of a sequence only at its end, so this model cannot answer step by step: "
-        r"train it without --crf to stream$",
+        match=r"^a CRF chooses the labels of a sequence only at its end, so this model cannot stream: "
+        r"train it without crf$",
     ):
         loaded.stream()
 

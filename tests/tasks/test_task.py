@@ -17,7 +17,7 @@ from unrolled.data.batches.loader import Loader
 from unrolled.data.encodings.calendar import Calendar
 from unrolled.data.examples.preprocessor import Preprocessor
 from unrolled.errors import UsageError
-from unrolled.metrics.base import cost
+from unrolled.metrics.metric import cost
 from unrolled.metrics.scoring import scores
 from unrolled.models.encoder_decoder import Written
 from unrolled.runs.question import recognised_task
@@ -44,7 +44,7 @@ def test_the_scored_steps_are_real_and_no_context() -> None:
 )
 def test_a_target_without_what_the_task_needs_is_refused(name: str, needed: str) -> None:
     when = Calendar(time=True)
-    expected = f"^the task '{name}' needs a target with {needed}, but 'when' is read as calendar: choose another targe"
+    expected = f"^the task '{name}' needs a target with {needed}, but 'when' is read as calendar; choose another targe"
     with pytest.raises(UsageError, match=expected):
         make_task(task_config(name=name), Preprocessor({"when": when}, "when", when, "next"))
 
@@ -146,7 +146,7 @@ def test_two_tasks_that_are_equally_sure_are_refused(name: str, monkeypatch: pyt
     monkeypatch.setattr(registry, "_registered", {})
     registry.register("task", name, type("Copy", (TASKS.get("regress"),), {"name": name}))
     both = " and ".join(sorted([name, "regress"]))
-    with pytest.raises(UsageError, match=f"^the tasks {both} answer this equally well: choose one with task$"):
+    with pytest.raises(UsageError, match=f"^the tasks {both} fit equally well: choose one with task$"):
         recognised_task(question, "")
     assert recognised_task(question, name)[0] == name
 
@@ -155,9 +155,7 @@ def test_two_tasks_that_are_equally_sure_are_refused(name: str, monkeypatch: pyt
 @pytest.mark.parametrize("target", [(), ("text", "age")])
 def test_one_target_is_needed(task: str, target: tuple[str, ...]) -> None:
     question = Question(SAMPLES["classify"].data, target, ())
-    with pytest.raises(
-        UsageError, match=rf"needs one --target column, not {len(target)}; the columns are: text, label, age"
-    ):
+    with pytest.raises(UsageError, match=rf"target must name one column, not {len(target)}; columns: text, label, age"):
         TASKS.get(task).roles(question)
 
 
@@ -165,5 +163,5 @@ def test_one_target_is_needed(task: str, target: tuple[str, ...]) -> None:
 def test_the_target_is_no_input(task: str) -> None:
     sample = SAMPLES["regress"]
     question = Question(sample.data, ("size",), ("wave", "size"))
-    with pytest.raises(UsageError, match="'size' is the target: it cannot be an input too"):
+    with pytest.raises(UsageError, match="'size' is the target, so it cannot be an input as well"):
         TASKS.get(task).roles(question)

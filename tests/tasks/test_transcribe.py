@@ -123,18 +123,18 @@ def test_a_target_that_cannot_be_told_is_refused_with_its_row() -> None:
     task.loss(outputs, batch([[A, A], [A, B_, C]], [3, 3]))
     with pytest.raises(ShapeError) as caught:
         task.loss(outputs, batch([[A], [A, B_, B_]], [1, 3]))
-    assert str(caught.value) == "the target of example 8 has 3 tokens, which need 4 steps, but it has 3"
-    with pytest.raises(ShapeError, match="the target of example 7 has 1 tokens, which need 1 steps, but it has 0"):
+    assert str(caught.value) == "the target of example 8 has 3 tokens, which need at least 4 steps; it has 3"
+    with pytest.raises(ShapeError, match="the target of example 7 has 1 tokens, which need at least 1 steps; it has 0"):
         task.loss(outputs, batch([[A], [A]], [0, 3]))
     with pytest.raises(ShapeError) as caught:
         task.loss(outputs, batch([[A], [A, 0]], [4, 4]))
-    assert str(caught.value) == "the target of example 8 holds id 0, the blank, which is no symbol"
+    assert str(caught.value) == "the target of example 8 holds id 0, which is reserved for the blank"
 
 
 def test_a_letter_that_training_did_not_see_is_refused() -> None:
     sample = SAMPLES["transcribe"]
     data = sequences({"wave": [[1.0, 2.0]], "text": ["x"]}, {"wave": "number", "text": "tokens"}, "new.jsonl")
-    with pytest.raises(DataError, match="new.jsonl, row 1, column 'text': its token 1 is none that training knows"):
+    with pytest.raises(DataError, match="new.jsonl, row 1, column 'text': its token 1 was not in the training data"):
         sample.ask().coder.encode(data)
 
 
@@ -153,8 +153,8 @@ def reason(target: tuple[str, ...], inputs: tuple[str, ...] = ()) -> str | None:
 
 
 def test_texts_of_measured_steps_are_recognised() -> None:
-    assert reason(("text",)) == "'text' is a text, and 'wave' has numbers for each step"
-    assert reason(("words",), ("wave",)) == "'words' is a text, and 'wave' has numbers for each step"
+    assert reason(("text",)) == "'text' is a text and 'wave' has numbers for each step"
+    assert reason(("words",), ("wave",)) == "'words' is a text and 'wave' has numbers for each step"
     assert reason(("pair",), ("wave",)) is None  # one for each step: those are tags
     assert reason(("text",), ("other",)) is None  # one text for another
     assert reason(("text",), ("size",)) is None
@@ -165,9 +165,9 @@ def test_texts_of_measured_steps_are_recognised() -> None:
 def test_roles() -> None:
     roles = Transcribe.roles(Question(DATA, ("text",), ("wave",)))
     assert (roles.inputs, roles.target, roles.form, roles.kinds) == (("wave",), "text", Unaligned(), {"text": "tokens"})
-    with pytest.raises(UsageError, match="this task needs one --target column, not 0"):
+    with pytest.raises(UsageError, match="target must name one column, not 0"):
         Transcribe.roles(Question(DATA, (), ()))
-    with pytest.raises(UsageError, match="'text' is the target: it cannot be an input too"):
+    with pytest.raises(UsageError, match="'text' is the target, so it cannot be an input as well"):
         Transcribe.roles(Question(DATA, ("text",), ("text", "wave")))
 
 

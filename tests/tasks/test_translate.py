@@ -128,7 +128,7 @@ def test_reversing_is_learned(tmp_path: Any) -> None:
     assert again.predict(["", "a b c"]).num_rows == 2  # a source of no steps has an answer
     with pytest.raises(UsageError, match="this model reads each sequence whole before it writes its answer"):
         again.stream()
-    with pytest.raises(UsageError, match="beam = 0"):
+    with pytest.raises(UsageError, match="beam must be at least 1, got 0"):
         again.predict(["a"], beam=0)
 
 
@@ -162,7 +162,7 @@ def test_one_vocabulary_for_both_sides() -> None:
     assert coder.answer.encode(pa.chunked_array([["x"]]), data.where("b")).values.tolist()[1:-1] == [
         *coder.inputs["a"].encode(pa.chunked_array([["x"]]), data.where("a")).values
     ]
-    with pytest.raises(DataError, match="a shared vocabulary needs one column of texts to read beside those to write"):
+    with pytest.raises(DataError, match="a shared vocabulary needs one text input and a text target"):
         Preprocessor.fit(
             sequences(DATA, {"text": "tokens", "spoken": "tokens"}),
             Translate.roles(Question(sequences(DATA, {"text": "tokens", "spoken": "tokens"}), ("spoken",), ())),

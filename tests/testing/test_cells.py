@@ -108,16 +108,16 @@ class Renamed(Leaky):
 @pytest.mark.parametrize(
     ("cell", "contract", "fault"),
     [
-        (RemembersCalls, "A cell keeps nothing", "y differs by"),
-        (ChangesItsState, "A cell keeps nothing", "state differs by"),
+        (RemembersCalls, "A cell has no hidden memory", "y differs by"),
+        (ChangesItsState, "A cell has no hidden memory", "state differs by"),
         (Wide, r"A cell made with \(I, H\) has these sizes", r"y has shape \(4, 10\), expected \(4, 5\)"),
         (Grows, r"A cell made with \(I, H\) has these sizes", "the state after a step has the form"),
         (TimeFirst, r"A cell made with \(I, H\) has these sizes", "the batch is not axis 0 of state"),
         (Renamed, r"A cell made with \(I, H\) has these sizes", "Renamed has input_size 5, expected 3"),
-        (OneDtype, "The first state has the dtype", "state is torch.float32 for a like of torch.float64"),
-        (SeesTheBatch, "C3: a row alone", "y differs by"),
+        (OneDtype, "The initial state has the dtype", "state is torch.float32 for a like of torch.float64"),
+        (SeesTheBatch, "C3: a row returns", "y differs by"),
         (SeesTheBatch, "C2: the final state is", "y differs by"),
-        (Forgets, "C8: weights that were saved and loaded", "y differs by"),
+        (Forgets, "C8: saved and loaded weights", "y differs by"),
         (WrongGradient, "C5: the gradients", "Jacobian mismatch"),
         (
             NoState,

@@ -11,7 +11,7 @@ import pytest
 
 from unrolled.batch import Continuous
 from unrolled.config import Part
-from unrolled.data.encodings.base import Encoded, Role, Traits, Where
+from unrolled.data.encodings.encoding import Encoded, Role, Traits, Where
 from unrolled.errors import DataError, ModelError, UsageError
 from unrolled.testing import check_member
 from unrolled.testing.report import Broken
@@ -115,12 +115,12 @@ def test_a_good_encoding_passes() -> None:
 @pytest.mark.parametrize(
     ("encoding", "contract", "fault"),
     [
-        (Wider, "What is encoded fits", r"the values must be finite float32 of shape \(N, 2\)"),
-        (Backward, "What is encoded fits", "decode gives 'no', expected 'yes'"),
-        (OtherwiseLive, "C1: encode_live gives", r"encode_live gives array\(\[0"),
-        (Credulous, "C8: from_config refuses", "from_config takes {}"),
+        (Wider, "The encoded column fits", r"the values must be finite float32 of shape \(N, 2\)"),
+        (Backward, "The encoded column fits", "decode gives 'no', expected 'yes'"),
+        (OtherwiseLive, "C1: encode_live returns", r"encode_live gives array\(\[0"),
+        (Credulous, "C8: from_config refuses", "from_config accepts {}"),
         (Silent, "C11: a column of another form", "encode of a column of list.* is not refused with a DataError"),
-        (Peeks, "C10: what is learned from a slice", "fitted on a slice, it knows something else"),
+        (Peeks, "C10: an encoding that is fitted on a slice", "fitted on a slice of a column, it differs"),
     ],
 )
 def test_a_fault_of_an_encoding_is_found(encoding: Any, contract: str, fault: str) -> None:
@@ -130,6 +130,6 @@ def test_a_fault_of_an_encoding_is_found(encoding: Any, contract: str, fault: st
 
 def test_an_encoding_that_recognises_no_sample_needs_an_example() -> None:
     with pytest.raises(
-        UsageError, match=r"recognises no sample column: give example=\(training column, later column\)"
+        UsageError, match=r"recognises no sample column: pass example=\(training column, later column\)"
     ):
         check_member(Flag, "encoding")

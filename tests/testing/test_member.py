@@ -16,7 +16,7 @@ def test_what_is_not_held_to_anything_says_why() -> None:
         check_member("cell.lstn")
     with pytest.raises(UsageError, match=r"there are no contracts for members of kind 'cel'. Did you mean 'cell'\?"):
         check_member("cel.lstm")
-    with pytest.raises(UsageError, match="give the kind of this member as the second argument, such as 'cell'"):
+    with pytest.raises(UsageError, match="pass the kind of this member as the second argument, such as 'cell'"):
         check_member(Leaky)
     with pytest.raises(Broken, match=r"Recurrent: \d+ of \d+ contracts hold"):
         check_member(Recurrent, "cell")

@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from unrolled.errors import UsageError
-from unrolled.metrics.base import Measure, Sums
 from unrolled.metrics.judged import ChosenLabels
+from unrolled.metrics.metric import Measure, Sums
 from unrolled.testing import check_member
 from unrolled.testing.report import Broken
 
@@ -63,12 +63,12 @@ def test_a_good_metric_passes() -> None:
 @pytest.mark.parametrize(
     ("metric", "contract", "fault"),
     [
-        (OfBatches, "The sums of batches", r"in batches the values are .*, of the whole \{'right': "),
-        (OfNothing, "Where nothing was judged", r"without answers the values are \{'right': nan\}, expected none"),
-        (Undeclared, "Every value is a float under a declared name", "'right' is not among its measures"),
+        (OfBatches, "The sums over batches", r"over batches the values are .*, over all answers \{'right': "),
+        (OfNothing, "Without answers", r"without answers the values are \{'right': nan\}, expected none"),
+        (Undeclared, "Every value is a float with a declared name", "'right' is not among its measures"),
         (Whole, "Every value is a float", r"right is \d+, expected a float"),
         (WithoutUnit, "Every value is a float", "the measure 'right' has the unit ''"),
-        (Backward, "Perfect answers", r"perfect answers have right = 1, answers by chance 0\.\d+"),
+        (Backward, "Perfect answers", r"perfect answers have right = 1, random ones 0\.\d+"),
     ],
 )
 def test_a_fault_of_a_metric_is_found(metric: Any, contract: str, fault: str) -> None:
@@ -80,5 +80,5 @@ def test_a_metric_of_other_answers_has_no_samples() -> None:
     class OfSomething(Right):
         judges: ClassVar[tuple[type, ...]] = (str,)
 
-    with pytest.raises(UsageError, match=r"judges none of the answers in unrolled\.metrics\.judged"):
+    with pytest.raises(UsageError, match=r"scores none of the answers in unrolled\.metrics\.judged"):
         check_member(OfSomething, "metric")

@@ -46,12 +46,12 @@ def test_a_good_reader_passes(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("reader", "contract", "fault"),
     [
-        (Reader((".Pipes",), read_pipes), "A reader has suffixes in small letters", "suffixes must be like '.abc'"),
-        (Reader((".csv",), read_pipes), "A reader has suffixes", "good.pipes has none of its suffixes .csv"),
+        (Reader((".Pipes",), read_pipes), "A reader has lower-case suffixes", "suffixes must be like '.abc'"),
+        (Reader((".csv",), read_pipes), "A reader has lower-case suffixes", "good.pipes has none of its suffixes .csv"),
         (
             Reader((".pipes",), read_anything),
             "C11: a missing file",
-            "missing.pipes is read, and there is nothing in it",
+            "missing.pipes is read, although it is missing or empty",
         ),
         (
             Reader((".pipes",), read_as_it_comes),
@@ -73,5 +73,5 @@ def test_a_fault_of_a_reader_is_found(reader: Reader, contract: str, fault: str,
 
 
 def test_a_reader_needs_a_good_file() -> None:
-    with pytest.raises(UsageError, match="a reader is checked by a good file: give example=path"):
+    with pytest.raises(UsageError, match="a reader is checked with a valid file: pass example=path"):
         check_member("reader.text")

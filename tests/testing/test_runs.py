@@ -71,9 +71,9 @@ def test_a_good_task_passes() -> None:
 @pytest.mark.parametrize(
     ("task", "contract", "fault"),
     [
-        (SeesTheBatch, "C3: a row's answer", r"row 1 alone has size_predicted = \S+, and \S+ beside others"),
-        (Answerless, "Predict gives one answer a row", "predict adds no column to wave, size"),
-        (Random, "C8: the run is saved and loaded", "the loaded model gives other answers"),
+        (SeesTheBatch, "C3: a row's answer", r"row 1 has size_predicted = \S+ alone, but \S+ with others"),
+        (Answerless, "Predict returns one answer for each row", "predict adds no column to wave, size"),
+        (Random, "C8: the saved and loaded run", "the loaded model gives other answers"),
         (Infinite, "It trains on the example", "metrics are not finite: mse_scaled = inf"),
         (Blind, "It trains on the example", "holds nothing that could be scored"),
     ],
@@ -85,9 +85,9 @@ def test_a_fault_of_a_task_is_found(task: Any, contract: str, fault: str) -> Non
 
 
 def test_a_task_is_checked_by_its_name_and_an_example() -> None:
-    with pytest.raises(UsageError, match="a task is checked by a run: register it, and give its name"):
+    with pytest.raises(UsageError, match="a task is checked with a run: register it, and pass its name"):
         check_member(Own, "task", example=EXAMPLE)
-    with pytest.raises(UsageError, match=r"checked by a small run: give example=\(columns, options of fit\)"):
+    with pytest.raises(UsageError, match=r"checked with a small run: pass example=\(columns, options of fit\)"):
         check_member("task.regress")
 
 
@@ -126,7 +126,7 @@ def test_a_good_baseline_passes() -> None:
         (Never, "It has a name for tables", "applies gives False for the example, expected True"),
         (NotANumber, "Its answers have metrics", "its metrics are mse_scaled = nan"),
         (Silent, "Its answers have metrics", "its metrics are none"),
-        (Drawn, "C9: the same split", "its metrics were .*, and now are"),
+        (Drawn, "C9: the same split", "its metrics were .*, but are now"),
     ],
 )
 def test_a_fault_of_a_baseline_is_found(baseline: Any, contract: str, fault: str) -> None:

@@ -62,7 +62,7 @@ def test_the_command_shows_and_tells_it(
 
 
 def test_what_cannot_be_judged_so_is_refused(trained: ur.Trained) -> None:
-    with pytest.raises(UsageError, match="^--origins is a number of at least 1, of a forecast alone$"):
+    with pytest.raises(UsageError, match="^origins must be at least 1, got 0$"):
         trained.backtest({"wave": WAVES}, 0)
     with pytest.raises(DataError, match="^your data: has no sequence of more than 3 steps$"):
         trained.backtest({"wave": [[1.0, 2.0]]}, 2)

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from unrolled.batch import Discrete
 from unrolled.data.batches.loader import Loader
-from unrolled.data.encodings.base import Encoded
+from unrolled.data.encodings.encoding import Encoded
 from unrolled.data.examples.examples import Examples
 from unrolled.data.forms.aligned import Aligned
 from unrolled.data.plans.windows import Lanes, Rows

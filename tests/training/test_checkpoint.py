@@ -105,7 +105,7 @@ def test_a_damaged_checkpoint_is_passed_over_with_a_note(tmp_path: Path) -> None
     assert found.step == 1
     assert len(found.skipped) == 2
     assert "step-00000003: 'tensors.safetensors' is damaged: its SHA-256" in found.skipped[0]
-    assert "step-00000002: not a directory of ours, or cut short: manifest.json" in found.skipped[1]
+    assert "step-00000002: not a directory saved by Unrolled, or incomplete: manifest.json" in found.skipped[1]
 
 
 def test_when_every_checkpoint_is_damaged_that_is_an_error(tmp_path: Path) -> None:
@@ -127,7 +127,7 @@ def test_a_whole_directory_of_something_else_is_not_a_checkpoint(tmp_path: Path)
 
     for files in ({"a": b""}, {"meta.json": b"[]"}, {"meta.json": b'{"step": 1, "meta": {}}'}):
         write_directory(tmp_path / "step-00000001", dict(files), overwrite=True)
-        with pytest.raises(ModelError, match="not a checkpoint of ours"):
+        with pytest.raises(ModelError, match="this is not a checkpoint of Unrolled"):
             checkpoint.newest(tmp_path)
 
 
@@ -160,9 +160,9 @@ def test_no_space_for_the_next_leaves_the_last_and_no_litter(tmp_path: Path) -> 
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (3000, hard))
     try:
-        with pytest.raises(SpaceError, match="step-00000002: the limit on the size of a file leaves no space"):
+        with pytest.raises(SpaceError, match="step-00000002: the file would exceed the limit on file size"):
             checkpoint.save(tmp_path, 2, tensors_of(2), {})
-        with pytest.raises(SpaceError, match="best: the limit on the size of a file leaves no space"):
+        with pytest.raises(SpaceError, match="best: the file would exceed the limit on file size"):
             checkpoint.save_best(tmp_path, tensors_of(2), {})
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
@@ -257,7 +257,7 @@ def test_states_of_generators_that_are_none_are_refused() -> None:
     good = checkpoint.rng_state()
     short = {**good, "rng.python": good["rng.python"][:5]}
     for bad in ({}, short, {**good, "rng.torch": torch.zeros(3, dtype=torch.uint8)}):
-        with pytest.raises(ModelError, match="the states of the random generators are not there, or are not ours"):
+        with pytest.raises(ModelError, match="the checkpoint's random generator states are missing or invalid"):
             checkpoint.restore_rng(bad)
     checkpoint.restore_rng(good)
 
@@ -341,7 +341,9 @@ def test_an_optimiser_of_another_model_is_refused() -> None:
     train(model, optimizer, range(1))
     tensors = checkpoint.optimizer_tensors(optimizer, model.named_parameters())
     narrow = nn.Sequential(nn.Linear(5, 6), nn.Tanh(), nn.Linear(6, 3))
-    with pytest.raises(ModelError, match=r"this checkpoint belongs to another model: it differs at '0.(weight|bias)'"):
+    with pytest.raises(
+        ModelError, match=r"this checkpoint belongs to another model: parameter '0.(weight|bias)' differs"
+    ):
         checkpoint.restore_optimizer(optimizer_of(narrow, {}), narrow.named_parameters(), tensors)
     single = nn.Linear(5, 7)
     with pytest.raises(ModelError, match="belongs to another (model|optimiser)"):

@@ -21,7 +21,7 @@ def test_what_is_meant(asked: str, seen: bool, meant: str, monkeypatch: pytest.M
     [
         ("tpu", "device must be auto, cpu or cuda, not 'tpu'"),
         ("", "device must be auto, cpu or cuda, not ''"),
-        ("cuda", "device is cuda, but torch sees no GPU here: use cpu"),
+        ("cuda", "device is cuda, but torch finds no GPU; use cpu"),
     ],
 )
 def test_what_is_refused(asked: str, message: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -46,7 +46,7 @@ def test_a_run_that_begins_again_drops_everything(tmp_path: Path) -> None:
 def test_tensorboard_is_an_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     find = importlib.util.find_spec
     monkeypatch.setattr(importlib.util, "find_spec", lambda name, *a: None if name == "tensorboard" else find(name, *a))
-    with pytest.raises(MissingExtra, match=r"--tensorboard needs tensorboard: pip install 'unrolled\[tensorboard\]'"):
+    with pytest.raises(MissingExtra, match=r"tensorboard needs tensorboard: pip install 'unrolled\[tensorboard\]'"):
         hooks.tensorboard_to(tmp_path)
 
 

@@ -18,7 +18,7 @@ def budget(**options: Any) -> Budget:
         ({"steps": 200}, (50, 9.0, 1e6), 0.25, "200 steps"),
         ({"epochs": 2.5}, (50, 1.25, 1e6), 0.5, "2.5 epochs"),
         ({"minutes": 2}, (50, 9.0, 90), 0.75, "2 minutes"),
-        ({}, (50, 9.0, 60), 0.1, "until validation stops improving, 10 minutes at most"),
+        ({}, (50, 9.0, 60), 0.1, "until validation stops improving, for at most 10 minutes"),
     ],
 )
 def test_one_number_says_how_much_is_spent(

@@ -69,7 +69,7 @@ from unrolled.layers.config import ModelConfig
 from unrolled.tasks.config import TaskConfig
 from unrolled.training.config import TrainingConfig
 from unrolled.data.examples.preprocessor import Preprocessor
-from unrolled.data.encodings.base import Encoded
+from unrolled.data.encodings.encoding import Encoded
 from unrolled.data.encodings._token_lists import TokenLists
 from unrolled.data.encodings._words import Words
 from unrolled.data.examples.examples import Examples

@@ -110,20 +110,20 @@ def test_an_empty_line_and_a_window_longer_than_the_text_are_fine() -> None:
 @pytest.mark.parametrize(
     ("options", "error", "text"),
     [
-        ({"size": 0}, UsageError, "size must be 1 … 65536, got 0"),
-        ({"window": 0}, UsageError, "window must be 1 … 1000, got 0"),
-        ({"negative": -1}, UsageError, "negative must be 1 … 1000, got -1"),
-        ({"epochs": 0}, UsageError, "epochs must be 1 … 10000, got 0"),
-        ({"seed": -1}, UsageError, "seed must be 0 … 2"),
+        ({"size": 0}, UsageError, "size must be from 1 to 65536, got 0"),
+        ({"window": 0}, UsageError, "window must be from 1 to 1000, got 0"),
+        ({"negative": -1}, UsageError, "negative must be from 1 to 1000, got -1"),
+        ({"epochs": 0}, UsageError, "epochs must be from 1 to 10000, got 0"),
+        ({"seed": -1}, UsageError, "seed must be from 0 to 2"),
         ({"min_count": 0}, UsageError, "min_count must be at least 1, got 0"),
-        ({"model": "skipgrams"}, UsageError, "there is no model 'skipgrams' of word vectors. Did you mean 'skipgram'?"),
+        ({"model": "skipgrams"}, UsageError, "there is no word vector model 'skipgrams'. Did you mean 'skipgram'?"),
         (
             {"min_count": 9},
             DataError,
-            r"0 of its 3 words stand there 9 times or more \(give more text, or min_count below 9\)",
+            r"only 0 of its 3 words occur 9 times or more \(give more text, or min_count below 9\)",
         ),
-        ({"out": "v.npy"}, UsageError, "v.npy: vectors are written to a name that ends in"),
-        ({"source": {"x": [1.5, 2.0]}}, DataError, "holds no texts to learn words from"),
+        ({"out": "v.npy"}, UsageError, "v.npy: the name of a vectors file must end in"),
+        ({"source": {"x": [1.5, 2.0]}}, DataError, "has no text column to learn words from"),
     ],
 )
 def test_what_cannot_be_learned_is_said(

@@ -1,1 +1,1 @@
-"""What a deep model must beat: one file each."""
+"""Baselines: simple methods that a trained model should beat, one file each."""

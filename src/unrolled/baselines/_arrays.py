@@ -1,4 +1,4 @@
-"""What a split asks, as flat arrays. Shared by the baselines.
+"""Targets of a split as flat arrays, shared by the baselines. A question is one target to predict.
 
 Axes: R rows, N steps of all rows end to end, Q questions, K classes.
 """
@@ -8,9 +8,9 @@ from __future__ import annotations
 import numpy as np
 
 from unrolled.batch import MISSING, Continuous, Discrete
-from unrolled.data.encodings.base import Encoded
+from unrolled.data.encodings.encoding import Encoded
 from unrolled.data.examples.examples import Examples
-from unrolled.data.forms.base import AsksValues
+from unrolled.data.forms.form import AsksValues
 from unrolled.data.forms.next import Next
 
 __all__ = [
@@ -26,19 +26,19 @@ _CHUNK = 1 << 20
 
 
 def target_of(examples: Examples) -> Encoded:
-    """The target, which every baseline needs."""
-    assert examples.target is not None, "baselines are scored on splits that have a target"
+    """The target column of a split."""
+    assert examples.target is not None, "baselines need a split with a target"
     return examples.target
 
 
 def classes(examples: Examples) -> int:
-    """K, the classes of a discrete target; 0 of a continuous one."""
+    """K, the number of classes of a discrete target; 0 for a continuous one."""
     spec = examples.target_spec
     return spec.size if isinstance(spec, Discrete) else 0
 
 
 def label_sets(examples: Examples) -> np.ndarray:
-    """(R, K) bool: the labels of each row that asks for a set of them."""
+    """(R, K) bool: the labels of each row, for targets that are sets of labels."""
     target = target_of(examples)
     sets = np.zeros((len(target.lengths()), classes(examples)), bool)
     known = target.values != MISSING
@@ -47,7 +47,7 @@ def label_sets(examples: Examples) -> np.ndarray:
 
 
 def asked_values(examples: Examples) -> np.ndarray:
-    """(Q,) int64: where in the target's values the known answers lie, of a form that asks for values one by one."""
+    """(Q,) int64: the positions of the known targets in the target's values, for forms that predict single values."""
     assert isinstance(examples.form, AsksValues)
     return examples.form.asked(target_of(examples), examples.first, classes(examples) > 0)
 
@@ -62,7 +62,7 @@ def is_several_hot(examples: Examples) -> bool:
 
 
 def written_rows(examples: Examples) -> list[list[int]]:
-    """The sequence that each row asks for, without ``<begin>`` and ``<end>``."""
+    """The target sequence of each row, without ``<begin>`` and ``<end>``."""
     target = target_of(examples)
     assert target.offsets is not None
     framed = 1 if examples.form.writes else 0

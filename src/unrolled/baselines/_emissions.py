@@ -1,6 +1,6 @@
-"""What a state emits: a symbol of a vocabulary, or numbers of a diagonal Gaussian.
+"""Emission distributions of a hidden Markov model: symbols of a vocabulary, or diagonal Gaussians.
 
-Both are fitted from *statistics* that may be summed over parts of the data.
+Both are fitted from *statistics*, which can be summed over parts of the data.
 
 Axes: N steps, S states, V symbols, W channels.
 """
@@ -15,18 +15,18 @@ import numpy as np
 
 __all__ = ["Emission", "Gaussian", "Symbols"]
 
-_LEAST_VARIANCE = 1e-3  # in scaled units; a state of a single value must not be sure of it
+_LEAST_VARIANCE = 1e-3  # in scaled units; otherwise the variance of a state with a single value would be 0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Symbols:
-    """``log_p`` (S, V): the log-probability of each symbol in each state."""
+    """Discrete emissions: ``log_p`` (S, V), the log-probability of each symbol in each state."""
 
     log_p: np.ndarray
 
     @staticmethod
     def statistics(values: np.ndarray, gamma: np.ndarray, size: int) -> np.ndarray:
-        """(S, V) how often each state is expected to emit each symbol.
+        """(S, V) expected counts of each symbol in each state.
 
         Args:
             values: (N,) symbols.
@@ -37,7 +37,7 @@ class Symbols:
 
     @classmethod
     def fit(cls, counts: np.ndarray, pseudo: float | np.ndarray = 0.0) -> Self:
-        """Frequencies, with ``pseudo`` counts that broadcast to (S, V)."""
+        """Fit by frequencies, adding ``pseudo`` counts that broadcast to (S, V)."""
         counts = counts + pseudo
         with np.errstate(divide="ignore"):
             return cls(np.log(counts) - np.log(counts.sum(1, keepdims=True)))
@@ -49,7 +49,7 @@ class Symbols:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Gaussian:
-    """``mean`` and ``variance`` (S, W) of each channel in each state; channels are independent. NaN is not seen."""
+    """Gaussian emissions: ``mean`` and ``variance`` (S, W) of independent channels in each state. NaN is ignored."""
 
     mean: np.ndarray
     variance: np.ndarray
@@ -68,7 +68,7 @@ class Gaussian:
 
     @classmethod
     def fit(cls, statistics: np.ndarray) -> Self:
-        """The likeliest ones; a state without any value is the standard normal."""
+        """Fit by maximum likelihood; a state without any value gets the standard normal."""
         count, total, square = statistics
         with np.errstate(invalid="ignore", divide="ignore"):
             mean = np.where(count > 0, total / count, 0.0)

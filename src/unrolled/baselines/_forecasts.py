@@ -1,4 +1,4 @@
-"""What forecasts and other answers that are numbers over time share: the last known values, and all windows in chunks.
+"""Shared code of the baselines that predict numbers over time: last known values, and windows in chunks.
 
 Axes: N steps of all rows end to end, H horizon, W channels.
 """
@@ -27,7 +27,7 @@ __all__ = [
     "windows",
 ]
 
-_CHUNK = 1 << 21  # numbers that are forecast at a time
+_CHUNK = 1 << 21  # numbers to forecast at a time
 
 Forecast = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
@@ -40,14 +40,14 @@ def asks_for_numbers(examples: Examples) -> bool:
 
 
 def means(train: Examples) -> np.ndarray:
-    """(W,) the mean of each channel over the known values; 0, the scaled mean, where there are none."""
+    """(W,) the mean of each channel over known values; 0, the scaled mean, if there are none."""
     values = target_of(train).values
     known = ~np.isnan(values)
     return np.asarray(np.nansum(values, 0, dtype=np.float64) / np.maximum(known.sum(0), 1)).astype(np.float32)
 
 
 def known_so_far(examples: Examples, otherwise: np.ndarray) -> np.ndarray:
-    """(N, W): each value; where it is missing the last known one of its row, or ``otherwise`` where there is none."""
+    """(N, W): the values, with missing ones replaced by the last known value of the row, or else by ``otherwise``."""
     target = target_of(examples)
     values = target.values
     missing = np.isnan(values)
@@ -60,7 +60,7 @@ def known_so_far(examples: Examples, otherwise: np.ndarray) -> np.ndarray:
 
 
 def windows(examples: Examples, stride: int = 1) -> tuple[np.ndarray, np.ndarray]:
-    """(begin, stop) of every window as places in the target's values: its row's first step, and the first one asked."""
+    """(begin, stop) of every window, as positions in the target: the row's first step and the first one to predict."""
     offsets = target_of(examples).offsets
     assert offsets is not None
     rows, stops = examples.window_ends(stride)
@@ -68,10 +68,10 @@ def windows(examples: Examples, stride: int = 1) -> tuple[np.ndarray, np.ndarray
 
 
 def answered_windows(part: Examples, forecast: Forecast, stride: int = 1) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """(answer, right) of all windows, (B, H, W) float64 each, in scaled units: so many that memory does not grow.
+    """Yield (answer, right) for all windows in chunks, both (B, H, W) float64, in scaled units.
 
     Args:
-        part: a split of forecasts.
+        part: a split with a forecast horizon.
         forecast: (begins (B,), stops (B,)) -> what broadcasts to (B, H, W).
         stride: steps from one window to the next.
     """
@@ -85,7 +85,7 @@ def answered_windows(part: Examples, forecast: Forecast, stride: int = 1) -> Ite
 
 
 def judge_windows(part: Examples, forecast: Forecast) -> Iterator[Answers]:
-    """Forecasts of all windows beside what came; arguments as of `answered_windows`."""
+    """Forecasts of all windows together with the targets; arguments as for `answered_windows`."""
     width = target_of(part).values.shape[1]
     units = part.units or Units(np.zeros(width), np.ones(width))
     mean, std = torch.tensor(units.mean), torch.tensor(units.std)
@@ -96,5 +96,5 @@ def judge_windows(part: Examples, forecast: Forecast) -> Iterator[Answers]:
 
 
 def next_values(part: Examples) -> np.ndarray:
-    """(Q, W): what comes next, for each step that asks for it."""
+    """(Q, W): the right next values, for all scored steps."""
     return target_of(part).values[asked_values(part)]

@@ -1,10 +1,10 @@
-"""The algorithms of hidden Markov models, in log space, over all rows at once: forward, backward, Viterbi, Baum–Welch.
+"""The algorithms of hidden Markov models, in log space over all rows at once: forward, backward, Viterbi, Baum–Welch.
 
-Rows of any lengths are *packed*: first the first step of every row, the longest row first, then the second step of
-every row that has one, and so on. A step's rows lie side by side, and nothing is padded.
+Rows of any lengths are *packed* without padding: the first step of every row, longest row first, then the second
+step of every row that has one, and so on.
 
-Axes: N steps of all rows, R rows, T steps of the longest, S states. The names are Rabiner's: pi, A, b, alpha, beta,
-gamma, xi; all but xi are logarithms.
+Axes: N steps of all rows, R rows, T steps of the longest, S states. The names follow Rabiner: pi, A, b, alpha, beta,
+gamma, xi; all except xi are logarithms.
 
 References:
     Rabiner, A tutorial on hidden Markov models, 1989. https://doi.org/10.1109/5.18626
@@ -23,13 +23,13 @@ __all__ = ["Packed", "backward", "forward", "log_sum", "maximise", "posterior", 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Packed:
-    """Where the steps of rows lie once they are packed.
+    """The positions of steps after packing.
 
     Attributes:
-        steps: (N,) int64, the place of each packed step in the values as they were.
-        rows: (N,) int64, its row, the longest being 0.
-        sizes: (T,) int64, how many rows have a step t; never rising.
-        pieces: (R,) int64, of which row, as they were given, each is a piece.
+        steps: (N,) int64, the position of each packed step in the original values.
+        rows: (N,) int64, the row of each packed step; 0 is the longest row.
+        sizes: (T,) int64, how many rows have a step t; never increasing.
+        pieces: (R,) int64, the original row that each row is a piece of.
     """
 
     steps: np.ndarray
@@ -39,7 +39,7 @@ class Packed:
 
     @classmethod
     def of(cls, starts: np.ndarray, lengths: np.ndarray, longest: int) -> Self:
-        """Pack ``values[starts[r]:starts[r] + lengths[r]]`` for each r; above ``longest`` steps they are cut.
+        """Pack ``values[starts[r]:starts[r] + lengths[r]]`` for each r, cutting rows of more than ``longest`` steps.
 
         Example:
             >>> Packed.of(np.array([0, 2]), np.array([2, 3]), longest=9).steps
@@ -54,14 +54,14 @@ class Packed:
         return cls(begins[rows] + t, rows, sizes, pieces[order])
 
     def before(self) -> np.ndarray:
-        """(N - R,) int64: for each packed step but the first ones, where the step before it is."""
+        """(N - R,) int64: for each packed step after a row's first, the position of the step before it."""
         first = int(self.sizes[0]) if len(self.sizes) else 0
         return np.arange(first, len(self.steps)) - np.repeat(self.sizes[:-1], self.sizes[1:])
 
     def last(self) -> np.ndarray:
-        """(R,) int64: where the last step of each row is."""
+        """(R,) int64: the position of the last step of each row."""
         last = np.zeros(int(self.sizes[0]) if len(self.sizes) else 0, np.int64)
-        last[self.rows] = np.arange(len(self.rows))  # later steps are written later
+        last[self.rows] = np.arange(len(self.rows))  # later steps overwrite earlier ones
         return last
 
 
@@ -72,7 +72,7 @@ def forward(pi: np.ndarray, A: np.ndarray, b: np.ndarray, sizes: np.ndarray) -> 
         pi: (S,) log p(z_1).
         A: (S, S) log p(z_t = j | z_{t-1} = i).
         b: (N, S) log p(x_t | z_t), packed.
-        sizes: those of `Packed`.
+        sizes: (T,), from `Packed`.
     """
     alpha, chances = b.copy(), np.exp(A)
     alpha[: sizes[:1].sum()] += pi
@@ -101,23 +101,23 @@ def posterior(alpha: np.ndarray, beta: np.ndarray, packed: Packed) -> tuple[np.n
 
 
 def transitions(A: np.ndarray, b: np.ndarray, alpha: np.ndarray, beta: np.ndarray, packed: Packed) -> np.ndarray:
-    """(S, S) xi summed over all steps: how often state j is expected to follow state i.
+    """(S, S) xi summed over all steps: the expected number of transitions from state i to state j.
 
     Args:
         A, b: as for `forward`.
-        alpha, beta: what `forward` and `backward` gave.
+        alpha, beta: from `forward` and `backward`.
         packed: the rows.
     """
     before, first = packed.before(), len(packed.steps) - len(packed.before())
     top = alpha[before].max(1, keepdims=True)
     likelihood = log_sum(alpha[packed.last()])[packed.rows[first:], None]
-    # Of two factors each is near 1: the likelihood of what came before is in neither.
+    # Scaled by `top`, both factors of the product stay close to 1 in long rows.
     ahead = np.exp(np.minimum(b[first:] + beta[first:] + top - likelihood, 700.0))
     return np.asarray(np.exp(A) * (np.exp(alpha[before] - top).T @ ahead))
 
 
 def maximise(counts: np.ndarray, pseudo: float | np.ndarray = 0.0) -> np.ndarray:
-    """Log frequencies along the last axis, ``pseudo`` counts added to each."""
+    """Log frequencies along the last axis, after adding ``pseudo`` counts."""
     counts = counts + pseudo
     with np.errstate(divide="ignore"):
         return np.asarray(np.log(counts) - np.log(counts.sum(-1, keepdims=True)))
@@ -134,20 +134,20 @@ def predicted(pi: np.ndarray, A: np.ndarray, alpha: np.ndarray, packed: Packed) 
 
 
 def viterbi(pi: np.ndarray, A: np.ndarray, b: np.ndarray, packed: Packed) -> np.ndarray:
-    """(N,) int64: each row's likeliest path of states, packed. Arguments as for `forward`; ``packed`` has the sizes."""
+    """(N,) int64: each row's likeliest path of states, packed. Arguments as for `forward`."""
     delta = b.copy()
     came = np.zeros(b.shape, np.int16 if len(pi) < 1 << 15 else np.int64)
     delta[: packed.sizes[:1].sum()] += pi
     at = 0
     for size, following in pairwise(packed.sizes):
         here = slice(at + size, at + size + following)
-        for state in range(len(pi)):  # not all at once: S times less memory
+        for state in range(len(pi)):  # one state at a time takes S times less memory
             worth = delta[at : at + following] + A[:, state]
             best = worth.argmax(1)
             came[here, state] = best
             delta[here, state] += worth[np.arange(following), best]
         at += size
-    path = delta.argmax(1)  # right where a row ends; all others follow from the step behind them
+    path = delta.argmax(1)  # correct at the end of each row; the loop fills in earlier steps
     end = len(b)
     for following, size in pairwise(packed.sizes[::-1]):
         end -= following
@@ -163,13 +163,13 @@ def log_sum(values: np.ndarray) -> np.ndarray:
 
 
 def _through(values: np.ndarray, chances: np.ndarray) -> np.ndarray:
-    """(n, S) log Σ_i exp(values[:, i]) chances[i, j]: S exponentials a row instead of S²."""
+    """(n, S) log Σ_i exp(values[:, i]) chances[i, j]: with S exponentials per row instead of S²."""
     top = values.max(1, keepdims=True)
     with np.errstate(divide="ignore"):
         return np.asarray(np.log(np.exp(values - top) @ chances) + top)
 
 
 def _each(counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """0 … for each of ``counts[0]``, ``counts[1]`` … things: which count each belongs to, and its place there."""
+    """For ``counts[i]`` items in each group i, end to end: the group of each item, and its index in the group."""
     owner = np.repeat(np.arange(len(counts)), counts)
     return owner, np.arange(len(owner)) - (np.cumsum(counts) - counts)[owner]

@@ -1,4 +1,4 @@
-"""A hidden Markov model of the columns of a split: learned from known states, or from the observations alone.
+"""A hidden Markov model of the columns of a split, learned from known states or only from observations.
 
 Axes: N steps, S states.
 """
@@ -19,14 +19,14 @@ __all__ = ["Model"]
 
 Columns = dict[str, np.ndarray]  # name -> (N,) symbols or (N, W) numbers, the rows end to end
 
-_CHUNK = 1 << 16  # steps whose states are laid out at a time
-_SMOOTHING = 0.01  # of the steps that a state has on average
-_ITERATIONS, _ENOUGH = 20, 1e-5  # of Baum–Welch; the gain in log-likelihood, relative, that is worth another one
+_CHUNK = 1 << 16  # steps whose one-hot states are held in memory at a time
+_SMOOTHING = 0.01  # pseudo counts, as a share of the average number of steps per state
+_ITERATIONS, _ENOUGH = 20, 1e-5  # of Baum–Welch; it stops below this relative gain in log-likelihood
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Model:
-    """p(z_1), p(z_t | z_{t-1}), and what a state emits in each column, columns independent given the state."""
+    """A hidden Markov model: p(z_1), p(z_t | z_{t-1}) and each column's emissions, independent given the state."""
 
     pi: np.ndarray
     A: np.ndarray
@@ -39,14 +39,13 @@ class Model:
 
     @classmethod
     def of_states(cls, columns: Columns, specs: dict[str, Spec], packed: Packed, states: np.ndarray, size: int) -> Self:
-        """By counting, where the states are known.
+        """Fit by counting known states.
 
-        What is rare is smoothed so that a symbol never seen says nothing about the state, and that a state follows any
-        as often as it is there.
+        Counts are smoothed towards the overall frequencies of the states, so that an unseen symbol favours no state.
 
         Args:
             columns: the observations.
-            specs: how each column looks.
+            specs: the format of each column.
             packed: the rows.
             states: (N,) 0 … S - 1, or `MISSING`, in the order of the columns.
             size: S.
@@ -68,7 +67,7 @@ class Model:
 
     @classmethod
     def of_observations(cls, columns: Columns, specs: dict[str, Spec], packed: Packed, size: int) -> Self:
-        """By Baum–Welch from a random beginning, which is always the same one."""
+        """Fit by Baum–Welch from a random start with a fixed seed."""
         random = np.random.default_rng(0)
         gathered: dict[str, np.ndarray] = {}
         _gather(gathered, columns, specs, packed.steps, np.ones((len(packed.steps), 1)))
@@ -99,14 +98,14 @@ class Model:
         frequencies: Mapping[str, float | np.ndarray],
         pseudo: float,
     ) -> tuple[Self, float]:
-        """One iteration of Baum–Welch, and the log-likelihood before it.
+        """The model after one iteration of Baum–Welch, and the log-likelihood before it.
 
         Args:
             columns: the observations.
-            specs: how each column looks.
+            specs: the format of each column.
             packed: the rows.
-            frequencies: how often each symbol of a column is there, to smooth with.
-            pseudo: how many steps the smoothing is worth; 0 gives the likeliest.
+            frequencies: the frequency of each symbol of a column, to smooth towards.
+            pseudo: the weight of the smoothing in steps; 0 gives the maximum-likelihood estimate.
         """
         b = self.score(columns, packed)
         alpha, beta = forward(self.pi, self.A, b, packed.sizes), backward(self.A, b, packed.sizes)

@@ -1,4 +1,4 @@
-"""A baseline's answers beside what is right, in the kinds that metrics are computed from: those of the tasks.
+"""Conversions of a baseline's predictions and targets to the types that metrics accept.
 
 Axes: R rows, Q questions, K classes or channels, W channels.
 """
@@ -43,25 +43,25 @@ __all__ = [
 def judged_labels(
     part: Examples, nats: np.ndarray, chosen: np.ndarray, right: np.ndarray, per: Literal["label", "step"]
 ) -> tuple[Nats, ChosenLabels]:
-    """A label for each question.
+    """Predictions of one label per question.
 
     Args:
-        part: what asks.
+        part: the split to predict.
         nats: (Q,) −ln p of each right label.
-        chosen: (Q,) the likeliest label.
-        right: (Q,) the right one.
-        per: what one question is.
+        chosen: (Q,) the predicted label.
+        right: (Q,) the right label.
+        per: what one question is about: a whole row (``label``) or a step.
     """
     return _nats(f"loss_nats_per_{per}", nats), ChosenLabels(_ids(chosen), _ids(right), classes(part))
 
 
 def judged_tags(part: Examples, nats: np.ndarray, chosen: np.ndarray) -> Answers:
-    """A label for each asked step of ``part``; tags too where the labels are IOB2 tags.
+    """Predictions of a label for each scored step of ``part``, also as tags if the labels are IOB2 tags.
 
     Args:
-        part: what asks.
+        part: the split to predict.
         nats: (Q,) −ln p of each right label.
-        chosen: (Q,) the likeliest label.
+        chosen: (Q,) the predicted label.
     """
     target, steps = target_of(part), asked_values(part)
     loss, labels = judged_labels(part, nats, chosen, target.values[steps], "step")
@@ -74,36 +74,36 @@ def judged_tags(part: Examples, nats: np.ndarray, chosen: np.ndarray) -> Answers
 
 
 def judged_tokens(part: Examples, nats: np.ndarray, chosen: np.ndarray, right: np.ndarray) -> Answers:
-    """A token for each question; arguments as of `judged_labels`."""
+    """Predictions of one token per question; arguments as for `judged_labels`."""
     loss = _nats("loss_nats_per_token", nats)
     return loss, ChosenTokens(_ids(chosen), _ids(right)), CodeLength(loss.total, loss.count, part.text_unit)
 
 
 def judged_sets(probabilities: np.ndarray, sets: np.ndarray) -> Answers:
-    """The labels of each row that are likelier than not; (R, K) probabilities beside (R, K) bool."""
+    """Predictions of the labels with p > 0.5; (R, K) probabilities and (R, K) bool right labels."""
     chosen = torch.tensor(probabilities > 0.5)
     return _binary("loss_nats_per_row", probabilities, sets.astype(np.float32)), ChosenSets(chosen, torch.tensor(sets))
 
 
 def judged_channels(probabilities: np.ndarray, target: np.ndarray) -> Answers:
-    """Several channels at once, each on or off: (Q, K) probabilities beside (Q, K) of 0, 1 or NaN."""
+    """Predictions of channels that are on or off: (Q, K) probabilities and (Q, K) targets that are 0, 1 or NaN."""
     return (_binary("nll_nats_per_step", probabilities, target),)
 
 
 def judged_numbers(part: Examples, answer: np.ndarray, right: np.ndarray) -> Answers:
-    """A number for each row that asks for one; both (Q,), in scaled units."""
+    """Predictions of one number per question; both (Q,), in scaled units."""
     std = 1.0 if part.units is None else float(part.units.std[0])
     return (Values(torch.tensor(answer), torch.tensor(right), std),)
 
 
 def judged_next(answer: np.ndarray, right: np.ndarray) -> NextValues:
-    """The vector that comes next: what broadcasts to (Q, W), beside (Q, W)."""
+    """Predictions of the next vector: ``answer`` broadcasts to the shape of ``right``, (Q, W)."""
     wanted = torch.tensor(right)
     return NextValues(torch.tensor(answer).expand_as(wanted), wanted)
 
 
 def judged_sequences(written: Sequence[list[int]], right: Sequence[list[int]]) -> Answers:
-    """A sequence of its own for each row."""
+    """Predictions of one sequence per row."""
     return (TokenSequences(written, right),)
 
 
@@ -112,10 +112,10 @@ def _nats(name: str, nats: np.ndarray) -> Nats:
 
 
 def _binary(name: str, probabilities: np.ndarray, target: np.ndarray) -> Nats:
-    """The binary cross-entropy summed over channels; NaN leaves a channel out, a question of NaN alone is none."""
+    """The binary cross-entropy summed over channels; NaN targets, and questions with only NaN, do not count."""
     right = np.where(target > 0.5, probabilities, 1 - probabilities).astype(np.float64)
     known = ~np.isnan(target)
-    with np.errstate(divide="ignore"):  # a certain answer that is wrong costs infinity
+    with np.errstate(divide="ignore"):  # the loss of a certain but wrong answer is infinite
         total = -np.log(right, where=known, out=np.zeros_like(right)).sum()
     return Nats(name, torch.tensor(total), torch.tensor(int(known.any(-1).sum())))
 

@@ -1,7 +1,7 @@
-"""Interpolated modified Kneser–Ney smoothing over whole arrays: no loop over tokens.
+"""Interpolated modified Kneser–Ney smoothing on whole arrays, without a loop over tokens.
 
-Every n-gram type has a number, its place among the sorted keys ``context number · (V + 1) + last token``, and the
-context is the type one order below; so that two arrays hold a whole order, and no hash can collide.
+Every n-gram type is numbered by its position among the sorted keys ``context number · (V + 1) + last token``, where the
+context is a type of the order below. Two arrays therefore hold a whole order, and there are no hash collisions.
 
 Axes: S steps of all rows end to end, each row after a begin mark; U types of one order; V vocabulary.
 """
@@ -14,7 +14,7 @@ import numpy as np
 
 __all__ = ["KneserNey"]
 
-_FALLBACK = np.array([0.0, 0.5, 1.0, 1.5])  # discounts where the counts are too few to estimate them, as in KenLM
+_FALLBACK = np.array([0.0, 0.5, 1.0, 1.5])  # discounts if there are too few counts to estimate them, as in KenLM
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,7 @@ class _Order:
     Shape:
         keys: (U,) int64, sorted.
         chances: (U,) float32, the smoothed probability of the last token after its context.
-        back: (U of the order below,) float32, the share of a context that the lower order divides; 1 if never seen.
+        back: (U of the order below,) float32, the back-off weight of each context; 1 if never seen.
         best: (U of the order below,) int32, the likeliest token after each context.
     """
 
@@ -36,7 +36,7 @@ class _Order:
 
 @dataclass(frozen=True, slots=True)
 class KneserNey:
-    """A fitted model: the first order's (V + 1,) float32 chances, and the higher orders."""
+    """A fitted n-gram model: (V + 1,) float32 unigram probabilities, and the higher orders."""
 
     size: int
     first: np.ndarray
@@ -44,19 +44,19 @@ class KneserNey:
 
     @classmethod
     def fit(cls, tokens: np.ndarray, offsets: np.ndarray, size: int, order: int) -> KneserNey:
-        """Count and smooth.
+        """Count n-grams and smooth.
 
         Args:
-            tokens: (N,) ids in [0, size); a negative one is unknown, and the row begins anew after it.
-            offsets: (rows + 1,) borders of the rows.
+            tokens: (N,) ids in [0, size); a negative id is unknown, and the context restarts after it.
+            offsets: (rows + 1,) bounds of the rows.
             size: V.
             order: the longest n-gram, at least 1.
         """
         stream = _stream(tokens, offsets, size)
         depth = _depth(stream, size)
         counts, keys, suffixes = [np.bincount(stream, minlength=size + 1).astype(np.int32)], [], []
-        begins = [np.arange(size + 1) == size]  # types whose first token is the begin mark
-        numbers = stream  # (S,) int32: the type that ends at each step, of the order in hand
+        begins = [np.arange(size + 1) == size]  # types that start with the begin mark
+        numbers = stream  # (S,) int32: the type of the current order that ends at each step
         for n in range(2, order + 1):
             at = np.flatnonzero(depth >= n - 1)
             type_keys, of_step, type_counts = _count(numbers[at - 1] * np.int64(size + 1) + stream[at])
@@ -71,7 +71,7 @@ class KneserNey:
             suffixes.append(suffix)
             begins.append(begins[-1][type_keys // (size + 1)])
         del stream, depth, numbers
-        for n in range(len(counts) - 1):  # below the top: after how many tokens, not how often; a mark follows none
+        for n in range(len(counts) - 1):  # lower orders count distinct preceding tokens; a begin mark has none
             left = np.bincount(suffixes[n], minlength=len(counts[n]))
             counts[n] = np.where(begins[n], counts[n], left).astype(np.int32)
         counts[0][size] = 0  # a begin mark is never predicted
@@ -87,18 +87,18 @@ class KneserNey:
         best = np.array([lower[:size].argmax()], np.int32)
         best_chance = lower[best]
         first, orders = lower, []
-        shorter = np.zeros(size + 1, np.int32)  # each context's own suffix, a context of the order below
+        shorter = np.zeros(size + 1, np.int32)  # each context's suffix, which is a context of the order below
         for n, key in enumerate(keys):
             context = (key // (size + 1)).astype(np.int32)
             kept, back = _discount(counts[n + 1], context, len(counts[n]))
             chances = kept + back[context] * lower[suffixes[n]]
-            # A token that never followed a context can be its likeliest only if it is the shorter context's.
+            # An unseen token can only be the likeliest one if it is the likeliest after the shorter context.
             best, best_chance = best[shorter], back * best_chance[shorter]
             starts = np.flatnonzero(np.diff(context, prepend=-1))
             seen, tops = context[starts], np.maximum.reduceat(chances, starts)
             top = np.flatnonzero(chances == np.repeat(tops, np.diff(starts, append=len(key))))[::-1]
             token = np.empty(len(back), np.int32)
-            token[context[top]] = key[top] % (size + 1)  # of equal ones the lowest id is written last
+            token[context[top]] = key[top] % (size + 1)  # reversed, so that ties go to the lowest id
             better = tops >= best_chance[seen]
             best[seen[better]], best_chance[seen[better]] = token[seen[better]], tops[better]
             orders.append(_Order(key, chances, back, best))
@@ -106,16 +106,16 @@ class KneserNey:
         return cls(size, first, tuple(orders))
 
     def score(self, tokens: np.ndarray, offsets: np.ndarray, asked: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Probabilities and likeliest tokens.
+        """The probability of each asked token, and the likeliest token at its step.
 
         Args:
             tokens: (N,) as for `fit`.
-            offsets: (rows + 1,) borders of the rows.
-            asked: (Q,) the steps to answer; their tokens are not negative.
+            offsets: (rows + 1,) bounds of the rows.
+            asked: (Q,) the steps to predict; their tokens must not be negative.
 
         Returns:
-            (Q,) float32 probability of each asked token after the tokens before it in its row, and (Q,) int32 the
-            likeliest token there.
+            (Q,) float32 probability of each asked token given the tokens before it in its row, and (Q,) int32 the
+            likeliest token.
         """
         stream = _stream(tokens, offsets, self.size)
         depth = _depth(stream, self.size)
@@ -133,12 +133,12 @@ class KneserNey:
             best[at] = order.best[context]
             numbers = np.full(len(stream), -1, np.int32)
             numbers[at] = np.where(hit, found, -1)
-        where = asked + np.searchsorted(offsets, asked, side="right")  # a begin mark before each row so far
+        where = asked + np.searchsorted(offsets, asked, side="right")  # skips the begin mark of each row so far
         return chances[where], best[where]
 
 
 def _stream(tokens: np.ndarray, offsets: np.ndarray, size: int) -> np.ndarray:
-    """(S,) int32: the rows end to end, the mark ``size`` before each and in place of unknown tokens."""
+    """(S,) int32: the rows end to end, with the mark ``size`` before each and in place of unknown tokens."""
     stream = np.full(len(tokens) + len(offsets) - 1, size, np.int32)
     stream[np.arange(len(tokens)) + np.repeat(np.arange(1, len(offsets)), np.diff(offsets))] = tokens
     stream[stream < 0] = size
@@ -146,13 +146,13 @@ def _stream(tokens: np.ndarray, offsets: np.ndarray, size: int) -> np.ndarray:
 
 
 def _depth(stream: np.ndarray, mark: int) -> np.ndarray:
-    """(S,) int32: the steps since the last mark."""
+    """(S,) int32: the number of steps since the last mark."""
     steps = np.arange(len(stream), dtype=np.int32)
     return np.asarray(steps - np.maximum.accumulate(np.where(stream == mark, steps, np.int32(0))))
 
 
 def _count(keys: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """(U,) the sorted distinct keys, (S,) int32 which of them each step has, (U,) how often each occurs."""
+    """(U,) the sorted distinct keys, (S,) int32 the index of each step's key, (U,) int32 the count of each key."""
     order = np.argsort(keys)
     keys = keys[order]
     new = np.diff(keys, prepend=-1) != 0
@@ -163,7 +163,7 @@ def _count(keys: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 def _discount(counts: np.ndarray, contexts: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:
-    """(U,) float32 each type's own share of its context, and (size,) float32 the share of each that is left over."""
+    """(U,) float32 discounted probability of each type, and (size,) float32 the mass left over in each context."""
     taken = _discounts(counts)[np.minimum(counts, 3)]
     totals = np.bincount(contexts, counts, size)
     seen = np.maximum(totals, 1)
@@ -172,7 +172,7 @@ def _discount(counts: np.ndarray, contexts: np.ndarray, size: int) -> tuple[np.n
 
 
 def _discounts(counts: np.ndarray) -> np.ndarray:
-    """(4,) what is taken from a count of 0, 1, 2, and 3 or more, from the counts of counts."""
+    """(4,) discounts for a count of 0, 1, 2, and 3 or more, estimated from the counts of counts."""
     n1, n2, n3, n4 = np.bincount(np.minimum(counts, 5), minlength=6)[1:5].astype(float)
     if 0 in (n1, n2, n3, n4):
         return _FALLBACK

@@ -1,4 +1,4 @@
-"""Logistic and ridge regression on sparse rows, fitted by L-BFGS: shared by `bag_of_words` and `linear`.
+"""Logistic and ridge regression on sparse rows, fitted by L-BFGS, shared by `bag_of_words` and `linear`.
 
 Axes: R rows, F features, K outputs.
 """
@@ -32,12 +32,12 @@ _STEPS = 100
 
 @dataclass(frozen=True, slots=True)
 class SparseRows:
-    """Rows of features that are mostly 0.
+    """A sparse matrix of features, in compressed rows.
 
     Shape:
-        ids: (nonzero,) int64 in [0, size), the features that each row has, row after row.
+        ids: (nonzero,) int64 in [0, size), the nonzero features of each row, row after row.
         values: (nonzero,) float32, their values.
-        offsets: (R + 1,) int64, where each row begins and ends.
+        offsets: (R + 1,) int64, the bounds of the rows.
     """
 
     ids: np.ndarray
@@ -63,12 +63,12 @@ class SparseRows:
 
 @dataclass(frozen=True, slots=True)
 class LinearModel:
-    r"""Weights (F, K) and bias (K,) of :math:`o = x W + b` that make the mean loss plus a penalty smallest.
+    r"""A linear model :math:`o = x W + b` with weights (F, K) and bias (K,) that minimise the mean loss plus a penalty.
 
     .. math:: \frac1R \sum_r \ell(o_r, y_r) + \frac{1}{2 C R} \sum_{fk} W_{fk}^2
 
     ℓ is the softmax cross-entropy for one label, the sum of sigmoid cross-entropies for a set of labels, and half the
-    squared error for a number. C is scikit-learn's.
+    squared error for a number. C is defined as in scikit-learn.
     """
 
     weight: Tensor
@@ -101,7 +101,7 @@ class LinearModel:
         return cls(weight.detach(), bias.detach())
 
     def judge(self, rows: SparseRows, part: Examples) -> Answers:
-        """Its answers to ``part``, beside what is right."""
+        """Its predictions for ``part``, together with the targets."""
         outputs = rows.times(self.weight) + self.bias
         if isinstance(part.form, Set):
             return judged_sets(torch.sigmoid(outputs).numpy(), label_sets(part))
@@ -114,7 +114,7 @@ class LinearModel:
 
 
 def _target(train: Examples) -> Tensor:
-    """(R, K) float64 of a set, (R, 1) float64 of a number, (R,) int64 of a label; rows without a target left out."""
+    """The known targets: (R, K) float64 for sets, (R, 1) float64 for numbers, (R,) int64 for labels."""
     if isinstance(train.form, Set):
         return torch.from_numpy(label_sets(train).astype(np.float64))
     values = target_of(train).values[asked_values(train)]

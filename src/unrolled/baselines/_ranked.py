@@ -1,6 +1,6 @@
-"""Counting items as a ranking: how often each came, and how often after another, without a score for each pair.
+"""Ranks of items for the baselines that count items, without a score for every pair of question and item.
 
-Axes: Q questions, V symbols, F followers of all questions end to end.
+Axes: Q questions, V symbols.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ __all__ = ["before", "judged_places", "places_of"]
 
 Score = Callable[[np.ndarray, np.ndarray], np.ndarray]  # (Q,) places of steps, (Q, C) items -> (Q, C) scores
 
-_CHUNK = 1 << 14  # questions looked at together
+_CHUNK = 1 << 14  # questions ranked at a time
 
 
 def places_of(weights: np.ndarray) -> np.ndarray:
-    """(V,) int64: how many items weigh at least as much as each, itself among them.
+    """(V,) int64: for each item, how many items weigh at least as much, including itself.
 
     Example:
         >>> places_of(np.array([2.0, 9.0, 2.0])).tolist()
@@ -40,12 +40,12 @@ def before(examples: Examples, steps: np.ndarray) -> np.ndarray:
 
 
 def judged_places(part: Examples, places: Callable[[np.ndarray], np.ndarray], score: Score) -> tuple[Ranks, ...]:
-    """Where the right one stands among all items, and among a sample, for each asked step of ``part``.
+    """The rank of the right item among all items, and among a sample, for each scored step of ``part``.
 
     Args:
-        part: what is asked.
-        places: steps (Q,) of items that are known -> the place (Q,) of each among all items, ties against it.
-        score: what each of several items has at each step.
+        part: the split to predict.
+        places: (Q,) steps with a known item -> (Q,) rank of the item among all items; ties count against it.
+        score: gives the score of several items at each step.
     """
     target, first = target_of(part), part.first_item
     assert first is not None and target.offsets is not None
@@ -64,7 +64,7 @@ def judged_places(part: Examples, places: Callable[[np.ndarray], np.ndarray], sc
         here = np.arange(start, min(start + _CHUNK, len(steps)))[known[start : start + _CHUNK]]
         at = steps[here]
         whose = np.isin(rows, rows[at])
-        asked = at - target.offsets[rows[at]] - 1  # a model is asked at the step before
+        asked = at - target.offsets[rows[at]] - 1  # a model predicts at the step before
         drawn = negatives(rows[at], asked, rows[whose], values[whose], items)
         scores = score(at, np.concatenate([values[at][:, None], drawn], 1))  # (Q, 101)
         among[here] = ranks(torch.from_numpy(scores), torch.zeros(len(at), dtype=torch.int64)).numpy()

@@ -1,4 +1,4 @@
-"""A share of a split that is too long for a baseline. Values are views of the split's own where rows stay together."""
+"""Portions of splits that are too long for a baseline, as views of the values where possible."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from dataclasses import replace
 import numpy as np
 
 from unrolled.batch import Continuous, Spec
-from unrolled.data.encodings.base import Encoded
+from unrolled.data.encodings.encoding import Encoded
 from unrolled.data.examples.examples import Examples
 
 __all__ = ["for_fitting", "for_scoring"]
 
-_HISTORY = 64  # steps before a split's border that a baseline may need as context; forecasts keep all
+_HISTORY = 64  # steps of context to keep before the first scored step; forecasts keep all
 
 
 def for_fitting(train: Examples, cells: int) -> Examples:
-    """At most about ``cells`` numbers of ``train``: the last steps, or evenly spaced rows where rows are answered.
+    """At most about ``cells`` numbers of ``train``: the last steps, or evenly spaced rows if whole rows are predicted.
 
-    Returns ``train`` itself where it is small enough.
+    Returns ``train`` itself if it is small enough.
 
     Example:
         >>> from unrolled.batch import Discrete
@@ -38,10 +38,10 @@ def for_fitting(train: Examples, cells: int) -> Examples:
 
 
 def for_scoring(part: Examples, cells: int) -> Examples:
-    """At most about ``cells`` numbers of ``part`` to answer: the first steps, or evenly spaced rows.
+    """At most about ``cells`` numbers of ``part`` to predict: the first steps, or evenly spaced rows.
 
-    Steps before ``first`` are history and are not counted; forecasts are counted once for each step of the horizon.
-    Returns ``part`` itself where it is small enough.
+    Steps before ``first`` are history and do not count; forecasts count once for each step of the horizon.
+    Returns ``part`` itself if it is small enough.
     """
     lengths, limit = part.steps(), _steps(part, cells) // max(1, part.horizon)
     first = np.zeros_like(lengths) if part.first is None else np.minimum(part.first, lengths)
@@ -57,7 +57,7 @@ def for_scoring(part: Examples, cells: int) -> Examples:
 
 
 def _steps(examples: Examples, cells: int) -> int:
-    """How many steps hold so many numbers."""
+    """The number of steps that hold ``cells`` numbers."""
     return max(1, cells // sum(_width(spec) for spec in examples.specs.values()))
 
 
@@ -79,13 +79,13 @@ def _take(column: Encoded, rows: np.ndarray) -> Encoded:
 
 
 def _cut(examples: Examples, begins: np.ndarray, ends: np.ndarray) -> Examples:
-    """Steps ``begins[r] … ends[r]`` of each row r, rows that are left with nothing dropped."""
+    """Steps ``begins[r] … ends[r]`` of each row r, without rows that become empty."""
     rows = np.flatnonzero(ends > begins)
 
     def cut(column: Encoded) -> Encoded:
         if column.offsets is None:
             return Encoded(column.values[rows], None)
-        starts, stops = column.offsets[rows], column.offsets[rows + 1]  # one that is known ahead is shorter
+        starts, stops = column.offsets[rows], column.offsets[rows + 1]  # known covariates may be shorter
         return _slices(column, np.minimum(starts + begins[rows], stops), np.minimum(starts + ends[rows], stops))
 
     return replace(

@@ -1,4 +1,4 @@
-"""Which tokens a sequence holds, in no order, and a linear model of them."""
+"""A linear model of a bag of words: which tokens a sequence holds, regardless of their order."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from unrolled.metrics.judged import Answers
 __all__ = ["BagOfWords"]
 
 _C = 10.0  # the inverse of the penalty, in scikit-learn's terms
-_LARGEST_WEIGHT = 4_000_000  # numbers in the weight; beyond it the rarest tokens are left out
+_LARGEST_WEIGHT = 4_000_000  # numbers in the weight matrix; the rarest tokens are left out to stay below it
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,11 +28,11 @@ class BagOfWords:
 
     .. math:: x_v = (1 + \ln n_v) \ln\frac{1 + R}{1 + R_v} \quad\text{scaled to } \lVert x \rVert = 1
 
-    :math:`n_v` counts token v in the row, :math:`R_v` the training rows that hold it. Several columns of tokens lie
-    side by side; columns without tokens are not read.
+    :math:`n_v` is the count of token v in the row, :math:`R_v` the number of the R training rows that hold it. Several
+    columns of tokens are concatenated; other columns are ignored.
 
-    What it shows: what the words tell without their order. Reading words in order is the whole point of a
-    recurrent network: one that does not beat this reads "not good" as it reads "good not".
+    What it shows: how much can be predicted from words without their order. A recurrent network that does not beat
+    this baseline makes no use of word order: it reads "not good" like "good not".
 
     Applies to: a label, a set of labels or a number for each row, with a column of tokens over time.
 
@@ -43,7 +43,7 @@ class BagOfWords:
         Spärck Jones, 1972 (idf). https://doi.org/10.1108/eb026526
 
     Example:
-        >>> from unrolled.data.encodings.base import Encoded
+        >>> from unrolled.data.encodings.encoding import Encoded
         >>> from unrolled.metrics.scoring import scores
         >>> words = Encoded(np.array([0, 1, 2, 1, 0, 2]), np.array([0, 2, 4, 5, 6]))
         >>> good = Encoded(np.array([1, 0, 1, 0]), None)
@@ -53,7 +53,7 @@ class BagOfWords:
     """
 
     name: ClassVar[str] = "bag of words"
-    weights: np.ndarray  # (V,) idf of every token of every column, 0 for those left out
+    weights: np.ndarray  # (V,) idf of every token of every column; 0 for tokens left out
     model: LinearModel
 
     @staticmethod
@@ -82,7 +82,7 @@ def _columns(examples: Examples) -> dict[str, int]:
 
 
 def _counts(examples: Examples) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """(row, token, how often), for each token that a row holds, sorted by row."""
+    """(row, token, count) for each distinct token of each row, sorted by row."""
     columns = _columns(examples)
     total, at = sum(columns.values()), 0
     keys = []

@@ -1,4 +1,4 @@
-"""What a baseline is, and how all that apply are scored on a split."""
+"""The protocol of baselines, and scores of all applicable baselines on a split."""
 
 from __future__ import annotations
 
@@ -19,51 +19,51 @@ __all__ = ["BASELINES", "Baseline", "score_baselines"]
 
 BASELINES = Registry("baseline")
 
-# Numbers of a split that are read: more would hardly change a score, but take minutes and gigabytes.
+# The most numbers of a split to use: more would hardly change a score but take minutes and gigabytes.
 _FIT_CELLS, _SCORE_CELLS = 10_000_000, 5_000_000
 
 _log = logging.getLogger(__name__)
 
 
 class Baseline(Protocol):
-    """A plain answer to a question. A file in ``baselines/`` with a line ``MEMBER = Class`` is a baseline.
+    """A simple method that a model should beat. A file in ``baselines/`` with a line ``MEMBER = Class`` is a baseline.
 
     Attributes:
-        name: what tables call it.
+        name: the name shown in tables.
     """
 
     name: ClassVar[str]
 
     @staticmethod
     def applies(examples: Examples) -> bool:
-        """True if it can answer the question that the training split ``examples`` asks."""
+        """True if the baseline can be used for the task of the training split ``examples``."""
 
     @classmethod
     def fit(cls, train: Examples) -> Self:
-        """Learn from the training split only; the same split gives the same baseline, to the bit.
+        """Fit on the training split; deterministic.
 
         A baseline that declares ``Options`` takes an instance of them as its second argument.
         """
 
     def judge(self, part: Examples) -> Iterable[Answers]:
-        """Its answers to another split beside what is right, whole or in parts, as the tasks give theirs."""
+        """Its predictions for another split together with the targets, whole or in parts, as from `Task.judge`."""
 
 
 def score_baselines(train: Examples, part: Examples, own: Own = NO_OPTIONS) -> dict[str, dict[str, float]]:
-    """Every baseline that applies: name -> metric -> value, in the alphabetical order of their files.
+    """Fit and score every applicable baseline: name -> metric -> value, in alphabetical order of their files.
 
-    Very long splits are cut (`portion`) and a warning is logged that says so.
+    Only a portion of a very long split is used, and a warning is logged.
 
     Args:
-        train: the split that baselines learn from.
-        part: the split that they are scored on; the same question, encoded by the same encodings.
+        train: the split to fit on.
+        part: the split to score on, encoded in the same way.
         own: the options of baselines and metrics.
 
-    Cost: seconds; for the longest splits half a minute and 0.5 GB (1.5 GB where no two phrases are alike).
+    Cost: seconds; for the longest splits half a minute and 0.5 GB (1.5 GB if no phrases repeat).
 
     Example:
         >>> from unrolled.batch import Continuous
-        >>> from unrolled.data.encodings.base import Encoded
+        >>> from unrolled.data.encodings.encoding import Encoded
         >>> from unrolled.data.forms.horizon import Horizon
         >>> series = Encoded(np.sin(np.arange(60) * np.pi / 6, dtype=np.float32)[:, None], np.array([0, 60]))
         >>> wave = Examples({"x": series}, {"x": Continuous(1)}, series, Continuous(1), Horizon(3))

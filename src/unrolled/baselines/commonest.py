@@ -1,4 +1,4 @@
-"""The same answer to every row: the sequence that training asked for most often."""
+"""Predicts the most frequent training sequence for every row."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ __all__ = ["Commonest"]
 
 @dataclass(frozen=True, slots=True)
 class Commonest:
-    r"""The target that occurs most often in training; of several the shortest, then the first in training.
+    r"""The most frequent target in training; ties go to the shortest, then to the first one.
 
     .. math:: \hat y = \arg\max_y n(y)
 
-    What it shows: what an answer is worth that has not looked at the question.
+    What it shows: the score of a prediction that ignores the input.
 
-    Applies to: targets that are sequences of their own.
+    Applies to: targets that are sequences with their own length.
 
-    Cost: one pass; O(1) an answer.
+    Cost: one pass; O(1) per prediction.
 
     References:
         Majority-class answers, for whole sequences: Manning, Raghavan and Schütze, chapter 13.
@@ -34,7 +34,7 @@ class Commonest:
     Example:
         >>> import numpy as np
         >>> from unrolled.batch import Discrete
-        >>> from unrolled.data.encodings.base import Encoded
+        >>> from unrolled.data.encodings.encoding import Encoded
         >>> from unrolled.data.forms.unaligned import Unaligned
         >>> asked = Encoded(np.array([3, 4, 3, 4, 5]), np.array([0, 2, 4, 5]))
         >>> rows = Examples({"x": asked}, {"x": Discrete(6)}, asked, Discrete(6), Unaligned())

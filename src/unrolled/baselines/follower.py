@@ -1,4 +1,4 @@
-"""The item that most often comes after the last one."""
+"""Predicts the items that most often follow the last one."""
 
 from __future__ import annotations
 
@@ -18,23 +18,24 @@ __all__ = ["Follower"]
 
 @dataclass(frozen=True, slots=True)
 class Follower:
-    r"""Items by how often they came right after the last one in training, among equals by how often they came at all.
+    r"""Ranks items by how often they followed the last item in training; ties are ranked by popularity.
 
     .. math:: s(v \mid u) = n_{uv} + n_v / (1 + \sum_w n_w)
 
-    What it shows: what the last event alone tells, as a list that any database can give. A model of whole histories has
-    to beat it, or the order of events holds no more than their pairs.
+    What it shows: how much can be predicted from only the last event, with a simple database query. A model of whole
+    histories has to beat it, or the history adds nothing to the last event.
 
     Applies to: the next item of a list.
 
-    Cost: fit O(N log N) for N steps; score O(log N) a score, and the followers of the last item for a place among all.
+    Cost: fit O(N log N) for N steps; O(log N) per score. A rank among all items also visits the followers of the last
+    item.
 
     References:
-        Rendle et al. 2010, factorised for pairs that were not seen, https://doi.org/10.1145/1772690.1772773
+        Rendle et al. 2010, which factorises the matrix to cover unseen pairs, https://doi.org/10.1145/1772690.1772773
 
     Example:
         >>> from unrolled.batch import Discrete
-        >>> from unrolled.data.encodings.base import Encoded
+        >>> from unrolled.data.encodings.encoding import Encoded
         >>> from unrolled.data.forms.next import Next
         >>> from unrolled.metrics.scoring import scores
         >>> clicks = Encoded(np.array([1, 2, 1, 2, 3, 1, 2]), np.array([0, 5, 7]))
@@ -45,9 +46,9 @@ class Follower:
 
     name: ClassVar[str] = "follower"
     size: int
-    pairs: np.ndarray  # (P,) int64, sorted: the item before · V + the item
+    pairs: np.ndarray  # (P,) int64, sorted: previous item · V + item
     counts: np.ndarray  # (P,) int64
-    weights: np.ndarray  # (V,) float64 below 1, 0 of what is no item
+    weights: np.ndarray  # (V,) float64 below 1, the popularity; 0 for special tokens
 
     @staticmethod
     def applies(examples: Examples) -> bool:
@@ -74,12 +75,12 @@ class Follower:
             right, last = values[steps].astype(np.int64), before(part, steps)
             own = self._scores(last, right[:, None])[:, 0]
             begins, ends = (np.searchsorted(self.pairs, (last + more) * self.size) for more in (0, 1))
-            owner = np.repeat(np.arange(len(steps)), ends - begins)  # (F,)
+            owner = np.repeat(np.arange(len(steps)), ends - begins)  # (F,), F followers of all questions end to end
             at = np.arange(len(owner)) - np.repeat(np.cumsum(ends - begins) - (ends - begins), ends - begins)
             at += begins[owner]
             weight = self.weights[self.pairs[at] % self.size]
-            ahead = self.counts[at] + weight >= own[owner]  # followers that score as high at least
-            others = own < 1  # of an item that never followed: those that did not either, and came as often
+            ahead = self.counts[at] + weight >= own[owner]  # followers with at least the same score
+            others = own < 1  # the right item never followed the last one, so more popular items rank ahead
             place = np.bincount(owner, ahead, len(steps))
             doubled = np.bincount(owner, weight >= own[owner], len(steps))
             return place + np.where(others, popular[right - first] - doubled, 0)
@@ -87,7 +88,7 @@ class Follower:
         return [judged_places(part, places, lambda steps, items: self._scores(before(part, steps), items))]
 
     def _scores(self, last: np.ndarray, items: np.ndarray) -> np.ndarray:
-        """Of ``items`` (Q, C) after the items ``last`` (Q,)."""
+        """(Q, C) scores of ``items`` (Q, C) after the items ``last`` (Q,)."""
         found = self.weights[items]
         if len(self.pairs):
             keys = last[:, None] * np.int64(self.size) + items

@@ -1,4 +1,4 @@
-"""What a general compressor pays for each token."""
+"""Code length of the tokens under a general-purpose compressor."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ from unrolled.metrics.judged import Answers, CodeLength, Nats
 
 __all__ = ["Gzip"]
 
-_WINDOW = 32_768  # as far as DEFLATE looks back: all of training that can help it
+_WINDOW = 32_768  # how far DEFLATE looks back, so earlier training data cannot help it
 _CHUNK = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
 class Gzip:
-    r"""The bytes that DEFLATE at its best level adds for the split, when it has just seen the end of training.
+    r"""The size that the split adds when DEFLATE, at its best level, compresses it after the end of training.
 
     .. math:: \frac{8 \ln 2}{n} \big(|\text{zip}(\text{tail} + \text{split})| - |\text{zip}(\text{tail})|\big)
 
-    The difference is taken exactly, by a preset dictionary. A token is 1 byte where the vocabulary has at most 256,
-    else 2, else 4. Every token of the split is paid for, also a row's first, and n counts them all.
+    A preset dictionary makes the difference exact. Each token takes 1 byte if the vocabulary has at most 256 tokens,
+    else 2 or 4. All n tokens of the split count, including the first of each row.
 
-    What it shows: compression is prediction. gzip knows nothing but repeated strings, in 32 KB of memory, so a model
-    that needs more nats than it has not even learned to spell.
+    What it shows: compression is prediction. gzip only finds repeated strings within 32 KB, so a model that needs more
+    nats has not even learned to spell.
 
     Applies to: the next token.
 
@@ -45,7 +45,7 @@ class Gzip:
 
     Example:
         >>> from unrolled.batch import Discrete
-        >>> from unrolled.data.encodings.base import Encoded
+        >>> from unrolled.data.encodings.encoding import Encoded
         >>> from unrolled.metrics.scoring import scores
         >>> text = Encoded(np.tile(np.arange(8), 1000), np.array([0, 8000]))
         >>> tokens = Examples({"x": text}, {"x": Discrete(8)}, text, Discrete(8), Next())

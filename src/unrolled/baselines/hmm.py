@@ -1,4 +1,4 @@
-"""Hidden states that follow one another: a memory of one of a few things."""
+"""A hidden Markov model, whose memory is one of a few states."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from unrolled.baselines._hmm_model import Columns, Model
 from unrolled.baselines._judged import judged_labels, judged_next, judged_tags, judged_tokens
 from unrolled.baselines._subsample import for_fitting, for_scoring
 from unrolled.batch import Continuous, Discrete, Spec
-from unrolled.data.encodings.base import Encoded
+from unrolled.data.encodings.encoding import Encoded
 from unrolled.data.examples.examples import Examples
 from unrolled.data.forms.aligned import Aligned
 from unrolled.data.forms.next import Next
@@ -32,33 +32,35 @@ from unrolled.metrics.judged import Answers, Nats
 __all__ = ["HMM"]
 
 _STATES = 8
-_LONGEST = 256  # steps; longer rows are cut into rows of their own, as each step of the longest costs a call
-_FIT_STEPS = 100_000  # of Baum–Welch, which reads them up to twenty times
-_WORK = 400_000_000  # multiply-adds that answers may cost, so that they take seconds
+_LONGEST = 256  # steps; longer rows are cut, because each step of the longest row costs a call
+_FIT_STEPS = 100_000  # for Baum–Welch, which reads them up to twenty times
+_WORK = 400_000_000  # multiply-adds for predictions, which takes seconds
 _MOST_TAGS = 200
-_LARGEST = 16_000_000  # numbers in the emissions of all models
+_LARGEST = 16_000_000  # parameters in the emissions of all models
 
 _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class HMM:
-    r"""A hidden Markov model: states that follow one another, each with observations of its own.
+    r"""A hidden Markov model: a chain of hidden states, each with its own distribution of observations.
 
     .. math:: p(x, z) = p(z_1) \prod_{t>1} p(z_t \mid z_{t-1}) \prod_t p(x_t \mid z_t)
 
-    *Tags* are the states, counted in training; the answer is the likeliest path, the loss -ln p(z_t | x). A *label* has
-    a model of eight states for each class, by Baum–Welch, and Bayes' rule chooses. The *next step* is answered by one
-    such model: p(x_t | x_1 … x_{t-1}), of numbers the density, and its mean. Symbols are discrete, numbers Gaussian,
-    columns independent given the state; columns without time are not read. Rows above 256 steps are cut into rows of
-    their own; Baum–Welch learns from at most 100 000 steps, and only a part of a long split is answered, which is said.
+    For *tags* the states are the tags, counted in training; the prediction is the likeliest path, the loss
+    -ln p(z_t | x). For a *label* each class has a model of eight states, fitted by Baum–Welch, and Bayes' rule chooses.
+    The *next step* is predicted by one such model: p(x_t | x_1 … x_{t-1}), for numbers the density and its mean.
+    Symbols are discrete and numbers Gaussian; columns are independent given the state, and columns without time are
+    ignored. Rows longer than 256 steps are cut. Baum–Welch reads at most 100 000 steps, and only a portion of a long
+    split is predicted; a warning says so.
 
-    What it shows: what a memory of one of K things tells, the best there was before networks. A recurrent network's
-    state holds many things at once; it has to be better than this to show that it uses that.
+    What it shows: what a memory of one of K states can do, the best method before neural networks. The state of a
+    recurrent network can hold many things at once; the network has to beat this to show that it uses that.
 
-    Applies to: a label for each step, a label for each row of steps, the next step; not to several-hot steps.
+    Applies to: a label for each step, a label for each sequence, and the next step if it is not several-hot.
 
-    Cost: at most twenty iterations of O(N S²) for N steps and S states; answers O(N S²), with S tags as well.
+    Cost: at most twenty iterations of O(N S²) for N steps and S states (the tags, if tags are predicted); predictions
+    O(N S²).
 
     References:
         Rabiner, 1989. https://doi.org/10.1109/5.18626
@@ -66,9 +68,9 @@ class HMM:
 
     Example:
         >>> from unrolled.batch import Discrete
-        >>> from unrolled.data.encodings.base import Encoded
+        >>> from unrolled.data.encodings.encoding import Encoded
         >>> from unrolled.metrics.scoring import scores
-        >>> offsets = np.array([0, 4, 8])  # the tag of word 0 is that of the words around it
+        >>> offsets = np.array([0, 4, 8])  # word 0 takes the tag of the words around it
         >>> words, tags = (Encoded(np.array(ids), offsets) for ids in ([1, 0, 0, 1, 2, 0, 0, 2], [0] * 4 + [1] * 4))
         >>> steps = Examples({"w": words}, {"w": Discrete(3)}, tags, Discrete(2), Aligned())
         >>> scores(HMM.fit(steps).judge(steps))["accuracy"]
@@ -76,9 +78,9 @@ class HMM:
     """
 
     name: ClassVar[str] = "hmm"
-    specs: dict[str, Spec]  # of the columns that are observed
-    models: tuple[Model, ...]  # one a class, else one
-    log_prior: np.ndarray  # (classes,) of a label
+    specs: dict[str, Spec]  # of the observed columns
+    models: tuple[Model, ...]  # one for each class of labels, otherwise a single one
+    log_prior: np.ndarray  # (classes,) for labels
 
     @staticmethod
     def applies(examples: Examples) -> bool:
@@ -162,7 +164,7 @@ class HMM:
 
 
 def _observed(examples: Examples) -> dict[str, Spec]:
-    """The columns that the states emit: the target where it is continued, else all that have time."""
+    """The columns that the states emit: the target for next steps, else all columns with time."""
     if isinstance(examples.form, Next):
         return {} if examples.target_spec is None else {"": examples.target_spec}
     return {name: spec for name, spec in examples.specs.items() if spec.time}
@@ -179,7 +181,7 @@ def _columns(examples: Examples, specs: dict[str, Spec], rows: np.ndarray | None
 
 
 def _likeliest(states: np.ndarray, emission: Symbols) -> np.ndarray:
-    """(Q,) the symbol that is likeliest, from (Q, S) chances of states."""
+    """(Q,) the likeliest symbol, given (Q, S) probabilities of the states."""
     chances = np.exp(emission.log_p)
     at_once = max(1, (1 << 22) // chances.shape[1])
     parts = [(states[at : at + at_once] @ chances).argmax(1) for at in range(0, len(states), at_once)]
@@ -187,7 +189,7 @@ def _likeliest(states: np.ndarray, emission: Symbols) -> np.ndarray:
 
 
 def _part(examples: Examples, steps: int, cut: Callable[[Examples, int], Examples], verb: str) -> Examples:
-    """At most about so many steps, by `for_fitting` or `for_scoring`; it is said where some are left out."""
+    """At most about ``steps`` steps, chosen by ``cut``; logs a warning if some are left out."""
     width = sum(spec.width if isinstance(spec, Continuous) else 1 for spec in examples.specs.values())
     part = cut(examples, max(1, steps) * width)
     if part is not examples and (left := int(part.steps().sum())) < (whole := int(examples.steps().sum())):

@@ -1,4 +1,4 @@
-"""Tomorrow will be as today."""
+"""Predicts that the last value continues."""
 
 from __future__ import annotations
 
@@ -20,23 +20,23 @@ __all__ = ["LastValue"]
 
 @dataclass(frozen=True, slots=True)
 class LastValue:
-    r"""Each channel stays at its last known value: :math:`\hat y_{t+h} = y_t` for every h.
+    r"""Predicts that each channel keeps its last known value: :math:`\hat y_{t+h} = y_t` for every h.
 
-    Missing values are passed over; where nothing is known yet the training mean stands in.
+    Missing values are skipped; if nothing is known yet, the prediction is the training mean.
 
-    What it shows: for a random walk, prices above all, nothing better is possible; a model that tracks a curve
-    closely one step ahead often does no more than this, one step late.
+    What it shows: nothing better is possible for a random walk, such as prices; a model that tracks a curve closely
+    often only repeats it one step late, as this does.
 
     Applies to: forecasts, and next steps that are real vectors.
 
-    Cost: O(1) an answer.
+    Cost: O(1) per prediction.
 
     References:
         Hyndman and Athanasopoulos, Forecasting, section 5.2. https://otexts.com/fpp3/simple-methods.html
 
     Example:
         >>> from unrolled.batch import Continuous
-        >>> from unrolled.data.encodings.base import Encoded
+        >>> from unrolled.data.encodings.encoding import Encoded
         >>> from unrolled.data.forms.horizon import Horizon
         >>> from unrolled.metrics.scoring import scores
         >>> ramp = Encoded(np.arange(5, dtype=np.float32)[:, None], np.array([0, 5]))
@@ -46,7 +46,7 @@ class LastValue:
     """
 
     name: ClassVar[str] = "last value"
-    otherwise: np.ndarray  # (W,) where nothing is known
+    otherwise: np.ndarray  # (W,) the prediction if nothing is known
 
     @staticmethod
     def applies(examples: Examples) -> bool:

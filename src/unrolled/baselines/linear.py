@@ -1,4 +1,4 @@
-"""A linear model of a plain row: no time, no hidden layer."""
+"""A linear model of plain rows, without time or a hidden layer."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ _C = 1.0  # the inverse of the penalty, in scikit-learn's terms
 class Linear:
     r"""Logistic (or ridge) regression on the row's numbers and one-hot categories: :math:`o = x W + b`.
 
-    What it shows: what each column tells by itself. On a few hundred rows of a table it is hard to beat; a network
-    earns its hidden layer only by what columns tell together.
+    What it shows: how much each column contributes by itself. It is hard to beat on a few hundred rows; a network
+    only gains from nonlinear effects and interactions between columns.
 
-    Applies to: a label, a set of labels or a number for each row, where no column has a time axis.
+    Applies to: a label, a set of labels or a number for each row, if no column has a time axis.
 
     Cost: at most 100 steps of O(rows · columns · K).
 
@@ -36,7 +36,7 @@ class Linear:
         Hoerl and Kennard, 1970 (ridge). https://doi.org/10.1080/00401706.1970.10488634
 
     Example:
-        >>> from unrolled.data.encodings.base import Encoded
+        >>> from unrolled.data.encodings.encoding import Encoded
         >>> from unrolled.metrics.scoring import scores
         >>> hours = Encoded(np.array([[-2.0], [-1.0], [1.0], [2.0]], np.float32), None)
         >>> passed = Encoded(np.array([0, 0, 1, 1]), None)

@@ -1,4 +1,4 @@
-"""The answer that is most frequent in training, whatever the input."""
+"""Predicts the most frequent training label, whatever the input."""
 
 from __future__ import annotations
 
@@ -26,23 +26,23 @@ __all__ = ["Majority"]
 
 @dataclass(frozen=True, slots=True)
 class Majority:
-    r"""The frequencies of the training labels, with one imagined example of each class.
+    r"""Predicts the frequencies of the training labels, with one added example of each class.
 
     .. math:: p_k = (n_k + 1) / (n + K) \quad\text{one label}; \qquad p_k = (n_k + 1) / (n + 2) \quad\text{sets}
 
-    What it shows: how uneven the classes are. An accuracy of 95 % says nothing where 95 % of the rows have one
-    label; a model that does not beat this has learned nothing from its input.
+    What it shows: how uneven the classes are. An accuracy of 95 % means nothing if 95 % of the rows have the
+    same label; a model that does not beat this has learned nothing from its input.
 
-    Applies to: labels of rows, of steps, and sets of labels.
+    Applies to: labels of rows, labels of steps, and sets of labels.
 
-    Cost: one count of the training labels, O(1) an answer.
+    Cost: one count of the training labels, O(1) per prediction.
 
     References:
         Holte, Very Simple Classification Rules Perform Well, 1993. https://doi.org/10.1023/A:1022631118932
 
     Example:
         >>> from unrolled.batch import Discrete
-        >>> from unrolled.data.encodings.base import Encoded
+        >>> from unrolled.data.encodings.encoding import Encoded
         >>> from unrolled.metrics.scoring import scores
         >>> x = Encoded(np.zeros(4, np.int64), None)
         >>> y = Encoded(np.array([0, 0, 0, 1]), None)

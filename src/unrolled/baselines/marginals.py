@@ -1,4 +1,4 @@
-"""How often each of several channels is on, whatever came before."""
+"""Predicts how often each of several channels is on, whatever came before."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ __all__ = ["Marginals"]
 
 @dataclass(frozen=True, slots=True)
 class Marginals:
-    r"""Each channel's own frequency in training, channels taken for independent: :math:`p_k = (n_k + 1) / (n + 2)`.
+    r"""Predicts each channel's training frequency, independently: :math:`p_k = (n_k + 1) / (n + 2)`.
 
-    What it shows: the unigram of music and other several-hot steps; what is known of a step without memory and
-    without harmony. A network's loss starts here, when it has learned its output bias and nothing else.
+    What it shows: how much can be predicted without memory or harmony; it is the unigram model of music and other
+    several-hot steps. A network that has only learned its output bias has this loss.
 
-    Applies to: the next step, where every channel is 0 or 1.
+    Applies to: the next step, if every channel is 0 or 1.
 
-    Cost: one count, O(K) an answer.
+    Cost: one count, O(K) per prediction.
 
     References:
         Boulanger-Lewandowski et al., 2012, table 1. https://arxiv.org/abs/1206.6392
 
     Example:
         >>> from unrolled.batch import Continuous
-        >>> from unrolled.data.encodings.base import Encoded
+        >>> from unrolled.data.encodings.encoding import Encoded
         >>> from unrolled.data.forms.next import Next
         >>> from unrolled.metrics.scoring import scores
         >>> keys = Encoded(np.array([[1, 0], [1, 0], [1, 1]], np.float32), np.array([0, 3]))

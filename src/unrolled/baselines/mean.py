@@ -1,4 +1,4 @@
-"""The training mean, whatever the input."""
+"""Predicts the training mean, whatever the input."""
 
 from __future__ import annotations
 
@@ -23,21 +23,20 @@ __all__ = ["Mean"]
 
 @dataclass(frozen=True, slots=True)
 class Mean:
-    r"""Each channel's mean over the training split: :math:`\hat y = \bar y_{\text{train}}`.
+    r"""Predicts each channel's mean over the training split: :math:`\hat y = \bar y_{\text{train}}`.
 
     What it shows: how much there is to explain. Its squared error is the variance (1 in scaled units, if the split
-    is like the training split), and its r2 is 0 or less. A long-range forecast that is worse than this would do
-    better to say nothing.
+    is like the training split), and its r2 is 0 or less. A long-range forecast that is worse than this is useless.
 
     Applies to: a number for each row, forecasts, and next steps that are real vectors.
 
-    Cost: one mean, O(1) an answer.
+    Cost: one mean, O(1) per prediction.
 
     References:
         Hyndman and Athanasopoulos, Forecasting, section 5.2. https://otexts.com/fpp3/simple-methods.html
 
     Example:
-        >>> from unrolled.data.encodings.base import Encoded
+        >>> from unrolled.data.encodings.encoding import Encoded
         >>> from unrolled.metrics.scoring import scores
         >>> x, y = Encoded(np.zeros((3, 1)), None), Encoded(np.array([[0.0], [1.0], [2.0]]), None)
         >>> spec = Continuous(1, time=False)

@@ -1,4 +1,4 @@
-"""Each token's most frequent tag, whatever stands beside it."""
+"""Predicts each token's most frequent tag, whatever its context."""
 
 from __future__ import annotations
 
@@ -20,25 +20,25 @@ __all__ = ["MostFrequentTag"]
 
 @dataclass(frozen=True, slots=True)
 class MostFrequentTag:
-    r"""The tags that a token had in training; a token never seen has the tags of all.
+    r"""Predicts the tag that a token had most often in training; an unseen token gets the overall frequencies.
 
     .. math:: p(k \mid v) = \frac{n_{vk} + p_k}{n_v + 1}, \qquad p_k = \frac{n_k + 1}{n + K}
 
-    With several columns of tokens, the one that is right most often on the training split is read.
+    Of several columns of tokens, the most accurate one on the training split is used.
 
-    What it shows: what is known of a step from itself alone. Around 90 % of English words have the part of speech
-    that they mostly have, so that only what a tagger adds to this is owed to context.
+    What it shows: how much can be predicted from each step without its context. About 90 % of English words in text
+    have their most frequent part of speech, so a tagger's use of context only shows in what it gains over this.
 
     Applies to: a label for each step, with a column of tokens.
 
-    Cost: one count; memory O(V K) for V tokens and K tags; O(1) an answer.
+    Cost: one count; memory O(V K) for V tokens and K tags; O(1) per prediction.
 
     References:
         Jurafsky and Martin, Speech and Language Processing, chapter 17. https://web.stanford.edu/~jurafsky/slp3/
 
     Example:
         >>> from unrolled.batch import Discrete
-        >>> from unrolled.data.encodings.base import Encoded
+        >>> from unrolled.data.encodings.encoding import Encoded
         >>> from unrolled.metrics.scoring import scores
         >>> offsets = np.array([0, 6])
         >>> words, tags = Encoded(np.array([0, 1, 0, 1, 0, 1]), offsets), Encoded(np.array([0, 1, 0, 1, 0, 0]), offsets)

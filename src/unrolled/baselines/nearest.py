@@ -1,6 +1,6 @@
-"""The answer of the nearest question: what training answered to the row that is most like this one.
+"""Predicts the target of the most similar training row.
 
-Axes: R rows of training, Q rows that are asked.
+Axes: R rows of training, G distinct symbols and pairs.
 """
 
 from __future__ import annotations
@@ -14,39 +14,39 @@ import numpy as np
 from unrolled.baselines._arrays import written_rows
 from unrolled.baselines._judged import judged_sequences
 from unrolled.batch import Discrete
-from unrolled.data.encodings.base import Encoded
+from unrolled.data.encodings.encoding import Encoded
 from unrolled.data.examples.examples import Examples
 from unrolled.metrics.judged import Answers
 
 __all__ = ["Nearest"]
 
-_ASKED = 2_000  # rows that are scored, evenly spaced: more would cost minutes and say the same
-_READ = 200_000  # rows of training that are searched
+_ASKED = 2_000  # evenly spaced rows to score; more would take minutes and hardly change the score
+_READ = 200_000  # training rows to search
 
 
 @dataclass(frozen=True, slots=True)
 class Nearest:
-    r"""The target of the training row that shares most with the question.
+    r"""Predicts the target of the training row that is most similar to the input.
 
     .. math:: \hat y(x) = y_r, \quad r = \arg\max_r
         \frac{\sum_{g \in x \cap x_r} \ln^2 (R / n_g)}{\lVert x_r \rVert}, \quad
         \lVert x_r \rVert^2 = \sum_{g \in x_r} \ln^2 (R / n_g)
 
-    where g runs over the symbols of a row and the pairs of neighbours in it, each once, and n_g counts the rows with g.
-    Of equal rows the first is taken.
+    where g runs over the distinct symbols and neighbouring pairs of a row, and n_g is the number of training rows with
+    g. Ties go to the first row.
 
-    What it shows: what looking up is worth, against knowing how parts of a question become parts of an answer.
+    What it shows: how far looking up whole answers goes, without learning to compose an answer from parts.
 
-    Applies to: targets that are sequences of their own, with a column of symbols to read.
+    Applies to: targets that are sequences with their own length, with an input column of symbols.
 
-    Cost: one sort; an answer adds up the rows that share something with it.
+    Cost: one sort; a prediction visits every training row that shares a symbol or pair with the input.
 
     References:
         Cover and Hart 1967, https://doi.org/10.1109/TIT.1967.1053964; weights: Spärck Jones 1972,
         https://doi.org/10.1108/eb026526
 
     Example:
-        >>> from unrolled.data.encodings.base import Encoded
+        >>> from unrolled.data.encodings.encoding import Encoded
         >>> from unrolled.data.forms.unaligned import Unaligned
         >>> from unrolled.metrics.scoring import scores
         >>> read, asked = Encoded(np.array([0, 1, 2, 3]), np.array([0, 2, 4])), Encoded(np.array([7, 8]), np.arange(3))
@@ -57,9 +57,9 @@ class Nearest:
 
     name: ClassVar[str] = "nearest question"
     column: str
-    grams: np.ndarray  # (G,) the distinct symbols and pairs, in order
-    weights: np.ndarray  # (G,) their squared logarithms
-    offsets: np.ndarray  # (G + 1,) where the rows of each begin in `rows`
+    grams: np.ndarray  # (G,) the distinct symbols and pairs, sorted
+    weights: np.ndarray  # (G,) their squared idf
+    offsets: np.ndarray  # (G + 1,) bounds of each one's rows in `rows`
     rows: np.ndarray
     norms: np.ndarray  # (R,)
     answers: list[list[int]]
@@ -100,13 +100,13 @@ class Nearest:
 
 
 def _column(examples: Examples) -> str | None:
-    """The first column of symbols with time."""
+    """The first input column of symbols over time."""
     specs = examples.specs.items()
     return next((name for name, spec in specs if isinstance(spec, Discrete) and spec.time), None)
 
 
 def _grams(column: Encoded, chosen: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The symbols and pairs of the rows ``chosen``, each once a row, and the place in ``chosen`` of each."""
+    """The distinct symbols and pairs of each row in ``chosen``, and the position in ``chosen`` of each."""
     assert column.offsets is not None
     lengths = np.diff(column.offsets)[chosen]
     rows = np.repeat(np.arange(len(chosen)), lengths)

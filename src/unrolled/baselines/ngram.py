@@ -1,4 +1,4 @@
-"""The next token from the four before it, by counting."""
+"""A 5-gram model: predicts the next token from counts of the four tokens before it."""
 
 from __future__ import annotations
 
@@ -28,19 +28,19 @@ class Ngram:
         p_n(w \mid c) = \frac{a(c w) - D(a(c w))}{\sum_v a(c v)} + \gamma(c) \, p_{n-1}(w \mid c'), \qquad
         p_0 = 1 / V
 
-    c' is c without its oldest token; :math:`\gamma(c)` is what the discounts D have taken, so that p sums to 1. At the
-    top order a is how often the n-gram was seen, below it after how many different tokens; D has a value for counts
-    of 1, of 2, and of 3 or more, estimated from the counts of counts. Contexts end at the row's beginning, which counts
-    as a token of its own.
+    c' is c without its oldest token; :math:`\gamma(c)` is the mass that the discounts D free, so that p sums to 1. At
+    the top order a is the count of the n-gram, in lower orders the number of distinct tokens before it. D has a value
+    for counts of 1, of 2, and of 3 or more, estimated from the counts of counts. Contexts stop at the start of the row,
+    which counts as a token.
 
-    What it shows: what the last four tokens tell. On characters it knows the spelling of common words, on words their
-    common phrases. A recurrent network has to beat it to show that its state holds more than that; on small data it
+    What it shows: how much can be predicted from the last four tokens: the spelling of common words from characters,
+    common phrases from words. A recurrent network has to beat it to show that its state holds more; on small data it
     often does not.
 
     Applies to: the next token.
 
-    Cost: fit O(N log N) by sorting, about 1 µs a token and order; score O(log U) a token and order; memory about
-    20 bytes a distinct n-gram.
+    Cost: fit O(N log N) by sorting, about 1 µs per token and order; score O(log U) per token and order for U
+    distinct n-grams; memory about 20 bytes per distinct n-gram.
 
     References:
         Kneser and Ney, 1995. https://doi.org/10.1109/ICASSP.1995.479394
@@ -49,7 +49,7 @@ class Ngram:
 
     Example:
         >>> from unrolled.batch import Discrete
-        >>> from unrolled.data.encodings.base import Encoded
+        >>> from unrolled.data.encodings.encoding import Encoded
         >>> from unrolled.metrics.scoring import scores
         >>> text = Encoded(np.tile([0, 1, 1, 2], 50), np.array([0, 200]))
         >>> tokens = Examples({"x": text}, {"x": Discrete(3)}, text, Discrete(3), Next())

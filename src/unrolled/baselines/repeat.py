@@ -1,4 +1,4 @@
-"""Each channel goes on as it was, as often as it did in training."""
+"""Predicts each channel from its previous value."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ from unrolled.metrics.judged import Answers
 
 __all__ = ["Repeat"]
 
-_UNKNOWN = 2  # the previous value of a channel that is missing
+_UNKNOWN = 2  # stands for a missing previous value
 
 
 @dataclass(frozen=True, slots=True)
 class Repeat:
-    r"""A Markov chain for each channel: how often it is on after it was on, and after it was off.
+    r"""A Markov chain for each channel: how often it is on after being on, and after being off.
 
     .. math:: p_k(\text{on} \mid j) = (n_{jk} + 1) / (n_j + 2), \qquad j \in \{\text{off}, \text{on}, \text{missing}\}
 
-    What it shows: how far one gets by noting that notes are held. Most of what a network gains over the marginals
-    is this; melody and harmony begin where its loss falls below.
+    What it shows: how much of the loss is explained by notes that are held. That is most of what a network gains over
+    the marginals; only a lower loss shows that it has learned melody or harmony.
 
-    Applies to: the next step, where every channel is 0 or 1.
+    Applies to: the next step, if every channel is 0 or 1.
 
-    Cost: one count, O(K) an answer.
+    Cost: one count, O(K) per prediction.
 
     References:
         Markov, An Example of Statistical Investigation of the Text Eugene Onegin, 1913 (translated 2006).
@@ -37,7 +37,7 @@ class Repeat:
 
     Example:
         >>> from unrolled.batch import Continuous
-        >>> from unrolled.data.encodings.base import Encoded
+        >>> from unrolled.data.encodings.encoding import Encoded
         >>> from unrolled.data.forms.next import Next
         >>> from unrolled.metrics.scoring import scores
         >>> keys = Encoded(np.repeat([[1.0], [0.0], [1.0], [0.0]], 8, 0).astype(np.float32), np.array([0, 32]))
@@ -68,7 +68,7 @@ class Repeat:
 
 
 def _pairs(examples: Examples) -> tuple[np.ndarray, np.ndarray]:
-    """(Q, K) int8 what each channel was, and (Q, K) float32 what it becomes."""
+    """(Q, K) int8 previous value of each channel, and (Q, K) float32 its next value."""
     values, steps = target_of(examples).values, asked_values(examples)
     before = values[steps - 1]
     return np.where(np.isnan(before), _UNKNOWN, before).astype(np.int8), values[steps]

@@ -1,4 +1,4 @@
-"""Tomorrow will be as the same hour of yesterday (or of last week)."""
+"""Predicts that the last season repeats, such as the same hour of yesterday or of last week."""
 
 from __future__ import annotations
 
@@ -25,38 +25,38 @@ from unrolled.metrics.judged import Answers
 
 __all__ = ["SeasonalNaive", "season"]
 
-# quarters, weekdays, months, hours, weeks, days in quarter and half hours, weeks in hours, and years
+# Days, weeks and years in common sampling intervals, such as 168 hours in a week.
 _CLASSICAL = (1, 4, 5, 7, 12, 24, 48, 52, 60, 96, 144, 168, 288, 336, 365, 672, 8760)
-_PEAKS = 5  # of the autocorrelation that are tried beside them
+_PEAKS = 5  # peaks of the autocorrelation that are tried as well
 _TRIED_WINDOWS = 400
 _FIT_CELLS = 10_000_000
-_LONGEST = 1 << 17  # steps that the autocorrelation reads
+_LONGEST = 1 << 17  # steps for the autocorrelation
 
 
 @dataclass(frozen=True, slots=True)
 class SeasonalNaive:
-    r"""Each channel repeats its last whole period of m steps.
+    r"""Predicts that each channel repeats its last period of m steps.
 
     .. math:: \hat y_{t+h} = y_{t + h - m \lceil h / m \rceil}
 
-    m is one for all channels: of the classical periods (day, week, year in the usual units) and the highest peaks of
-    the training autocorrelation, the one whose forecasts have the least squared error on the training split; 1 is
-    among them, so that without a season this is the last value. Where less than a period is known, the last value
-    stands in; missing values are passed over.
+    All channels share one period m. It is chosen from the classical periods (day, week and year in common units) and
+    the highest peaks of the training autocorrelation, by the squared error of its forecasts on the training split. 1
+    is among them, so without a season this is the last-value forecast. If less than one period is known, the
+    prediction is the last value; missing values are skipped.
 
-    What it shows: what the calendar tells. Published networks for load and traffic have been beaten by it; only what
-    a model gains over it is learned dynamics.
+    What it shows: how much can be predicted from the calendar. It has beaten published networks for load and traffic;
+    only what a model gains over it is learned dynamics.
 
     Applies to: forecasts.
 
-    Cost: fit O(N W log N); O(1) an answer.
+    Cost: fit O(N W log N); O(1) per prediction.
 
     References:
         Hyndman and Athanasopoulos, Forecasting, section 5.2. https://otexts.com/fpp3/simple-methods.html
 
     Example:
         >>> from unrolled.batch import Continuous
-        >>> from unrolled.data.encodings.base import Encoded
+        >>> from unrolled.data.encodings.encoding import Encoded
         >>> wave = Encoded(np.tile(np.float32([0, 1, 5]), 20)[:, None], np.array([0, 60]))
         >>> steps = Examples({"x": wave}, {"x": Continuous(1)}, wave, Continuous(1), Horizon(6))
         >>> SeasonalNaive.fit(steps).period
@@ -65,7 +65,7 @@ class SeasonalNaive:
 
     name: ClassVar[str] = "seasonal naive"
     period: int
-    otherwise: np.ndarray  # (W,) where nothing is known
+    otherwise: np.ndarray  # (W,) the prediction if nothing is known
 
     @staticmethod
     def applies(examples: Examples) -> bool:
@@ -89,10 +89,11 @@ class SeasonalNaive:
 
 
 def season(train: Examples) -> tuple[int, tuple[float, ...]]:
-    """The period m of the training split, and per channel what repeating it misses by: the mean of |y_t - y_(t-m)|.
+    """The period m of the training split, and each channel's mean absolute error of repeating it, |y_t - y_(t-m)|.
 
-    The means are over all steps that have one a period before in their row, both known; 0 where there is none. They
-    are what `mase <https://doi.org/10.1016/j.ijforecast.2006.03.001>`_ (Hyndman and Koehler 2006) is measured by.
+    The mean is over all steps with a known value and a known value one period earlier in the same row; 0 if there are
+    none. It is the denominator of `mase <https://doi.org/10.1016/j.ijforecast.2006.03.001>`_ (Hyndman and Koehler
+    2006).
     """
     train = for_fitting(train, _FIT_CELLS)
     period, target = SeasonalNaive.fit(train).period, target_of(train)
@@ -105,7 +106,7 @@ def season(train: Examples) -> tuple[int, tuple[float, ...]]:
 
 
 def _squared_error(train: Examples, forecast: Forecast, stride: int) -> float:
-    """The mean over what is known; infinite where nothing is."""
+    """The mean squared error over known values; infinite if there are none."""
     total, count = 0.0, 0
     for answer, right in answered_windows(train, forecast, stride):
         known = ~np.isnan(right)
@@ -114,7 +115,7 @@ def _squared_error(train: Examples, forecast: Forecast, stride: int) -> float:
 
 
 def _repeating(known: np.ndarray, period: int, horizon: int) -> Forecast:
-    ahead = np.arange(horizon) % period - period  # (H,) relative to the first step asked
+    ahead = np.arange(horizon) % period - period  # (H,) relative to the first step to predict
 
     def forecast(begins: np.ndarray, stops: np.ndarray) -> np.ndarray:
         at = stops[:, None] + ahead  # (B, H)
@@ -124,7 +125,7 @@ def _repeating(known: np.ndarray, period: int, horizon: int) -> Forecast:
 
 
 def _peaks(train: Examples, known: np.ndarray) -> list[int]:
-    """The lags at which the longest row is most like itself, of all channels together."""
+    """The lags of the highest peaks in the longest row's autocorrelation, summed over channels."""
     offsets, lengths = target_of(train).offsets, train.steps()
     assert offsets is not None
     if not lengths.max(initial=0):
@@ -132,7 +133,7 @@ def _peaks(train: Examples, known: np.ndarray) -> list[int]:
     row = int(lengths.argmax())
     series = known[max(int(offsets[row]), int(offsets[row + 1]) - _LONGEST) : int(offsets[row + 1])].astype(np.float64)
     series -= series.mean(0)
-    size = 1 << (2 * len(series) - 1).bit_length()  # zeros beyond the end, so that nothing wraps around
+    size = 1 << (2 * len(series) - 1).bit_length()  # zero padding, so that nothing wraps around
     likeness = np.zeros(len(series) // 2 + 1)
     for channel in series.T:
         power = np.abs(np.fft.rfft(channel, size)) ** 2

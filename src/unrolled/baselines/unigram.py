@@ -1,4 +1,4 @@
-"""How often each token occurs, whatever came before."""
+"""Predicts how often each token occurs, whatever came before."""
 
 from __future__ import annotations
 
@@ -21,22 +21,22 @@ __all__ = ["Unigram"]
 
 @dataclass(frozen=True, slots=True)
 class Unigram:
-    r"""The frequencies of the training tokens, each counted once more than seen: :math:`p_v = (n_v + 1) / (n + V)`.
+    r"""Predicts the frequencies of the training tokens, with add-one smoothing: :math:`p_v = (n_v + 1) / (n + V)`.
 
-    What it shows: what is known without any memory. The distance from its loss to a model's is all that the model
-    draws from context; a recurrent network that stops here has not learned to use its state. Of items it is their
-    popularity, and ranks them by it.
+    What it shows: how much can be predicted without any memory. The difference between its loss and a model's is what
+    the model gains from context; a recurrent network that is no better has not learned to use its state. Items are
+    ranked by their popularity.
 
-    Applies to: the next token, and hidden ones: all that are known, of which a model is asked a share.
+    Applies to: the next token, and hidden tokens; it is scored on all known tokens, a model only on the hidden ones.
 
-    Cost: one count of the training tokens, O(1) an answer.
+    Cost: one count of the training tokens, O(1) per prediction.
 
     References:
         Shannon, Prediction and Entropy of Printed English, 1951. https://doi.org/10.1002/j.1538-7305.1951.tb01366.x
 
     Example:
         >>> from unrolled.batch import Discrete
-        >>> from unrolled.data.encodings.base import Encoded
+        >>> from unrolled.data.encodings.encoding import Encoded
         >>> from unrolled.metrics.scoring import scores
         >>> text = Encoded(np.array([0, 1, 0, 1, 0]), np.array([0, 5]))
         >>> tokens = Examples({"x": text}, {"x": Discrete(2)}, text, Discrete(2), Next())

@@ -1,1 +1,1 @@
-"""One step of a recurrence: a pure function of an input and a state, with weights of its own."""
+"""Recurrent cells: one step of a recurrence, a pure function of an input and a state, with its own weights."""

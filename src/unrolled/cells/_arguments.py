@@ -1,4 +1,4 @@
-"""How cells and layers print themselves: as the call that makes them."""
+"""Print cells and layers as the call that makes them."""
 
 from __future__ import annotations
 
@@ -13,12 +13,11 @@ __all__ = ["arguments"]
 def arguments(module: nn.Module, values: Mapping[str, object]) -> str:
     """The arguments of the call that makes ``module``, as ``torch.nn`` prints them.
 
-    An argument without a default stands at its place, another one has its name and is left out where it has its
-    default.
+    Arguments without a default are positional. Arguments with a default are named, and left out if they have it.
 
     Args:
-        module: what prints itself.
-        values: argument of its class -> what it was made with.
+        module: the module to print.
+        values: argument of its class -> the value it was made with.
 
     Example:
         >>> arguments(nn.Linear(3, 4, bias=False), {"in_features": 3, "out_features": 4, "bias": False})

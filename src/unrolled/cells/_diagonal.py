@@ -1,4 +1,4 @@
-"""Cells whose gates see the input alone, so that the state's step is linear and no unit knows another.
+"""Diagonal cells: their gates see only the input, so the state's update is linear and each unit is independent.
 
 Axes: B rows, H hidden units.
 """
@@ -20,22 +20,22 @@ _LONGEST = 128  # steps
 
 @runtime_checkable
 class DiagonalCell(Cell, Protocol):
-    """A cell with ``h_t = a_t ⊙ h_{t-1} + b_t``: what each step is made of is known before the first one is taken."""
+    """A cell with ``h_t = a_t ⊙ h_{t-1} + b_t``: ``a`` and ``b`` of all steps can be computed before the first step."""
 
     def terms(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """``x`` (…, I) -> ``a`` and ``b`` (…, H)."""
 
 
 def first_memory(hidden_size: int) -> Tensor:
-    """(H,): what σ takes to the share that each unit keeps at first, so that they remember over 2 to 128 steps.
+    """(H,): initial gate biases, for which the units remember over 2 to 128 steps.
 
     ::
 
         σ(m_k) = 1 - 1 / T_k        T_k - 1 = 127^(k / (H - 1)),   k = 0 … H - 1
 
-    What is left of a state after T_k steps is about 1/e of it. Since the gates do not see the state, a unit's time is
-    set by the data alone; units that start with different times find something to learn at every distance, where a
-    constant bias would start them all at one. Evenly spread logarithms do without a random draw.
+    After T_k steps about 1/e of a state is left. Units that start with different time scales can learn dependencies at
+    every distance, while a constant bias would start all of them at the same one. The time scales are evenly spaced on
+    a logarithmic scale, without random numbers.
 
     References:
         Tallec and Ollivier 2018, Can recurrent neural networks warp time?, https://arxiv.org/abs/1804.11188

@@ -1,4 +1,4 @@
-"""What a cell is, and the parts that all cells share: their first weights and their checks.
+"""The interface of a cell, and what all cells share: initial weights and checks.
 
 Axes: B rows, I inputs, H hidden units, G gates.
 """
@@ -30,10 +30,10 @@ CELLS = Registry("cell")
 
 
 class Cell(Protocol):
-    """One step: ``y, state = cell(x, state)``. It keeps nothing, so the same call always gives the same answer.
+    """One step of a recurrence: ``y, state = cell(x, state)``; the cell itself keeps no state.
 
-    This is all that a layer needs to run it over time. The state is any nesting of tensors that `unrolled.state` knows,
-    with the batch as axis 0; ours are named tuples.
+    A layer needs nothing else to run a cell over time. The state is any nesting of tensors that `unrolled.state`
+    accepts, with the batch as axis 0; the built-in cells use named tuples.
     """
 
     @property
@@ -52,18 +52,18 @@ class Cell(Protocol):
 
 
 class FusedCell(Cell, Protocol):
-    """A cell whose steps a kernel, or torch's own loop, runs together. Its state is a named tuple of parts (B, H)."""
+    """A cell with a fused implementation: a kernel or torch's own loop. Its state is a named tuple of parts (B, H)."""
 
     @property
     def kernel(self) -> str | None:
-        """The name of the fused implementation, which ``torch._VF`` shares, or ``None``."""
+        """The name of the fused implementation, the same as in ``torch._VF``, or ``None``."""
 
     def weights(self) -> list[Tensor]:
-        """Its weights, in the order in which the fused implementation takes them."""
+        """The weights, in the order of the fused implementation's arguments."""
 
 
 def is_fused(cell: Cell) -> TypeGuard[FusedCell]:
-    """Whether ``cell`` names a fused implementation."""
+    """Whether ``cell`` has a fused implementation."""
     return isinstance(getattr(cell, "kernel", None), str)
 
 
@@ -75,10 +75,10 @@ def one_weight(cell: Cell) -> Tensor | None:
 
 
 def first_weights(gates: int, input_size: int, hidden_size: int) -> list[nn.Parameter]:
-    """``[weight_ih (G·H, I), weight_hh (G·H, H), bias_ih (G·H,), bias_hh (G·H,)]`` to start training from.
+    """Initial weights ``[weight_ih (G·H, I), weight_hh (G·H, H), bias_ih (G·H,), bias_hh (G·H,)]``.
 
-    Each gate of ``weight_ih`` is Glorot-uniform; each gate of ``weight_hh`` is orthogonal, so that a gradient going
-    back through it at first neither grows nor fades; biases are 0.
+    Each gate of ``weight_ih`` is Glorot-uniform; each gate of ``weight_hh`` is orthogonal, so that at first a gradient
+    neither grows nor shrinks on its way back; biases are 0.
 
     References:
         Glorot and Bengio 2010, https://proceedings.mlr.press/v9/glorot10a.html;
@@ -95,7 +95,7 @@ def first_weights(gates: int, input_size: int, hidden_size: int) -> list[nn.Para
 
 
 def first_input_weights(gates: int, input_size: int, hidden_size: int) -> list[nn.Parameter]:
-    """``[weight_ih, bias_ih]`` as in `first_weights`, of a cell whose gates see the input alone.
+    """``[weight_ih, bias_ih]`` as in `first_weights`, for a cell whose gates see only the input.
 
     Raises:
         UsageError: a size below 1.
@@ -114,10 +114,10 @@ def check_input(x: Tensor, axes: str, size: int, weight: Tensor | None, owner: s
 
     Args:
         x: an input.
-        axes: those that it must have, such as ``(B, T, I)``; the last is I.
+        axes: the expected axes, such as ``(B, T, I)``; the last is I.
         size: I.
-        weight: one of those that read it, for their dtype and device, or ``None`` if there are none.
-        owner: what to call the reader.
+        weight: a weight of the module, for its dtype and device; ``None`` if it has no weights.
+        owner: the name of the module in messages.
     """
     if x.dim() != axes.count(",") + 1 or x.shape[-1] != size:
         raise ShapeError(f"{owner}: x has shape {tuple(x.shape)}, expected {axes} with I = {size}")
@@ -130,15 +130,15 @@ def check_input(x: Tensor, axes: str, size: int, weight: Tensor | None, owner: s
 
 
 def check_step(cell: Cell, x: Tensor, state: State) -> State:
-    """The parts of ``state``, if they and ``x`` (B, I) fit ``cell``.
+    """Check that ``state`` and ``x`` (B, I) fit ``cell``; return the parts of ``state``.
 
     Raises:
-        ShapeError: they do not. A state of another batch size would otherwise be broadcast in silence.
+        ShapeError: they do not fit; torch would silently broadcast a state of another batch size.
     """
     owner = type(cell).__name__
     check_input(x, "(B, I)", cell.input_size, one_weight(cell), owner)
     expected = (x.shape[0], cell.hidden_size)
     for part in state:
         if part.shape != expected:
-            raise ShapeError(f"{owner}: state has shape {tuple(part.shape)}, expected {expected}, a row for each of x")
+            raise ShapeError(f"{owner}: state has shape {tuple(part.shape)}, expected {expected}, one row per row of x")
     return state

@@ -14,13 +14,13 @@ __all__ = ["GRU", "GRUState"]
 
 
 class GRUState(NamedTuple):
-    """``h`` (B, H): what the cell remembers, and its output."""
+    """``h`` (B, H): the hidden state, which is also the output."""
 
     h: Tensor
 
 
 class GRU(nn.Module):
-    """The gated recurrent unit: the state moves a learned part of the way towards a candidate.
+    """The gated recurrent unit (GRU): a gate decides how far the state moves towards a candidate.
 
     ::
 
@@ -29,15 +29,15 @@ class GRU(nn.Module):
         n_t = tanh(W_in x_t + b_in + r_t ⊙ (W_hn h_{t-1} + b_hn))      candidate
         h_t = (1 - z_t) ⊙ n_t + z_t ⊙ h_{t-1}                          y_t = h_t
 
-    This is the variant of torch and cuDNN, which resets *after* the product with W_hn; textbooks reset before it,
-    and call Γ_u what is 1 - z_t here. `unrolled.reference` has both.
+    This is the variant of torch and cuDNN, which applies the reset gate *after* the product with W_hn; textbooks apply
+    it before, and write Γ_u for 1 - z_t. `unrolled.reference` has both.
 
     Args:
         input_size: I ≥ 1.
         hidden_size: H ≥ 1.
 
     Shape:
-        x (B, I), state.h (B, H), y (B, H), all of the dtype of the weights, whose rows are r, z, n.
+        x (B, I), state.h (B, H), y (B, H), all with the dtype of the weights, whose rows are r, z, n.
 
     Raises:
         UsageError: a size below 1.
@@ -76,7 +76,7 @@ class GRU(nn.Module):
         return h, GRUState(h)
 
     def extra_repr(self) -> str:
-        """Its arguments."""
+        """The constructor's arguments."""
         return f"{self.input_size}, {self.hidden_size}"
 
     def initial_state(self, batch: int, like: Tensor) -> GRUState:
@@ -84,7 +84,7 @@ class GRU(nn.Module):
         return GRUState(like.new_zeros(batch, self.hidden_size))
 
     def weights(self) -> list[Tensor]:
-        """In the order of ``torch._VF``."""
+        """The weights, in the order of ``torch._VF``."""
         return [self.weight_ih, self.weight_hh, self.bias_ih, self.bias_hh]
 
 

@@ -1,4 +1,4 @@
-"""The IRNN: a simple recurrent cell with relu that starts by remembering everything."""
+"""The IRNN: a simple recurrent cell with relu whose recurrent weights start as the identity."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ __all__ = ["irnn"]
 
 
 def irnn(input_size: int, hidden_size: int) -> RNN:
-    """The `RNN` cell with relu whose recurrent weights start as the identity and whose biases start at 0.
+    """A new `RNN` cell with relu whose recurrent weights start as the identity and whose biases start at 0.
 
     ::
 
         h_t = relu(W_ih x_t + b_ih + W_hh h_{t-1} + b_hh)        at first  W_hh = I,  b = 0,  W_ih ~ N(0, 0.001²)
 
-    With no input the state stays as it is, and so does the gradient on its way back, over any number of steps; the
-    input weights start small, as in the paper, so that sums over long sequences do not blow up.
+    At first, without input the state stays constant over any number of steps, and so does its gradient. The input
+    weights start small, as in the paper, so that sums over long sequences do not overflow.
 
     Args:
         input_size: I ≥ 1.

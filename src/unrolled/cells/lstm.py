@@ -14,14 +14,14 @@ __all__ = ["LSTM", "LSTMState"]
 
 
 class LSTMState(NamedTuple):
-    """``h`` (B, H) is the output, ``c`` (B, H) the memory behind it."""
+    """``h`` (B, H): the hidden state, which is also the output; ``c`` (B, H): the cell state."""
 
     h: Tensor
     c: Tensor
 
 
 class LSTM(nn.Module):
-    """Long short-term memory: a memory that is added to, so that gradients reach far back.
+    """Long short-term memory (LSTM): its cell state is updated by addition, so that gradients reach far back.
 
     ::
 
@@ -32,14 +32,14 @@ class LSTM(nn.Module):
         c_t = f_t ⊙ c_{t-1} + i_t ⊙ g_t
         h_t = o_t ⊙ tanh(c_t)                                  y_t = h_t
 
-    The forget gate starts with a bias of 1, over both biases together (b_if = 1, b_hf = 0): it starts by keeping.
+    The bias of the forget gate starts at 1 (b_if = 1, b_hf = 0), so that the cell remembers at first.
 
     Args:
         input_size: I ≥ 1.
         hidden_size: H ≥ 1.
 
     Shape:
-        x (B, I), state.h and state.c (B, H), y (B, H), all of the dtype of the weights, whose rows are i, f, g, o.
+        x (B, I), state.h and state.c (B, H), y (B, H), all with the dtype of the weights, whose rows are i, f, g, o.
 
     Raises:
         UsageError: a size below 1.
@@ -79,7 +79,7 @@ class LSTM(nn.Module):
         return h, LSTMState(h, c)
 
     def extra_repr(self) -> str:
-        """Its arguments."""
+        """The constructor's arguments."""
         return f"{self.input_size}, {self.hidden_size}"
 
     def initial_state(self, batch: int, like: Tensor) -> LSTMState:
@@ -88,7 +88,7 @@ class LSTM(nn.Module):
         return LSTMState(zeros, zeros.clone())
 
     def weights(self) -> list[Tensor]:
-        """In the order of ``torch._VF``."""
+        """The weights, in the order of ``torch._VF``."""
         return [self.weight_ih, self.weight_hh, self.bias_ih, self.bias_hh]
 
 

@@ -15,13 +15,13 @@ __all__ = ["MinGRU", "MinGRUState"]
 
 
 class MinGRUState(NamedTuple):
-    """``h`` (B, H): what the cell remembers, and its output."""
+    """``h`` (B, H): the hidden state, which is also the output."""
 
     h: Tensor
 
 
 class MinGRU(nn.Module):
-    """The minimal gated recurrent unit: a `GRU` whose gate and candidate see the input alone.
+    """The minimal gated recurrent unit (minGRU): a `GRU` whose gate and candidate see only the input.
 
     ::
 
@@ -29,17 +29,17 @@ class MinGRU(nn.Module):
         h̃_t = W_h x_t + b_h                        candidate
         h_t = (1 - z_t) ⊙ h_{t-1} + z_t ⊙ h̃_t      y_t = h_t
 
-    All gates of all steps are one product, and what is left to do step by step is a multiply-add for each unit. What it
-    gives up is a step that depends on the state; layers above one another make up for it. Note that z_t = 1 keeps in a
-    `GRU` and takes here, as in the papers of either. b_z starts so that units remember over 2 to 128 steps
-    (`first_memory`).
+    One product computes all gates of all steps; each step is then only a multiply-add per unit. In return the gates
+    cannot depend on the state, which several stacked layers make up for. Note that z_t = 1 keeps the old state in a
+    `GRU` and takes the candidate here, as in the respective papers. b_z starts so that units remember over 2 to 128
+    steps (`first_memory`).
 
     Args:
         input_size: I ≥ 1.
         hidden_size: H ≥ 1.
 
     Shape:
-        x (B, I), state.h (B, H), y (B, H), all of the dtype of the weights, whose rows are z, h̃.
+        x (B, I), state.h (B, H), y (B, H), all with the dtype of the weights, whose rows are z, h̃.
 
     Raises:
         UsageError: a size below 1.
@@ -75,12 +75,12 @@ class MinGRU(nn.Module):
         return h, MinGRUState(h)
 
     def terms(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """``a = 1 - z`` and ``b = z ⊙ h̃``, of any number of steps at once."""
+        """``a = 1 - z`` and ``b = z ⊙ h̃``, for any number of steps at once."""
         z, candidate = linear(x, self.weight_ih, self.bias_ih).chunk(2, -1)
         return torch.sigmoid(-z), torch.sigmoid(z) * candidate
 
     def extra_repr(self) -> str:
-        """Its arguments."""
+        """The constructor's arguments."""
         return f"{self.input_size}, {self.hidden_size}"
 
     def initial_state(self, batch: int, like: Tensor) -> MinGRUState:

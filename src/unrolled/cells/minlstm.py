@@ -15,13 +15,13 @@ __all__ = ["MinLSTM", "MinLSTMState"]
 
 
 class MinLSTMState(NamedTuple):
-    """``h`` (B, H): what the cell remembers, and its output."""
+    """``h`` (B, H): the hidden state, which is also the output."""
 
     h: Tensor
 
 
 class MinLSTM(nn.Module):
-    """The minimal long short-term memory: an `LSTM` whose gates see the input alone, and share out 1 between them.
+    """The minimal long short-term memory (minLSTM): an `LSTM` whose two gates see only the input and sum to 1.
 
     ::
 
@@ -31,16 +31,16 @@ class MinLSTM(nn.Module):
         f'_t = f_t / (f_t + i_t),   i'_t = i_t / (f_t + i_t)
         h_t = f'_t ⊙ h_{t-1} + i'_t ⊙ h̃_t           y_t = h_t
 
-    The state is a mean of what was taken, so that it neither grows nor fades with the length; output gate and tanh are
-    gone. f' is computed as σ(log f - log i), which is right where both gates are 0 to the last bit. With m from
-    `first_memory`, b_f starts at m and b_i at -m, for f' = σ(m) then: units remember over 2 to 128 steps.
+    The state is a weighted mean of candidates, so it neither grows nor shrinks with the length; there is no output gate
+    and no tanh. f' is computed as σ(log f - log i), which is correct even if both gates round to 0. With m from
+    `first_memory`, b_f starts at m and b_i at -m, which gives f' = σ(m): units remember over 2 to 128 steps.
 
     Args:
         input_size: I ≥ 1.
         hidden_size: H ≥ 1.
 
     Shape:
-        x (B, I), state.h (B, H), y (B, H), all of the dtype of the weights, whose rows are f, i, h̃.
+        x (B, I), state.h (B, H), y (B, H), all with the dtype of the weights, whose rows are f, i, h̃.
 
     Raises:
         UsageError: a size below 1.
@@ -77,13 +77,13 @@ class MinLSTM(nn.Module):
         return h, MinLSTMState(h)
 
     def terms(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """``a = f'`` and ``b = i' ⊙ h̃``, of any number of steps at once."""
+        """``a = f'`` and ``b = i' ⊙ h̃``, for any number of steps at once."""
         f, i, candidate = linear(x, self.weight_ih, self.bias_ih).chunk(3, -1)
         log_ratio = softplus(-i) - softplus(-f)  # log f - log i
         return torch.sigmoid(log_ratio), torch.sigmoid(-log_ratio) * candidate
 
     def extra_repr(self) -> str:
-        """Its arguments."""
+        """The constructor's arguments."""
         return f"{self.input_size}, {self.hidden_size}"
 
     def initial_state(self, batch: int, like: Tensor) -> MinLSTMState:

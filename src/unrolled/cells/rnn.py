@@ -18,13 +18,13 @@ _NONLINEARITIES = {"tanh": torch.tanh, "relu": torch.relu, "sigmoid": torch.sigm
 
 
 class RNNState(NamedTuple):
-    """``h`` (B, H): what the cell remembers, and its output."""
+    """``h`` (B, H): the hidden state, which is also the output."""
 
     h: Tensor
 
 
 class RNN(nn.Module):
-    """The simple recurrent cell: a new state from the input and the old state through one layer.
+    """The simple recurrent cell: the new state is one nonlinear layer of the input and the old state.
 
     ::
 
@@ -33,11 +33,10 @@ class RNN(nn.Module):
     Args:
         input_size: I ≥ 1.
         hidden_size: H ≥ 1.
-        nonlinearity: φ, one of ``tanh``, ``relu``, ``sigmoid``. torch has no loop of its own for ``sigmoid``,
-            which is therefore slower.
+        nonlinearity: φ, one of ``tanh``, ``relu``, ``sigmoid``; ``sigmoid`` has no fused implementation and is slower.
 
     Shape:
-        x (B, I), state.h (B, H), y (B, H), all of the dtype of the weights.
+        x (B, I), state.h (B, H), y (B, H), all with the dtype of the weights.
 
     Raises:
         UsageError: a size below 1, an unknown nonlinearity.
@@ -75,7 +74,7 @@ class RNN(nn.Module):
         return h, RNNState(h)
 
     def extra_repr(self) -> str:
-        """Its arguments."""
+        """The constructor's arguments."""
         names = ("input_size", "hidden_size", "nonlinearity")
         return arguments(self, {name: getattr(self, name) for name in names})
 
@@ -84,7 +83,7 @@ class RNN(nn.Module):
         return RNNState(like.new_zeros(batch, self.hidden_size))
 
     def weights(self) -> list[Tensor]:
-        """In the order of ``torch._VF``."""
+        """The weights, in the order of ``torch._VF``."""
         return [self.weight_ih, self.weight_hh, self.bias_ih, self.bias_hh]
 
 

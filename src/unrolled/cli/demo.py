@@ -1,4 +1,4 @@
-"""``unrolled demo``: from folk tunes on this disk to new ones, in about two minutes."""
+"""``unrolled demo``: train on folk tunes and write new ones, in about two minutes."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ def demo(*, minutes: float = 2.0, seed: int = 0, out: str | None = None, told: T
 
     Args:
         minutes: How long to train. Default: 2.
-        seed: Of training and of the new tunes. Default: 0.
+        seed: Random seed of training and of the new tunes. Default: 0.
         out: The run directory. Default: the next free `runs/tunes-<n>`.
     """
     told = told or Told()
     if not minutes > 0:
-        raise UsageError(f"--minutes {minutes:g}: must be above 0")
+        raise UsageError(f"--minutes must be above 0, got {minutes:g}")
     from unrolled import demo as work
 
     with Progress(quiet=told.quiet) as progress:
@@ -45,9 +45,9 @@ def demo(*, minutes: float = 2.0, seed: int = 0, out: str | None = None, told: T
         )
         return
     report(trained, as_json=False)
-    print(f"\n{_SHOWN} of {len(done.tunes)} tunes that it wrote, valid ones first:\n")
+    print(f"\n{_SHOWN} of the {len(done.tunes)} tunes that the model wrote, valid ones first:\n")
     print("\n".join(done.tunes[:_SHOWN]))
     share = f"{done.valid} of {len(done.tunes)} ({done.valid / len(done.tunes):.0%})"
-    print(f"{share} are valid ABC: a whole header, and every bar as long as its metre says.")
-    print(f"{done.copies} of them stand in the training data.")
+    print(f"{share} are valid ABC: a complete header, and every bar as long as its metre says.")
+    print(f"{done.copies} of them are copies from the training data.")
     note(f"{what_next(trained)}\n\nTo hear a tune, paste it into any ABC player.", quiet=told.quiet)

@@ -1,4 +1,4 @@
-"""``unrolled describe``: what a model is made of."""
+"""``unrolled describe``: a model's parts, its cost, and a drawing of the unrolled network."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ __all__ = ["describe"]
 
 
 def describe(run: str, /, *, told: Told | None = None) -> None:
-    """Show a model's parts, what one step costs, how it is unrolled in time, and how good it is beside the baselines.
+    """Show a model's parts, the cost of a step, the network unrolled in time, and its metrics beside the baselines'.
 
     Args:
         run: The run directory that fit wrote.

@@ -1,4 +1,4 @@
-"""``unrolled doctor``: what is installed, which path is fast, and what is missing."""
+"""``unrolled doctor``: what is installed, which implementation runs, and what is missing."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from unrolled.registry import FOLDERS, installed_members
 __all__ = ["doctor"]
 
 _CORE = ("torch", "numpy", "safetensors", "pyarrow", "tokenizers", "pydantic", "cyclopts", "rich", "PyYAML")
-_EXTRAS = {  # what each brings, and what for
+_EXTRAS = {  # extra -> the packages that it installs, and their purpose
     "audio": (("soundfile", "soxr"), "recordings"),
     "bio": (("dnaio",), "FASTA and FASTQ files"),
     "hf": (("transformers",), "unrolled fit --vectors FOLDER"),
@@ -28,7 +28,7 @@ _EXTRAS = {  # what each brings, and what for
 
 
 def doctor(*, told: Told | None = None) -> None:
-    """Say what is installed, which path is fast here, and what is missing, with the line that installs it."""
+    """Show what is installed, which implementation runs here, and what is missing, with the command to install it."""
     told = told or Told()
     found = {**_machine(), **_packages(), "members": installed_members(), "writable": os.access(Path.cwd(), os.W_OK)}
     if told.json:
@@ -36,16 +36,14 @@ def doctor(*, told: Told | None = None) -> None:
         return
     print(f"python    {found['python']} on {found['system']}")
     print(f"cpu       {found['cpu']}, {found['cores']} cores, torch uses {found['threads']} threads")
-    print(f"gpu       {found['gpu'] or 'none that torch sees; everything runs on the CPU'}")
+    print(f"gpu       {found['gpu'] or 'none found by torch; everything runs on the CPU'}")
     print(f"fast      {found['fast']}")
     print("packages  " + ", ".join(f"{name} {version or 'MISSING'}" for name, version in found["packages"].items()))
     for extra, about in found["extras"].items():
         state = "installed" if about["installed"] else f"missing: {about['install']}"
         print(f"extra     [{extra}] for {about['for']}: {state}")
     for member, package in found["members"].items():
-        unknown = (
-            "" if member.partition(".")[0] in FOLDERS else f": there is no such kind; known are {', '.join(FOLDERS)}"
-        )
+        unknown = "" if member.partition(".")[0] in FOLDERS else f": unknown kind; known kinds: {', '.join(FOLDERS)}"
         print(f"member    {member} of {package}{unknown}")
     print(f"folder    {Path.cwd()} can{'' if found['writable'] else 'not'} be written to; runs go to {Path('runs')}/")
 
@@ -73,12 +71,10 @@ def _fast_path() -> str:
     if (name := active()) != "plain":
         others = ", ".join(other for other in ("plain", *available()) if other != name)
         cells = "lstm, gru, rnn, mingru and minlstm"
-        return f"{cells} run through our {name} kernels on the CPU ({VARIABLE} may choose {others})"
+        return f"{cells} run with the {name} kernels on the CPU ({VARIABLE} can select {others})"
     known = [name for name in ("rnn_tanh", "rnn_relu", "gru", "lstm") if hasattr(torch._VF, name)]
-    torch_path = (
-        f"torch._VF, which has {', '.join(known)}" if known else "steps one by one: this torch has no torch._VF"
-    )
-    return f"no kernels ({why_plain()}), so that time runs on the plain path: {torch_path}"
+    torch_path = f"torch._VF, which has {', '.join(known)}" if known else "step by step: this torch has no torch._VF"
+    return f"no kernels ({why_plain()}); recurrences run without them: {torch_path}"
 
 
 def _packages() -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""``unrolled embed``: vectors of words from text alone, and which words are alike."""
+"""``unrolled embed``: learn word vectors from text, convert them, and find the nearest words."""
 
 from __future__ import annotations
 
@@ -28,27 +28,29 @@ def embed(
     most: int = 10,
     told: Told | None = None,
 ) -> None:
-    """Learn vectors of words from text alone; or, with --similar, name the words that are nearest to one.
+    """Learn word vectors from text; or, with --similar, list the words nearest to a word.
 
     Args:
-        file: Text to learn from (a line is a sentence); with --similar or --convert, a file of vectors.
-        out: Where the vectors go: .safetensors, .txt or .vec (word2vec's text), .bin (word2vec's binary).
-        convert: FILE holds vectors (word2vec, GloVe, safetensors): write them as --out says.
-        size: Numbers of a vector. Default: 100.
+        file: Text to learn from, one sentence per line; with --similar or --convert, a file of vectors.
+        out: Output file: .safetensors, .txt or .vec (word2vec text), .bin (word2vec binary).
+        convert: Convert the vectors in FILE (word2vec, GloVe, safetensors) to the format of --out.
+        size: Vector size. Default: 100.
         model: skipgram or cbow. Default: skipgram.
         epochs: Passes over the text. Default: 5.
-        window: Words to each side that count as near. Default: 5.
-        negative: Noise words that each pair is told from. Default: 5.
-        min_count: How often a word must stand there to have a vector. Default: 5.
-        seed: The seed of everything random. Default: 0.
-        similar: A word: name those that are nearest to it.
-        most: How many to name. Default: 10.
+        window: Maximum distance between a word and its context words. Default: 5.
+        negative: Negative samples for each pair of words. Default: 5.
+        min_count: Rarer words get no vector. Default: 5.
+        seed: Random seed. Default: 0.
+        similar: List the words nearest to this word.
+        most: Number of words that --similar lists. Default: 10.
     """
     told = told or Told()
     if (out is None) == (similar is None):
-        raise UsageError("embed needs one of --out FILE, to learn vectors, and --similar WORD, to ask those in FILE")
+        raise UsageError(
+            "embed needs either --out FILE, to learn vectors, or --similar WORD, to search the vectors in FILE"
+        )
     if convert and out is None:
-        raise UsageError("--convert needs --out FILE, which says in which form the vectors are written")
+        raise UsageError("--convert needs --out FILE, whose ending gives the format")
     from unrolled import api
 
     if similar is not None:

@@ -1,4 +1,4 @@
-"""``unrolled evaluate``: measure a trained model on a file."""
+"""``unrolled evaluate``: evaluate a trained model on a file."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ def evaluate(
     device: str = "auto",
     told: Told | None = None,
 ) -> None:
-    """Measure a trained model on a file that holds the target.
+    """Evaluate a trained model on a file with the target.
 
     Args:
         run: The run directory that fit wrote.
-        file: What to measure it on, in the format that it was trained on; - for stdin.
-        beam: Width of the search, where a sequence is written. Default: that of training.
-        tunes: Let a model of music write so many tunes, and tell how many can be read, keep time and are new.
-        origins: Judge a forecast from the last so many places of each sequence, and show each step ahead.
-        device: Where it runs: cpu, cuda, or auto, a GPU if there is one. Default: auto.
+        file: Data with the columns of the training data, including the target; - for stdin.
+        beam: Beam width, for a model that writes sequences. Default: that of the run.
+        tunes: Let a model of music write this many tunes, and report how many are valid, in metre and new.
+        origins: Forecast from each of this many last steps of every sequence, and show metrics for each step ahead.
+        device: cpu, cuda, or auto: a GPU if there is one. Default: auto.
     """
     told = told or Told()
     from unrolled import api
@@ -52,10 +52,10 @@ def evaluate(
     if told.json:
         emit({"run": run, "file": file, "metrics": metrics})
         return
-    then = {f"{split} split, when it was trained": values for split, values in trained.metrics.items()}
+    then = {f"{split} split, after training": values for split, values in trained.metrics.items()}
     if Path(file).absolute() == Path(str(trained.config.files.get("training", {}).get("path", ""))).absolute():
         note(
-            "this is the file that the model was trained on: it does better here than on what it never saw",
+            "note: the model was trained on this file, so these metrics are better than on new data",
             quiet=told.quiet,
         )
     print(comparison(metrics, then, own="this file"))

@@ -27,7 +27,7 @@ def fit(
     run: RunFlags | None = None,
     told: Told | None = None,
 ) -> None:
-    """Train a model on a file of sequences; kinds and task are inferred, said, and can be overruled.
+    """Train a model on a file of sequences; kinds and task are inferred and shown, and options override them.
 
     Args:
         source: A file (csv, tsv, jsonl, parquet, arrow, txt, abc), a folder, or - for stdin; with --resume, the run.
@@ -36,13 +36,13 @@ def fit(
     asked = options_of(options or Flags())
     written = read_settings(run.config) if run.config else {}
     own, settings = settings_of({name: value for name, value in written.items() if value is not None})
-    if asked.keys() & _BUDGETS:  # a budget in a flag takes the place of the file's
+    if asked.keys() & _BUDGETS:  # a budget on the command line replaces the one in the file
         settings = {name: value for name, value in settings.items() if name not in _BUDGETS}
     out, resume = run.out or own.get("out"), run.resume or bool(own.get("resume"))
     if resume and out is None:
         source, out = None, source
     if source is None and not resume:
-        raise UsageError("fit needs a file to learn from: unrolled fit FILE; see: unrolled fit --help")
+        raise UsageError("fit needs a file to train on: unrolled fit FILE; see: unrolled fit --help")
     from unrolled import api
 
     with Progress(quiet=told.quiet) as progress:
@@ -61,7 +61,7 @@ def fit(
 
 
 def report(trained: Trained, *, as_json: bool) -> None:
-    """Print what training reached, beside the baselines."""
+    """Print the metrics of the trained model beside those of the baselines."""
     if as_json:
         emit(
             {

@@ -1,7 +1,7 @@
-"""The flags of ``fit``, made from the options as their owners declare them (see `unrolled.options`).
+"""The flags of ``fit``, made from the options as their owners declare them (see `unrolled.declarations`).
 
-A list is one text with commas on the command line (``--target a,b``), a mapping is ``name=value`` and may be repeated;
-both are taken apart here.
+On the command line a list is one text with commas (``--target a,b``), and a mapping is ``name=value``, which may be
+repeated; both are parsed here.
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Annotated, Any, get_args, get_origin
 from cyclopts import Group, Parameter
 
 from unrolled.cli.settings import numbers, split_list, split_pairs
+from unrolled.declarations import Option, declared, owners_of, unknown_option
 from unrolled.errors import named
-from unrolled.options import Option, declared, owners_of, unknown_option
-from unrolled.runs.names import kind_names, model_names, task_names
+from unrolled.runs.choices import kind_names, model_names, task_names
 
 __all__ = ["Flags", "RunFlags", "options_of", "settings_of"]
 
-_GROUPS = {  # where a flag stands in --help -> the owners, a part of a run or a kind of member
+_GROUPS = {  # group in --help -> owners of its options: parts of a run, or kinds of members
     "Data": ("data", "reader", "encoding"),
     "Task": ("task", "metric", "baseline"),
     "Model": ("model", "layer", "cell"),
@@ -53,7 +53,7 @@ def _flags() -> type:
                 for option in options:
                     made.setdefault(option.name, _flag(option, group))
     flags = make_dataclass("Flags", [(name, type_, None) for name, type_ in made.items()], frozen=True, kw_only=True)
-    flags.__module__ = __name__  # cyclopts takes a class of another module for a plain value
+    flags.__module__ = __name__  # cyclopts would take a class of another module for a plain value
     return flags
 
 
@@ -75,12 +75,12 @@ def _help(option: Option) -> str:
     names = f" One of: {', '.join(_NAMES[option.name]())}." if option.name in _NAMES else ""
     default = option.default
     plain = isinstance(default, str | int | float) and not isinstance(default, bool) and "Default:" not in option.help
-    told = (
+    shown = (
         f" Default: {default:g}." if plain and isinstance(default, float) else f" Default: {default}." if plain else ""
     )
     owners = owners_of(option.name)
     whose = "" if any(owner.kind == "part" for owner in owners) else f"({', '.join(owner.name for owner in owners)}) "
-    return f"{whose}{option.help}{names}{told}"
+    return f"{whose}{option.help}{names}{shown}"
 
 
 if TYPE_CHECKING:
@@ -93,17 +93,17 @@ def options_of(flags: Flags) -> dict[str, Any]:
     """The options that were given, as `unrolled.api.fit` takes them.
 
     Raises:
-        UsageError: a list or a mapping cannot be taken apart.
+        UsageError: a list or a mapping cannot be parsed.
     """
     given = {field.name: getattr(flags, field.name) for field in fields(flags)}
-    return {name: _taken_apart(name, value) for name, value in given.items() if value is not None}
+    return {name: _parsed(name, value) for name, value in given.items() if value is not None}
 
 
 def settings_of(values: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     """The options in a file: those of `RunFlags`, and the others as `options_of` has them.
 
     Raises:
-        UsageError: there is no such option, or a list cannot be taken apart.
+        UsageError: an option is unknown, or a list or a mapping cannot be parsed.
     """
     run = {field.name for field in fields(RunFlags)} - {"config"}
     known = {field.name for field in fields(Flags)}
@@ -111,10 +111,10 @@ def settings_of(values: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]
         if name not in run | known:
             raise unknown_option(name, run)
     own = {name: value for name, value in values.items() if name in run}
-    return own, {name: _taken_apart(name, value) for name, value in values.items() if name not in run}
+    return own, {name: _parsed(name, value) for name, value in values.items() if name not in run}
 
 
-def _taken_apart(name: str, value: Any) -> Any:
+def _parsed(name: str, value: Any) -> Any:
     type_ = next(option.type for options in declared().values() for option in options if option.name == name)
     if get_origin(type_) is tuple and isinstance(value, str):
         return numbers(value, named(name)) if float in get_args(type_) else split_list(value)

@@ -1,4 +1,4 @@
-"""``unrolled generate``: go on from a prompt."""
+"""``unrolled generate``: continue a prompt."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from unrolled.storage.directories import write_file
 
 __all__ = ["generate"]
 
-_MUSIC = (".abc", ".mid", ".midi")  # the files that a prompt may be
+_MUSIC = (".abc", ".mid", ".midi")  # files that can be a prompt
 
 
 def generate(
@@ -30,21 +30,21 @@ def generate(
     out: str | None = None,
     told: Told | None = None,
 ) -> None:
-    """Print the prompt and what the model thinks comes after it, each piece as soon as it is chosen.
+    """Print the prompt and the model's continuation, each piece as soon as it is generated.
 
     Args:
         run: The run directory that fit wrote.
-        prompt: The beginning, which is printed first; or a file of music (.abc, .mid), of which it is the first piece.
+        prompt: Text to continue, which is printed first; or a music file (.abc, .mid), whose first piece is the prompt.
             Default: none.
-        length: The most tokens, or the steps of a piano roll. Default: 1000.
-        temperature: 0 always takes the likeliest, 1 is the model's own chances, at most 10. Default: 1.
-        top_k: Choose among the k likeliest only.
-        top_p: Choose among the likeliest that together reach this probability only.
-        seed: The same seed gives the same text. Default: 0.
+        length: Maximum number of tokens, or number of steps of a piano roll. Default: 1000.
+        temperature: 0 always takes the likeliest token, 1 samples from the model's probabilities, at most 10.
+            Default: 1.
+        top_k: Sample from the k likeliest tokens only.
+        top_p: Sample from the fewest likeliest tokens whose probabilities add up to this.
+        seed: Random seed; the same seed gives the same text. Default: 0.
         stop: End before this text.
-        count: How many texts, the i-th with the seed --seed + i. Default: 1.
-        out: Write the text, a tune in ABC notation, in events or of a piano roll, to this file as well: .abc, .mid,
-            .wav, or a picture in .svg.
+        count: Number of texts; the i-th has the seed --seed + i. Default: 1.
+        out: Write the tune to this file too: .abc, .mid, .wav, or .svg for a picture.
     """
     told = told or Told()
     _check(count, length, out)
@@ -62,7 +62,7 @@ def generate(
             prompt, length=length, temperature=temperature, top_k=top_k, top_p=top_p, seed=seed + number, stop=stop
         )
         if number == 0:
-            _warn(trained.unseen(prompt), told)  # of what cannot be gone on from at all, generate has told already
+            _warn(trained.unseen(prompt), told)  # a prompt that cannot be continued was refused above
         elif not told.json:
             sys.stdout.write("\n")
         texts.append(prompt + "".join(pieces) if told.json else _print(prompt, pieces))
@@ -74,11 +74,11 @@ def generate(
 
 def _check(count: int, length: int, out: str | None) -> None:
     if count < 1:
-        raise UsageError(f"--count {count}: must be at least 1")
+        raise UsageError(f"--count must be at least 1, got {count}")
     if length < 0:
-        raise UsageError(f"--length {length}: must be 0 or more")
+        raise UsageError(f"--length must be at least 0, got {length}")
     if out is not None and count > 1:
-        raise UsageError(f"--out holds one tune, and --count is {count}: leave one of them out")
+        raise UsageError(f"--out holds a single tune, but --count is {count}: leave one of them out")
 
 
 def _warn(unseen: list[str], told: Told) -> None:
@@ -88,7 +88,7 @@ def _warn(unseen: list[str], told: Told) -> None:
 
 
 def _print(prompt: str, pieces: Iterable[str]) -> str:
-    """Print the text, each piece as soon as it is chosen, and return it."""
+    """Print the text, each piece as soon as it is generated, and return it."""
     sys.stdout.write(prompt)
     text = prompt
     for piece in pieces:

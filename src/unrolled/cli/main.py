@@ -1,7 +1,7 @@
-"""The way in: finds the verb, runs it, and turns whatever goes wrong into one sentence and an exit code.
+"""The entry point: finds the command, runs it, and turns every error into one sentence and an exit code.
 
-A verb is a function in the file of its name; it prints its results on stdout, returns nothing (or an exit code), and
-raises what it cannot do.
+A command is a function in the file of its name. It prints its results on stdout, returns nothing (or an exit code), and
+raises an error if it fails.
 """
 
 from __future__ import annotations
@@ -26,18 +26,18 @@ __all__ = ["main"]
 _TRACEBACK = "UNROLLED_TRACEBACK"
 _VERBS = {
     "fit": "Train a model on a file of sequences.",
-    "evaluate": "Measure a trained model on a file that holds the target.",
-    "predict": "Answer each row of a file.",
-    "generate": "Go on from a prompt.",
-    "stream": "Answer one line of stdin at a time, live.",
-    "describe": "Show what a model is made of, and draw it unrolled.",
+    "evaluate": "Evaluate a trained model on a file with the target.",
+    "predict": "Predict the target of each row of a file.",
+    "generate": "Continue a prompt.",
+    "stream": "Predict live, line by line from stdin.",
+    "describe": "Show a model's parts, and draw it unrolled.",
     "memory": "Show how far back a trained model's gradient reaches.",
     "probe": "Find the longest sequences on which a model can learn to remember.",
-    "embed": "Learn vectors of words from text, and ask which words are alike.",
+    "embed": "Learn word vectors from text, and find similar words.",
     "demo": "Train on folk tunes for two minutes, and write new ones.",
-    "doctor": "Say what is installed, what is fast and what is missing.",
+    "doctor": "Show what is installed, what is fast and what is missing.",
 }
-_HELP = "Deep sequence modelling: a recurrent or attention model for any sequences, from a file to a live answer."
+_HELP = "Deep sequence modelling: recurrent and attention models for any sequences, from a file to live predictions."
 _EPILOGUE = (
     "Results go to stdout, progress and notes to stderr; --json prints one object, errors included. Exit codes: 0 ok, "
     "1 failure, 2 usage, 3 bad data, 4 bad or missing model, 5 out of space or memory, 130 and 143 stopped by a signal "
@@ -53,16 +53,16 @@ def main(words: Sequence[str] | None = None) -> int:
             code = _run(words)
             sys.stdout.flush()
             return code
-    except BrokenPipeError:  # whoever read our output has what it wanted
+    except BrokenPipeError:  # the reader of the output, such as head, has enough
         _close_stdout()
         return 0
     except BaseException as error:
         if os.environ.get(_TRACEBACK) == "1":
             traceback.print_exc()
-        known = _in_our_words(error, words)
-        _tell(known, as_json="--json" in words)
+        known = _as_unrolled(error, words)
+        _report(known, as_json="--json" in words)
         try:
-            sys.stdout.flush()  # Python does so as it ends, and a disk still full would change the exit code
+            sys.stdout.flush()  # Python would do so at exit, and a full disk would change the exit code
         except OSError:
             _close_stdout()
         return known.exit_code
@@ -74,7 +74,7 @@ def _run(words: list[str]) -> int:
 
 
 def _dashes_last(words: list[str]) -> list[str]:
-    """The same words, with a lone dash (standard input) behind ``--``, where nothing is taken for an option."""
+    """The same words, with a lone dash (standard input) behind ``--``, where nothing is read as an option."""
     if "--" in words or "-" not in words:
         return words
     return [*(word for word in words if word != "-"), "--", *(word for word in words if word == "-")]
@@ -92,12 +92,12 @@ def _app(words: list[str]) -> App:
         exit_on_error=False,
     )
     for order, (verb, summary) in enumerate(_VERBS.items()):
-        # The verb's own page has its docstring; the list of verbs must not import them all.
+        # A command's own page is its docstring; the list of commands must not import them all.
         app.command(f"unrolled.cli.{verb}:{verb}", name=verb, help=None if verb in words else summary, sort_key=order)
     return app
 
 
-def _in_our_words(error: BaseException, words: list[str]) -> UnrolledError:
+def _as_unrolled(error: BaseException, words: list[str]) -> UnrolledError:
     if isinstance(error, UnrolledError):
         return error
     if isinstance(error, CycloptsError):
@@ -118,24 +118,24 @@ def _in_our_words(error: BaseException, words: list[str]) -> UnrolledError:
             pass
     reason = str(error).strip().split("\n")[0][:300]
     return UnrolledError(
-        f"something that we did not foresee: {type(error).__name__}: {reason} ({_TRACEBACK}=1 shows where it happened)"
+        f"internal error ({type(error).__name__}: {reason}): please report it; {_TRACEBACK}=1 shows where it happened"
     )
 
 
-def _tell(error: UnrolledError, *, as_json: bool) -> None:
+def _report(error: UnrolledError, *, as_json: bool) -> None:
     try:
         if as_json:
             about: dict[str, Any] = {"type": type(error).__name__, "message": str(error), "exit_code": error.exit_code}
             emit({"error": about | error.details()})
         else:
             print(f"error: {error}", file=sys.stderr, flush=True)
-    except OSError:  # nobody reads, or nothing can be written: the exit code still says it
+    except OSError:  # stderr is closed or full: the exit code still tells
         _close_stdout()
 
 
 @contextlib.contextmanager
 def _sigterm_raises() -> Iterator[None]:
-    """While a verb runs, SIGTERM ends it as SIGINT does: by an exception, so that what is open is closed."""
+    """While a command runs, SIGTERM ends it as SIGINT does: by an exception, so that open files are closed."""
 
     def stop(number: int, _: object) -> NoReturn:
         raise Interrupted("stopped by SIGTERM", number)
@@ -152,6 +152,6 @@ def _sigterm_raises() -> Iterator[None]:
 
 
 def _close_stdout() -> None:
-    # Python flushes stdout once more as it ends; into nothing, so that it does not complain.
+    # Python flushes stdout again at exit; into /dev/null that cannot fail.
     with contextlib.suppress(OSError, ValueError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -12,12 +12,12 @@ __all__ = ["memory"]
 
 
 def memory(run: str, file: str, /, *, lags: int | None = None, told: Told | None = None) -> None:
-    """Show the gradient of a trained model's answers against how far back it reaches, and whether that is healthy.
+    """Measure how far back in time the gradient of a trained model's predictions reaches.
 
     Args:
         run: The run directory that fit wrote.
-        file: What to measure it on, with the target, in the format that it was trained on; - for stdin.
-        lags: The most steps to look back. Default: the longest row, 1000 at most; of a forecast, its lookback.
+        file: Data with the columns of the training data, including the target; - for stdin.
+        lags: Maximum number of steps to look back. Default: the longest row, at most 1000, or a forecast's lookback.
     """
     told = told or Told()
     from unrolled import api

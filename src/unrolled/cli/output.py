@@ -1,4 +1,4 @@
-"""What a verb prints: results on stdout, as a table or as one JSON object with a version; notes on stderr."""
+"""What a command prints: results on stdout, as a table or one JSON object with a version; notes on stderr."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ SCHEMA = 1
 @Parameter(name="*")
 @dataclass(frozen=True, kw_only=True)
 class Told:
-    """How a verb tells what it found: flags of every verb."""
+    """The output flags of every command."""
 
     json: bool = False
     """Print one JSON object."""
     quiet: bool = False
-    """Say nothing on stderr but errors."""
+    """Print only errors to stderr."""
 
 
 def emit(values: dict[str, Any]) -> None:
@@ -32,13 +32,13 @@ def emit(values: dict[str, Any]) -> None:
 
 
 def note(text: str, *, quiet: bool = False) -> None:
-    """Say something on stderr, unless asked to be ``quiet``."""
+    """Print ``text`` to stderr, unless ``quiet``."""
     if not quiet:
         print(text, file=sys.stderr, flush=True)
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Columns of text, the first to the left, the others to the right.
+    """Rows as columns of text, the first column aligned left, the others right.
 
     >>> print(table(["", "mse"], [["model", "0.5"], ["last value", "0.75"]]))
                  mse
@@ -55,32 +55,32 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def is_better(metric: str, value: float, other: float) -> bool:
-    """True if ``value`` is better than ``other``; NaN never is, nor is any where neither way is better.
+    """True if ``value`` is better than ``other``; never true of NaN, or of a metric with no better direction.
 
     >>> is_better("accuracy", 0.9, 0.8), is_better("mse_scaled", 0.9, 0.8), is_better("exact_match", 0.9, 0.8)
     (True, False, True)
     """
-    from unrolled.metrics.base import cost
+    from unrolled.metrics.metric import cost
 
     return cost(metric, value) < cost(metric, other)
 
 
 def comparison(metrics: dict[str, float], others: dict[str, dict[str, float]], own: str = "this model") -> str:
-    """The ``own`` metrics in a table, and beneath them the others', the best first."""
-    from unrolled.metrics.base import best_first
+    """A table of the ``own`` metrics, and below them the others, the best first."""
+    from unrolled.metrics.metric import best_first
 
     return listed(metrics, best_first(others, next(iter(metrics), "")), own)
 
 
 def listed(metrics: dict[str, float], others: dict[str, dict[str, float]], own: str) -> str:
-    """The ``own`` metrics in a table, and beneath them the others' as they come."""
+    """A table of the ``own`` metrics, and below them the others in their given order."""
     rows = [(own, metrics), *others.items()]
     return table(["", *metrics], [[name, *(_number(values.get(m)) for m in metrics)] for name, values in rows])
 
 
 def verdict(metrics: dict[str, float], baselines: dict[str, dict[str, float]]) -> str:
-    """A plain sentence: whether a baseline is as good as the model, and in which metric."""
-    from unrolled.metrics.base import best_first, measure
+    """A sentence that says whether a baseline is as good as the model, and in which metric."""
+    from unrolled.metrics.metric import best_first, measure
 
     for metric, value in metrics.items():
         rivals = best_first({name: values for name, values in baselines.items() if metric in values}, metric)

@@ -1,4 +1,4 @@
-"""``unrolled predict``: answer each row of a file."""
+"""``unrolled predict``: predict the target of each row of a file."""
 
 from __future__ import annotations
 
@@ -23,21 +23,22 @@ def predict(
     device: str = "auto",
     told: Told | None = None,
 ) -> None:
-    """Answer each row of a file: its columns, then `<target>_predicted` and what is known of it, as CSV for CSV.
+    """Predict the target of each row of a file.
 
-    In CSV a forecast is a row for each series and step ahead.
+    The output has the columns of the file, `<target>_predicted` and, for some tasks, columns such as probabilities or
+    quantiles. Its format is that of the input. In CSV a forecast has one row for each series and step ahead.
 
     Args:
         run: The run directory that fit wrote.
-        file: The rows to answer; the target may be absent; - for stdin.
-        out: Write to this file (csv, jsonl or parquet by its name) instead of stdout.
-        beam: Width of the search, where a sequence is written. Default: that of training.
-        device: Where it runs: cpu, cuda, or auto, a GPU if there is one. Default: auto.
+        file: The data; the target may be absent; - for stdin.
+        out: Write to this file (.csv, .tsv, .jsonl or .parquet) instead of stdout.
+        beam: Beam width, for a model that writes sequences. Default: that of the run.
+        device: cpu, cuda, or auto: a GPU if there is one. Default: auto.
     """
     told = told or Told()
     form = format_of(out or file, sys.stdin.buffer if file == "-" and out is None else None)
     if out is None and form == "parquet" and not told.json:
-        raise UsageError(f"the answers to {file} are as binary as it is: give --out FILE ({', '.join(FORMATS)})")
+        raise UsageError(f"the predictions for {file} would be binary output: give --out FILE ({', '.join(FORMATS)})")
     from unrolled import api
 
     with Progress(quiet=told.quiet):

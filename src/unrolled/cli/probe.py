@@ -12,7 +12,7 @@ from unrolled.cli.output import Told, emit, table
 from unrolled.cli.progress import Progress
 from unrolled.cli.settings import split_list
 from unrolled.errors import UsageError
-from unrolled.runs.names import model_names
+from unrolled.runs.choices import model_names
 
 if TYPE_CHECKING:
     from unrolled.api import Found
@@ -30,19 +30,19 @@ def probe(
     seed: int = 0,
     told: Told | None = None,
 ) -> None:
-    """Find the longest sequences on which a model learns to remember, beside its time and memory for a step.
+    """Find the longest sequences on which a model learns to remember, with the time and memory that a step takes.
 
     Args:
-        up_to: The length to reach; training begins with short rows and doubles them when they are solved.
-        problem: What to remember, one or several with commas. Default: adding,copy,selective,recall,order.
-        minutes: Budget of each problem. Default: 2.
-        steps: Budget in training steps instead.
-        seed: The seed of everything random. Default: 0.
+        up_to: Length to reach; training starts with short sequences and doubles their length whenever they are solved.
+        problem: Memory problems, with commas between them. Default: adding,copy,selective,recall,order.
+        minutes: Time budget of each problem. Default: 2.
+        steps: Budget of each problem in training steps, instead of minutes.
+        seed: Random seed. Default: 0.
     """
     told = told or Told()
     names = split_list(problem)
     if not names:
-        raise UsageError("--problem is empty: name one or several of adding, copy, selective, recall, order")
+        raise UsageError("--problem is empty: choose from adding, copy, selective, recall and order")
     from unrolled import api
 
     with Progress(quiet=told.quiet) as progress:

@@ -1,4 +1,4 @@
-"""How far training is: a live bar on a terminal, elsewhere a line every ten seconds."""
+"""Training progress: a live bar on a terminal, a line every ten seconds elsewhere."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from unrolled.cli.output import note
 __all__ = ["Progress"]
 
 _EVERY = 10.0  # seconds between two lines
-_REFRESH = 4  # times a second that the bar is drawn
+_REFRESH = 4  # redraws of the bar a second
 
 
 class Progress:
-    """Tells of a run on stderr: ``say`` a line, ``hook`` into training.
+    """Reports a run on stderr: ``say`` prints a line, ``hook`` receives training events.
 
     Args:
-        quiet: say nothing at all.
+        quiet: print nothing.
     """
 
     def __init__(self, *, quiet: bool) -> None:
@@ -38,14 +38,14 @@ class Progress:
         self._stop()
 
     def say(self, line: str) -> None:
-        """One line, above the bar if there is one."""
+        """Print a line, above the bar if there is one."""
         if self._bar is not None:
             self._bar.console.print(line, markup=False, highlight=False, soft_wrap=True)
         else:
             note(line, quiet=self._quiet)
 
     def hook(self, event: dict[str, Any]) -> None:
-        """Take an event of training."""
+        """Receive a training event."""
         if event["kind"] == "step":
             self._parts["loss"] = f"loss {event['loss']:.4g}"
         elif event["kind"] == "valid":
@@ -53,7 +53,7 @@ class Progress:
             self._parts["valid"] = f"valid {metric} {value:.4g}"
         elif event["kind"] == "skipped":
             self.say(f"step {event['step']}: skipped, its loss or gradient is not finite")
-        else:  # training is over, and the splits are judged
+        else:  # training is over, and the splits are evaluated
             self._stop()
             return
         if self._live:
@@ -99,7 +99,7 @@ _POSITION = ("kind", "step", "epoch", "seconds", "progress")
 
 
 class _Warnings(logging.Handler):
-    """What the library warns of is said like any other line."""
+    """Prints the warnings of the library like any other line."""
 
     def __init__(self, progress: Progress) -> None:
         super().__init__(logging.WARNING)

@@ -1,4 +1,4 @@
-"""Lines of a stream to rows: JSON, CSV with a header, CSV in the training file's order, or single values."""
+"""Parses the lines of a stream: JSON, CSV with a header, CSV in the training file's order, or single values."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ __all__ = ["LONGEST_LINE", "Rows"]
 
 LONGEST_LINE = 1 << 20  # bytes: memory stays bounded, whatever is sent
 _SEPARATORS = ",;\t|"
-_EMPTY = ("", "NA", "N/A", "null", "NULL")  # as where a CSV file is read
+_EMPTY = ("", "NA", "N/A", "null", "NULL")  # as in CSV files
 _HERE = "standard input"
 
 
 class Rows:
-    """Turns line after line into what a session takes; the first line tells whether there is a header.
+    """Turns lines into the rows that a session takes; the first line decides whether there is a header.
 
     Args:
-        trained: the model; it names the columns that a row must hold, and those of its training file.
+        trained: the model; it knows the columns that a row must have, and those of its training file.
     """
 
     def __init__(self, trained: Trained) -> None:
@@ -35,7 +35,7 @@ class Rows:
         self._verbatim = {name for name, of in traits.items() if of.verbatim}
         self._channels = {name for name, of in traits.items() if of.channels}
         self._by, self._sequence = trained.config.data.by, ""
-        # Where the user named the columns of a file without a header, a blank may stand between them.
+        # A file without a header, whose columns the user named, may have blanks between its columns.
         self._separators = f"{_SEPARATORS} " if trained.config.data.header else _SEPARATORS
         self._header: list[str] | None = None
         self._first = True
@@ -44,11 +44,12 @@ class Rows:
         """The row that a line holds; ``None`` for a header and for an empty line.
 
         Raises:
-            DataError: it is too long, not UTF-8, not JSON where it begins with a brace, or has too few or many cells.
+            DataError: the line is too long, not UTF-8, not JSON though it starts with a brace, or has a wrong number of
+                cells.
         """
         text = self._decoded(line)
         alone = self._needed[0] if len(self._needed) == 1 else None
-        if not text or (alone not in self._verbatim and not text.strip()):  # a blank is a token too
+        if not text or (alone not in self._verbatim and not text.strip()):  # a blank can be a token
             return None
         first, self._first = self._first, False
         if text.lstrip().startswith("{"):
@@ -91,11 +92,11 @@ class Rows:
         raise DataError(f"has {len(cells)} cells, expected {len(expected)}: {', '.join(expected)}", file=_HERE)
 
     def _of_one_sequence(self, row: dict[str, Any]) -> dict[str, Any]:
-        """``row``, if it goes on with the sequence that the stream began with."""
+        """``row``, if it belongs to the sequence that the stream started with."""
         which = str(row.get(self._by or "", self._sequence))
         if self._sequence not in ("", which):
-            hint = "give each sequence a stream of its own"
-            message = f"{which!r} is another sequence than {self._sequence!r}, with which this stream began"
+            hint = "use one stream for each sequence"
+            message = f"{which!r} is another sequence than {self._sequence!r}, with which this stream started"
             raise DataError(message, file=_HERE, column=self._by, hint=hint)
         self._sequence = which
         return row

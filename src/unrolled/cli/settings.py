@@ -1,4 +1,4 @@
-"""``--config file.yaml``: the options of a run in a file, read as data and nothing else."""
+"""``--config file.yaml``: the options of a run in a file, read as data only."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from unrolled.errors import UsageError
 __all__ = ["numbers", "read_settings", "split_list", "split_pairs"]
 
 _LARGEST = 1 << 20  # bytes; a file of options has a few hundred
-_DEEPEST = 16  # levels; the parser's time grows with the square of the depth
+_DEEPEST = 16  # levels; parsing time grows with the square of the depth
 
 
 def read_settings(path: str) -> dict[str, Any]:
     """The options in a YAML file, by name; a dash in a name is an underscore.
 
     Raises:
-        UsageError: there is no such file, it is not a YAML mapping, it is too large, or it holds an alias, with which
-            a few lines unfold to gigabytes.
+        UsageError: the file is missing, too large, or not a YAML mapping; or it holds an alias, with which a few lines
+            could expand to gigabytes.
     """
     import yaml
 
@@ -28,15 +28,15 @@ def read_settings(path: str) -> dict[str, Any]:
     except OSError as error:
         raise UsageError(f"--config {path}: cannot be read: {error.strerror}") from None
     if len(data) > _LARGEST:
-        raise UsageError(f"--config {path}: has more than {_LARGEST} bytes, which no file of options needs")
+        raise UsageError(f"--config {path}: is larger than the limit of {_LARGEST} bytes")
     try:
         depth = 0
         for event in yaml.parse(data, Loader=yaml.SafeLoader):
             if isinstance(event, yaml.AliasEvent):
-                raise UsageError(f"--config {path}: holds an alias (*name): write the value out")
+                raise UsageError(f"--config {path}: has an alias (*name), which is not allowed: write the value out")
             depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
             if depth > _DEEPEST:
-                raise UsageError(f"--config {path}: is nested deeper than {_DEEPEST} levels, which no option needs")
+                raise UsageError(f"--config {path}: is nested deeper than {_DEEPEST} levels, which is the limit")
         values = yaml.safe_load(data)
     except (yaml.YAMLError, RecursionError, ValueError) as error:
         if isinstance(error, UsageError):

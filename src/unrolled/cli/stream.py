@@ -1,4 +1,4 @@
-"""``unrolled stream``: answer one line of standard input at a time, live."""
+"""``unrolled stream``: predict live, line by line from standard input."""
 
 from __future__ import annotations
 
@@ -29,17 +29,17 @@ def stream(
     device: str = "auto",
     told: Told | None = None,
 ) -> int:
-    """Answer each line of stdin with a line of JSON on stdout, before the next is read.
+    """Answer each line of stdin with a line of JSON on stdout, before the next line is read.
 
-    A line is a JSON object `{"column": value}`, a row of CSV (with the training file's header or without, in its order
-    of columns), or, where the model reads a single column, the value alone. A line that cannot be read is answered with
-    an error, leaves the session as it was, and makes the exit code 3 at the end.
+    A line is a JSON object `{"column": value}`; a row of CSV, after a header or in the column order of the training
+    file; or, if the model reads a single column, only the value. A line that cannot be read is answered with an error
+    and does not change the session; the exit code is then 3.
 
     Args:
-        run: The run directory that fit wrote; a model that reads in both directions cannot stream.
-        snapshot: Save the session to this file at the end, also when SIGINT or SIGTERM ends it.
-        restore: Go on from such a file.
-        device: Where it runs: cpu, cuda, or auto, a GPU if there is one. Default: auto.
+        run: The run directory that fit wrote; a bidirectional model cannot stream.
+        snapshot: Save the session to this file at the end, even if SIGINT or SIGTERM ends it.
+        restore: Continue the session in this file.
+        device: cpu, cuda, or auto: a GPU if there is one. Default: auto.
     """
     told = told or Told()
     from unrolled import api
@@ -64,7 +64,7 @@ def stream(
     finally:
         if snapshot is not None:
             write_file(Path(snapshot), session.snapshot())
-            note(f"session saved: {snapshot}; go on with --restore {snapshot}", quiet=told.quiet)
+            note(f"session saved: {snapshot}; continue it with --restore {snapshot}", quiet=told.quiet)
     if bad:
         note(f"{bad} lines could not be read", quiet=told.quiet)
     return DataError.exit_code if bad else 0
@@ -77,15 +77,15 @@ def _lines(file: BinaryIO, may_stop: Stops) -> Iterator[bytes]:
         if not line:
             return
         rest = line
-        while len(rest) > LONGEST_LINE and not rest.endswith(b"\n"):  # what is too long is passed over to its end
+        while len(rest) > LONGEST_LINE and not rest.endswith(b"\n"):  # skip the rest of a line that is too long
             rest = file.readline(LONGEST_LINE + 1)
         yield line
 
 
 class Stops:
-    """Inside the block a signal ends the stream at once; outside, when the block is entered next.
+    """Lets a signal end the stream at once inside the block; outside it, when the block is entered next.
 
-    So a line is answered wholly or not at all, and a snapshot never knows a step whose answer nobody saw.
+    So a line is answered completely or not at all, and a snapshot never holds a step whose answer was not printed.
     """
 
     def __init__(self) -> None:
@@ -126,7 +126,7 @@ def _between_lines() -> Iterator[Stops]:
 def _read_snapshot(path: Path) -> bytes:
     try:
         if path.stat().st_size > _LARGEST_SNAPSHOT:
-            raise ModelError(f"{path}: is too large for a snapshot of a session")
+            raise ModelError(f"{path} is too large for a snapshot")
         return path.read_bytes()
     except OSError as error:
         raise ModelError(f"{path}: the snapshot cannot be read: {error.strerror}") from None

@@ -1,4 +1,4 @@
-"""Tables out: as CSV (a list is JSON text in its cell), JSON Lines, Parquet, or one JSON object."""
+"""Writing tables: as CSV (a list becomes JSON in its cell), JSON Lines, Parquet, or one JSON object."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ _BINARY = (".parquet", ".arrow", ".feather", ".ipc")
 
 
 def format_of(file: str, stdin: BinaryIO | None = None) -> Format:
-    """The format in which answers to ``file`` are written; of ``stdin``, by what its first line looks like."""
+    """The format for predictions of ``file``: by its name, or for ``stdin`` by the look of its first line."""
     name = file.lower()
     if stdin is not None:
-        peek = getattr(stdin, "peek", lambda _: b"")  # looks without taking: the reader comes after us
+        peek = getattr(stdin, "peek", lambda _: b"")  # looks without consuming: the data is read later
         begin = peek(4096)
         return "jsonl" if begin.lstrip().startswith(b"{") else "csv"
     if name.endswith(_JSON_LINES):
@@ -42,9 +42,9 @@ def format_of(file: str, stdin: BinaryIO | None = None) -> Format:
 
 
 def as_written(table: pa.Table, file: str, encoding: str) -> pa.Table:
-    """``table``, read from the CSV ``file``, with the cells of that file as they stand there: ``007`` stays ``007``.
+    """``table``, which was read from the CSV ``file``, with the original cells of that file: ``007`` stays ``007``.
 
-    A table with other rows than the file (steps that were grouped) is left as it is.
+    A table whose rows are not those of the file, because steps were grouped, stays as it is.
     """
     import pyarrow as pa
 
@@ -69,12 +69,12 @@ def write_table(table: pa.Table, form: Format, out: Path | BinaryIO) -> None:
     """Write ``table`` to a stream piece by piece, or to a file all or nothing.
 
     Raises:
-        UsageError: the file's name ends in no format that we write.
-        SpaceError: it does not fit; what was there still is.
+        UsageError: the ending of the file's name is not a known format.
+        SpaceError: the disk is full; an existing file is kept.
     """
     if isinstance(out, Path):
         if out.suffix.lower().removeprefix(".") not in FORMATS:
-            raise UsageError(f"--out {out}: its name must end in one of .{', .'.join(FORMATS)}")
+            raise UsageError(f"--out must end in .{', .'.join(FORMATS)}, got {out}")
         memory = io.BytesIO()
         _write(table, form, memory)
         write_file(out, memory.getvalue())
@@ -84,10 +84,10 @@ def write_table(table: pa.Table, form: Format, out: Path | BinaryIO) -> None:
 
 
 def by_step(table: pa.Table, known: Collection[str]) -> pa.Table:
-    """Forecasts as rows: one for each series and step ahead, with what holds for the series as a whole.
+    """Forecasts as one row for each series and step ahead, with the columns that hold for a whole series.
 
     Args:
-        table: a row a series; its columns that are not ``known`` are forecasts, lists of H values.
+        table: one row for each series; columns that are not ``known`` are forecasts, lists of H values.
         known: the columns of the data.
     """
     import pyarrow as pa
@@ -121,7 +121,7 @@ def _write(table: pa.Table, form: Format, out: BinaryIO) -> None:
 
 
 def _without_bytes(table: pa.Table) -> pa.Table:
-    """The table without columns such as pictures, which have no place in a text."""
+    """The table without binary columns, such as pictures, which text formats cannot hold."""
     import pyarrow as pa
 
     types = {field.name: getattr(field.type, "value_type", field.type) for field in table.schema}
@@ -131,7 +131,7 @@ def _without_bytes(table: pa.Table) -> pa.Table:
 
 
 def _flat(table: pa.Table) -> pa.Table:
-    """The table with its lists as JSON texts."""
+    """The table with its lists as JSON text."""
     import pyarrow as pa
 
     for index, field in enumerate(table.schema):

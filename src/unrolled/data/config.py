@@ -1,4 +1,4 @@
-"""The options of the data: how it is read, which columns play which part, and how it is split."""
+"""The data options: how data is read, which columns play which part, and how it is split."""
 
 from __future__ import annotations
 
@@ -8,49 +8,49 @@ __all__ = ["DataConfig"]
 
 
 class DataConfig(PartOfRun):
-    """The options of the data that do not belong to one reader or to one kind of column."""
+    """The data options that do not belong to one reader or to one kind of column."""
 
     target: tuple[str, ...] = option(
         (),
-        "The column to predict; several with commas. "
-        "Default: the labels of a folder's subfolders, else what comes next.",
+        "The column to predict, or several separated by commas. "
+        "Default: the labels given by a folder's subfolders, otherwise the next step.",
         also=("label", "labels", "y", "target_column", "label_column"),
     )
     inputs: tuple[str, ...] = option(
         (),
-        "Columns to read. Default: all that are neither target nor ignored.",
+        "Columns to read. Default: all except the target and ignored columns.",
         also=("features", "feature_columns", "columns", "x"),
     )
     ignore: tuple[str, ...] = option((), "Columns to leave out.", also=("drop", "exclude", "drop_columns"))
     fields: tuple[str, ...] = option(
-        (), "Columns that become the steps of one sequence, written name=value: a record to write a text from."
+        (), "Columns of a record to join into one sequence, with a step name=value for each."
     )
     kinds: dict[str, str] = option(
         {},
-        "The kind of a column, as column=kind, where the inferred one is wrong.",
+        "The kind of a column, as column=kind, if the inferred kind is wrong.",
         also=("kind", "dtype", "dtypes", "column_types"),
     )
     by: str | None = option(
         None,
-        "Column that names the sequence, where a row is one step.",
+        "Column that names the sequence, if each row is one step.",
         also=("group", "group_by", "group_ids", "groups", "series", "series_id", "item_id", "unique_id"),
     )
     order: str | None = option(
         None,
-        "Column that orders the steps of a sequence; as an input it tells the time since the last step. "
+        "Column that orders the steps of a sequence; as an input it gives the time since the previous step. "
         "Default: the order of the rows.",
         also=("time", "timestamp", "time_idx", "time_column", "date", "ds", "sort_by"),
     )
     gap: str | None = option(
         None,
-        "A sequence ends where the next step is further away than this, such as 30m, 12h, 1d or a number.",
+        "Start a new sequence where two steps are further apart than this, such as 30m, 12h, 1d or a number.",
         pattern=r"^\d+(\.\d+)?[smhd]?$",
         examples=("30m", "2h"),
         also=("session_gap", "session_timeout", "timeout"),
     )
     header: tuple[str, ...] = option(
         (),
-        "Names of the columns of a table whose first line does not hold them.",
+        "Column names for a table whose first line does not hold them.",
         also=("names", "column_names", "feature_names"),
     )
     text_encoding: str = option(
@@ -58,12 +58,12 @@ class DataConfig(PartOfRun):
     )
     valid: str | float | None = option(
         None,
-        "Validation data: a file, a share such as 0.2, or last for the last step of each sequence; 0 for none. "
-        "Default: 0.1, less of very long data.",
+        "Validation data: a file, a share such as 0.2, or 'last' for the last step of each sequence; 0 for none. "
+        "Default: 0.1, or less if the data is very long.",
         also=("val", "valid_size", "validation_split", "validation_data", "validation_fraction", "eval_dataset"),
     )
     test: str | float | None = option(
         None,
-        "Test data, read once at the end: a file, a share, or last for the last step of each sequence.",
+        "Test data, evaluated once at the end: a file, a share, or 'last' for the last step of each sequence.",
         also=("test_size", "test_split", "test_data"),
     )

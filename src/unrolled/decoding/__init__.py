@@ -1,1 +1,1 @@
-"""Programs over a model's step and state: sampling and generation."""
+"""Decoding: sampling, generation, beam search, CTC and Viterbi, on a model's step and state."""

@@ -1,6 +1,6 @@
-"""From the scores of frames to symbols in the same order: connectionist temporal classification.
+"""Decoding of connectionist temporal classification (CTC): from the scores of frames to symbols in the same order.
 
-Axes: B rows, T frames, K symbols of which 0 is the blank, W prefixes that are kept, C symbols that are worth a look.
+Axes: B rows, T frames, K symbols including the blank 0, W kept prefixes, C symbols that are not pruned.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from pydantic import Field
 from torch import Tensor
 
 from unrolled.config import Part
-from unrolled.decoding.checks import broken_scores, check_lengths, nothing_left
 from unrolled.decoding.hypothesis import Hypothesis
+from unrolled.decoding.validation import broken_scores, check_lengths, nothing_left
 from unrolled.errors import ShapeError
 
 __all__ = ["BLANK", "CtcBeam", "Language", "ctc_beam", "ctc_greedy"]
@@ -25,20 +25,19 @@ __all__ = ["BLANK", "CtcBeam", "Language", "ctc_beam", "ctc_greedy"]
 BLANK = 0
 
 Language = Callable[[Sequence[int], int], float]
-"""ln p of the id that comes next after the ids so far, such as an n-gram's."""
+"""A language model, such as an n-gram model: (ids so far, next id) -> ln p of the next id."""
 
 
 class CtcBeam(Part):
-    """How wide to search among labellings, and what a language model is worth.
+    """The options of CTC beam search: its width, and the weight of a language model.
 
-    Build it from a user's values with `CtcBeam.check`, which answers with a `UsageError`.
+    Build it from a user's values with `CtcBeam.check`, which raises a `UsageError`.
 
     Attributes:
-        width: W ≥ 1 prefixes that are kept after each frame.
-        prune: in a frame no symbol is begun that is less than ``prune`` times as likely as the frame's likeliest; 0
-            leaves none out.
-        language_weight: α ≥ 0 of the language model's log-probability.
-        bonus: β that each symbol earns: it makes up for what a language model takes from long labellings.
+        width: W ≥ 1, the number of prefixes kept after each frame.
+        prune: in each frame, add no symbol less than ``prune`` times as likely as the likeliest one; 0 prunes none.
+        language_weight: α ≥ 0, the weight of the language model's log-probability.
+        bonus: β, added for each symbol; it makes up for the language model's preference for short labellings.
     """
 
     width: int = Field(16, ge=1, le=10_000)
@@ -48,20 +47,20 @@ class CtcBeam(Part):
 
 
 def ctc_greedy(scores: Tensor, lengths: Tensor) -> list[list[int]]:
-    """The likeliest symbol of each frame, repetitions written once and blanks left out.
+    """Greedy decoding: the likeliest symbol of each frame, with repetitions merged and blanks removed.
 
-    It is the labelling of the likeliest alignment, which need not be the likeliest labelling.
+    This is the labelling of the likeliest alignment, which is not always the likeliest labelling.
 
     Args:
-        scores: log-probabilities or logits of each frame; of equal ones the lower symbol is taken.
-        lengths: the frames of each row; what lies beyond is not read.
+        scores: log-probabilities or logits of each frame; ties go to the lower symbol.
+        lengths: the number of frames of each row; padding is ignored.
 
     Shape:
         scores (B, T, K) float; lengths (B,) integers, 0 … T; the result has B lists.
 
     Raises:
         ShapeError: ``scores`` is not (B, T, K) with K ≥ 1, or ``lengths`` does not fit.
-        ModelError: a frame has no finite score, or one that is NaN or ``+inf``.
+        ModelError: a frame has no finite score, or a score is NaN or ``+inf``.
 
     Cost: O(B T K).
 
@@ -84,36 +83,36 @@ def ctc_greedy(scores: Tensor, lengths: Tensor) -> list[list[int]]:
 def ctc_beam(
     scores: Tensor, lengths: Tensor, settings: CtcBeam, language: Language | None = None
 ) -> list[list[Hypothesis]]:
-    r"""Each row's likeliest labellings, best first, by prefix-beam search.
+    r"""Find each row's likeliest labellings, best first, with prefix beam search.
 
     .. math:: p(y) = \sum_{\pi:\, \text{collapse}(\pi) = y} \prod_t p_t(\pi_t), \qquad
         \text{merit}(y) = \ln p(y) + \sum_u (\alpha \ln p_{\text{language}}(y_u \mid y_{<u}) + \beta)
 
-    After each frame the W prefixes of the highest merit are kept, each with the probability of all its alignments that
-    end in a blank and of those that do not: alignments of one labelling are added, not raced against each other. Where
-    W is enough for all prefixes and nothing is pruned, the score is exact; else it is a lower bound.
+    After each frame the W prefixes with the highest merit are kept, each with two probabilities: of its alignments that
+    end in a blank, and of the others. The alignments of one labelling are summed, so they do not compete. If W is
+    enough for all prefixes and nothing is pruned, the score is exact; otherwise it is a lower bound.
 
     Args:
-        scores: log-probabilities of each frame; ``-inf`` is a symbol that cannot be.
-        lengths: the frames of each row; what lies beyond is not read.
+        scores: log-probabilities of each frame; ``-inf`` for an impossible symbol.
+        lengths: the number of frames of each row; padding is ignored.
         settings: width, pruning and weights.
-        language: asked once for each prefix that is kept and each symbol that may follow it.
+        language: a language model, called once for each kept prefix and each symbol that may follow it.
 
     Shape:
         scores (B, T, K) float; lengths (B,) integers, 0 … T; the result has B lists of 1 … W.
 
     Raises:
         ShapeError: ``scores`` is not (B, T, K) with K ≥ 1, or ``lengths`` does not fit.
-        ModelError: a frame has no finite score, or one that is NaN or ``+inf``.
+        ModelError: a frame has no finite score, or a score is NaN or ``+inf``.
 
-    Cost: O(T W C) a row, in NumPy; about 0.1 ms a frame of 30 symbols at W = 16.
+    Cost: O(T W C) per row, in NumPy; about 0.1 ms per frame of 30 symbols at W = 16.
 
     References:
         Hannun et al. 2014, https://arxiv.org/abs/1408.2873; Graves and Jaitly 2014,
         https://proceedings.mlr.press/v32/graves14.html
 
     Example:
-        >>> frames = torch.tensor([[[0.6, 0.4], [0.6, 0.4]]]).log()  # twice blank is likeliest, but three ways give 1
+        >>> frames = torch.tensor([[[0.6, 0.4], [0.6, 0.4]]]).log()  # blank twice is likeliest, but three give 1
         >>> ctc_greedy(frames, torch.tensor([2]))
         [[]]
         >>> best = ctc_beam(frames, torch.tensor([2]), CtcBeam(width=4))[0][0]
@@ -126,7 +125,7 @@ def ctc_beam(
 
 
 def _check(scores: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
-    """Lengths, and (B, T) which frames are real, once the scores of those are known to be scores."""
+    """Check scores and lengths; return the lengths and a mask (B, T), True at real frames."""
     if scores.dim() != 3 or scores.shape[2] == 0:
         raise ShapeError(f"scores is {tuple(scores.shape)}, expected (B, T, K) with K at least 1")
     rows, steps, _ = scores.shape
@@ -140,15 +139,15 @@ def _check(scores: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
 
 
 class _Prefix:
-    """A labelling's beginning: a place in the tree of all that were ever kept, so that each is there only once."""
+    """A prefix of a labelling: a node in the tree of all prefixes that were ever kept, each of which occurs once."""
 
-    __slots__ = ("at", "children", "extra", "frame", "parent", "symbol", "told")
+    __slots__ = ("at", "children", "extra", "frame", "parent", "symbol", "symbol_gains")
 
     def __init__(self, parent: _Prefix | None, symbol: int, extra: float) -> None:
-        self.parent, self.symbol, self.extra = parent, symbol, extra  # extra: what its merit has over its score
+        self.parent, self.symbol, self.extra = parent, symbol, extra  # extra: merit minus score
         self.children: dict[int, _Prefix] = {}
-        self.told: dict[int, float] = {}  # what the language model says of each next symbol
-        self.frame, self.at = -1, 0  # when it was kept last, and in which place
+        self.symbol_gains: dict[int, float] = {}  # cached results of `gains`
+        self.frame, self.at = -1, 0  # the last frame that kept it, and its index there
 
     def ids(self) -> list[int]:
         found, here = list[int](), self
@@ -158,32 +157,32 @@ class _Prefix:
         return found[::-1]
 
     def gains(self, symbols: list[int], settings: CtcBeam, language: Language) -> list[float]:
-        """What each of ``symbols`` would add to ``extra``."""
-        if new := [symbol for symbol in symbols if symbol not in self.told]:
+        """How much each of ``symbols`` would add to ``extra``."""
+        if new := [symbol for symbol in symbols if symbol not in self.symbol_gains]:
             ids = self.ids()
-            self.told |= {s: settings.language_weight * language(ids, s) + settings.bonus for s in new}
-        return [self.told[symbol] for symbol in symbols]
+            self.symbol_gains |= {s: settings.language_weight * language(ids, s) + settings.bonus for s in new}
+        return [self.symbol_gains[symbol] for symbol in symbols]
 
 
 class _Kept(NamedTuple):
-    """The prefixes that are kept after a frame, and how likely their alignments are beside the likeliest prefix's."""
+    """The prefixes kept after a frame, and the probabilities of their alignments, relative to the likeliest prefix."""
 
     prefixes: list[_Prefix]
-    blank: np.ndarray  # (W,) of those alignments that end in a blank
-    label: np.ndarray  # (W,) and in a symbol
-    scale: float  # the logarithm of what the chances are to be multiplied by
+    blank: np.ndarray  # (W,) probability of the alignments that end in a blank
+    label: np.ndarray  # (W,) probability of the alignments that end in a symbol
+    scale: float  # logarithm of the common factor of all these probabilities
 
 
 class _Grown(NamedTuple):
-    """What another frame makes of the prefixes that were kept."""
+    """The probabilities after one more frame, before the best prefixes are chosen."""
 
-    symbols: np.ndarray  # (C,) those that are worth a look
-    blank: np.ndarray  # (W,) of the prefixes that stay what they are
-    label: np.ndarray  # (W,)
-    longer: np.ndarray  # (W, C) of those that a symbol is added to
+    symbols: np.ndarray  # (C,) the symbols that are not pruned
+    blank: np.ndarray  # (W,) of unchanged prefixes, ending in a blank
+    label: np.ndarray  # (W,) of unchanged prefixes, ending in a symbol
+    longer: np.ndarray  # (W, C) of prefixes with one more symbol
 
 
-@np.errstate(divide="ignore")  # what is impossible has a merit of -inf
+@np.errstate(divide="ignore")  # log 0 is -inf: the merit of an impossible prefix
 def _search(nats: np.ndarray, settings: CtcBeam, language: Language | None, row: int) -> list[Hypothesis]:
     """The kept prefixes after all frames of ``nats`` (T, K), best first."""
     kept = _Kept([_Prefix(None, BLANK, 0.0)], np.ones(1), np.zeros(1), 0.0)
@@ -201,12 +200,12 @@ def _search(nats: np.ndarray, settings: CtcBeam, language: Language | None, row:
 
 
 def _grow(kept: _Kept, chances: np.ndarray, prune: float, t: int) -> _Grown:
-    """Add frame ``t``, whose symbols have these ``chances`` (K,) beside its likeliest."""
+    """Add frame ``t``, whose symbols have the probabilities ``chances`` (K,) relative to the likeliest one."""
     prefixes, blank, label, _ = kept
     worth = (chances > 0) & (chances >= prune)
     worth[BLANK] = False
     symbols = np.flatnonzero(worth)  # (C,)
-    column = np.empty(len(chances), np.int64)  # (K,) where a symbol that is worth a look stands among the C
+    column = np.empty(len(chances), np.int64)  # (K,) index of a symbol among the C
     column[symbols] = np.arange(len(symbols))
     last = np.array([prefix.symbol for prefix in prefixes])
     total = blank + label
@@ -216,7 +215,7 @@ def _grow(kept: _Kept, chances: np.ndarray, prune: float, t: int) -> _Grown:
     longer[again, column[last[again]]] = blank[again] * chances[last[again]]
     for at, prefix in enumerate(prefixes):
         prefix.frame, prefix.at = t, at
-    for at, prefix in enumerate(prefixes):  # what grows into a prefix that is kept is that prefix
+    for at, prefix in enumerate(prefixes):  # a longer prefix that was kept already is merged with it
         parent = prefix.parent
         if parent is not None and parent.frame == t and worth[prefix.symbol]:
             place = parent.at, column[prefix.symbol]
@@ -226,7 +225,7 @@ def _grow(kept: _Kept, chances: np.ndarray, prune: float, t: int) -> _Grown:
 
 
 def _gains(kept: _Kept, symbols: np.ndarray, settings: CtcBeam, language: Language | None) -> np.ndarray:
-    """(W, C): what a symbol more adds to a prefix's ``extra``."""
+    """(W, C): how much each symbol adds to a prefix's ``extra``."""
     shape = len(kept.prefixes), len(symbols)
     if language is None:
         return np.full(shape, settings.bonus)
@@ -235,7 +234,7 @@ def _gains(kept: _Kept, symbols: np.ndarray, settings: CtcBeam, language: Langua
 
 
 def _best(kept: _Kept, grown: _Grown, more: np.ndarray, width: int) -> np.ndarray:
-    """The ``width`` of highest merit, best first: the W that stay are counted before the W·C that are longer."""
+    """Indices of the ``width`` prefixes with the highest merit, best first: W unchanged ones, then W·C longer ones."""
     extra = np.array([prefix.extra for prefix in kept.prefixes])
     merits = np.log(np.concatenate([grown.blank + grown.label, grown.longer.ravel()]))
     merits += np.concatenate([extra, (extra[:, None] + more).ravel()])
@@ -245,7 +244,7 @@ def _best(kept: _Kept, grown: _Grown, more: np.ndarray, width: int) -> np.ndarra
 
 
 def _keep(kept: _Kept, grown: _Grown, more: np.ndarray, best: np.ndarray, top: float) -> _Kept:
-    """Keep the ``best``, whose chances were taken beside a symbol of log-probability ``top``."""
+    """Keep the ``best`` prefixes; the frame's probabilities are relative to a log-probability of ``top``."""
     count = len(kept.prefixes)
     staying, growing = best[best < count], best[best >= count] - count
     prefixes = [kept.prefixes[at] for at in staying.tolist()]

@@ -1,4 +1,4 @@
-"""Generation: choose, feed back, step. Axes: B rows, V vocabulary."""
+"""Autoregressive generation: sample an id, feed it back, step. Axes: B rows, V vocabulary."""
 
 from __future__ import annotations
 
@@ -25,22 +25,22 @@ def generate(
     generator: torch.Generator,
     banned: Sequence[int] = (),
 ) -> Iterator[Tensor]:
-    r"""Yield the chosen ids step by step, each as soon as it is known.
+    r"""Generate ids step by step, and yield each step's ids (B,) at once.
 
     .. math:: y_t \sim \text{choose}(\text{logits}_t), \qquad \text{logits}_{t+1}, s_{t+1} = \text{step}(y_t, s_t)
 
-    A row that has chosen ``end`` goes on yielding ``end``; when every row has, generation stops. No gradient is kept.
-    The rows share ``generator`` and draw B numbers a step, finished rows too: row b's text does not change when another
-    row ends early, but it does when the number of rows changes.
+    After ``end``, a row yields ``end`` at every step; generation stops when all rows have ended. No gradients are kept.
+    The rows share ``generator`` and draw B numbers per step, even when some have ended: a row's ids do not depend on
+    when other rows end, but they do depend on the number of rows.
 
     Args:
         step: one step of a model for all rows: (ids (B,) int64, state) -> (logits (B, V), state).
         state: the state after the prompt.
-        logits: the scores for the first token, those after the prompt's last.
-        steps: the most tokens per row, at least 0.
-        end: the id that ends a row; ``None``: only ``steps`` does.
-        settings: temperature, top-k and top-p; its seed is not read here.
-        generator: the source of chance, such as ``settings.generator()``. The same one goes on where it stopped.
+        logits: the scores of the first id, from the last step of the prompt.
+        steps: the most ids per row, at least 0.
+        end: the id that ends a row; ``None``: rows only end after ``steps``.
+        settings: temperature, top-k and top-p; the seed is not used here.
+        generator: the random generator, such as ``settings.generator()``; reuse it to continue its random numbers.
         banned: ids that are never chosen.
 
     Shape:
@@ -50,15 +50,15 @@ def generate(
         UsageError: ``steps`` is negative, or what `choose` raises.
         ModelError: as `choose`.
 
-    Cost: per token one ``step`` and one `choose`; memory does not grow with ``steps`` beyond what the state does.
+    Cost: one ``step`` and one `choose` per id; only the state may need more memory with more steps.
 
     Example:
         >>> def count(ids, state):  # after i comes i + 1
         ...     return torch.nn.functional.one_hot((ids + 1) % 5, 5).float() * 9, state
         >>> first = torch.tensor([[9.0, 0, 0, 0, 0], [0, 0, 9.0, 0, 0]])
-        >>> greedy, chance = Sampling(temperature=0), torch.Generator()
-        >>> told = generate(count, None, first, steps=9, end=3, settings=greedy, generator=chance)
-        >>> [ids.tolist() for ids in told]
+        >>> greedy, random = Sampling(temperature=0), torch.Generator()
+        >>> generated = generate(count, None, first, steps=9, end=3, settings=greedy, generator=random)
+        >>> [ids.tolist() for ids in generated]
         [[0, 2], [1, 3], [2, 3], [3, 3]]
     """
     if steps < 0:

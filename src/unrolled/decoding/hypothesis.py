@@ -1,4 +1,4 @@
-"""One answer of a search."""
+"""A sequence found by beam search."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ __all__ = ["Hypothesis"]
 
 
 class Hypothesis(NamedTuple):
-    """A sequence that a search has found.
+    """A sequence found by a search, with its score.
 
     Attributes:
-        ids: what was written, without ``<begin>``, ``<end>`` and blanks.
-        score: its log-probability in nats.
-        merit: what hypotheses are ordered by: the score after the search's own corrections, such as for length.
+        ids: the ids, without ``<begin>``, ``<end>`` and blanks.
+        score: the log-probability in nats.
+        merit: the value by which hypotheses are ranked: the score after corrections such as the length penalty.
     """
 
     ids: list[int]

@@ -1,4 +1,4 @@
-"""From scores to a choice. Axes: B rows, V vocabulary."""
+"""Sample an id from logits. Axes: B rows, V vocabulary."""
 
 from __future__ import annotations
 
@@ -9,22 +9,22 @@ from pydantic import Field
 from torch import Tensor
 
 from unrolled.config import Part
-from unrolled.decoding.checks import broken_scores, check_banned, nothing_left
+from unrolled.decoding.validation import broken_scores, check_banned, nothing_left
 
 __all__ = ["Sampling", "choose"]
 
 
 class Sampling(Part):
-    """How a token is chosen; the three act in the order in which they stand.
+    """The options of sampling; temperature, top-k and top-p apply in this order.
 
-    Build it from a user's values with `Sampling.check`, which answers with a `UsageError`.
+    Build it from a user's values with `Sampling.check`, which raises a `UsageError`.
 
     Attributes:
-        temperature: scores are divided by it: 0 always takes the likeliest, 1 leaves the model's probabilities as they
-            are, more flattens them; at most 10.
-        top_k: keep only the k likeliest; ``None`` keeps all.
-        top_p: keep only the likeliest that together reach the probability p in (0, 1]; ``None`` keeps all.
-        seed: of the generator that `generator` makes.
+        temperature: the divisor of the scores, at most 10: 0 always takes the likeliest id, 1 keeps the model's
+            probabilities, higher values flatten them.
+        top_k: keep only the k likeliest ids; ``None`` keeps all.
+        top_p: keep only the likeliest ids that together reach the probability p in (0, 1]; ``None`` keeps all.
+        seed: the seed of the generator that `generator` makes.
 
     References:
         top-k: Fan et al., 2018. https://arxiv.org/abs/1805.04833
@@ -41,19 +41,18 @@ class Sampling(Part):
     seed: int = Field(0, ge=0, lt=2**63)
 
     def generator(self) -> torch.Generator:
-        """A new CPU generator with ``seed``: the same choices on every machine."""
+        """A new CPU generator with ``seed``, which gives the same choices on every machine."""
         return torch.Generator().manual_seed(self.seed)
 
 
 def choose(logits: Tensor, settings: Sampling, generator: torch.Generator, banned: Sequence[int] = ()) -> Tensor:
     r"""Draw one id per row from :math:`\text{softmax}(\text{logits} / \text{temperature})` cut to top-k, then to top-p.
 
-    Of equal scores the lower id stands first. Exactly B numbers are drawn from ``generator`` (none at temperature 0),
-    one per row in order: the rows share it, so that a row's choice depends on its place in the batch but never on the
-    other rows' scores.
+    Ties go to the lower id. Exactly B numbers are drawn from ``generator`` (none at temperature 0), one per row in
+    order, so a row's choice depends on its index in the batch but never on the other rows' scores.
 
     Args:
-        logits: unnormalised scores; ``-inf`` is an id that cannot be.
+        logits: unnormalised scores; ``-inf`` for an impossible id.
         settings: temperature, top-k and top-p.
         generator: a CPU generator.
         banned: ids that are never chosen, such as padding.
@@ -64,7 +63,7 @@ def choose(logits: Tensor, settings: Sampling, generator: torch.Generator, banne
     Raises:
         ShapeError: ``logits`` is not (B, V).
         UsageError: a banned id is outside [0, V), or all are banned.
-        ModelError: a score is NaN or infinite, or a row has nothing left to choose from.
+        ModelError: a score is NaN or infinite, or a row has no id left to choose.
 
     Cost: one sort, O(B V log V); O(B V) at temperature 0.
 
@@ -78,7 +77,7 @@ def choose(logits: Tensor, settings: Sampling, generator: torch.Generator, banne
     scores = _allowed(logits.detach(), banned)
     if settings.temperature == 0:
         return scores.argmax(-1)
-    # float64 and the largest score moved to 0, so that no temperature above 0 overflows
+    # float64, with the largest score shifted to 0, so that no temperature above 0 overflows
     scores, ids = scores.double().sort(dim=-1, descending=True, stable=True)  # (B, V)
     scores = (scores - scores[:, :1]) / settings.temperature
     if settings.top_k is not None:
@@ -91,7 +90,7 @@ def choose(logits: Tensor, settings: Sampling, generator: torch.Generator, banne
     else:
         total = sums[:, -1:]
     draws = torch.rand(len(sums), 1, dtype=torch.float64, generator=generator).to(sums.device)
-    # right=True never lands on an id of probability 0: it asks for the first sum beyond the draw
+    # right=True finds the first sum above the draw, so it never lands on an id of probability 0
     place = torch.searchsorted(sums, draws * total, right=True)  # (B, 1)
     return ids.gather(1, place).squeeze(1)
 

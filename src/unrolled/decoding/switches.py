@@ -1,26 +1,26 @@
-"""From scores to several choices at once, each on or off. Axes: B rows, K switches."""
+"""Sample independent on/off choices from logits. Axes: B rows, K switches."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor
 
-from unrolled.decoding.checks import broken_scores
 from unrolled.decoding.sampling import Sampling
+from unrolled.decoding.validation import broken_scores
 from unrolled.errors import ShapeError
 
 __all__ = ["switch"]
 
 
 def switch(logits: Tensor, settings: Sampling, generator: torch.Generator) -> Tensor:
-    r"""Turn each switch on with the probability :math:`σ(\text{logit} / \text{temperature})`, whatever the others do.
+    r"""Turn each switch on with the probability :math:`σ(\text{logit} / \text{temperature})`, independently.
 
-    With top-k all but the k likeliest of a row stay off; of equal scores the lower one stands first. Exactly B · K
-    numbers are drawn from ``generator`` (none at temperature 0, where what is likelier on than off is on).
+    With top-k, only the k likeliest switches of a row can be on; ties go to the lower index. Exactly B · K numbers are
+    drawn from ``generator`` (none at temperature 0, where a switch is on if its probability is above 1/2).
 
     Args:
         logits: log odds.
-        settings: temperature and top-k; top-p, which is of one choice among many, is not read.
+        settings: temperature and top-k; top-p is ignored.
         generator: a CPU generator.
 
     Shape:

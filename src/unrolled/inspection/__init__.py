@@ -1,1 +1,1 @@
-"""Looking into a model: what it is made of and what it does."""
+"""Inspect a model: its parts, its costs, and how far back it remembers."""

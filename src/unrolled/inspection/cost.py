@@ -1,4 +1,4 @@
-"""What a network costs on this machine: memory of the process, and seconds of a live step."""
+"""Measure what a network costs on this machine: the memory of the process and the time of a live step."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ _ROUNDS, _PUSHES = 11, 20
 
 
 def resident() -> int | None:
-    """Bytes of memory that the process holds now, from where `highest_resident` counts; ``None`` where it is not told.
+    """Resident memory of the process in bytes; also resets the peak of `highest_resident`.
 
-    Only Linux tells, and forgets earlier peaks.
+    Only Linux reports this; elsewhere it is ``None``.
     """
     try:
         _FORGET.write_text("5", "ascii")
@@ -30,7 +30,7 @@ def resident() -> int | None:
 
 
 def highest_resident() -> int | None:
-    """The most bytes that the process held since `resident` was asked; ``None`` where it is not told."""
+    """Peak resident memory in bytes since the last call of `resident`; ``None`` where the system does not report it."""
     try:
         return _status("VmHWM")
     except OSError:
@@ -38,7 +38,7 @@ def highest_resident() -> int | None:
 
 
 def push_seconds(network: Model) -> float:
-    """The median time of one live step of one row."""
+    """The median time in seconds of one live step of one row."""
     network.eval()
     live = network.session()
     inputs = {

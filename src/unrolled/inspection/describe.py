@@ -1,4 +1,4 @@
-"""What a model is made of: its parts and their shapes, what a step costs, what it remembers, and its drawing.
+"""Describe a model: its parts and their shapes, the cost of a step, the size of its state, and a drawing.
 
 Axes: K layers, T steps.
 """
@@ -24,19 +24,19 @@ __all__ = ["Description", "describe", "describe_spec"]
 
 @dataclass(frozen=True, slots=True)
 class Description:
-    """A model in words and numbers; ``str`` of it is for reading.
+    """A model in words and numbers; ``str`` formats it for reading.
 
     Attributes:
-        title: model and task.
-        columns: input column -> what it holds, and the target's under ``-> name``.
-        weights: name of a weight -> its shape.
-        parameters: how many numbers training learned.
-        multiply_adds_per_step: of one row; of one direction's step and the other's, where there are two. An answer
-            that is given once a row is counted as if it were given at every step.
-        multiply_adds_per_step_seen: those that a step of attention needs beside for each step that it sees.
-        state_bytes: what one stream keeps before its first step; ``None`` if the model cannot stream.
-        state_bytes_per_step: what each step adds to that; 0 but for attention.
-        attention_window: the steps after which that ends; ``None``: it does not.
+        title: the model and the task.
+        columns: input column -> its content; the target is under ``-> name``.
+        weights: name of a parameter -> its shape.
+        parameters: the number of trained values.
+        multiply_adds_per_step: for one step of one row, in both directions if there are two. The head is counted at
+            every step, even if it runs only once per row.
+        multiply_adds_per_step_seen: further multiply-adds per step that attention looks back at.
+        state_bytes: the size of a stream's state before its first step; ``None`` if the model cannot stream.
+        state_bytes_per_step: the growth of the state per step; 0 without attention.
+        attention_window: the number of steps after which the state stops growing; ``None``: unlimited.
         drawing: the network unrolled through time.
     """
 
@@ -54,17 +54,15 @@ class Description:
     def __str__(self) -> str:
         column = max(len(name) for name in self.columns)
         weight = max(len(name) for name in self.weights)
-        state = "none: it answers a row when all of it is known, so it cannot stream"
+        state = "none: the model needs the whole row before it answers, so it cannot stream"
         if self.state_bytes is not None:
-            state = f"{self.state_bytes:,} bytes a stream, however long the stream"
+            state = f"{self.state_bytes:,} bytes per stream, at any length"
             if self.state_bytes_per_step:
-                until = (
-                    "" if self.attention_window is None else f", of which it keeps the last {self.attention_window:,}"
-                )
-                state = f"{self.state_bytes:,} bytes a stream, and {self.state_bytes_per_step:,} for each step{until}"
+                until = "" if self.attention_window is None else f" for the last {self.attention_window:,} steps"
+                state = f"{self.state_bytes:,} bytes per stream, and {self.state_bytes_per_step:,} per step{until}"
         cost = f"{self.multiply_adds_per_step:,} multiply-adds"
         if self.multiply_adds_per_step_seen:
-            cost += f", and {self.multiply_adds_per_step_seen:,} for each step that it sees"
+            cost += f", and {self.multiply_adds_per_step_seen:,} per step that it looks back at"
         return "\n".join(
             [
                 self.title,
@@ -82,7 +80,7 @@ class Description:
 
 
 def describe(task: Task, network: Model) -> Description:
-    """Describe ``network``, which answers ``task``."""
+    """Describe ``network``, trained for ``task``."""
     coder = task.coder
     specs = {name: encoding.spec for name, encoding in coder.inputs.items()}
     columns = {name: f"{coder.report(name)}; {describe_spec(specs[name])}" for name in coder.inputs}
@@ -104,14 +102,14 @@ def describe(task: Task, network: Model) -> Description:
 
 
 def describe_spec(spec: Spec) -> str:
-    """How a column looks to the network, in words."""
+    """Describe in words what the network receives from a column."""
     what = f"one of {spec.size} symbols" if isinstance(spec, Discrete) else f"{spec.width} numbers"
-    return f"{what} a {'step' if spec.time else 'row'}"
+    return f"{what} per {'step' if spec.time else 'row'}"
 
 
 def _drawing(task: Task, network: Model) -> str:
     drawing = draw(network.sketch(), _answers(task), task.coder.horizon)
-    sizes = f"{network.columns.output_size} numbers a step → {network.layer.output_size} → {task.outputs} outputs"
+    sizes = f"{network.columns.output_size} numbers per step → {network.layer.output_size} → {task.outputs} outputs"
     return f"{drawing}\n\n{sizes}; the weights are the same at every step"
 
 
@@ -122,7 +120,7 @@ def _answers(task: Task) -> Answers:
 
 
 def _multiply_adds(network: Model) -> int:
-    """Every matrix meets one vector a step; a table of symbols or step numbers is looked up, and meets none."""
+    """Count one product with a vector per matrix and step; embedding tables are looked up and cost none."""
     looked_up = {
         id(table.weight) for table in network.modules() if isinstance(table, Embedding | Learned | nn.Embedding)
     }
@@ -130,7 +128,7 @@ def _multiply_adds(network: Model) -> int:
 
 
 def _growth(network: Model) -> int:
-    """The bytes by which a state is larger after one step: of all models but those that attend, 0."""
+    """The bytes by which the state grows in one step; 0 for models without attention."""
     like = next(network.parameters())
     first = network.layer.initial_state(1, like)
     with torch.no_grad():

@@ -1,4 +1,4 @@
-"""A network unrolled through time, drawn in text: time goes right, data goes up, the same box is the same weights."""
+"""Draw a network unrolled through time as text: time goes right, data goes up, equal boxes share their weights."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from unrolled.models._sketch import Sketch, Stack
 __all__ = ["Answers", "draw"]
 
 Answers = Literal["row", "step", "next"]
-_MOST_LAYERS = 3  # that are drawn one by one
-_NOTHING, _ON, _BACK, _EACH = "   ", " → ", " ← ", " ↔ "  # what stands between two steps
+_MOST_LAYERS = 3  # the most layers that are drawn one by one
+_NOTHING, _ON, _BACK, _EACH = "   ", " → ", " ← ", " ↔ "  # what is drawn between two steps
 _FIRST = "h_0"
 
 
 def draw(sketch: Sketch, answers: Answers = "step", horizon: int = 0) -> str:
-    """The drawing, without a line break at its end.
+    """Draw a model as text, without a final line break.
 
     Args:
-        sketch: of the model.
-        answers: one a ``row``; one a ``step``; the ``next`` step at each.
-        horizon: the next steps that the answer of a row is; 0 where it is something else.
+        sketch: the layers of the model.
+        answers: one output per ``row``, one per ``step``, or the ``next`` step at each step.
+        horizon: the number of future steps that a row forecasts; 0 if it is not a forecast.
 
     Example:
         >>> print(draw(Sketch(Stack(("gru",)))))
@@ -45,12 +45,12 @@ def draw(sketch: Sketch, answers: Answers = "step", horizon: int = 0) -> str:
 
 
 def _draw_pair(sketch: Sketch, writes: Stack) -> str:
-    """A model that reads one sequence, below, and writes another, above."""
+    """Draw an encoder, below, and a decoder, above."""
     reads, writes = _few(sketch.reads), _few(writes)
     width = max(len(name) for name in [*reads.boxes, *writes.boxes, "head"])
-    looks = "is given all that was read as one vector, and nothing else"
+    looks = "receives the whole input as one vector only"
     if sketch.attention != "none":
-        looks = f"looks back at all m (attention: {sketch.attention}), and is given all of it as one vector"
+        looks = f"attends to all m (attention: {sketch.attention}) and receives the whole input as one vector"
     above = [
         _labels(["y_1", "y_2", "y_U"], width),
         _arrows(width),
@@ -67,7 +67,7 @@ def _draw_pair(sketch: Sketch, writes: Stack) -> str:
 
 
 def _draw_row(boxes: Sequence[str], answer: str) -> str:
-    """What has no steps goes from left to right."""
+    """Draw a network without steps from left to right."""
     return " → ".join(["x", *(f"[ {box} ]" for box in boxes), answer])
 
 
@@ -77,7 +77,7 @@ def _few(stack: Stack) -> Stack:
 
 
 def _layers(stack: Stack, width: int) -> list[str]:
-    """The layers from the top, each with the arrows into it."""
+    """The layers from top to bottom, each with the arrows into it."""
     rows = []
     for name in reversed(stack.boxes):
         box = f"[ {name:^{width}} ]"
@@ -92,7 +92,7 @@ def _layers(stack: Stack, width: int) -> list[str]:
 
 
 def _answer_rows(answers: Answers, pool: str, horizon: int, width: int, both: bool) -> list[str]:
-    """All that stands above the layers, from the top."""
+    """Everything above the layers, from top to bottom."""
     head = f"[ {'head':^{width}} ]"
     answer = f"x_T+1 … x_T+{horizon}" if horizon > 1 else "x_T+1" if horizon else "y"
     if answers == "row" and pool == "last" and not both:

@@ -1,4 +1,4 @@
-"""How long a model can remember: trained on a problem whose rows grow, as far as a budget reaches.
+"""Measure how long a model can remember, by training it on synthetic problems of growing length within a budget.
 
 Axes: B rows, T the length of a problem, S ≥ T the steps of its rows.
 """
@@ -15,10 +15,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from unrolled.errors import UsageError, did_you_mean
+from unrolled.errors import UsageError, did_you_mean, named
 from unrolled.inspection import cost
-from unrolled.layers.build import model_names
 from unrolled.layers.config import ModelConfig
+from unrolled.layers.factory import model_names
 from unrolled.models.network import Network
 from unrolled.synthetic.memory_tasks import Problem, Questions, problem
 
@@ -26,28 +26,28 @@ __all__ = ["SETTINGS", "Found", "Settings", "check", "probe"]
 
 _WARMUP = 100  # training steps
 _CLIP = 1.0
-_ROW_STEPS = 1 << 16  # of a batch at most, so that what an update needs is bounded: long rows come a few at a time
+_ROW_STEPS = 1 << 16  # the most row steps in a batch; this bounds the memory of an update
 _FEWEST = 4  # rows in a batch
-_ANSWERS = 256  # that decide whether a length is solved, from at least `_ROWS` rows
+_ANSWERS = 256  # outputs that decide whether a length is solved, from at least `_ROWS` rows
 _ROWS = 64
-_WINDOW = 10  # the latest training batches, by which it is judged whether to try longer rows
-_MARGIN = 0.2  # times what `solved` allows: from there on longer rows are tried
-_KNOWN = 5.0  # times what `solved` allows: nearly solved
-_FRESH = 1 << 40  # the seed of the first row that training never shows
+_WINDOW = 10  # the number of latest training batches that decide whether longer rows are tried
+_MARGIN = 0.2  # longer rows are tried once the error is at most this multiple of what `solved` allows
+_KNOWN = 5.0  # nearly solved: the error is at most this multiple of what `solved` allows
+_FRESH = 1 << 40  # the first seed of trial rows; training never reaches it
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """The network and the loop on one problem, the same for every model.
+    """The hyperparameters for one problem, the same for every model.
 
-    They were chosen so that models that can solve a problem do, on a CPU and in minutes.
+    They are chosen so that models that can solve a problem do so on a CPU within minutes.
 
     Attributes:
-        hidden, layers: of the network.
-        batch: rows of a training step, fewer where they are long.
+        hidden, layers: the size of the network.
+        batch: rows per training step; fewer if they are long.
         lr: the learning rate.
-        settled: that while the latest batches are nearly solved (95 % of the symbols; an error of 0.05): how to answer
-            is known then, and what is left is the noise of large steps.
+        settled: the learning rate while the latest batches are nearly solved (95 % of the symbols, or an error of
+            0.05). The model has found the solution by then, and large steps only add noise.
     """
 
     hidden: int = 64
@@ -57,7 +57,7 @@ class Settings:
     settled: float = 1e-3
 
 
-# Gates that stay shut for 10 000 steps have far to go, a little with each length: there the steps stay large.
+# Gates must move far to stay closed for 10 000 steps, so the learning rate stays large on these problems.
 _FAR = Settings(lr=1e-2, settled=1e-2)
 SETTINGS = {
     "adding": _FAR,
@@ -70,7 +70,7 @@ SETTINGS = {
 
 @dataclass(frozen=True, slots=True)
 class Rung:
-    """A length that was tried on fresh rows: its score, and what training had taken until then."""
+    """One trial on fresh rows: the length, its score, and the training steps and seconds so far."""
 
     length: int
     score: float
@@ -81,16 +81,16 @@ class Rung:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What a model reached on a problem.
+    """The result of a model on a problem.
 
     Attributes:
         longest: the longest length that was solved; 0 if none was.
-        score: at that length, or else at the last one that was tried; NaN if training never came to a trial.
+        score: at that length, or at the last length that was tried; NaN if there was no trial.
         trained: the length of the last training rows.
-        steps, seconds: what was spent in all, trials included.
-        microseconds: of training, for a row and step, at ``trained``.
-        peak_bytes: resident memory at its highest beyond what was there before; ``None`` where the system does not say.
-        push_microseconds: of one live step of one row; ``None`` if the model cannot stream.
+        steps, seconds: the total spent, including trials.
+        microseconds: training time per row and step, at the length ``trained``.
+        peak_bytes: the growth of resident memory at its peak; ``None`` if the system does not report it.
+        push_microseconds: the time of one live step of one row; ``None`` if the model cannot stream.
         rungs: every trial, in order.
     """
 
@@ -120,22 +120,22 @@ def probe(
 ) -> Found:
     """Train ``model`` on the problem ``name`` until rows of length ``up_to`` are solved or the budget is spent.
 
-    Rows are short at first, and where a problem has lessons they hold less to keep; a lesson ends when it is nearly
-    solved. When the latest batches are answered well enough, fresh rows are tried: of that length, of
-    twice, four times … it, as long as they are solved; training goes on with the first length that is not. No row is
-    seen twice. Adam, a warm-up and the learning rates of `SETTINGS`, clipped gradients.
+    Rows are short at first. Some problems start with lessons, which have less to remember; a lesson ends when it is
+    nearly solved. Once the latest batches are good enough, fresh rows are tried at that length, then at twice, four
+    times … that length while they are solved; training continues at the first length that is not. No row is used
+    twice. The optimizer is Adam with a warm-up, the learning rates of `SETTINGS`, and clipped gradients.
 
     Args:
-        model: any name that ``--model`` takes.
+        model: any name of a model that `unrolled.fit` accepts.
         name: a problem of `problems`.
         up_to: the length to reach.
-        minutes: the budget; a trial or a training step that has begun is finished. Default: 2.
-        steps: the budget in training steps instead, with which the same seed gives the same result.
-        seed: of the first weights and of all rows.
-        say: told, in a line each, what was tried.
+        minutes: the budget; a trial or training step that has started is finished. Default: 2.
+        steps: the budget in training steps instead; with it, the same seed gives the same result.
+        seed: for the initial weights and all rows.
+        say: called with one line per trial.
 
     Raises:
-        UsageError: an unknown model or problem, a number out of range, or both budgets.
+        UsageError: the model or problem is unknown, a number is out of range, or both budgets are given.
     """
     check(model, name, up_to, minutes=minutes, steps=steps)
     asked, settings = problem(name), SETTINGS[name]
@@ -146,22 +146,25 @@ def probe(
 
 
 def check(model: str, name: str, up_to: int, *, minutes: float | None = None, steps: int | None = None) -> None:
-    """Raise the `UsageError` that `probe` would, without training anything.
+    """Check the arguments of `probe` without training anything.
 
     Args:
-        model, name, up_to, minutes, steps: those of `probe`.
+        model, name, up_to, minutes, steps: as for `probe`.
+
+    Raises:
+        UsageError: as for `probe`.
     """
     asked = problem(name)
     if model not in model_names():
         raise UsageError(f"there is no model {model!r}.{did_you_mean(model, model_names())}")
     if up_to < asked.shortest:
-        raise UsageError(f"{name} has at least {asked.shortest} steps: up_to = {up_to} is too short")
+        raise UsageError(f"{named('up_to')} must be at least {asked.shortest} for the problem {name!r}, got {up_to}")
     if minutes is not None and steps is not None:
-        raise UsageError("give one budget, minutes or steps")
+        raise UsageError(f"give only one budget, not {named('minutes')} and {named('steps')}")
     if minutes is not None and not 0 < minutes < math.inf:
-        raise UsageError(f"minutes must be above 0, got {minutes:g}")
+        raise UsageError(f"{named('minutes')} must be above 0, got {minutes:g}")
     if steps is not None and steps < 1:
-        raise UsageError(f"steps must be at least 1, got {steps}")
+        raise UsageError(f"{named('steps')} must be at least 1, got {steps}")
 
 
 class _Climb:
@@ -186,7 +189,7 @@ class _Climb:
         self.started, self.step, self.settled = time.monotonic(), 0, False
         self.longest, self.rungs = 0, list[Rung]()
         self.length = min(up_to, asked.first)
-        self.lessons = deque([*asked.lessons, asked])  # what is trained on stands first
+        self.lessons = deque([*asked.lessons, asked])  # the first one is trained on
         self.recent, self.times = deque[float](maxlen=_WINDOW), list[float]()
 
     def run(self) -> Found:
@@ -199,7 +202,7 @@ class _Climb:
                 self.settled = self._within(_KNOWN, score)
                 if len(self.lessons) > 1:
                     self._next_lesson()
-                elif self._within(_MARGIN, score):  # what is not better than just solved fails at the next length
+                elif self._within(_MARGIN, score):  # a model that only just solves this length fails at the next
                     self._climb()
                     self.recent.clear()
         peak = cost.highest_resident()
@@ -232,21 +235,21 @@ class _Climb:
         self.step += 1
         for group in self.optimizer.param_groups:
             group["lr"] = (self.settings.settled if self.settled else self.settings.lr) * min(1.0, self.step / _WARMUP)
-        if bool(torch.isfinite(norm)):  # a step that exploded is left out
+        if bool(torch.isfinite(norm)):  # skip a step whose gradient is not finite
             self.optimizer.step()
-        # The rows are fresh ones here too: the answers before the update are those of a model that never saw them.
+        # The outputs are from before the update, so these rows are as fresh as those of a trial.
         self.recent.append(self.asked.score(outputs.detach(), questions))
         self.times.append((time.perf_counter() - began) / questions.scored.numel())
 
     def _next_lesson(self) -> None:
         if self.settled:
-            self.say(f"T = {self.length}: a lesson is over, {time.monotonic() - self.started:.0f} s")
+            self.say(f"T = {self.length}: lesson finished, {time.monotonic() - self.started:.0f} s")
             self.lessons.popleft()
             self.recent.clear()
             self.settled = False
 
     def _climb(self) -> None:
-        """Try this length, and longer ones as long as they are solved; train on at the first that is not."""
+        """Try this length, then longer ones while they are solved; training continues at the first that is not."""
         length = self.length
         while self._solved(length):
             self.longest = length
@@ -258,7 +261,7 @@ class _Climb:
             self.times.clear()
 
     def _solved(self, length: int) -> bool:
-        """Whether fresh rows are solved; where too many answers are wrong already, the rest is not asked."""
+        """Whether fresh rows are solved; stops early once too many outputs are wrong."""
         rows, scores, sizes = self._rows(length), list[float](), list[int]()
         wanted = max(_ROWS, -(-_ANSWERS // int(self.asked.questions(0, length, 1).scored.sum())))
         self.network.eval()
@@ -279,7 +282,7 @@ class _Climb:
         return solved
 
     def _best_possible(self, scores: list[float], sizes: list[int], wanted: int) -> float:
-        """The score if every row that is still to come were answered rightly."""
+        """The score if all remaining rows were right."""
         done = sum(score * size for score, size in zip(scores, sizes, strict=True))
         left = max(0, wanted - sum(sizes))
         rightly = 0.0 if self.asked.answer == "regress" else 1.0
@@ -293,7 +296,7 @@ class _Climb:
         return max(_FEWEST, min(self.settings.batch, _ROW_STEPS // length))
 
     def _within(self, times: float, score: float) -> bool:
-        """Whether the error is at most so many times what `Problem.solved` allows."""
+        """Whether the error is at most ``times`` what `Problem.solved` allows."""
         perfect = 0.0 if self.asked.answer == "regress" else 1.0
         return self.asked.solved(perfect + (score - perfect) / times)
 

@@ -1,4 +1,4 @@
-"""The torch side of the kernels: what they run, and how they are called.
+"""The torch side of the kernels: which inputs they take, and how to call them.
 
 Axes: B rows, T steps, I inputs, H hidden units, G gates, P = H rounded up to a whole vector.
 """
@@ -19,9 +19,9 @@ __all__ = ["fits", "recurrence", "suits", "unwatched"]
 
 
 def fits(kind: str | None, x: Tensor, weights: list[Tensor]) -> bool:
-    """Whether the kernels run this: a cell of theirs, without projection, on float32 or float64 of a CPU.
+    """Whether the kernels can run this: a known cell, without projection, in float32 or float64 on a CPU.
 
-    Where no gradients are kept, on bfloat16 as well.
+    Without gradients they also take bfloat16.
 
     Args:
         kind: ``FusedCell.kernel``.
@@ -34,27 +34,27 @@ def fits(kind: str | None, x: Tensor, weights: list[Tensor]) -> bool:
 
 
 def suits(x: Tensor) -> bool:
-    """Whether the kernels are here and take ``x`` as it is: float32 or float64 of a CPU."""
+    """Whether the kernels are available and take ``x`` as it is: float32 or float64 on a CPU."""
     return x.dtype in SUFFIXES and _may_run(x)
 
 
 def _may_run(x: Tensor) -> bool:
-    """Whether ``x`` is on a CPU, not empty, and under no mode that the kernels know not of."""
+    """Whether ``x`` is on a CPU and not empty, outside autocast and forward-mode differentiation."""
     return (
         x.device.type == "cpu"
         and x.numel() > 0
         and not torch.is_autocast_enabled("cpu")
         and torch.autograd.forward_ad._current_level < 0
-        and _kernels_are_here()
+        and _kernels_are_available()
     )
 
 
-def _kernels_are_here() -> bool:
+def _kernels_are_available() -> bool:
     return loaded() is not None
 
 
-# What torch.compiler.assume_constant_result does, but for importing the whole compiler: it need not follow the search.
-vars(_kernels_are_here)["_dynamo_marked_constant"] = True
+# As torch.compiler.assume_constant_result does, but without importing the compiler.
+vars(_kernels_are_available)["_dynamo_marked_constant"] = True
 
 
 def recurrence(
@@ -77,23 +77,24 @@ def recurrence(
         kind: ``lstm``, ``gru``, ``rnn_tanh`` or ``rnn_relu``.
         x: the inputs, with any strides.
         lengths: (B,) int64, 0 … T; ``None``: every step is real.
-        weights: ``[weight_ih, weight_hh]``, perhaps followed by ``[bias_ih, bias_hh]``, as torch.nn has them.
+        weights: ``[weight_ih, weight_hh]``, optionally followed by ``[bias_ih, bias_hh]``, as in torch.nn.
         state: the state before the first step, each part (B, H).
         reverse: from each row's last real step to its first.
-        recompute: keep the states at every so many steps alone, and go the way in between once more on the way back;
-            only where x is `eager`.
+        recompute: n: keep only every n-th state, and compute the steps in between again in the backward pass; only if
+            x is `unwatched`.
 
     Shape:
-        x (B, T, I) float32 or float64 -> y (B, T, H), and the state after each row's last real step. bfloat16 without
-        gradients alone: all is computed as float32, and y and the state are rounded once, at the end.
+        x (B, T, I) float32 or float64 -> y (B, T, H), and the state after each row's last real step. bfloat16 only
+        without gradients: it is computed in float32, and y and the state are rounded once, at the end.
 
     Raises:
-        ShapeError: a length beyond 0 … T.
+        ShapeError: a length outside 0 … T.
         UsageError: on a second derivative.
 
     Cost:
-        G·H(I + H) multiply-adds per row and real step. To go back it keeps 5P numbers a step for an LSTM, 4P for a GRU;
-        with ``recompute`` two of H per chunk, and those 5P of one chunk alone, for a third more multiply-adds.
+        G·H(I + H) multiply-adds per row and real step. For the backward pass it keeps 5P numbers per step for an LSTM,
+        4P for a GRU; with ``recompute`` 2H per chunk, and 5P per step of a single chunk, for a third more
+        multiply-adds.
 
     References:
         Appleyard, Kociský and Blunsom 2016, https://arxiv.org/abs/1604.01946
@@ -124,7 +125,7 @@ def recurrence(
 
 
 def unwatched(x: Tensor) -> bool:
-    """Whether nobody is looking on: no compiler, exporter, tracer or transform, which must see an operator."""
+    """Whether ``x`` runs eagerly: without a compiler, exporter, tracer or transform, all of which need an operator."""
     return (
         not torch.compiler.is_compiling()
         and type(x) in (Tensor, torch.nn.Parameter)
@@ -135,7 +136,7 @@ def unwatched(x: Tensor) -> bool:
 
 
 class _Eager(torch.autograd.Function):
-    """The operators without their dispatch, which costs more than a short sequence."""
+    """The operators without torch's dispatch, which costs more than a short sequence."""
 
     @staticmethod
     def forward(ctx: Any, *given: Any) -> tuple[Tensor, Tensor, Tensor]:
@@ -145,7 +146,7 @@ class _Eager(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor | None) -> Any:
-        if torch.is_grad_enabled():  # create_graph: somebody may go back twice, and is to be told that it does not work
+        if torch.is_grad_enabled():  # create_graph: the operator raises an error on a second derivative
             way_back: Any = operators.operator_backward
         else:
             way_back = partial(passes.backward, spent=not torch._C._autograd._get_current_graph_task_keep_graph())

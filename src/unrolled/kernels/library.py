@@ -1,7 +1,7 @@
-"""Which of the built kernels this processor runs: found, chosen and loaded on first use.
+"""Find, choose and load the compiled kernels for this processor on first use.
 
-They are plain shared libraries beside this file, one for each vector width, built at installation if there was a
-compiler. ``UNROLLED_KERNELS`` overrules the choice: ``plain`` (none), ``baseline``, ``avx2``, ``avx512``.
+They are shared libraries next to this file, one for each vector width, built at installation if there was a compiler.
+``UNROLLED_KERNELS`` overrides the choice: ``plain`` (no kernels), ``baseline``, ``avx2``, ``avx512``.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, ClassVar
 
-import torch  # first: our library then finds the OpenMP runtime that torch has loaded, so that there is one pool
+import torch  # before the library is loaded, so that it uses torch's OpenMP runtime and thread pool
 
 from unrolled.errors import UsageError, did_you_mean
 
@@ -74,7 +74,7 @@ class Diagonal(ctypes.Structure):
         *((name, c_int32) for name in ("terms", "reverse", "threads", "packed")),
         *((name, c_int64) for name in ("rows", "steps", "units")),
         ("lengths", c_void_p),
-        ("given", Series * 3),  # `in`, which Python keeps for itself
+        ("given", Series * 3),  # `in` in the header, a keyword in Python
         ("y", Series),
         *((name, c_void_p) for name in ("h_0", "h_n")),
         ("d_y", Series),
@@ -87,14 +87,14 @@ _VERBS = {"forward": Problem, "backward": Problem, "diagonal_forward": Diagonal,
 
 
 class Library:
-    """One loaded library.
+    """A loaded library of kernels.
 
     Args:
-        path: of the shared library.
-        name: of its vector width.
+        path: the path of the shared library.
+        name: the name of its vector width.
 
     Raises:
-        OSError: it cannot be loaded here.
+        OSError: it cannot be loaded on this machine.
     """
 
     def __init__(self, path: Path, name: str) -> None:
@@ -107,13 +107,13 @@ class Library:
         }
 
     def function(self, name: str, dtype: torch.dtype, result: Any, arguments: list[Any]) -> Any:
-        """``unrolled_<name>_<dtype>``, with the types of its result and its arguments."""
+        """The C function ``unrolled_<name>_<dtype>``, with its result and argument types set."""
         function = getattr(self._c, f"unrolled_{name}_{SUFFIXES[dtype]}")
         function.restype, function.argtypes = result, arguments
         return function
 
     def widest(self) -> int:
-        """The bytes of the widest vectors that this processor has."""
+        """The size of the processor's widest vectors, in bytes."""
         return int(self._c.unrolled_widest())
 
     def padded(self, units: int, dtype: torch.dtype) -> int:
@@ -122,35 +122,35 @@ class Library:
         return (units + lanes - 1) // lanes * lanes
 
     def run(self, verb: str, dtype: torch.dtype, problem: Problem | Diagonal) -> None:
-        """Call ``forward`` or ``backward``, of a `Diagonal` ``diagonal_forward`` or ``diagonal_backward``.
+        """Call ``forward`` or ``backward``, or for a `Diagonal` ``diagonal_forward`` or ``diagonal_backward``.
 
-        ctypes lets other Python threads run meanwhile.
+        Other Python threads can run meanwhile.
 
         Raises:
-            MemoryError: there was no memory to work in, such as for packed weights.
+            MemoryError: out of memory for scratch space, such as packed weights.
         """
         failed = self._passes[verb, dtype](byref(problem))
         if failed == 1:
-            raise MemoryError(f"no memory to work in for a layer of {problem.units} units")
-        assert failed == 0, f"the kernels refused the problem with code {failed}"
+            raise MemoryError(f"out of memory in a layer of {problem.units} units")
+        assert failed == 0, f"the kernels failed with code {failed}"
 
 
 def loaded() -> Library | None:
-    """The library that is to be used, or ``None`` for the plain path.
+    """The library to use, or ``None`` for the plain path.
 
     Raises:
-        UsageError: ``UNROLLED_KERNELS`` names what there is not.
+        UsageError: the kernels that ``UNROLLED_KERNELS`` names are not available.
     """
     return _chosen(os.environ.get(VARIABLE))
 
 
 def available() -> list[str]:
-    """The names of the widths that are built and that this processor has, the narrowest first."""
+    """The names of the vector widths that are built and that this processor supports, the narrowest first."""
     return list(_found())
 
 
 def active() -> str:
-    """``plain``, ``baseline``, ``avx2`` or ``avx512``: what runs.
+    """The kernels in use: ``plain``, ``baseline``, ``avx2`` or ``avx512``.
 
     >>> active() in {"plain", *available()}
     True
@@ -160,7 +160,7 @@ def active() -> str:
 
 
 def why_plain() -> str:
-    """Why no kernels run, in a few words."""
+    """The reason why no kernels run, in a few words."""
     if os.environ.get(VARIABLE) == PLAIN:
         return f"{VARIABLE}={PLAIN}"
     return "they were not built: pip install found no C++ compiler with OpenMP"
@@ -177,14 +177,15 @@ def _chosen(wanted: str | None) -> Library | None:
         return found[wanted]
     if wanted in WIDTHS:
         raise UsageError(
-            f"{VARIABLE}={wanted}: not built, or not of this processor. Here: {', '.join((PLAIN, *found))}"
+            f"{VARIABLE}={wanted}: not built, or not supported by this processor. "
+            f"Available: {', '.join((PLAIN, *found))}"
         )
     raise UsageError(f"{VARIABLE}={wanted}: unknown.{did_you_mean(wanted, (PLAIN, *WIDTHS))}")
 
 
 @cache
 def _found() -> dict[str, Library]:
-    """Every built library whose vectors this processor has; the baseline one asks the processor."""
+    """Every built library that this processor supports; the baseline library queries the processor."""
     found: dict[str, Library] = {}
     for name, width in WIDTHS.items():
         path = _FOLDER / f"_recurrence_{name}.so"
@@ -192,7 +193,7 @@ def _found() -> dict[str, Library]:
             continue
         try:
             found[name] = Library(path, name)
-        except OSError:  # built elsewhere, against what this machine lacks: the plain path answers as well
+        except OSError:  # built on another machine, against libraries that are missing here
             continue
     return found
 

@@ -1,4 +1,4 @@
-"""minGRU and minLSTM over time as an operator with its gradient: one product over all steps, then the fused kernel.
+"""minGRU and minLSTM over time as a torch operator with a gradient: one product over all steps, then the fused kernel.
 
 Axes: B rows, T steps, I inputs, H units, G gates, N real steps of all rows.
 """
@@ -14,10 +14,7 @@ from torch import Tensor
 
 from unrolled.kernels.diagonal import here, problem, retreat
 from unrolled.kernels.fused import unwatched
-from unrolled.kernels.library import Series
-from unrolled.kernels.operators import twice
-from unrolled.kernels.scratch import reused
-from unrolled.kernels.tensors import (
+from unrolled.kernels.layout import (
     check,
     flattened,
     like,
@@ -27,6 +24,9 @@ from unrolled.kernels.tensors import (
     time_major,
     unflattened,
 )
+from unrolled.kernels.library import Series
+from unrolled.kernels.operators import twice
+from unrolled.kernels.scratch import reused
 
 __all__ = ["GATES", "minimal", "minimal_operator"]
 
@@ -36,7 +36,7 @@ GATES = {"mingru": 2, "minlstm": 3}
 def minimal(
     kind: str, x: Tensor, lengths: Tensor | None, weight: Tensor, bias: Tensor, h_0: Tensor, reverse: bool
 ) -> tuple[Tensor, Tensor]:
-    """Run a cell whose gates see the input alone over every step of every row.
+    """Run a minGRU or minLSTM, whose gates see only the input, over every step of every row.
 
     ::
 
@@ -45,7 +45,7 @@ def minimal(
     Args:
         kind: ``mingru`` or ``minlstm``.
         x: the inputs, with any strides.
-        lengths: (B,) int64, 0 … T; ``None``: every step is real. What lies beyond is never read.
+        lengths: (B,) int64, 0 … T; ``None``: every step is real. Padding is never read.
         weight: (G·H, I).
         bias: (G·H,).
         h_0: the state before the first step.
@@ -55,11 +55,12 @@ def minimal(
         x (B, T, I) and h_0 (B, H), float32 or float64 -> h (B, T, H), h_n (B, H).
 
     Raises:
-        ShapeError: a tensor does not fit, or a length is beyond 0 … T.
+        ShapeError: a tensor does not fit, or a length is outside 0 … T.
         UsageError: on a second derivative.
 
     Cost:
-        G·H·I multiply-adds per row and real step. To go back it keeps k, G·H numbers a step: gates are computed again.
+        G·H·I multiply-adds per row and real step. For the backward pass it keeps k, G·H numbers per step, and computes
+        the gates from it again.
 
     References:
         Feng et al. 2024, https://arxiv.org/abs/2410.01201
@@ -95,9 +96,9 @@ def _forward(
     lengths, h_0 = None if lengths is None else lengths.contiguous(), h_0.contiguous()
     h, h_n = made_like(x, units), torch.empty_like(h_0)
     k = torch.addmm(bias, flattened(x, lengths), weight.t(), out=reused((steps, lines), x.dtype))
-    asked = problem(kind, h, lengths, h_0, _parts(k, x, lengths, units), reverse, packed=lengths is not None)
-    asked.h_n = h_n.data_ptr()
-    here().run("diagonal_forward", x.dtype, asked)
+    call = problem(kind, h, lengths, h_0, _parts(k, x, lengths, units), reverse, packed=lengths is not None)
+    call.h_n = h_n.data_ptr()
+    here().run("diagonal_forward", x.dtype, call)
     return h, h_n, k if save else x.new_empty(0, lines)
 
 
@@ -115,14 +116,14 @@ def _backward(
     wanted: Sequence[bool],
     spent: bool = False,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """The gradients of x, weight and bias, empty unless ``wanted``, and of h_0. ``spent``: k may be written over."""
+    """The gradients of x, weight and bias, empty unless ``wanted``, and of h_0. ``spent``: k may be overwritten."""
     lengths, h_0, h = None if lengths is None else lengths.contiguous(), h_0.contiguous(), rows_contiguous(h)
     units = h.shape[2]
     d_k, d_h_0 = k if spent else reused(tuple(k.shape), k.dtype), torch.empty_like(h_0)
     d_bias = x.new_empty(len(weight) if wanted[2] else 0)
     parts, d_parts = _parts(k, x, lengths, units), _parts(d_k, x, lengths, units)
-    asked = problem(kind, h, lengths, h_0, parts, reverse, packed=lengths is not None)
-    retreat(asked, d_h, d_h_n, d_parts, d_h_0, d_bias if wanted[2] else None)
+    call = problem(kind, h, lengths, h_0, parts, reverse, packed=lengths is not None)
+    retreat(call, d_h, d_h_n, d_parts, d_h_0, d_bias if wanted[2] else None)
     d_x, d_weight = x.new_empty(0), x.new_empty(0)
     if wanted[0]:
         d_x = unflattened(torch.mm(d_k, weight, out=reused((len(d_k), x.shape[2]), x.dtype)), x, lengths)
@@ -132,7 +133,7 @@ def _backward(
 
 
 def _parts(k: Tensor, x: Tensor, lengths: Tensor | None, units: int) -> list[Series]:
-    """Where the gates of k (N, G·H) lie, whose lines are in the order of `flattened`."""
+    """The addresses of the gates in k (N, G·H), whose rows are in the order of `flattened`."""
     (rows, steps), width, size = x.shape[:2], k.shape[1], k.element_size()
     row, step = (width, rows * width) if lengths is None and time_major(x) else (steps * width, width)
     return [Series(k.data_ptr() + gate * units * size, row, step) for gate in range(width // units)]
@@ -173,13 +174,13 @@ def _(*given: Any) -> tuple[Tensor, ...]:
 
 def _keep(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
     ctx.kind, x, lengths, weight, _, h_0, ctx.reverse, saved = inputs
-    assert saved, "the forward pass was told to keep nothing"
+    assert saved, "the forward pass ran without saving"
     ctx.set_materialize_grads(False)
     ctx.save_for_backward(x, lengths, weight, h_0, output[0], output[2])
 
 
 def _gradients(run: Any, ctx: Any, *gradients: Tensor | None) -> tuple[Tensor | None, ...]:
-    d_h, d_h_n, _ = gradients  # of k there is none
+    d_h, d_h_n, _ = gradients  # k has no gradient
     x, lengths, weight, h_0, h, k = ctx.saved_tensors
     needs = ctx.needs_input_grad
     wanted = [needs[1], needs[3], needs[4]]
@@ -193,7 +194,7 @@ _back_operator.register_autograd(twice)
 
 
 class _Eager(torch.autograd.Function):
-    """The operator without its dispatch, which costs more than a short sequence."""
+    """The operator without torch's dispatch, which costs more than a short sequence."""
 
     @staticmethod
     def forward(ctx: Any, *given: Any) -> tuple[Tensor, Tensor]:
@@ -204,7 +205,7 @@ class _Eager(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor | None) -> Any:
-        if torch.is_grad_enabled():  # create_graph: somebody may go back twice, and is to be told that it does not work
+        if torch.is_grad_enabled():  # create_graph: the operator raises an error on a second derivative
             run: Any = _back_operator
         else:
             run = partial(_backward, spent=not torch._C._autograd._get_current_graph_task_keep_graph())

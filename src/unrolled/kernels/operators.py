@@ -1,4 +1,4 @@
-"""The kernels as two operators, which ``torch.compile`` and ``torch.export`` see as one step each."""
+"""The kernels as two torch operators, forward and backward, so that ``torch.compile`` and ``torch.export`` work."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ import torch
 from torch import Tensor
 
 from unrolled.errors import UsageError
+from unrolled.kernels.layout import like
 from unrolled.kernels.library import loaded
 from unrolled.kernels.passes import SAVED, Above, Run, backward, forward
-from unrolled.kernels.tensors import like
 
 __all__ = ["gradients_of", "keep", "operator_backward", "recurrence", "recurrence_backward", "twice"]
 
 _TWICE = (
-    "the fused kernels have no second derivative: set UNROLLED_KERNELS=plain for the plain path, which torch "
-    "differentiates as often as it can"
+    "the fused kernels have no second derivative: set UNROLLED_KERNELS=plain to use the plain path, which torch can "
+    "differentiate twice"
 )
 
 
@@ -53,7 +53,7 @@ recurrence_backward = torch.library.custom_op(
 def _(*given: Any) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     kind, x, lengths, _, w_hh, _, _, h_0, c_0, _, save = given
     library = loaded()
-    assert library is not None, "`fits` comes first"
+    assert library is not None, "call `fits` first"
     steps: Any = 0
     if save:
         steps = x.shape[0] * x.shape[1] if lengths is None else torch.library.get_ctx().new_dynamic_size()
@@ -79,15 +79,19 @@ def _(*given: Any) -> tuple[Tensor, ...]:
 
 
 def keep(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
-    """Keep what the way back needs."""
+    """Save what the backward pass needs."""
     kind, x, lengths, w_ih, w_hh, _, _, h_0, c_0, reverse, save = inputs
     ctx.kind, ctx.reverse, ctx.saves = kind, reverse, save
-    ctx.set_materialize_grads(False)  # nobody needs zeros as large as what was saved
+    ctx.set_materialize_grads(False)  # otherwise torch would allocate zeros as large as the saved tensor
     ctx.save_for_backward(x, lengths, w_ih, w_hh, h_0, c_0, output[0], output[3])
 
 
 def operator_backward(run: Run, y: Tensor, saved: Tensor, above: Above, wanted: list[bool]) -> tuple[Tensor, ...]:
-    """As `backward`, by the operator, which compilers see."""
+    """`backward` through the operator, which compilers can see.
+
+    Args:
+        run, y, saved, above, wanted: as in `backward`.
+    """
     kind, x, lengths, w_ih, w_hh, _, _, h_0, c_0, reverse = run
     found: tuple[Tensor, ...] = recurrence_backward(
         kind, x, lengths, w_ih, w_hh, h_0, c_0, reverse, y, saved, *above, wanted
@@ -104,18 +108,18 @@ def gradients_of(
     ctx: Any,
     *gradients: Tensor | None,
 ) -> tuple[Any, ...]:
-    """For each argument of `recurrence` its gradient, or ``None``, as ``way_back`` finds them.
+    """The gradient of each argument of `recurrence`, or ``None``, computed by ``way_back``.
 
     Args:
         way_back: `backward` or `operator_backward`.
-        ctx: what `keep` was given.
-        gradients: of y, h_n, c_n, and ``None`` for what was saved.
+        ctx: the context that `keep` filled.
+        gradients: the gradients of y, h_n and c_n, and ``None`` for the saved tensor.
     """
     d_y, d_h_n, d_c_n, _ = gradients
     x, lengths, w_ih, w_hh, h_0, c_0, y, saved = ctx.saved_tensors
     needs = ctx.needs_input_grad
     wanted = [needs[1], needs[3], needs[4], needs[5] or needs[6]]
-    assert ctx.saves, "the forward pass was told to keep nothing"
+    assert ctx.saves, "the forward pass ran without saving"
     run = Run(ctx.kind, x, lengths, w_ih, w_hh, None, None, h_0, c_0, ctx.reverse)
     above = Above(d_y, d_h_n, None if c_0 is None else d_c_n)
     d_x, d_w_ih, d_w_hh, d_b_ih, d_b_hh, d_h_0, d_c_0 = way_back(run, y, saved, above, wanted)
@@ -128,7 +132,7 @@ def gradients_of(
 
 
 def twice(*_: Any) -> tuple[Any, ...]:
-    """Refuse to go back through the way back.
+    """Refuse a second derivative.
 
     Raises:
         UsageError: always.

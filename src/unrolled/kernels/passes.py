@@ -1,4 +1,4 @@
-"""One call of the kernels, forward or back: from tensors to addresses and strides.
+"""Call the kernels, forward or backward, with tensors as addresses and strides.
 
 Axes: B rows, T steps, I inputs, H hidden units, G gates, P = H rounded up to a whole vector, N real steps of all rows.
 """
@@ -10,25 +10,25 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from unrolled.kernels.layout import address, check, made_like, real_steps, rows_contiguous, time_major
 from unrolled.kernels.library import CELLS, Problem, loaded
 from unrolled.kernels.scratch import reused
-from unrolled.kernels.tensors import address, check, made_like, real_steps, rows_contiguous, time_major
 
 __all__ = ["SAVED", "Above", "Run", "backward", "forward"]
 
 GATES = {"rnn_tanh": 1, "rnn_relu": 1, "gru": 3, "lstm": 4}
-SAVED = {"rnn_tanh": 0, "rnn_relu": 0, "gru": 4, "lstm": 5}  # parts of P that the way back needs of each step
+SAVED = {"rnn_tanh": 0, "rnn_relu": 0, "gru": 4, "lstm": 5}  # multiples of P saved per step for the backward pass
 
 
 class Run(NamedTuple):
-    """A cell over the steps of some rows: what both passes are given."""
+    """The input of both passes: a cell and the rows that it runs over."""
 
     kind: str  # a name of `CELLS`
     x: Tensor  # (B, T, I), with any strides
     lengths: Tensor | None  # (B,) int64; None: every step is real
     w_ih: Tensor  # (G·H, I)
     w_hh: Tensor  # (G·H, H)
-    b_ih: Tensor | None  # (G·H,); the way back does not read the biases
+    b_ih: Tensor | None  # (G·H,); the backward pass does not read the biases
     b_hh: Tensor | None
     h_0: Tensor  # (B, H)
     c_0: Tensor | None  # (B, H) of an LSTM
@@ -36,7 +36,7 @@ class Run(NamedTuple):
 
 
 class Above(NamedTuple):
-    """The gradients of what `forward` answered; ``None`` stands for zeros."""
+    """The gradients of the outputs of `forward`; ``None`` stands for zeros."""
 
     y: Tensor | None  # (B, T, H)
     h_n: Tensor | None  # (B, H)
@@ -44,18 +44,18 @@ class Above(NamedTuple):
 
 
 def forward(run: Run, save: bool, y: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """y, h_n, c_n (empty but for an LSTM), and what the way back needs: ``saved`` of ``recurrence.h``.
+    """Run forward; return y, h_n, c_n (empty except for an LSTM), and ``saved`` of ``recurrence.h`` for `backward`.
 
     Args:
         run: the cell and its rows.
-        save: whether the way back will be gone.
-        y: (B, T, H), where y is to be written; ``None``: to memory of its own.
+        save: whether a backward pass will follow.
+        y: (B, T, H), the tensor to write y to; ``None``: a new one.
 
     Raises:
-        ShapeError: a tensor of another shape, dtype or device; a length beyond 0 … T.
+        ShapeError: a tensor has another shape, dtype or device; a length is outside 0 … T.
     """
     library = loaded()
-    assert library is not None, "the caller has asked whether the kernels are there"
+    assert library is not None, "the caller must check that the kernels are available"
     _check(run)
     run = _dense(run)
     x, units = run.x, run.w_hh.shape[1]
@@ -77,12 +77,12 @@ def backward(
     """The gradients of x, w_ih, w_hh, b_ih, b_hh, h_0 and c_0.
 
     Args:
-        run: as `forward` had it.
-        y: its answer.
-        saved: its answer.
-        above: the gradients of its answers.
-        wanted: whether those of x, w_ih, w_hh, the biases; else they are empty.
-        spent: ``saved`` is not needed again, and may be written over.
+        run: the input of `forward`.
+        y: the y that `forward` returned.
+        saved: the ``saved`` that `forward` returned.
+        above: the gradients of the outputs of `forward`.
+        wanted: whether to compute the gradients of x, w_ih, w_hh and the biases; those not wanted are empty.
+        spent: ``saved`` is not needed again and may be overwritten.
     """
     library = loaded()
     assert library is not None
@@ -118,7 +118,7 @@ def backward(
 
 
 def _check(run: Run) -> None:
-    """Raise a `ShapeError` unless all fit."""
+    """Raise a `ShapeError` unless all tensors fit."""
     rows, _, inputs = run.x.shape
     units = run.w_hh.shape[-1]
     lines = GATES[run.kind] * units
@@ -135,7 +135,7 @@ def _check(run: Run) -> None:
 
 
 def _dense(run: Run) -> Run:
-    """The same with each tensor as the kernels read it; nothing is copied that is so already."""
+    """The same run with each tensor in the layout that the kernels read; copies only if necessary."""
     kind, x, lengths, w_ih, w_hh, b_ih, b_hh, h_0, c_0, reverse = run
     weights = w_ih.contiguous(), w_hh.contiguous(), _dense_part(b_ih), _dense_part(b_hh)
     return Run(kind, rows_contiguous(x), _dense_part(lengths), *weights, h_0.contiguous(), _dense_part(c_0), reverse)
@@ -146,13 +146,13 @@ def _dense_part(tensor: Tensor | None) -> Tensor | None:
 
 
 def _lines(x: Tensor, steps: int, width: int) -> Tensor:
-    """(N, width), with room for B·T, so that batches of one shape share a buffer whatever their lengths."""
+    """(N, width) with space for B·T, so that batches of the same shape reuse one buffer whatever their lengths."""
     rows = x.shape[0] * x.shape[1] if steps else 0
     return reused((rows, width), x.dtype)[:steps]
 
 
 def _problem(run: Run, y: Tensor) -> Problem:
-    """What both passes tell the kernels; the addresses are good for as long as ``run`` and ``y`` are held."""
+    """The arguments that both passes share; the addresses are valid as long as ``run`` and ``y`` are alive."""
     x = run.x
     problem = Problem(CELLS[run.kind], run.reverse, torch.get_num_threads(), time_major(x))
     problem.rows, problem.steps, problem.inputs, problem.units = *x.shape, run.w_hh.shape[1]

@@ -1,6 +1,6 @@
-"""Time in chunks: the way there keeps only the states between them, and the way back runs each chunk once more.
+"""Recomputation in chunks: the forward pass keeps only the states between chunks, the backward pass runs each again.
 
-Axes: B rows, T steps, I inputs, H hidden units, n steps of a chunk.
+Axes: B rows, T steps, I inputs, H hidden units, n steps per chunk.
 """
 
 from __future__ import annotations
@@ -11,14 +11,14 @@ import torch
 from torch import Tensor
 
 from unrolled.kernels import passes
+from unrolled.kernels.layout import made_like, real_steps
 from unrolled.kernels.operators import twice
-from unrolled.kernels.tensors import made_like, real_steps
 
 __all__ = ["Recomputed", "chunks", "within"]
 
 
 def chunks(steps: int, size: int, reverse: bool) -> list[slice]:
-    """Of T ``steps`` the chunks of n = ``size``, in the order in which they are run.
+    """Split T ``steps`` into chunks of n = ``size``, in the order in which they run.
 
     >>> chunks(5, 2, reverse=True)
     [slice(4, 5, None), slice(2, 4, None), slice(0, 2, None)]
@@ -28,7 +28,7 @@ def chunks(steps: int, size: int, reverse: bool) -> list[slice]:
 
 
 def within(lengths: Tensor | None, chunk: slice) -> Tensor | None:
-    """Each row's real steps in the chunk.
+    """The number of each row's real steps in the chunk.
 
     >>> within(torch.tensor([0, 3, 9]), slice(2, 4)).tolist()
     [0, 1, 2]
@@ -37,18 +37,18 @@ def within(lengths: Tensor | None, chunk: slice) -> Tensor | None:
 
 
 class Recomputed(torch.autograd.Function):
-    """`passes.forward` and `passes.backward` chunk by chunk: B·H(T/n + 5n) numbers are kept instead of 5·B·H·T.
+    """`passes.forward` and `passes.backward` chunk by chunk: it keeps B·H(T/n + 5n) numbers instead of 5·B·H·T.
 
-    The outputs are those of one pass to the bit. The gradients of the weights are sums over the chunks.
+    The outputs equal those of one pass to the bit. The gradients of the weights are sums over the chunks.
     """
 
     @staticmethod
     def forward(ctx: Any, *given: Any) -> tuple[Tensor, Tensor, Tensor]:
-        """y, h_n, c_n (empty but for an LSTM); ``given`` are n and the fields of a `passes.Run`."""
+        """y, h_n, c_n (empty except for an LSTM); ``given`` are n and the fields of a `passes.Run`."""
         size, *fields = given
         run = passes.Run(*fields)
         kind, x, lengths, w_ih, w_hh, b_ih, b_hh, h_0, c_0, reverse = run
-        real_steps(kind, x, lengths)  # a chunk's own lengths fit whatever the whole ones are
+        real_steps(kind, x, lengths)  # the lengths within a chunk are clamped, so wrong ones would go unnoticed there
         y, h, c = made_like(x, w_hh.shape[1]), h_0, c_0
         hs, cs = [], []
         for chunk in chunks(x.shape[1], size, reverse):
@@ -64,10 +64,10 @@ class Recomputed(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor | None) -> Any:
-        """The gradients of what was ``given``.
+        """The gradients of ``given``.
 
         Raises:
-            UsageError: a second derivative is wanted.
+            UsageError: on a second derivative.
         """
         if torch.is_grad_enabled():
             twice()
@@ -82,7 +82,7 @@ class Recomputed(torch.autograd.Function):
         for chunk, h, c in reversed(list(zip(chunks(x.shape[1], ctx.size, ctx.reverse), hs, cs, strict=True))):
             real = within(lengths, chunk)
             run = passes.Run(ctx.kind, x[:, chunk], real, w_ih, w_hh, b_ih, b_hh, h, c, ctx.reverse)
-            # y too is made anew: nobody is kept from writing over the one that was given out.
+            # y is computed again too, since the caller may have overwritten the one that was returned.
             y, _, _, saved = passes.forward(run, save=True)
             above = passes.Above(None if d_y is None else d_y[:, chunk], d_h, d_c)
             of_x, *of_weights, d_h, d_c = passes.backward(run, y, saved, above, wanted, spent=True)

@@ -1,4 +1,4 @@
-"""h_t = a_t ⊙ h_{t-1} + b_t as an operator with its gradient. Axes: B rows, T steps, H units."""
+"""The scan h_t = a_t ⊙ h_{t-1} + b_t as a torch operator with a gradient. Axes: B rows, T steps, H units."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from torch import Tensor
 
 from unrolled.kernels.diagonal import here, problem, retreat, series
 from unrolled.kernels.fused import unwatched
+from unrolled.kernels.layout import check, like, made_like, real_steps, rows_contiguous
 from unrolled.kernels.operators import twice
-from unrolled.kernels.tensors import check, like, made_like, real_steps, rows_contiguous
 
 __all__ = ["scan", "scan_operator"]
 
 
 def scan(a: Tensor, b: Tensor, lengths: Tensor | None, h_0: Tensor, reverse: bool) -> tuple[Tensor, Tensor]:
-    """Every state and the last one of each row.
+    """Compute all states of an elementwise linear recurrence, and each row's last one.
 
     ::
 
@@ -25,7 +25,7 @@ def scan(a: Tensor, b: Tensor, lengths: Tensor | None, h_0: Tensor, reverse: boo
 
     Args:
         a: the factors, of any sign, with any strides.
-        b: what is added.
+        b: the summands.
         lengths: (B,) int64, 0 … T; ``None``: every step is real.
         h_0: the state before the first step.
         reverse: from each row's last real step to its first.
@@ -34,11 +34,11 @@ def scan(a: Tensor, b: Tensor, lengths: Tensor | None, h_0: Tensor, reverse: boo
         a, b (B, T, H) and h_0 (B, H), float32 or float64 -> h (B, T, H), h_n (B, H).
 
     Raises:
-        ShapeError: they do not fit each other, or a length is beyond 0 … T.
+        ShapeError: the tensors do not fit each other, or a length is outside 0 … T.
         UsageError: on a second derivative.
 
     Cost:
-        H multiply-adds a step forward and 2H back, where a and h are read again.
+        H multiply-adds per step forward and 2H backward, which reads a and h again.
 
     References:
         Martin and Cundy 2018, https://arxiv.org/abs/1709.04057
@@ -66,9 +66,9 @@ def _forward(a: Tensor, b: Tensor, lengths: Tensor | None, h_0: Tensor, reverse:
     a, b, h_0 = rows_contiguous(a), rows_contiguous(b), h_0.contiguous()
     lengths = None if lengths is None else lengths.contiguous()
     h, h_n = made_like(a, a.shape[2]), torch.empty_like(h_0)
-    asked = problem("scan", h, lengths, h_0, [series(a), series(b)], reverse, packed=False)
-    asked.h_n = h_n.data_ptr()
-    here().run("diagonal_forward", a.dtype, asked)
+    call = problem("scan", h, lengths, h_0, [series(a), series(b)], reverse, packed=False)
+    call.h_n = h_n.data_ptr()
+    here().run("diagonal_forward", a.dtype, call)
     return h, h_n
 
 
@@ -78,9 +78,9 @@ def _backward(
     a, h, h_0 = rows_contiguous(a), rows_contiguous(h), h_0.contiguous()
     lengths = None if lengths is None else lengths.contiguous()
     d_a, d_b, d_h_0 = made_like(a, a.shape[2]), made_like(a, a.shape[2]), torch.empty_like(h_0)
-    parts = [series(a), series(a)]  # of b nothing is needed
-    asked = problem("scan", h, lengths, h_0, parts, reverse, packed=False)
-    retreat(asked, d_h, d_h_n, [series(d_a), series(d_b)], d_h_0)
+    parts = [series(a), series(a)]  # b is not read
+    call = problem("scan", h, lengths, h_0, parts, reverse, packed=False)
+    retreat(call, d_h, d_h_n, [series(d_a), series(d_b)], d_h_0)
     return d_a, d_b, d_h_0
 
 
@@ -128,7 +128,7 @@ _back_operator.register_autograd(twice)
 
 
 class _Eager(torch.autograd.Function):
-    """The operator without its dispatch, which costs more than a short sequence."""
+    """The operator without torch's dispatch, which costs more than a short sequence."""
 
     @staticmethod
     def forward(ctx: Any, *given: Any) -> tuple[Tensor, Tensor]:

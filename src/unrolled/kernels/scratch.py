@@ -1,6 +1,6 @@
-"""Large buffers that come back: fresh pages cost more time than the numbers that are written into them.
+"""Reuse large buffers: new memory pages cost more time than writing the numbers into them.
 
-A buffer lives as long as the tensor that was made on it, on whichever graph that is, and is then kept for the next.
+A buffer belongs to a tensor until the tensor is freed; then it is kept for the next one.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from torch import Tensor
 
 __all__ = ["reused"]
 
-_LARGE = 1 << 20  # bytes: below, the allocator itself keeps what it gets
-_MOST = 1 << 29  # bytes that are kept for later
+_LARGE = 1 << 20  # bytes: the allocator itself reuses smaller buffers
+_MOST = 1 << 29  # most bytes kept for later
 _ALIGNMENT = 64
 _kept: list[np.ndarray[Any, Any]] = []  # the latest last; append and pop are atomic, and a race costs one fresh buffer
 
 
 def reused(shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
-    """An uninitialised tensor; large ones stand on memory that an earlier one has left.
+    """An uninitialised tensor; a large one reuses the memory of an earlier tensor if possible.
 
     >>> reused((2, 3), torch.float32).shape
     torch.Size([2, 3])
@@ -31,7 +31,7 @@ def reused(shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
     if size < _LARGE:
         return torch.empty(shape, dtype=dtype)
     buffer = _fitting(size)
-    lease = buffer.view()  # torch holds on to it, and it to the buffer
+    lease = buffer.view()  # the tensor keeps the view alive, and the view the buffer
     start = -lease.ctypes.data % _ALIGNMENT
     returned = weakref.finalize(lease, _keep, buffer)
     returned.atexit = False
@@ -39,12 +39,12 @@ def reused(shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
 
 
 def _fitting(size: int) -> np.ndarray[Any, Any]:
-    """A kept buffer that is not far too large, or a new one."""
+    """A kept buffer of about the right size, or a new one."""
     for place in range(len(_kept) - 1, -1, -1):
         try:
             if size + _ALIGNMENT <= len(_kept[place]) <= 2 * size + _LARGE:
                 return _kept.pop(place)
-        except IndexError:  # another thread was faster
+        except IndexError:  # another thread took it
             break
     return np.empty(size + _ALIGNMENT, np.uint8)
 

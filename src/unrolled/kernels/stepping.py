@@ -1,6 +1,6 @@
-"""A stack of cells packed once and stepped many times: what a live session runs on.
+"""A stack of cells, packed once and stepped many times, for live sessions.
 
-Axes: R rows, I inputs, O outputs, W numbers of a row's state.
+Axes: R rows, I inputs, O outputs, W numbers in a row's state.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ __all__ = ["LINEAR", "Lines", "Part", "Stack", "fits", "packed"]
 
 LINEAR = "linear"
 _CODES = {**CELLS, LINEAR: 4, "mingru": 5, "minlstm": 6}
-_GATES = {LINEAR: 1, "mingru": 2, "minlstm": 3}  # of what has no weights for the state
+_GATES = {LINEAR: 1, "mingru": 2, "minlstm": 3}  # the kinds without recurrent weights
 
 
 class Part(NamedTuple):
-    """One cell of a stack, or at its end a linear map.
+    """One cell of a stack, or the linear map at its end.
 
     Attributes:
         kind: ``lstm``, ``gru``, ``rnn_tanh``, ``rnn_relu``, ``mingru``, ``minlstm`` or ``linear``.
-        weights: as torch.nn has them, with or without biases; of a linear map its weight and bias.
+        weights: as in torch.nn, with or without biases; for a linear map, weight and bias.
     """
 
     kind: str
@@ -38,12 +38,12 @@ class Part(NamedTuple):
 
     @property
     def inputs(self) -> int:
-        """The width of what it reads."""
+        """The width of its input."""
         return self.weights[0].shape[1]
 
     @property
     def units(self) -> int:
-        """The width of what it answers."""
+        """The width of its output."""
         gates = _GATES.get(self.kind)
         return self.weights[0].shape[0] // gates if gates else self.weights[1].shape[1]
 
@@ -59,7 +59,7 @@ class _Part(ctypes.Structure):
 
 
 def fits(kind: str | None, weights: Sequence[Tensor]) -> bool:
-    """Whether the kernels step such a cell: one of theirs, without projection, in float32 or float64 on a CPU."""
+    """Whether the kernels can step the cell: a known one, without projection, in float32 or float64 on a CPU."""
     return (
         ((kind in CELLS and len(weights) in (2, 4)) or kind in _GATES)
         and all(w.device.type == "cpu" and w.dtype == weights[0].dtype for w in weights)
@@ -69,20 +69,20 @@ def fits(kind: str | None, weights: Sequence[Tensor]) -> bool:
 
 
 class Stack:
-    """Parts packed one behind the other: the answer of each is the input of the next.
+    """Packed parts in sequence: the output of each is the input of the next.
 
-    It copies the weights: a change of theirs does not reach it. Any number of threads and streams may share it.
+    It copies the weights, so later changes to them have no effect. Any number of threads and streams may share it.
 
     Args:
-        parts: at least one, all of one dtype.
+        parts: at least one, all with the same dtype.
 
     Raises:
-        MemoryError: there was no memory for the packed weights.
+        MemoryError: out of memory for the packed weights.
     """
 
     def __init__(self, parts: Sequence[Part]) -> None:
         library = loaded()
-        assert library is not None, "`fits` comes first"
+        assert library is not None, "call `fits` first"
         self.dtype = parts[0].weights[0].dtype
         self.inputs, self.outputs = parts[0].inputs, parts[-1].units
         self._parts = _parts_of(parts, library, self.dtype)
@@ -91,20 +91,20 @@ class Stack:
         pack, discard, width, row, self._step, self._steps = _functions(library, self.dtype)
         self._address = pack(described, len(parts))
         if not self._address:
-            raise MemoryError(f"no memory for the packed weights of {len(parts)} layers")
+            raise MemoryError(f"out of memory for the packed weights of {len(parts)} layers")
         weakref.finalize(self, discard, self._address).atexit = False
         self.width: int = width(self._address)
-        # One step of a single row: (x, line, y, threads), the first three addresses -> 0, or 1 for want of memory. It
-        # is called as it is, since a Python function around it would be felt: whoever calls it holds the tensors.
+        # One step of a single row: (x, line, y, threads), the first three as addresses -> 0, or 1 if out of memory.
+        # Callers use it directly, since a Python wrapper would cost noticeable time, and must keep the tensors alive.
         self.row: Callable[[int, int, int, int], int] = partial(row, self._address)
 
     def lines(self, rows: int) -> Lines:
         """The states of ``rows`` rows before their first step."""
-        with torch.inference_mode(False):  # they may be written to once that mode is over
+        with torch.inference_mode(False):  # the states may be written to after inference mode
             return Lines(torch.zeros(rows, self.width, dtype=self.dtype))
 
     def views(self, lines: Lines) -> list[Tensor]:
-        """The parts of the state inside ``lines``: of each cell h (R, H), then of an LSTM c (R, H)."""
+        """Views of the states in ``lines``: for each cell h (R, H), and for an LSTM then c (R, H)."""
         return [lines.numbers[:, first : first + units] for first, units in self._parts]
 
     def step(self, x: Tensor, lines: Lines) -> Tensor:
@@ -113,22 +113,22 @@ class Stack:
         y = torch.empty(rows, self.outputs, dtype=self.dtype)
         places = x.data_ptr(), self.inputs, lines.places[0], y.data_ptr(), self.outputs
         if self._step(self._address, rows, *places, get_num_threads()):
-            raise MemoryError(f"no memory for one step of {rows} rows")
+            raise MemoryError(f"out of memory in a step of {rows} rows")
         return y
 
     def step_apart(self, x: Tensor, several: Sequence[Lines]) -> Tensor:
-        """One step of the rows of ``several``, one behind the other: ``x`` (ΣR, I) -> (ΣR, O)."""
+        """One step of the rows of ``several``, concatenated: ``x`` (ΣR, I) -> (ΣR, O)."""
         x, rows = x.contiguous(), len(x)
         y = torch.empty(rows, self.outputs, dtype=self.dtype)
         table = c_void_p * rows
         lines = table(*[place for lines in several for place in lines.places])
         if self._steps(self._address, rows, table(*_places(x)), lines, table(*_places(y)), get_num_threads()):
-            raise MemoryError(f"no memory for one step of {rows} rows")
+            raise MemoryError(f"out of memory in a step of {rows} rows")
         return y
 
 
 class Lines:
-    """The states of R rows. Their places are good for as long as this holds the numbers that lie there.
+    """The states of R rows, in memory that the kernels write to; the addresses are valid as long as this object lives.
 
     Attributes:
         numbers: (R, W).
@@ -142,13 +142,13 @@ class Lines:
 
 
 def _places(rows: Tensor) -> range:
-    """The address of each row of ``rows`` (R, W), which is contiguous."""
+    """The address of each row of the contiguous ``rows`` (R, W)."""
     begin = rows.data_ptr()
     return range(begin, begin + rows.nbytes, rows.shape[1] * rows.itemsize)
 
 
 class _Packed(NamedTuple):
-    """A `Stack`, and what it was made by and of."""
+    """A `Stack` with the library and the weights that it was made from."""
 
     library: Library | None
     bits: list[np.ndarray]
@@ -159,12 +159,12 @@ _packed: weakref.WeakKeyDictionary[object, _Packed] = weakref.WeakKeyDictionary(
 
 
 def packed(owner: object, parts: Sequence[Part]) -> Stack:
-    """The `Stack` of ``parts``, shared by all who ask for the same ``owner`` while its weights stay as they are.
+    """The `Stack` of ``parts``, shared by all calls with the same ``owner`` until its weights change.
 
     Cost:
-        to compare the weights with a copy of theirs: 2 ms for 4 million numbers.
+        comparing the weights with a copy takes 2 ms for 4 million numbers.
     """
-    # The numbers themselves: torch's own counter of versions does not see what is written to ``weight.data``.
+    # Compare the numbers, because torch's version counter misses writes to ``weight.data``.
     bits = [_bits(weight) for part in parts for weight in part.weights]
     kept = _packed.get(owner)
     if kept is None or kept.library is not loaded() or not _same(kept.bits, bits):
@@ -181,7 +181,7 @@ def _same(some: list[np.ndarray], others: list[np.ndarray]) -> bool:
 
 
 def _parts_of(parts: Sequence[Part], library: Library, dtype: torch.dtype) -> list[tuple[int, int]]:
-    """(first number, units) of every part of a line."""
+    """(offset, units) of every part of a row's state."""
     places, first = [], 0
     for part in parts:
         for _ in range({LINEAR: 0, "lstm": 2}.get(part.kind, 1)):

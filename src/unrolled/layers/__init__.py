@@ -1,7 +1,8 @@
-"""Time: everything that turns a sequence of vectors into a sequence of vectors, or into one.
+"""Layers: they turn a sequence of vectors into another sequence of vectors, or into one vector.
 
-Here are torch.nn's recurrent layers, to the letter and right under padding, and attention and transformers whose chunks
-and steps agree with the whole: ``from unrolled.layers import LSTM, Transformer``.
+The public ones are torch.nn's recurrent layers with the same interface and correct padding, and attention and
+transformers that give the same outputs over whole rows, in chunks, and step by step:
+``from unrolled.layers import LSTM, Transformer``.
 """
 
 from __future__ import annotations
@@ -19,19 +20,19 @@ if TYPE_CHECKING:
 __all__ = ["GRU", "LSTM", "RNN", "Attention", "CrossAttention", "Layer", "SelfAttention", "Transformer"]
 
 _HOMES = {
-    "Attention": "attention",
-    "CrossAttention": "multihead",
+    "Attention": "attention.attention",
+    "CrossAttention": "attention.multihead",
     "GRU": "torch_compat",
     "LSTM": "torch_compat",
     "Layer": "layer",
     "RNN": "torch_compat",
-    "SelfAttention": "multihead",
+    "SelfAttention": "attention.multihead",
     "Transformer": "transformer",
 }
 
 
 def __getattr__(name: str) -> Any:
-    # PEP 562: the names of the layers are listed without torch; the first class asked for brings it.
+    # PEP 562: importing this package does not import torch; the first use of a class does.
     if name in _HOMES:
         return getattr(importlib.import_module(f"unrolled.layers.{_HOMES[name]}"), name)
     raise AttributeError(f"module 'unrolled.layers' has no attribute {name!r}")

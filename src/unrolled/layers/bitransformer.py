@@ -1,4 +1,4 @@
-"""The transformer that sees its whole row at once: an encoder. The class is `Transformer`; this is its other name."""
+"""The transformer encoder, in which each step sees the whole row: `Transformer` with ``causal=False``."""
 
 from __future__ import annotations
 
@@ -6,4 +6,4 @@ from unrolled.layers.transformer import Transformer
 
 __all__: list[str] = []
 
-MEMBER = Transformer  # whose `build` asks for the name
+MEMBER = Transformer  # its `build` reads the name

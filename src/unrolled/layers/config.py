@@ -8,9 +8,9 @@ __all__ = ["ModelConfig"]
 
 
 class ModelConfig(PartOfRun):
-    """The options of a network that do not belong to one layer or to one kind of model."""
+    """The options that all networks share, whatever their layer."""
 
-    paired: bool = False  # one of the two layers of an encoder–decoder, of which one looks up steps of the other
+    paired: bool = False  # the layer is part of an encoder–decoder
     name: str = option(
         "lstm",
         "The recurrent or attention layer; those with 'bi' read in both directions and cannot stream.",
@@ -31,11 +31,11 @@ class ModelConfig(PartOfRun):
         also=("hidden_size", "units", "num_units", "hidden_dim", "hidden_layer_sizes", "d_model", "n_hidden", "n_embd"),
     )
     dropout: float = option(
-        0.0, "Share of the units that a training step drops.", ge=0, lt=1, also=("dropout_rate", "dropout_prob", "p")
+        0.0, "Dropout: share of units set to 0 in training.", ge=0, lt=1, also=("dropout_rate", "dropout_prob", "p")
     )
     embedding: int | None = option(
         None,
-        "Width of the vector of a token or label; 0 for one-hot. Default: by the size of the vocabulary.",
+        "Embedding size of a token or label; 0 for one-hot. Default: depends on the vocabulary size.",
         ge=0,
         le=65_536,
         also=("embedding_dim", "embedding_size", "embed_dim", "embeddings", "output_dim"),

@@ -1,9 +1,9 @@
-r"""A linear-chain conditional random field: labels are chosen together, by how well each follows the one before.
+r"""A linear-chain conditional random field: it chooses labels together, by how well each follows the one before.
 
 Axes: B rows, T steps, H width, K labels; index K of a potential's second to last axis is the beginning of a row.
 
-Every function here reads *potentials* :math:`\phi_t(i, j)` of shape (B, T, K + 1, K): what label j at step t is worth
-after label i; at a row's first step row K alone counts. A row with no step has one path, which is worth 0.
+Every function here takes *potentials* :math:`\phi_t(i, j)` of shape (B, T, K + 1, K): the score of label j at step t
+after label i. At a row's first step only i = K counts. A row without steps has one path, with the score 0.
 """
 
 from __future__ import annotations
@@ -20,19 +20,19 @@ from unrolled.layers.lengths import check_lengths, real_steps
 
 __all__ = ["CRF", "FORBIDDEN", "crf_log_partition", "crf_potentials", "crf_score"]
 
-# Nats that a forbidden transition costs. Not infinity: labels that break the rule would have an infinite loss, and its
-# gradient, inf - inf, would be NaN. exp(-10 000) is 0 in every dtype: paths that keep the rule are worth what they
-# would be worth with infinity, and a bias of this size never moves, as its gradient is 0.
+# Score of a forbidden transition, in nats. With -inf, a target that breaks the rule would have an infinite loss, whose
+# gradient, inf - inf, is NaN. exp(-10 000) is 0 in every dtype, so allowed paths have the same probability as with
+# -inf, and a bias of this size never moves, because its gradient is 0.
 FORBIDDEN = -1e4
 
 
 class CRF(nn.Module):
-    r"""The head of a network that weighs paths of labels: potentials from features.
+    r"""A network head that scores whole paths of labels: it computes potentials from features.
 
     .. math:: \phi_t(i, j) = (W h_t)_j + A_{ij}, \qquad
         p(y \mid h) = \exp\Bigl(\sum_t \phi_t(y_{t-1}, y_t)\Bigr) / Z(h), \quad y_0 = K
 
-    ``bias`` is A, flattened: the labels' own biases are in it, as :math:`A_{ij} + b_j` is again such a matrix.
+    ``bias`` is A, flattened. It includes a bias for each label, since :math:`A_{ij} + b_j` is again such a matrix.
 
     Args:
         input_size: H ≥ 1.
@@ -64,7 +64,7 @@ class CRF(nn.Module):
         nn.init.kaiming_uniform_(self.weight, a=math.sqrt(5))  # as nn.Linear does
 
     def extra_repr(self) -> str:
-        """Its arguments."""
+        """The constructor's arguments."""
         return f"{self.weight.shape[1]}, {len(self.bias)}"
 
     def forward(self, h: Tensor) -> Tensor:
@@ -74,7 +74,7 @@ class CRF(nn.Module):
 
 
 def crf_potentials(outputs: Tensor) -> Tensor:
-    """What the head gave, (B, T, (K + 1)·K), as (B, T, K + 1, K)."""
+    """Reshape the head's outputs (B, T, (K + 1)·K) to potentials (B, T, K + 1, K)."""
     return outputs.view(*outputs.shape[:-1], -1, _labels(outputs.shape[-1]))
 
 
@@ -88,7 +88,7 @@ def crf_log_partition(potentials: Tensor, lengths: Tensor) -> Tensor:
     Its gradient is the probability of each pair of neighbouring labels.
 
     Args:
-        potentials: what lies beyond a row's length may be anything, NaN too.
+        potentials: values beyond a row's length are ignored, even NaN.
         lengths: 0 … T.
 
     Shape:
@@ -120,14 +120,14 @@ def crf_log_partition(potentials: Tensor, lengths: Tensor) -> Tensor:
 
 
 def crf_score(potentials: Tensor, target: Tensor, lengths: Tensor) -> Tensor:
-    r"""What each row's own path is worth: :math:`\sum_t \phi_t(y_{t-1}, y_t)`.
+    r"""The score of each row's target path: :math:`\sum_t \phi_t(y_{t-1}, y_t)`.
 
-    Where labels are missing it is the logarithm of the sum over the paths that agree with those that are known, so
-    that ``crf_log_partition(…) - crf_score(…)`` is the negative log-likelihood of the known labels in any case.
+    If labels are missing, it is the logarithm of the sum over all paths that agree with the known labels, so
+    ``crf_log_partition(…) - crf_score(…)`` is always the negative log-likelihood of the known labels.
 
     Args:
         potentials, lengths: as for `crf_log_partition`.
-        target: labels 0 … K - 1, or `MISSING`; beyond a row's length anything.
+        target: labels 0 … K - 1, or `MISSING`; values beyond a row's length are ignored.
 
     Shape:
         potentials (B, T, K + 1, K) float, target (B, T) int64, lengths (B,) integers -> (B,).
@@ -159,7 +159,7 @@ def crf_score(potentials: Tensor, target: Tensor, lengths: Tensor) -> Tensor:
 def _labels(outputs: int) -> int:
     labels = (math.isqrt(4 * outputs + 1) - 1) // 2
     if outputs < 1 or labels * (labels + 1) != outputs:
-        raise UsageError(f"a CRF has (K + 1)·K outputs for K labels, such as 6 for 2, but not {outputs}")
+        raise UsageError(f"a CRF with K labels has (K + 1)·K outputs, such as 6 for 2 labels, got {outputs}")
     return labels
 
 

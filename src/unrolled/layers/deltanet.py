@@ -1,6 +1,6 @@
-"""Blocks with a matrix as memory: the gated delta rule, as a model.
+"""Gated DeltaNet: a stack of blocks whose memory is a matrix, updated by the gated delta rule.
 
-Axes: B rows, T steps, I inputs, H hidden units, N heads of H/N units, k = `SIGHT` steps that the convolution sees.
+Axes: B rows, T steps, I inputs, H hidden units, N heads of H/N units, k = `SIGHT` steps in the convolution.
 """
 
 from __future__ import annotations
@@ -18,35 +18,36 @@ from torch.utils.checkpoint import checkpoint
 from unrolled.cells._arguments import arguments
 from unrolled.cells.cell import check_input
 from unrolled.config import Part, option
-from unrolled.errors import ShapeError, UsageError
+from unrolled.errors import ShapeError, UsageError, named
 from unrolled.layers.attention.delta_rule import CHUNK, delta_rule
 from unrolled.layers.config import ModelConfig
 from unrolled.layers.layer import Layer
 from unrolled.layers.lengths import check_lengths, real_steps, zero_padding
-from unrolled.layers.recurrence.session import LayerSession, layer_session
+from unrolled.layers.recurrence.layer_session import LayerSession, layer_session
 from unrolled.layers.short_convolution import short_convolution
 
 __all__ = ["DeltaNet", "DeltaState"]
 
 SIGHT = 4
-SOFT = 1e-2  # beneath the mean square of what a memory answers: next to nothing is not blown up to length 1
+SOFT = 1e-2  # epsilon of the norm of a memory's outputs, so that outputs near 0 are not scaled up to length 1
 _SHORTEST, _LONGEST = 16, 8192  # steps over which heads remember at first
 _SMALLEST_HEAD = 32  # units
-# Rows × steps × units × blocks. So many run together: more leave the processor's caches, and take a quarter longer.
+# Rows × steps × units × blocks that run together: larger pieces leave the processor's caches and take a quarter longer.
 _TOGETHER = 2**19
-# So many are kept for the way back, at some 200 bytes each; beyond, segments run again, and take a third longer.
+# The most that are kept for the backward pass, at about 200 bytes each; beyond it, pieces are recomputed, which takes a
+# third longer.
 _KEPT = 2**24
 
 
 class DeltaState(NamedTuple):
-    """Of one block: ``memory`` (B, N, H/N, H/N), and ``recent`` (B, k-1, 3H), the last inputs of its convolution."""
+    """The state of a block: ``memory`` (B, N, H/N, H/N), ``recent`` (B, k-1, 3H), the convolution's last inputs."""
 
     memory: Tensor
     recent: Tensor
 
 
 class DeltaNet(nn.Module, Layer):
-    r"""A stack of blocks that remember in matrices: each writes values under keys, and answers queries.
+    r"""A stack of blocks with a matrix memory: each step writes a value under a key and reads with a query.
 
     ::
 
@@ -60,14 +61,14 @@ class DeltaNet(nn.Module, Layer):
         S_t = a_t S_{t-1} (I - b_t k_t k_tᵀ) + b_t v_t k_tᵀ                   `delta_rule`
         y_t = W_o (norm(S_t q_t) ⊙ silu(W_g x_t))
 
-    The convolution sees k = 4 steps of each unit. c_a starts so that heads remember over 16 to 8192 steps.
+    The convolution spans k = 4 steps of each unit. c_a starts so that heads remember over 16 to 8192 steps.
 
     Args:
         input_size: I ≥ 1.
         hidden_size: H ≥ 1.
-        heads: N ≥ 1, which divides H; ``None``: as many as divide it into heads of at least 32 units.
+        heads: N ≥ 1, a divisor of H; ``None``: as many heads as possible of at least 32 units each.
         num_layers: K ≥ 1 blocks.
-        dropout: the share, 0 ≤ p < 1, of what each half of a block adds that training drops.
+        dropout: dropout rate of the output of each half of a block, 0 ≤ p < 1.
 
     Shape:
         x (B, T, I) -> y (B, T, H), 0 beyond each row's length; lengths (B,) integers, 0 … T. The state is a tuple with
@@ -78,8 +79,8 @@ class DeltaNet(nn.Module, Layer):
         ShapeError: x, lengths or the state does not fit.
 
     Cost:
-        per block, row and step 11H² multiply-adds, and 3H²/N for the memory; about H²/N + 9H numbers of state, after
-        a million steps as after one. Whole rows go in chunks (`delta_rule`), linear in T.
+        per block, row and step 11H² multiply-adds, and 3H²/N for the memory; about H²/N + 9H numbers of state, however
+        many steps have run. Whole rows run in chunks (`delta_rule`), linear in T.
 
     References:
         Yang, Kautz and Hatamizadeh 2024, Gated delta networks, https://arxiv.org/abs/2412.06464
@@ -102,7 +103,7 @@ class DeltaNet(nn.Module, Layer):
 
         heads: int | None = option(
             None,
-            "Attention heads, a divisor of the hidden size. Default: one for each 32 units, if they divide them.",
+            "Attention heads, a divisor of the hidden size. Default: heads of at least 32 units.",
             ge=1,
             le=65_536,
             also=("num_heads", "n_heads", "nhead", "n_head", "num_attention_heads"),
@@ -120,7 +121,7 @@ class DeltaNet(nn.Module, Layer):
         if heads is None:
             heads = next(n for n in range(max(1, hidden_size // _SMALLEST_HEAD), 0, -1) if hidden_size % n == 0)
         if heads < 1 or hidden_size % heads:
-            raise UsageError(f"{heads} heads do not divide {hidden_size} hidden units: choose a divisor of them")
+            raise UsageError(f"{named('heads')} must be a divisor of the hidden size {hidden_size}, got {heads}")
         self.input_size, self.output_size, self.heads = input_size, hidden_size, heads
         self.inward = nn.Identity() if input_size == hidden_size else nn.Linear(input_size, hidden_size)
         blocks = nn.ModuleList(_Block(hidden_size, heads, dropout) for _ in range(num_layers))
@@ -136,7 +137,7 @@ class DeltaNet(nn.Module, Layer):
     def forward(
         self, x: Tensor, lengths: Tensor | None = None, state: Sequence[DeltaState] | None = None
     ) -> tuple[Tensor, tuple[DeltaState, ...]]:
-        """Run over whole rows, or over the next chunk of each from the ``state`` after the chunk before."""
+        """Run over whole rows, or over the next chunk of each, starting from ``state``."""
         check_input(x, "(B, T, I)", self.input_size, self.norm.weight, "DeltaNet")
         lengths = check_lengths(lengths, x, "DeltaNet")
         first = self.initial_state(len(x), self.norm.weight)
@@ -161,7 +162,7 @@ class DeltaNet(nn.Module, Layer):
         return y.squeeze(1), after
 
     def extra_repr(self) -> str:
-        """Its arguments."""
+        """The constructor's arguments."""
         values = {
             "input_size": self.input_size,
             "hidden_size": self.output_size,
@@ -172,11 +173,11 @@ class DeltaNet(nn.Module, Layer):
         return arguments(self, values)
 
     def session(self, batch: int | None = None) -> LayerSession:
-        """The layer live, for one row or ``batch`` of them: it keeps its state."""
+        """A live session of the layer for one row, or for ``batch`` rows; it keeps the state."""
         return layer_session(self, batch, self.norm.weight, self.step, self.initial_state)
 
     def initial_state(self, batch: int, like: Tensor) -> tuple[DeltaState, ...]:
-        """Nothing written yet, with the dtype and device of ``like``."""
+        """An empty memory, with the dtype and device of ``like``."""
         width = self.output_size // self.heads
         memory, recent = (batch, self.heads, width, width), (batch, SIGHT - 1, 3 * self.output_size)
         return tuple(DeltaState(like.new_zeros(memory), like.new_zeros(recent)) for _ in self.blocks)
@@ -192,7 +193,7 @@ class DeltaNet(nn.Module, Layer):
 
     def _checked(self, state: Sequence[DeltaState], first: Sequence[DeltaState]) -> Sequence[DeltaState]:
         if len(state) != len(first):
-            raise ShapeError(f"DeltaNet: this state is of {len(state)} blocks, expected {len(first)}")
+            raise ShapeError(f"DeltaNet: state has {len(state)} blocks, expected {len(first)}")
         for block, expected in zip(state, first, strict=True):
             for name, part, like in zip(DeltaState._fields, block, expected, strict=True):
                 if part.shape != like.shape:
@@ -203,7 +204,7 @@ class DeltaNet(nn.Module, Layer):
 
 
 class _Block(nn.Module):
-    """A step's past, added to it, then a gated map of the step alone, added to that."""
+    """A block with two residual parts: a mix over time, then a gated feed-forward map of each step."""
 
     def __init__(self, width: int, heads: int, dropout: float) -> None:
         super().__init__()
@@ -226,7 +227,7 @@ class _Block(nn.Module):
 
 
 class _Mix(nn.Module):
-    """What each step takes from those before it."""
+    """The part of a block that mixes over time."""
 
     def __init__(self, width: int, heads: int) -> None:
         super().__init__()
@@ -248,7 +249,7 @@ class _Mix(nn.Module):
             part.reshape(*x.shape[:2], self.heads, x.shape[2] // self.heads) for part in silu(qkv).chunk(3, -1)
         )  # (B, T, N, H/N)
         log_a, b = logsigmoid(a.to(q.dtype)), torch.sigmoid(b.to(q.dtype))  # (B, T, N)
-        if lengths is not None:  # beyond a row's length nothing is forgotten and nothing written
+        if lengths is not None:  # padding neither forgets nor writes
             real, nothing = real_steps(lengths, x.shape[1]).unsqueeze(2), b.new_zeros(())
             log_a, b = torch.where(real, log_a, nothing), torch.where(real, b, nothing)
         y, memory = delta_rule(_unit(q), _unit(k), v, log_a, b, state.memory)
@@ -261,12 +262,12 @@ def _norm(width: int) -> nn.RMSNorm:
 
 
 def _unit(vectors: Tensor) -> Tensor:
-    """Of length 1; what is all but zero stays so, and has a derivative."""
+    """``vectors`` scaled to length 1; those near 0 stay small, so that the gradient is finite."""
     return vectors * torch.rsqrt(vectors.square().sum(-1, keepdim=True) + 1e-6)
 
 
 def _first_memory(heads: int) -> Tensor:
-    """(N,): what σ takes to the share that each head keeps, so that 1/e is left after 16 … 8192 steps."""
+    """(N,): biases for which the heads keep 1/e of their memory after 16 … 8192 steps."""
     steps = torch.linspace(math.log(_SHORTEST), math.log(_LONGEST), heads + 2)[1:-1].exp()
     return (steps - 1).log()
 

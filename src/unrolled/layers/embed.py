@@ -1,6 +1,6 @@
-"""From what a column holds to the vectors that a layer reads. Axes: B rows, T steps, K symbols, W width.
+"""Embeddings: they turn the values of a column into vectors. Axes: B rows, T steps, K symbols, W width.
 
-Padding is the caller's affair: it must hold a symbol in range.
+The caller must fill padding with a symbol in range.
 """
 
 from __future__ import annotations
@@ -20,13 +20,12 @@ _WIDEST = 128
 
 
 def embed(spec: Spec, size: int | None = None, gain: float = 1.0) -> Embedding | OneHot | Numbers | PretrainedEncoder:
-    """The module that makes vectors of a column.
+    """A new module that turns the values of a column into vectors.
 
     Args:
-        spec: how the column looks.
-        size: the width of an embedding; 0 asks for one-hot; ``None`` takes the number of symbols, 128 at most, since a
-            wider one than that number could say nothing more.
-        gain: of an embedding (see `Embedding`).
+        spec: the column's spec.
+        size: the width of an embedding; 0 for one-hot; ``None``: the number of symbols, at most 128.
+        gain: the gain of an embedding (see `Embedding`).
 
     Example:
         >>> embed(Discrete(65)).output_size, embed(Discrete(65), 16).output_size, embed(Discrete(9), 0).output_size
@@ -41,7 +40,7 @@ def embed(spec: Spec, size: int | None = None, gain: float = 1.0) -> Embedding |
     return Embedding(spec.size, min(spec.size, _WIDEST) if size is None else size, gain)
 
 
-_FIRST = 0.1  # the deviation of a first vector: a symbol that training hardly shows stays near 0 and does not mislead
+_FIRST = 0.1  # standard deviation at first: a symbol that is rare in training stays near 0 and does not mislead
 
 
 class Embedding(nn.Module):
@@ -54,15 +53,15 @@ class Embedding(nn.Module):
     Args:
         size: K ≥ 1 symbols.
         width: W ≥ 1.
-        gain: g, which is not learned. A layer that adds to what it reads needs vectors as large as what it adds, while
-            E, with which a head may score symbols, stays small (Vaswani et al. 2017, section 3.4, take √W).
+        gain: g, which is not learned. A layer with residual connections needs inputs as large as what it adds, while E
+            stays small, since a tied head may use it as weights (Vaswani et al. 2017, section 3.4, take √W).
 
     Shape:
         x (B, T) or (B,) of an integer dtype, in 0 … K-1 -> y (B, T, W) or (B, W).
 
     Raises:
         UsageError: a size below 1.
-        ShapeError: not integers, or a symbol out of range: it is named, with its place.
+        ShapeError: not integers, or a symbol out of range; the message names it and its place.
 
     Cost:
         W numbers read per row and step; K·W weights.
@@ -82,10 +81,10 @@ class Embedding(nn.Module):
                 raise UsageError(f"Embedding: {name} must be at least 1, got {number}")
         self.size, self.output_size, self.gain = size, width, gain
         self.weight = nn.Parameter(torch.randn(size, width) * _FIRST)
-        self.sparse = False  # True: the gradient holds the rows of the symbols that were read alone
+        self.sparse = False  # True: the gradient has only the rows of the symbols that were read
 
     def extra_repr(self) -> str:
-        """Its arguments."""
+        """The constructor's arguments."""
         return arguments(self, {"size": self.size, "width": self.output_size, "gain": self.gain})
 
     def forward(self, x: Tensor) -> Tensor:
@@ -95,7 +94,7 @@ class Embedding(nn.Module):
 
 
 class OneHot(nn.Module):
-    """A 1 in the place of the symbol, 0 elsewhere.
+    """One-hot vectors: 1 at the index of the symbol, 0 elsewhere.
 
     ::
 
@@ -109,7 +108,7 @@ class OneHot(nn.Module):
 
     Raises:
         UsageError: a size below 1.
-        ShapeError: not integers, or a symbol out of range: it is named, with its place.
+        ShapeError: not integers, or a symbol out of range; the message names it and its place.
 
     Cost:
         K numbers written per row and step; no weights.
@@ -132,7 +131,7 @@ class OneHot(nn.Module):
         self.register_buffer("like", torch.empty(0), persistent=False)  # follows the module's dtype and device
 
     def extra_repr(self) -> str:
-        """Its arguments."""
+        """The constructor's arguments."""
         return str(self.size)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -142,7 +141,7 @@ class OneHot(nn.Module):
 
 
 class Numbers(nn.Module):
-    """Numbers are vectors already: they pass as they are, their shape checked.
+    """Pass columns of numbers through unchanged, after a check of their shape.
 
     ::
 
@@ -173,7 +172,7 @@ class Numbers(nn.Module):
         self.output_size = width
 
     def extra_repr(self) -> str:
-        """Its arguments."""
+        """The constructor's arguments."""
         return str(self.output_size)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -186,7 +185,7 @@ class Numbers(nn.Module):
 
 
 def _symbols(x: Tensor, size: int, owner: str) -> Tensor:
-    """``x`` as int64, every symbol known to be in range: beyond it torch would crash on a GPU."""
+    """``x`` as int64, checked to be in range: an index out of range would crash the process on a GPU."""
     if x.dim() not in (1, 2) or x.is_floating_point() or x.dtype == torch.bool:
         raise ShapeError(f"{owner}: x is {tuple(x.shape)} {x.dtype}, expected integers (B, T) or (B,)")
     x = x.to(torch.int64)

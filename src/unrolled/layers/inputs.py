@@ -1,4 +1,4 @@
-"""The columns of a batch as one vector a step. Axes: B rows, T steps, W width, E of an embedding, I of all together."""
+"""Embed all columns of a batch. Axes: B rows, T steps, W width of a column, E of its embedding, I of all embeddings."""
 
 from __future__ import annotations
 
@@ -18,24 +18,24 @@ __all__ = ["InputEmbedding"]
 
 
 class InputEmbedding(nn.Module):
-    """Each column embedded, and all of them side by side: what a layer reads.
+    """Embed each column and concatenate the vectors: the input of a layer.
 
     ::
 
         x_t = [embed_1(u_t); …; embed_n(u_t)]
 
     Args:
-        specs: input column -> how it looks. A column without a time axis is repeated along it.
-        embedding: the width of a symbol's vector (see `embed`).
-        gain: of symbols' vectors (see `Embedding`).
+        specs: input column -> its spec. A column without a time axis is repeated at every step.
+        embedding: the embedding size (see `embed`).
+        gain: the gain of embeddings (see `Embedding`).
 
     Shape:
         inputs: per column (B, T) int64 or (B, T, W) float32; without time (B,) or (B, W).
         lengths: (B,) int64 in [0, T].
-        x: (B, T, I); T is 1 where no column has time.
+        x: (B, T, I); T is 1 if no column has a time axis.
 
     Raises:
-        ShapeError: a column is missing or does not fit the others, or ids out of range.
+        ShapeError: a column is missing or does not fit the others, or ids are out of range.
 
     Cost:
         I numbers copied per row and step.
@@ -57,7 +57,7 @@ class InputEmbedding(nn.Module):
         self.output_size = sum(one.output_size for one in self._all())
 
     def forward(self, inputs: Mapping[str, Tensor], lengths: Tensor) -> tuple[Tensor, Tensor | None]:
-        """``x`` (B, T, I), and (B, T) True at real steps; ``None`` where all are."""
+        """``x`` (B, T, I), and a mask (B, T) that is True at real steps, or ``None`` if all are."""
         steps = self._steps(inputs, lengths)
         even = bool((lengths == steps).all())
         real = None if even else torch.arange(steps, device=lengths.device) < lengths[:, None]  # (B, T)
@@ -76,7 +76,7 @@ class InputEmbedding(nn.Module):
         return torch.cat(columns, dim=-1), real
 
     def extra_repr(self) -> str:
-        """The columns, and the width of all of them."""
+        """The names of the columns, and the width of the output."""
         return f"{', '.join(self.specs)}, output_size={self.output_size}"
 
     def step(self, inputs: Mapping[str, Tensor]) -> Tensor:
@@ -86,33 +86,33 @@ class InputEmbedding(nn.Module):
 
     @property
     def timed(self) -> bool:
-        """Whether a column has steps."""
+        """Whether any column has a time axis."""
         return any(spec.time for spec in self.specs.values())
 
     @property
     def causal(self) -> bool:
-        """Whether the vector of a step depends on no later one."""
+        """Whether the vector of a step is independent of later steps."""
         return not any(isinstance(one, PretrainedEncoder) for one in self._all())
 
     def symbols(self) -> dict[str, tuple[str, Embedding]]:
-        """Column -> the name of its vectors among the weights here, and what looks them up; of symbols only."""
+        """Column -> the name of its weights in this module, and its `Embedding`; only columns that have one."""
         named = zip(self.specs, self._all(), strict=True)
         found = {name: (place, one) for place, (name, one) in enumerate(named) if isinstance(one, Embedding)}
         return {name: (f"embeddings.{place}.weight", one) for name, (place, one) in found.items()}
 
     def embedding_of(self, name: str) -> Embedding | OneHot | Numbers | PretrainedEncoder:
-        """What makes vectors of the column ``name``."""
+        """The module that embeds the column ``name``."""
         return self._all()[list(self.specs).index(name)]
 
     def _all(self) -> list[Embedding | OneHot | Numbers | PretrainedEncoder]:
         return cast("list[Embedding | OneHot | Numbers | PretrainedEncoder]", list(self.embeddings))
 
     def _steps(self, inputs: Mapping[str, Tensor], lengths: Tensor) -> int:
-        """T, once the columns are known to fit each other and ``lengths``; 1 where none has time."""
+        """T, after a check that the columns fit each other and ``lengths``; 1 if none has a time axis."""
         steps = None
         for name, spec in self.specs.items():
             if name not in inputs:
-                raise ShapeError(f"Network: column {name!r} is missing; it reads {', '.join(self.specs)}")
+                raise ShapeError(f"Network: column {name!r} is missing; the inputs are {', '.join(self.specs)}")
             shape, axes = inputs[name].shape, _axes(spec)
             if len(shape) != len(axes) or shape[0] != len(lengths) or (spec.time and steps not in (None, shape[1])):
                 sizes = f"B = {len(lengths)}" + (f" and T = {steps}" if spec.time and steps is not None else "")

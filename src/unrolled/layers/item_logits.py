@@ -1,6 +1,6 @@
-"""A choice among very many symbols whose scores are only computed where they are asked for.
+"""Logits over very many items, computed only where they are needed.
 
-Axes: B rows, T steps, N steps that are asked for, H hidden, V symbols, S of them drawn.
+Axes: B rows, T steps, N selected steps, H hidden, V symbols, S sampled symbols.
 """
 
 from __future__ import annotations
@@ -16,18 +16,18 @@ from unrolled.layers.sampled_softmax import CandidateSampler
 
 __all__ = ["LazyLogits"]
 
-_SCORES = 1 << 24  # that are in memory at a time where nothing is learned from them
+_SCORES = 1 << 24  # the most scores in memory at a time without gradients
 
 
 @dataclass(frozen=True, slots=True)
 class LazyLogits:
-    """What a network makes of a batch where it chooses among many symbols: all that their scores need.
+    """The output of a network over very many symbols: hidden states and head, from which scores are computed on demand.
 
     Attributes:
-        hidden: (B, T, H), or (N, H) once `at` has taken the steps that are asked for.
+        hidden: (B, T, H), or (N, H) after `at` has selected steps.
         weight: (V, H).
         bias: (V,).
-        sampler: draws the symbols from which the loss is estimated; ``None``: it is exact.
+        sampler: samples the symbols that estimate the loss; ``None``: the loss is exact.
     """
 
     hidden: Tensor
@@ -36,39 +36,39 @@ class LazyLogits:
     sampler: CandidateSampler | None = None
 
     def float(self) -> LazyLogits:
-        """With the hidden states as float32."""
+        """The same logits with the hidden states as float32."""
         return replace(self, hidden=self.hidden.float())
 
     def detach(self) -> LazyLogits:
-        """The same numbers, through which no gradient flows."""
+        """The same logits, detached from the graph."""
         return replace(self, hidden=self.hidden.detach(), weight=self.weight.detach(), bias=self.bias.detach())
 
     def at(self, *index: Tensor) -> LazyLogits:
-        """The steps at ``index``, a (B, T) mask or rows and steps."""
+        """The logits of the steps at ``index``: a (B, T) mask, or rows and steps."""
         return replace(self, hidden=self.hidden[index])
 
     def scores(self) -> Tensor:
-        """Of every symbol, (..., V)."""
+        """The scores of every symbol, (..., V)."""
         return F.linear(self.hidden, self.weight, self.bias)
 
     def pieces(self) -> Iterator[tuple[slice, Tensor]]:
-        """Which of the N steps, and their scores (n, V): all of them in turn, a bounded number of scores at a time."""
+        """Yield slices of the N steps with their scores (n, V), a bounded number of scores at a time."""
         size = max(1, _SCORES // len(self.weight))
         for start in range(0, len(self.hidden), size):
             part = slice(start, start + size)
             yield part, F.linear(self.hidden[part], self.weight, self.bias)
 
     def nats(self, right: Tensor) -> Tensor:
-        r"""The sum of −log softmax(o)_y over the N steps; from a sampler's candidates, its estimate.
+        r"""The sum of −log softmax(o)_y over the N steps; with a sampler, an estimate of it:
 
         .. math::
             -o_y + \log\Big(e^{o_y} + \sum_{v \in S,\, v \ne y} \frac{e^{o_v}}{p_v}\Big)
 
-        The sum under the logarithm is right on average, its logarithm nearly so, and exactly where S is all symbols.
-        The gradient touches the rows of S and of the right symbols alone, and is sparse.
+        The sum under the logarithm is unbiased, its logarithm nearly so; with all symbols in S both are exact. The
+        gradient is sparse: it only has the rows of S and of the right symbols.
 
         Args:
-            right: (N,) int64.
+            right: (N,) int64, the right symbols.
 
         Cost: N·V·H multiply-adds and N·V numbers of memory; with a sampler N·S·H and N·S.
 

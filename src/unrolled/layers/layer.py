@@ -1,4 +1,4 @@
-"""What a layer is: the part of a model that turns vectors into vectors over time.
+"""The interface of a layer: the part of a model that turns vectors into vectors over time.
 
 Axes: B rows, T steps, I inputs.
 """
@@ -12,31 +12,30 @@ from unrolled.config import Part
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from unrolled.layers.recurrence.session import LayerSession
+    from unrolled.layers.recurrence.layer_session import LayerSession
     from unrolled.state import State
 
 __all__ = ["Layer"]
 
 
 class Layer(Protocol):
-    """A model without its ends: vectors in, vectors out, over a padded batch, in chunks or step by step.
+    """A layer maps vectors to vectors, over a padded batch, in chunks, or step by step.
 
-    A layer names this class among its bases, and so has the defaults below.
+    Derive a layer from this class to get the defaults below.
 
     Attributes:
-        causal: no output depends on a later input, so that it can stream.
-        bidirectional: the second half of each output was read from the row's end backward. A layer may see the future
-            without that, as attention does.
-        regroups: over whole rows it adds up in another order than step by step, as attention does, so that the two may
-            differ in one digit more.
-        keeps_every_step: its state grows with every step that it has read.
-        most_steps: the longest row that it can read; ``None``: there is none.
-        memory_size: the width of a memory that it attends to by itself, such as an encoder's outputs; ``None``: it has
-            none.
-        boxes: what a drawing writes into its boxes, from the lowest to the highest; empty: the name of the class.
-        takes_memory: ``build`` takes such a width.
-        embedding_gain: what the vectors of symbols are multiplied by before it reads them (see `Embedding`).
-        Options: the class of its own options; ``build`` gets them by ``config.of``.
+        causal: no output depends on a later input, so the layer can stream.
+        bidirectional: the second half of each output comes from a backward pass. A layer that is not causal need not be
+            bidirectional: attention is not.
+        regroups: whole rows are summed in another order than single steps, as in attention, so that the two may differ
+            by a little more than rounding.
+        keeps_every_step: the state grows with every step.
+        most_steps: the longest row that the layer can read; ``None``: no limit.
+        memory_size: the width of a memory that the layer attends to, such as an encoder's outputs; ``None``: no memory.
+        boxes: the text in each box of a drawing, from the lowest; empty: the name of the class.
+        takes_memory: ``build`` takes a ``memory_size``.
+        embedding_gain: the factor that scales embeddings before the layer reads them (see `Embedding`).
+        Options: the class of the layer's own options; ``build`` gets them with ``config.of``.
     """
 
     input_size: int
@@ -59,7 +58,7 @@ class Layer(Protocol):
         """``x`` (B, I) and the state before -> ``y`` (B, output_size) and the state after."""
 
     def session(self, batch: int | None = None) -> LayerSession:
-        """The layer live, for one row or ``batch`` of them."""
+        """A live session of the layer for one row, or for ``batch`` rows."""
 
     def initial_state(self, batch: int, like: Tensor) -> State:
         """The state of ``batch`` rows before their first step, with the dtype and device of ``like``."""

@@ -1,6 +1,6 @@
-"""Rows of different lengths in one padded batch. Axes: B rows, T steps, W width.
+"""Padding: rows of different lengths in one batch. Axes: B rows, T steps, W width.
 
-A value beyond a row's length is replaced by `torch.where`, never multiplied by 0: NaN · 0 is NaN.
+Padding is replaced with `torch.where`, never multiplied by 0, since NaN · 0 is NaN.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ _INTEGERS = (torch.int64, torch.int32, torch.int16, torch.int8, torch.uint8)
 
 
 def check_lengths(lengths: Tensor | None, x: Tensor, owner: str) -> Tensor | None:
-    """``lengths`` as int64 beside ``x`` (B, T, …), or ``None`` where nothing is padded and nothing need be masked.
+    """Check ``lengths`` against ``x`` (B, T, …); return them as int64, or ``None`` if nothing is padded.
 
     Raises:
         ShapeError: not integers, not (B,), or not all in 0 … T.
@@ -33,7 +33,7 @@ def check_lengths(lengths: Tensor | None, x: Tensor, owner: str) -> Tensor | Non
             f"x with shape {tuple(x.shape)}"
         )
     if lengths.device.type == "meta":
-        raise ShapeError(f"{owner}: lengths is on meta, which holds no numbers, expected {x.device}")
+        raise ShapeError(f"{owner}: lengths is on the meta device, expected {x.device}")
     if rows == 0:
         return None
     lengths = lengths.to(x.device, torch.int64)
@@ -55,21 +55,21 @@ def real_steps(lengths: Tensor, steps: int) -> Tensor:
 
 
 def zero_padding(x: Tensor, lengths: Tensor | None) -> Tensor:
-    """``x`` (B, T, W) with 0 beyond each row's length, whatever was there."""
+    """``x`` (B, T, W) with 0 beyond each row's length."""
     if lengths is None:
         return x
     return torch.where(real_steps(lengths, x.shape[1]).unsqueeze(2), x, x.new_zeros(()))
 
 
 def last_real(y: Tensor, lengths: Tensor, before: Tensor) -> Tensor:
-    """(B, W): each row's last real step of ``y`` (B, T, W); its row of ``before`` where it has none."""
+    """(B, W): each row's last real step of ``y`` (B, T, W), or its row of ``before`` if it has no steps."""
     rows = torch.arange(len(y), device=y.device)
     last = y[rows, (lengths - 1).clamp(min=0)]
     return torch.where((lengths > 0).unsqueeze(1), last, before)
 
 
 def reverse_rows(x: Tensor, lengths: Tensor | None) -> Tensor:
-    """Turn each row of ``x`` (B, T, W) round within its own length; its padding stays where it is.
+    """Reverse each row of ``x`` (B, T, W) within its own length; padding stays in place.
 
     >>> reverse_rows(torch.tensor([[[1], [2], [0]]]), torch.tensor([2])).flatten().tolist()
     [2, 1, 0]
@@ -80,5 +80,5 @@ def reverse_rows(x: Tensor, lengths: Tensor | None) -> Tensor:
     step = torch.arange(steps, device=x.device)
     turned = torch.where(real_steps(lengths, steps), lengths.unsqueeze(1) - 1 - step, step)  # (B, T)
     flat = turned + steps * torch.arange(rows, device=x.device).unsqueeze(1)
-    # index_select over whole rows: twice as fast as gather, forward and backward.
+    # index_select over whole rows is twice as fast as gather, forward and backward.
     return x.reshape(rows * steps, width).index_select(0, flat.flatten()).view(rows, steps, width)

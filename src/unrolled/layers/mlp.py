@@ -1,4 +1,4 @@
-"""The multilayer perceptron: every step by itself, for rows without time. Axes: B rows, T steps, I inputs, H hidden."""
+"""The multilayer perceptron, for rows without time. Axes: B rows, T steps, I inputs, H hidden."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from unrolled.errors import UsageError
 from unrolled.layers.config import ModelConfig
 from unrolled.layers.layer import Layer
 from unrolled.layers.lengths import check_lengths, zero_padding
-from unrolled.layers.recurrence.session import LayerSession, layer_session
+from unrolled.layers.recurrence.layer_session import LayerSession, layer_session
 
 __all__ = ["MLP"]
 
 
 class MLP(nn.Module, Layer):
-    """Linear maps with relu, applied to each step by itself: it remembers nothing.
+    """Linear maps with relu, applied to each step separately; it has no memory.
 
     ::
 
@@ -28,7 +28,7 @@ class MLP(nn.Module, Layer):
         input_size: I ≥ 1.
         hidden_size: H ≥ 1.
         num_layers: K ≥ 1.
-        dropout: the share, 0 ≤ p < 1, of what goes from one layer to the next that training drops.
+        dropout: dropout rate between layers, 0 ≤ p < 1.
 
     Shape:
         x (B, T, I) -> y (B, T, H), 0 beyond each row's length; lengths (B,) integers, 0 … T. The state is empty: ().
@@ -86,7 +86,7 @@ class MLP(nn.Module, Layer):
         return self.layers(x), ()
 
     def extra_repr(self) -> str:
-        """Its arguments."""
+        """The constructor's arguments."""
         values = {
             "input_size": self.input_size,
             "hidden_size": self.output_size,
@@ -96,11 +96,11 @@ class MLP(nn.Module, Layer):
         return arguments(self, values)
 
     def session(self, batch: int | None = None) -> LayerSession:
-        """The layer live, for one row or ``batch`` of them: it keeps its state."""
+        """A live session of the layer for one row, or for ``batch`` rows."""
         return layer_session(self, batch, next(self.parameters()), self.step, self.initial_state)
 
     def initial_state(self, batch: int, like: Tensor) -> tuple[()]:
-        """Nothing to remember."""
+        """The empty state."""
         return ()
 
 

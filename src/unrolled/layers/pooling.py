@@ -1,4 +1,4 @@
-"""From a vector per step to a vector per row. Axes: B rows, T steps, H width."""
+"""Pooling: from a vector per step to a vector per row. Axes: B rows, T steps, H width."""
 
 from __future__ import annotations
 
@@ -15,25 +15,25 @@ __all__ = ["PoolState", "Pooling"]
 
 
 class PoolState(NamedTuple):
-    """``value`` (B, H): the last, the sum or the maximum so far; ``steps`` (B,) int64: how many those were."""
+    """``value`` (B, H): the last, the sum or the maximum so far; ``steps`` (B,) int64: the number of steps."""
 
     value: Tensor
     steps: Tensor
 
 
 class Pooling(nn.Module):
-    """One vector for a row: its last real step, or the mean or the maximum of its real steps.
+    """Pool each row into one vector: its last real step, or the mean or maximum of its real steps.
 
     ::
 
-        last: y_n        mean: 1/n Σ_{t≤n} y_t        max: max_{t≤n} y_t        of no steps at all: 0
+        last: y_n        mean: 1/n Σ_{t≤n} y_t        max: max_{t≤n} y_t        without steps: 0
 
-    It streams too: the state holds all that the next step needs.
+    Pooling can stream: the state holds everything that the next step needs.
 
     Args:
         kind: ``last``, ``mean`` or ``max``.
-        bidirectional: the second half of y was read backward. Then its *first* step is the one that has seen the whole
-            row, and ``last`` takes that.
+        bidirectional: the second half of y comes from a backward pass. Its *first* step has then seen the whole row,
+            and ``last`` takes that one.
 
     Shape:
         y (B, T, H), lengths (B,) integers, 0 … T -> (B, H).
@@ -57,19 +57,19 @@ class Pooling(nn.Module):
     def __init__(self, kind: Literal["last", "mean", "max"], bidirectional: bool = False) -> None:
         super().__init__()
         if kind not in (kinds := ("last", "mean", "max")):
-            raise UsageError(f"there is no pooling {kind!r}.{did_you_mean(kind, kinds)}")
+            raise UsageError(f"unknown pooling {kind!r}.{did_you_mean(kind, kinds)}")
         self.kind, self.bidirectional = kind, bidirectional
 
     def forward(
         self, y: Tensor, lengths: Tensor | None = None, state: PoolState | None = None
     ) -> tuple[Tensor, PoolState]:
-        """Pool whole rows, or go on from the ``state`` after the chunk before."""
+        """Pool whole rows, or continue from the ``state`` after the previous chunk."""
         if y.dim() != 3:
             raise ShapeError(f"Pooling: y has shape {tuple(y.shape)}, expected (B, T, H)")
         if state is None:
             state = self.initial(len(y), y)
         elif self.bidirectional:
-            raise UsageError("a bidirectional layer needs whole rows: its pooling takes no state")
+            raise UsageError("a bidirectional layer needs whole rows, so its pooling cannot continue from a state")
         if y.shape[1] == 0:
             return self._answer(state), state
         lengths = check_lengths(lengths, y, "Pooling")
@@ -78,11 +78,11 @@ class Pooling(nn.Module):
         return self._answer(state), state
 
     def extra_repr(self) -> str:
-        """Its arguments."""
+        """The constructor's arguments."""
         return arguments(self, {"kind": self.kind, "bidirectional": self.bidirectional})
 
     def step(self, y: Tensor, state: PoolState) -> tuple[Tensor, PoolState]:
-        """One step: ``y`` (B, H) and the state before -> what is pooled so far (B, H), and the state after."""
+        """One step: ``y`` (B, H) and the state before -> the pooled vector so far (B, H), and the state after."""
         return self(y.unsqueeze(1), None, state)
 
     def initial(self, batch: int, like: Tensor) -> PoolState:

@@ -1,4 +1,4 @@
-"""A local Hugging Face encoder as the embedding of a text. Axes: B rows, T steps, W its width."""
+"""A local Hugging Face encoder as the embedding of a text. Axes: B rows, T steps, W width of the encoder."""
 
 from __future__ import annotations
 
@@ -16,29 +16,29 @@ from unrolled.storage.tensors import load_tensors
 
 __all__ = ["PretrainedEncoder"]
 
-_SPECIALS = 3  # ours, before the ids of its tokenizer
-_DEEPEST = 256  # layers: what a file may declare before it is held against its weights
-_OLD_NAMES = {".gamma": ".weight", ".beta": ".bias"}  # of weights that were saved long ago
+_SPECIALS = 3  # the library's special tokens come before the tokenizer's ids
+_DEEPEST = 256  # most layers that a configuration may declare, checked before memory is allocated
+_OLD_NAMES = {".gamma": ".weight", ".beta": ".bias"}  # names in old weight files
 
 
 class PretrainedEncoder(nn.Module):
-    """A vector for each token of a text, in view of the whole text.
+    """A pretrained encoder: a vector for each token that depends on the whole text.
 
     ::
 
         y_1 … y_T = encoder(x_1 … x_T)
 
-    Nothing is ever downloaded, and no code of a folder is run: the configuration names one of the models in
-    ``transformers``, the weights are safetensors.
+    Nothing is downloaded, and no code from the model's folder runs: the configuration must name a model of
+    ``transformers``, and the weights are safetensors.
 
     Args:
-        config: the JSON of a ``config.json``, names and numbers.
+        config: the content of a ``config.json``.
 
     Shape:
         x (B, T) int64, ids of its tokenizer + 3; real (B, T) bool -> y (B, T, W), 0 beyond a row's length.
 
     Raises:
-        UsageError: the configuration is of no encoder that ``transformers`` has.
+        UsageError: ``transformers`` cannot build an encoder from the configuration.
         MissingExtra: ``transformers`` is not installed.
 
     Cost:
@@ -62,7 +62,7 @@ class PretrainedEncoder(nn.Module):
         self.size = int(self.model.config.vocab_size) + _SPECIALS
 
     def forward(self, x: Tensor, real: Tensor | None) -> Tensor:
-        """The vectors of the tokens ``x``, which see those that are ``real`` (``None``: all)."""
+        """The vectors of the tokens ``x``, which attend to the ``real`` ones (``None``: all)."""
         if x.dim() != 2 or x.is_floating_point():
             raise ShapeError(f"PretrainedEncoder: x is {tuple(x.shape)} {x.dtype}, expected integers (B, T)")
         ids = (x.to(torch.int64) - _SPECIALS).clamp(min=0)
@@ -72,20 +72,20 @@ class PretrainedEncoder(nn.Module):
             return self.model.get_input_embeddings()(ids)
         real = torch.ones_like(ids, dtype=torch.bool) if real is None else real
         seen = real.clone()
-        seen[:, 0] = True  # a row of no steps attends to something, and is not used
+        seen[:, 0] = True  # a row without steps needs something to attend to; its output is discarded
         with torch.set_grad_enabled(torch.is_grad_enabled() and not self.frozen):
             y = self.model(input_ids=ids, attention_mask=seen.to(torch.int64)).last_hidden_state  # (B, T, W)
         return torch.where(real[..., None], y, 0.0)
 
     def extra_repr(self) -> str:
-        """How many tokens it knows, and the width of their vectors."""
+        """The size of the vocabulary, and the width of the vectors."""
         return f"{self.size}, {self.output_size}, frozen={self.frozen}"
 
     def load(self, folder: Path) -> None:
-        """Take over the weights of ``model.safetensors``.
+        """Load the weights from ``model.safetensors`` in ``folder``.
 
         Raises:
-            DataError: the file is damaged, lacks a weight, or has one of another shape.
+            DataError: the file is damaged, a weight is missing, or one has another shape.
         """
         file = folder / "model.safetensors"
         try:
@@ -98,21 +98,21 @@ class PretrainedEncoder(nn.Module):
         with torch.no_grad():
             for name, own in self.model.state_dict().items():
                 tensor = found.get(name, found.get(head + name))
-                if tensor is None and name.startswith("pooler."):  # not read here, and often not saved
+                if tensor is None and name.startswith("pooler."):  # not used here, and often not saved
                     continue
                 if tensor is None or tensor.shape != own.shape:
-                    what = "lacks" if tensor is None else f"has {tuple(tensor.shape)} for"
-                    raise DataError(f"{what} {name} of {tuple(own.shape)}", file=str(file))
+                    what = "is missing" if tensor is None else f"has shape {tuple(tensor.shape)}"
+                    raise DataError(f"the weight {name} {what}, expected shape {tuple(own.shape)}", file=str(file))
                 own.copy_(tensor)
 
     def freeze(self) -> None:
-        """Keep the weights as they are, and drop nothing in training."""
+        """Freeze the weights, and switch off dropout even in training."""
         self.frozen = True
         self.model.requires_grad_(False)
         self.model.eval()
 
     def fill_buffers(self) -> None:
-        """Make anew what a file does not hold and a model without memory has not: positions and the like."""
+        """Create the buffers of a model on the meta device that no file holds, such as position ids."""
         fresh = dict(_build(self._config).named_buffers())
         for name, buffer in list(self.model.named_buffers()):
             if buffer.is_meta:
@@ -120,7 +120,7 @@ class PretrainedEncoder(nn.Module):
                 self.model.get_submodule(place).register_buffer(own, fresh[name], persistent=False)
 
     def train(self, mode: bool = True) -> Self:
-        """As of any module; frozen weights stay as they answer."""
+        """Set the mode; a frozen encoder always stays in evaluation mode."""
         super().train(mode)
         self.model.train(mode and not self.frozen)
         return self
@@ -135,8 +135,8 @@ def _build(config: str) -> Any:
     try:
         wanted = transformers.AutoConfig.for_model(kind, **{**values, "attn_implementation": "eager"})
         if not 1 <= wanted.num_hidden_layers <= _DEEPEST or wanted.is_encoder_decoder:
-            raise ValueError("it is no encoder of 1 to 256 layers")
+            raise ValueError("it must be an encoder with 1 to 256 layers")
         return transformers.AutoModel.from_config(wanted, dtype=torch.float32, trust_remote_code=False)
     except (ValueError, KeyError, TypeError, AttributeError, AssertionError, ImportError, RuntimeError) as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0][:200]
-        raise UsageError(f"{kind!r} with these sizes is no encoder that transformers builds: {reason}") from None
+        raise UsageError(f"transformers cannot build an encoder of type {kind!r} with these sizes: {reason}") from None

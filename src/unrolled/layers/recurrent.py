@@ -1,4 +1,4 @@
-"""Recurrent layers: any cell, over time, stacked, in one direction or both.
+"""Recurrent layers: any cell over time, stacked, in one direction or both.
 
 Axes: B rows, T steps, I inputs, H hidden units, D directions (1 or 2).
 """
@@ -16,8 +16,8 @@ from unrolled.cells.cell import Cell
 from unrolled.errors import ShapeError, UsageError
 from unrolled.layers.layer import Layer
 from unrolled.layers.recurrence.cell_stack import AnyCell, make_cells
-from unrolled.layers.recurrence.recompute import Recompute, check_recompute
-from unrolled.layers.recurrence.session import LayerSession, layer_session, reads_the_future
+from unrolled.layers.recurrence.layer_session import LayerSession, layer_session, reads_the_future
+from unrolled.layers.recurrence.recomputation import Recompute, check_recompute
 from unrolled.layers.recurrence.unroll import unroll
 from unrolled.state import State
 
@@ -25,35 +25,35 @@ __all__ = ["Recurrent"]
 
 
 class Recurrent(nn.Module, Layer):
-    """A stack of recurrent layers over padded batches, chunks, or single steps: the same weights, the same answers.
+    """A stack of recurrent layers that gives the same outputs over padded batches, in chunks, and step by step.
 
     ::
 
         y⁰ = x
         yᵏ_t, sᵏ_t = cellᵏ(yᵏ⁻¹_t, sᵏ_{t-1})                          one direction
-        yᵏ_t = [→cellᵏ(yᵏ⁻¹_t, →sᵏ_{t-1}); ←cellᵏ(yᵏ⁻¹_t, ←sᵏ_{t+1})]    both, each within the row's own length
+        yᵏ_t = [→cellᵏ(yᵏ⁻¹_t, →sᵏ_{t-1}); ←cellᵏ(yᵏ⁻¹_t, ←sᵏ_{t+1})]    both, within each row's length
 
     Args:
         input_size: I ≥ 1.
         hidden_size: H ≥ 1, of each direction.
         cell: the name of a registered cell; your own class of cells, or any function of (input_size, hidden_size); a
             cell, which is one layer in one direction; or a list with one of these for each layer.
-        num_layers: K ≥ 1; a list of cells has its own length.
-        bidirectional: read each row in both directions. Such a layer knows the future, so it cannot stream.
-        dropout: the share, 0 ≤ p < 1, of what goes from one layer to the next that training drops.
-        recompute: for long rows, see `unroll`: ``None``, ``"sqrt"``, or so many steps, at least 1.
+        num_layers: K ≥ 1; leave it at 1 for a list of cells.
+        bidirectional: read each row in both directions. Such a layer sees the future, so it cannot stream.
+        dropout: dropout rate between layers, 0 ≤ p < 1.
+        recompute: for long rows, see `unroll`: ``None``, ``"sqrt"``, or a number of steps, at least 1.
 
     Shape:
         x (B, T, I) -> y (B, T, D·H), 0 beyond each row's length; lengths (B,) integers, 0 … T. The state is a tuple
         with one cell state per layer; in both directions, a (forward, backward) pair per layer.
 
     Raises:
-        UsageError: an unknown cell, or cells whose sizes do not fit; a number out of range; a state or a step asked of
-            a bidirectional layer.
+        UsageError: an unknown cell, or cells whose sizes do not fit; a number out of range; a bidirectional layer given
+            a state or a single step.
         ShapeError: x, lengths or the state does not fit.
 
     Cost:
-        Per row and step, D times that of each cell. One step needs no more memory after a million steps than after one.
+        Per row and step, D times that of each cell. The memory of a step does not depend on how many came before.
 
     References:
         Graves 2012, https://doi.org/10.1007/978-3-642-24797-2; both directions: Schuster and Paliwal 1997,
@@ -114,7 +114,7 @@ class Recurrent(nn.Module, Layer):
         self.boxes = tuple(self.cell or type(cells[0]).__name__ for cells in self.layers)
 
     def forward(self, x: Tensor, lengths: Tensor | None = None, state: State = None) -> tuple[Tensor, State]:
-        """Run over whole rows, or over the next chunk of each from the ``state`` after the chunk before."""
+        """Run over whole rows, or over the next chunk of each, starting from ``state``."""
         if self.bidirectional and state is not None:
             raise reads_the_future("a bidirectional layer")
         self._check_layers(state)
@@ -144,11 +144,11 @@ class Recurrent(nn.Module, Layer):
         return x, tuple(after)
 
     def extra_repr(self) -> str:
-        """Its arguments."""
+        """The constructor's arguments."""
         values = {
             "input_size": self.input_size,
             "hidden_size": self.hidden_size,
-            **({} if self.cell is None else {"cell": self.cell}),  # other cells print themselves below
+            **({} if self.cell is None else {"cell": self.cell}),  # other cells are printed as submodules
             "num_layers": len(self.layers),
             "bidirectional": self.bidirectional,
             "dropout": self.dropout.p,
@@ -157,7 +157,7 @@ class Recurrent(nn.Module, Layer):
         return arguments(self, values)
 
     def session(self, batch: int | None = None) -> LayerSession:
-        """The layer live, for one row or ``batch`` of them: it keeps packed weights and state."""
+        """A live session of the layer for one row, or for ``batch`` rows; it keeps packed weights and the state."""
         if self.bidirectional:
             raise reads_the_future("a bidirectional layer")
         cells = [cell for (cell,) in self.layers]
@@ -171,4 +171,4 @@ class Recurrent(nn.Module, Layer):
 
     def _check_layers(self, state: State) -> None:
         if state is not None and len(state) != len(self.layers):
-            raise ShapeError(f"Recurrent: this state is of {len(state)} layers, expected {len(self.layers)}")
+            raise ShapeError(f"Recurrent: state has {len(state)} layers, expected {len(self.layers)}")

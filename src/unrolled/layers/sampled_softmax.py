@@ -1,4 +1,4 @@
-"""Some of very many symbols, drawn by lot with known chances. Axes: V symbols, K asked for, S drawn."""
+"""Sampled softmax: sample some of very many symbols with known probabilities. Axes: V symbols, K wanted, S sampled."""
 
 from __future__ import annotations
 
@@ -9,23 +9,23 @@ __all__ = ["CandidateSampler"]
 
 
 class CandidateSampler:
-    r"""About K of V symbols, likelier ones oftener, so that a sum over all can be estimated from theirs.
+    r"""Sample about K of V symbols, frequent ones more often, to estimate a sum over all of them.
 
     ::
 
-        π_v = min(1, c · w_v), Σ π_v = K: symbols side by side on a line of length K, the heaviest first;
-        one point is drawn in each of its K unit pieces, and S is what the points hit.
+        π_v = min(1, c · w_v), Σ π_v = K: the symbols lie side by side on a line of length K, the heaviest first;
+        one point is drawn in each of its K unit intervals, and S is the set of symbols hit.
 
-    A symbol that lies in one piece is in S with the chance p_v = π_v, one on a border with 1 − (1 − a)(1 − b), where a
-    and b are its parts. So :math:`\sum_{v \in S} f_v / p_v` is :math:`\sum_v f_v` on average, for any f (Horvitz and
-    Thompson), and with K = V it is that sum itself.
+    A symbol within one interval is in S with the probability p_v = π_v; one that crosses a border, with parts a and b,
+    with 1 − (1 − a)(1 − b). So :math:`\sum_{v \in S} f_v / p_v` is an unbiased estimate of :math:`\sum_v f_v` for any f
+    (Horvitz and Thompson); with K = V it is exact.
 
     Args:
-        weights: (V,) > 0, about how much of the sum each symbol has.
-        size: K ≥ 1; more than V is V.
+        weights: (V,) > 0, the approximate share of each symbol in the sum.
+        size: K ≥ 1; values above V mean V.
 
     Cost:
-        20 bytes a symbol; a draw is O(K log V).
+        20 bytes per symbol; a draw is O(K log V).
 
     References:
         Horvitz and Thompson 1952, https://doi.org/10.1080/01621459.1952.10483446
@@ -56,8 +56,8 @@ class CandidateSampler:
         self.chances = torch.empty(len(order)).scatter_(0, order, chances.float())
 
     def draw(self) -> tuple[Tensor, Tensor]:
-        """(S,) int64, each symbol once, and (S,) float32 their chances; from torch's global generator."""
+        """(S,) int64, each symbol once, and (S,) float32, their probabilities; uses torch's global generator."""
         points = torch.arange(self.size) + torch.rand(self.size, dtype=torch.float64)
         hit = torch.searchsorted(self._ends, points, right=True).clamp(max=len(self._order) - 1)
-        ids = self._order[torch.unique_consecutive(hit)]  # points rise, so equal ones stand together
+        ids = self._order[torch.unique_consecutive(hit)]  # points increase, so repetitions are neighbours
         return ids, self.chances[ids]

@@ -1,6 +1,6 @@
-"""A short convolution over time, channel by channel, that goes on from its last inputs.
+"""A short causal convolution over time, channel by channel; its state is its last inputs.
 
-Axes: B rows, T steps, W channels, k steps in attention_window.
+Axes: B rows, T steps, W channels, k steps in the kernel.
 """
 
 from __future__ import annotations
@@ -21,24 +21,24 @@ def short_convolution(
         y_t = Σ_{j<k} w_j ⊙ x_{t-j}
 
     Args:
-        x: inputs; what lies beyond a row's length reaches only what lies there too.
-        weight: w, the newest input's last.
-        recent: the k - 1 inputs before the first of ``x``, oldest first.
+        x: inputs; padding only affects outputs at padding.
+        weight: w, with the weight of the newest input last.
+        recent: the k - 1 inputs before ``x``, oldest first.
         lengths: (B,), as `check_lengths` gives them.
 
     Shape:
         x (B, T, W), weight (k, W), recent (B, k - 1, W) -> y (B, T, W), and the last k - 1 inputs of each row.
 
     Cost:
-        kW multiply-adds per row and step. A sum of k shifted products: several times as fast on a CPU as a grouped
-        convolution, there and back, and one channel's sum never waits for another's.
+        kW multiply-adds per row and step. A sum of k shifted products is several times as fast on a CPU as a grouped
+        convolution, forward and backward.
     """
-    attention_window, steps = len(weight), x.shape[1]
+    size, steps = len(weight), x.shape[1]
     x = torch.cat([recent, x], 1)  # (B, k - 1 + T, W)
     y = weight[0] * x[:, :steps]
-    for j in range(1, attention_window):
+    for j in range(1, size):
         y = torch.addcmul(y, weight[j], x[:, j : j + steps])
     if lengths is None:
         return y, x[:, steps:].clone()  # a view would keep all of x
-    rows, last = torch.arange(len(x), device=x.device), torch.arange(attention_window - 1, device=x.device)
+    rows, last = torch.arange(len(x), device=x.device), torch.arange(size - 1, device=x.device)
     return y, x[rows.unsqueeze(1), lengths.unsqueeze(1) + last]

@@ -1,4 +1,4 @@
-"""A head that scores symbols by the vectors with which they are read. Axes: H width, V symbols."""
+"""A tied head: it scores symbols with the weights of their embedding. Axes: H width, V symbols."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ __all__ = ["TiedHead"]
 
 
 class TiedHead(nn.Module):
-    """A linear head that has only a bias: its weights are the vectors of the symbols.
+    """A linear head whose weights are those of an embedding; only the bias is its own.
 
     ::
 
@@ -23,10 +23,10 @@ class TiedHead(nn.Module):
         h (…, H) float, vectors (V, H) -> (…, V) float.
 
     Raises:
-        RuntimeError: the vectors are not as wide as h, which torch refuses.
+        RuntimeError: the vectors are not as wide as h; torch raises it.
 
     Cost:
-        H·V multiply-adds a step; V weights of its own.
+        H·V multiply-adds per step; V own weights.
 
     References:
         Press and Wolf 2017, https://arxiv.org/abs/1608.05859
@@ -41,7 +41,7 @@ class TiedHead(nn.Module):
         self.bias = nn.Parameter(torch.zeros(outputs))
 
     def extra_repr(self) -> str:
-        """Its arguments."""
+        """The constructor's arguments."""
         return str(len(self.bias))
 
     def forward(self, h: Tensor, vectors: Tensor) -> Tensor:

@@ -1,8 +1,8 @@
-"""torch.nn's recurrent layers, to the letter, and right under padding: only the import changes.
+"""Drop-in replacements for torch.nn's recurrent layers, correct under padding: only the import changes.
 
-The same constructors, names in ``state_dict``, first weights and numbers as ``torch.nn``; beside them ``lengths=``, so
-that nothing need be sorted or packed. Axes, in torch's letters: N rows, L steps, I inputs, H hidden units, K layers,
-D directions, P outputs.
+They have the same constructors, ``state_dict`` names, initial weights and outputs as ``torch.nn``, and also take
+``lengths=``, so that nothing has to be sorted or packed. Axes, in torch's letters: N rows, L steps, I inputs, H hidden
+units, K layers, D directions, P outputs.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
 from unrolled.errors import UsageError, did_you_mean
-from unrolled.layers.recurrence.recompute import Recompute
-from unrolled.layers.recurrence.session import LayerSession
+from unrolled.layers.recurrence.layer_session import LayerSession
+from unrolled.layers.recurrence.recomputation import Recompute
 from unrolled.layers.recurrence.torch_forms import Lengths, add_weights, printed, reset, run, session
 
 __all__ = ["GRU", "LSTM", "RNN"]
@@ -35,13 +35,12 @@ class RNN(nn.Module):
         nonlinearity: ``tanh`` or ``relu``.
         bias: False leaves b_ih and b_hh out.
         batch_first: input and output are (N, L, ·) instead of (L, N, ·). States are (K·D, N, ·) either way.
-        dropout: the share, 0 ≤ p ≤ 1, of each layer's output that training drops, but for the last layer's; drawn as
-            torch draws it.
+        dropout: dropout rate of each layer's output except the last, 0 ≤ p ≤ 1, with the same random numbers as torch.
         bidirectional: D = 2; the output holds the forward half, then the backward half.
         device: where the weights are made.
         dtype: of the weights; input and state must have it too.
-        recompute: for long rows: keep the states at every so many steps alone (``"sqrt"``: √L, rounded up), and run
-            the steps in between once more on the way back. Same outputs, for about a third more time.
+        recompute: n, to save memory on long rows: keep only every n-th state (``"sqrt"``: n = √L, rounded up), and
+            compute the steps in between again in the backward pass. Same outputs, about a third more time.
 
     Shape:
         input (L, N, I), or a single row (L, I), or a `PackedSequence`; lengths (N,) integers, 0 … L, in any order ->
@@ -53,8 +52,8 @@ class RNN(nn.Module):
         ShapeError: input, hx or lengths does not fit; no steps (L = 0); a packed sequence that torch did not make.
 
     Cost:
-        D·H(I + H) multiply-adds per row, real step and layer: on a CPU, our kernels stop each row
-        at its end. On the plain path padding is run over, unread.
+        D·H(I + H) multiply-adds per row, real step and layer: on a CPU, the kernels skip padding. The plain
+        path computes it, but never uses it.
 
     References:
         Elman 1990, https://doi.org/10.1207/s15516709cog1402_1;
@@ -104,19 +103,19 @@ class RNN(nn.Module):
         return output, h_n
 
     def extra_repr(self) -> str:
-        """What ``torch.nn`` prints of it."""
+        """The arguments, as ``torch.nn`` prints them."""
         return printed(self)
 
     def session(self, batch: int | None = None) -> LayerSession:
-        """The layer live: ``push(x) -> y`` of one row (I,), or of ``batch`` rows (B, I), its state kept inside."""
+        """A live session: ``push(x) -> y`` for one row (I,), or for ``batch`` rows (B, I); it keeps the state."""
         return session(self, batch)
 
     def reset_parameters(self) -> None:
-        """Draw the weights anew."""
+        """Draw new initial weights."""
         reset(self)
 
     def flatten_parameters(self) -> None:
-        """Nothing: it is here because programs written for torch.nn call it."""
+        """Do nothing; programs written for torch.nn call this method."""
 
 
 class GRU(nn.Module):
@@ -135,13 +134,12 @@ class GRU(nn.Module):
         num_layers: K ≥ 1.
         bias: False leaves b_ih and b_hh out.
         batch_first: input and output are (N, L, ·) instead of (L, N, ·). States are (K·D, N, ·) either way.
-        dropout: the share, 0 ≤ p ≤ 1, of each layer's output that training drops, but for the last layer's; drawn as
-            torch draws it.
+        dropout: dropout rate of each layer's output except the last, 0 ≤ p ≤ 1, with the same random numbers as torch.
         bidirectional: D = 2; the output holds the forward half, then the backward half.
         device: where the weights are made.
         dtype: of the weights; input and state must have it too.
-        recompute: for long rows: keep the states at every so many steps alone (``"sqrt"``: √L, rounded up), and run
-            the steps in between once more on the way back. Same outputs, for about a third more time.
+        recompute: n, to save memory on long rows: keep only every n-th state (``"sqrt"``: n = √L, rounded up), and
+            compute the steps in between again in the backward pass. Same outputs, about a third more time.
 
     Shape:
         input (L, N, I), or a single row (L, I), or a `PackedSequence`; lengths (N,) integers, 0 … L, in any order ->
@@ -153,8 +151,8 @@ class GRU(nn.Module):
         ShapeError: input, hx or lengths does not fit; no steps (L = 0); a packed sequence that torch did not make.
 
     Cost:
-        3D·H(I + H) multiply-adds per row, real step and layer: on a CPU, our kernels stop each row
-        at its end. On the plain path padding is run over, unread.
+        3D·H(I + H) multiply-adds per row, real step and layer: on a CPU, the kernels skip padding. The plain
+        path computes it, but never uses it.
 
     References:
         Cho et al. 2014, https://arxiv.org/abs/1406.1078;
@@ -201,19 +199,19 @@ class GRU(nn.Module):
         return output, h_n
 
     def extra_repr(self) -> str:
-        """What ``torch.nn`` prints of it."""
+        """The arguments, as ``torch.nn`` prints them."""
         return printed(self)
 
     def session(self, batch: int | None = None) -> LayerSession:
-        """The layer live: ``push(x) -> y`` of one row (I,), or of ``batch`` rows (B, I), its state kept inside."""
+        """A live session: ``push(x) -> y`` for one row (I,), or for ``batch`` rows (B, I); it keeps the state."""
         return session(self, batch)
 
     def reset_parameters(self) -> None:
-        """Draw the weights anew."""
+        """Draw new initial weights."""
         reset(self)
 
     def flatten_parameters(self) -> None:
-        """Nothing: it is here because programs written for torch.nn call it."""
+        """Do nothing; programs written for torch.nn call this method."""
 
 
 class LSTM(nn.Module):
@@ -234,14 +232,13 @@ class LSTM(nn.Module):
         num_layers: K ≥ 1.
         bias: False leaves b_ih and b_hh out.
         batch_first: input and output are (N, L, ·) instead of (L, N, ·). States are (K·D, N, ·) either way.
-        dropout: the share, 0 ≤ p ≤ 1, of each layer's output that training drops, but for the last layer's; drawn as
-            torch draws it.
+        dropout: dropout rate of each layer's output except the last, 0 ≤ p ≤ 1, with the same random numbers as torch.
         bidirectional: D = 2; the output holds the forward half, then the backward half.
         proj_size: P, 0 ≤ P < H; 0: no projection, P = H.
         device: where the weights are made.
         dtype: of the weights; input and state must have it too.
-        recompute: for long rows: keep the states at every so many steps alone (``"sqrt"``: √L, rounded up), and run
-            the steps in between once more on the way back. Same outputs, for about a third more time.
+        recompute: n, to save memory on long rows: keep only every n-th state (``"sqrt"``: n = √L, rounded up), and
+            compute the steps in between again in the backward pass. Same outputs, about a third more time.
 
     Shape:
         input (L, N, I), or a single row (L, I), or a `PackedSequence`; lengths (N,) integers, 0 … L, in any order ->
@@ -253,8 +250,8 @@ class LSTM(nn.Module):
         ShapeError: input, hx or lengths does not fit; no steps (L = 0); a packed sequence that torch did not make.
 
     Cost:
-        4D·H(I + H) multiply-adds per row, real step and layer: on a CPU, our kernels stop each row
-        at its end. On the plain path padding is run over, unread.
+        4D·H(I + H) multiply-adds per row, real step and layer: on a CPU, the kernels skip padding. The plain
+        path computes it, but never uses it.
 
     References:
         Hochreiter and Schmidhuber 1997, https://doi.org/10.1162/neco.1997.9.8.1735;
@@ -303,16 +300,16 @@ class LSTM(nn.Module):
         return output, (h_n, c_n)
 
     def extra_repr(self) -> str:
-        """What ``torch.nn`` prints of it."""
+        """The arguments, as ``torch.nn`` prints them."""
         return printed(self)
 
     def session(self, batch: int | None = None) -> LayerSession:
-        """The layer live: ``push(x) -> y`` of one row (I,), or of ``batch`` rows (B, I), its state kept inside."""
+        """A live session: ``push(x) -> y`` for one row (I,), or for ``batch`` rows (B, I); it keeps the state."""
         return session(self, batch)
 
     def reset_parameters(self) -> None:
-        """Draw the weights anew."""
+        """Draw new initial weights."""
         reset(self)
 
     def flatten_parameters(self) -> None:
-        """Nothing: it is here because programs written for torch.nn call it."""
+        """Do nothing; programs written for torch.nn call this method."""

@@ -1,6 +1,6 @@
-"""The transformer: attention instead of recurrence, under the same contracts.
+"""The transformer: attention instead of recurrence, with the same interface as every layer.
 
-Axes: B rows, T steps, I inputs, H hidden units, N remembered steps, S steps of a memory, M its width.
+Axes: B rows, T steps, I inputs, H hidden units, N remembered steps, S steps of a memory, M width of the memory.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from unrolled.layers.attention.positions import Learned, Sinusoidal
 from unrolled.layers.config import ModelConfig
 from unrolled.layers.layer import Layer
 from unrolled.layers.lengths import check_lengths, zero_padding
-from unrolled.layers.recurrence.session import LayerSession, layer_session, reads_the_future
+from unrolled.layers.recurrence.layer_session import LayerSession, layer_session, reads_the_future
 
 __all__ = ["Transformer", "TransformerState"]
 
@@ -30,14 +30,14 @@ _POSITIONS = ("rotary", "sinusoidal", "learned", "alibi", "none")
 
 
 class TransformerState(NamedTuple):
-    """``layers``: each block's keys and values so far; ``memory``: what each block attends to, () without a memory."""
+    """``layers``: each block's keys and values so far; ``memory``: each block's projected memory, () without one."""
 
     layers: tuple[KVCache, ...]
     memory: tuple[Memory, ...]
 
 
 class Looked(NamedTuple):
-    """A pass with its weights: ``own`` (B, heads, T, N + T) and ``cross`` (B, heads, T, S) of each block."""
+    """A pass with attention weights: ``own`` (B, heads, T, N + T) and ``cross`` (B, heads, T, S) of each block."""
 
     y: Tensor
     state: TransformerState
@@ -46,7 +46,7 @@ class Looked(NamedTuple):
 
 
 class Transformer(nn.Module, Layer):
-    """A stack of attention blocks: over whole rows, in chunks or step by step, its state being its keys and values.
+    """A stack of attention blocks that runs over whole rows, in chunks, or step by step with a key–value cache.
 
     ::
 
@@ -58,33 +58,34 @@ class Transformer(nn.Module, Layer):
         input_size: I ≥ 1.
         hidden_size: H ≥ 1.
         num_layers: K ≥ 1 blocks.
-        heads: a divisor of H; ``None``: as many as leave a head 32 units at least.
-        kv_heads: a divisor of heads; ``None``: as many.
-        attention_window: the steps that a step looks back, ≥ 1, in each block; ``None``: all. A stream then needs
-            constant memory and time.
-        positions: ``rotary``, ``sinusoidal``, ``learned`` (rows of 4,096 steps at most), ``alibi`` or ``none``.
-        causal: no step sees a later one. Otherwise this is an encoder, which cannot stream.
-        dropout: the share, 0 ≤ p < 1, of what each part of a block answers that training drops.
+        heads: a divisor of H; ``None``: as many heads as possible of at least 32 units each.
+        kv_heads: a divisor of heads; ``None``: the number of heads.
+        attention_window: how many steps back a step sees in each block, ≥ 1, so that streaming needs constant memory
+            and time; ``None``: all.
+        positions: ``rotary``, ``sinusoidal``, ``learned`` (rows of at most 4,096 steps), ``alibi`` or ``none``.
+        causal: no step sees a later one. Otherwise the layer is an encoder, which cannot stream.
+        dropout: dropout rate of the output of each part of a block, 0 ≤ p < 1.
         norm: ``rms`` or ``layer``.
-        norm_first: pre-norm; else post-norm.
+        norm_first: pre-norm; otherwise post-norm.
         feedforward: ``swiglu`` or ``gelu``.
-        memory_size: M, the width of a memory that every block attends to, such as an encoder's outputs; ``None``: none.
+        memory_size: M, the width of a memory that every block attends to, such as an encoder's outputs; ``None``: no
+            memory.
 
     Shape:
-        x (B, T, I) -> y (B, T, H), 0 beyond each row's length; lengths (B,) integers, 0 … T. memory (B, S, M), given
-        once: to `initial_state`, or with the first steps; the state carries it from there.
+        x (B, T, I) -> y (B, T, H), 0 beyond each row's length; lengths (B,) integers, 0 … T. memory (B, S, M) is given
+        once, to `initial_state` or with the first steps; then the state carries it.
 
     Raises:
-        UsageError: heads that do not divide, an unknown name, a number out of range; a state or a step asked of one
-            that is not causal; a memory that is missing, or given twice.
+        UsageError: heads that do not divide, an unknown name, a number out of range; a state or a single step without
+            ``causal``; a memory that is missing, or given twice.
         ShapeError: x, lengths, the memory or the state does not fit.
 
     Cost:
-        about 12H² multiply-adds per row, step and block, and 2H for each step that is seen; the state has 2H numbers
-        for each step that is kept and each block (fewer with ``kv_heads``).
+        about 12H² multiply-adds per row, step and block, and 2H for each visible step; 2H numbers of state for each
+        remembered step and block (fewer with ``kv_heads``).
 
     References:
-        Vaswani et al. 2017, https://arxiv.org/abs/1706.03762; the blocks as they are by default: Touvron et al. 2023,
+        Vaswani et al. 2017, https://arxiv.org/abs/1706.03762; the default blocks: Touvron et al. 2023,
         https://arxiv.org/abs/2302.13971
 
     Example:
@@ -100,38 +101,38 @@ class Transformer(nn.Module, Layer):
     bidirectional = False
 
     class Options(Part):
-        """The options of layers that attend to their own steps."""
+        """The options of the transformer."""
 
         heads: int | None = option(
             None,
-            "Attention heads, a divisor of the hidden size. Default: one for each 32 units, if they divide them.",
+            "Attention heads, a divisor of the hidden size. Default: heads of at least 32 units.",
             ge=1,
             le=65_536,
             also=("num_heads", "n_heads", "nhead", "n_head", "num_attention_heads"),
         )
         kv_heads: int | None = option(
             None,
-            "Heads that keys and values have, a divisor of the heads. Default: as many as there are heads.",
+            "Heads of keys and values, a divisor of the attention heads. Default: the number of attention heads.",
             ge=1,
             le=65_536,
             also=("num_key_value_heads", "num_kv_heads", "n_kv_heads", "num_query_groups"),
         )
         attention_window: int | None = option(
             None,
-            "Steps that attention looks back. Default: unlimited.",
+            "Attention window in steps. Default: unlimited.",
             ge=1,
             le=65_536,
             also=("sight", "sliding_window", "window_size", "local_attention", "attention_span"),
         )
         positions: Literal["rotary", "sinusoidal", "learned", "alibi", "none"] | None = option(
             None,
-            "How attention knows the order of the steps. Default: rotary; sinusoidal in an encoder–decoder.",
+            "Positional encoding. Default: rotary; sinusoidal in an encoder–decoder.",
             also=("position_embedding_type", "positional_encoding", "pos_encoding", "pe"),
         )
 
     takes_memory = True
     regroups = True
-    embedding_gain = 10.0  # symbols' vectors begin with a deviation of 0.1, and what blocks add to them with about 1
+    embedding_gain = 10.0  # embeddings start with a standard deviation of 0.1, the outputs of blocks with about 1
 
     def __init__(
         self,
@@ -156,7 +157,7 @@ class Transformer(nn.Module, Layer):
         if not 0 <= dropout < 1:
             raise UsageError(f"dropout must be at least 0 and below 1, got {dropout}")
         if positions not in _POSITIONS:
-            raise UsageError(f"there are no positions {positions!r}.{did_you_mean(positions, _POSITIONS)}")
+            raise UsageError(f"unknown positions {positions!r}.{did_you_mean(positions, _POSITIONS)}")
         self.input_size, self.output_size, self.causal, self.memory_size = input_size, hidden_size, causal, memory_size
         self._kinds = {"positions": positions, "norm": norm, "norm_first": norm_first, "feedforward": feedforward}
         inside = positions if positions in ("rotary", "alibi") else "none"
@@ -212,8 +213,8 @@ class Transformer(nn.Module, Layer):
         Args:
             x: (B, T, I).
             lengths: (B,) of x.
-            state: after the chunk before; it carries its memory.
-            memory: (B, S, M), where there is no state yet.
+            state: the state after the previous chunk; it carries the memory.
+            memory: (B, S, M); only without a state.
             memory_lengths: (B,) of the memory.
         """
         check_input(x, "(B, T, I)", self.input_size, self._like, "Transformer")
@@ -228,7 +229,7 @@ class Transformer(nn.Module, Layer):
         memory: Tensor | None = None,
         memory_lengths: Tensor | None = None,
     ) -> Looked:
-        """`forward`, and the weights of every attention, for looking inside.
+        """`forward` that also returns the weights of every attention, for inspection.
 
         Args:
             x, lengths, state, memory, memory_lengths: as in `forward`.
@@ -245,7 +246,7 @@ class Transformer(nn.Module, Layer):
         return looked.y.squeeze(1), looked.state
 
     def extra_repr(self) -> str:
-        """Its arguments."""
+        """The constructor's arguments."""
         first = self.blocks[0].own
         values = {
             "input_size": self.input_size,
@@ -261,21 +262,21 @@ class Transformer(nn.Module, Layer):
         return arguments(self, {**values, **self._kinds})
 
     def session(self, batch: int | None = None) -> LayerSession:
-        """The layer live, for one row or ``batch`` of them: it keeps its state."""
+        """A live session of the layer for one row, or for ``batch`` rows; it keeps the state."""
         if not self.causal:
             raise reads_the_future("a transformer that is not causal")
         return layer_session(self, batch, self._like, self.step, self.initial_state)
 
     def begin(self, memory: Tensor, lengths: Tensor | None = None) -> TransformerState:
-        """The state before the first step, of rows that attend to ``memory`` (B, S, M)."""
+        """The state before the first step of rows that attend to ``memory`` (B, S, M)."""
         return self.initial_state(len(memory), memory, memory, lengths)
 
     def initial_state(
         self, batch: int, like: Tensor, memory: Tensor | None = None, memory_lengths: Tensor | None = None
     ) -> TransformerState:
-        """No steps yet of ``batch`` rows, with the dtype and device of ``like``, and what they will attend to."""
+        """The state of ``batch`` rows before their first step, with the dtype and device of ``like`` and a memory."""
         if (memory is None) != (self.memory_size is None):
-            needs = "attends to a memory: give it" if memory is None else "has no memory_size, so it takes no memory"
+            needs = "attends to a memory: give memory" if memory is None else "has no memory_size: leave memory out"
             raise UsageError(f"this transformer {needs}")
         own = tuple(block.own.initial_state(batch, like) for block in self.blocks) if self.causal else ()
         if memory is None:
@@ -295,13 +296,13 @@ class Transformer(nn.Module, Layer):
     def _begin(
         self, x: Tensor, state: TransformerState | None, memory: Tensor | None, memory_lengths: Tensor | None
     ) -> TransformerState:
-        """The state before ``x``, checked."""
+        """The checked state before ``x``."""
         if state is None:
             return self.initial_state(len(x), x, memory, memory_lengths)
         if not self.causal:
             raise reads_the_future("a transformer that is not causal")
         if memory is not None:
-            raise UsageError("the state carries its memory already: give the memory with the first steps alone")
+            raise UsageError("the state already carries the memory: give memory only with the first steps")
         crosses, found = self._crosses, type(state).__name__
         if isinstance(state, TransformerState):
             found = f"of {len(state.layers)} blocks and {len(state.memory)} memories"

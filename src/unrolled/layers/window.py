@@ -1,4 +1,4 @@
-"""The window: the last k steps squashed into one vector, the feed-forward answer that recurrence replaced.
+"""The window model: a feed-forward network over the last k steps, the predecessor of recurrent networks.
 
 Axes: B rows, T steps, I inputs, H hidden units, k the window.
 """
@@ -18,33 +18,33 @@ from unrolled.errors import ShapeError, UsageError
 from unrolled.layers.config import ModelConfig
 from unrolled.layers.layer import Layer
 from unrolled.layers.lengths import check_lengths, zero_padding
-from unrolled.layers.recurrence.session import LayerSession, layer_session
+from unrolled.layers.recurrence.layer_session import LayerSession, layer_session
 
 __all__ = ["Window", "WindowState"]
 
 
 class WindowState(NamedTuple):
-    """``recent`` (B, k-1, I + 1): the last inputs, oldest first, each with a 1 behind it; 0 before the start."""
+    """``recent`` (B, k-1, I + 1): the last inputs, oldest first, each followed by a 1; zeros before the start."""
 
     recent: Tensor
 
 
 class Window(nn.Module, Layer):
-    """A linear map of the last k steps, then relu: what is older is forgotten altogether.
+    """A linear map of the last k steps, then relu; it forgets all older steps.
 
     ::
 
         y_t = relu(Σ_{j<k} W_j x_{t-j} + b_j)        summed over the steps t - j that exist
 
-    Each lag has a bias of its own, so that a step before the start of the row is not taken for an input of zeros.
-    Further layers, where asked for, are linear with relu, step by step.
+    Each lag has its own bias, so that a step before the start of the row differs from an input of zeros. Further layers
+    are linear with relu, applied to each step.
 
     Args:
         input_size: I ≥ 1.
         hidden_size: H ≥ 1.
         window: k ≥ 1 steps.
         num_layers: ≥ 1.
-        dropout: the share, 0 ≤ p < 1, of what goes from one layer to the next that training drops.
+        dropout: dropout rate between layers, 0 ≤ p < 1.
 
     Shape:
         x (B, T, I) -> y (B, T, H), 0 beyond each row's length; lengths (B,) integers, 0 … T.
@@ -55,7 +55,7 @@ class Window(nn.Module, Layer):
 
     Cost:
         kH(I + 1) multiply-adds per row and step, and (k - 1)(I + 1) numbers of state. Whole rows run as one
-        convolution: the windows are never copied out.
+        convolution, which does not copy the windows.
 
     References:
         Bengio, Ducharme and Vincent 2000, https://papers.nips.cc/paper/1839-a-neural-probabilistic-language-model;
@@ -72,10 +72,10 @@ class Window(nn.Module, Layer):
     causal, bidirectional = True, False
 
     class Options(Part):
-        """The option of the window."""
+        """The options of the window model."""
 
         window: int = option(
-            16, "Steps that the window model sees.", ge=1, le=65_536, also=("kernel_size", "context", "n_steps")
+            16, "Number of steps in the window.", ge=1, le=65_536, also=("kernel_size", "context", "n_steps")
         )
 
     def __init__(
@@ -113,9 +113,9 @@ class Window(nn.Module, Layer):
     def last(
         self, x: Tensor, lengths: Tensor | None = None, state: WindowState | None = None
     ) -> tuple[Tensor, WindowState]:
-        """`forward`, but only the answer at each row's last real step, (B, H): one window a row, not one a step.
+        """`forward` that only computes the output at each row's last real step, (B, H).
 
-        A row of length 0 has no last step; its answer is that of the steps in its state.
+        The output of a row of length 0 comes from the steps in its state.
         """
         lengths, x = self._after_its_past(x, lengths, state)
         recent = self._recent(x, lengths, self.window).flatten(1)  # (B, k(I + 1)), oldest first
@@ -128,7 +128,7 @@ class Window(nn.Module, Layer):
         return self.last(x.unsqueeze(1), None, state)
 
     def extra_repr(self) -> str:
-        """Its arguments."""
+        """The constructor's arguments."""
         values = {
             "input_size": self.input_size,
             "hidden_size": self.output_size,
@@ -139,17 +139,17 @@ class Window(nn.Module, Layer):
         return arguments(self, values)
 
     def session(self, batch: int | None = None) -> LayerSession:
-        """The layer live, for one row or ``batch`` of them: it keeps its state."""
+        """A live session of the layer for one row, or for ``batch`` rows; it keeps the state."""
         return layer_session(self, batch, self.weight, self.step, self.initial_state)
 
     def initial_state(self, batch: int, like: Tensor) -> WindowState:
-        """No steps yet, with the dtype and device of ``like``."""
+        """The empty window, with the dtype and device of ``like``."""
         return WindowState(like.new_zeros(batch, self.window - 1, self.input_size + 1))
 
     def _after_its_past(
         self, x: Tensor, lengths: Tensor | None, state: WindowState | None
     ) -> tuple[Tensor | None, Tensor]:
-        """Lengths, checked, and (B, k + T, I + 1): k earlier inputs, the first always 0, before those of ``x``."""
+        """Checked lengths, and (B, k + T, I + 1): k earlier inputs, the first always 0, then those of ``x``."""
         check_input(x, "(B, T, I)", self.input_size, self.weight, "Window")
         lengths = check_lengths(lengths, x, "Window")
         recent = (self.initial_state(len(x), x) if state is None else state).recent

@@ -1,1 +1,1 @@
-"""What is measured: one file for each metric. Tasks and baselines run the same programs on the same answers."""
+"""Metrics, one file each, computed in the same way for tasks and baselines."""

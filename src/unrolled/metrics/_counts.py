@@ -1,4 +1,4 @@
-"""Counts behind F1: how often each label is found, missed, or chosen where it is wrong.
+"""The counts behind F1: true positives, false positives and false negatives of each label.
 
 Axes: K labels.
 """
@@ -8,8 +8,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from unrolled.metrics.base import Sums
 from unrolled.metrics.judged import ChosenLabels, ChosenSets
+from unrolled.metrics.metric import Sums
 
 __all__ = ["counts", "errors"]
 
@@ -30,5 +30,5 @@ def counts(judged: ChosenLabels | ChosenSets) -> Sums:
 
 
 def errors(sums: Sums) -> tuple[Tensor, Tensor]:
-    """(K,) float64: true positives, and how often each label is chosen or left out wrongly."""
+    """(K,) float64 true positives, and (K,) float64 false positives plus false negatives."""
     return sums["tp"].double(), (sums["fp"] + sums["fn"]).double()

@@ -1,6 +1,6 @@
-"""Names of things in tagged sequences: which steps IOB2 tags mark, what may follow what, and how many are found.
+"""IOB2 tags of entities: parsing labels, forbidden transitions, and counts of entities found.
 
-``B-place I-place O`` marks one place over two steps: B begins it, I goes on with it, O is outside of everything.
+``B-place I-place O`` marks one place over two steps: B begins an entity, I continues it, O is outside of all entities.
 
 Axes: N steps of all rows end to end, K labels.
 """
@@ -18,11 +18,11 @@ __all__ = ["IOB2", "entity_scores"]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class IOB2:
-    """The labels of a column, as tags.
+    """The labels of a column, read as IOB2 tags.
 
     Attributes:
         begins: (K,) bool, the labels ``B-…``.
-        kinds: (K,) int64, the number of each label's kind of thing; -1 for ``O``.
+        kinds: (K,) int64, the number of each label's entity type; -1 for ``O``.
 
     References:
         Ramshaw and Marcus, 1995. https://aclanthology.org/W95-0107
@@ -30,7 +30,7 @@ class IOB2:
 
     Example:
         >>> tags = IOB2.of(["B-place", "I-place", "O"])
-        >>> tags.forbidden()[:, 1].tolist()  # I-place after B-place, I-place, O, and at the beginning
+        >>> tags.forbidden()[:, 1].tolist()  # I-place after B-place, I-place, O, and at the start
         [False, False, True, True]
         >>> IOB2.of(["noun", "verb"]) is None
         True
@@ -41,7 +41,7 @@ class IOB2:
 
     @classmethod
     def of(cls, labels: Sequence[Any]) -> Self | None:
-        """The tags that ``labels`` are; ``None`` where one is no such tag, or none marks anything."""
+        """Read ``labels`` as tags; ``None`` if any label is not an IOB2 tag, or all are ``O``."""
         texts = [label if isinstance(label, str) else "" for label in labels]
         if not all(text == "O" or (text[:2] in ("B-", "I-") and len(text) > 2) for text in texts):
             return None
@@ -52,23 +52,23 @@ class IOB2:
         return cls(np.array([text.startswith("B-") for text in texts]), kinds)
 
     def forbidden(self) -> np.ndarray:
-        """(K + 1, K) bool: whether IOB2 forbids label j after label i; row K is the beginning of a sequence.
+        """(K + 1, K) bool: whether IOB2 forbids label j after label i; row K is for the start of a sequence.
 
-        An ``I-x`` may only go on with an ``x``; all else may stand anywhere.
+        An ``I-x`` may only continue an ``x``; all other tags are allowed everywhere.
         """
         goes_on = (self.kinds >= 0) & ~self.begins
         before = np.append(self.kinds, -1)
         return np.asarray(goes_on & (before[:, None] != self.kinds))
 
     def count(self, prediction: np.ndarray, target: np.ndarray, first: np.ndarray) -> np.ndarray:
-        """(3,) int64: how many names are found right, are found, and are there. They may be summed over batches.
+        """(3,) int64: the numbers of correctly found, found, and true entities, which can be summed over batches.
 
-        A name is right if its first step, its last step and its kind are. Tags that break IOB2 are read as CoNLL's
-        script and seqeval read them: an ``I-x`` after anything but an ``x`` begins a name.
+        An entity is correct if its first step, its last step and its type are. Tags that break IOB2 are read as by the
+        CoNLL script and seqeval: an ``I-x`` that does not follow an ``x`` begins an entity.
 
         Args:
             prediction, target: labels, all known.
-            first: True at the first step of each row; no name reaches over it.
+            first: True at the first step of each row, where any entity before it ends.
 
         Shape:
             prediction, target: (N,) integers. first: (N,) bool.
@@ -81,7 +81,7 @@ class IOB2:
         return np.array([np.count_nonzero(right), len(found[0]), len(there[0])])
 
     def _spans(self, labels: np.ndarray, first: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Where each name begins, the step after its end, and its kind."""
+        """The first step of each entity, the step after its end, and its type."""
         kinds = self.kinds[labels]
         before = np.where(first, -1, np.concatenate([[-1], kinds[:-1]]))
         starts = (kinds >= 0) & (self.begins[labels] | (kinds != before))
@@ -91,10 +91,10 @@ class IOB2:
 
 
 def entity_scores(counts: np.ndarray) -> dict[str, float]:
-    r"""Precision, recall and :math:`F_1 = 2 P R / (P + R)` of names; 0 where nothing is found, or nothing is there.
+    r"""Precision, recall and :math:`F_1 = 2 P R / (P + R)` of entities; 0 if none is found, or there are none.
 
     Args:
-        counts: what `IOB2.count` gave, summed.
+        counts: (3,), the sum of the results of `IOB2.count`.
 
     References:
         Tjong Kim Sang and De Meulder, 2003. https://aclanthology.org/W03-0419

@@ -1,30 +1,30 @@
-"""Numbers that are one sum over another, as most are."""
+"""Metrics that are the ratio of two sums, as most are."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor
 
-from unrolled.metrics.base import Sums
+from unrolled.metrics.metric import Sums
 
 __all__ = ["known_mean", "ratio", "ratios"]
 
-_OVER = " /"  # behind the name of a sum: what it is divided by
+_OVER = " /"  # suffix of the name of a denominator
 
 
 def ratio(name: str, total: Tensor, count: Tensor | int) -> Sums:
-    """The sums of the measure ``name``, which is ``total`` over ``count``."""
+    """The sums of the measure ``name``, defined as ``total`` / ``count``."""
     return {name: total, name + _OVER: torch.as_tensor(count)}
 
 
 def known_mean(name: str, each: Tensor, right: Tensor) -> Sums:
-    """The sums of the mean of ``each`` value whose right one is no NaN; in float64."""
+    """The sums of the mean of ``each`` over values whose right value is not NaN; in float64."""
     known = ~right.isnan()
     return ratio(name, each[known].double().sum(), known.sum())
 
 
 def ratios(sums: Sums) -> dict[str, float]:
-    """The measures of all sums of `ratio`; those of nothing are left out.
+    """The measures of all sums from `ratio`, without those whose denominator is 0.
 
     Example:
         >>> ratios(ratio("accuracy", torch.tensor(3), 4) | ratio("mrr", torch.tensor(0.0), 0))

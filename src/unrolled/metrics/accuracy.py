@@ -1,18 +1,18 @@
-"""Accuracy: how many answers are right."""
+"""Accuracy: the share of answers that are right."""
 
 from __future__ import annotations
 
 from typing import ClassVar
 
 from unrolled.metrics._ratios import ratio, ratios
-from unrolled.metrics.base import Measure, Sums
 from unrolled.metrics.judged import ChosenLabels, ChosenSets, ChosenTokens
+from unrolled.metrics.metric import Measure, Sums
 
 __all__ = ["Accuracy"]
 
 
 class Accuracy:
-    r"""The share of answers that are right; of a set of labels, of those that are right in every label.
+    r"""The share of answers that are right; a set of labels is right if every label is.
 
     .. math:: \frac1N \sum_n [\hat y_n = y_n]
 

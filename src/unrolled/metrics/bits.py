@@ -1,4 +1,4 @@
-"""Bits: how long a text becomes, written in the code that the model's chances make."""
+"""Bits per token: the code length of a text under the model's probabilities."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import math
 from typing import ClassVar
 
 from unrolled.metrics._ratios import ratio, ratios
-from unrolled.metrics.base import Measure, Sums
 from unrolled.metrics.judged import CodeLength
+from unrolled.metrics.metric import Measure, Sums
 
 __all__ = ["Bits"]
 
 
 class Bits:
-    r"""The mean length of a token's code: its nats in bits.
+    r"""The mean code length of a token in bits.
 
     .. math:: -\frac1N \sum_n \log_2 p(y_n)
 

@@ -1,22 +1,22 @@
-"""Coverage: how often what came lies in the interval that was forecast."""
+"""Coverage: how often the actual value lies in the forecast interval."""
 
 from __future__ import annotations
 
 from typing import ClassVar
 
 from unrolled.metrics._ratios import known_mean, ratios
-from unrolled.metrics.base import Measure, Sums
 from unrolled.metrics.judged import Intervals
+from unrolled.metrics.metric import Measure, Sums
 
 __all__ = ["Coverage"]
 
 
 class Coverage:
-    r"""The share of values that lie in their intervals, both ends included.
+    r"""The share of values that lie in their forecast intervals, including both ends.
 
     .. math:: \frac1N \sum_n [a_n \le y_n \le b_n]
 
-    It should be near the share that the interval is made for: neither more nor less is better.
+    It should be close to the nominal share of the interval; neither more nor less is better.
 
     References:
         Gneiting, Balabdaoui and Raftery 2007, calibration. https://doi.org/10.1111/j.1467-9868.2007.00587.x

@@ -1,4 +1,4 @@
-"""Edits: how far written sequences are from the right ones, id by id."""
+"""Edits: token error rate and exact match of written sequences."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ import torch
 
 from unrolled.metrics._edit_distance import edit_distance
 from unrolled.metrics._ratios import ratio, ratios
-from unrolled.metrics.base import Measure, Sums
 from unrolled.metrics.judged import TokenSequences
+from unrolled.metrics.metric import Measure, Sums
 
 __all__ = ["Edits"]
 
 
 class Edits:
-    r"""The token error rate, of words the word error rate; and the share of sequences without any error.
+    r"""The token error rate (the word error rate if tokens are words), and the share of sequences without an error.
 
     .. math:: \frac{\sum_n d(\hat y_n, y_n)}{\sum_n |y_n|}, \qquad \frac1N \sum_n [d(\hat y_n, y_n) = 0]
 
-    d is the edit distance. The error rate is above 1 where more is wrong than there is.
+    d is the edit distance. The error rate is above 1 if there are more edits than tokens in the targets.
 
     References:
         Levenshtein 1966; Wagner and Fischer 1974, https://doi.org/10.1145/321796.321811

@@ -1,4 +1,4 @@
-"""Entities: how many of the names that tags mark are found."""
+"""Entities: precision, recall and F1 of the named entities that tags mark."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from typing import ClassVar
 
 import torch
 
-from unrolled.metrics.base import Measure, Sums
 from unrolled.metrics.judged import ChosenTags
+from unrolled.metrics.metric import Measure, Sums
 
 __all__ = ["Entities"]
 
 
 class Entities:
-    r"""Precision, recall and :math:`F_1 = 2 P R / (P + R)` of names; 0 where nothing is found, or nothing is there.
+    r"""Precision, recall and :math:`F_1 = 2 P R / (P + R)` of entities; 0 if none is found, or there are none.
 
     .. math:: P = \frac{\text{found and right}}{\text{found}}, \quad R = \frac{\text{found and right}}{\text{there}}
 

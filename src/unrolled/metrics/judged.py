@@ -1,7 +1,7 @@
-"""Judged answers: what was answered beside what is right, in the kinds that metrics are computed from.
+"""Judged answers: predictions together with the right values, in the types that metrics accept.
 
-A task makes them of a batch's outputs, a baseline of a whole split. Integer answers are all known; in numbers a NaN on
-the right side marks a value that is not judged, and a NaN among the answers is an error that is not hidden.
+A task makes them from the outputs for a batch, a baseline from a whole split. A NaN among the right values marks a
+value that is not judged; a NaN among the answers makes the metric NaN. Integers are always judged.
 
 Axes: N answers, K classes or labels, C channels, Q quantiles; … any number of axes.
 """
@@ -38,18 +38,18 @@ __all__ = [
     "Values",
 ]
 
-Answers = tuple[object, ...]  # one value of each kind that a task or a baseline can give of the same questions
+Answers = tuple[object, ...]  # judged answers of several types to the same questions
 Ids = Sequence[int] | np.ndarray
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Nats:
-    """What the right answers cost, −ln p, summed.
+    """The sum of −ln p over the right answers.
 
     Attributes:
-        name: of their mean, such as ``loss_nats_per_token``.
+        name: the name of the mean, such as ``loss_nats_per_token``.
         total: () float.
-        count: () integer, of what the name says.
+        count: () integer, the number of what the name is per, such as tokens.
     """
 
     name: str
@@ -59,12 +59,12 @@ class Nats:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class CodeLength:
-    """How long the right tokens are, written in the code that the model's chances make.
+    """The code length of the right tokens under the model's probabilities.
 
     Attributes:
-        nats: () float, in all.
-        count: () integer, the tokens.
-        per: what a token is, such as ``character``.
+        nats: () float, the total.
+        count: () integer, the number of tokens.
+        per: the unit of a token, such as ``character``.
     """
 
     nats: Tensor
@@ -74,7 +74,7 @@ class CodeLength:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ChosenLabels:
-    """One of K labels for each question.
+    """One of K labels per question.
 
     Attributes:
         chosen, right: (N,) int64 in [0, K).
@@ -91,7 +91,7 @@ class ChosenLabels:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ChosenTokens:
-    """One of a whole vocabulary for each question.
+    """One token of a vocabulary per question.
 
     Attributes:
         chosen, right: (N,) int64.
@@ -106,7 +106,7 @@ class ChosenTokens:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ChosenSets:
-    """Several of K labels for each question.
+    """A set of K labels per question.
 
     Attributes:
         chosen, right: (N, K) bool.
@@ -121,12 +121,12 @@ class ChosenSets:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ChosenTags:
-    """An IOB2 tag for each step, rows end to end.
+    """An IOB2 tag per step, rows end to end.
 
     Attributes:
         chosen, right: (N,) int64, labels of ``scheme``.
-        first: (N,) bool, True where a row begins, or goes on after a step that is not judged.
-        scheme: what the labels mean.
+        first: (N,) bool, True at the first step of a row and after a step that is not judged.
+        scheme: the tags that the labels stand for.
     """
 
     chosen: Tensor
@@ -140,11 +140,11 @@ class ChosenTags:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Values:
-    """A number for each question.
+    """A number per question.
 
     Attributes:
-        answer, right: (N,) float, in deviations of training.
-        std: what such a deviation is in the user's units.
+        answer, right: (N,) float, in units of the training standard deviation.
+        std: the training standard deviation in the user's units.
     """
 
     answer: Tensor
@@ -157,10 +157,10 @@ class Values:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class NextValues:
-    """The vector that comes next, for each step.
+    """The next vector, per step.
 
     Attributes:
-        answer, right: (N, C) float, in deviations of training.
+        answer, right: (N, C) float, in units of the training standard deviation.
     """
 
     answer: Tensor
@@ -172,10 +172,10 @@ class NextValues:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Forecasts:
-    """The values of steps to come.
+    """Forecasts of future values.
 
     Attributes:
-        answer, right: (…, C) float, in deviations of training.
+        answer, right: (…, C) float, in units of the training standard deviation.
         mean, std: (C,) float64; ``z * std + mean`` is in the user's units.
     """
 
@@ -190,11 +190,11 @@ class Forecasts:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Seasonal:
-    """Forecasts beside what repeating the last season misses by.
+    """Forecasts together with the error of repeating the last season.
 
     Attributes:
         answer, right: (…, C) float.
-        naive: (C,) float64 above 0, the mean absolute error of the repetition in training; NaN leaves a channel out.
+        naive: (C,) float64 above 0, the mean absolute error of the repetition in training; NaN excludes a channel.
     """
 
     answer: Tensor
@@ -207,7 +207,7 @@ class Seasonal:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Points:
-    """Forecasts that are certain of one value.
+    """Point forecasts.
 
     Attributes:
         answer, right: of the same shape, float.
@@ -222,7 +222,7 @@ class Points:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Gaussians:
-    """Forecasts that are a Gaussian for each value.
+    """Forecasts of a Gaussian per value.
 
     Attributes:
         mean, sigma, right: of the same shape, float; σ > 0.
@@ -238,11 +238,11 @@ class Gaussians:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Quantiles:
-    """Forecasts that are several quantiles for each value.
+    """Forecasts of several quantiles per value.
 
     Attributes:
-        levels: each in (0, 1), rising.
-        values: (…, Q) float, rising along Q.
+        levels: each in (0, 1), increasing.
+        values: (…, Q) float, increasing along Q.
         right: (…) float.
     """
 
@@ -256,7 +256,7 @@ class Quantiles:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Intervals:
-    """Forecasts that are an interval for each value.
+    """Forecasts of an interval per value.
 
     Attributes:
         low, high, right: of the same shape, float.
@@ -272,11 +272,11 @@ class Intervals:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TokenSequences:
-    """A sequence of ids for each question, of any length.
+    """A sequence of ids per question, of any length.
 
     Attributes:
-        written: N sequences.
-        right: N others.
+        written: N predicted sequences.
+        right: N right sequences.
     """
 
     written: Sequence[Ids]
@@ -284,16 +284,16 @@ class TokenSequences:
 
     def __post_init__(self) -> None:
         if len(self.written) != len(self.right):
-            raise ShapeError(f"{len(self.written)} sequences are written, but {len(self.right)} are right")
+            raise ShapeError(f"there are {len(self.written)} written sequences, but {len(self.right)} right ones")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Ranks:
-    """Where the right one of many candidates stands, for each question.
+    """The rank of the right candidate among many, per question.
 
     Attributes:
-        places: (N,) from 1, of any dtype; infinite where the right one is none that could be answered.
-        sampled: True among a sample of the candidates, False among all.
+        places: (N,) ranks from 1, of any dtype; infinite if the right answer is not a candidate.
+        sampled: whether the rank is among a sample of the candidates instead of all.
     """
 
     places: Tensor
@@ -302,4 +302,4 @@ class Ranks:
 
 def _check(answer: Tensor, right: Tensor) -> None:
     if answer.shape != right.shape:
-        raise ShapeError(f"the answers are {tuple(answer.shape)}, expected {tuple(right.shape)}, as what is right")
+        raise ShapeError(f"the answers have shape {tuple(answer.shape)}, but the right values {tuple(right.shape)}")

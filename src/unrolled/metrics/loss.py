@@ -1,22 +1,22 @@
-"""Loss: how surprised the model is by what is right, in nats."""
+"""Loss: the mean negative log-likelihood of the right answers, in nats."""
 
 from __future__ import annotations
 
 from typing import ClassVar
 
 from unrolled.metrics._ratios import ratio, ratios
-from unrolled.metrics.base import Measure, Sums
 from unrolled.metrics.judged import Nats
+from unrolled.metrics.metric import Measure, Sums
 
 __all__ = ["Loss"]
 
 
 class Loss:
-    r"""The mean of −ln p of what is right, under the name that it came with.
+    r"""The mean of −ln p over the right answers, reported under the name given by the task.
 
     .. math:: -\frac1N \sum_n \ln p(y_n)
 
-    Of a choice it is called ``loss_nats_per_…``; of densities and of several values at once ``nll_nats_per_…``.
+    It is named ``loss_nats_per_…`` for a choice of one, ``nll_nats_per_…`` for densities and several values at once.
 
     References:
         Good, Rational Decisions, 1952. https://www.jstor.org/stable/2984087

@@ -1,18 +1,18 @@
-"""Macro-F1: how well each label is found, rare labels counting as much as common ones."""
+"""Macro-F1: the mean F1 over labels, where rare labels count as much as common ones."""
 
 from __future__ import annotations
 
 from typing import ClassVar
 
 from unrolled.metrics._counts import counts, errors
-from unrolled.metrics.base import Measure, Sums
 from unrolled.metrics.judged import ChosenLabels, ChosenSets
+from unrolled.metrics.metric import Measure, Sums
 
 __all__ = ["MacroF1"]
 
 
 class MacroF1:
-    r"""The mean of each label's F1, over the labels that are chosen or right somewhere; 0 where there is none.
+    r"""The mean of each label's F1, over the labels that occur among answers or right values; 0 if there are none.
 
     .. math:: \frac1K \sum_k \frac{2 TP_k}{2 TP_k + FP_k + FN_k}
 

@@ -1,4 +1,4 @@
-"""MASE: how far forecasts are from what came, beside what repeating the last season misses by."""
+"""MASE: the absolute error of forecasts relative to repeating the last season."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from typing import ClassVar
 import torch
 
 from unrolled.metrics._ratios import known_mean, ratios
-from unrolled.metrics.base import Measure, Sums
 from unrolled.metrics.judged import Seasonal
+from unrolled.metrics.metric import Measure, Sums
 
 __all__ = ["MASE"]
 
 
 class MASE:
-    r"""The mean absolute scaled error: 1 is as good as repeating the last season was in training.
+    r"""The mean absolute scaled error; at 1 the error equals that of repeating the last season in training.
 
     .. math:: \frac1N \sum_n \frac{|\hat y_n - y_n|}{\text{mean over training of } |y_t - y_{t-m}|}
 

@@ -1,19 +1,20 @@
-"""Micro-F1: how well labels are found where a question may have several, all labels together."""
+"""Micro-F1: the F1 over all labels together, for sets of labels."""
 
 from __future__ import annotations
 
 from typing import ClassVar
 
 from unrolled.metrics._counts import counts, errors
-from unrolled.metrics.base import Measure, Sums
 from unrolled.metrics.judged import ChosenSets
+from unrolled.metrics.metric import Measure, Sums
 
 __all__ = ["MicroF1"]
 
 
 class MicroF1:
-    r"""The F1 of all (question, label) pairs together; 0 where no label is chosen or right. Of one label for each
-    question it is the accuracy, so it is computed of sets of labels only.
+    r"""The F1 over all (question, label) pairs; 0 if no label is chosen or right.
+
+    With one label per question it would equal the accuracy, so it is only computed for sets of labels.
 
     .. math:: \frac{2 \sum_k TP_k}{\sum_k 2 TP_k + FP_k + FN_k}
 

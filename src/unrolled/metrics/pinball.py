@@ -1,4 +1,4 @@
-"""The pinball loss: how good quantiles are, each by its own scales."""
+"""Pinball loss: how good forecast quantiles are."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from typing import ClassVar
 from torch import Tensor
 
 from unrolled.metrics._ratios import known_mean, ratios
-from unrolled.metrics.base import Measure, Sums
 from unrolled.metrics.judged import Quantiles
+from unrolled.metrics.metric import Measure, Sums
 
 __all__ = ["Pinball", "pinball"]
 
 
 def pinball(judged: Quantiles) -> Tensor:
-    """(…) float64: the mean pinball loss of each value's quantiles."""
+    """(…) float64: the pinball loss of each value, averaged over its quantiles."""
     values = judged.values.double()
     levels = values.new_tensor(judged.levels)
     error = judged.right.double()[..., None] - values
@@ -22,7 +22,7 @@ def pinball(judged: Quantiles) -> Tensor:
 
 
 class Pinball:
-    r"""The mean over values and quantiles of a loss that is smallest where the quantile is right.
+    r"""The mean pinball loss over values and quantiles, which is lowest for the true quantiles.
 
     .. math:: \frac1{NQ} \sum_{nq} \max\big(q (y_n - \hat y_{nq}), (q - 1) (y_n - \hat y_{nq})\big)
 
@@ -37,7 +37,7 @@ class Pinball:
     """
 
     judges: ClassVar[tuple[type, ...]] = (Quantiles,)
-    measures: ClassVar[tuple[Measure, ...]] = (Measure("pinball_scaled", "deviations of training", "lower"),)
+    measures: ClassVar[tuple[Measure, ...]] = (Measure("pinball_scaled", "training standard deviations", "lower"),)
 
     def sums(self, judged: Quantiles) -> Sums:
         return known_mean("pinball_scaled", pinball(judged), judged.right)

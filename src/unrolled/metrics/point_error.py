@@ -1,12 +1,12 @@
-"""Point errors: how far numbers are from what is right, squared and absolute."""
+"""Point errors: mean squared and mean absolute error of predicted numbers."""
 
 from __future__ import annotations
 
 from typing import ClassVar
 
 from unrolled.metrics._ratios import known_mean, ratios
-from unrolled.metrics.base import Measure, Sums
 from unrolled.metrics.judged import Forecasts, NextValues, Values
+from unrolled.metrics.metric import Measure, Sums
 
 __all__ = ["PointError"]
 
@@ -22,8 +22,8 @@ class PointError:
 
     .. math:: \text{MSE} = \frac1N \sum_n (\hat y_n - y_n)^2, \quad \text{MAE} = \frac1N \sum_n |\hat y_n - y_n|
 
-    ``…_scaled`` is in units of each channel's deviation in training, as papers report it; the others are in the
-    user's units, of several channels the mean over them.
+    ``…_scaled`` is in units of each channel's standard deviation in training, as papers report it; the others are in
+    the user's units, averaged over channels.
 
     References:
         Hyndman and Koehler 2006, https://doi.org/10.1016/j.ijforecast.2006.03.001
@@ -37,9 +37,9 @@ class PointError:
 
     judges: ClassVar[tuple[type, ...]] = (Values, NextValues, Forecasts)
     measures: ClassVar[tuple[Measure, ...]] = (
-        Measure("mse_scaled", "squared deviations of training", "lower"),
+        Measure("mse_scaled", "squared training standard deviations", "lower"),
         Measure("mse", "squared units of the target", "lower"),
-        Measure("mae_scaled", "deviations of training", "lower"),
+        Measure("mae_scaled", "training standard deviations", "lower"),
         Measure("mae", "units of the target", "lower"),
     )
 

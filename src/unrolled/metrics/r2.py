@@ -1,23 +1,23 @@
-"""R²: how much of what varies is explained."""
+"""R²: the share of the variance that is explained."""
 
 from __future__ import annotations
 
 from typing import ClassVar
 
-from unrolled.metrics.base import Measure, Sums
 from unrolled.metrics.judged import Values
+from unrolled.metrics.metric import Measure, Sums
 
 __all__ = ["R2"]
 
-_ROUNDING = 1e-13  # a spread below this share of the squares is that of a constant
+_ROUNDING = 1e-13  # a spread below this share of the squares is the rounding error of a constant
 
 
 class R2:
-    r"""The share of the variance that the answers explain: 1 is perfect, 0 as good as the mean, below 0 worse.
+    r"""The share of the variance that the answers explain: 1 is perfect, 0 is as good as the mean, below 0 is worse.
 
     .. math:: 1 - \frac{\sum_n (\hat y_n - y_n)^2}{\sum_n (y_n - \bar y)^2}
 
-    Of a target that does not vary: 1 if every answer is right, else 0.
+    For a constant target it is 1 if every answer is right, else 0.
 
     References:
         Wright, Correlation and Causation, 1921. https://scikit-learn.org/stable/modules/model_evaluation.html

@@ -1,4 +1,4 @@
-"""CRPS, the continuous ranked probability score: how good a forecast is that is a distribution."""
+"""CRPS, the continuous ranked probability score: how good a forecast distribution is."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ import torch
 from torch import Tensor
 
 from unrolled.metrics._ratios import known_mean, ratios
-from unrolled.metrics.base import Measure, Sums
 from unrolled.metrics.judged import Gaussians, Points, Quantiles
+from unrolled.metrics.metric import Measure, Sums
 from unrolled.metrics.pinball import pinball
 
 __all__ = ["CRPS", "gaussian_crps"]
 
 
 class CRPS:
-    r"""The continuous ranked probability score, in deviations of training.
+    r"""The continuous ranked probability score, in units of the training standard deviation.
 
     .. math:: \frac1N \sum_n \int (F_n(x) - [x \ge y_n])^2 \, dx
 
-    Of a Gaussian it is exact. Of quantiles it is twice the mean of their pinball losses, whose integral over q it
-    equals: close where there are many at even distances. Of a forecast without spread it is the absolute error.
+    It is exact for a Gaussian. For quantiles it is approximated by twice their mean pinball loss, which is accurate if
+    there are many at even distances. For a point forecast it is the absolute error.
 
     References:
         Gneiting and Raftery 2007, https://doi.org/10.1198/016214506000001437
@@ -37,7 +37,7 @@ class CRPS:
     """
 
     judges: ClassVar[tuple[type, ...]] = (Gaussians, Quantiles, Points)
-    measures: ClassVar[tuple[Measure, ...]] = (Measure("crps_scaled", "deviations of training", "lower"),)
+    measures: ClassVar[tuple[Measure, ...]] = (Measure("crps_scaled", "training standard deviations", "lower"),)
 
     def sums(self, judged: Gaussians | Quantiles | Points) -> Sums:
         return known_mean("crps_scaled", _each(judged), judged.right)
@@ -55,7 +55,7 @@ def _each(judged: Gaussians | Quantiles | Points) -> Tensor:
 
 
 def gaussian_crps(mean: Tensor, sigma: Tensor, right: Tensor) -> Tensor:
-    r"""The score of each Gaussian in closed form, :math:`\sigma (z (2 \Phi(z) - 1) + 2 \varphi(z) - 1 / \sqrt\pi)` with
+    r"""The CRPS of each Gaussian in closed form, :math:`\sigma (z (2 \Phi(z) - 1) + 2 \varphi(z) - 1 / \sqrt\pi)` with
     :math:`z = (y - \mu) / \sigma`.
 
     Args:
@@ -64,7 +64,7 @@ def gaussian_crps(mean: Tensor, sigma: Tensor, right: Tensor) -> Tensor:
         right: y; NaN stays NaN.
 
     Shape:
-        All of one shape, or what broadcasts to it; float.
+        Float tensors that broadcast to one shape.
 
     Example:
         >>> round(float(gaussian_crps(torch.tensor(0.0), torch.tensor(1.0), torch.tensor(0.0))), 4)

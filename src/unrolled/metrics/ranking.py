@@ -1,4 +1,4 @@
-"""Ranking: where the right item stands among others, and what a list of the ten best is worth.
+"""Ranking: the rank of the right item among others, and metrics of the top ten.
 
 Axes: N questions, C candidates.
 """
@@ -11,23 +11,23 @@ import torch
 from torch import Tensor
 
 from unrolled.metrics._ratios import ratio, ratios
-from unrolled.metrics.base import Measure, Sums
 from unrolled.metrics.judged import Ranks
+from unrolled.metrics.metric import Measure, Sums
 
 __all__ = ["BEST", "Ranking", "ranks"]
 
-BEST = 10  # how long a list of answers is
-_SAMPLED = "_sampled"  # behind the name of a measure
+BEST = 10  # items in a list of answers
+_SAMPLED = "_sampled"  # suffix of a measure's name
 
 
 def ranks(scores: Tensor, right: Tensor) -> Tensor:
-    r"""The place of each right candidate, from 1: :math:`r_n = |\{c : \neg(s_{nc} < s_{n y_n})\}|`.
+    r"""The rank of each right candidate, from 1: :math:`r_n = |\{c : \neg(s_{nc} < s_{n y_n})\}|`.
 
-    Ties, and scores that are NaN, count against it: a model that scores all alike puts every answer last.
+    Ties and NaN scores count against it: a model that gives all candidates the same score ranks every answer last.
 
     Args:
-        scores: of every candidate, the right one among them.
-        right: which it is.
+        scores: the score of every candidate, including the right one.
+        right: the index of the right candidate.
 
     Shape:
         scores (N, C) float, right (N,) int64 in [0, C) -> (N,) int64 in [1, C].
@@ -49,7 +49,7 @@ class Ranking:
         \text{NDCG@}k = \tfrac1N \sum_n \frac{[r_n \le k]}{\log_2 (1 + r_n)}, \quad
         \text{MRR} = \tfrac1N \sum_n \frac1{r_n}
 
-    ``…_sampled`` is among a sample of the candidates, as many papers report it.
+    ``…_sampled`` ranks among a sample of the candidates, as many papers do.
 
     References:
         Järvelin and Kekäläinen 2002, https://doi.org/10.1145/582415.582418

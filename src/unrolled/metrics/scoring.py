@@ -1,4 +1,4 @@
-"""From judged answers to numbers: every metric that judges their kinds is computed.
+"""Computes every metric that accepts the given judged answers.
 
 total = added({}, answers)            # of each batch, in turn
 numbers = values(total)               # {"accuracy": 0.81, …}
@@ -11,32 +11,32 @@ from types import MappingProxyType
 from typing import Any
 
 from unrolled.config import made, options_of
-from unrolled.metrics.base import METRICS, Metric, Sums
 from unrolled.metrics.judged import Answers
+from unrolled.metrics.metric import METRICS, Metric, Sums
 
 __all__ = ["added", "scores", "values"]
 
-_PART = ": "  # between the name of a metric and that of one of its sums
+_PART = ": "  # between the names of a metric and of one of its sums
 
 
-Own = Mapping[str, Mapping[str, Any]]  # ``metric.name`` -> the options of a metric that declares some
+Own = Mapping[str, Mapping[str, Any]]  # ``metric.name`` -> the options of that metric
 
 
 NO_OPTIONS: Own = MappingProxyType({})
 
 
 def _programs(own: Own) -> dict[str, Metric]:
-    """Each metric, ready to run: the one place that makes them."""
+    """An instance of each metric."""
     return {name: made(member, options=options_of(own, "metric", name)) for name, member in METRICS.members().items()}
 
 
 def added(total: Sums, answers: Answers, own: Own = NO_OPTIONS) -> Sums:
-    """``total`` and what ``answers`` add to it, as ``metric: part`` -> tensor; it depends on no order of batches.
+    """``total`` plus the sums of ``answers``, as ``metric: part`` -> tensor; the order of batches does not matter.
 
     Args:
-        total: of the batches before; empty for the first.
+        total: the sums of earlier batches; empty for the first batch.
         answers: judged answers to one batch.
-        own: the options of metrics.
+        own: the options of the metrics.
     """
     programs, sums = _programs(own), dict(total)
     for judged in answers:
@@ -49,7 +49,7 @@ def added(total: Sums, answers: Answers, own: Own = NO_OPTIONS) -> Sums:
 
 
 def values(total: Sums, own: Own = NO_OPTIONS) -> dict[str, float]:
-    """The metrics of all answers that were added up, in the order in which they were; empty where none was judged."""
+    """The metrics from the sums in ``total``; empty if nothing was judged."""
     parts: dict[str, Sums] = {}
     for key, value in total.items():
         name, _, part = key.partition(_PART)
@@ -59,7 +59,7 @@ def values(total: Sums, own: Own = NO_OPTIONS) -> dict[str, float]:
 
 
 def scores(batches: Iterable[Answers], own: Own = NO_OPTIONS) -> dict[str, float]:
-    """The metrics of some batches of judged answers.
+    """The metrics over all batches of judged answers.
 
     Example:
         >>> import torch

@@ -1,4 +1,4 @@
-"""sMAPE: how far forecasts are from what came, in percent of both."""
+"""sMAPE: the absolute error of forecasts, relative to forecast and actual value."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from typing import ClassVar
 import torch
 
 from unrolled.metrics._ratios import known_mean, ratios
-from unrolled.metrics.base import Measure, Sums
 from unrolled.metrics.judged import Forecasts
+from unrolled.metrics.metric import Measure, Sums
 
 __all__ = ["SMAPE"]
 
 
 class SMAPE:
-    r"""The symmetric mean absolute percentage error, in the user's units; 200 at most, and 0 where both are 0.
+    r"""The symmetric mean absolute percentage error, computed in the user's units: at most 200, and 0 if both are 0.
 
     .. math:: \frac1N \sum_n \frac{200 |\hat y_n - y_n|}{|\hat y_n| + |y_n|}
 

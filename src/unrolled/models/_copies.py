@@ -1,4 +1,4 @@
-"""What is made of a network's weights once, and anew only when they have changed."""
+"""Copies of a network on other devices, and a fingerprint of its weights, remade only when the weights change."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ class Copies:
     """Copies of a network on other devices, and the fingerprint of its weights.
 
     Args:
-        network: what is copied; it stays where it is.
+        network: the original; it stays on its device.
 
     Cost:
-        of each call 0.5 ms for 4 million weights, by whose sum a change is seen.
+        each call takes 0.5 ms for 4 million weights: it sums them to detect a change.
     """
 
     def __init__(self, network: Model) -> None:
@@ -32,7 +32,7 @@ class Copies:
         self._identity: str | None = None
 
     def on(self, device: str) -> Model:
-        """The network on ``device``: itself where it is there, else a copy in the same mode."""
+        """The network on ``device``: the original if it is there, otherwise a copy in the same mode."""
         if next(self._network.parameters()).device.type == device:
             return self._network
         self._forget_changed()
@@ -41,14 +41,14 @@ class Copies:
         return self._elsewhere[device].train(self._network.training)
 
     def identity(self) -> str:
-        """The SHA-256 of the weights, by which the snapshot of a session knows its model."""
+        """The SHA-256 of the weights; the snapshot of a session uses it to recognise its model."""
         self._forget_changed()
         if self._identity is None:
             self._identity = hashlib.sha256(save_tensors(dict(self._network.state_dict()))).hexdigest()
         return self._identity
 
     def _forget_changed(self) -> None:
-        # Torch counts what is written to a tensor, but not by a fused optimiser, nor to ``weight.data``: hence the sum.
+        # torch's version counter misses writes by a fused optimiser and writes to ``weight.data``: hence the sum.
         seen = [(weight.data_ptr(), weight._version, _sum(weight)) for weight in self._network.state_dict().values()]
         if seen != self._seen:
             self._seen, self._identity = seen, None
@@ -56,7 +56,7 @@ class Copies:
 
 
 def _sum(weight: Tensor) -> int:
-    """The sum of the bits of a tensor as whole numbers of 64 bits, and of what is left as bytes."""
+    """The sum of a tensor's memory read as 64-bit integers; the last few bytes are added one by one."""
     data = weight.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy()
     whole = len(data) // 8 * 8
     return int(data[:whole].view(np.uint64).sum()) + int(data[whole:].sum())

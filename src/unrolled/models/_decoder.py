@@ -1,6 +1,6 @@
-"""Decoders: a sequence is written while what was read stays in view.
+"""Decoders: they write one sequence while they can attend to another, the memory.
 
-Axes: B rows, U steps of what is written, S steps of what was read, I inputs, M width of the memory, H hidden units.
+Axes: B rows, U steps written, S steps of the memory, I inputs, M width of the memory, H hidden units.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from torch import Tensor, nn
 from unrolled.errors import UsageError, named
 from unrolled.layers.attention.attention import Attention, Kind
 from unrolled.layers.attention.cache import Memory
-from unrolled.layers.build import build_layer, takes_memory
 from unrolled.layers.config import ModelConfig
+from unrolled.layers.factory import build_layer, takes_memory
 from unrolled.layers.layer import Layer
 from unrolled.models._sketch import Stack, boxes_of
 from unrolled.state import State
@@ -23,19 +23,19 @@ __all__ = ["AttentionDecoder", "Decoder", "DecoderState", "PlainDecoder", "build
 
 
 class Decoder(Protocol):
-    """A causal layer that is begun with a memory, which then travels in its state."""
+    """A causal layer that starts from a memory, which its state then carries."""
 
     output_size: int
 
     @property
     def most_steps(self) -> int | None:
-        """The longest answer that it can write; ``None``: there is none."""
+        """The longest answer that it can write; ``None``: no limit."""
 
     def begin(self, memory: Tensor, lengths: Tensor) -> State:
-        """The state before the first step, of rows that read ``memory`` (B, S, M)."""
+        """The state before the first step of rows with this ``memory`` (B, S, M)."""
 
     def sketch(self) -> Stack:
-        """What a drawing shows of it."""
+        """The layers that a drawing of the decoder shows."""
 
     def __call__(self, x: Tensor, lengths: Tensor | None, state: State) -> tuple[Tensor, State]:
         """``x`` (B, U, I) -> ``y`` (B, U, output_size), and the state after each row's last real step."""
@@ -52,7 +52,7 @@ class _ReadsMemory(Protocol):
 
 
 class DecoderState(NamedTuple):
-    """The states of the layers below and above attention; what attention looks at, and (B, S) where it has looked."""
+    """The states of the layers below and above attention, the memory, and the sum of past attention weights (B, S)."""
 
     lower: State
     upper: State
@@ -61,7 +61,7 @@ class DecoderState(NamedTuple):
 
 
 class AttentionDecoder(nn.Module):
-    """Any causal layer with attention to a memory: the first layer asks, those above it read the answer.
+    """Any causal layer with attention to a memory: the first layer makes the queries, the layers above read the result.
 
     ::
 
@@ -70,25 +70,25 @@ class AttentionDecoder(nn.Module):
         g_u, r_u = upper([h_u; c_u], r_{u-1})           where there is more than one layer, else g_u = h_u
         y_u = [g_u; c_u]
 
-    No step waits for the attention of the step before (no input feeding), so that in training each layer runs over all
-    steps at once; the layers above the first see what was looked at.
+    No step waits for the attention of the step before (no input feeding), so in training each layer runs over all
+    steps at once. The layers above the first see the context.
 
     Args:
-        config: the layer's name and sizes; ``layers`` counts the first.
+        config: the layer's name and sizes; ``layers`` includes the first.
         input_size: I ≥ 1.
         memory_size: M ≥ 1.
-        attention: how it compares, see `Attention`.
-        coverage: whether attention is told where it has looked.
+        attention: the score, see `Attention`.
+        coverage: whether a score also depends on the attention that a step has received so far.
 
     Shape:
         x (B, U, I), memory (B, S, M) -> y (B, U, H + M).
 
     Raises:
-        UsageError: an unknown or unfitting name.
+        UsageError: a name that is unknown or does not fit.
         ShapeError: x, lengths or the state does not fit.
 
     Cost:
-        those of the layers, and of `Attention`: S·(H + M) multiply-adds a step beside its projections.
+        that of the layers and of `Attention`: S·(H + M) multiply-adds per step in addition to its projections.
 
     References:
         Luong, Pham and Manning 2015, https://arxiv.org/abs/1508.04025; attention after the first layer: Wu et al. 2016,
@@ -120,19 +120,19 @@ class AttentionDecoder(nn.Module):
 
     @property
     def most_steps(self) -> int | None:
-        """The longest answer that it can write; ``None``: there is none."""
+        """The longest answer that it can write; ``None``: no limit."""
         return self.lower.most_steps
 
     def sketch(self) -> Stack:
-        """All of its layers."""
+        """All of its layers, from the lowest."""
         return Stack(boxes_of(self.lower) if self.upper is None else boxes_of(self.lower) + boxes_of(self.upper))
 
     def extra_repr(self) -> str:
-        """Widths of the memory and of the outputs."""
+        """The widths of the memory and of the outputs."""
         return f"memory_size={self.attention.memory_size}, output_size={self.output_size}"
 
     def begin(self, memory: Tensor, lengths: Tensor) -> DecoderState:
-        """The state before the first step, of rows that read ``memory`` (B, S, M)."""
+        """The state before the first step of rows with this ``memory`` (B, S, M)."""
         upper = None if self.upper is None else self.upper.initial_state(len(memory), memory)
         lower = self.lower.initial_state(len(memory), memory)
         covered = None if self.attention.coverage is None else memory.new_zeros(memory.shape[:2])
@@ -158,7 +158,7 @@ class AttentionDecoder(nn.Module):
 
 
 class PlainDecoder(nn.Module):
-    """A layer with nothing over it: one that has a memory attends to it by itself, any other not at all.
+    """A single causal layer as a decoder: it attends to the memory only if the layer does so itself.
 
     ::
 
@@ -201,7 +201,7 @@ class PlainDecoder(nn.Module):
         return f"output_size={self.output_size}"
 
     def begin(self, memory: Tensor, lengths: Tensor) -> State:
-        """The state before the first step, of rows that read ``memory`` (B, S, M)."""
+        """The state before the first step of rows with this ``memory`` (B, S, M)."""
         if self.layer.memory_size is not None and isinstance(self.layer, _ReadsMemory):
             return self.layer.begin(memory, lengths)
         return self.layer.initial_state(len(memory), memory)
@@ -220,8 +220,15 @@ def build_decoder(
 ) -> Decoder:
     """The decoder that ``config`` describes.
 
+    Args:
+        config: the layer's name and sizes.
+        input_size: I ≥ 1.
+        memory_size: M ≥ 1.
+        attention: the score of attention; ``none``: no attention.
+        coverage: whether a score also depends on the attention that a step has received so far.
+
     Raises:
-        UsageError: an unknown or unfitting name.
+        UsageError: a name that is unknown or does not fit.
     """
     if attention == "none":
         return PlainDecoder(_causal(config, input_size))
@@ -234,7 +241,7 @@ def _causal(config: ModelConfig, input_size: int, memory_size: int | None = None
     layer = build_layer(config, input_size, memory_size)
     if not layer.causal:
         raise UsageError(
-            f"{named('decoder')} = {config.name!r} reads a sequence from its end as well, so it cannot write one: "
+            f"{named('decoder')} = {config.name!r} reads in both directions, so it cannot write a sequence: "
             "choose a layer without 'bi'"
         )
     return layer

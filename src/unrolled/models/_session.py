@@ -1,4 +1,4 @@
-"""A network that runs live: embed, step, answer, with as little as possible between them.
+"""Live sessions of a network: embed one step, run the layer, answer, with little overhead.
 
 Axes: B rows, I width of the embedded input, O outputs.
 """
@@ -24,7 +24,7 @@ __all__ = ["NetworkState", "PackedSession", "PlainSession", "packed_steps"]
 
 
 class NetworkState(NamedTuple):
-    """What a network remembers: its layer's state and, where many steps give one answer, what was pooled so far."""
+    """The state of a network: its layer's state and, with one answer per row, what has been pooled so far."""
 
     layer: State
     pool: State
@@ -36,14 +36,14 @@ Step = Callable[[dict[str, Tensor], NetworkState], tuple[Tensor, NetworkState]]
 def packed_steps(
     owner: object, layer: Layer, state: State, rows: int, head: tuple[Tensor, Tensor]
 ) -> PackedSteps | None:
-    """Steps of ``layer`` and of the ``head`` on it by the kernels; ``None`` where these do not have its cells.
+    """Run ``layer`` and ``head`` step by step in the kernels; ``None`` if the kernels do not have its cells.
 
-    The kernels keep the weights as they are now.
+    The kernels keep a copy of the current weights.
 
     Args:
-        owner: whose weights these are; its sessions share the packed ones.
-        layer: what runs.
-        state: of the layer, before the first step.
+        owner: the module that has the weights; all its sessions share one packed copy.
+        layer: the layer to run.
+        state: the layer's state before the first step.
         rows: B.
         head: weight and bias.
     """
@@ -56,11 +56,11 @@ def packed_steps(
 
 
 class PlainSession:
-    """A network live by its own ``step``.
+    """A live session that calls the network's own ``step``.
 
     Args:
         step: ``outputs, state = step(inputs, state)``.
-        state: that before the first step.
+        state: the state before the first step.
     """
 
     def __init__(self, step: Step, state: NetworkState) -> None:
@@ -74,12 +74,12 @@ class PlainSession:
 
 
 class PackedSession:
-    """A network live by the kernels; a row's answer is that of its last step.
+    """A live session that runs in the kernels; a row's answer is that of its last step.
 
     Args:
-        columns: what makes vectors of the inputs.
-        steps: of the layer and the head.
-        pool: what was pooled before the first step, where a row has one answer.
+        columns: embeds the inputs.
+        steps: the packed layer and head.
+        pool: the pooling state before the first step, if each row has one answer.
     """
 
     def __init__(self, columns: InputEmbedding, steps: PackedSteps, pool: PoolState | None) -> None:
@@ -97,7 +97,7 @@ class PackedSession:
 
     def _step(self, inputs: dict[str, Tensor]) -> Tensor:
         if self._symbols is not None:
-            # The vector is read where it lies: nothing need be copied.
+            # The kernel reads the embedding's row in place: nothing is copied.
             return self._steps.step_row(self._symbols.weight, _number(inputs[self._name], self._symbols)).unsqueeze(0)
         with torch.no_grad():
             x = self._columns.step(inputs).contiguous()  # (B, I)
@@ -107,9 +107,9 @@ class PackedSession:
 
     @property
     def state(self) -> NetworkState:
-        """A copy, which later steps do not change."""
+        """A copy of the state, which later steps do not change."""
         layer = self._steps.state
-        # What is pooled is the last answer, which is the last layer's h.
+        # Pooling is 'last' here, so its value is the h of the last layer.
         pool = None if self._pool is None else PoolState(layer[-1].h.clone(), self._pool.steps.clone())
         return NetworkState(layer, pool)
 
@@ -120,7 +120,7 @@ class PackedSession:
 
 
 def _number(symbol: Tensor, embedding: Embedding) -> int:
-    """The line of ``embedding`` that ``symbol`` (1,) stands for."""
+    """The row of ``embedding`` for ``symbol`` (1,)."""
     number = int(symbol)
     if not 0 <= number < embedding.size:
         raise ShapeError(f"Embedding: x[0] is {number}, expected 0 … {embedding.size - 1}")

@@ -1,4 +1,4 @@
-"""What a drawing shows of a model: boxes over time, and what goes from one to the next."""
+"""A model as a drawing shows it: boxes over time, and what passes from one to the next."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ class Stack:
     """Layers that run over the same steps.
 
     Attributes:
-        boxes: what each layer is called, from the lowest.
-        both: each of them reads from the end as well.
-        remembers: a step hands a state to the next one.
-        whole: each step sees every other at once, so that there is no state to hand on.
+        boxes: the name of each layer, from the lowest.
+        both: the layers read in both directions.
+        remembers: each step passes a state to the next.
+        whole: each step sees all others at once, so no state is passed.
     """
 
     boxes: tuple[str, ...]
@@ -31,14 +31,14 @@ class Stack:
 
 @dataclass(frozen=True, slots=True)
 class Sketch:
-    """A model that reads, and perhaps writes.
+    """A whole model as a drawing shows it: the layers that read, and the layers that write if there are any.
 
     Attributes:
         reads: the layers over the input.
         timed: the input has steps.
-        pool: how its steps become the one answer of a row; ``None``: each step has an answer of its own.
-        writes: the layers over the answer, where it is written step by step.
-        attention: how what is written looks back at what was read; ``none``: it does not.
+        pool: how the steps become one answer per row; ``None``: each step has its own answer.
+        writes: the layers of the decoder; ``None`` without one.
+        attention: how the decoder attends to the input; ``none``: it does not.
     """
 
     reads: Stack
@@ -49,7 +49,7 @@ class Sketch:
 
 
 def stack_of(layer: Layer) -> Stack:
-    """What a drawing shows of ``layer``.
+    """The `Stack` that shows ``layer`` in a drawing.
 
     Example:
         >>> from unrolled.layers.recurrent import Recurrent
@@ -65,5 +65,5 @@ def stack_of(layer: Layer) -> Stack:
 
 
 def boxes_of(layer: Layer) -> tuple[str, ...]:
-    """What stands in the boxes of ``layer``, from the lowest."""
+    """The text in each box of ``layer``, from the lowest."""
     return layer.boxes or (type(layer).__name__,)

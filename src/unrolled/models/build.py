@@ -1,4 +1,4 @@
-"""Which kind of model a question needs."""
+"""Build the model that a task needs: one network, or an encoder–decoder."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["build_model", "layer_configs"]
 
 
 def layer_configs(config: ModelConfig, writes: bool) -> tuple[ModelConfig, ...]:
-    """The configuration of each layer that a model has: of what reads and, where it ``writes``, of what does that."""
+    """The configuration of each layer of a model: one, or the encoder's and the decoder's if the model ``writes``."""
     return parts_of(config) if writes else (config,)
 
 
@@ -33,17 +33,17 @@ def build_model(
     """A new model, initialised from the global random state.
 
     Args:
-        specs: input column -> how it looks.
+        specs: input column -> its spec.
         config: names and sizes.
-        outputs: the numbers that the task needs for an answer.
-        pooled: one answer a row.
-        pool: how its steps become one where the user does not say.
-        crf: the outputs are the potentials of a linear chain.
-        written: the column whose cells are written, where the answer is a sequence of its own.
-        chosen: the input column among whose symbols a `Network` chooses, where it may do so by `LazyLogits`.
+        outputs: how many numbers the task needs for one answer.
+        pooled: each row has one answer.
+        pool: the default pooling of a row's steps.
+        crf: the outputs are the potentials of a linear-chain CRF.
+        written: the target column of an encoder–decoder; ``None`` for a `Network`.
+        chosen: the input column whose symbols a `Network` chooses from, if it may return `LazyLogits`.
 
     Raises:
-        UsageError: an unknown or unfitting name.
+        UsageError: a name that is unknown or does not fit.
     """
     if written is not None:
         return EncoderDecoder(specs, config, outputs, written)

@@ -1,6 +1,7 @@
-"""Encoder–decoder: one sequence is read whole, then another is written, step by step.
+"""Encoder–decoder: one sequence is read whole, then another is written step by step.
 
-Axes: B rows, S steps read, U steps written, N of those of all rows, I inputs, M width of what was read, V symbols.
+Axes: B rows, S steps read, U steps written, N written steps of all rows, I inputs, M width of the encoder's outputs,
+V symbols.
 """
 
 from __future__ import annotations
@@ -15,9 +16,9 @@ from torch import Tensor, nn
 from unrolled.batch import Batch, Spec
 from unrolled.config import Part, option
 from unrolled.errors import ShapeError, UsageError
-from unrolled.layers.build import build_layer, embedding_gain, model_names
 from unrolled.layers.config import ModelConfig
 from unrolled.layers.embed import Embedding
+from unrolled.layers.factory import build_layer, embedding_gain, model_names
 from unrolled.layers.inputs import InputEmbedding
 from unrolled.layers.lengths import real_steps, zero_padding
 from unrolled.layers.pooling import Pooling
@@ -29,11 +30,11 @@ from unrolled.state import State
 
 __all__ = ["EncoderDecoder", "SearchStart", "WriterState", "Written", "parts_of"]
 
-_WIDEST = 256  # of a vector where the user gives none: a written symbol's is also what it is chosen by
+_WIDEST = 256  # default embedding size, at most; wider than elsewhere, as the output scores have this width too
 
 
 class WriterState(NamedTuple):
-    """What writing goes on from: the decoder's own state, and ``summary`` (B, M), all that was read as one vector."""
+    """The state of writing: the decoder's own state, and ``summary`` (B, M), the source pooled into one vector."""
 
     decoder: State
     summary: Tensor
@@ -41,12 +42,12 @@ class WriterState(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class SearchStart:
-    """Rows that were read and wait to be answered: what a search needs.
+    """The start of a search for the answers of a batch that has been read.
 
     Attributes:
-        model: whose ``step`` writes.
-        state: that before the first symbol, which is asked for by stepping with ``<begin>``.
-        longest: the most symbols of an answer in training.
+        model: the model whose ``step`` writes.
+        state: the state before the first symbol; a step with ``<begin>`` gives the scores of that symbol.
+        longest: the most symbols that an answer had in training.
     """
 
     model: EncoderDecoder
@@ -56,12 +57,12 @@ class SearchStart:
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """What an encoder–decoder makes of a batch.
+    """The output of an encoder–decoder for one batch.
 
     Attributes:
-        logits: (N, V), row by row, the scores of each real symbol of the target but the first, ``<begin>``; ``None``
-            where the batch has no target.
-        start: where a search for answers of its own begins.
+        logits: (N, V), row by row, the scores of each real symbol of the target except the first, ``<begin>``;
+            ``None`` if the batch has no target.
+        start: the start of a search for answers.
     """
 
     logits: Tensor | None
@@ -73,7 +74,7 @@ class Written:
 
 
 def parts_of(config: ModelConfig) -> tuple[ModelConfig, ...]:
-    """The configurations of the encoder, by default ``name`` in both directions, and of the decoder, ``name`` in one.
+    """The configurations of the encoder (default: ``name`` in both directions) and of the decoder (``name`` in one).
 
     Example:
         >>> encoder, decoder = parts_of(ModelConfig(name="gru"))
@@ -88,17 +89,17 @@ def parts_of(config: ModelConfig) -> tuple[ModelConfig, ...]:
 
 
 class EncoderDecoder(Model):
-    """Any encoder with any decoder: many to many of any lengths, or one to many.
+    """Any encoder with any decoder: from a sequence, or from a single step, to a sequence of any length.
 
     Equations:
         m_1 … m_S = encoder(x_1 … x_S),    z = pool(m),
         y_u, s_u = decoder([E w_{u-1}; z], s_{u-1} ; m),    o_u = W tanh(C y_u + c) + b, the scores of w_u.
 
-    Without attention z is all that the decoder knows of x: the bottleneck of one fixed vector. A source of no steps has
-    z = 0 and nothing to look at.
+    Without attention z is all that the decoder knows of x: the bottleneck of one fixed vector. A source without steps
+    has z = 0 and an empty memory.
 
     Args:
-        specs: input column -> how it looks. Columns without a time axis alone are a source of one step.
+        specs: input column -> its spec. If no column has a time axis, the source is a single step.
         config: names and sizes (see `parts_of`); with the option ``tied`` W is E.
         outputs: V ≥ 1, the symbols that can be written.
         target: the name of the column that is written.
@@ -107,11 +108,11 @@ class EncoderDecoder(Model):
         inputs, lengths: see `InputEmbedding`; target (B, U) int64; the scores (N, V) float32.
 
     Raises:
-        UsageError: an unknown name, or a decoder that reads the future.
+        UsageError: an unknown name, or a decoder that reads in both directions.
         ShapeError: a column, the target or a state does not fit.
 
     Cost:
-        those of encoder and decoder, and N·V·E multiply-adds for the scores: of real steps alone.
+        that of encoder and decoder, and N·V·E multiply-adds for the scores, of real steps only.
 
     References:
         Sutskever, Vinyals and Le 2014, https://arxiv.org/abs/1409.3215; Cho et al. 2014,
@@ -130,40 +131,38 @@ class EncoderDecoder(Model):
         """The options of models that read one sequence and write another."""
 
         encoder: str | None = option(
-            None, "The layer that reads. Default: that of the model, in both directions.", also=("encoder_model",)
+            None, "Layer of the encoder. Default: the model's layer in both directions.", also=("encoder_model",)
         )
-        decoder: str | None = option(
-            None, "The layer that writes. Default: that of the model.", also=("decoder_model",)
-        )
+        decoder: str | None = option(None, "Layer of the decoder. Default: the model's layer.", also=("decoder_model",))
         attention: Literal["additive", "dot", "scaled_dot", "cosine", "none"] = option(
             "scaled_dot",
-            "How the decoder attends to what was read.",
+            "How the decoder scores the encoder's steps; none: no attention.",
             also=("attention_type", "attn", "score_function", "global_attention"),
         )
         coverage: bool = option(
-            False, "Tell attention where it has looked already.", also=("coverage_attn", "use_coverage")
+            False, "Let attention see how much each step has been attended to.", also=("coverage_attn", "use_coverage")
         )
         pool: Literal["last", "mean", "max"] | None = option(
             None,
-            "How the steps of a row become one answer. Default: max to classify or regress, last to forecast.",
+            "How the steps of a row become one answer. Default: max for classify and regress, last for forecast.",
             also=("pooling", "pooling_type", "aggregation", "readout"),
         )
         tied: bool = option(
             False,
-            "Use the vectors of the tokens that are written as the output weights.",
+            "Use the embeddings of the written tokens as the output weights.",
             also=("tie_weights", "tie_word_embeddings", "tie_embeddings", "weight_tying"),
         )
         scheduled_sampling: float = option(
             0.0,
-            "Share of its own tokens that the decoder reads instead of the right ones, at the end of training.",
+            "Share of steps that read the decoder's own token instead of the right one, at the end of training.",
             ge=0,
             le=1,
             also=("teacher_forcing_ratio", "teacher_forcing", "sampling_probability"),
         )
 
-    causal = False  # what was read is read whole
+    causal = False
     writes = True
-    cannot_stream = "this model reads each sequence whole before it writes its answer: use predict"
+    cannot_stream = "this model reads each sequence whole before it writes its answer, so it cannot stream: use predict"
     longest: Tensor
 
     def __init__(self, specs: Mapping[str, Spec], config: ModelConfig, outputs: int, target: str = "target") -> None:
@@ -176,7 +175,7 @@ class EncoderDecoder(Model):
         self.columns = InputEmbedding(specs, config.embedding, embedding_gain(reads.name))
         self.layer = build_layer(reads, self.columns.output_size)
         memory = self.layer.output_size
-        # The last step of a recurrent layer has seen all; of one that attends in both directions, each has.
+        # The last step of a recurrent layer has seen the whole row; in bidirectional attention every step has.
         kind = "mean" if not (self.layer.causal or self.layer.bidirectional) else "last"
         self.pooling = Pooling(own.pool or kind, bidirectional=self.layer.bidirectional)  # type: ignore[arg-type]
         width = config.embedding or min(outputs, _WIDEST)
@@ -186,47 +185,47 @@ class EncoderDecoder(Model):
         self.narrow = nn.Linear(self.decoder.output_size, width)
         self.longest_read, self.longest_written = self.layer.most_steps, self.decoder.most_steps
         self.head = TiedHead(outputs) if own.tied else nn.Linear(width, outputs)
-        self.own_share = 0.0  # of the symbols that it reads in training, those that it would have written itself
+        self.own_share = 0.0  # the share of scheduled sampling at this step of training
         self.scheduled_sampling = own.scheduled_sampling
         self.register_buffer("longest", torch.zeros((), dtype=torch.int64))
 
     def extra_repr(self) -> str:
-        """The names of its two layers, and the number of symbols."""
+        """The names of both layers, and the number of symbols."""
         return f"{self.title}, outputs={len(self.head.bias)}"
 
     def initial_state(self, batch: int) -> None:
-        """Nothing goes from batch to batch."""
+        """``None``: no state is carried from batch to batch."""
 
     def session(self, rows: int = 1) -> LiveModel:
-        """Refused: it cannot stream."""
+        """Always raise a `UsageError`: an encoder–decoder cannot stream."""
         raise UsageError(self.cannot_stream)
 
     def embeddings(self) -> dict[Column, Named]:
-        """The vectors of the symbols of each column that it reads, and of the one that it writes."""
+        """The embedding of each discrete input column, and of the target column."""
         found = self.columns.symbols().items()
         read: dict[Column, Named] = {("read", column): Named(f"columns.{name}", one) for column, (name, one) in found}
         return read | {("written", self.target): Named("symbols.weight", self.symbols)}
 
     def trunk(self) -> dict[str, Tensor]:
-        """Nothing: what it reads is made for what it writes."""
+        """Empty: no weights of an encoder–decoder can start another kind of model."""
         return {}
 
     def begin_step(self, progress: float) -> None:
-        """Scheduled sampling: the share of its own symbols that it reads grows with ``progress``."""
+        """Scheduled sampling: the share of the model's own symbols that it reads grows with ``progress``."""
         self.own_share = self.scheduled_sampling * progress
 
     def initialise(self, prior: Tensor | None, longest: int, candidates: int) -> None:
-        """Begin with the frequencies of training, and search for answers as long as the longest there."""
+        """Start the bias at the training frequencies, and remember how long the longest answer was."""
         self.longest.fill_(longest)
         if prior is not None:
             self.head.bias.data.copy_(prior)
 
     def sketch(self) -> Sketch:
-        """What reads, below what writes."""
+        """The layers of encoder and decoder."""
         return Sketch(stack_of(self.layer), self.columns.timed, writes=self.decoder.sketch(), attention=self.attention)
 
     def run(self, batch: Batch, state: None = None) -> tuple[Written, None]:
-        """A batch as the loader makes it; each row is a sequence of its own, so there is no state to go on from."""
+        """Run a batch from the loader; each row is a complete sequence, so no state is carried."""
         start = self.read(batch.inputs, batch.lengths)
         logits = None
         if batch.target is not None:
@@ -235,7 +234,7 @@ class EncoderDecoder(Model):
         return Written(logits, SearchStart(self, start, int(self.longest))), None
 
     def read(self, inputs: Mapping[str, Tensor], lengths: Tensor) -> WriterState:
-        """The state before the first symbol is written."""
+        """Read the source; return the state before the first symbol is written."""
         x, _ = self.columns(inputs, lengths)  # (B, S, I)
         if not self.columns.timed:
             lengths = torch.ones_like(lengths)
@@ -244,18 +243,18 @@ class EncoderDecoder(Model):
         return WriterState(self.decoder.begin(self.dropout(memory), lengths), self.dropout(summary))
 
     def score(self, target: Tensor, lengths: Tensor, state: WriterState) -> Tensor:
-        """(N, V): the scores of every symbol of ``target`` (B, U) after its first, each given those before it."""
+        """(N, V): the scores of each symbol of ``target`` (B, U) except the first, given the symbols before it."""
         if target.dim() != 2 or target.shape[1] < 1 or len(target) != len(state.summary):
             raise ShapeError(f"EncoderDecoder: target is {tuple(target.shape)}, expected ({len(state.summary)}, U ≥ 1)")
         lengths = (lengths - 1).clamp(min=0)
         real = real_steps(lengths, target.shape[1] - 1)  # (B, U - 1)
         before = torch.where(real, target[:, :-1], 0)
         if self.training and self.own_share:
-            before = self._own(before, lengths, real, state)
+            before = self._sampled(before, lengths, real, state)
         return self._scores(self.dropout(self._hidden(before, lengths, state)[real]))  # (N, V)
 
     def step(self, symbols: Tensor, state: WriterState) -> tuple[Tensor, WriterState]:
-        """``symbols`` (B,) int64, those just written -> the scores (B, V) of what comes next, and the state after."""
+        """The last written ``symbols`` (B,) int64 -> the scores (B, V) of the next ones, and the state after."""
         x = torch.cat([self.dropout(self.symbols(symbols)), state.summary], 1)
         y, decoder = self.decoder.step(x, state.decoder)
         return self._scores(self.dropout(torch.tanh(self.narrow(y)))), state._replace(decoder=decoder)
@@ -270,10 +269,10 @@ class EncoderDecoder(Model):
         y, _ = self.decoder(zero_padding(x, lengths), lengths, state.decoder)
         return torch.tanh(self.narrow(y))  # (B, U, E)
 
-    def _own(self, before: Tensor, lengths: Tensor, real: Tensor, state: WriterState) -> Tensor:
-        """``before`` with a share of its symbols exchanged for those that the model finds likeliest there.
+    def _sampled(self, before: Tensor, lengths: Tensor, real: Tensor, state: WriterState) -> Tensor:
+        """``before`` with a share of its symbols replaced by the likeliest ones according to the model.
 
-        All steps at once, given the right symbols before them: one more pass instead of U of them.
+        The model predicts all steps at once from the right symbols: one extra pass instead of U of them.
         """
         with torch.no_grad():
             likeliest = torch.zeros_like(before)

@@ -1,4 +1,4 @@
-"""What every model can be asked, so that nobody need know which kind it is.
+"""The interface of every model, so that training and prediction need not know its kind.
 
 Axes: B rows, O outputs.
 """
@@ -30,29 +30,29 @@ class Named(NamedTuple):
 
 
 class LiveModel(Protocol):
-    """A model that runs live: the state of B rows, and one step of them all."""
+    """A model that runs live: it keeps the state of B rows and advances all of them by one step."""
 
     @property
     def state(self) -> State:
-        """A copy, which later steps do not change."""
+        """A copy of the state, which later steps do not change."""
 
     @state.setter
     def state(self, state: State) -> None: ...
 
     def push(self, inputs: dict[str, Tensor]) -> Tensor:
-        """Per column (B,) int64 or (B, W) float32 -> (B, O), which no later push writes over."""
+        """One step: per column (B,) int64 or (B, W) float32 -> (B, O), which later pushes do not overwrite."""
 
 
 class Model(nn.Module, ABC):
-    """A network with its ends: from the columns of a batch to the numbers that a task needs.
+    """A complete model: from the columns of a batch to the numbers that a task needs.
 
     Attributes:
-        title: what it is, in a word or two.
-        columns: what makes vectors of the input columns.
-        layer: what reads these vectors.
+        title: the model in a word or two.
+        columns: embeds the input columns.
+        layer: the layer that reads the embedded columns.
         causal: no output depends on a later input.
-        writes: its answer is a sequence of its own, which it writes step by step.
-        longest_read, longest_written: the most steps of either; ``None``: there is no such number.
+        writes: the answer is a new sequence, written step by step.
+        longest_read, longest_written: the longest input and answer, in steps; ``None``: no limit.
         cannot_stream: why it cannot answer step by step, as a sentence; ``None`` if it can.
     """
 
@@ -65,23 +65,25 @@ class Model(nn.Module, ABC):
 
     @property
     @abstractmethod
-    def causal(self) -> bool: ...
+    def causal(self) -> bool:
+        """Whether no output depends on a later input."""
 
     @property
     @abstractmethod
-    def cannot_stream(self) -> str | None: ...
+    def cannot_stream(self) -> str | None:
+        """Why the model cannot answer step by step, as a sentence; ``None`` if it can."""
 
     @abstractmethod
     def run(self, batch: Batch, state: State = None) -> tuple[Any, State]:
-        """A batch as the loader makes it, from ``state`` on -> what the task reads, and the state after."""
+        """Run a batch from the loader, starting from ``state`` -> the output for the task, and the state after."""
 
     @abstractmethod
     def initial_state(self, batch: int) -> State:
-        """The state before the first step of ``batch`` rows; ``None`` where none goes from batch to batch."""
+        """The state before the first step of ``batch`` rows; ``None`` if no state is carried from batch to batch."""
 
     @abstractmethod
     def session(self, rows: int = 1) -> LiveModel:
-        """The model live, with the state of ``rows`` rows inside.
+        """A live session of the model, which keeps the state of ``rows`` rows.
 
         Raises:
             UsageError: it cannot stream.
@@ -89,26 +91,26 @@ class Model(nn.Module, ABC):
 
     @abstractmethod
     def embeddings(self) -> dict[Column, Named]:
-        """The vectors of symbols, of the columns that are read and of the one that is written."""
+        """The embedding of each discrete column that is read, and of the column that is written."""
 
     @abstractmethod
     def trunk(self) -> dict[str, Tensor]:
-        """The weights that a model of another question may begin with; empty where there are none."""
+        """The weights that can start a model for another task; empty if none can."""
 
     @abstractmethod
     def begin_step(self, progress: float) -> None:
-        """Called before each step of training, of whose budget the share ``progress`` is spent."""
+        """Called before each training step; ``progress`` is the share of the budget that is spent."""
 
     @abstractmethod
     def initialise(self, prior: Tensor | None, longest: int, candidates: int) -> None:
-        """Take over what the training data tells before the first step.
+        """Initialise the model from statistics of the training data, before the first step.
 
         Args:
-            prior: (O,), where the bias of the head begins; ``None``: where it is.
+            prior: (O,), the first bias of the head; ``None`` leaves it as it is.
             longest: the most symbols of an answer.
-            candidates: how many items a step of training compares with; 0: all of them.
+            candidates: number of sampled items in the softmax of a training step; 0: all items.
         """
 
     @abstractmethod
     def sketch(self) -> Sketch:
-        """What a drawing shows of it."""
+        """The layers that a drawing of the model shows."""

@@ -13,10 +13,10 @@ from torch import Tensor, nn
 from unrolled.batch import Batch, Spec
 from unrolled.config import Part, option
 from unrolled.errors import UsageError, named
-from unrolled.layers.build import build_layer, embedding_gain
 from unrolled.layers.config import ModelConfig
 from unrolled.layers.crf import CRF
 from unrolled.layers.embed import Embedding
+from unrolled.layers.factory import build_layer, embedding_gain
 from unrolled.layers.inputs import InputEmbedding
 from unrolled.layers.item_logits import LazyLogits
 from unrolled.layers.pooling import Pooling
@@ -32,26 +32,26 @@ __all__ = ["Network", "NetworkState"]
 
 @runtime_checkable
 class _Last(Protocol):
-    """A layer that answers each row's last step alone at a lower cost than all of them."""
+    """A layer that can compute only each row's last output, at a lower cost than all of them."""
 
     def last(self, x: Tensor, lengths: Tensor, state: State) -> tuple[Tensor, State]: ...
 
 
 class Network(Model):
-    """A step and a state: the same weights over a padded batch, in chunks, and step by step.
+    """One layer between embeddings and a linear head; it runs over a padded batch, in chunks, and step by step.
 
     Equations:
         x_t = [embed_1(u_t); …; embed_n(u_t)],    h_t, s_t = layer(x_t, s_{t-1}),
-        o_t = W h_t + b, or, where the task asks one answer of many steps, o = W pool(h_1 … h_t) + b.
+        o_t = W h_t + b, or, with one answer for each row, o = W pool(h_1 … h_t) + b.
 
     Args:
-        specs: input column -> how it looks. A column without a time axis is repeated along it.
+        specs: input column -> its spec. A column without a time axis is repeated at every step.
         config: the layer's name and sizes.
-        outputs: O ≥ 1, the numbers that the task needs for an answer.
-        pooled: True for one answer a row, False for one a step.
+        outputs: O ≥ 1, how many numbers the task needs for one answer.
+        pooled: True for one answer per row, False for one per step.
         crf: the head is a `CRF`, and the outputs are a step's potentials.
-        chosen: the input column whose symbols are chosen among, where they may be very many: `run` then gives
-            `LazyLogits`. If ``tied``, their vectors, as wide as the layer's outputs, are the head's weights.
+        chosen: the input column whose symbols the network chooses from, which may be very many: `run` then returns
+            `LazyLogits`. If ``tied``, their embeddings, as wide as the layer's outputs, are the head's weights.
 
     Shape:
         inputs: per column (B, T) int64 or (B, T, W) float32; without time (B,) or (B, W).
@@ -59,9 +59,10 @@ class Network(Model):
         outputs: (B, T, O) float32, 0 beyond each row's length; pooled (B, O).
 
     Raises:
-        UsageError: the model's name is unknown, it reads the future and is asked for a step, or its vectors of symbols
-            cannot be its weights too.
-        ShapeError: a column is missing or does not fit the others, ids out of range, or a state of another batch.
+        UsageError: the model's name is unknown, a layer that is not causal is asked for a step, or the embedding does
+            not fit a tied head.
+        ShapeError: a column is missing or does not fit the others, ids are out of range, or a state has another batch
+            size.
 
     Cost:
         that of the layer, and B·T·H·O multiply-adds for the head (B·H·O pooled).
@@ -80,16 +81,16 @@ class Network(Model):
     """
 
     class Options(Part):
-        """The options of a network that answers each row, or each step."""
+        """The options of a network with one answer per row or per step."""
 
         pool: Literal["last", "mean", "max"] | None = option(
             None,
-            "How the steps of a row become one answer. Default: max to classify or regress, last to forecast.",
+            "How the steps of a row become one answer. Default: max for classify and regress, last for forecast.",
             also=("pooling", "pooling_type", "aggregation", "readout"),
         )
         tied: bool = option(
             False,
-            "Use the vectors of the items that are read as the output weights.",
+            "Use the item embeddings as the output weights.",
             also=("tie_weights", "tie_word_embeddings", "tie_embeddings", "weight_tying"),
         )
 
@@ -110,9 +111,9 @@ class Network(Model):
         self.title = config.name
         own: Network.Options = config.of("model", "network")
         if own.pool is not None and not pooled:
-            raise UsageError(f"{named('pool')} only works where a row has one answer; here each step has one")
+            raise UsageError(f"{named('pool')} only works with one answer per row; this task has one per step")
         if own.tied and chosen is None:
-            raise UsageError(f"{named('tied')} only works where the next item of a list is predicted")
+            raise UsageError(f"{named('tied')} only works if the target is the next item of a list")
         tied = own.tied
         width = config.hidden if tied and config.embedding is None else config.embedding
         self.columns = InputEmbedding(specs, width, embedding_gain(config.name))
@@ -139,24 +140,24 @@ class Network(Model):
 
     @property
     def cannot_stream(self) -> str | None:
-        """Why it cannot answer step by step; ``None`` if it can."""
+        """Why the network cannot answer step by step; ``None`` if it can."""
         if not self.layer.causal:
             return (
-                "this model reads every sequence from its end as well, so it cannot answer before the end has come: "
-                "train one whose name does not begin with 'bi' to stream"
+                "this model reads every sequence in both directions, so it cannot stream: "
+                "train one whose name does not begin with 'bi'"
             )
         if not self.columns.causal:
             return "this model's pretrained encoder reads each text as a whole, so it cannot stream: use predict"
         if isinstance(self.head, CRF):
             return (
-                "a CRF knows the best labels of a sequence only at its end, so this model cannot answer step by step: "
-                "train it without --crf to stream"
+                "a CRF chooses the labels of a sequence only at its end, so this model cannot stream: "
+                f"train it without {named('crf')}"
             )
         return None
 
     @property
     def head_weight(self) -> Tensor:
-        """W; of a tied head the vectors of the symbols that it reads."""
+        """W; for a tied head, the weights of the embedding."""
         if not isinstance(self.head, TiedHead):
             return self.head.weight
         assert self.chosen is not None
@@ -173,7 +174,7 @@ class Network(Model):
     def forward(
         self, inputs: dict[str, Tensor], lengths: Tensor, state: NetworkState | None = None
     ) -> tuple[Tensor, NetworkState]:
-        """A padded batch, from ``state`` (default: the initial one) to the state after each row's last real step."""
+        """Run a padded batch from ``state`` (default: the initial one); return outputs and the state after each row."""
         y, real, after = self._hidden(inputs, lengths, state)
         outputs = self._answer(y)  # (B, T, O) or (B, O)
         if self.pooling is None and real is not None:
@@ -183,7 +184,7 @@ class Network(Model):
     def _hidden(
         self, inputs: dict[str, Tensor], lengths: Tensor, state: NetworkState | None
     ) -> tuple[Tensor, Tensor | None, NetworkState]:
-        """What the head reads, (B, T, H) or pooled (B, H); True at real steps, if not all are; the state after."""
+        """The head's input (B, T, H), or pooled (B, H); True at real steps, or ``None`` if all are; the state after."""
         x, real = self.columns(inputs, lengths)  # (B, T, I)
         x = self.dropout(x)
         if state is None:
@@ -200,14 +201,14 @@ class Network(Model):
         return self.dropout(y), real, NetworkState(layer, pool)
 
     def run(self, batch: Batch, state: NetworkState | None = None) -> tuple[Tensor | LazyLogits, NetworkState]:
-        """`forward` on a batch as the loader makes it; where it chooses among symbols, all that their scores need."""
+        """`forward` on a batch from the loader; with ``chosen``, return `LazyLogits` instead of the scores."""
         if self.chosen is None:
             outputs: tuple[Tensor, NetworkState] = self(batch.inputs, batch.lengths, state)
             return outputs
         assert not isinstance(self.head, CRF)
         y, _, after = self._hidden(batch.inputs, batch.lengths, state)
         logits = LazyLogits(y, self.head_weight, self.head.bias, self.sampler if self.training else None)
-        return logits if torch.is_grad_enabled() else logits.detach(), after  # they may be computed elsewhere
+        return logits if torch.is_grad_enabled() else logits.detach(), after  # scores may be computed outside no_grad
 
     def step(self, inputs: dict[str, Tensor], state: NetworkState) -> tuple[Tensor, NetworkState]:
         """One step of each row: per column (B,) int64 or (B, W) float32, to (B, O)."""
@@ -221,29 +222,29 @@ class Network(Model):
         return self.head(y, self.head_weight) if isinstance(self.head, TiedHead) else self.head(y)
 
     def session(self, rows: int = 1) -> LiveModel:
-        """The network live: ``push`` takes one step of each row, the state stays inside."""
+        """A live session: ``push`` takes one step of each row, and the session keeps the state."""
         if self.cannot_stream is not None:
             raise UsageError(self.cannot_stream)
         state, steps = self.initial_state(rows), None
         last = self.pooling is None or self.pooling.kind == "last"
-        if last and not self.training:  # otherwise its own `step` is needed: it pools, or drops
+        if last and not self.training:  # the packed steps neither pool nor apply dropout
             steps = packed_steps(self, self.layer, state.layer, rows, (self.head_weight, self.head.bias))
         return PlainSession(self.step, state) if steps is None else PackedSession(self.columns, steps, state.pool)
 
     def embeddings(self) -> dict[Column, Named]:
-        """The vectors of the symbols of each column."""
+        """The embedding of each discrete column."""
         found = self.columns.symbols().items()
         return {("read", column): Named(f"columns.{name}", embedding) for column, (name, embedding) in found}
 
     def trunk(self) -> dict[str, Tensor]:
-        """All weights but the head's."""
+        """All weights except the head's."""
         return {name: part for name, part in self.state_dict().items() if not name.startswith("head.")}
 
     def begin_step(self, progress: float) -> None:
-        """Nothing: it reads nothing that it has written."""
+        """Do nothing: only an encoder–decoder reads its own output."""
 
     def initialise(self, prior: Tensor | None, longest: int, candidates: int) -> None:
-        """Begin with the frequencies of training and, where items are chosen, compare with some of them only."""
+        """Start the bias at the training frequencies; with ``candidates``, train with a sampled softmax."""
         if prior is None:
             return
         self.head.bias.data.copy_(prior)
@@ -254,14 +255,14 @@ class Network(Model):
                 symbols.sparse = True
 
     def sketch(self) -> Sketch:
-        """Its layer, and how its steps are pooled."""
+        """The layer, and how the steps are pooled."""
         return Sketch(stack_of(self.layer), self.columns.timed, None if self.pooling is None else self.pooling.kind)
 
 
 def _checked(symbols: nn.Module, width: int) -> Embedding:
     if not isinstance(symbols, Embedding) or symbols.output_size != width:
         raise UsageError(
-            f"{named('tied')} needs vectors as wide as the outputs, {width} numbers: leave {named('embedding')} out"
+            f"{named('tied')} needs embeddings as wide as the layer's outputs, {width}: leave {named('embedding')} out"
         )
     return symbols
 

@@ -1,1 +1,1 @@
-"""Tunes as notes: read from ABC, checked, compared, and written as sound and as a picture."""
+"""Music as notes: reading ABC and MIDI, checking and comparing tunes, and writing notation, sound and pictures."""

@@ -1,4 +1,4 @@
-"""A tune of ABC notation: its notes, or what is wrong with it.
+"""Parse a tune in ABC notation, or list what is wrong with it.
 
 References:
     The ABC music standard 2.1, https://abcnotation.com/wiki/abc:standard:v2.1
@@ -19,16 +19,16 @@ _TEMPO = Fraction(30)  # 120 quarter notes a minute
 
 
 def parse_abc(text: str, origin: str = "the tune") -> Tune:
-    r"""The notes of one tune; of several voices, those of all.
+    r"""Parse one tune into notes; the notes of several voices are merged.
 
     Args:
-        text: fields up to ``K:``, and music behind it.
-        origin: what to call it in an error.
+        text: header fields up to ``K:``, followed by the music.
+        origin: the name of the tune in error messages.
 
     Raises:
-        DataError: a sign is not ABC, or there is no key or no note.
+        DataError: the text is not ABC, or has no key or no notes.
 
-    Cost: O(signs log signs); no repeat is written out.
+    Cost: O(n log n) for n characters; repeats are not written out.
 
     Example:
         >>> tune = parse_abc("X:1\nT:Air\nM:3/4\nL:1/4\nK:D\nF2 =F | [DA]3 |]")
@@ -40,10 +40,10 @@ def parse_abc(text: str, origin: str = "the tune") -> Tune:
         bar = f", bar {fault.bar}" if fault.bar else ""
         raise DataError(f"line {fault.line}{bar}: {fault.message}", file=origin)
     if "K" not in reading.header:
-        raise DataError(f"line {reading.line + 1}: its header has no K:", file=origin)
+        raise DataError(f"line {reading.line + 1}: the header has no K: field", file=origin)
     sounding = [voice for voice in reading.voices.values() if voice.notes]
     if not sounding:
-        raise DataError(f"line {reading.line}: it has no notes", file=origin)
+        raise DataError(f"line {reading.line}: the tune has no notes", file=origin)
     header = reading.header
     notes = (Note(*note) for voice in sounding for note in voice.notes)
     return Tune(
@@ -58,13 +58,13 @@ def parse_abc(text: str, origin: str = "the tune") -> Tune:
 
 
 def check_tune(text: str) -> list[str]:
-    r"""What is wrong with a tune; nothing if it is valid.
+    r"""List what is wrong with a tune; the list is empty if it is valid.
 
-    A valid tune begins with ``X:``, has one metre ``M:`` or more, ends its header with ``K:``, and has notes behind it
-    that can be read. Every bar is as long as the metre says, to the exact fraction. Shorter ones are allowed where
-    music starts or stops in the midst of a bar: at both ends of the tune and of its parts, which are repeats, endings
-    and what stands between double bars. The end of a line may stand for a bar line. With ``M:none`` bars are as they
-    like. A missing ``L:`` stands for 1/16 in metres under 3/4, else for 1/8, as the standard says.
+    A valid tune starts with ``X:``, has at least one metre ``M:``, ends its header with ``K:``, and has notes after it.
+    Every bar is exactly as long as the metre. Shorter bars are allowed where music may start or stop inside a bar: at
+    both ends of the tune and of its parts, which are repeats, endings and sections between double bar lines. The end
+    of a line may replace a bar line. With ``M:none`` bars may have any length. If ``L:`` is missing, the unit is 1/16
+    in metres under 3/4, else 1/8, as in the standard.
 
     Example:
         >>> check_tune("X:1\nM:3/4\nL:1/4\nK:C\nC | CDE | G>AB | c2 :|\n")
@@ -74,15 +74,15 @@ def check_tune(text: str) -> list[str]:
     """
     reading = read_music(text)
     header = reading.header
-    problems = [] if reading.first == "X" else ["it does not begin with X:"]
+    problems = [] if reading.first == "X" else ["the tune does not start with X:"]
     if "K" not in header:
-        return [*problems, "its header has no K:"]
+        return [*problems, "the header has no K: field"]
     if "M" not in header:
-        problems.append("its header has no M:")
+        problems.append("the header has no M: field")
     problems += [f"bar {fault.bar}: {fault.message}" if fault.bar else fault.message for fault in reading.faults]
     for voice in reading.voices.values():
         problems += _bar_problems(voice.bars)
-    return problems if any(voice.bars for voice in reading.voices.values()) else [*problems, "it has no notes"]
+    return problems if any(voice.bars for voice in reading.voices.values()) else [*problems, "the tune has no notes"]
 
 
 def _bar_problems(bars: list[Bar]) -> list[str]:

@@ -1,7 +1,7 @@
-"""ABC notation, sign by sign: what each does to the voice that it stands in.
+"""The parser of ABC notation: reads a tune token by token and adds notes and bars to its voices.
 
-Words, chord symbols, decorations and grace notes are passed over, they take no time. An accidental holds for its letter
-in every octave until the bar ends.
+Words, chord symbols, decorations and grace notes take no time and are skipped. An accidental applies to its letter in
+every octave until the bar ends.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ Key = tuple[str, int]  # a letter and its octave
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """What is not ABC, with its line from 1, and its bar; ``None`` in the header."""
+    """An error in the notation, with its line (from 1) and its bar; ``None`` in the header."""
 
     message: str
     line: int
@@ -35,22 +35,22 @@ class Fault:
 
 @dataclass(slots=True)
 class Voice:
-    """One voice as far as it is read: its bars, its notes, and what is pending for the next of them."""
+    """One voice as read so far: its bars, its notes, and what is pending for the next note."""
 
     bars: list[Bar] = field(default_factory=list)
     notes: list[tuple[Fraction, Fraction, int]] = field(default_factory=list)  # onset, duration, pitch
-    begin: Fraction = Fraction(0)  # of this bar
-    position: Fraction = Fraction(0)  # in it
-    reach: Fraction = Fraction(0)  # of what an overlay lies over
+    begin: Fraction = Fraction(0)  # onset of this bar
+    position: Fraction = Fraction(0)  # within this bar
+    reach: Fraction = Fraction(0)  # the longest of the voices that an overlay (&) puts into this bar
     sounded: bool = False
-    rests: bool = False  # for as many bars as it likes
+    rests: bool = False  # whether this is a rest of several bars, whose length is not checked
     opens: bool = True
     begins: bool = False
     endings: tuple[int, ...] = ()
     number: int = 1
-    raised: dict[str, int] = field(default_factory=dict)  # by the accidentals of this bar
-    group: dict[Key, tuple[int, Fraction]] = field(default_factory=dict)  # the last notes: where in `notes`, how long
-    tied: set[Key] = field(default_factory=set)  # those of them that go on
+    raised: dict[str, int] = field(default_factory=dict)  # semitones by letter, from the accidentals of this bar
+    group: dict[Key, tuple[int, Fraction]] = field(default_factory=dict)  # the last chord: index in `notes`, length
+    tied: set[Key] = field(default_factory=set)  # the notes of `group` that are tied to the next ones
     last: Fraction = Fraction(0)
     next_factor: Fraction = Fraction(1)
     tuplet: Fraction = Fraction(1)
@@ -59,7 +59,7 @@ class Voice:
 
 @dataclass(slots=True)
 class Reading:
-    """A tune as far as it is read; ``header`` has the last field of each name up to ``K:``."""
+    """A tune as read so far; ``header`` holds the last field of each name up to ``K:``."""
 
     header: dict[str, str] = field(default_factory=dict)
     first: str = ""  # the name of its first field
@@ -72,11 +72,11 @@ class Reading:
     line: int = 0
 
     def blame(self, message: str, voice: Voice | None = None) -> None:
-        """Remember a fault of this place."""
+        """Record an error at this place."""
         self.faults.append(Fault(message, self.line, voice.number if voice else None))
 
     def _notes(self, voice: Voice, token: re.Match[str]) -> None:
-        """A note or a chord, whose first note says how long it takes."""
+        """Add a note, or a chord, whose first note sets its length."""
         outer = duration(token["chord_length"]) if token["chord"] else Fraction(1)
         notes = [(note, duration(note["length"]) * outer) for note in PITCHES.finditer(token["inner"] or token[0])]
         factor = _factor(voice) * self.unit
@@ -122,7 +122,7 @@ class Reading:
         voice.tied = set(voice.group)
 
     def _break(self, voice: Voice, token: re.Match[str]) -> None:
-        """``a>b`` dots the first and halves the second; each further sign dots once more."""
+        """``a>b`` dots the first note and halves the second; each further sign adds a dot."""
         signs = token["broken"]
         short = Fraction(1, 2 ** min(len(signs), 8))
         before, voice.next_factor = (2 - short, short) if signs[0] == ">" else (short, 2 - short)
@@ -132,11 +132,11 @@ class Reading:
             voice.notes[place] = (onset, so_far + (before - 1) * length, pitch)
 
     def _start_tuplet(self, voice: Voice, token: re.Match[str]) -> None:
-        """``(p:q:r``: the next r notes, p of them in the time of q."""
+        """``(p:q:r`` plays the next r notes with p of them in the time of q."""
         beats = self.metre[0] if self.metre else 0
         found = tuplet_of(token, compound=beats % 3 == 0 and beats > 3)
         if found is None:
-            self.blame(f"{token[0]!r} is no tuplet", voice)
+            self.blame(f"{token[0]!r} is not a tuplet", voice)
         else:
             voice.tuplet, voice.tuplet_left = found
 
@@ -160,7 +160,7 @@ class Reading:
         voice.raised = {}
 
     def close_bar(self, voice: Voice, line: str) -> None:
-        """End the bar with the sign ``line``; without time since the last one, it says more of that one."""
+        """End the bar with the bar line ``line``; if nothing has sounded since the last one, extend that one."""
         signs = line.rstrip("0123456789,.-")
         closes = line != "|"
         repeats = signs.startswith(":")
@@ -174,7 +174,7 @@ class Reading:
             voice.opens, voice.begins, voice.endings = closes, False, ()
         else:
             voice.opens = closes or voice.opens
-            if voice.bars and closes:  # a second line behind the same bar
+            if voice.bars and closes:  # a second bar line after the same bar
                 voice.bars[-1] = replace(voice.bars[-1], closes=True, repeats=voice.bars[-1].repeats or repeats)
         if voice.sounded:
             voice.number += 1
@@ -186,9 +186,9 @@ class Reading:
 
 
 def read_music(text: str) -> Reading:
-    """Read a tune to its end, whatever stands there.
+    """Read a whole tune; errors are recorded in ``faults`` and do not stop it.
 
-    Cost: O(signs): no repeat is written out, and no length has more than three digits over three.
+    Cost: O(characters): repeats are not written out, and lengths have at most three digits over three.
     """
     reading = Reading()
     lines = text.rstrip().split("\n")
@@ -204,7 +204,7 @@ def read_music(text: str) -> Reading:
         elif not line.startswith("%"):
             voice = _read_line(reading, voice, re.split(r"(?<!\\)%", line)[0].rstrip())
             if reading.metre and voice.position == Fraction(*reading.metre):
-                # Many collections leave out the bar line at the end of a line; accidentals go on to the next one.
+                # Many collections leave out the bar line at the end of a line; accidentals carry over to the next line.
                 reading.close_bar(voice, "|")
     for last in reading.voices.values():
         reading.close_bar(last, "|]")
@@ -212,7 +212,7 @@ def read_music(text: str) -> Reading:
 
 
 def _read_header(reading: Reading, lines: list[str]) -> None:
-    """The fields up to K:, the last of the header."""
+    """Read the header fields, the last of which is K:."""
     for line in lines:
         remark = line.startswith("%")
         found = None if remark else _FIELD.match(line)
@@ -229,7 +229,7 @@ def _read_header(reading: Reading, lines: list[str]) -> None:
 
 
 def _begin(reading: Reading) -> None:
-    """Metre, unit of length and key as the header sets them."""
+    """Set metre, unit length and key from the header."""
     _set(reading, "M", reading.header.get("M", "none"))
     if "L" in reading.header:
         _set(reading, "L", reading.header["L"])
@@ -278,7 +278,7 @@ def _read_line(reading: Reading, voice: Voice, line: str) -> Voice:
 
 
 def _factor(voice: Voice) -> Fraction:
-    """What broken rhythm and tuplets make of the next length."""
+    """The factor that broken rhythm and tuplets apply to the next length."""
     factor, voice.next_factor = voice.next_factor, Fraction(1)
     if voice.tuplet_left:
         voice.tuplet_left -= 1

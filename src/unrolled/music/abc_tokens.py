@@ -1,4 +1,4 @@
-"""The signs of ABC music: one regular expression, and the numbers in them."""
+"""The tokens of ABC music: one regular expression, and parsers for the numbers in them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from fractions import Fraction
 
 __all__ = ["PITCHES", "TOKENS", "duration", "endings_of", "metre_of", "tempo_of", "tuplet_of", "unit_of"]
 
-_LENGTH = r"\d{0,3}/{0,5}\d{0,3}"  # music has none that is longer
+_LENGTH = r"\d{0,3}/{0,5}\d{0,3}"  # longer numbers do not occur in music
 TOKENS = re.compile(
     rf"""
       (?P<blank>    [ \t`\\]+ | y\d* )
@@ -29,16 +29,16 @@ TOKENS = re.compile(
     """,
     re.VERBOSE,
 )
-"""The next sign; its ``lastgroup`` says of which kind it is."""
+"""Matches the next token; ``lastgroup`` is its kind."""
 
 PITCHES = re.compile(rf"(?P<sign>\^\^?|__?|=)?(?P<letter>[A-Ga-gzx])(?P<octave>[,']*)(?P<length>{_LENGTH})(?P<tied>-?)")
-"""A note, or a rest, alone or in a chord."""
+"""Matches a note or a rest, single or in a chord."""
 
 _TUPLET_TIMES = {2: 3, 3: 2, 4: 3, 6: 2, 8: 3}
 
 
 def duration(text: str) -> Fraction:
-    """``3``, ``3/2``, ``/2``, ``/``, ``//`` as multiples of the unit; 0 where the number is no length.
+    """Parse a length (``3``, ``3/2``, ``/2``, ``/``, ``//``) as a multiple of the unit; 0 if it is not a length.
 
     Example:
         >>> [str(duration(text)) for text in ("", "3", "3/2", "/", "//", "/0")]
@@ -51,14 +51,14 @@ def duration(text: str) -> Fraction:
 
 
 def tuplet_of(token: re.Match[str], compound: bool) -> tuple[Fraction, int] | None:
-    """``(p:q:r``: by what the next notes are stretched, and how many of them; ``None`` if it is no tuplet."""
+    """Parse ``(p:q:r`` into the factor and the number of the next notes; ``None`` if it is not a tuplet."""
     p = int(token["p"])
     q = int(token["q"] or _TUPLET_TIMES.get(p, 3 if compound else 2))
     return (Fraction(q, p), int(token["r"] or p)) if p and q else None
 
 
 def endings_of(text: str | None) -> tuple[int, ...]:
-    """``1``, ``1,3``, ``1-3``: the times through that an ending is for.
+    """Parse the numbers of an ending (``1``, ``1,3``, ``1-3``): the passes on which it is played.
 
     Example:
         >>> endings_of("1,3-5"), endings_of(None)
@@ -71,10 +71,10 @@ def endings_of(text: str | None) -> tuple[int, ...]:
 
 
 def metre_of(text: str) -> tuple[int, int] | None:
-    """Beats and what a beat is; ``None`` where bars are free.
+    """Parse a metre into (beats, note value of a beat); ``None`` for free time.
 
     Raises:
-        ValueError: ``text`` is no metre.
+        ValueError: ``text`` is not a metre.
 
     Example:
         >>> metre_of("6/8"), metre_of("C|"), metre_of("2+3/8"), metre_of("none")
@@ -86,24 +86,24 @@ def metre_of(text: str) -> tuple[int, int] | None:
     parts = re.fullmatch(r"\(?(\d{1,3}(?:\s*\+\s*\d{1,3}){0,20})\)?\s*/\s*(\d{1,3})", text)
     beats = sum(int(beat) for beat in parts[1].split("+")) if parts else 0
     if parts is None or not beats or not int(parts[2]):
-        raise ValueError(f"M:{text[:20]} is no metre")
+        raise ValueError(f"M:{text[:20]} is not a metre")
     return beats, int(parts[2])
 
 
 def unit_of(text: str) -> Fraction:
-    """``1/8`` as a fraction.
+    """Parse a unit length such as ``1/8``.
 
     Raises:
-        ValueError: ``text`` is no length.
+        ValueError: ``text`` is not a length.
     """
     parts = re.fullmatch(r"(\d{1,3})(?:/(\d{1,3}))?", text.strip())
     if not parts or not int(parts[1]) or not int(parts[2] or 1):
-        raise ValueError(f"L:{text.strip()[:20]} is no length")
+        raise ValueError(f"L:{text.strip()[:20]} is not a length")
     return Fraction(int(parts[1]), int(parts[2] or 1))
 
 
 def tempo_of(text: str, unit: Fraction) -> Fraction | None:
-    """Whole notes a minute of ``1/4=120``, ``120`` (units) and ``"Allegro" 3/8=80``; ``None`` if nothing is said.
+    """Parse a tempo (``1/4=120``, ``120`` units, ``"Allegro" 3/8=80``) as whole notes per minute; ``None`` if absent.
 
     Example:
         >>> tempo_of("1/4=120", Fraction(1, 8)), tempo_of("160", Fraction(1, 8)), tempo_of("slowly", Fraction(1, 8))

@@ -1,7 +1,7 @@
-"""Notes as ABC notation that says them exactly: every accidental is spelt, every note that crosses a bar line is tied.
+"""Write notes as unambiguous ABC: every accidental is explicit, and notes that cross a bar line are tied.
 
-Time is rounded to 1/96 of a whole note, the parts of `unrolled.music.events`. Notes that sound together and differ in
-their beginning or length stand in voices of their own, as few as there can be.
+Time is rounded to 1/96 of a whole note, the parts of `unrolled.music.events`. Notes that overlap but differ in onset or
+length are split into as few voices as possible.
 
 References:
     The ABC music standard 2.1, https://abcnotation.com/wiki/abc:standard:v2.1
@@ -20,20 +20,20 @@ from unrolled.music.tune import Note, Tune
 __all__ = ["to_abc"]
 
 _UNIT = 16  # L:1/16
-_LONGEST = 4 * PARTS  # of one sign; longer notes and rests are several
-_BARS = 4  # in a line of text
-_FASTEST = 9999  # quarter notes a minute
+_LONGEST = 4 * PARTS  # parts in one note or rest; longer ones are split
+_BARS = 4  # per line of text
+_FASTEST = 9999  # quarter notes per minute
 _LETTERS = ("C", "^C", "D", "^D", "E", "F", "^F", "G", "^G", "A", "^A", "B")
 
-Chord = tuple[int, int, list[int]]  # first and last part, pitches; a rest has none
+Chord = tuple[int, int, list[int]]  # first and last part, pitches (empty for a rest)
 
 
 def to_abc(tune: Tune) -> str:
-    r"""The tune, its repeats played, as `unrolled.music.abc.parse_abc` reads it back to the same notes.
+    r"""Write a tune as ABC, with repeats written out; `unrolled.music.abc.parse_abc` reads back the same notes.
 
-    Bars are the tune's own; of a tune in free time, 4/4. The key is C. An accidental stands before every note that is
-    not natural, and a natural before each that follows one of its letter in the bar: so no reader may take them
-    otherwise, whether accidentals hold in one octave or in all.
+    Bars are kept; a tune in free time is written in 4/4. The key is C. Every note that is not natural has an
+    accidental, and a natural note has a natural sign if its letter was altered earlier in the bar. So readers
+    agree, whether they apply accidentals to one octave or to all.
 
     Cost: O(notes · voices + bars · voices).
 
@@ -74,7 +74,7 @@ def _on_the_grid(note: Note) -> Chord:
 
 
 def _bar_lines(tune: Tune, end: int) -> list[int]:
-    """Where bars end, in parts: as the tune says, and behind its last one, up to ``end``, as its metre does."""
+    """Where bars end, in parts: the bars of the tune, and after the last one bars of its metre up to ``end``."""
     beats, beat = tune.metre or (4, 4)
     bar = Fraction(beats, beat)
     lines = [one.onset + one.length for one in tune.bars] if tune.metre else [bar]
@@ -84,7 +84,7 @@ def _bar_lines(tune: Tune, end: int) -> list[int]:
 
 
 def _voices(chords: Iterable[Chord]) -> list[list[Chord]]:
-    """Each note in the first voice that is free, or has a chord which it fits into, the highest first."""
+    """Put each note, highest first, into the first voice that is free or has a chord with its onset and length."""
     voices: list[list[Chord]] = []
     for first, last, (pitch,) in sorted(chords, key=lambda chord: (chord[0], -chord[2][0])):
         for voice in voices:
@@ -101,12 +101,12 @@ def _voices(chords: Iterable[Chord]) -> list[list[Chord]]:
 
 
 def _place(pitch: int) -> tuple[str, int]:
-    """The letter and octave: no chord has one twice, as a tie could mean either."""
+    """The letter and octave; a chord has each only once, since a tie could not tell two apart."""
     return _LETTERS[pitch % 12][-1], pitch // 12
 
 
 def _written(voice: list[Chord], lines: list[int]) -> list[str]:
-    """The bars of a voice, filled with rests."""
+    """Write the bars of a voice, filled with rests."""
     whole: list[Chord] = [(0, 0, []), *voice, (lines[-1], lines[-1], [])]
     bars: list[list[str]] = [[]]
     sharp: set[str] = set()
@@ -125,7 +125,7 @@ def _written(voice: list[Chord], lines: list[int]) -> list[str]:
 
 
 def _sign(pitches: list[int], parts: int, sharp: set[str]) -> str:
-    """A rest, a note or a chord; ``sharp`` are the letters that this bar has raised so far."""
+    """Write a rest, a note or a chord; ``sharp`` holds the letters that this bar has raised so far."""
     notes = []
     for pitch in pitches:
         name, octave = _LETTERS[pitch % 12], pitch // 12 - 5

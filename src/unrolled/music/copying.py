@@ -1,4 +1,4 @@
-"""How much of a tune stands in others note for note, in whatever key."""
+"""Measure how much of a tune is copied note for note from other tunes, in any key."""
 
 from __future__ import annotations
 
@@ -9,20 +9,19 @@ from unrolled.music.tune import Tune
 
 __all__ = ["Heard"]
 
-_MIDDLE = 128  # the character of interval 0; no interval is wider than 127
+_MIDDLE = 128  # the character of interval 0; intervals are at most 127 semitones
 _BREAK = "\0"
 
 
 class Heard:
-    r"""Tunes that are known, to be asked what another has in common with them.
+    r"""A collection of known tunes, in which runs of notes from other tunes are looked up.
 
-    Pitches p are compared by their intervals p_{i+1} − p_i, so that it does not matter in which key a run of notes
-    stands; nor do lengths.
+    Pitches p are compared by their intervals p_{i+1} − p_i, so neither the key nor the lengths of notes matter.
 
     Args:
-        tunes: the known ones.
+        tunes: the known tunes.
 
-    Cost: memory of two bytes a note.
+    Cost: two bytes of memory per note.
 
     Example:
         >>> from unrolled.music.abc import parse_abc
@@ -35,9 +34,9 @@ class Heard:
         self._known = _BREAK.join(_intervals(tune) for tune in tunes)
 
     def longest_run(self, tune: Tune) -> int:
-        """The most notes in a row that a known tune has too.
+        """The length in notes of the longest run that also occurs in a known tune.
 
-        Cost: two searches through the known tunes for each note.
+        Cost: two searches through the known tunes per note.
         """
         own = _intervals(tune)
         longest = 0

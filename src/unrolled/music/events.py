@@ -1,8 +1,8 @@
-"""Notes as words: how long after the note before, which key, how long.
+"""Notes as event tokens: the time since the previous note (t), the pitch (p) and the duration (d).
 
-    t24 p60 d12    24 parts later key 60 sounds for 12 parts; t is left out where notes begin together
+    t24 p60 d12    24 parts later, key 60 sounds for 12 parts; t is omitted where notes start together
 
-A part is 1/96 of a whole note: demisemiquavers and triplets of semiquavers are exact, other times are rounded.
+A part is 1/96 of a whole note: demisemiquavers and semiquaver triplets are exact, other times are rounded.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from unrolled.music.tune import Note, Tune, tune_of
 __all__ = ["PARTS", "from_events", "to_events"]
 
 PARTS = 96  # of a whole note
-_LATEST = 192  # parts that one t says; more are said by several
-_LONGEST = 384  # parts of a note, four whole notes; longer ones are cut
+_LATEST = 192  # parts in one t; longer waits take several
+_LONGEST = 384  # parts in one note, four whole notes; longer notes are shortened
 
 _EVENT = re.compile(r"([tpd])(\d{1,3})")
 
 
 def to_events(notes: Iterable[Note]) -> list[str]:
-    """The events of ``notes``, which are in the order of their onsets.
+    """Convert notes to events; ``notes`` must be sorted by onset.
 
     Example:
         >>> quarter = Fraction(1, 4)
@@ -46,10 +46,10 @@ def to_events(notes: Iterable[Note]) -> list[str]:
 
 
 def from_events(events: Sequence[str]) -> Tune:
-    """The tune of ``events``, in free time.
+    """Convert events to a tune in free time.
 
     Raises:
-        DataError: what stands there is no event, is out of range, or a key and its length do not follow each other.
+        DataError: a token is not an event, is out of range, or a pitch is not followed by its duration.
 
     Example:
         >>> from_events(["t48", "p60", "d24"]).notes
@@ -62,7 +62,7 @@ def from_events(events: Sequence[str]) -> Tune:
         found = _EVENT.fullmatch(event)
         kind, number = (found[1], int(found[2])) if found else ("", 0)
         if (pitch is not None) != (kind == "d"):
-            raise _wrong(place, event, "dN, a key's length," if pitch is not None else "tN or pN")
+            raise _wrong(place, event, "dN, the duration of the note," if pitch is not None else "tN or pN")
         if kind == "t" and number:
             now += number
         elif kind == "p" and number < 128:
@@ -71,11 +71,11 @@ def from_events(events: Sequence[str]) -> Tune:
             notes.append(Note(Fraction(now, PARTS), Fraction(number, PARTS), pitch))
             pitch = None
         else:
-            raise _wrong(place, event, "t1 and more, p0 to p127, or d1 and more")
+            raise _wrong(place, event, "t1 or more, p0 to p127, or d1 or more")
     if not notes:
-        raise DataError("holds no note", file="the events")
+        raise DataError("has no notes", file="the events")
     return tune_of(notes)
 
 
 def _wrong(place: int, event: str, wanted: str) -> DataError:
-    return DataError(f"event {place} is {event[:20]!r}, where {wanted} is expected", file="the events")
+    return DataError(f"event {place} is {event[:20]!r}, but {wanted} is expected", file="the events")

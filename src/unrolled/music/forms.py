@@ -1,11 +1,11 @@
-"""The forms in which a tune is written to a file; the file's suffix says which."""
+"""The file formats in which a tune can be written; the suffix of the file selects one."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable
 
-from unrolled.errors import DataError, UsageError
+from unrolled.errors import DataError, UsageError, named
 from unrolled.music.abc import parse_abc
 from unrolled.music.abc_writing import to_abc
 from unrolled.music.events import from_events
@@ -31,27 +31,29 @@ _STEP = re.compile(rf"\d+|{re.escape(SILENCE)}")
 
 
 def check_form(suffix: str) -> None:
-    """Refuse what no tune can be written as.
+    """Check that a tune can be written with ``suffix``.
 
     Raises:
-        UsageError: ``suffix`` is none of ours.
+        UsageError: the format is not supported.
     """
     if suffix not in SUFFIXES:
-        raise UsageError(f"a tune is written as {', '.join(SUFFIXES)}, not as {suffix or 'a file without suffix'}")
+        raise UsageError(
+            f"a tune can be written as {', '.join(SUFFIXES)}, not as {suffix or 'a file without a suffix'}"
+        )
 
 
 def written(text: str, suffix: str) -> bytes:
-    r"""ABC, MIDI, a picture or sound, from what a model of music writes.
+    r"""Convert the text that a music model generates to ABC, MIDI, a picture or sound.
 
     Args:
-        text: a tune in ABC, which is ABC as it stands; or the events (`unrolled.music.events`) or the steps of a roll
-            (`unrolled.music.rolls`) of one.
-        suffix: the form, such as ``.wav``.
+        text: a tune as ABC, as events (`unrolled.music.events`) or as the steps of a piano roll
+            (`unrolled.music.rolls`). ABC is written as ``.abc`` unchanged.
+        suffix: the file format, such as ``.wav``.
 
     Raises:
-        UsageError: ``suffix`` is none of ours.
-        DataError: the text is no tune.
-        MissingExtra: MIDI is asked for, and mido is not installed.
+        UsageError: the format is not supported.
+        DataError: the text is not a tune.
+        MissingExtra: MIDI needs mido, which is not installed.
 
     Example:
         >>> written("X:1\nL:1/4\nK:C\nCDE", ".wav")[:4], written("X:1\nK:C\nC", ".abc")
@@ -69,16 +71,16 @@ def written(text: str, suffix: str) -> bytes:
     try:
         tune = tune_in(text)
     except DataError as error:
-        hint = "try another --seed, or a lower --temperature"
-        raise DataError(f"no tune was written: {error}", hint=hint) from None
+        hint = f"try another {named('seed')} or a lower {named('temperature')}"
+        raise DataError(f"the model did not write a valid tune: {error}", hint=hint) from None
     return text.rstrip().encode() + b"\n" if suffix == ".abc" and is_abc(text) else _FORMS[suffix](tune)
 
 
 def tune_in(text: str) -> Tune:
-    """The tune that a model of music has written: ABC, events, or the steps of a roll.
+    """Parse the text of a music model: ABC, events, or the steps of a piano roll.
 
     Raises:
-        DataError: it is none.
+        DataError: the text is not a tune.
 
     Example:
         >>> [note.pitch for note in tune_in("p60 d24 t24 p62 d72").notes]
@@ -90,6 +92,6 @@ def tune_in(text: str) -> Tune:
 
 
 def is_abc(text: str) -> bool:
-    """Whether it is neither events nor a roll."""
+    """Whether ``text`` is ABC, that is, neither events nor a piano roll."""
     first = (text.split() or [""])[0]
     return not (_EVENT.fullmatch(first) or _STEP.fullmatch(first))

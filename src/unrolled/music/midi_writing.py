@@ -1,4 +1,4 @@
-"""A tune as a MIDI file, written by mido."""
+"""Write a tune as a MIDI file with mido."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from unrolled.music.tune import Tune
 
 __all__ = ["to_midi"]
 
-_TICKS = 480  # a quarter note; it divides by 2, 3 and 5 and their products, so most onsets are exact
-_SECONDS_A_MINUTE = 60_000_000  # in MIDI's microseconds
-_SLOWEST = (1 << 24) - 1  # microseconds a quarter note may take
+_TICKS = 480  # per quarter note; divisible by 2, 3 and 5, so most onsets are exact
+_MICROSECONDS_PER_MINUTE = 60_000_000
+_SLOWEST = (1 << 24) - 1  # microseconds per quarter note; MIDI has 24 bits for it
 _VELOCITY = 90
 
 
 def to_midi(tune: Tune) -> bytes:
-    """A Standard MIDI File of one track, with title, tempo and metre, the repeats played.
+    """Convert a tune to a Standard MIDI File of one track, with title, tempo and metre; repeats are written out.
 
     Raises:
         MissingExtra: mido is not installed.
@@ -29,9 +29,9 @@ def to_midi(tune: Tune) -> bytes:
     import mido
 
     track = mido.MidiTrack()
-    title = tune.title.encode("latin-1", "replace").decode("latin-1")  # MIDI knows no other characters
+    title = tune.title.encode("latin-1", "replace").decode("latin-1")  # MIDI allows no other characters
     track.append(mido.MetaMessage("track_name", name=title))
-    tempo = max(1, min(_SLOWEST, round(_SECONDS_A_MINUTE / (4 * tune.tempo))))
+    tempo = max(1, min(_SLOWEST, round(_MICROSECONDS_PER_MINUTE / (4 * tune.tempo))))
     track.append(mido.MetaMessage("set_tempo", tempo=tempo))
     if tune.metre and tune.metre[0] < 256 and tune.metre[1] in (1, 2, 4, 8, 16, 32, 64):
         beats, beat = tune.metre
@@ -41,7 +41,7 @@ def to_midi(tune: Tune) -> bytes:
         first, last = (round(4 * _TICKS * time) for time in (note.onset, note.onset + note.duration))
         events += [(first, 1, note.pitch), (max(last, first + 1), 0, note.pitch)]
     now = 0
-    for tick, sounds, pitch in sorted(events):  # a note that ends stands before one that begins
+    for tick, sounds, pitch in sorted(events):  # at the same tick, notes end before others start
         name, velocity = ("note_on", _VELOCITY) if sounds else ("note_off", 0)
         track.append(mido.Message(name, note=pitch, velocity=velocity, time=tick - now))
         now = tick

@@ -1,4 +1,4 @@
-"""A tune as a picture: time to the right, pitch upwards, a rectangle a note, a line a bar. It is SVG, which is text."""
+"""Draw a tune as an SVG piano roll: time to the right, pitch upwards, a rectangle per note and a line per bar."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from unrolled.music.tune import Tune
 
 __all__ = ["to_svg"]
 
-_WHOLE, _KEY = 160, 6  # pixels of a whole note, and of a semitone
+_WHOLE, _KEY = 160, 6  # pixels per whole note and per semitone
 _LEFT, _TOP = 36, 24
 _NAMES = ("C", "C♯", "D", "D♯", "E", "F", "F♯", "G", "G♯", "A", "A♯", "B")
 _BLACK = (1, 3, 6, 8, 10)
 
 
 def to_svg(tune: Tune) -> str:
-    r"""The piano roll of a tune as it is written, its keys named by octave.
+    r"""Draw the piano roll of a tune, without playing its repeats; each octave is labelled.
 
     Example:
         >>> from unrolled.music.abc import parse_abc

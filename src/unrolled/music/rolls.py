@@ -1,6 +1,6 @@
-"""Notes as a piano roll: for each semiquaver, which of the 88 keys of a piano sound.
+"""Piano rolls: for each semiquaver step, which of the 88 keys of a piano sound.
 
-As text a step is a line of the keys that sound, by their numbers in MIDI, or ``.`` where none does.
+As text, a step is a line with the MIDI numbers of the keys that sound, or ``.`` for silence.
 
 Axes: T steps, K = 88 keys.
 """
@@ -18,23 +18,23 @@ from unrolled.music.tune import Note, Tune, tune_of
 
 __all__ = ["KEYS", "LOWEST", "MOST_STEPS", "PARTS", "SILENCE", "from_roll", "from_text", "to_line", "to_roll"]
 
-KEYS, LOWEST = 88, 21  # the lowest is MIDI's key 21, an A
-PARTS = 16  # steps of a whole note
-MOST_STEPS = 100_000  # of one piece: more than six thousand bars
+KEYS, LOWEST = 88, 21  # the lowest key, an A, is MIDI number 21
+PARTS = 16  # steps per whole note
+MOST_STEPS = 100_000  # per piece; more than six thousand bars
 
 SILENCE = "."
 
 
 def to_roll(notes: Iterable[Note]) -> np.ndarray:
-    """Which keys sound at each step; a note begins and ends at the nearest one, and lasts one at least.
+    """Convert notes to a piano roll; onsets and ends are rounded to steps, and a note lasts at least one step.
 
-    That a key is struck again at once cannot be told from its lasting on. Keys that no piano has are left out.
+    A key that is struck again without a gap looks like one long note. Notes outside the piano are left out.
 
     Shape:
         (T, 88) uint8 of 0 and 1.
 
     Raises:
-        DataError: it would have more than 100 000 steps.
+        DataError: the roll would have more than 100 000 steps.
 
     Example:
         >>> roll = to_roll([Note(Fraction(1, 16), Fraction(1, 8), 60)])
@@ -47,7 +47,7 @@ def to_roll(notes: Iterable[Note]) -> np.ndarray:
         spans.append((first, max(first + 1, round((note.onset + note.duration) * PARTS)), note.pitch - LOWEST))
     steps = max((last for _, last, _ in spans), default=0)
     if steps > MOST_STEPS:
-        raise DataError(f"it has {steps} steps of 1/{PARTS}, and no more than {MOST_STEPS} are read", file="the piece")
+        raise DataError(f"has {steps} steps of 1/{PARTS}; at most {MOST_STEPS} can be read", file="the piece")
     roll = np.zeros((steps, KEYS), np.uint8)
     for first, last, key in spans:
         if 0 <= key < KEYS:
@@ -56,13 +56,13 @@ def to_roll(notes: Iterable[Note]) -> np.ndarray:
 
 
 def from_roll(roll: np.ndarray) -> Tune:
-    """The tune of a roll, each run of steps in which a key sounds as one note.
+    """Convert a piano roll to a tune; each run of steps in which a key sounds becomes one note.
 
     Shape:
         (T, 88).
 
     Raises:
-        DataError: it holds no note.
+        DataError: the roll has no notes.
     """
     padded = np.pad(np.asarray(roll, np.int8), ((1, 1), (0, 0)))
     change = np.diff(padded, axis=0)  # (T + 1, 88)
@@ -72,12 +72,12 @@ def from_roll(roll: np.ndarray) -> Tune:
         spans = zip(first, last, strict=True)
         notes += [Note(Fraction(a, PARTS), Fraction(b - a, PARTS), key + LOWEST) for a, b in spans]
     if not notes:
-        raise DataError("holds no note", file="the roll")
+        raise DataError("has no notes", file="the roll")
     return tune_of(notes)
 
 
 def to_line(step: np.ndarray) -> str:
-    r"""One step as text, with a line end behind it.
+    r"""Write one step as a line of text, with its line end.
 
     Shape:
         (88,) of 0 and 1.
@@ -90,13 +90,13 @@ def to_line(step: np.ndarray) -> str:
 
 
 def from_text(text: str) -> np.ndarray:
-    r"""The roll of a text, line by line; empty lines are none of its steps.
+    r"""Parse a piano roll from text, one step per line; empty lines are skipped.
 
     Shape:
         (T, 88) uint8.
 
     Raises:
-        DataError: what stands there is no key.
+        DataError: a word is not a key of the piano.
 
     Example:
         >>> [np.flatnonzero(step).tolist() for step in from_text("21 108\n.\n22")]
@@ -108,7 +108,7 @@ def from_text(text: str) -> np.ndarray:
         for word in words if words != [SILENCE] else []:
             key = int(word) - LOWEST if re.fullmatch(r"[0-9]{1,3}", word) else -1
             if not 0 <= key < KEYS:
-                wanted = f"a key from {LOWEST} to {LOWEST + KEYS - 1} or, alone, {SILENCE}"
-                raise DataError(f"line {number}: {word[:20]!r}, where {wanted} is expected", file="the roll")
+                wanted = f"keys from {LOWEST} to {LOWEST + KEYS - 1}, or a single {SILENCE!r}"
+                raise DataError(f"line {number}: expected {wanted}, not {word[:20]!r}", file="the roll")
             step[key] = 1
     return roll

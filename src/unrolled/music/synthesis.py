@@ -1,4 +1,4 @@
-"""A tune as sound: every note is a sum of harmonics that fade, the higher ones sooner.
+"""Synthesise a tune as sound: every note is a sum of decaying harmonics, and higher ones decay faster.
 
 Axes: N samples, H harmonics.
 """
@@ -16,27 +16,27 @@ from unrolled.music.tune import Tune
 __all__ = ["LONGEST", "RATE", "to_samples", "to_wave"]
 
 RATE = 22_050  # samples a second
-LONGEST = 600  # seconds; a longer tune is not played
-_MOST = 3_600  # seconds of all notes, one after the other
+LONGEST = 600  # seconds; longer tunes are refused
+_MOST = 3_600  # seconds; the durations of all notes, added up
 
 _HARMONICS = 8
-_FADE = 1.5  # a second of the first harmonic: by exp(−1.5); the h-th fades h times as fast
+_FADE = 1.5  # decay rate per second of the first harmonic; the h-th decays h times as fast
 _ATTACK, _RELEASE = 0.008, 0.04  # seconds
 _LOUDEST = 0.8
 
 
 def to_samples(tune: Tune) -> np.ndarray:
-    r"""The tune's sound, its repeats played, 0.8 at its loudest.
+    r"""Synthesise a tune, with its repeats, at a peak amplitude of 0.8.
 
     .. math:: x(t) = \sum_{h=1}^{8} h^{-1.5} e^{-1.5 h t} \sin(2 π h f t), \qquad f = 440 · 2^{(p - 69) / 12}
 
-    between 8 ms of attack and 40 ms of release; harmonics above half the sampling rate are left out.
+    with an attack of 8 ms and a release of 40 ms; harmonics above half the sampling rate are left out.
 
     Shape:
         (N,) float32.
 
     Raises:
-        DataError: it would take more than ten minutes, or its notes together more than an hour.
+        DataError: the tune would last more than ten minutes, or its notes together more than an hour.
 
     Cost: O(H N) per note that sounds.
 
@@ -47,15 +47,13 @@ def to_samples(tune: Tune) -> np.ndarray:
         (2.04, 0.8)
     """
     played = tune.played()
-    second = 60 / float(tune.tempo)  # seconds of a whole note
+    second = 60 / float(tune.tempo)  # seconds per whole note
     ends = max(float(note.onset + note.duration) for note in played.notes) * second
     if ends > LONGEST:
-        raise DataError(f"it lasts {ends:.0f} seconds, and no more than {LONGEST} are played", file="the tune")
+        raise DataError(f"lasts {ends:.0f} seconds; at most {LONGEST} can be played", file="the tune")
     together = sum(float(note.duration) for note in played.notes) * second
     if together > _MOST:
-        raise DataError(
-            f"its notes sound for {together:.0f} seconds together, and no more than {_MOST} are played", file="the tune"
-        )
+        raise DataError(f"has notes of {together:.0f} seconds in total; at most {_MOST} can be played", file="the tune")
     sound = np.zeros(round((ends + _RELEASE) * RATE), np.float32)
     tones: dict[tuple[int, int], np.ndarray] = {}
     for note in played.notes:
@@ -69,10 +67,10 @@ def to_samples(tune: Tune) -> np.ndarray:
 
 
 def to_wave(tune: Tune) -> bytes:
-    """A WAV file: one channel of 16 bits at 22.05 kHz.
+    """Convert a tune to a WAV file: one channel of 16 bits at 22.05 kHz.
 
     Raises:
-        DataError: as `to_samples`.
+        DataError: as for `to_samples`.
     """
     buffer = io.BytesIO()
     with wave.open(buffer, "wb") as file:

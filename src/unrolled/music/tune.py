@@ -1,4 +1,4 @@
-"""A tune: notes in exact time, and the bars that they stand in."""
+"""A tune: its notes, with exact times, and its bars."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from typing import NamedTuple
 
 __all__ = ["Bar", "Note", "Tune", "tune_of"]
 
-_PASSES = 9  # no bar is played more often
+_PASSES = 9  # the most times that a bar is played
 
 
 class Note(NamedTuple):
-    """A sound. ``onset`` and ``duration`` are in whole notes, ``pitch`` is MIDI's: 60 is ABC's ``C``."""
+    """A note. ``onset`` and ``duration`` are in whole notes; ``pitch`` is the MIDI number: ABC's ``C`` is 60."""
 
     onset: Fraction
     duration: Fraction
@@ -23,17 +23,17 @@ class Note(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """What lies between two bar lines; a bar without time is none.
+    """The music between two bar lines; it always has a positive length.
 
     Attributes:
         onset, length: in whole notes.
-        metre: how long it should be; ``None`` where bars are as they like.
-        opens: a part begins with it: after a repeat, a double bar line, an ending's number or nothing.
-        closes: a part ends with it.
-        repeats: the part is played again from its beginning.
-        begins: the beginning to which a repeat goes back.
-        endings: the times through in which it and what follows are played; empty: all.
-        number: from 1; a rest of several bars counts them all.
+        metre: the length that it should have; ``None`` in free time.
+        opens: whether a part starts with it: after a repeat, a double bar line or an ending's number, or at the start.
+        closes: whether a part ends with it.
+        repeats: whether the part is repeated after it.
+        begins: whether a repeat goes back to it.
+        endings: the passes on which it and the bars after it are played; empty: all.
+        number: from 1; a rest of several bars counts as that many.
     """
 
     onset: Fraction
@@ -49,16 +49,16 @@ class Bar:
 
 @dataclass(frozen=True, slots=True)
 class Tune:
-    """A piece of music as it is written; `played` says how it sounds.
+    """A piece of music as it is written; `played` writes out its repeats.
 
     Attributes:
-        title: of its first ``T:``.
-        metre: beats and what a beat is, ``(6, 8)``; ``None``: free.
-        unit: the length that a note without a number has.
-        key: as it is written, ``D Dorian``.
-        tempo: whole notes a minute.
-        notes: in the order of their onsets, those of a chord from below. Tied notes are one.
-        bars: of the first voice, one after the other.
+        title: its first ``T:`` field.
+        metre: beats and the note value of a beat, such as ``(6, 8)``; ``None``: free time.
+        unit: the length of a note without a number.
+        key: as it is written, such as ``D Dorian``.
+        tempo: whole notes per minute.
+        notes: sorted by onset, then by pitch. Tied notes are one note.
+        bars: those of the first voice, in order.
     """
 
     title: str
@@ -70,9 +70,9 @@ class Tune:
     bars: tuple[Bar, ...]
 
     def played(self) -> Tune:
-        r"""The same with every repeat written out.
+        r"""The tune with every repeat written out.
 
-        A repeat goes back to the last ``|:``, double bar line or repeat. A bar is played nine times at most.
+        A repeat goes back to the last ``|:``, double bar line or repeat. A bar is played at most nine times.
 
         Example:
             >>> from unrolled.music.abc import parse_abc
@@ -96,16 +96,16 @@ class Tune:
 
 
 def tune_of(notes: Iterable[Note]) -> Tune:
-    """Notes alone as a tune: in free time, 120 quarter notes a minute, all of it one bar."""
+    """Make a tune from notes only: in free time, at 120 quarter notes per minute, as one bar."""
     ordered = tuple(sorted(notes, key=lambda note: (note.onset, note.pitch)))
     ends = max(note.onset + note.duration for note in ordered)
     return Tune("", None, Fraction(1, 8), "C", Fraction(30), ordered, (Bar(Fraction(0), ends),))
 
 
 def _order(bars: tuple[Bar, ...]) -> list[int]:
-    """The places of the bars, in the order in which they are played."""
+    """The indices of the bars in the order in which they are played."""
     order: list[int] = []
-    start, turn, marked = 0, 1, False  # of the part that is played: its first bar, which time, whether |: begins it
+    start, turn, marked = 0, 1, False  # of the current part: its first bar, the pass, whether it starts with |:
     endings: tuple[int, ...] = ()
     nth = 0
     while nth < len(bars):
@@ -131,7 +131,7 @@ def _order(bars: tuple[Bar, ...]) -> list[int]:
 
 
 def _endings_after(bars: tuple[Bar, ...], nth: int) -> tuple[int, ...]:
-    """The numbers of the endings that follow one another behind bar ``nth``."""
+    """The numbers of the consecutive endings after bar ``nth``."""
     found: tuple[int, ...] = ()
     for _ in range(_PASSES):
         nth += 1

@@ -1,1 +1,1 @@
-"""The textbook in NumPy: every cell's equations, and backpropagation through time by hand. Start with ``rnn.py``."""
+"""Reference implementations in NumPy: every cell's equations, with hand-written gradients. Start with ``rnn.py``."""

@@ -1,12 +1,13 @@
-"""Attention and one block of a transformer, by hand, in the names of the papers.
+"""Attention and one transformer block, by hand, with the names of the papers.
 
-One example at a time; its vectors are rows: queries Q (n_u, d_k), keys K (n_s, d_k), values V (n_s, d_v). Forward::
+Each function takes one example. Vectors are rows: queries Q (n_u, d_k), keys K (n_s, d_k), values V (n_s, d_v).
+Forward::
 
-    E = Q Kᵀ / √d_k                    or another score of each query with each key
+    E = Q Kᵀ / √d_k                    or another score of queries and keys
     A = softmax(E), row by row         over the keys that a query may see
     C = A V                            the contexts (n_u, d_v)
 
-Back, from ∂L/∂C, the softmax has the only gradient that is not a product of matrices::
+Back, from ∂L/∂C, every gradient except that of the softmax is a product of matrices::
 
     ∂L/∂V = Aᵀ ∂L/∂C          ∂L/∂A = ∂L/∂C Vᵀ
     ∂L/∂E = A ⊙ (∂L/∂A - Σ_s ∂L/∂A ⊙ A)
@@ -59,7 +60,7 @@ class HeadWeights(NamedTuple):
 
 
 class BlockWeights(NamedTuple):
-    """Attention to the sequence itself; W_1 (and W_gate, or ``None``) and W_2 of the feed-forward net; the norms' γ."""
+    """The weights of self-attention, the feed-forward net (W_1, W_2, and W_gate or ``None``) and the norms (γ)."""
 
     own: HeadWeights
     W_1: Array
@@ -70,7 +71,7 @@ class BlockWeights(NamedTuple):
 
 
 def softmax_rows(E: Array) -> Array:
-    """Softmax of each row; -∞ is what a query may not see, and a row of nothing else gets weights of 0.
+    """Softmax of each row; -∞ hides a key from a query, and a row of only -∞ gets weights of 0.
 
     >>> softmax_rows(np.array([[0.0, 0.0], [-np.inf, 3.0], [-np.inf, -np.inf]]))
     array([[0.5, 0.5],
@@ -87,14 +88,14 @@ def softmax_rows(E: Array) -> Array:
 
 
 def score(kind: str, q: Array, k: Array, w: Array | None = None, g: float = 1.0) -> float:
-    """One query with one key.
+    """The score of one query and one key.
 
     Args:
         kind: ``additive``, ``dot``, ``scaled_dot`` or ``cosine``.
         q: the query (d_k,).
         k: the key (d_k,).
-        w: of the additive score (d_k,).
-        g: what a cosine is multiplied by.
+        w: the vector of the additive score (d_k,).
+        g: the factor of the cosine.
     """
     if kind == "additive":
         assert w is not None
@@ -131,12 +132,12 @@ def multi_head(
     """Rows X (n_u, d) attend to rows M (n_s, d_memory), head by head.
 
     Args:
-        X: what asks.
-        M: what is asked: X itself, or a memory.
-        weights: of all heads, side by side.
-        heads: h. Where W_K has fewer, several heads in a row share one.
+        X: the rows of the queries.
+        M: the rows of the keys and values: X itself, or a memory.
+        weights: the weights of all heads, concatenated.
+        heads: h. If W_K has fewer heads, consecutive query heads share one.
         visible: (n_u, n_s) bool.
-        positions: ``rotary`` or ``alibi``, X and M being the same steps, or ``none``.
+        positions: ``rotary`` or ``alibi``, if X and M are the same steps, or ``none``.
 
     Returns:
         Y (n_u, d) and the weights (h, n_u, n_s).
@@ -176,7 +177,7 @@ def rotate(x: Array) -> Array:
 
 
 def sinusoid(t: int, width: int) -> Array:
-    """P[t] (width,): sin and cos in turn, of wavelengths from 2π to 20,000π."""
+    """P[t] (width,): alternating sin and cos, with wavelengths from 2π to 20,000π."""
     angles = [t / 10_000 ** (2 * (i // 2) / width) for i in range(width)]
     return np.array([math.cos(a) if i % 2 else math.sin(a) for i, a in enumerate(angles)])
 
@@ -193,22 +194,22 @@ def layer_norm(x: Array, gamma: Array) -> Array:
 
 
 def gelu(x: Array) -> Array:
-    """Gaussian error linear unit: x Φ(x), Φ being the normal distribution function."""
+    """Gaussian error linear unit: x Φ(x), where Φ is the normal distribution function."""
     return x * 0.5 * (1 + np.vectorize(math.erf)(x / math.sqrt(2)))
 
 
 def block(
     X: Array, weights: BlockWeights, heads: int, visible: Array, positions: str, norm_first: bool = True
 ) -> Array:
-    """X (T, d) through attention to itself and the feed-forward net; RMS norms before each, or layer norms after.
+    """One transformer block on X (T, d): attention and feed-forward net, with RMS norms before or layer norms after.
 
     Args:
         X: one row of a batch.
-        weights: of the block; with W_gate the net is W_2ᵀ (silu(gate) ⊙ inner), else W_2ᵀ gelu(inner).
+        weights: the weights of the block; with W_gate the net is W_2ᵀ (silu(gate) ⊙ inner), else W_2ᵀ gelu(inner).
         heads: h.
         visible: (T, T) bool.
         positions: see `multi_head`.
-        norm_first: where the norms are.
+        norm_first: whether the norms come before (RMS) or after (layer norm).
     """
 
     def net(x: Array) -> Array:

@@ -2,8 +2,8 @@
 
 The rule, for t = 1 … T, with a matrix S (n_v, n_k) as memory::
 
-    r_t = v_t - a_t S_{t-1} k_t                 what the memory, faded by a_t, answers wrongly to the key
-    u_t = b_t r_t                               how much of it is put right
+    r_t = v_t - a_t S_{t-1} k_t                 the error of the decayed memory for this key
+    u_t = b_t r_t                               the share of it that is corrected
     S_t = a_t S_{t-1} + u_t k_tᵀ
     o_t = S_t q_t
 
@@ -52,7 +52,7 @@ class Inputs(NamedTuple):
 
 
 class Gradients(NamedTuple):
-    """∂L/∂ of the inputs and of the first memory."""
+    """The gradients of the inputs and the initial memory."""
 
     inputs: Inputs
     S_0: Array
@@ -89,7 +89,7 @@ class Block(NamedTuple):
 
 
 def forward(x: Inputs, S_0: Array) -> tuple[Array, Array]:
-    """Every answer o (n_v, T) and every memory S (n_v, n_k, T).
+    """Compute every output o (n_v, T) and every memory S (n_v, n_k, T).
 
     >>> one = np.ones((1, 2))
     >>> o, S = forward(Inputs(one, one, np.array([[3.0, 5.0]]), np.ones(2), np.ones(2)), np.zeros((1, 1)))
@@ -111,10 +111,10 @@ def backward(do: Array, dS_T: Array, x: Inputs, S_0: Array, S: Array) -> Gradien
 
     Args:
         do: (n_v, T), ∂L/∂o_t.
-        dS_T: (n_v, n_k), ∂L/∂S_T directly, beside what goes through o_T.
+        dS_T: (n_v, n_k), the direct ∂L/∂S_T, in addition to the part through o_T.
         x: the inputs of `forward`.
-        S_0: its first memory.
-        S: the memories (n_v, n_k, T) that it returned.
+        S_0: the initial memory.
+        S: the memories (n_v, n_k, T) that `forward` returned.
     """
     d, dS = Inputs(*(np.zeros_like(part) for part in x)), dS_T
     for t in reversed(range(len(x.a))):
@@ -138,13 +138,13 @@ def rms_norm(x: Array, scale: Array, eps: float) -> Array:
 
 
 def block(x: Array, w: Block, eps: float, eps_o: float) -> tuple[Array, Array]:
-    """One block from an empty memory: x (n_h, T) -> y (n_h, T) and the last memory of each head (heads, n, n).
+    """Run one block from an empty memory: x (n_h, T) -> y (n_h, T) and the last memory of each head (heads, n, n).
 
     Args:
-        x: what goes in.
+        x: the input.
         w: the weights.
-        eps: added to the mean square by both norms of the block.
-        eps_o: the same, by the norm of what the memory answers.
+        eps: added to the mean square in both norms of the block.
+        eps_o: added to the mean square in the norm of the memory's output.
     """
     heads, p = len(w.c_a), rms_norm(x, w.norm_1, eps)
     q, k, v = (

@@ -7,7 +7,7 @@ Forward, for t = 1 … T::
     n_t = tanh(W_xn x_t + b_xn + r_t ⊙ (W_hn h_{t-1} + b_hn))    candidate
     h_t = (1 - z_t) ⊙ n_t + z_t ⊙ h_{t-1}
 
-The candidate has two biases, since r_t stands before one of them. z_t is 1 - Γ_u of `unrolled.reference.gru_textbook`.
+The candidate has two biases, since r_t scales only one of them. z_t is 1 - Γ_u of `unrolled.reference.gru_textbook`.
 
 Back, from the last step, with ∂L/∂h_t = (directly) + (from h_{t+1})::
 
@@ -20,7 +20,7 @@ Every example is a column: x_t is (n_x, m), h_t is (n_h, m); x and h are (n, m, 
 
 References:
     Cho et al. 2014, https://arxiv.org/abs/1406.1078
-    https://docs.pytorch.org/docs/stable/generated/torch.nn.GRU.html, which says how it differs
+    https://docs.pytorch.org/docs/stable/generated/torch.nn.GRU.html, which describes the difference
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class Weights(NamedTuple):
 
 
 class Gates(NamedTuple):
-    """Of one step, each (n_h, m)."""
+    """The gates of one step, each (n_h, m)."""
 
     r: Array
     z: Array
@@ -60,7 +60,7 @@ class Gates(NamedTuple):
 
 
 class Gradients(NamedTuple):
-    """∂L/∂ of the weights, the inputs, the first state, and of every h_t on the way (n_h, m, T)."""
+    """The gradients of the weights, the inputs, the initial state and every h_t (n_h, m, T)."""
 
     weights: Weights
     x: Array
@@ -69,7 +69,7 @@ class Gradients(NamedTuple):
 
 
 def step(x_t: Array, h_prev: Array, weights: Weights) -> tuple[Array, Gates]:
-    """``h_t`` and the gates that made it.
+    """Compute ``h_t`` and its gates.
 
     >>> zeros = Weights(*[np.zeros((1, 1))] * 10)
     >>> step(np.ones((1, 1)), np.ones((1, 1)), zeros)[0]
@@ -96,12 +96,12 @@ def backward(dh: Array, x: Array, h_0: Array, h: Array, gates: list[Gates], weig
     """Backpropagation through time.
 
     Args:
-        dh: (n_h, m, T), ∂L/∂h_t *directly*: through what step t answers, not through later states.
+        dh: (n_h, m, T), ∂L/∂h_t *directly*: through the output of step t, not through later states.
         x: the inputs (n_x, m, T) of `forward`.
-        h_0: its first state (n_h, m).
-        h: the states (n_h, m, T) that it returned.
-        gates: the gates that it returned.
-        weights: its weights.
+        h_0: the initial state (n_h, m).
+        h: the states (n_h, m, T) that `forward` returned.
+        gates: the gates that `forward` returned.
+        weights: the weights.
     """
     w, dw = weights, Weights(*(np.zeros_like(weight) for weight in weights))
     dx, dh_total = np.zeros_like(x), np.zeros_like(h)

@@ -14,7 +14,7 @@ Back, from the last step (``W_·,c``: the columns of W that read the state)::
     dc_{t-1} = (∂L/∂c_{t-1} directly) + dc_t ⊙ (1 - Γ_u) + dreset ⊙ Γ_r + W_u,cᵀ dz_u + W_r,cᵀ dz_r
 
 The layers of this package, torch and cuDNN compute another function, that of `unrolled.reference.gru`: no choice of
-weights makes the two equal in general. This form is held right by finite differences.
+weights makes the two equal in general. Finite differences test this form.
 
 Every example is a column: x_t is (n_x, m), c_t is (n_c, m); x and c are (n, m, T). All is float64.
 
@@ -48,7 +48,7 @@ class Weights(NamedTuple):
 
 
 class Gates(NamedTuple):
-    """Of one step, each (n_c, m): Γ_u, Γ_r and the candidate c̃."""
+    """The gates of one step, each (n_c, m): Γ_u, Γ_r and the candidate c̃."""
 
     Γ_u: Array
     Γ_r: Array
@@ -56,7 +56,7 @@ class Gates(NamedTuple):
 
 
 class Gradients(NamedTuple):
-    """∂L/∂ of the weights, the inputs, the first state, and of every c_t on the way (n_c, m, T)."""
+    """The gradients of the weights, the inputs, the initial state and every c_t (n_c, m, T)."""
 
     weights: Weights
     x: Array
@@ -65,7 +65,7 @@ class Gradients(NamedTuple):
 
 
 def step(x_t: Array, c_prev: Array, weights: Weights) -> tuple[Array, Gates]:
-    """``c_t`` and the gates that made it.
+    """Compute ``c_t`` and its gates.
 
     >>> zeros = Weights(*[np.zeros((1, 2)), np.zeros((1, 1))] * 3)
     >>> step(np.ones((1, 1)), np.ones((1, 1)), zeros)[0]
@@ -92,12 +92,12 @@ def backward(dc: Array, x: Array, c_0: Array, c: Array, gates: list[Gates], weig
     """Backpropagation through time.
 
     Args:
-        dc: (n_c, m, T), ∂L/∂c_t *directly*: through what step t answers, not through later states.
+        dc: (n_c, m, T), ∂L/∂c_t *directly*: through the output of step t, not through later states.
         x: the inputs (n_x, m, T) of `forward`.
-        c_0: its first state (n_c, m).
-        c: the states (n_c, m, T) that it returned.
-        gates: the gates that it returned.
-        weights: its weights.
+        c_0: the initial state (n_c, m).
+        c: the states (n_c, m, T) that `forward` returned.
+        gates: the gates that `forward` returned.
+        weights: the weights.
     """
     n_c = len(c_0)
     dW_u, db_u, dW_r, db_r, dW_c, db_c = (np.zeros_like(w) for w in weights)

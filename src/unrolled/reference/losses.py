@@ -1,4 +1,4 @@
-"""What comes after the states: an answer at each step, its loss, the sum over the steps, and the clipping of gradients.
+"""The output layer: a prediction at each step, its loss, the sum over the steps, and gradient clipping.
 
 At each step::
 
@@ -6,7 +6,7 @@ At each step::
     L_t = -Σ log yt_pred[label]             summed over the m examples, in nats
     L = Σ_t L_t
 
-Softmax and cross-entropy together have the simplest gradient there is: ∂L_t/∂z_t = ŷ_t - onehot(label).
+Softmax and cross-entropy together have a simple gradient: ∂L_t/∂z_t = ŷ_t - onehot(label).
 
 References:
     Goodfellow, Bengio and Courville 2016, sections 6.2.2 and 10.2.2, https://www.deeplearningbook.org
@@ -26,21 +26,21 @@ Array = np.ndarray
 
 
 class Output(NamedTuple):
-    """``Wy`` (n_y, n_a), ``by`` (n_y, 1); in the other scheme W_hy and b_y."""
+    """``Wy`` (n_y, n_a), ``by`` (n_y, 1); also written W_hy and b_y."""
 
     Wy: Array
     by: Array
 
 
 class OutputGradients(NamedTuple):
-    """∂L/∂ of the output weights, and ∂L/∂a_t *directly* (n_a, m, T_x): what a cell's ``backward`` starts from."""
+    """The gradients of the output weights, and the direct ∂L/∂a_t (n_a, m, T_x), the input of a cell's ``backward``."""
 
     weights: Output
     a: Array
 
 
 def softmax(z: Array) -> Array:
-    """``e^z / Σ e^z`` down each column; the largest is taken off first, so that nothing overflows.
+    """``e^z / Σ e^z`` down each column; the largest is subtracted first, so that nothing overflows.
 
     >>> softmax(np.array([[1000.0], [1000.0]]))
     array([[0.5],
@@ -56,12 +56,12 @@ def cross_entropy(y_pred: Array, labels: Array) -> float:
 
 
 def predict(a: Array, output: Output) -> Array:
-    """ŷ (n_y, m, T_x): the distribution that each step answers, from a (n_a, m, T_x)."""
+    """ŷ (n_y, m, T_x): the predicted distribution at each step, from a (n_a, m, T_x)."""
     return np.stack([softmax(output.Wy @ a[:, :, t] + output.by) for t in range(a.shape[2])], axis=2)
 
 
 def total_loss(a: Array, labels: Array, output: Output) -> tuple[float, OutputGradients]:
-    """L, the sum of every step's loss, and its gradients; labels (m, T_x) integers."""
+    """The loss L, summed over the steps, and its gradients; labels (m, T_x) integers."""
     y_pred, loss = predict(a, output), 0.0
     dWy, dby = (np.zeros_like(w) for w in output)
     da = np.zeros_like(a)
@@ -76,9 +76,9 @@ def total_loss(a: Array, labels: Array, output: Output) -> tuple[float, OutputGr
 
 
 def clip_by_norm(gradients: Sequence[Array], largest: float) -> tuple[list[Array], float]:
-    """The gradients, scaled down together if the norm of all of them exceeds ``largest``; and that norm.
+    """Scale the gradients down if their joint norm exceeds ``largest``; returns them and the norm before scaling.
 
-    Their direction stays, which clipping each number by itself would bend.
+    This keeps their direction, which clipping each number separately would change.
 
     >>> clip_by_norm([np.array([3.0]), np.array([4.0])], 1.0)
     ([array([0.6]), array([0.8])], 5.0)

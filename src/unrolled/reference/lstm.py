@@ -9,7 +9,7 @@ Forward, for t = 1 … T, over the column [a_prev; x_t] of the last hidden state
     c_next = ft ⊙ c_prev + it ⊙ cct
     a_next = ot ⊙ tanh(c_next)
 
-Back, from the last step. The hidden state and the memory each carry a gradient to the step before::
+Back, from the last step. The hidden state and the memory each pass a gradient to the previous step::
 
     da_t = (∂L/∂a_t directly) + Σ over the gates of W_aᵀ dz_{t+1}        W_a: the columns of W that read a_prev
     dc_t = dc_{t+1} ⊙ f_{t+1} + da_t ⊙ ot ⊙ (1 - tanh²(c_t))
@@ -20,7 +20,7 @@ Back, from the last step. The hidden state and the memory each carry a gradient 
 Along the memory a gradient is only multiplied by f: where the forget gate is 1 it neither vanishes nor explodes.
 
 Every example is a column: x_t is (n_x, m), a_t and c_t are (n_a, m); x, a and c are (n, m, T_x). All is float64.
-`unrolled.reference.names` says what these letters are called elsewhere.
+`unrolled.reference.names` lists the names in other notations.
 
 References:
     Hochreiter and Schmidhuber 1997, https://doi.org/10.1162/neco.1997.9.8.1735
@@ -55,7 +55,7 @@ class Weights(NamedTuple):
 
 
 class Gates(NamedTuple):
-    """Of one step, each (n_a, m)."""
+    """The gates of one step, each (n_a, m)."""
 
     ft: Array
     it: Array
@@ -64,7 +64,7 @@ class Gates(NamedTuple):
 
 
 class States(NamedTuple):
-    """What `forward` returns: ``a`` and ``c`` (n_a, m, T_x), and the gates of every step."""
+    """The result of `forward`: ``a`` and ``c`` (n_a, m, T_x), and the gates of every step."""
 
     a: Array
     c: Array
@@ -72,7 +72,7 @@ class States(NamedTuple):
 
 
 class Gradients(NamedTuple):
-    """∂L/∂ of the weights, the inputs, both first states, and of every a_t and c_t on the way (n_a, m, T_x)."""
+    """The gradients of the weights, the inputs, both initial states, and every a_t and c_t (n_a, m, T_x)."""
 
     weights: Weights
     x: Array
@@ -83,7 +83,7 @@ class Gradients(NamedTuple):
 
 
 def step(x_t: Array, a_prev: Array, c_prev: Array, weights: Weights) -> tuple[Array, Array, Gates]:
-    """``a_next``, ``c_next`` and the gates that made them.
+    """Compute ``a_next``, ``c_next`` and the gates.
 
     >>> shut = Weights(*[np.zeros((1, 2)), np.zeros((1, 1))] * 4)
     >>> a_next, c_next, gates = step(np.ones((1, 1)), np.zeros((1, 1)), np.ones((1, 1)), shut)
@@ -118,13 +118,13 @@ def backward(
     """Backpropagation through time.
 
     Args:
-        da: (n_a, m, T_x), ∂L/∂a_t *directly*: through what step t answers, not through later states.
+        da: (n_a, m, T_x), ∂L/∂a_t *directly*: through the output of step t, not through later states.
         x: the inputs (n_x, m, T_x) of `forward`.
-        a_0: its first hidden state (n_a, m).
-        c_0: its first memory (n_a, m).
-        states: what it returned.
-        weights: its weights.
-        dc_last: (n_a, m), ∂L/∂c after the last step, where the loss reads the memory itself.
+        a_0: the initial hidden state (n_a, m).
+        c_0: the initial memory (n_a, m).
+        states: the result of `forward`.
+        weights: the weights.
+        dc_last: (n_a, m), the direct ∂L/∂c of the last step, if the loss reads the memory.
     """
     n_a = len(a_0)
     dW = {name: np.zeros_like(w) for name, w in weights._asdict().items()}

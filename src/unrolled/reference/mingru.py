@@ -6,8 +6,8 @@ Forward, for t = 1 … T::
     h̃_t = W_h x_t + b_h                         candidate
     h_t = (1 - z_t) ⊙ h_{t-1} + z_t ⊙ h̃_t
 
-Neither z_t nor h̃_t sees the state. So the state is linear in the state before, and back, from the last step, with
-∂L/∂h_t = (directly) + (from h_{t+1}), nothing but the gate stands in the way::
+Neither z_t nor h̃_t reads the state, so each state is linear in the previous one. Back, from the last step, with
+∂L/∂h_t = (directly) + (from h_{t+1}), the gradient passes only through the gate::
 
     dz = ∂L/∂h_t ⊙ (h̃_t - h_{t-1}) ⊙ z_t (1 - z_t)
     dh̃ = ∂L/∂h_t ⊙ z_t
@@ -42,7 +42,7 @@ class Weights(NamedTuple):
 
 
 class Gradients(NamedTuple):
-    """∂L/∂ of the weights, the inputs, the first state, and of every h_t on the way (n_h, m, T)."""
+    """The gradients of the weights, the inputs, the initial state and every h_t (n_h, m, T)."""
 
     weights: Weights
     x: Array
@@ -51,7 +51,7 @@ class Gradients(NamedTuple):
 
 
 def step(x_t: Array, h_prev: Array, weights: Weights) -> Array:
-    """``h_t``.
+    """Compute ``h_t``.
 
     >>> step(np.ones((1, 1)), np.ones((1, 1)), Weights(*[np.zeros((1, 1))] * 4))
     array([[0.5]])
@@ -74,11 +74,11 @@ def backward(dh: Array, x: Array, h_0: Array, h: Array, weights: Weights) -> Gra
     """Backpropagation through time.
 
     Args:
-        dh: (n_h, m, T), ∂L/∂h_t *directly*: through what step t answers, not through later states.
+        dh: (n_h, m, T), ∂L/∂h_t *directly*: through the output of step t, not through later states.
         x: the inputs (n_x, m, T) of `forward`.
-        h_0: its first state (n_h, m).
-        h: the states (n_h, m, T) that it returned.
-        weights: its weights.
+        h_0: the initial state (n_h, m).
+        h: the states (n_h, m, T) that `forward` returned.
+        weights: the weights.
     """
     w, dw = weights, Weights(*(np.zeros_like(weight) for weight in weights))
     dx, dh_total = np.zeros_like(x), np.zeros_like(h)

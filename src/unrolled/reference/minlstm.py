@@ -8,7 +8,7 @@ Forward, for t = 1 … T::
     f'_t = f_t / (f_t + i_t)    i'_t = i_t / (f_t + i_t)
     h_t = f'_t ⊙ h_{t-1} + i'_t ⊙ h̃_t
 
-f' and i' share out 1 between them. Back, from the last step, with ∂L/∂h_t = (directly) + (from h_{t+1})::
+f' and i' add up to 1. Back, from the last step, with ∂L/∂h_t = (directly) + (from h_{t+1})::
 
     df' = ∂L/∂h_t ⊙ (h_{t-1} - h̃_t)            since i' = 1 - f'
     df  = df' ⊙ f'_t i'_t (1 - f_t)             to W_f x_t + b_f: f' = σ(log f - log i), and (log f)' = 1 - f
@@ -47,7 +47,7 @@ class Weights(NamedTuple):
 
 
 class Gates(NamedTuple):
-    """Of one step, each (n_h, m): f, i, and the candidate h̃."""
+    """The gates of one step, each (n_h, m): f, i, and the candidate h̃."""
 
     f: Array
     i: Array
@@ -55,7 +55,7 @@ class Gates(NamedTuple):
 
 
 class Gradients(NamedTuple):
-    """∂L/∂ of the weights, the inputs, the first state, and of every h_t on the way (n_h, m, T)."""
+    """The gradients of the weights, the inputs, the initial state and every h_t (n_h, m, T)."""
 
     weights: Weights
     x: Array
@@ -64,7 +64,7 @@ class Gradients(NamedTuple):
 
 
 def step(x_t: Array, h_prev: Array, weights: Weights) -> tuple[Array, Gates]:
-    """``h_t`` and the gates that made it.
+    """Compute ``h_t`` and its gates.
 
     >>> step(np.ones((1, 1)), np.ones((1, 1)), Weights(*[np.zeros((1, 1))] * 6))[0]
     array([[0.5]])
@@ -90,12 +90,12 @@ def backward(dh: Array, x: Array, h_0: Array, h: Array, gates: list[Gates], weig
     """Backpropagation through time.
 
     Args:
-        dh: (n_h, m, T), ∂L/∂h_t *directly*: through what step t answers, not through later states.
+        dh: (n_h, m, T), ∂L/∂h_t *directly*: through the output of step t, not through later states.
         x: the inputs (n_x, m, T) of `forward`.
-        h_0: its first state (n_h, m).
-        h: the states (n_h, m, T) that it returned.
-        gates: the gates that it returned.
-        weights: its weights.
+        h_0: the initial state (n_h, m).
+        h: the states (n_h, m, T) that `forward` returned.
+        gates: the gates that `forward` returned.
+        weights: the weights.
     """
     w, dw = weights, Weights(*(np.zeros_like(weight) for weight in weights))
     dx, dh_total = np.zeros_like(x), np.zeros_like(h)

@@ -1,4 +1,4 @@
-"""One thing, three names: how textbooks, courses and torch write the same weights; and from each to the other.
+"""The names of the same weights in textbooks, courses and torch, and conversions between them.
 
 =================  ========================  ==================================  =======================================
 what               W_xh scheme               a_prev scheme                       torch and this package's layers
@@ -27,9 +27,9 @@ its gated map      W_1, W_2, W_3             –                                
 answer             W_hy, b_y; ŷ_t            Wy, by; yt_pred (n_y, m)            the head's Linear: weight, bias
 =================  ========================  ==================================  =======================================
 
-Where a textbook has one bias torch has two, which are added; the gradient of each is the textbook's. The GRU of the
-a_prev scheme (`unrolled.reference.gru_textbook`) and torch's are different functions, so torch's weights go to and from
-`unrolled.reference.gru` only. torch has neither minGRU nor minLSTM: there the last column is this package's alone.
+Where a textbook has one bias, torch adds two; each has the gradient of the textbook's bias. The GRU of the
+a_prev scheme (`unrolled.reference.gru_textbook`) and torch's are different functions, so torch's weights convert only
+to and from `unrolled.reference.gru`. torch has neither minGRU nor minLSTM; the last column there is this package's.
 """
 
 from __future__ import annotations

@@ -4,19 +4,19 @@ Forward, for t = 1 … T::
 
     h_t = φ(W_xh x_t + W_hh h_{t-1} + b_h)
 
-The loss L is a sum over the steps. A state h_t reaches it twice: directly, through what step t answers, and through
-h_{t+1}, which was computed from it. So its gradient has two parts, and is found from the last step back::
+The loss L is a sum over the steps. A state h_t affects it in two ways: directly, through the output of step t, and
+through h_{t+1}, which is computed from it. So its gradient has two parts, computed from the last step to the first::
 
     ∂L/∂h_t = (∂L/∂h_t directly) + W_hhᵀ dz_{t+1}           dz_t = φ'(z_t) ⊙ ∂L/∂h_t
 
-Each step used the same weights, so each adds to their gradient::
+All steps use the same weights, so each step adds to their gradient::
 
     ∂L/∂W_xh = Σ_t dz_t x_tᵀ      ∂L/∂W_hh = Σ_t dz_t h_{t-1}ᵀ      ∂L/∂b_h = Σ_t dz_t
 
 Going back over k steps multiplies by W_hhᵀ and φ' k times: this is where gradients vanish or explode.
 
 Every example is a column: x_t is (n_x, m) and h_t (n_h, m) for m examples; x is (n_x, m, T), h is (n_h, m, T). All is
-float64. `unrolled.reference.names` says what these letters are called elsewhere.
+float64. `unrolled.reference.names` lists the names in other notations.
 
 References:
     Werbos 1990, Backpropagation through time, https://doi.org/10.1109/5.58337
@@ -45,10 +45,9 @@ class Weights(NamedTuple):
 
 
 class Gradients(NamedTuple):
-    """What `backward` finds: ∂L/∂ of the weights, of the inputs, of h_0, and of every state on the way.
+    """The gradients of the loss with respect to the weights, the inputs, h_0 and every state.
 
-    ``h`` (n_h, m, T) holds ∂L/∂h_t, both parts of it, for t = 1 … T. Its norm against t shows how far back the loss
-    reaches.
+    ``h`` (n_h, m, T) holds both parts of ∂L/∂h_t for t = 1 … T. Its norm over t shows how far back the loss reaches.
     """
 
     weights: Weights
@@ -93,12 +92,12 @@ def backward(dh: Array, x: Array, h_0: Array, h: Array, weights: Weights, nonlin
     """Backpropagation through time.
 
     Args:
-        dh: (n_h, m, T), ∂L/∂h_t *directly*: through what step t answers, not through later states.
+        dh: (n_h, m, T), ∂L/∂h_t *directly*: through the output of step t, not through later states.
         x: the inputs (n_x, m, T) of `forward`.
-        h_0: its first state (n_h, m).
-        h: the states (n_h, m, T) that it returned.
-        weights: its weights.
-        nonlinearity: its φ.
+        h_0: the initial state (n_h, m).
+        h: the states (n_h, m, T) that `forward` returned.
+        weights: the weights.
+        nonlinearity: the name of φ.
     """
     _, slope = NONLINEARITIES[nonlinearity]
     dW_xh, dW_hh, db_h = (np.zeros_like(w) for w in weights)

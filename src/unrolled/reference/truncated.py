@@ -1,12 +1,12 @@
 """Truncated backpropagation through time, BPTT(k2; k1), on the simple recurrent network.
 
-A long sequence is read once. After every k1 steps the losses of those k1 steps are sent back, but no further than k2
-steps; states older than that are taken as given::
+A long sequence is read once. After every k1 steps, the losses of those k1 steps are propagated back, at most k2 steps;
+older states are treated as constants::
 
-    for s = k1, 2 k1, …, T:     send back L_{s-k1+1} + … + L_s through the steps s-k2+1 … s
+    for s = k1, 2 k1, …, T:     propagate L_{s-k1+1} + … + L_s back through the steps s-k2+1 … s
 
-With k2 ≥ T nothing is cut and the gradients are those of the whole; with k1 = k2 the sequence is in effect cut into
-chunks that hand on their state, which is how most programs do it.
+With k2 ≥ T nothing is cut, and the gradients are the full ones. With k1 = k2 the sequence is in effect cut into chunks
+that pass on their state; most programs do this.
 
 References:
     Williams and Peng 1990, https://doi.org/10.1162/neco.1990.2.4.490
@@ -28,16 +28,16 @@ Array = np.ndarray
 def truncated_bptt(
     x: Array, h_0: Array, labels: Array, weights: rnn.Weights, output: Output, k1: int, k2: int
 ) -> tuple[float, rnn.Weights, Output]:
-    """The loss summed over the steps, and its gradients as far as BPTT(k2; k1) sees them.
+    """The loss summed over the steps, and its gradients truncated by BPTT(k2; k1).
 
     Args:
         x: (n_x, m, T).
         h_0: (n_h, m).
         labels: (m, T) integers.
-        weights: of the cell.
-        output: of the softmax at each step.
-        k1: ≥ 1, how many steps lie between two passes back.
-        k2: ≥ k1, how many steps a pass goes back.
+        weights: the weights of the cell.
+        output: the weights of the softmax at each step.
+        k1: ≥ 1, the steps between two backward passes.
+        k2: ≥ k1, the steps that a backward pass goes back.
 
     Raises:
         ValueError: not 1 ≤ k1 ≤ k2.

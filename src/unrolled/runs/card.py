@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from unrolled.metrics.base import best_first
+from unrolled.metrics.metric import best_first
 from unrolled.runs.word_vectors import encoder_of
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ __all__ = ["card", "table"]
 
 
 def table(metrics: dict[str, float], baselines: dict[str, dict[str, float]]) -> list[str]:
-    """The model beside its baselines, the best first, as a Markdown table; a metric that one lacks is left blank."""
+    """A Markdown table of the model and its baselines, the best first; a metric that one lacks is left blank."""
     names = list(metrics)
     rows = [("**this model**", metrics), *best_first(baselines, next(iter(names), "")).items()]
     head = ["| | " + " | ".join(names) + " |", "|---|" + "---|" * len(names)]
@@ -28,19 +28,21 @@ def table(metrics: dict[str, float], baselines: dict[str, dict[str, float]]) -> 
     ]
 
 
-def _began(config: RunConfig) -> list[str]:
+def _initialised_from(config: RunConfig) -> list[str]:
     training = config.training
     if training.vectors is not None:
         kept = encoder_of(training) is not None if training.freeze is None else training.freeze
-        end = ", which it kept" if kept else ""
-        return [f"Its words began with the vectors of `{training.vectors}`{end}."]
+        end = " and were not trained" if kept else ""
+        return [f"Its word vectors come from `{training.vectors}`{end}."]
     if training.init_from is None:
         return []
-    return [f"It began with the encodings of the run `{training.init_from}`, and all its weights but the head's."]
+    return [
+        f"It was initialised from the run `{training.init_from}`: its encodings, and all its weights except the head's."
+    ]
 
 
 def card(trained: Trained, progress: Progress, splits: tuple[str, ...]) -> str:
-    """What the model is, what it was trained on, and how good it is beside the baselines.
+    """The text of the card: the model, its data, and its metrics compared with those of the baselines.
 
     Args:
         trained: the model.
@@ -54,7 +56,7 @@ def card(trained: Trained, progress: Progress, splits: tuple[str, ...]) -> str:
         "",
         f"Trained with Unrolled (torch {torch.__version__}, {torch.get_num_threads()} threads): {weights:,} weights, "
         f"{progress.step} steps in {progress.seconds:.0f} s, seed {config.training.seed}.",
-        *_began(config),
+        *_initialised_from(config),
         "",
         "## Data",
         "",
@@ -66,7 +68,7 @@ def card(trained: Trained, progress: Progress, splits: tuple[str, ...]) -> str:
     lines += [f"- {line}" for line in splits]
     lines += ["", "## Results", ""]
     for split, metrics in trained.metrics.items():
-        lines += [f"On the {split} split, beside baselines fitted on the same training data:", ""]
+        lines += [f"On the {split} split, compared with baselines fitted on the same training data:", ""]
         lines += [*table(metrics, trained.baselines.get(split, {})), ""]
     clipped = 100 * progress.clipped / max(progress.step, 1)
     lines += [

@@ -1,4 +1,4 @@
-"""What a network cannot do with the encoded data of a run: found before training starts."""
+"""Checks, made before training starts, that a network can be trained on the encoded data of a run."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ def check_idle(network: Model, train: Examples, config: RunConfig) -> None:
     """Refuse options of the trainer and the model that have no effect on these examples.
 
     Raises:
-        UsageError: there is one.
+        UsageError: such an option was given.
     """
     training = config.training
     for name, works in (("bptt", train.form.plans.cuts), ("bptt_gradient", bool(window(train, training)))):
         if getattr(training, name) is not None and not works:
             raise UsageError(
-                f"{named(name)} only works where sequences are trained in pieces; the task {config.task.name!r} reads "
-                "these as a whole"
+                f"{named(name)} only works where sequences are trained in pieces; the task {config.task.name!r} trains "
+                "on whole sequences here"
             )
     if train.strands is not None and (not train.form.whole or train.form.own_length):
         raise UsageError(
@@ -42,8 +42,8 @@ def check_idle(network: Model, train: Examples, config: RunConfig) -> None:
             given = [option for option, value in defaults if values.get(option, value) != value]
             if given:
                 raise UsageError(
-                    f"{named(given[0])} only works with the baseline {name!r}, which has no answer to this question: "
-                    f"this run's task is {config.task.name!r}"
+                    f"{named(given[0])} only works with the baseline {name!r}, which does not apply to this run: "
+                    f"its task is {config.task.name!r}"
                 )
     symbols = any(isinstance(spec, Discrete) for spec in train.specs.values()) or network.writes
     if config.model.embedding is not None and not symbols:
@@ -51,11 +51,11 @@ def check_idle(network: Model, train: Examples, config: RunConfig) -> None:
 
 
 def check_pieces(network: Model, task: Task, train: Examples, config: RunConfig) -> None:
-    """Refuse what cannot be trained in pieces of a sequence, or has already read what it is asked for.
+    """Refuse a model that cannot be trained on pieces of sequences, or that would read what it is to predict.
 
     Raises:
-        UsageError: a model that reads backward is asked for the next step; or it, a CRF, or attention without a window
-            is to be trained in pieces.
+        UsageError: a bidirectional model is to predict the next step; or a bidirectional model, a CRF, or attention
+            without a window is to be trained on pieces.
     """
     steps, model = window(train, config.training), config.model.name
     why = f"these sequences are trained in pieces of {steps} steps ({named('bptt')} is set, or they are long)"
@@ -63,24 +63,24 @@ def check_pieces(network: Model, task: Task, train: Examples, config: RunConfig)
         raise UsageError(f"{named('crf')} labels whole sequences, but {why}: leave {named('crf')} out")
     if steps and network.layer.keeps_every_step:
         raise UsageError(
-            f"the model {model!r} keeps every step that it has read, but {why}: set {named('attention_window')}, such "
-            f"as {2 * steps}"
+            f"the model {model!r} attends to every earlier step, but {why}: set {named('attention_window')}, for "
+            f"example to {2 * steps}"
         )
     if network.causal:
         return
     if train.form.predicts_next and not network.columns.causal:
         raise UsageError(
-            "a pretrained encoder reads each text backward as well, so it has seen every next step that it is asked "
-            f"for: give {named('vectors')} a file of word vectors, or leave it out"
+            "a pretrained encoder reads each text in both directions, so it would see the next step that it is to "
+            f"predict: set {named('vectors')} to a file of word vectors, or leave it out"
         )
     if train.form.predicts_next:
         raise UsageError(
-            f"the model {model!r} reads each sequence backward as well, so it has seen every next step that it is "
-            "asked for: choose a model without 'bi'"
+            f"the model {model!r} reads each sequence in both directions, so it would see the next step that it is to "
+            "predict: choose a model without 'bi'"
         )
     if steps:
         raise UsageError(
-            f"the model {model!r} reads each sequence backward as well, so it needs whole sequences, but {why}: "
+            f"the model {model!r} reads each sequence in both directions, so it needs whole sequences, but {why}: "
             "choose a model without 'bi'"
         )
 
@@ -89,14 +89,14 @@ def check_positions(network: Model, task: Task, examples: Examples, part: Sequen
     """Refuse a row that has more steps than a model has learned positions for.
 
     Raises:
-        DataError: ``part``, of which ``examples`` were made, holds one.
+        DataError: ``part``, from which ``examples`` were encoded, has such a row.
     """
     timed = [name for name, spec in examples.specs.items() if spec.time]
     if timed:
         read = examples.form.plans.read(examples.steps(), task.batching.lookback)
         _check_longest(network.longest_read, read, part, timed[0])
     if network.writes and examples.target is not None:
-        written = examples.target.lengths() - 1  # all but ``<end>`` is read again
+        written = examples.target.lengths() - 1  # the decoder reads all that it has written except ``<end>``
         _check_longest(network.longest_written, written, part, task.coder.target)
 
 
@@ -108,5 +108,5 @@ def _check_longest(longest: int | None, steps: np.ndarray, part: Sequences, colu
             file=place.file,
             row=place.row(int(long[0])),
             column=column,
-            hint=f"cut the row, or set {named('positions')} to rotary, which has no longest row",
+            hint=f"shorten the row, or set {named('positions')} to rotary, which has no limit",
         )

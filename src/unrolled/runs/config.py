@@ -1,4 +1,4 @@
-"""The whole of ``config.json``: what was chosen for a run, as names and numbers only, never code."""
+"""The contents of ``config.json``: every choice of a run, as names and numbers only, never code."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from unrolled.training.config import TrainingConfig
 __all__ = ["FORMAT", "NEEDED", "RunConfig"]
 
 FORMAT = 2
-NEEDED = ("cell", "encoding", "form", "layer", "model", "task")  # without the others a model is read and answers too
+NEEDED = ("cell", "encoding", "form", "layer", "model", "task")  # kinds of members that a saved model cannot do without
 
 
 class RunConfig(Part):
@@ -28,9 +28,9 @@ class RunConfig(Part):
         format: the version of this layout.
         source: the path of the data, or ``memory``.
         data, task, model, training: the options of the parts of the run and of their members.
-        columns: the columns of the training data in the order of its file, as a stream without a header has them.
-        files: role -> path, size and sha256 of the data when the run began.
-        members: key of a member that another package added, and that the model needs -> that package and its version.
+        columns: the columns of the training data in the order of its file, and of a stream without a header.
+        files: role -> path, size and sha256 of the data when the run started.
+        members: key of a member that the model needs and another package added -> that package and its version.
     """
 
     format: int = FORMAT
@@ -45,17 +45,17 @@ class RunConfig(Part):
 
     @classmethod
     def parse(cls, text: str | bytes, place: str) -> RunConfig:
-        """Read ``config.json``; an older format is brought to today's.
+        """Read ``config.json``; an older format is converted.
 
         Raises:
-            ModelError: it is not a run's, it is newer than this version, it has unknown entries, or it names a member
+            ModelError: it does not belong to a run, is newer than this version, has unknown entries, or names a member
                 of a package that is not installed.
         """
         try:
             values = json.loads(text)
             version = values["format"]
         except (ValueError, KeyError, TypeError, RecursionError):
-            raise ModelError(f"{place} is not a run of unrolled: its config.json cannot be read") from None
+            raise ModelError(f"{place} is not a run of Unrolled: its config.json cannot be read") from None
         if isinstance(version, int) and version > FORMAT:
             raise ModelError(
                 f"{place} has format {version}, but this version reads formats up to {FORMAT}: upgrade unrolled"
@@ -72,7 +72,7 @@ class RunConfig(Part):
         except UsageError as error:
             raise ModelError(f"{place}: config.json has a wrong entry: {error}") from None
         except (KeyError, TypeError, ValueError, AttributeError):
-            raise ModelError(f"{place}: config.json lacks a part of a run") from None
+            raise ModelError(f"{place}: config.json is incomplete or damaged") from None
         return config
 
     def _check_own(self) -> None:

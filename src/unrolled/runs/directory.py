@@ -1,4 +1,4 @@
-"""The run directory: claimed for a new run, given back if the run cannot begin, checked when it goes on."""
+"""The run directory: created for a new run, restored if that fails early, checked when a run is resumed."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def choose(out: Path | None, source: str, overwrite: bool) -> Path:
     """The run directory: ``out``, which must be new, or the next free ``runs/<name>-<n>``.
 
     Raises:
-        UsageError: ``out`` is there and may not be replaced.
+        UsageError: ``out`` exists and may not be replaced.
     """
     if out is None:
         stem = "stdin" if source == "-" else re.sub(r"[^\w.-]+", "-", Path(source).stem) or "run"
@@ -35,11 +35,12 @@ def choose(out: Path | None, source: str, overwrite: bool) -> Path:
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         if not overwrite:
             raise UsageError(
-                f"{out} exists already: go on with --resume {out}, replace it with --overwrite, or choose another --out"
+                f"{out} exists already: continue it with {named('resume')}, replace it with {named('overwrite')}, or "
+                f"choose another {named('out')}"
             )
         if not (out / "config.json").is_file():
             raise UsageError(
-                f"{out} is not a run, so {named('overwrite')} will not remove it: choose another {named('out')}"
+                f"{out} is not a run, so {named('overwrite')} does not remove it: choose another {named('out')}"
             )
     return out
 
@@ -49,7 +50,7 @@ def alone(folder: Path) -> Iterator[None]:
     """Keep every other process from training in ``folder``, for as long as the block runs or the process lives.
 
     Raises:
-        UsageError: one is training there already.
+        UsageError: another process is training there.
     """
     descriptor = os.open(folder, os.O_RDONLY)
     try:
@@ -63,13 +64,13 @@ def alone(folder: Path) -> Iterator[None]:
 
 @contextlib.contextmanager
 def claimed(folder: Path, config: RunConfig) -> Iterator[None]:
-    """Make ``folder`` with its ``config.json`` for a run that begins inside the block.
+    """Create ``folder`` with its ``config.json``, for a run that starts inside the block.
 
-    A run that was there before is set aside until the new one ends: if that fails before it has saved anything, the
-    old one is back. Where there was none, a run whose data or options turn out bad leaves nothing behind.
+    An existing run is set aside until the new one ends, and is restored if the new one fails before it has saved
+    a checkpoint. Without an existing run, a new one that fails because of its data or options leaves nothing behind.
 
     Raises:
-        SpaceError: it does not fit or may not be written.
+        SpaceError: there is no space, or no permission to write.
     """
     with space_errors(folder), alone(folder) if folder.is_dir() else contextlib.nullcontext():
         sweep(folder.parent, folder.name)
@@ -94,7 +95,7 @@ def claimed(folder: Path, config: RunConfig) -> Iterator[None]:
 
 
 def keep_options(folder: Path, config: RunConfig, options: dict[str, Any]) -> None:
-    """Check that ``options`` are those that the run in ``folder`` began with.
+    """Check that ``options`` are those that the run in ``folder`` was started with.
 
     Raises:
         UsageError: one differs; the message names it.
@@ -116,6 +117,6 @@ def _keep(folder: Path, began: Part, values: dict[str, Any]) -> None:
     for name in values:
         if getattr(asked, name) != getattr(began, name):
             raise UsageError(
-                f"{folder} began with {name} = {getattr(began, name)!r}, not {getattr(asked, name)!r}: a resumed run "
-                "keeps its options; leave it out, or start a new run"
+                f"{folder} was started with {name} = {getattr(began, name)!r}, not {getattr(asked, name)!r}: a resumed "
+                "run keeps its options, so leave this one out, or start a new run"
             )

@@ -1,4 +1,4 @@
-"""From data to a trained, saved model: plan, encode, make the network, train, judge, write."""
+"""Training, from the data to a saved model: plan, encode, build the network, train, evaluate, write."""
 
 from __future__ import annotations
 
@@ -49,8 +49,8 @@ class Encoded:
     Attributes:
         measured: the task, and what it learned from the training split.
         train: what is trained on.
-        judged: ``valid`` and ``test``, as far as there are such splits.
-        splits: the same before they were encoded, and how they were made.
+        judged: ``valid`` and ``test``, if the run has them.
+        splits: the splits before encoding, and how they were made.
     """
 
     measured: Measured
@@ -59,7 +59,7 @@ class Encoded:
     splits: Splits
 
     def pairs(self) -> Iterator[tuple[Examples, Sequences]]:
-        """Each split as numbers, and as it was before."""
+        """Each split after and before encoding."""
         yield self.train, self.splits.train
         for role, part in self.splits.held_out().items():
             yield self.judged[role], part
@@ -67,7 +67,7 @@ class Encoded:
 
 @dataclass(frozen=True, slots=True)
 class Untrained:
-    """A new network, the rows of weights that stay as they are, and the checkpoint that it goes on from, if any."""
+    """A network before training, its frozen rows of weights, and the checkpoint that it resumes from, if any."""
 
     network: Model
     frozen: dict[str, Tensor]
@@ -88,15 +88,15 @@ def fit(
 
     Args:
         source: a path, or a table in memory.
-        options: a user's, flat.
+        options: the user's, in one flat mapping.
         out: the run directory; by default the next free ``runs/<name>-<n>``.
         overwrite: replace the run in ``out``.
         tensorboard: write TensorBoard files too.
-        hooks, say: functions that are told of events, and of what was inferred and done.
+        hooks, say: functions that receive training events, and lines about what was inferred and done.
 
     Raises:
-        UsageError: an option is unknown, out of range, or has no effect in this run; no task answers the question.
-        DataError: the data cannot be read, or cannot be asked this.
+        UsageError: an option is unknown, out of range, or has no effect in this run; or no task fits the target.
+        DataError: the data cannot be read, or does not suit the task.
     """
     if tensorboard:
         need_tensorboard()
@@ -116,18 +116,18 @@ def resume(
     hooks: tuple[Hook, ...] = (),
     say: Say = lambda _: None,
 ) -> Trained:
-    """Go on with a run that was stopped, exactly where it was; a finished one is loaded.
+    """Resume a stopped run exactly where it stopped; a finished one is only loaded.
 
     Args:
         folder: its run directory.
-        options: none, or those that the run began with.
-        source: the data, where it was in memory; a path is taken from the run.
+        options: none, or those that the run was started with.
+        source: the data, if it was in memory; a path is known from the run.
         tensorboard, hooks, say: as for `fit`.
 
     Raises:
         ModelError: ``folder`` is not a run, or is damaged.
-        DataError: the data is not what the run began with.
-        UsageError: an option differs from what the run began with.
+        DataError: the data has changed since the run started.
+        UsageError: an option differs from what the run was started with.
     """
     if not (folder / "config.json").is_file():
         raise ModelError(f"{folder} is not a run: it has no config.json")
@@ -156,7 +156,7 @@ def _run(folder: Path, plan: RunPlan, hooks: tuple[Hook, ...], say: Say) -> Trai
 
 
 def encode(folder: Path, plan: RunPlan, say: Say) -> Encoded:
-    """Split the data, fit the encodings on the training split only (C10), and encode each split."""
+    """Split the data, fit the encodings on the training split only, and encode each split."""
     config = plan.config
     sequences = replace(plan.sequences, kinds={**plan.sequences.kinds, **plan.roles.kinds})
     splits = split_up(sequences, config, plan.roles, say)
@@ -172,11 +172,11 @@ def encode(folder: Path, plan: RunPlan, say: Say) -> Encoded:
     (folder / "encodings").mkdir(exist_ok=True)
     for name, content in coder.to_files().items():
         write_file(folder / "encodings" / name, content)
-    if coder.first_item is not None:  # what a minimum count or a largest vocabulary leaves out
+    if coder.first_item is not None:  # how much a minimum count or a limited vocabulary leaves out
         for line in coder.notes(splits.train, train):
             say(f"train, {line}")
     judged: dict[str, Examples] = {}
-    for role, part in splits.held_out().items():  # test too: what is wrong with it is found before hours of training
+    for role, part in splits.held_out().items():  # test too, so that errors in it are found before hours of training
         judged[role] = coder.encode(part, cache=folder / "cache" / role)
         for line in coder.notes(part, judged[role]):
             say(f"{role}, {line}")
@@ -200,19 +200,19 @@ def _fitted(folder: Path, plan: RunPlan, splits: Splits) -> Preprocessor:
 
 
 def _chosen_tokens(plan: RunPlan, coder: Preprocessor) -> Iterator[str]:
-    """A line about texts that are read as parts of words because they have very many words."""
+    """A line about texts that are split into subwords because they have very many words."""
     encodings = {**coder.inputs, coder.target: coder.answer}
     open_ = plan.start is None and plan.config.data.of("encoding", "tokens").tokens is None
     names = [n for n, e in encodings.items() if isinstance(e, Reusable) and e.settled.get("tokens") == "bpe"]
     if names and open_:
         yield (
-            f"tokens: parts of words (bpe) for {', '.join(names)}, which has more words than a vocabulary should hold; "
-            f"{named('tokens')} words overrides it"
+            f"tokens: subwords (bpe) for {', '.join(names)}, which has more words than a vocabulary should hold; "
+            f"{named('tokens')} words overrides this"
         )
 
 
 def new_network(folder: Path, plan: RunPlan, encoded: Encoded, say: Say) -> Untrained:
-    """The network as it is before the first step: its first weights, and those that are taken over."""
+    """The network before the first step, with its initial weights and those taken from another run or file."""
     config, measured, task = plan.config, encoded.measured, encoded.measured.task
     torch.manual_seed(config.training.seed)
     network = build(config, task)
@@ -231,20 +231,31 @@ def new_network(folder: Path, plan: RunPlan, encoded: Encoded, say: Say) -> Untr
 def train(
     folder: Path, config: RunConfig, encoded: Encoded, start: Untrained, hooks: tuple[Hook, ...], say: Say
 ) -> tuple[Progress, dict[str, float] | None]:
-    """Train to the end of the budget; where training ended, and the metrics of the weights that validated best."""
+    """Train until the budget is spent; return where training ended, and the validation metrics of the best weights.
+
+    Args:
+        folder: the run directory, for checkpoints.
+        config: the options of the run.
+        encoded: its splits.
+        start: the network before training, and the checkpoint to resume from, if any.
+        hooks, say: as for `fit`.
+
+    Raises:
+        DataError: no test sequence is long enough to be scored.
+    """
     task, network, saved = encoded.measured.task, start.network, start.saved
     device = device_for(config.training.device)
     weights = sum(p.numel() for p in network.parameters())
     say(f"model: {network.title}, {weights:,} weights, on {device}; training: {Budget(config.training).say()}")
     if "test" in encoded.judged and not can_be_judged(encoded.judged["test"], task.batching, config.training):
-        raise DataError("no test sequence is long enough to be judged by", hint="give more or longer ones")
+        raise DataError("no test sequence is long enough to be scored", hint="give more or longer test sequences")
     checkpoints, valid = folder / "checkpoints", encoded.judged.get("valid")
     trainer = Trainer(network, task, encoded.train, valid, config.training, checkpoints, hooks, device, start.frozen)
     if saved is not None:
         for line in saved.skipped:
             say(f"skipped a damaged checkpoint: {line}")
         trainer.restore(saved)
-        say(f"going on from step {saved.step}")
+        say(f"resuming from step {saved.step}")
     elif (checkpoints / "best").exists():
         shutil.rmtree(checkpoints / "best")
     return trainer.run(), trainer.best_metrics()
@@ -253,7 +264,15 @@ def train(
 def judge(
     folder: Path, config: RunConfig, encoded: Encoded, network: Model, validated: dict[str, float] | None
 ) -> Trained:
-    """The trained model with its metrics on each held-out split, beside the baselines'."""
+    """The trained model with its metrics on each held-out split, and those of the baselines.
+
+    Args:
+        folder: the run directory.
+        config: the options of the run.
+        encoded: its splits.
+        network: the network with the best weights.
+        validated: its metrics on the validation split, if there is one.
+    """
     task, device = encoded.measured.task, device_for(config.training.device)
     network.eval()
     known = {"valid": validated}  # measured when these weights were validated
@@ -270,13 +289,13 @@ def judge(
 def _baselines(
     train: Examples, part: Examples, metrics: dict[str, float], config: RunConfig
 ) -> dict[str, dict[str, float]]:
-    """The baselines' scores in the measures that the model has too."""
+    """The metrics of the baselines that the model has too."""
     found = score_baselines(train, part, config.training.own)
     return {name: {key: value for key, value in scores.items() if key in metrics} for name, scores in found.items()}
 
 
 def write(folder: Path, trained: Trained, progress: Progress, splits: Splits) -> None:
-    """Write the run directory; with its manifest it is finished."""
+    """Write the run directory; its manifest, which comes last, marks the run as finished."""
     files = {**trained.files(), "README.md": card(trained, progress, splits.notes).encode()}
     for name, content in files.items():
         write_file(folder / name, content)

@@ -1,4 +1,4 @@
-"""Runs of format 1, which had all options in four parts: their ``config.json`` as today's."""
+"""Converts ``config.json`` of format 1, which had all options in four parts, to the current format."""
 
 from __future__ import annotations
 
@@ -60,14 +60,14 @@ _HOMES = {  # the kind of a member -> the part of a run that holds its options
     "layer": "model",
     "part": "training",
 }
-_VALUES: dict[str, dict[str, Any]] = {  # options whose values are written otherwise now
+_VALUES: dict[str, dict[str, Any]] = {  # option -> its value in format 1 -> its value now
     "both_strands": {"one": False, "both": True},
     "rows_are": {"file": "files", "line": "lines"},
 }
 
 
 def from_format_1(values: dict[str, Any]) -> dict[str, Any]:
-    """``config.json`` of format 1 as format 2.
+    """Convert ``config.json`` of format 1 to format 2.
 
     Raises:
         KeyError, TypeError, ValueError: a part is missing, or is not a mapping.
@@ -76,7 +76,7 @@ def from_format_1(values: dict[str, Any]) -> dict[str, Any]:
     source = parts["data"].pop("source")
     for (part, old), (keys, new) in _MOVED.items():
         if old in parts[part]:
-            value = _today(new, parts[part].pop(old))
+            value = _current(new, parts[part].pop(old))
             for key in keys:
                 kind = key.partition(".")[0]
                 home = parts[_HOMES[kind]]
@@ -86,7 +86,7 @@ def from_format_1(values: dict[str, Any]) -> dict[str, Any]:
     return {**rest, "format": 2, "source": source, **parts}
 
 
-def _today(name: str, value: Any) -> Any:
+def _current(name: str, value: Any) -> Any:
     if name == "sampled_softmax" and isinstance(value, str):
         return 0 if value == "full" else int(value.removeprefix("sampled:"))
     return _VALUES[name][value] if name in _VALUES else value

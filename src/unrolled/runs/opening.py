@@ -42,20 +42,20 @@ def build(config: RunConfig, task: Task) -> Model:
 
 
 def open_run(folder: Path) -> Trained:
-    """Load a run directory; of a run that was stopped, the best weights so far.
+    """Load a run directory; a stopped run is loaded with its best weights so far.
 
     Raises:
-        ModelError: it is missing, cut short, damaged, from a newer format, or not ours.
+        ModelError: it is missing, incomplete, damaged, from a newer format, or not a run.
     """
     if not folder.is_dir():
-        raise ModelError(f"{folder}: there is no such run directory")
+        raise ModelError(f"{folder}: no such run directory")
     if not (folder / "config.json").is_file():
         raise ModelError(f"{folder} is not a run: it has no config.json")
     finished = (folder / "manifest.json").is_file()
     if finished:
         files = read_directory(folder)
     else:
-        config = RunConfig.parse((folder / "config.json").read_bytes(), str(folder))  # ours at all?
+        config = RunConfig.parse((folder / "config.json").read_bytes(), str(folder))  # another folder is refused here
         if not (folder / "encodings" / "coder.json").is_file():
             raise _no_weights(folder)
         names = [path for path in (folder / "encodings").glob("*.json") if not path.is_symlink()]
@@ -77,8 +77,8 @@ def open_run(folder: Path) -> Trained:
         TypeError,
         AttributeError,
         AssertionError,
-    ) as error:  # such as a task of another target
-        raise ModelError(f"{folder} is not a whole run: {error!r}") from None
+    ) as error:  # such as a task that does not suit the target
+        raise ModelError(f"{folder} is incomplete or damaged: {error!r}") from None
     return Trained(config, task, network, metrics, baselines, folder)
 
 
@@ -91,26 +91,27 @@ def _best_so_far(folder: Path) -> dict[str, torch.Tensor]:
 
 def _no_weights(folder: Path) -> ModelError:
     return ModelError(
-        f"{folder} has no weights yet: its training was stopped early; go on with: unrolled fit --resume {folder}"
+        f"{folder} has no weights yet, because its training was stopped early: resume it with "
+        f"unrolled fit --resume {folder}"
     )
 
 
 def _network(folder: Path, config: RunConfig, task: Task, tensors: dict[str, torch.Tensor]) -> Model:
-    # Built without memory first: a file may declare any size, and what it declares must be what it holds.
+    # Built without memory first: config.json may declare any size, so it is compared with the weights beforehand.
     with torch.device("meta"):
         network = build(config, task)
     wanted = {name: (tensor.shape, tensor.dtype) for name, tensor in network.state_dict().items()}
     found = {name: (tensor.shape, tensor.dtype) for name, tensor in tensors.items()}
     if wanted != found:
         odd = sorted(name for name in wanted.keys() | found.keys() if wanted.get(name) != found.get(name))[0]
-        raise ModelError(f"{folder}: the weights are not those of its config.json: they differ at {odd!r}")
+        raise ModelError(f"{folder}: the weights do not match config.json: they differ at {odd!r}")
     network.load_state_dict(tensors, assign=True)
     for module in network.modules():
         if isinstance(module, PretrainedEncoder):
             module.fill_buffers()
     for module in network.modules():
         for name, buffer in module.named_buffers(recurse=False):
-            if buffer.is_meta:  # it is not stored, as it holds nothing: it only follows the module's dtype and device
+            if buffer.is_meta:  # not stored: it is empty and only follows the dtype and device
                 module.register_buffer(name, torch.empty_like(buffer, device="cpu"), persistent=False)
     for parameter in network.parameters():
         parameter.requires_grad_(True)

@@ -1,4 +1,4 @@
-"""A user's options, flat, as the parts of a run and its members take them; whatever has no effect is refused."""
+"""Distributes a user's flat options to the parts of a run and its members; refuses those without effect."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from unrolled.config import Part
+from unrolled.declarations import Owner, declared, owners_of, unknown_option
 from unrolled.errors import UsageError, named
-from unrolled.options import Owner, declared, owners_of, unknown_option
 from unrolled.registry import Registry
 
 __all__ = ["field_names", "given", "of_part", "own_options", "reader_options", "refuse_idle"]
 
-_WORKS_WITH = {  # kind of member -> how a message says whose option it is, and what this run has instead
+_WORKS_WITH = {  # kind of member -> what an option works with, and what this run has instead
     "task": ("the task {}", "this run's task is {}"),
     "encoding": ("columns of kind {}", "this run has columns of kind {}"),
     "reader": ("files that are read as {}", "this run's data is read as {}"),
@@ -28,7 +28,7 @@ def given(options: Mapping[str, Any]) -> dict[str, Any]:
     """The options that were given: ``None`` means not given.
 
     Raises:
-        UsageError: nobody declares an option of this name; the message suggests the one that was meant.
+        UsageError: an option is unknown; the message suggests the one that was probably meant.
     """
     for name in options:
         if not owners_of(name):
@@ -52,11 +52,11 @@ def field_names(part: str) -> dict[str, str]:
 
 
 def own_options(options: Mapping[str, Any], members: Iterable[Owner]) -> dict[str, dict[str, Any]]:
-    """The options of each of ``members`` that declares some, with the defaults of those that were not given.
+    """The options of each of ``members`` that declares any, with defaults for those that were not given.
 
     Args:
-        options: a user's.
-        members: the members that this run has.
+        options: the user's.
+        members: the members of this run.
 
     Returns:
         the key of a member, such as ``task.tag`` -> its options.
@@ -75,7 +75,7 @@ def own_options(options: Mapping[str, Any], members: Iterable[Owner]) -> dict[st
 
 
 def reader_options(options: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """The options of every reader for which one was given: later data may come in another format."""
+    """The options of every reader for which the user gave any: later data may come in another format."""
     owners = {owner for name in options for owner in owners_of(name) if owner.kind == "reader"}
     return own_options(options, sorted(owners))
 
@@ -84,12 +84,12 @@ def refuse_idle(options: Mapping[str, Any], members: Collection[Owner], models: 
     """Refuse an option that belongs only to members that this run does not have.
 
     Args:
-        options: a user's.
-        members: those that this run has.
+        options: the user's.
+        members: the members of this run.
         models: the names of its models, for the message: ``bigru`` has the member ``gru``.
 
     Raises:
-        UsageError: there is one; the message says what it works with and what this run has.
+        UsageError: such an option was given; the message says what it works with and what this run has.
     """
     for name in options:
         owners = owners_of(name)

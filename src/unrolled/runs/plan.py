@@ -1,4 +1,4 @@
-"""What a run needs before anything is encoded: the same from a user's options as from a run that was stopped."""
+"""The plan of a run, made before anything is encoded: from a user's options, or from a run that was stopped."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from unrolled.data.examples.roles import Roles
 from unrolled.data.io.fingerprint import MEMORY, fingerprint, fingerprint_table, verify
 from unrolled.data.tables.read import read
 from unrolled.data.tables.sequences import JOINED, Sequences
+from unrolled.declarations import Owner
 from unrolled.errors import ModelError, UsageError, named
-from unrolled.layers.build import build_layer, member_of
 from unrolled.layers.config import ModelConfig
+from unrolled.layers.factory import build_layer, member_of
 from unrolled.models.build import layer_configs
-from unrolled.options import Owner
 from unrolled.registry import Registry, outside_members
 from unrolled.runs.config import NEEDED, RunConfig
 from unrolled.runs.options import given, of_part, own_options, reader_options, refuse_idle
@@ -40,13 +40,13 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True)
 class RunPlan:
-    """What a run is made from.
+    """The choices and the data that a run is made from.
 
     Attributes:
         config: everything that was chosen.
         sequences: the data, with the kind of each column.
-        roles: which columns are read, and which is answered.
-        start: the run that this one takes encodings and weights from, if it does.
+        roles: which columns are inputs, and which is the target.
+        start: the run that this one takes encodings and weights from, if any.
     """
 
     config: RunConfig
@@ -56,15 +56,15 @@ class RunPlan:
 
 
 def plan_from_options(source: Any, options: dict[str, Any], out: Path | None, say: Say) -> RunPlan:
-    """Read ``source`` and choose what the user's ``options`` leave open; ``say`` is told each choice.
+    """Read ``source`` and choose what the user's ``options`` leave open; ``say`` receives a line for each choice.
 
     Raises:
-        UsageError: an option is unknown, out of range, or has no effect in this run; no task answers the question.
-        DataError: the data cannot be read, or cannot be asked this.
+        UsageError: an option is unknown, out of range, or has no effect in this run; or no task fits the target.
+        DataError: the data cannot be read, or does not suit the task.
     """
     asked = given(options)
     training = TrainingConfig.check(of_part(asked, "training"))
-    device_for(training.device)  # a wrong one is refused before anything is read
+    device_for(training.device)  # refuses an unknown device before anything is read
     start = None if training.init_from is None else open_start(training.init_from, out)
     vectors = check_vectors(asked, training)
     question, data = _ask(source, asked, say)
@@ -103,17 +103,17 @@ def plan_from_options(source: Any, options: dict[str, Any], out: Path | None, sa
 
 
 def plan_from_run(folder: Path, config: RunConfig, source: Any, say: Say) -> RunPlan:
-    """What the run in ``folder``, which was stopped, was made from; ``source`` is its data, where it was in memory.
+    """The plan of the stopped run in ``folder``; ``source`` is its data, if that was in memory.
 
     Raises:
-        ModelError: it cannot go on.
-        DataError: the data is not what the run began with.
-        UsageError: ``source`` cannot be the data that the run began with.
+        ModelError: it cannot be resumed.
+        DataError: the data has changed since the run started.
+        UsageError: ``source`` cannot be the data that the run was started with.
     """
     began = _same_source(folder, config, source)
     _verify_files(config, source, say)
     if Budget(config.training).by_clock:
-        say("the clock steers this run's schedule, so it goes on, but not to the last bit as if it had never stopped")
+        say("this run's schedule depends on the clock, so the weights will differ slightly from an uninterrupted run's")
     task: type[Task] = TASKS.get(config.task.name)
     own = config.task.of("task", config.task.name).model_dump()
     reads = task.reads(own)
@@ -132,7 +132,7 @@ def plan_from_run(folder: Path, config: RunConfig, source: Any, say: Say) -> Run
 
 
 def _ask(source: Any, asked: dict[str, Any], say: Say) -> tuple[Question, DataConfig]:
-    """The question, and the options of the data with the target that is asked for."""
+    """The question to answer, and the data options with its target."""
     data = DataConfig.check({**of_part(asked, "data"), "own": reader_options(asked)})
     task: type[Task] | None = TASKS.get(asked["task"]) if asked.get("task") else None
     reads = [one.reads(asked) for one in ([task] if task is not None else TASKS.members().values())]
@@ -146,7 +146,7 @@ def _ask(source: Any, asked: dict[str, Any], say: Say) -> tuple[Question, DataCo
         if name in asked and not sequences.reader:
             raise UsageError(f"{named(name)} only works with files; this data is in memory")
     if (target := default_target(sequences, data, task)) != data.target:
-        say(f"target: {target[0]}, the folders that the files lie in; {named('target')} overrides it")
+        say(f"target: {target[0]}, the folders that hold the files; {named('target')} overrides it")
         data = data.model_copy(update={"target": target})
     return Question(sequences, data.target, data.inputs, asked), data
 
@@ -156,7 +156,7 @@ def _model(asked: dict[str, Any], start: Start | None) -> ModelConfig:
 
 
 def _members(sequences: Sequences, roles: Roles, task: str, model: ModelConfig) -> list[Owner]:
-    """The members that this run has, whose options have an effect."""
+    """The members of this run; only their options have an effect."""
     kinds = {**sequences.kinds, **roles.kinds}
     used = {kinds[column] for column in {*roles.inputs, *roles.joined, roles.target} & set(kinds)}
     joined = [Owner("encoding", JOINED)] if roles.joined else []
@@ -174,7 +174,7 @@ def _of(members: Iterable[Owner], *kinds: str) -> list[Owner]:
 
 
 def _check_buildable(model: ModelConfig, roles: Roles) -> None:
-    """Find a wrong size of a layer before anything is written; on the meta device it takes no memory."""
+    """Refuse an impossible layer size before anything is written; the meta device takes no memory."""
     with torch.device("meta"):
         for part in layer_configs(model, roles.form.writes):
             build_layer(part, 1)
@@ -196,7 +196,7 @@ def _is_file(source: Any) -> bool:
 
 
 def _same_source(folder: Path, config: RunConfig, source: Any) -> dict[str, str | int]:
-    """The fingerprint of the data that the run began with, if ``source`` may be that data."""
+    """The fingerprint of the data that the run was started with, if ``source`` may be that data."""
     if "training" not in config.files:
         raise ModelError(f"{folder} cannot be resumed: its config.json does not say what it was trained on")
     training = config.files["training"]
@@ -212,6 +212,6 @@ def _same_source(folder: Path, config: RunConfig, source: Any) -> dict[str, str 
 def _verify_files(config: RunConfig, source: Any, say: Say) -> None:
     for role, saved in config.files.items():
         place = str(source) if role == "training" and source is not None else str(saved["path"])
-        if saved["path"] != MEMORY and role not in ("start", "vectors"):  # may be gone by now
+        if saved["path"] != MEMORY and role not in ("start", "vectors"):  # may be gone: checkpoints hold what is needed
             verify(saved, fingerprint(place))
             say(f"{role} data unchanged: {place}")

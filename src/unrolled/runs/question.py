@@ -1,4 +1,4 @@
-"""What is asked of the data: the target, and the task that answers it."""
+"""The question that a run answers: its target, and the task that fits it."""
 
 from __future__ import annotations
 
@@ -8,35 +8,35 @@ from unrolled.data.config import DataConfig
 from unrolled.data.examples.roles import Roles
 from unrolled.data.tables.sequences import Sequences
 from unrolled.errors import UnrolledError, UsageError, named
-from unrolled.layers.build import model_names
+from unrolled.layers.factory import model_names
 from unrolled.tasks.task import TASKS, Question, Recognised, Task
 
 __all__ = ["advice", "as_read", "default_target", "recognised_task", "unused_columns"]
 
 
 def recognised_task(question: Question, asked: str) -> tuple[str, str]:
-    """The name of the task that answers the question, and the reason; ``asked`` is the one that the user named, if any.
+    """The name of the task that fits the question, and the reason; ``asked`` is the task that the user chose, if any.
 
     Raises:
-        UsageError: there is no task ``asked``, no task answers, or two are equally sure that they do.
+        UsageError: no task is called ``asked``, no task fits, or two fit equally well.
     """
     if asked:
         TASKS.get(asked)
-        return asked, f"{named('task')} asks for it"
+        return asked, "as you chose"
     found: dict[str, Recognised] = {}
     failed: UnrolledError | None = None
     for name, task in TASKS.members().items():
         try:
             if (recognised := task.recognises(question)) is not None:
                 found[name] = recognised
-        except UnrolledError as error:  # of no account if another task knows the answer
+        except UnrolledError as error:  # only matters if no other task fits
             failed = failed or error
     if failed is not None and not found:
         raise failed
     best = max((recognised.confidence for recognised in found.values()), default=0)
     surest = [name for name, recognised in found.items() if recognised.confidence == best]
     if len(surest) > 1:
-        raise UsageError(f"the tasks {' and '.join(surest)} answer this equally well: choose one with {named('task')}")
+        raise UsageError(f"the tasks {' and '.join(surest)} fit equally well: choose one with {named('task')}")
     if surest:
         return surest[0], found[surest[0]].reason
     raise _unanswered(question)
@@ -51,19 +51,19 @@ def _unanswered(question: Question) -> UsageError:
             f"or choose a {named('task')}"
         )
     return UsageError(
-        f"no task answers the target {target} of kind {question.sequences.kinds[first]}: choose a {named('task')}, or "
+        f"no task fits the target {target} of kind {question.sequences.kinds[first]}: choose a {named('task')}, or "
         f"another kind for it with {named('kinds')}"
     )
 
 
 def as_read(data: DataConfig, task: type[Task] | None) -> DataConfig:
-    """``data``, in which a target that the task writes is a text, even of digits, unless the user says otherwise."""
+    """``data``, where a target that the task writes is text, even if all digits, unless the user says otherwise."""
     texts = dict.fromkeys(data.target, "tokens") if task is not None and task.writes_text else {}
     return data.model_copy(update={"kinds": {**texts, **data.kinds}})
 
 
 def default_target(sequences: Sequences, data: DataConfig, task: type[Task] | None) -> tuple[str, ...]:
-    """The target that was named, else the labels that folders give their files, unless the task continues its input."""
+    """The target that the user chose, or else the folder names as labels, unless the task continues its input."""
     label = sequences.labelled
     if data.target or label is None or label in data.inputs or (task is not None and task.continues):
         return data.target
@@ -75,11 +75,11 @@ def unused_columns(question: Question, roles: Roles) -> Iterator[str]:
     used = {*roles.inputs, *roles.joined, roles.target}
     unused = [name for name in question.sequences.kinds if name not in used]
     if unused and not question.inputs:
-        yield f"not used: {', '.join(unused)}; {named('inputs')} adds columns"
+        yield f"unused columns: {', '.join(unused)}; {named('inputs')} adds columns"
 
 
 def advice(task: type[Task], model: str) -> Iterator[str]:
-    """A line about the same model in both directions, where the task may gain from it."""
+    """A line that suggests the bidirectional model, where the task may gain from it."""
     both = f"bi{model}"
     if task.backward_helps and both in model_names():
         yield f"model: {model} reads forward only, so it can stream; {task.backward_helps}, try {named('model')} {both}"

@@ -1,4 +1,4 @@
-"""The splits of a run: what is trained on, what chooses the weights, and what is read once, at the end."""
+"""The splits of a run: for training, for choosing the weights, and for one evaluation at the end."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import NamedTuple
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from unrolled.data.encodings.base import has_time
+from unrolled.data.encodings.encoding import has_time
 from unrolled.data.examples.roles import Roles
 from unrolled.data.tables.read import read
 from unrolled.data.tables.sequences import Sequences, drop_missing
@@ -22,9 +22,9 @@ from unrolled.training.schedule import Budget
 
 __all__ = ["FileSplit", "LastStep", "Parted", "Share", "Splits", "parse", "split_up"]
 
-_LAST = "last"  # --valid last, --test last: the last step of each sequence
-_HELD_OUT = 0.1  # of the training data, where there is no --valid
-_ENOUGH = 500_000  # steps to validate on: more would cost minutes each time, and 0.01 nats show as it is
+_LAST = "last"  # the value of ``valid`` or ``test`` that holds out the last step of each sequence
+_HELD_OUT = 0.1  # the share that is held out where ``valid`` is not given
+_ENOUGH = 500_000  # steps to validate on: enough to tell 0.01 nats apart, and more would take minutes each time
 
 Say = Callable[[str], None]
 
@@ -34,7 +34,7 @@ class Splits:
     """The three parts; ``valid`` chooses the weights, ``test`` is read once, at the end.
 
     Attributes:
-        notes: how they came about, in words.
+        notes: how they were made, in words.
     """
 
     train: Sequences
@@ -49,15 +49,15 @@ class Splits:
 
 
 def split_up(sequences: Sequences, config: RunConfig, roles: Roles, say: Say) -> Splits:
-    """Split as the user asked: by a file or a share, else a tenth (of very long data less) for validation.
+    """Split as the user asked, by a file or a share; by default a tenth (less of very long data) is for validation.
 
-    Shares are of whole sequences at random, or of the end of each where the future is asked for.
+    A share is of whole sequences at random, or of the end of each sequence where the future is predicted.
 
     Raises:
-        DataError: there is too little to split.
-        UsageError: a share is out of range, or nothing would say when to stop.
+        DataError: there is too little data to split.
+        UsageError: a share is out of range, or nothing would end training.
     """
-    used = {*roles.inputs, *roles.joined, roles.target}  # other columns have no say in how rows are cut
+    used = {*roles.inputs, *roles.joined, roles.target}  # other columns must not affect how rows are cut
     sequences = replace(sequences, kinds={name: kind for name, kind in sequences.kinds.items() if name in used})
     known, notes = _known(sequences, roles)
     rest = parse(config.data.test).apply(known, "test", config, roles)
@@ -68,7 +68,7 @@ def split_up(sequences: Sequences, config: RunConfig, roles: Roles, say: Say) ->
         notes = (*notes, "valid: nothing is held out, so the last weights are kept")
         if Budget(config.training).open_ended:
             raise UsageError(
-                f"without validation data training has no end: give {named('steps')}, {named('epochs')} or "
+                f"without validation data nothing ends training: set {named('steps')}, {named('epochs')} or "
                 f"{named('minutes')}"
             )
     for note in notes:
@@ -77,10 +77,10 @@ def split_up(sequences: Sequences, config: RunConfig, roles: Roles, say: Say) ->
 
 
 def parse(how: str | float | None) -> Share | FileSplit | LastStep:
-    """What ``--valid`` or ``--test`` asks for: 0.1 or '0.1', 'last', or the path of a file; ``None`` is nothing.
+    """How to hold out a split, from 0.1 or '0.1', 'last', or the path of a file; ``None`` holds out nothing.
 
     Raises:
-        UsageError: a number that is no share.
+        UsageError: the number is not a share.
 
     Example:
         >>> parse("0.1"), parse("last"), parse("later.csv")
@@ -93,12 +93,12 @@ def parse(how: str | float | None) -> Share | FileSplit | LastStep:
     except ValueError:
         return FileSplit(str(how))
     if not 0 <= share < 1:
-        raise UsageError(f"{how} is not a share from 0 to below 1, nor a file")
+        raise UsageError(f"{how} is neither a share, at least 0 and below 1, nor a file")
     return Share(share)
 
 
 class Parted(NamedTuple):
-    """What is left of the data, what was held out of it if anything, and what there is to say of it."""
+    """The data that is left, the part that was held out, if any, and notes about both."""
 
     left: Sequences
     held_out: Sequences | None
@@ -107,12 +107,12 @@ class Parted(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """A share of the data, held out as the form of the target asks; 0 holds out nothing."""
+    """Holds out a share of the data, in the way that the form of the target needs; 0 holds out nothing."""
 
     share: float
 
     def apply(self, known: Sequences, role: str, config: RunConfig, roles: Roles) -> Parted:
-        """Part what is ``known``; ``role`` is valid or test."""
+        """Split ``known``; ``role`` is ``valid`` or ``test``."""
         if not self.share:
             return Parted(known, None)
         left, part, how = roles.form.hold_out(known, self.share, config.training.seed, roles.target)
@@ -121,12 +121,12 @@ class Share:
 
 @dataclass(frozen=True, slots=True)
 class FileSplit:
-    """A file of its own, read as the training data was."""
+    """Takes the held-out part from a separate file, which is read like the training data."""
 
     path: str
 
     def apply(self, known: Sequences, role: str, config: RunConfig, roles: Roles) -> Parted:
-        """All that is ``known`` is left; the file is the other part."""
+        """Keep all of ``known``; the file is the held-out part."""
         timed = {name: has_time(known.column(name).type) for name in known.kinds}
         task: type[Task] = TASKS.get(config.task.name)
         reads = task.reads(config.task.of("task", config.task.name).model_dump())
@@ -139,14 +139,18 @@ class FileSplit:
 
 @dataclass(frozen=True, slots=True)
 class LastStep:
-    """The last step of each sequence, which has all steps before it as history."""
+    """Holds out the last step of each sequence; all steps before it are its history."""
 
     def apply(self, known: Sequences, role: str, config: RunConfig, roles: Roles) -> Parted:
-        """Part each sequence that is ``known`` before its last step."""
+        """Split each sequence of ``known`` before its last step.
+
+        Raises:
+            UsageError: the task does not predict the next step of a sequence.
+        """
         if not roles.form.predicts_next:
             raise UsageError(
-                f"{named(role)} = 'last' holds out the last step of each sequence; it only works where the next step "
-                "is predicted"
+                f"{named(role)} = 'last' only works where the next step of a sequence is predicted; this run's task is "
+                f"{config.task.name!r}"
             )
         left, part = hold_out_last(known)
         steps = pc.list_value_length(part.column(roles.joined[0] if roles.joined else roles.target))
@@ -164,7 +168,7 @@ def _known(sequences: Sequences, roles: Roles) -> tuple[Sequences, tuple[str, ..
 
 
 def _default_share(sequences: Sequences, roles: Roles) -> Share:
-    """A tenth; of very many steps that are each asked for, as many as judge well enough."""
+    """A tenth, or less where every step is predicted and a smaller part is enough to validate on."""
     if roles.form.whole:
         return Share(_HELD_OUT)
     column = sequences.column(roles.joined[0] if roles.joined else roles.target)

@@ -1,4 +1,4 @@
-"""Going on from another run (``--init-from``): its encodings, its model and its weights, all but the head's."""
+"""Initialising a run from another (``init_from``): its encodings, its model, and all its weights but the head's."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from unrolled.data.config import DataConfig
-from unrolled.data.encodings.base import ENCODINGS, Encoding
+from unrolled.data.encodings.encoding import ENCODINGS, Encoding
 from unrolled.data.encodings.facets import Reusable, Words
 from unrolled.data.examples.preprocessor import Preprocessor
 from unrolled.data.examples.roles import Roles
@@ -34,14 +34,14 @@ _OF_THE_HEAD = ("dropout", "pool")  # options of the model that no weight depend
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """What a run takes over from the one that it goes on from.
+    """What a run takes over from the run that it is initialised from.
 
     Attributes:
-        place: the run directory that it goes on from, for messages.
-        config: what was chosen there.
+        place: the directory of that run, for messages.
+        config: its configuration.
         inputs: input column -> its encoding, in the order in which the network reads them.
-        weights: the trunk of its model (see `Model`); empty for a run that has a checkpoint, which holds them.
-        fingerprint: of all weights there.
+        weights: the trunk of its model (see `Model`); empty if the new run has a checkpoint, which holds them.
+        fingerprint: of all its weights.
     """
 
     place: str
@@ -51,10 +51,10 @@ class Start:
     fingerprint: dict[str, str | int]
 
     def model(self, asked: Mapping[str, Any]) -> ModelConfig:
-        """The model's configuration, to which a user's options may add how it is trained and pooled.
+        """The configuration of the model; a user's options may change only its dropout and pooling.
 
         Raises:
-            UsageError: one of them would make another model of it.
+            UsageError: an option would change the model in another way.
         """
         began = self.config.model
         chosen = ModelConfig.check({**began.model_dump(), **of_part(asked, "model")})
@@ -67,7 +67,7 @@ class Start:
         return chosen
 
     def with_encodings(self, data: DataConfig) -> DataConfig:
-        """``data`` with the options that the encodings were learned with; one that is off there may be on here."""
+        """``data`` with the options that the encodings were learned with; one that was off there may be on here."""
         theirs = {
             key: {name: value or data.own.get(key, {}).get(name, value) for name, value in values.items()}
             for key, values in encoding_options(self.config.data).items()
@@ -77,23 +77,20 @@ class Start:
     def take_over(
         self, roles: Roles, sequences: Sequences, data: DataConfig, asked: Mapping[str, Any]
     ) -> tuple[Roles, Start]:
-        """The columns of a new run, in the order of this one's and of their kinds, and their encodings by their names.
+        """The roles of a new run with its columns in this run's order and kinds, and the encodings under the new names.
 
-        Columns go by their names; a column of tokens may have another name, where it is the only one on both sides.
+        Columns are matched by name; a column of tokens may have another name if both runs have only one.
 
         Raises:
-            UsageError: they are not the columns that the weights were trained on, or the task writes.
+            UsageError: the columns are not those that the weights were trained on, or the task writes sequences.
         """
         if roles.form.writes:
             raise UsageError(
-                f"{named('init_from')} {self.place}: this task writes sequences, so its model starts from new weights: "
-                f"leave {named('init_from')} out"
+                f"{named('init_from')} does not work with a task that writes sequences: leave {named('init_from')} out"
             )
         if roles.joined:
             listed = ", ".join(roles.joined)
-            raise UsageError(
-                f"{listed} together are one column here, which no run can start from: leave {named('init_from')} out"
-            )
+            raise UsageError(f"{named('init_from')} does not work where columns are joined ({listed}): leave it out")
         names = self._names(roles, sequences)
         for (theirs, encoding), name in zip(self.inputs.items(), names, strict=True):
             column, kind = sequences.column(name), data.kinds.get(name, sequences.kinds[name])
@@ -102,11 +99,12 @@ class Start:
                 for option, value in encoding.settled.items():
                     self._same(option, value, asked.get(option) or value)
                 wanted = encoding.form
-                if name not in data.kinds:  # what looks like labels may be read as texts all the same
+                if name not in data.kinds:  # a column that looks like labels may be read as texts too
                     fits = encoding.reads(column)
             if not fits:
                 raise UsageError(
-                    f"{self.place} reads {theirs!r} as {wanted}, but here {name!r} is {kind} of {column.type}"
+                    f"{self.place} reads {theirs!r} as {wanted}, but here {name!r} is of kind {kind} and "
+                    f"type {column.type}"
                 )
         for values in encoding_options(self.config.data).values():
             for option in values.keys() & asked.keys():
@@ -116,10 +114,10 @@ class Start:
         return replace(roles, inputs=tuple(names), kinds=kinds), replace(self, inputs=inputs)
 
     def give(self, network: Model) -> None:
-        """Put the weights into a new network; its head stays as it is.
+        """Copy the weights into a new network; its head keeps its own.
 
         Raises:
-            UsageError: it is a network of other parts.
+            UsageError: the weights do not fit the network.
         """
         if not self.weights:
             return
@@ -133,7 +131,7 @@ class Start:
                 tensor.copy_(self.weights[name])
 
     def _names(self, roles: Roles, sequences: Sequences) -> list[str]:
-        """The names that the columns have here."""
+        """The names of the columns in the new run, in the order of this one's."""
         theirs = [name for name in self.inputs if name not in roles.inputs]
         ours = [name for name in roles.inputs if name not in self.inputs]
         tokens = [name for name, encoding in self.inputs.items() if isinstance(encoding, Words)]
@@ -142,7 +140,7 @@ class Start:
             read = ", ".join(f"{name} ({encoding.kind})" for name, encoding in self.inputs.items())
             here = ", ".join(f"{name} ({sequences.kinds[name]})" for name in roles.inputs)
             raise UsageError(
-                f"{self.place} reads {read}, but this run {here}: choose the same columns with {named('inputs')}"
+                f"{self.place} reads {read}, but this run reads {here}: choose the same columns with {named('inputs')}"
             )
         return [ours[0] if name in theirs else name for name in self.inputs]
 
@@ -155,20 +153,20 @@ class Start:
 
 
 def open_start(place: str, out: Path | None) -> Start:
-    """The run in ``place``, to go on from in another; of one that was stopped, its best weights so far.
+    """Open the run in ``place``, to initialise another from it; a stopped run gives its best weights so far.
 
     Raises:
-        ModelError: it is missing, damaged, or not a run of ours.
-        UsageError: it is the run that is to be written, or its model writes.
+        ModelError: it is missing, damaged, or not a run.
+        UsageError: it is the directory of the new run, or its model writes sequences.
     """
     if out is not None and out.resolve() == Path(place).resolve():
-        raise UsageError(
-            f"{named('init_from')} {place} is the run that is to be written: choose another {named('out')}"
-        )
+        raise UsageError(f"{named('init_from')} and {named('out')} are both {place}: choose another {named('out')}")
     trained = open_run(Path(place))
     trunk = trained.network.trunk()
     if not trunk:
-        raise UsageError(f"{named('init_from')} {place}: its model writes sequences, which no other run can start from")
+        raise UsageError(
+            f"{named('init_from')} only works with single networks; the model in {place} is an encoder–decoder"
+        )
     state = dict(trained.network.state_dict())
     content = save_tensors(state)
     digest: dict[str, str | int] = {
@@ -181,12 +179,13 @@ def open_start(place: str, out: Path | None) -> Start:
 
 
 def start_again(folder: Path, config: RunConfig) -> Start | None:
-    """What the run in ``folder``, which was stopped, goes on from; ``None`` if it began with weights of its own.
+    """What the stopped run in ``folder`` was initialised from; ``None`` if it was not initialised from another run.
 
-    Its checkpoints and ``encodings/`` hold all that it took over; before the first one, the other run is read again.
+    Its checkpoints and ``encodings/`` hold all that it took over; before the first checkpoint, the other run is read
+    again.
 
     Raises:
-        ModelError: there is no checkpoint yet, and the other run is gone or has changed.
+        ModelError: there is no checkpoint yet, and the other run is missing or has changed.
     """
     place = config.training.init_from
     if place is None:
@@ -197,9 +196,11 @@ def start_again(folder: Path, config: RunConfig) -> Start | None:
     try:
         start = open_start(place, folder)
     except ModelError as error:
-        raise ModelError(f"{folder} has no checkpoint yet, and cannot begin again without {place}: {error}") from None
+        raise ModelError(f"{folder} has no checkpoint yet, and cannot start again without {place}: {error}") from None
     if start.fingerprint["sha256"] != config.files.get("start", {}).get("sha256"):
-        raise ModelError(f"{folder} has no checkpoint yet, and {place} has other weights now than it began with")
+        raise ModelError(
+            f"{folder} has no checkpoint yet, and the weights of {place} have changed since it was started"
+        )
     return start
 
 

@@ -1,4 +1,4 @@
-"""A trained model: what ``fit`` and ``load`` give back. Everything it does, it does from its run directory alone."""
+"""A trained model, as ``fit`` and ``load`` return it. It needs nothing but its run directory."""
 
 from __future__ import annotations
 
@@ -47,10 +47,10 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Trained:
-    """A network, the task it was trained for, and how it came to be.
+    """A trained model: the network, its task, and how it was trained.
 
     Attributes:
-        config: everything that was chosen.
+        config: all options of the run.
         task: target, loss, metrics and the form of the answers; ``task.coder`` holds the encodings.
         network: the weights.
         metrics: split -> metric -> value, as measured when training ended; empty for a run that was stopped.
@@ -73,9 +73,9 @@ class Trained:
         """The task's metrics on ``data`` (a path, or a table in memory), which must hold the target.
 
         Args:
-            data: what to be judged by.
-            beam: another width of the search than in training, where answers are written.
-            device: where the network runs: ``cpu``, ``cuda``, or ``auto``, a GPU if torch sees one.
+            data: what to evaluate the model on.
+            beam: beam width, for a task that writes sequences. Default: the one of the run.
+            device: where the network runs: ``cpu``, ``cuda``, or ``auto``, which is a GPU if torch finds one.
 
         Raises:
             DataError: the data cannot be read, or lacks a column of the model.
@@ -87,18 +87,17 @@ class Trained:
         metrics = evaluate(self._copies.on(device), task, examples, self.config.training, device)
         if not metrics:
             needed = f": a forecast needs more than {horizon} steps" if (horizon := self.task.coder.horizon) else ""
-            raise DataError(
-                f"holds nothing that could be scored{needed}", file=part.origin, hint="give more or longer ones"
-            )
+            nothing = f"holds nothing that could be scored{needed}"
+            raise DataError(nothing, file=part.origin, hint="give more or longer sequences")
         return metrics
 
     def backtest(self, data: Any, origins: int, *, device: str = "auto") -> Backtest:
-        """How a forecast does from each of the last ``origins`` places in ``data``: over all, by step ahead, by origin.
+        """Evaluate forecasts from each of the last ``origins`` steps in ``data``: overall, by step ahead, by origin.
 
         Args:
-            data: as of `evaluate`.
-            origins: how many places, ≥ 1, in each sequence.
-            device: as of `evaluate`.
+            data: as for `evaluate`.
+            origins: how many forecast origins, ≥ 1, in each sequence.
+            device: as for `evaluate`.
 
         Raises:
             DataError: the data cannot be read, lacks a column, or no sequence is long enough.
@@ -117,13 +116,12 @@ class Trained:
         return found
 
     def predict(self, data: Any, *, beam: int | None = None, device: str = "auto") -> pa.Table:
-        """The table of ``data`` with the answers as new columns, in the order of its rows.
+        """The table of ``data`` with the predictions as new columns, its rows in the same order.
 
         Args:
-            data: a path, a table in memory, or for a model of texts a list of strings. The target may be absent; where
-                a forecast knows columns ahead, each row has the H steps to come as well, in which the target is empty.
-            beam: another width of the search than in training, where answers are written.
-            device: as of `evaluate`.
+            data: a path, a table in memory, or, for a model of texts, a list of strings. The target may be absent. A
+                forecast with known covariates needs them for the next H steps too, in which the target is empty.
+            beam, device: as for `evaluate`.
 
         Raises:
             DataError: the data cannot be read, or lacks an input column of the model.
@@ -143,7 +141,8 @@ class Trained:
         table = part.table
         for name, values in answers.items():
             if name in table.column_names:
-                raise DataError("is there already, and the answers would take its name", file=part.origin, column=name)
+                taken = "is there already, so a prediction cannot have this name"
+                raise DataError(taken, file=part.origin, column=name, hint="rename or drop the column")
             table = table.append_column(name, pa.array(values))
         return table
 
@@ -158,58 +157,59 @@ class Trained:
         seed: int = 0,
         stop: str | None = None,
     ) -> Iterator[str]:
-        """Go on from ``prompt``, yielding text as it comes; the prompt itself is not repeated.
+        """Continue ``prompt``, yielding text as it is generated; the prompt itself is not repeated.
 
         Args:
-            prompt: words that the model has not seen are read as unknown, as long as it knows one. Of a piano roll it
-                is lines of keys (`unrolled.music.rolls`), and silence where there are none.
-            length: the most tokens, or the steps of a roll.
+            prompt: a text; words that the model has not seen are read as unknown, if it knows at least one. For a piano
+                roll, lines of keys (`unrolled.music.rolls`); without any, silence.
+            length: maximum number of tokens, or number of steps of a roll.
             temperature, top_k, top_p, seed: see `Sampling`; a roll has no top_p (`switch`).
             stop: end before this text appears.
 
         Raises:
             UsageError: the model does not continue texts or rolls, or a number is out of range.
-            DataError: the prompt holds a character that the model has never seen, no word that it has, or no key.
+            DataError: the prompt has a character that the model has never seen, no known word, or no key.
         """
         answer = self.task.coder.answer
         text = answer if isinstance(answer, Text) else None
         roll = isinstance(answer, Pitches) and answer.is_roll
         if not self.task.coder.form.predicts_next or not (text or roll):
             raise UsageError(
-                "generate needs a next_step model of texts or of piano rolls; "
-                f"this one is {self.task.name} of {answer.kind}"
+                "generate only works with the task 'next_step' on texts or piano rolls; "
+                f"this model's task is {self.task.name!r} on {answer.kind}"
             )
         if len(self.task.coder.inputs) > 1:
             others = ", ".join(name for name in self.task.coder.inputs if name != self.task.coder.target)
-            raise UsageError(f"generate has a prompt alone, but this model reads {others} too: use its stream")
+            more = f"this model also reads {others}, which a prompt cannot hold"
+            raise UsageError(f"{more}: use stream, which takes every column")
         settings = Sampling.check({"temperature": temperature, "top_k": top_k, "top_p": top_p, "seed": seed})
         if text is None:
             return until(stop, roll_after(prompt, self.task, self.network, length, settings))
         if not (text.framed or prompt.split()):
-            raise UsageError("this model never saw where a sequence begins: give it a prompt to go on from")
+            begun = "this model was not trained on the beginnings of sequences"
+            raise UsageError(f"{begun}: give it a {named('prompt')} to continue")
         unseen = self.unseen(prompt)
-        # A model of characters met <unknown> nowhere in training, and letters have none: it cannot go on from it.
+        # A model of characters never met <unknown> in training, so it cannot continue from it.
         if unseen and (text.unit == "character" or len(unseen) == len({*prompt.split()})):
             listed = ", ".join(repr(token) for token in unseen[:10]) + (", …" if len(unseen) > 10 else "")
-            raise DataError(
-                f"the model never saw {listed} in training", file="the prompt", hint="leave it out of the prompt"
-            )
+            unknown = f"the model never saw {listed} in training"
+            raise DataError(unknown, file="the prompt", hint="leave it out of the prompt")
         return until(stop, text_after(prompt, self.task, self.network, length, settings))
 
     @property
     def continues_text(self) -> bool:
-        """Whether it continues texts: what `generate` is for, though it continues rolls and lists of items too."""
+        """Whether the model continues texts, rather than piano rolls or lists of items."""
         coder = self.task.coder
         return coder.form.predicts_next and isinstance(coder.answer, Text) and coder.first_item is None
 
     def prompt_of(self, data: Any) -> str:
-        """The first example in ``data`` as a prompt: the notes of a MIDI file, say, as events or as a roll.
+        """The first example in ``data`` as a prompt: for instance, the notes of a MIDI file as events or as a roll.
 
         Args:
             data: a path, or a table in memory.
 
         Raises:
-            DataError: the data cannot be read, or lacks the column that the model goes on with.
+            DataError: the data cannot be read, or lacks the column that the model continues.
         """
         coder, part = self.task.coder, self.read(data)
         coder.check_columns(part, with_target=False)
@@ -221,26 +221,28 @@ class Trained:
         return answer.unseen(prompt) if isinstance(answer, Text) else []
 
     def describe(self) -> Description:
-        """What the model is made of, what a step costs, and how it is unrolled; ``print`` shows it."""
+        """The model's parts, the cost of a step, and a drawing of the unrolled network; ``print`` shows them."""
         return describe(self.task, self.network)
 
     def stream(self, snapshot: bytes | None = None, *, device: str = "auto") -> Session:
         """A live session: ``push`` one step, get one answer, at constant cost.
 
         Args:
-            snapshot: what ``session.snapshot()`` gave, to go on from there, on any device.
-            device: as of `evaluate`.
+            snapshot: the result of ``session.snapshot()``, to continue from there, on any device.
+            device: as for `evaluate`.
 
         Raises:
-            UsageError: the model reads the future, answers a sequence as a whole, or there is no such device.
-            ModelError: the snapshot is of another model.
+            UsageError: the model needs later steps or whole sequences, or there is no such device.
+            ModelError: the snapshot belongs to another model.
         """
         coder = self.task.coder
         if self.network.cannot_stream is not None:
             raise UsageError(self.network.cannot_stream)
         if coder.strands is not None:
             both = named("both_strands")
-            raise UsageError(f"this model reads each sequence from both its ends ({both}): use predict")
+            raise UsageError(
+                f"a model with {both} reads each sequence in both directions, so it cannot stream: use predict"
+            )
 
         row = LiveRow(coder)
 
@@ -249,7 +251,8 @@ class Trained:
             return [_one_row(step) for step in steps], after
 
         if coder.by_window:
-            raise UsageError("this model scales each window by all of its steps (--scale window): use predict")
+            scaled = f"this model scales each window by all its steps ({named('scale')} window)"
+            raise UsageError(f"{scaled}, so it cannot stream: use predict")
         session = Session(
             self._copies.on(device_for(device)),
             encode,
@@ -263,7 +266,7 @@ class Trained:
         return session
 
     def save(self, folder: str | Path, *, overwrite: bool = False) -> None:
-        """Write a run directory that `load` reads back to the bit; all or nothing."""
+        """Write a run directory, all or nothing; `load` restores the model bit for bit."""
         write_directory(Path(folder), self.files(), overwrite=overwrite)
 
     def files(self) -> dict[str, Any]:
@@ -291,7 +294,7 @@ class Trained:
         timed = {name: encoding.spec.time for name, encoding in coder.inputs.items()}
         timed |= {coder.target: coder.answer.spec.time, **dict.fromkeys(coder.joined, True)}
         encodings = {**coder.inputs, coder.target: coder.answer}
-        # Texts stay texts, even if all of a file look like numbers.
+        # A column of texts stays one, even if all texts of this file look like numbers.
         texts = {name: encoding.kind for name, encoding in encodings.items() if encoding.traits.verbatim}
         config = config.model_copy(update={"target": (), "ignore": (), "kinds": {**texts, **config.kinds}})
         only = coder.reads[0] if len(coder.reads) == 1 else None
@@ -301,27 +304,28 @@ class Trained:
         alphabet = next((encoding.alphabet for encoding in encodings.values() if isinstance(encoding, Letters)), None)
         reads = self.task.reads(self.task.options.model_dump())
         sequences = read(data, config, reads.steps, reads.columns, timed=timed, alphabet=alphabet)
-        for line in sequences.remarks:  # files that are left out have no answers
+        for line in sequences.remarks:  # such as files that are left out, which get no answers
             _log.warning("%s: %s", sequences.origin, line)
         return sequences
 
     def _known(self, part: Sequences, examples: Examples) -> np.ndarray:
-        """(rows,) int64: the steps of each row that an answer is made from."""
+        """(rows,) int64: the steps of each row that its prediction is made from."""
         coder = self.task.coder
         if coder.framed:
-            return examples.steps() - 1  # what follows is asked before ``<end>``, not after
+            return examples.steps() - 1  # the next step is predicted before ``<end>``, not after it
         if not coder.ahead:
             return examples.steps()
         names, past = coder.joined or (coder.target,), examples.inputs[coder.target]
         return last_known(past, coder.horizon, part, names, coder.ahead, self.config.data.by)
 
     def _searching(self, beam: int | None) -> Task:
-        """The task, with another width of its search."""
+        """The task, with another beam width."""
         if beam is None:
             return self.task
         own = self.task.options
         if "beam" not in type(own).model_fields:
-            raise UsageError(f"{named('beam')} only works where a sequence is written; this task is {self.task.name!r}")
+            writers = f"{named('beam')} only works with tasks that write sequences"
+            raise UsageError(f"{writers}; this model's task is {self.task.name!r}")
         return type(self.task)(type(own).check({**own.model_dump(), "beam": beam}), self.task.coder)
 
     def encode(self, part: Sequences, *, target: bool) -> Examples:

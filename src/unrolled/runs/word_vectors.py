@@ -1,7 +1,7 @@
-"""Beginning with vectors that were learned before (``--vectors``): of words, from a file, or a pretrained encoder.
+"""Pretrained vectors (``vectors``): word vectors from a file, or the folder of a pretrained encoder.
 
-With ``--freeze`` the vectors of the file stay as they are (the static variant of Kim 2014,
-https://arxiv.org/abs/1408.5882); those of words that it lacks are trained.
+With ``freeze`` the vectors from the file are not trained (the static variant of Kim 2014,
+https://arxiv.org/abs/1408.5882); those of words that the file lacks are.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ import torch
 from torch import Tensor
 
 from unrolled.data.encodings._pretrained import Pretrained
-from unrolled.data.encodings.base import Encoded, Encoding
+from unrolled.data.encodings.encoding import Encoded, Encoding
 from unrolled.data.encodings.facets import Words
 from unrolled.data.examples.examples import Examples
 from unrolled.data.examples.preprocessor import Preprocessor
 from unrolled.data.io.fingerprint import fingerprint, verify
-from unrolled.data.vectors.aligned import align
+from unrolled.data.vectors.alignment import align
 from unrolled.data.vectors.reading import VectorFile, open_vectors
 from unrolled.errors import DataError, ModelError, UsageError, named
 from unrolled.layers.config import ModelConfig
@@ -41,31 +41,30 @@ _BLOCK = 1 << 22  # tokens counted together
 
 
 def encoder_of(training: TrainingConfig) -> Path | None:
-    """The folder of a pretrained encoder, if that is what a run begins with."""
+    """The folder of the pretrained encoder that a run uses, if any."""
     return Path(training.vectors) if training.vectors is not None and Path(training.vectors).is_dir() else None
 
 
 def check_vectors(asked: Mapping[str, Any], training: TrainingConfig) -> VectorFile | None:
-    """The file of vectors that a run begins with, if it does.
+    """Open the file of word vectors that a run uses, if any.
 
     Raises:
-        UsageError: ``freeze`` without vectors, or vectors beside the weights of another run; a pretrained encoder
-            beside what its folder says already.
-        DataError: it is neither a file of vectors nor a folder of a pretrained encoder.
+        UsageError: ``freeze`` is given without ``vectors``; ``vectors`` together with ``init_from``; or a pretrained
+            encoder together with an option that it determines.
+        DataError: ``vectors`` is neither a file of word vectors nor the folder of a pretrained encoder.
     """
     if training.vectors is None:
         if training.freeze is not None:
             raise UsageError(f"{named('freeze')} only works with {named('vectors')}: leave it out")
         return None
     if training.init_from is not None:
-        raise UsageError(
-            f"{named('vectors')} and {named('init_from')} both say what the vectors of words are: leave one out"
-        )
+        raise UsageError(f"{named('vectors')} and {named('init_from')} both set the word vectors: leave one out")
     if (folder := encoder_of(training)) is not None:
         for name in ("tokens", "shared"):
             if asked.get(name):
                 raise UsageError(
-                    f"{named(name)} and a folder for {named('vectors')} both say what a token is: leave one out"
+                    f"{named(name)} does not work with a pretrained encoder ({named('vectors')}), which has its own "
+                    "tokens: leave one out"
                 )
         Pretrained.open(folder)
         return None
@@ -73,10 +72,10 @@ def check_vectors(asked: Mapping[str, Any], training: TrainingConfig) -> VectorF
 
 
 def with_width(model: ModelConfig, file: VectorFile | None) -> ModelConfig:
-    """``model`` with embeddings as wide as the vectors, if there are any.
+    """``model`` with embeddings as wide as the vectors of ``file``, if there is one.
 
     Raises:
-        UsageError: another width was asked for.
+        UsageError: ``embedding`` is another width.
     """
     if file is None:
         return model
@@ -89,7 +88,7 @@ def with_width(model: ModelConfig, file: VectorFile | None) -> ModelConfig:
 
 
 def kept_inputs(folder: Path, config: RunConfig) -> dict[str, Encoding]:
-    """The encodings of a run in ``folder`` that began with vectors and has a checkpoint: it needs them no more."""
+    """The saved encodings of a run with vectors and a checkpoint, which needs the vectors no longer; else empty."""
     if config.training.vectors is None or checkpoint.newest(folder / "checkpoints") is None:
         return {}
     files = {path.name: path.read_bytes() for path in (folder / "encodings").glob("*.json") if path.is_file()}
@@ -97,10 +96,10 @@ def kept_inputs(folder: Path, config: RunConfig) -> dict[str, Encoding]:
 
 
 def check_again(folder: Path, config: RunConfig) -> None:
-    """Check that the run in ``folder``, which was stopped, can go on: after its first checkpoint it needs no vectors.
+    """Check that the stopped run in ``folder`` can be resumed: before its first checkpoint it needs its vectors.
 
     Raises:
-        ModelError: there is none yet, and the file of vectors is gone or has changed.
+        ModelError: there is no checkpoint yet, and the vectors are missing or have changed.
     """
     if config.training.vectors is None or checkpoint.newest(folder / "checkpoints") is not None:
         return
@@ -108,7 +107,7 @@ def check_again(folder: Path, config: RunConfig) -> None:
         verify(config.files["vectors"], fingerprint(config.training.vectors))
     except (DataError, KeyError) as error:
         raise ModelError(
-            f"{folder} has no checkpoint yet, and cannot begin again without its vectors: {error}"
+            f"{folder} has no checkpoint yet, and cannot start again without its vectors: {error}"
         ) from None
 
 
@@ -121,22 +120,22 @@ def give_vectors(
     saved: Checkpoint | None,
     say: Callable[[str], None],
 ) -> dict[str, Tensor]:
-    """Put the vectors of a file into the embeddings of all texts that are read as words, and say how many there are.
+    """Copy the vectors of a file into the embeddings of all columns of words, and report how many words have one.
 
-    Those that are written have them where they have one vocabulary with those that are read, or where no text is read:
-    else they may be of another language.
+    A target of words gets vectors only if it shares a vocabulary with the inputs, or if no input is text; otherwise it
+    may be in another language.
 
     Args:
-        network: a new one; words without a vector keep their first one, which is random.
+        network: a new one; words without a vector keep their random initial one.
         coder: its encodings.
         train: the training split, in which occurrences are counted.
-        config: names the file, and whether its vectors are trained.
-        shared: the texts that are read and those that are written have one vocabulary.
-        saved: a checkpoint, which holds the vectors already: the file is not read.
-        say: told of the coverage.
+        config: of the run; it has the file, and whether its vectors are trained.
+        shared: whether inputs and target have one vocabulary.
+        saved: a checkpoint; it holds the vectors already, so the file is not read.
+        say: receives a line about the coverage.
 
     Returns:
-        name of an embedding's weights -> (its symbols,) bool, True of those that are not trained.
+        name of an embedding's weights -> (symbols,) bool, True for the symbols whose vectors are frozen.
 
     Raises:
         UsageError: no text is read as words.
@@ -151,7 +150,7 @@ def give_vectors(
         return {}
     if saved is not None:
         return section(saved.tensors, "frozen")
-    texts = [text for text in _texts(network, coder, train) if _begins_with_vectors(text, coder, shared, say)]
+    texts = [text for text in _texts(network, coder, train) if _takes_vectors(text, coder, shared, say)]
     if not texts:
         raise UsageError(
             f"{named('vectors')} holds vectors of words, but no column is read as words: set {named('tokens')} to "
@@ -166,7 +165,7 @@ def give_vectors(
         say(_coverage(text, places, f" of {text.column}" if len(texts) > 1 else ""))
         if not len(places):
             _log.warning(
-                "%s has not one of the words of %s, so all of them begin at random: is it of another language?",
+                "%s has none of the words of %s, so all of them start from random vectors: is it in another language?",
                 vectors,
                 text.column,
             )
@@ -186,7 +185,7 @@ class _Text(NamedTuple):
 
 
 def _texts(network: Model, coder: Preprocessor, train: Examples) -> Iterator[_Text]:
-    """Every column of words that has vectors of its own in the model."""
+    """Every column of words that has its own embedding in the model."""
     for (side, column), vectors in network.embeddings().items():
         encoding = coder.inputs[column] if side == "read" else coder.answer
         occurrences = train.inputs[column] if side == "read" else train.target
@@ -196,20 +195,21 @@ def _texts(network: Model, coder: Preprocessor, train: Examples) -> Iterator[_Te
             yield _Text(side, column, words, encoding.lowered, first, occurrences, vectors)
 
 
-def _begins_with_vectors(text: _Text, coder: Preprocessor, shared: bool, say: Callable[[str], None]) -> bool:
-    """Whether the words of the file are those of the column: what is written may be of another language."""
+def _takes_vectors(text: _Text, coder: Preprocessor, shared: bool, say: Callable[[str], None]) -> bool:
+    """Whether the column gets vectors from the file: a target may be in another language."""
     if text.side == "read" or shared or not any(isinstance(one, Words) for one in coder.inputs.values()):
         return True
-    say(f"vectors: the words of {text.column} start without; {named('shared')} gives both sides one vocabulary")
+    say(
+        f"vectors: none for {text.column}; {named('shared')} gives inputs and target one vocabulary, "
+        "and vectors to both"
+    )
     return False
 
 
 def _give(embedding: Embedding, ids: Tensor, values: Tensor) -> Tensor:
-    """Put ``values`` into the rows ``ids`` of an embedding; (its symbols,) bool, True of these."""
+    """Copy ``values`` into the rows ``ids`` of an embedding; (symbols,) bool, True for these rows."""
     with torch.no_grad():
-        embedding.weight[ids] = (
-            values / embedding.gain
-        )  # the layer reads the file's numbers, as it multiplies by the gain
+        embedding.weight[ids] = values / embedding.gain  # by which the layer multiplies
     known = torch.zeros(embedding.size, dtype=torch.bool)
     known[ids] = True
     return known
@@ -227,13 +227,15 @@ def _give_encoder(
     encoders: list[PretrainedEncoder], training: TrainingConfig, saved: Checkpoint | None, say: Callable[[str], None]
 ) -> None:
     if not encoders:
-        raise UsageError(f"{named('vectors')} {training.vectors} reads texts, and no input is one: leave it out")
+        raise UsageError(
+            f"the pretrained encoder {training.vectors} reads texts, but no input is text: leave {named('vectors')} out"
+        )
     for encoder in encoders:
         if saved is None:
             encoder.load(Path(str(training.vectors)))
         if training.freeze is not False:
             encoder.freeze()
-    kept = "kept as they are (--no-freeze trains them)" if training.freeze is not False else "trained too"
+    kept = f"frozen (see {named('freeze')})" if training.freeze is not False else "trained too"
     say(f"vectors: those of a pretrained encoder, {encoders[0].output_size} numbers for each token, {kept}")
 
 

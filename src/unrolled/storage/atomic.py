@@ -1,4 +1,4 @@
-"""The moves from which all-or-nothing writing is made: a hidden name, a lock, a flush, a rename, a clearing up.
+"""The building blocks of atomic writing: a hidden name, a lock, a flush to disk, a rename and a clean-up.
 
 Other modules write through `unrolled.storage.directories`.
 """
@@ -20,13 +20,13 @@ __all__ = ["beside", "create", "discard", "fsync", "locked", "put_in_place", "se
 
 
 def beside(final: Path) -> Path:
-    """A hidden name in the same folder, so that the rename to ``final`` stays on one disk."""
+    """A hidden name in the folder of ``final``, so that the later rename stays on one disk."""
     return final.with_name(f".{final.name}.{secrets.token_hex(4)}.partial")
 
 
 def create(path: Path) -> BinaryIO:
     """Open a new file for writing."""
-    # O_EXCL: nobody's file or link is ever written through; 0o666: the user's umask decides, as for any file.
+    # O_EXCL never writes through an existing file or link; 0o666 leaves the permissions to the user's umask.
     return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666), "wb")
 
 
@@ -40,7 +40,7 @@ def fsync(path: Path) -> None:
 
 
 def discard(path: Path) -> None:
-    """Remove a file, a link or a directory if it is there and can be removed."""
+    """Remove a file, link or directory; do nothing if it is missing or cannot be removed."""
     with contextlib.suppress(OSError):
         if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path)
@@ -50,7 +50,7 @@ def discard(path: Path) -> None:
 
 @contextlib.contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Hold a lock that the system drops when the process dies, however it dies: it tells the living from the dead."""
+    """Lock ``folder`` inside the block. The system releases the lock if the process dies, so that `sweep` can tell."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
@@ -60,7 +60,7 @@ def locked(folder: Path) -> Iterator[None]:
 
 
 def put_in_place(temporary: Path, final: Path) -> None:
-    """Give ``temporary`` the name ``final``; a directory that was there is gone, or is ``temporary`` now."""
+    """Rename ``temporary`` to ``final``. A directory that was there is removed, or takes the name ``temporary``."""
     if not os.path.lexists(final):
         temporary.rename(final)
     elif not _exchange(temporary, final):
@@ -74,25 +74,25 @@ def put_in_place(temporary: Path, final: Path) -> None:
 
 
 def set_aside(final: Path) -> Path:
-    """Give ``final`` a hidden name; until it is discarded, `sweep` brings it back if ``final`` is not there."""
+    """Rename ``final`` to a hidden name. `sweep` renames it back if ``final`` is missing."""
     aside = final.with_name(f".{final.name}.{secrets.token_hex(4)}.old")
     final.rename(aside)
     return aside
 
 
 def _exchange(first: Path, second: Path) -> bool:
-    """Swap two names in one step, so that there is no moment without either; False where the system cannot."""
+    """Swap two names in one step, so that both exist at any moment; False if the system cannot do so."""
     at_cwd, exchange = -100, 2
     rename = getattr(ctypes.CDLL(None), "renameat2", None)  # Linux
     return rename is not None and rename(at_cwd, os.fsencode(first), at_cwd, os.fsencode(second), exchange) == 0
 
 
 def sweep(folder: Path, name: str | None = None) -> None:
-    """Clear away what killed writers left in ``folder``, and undo a replacement that died half-way.
+    """Remove what killed writers left in ``folder``, and undo a replacement that was interrupted.
 
     Args:
-        folder: where to look; it may be absent.
-        name: only what was to become this name; ``None``: whatever it was to become.
+        folder: where to look; it may be missing.
+        name: the final name whose leftovers are removed; ``None``: those of every name.
     """
     pattern = re.compile(rf"\.({re.escape(name) if name else '.+'})\.[0-9a-f]{{8}}\.(partial|old)")
     found = [pattern.fullmatch(path.name) for path in folder.iterdir()] if folder.is_dir() else []
@@ -101,7 +101,7 @@ def sweep(folder: Path, name: str | None = None) -> None:
         with contextlib.suppress(OSError):
             descriptor = os.open(left, os.O_RDONLY | os.O_NOFOLLOW)
             try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)  # refused while its writer lives
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)  # fails while its writer is alive
                 if match[2] == "old" and not os.path.lexists(final):
                     left.rename(final)
                 else:

@@ -1,8 +1,8 @@
-"""Writing that is all or nothing, and reading that notices.
+"""Atomic writing of files and directories, and reading that detects damage.
 
-A directory appears under its name only when it is whole: everything is written beside it, flushed to the disk, named
-in a ``manifest.json`` with its size and SHA-256, and then renamed. Whoever is killed on the way leaves something
-hidden that the next writer of the same name clears away, and never half a model.
+A directory gets its name only when it is complete: its files are written under a hidden name, flushed to the disk,
+listed in a ``manifest.json`` with size and SHA-256, and then the directory is renamed. A writer that is killed leaves
+a hidden directory, which the next writer of the same name removes, but never half a model.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from io import BufferedReader
 from pathlib import Path
 from typing import Any, NoReturn
 
-from unrolled.errors import ModelError, SpaceError, UsageError
+from unrolled.errors import ModelError, SpaceError, UsageError, named
 from unrolled.storage.atomic import beside, create, discard, fsync, locked, put_in_place, sweep
 
 __all__ = [
@@ -38,35 +38,35 @@ _FORMAT = 1
 _LARGEST_MANIFEST = 1 << 24
 
 _NO_SPACE = {
-    errno.ENOSPC: "there is no space left on the disk",
-    errno.EDQUOT: "the disk quota leaves no space",
-    errno.EFBIG: "the limit on the size of a file leaves no space",  # CPython ignores SIGXFSZ, so it arrives as this
-    errno.EROFS: "the disk is read-only, so there is no space to write to",
-    errno.EACCES: "there is no permission to write, so no space of ours",
-    errno.EPERM: "there is no permission to write, so no space of ours",
-    errno.ENOMEM: "there is not enough memory",
+    errno.ENOSPC: "no space is left on the disk",
+    errno.EDQUOT: "the disk quota is used up",
+    errno.EFBIG: "the file would exceed the limit on file size",  # CPython ignores SIGXFSZ, so the limit shows as EFBIG
+    errno.EROFS: "the disk is read-only",
+    errno.EACCES: "permission denied",
+    errno.EPERM: "permission denied",
+    errno.ENOMEM: "not enough memory",
 }
 _NO_PLACE = {errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENAMETOOLONG, errno.ELOOP}
 
 
 @contextlib.contextmanager
 def space_errors(place: Path | str = "writing") -> Iterator[None]:
-    """Turn the many ways in which disk or memory runs out inside the block into one.
+    """Raise a `SpaceError` for every way in which the block can run out of disk or memory.
 
     Args:
         place: what was being written, for the message.
 
     Raises:
-        SpaceError: the disk is full, over quota, read-only or closed to us, a file grew over its limit, or memory
-            ran out.
-        UsageError: there can be no such path.
+        SpaceError: the disk is full, over quota, read-only or not ours to write to, a file exceeds the limit on file
+            size, or memory runs out.
+        UsageError: the path is not possible.
 
     Example:
         >>> with space_errors("run"):
         ...     raise OSError(28, "No space left on device")
         Traceback (most recent call last):
         ...
-        unrolled.errors.SpaceError: run: there is no space left on the disk; what was saved before is intact
+        unrolled.errors.SpaceError: run: no space is left on the disk; what was saved before is intact
     """
     try:
         yield
@@ -80,16 +80,16 @@ def space_errors(place: Path | str = "writing") -> Iterator[None]:
 
 
 def _memory_reason(error: MemoryError | RuntimeError) -> str | None:
-    # torch has no exception of its own for the CPU: its allocator raises a RuntimeError that says so.
+    # On a CPU torch raises a plain RuntimeError when memory runs out; only its text says so.
     torch_ran_out = type(error).__name__ == "OutOfMemoryError" or "allocate memory" in str(error)
     return _NO_SPACE[errno.ENOMEM] if isinstance(error, MemoryError) or torch_ran_out else None
 
 
 def write_file(path: Path, data: bytes | Iterable[bytes]) -> None:
-    """Put ``data``, whole or piece by piece, at ``path``, in place of what was there, all or nothing.
+    """Write ``data``, bytes or pieces of bytes, to ``path`` atomically, replacing a file that was there.
 
     Raises:
-        SpaceError: it does not fit or may not be written; what was there still is.
+        SpaceError: the data does not fit or may not be written; a file that was there is unchanged.
     """
     with space_errors(path):
         sweep(path.parent, path.name)
@@ -109,21 +109,21 @@ def write_file(path: Path, data: bytes | Iterable[bytes]) -> None:
 
 
 def write_directory(final: Path, files: dict[str, bytes | Callable[[Path], None]], *, overwrite: bool = False) -> None:
-    """Make the directory ``final`` with ``files`` and their manifest, all or nothing.
+    """Write the directory ``final`` with ``files`` and their manifest atomically.
 
     Args:
-        final: its path; missing parents are made.
-        files: relative name (``a/b`` makes a folder) -> its bytes, or a function that writes it at the path it gets.
-        overwrite: whether an existing directory gives way to the new one.
+        final: its path; missing parents are created.
+        files: relative name (``a/b`` creates a folder) -> its bytes, or a function that writes it to a given path.
+        overwrite: whether an existing directory is replaced.
 
     Raises:
         UsageError: ``final`` exists and ``overwrite`` is False.
-        SpaceError: it does not fit or may not be written; what was there still is.
+        SpaceError: the files do not fit or may not be written; a directory that was there is unchanged.
     """
     with space_errors(final):
         sweep(final.parent, final.name)
         if os.path.lexists(final) and not overwrite:
-            raise UsageError(f"{final} exists already: choose another name, or ask for it to be replaced")
+            raise UsageError(f"{final} already exists: choose another name, or set {named('overwrite')}")
         final.parent.mkdir(parents=True, exist_ok=True)
         temporary = beside(final)
         try:
@@ -135,16 +135,16 @@ def write_directory(final: Path, files: dict[str, bytes | Callable[[Path], None]
                 for folder, _, _ in os.walk(temporary):
                     fsync(Path(folder))
                 put_in_place(temporary, final)
-        finally:  # after a success the name is either gone or that of the directory that gave way
+        finally:  # after a success, `temporary` is either gone or the replaced directory
             discard(temporary)
         fsync(final.parent)
 
 
 def write_manifest(folder: Path, names: Iterable[str]) -> None:
-    """Write the manifest of a directory that grew file by file: ``names`` are its files as they are now.
+    """Write the manifest of a directory whose files, ``names``, are already written.
 
     Raises:
-        SpaceError: it does not fit or may not be written.
+        SpaceError: the manifest does not fit or may not be written.
     """
     with space_errors(folder):
         write_file(folder / MANIFEST, _manifest(folder, names))
@@ -154,7 +154,7 @@ def remove_directory(path: Path) -> None:
     """Remove a directory so that it is never seen half removed.
 
     Raises:
-        SpaceError: it may not be removed; it is still whole.
+        SpaceError: the directory may not be removed; it is still complete.
     """
     with space_errors(path):
         hidden = beside(path)
@@ -163,13 +163,13 @@ def remove_directory(path: Path) -> None:
 
 
 def verify(path: Path) -> list[str]:
-    """The names in the manifest of the directory ``path``, every file checked against it; reads in pieces.
+    """Check every file in the manifest of the directory ``path``, and return their names.
 
-    Files that the manifest does not name (logs, caches) are neither checked nor named.
+    Files are read in pieces. Files that are not in the manifest (logs, caches) are ignored.
 
     Raises:
-        ModelError: the directory, the manifest or a file is missing, cut short, changed, or has a name that leads
-            out of the directory; the message names it.
+        ModelError: the directory, the manifest or a file is missing, truncated or changed, or its name points outside
+            the directory; the message names it.
     """
     entries = _read_manifest(path)
     for name, entry in entries.items():
@@ -180,10 +180,10 @@ def verify(path: Path) -> list[str]:
 
 
 def read_directory(path: Path) -> dict[str, bytes]:
-    """The files in the manifest of the directory ``path`` and their bytes, every one checked.
+    """Read and check every file in the manifest of the directory ``path``; returns name -> bytes.
 
     Raises:
-        ModelError: as `verify`.
+        ModelError: as for `verify`.
     """
     contents = {}
     for name, entry in _read_manifest(path).items():
@@ -227,13 +227,15 @@ def _read_manifest(path: Path) -> dict[str, dict[str, Any]]:
         with _open_regular(path / MANIFEST) as file:
             text = file.read(_LARGEST_MANIFEST)
         entries: dict[str, dict[str, Any]] = json.loads(text)["files"]
-        # We write it in one form only, so any difference, be it a blank, is damage.
+        # Manifests are written in one form only, so any difference, even a space, is damage.
         if _canonical({name: {"sha256": e["sha256"], "size": e["size"]} for name, e in entries.items()}) != text:
             raise ValueError
     except OSError as error:
-        raise ModelError(f"{path}: not a directory of ours, or cut short: {MANIFEST}: {error.strerror}") from None
+        raise ModelError(
+            f"{path}: not a directory saved by Unrolled, or incomplete: {MANIFEST}: {error.strerror}"
+        ) from None
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        raise ModelError(f"{path}: {MANIFEST} is damaged, not ours, or of a newer format") from None
+        raise ModelError(f"{path}: {MANIFEST} is damaged, was not written by Unrolled, or has a newer format") from None
     return entries
 
 
@@ -241,20 +243,20 @@ def _open_member(folder: Path, name: str, size: int) -> BufferedReader:
     _check_name(folder, name)
     try:
         if not (folder / name).resolve().is_relative_to(folder.resolve()):
-            raise ModelError(f"{folder}: {name!r} leads out of the directory; it is not read")
+            raise ModelError(f"{folder}: {name!r} points outside the directory and is not read")
         file = _open_regular(folder / name)
-    except (OSError, RuntimeError) as error:  # RuntimeError: links that go in circles
-        reason = error.strerror if isinstance(error, OSError) else "links that go in circles"
+    except (OSError, RuntimeError) as error:  # RuntimeError: circular links
+        reason = error.strerror if isinstance(error, OSError) else "its links are circular"
         raise ModelError(f"{folder}: {name!r} cannot be read: {reason}") from None
     found = os.fstat(file.fileno()).st_size
     if found != size:
         file.close()
-        raise ModelError(f"{folder}: {name!r} is damaged: it has {found} bytes and was saved with {size}")
+        raise ModelError(f"{folder}: {name!r} is damaged: it has {found} bytes, but {size} were saved")
     return file
 
 
 def _open_regular(path: Path) -> BufferedReader:
-    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)  # a named pipe must not make us wait
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)  # without O_NONBLOCK, a named pipe would block
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
         raise OSError(errno.EINVAL, "not a regular file")
@@ -264,8 +266,8 @@ def _open_regular(path: Path) -> BufferedReader:
 def _check_name(folder: Path, name: str) -> None:
     parts = name.split("/")
     if "\0" in name or "\\" in name or not name.isprintable() or any(part in ("", ".", "..") for part in parts):
-        raise ModelError(f"{folder}: {name!r} is not a name that a file of ours may have")
+        raise ModelError(f"{folder}: {name!r} is not an allowed file name")
 
 
 def _damaged(folder: Path, name: str) -> NoReturn:
-    raise ModelError(f"{folder}: {name!r} is damaged: its SHA-256 is not the one that it was saved with")
+    raise ModelError(f"{folder}: {name!r} is damaged: its SHA-256 differs from the one in {MANIFEST}")

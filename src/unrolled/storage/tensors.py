@@ -1,4 +1,4 @@
-"""Tensors as the bytes of a safetensors file, and read from one, damage found before anything is allocated."""
+"""Tensors written to and read from safetensors files; damage is found before memory is allocated."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING
 
 from unrolled.errors import ModelError
 
-if TYPE_CHECKING:  # torch is imported when there are tensors
+if TYPE_CHECKING:  # importing torch is slow, so it waits until there are tensors
     from torch import Tensor
 
 __all__ = ["load_tensors", "save_tensors"]
 
-_LARGEST_HEADER = 100_000_000  # bytes, the limit of safetensors itself
+_LARGEST_HEADER = 100_000_000  # bytes; the limit of safetensors
 
 
 def save_tensors(tensors: dict[str, Tensor]) -> bytes:
-    """``tensors`` as the bytes of a safetensors file, whatever their device, strides or shared memory.
+    """Convert ``tensors`` to the bytes of a safetensors file; any device, strides and shared memory are allowed.
 
     Example:
         >>> import torch
@@ -29,11 +29,11 @@ def save_tensors(tensors: dict[str, Tensor]) -> bytes:
 
 
 def load_tensors(source: bytes | Path) -> dict[str, Tensor]:
-    """The tensors of a safetensors file.
+    """Read the tensors of a safetensors file.
 
     Raises:
-        ModelError: it is missing, cut short, damaged, declares more than it holds (found before anything is
-            allocated), or is of another format, such as a pickle, which could run code.
+        ModelError: the file is missing, truncated or damaged, declares more than it holds (found before memory is
+            allocated), or has another format, such as a pickle, which could run code.
     """
     from safetensors import SafetensorError
     from safetensors.torch import load
@@ -46,9 +46,11 @@ def load_tensors(source: bytes | Path) -> dict[str, Tensor]:
     declared = int.from_bytes(data[:8], "little")
     if len(data) < 8 or declared > min(len(data) - 8, _LARGEST_HEADER):
         if data[:2] in (b"PK", b"\x1f\x8b") or data[:1] == b"\x80":
-            raise ModelError(f"{name}: a pickle or an archive, which could run code, is not read; save as safetensors")
-        raise ModelError(f"{name}: not a safetensors file, or cut short: its header would take {declared} bytes")
+            raise ModelError(
+                f"{name}: a pickle or an archive could run code and is not read; save the tensors as safetensors"
+            )
+        raise ModelError(f"{name}: not a safetensors file, or truncated: its header would take {declared} bytes")
     try:
-        return load(data)  # holds every declared size against the real one before it allocates
+        return load(data)  # compares every declared size with the real one before it allocates
     except (SafetensorError, ValueError, KeyError, TypeError, RuntimeError, OverflowError) as error:
         raise ModelError(f"{name}: not a safetensors file, or damaged: {error}") from None

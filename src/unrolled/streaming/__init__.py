@@ -1,0 +1,1 @@
+"""Live sessions: push one step, get one answer."""

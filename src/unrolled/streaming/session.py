@@ -1,4 +1,4 @@
-"""A live session: one step in, one answer out, the state in between; constant time and memory for ever."""
+"""Live sessions: push one step, get one output; time and memory per step are constant."""
 
 from __future__ import annotations
 
@@ -17,29 +17,29 @@ from unrolled.state import from_bytes, map_state, to_bytes
 __all__ = ["Memory", "Session"]
 
 Inputs = dict[str, Tensor]  # column name -> one step of one row: (1,) int64 or (1, W) float32
-Memory = dict[str, list[float]]  # column name -> what its encoding remembers of a row's steps
+Memory = dict[str, list[float]]  # column name -> what its encoding remembers of earlier steps
 
 
 class Session:
-    """One stream of one model; a model has as many as you like, and they share its weights.
+    """One live stream of a model. A model can have any number of sessions, which share its weights.
 
     Equations:
         y_t, s_t = f_W(x_t, s_{t-1})
 
     Args:
-        network: what runs, on any device; what is pushed and answered is on the CPU.
-        encode: what a user pushes, and what is remembered of the steps before it -> the steps that it means (a word may
-            be several tokens), each the row's inputs, and what is remembered now.
-        answer: (outputs, batch of one step) -> the answer's columns.
-        opening: steps that every stream begins with, such as ``<begin>``.
-        pooled: True where the network answers once for all steps so far.
-        identity: what a snapshot must name to be taken back: the fingerprint of the weights.
+        network: the network, on any device; inputs and answers are on the CPU.
+        encode: (pushed value, memory of earlier steps) -> (inputs of each step, new memory). One value may be several
+            steps, as a word may be several tokens.
+        answer: (outputs, batch of one step) -> the columns of the answer.
+        opening: steps at the start of every stream, such as ``<begin>``.
+        pooled: whether the network gives one output for all steps so far.
+        identity: the fingerprint of the weights; `restore` accepts only snapshots with the same one.
 
     Raises:
         UsageError: the network cannot stream.
 
     Cost:
-        one step of the network for each token or row pushed; nothing grows with the length of the stream.
+        one step of the network per token or row; nothing grows with the length of the stream.
 
     Example:
         >>> from unrolled.batch import Continuous
@@ -81,21 +81,21 @@ class Session:
             self._step(inputs)
 
     def push(self, value: Any) -> dict[str, Any]:
-        """Take one step and answer it.
+        """Push one row and return the answer.
 
         Args:
-            value: a row as {column: value}; with a single input column its value alone. A text of several tokens is as
-                many steps, answered after the last.
+            value: a row as {column: value}; with a single input column, only its value. A text of several tokens is
+                several steps, with one answer after the last.
 
         Raises:
-            DataError: the value does not fit its column; the session is as it was.
+            DataError: the value does not fit its column; the session is unchanged.
         """
         steps, after = self._encode(value, self._before)
         before = self._live.state if len(steps) > 1 else None
         try:
             for inputs in steps:
                 outputs = self._step(inputs)
-        except BaseException:  # Ctrl-C too: half a value was never said
+        except BaseException:  # also on Ctrl-C, so that a value is never half pushed
             if before is not None:
                 self._live.state = before
             raise
@@ -113,22 +113,22 @@ class Session:
         return self._live.push(inputs)
 
     def snapshot(self) -> bytes:
-        """The session's state as a safetensors file; `restore` goes on from it, here or elsewhere."""
+        """Save the state of the session as a safetensors file, for `restore` in this or another process."""
         return to_bytes(self._live.state, {"model": self._identity, "before": json.dumps(self._before)})
 
     def restore(self, snapshot: bytes) -> None:
-        """Go on from ``snapshot``.
+        """Continue from ``snapshot``.
 
         Raises:
-            ModelError: it is not a snapshot, or one of another model.
+            ModelError: it is not a snapshot, or it belongs to another model.
         """
         state, meta = from_bytes(snapshot, self._live.state)
         if meta.get("model") != self._identity:
-            raise ModelError("this snapshot was taken from other weights than this model's")
+            raise ModelError("this snapshot belongs to a model with other weights")
         try:
             kept = json.loads(meta.get("before", "{}")).items()
             before = {str(name): [float(number) for number in numbers] for name, numbers in kept}
         except (ValueError, TypeError, AttributeError):
-            raise ModelError("this snapshot does not say what it remembers of the steps before") from None
+            raise ModelError("this snapshot is damaged: its memory of earlier steps cannot be read") from None
         self._live.state = map_state(lambda part: part.to(self._device), state)
         self._before = before

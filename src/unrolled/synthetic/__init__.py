@@ -1,0 +1,1 @@
+"""Synthetic data without end, whose best possible answer is known."""

@@ -1,14 +1,14 @@
-r"""Balls that bounce in a box: endless data whose best possible answer is known.
+r"""Simulated balls that bounce in a box: unlimited data with a known best possible forecast.
 
-Between walls a ball flies as it must, and no step of time is approximated:
+Between walls, the motion of a ball is exact:
 
 .. math:: x(t) = x + v_x t, \qquad y(t) = y + v_y t - \tfrac12 g t^2;
 
-a wall turns the speed across it and leaves a share e of it. Positions are seen with Gaussian noise of deviation σ. Who
-knows the true state foretells the next true position exactly, and of the next one that is seen misses the noise
-alone: σ is the least root mean square error that there is.
+a wall reverses the speed across it and keeps a share e of it. Positions are observed with Gaussian noise of standard
+deviation σ. The true state determines the next true position exactly, so a forecast of the next observed position can
+only miss the noise: the smallest possible root mean square error is σ.
 
-Axes: B balls, T steps, 4 numbers of a state: x, y and the speeds along them.
+Axes: B balls, T steps, 4 numbers per state: x, y and the speeds along them.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ from unrolled.errors import UsageError
 
 __all__ = ["BouncingBalls", "Paths", "frames"]
 
-_HARDLY = 0.01  # steps: a ball that would be back on the floor this soon lies still
+_HARDLY = 0.01  # steps: a ball that would be back on the floor sooner comes to rest
 
 
 class Paths(NamedTuple):
-    """What balls did: ``state`` (B, T, 4) float64, the truth; ``seen`` (B, T, 2) float64, where they seemed to be;
-    ``bounced`` (B, T) bool, True where a ball has met a wall since the step before.
+    """Simulated paths: ``state`` (B, T, 4) float64, the true states; ``seen`` (B, T, 2) float64, the observed
+    positions; ``bounced`` (B, T) bool, True where a ball has hit a wall since the step before.
     """
 
     state: np.ndarray
@@ -40,13 +40,13 @@ class BouncingBalls:
     """Balls in a box from 0 to 1, with gravity downwards along y. The unit of time is a step.
 
     Args:
-        gravity: what each step adds to the speed downwards, 0 … 1.
-        restitution: the share of the speed across a wall that a bounce leaves, above 0, at most 1.
-        noise: σ ≥ 0 of each coordinate that is seen.
-        speed: the most that a ball begins with along each axis, 0 … 1.
+        gravity: the downward speed added per step, 0 … 1.
+        restitution: the share of the speed across a wall that a bounce keeps, above 0, at most 1.
+        noise: σ ≥ 0 of each observed coordinate.
+        speed: the highest initial speed along each axis, 0 … 1.
 
     Raises:
-        UsageError: a number out of range.
+        UsageError: a number is out of range.
 
     Example:
         >>> balls = BouncingBalls(noise=0.0)
@@ -67,15 +67,15 @@ class BouncingBalls:
                 raise UsageError(f"{name} must be {bounds}, got {getattr(self, name)}")
 
     def paths(self, count: int, steps: int, seed: int) -> Paths:
-        """What ``count`` balls do in ``steps`` steps from anywhere in the box; another seed, other balls.
+        """Simulate ``count`` balls for ``steps`` steps from random places in the box; the seed selects the balls.
 
         Raises:
-            UsageError: there is not at least one ball and one step.
+            UsageError: ``count`` or ``steps`` is below 1.
 
-        Cost: O(B T), a second for a million steps.
+        Cost: O(B T), about a second per million steps.
         """
         if count < 1 or steps < 1:
-            raise UsageError(f"there must be at least one ball and one step, got {count} and {steps}")
+            raise UsageError(f"count and steps must be at least 1, got {count} and {steps}")
         random = np.random.default_rng(seed)
         state, bounced = np.empty((count, steps, 4)), np.zeros((count, steps), bool)
         state[:, 0, :2] = random.random((count, 2))
@@ -85,7 +85,7 @@ class BouncingBalls:
         return Paths(state, state[..., :2] + self.noise * random.standard_normal((count, steps, 2)), bounced)
 
     def after(self, state: np.ndarray) -> np.ndarray:
-        """The state one step later, exactly: its first two numbers are the best possible forecast.
+        """The exact state one step later; its first two numbers are the best possible forecast.
 
         Shape:
             (…, 4) float64 -> (…, 4) float64.
@@ -93,13 +93,13 @@ class BouncingBalls:
         return self._step(state.reshape(-1, 4))[0].reshape(state.shape)
 
     def _step(self, state: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """(B, 4), and (B,) bool: whether a wall was met. Every ball flies to its next wall until the step is over."""
+        """The next state (B, 4), and (B,) bool, whether a wall was hit. Balls move wall by wall until the step ends."""
         state, left = state.copy(), np.ones(len(state))
         bounced = np.zeros(len(state), bool)
         flying = np.arange(len(state))
         while len(flying):
             now = state[flying]
-            meets = _meets(now, self.gravity)  # (B, 2), of the walls across x and of those across y
+            meets = _meets(now, self.gravity)  # (B, 2), for the walls across x and across y
             time = np.minimum(meets.min(1), left[flying])
             hit = (meets <= left[flying, None]) & (meets == time[:, None])
             state[flying] = self._bounce(_fly(now, time, self.gravity), hit)
@@ -110,19 +110,19 @@ class BouncingBalls:
 
     def _bounce(self, state: np.ndarray, hit: np.ndarray) -> np.ndarray:
         position, speed = state[:, :2], state[:, 2:]
-        position[hit] = np.round(position[hit])  # on the wall, not a rounding error behind it
+        position[hit] = np.round(position[hit])  # exactly on the wall, without a rounding error
         speed[hit] *= -self.restitution
         speed[hit[:, 1] & (position[:, 1] == 0) & (2 * speed[:, 1] < _HARDLY * self.gravity), 1] = 0.0
         return state
 
 
 def frames(positions: np.ndarray, side: int = 16, radius: float = 0.1) -> np.ndarray:
-    """Pictures of balls: white discs on black, smooth at the rim, y upwards.
+    """Draw balls as white discs with smooth edges on black, with y upwards.
 
     Args:
-        positions: where each ball is, in the box; beyond it, it is out of the picture in part.
-        side: pixels of a picture's side, at least 1.
-        radius: of the disc, above 0. A ball touches the border of the picture where its centre is at a wall.
+        positions: the position of each ball; outside the box, a ball is partly outside the picture.
+        side: the side of a picture in pixels, at least 1.
+        radius: the radius of the disc, above 0. A ball whose centre is at a wall touches the border of the picture.
 
     Shape:
         (…, 2) -> (…, side, side) uint8.
@@ -151,12 +151,12 @@ def _lies(state: np.ndarray) -> np.ndarray:
 
 
 def _meets(state: np.ndarray, gravity: float) -> np.ndarray:
-    """(B, 2): when each ball meets the next wall across x, and the floor or the ceiling; infinite for never."""
+    """(B, 2): the time until each ball hits a wall across x, and the floor or ceiling; infinite for never."""
     x, y, vx, vy = state.T
-    with np.errstate(divide="ignore", invalid="ignore"):  # what does not move meets nothing
+    with np.errstate(divide="ignore", invalid="ignore"):  # a ball that does not move divides by 0
         side = np.where(vx > 0, (1 - x) / vx, np.where(vx < 0, -x / vx, np.inf))
         below = np.sqrt(vy * vy + 2 * gravity * y)
-        # The same root in two forms, each without a difference of near numbers where it is taken.
+        # The same root in two forms; each is used where it does not subtract nearly equal numbers.
         floor = np.where(vy > 0, (vy + below) / gravity, 2 * y / (below - vy))
         above = vy * vy - 2 * gravity * (1 - y)
         top = 2 * (1 - y) / (vy + np.sqrt(above))

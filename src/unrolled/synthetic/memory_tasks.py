@@ -1,7 +1,7 @@
-"""Five problems that ask for a long memory, each a pure function of (seed, T, batch).
+"""Five synthetic problems that need a long memory, each a pure function of (seed, T, batch).
 
-What must be kept waits about T steps for its question, among steps that say nothing. Axes: B rows, T the length that is
-asked for, S ≥ T steps of a row (some problems ask their questions after T), W width, O outputs.
+Each row holds information that is needed about T steps later, among irrelevant steps. Axes: B rows, T the length of the
+problem, S ≥ T steps per row (some problems put their questions after T), W width, O outputs.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ from unrolled.errors import UsageError, did_you_mean
 
 __all__ = ["PROBLEMS", "Problem", "Questions", "problem"]
 
-_LEAST_RIGHT = 0.99  # of the symbols; what is chosen by chance reaches 1/8 or less, and 1/2 in `order`
-_LARGEST_ERROR = 0.01  # of `adding`; chance has 0.167, the variance of the sum of two uniform numbers
+_LEAST_RIGHT = 0.99  # of the symbols; chance reaches at most 1/8, or 1/2 in `order`
+_LARGEST_ERROR = 0.01  # of `adding`; always answering 1 gives 0.167, the variance of the sum of two uniform numbers
 
 
 class Questions(NamedTuple):
-    """Rows with what is asked of them.
+    """A batch of rows with their targets.
 
     ``input`` (B, S) int64 or (B, S, W) float32, ``target`` (B, S) int64 or float32, and ``scored`` (B, S) bool, the
-    steps whose answers count.
+    steps whose outputs are scored.
     """
 
     input: Tensor
@@ -45,14 +45,14 @@ class Problem:
     """One problem.
 
     Attributes:
-        name: what ``--problem`` calls it.
-        spec: how a step looks to the network.
-        outputs: O, what the network must give: 1 for a number, else one for each symbol.
-        answer: ``regress`` scores the squared error, the others the share of right symbols: of rows where one class
-            is asked of each (``classify``), of tokens where several symbols are (``tokens``).
-        shortest: the least T there is.
-        first: the T at which training begins.
-        lessons: the same with less to keep, in the order in which training takes them before it.
+        name: its name.
+        spec: the type of a step's input.
+        outputs: O, the outputs of the network: 1 for a number, else one per symbol.
+        answer: ``regress`` scores the squared error, the others the share of correct symbols: one class per row
+            (``classify``) or several symbols per row (``tokens``).
+        shortest: the smallest T.
+        first: the T at which training starts.
+        lessons: easier versions with less to remember, which are trained first, in this order.
     """
 
     name: str
@@ -65,10 +65,10 @@ class Problem:
     lessons: tuple[Problem, ...] = ()
 
     def questions(self, seed: int, steps: int, batch: int) -> Questions:
-        """``batch`` rows at T = ``steps``; the same numbers give the same rows.
+        """Generate ``batch`` rows at T = ``steps``; the same arguments give the same rows.
 
         Raises:
-            UsageError: T is too short to ask the question.
+            UsageError: T is too short for the problem.
         """
         if steps < self.shortest:
             raise UsageError(f"{self.name} needs at least {self.shortest} steps, got {steps}")
@@ -76,29 +76,29 @@ class Problem:
         return Questions(torch.from_numpy(inputs), torch.from_numpy(target), torch.from_numpy(scored))
 
     def losses(self, outputs: Tensor, questions: Questions) -> Tensor:
-        """``outputs`` (B, S, O) to the loss of each scored step, (N,): squared error, or nats."""
+        """The loss of each scored step, (N,), from ``outputs`` (B, S, O): squared error or nats."""
         given, wanted = outputs[questions.scored], questions.target[questions.scored]  # (N, O), (N,)
         if self.answer == "regress":
             return (given.squeeze(1) - wanted).square()
         return F.cross_entropy(given, wanted, reduction="none")
 
     def score(self, outputs: Tensor, questions: Questions) -> float:
-        """The mean squared error, or the share of scored symbols that are right."""
+        """The mean squared error, or the share of scored symbols that are correct."""
         if self.answer == "regress":
             return float(self.losses(outputs, questions).mean())
         right = outputs[questions.scored].argmax(1) == questions.target[questions.scored]
         return float(right.double().mean())
 
     def solved(self, score: float) -> bool:
-        """True if a ``score`` on fresh rows counts as solved: an error below 0.01, or 99 % of the symbols."""
+        """Whether a ``score`` on fresh rows counts as solved: an error below 0.01, or 99 % of the symbols."""
         return score < _LARGEST_ERROR if self.answer == "regress" else score >= _LEAST_RIGHT
 
 
 def problem(name: str) -> Problem:
-    """The problem of that name.
+    """The problem called ``name``.
 
     Raises:
-        UsageError: there is none; the nearest is suggested.
+        UsageError: the name is unknown; the closest one is suggested.
 
     Example:
         >>> asked = problem("copy").questions(seed=0, steps=3, batch=2)
@@ -111,11 +111,11 @@ def problem(name: str) -> Problem:
 
 
 def _adding(random: np.random.Generator, steps: int, batch: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """T pairs (number in [0, 1), mark); one mark in each half of the row; at the last step: the sum of the two.
+    """T pairs (number in [0, 1), mark), with one mark in each half; the last target is the sum of the marked numbers.
 
     Hochreiter and Schmidhuber 1997, https://doi.org/10.1162/neco.1997.9.8.1735, in the form of Arjovsky, Shah and
     Bengio 2016, https://arxiv.org/abs/1511.06464, that Bai, Kolter and Koltun 2018, https://arxiv.org/abs/1803.01271,
-    measure too. Who answers 1 has an error of 0.167.
+    measure too. Always answering 1 gives an error of 0.167.
     """
     rows = np.arange(batch)
     inputs = np.zeros((batch, steps, 2), np.float32)
@@ -132,10 +132,10 @@ _COPIED, _ALPHABET = 10, 8
 
 
 def _copy(random: np.random.Generator, steps: int, batch: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Ten symbols of eight, T - 1 blanks, a cue, ten blanks: at these, the ten symbols in their order. S = T + 20.
+    """Ten symbols of eight, T - 1 blanks, a cue, ten blanks; the targets there are the ten symbols. S = T + 20.
 
     Hochreiter and Schmidhuber 1997, in the form of Arjovsky, Shah and Bengio 2016, https://arxiv.org/abs/1511.06464;
-    only the ten answers are scored, not the blanks before them. Each symbol waits T + 10 steps for its question.
+    only the ten last steps are scored, not the blanks before them. Each symbol must be kept for T + 10 steps.
     """
     symbols = random.integers(0, _ALPHABET, (batch, _COPIED))
     inputs = np.full((batch, steps + 2 * _COPIED), _ALPHABET)
@@ -154,7 +154,7 @@ def _selective(
 
     S = T + 16, and 16 symbols in all, noise and cue among them. Gu and Dao 2023, https://arxiv.org/abs/2312.00752,
     figure 2 and table 1, who take T = 4 096; so do Feng et al. 2024, https://arxiv.org/abs/2410.01201. Lessons have
-    2, 4, … 14 symbols: without them none of our models begins to learn sixteen within minutes.
+    2, 4, … 14 symbols: without them, no model of this package starts to learn sixteen symbols within minutes.
     """
     symbols = random.integers(0, _SELECTED_ALPHABET, (batch, selected))
     places = np.sort(random.random((batch, steps)).argpartition(selected - 1, 1)[:, :selected], 1)
@@ -168,11 +168,11 @@ _PAIRS, _KEYS, _VALUES = 8, 32, 32
 
 
 def _recall(random: np.random.Generator, steps: int, batch: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Eight pairs (key, value), noise, then the eight keys in another order: at each, its value. S = T.
+    """Eight (key, value) pairs, filler, then the eight keys in another order; the targets are their values. S = T.
 
     Multi-query associative recall, Arora et al. 2023, https://arxiv.org/abs/2312.04927. The keys are eight different
-    ones of 32, each value one of 32; the pairs are the first 16 steps and the questions the last 8, so that every
-    answer waits for about T steps however long the row is. Between them stands one symbol that means nothing.
+    ones of 32, and each value is one of 32. The pairs are the first 16 steps and the questions the last 8, so every
+    value must be kept for about T steps at any length. All steps between them are one meaningless symbol.
     """
     keys = random.random((batch, _KEYS)).argsort(1)[:, :_PAIRS]
     values = random.integers(0, _VALUES, (batch, _PAIRS))
@@ -190,10 +190,9 @@ _WORDS = 8
 def _order(random: np.random.Generator, steps: int, batch: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Two different words of eight, one in each half of a row of T other words: which of the two came first?
 
-    At the last step, a cue: class 1 if the word of the lower number came first, else 0. Whatever two words they are and
-    whatever stands around them, both orders are equally likely: every bag of words is as often of one class as of the
-    other, and no model of the bag is right in more than half of the rows. The other words, eight of them too, are
-    drawn at each step. After the temporal order problem of Hochreiter and Schmidhuber 1997.
+    The last step is a cue; the class is 1 if the word with the lower number came first, else 0. For any two words,
+    both orders are equally likely, so a bag-of-words model is right in half of the rows at most. The other words, also
+    eight, are sampled at each step. After the temporal order problem of Hochreiter and Schmidhuber 1997.
     """
     rows = np.arange(batch)
     inputs = _WORDS + random.integers(0, _WORDS, (batch, steps))

@@ -1,4 +1,4 @@
-"""The option that tasks which write a sequence share."""
+"""The beam width, an option of every task that writes a sequence."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ __all__ = ["BeamOptions"]
 
 
 class BeamOptions(Part):
-    """The option of tasks that write a sequence."""
+    """The options of tasks that write a sequence."""
 
     beam: int = option(
         4,
-        "Beam width: hypotheses that are kept while a sequence is written; 1 is greedy.",
+        "Beam width: hypotheses kept during beam search; 1 is greedy.",
         ge=1,
         le=1_000,
         also=("num_beams", "beam_width", "beam_size"),

@@ -1,11 +1,11 @@
-"""Which columns play which part: shared by the tasks when they choose inputs and target."""
+"""Choosing and checking input and target columns, shared by all tasks."""
 
 from __future__ import annotations
 
 import numpy as np
 import pyarrow.compute as pc
 
-from unrolled.data.encodings.base import Encoding, has_time
+from unrolled.data.encodings.encoding import Encoding, has_time
 from unrolled.data.encodings.facets import Letters
 from unrolled.data.tables.sequences import Sequences
 from unrolled.errors import DataError, UsageError, named
@@ -22,34 +22,38 @@ __all__ = [
     "step_aligned",
 ]
 
-_NEARLY = 0.9  # from this share of rows with one label for each step, the others are taken for faults
+_NEARLY = 0.9  # if at least this share of rows has one label per step, the other rows count as errors in the data
 
 
 def one_target(question: Question) -> str:
-    """The single target column; a `UsageError` if none or several were named."""
+    """The single target column.
+
+    Raises:
+        UsageError: no target, or more than one, was named.
+    """
     if len(question.target) != 1:
         known = ", ".join(question.sequences.kinds)
-        raise UsageError(f"this task needs one --target column, not {len(question.target)}; the columns are: {known}")
+        raise UsageError(f"{named('target')} must name one column, not {len(question.target)}; columns: {known}")
     question.sequences.column(question.target[0])
     return question.target[0]
 
 
 def other_columns(question: Question) -> tuple[str, ...]:
-    """The inputs: those that were named, else every column but the target.
+    """The input columns: the named ones, or else every column except the target.
 
     Raises:
-        DataError: there is none.
-        UsageError: one of those that were named is the target.
+        DataError: the target is the only column.
+        UsageError: an input is also the target.
     """
     sequences = question.sequences
     chosen = question.inputs or tuple(name for name in sequences.kinds if name not in question.target)
     for name in chosen:
         sequences.column(name)
         if name in question.target:
-            raise UsageError(f"{name!r} is the target: it cannot be an input too")
+            raise UsageError(f"{name!r} is the target, so it cannot be an input as well")
     if not chosen:
         raise DataError(
-            "there is no input column beside the target", file=sequences.origin, hint="add a column to learn from"
+            "the target is the only column", file=sequences.origin, hint="add an input column to learn from"
         )
     return chosen
 
@@ -61,13 +65,13 @@ def is_measured(sequences: Sequences, name: str) -> bool:
 
 
 def is_number(sequences: Sequences, name: str) -> bool:
-    """True if a column has a single number a row, or a single one a step."""
+    """True if a column has a single number per row or per step."""
     traits = sequences.traits(name)
     return traits.measured and not traits.channels and not traits.whole
 
 
 def step_aligned(sequences: Sequences, target: str, inputs: tuple[str, ...]) -> bool:
-    """True if the target has one value for each step of an input, in nearly every row: where it has not is a fault."""
+    """True if, in nearly every row, the target has one value for each step of the first input that is a list."""
     steps = _steps(sequences, target, inputs)
     if steps is None:
         return False
@@ -76,10 +80,10 @@ def step_aligned(sequences: Sequences, target: str, inputs: tuple[str, ...]) -> 
 
 
 def check_aligned(sequences: Sequences, target: str, inputs: tuple[str, ...]) -> None:
-    """A row whose target has more or fewer labels than the inputs have steps is named.
+    """Check that every row has one label for each step of the inputs.
 
     Raises:
-        DataError: there is one, or target and inputs are no lists.
+        DataError: a row has more or fewer labels than steps, or the target or all inputs are not lists.
     """
     steps = _steps(sequences, target, inputs)
     if steps is None:
@@ -93,12 +97,12 @@ def check_aligned(sequences: Sequences, target: str, inputs: tuple[str, ...]) ->
             file=place.file,
             row=place.row(row),
             column=target,
-            hint="give each step one label, leave the row out, or name another --task",
+            hint=f"give each step one label, remove the row, or choose another {named('task')}",
         )
 
 
 def _steps(sequences: Sequences, target: str, inputs: tuple[str, ...]) -> tuple[np.ndarray, np.ndarray] | None:
-    """(R,) the steps of the target, -1 where a row has none and is left out, and of the first input that is a list."""
+    """(R,) lengths of the target (-1 if missing) and (R,) lengths of the first input that is a list."""
     array = sequences.column(target)
     if not has_time(array.type):
         return None
@@ -112,7 +116,7 @@ def _steps(sequences: Sequences, target: str, inputs: tuple[str, ...]) -> tuple[
 
 
 def join(sequences: Sequences, names: tuple[str, ...]) -> tuple[tuple[str, ...], str]:
-    """The numeric columns that are the channels of one series (none if it is a series already), and its name.
+    """The columns to join as channels of one series (none if one column holds them all), and the series' name.
 
     Raises:
         DataError: a column does not hold a number for each step.
@@ -126,19 +130,20 @@ def join(sequences: Sequences, names: tuple[str, ...]) -> tuple[tuple[str, ...],
                 f"is {sequences.kinds[name]}, not a number for each step",
                 file=sequences.origin,
                 column=name,
-                hint="a table with one row a step needs --order or --by; leave a column out with --ignore",
+                hint=f"if each row is one step, give {named('order')} or {named('by')}; "
+                f"to leave a column out, use {named('ignore')}",
             )
     return names, names[0] if len(names) == 1 else "series"
 
 
 def check_letters(answer: Encoding, task: str) -> None:
-    """Refuse steps of several letters to a task that predicts them: each tells all but one letter of the next.
+    """Refuse overlapping k-mers as a target: each one gives away all but one letter of the next.
 
     Raises:
         UsageError: a step has more than one letter.
     """
     if isinstance(answer, Letters) and answer.per_step > 1:
         raise UsageError(
-            f"{named('kmer')} = {answer.per_step} does not work with the task {task!r}: neighbouring k-mers overlap, "
-            f"so each tells all but one letter of the next; leave {named('kmer')} out"
+            f"{named('kmer')} = {answer.per_step} does not work with the task {task!r}: neighbouring k-mers overlap "
+            f"and give away most of the answer; leave {named('kmer')} out"
         )

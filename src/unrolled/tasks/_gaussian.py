@@ -1,4 +1,4 @@
-"""A head that answers with a Gaussian for each value: shared by the tasks that foretell numbers."""
+"""The loss of a head that predicts a Gaussian for each value, shared by the tasks that predict numbers."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from torch import Tensor
 
 __all__ = ["bounded", "gaussian_nats"]
 
-_LEAST_LOG_SIGMA = -7.0  # the Gaussian's scale stays above a thousandth of the data's
+_LEAST_LOG_SIGMA = -7.0  # σ stays near or above a thousandth of the data's standard deviation
 
 
 def bounded(log_sigma: Tensor) -> Tensor:
-    """Log σ as the head gives it, kept from running to a certainty that one surprise would pay for with infinity."""
+    """Log σ with a lower bound, without which a single outlier could make the loss infinite."""
     return log_sigma.clamp(min=_LEAST_LOG_SIGMA)
 
 
 def gaussian_nats(mean: Tensor, log_sigma: Tensor, target: Tensor) -> Tensor:
-    """−log N(y; μ, σ) of each value; 0, without gradient, where the target is NaN.
+    """−log N(y; μ, σ) of each value; 0 with no gradient if the target is NaN.
 
     >>> nats = gaussian_nats(torch.zeros(2), torch.zeros(2), torch.tensor([1.0, math.nan]))
     >>> [round(value, 4) for value in nats.tolist()]

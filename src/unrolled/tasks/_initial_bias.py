@@ -1,6 +1,6 @@
-"""Where the head's bias starts: an untrained network answers with the frequencies of training, not with noise.
+"""Initial values of the head's bias, so that an untrained network predicts the frequencies of the training data.
 
-Without it the first hundreds of steps only learn how rare things are: a piano key is silent 95 % of the time.
+Otherwise the first hundreds of steps are spent on learning frequencies: a piano key is silent 95 % of the time.
 """
 
 from __future__ import annotations
@@ -14,15 +14,15 @@ from unrolled.data.examples.examples import Examples
 
 __all__ = ["log_frequencies", "log_odds", "log_transitions"]
 
-_ENOUGH = 10_000_000  # values; more would not change the frequencies
+_ENOUGH = 10_000_000  # values to count; more would hardly change the frequencies
 
 
 def log_frequencies(train: Examples, given: int | None = None) -> Tensor:
-    """Log p_k of each of K symbols of the target, each counted once more than it is asked for; (K,) float32.
+    """Log p_k of each of the target's K symbols, with add-one smoothing; (K,) float32.
 
     Args:
         train: the training split.
-        given: a symbol that is never asked for, although targets hold it: ``<begin>``.
+        given: a symbol that targets hold but that is never predicted: ``<begin>``.
     """
     assert train.target is not None and isinstance(train.target_spec, Discrete)
     counts = np.bincount(train.target.values[:_ENOUGH], minlength=train.target_spec.size) + 1.0
@@ -43,9 +43,9 @@ def log_odds(train: Examples) -> Tensor:
 
 
 def log_transitions(train: Examples) -> tuple[Tensor, Tensor]:
-    """Log p(j | i) of label j after label i, and which pairs there are; both (K + 1, K), row K for a beginning.
+    """Log p(j | i) of label j after label i, and which pairs occur; both (K + 1, K), with row K for the first step.
 
-    A label that is rare before others is smoothed towards p(j): (n_ij + p_j) / (n_i + 1).
+    Smoothed towards p(j), so that rare labels i follow the overall frequencies: (n_ij + p_j) / (n_i + 1).
     """
     assert train.target is not None and train.target.offsets is not None and isinstance(train.target_spec, Discrete)
     size, values = train.target_spec.size, train.target.values.astype(np.int64)

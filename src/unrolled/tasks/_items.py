@@ -1,6 +1,6 @@
-"""What is measured and answered where the next step is an item: places in a ranking of all items.
+"""Metrics and answers of next-item prediction, which ranks all items.
 
-Axes: B rows, T steps, N steps that are asked for, V symbols, the items from id ``first`` on.
+Axes: B rows, T steps, N scored steps, V symbols, of which the items start at id ``first``.
 """
 
 from __future__ import annotations
@@ -22,16 +22,15 @@ __all__ = ["judge_items", "top_items"]
 def judge_items(
     outputs: LazyLogits, batch: Batch, mask: Tensor, read: Tensor, first: int
 ) -> tuple[Nats, ChosenTokens, *tuple[Ranks, ...]]:
-    """The loss, the likeliest item and the places of the right one: exactly, a piece of the (N, V) scores at a time.
+    """The exact loss, the likeliest item and the rank of the right one, without holding all (N, V) scores at once.
 
-    An item that training never held is no answer of any model, and counts as one that was never found; an ``<end>`` is
-    no item.
+    An item that is not in the vocabulary counts as never found. ``<end>`` is not an item, so its rank is not counted.
 
     Args:
-        outputs: of the network.
-        batch: with targets.
-        mask: (B, T) bool, the steps that are asked for.
-        read: (B, T) int64, the items that were read.
+        outputs: the network's outputs.
+        batch: the batch, with targets.
+        mask: (B, T) bool, the scored steps.
+        read: (B, T) int64, the items that the network read.
         first: the id of the first item.
     """
     assert batch.target is not None
@@ -55,7 +54,7 @@ def judge_items(
 
 
 def _drawn(batch: Batch, mask: Tensor, read: Tensor, items: range) -> Tensor | None:
-    """(N, 100) items that the row of each question does not hold; ``None`` where there are no more than that."""
+    """(N, 100) sampled items that each question's row does not hold; ``None`` if there are at most 100 items."""
     if len(items) <= NEGATIVES:
         return None
     assert batch.target is not None
@@ -67,7 +66,7 @@ def _drawn(batch: Batch, mask: Tensor, read: Tensor, items: range) -> Tensor | N
 
 
 def top_items(scores: Tensor, first: int) -> tuple[Tensor, Tensor]:
-    """The ids of the likeliest ten items of each row, or of all if they are fewer, and their chances; (B, ≤ 10)."""
+    """The ids of each row's ten likeliest items (all if fewer) and their probabilities; both (B, ≤ 10)."""
     chances = torch.softmax(scores, -1)[:, first:]
     best, ids = chances.topk(min(BEST, chances.shape[1]), -1)
     return ids + first, best

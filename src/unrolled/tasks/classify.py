@@ -1,4 +1,4 @@
-"""Classify: which label, or which several labels, has a sequence (or a plain row)?
+"""Classify: predict one label, or a set of labels, for each sequence or plain row.
 
 Axes: B rows, K classes.
 """
@@ -16,7 +16,7 @@ from torch import Tensor
 from unrolled.batch import Batch, Discrete
 from unrolled.config import Part
 from unrolled.data.encodings._cells import plain
-from unrolled.data.encodings.base import has_time
+from unrolled.data.encodings.encoding import has_time
 from unrolled.data.encodings.facets import Labels
 from unrolled.data.examples.examples import Examples
 from unrolled.data.examples.preprocessor import Preprocessor
@@ -32,14 +32,14 @@ from unrolled.tasks.task import Level, Measured, Question, Recognised, Task
 
 __all__ = ["Classify"]
 
-_FEW = 10  # a whole-numbered target with at most so many values is a label; overrule with --task or --kinds
+_FEW = 10  # an integer target with at most this many distinct values is read as labels
 
 
 class Classify(Task):
-    """One label a row (softmax) or several (sigmoids), many to one or one to one.
+    """Predicts one label per row (softmax) or several (sigmoids), many to one or one to one.
 
     Equations:
-        one label: loss = −log softmax(o)[y]; several: loss = Σ_k −log σ(±o_k), + where k is among the labels.
+        one label: loss = −log softmax(o)[y]; several: loss = Σ_k −log σ(±o_k), + if k is one of the labels.
 
     Metrics: ``loss_nats_per_label`` (one) or ``loss_nats_per_row`` (several), ``accuracy``, ``macro_f1``, and
     ``micro_f1`` for several.
@@ -50,7 +50,7 @@ class Classify(Task):
     pool: ClassVar[Literal["last", "max"]] = "max"
     needs: ClassVar[tuple[type, ...]] = (Labels,)
     tokens: ClassVar[Level] = "words or bpe"
-    backward_helps: ClassVar[str] = "for whole sequences, which are known to their end"
+    backward_helps: ClassVar[str] = "to read whole sequences in both directions"
 
     def __init__(self, options: Part, coder: Preprocessor) -> None:
         answer, spec = coder.answer, coder.answer.spec
@@ -58,7 +58,7 @@ class Classify(Task):
         self.options, self.coder, self.outputs = options, coder, spec.size
         self.several = isinstance(coder.form, Set)
         self.watch = "loss_nats_per_row" if self.several else "loss_nats_per_label"
-        # Not the loss: a network that grows too sure of itself pays for it in nats while its labels still get better.
+        # Not the loss: an overconfident network's loss can rise while its labels still improve.
         self.chooses = "macro_f1"
         self.labels = list(answer.labels)
 
@@ -81,10 +81,10 @@ class Classify(Task):
         sequences = question.sequences
         if _distinct(sequences.column(target)) < 2:
             raise DataError(
-                "has only one class, so there is nothing to tell apart",
+                "has only one class, so there is nothing to learn",
                 file=sequences.origin,
                 column=target,
-                hint="give data that holds at least two classes",
+                hint="use data with at least two classes",
             )
         several = has_time(sequences.column(target).type)
         return Roles(other_columns(question), target, Set() if several else One(), {target: "category"})

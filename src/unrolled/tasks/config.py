@@ -1,4 +1,4 @@
-"""Which task a run has; a task's own options stand in its file."""
+"""The option that names a run's task; each task declares its own options in its own file."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ __all__ = ["TaskConfig"]
 
 
 class TaskConfig(PartOfRun):
-    """The name of the task, and its own options."""
+    """The name of the task and the options of that task."""
 
     name: str = option(
         "",
-        "What to answer. Default: inferred from the data, and said.",
+        "Task to train for. Default: inferred from the data and printed.",
         also=("problem_type", "objective", "task_type"),
     )

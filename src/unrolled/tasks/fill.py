@@ -1,4 +1,4 @@
-"""Fill: which tokens stand at the steps that are hidden? What an encoder learns a language by, without any label.
+"""Fill: predict hidden tokens, to pretrain an encoder without labels (masked language modelling).
 
 Axes: B rows, T steps, V symbols.
 """
@@ -14,13 +14,13 @@ from torch import Tensor
 from unrolled.batch import MISSING, Batch, Discrete
 from unrolled.config import Part, option
 from unrolled.data.encodings._level import SPECIALS, UNKNOWN
-from unrolled.data.encodings.base import ENCODINGS
+from unrolled.data.encodings.encoding import ENCODINGS
 from unrolled.data.encodings.facets import Text
 from unrolled.data.examples.examples import Examples
 from unrolled.data.examples.preprocessor import Preprocessor
 from unrolled.data.examples.roles import Roles
 from unrolled.data.forms.fill import FillIn
-from unrolled.errors import DataError, UsageError
+from unrolled.errors import DataError, UsageError, named
 from unrolled.metrics.judged import Answers, ChosenTokens, Nats
 from unrolled.tasks._columns import check_letters
 from unrolled.tasks._initial_bias import log_frequencies
@@ -30,27 +30,27 @@ __all__ = ["Fill"]
 
 
 class Fill(Task):
-    """Many to many: a share of the tokens is hidden, and each is told from all others (masked language modelling).
+    """Hides a share of the tokens and predicts each from all the others, many to many (masked language modelling).
 
     Equations:
         loss = Σ_{t hidden} −log softmax(o_t)[x_t].
 
-    Metrics: ``loss_nats_per_token`` and ``accuracy``, both of hidden steps. A split that is judged has always the same
-    steps hidden. What `hide` does to a hidden step, see `unrolled.data.plans.masking.Masking`.
+    Metrics: ``loss_nats_per_token`` and ``accuracy``, both over hidden steps. In a validation or test split the same
+    steps are always hidden. `unrolled.data.plans.masking.Masking` describes what replaces a hidden token.
 
-    The answer to a row is the row with each token that the model does not know filled in by the likeliest one, so
-    whoever asks writes something that training never held, such as ``_``, where it should fill. Bytes and byte pairs
-    know every text, and leave nothing to fill: such models are there to go on from (``--init-from``).
+    The answer to a row replaces each unknown token with the likeliest token, so write something that training never
+    held, such as ``_``, where a token should be filled in. Byte and byte-pair vocabularies have no unknown tokens;
+    models that use them can only initialise other models (``init_from``).
 
     References:
         Devlin et al. 2019, BERT, https://arxiv.org/abs/1810.04805
     """
 
     class Options(Part):
-        """The option of filling in."""
+        """The options of masked language modelling."""
 
         mask: float = option(
-            0.15, "Share of the steps that are hidden.", gt=0, lt=1, also=("mlm_probability", "mask_prob", "masking")
+            0.15, "Share of the tokens to hide.", gt=0, lt=1, also=("mlm_probability", "mask_prob", "masking")
         )
 
     name: ClassVar[str] = "fill"
@@ -59,7 +59,7 @@ class Fill(Task):
     needs: ClassVar[tuple[type, ...]] = (Text,)
     continues: ClassVar[bool] = True
     pretrains: ClassVar[bool] = True
-    backward_helps: ClassVar[str] = "to fill in by what follows as well"
+    backward_helps: ClassVar[str] = "to predict hidden tokens from both sides"
 
     def __init__(self, options: Fill.Options, coder: Preprocessor) -> None:
         spec = coder.answer.spec
@@ -70,26 +70,29 @@ class Fill(Task):
         self.batching = Batching(mask=options.mask)
 
     @staticmethod
-    def recognises(question: Question) -> Recognised | None:  # noqa: ARG004 - tasks have one form
-        return None  # it is a means to other ends, so it is asked for by name
+    def recognises(question: Question) -> Recognised | None:  # noqa: ARG004 - the signature of every task
+        return None  # pretraining is only chosen by name
 
     @staticmethod
     def roles(question: Question) -> Roles:
         sequences, tokens = question.sequences, ENCODINGS.get("tokens")
         texts = [name for name in sequences.kinds if tokens.recognises(sequences.column(name))]
-        plain = [n for n in texts if sequences.traits(n).verbatim]  # the others look rather like labels
+        plain = [n for n in texts if sequences.traits(n).verbatim]  # the others look more like labels
         names = tuple(dict.fromkeys((*question.target, *question.inputs))) or tuple(plain or texts)
         for name in names:
             sequences.column(name)
             if name not in texts:
-                kind, hint = sequences.kinds[name], "name a column of texts, or of lists of words, with --target"
+                kind, hint = sequences.kinds[name], f"name a column of texts or lists of words with {named('target')}"
                 raise DataError(
-                    f"is {kind}, and fill hides tokens alone", file=sequences.origin, column=name, hint=hint
+                    f"is {kind}, but 'fill' only works with texts",
+                    file=sequences.origin,
+                    column=name,
+                    hint=hint,
                 )
         if not names:
-            raise DataError("has no column of texts, or of lists of words, to fill in", file=sequences.origin)
+            raise DataError("has no column of texts or lists of words, which 'fill' needs", file=sequences.origin)
         if len(names) > 1:
-            raise UsageError(f"fill reads one column of tokens, not {', '.join(names)}: choose one with --target")
+            raise UsageError(f"'fill' reads one column, not {', '.join(names)}; choose one with {named('target')}")
         return Roles(names, names[0], FillIn(), {names[0]: "tokens"})
 
     def measure_training(self, train: Examples) -> Measured:

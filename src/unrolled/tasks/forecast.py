@@ -1,4 +1,4 @@
-"""Forecast: what will the next H steps be? One number each, quantiles, or a Gaussian.
+"""Forecast: predict the next H steps as point values, quantiles or Gaussians.
 
 Axes: B rows, T steps, H horizon, C channels, Q quantiles.
 """
@@ -16,7 +16,7 @@ from torch import Tensor
 from unrolled.baselines.seasonal_naive import season
 from unrolled.batch import Batch
 from unrolled.config import Part, option
-from unrolled.data.encodings.base import has_time
+from unrolled.data.encodings.encoding import has_time
 from unrolled.data.encodings.facets import Channels
 from unrolled.data.examples.examples import Examples
 from unrolled.data.examples.preprocessor import Preprocessor
@@ -32,24 +32,23 @@ __all__ = ["Forecast"]
 
 
 class Forecast(Task):
-    """Many to many, H steps ahead at once.
+    """Predicts all H steps of the forecast horizon at once, many to many.
 
-    The network predicts the change from the last known value, so a network that has learned nothing is the
-    last-value forecast. Where quantiles are asked, the median is learned with them: it is the forecast; of a Gaussian
-    the mean is.
+    The network predicts the change from the last known value, so an untrained network repeats the last value. The
+    point forecast is the median of quantiles, which is always learned with them, or the mean of a Gaussian.
 
     Equations:
         ŷ_{t+h} = x_t + o_{t,h};  point: loss = mean over h and channels of (ŷ − y)²;
         quantiles q: mean of max(q·(y − ŷ_q), (q − 1)·(y − ŷ_q)); the quantiles are sorted, so they never cross;
-        Gaussian: mean of −log N(y; ŷ, σ), with a log σ of its own for each h and channel;
-        where each window has its own scale s (``--scale window``), s·o stands for o, and s·σ for σ.
+        Gaussian: mean of −log N(y; ŷ, σ), with its own log σ for each h and channel;
+        with ``scale="window"`` each window has its own scale s: s·o replaces o, and s·σ replaces σ.
 
-    Metrics: ``mse_scaled`` and ``mae_scaled`` (in units of each channel's training deviation, as papers report them;
-    of the median where quantiles are asked), ``mae`` in the data's own units, averaged over channels;
-    ``smape_percent``, and ``mase``, the absolute error over that of repeating the last season in training. For
-    quantiles ``pinball_scaled``, ``coverage`` (share of values between the outer quantiles) and ``crps_scaled`` as far
-    as quantiles tell it; for a Gaussian ``nll_nats_per_value`` and ``crps_scaled``. A baseline's is its absolute error,
-    as of any forecast without spread.
+    Metrics: ``mse_scaled`` and ``mae_scaled`` (in units of each channel's standard deviation in training, as papers
+    report them), ``mae`` (in the data's own units, averaged over channels), ``smape_percent``, and ``mase`` (the mean
+    absolute error relative to that of repeating the last season in training), all of the point forecast. Quantiles
+    add ``pinball_scaled``, ``coverage`` (share of values between the outer quantiles) and an approximate
+    ``crps_scaled``; a Gaussian adds ``nll_nats_per_value`` and ``crps_scaled``. A baseline's ``crps_scaled`` is its
+    absolute error, as for any point forecast.
     """
 
     class Options(Part):
@@ -57,14 +56,14 @@ class Forecast(Task):
 
         horizon: int | None = option(
             None,
-            "Steps ahead to forecast.",
+            "Forecast horizon in steps.",
             ge=1,
             le=100_000,
             also=("prediction_length", "forecast_horizon", "fh", "output_chunk_length", "max_prediction_length", "h"),
         )
         lookback: int | None = option(
             None,
-            "Steps of history that a forecast is made from. Default: three horizons, at least 64.",
+            "Steps of history that each forecast reads. Default: three horizons, at least 64.",
             ge=1,
             le=1_000_000,
             also=(
@@ -78,20 +77,22 @@ class Forecast(Task):
         )
         known_ahead: tuple[str, ...] = option(
             (),
-            "Known covariates: columns whose values are known as far ahead as the horizon (a plan, a calendar).",
+            "Known covariates: columns known in advance over the whole horizon, such as a calendar.",
             also=("ahead", "future_covariates", "known_covariates", "known_future", "time_varying_known_reals"),
         )
         quantiles: tuple[Annotated[float, Field(gt=0, lt=1)], ...] = option(
-            (), "Quantiles to forecast, such as 0.1,0.5,0.9. Default: a point.", also=("quantile_levels", "quantile")
+            (),
+            "Quantiles to forecast, such as 0.1,0.5,0.9. Default: a point forecast.",
+            also=("quantile_levels", "quantile"),
         )
         distribution: Literal["gaussian"] | None = option(
             None,
-            "Forecast a mean and a standard deviation. Default: a point.",
+            "Distribution to forecast: a mean and a standard deviation. Default: a point forecast.",
             also=("likelihood", "distr_output", "distribution_output"),
         )
         scale: Literal["training", "window"] = option(
             "training",
-            "Scale the target by the mean and deviation of the training data, or of each window.",
+            "Scale the target by the mean and standard deviation of the training data or of each window.",
             also=("scaling", "scaler", "normalization", "revin"),
         )
 
@@ -99,7 +100,7 @@ class Forecast(Task):
         def _one_answer(self) -> Self:
             if self.quantiles and self.distribution:
                 raise ValueError(
-                    f"{named('quantiles')} and {named('distribution')} exclude each other: give one of them"
+                    f"{named('quantiles')} and {named('distribution')} cannot be combined; give only one of them"
                 )
             return self
 
@@ -139,7 +140,7 @@ class Forecast(Task):
         sequences = question.sequences
         horizon, ahead = question.asked.get("horizon"), tuple(question.asked.get("known_ahead") or ())
         if not horizon:
-            raise UsageError(f"the task 'forecast' needs {named('horizon')}, the number of steps to look ahead")
+            raise UsageError(f"the task 'forecast' needs {named('horizon')}, the number of steps to forecast")
         numbers = tuple(
             n
             for n in sequences.kinds
@@ -147,18 +148,20 @@ class Forecast(Task):
         )
         names = question.target or numbers
         if not names:
-            raise DataError("no column holds numbers over time", file=sequences.origin, hint="name --order or --by")
+            hint = f"if each row is one step, give {named('order')} or {named('by')}"
+            raise DataError("no column holds numbers over time", file=sequences.origin, hint=hint)
         others = question.inputs or tuple(name for name in sequences.kinds if name not in names)
         joined, target = join(sequences, names)
         for name in ahead:
             if name in names:
-                raise UsageError(f"{named('known_ahead')} {name} is what is forecast, which nobody knows ahead")
+                raise UsageError(f"{named('known_ahead')} cannot hold {name!r}, which is the target of the forecast")
             if not has_time(sequences.column(name).type):
                 raise UsageError(
-                    f"{named('known_ahead')} {name} has one value a sequence, which is known anyway: leave it out there"
+                    f"{named('known_ahead')} holds {name!r}, which has one value per sequence and is always known; "
+                    "leave it out"
                 )
         inputs = tuple(dict.fromkeys((target, *others, *ahead)))
-        # One text a series is what the series is called, not a sequence beside it.
+        # A text that is constant over a series is the name of the series, not a sequence of tokens.
         texts = [n for n in others if sequences.traits(n).verbatim and not has_time(sequences.column(n).type)]
         kinds = dict.fromkeys(texts, "category")
         return Roles(inputs, target, Horizon(horizon), kinds, joined, ahead, question.asked.get("scale") == "window")
@@ -166,10 +169,10 @@ class Forecast(Task):
     def measure_training(self, train: Examples) -> Measured:
         period, naive = season(train)
         task = Forecast(self.options, replace(self.coder, naive=naive))
-        return Measured(task, notes=(f"season: {period} steps, by which mase is measured",))
+        return Measured(task, notes=(f"season: {period} steps (used by mase)",))
 
     def predict(self, outputs: Tensor, batch: Batch) -> Tensor:
-        """(B, H, C, Q) forecasts in scaled units; of a Gaussian (B, H, C, 2), the mean and log σ."""
+        """(B, H, C, Q) forecasts in scaled units; for a Gaussian (B, H, C, 2), the mean and log σ."""
         x = batch.inputs[self.coder.target]  # (B, T, W)
         last = x[
             torch.arange(len(x), device=x.device), (batch.lengths - 1).clamp(min=0), : len(self.channels)

@@ -1,4 +1,4 @@
-"""Next step: what comes next? Tokens, several notes at once, or real vectors.
+"""Next step: predict the next token, the next set of notes, or the next real vector.
 
 Axes: B rows, T steps, V symbols, W width.
 """
@@ -13,7 +13,7 @@ from torch import Tensor
 
 from unrolled.batch import Batch, Discrete
 from unrolled.config import Part, option
-from unrolled.data.encodings.base import ENCODINGS, has_time
+from unrolled.data.encodings.encoding import ENCODINGS, has_time
 from unrolled.data.encodings.facets import Items, Numbers, Text
 from unrolled.data.examples.examples import Examples
 from unrolled.data.examples.preprocessor import Preprocessor
@@ -32,30 +32,33 @@ from unrolled.tasks.task import Level, Measured, Question, Recognised, Task, sco
 
 __all__ = ["NextStep"]
 
-_MANY_ITEMS, _SAMPLED_ITEMS = 50_000, 4_096  # above so many items, training compares with so many of them
+_MANY_ITEMS, _SAMPLED_ITEMS = 50_000, 4_096  # above the first number, sampled softmax uses the second
 
 
 class NextStep(Task):
-    """Many to many: every step answers with what the next one will be.
+    """Predicts at every step what the next one will be, many to many.
 
     Equations:
         tokens: −log softmax(o_t)[x_{t+1}];
         several-hot (all values 0 or 1): Σ_w −log σ(±o_{t,w}), summed over the W channels;
         real vectors: a Gaussian with μ = x_t + o_{t,:W} and log σ = o_{t,W:}, in scaled units.
 
-    Metrics: tokens: ``loss_nats_per_token``, ``bits_per_token`` (``bits_per_character`` where a token is one),
-    ``accuracy``; items (lists of texts or labels): these, and ``hit_at_10``, ``ndcg_at_10`` and ``mrr`` of the right
-    item among all, and ``…_sampled`` among 100 that the row does not hold; several-hot: ``nll_nats_per_step``; real:
-    ``nll_nats_per_step``, ``mse_scaled``, ``mae_scaled``.
+    Metrics:
+        tokens: ``loss_nats_per_token``, ``bits_per_token`` (``bits_per_character`` if a token is a character),
+        ``accuracy``;
+        items (lists of texts or labels): also ``hit_at_10``, ``ndcg_at_10`` and ``mrr`` of the right item among all
+        items, and ``…_sampled`` among 100 sampled items that are not in the row;
+        several-hot: ``nll_nats_per_step``;
+        real vectors: ``nll_nats_per_step``, ``mse_scaled``, ``mae_scaled``.
     """
 
     class Options(Part):
-        """The option of predicting the next item."""
+        """The options of next-step prediction."""
 
         sampled_softmax: int | None = option(
             None,
-            "Sampled items that each training step compares with; 0 for all items. "
-            "Default: all, or 4096 where there are more than 50000.",
+            "Sampled softmax: number of sampled items in each training step; 0 for all items. "
+            "Default: 4096 if there are more than 50000 items, else all.",
             ge=0,
             le=9_999_999,
             also=("softmax", "num_sampled", "negative_samples", "n_negatives"),
@@ -99,20 +102,26 @@ class NextStep(Task):
         inputs = tuple(name for name in question.inputs if not sequences.traits(name).clock)
         names = question.target or inputs or _to_continue(sequences)
         if not names:
-            raise DataError("no column holds sequences to continue", file=sequences.origin, hint="name a --target")
+            raise DataError(
+                "no column holds sequences to continue",
+                file=sequences.origin,
+                hint=f"choose one with {named('target')}",
+            )
         for name in names:
             sequences.column(name)
         if all(is_number(sequences, name) for name in names):
             joined, name = join(sequences, names)
             return Roles((name,), name, Next(), joined=joined)
         if len(names) > 1:
-            raise UsageError(f"several columns could be continued: {', '.join(names)}; choose one with --target")
+            raise UsageError(f"several columns can be continued: {', '.join(names)}; choose one with {named('target')}")
         (name,) = names
         kinds = {}
         if not _continues(sequences, name):
             if not _is_text(sequences, name):
-                raise DataError("holds one value a row, which has no next step", file=sequences.origin, column=name)
-            kinds = {name: "tokens"}  # short texts that come again look like labels, but here they are read
+                raise DataError(
+                    "holds one value per row, so there is no next step to predict", file=sequences.origin, column=name
+                )
+            kinds = {name: "tokens"}  # short repeated texts look like labels, but here they are texts
         return Roles((name, *(other for other in question.inputs if other != name)), name, Next(), kinds)
 
     def measure_training(self, train: Examples) -> Measured:
@@ -122,11 +131,11 @@ class NextStep(Task):
             return Measured(self, log_odds(train))
         given = None if self.text is None else self.text.begin
         count = self._candidates()
-        told = f"softmax: each step learns from {count:,} of {self.outputs:,} items, sampled by how often they occur"
-        return Measured(self, log_frequencies(train, given), candidates=count, notes=(told,) if count else ())
+        note = f"sampled softmax: each step samples {count:,} of {self.outputs:,} items by their frequency"
+        return Measured(self, log_frequencies(train, given), candidates=count, notes=(note,) if count else ())
 
     def _candidates(self) -> int:
-        """How many items a training step compares with; 0: all of them."""
+        """The number of items that a training step samples; 0 for all of them."""
         asked = self.options.sampled_softmax
         if self.first_item is None:
             return 0
@@ -174,7 +183,7 @@ class NextStep(Task):
         if self.steps == "tokens":
             chances, best = torch.softmax(o, -1).max(-1)
             decoded = [self.coder.answer.decode(one.cpu().numpy()) for one in best[:, None]]
-            # Where cells are lists, so is a single step: its item, or none where the answer is that the row ends.
+            # A list of items decodes to a list even for a single step, and to an empty one for <end>.
             tokens = [next(iter(one), None) if isinstance(one, list) else one for one in decoded]
             columns = {f"{name}_predicted": tokens, f"{name}_p": chances.tolist()}
             if self.first_item is not None:

@@ -1,4 +1,4 @@
-"""Regress: which number belongs to a sequence (or a plain row)?
+"""Regress: predict one number for each sequence or plain row.
 
 Axes: B rows.
 """
@@ -11,7 +11,7 @@ from torch import Tensor
 
 from unrolled.batch import Batch
 from unrolled.config import Part
-from unrolled.data.encodings.base import has_time
+from unrolled.data.encodings.encoding import has_time
 from unrolled.data.encodings.facets import Numbers
 from unrolled.data.examples.examples import Examples
 from unrolled.data.examples.preprocessor import Preprocessor
@@ -26,14 +26,14 @@ __all__ = ["Regress"]
 
 
 class Regress(Task):
-    """One number a row, many to one or one to one.
+    """Predicts one number per row, many to one or one to one.
 
     Equations:
         loss = (o − (y − μ)/σ)², with μ and σ of the training target.
 
     Metrics:
-        in the target's own units: ``mse``, ``mae``; ``r2`` = 1 − Σ(y − ŷ)² / Σ(y − ȳ)²; and ``mse_scaled``, which
-        training makes small, in units of σ².
+        ``mse`` and ``mae`` in the target's own units; ``r2`` = 1 − Σ(y − ŷ)² / Σ(y − ȳ)²; and the training loss
+        ``mse_scaled``, in units of σ².
     """
 
     name: ClassVar[str] = "regress"
@@ -60,9 +60,9 @@ class Regress(Task):
         target = one_target(question)
         if not is_number(question.sequences, target):
             kind = question.sequences.kinds[target]
-            raise UsageError(f"regress needs a target that is a number, but {target!r} is {kind}")
+            raise UsageError(f"the task 'regress' needs a numeric target, but {target!r} is {kind}")
         if has_time(question.sequences.column(target).type):
-            raise UsageError(f"regress needs one number a row, but {target!r} has one a step")
+            raise UsageError(f"the task 'regress' needs one number per row, but {target!r} has one per step")
         return Roles(other_columns(question), target, One())
 
     def measure_training(self, train: Examples) -> Measured:

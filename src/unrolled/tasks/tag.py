@@ -1,4 +1,4 @@
-"""Tag: one label for each step of a sequence.
+"""Tag: predict one label for each step of a sequence.
 
 Axes: B rows, T steps, K labels.
 """
@@ -15,7 +15,7 @@ from torch import Tensor
 
 from unrolled.batch import MISSING, Batch, Discrete
 from unrolled.config import Part, option
-from unrolled.data.encodings.base import has_time
+from unrolled.data.encodings.encoding import has_time
 from unrolled.data.encodings.facets import Labels
 from unrolled.data.examples.examples import Examples
 from unrolled.data.examples.preprocessor import Preprocessor
@@ -35,22 +35,22 @@ _log = logging.getLogger(__name__)
 
 
 class Tag(Task):
-    r"""Many to many, step for step: names in a sentence, the state of a machine.
+    r"""Predicts a label at every step, many to many: names in a sentence, the state of a machine.
 
     Equations:
-        loss = Σ_t −log softmax(o_t)[y_t]; with ``crf`` the network gives potentials φ, and the labels of a row are
-        one answer: loss = log Σ_y' exp Σ_t φ_t(y'_{t−1}, y'_t) − Σ_t φ_t(y_{t−1}, y_t), see `unrolled.layers.crf`.
+        loss = Σ_t −log softmax(o_t)[y_t]; with ``crf`` the network gives potentials φ for all labels of a row together:
+        loss = log Σ_y' exp Σ_t φ_t(y'_{t−1}, y'_t) − Σ_t φ_t(y_{t−1}, y_t), see `unrolled.layers.crf`.
 
-    Metrics: ``loss_nats_per_step``, ``accuracy`` (of steps), ``macro_f1``; where the labels are IOB2 tags also
-    ``entity_precision``, ``entity_recall`` and ``entity_f1`` of the names that they mark; F1 then chooses the weights.
+    Metrics: ``loss_nats_per_step``, ``accuracy`` (of steps), ``macro_f1``; if the labels are IOB2 tags, also
+    ``entity_precision``, ``entity_recall`` and ``entity_f1``, which then chooses the weights.
     """
 
     class Options(Part):
-        """The option of tagging."""
+        """The options of tagging."""
 
         crf: bool = option(
             False,
-            "Label whole sequences at once, by which label may follow which (a linear-chain CRF).",
+            "Predict all labels of a sequence jointly with a linear-chain CRF.",
             also=("use_crf", "viterbi"),
         )
 
@@ -58,7 +58,7 @@ class Tag(Task):
     pooled: ClassVar[bool] = False
     pool: ClassVar[Literal["last", "max"]] = "last"
     needs: ClassVar[tuple[type, ...]] = (Labels,)
-    backward_helps: ClassVar[str] = "for whole sequences, which are known to their end"
+    backward_helps: ClassVar[str] = "to read whole sequences in both directions"
 
     def __init__(self, options: Tag.Options, coder: Preprocessor) -> None:
         answer, spec = coder.answer, coder.answer.spec
@@ -68,7 +68,7 @@ class Tag(Task):
         self.outputs = spec.size * (spec.size + 1) if options.crf else spec.size
         self.labels = list(answer.labels)
         self.tags = IOB2.of(self.labels)
-        # Not the loss: a network that grows too sure of itself pays for it in nats while its labels still get better.
+        # Not the loss: an overconfident network's loss can rise while its labels still improve.
         self.chooses = "macro_f1" if self.tags is None else "entity_f1"
 
     @staticmethod
@@ -79,7 +79,7 @@ class Tag(Task):
         if not has_time(question.sequences.column(target).type):
             return None
         if pa.types.is_floating(question.sequences.column(target).type.value_type):
-            return None  # measured numbers are no labels
+            return None  # floating-point numbers are measurements, not labels
         aligned = step_aligned(question.sequences, target, other_columns(question))
         return Recognised(70, f"{target!r} has one label for each step") if aligned else None
 
@@ -97,11 +97,11 @@ class Tag(Task):
         start, seen = log_transitions(train)  # (K + 1, K)
         if self.tags is not None:
             forbidden = torch.from_numpy(self.tags.forbidden())
-            # What training holds must be possible, or its rows could not be learned.
+            # A transition that occurs in training must stay possible, or its rows would have an infinite loss.
             if bool((broken := forbidden & seen).any()):
-                before, after = ([*self.labels, "the beginning"][i] for i in broken.nonzero()[0].tolist())
+                before, after = ([*self.labels, "the start"][i] for i in broken.nonzero()[0].tolist())
                 _log.warning(
-                    "%s: training breaks IOB2 (%s after %s): what it holds is not forbidden",
+                    "%s: the training data breaks the IOB2 rules (%s after %s), so the CRF allows what occurs there",
                     self.coder.target,
                     after,
                     before,
@@ -119,12 +119,12 @@ class Tag(Task):
 
     def judge(self, outputs: Tensor, batch: Batch) -> Answers:
         mask, target = self._asked(outputs, batch)
-        # A network that diverged has a loss that is not finite, and the trainer answers that; it has no best path.
+        # A diverged network has no best path; the trainer handles its non-finite loss.
         found, wanted = self._best(outputs.nan_to_num(), batch.lengths)[mask], target[mask]
         judged = Nats(self.watch, *self.loss(outputs, batch)), ChosenLabels(found, wanted, len(self.labels))
         if self.tags is None:
             return judged
-        first = mask & ~F.pad(mask, (1, -1))  # no name reaches over what is not asked
+        first = mask & ~F.pad(mask, (1, -1))  # an entity never spans unscored steps
         return *judged, ChosenTags(found, wanted, first[mask], self.tags)
 
     def answers(self, outputs: Tensor, batch: Batch) -> dict[str, list[Any]]:
@@ -133,13 +133,13 @@ class Tag(Task):
         return {f"{self.coder.target}_predicted": tags}
 
     def _asked(self, outputs: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
-        """(B, T) bool: the steps whose label is asked for and known; and the labels, `MISSING` elsewhere."""
+        """(B, T) bool, the scored steps with a known label, and (B, T) their labels, `MISSING` elsewhere."""
         assert batch.target is not None
         mask = scored_steps(batch, outputs.shape[1]) & (batch.target != MISSING)
         return mask, torch.where(mask, batch.target, MISSING)
 
     def _best(self, outputs: Tensor, lengths: Tensor) -> Tensor:
-        """(B, T) int64: the label of each step, or the best path of each row; beyond its length anything."""
+        """(B, T) int64: the likeliest label of each step, or with a CRF each row's best path; padding is undefined."""
         return viterbi(crf_potentials(outputs), lengths)[0] if self.options.crf else outputs.argmax(-1)
 
 

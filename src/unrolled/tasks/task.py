@@ -1,4 +1,4 @@
-"""What a task is: the target, the loss, what is judged and the form of the answer, in one file each.
+"""The protocol of tasks: each defines its target, loss, metrics and answers in one file.
 
 Axes: B rows, T steps, O outputs of the network.
 """
@@ -43,12 +43,12 @@ Level = Literal["characters", "words", "bpe", "bytes", "words or bpe"]
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What a user asked.
+    """What a user asked for: the data, the named columns and the options.
 
     Attributes:
         sequences: the data.
-        target, inputs: the columns that were named; empty where none was.
-        asked: the options that were given; a task looks there for its own.
+        target, inputs: the named columns; empty if none were named.
+        asked: the given options; a task finds its own options here.
     """
 
     sequences: Sequences
@@ -58,26 +58,26 @@ class Question:
 
 
 class Recognised(NamedTuple):
-    """How sure a task is that a question is its own, from 1 to 100, and why, as the user is told."""
+    """How sure a task is that it fits a question, from 1 to 100, and the reason shown to the user."""
 
     confidence: int
     reason: str
 
 
 class Reads(NamedTuple):
-    """How the data of a task is read: a row without a sequence is a step, and further columns are wanted by name."""
+    """How a task reads its data: whether plain rows are steps of a series, and which further columns it needs."""
 
     steps: bool = False
     columns: tuple[str, ...] = ()
 
 
 class Batching(NamedTuple):
-    """What a task wants of the batches: the plans of some forms look at it.
+    """How a task wants its batches made.
 
     Attributes:
-        lookback: the most steps of history before a forecast.
-        mask: the share of steps that are hidden to be filled in.
-        in_pieces: whether long sequences may be trained and judged in pieces.
+        lookback: the largest number of history steps before a forecast.
+        mask: the share of steps to hide in masked language modelling.
+        in_pieces: whether long sequences may be split into windows for training and evaluation.
     """
 
     lookback: int = 64
@@ -87,14 +87,14 @@ class Batching(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """What the training split tells a task before there is a network.
+    """What a task learns from the training split before the network is made.
 
     Attributes:
-        task: the same task, which may know more now.
-        prior: (O,) float32, where the head's bias starts: the frequencies of training; ``None`` leaves it as it is.
-        longest: the most symbols of an answer that is a sequence of its own.
-        candidates: how many items a step of training compares with; 0: all of them.
-        notes: lines for the user.
+        task: the same task, possibly with values measured on the training split.
+        prior: (O,) float32, initial values of the head's bias; ``None`` leaves it unchanged.
+        longest: the length of the longest target, if the task writes sequences.
+        candidates: the number of items that a training step samples; 0 for all of them.
+        notes: lines to show to the user.
     """
 
     task: Task
@@ -105,29 +105,29 @@ class Measured:
 
 
 class Task(Protocol):
-    """One kind of question. A file in ``tasks/`` with a line ``MEMBER = Class`` is a task.
+    """What a model is trained to predict. A file in ``tasks/`` with a line ``MEMBER = Class`` is a task.
 
-    A task names this class as its base, and so has the defaults below.
-
-    ``outputs`` is what the model's ``run`` makes of a batch: a tensor, or of an encoder–decoder a `Written`.
+    A task inherits from this class to get the defaults below. The ``outputs`` of its methods are what the model's
+    ``run`` returns for a batch: a tensor, or a `Written` from an encoder–decoder.
 
     Attributes:
-        name: what ``--task`` calls it.
-        pooled: True for one answer a row, False for one a step.
-        pool: how many steps become one where the user does not say.
-        needs: the facets of which the target's encoding has at least one.
-        tokens: what a token of a text is where the user does not say; ``words or bpe``: parts of words if the words are
-            very many.
-        writes_text: the target is a text, whatever it looks like.
-        continues: the target is one of the inputs: what comes next, or what is hidden of it.
-        backward_helps: what a model that reads backward as well is good for; empty if for nothing.
-        pretrains: its models are there to initialise others.
-        chain: the outputs are the potentials of a linear chain (see `unrolled.layers.crf`).
-        batching: what it wants of the batches.
-        Options: the class of its own options, of which it is made.
-        outputs: O, the numbers that the network must give.
-        watch: the metric that training makes small.
-        chooses: the metric by which validation chooses among weights; what is better is the metric's to say.
+        name: the name of the task, as given by the option ``task``.
+        pooled: True for one answer per row, False for one per step.
+        pool: the default pooling over the steps of a row.
+        needs: the facets of which the target's encoding must have at least one.
+        tokens: the default tokens of a text; ``words or bpe`` means subwords if there are too many distinct words.
+        writes_text: whether the target is always a text, whatever its values look like.
+        continues: whether the target is one of the inputs: its next step, or its hidden steps.
+        backward_helps: what a bidirectional model is useful for; empty if it does not help.
+        pretrains: whether its models mainly serve to initialise others.
+        chain: whether the outputs are the potentials of a linear chain (see `unrolled.layers.crf`).
+        batching: how it wants its batches made.
+        Options: the class of its own options.
+        options: its own options.
+        coder: the preprocessor of the data.
+        outputs: O, the number of outputs that the network needs.
+        watch: the metric name of the training loss.
+        chooses: the metric by which validation chooses weights; the metric declares which values are better.
     """
 
     name: ClassVar[str]
@@ -152,36 +152,41 @@ class Task(Protocol):
     def __init__(self, options: Any, coder: Preprocessor) -> None: ...
 
     @staticmethod
-    def reads(asked: Mapping[str, Any]) -> Reads:  # noqa: ARG004 - for tasks that look there
-        """What the options that were ``asked`` for say about how the data is read."""
+    def reads(asked: Mapping[str, Any]) -> Reads:  # noqa: ARG004 - for tasks that need it
+        """How the data must be read, given the options in ``asked``."""
         return Reads()
 
     @staticmethod
     def recognises(question: Question) -> Recognised | None:
-        """How sure this is the task that the question asks for; ``None`` if it is not. The surest task wins."""
+        """How sure the task is that it fits the question; ``None`` if it does not. The surest task is chosen."""
 
     @staticmethod
     def roles(question: Question) -> Roles:
-        """Choose inputs and target; a `DataError` or `UsageError` if the data cannot be asked this."""
+        """Choose the inputs and the target.
+
+        Raises:
+            DataError: the data does not fit the task.
+            UsageError: the named columns or the options do not fit the task.
+        """
 
     def measure_training(self, train: Examples) -> Measured:
-        """What is to be known of the training split before the network is made."""
+        """What the task has to know about the training split before the network is made."""
 
     def loss(self, outputs: Any, batch: Batch) -> tuple[Tensor, Tensor]:
-        """(sum of the loss over what is scored, how many were scored)."""
+        """The sum of the loss over all scored targets, and their number."""
 
     def judge(self, outputs: Any, batch: Batch) -> Answers:
-        """The answers to a batch beside what is right, in the kinds that metrics are computed from."""
+        """The predictions for a batch together with the targets, in the types that metrics accept."""
 
     def answers(self, outputs: Any, batch: Batch) -> dict[str, list[Any]]:
-        """The answers to the rows of a batch, as new columns."""
+        """The predictions for the rows of a batch, as new columns."""
 
 
 def make_task(config: TaskConfig, coder: Preprocessor) -> Task:
-    """The task that ``config`` names, of a target whose encoding has what the task needs.
+    """Make the task that ``config`` names.
 
     Raises:
-        UsageError: there is no such task, or the target has none of what it needs.
+        UsageError: the task is unknown, or the target's encoding does not fit it.
     """
     member: type[Task] = TASKS.get(config.name)
     if not isinstance(coder.answer, member.needs):
@@ -189,13 +194,13 @@ def make_task(config: TaskConfig, coder: Preprocessor) -> Task:
         wanted = f"{', '.join(most)} or {last}" if most else last
         raise UsageError(
             f"the task {config.name!r} needs a target with {wanted}, but {coder.target!r} is read as "
-            f"{coder.answer.kind}: choose another {named('target')}, or read it otherwise with {named('kinds')}"
+            f"{coder.answer.kind}; choose another {named('target')}, or change its kind with {named('kinds')}"
         )
     return member(config.of("task", config.name), coder)
 
 
 def scored_steps(batch: Batch, steps: int) -> Tensor:
-    """(B, T) bool: the real steps of each row that are not context."""
+    """(B, T) bool: True for steps that are neither padding nor context."""
     at = torch.arange(steps, device=batch.lengths.device)
     real = at < batch.lengths[:, None]
     return real if batch.scored is None else real & (at >= batch.scored[:, None])

@@ -1,6 +1,6 @@
-"""Transcribe: what do the steps of a sequence spell, in their order, but not step for step?
+"""Transcribe: predict a text from a longer sequence in the same order, without an alignment (CTC).
 
-Axes: B rows, T steps (frames), U tokens of the target, V symbols of which 0 is the blank.
+Axes: B rows, T steps (frames), U tokens of the target, V symbols, of which 0 is the blank.
 """
 
 from __future__ import annotations
@@ -30,25 +30,25 @@ __all__ = ["Transcribe"]
 
 
 class Transcribe(Task):
-    """Many to many, in order, unaligned: speech to text, handwriting, the notes of a recording.
+    """Predicts a text in the order of the steps, unaligned: speech to text, handwriting, the notes of a recording.
 
-    Each step answers with one of the target's symbols or with a blank, which is the id of ``<unknown>``: the target of
-    this task never holds it, as a symbol that training did not see is an error with its row.
+    Each step predicts one of the target's symbols or a blank. The blank has the id of ``<unknown>``, which a target of
+    this task never holds: a symbol that is missing from training is an error that names its row.
 
     Equations:
-        loss = −ln Σ_π Π_t softmax(o_t)[π_t], over all π that give the target once repetitions are written once and then
-        blanks are left out (connectionist temporal classification).
+        loss = −ln Σ_π Π_t softmax(o_t)[π_t], over all π that become the target when repeated symbols are merged and
+        then blanks are removed (connectionist temporal classification).
 
     Metrics: ``loss_nats_per_token``, ``token_error_rate`` (edits from the greedy answer to the target / tokens of the
-    target), ``exact_match`` (share of rows whose greedy answer is right). What is answered is the best labelling of a
-    prefix-beam search of width ``options.beam``, or with 1 the greedy answer.
+    target), ``exact_match`` (share of rows whose greedy answer is right). Predictions come from a prefix beam search of
+    width ``options.beam``; width 1 is greedy decoding.
 
     References:
         Graves et al. 2006, https://doi.org/10.1145/1143844.1143891
     """
 
     class Options(BeamOptions):
-        """The option of transcribing."""
+        """The options of transcription."""
 
     name: ClassVar[str] = "transcribe"
     pooled: ClassVar[bool] = False
@@ -61,7 +61,7 @@ class Transcribe(Task):
         answer, spec = coder.answer, coder.answer.spec
         assert isinstance(answer, Text) and BLANK in answer.never and isinstance(spec, Discrete)
         self.options, self.coder, self.outputs, self.watch = options, coder, spec.size, "loss_nats_per_token"
-        # Not the loss: a network that grows too sure of itself pays for it in nats while its answers still get better.
+        # Not the loss: an overconfident network's loss can rise while its answers still improve.
         self.chooses = "token_error_rate"
 
     @staticmethod
@@ -76,7 +76,7 @@ class Transcribe(Task):
         measured = [name for name in inputs if is_measured(sequences, name)]
         if not measured or step_aligned(sequences, target, inputs):
             return None
-        return Recognised(50, f"{target!r} is a text, and {measured[0]!r} has numbers for each step")
+        return Recognised(50, f"{target!r} is a text and {measured[0]!r} has numbers for each step")
 
     @staticmethod
     def roles(question: Question) -> Roles:
@@ -86,19 +86,19 @@ class Transcribe(Task):
     def measure_training(self, train: Examples) -> Measured:
         assert train.target is not None
         counts = np.bincount(train.target.values, minlength=self.outputs) + 1.0
-        # Every step that has no symbol of its own says nothing.
+        # Every step without its own symbol is a blank.
         counts[BLANK] += max(0, int(train.steps().sum()) - len(train.target.values))
         return Measured(self, torch.from_numpy(np.log(counts / counts.sum())).float())
 
     def loss(self, outputs: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
         target, sizes = _checked(batch)
-        # What lies beyond a row may be NaN, and would be NaN again in the gradient.
+        # Padding may be NaN, which would make the gradient NaN too.
         nats = zero_padding(outputs, batch.lengths).log_softmax(-1).transpose(0, 1)  # (T, B, V)
         total = F.ctc_loss(nats, target.clamp(min=0), batch.lengths, sizes, BLANK, reduction="sum")
         return total, sizes.sum()
 
     def judge(self, outputs: Tensor, batch: Batch) -> Answers:
-        nats = Nats(self.watch, *self.loss(outputs, batch))  # which checks the target
+        nats = Nats(self.watch, *self.loss(outputs, batch))  # also checks the target
         assert batch.target is not None and batch.target_lengths is not None
         rows = zip(batch.target.tolist(), batch.target_lengths.tolist(), strict=True)
         wanted = [row[:size] for row, size in rows]
@@ -115,20 +115,20 @@ class Transcribe(Task):
 
 
 def _checked(batch: Batch) -> tuple[Tensor, Tensor]:
-    """(B, U) target and (B,) lengths, once no row asks for more than its steps can tell."""
+    """(B, U) target and (B,) lengths, after checking that each row has enough steps for its target."""
     assert batch.target is not None and batch.target_lengths is not None
     target, sizes = batch.target, batch.target_lengths
     real = real_steps(sizes, target.shape[1])  # (B, U)
     blank = (real & (target == BLANK)).any(1)
     if blank.any():
         row = int(batch.rows[blank][0])
-        raise ShapeError(f"the target of example {row} holds id {BLANK}, the blank, which is no symbol")
+        raise ShapeError(f"the target of example {row} holds id {BLANK}, which is reserved for the blank")
     needed = sizes + (real[:, 1:] & (target[:, 1:] == target[:, :-1])).sum(1)
     short = needed > batch.lengths
     if short.any():
         row, tokens, least, steps = (int(x[short][0]) for x in (batch.rows, sizes, needed, batch.lengths))
         raise ShapeError(
-            f"the target of example {row} has {tokens} tokens, which need {least} steps, but it has {steps}"
+            f"the target of example {row} has {tokens} tokens, which need at least {least} steps; it has {steps}"
         )
     return target, sizes
 

@@ -1,6 +1,6 @@
-"""Translate: a sequence becomes another one, of a length of its own.
+"""Translate: write a new sequence of any length, given an input sequence.
 
-Axes: B rows, U steps of the target, N of all rows' real steps, V symbols.
+Axes: B rows, U steps of the target, N steps of all rows without padding, V symbols.
 """
 
 from __future__ import annotations
@@ -32,29 +32,29 @@ __all__ = ["Translate"]
 
 
 class Translate(Task):
-    """Many to many, free: another language, how a word is spoken. One to many: a caption for a picture.
+    """Writes a sequence of any length: a translation or a pronunciation (many to many), a caption (one to many).
 
     Equations:
-        loss = Σ_u −Σ_v q_v log softmax(o_u)[v],  q = 1 at the right symbol, or, with label smoothing ε, (1 - ε) there
-        and ε / V everywhere; ``<end>`` is a symbol too. The metrics are without smoothing.
+        loss = Σ_u −Σ_v q_v log softmax(o_u)[v],  q = 1 at the right symbol, or with label smoothing ε, 1 − ε there
+        plus ε / V everywhere; ``<end>`` is a symbol too. The metrics are computed without smoothing.
 
     Metrics: ``loss_nats_per_token``, ``token_error_rate`` (edits from the answer to the target / tokens of the target),
-    ``exact_match`` (of rows); answers are those of a beam search of width ``options.beam``.
+    ``exact_match`` (share of rows). Predictions come from a beam search of width ``options.beam``.
     """
 
     class Options(BeamOptions):
-        """The options of translating."""
+        """The options of translation."""
 
         label_smoothing: float = option(
             0.0,
-            "Share of the probability of each right token that is spread over all others.",
+            "Label smoothing: share of each target's probability that is spread over the vocabulary.",
             ge=0,
             lt=1,
             also=("label_smoothing_factor", "smoothing"),
         )
         shared: bool = option(
             False,
-            "Use one vocabulary for the texts that are read and those that are written.",
+            "Use one vocabulary for source and target texts.",
             also=("shared_vocabulary", "share_embeddings", "joint_vocabulary", "share_all_embeddings"),
         )
 
@@ -70,7 +70,7 @@ class Translate(Task):
         assert isinstance(answer, Text) and answer.begin is not None and answer.end is not None
         assert isinstance(spec, Discrete)
         self.options, self.coder, self.outputs, self.watch = options, coder, spec.size, "loss_nats_per_token"
-        # Not the loss: a model that grows too sure of itself pays for it in nats while its answers still get better.
+        # Not the loss: an overconfident model's loss can rise while its answers still improve.
         self.chooses = "token_error_rate"
         self._begin, self._end, self._never = answer.begin, answer.end, answer.never
 
@@ -81,7 +81,7 @@ class Translate(Task):
         target, sequences = question.target[0], question.sequences
         inputs = tuple(name for name in question.inputs or sequences.kinds if name != target)
         if not sequences.traits(target).text or any(is_measured(sequences, name) for name in inputs):
-            return None  # what is measured step by step is transcribed
+            return None  # numbers for each step are transcribed instead
         aligned = step_aligned(sequences, target, inputs)
         return None if aligned else Recognised(40, f"{target!r} is a text with its own length")
 
@@ -118,7 +118,7 @@ class Translate(Task):
         return nats, torch.tensor(len(right))
 
     def _written(self, outputs: Written) -> list[list[int]]:
-        """The best answer of a beam search to each row."""
+        """The best beam-search hypothesis for each row."""
         start = outputs.start
         first = torch.full((len(start.state.summary),), self._begin, device=start.state.summary.device)
         with torch.no_grad():

@@ -1,4 +1,4 @@
-"""For those who write members: hold a cell, a layer, an encoding or a reader to the contracts of its kind."""
+"""Tests for your own members: check a cell, a layer, an encoding, a reader, … against the contracts of its kind."""
 
 from unrolled.testing.member import check_member
 

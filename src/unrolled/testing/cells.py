@@ -1,4 +1,4 @@
-"""The contracts of a cell as functions; what runs it over time is held to those of layers.
+"""The contracts of a cell as functions; the layers that run it over time must keep those of layers.
 
 Axes: B rows, I inputs, H hidden units.
 """
@@ -23,7 +23,7 @@ _B, _I, _H = 4, 3, 5
 
 
 def layers_of(make: Callable[[int, int], Cell]) -> list[Subject]:
-    """The layers that a cell is judged by: one, two of them, and both directions.
+    """The layers in which a cell is tested: a single one, two, and one in both directions.
 
     Args:
         make: a member of ``cells/``: a class, or a function of (input_size, hidden_size).
@@ -36,7 +36,7 @@ def layers_of(make: Callable[[int, int], Cell]) -> list[Subject]:
 
 
 def sizes(make: Callable[[int, int], Cell]) -> None:
-    """A cell made with (I, H) has these sizes, gives y (B, H), and a state of the form of its first one."""
+    """A cell made with (I, H) has these sizes, returns y (B, H), and a state of the form of the initial one."""
     [[cell]] = make_cells(_I, _H, make, num_layers=1, directions=1)
     y, before, after = _step(cell)
     forms = [{name: tuple(part.shape) for name, part in flatten(state)} for state in (before, after)]
@@ -47,7 +47,7 @@ def sizes(make: Callable[[int, int], Cell]) -> None:
 
 
 def first_state(make: Callable[[int, int], Cell]) -> None:
-    """The first state has the dtype of its argument ``like``, and is the same in every row."""
+    """The initial state has the dtype of the argument ``like``, and is the same in every row."""
     cell = make(_I, _H)
     for dtype in (torch.float32, torch.float64):
         for name, part in flatten(cell.initial_state(_B, torch.zeros((), dtype=dtype))):
@@ -57,7 +57,7 @@ def first_state(make: Callable[[int, int], Cell]) -> None:
 
 
 def keeps_nothing(make: Callable[[int, int], Cell]) -> None:
-    """A cell keeps nothing: the same call gives the same answer again, and changes no argument."""
+    """A cell has no hidden memory: the same call returns the same again, and does not change its arguments."""
     cell = make(_I, _H)
     if isinstance(cell, torch.nn.Module):
         cell.eval()

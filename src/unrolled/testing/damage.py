@@ -1,4 +1,4 @@
-"""Files that are nearly right."""
+"""Damaging files, to test readers."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ __all__ = ["mutated"]
 
 
 def mutated(data: bytes, dice: random.Random) -> bytes:
-    """``data`` with bits flipped, numbers set to their limits, an end cut off, or a piece put in."""
+    """``data`` with bits flipped, numbers set to their limits, the end cut off, or a piece inserted."""
     found = bytearray(data)
     for _ in range(dice.choice((1, 1, 2, 5, 20))):
         at = dice.randrange(len(found))

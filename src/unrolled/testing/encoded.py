@@ -1,4 +1,4 @@
-"""Encoded columns compared with each other and with the spec of their encoding."""
+"""Comparing encoded columns with each other and with the spec of their encoding."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from unrolled.batch import Discrete
-from unrolled.data.encodings.base import Encoded
+from unrolled.data.encodings.encoding import Encoded
 from unrolled.testing.report import require
 
 __all__ = ["close", "column", "fits_spec", "rows_of", "same_column"]
@@ -28,7 +28,7 @@ def rows_of(encoded: Encoded) -> list[np.ndarray]:
 
 
 def same_column(found: Encoded, wanted: Encoded) -> None:
-    """Require the same values and rows, to the bit."""
+    """Require the same values and rows, bit for bit."""
     alike = found.values.dtype == wanted.values.dtype and np.array_equal(found.values, wanted.values)
     require(alike, f"the values are {found.values!r}, expected {wanted.values!r}")
     ends = [None if one.offsets is None else one.offsets.tolist() for one in (found, wanted)]
@@ -36,9 +36,9 @@ def same_column(found: Encoded, wanted: Encoded) -> None:
 
 
 def fits_spec(encoding: Any, encoded: Encoded, count: int) -> None:
-    """Require that ``encoded`` is what the spec of ``encoding`` promises, for ``count`` rows."""
+    """Require that ``encoded``, of ``count`` rows, fits the spec of ``encoding``."""
     spec, values, offsets = encoding.spec, encoded.values, encoded.offsets
-    require((offsets is not None) == spec.time, f"spec says time={spec.time}, and the offsets are {offsets!r}")
+    require((offsets is not None) == spec.time, f"spec has time={spec.time}, but the offsets are {offsets!r}")
     if offsets is None:
         require(len(values) == count, f"there are {len(values)} values for {count} rows")
     else:
@@ -56,7 +56,7 @@ def fits_spec(encoding: Any, encoded: Encoded, count: int) -> None:
 
 
 def close(found: Any, wanted: Any) -> bool:
-    """Equal and of the same type; floats within float32."""
+    """Whether both are equal and of the same type; floats up to float32 rounding."""
     if isinstance(wanted, list):
         pairs = isinstance(found, list) and len(found) == len(wanted)
         return pairs and all(close(one, other) for one, other in zip(found, wanted, strict=True))

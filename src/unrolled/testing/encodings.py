@@ -11,12 +11,12 @@ import numpy as np
 import pyarrow as pa
 
 from unrolled.batch import Discrete
-from unrolled.data.encodings.base import Role, Where
+from unrolled.data.encodings.encoding import Role, Where
 from unrolled.data.encodings.facets import Channels, Items, Labels, Numbers, Text, Words
 from unrolled.errors import DataError, ModelError
-from unrolled.testing.columns import SAMPLES, Sample
 from unrolled.testing.encoded import close, column, fits_spec, rows_of, same_column
 from unrolled.testing.report import Broken, require
+from unrolled.testing.sample_columns import SAMPLES, Sample
 
 __all__ = ["CONTRACTS", "samples_of"]
 
@@ -25,14 +25,14 @@ _ROLES = (Role(), Role(framed=True))
 
 
 def samples_of(kind: Any) -> dict[str, Sample]:
-    """Those of `SAMPLES` that a kind recognises, by name."""
+    """The `SAMPLES` that a kind of column recognises, by name."""
     return {name: sample for name, sample in SAMPLES.items() if kind.recognises(column(sample.train)) >= 50}
 
 
 def decodes_what_it_encodes(kind: Any, sample: Sample) -> None:
-    """What is encoded fits the encoding's spec, and decode gives back what stood in the column.
+    """The encoded column fits the encoding's spec, and decode returns the original cells.
 
-    Of a time or a recording the steps themselves are given back: what they were made of cannot be.
+    For a time or a recording, decode returns the steps, since the original cannot be restored.
     """
     steps_only = kind.traits.clock or (kind.traits.measured and kind.traits.whole)
     for role in _ROLES:
@@ -45,7 +45,7 @@ def decodes_what_it_encodes(kind: Any, sample: Sample) -> None:
 
 
 def stored_and_read_back(kind: Any, sample: Sample) -> None:
-    """C8: to_config is JSON from which from_config makes the same encoding, to the bit; report says something."""
+    """C8: from_config restores the same encoding, bit for bit, from the JSON of to_config; report is not empty."""
     nulls = sample.with_nulls()
     for role in _ROLES:
         encoding = kind.fit(column(nulls), kind.Options(), role, _WHERE)
@@ -59,23 +59,28 @@ def stored_and_read_back(kind: Any, sample: Sample) -> None:
 
 
 def fitted_on_its_rows_only(kind: Any, sample: Sample) -> None:
-    """C10: what is learned from a slice of a column knows nothing of the rows behind it."""
+    """C10: an encoding that is fitted on a slice of a column learns nothing from the rows after it."""
     count, whole = len(sample.train), pa.concat_arrays([sample.train.cast(sample.later.type), sample.later])
     own = kind.fit(column(sample.train), kind.Options(), Role(), _WHERE)
     sliced = kind.fit(column(whole).slice(0, count), kind.Options(), Role(), _WHERE)
-    require(sliced.to_config() == own.to_config(), "fitted on a slice, it knows something else than on these rows only")
+    require(
+        sliced.to_config() == own.to_config(),
+        "fitted on a slice of a column, it differs from one fitted on these rows only",
+    )
     same_column(sliced.encode(column(whole).slice(0, count), _WHERE), own.encode(column(sample.train), _WHERE))
     same_column(own.encode(column(whole).slice(count), _WHERE), own.encode(column(sample.later), _WHERE))
 
 
 def unseen_values(kind: Any, sample: Sample) -> None:
-    """Values that training did not hold are encoded, and notes tells how many labels or symbols were not seen."""
+    """Values not seen in training are encoded, and notes says how many unseen labels or symbols there are."""
     encoding = kind.fit(column(sample.train), kind.Options(), Role(), _WHERE)
     encoded = encoding.encode(column(sample.later), _WHERE)
     fits_spec(encoding, encoded, len(sample.later))
     note = encoding.notes(column(sample.later), encoded)
     require(isinstance(note, str), f"notes gives {note!r}, expected a text")
-    if isinstance(encoding.spec, Discrete) and kind.recognises(column(sample.train)) < 100:  # truth values are known
+    if (
+        isinstance(encoding.spec, Discrete) and kind.recognises(column(sample.train)) < 100
+    ):  # true and false are always known
         require("not seen in training" in note, f"notes gives {note!r}, expected how much was 'not seen in training'")
         note = encoding.notes(column(sample.train), encoding.encode(column(sample.train), _WHERE))
         require(note == "", f"notes gives {note!r} for the training column, expected nothing")
@@ -105,17 +110,20 @@ def no_rows(kind: Any, sample: Sample) -> None:
 
 
 def any_chunks(kind: Any, sample: Sample) -> None:
-    """How a column is cut into Arrow chunks does not matter."""
+    """The division of a column into Arrow chunks does not matter."""
     nulls = sample.with_nulls()
     parts = column(nulls.slice(0, 1), nulls.slice(1, 0), nulls.slice(1, 2), nulls.slice(3))
     for role in _ROLES:
         one, other = (kind.fit(array, kind.Options(), role, _WHERE) for array in (column(nulls), parts))
-        require(one.to_config() == other.to_config(), "it learns something else from a column in several chunks")
+        require(
+            one.to_config() == other.to_config(),
+            "fitted on a column in several chunks, it differs from one fitted on a single chunk",
+        )
         same_column(one.encode(column(nulls), _WHERE), other.encode(parts, _WHERE))
 
 
 def live_values(kind: Any, sample: Sample) -> None:
-    """C1: encode_live gives, value by value, what encode gives for the whole column."""
+    """C1: encode_live returns, value by value, what encode returns for the whole column."""
     encoding = kind.fit(column(sample.with_nulls()), kind.Options(), Role(), _WHERE)
     array = column(sample.with_nulls(), sample.later.cast(sample.train.type))
     encoded, cells = encoding.encode(array, _WHERE), array.to_pylist()
@@ -136,12 +144,14 @@ def live_values(kind: Any, sample: Sample) -> None:
 
 
 def facets(kind: Any, sample: Sample) -> None:
-    """Its facets fit its traits and its spec: which ids are labels or words, how many channels its numbers have."""
+    """The facets fit the traits and the spec: the ids of labels or words, the number of channels."""
     encoding = kind.fit(column(sample.train), kind.Options(), Role(), _WHERE)
     spec = encoding.spec
     for name, facet in (("labels", Labels), ("text", Text), ("channels", Channels)):
         said, has = getattr(kind.traits, name), isinstance(encoding, facet)
-        require(said == has, f"its trait {name!r} is {said}, but whether it has the facet {facet.__name__} is {has}")
+        require(
+            said == has, f"its trait {name!r} is {said}, but it {'has' if has else 'lacks'} the facet {facet.__name__}"
+        )
     known: list[Any] = list(encoding.labels) if isinstance(encoding, Labels) else []
     if isinstance(encoding, Words) and encoding.words is not None:
         known = list(encoding.words)
@@ -150,17 +160,17 @@ def facets(kind: Any, sample: Sample) -> None:
         found = encoding.decode(np.array([place]))
         require(found in (value, [value]), f"decode gives {found!r} for the id {place}, expected {value!r}")
     if known and isinstance(encoding, Items):
-        require(encoding.first == first, f"first is {encoding.first}, and the first known id is {first}")
+        require(encoding.first == first, f"first is {encoding.first}, but the first known id is {first}")
     if isinstance(encoding, Numbers):
         count = len(encoding.mean)
         require(encoding.mean.shape == encoding.std.shape == (count,), "mean and std must have one number a channel")
-        require(count <= spec.width, f"it has {count} channels in a width of {spec.width}")
+        require(count <= spec.width, f"it has {count} channels, but its width is {spec.width}")
         named = not isinstance(encoding, Channels) or len(encoding.channels) == count
         require(named, f"channels must name {count} channels")
 
 
 def text_piece_by_piece(kind: Any, sample: Sample) -> None:
-    """A text is written id by id as decode writes it at once, and encode_text begins it as encode does."""
+    """decode_stream writes the same text id by id as decode at once, and encode_text agrees with encode."""
     for role in _ROLES:
         fitted = kind.fit(column(sample.train), kind.Options(), role, _WHERE)
         encoding: Any = fitted
@@ -177,7 +187,7 @@ def text_piece_by_piece(kind: Any, sample: Sample) -> None:
             prompt_and_end = [*prompt, encoding.end] if role.framed else prompt
             require(prompt_and_end == wanted, f"encode_text gives {prompt!r} for a row {wanted!r}")
             never = {*prompt} & {id_ for id_ in encoding.never if id_ != encoding.begin}
-            require(not never, f"a text of training holds the ids {sorted(never)}, which never says are no answer")
+            require(not never, f"a training text has the ids {sorted(never)}, which never excludes as answers")
 
 
 def no_number_is_infinite(kind: Any, sample: Sample) -> None:
@@ -202,13 +212,13 @@ def no_number_is_infinite(kind: Any, sample: Sample) -> None:
 
 
 def nan_may_be_missing(kind: Any, sample: Sample) -> None:
-    """NaN is a missing value where the user asks for that."""
+    """With the option missing='impute', NaN is a missing value."""
     planted, null = sample.planted(math.nan), sample.planted(None)
     if planted is None or null is None or "missing" not in kind.Options.model_fields:
         return
     options = kind.Options(missing="impute")
     one, other = (kind.fit(column(array), options, Role(), _WHERE) for array in (planted, null))
-    require(one.to_config() == other.to_config(), "it learns something else from NaN than from a missing value")
+    require(one.to_config() == other.to_config(), "fitted on NaN, it differs from one fitted on a missing value")
     same_column(one.encode(column(planted), _WHERE), one.encode(column(null), _WHERE))
 
 
@@ -222,10 +232,10 @@ def another_form(kind: Any, sample: Sample) -> None:
 
 
 def a_damaged_config(kind: Any, sample: Sample) -> None:
-    """C8: from_config refuses what to_config cannot have written, with a `ModelError`.
+    """C8: from_config refuses an invalid configuration with a `ModelError`.
 
     Raises:
-        Broken: it takes it.
+        Broken: an invalid configuration is accepted.
     """
     good = kind.fit(column(sample.train), kind.Options(), Role(), _WHERE).to_config()
     junk: list[Any] = [None, -1, "ba", {"_target_": "os.system"}, [[[]]], math.nan, [1, "a"], {}]
@@ -238,7 +248,7 @@ def a_damaged_config(kind: Any, sample: Sample) -> None:
             kind.from_config(config)
         except ModelError:
             continue
-        raise Broken(f"from_config takes {config!r:.200}")
+        raise Broken(f"from_config accepts {config!r:.200}")
 
 
 CONTRACTS: Sequence[Callable[[Any, Sample], None]] = (
@@ -260,7 +270,7 @@ CONTRACTS: Sequence[Callable[[Any, Sample], None]] = (
 
 
 def _refusal(what: str, act: Callable[..., object], *given: Any) -> DataError:
-    """The error with which ``act(*given)`` refuses what it is given."""
+    """The error with which ``act(*given)`` refuses its arguments."""
     try:
         act(*given)
     except DataError as error:

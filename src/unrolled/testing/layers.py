@@ -1,4 +1,4 @@
-"""The contracts of a layer as functions: each takes a `Subject` and raises `Broken` where it does not hold.
+"""The contracts of a layer as functions: each takes a `Subject` and raises `Broken` if it does not hold.
 
 Axes: B rows, T steps, I inputs.
 """
@@ -12,7 +12,7 @@ from torch import Tensor
 
 from unrolled.errors import UsageError
 from unrolled.layers.layer import Layer
-from unrolled.layers.recurrence.session import push_together
+from unrolled.layers.recurrence.layer_session import push_together
 from unrolled.state import select
 from unrolled.storage.tensors import load_tensors, save_tensors
 from unrolled.testing.report import require
@@ -46,14 +46,14 @@ _T = 9
 
 
 def contracts_of(subject: Subject) -> list[Check]:
-    """The contracts that hold for this layer; one that reads the future does not stream."""
+    """The contracts for this layer; one that is not causal need not stream."""
     causal = [step_by_step, in_chunks, over_many_steps, the_future_is_not_seen, pushed, restored, pushed_together]
     checks = causal if subject.make().causal else [refuses_to_stream, the_future_is_seen]
     return [*checks, padding, final_state, full_lengths, empty_rows, alone, in_any_order, gradient, saved]
 
 
 def is_a_layer(subject: Subject) -> None:
-    """It can be made, and has what a layer has: most of it comes by naming `Layer` among its bases."""
+    """It can be built, and has every member of a layer; a subclass of `Layer` inherits most of them."""
     model = subject.make()
     parts = (*Layer.__annotations__, "step", "session", "initial_state")
     missing = [part for part in parts if not hasattr(model, part)]
@@ -61,7 +61,7 @@ def is_a_layer(subject: Subject) -> None:
 
 
 def step_by_step(subject: Subject) -> None:
-    """C1: step by step, a layer gives what it gives over whole rows."""
+    """C1: step by step, a layer returns the same as over whole rows."""
     model = subject.make()
     x = rows(model, 3, _T)
     with torch.no_grad():
@@ -74,7 +74,7 @@ def step_by_step(subject: Subject) -> None:
 
 
 def in_chunks(subject: Subject) -> None:
-    """C1: in chunks of any size, also where rows end within one, a layer gives what it gives over whole rows."""
+    """C1: in chunks of any size, even where rows end inside one, a layer returns the same as over whole rows."""
     model, lengths = subject.make(), torch.tensor(_LENGTHS)
     x = rows(model, len(lengths), _T)
     with torch.no_grad():
@@ -102,7 +102,7 @@ def over_many_steps(subject: Subject) -> None:
 
 
 def refuses_to_stream(subject: Subject) -> None:
-    """C1: a layer that reads the future refuses a step and a state, with a `UsageError`."""
+    """C1: a layer that is not causal refuses a single step and a given state, with a `UsageError`."""
     model = subject.make()
     x = rows(model, 2, _T)
     state = model.initial_state(2, x)
@@ -115,11 +115,11 @@ def refuses_to_stream(subject: Subject) -> None:
             run()
         except UsageError:
             continue
-        require(False, f"it is not causal, and {what} was not refused with a UsageError")
+        require(False, f"it is not causal, but {what} was not refused with a UsageError")
 
 
 def padding(subject: Subject) -> None:
-    """C2: what lies beyond a row's length changes no output, no state and no gradient, to the bit."""
+    """C2: the values of padding change no output, state or gradient, bit for bit."""
     model, lengths = subject.make(), torch.tensor(_LENGTHS)
     padded = torch.arange(_T) >= lengths.unsqueeze(1)  # (B, T)
 
@@ -133,13 +133,13 @@ def padding(subject: Subject) -> None:
         found = run(junk)
         same(found, expected, 0)
         require(not found["y"][padded].any(), "outputs beyond a row's length are not 0")
-        require(not found["the gradient of input 0"][padded].any(), "a gradient goes into the padding")
+        require(not found["the gradient of input 0"][padded].any(), "the padding has a gradient")
         for name, gradient in found.items():
             require("gradient" not in name or bool(gradient.isfinite().all()), f"{name} is not finite")
 
 
 def final_state(subject: Subject) -> None:
-    """C2: the final state is the one after the last real step: that of the same row without padding."""
+    """C2: the final state is the one after the last real step, as for the same row without padding."""
     model, lengths = subject.make(), torch.tensor(_LENGTHS)
     x = rows(model, len(lengths), _T)
     with torch.no_grad():
@@ -152,14 +152,14 @@ def final_state(subject: Subject) -> None:
 
 
 def full_lengths(subject: Subject) -> None:
-    """C2: lengths that pad nothing change nothing, to the bit."""
+    """C2: full lengths change nothing, bit for bit."""
     model = subject.make()
     x = rows(model, 3, _T)
     same(everything(*model(x, torch.full((3,), _T))), everything(*model(x)), 0)
 
 
 def empty_rows(subject: Subject) -> None:
-    """C2: a batch of empty rows leaves the first state as it is, and an empty batch has outputs of no rows."""
+    """C2: empty rows return the initial state, and an empty batch returns no rows."""
     model = subject.make()
     y, state = model(rows(model, 2, _T), torch.zeros(2, dtype=torch.int64))
     before = everything(y, model.initial_state(2, y))
@@ -171,7 +171,7 @@ def empty_rows(subject: Subject) -> None:
 
 
 def alone(subject: Subject) -> None:
-    """C3: a row alone gives what it gives in any batch."""
+    """C3: a row returns the same alone as in any batch."""
     model, lengths = subject.make(), torch.tensor(_LENGTHS)
     x = rows(model, len(lengths), _T)
     with torch.no_grad():
@@ -193,7 +193,7 @@ def in_any_order(subject: Subject) -> None:
 
 
 def the_future_is_not_seen(subject: Subject) -> None:
-    """C4: later inputs change no earlier output, to the bit."""
+    """C4: later inputs change no earlier output, bit for bit."""
     model = subject.make()
     x, others = rows(model, 3, _T), rows(model, 3, _T, seed=9)
     for t in (0, 4, _T - 2):
@@ -204,15 +204,18 @@ def the_future_is_not_seen(subject: Subject) -> None:
 
 
 def the_future_is_seen(subject: Subject) -> None:
-    """C4: a layer that does not call itself causal does read the future."""
+    """C4: in a layer that is not causal, later inputs do change earlier outputs."""
     model = subject.make()
     x, others = rows(model, 3, _T), rows(model, 3, _T, seed=9)
     changed = model(torch.cat([x[:, :-1], others[:, -1:]], 1))[0]
-    require(not torch.equal(model(x)[0][:, 0], changed[:, 0]), "it is not causal, but its first output sees no future")
+    require(
+        not torch.equal(model(x)[0][:, 0], changed[:, 0]),
+        "it is not causal, but its first output does not depend on later inputs",
+    )
 
 
 def gradient(subject: Subject) -> None:
-    """C5: the gradients of outputs and final state, by the input and every weight, are right in float64."""
+    """C5: the gradients of outputs and final state with respect to the input and every weight are right in float64."""
     model = subject.make(torch.float64)
     names = [name for name, _ in model.named_parameters()]
 
@@ -226,7 +229,7 @@ def gradient(subject: Subject) -> None:
 
 
 def saved(subject: Subject) -> None:
-    """C8: weights that were saved and loaded give the same, to the bit."""
+    """C8: saved and loaded weights return the same, bit for bit."""
     model, other = subject.make(), subject.build().eval()
     other.load_state_dict(load_tensors(save_tensors(dict(model.state_dict()))))
     x = rows(model, 3, _T)
@@ -235,7 +238,7 @@ def saved(subject: Subject) -> None:
 
 
 def pushed(subject: Subject) -> None:
-    """C1: a live session gives, push by push, what the layer gives over whole rows."""
+    """C1: a live session returns, push by push, the same as the layer over whole rows."""
     for dtype in (torch.float32, torch.float64):
         model = subject.make(dtype)
         x = rows(model, 3, _T, dtype=dtype)
@@ -246,11 +249,11 @@ def pushed(subject: Subject) -> None:
         same(everything(ys, several.steps.state), everything(whole, end), subject.tolerance)
         answers = [(y, y.clone()) for y in map(one.push, x[1])]
         same({"y": torch.stack([y for y, _ in answers])}, {"y": whole[1]}, subject.tolerance)
-        require(all(torch.equal(y, then) for y, then in answers), "a later push wrote over an answer")
+        require(all(torch.equal(y, then) for y, then in answers), "a later push changed an earlier answer")
 
 
 def restored(subject: Subject) -> None:
-    """C8: a snapshot of a session goes on to the bit, in the same session and in another."""
+    """C8: a snapshot continues a session bit for bit, in the same session and in another."""
     model = subject.make()
     x = rows(model, 2, _T)
     live, elsewhere = model.session(batch=2), model.session(batch=2)
@@ -261,16 +264,16 @@ def restored(subject: Subject) -> None:
     for session in (elsewhere, live):
         session.restore(kept)
         for step, y in zip(x[:, 4:].unbind(1), expected, strict=True):
-            require(torch.equal(session.push(step), y), "after restore(snapshot) a push gives another answer")
+            require(torch.equal(session.push(step), y), "after restore(snapshot) a push returns another answer")
 
 
 def pushed_together(subject: Subject) -> None:
-    """C3: many sessions in one call give what each gives alone, whatever their order."""
+    """C3: many sessions in one call return the same as each alone, in any order."""
     model = subject.make()
     x = rows(model, 5, _T)
     apart, together = ([model.session() for _ in range(5)] for _ in range(2))
     for t in range(_T):
-        mixed = [(k * 3 + t) % 5 for k in range(5 - t % 3)]  # not always the same ones, nor in the same order
+        mixed = [(k * 3 + t) % 5 for k in range(5 - t % 3)]  # different sessions each time, in another order
         expected = torch.stack([apart[k].push(x[k, t]) for k in mixed])
         found = push_together([together[k] for k in mixed], x[mixed, t])
         same({"y": found}, {"y": expected}, subject.tolerance)

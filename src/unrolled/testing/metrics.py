@@ -1,4 +1,4 @@
-"""The contracts of a metric as functions of its class and one kind of answers that it judges."""
+"""The contracts of a metric as functions of its class and a kind of answers that it scores."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from typing import Any
 import torch
 
 from unrolled.config import default_options, made
-from unrolled.metrics.base import Measure, Metric, Sums
-from unrolled.testing.judged import JUDGED, N
+from unrolled.metrics.metric import Measure, Metric, Sums
+from unrolled.testing.answers import JUDGED, N
 from unrolled.testing.report import require
 
 __all__ = ["CONTRACTS"]
 
 
 def batches_add_up(metric: type[Metric], kind: type) -> None:
-    """The sums of batches, added in any order, give the values of the whole."""
+    """The sums over batches, added in any order, give the same values as the sum over all answers."""
     whole, part = _drawn(kind), JUDGED[kind].part
     parts = [part(whole, a, b) for a, b in ((0, 10), (10, 10), (10, 30), (30, N))]
     wanted = _values(metric, whole)
@@ -28,17 +28,17 @@ def batches_add_up(metric: type[Metric], kind: type) -> None:
         alike = found.keys() == wanted.keys() and all(
             math.isclose(value, wanted[name], rel_tol=1e-9, abs_tol=1e-12) for name, value in found.items()
         )
-        require(alike, f"in batches the values are {found}, of the whole {wanted}")
+        require(alike, f"over batches the values are {found}, over all answers {wanted}")
 
 
 def no_answers(metric: type[Metric], kind: type) -> None:
-    """Where nothing was judged there are no values."""
+    """Without answers there are no values."""
     found = _values(metric, JUDGED[kind].part(_drawn(kind), 0, 0))
     require(found == {}, f"without answers the values are {found}, expected none")
 
 
 def declared_values(metric: type[Metric], kind: type) -> None:
-    """Every value is a float under a declared name; each measure has a unit and says which way is better, if any."""
+    """Every value is a float with a declared name; each measure has a unit and a better direction or None."""
     for name, value in _values(metric, _drawn(kind)).items():
         require(_measure(metric, name) is not None, f"{name!r} is not among its measures")
         require(type(value) is float, f"{name} is {value!r}, expected a float")
@@ -48,7 +48,7 @@ def declared_values(metric: type[Metric], kind: type) -> None:
 
 
 def perfect_answers(metric: type[Metric], kind: type) -> None:
-    """Perfect answers have better values than answers by chance, in the direction that is declared."""
+    """Perfect answers have better values than random ones, in the declared direction."""
     drawn = _drawn(kind)
     some, best = _values(metric, drawn), _values(metric, JUDGED[kind].perfect(drawn))
     require(some.keys() == best.keys(), f"perfect answers give {', '.join(best)}; others give {', '.join(some)}")
@@ -56,7 +56,7 @@ def perfect_answers(metric: type[Metric], kind: type) -> None:
         measure = _measure(metric, name)
         sign = 0 if measure is None or measure.better is None else 1 if measure.better == "higher" else -1
         better = sign == 0 or sign * value > sign * some[name]
-        require(better, f"perfect answers have {name} = {value:.4g}, answers by chance {some[name]:.4g}")
+        require(better, f"perfect answers have {name} = {value:.4g}, random ones {some[name]:.4g}")
 
 
 CONTRACTS: Sequence[Callable[[type[Metric], type], None]] = (

@@ -1,4 +1,4 @@
-"""The contracts of a reader as functions of the reader, a good file, and an empty folder to write others to (C11)."""
+"""The contracts of a reader as functions of the reader, a valid file, and an empty folder for others (C11)."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _DAMAGED = 100  # files
 
 
 def reads_its_files(reader: Reader, good: Path, _: Path) -> None:
-    """A reader has suffixes in small letters, and gives the same table of a good file each time, not an empty one."""
+    """A reader has lower-case suffixes, and reads the same table, which is not empty, from a valid file each time."""
     wrong = [suffix for suffix in reader.suffixes if not suffix.startswith(".") or suffix != suffix.lower()]
     require(bool(reader.suffixes) and not wrong, f"suffixes must be like '.abc', got {reader.suffixes}")
     known = dict.fromkeys(reader.suffixes, "it")
@@ -37,7 +37,7 @@ def refuses_what_is_not_there(reader: Reader, good: Path, folder: Path) -> None:
     empty = folder / f"empty{_ending(reader, good)}"
     empty.touch()
     for path in (folder / f"missing{_ending(reader, good)}", empty):
-        require(not read_or_refused(reader, path), f"{path.name} is read, and there is nothing in it")
+        require(not read_or_refused(reader, path), f"{path.name} is read, although it is missing or empty")
 
 
 def survives_damage(reader: Reader, good: Path, folder: Path) -> None:
@@ -50,10 +50,10 @@ def survives_damage(reader: Reader, good: Path, folder: Path) -> None:
 
 
 def read_or_refused(reader: Reader, path: Path) -> bool:
-    """Whether ``path`` is read, and not refused.
+    """Whether ``path`` is read rather than refused.
 
     Raises:
-        Broken: it is refused without its name, in several lines, or with an error that is not a `DataError`.
+        Broken: the error does not name the file, has several lines, or is not a `DataError`.
     """
     try:
         reader.read(path, DataConfig())

@@ -1,4 +1,4 @@
-"""What a member was held to, where it failed, and how a contract says that it is broken."""
+"""The report on a member: the contracts that were checked, and how they failed."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["Broken", "Outcome", "Report", "outcome", "require"]
 
 
 class Broken(UnrolledError, AssertionError):
-    """A contract is broken; says which values differ, or what did not happen."""
+    """A contract is broken; the message says which values differ, or what did not happen."""
 
 
 def require(holds: bool, fault: str) -> None:
@@ -24,12 +24,12 @@ def require(holds: bool, fault: str) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """One contract, held against one thing.
+    """The result of one contract on one subject.
 
     Attributes:
-        contract: what it demands, in a sentence.
-        subject: what was held to it, such as ``two layers``; empty where that is the member itself.
-        fault: how it is broken; ``None`` if it holds.
+        contract: what the contract demands, in a sentence.
+        subject: what was checked, such as ``two layers``; empty for the member itself.
+        fault: how the contract is broken; ``None`` if it holds.
     """
 
     contract: str
@@ -47,19 +47,19 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """Every contract that a member was held to; ``print`` shows them, the broken ones first."""
+    """The results of every contract of a member; ``print`` shows them, the broken ones first."""
 
     member: str
     outcomes: tuple[Outcome, ...]
 
     @property
     def broken(self) -> tuple[Outcome, ...]:
-        """Those that do not hold."""
+        """The contracts that do not hold."""
         return tuple(outcome for outcome in self.outcomes if outcome.fault is not None)
 
     @property
     def faults(self) -> str:
-        """How many contracts hold, and those that do not."""
+        """The number of contracts that hold, and a list of those that do not."""
         count = len(self.outcomes) - len(self.broken)
         return "\n".join([f"{self.member}: {count} of {len(self.outcomes)} contracts hold", *map(str, self.broken)])
 
@@ -68,7 +68,7 @@ class Report:
 
 
 def outcome(contract: Callable[..., None], *given: Any, subject: str = "") -> Outcome:
-    """Hold what is ``given`` to a contract, whose docstring says what it demands."""
+    """Check ``contract`` on what is ``given``; its docstring says what it demands."""
     demand = " ".join((getdoc(contract) or contract.__name__).split("\n\n")[0].split())
     try:
         contract(*given)

@@ -1,4 +1,4 @@
-"""The contracts of a task and of a baseline as functions of a small run that asks them a question."""
+"""The contracts of a task and of a baseline as functions of a small run."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class SmallRun:
 
     Attributes:
         data: a table of a few rows: column -> values.
-        options: what is asked of it, as for `unrolled.fit`.
+        options: the options, as for `unrolled.fit`.
         folder: where it is saved.
     """
 
@@ -40,7 +40,7 @@ class SmallRun:
 
     @cached_property
     def trained(self) -> Trained:
-        """The model, trained when it is first asked for."""
+        """The model, trained at the first access."""
         return fit(dict(self.data), out=self.folder, **{**_SMALL, **self.options})
 
     @cached_property
@@ -54,36 +54,34 @@ class SmallRun:
 
 
 def trains(run: SmallRun) -> None:
-    """It trains on the example, and evaluates it with finite metrics, of which watch and chooses are two."""
+    """It trains on the example, and has finite metrics, which include watch and chooses."""
     metrics = run.trained.evaluate(dict(run.data))
     odd = [f"{name} = {value}" for name, value in metrics.items() if not math.isfinite(value)]
     require(not odd, f"metrics are not finite: {', '.join(odd)}")
     wanted = {run.trained.task.watch, run.trained.task.chooses}
-    require(wanted <= metrics.keys(), f"watch and chooses are {wanted}, and its metrics are {', '.join(metrics)}")
+    require(wanted <= metrics.keys(), f"watch and chooses are {wanted}, but its metrics are {', '.join(metrics)}")
 
 
 def answers_each_row(run: SmallRun) -> None:
-    """Predict gives one answer a row, in columns of its own."""
+    """Predict returns one answer for each row, in new columns."""
     table = run.trained.predict(dict(run.data))
     count = len(next(iter(run.data.values())))
-    require(table.num_rows == count, f"{count} rows have {table.num_rows} answers")
+    require(table.num_rows == count, f"there are {table.num_rows} answers for {count} rows")
     require(len(_answers(run, table)) > 0, f"predict adds no column to {', '.join(run.data)}")
 
 
 def answers_a_row_alone(run: SmallRun) -> None:
-    """C3: a row's answer does not depend on the rows beside it."""
+    """C3: a row's answer does not depend on other rows."""
     together = _answers(run, run.trained.predict(dict(run.data)))
     for number in range(len(next(iter(run.data.values())))):
         alone = _answers(run, run.trained.predict(run.row(number)))
         for name, values in together.items():
             found, wanted = alone[name][0], values[number]
-            require(
-                _close(found, wanted), f"row {number + 1} alone has {name} = {found!r}, and {wanted!r} beside others"
-            )
+            require(_close(found, wanted), f"row {number + 1} has {name} = {found!r} alone, but {wanted!r} with others")
 
 
 def saved_and_loaded(run: SmallRun) -> None:
-    """C8: the run is saved and loaded with the same answers and metrics, to the bit."""
+    """C8: the saved and loaded run has the same answers and metrics, bit for bit."""
     data, loaded = dict(run.data), load(run.trained.folder or run.folder)
     require(loaded.predict(data).equals(run.trained.predict(data)), "the loaded model gives other answers")
     require(loaded.evaluate(data) == run.trained.evaluate(data), "the loaded model has other metrics")
@@ -98,25 +96,25 @@ TASK_CONTRACTS: Sequence[Callable[[SmallRun], None]] = (
 
 
 def applies(baseline: type[Baseline], run: SmallRun) -> None:
-    """It has a name for tables, and applies to the question of the example."""
+    """It has a name for tables, and applies to the example."""
     require(isinstance(baseline.name, str) and bool(baseline.name), f"name is {baseline.name!r}, expected a text")
     found = baseline.applies(run.examples)
     require(found is True, f"applies gives {found!r} for the example, expected True")
 
 
 def has_metrics(baseline: type[Baseline], run: SmallRun) -> None:
-    """Its answers have metrics, which are numbers and not NaN."""
+    """Its answers have metrics, none of which is NaN."""
     values = scores(_fitted(baseline, run).judge(run.examples))
     odd = [f"{name} = {value}" for name, value in values.items() if math.isnan(value)]
     require(bool(values) and not odd, f"its metrics are {', '.join(odd) or 'none'}")
 
 
 def always_the_same(baseline: type[Baseline], run: SmallRun) -> None:
-    """C9: the same split gives the same baseline, and judging one changes nothing."""
+    """C9: the same split gives the same baseline, and scoring does not change it."""
     fitted, again = _fitted(baseline, run), _fitted(baseline, run)
     first = scores(fitted.judge(run.examples))
     for found in (scores(fitted.judge(run.examples)), scores(again.judge(run.examples))):
-        require(found == first, f"its metrics were {first}, and now are {found}")
+        require(found == first, f"its metrics were {first}, but are now {found}")
 
 
 BASELINE_CONTRACTS: Sequence[Callable[[type[Baseline], SmallRun], None]] = (applies, has_metrics, always_the_same)
@@ -128,7 +126,7 @@ def _fitted(baseline: type[Baseline], run: SmallRun) -> Baseline:
 
 
 def _answers(run: SmallRun, table: pa.Table) -> dict[str, list[Any]]:
-    """The columns that predict added."""
+    """The columns that predict has added."""
     return {name: table.column(name).to_pylist() for name in table.column_names if name not in run.data}
 
 

@@ -1,4 +1,4 @@
-"""What the contracts of layers run over, and how two of its answers are compared.
+"""The subjects of the contracts of layers, and comparing two of their answers.
 
 Axes: B rows, T steps, I inputs.
 """
@@ -23,9 +23,9 @@ class Subject:
     """A layer under test: ``y, state = subject.make()(x, lengths, state)``, ``step``, ``initial_state``.
 
     Attributes:
-        name: what a report calls it.
-        build: makes the layer, with new weights.
-        tolerance: how far two ways of one computation may be apart, where contracts allow for rounding.
+        name: its name in reports.
+        build: builds the layer, with new weights.
+        tolerance: how far two computations of the same values may differ, where contracts allow for rounding.
     """
 
     name: str
@@ -36,10 +36,10 @@ class Subject:
         return self.name
 
     def make(self, dtype: torch.dtype = torch.float32) -> Any:
-        """The layer with the same weights each time, of ``dtype``, ready to answer."""
+        """The layer with the same weights each time, of ``dtype``, in evaluation mode."""
         torch.manual_seed(0)
         model: nn.Module = self.build()
-        with torch.no_grad():  # no bias stays at zero: what is all zeros proves nothing
+        with torch.no_grad():  # a bias of zeros would hide faults
             for parameter in model.parameters():
                 if parameter.dim() == 1:
                     parameter.add_(0.2 * torch.randn(parameter.shape))
@@ -47,44 +47,43 @@ class Subject:
 
 
 def rows(model: Any, batch: int, steps: int, seed: int = 1, dtype: torch.dtype = torch.float32) -> Tensor:
-    """Numbers for ``model`` to read, the same each time.
+    """Random input for ``model``, the same each time.
 
     Args:
-        model: it has an ``input_size``, I.
+        model: has an ``input_size``, I.
         batch: B.
         steps: T.
-        seed: another one gives other numbers.
-        dtype: of the numbers.
+        seed: random seed.
+        dtype: of the result.
     """
     random = torch.Generator().manual_seed(seed)
     return torch.randn(batch, steps, model.input_size, generator=random, dtype=torch.float64).to(dtype)
 
 
 def everything(y: Tensor, state: State) -> dict[str, Tensor]:
-    """Output and final state, part by part."""
+    """Output and final state as one mapping of tensors."""
     return {"y": y, **dict(flatten(state))}
 
 
 def ends(y: Tensor, state: State, seed: int = 2) -> Tensor:
-    """A loss that every real output and the whole final state go into, each number with its own weight."""
+    """A loss that depends on every output and the whole final state, each number with its own weight."""
     generator = torch.Generator().manual_seed(seed)
     floats = [part for part in everything(y, state).values() if part.is_floating_point() and part.requires_grad]
     return torch.stack([(p * torch.randn(p.shape, generator=generator, dtype=p.dtype)).sum() for p in floats]).sum()
 
 
 def gradients(loss: Tensor, model: nn.Module, *inputs: Tensor) -> dict[str, Tensor]:
-    """∂loss/∂ of each weight and input; zeros for what the loss does not reach."""
+    """∂loss/∂ of each weight and input; zeros where the loss does not depend on it."""
     named = {**dict(model.named_parameters()), **{f"input {k}": x for k, x in enumerate(inputs)}}
     found = torch.autograd.grad(loss, list(named.values()), allow_unused=True, materialize_grads=True)
     return {f"the gradient of {name}": gradient for name, gradient in zip(named, found, strict=True)}
 
 
 def same(found: dict[str, Tensor], expected: dict[str, Tensor], tolerance: float) -> None:
-    """Require ``abs(a - b) ≤ tolerance × max(1, max abs(b))`` part by part; tolerance 0 means to the bit.
+    """Require ``abs(a - b) ≤ tolerance × max(1, max abs(b))`` tensor by tensor; tolerance 0 means bit for bit.
 
-    An infinity (the maximum of no steps yet) is equal only to itself. A part of a state may be longer along axis 1 if
-    it holds zeros there: what attention remembers of a row is as long as the longest row in its company needs (see
-    `unrolled.state`).
+    An infinity (the maximum over no steps) equals only itself. A part of a state may be longer along axis 1 if it holds
+    zeros there: the state of attention is as long as the longest row of the batch needs (see `unrolled.state`).
 
     Raises:
         Broken: they differ.
@@ -101,4 +100,4 @@ def same(found: dict[str, Tensor], expected: dict[str, Tensor], tolerance: float
         scale = max(1.0, float(b.masked_fill(b.isinf(), 0).abs().max()))
         worst = float((a - b).masked_fill(a == b, 0).abs().max())
         allowed = tolerance * scale
-        require(worst <= allowed, f"{name} differs by {worst:.2g}, and {allowed:.2g} is allowed")
+        require(worst <= allowed, f"{name} differs by {worst:.2g}; the limit is {allowed:.2g}")

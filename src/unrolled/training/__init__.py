@@ -1,1 +1,1 @@
-"""The loop that trains a model, and what stands around it."""
+"""Training: the loop, its options, checkpoints, evaluation and backtests."""

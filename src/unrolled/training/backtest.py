@@ -1,7 +1,8 @@
-"""Judge a forecast as it would have been used: from each of the last origins in turn, step by step ahead.
+"""Backtest a forecast: metrics from each of the last origins, by origin and by step ahead.
 
-An origin is the place where a forecast is made: what is before it is read, what follows is asked. Axes: B windows,
-H steps ahead, K origins.
+An origin is the point at which a forecast is made: the steps before it are read, the steps after it predicted.
+
+Axes: B windows, H steps ahead, K origins.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from unrolled.batch import Batch
 from unrolled.data.batches.loader import Loader
 from unrolled.data.examples.examples import Examples
 from unrolled.data.plans.windows import Windows
-from unrolled.metrics.base import Sums
+from unrolled.metrics.metric import Sums
 from unrolled.metrics.scoring import NO_OPTIONS, Own, added, values
 from unrolled.models.model import Model
 from unrolled.tasks.task import Task
@@ -28,7 +29,7 @@ _AT_ONCE = 128  # windows in a batch
 
 
 class Backtest(NamedTuple):
-    """Metrics over all origins; of each step ahead, the next one first; of each origin, the earliest first."""
+    """The metrics over all origins, for each step ahead (nearest first) and for each origin (earliest first)."""
 
     metrics: dict[str, float]
     by_step: list[dict[str, float]]
@@ -38,17 +39,17 @@ class Backtest(NamedTuple):
 def backtest(
     network: Model, task: Task, examples: Examples, origins: int, device: str = "cpu", options: Own = NO_OPTIONS
 ) -> Backtest:
-    """The metrics of a rolling origin: the last ``origins`` places of each sequence from which H steps are known.
+    """Evaluate forecasts from a rolling origin: the last ``origins`` points of each sequence with H known steps ahead.
 
-    A shorter sequence has fewer; its last is every other's last. Nothing is learned between them.
+    A shorter sequence has fewer origins; all sequences are aligned at their last origin. The model is not retrained.
 
     Args:
-        network: what answers.
-        task: a forecast.
-        examples: what is judged, of form ``horizon``.
+        network: the model to evaluate.
+        task: a forecasting task.
+        examples: the split to evaluate on, of form ``horizon``.
         origins: K ≥ 1.
-        options: those of metrics.
-        device: where the network is.
+        options: the options of the metrics.
+        device: the device of the network.
     """
     rows, ends = examples.window_ends()
     late = examples.steps()[rows] - examples.horizon - ends  # 0 for the last origin of its row
@@ -72,7 +73,7 @@ def backtest(
 
 
 def _only(batch: Batch, asked: torch.Tensor) -> Batch:
-    """``batch`` with nothing but the ``asked`` (B, H) steps to be scored."""
+    """``batch`` with only the ``asked`` (B, H) steps left to score."""
     assert batch.target is not None
     asked = asked.to(batch.target.device)
     return replace(batch, target=torch.where(asked[..., None], batch.target, torch.nan))

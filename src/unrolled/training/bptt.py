@@ -1,8 +1,8 @@
-"""Truncated backpropagation through time: lanes carry their state from batch to batch, gradients reach back k2 steps.
+"""Truncated backpropagation through time: state is carried from batch to batch, and gradients reach back k2 steps.
 
-Every k1 steps (one batch of the plan) there is one update, whose gradient flows through the last k2 = chunks · k1
-steps. To reach beyond the newest chunk, the older ones run again from the state that was kept before them, with the
-weights as they are now.
+Each batch of the plan holds k1 steps and gives one update, whose gradient flows through the last k2 = chunks · k1
+steps. To reach beyond the newest chunk, the older chunks are run again with the current weights, from the state that
+was saved before them.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ __all__ = ["TruncatedBPTT"]
 
 
 class TruncatedBPTT:
-    """The state between batches.
+    """Runs a network over the batches of a plan and carries its state between them.
 
     Args:
-        network: what runs; it must be causal where the loader's plan carries state.
+        network: the network to run; it must be causal if the loader's plan carries state.
         chunks: k2 / k1 ≥ 1.
 
     Attributes:
-        state: that before the oldest chunk of the next batch; ``None`` is the initial one.
+        state: the state before the oldest chunk of the next batch; ``None`` for the initial state.
     """
 
     def __init__(self, network: Model, chunks: int = 1) -> None:
@@ -50,7 +50,7 @@ class TruncatedBPTT:
 
     @staticmethod
     def _begin(network: Model, state: State, batch: Batch) -> State:
-        """A lane that starts a new sequence never inherits a state."""
+        """The state to start ``batch`` from: lanes that start a new sequence get the initial state."""
         initial = network.initial_state(len(batch.lengths))
         if state is None:
             return initial
@@ -58,5 +58,5 @@ class TruncatedBPTT:
         return where(batch.fresh, initial, state) if bool(batch.fresh.any()) else state
 
     def restart(self) -> None:
-        """Forget: a new epoch begins."""
+        """Reset the state, at the start of an epoch."""
         self.state = None

@@ -1,7 +1,7 @@
-"""Checkpoints: everything that a run needs to go on as if it had never stopped.
+"""Checkpoints: save and restore everything that a run needs to resume exactly.
 
 A checkpoint is a directory ``step-00000123/`` with ``tensors.safetensors``, ``meta.json`` and ``manifest.json``. It is
-there whole or not at all; one that was damaged later is noticed, and the one before it is used.
+written whole or not at all. If one is damaged later, the one before it is used.
 """
 
 from __future__ import annotations
@@ -43,13 +43,13 @@ _VALUES = {code: flag for flag, code in _FLAGS.items()}
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """What was saved, and what was passed over on the way to it.
+    """The contents of a checkpoint, with a note about each newer one that is damaged.
 
     Attributes:
-        step: the optimiser's steps when it was saved.
-        tensors: name -> tensor, on the CPU, equal to the bit to what was saved.
-        meta: the JSON values saved beside them.
-        skipped: one sentence for each newer checkpoint that is damaged.
+        step: the training steps taken before it was saved.
+        tensors: name -> tensor on the CPU, bit-identical to what was saved.
+        meta: the JSON values saved with the tensors.
+        skipped: one message for each newer checkpoint that is damaged.
     """
 
     step: int
@@ -63,7 +63,7 @@ def save(folder: Path, step: int, tensors: dict[str, Tensor], meta: dict[str, An
 
     Args:
         folder: the run's ``checkpoints/``; made if absent.
-        step: at least 0. What lies in ``folder`` for a later step is of a run that was abandoned, and goes.
+        step: at least 0. Checkpoints of later steps belong to an abandoned run and are removed.
         tensors: every tensor of the run, on any device.
         meta: JSON values.
         keep: at least 1; the one just saved always stays.
@@ -72,10 +72,10 @@ def save(folder: Path, step: int, tensors: dict[str, Tensor], meta: dict[str, An
         The checkpoint's directory.
 
     Raises:
-        SpaceError: it does not fit; the earlier ones are as they were.
+        SpaceError: the disk is full; earlier checkpoints are unchanged.
     """
     path = folder / f"step-{step:08d}"
-    sweep(folder)  # a run that was killed while it saved comes back at another step, under another name
+    sweep(folder)  # removes what a run that was killed while saving left under another step's name
     _write(path, step, tensors, meta)
     earlier = [old for old_step, old in _listed(folder) if old_step < step]
     later = [old for old_step, old in _listed(folder) if old_step > step]
@@ -85,10 +85,10 @@ def save(folder: Path, step: int, tensors: dict[str, Tensor], meta: dict[str, An
 
 
 def newest(folder: Path) -> Checkpoint | None:
-    """The newest checkpoint that is whole; ``None`` where none was ever saved.
+    """The newest undamaged checkpoint; ``None`` if none was saved.
 
     Raises:
-        ModelError: there are checkpoints, and every one is damaged.
+        ModelError: every checkpoint is damaged.
     """
     skipped: list[str] = []
     for _, path in _listed(folder):
@@ -102,16 +102,16 @@ def newest(folder: Path) -> Checkpoint | None:
 
 
 def save_best(folder: Path, tensors: dict[str, Tensor], meta: dict[str, Any]) -> None:
-    """Put ``tensors`` and ``meta`` in ``folder/best/`` in place of what was there, all or nothing.
+    """Replace the contents of ``folder/best/`` with ``tensors`` and ``meta``, all or nothing.
 
     Raises:
-        SpaceError: it does not fit; the earlier best is as it was.
+        SpaceError: the disk is full; the earlier best checkpoint is unchanged.
     """
     _write(folder / _BEST, int(meta.get("step", 0)), tensors, meta)
 
 
 def best(folder: Path) -> Checkpoint | None:
-    """What `save_best` saved; ``None`` where nothing was.
+    """The checkpoint saved by `save_best`; ``None`` if there is none.
 
     Raises:
         ModelError: it is damaged.
@@ -121,7 +121,7 @@ def best(folder: Path) -> Checkpoint | None:
 
 
 def section(tensors: dict[str, Tensor], name: str) -> dict[str, Tensor]:
-    """The tensors whose names start with ``name.``, under the rest of their names.
+    """The tensors whose names start with ``name.``, with that prefix removed.
 
     Example:
         >>> import torch
@@ -132,7 +132,7 @@ def section(tensors: dict[str, Tensor], name: str) -> dict[str, Tensor]:
 
 
 def rng_state() -> dict[str, Tensor]:
-    """The state of Python's and torch's global random generators (CPU, and CUDA where it is used), as tensors."""
+    """The state of Python's and torch's global random generators (CPU, and CUDA if it is used), as tensors."""
     version, words, gauss = random.getstate()
     states = {
         "rng.python": torch.tensor([version, *words], dtype=torch.int64),
@@ -145,10 +145,10 @@ def rng_state() -> dict[str, Tensor]:
 
 
 def restore_rng(tensors: dict[str, Tensor]) -> None:
-    """Put the generators back where `rng_state` found them; other names in ``tensors`` are passed over.
+    """Restore the generators to the state saved by `rng_state`; other names in ``tensors`` are ignored.
 
     Raises:
-        ModelError: a state is missing or is none.
+        ModelError: a state is missing or invalid.
     """
     try:
         version, *words = tensors["rng.python"].tolist()
@@ -156,7 +156,7 @@ def restore_rng(tensors: dict[str, Tensor]) -> None:
         random.setstate((version, tuple(words), gauss[0] if gauss else None))
         torch.set_rng_state(tensors["rng.torch"])
     except (KeyError, ValueError, TypeError, IndexError, RuntimeError, OverflowError) as error:
-        raise ModelError(f"the states of the random generators are not there, or are not ours: {error}") from None
+        raise ModelError(f"the checkpoint's random generator states are missing or invalid: {error}") from None
     if torch.cuda.is_available():
         for i in range(torch.cuda.device_count()):
             if f"rng.cuda.{i}" in tensors:
@@ -164,15 +164,15 @@ def restore_rng(tensors: dict[str, Tensor]) -> None:
 
 
 def optimizer_tensors(optimizer: torch.optim.Optimizer, names: Iterable[tuple[str, nn.Parameter]]) -> dict[str, Tensor]:
-    """Everything in ``optimizer``, by the names of the parameters.
+    """The state and options of ``optimizer`` as tensors, named after the parameters.
 
     Args:
-        optimizer: one whose state is tensors and whose options are numbers and flags, such as AdamW.
+        optimizer: an optimiser whose state is tensors and whose options are numbers and flags, such as AdamW.
         names: the model's ``named_parameters()``.
 
     Returns:
         ``optimizer.state.<parameter>.<key>``, such as the counter ``step`` and both moments, and
-        ``optimizer.group.<i>.<option>``, such as ``lr``, and ``fused`` and ``foreach``, which choose the code.
+        ``optimizer.group.<i>.<option>``, such as ``lr`` and ``fused``.
     """
     called = {id(parameter): name for name, parameter in names}
     tensors = {}
@@ -189,10 +189,10 @@ def optimizer_tensors(optimizer: torch.optim.Optimizer, names: Iterable[tuple[st
 def restore_optimizer(
     optimizer: torch.optim.Optimizer, names: Iterable[tuple[str, nn.Parameter]], tensors: dict[str, Tensor]
 ) -> None:
-    """Put back what `optimizer_tensors` took; other names in ``tensors`` are passed over.
+    """Restore the state saved by `optimizer_tensors`; other names in ``tensors`` are ignored.
 
     Raises:
-        ModelError: a state belongs to no parameter of this model, or has another shape.
+        ModelError: a state fits no parameter of this model, or has another shape.
     """
     called = {id(parameter): name for name, parameter in names}
     frozen = optimizer.state_dict()
@@ -206,12 +206,12 @@ def restore_optimizer(
             name, _, key = path.removeprefix("optimizer.state.").rpartition(".")
             index, shape = indices.get(name, (None, None))
             if index is None or tensor.shape not in (shape, torch.Size([])):
-                raise ModelError(f"this checkpoint belongs to another model: it differs at {name!r}")
-            frozen["state"].setdefault(index, {})[key] = tensor.clone()  # the optimiser will write into it
+                raise ModelError(f"this checkpoint belongs to another model: parameter {name!r} differs")
+            frozen["state"].setdefault(index, {})[key] = tensor.clone()  # the optimiser updates it in place
         elif path.startswith("optimizer.group."):
             position, _, option = path.removeprefix("optimizer.group.").partition(".")
             if not position.isdecimal() or int(position) >= len(frozen["param_groups"]):
-                raise ModelError(f"this checkpoint belongs to another optimiser: it has a group {position!r}")
+                raise ModelError(f"this checkpoint belongs to another optimiser: it has a parameter group {position!r}")
             frozen["param_groups"][int(position)][option] = _unpacked(tensor)
     optimizer.load_state_dict(frozen)
 
@@ -227,17 +227,17 @@ def _read(path: Path, skipped: tuple[str, ...]) -> Checkpoint:
         values = json.loads(files[_META])
         return Checkpoint(values["step"], load_tensors(files[_TENSORS]), values["meta"], skipped)
     except (KeyError, ValueError, TypeError, RecursionError):
-        raise ModelError(f"{path}: not a checkpoint of ours") from None
+        raise ModelError(f"{path}: this is not a checkpoint of Unrolled") from None
 
 
 def _listed(folder: Path) -> list[tuple[int, Path]]:
-    """(step, directory) of every checkpoint, the newest first."""
+    """(step, directory) of every checkpoint, newest first."""
     found = [(_NAME.fullmatch(path.name), path) for path in folder.iterdir()] if folder.is_dir() else []
     return sorted(((int(match[1]), path) for match, path in found if match), reverse=True)
 
 
 def _packed(value: Any) -> Tensor:
-    """An option as a tensor whose dtype tells its kind: int8 a flag or None, int64 a whole number, else float64."""
+    """An option as a tensor whose dtype encodes its type: int8 for a flag or None, int64 for an int, else float64."""
     if value is None or isinstance(value, bool):
         return torch.tensor(_FLAGS[value], dtype=torch.int8)
     return torch.tensor(value, dtype=torch.int64 if isinstance(value, int) else torch.float64)

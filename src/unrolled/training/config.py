@@ -1,4 +1,4 @@
-"""The options of the trainer: where the weights begin, the budget, the optimiser, and what is kept."""
+"""The options of training: initial weights, budget, optimiser and checkpoints."""
 
 from __future__ import annotations
 
@@ -15,103 +15,103 @@ __all__ = ["TrainingConfig"]
 class TrainingConfig(PartOfRun):
     """The options of the training loop.
 
-    At most one of ``steps``, ``epochs`` and ``minutes`` is given; without one, training goes on until validation stops
-    improving, for ten minutes at most.
+    At most one of ``steps``, ``epochs`` and ``minutes`` may be given. Without any, training continues until validation
+    stops improving, for at most ten minutes.
     """
 
     init_from: str | None = option(
         None,
-        "A run to start from: its encodings, its layer and all its weights but those of the head.",
+        "Run to initialise from: its preprocessing, model and all weights except the head's.",
         also=("start", "from", "from_run", "from_pretrained", "pretrained", "warm_start", "checkpoint", "finetune"),
     )
     vectors: str | None = option(
         None,
-        "Pretrained vectors of words: a file (word2vec, GloVe, unrolled embed), or a folder of Hugging Face.",
+        "Pretrained word vectors: a file (word2vec, GloVe, unrolled embed) or a Hugging Face model folder.",
         also=("embeddings_file", "pretrained_embeddings", "word_vectors", "glove", "weights"),
     )
     freeze: bool | None = option(
         None,
-        "Do not train what vectors holds. Default: a folder's weights are frozen, a file's vectors are trained.",
+        "Do not train the weights from vectors. Default: on for a model folder, off for a file of word vectors.",
         also=("freeze_embeddings", "trainable", "requires_grad"),
     )
     steps: int | None = option(
-        None, "Budget in training steps.", ge=1, also=("max_steps", "num_steps", "iterations", "n_iter", "max_iter")
+        None, "Training budget in steps.", ge=1, also=("max_steps", "num_steps", "iterations", "n_iter", "max_iter")
     )
     epochs: float | None = option(
-        None, "Budget in passes over the data.", gt=0, also=("num_epochs", "num_train_epochs", "n_epochs", "max_epochs")
+        None, "Training budget in epochs.", gt=0, also=("num_epochs", "num_train_epochs", "n_epochs", "max_epochs")
     )
     minutes: float | None = option(
-        None, "Budget in minutes.", gt=0, also=("max_time", "time_limit", "time_budget", "duration")
+        None, "Training budget in minutes.", gt=0, also=("max_time", "time_limit", "time_budget", "duration")
     )
     batch: int = option(
         32,
-        "Sequences in a training step.",
+        "Batch size in sequences.",
         ge=1,
         also=("batch_size", "per_device_train_batch_size", "minibatch", "mini_batch_size"),
     )
     lr: float = option(
-        2e-3, "Highest learning rate.", gt=0, also=("learning_rate", "learning_rate_init", "eta", "step_size", "max_lr")
+        2e-3, "Peak learning rate.", gt=0, also=("learning_rate", "learning_rate_init", "eta", "step_size", "max_lr")
     )
     warmup: float = option(
         0.02,
-        "Share of the budget in which the learning rate rises.",
+        "Share of the budget in which the learning rate warms up.",
         ge=0,
         le=1,
         also=("warmup_ratio", "warmup_steps", "pct_start"),
     )
     weight_decay: float = option(
-        0.01, "Weight decay of AdamW, for all weights but biases.", ge=0, also=("l2", "alpha", "decay", "wd")
+        0.01, "Weight decay of AdamW, for all weights except biases.", ge=0, also=("l2", "alpha", "decay", "wd")
     )
     spec_augment: bool = option(
-        False, "Hide random stretches of time and bands of frames in training (SpecAugment).", also=("specaugment",)
+        False, "Mask random time spans and frequency bands in training (SpecAugment).", also=("specaugment",)
     )
     transpose: int = option(
-        0, "Transpose music in training, by at most this many semitones.", ge=0, le=24, also=("pitch_shift",)
+        0, "Transpose music at random in training, by at most this many semitones.", ge=0, le=24, also=("pitch_shift",)
     )
     clip: float | None = option(
         1.0,
-        "Largest norm of the gradient.",
+        "Largest gradient norm; larger gradients are scaled down.",
         gt=0,
         also=("clip_grad_norm", "max_grad_norm", "max_norm", "clipnorm", "clipvalue", "gradient_clip_val", "grad_clip"),
     )
     bptt: int | None = option(
         None,
-        "Steps of one window of truncated backpropagation through time (k1). "
-        "Default: 128 where sequences are longer than 2048 steps.",
+        "Window of truncated backpropagation through time in steps (k1). "
+        "Default: 128 if sequences are longer than 2048 steps.",
         ge=1,
         also=("tbptt", "truncate", "truncated_bptt_steps", "bptt_steps", "seq_length", "k1"),
     )
     bptt_gradient: int | None = option(
         None,
-        "Steps that a gradient reaches back (k2), a multiple of bptt. Default: as bptt.",
+        "Steps that gradients reach back (k2), a multiple of bptt. Default: same as bptt.",
         ge=1,
         also=("k2",),
     )
     patience: int | None = option(
         None,
-        "Validations without a new best before training stops. Default: 5 without a budget, else unlimited.",
+        "Early stopping: validations without improvement. Default: 5 without a budget, else unlimited.",
         ge=1,
         also=("early_stopping", "early_stopping_patience", "early_stopping_rounds", "n_iter_no_change"),
     )
     checkpoint_every: str | None = option(
         None,
-        "Interval of checkpoints: steps, such as 50, or seconds, such as 30s. Default: 60s.",
+        "Checkpoint interval: steps, such as 50, or seconds, such as 30s. Default: 60s.",
         also=("save_every", "save_steps", "save_freq", "every_n_train_steps"),
     )
     seed: int = option(
         0,
-        "Seed of all random numbers.",
+        "Random seed.",
         ge=0,
         lt=9_223_372_036_854_775_808,
         also=("random_state", "random_seed", "manual_seed", "rng"),
     )
     device: Literal["auto", "cpu", "cuda"] = option(
-        "auto", "Where to train.", also=("accelerator", "gpu", "use_cuda", "use_gpu", "no_cuda")
+        "auto", "Device to train on.", also=("accelerator", "gpu", "use_cuda", "use_gpu", "no_cuda")
     )
 
     @model_validator(mode="after")
     def _one_budget(self) -> Self:
         given = [named(name) for name in ("steps", "epochs", "minutes") if getattr(self, name) is not None]
         if len(given) > 1:
-            raise ValueError(f"give one budget, not {' and '.join(given)}")
+            raise ValueError(f"give only one budget, not {' and '.join(given)}")
         return self

@@ -1,4 +1,4 @@
-"""Where a network trains, is judged and answers: on the CPU, or on a GPU."""
+"""The choice of the device, CPU or GPU, for training, evaluation and prediction."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ __all__ = ["device_for"]
 
 
 def device_for(asked: str) -> str:
-    """The device that ``asked`` means here: ``cpu`` or ``cuda``; with ``auto`` a GPU, if torch sees one.
+    """The device to use, ``cpu`` or ``cuda``; ``auto`` chooses a GPU if torch finds one.
 
     Raises:
-        UsageError: it is none of the three, or ``cuda`` where torch sees no GPU.
+        UsageError: ``asked`` is not auto, cpu or cuda, or is cuda although torch finds no GPU.
 
     Example:
         >>> device_for("cpu")
@@ -23,5 +23,5 @@ def device_for(asked: str) -> str:
         raise UsageError(f"{named('device')} must be auto, cpu or cuda, not {asked!r}")
     seen = torch.cuda.is_available()
     if asked == "cuda" and not seen:
-        raise UsageError(f"{named('device')} is cuda, but torch sees no GPU here: use cpu")
+        raise UsageError(f"{named('device')} is cuda, but torch finds no GPU; use cpu")
     return "cuda" if seen and asked != "cpu" else "cpu"

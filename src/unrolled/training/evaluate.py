@@ -1,4 +1,4 @@
-"""Judge a network on one split: every question once, nothing learned."""
+"""Evaluate a network on a split without training it."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ __all__ = ["evaluate", "run_over"]
 
 
 def run_over(network: Model, loader: Loader, device: str) -> Iterator[tuple[Any, Batch]]:
-    """(outputs, batch) of every batch, without dropout and without gradients.
+    """Yield (outputs, batch) for every batch, without dropout and without gradients.
 
-    Where a row stands for both strands, its outputs are the mean of theirs.
+    If a row is read on both strands of DNA or RNA, its outputs are the mean over both.
     """
     training = network.training
     network.eval()
@@ -44,14 +44,14 @@ def run_over(network: Model, loader: Loader, device: str) -> Iterator[tuple[Any,
 def evaluate(
     network: Model, task: Task, examples: Examples, config: TrainingConfig, device: str = "cpu"
 ) -> dict[str, float]:
-    """The task's metrics on ``examples``; empty where there is nothing to score.
+    """The task's metrics on ``examples``; empty if there is nothing to score.
 
     Args:
-        network: what answers; its weights are left alone.
-        task: what is asked, and how it is measured.
+        network: the network to evaluate; its weights do not change.
+        task: the task that the network was trained for.
         examples: the split.
-        config: batch size and the windows of long sequences.
-        device: where the network is.
+        config: gives the batch size and the windows of long sequences.
+        device: the device of the network.
     """
     loader = Loader(examples, evaluation_plan(examples, task.batching, config, network.causal))
     answers = (task.judge(outputs, batch) for outputs, batch in run_over(network, loader, device))

@@ -1,4 +1,4 @@
-"""Who is told what happens in training: a log file, a progress bar, TensorBoard. A hook is a function of an event."""
+"""Hooks: functions that are called with the events of training, to log them to a file or TensorBoard."""
 
 from __future__ import annotations
 
@@ -9,15 +9,17 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from unrolled.errors import MissingExtra
+from unrolled.errors import MissingExtra, named
 from unrolled.storage.directories import write_file
 
 __all__ = ["Event", "Hook", "log_to", "need_tensorboard", "tensorboard_to"]
 
 Event = dict[str, Any]
-"""``kind`` says what happened: ``step`` (some steps were taken), ``skipped`` (one was not, as its loss or gradient was
-not finite) or ``valid`` (a validation), each with ``step``, ``epoch``, ``seconds`` and ``progress``; at the end
-``valid_final`` and ``test_final``, the metrics of the chosen weights, with ``step``. Then numbers by their names."""
+"""An event of training: ``kind``, and named numbers.
+
+The kind is ``step`` (several steps were taken), ``skipped`` (a step was skipped because its loss or gradient was not
+finite) or ``valid`` (a validation), each with ``step``, ``epoch``, ``seconds`` and ``progress``. At the end come
+``valid_final`` and ``test_final``, with ``step`` and the metrics of the chosen weights."""
 
 Hook = Callable[[Event], None]
 
@@ -25,8 +27,8 @@ Hook = Callable[[Event], None]
 def log_to(path: Path, from_step: int = 0) -> Hook:
     """Append each event as a JSON line to ``path``.
 
-    What a run that was stopped had written and will write again is dropped first: the lines beyond ``from_step``, that
-    of its last checkpoint, and those that it ends with.
+    When a run resumes, the lines that it will write again are dropped first: those after ``from_step``, the step of its
+    last checkpoint, and the final metrics.
     """
     if path.exists():
         lines = path.read_text("utf-8").split("\n")
@@ -46,21 +48,21 @@ def _step_of(line: str) -> float:
     try:
         return float(json.loads(line)["step"])
     except (ValueError, KeyError, TypeError):
-        return float("inf")  # a line that was cut short is dropped
+        return float("inf")  # so that a truncated line is dropped
 
 
 def need_tensorboard() -> None:
-    """Make sure that `tensorboard_to` will work.
+    """Check that TensorBoard is installed.
 
     Raises:
         MissingExtra: tensorboard is not installed.
     """
     if importlib.util.find_spec("tensorboard") is None:
-        raise MissingExtra("tensorboard", "tensorboard", "--tensorboard")
+        raise MissingExtra("tensorboard", "tensorboard", named("tensorboard"))
 
 
 def tensorboard_to(folder: Path) -> Hook:
-    """Write each number of an event to TensorBoard's files in ``folder``.
+    """Write the numbers of each event to TensorBoard files in ``folder``.
 
     Raises:
         MissingExtra: tensorboard is not installed.

@@ -1,4 +1,4 @@
-"""Which plan a split is trained and judged by: the form of the target decides, the user's options add to it."""
+"""How a split is divided into batches for training and evaluation, given the target's form and the options."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from unrolled.batch import Continuous
 from unrolled.data.batches.spec_augment import SpecAugment
 from unrolled.data.batches.transposition import Transposition
 from unrolled.data.examples.examples import Examples
-from unrolled.data.forms.base import BatchSettings
+from unrolled.data.forms.form import BatchSettings
 from unrolled.data.plans.segments import Transform
 from unrolled.data.plans.windows import Plan, Transformed
 from unrolled.errors import UsageError, named
@@ -17,12 +17,12 @@ __all__ = ["batch_settings", "can_be_judged", "evaluation_plan", "training_plan"
 
 
 def batch_settings(batching: Batching, config: TrainingConfig) -> BatchSettings:
-    """What the task and the trainer say about batches."""
+    """The settings of the task and the trainer that batches depend on."""
     return BatchSettings(config.batch, config.seed, config.bptt, batching.lookback, batching.mask)
 
 
 def window(examples: Examples, config: TrainingConfig) -> int | None:
-    """k1 of truncated BPTT, or ``None`` where whole sequences are trained at once."""
+    """The window k1 of truncated BPTT, or ``None`` if whole sequences are trained at once."""
     return examples.form.plans.window(examples, config.bptt)
 
 
@@ -30,31 +30,31 @@ def training_plan(examples: Examples, batching: Batching, config: TrainingConfig
     """The batches of one epoch, a pure function of (seed, epoch).
 
     Raises:
-        UsageError: parts of frames are to be hidden, and no input has numbers for each step; or pieces are to be
-            transposed, and no input has keys.
+        UsageError: SpecAugment is on, but no input has numbers for each step; or transposition is on, but no input
+            is music.
     """
     plan = examples.form.plans.training(examples, batch_settings(batching, config), epoch)
     transforms: list[Transform] = []
     if config.transpose:
         if not examples.keys:
             raise UsageError(
-                f"{named('transpose')} only works with piano rolls of 88 keys and with events of notes; no input is one"
+                f"{named('transpose')} only works with 88-key piano rolls and note events; this data has neither"
             )
         transforms.append(Transposition(examples, config.transpose, config.seed, epoch))
     if config.spec_augment:
         if not any(isinstance(spec, Continuous) and spec.time for spec in examples.specs.values()):
             raise UsageError(
-                f"{named('spec_augment')} only works with inputs that have numbers for each step; no input has"
+                f"{named('spec_augment')} only works with inputs that have numbers for each step; this data has none"
             )
         transforms.append(SpecAugment(config.seed, epoch))
     return Transformed(plan, tuple(transforms)) if transforms else plan
 
 
 def can_be_judged(examples: Examples, batching: Batching, config: TrainingConfig) -> bool:
-    """True if at least one question is asked of the split."""
+    """True if the split has anything to evaluate."""
     return len(evaluation_plan(examples, batching, config)) > 0
 
 
 def evaluation_plan(examples: Examples, batching: Batching, config: TrainingConfig, causal: bool = True) -> Plan:
-    """Every question of the split once, in a fixed order; without ``causal``, or with a CRF, of whole sequences."""
+    """The batches that cover a split once, in a fixed order; whole sequences if not ``causal`` or with a CRF."""
     return examples.form.plans.judging(examples, batch_settings(batching, config), causal and batching.in_pieces)

@@ -1,4 +1,4 @@
-"""How long to train, and how fast to learn when: one number, progress in [0, 1], drives both."""
+"""The training budget and the learning-rate schedule, both driven by progress in [0, 1]."""
 
 from __future__ import annotations
 
@@ -9,25 +9,25 @@ from unrolled.training.config import TrainingConfig
 
 __all__ = ["Budget"]
 
-LONGEST = 10.0  # minutes, where the user gave no budget
-_WARMUP_STEPS = 100  # where there is no end to take a share of
+LONGEST = 10.0  # minutes, if no budget is given
+_WARMUP_STEPS = 100  # if no budget is given
 _FLOOR = 0.02  # the cosine ends at this share of the learning rate
 
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """Steps, epochs or minutes; with none of them, until validation stops improving, ten minutes at most."""
+    """The training budget: steps, epochs or minutes; or until validation stops improving, for at most ten minutes."""
 
     config: TrainingConfig
 
     @property
     def open_ended(self) -> bool:
-        """True where validation decides when to stop."""
+        """True if validation decides when to stop."""
         return self.config.steps is None and self.config.epochs is None and self.config.minutes is None
 
     @property
     def by_clock(self) -> bool:
-        """True where the clock steers the schedule, so that a resumed run may differ in its last bits."""
+        """True if the schedule depends on the clock, so that a resumed run may not be bit-identical."""
         return self.config.steps is None and self.config.epochs is None
 
     def say(self) -> str:
@@ -38,10 +38,10 @@ class Budget:
             return f"{self.config.epochs:g} epochs"
         if self.config.minutes:
             return f"{self.config.minutes:g} minutes"
-        return f"until validation stops improving, {LONGEST:g} minutes at most"
+        return f"until validation stops improving, for at most {LONGEST:g} minutes"
 
     def progress(self, step: int, epochs: float, seconds: float) -> float:
-        """The share of the budget that is spent, ≥ 0; 1 means stop."""
+        """The share of the budget that is spent, ≥ 0; training stops at 1."""
         if self.config.steps:
             return step / self.config.steps
         if self.config.epochs:

@@ -1,6 +1,6 @@
-"""Steps of AdamW where a gradient holds a few rows of a large matrix: no work and no memory for all the others.
+"""AdamW for sparse gradients: updates only the rows of a large matrix that have a gradient.
 
-Axes: V rows of a matrix, H its width, S rows that a gradient holds.
+Axes: V rows of a matrix, H its width, S rows with a gradient.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ __all__ = ["clip_gradients", "step_rows"]
 
 
 def clip_gradients(parameters: Iterable[nn.Parameter], largest: float) -> Tensor:
-    """Scale all gradients so that their common norm is at most ``largest``; the norm before.
+    """Scale all gradients so that their global norm is at most ``largest``; returns the norm before scaling.
 
-    Sparse ones are coalesced, so that each of their rows is there once.
+    Sparse gradients are coalesced, so that each row occurs once.
     """
     parts = []
     for parameter in parameters:
@@ -35,19 +35,19 @@ def clip_gradients(parameters: Iterable[nn.Parameter], largest: float) -> Tensor
 
 @torch.no_grad()
 def step_rows(optimizer: torch.optim.AdamW) -> None:
-    r"""Make AdamW's step for the rows of sparse gradients, and take these gradients away from ``optimizer.step``.
+    r"""Take AdamW's step for the rows of sparse gradients, and remove these gradients before ``optimizer.step``.
 
     .. math::
         m_r \leftarrow \beta_1 m_r + (1 - \beta_1) g_r, \quad v_r \leftarrow \beta_2 v_r + (1 - \beta_2) g_r^2, \quad
         W_r \leftarrow (1 - \eta \lambda) W_r - \eta \hat m_r / (\sqrt{\hat v_r} + \epsilon)
 
-    A row that the gradient does not hold stays as it is: its moments do not fade, and its weights are not decayed. The
-    moments lie where AdamW's own do, so a checkpoint holds them.
+    Rows without a gradient do not change: their moments do not decay, and neither do their weights. The moments are
+    part of AdamW's own state, so checkpoints include them.
 
     Cost: O(S H) a step; the moments are 2 V H numbers.
 
     References:
-        Loshchilov and Hutter 2019, https://arxiv.org/abs/1711.05101; such moments are torch.optim.SparseAdam's.
+        Loshchilov and Hutter 2019, https://arxiv.org/abs/1711.05101; the moments follow torch.optim.SparseAdam.
     """
     for group in optimizer.param_groups:
         (one, two), rate, epsilon = group["betas"], group["lr"], group["eps"]

@@ -1,4 +1,4 @@
-"""The loop: batches to loss to weights; what it needs to go on is one checkpoint."""
+"""The training loop, with validation, checkpoints and resuming."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from torch import Tensor
 
 from unrolled.data.batches.loader import Loader
 from unrolled.data.examples.examples import Examples
-from unrolled.errors import DataError, Interrupted, ModelError, TrainingError, UsageError
-from unrolled.metrics.base import cost
+from unrolled.errors import DataError, Interrupted, ModelError, TrainingError, UsageError, named
+from unrolled.metrics.metric import cost
 from unrolled.metrics.ranking import BEST
 from unrolled.models.model import Model
 from unrolled.state import flatten, rebuild
@@ -33,30 +33,30 @@ from unrolled.training.sparse_adamw import clip_gradients, step_rows
 
 __all__ = ["Progress", "Trainer"]
 
-_VALIDATIONS = 10  # in a budget
-_REST = 3  # times as long as a validation took, minutes are left to training before the next one
-_LOG_EVERY = 20  # steps
+_VALIDATIONS = 10  # over the whole budget
+_REST = 3  # with a budget in minutes, train at least this many times as long as the last validation took
+_LOG_EVERY = 20  # in steps
 _TOO_MANY = 10  # non-finite steps in a row
-_APART = 40  # steps at least between validations where the budget is open: after fewer, a plateau may be noise
-_PATIENCE = 5  # validations without a new best, where the budget is open
-_MIN_DELTA = 1e-4  # an improvement smaller than this share is none
+_APART = 40  # fewest steps between validations without a budget: after fewer, a plateau may be noise
+_PATIENCE = 5  # validations without improvement, without a budget
+_MIN_DELTA = 1e-4  # smaller relative improvements do not count
 
 
 @dataclass(slots=True)
 class Progress:
-    """Where a run is: with weights, optimiser, random states and lane states, all that its next step depends on."""
+    """The position of a run. With weights, optimiser, random and lane states, it determines the next step."""
 
     step: int = 0
     epoch: int = 0
-    index: int = 0  # batches of this epoch that are done
+    index: int = 0  # batches done in this epoch
     seconds: float = 0.0
-    saved: float = 0.0  # the seconds at which the last checkpoint was saved
+    saved: float = 0.0  # `seconds` at the last checkpoint
     validations: int = 0
-    validated: int = -1  # the step of the last one
-    rest: float = 0.0  # seconds before which there is none, where the budget is minutes
+    validated: int = -1  # step of the last validation
+    rest: float = 0.0  # `seconds` before which no validation runs, if the budget is in minutes
     best: float = math.inf  # the `cost` of the best validation
     stale: int = 0  # validations since the best one
-    factor: float = 1.0  # of the learning rate, halved on a plateau where the budget is open
+    factor: float = 1.0  # of the learning rate, halved on a plateau if there is no budget
     clipped: int = 0
     skipped: int = 0
     skipped_in_row: int = 0
@@ -65,24 +65,24 @@ class Progress:
 
 
 class Trainer:
-    """Trains a network on one task, from the beginning or from its newest checkpoint.
+    """Trains a network on a task, from its initial weights or from a checkpoint.
 
     Args:
-        network: what to train, in place.
-        task: loss and metrics.
-        train, valid: the encoded splits; without ``valid`` the last weights are kept instead of the best.
-        config: the budget and the numbers of the loop.
+        network: the network to train, in place.
+        task: gives the loss and the metrics.
+        train, valid: the encoded splits; without ``valid`` the last weights are kept, not the best.
+        config: the options of training.
         folder: the run's ``checkpoints/``.
-        hooks: who is told of every logged step and every validation.
+        hooks: called with every event, such as a logged step or a validation.
         device: ``cpu`` or ``cuda``.
-        frozen: name of a parameter -> (its rows,) bool, True of those that stay as they are; such a parameter is not
-            decayed.
+        frozen: name of a parameter -> (rows,) bool, True for rows that must not change; such a parameter has no weight
+            decay.
 
     Raises:
-        DataError: a split has nothing to learn from, or to be judged by.
+        DataError: a split has no sequence that is long enough.
         TrainingError: ten steps in a row had a loss or gradient that is not finite.
-        Interrupted: SIGINT or SIGTERM came; a checkpoint was saved first.
-        SpaceError: a checkpoint does not fit; the earlier ones are intact.
+        Interrupted: SIGINT or SIGTERM arrived; a checkpoint was saved first.
+        SpaceError: the disk is full; earlier checkpoints are intact.
     """
 
     def __init__(
@@ -101,10 +101,10 @@ class Trainer:
         self.config, self.folder, self.hooks, self.device, self.frozen = config, folder, hooks, device, frozen
         self.budget, self.progress = Budget(config), Progress()
         self.carry = TruncatedBPTT(network, _chunks(window(train, config), config))
-        named = list(self.network.named_parameters())
-        decay = [p for name, p in named if p.dim() > 1 and name not in frozen]
-        keep = [p for name, p in named if p.dim() <= 1 or name in frozen]  # biases are not decayed
-        for name, rows in frozen.items():  # without decay, a row whose gradient was always 0 stays to the bit
+        parameters = list(self.network.named_parameters())
+        decay = [p for name, p in parameters if p.dim() > 1 and name not in frozen]
+        keep = [p for name, p in parameters if p.dim() <= 1 or name in frozen]  # biases are not decayed
+        for name, rows in frozen.items():  # without decay, a row whose gradient is always 0 stays bit-identical
             _hold(self.network.get_parameter(name), rows.to(device)[:, None])
         groups = [{"params": decay, "weight_decay": config.weight_decay}, {"params": keep, "weight_decay": 0.0}]
         self.optimizer = torch.optim.AdamW([g for g in groups if g["params"]], lr=config.lr, fused=True)
@@ -112,7 +112,7 @@ class Trainer:
         self._interrupt: int | None = None
 
     def run(self) -> Progress:
-        """Train until the budget is spent; the network then holds the weights that validated best."""
+        """Train until the budget is spent or training stops early, then load the weights that validated best."""
         with _Signals(self._on_signal):
             self._loop()
         best = checkpoint.best(self.folder)
@@ -121,7 +121,7 @@ class Trainer:
         return self.progress
 
     def best_metrics(self) -> dict[str, float] | None:
-        """Those of the validation that chose the weights; ``None`` where none did."""
+        """The metrics of the validation that chose the weights; ``None`` if there was none."""
         best = checkpoint.best(self.folder)
         return None if best is None else dict(best.meta["metrics"])
 
@@ -130,11 +130,9 @@ class Trainer:
         self.network.train()
         loader = self._loader()
         if not len(loader):
-            raise DataError(
-                "no training sequence is long enough to learn anything from", hint="give more or longer ones"
-            )
+            raise DataError("no training sequence is long enough to learn from", hint="add more or longer sequences")
         if self.valid is not None and not can_be_judged(self.valid, self.task.batching, self.config):
-            raise DataError("no validation sequence is long enough to be judged by", hint="give more or longer ones")
+            raise DataError("no validation sequence is long enough to evaluate on", hint="add more or longer sequences")
         while (share := self._share(len(loader))) < 1 and p.stale < self._patience():
             self._step(loader, share)
             p.index, p.step = p.index + 1, p.step + 1
@@ -147,20 +145,22 @@ class Trainer:
                 loader = self._loader()
             if self._validation_is_due(len(loader)):
                 self._validate()
-            # After a skipped step the weights may be beyond repair: the checkpoints before it are the good ones.
+            # After a skipped step the weights may have diverged, so they must not replace a good checkpoint.
             if self._interrupt is not None or (p.skipped_in_row == 0 and self.every.is_due(p)):
                 self.save()
-            self._leave_if_told()
+            self._stop_if_interrupted()
         if self.valid is not None and p.stale < self._patience() and p.validated != p.step:
             self._validate()
         self.save()
-        self._leave_if_told()
+        self._stop_if_interrupted()
 
-    def _leave_if_told(self) -> None:
+    def _stop_if_interrupted(self) -> None:
         if self._interrupt is not None:
             name, run = signal.Signals(self._interrupt).name, self.folder.parent
             step = self.progress.step
-            raise Interrupted(f"{name}: saved at step {step}; go on with: unrolled fit --resume {run}", self._interrupt)
+            raise Interrupted(
+                f"{name}: saved at step {step}; resume with: unrolled fit --resume {run}", self._interrupt
+            )
 
     def _step(self, loader: Loader, share: float) -> None:
         p, config = self.progress, self.config
@@ -185,11 +185,11 @@ class Trainer:
             if p.skipped_in_row == _TOO_MANY:
                 raise TrainingError(
                     f"the loss or its gradient was not finite for {_TOO_MANY} steps in a row (step {p.step}); "
-                    "what was saved before is kept: try a smaller --lr"
+                    f"earlier checkpoints are kept; try a smaller {named('lr')}"
                 )
         self.optimizer.zero_grad(set_to_none=True)
 
-    # --- when -----------------------------------------------------------------------------------------------------
+    # --- schedule -------------------------------------------------------------------------------------------------
 
     def _loader(self) -> Loader:
         return Loader(self.train, training_plan(self.train, self.task.batching, self.config, self.progress.epoch))
@@ -223,12 +223,12 @@ class Trainer:
             p.best, p.stale = value, 0
             weights = {f"model.{name}": tensor for name, tensor in self.network.state_dict().items()}
             checkpoint.save_best(self.folder, weights, {"step": p.step, "metrics": metrics})
-        else:  # also where the value is not finite: it never replaces the best
+        else:  # including a value that is not finite
             p.stale += 1
             p.factor *= 0.5
         self._tell({"kind": "valid", **metrics})
 
-    # --- what is told and kept --------------------------------------------------------------------------------------
+    # --- events and checkpoints -----------------------------------------------------------------------------------
 
     def _log(self, batches: int) -> None:
         p = self.progress
@@ -243,7 +243,7 @@ class Trainer:
             hook({"step": p.step, "epoch": p.epoch, "seconds": round(p.seconds, 3), "progress": share, **event})
 
     def save(self) -> None:
-        """Write a checkpoint of everything that the next step depends on."""
+        """Save a checkpoint of everything that the next step depends on."""
         tensors = {f"model.{name}": tensor for name, tensor in self.network.state_dict().items()}
         tensors |= checkpoint.optimizer_tensors(self.optimizer, self.network.named_parameters())
         tensors |= checkpoint.rng_state()
@@ -254,10 +254,10 @@ class Trainer:
         checkpoint.save(self.folder, self.progress.step, tensors, meta)
 
     def restore(self, saved: checkpoint.Checkpoint) -> None:
-        """Go on from ``saved`` as if the run had never stopped.
+        """Load ``saved``, so that training continues exactly as if the run had not stopped.
 
         Raises:
-            ModelError: it is a checkpoint of another network.
+            ModelError: the checkpoint belongs to another network.
         """
         try:
             self.network.load_state_dict(checkpoint.section(saved.tensors, "model"))
@@ -278,9 +278,9 @@ class Trainer:
 
 
 def _best(saved: float | None, metric: str) -> float:
-    """`Progress.best` of a checkpoint, in which ``None`` stands for infinity."""
+    """`Progress.best` from a checkpoint, where ``None`` means infinity."""
     if metric == f"ndcg_at_{BEST}" and saved is not None and saved > 0:
-        return saved - 1  # an earlier version kept 1 − NDCG, which is above 0; −NDCG never is
+        return saved - 1  # earlier versions saved 1 − NDCG, which is above 0, not −NDCG, which never is
     return math.inf if saved is None else saved
 
 
@@ -289,17 +289,23 @@ def _hold(parameter: Tensor, rows: Tensor) -> None:
 
 
 def _chunks(window: int | None, config: TrainingConfig) -> int:
-    """k2 / k1."""
+    """k2 / k1, the windows that a gradient reaches back."""
     if config.bptt_gradient is None:
         return 1
-    if window is None or config.bptt_gradient % window:
-        raise UsageError(f"--bptt-gradient {config.bptt_gradient} must be a multiple of --bptt, which is {window}")
+    if window is None:
+        raise UsageError(
+            f"{named('bptt_gradient')} only works with sequences that are trained in windows ({named('bptt')})"
+        )
+    if config.bptt_gradient % window:
+        raise UsageError(
+            f"{named('bptt_gradient')} must be a multiple of {named('bptt')} ({window}), not {config.bptt_gradient}"
+        )
     return config.bptt_gradient // window
 
 
 @dataclass(frozen=True, slots=True)
 class _Every:
-    """How often a checkpoint is saved: every ``number`` steps or seconds."""
+    """The interval between checkpoints: every ``number`` steps or seconds."""
 
     number: int
     seconds: bool
@@ -309,7 +315,9 @@ class _Every:
         """``50`` is every 50 steps, ``30s`` every 30 seconds."""
         number = text.removesuffix("s")
         if not number.isdecimal() or int(number) < 1:
-            raise UsageError(f"--checkpoint-every {text}: give steps, such as 50, or seconds, such as 30s")
+            raise UsageError(
+                f"{named('checkpoint_every')} must be steps, such as 50, or seconds, such as 30s, not {text!r}"
+            )
         return cls(int(number), text.endswith("s"))
 
     def is_due(self, progress: Progress) -> bool:
@@ -319,7 +327,7 @@ class _Every:
 
 
 class _Signals:
-    """While training runs, SIGINT and SIGTERM only leave a note; outside the main thread they are left alone."""
+    """Defers SIGINT and SIGTERM to the end of a step; outside the main thread it does nothing."""
 
     def __init__(self, note: Callable[[int], None]) -> None:
         self.note, self.before = note, {}  # type: ignore[var-annotated]

@@ -1,1 +1,1 @@
-"""Vectors of words, learned from running text alone: skip-gram and CBOW with negative sampling."""
+"""Word vectors learned from plain text: skip-gram and CBOW with negative sampling."""

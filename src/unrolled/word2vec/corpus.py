@@ -1,4 +1,7 @@
-"""The running words of texts, in pieces: counted once, then read as often as one likes. Axes: V words, n running."""
+"""The words of a text corpus, counted once and then read in pieces, any number of times.
+
+Axes: V words, n running words.
+"""
 
 from __future__ import annotations
 
@@ -23,16 +26,16 @@ __all__ = ["Corpus"]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Corpus:
-    """Texts, and the words that are frequent enough in them.
+    """Texts, and the words that are frequent in them.
 
-    A word is what ``--tokens words`` makes of a text: in lower case, cut at blanks and at each sign. A file of texts is
-    mapped and passes through memory a megabyte at a time; a line of it is a sentence.
+    Texts are cut into words as the option ``tokens`` does with ``words``: in lower case, at blanks and punctuation. A
+    text file is mapped and passes through memory a megabyte at a time; each of its lines is a sentence.
 
     Attributes:
-        words: V, the most frequent first; of equally frequent ones, the first in the alphabet.
+        words: V words, the most frequent first; equally frequent ones in alphabetical order.
         counts: (V,) int64.
-        running: all words of the texts, rare ones included.
-        remarks: what a user should know of how they were read.
+        running: how many words the texts hold, rare ones included.
+        remarks: what the user should know about how the texts were read.
 
     Example:
         >>> corpus = Corpus.count({"text": ["a cat", "a dog and a cat"]}, min_count=2)
@@ -54,32 +57,32 @@ class Corpus:
         """Read the texts of ``source`` (a path, or a table in memory) and count their words.
 
         Args:
-            source: all its columns of texts are read.
-            min_count: how often a word must stand there to be kept.
+            source: all of its text columns are read.
+            min_count: how often a word must occur to be kept.
 
         Raises:
-            DataError: it cannot be read, or holds no texts, or fewer than two words that are frequent enough.
+            DataError: it cannot be read, holds no texts, or has fewer than two words that are frequent enough.
         """
         sequences = read(source, DataConfig(own={"reader.text": {"rows_are": "lines"}}))
         table = sequences.table
         texts = [name for name in table.column_names if is_text(table.column(name).type)]
         chosen = [name for name in texts if sequences.traits(name).verbatim] or texts
         if not chosen:
-            raise DataError("holds no texts to learn words from", file=sequences.origin)
+            raise DataError("has no text column to learn words from", file=sequences.origin)
         columns = [table.column(name) for name in chosen]
         counts = count_words((piece.texts for piece in _checked(columns, sequences.origin)), items=False)
         kept = sorted((word for word in counts if counts[word] >= min_count), key=lambda word: (-counts[word], word))
         if len(kept) < 2:
             hint = "give more text" if min_count == 1 else f"give more text, or {named('min_count')} below {min_count}"
-            why = f"{len(kept)} of its {len(counts)} words stand there {min_count} times or more"
+            why = f"only {len(kept)} of its {len(counts)} words occur {min_count} times or more"
             raise DataError(why, file=sequences.origin, hint=hint)
         numbers = np.array([counts[word] for word in kept], np.int64)
         return cls(kept, numbers, counts.total(), sequences.remarks, columns, sequences.origin)
 
     def passage(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """All running words that are kept, a piece at a time: the id and the sentence of each, both (n,) int64.
+        """Yield the kept words in running order, a piece at a time: the id and the sentence of each, both (n,) int64.
 
-        Sentences are numbered within a piece; one that is longer than a piece is cut.
+        Sentences are numbered within a piece; a sentence longer than a piece is cut.
         """
         known = pa.array(self.words, pa.large_string())
         for piece in _checked(self._columns, self._origin):
@@ -95,5 +98,5 @@ def _checked(columns: list[pa.ChunkedArray], origin: Origin) -> Iterator[Piece]:
             try:
                 as_text(raw(piece.texts)[0])
             except UnicodeDecodeError:
-                raise DataError("holds a text that is not UTF-8", file=origin) from None
+                raise DataError("has a text that is not UTF-8", file=origin) from None
             yield replace(piece, texts=normal_texts(piece.texts, "nfc"))

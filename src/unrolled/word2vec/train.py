@@ -1,7 +1,7 @@
-"""The loop: passes over a corpus, from running words to vectors. Axes: V words, W wide, as in `update`.
+"""Train word vectors: several epochs over a corpus. Axes: V words, W the size of a vector, as in `update`.
 
 Mikolov et al. 2013, https://arxiv.org/abs/1301.3781 (skip-gram and CBOW) and https://arxiv.org/abs/1310.4546 (negative
-sampling, and leaving out frequent words); noise words in common: Ji et al. 2016, https://arxiv.org/abs/1604.04661.
+sampling and subsampling of frequent words); shared noise words: Ji et al. 2016, https://arxiv.org/abs/1604.04661.
 """
 
 from __future__ import annotations
@@ -24,24 +24,24 @@ from unrolled.word2vec.update import STEPS, Blocks, Tables
 __all__ = ["Settings", "learn", "write"]
 
 _BLOCK, _BLOCKS, _NOISE = 32, 16, 32  # Q, P and K
-_POWER = 0.75  # of a word's count, in the noise distribution
+_POWER = 0.75  # the noise distribution is count ** 0.75
 _LAST_RATE = 1e-4
-_LOOK = 16  # steps between two whose loss is kept for the report
+_LOOK = 16  # the loss is recorded at every 16th step, for the report
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """How vectors are learned; the defaults are word2vec's.
+    """The hyperparameters of training; the defaults are those of word2vec.
 
     Attributes:
         size: W, 1 … 65 536.
         model: ``skipgram`` or ``cbow``.
-        epochs: passes over the text.
-        window: the most words to each side that are a word's context; each time a number of 1 … window is drawn.
-        negative: noise words a pair.
-        seed: of the first vectors and everything that is drawn.
-        rate: the first learning rate; it falls in a line to 0.0001.
-        sample: t; a word that is a share f of the text is read with the probability sqrt(t/f) + t/f.
+        epochs: passes over the text, 1 … 10 000.
+        window: the largest number of context words on each side; the number for each word is sampled from 1 … window.
+        negative: noise words per pair.
+        seed: for the initial vectors and all sampling.
+        rate: the initial learning rate; it falls linearly to 0.0001.
+        sample: the threshold t of subsampling; a word with the frequency f is kept with probability sqrt(t/f) + t/f.
     """
 
     size: int = 100
@@ -54,34 +54,34 @@ class Settings:
     sample: float = 1e-3
 
     def check(self) -> None:
-        """A `UsageError` names what is unknown, or out of range."""
+        """Raise a `UsageError` that names a setting that is unknown or out of range."""
         if self.model not in STEPS:
-            raise UsageError(f"there is no model {self.model!r} of word vectors.{did_you_mean(self.model, STEPS)}")
+            raise UsageError(f"there is no word vector model {self.model!r}.{did_you_mean(self.model, STEPS)}")
         for name, most in (("size", 65_536), ("epochs", 10_000), ("window", 1_000), ("negative", 1_000)):
             if not 1 <= getattr(self, name) <= most:
-                raise UsageError(f"{name} must be 1 … {most}, got {getattr(self, name)}")
+                raise UsageError(f"{named(name)} must be from 1 to {most}, got {getattr(self, name)}")
         if not 0 <= self.seed < 2**63:
-            raise UsageError(f"seed must be 0 … 2^63 - 1, got {self.seed}")
+            raise UsageError(f"{named('seed')} must be from 0 to 2^63 - 1, got {self.seed}")
 
 
 def learn(corpus: Corpus, settings: Settings, say: Callable[[str], None] = lambda _: None) -> np.ndarray:
-    """Vectors of the words of ``corpus``, (V, W) float32; the same seed gives the same vectors.
+    """Learn a vector for each word of ``corpus``, (V, W) float32; the same seed gives the same vectors.
 
     Equations:
-        maximise, over centres y and each word x of its context (of CBOW: their mean),
+        maximise, over centres y and each word x of their context (for CBOW: the mean of the context),
         log σ(u_y · v_x) + Σ_n log σ(-u_n · v_x),    n ~ count^0.75, ``negative`` of them,
         by stochastic gradient ascent; v are the vectors.
 
     Args:
         corpus: words and their counts.
         settings: see `Settings`.
-        say: is told of every pass in a line.
+        say: called with one line of progress per epoch.
 
     Raises:
         UsageError: a setting is unknown or out of range.
 
     Cost:
-        about 12·(C + K)·W multiply-adds for each word that is read; 2·V·W numbers of memory.
+        about 12·(C + K)·W multiply-adds per word of the text; memory for 2·V·W numbers.
 
     Example:
         >>> corpus = Corpus.count({"text": ["a b a b", "b a b a"]}, min_count=1)
@@ -99,19 +99,19 @@ def learn(corpus: Corpus, settings: Settings, say: Callable[[str], None] = lambd
     step, total, read = STEPS[settings.model], int(corpus.counts.sum()) * settings.epochs, 0
     with torch.no_grad():
         for epoch in range(1, settings.epochs + 1):
-            started, begun, told = time.monotonic(), read, torch.zeros(2)
+            started, begun, losses = time.monotonic(), read, torch.zeros(2)
             for ids, sentences in corpus.passage():
                 kept = dice.random(len(ids)) < keep[ids]
-                some = list(_blocks(ids[kept], sentences[kept], noise, settings, dice))
-                for number, blocks in enumerate(some):
-                    done = (read + number / len(some) * len(ids)) / total
+                batches = list(_blocks(ids[kept], sentences[kept], noise, settings, dice))
+                for number, blocks in enumerate(batches):
+                    done = (read + number / len(batches) * len(ids)) / total
                     found = step(tables, blocks, settings.rate + (_LAST_RATE - settings.rate) * done)
                     if number % _LOOK == 0:
-                        told += found
+                        losses += found
                 read += len(ids)
             speed = (read - begun) / max(time.monotonic() - started, 1e-9)
-            loss = float(told[0] / told[1].clamp(min=1))
-            say(f"epoch {epoch} of {settings.epochs}: {loss:.3f} nats a pair, {speed:,.0f} words a second")
+            loss = float(losses[0] / losses[1].clamp(min=1))
+            say(f"epoch {epoch} of {settings.epochs}: {loss:.3f} nats per pair, {speed:,.0f} words per second")
     return tables.inputs.numpy()
 
 
@@ -120,17 +120,17 @@ def write(source: Any, out: Path, settings: Settings, min_count: int, say: Calla
 
     Args:
         source: a path, or a table in memory.
-        out: its ending says in which form.
+        out: the output file; its suffix selects the format.
         settings: see `Settings`.
-        min_count: how often a word must stand there to have a vector.
-        say: is told of the corpus and of every pass.
+        min_count: words that occur less often get no vector.
+        say: called with lines about the corpus and each epoch.
 
     Returns:
         the words, the most frequent first.
 
     Raises:
-        UsageError: a number is out of range, or the ending says nothing.
-        DataError: the texts cannot be read, or hold too few words.
+        UsageError: a number is out of range, or the suffix is unknown.
+        DataError: the texts cannot be read, or contain too few words.
         SpaceError: ``out`` cannot be written.
     """
     settings.check()
@@ -141,7 +141,7 @@ def write(source: Any, out: Path, settings: Settings, min_count: int, say: Calla
     for line in corpus.remarks:
         say(line)
     words, known = len(corpus.words), int(corpus.counts.sum()) / corpus.running
-    say(f"corpus: {corpus.running:,} words; {words:,} have vectors, {known:.1%} of what stands there")
+    say(f"corpus: {corpus.running:,} words; the {words:,} words with vectors make up {known:.1%} of it")
     vectors = learn(corpus, settings, say)
     write_vectors(out, corpus.words, settings.size, lambda: [vectors])
     return corpus.words
@@ -150,7 +150,7 @@ def write(source: Any, out: Path, settings: Settings, min_count: int, say: Calla
 def _blocks(
     ids: np.ndarray, sentences: np.ndarray, noise: np.ndarray, settings: Settings, dice: np.random.Generator
 ) -> Iterator[Blocks]:
-    """The running words in blocks; what fills the last ones up belongs to no sentence."""
+    """Cut the text into blocks; the padding of the last blocks belongs to no sentence."""
     window, reach = settings.window, _BLOCK + 2 * settings.window
     stride = _BLOCK * _BLOCKS
     behind = -len(ids) % stride + window

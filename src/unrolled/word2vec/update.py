@@ -1,10 +1,10 @@
-"""One step of skip-gram and of CBOW with negative sampling, on many neighbouring words at once.
+"""One training step of skip-gram and CBOW with negative sampling, on many neighbouring words at once.
 
-The text is cut into blocks of Q neighbouring words, each with the words w to its left and right that are its context.
-All pairs of a block come out of one matrix product, and a block has K noise words in common: the rows that are read and
-written are a few for each word of the text, instead of one for each pair and each of its negatives.
+The text is cut into blocks of Q neighbouring words, with w context words to the left and right. One matrix product
+scores all pairs of a block, and all words of a block share K noise words. So only a few rows per word of the text are
+read and written, instead of one for each pair and each of its negatives.
 
-Axes: P blocks, Q words of one, C = Q + 2w words with context on both sides, K noise words, W wide, V words.
+Axes: P blocks, Q words per block, C = Q + 2w words with context, K noise words, W the size of a vector, V words.
 """
 
 from __future__ import annotations
@@ -18,17 +18,17 @@ from torch.nn.functional import logsigmoid
 
 __all__ = ["STEPS", "Blocks", "Tables"]
 
-_MOST = 64.0  # pairs by which one word moves in a step: all use the same old vector, and more would overshoot
+_MOST = 64.0  # pairs that may move one word in a step: all use the same old vector, so more would overshoot
 
 
 @dataclass(slots=True)
 class Tables:
-    """The two vectors of every word, and what is learned from.
+    """The parameters: two vectors per word, and scratch space.
 
     Attributes:
-        inputs: (V, W) float32, the vectors that are wanted.
-        outputs: (V, W) float32, those that they are held against.
-        shares: (V,) float32, scratch: all 0 between two steps.
+        inputs: (V, W) float32, the word vectors that are kept.
+        outputs: (V, W) float32, the vectors that they are multiplied with.
+        shares: (V,) float32, scratch space, all 0 between two steps.
     """
 
     inputs: Tensor
@@ -36,13 +36,13 @@ class Tables:
     shares: Tensor
 
     def add(self, table: Tensor, words: Tensor, gradients: Tensor, pairs: Tensor, rate: float) -> None:
-        """Move some words.
+        """Move the vectors of ``words`` along ``gradients``.
 
         Args:
-            table: of ``inputs`` and ``outputs`` the one that they are in.
-            words: (n,) int64; one may stand there often.
-            gradients: (n, W), which the words go up; overwritten.
-            pairs: (n,), over how many pairs each gradient is the sum.
+            table: ``inputs`` or ``outputs``.
+            words: (n,) int64; repetitions are allowed.
+            gradients: (n, W), ascended; overwritten.
+            pairs: (n,), the number of pairs summed in each gradient.
             rate: the learning rate.
         """
         total = self.shares.index_add_(0, words, pairs).index_select(0, words)
@@ -53,14 +53,14 @@ class Tables:
 
 @dataclass(frozen=True, slots=True)
 class Blocks:
-    """P blocks of the text.
+    """A batch of P blocks of the text.
 
     Attributes:
         centres: (P, Q) int64.
         contexts: (P, C) int64; contexts[:, w : w + Q] are the centres.
-        pairs: (P, Q, C) float32, 1 where a word of the context belongs to a centre.
-        noise: (P, K) int64, drawn from the noise distribution.
-        negatives: how many noise words a pair has; the K of its block stand for them, each with the weight negatives/K.
+        pairs: (P, Q, C) float32, 1 where a context word belongs to a centre.
+        noise: (P, K) int64, sampled from the noise distribution.
+        negatives: noise words per pair; the K noise words of the block replace them, each with the weight negatives/K.
     """
 
     centres: Tensor
@@ -71,12 +71,12 @@ class Blocks:
 
     @property
     def weight(self) -> float:
-        """Of one noise word."""
+        """The weight of one noise word."""
         return self.negatives / self.noise.shape[1]
 
 
 def skipgram(tables: Tables, blocks: Blocks, rate: float) -> Tensor:
-    """Skip-gram: each word of the context is to tell the centre from noise. Returns the loss, and how many pairs."""
+    """One skip-gram step: each context word predicts the centre against noise. Returns the loss and number of pairs."""
     pairs, weight = blocks.pairs, blocks.weight
     x, y, z = _rows(tables, blocks)
     mine = (blocks.noise[:, :, None] == blocks.centres[:, None]).to(pairs)  # (P, K, Q): no word is its own noise
@@ -92,9 +92,9 @@ def skipgram(tables: Tables, blocks: Blocks, rate: float) -> Tensor:
 
 
 def cbow(tables: Tables, blocks: Blocks, rate: float) -> Tensor:
-    """CBOW: the mean of the context is to tell the centre from noise. Returns the loss, and how many centres.
+    """One CBOW step: the mean of the context predicts the centre against noise. Returns the loss and number of centres.
 
-    As in the original program, every word of the context takes the whole gradient of the mean.
+    As in the original program, every context word receives the whole gradient of the mean.
     """
     pairs = blocks.pairs
     x, y, z = _rows(tables, blocks)

@@ -12,11 +12,11 @@ from torch import Tensor
 
 from unrolled.batch import MISSING, Batch, Continuous, Discrete, Spec
 from unrolled.data.batches.loader import Loader
-from unrolled.data.encodings.base import Encoded
+from unrolled.data.encodings.encoding import Encoded
 from unrolled.data.examples.examples import Examples
 from unrolled.data.forms.aligned import Aligned
-from unrolled.data.forms.base import TargetForm
 from unrolled.data.forms.fill import FillIn
+from unrolled.data.forms.form import TargetForm
 from unrolled.data.forms.horizon import Horizon
 from unrolled.data.forms.next import Next
 from unrolled.data.forms.one import One

@@ -7,7 +7,7 @@ from numpy.testing import assert_array_equal
 from unrolled.batch import Continuous
 from unrolled.data.batches.loader import Loader
 from unrolled.data.batches.spec_augment import SpecAugment
-from unrolled.data.encodings.base import Encoded
+from unrolled.data.encodings.encoding import Encoded
 from unrolled.data.examples.examples import Examples
 from unrolled.data.forms.one import One
 from unrolled.data.plans.windows import Rows, Transformed

@@ -81,10 +81,11 @@ def test_such_a_model_is_asked_whole_windows(tmp_path: object) -> None:
     assert {"mase", "smape_percent"} <= trained.baselines["valid"]["last value"].keys()
     assert isinstance(trained.predict(waves), pa.Table)
     with pytest.raises(
-        UsageError, match=r"^this model scales each window by all of its steps \(--scale window\): use predict$"
+        UsageError,
+        match=r"^this model scales each window by all its steps \(scale window\), so it cannot stream: use predict$",
     ):
         trained.stream()
-    with pytest.raises(UsageError, match="^quantiles and distribution exclude each other: give one of them$"):
+    with pytest.raises(UsageError, match="^quantiles and distribution cannot be combined; give only one of them$"):
         ur.fit(waves, **{**options, "quantiles": [0.1], "distribution": "gaussian"})
     with pytest.raises(
         UsageError, match="^scale only works with the task 'forecast'; this run's task is 'next_step'.$"

@@ -11,8 +11,8 @@ import pyarrow as pa
 import pytest
 
 import unrolled as ur
-from unrolled.data.encodings.base import Role, Where
 from unrolled.data.encodings.calendar import Calendar
+from unrolled.data.encodings.encoding import Role, Where
 from unrolled.errors import DataError
 
 WHERE = Where("a.csv", "when")
@@ -44,11 +44,13 @@ def test_equal_steps_turn_by_equal_angles() -> None:
 
 
 def test_what_is_no_moment_is_refused() -> None:
-    with pytest.raises(DataError, match=r"a.csv, row 1, column 'when': step 2: 'noon' is no date or time \(write them"):
+    with pytest.raises(
+        DataError, match=r"a.csv, row 1, column 'when': step 2: 'noon' is not a date or time \(write them"
+    ):
         encoded("2024-01-01", "noon")
-    with pytest.raises(DataError, match=r"'5' is no date or time"):
+    with pytest.raises(DataError, match=r"'5' is not a date or time"):
         Calendar(time=True).encode_live(5, (), WHERE)
-    with pytest.raises(DataError, match=r"double is no date or time"):
+    with pytest.raises(DataError, match=r"double is not a date or time"):
         encoded(1.5)
 
 

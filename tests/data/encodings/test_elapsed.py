@@ -7,8 +7,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from unrolled.data.encodings.base import Role, Where
 from unrolled.data.encodings.elapsed import Elapsed
+from unrolled.data.encodings.encoding import Role, Where
 from unrolled.errors import DataError, ModelError
 
 WHERE = Where("visits.csv", "time")
@@ -67,22 +67,22 @@ def test_a_time_that_falls_is_named() -> None:
     with pytest.raises(DataError) as caught:
         Elapsed.fit(column([[1], [5, 9, 7]]), Elapsed.Options(), Role(), WHERE)
     assert str(caught.value) == (
-        "visits.csv, row 2, column 'time': step 3: 7 lies before the event before it (sort the events, with --order "
-        "where each has a row)"
+        "visits.csv, row 2, column 'time': step 3: 7 is earlier than the previous event (sort the events, or use order "
+        "if each has its own row)"
     )
     elapsed = Elapsed.fit(column([[1, 2]]), Elapsed.Options(), Role(), WHERE)
-    with pytest.raises(DataError, match="column 'time': '3' lies before the event before it"):
+    with pytest.raises(DataError, match="column 'time': '3' is earlier than the previous event"):
         elapsed.encode_live("3", [4.0], WHERE)
-    with pytest.raises(DataError, match="column 'time': 'soon' is no time"):
+    with pytest.raises(DataError, match="column 'time': 'soon' is not a time"):
         elapsed.encode_live("soon", (), WHERE)
     with pytest.raises(DataError, match="column 'time': the value is NaN"):
         elapsed.encode_live("inf", (), WHERE)
 
 
 def test_what_is_no_list_of_times_is_refused() -> None:
-    with pytest.raises(DataError, match="row 2, column 'time': step 1: 'a' is neither a date with time nor a num"):
+    with pytest.raises(DataError, match="row 2, column 'time': step 1: 'a' is neither a date or time nor a num"):
         Elapsed.fit(column([["2026-01-01"], ["a"]]), Elapsed.Options(), Role(), WHERE)
-    with pytest.raises(DataError, match="column 'time': holds bool, where dates with times, or numbers, are expected"):
+    with pytest.raises(DataError, match="column 'time': holds bool, but must hold dates, times or numbers"):
         Elapsed.fit(column([[True]]), Elapsed.Options(), Role(), WHERE)
     with pytest.raises(DataError, match="expected a list in each row"):
         Elapsed.fit(column([5]), Elapsed.Options(), Role(), WHERE)
@@ -93,4 +93,4 @@ def test_what_is_no_list_of_times_is_refused() -> None:
 
 def test_the_report_says_what_typically_passes() -> None:
     elapsed = Elapsed.fit(column([[0, 3], [0, 3]]), Elapsed.Options(), Role(), WHERE)
-    assert elapsed.report() == "time since the event before, typically 1 s"
+    assert elapsed.report() == "time since the previous event, typically 1 s"

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pytest
 
 from unrolled.data.encodings import _gather
-from unrolled.data.encodings.base import Role, Where
+from unrolled.data.encodings.encoding import Role, Where
 from unrolled.data.encodings.image import Image
 from unrolled.data.media.pictures import to_png
 from unrolled.errors import DataError, ModelError, UsageError
@@ -73,7 +73,7 @@ def test_the_size(asked: str | None, sizes: list[tuple[int, int]], patch: str, e
 
 
 def test_patches_that_do_not_fit() -> None:
-    with pytest.raises(UsageError, match=r"^image_size 30 does not divide into patches of 4: give 32x32$"):
+    with pytest.raises(UsageError, match=r"^image_size 30 cannot be divided into patches of 4; use 32x32$"):
         Image.fit(column(PIXELS), Image.Options(image="patches:4", image_size="30"), Role(), WHERE)
 
 
@@ -83,12 +83,12 @@ def test_patches_that_do_not_fit() -> None:
 def test_a_patch_larger_than_the_pictures_does_not_blow_them_up(patch: int, asked: str | None, size: str) -> None:
     with pytest.raises(
         UsageError,
-        match=f"^image patches:{patch}: a patch is larger than the pictures, which are brought to {size}: give smaller "
+        match=f"^image patches:{patch} is larger than the pictures, which are resized to {size}; use smaller "
         "patches, or a larger image_size$",
     ):
         Image.fit(column(PIXELS), Image.Options(image=f"patches:{patch}", image_size=asked), Role(), WHERE)
     large = column(np.zeros((300, 100, 1), np.uint8))
-    with pytest.raises(UsageError, match="patches:65: .* which are brought to 21x64: "):
+    with pytest.raises(UsageError, match="patches:65 .* which are resized to 21x64; "):
         Image.fit(large, Image.Options(image="patches:65"), Role(), WHERE)
 
 
@@ -114,7 +114,7 @@ def test_empty_cells_have_no_steps() -> None:
     cells = column(PIXELS, None)
     encoded = image.encode(cells, WHERE)
     assert encoded.offsets is not None and encoded.offsets.tolist() == [0, 4, 4]
-    assert image.notes(cells, encoded) == "1 of 2 cells hold no picture"
+    assert image.notes(cells, encoded) == "1 of 2 cells have no picture"
     assert image.decode(encoded.values[4:]) is None
 
 
@@ -133,11 +133,11 @@ def test_a_broken_cell_is_named_by_its_row() -> None:
     image = Image.fit(column(PIXELS), Image.Options(), Role(), WHERE)
     bad = column(PIXELS, to_png(PIXELS)[:50])
     for act in (lambda: image.encode(bad, WHERE), lambda: Image.fit(bad, Image.Options(), Role(), WHERE)):
-        with pytest.raises(DataError, match=r"^folder, row 2, column 'image': is not a whole picture"):
+        with pytest.raises(DataError, match=r"^folder, row 2, column 'image': cannot be decoded as a picture"):
             act()
     with pytest.raises(DataError, match="folder, row 8, column 'image'"):
         image.encode(bad, Where("folder", "image", np.array([3, 7])))
-    with pytest.raises(DataError, match="column 'image': has no picture in any row"):
+    with pytest.raises(DataError, match="column 'image': has no pictures"):
         Image.fit(column(None), Image.Options(), Role(), WHERE)
     with pytest.raises(DataError, match="expected the bytes of a picture in each row, found string"):
         image.encode(pa.chunked_array([["a"]]), WHERE)
@@ -148,7 +148,9 @@ def test_a_broken_cell_is_named_by_its_row() -> None:
 )
 def test_a_live_step_is_numbers(value: Any) -> None:
     image = Image.fit(column(PIXELS), Image.Options(), Role(), WHERE)
-    with pytest.raises(DataError, match=r"column 'image': one step of a picture is a list of 18 numbers from 0 to 255"):
+    with pytest.raises(
+        DataError, match=r"column 'image': expected one step of a picture, a list of 18 numbers from 0 to 255"
+    ):
         image.encode_live(value, (), WHERE)
 
 

@@ -9,7 +9,7 @@ import pytest
 
 import unrolled as ur
 from unrolled.data.encodings._normal import normal_text, normal_texts
-from unrolled.data.encodings.base import Role, Where
+from unrolled.data.encodings.encoding import Role, Where
 from unrolled.data.encodings.tokens import Tokens
 from unrolled.errors import DataError
 

@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from unrolled.data.encodings.base import Role, Where
+from unrolled.data.encodings.encoding import Role, Where
 from unrolled.data.encodings.number import Number
 from unrolled.errors import DataError, ModelError
 
@@ -100,7 +100,7 @@ def test_a_missing_target_is_not_scored() -> None:
 
 
 def test_a_target_without_a_number() -> None:
-    with pytest.raises(DataError, match=r"^meter.csv, column 'load': holds no number \(name another target\)$"):
+    with pytest.raises(DataError, match=r"^meter.csv, column 'load': has no numbers \(choose another target\)$"):
         fit([None, None], Role(closed=True), pa.float64())
 
 
@@ -118,7 +118,7 @@ def test_nan_is_refused_by_row_and_step() -> None:
     with pytest.raises(DataError) as caught:
         fit([[1.0], [1.0, 2.0, float("nan")]])
     assert str(caught.value).startswith(text)
-    assert "--missing impute" in str(caught.value)
+    assert "missing: missing impute" in str(caught.value)
 
 
 def test_a_value_far_beyond_training_is_refused() -> None:
@@ -130,7 +130,9 @@ def test_a_value_far_beyond_training_is_refused() -> None:
 
 
 def test_a_text_that_is_no_number_is_named() -> None:
-    expected = "meter.csv, row 3, column 'load': 'n/a' is not a number (correct it, or call the column a category)"
+    expected = (
+        "meter.csv, row 3, column 'load': 'n/a' is not a number (correct it, or make the column a category with kinds)"
+    )
     with pytest.raises(DataError) as caught:
         fit(["1.5", "2", "n/a"])
     assert str(caught.value) == expected
@@ -138,7 +140,9 @@ def test_a_text_that_is_no_number_is_named() -> None:
 
 @pytest.mark.parametrize("kind", [pa.date32(), pa.timestamp("s"), pa.struct({"a": pa.int8()})])
 def test_a_type_that_is_no_number_is_named(kind: pa.DataType) -> None:
-    text = "meter.csv, column 'load': holds .*, which is not a number \\(name another kind for it, or leave it out\\)"
+    text = (
+        "meter.csv, column 'load': holds .*, which is not a number \\(choose another kind, or leave the column out\\)"
+    )
     with pytest.raises(DataError, match=text):
         fit([None], kind=kind)
 

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from unrolled.data.encodings.base import ENCODINGS
+from unrolled.data.encodings.encoding import ENCODINGS
 
 CHOICE = random.Random(0)
 RANDOM = np.random.default_rng(0)

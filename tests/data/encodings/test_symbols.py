@@ -11,7 +11,7 @@ import pytest
 
 from unrolled.data.encodings import _kmers, _pieces
 from unrolled.data.encodings._alphabets import ALPHABETS
-from unrolled.data.encodings.base import Role, Where
+from unrolled.data.encodings.encoding import Role, Where
 from unrolled.data.encodings.symbols import Symbols
 from unrolled.errors import DataError, ModelError, UsageError
 
@@ -96,7 +96,7 @@ def test_a_live_step_is_one_letter(value: object) -> None:
 
 def test_a_column_without_letters_and_one_of_numbers() -> None:
     for texts in ((None, None), ("", "")):
-        with pytest.raises(DataError, match="holds no letter"):
+        with pytest.raises(DataError, match="has no letters"):
             Symbols.fit(column(*texts), Symbols.Options(), Role(), WHERE)
     with pytest.raises(DataError, match="holds int64, where texts are expected"):
         Symbols.fit(pa.chunked_array([[1, 2]]), Symbols.Options(), Role(), WHERE)
@@ -176,7 +176,7 @@ def test_unknown_kmers_and_sequences_without_one_are_reported() -> None:
     encoded = dna.encode(part, WHERE)
     assert encoded.values[-1] == 0 and (encoded.values[:-1] > 0).all()
     assert dna.decode(encoded.values) == "ACGTN"
-    said = "33.33% of the 3-mers were not seen in training; 1 sequences have less than 3 letters"
+    said = "33.33% of the 3-mers were not seen in training; 1 sequences have fewer than 3 letters"
     assert dna.notes(part, encoded) == said
     assert dna.notes(column("ACGTA"), dna.encode(column("ACGTA"), WHERE)) == ""
     assert dna.report() == "DNA, 4 of its 16 letters, 3 3-mers"

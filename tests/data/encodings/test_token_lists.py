@@ -8,7 +8,7 @@ import pytest
 
 from unrolled.data.encodings._level import UNKNOWN, unknown_rate
 from unrolled.data.encodings._token_lists import ListOptions, TokenLists
-from unrolled.data.encodings.base import Role, Where
+from unrolled.data.encodings.encoding import Role, Where
 from unrolled.errors import DataError
 
 WHERE = Where("clicks.jsonl", "items")
@@ -52,7 +52,7 @@ def test_whole_numbers_are_read_as_their_digits() -> None:
     assert lists.decode(np.array(ids[:2])) == ["2", "10"]
     assert live(lists, 10) == live(lists, "10") == ids[1]
     assert live(lists, None) == UNKNOWN
-    with pytest.raises(DataError, match="one step is one item, and 'True' is not a text"):
+    with pytest.raises(DataError, match="expected one item, a text or a whole number, got 'True'"):
         live(lists, True)
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from unrolled.data.encodings.base import Role, Where
+from unrolled.data.encodings.encoding import Role, Where
 from unrolled.data.encodings.video import Video
 from unrolled.data.media.pictures import to_png
 from unrolled.errors import DataError, ModelError
@@ -42,16 +42,21 @@ def test_a_broken_frame_is_named_by_its_row() -> None:
     video = Video.fit(column([A]), Video.Options(), Role(), WHERE)
     bad = column([A, B], [B, b"x"])
     for act in (lambda: video.encode(bad, WHERE), lambda: Video.fit(bad, Video.Options(), Role(), WHERE)):
-        with pytest.raises(DataError, match=r"^folder, row 2, column 'video': is not a whole picture"):
+        with pytest.raises(DataError, match=r"^folder, row 2, column 'video': cannot be decoded as a picture"):
             act()
     with pytest.raises(DataError, match="expected a list of pictures in each row, found list<item: string>"):
         video.encode(pa.chunked_array([[["a"]]]), WHERE)
-    for value, expected in ((3, "is the bytes of a picture, found '3'"), (b"x", "column 'video': is not a whole")):
+    for value, expected in (
+        (3, "expected one frame, the bytes of a picture, found '3'"),
+        (b"x", "column 'video': cannot be decoded"),
+    ):
         with pytest.raises(DataError, match=expected):
             video.encode_live(value, (), WHERE)
 
 
 def test_a_stored_frame_is_of_rows() -> None:
     config = Video.fit(column([A]), Video.Options(), Role(), WHERE).to_config()
-    with pytest.raises(ModelError, match="the video encoding of this model cannot be read: it is none of frames"):
+    with pytest.raises(
+        ModelError, match="the video encoding of this model cannot be read: its frame encoding is invalid"
+    ):
         Video.from_config({**config, "frame": {**config["frame"], "layout": "pixels"}})

@@ -144,9 +144,9 @@ def test_what_may_not_be_known_ahead_is_refused() -> None:
     )  # what is to come is not asked
     with pytest.raises(DataError, match=r"^plans.jsonl, column 'plam': there is no such column \(Did you mean 'plan'"):
         roles("plam")
-    with pytest.raises(UsageError, match="^known_ahead y is what is forecast, which nobody knows ahead$"):
+    with pytest.raises(UsageError, match="^known_ahead cannot hold 'y', which is the target of the forecast$"):
         roles("y")
-    text = "^known_ahead place has one value a sequence, which is known anyway: leave it out there$"
+    text = "^known_ahead holds 'place', which has one value per sequence and is always known; leave it out$"
     with pytest.raises(UsageError, match=text):
         roles("place")
     with pytest.raises(
@@ -231,8 +231,8 @@ def test_a_series_without_its_steps_to_come_is_named(trained: ur.Trained) -> Non
     with pytest.raises(DataError) as caught:
         trained.predict(kept)
     assert str(caught.value) == (
-        "your data, row 2, column 'shop': 'south' ends with 2 steps without sold, but 3 are forecast, from plan there "
-        "(add a row for each of the next 3 steps, plan filled in and sold left empty)"
+        "your data, row 2, column 'shop': 'south' ends with 2 steps without sold, but the forecast covers 3 steps "
+        "(add a row for each of the next 3 steps; fill in plan and leave sold empty)"
     )
     with pytest.raises(DataError, match="row 1, column 'shop': 'north' ends with 0 steps without sold"):
         trained.predict(shops(1))

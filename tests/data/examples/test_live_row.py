@@ -47,7 +47,7 @@ def test_a_live_text_is_as_many_steps_as_it_has_tokens() -> None:
     row = live(texts(["ab", "cb"]), Roles(("text",), "text", Next()), "characters")
     assert steps_of(row, "abz") == [{"text": 3}, {"text": 4}, {"text": 0}]
     assert steps_of(row, {"text": "c"}) == [{"text": 5}]
-    with pytest.raises(DataError, match="the stream, column 'text': is empty: there is no step in it"):
+    with pytest.raises(DataError, match="the stream, column 'text': is empty, so it has no steps"):
         row.encode("")
 
 
@@ -55,13 +55,13 @@ def test_with_other_columns_beside_it_a_live_text_is_one_token() -> None:
     data = sequences({"text": ["ab"], "age": [3.0], "y": [1.0]}, {"text": "tokens", "age": "number", "y": "number"})
     row = live(data, Roles(("text", "age"), "y", One()), "characters")
     assert steps_of(row, {"text": "b", "age": 3.0}) == [{"text": 4, "age": [0.0]}]
-    with pytest.raises(DataError, match="'ab' is 2 steps, but the columns beside it have one"):
+    with pytest.raises(DataError, match="'ab' has 2 steps, but the other columns have one"):
         row.encode({"text": "ab", "age": 3.0})
     with pytest.raises(
         DataError, match="^the model reads the column 'age', which this step of the stream lacks; it has: text$"
     ):
         row.encode({"text": "a"})
-    with pytest.raises(DataError, match=r"a step is \{column: value\} with the columns text, age"):
+    with pytest.raises(DataError, match=r"a step must be \{column: value\} with the columns text, age"):
         row.encode("a")
 
 

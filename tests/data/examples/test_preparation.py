@@ -1,10 +1,10 @@
 from __future__ import annotations
 
 from unrolled.data.config import DataConfig
-from unrolled.data.encodings.base import ENCODINGS
+from unrolled.data.encodings.encoding import ENCODINGS
 from unrolled.data.encodings.number import Number
 from unrolled.data.examples.preparation import Preparation
-from unrolled.options import Owner
+from unrolled.declarations import Owner
 from unrolled.runs.options import own_options
 
 

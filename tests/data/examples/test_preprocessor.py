@@ -237,6 +237,6 @@ def test_rows_without_a_target_are_left_out() -> None:
 def test_a_target_that_is_all_missing_is_an_error() -> None:
     table = pa.table({"text": ["a"], "label": pa.array([None], pa.string())})
     with pytest.raises(
-        DataError, match=r"column 'label': every value of the target is missing \(name another --target\)"
+        DataError, match=r"column 'label': every value of the target is missing \(choose another target\)"
     ):
         drop_missing(Sequences(table, {"text": "tokens", "label": "category"}), "label")

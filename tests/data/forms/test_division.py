@@ -37,5 +37,5 @@ def test_labels_have_the_same_share_of_both_parts_and_numbers_do_not() -> None:
 
 
 def test_a_single_row_is_not_divided() -> None:
-    with pytest.raises(DataError, match="has a single row, so nothing can be held out to validate on"):
+    with pytest.raises(DataError, match="has only one row, so no rows can be held out for validation"):
         by_row(waves(1), 0.5, 0)

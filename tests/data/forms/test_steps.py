@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from unrolled.data.encodings.base import Encoded
+from unrolled.data.encodings.encoding import Encoded
 from unrolled.data.forms._steps import StepPlans, steps_from
 
 VALUES = Encoded(np.arange(6), np.array([0, 3, 3, 4, 6]))

@@ -26,10 +26,12 @@ def test_what_changed_is_said(tmp_path: Path) -> None:
     path.write_bytes(b"abc")
     saved = fingerprint(path)
     path.write_bytes(b"abcd")
-    with pytest.raises(DataError, match="the data has changed: it had 3 bytes when the run began and has 4"):
+    with pytest.raises(DataError, match="the data has changed: it had 3 bytes when the run started and now has 4"):
         verify(saved, fingerprint(path))
     path.write_bytes(b"abd")
-    with pytest.raises(DataError, match="the data has changed: it has other contents of the same size") as caught:
+    with pytest.raises(
+        DataError, match="the data has changed: it has the same size as when the run started, but other contents"
+    ) as caught:
         verify(saved, fingerprint(path))
     assert caught.value.exit_code == 3
     path.unlink()

@@ -52,7 +52,7 @@ def test_a_copy_is_one() -> None:
 
 
 def test_a_pipe_in_which_nothing_comes_is_refused() -> None:
-    with pytest.raises(DataError, match="standard input: nothing came in"):
+    with pytest.raises(DataError, match="standard input: is empty"):
         map_stream(io.BytesIO(), "standard input")
 
 

@@ -31,7 +31,9 @@ def found(cells: list[str | None]) -> str | None:
 )
 def test_one_cell_of_another_form_is_named(good: str, bad: str, form: str) -> None:
     assert found([good] * 10 + [None, bad] + [good] * 8) is None  # too few to tell
-    assert found([good] * 10 + [None, bad] + [good] * 10) == f"row 12: {bad!r} is not {form}, as 20 of the 21 cells are"
+    assert (
+        found([good] * 10 + [None, bad] + [good] * 10) == f"row 12: {bad!r} is not {form}, but 20 of the 21 cells are"
+    )
     assert found([good] * 18 + [bad] * 2) is None  # too many to be faults
     assert found([good] * 30) is None
 
@@ -42,7 +44,7 @@ def test_texts_are_left_alone() -> None:
 
 
 def test_a_refusal_is_the_callers() -> None:
-    with pytest.raises(DataError, match="t.csv, row 3: 'x' is not a date, as 39 of the 40 cells are"):
+    with pytest.raises(DataError, match="t.csv, row 3: 'x' is not a date, but 39 of the 40 cells are"):
         check_mixed(
             pa.chunked_array([["2026-01-01"] * 2 + ["x"], ["2026-01-01"] * 37]),
             lambda row, message: DataError(message, file="t.csv", row=row + 1),

@@ -109,5 +109,5 @@ def test_running_scale_is_the_mean_and_deviation_so_far() -> None:
 
 def test_samples_of_two_channels_are_refused() -> None:
     ear = Listener(Frames(8000), np.zeros(40), np.ones(40), "training")
-    with pytest.raises(ShapeError, match=r"samples are of shape \(N,\), not \(9, 2\): mix the channels first"):
+    with pytest.raises(ShapeError, match=r"samples must have shape \(N,\), not \(9, 2\): mix the channels first"):
         ear.push(np.zeros((9, 2)))

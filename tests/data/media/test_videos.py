@@ -54,13 +54,13 @@ def test_large_frames_are_made_smaller() -> None:
 @pytest.mark.parametrize(
     ("data", "expected"),
     [
-        (b"hello", r"^a\.mp4: is not a whole video: no format that is known \(repair it, or leave it out\)$"),
-        (b"#EXTM3U\n#EXTINF:1,\nfile:///etc/passwd\n", "is not a whole video: no format that is known"),
+        (b"hello", r"^a\.mp4: cannot be decoded as a video: unknown format \(repair it, or leave it out\)$"),
+        (b"#EXTM3U\n#EXTINF:1,\nfile:///etc/passwd\n", "cannot be decoded as a video: unknown format"),
         (
             b"\0\0\0\x18ftypisom" + b"x" * 99,
-            r"^a\.mp4: is not a whole video: its pictures cannot be decoded \(repair it",
+            r"^a\.mp4: cannot be decoded as a video: its frames are damaged \(repair it",
         ),
-        (clip()[:200], "has no pictures"),
+        (clip()[:200], "has no video stream"),
     ],
 )
 def test_what_is_refused(data: bytes, expected: str) -> None:
@@ -71,12 +71,10 @@ def test_what_is_refused(data: bytes, expected: str) -> None:
 def test_the_caps_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
     data = memoryview(clip())
     monkeypatch.setattr(videos, "MOST_FRAMES", 3)
-    with pytest.raises(DataError, match=r"has more than 3 frames, the most that are read \(cut it into pieces\)"):
+    with pytest.raises(DataError, match=r"has more than 3 frames, the limit \(cut it into pieces\)"):
         list(frames(data, fail))
     monkeypatch.setattr(videos, "MOST_PIXELS", 1000)
-    with pytest.raises(
-        DataError, match=r"has frames of 48 × 32 pixels, and no more than 1000 are decoded \(make it sm"
-    ):
+    with pytest.raises(DataError, match=r"has frames of 48 × 32 pixels; the limit is 1000 pixels \(make it sm"):
         list(frames(data, fail))
 
 

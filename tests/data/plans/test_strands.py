@@ -14,7 +14,7 @@ import unrolled as ur
 from unrolled.batch import Batch, Continuous, Discrete
 from unrolled.data.batches.loader import Loader
 from unrolled.data.encodings._alphabets import ALPHABETS
-from unrolled.data.encodings.base import Encoded
+from unrolled.data.encodings.encoding import Encoded
 from unrolled.data.encodings.symbols import Symbols
 from unrolled.data.examples.examples import Examples
 from unrolled.data.forms.one import One
@@ -92,7 +92,10 @@ def test_an_answer_is_the_same_for_both_strands(tmp_path: Path) -> None:
     again = ur.load(tmp_path / "both")
     np.testing.assert_array_equal(again.predict(rows).column("label_p_yes").to_numpy(), given)
     assert again.evaluate(rows) == model.evaluate(rows)
-    with pytest.raises(UsageError, match=r"reads each sequence from both its ends \(both_strands\): use predict"):
+    with pytest.raises(
+        UsageError,
+        match=r"a model with both_strands reads each sequence in both directions, so it cannot stream: use predict",
+    ):
         model.stream()
     plain = ur.fit(rows, target="label", hidden=8, steps=4, out=tmp_path / "one")
     given = plain.predict(rows).column("label_p_yes").to_numpy()
@@ -152,5 +155,5 @@ def test_strands_need_dna_and_one_answer_a_row(tmp_path: Path) -> None:
         UsageError, match="both_strands only works where a row has one answer; this run's task is 'next_step'"
     ):
         ur.fit({"dna": data()["dna"]}, both_strands=True, steps=1, out=tmp_path / "b")
-    with pytest.raises(UsageError, match="both_strands = 'two'"):
+    with pytest.raises(UsageError, match="both_strands must be true or false, got 'two'"):
         ur.fit(data(), target="label", both_strands="two", steps=1, out=tmp_path / "c")

@@ -20,7 +20,7 @@ from unrolled.data.config import DataConfig
 from unrolled.data.encodings import audio
 from unrolled.data.encodings._gather import Gather
 from unrolled.data.encodings.audio import Audio
-from unrolled.data.encodings.base import Role, Where
+from unrolled.data.encodings.encoding import Role, Where
 from unrolled.data.media import sounds
 from unrolled.data.readers.audio import read_audio
 from unrolled.data.tables.read import read
@@ -97,13 +97,13 @@ def bad(name: str) -> bytes:
 
 
 BAD = {
-    "not a sound": "a.wav: is not a whole recording: ",
-    "another format": "a.wav: is of the format AIFF, which is not read",
-    "no sample": "a.wav: holds no sample",
+    "not a sound": "a.wav: cannot be decoded as a recording: ",
+    "another format": "a.wav: has the format AIFF, which cannot be read",
+    "no sample": "a.wav: has no samples",
     "a flac cut short": "a.wav: ",
-    "a wav cut short": r"a.wav: ends after 3956 bytes of sound, where its header promises 8000 \(repair it, or leave",
-    "a rate beyond reason": "a.wav: has 50 samples a second, and from 1000 to 768000 Hz are read",
-    "not a number": "a.wav: holds a sample that is NaN or infinite",
+    "a wav cut short": r"a.wav: ends after 3956 bytes of sound, but its header promises 8000 \(repair it, or leave",
+    "a rate beyond reason": "a.wav: has a sample rate of 50 Hz; it must be from 1000 to 768000 Hz",
+    "not a number": "a.wav: has a sample that is NaN or infinite",
 }
 
 
@@ -127,9 +127,9 @@ def test_what_is_too_long_is_not_decoded(monkeypatch: pytest.MonkeyPatch) -> Non
     data = memoryview(wav(np.zeros((600, 2))))
     monkeypatch.setattr(sounds, "MOST_SAMPLES", 1000)
     monkeypatch.setattr(soundfile.SoundFile, "read", None)
-    with pytest.raises(DataError, match="has 600 × 2 samples, and no more than 1000 are decoded"):
+    with pytest.raises(DataError, match="has 600 × 2 samples; the limit is 1000"):
         sounds.check_whole(data, fail)
-    with pytest.raises(DataError, match="has 9600 samples at 192000 Hz, and no more than 1000 are decoded"):
+    with pytest.raises(DataError, match="has 9600 samples at 192000 Hz; the limit is 1000"):
         sounds.to_samples(memoryview(wav(np.zeros(400))), 192_000, fail)
 
 
@@ -182,12 +182,14 @@ def test_frames_that_need_the_future_are_not_heard_live(options: dict[str, objec
     if "audio_scale" in options:
         assert_allclose(values[:35].mean(0), 0, atol=1e-5)  # 35 frames in 3000 samples
         assert_allclose(values[:35].std(0), 1, atol=1e-4)
-    with pytest.raises(UsageError, match="this model cannot hear live, as .*: train it with --audio-deltas 0 and"):
+    with pytest.raises(
+        UsageError, match="this model cannot process live audio, because .*; train it with audio_deltas 0 and"
+    ):
         sound.listen()
-    with pytest.raises(DataError, match=r"one step of a sound is a frame of \d+ finite numbers"):
+    with pytest.raises(DataError, match=r"expected a frame of \d+ finite numbers"):
         sound.encode_live([1.0, float("nan")], (), Where("stream", "sound"))
     recording: bytes = column[0].as_py()
-    with pytest.raises(UsageError, match="this model cannot hear live"):
+    with pytest.raises(UsageError, match="this model cannot process live audio"):
         sound.encode_live(recording, (), Where("stream", "sound"))
 
 
@@ -211,17 +213,17 @@ def test_what_a_user_is_told() -> None:
     )
     sound = Audio.fit(column, Audio.Options(audio="mfcc", audio_deltas=2, audio_scale="running"), Role(), where)
     assert sound.report() == (
-        "sound at 8000 Hz, a frame each 10 ms of 13 cepstra, with deltas of two orders, scaled by the clip so far"
+        "sound at 8000 Hz, 13 cepstra every 10 ms, with deltas of two orders, scaled by the clip so far"
     )
     assert sound.spec.width == 39
     encoded = sound.encode(column, where)
-    assert sound.notes(column, encoded) == "1 of 4 cells hold no sound; 1 of 3 recordings are resampled to 8000 Hz"
+    assert sound.notes(column, encoded) == "1 of 4 cells have no sound; 1 of 3 recordings are resampled to 8000 Hz"
     silent = wav(np.zeros(2000))
     assert np.isfinite(sound.encode(pa.chunked_array([[silent]]), where).values).all()
     moved = Where("clips.csv", "sound", np.array([6]))
-    with pytest.raises(DataError, match="clips.csv, row 7, column 'sound': is not a whole recording"):
+    with pytest.raises(DataError, match="clips.csv, row 7, column 'sound': cannot be decoded as a recording"):
         sound.encode(pa.chunked_array([[b"RIFF....WAVE"]]), moved)
-    with pytest.raises(DataError, match="column 'sound': has no recording in any row"):
+    with pytest.raises(DataError, match="column 'sound': has no recordings"):
         Audio.fit(pa.chunked_array([[None]]), Audio.Options(), Role(), where)
 
 

@@ -79,19 +79,19 @@ def test_universal_dependencies(tmp_path: Path) -> None:
     assert list(found) == ["id", "words", "lemma", "upos", "xpos", "feats", "head", "deprel", "deps", "misc"]
     assert found["words"] == [["vamos", "nos", "al"]]
     assert found["upos"] == [["VERB", "PRON", "ADP"]]
-    with pytest.raises(DataError, match=r"a\.conllu: line 1 has 2 fields, but CoNLL-U has 10, with tabs"):
+    with pytest.raises(DataError, match=r"a\.conllu: line 1 has 2 fields, but CoNLL-U has 10, separated by tabs"):
         table(tmp_path, "a\tO\n", "a.conllu")
 
 
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("a\tO\nb\n", r"a\.conll: line 2 has 1 field, but line 1 has 2 \(fields are separated by tabs, sentences by an empty line\)"),
-        ("# x\na O\n\nb c O\n", r"a\.conll: line 4 has 3 fields, but line 2 has 2 \(fields are separated by blanks"),
+        ("a\tO\nb\n", r"a\.conll: line 2 has 1 field, but line 1 has 2 \(separate fields by tabs, sentences by empty lines\)"),
+        ("# x\na O\n\nb c O\n", r"a\.conll: line 4 has 3 fields, but line 2 has 2 \(separate fields by blanks"),
         ("a\tO\n# in the midst\nb\tO\n", "line 2 has 1 field, but line 1 has 2"),
         ("a\tO\nb\t\n", r"a\.conll: line 2: field 2 is empty"),
         ("a\tO\n\tO\n", r"a\.conll: line 2: field 1 is empty"),
-        ("\n \n# only this\n-DOCSTART- O\n", r"a\.conll: holds no token \(write one a line, its label behind it\)"),
+        ("\n \n# only this\n-DOCSTART- O\n", r"a\.conll: has no tokens \(write one on each line, followed by its label\)"),
         ("", r"a\.conll: is empty"),
     ],
 )  # fmt: skip

@@ -93,13 +93,11 @@ def test_a_file_of_other_letters_than_its_folder_is_left_out_and_listed(tmp_path
     assert found.remarks == (
         f"3 of 6 files are left out: {tmp_path}/bad.fa, row 2, column 'sequence': letter 7 of 'y z' is 'E', which is not "
         f"DNA ({LETTERS}); {tmp_path}/protein.fa, row 1, column 'sequence': letter 3 of 'p' is 'L', which is not DNA "
-        f"({LETTERS}); {tmp_path}/reads.fq: has other columns than 0.fa: quality",
+        f"({LETTERS}); {tmp_path}/reads.fq: does not have the same columns as 0.fa: quality",
     )
     (only := tmp_path / "only").mkdir()
     written(only / "bad.fa", BAD)
-    with pytest.raises(
-        DataError, match=r"not one of its 1 fasta files can be read; the first: .*bad\.fa, row 2, column"
-    ):
+    with pytest.raises(DataError, match=r"none of its 1 fasta files can be read; the first: .*bad\.fa, row 2, column"):
         read(only)
 
 
@@ -116,12 +114,12 @@ def test_later_data_is_held_to_the_alphabet_of_its_model(tmp_path: Path) -> None
     ("name", "data", "message"),
     [
         ("a.fa", b"ACGT\n", "row 1: is not FASTA: Expected '>' at beginning of record, but got 'ACGT', line 1"),
-        ("a.fa", b"\n\n", "holds no record"),
+        ("a.fa", b"\n\n", "has no records"),
         ("a.fa", b"", "is empty"),
         ("a.fa", b">a\nA\xffC", "0xff"),
         ("a.fq", b"@a\nAC\n+\nII\n@b\nAC", "row 2: is not FASTQ: Premature end of file encountered"),
         ("a.fq", b"@a\nAC\n+\nI\n", "row 1: is not FASTQ: Length of sequence and qualities differ, line 4"),
-        ("a.fq", b"@a\nAC\n+\nII\n@b\nACG\n+\nI\x19I\n", "row 2, column 'quality': place 2: '\\x19' is no quality"),
+        ("a.fq", b"@a\nAC\n+\nII\n@b\nACG\n+\nI\x19I\n", "row 2, column 'quality': place 2: '\\x19' is not a quality"),
         ("a.fq", ">ä\nAC\n".encode(), "is not FASTQ: "),
     ],
 )
@@ -141,7 +139,7 @@ def test_damaged_gzip_and_bombs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         read_fasta(path, DataConfig())
     monkeypatch.setattr(mapped, "_UNPACKED_FLOOR", 2 << 20)
     bomb = written(tmp_path / "bomb.fq.gz", b"@a\n" + b"A" * (3 << 20))
-    with pytest.raises(DataError, match=rf"{bomb}: unpacks to more than 2 MiB, the most that is taken of a file"):
+    with pytest.raises(DataError, match=rf"{bomb}: unpacks to more than 2 MiB, the limit for a file"):
         read_fasta(bomb, DataConfig())
 
 
@@ -157,7 +155,7 @@ import random, resource, sys
 from pathlib import Path
 
 from unrolled.data.config import DataConfig
-from unrolled.data.encodings.base import Role
+from unrolled.data.encodings.encoding import Role
 from unrolled.data.encodings.symbols import Symbols
 from unrolled.data.tables.read import read
 from unrolled.errors import DataError

@@ -27,9 +27,9 @@ def test_a_file_is_a_row_with_its_bytes(tmp_path: Path) -> None:
     ("data", "expected"),
     [
         (b"", r"a\.png: is empty"),
-        (b"hello", r"a\.png: is not a whole picture: no format that is known \(repair it, or leave it out\)"),
-        (DATA[:40], r"a\.png: is not a whole picture: "),
-        (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", r"a\.png: is not a whole picture: no format that is known"),
+        (b"hello", r"a\.png: cannot be decoded as a picture: unknown format \(repair it, or leave it out\)"),
+        (DATA[:40], r"a\.png: cannot be decoded as a picture: "),
+        (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", r"a\.png: cannot be decoded as a picture: unknown format"),
     ],
 )  # fmt: skip
 def test_what_is_refused(tmp_path: Path, data: bytes, expected: str) -> None:

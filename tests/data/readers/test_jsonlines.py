@@ -24,23 +24,23 @@ def rows(text: bytes | str) -> list[dict[str, object]]:
 
 DEEP = b'{"a":' + b"[" * 100_000 + b"]" * 100_000 + b"}\n"
 BAD = {
-    "deep lists": (b'{"a":[]}\n' + DEEP, "t.jsonl, row 2: is nested more than 64 deep"),
-    "deep objects": (b'{"a":' * 50_000 + b"1" + b"}" * 50_000, "t.jsonl, row 1: is nested more than 64 deep"),
-    "no object": (b'{"a":1}\n[1]\n', "t.jsonl, row 2: is a list, not an object (write {"),
-    "null": (b"null\n", "t.jsonl, row 1: is a NoneType, not an object"),
+    "deep lists": (b'{"a":[]}\n' + DEEP, "t.jsonl, row 2: is nested more than 64 levels deep"),
+    "deep objects": (b'{"a":' * 50_000 + b"1" + b"}" * 50_000, "t.jsonl, row 1: is nested more than 64 levels deep"),
+    "no object": (b'{"a":1}\n[1]\n', "t.jsonl, row 2: has the type list, but must be an object (write {"),
+    "null": (b"null\n", "t.jsonl, row 1: has the type NoneType, but must be an object"),
     "cut short": (b'{"a":1}\n\n{"a":\n', "t.jsonl, row 3: is not JSON: Expecting value"),
     "pretty-printed": (b'{\n "a": 1\n}\n', "t.jsonl, row 1: is not JSON"),
     "two objects": (b'{"a":1} {"a":2}\n', "t.jsonl, row 1: is not JSON: Extra data"),
-    "latin-1": (b'{"a":"caf\xe9"}\n', "t.jsonl, row 1: byte 10 of the line, 0xe9, is not utf-8 (give --text-encoding"),
+    "latin-1": (b'{"a":"caf\xe9"}\n', "t.jsonl, row 1: byte 10 of the line, 0xe9, is not UTF-8 (try text_encoding"),
     "changed type": (
         b'{"a":1,"b":2}\n' * 1000 + b'{"a":1,"b":"x"}\n' + b'{"a":1,"b":2}\n' * 1000,
-        "t.jsonl, row 1001, column 'b': holds a string, where the lines before hold a number",
+        "t.jsonl, row 1001, column 'b': has the type string, but number in earlier lines",
     ),
-    "ragged list": (b'{"a":[1,2]}\n{"a":[1,[2]]}\n', "t.jsonl, row 2, column 'a': holds a array, where"),
+    "ragged list": (b'{"a":[1,2]}\n{"a":[1,[2]]}\n', "t.jsonl, row 2, column 'a': has the type array, but"),
     "1e400": (b'{"a":1.5}\n{"a":1e400}\n', "t.jsonl, row 2: cannot be read: Number too big"),
     "twice": (b'{"a":1}\n{"a":1,"a":2}\n', "t.jsonl, row 2: cannot be read"),
     "lone surrogate": (b'{"a":"\\ud800"}\n', "t.jsonl, row 1: cannot be read"),
-    "blank": (b"\n \n", "t.jsonl: holds no line"),
+    "blank": (b"\n \n", "t.jsonl: has no lines"),
 }
 
 

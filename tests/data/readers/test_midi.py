@@ -66,12 +66,14 @@ def test_of_a_folder_what_cannot_be_read_is_left_out(tmp_path: Path) -> None:
     sequences = read(tmp_path)
     assert len(sequences) == 2
     assert sequences.remarks[0].startswith(
-        f"1 of 3 files are left out: {tmp_path / 'b.mid'}: is not a whole MIDI file: it "
+        f"1 of 3 files are left out: {tmp_path / 'b.mid'}: is not a complete MIDI file: it "
     )
-    assert "cut off, or damaged (repair it, or leave it out)" in sequences.remarks[0]
+    assert "truncated or damaged (repair it, or leave it out)" in sequences.remarks[0]
     for name in "ac":
         (tmp_path / f"{name}.mid").write_bytes(b"no")
-    with pytest.raises(DataError, match=r"a\.mid: is not a whole MIDI file: it does not begin with MThd \(repair it"):
+    with pytest.raises(
+        DataError, match=r"a\.mid: is not a complete MIDI file: it does not start with MThd \(repair it"
+    ):
         read(tmp_path)
 
 
@@ -99,14 +101,14 @@ def long(ticks: int) -> bytes:
 def test_bombs_stop_at_a_cap_that_is_named(tmp_path: Path, music: str, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "t.mid"
     path.write_bytes(long(1 << 27))
-    with pytest.raises(DataError, match=r"lasts 33554432 whole notes, and no more than 6000 are read"):
+    with pytest.raises(DataError, match=r"lasts 33554432 whole notes; at most 6000 can be read"):
         read_midi_file(path, data_config(music=music))
     path.write_bytes(to_midi(parse_abc(TUNE)))
     monkeypatch.setattr(midi_reading, "MOST_NOTES", 6)
-    with pytest.raises(DataError, match=r"holds 7 notes, and no more than 6 are read"):
+    with pytest.raises(DataError, match=r"has 7 notes; at most 6 can be read"):
         read_midi_file(path, data_config(music=music))
     monkeypatch.setattr(midi_reading, "MOST_BYTES", 50)
-    with pytest.raises(DataError, match=r"bytes, and no more than 50 are read"):
+    with pytest.raises(DataError, match=r"bytes; at most 50 can be read"):
         read_midi_file(path, data_config(music=music))
 
 
@@ -128,23 +130,23 @@ LATEST, NOTE = (
 @pytest.mark.parametrize(
     ("data", "message"),
     [
-        (file_of(track(b"") * 350_000), "holds no note, drums apart"),
-        (file_of(track(b"\0" + ENDS) * 340_000), "holds no note, drums apart"),
+        (file_of(track(b"") * 350_000), "has no notes other than drums"),
+        (file_of(track(b"\0" + ENDS) * 340_000), "has no notes other than drums"),
         (
             file_of(track(b"\0\x90" + b"\x3c\x40\0\x3c\0\0" * 690_000 + ENDS)),
-            "holds 690000 notes, and no more than 200000",
+            "has 690000 notes; at most 200000",
         ),
-        (file_of(track(b"\0\x90" + b"\x3c\x40\0" * 1_390_000 + ENDS)), "holds no note"),
-        (file_of(track(LATEST + NOTE)), "lasts 139810 whole notes, and no more than 6000 are read"),
+        (file_of(track(b"\0\x90" + b"\x3c\x40\0" * 1_390_000 + ENDS)), "has no notes"),
+        (file_of(track(LATEST + NOTE)), "lasts 139810 whole notes; at most 6000 can be read"),
         (
             file_of(track((LATEST + b"\xb0\0\0") * 9 + b"\0" + NOTE), 1),
-            "lasts more parts of a quarter note than 32 bits can count",
+            "lasts more ticks than 32 bits can count",
         ),
-        (file_of(b"MTrk\xff\xff\xff\xff\0" + NOTE), "is not a whole MIDI file: it is cut off, or damaged"),
-        (file_of(track(b"\0\xff\x01" + LATEST + b"text")), "is not a whole MIDI file: it is cut off, or damaged"),
+        (file_of(b"MTrk\xff\xff\xff\xff\0" + NOTE), "is not a complete MIDI file: it is truncated or damaged"),
+        (file_of(track(b"\0\xff\x01" + LATEST + b"text")), "is not a complete MIDI file: it is truncated or damaged"),
         (file_of(track(b"\0" + NOTE), 0), "divides a quarter note into 0 parts"),
-        (file_of(track(b"\0" + NOTE), 0xE250), "is not a whole MIDI file: it is cut off, or damaged"),
-        (file_of(b"")[:8] + bytes(4 << 20), "has 4194312 bytes, and no more than 4194304 are read"),
+        (file_of(track(b"\0" + NOTE), 0xE250), "is not a complete MIDI file: it is truncated or damaged"),
+        (file_of(b"")[:8] + bytes(4 << 20), "has 4194312 bytes; at most 4194304 can be read"),
     ],
     ids=lambda part: part[:24] if isinstance(part, str) else "",
 )

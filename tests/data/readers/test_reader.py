@@ -25,7 +25,7 @@ def test_a_file_that_only_helps_begins_with_an_underscore() -> None:
 def test_two_readers_of_one_suffix_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(registry, "_registered", {})
     registry.register("reader", "words", Reader((".txt",), READERS.get("text").read))
-    with pytest.raises(UsageError, match="both the reader 'text' and the reader 'words' read .txt files"):
+    with pytest.raises(UsageError, match="the readers 'text' and 'words' both read .txt files"):
         suffixes()
 
 

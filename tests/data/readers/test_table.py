@@ -44,7 +44,7 @@ def test_a_file_that_is_cut_or_another_is_named(tmp_path: Path, suffix: str) -> 
     whole = path.read_bytes()
     for data in (whole[: len(whole) // 2], b"a,b\n1,2\n", b"\0" * 100):
         path.write_bytes(data)
-        with pytest.raises(DataError, match=rf"{path}: is not a whole (Parquet|Arrow) file: "):
+        with pytest.raises(DataError, match=rf"{path}: is not a valid (Parquet|Arrow) file: "):
             read_table(path, DataConfig())
 
 
@@ -86,7 +86,7 @@ def test_a_crafted_offset_is_an_error_not_a_segmentation_fault(tmp_path: Path) -
         "from unrolled.data.readers.table import read_table; read_table(Path(sys.argv[1]), DataConfig()).to_pylist()"
     )
     done = subprocess.run([sys.executable, "-c", program, path], capture_output=True, text=True, check=False)
-    assert done.returncode == 1 and "is not a whole Arrow file: " in done.stderr
+    assert done.returncode == 1 and "is not a valid Arrow file: " in done.stderr
 
 
 def test_gzip(tmp_path: Path) -> None:
@@ -100,7 +100,7 @@ def test_a_gzip_bomb_is_refused_at_its_limit(tmp_path: Path, monkeypatch: pytest
     monkeypatch.setattr(mapped, "_UNPACKED_FLOOR", 2 << 20)
     path = tmp_path / "bomb.csv.gz"
     path.write_bytes(gzip.compress(b"a\n" + b"0" * (64 << 20)))
-    with pytest.raises(DataError, match=r"unpacks to more than \d+ MiB, the most .* unpack it with gunzip first"):
+    with pytest.raises(DataError, match=r"unpacks to more than \d+ MiB, the limit .* unpack it with gunzip first"):
         read_table(path, DataConfig())
 
 

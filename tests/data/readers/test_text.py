@@ -11,8 +11,8 @@ from configs import data_config
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from unrolled.data import mapped, utf8
 from unrolled.data.config import DataConfig
+from unrolled.data.io import mapped, utf8
 from unrolled.data.readers.text import read_text
 from unrolled.errors import DataError
 
@@ -52,15 +52,15 @@ def test_encodings(path: Path, encoding: str) -> None:
 @pytest.mark.parametrize(
     ("data", "encoding", "expected"),
     [
-        (b"ab\ncaf\xe9\n", "utf-8", "line 2, byte 7 of the file, 0xe9, is not utf-8 (give --text-encoding latin-1"),
+        (b"ab\ncaf\xe9\n", "utf-8", "line 2, byte 7 of the file, 0xe9, is not utf-8 (try text_encoding latin-1"),
         (b"\xc3", "utf-8", "line 1, byte 1 of the file, 0xc3, is not utf-8"),
         (b"\xed\xa0\x80", "utf-8", "line 1, byte 1 of the file, 0xed, is not utf-8"),
         (b"\x89PNG\r\n\x1a\n\0", "utf-8", "line 1, byte 1 of the file, 0x89, is not utf-8"),
-        (b"ab\n\x81", "cp1252", "line 2, byte 4 of the file, 0x81, is not cp1252 (name the right --text-encoding)"),
-        (b"\xff\xfea", "utf-8", "begins as UTF-16 does, not UTF-8 (give --text-encoding utf-16)"),
+        (b"ab\n\x81", "cp1252", "line 2, byte 4 of the file, 0x81, is not cp1252 (set the right text_encoding)"),
+        (b"\xff\xfea", "utf-8", "is UTF-16, not UTF-8 (try text_encoding utf-16)"),
         (b"a\0\n\0b", "utf-16-le", "line 2, byte 5 of the file"),
         (b"", "utf-8", "is empty"),
-        (b"\xef\xbb\xbf", "utf-8", "is empty but for its byte-order mark"),
+        (b"\xef\xbb\xbf", "utf-8", "is empty except for its byte-order mark"),
     ],
 )
 def test_bad_bytes_are_named(path: Path, data: bytes, encoding: str, expected: str) -> None:

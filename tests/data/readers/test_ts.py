@@ -56,15 +56,15 @@ def test_a_number_to_foretell_or_nothing_may_stand_behind(tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        (PLAIN, "holds no series (they stand behind a line @data, one a line)"),
-        ("1,2:1\n", "line 1 stands before @data, but does not begin with @"),
-        ("@timeStamps true\n@data\n", "line 1: series with time stamps are not read (leave them out)"),
-        (PLAIN + "1,2:3\n", "line 4: '3' is no label of the header (1, 2)"),
-        (HEADER + "1:2:slow\n1:slow\n", "line 10 has 1 dimensions, the first line 2"),
-        (HEADER + "1:2,3:slow\n", "line 9: dimension 2 has 2 steps, the first 1"),
+        (PLAIN, "has no series (after a line @data, write one on each line)"),
+        ("1,2:1\n", "line 1 is before @data but does not start with @"),
+        ("@timeStamps true\n@data\n", "line 1: time stamps are not supported (remove them)"),
+        (PLAIN + "1,2:3\n", "line 4: '3' is not one of the labels in the header (1, 2)"),
+        (HEADER + "1:2:slow\n1:slow\n", "line 10 has 1 dimensions, but the first line has 2"),
+        (HEADER + "1:2,3:slow\n", "line 9: dimension 2 has 2 steps, but the first has 1"),
         (PLAIN + "1\n", "line 4 has no series before its label"),
-        (PLAIN + "1,2:1\n1,two:2\n", "row 2, column 'series': 'two' is no number"),
-        ("@targetLabel true\n@data\n1:2\n1:x\n", "row 2, column 'target': 'x' is no number"),
+        (PLAIN + "1,2:1\n1,two:2\n", "row 2, column 'series': 'two' is not a number"),
+        ("@targetLabel true\n@data\n1:2\n1:x\n", "row 2, column 'target': 'x' is not a number"),
     ],
 )
 def test_what_is_no_such_file_is_refused_with_its_place(tmp_path: Path, text: str, message: str) -> None:

@@ -71,12 +71,12 @@ def test_series_of_lists() -> None:
 @pytest.mark.parametrize(
     ("columns", "by", "order", "expected"),
     [
-        ({"id": [1, None]}, "id", None, "t.csv, row 2, column 'id': is empty, but tells where the step belongs"),
+        ({"id": [1, None]}, "id", None, "t.csv, row 2, column 'id': is empty, but it must say where the step belongs"),
         ({"id": [1, 2], "t": [1.0, float("nan")]}, "id", "t", "t.csv, row 2, column 't': is empty"),
         ({"id": [1]}, "ids", None, "t.csv, column 'ids': there is no such column (Did you mean 'id'?"),
         ({"id": [1]}, None, "tt", "t.csv, column 'tt': there is no such column"),
-        ({"id": [[1]]}, "id", None, "t.csv, column 'id': holds list<item: int64>: steps cannot be told apart"),
-        ({"t": ["x", "31/12/2020"]}, None, "t", "row 2, column 't': '31/12/2020' does not sort as the date it seems"),
+        ({"id": [[1]]}, "id", None, "t.csv, column 'id': holds list<item: int64>, which cannot name or order"),
+        ({"t": ["x", "31/12/2020"]}, None, "t", "row 2, column 't': '31/12/2020' looks like a date but would not be"),
         ({"t": ["1.2.20", "2"]}, None, "t", "(write dates as YYYY-MM-DD)"),
     ],
 )
@@ -113,7 +113,7 @@ def test_a_gap_ends_a_sequence_as_in_a_loop(steps: list[tuple[str, int]], gap: i
 def test_times_of_which_one_is_none_are_not_sorted_as_texts() -> None:
     times = [f"2026-01-01 01:{minute}" for minute in range(10, 40)]
     times[7] = "soon"
-    with pytest.raises(DataError, match="t.jsonl, row 8, column 't': 'soon' is not a date, as 29 of the 30 cells are"):
+    with pytest.raises(DataError, match="t.jsonl, row 8, column 't': 'soon' is not a date, but 29 of the 30 cells are"):
         group_steps(pa.table({"t": times}), None, "t", Origin("t.jsonl"))
 
 
@@ -122,5 +122,5 @@ def test_a_gap_between_times_is_in_seconds() -> None:
     times = [start + datetime.timedelta(minutes=minutes) for minutes in (0, 30, 61, 62)]
     table = pa.table({"t": times, "x": [1, 2, 3, 4]})
     assert group_steps(table, order="t", gap=1800.0)["x"].to_pylist() == [[1, 2], [3, 4]]
-    with pytest.raises(DataError, match="t.csv, row 1, column 't': 'x' is neither a date with time nor a number"):
+    with pytest.raises(DataError, match="t.csv, row 1, column 't': 'x' is neither a date or time nor a number"):
         group_steps(pa.table({"t": ["x", "2026-01-01"]}), None, "t", Origin("t.csv"), gap=1.0)

@@ -65,8 +65,8 @@ def test_a_table_beside_the_files_names_them(tmp_path: Path, form: str) -> None:
     assert found.table["name"].to_pylist() == ["pictures/b.png", "pictures/a.png", "pictures/b.png"]
     assert cells(found.table) == [drawn["b"], drawn["a"], drawn["b"]]
     assert found.remarks == (
-        f"1 rows of captions.{form} name no file that is here: 'gone.png'",
-        f"1 files are named by no row of captions.{form}: 'pictures/c.png'",
+        f"1 rows of captions.{form} name a file that is not in the folder: 'gone.png'",
+        f"1 files are not named in captions.{form}: 'pictures/c.png'",
     )
 
 
@@ -78,7 +78,7 @@ def test_one_broken_file_of_many_is_listed_and_the_rest_is_read(tmp_path: Path) 
     found = read(tmp_path)
     assert len(found) == 38
     (remark,) = found.remarks
-    assert remark.startswith(f"2 of 40 files are left out: {tmp_path}/a/20.png: is not a whole picture: ")
+    assert remark.startswith(f"2 of 40 files are left out: {tmp_path}/a/20.png: cannot be decoded as a picture: ")
     assert f"; {tmp_path}/a/22.png: is empty" in remark
     captions = "".join(f"{number}.png,{number}\n" for number in range(40))
     (tmp_path / "captions.csv").write_text("file,n\n" + captions)
@@ -92,18 +92,20 @@ def test_many_broken_files_are_listed_in_part(tmp_path: Path) -> None:
     (remark,) = read(tmp_path).remarks
     assert remark.startswith("25 of 26 files are left out: ") and remark.endswith("; and 5 more")
     (tmp_path / "good.png").unlink()
-    with pytest.raises(DataError, match=r"not one of its 25 image files can be read; the first: .*00\.png: is not a"):
+    with pytest.raises(
+        DataError, match=r"none of its 25 image files can be read; the first: .*00\.png: cannot be decoded"
+    ):
         read(tmp_path)
 
 
 @pytest.mark.parametrize(
     ("tables", "expected"),
     [
-        ({"1.csv": "f,x\na.png,1", "2.csv": "f,x\na.png,1"}, r"1\.csv and 2\.csv name the same files \(keep one"),
-        ({"1.csv": "f,image\na.png,1"}, r"1\.csv, column 'image': has the name of the column that holds the files' con"),
-        ({"1.csv": "f,name\na.png,1"}, r"1\.csv, column 'name': has the name of the column that holds the files' names"),
-        ({"1.csv": "f,x\nbad.png,1"}, r"1\.csv, column 'f': names no file that can be read"),
-        ({"1.csv": "f,x\na.png"}, r"1\.csv, row 1: has 1 cells"),
+        ({"1.csv": "f,x\na.png,1", "2.csv": "f,x\na.png,1"}, r"1\.csv and 2\.csv name the same files \(keep only one"),
+        ({"1.csv": "f,image\na.png,1"}, r"1\.csv, column 'image': this name is taken by the column of the files' con"),
+        ({"1.csv": "f,name\na.png,1"}, r"1\.csv, column 'name': this name is taken by the column of the files' names"),
+        ({"1.csv": "f,x\nbad.png,1"}, r"1\.csv, column 'f': does not name any file that can be read"),
+        ({"1.csv": "f,x\na.png"}, r"1\.csv, row 1: has 1 cell,"),
     ],
 )  # fmt: skip
 def test_bad_tables(tmp_path: Path, tables: dict[str, str], expected: str) -> None:

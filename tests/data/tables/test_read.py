@@ -25,8 +25,8 @@ def test_a_file_with_a_row_a_sequence(tmp_path: Path) -> None:
     found = read(path)
     assert found.kinds == {"text": "tokens", "works": "category"} and found.origin.name == str(path)
     assert found.notes == (
-        "'day' is left out: it holds dates or times: name it with order to sort by it, or call it a calendar with kinds",
-        "'none' is left out: it holds no value at all",
+        "'day' is left out: it holds dates or times: name it as order to sort by it, or give it the kind calendar with kinds",
+        "'none' is left out: it is empty",
     )
     assert found.table.column_names == ["text", "works", "day", "none"]
     assert read(str(path)).kinds == found.kinds
@@ -36,7 +36,7 @@ def test_steps_are_grouped(steps: Path) -> None:
     found = read(steps, data_config(by="id", order="t", ignore=("day",)))
     assert found.table["x"].to_pylist() == [[0.5, 0.7], [0.1]] and found.table["label"].to_pylist() == ["p", "q"]
     assert list(found.kinds) == ["x", "label"]
-    assert found.dropped == {"day": "is ignored, as asked", "id": "names the sequence", "t": "orders the steps"}
+    assert found.dropped == {"day": "is listed in ignore", "id": "names the sequence", "t": "orders the steps"}
     assert len(read(steps, data_config(order="day"))) == 1 == len(read(steps, steps=True))
     later = read(steps, data_config(by="id"), timed={"label": True})
     assert later.table["label"].to_pylist() == [["p", "p"], ["q"]]
@@ -47,12 +47,12 @@ def test_configuration_is_checked(steps: Path) -> None:
         (data_config(by="idd"), "column 'idd': there is no such column (Did you mean 'id'?"),
         (data_config(ignore=("lable",)), "column 'lable': there is no such column to ignore (Did you mean 'label'?"),
         (data_config(kinds={"lable": "category"}), "column 'lable': there is no such column"),
-        (data_config(ignore=("id", "t", "x", "label")), "no column is left to learn from: 'id' is ignored, as asked; "),
+        (data_config(ignore=("id", "t", "x", "label")), "no column is left to learn from: 'id' is listed in ignore; "),
     ]:
         with pytest.raises(DataError) as caught:
             read(steps, config)
         assert expected in str(caught.value)
-    with pytest.raises(UsageError, match="there is no kind 'catgory' for column 'label'"):
+    with pytest.raises(UsageError, match="unknown kind 'catgory' for column 'label'"):
         read(steps, data_config(kinds={"label": "catgory"}))
     assert read(steps, data_config(kinds={"x": "category"})).kinds["x"] == "category"
 

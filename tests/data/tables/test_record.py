@@ -40,9 +40,13 @@ def test_it_is_read_as_a_sequence_of_tokens_in_place_of_its_columns() -> None:
             "fod",
             "your data, column 'fod': there is no such column (Did you mean 'food'? Known: food, open, stars, text.)",
         ),
-        ({"x": [[1], [2]]}, "x", "your data, column 'x': holds list<item: int64>, which is no single field"),
-        ({"x": [b"\xff"]}, "x", "your data, column 'x': holds binary, which is no single field"),
-        ({"x": [1], "fields": [2]}, "x", "your data, column 'fields': is the name of the joint fields too (rename it)"),
+        ({"x": [[1], [2]]}, "x", "your data, column 'x': holds list<item: int64>, which is not a single value"),
+        ({"x": [b"\xff"]}, "x", "your data, column 'x': holds binary, which is not a single value"),
+        (
+            {"x": [1], "fields": [2]},
+            "x",
+            "your data, column 'fields': this name is taken by the joined fields (rename it)",
+        ),
     ],
 )
 def test_what_is_no_field_is_refused(rows: dict[str, list[object]], name: str, message: str) -> None:

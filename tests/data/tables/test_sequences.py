@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from unrolled.data.encodings.base import ENCODINGS
+from unrolled.data.encodings.encoding import ENCODINGS
 from unrolled.data.tables.sequences import Sequences, infer_kinds, merge, unusable
 from unrolled.errors import DataError, Origin, UsageError
 
@@ -43,20 +43,20 @@ def test_overrides_win_and_are_checked() -> None:
     }
     with pytest.raises(DataError, match=r"t, column 'agee': there is no such column .*Did you mean 'age'\?"):
         infer_kinds(table, {"agee": "number"}, Origin("t"))
-    with pytest.raises(UsageError, match=r"there is no kind 'nmber' for column 'age'\. Did you mean 'number'\?"):
+    with pytest.raises(UsageError, match=r"unknown kind 'nmber' for column 'age'\. Did you mean 'number'\?"):
         infer_kinds(table, {"age": "nmber"}, Origin("t"))
 
 
 @pytest.mark.parametrize(
     ("cells", "reason"),
     [
-        (pa.nulls(2), "holds no value at all"),
-        (pa.array([None, None], pa.string()), "holds no value at all"),
-        (pa.array([[], []], pa.list_(pa.null())), "holds no value at all"),
+        (pa.nulls(2), "is empty"),
+        (pa.array([None, None], pa.string()), "is empty"),
+        (pa.array([[], []], pa.list_(pa.null())), "is empty"),
         (pa.array([NOON, NOON]), "holds dates or times"),
         (pa.array([[NOON], []]), "holds dates or times"),
         (pa.array([b"a", b"b"]), "holds bytes"),
-        (pa.array([{"a": 1}, {"a": 2}]), "which no encoding reads"),
+        (pa.array([{"a": 1}, {"a": 2}]), "which cannot be encoded"),
     ],
 )
 def test_columns_without_a_kind_say_why(cells: pa.Array, reason: str) -> None:
@@ -113,9 +113,9 @@ def test_merge_of_one_column_and_of_many_chunks() -> None:
 def test_merge_refuses_what_does_not_fit() -> None:
     table = pa.table({"a": [[1.0], [2.0]], "b": [[1.0], []], "c": [1.0, 2.0], "series": [[1.0], [2.0]]})
     sequences = Sequences(table, dict.fromkeys(table.column_names, "number"), Origin("t"))
-    with pytest.raises(DataError, match=r"t, row 2, column 'b': has 0 steps, 'a' has 1"):
+    with pytest.raises(DataError, match=r"t, row 2, column 'b': has 0 steps, but 'a' has 1"):
         merge(sequences, ("a", "b"), "both")
     with pytest.raises(DataError, match=r"column 'c': holds double, not a list of numbers"):
         merge(sequences, ("a", "c"), "both")
-    with pytest.raises(DataError, match=r"column 'series': is the name of the joint series too"):
+    with pytest.raises(DataError, match=r"column 'series': this name is taken by the joined series"):
         merge(sequences, ("a", "b"), "series")

@@ -24,7 +24,7 @@ def test_of_two_reasons_the_later_one_counts() -> None:
 
 
 def test_a_folder_has_no_first_line_to_name_columns_for(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="header only works with a file, and .* is a folder"):
+    with pytest.raises(UsageError, match="header only works with a file, but .* is a folder"):
         opened(tmp_path, header=("x",))
 
 
@@ -38,10 +38,10 @@ def test_whose_columns_are_named_is_a_table_whatever_its_suffix(tmp_path: Path) 
     [
         ("none.csv", "none.csv: there is no such file"),
         ("none", "none: there is no such file or folder"),
-        ("odd.xyz", "odd.xyz: has no suffix that tells its format; known are .abc, .annotated, .arrow"),
+        ("odd.xyz", "odd.xyz: its suffix does not name a known format; known suffixes: .abc, .annotated, .arrow"),
         ("a\0b.csv", "a\\0b.csv: cannot be read: embedded null byte"),
-        ("empty", "empty: is a folder without files"),
-        ("unknown", "unknown: is a folder in which no file has a known suffix"),
+        ("empty", "empty: this folder has no files"),
+        ("unknown", "unknown: no file in this folder has a known suffix"),
         ("loop.csv", "loop.csv: cannot be read: Too many levels of symbolic links"),
     ],
 )
@@ -68,7 +68,7 @@ def test_a_folder_of_texts_is_in_one_order(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.txt")
     found = opened(tmp_path)
     assert found.table["text"].to_pylist() == ["this is a.txt", "this is b/1.txt", "this is b/2.txt"]
-    assert found.remarks == ("3 files are read as text, 1 others are not",)
+    assert found.remarks == ("3 files are read as text; 1 other files are left out",)
 
 
 def test_a_folder_of_tables(tmp_path: Path) -> None:
@@ -88,9 +88,9 @@ def test_a_file_of_another_form_than_most_is_left_out_and_listed(tmp_path: Path)
     found = opened(tmp_path)
     assert found.table.to_pydict() == {"x": [1, 4, 5, 6, 7, 0.5], "y": [None, "b", "b", "b", "b", "b"]}
     assert found.remarks == (
-        f"3 of 9 files are left out: {tmp_path}/1.csv: has other columns than 4.csv: y, z; "
-        f"{tmp_path}/3.csv, column 'x': holds string, and int64 in most files; "
-        f"{tmp_path}/8.csv: has other columns than 4.csv: their order",
+        f"3 of 9 files are left out: {tmp_path}/1.csv: does not have the same columns as 4.csv: y, z; "
+        f"{tmp_path}/3.csv, column 'x': holds string, but most files have int64; "
+        f"{tmp_path}/8.csv: does not have the same columns as 4.csv: their order",
     )
 
 
@@ -99,7 +99,9 @@ def test_where_no_form_has_most_files_the_first_is_taken(tmp_path: Path) -> None
     (tmp_path / "2.csv").write_text("x,z\n1,a\n")
     found = opened(tmp_path)
     assert found.table.to_pydict() == {"x": [1], "y": ["a"]}
-    assert found.remarks == (f"1 of 2 files are left out: {tmp_path}/2.csv: has other columns than 1.csv: y, z",)
+    assert found.remarks == (
+        f"1 of 2 files are left out: {tmp_path}/2.csv: does not have the same columns as 1.csv: y, z",
+    )
 
 
 def test_what_is_wrong_in_a_folder_is_named_by_its_file(tmp_path: Path) -> None:
@@ -123,9 +125,7 @@ def test_columns_of_one_name_are_refused_in_a_folder_too(tmp_path: Path) -> None
     for number in range(2):
         with pa.ipc.new_file(tmp_path / f"{number}.arrow", twice.schema) as file:
             file.write_table(twice)
-    with pytest.raises(
-        DataError, match=r"not one of its 2 .* can be read; the first: .*0\.arrow, column 'x': is there t"
-    ):
+    with pytest.raises(DataError, match=r"none of its 2 .* can be read; the first: .*0\.arrow, column 'x': appears t"):
         opened(tmp_path)
 
 
@@ -138,16 +138,16 @@ def test_standard_input(data: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_empty_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO()))
-    with pytest.raises(DataError, match="standard input: nothing came in"):
+    with pytest.raises(DataError, match="standard input: is empty"):
         opened("-")
 
 
 @pytest.mark.parametrize(
     ("source", "expected"),
     [
-        (pa.table({"x": []}), "your data: holds no row"),
-        (pa.table({}), "your data: holds no column"),
-        (pa.table([[1], [2]], names=["x", "x"]), "your data, column 'x': is there twice"),
+        (pa.table({"x": []}), "your data: has no rows"),
+        (pa.table({}), "your data: has no columns"),
+        (pa.table([[1], [2]], names=["x", "x"]), "your data, column 'x': appears twice"),
     ],
 )
 def test_bad_tables_in_memory(source: Any, expected: str) -> None:

@@ -85,29 +85,29 @@ def test_many_vectors_come_in_blocks_and_in_order(width: int, tmp_path: Path) ->
     ("content", "why"),
     [
         (b"", "is empty"),
-        (b"1000000000000 300\n" + LINES, "its header promises 1000000000000 vectors of 300 numbers, which take"),
-        (b"9" * 40 + b" 3\n" + LINES, "more than any file holds"),
-        (b"0 3\n" + LINES, "promises 0 vectors of 3 numbers, which nothing can be learned from"),
-        (b"3 70000\n" + LINES, "promises 3 vectors of 70000 numbers, which nothing"),
-        (b"4 3\n" + LINES, "ends after 3 vectors, and its header promises 4"),
-        (b"2 3\n" + LINES, "line 4 is one more than the 2 that its header promises"),
-        (b"3 3\nthe 1 2 3\ncat 1 2\nx 1 2 3\n", "line 3 has 2 numbers after its word, and 3 are expected"),
-        (b"3 3\nthe 1 2 3\n 1 2 3\nx 1 2 3\n", "line 3 has 2 numbers after its word, and 3 are expected"),
+        (b"1000000000000 300\n" + LINES, "its header announces 1000000000000 vectors of 300 numbers, which take"),
+        (b"9" * 40 + b" 3\n" + LINES, "which is too many"),
+        (b"0 3\n" + LINES, "announces 0 vectors of 3 numbers; there must be at least one"),
+        (b"3 70000\n" + LINES, "announces 3 vectors of 70000 numbers; there must be"),
+        (b"4 3\n" + LINES, "ends after 3 vectors, but its header announces 4"),
+        (b"2 3\n" + LINES, "line 4 is one vector more than the 2 in its header"),
+        (b"3 3\nthe 1 2 3\ncat 1 2\nx 1 2 3\n", "line 3 has 2 numbers after its word, expected 3"),
+        (b"3 3\nthe 1 2 3\n 1 2 3\nx 1 2 3\n", "line 3 has 2 numbers after its word, expected 3"),
         (b"3 3\nthe 1 2 3\ncat 1 x 3\nx 1 2 3\n", "line 3: 'x' is not a number"),
         (b"3 3\nthe 1 2 3\ncat 1 nan 3\nx 1 2 3\n", "line 3: 'nan' is not a finite number"),
         (b"the 1 2 3\ncat 1 1e39 3\n", "line 2: '1e39' is not a finite number"),
-        (b"the 1 2 3\ncat 1 2\n", "line 2 has 2 numbers after its word, and 3 are expected"),
+        (b"the 1 2 3\ncat 1 2\n", "line 2 has 2 numbers after its word, expected 3"),
         (b"the 1 2\n\xff 1 2\n", "line 2: its word, '\ufffd', is not UTF-8"),
-        (b"the 1 2\n" + b"x" * 5000 + b" 1 2\n", "line 2 is longer than a word and 2 numbers can be"),
+        (b"the 1 2\n" + b"x" * 5000 + b" 1 2\n", "line 2 is too long for a word and 2 numbers"),
         (b"the king is dead\n", "line 1: 'king' is not a number"),
-        (b"king\n", "line 1, 'king', is neither a header"),
+        (b"king\n", "line 1, 'king', is neither a word2vec header"),
         (binary(WORDS, VALUES)[:-9], "vector 3 of 3 is cut short"),
-        (binary(WORDS, VALUES) + b"more", "goes on after the 3 vectors that its header promises"),
+        (binary(WORDS, VALUES) + b"more", "has more data after the 3 vectors in its header"),
         (binary(["a", ""], VALUES[:2]), "vector 2 has no word"),
-        (binary(["a", "b\nc"], VALUES[:2]), r"vector 2: its word, 'b\\nc', holds a line break"),
-        (binary(["a", "b"], np.array([[1.0], [np.inf]])), "vector 2, of 'b', holds a number that is not finite"),
-        (b"\x1f\x8b\x08\x00" + LINES, "is compressed by gzip: unpack it first"),
-        (b"PK\x03\x04" + LINES, "is an archive: unpack it first"),
+        (binary(["a", "b\nc"], VALUES[:2]), r"vector 2: its word, 'b\\nc', contains a line break"),
+        (binary(["a", "b"], np.array([[1.0], [np.inf]])), "vector 2, of 'b', has a number that is not finite"),
+        (b"\x1f\x8b\x08\x00" + LINES, "is compressed with gzip; unpack it first"),
+        (b"PK\x03\x04" + LINES, "is an archive; unpack it first"),
         (b"\x80\x04\x95" + LINES, "is a pickle, which could run code"),
         (b"\x93NUMPY\x01\x00" + LINES, "is an array without words"),
     ],
@@ -123,17 +123,17 @@ def test_what_is_wrong_is_named_with_its_place(content: bytes, why: str, tmp_pat
 @pytest.mark.parametrize(
     ("tensors", "metadata", "why"),
     [
-        ({"vectors": VALUES}, {"format": OURS}, "holds other tensors than the vectors and words"),
-        ({"vectors": VALUES, "words": np.zeros(3, np.uint8)}, {}, "holds other tensors than"),
-        ({"vectors": VALUES, "words": np.zeros(3)}, {"format": OURS}, "are not a table of float32"),
-        ({"vectors": VALUES, "words": np.frombuffer(b"a\nb", np.uint8)}, {"format": OURS}, "has 3 vectors and 2 words"),
+        ({"vectors": VALUES}, {"format": OURS}, "does not have the tensors 'vectors' and 'words'"),
+        ({"vectors": VALUES, "words": np.zeros(3, np.uint8)}, {}, "does not have the tensors"),
+        ({"vectors": VALUES, "words": np.zeros(3)}, {"format": OURS}, "must be a table of float32"),
+        ({"vectors": VALUES, "words": np.frombuffer(b"a\nb", np.uint8)}, {"format": OURS}, "has 3 vectors but 2 words"),
         ({"vectors": VALUES, "words": np.frombuffer(b"a\n\xff\nc", np.uint8)}, {"format": OURS}, "are not UTF-8"),
         (
             {"vectors": VALUES * np.inf, "words": np.frombuffer(b"a\nb\nc", np.uint8)},
             {"format": OURS},
-            "vector 1 holds",
+            "vector 1 has",
         ),
-        ({"vectors": VALUES[:0], "words": np.zeros(0, np.uint8)}, {"format": OURS}, "holds 0 vectors of 3 numbers"),
+        ({"vectors": VALUES[:0], "words": np.zeros(0, np.uint8)}, {"format": OURS}, "has 0 vectors of 3 numbers"),
     ],
 )
 def test_safetensors_of_others_are_refused(
@@ -144,7 +144,7 @@ def test_safetensors_of_others_are_refused(
     with pytest.raises(DataError, match=why):
         read(path)
     path.write_bytes(path.read_bytes()[:-1])
-    with pytest.raises(DataError, match="is not a safetensors file, or damaged"):
+    with pytest.raises(DataError, match="is not a safetensors file, or is damaged"):
         open_vectors(path)
 
 

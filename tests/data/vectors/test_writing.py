@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from unrolled.data.vectors.aligned import align, nearest
+from unrolled.data.vectors.alignment import align, nearest
 from unrolled.data.vectors.reading import blocks, open_vectors
 from unrolled.data.vectors.writing import convert, write_vectors
 from unrolled.errors import DataError, UsageError
@@ -58,11 +58,11 @@ def test_what_cannot_be_written_leaves_what_was_there(tmp_path: Path) -> None:
     (tmp_path / "v.bin").write_bytes(b"old")
     with pytest.raises(DataError, match="g.txt: line 2: 'x' is not a number"):
         convert(tmp_path / "g.txt", tmp_path / "v.bin")
-    with pytest.raises(DataError, match=r"v.bin: the word '\. \.' holds a blank, which ends a word in this form"):
+    with pytest.raises(DataError, match=r"v.bin: the word '\. \.' has a space, which ends a word in this format"):
         write_vectors(tmp_path / "v.bin", [". ."], 1, lambda: [VALUES[:1, :1]])
-    with pytest.raises(UsageError, match=r"v.npy: vectors are written to a name that ends in \.safetensors, \.txt or"):
+    with pytest.raises(UsageError, match=r"v.npy: the name of a vectors file must end in \.safetensors, \.txt or"):
         convert(tmp_path / "g.txt", tmp_path / "v.npy")
-    with pytest.raises(UsageError, match="is the file that is to be read: choose another name"):
+    with pytest.raises(UsageError, match="is the input file; choose another name"):
         convert(tmp_path / "g.txt", tmp_path / "g.txt")
     assert (tmp_path / "v.bin").read_bytes() == b"old"
 
@@ -87,7 +87,7 @@ def test_the_nearest_are_those_of_the_highest_cosine(tmp_path: Path) -> None:
     assert [word for word, _ in found] == [word for _, word in expected[:3]]
     assert np.allclose([cosine for _, cosine in found], [cosine for cosine, _ in expected[:3]], atol=1e-6)
     assert len(nearest(path, "the", 100)) == 4
-    with pytest.raises(DataError, match=r"v.vec: holds no word 'pariss' \(did you mean 'paris'\?\)"):
+    with pytest.raises(DataError, match=r"v.vec: has no vector for 'pariss' \(did you mean 'paris'\?\)"):
         nearest(path, "pariss", 3)
-    with pytest.raises(UsageError, match="--most must be at least 1, got 0"):
+    with pytest.raises(UsageError, match="^most must be at least 1, got 0"):
         nearest(path, "the", 0)

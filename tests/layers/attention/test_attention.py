@@ -152,7 +152,7 @@ def test_at_first_coverage_changes_nothing_and_then_it_does() -> None:
 
 
 def test_what_does_not_fit_is_named() -> None:
-    with pytest.raises(UsageError, match=r"there is no attention 'adittive'. Did you mean 'additive'\?"):
+    with pytest.raises(UsageError, match=r"unknown attention 'adittive'. Did you mean 'additive'\?"):
         Attention(2, 3, "adittive")  # type: ignore[arg-type]
     with pytest.raises(UsageError, match="Attention: hidden must be at least 1, got 0"):
         Attention(2, 3, hidden=0)
@@ -166,7 +166,9 @@ def test_what_does_not_fit_is_named() -> None:
         layer(torch.zeros(2, 1, 3), memory)
     with pytest.raises(ShapeError, match="the memory has 1 rows and the query has 2"):
         layer(query, memory[:1])
-    with pytest.raises(ShapeError, match=r"covered has shape \(2, 4\), expected none: it has no coverage"):
+    with pytest.raises(
+        ShapeError, match=r"covered has shape \(2, 4\), expected None, as this attention has no coverage"
+    ):
         layer.attend(query, layer.project(memory), torch.zeros(2, 4))
     counting = Attention(2, 3, coverage=True)
     with pytest.raises(ShapeError, match=r"covered has shape \(2, 3\), expected \(2, 4\)"):

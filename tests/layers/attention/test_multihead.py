@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from unrolled.errors import ShapeError, UsageError
-from unrolled.layers.attention.attention import view
+from unrolled.layers.attention import view
 from unrolled.layers.attention.multihead import CrossAttention, SelfAttention, first_heads
 from unrolled.reference.attention import HeadWeights, multi_head
 from unrolled.state import detach, select
@@ -229,13 +229,13 @@ def test_junk_in_a_memory_s_padding_does_not_leak(junk: float) -> None:
 
 
 def test_heads_that_do_not_divide_are_answered_with_those_that_do() -> None:
-    with pytest.raises(UsageError, match="heads = 5 does not divide a width of 64: choose 4 or 8"):
+    with pytest.raises(UsageError, match="heads = 5 does not divide the hidden size 64: choose 4 or 8"):
         SelfAttention(64, 5)
-    with pytest.raises(UsageError, match="heads = 99 does not divide a width of 64: choose 64$"):
+    with pytest.raises(UsageError, match="heads = 99 does not divide the hidden size 64: choose 64$"):
         SelfAttention(64, 99)
     with pytest.raises(UsageError, match="kv_heads = 3 does not divide 8 heads: choose 2 or 4"):
         CrossAttention(64, 3, 8, 3)
-    with pytest.raises(UsageError, match="heads = 0 does not divide a width of 7: choose 1$"):
+    with pytest.raises(UsageError, match="heads = 0 does not divide the hidden size 7: choose 1$"):
         SelfAttention(7, 0)
     assert [first_heads(width, None, None)[0] for width in (1, 31, 64, 96, 128, 200, 512)] == [1, 1, 2, 3, 4, 5, 16]
 
@@ -243,7 +243,7 @@ def test_heads_that_do_not_divide_are_answered_with_those_that_do() -> None:
 def test_numbers_and_names_out_of_range() -> None:
     with pytest.raises(UsageError, match="attention_window must be at least 1, got 0"):
         SelfAttention(8, attention_window=0)
-    with pytest.raises(UsageError, match="attention itself has rotary, alibi or no positions, got 'learned'"):
+    with pytest.raises(UsageError, match="positions must be 'rotary', 'alibi' or 'none', got 'learned'"):
         SelfAttention(8, positions="learned")
     with pytest.raises(UsageError, match="memory_size must be at least 1, got 0"):
         CrossAttention(8, 0)
@@ -261,7 +261,7 @@ def test_a_state_of_something_else_is_refused() -> None:
         (SelfAttention(W, 2, 1), r"state.keys is \(3, 9, 1, 4\) .* expected \(3, N, 2, 4\)"),
         (
             SelfAttention(W, 2, attention_window=3),
-            r"state.keys is \(3, 3, 2, 4\) .*, N being 9 or more for so many steps",
+            r"state.keys is \(3, 3, 2, 4\) .*, N at least 9",
         ),
     ):
         with pytest.raises(ShapeError, match=message):
@@ -278,7 +278,7 @@ def test_a_state_of_something_else_is_refused() -> None:
     with pytest.raises(ShapeError, match="state is tuple, expected KVCache"):
         layer(x, None, (state.keys, state.values))
     seer = SelfAttention(W, 2, causal=False)
-    with pytest.raises(UsageError, match="sees later steps, so it cannot go on from a state: give it whole rows"):
+    with pytest.raises(UsageError, match="sees later steps, so it cannot continue from a state: give it whole rows"):
         seer(x, None, state)
 
 

@@ -61,7 +61,7 @@ def test_slopes_are_the_paper_s() -> None:
 def test_a_learned_table_ends_and_says_so() -> None:
     layer, x = Learned(4, longest=5), torch.zeros(2, 3, 4)
     torch.testing.assert_close(layer(x, torch.tensor([2, 3, 4]))[1], layer.weight[2:5])
-    with pytest.raises(ShapeError, match="step 6 is beyond the 5 steps whose positions are learned: choose .* rotary"):
+    with pytest.raises(ShapeError, match="a row has 6 steps, but there are only 5 learned positions: choose .* rotary"):
         layer(x, torch.tensor([3, 4, 5]))
     padded = layer(x, torch.tensor([[3, 4, 5], [0, 1, 2]]), torch.tensor([2, 3]))
     torch.testing.assert_close(padded[0, :2], layer.weight[3:5])

@@ -139,13 +139,13 @@ def test_a_state_of_another_form_is_refused() -> None:
 
 def test_what_is_not_a_stack_of_cells_says_why() -> None:
     for cell, options, why in (
-        (Leaky(3, 4), {"num_layers": 2}, "cell is one Leaky, and num_layers is 2: give its class, or a list"),
+        (Leaky(3, 4), {"num_layers": 2}, "cell is a single Leaky, but num_layers is 2: give its class, or a list"),
         (Leaky(3, 4), {"bidirectional": True}, "Leaky, which reads in one direction: for both, give its class"),
         (Leaky(4, 4), {}, "layer 1: Leaky has input_size 4, expected 3"),
         (Leaky(3, 5), {}, "layer 1: Leaky has hidden_size 5, expected 4"),
         ([Leaky(3, 9), Leaky(8, 4)], {}, "layer 2: Leaky has input_size 8, expected 9"),
-        (["lstm", "gru"], {"num_layers": 3}, "cell lists 2 cells, one for each layer, and num_layers is 3"),
-        ([], {}, "cell lists 0 cells"),
+        (["lstm", "gru"], {"num_layers": 3}, "cell is a list of 2 cells, one for each layer, but num_layers is 3"),
+        ([], {}, "cell is a list of 0 cells"),
         (["lstm", "gur"], {}, r"there is no cell 'gur'. Did you mean 'gru'\?"),
         (3, {}, "cell must be a name, a class, a cell or a list of them, got 3"),
         (nn.LSTMCell, {}, r"layer 1: LSTMCell has no initial_state; a cell is a torch.nn.Module with input_size, "),

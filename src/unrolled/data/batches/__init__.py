@@ -1,0 +1,1 @@
+"""The loader, and what happens to a batch on its way: augmentation, scaling, negatives."""

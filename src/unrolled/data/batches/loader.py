@@ -1,4 +1,4 @@
-"""The loader: a plan and encoded columns become padded batches. Axes: B rows, T steps."""
+"""The loader: makes padded batches from a plan and encoded columns. Axes: B rows, T steps."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ __all__ = ["Loader"]
 
 
 class Loader:
-    """Batches of ``examples`` in the order of ``plan``; ``loader[i]`` is the i-th, at any time, the same each time.
+    """Batches of ``examples`` in the order of ``plan``; ``loader[i]`` always returns the same i-th batch.
 
-    A batch is gathered, then transformed: by the plan's transforms, in the order in which they stand there, and at last
-    each window is scaled, where windows have their own scale.
+    A batch is gathered, then transformed by the plan's transforms in their order. At the end each window is scaled,
+    where windows have their own scale.
 
     Cost: O(B·T) copies a batch, no Python loop over steps; sequences may lie in a memory-mapped file.
     """

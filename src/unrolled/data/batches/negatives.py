@@ -1,4 +1,7 @@
-"""Items that a row does not hold, drawn to set the right one among them. Axes: N questions, M items of rows."""
+"""Sampled negatives: items that a row does not hold, among which the right one is ranked.
+
+Axes: N questions, M items of all rows.
+"""
 
 from __future__ import annotations
 
@@ -10,21 +13,21 @@ from unrolled.data.plans.masking import hashed
 __all__ = ["NEGATIVES", "negatives"]
 
 NEGATIVES = 100
-_DRAWS = 50  # for one place; only a row that holds nearly every item there is has an item of its own there then
+_DRAWS = 50  # tries for each sample; only a row that holds nearly every item may then keep one of its own
 
 
 def negatives(
     rows: np.ndarray, steps: np.ndarray, holders: np.ndarray, held: np.ndarray, items: range
 ) -> npt.NDArray[np.int64]:
-    """For each question 100 items that its row does not hold, each of them as likely, one perhaps twice.
+    """Sample 100 items for each question that its row does not hold, uniformly and with replacement.
 
-    They are a pure function of row and step: neither the batch nor what was drawn before has a say in them, and all
-    models of the same split are judged by the same.
+    They are a pure function of row and step, independent of the batch and of earlier draws, so that all models on the
+    same split are evaluated with the same negatives.
 
     Args:
-        rows, steps: which questions.
-        holders, held: each item of the rows, and whose it is.
-        items: the ids that there are.
+        rows, steps: the row and step of each question.
+        holders, held: the row of each item that the rows hold, and the item.
+        items: the ids of all items.
 
     Shape:
         rows, steps (N,), holders, held (M,), all int64 -> (N, 100) int64.

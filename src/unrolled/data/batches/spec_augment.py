@@ -1,4 +1,4 @@
-"""SpecAugment: stretches of time and bands of frames are hidden in training, others in every epoch.
+"""SpecAugment: random stretches of time and bands of frequency are hidden during training.
 
 Axes: B rows, T steps, W numbers of a step.
 """
@@ -14,23 +14,23 @@ from unrolled.data.plans.segments import RawBatch, Segments
 __all__ = ["SpecAugment"]
 
 _MASKS = 2  # of time, and as many of bands
-_SHARE = 0.2  # of the steps, or of the numbers of a step: the most that a single mask hides
+_SHARE = 0.2  # the largest share of steps, or of numbers in a step, that one mask hides
 
 
 @dataclass(frozen=True, slots=True)
 class SpecAugment:
-    """Set two stretches of steps and two bands of numbers to 0, which is the mean of what is scaled.
+    """Set two stretches of steps and two bands of numbers to 0, the mean of the scaled values.
 
-    A stretch is u steps long, u uniform in 0 … ⌊T/5⌋, and begins anywhere; a band likewise in 0 … ⌊W/5⌋. What is hidden
-    is a pure function of (seed, epoch, row, first step): neither of the batch nor of what was drawn before it. Time is
-    not warped.
+    A stretch is u steps long, u uniform in 0 … ⌊T/5⌋, and starts anywhere; a band likewise in 0 … ⌊W/5⌋. What is hidden
+    is a pure function of (seed, epoch, row, first step), independent of the batch and of earlier draws. Time is not
+    warped.
 
     Args:
         seed: in [0, 2^63).
-        epoch: ≥ 0; another epoch hides others.
+        epoch: ≥ 0; each epoch hides other parts.
 
     Cost:
-        four draws a row, and writing what is hidden.
+        eight draws for each row, and a copy of the batch.
 
     References:
         Park et al. 2019, SpecAugment, https://arxiv.org/abs/1904.08779
@@ -46,18 +46,18 @@ class SpecAugment:
     epoch: int
 
     def __call__(self, raw: RawBatch, segments: Segments) -> RawBatch:
-        """The batch with parts of all frames hidden; columns of ids, and of one value a row, stay as they are."""
+        """The batch with parts of all frames hidden; columns of ids and columns without time are unchanged."""
         where = (segments.rows, segments.starts, segments.lengths)
         frames = {name: values for name, values in raw.inputs.items() if values.ndim == 3}
         return replace(raw, inputs=raw.inputs | {name: self.hide(values, *where) for name, values in frames.items()})
 
     def hide(self, values: np.ndarray, rows: np.ndarray, starts: np.ndarray, lengths: np.ndarray) -> np.ndarray:
-        """What a model reads instead of ``values``, which are left as they are.
+        """What a model reads instead of ``values``, which are not modified.
 
         Args:
             values: frames, padded.
-            rows, starts: the example that each row comes from, and the step of it that is the first here.
-            lengths: steps that are no padding.
+            rows, starts: the example of each row, and its first step here.
+            lengths: the real steps of each row, without padding.
 
         Shape:
             values (B, T, W) float32, rows, starts and lengths (B,) int64 -> (B, T, W) float32.

@@ -1,4 +1,4 @@
-"""Transposition: in training a piece is read in another key, in every epoch anew.
+"""Transposition: during training each piece is moved to another key, a new one in every epoch.
 
 Axes: B rows, T steps, K keys, V ids of tokens, N steps of all rows.
 """
@@ -18,19 +18,19 @@ _KEYS = 128  # of MIDI
 
 
 class Transposition:
-    """By how many keys each row is shifted, in one epoch.
+    """Transpose each row by a random number of semitones, in one epoch.
 
-    The shift is uniform among those of -most … most that keep every key of the row among those of the piano, or of the
-    vocabulary. It is a pure function of (seed, epoch, row): all windows of a row are shifted alike.
+    The shift is uniform among those in -most … most that keep every key of the row on the piano, or in the vocabulary.
+    It is a pure function of (seed, epoch, row): all windows of a row are shifted alike.
 
     Args:
         examples: with `Examples.keys`.
         most: semitones, ≥ 1.
         seed: in [0, 2^63).
-        epoch: ≥ 0; another epoch shifts otherwise.
+        epoch: ≥ 0; each epoch has other shifts.
 
     Cost:
-        a pass over the keys of all rows; per batch a draw a row, and copies.
+        one pass over the keys of all rows; for each batch a draw for each row, and copies.
     """
 
     def __init__(self, examples: Examples, most: int, seed: int, epoch: int) -> None:
@@ -58,7 +58,7 @@ class Transposition:
                 self._allowed[:, place] &= ~(held & lost).any(1)
 
     def __call__(self, raw: RawBatch, segments: Segments) -> RawBatch:
-        """The batch in other keys: what is read, and what is asked where it is one of the inputs."""
+        """The transposed batch: its inputs, and its target where that is one of the inputs."""
         inputs = {name: self.move(name, values, segments.rows) for name, values in raw.inputs.items()}
         target = raw.target
         if target is not None and self._own is not None:
@@ -74,7 +74,7 @@ class Transposition:
         return chosen
 
     def move(self, name: str, values: np.ndarray, rows: np.ndarray) -> np.ndarray:
-        """What is read instead of ``values`` of the column ``name``, which are left as they are.
+        """The transposed ``values`` of the column ``name``, which are not modified.
 
         Shape:
             values (B, T, 88) float32 or (B, T) int64, rows (B,) int64 -> as values.

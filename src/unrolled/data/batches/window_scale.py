@@ -1,14 +1,14 @@
-"""Each window of a forecast by its own scale: what a model learns of one level holds at any other.
+"""Scale each window of a forecast by its own mean and deviation, so that a model generalises across levels.
 
     z_t = (x_t - m) / s,  m and s the mean and deviation of the window's known values, channel by channel
 
-The model answers in these units, and `unrolled.tasks.forecast` turns its answers back. The scale of a window is known
-only when the whole window is, so that such a model cannot run step by step.
+The model predicts in these units, and `unrolled.tasks.forecast` converts its predictions back. The scale is known only
+once the whole window is, so such a model cannot run step by step.
 
 References:
     Kim et al. 2022, reversible instance normalisation. https://openreview.net/forum?id=cGDAkQo1C0p
 
-Axes: B windows, T steps, W width, C ≤ W channels that are values; flags of missing ones stand behind them.
+Axes: B windows, T steps, W width, C ≤ W channels that are values; flags of missing values follow them.
 """
 
 from __future__ import annotations
@@ -17,22 +17,22 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from unrolled.data.encodings.base import Encoded
+from unrolled.data.encodings.encoding import Encoded
 from unrolled.data.plans.segments import RawBatch, Segments
 
 __all__ = ["WindowScale", "by_window"]
 
-_LEAST = 0.01  # of the training deviation: a window in which nothing moves is not blown up
+_LEAST = 0.01  # of the training deviation, so that a constant window is not amplified
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class WindowScale:
-    """Scale the past of the target in each batch by its own windows.
+    """A transform that scales the target's past in each window of a batch.
 
     Args:
-        name: the input that is the target's past.
-        column: all of it.
-        channels: C, its channels that are values.
+        name: the input that holds the target's past.
+        column: the whole encoded column.
+        channels: C, how many of its channels are values.
     """
 
     name: str
@@ -40,7 +40,7 @@ class WindowScale:
     channels: int
 
     def __call__(self, raw: RawBatch, segments: Segments) -> RawBatch:
-        """The batch with this column in the scale of each window, and that scale."""
+        """The batch with this column scaled by window, and the scales."""
         known = np.repeat(raw.real[..., None], self.channels, -1)  # (B, T, C)
         if self.column.missing is not None:
             assert self.column.offsets is not None
@@ -52,11 +52,11 @@ class WindowScale:
 
 
 def by_window(x: np.ndarray, known: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The windows in their own scale, 0 where a value is not known, and (B, 2, C) float32 that scale: m and s.
+    """Scale windows, with 0 where a value is not known; returns them and their scale m and s, (B, 2, C) float32.
 
     Args:
         x: (B, T, W) float32.
-        known: (B, T, C) bool, False for padding and for what is missing.
+        known: (B, T, C) bool, False for padding and for missing values.
 
     Example:
         >>> x = np.array([[[1.0], [3.0], [9.0]]], np.float32)

@@ -1,4 +1,4 @@
-"""The alphabets of DNA, RNA and protein: which one some letters are of, and the first letter that is not of it."""
+"""The alphabets of DNA, RNA and protein, and how a column's alphabet is detected and checked."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from unrolled.data.encodings._pieces import pieces, raw
-from unrolled.data.encodings.base import Where
+from unrolled.data.encodings.encoding import Where
 from unrolled.errors import DataError, named
 
 __all__ = [
@@ -28,7 +28,7 @@ __all__ = [
 
 Name = Literal["DNA", "RNA", "protein"]
 
-# The sure letters, the codes that stand for one of several, and the gap of an alignment; a protein's * is its end.
+# Letters that name one base or residue, then the ambiguity codes, then the alignment gap; * ends a protein.
 ALPHABETS: dict[Name, str] = {
     "DNA": "ACGTRYSWKMBDHVN-",
     "RNA": "ACGURYSWKMBDHVN-",
@@ -38,15 +38,15 @@ COMPLEMENTS: dict[Name, str] = {  # R is A or G, so its complement Y is T or C
     "DNA": "TGCAYRSWMKVHDBN-",
     "RNA": "UGCAYRSWMKVHDBN-",
 }
-FOREIGN = 255  # the id of what is no letter of an alphabet
+FOREIGN = 255  # the id of a byte that is not a letter of the alphabet
 
-_SURE = 0.9  # of the letters of DNA or RNA, at least so many are A, C, G, T, U or N; of a protein's a third are
+_NUCLEIC_SHARE = 0.9  # least share of A, C, G, T, U and N in DNA or RNA; proteins have about a third
 
 Counts = npt.NDArray[np.int64]
 
 
 def letter_ids(letters: str) -> npt.NDArray[np.uint8]:
-    """(256,): the place of a byte in ``letters``, of either size; `FOREIGN` of one that is not there."""
+    """(256,): the position of each byte in ``letters``, ignoring case; `FOREIGN` if it is not one of them."""
     table = np.full(256, FOREIGN, np.uint8)
     for place, letter in enumerate(letters):
         table[ord(letter)] = table[ord(letter.lower())] = place
@@ -54,40 +54,44 @@ def letter_ids(letters: str) -> npt.NDArray[np.uint8]:
 
 
 def count_bytes(texts: Iterable[pa.Array]) -> Counts:
-    """(256,): how often each byte stands in ``texts``."""
+    """(256,): how often each byte occurs in ``texts``."""
     return np.sum([np.bincount(raw(part)[0], minlength=256) for part in texts] or [np.zeros(256, np.int64)], 0)
 
 
 def told(counts: Counts) -> Name:
-    """The alphabet: nine of ten letters of DNA or RNA are A, C, G, T, U or N, and RNA has more U than T."""
+    """The alphabet that fits these byte counts; nucleic letters are RNA if U outnumbers T, else DNA."""
     if not is_nucleic(counts):
         return "protein"
     return "RNA" if _of(counts, "U") > _of(counts, "T") else "DNA"
 
 
 def is_nucleic(counts: Counts) -> bool:
-    """Whether these are the letters of DNA or RNA."""
-    return _of(counts, "ACGTUN") >= _SURE * max(1, counts.sum() - counts[ord("-")])
+    """Whether at least nine in ten letters, gaps not counted, are A, C, G, T, U or N."""
+    return _of(counts, "ACGTUN") >= _NUCLEIC_SHARE * max(1, counts.sum() - counts[ord("-")])
 
 
 def first_foreign(texts: pa.ChunkedArray, alphabet: Name) -> tuple[int, int, str] | None:
-    """Row and place, from 0, of the first letter that is not of ``alphabet``, and that letter; ``None`` if all are."""
+    """Row and position, from 0, of the first letter outside ``alphabet``, and the letter; ``None`` if all fit."""
     table, before = letter_ids(ALPHABETS[alphabet]), 0
     for piece in pieces(texts):
         data, offsets = raw(piece.texts)
-        before = 0 if piece.begins else before  # letters of the row that stand in earlier pieces
+        before = 0 if piece.begins else before  # letters of this row in earlier pieces
         odd = table[data] == FOREIGN
         if odd.any():
             at = int(np.argmax(odd))
             nth = int(np.searchsorted(offsets, at, side="right")) - 1
             found = bytes(data[at : at + 4]).decode("utf-8", "replace")[0]
-            return piece.row + nth, before + at - int(offsets[nth]), found  # all before it are ASCII, a byte each
+            return (
+                piece.row + nth,
+                before + at - int(offsets[nth]),
+                found,
+            )  # all before it is ASCII
         before += len(data)
     return None
 
 
 def refusal(message: str, alphabet: Name, where: Where, row: int | None) -> DataError:
-    """The error about what is not of ``alphabet``; ``row`` counts from 1."""
+    """The error about a value outside ``alphabet``; ``row`` counts from 1."""
     hint = f"its letters are {ALPHABETS[alphabet]}; correct it, or give {named('kinds')} {where.column}=tokens"
     return DataError(f"{message}, which is not {alphabet}", file=where.file, row=row, column=where.column, hint=hint)
 

@@ -1,7 +1,7 @@
-"""Tokens that byte-pair encoding learns: frequent byte sequences, built from 256 bytes by merging pairs.
+"""Byte-pair encoding (BPE): tokens are frequent byte sequences, built from the 256 bytes by merging pairs.
 
-Byte-level, as in GPT-2, so that every text has tokens and comes back exactly. What is stored is the merges alone: the
-tokenizer is built from them anew, since the JSON of ``tokenizers`` may hold patterns that abort the process.
+It works on bytes, as in GPT-2, so every text can be encoded and decoded exactly. Only the merges are stored, and the
+tokenizer is rebuilt from them: the JSON format of ``tokenizers`` may hold patterns that abort the process.
 
 References:
     Sennrich, Haddow, Birch 2016, "Neural machine translation of rare words with subword units",
@@ -27,7 +27,7 @@ __all__ = ["Bpe"]
 
 
 def _alphabet() -> dict[str, int]:
-    """The printable character that stands for each byte in a merge, by code point."""
+    """The printable character that stands for each byte in a merge, in the order of code points."""
     visible = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
     hidden = sorted(set(range(256)) - set(visible))
     letters = {chr(byte): byte for byte in visible} | {chr(256 + place): byte for place, byte in enumerate(hidden)}
@@ -44,7 +44,7 @@ class Bpe:
         merges: pairs of tokens, in the order in which they were learned.
 
     Raises:
-        ValueError: a merge uses a token that none before it makes.
+        ValueError: a merge uses a token that no earlier merge makes.
     """
 
     name: ClassVar[str] = "bpe"
@@ -53,7 +53,7 @@ class Bpe:
         vocabulary = {letter: place for place, letter in enumerate(_BYTES)}
         for left, right in merges:
             if left not in vocabulary or right not in vocabulary:
-                raise ValueError(f"the merge of {left!r} and {right!r} comes before its parts")
+                raise ValueError(f"the merge of {left!r} and {right!r} comes before the merges that make its parts")
             vocabulary.setdefault(left + right, len(vocabulary))
         self._merges = merges
         self._tokenizer = Tokenizer(models.BPE(vocab=vocabulary, merges=merges))
@@ -63,7 +63,7 @@ class Bpe:
 
     @classmethod
     def fit(cls, texts: Iterable[pa.Array], vocabulary: int) -> Self:
-        """Learn merges until there are ``vocabulary`` tokens, the 256 bytes among them, or no pair comes twice."""
+        """Learn merges until there are ``vocabulary`` tokens, including the 256 bytes, or no pair occurs twice."""
         tokenizer = Tokenizer(models.BPE())
         tokenizer.pre_tokenizer = _pre_tokenizer()
         trainer = trainers.BpeTrainer(
@@ -75,18 +75,18 @@ class Bpe:
 
     @property
     def size(self) -> int:
-        """Tokens and specials."""
+        """The number of tokens, including the special ones."""
         return len(self._tokens)
 
     def encode(self, texts: pa.Array) -> tuple[np.ndarray, np.ndarray]:
-        """The tokens of each text."""
+        """The ids of all texts end to end, and how many each text has."""
         dtype = smallest_dtype(self.size)
         rows = [np.array(row.ids, dtype) for row in self._tokenizer.encode_batch_fast(texts.to_pylist())]
         counts = np.array([len(row) for row in rows], np.int64)
         return np.concatenate([np.zeros(0, dtype), *rows]) + dtype.type(SPECIALS), counts
 
     def decode(self, ids: np.ndarray) -> str:
-        """The text; U+FFFD for bytes that are not UTF-8."""
+        """The text, with U+FFFD for bytes that are not UTF-8."""
         return b"".join(self._tokens[ids].tolist()).decode("utf-8", "replace")
 
     def piece(self, id_: int, begun: bool) -> bytes:

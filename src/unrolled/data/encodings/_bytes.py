@@ -1,4 +1,4 @@
-"""Tokens that are bytes of UTF-8: 256 of them, nothing to learn, nothing unknown."""
+"""Tokens that are UTF-8 bytes: a fixed vocabulary of 256, so nothing is learned and nothing is unknown."""
 
 from __future__ import annotations
 
@@ -14,30 +14,30 @@ __all__ = ["Bytes"]
 
 
 class Bytes:
-    """The id of a byte is its value, after the specials."""
+    """One token per byte; its id is the byte's value plus the number of special tokens."""
 
     name: ClassVar[str] = "bytes"
 
     @property
     def size(self) -> int:
-        """259."""
+        """The number of tokens, including the special ones: 259."""
         return 256 + SPECIALS
 
     def encode(self, texts: pa.Array) -> tuple[np.ndarray, np.ndarray]:
-        """One id a byte."""
+        """One id per byte, and how many each text has."""
         data, offsets = raw(texts)
         return data.astype(np.uint16) + np.uint16(SPECIALS), np.diff(offsets).astype(np.int64)
 
     def decode(self, ids: np.ndarray) -> str:
-        """The text; U+FFFD for bytes that are not UTF-8."""
+        """The text, with U+FFFD for bytes that are not UTF-8."""
         return (ids[ids >= SPECIALS] - SPECIALS).astype(np.uint8).tobytes().decode("utf-8", "replace")
 
     def piece(self, id_: int, begun: bool) -> bytes:
-        """One byte."""
+        """The byte of one token."""
         return bytes([id_ - SPECIALS]) if id_ >= SPECIALS else b""
 
     def symbols(self) -> None:
-        """Nothing."""
+        """``None``: there is no vocabulary to store."""
 
     def report(self) -> str:
         """``256 bytes``."""

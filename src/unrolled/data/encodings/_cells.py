@@ -1,4 +1,4 @@
-"""An Arrow column opened for NumPy: its values end to end, where each row begins, and how errors name a place in it."""
+"""An Arrow column opened for NumPy: its values end to end, the row offsets, and errors that name a value's place."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from unrolled.data.encodings.base import Where, has_time
-from unrolled.errors import DataError
+from unrolled.data.encodings.encoding import Where, has_time
+from unrolled.errors import DataError, named
 
 __all__ = [
     "Cells",
@@ -25,7 +25,7 @@ __all__ = [
 ]
 
 Fail = Callable[[int, str, str | None], DataError]
-"""From the index of a value, a message and a hint: the error that names the value's place."""
+"""Makes the error about a value, from its index, a message and a hint; the error names the value's place."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +33,8 @@ class Cells:
     """A column's values.
 
     Attributes:
-        flat: one value per row, or without ``offsets`` the values of all list cells end to end.
-        offsets: (rows + 1,) int64 where each row begins in ``flat``; ``None`` where a cell is one value.
+        flat: the values of all list cells end to end; one value per row if ``offsets`` is ``None``.
+        offsets: (rows + 1,) int64, where each row starts in ``flat``; ``None`` if each cell is one value.
         where: how errors name the column.
     """
 
@@ -52,17 +52,17 @@ class Cells:
 
 
 def live(where: Where) -> Fail:
-    """How errors name the place of a value that was pushed alone: by its column."""
+    """Errors about a value that was pushed to a stream: they name only its column."""
     return lambda _, message, hint: DataError(message, file=where.file, column=where.column, hint=hint)
 
 
 def is_text(kind: pa.DataType) -> bool:
-    """Whether a cell of this Arrow type is a text of any form."""
+    """Whether this Arrow type is any of the string types."""
     return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind))
 
 
 def plain(array: pa.ChunkedArray) -> pa.ChunkedArray:
-    """The same values without dictionaries and views, which few functions of Arrow take; shared if there are none."""
+    """The same values without dictionaries and views, which few Arrow functions accept; not copied if it has none."""
     wanted = _plain_type(array.type)
     return array if wanted == array.type else array.cast(wanted)
 
@@ -78,13 +78,13 @@ def _plain_type(kind: pa.DataType) -> pa.DataType:
 
 
 def open_cells(array: pa.ChunkedArray, where: Where, time: bool) -> Cells:
-    """Open ``array``, whose cells must be lists if ``time``, else single values. A null list has no steps.
+    """Open ``array``. Its cells must be lists if ``time``, else single values. A null list has no steps.
 
     Raises:
-        DataError: the cells are of the other form.
+        DataError: the cells are single values where lists are expected, or the reverse.
     """
     array = plain(array)
-    if pa.types.is_null(array.type):  # no value at all fits either form
+    if pa.types.is_null(array.type):  # an empty column fits either form
         if not time:
             return Cells(array, None, where)
         return Cells(array.slice(0, 0), np.zeros(len(array) + 1, np.int64), where)
@@ -103,14 +103,17 @@ def floats(flat: pa.ChunkedArray, where: Where, fail: Fail) -> tuple[np.ndarray,
     """The values as float64 (N,), and (N,) bool: True where a cell is null (its value is then NaN).
 
     Raises:
-        DataError: a text is not a number, or the column holds something else.
+        DataError: a text is not a number, or the column's type has no numbers.
     """
     try:
         numbers = pc.cast(flat, pa.float64(), safe=False)
     except pa.ArrowInvalid:
         raise _not_a_number(flat, fail) from None
     except pa.ArrowNotImplementedError:
-        message, hint = f"holds {flat.type}, which is not a number", "name another kind for it, or leave it out"
+        message, hint = (
+            f"holds {flat.type}, which is not a number",
+            "choose another kind, or leave the column out",
+        )
         raise DataError(message, file=where.file, column=where.column, hint=hint) from None
     return numbers.to_numpy(), pc.is_null(flat).to_numpy()
 
@@ -121,12 +124,17 @@ def _not_a_number(flat: pa.ChunkedArray, fail: Fail) -> DataError:
             pa.scalar(text, flat.type).cast(pa.float64())
         except pa.ArrowInvalid:
             index = pc.index(flat, pa.scalar(text, flat.type)).as_py()
-            return fail(index, f"{text[:40]!r} is not a number", "correct it, or call the column a category")
+            hint = f"correct it, or make the column a category with {named('kinds')}"
+            return fail(
+                index,
+                f"{text[:40]!r} is not a number",
+                hint,
+            )
     raise AssertionError("a cast failed, though each value can be cast")
 
 
 def parse_float(value: object, where: Where) -> float | None:
-    """One live value as a float; ``None`` where it is missing (None, or an empty text).
+    """One streamed value as a float; ``None`` if it is missing (``None`` or an empty text).
 
     Raises:
         DataError: it is not a number.
@@ -142,5 +150,5 @@ def parse_float(value: object, where: Where) -> float | None:
 
 
 def smallest_dtype(size: int) -> np.dtype[np.unsignedinteger]:
-    """The narrowest unsigned integers that hold [0, size): a column of bytes or characters takes one byte a step."""
+    """The narrowest unsigned integer type for ids in [0, size)."""
     return np.min_scalar_type(max(size - 1, 0))

@@ -1,4 +1,4 @@
-"""Tokens that are characters: the Unicode code points of the training texts, in order; nothing is normalised."""
+"""Tokens that are characters: the Unicode code points of the training texts, in ascending order."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from unrolled.data.encodings._pieces import as_text, raw
 __all__ = ["Characters"]
 
 _CODE_POINTS = 0x110000
-_REPLACEMENT = 0xFFFD  # what Unicode prints for a character that is not known
+_REPLACEMENT = 0xFFFD  # Unicode's replacement for an unknown character
 
 
 class Characters:
-    """One id for each code point.
+    """One token for each known code point.
 
     Args:
-        characters: the known ones, ascending.
+        characters: the known characters, in ascending order.
     """
 
     name: ClassVar[str] = "characters"
@@ -35,7 +35,7 @@ class Characters:
 
     @classmethod
     def fit(cls, texts: Iterable[pa.Array]) -> Self:
-        """Every character that occurs in ``texts``."""
+        """Learn every character that occurs in ``texts``."""
         seen = np.zeros(_CODE_POINTS, bool)
         for part in texts:
             seen[_code_points(raw(part)[0])] = True
@@ -43,11 +43,11 @@ class Characters:
 
     @property
     def size(self) -> int:
-        """Characters and specials."""
+        """The number of tokens, including the special ones."""
         return len(self._codes)
 
     def encode(self, texts: pa.Array) -> tuple[np.ndarray, np.ndarray]:
-        """One id a code point."""
+        """One id per code point, and how many each text has."""
         data, offsets = raw(texts)
         codes = _code_points(data)
         if len(texts) == 1:
@@ -55,19 +55,19 @@ class Characters:
         if len(codes) == len(data):
             return self._ids[codes], np.diff(offsets).astype(np.int64)
         before = np.zeros(len(data) + 1, np.int64)
-        np.cumsum(data & 0xC0 != 0x80, out=before[1:])  # a character begins at each byte but those of form 10xxxxxx
+        np.cumsum(data & 0xC0 != 0x80, out=before[1:])  # each byte starts a character unless it is 10xxxxxx
         return self._ids[codes], np.diff(before[offsets])
 
     def decode(self, ids: np.ndarray) -> str:
-        """The characters; U+FFFD for unknown ones."""
+        """The text, with U+FFFD for unknown characters."""
         return _text(self._codes[ids])
 
     def piece(self, id_: int, begun: bool) -> bytes:
-        """One character."""
+        """The UTF-8 bytes of one character."""
         return chr(self._codes[id_]).encode()
 
     def symbols(self) -> str:
-        """All characters in one string."""
+        """All known characters in one string."""
         return _text(self._codes[SPECIALS:])
 
     def report(self) -> str:

@@ -1,4 +1,4 @@
-"""Arrays put end to end: in memory while they are few, then in a file that is memory-mapped."""
+"""Arrays joined end to end: in memory while they are small, then in a memory-mapped file."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ _FULL = {errno.ENOSPC, errno.EFBIG, errno.EDQUOT}
 
 
 class Gather:
-    """Collects arrays of one dtype.
+    """Collects arrays of one dtype, and moves them to a file once they are large.
 
     Args:
-        dtype: of every array.
-        cache: where they go once they take more than ``large`` bytes; ``None``: always memory.
-        large: bytes.
+        dtype: the dtype of every array.
+        cache: the file for arrays that take more than ``large`` bytes together; ``None`` keeps them in memory.
+        large: the limit, in bytes.
     """
 
     def __init__(self, dtype: np.dtype[Any], cache: Path | None, large: int = _LARGE) -> None:
@@ -43,7 +43,7 @@ class Gather:
             self._write(self._cache)
 
     def finish(self) -> np.ndarray:
-        """Everything, in order; read-only and memory-mapped if it is large."""
+        """All arrays joined in order; read-only and memory-mapped if they went to the file."""
         if self._file is None or self._cache is None:
             return np.concatenate(self._parts) if self._parts else np.zeros(0, self._dtype)
         self._write(self._cache)
@@ -53,7 +53,7 @@ class Gather:
     def _write(self, cache: Path) -> None:
         try:
             if self._file is None:
-                cache.unlink(missing_ok=True)  # a new file, lest another run still reads the old one
+                cache.unlink(missing_ok=True)  # a new file, because another run may still read the old one
                 self._file = cache.open("xb")
             for part in self._parts:
                 part.tofile(self._file)
@@ -62,7 +62,7 @@ class Gather:
             if self._file is not None:
                 self._file.close()
                 cache.unlink(missing_ok=True)
-            if error.errno in _FULL or error.errno is None:  # NumPy's short write has no number
+            if error.errno in _FULL or error.errno is None:  # NumPy reports a short write without an errno
                 raise SpaceError(f"no space left for the encoded copy of the data in {cache}") from None
             raise
         self._parts = []
@@ -71,16 +71,16 @@ class Gather:
 def frame(
     ids: np.ndarray, counts: np.ndarray, begin: int, end: int, first: bool, last: bool
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Put ``begin`` before and ``end`` after each run of ``counts`` ids.
+    """Put ``begin`` before and ``end`` after each run of ids.
 
     Args:
         ids: the runs end to end.
-        counts: (n,) int64, how many ids each has.
-        first: False if the first run goes on from before, and needs no ``begin``.
-        last: False if the last run goes on, and needs no ``end``.
+        counts: (n,) int64, the length of each run.
+        first: False if the first run continues an earlier one, so that it needs no ``begin``.
+        last: False if the last run will be continued, so that it needs no ``end``.
 
     Returns:
-        The framed runs end to end, and how many ids each has now.
+        The framed runs end to end, and the length of each with its frame.
     """
     if not len(counts):
         return ids, counts

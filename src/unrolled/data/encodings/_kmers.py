@@ -1,4 +1,4 @@
-"""K-mers: every k neighbouring letters of a sequence as one token, from each letter on.
+"""K-mers: every run of k neighbouring letters of a sequence is one token; neighbouring k-mers overlap.
 
 Axes: N letters of all rows, R rows, M k-mers of all rows, K known k-mers, V letters of the alphabet.
 """
@@ -18,15 +18,15 @@ from unrolled.data.encodings._gather import Gather
 
 __all__ = ["UNKNOWN", "Kmers"]
 
-UNKNOWN = 0  # the id of a k-mer that training did not hold
-_BLOCK = 1 << 22  # letters at a time
+UNKNOWN = 0  # the id of a k-mer that was not in the training data
+_BLOCK = 1 << 22  # letters encoded at a time
 
 Codes = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
 class Kmers:
-    r"""The k-mers that training held; :math:`c_n = \sum_{j<k} V^{k-1-j} x_{n+j}` is the code of the one at letter n.
+    r"""The k-mers in the training data. The code of the one at letter n is :math:`c_n = \sum_{j<k} V^{k-1-j} x_{n+j}`.
 
     Attributes:
         size: k.
@@ -40,14 +40,14 @@ class Kmers:
 
     @classmethod
     def fit(cls, values: np.ndarray, offsets: Codes, size: int, letters: int, most: int) -> Self:
-        """The ``most`` frequent k-mers of the rows; of equally frequent ones those of lower code.
+        """Learn the ``most`` frequent k-mers of the rows; among equally frequent ones, those with the lower code.
 
         Args:
             values: ids of letters.
             offsets: row r is ``values[offsets[r]:offsets[r + 1]]``.
-            size: k, from 2 to 8, so that a code of protein's 28 letters is an integer.
+            size: k, from 2 to 8, so that the code of a protein k-mer (28 letters) fits int64.
             letters: V.
-            most: K at most.
+            most: the largest K.
 
         Shape:
             values (N,) of an integer dtype, offsets (R + 1,) int64.
@@ -62,26 +62,26 @@ class Kmers:
         return cls(size, letters, np.sort(found[np.argsort(-counts, kind="stable")[:most]]))
 
     def with_opposites(self, complement: Codes) -> Kmers:
-        """With those of the other strand, whose letters stand opposite and in the other order."""
+        """These k-mers and their reverse complements, as read on the other strand."""
         return Kmers(self.size, self.letters, np.union1d(self.codes, self._opposite(complement)))
 
     def opposites(self, complement: Codes) -> Codes:
-        """(K + 1,): the id of each k-mer's other strand, as `with_opposites` has them all."""
+        """(K + 1,): the id of each k-mer's reverse complement, if `with_opposites` has added them all."""
         return np.concatenate([[UNKNOWN], self.find(self._opposite(complement))]).astype(np.int64)
 
     def find(self, codes: Codes) -> np.ndarray:
-        """The ids of ``codes``, of any shape, in the smallest dtype that holds them all."""
+        """The ids of ``codes`` of any shape, in the smallest dtype that holds them."""
         at = np.minimum(np.searchsorted(self.codes, codes), len(self.codes) - 1)
         return np.where(self.codes[at] == codes, at + 1, UNKNOWN).astype(np.min_scalar_type(len(self.codes)))
 
     def encode(self, values: np.ndarray, offsets: Codes, cache: Path | None) -> tuple[np.ndarray, Codes]:
-        """The ids of all k-mers, (M,), and where the rows begin, (R + 1,); a row of less than k letters has none.
+        """The ids of all k-mers, (M,), and where the rows start, (R + 1,); a row of fewer than k letters has none.
 
         Args:
-            values, offsets: those of `fit`.
+            values, offsets: as in `fit`.
             cache: a file for ids of more than 64 MB.
 
-        Cost: O(M·(k + log K)), a block at a time.
+        Cost: O(M·(k + log K)) time; memory for one block at a time.
         """
         gather = Gather(np.min_scalar_type(len(self.codes)), cache)
         for block in self._blocks(values, offsets):
@@ -90,7 +90,7 @@ class Kmers:
         return gather.finish(), np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
 
     def spell(self, codes: Codes) -> npt.NDArray[np.int64]:
-        """(M,) codes as the letters that they stand for, (M, k)."""
+        """(M,) codes as the ids of their letters, (M, k)."""
         powers = self.letters ** np.arange(self.size - 1, -1, -1, dtype=np.int64)
         return codes[:, None] // powers % self.letters
 
@@ -100,13 +100,13 @@ class Kmers:
         return (letters * powers).sum(1)
 
     def to_texts(self, alphabet: str) -> list[str]:
-        """The known k-mers in letters of the ``alphabet``, in the order of their ids."""
+        """The known k-mers written in the letters of ``alphabet``, in the order of their ids."""
         letters = np.frombuffer(alphabet.encode(), np.uint8)
         return [row.tobytes().decode("ascii") for row in letters[self.spell(self.codes)]]
 
     @classmethod
     def from_texts(cls, texts: list[str], alphabet: str) -> Self | None:
-        """The inverse of `to_texts`; ``None`` if they are not in order, or no k-mers of the ``alphabet``."""
+        """The inverse of `to_texts`; ``None`` if the texts are out of order or not k-mers of ``alphabet``."""
         sizes = {len(text) for text in texts}
         if len(sizes) != 1 or not 2 <= (size := min(sizes)) <= 8 or not all(text.isascii() for text in texts):
             return None
@@ -117,14 +117,14 @@ class Kmers:
         return cls(size, len(alphabet), codes)
 
     def notes(self, ids: np.ndarray, lengths: Codes) -> str:
-        """How many of the ``ids`` are unknown, and how many rows are too short for a k-mer; empty if none is."""
+        """The share of unknown ``ids``, and the number of rows too short for a k-mer; empty if there are neither."""
         unknown, short = np.count_nonzero(ids == UNKNOWN) / max(1, len(ids)), np.count_nonzero(lengths == 0)
-        said = []
+        parts = []
         if unknown:
-            said.append(f"{unknown:.2%} of the {self.size}-mers were not seen in training")
+            parts.append(f"{unknown:.2%} of the {self.size}-mers were not seen in training")
         if short:
-            said.append(f"{short} sequences have less than {self.size} letters")
-        return "; ".join(said)
+            parts.append(f"{short} sequences have fewer than {self.size} letters")
+        return "; ".join(parts)
 
     def _opposite(self, complement: Codes) -> Codes:
         return self.code(complement[self.spell(self.codes)][:, ::-1])

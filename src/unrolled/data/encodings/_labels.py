@@ -6,21 +6,23 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from unrolled.data.encodings._cells import is_text
-from unrolled.data.encodings.base import has_time
+from unrolled.data.encodings.encoding import has_time
 
 __all__ = ["looks_like_labels"]
 
 _LONGEST = 40  # mean characters of a label; "Very satisfied with the service" has 31
-_FEW = 50  # so many distinct texts are labels if each comes about twice
-_FEW_STEPS = 100  # of the steps of a list; tag sets have 10 to 50
-_FEW_INTEGERS = 1000  # of the steps of a list; pitches, pages and grades, rather than a measured count
+_FEW = 50  # most distinct labels in a column where each occurs only about twice
+_FEW_STEPS = 100  # most distinct texts among the items of lists; tag sets have 10 to 50
+_FEW_INTEGERS = 1000  # most distinct integers among the items of lists: pitches, pages or grades
 
 
 def looks_like_labels(array: pa.ChunkedArray) -> bool:
-    """One text a row: short, and at most 50 distinct that come twice on average, or any number that come 20 times.
+    """Whether the values repeat often enough to be labels from a fixed set.
 
-    A text a step: at most 100 distinct that come three times. An integer a step: at most 1 000 distinct, none
-    negative, that come 20 times on average; fewer repetitions speak for a measured count.
+    One text per row: short texts, with at most 50 distinct ones that occur twice on average, or any number that occur
+    20 times. One text per step: at most 100 distinct ones that occur three times on average. One integer per step: at
+    most 1000 distinct ones, none negative, that occur 20 times on average; with fewer repetitions, the integers are
+    more likely a measured count.
     """
     if is_text(array.type):
         return _short(array) and _repeats(array)
@@ -37,7 +39,7 @@ def looks_like_labels(array: pa.ChunkedArray) -> bool:
 
 
 def _short(texts: pa.ChunkedArray) -> bool:
-    return (pc.mean(pc.binary_length(texts)).as_py() or 0) <= _LONGEST  # before anything looks at the texts themselves
+    return (pc.mean(pc.binary_length(texts)).as_py() or 0) <= _LONGEST  # cheap, so it is checked first
 
 
 def _repeats(texts: pa.ChunkedArray) -> bool:

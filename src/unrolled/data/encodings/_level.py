@@ -1,4 +1,4 @@
-"""What a token is: the part of `Tokens` that differs between characters, bytes, words and BPE."""
+"""Token levels: the part of `Tokens` that differs between characters, bytes, words and BPE."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ __all__ = ["BEGIN", "END", "SPECIALS", "UNKNOWN", "Level", "stream", "unknown_ra
 
 UNKNOWN, BEGIN, END = 0, 1, 2
 SPECIALS = 3  # the id of the first token of a level
-_BLOCK = 1 << 24  # ids looked at together
+_BLOCK = 1 << 24  # ids counted at a time
 
 
 class Level(Protocol):
-    """Texts to ids and back. Ids start at `SPECIALS`; `UNKNOWN` is what the vocabulary lacks."""
+    """Turns texts into ids and back. The first token has the id `SPECIALS`; `UNKNOWN` stands for all unknown tokens."""
 
     name: ClassVar[str]
 
     @property
     def size(self) -> int:
-        """The ids in use, specials included."""
+        """The number of tokens, including the special ones."""
 
     def encode(self, texts: pa.Array) -> tuple[np.ndarray, np.ndarray]:
         """The ids of all texts (no nulls) end to end, and (n,) int64 how many each has."""
@@ -32,19 +32,19 @@ class Level(Protocol):
         """The text of ``ids``, which hold neither `BEGIN` nor `END`."""
 
     def piece(self, id_: int, begun: bool) -> bytes:
-        """The UTF-8 bytes that one id adds to a text, ``begun`` or not; they may end within a character."""
+        """The UTF-8 bytes of one id, which may end within a character; ``begun``: other text precedes it."""
 
     def symbols(self) -> str | list[str] | list[list[str]] | None:
         """The vocabulary as JSON."""
 
     def report(self) -> str:
-        """What there is, in a few words: ``65 characters``."""
+        """The vocabulary in a few words: ``65 characters``."""
 
 
 def stream(level: Level, begun: bool) -> Callable[[int], str]:
-    """A function that takes ids one by one and returns what each adds to a text, ``begun`` or not.
+    """A function that takes ids one by one and returns the text that each adds; ``begun``: other text precedes them.
 
-    Only whole characters are returned: the bytes of an unfinished one wait for the next id.
+    It returns only whole characters: the bytes of an unfinished one wait for the next id.
     """
     decoder = codecs.getincrementaldecoder("utf-8")("replace")
 
@@ -60,7 +60,7 @@ def stream(level: Level, begun: bool) -> Callable[[int], str]:
 
 
 def unknown_rate(values: np.ndarray) -> float:
-    """The share of ``<unknown>`` among the tokens, ``<begin>`` and ``<end>`` left out; 0 of no tokens."""
+    """The share of ``<unknown>`` among the tokens, not counting ``<begin>`` and ``<end>``; 0 without tokens."""
     unknown = tokens = 0
     for start in range(0, len(values), _BLOCK):
         block = np.asarray(values[start : start + _BLOCK])

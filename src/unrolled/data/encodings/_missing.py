@@ -1,4 +1,4 @@
-"""The option of columns in which a value may be missing."""
+"""The option for columns whose values may be missing."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ __all__ = ["MissingOptions"]
 
 
 class MissingOptions(Part):
-    """The option of columns in which a value may be missing."""
+    """The option for columns whose values may be missing."""
 
     missing: Literal["refuse", "impute"] = option(
         "refuse",
-        "What to do with NaN: refuse the row, or fill it in and flag it. Empty cells are always filled in and flagged.",
+        "What to do with NaN: report an error, or fill it in and flag it. Empty cells are always filled and flagged.",
         also=("missing_values", "na", "nan", "impute", "fill_na"),
     )

@@ -1,7 +1,7 @@
-"""One spelling for texts that look alike: the normal forms of Unicode.
+"""Unicode normalisation: one spelling for texts that look alike.
 
-``é`` may be one code point or two, and a model should not have to learn that they are the same. NFC composes what can
-be composed; NFKC also makes ``ﬁ`` of a ligature two letters and ``²`` a 2.
+``é`` may be one code point or two, and a model should not have to learn that they are the same. NFC composes
+characters; NFKC also replaces compatibility characters: the ligature ``ﬁ`` becomes two letters, and ``²`` becomes 2.
 
 References:
     Unicode Standard Annex #15, normalization forms, https://www.unicode.org/reports/tr15/
@@ -20,7 +20,7 @@ Normal = Literal["none", "nfc", "nfkc"]
 
 
 def normal_text(text: str, form: Normal) -> str:
-    """``text`` in the normal form.
+    """``text`` in this normal form.
 
     Example:
         >>> len("e" + chr(0x301)), len(normal_text("e" + chr(0x301), "nfc")), normal_text("ﬁ²", "nfkc")
@@ -30,7 +30,7 @@ def normal_text(text: str, form: Normal) -> str:
 
 
 def normal_texts(texts: pa.Array, form: Normal) -> pa.Array:
-    """The same of each text of a column, which is given back itself where all of it is ASCII; nulls stay."""
+    """Each text in this normal form; nulls stay, and ASCII columns are returned without a copy."""
     if form == "none" or pc.all(pc.string_is_ascii(texts)).as_py() is not False:
         return texts
     return pc.utf8_normalize(texts, form.upper())

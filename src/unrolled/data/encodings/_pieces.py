@@ -1,7 +1,7 @@
-"""Texts in pieces of a megabyte, so that a column of any size passes through a small, constant memory.
+"""Texts in pieces of a megabyte, so that a column of any size is processed in little memory.
 
-A piece is some whole rows, or a part of a row that is longer than a piece. Nothing is copied: pieces point into the
-column's own buffers, which may be a memory-mapped file.
+A piece is several whole rows, or part of one long row. Nothing is copied: pieces point into the column's buffers, which
+may be a memory-mapped file.
 """
 
 from __future__ import annotations
@@ -15,18 +15,18 @@ import pyarrow as pa
 __all__ = ["Piece", "as_text", "pieces", "raw"]
 
 _SIZE = 1 << 20
-_MARGIN = 1 << 12  # how far before its end a piece may be cut, to fall between two words
+_MARGIN = 1 << 12  # bytes before its end at which a piece may be cut, to fall between two words
 
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """Some consecutive texts.
+    """Consecutive texts of a column.
 
     Attributes:
         texts: no nulls; a null row is an empty text.
         row: the row of ``texts[0]``.
-        begins: whether ``texts[0]`` begins at its row's begin, rather than in its midst.
-        ends: whether ``texts[-1]`` ends at its row's end.
+        begins: whether ``texts[0]`` starts where its row starts.
+        ends: whether ``texts[-1]`` ends where its row ends.
     """
 
     texts: pa.Array
@@ -36,7 +36,7 @@ class Piece:
 
 
 def pieces(array: pa.ChunkedArray, size: int = _SIZE) -> Iterator[Piece]:
-    """``array`` (string or large_string) in order; ``size``, at least 4, is the most bytes of a piece."""
+    """``array`` (string or large_string) in pieces of at most ``size`` bytes, which must be at least 4."""
     row = 0
     for chunk in array.chunks:
         if chunk.null_count:
@@ -55,7 +55,7 @@ def pieces(array: pa.ChunkedArray, size: int = _SIZE) -> Iterator[Piece]:
 
 
 def raw(texts: pa.Array) -> tuple[np.ndarray, np.ndarray]:
-    """The UTF-8 bytes of all texts end to end, and (n + 1,) offsets of the texts in them; views, not copies."""
+    """The UTF-8 bytes of all texts end to end, as a view, and the (n + 1,) offsets of the texts in them."""
     wide = pa.types.is_large_string(texts.type)
     _, places, data = texts.buffers()
     if not len(texts) or data is None:
@@ -66,12 +66,12 @@ def raw(texts: pa.Array) -> tuple[np.ndarray, np.ndarray]:
 
 
 def as_text(data: np.ndarray) -> str:
-    """The text of these bytes; a `UnicodeDecodeError` if they are not UTF-8."""
+    """These bytes as text; raises `UnicodeDecodeError` if they are not UTF-8."""
     return str(data.data, "utf-8")
 
 
 def _parts(text: pa.Array, row: int, size: int) -> Iterator[Piece]:
-    """One long text, cut between words where there are spaces, else between characters."""
+    """One long text, cut between words if it has spaces, else between characters."""
     data, _ = raw(text)
     start = 0
     while start < len(data):
@@ -83,10 +83,10 @@ def _parts(text: pa.Array, row: int, size: int) -> Iterator[Piece]:
 
 
 def _cut(data: np.ndarray, start: int, stop: int) -> int:
-    """The last place in ``(start, stop]`` that splits neither a word nor the spaces between two, nor a character.
+    """The last place in ``(start, stop]`` that splits neither a word, nor a run of spaces, nor a character.
 
-    A cut is made before an ASCII space that follows a visible ASCII character: the tokens of both sides are then the
-    tokens of the whole, for words and for byte-level BPE.
+    The cut is before an ASCII space that follows a visible ASCII character, so that words and byte-level BPE find the
+    same tokens in the two parts as in the whole.
     """
     low = max(start, stop - _MARGIN)
     tail = data[low : stop + 1]

@@ -1,8 +1,8 @@
-"""Tokens of a Hugging Face tokenizer: those that a pretrained encoder was trained on, its ``[CLS]`` and ``[SEP]`` too.
+"""Tokens of a pretrained encoder: those of its Hugging Face tokenizer, including ``[CLS]`` and ``[SEP]``.
 
-A folder holds ``config.json``, ``tokenizer.json`` and ``model.safetensors``; the first two are read here, as JSON, and
-kept with the run, which then opens without the folder. No code can be named in a tokenizer of ``tokenizers``; one that
-means harm could hold a pattern that ends the process, no more.
+A folder holds ``config.json``, ``tokenizer.json`` and ``model.safetensors``. The first two are read here, as JSON, and
+stored with the run, which then no longer needs the folder. A tokenizer file cannot run code; the worst that a malicious
+one can do is to abort the process.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ from unrolled.errors import DataError
 
 __all__ = ["Pretrained"]
 
-_LONGEST = 512  # tokens, where the configuration does not say
-_BEHIND_PADDING = ("roberta", "camembert", "mpnet", "xlm-roberta")  # they count positions from behind that of padding
-_NOT_KEPT = ("auto_map", "custom_pipelines", "quantization_config", "_name_or_path")  # code, files, and where it was
+_LONGEST = 512  # tokens, if the configuration gives no limit
+_BEHIND_PADDING = ("roberta", "camembert", "mpnet", "xlm-roberta")  # their positions start after that of padding
+_NOT_KEPT = ("auto_map", "custom_pipelines", "quantization_config", "_name_or_path")  # names of code, files and folders
 
 
 class Pretrained:
@@ -35,7 +35,7 @@ class Pretrained:
         config: the contents of ``config.json``: names and numbers.
 
     Raises:
-        ValueError: one of them is not what it should be.
+        ValueError: a file is malformed, or the two do not fit together.
     """
 
     name: ClassVar[str] = "pretrained"
@@ -43,13 +43,13 @@ class Pretrained:
     def __init__(self, tokenizer: str, config: str) -> None:
         values = json.loads(config)
         if not isinstance(values, dict) or not isinstance(values.get("model_type"), str):
-            raise ValueError("its config.json names no model_type")
+            raise ValueError("its config.json has no model_type")
         kept = {name: value for name, value in values.items() if name not in _NOT_KEPT}
         self.config = json.dumps(kept, ensure_ascii=False)
         self._stored = tokenizer
         try:
             self._tokenizer = Tokenizer.from_str(tokenizer)
-        except Exception as error:  # it raises nothing narrower
+        except Exception as error:  # it has no narrower exception
             raise ValueError(f"its tokenizer.json cannot be read: {str(error)[:200]}") from None
         size = kept.get("vocab_size")
         if not isinstance(size, int) or size < self._tokenizer.get_vocab_size():
@@ -62,16 +62,16 @@ class Pretrained:
 
     @classmethod
     def open(cls, folder: Path) -> Self:
-        """The tokenizer of a folder.
+        """The tokenizer in a folder.
 
         Raises:
-            DataError: it is not a folder of a pretrained encoder, or holds its weights in a form that could hold code.
+            DataError: the folder holds no pretrained encoder, or its weights are a pickle, which could run code.
         """
         if not (folder / "model.safetensors").is_file():
             if list(folder.glob("pytorch_model*.bin")):
-                message = "has its weights as a pickle, which could run code"
+                message = "stores its weights as a pickle, which could run code"
                 raise DataError(message, file=str(folder), hint="save them as model.safetensors")
-            message = "is a folder without model.safetensors: it holds no pretrained encoder in one file"
+            message = "has no model.safetensors, so it is not the folder of a pretrained encoder in one file"
             raise DataError(message, file=str(folder))
         texts = []
         for name in ("tokenizer.json", "config.json"):
@@ -83,31 +83,31 @@ class Pretrained:
         try:
             return cls(*texts)
         except (ValueError, RecursionError) as error:
-            raise DataError(f"holds no pretrained encoder: {error}", file=str(folder)) from None
+            raise DataError(f"is not the folder of a pretrained encoder: {error}", file=str(folder)) from None
 
     @property
     def size(self) -> int:
-        """Tokens and specials."""
+        """The number of tokens, including the special ones."""
         return self._size + SPECIALS
 
     def encode(self, texts: pa.Array) -> tuple[np.ndarray, np.ndarray]:
-        """The tokens of each text, its first and last one those that the encoder expects; no more than ``longest``."""
+        """The ids of all texts, with the first and last token that the encoder expects, cut to ``longest`` tokens."""
         dtype = smallest_dtype(self.size)
         rows = [np.array(row.ids, dtype) for row in self._tokenizer.encode_batch_fast(texts.to_pylist())]
         counts = np.array([len(row) for row in rows], np.int64)
         return np.concatenate([np.zeros(0, dtype), *rows]) + dtype.type(SPECIALS), counts
 
     def decode(self, ids: np.ndarray) -> str:
-        """The text, as the tokenizer gives it back."""
+        """The text, as the tokenizer decodes it."""
         return str(self._tokenizer.decode((np.asarray(ids)[ids >= SPECIALS] - SPECIALS).tolist()))
 
     def piece(self, id_: int, begun: bool) -> bytes:
-        """One token, set apart."""
+        """One token, after a space if text precedes it."""
         token = self.decode(np.array([id_]))
         return (f" {token}" if begun else token).encode()
 
     def symbols(self) -> list[str]:
-        """Tokenizer and configuration."""
+        """The contents of the tokenizer and configuration files."""
         return [self._stored, self.config]
 
     def report(self) -> str:

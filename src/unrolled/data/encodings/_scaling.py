@@ -1,13 +1,13 @@
-"""Standardising channels: z = (x - mean) / std, fitted in float64 and stored in float32; missing values are flagged.
+"""Standardising channels: z = (x - mean) / std, fitted in float64 and applied in float32; missing values are flagged.
 
-Where values stand in time, a model is also told how long one has been missing, as log(1 + k): k counts the steps since
-it was last seen, or since the first step of its row where it never was, and is 0 where it is there. Steps are counted,
-not seconds, also where a column tells what time passed between them. A window of a row goes on with the row's count.
+In time series, another channel says how long a value has been missing, as log(1 + k). k is the number of steps since
+the value was last seen, or since the first step of its row if it never was; it is 0 where the value is present. It
+counts steps, not seconds, even if a column gives the time between them. A window of a row continues the row's count.
 
 References:
     Che et al. 2018, GRU-D, its masks and time intervals. https://doi.org/10.1038/s41598-018-24271-9
 
-Axes: N values, C channels, F flagged channels, W = C + F, or C + 2F in time.
+Axes: N values, C channels, F flagged channels; W = C + F, or C + 2F in time.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from pydantic import Field
 
 from unrolled.data.encodings._cells import Fail
 from unrolled.data.encodings._stored import Stored
-from unrolled.errors import ModelError
+from unrolled.errors import ModelError, named
 
 __all__ = ["Scaling", "StoredScaling", "examine"]
 
@@ -41,16 +41,16 @@ class StoredScaling(Stored):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Scaling:
-    """The scale of each channel, and what becomes of a missing value.
+    """The scale of each channel, and how missing values are encoded.
 
     Attributes:
         mean, std: (C,) float64; the std of a constant channel is 1.
-        flagged: the channels that had missing values in training; each has one more channel behind all values, 1 where
-            the value is missing. A missing value becomes the mean.
-        timed: behind all flags, each flagged channel has one channel more that tells for how long.
-        target: a missing value becomes NaN (which is not scored) instead, and nothing is flagged.
-        impute: NaN counts as missing; otherwise it is refused.
-        missing: how many values were missing in training.
+        flagged: the channels that had missing values in training. Each has a flag after all values, 1 where the value
+            is missing. A missing value becomes the mean.
+        timed: each flagged channel has another channel, after all flags, that says how long it has been missing.
+        target: a missing value becomes NaN, which is not scored, and nothing is flagged.
+        impute: NaN counts as missing; otherwise it is an error.
+        missing: the number of missing values in training.
     """
 
     mean: np.ndarray
@@ -75,10 +75,10 @@ class Scaling:
         Args:
             values: (N, C) float64.
             missing: (N, C) bool.
-            timed: the values are steps of rows, and it is told for how long one has been missing.
-            target: they are what is asked for.
+            timed: the values are steps of rows; encode how long each has been missing.
+            target: the values are a target.
             impute: NaN counts as missing.
-            scaled: False: mean 0 and std 1.
+            scaled: if False, use mean 0 and std 1.
         """
         mean, std = np.zeros(values.shape[1]), np.ones(values.shape[1])
         if scaled:
@@ -90,7 +90,7 @@ class Scaling:
     def apply(
         self, values: np.ndarray, missing: np.ndarray, fail: Fail, offsets: np.ndarray | None = None
     ) -> np.ndarray:
-        """(N, C) float64 as (N, W) float32; row r of values in time is ``offsets[r] … offsets[r + 1]``.
+        """(N, C) float64 as (N, W) float32; in time, row r is ``offsets[r] … offsets[r + 1]``.
 
         Raises:
             DataError: a value is too far from the training data for float32.
@@ -105,20 +105,20 @@ class Scaling:
     def apply_next(
         self, values: np.ndarray, missing: np.ndarray, fail: Fail, before: Sequence[float]
     ) -> tuple[np.ndarray, list[float]]:
-        """One step of a row, (1, C), as (1, W) float32; and what to say of it as ``before`` for the next one.
+        """One step of a row, (1, C), as (1, W) float32, and the ``before`` of the next step.
 
         Args:
-            before: for how many steps each flagged channel had been missing one step earlier; empty for the first one.
+            before: for how many steps each flagged channel had been missing one step earlier; empty at the first step.
 
         Raises:
             DataError: as `apply`.
-            ModelError: ``before`` is of other channels.
+            ModelError: ``before`` has another number of channels.
         """
         if not self.timed or not self.flagged:
             return self._apply(values, missing, fail, None), []
         gone = missing[0, self.flagged]  # (F,)
         if before and len(before) != len(gone):
-            raise ModelError("this snapshot does not fit the model: it remembers other channels")
+            raise ModelError("this snapshot does not fit the model: its number of flagged channels differs")
         unseen = np.where(gone, np.add(before, 1), 0) if before else np.zeros(len(gone))
         return self._apply(values, missing, fail, unseen[None]), unseen.tolist()
 
@@ -130,7 +130,7 @@ class Scaling:
         beyond = np.abs(scaled) > _LARGEST
         if beyond.any():
             index, channel = (int(i) for i in np.argwhere(beyond)[0])
-            message = f"{values[index, channel]:g} is too large (in training the mean was {self.mean[channel]:g})"
+            message = f"{values[index, channel]:g} is too large: the training mean is {self.mean[channel]:g}"
             raise fail(index, message, "correct it, or leave the row out")
         out[:, : len(self.mean)] = scaled
         flags = len(self.mean) + len(self.flagged)
@@ -140,9 +140,9 @@ class Scaling:
         return out
 
     def restore(self, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """The inverse of `apply`: (N, C) float64 in the user's units, and (N, C) bool where they are missing.
+        """The inverse of `apply`: (N, C) float64 in the original units, and (N, C) bool, True where a value is missing.
 
-        ``values`` may be (N, W), or (N, C) as a model answers.
+        ``values`` may be (N, W), or (N, C) as a model predicts them.
         """
         channels = len(self.mean)
         body = values[:, :channels].astype(np.float64)
@@ -178,7 +178,7 @@ class Scaling:
 
 
 def examine(values: np.ndarray, missing: np.ndarray, impute: bool, fail: Fail) -> np.ndarray:
-    """(N, C) bool, True where a value is missing: where ``missing`` is, and with ``impute`` where NaN is.
+    """(N, C) bool, True where a value is missing: where ``missing`` is True, and with ``impute`` also at NaN.
 
     Raises:
         DataError: a value is infinite, or NaN without ``impute``.
@@ -190,9 +190,9 @@ def examine(values: np.ndarray, missing: np.ndarray, impute: bool, fail: Fail) -
     if odd.any():
         index, channel = (int(i) for i in np.argwhere(odd)[0])
         if np.isnan(values[index, channel]):
-            hint = "correct it, leave the cell empty, or treat NaN as missing: --missing impute"
+            hint = f"correct it, leave the cell empty, or treat NaN as missing: {named('missing')} impute"
             raise fail(index, "the value is NaN", hint)
-        raise fail(index, "the value is infinite, or too large for a number", "correct it, or leave the row out")
+        raise fail(index, "the value is infinite, or too large for float64", "correct it, or leave the row out")
     return missing
 
 
@@ -201,8 +201,8 @@ def _moments(values: np.ndarray) -> tuple[float, float]:
         return 0.0, 1.0
     low, high = float(values.min()), float(values.max())
     if low == high:
-        return low, 1.0  # rounding would give a std near 1e-17, and z near 1, for a constant
-    # A power of two is an exact scale, and keeps the squares of values near 1e300 or 1e-300 in range.
+        return low, 1.0  # for a constant, rounding would give a std near 1e-17 and z near 1
+    # Scaling by a power of two is exact, and keeps the squares of values near 1e300 or 1e-300 in range.
     unit = math.ldexp(1.0, math.frexp(max(-low, high))[1] - 1)
     reduced = values / unit
     std = float(reduced.std()) * unit

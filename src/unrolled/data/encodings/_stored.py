@@ -1,4 +1,4 @@
-"""What an encoding reads back from a file, checked before it is believed."""
+"""The JSON of encodings, validated on loading."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["Stored", "load"]
 
 
 class Stored(BaseModel):
-    """The base of each encoding's JSON: no unknown keys, no conversions, no NaN."""
+    """The base class of each encoding's JSON: unknown keys, type conversions and NaN are refused."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
@@ -21,14 +21,14 @@ S = TypeVar("S", bound=Stored)
 
 
 def load(model: type[S], config: dict[str, Any], kind: str) -> S:
-    """The values of ``config``.
+    """Validate ``config`` as the JSON of an encoding of ``kind``.
 
     Raises:
-        ModelError: they are not what an encoding of ``kind`` writes.
+        ModelError: a key is missing, unknown or has a wrong value.
     """
     try:
         return model.model_validate(config)
     except ValidationError as error:
         first = error.errors()[0]
-        name = ".".join(str(part) for part in first["loc"]) or "its top"
+        name = ".".join(str(part) for part in first["loc"]) or "top level"
         raise ModelError(f"the {kind} encoding of this model cannot be read at {name!r}: {first['msg']}") from None

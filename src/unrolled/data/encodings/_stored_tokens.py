@@ -1,4 +1,4 @@
-"""Tokens as JSON: one form for texts and for lists, checked before it is believed."""
+"""The JSON of a column of tokens, for texts and for lists, validated on loading."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ __all__ = ["StoredTokens", "level_of"]
 
 
 class StoredTokens(Stored):
-    """A column of tokens; ``items``: its cells are lists."""
+    """The JSON of a column of tokens; with ``items`` its cells are lists."""
 
     kind: Literal["tokens"]
     level: Literal["characters", "words", "bpe", "bytes", "pretrained"]
@@ -29,10 +29,10 @@ class StoredTokens(Stored):
 
 
 def level_of(stored: StoredTokens) -> Level:
-    """What a token is.
+    """Rebuild the token level from its stored vocabulary.
 
     Raises:
-        ModelError: the vocabulary is not one of that level.
+        ModelError: the vocabulary does not fit the level.
     """
     symbols = stored.symbols
     distinct = symbols is None or len({*map(str, symbols)}) == len(symbols)

@@ -1,4 +1,4 @@
-"""Lists of tokens: each item of a cell is one id, as it stands. Items are texts, or whole numbers by their digits."""
+"""Lists of tokens: each item of a cell is one token. Items are texts, or whole numbers read as texts."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from unrolled.data.encodings._stored_tokens import StoredTokens, level_of
 from unrolled.data.encodings._texts import checked, open_texts, starts
 from unrolled.data.encodings._vocabulary import VocabularyOptions
 from unrolled.data.encodings._words import Words
-from unrolled.data.encodings.base import Encoded, Role, Traits, Where, has_time
+from unrolled.data.encodings.encoding import Encoded, Role, Traits, Where, has_time
 from unrolled.errors import DataError, ModelError
 
 __all__ = ["ListOptions", "TokenLists"]
@@ -32,17 +32,17 @@ _KEYS = 128  # of MIDI
 
 
 class ListOptions(VocabularyOptions):
-    """The options of lists of tokens."""
+    """The options for lists of tokens."""
 
     normalise: Literal["none", "nfc", "nfkc"] = option(
         "nfc",
-        "The normal form of Unicode that texts are brought to.",
+        "Unicode normal form that texts are converted to.",
         also=("normalize", "unicode_normalization", "normal_form"),
     )
     min_count: int | None = option(
         None,
-        "How often a word or an item must stand in the training data to be known. "
-        "Default: 1, and 2 where there are 10000 or more.",
+        "Keep words and items that occur at least this often in the training data; others are unknown. "
+        "Default: 1, or 2 if there are 10000 words or items in all.",
         ge=1,
         also=("least", "min_freq", "min_frequency", "min_df", "minimum_count"),
     )
@@ -50,12 +50,12 @@ class ListOptions(VocabularyOptions):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TokenLists:
-    """A column of lists of words, of clicks, of the events of a piece.
+    """A column of lists of tokens, such as words, clicks or the events of a piece of music.
 
     Attributes:
-        level: the items that are known.
-        framed: each row is ``<begin> … <end>``.
-        normal: the form of Unicode that an item is brought to first.
+        level: the known items.
+        framed: each row is put between ``<begin>`` and ``<end>``.
+        normal: the Unicode normal form that an item is converted to first.
 
     Example:
         >>> column = pa.chunked_array([[["red", "blue", "red"]]])
@@ -83,7 +83,7 @@ class TokenLists:
 
     @staticmethod
     def recognises(array: pa.ChunkedArray) -> int:
-        """As `Tokens.recognises`, which is asked."""
+        """70 for lists of texts. The column's kind is chosen by `Tokens.recognises`."""
         array = plain(array)
         return 70 if has_time(array.type) and is_text(array.type.value_type) else 0
 
@@ -92,7 +92,7 @@ class TokenLists:
         """Learn the vocabulary.
 
         Raises:
-            DataError: the column does not hold lists of texts or whole numbers, or one is not UTF-8.
+            DataError: the column does not hold lists of texts or whole numbers, or a text is not UTF-8.
         """
         cells = open_texts(array, where, items=True)
         cells = replace(cells, flat=cells.flat.drop_null())
@@ -102,17 +102,17 @@ class TokenLists:
 
     @property
     def spec(self) -> Discrete:
-        """The vocabulary and the three specials."""
+        """The items, including the three special tokens."""
         return Discrete(self.level.size)
 
     @property
     def words(self) -> Sequence[str]:
-        """The items that it knows."""
+        """The known items."""
         return self.level.symbols()
 
     @property
     def keys(self) -> np.ndarray | None:
-        """(V,) int64, the pitch that an event switches on, else -1; ``None`` where items are no events of music."""
+        """(V,) int64, the pitch that each event switches on, else -1; ``None`` if the items are not events of music."""
         if not all(map(_EVENT.fullmatch, self.words)):
             return None
         keys = np.array([-1] * SPECIALS + [int(word[1:]) if word[0] == "p" else -1 for word in self.words])
@@ -120,22 +120,22 @@ class TokenLists:
 
     @property
     def settled(self) -> dict[str, str]:
-        """What a token is."""
+        """The options that `fit` settled: what a token is."""
         return {"tokens": self.level.name}
 
     def reads(self, array: pa.ChunkedArray) -> bool:
-        """Whether a column holds lists of texts, also such as look like labels."""
+        """Whether a column holds lists of texts, even if they look like labels."""
         return self.recognises(array) > 0
 
     def reused(self, options: ListOptions, role: Role) -> Self:
-        """The same items, framed if that is asked for."""
+        """The same items, framed if ``role`` is."""
         return replace(self, framed=role.framed)
 
     def encode(self, array: pa.ChunkedArray, where: Where, cache: Path | None = None) -> Encoded:
         """(N,) unsigned integers, as narrow as the vocabulary allows.
 
         Raises:
-            DataError: the column holds something else than in training.
+            DataError: the column does not hold lists of texts or whole numbers, or a text is not UTF-8.
         """
         cells = open_texts(plain(array), where, items=True)
         assert cells.offsets is not None
@@ -147,12 +147,12 @@ class TokenLists:
         return Encoded(values, starts(lengths))
 
     def encode_text(self, text: str) -> np.ndarray:
-        """The ids of a prompt, whose items stand apart by blanks: begun where rows are framed, and not ended."""
+        """The ids of a prompt, its items separated by spaces; with ``<begin>`` if framed, but without ``<end>``."""
         ids = self._ids(text.split())
         return np.concatenate([np.array([BEGIN], ids.dtype), ids]) if self.framed else ids
 
     def encode_live(self, value: Any, before: Sequence[float], where: Where) -> tuple[np.ndarray, list[float]]:
-        """(1,) the id of one item, and nothing to remember; ``None`` is unknown.
+        """(1,), the id of one item, and an empty memory. ``None`` is unknown.
 
         Raises:
             DataError: it is neither a text nor a whole number.
@@ -162,26 +162,26 @@ class TokenLists:
         if isinstance(value, int) and not isinstance(value, bool):
             value = str(value)
         if not isinstance(value, str):
-            message = f"one step is one item, and {str(value)[:40]!r} is not a text"
+            message = f"expected one item, a text or a whole number, got {str(value)[:40]!r}"
             raise DataError(message, file=where.file, column=where.column)
         return self._ids([value]), []
 
     def decode(self, values: np.ndarray) -> list[str]:
-        """The list, without ``<begin>`` and ``<end>``. Unknown items are shown as such."""
+        """The list, without ``<begin>`` and ``<end>``; unknown items appear as ``<unknown>``."""
         ids = np.asarray(values)
         return self.level.words(ids[(ids != BEGIN) & (ids != END)])
 
     def decode_stream(self, begun: bool = False) -> Callable[[int], str]:
-        """A function that takes ids one by one and returns each as text, set apart by a blank once it has ``begun``."""
+        """A function that takes ids one by one and returns each as text, after a space unless it is the first."""
         return stream(self.level, begun)
 
     def unseen(self, text: str) -> list[str]:
-        """The items of ``text`` that training did not hold, each once, in order."""
+        """The items of ``text`` that were not in the training data, each once, in order."""
         items = list(dict.fromkeys(normal_text(text, self.normal).split()))
         return [item for item, id_ in zip(items, self._ids(items).tolist(), strict=True) if id_ == UNKNOWN]
 
     def to_config(self) -> dict[str, Any]:
-        """The items."""
+        """The items, as JSON."""
         return {
             "kind": self.kind,
             "level": self.level.name,
@@ -196,29 +196,29 @@ class TokenLists:
         """The inverse of `to_config`.
 
         Raises:
-            ModelError: it is not ours.
+            ModelError: ``config`` is not a valid configuration of this encoding.
         """
         return cls.of(load(StoredTokens, config, cls.kind))
 
     @classmethod
     def of(cls, stored: StoredTokens) -> Self:
-        """What was read back from a file.
+        """The encoding that was stored in a file.
 
         Raises:
-            ModelError: its items are no words.
+            ModelError: its items are not words.
         """
         level = level_of(stored)
         if not isinstance(level, Words):
-            raise ModelError(f"the tokens encoding of this model cannot be read: lists have no {stored.level}")
+            raise ModelError(f"the tokens encoding of this model cannot be read: lists cannot have {stored.level}")
         return cls(level, stored.framed, stored.normal)
 
     def notes(self, array: pa.ChunkedArray, encoded: Encoded) -> str:
-        """What a user should know of a column that was encoded: how many items are unknown, or nothing."""
+        """What the user should know about an encoded column: how many items are unknown, or ``""``."""
         rate = unknown_rate(encoded.values)
         return f"{rate:.2%} of the items are rare, or were not seen in training" if rate else ""
 
     def report(self) -> str:
-        """One line."""
+        """A one-line summary."""
         return self.level.report()
 
     def _ids(self, items: list[str]) -> np.ndarray:

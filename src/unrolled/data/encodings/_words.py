@@ -1,9 +1,9 @@
-"""Tokens that are words: of a text in lower case, cut at spaces and at each sign; or the items of a list as they are.
+"""Tokens that are words: a text in lower case, split at spaces, punctuation and symbols; or the items of a list.
 
-What `cut_at_signs` folds or keeps whole is a word too. What is decoded is encoded as it was before.
+What `cut_at_signs` folds or keeps whole is one word. Encoding a decoded text gives the same ids again.
 
-A word that training holds once becomes ``<unknown>`` if training has 10 000 running words or more: a model can only
-know what to make of an unknown word if it has seen some.
+If the training data has 10,000 words in all or more, a word that occurs only once becomes ``<unknown>``: a model can
+learn to handle unknown words only if it sees some.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ from unrolled.data.encodings._marks import UNKNOWN_WORD, cut_at_signs
 
 __all__ = ["Words", "count_words", "split_words"]
 
-_MANY = 10_000  # running words
+_MANY = 10_000  # words in all, with repetitions
 
 
 class Words:
-    """One id for each known word.
+    """One token for each known word.
 
     Args:
-        words: the known ones, the most frequent first.
-        items: texts are single words already, and stay as they are.
+        words: the known words, the most frequent first.
+        items: each text is one word and is not split.
     """
 
     name: ClassVar[str] = "words"
@@ -41,15 +41,15 @@ class Words:
 
     @classmethod
     def fit(cls, texts: Iterable[pa.Array], vocabulary: int, items: bool, least: int | None = None) -> Self:
-        """The ``vocabulary`` most frequent words of ``texts``; of equally frequent ones, the first in the alphabet.
+        """Learn the ``vocabulary`` most frequent words; among equally frequent ones, those first in the alphabet.
 
-        Those that come less often than ``least`` are not among them.
+        Words that occur less often than ``least`` are left out.
         """
         return cls.of(count_words(texts, items), vocabulary, items, least)
 
     @classmethod
     def of(cls, counts: Counter[str], vocabulary: int, items: bool, least: int | None = None) -> Self:
-        """The same, of words that were counted already."""
+        """The same as `fit`, from word counts."""
         least = least or (2 if counts.total() >= _MANY else 1)
         known = (word for word in counts if counts[word] >= least and (items or word != UNKNOWN_WORD))
         kept = sorted(known, key=lambda word: (-counts[word], word))
@@ -57,31 +57,31 @@ class Words:
 
     @property
     def size(self) -> int:
-        """Words and specials."""
+        """The number of tokens, including the special ones."""
         return len(self._words) + SPECIALS
 
     def encode(self, texts: pa.Array) -> tuple[np.ndarray, np.ndarray]:
-        """One id a word."""
+        """One id per word, and how many each text has."""
         words, counts = (texts, np.ones(len(texts), np.int64)) if self._items else split_words(texts)
         places = pc.index_in(words.cast(pa.large_string()), value_set=self._known)
         ids = pc.fill_null(places, -SPECIALS).to_numpy() + SPECIALS
         return ids.astype(smallest_dtype(self.size)), counts
 
     def decode(self, ids: np.ndarray) -> str:
-        """The words with a space between two: the layout and the case of a text are lost."""
+        """The words separated by spaces: the layout and the case of the text are lost."""
         return " ".join(self.words(ids))
 
     def words(self, ids: np.ndarray) -> list[str]:
-        """The words one by one."""
+        """The words as a list."""
         return [UNKNOWN_WORD if id_ < SPECIALS else self._words[id_ - SPECIALS] for id_ in ids.tolist()]
 
     def piece(self, id_: int, begun: bool) -> bytes:
-        """A word, after a space if there is one before it."""
+        """A word, after a space if text precedes it."""
         word = UNKNOWN_WORD if id_ < SPECIALS else self._words[id_ - SPECIALS]
         return (f" {word}" if begun else word).encode()
 
     def symbols(self) -> list[str]:
-        """The words."""
+        """The known words."""
         return self._words
 
     def report(self) -> str:
@@ -90,7 +90,7 @@ class Words:
 
 
 def count_words(texts: Iterable[pa.Array], items: bool) -> Counter[str]:
-    """How often each word stands in ``texts``, which are single words already if they are ``items``."""
+    """How often each word occurs in ``texts``; with ``items``, each text is one word."""
     counts: Counter[str] = Counter()
     for part in texts:
         values, numbers = pc.value_counts(part if items else split_words(part)[0]).flatten()
@@ -107,9 +107,9 @@ def split_words(texts: pa.Array) -> tuple[pa.Array, np.ndarray]:
         ("isn ' t it 3 . 5 ?", [8, 0])
     """
     apart = cut_at_signs(pc.utf8_lower(texts))
-    # Trimmed, because Arrow's split reads past the end of a text that ends with a space, and may find a word there.
+    # Trimmed, because Arrow's split reads past the end of a text that ends with a space and may find a word there.
     lists = pc.utf8_split_whitespace(pc.utf8_trim_whitespace(apart))
     words, parents = pc.list_flatten(lists), pc.list_parent_indices(lists)
-    real = pc.not_equal(words, "")  # a text without any word has an empty one
+    real = pc.not_equal(words, "")  # Arrow returns one empty word for a text without words
     counts = np.bincount(parents.filter(real).to_numpy(), minlength=len(texts)).astype(np.int64)
     return words.filter(real), counts

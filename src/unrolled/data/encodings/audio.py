@@ -1,11 +1,11 @@
-"""Sounds, heard in frames: a window of 25 ms every 10 ms, as the power in its bands of pitch or as cepstra.
+"""Audio: a step is a frame, a window of 25 ms every 10 ms, as log-mel bands or as cepstra (MFCC).
 
-    z = (x - mean) / std,  x a number of a frame; mean and std of training, of the clip, or of the clip so far
+    z = (x - mean) / std,  x a feature of a frame; mean and std of training, of the clip, or of the clip so far
 
-A frame is no sound any more: `decode` gives frames back, not samples. Live, the `Listener` of the encoding makes frames
-of samples as they come, and a frame is what a step is.
+Sound cannot be restored from frames: `decode` returns frames, not samples. In a stream, the `Listener` turns samples
+into frames as they arrive.
 
-Axes: N samples, T frames, W numbers of a frame.
+Axes: N samples, T frames, W features of a frame.
 """
 
 from __future__ import annotations
@@ -24,17 +24,17 @@ from unrolled.batch import Continuous
 from unrolled.config import Part, option
 from unrolled.data.encodings._gather import Gather
 from unrolled.data.encodings._stored import Stored, load
-from unrolled.data.encodings.base import Encoded, Role, Traits, Where
+from unrolled.data.encodings.encoding import Encoded, Role, Traits, Where
 from unrolled.data.io.blobs import begins_as, blobs, is_binary
 from unrolled.data.media.live_spectra import Listener, Scale, running
 from unrolled.data.media.sounds import Fail, is_sound, rate_of, to_samples
 from unrolled.data.media.spectra import Frames, deltas
-from unrolled.errors import DataError, ModelError, UsageError
+from unrolled.errors import DataError, ModelError, UsageError, named
 
 __all__ = ["Audio"]
 
 _BANDS, _CEPSTRA = 40, 13
-_LEAST_STD = 1e-3  # dB: what changes less, does not change
+_LEAST_STD = 1e-3  # dB; a feature that varies less counts as constant
 
 
 class _Stored(Stored):
@@ -50,13 +50,14 @@ class _Stored(Stored):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Audio:
-    """A column of recordings, each the bytes of a file.
+    """A column of recordings; each cell holds the bytes of an audio file.
 
     Attributes:
-        frames: how frames are made; every recording is brought to ``frames.rate`` first.
-        deltas: 1: each number is followed, behind all others, by how it changes; 2: and by how that does.
-        scale: whose mean and std scale a frame: all of ``training``, its ``clip``, or its clip so far (``running``).
-        mean, std: (W,) of training.
+        frames: how frames are computed; every recording is resampled to ``frames.rate`` first.
+        deltas: 1 adds the first differences of all features after them; 2 also adds the second differences.
+        scale: a frame is scaled by the mean and std of all ``training`` data, its ``clip``, or its clip so far
+            (``running``).
+        mean, std: (W,), those of training.
 
     Example:
         >>> import io, wave
@@ -71,32 +72,32 @@ class Audio:
     """
 
     class Options(Part):
-        """The options of recordings."""
+        """The options for recordings."""
 
         audio: str = option(
             "logmel",
-            "What a frame of a recording holds: logmel:40 for 40 bands of pitch, or mfcc:13 for 13 cepstra.",
+            "Features of recordings, every 10 ms: logmel:40 for 40 log-mel bands, or mfcc:13 for 13 cepstra.",
             pattern=r"^(logmel(:[1-9]\d{0,2})?|mfcc(:([1-9]|[123]\d|40))?)$",
             examples=("logmel:40 (of 1-999 bands)", "mfcc:13 (of 1-40 cepstra)"),
             also=("n_mels", "n_mfcc", "num_mel_bins"),
         )
         audio_rate: int | None = option(
             None,
-            "Samples per second that recordings are brought to. Default: those of most of them.",
+            "Resample recordings to this rate, in Hz. Default: the most frequent rate.",
             ge=1000,
             le=768_000,
             also=("sample_rate", "sampling_rate", "sr"),
         )
         audio_deltas: int = option(
             0,
-            "With 1, a frame also holds how its numbers change; with 2, also how that does.",
+            "Add the first differences of the features (1), or the first and second (2).",
             ge=0,
             le=2,
             also=("deltas", "delta"),
         )
         audio_scale: Literal["training", "clip", "running"] = option(
             "training",
-            "Scale a frame by the mean and deviation of the training data, of its clip, or of its clip so far.",
+            "Scale features by the mean and deviation of the training data, of the clip, or of the clip so far.",
             also=("cmvn", "normalize_audio"),
         )
 
@@ -111,23 +112,23 @@ class Audio:
 
     @staticmethod
     def recognises(array: pa.ChunkedArray) -> int:
-        """Bytes that begin as a recording does."""
+        """98 for the bytes of audio files."""
         return 98 if begins_as(array, is_sound) else 0
 
     @classmethod
     def fit(cls, array: pa.ChunkedArray, options: Audio.Options, role: Role, where: Where) -> Self:
-        """Learn the rate, and the mean and std of each number; all recordings are decoded for that.
+        """Learn the rate, and the mean and std of each feature, from all recordings.
 
-        Without the option ``audio_rate`` the rate is that of most recordings.
+        Without the option ``audio_rate``, the rate is the most frequent one.
 
         Raises:
-            DataError: a cell is no recording, a damaged one, or too long; or there is none.
-            MissingExtra: soundfile is not installed; or soxr, where rates differ.
+            DataError: a recording is damaged or too long, a cell is not a recording, or there are no recordings.
+            MissingExtra: soundfile is not installed; or soxr, if rates differ.
         """
         cells = _open(array, where)
         rates = Counter(rate_of(data, _fail(where, row)) for row, data in cells if data is not None)
         if not rates:
-            raise DataError("has no recording in any row", file=where.file, column=where.column)
+            raise DataError("has no recordings", file=where.file, column=where.column)
         rate = options.audio_rate or max(rates, key=lambda rate: (rates[rate], rate))
         name, _, count = options.audio.partition(":")
         if name == "mfcc":
@@ -137,7 +138,7 @@ class Audio:
         width = frames.width * (1 + options.audio_deltas)
         blank = cls(frames, options.audio_deltas, options.audio_scale, (0.0,) * width, (1.0,) * width)
         total, squares, number = np.zeros(width), np.zeros(width), 0
-        for _, numbers in blank._heard(array, where):
+        for _, numbers in blank._features(array, where):
             total += numbers.sum(0)
             squares += np.square(numbers).sum(0)
             number += len(numbers)
@@ -148,27 +149,27 @@ class Audio:
 
     @property
     def spec(self) -> Continuous:
-        """The numbers of a frame."""
+        """W features per step."""
         return Continuous(len(self.mean), time=True)
 
     def encode(self, array: pa.ChunkedArray, where: Where, cache: Path | None = None) -> Encoded:
-        """(T of all, W) float32; memory-mapped from ``cache`` if over 64 MB. An empty cell has no steps.
+        """(T of all recordings, W) float32; memory-mapped from ``cache`` if over 64 MB. An empty cell has no steps.
 
         Raises:
-            DataError: a cell is no recording, a damaged one, or too long.
-            MissingExtra: soundfile is not installed; or soxr, where a recording has another rate.
-            SpaceError: ``cache`` lies on a full disk.
+            DataError: a cell is not a recording, or the recording is damaged or too long.
+            MissingExtra: soundfile is not installed; or soxr, if a recording has another rate.
+            SpaceError: the disk that holds ``cache`` is full.
         """
         gather = Gather(np.dtype(np.float32), cache)
         lengths = np.zeros(len(array), np.int64)
-        for row, numbers in self._heard(array, where):
+        for row, numbers in self._features(array, where):
             gather.add(self._scaled(numbers).astype(np.float32).ravel())
             lengths[row] = len(numbers)
         offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths)])
         return Encoded(gather.finish().reshape(-1, len(self.mean)), offsets)
 
-    def _heard(self, array: pa.ChunkedArray, where: Where) -> Iterator[tuple[int, np.ndarray]]:
-        """The row and (T, W) float64, not scaled, of each recording."""
+    def _features(self, array: pa.ChunkedArray, where: Where) -> Iterator[tuple[int, np.ndarray]]:
+        """The row and the unscaled features, (T, W) float64, of each recording."""
         for row, data in _open(array, where):
             if data is not None:
                 plain = self.frames(to_samples(data, self.frames.rate, _fail(where, row)))
@@ -176,7 +177,7 @@ class Audio:
                 yield row, np.concatenate(parts, 1)
 
     def _scaled(self, numbers: np.ndarray) -> np.ndarray:
-        """(T, W) of one recording."""
+        """The scaled features, (T, W), of one recording."""
         if self.scale == "clip":
             scaled: np.ndarray = (numbers - numbers.mean(0)) / np.maximum(numbers.std(0), _LEAST_STD)
             return scaled
@@ -184,24 +185,25 @@ class Audio:
         return running(z)[0] if self.scale == "running" else z
 
     def listen(self) -> Listener:
-        """An ear for a stream: samples at ``frames.rate`` go in, frames for a live session come out.
+        """A listener for a stream: it takes samples at ``frames.rate`` and returns frames for a live session.
 
         Raises:
-            UsageError: frames need what comes after them: deltas, or the whole clip's scale.
+            UsageError: frames depend on later ones, because of deltas or of the whole clip's scale.
         """
         if self.deltas or self.scale == "clip":
-            reason = "deltas are of the four frames behind" if self.deltas else "the scale is that of the whole clip"
+            reason = "deltas need later frames" if self.deltas else "the scale needs the whole clip"
             raise UsageError(
-                f"this model cannot hear live, as {reason}: train it with --audio-deltas 0 and --audio-scale running"
+                f"this model cannot process live audio, because {reason}; train it with {named('audio_deltas')} 0 and "
+                f"{named('audio_scale')} running"
             )
         return Listener(self.frames, np.array(self.mean), np.array(self.std), self.scale)
 
     def encode_live(self, value: Any, before: Sequence[float], where: Where) -> tuple[np.ndarray, list[float]]:
-        """(1, W) float32 of a frame that `listen` made, or (T, W) of a recording's bytes; and nothing to remember.
+        """(1, W) float32 of a frame from `listen`, or (T, W) of a recording's bytes, and an empty memory.
 
         Raises:
-            DataError: it is no whole recording, and not a list of W finite numbers.
-            UsageError: it is a recording, and `listen` raises it.
+            DataError: it is neither a whole recording nor a list of W finite numbers.
+            UsageError: it is a recording, and the model cannot process live audio.
         """
         width = len(self.mean)
         if isinstance(value, bytes):
@@ -212,16 +214,16 @@ class Audio:
             frame = np.array(numbers, np.float64).astype(np.float32)
             if frame.shape == (width,) and np.isfinite(frame).all():
                 return frame[None], []
-        message = f"one step of a sound is a frame of {width} finite numbers, as the encoding's listen() makes them"
+        message = f"expected a frame of {width} finite numbers, as the encoding's listen() returns it"
         raise DataError(message, file=where.file, column=where.column)
 
     def decode(self, values: np.ndarray) -> list[list[float]]:
-        """(T, W) as a list of frames, as they are: a sound cannot be made of them again."""
+        """(T, W) as a list of scaled frames: sound cannot be restored from them."""
         frames: list[list[float]] = values.astype(np.float64).tolist()
         return frames
 
     def to_config(self) -> dict[str, Any]:
-        """The numbers, exactly."""
+        """The learned values, as JSON."""
         return {
             "kind": self.kind,
             "rate": self.frames.rate,
@@ -238,7 +240,7 @@ class Audio:
         """The inverse of `to_config`.
 
         Raises:
-            ModelError: it is not ours.
+            ModelError: ``config`` is not a valid configuration of this encoding.
         """
         stored = load(_Stored, config, cls.kind)
         frames = Frames(stored.rate, stored.bands, stored.cepstra)
@@ -249,20 +251,20 @@ class Audio:
         return cls(frames, stored.deltas, stored.scale, tuple(stored.mean), tuple(stored.std))
 
     def notes(self, array: pa.ChunkedArray, encoded: Encoded) -> str:
-        """What a user should know of a column that was encoded: how much is empty or of another rate, or nothing."""
+        """What the user should know about an encoded column: how many cells are empty or resampled, or ``""``."""
         where = Where("memory", "sound")
         rates = [rate_of(data, _fail(where, row)) for row, data in _open(array, where) if data is not None]
         other = sum(rate != self.frames.rate for rate in rates)
-        said = [f"{len(array) - len(rates)} of {len(array)} cells hold no sound"] if len(rates) < len(array) else []
-        said += [f"{other} of {len(rates)} recordings are resampled to {self.frames.rate} Hz"] if other else []
-        return "; ".join(said)
+        parts = [f"{len(array) - len(rates)} of {len(array)} cells have no sound"] if len(rates) < len(array) else []
+        parts += [f"{other} of {len(rates)} recordings are resampled to {self.frames.rate} Hz"] if other else []
+        return "; ".join(parts)
 
     def report(self) -> str:
-        """One line."""
+        """A one-line summary."""
         numbers = f"{self.frames.cepstra} cepstra" if self.frames.cepstra else f"{self.frames.bands} log-mel bands"
         changes = ("", ", with deltas", ", with deltas of two orders")[self.deltas]
         whose = {"training": "training", "clip": "each clip", "running": "the clip so far"}[self.scale]
-        return f"sound at {self.frames.rate} Hz, a frame each 10 ms of {numbers}{changes}, scaled by {whose}"
+        return f"sound at {self.frames.rate} Hz, {numbers} every 10 ms{changes}, scaled by {whose}"
 
 
 def _open(array: pa.ChunkedArray, where: Where) -> Iterator[tuple[int, memoryview | None]]:

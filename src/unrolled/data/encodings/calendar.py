@@ -1,14 +1,14 @@
-r"""Calendar: where a moment stands in its day, its week and its year, each as a point on a circle.
+r"""Calendar: time of day, day of the week and day of the year, each as a point on a circle.
 
 .. math:: (\sin 2\pi u_k, \cos 2\pi u_k), \quad u = (\text{day}, \text{week}, \text{year}), \; 0 \le u_k < 1
 
-Midnight lies beside the minute before it, Sunday beside Monday. Nothing is learned from the training split. The point h
-equal steps later is the same rotation of this one wherever it is, so that the calendar of every step that is asked for
-is a linear map of the last one's. A moment that is missing is the middle of the circles, 0.
+Midnight is next to 23:59, and Sunday next to Monday. Nothing is learned from the training split. With equal steps, the
+point h steps later is a fixed rotation of the current one, so that a linear map of the last step gives the calendar of
+every later step. A missing time is the centre of the circles, 0.
 
-Dates and times are left out of a model unless they are asked for: ``--order date --kinds date=calendar``.
+A model only reads dates and times if you ask for it: ``--order date --kinds date=calendar``.
 
-Axes: N moments.
+Axes: N times.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from unrolled.batch import Continuous
 from unrolled.config import Part
 from unrolled.data.encodings._cells import Fail, is_text, live, open_cells, plain
 from unrolled.data.encodings._stored import Stored, load
-from unrolled.data.encodings.base import Encoded, Role, Traits, Where, has_time
+from unrolled.data.encodings.encoding import Encoded, Role, Traits, Where, has_time
 
 __all__ = ["Calendar"]
 
@@ -42,10 +42,10 @@ class _Stored(Stored):
 
 @dataclass(frozen=True, slots=True)
 class Calendar:
-    """A column of dates or times, or of ISO 8601 texts of them.
+    """A column of dates or times, or of texts in ISO 8601.
 
     Attributes:
-        time: whether there is one a step, or one a row.
+        time: True for one value per step, False for one per row.
 
     Example:
         >>> from datetime import datetime
@@ -55,7 +55,7 @@ class Calendar:
         array([ 1., -1.], dtype=float32)
     """
 
-    Options: ClassVar[type[Part]] = Part  # it has none
+    Options: ClassVar[type[Part]] = Part
 
     kind: ClassVar[str] = "calendar"
     traits: ClassVar[Traits] = Traits(clock=True)
@@ -64,17 +64,17 @@ class Calendar:
 
     @staticmethod
     def recognises(array: pa.ChunkedArray) -> int:
-        """Dates and times, alone or in lists, which are rather the steps' own times."""
+        """90 for dates and times; 60 for lists of them, which are more likely the times of the steps."""
         cell = plain(array).type
         value = cell.value_type if has_time(cell) else cell
         return (60 if has_time(cell) else 90) if pa.types.is_timestamp(value) or pa.types.is_date(value) else 0
 
     @classmethod
     def fit(cls, array: pa.ChunkedArray, options: Part, role: Role, where: Where) -> Self:
-        """Learn nothing but the column's form.
+        """Learn only whether there is one value per row or per step.
 
         Raises:
-            DataError: a value is no moment.
+            DataError: a value is not a date or time.
         """
         calendar = cls(has_time(plain(array).type))
         calendar.encode(array, where)
@@ -82,36 +82,36 @@ class Calendar:
 
     @property
     def spec(self) -> Continuous:
-        """Sine and cosine of three circles."""
+        """Six numbers: sine and cosine on each of three circles."""
         return Continuous(_WIDTH, time=self.time)
 
     def encode(self, array: pa.ChunkedArray, where: Where, cache: Path | None = None) -> Encoded:
         """(N, 6) float32: sine and cosine of the day, of the week, of the year.
 
         Raises:
-            DataError: a value is no moment.
+            DataError: a value is not a date or time.
         """
         cells = open_cells(array, where, self.time)
         return Encoded(_points(cells.flat, cells.error), cells.offsets)
 
     def decode(self, values: np.ndarray) -> list[Any]:
-        """The points themselves, as lists."""
+        """The six numbers of each time, as lists."""
         points: list[Any] = values.tolist()
         return points
 
     def encode_live(self, value: Any, before: Sequence[float], where: Where) -> tuple[np.ndarray, list[float]]:
-        """(1, 6) float32 of one moment, and nothing to remember; ``None`` and ``""`` are missing.
+        """(1, 6) float32 of one time, and an empty memory. ``None`` and ``""`` are missing values.
 
         Raises:
-            DataError: it is no moment.
+            DataError: it is not a date or time.
         """
         fail = live(where)
         if value is not None and not isinstance(value, str | date):
-            raise fail(0, f"{str(value)[:40]!r} is no date or time", None)
+            raise fail(0, f"{str(value)[:40]!r} is not a date or time", None)
         return _points(pa.chunked_array([[None if value == "" else value]]), fail), []
 
     def to_config(self) -> dict[str, Any]:
-        """The form."""
+        """The form of the column, as JSON."""
         return {"kind": self.kind, "time": self.time}
 
     @classmethod
@@ -119,17 +119,17 @@ class Calendar:
         """The inverse of `to_config`.
 
         Raises:
-            ModelError: it is not ours.
+            ModelError: ``config`` is not a valid configuration of this encoding.
         """
         return cls(load(_Stored, config, cls.kind).time)
 
     def notes(self, array: pa.ChunkedArray, encoded: Encoded) -> str:
-        """How many moments are missing, or nothing."""
+        """The number of missing times, or ``""``."""
         missing = int((~encoded.values.any(1)).sum())
-        return f"{missing} of {len(encoded.values)} moments missing" if missing else ""
+        return f"{missing} of {len(encoded.values)} times missing" if missing else ""
 
     def report(self) -> str:
-        """One line."""
+        """A one-line summary."""
         return "calendar: time of day, day of the week, day of the year"
 
 
@@ -150,17 +150,17 @@ def _points(flat: pa.ChunkedArray, fail: Fail) -> np.ndarray:
 
 
 def _moments(flat: pa.ChunkedArray, fail: Fail) -> pa.ChunkedArray:
-    """As timestamps; those with a zone stay in it."""
+    """The values as timestamps; those with a time zone keep it."""
     if pa.types.is_timestamp(flat.type):
         return flat
     if not (is_text(flat.type) or pa.types.is_date(flat.type) or pa.types.is_null(flat.type)):
-        raise fail(0, f"{flat.type} is no date or time", "name another kind for the column")
+        raise fail(0, f"{flat.type} is not a date or time", "choose another kind")
     try:
         return flat.cast(pa.timestamp("us"))
     except pa.ArrowInvalid:
         texts = flat.to_pylist()
         index = next(index for index, text in enumerate(texts) if not _is_moment(text))
-        raise fail(index, f"{texts[index][:40]!r} is no date or time", "write them as YYYY-MM-DD HH:MM") from None
+        raise fail(index, f"{texts[index][:40]!r} is not a date or time", "write them as YYYY-MM-DD HH:MM") from None
 
 
 def _is_moment(text: str | None) -> bool:

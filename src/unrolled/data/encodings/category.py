@@ -1,7 +1,7 @@
-"""Categories: a label from a fixed set, one a row, one a step, or a set of them.
+"""Categories: labels from a fixed set, one per row, one per step, or several per row.
 
-Labels are texts, integers, truth values or floats, and come back as they were. An input has id 0 for labels that
-training did not hold; a target (`Role.closed`) has none, and its ids are the labels' places in sorted order.
+Labels are texts, integers, booleans or floats, and are decoded to the same values. In an input, labels that were not in
+the training data have id 0. A target (`Role.closed`) has no such id; its ids are the positions of the sorted labels.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from unrolled.data.encodings._cells import Cells, Fail, is_text, live, open_cell
 from unrolled.data.encodings._labels import looks_like_labels
 from unrolled.data.encodings._missing import MissingOptions
 from unrolled.data.encodings._stored import Stored, load
-from unrolled.data.encodings.base import Encoded, Role, Traits, Where, has_time
+from unrolled.data.encodings.encoding import Encoded, Role, Traits, Where, has_time
 from unrolled.data.encodings.facets import Label
 from unrolled.errors import DataError, ModelError, did_you_mean
 
@@ -29,7 +29,7 @@ __all__ = ["UNKNOWN", "Category"]
 
 UNKNOWN = "<unknown>"
 
-_NONE, _NAN = -1, -2  # what no label's id is
+_NONE, _NAN = -1, -2  # markers for values without an id
 _NAMED = 20  # the most labels that an error lists
 
 
@@ -48,11 +48,11 @@ class Category:
 
     Attributes:
         labels: the known labels, sorted; ``labels[k]`` has the id ``first + k``.
-        time: a cell is a list of labels: one a step, or a set.
-        closed: a target: no ``<unknown>``, no missing.
-        missing: training had empty cells, and they have an id of their own; without it they are ``<unknown>``.
-        impute: NaN counts as an empty cell; otherwise it is refused.
-        ids: the id of each label, and of its text, so that a CSV file's "1" is the label 1.
+        time: a cell is a list of labels, one per step or an unordered set.
+        closed: the column is a target: it has no ``<unknown>`` and no missing values.
+        missing: the training data had empty cells, so that they have their own id; otherwise they are ``<unknown>``.
+        impute: NaN counts as an empty cell; otherwise it is an error.
+        ids: the id of each label and of its text, so that the text "1" of a CSV file is the label 1.
 
     Example:
         >>> column = pa.chunked_array([["no", "yes", "no"]])
@@ -62,7 +62,7 @@ class Category:
     """
 
     class Options(MissingOptions):
-        """The option of labels."""
+        """The option for labels."""
 
     kind: ClassVar[str] = "category"
     traits: ClassVar[Traits] = Traits(labels=True)
@@ -76,7 +76,12 @@ class Category:
 
     @classmethod
     def of(cls, labels: list[Label], *, time: bool, closed: bool, missing: bool, impute: bool) -> Self:
-        """The encoding of sorted, different ``labels``."""
+        """The encoding for known labels.
+
+        Args:
+            labels: sorted and distinct.
+            time, closed, missing, impute: see `Category`.
+        """
         first = _first(closed, missing)
         ids: dict[Label, int] = {}
         for place, label in enumerate(labels):
@@ -86,7 +91,7 @@ class Category:
 
     @staticmethod
     def recognises(array: pa.ChunkedArray) -> int:
-        """Truth values, Arrow dictionaries, and texts and lists of texts or integers that are few and come again."""
+        """A high score for booleans, Arrow dictionaries, and texts or integers with few distinct values."""
         value = array.type.value_type if has_time(array.type) else array.type
         if pa.types.is_boolean(value):
             return 100
@@ -103,7 +108,7 @@ class Category:
         """Learn the labels.
 
         Raises:
-            DataError: the column's type has no labels, a value is NaN or infinite, or a target holds no label.
+            DataError: the column's type cannot hold labels, a value is NaN or infinite, or a target has no labels.
         """
         impute = options.missing == "impute"
         time = has_time(array.type)
@@ -119,25 +124,25 @@ class Category:
             else:
                 labels.append(label)
         if role.closed and not labels:
-            raise DataError("holds no label", file=where.file, column=where.column, hint="name another target")
+            raise DataError("has no labels", file=where.file, column=where.column, hint="choose another target")
         missing = missing and not role.closed
         return cls.of(sorted(labels), time=time, closed=role.closed, missing=missing, impute=impute)
 
     @property
     def first(self) -> int:
-        """The id of ``labels[0]``."""
+        """The id of the first label; smaller ids are ``<unknown>`` and empty cells."""
         return _first(self.closed, self.missing)
 
     @property
     def spec(self) -> Discrete:
-        """All ids."""
+        """The number of ids."""
         return Discrete(self.first + len(self.labels), self.time)
 
     def encode(self, array: pa.ChunkedArray, where: Where, cache: Path | None = None) -> Encoded:
         """(N,) unsigned integers.
 
         Raises:
-            DataError: a target holds an unseen label or an empty cell; a value is NaN.
+            DataError: a target has an unknown label or an empty cell, or a value is NaN.
         """
         cells = open_cells(array, where, self.time)
         chunks = cells.flat.dictionary_encode().unify_dictionaries().chunks
@@ -151,18 +156,18 @@ class Category:
         return Encoded(ids.astype(smallest_dtype(self.spec.size)), cells.offsets)
 
     def decode(self, values: np.ndarray) -> Any:
-        """A label, or a list of labels with time; ``None`` for an empty cell and ``<unknown>`` for an unseen label."""
+        """A label, or with time a list of them; ``None`` for an empty cell and ``<unknown>`` for an unknown label."""
         answers = [self._label(id_) for id_ in np.ravel(values).tolist()]
         return answers if self.time else answers[0]
 
     def encode_live(self, value: Any, before: Sequence[float], where: Where) -> tuple[np.ndarray, list[float]]:
-        """(1,) the id of one label, and nothing to remember.
+        """(1,), the id of one label, and an empty memory.
 
         Raises:
-            DataError: as `encode`, or it is no label but a list.
+            DataError: as for `encode`, or the value is a list.
         """
         if not isinstance(value, str | bool | int | float | np.generic | None):
-            message = f"{str(value)[:40]!r} is not one label"
+            message = f"expected one label, got {str(value)[:40]!r}"
             raise DataError(message, file=where.file, column=where.column)
         label: Label | None = value.item() if isinstance(value, np.generic) else value
         id_ = self._id(label)
@@ -171,7 +176,7 @@ class Category:
         return np.array([id_], smallest_dtype(self.spec.size)), []
 
     def to_config(self) -> dict[str, Any]:
-        """The labels."""
+        """The labels, as JSON."""
         return {
             "kind": self.kind,
             "labels": self.labels,
@@ -186,7 +191,7 @@ class Category:
         """The inverse of `to_config`.
 
         Raises:
-            ModelError: it is not ours.
+            ModelError: ``config`` is not a valid configuration of this encoding.
         """
         stored = load(_Stored, config, cls.kind)
         labels: list[Label] = list(stored.labels)
@@ -196,17 +201,19 @@ class Category:
         return cls.of(labels, time=stored.time, closed=closed, missing=missing, impute=impute)
 
     def notes(self, array: pa.ChunkedArray, encoded: Encoded) -> str:
-        """What a user should know of a column that was encoded: how many labels training did not hold, or nothing."""
+        """What the user should know about an encoded column: how many labels are unknown, or ``""``."""
         unknown = 0 if self.closed else int(np.count_nonzero(encoded.values == 0))
         return f"{unknown} of {len(encoded.values)} labels were not seen in training" if unknown else ""
 
     def report(self) -> str:
-        """One line."""
+        """A one-line summary."""
         count = len(self.labels)
-        return f"category, {count} label{'s' if count != 1 else ''}" + (", and one for missing" if self.missing else "")
+        return f"category, {count} label{'s' if count != 1 else ''}" + (
+            ", and one for missing values" if self.missing else ""
+        )
 
     def _id(self, value: Label | None) -> int:
-        """The id of a value, or below 0 if it has none."""
+        """The id of a value; negative if it has none."""
         if isinstance(value, float) and math.isnan(value):
             if not self.impute:
                 return _NAN
@@ -235,7 +242,7 @@ class Category:
 
 
 def _first(closed: bool, missing: bool) -> int:
-    """The id of the first label, behind ``<unknown>`` and an empty cell where they have ids."""
+    """The id of the first label, after the ids of ``<unknown>`` and of empty cells."""
     return 0 if closed else 1 + missing
 
 
@@ -243,10 +250,10 @@ def _distinct(cells: Cells) -> list[Label]:
     kind = cells.flat.type
     if not (_has_labels(kind) or pa.types.is_null(kind)):
         raise DataError(
-            f"holds {kind}, which has no labels",
+            f"holds {kind}, which cannot be labels",
             file=cells.where.file,
             column=cells.where.column,
-            hint="name another kind for it, or leave it out",
+            hint="choose another kind, or leave the column out",
         )
     return [label for label in pc.unique(cells.flat).to_pylist() if label is not None]
 

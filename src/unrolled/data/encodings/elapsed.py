@@ -1,9 +1,9 @@
-"""Elapsed: when each event was, read as the time since the event before it.
+"""Elapsed: the times of events, encoded as the time since the previous event.
 
-    z_t = (log(1 + s_t − s_{t-1}) − mean) / std,    s in seconds, the first event as if 0 had passed
+    z_t = (log(1 + s_t − s_{t-1}) − mean) / std,    s in seconds; 0 for the first event
 
-Dates with times are seconds since 1970; numbers are taken as seconds. Times must not fall within a row. A time that is
-missing has a flag, and the clock goes on over it; for how long values of other columns are missing is counted in steps.
+Dates with times are converted to seconds since 1970; numbers are seconds. Times must not decrease within a row. A
+missing time is flagged, and the next known time is measured from the last known one.
 
 Axes: N events of all rows, W width.
 """
@@ -23,14 +23,13 @@ from unrolled.data.encodings._cells import Cells, live, open_cells, plain
 from unrolled.data.encodings._missing import MissingOptions
 from unrolled.data.encodings._scaling import Scaling, StoredScaling, examine
 from unrolled.data.encodings._stored import load
-from unrolled.data.encodings.base import Encoded, Role, Traits, Where, has_time
+from unrolled.data.encodings.encoding import Encoded, Role, Traits, Where, has_time
 from unrolled.data.io.timestamps import moment, moments
-from unrolled.errors import DataError, ModelError
+from unrolled.errors import DataError, ModelError, named
 
 __all__ = ["Elapsed"]
 
-_BACK = "lies before the event before it"
-_SORT = "sort the events, with --order where each has a row"
+_BACK = "is earlier than the previous event"
 
 
 class _Stored(StoredScaling):
@@ -42,7 +41,7 @@ class Elapsed:
     """A column of lists of times.
 
     Attributes:
-        scaling: mean and std of the logarithm, and what becomes of a missing time.
+        scaling: mean and std of the logarithm, and how missing times are encoded.
 
     Example:
         >>> column = pa.chunked_array([[[5.0, 5.0, 5.0 + np.expm1(2)]]])
@@ -52,7 +51,7 @@ class Elapsed:
     """
 
     class Options(MissingOptions):
-        """The option of times."""
+        """The option for times."""
 
     kind: ClassVar[str] = "elapsed"
     traits: ClassVar[Traits] = Traits(clock=True)
@@ -61,7 +60,7 @@ class Elapsed:
 
     @staticmethod
     def recognises(array: pa.ChunkedArray) -> int:
-        """Lists of dates, with or without times; whether numbers are times, a user must say."""
+        """90 for lists of dates or times. Lists of numbers are not recognised: they may be anything."""
         kind = plain(array).type
         value = kind.value_type if has_time(kind) else None
         return 90 if value is not None and (pa.types.is_timestamp(value) or pa.types.is_date(value)) else 0
@@ -71,7 +70,7 @@ class Elapsed:
         """Learn mean and std.
 
         Raises:
-            DataError: the column holds no lists of times or numbers, or a time lies before the one before it.
+            DataError: the column does not hold lists of times or numbers, or a time is earlier than the previous one.
         """
         (passed, missing, cells), impute = _open(array, where), options.missing == "impute"
         missing = examine(passed, missing, impute, cells.error)
@@ -93,32 +92,32 @@ class Elapsed:
         return Encoded(self.scaling.apply(np.log1p(passed), missing, cells.error), cells.offsets)
 
     def decode(self, values: np.ndarray) -> list[list[float]]:
-        """The numbers themselves: when the first event was, they do not tell."""
+        """The encoded numbers: the time of the first event is not stored, so times cannot be restored."""
         numbers: list[list[float]] = values.tolist()
         return numbers
 
     def encode_live(self, value: Any, before: Sequence[float], where: Where) -> tuple[np.ndarray, list[float]]:
-        """(1, W) float32 of the time since the event ``before``, at its moment if there was one.
+        """(1, W) float32 of the time since the last known event, and the memory for the next one.
 
-        To remember is the moment of this one. ``None`` and ``""`` are missing.
+        ``before`` and the memory are the last known time, or empty. ``None`` and ``""`` are missing values.
 
         Raises:
-            DataError: it is no time, or lies before the event before it.
+            DataError: it is not a time, or is earlier than the previous event.
         """
         now, after = None, list(before)
         if value is not None and value != "":
             now = moment(value)
             if now is None:
-                raise live(where)(0, f"{str(value)[:40]!r} is no time", None)
+                raise live(where)(0, f"{str(value)[:40]!r} is not a time", None)
             if before and now < before[0]:
-                raise live(where)(0, f"{str(value)[:40]!r} {_BACK}", _SORT)
+                raise live(where)(0, f"{str(value)[:40]!r} {_BACK}", _sort())
             after = [now]
         passed = np.array([[np.nan if now is None else now - (before[0] if before else now)]])
         missing = examine(passed, np.array([[now is None]]), self.scaling.impute, live(where))
         return self.scaling.apply(np.log1p(passed), missing, live(where)), after
 
     def to_config(self) -> dict[str, Any]:
-        """The numbers, exactly."""
+        """The learned values, as JSON."""
         return {"kind": self.kind, **self.scaling.to_config()}
 
     @classmethod
@@ -126,7 +125,7 @@ class Elapsed:
         """The inverse of `to_config`.
 
         Raises:
-            ModelError: it is not ours.
+            ModelError: ``config`` is not a valid configuration of this encoding.
         """
         stored = load(_Stored, config, cls.kind)
         if len(stored.mean) != 1:
@@ -134,17 +133,21 @@ class Elapsed:
         return cls(Scaling.from_stored(stored, cls.kind, timed=False))
 
     def notes(self, array: pa.ChunkedArray, encoded: Encoded) -> str:
-        """What a user should know of a column that was encoded: how many times were missing, or nothing."""
+        """What the user should know about an encoded column: how many times were missing, or ``""``."""
         missing = plain(array).combine_chunks().flatten().null_count
         return f"{missing} of {len(encoded.values)} times missing" if missing else ""
 
     def report(self) -> str:
-        """One line."""
-        return f"time since the event before, typically {np.expm1(self.scaling.mean[0]):.4g} s"
+        """A one-line summary."""
+        return f"time since the previous event, typically {np.expm1(self.scaling.mean[0]):.4g} s"
+
+
+def _sort() -> str:
+    return f"sort the events, or use {named('order')} if each has its own row"
 
 
 def _open(array: pa.ChunkedArray, where: Where) -> tuple[np.ndarray, np.ndarray, Cells]:
-    """(N, 1) seconds since the last event in the row of a known time, 0 of the first; (N, 1) True at missing ones."""
+    """(N, 1) seconds since the last known event of the row, 0 for the first; (N, 1) bool, True for missing times."""
     cells = open_cells(array, where, time=True)
     offsets = cells.offsets
     assert offsets is not None
@@ -155,7 +158,7 @@ def _open(array: pa.ChunkedArray, where: Where) -> tuple[np.ndarray, np.ndarray,
         ),
     )
     missing = cells.flat.is_null().to_numpy()
-    # The last known event before each, or the event itself where it is the first.
+    # The last known event before each one, or the event itself if it is the first.
     known = np.where(missing, -1, np.arange(len(at)))
     last = np.maximum.accumulate(np.concatenate([[-1], known]))[:-1] if len(at) else known
     starts = np.repeat(offsets[:-1], np.diff(offsets))
@@ -164,7 +167,7 @@ def _open(array: pa.ChunkedArray, where: Where) -> tuple[np.ndarray, np.ndarray,
         passed = at - before
         back = np.flatnonzero(passed < 0)
     if len(back):
-        raise cells.error(int(back[0]), f"{cells.flat[int(back[0])].as_py()!s} {_BACK}", _SORT)
+        raise cells.error(int(back[0]), f"{cells.flat[int(back[0])].as_py()!s} {_BACK}", _sort())
     return passed[:, None], missing[:, None], cells
 
 

@@ -1,7 +1,6 @@
-"""The facets of encodings: what some of them can tell beyond `unrolled.data.encodings.base.Encoding`.
+"""The facets of encodings: protocols that only some encodings have, beyond `unrolled.data.encodings.encoding.Encoding`.
 
-A facet is a small protocol. An encoding has exactly the facets that suit it, and general code asks for the one that it
-needs, ``isinstance(encoding, Labels)``, and never for a kind or a class.
+General code checks for the facet that it needs, as in ``isinstance(encoding, Labels)``, never for a kind or a class.
 
 Axes: C channels, V ids.
 """
@@ -14,7 +13,7 @@ from typing import Any, Literal, Protocol, Self, runtime_checkable
 import numpy as np
 import pyarrow as pa
 
-from unrolled.data.encodings.base import Role
+from unrolled.data.encodings.encoding import Role
 
 __all__ = [
     "Channels",
@@ -38,7 +37,7 @@ class Labels(Protocol):
 
     @property
     def labels(self) -> Sequence[Label]:
-        """The known labels, in the order of their ids, which are the last ones."""
+        """The known labels, in the order of their ids, which are the highest ones."""
 
 
 @runtime_checkable
@@ -47,7 +46,7 @@ class Numbers(Protocol):
 
     Shape:
         mean, std: (C,) float64; ``z * std + mean`` is in the user's units. The first C numbers of a step are the
-            values; behind them may stand what tells of missing ones.
+            values; flags of missing values may follow them.
     """
 
     @property
@@ -65,16 +64,16 @@ class Numbers(Protocol):
 
 @runtime_checkable
 class Channels(Numbers, Protocol):
-    """The facet of `Numbers` that stand side by side in each step, each under a name."""
+    """The facet of `Numbers` with several named channels in each step."""
 
     @property
     def channels(self) -> Sequence[str]:
-        """Their names, in order."""
+        """The names of the channels, in order."""
 
 
 @runtime_checkable
 class Text(Protocol):
-    """The facet of an encoding whose steps are symbols of a text, or items of a list, that a model can write.
+    """The facet of an encoding whose steps are symbols of a text, or items of a list, that a model can generate.
 
     ``begin`` and ``end`` may be ``None`` where rows are not framed.
     """
@@ -89,24 +88,24 @@ class Text(Protocol):
 
     @property
     def framed(self) -> bool:
-        """Whether each row is ``<begin> … <end>``, so that a model learns where one starts and stops."""
+        """Whether each row is ``<begin> … <end>``, so that a model learns where a row starts and ends."""
 
     @property
     def never(self) -> tuple[int, ...]:
-        """The ids that are no answer: what is unknown, and ``<begin>``."""
+        """The ids that are never predicted: ``<unknown>`` and ``<begin>``."""
 
     @property
     def unit(self) -> Literal["character", "token"]:
-        """What one step of it is called in a metric's name."""
+        """What one step is called in the name of a metric."""
 
     def encode_text(self, text: str) -> np.ndarray:
-        """The ids of a prompt, which a model is to continue: begun where rows are framed, and not ended."""
+        """The ids of a prompt that a model continues: with ``<begin>`` where rows are framed, and without ``<end>``."""
 
     def decode_stream(self, begun: bool = False) -> Callable[[int], str]:
-        """A function that takes ids one by one and returns what each adds to the text, ``begun`` or not."""
+        """A function that takes ids one by one and returns what each adds to a text, ``begun`` already or not."""
 
     def unseen(self, text: str) -> list[str]:
-        """The characters or words of ``text`` that training did not hold, each once, in order."""
+        """The characters or words of ``text`` that were not in the training data, each once, in order."""
 
 
 @runtime_checkable
@@ -115,20 +114,20 @@ class Items(Protocol):
 
     @property
     def first(self) -> int:
-        """The id of the first item; what lies below it is unknown, missing or a mark."""
+        """The id of the first item; lower ids are special tokens."""
 
 
 @runtime_checkable
 class Words(Protocol):
-    """The facet of an encoding whose ids may be words, to which a file of vectors can give vectors."""
+    """The facet of an encoding whose ids may be words, so that word vectors can be loaded for them."""
 
     @property
     def words(self) -> Sequence[str] | None:
-        """The words behind the last ids, in order; ``None`` where ids are something else."""
+        """The words of the highest ids, in order; ``None`` where ids are not words."""
 
     @property
     def lowered(self) -> bool:
-        """Whether they are in lower case, whatever the texts were in."""
+        """Whether words are converted to lower case."""
 
 
 @runtime_checkable
@@ -137,15 +136,15 @@ class Letters(Protocol):
 
     @property
     def alphabet(self) -> Literal["DNA", "RNA", "protein"]:
-        """Which letters they are."""
+        """The alphabet of the letters."""
 
     @property
     def per_step(self) -> int:
-        """How many letters make one step; with more than one, neighbouring steps overlap."""
+        """How many letters make one step; if more than one, neighbouring steps overlap."""
 
     @property
     def complement(self) -> np.ndarray | None:
-        """(V,) int64, the id that stands opposite each on the other strand; ``None`` where one strand is read."""
+        """(V,) int64, the complement of each id on the other strand; ``None`` where only one strand is read."""
 
 
 @runtime_checkable
@@ -154,27 +153,27 @@ class Pitches(Protocol):
 
     @property
     def keys(self) -> np.ndarray | None:
-        """(V,) or (C,) int64, the key of each id or channel, -1 where it is none; ``None`` where steps are no notes."""
+        """(V,) or (C,) int64, the key of each id or channel, or -1 for none; ``None`` where steps are not notes."""
 
     @property
     def is_roll(self) -> bool:
-        """Whether a step is the 88 keys of a piano, each 0 or 1 and none ever missing."""
+        """Whether each step is the 88 keys of a piano, each 0 or 1 and never missing."""
 
 
 @runtime_checkable
 class Reusable(Protocol):
-    """The facet of an encoding that suits another question than the one it was learned for."""
+    """The facet of an encoding that can be reused for another task than the one it was learned for."""
 
     @property
     def form(self) -> str:
-        """What it reads, as a message says it: ``texts``, ``lists of words``."""
+        """What it reads, as messages put it: ``texts``, ``lists of words``."""
 
     @property
     def settled(self) -> dict[str, str]:
-        """The options that were settled when it was learned: name -> value."""
+        """The options that were fixed when it was learned: name -> value."""
 
     def reads(self, array: pa.ChunkedArray) -> bool:
-        """Whether it could read a column, also one that looks rather like another kind."""
+        """Whether it can read a column, even one that would be inferred as another kind."""
 
     def reused(self, options: Any, role: Role) -> Self:
-        """The same vocabulary, framed and read as the other question asks; ``options`` are those of its kind."""
+        """The same vocabulary, framed and read as the other task needs; ``options`` are those of its kind."""

@@ -1,8 +1,8 @@
-"""Pictures, read in steps: pixel by pixel, row by row, or patch by patch, as text is read.
+"""Images: pictures read as sequences of pixels, rows or patches, from the top left.
 
     z = (x - mean_c) / std_c,  x in 0 … 255, c its channel
 
-Every picture is brought to one size, so that steps mean the same place in all of them.
+Every picture is resized to one size, so that a step is the same place in all of them.
 
 Axes: H rows of pixels, W columns, C channels; a step is a tile of h × w pixels: 1 × 1, 1 × W, or P × P. T steps.
 """
@@ -23,7 +23,7 @@ from unrolled.config import option
 from unrolled.data.encodings._gather import Gather
 from unrolled.data.encodings._sizes import SizeOptions, size_of
 from unrolled.data.encodings._stored import Stored, load
-from unrolled.data.encodings.base import Encoded, Role, Traits, Where
+from unrolled.data.encodings.encoding import Encoded, Role, Traits, Where
 from unrolled.data.io.blobs import begins_as, blobs, is_binary
 from unrolled.data.media.pictures import Fail, is_picture, measure, to_pixels, to_png
 from unrolled.errors import DataError, ModelError
@@ -48,13 +48,13 @@ class _Stored(Stored):
 
 @dataclass(frozen=True, slots=True)
 class Image:
-    """A column of encoded pictures: PNG, JPEG, GIF, BMP, WebP or PNM.
+    """A column of picture files: PNG, JPEG, GIF, BMP, WebP or PNM.
 
     Attributes:
-        layout: what a step is.
-        patch: P, the side of a patch; 1 where steps are none.
-        height, width: what every picture is brought to.
-        mean, std: of each channel; one channel where no picture in training had colour, else three.
+        layout: what a step is: a pixel, a row of pixels, or a patch.
+        patch: P, the side of a patch; 1 if steps are not patches.
+        height, width: the size that every picture is resized to.
+        mean, std: those of each channel. There is one channel if no training picture has colour, else three.
 
     Example:
         >>> column = pa.chunked_array([[to_png(np.arange(16, dtype=np.uint8).reshape(4, 4, 1))]])
@@ -64,11 +64,11 @@ class Image:
     """
 
     class Options(SizeOptions):
-        """The options of pictures."""
+        """The options for pictures."""
 
         image: str = option(
             "rows",
-            "What a step of a picture is: pixels, rows, or patches:4 for squares of 4 x 4 pixels.",
+            "Read pictures as sequences of pixels, rows, or patches:4 for patches of 4 x 4 pixels.",
             pattern=r"^(pixels|rows|patches:[1-9]\d{0,2})$",
             examples=("pixels", "rows", "patches:4 (of 1-999 pixels)"),
             also=("patch_size",),
@@ -86,24 +86,24 @@ class Image:
 
     @staticmethod
     def recognises(array: pa.ChunkedArray) -> int:
-        """Bytes that begin as a picture does."""
+        """98 for the bytes of picture files."""
         return 98 if begins_as(array, is_picture) else 0
 
     @classmethod
     def fit(cls, array: pa.ChunkedArray, options: Image.Options, role: Role, where: Where) -> Self:
         """Learn the size, whether there is colour, and the scale.
 
-        Without the option ``image_size`` it is the median height and width, made smaller until neither is over 64.
+        Without the option ``image_size``, the size is the median height and width, scaled down to at most 64.
 
         Raises:
-            DataError: a cell is no picture, a damaged one, or too large; or there is none.
-            UsageError: patches do not fit into the size that was asked for, or are larger than the pictures.
+            DataError: a picture is damaged or too large, a cell is not a picture, or there are no pictures.
+            UsageError: the size cannot be divided into patches, or a patch is larger than the pictures.
             MissingExtra: pillow is not installed.
         """
         cells = _open(array, where)
         found = [measure(data, place_of(where, row)) for row, data in enumerate(cells) if data is not None]
         if not found:
-            raise DataError("has no picture in any row", file=where.file, column=where.column)
+            raise DataError("has no pictures", file=where.file, column=where.column)
         channels = 1 if all(grey for _, _, grey in found) else 3
         layout, patch = _layout(options.image)
         height, width = size_of(options.image_size, np.array([(high, wide) for high, wide, _ in found]), patch)
@@ -118,12 +118,12 @@ class Image:
                 count += height * width
         mean = sums / max(count, 1)
         std = np.sqrt(np.maximum(squares / max(count, 1) - mean**2, 0))
-        std = np.where(std < 1, 255.0, std)  # all of one colour: there is no scale to learn
+        std = np.where(std < 1, 255.0, std)  # pictures of one colour have no scale to learn
         return cls(layout, patch, height, width, tuple(mean.tolist()), tuple(std.tolist()))
 
     @property
     def spec(self) -> Continuous:
-        """The numbers of a tile."""
+        """The numbers of one tile per step."""
         high, wide = self._tile
         return Continuous(high * wide * len(self.mean), time=True)
 
@@ -140,8 +140,8 @@ class Image:
         """(N, h·w·C) float32; memory-mapped from ``cache`` if over 64 MB. An empty cell has no steps.
 
         Raises:
-            DataError: a cell is no picture, a damaged one, or too large.
-            SpaceError: ``cache`` lies on a full disk.
+            DataError: a cell is not a picture, or the picture is damaged or too large.
+            SpaceError: the disk that holds ``cache`` is full.
         """
         gather = Gather(np.dtype(np.float32), cache)
         lengths = np.zeros(len(array), np.int64)
@@ -153,12 +153,12 @@ class Image:
         return Encoded(gather.finish().reshape(-1, self.spec.width), offsets)
 
     def encode_live(self, value: Any, before: Sequence[float], where: Where) -> tuple[np.ndarray, list[float]]:
-        """(T, h·w·C) float32 of a picture's bytes, or (1, h·w·C) of one step's tile, and nothing to remember.
+        """(T, h·w·C) float32 of a picture's bytes, or (1, h·w·C) of one step's tile, and an empty memory.
 
-        A tile is a list of its numbers, 0 to 255, from its top left by rows, channels last.
+        A tile is a list of numbers from 0 to 255, row by row from the top left, channels last.
 
         Raises:
-            DataError: it is no whole picture, or not a list of as many such numbers.
+            DataError: it is neither a whole picture nor the list of one tile.
         """
         if isinstance(value, bytes):
             return self.scaled(self.tiles(memoryview(value), place_of(where))), []
@@ -166,12 +166,12 @@ class Image:
         numbers = np.asarray(value if isinstance(value, list | tuple | np.ndarray) else [], dtype=object)
         sound = numbers.shape == (width,) and all(isinstance(n, int | float | np.number) for n in numbers)
         if not sound or not all(0 <= n <= 255 for n in numbers):
-            message = f"one step of a picture is a list of {width} numbers from 0 to 255"
+            message = f"expected one step of a picture, a list of {width} numbers from 0 to 255"
             raise DataError(message, file=where.file, column=where.column)
         return self.scaled(numbers.astype(np.float64)[None]), []
 
     def decode(self, values: np.ndarray) -> bytes | None:
-        """(T, h·w·C) as a PNG file; ``None`` without steps."""
+        """(T, h·w·C) as the bytes of a PNG file; ``None`` if there are no steps."""
         if not len(values):
             return None
         (high, wide), channels = self._tile, len(self.mean)
@@ -181,10 +181,10 @@ class Image:
         return to_png(np.ascontiguousarray(grid.reshape(self.height, self.width, channels)))
 
     def tiles(self, data: memoryview, fail: Fail) -> np.ndarray:
-        """(T, h·w·C) uint8, tiles from the top left by rows.
+        """The picture as tiles, (T, h·w·C) uint8, row by row from the top left.
 
         Raises:
-            DataError: made by ``fail``, if it is no picture, a damaged one, or too large.
+            DataError: from ``fail``, if it is not a picture, or is damaged or too large.
         """
         (high, wide), channels = self._tile, len(self.mean)
         pixels = to_pixels(data, (self.height, self.width), channels, fail)
@@ -192,12 +192,12 @@ class Image:
         return grid.swapaxes(1, 2).reshape(self._steps, high * wide * channels)
 
     def scaled(self, tiles: np.ndarray) -> np.ndarray:
-        """(T, h·w·C) in 0 … 255 -> the same in float32, standardised."""
+        """Standardise tiles: (T, h·w·C) in 0 … 255 to the same shape in float32."""
         parts = tiles.reshape(len(tiles), -1, len(self.mean)).astype(np.float64)
         return ((parts - np.array(self.mean)) / np.array(self.std)).reshape(tiles.shape).astype(np.float32)
 
     def to_config(self) -> dict[str, Any]:
-        """The numbers, exactly."""
+        """The learned values, as JSON."""
         return {
             "kind": self.kind,
             "layout": self.layout,
@@ -213,7 +213,7 @@ class Image:
         """The inverse of `to_config`.
 
         Raises:
-            ModelError: it is not ours.
+            ModelError: ``config`` is not a valid configuration of this encoding.
         """
         stored = load(_Stored, config, cls.kind)
         channels = len(stored.mean) in (1, 3) and len(stored.std) == len(stored.mean) and min(stored.std) > 0
@@ -223,12 +223,12 @@ class Image:
         return cls(stored.layout, stored.patch, stored.height, stored.width, tuple(stored.mean), tuple(stored.std))
 
     def notes(self, array: pa.ChunkedArray, encoded: Encoded) -> str:
-        """What a user should know of a column that was encoded: how many cells are empty, or nothing."""
+        """What the user should know about an encoded column: how many cells are empty, or ``""``."""
         empty = int((encoded.lengths() == 0).sum())
-        return f"{empty} of {len(array)} cells hold no picture" if empty else ""
+        return f"{empty} of {len(array)} cells have no picture" if empty else ""
 
     def report(self) -> str:
-        """One line."""
+        """A one-line summary."""
         tiles = {"pixels": "pixels", "rows": "rows", "patches": f"patches of {self.patch} × {self.patch}"}[self.layout]
         colour = "grey" if len(self.mean) == 1 else "colour"
         return f"picture, {self.width} × {self.height} in {colour}, {self._steps} {tiles}"
@@ -242,13 +242,13 @@ def _open(array: pa.ChunkedArray, where: Where) -> list[memoryview | None]:
 
 
 def place_of(where: Where, row: int | None = None) -> Fail:
-    """How errors about the picture in ``row`` of a column name it."""
+    """Makes errors about the picture in ``row`` of a column."""
     place = None if row is None else where.row(row)
     return lambda message, hint: DataError(message, file=where.file, row=place, column=where.column, hint=hint)
 
 
 def _layout(text: str) -> tuple[Layout, int]:
-    """What a step is, and the side of a patch."""
+    """The layout, and the side of a patch."""
     name, _, side = text.partition(":")
     return ("patches", int(side)) if name == "patches" else ("pixels" if name == "pixels" else "rows", 1)
 

@@ -1,9 +1,9 @@
-"""Numbers: one a row, or one a step; standardised with the training split's mean and standard deviation.
+"""Numbers: one per row or per step, standardised with the mean and standard deviation of the training split.
 
     z = (x - mean) / std
 
-A missing value becomes the mean. If the training split had any, a second channel is 1 where one is missing, else 0,
-and where there is one a step, a third tells for how long (see `_scaling`).
+A missing value becomes the mean. If the training split has missing values, a second channel flags them with 1; with one
+number per step, a third channel says how long the value has been missing (see `_scaling`).
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from unrolled.data.encodings._cells import Cells, floats, live, open_cells, pars
 from unrolled.data.encodings._missing import MissingOptions
 from unrolled.data.encodings._scaling import Scaling, StoredScaling, examine
 from unrolled.data.encodings._stored import load
-from unrolled.data.encodings.base import Encoded, Role, Traits, Where, has_time
+from unrolled.data.encodings.encoding import Encoded, Role, Traits, Where, has_time
 from unrolled.errors import DataError, ModelError
 
 __all__ = ["Number"]
@@ -38,8 +38,8 @@ class Number:
     """A column of numbers.
 
     Attributes:
-        scaling: mean, std and what becomes of missing values.
-        time: a cell is a list, one number a step.
+        scaling: mean, std, and how missing values are encoded.
+        time: a cell is a list with one number per step.
 
     Example:
         >>> column = pa.chunked_array([[1.0, 3.0, None]])
@@ -51,7 +51,7 @@ class Number:
     """
 
     class Options(MissingOptions):
-        """The option of numbers."""
+        """The option for numbers."""
 
     kind: ClassVar[str] = "number"
     traits: ClassVar[Traits] = Traits(measured=True)
@@ -62,7 +62,7 @@ class Number:
 
     @staticmethod
     def recognises(array: pa.ChunkedArray) -> int:
-        """Integers and floats, one a row or a list of them; small sets of integers a step look more like categories."""
+        """90 for floats; 60 for integers, because lists with few distinct integers are more likely categories."""
         cell = plain(array).type
         value = cell.value_type if has_time(cell) else cell
         if pa.types.is_floating(value) or pa.types.is_decimal(value):
@@ -74,18 +74,18 @@ class Number:
         """Learn mean and std.
 
         Raises:
-            DataError: a value is not a finite number, or a target has none at all.
+            DataError: a value is not a finite number, or a target has no numbers.
         """
         time = has_time(array.type)
         (values, missing, cells), impute = _open(array, where, time), options.missing == "impute"
         missing = examine(values, missing, impute, cells.error)
         if role.closed and missing.all():
-            raise DataError("holds no number", file=where.file, column=where.column, hint="name another target")
+            raise DataError("has no numbers", file=where.file, column=where.column, hint="choose another target")
         return cls(Scaling.fit(values, missing, timed=time, target=role.closed, impute=impute), time)
 
     @property
     def mean(self) -> np.ndarray:
-        """(1,) float64: ``z * std + mean`` is in the user's units."""
+        """(1,) float64: ``z * std + mean`` is in the original units."""
         return self.scaling.mean
 
     @property
@@ -100,7 +100,7 @@ class Number:
 
     @property
     def spec(self) -> Continuous:
-        """Width 1; with a flag 2, or 3 in time."""
+        """Width 1; with a flag 2, or 3 if there is one number per step."""
         return Continuous(self.scaling.width, self.time)
 
     def encode(self, array: pa.ChunkedArray, where: Where, cache: Path | None = None) -> Encoded:
@@ -115,7 +115,7 @@ class Number:
         return Encoded(scaled, cells.offsets, missing if missing.any() else None)
 
     def decode(self, values: np.ndarray) -> float | list[float | None] | None:
-        """A float, or a list with time; ``None`` where the value is missing."""
+        """A float, or with time a list of floats; ``None`` where the value is missing."""
         numbers, missing = self.scaling.restore(np.atleast_2d(values))
         answers = [None if gone else number for number, gone in zip(numbers[:, 0].tolist(), missing[:, 0], strict=True)]
         return answers if self.time else answers[0]
@@ -123,7 +123,7 @@ class Number:
     def encode_live(self, value: Any, before: Sequence[float], where: Where) -> tuple[np.ndarray, list[float]]:
         """(1, W) float32 of a number or its text, and for how long values have been missing.
 
-        ``None`` and ``""`` are missing.
+        ``None`` and ``""`` are missing values.
 
         Raises:
             DataError: it is not a finite number.
@@ -134,7 +134,7 @@ class Number:
         return self.scaling.apply_next(values, missing, live(where), before)
 
     def to_config(self) -> dict[str, Any]:
-        """The numbers, exactly."""
+        """The learned values, as JSON."""
         return {"kind": self.kind, "time": self.time, **self.scaling.to_config()}
 
     @classmethod
@@ -142,7 +142,7 @@ class Number:
         """The inverse of `to_config`.
 
         Raises:
-            ModelError: it is not ours.
+            ModelError: ``config`` is not a valid configuration of this encoding.
         """
         stored = load(_Stored, config, cls.kind)
         if len(stored.mean) != 1:
@@ -150,13 +150,13 @@ class Number:
         return cls(Scaling.from_stored(stored, cls.kind, timed=stored.time), stored.time)
 
     def notes(self, array: pa.ChunkedArray, encoded: Encoded) -> str:
-        """What a user should know of a column that was encoded: how many values were missing, or nothing."""
+        """What the user should know about an encoded column: how many values were missing, or ``""``."""
         values = pc.list_flatten(plain(array)) if self.time else array
         missing = values.null_count
         return f"{missing} of {len(encoded.values)} values missing, filled with the mean" if missing else ""
 
     def report(self) -> str:
-        """One line."""
+        """A one-line summary."""
         missing = f", {self.scaling.missing} missing" if self.scaling.missing else ""
         return f"number, mean {self.mean[0]:.4g}, scale {self.std[0]:.4g}{missing}"
 

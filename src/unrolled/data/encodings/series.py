@@ -1,10 +1,10 @@
-"""Series: a vector each step, standardised channel by channel with the training split's mean and standard deviation.
+"""Series: a vector per step; each channel is standardised with the mean and standard deviation of the training split.
 
     z_c = (x_c - mean_c) / std_c
 
-Where every training value is 0 or 1 (a piano roll, a set of switches) nothing is scaled. A missing value becomes its
-channel's mean. Channels that had missing values in training have a flag behind all values, and behind all flags what
-tells for how long one has been missing (see `_scaling`).
+If every training value is 0 or 1 (a piano roll, a set of switches), nothing is scaled. A missing value becomes the mean
+of its channel. Each channel with missing values in the training data has a flag after all values, and after all flags a
+channel that says how long the value has been missing (see `_scaling`).
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ from unrolled.data.encodings._cells import Cells, floats, live, open_cells, pars
 from unrolled.data.encodings._missing import MissingOptions
 from unrolled.data.encodings._scaling import Scaling, StoredScaling, examine
 from unrolled.data.encodings._stored import load
-from unrolled.data.encodings.base import Encoded, Role, Traits, Where, has_time
+from unrolled.data.encodings.encoding import Encoded, Role, Traits, Where, has_time
 from unrolled.errors import DataError, ModelError
 
 __all__ = ["Series"]
 
-_PIANO = 88  # keys
+_PIANO = 88  # keys of a piano
 
 
 class _Stored(StoredScaling):
@@ -41,10 +41,10 @@ class _Stored(StoredScaling):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Series:
-    """A column of vectors, one a step.
+    """A column of lists of vectors, one vector per step.
 
     Attributes:
-        scaling: mean and std of each channel, and what becomes of missing values.
+        scaling: mean and std of each channel, and how missing values are encoded.
         channels: their names: those of the columns that were joined, or ``c0``, ``c1``, ….
         binary: every training value was 0 or 1, and nothing is scaled.
 
@@ -57,7 +57,7 @@ class Series:
     """
 
     class Options(MissingOptions):
-        """The option of series."""
+        """The option for series."""
 
     kind: ClassVar[str] = "series"
     traits: ClassVar[Traits] = Traits(measured=True, channels=True)
@@ -68,7 +68,7 @@ class Series:
 
     @staticmethod
     def recognises(array: pa.ChunkedArray) -> int:
-        """Lists of lists of numbers or truth values."""
+        """90 for lists of lists of numbers or booleans."""
         cell = plain(array).type
         if not has_time(cell) or not has_time(cell.value_type):
             return 0
@@ -81,12 +81,12 @@ class Series:
         """Learn mean and std of each channel.
 
         Raises:
-            DataError: a value is not a finite number, steps differ in width, or there is no step at all.
+            DataError: a value is not a finite number, steps differ in width, or there are no steps.
         """
         (values, missing, cells), impute = _open(array, where, None), options.missing == "impute"
         missing = examine(values, missing, impute, cells.error)
         if role.closed and missing.all():
-            raise DataError("holds no number", file=where.file, column=where.column, hint="name another target")
+            raise DataError("has no numbers", file=where.file, column=where.column, hint="choose another target")
         known = values[~missing]
         binary = bool(((known == 0) | (known == 1)).all())
         scaling = Scaling.fit(values, missing, timed=True, target=role.closed, impute=impute, scaled=not binary)
@@ -95,7 +95,7 @@ class Series:
 
     @property
     def mean(self) -> np.ndarray:
-        """(C,) float64: ``z * std + mean`` is in the user's units."""
+        """(C,) float64: ``z * std + mean`` is in the original units."""
         return self.scaling.mean
 
     @property
@@ -110,17 +110,17 @@ class Series:
 
     @property
     def is_roll(self) -> bool:
-        """Whether there are 88 channels that are 0 or 1, none of them ever missing."""
+        """Whether this is a piano roll: 88 channels that are 0 or 1 and never missing."""
         return self.binary and self.spec.width == len(self.channels) == _PIANO
 
     @property
     def keys(self) -> np.ndarray | None:
-        """(88,) int64, the key of each channel of a piano roll; ``None`` of any other series."""
+        """(88,) int64, the key of each channel of a piano roll; ``None`` for any other series."""
         return np.arange(_PIANO) if self.is_roll else None
 
     @property
     def spec(self) -> Continuous:
-        """The channels; behind them the flags, and for how long each has been up."""
+        """The channels, then their flags, then how long each value has been missing."""
         return Continuous(self.scaling.width, time=True)
 
     def encode(self, array: pa.ChunkedArray, where: Where, cache: Path | None = None) -> Encoded:
@@ -135,7 +135,7 @@ class Series:
         return Encoded(scaled, cells.offsets, missing if missing.any() else None)
 
     def decode(self, values: np.ndarray) -> list[list[float | None]]:
-        """(T, W) or (T, C) as a list of steps in the user's units; ``None`` where a value is missing."""
+        """(T, W) or (T, C) as a list of steps in the original units; ``None`` where a value is missing."""
         numbers, missing = self.scaling.restore(values)
         answer = numbers.astype(object)
         answer[missing] = None
@@ -145,10 +145,10 @@ class Series:
     def encode_live(self, value: Any, before: Sequence[float], where: Where) -> tuple[np.ndarray, list[float]]:
         """(1, W) float32 of the channels of one step, and for how long values have been missing.
 
-        ``None`` and ``""`` are missing. A list may be written as JSON; a single channel needs no list.
+        ``None`` and ``""`` are missing values. A list may be given as JSON; a single channel needs no list.
 
         Raises:
-            DataError: it is not a list of as many finite numbers as there are channels.
+            DataError: it is not a list of one finite number per channel.
         """
         numbers = [parse_float(item, where) for item in self._step(value, where)]
         values = np.array([[np.nan if number is None else number for number in numbers]])
@@ -159,7 +159,7 @@ class Series:
         """One value for each channel.
 
         Raises:
-            DataError: there are more or fewer.
+            DataError: the number of values is wrong.
         """
         count = len(self.channels)
         if isinstance(value, str) and value.lstrip().startswith("["):
@@ -174,11 +174,11 @@ class Series:
         else:
             found = f"{str(value)[:40]!r}"
         names = ", ".join(self.channels[:8]) + (", …" if count > 8 else "")
-        message = f"one step is a list of {count} numbers ({names}), found {found}"
+        message = f"expected a list of {count} numbers ({names}), found {found}"
         raise DataError(message, file=where.file, column=where.column)
 
     def to_config(self) -> dict[str, Any]:
-        """The numbers, exactly."""
+        """The learned values, as JSON."""
         return {"kind": self.kind, "channels": self.channels, "binary": self.binary, **self.scaling.to_config()}
 
     @classmethod
@@ -186,28 +186,28 @@ class Series:
         """The inverse of `to_config`.
 
         Raises:
-            ModelError: it is not ours.
+            ModelError: ``config`` is not a valid configuration of this encoding.
         """
         stored = load(_Stored, config, cls.kind)
         if len(stored.channels) != len(stored.mean):
-            raise ModelError("the series encoding of this model cannot be read: its channels do not fit their names")
+            raise ModelError("the series encoding of this model cannot be read: the number of channel names is wrong")
         return cls(Scaling.from_stored(stored, cls.kind, timed=True), stored.channels, stored.binary)
 
     def notes(self, array: pa.ChunkedArray, encoded: Encoded) -> str:
-        """What a user should know of a column that was encoded: how many values were missing, or nothing."""
+        """What the user should know about an encoded column: how many values were missing, or ``""``."""
         _, missing, _ = _open(array, Where("", ""), len(self.channels))
         count = int(missing.sum())
         return f"{count} of {missing.size} values missing, filled with their channel's mean" if count else ""
 
     def report(self) -> str:
-        """One line."""
+        """A one-line summary."""
         scale = "0 or 1, not scaled" if self.binary else "each scaled"
         missing = f", {self.scaling.missing} missing" if self.scaling.missing else ""
         return f"series of {len(self.channels)} channels, {scale}{missing}"
 
 
 def _open(array: pa.ChunkedArray, where: Where, width: int | None) -> tuple[np.ndarray, np.ndarray, Cells]:
-    """(N, C) float64 and the missing ones; C is ``width``, or that of the first step."""
+    """(N, C) float64, (N, C) bool of missing values, and the cells; C is ``width``, or that of the first step."""
     steps = open_cells(array, where, time=True)
     if not (pa.types.is_null(steps.flat.type) or has_time(steps.flat.type)):
         message = f"expected a list of numbers for each step, found {array.type}"
@@ -218,10 +218,10 @@ def _open(array: pa.ChunkedArray, where: Where, width: int | None) -> tuple[np.n
     widths = np.diff(inner.offsets)
     if width is None:
         if not present.any():
-            raise DataError("has no step in any row", file=where.file, column=where.column)
+            raise DataError("has no steps", file=where.file, column=where.column)
         width = int(widths[np.argmax(present)])
         if not width:
-            raise steps.error(int(np.argmax(present)), "the step has no channel", None)
+            raise steps.error(int(np.argmax(present)), "the step has no channels", None)
     ragged = np.flatnonzero(present & (widths != width))
     if len(ragged):
         index = int(ragged[0])

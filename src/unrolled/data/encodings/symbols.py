@@ -1,7 +1,7 @@
-"""Symbols: DNA, RNA or protein as ids of its letters, by the alphabets of IUPAC, codes for doubtful letters included.
+"""Symbols: DNA, RNA or protein sequences as ids of their letters, in the IUPAC alphabets with their ambiguity codes.
 
-Which alphabet it is, the training column tells. A small letter (a masked repeat) is read as its capital, and comes back
-as that. With ``--kmer K`` a step is K neighbouring letters.
+The alphabet is detected from the training column. A lower-case letter (a masked repeat) is read as its capital, and
+decoded as that. With the option ``kmer`` a step is several neighbouring letters.
 
 Axes: N letters of all rows, V letters of the alphabet.
 """
@@ -32,20 +32,21 @@ from unrolled.data.encodings._alphabets import (
     refusal,
     told,
 )
-from unrolled.data.encodings._cells import is_text, open_cells, plain
+from unrolled.data.encodings._cells import is_text, plain
 from unrolled.data.encodings._gather import Gather, frame
 from unrolled.data.encodings._kmers import Kmers
 from unrolled.data.encodings._labels import looks_like_labels
 from unrolled.data.encodings._pieces import pieces, raw
 from unrolled.data.encodings._stored import Stored, load
+from unrolled.data.encodings._texts import open_texts
 from unrolled.data.encodings._vocabulary import VocabularyOptions
-from unrolled.data.encodings.base import Encoded, Role, Traits, Where
+from unrolled.data.encodings.encoding import Encoded, Role, Traits, Where
 from unrolled.errors import DataError, ModelError, UsageError, named
 
 __all__ = ["Symbols"]
 
-_NUCLEIC, _AMINO = 20, 30  # letters of a mean text from which it is no word but a sequence
-_DOUBTFUL = 0.01  # of a protein's letters, at most so many are B, Z, X, J, U or O; of English a tenth are
+_NUCLEIC, _AMINO = 20, 30  # least mean length of a text that is a sequence rather than a word
+_RARE_SHARE = 0.01  # most of B, Z, X, J, U and O in proteins; in English they are a tenth of the letters
 
 
 class _Stored(Stored):
@@ -63,10 +64,10 @@ class Symbols:
 
     Attributes:
         alphabet: ``DNA``, ``RNA`` or ``protein``.
-        seen: those of its letters that training held, in its order.
-        both: a sequence stands for its other strand too.
-        kmers: where a step is several letters, those that training held.
-        framed: a sequence stands between ``<begin>`` and ``<end>``, so that a model learns where one starts and stops.
+        seen: its letters that occur in the training data, in the alphabet's order.
+        both: a sequence is read on both strands.
+        kmers: the k-mers in the training data; ``None`` if a step is one letter.
+        framed: a sequence is put between ``<begin>`` and ``<end>``, so that a model learns where one starts and stops.
 
     References:
         IUPAC-IUB 1985, codes for incompletely specified bases, https://doi.org/10.1093/nar/13.9.3021;
@@ -82,18 +83,18 @@ class Symbols:
     """
 
     class Options(VocabularyOptions):
-        """The options of DNA, RNA and protein."""
+        """The options for DNA, RNA and protein."""
 
         kmer: int = option(
             1,
-            "Letters of DNA, RNA or protein that make one step; neighbouring steps overlap.",
+            "Length of k-mers: letters of DNA, RNA or protein per step. Neighbouring k-mers overlap.",
             ge=1,
             le=8,
             also=("k", "kmer_size", "ngram"),
         )
         both_strands: bool = option(
             False,
-            "Train on either strand of DNA or RNA and answer with the mean of both.",
+            "Train on both strands of DNA or RNA, and average the predictions for the two.",
             also=("strands", "reverse_complement", "rc_augment"),
         )
 
@@ -110,7 +111,7 @@ class Symbols:
 
     @staticmethod
     def recognises(array: pa.ChunkedArray) -> int:
-        """Texts of nothing but the letters of one alphabet, that are too long for words."""
+        """90 for texts made only of the letters of one alphabet and too long to be words."""
         array = plain(array)
         if not is_text(array.type) or looks_like_labels(array):
             return 0
@@ -118,27 +119,29 @@ class Symbols:
         if length < _NUCLEIC:
             return 0
         counts = np.zeros(256, np.int64)
-        for piece in pieces(array):  # most texts are known for what they are by their first
+        for piece in pieces(array):  # the first piece already rules out most other texts
             counts += count_bytes([piece.texts])
             if counts[letter_ids("".join(ALPHABETS.values())) == FOREIGN].any():
                 return 0
         if is_nucleic(counts):
             return 90 if any(not counts[letter_ids(ALPHABETS[name]) == FOREIGN].any() for name in COMPLEMENTS) else 0
         small = counts[ord("a") : ord("z") + 1].sum()
-        doubtful = sum(counts[ord(letter)] for letter in "BZXJUO")
-        return 90 if length >= _AMINO and not small and doubtful <= _DOUBTFUL * counts.sum() else 0
+        rare = sum(counts[ord(letter)] for letter in "BZXJUO")
+        return 90 if length >= _AMINO and not small and rare <= _RARE_SHARE * counts.sum() else 0
 
     @classmethod
     def fit(cls, array: pa.ChunkedArray, options: Symbols.Options, role: Role, where: Where) -> Self:
-        """Tell the alphabet, and which of its letters or k-mers there are.
+        """Detect the alphabet, and learn which of its letters or k-mers occur.
 
         Raises:
-            DataError: the column holds something else than texts, no letter at all, or one that is not of the alphabet.
+            DataError: the column does not hold texts, or has no letters, or a letter outside the alphabet.
         """
-        texts = _open(array, where)
+        texts = open_texts(array, where, items=False).flat
         counts = count_bytes(piece.texts for piece in pieces(texts))
         if not counts.sum():
-            raise DataError("holds no letter", file=where.file, column=where.column, hint="leave it out with --ignore")
+            raise DataError(
+                "has no letters", file=where.file, column=where.column, hint=f"leave it out with {named('ignore')}"
+            )
         alphabet = told(counts)
         seen = "".join(letter for letter in ALPHABETS[alphabet] if counts[ord(letter)] or counts[ord(letter.lower())])
         if options.both_strands and alphabet not in COMPLEMENTS:
@@ -152,11 +155,11 @@ class Symbols:
         kmers = Kmers.fit(letters, offsets, options.kmer, len(ALPHABETS[alphabet]), options.vocabulary)
         if not len(kmers.codes):
             raise DataError(f"no sequence has {options.kmer} letters", file=where.file, column=where.column)
-        return replace(fitted, kmers=kmers.with_opposites(fitted._opposites) if fitted.both else kmers)
+        return replace(fitted, kmers=kmers.with_opposites(fitted._complements) if fitted.both else kmers)
 
     @property
     def settled(self) -> dict[str, str]:
-        """Nothing: the alphabet is in the data."""
+        """Empty: the alphabet comes from the data."""
         return {}
 
     def reads(self, array: pa.ChunkedArray) -> bool:
@@ -164,25 +167,29 @@ class Symbols:
         return self.recognises(array) > 0
 
     def reused(self, options: Symbols.Options, role: Role) -> Self:
-        """The same, standing for its other strand too where that is asked for."""
+        """The same encoding, reading both strands if ``options`` ask for it.
+
+        Raises:
+            UsageError: ``both_strands`` is set, and the column is protein.
+        """
         if options.both_strands and self.alphabet not in COMPLEMENTS:
             raise UsageError(f"{named('both_strands')} only works with DNA or RNA; the letters are {self.alphabet}")
         return replace(self, both=self.both or options.both_strands)
 
     @property
     def spec(self) -> Discrete:
-        """The letters of the alphabet, or the k-mers and one id for those that are unknown; and what frames them."""
+        """The letters of the alphabet, or the k-mers and one id for unknown ones; two more ids if framed."""
         letters = len(self.kmers.codes) + 1 if self.kmers else len(ALPHABETS[self.alphabet])
         return Discrete(letters + 2 if self.framed else letters)
 
     @property
     def begin(self) -> int | None:
-        """The id before a sequence that is framed."""
+        """The id before a framed sequence."""
         return self._begin if self.framed else None
 
     @property
     def end(self) -> int | None:
-        """The id behind a sequence that is framed."""
+        """The id after a framed sequence."""
         return self._begin + 1 if self.framed else None
 
     @property
@@ -191,29 +198,29 @@ class Symbols:
 
     @property
     def never(self) -> tuple[int, ...]:
-        """The ids that are no answer: letters that training did not hold, and ``<begin>``."""
+        """The ids that are never predicted: letters that were not in the training data, and ``<begin>``."""
         unseen = [place for place, letter in enumerate(ALPHABETS[self.alphabet]) if letter not in self.seen]
         return (*unseen, self._begin) if self.framed else tuple(unseen)
 
     @property
     def per_step(self) -> int:
-        """How many letters make one step."""
+        """The number of letters per step."""
         return self.kmers.size if self.kmers else 1
 
     @property
     def complement(self) -> npt.NDArray[np.int64] | None:
-        """The id of what stands opposite each, on the other strand; ``None`` where it is not read."""
+        """The id of each letter's or k-mer's reverse complement; ``None`` if only one strand is read."""
         if not self.both:
             return None
         if self.kmers:
-            return self.kmers.opposites(self._opposites)
+            return self.kmers.opposites(self._complements)
         if not self.framed:
-            return self._opposites
-        return np.append(self._opposites, [self._begin + 1, self._begin])  # it is read from its other end
+            return self._complements
+        return np.append(self._complements, [self._begin + 1, self._begin])  # read from the other end
 
     @property
-    def _opposites(self) -> npt.NDArray[np.int64]:
-        """(V,): of each letter the one that stands opposite."""
+    def _complements(self) -> npt.NDArray[np.int64]:
+        """(V,): the id of each letter's complement."""
         letters = ALPHABETS[self.alphabet]
         return np.array([letters.index(letter) for letter in COMPLEMENTS[self.alphabet]], np.int64)
 
@@ -221,8 +228,8 @@ class Symbols:
         """(N,) of an unsigned dtype; memory-mapped from ``cache`` if over 64 MB.
 
         Raises:
-            DataError: the column holds something else than texts, or a letter that is not of the alphabet.
-            SpaceError: ``cache`` lies on a full disk.
+            DataError: the column does not hold texts, or has a letter outside the alphabet.
+            SpaceError: the disk that holds ``cache`` is full.
         """
         if self.kmers is None:
             return Encoded(*self._letters(array, where, cache))
@@ -232,8 +239,8 @@ class Symbols:
     def _letters(
         self, array: pa.ChunkedArray, where: Where, cache: Path | None = None
     ) -> tuple[np.ndarray, npt.NDArray[np.int64]]:
-        """(N,) uint8 ids of letters, and where the rows begin."""
-        texts = _open(array, where)
+        """(N,) uint8 ids of letters, and where the rows start."""
+        texts = open_texts(array, where, items=False).flat
         lengths = np.zeros(len(texts), np.int64)
         gather = Gather(np.dtype(np.uint8), cache)
         table = letter_ids(ALPHABETS[self.alphabet])
@@ -249,12 +256,12 @@ class Symbols:
         return gather.finish(), np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
 
     def encode_live(self, value: Any, before: Sequence[float], where: Where) -> tuple[np.ndarray, list[float]]:
-        """(1,) the id of one letter, or of one k-mer, and nothing to remember.
+        """(1,), the id of one letter or k-mer, and an empty memory.
 
         Raises:
-            DataError: it is not one letter of the alphabet, or not as many as a k-mer has.
+            DataError: it is not one letter, or one k-mer, of the alphabet.
         """
-        table, size = letter_ids(ALPHABETS[self.alphabet]), self.kmers.size if self.kmers else 1
+        table, size = letter_ids(ALPHABETS[self.alphabet]), self.per_step
         if isinstance(value, str) and len(value) == size and value.isascii():
             letters = table[np.frombuffer(value.encode(), np.uint8)]
             if (letters != FOREIGN).all():
@@ -263,7 +270,7 @@ class Symbols:
         raise refusal(f"one step is {count}, not {str(value)[:40]!r}", self.alphabet, where, None)
 
     def decode(self, values: np.ndarray) -> str:
-        """The sequence, in capitals and without its frame; of an unknown k-mer the letter that stands for any."""
+        """The sequence, in capitals and without its frame; N or X for the letters of an unknown k-mer."""
         letters = np.frombuffer(ALPHABETS[self.alphabet].encode(), np.uint8)
         if self.kmers is None:
             ids = np.asarray(values)
@@ -273,24 +280,24 @@ class Symbols:
         any_letter = ALPHABETS[self.alphabet].index("X" if self.alphabet == "protein" else "N")
         spelled = np.full((self.spec.size, self.kmers.size), any_letter)
         spelled[1:] = self.kmers.spell(self.kmers.codes)
-        steps = spelled[np.asarray(values)]  # (M, k): the first whole, then what each adds
+        steps = spelled[np.asarray(values)]  # (M, k): all of the first, then the last letter of each
         return letters[np.concatenate([steps[0], steps[1:, -1]])].tobytes().decode("ascii")
 
     def encode_text(self, text: str) -> np.ndarray:
-        """The ids of a prompt of the alphabet's letters, which a model is to continue: begun if framed, not ended."""
+        """The ids of a prompt in the alphabet's letters; with ``<begin>`` if framed, but without ``<end>``."""
         ids = letter_ids(ALPHABETS[self.alphabet])[np.frombuffer(text.encode(), np.uint8)]
         return np.concatenate([np.array([self._begin], np.uint8), ids]) if self.framed else ids
 
     def decode_stream(self, begun: bool = False) -> Callable[[int], str]:
-        """A function that takes ids one by one and returns what each adds to the sequence, ``begun`` or not."""
+        """A function that takes ids one by one and returns the letters that each adds."""
         return lambda id_: self.decode(np.array([id_]))
 
     def unseen(self, text: str) -> list[str]:
-        """The characters of ``text`` that training did not hold, each once, in order."""
+        """The characters of ``text`` that were not in the training data, each once, in order."""
         return [letter for letter in dict.fromkeys(text.upper()) if letter not in self.seen]
 
     def to_config(self) -> dict[str, Any]:
-        """The alphabet's name, and what training held of it."""
+        """The alphabet, and the letters and k-mers in the training data, as JSON."""
         learned = {"alphabet": self.alphabet, "seen": self.seen, "both": self.both, "framed": self.framed}
         kmers = self.kmers.to_texts(ALPHABETS[self.alphabet]) if self.kmers else None
         return {"kind": self.kind, **learned, "kmers": kmers}
@@ -300,7 +307,7 @@ class Symbols:
         """The inverse of `to_config`.
 
         Raises:
-            ModelError: it is not ours.
+            ModelError: ``config`` is not a valid configuration of this encoding.
         """
         stored = load(_Stored, config, cls.kind)
         known = "".join(letter for letter in ALPHABETS[stored.alphabet] if letter in stored.seen)
@@ -315,7 +322,7 @@ class Symbols:
         return replace(fitted, kmers=kmers)
 
     def notes(self, array: pa.ChunkedArray, encoded: Encoded) -> str:
-        """What a user should know of a column that was encoded: which letters the model never learned, or nothing."""
+        """What the user should know about an encoded column: which letters are new, or ``""``."""
         if self.kmers is not None:
             return self.kmers.notes(encoded.values, encoded.lengths())
         letters = ALPHABETS[self.alphabet]
@@ -326,27 +333,16 @@ class Symbols:
         return f"{share:.2%} of the letters were not seen in training: {listed}" if new else ""
 
     def report(self) -> str:
-        """One line."""
+        """A one-line summary."""
         strands = ", both strands" if self.both else ""
         kmers = f", {len(self.kmers.codes)} {self.kmers.size}-mers" if self.kmers else ""
         return f"{self.alphabet}, {len(self.seen)} of its {len(ALPHABETS[self.alphabet])} letters{kmers}{strands}"
 
     def _check(self, texts: pa.ChunkedArray, where: Where) -> None:
-        """Name the first letter that is none of the alphabet."""
+        """Raise the error about the first letter outside the alphabet, if there is one."""
         if (found := first_foreign(texts, self.alphabet)) is not None:
             row, place, letter = found
-            message = f"letter {place + 1} is {letter!r}"
-            raise refusal(message, self.alphabet, where, where.row(row))
-
-
-def _open(array: pa.ChunkedArray, where: Where) -> pa.ChunkedArray:
-    flat = open_cells(array, where, time=False).flat
-    if pa.types.is_null(flat.type):
-        return flat.cast(pa.large_string())
-    if not is_text(flat.type):
-        hint = "name another kind for it, or leave it out"
-        raise DataError(f"holds {flat.type}, where texts are expected", file=where.file, column=where.column, hint=hint)
-    return flat
+            raise refusal(f"letter {place + 1} is {letter!r}", self.alphabet, where, where.row(row))
 
 
 MEMBER = Symbols

@@ -1,10 +1,10 @@
-"""Tokens: a text as ids of its characters, words, byte-pair tokens or bytes; a list as one id an item.
+"""Tokens: a text as ids of its characters, words, byte-pair tokens or bytes; a list as one id per item.
 
-Ids 0, 1 and 2 are ``<unknown>``, ``<begin>`` and ``<end>``. Bytes give a text back exactly; characters and BPE give it
-back in its normal form, which is the text itself with ``normalise`` none; words give it back in lower case with a space
-between two, addresses and mentions folded, and what they give back has the same ids.
+Ids 0, 1 and 2 are ``<unknown>``, ``<begin>`` and ``<end>``. Decoding bytes restores a text exactly. Decoding characters
+or BPE restores its Unicode normal form, or the text itself if ``normalise`` is none. Decoding words gives lower case,
+single spaces, and folded addresses and mentions; encoding that again gives the same ids.
 
-Lists have an encoding of their own, `unrolled.data.encodings._token_lists`, under the same kind.
+Lists have their own encoding of the same kind, in `unrolled.data.encodings._token_lists`.
 """
 
 from __future__ import annotations
@@ -33,12 +33,12 @@ from unrolled.data.encodings._stored_tokens import StoredTokens, level_of
 from unrolled.data.encodings._texts import checked, open_texts, starts
 from unrolled.data.encodings._token_lists import ListOptions, TokenLists
 from unrolled.data.encodings._words import Words, count_words
-from unrolled.data.encodings.base import Encoded, Role, Traits, Where, has_time
+from unrolled.data.encodings.encoding import Encoded, Role, Traits, Where, has_time
 from unrolled.errors import DataError
 
 __all__ = ["Tokens"]
 
-_MANY_WORDS = 20_000  # different ones, each there twice or more: there are then always some that words would leave out
+_MANY_WORDS = 20_000  # distinct words that occur at least twice; with more, BPE is used, as words would lose some
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -47,8 +47,8 @@ class Tokens:
 
     Attributes:
         level: what a token is.
-        framed: each row is ``<begin> … <end>``.
-        normal: the form of Unicode that a text is brought to first.
+        framed: each row is put between ``<begin>`` and ``<end>``.
+        normal: the Unicode normal form that a text is converted to first.
 
     Example:
         >>> column = pa.chunked_array([["abba", "b"]])
@@ -59,12 +59,12 @@ class Tokens:
     """
 
     class Options(ListOptions):
-        """The options of texts."""
+        """The options for texts."""
 
         tokens: Literal["characters", "words", "bpe", "bytes"] | None = option(
             None,
-            "What a token of a text is. Default: characters for next_step and transcribe, else words; "
-            "parts of words (bpe) where classify or translate meet very many words.",
+            "Split texts into characters, words, byte-pair tokens (bpe) or bytes. Default: characters for next_step "
+            "and transcribe, else words; bpe if classify or translate find very many words.",
             also=("tokenizer", "tokenize", "token_level", "analyzer"),
         )
 
@@ -82,7 +82,7 @@ class Tokens:
 
     @staticmethod
     def recognises(array: pa.ChunkedArray) -> int:
-        """Texts and lists of texts, unless they look like labels."""
+        """70 for texts and lists of texts, 30 if they look like labels."""
         array = plain(array)
         value = array.type.value_type if has_time(array.type) else array.type
         if not is_text(value):
@@ -91,13 +91,12 @@ class Tokens:
 
     @classmethod
     def fit(cls, array: pa.ChunkedArray, options: Tokens.Options, role: Role, where: Where) -> Self | TokenLists:
-        """Learn the vocabulary; a list's tokens are its items.
+        """Learn the vocabulary; for a column of lists, return a `TokenLists`.
 
-        For a role with ``words or bpe`` they are BPE tokens where training has more than twenty thousand words twice or
-        more.
+        For a role with ``words or bpe`` the tokens are BPE if more than 20,000 distinct words occur at least twice.
 
         Raises:
-            DataError: the column holds neither texts nor lists of texts or whole numbers, or one is not UTF-8.
+            DataError: the column holds neither texts nor lists of texts or whole numbers, or a text is not UTF-8.
         """
         array = plain(array)
         if has_time(array.type):
@@ -113,10 +112,10 @@ class Tokens:
             return cls(Pretrained.open(role.encoder), framed=False)
         level: Level
         match options.tokens or role.tokens:
-            case "words" | "words or bpe" as asked:
+            case "words" | "words or bpe" as wanted:
                 counts = count_words(texts(), items=False)
                 many = sum(count > 1 for count in counts.values()) > _MANY_WORDS
-                if many and asked == "words or bpe":
+                if many and wanted == "words or bpe":
                     level = Bpe.fit(texts(), options.vocabulary)
                 else:
                     level = Words.of(counts, options.vocabulary, items=False, least=options.min_count)
@@ -130,38 +129,38 @@ class Tokens:
 
     @property
     def spec(self) -> Discrete:
-        """The vocabulary and the three specials."""
+        """The tokens, including the three special ones."""
         return Discrete(self.level.size, encoder=self.level.config if isinstance(self.level, Pretrained) else None)
 
     @property
     def unit(self) -> Literal["character", "token"]:
-        """What a token is, in a metric's name."""
+        """The unit of this column's metrics, such as ``bits_per_character``."""
         return "character" if isinstance(self.level, Characters) else "token"
 
     @property
     def words(self) -> Sequence[str] | None:
-        """The words that it knows, where tokens are words."""
+        """The known words; ``None`` if tokens are not words."""
         return self.level.symbols() if isinstance(self.level, Words) else None
 
     @property
     def settled(self) -> dict[str, str]:
-        """What a token is."""
+        """The options that `fit` settled: what a token is."""
         return {"tokens": self.level.name}
 
     def reads(self, array: pa.ChunkedArray) -> bool:
-        """Whether a column holds texts, also such as look like labels."""
+        """Whether a column holds texts, even if they look like labels."""
         return self.recognises(array) > 0 and not has_time(array.type)
 
     def reused(self, options: Tokens.Options, role: Role) -> Self:
-        """The same tokens, framed if that is asked for."""
+        """The same tokens, framed if ``role`` is."""
         return replace(self, framed=role.framed)
 
     def encode(self, array: pa.ChunkedArray, where: Where, cache: Path | None = None) -> Encoded:
         """(N,) unsigned integers, as narrow as the vocabulary allows; memory-mapped from ``cache`` if over 64 MB.
 
         Raises:
-            DataError: the column holds something else than in training, or a text is not UTF-8.
-            SpaceError: ``cache`` lies on a full disk.
+            DataError: the column does not hold texts, or a text is not UTF-8 or far too long.
+            SpaceError: the disk that holds ``cache`` is full.
         """
         array = plain(array)
         lengths = np.zeros(len(array), np.int64)
@@ -174,16 +173,16 @@ class Tokens:
             gather.add(ids)
         if isinstance(self.level, Pretrained) and (lengths > self.level.longest).any():
             row = where.row(int(np.argmax(lengths)))
-            raise DataError("is a text of megabytes, cut it into pieces", file=where.file, row=row, column=where.column)
+            raise DataError("the text is too long; split it", file=where.file, row=row, column=where.column)
         return Encoded(gather.finish(), starts(lengths))
 
     def encode_text(self, text: str) -> np.ndarray:
-        """The ids of a prompt, which a model is to continue: begun where rows are framed, and not ended."""
+        """The ids of a prompt; with ``<begin>`` if rows are framed, but without ``<end>``."""
         ids = self._ids(text)
         return np.concatenate([np.array([BEGIN], ids.dtype), ids]) if self.framed else ids
 
     def encode_live(self, value: Any, before: Sequence[float], where: Where) -> tuple[np.ndarray, list[float]]:
-        """(n,) the ids of a text's tokens, and nothing to remember; ``None`` is one unknown token.
+        """(n,), the ids of a text's tokens, and an empty memory. ``None`` is one unknown token.
 
         Raises:
             DataError: it is not a text.
@@ -191,31 +190,31 @@ class Tokens:
         if value is None:
             return np.array([UNKNOWN], smallest_dtype(self.level.size)), []
         if not isinstance(value, str):
-            message = f"a step is a text ({self.level.name}), and {str(value)[:40]!r} is not"
+            message = f"expected a text ({self.level.name}), got {str(value)[:40]!r}"
             raise DataError(message, file=where.file, column=where.column)
         return self._ids(value), []
 
     def decode(self, values: np.ndarray) -> str:
-        """The text, without ``<begin>`` and ``<end>``. Unknown tokens are shown as such."""
+        """The text, without ``<begin>`` and ``<end>``; unknown tokens appear as ``<unknown>`` or U+FFFD."""
         ids = np.asarray(values)
         return self.level.decode(ids[(ids != BEGIN) & (ids != END)])
 
     def decode_stream(self, begun: bool = False) -> Callable[[int], str]:
-        """A function that takes ids one by one and returns what each adds to the text.
+        """A function that takes ids one by one and returns the text that each adds.
 
-        With ``begun`` a text stands before it already, from which a first word is set apart. Only whole characters are
-        returned: the bytes of an unfinished one wait for the next id.
+        ``begun`` means that other text precedes, so that a first word starts with a space. The function returns only
+        whole characters: the bytes of an unfinished one wait for the next id.
         """
         return stream(self.level, begun)
 
     def unseen(self, text: str) -> list[str]:
-        """The characters or words of ``text`` that training did not hold, each once, in order."""
+        """The characters or words of ``text`` that were not in the training data, each once, in order."""
         text = normal_text(text, self.normal)
         parts = text if isinstance(self.level, Characters) else text.split()
         return [part for part in dict.fromkeys(parts) if UNKNOWN in self._ids(part)]
 
     def to_config(self) -> dict[str, Any]:
-        """The vocabulary."""
+        """The vocabulary, as JSON."""
         return {
             "kind": self.kind,
             "level": self.level.name,
@@ -227,29 +226,29 @@ class Tokens:
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Self | TokenLists:
-        """The inverse of `to_config`, of texts and of lists.
+        """The inverse of `to_config`, for texts and for lists.
 
         Raises:
-            ModelError: it is not ours.
+            ModelError: ``config`` is not a valid configuration of this encoding.
         """
         stored = load(StoredTokens, config, cls.kind)
         return TokenLists.of(stored) if stored.items else cls(level_of(stored), stored.framed, stored.normal)
 
     def notes(self, array: pa.ChunkedArray, encoded: Encoded) -> str:
-        """What a user should know of a column that was encoded: how much of it is unknown, or nothing."""
+        """What the user should know about an encoded column: how much is unknown or cut off, or ``""``."""
         if isinstance(self.level, Pretrained):
             full = int((encoded.lengths() >= self.level.longest).sum())
-            return f"{full} of {len(array)} have the {self.level.longest} tokens at which they are cut" if full else ""
+            return f"{full} of {len(array)} texts may be cut off at {self.level.longest} tokens" if full else ""
         rate = unknown_rate(encoded.values)
         rare = "" if isinstance(self.level, Characters) else "are rare, or "
         return f"{rate:.2%} of the {self.level.name} {rare}were not seen in training" if rate else ""
 
     def report(self) -> str:
-        """One line."""
+        """A one-line summary."""
         return self.level.report()
 
     def _ids(self, text: str) -> np.ndarray:
-        """The ids of ``text``, without a frame."""
+        """The ids of ``text``, without ``<begin>`` and ``<end>``."""
         return self.level.encode(pa.array([normal_text(text, self.normal)], pa.large_string()))[0]
 
 

@@ -1,8 +1,8 @@
-"""Videos: a step is a frame, all of its numbers in a row.
+"""Videos: a step is a frame, with all its pixels as one vector.
 
     z = (x - mean_c) / std_c,  x in 0 … 255, c its channel
 
-A frame is encoded as a picture is, by `unrolled.data.encodings.image`, of which each row is one part of the step.
+A frame is encoded as a picture by `unrolled.data.encodings.image`; a step joins all rows of the picture.
 
 Axes: H rows of pixels, W columns, C channels; T frames of all videos.
 """
@@ -21,7 +21,7 @@ from unrolled.batch import Continuous
 from unrolled.data.encodings._cells import Cells, open_cells
 from unrolled.data.encodings._gather import Gather
 from unrolled.data.encodings._sizes import SizeOptions
-from unrolled.data.encodings.base import Encoded, Role, Traits, Where, has_time
+from unrolled.data.encodings.encoding import Encoded, Role, Traits, Where, has_time
 from unrolled.data.encodings.image import Image, place_of
 from unrolled.data.io.blobs import blobs, is_binary
 from unrolled.data.media.pictures import Fail
@@ -32,10 +32,10 @@ __all__ = ["Video"]
 
 @dataclass(frozen=True, slots=True)
 class Video:
-    """A column of lists of encoded pictures, one a step. A frame that is missing is one of the mean colour.
+    """A column of lists of picture files, one per step. A missing frame is filled with the mean colour.
 
     Attributes:
-        frame: how each is encoded.
+        frame: the encoding of a frame.
 
     Example:
         >>> from unrolled.data.media.pictures import to_png
@@ -47,7 +47,7 @@ class Video:
     """
 
     class Options(SizeOptions):
-        """The option of videos."""
+        """The option for videos."""
 
     kind: ClassVar[str] = "video"
     traits: ClassVar[Traits] = Traits(whole=True)
@@ -57,7 +57,7 @@ class Video:
 
     @staticmethod
     def recognises(array: pa.ChunkedArray) -> int:
-        """Lists of bytes that begin as pictures do."""
+        """98 for lists of the bytes of picture files."""
         if not has_time(array.type) or not is_binary(array.type.value_type):
             return 0
         return Image.recognises(open_cells(array, Where("", ""), time=True).flat)
@@ -67,7 +67,7 @@ class Video:
         """Learn size, colour and scale from all frames of all videos, as `Image.fit` does.
 
         Raises:
-            DataError: a frame is no picture, a damaged one, or too large; or there is none.
+            DataError: a frame is not a picture, or is damaged or too large; or there are no frames.
             MissingExtra: pillow is not installed.
         """
         cells, frames = _open(array, where), Image.Options(image="rows", image_size=options.image_size)
@@ -75,13 +75,13 @@ class Video:
 
     @property
     def spec(self) -> Continuous:
-        """The numbers of a frame."""
+        """The numbers of one frame per step."""
         frame = self.frame
         return Continuous(frame.height * frame.width * len(frame.mean), time=True)
 
     @property
     def mean(self) -> np.ndarray:
-        """(H·W·C,) float64: ``z * std + mean`` is from 0 to 255."""
+        """(H·W·C,) float64: ``z * std + mean`` is in 0 … 255."""
         return np.tile(self.frame.mean, self.frame.height * self.frame.width)
 
     @property
@@ -93,8 +93,8 @@ class Video:
         """(T, H·W·C) float32; memory-mapped from ``cache`` if over 64 MB.
 
         Raises:
-            DataError: a frame is no picture, a damaged one, or too large.
-            SpaceError: ``cache`` lies on a full disk.
+            DataError: a frame is not a picture, or is damaged or too large.
+            SpaceError: the disk that holds ``cache`` is full.
         """
         cells = _open(array, where)
         gather, placed = Gather(np.dtype(np.float32), cache), _placed(cells)
@@ -103,13 +103,13 @@ class Video:
         return Encoded(gather.finish().reshape(-1, self.spec.width), cells.offsets)
 
     def encode_live(self, value: Any, before: Sequence[float], where: Where) -> tuple[np.ndarray, list[float]]:
-        """(1, H·W·C) float32 of one frame, the bytes of a picture, and nothing to remember; ``None`` is missing.
+        """(1, H·W·C) float32 of a picture's bytes, and an empty memory. ``None`` is a missing frame.
 
         Raises:
-            DataError: it is no picture.
+            DataError: it is not a picture.
         """
         if value is not None and not isinstance(value, bytes):
-            message = f"one step of a video is the bytes of a picture, found {str(value)[:40]!r}"
+            message = f"expected one frame, the bytes of a picture, found {str(value)[:40]!r}"
             raise DataError(message, file=where.file, column=where.column)
         return self._step(None if value is None else memoryview(value), place_of(where))[None], []
 
@@ -119,12 +119,12 @@ class Video:
         return self.frame.scaled(self.frame.tiles(data, fail)).ravel()
 
     def decode(self, values: np.ndarray) -> list[bytes | None]:
-        """(T, H·W·C) as a list of PNG files."""
+        """(T, H·W·C) as a list of the bytes of PNG files."""
         frame = self.frame
         return [frame.decode(row.reshape(frame.height, -1)) for row in values]
 
     def to_config(self) -> dict[str, Any]:
-        """The numbers, exactly."""
+        """The learned values, as JSON."""
         return {"kind": self.kind, "frame": self.frame.to_config()}
 
     @classmethod
@@ -132,7 +132,7 @@ class Video:
         """The inverse of `to_config`.
 
         Raises:
-            ModelError: it is not ours.
+            ModelError: ``config`` is not a valid configuration of this encoding.
         """
         known = isinstance(config, dict) and config.keys() == {"kind", "frame"} and config["kind"] == cls.kind
         try:
@@ -140,16 +140,16 @@ class Video:
         except ModelError as error:
             raise ModelError(str(error).replace("image", cls.kind, 1)) from None
         if frame is None or frame.layout != "rows":
-            raise ModelError("the video encoding of this model cannot be read: it is none of frames")
+            raise ModelError("the video encoding of this model cannot be read: its frame encoding is invalid")
         return cls(frame)
 
     def notes(self, array: pa.ChunkedArray, encoded: Encoded) -> str:
-        """What a user should know of a column that was encoded: how many frames were missing, or nothing."""
+        """What the user should know about an encoded column: how many frames were missing, or ``""``."""
         missing = _open(array, Where("", "")).flat.null_count
         return f"{missing} of {len(encoded.values)} frames are missing" if missing else ""
 
     def report(self) -> str:
-        """One line."""
+        """A one-line summary."""
         colour = "grey" if len(self.frame.mean) == 1 else "colour"
         return f"video, frames of {self.frame.width} × {self.frame.height} in {colour}"
 
@@ -163,7 +163,7 @@ def _open(array: pa.ChunkedArray, where: Where) -> Cells:
 
 
 def _placed(cells: Cells) -> Where:
-    """How errors name the row of each frame."""
+    """``cells.where`` with the row of each frame, for errors."""
     assert cells.offsets is not None
     counts = np.diff(cells.offsets)
     rows = np.arange(len(counts)) if cells.where.rows is None else cells.where.rows

@@ -1,0 +1,1 @@
+"""From sequences to numbers: the roles of columns, the preprocessor, encoded examples."""

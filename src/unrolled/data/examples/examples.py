@@ -1,4 +1,4 @@
-"""Examples: one split, encoded, with the form of the question. Loaders, baselines and metrics all read this."""
+"""Examples: one encoded split with its target. Loaders, baselines and metrics all read this."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import Literal
 import numpy as np
 
 from unrolled.batch import Spec
-from unrolled.data.encodings.base import Encoded
-from unrolled.data.forms.base import TargetForm
+from unrolled.data.encodings.encoding import Encoded
+from unrolled.data.forms.form import TargetForm
 from unrolled.data.plans.strands import Strands
 
 __all__ = ["Examples", "Units"]
@@ -21,8 +21,8 @@ class Units:
 
     Attributes:
         mean, std: (C,) float64; ``z * std + mean`` is in the user's units.
-        naive: (C,) float64, what repeating the last season misses by in training, the mean absolute error in scaled
-            units; NaN where it misses nothing, or nothing was long enough to tell. ``None`` where it is not measured.
+        naive: (C,) float64, the mean absolute error, in scaled units, of repeating the last season in training; NaN
+            where it is 0 or no sequence was long enough. ``None`` where it is not measured.
     """
 
     mean: np.ndarray
@@ -35,22 +35,23 @@ class Examples:
     """Encoded inputs and the target of one split.
 
     Attributes:
-        inputs: column name -> its numbers; all columns with a time axis have the same offsets, but of those that are
-            known ahead each row is ``horizon`` steps shorter (see `unrolled.data.examples.known_future`).
-        specs: column name -> how it looks to a model.
-        target: what is asked for; where it is one of the inputs, it has their offsets.
+        inputs: column name -> its numbers; all columns with a time axis have the same offsets, except that the rows of
+            known covariates are ``horizon`` steps shorter (see `unrolled.data.examples.known_future`).
+        specs: column name -> its `Spec`.
+        target: the values to predict; where the target is one of the inputs, it has their offsets.
         target_spec: its `Spec`.
         form: how the target answers the inputs.
         first: (rows,) int64 or ``None``; no target lies before step ``first[r]`` (a split by time).
-        labels: of a target that holds labels, the label behind each id.
-        strands: where a row stands for both strands: training reads one or the other, and an answer is the mean of
-            both.
-        keys: column name -> the key of each of its ids or channels, -1 where it is none (see `Pitches`).
-        own: where the target is one of the inputs, its name.
-        first_item: where the next item of a list is asked for, the id of the first item; smaller ids are special.
+        labels: for a target of labels, the label of each id.
+        strands: set where a row stands for both strands: training reads one or the other, and a prediction is the
+            mean over both.
+        keys: column name -> the piano key of each of its ids or channels, -1 for those without one (see `Pitches`).
+        own: the target's name where it is one of the inputs.
+        first_item: the id of the first item, when the task predicts the next item of a list; smaller ids are special
+            tokens.
         by_window: True where each window of a forecast is scaled by its own mean and deviation.
-        units: of targets that are numbers; ``None`` where they are in the user's own units.
-        text_unit: what one id of a text is; the name of bits says it.
+        units: the scale of a numeric target; ``None`` where the target is already in the user's units.
+        text_unit: what one id of a text is, as in the metric ``bits_per_character``.
     """
 
     inputs: dict[str, Encoded]
@@ -70,7 +71,7 @@ class Examples:
 
     @property
     def horizon(self) -> int:
-        """H, the steps ahead that a forecast asks for; else 0."""
+        """H, the forecast horizon in steps; 0 for other tasks."""
         return self.form.horizon
 
     def steps(self) -> np.ndarray:
@@ -80,7 +81,7 @@ class Examples:
         return (timed or columns)[0].lengths()
 
     def window_ends(self, stride: int = 1) -> tuple[np.ndarray, np.ndarray]:
-        """(row, stop) of every window of a forecast: steps before ``stop`` are known, ``stop … stop + H`` are asked.
+        """(row, stop) of every forecast window: steps before ``stop`` are known, ``stop … stop + H`` are predicted.
 
         Windows never cross rows, and their targets never lie before ``first`` or beyond the row's end.
         """

@@ -1,9 +1,9 @@
-"""Columns that are known ahead: promotions, holidays, the calendar, the weather as it is foretold.
+"""Known covariates: columns whose future values are known, such as promotions, holidays or a weather forecast.
 
-What is known H steps ahead is read H steps early: step t holds the column's value at t + H. So a model that has read
-the last step before a forecast has read all H values to come, and none beyond; nothing else about it changes. A row's
-first H values stand before its first step and are not read; its last H steps have no value to come, and every window
-ends H steps before its row does, in training as in answers.
+A column that is known H steps ahead is read H steps early: step t holds its value at t + H. A model that has read the
+last step before a forecast has therefore read the next H values and none beyond them; the model itself does not change.
+The first H values of a row come before its first step and are not read. The last H steps have no future value, so every
+window ends H steps before its row does, in training and in prediction.
 
 Axes: H steps ahead.
 """
@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from unrolled.data.encodings.base import Encoded, has_time
+from unrolled.data.encodings.encoding import Encoded, has_time
 from unrolled.data.tables.sequences import Sequences
 from unrolled.errors import DataError
 
@@ -22,9 +22,9 @@ __all__ = ["last_known", "read_early", "steps_of"]
 
 
 def read_early(array: pa.ChunkedArray, steps: int) -> pa.ChunkedArray:
-    """Each row without its first ``steps`` values; one that has no more is left with none.
+    """Drop the first ``steps`` values of each row; a row with no more values than that becomes empty.
 
-    What holds no lists is given back as it is, for its encoding to refuse.
+    A column without lists is returned unchanged: its encoding refuses it.
 
     Example:
         >>> read_early(pa.chunked_array([[[1, 2, 3], [4]]]), 2).to_pylist()
@@ -43,18 +43,18 @@ def steps_of(array: pa.ChunkedArray) -> np.ndarray:
 def last_known(
     target: Encoded, horizon: int, part: Sequences, names: tuple[str, ...], ahead: tuple[str, ...], by: str | None
 ) -> np.ndarray:
-    """(rows,) int64: how many steps of each row come before its last H, which are to be forecast.
+    """(rows,) int64: how many steps of each row come before the last H, which are forecast.
 
     Args:
-        target: the past of what is forecast.
+        target: the known values of the forecast columns.
         horizon: H ≥ 1.
-        part: what is answered.
-        names: the columns that are forecast.
-        ahead: those that are known ahead.
+        part: the data to forecast.
+        names: the columns to forecast.
+        ahead: the known covariates.
         by: the column that names each row's series, if any.
 
     Raises:
-        DataError: a row does not end with H steps in which all that is forecast is empty.
+        DataError: a row does not end with H steps in which every forecast column is empty.
     """
     assert target.offsets is not None
     gone = np.zeros(len(target.values), bool) if target.missing is None else target.missing.all(1)
@@ -63,13 +63,13 @@ def last_known(
     ends = target.offsets[1:] - np.maximum(last + 1, target.offsets[:-1])
     short = np.flatnonzero(ends < horizon)
     if len(short):
-        row, told, asked = int(short[0]), ", ".join(ahead), ", ".join(names)
+        row, covariates, forecast = int(short[0]), ", ".join(ahead), ", ".join(names)
         series = f"{part.table.column(by)[row].as_py()!r} " if by else ""
         raise DataError(
-            f"{series}ends with {ends[row]} steps without {asked}, but {horizon} are forecast, from {told} there",
+            f"{series}ends with {ends[row]} steps without {forecast}, but the forecast covers {horizon} steps",
             file=part.origin,
             row=part.where(names[0]).row(row),
             column=by,
-            hint=f"add a row for each of the next {horizon} steps, {told} filled in and {asked} left empty",
+            hint=f"add a row for each of the next {horizon} steps; fill in {covariates} and leave {forecast} empty",
         )
     return target.lengths() - horizon

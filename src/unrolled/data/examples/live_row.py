@@ -1,4 +1,4 @@
-"""A live row: its steps as a user pushes them, encoded one after the other as those of a file are."""
+"""Encode a live row step by step, as a user pushes it, exactly as the rows of a file are encoded."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from unrolled.batch import Discrete
-from unrolled.data.encodings.base import Where
+from unrolled.data.encodings.encoding import Where
 from unrolled.data.encodings.facets import Text
 from unrolled.data.examples.preprocessor import Preprocessor
 from unrolled.errors import DataError, lacking
@@ -20,9 +20,9 @@ __all__ = ["LiveRow"]
 
 @dataclass(frozen=True, slots=True)
 class LiveRow:
-    """What a `Preprocessor` does to its columns, for one step at a time.
+    """A `Preprocessor` for one step at a time.
 
-    It has no state: what is remembered of earlier steps goes in and comes out.
+    It has no state: the memory of earlier steps is passed in and returned.
 
     Attributes:
         coder: the encodings.
@@ -33,7 +33,7 @@ class LiveRow:
     file: str = "the stream"
 
     def opening(self) -> list[dict[str, np.ndarray]]:
-        """The steps with which every row begins: ``<begin>`` for texts that are continued, else none."""
+        """The steps that every row starts with: ``<begin>`` for texts that the model continues, otherwise none."""
         answer = self.coder.answer
         if not isinstance(answer, Text) or not self.coder.framed:
             return []
@@ -42,12 +42,12 @@ class LiveRow:
     def encode(
         self, value: Any, before: Mapping[str, Sequence[float]] = MappingProxyType({})
     ) -> tuple[list[dict[str, np.ndarray]], dict[str, list[float]]]:
-        """The steps that a value makes, column name -> () int64 or (W,) float32; and what ``before`` is next.
+        """Encode a value: its steps, column name -> () int64 or (W,) float32, and ``before`` for the next value.
 
         Args:
-            value: {column: value}; where there is one input column, its value is enough. A text of several tokens gives
+            value: {column: value}; with a single input column, its value is enough. A text of several tokens gives
                 several steps.
-            before: column name -> what its encoding remembers of the steps before; empty for a row's first.
+            before: column name -> the memory of its encoding; empty at the start of a row.
 
         Raises:
             DataError: a column is missing, or its value does not fit.
@@ -63,22 +63,22 @@ class LiveRow:
                 cell = self._cell(row, name)
             values, kept = encoding.encode_live(cell, before.get(name, ()), Where(self.file, name))
             if not len(values):
-                raise DataError("is empty: there is no step in it", file=self.file, column=name)
+                raise DataError("is empty, so it has no steps", file=self.file, column=name)
             if len(values) > 1 and len(coder.inputs) > 1:
-                message = f"{str(cell)[:40]!r} is {len(values)} steps, but the columns beside it have one"
+                message = f"{str(cell)[:40]!r} has {len(values)} steps, but the other columns have one"
                 raise DataError(message, file=self.file, column=name)
             steps[name] = values.astype(np.int64) if isinstance(encoding.spec, Discrete) else values
             after |= {name: kept} if kept else {}
         return [dict(zip(steps, step, strict=True)) for step in zip(*steps.values(), strict=True)], after
 
     def _named(self, value: Any) -> dict[str, Any]:
-        """A value without names, as the row of columns that it must be."""
+        """A value without column names, as a row."""
         names = list(self.coder.joined or self.coder.inputs)
         if len(names) == 1:
             return {names[0]: value}
         if isinstance(value, list | tuple) and len(value) == len(names):
             return dict(zip(names, value, strict=True))
-        raise DataError(f"a step is {{column: value}} with the columns {', '.join(names)}", file=self.file)
+        raise DataError(f"a step must be {{column: value}} with the columns {', '.join(names)}", file=self.file)
 
     def _cell(self, row: dict[str, Any], name: str) -> Any:
         if name not in row:

@@ -1,4 +1,4 @@
-"""How a run prepares its columns: what the user says about each kind, and what the task takes where nothing is said."""
+"""How a run prepares its columns: the user's options for each kind, and the defaults of the task."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from unrolled.config import Part
-from unrolled.data.encodings.base import ENCODINGS
+from unrolled.data.encodings.encoding import ENCODINGS
 
 __all__ = ["Preparation"]
 
@@ -18,11 +18,11 @@ class Preparation:
     """How a run prepares its columns.
 
     Attributes:
-        options: kind of column -> a user's options for it; a kind that is missing has its defaults.
-        tokens: what a token of a text is where the user does not say (see `Role`).
-        encoder: the folder of a pretrained encoder, whose tokens are those of the texts that are read.
-        cut: the rows end where they were cut to be split, so that their ends say nothing, and none is framed.
-        shared: the texts that are read and those that are written have one vocabulary.
+        options: kind of column -> the user's options for it; a kind that is missing has its defaults.
+        tokens: the default tokenisation of texts (see `Role`).
+        encoder: the folder of a pretrained encoder, whose tokenizer is used for the input texts.
+        cut: rows were cut in two for the split, so that their ends mean nothing and no row is framed.
+        shared: the input texts and the target texts share one vocabulary.
         by_window: each window of a forecast is scaled by its own mean and deviation.
     """
 

@@ -1,4 +1,4 @@
-"""The preprocessor: every column's encoding, fitted on the training split and kept with the model."""
+"""The preprocessor: the encoding of every column, fitted on the training split and saved with the model."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from pydantic import AfterValidator, Field
 
 from unrolled.batch import Continuous
 from unrolled.data.encodings._stored import Stored, load
-from unrolled.data.encodings.base import ENCODINGS, Encoded, Encoding, Role, Where
+from unrolled.data.encodings.encoding import ENCODINGS, Encoded, Encoding, Role, Where
 from unrolled.data.encodings.facets import Items, Labels, Letters, Numbers, Pitches, Reusable, Text
 from unrolled.data.examples.examples import Examples, Units
 from unrolled.data.examples.known_future import read_early, steps_of
 from unrolled.data.examples.preparation import Preparation
 from unrolled.data.examples.roles import Roles
 from unrolled.data.examples.shared_vocabulary import one_vocabulary
-from unrolled.data.forms.base import TargetForm, form_of, known_form, numbers_of
+from unrolled.data.forms.form import TargetForm, form_of, known_form, numbers_of
 from unrolled.data.plans.strands import Strands
-from unrolled.data.tables.checks import check_lengths
+from unrolled.data.tables.agreement import check_lengths
 from unrolled.data.tables.sequences import Sequences, merge
 from unrolled.errors import ModelError, lacking
 
@@ -44,7 +44,7 @@ class _Index(Stored):
     by_window: bool = False
     ahead: list[str] = Field(default_factory=list)
     naive: list[float] = Field(default_factory=list)
-    numbers: dict[str, int] = Field(default_factory=dict)  # of the form, but for the horizon
+    numbers: dict[str, int] = Field(default_factory=dict)  # the form's other fields
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,10 +56,10 @@ class Preprocessor:
         target: the target's column name.
         answer: the target's encoding; the input's own where the target is an input.
         form: how the target answers the inputs.
-        joined: the numeric columns that are the channels of the target, where it is not a column of the table itself.
+        joined: the numeric columns that become the channels of the target; empty where the target is one column.
         by_window: each window of a forecast is scaled by its own mean and deviation.
-        ahead: the inputs that a forecast knows H steps ahead (see `unrolled.data.examples.known_future`).
-        naive: of each channel of a forecast, the error of repeating the last season (see `Units`); 0 for NaN there.
+        ahead: the known covariates, read H steps early (see `unrolled.data.examples.known_future`).
+        naive: for each channel of a forecast, the error of repeating the last season (see `Units`); 0 stands for NaN.
     """
 
     inputs: dict[str, Encoding]
@@ -83,9 +83,9 @@ class Preprocessor:
 
         Args:
             train: the training split.
-            roles: who is who among its columns.
-            preparation: how they are encoded.
-            known: the encodings of inputs that were learned before.
+            roles: which column plays which part.
+            preparation: how the columns are encoded.
+            known: encodings of inputs that were learned earlier, for example by a pretrained model.
         """
         target, form = roles.target, roles.form
         kinds = {**train.kinds, **roles.kinds}
@@ -112,13 +112,13 @@ class Preprocessor:
         return cls(fitted, target, _fit(train, target, kinds[target], preparation, role), form)
 
     def reports(self) -> list[str]:
-        """A line for the user about each column."""
+        """One line about each column, for the user."""
         inputs = [f"input {name}: {self.report(name)}" for name in self.inputs]
         return inputs if self.continues else [*inputs, f"target {self.target}: {self.answer.report()}"]
 
     @property
     def continues(self) -> bool:
-        """True where the target is one of the inputs: its future, or what is hidden of it."""
+        """True where the target is one of the inputs: its future, or its hidden steps."""
         return self.form.continues
 
     @property
@@ -134,12 +134,12 @@ class Preprocessor:
 
     @property
     def framed(self) -> bool:
-        """True where what is continued is a text from ``<begin>`` to ``<end>``."""
+        """True where the model continues a text that is framed by ``<begin>`` and ``<end>``."""
         return self.form.predicts_next and isinstance(self.answer, Text) and self.answer.framed
 
     @property
     def first_item(self) -> int | None:
-        """Where the next item of a list is asked for, the id of the first item: what stands before it is none."""
+        """The id of the first item, when the task predicts the next item of a list; smaller ids are special tokens."""
         return self.answer.first if self.form.predicts_next and isinstance(self.answer, Items) else None
 
     def check_columns(self, part: Sequences, *, with_target: bool) -> None:
@@ -156,22 +156,22 @@ class Preprocessor:
                     raise lacking(name, part.origin, known, does)
 
     def encode(self, part: Sequences, *, with_target: bool = True, cache: Path | None = None) -> Examples:
-        """One split as numbers.
+        """Encode one split as numbers.
 
         Args:
-            part: the split; columns that the model does not know are left alone.
-            with_target: False where there is only something to answer.
+            part: the split; columns that the model does not know are ignored.
+            with_target: False where the data has no target, as in prediction.
             cache: a folder for encodings too large for memory.
 
         Raises:
             DataError: a column is missing, two columns differ in length in a row, or a value cannot be encoded or
-                asked for.
+                predicted.
         """
         self.check_columns(part, with_target=with_target)
         encoded = {name: self._column(part, name, encoding, cache) for name, encoding in self.inputs.items()}
         target = self._target(part, encoded, cache) if with_target else None
         timed = {name: column.lengths() for name, column in encoded.items() if column.offsets is not None}
-        timed |= {name: steps_of(part.column(name)) for name in self.ahead}  # those that are not read too
+        timed |= {name: steps_of(part.column(name)) for name in self.ahead}  # including the part that is not read
         if target is not None and not self.form.whole:
             timed[self.target] = target.lengths()
         check_lengths(timed, part)
@@ -198,7 +198,7 @@ class Preprocessor:
         return replace(examples, target=target)
 
     def _target(self, part: Sequences, encoded: dict[str, Encoded], cache: Path | None) -> Encoded:
-        """The target's column, without the flags of missing values where it is an input."""
+        """The encoded target, without the flags of missing values where it is an input."""
         if not self.continues:
             return self._column(part, self.target, self.answer, cache)
         own = encoded[self.target]
@@ -206,7 +206,7 @@ class Preprocessor:
 
     @property
     def strands(self) -> Strands | None:
-        """What turns a row round, where a row stands for both its strands."""
+        """What reverses and complements a row, where a row stands for both of its strands."""
         letters = {name: e.complement for name, e in self.inputs.items() if isinstance(e, Letters)}
         opposite = {name: ids for name, ids in letters.items() if ids is not None}
         timed = tuple(name for name, encoding in self.inputs.items() if encoding.spec.time)
@@ -214,13 +214,13 @@ class Preprocessor:
 
     @property
     def answer_spec(self) -> Any:
-        """How the target looks; without the channels that flag missing values, which nobody asks for."""
+        """The target's `Spec`, without the channels that flag missing values, which are not predicted."""
         answer = self.answer
         return Continuous(len(answer.mean), answer.spec.time) if isinstance(answer, Numbers) else answer.spec
 
     @property
     def units(self) -> Units | None:
-        """How the target's scaled numbers relate to the user's; ``None`` where it is no number."""
+        """How the target's scaled numbers relate to the user's; ``None`` where the target is not numeric."""
         if not isinstance(self.answer, Numbers):
             return None
         naive = np.array(self.naive)
@@ -243,7 +243,7 @@ class Preprocessor:
         return array, where
 
     def notes(self, part: Sequences, examples: Examples) -> list[str]:
-        """What a user should know of a part that was encoded: how much of a column is unknown or missing."""
+        """Notes for the user about an encoded part: how much of a column is unknown or missing."""
         own = {name: encoding for name, encoding in self.inputs.items() if not (self.joined and name == self.target)}
         said = {name: e.notes(self._read(part, name)[0], examples.inputs[name]) for name, e in own.items()}
         if isinstance(self.answer, Text) and not self.continues and examples.target is not None:
@@ -256,7 +256,7 @@ class Preprocessor:
         return self.inputs[name].report() + early
 
     def to_files(self) -> dict[str, bytes]:
-        """One JSON file a column, and ``coder.json`` that says which is what; the inverse of `from_files`."""
+        """One JSON file for each column, and ``coder.json``, which lists them; the inverse of `from_files`."""
         files = {}
         columns = dict(self.inputs) if self.continues else {**self.inputs, self.target: self.answer}
         index: dict[str, Any] = {
@@ -283,7 +283,7 @@ class Preprocessor:
         """Rebuild from `to_files`.
 
         Raises:
-            ModelError: a file is missing, cannot be read, or names a kind that we do not have.
+            ModelError: a file is missing, cannot be read, or names an unknown kind.
         """
         try:
             index = load(_Index, json.loads(files["coder.json"]), "column")
@@ -296,7 +296,7 @@ class Preprocessor:
             others = inputs.keys() - {index.target}
             channels = len(answer.mean) if isinstance(answer, Numbers) else 0
             if not {*index.ahead} <= others or len(index.naive) not in (0, channels):
-                raise ValueError("ahead, or naive")
+                raise ValueError("'ahead' or 'naive' does not fit the columns")
             form = form_of(index.form, {"horizon": index.horizon, **index.numbers})
             given = (joined, index.by_window, tuple(index.ahead), tuple(index.naive))
             return cls(inputs, index.target, answer, form, *given)

@@ -1,27 +1,27 @@
-"""Who is who among the columns of a table, once a task has been chosen."""
+"""Which part each column of a table plays in the chosen task."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from unrolled.data.forms.base import TargetForm
+from unrolled.data.forms.form import TargetForm
 
 __all__ = ["Roles"]
 
 
 @dataclass(frozen=True, slots=True)
 class Roles:
-    """Who is who among the columns.
+    """Which part each column plays.
 
     Attributes:
-        inputs: what the network reads.
-        target: what it answers; one of the inputs where the form continues it.
+        inputs: the columns that the network reads.
+        target: the column to predict; one of the inputs where the form continues it.
         form: how the target answers the inputs.
-        kinds: kinds that the question gives to columns, over those that were inferred.
-        joined: numeric columns that together are the target, one channel each.
-        ahead: the inputs that a forecast knows as far ahead as it looks.
+        kinds: kinds that the task sets for columns, in place of the inferred ones.
+        joined: numeric columns that together make the target, one channel each.
+        ahead: the inputs that are known covariates of a forecast.
         by_window: each window of a forecast is scaled by its own mean and deviation.
-        shared: the texts that are read and those that are written have one vocabulary.
+        shared: the input texts and the target texts share one vocabulary.
     """
 
     inputs: tuple[str, ...]

@@ -1,4 +1,4 @@
-"""One vocabulary for the texts that are read and those that are written (``--shared``)."""
+"""One vocabulary for the input texts and the target texts (option ``shared``)."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pyarrow as pa
 
-from unrolled.data.encodings.base import ENCODINGS, Encoding, Role, has_time, traits_of
+from unrolled.data.encodings.encoding import ENCODINGS, Encoding, Role, has_time, traits_of
 from unrolled.data.examples.preparation import Preparation
 from unrolled.data.examples.roles import Roles
 from unrolled.data.tables.sequences import Sequences
@@ -19,23 +19,23 @@ __all__ = ["one_vocabulary"]
 def one_vocabulary(
     train: Sequences, roles: Roles, kinds: Mapping[str, str], preparation: Preparation, role: Role
 ) -> tuple[str, Encoding, Encoding]:
-    """The column that is read, its encoding and the target's, which were learned from both of them together.
+    """Learn one vocabulary from a text input and the target: the input's name, its encoding and the target's.
 
     Args:
         train: the training split.
-        roles: who is who among its columns.
+        roles: which column plays which part.
         kinds: column name -> kind.
-        preparation: how they are encoded.
-        role: the target's.
+        preparation: how the columns are encoded.
+        role: the role of the target.
 
     Raises:
-        DataError: not one column of texts is read, or the two are of different forms.
+        DataError: there is not exactly one text input, or one of the two columns holds texts and the other lists.
     """
     names = [name for name in roles.inputs if traits_of(kinds[name]).verbatim]
     lists = {has_time(train.column(name).type) for name in (*names, roles.target)}
     if len(names) != 1 or not traits_of(kinds[roles.target]).verbatim or len(lists) > 1:
         raise DataError(
-            "a shared vocabulary needs one column of texts to read beside those to write, both texts or both lists",
+            "a shared vocabulary needs one text input and a text target, both of them texts or both lists",
             file=train.origin,
             column=roles.target,
         )

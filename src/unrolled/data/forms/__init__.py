@@ -1,1 +1,1 @@
-"""Forms of target: how a target answers its inputs, one file each."""
+"""Forms of target: how a target answers the inputs, one file each."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from unrolled.data.forms.base import Division
+from unrolled.data.forms.form import Division
 from unrolled.data.tables.sequences import Sequences
 from unrolled.data.tables.split import hold_out, hold_out_end, without_history
 from unrolled.errors import DataError
@@ -13,10 +13,14 @@ _FEW = 10  # with fewer sequences than this, the end of each is held out instead
 
 
 def by_row(sequences: Sequences, share: float, seed: int, target: str | None = None) -> Division:
-    """Rows at random; where ``target`` holds labels, each label has the same share of both parts."""
+    """Hold out rows at random; where ``target`` holds labels, the split is stratified.
+
+    Raises:
+        DataError: there is only one row.
+    """
     if len(sequences) < 2:
         raise DataError(
-            "has a single row, so nothing can be held out to validate on", file=sequences.origin, hint="give more rows"
+            "has only one row, so no rows can be held out for validation", file=sequences.origin, hint="give more rows"
         )
     labels = target if target is not None and sequences.traits(target).labels else None
     left, part = hold_out(sequences, share, seed, labels)
@@ -24,13 +28,13 @@ def by_row(sequences: Sequences, share: float, seed: int, target: str | None = N
 
 
 def by_time(sequences: Sequences, share: float) -> Division:
-    """The end of each sequence, which has all steps before it as history."""
+    """Hold out the end of each sequence, with all earlier steps as history."""
     left, part = hold_out_end(sequences, share)
     return Division(left, part, f"the last {100 * share:.2g} % of each sequence")
 
 
 def end_of_few(sequences: Sequences, share: float, seed: int) -> Division:
-    """Rows at random; of few sequences the end of each, without what comes before."""
+    """Hold out rows at random or, with few sequences, the end of each, without its history."""
     if len(sequences) >= _FEW:
         return by_row(sequences, share, seed)
     left, part, how = by_time(sequences, share)

@@ -1,4 +1,4 @@
-"""What forms share that ask one question of a row."""
+"""The plans of forms in which each row is one question."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from typing import ClassVar
 
 import numpy as np
 
-from unrolled.data.forms.base import BatchSettings, EncodedSplit
+from unrolled.data.forms.form import BatchSettings, EncodedSplit
 from unrolled.data.plans.windows import Plan, Rows
 
 __all__ = ["RowPlans"]
 
 
 class RowPlans:
-    """Whole rows, always; a row without any step is answered, but not learned from."""
+    """Plans of whole rows; a row without steps gets a prediction, but is not trained on."""
 
     cuts: ClassVar[bool] = False
 

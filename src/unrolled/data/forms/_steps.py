@@ -1,4 +1,4 @@
-"""What forms share that ask something of each step."""
+"""The plans of forms in which each step is a question."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import ClassVar
 
 import numpy as np
 
-from unrolled.data.encodings.base import Encoded
-from unrolled.data.forms.base import BatchSettings, EncodedSplit
+from unrolled.data.encodings.encoding import Encoded
+from unrolled.data.forms.form import BatchSettings, EncodedSplit
 from unrolled.data.plans.windows import Lanes, Plan, Rows
 
 __all__ = ["StepPlans", "steps_from"]
@@ -16,13 +16,13 @@ __all__ = ["StepPlans", "steps_from"]
 
 @dataclass(frozen=True, slots=True)
 class StepPlans:
-    """Whole rows, or lanes where rows are long.
+    """Plans of whole rows, or of lanes where rows are long.
 
     Attributes:
-        later: step t is asked for the value at t + ``later``.
-        long: sequences up to this many steps are trained whole; longer ones in lanes.
-        k1: the steps of a window, where lanes are chosen for the user.
-        context: unscored steps that a piece of a long sequence reads first when it is judged.
+        later: step t predicts the value at t + ``later``.
+        long: sequences up to this many steps are trained whole, longer ones in lanes.
+        k1: the default steps of a window in lanes.
+        context: unscored steps that a piece of a long sequence reads first in evaluation.
     """
 
     cuts: ClassVar[bool] = True
@@ -63,7 +63,7 @@ class StepPlans:
 
 
 def steps_from(target: Encoded, first: np.ndarray | None, least: int = 0) -> np.ndarray:
-    """(N,) bool: the values of ``target`` that lie at or after step ``first`` of their row, and ``least``."""
+    """(N,) bool: True for values of ``target`` at or after step ``first`` of their row, and at or after ``least``."""
     assert target.offsets is not None
     lengths = target.lengths()
     lowest = np.maximum(np.zeros_like(lengths) if first is None else first, least)

@@ -1,10 +1,10 @@
-"""What forms share whose target is a sequence with its own length. Axes: B rows, U steps of the target, W width."""
+"""Gather targets that are sequences with their own length. Axes: B rows, U steps of the target, W width."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from unrolled.data.encodings.base import Encoded
+from unrolled.data.encodings.encoding import Encoded
 from unrolled.data.plans.gather import gather_target
 from unrolled.data.plans.segments import Segments
 

@@ -8,10 +8,10 @@ from typing import ClassVar
 import numpy as np
 
 from unrolled.batch import MISSING, Discrete, Spec
-from unrolled.data.encodings.base import Encoded, Encoding, Where
+from unrolled.data.encodings.encoding import Encoded, Encoding, Where
 from unrolled.data.forms._division import by_row
 from unrolled.data.forms._steps import StepPlans, steps_from
-from unrolled.data.forms.base import Division, Plans
+from unrolled.data.forms.form import Division, Plans
 from unrolled.data.plans.gather import gather_target
 from unrolled.data.plans.segments import Segments
 from unrolled.data.tables.sequences import Sequences

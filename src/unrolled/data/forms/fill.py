@@ -1,4 +1,4 @@
-"""What stands at the steps that are hidden."""
+"""Predict hidden steps, as in masked language models."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ import numpy as np
 
 from unrolled.batch import Discrete, Spec
 from unrolled.data.encodings._level import UNKNOWN
-from unrolled.data.encodings.base import Encoded, Encoding, Where
+from unrolled.data.encodings.encoding import Encoded, Encoding, Where
 from unrolled.data.forms._division import end_of_few
 from unrolled.data.forms._steps import steps_from
-from unrolled.data.forms.base import BatchSettings, Division, EncodedSplit, Plans
+from unrolled.data.forms.form import BatchSettings, Division, EncodedSplit, Plans
 from unrolled.data.plans.gather import gather_target
 from unrolled.data.plans.masking import Masking
 from unrolled.data.plans.segments import Segments
@@ -21,12 +21,12 @@ from unrolled.data.tables.sequences import Sequences
 
 __all__ = ["FillIn"]
 
-LONG = 2_048  # sequences up to this many steps are filled in whole
-PIECE = 512  # steps of the pieces of longer ones
+LONG = 2_048  # sequences up to this many steps are read whole
+PIECE = 512  # steps of each piece of a longer one
 
 
 class _PiecePlans:
-    """Pieces of rows, of which a share is hidden; answers are given for whole rows, as the user hid their steps."""
+    """Plans of pieces with a share of hidden steps; predictions are for whole rows, in which the user hid steps."""
 
     cuts: ClassVar[bool] = True
 
@@ -40,11 +40,11 @@ class _PiecePlans:
         return None
 
     def training(self, split: EncodedSplit, settings: BatchSettings, epoch: int) -> Plan:
-        """What is hidden depends on (seed, epoch)."""
+        """The hidden steps depend on (seed, epoch)."""
         return _pieces(split, settings, settings.seed, epoch)
 
     def judging(self, split: EncodedSplit, settings: BatchSettings, pieces: bool) -> Plan:
-        """What is hidden is always the same."""
+        """The hidden steps are always the same."""
         return _pieces(split, settings, None, 0)
 
     def answering(self, known: np.ndarray, settings: BatchSettings) -> Plan:
@@ -60,7 +60,7 @@ def _pieces(split: EncodedSplit, settings: BatchSettings, seed: int | None, epoc
 
 
 def _known(split: EncodedSplit, steps: np.ndarray) -> np.ndarray:
-    """(N,) bool: whether a row holds a known token, which can be hidden and asked for."""
+    """(N,) bool: whether a row has a known token, which can be hidden and predicted."""
     assert split.target is not None and split.target.offsets is not None
     found, filled = np.zeros(len(steps), bool), steps > 0
     if filled.any():
@@ -71,9 +71,9 @@ def _known(split: EncodedSplit, steps: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True, slots=True)
 class FillIn:
-    """Step t of the target, which is the input, answers step t, which the input hides where it is asked.
+    """Step t of the target, which is the input itself, answers step t, which is hidden in the input.
 
-    Any known token may be hidden, and so be asked for.
+    Any known token may be hidden, and is then predicted.
 
     Example:
         >>> FillIn().asked(Encoded(np.array([5, UNKNOWN, 7]), np.array([0, 3])), None, discrete=True)
@@ -87,7 +87,7 @@ class FillIn:
     own_length: ClassVar[bool] = False
     writes: ClassVar[bool] = False
     horizon: ClassVar[int] = 0
-    asks: ClassVar[str] = "those of its own steps that are hidden"
+    asks: ClassVar[str] = "its own hidden steps"
     plans: ClassVar[Plans] = _PiecePlans()
 
     def prepare(self, target: Encoded, answer: Encoding, steps: np.ndarray, where: Where) -> Encoded:

@@ -8,9 +8,9 @@ from typing import ClassVar
 import numpy as np
 
 from unrolled.batch import Discrete, Spec
-from unrolled.data.encodings.base import Encoded, Encoding, Where
+from unrolled.data.encodings.encoding import Encoded, Encoding, Where
 from unrolled.data.forms._division import by_time
-from unrolled.data.forms.base import BatchSettings, Division, EncodedSplit, Plans
+from unrolled.data.forms.form import BatchSettings, Division, EncodedSplit, Plans
 from unrolled.data.plans.gather import gather_target
 from unrolled.data.plans.segments import Segments
 from unrolled.data.plans.windows import Plan, Windows
@@ -20,7 +20,7 @@ __all__ = ["Horizon"]
 
 
 class _WindowPlans:
-    """Windows of at most ``lookback`` steps; an answer is given for the last window of each row."""
+    """Plans of windows of at most ``lookback`` steps; predictions are for the last window of each row."""
 
     cuts: ClassVar[bool] = False
 
@@ -65,6 +65,7 @@ class Horizon:
 
     @property
     def asks(self) -> str:
+        """What is predicted, in words."""
         return f"its own next {self.horizon} steps"
 
     def prepare(self, target: Encoded, answer: Encoding, steps: np.ndarray, where: Where) -> Encoded:

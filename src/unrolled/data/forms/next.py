@@ -1,4 +1,4 @@
-"""The next step: a language, music, clicks, a path."""
+"""Predict the next step, for example of a text, a tune or a list of clicks."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from typing import ClassVar
 import numpy as np
 
 from unrolled.batch import MISSING, Discrete, Spec
-from unrolled.data.encodings.base import Encoded, Encoding, Where
+from unrolled.data.encodings.encoding import Encoded, Encoding, Where
 from unrolled.data.encodings.facets import Numbers
 from unrolled.data.forms._division import end_of_few
 from unrolled.data.forms._steps import StepPlans, steps_from
-from unrolled.data.forms.base import Division, Plans
+from unrolled.data.forms.form import Division, Plans
 from unrolled.data.plans.gather import gather_target
 from unrolled.data.plans.segments import Segments
-from unrolled.data.tables.checks import check_binary
+from unrolled.data.tables.agreement import check_binary
 from unrolled.data.tables.sequences import Sequences
 
 __all__ = ["Next"]
@@ -54,7 +54,7 @@ class Next:
         return end_of_few(sequences, share, seed)
 
     def asked(self, target: Encoded, first: np.ndarray | None, discrete: bool) -> np.ndarray:
-        asked = steps_from(target, first, least=1)  # nothing asks for a row's first step
+        asked = steps_from(target, first, least=1)  # the first step of a row is never predicted
         return np.flatnonzero(asked & (target.values != MISSING) if discrete else asked)
 
 

@@ -8,10 +8,10 @@ from typing import ClassVar
 import numpy as np
 
 from unrolled.batch import Discrete, Spec
-from unrolled.data.encodings.base import Encoded, Encoding, Where
+from unrolled.data.encodings.encoding import Encoded, Encoding, Where
 from unrolled.data.forms._division import by_row
 from unrolled.data.forms._rows import RowPlans
-from unrolled.data.forms.base import Division, Plans
+from unrolled.data.forms.form import Division, Plans
 from unrolled.data.plans.segments import Segments
 from unrolled.data.tables.sequences import Sequences
 
@@ -20,7 +20,7 @@ __all__ = ["Set"]
 
 @dataclass(frozen=True, slots=True)
 class Set:
-    """The labels of its cell answer row r, each once; a batch has them several-hot."""
+    """The set of labels in its cell answers row r; in a batch it is a multi-hot vector."""
 
     name: ClassVar[str] = "set"
     continues: ClassVar[bool] = False

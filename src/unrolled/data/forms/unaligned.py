@@ -1,4 +1,4 @@
-"""A sequence in the order of the inputs, but not beside them, such as what is said in a recording."""
+"""A sequence in the order of the inputs but not aligned to their steps, such as the transcript of a recording."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from typing import ClassVar
 import numpy as np
 
 from unrolled.batch import Discrete, Spec
-from unrolled.data.encodings.base import Encoded, Encoding, Where
+from unrolled.data.encodings.encoding import Encoded, Encoding, Where
 from unrolled.data.forms._division import by_row
 from unrolled.data.forms._rows import RowPlans
 from unrolled.data.forms._written import gather_written
-from unrolled.data.forms.base import Division, Plans
+from unrolled.data.forms.form import Division, Plans
 from unrolled.data.plans.segments import Segments
-from unrolled.data.tables.checks import check_unaligned
+from unrolled.data.tables.agreement import check_unaligned
 from unrolled.data.tables.sequences import Sequences
 
 __all__ = ["Unaligned"]

@@ -1,0 +1,1 @@
+"""Bytes, folders, fingerprints, memory maps and timestamps."""

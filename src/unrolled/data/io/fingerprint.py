@@ -1,4 +1,4 @@
-"""What data was, so that a run that goes on can tell whether it still is: path, size and SHA-256."""
+"""Fingerprints of data (path, size and SHA-256), by which a resumed run can tell whether its data has changed."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from unrolled.errors import IN_MEMORY, DataError, Origin
 
 __all__ = ["MEMORY", "fingerprint", "fingerprint_table", "origin_of", "verify"]
 
-MEMORY = "memory"  # the path of what came in no file
+MEMORY = "memory"  # the path of data that was not read from a file
 
 
 def fingerprint(path: Path | str) -> dict[str, str | int]:
     """``path``, ``size`` in bytes and ``sha256`` of a file, or of the names and contents of all files of a folder.
 
     Raises:
-        DataError: it is missing or unreadable, or a folder without files.
+        DataError: the file is missing or unreadable, or the folder has no files.
     """
     path = Path(path)
     if not path.is_dir():
@@ -30,7 +30,7 @@ def fingerprint(path: Path | str) -> dict[str, str | int]:
     for file in files_in(path):
         try:
             size, digest = _digest(file)
-        except DataError:  # it is left out of what is read, too
+        except DataError:  # readers leave it out too
             size, digest = 0, "unreadable"
         total += size
         whole.update(f"{file.relative_to(path).as_posix()}\0{digest}\n".encode("utf-8", "surrogateescape"))
@@ -38,7 +38,7 @@ def fingerprint(path: Path | str) -> dict[str, str | int]:
 
 
 def fingerprint_table(table: pa.Table) -> dict[str, str | int]:
-    """The same of a table in memory: of its rows as Arrow writes them, whatever pieces they lie in.
+    """The fingerprint of a table in memory, which does not depend on how the table is chunked.
 
     Example:
         >>> one = pa.table({"x": pa.chunked_array([[1], [2, 3]])})
@@ -58,18 +58,18 @@ def origin_of(saved: dict[str, str | int]) -> Origin:
 
 
 def verify(saved: dict[str, str | int], now: dict[str, str | int]) -> None:
-    """Check that the data is ``now`` what it was when ``saved`` was taken of it.
+    """Check that the fingerprint of the data ``now`` is the ``saved`` one.
 
     Raises:
-        DataError: it is something else.
+        DataError: the data has changed.
     """
     place = origin_of(now)
     hint = "put the old data back, or start a new run"
     if now["size"] != saved["size"]:
-        change = f"had {saved['size']} bytes when the run began and has {now['size']}"
+        change = f"had {saved['size']} bytes when the run started and now has {now['size']}"
         raise DataError(f"the data has changed: it {change}", file=place, hint=hint)
     if now["sha256"] != saved["sha256"]:
-        change = "has other contents of the same size than when the run began"
+        change = "has the same size as when the run started, but other contents"
         raise DataError(f"the data has changed: it {change}", file=place, hint=hint)
 
 

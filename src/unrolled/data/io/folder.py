@@ -1,4 +1,4 @@
-"""A folder as one source of data: its regular files, in one order on every machine; what of them cannot be read."""
+"""A folder as one source of data: its regular files in a fixed order, and those that cannot be read."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from unrolled.errors import DataError
 
 __all__ = ["check_some", "files_in", "listed", "unlike"]
 
-_LISTED = 20  # of the files that are left out
+_LISTED = 20  # files that a message lists at most
 
 
 def files_in(folder: Path) -> list[Path]:
-    """Every regular file below ``folder``, sorted by relative name, but hidden ones and those behind a linked folder.
+    """Every regular file below ``folder``, sorted by relative name, except hidden files and those in linked folders.
 
     Raises:
-        DataError: there is no file, or a folder cannot be read.
+        DataError: the folder has no files, or a folder cannot be read.
     """
 
     def stop(error: OSError) -> None:
@@ -32,33 +32,32 @@ def files_in(folder: Path) -> list[Path]:
         paths = (Path(place, name) for name in names if not name.startswith("."))
         found += [path for path in paths if path.is_file()]
     if not found:
-        raise DataError("is a folder without files", file=str(folder))
+        raise DataError("this folder has no files", file=str(folder))
     return sorted(found, key=lambda path: path.relative_to(folder).parts)
 
 
 def check_some(folder: Path, broken: Sequence[str], files: int, what: str) -> list[str]:
-    """What a user should be told of the ``broken`` ones among so many files, which are left out.
+    """A remark for the user about the ``broken`` files, which are left out; empty if there are none.
 
     Args:
-        folder: where they lie.
-        broken: why each of them cannot be read.
-        files: how many there are.
-        what: what they are, for the error.
+        folder: the folder.
+        broken: for each broken file, why it cannot be read.
+        files: how many files there are, broken ones included.
+        what: the kind of file, for the error.
 
     Raises:
-        DataError: it is all of them.
+        DataError: every file is broken.
     """
     if len(broken) == files:
-        message = f"not one of its {files} {what} files can be read; the first: {broken[0]}"
+        message = f"none of its {files} {what} files can be read; the first: {broken[0]}"
         raise DataError(message, file=str(folder))
     return [f"{len(broken)} of {files} files are left out: {listed(broken)}"] if broken else []
 
 
 def unlike(tables: Mapping[Path, pa.Table]) -> dict[Path, DataError]:
-    """Why some of the ``tables`` cannot stand below the others: they have other columns than most, or of other types.
+    """The ``tables`` whose columns or types differ from most others, so that they cannot be concatenated, and why.
 
-    Of forms that equally many have, the first counts. Columns that lack all values go with any type, integers with
-    floats.
+    In a tie the form that comes first wins. A column without any value fits every type, and integers fit floats.
     """
     names = Counter(tuple(table.column_names) for table in tables.values())
     most = max(names, key=lambda form: names[form])
@@ -70,18 +69,20 @@ def unlike(tables: Mapping[Path, pa.Table]) -> dict[Path, DataError]:
     for file, table in tables.items():
         if file not in named:
             differing = sorted(set(table.column_names) ^ set(most)) or ["their order"]
-            found[file] = DataError(f"has other columns than {first.name}: {', '.join(differing)}", file=str(file))
+            found[file] = DataError(
+                f"does not have the same columns as {first.name}: {', '.join(differing)}", file=str(file)
+            )
             continue
         try:
             joint = pa.unify_schemas([joint, table.schema], promote_options="permissive")
         except pa.ArrowException:
-            odd = next(name for name in most if _apart(joint.field(name), table.schema.field(name)))
-            message = f"holds {table.schema.field(odd).type}, and {joint.field(odd).type} in most files"
+            odd = next(name for name in most if _incompatible(joint.field(name), table.schema.field(name)))
+            message = f"holds {table.schema.field(odd).type}, but most files have {joint.field(odd).type}"
             found[file] = DataError(message, file=str(file), column=odd)
     return found
 
 
-def _apart(one: pa.Field, other: pa.Field) -> bool:
+def _incompatible(one: pa.Field, other: pa.Field) -> bool:
     try:
         pa.unify_schemas([pa.schema([one]), pa.schema([other])], promote_options="permissive")
     except pa.ArrowException:
@@ -90,7 +91,7 @@ def _apart(one: pa.Field, other: pa.Field) -> bool:
 
 
 def listed(texts: Sequence[str]) -> str:
-    """The first twenty, and how many more there are.
+    """The first twenty ``texts``, and how many more there are.
 
     Example:
         >>> listed(["a", "b"]), listed(["a"] * 22)[-15:]

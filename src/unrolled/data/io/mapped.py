@@ -1,11 +1,11 @@
-"""Files as Arrow buffers that take no memory of our own: the pages belong to the file, mapped and read when touched.
+"""Memory-mapped files as Arrow buffers: pages are read when they are touched and take no memory of the process.
 
-What has to be rewritten first (unpacked, transcoded, piped in) goes through an unlinked temporary file and is mapped
-from there, so that it, too, takes disk instead of memory.
+Data that has to be rewritten first (unpacked, transcoded, piped in) goes through an unlinked temporary file and is
+mapped from there, so that it takes disk instead of memory too.
 
-The buffers are Arrow's own and never wrap an object of Python. Arrow's readers hand slices of them to worker threads,
-and the last to let go of a wrapped object must hold Python's lock: a worker that waits for it while the interpreter
-ends aborts the process.
+The buffers are Arrow's own and never wrap a Python object. Arrow's readers pass slices to worker threads, and the
+thread that releases a wrapped object last needs Python's lock: a worker that waits for it while the interpreter exits
+aborts the process.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ __all__ = ["CHUNK", "Spool", "copied", "map_file", "map_stream", "open_regular",
 
 CHUNK = 1 << 20  # bytes that are in memory at a time while a file is rewritten
 _UNPACKED_FLOOR = 64 << 20  # a small file may unpack to this much,
-_UNPACKED_RATIO = 200  # a larger one to so many times its size: real tables stay below 50, a gzip bomb reaches 1030
+_UNPACKED_RATIO = 200  # a larger one to this many times its size: real tables stay below 50, a gzip bomb reaches 1030
 
 
 class Spool:
-    """A temporary file without a name, written once and then mapped; the system frees it, however we end.
+    """A temporary file without a name, written once and then mapped; the system frees it however the process ends.
 
-    A context manager: afterwards nothing more can be written, and the maps live as long as they are used.
+    It is a context manager: nothing can be written after it exits, but its maps stay valid while they are used.
     """
 
     def __init__(self) -> None:
@@ -48,29 +48,29 @@ class Spool:
         self._file.close()
 
     def write(self, data: bytes | memoryview) -> None:
-        """Append; a `SpaceError` if the disk is full."""
+        """Append ``data``; raises a `SpaceError` if the disk is full."""
         with space_errors("temporary file"):
             self._file.write(data)
 
     def buffer(self) -> pa.Buffer:
-        """All that was written, mapped."""
+        """Everything that was written, mapped."""
         with space_errors("temporary file"):
             self._file.flush()
             return _mapped(self._file)
 
 
 def copied(data: bytes) -> pa.Buffer:
-    """``data`` in Arrow's own memory."""
+    """Copy ``data`` to Arrow's own memory."""
     buffer = pa.allocate_buffer(len(data))
     memoryview(buffer).cast("B")[:] = data  # Arrow calls its bytes signed
     return buffer
 
 
 def map_file(path: Path) -> pa.Buffer:
-    """The bytes of ``path``, mapped (small files are read: a process may hold only some 65 000 maps).
+    """The bytes of ``path``, mapped (small files are read: a process may hold only about 65,000 maps).
 
     Raises:
-        DataError: it is missing, empty, unreadable, or no regular file.
+        DataError: the file is missing, empty, unreadable, or not a regular file.
     """
     with open_regular(path) as file:
         return _mapped(file)
@@ -80,7 +80,7 @@ def map_stream(stream: BinaryIO, origin: str) -> pa.Buffer:
     """All of a pipe, spooled and mapped.
 
     Raises:
-        DataError: nothing came.
+        DataError: the pipe is empty.
         SpaceError: the temporary file does not fit on the disk.
     """
     with Spool() as spool:
@@ -88,7 +88,7 @@ def map_stream(stream: BinaryIO, origin: str) -> pa.Buffer:
             spool.write(chunk)
         buffer = spool.buffer()
     if not buffer.size:
-        raise DataError("nothing came in", file=origin, hint="pipe a table into it")
+        raise DataError("is empty", file=origin, hint="pipe a table into it")
     return buffer
 
 
@@ -96,7 +96,7 @@ def unpack(path: Path) -> pa.Buffer:
     """The contents of a gzip file, unpacked to disk and mapped.
 
     Raises:
-        DataError: it is damaged, cut short or empty, or unpacks to so much that it must be taken for a bomb.
+        DataError: the file is damaged, cut short or empty, or unpacks to so much that it looks like a gzip bomb.
     """
     size = 0
     with Spool() as spool, open_regular(path) as packed:
@@ -107,9 +107,9 @@ def unpack(path: Path) -> pa.Buffer:
                     size += len(chunk)
                     if size > limit:
                         raise DataError(
-                            f"unpacks to more than {limit >> 20} MiB, the most that is taken of a file of its size",
+                            f"unpacks to more than {limit >> 20} MiB, the limit for a file of its size",
                             file=str(path),
-                            hint="if it is no bomb, unpack it with gunzip first",
+                            hint="if you trust it, unpack it with gunzip first",
                         )
                     spool.write(chunk)
         except (gzip.BadGzipFile, EOFError, zlib.error) as error:
@@ -120,13 +120,13 @@ def unpack(path: Path) -> pa.Buffer:
 
 
 def open_regular(path: Path, empty: bool = False) -> BufferedReader:
-    """Open a file that is there, is regular and, unless ``empty`` is allowed, is not empty.
+    """Open a regular file, which must not be empty unless ``empty`` is True.
 
     Raises:
-        DataError: it is not.
+        DataError: the file is missing, unreadable, not regular, or empty.
     """
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)  # a named pipe must not make us wait
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)  # do not wait at a named pipe
     except FileNotFoundError:
         raise DataError("there is no such file", file=str(path)) from None
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name
@@ -149,5 +149,5 @@ def _mapped(file: IO[bytes]) -> pa.Buffer:
         file.seek(0)
         return copied(file.read())
     with pa.memory_map(f"/dev/fd/{file.fileno()}") as whole:
-        # A buffer of the whole file would make the system fetch all its pages now; one of a byte knows the whole.
+        # Reading the whole file would fetch all its pages now; a buffer of one byte has the whole file as its parent.
         return whole.read_buffer(1).parent

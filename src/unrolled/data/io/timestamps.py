@@ -1,4 +1,4 @@
-"""When events were: times and numbers as seconds, durations as users write them. Axes: N events."""
+"""Times of events as seconds, and durations such as ``30m``. Axes: N events."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
 
 def duration(text: str) -> float:
-    """Seconds; a number without a unit is as it stands.
+    """A duration in seconds; a number without a unit is returned unchanged.
 
     Example:
         >>> duration("30m"), duration("1.5h"), duration("90")
@@ -28,8 +28,8 @@ def moments(array: pa.ChunkedArray, fail: Callable[[str, int | None], Exception]
     """(N,) float64: dates and times as seconds since 1970, numbers as they are; NaN where a value is missing.
 
     Args:
-        array: one value an event.
-        fail: from a sentence, and the index of the value that it is about, the error to raise where one is neither.
+        array: one value for each event.
+        fail: makes the error to raise, from a message and the index of the value, where a value is neither.
     """
     kind = array.type
     if pa.types.is_timestamp(kind) or pa.types.is_date(kind):
@@ -40,12 +40,12 @@ def moments(array: pa.ChunkedArray, fail: Callable[[str, int | None], Exception]
         return numbers
     for index, value in enumerate(array.to_pylist()):
         if value is not None and moment(value) is None:
-            raise fail(f"{str(value)[:40]!r} is neither a date with time nor a number", index)
-    raise fail(f"holds {kind}, where dates with times, or numbers, are expected", None)
+            raise fail(f"{str(value)[:40]!r} is neither a date or time nor a number", index)
+    raise fail(f"holds {kind}, but must hold dates, times or numbers", None)
 
 
 def moment(value: object) -> float | None:
-    """One value as `moments` has it, a text that stands for one too; ``None`` where it is none.
+    """One value as `moments` returns it, which may also be a text; ``None`` if it is neither a time nor a number.
 
     Example:
         >>> moment("1970-01-02"), moment(5), moment("1970-01-01T01:00+01:00"), moment("soon")

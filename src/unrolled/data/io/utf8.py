@@ -1,4 +1,4 @@
-"""Bytes of any text encoding → a buffer of valid UTF-8, not copied where it is so already."""
+"""Convert bytes in any text encoding to valid UTF-8, without a copy if they are UTF-8 already."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from unrolled.data.io.mapped import CHUNK, Spool
-from unrolled.errors import DataError, UsageError
+from unrolled.errors import DataError, UsageError, named
 
 __all__ = ["chunks", "is_utf8", "one_string", "split_lines", "strip_bom", "to_utf8", "unix_lines"]
 
@@ -21,37 +21,37 @@ def is_utf8(encoding: str) -> bool:
     """Whether ``encoding`` names UTF-8.
 
     Raises:
-        UsageError: it names no text encoding that Python knows.
+        UsageError: Python does not know this text encoding.
 
     Example:
         >>> is_utf8("UTF8"), is_utf8("latin-1")
         (True, False)
     """
     try:
-        "a".encode(encoding)  # refuses what is a codec, but of bytes, as hex is
+        "a".encode(encoding)  # refuses codecs of bytes, such as hex
         return codecs.lookup(encoding).name in ("utf-8", "utf-8-sig")
     except (LookupError, ValueError):
-        raise UsageError(f"there is no text encoding {encoding!r}; try utf-8, latin-1, cp1252 or utf-16") from None
+        raise UsageError(f"unknown text encoding {encoding!r}; try utf-8, latin-1, cp1252 or utf-16") from None
 
 
 def strip_bom(raw: pa.Buffer, origin: str) -> pa.Buffer:
-    """``raw`` without the byte-order mark of UTF-8.
+    """``raw`` without its UTF-8 byte-order mark.
 
     Raises:
-        DataError: it has that of UTF-16.
+        DataError: ``raw`` has the byte-order mark of UTF-16.
     """
     start = bytes(raw[: min(3, raw.size)])
     if start[:2] in _UTF16_MARKS:
-        raise DataError("begins as UTF-16 does, not UTF-8", file=origin, hint="give --text-encoding utf-16")
+        raise DataError("is UTF-16, not UTF-8", file=origin, hint=f"try {named('text_encoding')} utf-16")
     return raw.slice(3) if start == codecs.BOM_UTF8 else raw
 
 
 def to_utf8(raw: pa.Buffer, encoding: str, origin: str) -> pa.Buffer:
-    """``raw``, which is written in ``encoding``, as UTF-8 without a byte-order mark; checked, byte by byte.
+    """Convert ``raw`` from ``encoding`` to valid UTF-8 without a byte-order mark.
 
     Raises:
-        DataError: a byte does not fit; names its line and place.
-        UsageError: there is no such encoding.
+        DataError: a byte does not fit ``encoding``; the message names its line and place.
+        UsageError: ``encoding`` is unknown.
     """
     if not is_utf8(encoding):
         with Spool() as spool:
@@ -60,22 +60,22 @@ def to_utf8(raw: pa.Buffer, encoding: str, origin: str) -> pa.Buffer:
             return strip_bom(spool.buffer(), origin)
     buffer = strip_bom(raw, origin)
     try:
-        one_string(buffer).validate(full=True)  # Arrow checks at the speed of memory,
+        one_string(buffer).validate(full=True)  # Arrow checks fast,
     except pa.ArrowInvalid:
-        for _ in _decoded(raw, "utf-8", origin):  # and Python tells where
+        for _ in _decoded(raw, "utf-8", origin):  # and Python finds the place
             pass
         raise
     return buffer
 
 
 def one_string(buffer: pa.Buffer) -> pa.Array:
-    """A large_string array of one row, which is ``buffer``; nothing is copied."""
+    """``buffer`` as a large_string array with one row; nothing is copied."""
     offsets = pa.py_buffer(np.array([0, buffer.size], np.int64))
     return pa.LargeStringArray.from_buffers(1, offsets, buffer)
 
 
 def unix_lines(buffer: pa.Buffer) -> pa.Buffer:
-    r"""``buffer`` with every ``\r\n`` as ``\n``; a lone ``\r`` is a character like any other."""
+    r"""``buffer`` with every ``\r\n`` as ``\n``; a ``\r`` without ``\n`` is kept."""
     if not any(b"\r" in chunk for chunk in chunks(buffer)):
         return buffer
     held = b""
@@ -98,7 +98,7 @@ def split_lines(buffer: pa.Buffer) -> pa.Array:
             start += len(chunk)
         text = spool.buffer()
     stops = np.concatenate(ends)
-    stops -= np.arange(len(stops))  # the line ends before it are gone
+    stops -= np.arange(len(stops))  # earlier line ends are removed
     if bytes(buffer[buffer.size - 1 : buffer.size]) != b"\n":
         stops = np.append(stops, text.size)
     offsets = np.concatenate([[0], stops]).astype(np.int64)
@@ -106,7 +106,7 @@ def split_lines(buffer: pa.Buffer) -> pa.Array:
 
 
 def chunks(buffer: pa.Buffer) -> Iterator[bytes]:
-    """The buffer, piece by piece."""
+    """Yield the buffer in pieces of `CHUNK` bytes."""
     view = memoryview(buffer)
     for start in range(0, len(view), CHUNK):
         yield bytes(view[start : start + CHUNK])
@@ -135,8 +135,5 @@ def _decoded(raw: pa.Buffer, encoding: str, origin: str) -> Iterator[str]:
 
 
 def _hint(encoding: str) -> str:
-    return (
-        "give --text-encoding latin-1, or what it is written in"
-        if encoding == "utf-8"
-        else "name the right --text-encoding"
-    )
+    option = named("text_encoding")
+    return f"try {option} latin-1, or the encoding of the file" if encoding == "utf-8" else f"set the right {option}"

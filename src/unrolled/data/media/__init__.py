@@ -1,0 +1,1 @@
+"""Sounds, spectra, pictures and videos, decoded within bounds."""

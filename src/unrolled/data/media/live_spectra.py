@@ -1,4 +1,4 @@
-"""A live ear: samples as they come, frames as soon as they are whole.
+"""Live audio: samples as they arrive become frames as soon as these are complete.
 
 Axes: N samples, T frames, W numbers of a frame.
 """
@@ -17,24 +17,24 @@ __all__ = ["Listener", "Scale", "running"]
 Scale = Literal["training", "clip", "running"]
 Sums = tuple[int, np.ndarray, np.ndarray]  # frames so far, (W,) their sum, (W,) the sum of their squares
 
-_PRIOR = 100  # frames, one second: what training is worth beside the clip so far
+_PRIOR = 100  # frames, one second: the weight of the training statistics beside the clip so far
 _LEAST_VARIANCE = 1e-6
 
 
 class Listener:
-    """Makes the frames of a stream, the same as of a file that holds its samples.
+    """Compute the frames of an audio stream, the same as those of a file with the same samples.
 
-    It keeps less than a frame of samples. The last samples of a stream that fill no frame are never heard, as in a
-    file; a stream shorter than one frame has none.
+    It buffers less than one frame of samples. Samples at the end that do not fill a frame are dropped, as in a file; a
+    stream shorter than one frame has none.
 
     Args:
-        frames: how frames are made.
-        mean, std: (W,) float64 of training.
+        frames: how frames are computed.
+        mean, std: (W,) float64, of the training data.
         scale: ``training`` or ``running``.
 
     Example:
-        >>> ear = Listener(Frames(8000), np.zeros(40), np.ones(40), "training")
-        >>> [len(ear.push(np.ones(200))) for _ in range(4)]  # from a pipe: np.frombuffer(chunk, "<i2") / 32768
+        >>> listener = Listener(Frames(8000), np.zeros(40), np.ones(40), "training")
+        >>> [len(listener.push(np.ones(200))) for _ in range(4)]  # from a pipe: np.frombuffer(chunk, "<i2") / 32768
         [0, 2, 3, 2]
     """
 
@@ -44,16 +44,16 @@ class Listener:
         self._sums: Sums | None = None
 
     def push(self, samples: np.ndarray) -> list[list[float]]:
-        """The frames that ``samples`` complete, each what ``push`` of a live session takes.
+        """The frames that ``samples`` complete, each as ``push`` of a live session takes it.
 
         Args:
-            samples: (N,) at the encoding's rate, -1 to 1 as in a file.
+            samples: (N,) at the encoding's sample rate, from -1 to 1 as in a file.
 
         Raises:
-            ShapeError: they have another shape.
+            ShapeError: ``samples`` has another shape.
         """
         if samples.ndim != 1:
-            raise ShapeError(f"samples are of shape (N,), not {samples.shape}: mix the channels first")
+            raise ShapeError(f"samples must have shape (N,), not {samples.shape}: mix the channels first")
         self._samples = np.concatenate([self._samples, samples.astype(np.float32)])
         if len(self._samples) < self._frames.points:
             return []
@@ -66,13 +66,13 @@ class Listener:
 
 
 def running(z: np.ndarray, before: Sums | None = None) -> tuple[np.ndarray, Sums]:
-    """Scale each frame by the mean and std of its clip up to it, and of training, which counts as 100 frames more.
+    """Scale each frame by the running mean and std of its clip; the training statistics count as 100 more frames.
 
         m_t = Σ_{s≤t} z_s / (t + 101),  v_t = (100 + Σ_{s≤t} z_s²) / (t + 101) - m_t²,  y_t = (z_t - m_t) / √v_t
 
     Args:
-        z: frames, scaled by training.
-        before: what the earlier frames of the clip add up to.
+        z: frames, scaled by the training statistics.
+        before: the sums over the earlier frames of the clip.
 
     Shape:
         (T, W) float64 -> (T, W) float64.

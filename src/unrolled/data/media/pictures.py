@@ -1,4 +1,4 @@
-"""Encoded pictures (PNG, JPEG, …) and their pixels. The size is read from the header and bounded before a pixel is.
+"""Decode pictures (PNG, JPEG, …). The size is read from the header and checked before any pixel is decoded.
 
 Axes: H rows of pixels, W columns, C channels: 1 (grey) or 3 (red, green, blue).
 """
@@ -22,17 +22,17 @@ if TYPE_CHECKING:
 
 __all__ = ["MOST_PIXELS", "Fail", "check_whole", "is_picture", "measure", "to_pixels", "to_png"]
 
-MOST_PIXELS = 1 << 26  # 8192 × 8192: a picture of more is not decoded
-_FORMATS = ("PNG", "JPEG", "GIF", "BMP", "WEBP", "PPM")  # decoded in the process, by code without scripts or programs
+MOST_PIXELS = 1 << 26  # 8192 × 8192; larger pictures are not decoded
+_FORMATS = ("PNG", "JPEG", "GIF", "BMP", "WEBP", "PPM")  # formats that cannot start other programs
 _BEGINS = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"GIF87a", b"GIF89a", b"BM", b"P4", b"P5", b"P6")
 _GREY = ("1", "L", "LA", "La", "I", "I;16", "I;16B", "I;16L")
 
 Fail = Callable[[str, str | None], DataError]
-"""From a message and a hint: the error that names the picture's place."""
+"""Makes the error that names the picture, from a message and a hint."""
 
 
 def is_picture(data: memoryview) -> bool:
-    """Whether ``data`` begins as a picture does.
+    """Whether ``data`` starts like a picture file.
 
     Example:
         >>> is_picture(memoryview(b"GIF89a...")), is_picture(memoryview(b"RIFF....WAVE"))
@@ -43,10 +43,10 @@ def is_picture(data: memoryview) -> bool:
 
 
 def measure(data: memoryview, fail: Fail) -> tuple[int, int, bool]:
-    """H, W and whether there is no colour, from the header alone.
+    """H, W and whether the picture is grey, from its header only.
 
     Raises:
-        DataError: it is no picture that we read, or one of too many pixels.
+        DataError: the format is unknown or the picture has too many pixels.
         MissingExtra: pillow is not installed.
     """
     with _opened(data, fail) as picture:
@@ -54,10 +54,10 @@ def measure(data: memoryview, fail: Fail) -> tuple[int, int, bool]:
 
 
 def check_whole(data: memoryview, fail: Fail) -> None:
-    """Decode all of a picture once, a JPEG coarsely.
+    """Check that a picture can be decoded; a JPEG is decoded at a low resolution.
 
     Raises:
-        DataError: it is damaged, or as `measure`.
+        DataError: the picture is damaged, or as in `measure`.
     """
     with _opened(data, fail) as picture:
         picture.draft(None, (max(1, picture.width // 8), max(1, picture.height // 8)))
@@ -65,10 +65,10 @@ def check_whole(data: memoryview, fail: Fail) -> None:
 
 
 def to_pixels(data: memoryview, size: tuple[int, int] | None, channels: int, fail: Fail) -> np.ndarray:
-    """(H, W, C) uint8, brought to ``size`` (H, W) if it is another; what is transparent becomes white.
+    """Decode a picture: (H, W, C) uint8, resized to ``size`` (H, W) if one is given; transparency becomes white.
 
     Raises:
-        DataError: it is damaged, or as `measure`.
+        DataError: the picture is damaged, or as in `measure`.
     """
     from PIL import Image, ImageOps
 
@@ -106,30 +106,30 @@ def _opened(data: memoryview, fail: Fail) -> Iterator[Image]:
 
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of oddities in metadata; the size is judged below
+            warnings.simplefilter("ignore")  # about odd metadata; the size is checked below
             with Image.open(io.BytesIO(data), formats=_FORMATS) as picture:
                 if picture.width * picture.height > MOST_PIXELS:
-                    raise _bomb(f"{picture.width} × {picture.height}", fail)
+                    raise _too_large(f"{picture.width} × {picture.height}", fail)
                 yield picture
     except DataError:
         raise
-    except Image.DecompressionBombError as error:  # before there is a picture to ask for its size
-        raise _bomb(next(iter(re.findall(r"\d+", str(error))), "so many"), fail) from None
-    except Exception as error:  # a decoder meets damage in a dozen ways, from SyntaxError to struct.error
+    except Image.DecompressionBombError as error:  # raised before the picture exists, so its size is only in the text
+        raise _too_large(next(iter(re.findall(r"\d+", str(error))), "too many"), fail) from None
+    except Exception as error:  # damage raises many kinds of errors, from SyntaxError to struct.error
         reason = (str(error).splitlines() or [""])[0][:120]
-        reason = "no format that is known" if "cannot identify" in reason else reason or type(error).__name__
-        raise fail(f"is not a whole picture: {reason}", "repair it, or leave it out") from None
+        reason = "unknown format" if "cannot identify" in reason else reason or type(error).__name__
+        raise fail(f"cannot be decoded as a picture: {reason}", "repair it, or leave it out") from None
 
 
-def _bomb(size: str, fail: Fail) -> DataError:
-    return fail(f"has {size} pixels, and no more than {MOST_PIXELS} are decoded", "make it smaller, or leave it out")
+def _too_large(size: str, fail: Fail) -> DataError:
+    return fail(f"has {size} pixels; the limit is {MOST_PIXELS}", "make it smaller, or leave it out")
 
 
 def _plain(picture: Image, mode: str) -> Image:
-    """Without palette, transparency or more than 8 bits."""
+    """The picture in ``mode``, without a palette or transparency."""
     from PIL import Image
 
-    if picture.mode.startswith("I"):  # 16 bits: converting would cut off what is above 255
+    if picture.mode.startswith("I"):  # 16 bits: convert would clip values above 255
         picture = Image.fromarray((np.asarray(picture).clip(0, 65535) // 257).astype(np.uint8))
     if picture.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in picture.info:
         clear = picture.convert("RGBA")

@@ -1,5 +1,4 @@
-"""Recorded sounds (WAV, FLAC, Ogg, MP3) and their samples. The length is read from the header and bounded before any
-sample is decoded.
+"""Decode recordings (WAV, FLAC, Ogg, MP3). The length is read from the header and checked before any sample is decoded.
 
 Axes: N samples.
 """
@@ -21,18 +20,18 @@ if TYPE_CHECKING:
 
 __all__ = ["LOWEST_RATE", "MOST_SAMPLES", "Fail", "check_whole", "is_sound", "rate_of", "to_samples"]
 
-MOST_SAMPLES = 1 << 27  # of all channels: 50 minutes of 44.1 kHz; a longer recording is not decoded
+MOST_SAMPLES = 1 << 27  # of all channels together: 50 minutes at 44.1 kHz; longer recordings are not decoded
 LOWEST_RATE, _HIGHEST_RATE = 1000, 768_000  # Hz
 _BLOCK = 1 << 20  # samples decoded together
-_OPEN = 0x7FFF_0000  # bytes: what a WAV file written to a pipe says, as its length was not known, is at least this
+_OPEN = 0x7FFF_0000  # bytes: a WAV file written to a pipe, with its length unknown, gives at least this size
 _FORMATS = ("WAV", "WAVEX", "RF64", "FLAC", "OGG", "MP3")
 
 Fail = Callable[[str, str | None], DataError]
-"""From a message and a hint: the error that names the recording's place."""
+"""Makes the error that names the recording, from a message and a hint."""
 
 
 def is_sound(data: memoryview) -> bool:
-    """Whether ``data`` begins as a WAV, FLAC, Ogg or MP3 file does.
+    """Whether ``data`` starts like a WAV, FLAC, Ogg or MP3 file.
 
     Example:
         >>> is_sound(memoryview(b"fLaC....")), is_sound(memoryview(b"RIFF....WEBP"))
@@ -45,10 +44,10 @@ def is_sound(data: memoryview) -> bool:
 
 
 def rate_of(data: memoryview, fail: Fail) -> int:
-    """Samples a second, from the header alone.
+    """The sample rate in Hz, from the header only.
 
     Raises:
-        DataError: it is no recording that we read, or one of too many samples.
+        DataError: the format is unknown or the recording has too many samples.
         MissingExtra: soundfile is not installed.
     """
     with _opened(data, fail) as file:
@@ -56,10 +55,10 @@ def rate_of(data: memoryview, fail: Fail) -> int:
 
 
 def check_whole(data: memoryview, fail: Fail) -> None:
-    """Decode all of a recording once, and keep nothing.
+    """Check that all of a recording can be decoded.
 
     Raises:
-        DataError: it is damaged or empty, holds NaN or infinity, or as `rate_of`.
+        DataError: the recording is damaged or empty, holds NaN or infinity, or as in `rate_of`.
     """
     with _opened(data, fail) as file:
         for _ in _blocks(file, fail):
@@ -67,11 +66,11 @@ def check_whole(data: memoryview, fail: Fail) -> None:
 
 
 def to_samples(data: memoryview, rate: int, fail: Fail) -> np.ndarray:
-    """(N,) float32, the mean of its channels, -1 to 1 as a rule, at ``rate`` samples a second.
+    """Decode a recording: (N,) float32, the mean of its channels, normally from -1 to 1, resampled to ``rate`` Hz.
 
     Raises:
-        DataError: it is damaged or empty, holds NaN or infinity, or as `rate_of`.
-        MissingExtra: soundfile is not installed; or soxr, where the recording has another rate.
+        DataError: the recording is damaged or empty, holds NaN or infinity, or as in `rate_of`.
+        MissingExtra: soundfile is not installed, or soxr is not and the recording has another rate.
     """
     with _opened(data, fail) as file:
         if file.frames * rate / file.samplerate > MOST_SAMPLES:
@@ -89,7 +88,7 @@ def to_samples(data: memoryview, rate: int, fail: Fail) -> np.ndarray:
 
 
 def _blocks(file: soundfile.SoundFile, fail: Fail) -> Iterator[np.ndarray]:
-    """What is decoded, a million samples at a time, mixed to one channel."""
+    """Decode a million samples at a time, mixed to one channel."""
     left = int(file.frames)
     found = 0
     while left > 0:
@@ -97,16 +96,14 @@ def _blocks(file: soundfile.SoundFile, fail: Fail) -> Iterator[np.ndarray]:
         if not len(block):
             break
         if not np.isfinite(block).all():
-            raise fail("holds a sample that is NaN or infinite", "repair it, or leave it out")
+            raise fail("has a sample that is NaN or infinite", "repair it, or leave it out")
         left -= len(block)
         found += len(block)
         yield block.mean(1, dtype=np.float32) if file.channels > 1 else block[:, 0]
     if not found:
-        raise fail("holds no sample", "leave it out")
+        raise fail("has no samples", "leave it out")
     if left:
-        raise fail(
-            f"ends after {found} samples, where its header promises {found + left}", "repair it, or leave it out"
-        )
+        raise fail(f"ends after {found} samples, but its header promises {found + left}", "repair it, or leave it out")
 
 
 @contextmanager
@@ -118,10 +115,12 @@ def _opened(data: memoryview, fail: Fail) -> Iterator[Any]:
     try:
         with soundfile.SoundFile(io.BytesIO(data)) as file:
             if file.format not in _FORMATS:
-                raise fail(f"is of the format {file.format}, which is not read", "make it WAV or FLAC")
+                raise fail(f"has the format {file.format}, which cannot be read", "convert it to WAV or FLAC")
             if not LOWEST_RATE <= file.samplerate <= _HIGHEST_RATE:
-                reach = f"from {LOWEST_RATE} to {_HIGHEST_RATE} Hz are read"
-                raise fail(f"has {file.samplerate} samples a second, and {reach}", "resample it, or leave it out")
+                message = (
+                    f"has a sample rate of {file.samplerate} Hz; it must be from {LOWEST_RATE} to {_HIGHEST_RATE} Hz"
+                )
+                raise fail(message, "resample it, or leave it out")
             if file.frames * file.channels > MOST_SAMPLES:
                 raise _too_long(f"{file.frames} × {file.channels} samples", fail)
             _check_end(data, fail)
@@ -129,22 +128,22 @@ def _opened(data: memoryview, fail: Fail) -> Iterator[Any]:
     except (soundfile.SoundFileError, OSError, ValueError, TypeError) as error:
         reason = (str(error).splitlines() or [""])[0].rpartition("Error opening ")[2][:120]
         reason = reason.partition(">: ")[2] or reason or type(error).__name__
-        raise fail(f"is not a whole recording: {reason}", "repair it, or leave it out") from None
+        raise fail(f"cannot be decoded as a recording: {reason}", "repair it, or leave it out") from None
 
 
 def _check_end(data: memoryview, fail: Fail) -> None:
-    """A WAV file says how many bytes its samples have; soundfile reads what is left of one that was cut short."""
-    at = 12  # behind RIFF, a size and WAVE; then chunk after chunk: a name, a size, and so many bytes
+    """Refuse a WAV file that was cut short, which soundfile reads as far as it goes."""
+    at = 12  # after RIFF, a size and WAVE come chunks: a name, a size, and so many bytes
     while bytes(data[:4]) == b"RIFF" and at + 8 <= len(data):
         name, size = bytes(data[at : at + 4]), int.from_bytes(data[at + 4 : at + 8], "little")
         at += 8
         if name == b"data":
             if len(data) - at < size < _OPEN:
-                found = f"ends after {len(data) - at} bytes of sound, where its header promises {size}"
+                found = f"ends after {len(data) - at} bytes of sound, but its header promises {size}"
                 raise fail(found, "repair it, or leave it out")
             return
         at += size + size % 2
 
 
 def _too_long(size: str, fail: Fail) -> DataError:
-    return fail(f"has {size}, and no more than {MOST_SAMPLES} are decoded", "cut it into pieces, or leave it out")
+    return fail(f"has {size}; the limit is {MOST_SAMPLES}", "cut it into pieces, or leave it out")

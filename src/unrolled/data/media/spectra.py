@@ -1,9 +1,9 @@
-r"""From samples to frames: the power in bands of pitch, its logarithm, cepstra, and how they change.
+r"""From audio samples to frames: log-mel energies or cepstral coefficients (MFCC), and their deltas.
 
     S_kt = \|Σ_n w_n x_{t·hop+n} e^{-2πikn/F}\|²,  M_bt = Σ_k A_bk S_kt,  L_bt = 10 log10 max(M_bt, 1e-10)
     C_ct = Σ_b D_cb L_bt  (orthonormal DCT-II),   Δ_t = slope of the least-squares line through t - 4 … t + 4
 
-Frame t is of the samples from t · hop on: it sees nothing behind its own window, so it can be made live.
+Frame t starts at sample t · hop and reads nothing beyond its own window, so frames can be computed live.
 
 Axes: N samples, T frames, F points of a frame, K = F/2 + 1 frequencies, B bands, W numbers of a frame.
 """
@@ -21,23 +21,23 @@ from torch import Tensor
 __all__ = ["REACH", "Frames", "deltas", "mel_bands"]
 
 FLOOR = 1e-10  # of a band's power: -100 dB
-REACH = 4  # frames to each side that a delta is of
-_BLOCK = 2048  # frames made together
+REACH = 4  # frames on each side that a delta reads
+_BLOCK = 2048  # frames computed together
 _LINEAR, _STEP = 200 / 3, math.log(6.4) / 27  # Hz a mel below 1 kHz; nepers a mel above
 
 
 @dataclass(frozen=True)
 class Frames:
-    """How frames are made of samples: a Hann window of 25 ms every 10 ms, its power in B bands, dB, or their cepstra.
+    """How frames are computed: a Hann window of 25 ms every 10 ms, and its power in B mel bands in dB, or cepstra.
 
     Args:
         rate: samples a second, ≥ 1000.
-        bands: B ≥ 1, evenly spaced in Slaney's mels from 0 Hz to half the rate, each of area 1.
-        cepstra: the first so many coefficients of the DCT-II over the bands, ≤ B; 0: the bands themselves.
+        bands: B ≥ 1, evenly spaced on Slaney's mel scale from 0 Hz to half the rate, each of area 1.
+        cepstra: how many coefficients of the DCT-II over the bands to keep, ≤ B; 0 keeps the bands themselves.
 
     Shape:
-        (N,) float -> (T, B or cepstra) float64; T = 1 + ⌊(N - F) / hop⌋. A shorter sound is one frame, zeros behind
-        it; none at all no frame.
+        (N,) float -> (T, B or cepstra) float64; T = 1 + ⌊(N - F) / hop⌋. A shorter sound is padded
+        with zeros to one frame; an empty one has no frames.
 
     Cost:
         an FFT of F points and B·K multiply-adds a frame.
@@ -69,20 +69,20 @@ class Frames:
 
     @property
     def points(self) -> int:
-        """F, the samples of a frame: the least power of two that holds the window, which lies in its middle."""
+        """F, the samples of a frame: the smallest power of two that holds the window, which is centred in it."""
         return 1 << (self.window - 1).bit_length()
 
     @property
     def width(self) -> int:
-        """The numbers of a frame."""
+        """How many numbers a frame has."""
         return self.cepstra or self.bands
 
     def count(self, samples: int) -> int:
-        """T of a sound of ``samples``."""
+        """T, the number of frames of a sound of ``samples``."""
         return 0 if samples == 0 else 1 + max(0, samples - self.points) // self.hop
 
     def __call__(self, samples: np.ndarray) -> np.ndarray:
-        """See the class."""
+        """Compute the frames of ``samples``."""
         total = self.count(len(samples))
         made = [np.zeros((0, self.width))]
         for first in range(0, total, _BLOCK):
@@ -120,7 +120,7 @@ class Frames:
 
 
 def mel_bands(rate: int, points: int, bands: int) -> Tensor:
-    """(B, K) float64: triangles whose corners are evenly spaced in mels, from 0 Hz to half the rate, each of area 1.
+    """Triangular filters with corners evenly spaced in mels from 0 Hz to half the rate, each of area 1: (B, K) float64.
 
     Example:
         >>> at = torch.arange(129, dtype=torch.float64) * 8000 / 256
@@ -142,12 +142,12 @@ def _mel(hertz: float) -> float:
 
 
 def deltas(frames: np.ndarray, order: int) -> np.ndarray:
-    """How the numbers change: the ``order``-th derivative of the polynomial of that degree through nine frames.
+    """Deltas: the ``order``-th derivative of the polynomial of that degree fitted to nine frames.
 
-    Beyond its ends a sound is what its first and last frame are.
+    The first and last frames are repeated beyond the ends of the sound.
 
     Args:
-        frames: what changes.
+        frames: the frames of a sound.
         order: 1 or 2.
 
     Shape:

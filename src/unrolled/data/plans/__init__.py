@@ -1,0 +1,1 @@
+"""Plans: which steps of which rows each batch holds."""

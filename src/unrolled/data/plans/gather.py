@@ -1,6 +1,6 @@
-"""From columns that lie end to end to padded arrays: one gather a column, no Python loop over steps.
+"""Gather padded arrays from columns whose rows are stored end to end, without a Python loop over steps.
 
-Axes: B rows, S steps that are gathered, N steps of all rows, W width.
+Axes: B rows, S gathered steps, N steps of all rows, W width.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from unrolled.batch import MISSING
-from unrolled.data.encodings.base import Encoded
+from unrolled.data.encodings.encoding import Encoded
 from unrolled.data.plans.segments import Segments
 
 __all__ = ["gather", "gather_rows", "gather_target"]
@@ -22,9 +22,17 @@ def gather_rows(column: Encoded, rows: np.ndarray, discrete: bool) -> np.ndarray
 def gather(
     column: Encoded, segments: Segments, steps: np.ndarray, real: np.ndarray, fill: float, discrete: bool
 ) -> np.ndarray:
-    """A column's values at ``steps`` after the start of each segment, and ``fill`` where they are not real.
+    """A column's values at ``steps`` after the start of each segment, with ``fill`` where a step is not real.
 
-    A column without time has its one value.
+    A column without time gives its single value.
+
+    Args:
+        column: the encoded column.
+        segments: the rows of the batch, and where each segment starts.
+        steps: offsets from these starts.
+        real: which of the steps lie within the row.
+        fill: the value of the others.
+        discrete: whether the values are ids.
 
     Shape:
         steps (S,) or (B, S) int64, real (B, S) bool -> (B, S) int64 or (B, S, W) float32.
@@ -46,5 +54,10 @@ def gather(
 def gather_target(
     target: Encoded, segments: Segments, steps: np.ndarray, real: np.ndarray, discrete: bool
 ) -> np.ndarray:
-    """As `gather`; what is not real is marked as missing, so that it is not scored."""
+    """Like `gather`, but steps that are not real are marked as missing, so that they are not scored.
+
+    Args:
+        target: the encoded target column.
+        segments, steps, real, discrete: as for `gather`.
+    """
     return gather(target, segments, steps, real, MISSING if discrete else np.nan, discrete)

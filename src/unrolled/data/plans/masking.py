@@ -1,4 +1,4 @@
-"""Masking: which steps of a row are hidden from the model, and what it reads in their place.
+"""Masked training: which steps of a row are hidden from the model, and what it reads instead.
 
 Axes: B rows, T steps.
 """
@@ -16,30 +16,29 @@ from unrolled.data.plans.segments import RawBatch, Segments
 
 __all__ = ["Masking", "hashed"]
 
-_AS_UNKNOWN, _AS_ANY = 0.8, 0.1  # shares of the hidden steps; the rest stand as they are
-_ORDER, _HOW, _WHICH = 1, 2, 3  # what a random number is for: one step has one of each
+_AS_UNKNOWN, _AS_ANY = 0.8, 0.1  # shares of the hidden steps; the rest are left unchanged
+_ORDER, _HOW, _WHICH = 1, 2, 3  # each step draws one random number for each purpose
 
 
 @dataclass(frozen=True, slots=True)
 class Masking:
-    """Hide a share of each row's tokens, to be told from all others.
+    """Hide a share of each row's tokens, which the model predicts from all others.
 
-    Of a row's n known tokens max(1, round(share · n)) are hidden. A hidden step reads ``<unknown>`` in 8 of 10 cases, a
-    random token in 1, and what it is in 1, so that a model can never be sure that a token it sees is right.
+    Of a row's n known tokens max(1, round(share · n)) are hidden. A hidden step is read as ``<unknown>`` in 8 of 10
+    cases, as a random token in 1 and unchanged in 1, so that a model can never be sure that a token it sees is right.
 
-    ``<unknown>`` is the mask, not a symbol of its own. It says what a mask says, that here stands a token and nobody
-    knows which; so words that training never held are filled in by the same weights, a task that goes on from the
-    pre-trained ones meets no symbol that is strange to them, and has the same vocabulary. Tokens that are unknown from
-    the start are never hidden: nothing is known that could be told.
+    The mask is ``<unknown>``, not a separate symbol. Both mean that a token is there but not known. So the same weights
+    fill in words that were not in the training data, and a task that starts from the pretrained weights has the same
+    vocabulary. Tokens that are unknown from the start are never hidden, as there is nothing to predict.
 
-    What is hidden is a pure function of (seed, epoch, row, step): it depends on neither the batch nor what was drawn
-    before it, so a run that was stopped goes on to the bit.
+    What is hidden is a pure function of (seed, epoch, row, step). It does not depend on the batch or on earlier draws,
+    so a resumed run repeats it exactly.
 
     Args:
         share: in (0, 1).
         seed: ≥ 0.
         epoch: another epoch hides other steps.
-        size: how many ids there are.
+        size: the size of the vocabulary.
 
     Cost:
         three hashes and a sort: O(B T log T).
@@ -61,7 +60,7 @@ class Masking:
     size: int
 
     def __call__(self, raw: RawBatch, segments: Segments) -> RawBatch:
-        """The batch with a share of its one input hidden, and no other step asked for."""
+        """The batch with a share of its one input hidden, and only the hidden steps as targets."""
         ((name, ids),) = raw.inputs.items()
         assert raw.target is not None
         read, hidden = self.hide(ids, segments.rows, segments.starts, raw.real)
@@ -70,11 +69,11 @@ class Masking:
     def hide(
         self, ids: npt.NDArray[np.int64], rows: np.ndarray, starts: np.ndarray, real: np.ndarray
     ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_]]:
-        """What a model reads instead of ``ids``, and which of its steps are asked for.
+        """What a model reads instead of ``ids``, and which steps it predicts.
 
         Args:
             ids: the tokens.
-            rows, starts: the example that each row comes from, and the step of it that is the first here.
+            rows, starts: the example of each row, and its first step here.
             real: False in the padding.
 
         Shape:
@@ -105,7 +104,7 @@ def hashed(*keys: np.ndarray) -> npt.NDArray[np.uint64]:
 
 
 def _mixed(x: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
-    """The next number of splitmix64 after the state ``x``; arrays of uint64 wrap without a word."""
+    """The next number of splitmix64 after the state ``x``; arrays of uint64 wrap silently."""
     x = x + np.uint64(0x9E3779B97F4A7C15)
     x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)

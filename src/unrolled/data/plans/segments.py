@@ -17,8 +17,8 @@ __all__ = ["RawBatch", "Segments", "Transform"]
 class Segments:
     """One batch of a plan: steps ``starts[b] … stops[b]`` of row ``rows[b]``, all (B,) int64.
 
-    ``scored`` counts the leading steps that are context only; ``fresh`` (B,) bool marks segments that begin with an
-    empty state.
+    ``scored`` is the first step whose loss counts: the steps before it are only context. ``fresh`` (B,) bool marks
+    segments that start from an empty state.
     """
 
     rows: np.ndarray
@@ -35,13 +35,13 @@ class Segments:
 
 @dataclass(frozen=True, slots=True)
 class RawBatch:
-    """The arrays of a batch, which no other batch shares.
+    """The arrays of a batch, which it does not share with other batches.
 
     Shape:
-        inputs: per column (B, T) int64 or (B, T, W) float32; without time (B,) or (B, W).
+        inputs: for each column (B, T) int64 or (B, T, W) float32; without time (B,) or (B, W).
         real: (B, T) bool, False in the padding.
-        target: as the form of the target has it; ``None`` where there is none.
-        scale: (B, 2, C) float32, the mean and deviation of each window; ``None`` where windows have none of their own.
+        target: as the form of the target makes it; ``None`` without a target.
+        scale: (B, 2, C) float32, the mean and deviation of each window; ``None`` where windows are not scaled.
     """
 
     inputs: dict[str, np.ndarray]

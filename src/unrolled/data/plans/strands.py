@@ -1,4 +1,4 @@
-"""The other strand: a sequence of DNA or RNA read from its end, each letter by its complement.
+"""The reverse complement: a DNA or RNA sequence read from its end, with each letter replaced by its complement.
 
 Axes: B rows, T steps, W width, V ids, N rows of all data.
 """
@@ -19,21 +19,21 @@ __all__ = ["Strands"]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Strands:
-    """How the columns of a sequence look from its other strand.
+    """How to read the columns of a sequence from its other strand.
 
     Attributes:
-        timed: the columns with a time axis, which are turned.
-        complements: column name -> (V,) int64, the id that stands opposite each on the other strand.
+        timed: the columns with a time axis, which are reversed.
+        complements: column name -> (V,) int64, the complement of each id on the other strand.
     """
 
     timed: tuple[str, ...]
     complements: Mapping[str, np.ndarray]
 
     def turn(self, inputs: dict[str, Tensor], lengths: Tensor, chosen: Tensor | None = None) -> dict[str, Tensor]:
-        """The inputs of a batch as its rows' other strands have them.
+        """Reverse-complement the rows of a batch.
 
-        Every column with a time axis is turned round within its row, and letters become those that stand opposite.
-        Padding stays where and what it is; a column without time is left alone.
+        Every column with a time axis is reversed within its row, and letters are replaced by their complements. Padding
+        stays in place; a column without time is unchanged.
 
         Args:
             inputs: column name -> values.
@@ -65,7 +65,7 @@ class Strands:
         return turned
 
     def turning(self, chosen: np.ndarray) -> Transform:
-        """A transform that turns the rows of all data (N,) for which ``chosen`` is True."""
+        """A transform that turns the rows for which ``chosen``, (N,) bool over all data, is True."""
 
         def turn(raw: RawBatch, segments: Segments) -> RawBatch:
             inputs = {name: torch.from_numpy(values) for name, values in raw.inputs.items()}

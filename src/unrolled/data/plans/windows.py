@@ -1,10 +1,10 @@
-"""Plans: which steps of which rows make which batch.
+"""Plans: which steps of which rows make each batch.
 
 A plan is a list of batches that is computed, not stored: ``plan[i]`` is a pure function of the lengths, the seed, the
-epoch and i, so the position in an epoch is one number and a stopped run goes on exactly where it was. Four plans
-serve every task: whole rows in buckets of like length, pieces of rows with steps to fill in, lanes for truncated
-backpropagation through time, and windows of history for forecasts. A segment never crosses from one
-sequence into another.
+epoch and i. So the position in an epoch is one number, and a run resumes exactly where it stopped. Four plans serve
+every task: whole rows in buckets of similar length, pieces of rows with hidden steps, lanes for truncated
+backpropagation through time, and windows of history for forecasts. A segment never crosses from one sequence into
+another.
 
 Axes: B rows of a batch, N sequences.
 """
@@ -22,22 +22,19 @@ from unrolled.data.plans.strands import Strands
 
 __all__ = ["Lanes", "Pieces", "Plan", "Rows", "Transformed", "Windows"]
 
-_POOL = 64  # batches that are sorted by length together: little padding, yet the order stays random
+_POOL = 64  # batches sorted by length together: little padding, but the order stays random
 
 
 class Plan(Protocol):
-    """A computed list of batches.
-
-    Attributes:
-        carries: True where a segment goes on from the state that its lane had in the batch before.
-        transforms: what is done to each batch once it is gathered, in this order.
-    """
+    """A computed list of batches."""
 
     @property
-    def carries(self) -> bool: ...
+    def carries(self) -> bool:
+        """Whether a segment continues from the state of its lane in the previous batch."""
 
     @property
-    def transforms(self) -> tuple[Transform, ...]: ...
+    def transforms(self) -> tuple[Transform, ...]:
+        """The transforms of each gathered batch, in the order in which they are applied."""
 
     def __len__(self) -> int: ...
 
@@ -45,7 +42,7 @@ class Plan(Protocol):
 
 
 class Transformed:
-    """The batches of ``plan``, to which ``transforms`` are done before its own."""
+    """The batches of ``plan``, with ``transforms`` applied before its own."""
 
     def __init__(self, plan: Plan, transforms: tuple[Transform, ...]) -> None:
         self.carries, self.transforms = plan.carries, (*transforms, *plan.transforms)
@@ -63,17 +60,18 @@ def _generator(seed: int, epoch: int) -> np.random.Generator:
 
 
 class Rows:
-    """Whole rows; batches hold rows of like length, in random order if there is a seed, in order of length if not.
+    """Whole rows; batches hold rows of similar length, in random order with a seed, otherwise in order of length.
 
     Args:
         lengths: (N,) int64 steps of each row.
         batch: rows in a batch, ≥ 1.
-        seed: ``None`` for a fixed order, as evaluation wants it.
-        epoch: another epoch is another order.
-        keep_empty: keep rows of length 0 (to answer them); training drops them.
-        strands: with a seed, half of the rows of each epoch are read as their other strand.
-        starts: (N,) int64 the first step of each row that is read; by default 0.
-        asked: (N,) int64 the first step of each row whose loss counts; by default 0. A row without any is dropped.
+        seed: ``None`` for a fixed order, as in evaluation.
+        epoch: each epoch has another order.
+        keep_empty: keep rows of length 0 (to predict them); training drops them.
+        strands: with a seed, half of the rows of each epoch are read from their other strand.
+        starts: (N,) int64, the first step of each row that is read; by default 0.
+        asked: (N,) int64, the first step of each row whose loss counts; by default 0. A row without such steps is
+            dropped.
     """
 
     carries = False
@@ -118,13 +116,13 @@ class Rows:
 
 
 class Pieces:
-    """Rows in pieces of like length, each a sequence of its own, of which ``masking`` hides a share.
+    """Pieces of rows with similar lengths, each its own sequence, of which ``masking`` hides a share.
 
     Args:
         lengths: (N,) int64 steps of each row; one of length 0 is left out.
-        steps: the most in a piece, ≥ 1; a longer row is cut into equal ones.
-        masking: what hides a share of each batch.
-        batch, seed, epoch: as of `Rows`.
+        steps: the most steps in a piece, ≥ 1; a longer row is cut into equal pieces.
+        masking: hides a share of each batch.
+        batch, seed, epoch: as in `Rows`.
     """
 
     carries = False
@@ -152,18 +150,18 @@ class Pieces:
 class Lanes:
     """All sequences end to end, cut into ``lanes`` equal shares that advance side by side, ``window`` steps a batch.
 
-    A sequence that a share's border cuts goes on in the next lane as a piece of its own. Each piece begins fresh; no
-    window reaches over its end. A lane that is done, or waits for the others, has a segment of length 0, which leaves
-    its state alone. With a seed the order of the sequences is shuffled, and the first window of long pieces has a
-    random length, so that windows lie elsewhere in every epoch.
+    A sequence that a share's border cuts continues in the next lane as a separate piece. Each piece starts from an
+    empty state, and no window reaches over its end. A lane that has ended has segments of length 0, which do not change
+    its state. With a seed the order of the sequences is shuffled, and the first window of long pieces has a random
+    length, so that windows start elsewhere in every epoch.
 
     Args:
         lengths: (N,) int64 steps of each sequence.
-        lanes: B ≥ 1; fewer are used where there is less than one window for each.
+        lanes: B ≥ 1; fewer are used if there is less than one window for each.
         window: steps in a batch, ≥ 1 (k1 of truncated BPTT).
         seed: ``None`` for a fixed order.
-        epoch: another epoch is another order.
-        context: steps that a piece beginning inside a sequence reads before its first scored step (evaluation).
+        epoch: each epoch has another order.
+        context: steps that a piece starting inside a sequence reads before its first scored step (evaluation).
     """
 
     carries = True
@@ -202,7 +200,7 @@ class Lanes:
         for lane, ((rows, starts, stops, scored), until) in enumerate(zip(self._pieces, self._until, strict=True)):
             piece = int(np.searchsorted(until, index, side="right"))
             if piece == len(until):
-                continue  # done: a segment of length 0
+                continue  # the lane has ended: a segment of length 0
             nth = index - (int(until[piece - 1]) if piece else 0)
             start = int(starts[piece]) + (0 if nth == 0 else self._phase + (nth - 1) * self._window)
             stop = min(start + (self._phase if nth == 0 else self._window), int(stops[piece]))
@@ -215,7 +213,7 @@ class Lanes:
 def _pieces(
     order: np.ndarray, ends: np.ndarray, lengths: np.ndarray, first: int, last: int, context: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """(row, start, stop, first scored step) of what lies in ``first … last`` of the sequences laid end to end."""
+    """(row, start, stop, first scored step) of the pieces in ``first … last`` of the sequences laid end to end."""
     left = int(np.searchsorted(ends, first, side="right"))
     right = int(np.searchsorted(ends, last, side="left")) + 1
     rows = order[left:right] if last > first else order[:0]
@@ -226,14 +224,14 @@ def _pieces(
 
 
 class Windows:
-    """Windows of history, each followed by the steps that a forecast is asked for.
+    """Windows of history, each followed by the steps to forecast.
 
     Args:
         rows, ends: (N,) int64: window n is the last ``lookback`` steps before step ``ends[n]`` of row ``rows[n]``.
         lookback: the most steps of history.
         batch: windows in a batch.
         seed: ``None`` for a fixed order.
-        epoch: another epoch is another order.
+        epoch: each epoch has another order.
     """
 
     carries = False

@@ -1,8 +1,8 @@
-"""JSON Lines: an object a line, a column for each key.
+"""JSON Lines: an object on each line, a column for each key.
 
-Arrow parses fast, but a line that is no object, or is nested ten thousand deep, kills the process, and its row numbers
-start anew in every block. So Python's own parser, which is safe, sees each line first; then Arrow makes the columns;
-and where Arrow objects (a column that changes its type), halving finds the line.
+Arrow parses fast, but a line that is not an object, or is nested ten thousand deep, crashes the process, and its row
+numbers restart in every block. So Python's own parser checks each line first, then Arrow makes the columns. Where Arrow
+fails (a column changes its type), bisection finds the line.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.json
 
-from unrolled.errors import DataError
+from unrolled.errors import DataError, named
 
 __all__ = ["read_json_lines"]
 
@@ -48,37 +48,41 @@ def _line_ends(data: pa.Buffer, origin: str) -> np.ndarray:
             objects += 1
             _check(line, number, origin)
     if not objects:
-        raise DataError("holds no line", file=origin)
+        raise DataError("has no lines", file=origin)
     return np.cumsum(ends)
 
 
 def _check(line: bytes, number: int, origin: str) -> None:
     try:
         if _depth(line) > _DEEPEST:
-            raise DataError(f"is nested more than {_DEEPEST} deep", file=origin, row=number)
+            raise DataError(f"is nested more than {_DEEPEST} levels deep", file=origin, row=number)
         value = json.loads(line.decode("utf-8"))
     except UnicodeDecodeError as error:
         raise DataError(
-            f"byte {error.start + 1} of the line, 0x{line[error.start]:02x}, is not utf-8",
+            f"byte {error.start + 1} of the line, 0x{line[error.start]:02x}, is not UTF-8",
             file=origin,
             row=number,
-            hint="give --text-encoding latin-1, or what it is written in",
+            hint=f"try {named('text_encoding')} latin-1, or the encoding of the file",
         ) from None
     except ValueError as error:
-        raise DataError(f"is not JSON: {error}", file=origin, row=number, hint="write one object a line") from None
+        raise DataError(
+            f"is not JSON: {error}", file=origin, row=number, hint="write one object on each line"
+        ) from None
     if not isinstance(value, dict):
         found = type(value).__name__
-        raise DataError(f"is a {found}, not an object", file=origin, row=number, hint='write {"column": value, ...}')
+        raise DataError(
+            f"has the type {found}, but must be an object", file=origin, row=number, hint='write {"column": value, ...}'
+        )
 
 
 def _depth(line: bytes) -> int:
     depth = _brackets(line)
-    # Brackets within strings do not nest; leaving them out costs more, so only where it matters.
+    # Brackets within strings do not nest; removing them is slow, so it is done only for deep lines.
     return depth if depth <= _DEEPEST else _brackets(_STRING.sub(b"", line))
 
 
 def _brackets(line: bytes) -> int:
-    codes = np.frombuffer(line, np.uint8) & 0xDF  # { and [ differ in this bit alone, and so do } and ]
+    codes = np.frombuffer(line, np.uint8) & 0xDF  # { and [ differ only in this bit, and so do } and ]
     steps = (codes == ord("[")).astype(np.int8) - (codes == ord("]"))
     return int(np.cumsum(steps, dtype=np.int64).max(initial=0))
 
@@ -99,7 +103,7 @@ def _conflict(data: pa.Buffer, ends: np.ndarray, block: int, origin: str) -> Dat
             high, reason = middle, str(error)
     if changed := _CHANGED.search(reason):
         column, before, here = changed.groups()
-        message = f"holds a {here}, where the lines before hold a {before}"
-        return DataError(message, file=origin, row=high + 1, column=column, hint="write one type in all lines")
+        message = f"has the type {here}, but {before} in earlier lines"
+        return DataError(message, file=origin, row=high + 1, column=column, hint="use one type in all lines")
     reason = reason.removeprefix("JSON parse error: ").split(" in row ")[0]
     return DataError(f"cannot be read: {reason}", file=origin, row=high + 1)

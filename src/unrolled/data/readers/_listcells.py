@@ -1,4 +1,4 @@
-"""Cells of text that hold a sequence: ``[1, 2, 3]``, ``["a", "b"]`` or ``1 2 3`` become list cells, if all cells do."""
+"""Text cells such as ``[1, 2, 3]``, ``["a", "b"]`` or ``1 2 3`` become list cells, if all cells are lists."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ _SEVERAL = r"\S\s+\S"
 
 
 def parse_lists(column: pa.ChunkedArray, spaced: bool) -> pa.ChunkedArray:
-    """``column`` with its texts opened as lists if each of them is one, else as it came.
+    """Parse the texts of ``column`` as lists, if each of them is one; otherwise return it unchanged.
 
     Args:
         column: of type string.
-        spaced: whether numbers with blanks between them are a list.
+        spaced: whether numbers separated by blanks are a list.
     """
     if _all_match(column, _JSON_LIST):
         return _from_json(column)
@@ -31,7 +31,7 @@ def parse_lists(column: pa.ChunkedArray, spaced: bool) -> pa.ChunkedArray:
 
 
 def _all_match(column: pa.ChunkedArray, pattern: str) -> bool:
-    for part in (column.slice(0, _SAMPLE), column):  # most columns are text, and a few cells tell
+    for part in (column.slice(0, _SAMPLE), column):  # most columns are text, and a few cells show it
         if part.null_count < len(part) and not pc.all(pc.match_substring_regex(part, pattern)).as_py():
             return False
     return bool(column.null_count < len(column))
@@ -47,8 +47,8 @@ def _from_json(column: pa.ChunkedArray) -> pa.ChunkedArray:
     try:
         table = read_json_lines(text, "memory")
     except DataError:
-        return column  # brackets, but no JSON: it is text
-    if table.column_names != ["cell"]:  # a cell such as [1], "b": [2] would smuggle a key in
+        return column  # brackets, but not JSON: a text
+    if table.column_names != ["cell"]:  # a cell such as [1], "b": [2] would add a key
         return column
     value = table["cell"].type
     while pa.types.is_list(value):

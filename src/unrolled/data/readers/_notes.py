@@ -1,4 +1,4 @@
-"""Notes as a column: of events, which are tokens, or of piano rolls, which are series."""
+"""Columns of notes: events, which are tokens, or piano rolls, which are series."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ class MusicOptions(Part):
 
     music: Literal["text", "events", "roll"] | None = option(
         None,
-        "How tunes are read: as text (ABC), as events (words such as p60 d12), or as a piano roll. "
-        "Default: text; events of MIDI files.",
+        "How to read tunes: as text (ABC), as events (words such as p60 d12), or as a piano roll. "
+        "Default: text, or events for MIDI files.",
         also=("notes", "representation"),
     )
 
 
 def events_or_rolls(pieces: Sequence[Sequence[Note]], rolls: bool) -> pa.Table:
-    """A row for each piece: ``keys``, a list of steps of 88 keys, if ``rolls`` are wanted; else ``events``, of words.
+    """A table with a row for each piece: ``keys``, steps of 88 keys, for ``rolls``, otherwise ``events``, words.
 
     Raises:
         DataError: a piece is too long for a roll.

@@ -1,7 +1,7 @@
-"""ABC music notation: a file is split into tunes, a tune a row, as text or as notes.
+"""ABC music notation: a file is split into tunes, a row for each, as text or as notes.
 
-A tune begins with its field ``X:`` and ends before an empty line or the next ``X:``; what stands between tunes (file
-headers, remarks) is left out. What its notes are, `unrolled.music.abc` tells.
+A tune starts with its field ``X:`` and ends before an empty line or the next ``X:``; lines between tunes (file headers,
+remarks) are left out. `unrolled.music.abc` parses the notes.
 
 References:
     The ABC music standard 2.1, https://abcnotation.com/wiki/abc:standard:v2.1
@@ -29,17 +29,17 @@ _log = logging.getLogger(__name__)
 def read_abc(path: Path, config: DataConfig) -> pa.Table:
     r"""A row for each tune of the file, in a column ``text``; each ends with one ``\n``.
 
-    If the option ``music`` is ``events`` or ``roll``, a row has the notes of a tune as they are written; a tune that
-    cannot be read is left out, with a warning.
+    If the option ``music`` is ``events`` or ``roll``, a row has the notes of a tune; a tune that cannot be read is left
+    out, with a warning.
 
     Raises:
-        DataError: the file is missing or empty, is not of ``config.text_encoding``, or holds no tune, or none whose
+        DataError: the file is missing or empty, is not in ``config.text_encoding``, has no tunes, or has none whose
             notes can be read.
     """
     music = config.of("reader", "abc").music
     tunes = split_tunes(str(memoryview(text_buffer(path, config.text_encoding)), "utf-8"))
     if not tunes:
-        raise DataError("holds no tune: no line begins with X:", file=str(path))
+        raise DataError("has no tunes: no line starts with X:", file=str(path))
     if music in (None, "text"):
         return pa.table({"text": pa.array(tunes, pa.large_string())})
     pieces, faults = [], []
@@ -56,7 +56,7 @@ def read_abc(path: Path, config: DataConfig) -> pa.Table:
 
 
 def split_tunes(text: str) -> list[str]:
-    r"""The tunes in ``text``, each with one line end behind it.
+    r"""The tunes in ``text``, each with one line end after it.
 
     Example:
         >>> split_tunes("% airs\n\nX:1\nK:C\nCDE\n\nX:2\nK:C\nEDC")

@@ -1,7 +1,7 @@
-"""Recordings: a file is a row, with its name and its bytes as they are; its frames are made where they are encoded.
+"""Recordings: a file is a row with its name and its bytes; frames are computed later, by the encoding.
 
-A folder of them is put together by `unrolled.data.tables.media_folder`: labels come from a table beside the clips that
-names them, or else from the folders in which they lie. What cannot be decoded is left out and listed.
+`unrolled.data.tables.media_folder` reads a folder of recordings: labels come from a table that names the clips, or from
+subfolders. Files that cannot be decoded are left out and listed.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _EXAMPLE = "sound"
 
 
 def read_audio(path: Path, _: DataConfig) -> pa.Table:
-    """One row: the file's name, and in a column ``sound`` its bytes, once they are seen to be a whole recording.
+    """One row: the file's name and, in a column ``sound``, its bytes, checked to be a whole recording.
 
     Raises:
         DataError: the file is missing, empty or damaged, or has more samples than

@@ -1,8 +1,8 @@
-"""Columns: a token a line, its labels beside it, an empty line between two sentences (CoNLL, IOB, CoNLL-U).
+"""Column files: one token and its labels on each line, an empty line between sentences (CoNLL, IOB, CoNLL-U).
 
-Fields are separated by tabs if the first token's line has one, else by blanks. A line of blanks alone is an empty one
-too: the shared task W-NUT 2017 separates its sentences so. ``#`` begins a remark only before a sentence's first token,
-and only if the line has not as many fields as a token has: ``#party O`` is a token of a tweet.
+Fields are separated by tabs if the first token's line has one, otherwise by blanks. A line of only blanks counts as
+empty: the shared task W-NUT 2017 separates its sentences so. ``#`` starts a remark only before a sentence's first
+token, and only if the line has another number of fields than a token: ``#party O`` is a token of a tweet.
 
 References:
     Tjong Kim Sang and De Meulder, 2003, the CoNLL shared task. https://aclanthology.org/W03-0419
@@ -27,26 +27,29 @@ from unrolled.errors import DataError
 __all__ = ["read_columns"]
 
 _UNIVERSAL = ("id", "words", "lemma", "upos", "xpos", "feats", "head", "deprel", "deps", "misc")
-_NO_WORD = re.compile(r"[0-9]+[-.][0-9]+")  # CoNLL-U's 3-4, written as one, and 8.1, which is not written at all
+_NO_WORD = re.compile(r"[0-9]+[-.][0-9]+")  # CoNLL-U's 3-4 (words written as one) and 8.1 (a word that is not written)
 _BLANKS, _BETWEEN = " \t\n", re.compile("[ \t]+")
 _DOCUMENT = "-DOCSTART-"
-_AT_ONCE = 1 << 16  # tokens that are Python objects at a time
+_AT_ONCE = 1 << 16  # tokens held as Python objects at a time
 
 
 def read_columns(path: Path, config: DataConfig) -> pa.Table:
-    """A row for each sentence, a list cell for each column: ``words``, ``column2`` …, and ``tags``, which is the last.
+    """A row for each sentence, with list columns ``words``, ``column2`` … and, for the last one, ``tags``.
 
-    A file of one column has ``words`` alone; ``.conllu`` has the names of that format, with its forms as ``words``.
+    A file with one column has only ``words``; ``.conllu`` files have the column names of that format, with ``words``
+    for its forms.
 
     Raises:
-        DataError: the file is missing or empty, is not of ``config.text_encoding``, holds no token, or a line has an
-            empty field or more or fewer of them than the line of the first token.
+        DataError: the file is missing or empty, is not in ``config.text_encoding``, has no tokens, or a line has an
+            empty field or another number of fields than the first token.
     """
     origin = str(path)
     lines = _Lines(text_buffer(path, config.text_encoding), origin)
     universal = path.name.lower().endswith(".conllu")
     if universal and lines.width != len(_UNIVERSAL):
-        raise DataError(f"line {lines.first} has {lines.width} fields, but CoNLL-U has 10, with tabs", file=origin)
+        raise DataError(
+            f"line {lines.first} has {lines.width} fields, but CoNLL-U has 10, separated by tabs", file=origin
+        )
     names = _UNIVERSAL if universal else _names(lines.width)
     pieces: list[list[pa.Array]] = [[pa.array([], pa.large_string())] for _ in names]
     held: list[list[str]] = []
@@ -68,14 +71,14 @@ def read_columns(path: Path, config: DataConfig) -> pa.Table:
 
 
 class _Lines:
-    """The lines of a file, and the form that its first token gives to all: separator and number of fields."""
+    """The lines of a file, with the separator and the number of fields of its first token."""
 
     def __init__(self, text: pa.Buffer, origin: str) -> None:
         self._text, self._origin = text, origin
-        plain = ((n, line) for n, line in self._numbered() if not line.isspace() and not _outside(line))
+        plain = ((n, line) for n, line in self._numbered() if not line.isspace() and not _may_be_remark(line))
         self.first, line = next(plain, (0, ""))
         if not self.first:
-            raise DataError("holds no token", file=origin, hint="write one a line, its label behind it")
+            raise DataError("has no tokens", file=origin, hint="write one on each line, followed by its label")
         self._separator = "\t" if "\t" in line else None
         self.width = len(self._fields(line))
 
@@ -96,7 +99,7 @@ class _Lines:
         return enumerate(io.TextIOWrapper(pa.BufferReader(self._text), "utf-8", newline="\n"), 1)
 
     def _fields(self, line: str) -> list[str]:
-        # No other blanks than these part fields: a no-break space may be within a token, or be one.
+        # Only these blanks separate fields: a no-break space may be part of a token, or be one.
         if self._separator:
             return [field.strip(_BLANKS) for field in line.split(self._separator)]
         return _BETWEEN.split(line.strip(_BLANKS))
@@ -107,15 +110,15 @@ class _Lines:
             raise DataError(
                 f"line {number} has {count}, but line {self.first} has {self.width}",
                 file=self._origin,
-                hint=f"fields are separated by {'tabs' if self._separator else 'blanks'}, sentences by an empty line",
+                hint=f"separate fields by {'tabs' if self._separator else 'blanks'}, sentences by empty lines",
             )
         if not all(fields):
             raise DataError(f"line {number}: field {fields.index('') + 1} is empty", file=self._origin)
         return fields
 
 
-def _outside(line: str) -> bool:
-    """True for what cannot be told from a token without knowing the form, so that it does not tell the form."""
+def _may_be_remark(line: str) -> bool:
+    """True for a line that may be a remark instead of a token, so that it cannot set the number of fields."""
     return line.startswith(("#", _DOCUMENT))
 
 

@@ -1,7 +1,7 @@
-"""FASTA and FASTQ: a record a row, with its name, its file, its sequence and, of FASTQ, how sure each letter is.
+"""FASTA and FASTQ: a row for each record, with its name, file and sequence and, for FASTQ, the quality of each letter.
 
-A name tells records apart and a file often tells what they are, so both are left out of what a model reads unless they
-are asked for: ``--target file`` on a folder makes a label of its files' names.
+The name identifies a record and the file often gives its class, so a model reads neither unless it is chosen: with the
+target ``file``, a folder's file names become the labels.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from unrolled.data.encodings._alphabets import (
     told,
 )
 from unrolled.data.encodings._pieces import pieces
-from unrolled.data.encodings.base import Where
+from unrolled.data.encodings.encoding import Where
 from unrolled.data.io.mapped import map_file, unpack
 from unrolled.data.io.utf8 import to_utf8
 from unrolled.data.readers.reader import Reader
@@ -37,19 +37,19 @@ _FASTA = (".fa", ".fasta", ".fna", ".ffn", ".faa", ".frn")
 _FASTQ = (".fq", ".fastq")
 _SUFFIXES = tuple(suffix + packed for suffix in (*_FASTA, *_FASTQ) for packed in ("", ".gz"))
 
-_KIND = "symbols"  # of the sequences, unless the user says otherwise
-_PHRED = 33  # the character of quality 0; the last printable one, ~, is 93
+_KIND = "symbols"  # the kind of the sequences, unless the user sets another
+_PHRED = 33  # the character of quality 0; the last printable character, ~, is 93
 _BEST = 93
 
 
 def read_fasta(path: Path, config: DataConfig) -> pa.Table:
-    """A row for each record: ``name`` (the whole header), ``file`` (without suffix), ``sequence``; FASTQ's ``quality``.
+    """A row for each record: ``name`` (the header), ``file`` (without suffix), ``sequence`` and FASTQ's ``quality``.
 
-    A sequence over several lines is one; blank lines, and in FASTA lines that begin with ``#``, are skipped. Qualities
-    are Phred scores, −10 log₁₀ of the chance that the letter is wrong. What is a letter, `check_letters` decides.
+    The lines of a sequence are joined; blank lines and, in FASTA, lines that start with ``#`` are skipped. Qualities
+    are Phred scores: −10 log₁₀ of the probability that the letter is wrong. `check_letters` checks the letters.
 
     Raises:
-        DataError: the file is missing, empty, damaged, unpacks to too much, or a byte is not of
+        DataError: the file is missing, empty, damaged, unpacks to too much, or a byte is not in
             ``config.text_encoding``.
         MissingExtra: dnaio is not installed.
     """
@@ -75,12 +75,12 @@ def read_fasta(path: Path, config: DataConfig) -> pa.Table:
 def check_letters(
     tables: Mapping[Path, pa.Table], config: DataConfig, alphabet: Name | None = None
 ) -> dict[Path, DataError]:
-    """The first letter of each of the ``tables`` that is not of their alphabet, where they are read as symbols.
+    """Errors for the ``tables`` that are read as symbols and have a letter outside their alphabet: file -> error.
 
     Args:
-        tables: what `read_fasta` made of each file.
+        tables: the table that `read_fasta` made of each file.
         config: how they are read.
-        alphabet: theirs; ``None``: the one that all their letters together tell.
+        alphabet: the alphabet; ``None`` infers it from all letters together.
     """
     if config.kinds.get("sequence", _KIND) != _KIND or "sequence" in config.ignore:
         return {}
@@ -112,7 +112,7 @@ def _records(data: pa.Buffer, form: str, origin: str) -> tuple[list[str], list[s
         reason = " ".join(error.message.split())[:200].rstrip(".")
         raise DataError(f"is not {form.upper()}: {reason}{line}", file=origin, row=len(names) + 1) from None
     if not names:
-        raise DataError("holds no record", file=origin)
+        raise DataError("has no records", file=origin)
     return names, sequences, qualities
 
 
@@ -129,8 +129,10 @@ def _scores(qualities: Iterable[str], origin: str) -> pa.Array:
     if odd.any():
         at = int(np.argmax(odd))
         row = int(np.searchsorted(offsets, at, side="right")) - 1
-        message = f"place {at - int(offsets[row]) + 1}: {texts[row][at - int(offsets[row])]!r} is no quality"
-        raise DataError(message, file=origin, row=row + 1, column="quality", hint="they are the characters ! to ~")
+        message = f"place {at - int(offsets[row]) + 1}: {texts[row][at - int(offsets[row])]!r} is not a quality"
+        raise DataError(
+            message, file=origin, row=row + 1, column="quality", hint="qualities are characters from ! to ~"
+        )
     return pa.LargeListArray.from_arrays(pa.array(offsets), pa.array(values.astype(np.uint8)))
 
 

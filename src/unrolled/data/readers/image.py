@@ -1,6 +1,6 @@
-"""Pictures: a file is a row, with its name and its bytes as they are; its pixels are made where they are encoded.
+"""Pictures: a file is a row with its name and its bytes; pixels are decoded later, by the encoding.
 
-A folder of them is put together by `unrolled.data.tables.media_folder`, which finds labels and captions.
+`unrolled.data.tables.media_folder` reads a folder of pictures and finds labels and captions.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ _SUFFIXES = (".png", ".jpg", ".jpeg", ".gif", ".bmp", ".webp", ".pgm", ".ppm", "
 _EXAMPLE = "image"
 
 
-def read_image(path: Path, config: DataConfig) -> pa.Table:  # noqa: ARG001 - every reader is given one
-    """One row: the file's name, and in a column ``image`` its bytes, once they are seen to be a whole picture.
+def read_image(path: Path, config: DataConfig) -> pa.Table:  # noqa: ARG001 - every reader takes one
+    """One row: the file's name and, in a column ``image``, its bytes, checked to be a whole picture.
 
     Raises:
         DataError: the file is missing, empty or damaged, or has more pixels than

@@ -17,10 +17,10 @@ __all__ = ["read_midi_file"]
 
 
 def read_midi_file(path: Path, config: DataConfig) -> pa.Table:
-    """One row: the notes of all tracks but drums, as events or as a piano roll (option ``music``).
+    """One row: the notes of all tracks except drums, as events or as a piano roll (option ``music``).
 
     Raises:
-        DataError: the file is missing, empty, damaged or too large, or texts are asked for.
+        DataError: the file is missing, empty, damaged or too large, or ``music`` is ``text``.
         MissingExtra: symusic is not installed.
     """
     music = config.of("reader", "midi").music

@@ -1,6 +1,6 @@
 """What a reader is, and which reader a file has.
 
-A reader's file has a line ``MEMBER = Reader(…)``; the names of files that only help begin with an underscore.
+A module with a line ``MEMBER = Reader(…)`` adds a reader; the names of helper modules start with an underscore.
 """
 
 from __future__ import annotations
@@ -26,17 +26,17 @@ READERS = Registry("reader")
 class Reader:
     """The reader of one format.
 
-    It may know more about a column than the values show, and says so in the metadata of the column's field: ``kind``
-    is the column's kind; ``aside`` is why nothing is learned from it unless it is asked for by name.
+    It may set metadata on the field of a column: ``kind`` is the column's kind; ``aside`` says why the column is left
+    out unless the user chooses it by name.
 
     Attributes:
-        suffixes: ends of its files' names, in small letters.
-        read: the table in one file; a `DataError` names the file and what is wrong with it.
-        example: the column of a file's bytes, where a file is one example and its folder tells its label; ``None``: a
-            file is a table.
-        check: finds what is wrong only once all the files that are read together are known: file -> the error. It
-            gets their tables, how they are read and, for a model's later data, the alphabet of its symbols.
-        Options: the class of its own options; ``read`` gets them from its second argument, by ``config.of``.
+        suffixes: suffixes of its files, in lower case.
+        read: reads the table in one file; a `DataError` names the file and what is wrong with it.
+        example: the column of a file's bytes, where a file is one example and its folder may be its label; ``None``
+            where a file is a table.
+        check: checks all files that are read together: file -> the error. It takes their tables, how they are read and,
+            for data read by a trained model, the alphabet of its symbols.
+        Options: the class of its own options; ``read`` finds them with ``config.of``.
     """
 
     suffixes: tuple[str, ...]
@@ -47,7 +47,7 @@ class Reader:
 
 
 def suffixes() -> dict[str, str]:
-    """File suffix -> the name of the reader of such files; imports the readers, which import no torch.
+    """File suffix -> the name of its reader; imports all readers, which do not import torch.
 
     Raises:
         UsageError: two readers have the same suffix.
@@ -56,17 +56,17 @@ def suffixes() -> dict[str, str]:
     for name, reader in READERS.members().items():
         for suffix in reader.suffixes:
             if suffix in known:
-                raise UsageError(f"both the reader {known[suffix]!r} and the reader {name!r} read {suffix} files")
+                raise UsageError(f"the readers {known[suffix]!r} and {name!r} both read {suffix} files")
             known[suffix] = name
     return known
 
 
 def reader_of(path: Path, known: Mapping[str, str]) -> str | None:
-    """The reader of ``path``, which has the longest suffix that fits; ``None`` if none fits.
+    """The reader of ``path``, by the longest suffix that fits; ``None`` if none fits.
 
     Args:
-        path: of a file.
-        known: suffix -> reader, as `suffixes` gives them.
+        path: the path of a file.
+        known: suffix -> reader, as returned by `suffixes`.
     """
     fitting = [suffix for suffix in known if path.name.lower().endswith(suffix)]
     return known[max(fitting, key=len)] if fitting else None

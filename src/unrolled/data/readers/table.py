@@ -27,7 +27,7 @@ def read_table(path: Path, config: DataConfig) -> pa.Table:
     """The table in ``path``.
 
     Raises:
-        DataError: the file is missing, empty, damaged, or holds what its format does not allow.
+        DataError: the file is missing, empty, damaged, or breaks the rules of its format.
     """
     name = path.name.lower()
     if name.endswith(".parquet"):
@@ -40,13 +40,13 @@ def read_table(path: Path, config: DataConfig) -> pa.Table:
 
 
 def read_written(data: pa.Buffer, origin: str, config: DataConfig, suffix: str | None = None) -> pa.Table:
-    """The table in the text ``data``; without a ``suffix``, JSON Lines if it begins with a brace, else CSV.
+    """The table in the text ``data``; without a ``suffix``, JSON Lines if it starts with a brace, otherwise CSV.
 
     Raises:
-        DataError: as `read_table`.
+        DataError: as in `read_table`.
     """
     if is_utf8(config.text_encoding):
-        data = strip_bom(data, origin)  # whether it is UTF-8 is seen cell by cell, where row and column are known
+        data = strip_bom(data, origin)  # UTF-8 is checked cell by cell later, to name row and column
     else:
         data = to_utf8(data, config.text_encoding, origin)
     if suffix is None:
@@ -60,11 +60,11 @@ def _decode(path: Path, decode: Callable[[pa.Buffer], pa.Table], form: str) -> p
     data = map_file(path)
     try:
         table = decode(data)
-        # A crafted offset is not seen on reading, and whoever follows it dies of a segmentation fault.
+        # Reading does not check offsets, and following a crafted one would crash the process.
         table.validate(full=True)
     except (pa.ArrowException, OSError, MemoryError, UnicodeDecodeError) as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0][:200]
-        raise DataError(f"is not a whole {form} file: {reason}", file=str(path)) from None
+        raise DataError(f"is not a valid {form} file: {reason}", file=str(path)) from None
     return table
 
 

@@ -1,7 +1,7 @@
-r"""Plain text: a document a file, or a document a line, in a column ``text``.
+r"""Plain text: each file, or each line, is a document in a column ``text``.
 
-The text is not loaded but mapped: a file of a gigabyte takes no memory. Line ends are ``\n`` and ``\r\n`` (which
-becomes ``\n``), nothing else; a byte-order mark is dropped.
+The text is mapped, not loaded: a file of a gigabyte takes no memory. Only ``\n`` and ``\r\n`` (which becomes ``\n``)
+end a line; a byte-order mark is dropped.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class Options(Part):
 
     rows_are: Literal["files", "lines"] = option(
         "files",
-        "What a row of the data is, where it is read from text files.",
+        "Whether each row is a whole text file or one line.",
         also=("documents", "sample_by", "split"),
     )
 
@@ -35,7 +35,7 @@ def read_text(path: Path, config: DataConfig) -> pa.Table:
     """One row with the whole file, or a row for each line if the option ``rows_are`` is ``lines``.
 
     Raises:
-        DataError: the file is missing or empty, or a byte is not of ``config.text_encoding``.
+        DataError: the file is missing or empty, or a byte is not in ``config.text_encoding``.
     """
     buffer = text_buffer(path, config.text_encoding)
     return pa.table(
@@ -47,11 +47,11 @@ def text_buffer(path: Path, encoding: str) -> pa.Buffer:
     r"""The file as valid UTF-8 with ``\n`` line ends.
 
     Raises:
-        DataError: as `read_text`.
+        DataError: as in `read_text`.
     """
     buffer = unix_lines(to_utf8(map_file(path), encoding, str(path)))
     if not buffer.size:
-        raise DataError("is empty but for its byte-order mark", file=str(path))
+        raise DataError("is empty except for its byte-order mark", file=str(path))
     return buffer
 
 

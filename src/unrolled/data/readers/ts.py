@@ -1,11 +1,11 @@
-"""The .ts format of time series classification: a header of @ lines, then a series a line, its label behind it.
+"""The .ts format of time series classification: a header of @ lines, then on each line a series and its label.
 
     @dimensions 2
     @classLabel true slow fast
     @data
     0.1,0.2,0.3:5,6,7:slow
 
-Colons part the dimensions and the label, commas the steps; ``?`` is a missing value.
+Colons separate the dimensions and the label, commas the steps; ``?`` is a missing value.
 
 References:
     Bagnall et al., the UEA archive. https://arxiv.org/abs/1811.00075
@@ -34,21 +34,22 @@ _MISSING = ("?", "nan")
 
 @dataclass(frozen=True, slots=True)
 class _Header:
-    """What the @ lines say: the ``labels`` that there are, and ``answer``, the name of the column behind the series."""
+    """The header: all ``labels``, and ``answer``, the name of the column after the series."""
 
     answer: str | None
     labels: tuple[str, ...]
 
 
 def read_ts(path: Path, config: DataConfig) -> pa.Table:
-    """A row for each series: ``series``, of several dimensions with a list for each step, and ``class`` or ``target``.
+    """A row for each series: its numbers in ``series``, and its ``class`` or ``target`` if there is one.
 
-    Series may differ in length, but not the dimensions of one. Lines that begin with ``#`` or ``%`` are remarks.
+    With several dimensions, each step is a list. Series may differ in length, but not the dimensions of one series.
+    Lines that start with ``#`` or ``%`` are remarks.
 
     Raises:
-        DataError: the file is missing, empty or not of ``config.text_encoding``; it has no data, or time stamps; a
-            line has other dimensions than the first, dimensions of several lengths, a value that is no number, or a
-            label that the header does not name.
+        DataError: the file is missing, empty or not in ``config.text_encoding``; it has no data, or has time stamps; a
+            line has another number of dimensions than the first, dimensions of different lengths, a value that is not
+            a number, or a label that the header does not name.
     """
     origin = str(path)
     text = io.TextIOWrapper(pa.BufferReader(text_buffer(path, config.text_encoding)), "utf-8", newline="\n")
@@ -63,11 +64,13 @@ def read_ts(path: Path, config: DataConfig) -> pa.Table:
             answers.append(parts.pop().strip())
             if header.labels and answers[-1] not in header.labels:
                 known = ", ".join(header.labels[:10])
-                raise DataError(f"line {number}: {answers[-1]!r} is no label of the header ({known})", file=origin)
+                raise DataError(
+                    f"line {number}: {answers[-1]!r} is not one of the labels in the header ({known})", file=origin
+                )
         rows.append([part.split(",") for part in parts])
         _check(rows, number, origin)
     if not rows:
-        raise DataError("holds no series", file=origin, hint="they stand behind a line @data, one a line")
+        raise DataError("has no series", file=origin, hint="after a line @data, write one on each line")
     columns = {"series": _series(rows, origin)}
     if header.answer == "target":
         columns["target"] = _numbers(answers, range(len(rows)), origin, "target")
@@ -79,16 +82,16 @@ def read_ts(path: Path, config: DataConfig) -> pa.Table:
 
 
 def _header(lines: Iterable[tuple[int, str]], origin: str) -> _Header:
-    """Read up to ``@data``."""
+    """Read the header, up to ``@data``."""
     answer: str | None = None
     labels: tuple[str, ...] = ()
     for number, line in lines:
         key, *values = line.split()
         key, on = key.lower(), bool(values) and values[0].lower() == "true"
         if not key.startswith("@"):
-            raise DataError(f"line {number} stands before @data, but does not begin with @", file=origin)
+            raise DataError(f"line {number} is before @data but does not start with @", file=origin)
         if key == "@timestamps" and on:
-            raise DataError(f"line {number}: series with time stamps are not read", file=origin, hint="leave them out")
+            raise DataError(f"line {number}: time stamps are not supported", file=origin, hint="remove them")
         if key in ("@classlabel", "@targetlabel") and on:
             answer = "class" if key == "@classlabel" else "target"
             labels = tuple(values[1:]) if key == "@classlabel" else ()
@@ -98,21 +101,21 @@ def _header(lines: Iterable[tuple[int, str]], origin: str) -> _Header:
 
 
 def _check(rows: list[list[list[str]]], number: int, origin: str) -> None:
-    """The last of ``rows`` has as many dimensions as the first, and its dimensions are of one length."""
+    """Check that the last of ``rows`` has as many dimensions as the first, all of one length."""
     first, last = len(rows[0]), rows[-1]
     if not last:
         raise DataError(f"line {number} has no series before its label", file=origin)
     if len(last) != first:
-        raise DataError(f"line {number} has {len(last)} dimensions, the first line {first}", file=origin)
+        raise DataError(f"line {number} has {len(last)} dimensions, but the first line has {first}", file=origin)
     lengths = [len(dimension) for dimension in last]
     if len(set(lengths)) > 1:
         other = next(index for index, length in enumerate(lengths) if length != lengths[0])
-        message = f"line {number}: dimension {other + 1} has {lengths[other]} steps, the first {lengths[0]}"
+        message = f"line {number}: dimension {other + 1} has {lengths[other]} steps, but the first has {lengths[0]}"
         raise DataError(message, file=origin)
 
 
 def _series(rows: list[list[list[str]]], origin: str) -> pa.Array:
-    """Lists of numbers, or of as many numbers a step as there are dimensions."""
+    """Lists with a number at each step or, with several dimensions, a list of numbers."""
     steps = np.array([len(row[0]) for row in rows], np.int64)
     offsets = pa.array(np.concatenate([[0], np.cumsum(steps)]), pa.int64())
     owner = np.repeat(np.arange(len(rows)), steps)
@@ -135,7 +138,7 @@ def _numbers(texts: list[str], owner: Iterable[int], origin: str, column: str) -
         return pa.array(known, pa.string()).cast(pa.float64())
     except pa.ArrowInvalid:
         text, row = next((text, row) for text, row in zip(known, owner, strict=True) if not _is_number(text))
-        raise DataError(f"{str(text)[:40]!r} is no number", file=origin, row=int(row) + 1, column=column) from None
+        raise DataError(f"{str(text)[:40]!r} is not a number", file=origin, row=int(row) + 1, column=column) from None
 
 
 def _is_number(text: str | None) -> bool:

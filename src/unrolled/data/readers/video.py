@@ -1,6 +1,6 @@
-"""Videos: a file is a row, with its name and its frames as a list of small pictures.
+"""Videos: a file is a row with its name and a list of its frames as small pictures.
 
-A folder of them is put together by `unrolled.data.tables.media_folder`, which finds labels and captions.
+`unrolled.data.tables.media_folder` reads a folder of videos and finds labels and captions.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ _SUFFIXES = (".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi")
 _EXAMPLE = "video"
 
 
-def read_video(path: Path, config: DataConfig) -> pa.Table:  # noqa: ARG001 - every reader is given one
-    """One row: the file's name, and in a column ``video`` its frames, each a PNG of 64 × 64 pixels at most.
+def read_video(path: Path, config: DataConfig) -> pa.Table:  # noqa: ARG001 - every reader takes one
+    """One row: the file's name and, in a column ``video``, its frames, each a PNG of at most 64 × 64 pixels.
 
     Raises:
-        DataError: the file is missing, empty or damaged, or has more frames or pixels than are decoded.
+        DataError: the file is missing, empty or damaged, or has too many frames or pixels.
         MissingExtra: av is not installed.
     """
     data = memoryview(map_file(path))

@@ -1,0 +1,1 @@
+"""From any source to sequences: reading, grouping, checking and splitting."""

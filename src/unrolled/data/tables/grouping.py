@@ -1,4 +1,4 @@
-"""A table with a row for each step → a table with a row for each sequence."""
+"""Convert a table with a row for each step to a table with a row for each sequence."""
 
 from __future__ import annotations
 
@@ -30,17 +30,17 @@ def group_steps(
 
     Args:
         table: a row for each step.
-        by: the column that names the sequence; ``None``: they are all one.
-        order: the column to sort the steps by; equal ones, and all without it, keep their order.
+        by: the column that names the sequence; ``None``: all rows are one sequence.
+        order: the column to sort the steps by; equal ones keep their order; ``None``: the order of the rows.
         origin: how errors name the table.
-        timed: column -> whether it has a value for each step, as a model knows it from its training data. For other
-            columns it is found out: with ``by``, one that never changes within a sequence (a label, say) has one value.
-        gap: a sequence ends where the next step lies more than so many seconds behind by ``order`` (a session); numbers
+        timed: column -> whether it has a value for each step, as the training data of a model showed. For other columns
+            it is inferred: with ``by``, one that never changes within a sequence (such as a label) has one value.
+        gap: start a new sequence (a session) where two steps are more than so many seconds apart by ``order``; numbers
             are taken as seconds.
 
     Raises:
-        DataError: ``by`` or ``order`` names no column, has an empty cell, or cannot be sorted; ``order`` holds no times
-            to find a ``gap`` between; or a column changes within a sequence against what ``timed`` says.
+        DataError: ``by`` or ``order`` names an unknown column, has an empty cell, or cannot be sorted; ``gap`` is set
+            but ``order`` does not hold times; or a column changes within a sequence although ``timed`` denies it.
 
     Example:
         >>> steps = pa.table({"id": ["a", "b", "a"], "t": [2, 1, 1], "x": [0.5, 0.1, 0.4], "y": [1, 0, 1]})
@@ -50,7 +50,7 @@ def group_steps(
     groups = np.zeros(table.num_rows, np.int64) if by is None else codes(_key(table, by, origin))
     places = np.arange(table.num_rows) if order is None else _sorted_places(_key(table, order, origin), order, origin)
     places = places[np.argsort(groups[places], kind="stable")]
-    if (np.diff(places) != 1).any():  # most tables are in order already, and need no copy
+    if (np.diff(places) != 1).any():  # most tables are already in order and are not copied
         table = table.take(pa.array(places))
     begins = np.flatnonzero(np.diff(groups[places], prepend=-1))
     if gap is not None and order is not None:
@@ -69,7 +69,7 @@ def group_steps(
         if name != by and steps is not True:
             change = _first_change(column, offsets)
             if change is not None and steps is False:
-                message = "changes within a sequence, but the model was trained on one value for each"
+                message = "changes within a sequence, but the model was trained with one value for each sequence"
                 raise DataError(message, file=origin, row=int(places[change]) + 1, column=name)
             steps = change is not None
         columns[name] = _lists(column, offsets) if steps and name != by else column.take(pa.array(offsets[:-1]))
@@ -82,11 +82,11 @@ def _key(table: pa.Table, name: str, origin: Origin) -> pa.ChunkedArray:
         raise DataError("there is no such column", file=origin, column=name, hint=hint)
     column = table.column(name)
     if pa.types.is_nested(column.type):
-        raise DataError(f"holds {column.type}: steps cannot be told apart by it", file=origin, column=name)
+        raise DataError(f"holds {column.type}, which cannot name or order steps", file=origin, column=name)
     empty = pc.is_null(column, nan_is_null=True)
     row = pc.index(empty, True).as_py()
     if row >= 0:
-        raise DataError("is empty, but tells where the step belongs", file=origin, row=row + 1, column=name)
+        raise DataError("is empty, but it must say where the step belongs", file=origin, row=row + 1, column=name)
     return column
 
 
@@ -106,7 +106,7 @@ def _sorted_places(column: pa.ChunkedArray, name: str, origin: Origin) -> np.nda
         row = pc.index(pc.match_substring_regex(column, _DAY_FIRST), True).as_py()
         if row >= 0:
             raise DataError(
-                f"{column[row].as_py()!r} does not sort as the date it seems to be",
+                f"{column[row].as_py()!r} looks like a date but would not be sorted as one",
                 file=origin,
                 row=row + 1,
                 column=name,
@@ -116,15 +116,15 @@ def _sorted_places(column: pa.ChunkedArray, name: str, origin: Origin) -> np.nda
     try:
         places: np.ndarray = pc.sort_indices(column).to_numpy()
     except pa.ArrowNotImplementedError:
-        raise DataError(f"holds {column.type}, which has no order", file=origin, column=name) from None
+        raise DataError(f"holds {column.type}, which cannot be sorted", file=origin, column=name) from None
     return places.astype(np.int64)
 
 
 def _first_change(column: pa.ChunkedArray, offsets: np.ndarray) -> int | None:
-    """The first row that differs from the row before it in the same sequence; ``None`` if there is none."""
+    """The first row that differs from the previous row of its sequence; ``None`` if no row does."""
     if not len(column):
         return None
-    if pa.types.is_nested(column.type):  # lists have no codes; each step is taken to have its own
+    if pa.types.is_nested(column.type):  # lists have no codes: assume that they change at each step
         longer = np.flatnonzero(np.diff(offsets) > 1)
         return int(offsets[longer[0]]) + 1 if len(longer) else None
     differs = np.diff(codes(column), prepend=-1) != 0

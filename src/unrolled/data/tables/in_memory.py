@@ -1,4 +1,4 @@
-"""What is in memory already → an Arrow table: what speaks Arrow's C interface, dicts, and lists of four forms."""
+"""Data in memory → an Arrow table: anything with ``__arrow_c_stream__``, a dict, or a list."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _FORMS = "a path, a dataframe, a dict of columns, or a list of dicts, texts or l
 
 
 def to_table(source: Any) -> pa.Table:
-    """``source`` as a table.
+    """Convert ``source`` to a table.
 
     Args:
         source: a polars, pandas, duckdb or Arrow table, or a column of one that has a name; a dict of columns; a list
@@ -26,7 +26,7 @@ def to_table(source: Any) -> pa.Table:
 
     Raises:
         DataError: the cells of a column are of several types, or columns differ in length.
-        UsageError: it is of none of these forms.
+        UsageError: ``source`` is something else.
 
     Example:
         >>> to_table(["so", "it goes"]).to_pydict()
@@ -40,7 +40,7 @@ def to_table(source: Any) -> pa.Table:
     if isinstance(source, np.ndarray) and source.ndim in (2, 3):
         source = list(source)
     if not isinstance(source, list | tuple):
-        raise UsageError(f"data cannot be read from a {type(source).__name__}: give {_FORMS}")
+        raise UsageError(f"data of type {type(source).__name__} cannot be read: give {_FORMS}")
     forms = {_form(row) for row in source}
     form = forms.pop() if len(forms) == 1 else None
     if form is None:
@@ -98,11 +98,13 @@ def _columns(columns: dict[str, Any]) -> pa.Table:
     arrays: dict[str, pa.Array] = {}
     for name, cells in columns.items():
         if not isinstance(name, str):
-            raise DataError(f"the column name {name!r} is a {type(name).__name__}, not a text", file=IN_MEMORY)
+            raise DataError(
+                f"the column name {name!r} has the type {type(name).__name__}, but must be a str", file=IN_MEMORY
+            )
         arrays[name] = _column(name, cells)
         length = len(next(iter(arrays.values())))
         if len(arrays[name]) != length:
-            message = f"has {len(arrays[name])} rows, {next(iter(arrays))!r} has {length}"
+            message = f"has {len(arrays[name])} rows, but {next(iter(arrays))!r} has {length}"
             raise DataError(message, file=IN_MEMORY, column=name)
     return pa.table(arrays)
 
@@ -111,7 +113,9 @@ def _column(name: str, cells: Any) -> Any:
     if isinstance(cells, pa.Array | pa.ChunkedArray):
         return cells
     if isinstance(cells, str | bytes) or not hasattr(cells, "__len__"):
-        raise DataError(f"is a {type(cells).__name__}, not a list of cells", file=IN_MEMORY, column=name)
+        raise DataError(
+            f"has the type {type(cells).__name__}, but must be a list of cells", file=IN_MEMORY, column=name
+        )
     if isinstance(cells, np.ndarray) and cells.ndim == 1:
         cells = cells.tolist() if cells.dtype == object else cells
     else:
@@ -120,7 +124,7 @@ def _column(name: str, cells: Any) -> Any:
         return pa.array(cells)
     except (pa.ArrowException, OverflowError, TypeError, ValueError, UnicodeError) as error:
         row, reason = _first_fault(cells, error)
-        raise DataError(f"cannot be a column of one type: {reason}", file=IN_MEMORY, row=row, column=name) from None
+        raise DataError(f"the values are not of one type: {reason}", file=IN_MEMORY, row=row, column=name) from None
 
 
 def _cell(cell: object) -> object:
@@ -133,7 +137,7 @@ def _cell(cell: object) -> object:
 
 
 def _first_fault(cells: Any, error: Exception) -> tuple[int, str]:
-    low, high, reason = 0, len(cells) - 1, error  # cells[: high + 1] are no column
+    low, high, reason = 0, len(cells) - 1, error  # cells[: high + 1] do not make a column
     while low < high:
         middle = (low + high) // 2
         try:

@@ -1,8 +1,8 @@
-"""A folder in which each file is an example: pictures, with labels from its folders or a table that names the files.
+"""A folder in which each file is an example, such as a picture; labels come from subfolders or from a table of names.
 
-A cell holds a file's bytes, or a list of parts of them, such as frames. They are spooled to disk and mapped. Where a
-cell is one, the column is an Arrow dictionary over them: what takes or shuffles rows moves indices, and a file that
-several rows name lies there once.
+A cell holds the bytes of a file, or a list of its parts, such as frames. They are spooled to disk and mapped. Where a
+cell is one file, the column is dictionary-encoded: selecting or shuffling rows moves only indices, and a file that
+several rows name is stored once.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import pyarrow as pa
 
 from unrolled.data.config import DataConfig
 from unrolled.data.encodings._cells import is_text
-from unrolled.data.encodings.base import has_time
+from unrolled.data.encodings.encoding import has_time
 from unrolled.data.io.blobs import LABELS, cut, with_names
 from unrolled.data.io.folder import check_some, listed
 from unrolled.data.io.mapped import Spool
@@ -36,35 +36,35 @@ def collect(
     readers: tuple[ReadOne, ReadOne],
     config: DataConfig,
 ) -> tuple[pa.Table, tuple[str, ...]]:
-    """The examples of ``folder``, and what a user should be told of them.
+    """The examples in ``folder``, and remarks for the user.
 
-    Columns are ``name``, ``column``, and those of the table of ``tables`` that names the files; without such a table
-    ``label``, the folder in which a file lies, if there are several and every file lies in one. A file that cannot be
+    The columns are ``name``, ``column``, and those of the table that names the files. Without such a table there is a
+    column ``label``, the subfolder of each file, if every file is in one and there are several. A file that cannot be
     read is left out and listed.
 
     Args:
-        folder: where they lie.
+        folder: the folder.
         named: the files that are examples.
-        tables: those that are tables.
-        column: what to call the column of their bytes.
-        readers: of an example, and of a table.
+        tables: the files that are tables.
+        column: the name of the column of bytes.
+        readers: the reader of an example, and of a table.
         config: how to read.
 
     Raises:
-        DataError: not one file can be read, a table is damaged, or two name the files.
+        DataError: no file can be read, a table is damaged, or two tables name the files.
     """
     read_one, read_table = readers
     files = _spool(folder, named, column, read_one, config)
     remarks = check_some(folder, files.broken, len(named), column)
     known = {file.relative_to(folder).as_posix() for file in named}
-    beside = _beside(folder, ((path, read_table(path, config)) for path in tables), known)
+    beside = _naming_table(folder, ((path, read_table(path, config)) for path in tables), known)
     if beside is None:
-        rows, others = np.arange(len(files.names)), _folders(files.names)
+        rows, others = np.arange(len(files.names)), _folder_labels(files.names)
         cells = files.cells
     else:
         rows, others, said = _join(beside, files.names, known, column)
         remarks += said
-        cells = files.cells.take(pa.array(rows)) if files.timed else files.cells  # a copy, where a table chooses
+        cells = files.cells.take(pa.array(rows)) if files.timed else files.cells  # a copy, in the order of the table
     if not files.timed:
         cells = pa.DictionaryArray.from_arrays(pa.array(rows.astype(np.int32)), cells)
     whole = with_names([files.names[row] for row in rows], column, cells)
@@ -117,7 +117,7 @@ def _spool(folder: Path, named: Sequence[Path], column: str, read_one: ReadOne, 
 
 
 @dataclass(frozen=True, slots=True)
-class _Beside:
+class _NamingTable:
     """The table at ``path``, whose column ``key`` names the files beside it."""
 
     path: Path
@@ -125,17 +125,17 @@ class _Beside:
     key: str
 
 
-def _beside(folder: Path, tables: Iterable[tuple[Path, pa.Table]], known: set[str]) -> _Beside | None:
-    found = [_Beside(path, table, key) for path, table in tables if (key := _key(table, known))]
+def _naming_table(folder: Path, tables: Iterable[tuple[Path, pa.Table]], known: set[str]) -> _NamingTable | None:
+    found = [_NamingTable(path, table, key) for path, table in tables if (key := _key(table, known))]
     if len(found) > 1:
         both = " and ".join(beside.path.name for beside in found[:2])
-        raise DataError(f"{both} name the same files", file=str(folder), hint="keep one table beside them")
+        raise DataError(f"{both} name the same files", file=str(folder), hint="keep only one of these tables")
     return found[0] if found else None
 
 
 def _key(table: pa.Table, known: set[str]) -> str | None:
-    """The column that names the most of the files, if one does."""
-    plain = {*known, *_alone(known)}
+    """The column that names most of the files, if any column names one."""
+    plain = {*known, *_unique_names(known)}
     found = {}
     for name in table.column_names:
         if is_text(table.column(name).type):
@@ -144,28 +144,30 @@ def _key(table: pa.Table, known: set[str]) -> str | None:
     return best if best is not None and found[best] else None
 
 
-def _join(beside: _Beside, kept: list[str], known: set[str], column: str) -> tuple[np.ndarray, pa.Table, list[str]]:
-    """The file of each row that names one, the other columns of these rows, and what a user should be told."""
+def _join(
+    beside: _NamingTable, kept: list[str], known: set[str], column: str
+) -> tuple[np.ndarray, pa.Table, list[str]]:
+    """The file of each row that names one, the other columns of these rows, and remarks for the user."""
     path, table, key = beside.path, beside.table, beside.key
     others = table.drop_columns([key])
     for name in {"name", column} & set(others.column_names):
-        message = f"has the name of the column that holds the files' {'names' if name == 'name' else 'contents'}"
+        message = f"this name is taken by the column of the files' {'names' if name == 'name' else 'contents'}"
         raise DataError(message, file=str(path), column=name, hint="rename it")
     places = {name: index for index, name in enumerate(kept)}
-    alone = _alone(known)
+    unique = _unique_names(known)
     texts = [_path(text) for text in table.column(key).to_pylist()]
-    files = [text if text in known else alone.get(text) for text in texts]
+    files = [text if text in known else unique.get(text) for text in texts]
     rows = [row for row, file in enumerate(files) if file in places]
     lost = [repr(text) for text, file in zip(texts, files, strict=True) if file is None]
     named = set(files)
     unnamed = [repr(name) for name in kept if name not in named]
     remarks = []
     if lost:
-        remarks.append(f"{len(lost)} rows of {path.name} name no file that is here: {listed(lost)}")
+        remarks.append(f"{len(lost)} rows of {path.name} name a file that is not in the folder: {listed(lost)}")
     if unnamed:
-        remarks.append(f"{len(unnamed)} files are named by no row of {path.name}: {listed(unnamed)}")
+        remarks.append(f"{len(unnamed)} files are not named in {path.name}: {listed(unnamed)}")
     if not rows:
-        raise DataError("names no file that can be read", file=str(path), column=key)
+        raise DataError("does not name any file that can be read", file=str(path), column=key)
     return np.array([places[str(files[row])] for row in rows]), others.take(pa.array(rows, pa.int64())), remarks
 
 
@@ -173,14 +175,14 @@ def _path(text: str | None) -> str:
     return PurePosixPath(text or "").as_posix()  # without ./
 
 
-def _alone(known: set[str]) -> dict[str, str]:
-    """Bare name -> path, where no two files have the name."""
+def _unique_names(known: set[str]) -> dict[str, str]:
+    """File name -> path, for names that only one file has."""
     counts = Counter(PurePosixPath(path).name for path in known)
     return {PurePosixPath(path).name: path for path in known if counts[PurePosixPath(path).name] == 1}
 
 
-def _folders(kept: list[str]) -> pa.Table:
-    """A column ``label`` of the folders in which the files lie, if there are several and every file lies in one."""
+def _folder_labels(kept: list[str]) -> pa.Table:
+    """A column ``label`` of the files' subfolders, if every file is in one and there are several."""
     labels = [PurePosixPath(path).parts[0] for path in kept if "/" in path]
     if len(labels) < len(kept) or len(set(labels)) < 2:
         return pa.table({})

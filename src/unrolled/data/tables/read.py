@@ -1,4 +1,4 @@
-"""Anything a user may name as data → `Sequences`."""
+"""Read any data source into `Sequences`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 from unrolled.data.config import DataConfig
 from unrolled.data.encodings._alphabets import Name
-from unrolled.data.encodings.base import has_time
+from unrolled.data.encodings.encoding import has_time
 from unrolled.data.io.blobs import NAMES
 from unrolled.data.io.timestamps import duration
 from unrolled.data.tables.grouping import group_steps
@@ -28,23 +28,24 @@ def read(
     timed: Mapping[str, bool] | None = None,
     alphabet: Name | None = None,
 ) -> Sequences:
-    """The sequences in ``source``, with the kind of each column.
+    """Read the sequences in ``source`` and infer the kind of each column.
 
-    Files of a folder that cannot be read, or have other columns than most, are left out and listed among the remarks.
+    Files of a folder that cannot be read, or whose columns differ from most others, are left out and listed in the
+    remarks.
 
     Args:
         source: a file, a folder, ``-`` for standard input, or anything that
             `unrolled.data.tables.in_memory.to_table` takes.
         config: how to read it.
-        steps: whether a row is a step even without ``config.by`` and ``config.order``; all are one sequence then. A
-            table that has list cells has its sequences already.
-        wanted: further columns that are asked for by name.
-        timed: for a model's later data, see `unrolled.data.tables.grouping.group_steps`.
-        alphabet: for a model's later data, that of its symbols; ``None``: the one that the data tells.
+        steps: whether each row is a step even without ``config.by`` and ``config.order``, so that all rows make one
+            sequence. It has no effect on a table with list cells.
+        wanted: further columns that must be kept.
+        timed: for data read by a trained model, see `unrolled.data.tables.grouping.group_steps`.
+        alphabet: for data read by a trained model, the alphabet of its symbols; ``None`` infers it from the data.
 
     Raises:
-        DataError: it is missing, empty, damaged, of no known format, or not as ``config`` says.
-        UsageError: ``source`` is nothing that can be read, or ``config`` names an unknown kind or text encoding.
+        DataError: the data is missing, empty, damaged, of an unknown format, or does not fit ``config``.
+        UsageError: ``source`` has a type that cannot be read, or ``config`` names an unknown kind or text encoding.
 
     Example:
         >>> read({"load": [[1.5, 2.0], [3.5]], "works": [True, False]}).kinds
@@ -72,8 +73,8 @@ def _check_told(reading: Reading, config: DataConfig) -> None:
 
 
 def _leave_names_out(reading: Reading, config: DataConfig) -> Reading:
-    named = [field.name for field in reading.table.schema if NAMES in (field.metadata or {})]
-    return reading.without({name: "names the files" for name in named if name not in config.kinds})
+    names = [field.name for field in reading.table.schema if NAMES in (field.metadata or {})]
+    return reading.without({name: "names the files" for name in names if name not in config.kinds})
 
 
 def _leave_ignored_out(reading: Reading, config: DataConfig) -> Reading:
@@ -82,7 +83,7 @@ def _leave_ignored_out(reading: Reading, config: DataConfig) -> Reading:
         if name not in known:
             hint = did_you_mean(name, known).strip()
             raise DataError("there is no such column to ignore", file=reading.origin, column=name, hint=hint)
-    return reading.without(dict.fromkeys(config.ignore, "is ignored, as asked"))
+    return reading.without(dict.fromkeys(config.ignore, f"is listed in {named('ignore')}"))
 
 
 def _join_fields(reading: Reading, config: DataConfig) -> Reading:
@@ -97,7 +98,7 @@ def _group(
 ) -> Reading:
     by, order = config.by, config.order
     if config.gap and not order:
-        raise UsageError(f"{named('gap')} needs {named('order')}, the column that tells when each step was")
+        raise UsageError(f"{named('gap')} needs {named('order')}, the column that holds the time of each step")
     if not by and not order and (not steps or any(has_time(field.type) for field in reading.table.schema)):
         return reading
     gap = duration(config.gap) if config.gap else None
@@ -105,7 +106,7 @@ def _group(
     dropped = {by: "names the sequence"} if by else {}
     if order and order not in (*config.inputs, *wanted, *config.kinds):
         dropped[order] = "orders the steps"
-    # A row is a sequence now, and no longer a row of any file.
+    # A row is now a sequence, so it no longer has a row number in a file.
     return replace(reading, table=table, origin=Origin(reading.origin.name)).without(dropped)
 
 
@@ -116,13 +117,13 @@ def _leave_aside(reading: Reading, asked_for: set[str]) -> Reading:
 
 
 def _with_kinds(reading: Reading, config: DataConfig, later: bool) -> Sequences:
-    """The sequences: a column has the kind that is asked for, else what its reader says, else what its values show."""
+    """The sequences: the kind of a column is the user's, or else its reader's, or else inferred from its values."""
     used = reading.table.select([name for name in reading.table.column_names if name not in reading.dropped])
     kinds = {field.name: field.metadata[b"kind"].decode() for field in used.schema if b"kind" in (field.metadata or {})}
     if config.order in config.inputs:
         kinds[config.order] = "elapsed"
     for name, kind in config.kinds.items():
-        absent = later and name not in used.column_names  # a model's later data may lack a column
+        absent = later and name not in used.column_names  # data for a trained model may lack a column
         if name not in reading.dropped and not absent:
             kinds[name] = kind
     kinds = infer_kinds(used, kinds, reading.origin)

@@ -1,4 +1,4 @@
-"""The fields of a row as the steps of a sequence: ``food=thai, area=centre``, each a token of its own."""
+"""The fields of a row as the steps of a sequence: ``food=thai, area=centre``, each one a token."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ from unrolled.errors import DataError, Origin, did_you_mean
 
 __all__ = ["FIELDS", "as_steps"]
 
-FIELDS = "fields"  # the column that they become
+FIELDS = "fields"  # the name of the new column
 
 
 def as_steps(table: pa.Table, names: tuple[str, ...], origin: Origin) -> pa.Table:
-    """``table`` and one list column more, `FIELDS` of kind tokens, made of the columns ``names``.
+    """Add a list column `FIELDS` of kind tokens to ``table``, made of the columns ``names``.
 
-    A step is ``name=value``, the value as text; the steps stand in the order of ``names``, and an empty cell has none.
+    A step is ``name=value``, with the value as text; steps are in the order of ``names``, and an empty cell has none.
 
     Args:
-        table: one value a row in each of those columns.
+        table: with one value for each row in those columns.
         names: at least one.
         origin: how errors name the table.
 
     Raises:
-        DataError: there is no such column, a cell of it is a list, bytes or the like, or `FIELDS` is taken.
+        DataError: a column is missing or holds lists, bytes or the like, or the name `FIELDS` is taken.
 
     Cost: O(rows × names) in Arrow.
 
@@ -35,7 +35,7 @@ def as_steps(table: pa.Table, names: tuple[str, ...], origin: Origin) -> pa.Tabl
         [['food=thai', 'stars=3'], ['stars=4']]
     """
     if FIELDS in table.column_names:
-        raise DataError("is the name of the joint fields too", file=origin, column=FIELDS, hint="rename it")
+        raise DataError("this name is taken by the joined fields", file=origin, column=FIELDS, hint="rename it")
     steps = [_cells(table, name, origin) for name in names]
     places = np.arange(len(names) * table.num_rows).reshape(len(names), -1).T.ravel()  # row by row
     cells = pa.concat_arrays(steps).take(pa.array(places))
@@ -54,7 +54,7 @@ def _cells(table: pa.Table, name: str, origin: Origin) -> pa.Array:
     try:
         texts = column.cast(pa.large_string())
     except pa.ArrowException:
-        raise DataError(f"holds {column.type}, which is no single field", file=origin, column=name) from None
+        raise DataError(f"holds {column.type}, which is not a single value", file=origin, column=name) from None
     return pc.binary_join_element_wise(
         pa.scalar(name, pa.large_string()), texts, pa.scalar("=", pa.large_string())
     ).combine_chunks()

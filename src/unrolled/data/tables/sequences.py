@@ -9,15 +9,15 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from unrolled.data.encodings.base import ENCODINGS, Traits, Where, has_time, traits_of
+from unrolled.data.encodings.encoding import ENCODINGS, Traits, Where, has_time, traits_of
 from unrolled.data.io.blobs import LABELS, is_binary
 from unrolled.errors import IN_MEMORY, DataError, Origin, UsageError, did_you_mean, named
 
 __all__ = ["JOINED", "Sequences", "drop_missing", "infer_kinds", "merge", "unusable"]
 
-JOINED = "series"  # the kind of numeric columns that are joined into one
+JOINED = "series"  # the kind of a column made by joining numeric columns
 
-_LARGE_ROW = 1 << 16  # bytes from which a row is worth a chunk of its own, so that it need not be copied
+_LARGE_ROW = 1 << 16  # bytes from which a row is kept as a separate chunk instead of being copied
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,14 +25,14 @@ class Sequences:
     """A table, the kind of each column, and where it came from.
 
     Attributes:
-        table: one row per example. It may hold columns that have no kind: they are kept for the user, never encoded.
-        kinds: column name -> kind, a name of ``data/encodings``.
-        origin: what to call the data in a message, and which of its files a row is in.
+        table: one row per example. Columns without a kind are kept for the user but never encoded.
+        kinds: column name -> kind, a name in ``data/encodings``.
+        origin: the name of the data in messages, and which of its files a row is from.
         first: (rows,) int64 or ``None``. After a split by time, the steps of row r before ``first[r]`` belong to the
             earlier split: a model may read them as history, but no target lies there.
-        rows: (rows,) int64, the place in ``origin``, from 0, of each row; ``None``: all of them, in order.
+        rows: (rows,) int64, the place in ``origin``, from 0, of each row; ``None``: all rows, in order.
         dropped: column name -> why it has no kind.
-        remarks: what else a user should know of how the data was read.
+        remarks: what else the user should know about how the data was read.
         reader: the name of the reader of its files; empty for data in memory.
     """
 
@@ -50,16 +50,16 @@ class Sequences:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What a user should be told: remarks, and each column that is left out, with the reason."""
+        """Notes for the user: the remarks, and each column that is left out, with the reason."""
         return (*self.remarks, *(f"{name!r} is left out: it {why}" for name, why in self.dropped.items()))
 
     @property
     def labelled(self) -> str | None:
-        """The column of labels that the folders of a folder give its files, if there is one and it is not left out."""
+        """The column of labels that come from subfolders, if there is one and it is not left out."""
         return next((name for name in self.kinds if LABELS in (self.table.field(name).metadata or {})), None)
 
     def column(self, name: str) -> pa.ChunkedArray:
-        """The column ``name``; a `DataError` that says why it is left out, or lists the known ones."""
+        """The column ``name``; raises a `DataError` if it is unknown or left out."""
         if name in self.dropped:
             raise DataError(f"is left out: it {self.dropped[name]}", file=self.origin, column=name)
         if name not in self.kinds:
@@ -68,7 +68,7 @@ class Sequences:
         return self.table.column(name)
 
     def traits(self, name: str) -> Traits:
-        """What can be said of the column ``name`` by its kind; nothing of one that has no kind."""
+        """The traits of the kind of column ``name``; empty ones if it has no kind."""
         return traits_of(self.kinds[name]) if name in self.kinds else Traits()
 
     def where(self, name: str) -> Where:
@@ -83,11 +83,11 @@ class Sequences:
 
 
 def infer_kinds(table: pa.Table, overrides: dict[str, str], origin: Origin) -> dict[str, str]:
-    """The kind of each column that can have one: what ``overrides`` says, else whichever encoding is surest.
+    """The kind of each column that can be encoded: the one in ``overrides``, or else the encoding that fits best.
 
     Raises:
-        DataError: an override names no column.
-        UsageError: an override names no kind.
+        DataError: an override names an unknown column.
+        UsageError: an override names an unknown kind.
 
     Example:
         >>> infer_kinds(pa.table({"x": [[1.5, 2.0]], "day": [None]}), {}, IN_MEMORY)
@@ -98,7 +98,7 @@ def infer_kinds(table: pa.Table, overrides: dict[str, str], origin: Origin) -> d
             hint = did_you_mean(name, table.column_names).strip()
             raise DataError("there is no such column", file=origin, column=name, hint=hint)
         if kind not in ENCODINGS:
-            raise UsageError(f"there is no kind {kind!r} for column {name!r}.{did_you_mean(kind, ENCODINGS.names())}")
+            raise UsageError(f"unknown kind {kind!r} for column {name!r}.{did_you_mean(kind, ENCODINGS.names())}")
     encodings = ENCODINGS.members()
     kinds = {}
     for name in table.column_names:
@@ -111,53 +111,57 @@ def infer_kinds(table: pa.Table, overrides: dict[str, str], origin: Origin) -> d
 
 
 def unusable(column: pa.ChunkedArray) -> str | None:
-    """Why nothing can be learned from ``column``, to follow "it"; ``None`` if something can."""
+    """Why ``column`` cannot be encoded, as a phrase to follow "it"; ``None`` if it can."""
     value = column.type
     while has_time(value):
         value = value.value_type
     if pa.types.is_null(value) or column.null_count == len(column):
-        return "holds no value at all"
+        return "is empty"
     if pa.types.is_temporal(value):
         order, kinds = named("order"), named("kinds")
-        return f"holds dates or times: name it with {order} to sort by it, or call it a calendar with {kinds}"
+        return f"holds dates or times: name it as {order} to sort by it, or give it the kind calendar with {kinds}"
     if is_binary(value) or pa.types.is_fixed_size_binary(value):
         known = any(encoding.recognises(column) for encoding in ENCODINGS.members().values())
         return None if known else "holds bytes"
-    return f"holds {value}, which no encoding reads" if pa.types.is_nested(value) else None
+    return f"holds {value}, which cannot be encoded" if pa.types.is_nested(value) else None
 
 
 def drop_missing(part: Sequences, target: str) -> tuple[Sequences, int]:
-    """The rows whose target is known, and how many were not.
+    """The rows with a known target, and how many rows were dropped.
 
     Raises:
-        DataError: not a single row has a target.
+        DataError: no row has a target.
     """
     known = pc.is_valid(part.column(target))
     missing = len(part) - (pc.sum(known).as_py() or 0)
     if missing == len(part):
         raise DataError(
-            "every value of the target is missing", file=part.origin, column=target, hint="name another --target"
+            "every value of the target is missing",
+            file=part.origin,
+            column=target,
+            hint=f"choose another {named('target')}",
         )
     return (part if not missing else part.take(np.flatnonzero(pa.chunked_array(known.chunks).to_numpy())), missing)
 
 
 def merge(sequences: Sequences, columns: tuple[str, ...], name: str) -> Sequences:
-    """The same with several numeric list columns as the channels of one column ``name`` of kind series.
+    """Join several numeric list columns into one column ``name`` of kind series, one channel each.
 
-    Its field's metadata has the channels' names under ``channels``, as JSON.
+    The metadata of its field holds the channels' names under ``channels``, as JSON.
 
     Raises:
-        DataError: a column is missing or no list of numbers, two differ in length in a row, or ``name`` is taken.
+        DataError: a column is missing or does not hold lists of numbers, two differ in length in a row, or ``name`` is
+            taken.
     """
     if name in sequences.kinds and name not in columns:
-        raise DataError("is the name of the joint series too", file=sequences.origin, column=name, hint="rename it")
+        raise DataError("this name is taken by the joined series", file=sequences.origin, column=name, hint="rename it")
     arrays = [_numeric_lists(sequences, column) for column in columns]
     lengths = pc.fill_null(pc.list_value_length(arrays[0]), 0).to_numpy()
     for column, array in zip(columns, arrays, strict=True):
         here = pc.fill_null(pc.list_value_length(array), 0).to_numpy()
         if (here != lengths).any():
             index = int(np.flatnonzero(here != lengths)[0])
-            message = f"has {here[index]} steps, {columns[0]!r} has {lengths[index]}"
+            message = f"has {here[index]} steps, but {columns[0]!r} has {lengths[index]}"
             place = sequences.where(column)
             raise DataError(message, file=place.file, row=place.row(index), column=column)
     flat = [pc.list_flatten(array) for array in arrays]
@@ -184,5 +188,5 @@ def _numeric_lists(sequences: Sequences, name: str) -> pa.ChunkedArray:
 def _take(table: pa.Table, rows: np.ndarray) -> pa.Table:
     if not len(rows) or table.nbytes < _LARGE_ROW * table.num_rows:
         return table.take(pa.array(rows, pa.int64()))
-    starts = np.flatnonzero(np.diff(rows, prepend=rows[0] - 2) != 1)  # a run of neighbours is a slice
+    starts = np.flatnonzero(np.diff(rows, prepend=rows[0] - 2) != 1)  # consecutive rows are sliced, not copied
     return pa.concat_tables(table.slice(int(run[0]), len(run)) for run in np.split(rows, starts[1:]))

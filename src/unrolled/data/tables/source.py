@@ -1,4 +1,4 @@
-"""Anything a user may name as data → a `Reading`: its table, where it came from, and what to say about it."""
+"""Open any data source as a `Reading`: its table, where it came from, and remarks about it."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from unrolled.errors import IN_MEMORY, DataError, Origin, UsageError, named
 
 __all__ = ["Reading", "open_source"]
 
-_TABLE = "table"  # the reader of what has no suffix, of files whose columns are named, and of labels beside pictures
+_TABLE = "table"  # reads standard input, files with named columns, and labels beside pictures
 _SMALL = 64 << 20  # bytes up to which the tables of a folder's files are copied into one piece
 
 
@@ -33,11 +33,11 @@ class Reading:
     """A table on its way to `Sequences`.
 
     Attributes:
-        table: as it was read, or as a later step made it.
+        table: the table so far.
         origin: where it came from.
         reader: the name of the reader of its files; empty for data in memory.
-        remarks: what a user should know about how it was read.
-        dropped: column name -> why it is left out, to follow "it".
+        remarks: what the user should know about how it was read.
+        dropped: column name -> why it is left out, as a phrase to follow "it".
     """
 
     table: pa.Table
@@ -47,22 +47,22 @@ class Reading:
     dropped: Mapping[str, str] = field(default_factory=dict)
 
     def without(self, reasons: Mapping[str, str]) -> Self:
-        """The same with more columns that are left out, and why; of two reasons the later one counts."""
+        """Leave out more columns, each with its reason; a later reason replaces an earlier one."""
         return replace(self, dropped={**self.dropped, **reasons})
 
 
 def open_source(source: Any, config: DataConfig, alphabet: Name | None) -> Reading:
-    """The table of ``source``, not empty and with each column name once.
+    """Open ``source`` as a table that is not empty and has unique column names.
 
     Args:
         source: a file, a folder, ``-`` for standard input, or anything that
             `unrolled.data.tables.in_memory.to_table` takes.
         config: how to read it.
-        alphabet: of a model's later data, that of its symbols.
+        alphabet: for data read by a trained model, the alphabet of its symbols.
 
     Raises:
-        DataError: it is missing, empty, damaged, or of no known format.
-        UsageError: it is nothing that can be read.
+        DataError: the data is missing, empty, damaged, or of an unknown format.
+        UsageError: ``source`` has a type that cannot be read.
     """
     if not isinstance(source, str | os.PathLike):
         reading = Reading(to_table(source), IN_MEMORY)
@@ -84,11 +84,11 @@ def _standard_input(config: DataConfig) -> Reading:
 
 
 def _file(path: Path, config: DataConfig, alphabet: Name | None) -> Reading:
-    name = _TABLE if config.header else reader_of(path, suffixes())  # who names columns means a table
+    name = _TABLE if config.header else reader_of(path, suffixes())  # only tables take named columns
     if name is None:
         if not os.path.lexists(path):
             raise DataError("there is no such file or folder", file=str(path))
-        raise DataError(f"has no suffix that tells its format; known are {_known()}", file=str(path))
+        raise DataError(f"its suffix does not name a known format; known suffixes: {_known()}", file=str(path))
     reader: Reader = READERS.get(name)
     table = reader.read(path, config)
     for error in _check_together(reader, {path: table}, config, alphabet).values():
@@ -98,23 +98,23 @@ def _file(path: Path, config: DataConfig, alphabet: Name | None) -> Reading:
 
 def _folder(folder: Path, config: DataConfig, alphabet: Name | None) -> Reading:
     if config.header:
-        raise UsageError(f"{named('header')} only works with a file, and {folder} is a folder")
+        raise UsageError(f"{named('header')} only works with a file, but {folder} is a folder")
     known = suffixes()
     names = {file: reader_of(file, known) for file in files_in(folder)}
     counts = Counter(name for name in names.values() if name is not None)
     if not counts:
-        raise DataError(f"is a folder in which no file has a known suffix; known are {_known()}", file=str(folder))
+        raise DataError(f"no file in this folder has a known suffix; known suffixes: {_known()}", file=str(folder))
     chosen = max(sorted(counts), key=lambda name: counts[name])
     reader: Reader = READERS.get(chosen)
     files = [file for file, name in names.items() if name == chosen]
     if reader.example is not None:
         beside = [file for file, name in names.items() if name == _TABLE]
         read_table = READERS.get(_TABLE).read
-        table, said = collect(folder, files, beside, reader.example, (reader.read, read_table), config)
-        return Reading(table, Origin(str(folder)), chosen, said)
+        table, notes = collect(folder, files, beside, reader.example, (reader.read, read_table), config)
+        return Reading(table, Origin(str(folder)), chosen, notes)
     tables, broken = _read_all(files, reader, config, alphabet)
     others = len(names) - len(files)
-    remarks = [f"{len(files)} files are read as {chosen}, {others} others are not"] if others else []
+    remarks = [f"{len(files)} files are read as {chosen}; {others} other files are left out"] if others else []
     remarks += check_some(folder, [str(broken[file]) for file in files if file in broken], len(files), chosen)
     table = pa.concat_tables(tables.values(), promote_options="permissive")
     origin = Origin(str(folder), tuple((str(file), part.num_rows) for file, part in tables.items()))
@@ -124,7 +124,7 @@ def _folder(folder: Path, config: DataConfig, alphabet: Name | None) -> Reading:
 def _read_all(
     files: list[Path], reader: Reader, config: DataConfig, alphabet: Name | None
 ) -> tuple[dict[Path, pa.Table], dict[Path, DataError]]:
-    """The tables of the ``files`` that can stand one below the other, and why the others cannot."""
+    """The tables of the ``files`` that can be concatenated, and why the others cannot."""
     tables: dict[Path, pa.Table] = {}
     broken: dict[Path, DataError] = {}
     for file in files:
@@ -155,13 +155,13 @@ def _known() -> str:
 def _check_names(table: pa.Table, origin: str | Origin) -> None:
     for name, count in Counter(table.column_names).items():
         if count > 1:
-            raise DataError("is there twice", file=origin, column=name, hint="rename one of them")
+            raise DataError("appears twice", file=origin, column=name, hint="rename one of them")
 
 
 def _check(table: pa.Table, origin: Origin) -> None:
     _check_names(table, origin)
     if not table.num_rows or not table.column_names:
-        raise DataError("holds no row" if table.column_names else "holds no column", file=origin)
+        raise DataError("has no rows" if table.column_names else "has no columns", file=origin)
     try:
         table.validate(full=True)
     except pa.ArrowInvalid as error:

@@ -1,4 +1,4 @@
-"""Splits: by whole sequence, or by time within each sequence."""
+"""Split data by whole sequences, or by time within each sequence."""
 
 from __future__ import annotations
 
@@ -9,29 +9,29 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from unrolled.data.encodings.base import has_time
+from unrolled.data.encodings.encoding import has_time
 from unrolled.data.tables.grouping import codes
 from unrolled.data.tables.sequences import Sequences
-from unrolled.errors import DataError, UsageError
+from unrolled.errors import DataError, UsageError, named
 
 __all__ = ["hold_out", "hold_out_end", "hold_out_last", "without_history"]
 
-_LARGE_TEXT = 1 << 16  # bytes from which a text is worth a chunk of its own, so that it need not be copied
+_LARGE_TEXT = 1 << 16  # bytes from which a text is kept as a separate chunk instead of being copied
 
 
 def hold_out(
     sequences: Sequences, fraction: float, seed: int, labels: str | None = None
 ) -> tuple[Sequences, Sequences]:
-    """(train, rest): ``rest`` is a random ``fraction`` of the whole sequences, both in their old order.
+    """(train, rest): ``rest`` is a random ``fraction`` of the whole sequences, both in their original order.
 
-    The choice depends on ``seed``, the number of rows and, with ``labels``, that column alone.
+    The choice depends only on ``seed``, the number of rows and, with ``labels``, that column.
 
     Args:
         sequences: at least two.
         fraction: in (0, 1); at least one sequence goes to each side.
         seed: which choice.
-        labels: a column of labels, one a row or lists of them. One a row: both sides hold each in the same shares.
-            A row with a label that no other has stays in ``train``: held out, nothing could have learned it.
+        labels: a column of labels, or of lists of labels. With one label for each row, the split is stratified. A row
+            with a label that no other row has stays in ``train``, so that the model can learn it.
 
     Raises:
         DataError: there are fewer than two sequences.
@@ -45,8 +45,8 @@ def hold_out(
     _check_fraction(fraction)
     rows = len(sequences)
     if rows < 2:
-        message = f"{rows} sequence cannot be split into training and held-out ones"
-        raise DataError(message, file=sequences.origin, hint="give more data, or --valid with a file")
+        message = f"{rows} sequence cannot be split into training and held-out data"
+        raise DataError(message, file=sequences.origin, hint=f"give more data, or a file as {named('valid')}")
     random = np.random.default_rng(seed)
     order = random.permutation(rows)
     if labels is not None and not has_time(sequences.column(labels).type):
@@ -54,7 +54,7 @@ def hold_out(
     rest = np.zeros(rows, bool)
     rest[order[: min(rows - 1, max(1, round(rows * fraction)))]] = True
     if labels is not None:
-        learned = rest & ~_only_there(sequences.column(labels), rest)
+        learned = rest & ~_unlearnable(sequences.column(labels), rest)
         rest = learned if learned.any() else rest
     return sequences.take(np.flatnonzero(~rest)), sequences.take(np.flatnonzero(rest))
 
@@ -63,12 +63,12 @@ def hold_out_end(sequences: Sequences, fraction: float) -> tuple[Sequences, Sequ
     """(train, rest): ``rest`` is the last ``fraction`` of each sequence in time.
 
     Lists: ``train`` has the steps before the border; ``rest`` has the whole list, with ``first`` at the border, so that
-    a model may read the history and no target lies in it. A row with a single step is all history. Texts (of kind
-    tokens or symbols, where no column is a list): both have their part alone, and the fraction is one of bytes, cut
-    between two characters. Columns without time are in both.
+    a model may read the history but no target lies in it. Texts (of kind tokens or symbols, where no column is a list):
+    each split has only its part; the fraction is measured in bytes, and texts are cut between two characters. Columns
+    without time are in both.
 
     Args:
-        sequences: a row with one step is left whole to ``train``.
+        sequences: a row with only one step stays in ``train``.
         fraction: in (0, 1).
 
     Raises:
@@ -85,17 +85,17 @@ def hold_out_end(sequences: Sequences, fraction: float) -> tuple[Sequences, Sequ
         return _split_lists(sequences, lambda lengths: _held(lengths, fraction), "two")
     texts = [name for name in sequences.kinds if sequences.traits(name).text]
     if not texts:
-        raise DataError("has no column with time, so it cannot be split by time", file=sequences.origin)
+        raise DataError("has no column with a time axis, so it cannot be split by time", file=sequences.origin)
     return _split_texts(sequences, texts, fraction)
 
 
 def hold_out_last(sequences: Sequences) -> tuple[Sequences, Sequences]:
-    """(train, rest): ``rest`` asks for the last step of each list, and has all steps before it as history.
+    """(train, rest): ``rest`` predicts the last step of each list, with all steps before it as history.
 
-    A list of fewer than three steps is left whole to ``train``: without its last one it would ask for nothing.
+    A list of fewer than three steps stays whole in ``train``: without its last step there would be nothing to predict.
 
     Raises:
-        DataError: no column is a list, the lists of a row differ in length, or none has three steps.
+        DataError: no column holds lists, the lists of a row differ in length, or none has three steps.
 
     Example:
         >>> train, rest = hold_out_last(Sequences(pa.table({"x": [[1, 2, 3], [4, 5]]}), {"x": "category"}))
@@ -103,12 +103,12 @@ def hold_out_last(sequences: Sequences) -> tuple[Sequences, Sequences]:
         ({'x': [[1, 2], [4, 5]]}, {'x': [[1, 2, 3], [4, 5]]}, array([2, 2]))
     """
     if not any(has_time(sequences.column(name).type) for name in sequences.kinds):
-        raise DataError("has no column of lists, so it has no last steps to hold out", file=sequences.origin)
+        raise DataError("has no list column, so there are no last steps to hold out", file=sequences.origin)
     return _split_lists(sequences, lambda lengths: np.where(lengths > 2, 1, 0), "three")
 
 
 def without_history(sequences: Sequences) -> Sequences:
-    """The steps from ``first`` on alone, for a task that needs no history from the split before.
+    """Only the steps from ``first`` on, for a task that needs no history from the earlier split.
 
     Example:
         >>> _, rest = hold_out_end(Sequences(pa.table({"x": [[1, 2, 3, 4]]}), {"x": "number"}), 0.5)
@@ -127,17 +127,17 @@ def without_history(sequences: Sequences) -> Sequences:
 
 def _check_fraction(fraction: float) -> None:
     if not 0 < fraction < 1:
-        raise UsageError(f"the share to hold out must lie between 0 and 1, not at {fraction}")
+        raise UsageError(f"the share to hold out must be between 0 and 1, not {fraction}")
 
 
 def _held(lengths: np.ndarray, fraction: float) -> np.ndarray:
-    """How much of each length is held out: something, but not all, where there are two or more."""
+    """How many steps of each length to hold out: at least one but not all, if there are two or more."""
     share = np.round(lengths * fraction).astype(np.int64)
     return np.where(lengths > 1, np.clip(share, 1, np.maximum(lengths - 1, 1)), 0)
 
 
-def _only_there(column: pa.ChunkedArray, rest: np.ndarray) -> np.ndarray:
-    """(rows,) bool: True for a row of ``rest`` with a label that no row outside of it has."""
+def _unlearnable(column: pa.ChunkedArray, rest: np.ndarray) -> np.ndarray:
+    """(rows,) bool: True for a row of ``rest`` with a label that no row outside ``rest`` has."""
     rows = np.arange(len(column))
     if has_time(column.type):
         rows = np.repeat(rows, _lengths(column))
@@ -152,15 +152,15 @@ def _only_there(column: pa.ChunkedArray, rest: np.ndarray) -> np.ndarray:
 def _label_codes(sequences: Sequences, name: str) -> np.ndarray:
     column = sequences.column(name)
     if pa.types.is_nested(column.type):
-        message = f"holds {column.type}: only a column with one value a row can have equal shares"
+        message = f"holds {column.type}, but a split by label needs one value for each row"
         raise DataError(message, file=sequences.origin, column=name)
     return codes(column)
 
 
 def _interleaved(labels: np.ndarray, random: np.random.Generator) -> np.ndarray:
-    """An order in which every beginning holds each label in about its share of the whole.
+    """An order in which the first n rows, for every n, hold each label in about its share of the whole.
 
-    Where in it a label comes first is drawn by lot, so that rare labels are in the beginning as often as they should.
+    The place of the first row of a label is sampled, so that rare labels appear early as often as they should.
     """
     by_label = np.argsort(labels, kind="stable")
     counts = np.bincount(labels)
@@ -181,12 +181,12 @@ def _split_lists(
         differs = np.flatnonzero(_lengths(sequences.table.column(name)) != steps)
         if len(differs):
             place = sequences.where(name)
-            message = f"differs in length from {used[0]!r}, so its row cannot be split by time"
+            message = f"differs in length from {used[0]!r}, so this row cannot be split by time"
             raise DataError(message, file=place.file, row=place.row(int(differs[0])), column=name)
     open_from = np.zeros(len(steps), np.int64) if sequences.first is None else sequences.first
     border = steps - held(steps - open_from)
     if (border == steps).all():
-        raise DataError(f"no sequence has {least} steps, so none can be split by time", file=sequences.origin)
+        raise DataError(f"no sequence has {least} steps or more, so none can be split by time", file=sequences.origin)
     table = sequences.table
     for name in timed:
         if name in used or np.array_equal(_lengths(table.column(name)), steps):
@@ -200,9 +200,9 @@ def _lengths(column: pa.ChunkedArray) -> np.ndarray:
 
 
 def _between(table: pa.Table, name: str, starts: np.ndarray, stops: np.ndarray) -> pa.Table:
-    """``table`` with the elements ``starts[r]:stops[r]`` alone of each list in column ``name``; a null list is empty.
+    """Keep only the elements ``starts[r]:stops[r]`` of each list in column ``name``; a null list becomes empty.
 
-    The lists must be that long; the column's metadata stays.
+    The lists must be long enough. The metadata of the column is kept.
     """
     index = table.column_names.index(name)
     column = table.column(index)
@@ -231,7 +231,7 @@ def _split_texts(sequences: Sequences, names: list[str], fraction: float) -> tup
         head, tail = _cut_texts(sequences.table.column(name), fraction)
         train, rest = train.set_column(index, name, head), rest.set_column(index, name, tail)
     if not any(pc.any(pc.greater(pc.binary_length(rest.column(name)), 0)).as_py() for name in names):
-        raise DataError("no text has two characters, so none can be split by time", file=sequences.origin)
+        raise DataError("no text has two characters or more, so none can be split by time", file=sequences.origin)
     return replace(sequences, table=train), replace(sequences, table=rest)
 
 
@@ -253,7 +253,7 @@ def _cut_texts(column: pa.ChunkedArray, fraction: float) -> tuple[pa.ChunkedArra
 
 
 def _spans(texts: pa.Array) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Where each text begins and ends in the bytes behind the array."""
+    """Where each text starts and ends in the byte buffer of the array, and that buffer."""
     _, offsets, data = texts.buffers()
     spans = np.frombuffer(offsets, np.int64)[texts.offset : texts.offset + len(texts) + 1]
     return (
@@ -266,7 +266,7 @@ def _spans(texts: pa.Array) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 def _borders(starts: np.ndarray, stops: np.ndarray, data: np.ndarray, fraction: float) -> np.ndarray:
     cuts = stops - _held(stops - starts, fraction)
     cuts = _moved(cuts, starts, stops, data, -1)
-    first = (cuts == starts) & (stops > starts)  # the first character is longer than what is left to training
+    first = (cuts == starts) & (stops > starts)  # the first character is longer than the training part
     return _moved(cuts + first, starts, stops, data, 1)
 
 

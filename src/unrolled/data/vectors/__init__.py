@@ -1,1 +1,1 @@
-"""Files of word vectors: word2vec (text and binary), GloVe, and safetensors of our own."""
+"""Files of word vectors: word2vec (text and binary), GloVe, and Unrolled's own safetensors format."""

@@ -1,4 +1,4 @@
-"""Word vectors into a file, in the form that its name's ending asks for. Axes: N vectors, W wide."""
+"""Writing word vectors to a file, in the format of its suffix. Axes: N vectors of width W."""
 
 from __future__ import annotations
 
@@ -18,34 +18,34 @@ _FORMS = {".safetensors": "safetensors", ".txt": "text", ".vec": "text", ".bin":
 
 
 def form_of(path: Path) -> str:
-    """What a file of this name is written as.
+    """The format in which a file of this name is written.
 
     Raises:
-        UsageError: its ending says nothing.
+        UsageError: its suffix is not one of a vectors file.
 
     Example:
         >>> form_of(Path("english.vec"))
         'text'
     """
     if path.suffix not in _FORMS:
-        known = ".safetensors, .txt or .vec (word2vec's text), .bin (word2vec's binary)"
-        raise UsageError(f"{path}: vectors are written to a name that ends in {known}")
+        known = ".safetensors, .txt or .vec (word2vec text), or .bin (word2vec binary)"
+        raise UsageError(f"{path}: the name of a vectors file must end in {known}")
     return _FORMS[path.suffix]
 
 
 def write_vectors(path: Path, words: Sequence[str], width: int, values: Callable[[], Iterable[np.ndarray]]) -> None:
-    """Write ``words`` and their vectors, all or nothing.
+    """Write ``words`` and their vectors to a file; if that fails, no file is left.
 
     Args:
-        path: where to; its ending says how.
-        words: N, each another; without line breaks.
+        path: the file; its suffix selects the format.
+        words: N distinct words, without line breaks.
         width: W.
-        values: gives the vectors, (n, W) float32 a block, N in all.
+        values: returns the vectors in blocks of (n, W) float32, N in all.
 
     Raises:
-        UsageError: the ending says nothing.
-        DataError: a word cannot be written in this form.
-        SpaceError: it does not fit, or may not be written.
+        UsageError: the suffix is not one of a vectors file.
+        DataError: a word cannot be written in this format.
+        SpaceError: the disk is full, or the file may not be written.
     """
     match form_of(path):
         case "safetensors":
@@ -55,24 +55,24 @@ def write_vectors(path: Path, words: Sequence[str], width: int, values: Callable
         case _:
             for word in words:
                 if " " in word:
-                    raise DataError(f"the word {word!r} holds a blank, which ends a word in this form", file=str(path))
+                    raise DataError(f"the word {word!r} has a space, which ends a word in this format", file=str(path))
             write_file(path, _binary(words, width, values()))
 
 
 def convert(source: Path, out: Path) -> tuple[int, int]:
-    """Write the vectors of ``source`` to ``out``; of a word that stands there twice, the first.
+    """Convert the vectors in ``source`` to the file ``out``; if a word occurs twice, its first vector counts.
 
-    The file is read twice, so that no more than its words are in memory.
+    The file is read twice, so that only its words are in memory.
 
     Returns:
         N and W.
 
     Raises:
-        DataError, UsageError, SpaceError: as `blocks` and `write_vectors`.
+        DataError, UsageError, SpaceError: as for `blocks` and `write_vectors`.
     """
     form_of(out)
     if source.resolve() == out.resolve():
-        raise UsageError(f"{out} is the file that is to be read: choose another name")
+        raise UsageError(f"{out} is the input file; choose another name")
     file = open_vectors(source)
     words = list(dict.fromkeys(word for some, _ in blocks(file) for word in some))
 

@@ -1,0 +1,1 @@
+"""The parts that attention layers share: heads, masks, positions, caches."""

@@ -1,4 +1,4 @@
-"""Attention: each query looks over a memory and takes home a mixture of what it saw.
+"""Attention: each query gets a weighted mean of the steps of a memory.
 
 Axes: B rows, U queries, S steps of the memory, Q and M the widths of a query and of the memory, K that of a key.
 """
@@ -21,12 +21,12 @@ __all__ = ["Attention"]
 
 Kind = Literal["additive", "dot", "scaled_dot", "cosine"]
 _KINDS = ("additive", "dot", "scaled_dot", "cosine")
-_SHARP = 10.0  # the first g of cosines: with 1, the likeliest of many steps could not weigh more than e² times another
-_LITTLE = 1e-6  # keeps the length of a zero vector, and its gradient, finite
+_SHARP = 10.0  # first g of the cosine: with g = 1 no step could get more than e² times the weight of another
+_LITTLE = 1e-6  # keeps the gradient of a zero vector's length finite
 
 
 class Attended(NamedTuple):
-    """``context`` (B, U, M); ``weights`` (B, U, S) if asked for; ``covered`` (B, S), all weights so far, if counted."""
+    """``context`` (B, U, M); ``weights`` (B, U, S) on request; ``covered`` (B, S), the sum of all weights so far."""
 
     context: Tensor
     weights: Tensor | None
@@ -44,15 +44,15 @@ class Attention(nn.Module):
         cosine:      e_us = g · cos(W_q q_u, W_k m_s),    cos(a, b) = a · b / √((a² + ε)(b² + ε))
         a_u = softmax_s(e_us) over the real steps s        context_u = Σ_s a_us m_s,  0 where there is no step
 
-    With ``coverage``, c_us = Σ_{v<u} a_vs, what earlier queries took of each step, enters the score, so that a decoder
-    may learn neither to skip nor to repeat: + w_c c_us inside the tanh, or w_c c_us added to the other scores.
+    With ``coverage``, the score also depends on c_us = Σ_{v<u} a_vs, the attention that step s has received so far, so
+    that a decoder can learn not to skip or repeat: w_c c_us is added inside the tanh, or to the other scores.
 
     Args:
         query_size: Q ≥ 1, such as the width of a decoder's state.
         memory_size: M ≥ 1, such as the width of an encoder's outputs.
         kind: the score.
         hidden: K ≥ 1; ``None``: M.
-        coverage: whether earlier weights are counted. It makes queries wait for one another.
+        coverage: use coverage. Queries then run one after another.
 
     Shape:
         query (B, U, Q), memory (B, S, M) -> context (B, U, M), weights (B, U, S); lengths (B,) integers, 0 … S.
@@ -62,7 +62,7 @@ class Attention(nn.Module):
         ShapeError: the query, the memory or its lengths do not fit.
 
     Cost:
-        QK multiply-adds per query, MK per step of the memory, once, and K + M for each pair of them.
+        QK multiply-adds per query, MK once per step of the memory, and K + M per pair of query and step.
 
     References:
         additive: Bahdanau, Cho and Bengio 2014, https://arxiv.org/abs/1409.0473; dot: Luong, Pham and Manning 2015,
@@ -87,7 +87,7 @@ class Attention(nn.Module):
     ) -> None:
         super().__init__()
         if kind not in _KINDS:
-            raise UsageError(f"there is no attention {kind!r}.{did_you_mean(kind, _KINDS)}")
+            raise UsageError(f"unknown attention {kind!r}.{did_you_mean(kind, _KINDS)}")
         hidden = memory_size if hidden is None else hidden
         for name, size in (("query_size", query_size), ("memory_size", memory_size), ("hidden", hidden)):
             if size < 1:
@@ -102,11 +102,11 @@ class Attention(nn.Module):
             self.score = nn.Parameter(torch.randn(hidden) * hidden**-0.5)
         if kind == "cosine":
             self.sharpness = nn.Parameter(torch.full((1,), _SHARP))
-        # From 0 on: at first it is as if there were no coverage.
+        # Starting at 0, coverage has no effect at first.
         self.coverage = nn.Parameter(torch.zeros(hidden if kind == "additive" else 1)) if coverage else None
 
     def extra_repr(self) -> str:
-        """Its arguments."""
+        """The constructor's arguments."""
         values = {
             "query_size": self.query_size,
             "memory_size": self.memory_size,
@@ -119,12 +119,12 @@ class Attention(nn.Module):
     def forward(
         self, query: Tensor, memory: Tensor, lengths: Tensor | None = None, weights: bool = False
     ) -> tuple[Tensor, Tensor | None]:
-        """Context, and the weights if they are asked for."""
+        """The context, and the weights if ``weights`` is True."""
         attended = self.attend(query, self.project(memory, lengths), weights=weights)
         return attended.context, attended.weights
 
     def project(self, memory: Tensor, lengths: Tensor | None = None) -> Memory:
-        """The memory with its keys (B, S, K), made once for any number of queries; a state may carry it."""
+        """Compute the keys (B, S, K) of a memory, once for any number of queries; a state can carry the result."""
         check_input(memory, "(B, S, I)", self.memory_size, self.keys.weight, "Attention: memory")
         real = check_lengths(lengths, memory, "Attention: memory")
         memory = zero_padding(memory, real)
@@ -140,14 +140,14 @@ class Attention(nn.Module):
         query_lengths: Tensor | None = None,
         weights: bool = False,
     ) -> Attended:
-        """The next queries of each row.
+        """Answer the next queries of each row.
 
         Args:
             query: (B, U, Q).
-            memory: as `project` made it.
-            covered: (B, S), that of the queries before; ``None``: these are the first.
-            query_lengths: (B,), 0 … U: what lies beyond is not looked at, and covers nothing.
-            weights: whether they are asked for.
+            memory: the result of `project`.
+            covered: (B, S), from the queries before; ``None``: these are the first.
+            query_lengths: (B,), 0 … U; queries beyond it are padding and add no coverage.
+            weights: also return the weights.
         """
         check_input(query, "(B, U, I)", self.query_size, self.queries.weight, "Attention: query")
         rows, count, _ = query.shape
@@ -155,7 +155,7 @@ class Attention(nn.Module):
         if len(memory.keys) != rows:
             raise ShapeError(f"Attention: the memory has {len(memory.keys)} rows and the query has {rows}")
         if covered is not None and (self.coverage is None or covered.shape != (rows, steps)):
-            wanted = "none: it has no coverage" if self.coverage is None else f"({rows}, {steps})"
+            wanted = "None, as this attention has no coverage" if self.coverage is None else f"({rows}, {steps})"
             raise ShapeError(f"Attention: covered has shape {tuple(covered.shape)}, expected {wanted}")
         real = check_lengths(query_lengths, query, "Attention: query")
         queries = self._unit(self.queries(zero_padding(query, real)))  # (B, U, K)
@@ -179,7 +179,7 @@ class Attention(nn.Module):
         return Attended(context, found if weights else None, covered)
 
     def _unit(self, x: Tensor) -> Tensor:
-        """Of unit length, for cosines."""
+        """``x`` scaled to length 1 for the cosine, otherwise unchanged."""
         return x * (x.square().sum(-1, keepdim=True) + _LITTLE).rsqrt() if self.kind == "cosine" else x
 
     @property
@@ -187,14 +187,14 @@ class Attention(nn.Module):
         return self.queries.out_features**-0.5 if self.kind == "scaled_dot" else 1.0
 
     def _fused(self, queries: Tensor, memory: Memory, seen: Tensor | None) -> Tensor:
-        """By torch's own attention, which keeps no weights."""
+        """The context from torch's fused attention, which does not return weights."""
         q, k, v = queries.unsqueeze(1), memory.keys.unsqueeze(1), memory.values.unsqueeze(1)
         return scaled_dot_product_attention(q, k, v, attn_mask=seen, scale=self._scale).squeeze(1)
 
     def _weights(
         self, queries: Tensor, memory: Memory, seen: Tensor | None, covered: Tensor | None, real: Tensor | None
     ) -> tuple[Tensor, Tensor | None]:
-        """(B, U, S), and what is covered after them."""
+        """The weights (B, U, S), and the coverage after these queries."""
         mask = None if seen is None else seen.squeeze(1)  # (B, 1, S)
         if self.coverage is None:
             return self._softmax(self._scores(queries, memory.keys), mask), None
@@ -209,7 +209,7 @@ class Attention(nn.Module):
         return torch.cat(found, 1), covered
 
     def _scores(self, queries: Tensor, keys: Tensor, covered: Tensor | None = None) -> Tensor:
-        """(B, U, S); with ``covered`` of one query."""
+        """The scores (B, U, S); with ``covered``, U is 1."""
         if self.kind == "additive":
             pairs = queries.unsqueeze(2) + keys.unsqueeze(1)  # (B, U, S, K)
             if covered is not None and self.coverage is not None:

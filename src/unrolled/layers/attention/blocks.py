@@ -1,4 +1,4 @@
-"""What a transformer is a stack of. Axes: B rows, T steps, W width, F width inside."""
+"""The blocks of a transformer. Axes: B rows, T steps, W width, F inner width."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from unrolled.layers.attention.view import View
 
 __all__ = ["FeedForward", "Passed", "TransformerBlock", "make_norm"]
 
-_EIGHT = 8  # F is a multiple of it, which processors like
+_EIGHT = 8  # F is a multiple of 8, which runs faster
 
 
 class FeedForward(nn.Module):
-    """Two linear maps with a bend between them, step by step.
+    """Two linear maps with a nonlinearity between them, applied to each step.
 
     ::
 
@@ -38,7 +38,7 @@ class FeedForward(nn.Module):
         UsageError: an unknown kind.
 
     Cost:
-        8W² multiply-adds per row and step, F being rounded up to a multiple of 8.
+        8W² multiply-adds per row and step; F is rounded up to a multiple of 8.
 
     References:
         Hendrycks and Gimpel 2016, https://arxiv.org/abs/1606.08415; Shazeer 2020, https://arxiv.org/abs/2002.05202
@@ -51,7 +51,7 @@ class FeedForward(nn.Module):
     def __init__(self, width: int, kind: Literal["gelu", "swiglu"]) -> None:
         super().__init__()
         if kind not in (kinds := ("gelu", "swiglu")):
-            raise UsageError(f"there is no feedforward {kind!r}.{did_you_mean(kind, kinds)}")
+            raise UsageError(f"unknown feedforward {kind!r}.{did_you_mean(kind, kinds)}")
         self.gated = kind == "swiglu"
         inner = -(-(8 * width if self.gated else 12 * width) // (3 * _EIGHT)) * _EIGHT
         self.inner = nn.Linear(width, 2 * inner if self.gated else inner, bias=False)
@@ -60,11 +60,11 @@ class FeedForward(nn.Module):
             nn.init.normal_(linear.weight, std=linear.in_features**-0.5)
 
     def extra_repr(self) -> str:
-        """Its arguments."""
+        """The constructor's arguments."""
         return f"{self.out.out_features}, {'swiglu' if self.gated else 'gelu'!r}"
 
     def forward(self, x: Tensor) -> Tensor:
-        """Each vector by itself."""
+        """Map each vector separately."""
         if not self.gated:
             return self.out(gelu(self.inner(x)))
         gate, value = self.inner(x).chunk(2, -1)
@@ -72,7 +72,7 @@ class FeedForward(nn.Module):
 
 
 class Passed(NamedTuple):
-    """What came of one block: its y, the state after it, and, if asked for, the weights of its attentions."""
+    """The result of one block: y, the state after it, and on request the attention weights."""
 
     y: Tensor
     state: KVCache | None
@@ -81,7 +81,7 @@ class Passed(NamedTuple):
 
 
 class TransformerBlock(nn.Module):
-    """Look round, then think it over: attention, perhaps another one to a memory, and a feed-forward net.
+    """One transformer block: self-attention, optional cross-attention to a memory, and a feed-forward network.
 
     ::
 
@@ -89,15 +89,15 @@ class TransformerBlock(nn.Module):
         post-norm:  x ← norm(x + part(x))
 
     Args:
-        own: attention of the sequence to itself.
-        cross: that to a memory, if there is one.
+        own: self-attention.
+        cross: cross-attention to a memory; ``None`` without a memory.
         width: W.
-        dropout: the share, 0 ≤ p < 1, of what each part answers that training drops.
+        dropout: dropout rate of each part's output, 0 ≤ p < 1.
         norm: ``rms`` or ``layer``.
-        norm_first: pre-norm, which trains without a warm-up; else post-norm.
+        norm_first: pre-norm, which trains without a warm-up; otherwise post-norm.
         feedforward: ``gelu`` or ``swiglu``.
-        depth: the blocks of the stack: what each part answers starts 1/√(parts of the whole stack) as large, so that
-            their sum is of the size of the input however many there are.
+        depth: the number of blocks in the stack. The output weights of each part start scaled by
+            1/√(parts in the whole stack), so that the sum of all parts is about as large as the input at any depth.
 
     Shape:
         x (B, T, W) -> y (B, T, W).
@@ -141,7 +141,7 @@ class TransformerBlock(nn.Module):
                 out.weight.mul_((len(parts) * depth) ** -0.5)
 
     def extra_repr(self) -> str:
-        """Its width, and where it normalises."""
+        """The width, and whether the norm comes first."""
         return f"{self.own.width}, norm_first={self.norm_first}"
 
     def forward(
@@ -154,16 +154,16 @@ class TransformerBlock(nn.Module):
         seen: Tensor | None = None,
         weights: bool = False,
     ) -> Passed:
-        """One block of what all blocks share.
+        """Run the block.
 
         Args:
-            x: without junk in its padding.
-            view: who sees whom.
+            x: the input, with zeros at padding.
+            view: which steps each step sees.
             by: the angles of rotary positions.
             state: keys and values of the steps before.
-            memory: as this block projected it.
-            seen: what of the memory is real.
-            weights: whether those of the attentions are asked for.
+            memory: the memory, projected by this block.
+            seen: the mask of the memory's real steps.
+            weights: also return the attention weights.
         """
         norms = iter(self.norms)
         norm = next(norms)
@@ -183,11 +183,11 @@ class TransformerBlock(nn.Module):
 
 
 def make_norm(kind: Literal["rms", "layer"], width: int) -> nn.Module:
-    """A new norm of vectors of ``width``.
+    """A new normalisation layer for vectors of ``width``.
 
     Raises:
         UsageError: an unknown kind.
     """
     if kind not in (kinds := ("rms", "layer")):
-        raise UsageError(f"there is no norm {kind!r}.{did_you_mean(kind, kinds)}")
+        raise UsageError(f"unknown norm {kind!r}.{did_you_mean(kind, kinds)}")
     return nn.RMSNorm(width, eps=1e-6) if kind == "rms" else nn.LayerNorm(width)

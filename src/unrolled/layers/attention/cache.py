@@ -1,4 +1,4 @@
-"""What attention keeps of the steps before.
+"""The state of attention: keys and values of the steps so far.
 
 Axes: B rows, T new steps, N remembered steps, S steps of a memory, G key heads, H heads, D head width.
 """
@@ -20,8 +20,8 @@ __all__ = ["KVCache", "Memory", "Past", "check_cache", "check_memory", "seen_mem
 class KVCache(NamedTuple):
     """The keys and values of the steps so far.
 
-    ``keys`` and ``values`` (B, N, G, D): each row's own at the left, in order, and zeros beyond; N is the largest count
-    of a row. ``steps`` (B,) int64: all steps that there were, of which a layer with an attention window keeps the last.
+    ``keys`` and ``values`` (B, N, G, D): each row's steps are aligned left and padded with zeros; N is the largest
+    count of any row. ``steps`` (B,) int64: the number of all steps so far; an attention window keeps only the last.
     """
 
     keys: Tensor
@@ -30,12 +30,12 @@ class KVCache(NamedTuple):
 
     @property
     def ragged(self) -> tuple[str, ...]:
-        """The parts that are as long as the longest row."""
+        """The fields whose second axis is as long as the longest row."""
         return "keys", "values"
 
 
 class Memory(NamedTuple):
-    """What is attended to, projected once: ``keys`` (B, S, …), ``values`` (B, S, …), ``lengths`` (B,) int64."""
+    """A projected memory for attention: ``keys`` (B, S, …), ``values`` (B, S, …), ``lengths`` (B,) int64."""
 
     keys: Tensor
     values: Tensor
@@ -43,23 +43,23 @@ class Memory(NamedTuple):
 
     @property
     def ragged(self) -> tuple[str, ...]:
-        """The parts that are as long as the longest row."""
+        """The fields whose second axis is as long as the longest row."""
         return "keys", "values"
 
 
 class Past:
-    """What each row remembers of the steps before T new ones, which every layer shares.
+    """How the remembered steps of each row line up with T new ones; all blocks of a transformer share it.
 
     Args:
         shape: B and T of the new steps.
         lengths: (B,) of the new steps, checked; ``None``: all are real.
-        steps: (B,) int64, those before; ``None``: this is the beginning.
+        steps: (B,) int64, the number of earlier steps; ``None``: none.
         like: gives dtype and device.
         attention_window: the most steps that are remembered; ``None``: all.
 
     Attributes:
-        held: N, the columns of the keys that are remembered.
-        counts: (B,) how many of them are a row's own; ``None``: all, so that those of all rows stand side by side.
+        held: N, the number of remembered columns.
+        counts: (B,) how many of these columns each row fills; ``None``: every row fills all of them.
     """
 
     def __init__(
@@ -82,19 +82,19 @@ class Past:
 
     @cached_property
     def positions(self) -> Tensor:
-        """(T,) int64: the new steps' numbers; (B, T) where rows stand at different ones."""
+        """(T,) int64: the numbers of the new steps; (B, T) if they differ between rows."""
         here = torch.arange(self.steps, device=self.like.device)
         return here + (self._first if isinstance(self._first, int) else self._first.unsqueeze(1))
 
     @cached_property
     def after(self) -> Tensor:
-        """(B,) int64: the steps that there have been after these."""
+        """(B,) int64: the number of all steps, including the new ones."""
         new = torch.full((self.rows,), self.steps, device=self.like.device) if self.lengths is None else self.lengths
         return new if self._before is None else self._before + new
 
     @cached_property
     def places(self) -> Tensor:
-        """(1 or B, N + T): where each key stands, counted from the first new step; never, of what is no key."""
+        """(1 or B, N + T): the position of each key relative to the first new step; a huge number where none is."""
         new = torch.arange(self.steps, device=self.like.device).unsqueeze(0)
         old = torch.arange(self.held, device=self.like.device).unsqueeze(0)
         if self.counts is None:
@@ -110,7 +110,7 @@ class Past:
         return torch.cat([before[:, : self.held].to(new.dtype), new], 1)
 
     def kept(self, joined: Tensor) -> Tensor:
-        """What of ``joined`` is to be remembered: the real steps, at the left; within the attention window."""
+        """The part of ``joined`` to remember: real steps within the attention window, aligned left."""
         if self._kept is None:
             begin = 0 if self.attention_window is None else max(0, joined.shape[1] - self.attention_window)
             return joined[:, begin:].to(self.like.dtype)
@@ -118,13 +118,13 @@ class Past:
         rows, total, heads, width = joined.shape
         flat = joined.reshape(rows * total, heads * width).index_select(0, place.flatten())
         kept = torch.where(real[..., None, None], flat.view(*place.shape, heads, width), joined.new_zeros(()))
-        return kept.to(self.like.dtype)  # that of the first state, where mixed precision made keys of another
+        return kept.to(self.like.dtype)  # mixed precision may have changed it
 
     @cached_property
     def _kept(self) -> tuple[Tensor, Tensor] | None:
-        """Of each entry to be remembered its place among the joined ones of all rows, and whether there is one.
+        """For each entry to remember: its index among the joined ones of all rows, and whether it is real.
 
-        ``None`` where all rows keep the same columns.
+        ``None`` if all rows keep the same columns.
         """
         if self.counts is None and self.lengths is None:
             return None
@@ -133,7 +133,7 @@ class Past:
         totals = counts + (self.steps if self.lengths is None else self.lengths)
         keep = totals if self.attention_window is None else totals.clamp(max=self.attention_window)
         number = torch.arange(int(keep.max()), device=device)
-        nth = number + (totals - keep).unsqueeze(1)  # the how many-eth of the row's real ones
+        nth = number + (totals - keep).unsqueeze(1)  # index among the row's real steps
         place = torch.where(nth < counts.unsqueeze(1), nth, nth + (self.held - counts).unsqueeze(1))
         real = number < keep.unsqueeze(1)
         first = torch.arange(self.rows, device=device).unsqueeze(1) * (self.held + self.steps)
@@ -143,7 +143,7 @@ class Past:
 def check_cache(
     cache: object, shape: tuple[int, int, int], like: Tensor, attention_window: int | None, owner: str
 ) -> None:
-    """Raise a `ShapeError` unless ``cache`` is a `KVCache` of ``shape`` (B, G, D) that holds what it says.
+    """Raise a `ShapeError` unless ``cache`` is a consistent `KVCache` of ``shape`` (B, G, D).
 
     Args:
         cache: what a caller brought.
@@ -168,14 +168,14 @@ def check_cache(
         if not fits or part.shape[1] < most or least < 0 or part.dtype != like.dtype or part.device != like.device:
             raise ShapeError(
                 f"{owner}: state.{name} is {tuple(part.shape)} {part.dtype} on {part.device}, expected "
-                f"({rows}, N, {heads}, {width}) {like.dtype} on {like.device}, N being {most} or more for so many steps"
+                f"({rows}, N, {heads}, {width}) {like.dtype} on {like.device}, N at least {most}"
             )
 
 
 def seen_memory(memory: Memory) -> Tensor | None:
-    """(B, 1, 1, S) bool: True at a real step; ``None`` where all are real.
+    """(B, 1, 1, S) bool: True at a real step; ``None`` if all are real.
 
-    A row without any shows its first, lest a softmax be taken over nothing; what comes of it must be thrown away.
+    A row without steps shows its first one, so that no softmax runs over nothing; the caller must discard its result.
     """
     steps = memory.keys.shape[1]
     if steps == 0 or len(memory.lengths) == 0 or int(memory.lengths.min()) == steps:
@@ -184,7 +184,7 @@ def seen_memory(memory: Memory) -> Tensor | None:
 
 
 def check_memory(memory: object, shape: tuple[int, int, int], like: Tensor, owner: str) -> None:
-    """Raise a `ShapeError` unless ``memory`` is one of ``shape`` (B, G, D), projected."""
+    """Raise a `ShapeError` unless ``memory`` is a projected `Memory` of ``shape`` (B, G, D)."""
     rows, heads, width = shape
     fits = isinstance(memory, Memory) and memory.lengths.shape == (rows,)
     for part in (memory.keys, memory.values) if isinstance(memory, Memory) else ():

@@ -1,4 +1,4 @@
-"""The gated delta rule over time: a matrix as memory, corrected where it answers a key wrongly.
+"""The gated delta rule over time: a matrix is the memory, and each step corrects what it stores under one key.
 
 Axes: B rows, T steps, N heads, K width of a key, V width of a value, M chunks of C steps.
 """
@@ -12,7 +12,7 @@ from unrolled.errors import ShapeError, UsageError
 
 __all__ = ["CHUNK", "delta_rule", "plain_delta_rule"]
 
-CHUNK = 32  # steps; of 16 to 128 the fastest there and back on a CPU for keys of 32, and half the memory of 64
+CHUNK = 32  # steps; the fastest of 16 to 128, forward and backward, on a CPU for keys of 32; half the memory of 64
 
 
 def delta_rule(
@@ -25,29 +25,29 @@ def delta_rule(
         S_t = a_t S_{t-1} (I - b_t k_t k_tᵀ) + b_t v_t k_tᵀ        o_t = S_t q_t
             = a_t S_{t-1} + u_t k_tᵀ        u_t = b_t (v_t - a_t S_{t-1} k_t)
 
-    With a key of length 1 and b = 1, what stood under that key is replaced; a linear attention would add to it.
+    With a key of length 1 and b = 1, the value under that key is replaced; linear attention would add to it.
 
-    Within a chunk the u_t are the solution of a triangular system, and of all chunks at once. With S the memory before
-    the chunk, g_t = a_1 … a_t and D_tj = a_{j+1} … a_t for j ≤ t, its rows t stacked into matrices,
+    Within a chunk the u_t solve a triangular system; all chunks are solved at once. With S the memory before the
+    chunk, g_t = a_1 … a_t and D_tj = a_{j+1} … a_t for j ≤ t, and the rows t stacked into matrices,
 
     ::
 
         (I + L) U = b ⊙ V - (b ⊙ g ⊙ K) Sᵀ        L_tj = b_t D_tj k_tᵀk_j for j < t
         O = (g ⊙ Q) Sᵀ + (D ⊙ QKᵀ) U              S after the chunk = g_C S + Uᵀ (D_C ⊙ K)
 
-    so that the last line is S G + H with matrices that do not know S: from chunk to chunk goes one small product.
-    Products of decays are exponentials of sums over the very steps that they span: no quotient, nothing that overflows.
+    so the last line is S G + H, where G and H do not depend on S: from chunk to chunk only one small product remains.
+    Each product of decays is the exponential of a sum over its own steps: there are no quotients, so nothing overflows.
 
-    Where a row has ended, b = 0 and log_a = 0 keep its memory.
+    After the end of a row, b = 0 and log_a = 0 keep its memory.
 
     Args:
         q: queries.
-        k: keys, best of length 1: longer ones with a large b make the memory grow.
+        k: keys, preferably of length 1: with longer keys and a large b the memory grows.
         v: values.
-        log_a: the logarithm of what each step keeps, at most 0.
-        b: how much of the old answer to its key each step replaces, 0 … 1, or up to 2 to turn it over.
+        log_a: the logarithm of the share that each step keeps, at most 0.
+        b: how much of the value under its key each step replaces, 0 … 1; up to 2 reverses its sign.
         memory: S before the first step; ``None``: zeros.
-        chunk: C ≥ 1; it changes the cost alone.
+        chunk: C ≥ 1; it only changes the cost.
 
     Shape:
         q, k (B, T, N, K), v (B, T, N, V), log_a, b (B, T, N), memory (B, N, V, K), of one floating dtype ->
@@ -58,8 +58,8 @@ def delta_rule(
         UsageError: ``chunk`` is below 1.
 
     Cost:
-        per row, step and head about C(2K + V) + 5KV multiply-adds, kept for the way back 6C + 5K + 4V numbers; one
-        step after another 3KV. Half precision is summed in float32, and so is all under autocast.
+        per row, step and head about C(2K + V) + 5KV multiply-adds, and 6C + 5K + 4V numbers kept for the backward
+        pass; 3KV multiply-adds step by step. Half precision is computed in float32, also under autocast.
 
     References:
         the rule: Yang, Kautz and Hatamizadeh 2024, Gated delta networks, https://arxiv.org/abs/2412.06464;
@@ -88,7 +88,7 @@ def delta_rule(
 def plain_delta_rule(
     q: Tensor, k: Tensor, v: Tensor, log_a: Tensor, b: Tensor, memory: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """The definition: one step after another.
+    """The definition of the delta rule, one step after another.
 
     Args:
         q: (B, T, N, K).
@@ -131,7 +131,7 @@ def _in_chunks(
 
 
 def _cut(part: Tensor, size: int) -> Tensor:
-    """(B, T, N, W) -> (B, N, M, C, W), with zeros behind the last step: they write nothing and keep all."""
+    """(B, T, N, W) -> (B, N, M, C, W), padded with zeros, which write nothing and keep the memory."""
     missing = -part.shape[1] % size
     padded = torch.nn.functional.pad(part, (0, 0, 0, 0, 0, missing)) if missing else part
     rows, steps, heads, width = padded.shape
@@ -141,7 +141,7 @@ def _cut(part: Tensor, size: int) -> Tensor:
 def _products(log_a: Tensor) -> Tensor:
     """(…, C, 1) -> (…, C, C): the product of the decays after step j up to step t, and 0 where t < j.
 
-    Each sum is made of its own terms alone: a difference of two running sums would lose what is small beside them.
+    Each sum has only its own terms: the difference of two running sums would lose precision.
     """
     size = log_a.shape[-2]
     later = torch.ones(size, size, dtype=torch.bool, device=log_a.device).tril(-1)
@@ -150,7 +150,7 @@ def _products(log_a: Tensor) -> Tensor:
 
 
 def _checked(q: Tensor, k: Tensor, v: Tensor, log_a: Tensor, b: Tensor, memory: Tensor | None) -> Tensor:
-    """The memory before the first step, once all is known to fit."""
+    """Check all shapes; return the memory before the first step."""
     if q.dim() != 4 or not q.is_floating_point():
         raise ShapeError(f"delta_rule: q is {tuple(q.shape)} {q.dtype}, expected (B, T, N, K) of a floating dtype")
     rows, steps, heads, keys = q.shape

@@ -1,6 +1,6 @@
-"""Several small attentions side by side: of a sequence to itself, or to another one, its memory.
+"""Multi-head attention: of a sequence to itself, or to another sequence, the memory.
 
-Axes: B rows, T steps, S steps of the memory, N steps that can be seen, W width, H heads, G key heads, D = W / H.
+Axes: B rows, T steps, S steps of the memory, N visible steps, W width, H heads, G key heads, D = W / H.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from torch.nn.functional import scaled_dot_product_attention
 
 from unrolled.cells._arguments import arguments
 from unrolled.cells.cell import check_input
-from unrolled.errors import ShapeError, UsageError
+from unrolled.errors import ShapeError, UsageError, named
 from unrolled.layers.attention.cache import KVCache, Memory, Past, check_cache, seen_memory
 from unrolled.layers.attention.positions import Turns, turn, turns
 from unrolled.layers.attention.view import Block, View
@@ -25,7 +25,7 @@ _PER_HEAD = 32
 
 
 class SelfAttention(nn.Module):
-    """Each step looks at the steps of its own row: at those before it and at itself, or at all of them.
+    """Multi-head self-attention: each step attends to itself and the steps before it, or to all steps of its row.
 
     ::
 
@@ -37,27 +37,27 @@ class SelfAttention(nn.Module):
 
     Args:
         width: W ≥ 1.
-        heads: H, a divisor of W; ``None``: as many as leave a head 32 units at least.
+        heads: H, a divisor of W; ``None``: as many heads as possible of at least 32 units each.
         kv_heads: G, a divisor of H; ``None``: H.
-        causal: no step sees a later one, so that this can stream.
-        attention_window: the steps that a step looks back (and, unless causal, ahead), ≥ 1; ``None``: all.
+        causal: no step sees a later one, so the layer can stream.
+        attention_window: how many steps back (and, unless causal, ahead) a step sees, ≥ 1; ``None``: all.
         positions: ``rotary``, ``alibi`` or ``none``.
 
     Shape:
         x (B, T, W) -> y (B, T, W), 0 beyond each row's length; lengths (B,) integers, 0 … T. State: a `KVCache`.
-        Weights, if asked for, are (B, H, T, N): first the steps of the state, then those of x.
+        Weights, on request, are (B, H, T, N): first the steps of the state, then those of x.
 
     Raises:
-        UsageError: heads that do not divide; a number out of range; a state given to what is not causal.
+        UsageError: heads that do not divide; a number out of range; a state without ``causal``.
         ShapeError: x, lengths or the state does not fit.
 
     Cost:
-        2W(W + GD) multiply-adds per row and step and 2W for each step that it sees; 2GD numbers of state for each step
-        that is remembered, of which there are at most ``attention_window``.
+        2W(W + GD) multiply-adds per row and step and 2W for each step that it sees; 2GD numbers of state for each
+        remembered step, at most ``attention_window`` of them.
 
     References:
         Vaswani et al. 2017, https://arxiv.org/abs/1706.03762; fewer key heads: Ainslie et al. 2023,
-        https://arxiv.org/abs/2305.13245; a attention_window: Beltagy et al. 2020, https://arxiv.org/abs/2004.05150
+        https://arxiv.org/abs/2305.13245; the window: Beltagy et al. 2020, https://arxiv.org/abs/2004.05150
 
     Example:
         >>> layer, x = SelfAttention(8, heads=2), torch.randn(1, 5, 8)
@@ -83,7 +83,7 @@ class SelfAttention(nn.Module):
         if attention_window is not None and attention_window < 1:
             raise UsageError(f"attention_window must be at least 1, got {attention_window}")
         if positions not in ("rotary", "alibi", "none"):
-            raise UsageError(f"attention itself has rotary, alibi or no positions, got {positions!r}")
+            raise UsageError(f"positions must be 'rotary', 'alibi' or 'none', got {positions!r}")
         self.width, self.causal, self.attention_window, self.positions = width, causal, attention_window, positions
         self.head_width = width // self.heads
         self.queries_keys_values = nn.Linear(width, width + 2 * self.kv_heads * self.head_width, bias=False)
@@ -92,7 +92,7 @@ class SelfAttention(nn.Module):
         nn.init.normal_(self.out.weight, std=width**-0.5)
 
     def extra_repr(self) -> str:
-        """Its arguments."""
+        """The constructor's arguments."""
         values = {"width": self.width, "heads": self.heads, "kv_heads": self.kv_heads}
         more = {"causal": self.causal, "attention_window": self.attention_window, "positions": self.positions}
         return arguments(self, {**values, **more})
@@ -100,7 +100,7 @@ class SelfAttention(nn.Module):
     def forward(
         self, x: Tensor, lengths: Tensor | None = None, state: KVCache | None = None, weights: bool = False
     ) -> tuple[Tensor, KVCache | None, Tensor | None]:
-        """Whole rows, or the next chunk of each: y, the state after it, and the weights if they are asked for."""
+        """Run over whole rows, or the next chunk of each; return y, the state, and the weights on request."""
         check_input(x, "(B, T, I)", self.width, self.out.weight, "SelfAttention")
         lengths = check_lengths(lengths, x, "SelfAttention")
         self.check(state, x, "SelfAttention")
@@ -109,20 +109,20 @@ class SelfAttention(nn.Module):
         return zero_padding(y, lengths), after, None if seen is None else _without_padding(seen, lengths)
 
     def initial_state(self, batch: int, like: Tensor) -> KVCache:
-        """No steps yet, with the dtype and device of ``like``."""
+        """An empty cache, with the dtype and device of ``like``."""
         empty = like.new_zeros(batch, 0, self.kv_heads, self.head_width)
         return KVCache(empty, empty, torch.zeros(batch, dtype=torch.int64, device=like.device))
 
     def check(self, state: KVCache | None, x: Tensor, owner: str) -> None:
-        """Raise unless ``state`` is one that may come before ``x`` (B, T, W)."""
+        """Raise an error unless ``state`` fits before ``x`` (B, T, W)."""
         if state is None:
             return
         if not self.causal:
-            raise UsageError(f"{owner} sees later steps, so it cannot go on from a state: give it whole rows")
+            raise UsageError(f"{owner} sees later steps, so it cannot continue from a state: give it whole rows")
         check_cache(state, (len(x), self.kv_heads, self.head_width), x, self.attention_window, owner)
 
     def view(self, x: Tensor, lengths: Tensor | None, steps: Tensor | None) -> View:
-        """Who sees whom in ``x``, after so many ``steps`` (B,)."""
+        """Which steps each step of ``x`` sees, after ``steps`` (B,) earlier ones."""
         past = Past((x.shape[0], x.shape[1]), lengths, steps, x, self.attention_window)
         return View(past, self.heads, causal=self.causal, alibi=self.positions == "alibi")
 
@@ -133,14 +133,14 @@ class SelfAttention(nn.Module):
     def run(
         self, x: Tensor, view: View, by: Turns | None, state: KVCache | None, weights: bool = False
     ) -> tuple[Tensor, KVCache | None, Tensor | None]:
-        """`forward` of an ``x`` without junk in its padding, with what layers share; its y may have junk there.
+        """`forward` with the parts that all layers share; it neither checks ``x`` nor zeroes the padding of y.
 
         Args:
-            x: (B, T, W).
-            view: who sees whom.
+            x: (B, T, W), with zeros at padding.
+            view: which steps each step sees.
             by: the angles of rotary positions.
-            state: that of the steps before; only its keys and values are read.
-            weights: whether they are asked for.
+            state: the state of the steps before; only its keys and values are read.
+            weights: also return the weights.
         """
         rows, steps, _ = x.shape
         every = self.heads + 2 * self.kv_heads
@@ -160,7 +160,7 @@ class SelfAttention(nn.Module):
 
 
 class CrossAttention(nn.Module):
-    """Each step looks at the steps of another sequence, its memory.
+    """Multi-head cross-attention: each step attends to the steps of another sequence, the memory.
 
     ::
 
@@ -171,11 +171,11 @@ class CrossAttention(nn.Module):
     Args:
         width: W ≥ 1, of x.
         memory_size: M ≥ 1, of the memory.
-        heads: H, a divisor of W; ``None``: as many as leave a head 32 units at least.
+        heads: H, a divisor of W; ``None``: as many heads as possible of at least 32 units each.
         kv_heads: G, a divisor of H; ``None``: H.
 
     Shape:
-        x (B, T, W), memory (B, S, M) -> y (B, T, W); memory_lengths (B,) integers, 0 … S. Weights, if asked for, are
+        x (B, T, W), memory (B, S, M) -> y (B, T, W); memory_lengths (B,) integers, 0 … S. Weights, on request, are
         (B, H, T, S).
 
     Raises:
@@ -183,7 +183,7 @@ class CrossAttention(nn.Module):
         ShapeError: x, the memory or its lengths do not fit.
 
     Cost:
-        2W² multiply-adds per row and step and 2W for each step of the memory; 2MGD for each step of the memory, once.
+        2W² multiply-adds per row and step and 2W for each step of the memory; 2MGD once for each step of the memory.
 
     References:
         Vaswani et al. 2017, section 3.2.3, https://arxiv.org/abs/1706.03762
@@ -207,14 +207,14 @@ class CrossAttention(nn.Module):
             nn.init.normal_(linear.weight, std=linear.in_features**-0.5)
 
     def extra_repr(self) -> str:
-        """Its arguments."""
+        """The constructor's arguments."""
         values = {"width": self.width, "memory_size": self.memory_size, "heads": self.heads}
         return arguments(self, {**values, "kv_heads": self.kv_heads})
 
     def forward(
         self, x: Tensor, memory: Tensor, memory_lengths: Tensor | None = None, weights: bool = False
     ) -> tuple[Tensor, Tensor | None]:
-        """y, and the weights if they are asked for."""
+        """Return y, and the weights on request."""
         check_input(x, "(B, T, I)", self.width, self.out.weight, "CrossAttention")
         projected = self.project(memory, memory_lengths)
         if len(memory) != len(x):
@@ -222,7 +222,7 @@ class CrossAttention(nn.Module):
         return self.run(x, projected, seen_memory(projected), weights)
 
     def project(self, memory: Tensor, lengths: Tensor | None = None) -> Memory:
-        """Keys and values (B, S, G, D) of a memory (B, S, M), which any number of steps may then look at."""
+        """Keys and values (B, S, G, D) of a memory (B, S, M), computed once for any number of steps."""
         check_input(memory, "(B, S, I)", self.memory_size, self.out.weight, "CrossAttention: memory")
         rows, steps, _ = memory.shape
         real = check_lengths(lengths, memory, "CrossAttention: memory")
@@ -235,7 +235,7 @@ class CrossAttention(nn.Module):
     def run(
         self, x: Tensor, memory: Memory, seen: Tensor | None, weights: bool = False
     ) -> tuple[Tensor, Tensor | None]:
-        """`forward` with a projected memory, and what of it is `seen_memory`."""
+        """`forward` with a projected memory and the mask from `seen_memory`."""
         q = self.queries(x).unflatten(2, (self.heads, self.head_width))
         shown = None
         if weights:
@@ -250,10 +250,10 @@ class CrossAttention(nn.Module):
 
 
 def first_heads(width: int, heads: int | None, kv_heads: int | None) -> tuple[int, int]:
-    """H and G, checked; H by default the most that divide ``width`` and leave each head 32 units, 1 at least.
+    """H and G, checked. By default H is the largest divisor of ``width`` with at least 32 units per head, or 1.
 
     Raises:
-        UsageError: they do not divide; it names those nearest that do.
+        UsageError: they do not divide; the message suggests the nearest divisors.
 
     >>> first_heads(128, None, None), first_heads(100, None, 1), first_heads(5, None, None)
     ((4, 4), (2, 1), (1, 1))
@@ -263,7 +263,7 @@ def first_heads(width: int, heads: int | None, kv_heads: int | None) -> tuple[in
     divisors = [n for n in range(1, width + 1) if width % n == 0]
     if heads is None:
         heads = max([n for n in divisors if width // n >= _PER_HEAD], default=1)
-    _check_divides(heads, width, "heads", f"a width of {width}")
+    _check_divides(heads, width, "heads", f"the hidden size {width}")
     kv_heads = heads if kv_heads is None else kv_heads
     _check_divides(kv_heads, heads, "kv_heads", f"{heads} heads")
     return heads, kv_heads
@@ -273,7 +273,7 @@ def _check_divides(number: int, whole: int, name: str, of: str) -> None:
     if number < 1 or whole % number:
         divisors = [n for n in range(1, whole + 1) if whole % n == 0]
         near = [*[n for n in divisors if n < number][-1:], *[n for n in divisors if n > number][:1]]
-        raise UsageError(f"{name} = {number} does not divide {of}: choose {' or '.join(map(str, near))}")
+        raise UsageError(f"{named(name)} = {number} does not divide {of}: choose {' or '.join(map(str, near))}")
 
 
 def _without_padding(weights: Tensor, lengths: Tensor | None) -> Tensor:
@@ -283,7 +283,7 @@ def _without_padding(weights: Tensor, lengths: Tensor | None) -> Tensor:
 
 
 def _fused(q: Tensor, k: Tensor, v: Tensor, blocks: Iterable[Block]) -> Tensor:
-    """(B, T, H, D) of q (B, T, H, D), k and v (B, N, G, D), by torch's own attention, which keeps no weights."""
+    """(B, T, H, D) of q (B, T, H, D), k and v (B, N, G, D), with torch's fused attention, which returns no weights."""
     if not q.numel() or not k.numel():
         return torch.zeros_like(q)
     shared, (q, k, v) = q.shape[2] != k.shape[2], (part.transpose(1, 2) for part in (q, k, v))
@@ -302,7 +302,7 @@ def _fused(q: Tensor, k: Tensor, v: Tensor, blocks: Iterable[Block]) -> Tensor:
 
 
 def _shown(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None) -> tuple[Tensor, Tensor]:
-    """The same by its definition, and the weights (B, H, T, N)."""
+    """The same as `_fused` by the definition, with the weights (B, H, T, N)."""
     rows, steps, heads, width = q.shape
     if not q.numel() or not k.numel():
         return torch.zeros_like(q), q.new_zeros(rows, heads, steps, k.shape[1])

@@ -1,8 +1,8 @@
-"""Where a step stands: attention alone sees a set, and cannot tell an early step from a late one.
+"""Positional encodings: without them, attention cannot tell an early step from a late one.
 
-Positions are absolute step numbers, from 0, that go on from chunk to chunk. Two kinds are added to what a layer reads,
-`Sinusoidal` and `Learned`; two act on attention itself, so that it depends on distances alone: rotary ones turn queries
-and keys (`turns`, `turn`), and ALiBi takes from each score in proportion to the distance (`slopes`).
+Positions are absolute step numbers, from 0, that continue from chunk to chunk. Two kinds are added to the input of a
+layer, `Sinusoidal` and `Learned`. Two change attention itself, so that it only depends on distances: rotary positions
+rotate queries and keys (`turns`, `turn`), and ALiBi subtracts from each score in proportion to the distance (`slopes`).
 Axes: B rows, T steps, W width, H heads, D head width.
 """
 
@@ -21,12 +21,12 @@ from unrolled.layers.lengths import real_steps
 
 __all__ = ["Learned", "Sinusoidal", "Turns", "sinusoids", "slopes", "turn", "turns"]
 
-LONGEST = 4096  # steps that a learned table has, unless it is told otherwise
+LONGEST = 4096  # default number of learned positions
 _BASE = 10_000.0
 
 
 class Sinusoidal(nn.Module):
-    """Waves of many lengths, added to the input: there is no longest row.
+    """Sinusoidal positions, added to the input; rows can have any length.
 
     ::
 
@@ -36,14 +36,14 @@ class Sinusoidal(nn.Module):
         width: W ≥ 1.
 
     Shape:
-        x (B, T, W), positions (T,) or (B, T) int64 -> y (B, T, W). g is one learned number, at first 1: as large as
-        what is read, so that neither drowns the other.
+        x (B, T, W), positions (T,) or (B, T) int64 -> y (B, T, W). g is one learned number, 1 at first, so that
+        positions and input start about equally large.
 
     Raises:
         UsageError: a width below 1.
 
     Cost:
-        W/2 sines and cosines per step, once for all rows that stand at the same step; one weight.
+        W/2 sines and cosines per step, once for all rows at the same step; one weight.
 
     References:
         Vaswani et al. 2017, section 3.5, https://arxiv.org/abs/1706.03762; with a learned gain: Li et al. 2018,
@@ -61,11 +61,11 @@ class Sinusoidal(nn.Module):
         self.width, self.gain = width, nn.Parameter(torch.ones(1))
 
     def extra_repr(self) -> str:
-        """Its arguments."""
+        """The constructor's arguments."""
         return str(self.width)
 
     def forward(self, x: Tensor, positions: Tensor, lengths: Tensor | None = None) -> Tensor:
-        """``x`` and where each of its steps stands."""
+        """Add to each step of ``x`` the encoding of its position."""
         return x + self.gain * sinusoids(positions, x.shape[-1]).to(x.dtype)
 
 
@@ -78,7 +78,7 @@ class Learned(nn.Module):
 
     Args:
         width: W ≥ 1.
-        longest: the step numbers that there are, ≥ 1.
+        longest: the number of positions, ≥ 1.
 
     Shape:
         x (B, T, W), positions (T,) or (B, T) int64 in 0 … longest - 1 within ``lengths`` -> y (B, T, W).
@@ -107,17 +107,17 @@ class Learned(nn.Module):
         self.weight = nn.Parameter(torch.randn(longest, width))
 
     def extra_repr(self) -> str:
-        """Its arguments."""
+        """The constructor's arguments."""
         return arguments(self, {"width": self.width, "longest": self.longest})
 
     def forward(self, x: Tensor, positions: Tensor, lengths: Tensor | None = None) -> Tensor:
-        """``x`` and the vector of each of its steps' numbers."""
-        if lengths is not None:  # a row that is padded beyond the table is not a longer one
+        """Add to each step of ``x`` the vector of its position."""
+        if lengths is not None:  # only real steps must be within the table
             positions = torch.where(real_steps(lengths, x.shape[1]), positions, 0)
         if positions.numel() and (last := int(positions.max())) >= len(self.weight):
             raise ShapeError(
-                f"Learned: step {last + 1} is beyond the {len(self.weight)} steps whose positions are learned: "
-                "choose other positions, such as rotary, which have no longest row"
+                f"Learned: a row has {last + 1} steps, but there are only {len(self.weight)} learned positions: "
+                "choose other positions, such as rotary, which have no limit"
             )
         return x + embedding(positions, self.weight)
 
@@ -133,16 +133,16 @@ def sinusoids(positions: Tensor, width: int) -> Tensor:
 
 
 class Turns(NamedTuple):
-    """``cos`` and ``sin`` (…, T, 1, ⌊D/2⌋) of the angles by which rotary positions turn."""
+    """``cos`` and ``sin`` (…, T, 1, ⌊D/2⌋) of the rotation angles of rotary positions."""
 
     cos: Tensor
     sin: Tensor
 
 
 def turns(positions: Tensor, width: int, like: Tensor) -> Turns:
-    """The angles θ_i(t) = t / 10000^(2i/D) for heads of ``width`` D, with the dtype and device of ``like``.
+    """The rotation angles θ_i(t) = t / 10000^(2i/D) for heads of ``width`` D, with the dtype and device of ``like``.
 
-    They are computed in double precision: in single, a step number of a million would leave nothing of the fast ones.
+    They are computed in float64: at a million steps, float32 would lose the fast angles.
 
     References:
         Su et al. 2021, https://arxiv.org/abs/2104.09864
@@ -152,9 +152,9 @@ def turns(positions: Tensor, width: int, like: Tensor) -> Turns:
 
 
 def turn(x: Tensor, by: Turns) -> Tensor:
-    """``x`` (…, T, H, D), each pair (x_i, x_{i + ⌊D/2⌋}) turned by θ_i(t); of an odd D the last number stays.
+    """``x`` (…, T, H, D) with each pair (x_i, x_{i + ⌊D/2⌋}) rotated by θ_i(t); for an odd D the last number stays.
 
-    A turned query times a turned key depends on how far they are apart, not on where they stand.
+    The product of a rotated query and a rotated key depends only on the distance between them.
     """
     half = by.cos.shape[-1]
     a, b, rest = x[..., :half], x[..., half : 2 * half], x[..., 2 * half :]
@@ -162,9 +162,9 @@ def turn(x: Tensor, by: Turns) -> Tensor:
 
 
 def slopes(heads: int) -> list[float]:
-    """What ALiBi takes from each head's score per step of distance: 2^(-8/H), 2^(-16/H), …, 2^-8.
+    """How much ALiBi subtracts from each head's score per step of distance: 2^(-8/H), 2^(-16/H), …, 2^-8.
 
-    Of a number of heads that is no power of two, those of the power below, then every other one of twice as many.
+    If H is not a power of two: the slopes of the next lower power P, then every other slope of 2P heads.
 
     References:
         Press, Smith and Lewis 2022, https://arxiv.org/abs/2108.12409

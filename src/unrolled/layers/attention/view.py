@@ -1,4 +1,4 @@
-"""Which steps a step sees.
+"""Attention masks: which steps each step sees.
 
 Axes: B rows, T new steps, N remembered steps, H heads.
 """
@@ -17,53 +17,52 @@ from unrolled.layers.lengths import real_steps
 
 __all__ = ["Block", "View"]
 
-_LARGEST = 2**24  # entries of one mask: longer rows are attended to in blocks, so that memory does not grow with T²
-_SMALLEST = 64  # queries of a block that sees a few keys alone: fewer would cost more calls than they save
+_LARGEST = 2**24  # most entries of a mask: longer rows are processed in blocks, so that memory does not grow with T²
+_SMALLEST = 64  # fewest queries of a block with a window: smaller blocks would cost more calls than they save
 
 
 class Block(NamedTuple):
-    """Some queries, the keys that they may see, and a mask: ``None``: all; bool: True is seen; float: added."""
+    """Some queries, the keys they may see, and a mask: ``None``: all visible; bool: True is visible; float: added."""
 
     queries: slice
     keys: slice
     mask: Tensor | None
-    causal: bool = False  # the first query sees the first key alone, and so on
+    causal: bool = False  # query n sees the first n keys
 
 
 class View:
-    """Who sees whom in one pass over T new steps; every layer shares it.
+    """The attention masks of one pass over T new steps; all blocks of a transformer share them.
 
     ::
 
         query t sees key s   ⇔   s ≤ t (if causal)  and  abs(t - s) ≤ attention_window (if there is one)  and  s is real
 
-    Every query sees itself at least, be it padding, so that no softmax is taken over nothing.
+    Every query sees at least itself, even at padding, so that no softmax runs over nothing.
 
     Args:
-        past: the steps before, and how many there are; its ``attention_window`` is also how far a query sees.
+        past: the remembered steps; its ``attention_window`` is also how far a query sees.
         heads: H.
-        causal: whether later steps are hidden.
-        alibi: take from each score in proportion to the distance.
+        causal: hide later steps.
+        alibi: subtract from each score in proportion to the distance.
     """
 
     def __init__(self, past: Past, heads: int, *, causal: bool, alibi: bool) -> None:
         self.past, self.heads, self.causal, self.alibi = past, heads, causal, alibi
         self._total = past.held + past.steps  # the keys
         limited = past.attention_window is not None and past.steps > 1 and past.attention_window < self._total - 1
-        self._near = (
-            past.attention_window if limited else None
-        )  # how far a query sees, where that is less than there is
+        # How far a query sees; None: all steps.
+        self._near = past.attention_window if limited else None
         self._apart = past.counts is not None or (not causal and past.lengths is not None)  # each row has its own mask
         self._kept_masks: dict[tuple[int, int, int], Tensor] = {}
 
     def blocks(self) -> Iterator[Block]:
-        """Who sees whom, in pieces whose masks are of bearable size."""
+        """Yield the masks in blocks of bounded size."""
         past, steps = self.past, self.past.steps
         aligned = past.counts is None and not self.alibi and self._near is None
         if aligned and (steps == 1 if self.causal else past.lengths is None):
             yield Block(slice(0, steps), slice(0, self._total), None)
         elif aligned and self.causal and past.held == 0:
-            # Of a row that begins here, padding lies in the future.
+            # In a row without a past, padding comes after all real steps, so a causal mask hides it.
             yield Block(slice(0, steps), slice(0, steps), None, causal=True)
         else:
             size = self._block_size()
@@ -73,7 +72,7 @@ class View:
                 yield Block(slice(begin, end), keys, self._mask(begin, end, keys, keep=size >= steps))
 
     def whole_mask(self) -> Tensor:
-        """The mask of all queries and keys at once, to look at."""
+        """The mask of all queries and keys at once, for inspection."""
         return self._mask(0, self.past.steps, slice(0, self._total), keep=False)
 
     def _block_size(self) -> int:
@@ -85,17 +84,17 @@ class View:
         return max(1, min(size, _LARGEST // max(1, per_query)))
 
     def _reach(self, begin: int, end: int) -> slice:
-        """The keys that the queries ``begin … end`` may see at all."""
+        """The keys that any of the queries ``begin … end`` may see."""
         last = self.past.held + end if self.causal else self._total
         if self._near is None:
             return slice(0, last)
         first = self.past.held + begin - self._near
         if self.past.counts is not None and begin < self._near:
-            first = 0  # what a row remembers ends before the column where the new steps begin
+            first = 0  # there is a gap between a short row's remembered steps and the new ones
         return slice(max(0, first), last if self.causal else min(self._total, end + self._near))
 
     def _mask(self, begin: int, end: int, keys: slice, *, keep: bool) -> Tensor:
-        """(1 or B, 1 or H, queries, keys). Those of equal form are made once, where no row needs one of its own."""
+        """A mask (1 or B, 1 or H, queries, keys); masks of the same form are reused if all rows share them."""
         if not (keep or (self._near is not None and not self._apart)):
             return self._new_mask(begin, end, keys)
         form = (end - begin, keys.stop - keys.start, self.past.held + begin - keys.start)

@@ -1,0 +1,1 @@
+"""The parts that recurrent layers share: unrolling, scans, packing, recomputation, live steps."""

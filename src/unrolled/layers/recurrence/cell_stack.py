@@ -1,4 +1,4 @@
-"""The cells of a recurrent layer, made from what a user gives: a name, a class, a cell, or a list of these."""
+"""Make the cells of a recurrent layer from a name, a class, a cell, or a list of these."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ def make_cells(
     """The cells of each layer, one for each direction.
 
     Args:
-        input_size: of the first layer.
-        hidden_size: of each cell that is made here, and of the last layer.
-        cell: the name of a member of ``cells/``; a class, or any function of (input_size, hidden_size), which
-            gets the defaults of the options that it declares; a cell, which is one layer that reads in one direction;
-            or a list with one of these for each layer.
-        num_layers: ≥ 1; 1 beside a list, which has its own length.
+        input_size: the input size of the first layer.
+        hidden_size: the hidden size of every new cell, and of the last layer.
+        cell: the name of a registered cell; a class or any function of (input_size, hidden_size), which gets the
+            defaults of the options that it declares; a cell, which makes one layer in one direction; or a list with one
+            of these for each layer.
+        num_layers: ≥ 1; leave it at 1 for a list.
         directions: 1 or 2.
 
     Raises:
-        UsageError: an unknown name, what is not a cell, or cells whose sizes do not fit together.
+        UsageError: an unknown name, something that is not a cell, or cells whose sizes do not fit together.
 
     Example:
         >>> from unrolled.cells.gru import GRU
@@ -54,11 +54,11 @@ def make_cells(
 def _one_a_layer(cell: AnyCell | Sequence[AnyCell], num_layers: int) -> Sequence[AnyCell]:
     if isinstance(cell, list | tuple):
         if not cell or num_layers not in (1, len(cell)):
-            raise UsageError(f"cell lists {len(cell)} cells, one for each layer, and num_layers is {num_layers}")
+            raise UsageError(f"cell is a list of {len(cell)} cells, one for each layer, but num_layers is {num_layers}")
         return cell
     if isinstance(cell, nn.Module) and num_layers > 1:
         raise UsageError(
-            f"cell is one {type(cell).__name__}, and num_layers is {num_layers}: give its class, or a list"
+            f"cell is a single {type(cell).__name__}, but num_layers is {num_layers}: give its class, or a list"
         )
     return [cast(AnyCell, cell)] * num_layers
 
@@ -67,7 +67,7 @@ def _cells(given: AnyCell, input_size: int, hidden_size: int, directions: int) -
     if isinstance(given, nn.Module):
         if directions > 1:
             raise UsageError(
-                f"cell is one {type(given).__name__}, which reads in one direction: for both, give its class"
+                f"cell is a single {type(given).__name__}, which reads in one direction: for both, give its class"
             )
         return [cast(Cell, given)]
     if not (isinstance(given, str) or callable(given)):

@@ -1,4 +1,4 @@
-"""One step of some rows and the state in between: of any layer by its own step, of our cells by the kernels.
+"""Step a layer and keep its state: any layer with its own ``step``, the built-in cells with the kernels.
 
 Axes: B rows, I inputs, O outputs.
 """
@@ -17,15 +17,15 @@ from unrolled.state import State, concatenate, map_state
 
 __all__ = ["PackedSteps", "PlainSteps", "Steps", "packable", "step_together"]
 
-_SPARE = 32  # answers that are allocated together: one by one they would cost as much as a small step
+_SPARE = 32  # outputs allocated together: allocating each one would cost as much as a small step
 
 
 class Steps(Protocol):
-    """The state of B rows, and one step of them all."""
+    """The state of B rows, and a step that advances all of them."""
 
     @property
     def state(self) -> State:
-        """A copy, which later steps do not change."""
+        """A copy of the state, which later steps do not change."""
 
     @state.setter
     def state(self, state: State) -> None: ...
@@ -39,11 +39,11 @@ class Steps(Protocol):
 
 
 class PlainSteps:
-    """Steps of any layer, by its own ``step``.
+    """Steps of any layer, with its own ``step``.
 
     Args:
         step: ``y, state = step(x, state)``.
-        state: the first.
+        state: the first state.
         rows: B.
     """
 
@@ -58,14 +58,14 @@ class PlainSteps:
 
 
 class PackedSteps:
-    """Steps of cells that the kernels have: all layers, and perhaps a head, in one call.
+    """Steps of cells that have a kernel: all layers, and optionally a head, run in one call.
 
     Args:
-        owner: whose weights these are; its sessions share the packed ones.
-        cells: one a layer.
-        state: the first: one cell's state a layer, each part (B, H).
+        owner: the module that has the weights; all its sessions share one packed copy.
+        cells: one cell per layer.
+        state: the first state: one cell state per layer, each part (B, H).
         rows: B.
-        head: weight and bias of a linear map of the last layer's answer.
+        head: weight and bias of a linear map of the last layer's output.
     """
 
     def __init__(
@@ -81,7 +81,7 @@ class PackedSteps:
 
     @property
     def state(self) -> State:
-        """A copy, which later steps do not change."""
+        """A copy of the state, which later steps do not change."""
         views = iter(self.stack.views(self.lines))
         return map_state(lambda _: next(views).clone(), self._like)
 
@@ -95,29 +95,29 @@ class PackedSteps:
         return self.stack.step(x, self.lines)
 
     def step_row(self, x: Tensor, row: int = 0) -> Tensor:
-        """One step of a single row, whose input is line ``row`` of the contiguous ``x`` (…, I); (O,).
+        """One step of a single row, whose input is row ``row`` of the contiguous ``x`` (…, I) -> (O,).
 
         Raises:
-            MemoryError: there was none to work in.
+            MemoryError: out of memory.
         """
         if not self._spare:
-            with torch.inference_mode(False), torch.no_grad():  # some may be handed out once that mode is over
+            with torch.inference_mode(False), torch.no_grad():  # some may be handed out after inference mode
                 self._spare = list(torch.empty(_SPARE, self.stack.outputs, dtype=self.stack.dtype).unbind())
         y = self._spare.pop()
         if self._row(x.data_ptr() + row * self._x_bytes, self._line, y.data_ptr(), get_num_threads()):
-            raise MemoryError("no memory for one step")
+            raise MemoryError("out of memory in a step of 1 row")
         return y
 
 
 def packable(cells: Sequence[Cell]) -> TypeGuard[Sequence[FusedCell]]:
-    """Whether the kernels have all of them."""
+    """Whether all of ``cells`` have a kernel."""
     return all(is_fused(cell) and fits(cell.kernel, cell.weights()) for cell in cells)
 
 
 def step_together(several: Sequence[Steps], x: Tensor) -> Tensor:
-    """One step of all rows of ``several``, which are of one layer: ``x`` (ΣB, I) -> ``y`` (ΣB, O).
+    """One step of all rows of ``several``, which belong to one layer: ``x`` (ΣB, I) -> ``y`` (ΣB, O).
 
-    Rows that the kernels step are not copied together and apart again: each is found where it lies.
+    The kernels read and write each row's state in place, without copying the states together.
     """
     packed_ones = [one for one in several if isinstance(one, PackedSteps)]
     if len(packed_ones) == len(several):

@@ -1,4 +1,4 @@
-"""torch's packed sequences, checked before anything reads them: a malformed one makes torch itself crash.
+"""Check and pad torch's packed sequences; a malformed one would crash torch.
 
 Axes: N rows, longest first, L steps, W width.
 """
@@ -20,9 +20,9 @@ __all__ = ["Packed", "unpack"]
 
 @dataclass(frozen=True, slots=True)
 class Packed:
-    """A packed sequence, padded: ``x`` (N, L, W), and the way back.
+    """A packed sequence, padded to ``x`` (N, L, W), and what packs it again.
 
-    ``rows`` and ``steps`` are the place of each packed vector: all rows of the first step, all of the second, ….
+    ``rows`` and ``steps`` hold the row and step of each packed vector: all rows of the first step, of the second, ….
     """
 
     source: PackedSequence
@@ -57,7 +57,7 @@ class Packed:
 
 
 def unpack(packed: PackedSequence, width: int, weight: Tensor, owner: str) -> Packed:
-    """``packed``, checked and padded.
+    """Check and pad ``packed``.
 
     Raises:
         ShapeError: it is not what `torch.nn.utils.rnn.pack_padded_sequence` would have made.
@@ -83,7 +83,7 @@ def unpack(packed: PackedSequence, width: int, weight: Tensor, owner: str) -> Pa
 def _check_inverse(packed: PackedSequence, owner: str) -> None:
     order, back = packed.sorted_indices, packed.unsorted_indices
     if (order is None) != (back is None):
-        raise _malformed(owner, "sorted_indices and unsorted_indices come together")
+        raise _malformed(owner, "sorted_indices and unsorted_indices must be given together")
     if order is not None and back is not None and order[back].tolist() != list(range(len(order))):
         raise _malformed(owner, "unsorted_indices is not the inverse of sorted_indices")
 

@@ -1,7 +1,7 @@
-"""What the three layers of `torch_compat` share: torch.nn's forms of weights, input and state, checked.
+"""The shared parts of the layers of `torch_compat`: they check torch.nn's forms of weights, input and state.
 
-Axes, in torch's letters since these are torch's forms: N rows, L steps, I inputs, H hidden units, P outputs (the
-projection, or H), K layers, D directions.
+Axes, in torch's letters: N rows, L steps, I inputs, H hidden units, P outputs (the projection, or H), K layers,
+D directions.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ from unrolled.cells.lstm import LSTMState
 from unrolled.cells.rnn import RNNState
 from unrolled.errors import ShapeError, UsageError
 from unrolled.layers.lengths import check_lengths
+from unrolled.layers.recurrence.layer_session import LayerSession, layer_session
 from unrolled.layers.recurrence.packed import Packed, unpack
-from unrolled.layers.recurrence.recompute import Recompute, check_recompute
-from unrolled.layers.recurrence.session import LayerSession, layer_session
+from unrolled.layers.recurrence.recomputation import Recompute, check_recompute
 from unrolled.layers.recurrence.unroll import unroll
 from unrolled.state import State
 
@@ -62,13 +62,13 @@ class Form:
 
     @staticmethod
     def of(module: nn.Module) -> Form:
-        """Read from the module's attributes at each call, so that ``layer.dropout = 0`` does what it does in torch."""
+        """Read the module's attributes at each call, so that ``layer.dropout = 0`` works as it does in torch."""
         values = [getattr(module, name) for name in _FIELDS]
-        if torch.compiler.is_compiling():  # it would look behind the cache, and say so
+        if torch.compiler.is_compiling():  # the compiler warns about functions with a cache
             return Form(*values)
         try:
             return _checked_form(*values)
-        except TypeError:  # what cannot be kept cannot be right either
+        except TypeError:  # an unhashable value cannot be valid: the constructor raises the right error
             return Form(*values)
 
     def __post_init__(self) -> None:
@@ -96,11 +96,11 @@ class Form:
         return 2 if self.bidirectional else 1
 
     def width(self, layer: int) -> int:
-        """The inputs of ``layer``."""
+        """The input size of ``layer``."""
         return self.output_size * self.directions if layer else self.input_size
 
     def weights(self, layer: int, direction: int) -> dict[str, tuple[int, ...]]:
-        """Name and shape, as in torch's ``state_dict``, of the weights of one direction of ``layer``."""
+        """The names, as in torch's ``state_dict``, and shapes of the weights of one direction of ``layer``."""
         rows = _GATES[self.kernel] * self.hidden_size
         shapes: dict[str, tuple[int, ...]] = {
             "weight_ih": (rows, self.width(layer)),
@@ -124,13 +124,13 @@ class Form:
 _FIELDS = [field.name for field in fields(Form)]
 
 
-@lru_cache(maxsize=256, typed=True)  # a layer is called once a batch, and hardly ever changes; typed: True is not 1
+@lru_cache(maxsize=256, typed=True)  # checked once, not at every call; typed, because True must not pass for 1
 def _checked_form(*values: Any) -> Form:
     return Form(*values)
 
 
 def add_weights(module: nn.Module, device: Any, dtype: torch.dtype | None) -> None:
-    """Give ``module`` its parameters, in torch's order, as `reset` draws them."""
+    """Register the parameters of ``module`` in torch's order, with the initial weights from `reset`."""
     form = Form.of(module)
     for layer in range(form.num_layers):
         for direction in range(form.directions):
@@ -140,14 +140,14 @@ def add_weights(module: nn.Module, device: Any, dtype: torch.dtype | None) -> No
 
 
 def reset(module: nn.Module) -> None:
-    """Draw every weight from U(-1/√H, 1/√H), as torch does and in its order: one seed, the same weights."""
+    """Draw every weight from U(-1/√H, 1/√H) in torch's order: the same seed gives the same weights as torch."""
     bound = 1 / math.sqrt(Form.of(module).hidden_size)
     for parameter in module.parameters():
         nn.init.uniform_(parameter, -bound, bound)
 
 
 def printed(module: nn.Module) -> str:
-    """The arguments of ``module``, letter for letter as torch prints them; and ``recompute``, which torch lacks."""
+    """The arguments of ``module`` exactly as torch prints them, and ``recompute``."""
     shown = [f"{module.input_size}, {module.hidden_size}"]
     for name, default in _PRINTED.items():
         value = getattr(module, name)
@@ -159,17 +159,17 @@ def printed(module: nn.Module) -> str:
 def run(
     module: nn.Module, given: Tensor | PackedSequence, before: tuple[Tensor, ...] | None, lengths: Lengths
 ) -> tuple[Tensor | PackedSequence, tuple[Tensor, ...]]:
-    """``given``, in any of torch's forms, -> output and final state in the same form.
+    """Run ``module`` on ``given``, in any of torch's forms; return output and final state in the same form.
 
     Raises:
-        UsageError: lengths beside a packed sequence.
+        UsageError: lengths together with a packed sequence.
         ShapeError: the input, the state or the lengths do not fit.
     """
     form, owner = Form.of(module), type(module).__name__
     weight = cast(Tensor, module.weight_ih_l0)
     if isinstance(given, PackedSequence):
         if lengths is not None:
-            raise UsageError(f"{owner}: a packed sequence knows its lengths: give one or the other")
+            raise UsageError(f"{owner}: a packed sequence has its own lengths: leave lengths out")
         packed = unpack(given, form.input_size, weight, owner)
         before = _checked_state(form, before, packed.x, owner, batched=True)
         before = tuple(packed.sort(part) for part in before)
@@ -185,7 +185,7 @@ def run(
     x = x if batch_first else x.transpose(0, 1)  # (N, L, I)
     check_input(x, "(N, L, I)", form.input_size, weight, owner)
     if x.shape[1] == 0:
-        raise ShapeError(f"{owner}: input has shape {tuple(given.shape)}: there are no steps to run over")
+        raise ShapeError(f"{owner}: input has shape {tuple(given.shape)}, expected at least one step")
     before = None if before is None else _checked_state(form, before, x, owner, batched)
     real = check_lengths(_as_tensor(lengths, owner), x, owner)
     y, after = _layers(module, form, x, before, real, None)
@@ -196,18 +196,16 @@ def run(
 
 
 def session(module: nn.Module, batch: int | None) -> LayerSession:
-    """``module`` live, for one row or ``batch`` of them.
+    """A live session of ``module`` for one row, or for ``batch`` rows.
 
     Raises:
-        UsageError: it reads both directions, or is in training mode and drops.
+        UsageError: the module is bidirectional, or is in training mode with dropout.
     """
     form, owner = Form.of(module), type(module).__name__
     if form.bidirectional:
-        raise UsageError(
-            f"{owner} is bidirectional: it reads each row from its end as well, so it cannot answer step by step"
-        )
+        raise UsageError(f"{owner} is bidirectional, so it cannot run step by step")
     if module.training and form.dropout > 0 and form.num_layers > 1:
-        raise UsageError(f"{owner} is in training mode and would drop: call eval() before session()")
+        raise UsageError(f"{owner} is in training mode, with dropout: call eval() before session()")
     cells = [_view(module, form, layer, 0) for layer in range(form.num_layers)]
 
     def step(x: Tensor, state: State) -> tuple[Tensor, State]:
@@ -224,7 +222,7 @@ def session(module: nn.Module, batch: int | None) -> LayerSession:
 
 
 class _View(NamedTuple):
-    """One direction of one layer as a cell, so that `unroll` runs weights that live in another module."""
+    """One direction of one layer as a cell, so that `unroll` can run the weights of the module."""
 
     form: Form
     input_size: int
@@ -256,7 +254,7 @@ def _layers(
     lengths: Tensor | None,
     packed: Packed | None,
 ) -> tuple[Tensor, tuple[Tensor, ...]]:
-    """``x`` (N, L, I) and a state of (K·D, N, ·), or ``None`` for zeros, through every layer."""
+    """Run ``x`` (N, L, I) through all layers, from a state (K·D, N, ·) or ``None`` for zeros."""
     after: list[State] = []
     for layer in range(form.num_layers):
         if layer > 0 and module.training and form.dropout > 0:
@@ -273,7 +271,7 @@ def _layers(
 
 
 def _drop(y: Tensor, share: float, packed: Packed | None) -> Tensor:
-    """Dropout that draws its numbers in torch's order: over what is packed, or else time first."""
+    """Dropout with random numbers in torch's order: over the packed data, or time first."""
     if packed is not None:
         return packed.pad(dropout(packed.data(y), share))
     return dropout(y.transpose(0, 1).contiguous(), share).transpose(0, 1)

@@ -1,8 +1,8 @@
-"""The one door from a cell to a sequence: whatever wants a cell run over time asks `unroll`.
+"""Run a cell over a sequence with `unroll`; every layer of cells uses it.
 
-Behind the door stand three paths that agree to rounding: the plain loop, which is the definition; torch's own loop
-(``torch._VF``), which is faster where it has one for the cell; and on a CPU our kernels, which are faster still and
-take lengths as they are. Of a cell whose gates see the input alone, all gates come first, then a `scan`.
+It chooses between three paths that agree to rounding: the plain loop, which is the definition; torch's own loop
+(``torch._VF``), which is faster but only has some cells; and on a CPU the kernels, which are faster still and skip
+padding. For a cell whose gates see only the input, all gates are computed first, then a `scan`.
 Axes: B rows, T steps, I inputs, H hidden units.
 """
 
@@ -20,8 +20,8 @@ from unrolled.errors import ShapeError
 from unrolled.kernels.fused import fits, recurrence, suits, unwatched
 from unrolled.kernels.minimal import GATES, minimal
 from unrolled.layers.lengths import check_lengths, last_real, real_steps, reverse_rows, zero_padding
-from unrolled.layers.recurrence.recompute import Recompute, chunk_steps, in_chunks
-from unrolled.layers.recurrence.scan import plain_scan
+from unrolled.layers.recurrence.diagonal_scan import plain_scan
+from unrolled.layers.recurrence.recomputation import Recompute, chunk_steps, in_chunks
 from unrolled.state import State, map_state, where
 
 __all__ = ["unroll"]
@@ -51,9 +51,9 @@ def unroll(
         lengths: (B,) integers, 0 … T; ``None``: every step is real. What lies beyond a row's length is never read.
         state: the state before the first step; ``None``: `Cell.initial_state`.
         reverse: run from each row's last real step back to its first.
-        recompute: for long rows: keep the states at every so many steps alone (``"sqrt"``: √T, rounded up), and run
-            the steps in between once more on the way back. Same outputs, of the kernels to the bit. Without kernels,
-            and where a compiler looks on, each chunk goes through `torch.utils.checkpoint`.
+        recompute: n, to save memory on long rows: keep only every n-th state (``"sqrt"``: n = √T, rounded up), and
+            compute the steps in between again in the backward pass. The outputs are the same, with the kernels to the
+            bit. Without kernels, and under a compiler, each chunk goes through `torch.utils.checkpoint`.
 
     Shape:
         x (B, T, I) -> y (B, T, H) and the state after each row's last real step (with ``reverse``: its first).
@@ -63,9 +63,9 @@ def unroll(
         UsageError: ``recompute`` out of range.
 
     Cost:
-        That of the cell for each real step; with ``recompute`` the way there twice. Without kernels T times that of the
-        cell: torch's loop runs over the padded batch, because oneDNN's fast LSTM does not take packed sequences, and
-        padding costs less than packing does.
+        That of the cell for each real step; with ``recompute`` the forward pass runs twice. Without kernels T times
+        that of the cell: torch's loop runs over padding too, because oneDNN's fast LSTM does not take packed sequences,
+        and padding costs less than packing.
 
     Example:
         >>> from unrolled.cells.gru import GRU
@@ -102,7 +102,7 @@ def unroll(
 def _diagonal(
     cell: DiagonalCell, x: Tensor, lengths: Tensor | None, state: State, reverse: bool
 ) -> tuple[Tensor, State]:
-    """What all steps are made of at once; then the steps, which the kernels take together with that."""
+    """Run a cell whose gates see only the input: compute all gates at once, then scan over the steps."""
     if is_fused(cell) and cell.kernel in GATES and suits(x):
         weight, bias = cell.weights()
         y, h_n = minimal(str(cell.kernel), x, lengths, weight, bias, state.h, reverse)
@@ -112,7 +112,7 @@ def _diagonal(
 
 
 def _loop(cell: Cell, x: Tensor, lengths: Tensor | None, state: State) -> tuple[Tensor, State]:
-    """The definition: one step after another; where a row has ended, its state stays."""
+    """The definition: one step after another; at padding the state is kept."""
     real = None if lengths is None else real_steps(lengths, x.shape[1])
     ys = []
     for t, x_t in enumerate(x.unbind(1)):
@@ -123,13 +123,13 @@ def _loop(cell: Cell, x: Tensor, lengths: Tensor | None, state: State) -> tuple[
 
 
 def _torch_loop(cell: FusedCell, x: Tensor, lengths: Tensor | None, state: State) -> tuple[Tensor, State]:
-    """The loop of torch itself. It runs on into the padding, so the state at each row's end is found otherwise."""
+    """Run torch's own loop. It also runs over padding, so the state at each row's end has to be recovered."""
     weights = cell.weights()
     if lengths is not None and cell.kernel == "lstm":
         x, weights = _with_padding_flag(x, weights, ~real_steps(lengths, x.shape[1]))
     first: Any = tuple(part.unsqueeze(0) for part in state)
-    # biases (without them there are two weights, or three with a projection), layers, dropout, training (cuDNN keeps
-    # what the backward pass needs only if it is told so), both directions, batch first
+    # biases (without them there are two weights, or three with a projection), layers, dropout, training (without it
+    # cuDNN does not keep what the backward pass needs), both directions, batch first
     options = (len(weights) > 3, 1, 0.0, torch.is_grad_enabled(), False, True)
     run = getattr(_VF, str(cell.kernel))
     y, *parts = run(x, first if len(first) > 1 else first[0], weights, *options)
@@ -138,10 +138,10 @@ def _torch_loop(cell: FusedCell, x: Tensor, lengths: Tensor | None, state: State
 
 
 def _with_padding_flag(x: Tensor, weights: list[Tensor], padded: Tensor) -> tuple[Tensor, list[Tensor]]:
-    """One more input to an LSTM, 1 on padded steps, that holds f = 1 and i = 0 there, so that c stays to the bit.
+    """Add an input to an LSTM that is 1 at padding and forces f = 1 and i = 0 there, so that c is kept to the bit.
 
-    torch gives no c but the last one, and of a padded row that is the wrong one. The gradients are as exact: through
-    f = 1 the gradient of c passes unchanged, and σ' is 0.
+    torch only returns the c after the last padded step. The gradients are exact too: f = 1 passes the gradient of c
+    unchanged, and σ' is 0.
     """
     flag = weights[0].new_zeros(len(weights[0]), 1)
     i, f, _, _ = flag.chunk(4)
@@ -151,10 +151,10 @@ def _with_padding_flag(x: Tensor, weights: list[Tensor], padded: Tensor) -> tupl
 
 
 def _as_initial(state: State, initial: State, owner: str, mixed: bool) -> State:
-    """``state`` in the form of ``initial``; if ``mixed``, under autocast, it may have been left in another dtype.
+    """``state`` in the form of ``initial``; if ``mixed``, under autocast, its dtype may differ.
 
     Raises:
-        ShapeError: it has another structure, or a part has another shape, dtype or device.
+        ShapeError: ``state`` has another structure, or a part has another shape, dtype or device.
     """
     _check_form(state, initial, "state", owner, mixed)
     if type(state) is type(initial) and not mixed:

@@ -14,7 +14,7 @@ from unrolled.config import Part, option
 from unrolled.layers.config import ModelConfig
 from unrolled.layers.layer import Layer
 from unrolled.layers.lengths import zero_padding
-from unrolled.layers.recurrence.session import LayerSession, layer_session
+from unrolled.layers.recurrence.layer_session import LayerSession, layer_session
 
 
 class MeanState(NamedTuple):

@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from unrolled.batch import Continuous
 from unrolled.config import Part, option
-from unrolled.data.encodings.base import Encoded, Role, Traits, Where
+from unrolled.data.encodings.encoding import Encoded, Role, Traits, Where
 from unrolled.errors import DataError, ModelError
 
 _TIME = re.compile(r"([01]\d|2[0-3]):([0-5]\d)")

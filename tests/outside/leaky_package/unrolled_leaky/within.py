@@ -7,8 +7,8 @@ from typing import ClassVar
 import torch
 
 from unrolled.config import Part, option
-from unrolled.metrics.base import Measure, Sums
 from unrolled.metrics.judged import Values
+from unrolled.metrics.metric import Measure, Sums
 
 
 class Within:

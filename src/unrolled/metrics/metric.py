@@ -1,4 +1,4 @@
-"""What a metric is: a program from judged answers to sums, and from sums to numbers of which it says which are good."""
+"""The protocol of metrics: from judged answers to sums, and from sums to numbers with a declared direction."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ __all__ = ["METRICS", "Measure", "Metric", "Sums", "best_first", "cost", "measur
 
 METRICS = Registry("metric")
 
-Sums = dict[str, Tensor]  # what judged answers add to a metric: every entry is summed over batches
+Sums = dict[str, Tensor]  # what a metric adds up over batches, entry by entry
 
 
 @dataclass(frozen=True, slots=True)
 class Measure:
-    """One number that a metric gives.
+    """One number that a metric reports.
 
     Attributes:
-        name: under which it is reported, unit included; ``*`` stands for what one answer is, such as ``token``.
-        unit: what it is counted in.
-        better: which values are better; ``None`` where neither is, as of a coverage, which should be near its nominal
-            value.
+        name: the reported name, including the unit; ``*`` stands for the kind of answer, such as ``token``.
+        unit: the unit of the number.
+        better: which values are better; ``None`` if neither, such as for a coverage, which should be close to its
+            nominal value.
     """
 
     name: str
@@ -36,26 +36,26 @@ class Measure:
 
 
 class Metric(Protocol):
-    """A program over judged answers. A file in ``metrics/`` with a line ``MEMBER = Class`` is a metric.
+    """A metric of judged answers. A file in ``metrics/`` with a line ``MEMBER = Class`` is a metric.
 
     Attributes:
-        judges: the kinds of answers that it is computed from (see `unrolled.metrics.judged`). It is reported wherever
-            a task or a baseline gives one of them.
-        measures: the numbers that it gives.
+        judges: the types of judged answers that it accepts (see `unrolled.metrics.judged`). It is reported for every
+            task and baseline that gives one of them.
+        measures: the numbers that it reports.
     """
 
     judges: ClassVar[tuple[type, ...]]
     measures: ClassVar[tuple[Measure, ...]]
 
     def sums(self, judged: Any) -> Sums:
-        """What these answers add; the sums of two batches, added, are those of both together."""
+        """The sums of these answers. The sums of two batches, added, are the sums of both together."""
 
     def values(self, sums: Sums) -> dict[str, float]:
-        """The numbers, by name; those of which no answer was judged are left out."""
+        """The numbers by name, without those for which there were no answers."""
 
 
 def measure(name: str) -> Measure | None:
-    """The declared measure that is reported under ``name``; ``None`` where no metric declares it.
+    """The measure that is reported as ``name``; ``None`` if no metric declares it.
 
     Example:
         >>> measure("bits_per_character").better
@@ -70,7 +70,7 @@ def _measures() -> Iterator[Measure]:
 
 
 def cost(name: str, value: float) -> float:
-    """What is small where ``value`` is good; NaN, which is never smaller, where no direction is declared.
+    """``value`` with its sign chosen so that lower is better; NaN if the measure declares no direction.
 
     Example:
         >>> cost("accuracy", 0.75), cost("mse_scaled", 0.75), cost("coverage", 0.75)
@@ -83,7 +83,7 @@ def cost(name: str, value: float) -> float:
 
 
 def best_first(rows: Mapping[str, dict[str, float]], name: str) -> dict[str, dict[str, float]]:
-    """``rows`` in the order of their measure ``name``, those without it last.
+    """``rows`` sorted by the measure ``name``, best first; rows without it come last.
 
     Example:
         >>> list(best_first({"a": {"mrr": 0.1}, "b": {}, "c": {"mrr": 0.5}}, "mrr"))

@@ -1,13 +1,13 @@
-"""The options that a user may set, as their owners declare them; found without importing those owners.
+"""The options that a user may set, collected from their owners without importing these.
 
 An owner is a part of a run (data, model, training) or a member of a registry. It declares its options in its own file,
-in a class that consists of literals, so that ``--help`` can read them without waiting for torch::
+in a class made of literals, so that ``--help`` can read them without importing torch::
 
     class Options(Part):
         crf: bool = option(False, "Label whole sequences at once, with a linear-chain CRF.", also=("use_crf",))
 
 The flags of the command line, the keyword arguments of Python, the reference page and the parts of ``config.json``
-are all derived from these declarations. Of a member that a program registered, which is imported already, the class
+are all derived from these declarations. For a member that a program registered, which is imported already, the class
 itself is read.
 """
 
@@ -46,13 +46,13 @@ class Option:
     """One declaration.
 
     Attributes:
-        name: as Python knows it; the flag has dashes instead of underscores.
+        name: the name in Python; the flag has dashes instead of underscores.
         type: such as ``int | None`` or ``Literal["last", "mean"]``.
-        default: the value where the user gives none; ``None`` if the choice is made later.
-        help: one sentence, or two, of which the second tells a default that is not a plain value.
-        also: other names that people know it by, for "did you mean".
+        default: the default value; ``None`` if it is chosen later.
+        help: one or two sentences; the second describes a default that is chosen later.
+        also: its names in other libraries, for "did you mean".
         limits: what pydantic checks: ``ge``, ``gt``, ``le``, ``lt``, ``pattern`` and ``examples``.
-        field: its name in the class that declares it: a part's own ``name`` is known by the name of the part.
+        field: its name in the class that declares it; the ``name`` of a part is an option with the name of that part.
     """
 
     name: str
@@ -66,10 +66,10 @@ class Option:
 
 @dataclass(frozen=True, slots=True, order=True)
 class Owner:
-    """Who declares options: a part of every run, or a member of a registry.
+    """An owner of options: a part of every run, or a member of a registry.
 
     Attributes:
-        kind: the registry's, such as ``task``; ``part`` for a part of a run.
+        kind: the kind of member, such as ``task``; ``part`` for a part of a run.
         name: such as ``forecast``, or ``training``.
     """
 
@@ -87,7 +87,7 @@ class Owner:
 
 
 def declared() -> Mapping[Owner, tuple[Option, ...]]:
-    """Every owner that declares options, the parts of a run first; imports none of them.
+    """Every owner that declares options, with these, the parts of a run first; imports none of them.
 
     >>> [option.name for option in declared()[Owner("part", "task")]]
     ['task']
@@ -102,7 +102,7 @@ def declared() -> Mapping[Owner, tuple[Option, ...]]:
 
 @functools.cache
 def _declared(members: tuple[tuple[str, str], ...], _path: tuple[str, ...]) -> Mapping[Owner, tuple[Option, ...]]:
-    """The options in files. When ``sys.path`` changes, the files may be others, so they are read again."""
+    """The options in files; read again when ``sys.path`` changes, since the files may then be others."""
     found = {
         Owner("part", part): tuple(
             replace(option, name=part) if option.name == "name" else option
@@ -117,12 +117,12 @@ def _declared(members: tuple[tuple[str, str], ...], _path: tuple[str, ...]) -> M
 
 
 def _of_member(kind: str, name: str) -> tuple[Option, ...]:
-    """What a member declares; of another package's that cannot be read it is nothing, which `check_member` tells."""
+    """The options of a member; none if it is from another package and cannot be read, which `check_member` reports."""
     registry = Registry(kind)
     try:
         file = registry.source(name)
         return () if file is None else read_options(file, member=registry.attribute(name))
-    except (UsageError, OSError, ValueError):  # no other member suffers from it
+    except (UsageError, OSError, ValueError):  # a broken package must not affect other members
         if registry.is_own(name):
             raise
         return ()
@@ -130,7 +130,7 @@ def _of_member(kind: str, name: str) -> tuple[Option, ...]:
 
 @functools.cache
 def _of_class(part: Any) -> tuple[Option, ...]:
-    """What a class of options declares, once it is imported."""
+    """The options that an imported class declares."""
     return tuple(_of_field(name, field) for name, field in part.model_fields.items() if field.description is not None)
 
 
@@ -145,7 +145,7 @@ def _of_field(name: str, field: Any) -> Option:
 
 
 def owners_of(name: str) -> list[Owner]:
-    """Who declares the option ``name``; empty if nobody does.
+    """The owners that declare the option ``name``; empty if there are none.
 
     >>> owners_of("lr")
     [Owner(kind='part', name='training')]
@@ -154,41 +154,41 @@ def owners_of(name: str) -> list[Owner]:
 
 
 def unknown_option(name: str, known: Iterable[str] | None = None) -> UsageError:
-    """The error for an option that nobody declares; it suggests the one that was probably meant.
+    """The error for an unknown option; it suggests the one that was probably meant.
 
     Args:
         name: what the user wrote.
-        known: further names that are allowed where it was written.
+        known: further names that are allowed there.
     """
     options = {option.name: option for options in declared().values() for option in options}
     names = {*options, *(known or ())}
     meant = [option.name for option in options.values() if name in option.also]
     meant = meant or difflib.get_close_matches(name, sorted(names), n=1, cutoff=0.6)
-    guess = f" Did you mean {named(meant[0])}?" if meant else " See the list of options: unrolled fit --help."
+    guess = f" Did you mean {named(meant[0])}?" if meant else " All options are listed by: unrolled fit --help."
     return UsageError(f"unknown option {named(name)}.{guess}")
 
 
 def read_options(file: Path, name: str = "Options", member: str = "MEMBER") -> tuple[Option, ...]:
-    """The options that the class ``name`` in ``file`` declares, those of its bases first; empty if there is none.
+    """The options that the class ``name`` in ``file`` declares, those of its bases first; else empty.
 
     Args:
-        file: of Python.
-        name: of the class.
-        member: what the member is called in the file: where that is a class of its own, ``name`` is looked for in it.
+        file: a Python file.
+        name: the name of the class.
+        member: the name of the member in the file; if that is a class itself, ``name`` is looked up inside it.
 
     Raises:
-        ValueError: a declaration is not made of literals; names file and option.
+        ValueError: a declaration is not made of literals; the message names file and option.
     """
     text = file.read_text("utf-8")
     within = text if member == "MEMBER" else _class(text, member)
     found = within and _class(within, name)
-    if not found:  # they are those of a class, or of a member, that has another name or another file
+    if not found:  # the class or the member has another name, or is imported
         shared = re.search(rf"^{member} = .*\bOptions=(\w+)", text, re.MULTILINE)
         alias = re.search(rf"^{member} = (\w+)(?:  #.*)?$", text, re.MULTILINE)
         if shared:
             return _named(file, text, shared[1])
         return _named(file, text, alias[1], name) if alias else ()
-    (node,) = ast.parse(textwrap.dedent(found)).body  # the class only: a file takes ten times as long
+    (node,) = ast.parse(textwrap.dedent(found)).body  # parsing the whole file takes ten times as long
     assert isinstance(node, ast.ClassDef)
     bases = [base.id for base in node.bases if isinstance(base, ast.Name) and base.id != "Part"]
     inherited = [option for base in bases for option in _named(file, text, base)]
@@ -196,13 +196,13 @@ def read_options(file: Path, name: str = "Options", member: str = "MEMBER") -> t
 
 
 def _class(text: str, name: str) -> str | None:
-    """The lines of the class ``name``."""
+    """The source of the class ``name``, if it is in ``text``."""
     found = re.search(rf"^( *)class {name}\b.*\n(?:\1 +.*\n|\s*\n)*", text, re.MULTILINE)
     return found and found[0]
 
 
 def _named(file: Path, text: str, name: str, inside: str | None = None) -> tuple[Option, ...]:
-    """The options of the class ``name``, or of the class ``inside`` it: in ``file``, or where that imports it from."""
+    """The options of the class ``name``, or of the class ``inside`` it, in ``file`` or in the file that it imports."""
     arguments = (name,) if inside is None else (inside, name)
     if _class(text, name) is not None:
         return read_options(file, *arguments)
@@ -212,7 +212,7 @@ def _named(file: Path, text: str, name: str, inside: str | None = None) -> tuple
 
 
 def _file_of(module: str, importer: Path) -> Path | None:
-    """The file of a module that the file ``importer`` imports; it is not imported, but what it lies in may be."""
+    """The file of a module that the file ``importer`` imports; only the packages around the module may be imported."""
     if module.startswith("unrolled."):
         return _ROOT.joinpath(*module.split(".")[1:]).with_suffix(".py")
     if module.startswith("."):
@@ -235,7 +235,7 @@ def _options(node: ast.ClassDef, file: Path) -> Iterator[Option]:
                     values = {str(word.arg): ast.literal_eval(word.value) for word in keywords}
                     type_, first, help_ = _type(annotation), ast.literal_eval(default), ast.literal_eval(text)
                 except (ValueError, KeyError, TypeError) as error:
-                    raise ValueError(f"{file}, option {name}: it must be declared in literals: {error}") from None
+                    raise ValueError(f"{file}, option {name}: must be declared with literals only: {error}") from None
                 limits = {key: value for key, value in values.items() if key in _LIMITS}
                 yield Option(name, type_, first, help_, tuple(values.get("also", ())), limits, name)
 
@@ -256,4 +256,4 @@ def _type(node: ast.expr) -> Any:
             return dict.__class_getitem__((_type(key), _type(value)))
         case ast.Subscript(value=ast.Name(id="Annotated"), slice=ast.Tuple(elts=[inner, *_])):
             return _type(inner)
-    raise ValueError(f"the type {ast.unparse(node)!r} is not one that options have")
+    raise ValueError(f"an option cannot have the type {ast.unparse(node)!r}")

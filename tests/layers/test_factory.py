@@ -11,11 +11,11 @@ from configs import model_config
 from torch import nn
 
 from unrolled import registry
+from unrolled.declarations import Owner, owners_of
 from unrolled.errors import UsageError
-from unrolled.layers.build import build_layer, embedding_gain, model_names, takes_memory
+from unrolled.layers.factory import build_layer, embedding_gain, model_names, takes_memory
 from unrolled.layers.layer import Layer
 from unrolled.layers.recurrent import Recurrent
-from unrolled.options import Owner, owners_of
 
 
 def test_the_names() -> None:
@@ -40,7 +40,7 @@ def test_the_names() -> None:
 
 
 def test_names_come_without_torch() -> None:
-    code = "import sys; from unrolled.layers.build import model_names; model_names(); print('torch' in sys.modules)"
+    code = "import sys; from unrolled.layers.factory import model_names; model_names(); print('torch' in sys.modules)"
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment)
     assert done.stdout.strip() == "False", done.stderr
@@ -69,7 +69,7 @@ def test_an_unknown_name() -> None:
 def test_a_layer_of_another_package_has_the_attributes_of_a_layer(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(registry, "_registered", {})
     registry.register("layer", "mine", type("Mine", (nn.Identity,), {}))
-    with pytest.raises(UsageError, match="the layer 'mine' lacks a base class: let Mine derive from `layers.Layer`"):
+    with pytest.raises(UsageError, match="the layer 'mine' is not a Layer: derive Mine from `layers.Layer`"):
         embedding_gain("mine")
     monkeypatch.setattr(registry, "_registered", {})
     registry.register("layer", "mine", type("Mine", (nn.Identity, Layer), {}))

@@ -16,19 +16,19 @@ __all__ = ["plain_scan", "scan"]
 def scan(
     a: Tensor, b: Tensor, h_0: Tensor | None = None, lengths: Tensor | None = None, reverse: bool = False
 ) -> tuple[Tensor, Tensor]:
-    """Every state of a recurrence that is linear in its state, where no unit knows another.
+    """Every state of an elementwise linear recurrence.
 
     ::
 
         h_t = a_t ⊙ h_{t-1} + b_t        for t = 1 … length of the row;  beyond it h_t = 0 and nothing is read
 
-    It goes step by step, so it is as exact as its multiply-adds, whatever the signs and sizes of a: there are no
-    logarithms and no quotients of products. On a CPU a vector of units goes together; without kernels it is a loop in
-    torch.
+    It runs step by step, without logarithms or quotients of products, so it is exact up to the rounding of its
+    multiply-adds, whatever the signs and sizes of a. The CPU kernels vectorise over units; without kernels it is a loop
+    in torch.
 
     Args:
         a: the factors, of any sign.
-        b: what is added.
+        b: the summands.
         h_0: the state before the first step; ``None``: zeros.
         lengths: (B,) integers, 0 … T; ``None``: every step is real.
         reverse: run from each row's last real step back to its first.
@@ -39,10 +39,10 @@ def scan(
 
     Raises:
         ShapeError: a, b, h_0 or lengths do not fit each other.
-        UsageError: on a second derivative through the kernels; without them torch gives it.
+        UsageError: on a second derivative through the kernels; the plain path has one.
 
     Cost:
-        H multiply-adds per row and step, 2H on the way back. Beside a, b and h nothing is kept.
+        H multiply-adds per row and step, 2H in the backward pass. Only a, b and h are kept.
 
     References:
         Martin and Cundy 2018, Parallelizing linear recurrent neural nets over sequence length,
@@ -71,7 +71,7 @@ def scan(
 
 
 def plain_scan(a: Tensor, b: Tensor, h_0: Tensor, lengths: Tensor | None, reverse: bool) -> tuple[Tensor, Tensor]:
-    """The definition, in torch: one step after another. Where a row has ended, a = 1 and b = 0 keep its state.
+    """The definition of the scan in torch, one step after another. At padding, a = 1 and b = 0 keep the state.
 
     Args:
         a: (B, T, H).

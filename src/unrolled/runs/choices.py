@@ -1,15 +1,15 @@
-"""The names that a user may choose from, found by listing folders: a help text must not wait for torch."""
+"""The names that a user may choose from, found by listing folders, so that a help text need not wait for torch."""
 
 from __future__ import annotations
 
-from unrolled.layers.build import model_names
+from unrolled.layers.factory import model_names
 from unrolled.registry import Registry
 
 __all__ = ["kind_names", "model_names", "task_names"]
 
 
 def task_names() -> list[str]:
-    """What ``--task`` may be.
+    """The names of all tasks.
 
     >>> "classify" in task_names()
     True
@@ -18,7 +18,7 @@ def task_names() -> list[str]:
 
 
 def kind_names() -> list[str]:
-    """What a column may be, for ``--kinds column=…``.
+    """The kinds that a column may have.
 
     >>> "category" in kind_names()
     True

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from unrolled.metrics.base import METRICS, best_first, cost, measure
+from unrolled.metrics.metric import METRICS, best_first, cost, measure
 
 
 def test_no_two_metrics_give_the_same_number() -> None:

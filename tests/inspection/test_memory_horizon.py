@@ -13,7 +13,7 @@ from torch import Tensor
 from unrolled import api
 from unrolled.batch import Continuous, Discrete
 from unrolled.errors import DataError, UsageError
-from unrolled.inspection.horizon import Asked, Horizon, memory_horizon
+from unrolled.inspection.memory_horizon import Asked, Horizon, memory_horizon
 from unrolled.models.encoder_decoder import EncoderDecoder
 from unrolled.models.network import Network
 from unrolled.synthetic.memory_tasks import problem
@@ -148,7 +148,7 @@ def test_any_model_is_measured(model: str) -> None:
     assert len(horizon.norms) == 24 and horizon.norms[0] > 0
     if model == "window":
         assert horizon.norms[16:] == (0.0,) * 8 and horizon.reach == 15
-        assert "what is more than 15 steps back is not learned" in str(horizon)
+        assert "steps more than 15 back are not learned" in str(horizon)
 
 
 def test_it_reads_as_a_page() -> None:
@@ -159,12 +159,12 @@ def test_it_reads_as_a_page() -> None:
     assert bars[0] == 40 and bars == sorted(bars, reverse=True) and bars[3] > 0
     assert page[1].split()[1] == "1" and page[3].split()[1] == "0.0055"
     assert page[6:] == [
-        "90 % of it within 0 steps",
-        "vanishing: 1e-05 of the recent steps' gradient is left at the farthest lags; "
-        "what is more than 2 steps back is not learned",
+        "90 % of the gradient is within 0 steps",
+        "vanishing: only 1e-05 of the recent steps' gradient reaches the farthest lags; "
+        "steps more than 2 back are not learned",
     ]
     healthy = str(Horizon((1.0, 0.5), 1, 0.5, 1, "healthy", 1))
-    assert healthy.endswith("healthy: steps as far back as 1 still teach (0.5 of the recent steps')")
+    assert healthy.endswith("healthy: 0.5 of the recent steps' gradient reaches 1 steps back")
     exploding = str(Horizon((1.0, math.inf), 1, math.nan, 1, "exploding", 1))
     assert "exploding: the gradient grows with the lag" in exploding
     nothing = str(Horizon((0.0, 0.0), 0, math.nan, 0, "vanishing", 1))
@@ -174,10 +174,10 @@ def test_it_reads_as_a_page() -> None:
 def test_what_cannot_be_measured_is_said() -> None:
     with pytest.raises(UsageError, match="^lags must be at least 2, got 1$"):
         memory_horizon(network("gru"), [], 1)
-    with pytest.raises(DataError, match="no row has two steps, so there is no lag to measure"):
+    with pytest.raises(DataError, match="every row has fewer than two steps, so there is no lag to measure"):
         memory_horizon(network("gru"), [], 5)
     untimed = Network({"x": Continuous(2, time=False)}, model_config(name="mlp", hidden=4), 1, pooled=True)
-    with pytest.raises(UsageError, match="this model reads one step a row: it has no memory to measure"):
+    with pytest.raises(UsageError, match="this model reads only one step per row, so it has no memory to measure"):
         memory_horizon(untimed, [], 5)
 
 
@@ -203,7 +203,7 @@ def test_a_trained_model_is_measured_on_its_own_data(trained: dict[str, api.Trai
     rows = {"text": ["abcab", "ba", "aab", "bbacabca"], "label": ["x", "y", "x", "y"]}
     horizon = api.memory(trained["classify"], rows)
     assert (len(horizon.norms), horizon.answers) == (8, 4)
-    with pytest.raises(DataError, match="no row has two steps"):
+    with pytest.raises(DataError, match="fewer than two steps"):
         api.memory(trained["classify"], {"text": ["a", "b"], "label": ["x", "y"]})
     text = tmp_path / "text.txt"
     text.write_text("the cat sat. a dog ran. " * 50)
@@ -220,9 +220,7 @@ def test_a_trained_model_is_measured_on_its_own_data(trained: dict[str, api.Trai
         api.memory(trained["forecast"], load, lags=0)
     writer = EncoderDecoder({"load": Continuous(1)}, model_config(hidden=2), outputs=3)
     two = replace(trained["forecast"], network=writer)
-    with pytest.raises(
-        UsageError, match="memory measures a single network; this model has one that reads and one that"
-    ):
+    with pytest.raises(UsageError, match="memory only works with a single network; this model is an encoder–decoder"):
         api.memory(two, load)
 
 

@@ -1,4 +1,4 @@
-"""The models that a user can name, and the layer behind each name. Knows names without importing torch."""
+"""Build a layer from the name of a model. The names are listed without importing torch."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def model_names() -> list[str]:
 
 
 def embedding_gain(name: str) -> float:
-    """What the vectors of symbols are multiplied by before the layer ``name`` reads them (see `Embedding`).
+    """The factor that scales embeddings before the layer ``name`` reads them (see `Embedding`).
 
     >>> embedding_gain("transformer"), embedding_gain("lstm")
     (10.0, 1.0)
@@ -39,7 +39,7 @@ def embedding_gain(name: str) -> float:
 
 
 def takes_memory(name: str) -> bool:
-    """Whether the layer ``name`` can attend to a memory by itself.
+    """Whether the layer ``name`` has its own attention to a memory.
 
     >>> takes_memory("transformer"), takes_memory("lstm")
     (True, False)
@@ -51,9 +51,9 @@ def build_layer(config: ModelConfig, input_size: int, memory_size: int | None = 
     """The layer that ``config`` describes.
 
     Args:
-        config: its name and sizes.
-        input_size: the width of what it reads.
-        memory_size: the width of a memory that it attends to, where it `takes_memory`.
+        config: the layer's name and sizes.
+        input_size: the width of the input.
+        memory_size: the width of the memory, for a layer that `takes_memory`.
 
     Raises:
         UsageError: an unknown name; the message suggests the nearest.
@@ -79,7 +79,7 @@ def build_layer(config: ModelConfig, input_size: int, memory_size: int | None = 
 
 
 def member_of(model: str) -> tuple[Literal["layer", "cell"], str]:
-    """The kind and name of the member that the name of a model stands for.
+    """The kind and name of the member behind the name of a model.
 
     Raises:
         UsageError: an unknown name; the message suggests the nearest.
@@ -97,13 +97,13 @@ def member_of(model: str) -> tuple[Literal["layer", "cell"], str]:
 
 
 def _class_of(model: str) -> type[Layer]:
-    """The class of the layer that the name of a model stands for."""
+    """The layer class behind the name of a model."""
     if model in LAYERS:
         from unrolled.layers.layer import Layer
 
         kind: type[Layer] = LAYERS.get(model)
         if Layer not in kind.__mro__:
-            raise UsageError(f"the layer {model!r} lacks a base class: let {kind.__name__} derive from `layers.Layer`")
+            raise UsageError(f"the layer {model!r} is not a Layer: derive {kind.__name__} from `layers.Layer`")
         return kind
     from unrolled.layers.recurrent import Recurrent
 

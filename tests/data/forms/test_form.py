@@ -13,13 +13,13 @@ from samples import sequences, training
 from unrolled import registry
 from unrolled.batch import MISSING, Discrete, Spec
 from unrolled.data.batches.loader import Loader
-from unrolled.data.encodings.base import Encoded, Encoding, Where
+from unrolled.data.encodings.encoding import Encoded, Encoding, Where
 from unrolled.data.examples.preparation import Preparation
 from unrolled.data.examples.preprocessor import Preprocessor
 from unrolled.data.examples.roles import Roles
 from unrolled.data.forms._division import by_row
 from unrolled.data.forms._steps import StepPlans
-from unrolled.data.forms.base import Division, Plans, form_of, known_form
+from unrolled.data.forms.form import Division, Plans, form_of, known_form
 from unrolled.data.plans.gather import gather_target
 from unrolled.data.plans.segments import Segments
 from unrolled.data.tables.sequences import Sequences
@@ -76,7 +76,7 @@ def test_a_form_of_another_package_is_encoded_batched_and_kept() -> None:
 
 def test_a_name_that_is_no_form_is_refused() -> None:
     assert known_form("every") == "every"
-    with pytest.raises(ValueError, match="there is no form 'evry'"):
+    with pytest.raises(ValueError, match="unknown form 'evry'"):
         known_form("evry")
 
 

@@ -1,4 +1,4 @@
-"""What more than one decoder asks of its input before it begins. Axes: B rows, T steps, V vocabulary."""
+"""Checks of inputs that several decoders share. Axes: B rows, T steps, V vocabulary."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["broken_scores", "check_banned", "check_lengths", "nothing_left"]
 
 
 def check_banned(logits: Tensor, banned: Sequence[int]) -> None:
-    """Answer with an error unless ``logits`` is (B, V) and some of its V ids is not banned.
+    """Raise an error unless ``logits`` is (B, V) and at least one of the V ids is allowed.
 
     Raises:
         ShapeError: ``logits`` is not (B, V).
@@ -46,9 +46,11 @@ def check_lengths(lengths: Tensor, rows: int, steps: int) -> Tensor:
 
 def broken_scores(row: int) -> ModelError:
     """The error for a row whose scores hold NaN or infinity."""
-    return ModelError(f"row {row}: the scores are not finite: weights or state are broken: use an earlier one")
+    return ModelError(
+        f"row {row}: the scores are not finite, so the weights or the state are broken: use an earlier model"
+    )
 
 
 def nothing_left(row: int) -> ModelError:
-    """The error for a row whose every allowed id has probability 0."""
-    return ModelError(f"row {row}: no id that is not banned has a probability above 0")
+    """The error for a row in which every allowed id has probability 0."""
+    return ModelError(f"row {row}: every allowed id has probability 0")

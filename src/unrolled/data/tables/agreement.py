@@ -1,19 +1,19 @@
-"""Whether the columns of a table agree with each other, and with what was learned of them."""
+"""Checks that the columns of a table agree with each other and with the training data."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from unrolled.data.encodings._level import UNKNOWN
-from unrolled.data.encodings.base import Encoded, Where
+from unrolled.data.encodings.encoding import Encoded, Where
 from unrolled.data.tables.sequences import Sequences
-from unrolled.errors import DataError
+from unrolled.errors import DataError, named
 
 __all__ = ["check_binary", "check_lengths", "check_unaligned"]
 
 
 def check_binary(target: Encoded, where: Where) -> None:
-    """What was on or off in training is asked for as a probability, so no later target may be anything between.
+    """Check that a target that was only ever 0 or 1 in training is 0 or 1 here too; the model predicts a probability.
 
     Raises:
         DataError: a value is neither 0 nor 1.
@@ -24,7 +24,7 @@ def check_binary(target: Encoded, where: Where) -> None:
         step, channel = (int(index) for index in odd[0])
         assert target.offsets is not None
         raise DataError(
-            f"the value is {values[step, channel]:g}, but in training all were 0 or 1",
+            f"the value is {values[step, channel]:g}, but every training value was 0 or 1",
             file=where.file,
             row=where.row(int(np.searchsorted(target.offsets, step, side="right")) - 1),
             column=where.column,
@@ -32,14 +32,14 @@ def check_binary(target: Encoded, where: Where) -> None:
 
 
 def check_lengths(timed: dict[str, np.ndarray], part: Sequences) -> None:
-    """All columns that have a time axis have one value for each step of their row.
+    """Check that all columns with a time axis have the same number of steps in each row.
 
     Args:
         timed: column name -> (rows,) int64, the steps of each row.
         part: the split, for the error.
 
     Raises:
-        DataError: two differ in length in a row.
+        DataError: two columns differ in length in a row.
     """
     names = list(timed)
     for other in names[1:]:
@@ -52,14 +52,14 @@ def check_lengths(timed: dict[str, np.ndarray], part: Sequences) -> None:
                 file=place.file,
                 row=place.row(row),
                 column=other,
-                hint="columns with a time axis need one value for each step; leave one out with --ignore",
+                hint=f"columns with a time axis need one value for each step; leave one out with {named('ignore')}",
             )
 
 
 def check_unaligned(target: Encoded, steps: np.ndarray, where: Where) -> None:
-    """Make sure that each row's ids are known, and that there is a step for each of them.
+    """Check that each row's ids are known and that its inputs have enough steps for them.
 
-    A step tells of one id at most, and between two equal ids there must be a step that tells of none.
+    A step gives at most one id, and two equal ids in a row need a blank step between them.
 
     Args:
         target: (N,) ids with offsets.
@@ -82,17 +82,17 @@ def check_unaligned(target: Encoded, steps: np.ndarray, where: Where) -> None:
     if len(unknown):
         row = int(np.searchsorted(offsets, unknown[0], side="right")) - 1
         raise DataError(
-            f"its token {int(unknown[0] - offsets[row]) + 1} is none that training knows",
+            f"its token {int(unknown[0] - offsets[row]) + 1} was not in the training data",
             file=where.file,
             row=where.row(row),
             column=where.column,
-            hint="answers are made of the tokens of training: leave the row out, or train with more of them",
+            hint="leave the row out, or train with data that has this token",
         )
-    again = np.zeros(len(ids) + 1, np.int64)  # how many of the ids so far are equal to the one before
+    again = np.zeros(len(ids) + 1, np.int64)  # how many ids so far equal the previous one
     again[2:] = np.cumsum(ids[1:] == ids[:-1])
     first = offsets[:-1][target.lengths() > 0]
     repeats = again[offsets[1:]] - again[offsets[:-1]]
-    repeats[target.lengths() > 0] -= again[first + 1] - again[first]  # the one before is another row's
+    repeats[target.lengths() > 0] -= again[first + 1] - again[first]  # the previous id is in another row
     needed = target.lengths() + repeats
     short = np.flatnonzero(needed > steps)
     if len(short):
@@ -102,5 +102,5 @@ def check_unaligned(target: Encoded, steps: np.ndarray, where: Where) -> None:
             file=where.file,
             row=where.row(row),
             column=where.column,
-            hint="take finer steps or larger tokens, leave the row out, or ask for --task translate",
+            hint="use shorter steps or larger tokens, leave the row out, or use the task 'translate'",
         )

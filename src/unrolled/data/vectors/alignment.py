@@ -1,4 +1,4 @@
-"""Word vectors for the words of a vocabulary, and the words that are nearest to one. Axes: N vectors, W wide."""
+"""Word vectors for a given vocabulary, and nearest neighbours of a word. Axes: n vectors of width W."""
 
 from __future__ import annotations
 
@@ -9,24 +9,24 @@ from pathlib import Path
 import numpy as np
 
 from unrolled.data.vectors.reading import blocks, open_vectors
-from unrolled.errors import DataError, UsageError
+from unrolled.errors import DataError, UsageError, named
 
 __all__ = ["align", "nearest"]
 
-_SIMILAR_AMONG = 20_000  # words that a misspelt one is compared with
+_SIMILAR_AMONG = 20_000  # words among which "did you mean" looks for a similar one
 
 
 def align(path: Path | str, words: Sequence[str], *, lowered: bool) -> tuple[np.ndarray, np.ndarray]:
-    """The vectors in ``path`` of those ``words`` that have one; memory grows with the words alone.
+    """The vectors in ``path`` for those of ``words`` that have one; memory depends only on the number of words.
 
-    A word that stands in the file twice has its first vector. Where the words are ``lowered``, one that the file has
-    with capitals only has the vector of that: of ``Paris`` for ``paris``.
+    If a word occurs twice in the file, its first vector counts. If the words are ``lowered``, a word that the file only
+    has with capitals gets that vector: ``paris`` gets the one of ``Paris``.
 
     Returns:
-        the places in ``words`` (n,) int64, ascending, and their vectors (n, W) float32.
+        The positions in ``words``, (n,) int64, ascending, and their vectors, (n, W) float32.
 
     Raises:
-        DataError: as `unrolled.data.vectors.reading.blocks`.
+        DataError: as for `unrolled.data.vectors.reading.blocks`.
     """
     file, places = open_vectors(path), {word: place for place, word in enumerate(words)}
     found: dict[int, np.ndarray] = {}
@@ -40,7 +40,7 @@ def align(path: Path | str, words: Sequence[str], *, lowered: bool) -> tuple[np.
             place = places.get(word)
             if place is not None and place not in exact:
                 exact.add(place)
-                found[place] = vector.copy()  # else the whole block stays in memory
+                found[place] = vector.copy()  # a view would keep the whole block in memory
             elif place is None:
                 found.setdefault(places[word.lower()], vector.copy())
     kept = sorted(found)
@@ -49,19 +49,19 @@ def align(path: Path | str, words: Sequence[str], *, lowered: bool) -> tuple[np.
 
 
 def nearest(path: Path | str, word: str, most: int) -> list[tuple[str, float]]:
-    """The ``most`` words whose vectors point the same way as that of ``word``, and the cosines; the file is read twice.
+    """The ``most`` words with the highest cosine similarity to ``word``, and the cosines. Reads the file twice.
 
     Raises:
         UsageError: ``most`` is below 1.
-        DataError: the word has no vector, or the file is not one of vectors.
+        DataError: the word has no vector, or the file does not hold vectors.
     """
     if most < 1:
-        raise UsageError(f"--most must be at least 1, got {most}")
-    asked = _vector(path, word)
-    asked /= max(float(np.linalg.norm(asked)), 1e-12)
+        raise UsageError(f"{named('most')} must be at least 1, got {most}")
+    target = _vector(path, word)
+    target /= max(float(np.linalg.norm(target)), 1e-12)
     best: list[tuple[float, str]] = []
     for words, vectors in blocks(open_vectors(path)):
-        cosines = vectors.astype(np.float64) @ asked / np.maximum(np.linalg.norm(vectors, axis=1), 1e-12)
+        cosines = vectors.astype(np.float64) @ target / np.maximum(np.linalg.norm(vectors, axis=1), 1e-12)
         some = [(float(cosine), name) for cosine, name in zip(cosines, words, strict=True) if name != word]
         best = sorted([*best, *some], key=lambda one: -one[0])[:most]
     return [(name, cosine) for cosine, name in best]
@@ -75,4 +75,6 @@ def _vector(path: Path | str, word: str) -> np.ndarray:
             return vectors[words.index(word)].astype(np.float64)
         known += words[: _SIMILAR_AMONG - len(known)]
     close = difflib.get_close_matches(lowered, known, n=1)
-    raise DataError(f"holds no word {word!r}", file=str(path), hint=f"did you mean {close[0]!r}?" if close else None)
+    raise DataError(
+        f"has no vector for {word!r}", file=str(path), hint=f"did you mean {close[0]!r}?" if close else None
+    )

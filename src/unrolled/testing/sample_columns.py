@@ -1,4 +1,4 @@
-"""Sample columns that encodings are fitted on, and the same columns with something missing or wrong in them."""
+"""Sample columns for testing encodings, and variants with missing or invalid values."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ _VECTOR = pa.list_(pa.float64(), 2)
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """A training column without missing values, and a later one of the same form with values that it does not hold."""
+    """A training column without missing values, and a later one of the same form with values not seen in training."""
 
     train: pa.Array
     later: pa.Array
 
     def with_nulls(self) -> pa.Array:
-        """The training column and one more row that is null; of lists also one of which only the second step is not."""
+        """The training column and a null row; for lists, also a row in which only the second step is not null."""
         values = self.train.to_pylist()
         if pa.types.is_list(self.train.type):
             step = next(row[0] for row in values if row)
@@ -30,7 +30,7 @@ class Sample:
         return pa.array([*values, None], self.train.type)
 
     def planted(self, value: float | None) -> pa.Array | None:
-        """The training column and one more row that holds ``value`` in its last place; ``None`` if it has no floats."""
+        """The training column and a row that ends in ``value``; ``None`` if the column has no floats."""
         match self.train.to_pylist():
             case [float(), *_] as values:
                 extra: Any = value

@@ -1,4 +1,4 @@
-"""The memory horizon: how much of an answer's gradient reaches the steps before it, by how far back they are.
+"""The memory horizon: how much of the gradient of an output reaches earlier steps, by their lag.
 
 Axes: B rows, T steps, E width of the embedded input, K lags.
 """
@@ -17,14 +17,14 @@ from torch import Tensor
 from unrolled.data.batches.loader import Loader
 from unrolled.data.examples.examples import Examples
 from unrolled.data.plans.windows import Windows
-from unrolled.errors import DataError, UsageError
+from unrolled.errors import DataError, UsageError, named
 from unrolled.models.model import Model
 from unrolled.tasks.task import Task
 
 __all__ = ["Asked", "Horizon", "asked_of", "memory_horizon"]
 
-_LONGEST = 1_000  # lags, where the user does not say
-_TARGETS = 256  # answers that are looked at
+_LONGEST = 1_000  # lags, by default
+_TARGETS = 256  # the most outputs that are measured
 _BATCH = 32
 _PART = 10  # a tenth of the lags is what "recent", "halfway" and "farthest" mean
 _FADED = 0.01
@@ -34,7 +34,7 @@ Verdict = Literal["vanishing", "exploding", "healthy"]
 
 
 class Asked(NamedTuple):
-    """A batch, and the loss of what each row is asked at its last step, summed over the rows."""
+    """A batch, and the loss of the output at the last step of each row, summed over the rows."""
 
     inputs: dict[str, Tensor]
     lengths: Tensor
@@ -43,11 +43,11 @@ class Asked(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Horizon:
-    r"""The spectrum ‖∂L_t / ∂x_{t-k}‖ over the lag k, and what it says.
+    r"""The gradient norms ‖∂L_t / ∂x_{t-k}‖ by lag k, and a verdict.
 
     ::
 
-        g_k = mean over answers t of ‖∂L_t / ∂x_{t-k}‖        x the embedded input
+        g_k = mean over outputs t of ‖∂L_t / ∂x_{t-k}‖        x the embedded input
         survival = (mean of g over the farthest tenth of the lags) / (mean over the nearest tenth)
 
         vanishing   survival < 1/100
@@ -55,21 +55,21 @@ class Horizon:
                     or is not finite
         healthy     neither
 
-    Why 1/100: an update sums over rows, and what one step adds is seen over the noise of the others once there are
-    about (1 / survival)² rows. A step whose gradient is a hundred times weaker than that of recent ones needs ten
-    thousand rows to say what those say in one; a batch has tens. Why twice a hundredfold: what explodes does so by the
-    same factor at each step; a model that has learned to look at one far place has a peak there, and no slope.
+    Why 1/100: an update sums over rows, and the contribution of one step stands out from the noise of the others once
+    there are about (1 / survival)² rows. If its gradient is a hundred times weaker than that of recent steps, it needs
+    ten thousand rows instead of one; a batch has tens. Why a hundredfold twice: exploding gradients grow by the same
+    factor at each step, while a model that has learned to use one distant step has a peak there and no slope.
 
-    The verdict is about rows as long as those that were measured. Of a trained model, vanishing may also mean that its
-    answers do not depend on what is far back.
+    The verdict applies to rows as long as those that were measured. For a trained model, vanishing may also mean that
+    its outputs do not depend on distant steps.
 
     Attributes:
         norms: g_k for k = 0 … K-1.
-        lag_90: the lag up to which 90 % of Σ g lie.
+        lag_90: the lag that contains 90 % of Σ g.
         survival: see above; NaN if g is 0 or not finite.
         reach: the largest lag at which g is at least 1/100 of the mean over the nearest tenth.
         verdict: see above.
-        answers: how many were looked at.
+        answers: how many outputs were measured.
     """
 
     norms: tuple[float, ...]
@@ -82,34 +82,34 @@ class Horizon:
     def __str__(self) -> str:
         farthest = len(self.norms) - 1
         if self.verdict == "vanishing":
-            left = f"{self.survival:.1g} of the recent steps' gradient is left" if self.survival else "nothing is left"
-            says = f"vanishing: {left} at the farthest lags; what is more than {self.reach} steps back is not learned"
+            left = f"only {self.survival:.1g} of the recent steps' gradient" if self.survival else "nothing"
+            says = f"vanishing: {left} reaches the farthest lags; steps more than {self.reach} back are not learned"
         elif self.verdict == "exploding":
             says = "exploding: the gradient grows with the lag; clip it, or start from smaller recurrent weights"
         else:
-            says = f"healthy: steps as far back as {farthest} still teach ({self.survival:.2g} of the recent steps')"
-        return "\n".join([_plot(self.norms), "", f"90 % of it within {self.lag_90} steps", says])
+            says = f"healthy: {self.survival:.2g} of the recent steps' gradient reaches {farthest} steps back"
+        return "\n".join([_plot(self.norms), "", f"90 % of the gradient is within {self.lag_90} steps", says])
 
 
 def memory_horizon(network: Model, batches: Iterable[Asked], lags: int) -> Horizon:
-    """Measure ``network`` by autograd on the embedded input; its weights are left alone.
+    """Measure the memory horizon of ``network`` by autograd on its embedded input; its weights do not change.
 
     Args:
-        network: any model, trained or not. One that reads both ways is measured on the past of its last steps.
-        batches: what is asked of it.
-        lags: K ≥ 2, at most; rows that are shorter say nothing of lags that they do not have.
+        network: any model, trained or not. For a bidirectional model, only the steps before the output are measured.
+        batches: inputs and losses.
+        lags: K ≥ 2, the largest number of lags; shorter rows contribute only the lags that they have.
 
     Raises:
         UsageError: ``lags`` below 2, or the input has no time axis.
         DataError: no row has two steps.
     """
     if lags < 2:
-        raise UsageError(f"lags must be at least 2, got {lags}")
+        raise UsageError(f"{named('lags')} must be at least 2, got {lags}")
     if not network.columns.timed:
-        raise UsageError("this model reads one step a row: it has no memory to measure")
+        raise UsageError("this model reads only one step per row, so it has no memory to measure")
     total, count, answers = torch.zeros(lags, dtype=torch.float64), torch.zeros(lags, dtype=torch.float64), 0
     training = network.training
-    network.eval()  # no dropout: it would be measured too
+    network.eval()  # dropout would change the gradients
     try:
         for asked in batches:
             norms = _norms(network, asked)  # (B, T)
@@ -122,12 +122,12 @@ def memory_horizon(network: Model, batches: Iterable[Asked], lags: int) -> Horiz
         network.train(training)
     measured = int((count > 0).sum())
     if measured < 2:
-        raise DataError("no row has two steps, so there is no lag to measure")
+        raise DataError("every row has fewer than two steps, so there is no lag to measure")
     return _judge((total[:measured] / count[:measured]).tolist(), answers)
 
 
 def asked_of(task: Task, examples: Examples, lags: int | None) -> tuple[Iterator[Asked], int]:
-    """(batches, K) of a trained model's own data: answers spread evenly over it, each with the steps before it."""
+    """(batches, K) from data of a trained model: outputs spread evenly over it, each with the steps before it."""
     steps = examples.form.plans.questions(examples.steps())
     rows = np.arange(len(steps))
     if examples.horizon:
@@ -136,7 +136,7 @@ def asked_of(task: Task, examples: Examples, lags: int | None) -> tuple[Iterator
     else:
         lags = int(min(_LONGEST, steps.max(initial=2))) if lags is None else lags
         ends = steps
-        if not task.pooled:  # any step may be the last one, as long as it has all lags before it, or all of its row
+        if not task.pooled:  # an output needs all lags before it, or its whole row if that is shorter
             possible = np.maximum(steps - np.minimum(steps, lags) + 1, 0) * (steps > 0)
             places = _spread(int(possible.sum()))
             starts = np.cumsum(possible) - possible
@@ -155,12 +155,12 @@ def _ask(task: Task, loader: Loader, index: int) -> Asked:
 
 
 def _spread(count: int) -> np.ndarray:
-    """At most `_TARGETS` of 0 … count - 1, evenly."""
+    """At most `_TARGETS` evenly spaced numbers of 0 … count - 1."""
     return np.unique(np.linspace(0, max(count - 1, 0), min(count, _TARGETS)).astype(np.int64))
 
 
 def _norms(network: Model, asked: Asked) -> Tensor:
-    """(B, T): ‖∂L/∂x_t‖ over all columns that have time."""
+    """(B, T): ‖∂L/∂x_t‖ over all columns with a time axis."""
     leaves: list[Tensor] = []
 
     def cut(_module: torch.nn.Module, _inputs: object, output: Tensor) -> Tensor:
@@ -178,7 +178,7 @@ def _norms(network: Model, asked: Asked) -> Tensor:
             hook.remove()
     return torch.cat([gradient.double() for gradient in gradients], 2).norm(
         dim=2
-    )  # float32 would lose squares of 1e-20
+    )  # in float32, the squares of 1e-20 would underflow
 
 
 def _judge(norms: list[float], answers: int) -> Horizon:
@@ -201,7 +201,7 @@ _BAR, _DECADES = 40, 12
 
 
 def _plot(norms: tuple[float, ...]) -> str:
-    """A bar for each band of lags, twice as wide as the one before; lengths are logarithms."""
+    """Draw a bar per band of lags; each band is twice as wide as the last, and bar lengths are logarithmic."""
     bands = [(0, 1)]
     while bands[-1][1] < len(norms):
         bands.append((bands[-1][1], min(2 * bands[-1][1], len(norms))))

@@ -1,4 +1,4 @@
-"""What every call of the kernels asks of tensors: that they fit, how they lie, and memory for the answer.
+"""Helpers of every kernel call: check tensors, describe their memory layout, and allocate outputs.
 
 Axes: B rows, T steps, N real steps of all rows.
 """
@@ -27,14 +27,14 @@ __all__ = [
 def check(owner: str, x: Tensor, name: str, tensor: Tensor, shape: tuple[int, ...]) -> None:
     """Raise a `ShapeError` unless ``tensor`` has this shape, and the dtype and device of ``x``.
 
-    What is behind a wrong address nobody would notice.
+    The kernels only see addresses, so nothing would catch a wrong tensor later.
 
     Args:
-        owner: what to call the reader.
-        x: the tensor that the others follow.
-        name: of the tensor.
-        tensor: what was given.
-        shape: what it must have.
+        owner: the name of the operator in messages.
+        x: the tensor that gives dtype and device.
+        name: the name of the tensor in messages.
+        tensor: the tensor to check.
+        shape: the expected shape.
     """
     if tensor.shape != shape or tensor.dtype != x.dtype or tensor.device != x.device:
         raise ShapeError(
@@ -44,10 +44,10 @@ def check(owner: str, x: Tensor, name: str, tensor: Tensor, shape: tuple[int, ..
 
 
 def real_steps(owner: str, x: Tensor, lengths: Tensor | None) -> int:
-    """N.
+    """N, the number of real steps of all rows.
 
     Raises:
-        ShapeError: ``lengths`` is not (B,) int64 beside ``x`` (B, T, …), or one is beyond 0 … T.
+        ShapeError: ``lengths`` is not (B,) int64 for ``x`` (B, T, …), or a length is outside 0 … T.
     """
     rows, steps = x.shape[:2]
     if lengths is None:
@@ -63,28 +63,28 @@ def real_steps(owner: str, x: Tensor, lengths: Tensor | None) -> int:
 
 
 def address(tensor: Tensor | None) -> int | None:
-    """Where it lies."""
+    """The address of the tensor's data."""
     return None if tensor is None else tensor.data_ptr()
 
 
 def rows_contiguous(tensor: Tensor) -> Tensor:
-    """With its last axis contiguous."""
+    """``tensor`` with its last axis contiguous."""
     return tensor if tensor.stride(-1) == 1 else tensor.contiguous()
 
 
 def time_major(x: Tensor) -> bool:
-    """Whether the batch lies inside time, as in ``x.transpose(0, 1)`` of a (T, B, I)."""
+    """Whether time is the outermost axis in memory, as in ``x.transpose(0, 1)`` of a (T, B, I)."""
     return x.shape[0] > 1 and x.stride(0) < x.stride(1)
 
 
 def like(x: Tensor, width: int) -> Tensor:
-    """(B, T, width), in memory as ``x`` is; of a fake ``x`` a fake."""
+    """A new (B, T, width) with the memory order of ``x``; a fake tensor for a fake ``x``."""
     rows, steps = x.shape[:2]
     return x.new_empty(steps, rows, width).transpose(0, 1) if time_major(x) else x.new_empty(rows, steps, width)
 
 
 def made_like(x: Tensor, width: int) -> Tensor:
-    """`like`, to be written to, on memory that an earlier one may have left."""
+    """`like` on reused memory."""
     rows, steps = x.shape[:2]
     if time_major(x):
         return reused((steps, rows, width), x.dtype).transpose(0, 1)
@@ -92,7 +92,7 @@ def made_like(x: Tensor, width: int) -> Tensor:
 
 
 def flattened(x: Tensor, lengths: Tensor | None) -> Tensor:
-    """(N, W): a line for each real step of ``x`` (B, T, W): row after row; without lengths in the order of memory."""
+    """(N, W): one line per real step of ``x`` (B, T, W), row after row; without lengths, in memory order."""
     if lengths is not None:
         return x.reshape(-1, x.shape[2]).index_select(0, _places(x, lengths))
     return (x.transpose(0, 1) if time_major(x) else x).reshape(-1, x.shape[2])
@@ -108,5 +108,5 @@ def unflattened(lines: Tensor, x: Tensor, lengths: Tensor | None) -> Tensor:
 
 
 def _places(x: Tensor, lengths: Tensor) -> Tensor:
-    """(N,): b · T + t of each real step."""
+    """(N,): the index b · T + t of each real step."""
     return (torch.arange(x.shape[1]) < lengths.unsqueeze(1)).flatten().nonzero().squeeze(1)

@@ -14,7 +14,7 @@ from unrolled.errors import ShapeError, UsageError
 from unrolled.kernels import fused, library
 from unrolled.kernels.recompute import chunks, within
 from unrolled.layers import torch_compat
-from unrolled.layers.recurrence.recompute import Recompute, chunk_steps
+from unrolled.layers.recurrence.recomputation import Recompute, chunk_steps
 from unrolled.layers.recurrence.unroll import unroll
 from unrolled.layers.recurrent import Recurrent
 

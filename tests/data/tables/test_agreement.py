@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 from samples import SAMPLES, sequences
 
-from unrolled.data.encodings.base import Encoded, Where
+from unrolled.data.encodings.encoding import Encoded, Where
 from unrolled.data.examples.preparation import Preparation
 from unrolled.data.examples.preprocessor import Preprocessor
 from unrolled.data.examples.roles import Roles
 from unrolled.data.forms.unaligned import Unaligned
-from unrolled.data.tables.checks import check_unaligned
+from unrolled.data.tables.agreement import check_unaligned
 from unrolled.data.tables.sequences import Sequences
 from unrolled.errors import DataError
 
@@ -43,8 +43,8 @@ def test_a_row_fits_where_its_alignments_do() -> None:
                 check_unaligned(ragged(rows), steps, WHERE)
             assert str(caught.value) == (
                 f"clips.csv, row {row + 1}, column 'text': has {len(rows[row])} tokens, which need {least[row]} steps, "
-                f"but its inputs have {least[row] - 1} (take finer steps or larger tokens, leave the row out, or ask "
-                "for --task translate)"
+                f"but its inputs have {least[row] - 1} (use shorter steps or larger tokens, leave the row out, or use "
+                "the task 'translate')"
             )
 
 
@@ -57,8 +57,8 @@ def test_an_unknown_token_is_named_by_its_place() -> None:
     with pytest.raises(DataError) as caught:
         check_unaligned(ragged([[3], [], [4, 5, 0, 3]]), np.array([9, 9, 9]), WHERE)
     assert str(caught.value) == (
-        "clips.csv, row 3, column 'text': its token 3 is none that training knows (answers are made of the tokens of "
-        "training: leave the row out, or train with more of them)"
+        "clips.csv, row 3, column 'text': its token 3 was not in the training data (leave the row out, or train with "
+        "data that has this token)"
     )
 
 
@@ -79,7 +79,7 @@ def test_the_coder_names_the_row_of_the_file() -> None:
     with pytest.raises(DataError, match="clips.jsonl, row 2, column 'text': has 2 tokens"):
         coder.encode(part)
     assert coder.encode(short, with_target=False).target is None
-    with pytest.raises(DataError, match="clips.jsonl, row 1, column 'text': its token 2 is none that training knows"):
+    with pytest.raises(DataError, match="clips.jsonl, row 1, column 'text': its token 2 was not in the training data"):
         coder.encode(clips([[1.0, 2.0]], ["ac"]))
 
 

@@ -8,12 +8,13 @@ import pytest
 import write_options
 from pydantic import ValidationError
 
-from unrolled import options, registry
+from unrolled import declarations as options
+from unrolled import registry
 from unrolled.config import Part
 from unrolled.config import option as an_option
 from unrolled.data.config import DataConfig
+from unrolled.declarations import Owner, declared, owners_of, read_options, unknown_option
 from unrolled.layers.config import ModelConfig
-from unrolled.options import Owner, declared, owners_of, read_options, unknown_option
 from unrolled.registry import Registry
 from unrolled.tasks.config import TaskConfig
 from unrolled.training.config import TrainingConfig
@@ -81,7 +82,7 @@ def test_other_names_of_an_option_are_known(wrong: str, right: str) -> None:
 
 
 def test_a_name_that_resembles_nothing_is_not_answered_by_all_of_them() -> None:
-    assert str(unknown_option("qqqq")) == "unknown option qqqq. See the list of options: unrolled fit --help."
+    assert str(unknown_option("qqqq")) == "unknown option qqqq. All options are listed by: unrolled fit --help."
 
 
 def test_no_other_name_is_an_option_itself_or_that_of_two() -> None:
@@ -102,10 +103,10 @@ def test_an_option_has_its_owners() -> None:
 def test_a_declaration_that_is_not_made_of_literals_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "odd.py"
     file.write_text("class Options(Part):\n    size: int = option(3 + SIZE, 'How large.')\n")
-    with pytest.raises(ValueError, match="option size: it must be declared in literals"):
+    with pytest.raises(ValueError, match="option size: must be declared with literals"):
         read_options(file)
     file.write_text("class Options(Part):\n    size: Path = option(3, 'How large.')\n")
-    with pytest.raises(ValueError, match="option size: it must be declared in literals"):
+    with pytest.raises(ValueError, match="option size: must be declared with literals"):
         read_options(file)
     file.write_text("x = 1\n")
     assert read_options(file) == ()

@@ -1,8 +1,8 @@
-"""What a form of target is: how the target answers the inputs, with everything that depends on it.
+"""The form of a target: how the target answers the inputs, and everything that depends on it.
 
-One label for a row, a label for each step, the next step, a text with its own length: each is a form. It knows how the
-target is checked and gathered, which plans train, judge and answer its questions, and how its data is split. Plans,
-loader, preprocessor and splits ask the form and know no form by name.
+One label for a row, a label for each step, the next step, a text with its own length: each is a form. It says how the
+target is checked and gathered, which plans are used for training, evaluation and prediction, and how data is split.
+General code calls the form and does not know any form by name.
 
 Axes: B rows of a batch, T steps, N sequences, U steps of a target with its own length, H horizon, K classes, W width.
 """
@@ -16,7 +16,7 @@ from typing import Any, ClassVar, NamedTuple, Protocol, runtime_checkable
 import numpy as np
 
 from unrolled.batch import Spec
-from unrolled.data.encodings.base import Encoded, Encoding, Where
+from unrolled.data.encodings.encoding import Encoded, Encoding, Where
 from unrolled.data.plans.segments import Segments
 from unrolled.data.plans.strands import Strands
 from unrolled.data.plans.windows import Plan
@@ -40,35 +40,41 @@ FORMS = Registry("form")
 
 
 class EncodedSplit(Protocol):
-    """What a form may ask of one encoded split; `unrolled.data.examples.examples.Examples` has it."""
+    """What a form may read from an encoded split, such as `unrolled.data.examples.examples.Examples`."""
 
     @property
-    def target(self) -> Encoded | None: ...
+    def target(self) -> Encoded | None:
+        """The encoded target column, if the split has one."""
 
     @property
-    def target_spec(self) -> Spec | None: ...
+    def target_spec(self) -> Spec | None:
+        """What the values of the target are."""
 
     @property
-    def first(self) -> np.ndarray | None: ...
+    def first(self) -> np.ndarray | None:
+        """(N,) the first step of each row that is scored; ``None`` if all are."""
 
     @property
-    def strands(self) -> Strands | None: ...
+    def strands(self) -> Strands | None:
+        """The complements of the symbols, if rows are read on both strands."""
 
-    def steps(self) -> np.ndarray: ...
+    def steps(self) -> np.ndarray:
+        """(N,) int64: the number of steps of each row."""
 
-    def window_ends(self, stride: int = 1) -> tuple[np.ndarray, np.ndarray]: ...
+    def window_ends(self, stride: int = 1) -> tuple[np.ndarray, np.ndarray]:
+        """The row and the last history step of each training window, every ``stride`` steps."""
 
 
 @dataclass(frozen=True, slots=True)
 class BatchSettings:
-    """How a run wants its batches.
+    """The batch settings of a run.
 
     Attributes:
         batch: rows or lanes in a batch.
-        seed: of the order in training.
-        bptt: steps of the pieces in which sequences are trained; ``None`` lets their length decide.
+        seed: the seed of the order in training.
+        bptt: steps of the pieces in which sequences are trained; ``None``: chosen by their length.
         lookback: the most steps of history before a forecast.
-        mask: the share of tokens that are hidden to be filled in.
+        mask: the share of tokens that are hidden, for the task ``fill``.
     """
 
     batch: int
@@ -79,7 +85,7 @@ class BatchSettings:
 
 
 class Plans(Protocol):
-    """Which batches a form needs. Lengths are (N,) int64.
+    """The batches that a form needs. Lengths are (N,) int64.
 
     Attributes:
         cuts: whether ``bptt`` may cut a sequence into pieces.
@@ -88,26 +94,26 @@ class Plans(Protocol):
     cuts: ClassVar[bool]
 
     def questions(self, steps: np.ndarray) -> np.ndarray:
-        """How many steps of rows with ``steps`` steps are asked for something."""
+        """How many steps of each row are questions, for rows with ``steps`` steps."""
 
     def read(self, steps: np.ndarray, lookback: int) -> np.ndarray:
-        """How many steps of each row a model reads at once, for each of which it needs a position."""
+        """How many steps of each row a model reads at once, and so needs positions for."""
 
     def window(self, split: EncodedSplit, bptt: int | None) -> int | None:
-        """The steps of a window of truncated BPTT: ``bptt``, or what long sequences need; ``None``: none is cut."""
+        """The window of truncated BPTT in steps: ``bptt``, or a default for long sequences; ``None``: no cuts."""
 
     def training(self, split: EncodedSplit, settings: BatchSettings, epoch: int) -> Plan:
-        """The batches of one epoch, a pure function of (seed, epoch)."""
+        """Training: the batches of one epoch, a pure function of (seed, epoch)."""
 
     def judging(self, split: EncodedSplit, settings: BatchSettings, pieces: bool) -> Plan:
-        """Every question once, in a fixed order; with ``pieces``, long sequences may be judged in pieces."""
+        """Evaluation: every question once, in a fixed order; with ``pieces``, long sequences may be cut."""
 
     def answering(self, known: np.ndarray, settings: BatchSettings) -> Plan:
-        """Each row once, of which the first ``known`` steps are read."""
+        """Prediction: each row once, reading its first ``known`` steps."""
 
 
 class Division(NamedTuple):
-    """What is left of the data, what is held out of it, and how, in words."""
+    """The data that is left, the data that is held out, and how, in words."""
 
     left: Sequences
     held_out: Sequences
@@ -117,18 +123,18 @@ class Division(NamedTuple):
 class TargetForm(Protocol):
     """How a target answers its inputs. A file in ``data/forms/`` with a line ``MEMBER = Class`` is a form.
 
-    A form is a frozen dataclass whose fields are the numbers that were asked for, such as a horizon.
+    A form is a frozen dataclass whose fields are the task's numbers, such as a horizon.
 
     Attributes:
-        name: as the file is called; ``coder.json`` has it.
-        continues: the target is one of the inputs: its future, or what is hidden of it.
+        name: the name of the file, saved in ``coder.json``.
+        continues: the target is one of the inputs: its future, or its hidden steps.
         predicts_next: step t + 1 of the target answers step t.
-        whole: a row is one question.
+        whole: each row is one question.
         own_length: the target is a sequence with its own length.
         writes: a decoder writes the target, from ``<begin>`` to ``<end>``.
-        horizon: H, the steps ahead that a forecast asks for; else 0.
-        asks: what is asked of the input that is the target, in words; empty where it is no input.
-        plans: which batches it needs.
+        horizon: H, the forecast horizon in steps; 0 for other forms.
+        asks: what is predicted of the input that is the target, in words; empty where the target is not an input.
+        plans: the batches that it needs.
     """
 
     __dataclass_fields__: ClassVar[dict[str, Field[Any]]]
@@ -141,13 +147,15 @@ class TargetForm(Protocol):
     plans: ClassVar[Plans]
 
     @property
-    def horizon(self) -> int: ...
+    def horizon(self) -> int:
+        """The number of future steps that are predicted; 0 if the form has none."""
 
     @property
-    def asks(self) -> str: ...
+    def asks(self) -> str:
+        """What is predicted, in words."""
 
     def prepare(self, target: Encoded, answer: Encoding, steps: np.ndarray, where: Where) -> Encoded:
-        """The encoded target as it is asked for.
+        """Check the encoded target and bring it into the form.
 
         Args:
             target: the column, without the flags of missing values.
@@ -156,52 +164,52 @@ class TargetForm(Protocol):
             where: how errors name the column.
 
         Raises:
-            DataError: a value cannot be asked for.
+            DataError: a value cannot be a target.
         """
 
     def gather(self, target: Encoded, segments: Segments, real: np.ndarray, spec: Spec) -> np.ndarray:
-        """The target of a batch, int64 of a `Discrete` target and float32 of others; what is missing is marked.
+        """The target of a batch: int64 for a `Discrete` target, otherwise float32; missing values are marked.
 
         Shape:
-            real (B, T) bool -> (B,), (B, K), (B, T), (B, T, W), (B, U) or (B, H, W), as the form has it.
+            real (B, T) bool -> (B,), (B, K), (B, T), (B, T, W), (B, U) or (B, H, W), depending on the form.
         """
 
     def hold_out(self, sequences: Sequences, share: float, seed: int, target: str) -> Division:
-        """Hold out a ``share`` in (0, 1) for a later split.
+        """Hold out a ``share`` in (0, 1) of the sequences.
 
         Raises:
-            DataError: there is too little to divide.
+            DataError: there is too little data to split.
         """
 
 
 @runtime_checkable
 class AsksValues(Protocol):
-    """A form of which each value of the target answers one question."""
+    """A form in which each value of the target answers one question."""
 
     def asked(self, target: Encoded, first: np.ndarray | None, discrete: bool) -> np.ndarray:
-        """(Q,) int64: where in the target's values the known answers lie.
+        """(Q,) int64: the places of the known answers in the values of the target.
 
         Args:
             target: the target.
-            first: (N,) int64, the first step of each row that the split owns; ``None``: it owns all.
+            first: (N,) int64, the first step of each row that belongs to the split; ``None``: all do.
             discrete: whether the values are ids.
         """
 
 
 def known_form(name: str) -> str:
-    """``name``, if a form is called so; otherwise a ``ValueError``, as pydantic's validators raise it."""
+    """Return ``name`` if it names a form; otherwise raise ``ValueError``, as pydantic validators do."""
     if name not in FORMS:
-        raise ValueError(f"there is no form {name!r}")
+        raise ValueError(f"unknown form {name!r}")
     return name
 
 
 def numbers_of(form: TargetForm) -> dict[str, int]:
-    """The numbers that were asked for, such as a horizon."""
+    """The numbers of ``form``, such as a horizon: field -> value."""
     return {field.name: getattr(form, field.name) for field in fields(form)}
 
 
 def form_of(name: str, numbers: Mapping[str, int]) -> TargetForm:
-    """The form called ``name``, with those of the ``numbers`` that it has.
+    """The form called ``name``, with the ``numbers`` that it takes.
 
     Example:
         >>> form_of("horizon", {"horizon": 3}), form_of("next", {"horizon": 0})

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from unrolled.errors import ShapeError
 from unrolled.kernels import library
-from unrolled.layers.recurrence.scan import scan
+from unrolled.layers.recurrence.diagonal_scan import scan
 
 
 @pytest.fixture(autouse=True, params=["fast", "plain"])

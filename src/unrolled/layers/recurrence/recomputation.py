@@ -1,4 +1,4 @@
-"""Memory for time: long rows in chunks, of which each is run once more on the way back.
+"""Recomputation (activation checkpointing) over time: long rows run in chunks, each of them again in the backward pass.
 
 Axes: B rows, T steps, n steps of a chunk.
 """
@@ -31,7 +31,7 @@ def check_recompute(recompute: Recompute) -> None:
 
 
 def chunk_steps(recompute: Recompute, steps: int) -> int | None:
-    """n, or ``None`` where there is nothing to recompute: it is not asked, nobody will go back, or one chunk is all.
+    """n, or ``None`` if there is nothing to recompute: it is off, no gradients are kept, or one chunk is enough.
 
     >>> chunk_steps("sqrt", 10_000), chunk_steps("sqrt", 10_001), chunk_steps(64, 10_000), chunk_steps(64, 64)
     (100, 101, 64, None)
@@ -46,7 +46,7 @@ def chunk_steps(recompute: Recompute, steps: int) -> int | None:
 def in_chunks(
     run: Run, x: Tensor, lengths: Tensor | None, state: State, size: int, *, reverse: bool
 ) -> tuple[Tensor, State]:
-    """``run`` over chunks of ``size`` steps, each through `torch.utils.checkpoint`: for what the kernels do not run.
+    """Run over chunks of ``size`` steps, each through `torch.utils.checkpoint`: for cells without a kernel.
 
     Args:
         run: x, lengths and state of a chunk -> its y and the state after it.
@@ -57,7 +57,7 @@ def in_chunks(
         reverse: from the last chunk to the first.
     """
     places = chunks(x.shape[1], size, reverse)
-    parts = torch.split(x, size, 1)  # whose way back is one concatenation; that of slices would be as long as x each
+    parts = torch.split(x, size, 1)  # its gradient is one concatenation; each slice's gradient would be as long as x
     ys = []
     for part, place in zip(parts[::-1] if reverse else parts, places, strict=True):
         y, state = checkpoint(run, part, within(lengths, place), state, use_reentrant=False)

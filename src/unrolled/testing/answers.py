@@ -1,4 +1,4 @@
-"""Sample answers of every kind that metrics judge.
+"""Sample answers of every kind that metrics score.
 
 Axes: N questions.
 """
@@ -43,9 +43,9 @@ class Judged:
     """A kind of judged answers.
 
     Attributes:
-        drawn: N answers by chance.
-        part: those from ``a`` to ``b``.
-        perfect: the same questions, answered without a fault.
+        drawn: makes N random answers.
+        part: the answers from ``a`` to ``b``.
+        perfect: perfect answers to the same questions.
     """
 
     drawn: Callable[[], Any]
@@ -66,7 +66,7 @@ def _cut(*names: str) -> Callable[[Any, int, int], Any]:
 
 
 def _share(*names: str) -> Callable[[Any, int, int], Any]:
-    """Of what is summed already, as much as the part is long."""
+    """For answers that are sums already: the share of the part."""
     return lambda judged, a, b: replace(judged, **{name: getattr(judged, name) * (b - a) / N for name in names})
 
 

@@ -1,4 +1,4 @@
-"""A layer that runs live. Axes: B rows, I inputs, O outputs, N sessions."""
+"""Live sessions of a layer. Axes: B rows, I inputs, O outputs, N sessions."""
 
 from __future__ import annotations
 
@@ -17,31 +17,31 @@ __all__ = ["LayerSession", "layer_session", "push_together", "reads_the_future"]
 
 
 class LayerSession:
-    """A layer that runs live: its state stays here, and ``push`` takes one step.
+    """A live session of a layer: it keeps the state, and ``push`` takes one step.
 
     ::
 
         y_t, s_t = layer(x_t, s_{t-1})
 
-    Where the kernels have the layer's cells, the weights are packed once, and a push is one call of theirs; elsewhere
-    it is the layer's own ``step``. Either way it keeps no gradients and runs without dropout. The packed weights are
-    those of the moment when the session was made: after training on, make a new one. A session is for one thread at a
+    If all cells of the layer have a kernel, the weights are packed once, and a push is one call of the kernels;
+    otherwise it calls the layer's own ``step``. Either way it keeps no gradients and applies no dropout. The weights
+    are packed when the session is made: after further training, make a new session. A session is for one thread at a
     time; several sessions of one layer may run in several threads.
 
-    Made by a layer's ``session()``.
+    A layer's ``session()`` makes one.
 
     Shape:
-        ``push``: x (I,) -> y (O,), or with ``batch`` (B, I) -> (B, O), of the dtype and on the device of the weights.
-        No later push writes over y.
+        ``push``: x (I,) -> y (O,), or with ``batch`` (B, I) -> (B, O), with the dtype and device of the weights.
+        Later pushes do not overwrite y.
 
     Raises:
-        UsageError: the layer reads the future, or is in training mode and would drop.
-        ShapeError: x does not fit; the session is as it was.
-        ModelError: a snapshot of another layer, or of another number of rows.
+        UsageError: the layer is bidirectional or not causal, or is in training mode with dropout.
+        ShapeError: x does not fit; the state is unchanged.
+        ModelError: a snapshot of another layer, or with another number of rows.
 
     Cost:
-        one step of the layer, and of a small layer about a microsecond beside it. Answers to single rows are allocated
-        32 at a time; whoever keeps one keeps the memory of those 32.
+        one step of the layer, plus about a microsecond for a small layer. Outputs for single rows are allocated 32 at a
+        time; keeping one of them keeps the memory of all 32.
 
     References:
         Appleyard, Kociský and Blunsom 2016, https://arxiv.org/abs/1604.01946
@@ -62,7 +62,7 @@ class LayerSession:
         self._row = steps.step_row if batch is None and isinstance(steps, PackedSteps) else None
 
     def push(self, x: Tensor) -> Tensor:
-        """Take one step and answer it."""
+        """Take one step and return its output."""
         row = self._row
         if row and x.shape == self._shape and x.dtype is self._dtype and x.is_cpu and x.is_contiguous():
             return row(x)
@@ -70,33 +70,33 @@ class LayerSession:
         return self.steps.step(x) if x.dim() == 2 else self.steps.step(x.unsqueeze(0)).squeeze(0)
 
     def check(self, x: Tensor, shape: tuple[int, ...]) -> None:
-        """Raise a `ShapeError` unless ``x`` is a step of that shape."""
+        """Raise a `ShapeError` unless ``x`` is a step with this shape."""
         if x.shape != shape or x.dtype != self._dtype or x.device != self._device:
             raise ShapeError(
-                f"{type(self.layer).__name__}: a step is {tuple(x.shape)} {x.dtype} on {x.device}, "
+                f"{type(self.layer).__name__}: x is {tuple(x.shape)} {x.dtype} on {x.device}, "
                 f"expected {tuple(shape)} {self._dtype} on {self._device}"
             )
 
     def snapshot(self) -> bytes:
-        """The state as a safetensors file; `restore` goes on from it, here or elsewhere."""
+        """The state as the bytes of a safetensors file; `restore` resumes from it, here or on another machine."""
         return to_bytes(self.steps.state)
 
     def restore(self, snapshot: bytes) -> None:
-        """Go on from ``snapshot``, which a session of a layer with the same weights took."""
+        """Resume from ``snapshot``, taken by a session of a layer with the same weights."""
         state, _ = from_bytes(snapshot, self.steps.state)
         rows = {len(part) for _, part in flatten(state)}
         if rows - {self.steps.rows}:
-            raise ModelError(f"this snapshot is of {max(rows)} rows, expected {self.steps.rows}")
+            raise ModelError(f"the snapshot has {max(rows)} rows, expected {self.steps.rows}")
         self.steps.state = state
 
 
 def push_together(sessions: Sequence[LayerSession], x: Tensor) -> Tensor:
     """One step of many sessions of one layer, in one call: ``x`` (N, I) -> ``y`` (N, O), session by session.
 
-    As many single pushes would give the same; together, each weight is read once.
+    Single pushes give the same result; one call reads each weight only once.
 
     Raises:
-        UsageError: no sessions, the same one twice, or of several layers, or of one before and after training.
+        UsageError: no sessions, the same session twice, sessions of several layers, or made before and after training.
         ShapeError: x does not fit.
 
     Example:
@@ -107,12 +107,14 @@ def push_together(sessions: Sequence[LayerSession], x: Tensor) -> Tensor:
         torch.Size([4, 8])
     """
     if not sessions or len({id(session) for session in sessions}) < len(sessions):
-        raise UsageError("push_together needs sessions, each of them once")
+        raise UsageError("push_together needs at least one session, and each session only once")
     first = sessions[0]
     if any(session.layer is not first.layer for session in sessions):
-        raise UsageError("push_together needs sessions of one layer")
+        raise UsageError("push_together needs sessions of the same layer")
     if len({id(s.steps.stack) for s in sessions if isinstance(s.steps, PackedSteps)}) > 1:
-        raise UsageError("push_together needs sessions of the same weights: these were made before and after a change")
+        raise UsageError(
+            "push_together needs sessions with the same weights: make new sessions after the weights have changed"
+        )
     rows = sum(session.steps.rows for session in sessions)
     first.check(x, (rows, first.input_size))
     return step_together([session.steps for session in sessions], x)
@@ -126,23 +128,23 @@ def layer_session(
     initial_state: Callable[[int, Tensor], State],
     cells: Sequence[Cell] = (),
 ) -> LayerSession:
-    """A session of ``layer``, by the kernels if they have its ``cells``.
+    """A new session of ``layer``, run by the kernels if they have its ``cells``.
 
     Args:
-        layer: whose weights these are; it has an ``input_size``.
-        batch: B ≥ 1, or ``None`` for one row without an axis for it.
+        layer: the layer; it has an ``input_size``.
+        batch: B ≥ 1, or ``None`` for one row without a batch axis.
         like: gives dtype and device.
         step: ``y, state = step(x, state)``.
-        initial_state: of so many rows, like a tensor.
-        cells: the layer as one cell a layer, if it is made of cells.
+        initial_state: ``state = initial_state(rows, like)``.
+        cells: one cell per layer, if the layer is made of cells.
 
     Raises:
-        UsageError: it is in training mode and drops, or ``batch`` is below 1.
+        UsageError: the layer is in training mode with dropout, or ``batch`` is below 1.
     """
     if batch is not None and batch < 1:
         raise UsageError(f"batch must be at least 1, got {batch}")
     if layer.training and any(isinstance(part, nn.Dropout) and part.p > 0 for part in layer.modules()):
-        raise UsageError(f"{type(layer).__name__} is in training mode and would drop: call eval() before session()")
+        raise UsageError(f"{type(layer).__name__} is in training mode, with dropout: call eval() before session()")
     rows = 1 if batch is None else batch
     state = initial_state(rows, like)
     steps: Steps
@@ -154,8 +156,8 @@ def layer_session(
 
 
 def reads_the_future(what: str) -> UsageError:
-    """What is answered where a layer that reads each row from its end as well is asked for a step."""
+    """The error for a step or a state given to a layer that sees later steps."""
     return UsageError(
-        f"{what} reads each row from its end as well, so it cannot answer step by step or in chunks: "
+        f"{what} sees later steps, so it cannot run step by step or in chunks: "
         "give it whole rows, or choose the same model without 'bi'"
     )
