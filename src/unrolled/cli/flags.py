@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, get_args, get_origin
 from cyclopts import Group, Parameter
 
 from unrolled.cli.settings import numbers, split_list, split_pairs
-from unrolled.declarations import Option, declared, owners_of, unknown_option
+from unrolled.declarations import Option, Owner, declared, unknown_option
 from unrolled.errors import named
 from unrolled.runs.choices import kind_names, model_names, task_names
 
@@ -46,20 +46,25 @@ class RunFlags:
 
 def _flags() -> type:
     made: dict[str, Any] = {}
+    everyone = declared()  # once: each call lists the folders of members
+    owners: dict[str, list[Owner]] = {}
+    for owner, options in everyone.items():
+        for option in options:
+            owners.setdefault(option.name, []).append(owner)
     for order, (title, kinds) in enumerate(_GROUPS.items(), 1):
         group = Group(title, sort_key=order)
-        for owner, options in declared().items():
+        for owner, options in everyone.items():
             if (owner.name if owner.kind == "part" else owner.kind) in kinds:
                 for option in options:
-                    made.setdefault(option.name, _flag(option, group))
+                    made.setdefault(option.name, _flag(option, owners[option.name], group))
     flags = make_dataclass("Flags", [(name, type_, None) for name, type_ in made.items()], frozen=True, kw_only=True)
     flags.__module__ = __name__  # cyclopts would take a class of another module for a plain value
     return flags
 
 
-def _flag(option: Option, group: Group) -> Any:
+def _flag(option: Option, owners: list[Owner], group: Group) -> Any:
     negative = f"--no-{option.name.replace('_', '-')}" if option.type == bool | None or option.default is True else ()
-    return Annotated[_written(option.type), Parameter(help=_help(option), group=group, negative=negative)]
+    return Annotated[_written(option.type), Parameter(help=_help(option, owners), group=group, negative=negative)]
 
 
 def _written(type_: Any) -> Any:
@@ -71,14 +76,13 @@ def _written(type_: Any) -> Any:
     return type_ | None
 
 
-def _help(option: Option) -> str:
+def _help(option: Option, owners: list[Owner]) -> str:
     names = f" One of: {', '.join(_NAMES[option.name]())}." if option.name in _NAMES else ""
     default = option.default
     plain = isinstance(default, str | int | float) and not isinstance(default, bool) and "Default:" not in option.help
     shown = (
         f" Default: {default:g}." if plain and isinstance(default, float) else f" Default: {default}." if plain else ""
     )
-    owners = owners_of(option.name)
     whose = "" if any(owner.kind == "part" for owner in owners) else f"({', '.join(owner.name for owner in owners)}) "
     return f"{whose}{option.help}{names}{shown}"
 
