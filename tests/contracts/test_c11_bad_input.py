@@ -54,7 +54,7 @@ BAD: dict[str, tuple[Any, dict[str, Any], type[UnrolledError], str]] = {
     "an unknown kind": (GOOD, {"target": "label", "kinds": {"text": "txt"}}, UsageError, "unknown kind 'txt' for column 'text'"),
     "an unknown device": (GOOD, {"target": "label", "device": "tpu"}, UsageError, "device must be 'auto', 'cpu' or 'cuda', got 'tpu'"),
     "a size beyond reason": (GOOD, {"target": "label", "hidden": 10**9}, UsageError, "hidden must be at most"),
-    "a rate that is none": (GOOD, {"target": "label", "lr": -1}, UsageError, "lr must be above 0, got -1"),
+    "a negative rate": (GOOD, {"target": "label", "lr": -1}, UsageError, "lr must be above 0, got -1"),
     "a share beyond 1": (GOOD, {"target": "label", "valid": 1.5}, UsageError, "1.5 is neither a share, at least 0 and below 1, nor a file"),
     "heads that do not divide": (GOOD, {"target": "label", "model": "transformer", "hidden": 64, "heads": 5}, UsageError, "heads = 5 does not divide the hidden size 64: choose 4 or 8"),
     "key heads that do not divide": (GOOD, {"target": "label", "model": "bitransformer", "hidden": 64, "heads": 8, "kv_heads": 3}, UsageError, "kv_heads = 3 does not divide 8 heads: choose 2 or 4"),
