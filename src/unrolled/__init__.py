@@ -6,10 +6,22 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from unrolled.api import fit, load, read
+    from unrolled.api import convert_vectors, embed, fit, judge_tunes, load, memory, probe, read, similar
     from unrolled.registry import register
 
-__all__ = ["__version__", "fit", "load", "read", "register"]
+__all__ = [
+    "__version__",
+    "convert_vectors",
+    "embed",
+    "fit",
+    "judge_tunes",
+    "load",
+    "memory",
+    "probe",
+    "read",
+    "register",
+    "similar",
+]
 
 __version__ = "0.1.0"
 

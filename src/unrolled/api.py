@@ -25,6 +25,7 @@ from unrolled.runs.keywords import Keywords
 from unrolled.runs.opening import open_run
 from unrolled.runs.options import given, of_part, reader_options
 from unrolled.runs.plan import Say
+from unrolled.runs.progress import Progress
 from unrolled.runs.trained import Trained
 from unrolled.runs.tune_report import judge_tunes
 from unrolled.synthetic.memory_tasks import PROBLEMS
@@ -74,7 +75,8 @@ def fit(
     overwrite: bool = False,
     tensorboard: bool = False,
     hooks: tuple[Hook, ...] = (),
-    say: Say = lambda _: None,
+    say: Say | None = None,
+    quiet: bool = False,
     **options: Unpack[Keywords],
 ) -> Trained:
     """Train a model on sequences; kinds and task are inferred unless they are given.
@@ -86,8 +88,10 @@ def fit(
         overwrite: replace the run in ``out``.
         tensorboard: write TensorBoard files into the run too.
         hooks: functions that are called with every logged step and validation.
-        say: a function that is called with one line for each thing that was inferred or done.
-        options: see `unrolled.runs.keywords` and ``docs/options.md``.
+        say: a function that is called with one line for each thing that was inferred or done. Default: print these
+            lines and the progress of the training to stderr.
+        quiet: without ``say``, print nothing.
+        options: every option of ``unrolled fit``, under the same name: see ``docs/options.md``.
 
     Returns:
         the trained model, with its ``metrics`` and those of its ``baselines``.
@@ -99,14 +103,22 @@ def fit(
         >>> model = fit("reviews.csv", target="sentiment", minutes=2)  # doctest: +SKIP
         >>> model.predict(["the food was good"])  # doctest: +SKIP
     """
+    if say is None:
+        with Progress(quiet=quiet) as progress:
+            hooks = (*hooks, progress.hook)
+            return _fit(source, options, out, resume, overwrite, tensorboard=tensorboard, hooks=hooks, say=progress.say)
+    return _fit(source, options, out, resume, overwrite, tensorboard=tensorboard, hooks=hooks, say=say)
+
+
+def _fit(
+    source: Any, options: Keywords, out: str | Path | None, resume: bool, overwrite: bool, **watched: Any
+) -> Trained:
     folder = None if out is None else Path(out)
-    if resume:
-        if folder is None:
-            raise UsageError(f"{named('resume')} needs {named('out')}, the run directory to resume")
-        return resume_run(folder, _listed(options), source=source, tensorboard=tensorboard, hooks=hooks, say=say)
-    return fit_run(
-        source, _listed(options), out=folder, overwrite=overwrite, tensorboard=tensorboard, hooks=hooks, say=say
-    )
+    if not resume:
+        return fit_run(source, _listed(options), out=folder, overwrite=overwrite, **watched)
+    if folder is None:
+        raise UsageError(f"{named('resume')} needs {named('out')}, the run directory to resume")
+    return resume_run(folder, _listed(options), source=source, **watched)
 
 
 def load(folder: str | Path) -> Trained:

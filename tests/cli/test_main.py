@@ -49,7 +49,17 @@ def test_no_verb_prints_the_help_and_the_version_is_ours(unrolled: Unrolled) -> 
 def test_an_unknown_verb_is_a_usage_error(unrolled: Unrolled) -> None:
     done = unrolled("fti")
     assert done.code == 2
-    assert 'error: unknown command "fti". Did you mean "fit"?' in done.err
+    assert "error: unknown command 'fti'. Did you mean 'fit'? Known: demo, describe, doctor," in done.err
+
+
+def test_completion_is_installed_for_the_shell(
+    unrolled: Unrolled, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("SHELL", "/bin/bash")
+    assert unrolled("--install-completion").code == 0
+    (script,) = tmp_path.rglob("completions/unrolled")
+    assert "--target" in script.read_text("utf-8")
 
 
 @pytest.mark.parametrize(

@@ -143,3 +143,15 @@ def test_an_option_of_another_task_is_refused(option: dict[str, Any], why: str, 
         ur.fit(LABELLED, target="label", out=tmp_path / "run", **option)
     assert str(caught.value) == f"{name} only works {why}"
     assert not (tmp_path / "run").exists()
+
+
+def test_fit_prints_what_it_does_unless_it_is_told_where_or_not_to(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lines: list[str] = []
+    for name, options in {"printed": {}, "quiet": {"quiet": True}, "told": {"say": lines.append}}.items():
+        ur.fit(LABELLED, target="label", out=tmp_path / name, steps=1, hidden=2, **options)
+        out, err = capsys.readouterr()
+        assert out == ""
+        assert ("task: classify" in err and "step 1," in err) if name == "printed" else err == ""
+    assert any("task: classify" in line for line in lines)

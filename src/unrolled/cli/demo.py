@@ -6,8 +6,8 @@ from pathlib import Path
 
 from unrolled.cli.fit import report, what_next
 from unrolled.cli.output import Told, emit, note
-from unrolled.cli.progress import Progress
 from unrolled.errors import UsageError
+from unrolled.runs.progress import Progress
 
 __all__ = ["demo"]
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Literal
 
 from unrolled.cli.output import Told, emit, note, table
-from unrolled.cli.progress import Progress
 from unrolled.errors import UsageError
+from unrolled.runs.progress import Progress
 
 __all__ = ["embed"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from unrolled.cli.output import Told, comparison, emit, listed, note
-from unrolled.cli.progress import Progress
+from unrolled.runs.progress import Progress
 
 __all__ = ["evaluate"]
 

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from unrolled.cli.flags import Flags, RunFlags, options_of, settings_of
 from unrolled.cli.output import Told, comparison, emit, note, verdict
-from unrolled.cli.progress import Progress
 from unrolled.cli.settings import read_settings
 from unrolled.errors import UsageError
 
@@ -45,17 +44,15 @@ def fit(
         raise UsageError("fit needs a file to train on: unrolled fit FILE; see: unrolled fit --help")
     from unrolled import api
 
-    with Progress(quiet=told.quiet) as progress:
-        trained = api.fit(
-            source,
-            out=out,
-            resume=resume,
-            overwrite=run.overwrite or bool(own.get("overwrite")),
-            tensorboard=run.tensorboard or bool(own.get("tensorboard")),
-            hooks=(progress.hook,),
-            say=progress.say,
-            **{**settings, **asked},
-        )
+    trained = api.fit(
+        source,
+        out=out,
+        resume=resume,
+        overwrite=run.overwrite or bool(own.get("overwrite")),
+        tensorboard=run.tensorboard or bool(own.get("tensorboard")),
+        quiet=told.quiet,
+        **{**settings, **asked},
+    )
     report(trained, as_json=told.json)
     note(what_next(trained), quiet=told.quiet or told.json)
 

@@ -15,10 +15,10 @@ import traceback
 from collections.abc import Iterator, Sequence
 from typing import Any, NoReturn
 
-from cyclopts import App, CycloptsError, Parameter
+from cyclopts import App, CycloptsError, Parameter, UnknownCommandError
 
 from unrolled.cli.output import emit
-from unrolled.errors import Interrupted, SpaceError, UnrolledError, UsageError, as_flags
+from unrolled.errors import Interrupted, SpaceError, UnrolledError, UsageError, as_flags, did_you_mean
 from unrolled.storage.directories import space_errors
 
 __all__ = ["main"]
@@ -94,12 +94,16 @@ def _app(words: list[str]) -> App:
     for order, (verb, summary) in enumerate(_VERBS.items()):
         # A command's own page is its docstring; the list of commands must not import them all.
         app.command(f"unrolled.cli.{verb}:{verb}", name=verb, help=None if verb in words else summary, sort_key=order)
+    app.register_install_completion_command(help="Install completion for bash, zsh or fish, and exit.")
     return app
 
 
 def _as_unrolled(error: BaseException, words: list[str]) -> UnrolledError:
     if isinstance(error, UnrolledError):
         return error
+    if isinstance(error, UnknownCommandError):
+        word = error.unused_tokens[0] if error.unused_tokens else ""
+        return UsageError(f"unknown command {word!r}.{did_you_mean(word, _VERBS)} See: unrolled --help")
     if isinstance(error, CycloptsError):
         text = str(error).strip().rstrip(".")
         program = next((f"unrolled {word}" for word in words if word in _VERBS), "unrolled")

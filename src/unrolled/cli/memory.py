@@ -6,7 +6,7 @@ import math
 from dataclasses import asdict
 
 from unrolled.cli.output import Told, emit
-from unrolled.cli.progress import Progress
+from unrolled.runs.progress import Progress
 
 __all__ = ["memory"]
 

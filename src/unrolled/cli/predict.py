@@ -6,9 +6,9 @@ import sys
 from pathlib import Path
 
 from unrolled.cli.output import Told
-from unrolled.cli.progress import Progress
 from unrolled.cli.tables import FORMATS, as_written, by_step, format_of, write_table
 from unrolled.errors import UsageError
+from unrolled.runs.progress import Progress
 
 __all__ = ["predict"]
 

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 
 from unrolled.cli.output import Told, emit, table
-from unrolled.cli.progress import Progress
 from unrolled.cli.settings import split_list
 from unrolled.errors import UsageError
 from unrolled.runs.choices import model_names
+from unrolled.runs.progress import Progress
 
 if TYPE_CHECKING:
     from unrolled.api import Found

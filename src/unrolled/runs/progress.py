@@ -7,8 +7,6 @@ import sys
 import time
 from typing import Any
 
-from unrolled.cli.output import note
-
 __all__ = ["Progress"]
 
 _EVERY = 10.0  # seconds between two lines
@@ -41,8 +39,8 @@ class Progress:
         """Print a line, above the bar if there is one."""
         if self._bar is not None:
             self._bar.console.print(line, markup=False, highlight=False, soft_wrap=True)
-        else:
-            note(line, quiet=self._quiet)
+        elif not self._quiet:
+            print(line, file=sys.stderr, flush=True)
 
     def hook(self, event: dict[str, Any]) -> None:
         """Receive a training event."""

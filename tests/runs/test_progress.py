@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from unrolled.cli.progress import Progress
+from unrolled.runs.progress import Progress
 
 STEP = {"kind": "step", "step": 20, "epoch": 0, "seconds": 1.5, "progress": 0.25, "loss": 1.25, "lr": 0.1}
 VALID = {"kind": "valid", "step": 20, "epoch": 0, "seconds": 2.0, "progress": None, "loss_nats_per_token": 1.5}
@@ -27,7 +27,7 @@ def test_without_a_terminal_there_is_a_line_now_and_then(capsys: pytest.CaptureF
 
 def test_a_step_is_told_every_ten_seconds(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     clock = iter([0.0, 5.0, 11.0, 11.0])
-    monkeypatch.setattr("unrolled.cli.progress.time", SimpleNamespace(monotonic=lambda: next(clock)))
+    monkeypatch.setattr("unrolled.runs.progress.time", SimpleNamespace(monotonic=lambda: next(clock)))
     with Progress(quiet=False) as progress:
         progress.hook(STEP)
         progress.hook(STEP)
