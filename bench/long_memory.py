@@ -81,7 +81,7 @@ def rest(found: dict[str, object]) -> str:
 def probe(model: str, problem: str, length: int, minutes: int, seed: int, quick: bool) -> dict:
     """Run `unrolled probe`, and record what it found."""
     budget = ["--steps", "20"] if quick else ["--minutes", str(minutes)]
-    arguments = ["probe", "--model", model, "--up-to", str(length), "--problem", problem, *budget, "--seed", str(seed)]
+    arguments = ["probe", "--model", model, "--up-to", str(length), "--problems", problem, *budget, "--seed", str(seed)]
     command = shlex.join(["unrolled", *arguments])
     speed = None if quick else machine.wait_until_healthy()
     program, environment = common.unrolled()

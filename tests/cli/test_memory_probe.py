@@ -60,7 +60,7 @@ def test_memory_says_what_it_cannot_measure(
 
 
 def test_probe_prints_a_row_for_each_problem_and_says_what_it_tries(unrolled: Unrolled) -> None:
-    done = unrolled("probe", "--model", "mingru", "--up-to", 16, "--problem", "order, copy", "--steps", 400)
+    done = unrolled("probe", "--model", "mingru", "--up-to", 16, "--problems", "order, copy", "--steps", 400)
     assert done.code == 0
     head, order, copy = done.out.splitlines()
     assert head.split("  ")[-1].strip() == "µs a live step"
@@ -68,11 +68,11 @@ def test_probe_prints_a_row_for_each_problem_and_says_what_it_tries(unrolled: Un
     assert float(order.split()[2]) >= 0.99
     assert copy.split()[:3] == ["copy", "none", "400"]
     assert "T = 16: " in done.err
-    assert unrolled("probe", "--model", "gru", "--up-to", 16, "--problem", "copy", "--steps", 1, "--quiet").err == ""
+    assert unrolled("probe", "--model", "gru", "--up-to", 16, "--problems", "copy", "--steps", 1, "--quiet").err == ""
 
 
 def test_probe_as_json(unrolled: Unrolled) -> None:
-    told = unrolled("probe", "--model", "bigru", "--up-to", 20, "--problem", "adding", "--steps", 3, "--json").json
+    told = unrolled("probe", "--model", "bigru", "--up-to", 20, "--problems", "adding", "--steps", 3, "--json").json
     assert (told["schema"], told["model"], told["up_to"]) == (1, "bigru", 20)
     (one,) = told["problems"]
     assert (one["problem"], one["longest"], one["score"], one["steps"], one["rungs"]) == ("adding", 0, None, 3, [])
@@ -85,10 +85,10 @@ def test_probe_as_json(unrolled: Unrolled) -> None:
     [
         (("--model", "lstn", "--up-to", 50), "there is no model 'lstn'. Did you mean 'lstm'?"),
         (
-            ("--model", "gru", "--up-to", 50, "--problem", "ading"),
+            ("--model", "gru", "--up-to", 50, "--problems", "ading"),
             "there is no problem 'ading'. Did you mean 'adding'?",
         ),
-        (("--model", "gru", "--up-to", 50, "--problem", ","), "--problem is empty"),
+        (("--model", "gru", "--up-to", 50, "--problems", ","), "--problems is empty"),
         (("--model", "gru", "--up-to", 20), "--up-to must be at least 24 for the problem 'recall', got 20"),
         (
             ("--model", "gru", "--up-to", 50, "--minutes", 1, "--steps", 1),

@@ -24,7 +24,7 @@ def probe(
     *,
     model: Annotated[str, Parameter(help=f"One of {', '.join(model_names())}.")],
     up_to: int,
-    problem: str = "adding,copy,selective,recall,order",
+    problems: str = "adding,copy,selective,recall,order",
     minutes: float | None = None,
     steps: int | None = None,
     seed: int = 0,
@@ -34,15 +34,17 @@ def probe(
 
     Args:
         up_to: Length to reach; training starts with short sequences and doubles their length whenever they are solved.
-        problem: Memory problems, with commas between them. Default: adding,copy,selective,recall,order.
+        problems: What to remember: two numbers among many, to add them (adding); a few symbols, to repeat them after a
+            pause (copy) or picked out of noise (selective); which value belongs to a key (recall); which of two symbols
+            came first (order). Default: adding,copy,selective,recall,order.
         minutes: Time budget of each problem. Default: 2.
         steps: Budget of each problem in training steps, instead of minutes.
         seed: Random seed. Default: 0.
     """
     told = told or Told()
-    names = split_list(problem)
+    names = split_list(problems)
     if not names:
-        raise UsageError("--problem is empty: choose from adding, copy, selective, recall and order")
+        raise UsageError("--problems is empty: choose from adding, copy, selective, recall and order")
     from unrolled import api
 
     with Progress(quiet=told.quiet) as progress:
