@@ -28,6 +28,13 @@ def fit(
 ) -> None:
     """Train a model on a file of sequences; kinds and task are inferred and shown, and options override them.
 
+    Most calls need few options:
+
+        unrolled fit reviews.csv --target sentiment
+        unrolled fit load.csv --horizon 24 --out runs/load
+        unrolled fit clicks.csv --by user --order time --minutes 5
+        unrolled fit story.txt --model gru --hidden 256
+
     Args:
         source: A file (csv, tsv, jsonl, parquet, arrow, txt, abc), a folder, or - for stdin; with --resume, the run.
     """
