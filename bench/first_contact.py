@@ -66,7 +66,7 @@ def _try(file: File, wheels: Path, minutes: str) -> dict[str, Any]:
         seconds = round(time.perf_counter() - started, 1)
         row = {"file": f"{file.package}: {name}", "flags": " ".join(file.flags), "seconds": seconds, "task": "–"}
         if done.returncode:
-            said = (done.stderr.strip().splitlines() or ["nothing"])[-1]
+            said = json.loads(done.stdout)["error"]["message"] if done.stdout else "nothing"
             asked = done.returncode in _QUESTIONS
             answer = "wrong" if not asked else "asks" if file.tasks else "right"
             return row | {"answer": answer, "found": f"exit {done.returncode}: {said}", "verdict": "–"}
