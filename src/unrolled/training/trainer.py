@@ -5,11 +5,10 @@ from __future__ import annotations
 import math
 import signal
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Self
 
 import torch
 from torch import Tensor
@@ -27,6 +26,7 @@ from unrolled.training.bptt import TruncatedBPTT
 from unrolled.training.config import TrainingConfig
 from unrolled.training.evaluate import evaluate
 from unrolled.training.hooks import Event, Hook
+from unrolled.training.interruption import Deferred, Every
 from unrolled.training.plans import can_be_judged, training_plan, window
 from unrolled.training.schedule import Budget
 from unrolled.training.sparse_adamw import clip_gradients, step_rows
@@ -55,6 +55,7 @@ class Progress:
     validated: int = -1  # step of the last validation
     rest: float = 0.0  # `seconds` before which no validation runs, if the budget is in minutes
     best: float = math.inf  # the `cost` of the best validation
+    best_loss: float = math.inf  # its loss, which decides between validations that are equally good
     stale: int = 0  # validations since the best one
     factor: float = 1.0  # of the learning rate, halved on a plateau if there is no budget
     clipped: int = 0
@@ -108,12 +109,12 @@ class Trainer:
             _hold(self.network.get_parameter(name), rows.to(device)[:, None])
         groups = [{"params": decay, "weight_decay": config.weight_decay}, {"params": keep, "weight_decay": 0.0}]
         self.optimizer = torch.optim.AdamW([g for g in groups if g["params"]], lr=config.lr, fused=True)
-        self.every = _Every.parse(config.checkpoint_every or "60s")
+        self.every = Every.parse(config.checkpoint_every or "60s")
         self._interrupt: int | None = None
 
     def run(self) -> Progress:
         """Train until the budget is spent or training stops early, then load the weights that validated best."""
-        with _Signals(self._on_signal):
+        with Deferred(self._on_signal):
             self._loop()
         best = checkpoint.best(self.folder)
         if best is not None:
@@ -146,7 +147,9 @@ class Trainer:
             if self._validation_is_due(len(loader)):
                 self._validate()
             # After a skipped step the weights may have diverged, so they must not replace a good checkpoint.
-            if self._interrupt is not None or (p.skipped_in_row == 0 and self.every.is_due(p)):
+            if self._interrupt is not None or (
+                p.skipped_in_row == 0 and self.every.is_due(p.step, p.seconds - p.saved)
+            ):
                 self.save()
             self._stop_if_interrupted()
         if self.valid is not None and p.stale < self._patience() and p.validated != p.step:
@@ -218,11 +221,16 @@ class Trainer:
         p.rest = p.seconds + (1 + _REST) * (time.monotonic() - began)
         p.validations, p.validated = p.validations + 1, p.step
         value = cost(self.task.chooses, metrics.get(self.task.chooses, math.nan))
-        finite = math.isfinite(value) and math.isfinite(metrics.get(self.task.watch, math.nan))
-        if finite and value < p.best - _MIN_DELTA * abs(p.best if math.isfinite(p.best) else 0):
-            p.best, p.stale = value, 0
+        loss = metrics.get(self.task.watch, math.nan)
+        finite = math.isfinite(value) and math.isfinite(loss)
+        better = finite and value < p.best - _MIN_DELTA * abs(p.best if math.isfinite(p.best) else 0)
+        # A small split has few values of an F1 or an accuracy: of the equal ones, the first is the least trained.
+        if better or (finite and value <= p.best and loss < p.best_loss):
+            p.best, p.best_loss = value, loss
             weights = {f"model.{name}": tensor for name, tensor in self.network.state_dict().items()}
             checkpoint.save_best(self.folder, weights, {"step": p.step, "metrics": metrics})
+        if better:
+            p.stale = 0
         else:  # including a value that is not finite
             p.stale += 1
             p.factor *= 0.5
@@ -250,7 +258,7 @@ class Trainer:
         tensors |= {f"carry.{name}": tensor for name, tensor in flatten(self.carry.state)}
         self.progress.saved = self.progress.seconds
         tensors |= {f"frozen.{name}": rows for name, rows in self.frozen.items()}
-        meta = {**asdict(self.progress), "best": None if math.isinf(self.progress.best) else self.progress.best}
+        meta = {name: None if value == math.inf else value for name, value in asdict(self.progress).items()}
         checkpoint.save(self.folder, self.progress.step, tensors, meta)
 
     def restore(self, saved: checkpoint.Checkpoint) -> None:
@@ -261,7 +269,12 @@ class Trainer:
         """
         try:
             self.network.load_state_dict(checkpoint.section(saved.tensors, "model"))
-            self.progress = Progress(**{**saved.meta, "best": _best(saved.meta["best"], self.task.chooses)})
+            loss = saved.meta.get("best_loss")
+            known = {
+                "best": _best(saved.meta["best"], self.task.chooses),
+                "best_loss": math.inf if loss is None else loss,
+            }
+            self.progress = Progress(**{**saved.meta, **known})
         except (RuntimeError, KeyError, TypeError) as error:
             raise ModelError(f"the checkpoint of step {saved.step} belongs to another network: {error}") from None
         checkpoint.restore_optimizer(self.optimizer, self.network.named_parameters(), saved.tensors)
@@ -301,44 +314,3 @@ def _chunks(window: int | None, config: TrainingConfig) -> int:
             f"{named('bptt_gradient')} must be a multiple of {named('bptt')} ({window}), not {config.bptt_gradient}"
         )
     return config.bptt_gradient // window
-
-
-@dataclass(frozen=True, slots=True)
-class _Every:
-    """The interval between checkpoints: every ``number`` steps or seconds."""
-
-    number: int
-    seconds: bool
-
-    @classmethod
-    def parse(cls, text: str) -> Self:
-        """``50`` is every 50 steps, ``30s`` every 30 seconds."""
-        number = text.removesuffix("s")
-        if not number.isdecimal() or int(number) < 1:
-            raise UsageError(
-                f"{named('checkpoint_every')} must be steps, such as 50, or seconds, such as 30s, not {text!r}"
-            )
-        return cls(int(number), text.endswith("s"))
-
-    def is_due(self, progress: Progress) -> bool:
-        if self.seconds:
-            return progress.seconds - progress.saved >= self.number
-        return progress.step % self.number == 0
-
-
-class _Signals:
-    """Defers SIGINT and SIGTERM to the end of a step; outside the main thread it does nothing."""
-
-    def __init__(self, note: Callable[[int], None]) -> None:
-        self.note, self.before = note, {}  # type: ignore[var-annotated]
-
-    def __enter__(self) -> None:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            try:
-                self.before[number] = signal.signal(number, lambda n, _: self.note(n))
-            except ValueError:
-                return
-
-    def __exit__(self, *_: Any) -> None:
-        for number, handler in self.before.items():
-            signal.signal(number, handler)

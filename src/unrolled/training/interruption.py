@@ -1,0 +1,54 @@
+"""When a run saves, and how a signal stops it: after the step that it arrives in."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Self
+
+from unrolled.errors import UsageError, named
+
+__all__ = ["Deferred", "Every"]
+
+
+@dataclass(frozen=True, slots=True)
+class Every:
+    """The interval between checkpoints: every ``number`` steps or seconds."""
+
+    number: int
+    seconds: bool
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """``50`` is every 50 steps, ``30s`` every 30 seconds."""
+        number = text.removesuffix("s")
+        if not number.isdecimal() or int(number) < 1:
+            raise UsageError(
+                f"{named('checkpoint_every')} must be steps, such as 50, or seconds, such as 30s, not {text!r}"
+            )
+        return cls(int(number), text.endswith("s"))
+
+    def is_due(self, step: int, seconds: float) -> bool:
+        """Whether to save after ``step`` steps, ``seconds`` after the last checkpoint."""
+        if self.seconds:
+            return seconds >= self.number
+        return step % self.number == 0
+
+
+class Deferred:
+    """Defers SIGINT and SIGTERM to the end of a step; outside the main thread it does nothing."""
+
+    def __init__(self, note: Callable[[int], None]) -> None:
+        self.note, self.before = note, {}  # type: ignore[var-annotated]
+
+    def __enter__(self) -> None:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            try:
+                self.before[number] = signal.signal(number, lambda n, _: self.note(n))
+            except ValueError:
+                return
+
+    def __exit__(self, *_: Any) -> None:
+        for number, handler in self.before.items():
+            signal.signal(number, handler)
