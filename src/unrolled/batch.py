@@ -51,6 +51,7 @@ class Batch:
         scored: (B,) int64, the first step whose loss counts; the steps before it are context. ``None``: all count.
         fresh: (B,) bool, True where a row starts a new sequence, False where it continues from the state that the
             same lane had after the previous batch. ``None``: every row is a new sequence.
+        naive: (rows, C) float64, of every row of the split, what the error of its forecasts is divided by; or ``None``.
         scale: (B, 2, C) float32, the mean and standard deviation with which each window is additionally scaled; or
             ``None``.
     """
@@ -63,6 +64,7 @@ class Batch:
     scored: Tensor | None = None
     fresh: Tensor | None = None
     scale: Tensor | None = None
+    naive: Tensor | None = None
 
     def to(self, device: str) -> Batch:
         """The same batch on ``device``."""

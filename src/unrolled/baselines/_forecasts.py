@@ -89,10 +89,12 @@ def judge_windows(part: Examples, forecast: Forecast) -> Iterator[Answers]:
     width = target_of(part).values.shape[1]
     units = part.units or Units(np.zeros(width), np.ones(width))
     mean, std = torch.tensor(units.mean), torch.tensor(units.std)
+    series, done = torch.from_numpy(part.window_ends()[0]), 0
     for numbers in answered_windows(part, forecast):
         answer, right = (torch.tensor(each) for each in numbers)
         judged: Answers = Forecasts(answer, right, mean, std), Points(answer, right)
-        yield judged if units.naive is None else (*judged, Seasonal(answer, right, torch.tensor(units.naive)))
+        own, done = series[done : done + len(answer)], done + len(answer)
+        yield judged if part.naive is None else (*judged, Seasonal(answer, right, own, torch.from_numpy(part.naive)))
 
 
 def next_values(part: Examples) -> np.ndarray:

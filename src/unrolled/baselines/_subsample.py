@@ -93,6 +93,7 @@ def _cut(examples: Examples, begins: np.ndarray, ends: np.ndarray) -> Examples:
         inputs={name: cut(column) for name, column in examples.inputs.items()},
         target=None if examples.target is None else cut(examples.target),
         first=None if examples.first is None else np.maximum(examples.first - begins, 0)[rows],
+        naive=None if examples.naive is None else examples.naive[rows],
     )
 
 

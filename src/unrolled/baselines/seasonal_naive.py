@@ -88,21 +88,9 @@ class SeasonalNaive:
         return judge_windows(part, _repeating(known, self.period, part.horizon))
 
 
-def season(train: Examples) -> tuple[int, tuple[float, ...]]:
-    """The period m of the training split, and each channel's mean absolute error of repeating it, |y_t - y_(t-m)|.
-
-    The mean is over all steps with a known value and a known value one period earlier in the same row; 0 if there are
-    none. It is the denominator of `mase <https://doi.org/10.1016/j.ijforecast.2006.03.001>`_ (Hyndman and Koehler
-    2006).
-    """
-    train = for_fitting(train, _FIT_CELLS)
-    period, target = SeasonalNaive.fit(train).period, target_of(train)
-    assert target.offsets is not None
-    place = np.arange(len(target.values)) - np.repeat(target.offsets[:-1], target.lengths())
-    late = np.flatnonzero(place >= period)
-    change = np.abs(target.values[late].astype(np.float64) - target.values[late - period])
-    known = ~np.isnan(change)
-    return period, tuple((np.nansum(change, 0) / np.maximum(known.sum(0), 1)).tolist())
+def season(train: Examples) -> int:
+    """The period m of the training split in steps; 1 if it has no season."""
+    return SeasonalNaive.fit(for_fitting(train, _FIT_CELLS)).period
 
 
 def _squared_error(train: Examples, forecast: Forecast, stride: int) -> float:

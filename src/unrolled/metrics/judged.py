@@ -3,7 +3,7 @@
 A task makes them from the outputs for a batch, a baseline from a whole split. A NaN among the right values marks a
 value that is not judged; a NaN among the answers makes the metric NaN. Integers are always judged.
 
-Axes: N answers, K classes or labels, C channels, Q quantiles; … any number of axes.
+Axes: N answers, K classes or labels, C channels, Q quantiles, S series; … any number of axes.
 """
 
 from __future__ import annotations
@@ -190,15 +190,18 @@ class Forecasts:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Seasonal:
-    """Forecasts together with the error of repeating the last season.
+    """Forecasts together with the error of repeating the last season in the past of each series.
 
     Attributes:
-        answer, right: (…, C) float.
-        naive: (C,) float64 above 0, the mean absolute error of the repetition in training; NaN excludes a channel.
+        answer, right: (N, …, C) float.
+        series: (N,) int64, the series that each forecast belongs to.
+        naive: (S, C) float64 above 0, the mean absolute error of the repetition in each of S series; NaN excludes a
+            channel of a series.
     """
 
     answer: Tensor
     right: Tensor
+    series: Tensor
     naive: Tensor
 
     def __post_init__(self) -> None:

@@ -1,4 +1,7 @@
-"""MASE: the absolute error of forecasts relative to repeating the last season."""
+"""MASE: the absolute error of forecasts relative to repeating the last season.
+
+Axes: N forecasts, C channels, S series.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,6 @@ from typing import ClassVar
 
 import torch
 
-from unrolled.metrics._ratios import known_mean, ratios
 from unrolled.metrics.judged import Seasonal
 from unrolled.metrics.metric import Measure, Sums
 
@@ -14,30 +16,46 @@ __all__ = ["MASE"]
 
 
 class MASE:
-    r"""The mean absolute scaled error; at 1 the error equals that of repeating the last season in training.
+    r"""The mean absolute scaled error; at 1 the error equals that of repeating the last season in the past.
 
-    .. math:: \frac1N \sum_n \frac{|\hat y_n - y_n|}{\text{mean over training of } |y_t - y_{t-m}|}
+    .. math:: \frac1S \sum_s
+        \frac{\text{mean over forecasts } |\hat y_{s,n} - y_{s,n}|}{\text{mean over the past } |y_{s,t} - y_{s,t-m}|}
+
+    The error of each series is divided by that of the repetition in its own past, and the mean is over series, so a
+    series of small numbers counts as much as one of large numbers. Each channel counts as a series.
 
     References:
         Hyndman and Koehler 2006, https://doi.org/10.1016/j.ijforecast.2006.03.001
 
     Example:
-        >>> forecasts = Seasonal(torch.ones(2, 1), torch.tensor([[3.0], [1.0]]), naive=torch.tensor([4.0]))
+        >>> answer, right, series = torch.ones(2, 1), torch.tensor([[3.0], [11.0]]), torch.tensor([0, 1])
+        >>> forecasts = Seasonal(answer, right, series, naive=torch.tensor([[4.0], [10.0]]))
         >>> MASE().values(MASE().sums(forecasts))
-        {'mase': 0.25}
+        {'mase': 0.75}
     """
 
     judges: ClassVar[tuple[type, ...]] = (Seasonal,)
     measures: ClassVar[tuple[Measure, ...]] = (
-        Measure("mase", "errors of repeating the last season in training", "lower"),
+        Measure("mase", "errors of repeating the last season in the past", "lower"),
     )
 
     def sums(self, judged: Seasonal) -> Sums:
-        each = (judged.answer.double() - judged.right.double()).abs() / judged.naive
-        return known_mean("mase", each, torch.where(judged.naive.isnan(), torch.nan, judged.right))
+        error = (judged.answer.double() - judged.right.double()).abs()  # (N, …, C)
+        known = ~judged.right.isnan()
+        middle = tuple(range(1, error.dim() - 1))
+        errors, counts = torch.where(known, error, 0.0), known.double()
+        if middle:
+            errors, counts = errors.sum(middle), counts.sum(middle)  # (N, C)
+        scale = judged.naive.double()  # (S, C)
+        nothing, comparable = torch.zeros_like(scale), ~scale.isnan()
+        scaled = nothing.index_add(0, judged.series, errors) / scale
+        count = nothing.index_add(0, judged.series, counts)
+        return {"scaled": torch.where(comparable, scaled, 0.0), "count": torch.where(comparable, count, 0.0)}
 
     def values(self, sums: Sums) -> dict[str, float]:
-        return ratios(sums)
+        asked = sums["count"] > 0
+        each = sums["scaled"][asked] / sums["count"][asked]
+        return {"mase": float(each.mean())} if len(each) else {}
 
 
 MEMBER = MASE

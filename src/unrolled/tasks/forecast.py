@@ -45,8 +45,8 @@ class Forecast(Task):
 
     Metrics: ``mse_scaled`` and ``mae_scaled`` (in units of each channel's standard deviation in training, as papers
     report them), ``mae`` (in the data's own units, averaged over channels), ``smape_percent``, and ``mase`` (the mean
-    absolute error relative to that of repeating the last season in training), all of the point forecast. Quantiles
-    add ``pinball_scaled``, ``coverage`` (share of values between the outer quantiles) and an approximate
+    absolute error of each series relative to repeating the last season in its own past), all of the point forecast.
+    Quantiles add ``pinball_scaled``, ``coverage`` (share of values between the outer quantiles) and an approximate
     ``crps_scaled``; a Gaussian adds ``nll_nats_per_value`` and ``crps_scaled``. A baseline's ``crps_scaled`` is its
     absolute error, as for any point forecast.
     """
@@ -167,8 +167,8 @@ class Forecast(Task):
         return Roles(inputs, target, Horizon(horizon), kinds, joined, ahead, question.asked.get("scale") == "window")
 
     def measure_training(self, train: Examples) -> Measured:
-        period, naive = season(train)
-        task = Forecast(self.options, replace(self.coder, naive=naive))
+        period = season(train)
+        task = Forecast(self.options, replace(self.coder, season=period))
         return Measured(task, notes=(f"season: {period} steps (used by mase)",))
 
     def predict(self, outputs: Tensor, batch: Batch) -> Tensor:
@@ -215,8 +215,8 @@ class Forecast(Task):
             judged += nats, Gaussians(answer, forecast[..., 1].double().exp(), y)
         if self.quantiles:
             judged += Quantiles(self.quantiles, forecast, y), Intervals(forecast[..., 0], forecast[..., -1], y)
-        if units.naive is not None:
-            judged += (Seasonal(answer, y, torch.as_tensor(units.naive, device=y.device)),)
+        if batch.naive is not None:
+            judged += (Seasonal(answer, y, batch.rows, batch.naive),)
         return judged
 
     def answers(self, outputs: Tensor, batch: Batch) -> dict[str, list[Any]]:

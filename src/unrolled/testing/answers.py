@@ -84,7 +84,7 @@ def _tags() -> ChosenTags:
     return ChosenTags(torch.randint(0, 3, (N,)), torch.randint(0, 3, (N,)), first, _TAGS)
 
 
-_NAIVE = torch.tensor([0.5, torch.nan], dtype=torch.float64)
+_NAIVE = torch.tensor([[0.5, torch.nan], [2.0, 3.0]], dtype=torch.float64)
 JUDGED: dict[type, Judged] = {
     Nats: Judged(
         lambda: Nats("loss_nats_per_label", _numbers().abs(), torch.tensor(float(N))),
@@ -120,7 +120,9 @@ JUDGED: dict[type, Judged] = {
         _right("answer"),
     ),
     Seasonal: Judged(
-        lambda: Seasonal(_numbers(N, 3, 2), _gaps(_numbers(N, 3, 2)), _NAIVE), _cut("answer", "right"), _right("answer")
+        lambda: Seasonal(_numbers(N, 3, 2), _gaps(_numbers(N, 3, 2)), torch.randint(0, 2, (N,)), _NAIVE),
+        _cut("answer", "right", "series"),
+        _right("answer"),
     ),
     Points: Judged(lambda: Points(_numbers(N, 2), _gaps(_numbers(N, 2))), _cut("answer", "right"), _right("answer")),
     Gaussians: Judged(

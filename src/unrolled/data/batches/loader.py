@@ -50,6 +50,7 @@ class Loader:
             scored=torch.from_numpy(segments.scored) if segments.scored.any() else None,
             fresh=torch.from_numpy(segments.fresh) if self.plan.carries else None,
             scale=None if raw.scale is None else torch.from_numpy(raw.scale),
+            naive=None if self.examples.naive is None else torch.from_numpy(self.examples.naive),
         )
 
     def _gathered(self, segments: Segments) -> RawBatch:

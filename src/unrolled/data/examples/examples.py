@@ -21,13 +21,10 @@ class Units:
 
     Attributes:
         mean, std: (C,) float64; ``z * std + mean`` is in the user's units.
-        naive: (C,) float64, the mean absolute error, in scaled units, of repeating the last season in training; NaN
-            where it is 0 or no sequence was long enough. ``None`` where it is not measured.
     """
 
     mean: np.ndarray
     std: np.ndarray
-    naive: np.ndarray | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +48,8 @@ class Examples:
             tokens.
         by_window: True where each window of a forecast is scaled by its own mean and deviation.
         units: the scale of a numeric target; ``None`` where the target is already in the user's units.
+        naive: (rows, C) float64, the mean absolute error, in scaled units, of repeating the last season in the past of
+            each row (see `unrolled.data.examples.season_error`); ``None`` where it is not measured.
         text_unit: what one id of a text is, as in the metric ``bits_per_character``.
     """
 
@@ -67,6 +66,7 @@ class Examples:
     first_item: int | None = None
     by_window: bool = False
     units: Units | None = None
+    naive: np.ndarray | None = None
     text_unit: Literal["character", "token"] = "token"
 
     @property

@@ -9,7 +9,6 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, Any
 
-import numpy as np
 import pyarrow as pa
 from pydantic import AfterValidator, Field
 
@@ -21,6 +20,7 @@ from unrolled.data.examples.examples import Examples, Units
 from unrolled.data.examples.known_future import read_early, steps_of
 from unrolled.data.examples.preparation import Preparation
 from unrolled.data.examples.roles import Roles
+from unrolled.data.examples.season_error import season_error
 from unrolled.data.examples.shared_vocabulary import one_vocabulary
 from unrolled.data.forms.form import TargetForm, form_of, known_form, numbers_of
 from unrolled.data.plans.strands import Strands
@@ -43,7 +43,8 @@ class _Index(Stored):
     files: dict[str, str]
     by_window: bool = False
     ahead: list[str] = Field(default_factory=list)
-    naive: list[float] = Field(default_factory=list)
+    naive: list[float] = Field(default_factory=list)  # of earlier versions; now each series has its own error
+    season: int = 0
     numbers: dict[str, int] = Field(default_factory=dict)  # the form's other fields
 
 
@@ -59,7 +60,7 @@ class Preprocessor:
         joined: the numeric columns that become the channels of the target; empty where the target is one column.
         by_window: each window of a forecast is scaled by its own mean and deviation.
         ahead: the known covariates, read H steps early (see `unrolled.data.examples.known_future`).
-        naive: for each channel of a forecast, the error of repeating the last season (see `Units`); 0 stands for NaN.
+        season: the steps of a season of a forecast's target; 0 where it is not known.
     """
 
     inputs: dict[str, Encoding]
@@ -69,7 +70,7 @@ class Preprocessor:
     joined: tuple[str, ...] = ()
     by_window: bool = False
     ahead: tuple[str, ...] = ()
-    naive: tuple[float, ...] = ()
+    season: int = 0
 
     @classmethod
     def fit(
@@ -195,7 +196,8 @@ class Preprocessor:
         if target is None:
             return examples
         target = self.form.prepare(target, self.answer, examples.steps(), part.where(self.target))
-        return replace(examples, target=target)
+        naive = season_error(target, self.season, examples.first) if self.season else None
+        return replace(examples, target=target, naive=naive)
 
     def _target(self, part: Sequences, encoded: dict[str, Encoded], cache: Path | None) -> Encoded:
         """The encoded target, without the flags of missing values where it is an input."""
@@ -221,10 +223,7 @@ class Preprocessor:
     @property
     def units(self) -> Units | None:
         """How the target's scaled numbers relate to the user's; ``None`` where the target is not numeric."""
-        if not isinstance(self.answer, Numbers):
-            return None
-        naive = np.array(self.naive)
-        return Units(self.answer.mean, self.answer.std, np.where(naive > 0, naive, np.nan) if len(naive) else None)
+        return Units(self.answer.mean, self.answer.std) if isinstance(self.answer, Numbers) else None
 
     def _column(self, part: Sequences, name: str, encoding: Encoding, cache: Path | None) -> Encoded:
         array, where = self._read(part, name)
@@ -269,7 +268,7 @@ class Preprocessor:
             "files": {name: f"column-{number}.json" for number, name in enumerate(columns)},
             "by_window": self.by_window,
             "ahead": self.ahead,
-            "naive": list(self.naive),
+            "season": self.season,
         }
         if numbers := {name: value for name, value in numbers_of(self.form).items() if name not in index}:
             index["numbers"] = numbers
@@ -294,11 +293,10 @@ class Preprocessor:
             inputs = {name: columns[name] for name in index.inputs}
             answer, joined = columns[index.target], tuple(index.joined)
             others = inputs.keys() - {index.target}
-            channels = len(answer.mean) if isinstance(answer, Numbers) else 0
-            if not {*index.ahead} <= others or len(index.naive) not in (0, channels):
-                raise ValueError("'ahead' or 'naive' does not fit the columns")
+            if not {*index.ahead} <= others or index.season < 0:
+                raise ValueError("'ahead' does not fit the columns, or 'season' is below 0")
             form = form_of(index.form, {"horizon": index.horizon, **index.numbers})
-            given = (joined, index.by_window, tuple(index.ahead), tuple(index.naive))
+            given = (joined, index.by_window, tuple(index.ahead), index.season)
             return cls(inputs, index.target, answer, form, *given)
         except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
             raise ModelError(f"the encodings of this model cannot be read: {error!r}") from None
