@@ -4,10 +4,11 @@
 
     UnrolledError            1    the base class of all others
     ├── UsageError           2    an unknown option, name or value ("did you mean"); also a ValueError
+    │   └── WrongType        2    an argument of the wrong type; also a TypeError
     ├── DataError            3    bad data: the message names file, row and column, and what to do
     ├── ModelError           4    a run directory that is missing, incomplete, too new, or not a run
     ├── SpaceError           5    no disk space or memory left; what was saved before is intact
-    ├── ShapeError           1    a tensor of the wrong shape, dtype or device; also a ValueError
+    ├── ShapeError           1    a tensor of the wrong shape, dtype or device; also a ValueError and a RuntimeError
     ├── TrainingError        1    training cannot continue (ten non-finite steps in a row)
     ├── MissingExtra         1    an optional package is not installed; the message has the pip command
     └── Interrupted     130, 143  SIGINT or SIGTERM, after saving
@@ -33,6 +34,7 @@ __all__ = [
     "TrainingError",
     "UnrolledError",
     "UsageError",
+    "WrongType",
     "as_flags",
     "did_you_mean",
     "lacking",
@@ -56,6 +58,10 @@ class UsageError(UnrolledError, ValueError):
     """An option, name or value that is unknown, out of range or without effect."""
 
     exit_code = 2
+
+
+class WrongType(UsageError, TypeError):
+    """An argument of the wrong type."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,8 +134,11 @@ class SpaceError(UnrolledError):
     exit_code = 5
 
 
-class ShapeError(UnrolledError, ValueError):
-    """A tensor whose shape, dtype or device is wrong; the message names the argument, and what was expected."""
+class ShapeError(UnrolledError, ValueError, RuntimeError):
+    """A tensor whose shape, dtype or device is wrong; the message names the argument, and what was expected.
+
+    torch raises a `RuntimeError` in these cases, so programs written for torch catch it too.
+    """
 
 
 class TrainingError(UnrolledError):

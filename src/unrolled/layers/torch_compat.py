@@ -1,8 +1,8 @@
 """Drop-in replacements for torch.nn's recurrent layers, correct under padding: only the import changes.
 
-They have the same constructors, ``state_dict`` names, initial weights and outputs as ``torch.nn``, and also take
-``lengths=``, so that nothing has to be sorted or packed. Axes, in torch's letters: N rows, L steps, I inputs, H hidden
-units, K layers, D directions, P outputs.
+They are subclasses of torch.nn's, with the same constructors, ``state_dict`` names, initial weights and outputs, and also
+take ``lengths=``, so that nothing has to be sorted or packed. Axes, in torch's letters: N rows, L steps, I inputs,
+H hidden units, K layers, D directions, P outputs.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
 from unrolled.errors import UsageError, did_you_mean
-from unrolled.layers.recurrence.layer_session import LayerSession
 from unrolled.layers.recurrence.recomputation import Recompute
-from unrolled.layers.recurrence.torch_forms import Lengths, add_weights, printed, reset, run, session
+from unrolled.layers.recurrence.torch_forms import Form, Lengths, run
+from unrolled.layers.recurrence.torch_layer import TorchLayer
 
 __all__ = ["GRU", "LSTM", "RNN"]
 
 
-class RNN(nn.Module):
+class RNN(TorchLayer, nn.RNN):
     """`torch.nn.RNN`, with ``lengths=``.
 
     ::
@@ -39,6 +39,7 @@ class RNN(nn.Module):
         bidirectional: D = 2; the output holds the forward half, then the backward half.
         device: where the weights are made.
         dtype: of the weights; input and state must have it too.
+        proj_size: 0; only an LSTM has projections.
         recompute: n, to save memory on long rows: keep only every n-th state (``"sqrt"``: n = √L, rounded up), and
             compute the steps in between again in the backward pass. Same outputs, about a third more time.
 
@@ -48,7 +49,7 @@ class RNN(nn.Module):
         row's last real step (backward: its first). For a single row without N.
 
     Raises:
-        UsageError: an argument out of range.
+        UsageError: an argument out of range; as a `WrongType`, one of the wrong type.
         ShapeError: input, hx or lengths does not fit; no steps (L = 0); a packed sequence that torch did not make.
 
     Cost:
@@ -79,46 +80,29 @@ class RNN(nn.Module):
         device: Any = None,
         dtype: torch.dtype | None = None,
         *,
+        proj_size: int = 0,
         recompute: Recompute = None,
     ) -> None:
-        super().__init__()
         if nonlinearity not in (known := ("tanh", "relu")):
-            raise UsageError(f"unknown nonlinearity {nonlinearity!r}.{did_you_mean(nonlinearity, known)}")
-        self.nonlinearity, self.kernel = nonlinearity, f"rnn_{nonlinearity}"
-        self.input_size, self.hidden_size, self.num_layers = input_size, hidden_size, num_layers
-        self.bias, self.batch_first, self.dropout = bias, batch_first, dropout
-        self.bidirectional, self.proj_size = bidirectional, 0
+            raise UsageError(f"unknown nonlinearity {nonlinearity!r}.{did_you_mean(str(nonlinearity), known)}")
+        options = (bias, batch_first, dropout, bidirectional)
+        Form(f"RNN_{nonlinearity.upper()}", input_size, hidden_size, num_layers, *options, proj_size, recompute)
+        super().__init__(input_size, hidden_size, num_layers, nonlinearity, *options, device=device, dtype=dtype)
         self.recompute = recompute
-        add_weights(self, device, dtype)
 
     def forward(
         self,
         input: Tensor | PackedSequence,  # noqa: A002 (torch's name)
         hx: Tensor | None = None,
-        *,
         lengths: Lengths = None,
     ) -> tuple[Tensor | PackedSequence, Tensor]:
         """``output, h_n`` as ``torch.nn.RNN`` gives them."""
         output, (h_n,) = run(self, input, None if hx is None else (hx,), lengths)
         return output, h_n
 
-    def extra_repr(self) -> str:
-        """The arguments, as ``torch.nn`` prints them."""
-        return printed(self)
-
-    def session(self, batch: int | None = None) -> LayerSession:
-        """A live session: ``push(x) -> y`` for one row (I,), or for ``batch`` rows (B, I); it keeps the state."""
-        return session(self, batch)
-
-    def reset_parameters(self) -> None:
-        """Draw new initial weights."""
-        reset(self)
-
-    def flatten_parameters(self) -> None:
-        """Do nothing; programs written for torch.nn call this method."""
 
 
-class GRU(nn.Module):
+class GRU(TorchLayer, nn.GRU):
     """`torch.nn.GRU`, with ``lengths=``.
 
     ::
@@ -138,6 +122,7 @@ class GRU(nn.Module):
         bidirectional: D = 2; the output holds the forward half, then the backward half.
         device: where the weights are made.
         dtype: of the weights; input and state must have it too.
+        proj_size: 0; only an LSTM has projections.
         recompute: n, to save memory on long rows: keep only every n-th state (``"sqrt"``: n = √L, rounded up), and
             compute the steps in between again in the backward pass. Same outputs, about a third more time.
 
@@ -147,7 +132,7 @@ class GRU(nn.Module):
         row's last real step (backward: its first). For a single row without N.
 
     Raises:
-        UsageError: an argument out of range.
+        UsageError: an argument out of range; as a `WrongType`, one of the wrong type.
         ShapeError: input, hx or lengths does not fit; no steps (L = 0); a packed sequence that torch did not make.
 
     Cost:
@@ -177,44 +162,27 @@ class GRU(nn.Module):
         device: Any = None,
         dtype: torch.dtype | None = None,
         *,
+        proj_size: int = 0,
         recompute: Recompute = None,
     ) -> None:
-        super().__init__()
-        self.kernel = "gru"
-        self.input_size, self.hidden_size, self.num_layers = input_size, hidden_size, num_layers
-        self.bias, self.batch_first, self.dropout = bias, batch_first, dropout
-        self.bidirectional, self.proj_size = bidirectional, 0
+        options = (bias, batch_first, dropout, bidirectional)
+        Form("GRU", input_size, hidden_size, num_layers, *options, proj_size, recompute)
+        super().__init__(input_size, hidden_size, num_layers, *options, device=device, dtype=dtype)
         self.recompute = recompute
-        add_weights(self, device, dtype)
 
     def forward(
         self,
         input: Tensor | PackedSequence,  # noqa: A002 (torch's name)
         hx: Tensor | None = None,
-        *,
         lengths: Lengths = None,
     ) -> tuple[Tensor | PackedSequence, Tensor]:
         """``output, h_n`` as ``torch.nn.GRU`` gives them."""
         output, (h_n,) = run(self, input, None if hx is None else (hx,), lengths)
         return output, h_n
 
-    def extra_repr(self) -> str:
-        """The arguments, as ``torch.nn`` prints them."""
-        return printed(self)
-
-    def session(self, batch: int | None = None) -> LayerSession:
-        """A live session: ``push(x) -> y`` for one row (I,), or for ``batch`` rows (B, I); it keeps the state."""
-        return session(self, batch)
-
-    def reset_parameters(self) -> None:
-        """Draw new initial weights."""
-        reset(self)
-
-    def flatten_parameters(self) -> None:
-        """Do nothing; programs written for torch.nn call this method."""
 
 
-class LSTM(nn.Module):
+class LSTM(TorchLayer, nn.LSTM):
     """`torch.nn.LSTM`, with ``lengths=``.
 
     ::
@@ -246,7 +214,7 @@ class LSTM(nn.Module):
         after each row's last real step (backward: its first). For a single row without N.
 
     Raises:
-        UsageError: an argument out of range.
+        UsageError: an argument out of range; as a `WrongType`, one of the wrong type.
         ShapeError: input, hx or lengths does not fit; no steps (L = 0); a packed sequence that torch did not make.
 
     Cost:
@@ -280,36 +248,18 @@ class LSTM(nn.Module):
         *,
         recompute: Recompute = None,
     ) -> None:
-        super().__init__()
-        self.kernel = "lstm"
-        self.input_size, self.hidden_size, self.num_layers = input_size, hidden_size, num_layers
-        self.bias, self.batch_first, self.dropout = bias, batch_first, dropout
-        self.bidirectional, self.proj_size = bidirectional, proj_size
+        options = (bias, batch_first, dropout, bidirectional, proj_size)
+        Form("LSTM", input_size, hidden_size, num_layers, *options, recompute)
+        super().__init__(input_size, hidden_size, num_layers, *options, device=device, dtype=dtype)
         self.recompute = recompute
-        add_weights(self, device, dtype)
 
     def forward(
         self,
         input: Tensor | PackedSequence,  # noqa: A002 (torch's name)
         hx: tuple[Tensor, Tensor] | None = None,
-        *,
         lengths: Lengths = None,
     ) -> tuple[Tensor | PackedSequence, tuple[Tensor, Tensor]]:
         """``output, (h_n, c_n)`` as ``torch.nn.LSTM`` gives them."""
         output, (h_n, c_n) = run(self, input, hx, lengths)
         return output, (h_n, c_n)
 
-    def extra_repr(self) -> str:
-        """The arguments, as ``torch.nn`` prints them."""
-        return printed(self)
-
-    def session(self, batch: int | None = None) -> LayerSession:
-        """A live session: ``push(x) -> y`` for one row (I,), or for ``batch`` rows (B, I); it keeps the state."""
-        return session(self, batch)
-
-    def reset_parameters(self) -> None:
-        """Draw new initial weights."""
-        reset(self)
-
-    def flatten_parameters(self) -> None:
-        """Do nothing; programs written for torch.nn call this method."""

@@ -6,14 +6,15 @@ D directions.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from functools import lru_cache
+from numbers import Real
 from typing import Any, NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
+from torch.fx import Proxy
 from torch.nn.functional import dropout
 from torch.nn.utils.rnn import PackedSequence
 
@@ -21,7 +22,7 @@ from unrolled.cells.cell import check_input
 from unrolled.cells.gru import GRUState
 from unrolled.cells.lstm import LSTMState
 from unrolled.cells.rnn import RNNState
-from unrolled.errors import ShapeError, UsageError
+from unrolled.errors import ShapeError, UsageError, WrongType
 from unrolled.layers.lengths import check_lengths
 from unrolled.layers.recurrence.layer_session import LayerSession, layer_session
 from unrolled.layers.recurrence.packed import Packed, unpack
@@ -29,27 +30,17 @@ from unrolled.layers.recurrence.recomputation import Recompute, check_recompute
 from unrolled.layers.recurrence.unroll import unroll
 from unrolled.state import State
 
-__all__ = ["Form", "Lengths", "add_weights", "printed", "reset", "run"]
+__all__ = ["Form", "Lengths", "run", "session"]
 
 Lengths = Tensor | Sequence[int] | None
-_GATES = {"rnn_tanh": 1, "rnn_relu": 1, "gru": 3, "lstm": 4}
-_PRINTED = {  # option -> its default, in torch's order
-    "proj_size": 0,
-    "num_layers": 1,
-    "bias": True,
-    "batch_first": False,
-    "dropout": 0.0,
-    "bidirectional": False,
-    "recompute": None,
-}
 _STATES: dict[str, Any] = {"rnn_tanh": RNNState, "rnn_relu": RNNState, "gru": GRUState, "lstm": LSTMState}
 
 
 @dataclass(frozen=True)
 class Form:
-    """The constructor's arguments, checked; ``kernel`` is the function of ``torch._VF`` that runs the cell."""
+    """The constructor's arguments, checked; ``mode`` is torch's name of the cell, such as ``RNN_TANH``."""
 
-    kernel: str
+    mode: str
     input_size: int
     hidden_size: int
     num_layers: int
@@ -74,16 +65,27 @@ class Form:
     def __post_init__(self) -> None:
         for name, least in (("input_size", 1), ("hidden_size", 1), ("num_layers", 1), ("proj_size", 0)):
             value = getattr(self, name)
-            if not isinstance(value, int) or isinstance(value, bool) or value < least:
+            if not isinstance(value, int) or isinstance(value, bool):
+                raise WrongType(f"{name} must be an integer of at least {least}, got {value!r}")
+            if value < least:
                 raise UsageError(f"{name} must be an integer of at least {least}, got {value!r}")
         for name in ("bias", "batch_first", "bidirectional"):
             if not isinstance(getattr(self, name), bool):
-                raise UsageError(f"{name} must be True or False, got {getattr(self, name)!r}")
-        if isinstance(self.dropout, bool) or not 0 <= self.dropout <= 1:
+                raise WrongType(f"{name} must be True or False, got {getattr(self, name)!r}")
+        if not isinstance(self.dropout, Real) or isinstance(self.dropout, bool):
+            raise WrongType(f"dropout must be a number in 0 … 1, got {self.dropout!r}")
+        if not 0 <= self.dropout <= 1:
             raise UsageError(f"dropout must be a number in 0 … 1, got {self.dropout!r}")
+        if self.proj_size and self.kernel != "lstm":
+            raise UsageError(f"proj_size is an option of LSTM: {self.mode.split('_')[0]} has no projection")
         if self.proj_size >= self.hidden_size:
             raise UsageError(f"proj_size must be below hidden_size = {self.hidden_size}, got {self.proj_size}")
         check_recompute(self.recompute)
+
+    @property
+    def kernel(self) -> str:
+        """The name of the cell in ``torch._VF`` and in the kernels."""
+        return self.mode.lower()
 
     @property
     def output_size(self) -> int:
@@ -98,19 +100,6 @@ class Form:
     def width(self, layer: int) -> int:
         """The input size of ``layer``."""
         return self.output_size * self.directions if layer else self.input_size
-
-    def weights(self, layer: int, direction: int) -> dict[str, tuple[int, ...]]:
-        """The names, as in torch's ``state_dict``, and shapes of the weights of one direction of ``layer``."""
-        rows = _GATES[self.kernel] * self.hidden_size
-        shapes: dict[str, tuple[int, ...]] = {
-            "weight_ih": (rows, self.width(layer)),
-            "weight_hh": (rows, self.output_size),
-        }
-        if self.bias:
-            shapes |= {"bias_ih": (rows,), "bias_hh": (rows,)}
-        if self.proj_size:
-            shapes["weight_hr"] = (self.proj_size, self.hidden_size)
-        return {f"{name}_l{layer}{'_reverse' if direction else ''}": shape for name, shape in shapes.items()}
 
     def state(self, parts: Sequence[Tensor]) -> State:
         """The cell's named tuple of ``parts``."""
@@ -129,33 +118,6 @@ def _checked_form(*values: Any) -> Form:
     return Form(*values)
 
 
-def add_weights(module: nn.Module, device: Any, dtype: torch.dtype | None) -> None:
-    """Register the parameters of ``module`` in torch's order, with the initial weights from `reset`."""
-    form = Form.of(module)
-    for layer in range(form.num_layers):
-        for direction in range(form.directions):
-            for name, shape in form.weights(layer, direction).items():
-                module.register_parameter(name, nn.Parameter(torch.empty(shape, device=device, dtype=dtype)))
-    reset(module)
-
-
-def reset(module: nn.Module) -> None:
-    """Draw every weight from U(-1/√H, 1/√H) in torch's order: the same seed gives the same weights as torch."""
-    bound = 1 / math.sqrt(Form.of(module).hidden_size)
-    for parameter in module.parameters():
-        nn.init.uniform_(parameter, -bound, bound)
-
-
-def printed(module: nn.Module) -> str:
-    """The arguments of ``module`` exactly as torch prints them, and ``recompute``."""
-    shown = [f"{module.input_size}, {module.hidden_size}"]
-    for name, default in _PRINTED.items():
-        value = getattr(module, name)
-        if value != default:
-            shown.append(f"{name}={value!r}")
-    return ", ".join(shown)
-
-
 def run(
     module: nn.Module, given: Tensor | PackedSequence, before: tuple[Tensor, ...] | None, lengths: Lengths
 ) -> tuple[Tensor | PackedSequence, tuple[Tensor, ...]]:
@@ -165,6 +127,9 @@ def run(
         UsageError: lengths together with a packed sequence.
         ShapeError: the input, the state or the lengths do not fit.
     """
+    if isinstance(given, Proxy):  # torch.fx keeps torch.nn's own layers whole, and so this one
+        tracer = given.tracer
+        return tracer.create_proxy("call_module", tracer.path_of_module(module), (given, before, lengths), {})
     form, owner = Form.of(module), type(module).__name__
     weight = cast(Tensor, module.weight_ih_l0)
     if isinstance(given, PackedSequence):
@@ -242,7 +207,8 @@ class _View(NamedTuple):
 
 
 def _view(module: nn.Module, form: Form, layer: int, direction: int) -> _View:
-    weights: list[Tensor] = [getattr(module, name) for name in form.weights(layer, direction)]
+    names: list[str] = module._all_weights[layer * form.directions + direction]  # type: ignore[index,assignment]
+    weights: list[Tensor] = [getattr(module, name) for name in names]
     return _View(form, form.width(layer), form.hidden_size, form.kernel, weights)
 
 
