@@ -24,8 +24,8 @@ ORDER = (
     *("data.plans", "data.forms", "data.examples", "data.batches"),
     *(
         "cells",
-        "kernels",
         "layers.lengths",
+        "kernels",
         "layers.recurrence",
         "layers.attention",
         "layers",
@@ -53,7 +53,7 @@ PROTOCOLS: dict[str, set[str]] = {
     "encoding": {"encoding", "facets"},
     "form": {"form"},
     "layer": {
-        *("config", "factory", "layer", "recurrent", "torch_compat"),
+        *("config", "conversion", "factory", "layer", "recurrent", "torch_compat"),
         *("embed", "inputs", "pooling", "crf", "lengths", "pretrained", "short_convolution"),
         *("item_logits", "sampled_softmax", "tied"),
     },

@@ -23,6 +23,7 @@ __all__ = [
     "first_input_weights",
     "first_weights",
     "is_fused",
+    "is_mixed",
     "one_weight",
 ]
 
@@ -125,8 +126,13 @@ def check_input(x: Tensor, axes: str, size: int, weight: Tensor | None, owner: s
         return
     if x.device != weight.device:
         raise ShapeError(f"{owner}: x is on {x.device} and the weights are on {weight.device}: move one of them")
-    if x.dtype != weight.dtype and not torch.is_autocast_enabled(x.device.type):
+    if x.dtype != weight.dtype and not is_mixed(x.device):
         raise ShapeError(f"{owner}: x is {x.dtype} and the weights are {weight.dtype}: convert one of them")
+
+
+def is_mixed(device: torch.device) -> bool:
+    """Whether autocast is on for ``device``, so that dtypes may differ; torch raises an error for the meta device."""
+    return device.type != "meta" and torch.is_autocast_enabled(device.type)
 
 
 def check_step(cell: Cell, x: Tensor, state: State) -> State:

@@ -1,8 +1,8 @@
 """Layers: they turn a sequence of vectors into another sequence of vectors, or into one vector.
 
-The public ones are torch.nn's recurrent layers with the same interface and correct padding, and attention and
-transformers that give the same outputs over whole rows, in chunks, and step by step:
-``from unrolled.layers import LSTM, Transformer``.
+The public ones are torch.nn's recurrent layers with the same interface and correct padding; `Recurrent`, which runs any
+cell, by name (``Recurrent(8, 16, cell="mingru")``) or your own; and attention, transformers and `DeltaNet`. All give
+the same outputs over whole rows, in chunks, and step by step: ``from unrolled.layers import LSTM, Transformer``.
 """
 
 from __future__ import annotations
@@ -11,30 +11,59 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from unrolled.kernels.scratch import release_memory
     from unrolled.layers.attention.attention import Attention
     from unrolled.layers.attention.multihead import CrossAttention, SelfAttention
+    from unrolled.layers.conversion import from_torch, to_torch
+    from unrolled.layers.deltanet import DeltaNet
     from unrolled.layers.layer import Layer
+    from unrolled.layers.recurrence.layer_session import push_together
+    from unrolled.layers.recurrence.unroll import unroll
+    from unrolled.layers.recurrent import Recurrent
     from unrolled.layers.torch_compat import GRU, LSTM, RNN
     from unrolled.layers.transformer import Transformer
 
-__all__ = ["GRU", "LSTM", "RNN", "Attention", "CrossAttention", "Layer", "SelfAttention", "Transformer"]
+__all__ = [
+    "GRU",
+    "LSTM",
+    "RNN",
+    "Attention",
+    "CrossAttention",
+    "DeltaNet",
+    "Layer",
+    "Recurrent",
+    "SelfAttention",
+    "Transformer",
+    "from_torch",
+    "push_together",
+    "release_memory",
+    "to_torch",
+    "unroll",
+]
 
 _HOMES = {
-    "Attention": "attention.attention",
-    "CrossAttention": "attention.multihead",
-    "GRU": "torch_compat",
-    "LSTM": "torch_compat",
-    "Layer": "layer",
-    "RNN": "torch_compat",
-    "SelfAttention": "attention.multihead",
-    "Transformer": "transformer",
+    "Attention": "layers.attention.attention",
+    "CrossAttention": "layers.attention.multihead",
+    "DeltaNet": "layers.deltanet",
+    "GRU": "layers.torch_compat",
+    "LSTM": "layers.torch_compat",
+    "Layer": "layers.layer",
+    "RNN": "layers.torch_compat",
+    "Recurrent": "layers.recurrent",
+    "SelfAttention": "layers.attention.multihead",
+    "Transformer": "layers.transformer",
+    "from_torch": "layers.conversion",
+    "push_together": "layers.recurrence.layer_session",
+    "release_memory": "kernels.scratch",
+    "to_torch": "layers.conversion",
+    "unroll": "layers.recurrence.unroll",
 }
 
 
 def __getattr__(name: str) -> Any:
     # PEP 562: importing this package does not import torch; the first use of a class does.
     if name in _HOMES:
-        return getattr(importlib.import_module(f"unrolled.layers.{_HOMES[name]}"), name)
+        return getattr(importlib.import_module(f"unrolled.{_HOMES[name]}"), name)
     raise AttributeError(f"module 'unrolled.layers' has no attribute {name!r}")
 
 

@@ -61,7 +61,7 @@ def to_torch(model: Model) -> Model:
     """
     for name, layer in model.named_modules():
         if isinstance(layer, TorchLayer) and _kind(layer, name) in _OURS.values():
-            layer.__class__ = CLASSES[layer.mode]
+            layer.__class__ = CLASSES[layer.mode]  # type: ignore[assignment]
             layer._init_flat_weights()
     return model
 

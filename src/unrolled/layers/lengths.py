@@ -15,8 +15,14 @@ __all__ = ["check_lengths", "last_real", "real_steps", "reverse_rows", "zero_pad
 _INTEGERS = (torch.int64, torch.int32, torch.int16, torch.int8, torch.uint8)
 
 
-def check_lengths(lengths: Tensor | None, x: Tensor, owner: str) -> Tensor | None:
+def check_lengths(lengths: Tensor | None, x: Tensor, owner: str, given: Tensor | None = None) -> Tensor | None:
     """Check ``lengths`` against ``x`` (B, T, …); return them as int64, or ``None`` if nothing is padded.
+
+    Args:
+        lengths: the lengths, or ``None``.
+        x: what they belong to.
+        owner: the name of the module in messages.
+        given: ``x`` as the caller gave it, for messages, if its axes are in another order.
 
     Raises:
         ShapeError: not integers, not (B,), or not all in 0 … T.
@@ -24,13 +30,14 @@ def check_lengths(lengths: Tensor | None, x: Tensor, owner: str) -> Tensor | Non
     if lengths is None:
         return None
     rows, steps = x.shape[:2]
+    shape = tuple((x if given is None else given).shape)
     if not isinstance(lengths, Tensor) or lengths.dtype not in _INTEGERS:
         found = lengths.dtype if isinstance(lengths, Tensor) else type(lengths).__name__
         raise ShapeError(f"{owner}: lengths must be a tensor of integers, got {found}")
     if lengths.shape != (rows,):
         raise ShapeError(
             f"{owner}: lengths has shape {tuple(lengths.shape)}, expected ({rows},), one length for each row of "
-            f"x with shape {tuple(x.shape)}"
+            f"x with shape {shape}"
         )
     if lengths.device.type == "meta":
         raise ShapeError(f"{owner}: lengths is on the meta device, expected {x.device}")
@@ -41,7 +48,7 @@ def check_lengths(lengths: Tensor | None, x: Tensor, owner: str) -> Tensor | Non
     if low < 0 or high > steps:
         wrong = low if low < 0 else high
         row = int((lengths == wrong).nonzero()[0])
-        raise ShapeError(f"{owner}: lengths[{row}] is {wrong}, expected 0 … {steps} for x with shape {tuple(x.shape)}")
+        raise ShapeError(f"{owner}: lengths[{row}] is {wrong}, expected 0 … {steps} for x with shape {shape}")
     return None if low == steps else lengths
 
 

@@ -1,7 +1,7 @@
 """Drop-in replacements for torch.nn's recurrent layers, correct under padding: only the import changes.
 
-They are subclasses of torch.nn's, with the same constructors, ``state_dict`` names, initial weights and outputs, and also
-take ``lengths=``, so that nothing has to be sorted or packed. Axes, in torch's letters: N rows, L steps, I inputs,
+They are subclasses of torch.nn's, with the same constructors, ``state_dict`` names, initial weights and outputs, and
+also take ``lengths=``, so that nothing has to be sorted or packed. Axes, in torch's letters: N rows, L steps, I inputs,
 H hidden units, K layers, D directions, P outputs.
 """
 
@@ -90,7 +90,7 @@ class RNN(TorchLayer, nn.RNN):
         super().__init__(input_size, hidden_size, num_layers, nonlinearity, *options, device=device, dtype=dtype)
         self.recompute = recompute
 
-    def forward(
+    def forward(  # type: ignore[override]  # torch.nn's stub has two overloads and no lengths
         self,
         input: Tensor | PackedSequence,  # noqa: A002 (torch's name)
         hx: Tensor | None = None,
@@ -99,7 +99,6 @@ class RNN(TorchLayer, nn.RNN):
         """``output, h_n`` as ``torch.nn.RNN`` gives them."""
         output, (h_n,) = run(self, input, None if hx is None else (hx,), lengths)
         return output, h_n
-
 
 
 class GRU(TorchLayer, nn.GRU):
@@ -170,7 +169,7 @@ class GRU(TorchLayer, nn.GRU):
         super().__init__(input_size, hidden_size, num_layers, *options, device=device, dtype=dtype)
         self.recompute = recompute
 
-    def forward(
+    def forward(  # type: ignore[override]  # torch.nn's stub has two overloads and no lengths
         self,
         input: Tensor | PackedSequence,  # noqa: A002 (torch's name)
         hx: Tensor | None = None,
@@ -179,7 +178,6 @@ class GRU(TorchLayer, nn.GRU):
         """``output, h_n`` as ``torch.nn.GRU`` gives them."""
         output, (h_n,) = run(self, input, None if hx is None else (hx,), lengths)
         return output, h_n
-
 
 
 class LSTM(TorchLayer, nn.LSTM):
@@ -253,7 +251,7 @@ class LSTM(TorchLayer, nn.LSTM):
         super().__init__(input_size, hidden_size, num_layers, *options, device=device, dtype=dtype)
         self.recompute = recompute
 
-    def forward(
+    def forward(  # type: ignore[override]  # torch.nn's stub has two overloads and no lengths
         self,
         input: Tensor | PackedSequence,  # noqa: A002 (torch's name)
         hx: tuple[Tensor, Tensor] | None = None,
@@ -262,4 +260,3 @@ class LSTM(TorchLayer, nn.LSTM):
         """``output, (h_n, c_n)`` as ``torch.nn.LSTM`` gives them."""
         output, (h_n, c_n) = run(self, input, hx, lengths)
         return output, (h_n, c_n)
-

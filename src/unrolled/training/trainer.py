@@ -16,6 +16,7 @@ from torch import Tensor
 from unrolled.data.batches.loader import Loader
 from unrolled.data.examples.examples import Examples
 from unrolled.errors import DataError, Interrupted, ModelError, TrainingError, UsageError, named
+from unrolled.kernels.scratch import release_memory
 from unrolled.metrics.metric import cost
 from unrolled.metrics.ranking import BEST
 from unrolled.models.model import Model
@@ -114,8 +115,11 @@ class Trainer:
 
     def run(self) -> Progress:
         """Train until the budget is spent or training stops early, then load the weights that validated best."""
-        with Deferred(self._on_signal):
-            self._loop()
+        try:
+            with Deferred(self._on_signal):
+                self._loop()
+        finally:
+            release_memory()
         best = checkpoint.best(self.folder)
         if best is not None:
             self.network.load_state_dict(checkpoint.section(best.tensors, "model"))

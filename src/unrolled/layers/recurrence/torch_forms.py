@@ -146,13 +146,14 @@ def run(
     if not batched and lengths is not None:
         raise ShapeError(f"{owner}: lengths needs a batch: input has shape {tuple(given.shape)}, a single row")
     batch_first = form.batch_first and batched
+    axes = "(L, I)" if not batched else "(N, L, I)" if batch_first else "(L, N, I)"
+    check_input(given, axes, form.input_size, weight, owner)
     x = given if batched else given.unsqueeze(1)
     x = x if batch_first else x.transpose(0, 1)  # (N, L, I)
-    check_input(x, "(N, L, I)", form.input_size, weight, owner)
     if x.shape[1] == 0:
         raise ShapeError(f"{owner}: input has shape {tuple(given.shape)}, expected at least one step")
     before = None if before is None else _checked_state(form, before, x, owner, batched)
-    real = check_lengths(_as_tensor(lengths, owner), x, owner)
+    real = check_lengths(_as_tensor(lengths, owner), x, owner, given)
     y, after = _layers(module, form, x, before, real, None)
     y = y if batch_first else y.transpose(0, 1)
     if batched:
@@ -251,8 +252,9 @@ def _checked_state(
     if state is None:
         return tuple(x.new_zeros(layers, len(x), width) for width in form.state_widths())
     names = "hc" if form.kernel == "lstm" else "h"
-    if len(state) != len(names) or not all(isinstance(part, Tensor) for part in state):
-        raise ShapeError(f"{owner}: hx must be {'(h_0, c_0)' if form.kernel == 'lstm' else 'one tensor'}")
+    if isinstance(state, Tensor) or len(state) != len(names) or not all(isinstance(part, Tensor) for part in state):
+        what = "(h_0, c_0), a tuple of two tensors" if form.kernel == "lstm" else "one tensor"
+        raise ShapeError(f"{owner}: hx must be {what}")
     for name, part, width in zip(names, state, form.state_widths(), strict=True):
         expected = (layers, len(x), width) if batched else (layers, width)
         if part.shape != expected or part.dtype != x.dtype or part.device != x.device:

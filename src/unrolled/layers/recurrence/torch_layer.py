@@ -29,7 +29,7 @@ class TorchLayer(nn.RNNBase):
 
     @property
     def _flat_weights(self) -> list[Tensor | None]:
-        """The weights as they are now. torch.nn keeps a list, which keeps replaced weights alive and may be outdated."""
+        """The weights as they are now; torch.nn's list may be outdated, and keeps replaced weights alive."""
         return [getattr(self, name, None) for name in self._flat_weights_names]
 
     @_flat_weights.setter
@@ -65,7 +65,7 @@ class TorchLayer(nn.RNNBase):
             names = list(state["_parameters"])
             state["_all_weights"] = [names[start : start + each] for start in range(0, len(names), each)]
             state["_flat_weights_names"], state["mode"] = names, state.pop("kernel").upper()
-        nn.Module.__setstate__(self, state)
+        nn.Module.__setstate__(self, state)  # type: ignore[no-untyped-call]
 
     def __prepare_scriptable__(self) -> nn.RNNBase:
         """torch.nn's layer with these very weights, for `torch.jit.script`, which cannot compile this one."""

@@ -15,7 +15,7 @@ import torch
 from torch import _VF, Tensor
 
 from unrolled.cells._diagonal import DiagonalCell
-from unrolled.cells.cell import Cell, FusedCell, check_input, is_fused, one_weight
+from unrolled.cells.cell import Cell, FusedCell, check_input, is_fused, is_mixed, one_weight
 from unrolled.errors import ShapeError
 from unrolled.kernels.fused import fits, recurrence, suits, unwatched
 from unrolled.kernels.minimal import GATES, minimal
@@ -80,7 +80,7 @@ def unroll(
     if state is None:
         state = initial
     else:
-        state = _as_initial(state, initial, owner, torch.is_autocast_enabled(x.device.type))
+        state = _as_initial(state, initial, owner, is_mixed(x.device))
     if x.shape[1] == 0:
         return x.new_zeros(len(x), 0, cell.hidden_size), state
     size = chunk_steps(recompute, x.shape[1])
