@@ -53,6 +53,11 @@ class DataConfig(PartOfRun):
         "Column names for a table whose first line does not hold them.",
         also=("names", "column_names", "feature_names"),
     )
+    format: str | None = option(
+        None,
+        "The format of the data, such as csv, json, conll or text. Default: as the content and the name of a file show.",
+        also=("file_format", "filetype", "reader"),
+    )
     text_encoding: str = option(
         "utf-8", "Character encoding of text files, such as latin-1.", also=("encoding", "charset")
     )

@@ -36,6 +36,7 @@ class Keywords(TypedDict, total=False):
     encoder: str
     epochs: float
     fields: Sequence[str]
+    format: str
     freeze: bool
     gap: str
     header: Sequence[str]

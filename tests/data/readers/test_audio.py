@@ -86,7 +86,7 @@ def bad(name: str) -> bytes:
         case "a flac cut short":
             return coded(samples(0, 50_000, 16000), "FLAC")[:30_000]
         case "another format":
-            return coded(samples(0, 900), "AIFF")
+            return coded(samples(0, 900), "CAF")
         case "a rate beyond reason":
             return wav(samples(0, 100), 50)
         case "not a number":
@@ -98,7 +98,7 @@ def bad(name: str) -> bytes:
 
 BAD = {
     "not a sound": "a.wav: cannot be decoded as a recording: ",
-    "another format": "a.wav: has the format AIFF, which cannot be read",
+    "another format": "a.wav: has the format CAF, which cannot be read",
     "no sample": "a.wav: has no samples",
     "a flac cut short": "a.wav: ",
     "a wav cut short": r"a.wav: ends after 3956 bytes of sound, but its header promises 8000 \(repair it, or leave",

@@ -13,7 +13,7 @@ import pytest
 from configs import data_config
 
 from unrolled.data.config import DataConfig
-from unrolled.data.io import mapped
+from unrolled.data.io import unpacking
 from unrolled.data.readers.fasta import read_fasta
 from unrolled.data.tables.read import read
 from unrolled.errors import DataError, MissingExtra
@@ -137,7 +137,7 @@ def test_damaged_gzip_and_bombs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     path.write_bytes(path.read_bytes()[:-6])
     with pytest.raises(DataError, match=rf"{path}: is not a whole gzip file: "):
         read_fasta(path, DataConfig())
-    monkeypatch.setattr(mapped, "_UNPACKED_FLOOR", 2 << 20)
+    monkeypatch.setattr(unpacking, "_UNPACKED_FLOOR", 2 << 20)
     bomb = written(tmp_path / "bomb.fq.gz", b"@a\n" + b"A" * (3 << 20))
     with pytest.raises(DataError, match=rf"{bomb}: unpacks to more than 2 MiB, the limit for a file"):
         read_fasta(bomb, DataConfig())

@@ -12,7 +12,7 @@ import pyarrow.parquet
 import pytest
 
 from unrolled.data.config import DataConfig
-from unrolled.data.io import mapped
+from unrolled.data.io import unpacking
 from unrolled.data.readers.table import MEMBER, read_table
 from unrolled.errors import DataError
 
@@ -97,18 +97,17 @@ def test_gzip(tmp_path: Path) -> None:
 
 
 def test_a_gzip_bomb_is_refused_at_its_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(mapped, "_UNPACKED_FLOOR", 2 << 20)
+    monkeypatch.setattr(unpacking, "_UNPACKED_FLOOR", 2 << 20)
     path = tmp_path / "bomb.csv.gz"
     path.write_bytes(gzip.compress(b"a\n" + b"0" * (64 << 20)))
-    with pytest.raises(DataError, match=r"unpacks to more than \d+ MiB, the limit .* unpack it with gunzip first"):
+    with pytest.raises(DataError, match=r"unpacks to more than \d+ MiB, the limit .* unpack it first"):
         read_table(path, DataConfig())
 
 
-def test_gzip_that_is_cut_empty_or_none(tmp_path: Path) -> None:
+def test_gzip_that_is_cut_or_empty(tmp_path: Path) -> None:
     path = tmp_path / "t.csv.gz"
     for data, expected in [
         (gzip.compress(b"a\n1\n" * 1000)[:-10], "is not a whole gzip file"),
-        (b"a\n1\n", "is not a whole gzip file: Not a gzipped file"),
         (gzip.compress(b""), "is empty"),
     ]:
         path.write_bytes(data)

@@ -38,10 +38,10 @@ def test_whose_columns_are_named_is_a_table_whatever_its_suffix(tmp_path: Path) 
     [
         ("none.csv", "none.csv: there is no such file"),
         ("none", "none: there is no such file or folder"),
-        ("odd.xyz", "odd.xyz: its suffix does not name a known format; known suffixes: .abc, .annotated, .arrow"),
+        ("odd.xyz", "odd.xyz: its suffix '.xyz' does not name a known format, and its content does not show one (give format, such"),
         ("a\0b.csv", "a\\0b.csv: cannot be read: embedded null byte"),
         ("empty", "empty: this folder has no files"),
-        ("unknown", "unknown: no file in this folder has a known suffix"),
+        ("unknown", "unknown: none of its files has a known format (the formats are abc, "),
         ("loop.csv", "loop.csv: cannot be read: Too many levels of symbolic links"),
     ],
 )
@@ -68,13 +68,13 @@ def test_a_folder_of_texts_is_in_one_order(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.txt")
     found = opened(tmp_path)
     assert found.table["text"].to_pylist() == ["this is a.txt", "this is b/1.txt", "this is b/2.txt"]
-    assert found.remarks == ("3 files are read as text; 1 other files are left out",)
+    assert found.remarks == ("3 files are read as text; 1 other file is left out: LICENSE",)
 
 
 def test_a_folder_of_tables(tmp_path: Path) -> None:
     (tmp_path / "1.csv").write_text("x,y\n1,a\n")
     (tmp_path / "2.jsonl").write_text('{"x": 2.5, "y": "b"}\n')
-    assert opened(tmp_path).table.to_pydict() == {"x": [1.0, 2.5], "y": ["a", "b"]}
+    assert opened(tmp_path).table.to_pydict() == {"x": [1.0, 2.5], "y": ["a", "b"], "file": ["1", "2"]}
 
 
 def test_a_file_of_another_form_than_most_is_left_out_and_listed(tmp_path: Path) -> None:
@@ -86,7 +86,7 @@ def test_a_file_of_another_form_than_most_is_left_out_and_listed(tmp_path: Path)
     (tmp_path / "8.csv").write_text("y,x\nb,8\n")
     (tmp_path / "9.csv").write_text("x,y\n0.5,b\n")
     found = opened(tmp_path)
-    assert found.table.to_pydict() == {"x": [1, 4, 5, 6, 7, 0.5], "y": [None, "b", "b", "b", "b", "b"]}
+    assert found.table.drop_columns("file").to_pydict() == {"x": [1, 4, 5, 6, 7, 0.5], "y": [None, "b", "b", "b", "b", "b"]}
     assert found.remarks == (
         f"3 of 9 files are left out: {tmp_path}/1.csv: does not have the same columns as 4.csv: y, z; "
         f"{tmp_path}/3.csv, column 'x': holds string, but most files have int64; "
@@ -98,7 +98,7 @@ def test_where_no_form_has_most_files_the_first_is_taken(tmp_path: Path) -> None
     (tmp_path / "1.csv").write_text("x,y\n1,a\n")
     (tmp_path / "2.csv").write_text("x,z\n1,a\n")
     found = opened(tmp_path)
-    assert found.table.to_pydict() == {"x": [1], "y": ["a"]}
+    assert found.table.to_pydict() == {"x": [1], "y": ["a"], "file": ["1"]}
     assert found.remarks == (
         f"1 of 2 files are left out: {tmp_path}/2.csv: does not have the same columns as 1.csv: y, z",
     )

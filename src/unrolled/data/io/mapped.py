@@ -10,11 +10,9 @@ aborts the process.
 
 from __future__ import annotations
 
-import gzip
 import os
 import stat
 import tempfile
-import zlib
 from io import BufferedReader
 from pathlib import Path
 from typing import IO, BinaryIO, Self
@@ -24,11 +22,9 @@ import pyarrow as pa
 from unrolled.errors import DataError
 from unrolled.storage.directories import space_errors
 
-__all__ = ["CHUNK", "Spool", "copied", "map_file", "map_stream", "open_regular", "unpack"]
+__all__ = ["CHUNK", "Spool", "copied", "map_file", "map_stream", "open_regular"]
 
 CHUNK = 1 << 20  # bytes that are in memory at a time while a file is rewritten
-_UNPACKED_FLOOR = 64 << 20  # a small file may unpack to this much,
-_UNPACKED_RATIO = 200  # a larger one to this many times its size: real tables stay below 50, a gzip bomb reaches 1030
 
 
 class Spool:
@@ -90,33 +86,6 @@ def map_stream(stream: BinaryIO, origin: str) -> pa.Buffer:
     if not buffer.size:
         raise DataError("is empty", file=origin, hint="pipe a table into it")
     return buffer
-
-
-def unpack(path: Path) -> pa.Buffer:
-    """The contents of a gzip file, unpacked to disk and mapped.
-
-    Raises:
-        DataError: the file is damaged, cut short or empty, or unpacks to so much that it looks like a gzip bomb.
-    """
-    size = 0
-    with Spool() as spool, open_regular(path) as packed:
-        limit = max(_UNPACKED_FLOOR, _UNPACKED_RATIO * os.fstat(packed.fileno()).st_size)
-        try:
-            with gzip.GzipFile(fileobj=packed) as file:
-                while chunk := file.read(CHUNK):
-                    size += len(chunk)
-                    if size > limit:
-                        raise DataError(
-                            f"unpacks to more than {limit >> 20} MiB, the limit for a file of its size",
-                            file=str(path),
-                            hint="if you trust it, unpack it with gunzip first",
-                        )
-                    spool.write(chunk)
-        except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-            raise DataError(f"is not a whole gzip file: {error}", file=str(path)) from None
-        if not size:
-            raise DataError("is empty", file=str(path))
-        return spool.buffer()
 
 
 def open_regular(path: Path, empty: bool = False) -> BufferedReader:

@@ -35,7 +35,7 @@ def is_utf8(encoding: str) -> bool:
 
 
 def strip_bom(raw: pa.Buffer, origin: str) -> pa.Buffer:
-    """``raw`` without its UTF-8 byte-order mark.
+    """``raw`` without its UTF-8 byte-order marks.
 
     Raises:
         DataError: ``raw`` has the byte-order mark of UTF-16.
@@ -43,7 +43,9 @@ def strip_bom(raw: pa.Buffer, origin: str) -> pa.Buffer:
     start = bytes(raw[: min(3, raw.size)])
     if start[:2] in _UTF16_MARKS:
         raise DataError("is UTF-16, not UTF-8", file=origin, hint=f"try {named('text_encoding')} utf-16")
-    return raw.slice(3) if start == codecs.BOM_UTF8 else raw
+    while bytes(raw[: min(3, raw.size)]) == codecs.BOM_UTF8:  # some programs add one to a file that has one
+        raw = raw.slice(3)
+    return raw
 
 
 def to_utf8(raw: pa.Buffer, encoding: str, origin: str) -> pa.Buffer:

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 __all__ = ["MOST_PIXELS", "Fail", "check_whole", "is_picture", "measure", "to_pixels", "to_png"]
 
 MOST_PIXELS = 1 << 26  # 8192 × 8192; larger pictures are not decoded
-_FORMATS = ("PNG", "JPEG", "GIF", "BMP", "WEBP", "PPM")  # formats that cannot start other programs
-_BEGINS = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"GIF87a", b"GIF89a", b"BM", b"P4", b"P5", b"P6")
+_FORMATS = ("PNG", "JPEG", "GIF", "BMP", "WEBP", "PPM", "TIFF")  # formats that cannot start other programs
+_BEGINS = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"GIF87a", b"GIF89a", b"BM", b"P4", b"P5", b"P6", b"II*\0", b"MM\0*")
 _GREY = ("1", "L", "LA", "La", "I", "I;16", "I;16B", "I;16L")
 
 Fail = Callable[[str, str | None], DataError]

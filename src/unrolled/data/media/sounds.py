@@ -1,4 +1,4 @@
-"""Decode recordings (WAV, FLAC, Ogg, MP3). The length is read from the header and checked before any sample is decoded.
+"""Decode recordings (WAV, AIFF, FLAC, Ogg, MP3). The length is read from the header and checked before any sample is decoded.
 
 Axes: N samples.
 """
@@ -24,14 +24,14 @@ MOST_SAMPLES = 1 << 27  # of all channels together: 50 minutes at 44.1 kHz; long
 LOWEST_RATE, _HIGHEST_RATE = 1000, 768_000  # Hz
 _BLOCK = 1 << 20  # samples decoded together
 _OPEN = 0x7FFF_0000  # bytes: a WAV file written to a pipe, with its length unknown, gives at least this size
-_FORMATS = ("WAV", "WAVEX", "RF64", "FLAC", "OGG", "MP3")
+_FORMATS = ("WAV", "WAVEX", "RF64", "AIFF", "FLAC", "OGG", "MP3")
 
 Fail = Callable[[str, str | None], DataError]
 """Makes the error that names the recording, from a message and a hint."""
 
 
 def is_sound(data: memoryview) -> bool:
-    """Whether ``data`` starts like a WAV, FLAC, Ogg or MP3 file.
+    """Whether ``data`` starts like a WAV, AIFF, FLAC, Ogg or MP3 file.
 
     Example:
         >>> is_sound(memoryview(b"fLaC....")), is_sound(memoryview(b"RIFF....WEBP"))
@@ -39,6 +39,7 @@ def is_sound(data: memoryview) -> bool:
     """
     begin = bytes(data[:12])
     wave = begin[:4] in (b"RIFF", b"RF64") and begin[8:] == b"WAVE"
+    wave = wave or (begin[:4] == b"FORM" and begin[8:11] == b"AIF")
     layer_3 = len(begin) > 1 and begin[0] == 0xFF and begin[1] & 0xE6 == 0xE2
     return wave or layer_3 or begin.startswith((b"fLaC", b"OggS", b"ID3"))
 

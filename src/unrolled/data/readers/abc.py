@@ -10,12 +10,15 @@ References:
 from __future__ import annotations
 
 import logging
+import re
 from pathlib import Path
 
 import pyarrow as pa
 
 from unrolled.data.config import DataConfig
+from unrolled.data.io.unpacking import Beginning
 from unrolled.data.readers._notes import MusicOptions, events_or_rolls
+from unrolled.data.readers._shapes import first_lines
 from unrolled.data.readers.reader import Reader
 from unrolled.data.readers.text import text_buffer
 from unrolled.errors import DataError
@@ -23,6 +26,7 @@ from unrolled.music.abc import parse_abc
 
 __all__ = ["read_abc", "split_tunes"]
 
+_FIRST, _KEY = re.compile(r"X: *\d+\s*$"), re.compile(r"K: *(none|HP|Hp|[A-G][#b]?)")  # the fields that each tune has
 _log = logging.getLogger(__name__)
 
 
@@ -74,4 +78,9 @@ def split_tunes(text: str) -> list[str]:
     return ["\n".join(lines).rstrip() + "\n" for lines in tunes]
 
 
-MEMBER = Reader((".abc",), read_abc, Options=MusicOptions)
+def _recognises(beginning: Beginning) -> int:
+    lines = first_lines(beginning)
+    return 90 if any(map(_FIRST.match, lines[:20])) and any(map(_KEY.match, lines)) else 0
+
+
+MEMBER = Reader((".abc",), read_abc, Options=MusicOptions, recognises=_recognises)

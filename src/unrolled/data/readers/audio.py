@@ -13,13 +13,14 @@ import pyarrow as pa
 from unrolled.data.config import DataConfig
 from unrolled.data.io.blobs import one_file
 from unrolled.data.io.mapped import map_file
-from unrolled.data.media.sounds import check_whole
+from unrolled.data.io.unpacking import Beginning
+from unrolled.data.media.sounds import check_whole, is_sound
 from unrolled.data.readers.reader import Reader
 from unrolled.errors import DataError
 
 __all__ = ["read_audio"]
 
-_SUFFIXES = (".wav", ".flac", ".ogg", ".oga", ".mp3")
+_SUFFIXES = (".wav", ".flac", ".ogg", ".oga", ".mp3", ".aif", ".aiff", ".aifc")
 _EXAMPLE = "sound"
 
 
@@ -36,4 +37,9 @@ def read_audio(path: Path, _: DataConfig) -> pa.Table:
     return one_file(path.name, _EXAMPLE, data)
 
 
-MEMBER = Reader(_SUFFIXES, read_audio, example=_EXAMPLE)
+def _recognises(beginning: Beginning) -> int:
+    binary = min(beginning.data[:64], default=9) < 9  # no text has such a byte
+    return 100 if binary and is_sound(memoryview(beginning.data)) else 0
+
+
+MEMBER = Reader(_SUFFIXES, read_audio, example=_EXAMPLE, recognises=_recognises)

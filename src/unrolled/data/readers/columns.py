@@ -20,6 +20,7 @@ import numpy as np
 import pyarrow as pa
 
 from unrolled.data.config import DataConfig
+from unrolled.data.readers._shapes import first_lines, like_sentences
 from unrolled.data.readers.reader import Reader
 from unrolled.data.readers.text import text_buffer
 from unrolled.errors import DataError
@@ -135,4 +136,8 @@ def _flush(held: list[list[str]], pieces: list[list[pa.Array]]) -> None:
         held.clear()
 
 
-MEMBER = Reader((".conll", ".conllu", ".iob", ".iob2", ".bio", ".annotated"), read_columns)  # the last is W-NUT's
+MEMBER = Reader(
+    (".conll", ".conllu", ".iob", ".iob2", ".bio", ".annotated"),  # the last is W-NUT's
+    read_columns,
+    recognises=lambda beginning: like_sentences(first_lines(beginning)),
+)

@@ -7,8 +7,9 @@ target ``file``, a folder's file names become the labels.
 from __future__ import annotations
 
 import importlib.util
+import re
 from collections.abc import Iterable, Mapping
-from pathlib import Path
+from pathlib import Path, PurePath
 
 import numpy as np
 import pyarrow as pa
@@ -26,16 +27,22 @@ from unrolled.data.encodings._alphabets import (
 )
 from unrolled.data.encodings._pieces import pieces
 from unrolled.data.encodings.encoding import Where
-from unrolled.data.io.mapped import map_file, unpack
+from unrolled.data.io.unpacking import Beginning, contents, plain_name
 from unrolled.data.io.utf8 import to_utf8
-from unrolled.data.readers.reader import Reader
+from unrolled.data.readers._shapes import first_lines
+from unrolled.data.readers.reader import Reader, ending_of
 from unrolled.errors import DataError, MissingExtra
 
 __all__ = ["check_letters", "read_fasta"]
 
 _FASTA = (".fa", ".fasta", ".fna", ".ffn", ".faa", ".frn")
 _FASTQ = (".fq", ".fastq")
-_SUFFIXES = tuple(suffix + packed for suffix in (*_FASTA, *_FASTQ) for packed in ("", ".gz"))
+_PLAIN = (*_FASTA, *_FASTQ)
+_SUFFIXES = tuple(suffix + packed for suffix in _PLAIN for packed in ("", ".gz"))
+_RECORD = re.compile(  # a header, then lines of letters only: mostly capitals, or those of DNA
+    r"(;[^\n]*\n)?>[^\n]*\n+(?=[A-Za-z*.-]{8})([ACGTUNacgtun]+|[A-Z*.-]+)\s*(\n|$)"
+    r"|@[^\n]*\n(?P<read>[A-Za-z.*-]+)\n\+[^\n]*\n[!-~]+(\n|$)"
+)
 
 _KIND = "symbols"  # the kind of the sequences, unless the user sets another
 _PHRED = 33  # the character of quality 0; the last printable character, ~, is 93
@@ -55,15 +62,13 @@ def read_fasta(path: Path, config: DataConfig) -> pa.Table:
     """
     if importlib.util.find_spec("dnaio") is None:
         raise MissingExtra("dnaio", "bio", "FASTA")
-    packed = path.name.lower().endswith(".gz")
-    stem = path.name[:-3] if packed else path.name
-    stem, _, suffix = stem.rpartition(".")
-    data = to_utf8(unpack(path) if packed else map_file(path), config.text_encoding, str(path))
-    scored = f".{suffix.lower()}" in _FASTQ
+    name = plain_name(path)
+    data = to_utf8(contents(path), config.text_encoding, str(path))
+    scored = bytes(data[: min(1, data.size)]) == b"@" or ending_of(path, config, _PLAIN) in _FASTQ
     names, sequences, qualities = _records(data, "fastq" if scored else "fasta", str(path))
     columns = [
         _aside("name", names, "names the record"),
-        _aside("file", [stem] * len(names), "names the file the record is from"),
+        _aside("file", [PurePath(name).stem] * len(names), "names the file the record is from"),
         (pa.field("sequence", pa.large_string(), metadata={"kind": _KIND}), pa.array(sequences, pa.large_string())),
     ]
     if scored:
@@ -136,4 +141,9 @@ def _scores(qualities: Iterable[str], origin: str) -> pa.Array:
     return pa.LargeListArray.from_arrays(pa.array(offsets), pa.array(values.astype(np.uint8)))
 
 
-MEMBER = Reader(_SUFFIXES, read_fasta, check=check_letters)
+def _recognises(beginning: Beginning) -> int:
+    lines = [line for line in first_lines(beginning)[:20] if line.strip()]
+    return 90 if _RECORD.match("\n".join(lines)) else 0
+
+
+MEMBER = Reader(_SUFFIXES, read_fasta, check=check_letters, recognises=_recognises)

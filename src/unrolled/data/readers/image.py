@@ -12,13 +12,14 @@ import pyarrow as pa
 from unrolled.data.config import DataConfig
 from unrolled.data.io.blobs import one_file
 from unrolled.data.io.mapped import map_file
-from unrolled.data.media.pictures import check_whole
+from unrolled.data.io.unpacking import Beginning
+from unrolled.data.media.pictures import check_whole, is_picture
 from unrolled.data.readers.reader import Reader
 from unrolled.errors import DataError
 
 __all__ = ["read_image"]
 
-_SUFFIXES = (".png", ".jpg", ".jpeg", ".gif", ".bmp", ".webp", ".pgm", ".ppm", ".pbm")
+_SUFFIXES = (".png", ".jpg", ".jpeg", ".gif", ".bmp", ".webp", ".pgm", ".ppm", ".pbm", ".tif", ".tiff")
 _EXAMPLE = "image"
 
 
@@ -35,4 +36,9 @@ def read_image(path: Path, config: DataConfig) -> pa.Table:  # noqa: ARG001 - ev
     return one_file(path.name, _EXAMPLE, data)
 
 
-MEMBER = Reader(_SUFFIXES, read_image, example=_EXAMPLE)
+def _recognises(beginning: Beginning) -> int:
+    binary = min(beginning.data[:64], default=9) < 9  # no text has such a byte
+    return 100 if binary and is_picture(memoryview(beginning.data)) else 0
+
+
+MEMBER = Reader(_SUFFIXES, read_image, example=_EXAMPLE, recognises=_recognises)

@@ -8,12 +8,15 @@ import pyarrow as pa
 
 from unrolled.data.config import DataConfig
 from unrolled.data.io.mapped import map_file
+from unrolled.data.io.unpacking import Beginning
 from unrolled.data.readers._notes import MusicOptions, events_or_rolls
 from unrolled.data.readers.reader import Reader
 from unrolled.errors import DataError, named
 from unrolled.music.midi_reading import read_midi
 
 __all__ = ["read_midi_file"]
+
+_SUFFIXES = (".mid", ".midi", ".rmi", ".kar")
 
 
 def read_midi_file(path: Path, config: DataConfig) -> pa.Table:
@@ -30,4 +33,14 @@ def read_midi_file(path: Path, config: DataConfig) -> pa.Table:
     return events_or_rolls([notes], music == "roll")
 
 
-MEMBER = Reader((".mid", ".midi"), read_midi_file, Options=MusicOptions)
+def _cell(path: Path, config: DataConfig) -> tuple[pa.Field, pa.Array]:
+    table = read_midi_file(path, config)
+    return table.field(0), table.column(0).combine_chunks()
+
+
+def _recognises(beginning: Beginning) -> int:
+    begin = beginning.data[:12]
+    return 100 if begin.startswith(b"MThd\0") or (begin[:4] == b"RIFF" and begin[8:] == b"RMID") else 0
+
+
+MEMBER = Reader(_SUFFIXES, read_midi_file, Options=MusicOptions, recognises=_recognises, cell=_cell)

@@ -5,7 +5,7 @@ A module with a line ``MEMBER = Reader(…)`` adds a reader; the names of helper
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,12 +14,18 @@ import pyarrow as pa
 from unrolled.config import Part
 from unrolled.data.config import DataConfig
 from unrolled.data.encodings._alphabets import Name
+from unrolled.data.io.unpacking import Beginning, plain_name
 from unrolled.errors import DataError, UsageError
 from unrolled.registry import Registry
 
-__all__ = ["READERS", "Reader", "reader_of", "suffixes"]
+__all__ = ["READERS", "REMARK", "Reader", "ending_of", "reader_of", "suffixes"]
 
 READERS = Registry("reader")
+REMARK = b"remark"  # in a table's metadata: what the user should know about how the file was read
+
+
+def _never(beginning: Beginning) -> int:
+    return 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +33,7 @@ class Reader:
     """The reader of one format.
 
     It may set metadata on the field of a column: ``kind`` is the column's kind; ``aside`` says why the column is left
-    out unless the user chooses it by name.
+    out unless the user chooses it by name. `REMARK` in the metadata of the table is said to the user.
 
     Attributes:
         suffixes: suffixes of its files, in lower case.
@@ -37,6 +43,14 @@ class Reader:
         check: checks all files that are read together: file -> the error. It takes their tables, how they are read and,
             for data read by a trained model, the alphabet of its symbols.
         Options: the class of its own options; ``read`` finds them with ``config.of``.
+        recognises: how sure it is, from 0 to 100, that a file that starts so is one of its own. At 100 nothing else
+            starts so, and the file is read by it whatever its suffix; from 50 it is read by it if its suffix is vague
+            or unknown; below, the user is asked.
+        vague: those of its suffixes that say little about the content, such as ``.txt``.
+        tabular: whether its files are tables with named columns, which may name the files beside them.
+        cell: reads a whole file as one cell, for a table that names it: the field and an array of length 1. It is not
+            needed where ``example`` is set.
+        labelled: whether subfolders of its files are labels to learn, if ``example`` is ``None``.
     """
 
     suffixes: tuple[str, ...]
@@ -44,6 +58,11 @@ class Reader:
     example: str | None = None
     check: Callable[[Mapping[Path, pa.Table], DataConfig, Name | None], dict[Path, DataError]] | None = None
     Options: type[Part] = Part
+    recognises: Callable[[Beginning], int] = _never
+    vague: tuple[str, ...] = ()
+    tabular: bool = False
+    cell: Callable[[Path, DataConfig], tuple[pa.Field, pa.Array]] | None = None
+    labelled: bool = False
 
 
 def suffixes() -> dict[str, str]:
@@ -68,5 +87,20 @@ def reader_of(path: Path, known: Mapping[str, str]) -> str | None:
         path: the path of a file.
         known: suffix -> reader, as returned by `suffixes`.
     """
-    fitting = [suffix for suffix in known if path.name.lower().endswith(suffix)]
-    return known[max(fitting, key=len)] if fitting else None
+    ending = _ending(path.name, known)
+    return known[ending] if ending else None
+
+
+def ending_of(path: Path, config: DataConfig, own: Iterable[str]) -> str:
+    """The one of a reader's ``own`` suffixes that ``config.format`` names or, without it, that the file has; or "".
+
+    The suffix of a packed file, such as ``.gz``, does not count.
+    """
+    asked = f".{config.format.lower().removeprefix('.')}" if config.format else ""
+    if asked in own:
+        return asked
+    return _ending(plain_name(path), own) or _ending(path.name, own)
+
+
+def _ending(name: str, known: Iterable[str]) -> str:
+    return max((suffix for suffix in known if name.lower().endswith(suffix)), key=len, default="")

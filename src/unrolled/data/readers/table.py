@@ -1,7 +1,8 @@
-"""Tables: csv, tsv, jsonl, parquet, and Arrow's own files."""
+"""Tables: csv, tsv, jsonl, parquet, and Arrow's own files; the first bytes say which of them a file is."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,17 +11,22 @@ import pyarrow.ipc
 import pyarrow.parquet
 
 from unrolled.data.config import DataConfig
-from unrolled.data.io.mapped import map_file, unpack
+from unrolled.data.io.unpacking import Beginning, contents
 from unrolled.data.io.utf8 import is_utf8, strip_bom, to_utf8
 from unrolled.data.readers._delimited import read_delimited
 from unrolled.data.readers._jsonlines import read_json_lines
-from unrolled.data.readers.reader import Reader
+from unrolled.data.readers._shapes import first_lines, like_table
+from unrolled.data.readers.reader import Reader, ending_of
 from unrolled.errors import DataError
 
 __all__ = ["read_table", "read_written"]
 
-_WRITTEN = (".csv", ".tsv", ".jsonl", ".ndjson")
+_JSON = (".jsonl", ".ndjson")
+_WRITTEN = (".csv", ".tsv", ".tab", *_JSON)
 _ARROW = (".arrow", ".feather", ".ipc")
+_SUFFIXES = (*_WRITTEN, *(f"{suffix}.gz" for suffix in _WRITTEN), ".parquet", *_ARROW)
+_PARQUET, _FEATHER, _STREAM = b"PAR1", (b"ARROW1\0\0", b"FEA1\0"), b"\xff\xff\xff\xff"
+_OBJECT = re.compile(rb"(\xef\xbb\xbf)?\s*\{\s*\"[^\"\n]*\"\s*:")  # the first line of JSON Lines
 
 
 def read_table(path: Path, config: DataConfig) -> pa.Table:
@@ -29,14 +35,13 @@ def read_table(path: Path, config: DataConfig) -> pa.Table:
     Raises:
         DataError: the file is missing, empty, damaged, or breaks the rules of its format.
     """
-    name = path.name.lower()
-    if name.endswith(".parquet"):
-        return _decode(path, _parquet, "Parquet")
-    if name.endswith(_ARROW):
-        return _decode(path, _arrow, "Arrow")
-    packed = name.endswith(".gz")
-    data = unpack(path) if packed else map_file(path)
-    return read_written(data, str(path), config, Path(name.removesuffix(".gz")).suffix)
+    ending, data = ending_of(path, config, _WRITTEN + (".parquet", *_ARROW)), contents(path)
+    begin = bytes(data[: min(data.size, 16)])
+    if ending == ".parquet" or begin.startswith(_PARQUET):
+        return _decode(data, path, _parquet, "Parquet")
+    if ending in _ARROW or begin.startswith(_FEATHER):
+        return _decode(data, path, _arrow, "Arrow")
+    return read_written(data, str(path), config, ending or None)
 
 
 def read_written(data: pa.Buffer, origin: str, config: DataConfig, suffix: str | None = None) -> pa.Table:
@@ -49,15 +54,14 @@ def read_written(data: pa.Buffer, origin: str, config: DataConfig, suffix: str |
         data = strip_bom(data, origin)  # UTF-8 is checked cell by cell later, to name row and column
     else:
         data = to_utf8(data, config.text_encoding, origin)
-    if suffix is None:
-        suffix = ".jsonl" if bytes(data[: min(data.size, 4096)]).lstrip().startswith(b"{") else ".csv"
-    if suffix in (".jsonl", ".ndjson"):
+    begin = bytes(data[: min(data.size, 4096)])
+    if suffix in _JSON or (_OBJECT.match(begin) if suffix else begin.lstrip().startswith(b"{")):
         return read_json_lines(data, origin)
-    return read_delimited(data, origin, config, "\t" if suffix == ".tsv" else None)
+    tabs = suffix in (".tsv", ".tab") and b"\t" in begin.split(b"\n", 1)[0]
+    return read_delimited(data, origin, config, "\t" if tabs else None)
 
 
-def _decode(path: Path, decode: Callable[[pa.Buffer], pa.Table], form: str) -> pa.Table:
-    data = map_file(path)
+def _decode(data: pa.Buffer, path: Path, decode: Callable[[pa.Buffer], pa.Table], form: str) -> pa.Table:
     try:
         table = decode(data)
         # Reading does not check offsets, and following a crafted one would crash the process.
@@ -72,10 +76,19 @@ def _parquet(data: pa.Buffer) -> pa.Table:
     return pa.parquet.ParquetFile(pa.BufferReader(data)).read()
 
 
+def _recognises(beginning: Beginning) -> int:
+    begin = beginning.data[:16]
+    if begin.startswith((_PARQUET, *_FEATHER)) or (begin.startswith(_STREAM) and begin[8:9] == b"\x10"):
+        return 100
+    if _OBJECT.match(beginning.data[:4096]):
+        return 70
+    return like_table(first_lines(beginning))
+
+
 def _arrow(data: pa.Buffer) -> pa.Table:
     if bytes(data[: min(6, data.size)]) == b"ARROW1":
         return pa.ipc.open_file(pa.BufferReader(data)).read_all()
     return pa.ipc.open_stream(pa.BufferReader(data)).read_all()
 
 
-MEMBER = Reader((*_WRITTEN, *(f"{suffix}.gz" for suffix in _WRITTEN), ".parquet", *_ARROW), read_table)
+MEMBER = Reader(_SUFFIXES, read_table, recognises=_recognises, tabular=True)

@@ -13,12 +13,15 @@ import pyarrow as pa
 
 from unrolled.config import Part, option
 from unrolled.data.config import DataConfig
-from unrolled.data.io.mapped import map_file
+from unrolled.data.io.unpacking import contents
 from unrolled.data.io.utf8 import one_string, split_lines, to_utf8, unix_lines
 from unrolled.data.readers.reader import Reader
 from unrolled.errors import DataError
 
-__all__ = ["read_text", "text_buffer"]
+__all__ = ["read_cell", "read_text", "text_buffer"]
+
+_SUFFIXES = (".txt", ".md", ".log")
+_VAGUE = (".txt", ".log")
 
 
 class Options(Part):
@@ -43,16 +46,26 @@ def read_text(path: Path, config: DataConfig) -> pa.Table:
     )
 
 
+def read_cell(path: Path, config: DataConfig) -> tuple[pa.Field, pa.Array]:
+    """The whole file as one cell.
+
+    Raises:
+        DataError: as in `read_text`.
+    """
+    cell = one_string(text_buffer(path, config.text_encoding))
+    return pa.field("text", cell.type), cell
+
+
 def text_buffer(path: Path, encoding: str) -> pa.Buffer:
     r"""The file as valid UTF-8 with ``\n`` line ends.
 
     Raises:
         DataError: as in `read_text`.
     """
-    buffer = unix_lines(to_utf8(map_file(path), encoding, str(path)))
+    buffer = unix_lines(to_utf8(contents(path), encoding, str(path)))
     if not buffer.size:
         raise DataError("is empty except for its byte-order mark", file=str(path))
     return buffer
 
 
-MEMBER = Reader((".txt", ".md", ".log"), read_text, Options=Options)
+MEMBER = Reader(_SUFFIXES, read_text, Options=Options, vague=_VAGUE, cell=read_cell, labelled=True)

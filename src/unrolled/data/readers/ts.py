@@ -23,6 +23,8 @@ import numpy as np
 import pyarrow as pa
 
 from unrolled.data.config import DataConfig
+from unrolled.data.io.unpacking import Beginning
+from unrolled.data.readers._shapes import first_lines
 from unrolled.data.readers.reader import Reader
 from unrolled.data.readers.text import text_buffer
 from unrolled.errors import DataError
@@ -149,4 +151,9 @@ def _is_number(text: str | None) -> bool:
     return True
 
 
-MEMBER = Reader((".ts",), read_ts)
+def _recognises(beginning: Beginning) -> int:
+    keys = {line.split()[0].lower() for line in first_lines(beginning) if line.startswith("@")}
+    return 100 if keys & {"@problemname", "@classlabel", "@targetlabel", "@serieslength"} else 0
+
+
+MEMBER = Reader((".ts",), read_ts, recognises=_recognises)

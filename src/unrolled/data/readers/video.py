@@ -12,6 +12,7 @@ import pyarrow as pa
 from unrolled.data.config import DataConfig
 from unrolled.data.io.blobs import one_file
 from unrolled.data.io.mapped import Spool, map_file
+from unrolled.data.io.unpacking import Beginning
 from unrolled.data.media.videos import frames
 from unrolled.data.readers.reader import Reader
 from unrolled.errors import DataError
@@ -38,4 +39,10 @@ def read_video(path: Path, config: DataConfig) -> pa.Table:  # noqa: ARG001 - ev
         return one_file(path.name, _EXAMPLE, spool.buffer(), sizes)
 
 
-MEMBER = Reader(_SUFFIXES, read_video, example=_EXAMPLE)
+def _recognises(beginning: Beginning) -> int:
+    begin = beginning.data[:12]
+    film = begin[4:8] == b"ftyp" and not begin[8:].startswith((b"M4A", b"M4B", b"hei", b"mif1", b"msf1", b"avif"))
+    return 100 if film or begin.startswith(b"\x1a\x45\xdf\xa3") or begin[:4] + begin[8:] == b"RIFFAVI " else 0
+
+
+MEMBER = Reader(_SUFFIXES, read_video, example=_EXAMPLE, recognises=_recognises)

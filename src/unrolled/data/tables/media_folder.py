@@ -8,7 +8,7 @@ several rows name is stored once.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -18,9 +18,10 @@ import pyarrow as pa
 from unrolled.data.config import DataConfig
 from unrolled.data.encodings._cells import is_text
 from unrolled.data.encodings.encoding import has_time
-from unrolled.data.io.blobs import LABELS, cut, with_names
+from unrolled.data.io.blobs import cut, with_names
 from unrolled.data.io.folder import check_some, listed
 from unrolled.data.io.mapped import Spool
+from unrolled.data.tables.file_names import folder_labels
 from unrolled.errors import DataError
 
 __all__ = ["collect"]
@@ -31,9 +32,9 @@ ReadOne = Callable[[Path, DataConfig], pa.Table]
 def collect(
     folder: Path,
     named: Sequence[Path],
-    tables: Sequence[Path],
+    tables: Mapping[Path, ReadOne],
     column: str,
-    readers: tuple[ReadOne, ReadOne],
+    read_one: ReadOne,
     config: DataConfig,
 ) -> tuple[pa.Table, tuple[str, ...]]:
     """The examples in ``folder``, and remarks for the user.
@@ -45,21 +46,20 @@ def collect(
     Args:
         folder: the folder.
         named: the files that are examples.
-        tables: the files that are tables.
+        tables: the files that are tables, with what reads them.
         column: the name of the column of bytes.
-        readers: the reader of an example, and of a table.
+        read_one: reads an example.
         config: how to read.
 
     Raises:
         DataError: no file can be read, a table is damaged, or two tables name the files.
     """
-    read_one, read_table = readers
     files = _spool(folder, named, column, read_one, config)
     remarks = check_some(folder, files.broken, len(named), column)
     known = {file.relative_to(folder).as_posix() for file in named}
-    beside = _naming_table(folder, ((path, read_table(path, config)) for path in tables), known)
+    beside = _naming_table(folder, ((path, read_table(path, config)) for path, read_table in tables.items()), known)
     if beside is None:
-        rows, others = np.arange(len(files.names)), _folder_labels(files.names)
+        rows, others = np.arange(len(files.names)), folder_labels(files.names, folder)
         cells = files.cells
     else:
         rows, others, said = _join(beside, files.names, known, column)
@@ -179,11 +179,3 @@ def _unique_names(known: set[str]) -> dict[str, str]:
     """File name -> path, for names that only one file has."""
     counts = Counter(PurePosixPath(path).name for path in known)
     return {PurePosixPath(path).name: path for path in known if counts[PurePosixPath(path).name] == 1}
-
-
-def _folder_labels(kept: list[str]) -> pa.Table:
-    """A column ``label`` of the files' subfolders, if every file is in one and there are several."""
-    labels = [PurePosixPath(path).parts[0] for path in kept if "/" in path]
-    if len(labels) < len(kept) or len(set(labels)) < 2:
-        return pa.table({})
-    return pa.table([labels], pa.schema([pa.field("label", pa.string(), metadata={LABELS: b"folders"})]))

@@ -14,12 +14,14 @@ import pyarrow as pa
 
 from unrolled.data.config import DataConfig
 from unrolled.data.encodings._alphabets import Name
-from unrolled.data.io.folder import check_some, files_in, unlike
+from unrolled.data.io.folder import check_some, files_in, listed, unlike
 from unrolled.data.io.mapped import map_stream
 from unrolled.data.io.views import without_views
-from unrolled.data.readers.reader import READERS, Reader, reader_of, suffixes
+from unrolled.data.readers.reader import READERS, REMARK, Reader
 from unrolled.data.tables.in_memory import to_table
+from unrolled.data.tables.file_names import name_files
 from unrolled.data.tables.media_folder import collect
+from unrolled.data.tables.recognition import Choice, reader_of_file, readers_of_folder
 from unrolled.errors import IN_MEMORY, DataError, Origin, UsageError, named
 
 __all__ = ["Reading", "open_source"]
@@ -55,14 +57,14 @@ def open_source(source: Any, config: DataConfig, alphabet: Name | None) -> Readi
     """Open ``source`` as a table that is not empty and has unique column names.
 
     Args:
-        source: a file, a folder, ``-`` for standard input, or anything that
-            `unrolled.data.tables.in_memory.to_table` takes.
+        source: a file, a folder, two files of texts as ``train.en,train.de``, ``-`` for standard input, or anything
+            that `unrolled.data.tables.in_memory.to_table` takes.
         config: how to read it.
         alphabet: for data read by a trained model, the alphabet of its symbols.
 
     Raises:
         DataError: the data is missing, empty, damaged, or of an unknown format.
-        UsageError: ``source`` has a type that cannot be read.
+        UsageError: ``source`` has a type that cannot be read, or its format must be given.
     """
     if not isinstance(source, str | os.PathLike):
         reading = Reading(to_table(source), IN_MEMORY)
@@ -80,45 +82,59 @@ def _standard_input(config: DataConfig) -> Reading:
     from unrolled.data.readers.table import read_written
 
     name = "standard input"
-    return Reading(read_written(map_stream(sys.stdin.buffer, name), name, config), Origin(name), _TABLE)
+    suffix = f".{config.format.lower()}" if config.format else None
+    return Reading(read_written(map_stream(sys.stdin.buffer, name), name, config, suffix), Origin(name), _TABLE)
 
 
 def _file(path: Path, config: DataConfig, alphabet: Name | None) -> Reading:
-    name = _TABLE if config.header else reader_of(path, suffixes())  # only tables take named columns
-    if name is None:
-        if not os.path.lexists(path):
-            raise DataError("there is no such file or folder", file=str(path))
-        raise DataError(f"its suffix does not name a known format; known suffixes: {_known()}", file=str(path))
-    reader: Reader = READERS.get(name)
+    choice = Choice(_TABLE) if config.header and not config.format else reader_of_file(path, config)
+    reader: Reader = READERS.get(choice.reader)
     table = reader.read(path, config)
     for error in _check_together(reader, {path: table}, config, alphabet).values():
         raise error
-    return Reading(table, Origin(str(path)), name)
+    remarks = tuple(remark for remark in (choice.remark, *_remarks(table)) if remark)
+    return Reading(table, Origin(str(path)), choice.reader, remarks)
 
 
 def _folder(folder: Path, config: DataConfig, alphabet: Name | None) -> Reading:
     if config.header:
         raise UsageError(f"{named('header')} only works with a file, but {folder} is a folder")
-    known = suffixes()
-    names = {file: reader_of(file, known) for file in files_in(folder)}
+    names = readers_of_folder(files_in(folder), config)
     counts = Counter(name for name in names.values() if name is not None)
     if not counts:
-        raise DataError(f"no file in this folder has a known suffix; known suffixes: {_known()}", file=str(folder))
+        known = ", ".join(READERS.names())
+        raise DataError("none of its files has a known format", file=str(folder), hint=f"the formats are {known}")
     chosen = max(sorted(counts), key=lambda name: counts[name])
     reader: Reader = READERS.get(chosen)
     files = [file for file, name in names.items() if name == chosen]
+    others = [file.relative_to(folder).as_posix() for file, name in names.items() if name != chosen]
     if reader.example is not None:
-        beside = [file for file, name in names.items() if name == _TABLE]
-        read_table = READERS.get(_TABLE).read
-        table, notes = collect(folder, files, beside, reader.example, (reader.read, read_table), config)
-        return Reading(table, Origin(str(folder)), chosen, notes)
+        beside = {file: READERS.get(name).read for file, name in names.items() if name and READERS.get(name).tabular}
+        table, notes = collect(folder, files, beside, reader.example, reader.read, config)
+        unread = [name for name in others if folder / name not in beside]
+        return Reading(table, Origin(str(folder)), chosen, (*_left_out(unread, len(files), chosen), *notes))
     tables, broken = _read_all(files, reader, config, alphabet)
-    others = len(names) - len(files)
-    remarks = [f"{len(files)} files are read as {chosen}; {others} other files are left out"] if others else []
+    remarks = _left_out(others, len(files), chosen)
     remarks += check_some(folder, [str(broken[file]) for file in files if file in broken], len(files), chosen)
     table = pa.concat_tables(tables.values(), promote_options="permissive")
+    if reader.tabular or reader.labelled:
+        table = name_files(table, folder, tables, reader)
     origin = Origin(str(folder), tuple((str(file), part.num_rows) for file, part in tables.items()))
-    return Reading(table.combine_chunks() if table.nbytes < _SMALL else table, origin, chosen, tuple(remarks))
+    table = table.combine_chunks() if table.nbytes < _SMALL else table
+    return Reading(table, origin, chosen, tuple(remarks))
+
+
+def _left_out(others: list[str], read: int, reader: str) -> list[str]:
+    """A remark about the files of a folder that are of another format than most, or of none that is known."""
+    if not others:
+        return []
+    files = "1 other file is" if len(others) == 1 else f"{len(others)} other files are"
+    return [f"{read} files are read as {reader}; {files} left out: {listed(others)}"]
+
+
+def _remarks(table: pa.Table) -> tuple[str, ...]:
+    metadata = table.schema.metadata or {}
+    return (metadata[REMARK].decode(),) if REMARK in metadata else ()
 
 
 def _read_all(
@@ -146,10 +162,6 @@ def _check_together(
     reader: Reader, tables: dict[Path, pa.Table], config: DataConfig, alphabet: Name | None
 ) -> dict[Path, DataError]:
     return {} if reader.check is None else reader.check(tables, config, alphabet)
-
-
-def _known() -> str:
-    return ", ".join(sorted(suffixes()))
 
 
 def _check_names(table: pa.Table, origin: str | Origin) -> None:

@@ -1,0 +1,124 @@
+"""What the first lines of a text show: a table, sentences of CoNLL, or neither.
+
+A text must never be read as a table by accident: prose has commas too, and sometimes as many on each line.
+"""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import re
+from collections.abc import Iterator, Sequence
+
+from unrolled.data.io.unpacking import Beginning
+
+__all__ = ["first_lines", "like_sentences", "like_table"]
+
+_LINES = 200  # lines that are looked at
+_SEPARATORS = ("\t", ";", ",", "|", "::")
+_NUMBER = re.compile(r"\s*[-+]?[$€£]?(\d[\d.,' ]*|\.\d+)([eE][-+]?\d+)?\s*%?\s*")
+_NAME = re.compile(r"\s*[^\W\d_](?:[\w .:/()\[\]%°#-]{0,38}[\w)\]%])?\s*|")
+_TAG = re.compile(r"O|[BIESLUM]-\S+")
+_LETTERS = 30  # characters of a cell that may be a label
+_MARKS = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
+
+
+def first_lines(beginning: Beginning) -> list[str]:
+    r"""The first whole lines, at most 200; none if the file is binary.
+
+    Example:
+        >>> first_lines(Beginning("a", b"one\r\ntwo\n"))
+        ['one', 'two']
+    """
+    data = beginning.data
+    encoding = next((name for mark, name in _MARKS.items() if data.startswith(mark)), "utf-8")
+    if encoding != "utf-16" and re.search(rb"[\0-\x08\x0e-\x19]", data):
+        return []
+    lines = data.decode(encoding, "replace").replace("\r\n", "\n").split("\n")
+    if not beginning.whole or not lines[-1]:
+        lines.pop()
+    return lines[:_LINES]
+
+
+def like_table(lines: Sequence[str]) -> int:
+    """How much the ``lines`` look like a table whose first line names the columns: 0, 30 (perhaps) or 70.
+
+    Example:
+        >>> like_table(["day,load", "Mon,3.5", "Tue,4.0"]), like_table(["Hello, you.", "Well, me.", "So, so."])
+        (70, 0)
+    """
+    filled = [line for line in lines if line.strip() and not line.startswith("#")]
+    if len(filled) < 2:
+        return 0
+    rows, separator = _rows(filled)
+    if not rows:
+        return _like_numbers(filled)
+    header, *body = rows
+    columns = list(zip(*body, strict=True))
+    numbers = [all(_NUMBER.fullmatch(cell) for cell in column if cell.strip()) for column in columns]
+    loose = sum(cell.startswith(" ") for row in rows for cell in row[1:]) / sum(len(row) - 1 for row in rows)
+    if loose > 0.3 and separator in ",;" and not any(numbers):
+        return 0  # a comma and a blank, as in prose
+    named = all(_NAME.fullmatch(name) for name in header) and len({*header}) == len(header) and any(header)
+    told = named and len(body) > 1 and (any(numbers) or any(map(_labels, columns, header)))
+    if told:
+        return 70
+    return 30 if separator not in ",|;" or all(numbers) else 0
+
+
+def like_sentences(lines: Sequence[str]) -> int:
+    """How sure the ``lines`` are sentences in columns, a token and its labels on each line: 0, 60 or 100.
+
+    Example:
+        >>> like_sentences(["Ann B-PER", "runs O", "", "So O"]), like_sentences(["to be", "or not", "", "to be"])
+        (100, 0)
+    """
+    if any(line.startswith("-DOCSTART-") for line in lines[:3]):
+        return 100
+    tokens = [line.split("\t") if "\t" in line else line.split() for line in lines if _is_token(line)]
+    widths = {len(fields) for fields in tokens}
+    apart = any(not line.strip() for line in lines)
+    if len(widths) != 1 or len(tokens) < 2 or widths == {1}:
+        return 0
+    if widths == {10} and apart and all(re.fullmatch(r"\d+([-.]\d+)?", fields[0]) for fields in tokens):
+        return 100
+    tags = [fields[-1].strip() for fields in tokens]
+    if all(_TAG.fullmatch(tag) for tag in tags) and any(tag != "O" for tag in tags):
+        return 100 if apart else 60
+    return 0
+
+
+def _is_token(line: str) -> bool:
+    return bool(line.strip()) and not line.startswith(("# ", "-DOCSTART-"))
+
+
+def _rows(lines: list[str]) -> tuple[list[list[str]], str]:
+    """The cells of each line, by the separator that cuts all lines into the same number of at least two cells."""
+    found: tuple[list[list[str]], str] = ([], "")
+    for separator in _SEPARATORS:
+        rows = list(_cut(lines, separator))
+        width = len(rows[0])
+        if width > max(1, len(found[0][0]) if found[0] else 0) and all(len(row) == width for row in rows):
+            found = rows, separator
+    return found
+
+
+def _cut(lines: list[str], separator: str) -> Iterator[list[str]]:
+    if len(separator) > 1:
+        return (line.split(separator) for line in lines)
+    try:
+        return iter(list(csv.reader(lines, delimiter=separator)))
+    except csv.Error:
+        return (line.split(separator) for line in lines)
+
+
+def _labels(column: Sequence[str], name: str) -> bool:
+    """Whether the cells are labels: few that come again, none of them the name of the column."""
+    short = all(len(cell) <= _LETTERS and not cell.startswith(" ") for cell in column)
+    return short and len(column) > 3 and len({*column}) <= len(column) / 2 and name not in column
+
+
+def _like_numbers(lines: list[str]) -> int:
+    rows = [line.split() for line in lines]
+    same = len({len(row) for row in rows}) == 1 and len(rows) > 4
+    return 30 if same and all(_NUMBER.fullmatch(cell) for row in rows for cell in row) else 0

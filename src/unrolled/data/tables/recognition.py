@@ -1,0 +1,161 @@
+"""Which reader a file has: by its content, then by its suffix; or the one that the user names."""
+
+from __future__ import annotations
+
+import difflib
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from unrolled.data.config import DataConfig
+from unrolled.data.io.folder import listed
+from unrolled.data.io.unpacking import Beginning, beginning, plain_name
+from unrolled.data.readers._foreign import Foreign, foreign, is_web_page
+from unrolled.data.readers.reader import READERS, Reader, reader_of, suffixes
+from unrolled.errors import DataError, UsageError, did_you_mean, named
+
+__all__ = ["Choice", "reader_of_file", "readers_of_folder"]
+
+_SURE, _LIKELY = 100, 50
+_SAMPLE = 5  # files of each vague suffix in a folder that are looked into
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """The name of a reader, and what the user should know of why it was chosen; empty if the suffix says so."""
+
+    reader: str
+    remark: str = ""
+
+
+def reader_of_file(path: Path, config: DataConfig) -> Choice:
+    """The reader of one file.
+
+    What the content shows for certain counts most; then ``config.format``; then the suffix, unless it says little, such
+    as ``.txt``; then what the content looks like.
+
+    Raises:
+        DataError: there is no such file, or nothing reads it.
+        UsageError: ``config.format`` names no format, or the file may be of two formats.
+    """
+    known = suffixes()
+    asked = _asked(config, known)
+    if not os.path.lexists(path) and "\0" not in path.name:
+        raise _missing(path)
+    seen = beginning(path)
+    by_name = reader_of(path, known) or reader_of(Path(seen.name), known)
+    scores = {name: reader.recognises(seen) for name, reader in READERS.members().items()} if seen.data else {}
+    best = max(scores, key=lambda name: scores[name], default="")
+    if scores.get(best) == _SURE:
+        wanted = asked or by_name
+        return Choice(best, "" if wanted == best else _contradicts(path, best))
+    unread = foreign(seen) or (None if asked or _is_text(by_name, seen, known) else is_web_page(seen))
+    if unread is not None and seen.data:
+        raise _unreadable(path, unread)
+    if asked is not None:
+        return Choice(asked)
+    if by_name is not None and not _is_vague(seen.name, by_name):
+        return Choice(by_name)
+    if scores.get(best, 0) >= _LIKELY:
+        return Choice(best, "" if best == by_name else _contradicts(path, best))
+    if scores.get(best):
+        raise _undecided(path, best, by_name)
+    if by_name is None:
+        raise _unknown(path, seen)
+    return Choice(by_name)
+
+
+def readers_of_folder(files: Sequence[Path], config: DataConfig) -> dict[Path, str | None]:
+    """The reader of each file of a folder; ``None`` for files that nothing reads.
+
+    A suffix decides, since all files of a kind have the same one. Files whose suffix is unknown are looked into; where
+    the first files of a vague suffix, such as ``.txt``, are all of another format, so are the others.
+    """
+    known = suffixes()
+    asked = _asked(config, known)
+    if asked is not None:
+        return dict.fromkeys(files, asked)
+    found = {file: reader_of(file, known) for file in files}
+    for suffix in {suffix for reader in READERS.members().values() for suffix in reader.vague}:
+        alike = [file for file in files if plain_name(file).lower().endswith(suffix)]
+        sample = {_recognised(file, _LIKELY) for file in alike[:_SAMPLE]}
+        if len(sample) == 1 and (other := sample.pop()) is not None:
+            found |= dict.fromkeys(alike, other)
+    return {file: name or _recognised(file, _SURE) for file, name in found.items()}
+
+
+def _recognised(file: Path, least: int) -> str | None:
+    """The reader that recognises a file, being at least so sure."""
+    try:
+        seen = beginning(file)
+    except DataError:
+        return None
+    scores = {name: reader.recognises(seen) for name, reader in READERS.members().items()} if seen.data else {}
+    best = max(scores, key=lambda name: scores[name], default=None)
+    return best if best is not None and scores[best] >= least else None
+
+
+def _asked(config: DataConfig, known: Mapping[str, str]) -> str | None:
+    """The reader that ``config.format`` names: by its own name, or by a suffix without its dot."""
+    if not config.format:
+        return None
+    suffix = f".{config.format.lower().removeprefix('.')}"
+    if suffix in known:
+        return known[suffix]
+    if config.format in READERS:
+        return config.format
+    names = {*READERS.names(), *(ending[1:] for ending in known)}
+    raise UsageError(f"there is no format {config.format!r}.{did_you_mean(config.format, names)}")
+
+
+def _is_vague(name: str, reader: str) -> bool:
+    return name.lower().endswith(READERS.get(reader).vague or "\0")
+
+
+def _is_text(by_name: str | None, seen: Beginning, known: Mapping[str, str]) -> bool:
+    """Whether the suffix says that the file is a text, which may well be the source of a web page."""
+    reader: Reader | None = None if by_name is None else READERS.get(by_name)
+    return reader is not None and not reader.tabular and not _is_vague(seen.name, str(by_name))
+
+
+def _contradicts(path: Path, reader: str) -> str:
+    return f"{path.name} is read as {reader}, as its content shows; {named('format')} sets another format"
+
+
+def _missing(path: Path) -> DataError:
+    try:
+        beside = sorted(other.name for other in path.parent.iterdir())
+    except (OSError, ValueError):
+        beside = []
+    close = difflib.get_close_matches(path.name, beside, n=1, cutoff=0.75)
+    hint = f"did you mean {str(path.parent / close[0])!r}?" if close else None
+    return DataError("there is no such file or folder", file=str(path), hint=hint)
+
+
+def _unreadable(path: Path, found: Foreign) -> DataError:
+    return DataError(f"is {found.what}; it cannot be read", file=str(path), hint=found.hint)
+
+
+def _undecided(path: Path, reader: str, by_name: str | None) -> UsageError:
+    table: Reader = READERS.get(reader)
+    names = f", with {named('header')} if its first line does not name the columns" if table.tabular else ""
+    other = by_name or "text"
+    return UsageError(
+        f"{path} may hold a table or a text: give {named('format')} {reader}{names}, or {named('format')} {other}"
+    )
+
+
+def _unknown(path: Path, seen: Beginning) -> DataError:
+    what = f"its suffix {path.suffix!r} does not name" if path.suffix else "its name does not end in the suffix of"
+    if seen.members:
+        return DataError(
+            f"is an archive of {len(seen.members)} files: {listed(seen.members[:5])}",
+            file=str(path),
+            hint="unpack it, and give one of them or their folder",
+        )
+    return DataError(
+        f"{what} a known format, and its content does not show one",
+        file=str(path),
+        hint=f"give {named('format')}, such as csv or text; the formats are {', '.join(READERS.names())}",
+    )
