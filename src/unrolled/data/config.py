@@ -55,7 +55,7 @@ class DataConfig(PartOfRun):
     )
     format: str | None = option(
         None,
-        "The format of the data, such as csv, json, conll or text. Default: as the content and the name of a file show.",
+        "The format of the data, such as csv, json, conll or text. Default: as its content and its name show.",
         also=("file_format", "filetype", "reader"),
     )
     text_encoding: str = option(

@@ -54,7 +54,8 @@ def test_a_vague_suffix_leaves_it_to_the_content(data: str, reader: str, tmp_pat
 
 
 @pytest.mark.parametrize(
-    ("name", "reader"), [("csv", "table"), ("json", "json"), ("conll", "columns"), ("CONLL", "columns"), ("text", "text")]
+    ("name", "reader"),
+    [("csv", "table"), ("json", "json"), ("conll", "columns"), ("CONLL", "columns"), ("text", "text")],
 )
 def test_a_format_is_a_reader_or_a_suffix(name: str, reader: str, tmp_path: Path) -> None:
     path = written(tmp_path / "a.xyz", "some text, perhaps\n")
@@ -104,7 +105,9 @@ def test_the_source_of_a_web_page_can_be_a_text(tmp_path: Path) -> None:
 
 def test_a_path_with_a_slip_is_guessed(tmp_path: Path) -> None:
     written(tmp_path / "reviews.csv", "x\n1\n")
-    with pytest.raises(DataError, match=r"reviews\.cvs: there is no such file or folder \(did you mean '.*reviews\.csv'\?"):
+    with pytest.raises(
+        DataError, match=r"reviews\.cvs: there is no such file or folder \(did you mean '.*reviews\.csv'\?"
+    ):
         reader_of_file(tmp_path / "reviews.cvs", data_config())
 
 

@@ -38,7 +38,10 @@ def test_whose_columns_are_named_is_a_table_whatever_its_suffix(tmp_path: Path) 
     [
         ("none.csv", "none.csv: there is no such file"),
         ("none", "none: there is no such file or folder"),
-        ("odd.xyz", "odd.xyz: its suffix '.xyz' does not name a known format, and its content does not show one (give format, such"),
+        (
+            "odd.xyz",
+            "odd.xyz: its suffix '.xyz' does not name a known format, and its content does not show one (give format, such",
+        ),
         ("a\0b.csv", "a\\0b.csv: cannot be read: embedded null byte"),
         ("empty", "empty: this folder has no files"),
         ("unknown", "unknown: none of its files has a known format (the formats are abc, "),
@@ -86,7 +89,10 @@ def test_a_file_of_another_form_than_most_is_left_out_and_listed(tmp_path: Path)
     (tmp_path / "8.csv").write_text("y,x\nb,8\n")
     (tmp_path / "9.csv").write_text("x,y\n0.5,b\n")
     found = opened(tmp_path)
-    assert found.table.drop_columns("file").to_pydict() == {"x": [1, 4, 5, 6, 7, 0.5], "y": [None, "b", "b", "b", "b", "b"]}
+    assert found.table.drop_columns("file").to_pydict() == {
+        "x": [1, 4, 5, 6, 7, 0.5],
+        "y": [None, "b", "b", "b", "b", "b"],
+    }
     assert found.remarks == (
         f"3 of 9 files are left out: {tmp_path}/1.csv: does not have the same columns as 4.csv: y, z; "
         f"{tmp_path}/3.csv, column 'x': holds string, but most files have int64; "

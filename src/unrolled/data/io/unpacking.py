@@ -38,7 +38,16 @@ _BEGINS = {
     "zip": re.compile(rb"PK(\x03\x04|\x05\x06)"),
 }
 _CONTAINERS = re.compile(r"\[Content_Types\]\.xml|mimetype|META-INF/.*|.*\.npy")  # formats that are zip archives inside
-_DAMAGE = (OSError, EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, RuntimeError, NotImplementedError, ValueError)
+_DAMAGE = (
+    OSError,
+    EOFError,
+    zlib.error,
+    lzma.LZMAError,
+    zipfile.BadZipFile,
+    RuntimeError,
+    NotImplementedError,
+    ValueError,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,5 +192,5 @@ def _too_large(path: Path, limit: int) -> DataError:
 _STREAMS: dict[str, Callable[[BinaryIO], BinaryIO]] = {
     "gzip": lambda file: cast("BinaryIO", gzip.GzipFile(fileobj=file)),
     "bzip2": lambda file: cast("BinaryIO", bz2.BZ2File(file)),
-    "xz": lambda file: cast("BinaryIO", lzma.LZMAFile(file)),
+    "xz": lambda file: cast("BinaryIO", lzma.LZMAFile(file)),  # noqa: SIM115
 }

@@ -1,4 +1,4 @@
-"""Decode recordings (WAV, AIFF, FLAC, Ogg, MP3). The length is read from the header and checked before any sample is decoded.
+"""Decode recordings (WAV, AIFF, FLAC, Ogg, MP3). The header gives the length, which is checked before decoding.
 
 Axes: N samples.
 """

@@ -31,7 +31,10 @@ _BEGINS: tuple[tuple[re.Pattern[bytes], Foreign], ...] = (
     ),
     (re.compile(rb"%PDF-\d"), Foreign("a PDF document", "save its text as .txt, or its tables as CSV")),
     (re.compile(rb"\{\\rtf\d"), Foreign("a rich text document", "save it as plain text")),
-    (re.compile(rb"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"), Foreign("an old Office document", "save it as .xlsx, CSV or text")),
+    (
+        re.compile(rb"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"),
+        Foreign("an old Office document", "save it as .xlsx, CSV or text"),
+    ),
     (re.compile(rb"(?s).{257}ustar"), Foreign("a tar archive", _UNPACK)),
     (re.compile(rb"Rar!\x1a\x07"), Foreign("a RAR archive", _UNPACK)),
     (re.compile(rb"7z\xbc\xaf\x27\x1c"), Foreign("a 7-Zip archive", _UNPACK)),

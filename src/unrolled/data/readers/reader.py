@@ -24,7 +24,7 @@ READERS = Registry("reader")
 REMARK = b"remark"  # in a table's metadata: what the user should know about how the file was read
 
 
-def _never(beginning: Beginning) -> int:
+def _never(_: Beginning) -> int:
     return 0
 
 

@@ -35,7 +35,7 @@ def read_table(path: Path, config: DataConfig) -> pa.Table:
     Raises:
         DataError: the file is missing, empty, damaged, or breaks the rules of its format.
     """
-    ending, data = ending_of(path, config, _WRITTEN + (".parquet", *_ARROW)), contents(path)
+    ending, data = ending_of(path, config, (*_WRITTEN, ".parquet", *_ARROW)), contents(path)
     begin = bytes(data[: min(data.size, 16)])
     if ending == ".parquet" or begin.startswith(_PARQUET):
         return _decode(data, path, _parquet, "Parquet")

@@ -50,7 +50,7 @@ def reader_of_file(path: Path, config: DataConfig) -> Choice:
     if scores.get(best) == _SURE:
         wanted = asked or by_name
         return Choice(best, "" if wanted == best else _contradicts(path, best))
-    unread = foreign(seen) or (None if asked or _is_text(by_name, seen, known) else is_web_page(seen))
+    unread = foreign(seen) or (None if asked or _is_text(by_name, seen) else is_web_page(seen))
     if unread is not None and seen.data:
         raise _unreadable(path, unread)
     if asked is not None:
@@ -113,7 +113,7 @@ def _is_vague(name: str, reader: str) -> bool:
     return name.lower().endswith(READERS.get(reader).vague or "\0")
 
 
-def _is_text(by_name: str | None, seen: Beginning, known: Mapping[str, str]) -> bool:
+def _is_text(by_name: str | None, seen: Beginning) -> bool:
     """Whether the suffix says that the file is a text, which may well be the source of a web page."""
     reader: Reader | None = None if by_name is None else READERS.get(by_name)
     return reader is not None and not reader.tabular and not _is_vague(seen.name, str(by_name))

@@ -18,8 +18,8 @@ from unrolled.data.io.folder import check_some, files_in, listed, unlike
 from unrolled.data.io.mapped import map_stream
 from unrolled.data.io.views import without_views
 from unrolled.data.readers.reader import READERS, REMARK, Reader
-from unrolled.data.tables.in_memory import to_table
 from unrolled.data.tables.file_names import name_files
+from unrolled.data.tables.in_memory import to_table
 from unrolled.data.tables.media_folder import collect
 from unrolled.data.tables.recognition import Choice, reader_of_file, readers_of_folder
 from unrolled.errors import IN_MEMORY, DataError, Origin, UsageError, named
