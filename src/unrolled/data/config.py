@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from unrolled.config import PartOfRun, option
 
 __all__ = ["DataConfig"]
@@ -40,6 +42,11 @@ class DataConfig(PartOfRun):
         "Column that orders the steps of a sequence; as an input it gives the time since the previous step. "
         "Default: the order of the rows.",
         also=("time", "timestamp", "time_idx", "time_column", "date", "ds", "sort_by"),
+    )
+    date_order: Literal["dmy", "mdy", "ymd"] | None = option(
+        None,
+        "How to read dates such as 01/02/2024: day, month or year first. Default: the one order that fits all rows.",
+        also=("dayfirst", "yearfirst", "date_format", "format"),
     )
     gap: str | None = option(
         None,

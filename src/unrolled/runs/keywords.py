@@ -28,6 +28,7 @@ class Keywords(TypedDict, total=False):
     clip: float
     coverage: bool
     crf: bool
+    date_order: Literal["dmy", "mdy", "ymd"]
     decoder: str
     device: Literal["auto", "cpu", "cuda"]
     distribution: Literal["gaussian"]

@@ -138,6 +138,7 @@ def _ask(source: Any, asked: dict[str, Any], say: Say) -> tuple[Question, DataCo
     reads = [one.reads(asked) for one in ([task] if task is not None else TASKS.members().values())]
     needs = Reads(any(one.steps for one in reads), tuple(name for one in reads for name in one.columns))
     sequences = read(source, as_read(data, task), needs.steps, needs.columns)
+    data = data.model_copy(update=dict(sequences.settled))
     kinds = ", ".join(f"{name} ({kind})" for name, kind in sequences.kinds.items())
     say(f"read {sequences.origin}, {len(sequences)} rows: {kinds}; {named('kinds')} column=kind overrides")
     for line in sequences.notes:

@@ -47,5 +47,5 @@ def test_texts_are_read_as_a_table_reads_them() -> None:
 def test_what_is_neither_time_nor_number_is_refused_with_its_place() -> None:
     with pytest.raises(ValueError, match="'soon' is neither a date or time nor a number.*2"):
         moments(pa.chunked_array([["2026-05-04", None, "soon"]]), ValueError)
-    with pytest.raises(ValueError, match="holds string, but must hold dates, times or numbers"):
+    with pytest.raises(ValueError, match="'2026-05-04' has no offset from UTC, but others have one"):
         moments(pa.chunked_array([["2026-05-04", "2026-05-04 03:02+02:00"]]), ValueError)

@@ -223,7 +223,7 @@ def test_a_file_of_any_name_is_a_table_where_its_columns_are_named(tmp_path: Pat
     (tmp_path / "clicks.txt").write_text("1 5\n1 6\n2 5\n")
     read_as = data_config(header=("user", "item"), by="user", kinds={"item": "tokens"})
     found = read(tmp_path / "clicks.txt", read_as)
-    assert found.table.to_pydict() == {"user": [1, 2], "item": [["5", "6"], ["5"]]}
+    assert found.table.to_pydict() == {"user": ["1", "2"], "item": [["5", "6"], ["5"]]}
     (tmp_path / "later.jsonl").write_text('{"item": "5", "user": 3}\n')  # it names its columns itself
     assert read(tmp_path / "later.jsonl", read_as).table.to_pydict() == {"item": ["5"], "user": [3]}
     with pytest.raises(UsageError, match="header only works with a file, but .* is a folder"):

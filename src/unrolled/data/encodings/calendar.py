@@ -6,7 +6,7 @@ Midnight is next to 23:59, and Sunday next to Monday. Nothing is learned from th
 point h steps later is a fixed rotation of the current one, so that a linear map of the last step gives the calendar of
 every later step. A missing time is the centre of the circles, 0.
 
-A model only reads dates and times if you ask for it: ``--order date --kinds date=calendar``.
+A model only reads dates and times if you ask for it: ``--order date --kind date=calendar``.
 
 Axes: N times.
 """
@@ -28,6 +28,8 @@ from unrolled.config import Part
 from unrolled.data.encodings._cells import Fail, is_text, live, open_cells, plain
 from unrolled.data.encodings._stored import Stored, load
 from unrolled.data.encodings.encoding import Encoded, Role, Traits, Where, has_time
+from unrolled.data.io.dates import dates_in_texts
+from unrolled.data.io.timestamps import time_of_text
 
 __all__ = ["Calendar"]
 
@@ -42,7 +44,7 @@ class _Stored(Stored):
 
 @dataclass(frozen=True, slots=True)
 class Calendar:
-    """A column of dates or times, or of texts in ISO 8601.
+    """A column of dates or times, or of texts that are.
 
     Attributes:
         time: True for one value per step, False for one per row.
@@ -155,20 +157,16 @@ def _moments(flat: pa.ChunkedArray, fail: Fail) -> pa.ChunkedArray:
         return flat
     if not (is_text(flat.type) or pa.types.is_date(flat.type) or pa.types.is_null(flat.type)):
         raise fail(0, f"{flat.type} is not a date or time", "choose another kind")
-    try:
+    if not is_text(flat.type):
         return flat.cast(pa.timestamp("us"))
-    except pa.ArrowInvalid:
-        texts = flat.to_pylist()
-        index = next(index for index, text in enumerate(texts) if not _is_moment(text))
-        raise fail(index, f"{texts[index][:40]!r} is not a date or time", "write them as YYYY-MM-DD HH:MM") from None
-
-
-def _is_moment(text: str | None) -> bool:
-    try:
-        pa.scalar(text, pa.string()).cast(pa.timestamp("us"))
-    except pa.ArrowInvalid:
-        return False
-    return True
+    found = dates_in_texts(flat, fail, sure=True)
+    if found is not None:
+        return found.values if pa.types.is_timestamp(found.values.type) else found.values.cast(pa.timestamp("us"))
+    texts = [(index, text) for index, text in enumerate(flat.to_pylist()) if text is not None and text.strip()]
+    if not texts:
+        return pa.chunked_array([pa.nulls(len(flat), pa.timestamp("us"))])
+    index, text = next(((index, text) for index, text in texts if time_of_text(text) is None), texts[0])
+    raise fail(index, f"{text[:40]!r} is not a date or time", "write them as YYYY-MM-DD HH:MM")
 
 
 MEMBER = Calendar

@@ -9,7 +9,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-__all__ = ["duration", "moment", "moments"]
+from unrolled.data.io.date_numbers import dates_in_numbers, time_of_number
+from unrolled.data.io.dates import dates_in_texts
+
+__all__ = ["duration", "moment", "moments", "time_of_text"]
 
 _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
@@ -36,8 +39,15 @@ def moments(array: pa.ChunkedArray, fail: Callable[[str, int | None], Exception]
         micros = pc.cast(pc.cast(array, pa.timestamp("us", getattr(kind, "tz", None)), safe=False), pa.int64())
         return pc.cast(micros, pa.float64(), safe=False).to_numpy() / 1e6
     if pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind) or pa.types.is_null(kind):
+        found = None if pa.types.is_null(kind) else dates_in_numbers(array)
+        if found is not None:
+            return moments(found.values, fail)
         numbers: np.ndarray = pc.cast(array, pa.float64(), safe=False).to_numpy()
         return numbers
+    if pa.types.is_string(kind) or pa.types.is_large_string(kind):
+        found = dates_in_texts(array, lambda index, message, _: fail(message, index), sure=True)
+        if found is not None:
+            return moments(found.values, fail)
     for index, value in enumerate(array.to_pylist()):
         if value is not None and moment(value) is None:
             raise fail(f"{str(value)[:40]!r} is neither a date or time nor a number", index)
@@ -53,15 +63,30 @@ def moment(value: object) -> float | None:
     """
     if isinstance(value, str):
         try:
-            return float(value)
+            value = float(value)
         except ValueError:
-            pass
-        try:
-            value = datetime.datetime.fromisoformat(value)
-        except ValueError:
-            return None
+            value = time_of_text(value)
     if isinstance(value, datetime.date) and not isinstance(value, datetime.datetime):
         value = datetime.datetime(value.year, value.month, value.day)
     if isinstance(value, datetime.datetime):
         return (value if value.tzinfo else value.replace(tzinfo=datetime.UTC)).timestamp()
-    return float(value) if isinstance(value, int | float | np.number) else None
+    return time_of_number(float(value)) if isinstance(value, int | float | np.number) else None
+
+
+def time_of_text(text: str) -> datetime.datetime | datetime.date | None:
+    """The date or time that one text stands for, with the zone that it has; ``None`` if it is none, or could be two.
+
+    Example:
+        >>> time_of_text("31/01/2024"), time_of_text("2024-01-31 01:00 PM"), time_of_text("01/02/2024")
+        (datetime.date(2024, 1, 31), datetime.datetime(2024, 1, 31, 13, 0), None)
+    """
+    try:
+        return datetime.datetime.fromisoformat(text)
+    except ValueError:
+        pass
+    try:
+        found = dates_in_texts(pa.chunked_array([[text]]), lambda _, message, __: ValueError(message), sure=True)
+    except ValueError:
+        return None
+    time: datetime.datetime | datetime.date | None = None if found is None else found.values[0].as_py()
+    return time

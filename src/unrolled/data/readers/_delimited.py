@@ -214,6 +214,10 @@ def _check_end(table: pa.Table, data: pa.Buffer, origin: str) -> None:
 def _column(file: _File, index: int, column: pa.ChunkedArray, config: DataConfig) -> pa.ChunkedArray:
     if pa.types.is_binary(column.type):
         raise _not_utf8(file, index, column)
+    if (
+        pa.types.is_timestamp(column.type) and column.type.tz
+    ):  # Arrow keeps the instants, not the clocks that showed them
+        column = file.read(texts=[index], only=[index]).column(0)
     if pa.types.is_floating(column.type):
         _check_overflow(file, index, column)
     if not pa.types.is_string(column.type):
@@ -227,7 +231,9 @@ def _column(file: _File, index: int, column: pa.ChunkedArray, config: DataConfig
 
 
 def _is_verbatim(name: str, config: DataConfig) -> bool:
-    """Whether the user declared a column as labels, such as 007, or texts, such as "1 2"."""
+    """Whether the user declared a column as labels or names of sequences, such as 007, or texts, such as "1 2"."""
+    if name == config.by:
+        return True
     kind = config.kinds.get(name, "")
     return kind in ENCODINGS and (traits_of(kind).labels or traits_of(kind).verbatim)
 

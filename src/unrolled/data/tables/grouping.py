@@ -8,14 +8,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from unrolled.data.io.stray_cells import check_mixed
+from unrolled.data.encodings._cells import is_text
 from unrolled.data.io.timestamps import moments
 from unrolled.errors import IN_MEMORY, DataError, Origin, did_you_mean
 
 __all__ = ["codes", "group_steps"]
 
 _LARGEST_OFFSET = 2**31 - 1
-_DAY_FIRST = r"^\s*\d{1,2}[./-]\d{1,2}[./-]\d{2,4}\b"
 
 
 def group_steps(
@@ -102,17 +101,9 @@ def codes(column: pa.ChunkedArray) -> np.ndarray:
 def _sorted_places(column: pa.ChunkedArray, name: str, origin: Origin) -> np.ndarray:
     if pa.types.is_dictionary(column.type):
         column = column.cast(column.type.value_type)
-    if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
-        row = pc.index(pc.match_substring_regex(column, _DAY_FIRST), True).as_py()
-        if row >= 0:
-            raise DataError(
-                f"{column[row].as_py()!r} looks like a date but would not be sorted as one",
-                file=origin,
-                row=row + 1,
-                column=name,
-                hint="write dates as YYYY-MM-DD",
-            )
-        check_mixed(column, lambda row, message: DataError(message, file=origin, row=row + 1, column=name))
+    if is_text(column.type):
+        message = f"{column[0].as_py()[:40]!r} is a text, and texts cannot order the steps"
+        raise DataError(message, file=origin, row=1, column=name, hint="give dates, times or numbers")
     try:
         places: np.ndarray = pc.sort_indices(column).to_numpy()
     except pa.ArrowNotImplementedError:

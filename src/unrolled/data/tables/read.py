@@ -11,6 +11,7 @@ from unrolled.data.encodings._alphabets import Name
 from unrolled.data.encodings.encoding import has_time
 from unrolled.data.io.blobs import NAMES
 from unrolled.data.io.timestamps import duration
+from unrolled.data.tables.dated import with_dates
 from unrolled.data.tables.grouping import group_steps
 from unrolled.data.tables.record import FIELDS, as_steps
 from unrolled.data.tables.sequences import Sequences, infer_kinds, unusable
@@ -58,6 +59,7 @@ def read(
         _check_told(reading, config)
     reading = _leave_names_out(reading, config)
     reading = _leave_ignored_out(reading, config)
+    reading = _date(reading, config)
     reading = _join_fields(reading, config)
     reading = _group(reading, config, steps, wanted, timed)
     reading = _leave_aside(reading, asked_for)
@@ -84,6 +86,17 @@ def _leave_ignored_out(reading: Reading, config: DataConfig) -> Reading:
             hint = did_you_mean(name, known).strip()
             raise DataError("there is no such column to ignore", file=reading.origin, column=name, hint=hint)
     return reading.without(dict.fromkeys(config.ignore, f"is listed in {named('ignore')}"))
+
+
+def _date(reading: Reading, config: DataConfig) -> Reading:
+    dated = with_dates(reading.table, config, reading.origin, {*reading.dropped, *config.fields})
+    settled = {"date_order": dated.order} if dated.order else {}
+    return replace(
+        reading,
+        table=dated.table,
+        remarks=(*reading.remarks, *dated.remarks),
+        settled={**reading.settled, **settled},
+    )
 
 
 def _join_fields(reading: Reading, config: DataConfig) -> Reading:
@@ -139,4 +152,5 @@ def _with_kinds(reading: Reading, config: DataConfig, later: bool) -> Sequences:
         dropped=dict(reading.dropped),
         remarks=reading.remarks,
         reader=reading.reader,
+        settled=reading.settled,
     )

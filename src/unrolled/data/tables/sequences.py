@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -34,6 +36,7 @@ class Sequences:
         dropped: column name -> why it has no kind.
         remarks: what else the user should know about how the data was read.
         reader: the name of the reader of its files; empty for data in memory.
+        settled: option of reading -> what the data showed, so that later data is read as this was.
     """
 
     table: pa.Table
@@ -44,6 +47,7 @@ class Sequences:
     dropped: dict[str, str] = field(default_factory=dict)
     remarks: tuple[str, ...] = ()
     reader: str = ""
+    settled: Mapping[str, Any] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return int(self.table.num_rows)

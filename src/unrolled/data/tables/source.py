@@ -40,6 +40,7 @@ class Reading:
         reader: the name of the reader of its files; empty for data in memory.
         remarks: what the user should know about how it was read.
         dropped: column name -> why it is left out, as a phrase to follow "it".
+        settled: option of reading -> what the data showed.
     """
 
     table: pa.Table
@@ -47,6 +48,7 @@ class Reading:
     reader: str = ""
     remarks: tuple[str, ...] = ()
     dropped: Mapping[str, str] = field(default_factory=dict)
+    settled: Mapping[str, Any] = field(default_factory=dict)
 
     def without(self, reasons: Mapping[str, str]) -> Self:
         """Leave out more columns, each with its reason; a later reason replaces an earlier one."""
