@@ -80,11 +80,13 @@ def _written(values: np.ndarray, missing: np.ndarray) -> Dates | None:
     say, sizes = _WRITTEN[digits]
     if digits == 10 and len(np.unique(known)) < _ENOUGH:
         return None
-    rest, parts = np.where(missing, known[0], values).astype(np.int64), []
+    rest = np.where(missing, known[0], values).astype(np.int64)
+    parts: list[np.ndarray] = []
     for size in reversed(sizes):
         rest, part = np.divmod(rest, 10**size)
         parts.insert(0, part)
-    year, month, day, hour, minute, second = [*parts, *[np.zeros_like(rest)] * (6 - len(parts))]
+    parts += [np.zeros_like(rest)] * (6 - len(parts))
+    year, month, day, hour, minute, second = parts
     day = day if len(sizes) > 2 else np.ones_like(day)
     if not ((year >= 1800) & (year <= 2200) & (month >= 1) & (month <= 12)).all():
         return None

@@ -62,10 +62,11 @@ def moment(value: object) -> float | None:
         (86400.0, 5.0, 0.0, None)
     """
     if isinstance(value, str):
+        text = value
         try:
-            value = float(value)
+            value = float(text)
         except ValueError:
-            value = time_of_text(value)
+            value = time_of_text(text)
     if isinstance(value, datetime.date) and not isinstance(value, datetime.datetime):
         value = datetime.datetime(value.year, value.month, value.day)
     if isinstance(value, datetime.datetime):
