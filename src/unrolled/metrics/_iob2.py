@@ -1,6 +1,7 @@
-"""IOB2 tags of entities: parsing labels, forbidden transitions, and counts of entities found.
+"""Tags of entities, in IOB2 or BIOES: parsing labels, forbidden transitions, and counts of entities found.
 
 ``B-place I-place O`` marks one place over two steps: B begins an entity, I continues it, O is outside of all entities.
+BIOES also has E for the last step of an entity and S for one of a single step; BILOU writes L and U, and BMES M for I.
 
 Axes: N steps of all rows end to end, K labels.
 """
@@ -15,18 +16,22 @@ import numpy as np
 
 __all__ = ["IOB2", "entity_scores"]
 
+_LETTERS = tuple("BIESLUM")
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class IOB2:
-    """The labels of a column, read as IOB2 tags.
+    """The labels of a column, read as tags.
 
     Attributes:
-        begins: (K,) bool, the labels ``B-…``.
+        begins: (K,) bool, the labels that begin an entity: ``B-…``, ``S-…`` and ``U-…``.
+        ends: (K,) bool, the labels after which an entity has ended: ``E-…``, ``L-…``, ``S-…`` and ``U-…``; none in IOB2.
         kinds: (K,) int64, the number of each label's entity type; -1 for ``O``.
 
     References:
         Ramshaw and Marcus, 1995. https://aclanthology.org/W95-0107
         Tjong Kim Sang and Veenstra, 1999, IOB2. https://aclanthology.org/E99-1023
+        Ratinov and Roth, 2009, BILOU. https://aclanthology.org/W09-1119
 
     Example:
         >>> tags = IOB2.of(["B-place", "I-place", "O"])
@@ -37,34 +42,39 @@ class IOB2:
     """
 
     begins: np.ndarray
+    ends: np.ndarray
     kinds: np.ndarray
 
     @classmethod
     def of(cls, labels: Sequence[Any]) -> Self | None:
-        """Read ``labels`` as tags; ``None`` if any label is not an IOB2 tag, or all are ``O``."""
+        """Read ``labels`` as tags; ``None`` if any label is not one, or all are ``O``."""
         texts = [label if isinstance(label, str) else "" for label in labels]
-        if not all(text == "O" or (text[:2] in ("B-", "I-") and len(text) > 2) for text in texts):
+        if not all(text == "O" or (text[:1] in _LETTERS and text[1:2] == "-" and len(text) > 2) for text in texts):
             return None
         names = sorted({text[2:] for text in texts if text != "O"})
         if not names:
             return None
         kinds = np.array([-1 if text == "O" else names.index(text[2:]) for text in texts])
-        return cls(np.array([text.startswith("B-") for text in texts]), kinds)
+        begins, ends = (np.array([text != "O" and text[0] in letters for text in texts]) for letters in ("BSU", "ELSU"))
+        return cls(begins, ends, kinds)
 
     def forbidden(self) -> np.ndarray:
-        """(K + 1, K) bool: whether IOB2 forbids label j after label i; row K is for the start of a sequence.
+        """(K + 1, K) bool: whether the scheme forbids label j after label i; row K is for the start of a sequence.
 
-        An ``I-x`` may only continue an ``x``; all other tags are allowed everywhere.
+        An ``I-x`` may only continue an ``x``, and where entities have their own last tag, an ``x`` that has not ended
+        must be continued; all other tags are allowed everywhere.
         """
         goes_on = (self.kinds >= 0) & ~self.begins
-        before = np.append(self.kinds, -1)
-        return np.asarray(goes_on & (before[:, None] != self.kinds))
+        open_ = np.append(np.where(self.ends, -1, self.kinds), -1)[:, None]  # the type that may still be continued
+        continued = goes_on & (open_ == self.kinds)
+        unfinished = (open_ >= 0) & bool(self.ends.any())
+        return np.asarray((goes_on | unfinished) & ~continued)
 
     def count(self, prediction: np.ndarray, target: np.ndarray, first: np.ndarray) -> np.ndarray:
         """(3,) int64: the numbers of correctly found, found, and true entities, which can be summed over batches.
 
-        An entity is correct if its first step, its last step and its type are. Tags that break IOB2 are read as by the
-        CoNLL script and seqeval: an ``I-x`` that does not follow an ``x`` begins an entity.
+        An entity is correct if its first step, its last step and its type are. Tags that break the scheme are read as
+        by the CoNLL script and seqeval: an ``I-x`` that does not follow an open ``x`` begins an entity.
 
         Args:
             prediction, target: labels, all known.
@@ -84,7 +94,8 @@ class IOB2:
         """The first step of each entity, the step after its end, and its type."""
         kinds = self.kinds[labels]
         before = np.where(first, -1, np.concatenate([[-1], kinds[:-1]]))
-        starts = (kinds >= 0) & (self.begins[labels] | (kinds != before))
+        ended = np.concatenate([[False], self.ends[labels][:-1]])
+        starts = (kinds >= 0) & (self.begins[labels] | ended | (kinds != before))
         at = np.flatnonzero(starts)
         borders = np.append(np.flatnonzero(starts | (kinds < 0)), len(labels))
         return at, borders[np.searchsorted(borders, at, side="right")], kinds[at]

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.compute as pc
 
+from unrolled.data.encodings._cells import plain
 from unrolled.data.encodings.encoding import Encoding, has_time
 from unrolled.data.encodings.facets import Letters
 from unrolled.data.tables.sequences import Sequences
@@ -13,7 +15,9 @@ from unrolled.tasks.task import Question
 
 __all__ = [
     "check_aligned",
+    "check_classes",
     "check_letters",
+    "distinct",
     "is_measured",
     "is_number",
     "join",
@@ -39,14 +43,16 @@ def one_target(question: Question) -> str:
 
 
 def other_columns(question: Question) -> tuple[str, ...]:
-    """The input columns: the named ones, or else every column except the target.
+    """The input columns: the named ones, or else every column except the target and annotations like it.
 
     Raises:
         DataError: the target is the only column.
         UsageError: an input is also the target.
     """
     sequences = question.sequences
-    chosen = question.inputs or tuple(name for name in sequences.kinds if name not in question.target)
+    chosen = question.inputs or tuple(
+        name for name in sequences.kinds if name not in question.target and not sequences.annotates(name)
+    )
     for name in chosen:
         sequences.column(name)
         if name in question.target:
@@ -56,6 +62,27 @@ def other_columns(question: Question) -> tuple[str, ...]:
             "the target is the only column", file=sequences.origin, hint="add an input column to learn from"
         )
     return chosen
+
+
+def check_classes(sequences: Sequences, target: str) -> None:
+    """Check that a target of labels, one for each row or step or a set of them, has two or more.
+
+    Raises:
+        DataError: it has fewer.
+    """
+    if distinct(sequences.column(target)) < 2:
+        raise DataError(
+            "has only one class, so there is nothing to learn",
+            file=sequences.origin,
+            column=target,
+            hint="use data with at least two classes",
+        )
+
+
+def distinct(array: pa.ChunkedArray) -> int:
+    """How many values there are in the cells, or in the lists in them."""
+    values = plain(array)  # of a categorical column Arrow counts none
+    return int(pc.count_distinct(pc.list_flatten(values) if has_time(values.type) else values).as_py())
 
 
 def is_measured(sequences: Sequences, name: str) -> bool:

@@ -8,14 +8,12 @@ from __future__ import annotations
 from typing import Any, ClassVar, Literal
 
 import pyarrow as pa
-import pyarrow.compute as pc
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from unrolled.batch import Batch, Discrete
 from unrolled.config import Part
-from unrolled.data.encodings._cells import plain
 from unrolled.data.encodings.encoding import has_time
 from unrolled.data.encodings.facets import Labels
 from unrolled.data.examples.examples import Examples
@@ -24,9 +22,8 @@ from unrolled.data.examples.roles import Roles
 from unrolled.data.forms.one import One
 from unrolled.data.forms.set import Set
 from unrolled.data.tables.sequences import Sequences
-from unrolled.errors import DataError
 from unrolled.metrics.judged import Answers, ChosenLabels, ChosenSets, Nats
-from unrolled.tasks._columns import one_target, other_columns, step_aligned
+from unrolled.tasks._columns import check_classes, distinct, one_target, other_columns, step_aligned
 from unrolled.tasks._initial_bias import log_frequencies, log_odds
 from unrolled.tasks.task import Level, Measured, Question, Recognised, Task
 
@@ -72,20 +69,14 @@ class Classify(Task):
             several = not step_aligned(sequences, target, other_columns(question)) and _are_labels(sequences, target)
             return Recognised(80, f"each cell of {target!r} is a set of labels") if several else None
         if sequences.traits(target).labels or _few_integers(array):
-            return Recognised(80, f"{target!r} has {_distinct(array)} labels")
+            return Recognised(80, f"{target!r} has {distinct(array)} labels")
         return None
 
     @staticmethod
     def roles(question: Question) -> Roles:
         target = one_target(question)
         sequences = question.sequences
-        if _distinct(sequences.column(target)) < 2:
-            raise DataError(
-                "has only one class, so there is nothing to learn",
-                file=sequences.origin,
-                column=target,
-                hint="use data with at least two classes",
-            )
+        check_classes(sequences, target)
         several = has_time(sequences.column(target).type)
         return Roles(other_columns(question), target, Set() if several else One(), {target: "category"})
 
@@ -120,16 +111,10 @@ class Classify(Task):
         return columns
 
 
-def _distinct(array: pa.ChunkedArray) -> int:
-    """How many values there are in the cells."""
-    values = plain(array)  # of a categorical column Arrow counts none
-    return int(pc.count_distinct(pc.list_flatten(values) if has_time(values.type) else values).as_py())
-
-
 def _few_integers(array: pa.ChunkedArray) -> bool:
     if pa.types.is_boolean(array.type):
         return True
-    return pa.types.is_integer(array.type) and _distinct(array) <= _FEW
+    return pa.types.is_integer(array.type) and distinct(array) <= _FEW
 
 
 def _are_labels(sequences: Sequences, target: str) -> bool:

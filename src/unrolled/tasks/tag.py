@@ -25,7 +25,7 @@ from unrolled.decoding.viterbi import viterbi
 from unrolled.layers.crf import FORBIDDEN, crf_log_partition, crf_potentials, crf_score
 from unrolled.metrics._iob2 import IOB2
 from unrolled.metrics.judged import Answers, ChosenLabels, ChosenTags, Nats
-from unrolled.tasks._columns import check_aligned, one_target, other_columns, step_aligned
+from unrolled.tasks._columns import check_aligned, check_classes, one_target, other_columns, step_aligned
 from unrolled.tasks._initial_bias import log_frequencies, log_transitions
 from unrolled.tasks.task import Batching, Measured, Question, Recognised, Task, scored_steps
 
@@ -41,7 +41,7 @@ class Tag(Task):
         loss = Σ_t −log softmax(o_t)[y_t]; with ``crf`` the network gives potentials φ for all labels of a row together:
         loss = log Σ_y' exp Σ_t φ_t(y'_{t−1}, y'_t) − Σ_t φ_t(y_{t−1}, y_t), see `unrolled.layers.crf`.
 
-    Metrics: ``loss_nats_per_step``, ``accuracy`` (of steps), ``macro_f1``; if the labels are IOB2 tags, also
+    Metrics: ``loss_nats_per_step``, ``accuracy`` (of steps), ``macro_f1``; if the labels are tags of entities (IOB2, BIOES), also
     ``entity_precision``, ``entity_recall`` and ``entity_f1``, which then chooses the weights.
     """
 
@@ -88,6 +88,7 @@ class Tag(Task):
         target, sequences = one_target(question), question.sequences
         inputs = other_columns(question)
         check_aligned(sequences, target, inputs)
+        check_classes(sequences, target)
         return Roles(inputs, target, Aligned(), {target: "category"})
 
     def measure_training(self, train: Examples) -> Measured:

@@ -14,61 +14,101 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Iterator
+from itertools import chain, islice
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 
 from unrolled.data.config import DataConfig
-from unrolled.data.readers._shapes import first_lines, like_sentences
+from unrolled.data.io.field_marks import ANSWER, GOLD
+from unrolled.data.readers._column_parts import UNIVERSAL, Parts, asked_for, like_sentences, parts_of
+from unrolled.data.readers._shapes import first_lines
 from unrolled.data.readers.reader import Reader
 from unrolled.data.readers.text import text_buffer
-from unrolled.errors import DataError
+from unrolled.errors import DataError, UsageError, named
 
 __all__ = ["read_columns"]
 
-_UNIVERSAL = ("id", "words", "lemma", "upos", "xpos", "feats", "head", "deprel", "deps", "misc")
 _NO_WORD = re.compile(r"[0-9]+[-.][0-9]+")  # CoNLL-U's 3-4 (words written as one) and 8.1 (a word that is not written)
 _BLANKS, _BETWEEN = " \t\n", re.compile("[ \t]+")
 _DOCUMENT = "-DOCSTART-"
 _AT_ONCE = 1 << 16  # tokens held as Python objects at a time
+_PROBED = 2000  # tokens that show which column holds the words
 
 
 def read_columns(path: Path, config: DataConfig) -> pa.Table:
     """A row for each sentence, with list columns ``words``, ``column2`` … and, for the last one, ``tags``.
 
-    A file with one column has only ``words``; ``.conllu`` files have the column names of that format, with ``words``
-    for its forms.
+    A file with one column has only ``words``; a first column that numbers the words of each sentence is ``index``, and
+    a column of tags before the words is ``tags``. Files of ten columns in the manner of CoNLL-U have the names of that
+    format, with ``words`` for its forms. ``config.header`` gives other names.
+
+    All columns but the words are marked as annotations, which are inputs only if the user chooses them, and the one
+    that the file asks for as the answer.
 
     Raises:
         DataError: the file is missing or empty, is not in ``config.text_encoding``, has no tokens, or a line has an
             empty field or another number of fields than the first token.
+        UsageError: ``config.header`` has another number of names than a line has fields.
     """
     origin = str(path)
     lines = _Lines(text_buffer(path, config.text_encoding), origin)
     universal = path.name.lower().endswith(".conllu")
-    if universal and lines.width != len(_UNIVERSAL):
+    if universal and lines.width != len(UNIVERSAL):
         raise DataError(
             f"line {lines.first} has {lines.width} fields, but CoNLL-U has 10, separated by tabs", file=origin
         )
-    names = _UNIVERSAL if universal else _names(lines.width)
-    pieces: list[list[pa.Array]] = [[pa.array([], pa.large_string())] for _ in names]
+    tokens = lines.tokens()
+    head = list(islice(tokens, _PROBED))
+    parts = parts_of(_sentences(head), universal)
+    if config.header and len(config.header) != lines.width:
+        raise UsageError(
+            f"{named('header')} gives {len(config.header)} names, but a line of {origin} has {lines.width} fields"
+        )
+    pieces: list[list[pa.Array]] = [[pa.array([], pa.large_string())] for _ in parts.names]
     held: list[list[str]] = []
     offsets = [0]
     count = 0
-    for fields in lines.tokens():
+    for fields in chain(head, tokens):
         if fields is None:
             if count > offsets[-1]:
                 offsets.append(count)
-        elif not (universal and _NO_WORD.fullmatch(fields[0])):
+        elif parts.index is None or not _NO_WORD.fullmatch(fields[parts.index]):
             held.append(fields)
             count += 1
             if len(held) == _AT_ONCE:
                 _flush(held, pieces)
     _flush(held, pieces)
+    columns = [pa.concat_arrays(piece) for piece in pieces]
     cut = pa.array(np.array(offsets), pa.int64())
-    columns = [pa.LargeListArray.from_arrays(cut, pa.concat_arrays(piece)) for piece in pieces]
-    return pa.table(columns, names=list(names))
+    cells = [pa.LargeListArray.from_arrays(cut, column) for column in columns]
+    names = config.header or parts.names
+    marks = _marks(columns, parts)
+    fields_ = [pa.field(name, pa.large_list(pa.large_string()), metadata=marks[at]) for at, name in enumerate(names)]
+    return pa.table(cells, schema=pa.schema(fields_))
+
+
+def _sentences(head: list[list[str] | None]) -> list[list[list[str]]]:
+    """The tokens of ``head``, in which ``None`` ends a sentence."""
+    found: list[list[list[str]]] = [[]]
+    for fields in head:
+        if fields is not None:
+            found[-1].append(fields)
+        elif found[-1]:
+            found.append([])
+    return [sentence for sentence in found if sentence]
+
+
+def _marks(columns: list[pa.Array], parts: Parts) -> list[dict[bytes, bytes]]:
+    marks: list[dict[bytes, bytes]] = [{GOLD: b"of the words"} for _ in columns]
+    marks[parts.words] = {b"kind": b"tokens"}
+    if parts.index is not None:
+        marks[parts.index] = {b"aside": b"numbers the words of a sentence"}
+    if (asked := asked_for(columns, parts)) is not None:
+        at, why = asked
+        marks[at] |= {ANSWER: why.encode()}
+    return marks
 
 
 class _Lines:
@@ -114,19 +154,15 @@ class _Lines:
                 hint=f"separate fields by {'tabs' if self._separator else 'blanks'}, sentences by empty lines",
             )
         if not all(fields):
-            raise DataError(f"line {number}: field {fields.index('') + 1} is empty", file=self._origin)
+            empty = fields.index("") + 1
+            hint = "write O for a word outside of all entities, and _ for another label that is unknown"
+            raise DataError(f"line {number}: field {empty} is empty", file=self._origin, hint=hint if empty > 1 else None)
         return fields
 
 
 def _may_be_remark(line: str) -> bool:
     """True for a line that may be a remark instead of a token, so that it cannot set the number of fields."""
     return line.startswith(("#", _DOCUMENT))
-
-
-def _names(width: int) -> tuple[str, ...]:
-    if width == 1:
-        return ("words",)
-    return ("words", *(f"column{number}" for number in range(2, width)), "tags")
 
 
 def _flush(held: list[list[str]], pieces: list[list[pa.Array]]) -> None:

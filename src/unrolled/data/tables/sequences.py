@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 
 from unrolled.data.encodings.encoding import ENCODINGS, Traits, Where, has_time, traits_of
 from unrolled.data.io.blobs import LABELS, is_binary
+from unrolled.data.io.field_marks import answer_of, is_gold
 from unrolled.errors import IN_MEMORY, DataError, Origin, UsageError, did_you_mean, named
 
 __all__ = ["JOINED", "Sequences", "drop_missing", "infer_kinds", "merge", "unusable"]
@@ -61,6 +62,16 @@ class Sequences:
     def labelled(self) -> str | None:
         """The column of labels that come from subfolders, if there is one and it is not left out."""
         return next((name for name in self.kinds if LABELS in (self.table.field(name).metadata or {})), None)
+
+    @property
+    def answer(self) -> tuple[str, str] | None:
+        """The column that the format of the file asks for, and why, if it says so and the column is not left out."""
+        marked = answer_of(self.table.schema)
+        return marked if marked is not None and marked[0] in self.kinds else None
+
+    def annotates(self, name: str) -> bool:
+        """Whether the column ``name`` annotates the steps of another, so that by default it is no input."""
+        return is_gold(self.table.field(name))
 
     def column(self, name: str) -> pa.ChunkedArray:
         """The column ``name``; raises a `DataError` if it is unknown or left out."""
