@@ -25,7 +25,7 @@ class IOB2:
 
     Attributes:
         begins: (K,) bool, the labels that begin an entity: ``B-…``, ``S-…`` and ``U-…``.
-        ends: (K,) bool, the labels after which an entity has ended: ``E-…``, ``L-…``, ``S-…`` and ``U-…``; none in IOB2.
+        ends: (K,) bool, the labels that end one: ``E-…``, ``L-…``, ``S-…`` and ``U-…``; none in IOB2.
         kinds: (K,) int64, the number of each label's entity type; -1 for ``O``.
 
     References:

@@ -13,8 +13,8 @@ from unrolled.data.encodings.encoding import has_time
 from unrolled.data.examples.roles import Roles
 from unrolled.data.tables.read import read
 from unrolled.data.tables.sequences import Sequences, drop_missing
-from unrolled.data.tables.split import hold_out_last
-from unrolled.errors import UsageError, named
+from unrolled.data.tables.split import hold_out_last, list_lengths
+from unrolled.errors import DataError, UsageError, named
 from unrolled.runs.config import RunConfig
 from unrolled.runs.question import as_read
 from unrolled.tasks.task import TASKS, Task
@@ -60,6 +60,7 @@ def split_up(sequences: Sequences, config: RunConfig, roles: Roles, say: Say) ->
     used = {*roles.inputs, *roles.joined, roles.target}  # other columns must not affect how rows are cut
     sequences = replace(sequences, kinds={name: kind for name, kind in sequences.kinds.items() if name in used})
     known, notes = _known(sequences, roles)
+    _check_long_enough(known, roles)
     rest = parse(config.data.test).apply(known, "test", config, roles)
     how = _default_share(rest.left, roles) if config.data.valid is None else parse(config.data.valid)
     train = how.apply(rest.left, "valid", config, roles)
@@ -165,6 +166,23 @@ def _known(sequences: Sequences, roles: Roles) -> tuple[Sequences, tuple[str, ..
     known, missing = drop_missing(sequences, roles.target)
     left_out = f"{missing} of {len(sequences)} rows have no {roles.target} and are left out"
     return known, (left_out,) if missing else ()
+
+
+def _check_long_enough(sequences: Sequences, roles: Roles) -> None:
+    """Refuse a horizon that no series holds."""
+    target, horizon = roles.joined[0] if roles.joined else roles.target, roles.form.horizon
+    if not horizon:
+        return
+    longest = int(list_lengths(sequences.column(target)).max(initial=0))
+    if longest <= horizon:
+        series = "the series has" if len(sequences) == 1 else f"the longest of {len(sequences)} series has"
+        some = f"{named('horizon')} can be {(longest - 1) // 2} at most, or {longest - 1} with {named('valid')} 0"
+        raise DataError(
+            f"{series} {longest} step{'s' if longest != 1 else ''}, so it holds no forecast of {horizon} steps",
+            file=sequences.origin,
+            column=target,
+            hint=some if longest > 2 else "give longer series",
+        )
 
 
 def _default_share(sequences: Sequences, roles: Roles) -> Share:

@@ -41,8 +41,8 @@ class Tag(Task):
         loss = Σ_t −log softmax(o_t)[y_t]; with ``crf`` the network gives potentials φ for all labels of a row together:
         loss = log Σ_y' exp Σ_t φ_t(y'_{t−1}, y'_t) − Σ_t φ_t(y_{t−1}, y_t), see `unrolled.layers.crf`.
 
-    Metrics: ``loss_nats_per_step``, ``accuracy`` (of steps), ``macro_f1``; if the labels are tags of entities (IOB2, BIOES), also
-    ``entity_precision``, ``entity_recall`` and ``entity_f1``, which then chooses the weights.
+    Metrics: ``loss_nats_per_step``, ``accuracy`` (of steps), ``macro_f1``; if the labels are tags of entities (IOB2 or
+    BIOES), also ``entity_precision``, ``entity_recall`` and ``entity_f1``, which then chooses the weights.
     """
 
     class Options(Part):

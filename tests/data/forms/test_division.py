@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 from samples import sequences
 
-from unrolled.data.forms._division import by_row, by_time, end_of_few
+from unrolled.data.forms._division import by_forecast, by_row, by_time, end_of_few, rows_or_end
 from unrolled.data.tables.sequences import Sequences
 from unrolled.errors import DataError
 
@@ -39,3 +39,29 @@ def test_labels_have_the_same_share_of_both_parts_and_numbers_do_not() -> None:
 def test_a_single_row_is_not_divided() -> None:
     with pytest.raises(DataError, match="has only one row, so no rows can be held out for validation"):
         by_row(waves(1), 0.5, 0)
+
+
+@pytest.mark.parametrize(
+    ("cells", "horizon", "how"),
+    [
+        ([[1.0] * 200], 12, "the last 10 % of each sequence"),
+        ([[1.0] * 50], 12, "the last 12 steps of each series, as 10 % would not hold a forecast of 12"),
+        ([[1.0] * 100 + [None] * 50], 6, "the last 60 steps of each series, as the target is missing at the end"),
+        (
+            [[1.0] * 14, [1.0] * 40, [1.0] * 12, [1.0]],
+            6,
+            "the last 6 steps of each series, as 10 % would not hold a forecast of 6; 2 of 4 series are too short to be judged",
+        ),
+    ],
+)
+def test_how_the_end_of_a_series_is_held_out_is_said(cells: list[list[float]], horizon: int, how: str) -> None:
+    assert by_forecast(sequences({"x": cells}, {"x": "number"}), 0.1, horizon, ("x",)).how == how
+
+
+def test_a_single_labelled_series_is_divided_in_time_and_several_by_row() -> None:
+    one = sequences({"x": [[1.0] * 40], "y": [["a", "b"] * 20]}, {"x": "number", "y": "category"})
+    left, part, how = rows_or_end(one, 0.1, 0, "y")
+    assert (steps(left), steps(part), how) == ([36], [40], "the last 10 % of each sequence")
+    assert part.first is not None and part.first.tolist() == [36]
+    two = sequences({"x": [[1.0]] * 2, "y": [["a"]] * 2}, {"x": "number", "y": "category"})
+    assert rows_or_end(two, 0.1, 0, "y").how == "1 of 2 rows, held out at random"

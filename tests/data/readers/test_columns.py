@@ -7,11 +7,13 @@ import pytest
 from configs import data_config
 
 from unrolled.data.config import DataConfig
+from unrolled.data.io.field_marks import answer_of
 from unrolled.data.readers import columns
+from unrolled.data.readers._column_parts import looks_like_columns
 from unrolled.data.readers.columns import read_columns
 from unrolled.data.readers.reader import suffixes
 from unrolled.data.tables.read import read
-from unrolled.errors import DataError
+from unrolled.errors import DataError, UsageError
 
 
 def written(folder: Path, text: str, name: str = "a.conll") -> Path:
@@ -125,3 +127,72 @@ def test_long_files_are_read_in_pieces(tmp_path: Path, monkeypatch: pytest.Monke
     assert table(tmp_path, text) == whole
     assert [n for row in whole["words"] for n in row] == [f"w{n}" for n in range(100)]
     assert pa.types.is_large_list(read_columns(tmp_path / "a.conll", DataConfig()).schema.field("words").type)
+
+
+def marks(folder: Path, text: str, name: str = "a.conll", **options: object) -> tuple[list[str], str, str]:
+    """The names of the columns, the one that is asked for, and why."""
+    schema = read_columns(written(folder, text, name), data_config(**options)).schema
+    asked = answer_of(schema)
+    assert asked is not None
+    return schema.names, *asked
+
+
+TAGGED = "Anna {0}B-PER\nwent {0}O\nto {0}O\nRome {0}B-LOC\n\nBob {0}B-PER\nsaw {0}O\nher {0}O\n\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "names", "asked"),
+    [
+        (TAGGED.format(""), ["words", "tags"], "tags"),
+        (TAGGED.format("NN I-NP "), ["words", "column2", "column3", "tags"], "tags"),  # a chunk with one label
+        (TAGGED.format("NN B-NP ").replace("went NN B-NP", "went NN B-VP"), ["words", "column2", "column3", "tags"], "tags"),
+        ("1\tAnna\tB-PER\tO\n2\tCity\tI-PER\tB-PER\n\n1\tis\tO\tO\n2\tRome\tB-LOC\tO\n\n", ["index", "words", "column3", "tags"], "column3"),
+        ("B-PER\tAnna\nO\twent\n\nO\tout\n", ["tags", "words"], "tags"),
+        ("Anna\tNNP\nwent\tVBD\n\nBob\tNNP\n", ["words", "tags"], "tags"),
+        ("7\tNUM\n8\tNUM\n9\tX\n", ["words", "tags"], "tags"),  # words may be numbers
+    ],
+    ids=["two", "one chunk", "chunks", "numbered, two layers", "tag first", "parts of speech", "numbers"],
+)  # fmt: skip
+def test_the_words_and_the_label_are_found(text: str, names: list[str], asked: str, tmp_path: Path) -> None:
+    assert marks(tmp_path, text)[:2] == (names, asked)
+
+
+def test_a_treebank_is_known_without_its_suffix(tmp_path: Path) -> None:
+    line = "{0}\t{1}\t{1}\t{2}\t_\t_\t0\troot\t_\t_\n"
+    text = line.format(1, "dogs", "NOUN") + line.format(2, "bark", "VERB")
+    names, asked, why = marks(tmp_path, text, "train.iob")
+    assert (names[:4], asked, why) == (["id", "words", "lemma", "upos"], "upos", "it holds parts of speech")
+    found = read(written(tmp_path, text, "a.conllu"))
+    assert "id" not in found.kinds and [name for name in found.kinds if not found.annotates(name)] == ["words"]
+
+
+def test_a_header_names_the_columns(tmp_path: Path) -> None:
+    names, asked, _ = marks(tmp_path, TAGGED.format("NN "), header=("token", "pos", "ner"))
+    assert (names, asked) == (["token", "pos", "ner"], "ner")
+    with pytest.raises(UsageError, match=r"header gives 1 names, but a line of .*a\.conll has 2 fields"):
+        marks(tmp_path, TAGGED.format(""), header=("token",))
+
+
+@pytest.mark.parametrize(
+    ("text", "is_so"),
+    [
+        (TAGGED.format(""), True),
+        (TAGGED.format("").replace(" ", "\t"), True),
+        ("-DOCSTART- -X- O O\n\n" + TAGGED.format("NN I-NP "), True),
+        ("# sent_id = 1\n" + "\t".join(["1", "dogs", "dog", "NOUN", "_", "_", "0", "root", "_", "_"]) + "\n\n", True),
+        ("Anna S-PER\nin O\nNew B-LOC\nYork E-LOC\n", True),  # one sentence
+        (TAGGED.format("").replace("went O", "went"), True),  # its reader names the line
+        ("The DT\ndog NN\n\nA DT\ncat NN\n\nThe DT\nman NN\n\n", True),
+        ("text\tlabel\ngood film\tpos\nbad film\tneg\n", False),
+        ("word,tag\nAnna,B-PER\nwent,O\n", False),
+        ("to be or\nnot to be\n\nthat is the\n\nquestion for us\n", False),
+        ("one\ntwo\n\nthree\n", False),
+        ("1\t2\n3\t4\n", False),
+        ("", False),
+        ("\n\n\n", False),
+        ("a single line without an end", False),
+    ],
+)
+def test_a_column_file_is_known_by_its_content(text: str, is_so: bool) -> None:
+    assert looks_like_columns(text) == is_so
+    assert looks_like_columns(text.replace("\n", "\r\n")) == is_so

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from unrolled.data.encodings.encoding import has_time
 from unrolled.data.forms.form import Division
+from unrolled.data.tables.forecast_split import hold_out_forecasts
 from unrolled.data.tables.sequences import Sequences
-from unrolled.data.tables.split import hold_out, hold_out_end, without_history
+from unrolled.data.tables.split import hold_out, hold_out_end, list_lengths, without_history
 from unrolled.errors import DataError
 
-__all__ = ["by_row", "by_time", "end_of_few"]
+__all__ = ["by_forecast", "by_row", "by_time", "end_of_few", "rows_or_end"]
 
 _FEW = 10  # with fewer sequences than this, the end of each is held out instead of whole ones
 
@@ -31,6 +33,31 @@ def by_time(sequences: Sequences, share: float) -> Division:
     """Hold out the end of each sequence, with all earlier steps as history."""
     left, part = hold_out_end(sequences, share)
     return Division(left, part, f"the last {100 * share:.2g} % of each sequence")
+
+
+def by_forecast(sequences: Sequences, share: float, horizon: int, targets: tuple[str, ...]) -> Division:
+    """Hold out the end of each series, at least one forecast ``horizon``, with all earlier steps as history."""
+    left, part = hold_out_forecasts(sequences, share, horizon, targets)
+    assert part.first is not None
+    lengths = list_lengths(part.column(next(name for name in part.kinds if has_time(part.column(name).type))))
+    held, judged = lengths - part.first, lengths > part.first
+    fewest, most, longest = int(held[judged].min()), int(held.max()), int(lengths.max())
+    steps = f"the last {100 * share:.2g} % of each sequence"
+    if most > round(share * longest):
+        why = f"{100 * share:.2g} % would not hold a forecast of {horizon}"
+        why = why if share * longest < horizon else "the target is missing at the end"
+        steps = f"the last {fewest if fewest == most else f'{fewest} to {most}'} steps of each series, as {why}"
+    if not judged.all():
+        short = int((~judged).sum())
+        steps = f"{steps}; {short} of {len(judged)} series are too short to be judged"
+    return Division(left, part, steps)
+
+
+def rows_or_end(sequences: Sequences, share: float, seed: int, target: str) -> Division:
+    """Hold out rows at random or, of a single sequence, its end, with all earlier steps as history."""
+    if len(sequences) == 1:
+        return by_time(sequences, share)
+    return by_row(sequences, share, seed, target)
 
 
 def end_of_few(sequences: Sequences, share: float, seed: int) -> Division:

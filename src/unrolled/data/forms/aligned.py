@@ -9,7 +9,7 @@ import numpy as np
 
 from unrolled.batch import MISSING, Discrete, Spec
 from unrolled.data.encodings.encoding import Encoded, Encoding, Where
-from unrolled.data.forms._division import by_row
+from unrolled.data.forms._division import rows_or_end
 from unrolled.data.forms._steps import StepPlans, steps_from
 from unrolled.data.forms.form import Division, Plans
 from unrolled.data.plans.gather import gather_target
@@ -47,7 +47,7 @@ class Aligned:
         return gather_target(target, segments, steps, real, isinstance(spec, Discrete))
 
     def hold_out(self, sequences: Sequences, share: float, seed: int, target: str) -> Division:
-        return by_row(sequences, share, seed, target)
+        return rows_or_end(sequences, share, seed, target)
 
     def asked(self, target: Encoded, first: np.ndarray | None, discrete: bool) -> np.ndarray:
         asked = steps_from(target, first)

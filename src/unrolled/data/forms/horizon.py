@@ -8,8 +8,8 @@ from typing import ClassVar
 import numpy as np
 
 from unrolled.batch import Discrete, Spec
-from unrolled.data.encodings.encoding import Encoded, Encoding, Where
-from unrolled.data.forms._division import by_time
+from unrolled.data.encodings.encoding import Encoded, Encoding, Where, has_time
+from unrolled.data.forms._division import by_forecast
 from unrolled.data.forms.form import BatchSettings, Division, EncodedSplit, Plans
 from unrolled.data.plans.gather import gather_target
 from unrolled.data.plans.segments import Segments
@@ -76,7 +76,9 @@ class Horizon:
         return gather_target(target, segments, ahead, np.ones_like(ahead, bool), isinstance(spec, Discrete))
 
     def hold_out(self, sequences: Sequences, share: float, seed: int, target: str) -> Division:
-        return by_time(sequences, share)
+        known = sequences.kinds
+        joined = (name for name in known if sequences.traits(name).measured and has_time(sequences.column(name).type))
+        return by_forecast(sequences, share, self.horizon, (target,) if target in known else tuple(joined))
 
 
 MEMBER = Horizon

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 import pyarrow as pa
@@ -17,6 +18,7 @@ _NUMBER = re.compile(r"[0-9]+([-.][0-9]+)?")
 _MARK = re.compile(r"[A-Z$#.,:;'`\"()/|*+_=?!-]{1,12}")  # a part of speech, such as NNP, PRP$ or a comma
 _HEADS = ("-DOCSTART-", "# sent_id", "# text =", "# newdoc")
 _SENTENCES, _FEW = 3, 60  # fewest sentences and most distinct marks of a file without a suffix that names the format
+_MOST = 0.8  # share of lines that end with a tag
 _PROBED = 200  # lines that show the form of a file
 
 
@@ -62,10 +64,10 @@ def asked_for(columns: Sequence[pa.Array], parts: Parts) -> tuple[int, str] | No
     tags = [at for at in places if _tags(counts[at])]
     if tags:
         best = tags[-1]
-        for at in tags:
+        for at in tags:  # of nested entities, the outer ones
             alike = _types(counts[at]) & _types(counts[best])
-            if alike and _entities(counts[at]) > _entities(counts[best]):
-                best = at
+            if alike and _entities(counts[at]) >= _entities(counts[best]):
+                best = min(at, best)
         return best, "it holds tags of entities"
     if parts.names == UNIVERSAL:
         return places[0], "it holds parts of speech"
@@ -87,15 +89,17 @@ def looks_like_columns(head: str) -> bool:
     lines = head.removeprefix("\ufeff").splitlines()[:-1][:_PROBED] if "\n" in head else []
     declared = any(line.startswith(_HEADS) for line in lines)
     tokens = [line for line in lines if line.strip() and not line.startswith((*_HEADS, "#"))]
-    empty = sum(1 for line, after in zip(lines, lines[1:], strict=False) if not line.strip() and after.strip())
-    if len(tokens) < 2:
+    empty = sum(1 for line, after in pairwise(lines) if not line.strip() and after.strip())
+    if len(tokens) < (1 if declared else 2):
         return False
     separator = "\t" if "\t" in tokens[0] else None
     rows = [[field.strip() for field in line.strip("\n ").split(separator)] for line in tokens]
     width = len(rows[0])
     if width < 2:
         return False
-    if empty and _tags(row[-1] for row in rows if row[-1]):
+    last = [row[-1] for row in rows if row[-1]]
+    tags = [text for text in last if _TAG.fullmatch(text)]
+    if empty and _tags(tags) and len(tags) >= _MOST * len(last):
         return True  # a line with too few fields is an error that the reader names
     if any(len(row) != width for row in rows):
         return False

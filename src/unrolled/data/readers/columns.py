@@ -156,7 +156,9 @@ class _Lines:
         if not all(fields):
             empty = fields.index("") + 1
             hint = "write O for a word outside of all entities, and _ for another label that is unknown"
-            raise DataError(f"line {number}: field {empty} is empty", file=self._origin, hint=hint if empty > 1 else None)
+            raise DataError(
+                f"line {number}: field {empty} is empty", file=self._origin, hint=hint if empty > 1 else None
+            )
         return fields
 
 

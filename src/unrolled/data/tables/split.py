@@ -14,7 +14,7 @@ from unrolled.data.tables.grouping import codes
 from unrolled.data.tables.sequences import Sequences
 from unrolled.errors import DataError, UsageError, named
 
-__all__ = ["hold_out", "hold_out_end", "hold_out_last", "without_history"]
+__all__ = ["hold_out", "hold_out_end", "hold_out_last", "list_lengths", "split_lists", "without_history"]
 
 _LARGE_TEXT = 1 << 16  # bytes from which a text is kept as a separate chunk instead of being copied
 
@@ -82,7 +82,7 @@ def hold_out_end(sequences: Sequences, fraction: float) -> tuple[Sequences, Sequ
     """
     _check_fraction(fraction)
     if any(has_time(sequences.column(name).type) for name in sequences.kinds):
-        return _split_lists(sequences, lambda lengths: _held(lengths, fraction), "two")
+        return split_lists(sequences, lambda lengths: _held(lengths, fraction), "two")
     texts = [name for name in sequences.kinds if sequences.traits(name).text]
     if not texts:
         raise DataError("has no column with a time axis, so it cannot be split by time", file=sequences.origin)
@@ -104,7 +104,7 @@ def hold_out_last(sequences: Sequences) -> tuple[Sequences, Sequences]:
     """
     if not any(has_time(sequences.column(name).type) for name in sequences.kinds):
         raise DataError("has no list column, so there are no last steps to hold out", file=sequences.origin)
-    return _split_lists(sequences, lambda lengths: np.where(lengths > 2, 1, 0), "three")
+    return split_lists(sequences, lambda lengths: np.where(lengths > 2, 1, 0), "three")
 
 
 def without_history(sequences: Sequences) -> Sequences:
@@ -118,9 +118,9 @@ def without_history(sequences: Sequences) -> Sequences:
     if sequences.first is None:
         return sequences
     table = sequences.table
-    steps = next(_lengths(column) for column in map(sequences.column, sequences.kinds) if has_time(column.type))
+    steps = next(list_lengths(column) for column in map(sequences.column, sequences.kinds) if has_time(column.type))
     for name in table.column_names:
-        if has_time(table.column(name).type) and np.array_equal(_lengths(table.column(name)), steps):
+        if has_time(table.column(name).type) and np.array_equal(list_lengths(table.column(name)), steps):
             table = _between(table, name, np.minimum(sequences.first, steps), steps)
     return replace(sequences, table=table, first=None)
 
@@ -140,7 +140,7 @@ def _unlearnable(column: pa.ChunkedArray, rest: np.ndarray) -> np.ndarray:
     """(rows,) bool: True for a row of ``rest`` with a label that no row outside ``rest`` has."""
     rows = np.arange(len(column))
     if has_time(column.type):
-        rows = np.repeat(rows, _lengths(column))
+        rows = np.repeat(rows, list_lengths(column))
         column = pc.list_flatten(column)
     label = codes(column)
     learned = np.bincount(label[~rest[rows]], minlength=int(label.max(initial=-1)) + 1) > 0
@@ -171,14 +171,19 @@ def _interleaved(labels: np.ndarray, random: np.random.Generator) -> np.ndarray:
     return np.argsort((rank + first[labels]) / counts[labels], kind="stable")
 
 
-def _split_lists(
+def split_lists(
     sequences: Sequences, held: Callable[[np.ndarray], np.ndarray], least: str
 ) -> tuple[Sequences, Sequences]:
+    """Split each list before its last ``held(lengths)`` steps; ``least`` says what it takes, such as ``two``.
+
+    Raises:
+        DataError: the lists of a row differ in length, or nothing is held out.
+    """
     timed = [name for name in sequences.table.column_names if has_time(sequences.table.column(name).type)]
     used = [name for name in timed if name in sequences.kinds]
-    steps = _lengths(sequences.table.column(used[0]))
+    steps = list_lengths(sequences.table.column(used[0]))
     for name in used[1:]:
-        differs = np.flatnonzero(_lengths(sequences.table.column(name)) != steps)
+        differs = np.flatnonzero(list_lengths(sequences.table.column(name)) != steps)
         if len(differs):
             place = sequences.where(name)
             message = f"differs in length from {used[0]!r}, so this row cannot be split by time"
@@ -189,12 +194,13 @@ def _split_lists(
         raise DataError(f"no sequence has {least} steps or more, so none can be split by time", file=sequences.origin)
     table = sequences.table
     for name in timed:
-        if name in used or np.array_equal(_lengths(table.column(name)), steps):
+        if name in used or np.array_equal(list_lengths(table.column(name)), steps):
             table = _between(table, name, np.zeros(len(steps), np.int64), border)
     return replace(sequences, table=table), replace(sequences, first=border)
 
 
-def _lengths(column: pa.ChunkedArray) -> np.ndarray:
+def list_lengths(column: pa.ChunkedArray) -> np.ndarray:
+    """(rows,) int64: the number of elements of each list; 0 for a null."""
     lengths: np.ndarray = pc.fill_null(pc.list_value_length(column), 0).to_numpy()
     return lengths.astype(np.int64)
 
@@ -206,7 +212,7 @@ def _between(table: pa.Table, name: str, starts: np.ndarray, stops: np.ndarray) 
     """
     index = table.column_names.index(name)
     column = table.column(index)
-    lengths = _lengths(column)
+    lengths = list_lengths(column)
     flat = pc.list_flatten(column)
     if len(stops) == 1:
         kept = flat.slice(int(starts[0]), int(stops[0] - starts[0]))  # one long sequence need not be copied

@@ -1,0 +1,82 @@
+"""Hold out the end of each series for a forecast: at least one horizon, however short the series."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from unrolled.data.tables.sequences import Sequences
+from unrolled.data.tables.split import list_lengths, split_lists
+from unrolled.errors import DataError, UsageError, named
+
+__all__ = ["hold_out_forecasts"]
+
+
+def hold_out_forecasts(
+    sequences: Sequences, fraction: float, horizon: int, targets: tuple[str, ...]
+) -> tuple[Sequences, Sequences]:
+    """(train, rest): ``rest`` is the last ``fraction`` of each series, at least one ``horizon``, with its history.
+
+    A series that is too short to be judged by one forecast and to be learned from by another stays in ``train``. Steps
+    at the end at which all ``targets`` are missing cannot be judged: they belong to ``rest``, and do not count.
+
+    Args:
+        sequences: lists.
+        fraction: in (0, 1).
+        horizon: how many steps are predicted at once.
+        targets: the columns that are predicted.
+
+    Raises:
+        DataError: no series is long enough, or no target is known.
+        UsageError: ``fraction`` is not in (0, 1).
+
+    Example:
+        >>> load = Sequences(pa.table({"load": [[1, 2, 3, 4, 5, 6, 7, None], [1, 2]]}), {"load": "number"})
+        >>> train, rest = hold_out_forecasts(load, 0.1, 2, ("load",))
+        >>> train.table.to_pydict(), rest.first
+        ({'load': [[1, 2, 3, 4, 5], [1, 2]]}, array([5, 2]))
+    """
+    if not 0 < fraction < 1:
+        raise UsageError(f"the share to hold out must be between 0 and 1, not {fraction}")
+    unknown = _unknown_at_the_end(sequences, targets)
+
+    def held(lengths: np.ndarray) -> np.ndarray:
+        known = lengths - np.minimum(unknown, lengths)
+        share = np.maximum(np.round(known * fraction).astype(np.int64), horizon)
+        share = np.minimum(share, known - horizon - 1)  # what is left holds a first step and a whole forecast
+        found = np.where(share < horizon, 0, share + unknown)
+        if not found.any():
+            raise _too_short(sequences, int(known.max(initial=0)), horizon)
+        return found
+
+    return split_lists(sequences, held, "enough steps")
+
+
+def _too_short(sequences: Sequences, longest: int, horizon: int) -> DataError:
+    where = f"the longest series has {longest} step{'s' if longest != 1 else ''} with a known target"
+    least = f"{named('valid')} 0, which trains without validation" if longest > horizon else "give longer series"
+    return DataError(
+        f"{where}, but to forecast {horizon} steps takes {2 * horizon + 1}: {horizon} to validate on, and the others "
+        "to learn from",
+        file=sequences.origin,
+        hint=f"try {named('horizon')} {(longest - 1) // 2}, or {least}" if longest > 2 else least,
+    )
+
+
+def _unknown_at_the_end(sequences: Sequences, targets: tuple[str, ...]) -> np.ndarray:
+    """(rows,) int64: the number of steps at the end of each row at which all ``targets`` are missing."""
+    found: list[np.ndarray] = []
+    for name in targets:
+        column = sequences.column(name)
+        steps, lengths = pc.list_flatten(column), list_lengths(column)
+        if pa.types.is_nested(steps.type):
+            return np.zeros(len(lengths), np.int64)  # channels side by side
+        known = (
+            pc.is_valid(steps) if not pa.types.is_floating(steps.type) else pc.is_finite(pc.fill_null(steps, np.nan))
+        )
+        places = np.where(known.to_numpy(), np.arange(1, len(steps) + 1), 0)
+        stops = np.cumsum(lengths)
+        last = np.concatenate([[0], np.maximum.accumulate(places)])[stops]  # after the last known step until then
+        found.append(np.minimum(stops - last, lengths))
+    return np.minimum.reduce(found) if found else np.zeros(len(sequences), np.int64)
