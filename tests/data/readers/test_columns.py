@@ -9,7 +9,7 @@ from configs import data_config
 from unrolled.data.config import DataConfig
 from unrolled.data.io.field_marks import answer_of
 from unrolled.data.readers import columns
-from unrolled.data.readers._column_parts import looks_like_columns
+from unrolled.data.readers._column_parts import like_sentences
 from unrolled.data.readers.columns import read_columns
 from unrolled.data.readers.reader import suffixes
 from unrolled.data.tables.read import read
@@ -174,25 +174,24 @@ def test_a_header_names_the_columns(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "is_so"),
+    ("text", "sure"),
     [
-        (TAGGED.format(""), True),
-        (TAGGED.format("").replace(" ", "\t"), True),
-        ("-DOCSTART- -X- O O\n\n" + TAGGED.format("NN I-NP "), True),
-        ("# sent_id = 1\n" + "\t".join(["1", "dogs", "dog", "NOUN", "_", "_", "0", "root", "_", "_"]) + "\n\n", True),
-        ("Anna S-PER\nin O\nNew B-LOC\nYork E-LOC\n", True),  # one sentence
-        (TAGGED.format("").replace("went O", "went"), True),  # its reader names the line
-        ("The DT\ndog NN\n\nA DT\ncat NN\n\nThe DT\nman NN\n\n", True),
-        ("text\tlabel\ngood film\tpos\nbad film\tneg\n", False),
-        ("word,tag\nAnna,B-PER\nwent,O\n", False),
-        ("to be or\nnot to be\n\nthat is the\n\nquestion for us\n", False),
-        ("one\ntwo\n\nthree\n", False),
-        ("1\t2\n3\t4\n", False),
-        ("", False),
-        ("\n\n\n", False),
-        ("a single line without an end", False),
+        (TAGGED.format(""), 100),
+        (TAGGED.format("").replace(" ", "\t"), 100),
+        ("-DOCSTART- -X- O O\n\n" + TAGGED.format("NN I-NP "), 100),
+        ("# sent_id = 1\n" + "\t".join(["1", "dogs", "dog", "NOUN", "_", "_", "0", "root", "_", "_"]) + "\n\n", 100),
+        ("Anna S-PER\nin O\nNew B-LOC\nYork E-LOC\n", 60),  # one sentence
+        (TAGGED.format("").replace("went O", "went"), 100),  # its reader names the line
+        ("The DT\ndog NN\n\nA DT\ncat NN\n\nThe DT\nman NN\n\n", 100),
+        ("text\tlabel\ngood film\tpos\nbad film\tneg\n", 0),
+        ("word,tag\nAnna,B-PER\nwent,O\n", 0),
+        ("to be or\nnot to be\n\nthat is the\n\nquestion for us\n", 0),
+        ("one\ntwo\n\nthree\n", 0),
+        ("1\t2\n3\t4\n", 0),
+        ("", 0),
+        ("\n\n\n", 0),
+        ("a single line without an end", 0),
     ],
 )
-def test_a_column_file_is_known_by_its_content(text: str, is_so: bool) -> None:
-    assert looks_like_columns(text) == is_so
-    assert looks_like_columns(text.replace("\n", "\r\n")) == is_so
+def test_a_column_file_is_known_by_its_content(text: str, sure: int) -> None:
+    assert like_sentences(text.splitlines()) == sure

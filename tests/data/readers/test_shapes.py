@@ -3,7 +3,8 @@ from __future__ import annotations
 import pytest
 
 from unrolled.data.io.unpacking import Beginning
-from unrolled.data.readers._shapes import first_lines, like_sentences, like_table
+from unrolled.data.readers._column_parts import like_sentences
+from unrolled.data.readers._shapes import first_lines, like_table
 
 TABLES = {
     "numbers": "day,load\nMon,3.5\nTue,4.0\n",

@@ -8,6 +8,7 @@ from configs import data_config
 from contracts.test_folders import FILES
 
 from unrolled.data.readers.reader import READERS
+from unrolled.data.tables.read import read
 from unrolled.data.tables.recognition import reader_of_file, readers_of_folder
 from unrolled.errors import DataError, UsageError
 
@@ -122,3 +123,13 @@ def test_in_a_folder_the_first_files_of_a_vague_suffix_speak_for_all(tmp_path: P
     }
     files[0].write_text("> he said\nthe first of these is a text\n")
     assert set(readers_of_folder(files, data_config()).values()) == {"text"}
+
+
+@pytest.mark.parametrize("name", ["train.txt", "train.tsv", "eng.train", "a.conll"])
+def test_names_of_columns_keep_sentences_together(name: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_text("Anna\tB-PER\nruns\tO\n\nSo\tO\n\n")
+    found = read(tmp_path / name, data_config(header=("token", "entity")))
+    assert found.table.to_pydict() == {"token": [["Anna", "runs"], ["So"]], "entity": [["B-PER", "O"], ["O"]]}
+    (tmp_path / name).write_text("good film\tpos\nbad film\tneg\n")
+    if not name.endswith(".conll"):
+        assert len(read(tmp_path / name, data_config(header=("text", "label")))) == 2

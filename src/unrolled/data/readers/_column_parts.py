@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from itertools import pairwise
-from typing import NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-__all__ = ["UNIVERSAL", "Parts", "asked_for", "looks_like_columns", "parts_of"]
+__all__ = ["UNIVERSAL", "Parts", "asked_for", "like_sentences", "parts_of"]
 
 UNIVERSAL = ("id", "words", "lemma", "upos", "xpos", "feats", "head", "deprel", "deps", "misc")
 _TAG = re.compile(r"O|[BIESLUM]-\S+")  # of IOB, IOB2, BIOES and BILOU
@@ -19,10 +19,10 @@ _MARK = re.compile(r"[A-Z$#.,:;'`\"()/|*+_=?!-]{1,12}")  # a part of speech, suc
 _HEADS = ("-DOCSTART-", "# sent_id", "# text =", "# newdoc")
 _SENTENCES, _FEW = 3, 60  # fewest sentences and most distinct marks of a file without a suffix that names the format
 _MOST = 0.8  # share of lines that end with a tag
-_PROBED = 200  # lines that show the form of a file
 
 
-class Parts(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Parts:
     """The names of the columns, and which of them numbers the words of a sentence and which holds them."""
 
     names: tuple[str, ...]
@@ -74,43 +74,43 @@ def asked_for(columns: Sequence[pa.Array], parts: Parts) -> tuple[int, str] | No
     return (places[-1], "it is the last column with labels") if places else None
 
 
-def looks_like_columns(head: str) -> bool:
-    r"""Whether the beginning of a text file, cut anywhere, is that of a column file.
+def like_sentences(lines: Sequence[str]) -> int:
+    """How sure the first ``lines`` of a file are sentences in columns: 0, 60 or 100.
 
-    Its lines are tokens with the same number of fields, separated by tabs or by blanks, and empty lines end its
-    sentences; one column holds tags of entities or few marks, such as parts of speech.
+    A token and its labels are on each line, with the same number of fields, separated by tabs or by blanks, and empty
+    lines end the sentences; one column holds tags of entities or few marks, such as parts of speech.
 
     Example:
-        >>> looks_like_columns("EU B-ORG\nrejects O\n\nPeter B-PER\nBlackburn I-PER\n\n")
-        True
-        >>> looks_like_columns("name\tage\nAnna\t31\n"), looks_like_columns("to be or\nnot to be\n\nthat is the\n")
-        (False, False)
+        >>> like_sentences(["Ann B-PER", "runs O", "", "So O"]), like_sentences(["to be", "or not", "", "to be"])
+        (100, 0)
     """
-    lines = head.removeprefix("\ufeff").splitlines()[:-1][:_PROBED] if "\n" in head else []
     declared = any(line.startswith(_HEADS) for line in lines)
-    tokens = [line for line in lines if line.strip() and not line.startswith((*_HEADS, "#"))]
-    empty = sum(1 for line, after in pairwise(lines) if not line.strip() and after.strip())
+    tokens = [line for line in lines if line.strip() and not line.startswith((*_HEADS, "# "))]
     if len(tokens) < (1 if declared else 2):
-        return False
+        return 0
+    empty = sum(1 for line, after in pairwise(lines) if not line.strip() and after.strip())
     separator = "\t" if "\t" in tokens[0] else None
-    rows = [[field.strip() for field in line.strip("\n ").split(separator)] for line in tokens]
-    width = len(rows[0])
-    if width < 2:
-        return False
+    rows = [[field.strip() for field in line.strip("\n\r ").split(separator)] for line in tokens]
     last = [row[-1] for row in rows if row[-1]]
     tags = [text for text in last if _TAG.fullmatch(text)]
-    if empty and _tags(tags) and len(tags) >= _MOST * len(last):
-        return True  # a line with too few fields is an error that the reader names
-    if any(len(row) != width for row in rows):
-        return False
-    columns = list(zip(*rows, strict=True))
-    if declared and (empty or width == len(UNIVERSAL)):
-        return True
-    if any(_tags(column) for column in columns):
-        return bool(empty) or _tags(columns[-1])
-    marks = set(columns[-1])
-    few = 1 < len(marks) <= min(_FEW, len(rows) // 3)
-    return empty + 1 >= _SENTENCES and few and all(_MARK.fullmatch(mark) for mark in marks)
+    if len(rows[0]) > 1 and empty and _tags(tags) and len(tags) >= _MOST * len(last):
+        return 100  # a line with too few fields is an error that the reader names
+    if len(rows[0]) < 2 or any(len(row) != len(rows[0]) for row in rows):
+        return 0
+    if declared:
+        return 100
+    if any(_tags(column) for column in zip(*rows, strict=True)):
+        return 100 if empty else 60 if _tags(last) else 0
+    if len(rows[0]) == len(UNIVERSAL) and _is_universal([rows]):
+        return 100
+    return 100 if empty + 1 >= _SENTENCES and _marks(last) else 0
+
+
+def _marks(texts: Sequence[str]) -> bool:
+    """Whether ``texts`` are few marks that come again, such as parts of speech; the first is no name of a column."""
+    distinct = set(texts)
+    few = 1 < len(distinct) <= min(_FEW, len(texts) // 2) and texts.count(texts[0]) > 1
+    return few and all(_MARK.fullmatch(mark) for mark in distinct)
 
 
 def _is_universal(sentences: Sequence[Sequence[Sequence[str]]]) -> bool:

@@ -1,4 +1,4 @@
-"""What the first lines of a text show: a table, sentences of CoNLL, or neither.
+"""What the first lines of a text show: a table, or not.
 
 A text must never be read as a table by accident: prose has commas too, and sometimes as many on each line.
 """
@@ -12,13 +12,12 @@ from collections.abc import Iterator, Sequence
 
 from unrolled.data.io.unpacking import Beginning
 
-__all__ = ["first_lines", "like_sentences", "like_table"]
+__all__ = ["first_lines", "like_table"]
 
 _LINES = 200  # lines that are looked at
 _SEPARATORS = ("\t", ";", ",", "|", "::")
 _NUMBER = re.compile(r"\s*[-+]?[$€£]?(\d[\d.,' ]*|\.\d+)([eE][-+]?\d+)?\s*%?\s*")
 _NAME = re.compile(r"\s*[^\W\d_](?:[\w .:/()\[\]%°#-]{0,38}[\w)\]%])?\s*|")
-_TAG = re.compile(r"O|[BIESLUM]-\S+")
 _LETTERS = 30  # characters of a cell that may be a label
 _MARKS = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
 
@@ -64,32 +63,6 @@ def like_table(lines: Sequence[str]) -> int:
     if told:
         return 70
     return 30 if separator not in ",|;" or all(numbers) else 0
-
-
-def like_sentences(lines: Sequence[str]) -> int:
-    """How sure the ``lines`` are sentences in columns, a token and its labels on each line: 0, 60 or 100.
-
-    Example:
-        >>> like_sentences(["Ann B-PER", "runs O", "", "So O"]), like_sentences(["to be", "or not", "", "to be"])
-        (100, 0)
-    """
-    if any(line.startswith("-DOCSTART-") for line in lines[:3]):
-        return 100
-    tokens = [line.split("\t") if "\t" in line else line.split() for line in lines if _is_token(line)]
-    widths = {len(fields) for fields in tokens}
-    apart = any(not line.strip() for line in lines)
-    if len(widths) != 1 or len(tokens) < 2 or widths == {1}:
-        return 0
-    if widths == {10} and apart and all(re.fullmatch(r"\d+([-.]\d+)?", fields[0]) for fields in tokens):
-        return 100
-    tags = [fields[-1].strip() for fields in tokens]
-    if all(_TAG.fullmatch(tag) for tag in tags) and any(tag != "O" for tag in tags):
-        return 100 if apart else 60
-    return 0
-
-
-def _is_token(line: str) -> bool:
-    return bool(line.strip()) and not line.startswith(("# ", "-DOCSTART-"))
 
 
 def _rows(lines: list[str]) -> tuple[list[list[str]], str]:

@@ -178,4 +178,5 @@ MEMBER = Reader(
     (".conll", ".conllu", ".iob", ".iob2", ".bio", ".annotated"),  # the last is W-NUT's
     read_columns,
     recognises=lambda beginning: like_sentences(first_lines(beginning)),
+    headed=True,
 )

@@ -48,6 +48,7 @@ class Reader:
             or unknown; below, the user is asked.
         vague: those of its suffixes that say little about the content, such as ``.txt``.
         tabular: whether its files are tables with named columns, which may name the files beside them.
+        headed: whether ``config.header`` may name its columns; so it may those of every table.
         cell: reads a whole file as one cell, for a table that names it: the field and an array of length 1. It is not
             needed where ``example`` is set.
         labelled: whether subfolders of its files are labels to learn, if ``example`` is ``None``.
@@ -61,6 +62,7 @@ class Reader:
     recognises: Callable[[Beginning], int] = _never
     vague: tuple[str, ...] = ()
     tabular: bool = False
+    headed: bool = False
     cell: Callable[[Path, DataConfig], tuple[pa.Field, pa.Array]] | None = None
     labelled: bool = False
 

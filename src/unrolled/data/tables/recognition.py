@@ -15,7 +15,7 @@ from unrolled.data.readers._foreign import Foreign, foreign, is_web_page
 from unrolled.data.readers.reader import READERS, Reader, reader_of, suffixes
 from unrolled.errors import DataError, UsageError, did_you_mean, named
 
-__all__ = ["Choice", "reader_of_file", "readers_of_folder"]
+__all__ = ["Choice", "reader_of_file", "reader_with_names", "readers_of_folder"]
 
 _SURE, _LIKELY = 100, 50
 _SAMPLE = 5  # files of each vague suffix in a folder that are looked into
@@ -64,6 +64,12 @@ def reader_of_file(path: Path, config: DataConfig) -> Choice:
     if by_name is None:
         raise _unknown(path, seen)
     return Choice(by_name)
+
+
+def reader_with_names(path: Path) -> str | None:
+    """The reader of a file whose columns the user names, if it takes names and is not that of tables."""
+    name = _recognised(path, _SURE) or reader_of(path, suffixes())
+    return name if name is not None and READERS.get(name).headed else None
 
 
 def readers_of_folder(files: Sequence[Path], config: DataConfig) -> dict[Path, str | None]:

@@ -21,7 +21,7 @@ from unrolled.data.readers.reader import READERS, REMARK, Reader
 from unrolled.data.tables.file_names import name_files
 from unrolled.data.tables.in_memory import to_table
 from unrolled.data.tables.media_folder import collect
-from unrolled.data.tables.recognition import Choice, reader_of_file, readers_of_folder
+from unrolled.data.tables.recognition import Choice, reader_of_file, reader_with_names, readers_of_folder
 from unrolled.errors import IN_MEMORY, DataError, Origin, UsageError, named
 
 __all__ = ["Reading", "open_source"]
@@ -89,7 +89,10 @@ def _standard_input(config: DataConfig) -> Reading:
 
 
 def _file(path: Path, config: DataConfig, alphabet: Name | None) -> Reading:
-    choice = Choice(_TABLE) if config.header and not config.format else reader_of_file(path, config)
+    if config.header and not config.format:
+        choice = Choice(reader_with_names(path) or _TABLE)
+    else:
+        choice = reader_of_file(path, config)
     reader: Reader = READERS.get(choice.reader)
     table = reader.read(path, config)
     for error in _check_together(reader, {path: table}, config, alphabet).values():
