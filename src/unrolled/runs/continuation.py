@@ -52,7 +52,7 @@ def text_after(prompt: str, task: Task, network: Model, length: int, settings: S
         generator=settings.generator(),
         banned=encoding.never,
     )
-    piece = encoding.decode_stream(begun=bool(prompt) and not prompt[-1].isspace())
+    piece = encoding.decode_stream(prompt)
     for token in tokens:
         if int(token) == encoding.end:
             return

@@ -202,7 +202,8 @@ def _fitted(folder: Path, plan: RunPlan, splits: Splits) -> Preprocessor:
 def _chosen_tokens(plan: RunPlan, coder: Preprocessor) -> Iterator[str]:
     """A line about texts that are split into subwords because they have very many words."""
     encodings = {**coder.inputs, coder.target: coder.answer}
-    open_ = plan.start is None and plan.config.data.of("encoding", "tokens").tokens is None
+    task: type[Task] = TASKS.get(plan.config.task.name)
+    open_ = plan.start is None and plan.config.data.of("encoding", "tokens").tokens is None and task.tokens != "bpe"
     names = [n for n, e in encodings.items() if isinstance(e, Reusable) and e.settled.get("tokens") == "bpe"]
     if names and open_:
         yield (

@@ -63,7 +63,7 @@ class Keywords(TypedDict, total=False):
     missing: Literal["refuse", "impute"]
     model: str
     music: Literal["text", "events", "roll"]
-    normalise: Literal["none", "nfc", "nfkc"]
+    normalise: Literal["none", "nfc", "nfd", "nfkc"]
     order: str
     patience: int
     pool: Literal["last", "mean", "max"]
@@ -82,7 +82,7 @@ class Keywords(TypedDict, total=False):
     test: str | float
     text_encoding: str
     tied: bool
-    tokens: Literal["characters", "words", "bpe", "bytes"]
+    tokens: str
     transpose: int
     valid: str | float
     vectors: str | Path

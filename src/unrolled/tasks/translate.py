@@ -62,7 +62,7 @@ class Translate(Task):
     pooled: ClassVar[bool] = False
     pool: ClassVar[Literal["last", "max"]] = "last"
     needs: ClassVar[tuple[type, ...]] = (Text,)
-    tokens: ClassVar[Level] = "words or bpe"
+    tokens: ClassVar[Level] = "bpe"
     writes_text: ClassVar[bool] = True
 
     def __init__(self, options: Translate.Options, coder: Preprocessor) -> None:

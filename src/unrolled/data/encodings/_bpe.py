@@ -13,15 +13,16 @@ References:
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import ClassVar, Self
 
 import numpy as np
 import pyarrow as pa
-from tokenizers import Tokenizer, models, pre_tokenizers, trainers
+from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 
 from unrolled.data.encodings._cells import smallest_dtype
-from unrolled.data.encodings._level import SPECIALS
+from unrolled.data.encodings._level import BEGIN, END, SPECIALS
+from unrolled.data.encodings._normal import Normal
 
 __all__ = ["Bpe"]
 
@@ -35,6 +36,7 @@ def _alphabet() -> dict[str, int]:
 
 
 _BYTES = _alphabet()
+_SPECIAL = ("<|unknown|>", "<|begin|>", "<|end|>")  # of a file, which takes them for special wherever they stand
 
 
 class Bpe:
@@ -62,12 +64,15 @@ class Bpe:
         self._tokens = np.array(tokens, object)
 
     @classmethod
-    def fit(cls, texts: Iterable[pa.Array], vocabulary: int) -> Self:
-        """Learn merges until there are ``vocabulary`` tokens, including the 256 bytes, or no pair occurs twice."""
+    def fit(cls, texts: Iterable[pa.Array], vocabulary: int, least: int = 2) -> Self:
+        """Learn merges until there are ``vocabulary`` tokens, including the 256 bytes.
+
+        It ends sooner if no pair occurs ``least`` times.
+        """
         tokenizer = Tokenizer(models.BPE())
         tokenizer.pre_tokenizer = _pre_tokenizer()
         trainer = trainers.BpeTrainer(
-            vocab_size=vocabulary, min_frequency=2, show_progress=False, initial_alphabet=list(_BYTES)
+            vocab_size=vocabulary, min_frequency=least, show_progress=False, initial_alphabet=list(_BYTES)
         )
         tokenizer.train_from_iterator(_texts(texts), trainer)
         merges = json.loads(tokenizer.to_str())["model"]["merges"]
@@ -89,10 +94,31 @@ class Bpe:
         """The text, with U+FFFD for bytes that are not UTF-8."""
         return b"".join(self._tokens[ids].tolist()).decode("utf-8", "replace")
 
-    def piece(self, id_: int, begun: bool) -> bytes:
-        """The bytes of one token."""
-        token: bytes = self._tokens[id_]
-        return token
+    def pieces(self, before: str) -> Callable[[int], bytes]:
+        """The bytes of each token."""
+        tokens: list[bytes] = self._tokens.tolist()
+        return tokens.__getitem__
+
+    def to_tokenizer(self, normal: Normal, framed: bool) -> str:
+        """The contents of a ``tokenizer.json`` with the same ids, which Hugging Face's ``tokenizers`` opens.
+
+        Args:
+            normal: the Unicode normal form that texts are converted to first.
+            framed: with special tokens, each text is put between ``<|begin|>`` and ``<|end|>``.
+        """
+        known = json.loads(self._tokenizer.to_str())["model"]["vocab"]
+        vocabulary = dict(zip(_SPECIAL, range(SPECIALS), strict=True))
+        vocabulary |= {token: id_ + SPECIALS for token, id_ in known.items()}
+        tokenizer = Tokenizer(models.BPE(vocab=vocabulary, merges=self._merges))
+        tokenizer.pre_tokenizer, tokenizer.decoder = _pre_tokenizer(), decoders.ByteLevel()
+        if normal != "none":
+            tokenizer.normalizer = getattr(normalizers, normal.upper())()
+        tokenizer.add_special_tokens(list(_SPECIAL))
+        if framed:
+            begin, end = _SPECIAL[BEGIN], _SPECIAL[END]
+            special = [(begin, BEGIN), (end, END)]
+            tokenizer.post_processor = processors.TemplateProcessing(f"{begin} $A {end}", special_tokens=special)
+        return str(tokenizer.to_str(pretty=True))
 
     def symbols(self) -> list[list[str]]:
         """The merges."""

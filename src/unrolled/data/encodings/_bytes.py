@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import ClassVar
 
 import numpy as np
@@ -32,9 +33,9 @@ class Bytes:
         """The text, with U+FFFD for bytes that are not UTF-8."""
         return (ids[ids >= SPECIALS] - SPECIALS).astype(np.uint8).tobytes().decode("utf-8", "replace")
 
-    def piece(self, id_: int, begun: bool) -> bytes:
-        """The byte of one token."""
-        return bytes([id_ - SPECIALS]) if id_ >= SPECIALS else b""
+    def pieces(self, before: str) -> Callable[[int], bytes]:
+        """The byte of each token."""
+        return lambda id_: bytes([id_ - SPECIALS]) if id_ >= SPECIALS else b""
 
     def symbols(self) -> None:
         """``None``: there is no vocabulary to store."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import ClassVar, Self
 
 import numpy as np
@@ -62,9 +62,9 @@ class Characters:
         """The text, with U+FFFD for unknown characters."""
         return _text(self._codes[ids])
 
-    def piece(self, id_: int, begun: bool) -> bytes:
-        """The UTF-8 bytes of one character."""
-        return chr(self._codes[id_]).encode()
+    def pieces(self, before: str) -> Callable[[int], bytes]:
+        """The UTF-8 bytes of each character."""
+        return lambda id_: chr(self._codes[id_]).encode()
 
     def symbols(self) -> str:
         """All known characters in one string."""

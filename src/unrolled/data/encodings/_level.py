@@ -31,8 +31,11 @@ class Level(Protocol):
     def decode(self, ids: np.ndarray) -> str:
         """The text of ``ids``, which hold neither `BEGIN` nor `END`."""
 
-    def piece(self, id_: int, begun: bool) -> bytes:
-        """The UTF-8 bytes of one id, which may end within a character; ``begun``: other text precedes it."""
+    def pieces(self, before: str) -> Callable[[int], bytes]:
+        """A function that takes the ids of a text that follows ``before`` and returns the UTF-8 bytes that each adds.
+
+        They may end within a character.
+        """
 
     def symbols(self) -> str | list[str] | list[list[str]] | None:
         """The vocabulary as JSON."""
@@ -41,22 +44,13 @@ class Level(Protocol):
         """The vocabulary in a few words: ``65 characters``."""
 
 
-def stream(level: Level, begun: bool) -> Callable[[int], str]:
-    """A function that takes ids one by one and returns the text that each adds; ``begun``: other text precedes them.
+def stream(level: Level, before: str) -> Callable[[int], str]:
+    """A function that takes ids one by one and returns the text that each adds after the text ``before``.
 
     It returns only whole characters: the bytes of an unfinished one wait for the next id.
     """
-    decoder = codecs.getincrementaldecoder("utf-8")("replace")
-
-    def add(id_: int) -> str:
-        nonlocal begun
-        if id_ in (BEGIN, END):
-            return ""
-        text = decoder.decode(level.piece(id_, begun))
-        begun = True
-        return text
-
-    return add
+    decoder, piece = codecs.getincrementaldecoder("utf-8")("replace"), level.pieces(before)
+    return lambda id_: "" if id_ in (BEGIN, END) else decoder.decode(piece(id_))
 
 
 def unknown_rate(values: np.ndarray) -> float:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import pyarrow as pa
 import pyarrow.compute as pc
 
-__all__ = ["UNKNOWN_WORD", "cut_at_signs"]
+__all__ = ["EMOJI", "UNKNOWN_WORD", "cut_at_signs"]
 
 UNKNOWN_WORD = "<unknown>"
 
@@ -24,7 +24,7 @@ _PICTURE = (  # one code point, with an optional skin tone and emoji style
     r"[\p{So}\x{203C}\x{2049}\x{2194}\x{25FB}-\x{25FE}\x{3030}\x{1F000}-\x{1FAFF}]"
     r"[\x{1F3FB}-\x{1F3FF}]?\x{FE0F}?"
 )
-_EMOJI = "|".join(
+EMOJI = "|".join(
     (
         r"[0-9#*]\x{FE0F}?\x{20E3}",  # keycaps
         r"[\x{1F1E6}-\x{1F1FF}]{2}",  # flags of countries
@@ -34,7 +34,7 @@ _EMOJI = "|".join(
 )
 # Placeholders stay whole, so that decoded text splits as the original did. \w of RE2 is ASCII only.
 _PLACEHOLDER = "<(?:url|user|unknown)>"
-_CUT = rf"({_PLACEHOLDER}|{_EMOJI}|[^\p{{L}}\p{{M}}\p{{N}}_\s\p{{Z}}])"
+_CUT = rf"({_PLACEHOLDER}|{EMOJI}|[^\p{{L}}\p{{M}}\p{{N}}_\s\p{{Z}}])"
 _CUT_ASCII = rf"({_PLACEHOLDER}|[^\w\s])"  # the same for ASCII texts, four times as fast
 
 

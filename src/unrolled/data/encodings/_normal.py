@@ -9,14 +9,15 @@ References:
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Literal
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-__all__ = ["Normal", "normal_text", "normal_texts"]
+__all__ = ["Normal", "kept_form", "normal_text", "normal_texts"]
 
-Normal = Literal["none", "nfc", "nfkc"]
+Normal = Literal["none", "nfc", "nfd", "nfkc"]
 
 
 def normal_text(text: str, form: Normal) -> str:
@@ -34,3 +35,17 @@ def normal_texts(texts: pa.Array, form: Normal) -> pa.Array:
     if form == "none" or pc.all(pc.string_is_ascii(texts)).as_py() is not False:
         return texts
     return pc.utf8_normalize(texts, form.upper())
+
+
+def kept_form(texts: Iterable[pa.Array]) -> Normal:
+    """The form that all ``texts`` have, so that bringing them to it changes nothing: nfc, else nfd, else none.
+
+    Example:
+        >>> apart = "e" + chr(0x301)
+        >>> [kept_form([pa.array(texts)]) for texts in (["e", "é"], ["e", apart], ["é", apart])]
+        ['nfc', 'nfd', 'none']
+    """
+    left: tuple[Normal, ...] = ("nfc", "nfd")
+    for part in texts:
+        left = tuple(form for form in left if normal_texts(part, form).equals(part))
+    return left[0] if left else "none"

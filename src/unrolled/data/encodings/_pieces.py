@@ -25,14 +25,19 @@ class Piece:
     Attributes:
         texts: no nulls; a null row is an empty text.
         row: the row of ``texts[0]``.
-        begins: whether ``texts[0]`` starts where its row starts.
+        before: the character before ``texts[0]`` in its row; empty if it starts where its row starts.
         ends: whether ``texts[-1]`` ends where its row ends.
     """
 
     texts: pa.Array
     row: int
-    begins: bool = True
+    before: str = ""
     ends: bool = True
+
+    @property
+    def begins(self) -> bool:
+        """Whether ``texts[0]`` starts where its row starts."""
+        return not self.before
 
 
 def pieces(array: pa.ChunkedArray, size: int = _SIZE) -> Iterator[Piece]:
@@ -73,13 +78,13 @@ def as_text(data: np.ndarray) -> str:
 def _parts(text: pa.Array, row: int, size: int) -> Iterator[Piece]:
     """One long text, cut between words if it has spaces, else between characters."""
     data, _ = raw(text)
-    start = 0
+    start, before = 0, ""
     while start < len(data):
         stop = len(data) if len(data) - start <= size else _cut(data, start, start + size)
         offsets = pa.py_buffer(np.array([0, stop - start], np.int64))
         part = pa.LargeStringArray.from_buffers(1, offsets, pa.py_buffer(data[start:stop]))
-        yield Piece(part, row, start == 0, stop == len(data))
-        start = stop
+        yield Piece(part, row, before, stop == len(data))
+        start, before = stop, data[max(0, stop - 4) : stop].tobytes().decode("utf-8", "ignore")[-1:] or "\ufffd"
 
 
 def _cut(data: np.ndarray, start: int, stop: int) -> int:

@@ -8,15 +8,16 @@ one can do is to abort the process.
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
 import numpy as np
 import pyarrow as pa
-from tokenizers import Tokenizer
 
 from unrolled.data.encodings._cells import smallest_dtype
 from unrolled.data.encodings._level import SPECIALS
+from unrolled.data.encodings._tokenizer import incremental, opened
 from unrolled.data.io.mapped import map_file
 from unrolled.errors import DataError
 
@@ -47,10 +48,7 @@ class Pretrained:
         kept = {name: value for name, value in values.items() if name not in _NOT_KEPT}
         self.config = json.dumps(kept, ensure_ascii=False)
         self._stored = tokenizer
-        try:
-            self._tokenizer = Tokenizer.from_str(tokenizer)
-        except Exception as error:  # it has no narrower exception
-            raise ValueError(f"its tokenizer.json cannot be read: {str(error)[:200]}") from None
+        self._tokenizer = opened(tokenizer)
         size = kept.get("vocab_size")
         if not isinstance(size, int) or size < self._tokenizer.get_vocab_size():
             most = self._tokenizer.get_vocab_size()
@@ -101,10 +99,10 @@ class Pretrained:
         """The text, as the tokenizer decodes it."""
         return str(self._tokenizer.decode((np.asarray(ids)[ids >= SPECIALS] - SPECIALS).tolist()))
 
-    def piece(self, id_: int, begun: bool) -> bytes:
-        """One token, after a space if text precedes it."""
-        token = self.decode(np.array([id_]))
-        return (f" {token}" if begun else token).encode()
+    def pieces(self, before: str) -> Callable[[int], bytes]:
+        """What each token adds to the text, as the tokenizer's own decoder says."""
+        piece = incremental(self._tokenizer)
+        return lambda id_: piece(id_ - SPECIALS) if id_ >= SPECIALS else b""
 
     def symbols(self) -> list[str]:
         """The contents of the tokenizer and configuration files."""

@@ -11,7 +11,9 @@ from unrolled.data.encodings._level import Level
 from unrolled.data.encodings._normal import Normal
 from unrolled.data.encodings._pretrained import Pretrained
 from unrolled.data.encodings._stored import Stored
+from unrolled.data.encodings._tokenizer import Given
 from unrolled.data.encodings._words import Words
+from unrolled.data.encodings._written_words import WrittenWords
 from unrolled.errors import ModelError
 
 __all__ = ["StoredTokens", "level_of"]
@@ -21,11 +23,12 @@ class StoredTokens(Stored):
     """The JSON of a column of tokens; with ``items`` its cells are lists."""
 
     kind: Literal["tokens"]
-    level: Literal["characters", "words", "bpe", "bytes", "pretrained"]
+    level: Literal["characters", "words", "bpe", "bytes", "pretrained", "tokenizer"]
     framed: bool
     items: bool
     normal: Normal
     symbols: str | list[str] | list[list[str]] | None
+    written: bool = False  # words keep case and blanks
 
 
 def level_of(stored: StoredTokens) -> Level:
@@ -40,7 +43,8 @@ def level_of(stored: StoredTokens) -> Level:
         case "characters" if isinstance(symbols, str) and list(symbols) == sorted(symbols) and distinct:
             return Characters(symbols)
         case "words" if isinstance(symbols, list) and all(isinstance(word, str) for word in symbols) and distinct:
-            return Words([str(word) for word in symbols], stored.items)
+            words = [str(word) for word in symbols]
+            return WrittenWords(words) if stored.written else Words(words, stored.items)
         case "bytes" if symbols is None:
             return Bytes()
         case "bpe" if isinstance(symbols, list) and all(_is_pair(merge) for merge in symbols) and distinct:
@@ -48,11 +52,13 @@ def level_of(stored: StoredTokens) -> Level:
                 return Bpe([(merge[0], merge[1]) for merge in symbols])
             except ValueError as error:
                 raise ModelError(f"the tokens encoding of this model cannot be read: {error}") from None
-        case "pretrained" if (
-            isinstance(symbols, list) and len(symbols) == 2 and all(isinstance(s, str) for s in symbols)
+        case "pretrained" | "tokenizer" if (
+            isinstance(symbols, list)
+            and len(symbols) == (2 if stored.level == "pretrained" else 1)
+            and all(isinstance(s, str) for s in symbols)
         ):
             try:
-                return Pretrained(str(symbols[0]), str(symbols[1]))
+                return Pretrained(*map(str, symbols)) if len(symbols) == 2 else Given(str(symbols[0]))
             except (ValueError, RecursionError) as error:
                 raise ModelError(f"the tokens encoding of this model cannot be read: {error}") from None
     raise ModelError(f"the tokens encoding of this model cannot be read: its symbols are not {stored.level}")

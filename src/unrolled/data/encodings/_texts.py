@@ -9,12 +9,12 @@ import numpy as np
 import pyarrow as pa
 
 from unrolled.data.encodings._cells import Cells, is_text, open_cells
-from unrolled.data.encodings._normal import Normal, normal_texts
+from unrolled.data.encodings._normal import Normal, kept_form, normal_texts
 from unrolled.data.encodings._pieces import Piece, as_text, pieces, raw
-from unrolled.data.encodings.encoding import Where
+from unrolled.data.encodings.encoding import Role, Where
 from unrolled.errors import DataError, named
 
-__all__ = ["checked", "open_texts", "starts"]
+__all__ = ["checked", "normal_for", "open_texts", "starts"]
 
 
 def open_texts(array: pa.ChunkedArray, where: Where, items: bool) -> Cells:
@@ -51,6 +51,17 @@ def checked(cells: Cells, normal: Normal) -> Iterator[Piece]:
             hint = f"name the encoding of the file, such as {named('text_encoding')} latin-1"
             raise cells.error(row, f"byte 0x{data[error.start]:02x} is not UTF-8", hint) from None
         yield replace(piece, texts=normal_texts(piece.texts, normal))
+
+
+def normal_for(asked: Normal | None, cells: Cells, role: Role) -> Normal:
+    """The Unicode form for a column: the one that was asked for; else nfc if it is only read, or that of its texts.
+
+    Raises:
+        DataError: a text is not UTF-8.
+    """
+    if asked is not None or role.read:
+        return asked or "nfc"
+    return kept_form(piece.texts for piece in checked(cells, "none"))
 
 
 def starts(lengths: np.ndarray) -> np.ndarray:

@@ -19,7 +19,7 @@ from unrolled.data.encodings._level import BEGIN, END, SPECIALS, UNKNOWN, stream
 from unrolled.data.encodings._normal import Normal, normal_text, normal_texts
 from unrolled.data.encodings._stored import load
 from unrolled.data.encodings._stored_tokens import StoredTokens, level_of
-from unrolled.data.encodings._texts import checked, open_texts, starts
+from unrolled.data.encodings._texts import checked, normal_for, open_texts, starts
 from unrolled.data.encodings._vocabulary import VocabularyOptions
 from unrolled.data.encodings._words import Words
 from unrolled.data.encodings.encoding import Encoded, Role, Traits, Where, has_time
@@ -34,15 +34,16 @@ _KEYS = 128  # of MIDI
 class ListOptions(VocabularyOptions):
     """The options for lists of tokens."""
 
-    normalise: Literal["none", "nfc", "nfkc"] = option(
-        "nfc",
-        "Unicode normal form that texts are converted to.",
+    normalise: Literal["none", "nfc", "nfd", "nfkc"] | None = option(
+        None,
+        "Unicode normal form that texts are converted to. Default: nfc where they are only read; where they are "
+        "written, nfc or nfd if all training texts are in it, else none.",
         also=("normalize", "unicode_normalization", "normal_form"),
     )
     min_count: int | None = option(
         None,
-        "Keep words and items that occur at least this often in the training data; others are unknown. "
-        "Default: 1, or 2 if there are 10000 words or items in all.",
+        "Keep words and items that occur at least this often in the training data; others are unknown. For bpe: merge "
+        "pairs that do. Default: 1 (bpe 2), or 2 (bpe 10) if there are 10000 words or items in all.",
         ge=1,
         also=("least", "min_freq", "min_frequency", "min_df", "minimum_count"),
     )
@@ -96,9 +97,10 @@ class TokenLists:
         """
         cells = open_texts(array, where, items=True)
         cells = replace(cells, flat=cells.flat.drop_null())
-        items = (piece.texts for piece in checked(cells, options.normalise))
+        normal = normal_for(options.normalise, cells, role)
+        items = (piece.texts for piece in checked(cells, normal))
         level = Words.fit(items, options.vocabulary, items=True, least=options.min_count)
-        return cls(level, role.framed, options.normalise)
+        return cls(level, role.framed, normal)
 
     @property
     def spec(self) -> Discrete:
@@ -171,9 +173,9 @@ class TokenLists:
         ids = np.asarray(values)
         return self.level.words(ids[(ids != BEGIN) & (ids != END)])
 
-    def decode_stream(self, begun: bool = False) -> Callable[[int], str]:
+    def decode_stream(self, before: str = "") -> Callable[[int], str]:
         """A function that takes ids one by one and returns each as text, after a space unless it is the first."""
-        return stream(self.level, begun)
+        return stream(self.level, before)
 
     def unseen(self, text: str) -> list[str]:
         """The items of ``text`` that were not in the training data, each once, in order."""

@@ -1,4 +1,6 @@
-"""Tokens that are words: a text in lower case, split at spaces, punctuation and symbols; or the items of a list.
+"""Tokens that are words of a text that is only read, in lower case and split at signs; or the items of a list.
+
+Texts that a model writes have words that keep case and blanks, see `unrolled.data.encodings._written_words`.
 
 What `cut_at_signs` folds or keeps whole is one word. Encoding a decoded text gives the same ids again.
 
@@ -9,7 +11,7 @@ learn to handle unknown words only if it sees some.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import ClassVar, Self
 
 import numpy as np
@@ -20,9 +22,9 @@ from unrolled.data.encodings._cells import smallest_dtype
 from unrolled.data.encodings._level import SPECIALS
 from unrolled.data.encodings._marks import UNKNOWN_WORD, cut_at_signs
 
-__all__ = ["Words", "count_words", "split_words"]
+__all__ = ["MANY", "Words", "count_words", "most_frequent", "split_words", "word_ids"]
 
-_MANY = 10_000  # words in all, with repetitions
+MANY = 10_000  # words in all, with repetitions
 
 
 class Words:
@@ -50,10 +52,8 @@ class Words:
     @classmethod
     def of(cls, counts: Counter[str], vocabulary: int, items: bool, least: int | None = None) -> Self:
         """The same as `fit`, from word counts."""
-        least = least or (2 if counts.total() >= _MANY else 1)
-        known = (word for word in counts if counts[word] >= least and (items or word != UNKNOWN_WORD))
-        kept = sorted(known, key=lambda word: (-counts[word], word))
-        return cls(kept[:vocabulary], items)
+        known = Counter({word: count for word, count in counts.items() if items or word != UNKNOWN_WORD})
+        return cls(most_frequent(known, vocabulary, least or (2 if counts.total() >= MANY else 1)), items)
 
     @property
     def size(self) -> int:
@@ -63,9 +63,7 @@ class Words:
     def encode(self, texts: pa.Array) -> tuple[np.ndarray, np.ndarray]:
         """One id per word, and how many each text has."""
         words, counts = (texts, np.ones(len(texts), np.int64)) if self._items else split_words(texts)
-        places = pc.index_in(words.cast(pa.large_string()), value_set=self._known)
-        ids = pc.fill_null(places, -SPECIALS).to_numpy() + SPECIALS
-        return ids.astype(smallest_dtype(self.size)), counts
+        return word_ids(words, self._known), counts
 
     def decode(self, ids: np.ndarray) -> str:
         """The words separated by spaces: the layout and the case of the text are lost."""
@@ -75,10 +73,17 @@ class Words:
         """The words as a list."""
         return [UNKNOWN_WORD if id_ < SPECIALS else self._words[id_ - SPECIALS] for id_ in ids.tolist()]
 
-    def piece(self, id_: int, begun: bool) -> bytes:
-        """A word, after a space if text precedes it."""
-        word = UNKNOWN_WORD if id_ < SPECIALS else self._words[id_ - SPECIALS]
-        return (f" {word}" if begun else word).encode()
+    def pieces(self, before: str) -> Callable[[int], bytes]:
+        """Each word, after a space if it follows another one."""
+        begun = bool(before) and not before[-1].isspace()
+
+        def piece(id_: int) -> bytes:
+            nonlocal begun
+            word = UNKNOWN_WORD if id_ < SPECIALS else self._words[id_ - SPECIALS]
+            text, begun = f" {word}" if begun else word, True
+            return text.encode()
+
+        return piece
 
     def symbols(self) -> list[str]:
         """The known words."""
@@ -87,6 +92,19 @@ class Words:
     def report(self) -> str:
         """``8412 words``."""
         return f"{len(self._words)} {'items' if self._items else 'words'}"
+
+
+def most_frequent(counts: Counter[str], vocabulary: int, least: int) -> list[str]:
+    """The words that occur at least ``least`` times, the most frequent first, at most ``vocabulary``."""
+    known = (word for word, count in counts.items() if count >= least)
+    return sorted(known, key=lambda word: (-counts[word], word))[:vocabulary]
+
+
+def word_ids(words: pa.Array, known: pa.Array) -> np.ndarray:
+    """The id of each of ``words``: its place among the ``known`` words behind the special tokens, or unknown."""
+    places = pc.index_in(words.cast(pa.large_string()), value_set=known)
+    ids: np.ndarray = pc.fill_null(places, -SPECIALS).to_numpy() + SPECIALS
+    return ids.astype(smallest_dtype(len(known) + SPECIALS))
 
 
 def count_words(texts: Iterable[pa.Array], items: bool) -> Counter[str]:

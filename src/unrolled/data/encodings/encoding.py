@@ -51,6 +51,7 @@ class Role:
     Attributes:
         closed: the column is the target: an unseen label is an error instead of ``<unknown>``, and a missing number is
             left unscored instead of flagged.
+        read: the column is only read and never written, so its texts may be folded: lower case, single spaces.
         framed: every text becomes ``<begin> … <end>``, so that a model learns where a text starts and ends.
         tokens: the default tokenisation of texts; ``words or bpe``: words, unless there are very many.
         encoder: the folder of a pretrained encoder, whose tokenizer is used for the texts.
@@ -58,6 +59,7 @@ class Role:
     """
 
     closed: bool = False
+    read: bool = False
     framed: bool = False
     tokens: Literal["characters", "words", "bpe", "bytes", "words or bpe"] = "characters"
     encoder: Path | None = None

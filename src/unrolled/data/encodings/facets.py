@@ -23,6 +23,7 @@ __all__ = [
     "Letters",
     "Numbers",
     "Pitches",
+    "Portable",
     "Reusable",
     "Text",
     "Words",
@@ -101,11 +102,19 @@ class Text(Protocol):
     def encode_text(self, text: str) -> np.ndarray:
         """The ids of a prompt that a model continues: with ``<begin>`` where rows are framed, and without ``<end>``."""
 
-    def decode_stream(self, begun: bool = False) -> Callable[[int], str]:
-        """A function that takes ids one by one and returns what each adds to a text, ``begun`` already or not."""
+    def decode_stream(self, before: str = "") -> Callable[[int], str]:
+        """A function that takes ids one by one and returns what each adds to a text that follows ``before``."""
 
     def unseen(self, text: str) -> list[str]:
         """The characters or words of ``text`` that were not in the training data, each once, in order."""
+
+
+@runtime_checkable
+class Portable(Protocol):
+    """The facet of an encoding whose tokens other programs can read from a file."""
+
+    def tokenizer(self) -> str | None:
+        """The contents of a ``tokenizer.json`` with the same ids; ``None`` where its tokens have no such form."""
 
 
 @runtime_checkable

@@ -288,7 +288,7 @@ class Symbols:
         ids = letter_ids(ALPHABETS[self.alphabet])[np.frombuffer(text.encode(), np.uint8)]
         return np.concatenate([np.array([self._begin], np.uint8), ids]) if self.framed else ids
 
-    def decode_stream(self, begun: bool = False) -> Callable[[int], str]:
+    def decode_stream(self, before: str = "") -> Callable[[int], str]:
         """A function that takes ids one by one and returns the letters that each adds."""
         return lambda id_: self.decode(np.array([id_]))
 

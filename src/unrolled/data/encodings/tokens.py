@@ -1,8 +1,8 @@
 """Tokens: a text as ids of its characters, words, byte-pair tokens or bytes; a list as one id per item.
 
-Ids 0, 1 and 2 are ``<unknown>``, ``<begin>`` and ``<end>``. Decoding bytes restores a text exactly. Decoding characters
-or BPE restores its Unicode normal form, or the text itself if ``normalise`` is none. Decoding words gives lower case,
-single spaces, and folded addresses and mentions; encoding that again gives the same ids.
+Ids 0, 1 and 2 are ``<unknown>``, ``<begin>`` and ``<end>``. Decoding restores a text of known tokens exactly, with its
+blanks and its case, in the Unicode normal form of the training texts. Only the words of a column that is only read are
+folded: lower case, single spaces, addresses and mentions as ``<url>`` and ``<user>``.
 
 Lists have their own encoding of the same kind, in `unrolled.data.encodings._token_lists`.
 """
@@ -16,6 +16,7 @@ from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 import pyarrow as pa
+from pydantic import field_validator
 
 from unrolled.batch import Discrete
 from unrolled.config import option
@@ -30,15 +31,20 @@ from unrolled.data.encodings._normal import Normal, normal_text
 from unrolled.data.encodings._pretrained import Pretrained
 from unrolled.data.encodings._stored import load
 from unrolled.data.encodings._stored_tokens import StoredTokens, level_of
-from unrolled.data.encodings._texts import checked, open_texts, starts
+from unrolled.data.encodings._texts import checked, normal_for, open_texts, starts
 from unrolled.data.encodings._token_lists import ListOptions, TokenLists
-from unrolled.data.encodings._words import Words, count_words
+from unrolled.data.encodings._tokenizer import Given
+from unrolled.data.encodings._words import MANY, Words, count_words
+from unrolled.data.encodings._written_words import WrittenWords
 from unrolled.data.encodings.encoding import Encoded, Role, Traits, Where, has_time
-from unrolled.errors import DataError
+from unrolled.errors import DataError, did_you_mean
 
 __all__ = ["Tokens"]
 
+_LEVELS = ("characters", "words", "bpe", "bytes")
 _MANY_WORDS = 20_000  # distinct words that occur at least twice; with more, BPE is used, as words would lose some
+_TRIED = 100  # texts on which a given tokenizer is tried
+_OFTEN = 10  # a pair is merged if it occurs as often, so that a model sees each token a few times
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -61,12 +67,23 @@ class Tokens:
     class Options(ListOptions):
         """The options for texts."""
 
-        tokens: Literal["characters", "words", "bpe", "bytes"] | None = option(
+        tokens: str | None = option(
             None,
-            "Split texts into characters, words, byte-pair tokens (bpe) or bytes. Default: characters for next_step "
-            "and transcribe, else words; bpe if classify or translate find very many words.",
+            "Split texts into characters, words, byte-pair tokens (bpe) or bytes, or as a tokenizer.json says, whose "
+            "path is given. Default: characters for next_step and transcribe, bpe for translate, else words; bpe if "
+            "classify finds very many words.",
             also=("tokenizer", "tokenize", "token_level", "analyzer"),
         )
+
+        @field_validator("tokens")
+        @classmethod
+        def _level_or_file(cls, tokens: str | None) -> str | None:
+            if tokens is not None and tokens not in _LEVELS and not tokens.endswith(".json"):
+                raise ValueError(
+                    f"Input should be {', '.join(map(repr, _LEVELS))} or the path of a tokenizer.json"
+                    f"{did_you_mean(tokens, _LEVELS)}"
+                )
+            return tokens
 
     kind: ClassVar[str] = "tokens"
     traits: ClassVar[Traits] = Traits(text=True, verbatim=True)
@@ -74,7 +91,6 @@ class Tokens:
     begin: ClassVar[int] = BEGIN
     end: ClassVar[int] = END
     never: ClassVar[tuple[int, ...]] = (UNKNOWN, BEGIN)
-    lowered: ClassVar[bool] = True
 
     level: Level
     framed: bool
@@ -103,29 +119,19 @@ class Tokens:
             return TokenLists.fit(array, options, role, where)
         cells = open_texts(array, where, items=False)
         cells = replace(cells, flat=cells.flat.drop_null())
-        normal = options.normalise
+        if role.encoder is not None:
+            return cls(Pretrained.open(role.encoder), framed=False)
+        wanted = options.tokens or role.tokens
+        if wanted.endswith(".json"):
+            return cls(Given.open(Path(wanted)), role.framed)
+        if wanted == "bytes":
+            return cls(Bytes(), role.framed)
+        normal = normal_for(options.normalise, cells, role)
 
         def texts() -> Iterator[pa.Array]:
             return (piece.texts for piece in checked(cells, normal))
 
-        if role.encoder is not None:
-            return cls(Pretrained.open(role.encoder), framed=False)
-        level: Level
-        match options.tokens or role.tokens:
-            case "words" | "words or bpe" as wanted:
-                counts = count_words(texts(), items=False)
-                many = sum(count > 1 for count in counts.values()) > _MANY_WORDS
-                if many and wanted == "words or bpe":
-                    level = Bpe.fit(texts(), options.vocabulary)
-                else:
-                    level = Words.of(counts, options.vocabulary, items=False, least=options.min_count)
-            case "bpe":
-                level = Bpe.fit(texts(), options.vocabulary)
-            case "bytes":
-                level, normal = Bytes(), "none"
-            case _:
-                level = Characters.fit(texts())
-        return cls(level, role.framed, normal)
+        return cls(_learned(wanted, texts, options, role), role.framed, normal)
 
     @property
     def spec(self) -> Discrete:
@@ -140,7 +146,12 @@ class Tokens:
     @property
     def words(self) -> Sequence[str] | None:
         """The known words; ``None`` if tokens are not words."""
-        return self.level.symbols() if isinstance(self.level, Words) else None
+        return self.level.symbols() if isinstance(self.level, Words | WrittenWords) else None
+
+    @property
+    def lowered(self) -> bool:
+        """Whether words are converted to lower case."""
+        return isinstance(self.level, Words)
 
     @property
     def settled(self) -> dict[str, str]:
@@ -166,7 +177,10 @@ class Tokens:
         lengths = np.zeros(len(array), np.int64)
         gather = Gather(smallest_dtype(self.level.size), cache)
         for piece in checked(open_texts(array, where, items=False), self.normal):
-            ids, counts = self.level.encode(piece.texts)
+            if isinstance(self.level, WrittenWords):
+                ids, counts = self.level.encode(piece.texts, piece.before)
+            else:
+                ids, counts = self.level.encode(piece.texts)
             if self.framed:
                 ids, counts = frame(ids, counts, BEGIN, END, piece.begins, piece.ends)
             lengths[piece.row : piece.row + len(counts)] += counts
@@ -199,13 +213,12 @@ class Tokens:
         ids = np.asarray(values)
         return self.level.decode(ids[(ids != BEGIN) & (ids != END)])
 
-    def decode_stream(self, begun: bool = False) -> Callable[[int], str]:
-        """A function that takes ids one by one and returns the text that each adds.
+    def decode_stream(self, before: str = "") -> Callable[[int], str]:
+        """A function that takes ids one by one and returns what each adds to a text that follows ``before``.
 
-        ``begun`` means that other text precedes, so that a first word starts with a space. The function returns only
-        whole characters: the bytes of an unfinished one wait for the next id.
+        It returns only whole characters: the bytes of an unfinished one wait for the next id.
         """
-        return stream(self.level, begun)
+        return stream(self.level, before)
 
     def unseen(self, text: str) -> list[str]:
         """The characters or words of ``text`` that were not in the training data, each once, in order."""
@@ -222,7 +235,15 @@ class Tokens:
             "items": False,
             "normal": self.normal,
             "symbols": self.level.symbols(),
+            **({"written": True} if isinstance(self.level, WrittenWords) else {}),
         }
+
+    def tokenizer(self) -> str | None:
+        """The contents of a ``tokenizer.json`` that Hugging Face's ``tokenizers`` opens, for byte-pair tokens.
+
+        Its ids are those of `encode`; where rows are framed, it adds ``<begin>`` and ``<end>`` too.
+        """
+        return self.level.to_tokenizer(self.normal, self.framed) if isinstance(self.level, Bpe) else None
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Self | TokenLists:
@@ -239,6 +260,8 @@ class Tokens:
         if isinstance(self.level, Pretrained):
             full = int((encoded.lengths() >= self.level.longest).sum())
             return f"{full} of {len(array)} texts may be cut off at {self.level.longest} tokens" if full else ""
+        if isinstance(self.level, Given) and (lost := self._changed(array)):
+            return f"{lost} of {min(len(array), _TRIED)} texts do not come back exactly from this tokenizer"
         rate = unknown_rate(encoded.values)
         rare = "" if isinstance(self.level, Characters) else "are rare, or "
         return f"{rate:.2%} of the {self.level.name} {rare}were not seen in training" if rate else ""
@@ -247,9 +270,28 @@ class Tokens:
         """A one-line summary."""
         return self.level.report()
 
+    def _changed(self, array: pa.ChunkedArray) -> int:
+        """How many of the first texts are not what decoding their tokens gives."""
+        texts = [text for text in plain(array).slice(0, _TRIED).to_pylist() if text is not None]
+        return sum(self.decode(self._ids(text)) != text for text in texts)
+
     def _ids(self, text: str) -> np.ndarray:
         """The ids of ``text``, without ``<begin>`` and ``<end>``."""
         return self.level.encode(pa.array([normal_text(text, self.normal)], pa.large_string()))[0]
+
+
+def _learned(wanted: str, texts: Callable[[], Iterator[pa.Array]], options: Tokens.Options, role: Role) -> Level:
+    """The token level that is ``wanted``, with a vocabulary learned from the texts."""
+    most, least = options.vocabulary, options.min_count
+    if wanted == "characters":
+        return Characters.fit(texts())
+    if wanted == "words" and not role.read:
+        return WrittenWords.fit(texts(), most, least)
+    counts = count_words(texts(), items=False)
+    many = sum(count > 1 for count in counts.values()) > _MANY_WORDS
+    if wanted == "bpe" or (many and wanted == "words or bpe"):
+        return Bpe.fit(texts(), most, least or (_OFTEN if counts.total() >= MANY else 2))
+    return Words.of(counts, most, items=False, least=least)
 
 
 MEMBER = Tokens

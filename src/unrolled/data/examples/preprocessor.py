@@ -15,7 +15,7 @@ from pydantic import AfterValidator, Field
 from unrolled.batch import Continuous
 from unrolled.data.encodings._stored import Stored, load
 from unrolled.data.encodings.encoding import ENCODINGS, Encoded, Encoding, Role, Where
-from unrolled.data.encodings.facets import Items, Labels, Letters, Numbers, Pitches, Reusable, Text
+from unrolled.data.encodings.facets import Items, Labels, Letters, Numbers, Pitches, Portable, Reusable, Text
 from unrolled.data.examples.examples import Examples, Units
 from unrolled.data.examples.known_future import read_early, steps_of
 from unrolled.data.examples.preparation import Preparation
@@ -99,7 +99,8 @@ class Preprocessor:
                 continue
             # Beside other inputs a text has no <begin> and <end>: the others have no value there.
             framed = form.predicts_next and roles.inputs == (target,) and not preparation.cut
-            role = Role(framed=framed, tokens=preparation.tokens, encoder=preparation.encoder)
+            read = name != target or not form.predicts_next
+            role = Role(read=read, framed=framed, tokens=preparation.tokens, encoder=preparation.encoder)
             encoding = known.get(name) or _fit(train, name, kinds[name], preparation, role)
             if isinstance(encoding, Reusable):
                 encoding = encoding.reused(preparation.of(kinds[name]), role)
@@ -255,7 +256,10 @@ class Preprocessor:
         return self.inputs[name].report() + early
 
     def to_files(self) -> dict[str, bytes]:
-        """One JSON file for each column, and ``coder.json``, which lists them; the inverse of `from_files`."""
+        """One JSON file for each column, and ``coder.json``, which lists them; the inverse of `from_files`.
+
+        Beside the file of a column of byte-pair tokens is its ``…-tokenizer.json``, which only other programs read.
+        """
         files = {}
         columns = dict(self.inputs) if self.continues else {**self.inputs, self.target: self.answer}
         index: dict[str, Any] = {
@@ -274,6 +278,8 @@ class Preprocessor:
             index["numbers"] = numbers
         for name, encoding in columns.items():
             files[index["files"][name]] = json.dumps(encoding.to_config(), ensure_ascii=False).encode()
+            if isinstance(encoding, Portable) and (stored := encoding.tokenizer()) is not None:
+                files[index["files"][name].replace(".json", "-tokenizer.json")] = stored.encode()
         files["coder.json"] = json.dumps(index, ensure_ascii=False, indent=1).encode()
         return files
 
