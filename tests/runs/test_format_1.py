@@ -114,6 +114,8 @@ def test_its_weights_and_encodings_are_read_to_the_bit(name: str, saved: Callabl
     for key, tensor in kept.items():
         assert torch.equal(state[key], tensor), key
     for file, content in trained.task.coder.to_files().items():
+        if file.endswith("-tokenizer.json"):  # for other programs; runs of this format did not have it
+            continue
         assert json.loads(content) == json.loads(Path("run/encodings", file).read_bytes()), file
     results = json.loads(Path("run/results.json").read_bytes())
     assert trained.metrics == results["metrics"] and trained.baselines == results["baselines"]

@@ -170,12 +170,12 @@ def test_what_is_written_begins_with_vectors_where_it_is_of_the_same_language(ve
     words, weight = writer(data, lines, tmp_path / "a", vectors, shared=True, freeze=True)
     assert torch.equal(weight[SPECIALS + words.index("cat")], torch.from_numpy(VALUES[0]))
     assert [line.split(", ")[0] for line in lines if line.startswith("vectors")] == [
-        "vectors: 50 % of 6 words of english",
-        "vectors: 50 % of 6 words of echo",
+        "vectors: 50 % of 12 words of english",
+        "vectors: 50 % of 12 words of echo",
     ]
     lines.clear()
     words, weight = writer(data, lines, tmp_path / "b", vectors, freeze=True)
-    assert not torch.equal(weight[SPECIALS + words.index("cat")], torch.from_numpy(VALUES[0]))
+    assert not torch.equal(weight[SPECIALS + words.index("CAT")], torch.from_numpy(VALUES[0]))
     assert "vectors: none for echo; shared gives inputs and target one vocabulary, and vectors to both" in lines
     lines.clear()
     one = {"number": [float(len(text)) for text in ENGLISH], "echo": ENGLISH}  # nothing is read in words

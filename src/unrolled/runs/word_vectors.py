@@ -158,7 +158,7 @@ def give_vectors(
         )
     frozen = {}
     for text in texts:
-        places, values = align(vectors, text.words, lowered=text.lowered)
+        places, values = align(vectors, text.words, folded=text.folded)
         known = _give(text.vectors.embedding, torch.from_numpy(places + text.first), torch.from_numpy(values))
         if config.training.freeze:
             frozen[text.vectors.name] = known
@@ -178,7 +178,7 @@ class _Text(NamedTuple):
     side: str
     column: str
     words: Sequence[str]
-    lowered: bool
+    folded: bool
     first: int  # the id of the first word; smaller ids are special
     occurrences: Encoded
     vectors: Named
@@ -192,7 +192,7 @@ def _texts(network: Model, coder: Preprocessor, train: Examples) -> Iterator[_Te
         if isinstance(encoding, Words) and (words := encoding.words) is not None:
             assert occurrences is not None
             first = vectors.embedding.size - len(words)
-            yield _Text(side, column, words, encoding.lowered, first, occurrences, vectors)
+            yield _Text(side, column, words, encoding.folded, first, occurrences, vectors)
 
 
 def _takes_vectors(text: _Text, coder: Preprocessor, shared: bool, say: Callable[[str], None]) -> bool:

@@ -70,12 +70,12 @@ def test_what_cannot_be_written_leaves_what_was_there(tmp_path: Path) -> None:
 def test_words_find_their_vectors(tmp_path: Path) -> None:
     path = tmp_path / "v.txt"
     write_vectors(path, [*WORDS, "the"], 7, lambda: [np.concatenate([VALUES, VALUES[:1] + 1])])
-    places, values = align(path, ["rome", "paris", "cat", "the"], lowered=True)
+    places, values = align(path, ["rome", "paris", "cat", "the"], folded=True)
     assert places.tolist() == [0, 1, 3]
     assert values.tolist() == VALUES[[4, 2, 0]].tolist()
-    places, values = align(path, ["rome", "Rome"], lowered=False)
+    places, values = align(path, ["rome", "Rome"], folded=False)
     assert (places.tolist(), values.tolist()) == ([1], VALUES[4:].tolist())
-    assert align(path, ["nothing"], lowered=True)[1].shape == (0, 7)
+    assert align(path, ["nothing"], folded=True)[1].shape == (0, 7)
 
 
 def test_the_nearest_are_those_of_the_highest_cosine(tmp_path: Path) -> None:

@@ -75,7 +75,7 @@ class TokenLists:
     end: ClassVar[int] = END
     never: ClassVar[tuple[int, ...]] = (UNKNOWN, BEGIN)
     unit: ClassVar[Literal["character", "token"]] = "token"
-    lowered: ClassVar[bool] = False
+    folded: ClassVar[bool] = False
     is_roll: ClassVar[bool] = False
 
     level: Words

@@ -135,8 +135,8 @@ class Words(Protocol):
         """The words of the highest ids, in order; ``None`` where ids are not words."""
 
     @property
-    def lowered(self) -> bool:
-        """Whether words are converted to lower case."""
+    def folded(self) -> bool:
+        """Whether a word may have the vector of one that differs only in case."""
 
 
 @runtime_checkable

@@ -88,6 +88,7 @@ class Tokens:
     kind: ClassVar[str] = "tokens"
     traits: ClassVar[Traits] = Traits(text=True, verbatim=True)
     form: ClassVar[str] = "texts"
+    folded: ClassVar[bool] = True
     begin: ClassVar[int] = BEGIN
     end: ClassVar[int] = END
     never: ClassVar[tuple[int, ...]] = (UNKNOWN, BEGIN)
@@ -147,11 +148,6 @@ class Tokens:
     def words(self) -> Sequence[str] | None:
         """The known words; ``None`` if tokens are not words."""
         return self.level.symbols() if isinstance(self.level, Words | WrittenWords) else None
-
-    @property
-    def lowered(self) -> bool:
-        """Whether words are converted to lower case."""
-        return isinstance(self.level, Words)
 
     @property
     def settled(self) -> dict[str, str]:

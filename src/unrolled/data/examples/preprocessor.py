@@ -99,8 +99,8 @@ class Preprocessor:
                 continue
             # Beside other inputs a text has no <begin> and <end>: the others have no value there.
             framed = form.predicts_next and roles.inputs == (target,) and not preparation.cut
-            read = name != target or not form.predicts_next
-            role = Role(read=read, framed=framed, tokens=preparation.tokens, encoder=preparation.encoder)
+            folded = name != target or not form.predicts_next
+            role = Role(read=folded, framed=framed, tokens=preparation.tokens, encoder=preparation.encoder)
             encoding = known.get(name) or _fit(train, name, kinds[name], preparation, role)
             if isinstance(encoding, Reusable):
                 encoding = encoding.reused(preparation.of(kinds[name]), role)

@@ -16,11 +16,11 @@ __all__ = ["align", "nearest"]
 _SIMILAR_AMONG = 20_000  # words among which "did you mean" looks for a similar one
 
 
-def align(path: Path | str, words: Sequence[str], *, lowered: bool) -> tuple[np.ndarray, np.ndarray]:
+def align(path: Path | str, words: Sequence[str], *, folded: bool) -> tuple[np.ndarray, np.ndarray]:
     """The vectors in ``path`` for those of ``words`` that have one; memory depends only on the number of words.
 
-    If a word occurs twice in the file, its first vector counts. If the words are ``lowered``, a word that the file only
-    has with capitals gets that vector: ``paris`` gets the one of ``Paris``.
+    If a word occurs twice in the file, its first vector counts. With ``folded``, a word that the file lacks gets
+    the first vector of one that differs only in case: ``paris`` gets the one of ``Paris``, and ``The`` the one of ``the``.
 
     Returns:
         The positions in ``words``, (n,) int64, ascending, and their vectors, (n, W) float32.
@@ -32,8 +32,12 @@ def align(path: Path | str, words: Sequence[str], *, lowered: bool) -> tuple[np.
     found: dict[int, np.ndarray] = {}
     exact: set[int] = set()
 
+    alike: dict[str, list[int]] = {}
+    for at, one in enumerate(words if folded else ()):
+        alike.setdefault(one.lower(), []).append(at)
+
     def wanted(word: str) -> bool:
-        return word in places or (lowered and word.lower() in places)
+        return word in places or word.lower() in alike
 
     for some, vectors in blocks(file, wanted):
         for word, vector in zip(some, vectors, strict=True):
@@ -41,8 +45,9 @@ def align(path: Path | str, words: Sequence[str], *, lowered: bool) -> tuple[np.
             if place is not None and place not in exact:
                 exact.add(place)
                 found[place] = vector.copy()  # a view would keep the whole block in memory
-            elif place is None:
-                found.setdefault(places[word.lower()], vector.copy())
+            for other in alike.get(word.lower(), ()):
+                if other not in found:
+                    found[other] = vector.copy()
     kept = sorted(found)
     values = np.stack([found[place] for place in kept]) if kept else np.zeros((0, file.width), np.float32)
     return np.array(kept, np.int64), values
