@@ -20,7 +20,7 @@ def align(path: Path | str, words: Sequence[str], *, folded: bool) -> tuple[np.n
     """The vectors in ``path`` for those of ``words`` that have one; memory depends only on the number of words.
 
     If a word occurs twice in the file, its first vector counts. With ``folded``, a word that the file lacks gets
-    the first vector of one that differs only in case: ``paris`` gets the one of ``Paris``, and ``The`` the one of ``the``.
+    the first vector of one that differs only in case: ``paris`` that of ``Paris``, and ``The`` that of ``the``.
 
     Returns:
         The positions in ``words``, (n,) int64, ascending, and their vectors, (n, W) float32.
