@@ -7,12 +7,15 @@ from collections.abc import Callable
 from pathlib import Path
 
 import av
+import h5py
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet
 import pytest
+import scipy.io
 from samples import ours
 from sounds import samples, wav
+from workbooks import workbook
 
 import unrolled as ur
 from unrolled.api import embed
@@ -38,6 +41,31 @@ def _video(number: int) -> bytes:
     return file.getvalue()
 
 
+def _npy(array: np.ndarray) -> bytes:
+    file = io.BytesIO()
+    np.save(file, array)
+    return file.getvalue()
+
+
+def _npz(**arrays: np.ndarray) -> bytes:
+    file = io.BytesIO()
+    np.savez(file, **arrays)
+    return file.getvalue()
+
+
+def _mat(**arrays: np.ndarray) -> bytes:
+    file = io.BytesIO()
+    scipy.io.savemat(file, arrays)
+    return file.getvalue()
+
+
+def _hdf5(array: np.ndarray) -> bytes:
+    file = io.BytesIO()
+    with h5py.File(file, "w") as written:
+        written["x"] = array
+    return file.getvalue()
+
+
 def _midi(number: int) -> bytes:
     notes = bytes([0, 0x90, 60 + number, 64, 96, 0x80, 60 + number, 0, 0, 0xFF, 0x2F, 0])  # on, 96 ticks, off, end
     return b"MThd" + bytes([0, 0, 0, 6, 0, 0, 0, 1, 0, 96]) + b"MTrk" + len(notes).to_bytes(4, "big") + notes
@@ -56,6 +84,14 @@ FILES: dict[str, tuple[str, Callable[[int], bytes], bytes]] = {
     "parquet": ("table", _parquet, _parquet(0)[:40]),
     "mid": ("midi", _midi, b"MThd none"),
     "ts": ("ts", lambda n: f"@problemName x\n@classLabel true a b\n@data\n1,2,{n}:a\n".encode(), b"@data\n1,x:a\n"),
+    "json": ("json", lambda n: f'[{{"x": {n}}}]'.encode(), b'[{"x": }]'),
+    "npy": ("arrays", lambda n: _npy(np.arange(n, n + 3)), _npy(np.arange(9))[:90]),
+    "npz": ("arrays", lambda n: _npz(x=np.arange(n, n + 3), y=np.float32(n)), _npz(x=np.arange(9))[:90]),
+    "xlsx": ("excel", lambda n: workbook([["x"], [n]]), workbook([["x"]])[:300]),
+    "arff": ("arff", lambda n: f"@relation r\n@attribute x numeric\n@data\n{n}\n".encode(), b"@data\n1\n"),
+    "tsf": ("tsf", lambda n: f"@attribute name string\n@data\nT{n}:1,{n},3\n".encode(), b"@data\n1,x,3\n"),
+    "mat": ("matlab", lambda n: _mat(x=np.arange(n, n + 3.0)), _mat(x=np.arange(9.0))[:150]),
+    "h5": ("hdf5", lambda n: _hdf5(np.arange(n, n + 3)), _hdf5(np.arange(9))[:900]),
     "txt": ("text", lambda n: f"text {n}".encode(), b"caf\xe9"),
     "mp4": ("video", _video, b"none"),
 }

@@ -75,6 +75,7 @@ class Keywords(TypedDict, total=False):
     scheduled_sampling: float
     seed: int
     shared: bool
+    sheet: str
     spec_augment: bool
     steps: int
     target: str | Sequence[str]

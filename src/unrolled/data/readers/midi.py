@@ -33,14 +33,9 @@ def read_midi_file(path: Path, config: DataConfig) -> pa.Table:
     return events_or_rolls([notes], music == "roll")
 
 
-def _cell(path: Path, config: DataConfig) -> tuple[pa.Field, pa.Array]:
-    table = read_midi_file(path, config)
-    return table.field(0), table.column(0).combine_chunks()
-
-
 def _recognises(beginning: Beginning) -> int:
     begin = beginning.data[:12]
     return 100 if begin.startswith(b"MThd\0") or (begin[:4] == b"RIFF" and begin[8:] == b"RMID") else 0
 
 
-MEMBER = Reader(_SUFFIXES, read_midi_file, Options=MusicOptions, recognises=_recognises, cell=_cell)
+MEMBER = Reader(_SUFFIXES, read_midi_file, Options=MusicOptions, recognises=_recognises, whole=read_midi_file)

@@ -49,8 +49,8 @@ class Reader:
         vague: those of its suffixes that say little about the content, such as ``.txt``.
         tabular: whether its files are tables with named columns, which may name the files beside them.
         headed: whether ``config.header`` may name its columns; so it may those of every table.
-        cell: reads a whole file as one cell, for a table that names it: the field and an array of length 1. It is not
-            needed where ``example`` is set.
+        whole: reads a file that is one example as one row, in a folder of such files or for a table that names them;
+            not needed where ``example`` is set. The first column is what a table's cell becomes.
         labelled: whether subfolders of its files are labels to learn, if ``example`` is ``None``.
     """
 
@@ -63,7 +63,7 @@ class Reader:
     vague: tuple[str, ...] = ()
     tabular: bool = False
     headed: bool = False
-    cell: Callable[[Path, DataConfig], tuple[pa.Field, pa.Array]] | None = None
+    whole: Callable[[Path, DataConfig], pa.Table] | None = None
     labelled: bool = False
 
 

@@ -18,7 +18,7 @@ from unrolled.data.io.utf8 import one_string, split_lines, to_utf8, unix_lines
 from unrolled.data.readers.reader import Reader
 from unrolled.errors import DataError
 
-__all__ = ["read_cell", "read_text", "text_buffer"]
+__all__ = ["read_text", "text_buffer"]
 
 _SUFFIXES = (".txt", ".md", ".log")
 _VAGUE = (".txt", ".log")
@@ -46,16 +46,6 @@ def read_text(path: Path, config: DataConfig) -> pa.Table:
     )
 
 
-def read_cell(path: Path, config: DataConfig) -> tuple[pa.Field, pa.Array]:
-    """The whole file as one cell.
-
-    Raises:
-        DataError: as in `read_text`.
-    """
-    cell = one_string(text_buffer(path, config.text_encoding))
-    return pa.field("text", cell.type), cell
-
-
 def text_buffer(path: Path, encoding: str) -> pa.Buffer:
     r"""The file as valid UTF-8 with ``\n`` line ends.
 
@@ -68,4 +58,4 @@ def text_buffer(path: Path, encoding: str) -> pa.Buffer:
     return buffer
 
 
-MEMBER = Reader(_SUFFIXES, read_text, Options=Options, vague=_VAGUE, cell=read_cell, labelled=True)
+MEMBER = Reader(_SUFFIXES, read_text, Options=Options, vague=_VAGUE, whole=read_text, labelled=True)

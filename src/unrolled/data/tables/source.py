@@ -150,7 +150,7 @@ def _read_all(
     broken: dict[Path, DataError] = {}
     for file in files:
         try:
-            table = reader.read(file, config)
+            table = (reader.whole or reader.read)(file, config)
             _check_names(table, str(file))
         except DataError as error:
             broken[file] = error

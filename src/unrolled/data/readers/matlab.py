@@ -1,0 +1,85 @@
+"""MATLAB's .mat files, version 5 and, as HDF5, version 7.3: each variable is a column."""
+
+from __future__ import annotations
+
+import importlib.util
+import io
+import math
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from unrolled.data.config import DataConfig
+from unrolled.data.io.unpacking import Beginning, contents
+from unrolled.data.readers._arrays import as_one_row, as_table
+from unrolled.data.readers._hdf5 import MAGIC, read_datasets
+from unrolled.data.readers.reader import Reader
+from unrolled.errors import DataError, MissingExtra
+
+__all__ = ["read_matlab"]
+
+_HEADER = b"MATLAB 5.0 MAT-file"
+_USER_BLOCK = 512  # bytes of text before the HDF5 of version 7.3
+_MOST_CELLS = 1 << 28
+
+
+def read_matlab(path: Path, config: DataConfig) -> pa.Table:
+    """A column for each variable: numbers, texts, or cells of arrays that differ in length. Vectors may lie either way.
+
+    Raises:
+        DataError: the file is missing, empty, damaged or of another version; or as in
+            `unrolled.data.readers._arrays.as_table`.
+        MissingExtra: scipy or, for version 7.3, h5py is not installed.
+    """
+    return as_table({name: _upright(array) for name, array in _variables(path).items()}, str(path))
+
+
+def read_one(path: Path, config: DataConfig) -> pa.Table:
+    """One row, for a file that is one example: the first axis of each variable counts steps, the second channels.
+
+    Raises:
+        DataError: as in `read_matlab`.
+        MissingExtra: as in `read_matlab`.
+    """
+    return as_one_row({name: _upright(array) for name, array in _variables(path).items()}, str(path))
+
+
+def _variables(path: Path) -> dict[str, np.ndarray]:
+    data = contents(path)
+    if data.size > _USER_BLOCK + len(MAGIC) and bytes(data[_USER_BLOCK : _USER_BLOCK + len(MAGIC)]) == MAGIC:
+        return {name: array.T for name, array in read_datasets(data, str(path)).items()}  # kept column by column
+    if importlib.util.find_spec("scipy") is None:
+        raise MissingExtra("scipy", "science", "a .mat file")
+    from scipy.io import loadmat, whosmat
+
+    try:
+        sizes = {name: math.prod(shape) for name, shape, _ in whosmat(io.BytesIO(data))}
+        if sum(sizes.values()) > _MOST_CELLS:
+            raise DataError(f"holds {sum(sizes.values())} numbers; the limit is {_MOST_CELLS}", file=str(path))
+        found = loadmat(io.BytesIO(data), chars_as_strings=True, mat_dtype=False)
+    except DataError:
+        raise
+    except Exception as error:  # damage raises many kinds of errors
+        reason = (str(error).splitlines() or [type(error).__name__])[0][:100]
+        raise DataError(f"is not a .mat file that can be read: {reason}", file=str(path)) from None
+    return {name: np.asarray(array) for name, array in found.items() if not name.startswith("__")}
+
+
+def _upright(array: np.ndarray) -> np.ndarray:
+    """A vector without its second axis: MATLAB has no vectors, but (1, N) and (N, 1) matrices."""
+    if array.ndim == 2 and 1 in array.shape:
+        array = array.reshape(-1)
+    if array.dtype.kind == "O":
+        held = np.empty(array.size, object)
+        for place, cell in enumerate(array.reshape(-1)):
+            held[place] = _upright(np.asarray(cell))
+        return held
+    return array
+
+
+def _recognises(beginning: Beginning) -> int:
+    return 100 if beginning.data.startswith((_HEADER, b"MATLAB 7.3 MAT-file")) else 0
+
+
+MEMBER = Reader((".mat",), read_matlab, recognises=_recognises, whole=read_one, labelled=True)
