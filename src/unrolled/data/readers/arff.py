@@ -1,4 +1,4 @@
-"""ARFF, the format of Weka: ``@attribute`` lines name the columns and their types, and each line after ``@data`` is a row.
+"""ARFF, the format of Weka: ``@attribute`` lines name the columns and their types; the rows follow after ``@data``.
 
     @attribute length numeric
     @attribute kind {rose, 'wild iris'}
@@ -63,7 +63,9 @@ def read_arff(path: Path, config: DataConfig) -> pa.Table:
     rows = [_cells(number, line, len(attributes), origin) for number, line in lines]
     if not rows:
         raise DataError("has no rows after @data", file=origin)
-    columns = [_column(attribute, cells, origin) for attribute, cells in zip(attributes, zip(*rows), strict=True)]
+    columns = [
+        _column(attribute, cells, origin) for attribute, cells in zip(attributes, zip(*rows, strict=True), strict=True)
+    ]
     fields = [
         pa.field(attribute.name, column.type, metadata={"kind": "category"} if attribute.labels else None)
         for attribute, column in zip(attributes, columns, strict=True)

@@ -21,7 +21,7 @@ __all__ = ["read_arrays"]
 _MAGIC = b"\x93NUMPY"
 
 
-def read_arrays(path: Path, config: DataConfig) -> pa.Table:
+def read_arrays(path: Path, _: DataConfig) -> pa.Table:
     """A row for each entry of the first axis: values of (N,), lists of (N, T), or steps of channels of (N, T, C).
 
     The array of an ``.npy`` file is the column ``sequence``; each array of an ``.npz`` file is a column. A lone vector
@@ -34,7 +34,7 @@ def read_arrays(path: Path, config: DataConfig) -> pa.Table:
     return as_table(_arrays(path), str(path))
 
 
-def read_one(path: Path, config: DataConfig) -> pa.Table:
+def read_one(path: Path, _: DataConfig) -> pa.Table:
     """One row, for a file that is one example: the first axis of each array counts steps, the second channels.
 
     Raises:

@@ -15,7 +15,7 @@ from unrolled.data.readers.reader import Reader
 __all__ = ["read_hdf5"]
 
 
-def read_hdf5(path: Path, config: DataConfig) -> pa.Table:
+def read_hdf5(path: Path, _: DataConfig) -> pa.Table:
     """A row for each entry of the first axis, as `unrolled.data.readers.arrays.read_arrays` has it.
 
     Raises:
@@ -26,7 +26,7 @@ def read_hdf5(path: Path, config: DataConfig) -> pa.Table:
     return as_table(read_datasets(contents(path), str(path)), str(path))
 
 
-def read_one(path: Path, config: DataConfig) -> pa.Table:
+def read_one(path: Path, _: DataConfig) -> pa.Table:
     """One row, for a file that is one example: the first axis of each data set counts steps, the second channels.
 
     Raises:

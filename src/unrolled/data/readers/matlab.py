@@ -24,7 +24,7 @@ _USER_BLOCK = 512  # bytes of text before the HDF5 of version 7.3
 _MOST_CELLS = 1 << 28
 
 
-def read_matlab(path: Path, config: DataConfig) -> pa.Table:
+def read_matlab(path: Path, _: DataConfig) -> pa.Table:
     """A column for each variable: numbers, texts, or cells of arrays that differ in length. Vectors may lie either way.
 
     Raises:
@@ -35,7 +35,7 @@ def read_matlab(path: Path, config: DataConfig) -> pa.Table:
     return as_table({name: _upright(array) for name, array in _variables(path).items()}, str(path))
 
 
-def read_one(path: Path, config: DataConfig) -> pa.Table:
+def read_one(path: Path, _: DataConfig) -> pa.Table:
     """One row, for a file that is one example: the first axis of each variable counts steps, the second channels.
 
     Raises:
