@@ -65,3 +65,8 @@ def test_calamine_is_an_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(importlib.util, "find_spec", lambda name, *a: None if "calamine" in name else find(name, *a))
     with pytest.raises(MissingExtra, match=r"a workbook needs python-calamine: pip install 'unrolled\[excel\]'"):
         read_excel(written(tmp_path / "a.xlsx", ROWS), data_config())
+
+
+def test_names_may_be_given_for_its_columns(tmp_path: Path) -> None:
+    found = read(written(tmp_path / "a.xlsx", [[1, 2.5], [3, 4.5]]), data_config(header=("n", "x")))
+    assert found.table.to_pydict() == {"n": [1, 3], "x": [2.5, 4.5]}

@@ -12,7 +12,7 @@ import pyarrow as pa
 from unrolled.data.config import DataConfig
 from unrolled.data.io.mapped import open_regular
 from unrolled.data.io.unpacking import Beginning, check_archive, contents
-from unrolled.data.readers._arrays import LONE, as_one_row, as_table
+from unrolled.data.readers._array_columns import LONE, as_one_row, as_table
 from unrolled.data.readers.reader import Reader
 from unrolled.errors import DataError
 

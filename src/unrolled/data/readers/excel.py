@@ -108,4 +108,4 @@ def _recognises(beginning: Beginning) -> int:
     return 100 if book or (other and beginning.name.lower().endswith((".xls", ".ods"))) else 0
 
 
-MEMBER = Reader(_SUFFIXES, read_excel, Options=Options, recognises=_recognises, tabular=True)
+MEMBER = Reader(_SUFFIXES, read_excel, Options=Options, recognises=_recognises, tabular=True, headed=True)

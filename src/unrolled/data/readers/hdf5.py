@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from unrolled.data.config import DataConfig
 from unrolled.data.io.unpacking import Beginning, contents
-from unrolled.data.readers._arrays import as_one_row, as_table
+from unrolled.data.readers._array_columns import as_one_row, as_table
 from unrolled.data.readers._hdf5 import MAGIC, read_datasets
 from unrolled.data.readers.reader import Reader
 
@@ -20,7 +20,7 @@ def read_hdf5(path: Path, _: DataConfig) -> pa.Table:
 
     Raises:
         DataError: the file is missing, empty or damaged, has no data set at its root, or as in
-            `unrolled.data.readers._arrays.as_table`.
+            `unrolled.data.readers._array_columns.as_table`.
         MissingExtra: h5py is not installed.
     """
     return as_table(read_datasets(contents(path), str(path)), str(path))

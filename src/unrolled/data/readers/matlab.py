@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from unrolled.data.config import DataConfig
 from unrolled.data.io.unpacking import Beginning, contents
-from unrolled.data.readers._arrays import as_one_row, as_table
+from unrolled.data.readers._array_columns import as_one_row, as_table
 from unrolled.data.readers._hdf5 import MAGIC, read_datasets
 from unrolled.data.readers.reader import Reader
 from unrolled.errors import DataError, MissingExtra
@@ -29,7 +29,7 @@ def read_matlab(path: Path, _: DataConfig) -> pa.Table:
 
     Raises:
         DataError: the file is missing, empty, damaged or of another version; or as in
-            `unrolled.data.readers._arrays.as_table`.
+            `unrolled.data.readers._array_columns.as_table`.
         MissingExtra: scipy or, for version 7.3, h5py is not installed.
     """
     return as_table({name: _upright(array) for name, array in _variables(path).items()}, str(path))
