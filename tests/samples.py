@@ -56,10 +56,11 @@ class Sample:
 
 def network_for(task: Task, model: str, hidden: int = 5, layers: int = 1, dropout: float = 0.0) -> Model:
     """A model for ``task``, from whatever the global random state is."""
-    specs = {name: encoding.spec for name, encoding in task.coder.inputs.items()}
     config = model_config(name=model, hidden=hidden, layers=layers, dropout=dropout, window=3)
     written = task.coder.target if task.coder.form.writes else None
-    return build_model(specs, config, task.outputs, pooled=task.pooled, pool=task.pool, crf=task.chain, written=written)
+    return build_model(
+        task.coder.specs, config, task.outputs, pooled=task.pooled, pool=task.pool, crf=task.chain, written=written
+    )
 
 
 def training(options: dict[str, Any]) -> TrainingConfig:

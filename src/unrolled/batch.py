@@ -1,6 +1,6 @@
 """Batches, which are what a model reads, and the two forms of a column: discrete and continuous.
 
-Axes: B rows, T steps, W width.
+Axes: B rows, T steps, S steps of a side sequence, W width.
 """
 
 from __future__ import annotations
@@ -9,32 +9,61 @@ from dataclasses import dataclass, fields, replace
 
 from torch import Tensor
 
-__all__ = ["MISSING", "Batch", "Continuous", "Discrete", "Spec"]
+__all__ = ["MISSING", "Batch", "Continuous", "Discrete", "Side", "Spec", "lengths_of"]
 
 MISSING = -100  # marks missing integer targets, which are not scored; the default ``ignore_index`` of torch losses
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """A side sequence: a row's second sequence, with its own number of steps, such as a title beside a body.
+
+    Attributes:
+        axis: its name. Columns with the same one have the same steps.
+        ordered: False for a set, whose steps have no order.
+    """
+
+    axis: str
+    ordered: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class Discrete:
     """A column of integers in [0, size): one for each step with ``time``, else one for each row.
 
-    ``encoder`` is the configuration, in JSON, of the pretrained encoder that embeds them, if any.
+    ``encoder`` is the configuration, in JSON, of the pretrained encoder that embeds them, if any. A column of a side
+    sequence has ``side``, and no ``time``: it has one value for each step of that sequence.
     """
 
     size: int
     time: bool = True
     encoder: str | None = None
+    side: Side | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Continuous:
-    """A column of float32 vectors of ``width``: one for each step with ``time``, else one for each row."""
+    """A column of float32 vectors of ``width``: one for each step with ``time``, else one for each row.
+
+    A column of a side sequence has ``side``, and no ``time``.
+    """
 
     width: int
     time: bool = True
+    side: Side | None = None
 
 
 Spec = Discrete | Continuous
+
+
+def lengths_of(axis: str) -> str:
+    r"""The name under which ``inputs`` hold the lengths of the side sequence ``axis``; no column of a file has it.
+
+    Example:
+        >>> lengths_of("title")
+        'title\x00lengths'
+    """
+    return f"{axis}\0lengths"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +71,8 @@ class Batch:
     """Rows padded to the right.
 
     Shape:
-        inputs: per column (B, T) int64 or (B, T, W) float32; without time (B,) or (B, W).
+        inputs: per column (B, T) int64 or (B, T, W) float32; without time (B,) or (B, W). A column of a side sequence
+            is (B, S) or (B, S, W), and `lengths_of` its axis is (B,) int64, the real steps of each row.
         lengths: (B,) int64, the number of real steps in each row. Padding is never read.
         target: its shape depends on the task; ``None`` for predictions. NaN in float targets, and `MISSING` in integer
             targets, marks a missing value, which is not scored.

@@ -82,16 +82,16 @@ def _cut(examples: Examples, begins: np.ndarray, ends: np.ndarray) -> Examples:
     """Steps ``begins[r] … ends[r]`` of each row r, without rows that become empty."""
     rows = np.flatnonzero(ends > begins)
 
-    def cut(column: Encoded) -> Encoded:
-        if column.offsets is None:
-            return Encoded(column.values[rows], None)
+    def cut(column: Encoded, spec: Spec | None) -> Encoded:
+        if column.offsets is None or (spec is not None and spec.side):  # a side sequence belongs to every step
+            return _take(column, rows)
         starts, stops = column.offsets[rows], column.offsets[rows + 1]  # known covariates may be shorter
         return _slices(column, np.minimum(starts + begins[rows], stops), np.minimum(starts + ends[rows], stops))
 
     return replace(
         examples,
-        inputs={name: cut(column) for name, column in examples.inputs.items()},
-        target=None if examples.target is None else cut(examples.target),
+        inputs={name: cut(column, examples.specs[name]) for name, column in examples.inputs.items()},
+        target=None if examples.target is None else cut(examples.target, None),
         first=None if examples.first is None else np.maximum(examples.first - begins, 0)[rows],
         naive=None if examples.naive is None else examples.naive[rows],
     )

@@ -76,9 +76,9 @@ class BagOfWords:
 
 
 def _columns(examples: Examples) -> dict[str, int]:
-    """The vocabulary of each column of tokens over time."""
+    """The vocabulary of each column of tokens over time, in side sequences too."""
     specs = examples.specs.items()
-    return {name: spec.size for name, spec in specs if isinstance(spec, Discrete) and spec.time}
+    return {name: spec.size for name, spec in specs if isinstance(spec, Discrete) and (spec.time or spec.side)}
 
 
 def _counts(examples: Examples) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -51,7 +51,7 @@ class Linear:
 
     @staticmethod
     def applies(examples: Examples) -> bool:
-        plain = not any(spec.time for spec in examples.specs.values())
+        plain = not any(spec.time or spec.side for spec in examples.specs.values())
         return isinstance(examples.form, One | Set) and plain and bool(examples.specs)
 
     @classmethod

@@ -15,6 +15,7 @@ from unrolled.inspection.drawing import Answers, draw
 from unrolled.layers.attention.multihead import SelfAttention
 from unrolled.layers.attention.positions import Learned
 from unrolled.layers.embed import Embedding
+from unrolled.models._sides import Sides
 from unrolled.models.model import Model
 from unrolled.state import State, flatten
 from unrolled.tasks.task import Task
@@ -38,6 +39,7 @@ class Description:
         state_bytes_per_step: the growth of the state per step; 0 without attention.
         attention_window: the number of steps after which the state stops growing; ``None``: unlimited.
         drawing: the network unrolled through time.
+        multiply_adds_per_side_step: for one step of every side sequence of one row; they are read once per row.
     """
 
     title: str
@@ -50,6 +52,7 @@ class Description:
     state_bytes_per_step: int
     attention_window: int | None
     drawing: str
+    multiply_adds_per_side_step: int = 0
 
     def __str__(self) -> str:
         column = max(len(name) for name in self.columns)
@@ -63,6 +66,8 @@ class Description:
         cost = f"{self.multiply_adds_per_step:,} multiply-adds"
         if self.multiply_adds_per_step_seen:
             cost += f", and {self.multiply_adds_per_step_seen:,} per step that it looks back at"
+        if self.multiply_adds_per_side_step:
+            cost += f"; once per row, {self.multiply_adds_per_side_step:,} per step of the side sequences"
         return "\n".join(
             [
                 self.title,
@@ -82,34 +87,36 @@ class Description:
 def describe(task: Task, network: Model) -> Description:
     """Describe ``network``, trained for ``task``."""
     coder = task.coder
-    specs = {name: encoding.spec for name, encoding in coder.inputs.items()}
+    specs = coder.specs
     columns = {name: f"{coder.report(name)}; {describe_spec(specs[name])}" for name in coder.inputs}
     columns[f"-> {coder.target}"] = coder.form.asks if coder.continues else coder.answer.report()
     attentions = [module for module in network.modules() if isinstance(module, SelfAttention)]
     live = network if network.cannot_stream is None else None
+    beside = sum(_multiply_adds(module) for module in network.modules() if isinstance(module, Sides))
     return Description(
         title=f"{network.title} for {task.name}",
         columns=columns,
         weights={name: list(tensor.shape) for name, tensor in network.named_parameters()},
         parameters=sum(p.numel() for p in network.parameters()),
-        multiply_adds_per_step=_multiply_adds(network),
+        multiply_adds_per_step=_multiply_adds(network) - beside,
         multiply_adds_per_step_seen=sum(2 * attention.width for attention in attentions),
         state_bytes=_bytes(live.initial_state(1)) if live else None,
         state_bytes_per_step=_growth(live) if live else 0,
         attention_window=attentions[0].attention_window if attentions else None,
         drawing=_drawing(task, network),
+        multiply_adds_per_side_step=beside,
     )
 
 
 def describe_spec(spec: Spec) -> str:
     """Describe in words what the network receives from a column."""
     what = f"one of {spec.size} symbols" if isinstance(spec, Discrete) else f"{spec.width} numbers"
-    return f"{what} per {'step' if spec.time else 'row'}"
+    return f"{what} per {'step' if spec.time or spec.side else 'row'}"
 
 
 def _drawing(task: Task, network: Model) -> str:
     drawing = draw(network.sketch(), _answers(task), task.coder.horizon)
-    sizes = f"{network.columns.output_size} numbers per step → {network.layer.output_size} → {task.outputs} outputs"
+    sizes = f"{network.layer.input_size} numbers per step → {network.layer.output_size} → {task.outputs} outputs"
     return f"{drawing}\n\n{sizes}; the weights are the same at every step"
 
 
@@ -119,7 +126,7 @@ def _answers(task: Task) -> Answers:
     return "row" if task.pooled else "step"
 
 
-def _multiply_adds(network: Model) -> int:
+def _multiply_adds(network: nn.Module) -> int:
     """Count one product with a vector per matrix and step; embedding tables are looked up and cost none."""
     looked_up = {
         id(table.weight) for table in network.modules() if isinstance(table, Embedding | Learned | nn.Embedding)

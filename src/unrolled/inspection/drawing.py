@@ -34,6 +34,12 @@ def draw(sketch: Sketch, answers: Answers = "step", horizon: int = 0) -> str:
                  ↑          ↑              ↑
                 x_1        x_2            x_T
     """
+    if sketch.sides:
+        listed = ", ".join(sketch.sides)
+        each = "is read" if len(sketch.sides) == 1 else "are each read"
+        also = " and the head" if sketch.pool and sketch.writes is None else ""
+        beside = f"  {listed} {each} to one vector first, which each step{also} receives too"
+        return f"{draw(replace(sketch, sides=()), answers, horizon)}\n\n{beside}"
     if sketch.writes is not None:
         return _draw_pair(sketch, sketch.writes)
     if not sketch.timed:

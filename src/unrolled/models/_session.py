@@ -24,10 +24,17 @@ __all__ = ["NetworkState", "PackedSession", "PlainSession", "packed_steps"]
 
 
 class NetworkState(NamedTuple):
-    """The state of a network: its layer's state and, with one answer per row, what has been pooled so far."""
+    """The state of a network.
+
+    Attributes:
+        layer: its layer's state.
+        pool: with one answer per row, what has been pooled so far.
+        sides: (B, D), the vectors of the side sequences; ``None`` without any.
+    """
 
     layer: State
     pool: State
+    sides: Tensor | None = None
 
 
 Step = Callable[[dict[str, Tensor], NetworkState], tuple[Tensor, NetworkState]]

@@ -39,6 +39,7 @@ class Sketch:
         pool: how the steps become one answer per row; ``None``: each step has its own answer.
         writes: the layers of the decoder; ``None`` without one.
         attention: how the decoder attends to the input; ``none``: it does not.
+        sides: the names of the side sequences, each of which is read to one vector first.
     """
 
     reads: Stack
@@ -46,6 +47,7 @@ class Sketch:
     pool: str | None = None
     writes: Stack | None = None
     attention: str = "none"
+    sides: tuple[str, ...] = ()
 
 
 def stack_of(layer: Layer) -> Stack:

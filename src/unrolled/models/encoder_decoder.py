@@ -24,6 +24,7 @@ from unrolled.layers.lengths import real_steps, zero_padding
 from unrolled.layers.pooling import Pooling
 from unrolled.layers.tied import TiedHead
 from unrolled.models._decoder import build_decoder
+from unrolled.models._sides import Sides, apart, read_embeddings
 from unrolled.models._sketch import Sketch, stack_of
 from unrolled.models.model import Column, LiveModel, Model, Named
 from unrolled.state import State
@@ -172,8 +173,11 @@ class EncoderDecoder(Model):
         attention = "without attention" if own.attention == "none" else "with attention"
         self.target, self.attention = target, own.attention
         self.title = f"{reads.name} and {writes.name} {attention}"
-        self.columns = InputEmbedding(specs, config.embedding, embedding_gain(reads.name))
-        self.layer = build_layer(reads, self.columns.output_size)
+        main, sides = apart(specs)
+        self.columns = InputEmbedding(main, config.embedding, embedding_gain(reads.name))
+        self.sides = Sides(sides, reads, own.pool or "max") if sides else None
+        beside = 0 if self.sides is None else self.sides.output_size
+        self.layer = build_layer(reads, self.columns.output_size + beside)
         memory = self.layer.output_size
         # The last step of a recurrent layer has seen the whole row; in bidirectional attention every step has.
         kind = "mean" if not (self.layer.causal or self.layer.bidirectional) else "last"
@@ -202,9 +206,8 @@ class EncoderDecoder(Model):
 
     def embeddings(self) -> dict[Column, Named]:
         """The embedding of each discrete input column, and of the target column."""
-        found = self.columns.symbols().items()
-        read: dict[Column, Named] = {("read", column): Named(f"columns.{name}", one) for column, (name, one) in found}
-        return read | {("written", self.target): Named("symbols.weight", self.symbols)}
+        written: dict[Column, Named] = {("written", self.target): Named("symbols.weight", self.symbols)}
+        return read_embeddings(self.columns, self.sides) | written
 
     def trunk(self) -> dict[str, Tensor]:
         """Empty: no weights of an encoder–decoder can start another kind of model."""
@@ -222,7 +225,8 @@ class EncoderDecoder(Model):
 
     def sketch(self) -> Sketch:
         """The layers of encoder and decoder."""
-        return Sketch(stack_of(self.layer), self.columns.timed, writes=self.decoder.sketch(), attention=self.attention)
+        writes, sides = self.decoder.sketch(), self.sides.names if self.sides else ()
+        return Sketch(stack_of(self.layer), self.columns.timed, None, writes, self.attention, sides)
 
     def run(self, batch: Batch, state: None = None) -> tuple[Written, None]:
         """Run a batch from the loader; each row is a complete sequence, so no state is carried."""
@@ -236,6 +240,8 @@ class EncoderDecoder(Model):
     def read(self, inputs: Mapping[str, Tensor], lengths: Tensor) -> WriterState:
         """Read the source; return the state before the first symbol is written."""
         x, _ = self.columns(inputs, lengths)  # (B, S, I)
+        if self.sides is not None:
+            x = torch.cat([x, self.sides(inputs)[:, None].expand(-1, x.shape[1], -1)], 2)
         if not self.columns.timed:
             lengths = torch.ones_like(lengths)
         memory, _ = self.layer(self.dropout(x), lengths)  # (B, S, M)

@@ -1,6 +1,6 @@
 """The network: embed each input column, run one layer over time, answer with a linear head.
 
-Axes: B rows, T steps, I width of the embedded input, H hidden, O outputs.
+Axes: B rows, T steps, I width of the embedded input, D of the side sequences' vectors, H hidden, O outputs.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from unrolled.layers.pooling import Pooling
 from unrolled.layers.sampled_softmax import CandidateSampler
 from unrolled.layers.tied import TiedHead
 from unrolled.models._session import NetworkState, PackedSession, PlainSession, packed_steps
+from unrolled.models._sides import Sides, apart, read_embeddings
 from unrolled.models._sketch import Sketch, stack_of
 from unrolled.models.model import Column, LiveModel, Model, Named
 from unrolled.state import State
@@ -44,6 +45,10 @@ class Network(Model):
         x_t = [embed_1(u_t); …; embed_n(u_t)],    h_t, s_t = layer(x_t, s_{t-1}),
         o_t = W h_t + b, or, with one answer for each row, o = W pool(h_1 … h_t) + b.
 
+    Each side sequence is read by its own layer, to one vector (see `Sides`). The vectors s of a row are read at every
+    step, [x_t; s], so that steps and side sequences can be combined. With one answer per row the head reads them too,
+    o = W [pool(h_1 … h_t); s] + b, so that a title can decide by itself, even where the body is long, or empty.
+
     Args:
         specs: input column -> its spec. A column without a time axis is repeated at every step.
         config: the layer's name and sizes.
@@ -54,7 +59,7 @@ class Network(Model):
             `LazyLogits`. If ``tied``, their embeddings, as wide as the layer's outputs, are the head's weights.
 
     Shape:
-        inputs: per column (B, T) int64 or (B, T, W) float32; without time (B,) or (B, W).
+        inputs: per column (B, T) int64 or (B, T, W) float32; without time (B,) or (B, W); side sequences as in `Batch`.
         lengths: (B,) int64 in [0, T].
         outputs: (B, T, O) float32, 0 beyond each row's length; pooled (B, O).
 
@@ -116,8 +121,11 @@ class Network(Model):
             raise UsageError(f"{named('tied')} only works if the target is the next item of a list")
         tied = own.tied
         width = config.hidden if tied and config.embedding is None else config.embedding
-        self.columns = InputEmbedding(specs, width, embedding_gain(config.name))
-        self.layer = build_layer(config, self.columns.output_size)
+        main, sides = apart(specs)
+        self.columns = InputEmbedding(main, width, embedding_gain(config.name))
+        self.sides = Sides(sides, config, own.pool or "max") if sides else None
+        beside = 0 if self.sides is None else self.sides.output_size
+        self.layer = build_layer(config, self.columns.output_size + beside)
         self.longest_read = self.layer.most_steps
         self.pooling = Pooling(own.pool or pool, bidirectional=self.layer.bidirectional) if pooled else None
         self.dropout = nn.Dropout(config.dropout)
@@ -127,7 +135,7 @@ class Network(Model):
         if chosen is not None and tied:
             self.head = TiedHead(_checked(self.columns.embedding_of(chosen), self.layer.output_size).size)
         else:
-            self.head = (CRF if crf else nn.Linear)(self.layer.output_size, outputs)
+            self.head = (CRF if crf else nn.Linear)(self.layer.output_size + (beside if pooled else 0), outputs)
 
     def extra_repr(self) -> str:
         """The layer's name and the number of outputs."""
@@ -169,7 +177,8 @@ class Network(Model):
         """The state before the first step of ``batch`` rows."""
         like = self.head.bias
         pool = self.pooling.initial(batch, like.new_zeros(batch, self.layer.output_size)) if self.pooling else None
-        return NetworkState(self.layer.initial_state(batch, like), pool)
+        sides = like.new_zeros(batch, self.sides.output_size) if self.sides else None
+        return NetworkState(self.layer.initial_state(batch, like), pool, sides)
 
     def forward(
         self, inputs: dict[str, Tensor], lengths: Tensor, state: NetworkState | None = None
@@ -186,9 +195,12 @@ class Network(Model):
     ) -> tuple[Tensor, Tensor | None, NetworkState]:
         """The head's input (B, T, H), or pooled (B, H); True at real steps, or ``None`` if all are; the state after."""
         x, real = self.columns(inputs, lengths)  # (B, T, I)
-        x = self.dropout(x)
         if state is None:
             state = self.initial_state(len(lengths)) if self.layer.causal else NetworkState(None, None)
+        sides = self._sides(inputs, state)  # (B, D)
+        if sides is not None:
+            x = torch.cat([x, sides[:, None].expand(-1, x.shape[1], -1)], 2)  # (B, T, I + D)
+        x = self.dropout(x)
         pool = None
         if self.pooling is not None and self.pooling.kind == "last" and isinstance(self.layer, _Last):
             y, layer = self.layer.last(x, lengths, state.layer)  # (B, H)
@@ -198,7 +210,15 @@ class Network(Model):
             y, layer = self.layer(x, lengths, state.layer)  # (B, T, H)
             if self.pooling is not None:
                 y, pool = self.pooling(y, lengths, state.pool)  # (B, H)
-        return self.dropout(y), real, NetworkState(layer, pool)
+        return self.dropout(self._decided_by(y, sides)), real, NetworkState(layer, pool, sides)
+
+    def _sides(self, inputs: dict[str, Tensor], state: NetworkState) -> Tensor | None:
+        """(B, D): the vectors of the side sequences; those of ``state`` where ``inputs`` hold none, as in a stream."""
+        return self.sides(inputs) if self.sides is not None and self.sides.given(inputs) else state.sides
+
+    def _decided_by(self, y: Tensor, sides: Tensor | None) -> Tensor:
+        """What the head reads: with one answer per row (B, H + D), else ``y``."""
+        return y if sides is None or self.pooling is None else torch.cat([y, sides], 1)
 
     def run(self, batch: Batch, state: NetworkState | None = None) -> tuple[Tensor | LazyLogits, NetworkState]:
         """`forward` on a batch from the loader; with ``chosen``, return `LazyLogits` instead of the scores."""
@@ -211,12 +231,17 @@ class Network(Model):
         return logits if torch.is_grad_enabled() else logits.detach(), after  # scores may be computed outside no_grad
 
     def step(self, inputs: dict[str, Tensor], state: NetworkState) -> tuple[Tensor, NetworkState]:
-        """One step of each row: per column (B,) int64 or (B, W) float32, to (B, O)."""
-        y, layer = self.layer.step(self.dropout(self.columns.step(inputs)), state.layer)  # (B, H)
+        """One step of each row: per column (B,) int64 or (B, W) float32, to (B, O).
+
+        Side sequences are given whole with the first step, and then kept in the state.
+        """
+        x, sides = self.columns.step(inputs), self._sides(inputs, state)
+        x = x if sides is None else torch.cat([x, sides], 1)
+        y, layer = self.layer.step(self.dropout(x), state.layer)  # (B, H)
         pool = None
         if self.pooling is not None:
             y, pool = self.pooling.step(y, state.pool)
-        return self._answer(self.dropout(y)), NetworkState(layer, pool)
+        return self._answer(self.dropout(self._decided_by(y, sides))), NetworkState(layer, pool, sides)
 
     def _answer(self, y: Tensor) -> Tensor:
         return self.head(y, self.head_weight) if isinstance(self.head, TiedHead) else self.head(y)
@@ -227,14 +252,14 @@ class Network(Model):
             raise UsageError(self.cannot_stream)
         state, steps = self.initial_state(rows), None
         last = self.pooling is None or self.pooling.kind == "last"
-        if last and not self.training:  # the packed steps neither pool nor apply dropout
+        # The packed steps neither pool nor apply dropout, and read no side sequences.
+        if last and self.sides is None and not self.training:
             steps = packed_steps(self, self.layer, state.layer, rows, (self.head_weight, self.head.bias))
         return PlainSession(self.step, state) if steps is None else PackedSession(self.columns, steps, state.pool)
 
     def embeddings(self) -> dict[Column, Named]:
         """The embedding of each discrete column."""
-        found = self.columns.symbols().items()
-        return {("read", column): Named(f"columns.{name}", embedding) for column, (name, embedding) in found}
+        return read_embeddings(self.columns, self.sides)
 
     def trunk(self) -> dict[str, Tensor]:
         """All weights except the head's."""
@@ -256,7 +281,8 @@ class Network(Model):
 
     def sketch(self) -> Sketch:
         """The layer, and how the steps are pooled."""
-        return Sketch(stack_of(self.layer), self.columns.timed, None if self.pooling is None else self.pooling.kind)
+        pool = None if self.pooling is None else self.pooling.kind
+        return Sketch(stack_of(self.layer), self.columns.timed, pool, sides=self.sides.names if self.sides else ())
 
 
 def _checked(symbols: nn.Module, width: int) -> Embedding:

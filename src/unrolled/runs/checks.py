@@ -95,6 +95,9 @@ def check_positions(network: Model, task: Task, examples: Examples, part: Sequen
     if timed:
         read = examples.form.plans.read(examples.steps(), task.batching.lookback)
         _check_longest(network.longest_read, read, part, timed[0])
+    for name, spec in examples.specs.items():
+        if spec.side and spec.side.ordered:  # its layer has the same limit
+            _check_longest(network.longest_read, examples.inputs[name].lengths(), part, name)
     if network.writes and examples.target is not None:
         written = examples.target.lengths() - 1  # the decoder reads all that it has written except ``<end>``
         _check_longest(network.longest_written, written, part, task.coder.target)

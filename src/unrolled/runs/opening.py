@@ -25,12 +25,11 @@ __all__ = ["build", "open_run"]
 def build(config: RunConfig, task: Task) -> Model:
     """A new model for ``task``, initialised from the global random state."""
     coder = task.coder
-    specs = {name: encoding.spec for name, encoding in coder.inputs.items()}
     writes = coder.form.writes
     chosen = coder.target if coder.first_item is not None else None
     written = coder.target if writes else None
     return build_model(
-        specs,
+        coder.specs,
         config.model,
         task.outputs,
         pooled=task.pooled,

@@ -46,7 +46,8 @@ def training_plan(examples: Examples, batching: Batching, config: TrainingConfig
             raise UsageError(
                 f"{named('spec_augment')} only works with inputs that have numbers for each step; this data has none"
             )
-        transforms.append(SpecAugment(config.seed, epoch))
+        beside = frozenset(name for name, spec in examples.specs.items() if spec.side is not None)
+        transforms.append(SpecAugment(config.seed, epoch, beside))
     return Transformed(plan, tuple(transforms)) if transforms else plan
 
 

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 import numpy as np
 import torch
 
-from unrolled.batch import Batch, Continuous, Discrete
+from unrolled.batch import Batch, Continuous, Discrete, lengths_of
 from unrolled.data.batches.window_scale import WindowScale
 from unrolled.data.examples.examples import Examples
-from unrolled.data.plans.gather import gather
+from unrolled.data.plans.gather import gather, gather_whole
 from unrolled.data.plans.segments import RawBatch, Segments, Transform
 from unrolled.data.plans.windows import Plan
 
@@ -58,9 +58,12 @@ class Loader:
         steps = np.arange(max(1, int(segments.lengths.max(initial=0))))  # (T,)
         real = steps < segments.lengths[:, None]  # (B, T)
         discrete = {name: isinstance(spec, Discrete) for name, spec in examples.specs.items()}
-        inputs = {
-            name: gather(column, segments, steps, real, 0, discrete[name]) for name, column in examples.inputs.items()
-        }
+        inputs = {}
+        for name, column in examples.inputs.items():
+            if (side := examples.specs[name].side) is None:
+                inputs[name] = gather(column, segments, steps, real, 0, discrete[name])
+            else:  # whole, whatever steps of the main sequence are read
+                inputs[name], inputs[lengths_of(side.axis)] = gather_whole(column, segments, discrete[name])
         if examples.target is None:
             return RawBatch(inputs, real, None)
         assert examples.target_spec is not None

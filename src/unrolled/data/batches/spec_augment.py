@@ -28,6 +28,7 @@ class SpecAugment:
     Args:
         seed: in [0, 2^63).
         epoch: ≥ 0; each epoch hides other parts.
+        beside: the columns of side sequences, which are unchanged.
 
     Cost:
         eight draws for each row, and a copy of the batch.
@@ -44,11 +45,12 @@ class SpecAugment:
 
     seed: int
     epoch: int
+    beside: frozenset[str] = frozenset()
 
     def __call__(self, raw: RawBatch, segments: Segments) -> RawBatch:
         """The batch with parts of all frames hidden; columns of ids and columns without time are unchanged."""
         where = (segments.rows, segments.starts, segments.lengths)
-        frames = {name: values for name, values in raw.inputs.items() if values.ndim == 3}
+        frames = {n: values for n, values in raw.inputs.items() if values.ndim == 3 and n not in self.beside}
         return replace(raw, inputs=raw.inputs | {name: self.hide(values, *where) for name, values in frames.items()})
 
     def hide(self, values: np.ndarray, rows: np.ndarray, starts: np.ndarray, lengths: np.ndarray) -> np.ndarray:

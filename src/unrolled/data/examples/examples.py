@@ -33,7 +33,8 @@ class Examples:
 
     Attributes:
         inputs: column name -> its numbers; all columns with a time axis have the same offsets, except that the rows of
-            known covariates are ``horizon`` steps shorter (see `unrolled.data.examples.known_future`).
+            known covariates are ``horizon`` steps shorter (see `unrolled.data.examples.known_future`), and that each
+            side sequence has its own.
         specs: column name -> its `Spec`.
         target: the values to predict; where the target is one of the inputs, it has their offsets.
         target_spec: its `Spec`.
@@ -75,10 +76,15 @@ class Examples:
         return self.form.horizon
 
     def steps(self) -> np.ndarray:
-        """(rows,) int64: the steps of each row; 1 where no column has a time axis."""
-        columns = list(self.inputs.values())
+        """(rows,) int64: the steps of each row, in its main sequence; 1 where no column has a time axis."""
+        columns = [column for name, column in self.inputs.items() if self.specs[name].side is None]
         timed = [column for column in columns if column.offsets is not None]
         return (timed or columns)[0].lengths()
+
+    def holds(self) -> np.ndarray:
+        """(rows,) bool: whether a row has any step, in its main sequence or beside it."""
+        beside = [column.lengths() for name, column in self.inputs.items() if self.specs[name].side is not None]
+        return np.any([self.steps(), *beside], axis=0)
 
     def window_ends(self, stride: int = 1) -> tuple[np.ndarray, np.ndarray]:
         """(row, stop) of every forecast window: steps before ``stop`` are known, ``stop … stop + H`` are predicted.

@@ -6,13 +6,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
+from zlib import crc32
 
 import numpy as np
 
-from unrolled.batch import Discrete
+from unrolled.batch import Discrete, lengths_of
 from unrolled.data.encodings.encoding import Where
 from unrolled.data.encodings.facets import Text
 from unrolled.data.examples.preprocessor import Preprocessor
+from unrolled.data.tables.in_memory import to_table
 from unrolled.errors import DataError, lacking
 
 __all__ = ["LiveRow"]
@@ -44,19 +46,26 @@ class LiveRow:
     ) -> tuple[list[dict[str, np.ndarray]], dict[str, list[float]]]:
         """Encode a value: its steps, column name -> () int64 or (W,) float32, and ``before`` for the next value.
 
+        The first step of a row holds its side sequences too, whole, as in a batch without its first axis.
+
         Args:
             value: {column: value}; with a single input column, its value is enough. A text of several tokens gives
-                several steps.
+                several steps. Side sequences are given with the first value of a row; later ones do not need them.
             before: column name -> the memory of its encoding; empty at the start of a row.
 
         Raises:
-            DataError: a column is missing, or its value does not fit.
+            DataError: a column is missing, its value does not fit, or a side sequence changes within a row.
         """
         coder = self.coder
         after: dict[str, list[float]] = {}
         row = value if isinstance(value, dict) else self._named(value)
+        beside = {}
+        for name in coder.sides:
+            found, after[name] = self._beside(row, name, before.get(name, ()))
+            beside |= found
+        main = {name: encoding for name, encoding in coder.inputs.items() if name not in coder.sides}
         steps: dict[str, np.ndarray] = {}
-        for name, encoding in coder.inputs.items():
+        for name, encoding in main.items():
             if name == coder.target and coder.joined and name not in row:
                 cell: Any = [self._cell(row, channel) for channel in coder.joined]
             else:
@@ -64,12 +73,31 @@ class LiveRow:
             values, kept = encoding.encode_live(cell, before.get(name, ()), Where(self.file, name))
             if not len(values):
                 raise DataError("is empty, so it has no steps", file=self.file, column=name)
-            if len(values) > 1 and len(coder.inputs) > 1:
+            if len(values) > 1 and len(main) > 1:
                 message = f"{str(cell)[:40]!r} has {len(values)} steps, but the other columns have one"
                 raise DataError(message, file=self.file, column=name)
             steps[name] = values.astype(np.int64) if isinstance(encoding.spec, Discrete) else values
             after |= {name: kept} if kept else {}
-        return [dict(zip(steps, step, strict=True)) for step in zip(*steps.values(), strict=True)], after
+        whole = [dict(zip(steps, step, strict=True)) for step in zip(*steps.values(), strict=True)]
+        whole[0] |= beside
+        return whole, after
+
+    def _beside(self, row: dict[str, Any], name: str, before: Sequence[float]) -> tuple[dict[str, Any], list[float]]:
+        """A whole side sequence, (S,) or (S, W), and its length, or nothing if a step before had it; and its mark."""
+        if before and row.get(name) is None:
+            return {}, list(before)
+        cell, where = self._cell(row, name), Where(self.file, name)
+        mark = [float(crc32(repr(cell).encode()))]
+        if before and mark != list(before):
+            hint = "use one stream for each sequence"
+            raise DataError(
+                f"{str(cell)[:40]!r} differs from that of the first step", file=self.file, column=name, hint=hint
+            )
+        if before:
+            return {}, mark
+        encoded = self.coder.inputs[name].encode(to_table({name: [cell]}).column(name), where)
+        values = encoded.values.astype(np.int64) if isinstance(self.coder.specs[name], Discrete) else encoded.values
+        return {name: values, lengths_of(self.coder.sides[name].axis): np.asarray(len(values), np.int64)}, mark
 
     def _named(self, value: Any) -> dict[str, Any]:
         """A value without column names, as a row."""

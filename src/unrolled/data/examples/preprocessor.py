@@ -2,50 +2,32 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
-from typing import Annotated, Any
+from typing import Any
 
 import pyarrow as pa
-from pydantic import AfterValidator, Field
 
-from unrolled.batch import Continuous
-from unrolled.data.encodings._stored import Stored, load
+from unrolled.batch import Continuous, Side, Spec
 from unrolled.data.encodings.encoding import ENCODINGS, Encoded, Encoding, Role, Where
-from unrolled.data.encodings.facets import Items, Labels, Letters, Numbers, Pitches, Portable, Reusable, Text
+from unrolled.data.encodings.facets import Items, Labels, Letters, Numbers, Pitches, Reusable, Text
 from unrolled.data.examples.examples import Examples, Units
 from unrolled.data.examples.known_future import read_early, steps_of
 from unrolled.data.examples.preparation import Preparation
 from unrolled.data.examples.roles import Roles
 from unrolled.data.examples.season_error import season_error
 from unrolled.data.examples.shared_vocabulary import one_vocabulary
-from unrolled.data.forms.form import TargetForm, form_of, known_form, numbers_of
+from unrolled.data.examples.side_sequences import side_sequences
+from unrolled.data.examples.stored_columns import read_columns, write_columns
+from unrolled.data.forms.form import TargetForm, form_of, numbers_of
 from unrolled.data.plans.strands import Strands
 from unrolled.data.tables.agreement import check_lengths
 from unrolled.data.tables.sequences import Sequences, merge
 from unrolled.errors import ModelError, lacking
 
 __all__ = ["Preprocessor"]
-
-
-class _Index(Stored):
-    """``coder.json``."""
-
-    inputs: list[str]
-    target: str
-    form: Annotated[str, AfterValidator(known_form)]
-    horizon: int
-    joined: list[str]
-    kinds: dict[str, str]
-    files: dict[str, str]
-    by_window: bool = False
-    ahead: list[str] = Field(default_factory=list)
-    naive: list[float] = Field(default_factory=list)  # of earlier versions; now each series has its own error
-    season: int = 0
-    numbers: dict[str, int] = Field(default_factory=dict)  # the form's other fields
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +43,7 @@ class Preprocessor:
         by_window: each window of a forecast is scaled by its own mean and deviation.
         ahead: the known covariates, read H steps early (see `unrolled.data.examples.known_future`).
         season: the steps of a season of a forecast's target; 0 where it is not known.
+        sides: the input columns that belong to a side sequence (see `unrolled.data.examples.side_sequences`).
     """
 
     inputs: dict[str, Encoding]
@@ -71,6 +54,7 @@ class Preprocessor:
     by_window: bool = False
     ahead: tuple[str, ...] = ()
     season: int = 0
+    sides: dict[str, Side] = field(default_factory=dict)
 
     @classmethod
     def fit(
@@ -106,12 +90,20 @@ class Preprocessor:
                 encoding = encoding.reused(preparation.of(kinds[name]), role)
             fitted[name] = encoding
         if form.continues:
-            return cls(fitted, target, fitted[target], form, roles.joined, preparation.by_window, roles.ahead)
+            coder = cls(fitted, target, fitted[target], form, roles.joined, preparation.by_window, roles.ahead)
+            return coder._with_sides(train)
         role = Role(closed=True, framed=form.writes, tokens=preparation.tokens)
         if preparation.shared:
             name, read, answer = one_vocabulary(train, roles, kinds, preparation, role)
-            return cls({**fitted, name: read}, target, answer, form)
-        return cls(fitted, target, _fit(train, target, kinds[target], preparation, role), form)
+            return cls({**fitted, name: read}, target, answer, form)._with_sides(train)
+        return cls(fitted, target, _fit(train, target, kinds[target], preparation, role), form)._with_sides(train)
+
+    def _with_sides(self, train: Sequences) -> Preprocessor:
+        """The same, knowing which of its columns are side sequences in the training split."""
+        whole = merge(train, self.joined, self.target) if self.joined else train
+        timed = {n: e for n, e in self.inputs.items() if e.spec.time and n not in self.ahead}
+        answered = None if self.form.whole else (self.target, self.answer)
+        return replace(self, sides=side_sequences(whole, timed, answered))
 
     def reports(self) -> list[str]:
         """One line about each column, for the user."""
@@ -176,11 +168,12 @@ class Preprocessor:
         timed |= {name: steps_of(part.column(name)) for name in self.ahead}  # including the part that is not read
         if target is not None and not self.form.whole:
             timed[self.target] = target.lengths()
-        check_lengths(timed, part)
+        for axis in {None: None, **{side.axis: None for side in self.sides.values()}}:
+            check_lengths({name: steps for name, steps in timed.items() if self._axis(name) == axis}, part)
         keys = {name: encoding.keys for name, encoding in self.inputs.items() if isinstance(encoding, Pitches)}
         examples = Examples(
             encoded,
-            {name: encoding.spec for name, encoding in self.inputs.items()},
+            self.specs,
             None,
             self.answer_spec,
             self.form,
@@ -200,6 +193,16 @@ class Preprocessor:
         naive = season_error(target, self.season, examples.first) if self.season else None
         return replace(examples, target=target, naive=naive)
 
+    def _axis(self, name: str) -> str | None:
+        """The side sequence of a column; ``None``: the main one."""
+        return self.sides[name].axis if name in self.sides else None
+
+    @property
+    def specs(self) -> dict[str, Spec]:
+        """What a model knows about each input column."""
+        specs = {name: encoding.spec for name, encoding in self.inputs.items()}
+        return specs | {name: replace(specs[name], time=False, side=side) for name, side in self.sides.items()}
+
     def _target(self, part: Sequences, encoded: dict[str, Encoded], cache: Path | None) -> Encoded:
         """The encoded target, without the flags of missing values where it is an input."""
         if not self.continues:
@@ -210,9 +213,9 @@ class Preprocessor:
     @property
     def strands(self) -> Strands | None:
         """What reverses and complements a row, where a row stands for both of its strands."""
-        letters = {name: e.complement for name, e in self.inputs.items() if isinstance(e, Letters)}
+        timed = tuple(name for name, spec in self.specs.items() if spec.time)
+        letters = {name: e.complement for name in timed if isinstance(e := self.inputs[name], Letters)}
         opposite = {name: ids for name, ids in letters.items() if ids is not None}
-        timed = tuple(name for name, encoding in self.inputs.items() if encoding.spec.time)
         return Strands(timed, opposite) if opposite else None
 
     @property
@@ -253,14 +256,15 @@ class Preprocessor:
     def report(self, name: str) -> str:
         """One line for the user about the input ``name``."""
         early = f", known {self.horizon} steps ahead" if name in self.ahead else ""
-        return self.inputs[name].report() + early
+        side = self.sides.get(name)
+        apart = "" if side is None else ", read on its own" if side.ordered else ", a set"
+        return self.inputs[name].report() + early + apart
 
     def to_files(self) -> dict[str, bytes]:
         """One JSON file for each column, and ``coder.json``, which lists them; the inverse of `from_files`.
 
         Beside the file of a column of byte-pair tokens is its ``…-tokenizer.json``, which only other programs read.
         """
-        files = {}
         columns = dict(self.inputs) if self.continues else {**self.inputs, self.target: self.answer}
         index: dict[str, Any] = {
             "inputs": list(self.inputs),
@@ -268,20 +272,15 @@ class Preprocessor:
             "form": self.form.name,
             "horizon": self.horizon,
             "joined": self.joined,
-            "kinds": {name: encoding.kind for name, encoding in columns.items()},
-            "files": {name: f"column-{number}.json" for number, name in enumerate(columns)},
             "by_window": self.by_window,
             "ahead": self.ahead,
             "season": self.season,
         }
         if numbers := {name: value for name, value in numbers_of(self.form).items() if name not in index}:
             index["numbers"] = numbers
-        for name, encoding in columns.items():
-            files[index["files"][name]] = json.dumps(encoding.to_config(), ensure_ascii=False).encode()
-            if isinstance(encoding, Portable) and (stored := encoding.tokenizer()) is not None:
-                files[index["files"][name].replace(".json", "-tokenizer.json")] = stored.encode()
-        files["coder.json"] = json.dumps(index, ensure_ascii=False, indent=1).encode()
-        return files
+        if self.sides:
+            index["sides"] = {name: asdict(side) for name, side in self.sides.items()}
+        return write_columns(index, columns)
 
     @classmethod
     def from_files(cls, files: dict[str, bytes]) -> Preprocessor:
@@ -291,18 +290,15 @@ class Preprocessor:
             ModelError: a file is missing, cannot be read, or names an unknown kind.
         """
         try:
-            index = load(_Index, json.loads(files["coder.json"]), "column")
-            columns = {
-                name: ENCODINGS.get(kind).from_config(json.loads(files[index.files[name]]))
-                for name, kind in index.kinds.items()
-            }
+            index, columns = read_columns(files)
             inputs = {name: columns[name] for name in index.inputs}
             answer, joined = columns[index.target], tuple(index.joined)
             others = inputs.keys() - {index.target}
-            if not {*index.ahead} <= others or index.season < 0:
-                raise ValueError("'ahead' does not fit the columns, or 'season' is below 0")
+            if not {*index.ahead, *index.sides} <= others or index.season < 0:
+                raise ValueError("'ahead' or 'sides' does not fit the columns, or 'season' is below 0")
             form = form_of(index.form, {"horizon": index.horizon, **index.numbers})
-            given = (joined, index.by_window, tuple(index.ahead), index.season)
+            sides = {name: Side(side.axis, side.ordered) for name, side in index.sides.items()}
+            given = (joined, index.by_window, tuple(index.ahead), index.season, sides)
             return cls(inputs, index.target, answer, form, *given)
         except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
             raise ModelError(f"the encodings of this model cannot be read: {error!r}") from None

@@ -27,7 +27,7 @@ class RowPlans:
         return None
 
     def training(self, split: EncodedSplit, settings: BatchSettings, epoch: int) -> Plan:
-        return Rows(split.steps(), settings.batch, settings.seed, epoch, strands=split.strands)
+        return Rows(split.steps(), settings.batch, settings.seed, epoch, strands=split.strands, kept=split.holds())
 
     def judging(self, split: EncodedSplit, settings: BatchSettings, pieces: bool) -> Plan:
         return Rows(split.steps(), settings.batch, keep_empty=True)

@@ -61,6 +61,9 @@ class EncodedSplit(Protocol):
     def steps(self) -> np.ndarray:
         """(N,) int64: the number of steps of each row."""
 
+    def holds(self) -> np.ndarray:
+        """(N,) bool: whether a row has any step, in its main sequence or beside it."""
+
     def window_ends(self, stride: int = 1) -> tuple[np.ndarray, np.ndarray]:
         """The row and the last history step of each training window, every ``stride`` steps."""
 

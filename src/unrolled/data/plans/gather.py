@@ -5,13 +5,15 @@ Axes: B rows, S gathered steps, N steps of all rows, W width.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from unrolled.batch import MISSING
 from unrolled.data.encodings.encoding import Encoded
 from unrolled.data.plans.segments import Segments
 
-__all__ = ["gather", "gather_rows", "gather_target"]
+__all__ = ["gather", "gather_rows", "gather_target", "gather_whole"]
 
 
 def gather_rows(column: Encoded, rows: np.ndarray, discrete: bool) -> np.ndarray:
@@ -61,3 +63,14 @@ def gather_target(
         segments, steps, real, discrete: as for `gather`.
     """
     return gather(target, segments, steps, real, MISSING if discrete else np.nan, discrete)
+
+
+def gather_whole(column: Encoded, segments: Segments, discrete: bool) -> tuple[np.ndarray, np.ndarray]:
+    """All steps of a column in the rows of a batch, (B, S) int64 or (B, S, W) float32, and their number, (B,) int64.
+
+    A row without steps, and padding, is 0; S is at least 1.
+    """
+    lengths = column.lengths()[segments.rows]
+    steps = np.arange(max(1, int(lengths.max(initial=0))))  # (S,)
+    whole = replace(segments, starts=np.zeros_like(lengths), stops=lengths)
+    return gather(column, whole, steps, steps < lengths[:, None], 0, discrete), lengths

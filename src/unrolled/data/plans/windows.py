@@ -68,6 +68,7 @@ class Rows:
         seed: ``None`` for a fixed order, as in evaluation.
         epoch: each epoch has another order.
         keep_empty: keep rows of length 0 (to predict them); training drops them.
+        kept: (N,) bool, the rows that are kept instead, of length 0 or not.
         strands: with a seed, half of the rows of each epoch are read from their other strand.
         starts: (N,) int64, the first step of each row that is read; by default 0.
         asked: (N,) int64, the first step of each row whose loss counts; by default 0. A row without such steps is
@@ -84,6 +85,7 @@ class Rows:
         epoch: int = 0,
         *,
         keep_empty: bool = False,
+        kept: np.ndarray | None = None,
         strands: Strands | None = None,
         starts: np.ndarray | None = None,
         asked: np.ndarray | None = None,
@@ -91,7 +93,9 @@ class Rows:
         self.transforms: tuple[Transform, ...] = ()
         self._starts = np.zeros_like(lengths) if starts is None else starts
         self._asked = np.zeros_like(lengths) if asked is None else asked
-        rows = np.arange(len(lengths)) if keep_empty else np.flatnonzero(lengths > self._asked)
+        if kept is None:
+            kept = np.ones(len(lengths), bool) if keep_empty else lengths > self._asked
+        rows = np.flatnonzero(kept)
         if seed is None:
             rows = rows[np.argsort(lengths[rows], kind="stable")]
             order = np.arange(-(-len(rows) // batch))
