@@ -108,6 +108,28 @@ SAMPLES: dict[str, Sample] = {
         ),
         ("passed",),
     ),
+    "classify several texts": Sample(
+        "classify",
+        sequences(
+            {
+                "title": [text[:2] for text in _TEXTS],
+                "body": _TEXTS,
+                "wave": _WAVES,
+                "marks": [sorted(set(text)) for text in _TEXTS],
+                "age": range(10),
+                "label": ["yes" if "a" in text else "no" for text in _TEXTS],
+            },
+            {
+                "title": "tokens",
+                "body": "tokens",
+                "wave": "number",
+                "marks": "category",
+                "age": "number",
+                "label": "category",
+            },
+        ),
+        ("label",),
+    ),
     "regress": Sample(
         "regress",
         sequences(
@@ -120,6 +142,18 @@ SAMPLES: dict[str, Sample] = {
         sequences(
             {"letters": _SYMBOLS, "tags": [["vowel" if s == "a" else "other" for s in row] for row in _SYMBOLS]},
             {"letters": "tokens", "tags": "category"},
+        ),
+        ("tags",),
+    ),
+    "tag with a text": Sample(
+        "tag",
+        sequences(
+            {
+                "about": ["vowels", "all"] * 5,
+                "letters": _SYMBOLS,
+                "tags": [["vowel" if s == "a" else "other" for s in row] for row in _SYMBOLS],
+            },
+            {"about": "tokens", "letters": "tokens", "tags": "category"},
         ),
         ("tags",),
     ),
@@ -169,6 +203,23 @@ SAMPLES: dict[str, Sample] = {
         ),
         ("wave",),
         options={"horizon": 3, "known_ahead": ("other",)},
+    ),
+    "forecast with a list": Sample(
+        "forecast",
+        sequences(
+            {"wave": _WAVES, "marks": [[n, n] if n % 2 else [n] for n in range(10)]},
+            {"wave": "number", "marks": "category"},
+        ),
+        ("wave",),
+        options={"horizon": 3},
+    ),
+    "translate two texts": Sample(
+        "translate",
+        sequences(
+            {"text": _TEXTS, "how": ["upper"] * 10, "upper": [text.upper() for text in _TEXTS]},
+            dict.fromkeys(("text", "how", "upper"), "tokens"),
+        ),
+        ("upper",),
     ),
     "translate": Sample(
         "translate",

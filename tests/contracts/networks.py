@@ -14,17 +14,26 @@ from configs import model_config
 from contracts.members import tolerance
 from torch import Tensor
 
-from unrolled.batch import Continuous, Discrete, Spec
+from unrolled.batch import Continuous, Discrete, Side, Spec, lengths_of
 from unrolled.layers.factory import model_names
 from unrolled.models.network import Network
 
-__all__ = ["CASES", "CAUSAL", "Case", "at", "part", "whole"]
+__all__ = ["CASES", "CAUSAL", "Case", "at", "padding", "part", "whole"]
+
+_TITLE, _MARKS = Side("title"), Side("marks", ordered=False)
 
 COLUMNS: dict[str, dict[str, Spec]] = {
     "discrete": {"ids": Discrete(7)},
     "continuous": {"x": Continuous(2)},
     "all": {"ids": Discrete(7), "age": Continuous(1, False), "x": Continuous(2), "city": Discrete(3, False)},
+    "sides": {
+        "title": Discrete(5, False, side=_TITLE),
+        "ids": Discrete(7),
+        "loud": Continuous(1, False, side=_TITLE),
+        "marks": Discrete(4, False, side=_MARKS),
+    },
 }
+_BESIDE = {"title": [2, 0, 3, 1, 3, 1], "marks": [1, 2, 0, 1, 2, 0]}  # the steps of the side sequences of each row
 
 
 @dataclass(frozen=True)
@@ -65,10 +74,16 @@ class Case:
             "age": torch.randn(rows, 1, generator=random).to(dtype),
             "city": torch.randint(3, (rows,), generator=random),
         }
-        return {name: every[name] for name in COLUMNS[self.columns]}
+        if self.columns == "sides":
+            every["title"] = torch.randint(5, (rows, 3), generator=random)
+            every["loud"] = torch.randn(rows, 3, 1, generator=random).to(dtype)
+            every["marks"] = torch.randint(4, (rows, 2), generator=random)
+        beside = {lengths_of(name): torch.tensor(sizes[:rows]) for name, sizes in _BESIDE.items()}
+        return {name: every[name] for name in COLUMNS[self.columns]} | (beside if self.columns == "sides" else {})
 
 
-_EVERY = [Case(m, c, pool) for m in model_names() for c in COLUMNS for pool in (None, "last", "mean", "max")]
+_POOLS = dict.fromkeys(COLUMNS, (None, "last", "mean", "max")) | {"sides": (None, "max")}
+_EVERY = [Case(m, c, pool) for m in model_names() for c in COLUMNS for pool in _POOLS[c]]
 _CAUSAL = {name for name in model_names() if Case(name, "discrete", None).network().causal}
 CASES = [pytest.param(case, id=str(case)) for case in _EVERY]
 CAUSAL = [pytest.param(case, id=str(case)) for case in _EVERY if case.model in _CAUSAL]
@@ -80,11 +95,25 @@ def whole(network: Network, inputs: dict[str, Tensor], lengths: list[int]) -> tu
         return network(inputs, torch.tensor(lengths))
 
 
+def timed(network: Network, name: str) -> bool:
+    """Whether a column has one value for each step of the main sequence."""
+    return name in network.columns.specs and network.columns.specs[name].time
+
+
 def part(inputs: dict[str, Tensor], network: Network, start: int, stop: int) -> dict[str, Tensor]:
     """The steps ``start … stop`` of each column with time."""
-    return {name: value[:, start:stop] if network.columns.specs[name].time else value for name, value in inputs.items()}
+    return {name: value[:, start:stop] if timed(network, name) else value for name, value in inputs.items()}
 
 
 def at(inputs: dict[str, Tensor], network: Network, step: int) -> dict[str, Tensor]:
     """One step of each column."""
-    return {name: value[:, step] if network.columns.specs[name].time else value for name, value in inputs.items()}
+    return {name: value[:, step] if timed(network, name) else value for name, value in inputs.items()}
+
+
+def padding(inputs: dict[str, Tensor], network: Network, lengths: list[int]) -> dict[str, list[int]]:
+    """The real steps of each row of each column that has padding."""
+    own = {name: lengths for name in inputs if timed(network, name)}
+    for name, axis in (("title", "title"), ("loud", "title"), ("marks", "marks")):
+        if name in inputs:
+            own[name] = inputs[lengths_of(axis)].tolist()
+    return own

@@ -36,9 +36,9 @@ def draw(sketch: Sketch, answers: Answers = "step", horizon: int = 0) -> str:
     """
     if sketch.sides:
         listed = ", ".join(sketch.sides)
-        each = "is read" if len(sketch.sides) == 1 else "are each read"
-        also = " and the head" if sketch.pool and sketch.writes is None else ""
-        beside = f"  {listed} {each} to one vector first, which each step{also} receives too"
+        each = "is" if len(sketch.sides) == 1 else "are each"
+        head = ", and so does the head" if sketch.pool and sketch.writes is None else ""
+        beside = f"  {listed} {each} read to one vector first; every step receives it{head}"
         return f"{draw(replace(sketch, sides=()), answers, horizon)}\n\n{beside}"
     if sketch.writes is not None:
         return _draw_pair(sketch, sketch.writes)

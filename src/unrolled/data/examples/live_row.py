@@ -59,7 +59,7 @@ class LiveRow:
         coder = self.coder
         after: dict[str, list[float]] = {}
         row = value if isinstance(value, dict) else self._named(value)
-        beside = {}
+        beside: dict[str, np.ndarray] = {}
         for name in coder.sides:
             found, after[name] = self._beside(row, name, before.get(name, ()))
             beside |= found
@@ -82,7 +82,9 @@ class LiveRow:
         whole[0] |= beside
         return whole, after
 
-    def _beside(self, row: dict[str, Any], name: str, before: Sequence[float]) -> tuple[dict[str, Any], list[float]]:
+    def _beside(
+        self, row: dict[str, Any], name: str, before: Sequence[float]
+    ) -> tuple[dict[str, np.ndarray], list[float]]:
         """A whole side sequence, (S,) or (S, W), and its length, or nothing if a step before had it; and its mark."""
         if before and row.get(name) is None:
             return {}, list(before)

@@ -168,7 +168,7 @@ class Preprocessor:
         timed |= {name: steps_of(part.column(name)) for name in self.ahead}  # including the part that is not read
         if target is not None and not self.form.whole:
             timed[self.target] = target.lengths()
-        for axis in {None: None, **{side.axis: None for side in self.sides.values()}}:
+        for axis in dict.fromkeys(map(self._axis, timed)):
             check_lengths({name: steps for name, steps in timed.items() if self._axis(name) == axis}, part)
         keys = {name: encoding.keys for name, encoding in self.inputs.items() if isinstance(encoding, Pitches)}
         examples = Examples(

@@ -1,16 +1,16 @@
 """Side sequences: the columns of a row whose steps are not those of its main sequence, such as a title beside a body.
 
 The steps of the main sequence are those that are answered: the target's, or the past of what is continued. Where a row
-has one answer, the main sequence is the longest one. A list with as many values as the main sequence has steps, in every
-training row, is read beside it, step by step. Every other list, and every other text, is a side sequence. So a text is
-never aligned with another column because both happen to have the same number of words.
+has one answer, the main sequence is the longest one. A list with one value for each of its steps, in every training
+row, is read along with it. Every other list, and every other text, is a side sequence. So a text is never aligned with
+another column because both happen to have the same number of words.
 
 Axes: R rows.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 import numpy as np
 
