@@ -8,7 +8,7 @@ several rows name is stored once.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -17,16 +17,13 @@ import pyarrow as pa
 
 from unrolled.data.config import DataConfig
 from unrolled.data.encodings._cells import is_text
-from unrolled.data.encodings.encoding import has_time
-from unrolled.data.io.blobs import cut, with_names
+from unrolled.data.io.blobs import with_names
 from unrolled.data.io.folder import check_some, listed
-from unrolled.data.io.mapped import Spool
 from unrolled.data.tables.file_names import folder_labels
+from unrolled.data.tables.spooled import ReadOne, spooled
 from unrolled.errors import DataError
 
 __all__ = ["collect"]
-
-ReadOne = Callable[[Path, DataConfig], pa.Table]
 
 
 def collect(
@@ -54,66 +51,24 @@ def collect(
     Raises:
         DataError: no file can be read, a table is damaged, or two tables name the files.
     """
-    files = _spool(folder, named, column, read_one, config)
-    remarks = check_some(folder, files.broken, len(named), column)
+    files = spooled(named, column, read_one, config)
+    names = [file.relative_to(folder).as_posix() for file in files.files]
+    remarks = check_some(folder, [str(error) for error in files.broken.values()], len(named), column)
     known = {file.relative_to(folder).as_posix() for file in named}
     beside = _naming_table(folder, ((path, read_table(path, config)) for path, read_table in tables.items()), known)
     if beside is None:
-        rows, others = np.arange(len(files.names)), folder_labels(files.names, folder)
+        rows, others = np.arange(len(names)), folder_labels(names, folder)
         cells = files.cells
     else:
-        rows, others, said = _join(beside, files.names, known, column)
+        rows, others, said = _join(beside, names, known, column)
         remarks += said
         cells = files.cells.take(pa.array(rows)) if files.timed else files.cells  # a copy, in the order of the table
     if not files.timed:
         cells = pa.DictionaryArray.from_arrays(pa.array(rows.astype(np.int32)), cells)
-    whole = with_names([files.names[row] for row in rows], column, cells)
+    whole = with_names([names[row] for row in rows], column, cells)
     for name in others.column_names:
         whole = whole.append_column(others.field(name), others.column(name))
     return whole, tuple(remarks)
-
-
-@dataclass(frozen=True, slots=True)
-class _Files:
-    """The files that can be read, and a cell for each.
-
-    Attributes:
-        names: their paths below the folder.
-        cells: their bytes, or lists of parts if they are ``timed``.
-        timed: whether a file has a time axis.
-        broken: why the others cannot be read.
-    """
-
-    names: list[str]
-    cells: pa.Array
-    timed: bool
-    broken: list[str]
-
-
-def _spool(folder: Path, named: Sequence[Path], column: str, read_one: ReadOne, config: DataConfig) -> _Files:
-    names: list[str] = []
-    broken: list[str] = []
-    sizes: list[int] = []
-    ends = [0]
-    timed = False
-    with Spool() as spool:
-        for file in named:
-            try:
-                array = read_one(file, config).column(column)
-            except DataError as error:
-                broken.append(str(error))
-                continue
-            timed = has_time(array.type)
-            for part in array[0].values if timed else array:
-                data = memoryview(part.as_buffer())
-                spool.write(data)
-                sizes.append(data.nbytes)
-            ends.append(len(sizes))
-            names.append(file.relative_to(folder).as_posix())
-        cells = cut(spool.buffer(), sizes)
-    if timed:
-        cells = pa.LargeListArray.from_arrays(pa.array(ends, pa.int64()), cells)
-    return _Files(names, cells, timed, broken)
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,7 @@ from unrolled.data.io.views import without_views
 from unrolled.data.readers.reader import READERS, REMARK, Reader
 from unrolled.data.tables.file_names import name_files
 from unrolled.data.tables.in_memory import to_table
+from unrolled.data.tables.manifest import with_files
 from unrolled.data.tables.media_folder import collect
 from unrolled.data.tables.recognition import Choice, reader_of_file, reader_with_names, readers_of_folder
 from unrolled.errors import IN_MEMORY, DataError, Origin, UsageError, named
@@ -77,7 +78,18 @@ def open_source(source: Any, config: DataConfig, alphabet: Name | None) -> Readi
     else:
         reading = _file(path, config, alphabet)
     _check(reading.table, reading.origin)
+    reading = _with_files(source, reading, config)
     return replace(reading, table=without_views(reading.table))
+
+
+def _with_files(source: Any, reading: Reading, config: DataConfig) -> Reading:
+    """The reading with the contents of the files that its columns name; texts in a plain list are never names."""
+    path = Path(source) if reading.origin is not IN_MEMORY and source != "-" else None
+    tabular = bool(reading.reader) and READERS.get(reading.reader).tabular
+    if (path is not None and (not tabular or path.is_dir())) or isinstance(source, list | tuple):
+        return reading
+    table, remarks = with_files(reading.table, None if path is None else path.parent, config, reading.origin)
+    return replace(reading, table=table, remarks=(*reading.remarks, *remarks))
 
 
 def _standard_input(config: DataConfig) -> Reading:
