@@ -60,6 +60,11 @@ class DataConfig(PartOfRun):
         "Column names for a table whose first line does not hold them.",
         also=("names", "column_names", "feature_names"),
     )
+    file_columns: tuple[str, ...] = option(
+        (),
+        "Columns whose cells name files to read, such as recordings. Default: those whose files are all there.",
+        also=("files", "paths", "path_column", "file_column", "audio_column", "image_column"),
+    )
     format: str | None = option(
         None,
         "The format of the data, such as csv, json, conll or text. Default: as its content and its name show.",

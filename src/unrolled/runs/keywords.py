@@ -37,6 +37,7 @@ class Keywords(TypedDict, total=False):
     encoder: str
     epochs: float
     fields: Sequence[str]
+    file_columns: Sequence[str]
     format: str
     freeze: bool
     gap: str

@@ -18,6 +18,7 @@ from unrolled.data.encodings.facets import Letters, Pitches, Text
 from unrolled.data.examples.examples import Examples
 from unrolled.data.examples.known_future import last_known
 from unrolled.data.examples.live_row import LiveRow
+from unrolled.data.io.line_files import line_files
 from unrolled.data.tables.in_memory import from_arrow
 from unrolled.data.tables.read import read
 from unrolled.data.tables.sequences import Sequences, drop_missing
@@ -288,7 +289,7 @@ class Trained:
             UsageError: it is of no form that can be read.
         """
         config = self.config.data
-        if isinstance(data, str) and not Path(data).exists() and data != "-":
+        if isinstance(data, str) and not Path(data).exists() and data != "-" and not line_files(data):
             raise DataError("there is no such file", file=data, hint="give a path, or a list of texts")
         coder = self.task.coder
         timed = {name: encoding.spec.time for name, encoding in coder.inputs.items()}

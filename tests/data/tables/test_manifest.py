@@ -115,6 +115,30 @@ def test_a_text_is_not_taken_for_the_name_of_a_file(tmp_path: Path, monkeypatch:
     assert read(path).table["text"].to_pylist() == ["so"]
 
 
+def test_what_named_files_once_does_so_in_later_data(tmp_path: Path) -> None:
+    written(tmp_path / "a.txt", "so")
+    path = written(tmp_path / "t.csv", "note,y\na.txt,1.5\n")
+    assert read(path).settled == {"file_columns": ("note",)}
+    later = data_config(file_columns=("note",), kinds={"note": "tokens"})
+    assert read(path, later, timed={"note": True}).table["note"].to_pylist() == ["so"]
+    assert read(written(tmp_path / "u.csv", "y\n1.5\n"), later, timed={"note": True}).table["y"].to_pylist() == [1.5]
+
+
+@pytest.mark.parametrize(
+    ("name", "rows", "expected"),
+    [
+        ("notes", "a.txt\n", r"there is no such column. Did you mean 'note'\?"),
+        ("note", "a.xyz\n", "does not name files of one format, by their suffix"),
+        ("note", "../a.txt\n", "names texts, which must all lie below the folder of the table"),
+    ],
+)
+def test_a_column_that_is_said_to_name_files_must(name: str, rows: str, expected: str, tmp_path: Path) -> None:
+    path = written(tmp_path / "in" / "t.csv", f"note\n{rows}")
+    written(tmp_path / "a.txt", "so")
+    with pytest.raises(DataError, match=expected):
+        read(path, data_config(file_columns=(name,)))
+
+
 def test_names_among_other_words_are_words(tmp_path: Path) -> None:
     clips(tmp_path)
     assert read(written(tmp_path / "t.csv", "text\na.wav\nhello there\n")).kinds == {"text": "tokens"}

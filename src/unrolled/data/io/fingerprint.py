@@ -8,6 +8,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from unrolled.data.io.folder import files_in
+from unrolled.data.io.line_files import line_files
 from unrolled.data.io.mapped import open_regular
 from unrolled.errors import IN_MEMORY, DataError, Origin
 
@@ -17,11 +18,15 @@ MEMORY = "memory"  # the path of data that was not read from a file
 
 
 def fingerprint(path: Path | str) -> dict[str, str | int]:
-    """``path``, ``size`` in bytes and ``sha256`` of a file, or of the names and contents of all files of a folder.
+    """``path``, ``size`` in bytes and ``sha256`` of a file, of several read together, or of all files of a folder.
 
     Raises:
         DataError: the file is missing or unreadable, or the folder has no files.
     """
+    if parts := line_files(path):
+        found = [fingerprint(part) for part in parts]
+        digest = hashlib.sha256("\n".join(str(part["sha256"]) for part in found).encode()).hexdigest()
+        return {"path": str(path), "size": sum(int(part["size"]) for part in found), "sha256": digest}
     path = Path(path)
     if not path.is_dir():
         size, digest = _digest(path)

@@ -14,7 +14,7 @@ from unrolled.data.encodings.encoding import ENCODINGS, traits_of
 from unrolled.data.io.blobs import NAMES
 from unrolled.data.readers.reader import READERS, Reader, reader_of, suffixes
 from unrolled.data.tables.spooled import spooled
-from unrolled.errors import DataError, Origin, named
+from unrolled.errors import DataError, Origin, did_you_mean, named
 
 __all__ = ["with_files"]
 
@@ -23,9 +23,9 @@ _SAMPLE = 50  # cells by which a column that does not name files is told
 
 
 def with_files(
-    table: pa.Table, folder: Path | None, config: DataConfig, origin: Origin
-) -> tuple[pa.Table, tuple[str, ...]]:
-    """``table`` with the contents of the files that its columns name, and a remark on each of these columns.
+    table: pa.Table, folder: Path | None, config: DataConfig, origin: Origin, later: bool = False
+) -> tuple[pa.Table, dict[str, str]]:
+    """``table`` with the contents of the files that its columns name, and for each of these a remark.
 
     All cells of such a column end in the suffix of one reader whose files are single examples. They are paths that are
     absolute, or relative to the table's folder or else to the working directory. Texts are read from below the table's
@@ -35,31 +35,44 @@ def with_files(
     Args:
         table: the table.
         folder: the folder of its file; ``None`` for data that came from no file.
-        config: how to read; a column that groups, orders or is ignored, or whose kind it sets to labels or texts, stays
-            as it is.
+        config: how to read; without ``file_columns``, the columns are found by their cells. One that groups, orders or
+            is ignored, or whose kind it sets to labels or texts, stays as it is then.
         origin: how errors name the table.
+        later: whether a trained model reads it, so that a column may be absent.
 
     Raises:
         DataError: a file is missing (with the row that names it) or cannot be read, or none of them is there.
     """
     known = suffixes()
-    remarks = []
+    remarks = {}
+    for name in config.file_columns:
+        if name not in table.column_names and not later:
+            raise DataError(
+                f"there is no such column.{did_you_mean(name, table.column_names)}", file=origin, column=name
+            )
     for name in table.column_names:
-        reader = _named_reader(table.column(name), known) if _may_name(table, name, config) else None
+        asked = name in config.file_columns
+        candidate = asked or (not config.file_columns and _may_name(name, config))
+        reader = _named_reader(table.column(name), known) if candidate and is_text(table.column(name).type) else None
+        if reader is None and asked:
+            raise DataError("does not name files of one format, by their suffix", file=origin, column=name)
         if reader is None:
             continue
         paths = _paths(table.column(name), folder, READERS.get(reader), name, origin)
+        if paths is None and asked:
+            message = "names texts, which must all lie below the folder of the table"
+            raise DataError(message, file=origin, column=name)
         if paths is not None:
             table = _replaced(table, name, paths, READERS.get(reader), config, origin)
             files = len({*paths} - {None})
-            remarks.append(f"{name!r} names {files} files, which are read as {reader}")
-    return table, tuple(remarks)
+            remarks[name] = f"{name!r} names {files} files, which are read as {reader}"
+    return table, remarks
 
 
-def _may_name(table: pa.Table, name: str, config: DataConfig) -> bool:
+def _may_name(name: str, config: DataConfig) -> bool:
     kind = config.kinds.get(name, "")
     verbatim = kind in ENCODINGS and (traits_of(kind).labels or traits_of(kind).verbatim)
-    return is_text(table.column(name).type) and name not in (config.by, config.order, *config.ignore) and not verbatim
+    return name not in (config.by, config.order, *config.ignore) and not verbatim
 
 
 def _named_reader(column: pa.ChunkedArray, known: Mapping[str, str]) -> str | None:

@@ -54,7 +54,7 @@ def read(
     """
     config = config or DataConfig()
     asked_for = {*config.target, *config.inputs, *wanted, *config.kinds, *(timed or ())}
-    reading = open_source(source, config, alphabet)
+    reading = open_source(source, config, alphabet, later=timed is not None)
     if timed is not None:
         _check_told(reading, config)
     reading = _leave_names_out(reading, config)

@@ -15,10 +15,14 @@ from unrolled.data.readers._foreign import Foreign, foreign, is_web_page
 from unrolled.data.readers.reader import READERS, Reader, reader_of, suffixes
 from unrolled.errors import DataError, UsageError, did_you_mean, named
 
-__all__ = ["Choice", "reader_of_file", "reader_with_names", "readers_of_folder"]
+__all__ = ["Choice", "UnknownFormat", "reader_of_file", "reader_with_names", "readers_of_folder"]
 
 _SURE, _LIKELY = 100, 50
 _SAMPLE = 5  # files of each vague suffix in a folder that are looked into
+
+
+class UnknownFormat(DataError):
+    """Neither the content of a file nor its name shows a format."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +40,7 @@ def reader_of_file(path: Path, config: DataConfig) -> Choice:
     as ``.txt``; then what the content looks like.
 
     Raises:
-        DataError: there is no such file, or nothing reads it.
+        DataError: there is no such file, or nothing reads it (an `UnknownFormat` if it may be a text).
         UsageError: ``config.format`` names no format, or the file may be of two formats.
     """
     known = suffixes()
@@ -160,7 +164,7 @@ def _unknown(path: Path, seen: Beginning) -> DataError:
             file=str(path),
             hint="unpack it, and give one of them or their folder",
         )
-    return DataError(
+    return UnknownFormat(
         f"{what} a known format, and its content does not show one",
         file=str(path),
         hint=f"give {named('format')}, such as csv or text; the formats are {', '.join(READERS.names())}",

@@ -15,6 +15,7 @@ import pyarrow as pa
 from unrolled.data.config import DataConfig
 from unrolled.data.encodings._alphabets import Name
 from unrolled.data.io.folder import check_some, files_in, listed, unlike
+from unrolled.data.io.line_files import line_files
 from unrolled.data.io.mapped import map_stream
 from unrolled.data.io.views import without_views
 from unrolled.data.readers.reader import READERS, REMARK, Reader
@@ -22,7 +23,8 @@ from unrolled.data.tables.file_names import name_files
 from unrolled.data.tables.in_memory import to_table
 from unrolled.data.tables.manifest import with_files
 from unrolled.data.tables.media_folder import collect
-from unrolled.data.tables.recognition import Choice, reader_of_file, reader_with_names, readers_of_folder
+from unrolled.data.tables.parallel import read_parallel
+from unrolled.data.tables.recognition import Choice, UnknownFormat, reader_of_file, reader_with_names, readers_of_folder
 from unrolled.errors import IN_MEMORY, DataError, Origin, UsageError, named
 
 __all__ = ["Reading", "open_source"]
@@ -56,7 +58,7 @@ class Reading:
         return replace(self, dropped={**self.dropped, **reasons})
 
 
-def open_source(source: Any, config: DataConfig, alphabet: Name | None) -> Reading:
+def open_source(source: Any, config: DataConfig, alphabet: Name | None, later: bool = False) -> Reading:
     """Open ``source`` as a table that is not empty and has unique column names.
 
     Args:
@@ -64,6 +66,7 @@ def open_source(source: Any, config: DataConfig, alphabet: Name | None) -> Readi
             that `unrolled.data.tables.in_memory.to_table` takes.
         config: how to read it.
         alphabet: for data read by a trained model, the alphabet of its symbols.
+        later: whether a trained model reads it.
 
     Raises:
         DataError: the data is missing, empty, damaged, or of an unknown format.
@@ -73,23 +76,29 @@ def open_source(source: Any, config: DataConfig, alphabet: Name | None) -> Readi
         reading = Reading(to_table(source), IN_MEMORY)
     elif source == "-":
         reading = _standard_input(config)
+    elif paths := line_files(source):
+        reading = Reading(read_parallel(paths, config), Origin(str(source)), "")
     elif (path := Path(source)).is_dir():
         reading = _folder(path, config, alphabet)
     else:
-        reading = _file(path, config, alphabet)
+        reading = _file(path, config, alphabet, later)
     _check(reading.table, reading.origin)
-    reading = _with_files(source, reading, config)
+    reading = _with_files(source, reading, config, later)
     return replace(reading, table=without_views(reading.table))
 
 
-def _with_files(source: Any, reading: Reading, config: DataConfig) -> Reading:
+def _with_files(source: Any, reading: Reading, config: DataConfig, later: bool) -> Reading:
     """The reading with the contents of the files that its columns name; texts in a plain list are never names."""
     path = Path(source) if reading.origin is not IN_MEMORY and source != "-" else None
     tabular = bool(reading.reader) and READERS.get(reading.reader).tabular
     if (path is not None and (not tabular or path.is_dir())) or isinstance(source, list | tuple):
         return reading
-    table, remarks = with_files(reading.table, None if path is None else path.parent, config, reading.origin)
-    return replace(reading, table=table, remarks=(*reading.remarks, *remarks))
+    folder = None if path is None else path.parent
+    table, remarks = with_files(reading.table, folder, config, reading.origin, later)
+    settled = {"file_columns": tuple(remarks)} if remarks else {}
+    return replace(
+        reading, table=table, remarks=(*reading.remarks, *remarks.values()), settled={**reading.settled, **settled}
+    )
 
 
 def _standard_input(config: DataConfig) -> Reading:
@@ -100,11 +109,14 @@ def _standard_input(config: DataConfig) -> Reading:
     return Reading(read_written(map_stream(sys.stdin.buffer, name), name, config, suffix), Origin(name), _TABLE)
 
 
-def _file(path: Path, config: DataConfig, alphabet: Name | None) -> Reading:
-    if config.header and not config.format:
-        choice = Choice(reader_with_names(path) or _TABLE)
-    else:
-        choice = reader_of_file(path, config)
+def _file(path: Path, config: DataConfig, alphabet: Name | None, later: bool) -> Reading:
+    try:
+        named_columns = config.header and not config.format
+        choice = Choice(reader_with_names(path) or _TABLE) if named_columns else reader_of_file(path, config)
+    except UnknownFormat:
+        if not later:
+            raise
+        return Reading(read_parallel((path,), config), Origin(str(path)))  # perhaps one of ``test.en,test.de``
     reader: Reader = READERS.get(choice.reader)
     table = reader.read(path, config)
     for error in _check_together(reader, {path: table}, config, alphabet).values():
