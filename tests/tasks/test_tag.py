@@ -45,7 +45,8 @@ def test_context_is_not_scored() -> None:
 def test_answers_are_as_long_as_their_rows() -> None:
     task = SAMPLES["tag"].ask()
     answers = task.answers(OUTPUTS, batch([[0, 0, 0], [0, 0, 0]], [2, 0]))
-    assert answers == {"tags_predicted": [["other", "vowel"], []]}
+    assert answers["tags_predicted"] == [["other", "vowel"], []]
+    assert answers["tags_p"] == [pytest.approx(OUTPUTS.softmax(-1)[0, :2].max(-1).values.tolist()), []]
 
 
 def test_the_target_needs_a_label_for_each_step() -> None:

@@ -19,7 +19,7 @@ from unrolled.batch import MISSING, Batch
 from unrolled.data.forms._steps import StepPlans
 from unrolled.data.forms.aligned import Aligned
 from unrolled.errors import UsageError
-from unrolled.layers.crf import FORBIDDEN, crf_potentials
+from unrolled.layers.crf import FORBIDDEN, crf_potentials, crf_score
 from unrolled.metrics.scoring import scores
 from unrolled.tasks.tag import Tag
 from unrolled.training import plans
@@ -134,7 +134,23 @@ def test_names_are_counted_and_choose_the_weights() -> None:
         assert metrics["accuracy"] == pytest.approx(5 / 7)
         assert (metrics["entity_precision"], metrics["entity_recall"]) == (pytest.approx(1 / 3), pytest.approx(1 / 3))
         assert task.chooses == "entity_f1"
-        assert task.answers(o, batch(target.tolist(), [4, 0])) == {"tags_predicted": [["B-x", "I-x", "O", "B-x"], []]}
+        answers = task.answers(o, batch(target.tolist(), [4, 0]))
+        assert answers["tags_predicted"] == [["B-x", "I-x", "O", "B-x"], []]
+        assert [len(row) for row in answers["tags_p"]] == [4, 0]
+
+
+def test_the_probability_of_a_tag_is_its_share_of_all_paths() -> None:
+    one = SAMPLES["tag"]
+    task: Any = Sample("tag", one.data, one.target, options={"crf": True}).ask()
+    torch.manual_seed(0)
+    size = len(task.labels)
+    o = torch.randn(1, 3, size * (size + 1))
+    paths = torch.tensor(list(itertools.product(range(size), repeat=3)))
+    potentials, lengths = crf_potentials(o), torch.full((len(paths),), 3)
+    weights = crf_score(potentials.expand(len(paths), -1, -1, -1), paths, lengths).softmax(0)
+    answers = task.answers(o, batch([[0, 0, 0]], [3]))
+    for step, (tag, chance) in enumerate(zip(answers["tags_predicted"][0], answers["tags_p"][0], strict=True)):
+        assert chance == pytest.approx(float(weights[paths[:, step] == task.labels.index(tag)].sum()), rel=1e-5)
 
 
 def test_labels_that_are_no_tags_have_no_names() -> None:

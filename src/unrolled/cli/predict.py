@@ -4,13 +4,21 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from unrolled.cli.output import Told
-from unrolled.cli.tables import FORMATS, as_written, by_step, format_of, write_table
+from unrolled.cli.output import Told, note
+from unrolled.cli.tables import FORMATS, as_written, format_of, write_table
 from unrolled.errors import UsageError
 from unrolled.runs.progress import Progress
 
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from unrolled.api import Trained
+
 __all__ = ["predict"]
+
+_MOST_DIGITS = 17
 
 
 def predict(
@@ -20,35 +28,59 @@ def predict(
     *,
     out: str | None = None,
     beam: int | None = None,
+    fitted: bool = False,
+    digits: int = 4,
     device: str = "auto",
     told: Told | None = None,
 ) -> None:
     """Predict the target of each row of a file.
 
     The output has the columns of the file, `<target>_predicted` and, for some tasks, columns such as probabilities or
-    quantiles. Its format is that of the input. In CSV a forecast has one row for each series and step ahead.
+    quantiles. Its format is that of the input. In CSV a forecast has one line for each series and step ahead with its
+    time and the last observed value, tags one for each step, and next events one for each of the likeliest ones.
 
     Args:
         run: The run directory that fit wrote.
         file: The data; the target may be absent; - for stdin.
-        out: Write to this file (.csv, .tsv, .jsonl or .parquet) instead of stdout.
+        out: Write to this file (.csv, .tsv, .jsonl, .parquet or, for tags, .conll) instead of stdout.
         beam: Beam width, for a model that writes sequences. Default: that of the run.
+        fitted: For a forecast, also say for each past step what is forecast from the steps before it.
+        digits: Significant digits of the predicted numbers in CSV; other formats have them all. Default: 4.
         device: cpu, cuda, or auto: a GPU if there is one. Default: auto.
     """
     told = told or Told()
     form = format_of(out or file, sys.stdin.buffer if file == "-" and out is None else None)
     if out is None and form == "parquet" and not told.json:
         raise UsageError(f"the predictions for {file} would be binary output: give --out FILE ({', '.join(FORMATS)})")
+    if not 1 <= digits <= _MOST_DIGITS:
+        raise UsageError(f"--digits must be from 1 to {_MOST_DIGITS}, got {digits}")
     from unrolled import api
 
     with Progress(quiet=told.quiet):
         trained = api.load(run)
-        table = trained.predict(file, beam=beam, device=device)
-    if form in ("csv", "tsv") and trained.task.coder.horizon and not told.json:
-        table = by_step(table, trained.config.columns)
-    elif form in ("csv", "tsv") and file.lower().endswith((".csv", ".tsv")):
-        table = as_written(table, file, trained.config.data.text_encoding)
-    if out is not None:
-        write_table(table, form, Path(out))
-    else:
+        layout = trained.task.layout
+        if form == "conll" and layout != "steps":
+            if out is not None:
+                raise UsageError(f"--out {out} is for tags; this model's task is {trained.task.name!r}: write a .csv")
+            form = "csv"
+        table = trained.predict(file, beam=beam, fitted=fitted, device=device)
+    if form in ("csv", "tsv") and not told.json:
+        table = _lines(table, trained, file, digits)
+    if out is None:
         write_table(table, "json" if told.json else form, sys.stdout.buffer)
+        return
+    write_table(table, form, Path(out))
+    note(f"{table.num_rows:,} rows written to {out}", quiet=told.quiet)
+
+
+def _lines(table: pa.Table, trained: Trained, file: str, digits: int) -> pa.Table:
+    """The table with a line for each answer, its numbers rounded."""
+    from unrolled.runs.layouts import LAYOUTS, data_of, rounded
+
+    data = data_of(table)
+    table = rounded(table.combine_chunks(), {*table.column_names} - {*data}, digits)
+    if trained.task.layout in LAYOUTS:
+        return LAYOUTS[trained.task.layout](table, data)
+    if file.lower().endswith((".csv", ".tsv")):
+        return as_written(table, file, trained.config.data.text_encoding)
+    return table

@@ -7,7 +7,6 @@ import io
 import json
 import math
 import sys
-from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Literal
 
@@ -18,10 +17,11 @@ from unrolled.storage.directories import write_file
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["FORMATS", "Format", "as_written", "by_step", "format_of", "write_table"]
+__all__ = ["FORMATS", "Format", "as_written", "format_of", "write_table"]
 
-Format = Literal["csv", "tsv", "jsonl", "parquet", "json"]
-FORMATS = ("csv", "tsv", "jsonl", "parquet")
+Format = Literal["csv", "tsv", "jsonl", "parquet", "conll", "json"]
+FORMATS = ("csv", "tsv", "jsonl", "parquet", "conll")
+_SENTENCES = (".conll", ".conllu", ".iob", ".iob2", ".bio")
 _JSON_LINES = (".jsonl", ".ndjson", ".jsonl.gz", ".ndjson.gz")
 _SEPARATORS = ",;\t|"
 _BINARY = (".parquet", ".arrow", ".feather", ".ipc")
@@ -38,6 +38,8 @@ def format_of(file: str, stdin: BinaryIO | None = None) -> Format:
         return "jsonl"
     if name.endswith((".tsv", ".tsv.gz")):
         return "tsv"
+    if name.endswith(_SENTENCES):
+        return "conll"
     return "parquet" if name.endswith(_BINARY) else "csv"
 
 
@@ -83,25 +85,6 @@ def write_table(table: pa.Table, form: Format, out: Path | BinaryIO) -> None:
     out.flush()
 
 
-def by_step(table: pa.Table, known: Collection[str]) -> pa.Table:
-    """Forecasts as one row for each series and step ahead, with the columns that hold for a whole series.
-
-    Args:
-        table: one row for each series; columns that are not ``known`` are forecasts, lists of H values.
-        known: the columns of the data.
-    """
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    answers = [name for name in table.column_names if name not in known]
-    whole = [field.name for field in table.schema if field.name in known and not pa.types.is_nested(field.type)]
-    series = pc.list_parent_indices(table.column(answers[0]))
-    horizon = pc.max(pc.list_value_length(table.column(answers[0]))).as_py()
-    columns = {name: table.column(name).take(series) for name in whole}
-    columns["step_ahead"] = pa.array([place % horizon + 1 for place in range(len(series))], pa.int64())
-    return pa.table({**columns, **{name: pc.list_flatten(table.column(name)) for name in answers}})
-
-
 def _write(table: pa.Table, form: Format, out: BinaryIO) -> None:
     table = table if form == "parquet" else _without_bytes(table)
     if form == "parquet":
@@ -111,6 +94,10 @@ def _write(table: pa.Table, form: Format, out: BinaryIO) -> None:
     elif form == "jsonl":
         for batch in table.to_batches():
             out.writelines(_json(row) + b"\n" for row in batch.to_pylist())
+    elif form == "conll":
+        from unrolled.runs.layouts import conll
+
+        out.write(conll(table).encode())
     elif form == "json":
         out.write(_json({"schema": SCHEMA, "rows": table.to_pylist()}) + b"\n")
     else:

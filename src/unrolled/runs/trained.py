@@ -13,7 +13,6 @@ import numpy as np
 import pyarrow as pa
 import torch
 
-from unrolled.data.batches.loader import Loader
 from unrolled.data.encodings.facets import Letters, Pitches, Text
 from unrolled.data.examples.examples import Examples
 from unrolled.data.examples.known_future import last_known
@@ -30,13 +29,14 @@ from unrolled.models.model import Model
 from unrolled.runs.checks import check_positions
 from unrolled.runs.config import RunConfig
 from unrolled.runs.continuation import as_prompt, roll_after, text_after, until
+from unrolled.runs.predicting import around, fits, predictions, with_columns
 from unrolled.storage.directories import write_directory
 from unrolled.storage.tensors import save_tensors
 from unrolled.streaming.session import Memory, Session
 from unrolled.tasks.task import Task
 from unrolled.training.backtest import Backtest, backtest
 from unrolled.training.device import device_for
-from unrolled.training.evaluate import evaluate, run_over
+from unrolled.training.evaluate import evaluate
 from unrolled.training.plans import batch_settings
 
 __all__ = ["WEIGHTS", "Trained"]
@@ -116,36 +116,34 @@ class Trained:
             raise DataError(f"has no sequence of more than {self.task.coder.horizon} steps", file=part.origin)
         return found
 
-    def predict(self, data: Any, *, beam: int | None = None, device: str = "auto") -> pa.Table:
+    def predict(self, data: Any, *, beam: int | None = None, fitted: bool = False, device: str = "auto") -> pa.Table:
         """The table of ``data`` with the predictions as new columns, its rows in the same order.
 
         Args:
             data: a path, a table in memory, or, for a model of texts, a list of strings. The target may be absent. A
                 forecast with known covariates needs them for the next H steps too, in which the target is empty.
+            fitted: for a forecast, also what is forecast for each past step from those before it.
             beam, device: as for `evaluate`.
 
         Raises:
             DataError: the data cannot be read, or lacks an input column of the model.
-            UsageError: ``beam`` is out of range, or there is no such device.
+            UsageError: ``beam`` is out of range, the model does not forecast but is to be ``fitted``, or there is no
+                such device.
         """
         task, device = self._searching(beam), device_for(device)
+        if fitted and not task.coder.horizon:
+            raise UsageError(f"{named('fitted')} only works with a forecast; this model's task is {task.name!r}")
         part = self.read(data)
         examples = self.encode(part, target=False)
-        settings = batch_settings(self.task.batching, self.config.training)
-        plan = examples.form.plans.answering(self._known(part, examples), settings)
-        answers: dict[str, list[Any]] = {}
-        for outputs, batch in run_over(self._copies.on(device), Loader(examples, plan), device):
-            for name, values in task.answers(outputs, batch).items():
-                column = answers.setdefault(name, [None] * len(part))
-                for row, value in zip(batch.rows.tolist(), values, strict=True):
-                    column[row] = value
-        table = part.table
-        for name, values in answers.items():
-            if name in table.column_names:
-                taken = "is there already, so a prediction cannot have this name"
-                raise DataError(taken, file=part.origin, column=name, hint="rename or drop the column")
-            table = table.append_column(name, pa.array(values))
-        return table
+        settings, known = batch_settings(self.task.batching, self.config.training), self._known(part, examples)
+        network = self._copies.on(device)
+        columns: dict[str, Any] = {}
+        if task.coder.horizon:
+            columns |= around(task, part, known, self.config.data.order)
+        columns |= predictions(network, task, examples, examples.form.plans.answering(known, settings), device)
+        if fitted:
+            columns |= fits(network, task, examples, known, device)
+        return with_columns(part, columns)
 
     def generate(
         self,

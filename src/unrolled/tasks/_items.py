@@ -65,8 +65,14 @@ def _drawn(batch: Batch, mask: Tensor, read: Tensor, items: range) -> Tensor | N
     return torch.from_numpy(negatives(asked, at, whose, what, items)).to(mask.device)
 
 
-def top_items(scores: Tensor, first: int) -> tuple[Tensor, Tensor]:
-    """The ids of each row's ten likeliest items (all if fewer) and their probabilities; both (B, ≤ 10)."""
-    chances = torch.softmax(scores, -1)[:, first:]
-    best, ids = chances.topk(min(BEST, chances.shape[1]), -1)
-    return ids + first, best
+def top_items(scores: Tensor, first: int, end: int | None) -> tuple[Tensor, Tensor]:
+    """The ids of each row's ten likeliest answers (all if fewer) and their probabilities; both (B, ≤ 10).
+
+    An answer is an item, or ``end`` if rows have one.
+    """
+    chances = torch.softmax(scores, -1)
+    candidates = torch.arange(first, scores.shape[1], device=scores.device)
+    if end is not None:
+        candidates = torch.cat([candidates.new_tensor([end]), candidates])
+    best, places = chances[:, candidates].topk(min(BEST, len(candidates)), -1)
+    return candidates[places], best

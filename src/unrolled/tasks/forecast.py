@@ -26,7 +26,7 @@ from unrolled.errors import DataError, UsageError, named
 from unrolled.metrics.judged import Answers, Forecasts, Gaussians, Intervals, Nats, Quantiles, Seasonal
 from unrolled.tasks._columns import join
 from unrolled.tasks._gaussian import bounded, gaussian_nats
-from unrolled.tasks.task import Batching, Measured, Question, Reads, Recognised, Task
+from unrolled.tasks.task import Batching, Layout, Measured, Question, Reads, Recognised, Task
 
 __all__ = ["Forecast"]
 
@@ -109,6 +109,7 @@ class Forecast(Task):
     pool: ClassVar[Literal["last", "max"]] = "last"
     needs: ClassVar[tuple[type, ...]] = (Channels,)
     continues: ClassVar[bool] = True
+    layout: Layout = "ahead"
 
     def __init__(self, options: Forecast.Options, coder: Preprocessor) -> None:
         assert isinstance(coder.answer, Channels)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar, Literal
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -32,6 +33,7 @@ from unrolled.tasks.task import Level, Measured, Question, Recognised, Task, sco
 
 __all__ = ["NextStep"]
 
+END = "<end>"  # the answer that a row ends here
 _MANY_ITEMS, _SAMPLED_ITEMS = 50_000, 4_096  # above the first number, sampled softmax uses the second
 
 
@@ -80,6 +82,7 @@ class NextStep(Task):
                 f"{named('sampled_softmax')} only works with lists of items; {coder.target!r} is {answer.kind}"
             )
         self.text = answer if isinstance(answer, Text) else None
+        self.layout = "rows" if self.first_item is None else "ranked"
         self.numbers = answer if isinstance(answer, Numbers) else None
         self.steps: Literal["tokens", "several", "real"]
         self.width = 0 if self.numbers is None else len(self.numbers.mean)
@@ -181,15 +184,14 @@ class NextStep(Task):
         rows = torch.arange(len(last), device=last.device)
         o = outputs.at(rows, last).scores() if isinstance(outputs, LazyLogits) else outputs[rows, last]  # (B, O)
         if self.steps == "tokens":
+            if self.text is not None:
+                o[:, list(self.text.never)] = -torch.inf
             chances, best = torch.softmax(o, -1).max(-1)
-            decoded = [self.coder.answer.decode(one.cpu().numpy()) for one in best[:, None]]
-            # A list of items decodes to a list even for a single step, and to an empty one for <end>.
-            tokens = [next(iter(one), None) if isinstance(one, list) else one for one in decoded]
-            columns = {f"{name}_predicted": tokens, f"{name}_p": chances.tolist()}
+            columns = {f"{name}_predicted": self._named(best), f"{name}_p": chances.tolist()}
             if self.first_item is not None:
-                ids, chances = top_items(o, self.first_item)
-                top = [self.coder.answer.decode(row) for row in ids.cpu().numpy()]
-                columns |= {f"{name}_top": top, f"{name}_top_p": chances.tolist()}
+                end = self.text.end if self.text is not None and self.text.framed else None
+                ids, chances = top_items(o, self.first_item, end)
+                columns |= {f"{name}_top": [self._named(row) for row in ids], f"{name}_top_p": chances.tolist()}
             return columns
         if self.steps == "several":
             chances = torch.sigmoid(o)
@@ -199,6 +201,13 @@ class NextStep(Task):
         std, shift = (torch.as_tensor(of, device=o.device) for of in (self.numbers.std, self.numbers.mean))
         columns = {f"{name}_predicted": (mean.double() * std + shift).tolist()}
         return {**columns, f"{name}_sigma": (torch.exp(log_sigma).double() * std).tolist()}
+
+    def _named(self, ids: Tensor) -> list[Any]:
+        """Each id as a token or an item; the end of a row is ``<end>``."""
+        end = None if self.text is None else self.text.end
+        decoded = [END if one == end else self.coder.answer.decode(np.array([one])) for one in ids.tolist()]
+        # A list of items decodes to a list even for a single step.
+        return [next(iter(one), None) if isinstance(one, list) else one for one in decoded]
 
     def _gaussian(self, outputs: Tensor, current: Tensor) -> tuple[Tensor, Tensor]:
         mean, log_sigma = outputs[..., : self.width], outputs[..., self.width :]

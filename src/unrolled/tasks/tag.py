@@ -27,7 +27,7 @@ from unrolled.metrics._iob2 import IOB2
 from unrolled.metrics.judged import Answers, ChosenLabels, ChosenTags, Nats
 from unrolled.tasks._columns import check_aligned, check_classes, one_target, other_columns, step_aligned
 from unrolled.tasks._initial_bias import log_frequencies, log_transitions
-from unrolled.tasks.task import Batching, Measured, Question, Recognised, Task, scored_steps
+from unrolled.tasks.task import Batching, Layout, Measured, Question, Recognised, Task, scored_steps
 
 __all__ = ["Tag"]
 
@@ -59,6 +59,7 @@ class Tag(Task):
     pool: ClassVar[Literal["last", "max"]] = "last"
     needs: ClassVar[tuple[type, ...]] = (Labels,)
     backward_helps: ClassVar[str] = "to read whole sequences in both directions"
+    layout: Layout = "steps"
 
     def __init__(self, options: Tag.Options, coder: Preprocessor) -> None:
         answer, spec = coder.answer, coder.answer.spec
@@ -129,9 +130,20 @@ class Tag(Task):
         return *judged, ChosenTags(found, wanted, first[mask], self.tags)
 
     def answers(self, outputs: Tensor, batch: Batch) -> dict[str, list[Any]]:
-        best = self._best(outputs, batch.lengths).tolist()
-        tags = [[self.labels[k] for k in row[:n]] for row, n in zip(best, batch.lengths.tolist(), strict=True)]
-        return {f"{self.coder.target}_predicted": tags}
+        best, lengths = self._best(outputs, batch.lengths), batch.lengths.tolist()
+        chances = self._chances(outputs, batch.lengths).gather(-1, best.clamp(min=0)[..., None])[..., 0]  # (B, T)
+        tags = [[self.labels[k] for k in row[:n]] for row, n in zip(best.tolist(), lengths, strict=True)]
+        sure = [row[:n] for row, n in zip(chances.tolist(), lengths, strict=True)]
+        return {f"{self.coder.target}_predicted": tags, f"{self.coder.target}_p": sure}
+
+    def _chances(self, outputs: Tensor, lengths: Tensor) -> Tensor:
+        """(B, T, K) the probability of each label at each step; with a CRF, over all paths."""
+        if not self.options.crf:
+            return torch.softmax(outputs, -1)
+        with torch.enable_grad():  # the gradient of the log partition is the probability of each transition
+            potentials = crf_potentials(outputs.detach()).requires_grad_()  # (B, T, K + 1 or K, K)
+            (chances,) = torch.autograd.grad(crf_log_partition(potentials, lengths).sum(), potentials)
+        return chances.sum(-2)
 
     def _asked(self, outputs: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
         """(B, T) bool, the scored steps with a known label, and (B, T) their labels, `MISSING` elsewhere."""

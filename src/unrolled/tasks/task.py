@@ -26,6 +26,7 @@ from unrolled.tasks.config import TaskConfig
 __all__ = [
     "TASKS",
     "Batching",
+    "Layout",
     "Level",
     "Measured",
     "Question",
@@ -38,6 +39,7 @@ __all__ = [
 
 TASKS = Registry("task")
 
+Layout = Literal["rows", "steps", "ahead", "ranked"]
 Level = Literal["characters", "words", "bpe", "bytes", "words or bpe"]
 
 
@@ -119,6 +121,8 @@ class Task(Protocol):
         writes_text: whether the target is always a text, whatever its values look like.
         continues: whether the target is one of the inputs: its next step, or its hidden steps.
         backward_helps: what a bidirectional model is useful for; empty if it does not help.
+        layout: what one line of a table of its answers is: a row of the data, a step of it, a step ahead, or one of a
+            row's likeliest answers.
         pretrains: whether its models mainly serve to initialise others.
         chain: whether the outputs are the potentials of a linear chain (see `unrolled.layers.crf`).
         batching: how it wants its batches made.
@@ -140,6 +144,7 @@ class Task(Protocol):
     backward_helps: ClassVar[str] = ""
     pretrains: ClassVar[bool] = False
     Options: ClassVar[type[Part]] = Part
+    layout: Layout = "rows"
     chain: bool = False
     batching: Batching = Batching()
 
