@@ -12,6 +12,7 @@ from unrolled.data.encodings.encoding import has_time
 from unrolled.data.io.blobs import NAMES
 from unrolled.data.io.timestamps import duration
 from unrolled.data.tables.dated import with_dates
+from unrolled.data.tables.file_names import FILE, each_is_a_series
 from unrolled.data.tables.grouping import group_steps
 from unrolled.data.tables.record import FIELDS, as_steps
 from unrolled.data.tables.sequences import Sequences, infer_kinds, unusable
@@ -114,6 +115,8 @@ def _group(
         raise UsageError(f"{named('gap')} needs {named('order')}, the column that holds the time of each step")
     if not by and not order and (not steps or any(has_time(field.type) for field in reading.table.schema)):
         return reading
+    if not by and (order is None or order in reading.table.column_names):
+        reading, by = _by_file(reading, order)
     gap = duration(config.gap) if config.gap else None
     table = group_steps(reading.table, by, order, reading.origin, timed, gap)
     dropped = {by: "names the sequence"} if by else {}
@@ -121,6 +124,19 @@ def _group(
         dropped[order] = "orders the steps"
     # A row is now a sequence, so it no longer has a row number in a file.
     return replace(reading, table=table, origin=Origin(reading.origin.name)).without(dropped)
+
+
+def _by_file(reading: Reading, order: str | None) -> tuple[Reading, str | None]:
+    """The files of a folder as the key of its sequences, where each of them is one; and a remark on it."""
+    files = len(reading.origin.files)
+    if files < 2 or FILE not in reading.table.column_names:
+        return reading, None
+    if each_is_a_series(reading.table, reading.origin, order):
+        said = f"each of the {files} files is one sequence, as with {named('by')} {FILE}"
+        settled = {**reading.settled, "by": FILE}
+        return replace(reading, remarks=(*reading.remarks, said), settled=settled), FILE
+    said = f"the {files} files follow one another in time: they are one sequence ({named('by')} {FILE} separates them)"
+    return replace(reading, remarks=(*reading.remarks, said)), None
 
 
 def _leave_aside(reading: Reading, asked_for: set[str]) -> Reading:

@@ -19,7 +19,7 @@ from unrolled.data.io.line_files import line_files
 from unrolled.data.io.mapped import map_stream
 from unrolled.data.io.views import without_views
 from unrolled.data.readers.reader import READERS, REMARK, Reader
-from unrolled.data.tables.file_names import name_files
+from unrolled.data.tables.file_names import FILE, name_files
 from unrolled.data.tables.in_memory import to_table
 from unrolled.data.tables.manifest import with_files
 from unrolled.data.tables.media_folder import collect
@@ -121,6 +121,8 @@ def _file(path: Path, config: DataConfig, alphabet: Name | None, later: bool) ->
     table = reader.read(path, config)
     for error in _check_together(reader, {path: table}, config, alphabet).values():
         raise error
+    if config.by == FILE and reader.tabular:
+        table = name_files(table, path.parent, {path: table}, reader)
     remarks = tuple(remark for remark in (choice.remark, *_remarks(table)) if remark)
     return Reading(table, Origin(str(path)), choice.reader, remarks)
 
