@@ -28,6 +28,7 @@ from unrolled.layers.recurrence.layer_session import LayerSession, layer_session
 from unrolled.layers.recurrence.packed import Packed, unpack
 from unrolled.layers.recurrence.recomputation import Recompute, check_recompute
 from unrolled.layers.recurrence.unroll import unroll
+from unrolled.layers.recurrence.whole_layer import run_whole
 from unrolled.state import State
 
 __all__ = ["Form", "Lengths", "run", "session"]
@@ -127,6 +128,8 @@ def run(
         UsageError: lengths together with a packed sequence.
         ShapeError: the input, the state or the lengths do not fit.
     """
+    if lengths is None and (whole := run_whole(module, given, before)) is not None:
+        return whole
     if isinstance(given, Proxy):  # torch.fx keeps torch.nn's own layers whole, and so this one
         tracer = given.tracer
         return tracer.create_proxy("call_module", tracer.path_of_module(module), (given, before, lengths), {})
