@@ -64,7 +64,8 @@ def read(source: Any, **options: Unpack[Keywords]) -> Sequences:
         {'text': 'tokens'}
     """
     asked = given(_listed(options))
-    return read_source(source, DataConfig.check({**of_part(asked, "data"), "own": reader_options(asked)}))
+    config = DataConfig.check({**of_part(asked, "data"), "own": reader_options(asked)})
+    return read_source(source, config, find_steps=True)
 
 
 def fit(

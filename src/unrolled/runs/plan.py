@@ -23,7 +23,7 @@ from unrolled.models.build import layer_configs
 from unrolled.registry import Registry, outside_members
 from unrolled.runs.config import NEEDED, RunConfig
 from unrolled.runs.options import given, of_part, own_options, reader_options, refuse_idle
-from unrolled.runs.question import advice, as_read, default_target, recognised_task, unused_columns
+from unrolled.runs.question import advice, as_read, assume, default_target, recognised_task, unused_columns
 from unrolled.runs.splits import FileSplit, parse
 from unrolled.runs.start import Start, open_start, start_again
 from unrolled.runs.word_vectors import check_again, check_vectors, with_width
@@ -137,7 +137,8 @@ def _ask(source: Any, asked: dict[str, Any], say: Say) -> tuple[Question, DataCo
     task: type[Task] | None = TASKS.get(asked["task"]) if asked.get("task") else None
     reads = [one.reads(asked) for one in ([task] if task is not None else TASKS.members().values())]
     needs = Reads(any(one.steps for one in reads), tuple(name for one in reads for name in one.columns))
-    sequences = read(source, as_read(data, task), needs.steps, needs.columns)
+    find_steps = task is None or task.continues or not (task.pooled or task.writes_text)
+    sequences = read(source, as_read(data, task), needs.steps, needs.columns, find_steps=find_steps)
     data = data.model_copy(update=dict(sequences.settled))
     kinds = ", ".join(f"{name} ({kind})" for name, kind in sequences.kinds.items())
     say(f"read {sequences.origin}, {len(sequences)} rows: {kinds}; {named('kinds')} column=kind overrides")
@@ -149,7 +150,9 @@ def _ask(source: Any, asked: dict[str, Any], say: Say) -> tuple[Question, DataCo
     if (target := default_target(sequences, data, task)) != data.target:
         say(f"target: {target[0]}, the folders that hold the files; {named('target')} overrides it")
         data = data.model_copy(update={"target": target})
-    return Question(sequences, data.target, data.inputs, asked), data
+    question = Question(sequences, data.target, data.inputs, asked)
+    assume(question, [task] if task is not None else list(TASKS.members().values()), asked, say)
+    return question, data
 
 
 def _model(asked: dict[str, Any], start: Start | None) -> ModelConfig:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
 
 from unrolled.data.config import DataConfig
 from unrolled.data.examples.roles import Roles
@@ -11,7 +12,7 @@ from unrolled.errors import UnrolledError, UsageError, named
 from unrolled.layers.factory import model_names
 from unrolled.tasks.task import TASKS, Question, Recognised, Task
 
-__all__ = ["advice", "as_read", "default_target", "recognised_task", "unused_columns"]
+__all__ = ["advice", "as_read", "assume", "default_target", "recognised_task", "unused_columns"]
 
 
 def recognised_task(question: Question, asked: str) -> tuple[str, str]:
@@ -68,6 +69,14 @@ def default_target(sequences: Sequences, data: DataConfig, task: type[Task] | No
     if data.target or label is None or label in data.inputs or (task is not None and task.continues):
         return data.target
     return (label,)
+
+
+def assume(question: Question, tasks: Iterable[type[Task]], asked: dict[str, Any], say: Callable[[str], None]) -> None:
+    """Add to ``asked`` what ``tasks`` assume where the user left it open, and say it."""
+    for task in tasks:
+        for name, value in task.assumes(question).items():
+            asked[name] = value
+            say(f"{name}: {value}, as the steps in time suggest; {named(name)} overrides it")
 
 
 def unused_columns(question: Question, roles: Roles) -> Iterator[str]:

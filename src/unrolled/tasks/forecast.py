@@ -24,11 +24,13 @@ from unrolled.data.examples.roles import Roles
 from unrolled.data.forms.horizon import Horizon
 from unrolled.errors import DataError, UsageError, named
 from unrolled.metrics.judged import Answers, Forecasts, Gaussians, Intervals, Nats, Quantiles, Seasonal
-from unrolled.tasks._columns import join
+from unrolled.tasks._columns import is_measured, join
 from unrolled.tasks._gaussian import bounded, gaussian_nats
 from unrolled.tasks.task import Batching, Layout, Measured, Question, Reads, Recognised, Task
 
 __all__ = ["Forecast"]
+
+_STEPS_WITHOUT_SEASON = 6  # a horizon where the steps have no usual season, such as years
 
 
 class Forecast(Task):
@@ -130,6 +132,17 @@ class Forecast(Task):
     @staticmethod
     def reads(asked: Mapping[str, Any]) -> Reads:
         return Reads(asked.get("horizon") is not None, tuple(asked.get("known_ahead") or ()))
+
+    @staticmethod
+    def assumes(question: Question) -> dict[str, Any]:
+        sequences, cadence = question.sequences, question.sequences.cadence
+        if question.asked.get("horizon") or cadence is None or not cadence.regular:
+            return {}
+        over_time = [name for name in question.target or sequences.kinds if is_measured(sequences, name)]
+        if not over_time or (question.target and len(over_time) < len(question.target)):
+            return {}
+        horizon = cadence.season if cadence.season > 1 else _STEPS_WITHOUT_SEASON
+        return {"horizon": max(1, min(horizon, cadence.longest // 4))}
 
     @staticmethod
     def recognises(question: Question) -> Recognised | None:

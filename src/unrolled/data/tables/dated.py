@@ -78,6 +78,9 @@ def with_dates(table: pa.Table, config: DataConfig, origin: Origin, dropped: Col
 def _dates(column: pa.ChunkedArray, where: Where, order: DateOrder | None, sure: bool) -> Dates | None:
     if isinstance(column.type, pa.BaseExtensionType):
         return dates_of_periods(column)
+    if pa.types.is_duration(column.type):
+        nanos = column.cast(pa.duration("ns"), safe=False).cast(pa.int64()).cast(pa.float64(), safe=False)
+        return Dates(pc.divide(nanos, 1e9), note="in seconds")
     flat_type = column.type.value_type if has_time(column.type) else column.type
     value = flat_type.value_type if pa.types.is_dictionary(flat_type) else flat_type
     numeric = pa.types.is_integer(value) or pa.types.is_floating(value)

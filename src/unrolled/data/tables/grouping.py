@@ -10,11 +10,12 @@ import pyarrow.compute as pc
 
 from unrolled.data.encodings._cells import is_text
 from unrolled.data.io.timestamps import moments
-from unrolled.errors import IN_MEMORY, DataError, Origin, did_you_mean
+from unrolled.errors import IN_MEMORY, DataError, Origin, did_you_mean, named
 
 __all__ = ["codes", "group_steps"]
 
 _LARGEST_OFFSET = 2**31 - 1
+_MANY_ROWS = 20  # single steps that are no accident
 
 
 def group_steps(
@@ -60,6 +61,11 @@ def group_steps(
             ),
         )
         begins = np.union1d(begins, np.flatnonzero(np.diff(at, prepend=0) > gap))
+        if len(begins) == table.num_rows > _MANY_ROWS:
+            least = float(np.diff(at).min(initial=np.inf, where=np.diff(at) > 0))
+            message = f"leaves one step in every sequence: the steps are at least {least:g} seconds apart"
+            hint = f"give a longer {named('gap')}"
+            raise DataError(f"{named('gap')} {message}", file=origin, column=order, hint=hint)
     offsets = np.concatenate([begins, [table.num_rows]])
     columns = {}
     for name in table.column_names:

@@ -69,6 +69,15 @@ def from_arrow(source: Any, only: str | None = None) -> Any:
     """
     if isinstance(source, pa.Table):
         return source
+    if (
+        type(source).__module__.partition(".")[0] == "pandas"
+        and hasattr(source, "to_frame")
+        and hasattr(source, "name")
+    ):
+        if name := only or source.name:
+            return _frame(source.to_frame(str(name)))  # with its index, which may hold its dates
+    elif hasattr(source, "iloc") and hasattr(source, "columns"):
+        return _frame(source)
     try:
         if hasattr(source, "__arrow_c_stream__"):
             array = pa.chunked_array(source)
@@ -84,6 +93,31 @@ def from_arrow(source: Any, only: str | None = None) -> Any:
     if not isinstance(name, str) or not name:
         raise UsageError(f"a {type(source).__name__} without a name is a column, not a table: give {{name: column}}")
     return pa.table({name: array})
+
+
+def _frame(frame: Any) -> pa.Table:
+    """A pandas data frame; its index becomes columns, which the metadata of the table name."""
+    names = [str(name) for name in frame.columns]
+    twice = next((name for index, name in enumerate(names) if name in names[:index]), None)
+    if twice is not None:
+        raise DataError("appears twice", file=IN_MEMORY, column=twice, hint="rename one of them")
+    try:
+        return pa.table(frame)
+    except (pa.ArrowException, OverflowError, TypeError, ValueError, UnicodeError):
+        columns = {name: _pandas_column(name, frame.iloc[:, index]) for index, name in enumerate(names)}
+    fault_free = pa.table(columns)
+    index = pa.table(frame.iloc[:, :0])
+    for name in index.column_names:
+        fault_free = fault_free.append_column(index.schema.field(name), index.column(name))
+    return fault_free.replace_schema_metadata(index.schema.metadata)
+
+
+def _pandas_column(name: str, column: Any) -> pa.Array:
+    try:
+        return pa.array(column, from_pandas=True)
+    except (pa.ArrowException, OverflowError, TypeError, ValueError, UnicodeError):
+        missing = column.isna().tolist()
+        return _column(name, [None if gone else cell for cell, gone in zip(column.tolist(), missing, strict=True)])
 
 
 def _form(row: object) -> str | None:
@@ -124,6 +158,9 @@ def _column(name: str, cells: Any) -> Any:
         return pa.array(cells)
     except (pa.ArrowException, OverflowError, TypeError, ValueError, UnicodeError) as error:
         row, reason = _first_fault(cells, error)
+        if isinstance(cells[row - 1], complex | np.complexfloating):
+            hint = "give the real and the imaginary part as two columns"
+            raise DataError("holds complex numbers", file=IN_MEMORY, row=row, column=name, hint=hint) from None
         raise DataError(f"the values are not of one type: {reason}", file=IN_MEMORY, row=row, column=name) from None
 
 

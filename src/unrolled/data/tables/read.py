@@ -6,6 +6,8 @@ from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import Any
 
+import pyarrow as pa
+
 from unrolled.data.config import DataConfig
 from unrolled.data.encodings._alphabets import Name
 from unrolled.data.encodings.encoding import has_time
@@ -14,9 +16,14 @@ from unrolled.data.io.timestamps import duration
 from unrolled.data.tables.dated import with_dates
 from unrolled.data.tables.file_names import FILE, each_is_a_series
 from unrolled.data.tables.grouping import group_steps
+from unrolled.data.tables.groups_of_rows import said_of_groups
+from unrolled.data.tables.identifiers import identifiers, index_columns, is_time
 from unrolled.data.tables.record import FIELDS, as_steps
+from unrolled.data.tables.row_layout import find_layout
 from unrolled.data.tables.sequences import Sequences, infer_kinds, unusable
 from unrolled.data.tables.source import Reading, open_source
+from unrolled.data.tables.times import look_at_times
+from unrolled.data.tables.whole_numbers import kinds_of_whole_numbers
 from unrolled.errors import DataError, Origin, UsageError, did_you_mean, lacking, named
 
 __all__ = ["read"]
@@ -29,6 +36,7 @@ def read(
     wanted: Collection[str] = (),
     timed: Mapping[str, bool] | None = None,
     alphabet: Name | None = None,
+    find_steps: bool = False,
 ) -> Sequences:
     """Read the sequences in ``source`` and infer the kind of each column.
 
@@ -44,6 +52,8 @@ def read(
         wanted: further columns that must be kept.
         timed: for data read by a trained model, see `unrolled.data.tables.grouping.group_steps`.
         alphabet: for data read by a trained model, the alphabet of its symbols; ``None`` infers it from the data.
+        find_steps: whether to find out if the rows are steps in time, where ``config`` does not say; what is found is
+            in ``settled``.
 
     Raises:
         DataError: the data is missing, empty, damaged, of an unknown format, or does not fit ``config``.
@@ -55,16 +65,26 @@ def read(
     """
     config = config or DataConfig()
     asked_for = {*config.target, *config.inputs, *wanted, *config.kinds, *(timed or ())}
-    reading = open_source(source, config, alphabet, later=timed is not None)
+    reading = _with_named_index(open_source(source, config, alphabet, later=timed is not None))
     if timed is not None:
         _check_told(reading, config)
     reading = _leave_names_out(reading, config)
     reading = _leave_ignored_out(reading, config)
     reading = _date(reading, config)
+    if find_steps:
+        reading = _find_steps(reading, config, steps)
+        config = config.model_copy(update=dict(reading.settled))
+        asked_for |= {*config.inputs, *config.kinds}
+    if timed is None:
+        kept = asked_for | {name for name in (config.by, config.order, *config.fields, *reading.dropped) if name}
+        reading = reading.without(_names_of_rows(reading.table, kept))
+        if find_steps and config.target and not (config.by or config.order or steps):
+            left = [name for name in reading.table.column_names if name not in {*reading.dropped, *config.target}]
+            reading = replace(reading, remarks=(*reading.remarks, *said_of_groups(reading.table.select(left))))
     reading = _join_fields(reading, config)
     reading = _group(reading, config, steps, wanted, timed)
     reading = _leave_aside(reading, asked_for)
-    return _with_kinds(reading, config, later=timed is not None)
+    return _with_kinds(reading, config, steps, later=timed is not None)
 
 
 def _check_told(reading: Reading, config: DataConfig) -> None:
@@ -100,6 +120,38 @@ def _date(reading: Reading, config: DataConfig) -> Reading:
     )
 
 
+def _with_named_index(reading: Reading) -> Reading:
+    """The dates of a data frame's index, which has no name of its own, are the column ``index``."""
+    table = reading.table
+    nameless = [name for name in index_columns(table.schema) if name.startswith("__index_level_")]
+    if len(nameless) != 1 or "index" in table.column_names or not is_time(table.schema.field(nameless[0]).type):
+        return reading
+    names = ["index" if name == nameless[0] else name for name in table.column_names]
+    return replace(reading, table=table.rename_columns(names))
+
+
+def _find_steps(reading: Reading, config: DataConfig, steps: bool) -> Reading:
+    if config.order or config.fields:
+        return reading
+    found = find_layout(reading.table, config.target, reading.dropped, config.by, steps=steps)
+    settled = dict(found.settled)
+    if "kinds" in settled:
+        settled["kinds"] = {**settled["kinds"], **config.kinds}
+    if config.inputs:
+        settled.pop("inputs", None)
+    return replace(reading, settled={**reading.settled, **settled}, remarks=(*reading.remarks, *found.remarks))
+
+
+def _names_of_rows(table: pa.Table, kept: Collection[str]) -> dict[str, str]:
+    """Columns that name the rows, if others are left to learn from."""
+    found = identifiers(table, kept)
+    index = index_columns(table.schema)
+    others = [
+        name for name in table.column_names if name not in {*found, *kept} and unusable(table.column(name)) is None
+    ]
+    return found if others else {name: why for name, why in found.items() if name in index}
+
+
 def _join_fields(reading: Reading, config: DataConfig) -> Reading:
     if not config.fields:
         return reading
@@ -117,6 +169,9 @@ def _group(
         return reading
     if not by and (order is None or order in reading.table.column_names):
         reading, by = _by_file(reading, order)
+    if order and timed is None:
+        cadence, line = look_at_times(reading.table, by, order, reading.origin)
+        reading = replace(reading, cadence=cadence, remarks=(*reading.remarks, *([line] if line else [])))
     gap = duration(config.gap) if config.gap else None
     table = group_steps(reading.table, by, order, reading.origin, timed, gap)
     dropped = {by: "names the sequence"} if by else {}
@@ -145,12 +200,14 @@ def _leave_aside(reading: Reading, asked_for: set[str]) -> Reading:
     return reading.without({field.name: field.metadata[b"aside"].decode() for field in fields})
 
 
-def _with_kinds(reading: Reading, config: DataConfig, later: bool) -> Sequences:
+def _with_kinds(reading: Reading, config: DataConfig, steps: bool, later: bool) -> Sequences:
     """The sequences: the kind of a column is the user's, or else its reader's, or else inferred from its values."""
     used = reading.table.select([name for name in reading.table.column_names if name not in reading.dropped])
     kinds = {field.name: field.metadata[b"kind"].decode() for field in used.schema if b"kind" in (field.metadata or {})}
     if config.order in config.inputs:
         kinds[config.order] = "elapsed"
+    in_steps = steps or (reading.cadence is not None and reading.cadence.regular)
+    kinds |= kinds_of_whole_numbers(used, () if steps else config.target, kinds, in_steps=in_steps)
     for name, kind in config.kinds.items():
         absent = later and name not in used.column_names  # data for a trained model may lack a column
         if name not in reading.dropped and not absent:
@@ -169,4 +226,5 @@ def _with_kinds(reading: Reading, config: DataConfig, later: bool) -> Sequences:
         remarks=reading.remarks,
         reader=reading.reader,
         settled=reading.settled,
+        cadence=reading.cadence,
     )

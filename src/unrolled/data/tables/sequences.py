@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 from unrolled.data.encodings.encoding import ENCODINGS, Traits, Where, has_time, traits_of
 from unrolled.data.io.blobs import LABELS, is_binary
 from unrolled.data.io.field_marks import answer_of, is_gold
+from unrolled.data.tables.cadence import Cadence
 from unrolled.errors import IN_MEMORY, DataError, Origin, UsageError, did_you_mean, named
 
 __all__ = ["JOINED", "Sequences", "drop_missing", "infer_kinds", "merge", "unusable"]
@@ -38,6 +39,7 @@ class Sequences:
         remarks: what else the user should know about how the data was read.
         reader: the name of the reader of its files; empty for data in memory.
         settled: option of reading -> what the data showed, so that later data is read as this was.
+        cadence: how the times of the steps follow each other, if a column orders them.
     """
 
     table: pa.Table
@@ -49,6 +51,7 @@ class Sequences:
     remarks: tuple[str, ...] = ()
     reader: str = ""
     settled: Mapping[str, Any] = field(default_factory=dict)
+    cadence: Cadence | None = None
 
     def __len__(self) -> int:
         return int(self.table.num_rows)

@@ -19,6 +19,7 @@ from unrolled.data.io.line_files import line_files
 from unrolled.data.io.mapped import map_stream
 from unrolled.data.io.views import without_views
 from unrolled.data.readers.reader import READERS, REMARK, Reader
+from unrolled.data.tables.cadence import Cadence
 from unrolled.data.tables.file_names import FILE, name_files
 from unrolled.data.tables.in_memory import to_table
 from unrolled.data.tables.manifest import with_files
@@ -44,6 +45,7 @@ class Reading:
         remarks: what the user should know about how it was read.
         dropped: column name -> why it is left out, as a phrase to follow "it".
         settled: option of reading -> what the data showed.
+        cadence: how the times of the steps follow each other, if a column orders them.
     """
 
     table: pa.Table
@@ -52,6 +54,7 @@ class Reading:
     remarks: tuple[str, ...] = ()
     dropped: Mapping[str, str] = field(default_factory=dict)
     settled: Mapping[str, Any] = field(default_factory=dict)
+    cadence: Cadence | None = None
 
     def without(self, reasons: Mapping[str, str]) -> Self:
         """Leave out more columns, each with its reason; a later reason replaces an earlier one."""

@@ -1,0 +1,115 @@
+"""Columns that only name or count the rows: a model that reads them learns the order of the file by heart."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Collection
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from unrolled.data.encodings._cells import is_text
+from unrolled.data.io.time_names import names_a_time, words_of
+
+__all__ = ["identifiers", "index_columns", "is_time", "names_an_identity", "names_an_item"]
+
+_ROW_NAMES = re.compile(r"(?:unnamed: ?\d+|__index_level_\d+__|index|idx|rownames?|row_?(?:id|number|nr|no)?)", re.I)
+_ID_WORDS = {"id", "uuid", "guid", "identifier", "rowid"}
+_ID_NAMES = re.compile(  # in one word
+    r"no|nr|(?:user|cust|customer|client|passenger|product|item|order|movie|session|trans|transaction|patient|record"
+    r"|sample|doc|document|case|event|track|person|employee|member|account|invoice|store|station|device|sensor)id",
+    re.I,
+)
+_UUID = r"^(?:[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}|[0-9a-f]{32,64})$"
+_NEARLY = 0.5  # share of distinct names from which on they tell single rows apart
+_ENOUGH = 20  # rows that are numbered 1, 2, 3 … not by accident
+_ITEM_WORDS = {
+    *("item", "items", "product", "page", "url", "movie", "film", "song", "track", "artist", "article", "sku", "book"),
+    *("event", "action", "activity", "video", "code", "asin", "category", "news", "place", "poi", "location", "venue"),
+}
+
+
+def names_an_item(name: str) -> bool:
+    """Whether the name of a column says that it names things, such as ``item`` or ``productId``.
+
+    Example:
+        >>> names_an_item("movieId"), names_an_item("page"), names_an_item("price")
+        (True, True, False)
+    """
+    return bool(words_of(name) & _ITEM_WORDS) and not names_a_time(name)
+
+
+def identifiers(table: pa.Table, kept: Collection[str]) -> dict[str, str]:
+    """Column -> why it is left out, as a phrase to follow "it", for each that only names or counts the rows.
+
+    That is a column of distinct texts or whole numbers whose name says so (``id``, ``PassengerId``, ``Unnamed: 0``),
+    one of UUIDs or hashes, or one of whole numbers that follow each other without a gap, in any order.
+
+    Args:
+        table: a row for each example or step.
+        kept: columns that are asked for by name.
+
+    Cost: O(rows) for columns of whole numbers, and for texts whose name or first cell says that they may be.
+
+    Example:
+        >>> rows = pa.table({"CustomerId": [7, 9, 4], "age": [30, 41, 29]})
+        >>> identifiers(rows, ())
+        {'CustomerId': 'is different in every row, as its name says'}
+    """
+    found = {}
+    index = index_columns(table.schema)
+    for field in table.schema:
+        if field.name in kept or (field.metadata and b"kind" in field.metadata):
+            continue
+        if field.name in index and not is_time(field.type):
+            found[field.name] = "is the index of the data frame"
+        elif (why := _names_rows(table.column(field.name), field.name)) is not None:
+            found[field.name] = why
+    return found
+
+
+def index_columns(schema: pa.Schema) -> list[str]:
+    """The columns that hold the index of the pandas data frame from which a table was made."""
+    try:
+        index = json.loads((schema.metadata or {})[b"pandas"])["index_columns"]
+    except (KeyError, ValueError, TypeError):
+        return []
+    return [name for name in index if isinstance(name, str) and name in schema.names]
+
+
+def is_time(kind: pa.DataType) -> bool:
+    """Whether a column of an Arrow type holds dates, times or periods of pandas."""
+    return bool(pa.types.is_temporal(kind) or getattr(kind, "extension_name", "") == "pandas.period")
+
+
+def _names_rows(column: pa.ChunkedArray, name: str) -> str | None:
+    whole, text = pa.types.is_integer(column.type), is_text(column.type)
+    if not (whole or text) or column.null_count or len(column) < 2:
+        return None
+    named = _ROW_NAMES.fullmatch(name.strip()) is not None or names_an_identity(name)
+    if text and not named and not _all_match(column, _UUID):
+        return None
+    distinct = pc.count_distinct(column).as_py()
+    if named and len(column) > distinct > _NEARLY * len(column):
+        return "is different in most rows, as its name says"
+    if distinct < len(column):
+        return None
+    if named:
+        return "is different in every row, as its name says"
+    if text:
+        return "is an identifier, different in every row"
+    if len(column) < _ENOUGH or names_a_time(name):
+        return None
+    ends = pc.min_max(column).as_py()
+    return "counts the rows" if ends["max"] - ends["min"] == len(column) - 1 else None
+
+
+def names_an_identity(name: str) -> bool:
+    """Whether the name of a column says that it tells things or people apart, such as ``store_id`` or ``userId``."""
+    return bool(words_of(name) & _ID_WORDS) or _ID_NAMES.fullmatch(name.strip()) is not None
+
+
+def _all_match(texts: pa.ChunkedArray, pattern: str) -> bool:
+    first = texts[0].as_py()
+    return re.match(pattern, first) is not None and pc.all(pc.match_substring_regex(texts, pattern)).as_py() is True

@@ -1,0 +1,232 @@
+"""What the rows of a flat table are, when nobody says: steps of one or more series, events, or examples."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from unrolled.data.encodings._cells import is_text
+from unrolled.data.encodings._labels import looks_like_labels
+from unrolled.data.io.time_names import names_a_time, words_of
+from unrolled.data.tables.cadence import cadence_of, clock_of_times
+from unrolled.data.tables.grouping import codes
+from unrolled.data.tables.groups_of_rows import WHO
+from unrolled.data.tables.identifiers import names_an_item
+from unrolled.errors import UsageError, named
+
+__all__ = ["Layout", "find_layout", "parting"]
+
+_FEWEST = 8  # steps of the longest series
+_STEP_NAMES = {
+    "t",
+    "step",
+    "steps",
+    "cycle",
+    "frame",
+    "tick",
+    "second",
+    "seconds",
+    "minute",
+    "hour",
+    "hours",
+    "s",
+    "ms",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """What was found.
+
+    Attributes:
+        settled: options of reading, such as ``order`` and ``by``, as the user could have given them.
+        remarks: lines that say so.
+    """
+
+    settled: dict[str, Any] = field(default_factory=dict)
+    remarks: tuple[str, ...] = ()
+
+
+def find_layout(
+    table: pa.Table, target: Collection[str], dropped: Collection[str], by: str | None = None, *, steps: bool = False
+) -> Layout:
+    """Find the column that orders the rows of ``table`` in time, and the one that names their series.
+
+    Args:
+        table: one value a cell; columns of dates are dates already.
+        target: the columns to predict, if they were named.
+        dropped: columns that are left out.
+        by: the column that names the sequences, if the user named it.
+        steps: whether the rows are steps in any case.
+
+    Raises:
+        UsageError: the rows are events, and it is not clear of whom.
+
+    Cost: O(rows) for each pair of a column of times and one of labels.
+    """
+    names = [name for name in table.column_names if name not in dropped]
+    if not all(_flat(table.schema.field(name)) for name in names) or table.num_rows < _FEWEST:
+        return Layout()
+    if by is not None:
+        return _in_order(table, names, by)
+    times = [name for name in names if name not in target and pa.types.is_temporal(table.schema.field(name).type)]
+    found = [one for name in times for one in _as_series(table, name, names, target)]
+    if not times:
+        found = [one for name in names if _counts_steps(name, target) for one in _as_series(table, name, names, target)]
+    if len(found) == 1:
+        return _series(*found[0])
+    if steps:
+        return _series(times[0], None) if len(times) == 1 and not table.column(times[0]).null_count else Layout()
+    return _events(table, times[0], names) if len(times) == 1 and not found and not target else Layout()
+
+
+def _flat(column: pa.Field) -> bool:
+    return not pa.types.is_nested(column.type) and b"kind" not in (column.metadata or {})
+
+
+def _counts_steps(name: str, target: Collection[str]) -> bool:
+    return name not in target and (name.lower() in _STEP_NAMES or names_a_time(name))
+
+
+def _series(order: str, by: str | None) -> Layout:
+    flags = f"{named('order')} {order}" + (f" {named('by')} {by}" if by else "")
+    what = f"the steps of a series for each {by!r}" if by else "the steps of one series"
+    settled = {"order": order} | ({"by": by} if by else {})
+    return Layout(settled, (f"the rows are {what}, in the order of {order!r} (as with {flags})",))
+
+
+def _as_series(
+    table: pa.Table, time: str, names: list[str], target: Collection[str]
+) -> Iterator[tuple[str, str | None]]:
+    """The column of times and the one that parts the series, if the rows are steps of regular series."""
+    at = clock_of_times(table.column(time))
+    others = [name for name in names if name != time]
+    measured = [name for name in others if _is_number(table.column(name))]
+    if at is None or not np.isfinite(at).all() or any(_is_prose(table.column(name)) for name in others):
+        return
+    if not measured and not target:
+        return
+    if at.dtype != np.int64 and not _rises_in_runs(at):
+        return
+    if len(np.unique(at)) == len(at):
+        cadence = cadence_of(np.sort(at), np.zeros(len(at), np.int64))
+        if cadence.regular and cadence.longest >= _FEWEST:
+            yield time, None
+        return
+    by = parting(table, time, [name for name in others if name not in target])
+    if by is not None and (set(measured) - {by} or target):
+        yield time, by
+    elif by is None and set(others) == set(measured) and len(np.unique(np.unique(at, return_counts=True)[1])) == 1:
+        cadence = cadence_of(np.sort(at), np.zeros(len(at), np.int64))  # each time as often as any other
+        if cadence.regular and at.dtype == np.int64:
+            yield time, None
+
+
+def _rises_in_runs(at: np.ndarray) -> bool:
+    """Whether numbers count steps: they rise, and begin anew a few times at most."""
+    return int((np.diff(at) <= 0).sum()) <= len(at) // _FEWEST and len(np.unique(at)) >= _FEWEST
+
+
+def parting(table: pa.Table, time: str, names: Collection[str]) -> str | None:
+    """The column of labels that parts the rows into regular series in which no time occurs twice.
+
+    Where several columns do, texts are preferred to numbers, and fewer series to more.
+
+    Args:
+        table: one value a cell.
+        time: the column that holds the times of the rows.
+        names: the columns that may part them.
+    """
+    at = clock_of_times(table.column(time))
+    if at is None or not len(at):
+        return None
+    most = int(np.unique(at, return_counts=True)[1].max())
+    found: list[tuple[bool, int, str]] = []
+    for name in names:
+        column = table.column(name)
+        if not _is_label(column) or column.null_count:
+            continue
+        series = codes(column)
+        count = int(series.max()) + 1
+        if not most <= count <= max(2, len(at) // 4):
+            continue
+        places = np.lexsort((at, series))
+        cadence = cadence_of(at[places], series[places])
+        if cadence.regular and not cadence.repeated and cadence.longest >= _FEWEST:
+            found.append((not is_text(column.type), count, name))
+    return min(found)[2] if found else None
+
+
+def _in_order(table: pa.Table, names: list[str], by: str) -> Layout:
+    """The one column of times that orders the steps of the sequences that ``by`` names."""
+    if by not in names:
+        return Layout()
+    times = [name for name in names if name != by and pa.types.is_temporal(table.schema.field(name).type)]
+    if len(times) != 1 or table.column(times[0]).null_count:
+        return Layout()
+    at = clock_of_times(table.column(times[0]))
+    if at is None:
+        return Layout()
+    series = codes(table.column(by))
+    places = np.lexsort((at, series))
+    changes = (np.diff(at[places]) > 0) & (np.diff(series[places]) == 0)
+    if 2 * int(changes.sum()) < len(at) - int(series.max()) - 1:  # a date of the sequence, not of its steps
+        return Layout()
+    remark = f"the steps of each sequence are in the order of {times[0]!r} (as with {named('order')} {times[0]})"
+    return Layout({"order": times[0]}, (remark,))
+
+
+def _events(table: pa.Table, time: str, names: list[str]) -> Layout:
+    """Who did what and when: the events of each of whom are one sequence."""
+    others = [name for name in names if name != time]
+    labels = [name for name in others if _is_label(table.column(name)) and _repeats(table.column(name))]
+    who = [name for name in labels if _names_who(name)]
+    what = [name for name in labels if name not in who]
+    if len(what) > 1:
+        what = [name for name in what if names_an_item(name)] or what
+    if len(labels) == len(others) == 2 and len(who) != 1:
+        calls = [f"{named('by')} {name} {named('order')} {time}" for name in labels]
+        ways = "; ".join(
+            f"{call}: the {other!r} of each {name!r}"
+            for call, name, other in zip(calls, labels, reversed(labels), strict=True)
+        )
+        raise UsageError(f"the rows look like events, but it is not clear whose: say one of {ways}")
+    if len(who) != 1 or len(what) != 1:
+        return Layout()
+    settled: dict[str, Any] = {"by": who[0], "order": time, "inputs": tuple(what)}
+    if pa.types.is_integer(table.schema.field(what[0]).type):
+        settled["kinds"] = {what[0]: "tokens"}
+    flags = f"{named('by')} {who[0]} {named('order')} {time} {named('inputs')} {what[0]}"
+    remark = f"the rows are events: the {what[0]!r} of each {who[0]!r}, in the order of {time!r} (as with {flags})"
+    return Layout(settled, (remark,))
+
+
+def _names_who(name: str) -> bool:
+    return any(word in WHO or word.removesuffix("id") in WHO for word in words_of(name))
+
+
+def _is_number(column: pa.ChunkedArray) -> bool:
+    kind = column.type
+    return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind))
+
+
+def _is_label(column: pa.ChunkedArray) -> bool:
+    kind = column.type
+    return bool(is_text(kind) or pa.types.is_integer(kind) or pa.types.is_dictionary(kind) or pa.types.is_boolean(kind))
+
+
+def _is_prose(column: pa.ChunkedArray) -> bool:
+    return is_text(column.type) and not looks_like_labels(column) and not _codes_of_few_letters(column)
+
+
+def _codes_of_few_letters(column: pa.ChunkedArray) -> bool:
+    return not pc.any(pc.match_substring(column, " ")).as_py()
+
+
+def _repeats(column: pa.ChunkedArray) -> bool:
+    return 2 * int(pc.count_distinct(column).as_py()) <= len(column)
