@@ -70,10 +70,11 @@ def test_a_file_is_a_series_where_times_overlap(
     if None not in sequences:
         assert found.table["file"].to_pylist() == [*sequences]
     assert found.settled.get("by") == ("file" if None not in sequences and "by" not in options else None)
-    assert found.remarks == {
+    assert found.remarks[:-1] == {
         (10, 12): ("each of the 2 files is one sequence, as with by file",),
         (12,): ("the 2 files follow one another in time: they are one sequence (by file separates them)",),
     }.get(tuple(sorted(sequences.values())), ())
+    assert found.remarks[-1] == "'day': one step is 1 day"
 
 
 def test_without_times_a_file_of_steps_is_a_series(tmp_path: Path) -> None:
