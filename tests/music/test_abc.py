@@ -230,3 +230,36 @@ def test_damaged_tunes_are_read_or_refused() -> None:
             assert re.fullmatch(r"the tune: line \d+(, bar \d+)?: [^\n]+", str(error)), error
             refused += 1
     assert 100 < refused < 900
+
+
+@pytest.mark.parametrize(
+    ("fields", "shift"),
+    [
+        ("K:C", 0),
+        ("K:C octave=-1", -12),
+        ("K:C transpose=2", 2),
+        ("K:C clef=treble-8", -12),
+        ("K:C treble+8", 12),
+        ("K:C bass_8", -12),
+        ("K:C clef=bass", 0),
+        ("K:G", 0),  # a key, not the clef
+        ("V:1 clef=treble-8\nK:C\nV:1", -12),
+        ("V:1 octave=1\nK:C octave=-1\nV:1", 12),  # a voice's own counts more
+        ("K:C octave=-1\nK:C", -12),  # a change of key keeps the clef
+        ("K:C octave=-1\nK:C clef=treble", 0),
+    ],
+)
+def test_clefs_move_the_notes(fields: str, shift: int) -> None:
+    pitches = [note.pitch for note in parse_abc(f"X:1\nL:1/4\n{fields}\nCDE|\n").notes]
+    assert pitches == [60 + shift, 62 + shift, 64 + shift]
+
+
+def test_a_tie_keeps_its_pitch_under_a_clef() -> None:
+    (note,) = parse_abc("X:1\nL:1/4\nK:C octave=1\nC-|C|\n").notes
+    assert note.pitch == 72 and note.duration == Fraction(1, 2)
+
+
+@pytest.mark.parametrize("note", ["^/c", "_/e", "^3/2c"])
+def test_a_microtone_is_refused_by_name(note: str) -> None:
+    with pytest.raises(DataError, match="is a microtone, but pitches are whole semitones"):
+        parse_abc(f"X:1\nL:1/4\nK:C\nC{note}D|\n")

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import re
 
-__all__ = ["ACCIDENTALS", "signature"]
+__all__ = ["ACCIDENTALS", "shift_of", "signature"]
 
 _SHARPS = "FCGDAEB"  # the order in which sharps are added; flats are added from the end
 _MODES = {"maj": 0, "ion": 0, "mix": -1, "dor": -2, "min": -3, "aeo": -3, "phr": -4, "loc": -5, "lyd": 1}
 _KEY = re.compile(r"([A-G])([#b]?)\s*([A-Za-z]*)")
 _OWN = re.compile(r"(\^\^?|__?|=)([A-Ga-g])(?![A-Za-z])")
+_CLEF = re.compile(r"(?:^|[\s=\"])(?:treble|alto|tenor|bass|perc|none|[GCF])[1-5]?(?P<eight>[-+^_]8)?(?=[\s\"]|$)")
+_OCTAVE = re.compile(r"\boctave=([-+]?\d)(?!\d)")
+_TRANSPOSE = re.compile(r"\btranspose=([-+]?\d{1,2})(?!\d)")
 _BAGPIPES = {"HP": 0, "Hp": 2}
 ACCIDENTALS = {"^^": 2, "^": 1, "=": 0, "_": -1, "__": -2}
 
@@ -45,6 +48,29 @@ def signature(text: str) -> dict[str, int]:
     for own in _OWN.finditer(text):
         raised[own[2].upper()] = ACCIDENTALS[own[1]]
     return raised
+
+
+def shift_of(text: str) -> int | None:
+    """The semitones by which a clef and its properties move the notes; ``None`` if the text says nothing of them.
+
+    It is a ``K:`` or ``V:`` field: ``octave=`` counts octaves, ``transpose=`` semitones, and a clef may end in ``+8``
+    or ``-8``.
+
+    References:
+        The ABC music standard 2.1, section 4.6, https://abcnotation.com/wiki/abc:standard:v2.1
+
+    Example:
+        >>> shift_of("G clef=treble-8"), shift_of("C octave=1 transpose=-2"), shift_of("D dorian")
+        (-12, 10, None)
+    """
+    clef, octave, transpose = (known.search(text) for known in (_CLEF, _OCTAVE, _TRANSPOSE))
+    if clef is not None and clef.start() == 0 and len(clef[0]) == 1:  # K:G is a key, and not the clef of that name
+        clef = _CLEF.search(text, 1)
+    if clef is None and octave is None and transpose is None:
+        return None
+    eight = clef["eight"] if clef is not None else None
+    shift = 0 if eight is None else 12 if eight[0] in "+^" else -12
+    return shift + (12 * int(octave[1]) if octave else 0) + (int(transpose[1]) if transpose else 0)
 
 
 def _fifths(count: int) -> dict[str, int]:

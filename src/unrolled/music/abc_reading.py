@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 
-from unrolled.music.abc_key import ACCIDENTALS, signature
+from unrolled.music.abc_key import ACCIDENTALS, shift_of, signature
 from unrolled.music.abc_tokens import PITCHES, TOKENS, duration, endings_of, metre_of, tuplet_of, unit_of
 from unrolled.music.tune import Bar
 
@@ -55,6 +55,7 @@ class Voice:
     next_factor: Fraction = Fraction(1)
     tuplet: Fraction = Fraction(1)
     tuplet_left: int = 0
+    shift: int | None = None  # semitones by which its clef moves the notes; None: those of the tune
 
 
 @dataclass(slots=True)
@@ -70,10 +71,20 @@ class Reading:
     voices: dict[str, Voice] = field(default_factory=dict)
     faults: list[Fault] = field(default_factory=list)
     line: int = 0
+    shift: int = 0
+    shifts: dict[str, int] = field(default_factory=dict)  # of voices that the header describes
 
     def blame(self, message: str, voice: Voice | None = None) -> None:
         """Record an error at this place."""
         self.faults.append(Fault(message, self.line, voice.number if voice else None))
+
+    def voice(self, text: str) -> Voice:
+        """The voice that a field ``V:`` names, with the clef that it or the header gives it."""
+        name = text.split()[0] if text else ""
+        found = self.voices.setdefault(name, Voice(shift=self.shifts.get(name)))
+        shift = shift_of(text)
+        found.shift = found.shift if shift is None else shift
+        return found
 
     def _notes(self, voice: Voice, token: re.Match[str]) -> None:
         """Add a note, or a chord, whose first note sets its length."""
@@ -112,7 +123,11 @@ class Reading:
             voice.raised[letter] = ACCIDENTALS[note["sign"]]
         elif key in voice.tied:  # a tie carries an accidental over the bar line
             return key, voice.notes[voice.group[key][0]][2]
-        return key, _LETTERS[letter] + 12 * octave + voice.raised.get(letter, self.key.get(letter, 0))
+        shift = self.shift if voice.shift is None else voice.shift
+        return key, shift + _LETTERS[letter] + 12 * octave + voice.raised.get(letter, self.key.get(letter, 0))
+
+    def _microtone(self, voice: Voice, token: re.Match[str]) -> None:
+        self.blame(f"{token[0][:20]!r} is a microtone, but pitches are whole semitones", voice)
 
     def _rest(self, voice: Voice, token: re.Match[str]) -> None:
         voice.group, voice.tied = {}, set()
@@ -223,6 +238,8 @@ def _read_header(reading: Reading, lines: list[str]) -> None:
             continue
         name, value = found[1], found[2].split("%")[0].strip()
         reading.first = reading.first or name
+        if name == "V" and value and (shift := shift_of(value)) is not None:
+            reading.shifts[value.split()[0]] = shift
         reading.header[name] = value if name != "T" else reading.header.get("T", value)
         if name == "K":
             return
@@ -244,7 +261,7 @@ def _apply_field(reading: Reading, voice: Voice, name: str, value: str) -> Voice
     if name in "MLK":
         _set(reading, name, value)
     elif name == "V":
-        return reading.voices.setdefault(value.split()[0] if value else "", Voice())
+        return reading.voice(value)
     return voice
 
 
@@ -257,6 +274,8 @@ def _set(reading: Reading, name: str, value: str) -> None:
             reading.unit = unit_of(value)
         else:
             reading.key = signature(value)
+            shift = shift_of(value)
+            reading.shift = reading.shift if shift is None else shift
     except ValueError as error:
         reading.blame(str(error))
 
@@ -295,6 +314,7 @@ def _advance(voice: Voice, length: Fraction) -> None:
 _ACTIONS: dict[str, Callable[[Reading, Voice, re.Match[str]], None]] = {
     "note": Reading._notes,
     "chord": Reading._notes,
+    "microtone": Reading._microtone,
     "rest": Reading._rest,
     "tie": Reading._tie,
     "broken": Reading._break,

@@ -22,6 +22,7 @@ TOKENS = re.compile(
     | (?P<ending>   \[(?P<numbers>\d[\d,.-]*) )
     | (?P<chord>    \[(?P<inner>[^\]\[|]*)\] (?P<chord_length>{_LENGTH}) )
     | (?P<note>     (?:\^\^?|__?|=)? [A-Ga-g] [,']* {_LENGTH} )
+    | (?P<microtone> [\^_]\d?/\d? [A-Ga-g] [,']* {_LENGTH} )
     | (?P<rest>     [zx] (?P<rest_length>{_LENGTH}) )
     | (?P<bars>     [ZX]\d* )
     | (?P<broken>   >+ | <+ )
