@@ -20,7 +20,7 @@ def read_midi(data: bytes, origin: str) -> list[Note]:
     """The notes of a MIDI file, sorted by onset.
 
     Args:
-        data: a Standard MIDI File that counts time in ticks of a quarter note.
+        data: a Standard MIDI File that counts time in ticks of a quarter note; it may lie in a RIFF file (RMID).
         origin: the name of the file in error messages.
 
     Raises:
@@ -33,6 +33,7 @@ def read_midi(data: bytes, origin: str) -> list[Note]:
 
     if len(data) > MOST_BYTES:
         raise _refused(f"has {len(data)} bytes; at most {MOST_BYTES} can be read", origin)
+    data = _plain(_unwrapped(data), origin)
     try:
         score: Any = symusic.Score.from_midi(data)
     except (RuntimeError, ValueError, MemoryError):
@@ -54,6 +55,32 @@ def read_midi(data: bytes, origin: str) -> list[Note]:
     if ends > LONGEST:
         raise _refused(f"lasts {float(ends):.0f} whole notes; at most {LONGEST} can be read", origin)
     return sorted(notes, key=lambda note: (note.onset, note.pitch))
+
+
+def _unwrapped(data: bytes) -> bytes:
+    """The MIDI file inside of a RIFF file, or ``data`` itself."""
+    at = 12  # after RIFF, a size and RMID come chunks: a name, a size, and so many bytes
+    while data[:4] == b"RIFF" and data[8:12] == b"RMID" and at + 8 <= len(data):
+        size = int.from_bytes(data[at + 4 : at + 8], "little")
+        if data[at : at + 4] == b"data":
+            return data[at + 8 : at + 8 + size]
+        at += 8 + size + size % 2
+    return data
+
+
+def _plain(data: bytes, origin: str) -> bytes:
+    """``data`` with a header of the usual length; a longer one is allowed, and what is beyond has no meaning yet.
+
+    Raises:
+        DataError: time is counted in frames of film.
+    """
+    if data[:4] != b"MThd" or len(data) < 14:
+        return data
+    if data[12] & 0x80:
+        message = f"counts time in frames of film ({256 - data[12]} a second), not in parts of a quarter note"
+        raise DataError(message, file=origin, hint="save it with ticks for each quarter note")
+    length = int.from_bytes(data[4:8], "big")
+    return data[:4] + (6).to_bytes(4, "big") + data[8:14] + data[8 + length :] if length > 6 else data
 
 
 def _refused(message: str, origin: str) -> DataError:

@@ -272,3 +272,14 @@ def test_mutations_are_read_or_refused_in_one_sentence(form: str, tmp_path: Path
     )
     assert done.returncode == 0, done.stderr[-2000:]
     assert int(done.stdout) > int(rounds) // 10
+
+
+def test_a_length_of_zero_with_sound_behind_it_is_that_of_a_recorder_that_was_cut_off(tmp_path: Path) -> None:
+    data = bytearray(wav(samples(0, 800)))
+    place = data.index(b"data") + 4
+    wanted = sounds.to_samples(memoryview(bytes(data)), 8000, fail)
+    data[place : place + 4] = b"\0\0\0\0"
+    assert (sounds.to_samples(memoryview(bytes(data)), 8000, fail) == wanted).all()
+    none = bytes(data[: place + 4]) + b"LIST" + (4).to_bytes(4, "little") + b"INFO"
+    with pytest.raises(DataError, match="has no samples"):
+        sounds.to_samples(memoryview(none), 8000, fail)

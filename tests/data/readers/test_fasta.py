@@ -203,3 +203,24 @@ def test_mutated_files_are_read_or_refused_in_a_sentence(
     done = subprocess.run(command, capture_output=True, text=True, timeout=900, check=False)
     assert done.returncode == 0, done.stderr[-800:]
     assert int(done.stdout.removeprefix("alive ")) > 50
+
+
+@pytest.mark.parametrize(
+    ("sequence", "message"),
+    [
+        ("ACGTACGTAC GTACGTACGT", "letter 11 of 'a' is a blank, which is not DNA (remove the blanks and numbers"),
+        ("1 ACGTACGTAC 11 GTACGTACGT", "letter 1 of 'a' is the digit 1, which is not DNA (remove the blanks"),
+    ],
+)
+def test_blanks_and_numbers_between_the_letters_are_named(sequence: str, message: str, tmp_path: Path) -> None:
+    with pytest.raises(DataError) as caught:
+        read(written(tmp_path / "a.fa", f">a\n{sequence}\n".encode()))
+    assert message in str(caught.value)
+
+
+def test_qualities_of_the_old_scale_are_said(tmp_path: Path) -> None:
+    old, new = (b"@a\nACGTA\n+\n" + quality + b"\n" for quality in (b"hhfBB", b"IIF##"))
+    (remark,) = read(written(tmp_path / "old.fq", old)).remarks
+    assert remark.startswith("the qualities look like those of Illumina 1.3 to 1.7, which are 31 higher")
+    assert read(written(tmp_path / "new.fq", new)).remarks == ()
+    assert read(tmp_path).remarks == (remark,)

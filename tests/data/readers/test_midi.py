@@ -145,7 +145,7 @@ LATEST, NOTE = (
         (file_of(b"MTrk\xff\xff\xff\xff\0" + NOTE), "is not a complete MIDI file: it is truncated or damaged"),
         (file_of(track(b"\0\xff\x01" + LATEST + b"text")), "is not a complete MIDI file: it is truncated or damaged"),
         (file_of(track(b"\0" + NOTE), 0), "divides a quarter note into 0 parts"),
-        (file_of(track(b"\0" + NOTE), 0xE250), "is not a complete MIDI file: it is truncated or damaged"),
+        (file_of(track(b"\0" + NOTE), 0xE250), r"counts time in frames of film \(30 a second\)"),
         (file_of(b"")[:8] + bytes(4 << 20), "has 4194312 bytes; at most 4194304 can be read"),
     ],
     ids=lambda part: part[:24] if isinstance(part, str) else "",
@@ -153,6 +153,26 @@ LATEST, NOTE = (
 def test_small_files_that_promise_much_are_refused(tmp_path: Path, data: bytes, message: str) -> None:
     (tmp_path / "t.mid").write_bytes(data)
     with pytest.raises(DataError, match=rf"t\.mid: ({message})"):
+        read_midi_file(tmp_path / "t.mid", DataConfig())
+
+
+def test_other_wrappings_are_read(tmp_path: Path) -> None:
+    plain = to_midi(parse_abc(TUNE))
+    longer = plain[:4] + (10).to_bytes(4, "big") + plain[8:14] + b"more" + plain[14:]
+    riff = b"RIFF" + struct.pack("<I", len(plain) + 22) + b"RMIDLIST" + struct.pack("<I", 1) + b"x\0"
+    riff += b"data" + struct.pack("<I", len(plain)) + plain
+    (tmp_path / "plain.mid").write_bytes(plain)
+    wanted = read_midi_file(tmp_path / "plain.mid", DataConfig())
+    for name, data in (("longer.mid", longer), ("riff.rmi", riff)):
+        (tmp_path / name).write_bytes(data)
+        assert read(tmp_path / name).table["events"].to_pylist() == wanted["events"].to_pylist()
+
+
+def test_frames_of_film_are_refused_by_name(tmp_path: Path) -> None:
+    (tmp_path / "t.mid").write_bytes(file_of(track(b""), 0xE728))
+    with pytest.raises(
+        DataError, match=r"counts time in frames of film \(25 a second\), not in parts of a quarter note"
+    ):
         read_midi_file(tmp_path / "t.mid", DataConfig())
 
 

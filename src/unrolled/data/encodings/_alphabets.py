@@ -20,6 +20,7 @@ __all__ = [
     "Name",
     "count_bytes",
     "first_foreign",
+    "foreign_letter",
     "is_nucleic",
     "letter_ids",
     "refusal",
@@ -66,8 +67,9 @@ def told(counts: Counts) -> Name:
 
 
 def is_nucleic(counts: Counts) -> bool:
-    """Whether at least nine in ten letters, gaps not counted, are A, C, G, T, U or N."""
-    return _of(counts, "ACGTUN") >= _NUCLEIC_SHARE * max(1, counts.sum() - counts[ord("-")])
+    """Whether at least nine in ten letters, without gaps, blanks and digits, are A, C, G, T, U or N."""
+    letters = counts.sum() - sum(counts[ord(sign)] for sign in "- \t0123456789")
+    return _of(counts, "ACGTUN") >= _NUCLEIC_SHARE * max(1, letters)
 
 
 def first_foreign(texts: pa.ChunkedArray, alphabet: Name) -> tuple[int, int, str] | None:
@@ -94,6 +96,16 @@ def refusal(message: str, alphabet: Name, where: Where, row: int | None) -> Data
     """The error about a value outside ``alphabet``; ``row`` counts from 1."""
     hint = f"its letters are {ALPHABETS[alphabet]}; correct it, or give {named('kinds')} {where.column}=tokens"
     return DataError(f"{message}, which is not {alphabet}", file=where.file, row=row, column=where.column, hint=hint)
+
+
+def foreign_letter(place: int, letter: str, of: str, alphabet: Name, where: Where, row: int) -> DataError:
+    """The error about the ``letter`` at ``place``, from 0, of a sequence; ``of`` names it, as in `` of 'chr1'``."""
+    if not (letter.isspace() or letter.isdecimal()):
+        return refusal(f"letter {place + 1}{of} is {letter!r}", alphabet, where, row)
+    what = "a blank" if letter.isspace() else f"the digit {letter}"
+    hint = "remove the blanks and numbers between the letters, as of GenBank, or save the file as FASTA"
+    message = f"letter {place + 1}{of} is {what}, which is not {alphabet}"
+    return DataError(message, file=where.file, row=row, column=where.column, hint=hint)
 
 
 def _of(counts: Counts, letters: str) -> int:

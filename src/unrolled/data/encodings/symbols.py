@@ -27,6 +27,7 @@ from unrolled.data.encodings._alphabets import (
     Name,
     count_bytes,
     first_foreign,
+    foreign_letter,
     is_nucleic,
     letter_ids,
     refusal,
@@ -342,7 +343,7 @@ class Symbols:
         """Raise the error about the first letter outside the alphabet, if there is one."""
         if (found := first_foreign(texts, self.alphabet)) is not None:
             row, place, letter = found
-            raise refusal(f"letter {place + 1} is {letter!r}", self.alphabet, where, where.row(row))
+            raise foreign_letter(place, letter, "", self.alphabet, where, where.row(row))
 
 
 MEMBER = Symbols

@@ -113,6 +113,7 @@ def _opened(data: memoryview, fail: Fail) -> Iterator[Any]:
         raise MissingExtra("soundfile", "audio", "a recording")
     import soundfile
 
+    data = _measured(data)
     try:
         with soundfile.SoundFile(io.BytesIO(data)) as file:
             if file.format not in _FORMATS:
@@ -132,18 +133,33 @@ def _opened(data: memoryview, fail: Fail) -> Iterator[Any]:
         raise fail(f"cannot be decoded as a recording: {reason}", "repair it, or leave it out") from None
 
 
+def _measured(data: memoryview) -> memoryview:
+    """A WAV file whose length of sound is 0, as a recorder that was cut off leaves it, with the length that it has."""
+    at, size = _sound_of(data)
+    following = bytes(data[at : at + 4])
+    if size or len(data) == at or (following.isalnum() and following.isascii()):  # another chunk: there is no sound
+        return data
+    return memoryview(bytes(data[: at - 4]) + (len(data) - at).to_bytes(4, "little") + bytes(data[at:]))
+
+
 def _check_end(data: memoryview, fail: Fail) -> None:
     """Refuse a WAV file that was cut short, which soundfile reads as far as it goes."""
+    at, size = _sound_of(data)
+    if len(data) - at < size < _OPEN:
+        found = f"ends after {len(data) - at} bytes of sound, but its header promises {size}"
+        raise fail(found, "repair it, or leave it out")
+
+
+def _sound_of(data: memoryview) -> tuple[int, int]:
+    """Where the sound of a WAV file begins, and how many bytes it has by its header; (the end, 0) if there is none."""
     at = 12  # after RIFF, a size and WAVE come chunks: a name, a size, and so many bytes
     while bytes(data[:4]) == b"RIFF" and at + 8 <= len(data):
         name, size = bytes(data[at : at + 4]), int.from_bytes(data[at + 4 : at + 8], "little")
         at += 8
         if name == b"data":
-            if len(data) - at < size < _OPEN:
-                found = f"ends after {len(data) - at} bytes of sound, but its header promises {size}"
-                raise fail(found, "repair it, or leave it out")
-            return
+            return at, size
         at += size + size % 2
+    return len(data), 0
 
 
 def _too_long(size: str, fail: Fail) -> DataError:

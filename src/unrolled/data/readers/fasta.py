@@ -21,8 +21,8 @@ from unrolled.data.encodings._alphabets import (
     Name,
     count_bytes,
     first_foreign,
+    foreign_letter,
     letter_ids,
-    refusal,
     told,
 )
 from unrolled.data.encodings._pieces import pieces
@@ -30,7 +30,7 @@ from unrolled.data.encodings.encoding import Where
 from unrolled.data.io.unpacking import Beginning, contents, plain_name
 from unrolled.data.io.utf8 import to_utf8
 from unrolled.data.readers._shapes import first_lines
-from unrolled.data.readers.reader import Reader, ending_of
+from unrolled.data.readers.reader import REMARK, Reader, ending_of
 from unrolled.errors import DataError, MissingExtra
 
 __all__ = ["check_letters", "read_fasta"]
@@ -47,6 +47,10 @@ _RECORD = re.compile(  # a header, then lines of letters only: mostly capitals, 
 _KIND = "symbols"  # the kind of the sequences, unless the user sets another
 _PHRED = 33  # the character of quality 0; the last printable character, ~, is 93
 _BEST = 93
+_OLD_SCALE = (
+    "the qualities look like those of Illumina 1.3 to 1.7, which are 31 higher than they should be: "
+    "they are read as they are, so convert the file first"
+)
 
 
 def read_fasta(path: Path, config: DataConfig) -> pa.Table:
@@ -74,7 +78,8 @@ def read_fasta(path: Path, config: DataConfig) -> pa.Table:
     if scored:
         scores = _scores(qualities, str(path))
         columns.append((pa.field("quality", scores.type), scores))
-    return pa.table([array for _, array in columns], schema=pa.schema([field for field, _ in columns]))
+    said = {REMARK: _OLD_SCALE} if scored and _is_old_scale(qualities) else None
+    return pa.table([array for _, array in columns], schema=pa.schema([field for field, _ in columns], said))
 
 
 def check_letters(
@@ -96,9 +101,8 @@ def check_letters(
         fault = first_foreign(table.column("sequence"), alphabet) if counts[file][foreign].any() else None
         if fault is not None:
             row, place, letter = fault
-            name = table.column("name")[row].as_py()[:40]
-            message = f"letter {place + 1} of {name!r} is {letter!r}"
-            found[file] = refusal(message, alphabet, Where(str(file), "sequence"), row + 1)
+            of = f" of {table.column('name')[row].as_py()[:40]!r}"
+            found[file] = foreign_letter(place, letter, of, alphabet, Where(str(file), "sequence"), row + 1)
     return found
 
 
@@ -123,6 +127,12 @@ def _records(data: pa.Buffer, form: str, origin: str) -> tuple[list[str], list[s
 
 def _aside(name: str, texts: list[str], why: str) -> tuple[pa.Field, pa.Array]:
     return pa.field(name, pa.large_string(), metadata={"aside": why}), pa.array(texts, pa.large_string())
+
+
+def _is_old_scale(qualities: Iterable[str]) -> bool:
+    """Whether the qualities look like those of files from before 2011, which count from ``@`` instead of ``!``."""
+    found = set().union(*qualities)
+    return bool(found) and min(found) >= ";" and "J" < max(found) <= "i"
 
 
 def _scores(qualities: Iterable[str], origin: str) -> pa.Array:

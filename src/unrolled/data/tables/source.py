@@ -150,7 +150,8 @@ def _folder(folder: Path, config: DataConfig, alphabet: Name | None) -> Reading:
     tables, broken = _read_all(files, reader, config, alphabet)
     remarks = _left_out(others, len(files), chosen)
     remarks += check_some(folder, [str(broken[file]) for file in files if file in broken], len(files), chosen)
-    table = pa.concat_tables(tables.values(), promote_options="permissive")
+    remarks += dict.fromkeys(remark for part in tables.values() for remark in _remarks(part))
+    table = pa.concat_tables(tables.values(), promote_options="permissive").replace_schema_metadata()
     if reader.tabular or reader.labelled:
         table = name_files(table, folder, tables, reader)
     origin = Origin(str(folder), tuple((str(file), part.num_rows) for file, part in tables.items()))
