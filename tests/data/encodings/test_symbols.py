@@ -64,7 +64,7 @@ def test_small_letters_come_back_as_capitals() -> None:
 
 @pytest.mark.parametrize(
     ("texts", "row", "place", "letter"),
-    [(["ACGT", "ACGU"], 2, 4, "U"), ([None, "", "E"], 3, 1, "E"), (["AC T"], 1, 3, " "), (["ACä"], 1, 3, "ä")],
+    [(["ACGT", "ACGU"], 2, 4, "U"), ([None, "", "E"], 3, 1, "E"), (["ACä"], 1, 3, "ä")],
 )
 def test_a_bad_letter_is_named(texts: list[str | None], row: int, place: int, letter: str) -> None:
     with pytest.raises(DataError) as caught:
@@ -73,6 +73,12 @@ def test_a_bad_letter_is_named(texts: list[str | None], row: int, place: int, le
         f"reads.fa, row {row}, column 'sequence': letter {place} is {letter!r}, which is not DNA "
         "(its letters are ACGTRYSWKMBDHVN-; correct it, or give kinds sequence=tokens)"
     )
+
+
+@pytest.mark.parametrize(("text", "what"), [("AC T", "a blank"), ("AC1T", "the digit 1")])
+def test_a_blank_or_a_digit_is_called_so(text: str, what: str) -> None:
+    with pytest.raises(DataError, match=rf"letter 3 is {what}, which is not DNA \(remove the blanks and numbers"):
+        fitted("ACGT").encode(column(text), WHERE)
 
 
 def test_the_place_in_a_sequence_longer_than_a_piece(monkeypatch: pytest.MonkeyPatch) -> None:

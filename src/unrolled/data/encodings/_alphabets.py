@@ -103,7 +103,7 @@ def foreign_letter(place: int, letter: str, of: str, alphabet: Name, where: Wher
     if not (letter.isspace() or letter.isdecimal()):
         return refusal(f"letter {place + 1}{of} is {letter!r}", alphabet, where, row)
     what = "a blank" if letter.isspace() else f"the digit {letter}"
-    hint = "remove the blanks and numbers between the letters, as of GenBank, or save the file as FASTA"
+    hint = "remove the blanks and numbers between the letters"
     message = f"letter {place + 1}{of} is {what}, which is not {alphabet}"
     return DataError(message, file=where.file, row=row, column=where.column, hint=hint)
 
