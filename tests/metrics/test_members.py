@@ -39,7 +39,8 @@ def test_of_perfect_answers_every_value_is_one_or_zero(kind: type) -> None:
         declared = measure(name)
         assert declared is not None
         if declared.better is not None:
-            assert value == pytest.approx(1.0 if declared.better == "higher" else 0.0, abs=1e-9)
+            best = 100.0 if declared.unit == "points" else 1.0
+            assert value == pytest.approx(best if declared.better == "higher" else 0.0, abs=1e-9)
 
 
 @pytest.mark.parametrize(

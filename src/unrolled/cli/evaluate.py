@@ -33,6 +33,7 @@ def evaluate(
     """
     told = told or Told()
     from unrolled import api
+    from unrolled.metrics.scoring import signatures
 
     trained = api.load(run)
     if origins is not None:
@@ -50,7 +51,7 @@ def evaluate(
         if tunes is not None:
             metrics |= api.judge_tunes(trained, tunes)
     if told.json:
-        emit({"run": run, "file": file, "metrics": metrics})
+        emit({"run": run, "file": file, "metrics": metrics, "signatures": signatures(metrics)})
         return
     then = {f"{split} split, after training": values for split, values in trained.metrics.items()}
     if Path(file).absolute() == Path(str(trained.config.files.get("training", {}).get("path", ""))).absolute():

@@ -35,6 +35,8 @@ __all__ = [
     "Ranks",
     "Seasonal",
     "TokenSequences",
+    "Transcripts",
+    "Translations",
     "Values",
 ]
 
@@ -288,6 +290,32 @@ class TokenSequences:
     def __post_init__(self) -> None:
         if len(self.written) != len(self.right):
             raise ShapeError(f"there are {len(self.written)} written sequences, but {len(self.right)} right ones")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Translations:
+    """A text per question, in another language or form than what was read.
+
+    Attributes:
+        written: N predicted texts.
+        right: N right texts.
+    """
+
+    written: Sequence[str]
+    right: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Transcripts:
+    """A text per question, of what was said or written in what was read.
+
+    Attributes:
+        written: N predicted texts.
+        right: N right texts.
+    """
+
+    written: Sequence[str]
+    right: Sequence[str]
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -6,13 +6,13 @@ import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from typing import Any, ClassVar, Literal, Protocol
+from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
 
 from torch import Tensor
 
 from unrolled.registry import Registry
 
-__all__ = ["METRICS", "Measure", "Metric", "Sums", "best_first", "cost", "measure"]
+__all__ = ["METRICS", "Measure", "Metric", "Signed", "Sums", "best_first", "cost", "measure"]
 
 METRICS = Registry("metric")
 
@@ -52,6 +52,14 @@ class Metric(Protocol):
 
     def values(self, sums: Sums) -> dict[str, float]:
         """The numbers by name, without those for which there were no answers."""
+
+
+@runtime_checkable
+class Signed(Protocol):
+    """A metric whose numbers depend on settings that papers cite."""
+
+    def signatures(self) -> dict[str, str]:
+        """The name of each number -> its signature."""
 
 
 def measure(name: str) -> Measure | None:

@@ -6,15 +6,15 @@ numbers = values(total)               # {"accuracy": 0.81, …}
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from types import MappingProxyType
 from typing import Any
 
 from unrolled.config import made, options_of
 from unrolled.metrics.judged import Answers
-from unrolled.metrics.metric import METRICS, Metric, Sums
+from unrolled.metrics.metric import METRICS, Metric, Signed, Sums
 
-__all__ = ["added", "scores", "values"]
+__all__ = ["added", "scores", "signatures", "values"]
 
 _PART = ": "  # between the names of a metric and of one of its sums
 
@@ -56,6 +56,13 @@ def values(total: Sums, own: Own = NO_OPTIONS) -> dict[str, float]:
         parts.setdefault(name, {})[part] = value
     programs = _programs(own)
     return {name: value for metric, sums in parts.items() for name, value in programs[metric].values(sums).items()}
+
+
+def signatures(names: Collection[str], own: Own = NO_OPTIONS) -> dict[str, str]:
+    """How those of the metrics ``names`` are computed that have a signature, such as BLEU."""
+    signed = [metric for metric in _programs(own).values() if isinstance(metric, Signed)]
+    measured = [one for one in signed if any(measure.name in names for measure in one.measures)]
+    return {name: text for metric in measured for name, text in metric.signatures().items() if name in names}
 
 
 def scores(batches: Iterable[Answers], own: Own = NO_OPTIONS) -> dict[str, float]:

@@ -21,7 +21,8 @@ from unrolled.data.forms.unaligned import Unaligned
 from unrolled.decoding.ctc import BLANK, CtcBeam, ctc_beam, ctc_greedy
 from unrolled.errors import ShapeError
 from unrolled.layers.lengths import real_steps, zero_padding
-from unrolled.metrics.judged import Answers, Nats, TokenSequences
+from unrolled.metrics.judged import Answers, Nats, TokenSequences, Transcripts
+from unrolled.tasks._as_texts import as_texts
 from unrolled.tasks._beam import BeamOptions
 from unrolled.tasks._columns import is_measured, one_target, other_columns, step_aligned
 from unrolled.tasks.task import Level, Measured, Question, Recognised, Task
@@ -40,7 +41,8 @@ class Transcribe(Task):
         then blanks are removed (connectionist temporal classification).
 
     Metrics: ``loss_nats_per_token``, ``token_error_rate`` (edits from the greedy answer to the target / tokens of the
-    target), ``exact_match`` (share of rows whose greedy answer is right). Predictions come from a prefix beam search of
+    target), ``exact_match`` (share of rows whose greedy answer is right); for texts also ``word_error_rate`` and
+    ``character_error_rate``. Predictions come from a prefix beam search of
     width ``options.beam``; width 1 is greedy decoding.
 
     References:
@@ -102,7 +104,9 @@ class Transcribe(Task):
         assert batch.target is not None and batch.target_lengths is not None
         rows = zip(batch.target.tolist(), batch.target_lengths.tolist(), strict=True)
         wanted = [row[:size] for row, size in rows]
-        return nats, TokenSequences(ctc_greedy(outputs, batch.lengths), wanted)
+        written = ctc_greedy(outputs, batch.lengths)
+        texts = as_texts(self.coder.answer, written, wanted)
+        return nats, TokenSequences(written, wanted), *([Transcripts(*texts)] if texts else [])
 
     def answers(self, outputs: Tensor, batch: Batch) -> dict[str, list[Any]]:
         if self.options.beam == 1:

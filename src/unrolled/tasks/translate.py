@@ -21,8 +21,9 @@ from unrolled.data.examples.roles import Roles
 from unrolled.data.forms.free import Free
 from unrolled.decoding.beam import Beam, beam_search
 from unrolled.layers.lengths import real_steps
-from unrolled.metrics.judged import Answers, Nats, TokenSequences
+from unrolled.metrics.judged import Answers, Nats, TokenSequences, Translations
 from unrolled.models.encoder_decoder import Written
+from unrolled.tasks._as_texts import as_texts
 from unrolled.tasks._beam import BeamOptions
 from unrolled.tasks._columns import is_measured, one_target, other_columns, step_aligned
 from unrolled.tasks._initial_bias import log_frequencies
@@ -39,7 +40,8 @@ class Translate(Task):
         plus ε / V everywhere; ``<end>`` is a symbol too. The metrics are computed without smoothing.
 
     Metrics: ``loss_nats_per_token``, ``token_error_rate`` (edits from the answer to the target / tokens of the target),
-    ``exact_match`` (share of rows). Predictions come from a beam search of width ``options.beam``.
+    ``exact_match`` (share of rows); for texts, with sacreBLEU, also ``bleu`` and ``chrf``. Predictions come from a
+    beam search of width ``options.beam``.
     """
 
     class Options(BeamOptions):
@@ -103,8 +105,9 @@ class Translate(Task):
     def judge(self, outputs: Written, batch: Batch) -> Answers:
         assert batch.target is not None and batch.target_lengths is not None
         rows = zip(batch.target.tolist(), batch.target_lengths.tolist(), strict=True)
-        wanted = [row[1 : size - 1] for row, size in rows]
-        return Nats(self.watch, *self._nats(outputs, batch, 0.0)), TokenSequences(self._written(outputs), wanted)
+        wanted, written = [row[1 : size - 1] for row, size in rows], self._written(outputs)
+        nats, texts = Nats(self.watch, *self._nats(outputs, batch, 0.0)), as_texts(self.coder.answer, written, wanted)
+        return nats, TokenSequences(written, wanted), *([Translations(*texts)] if texts else [])
 
     def answers(self, outputs: Written, batch: Batch) -> dict[str, list[Any]]:
         decode = self.coder.answer.decode

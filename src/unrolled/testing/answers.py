@@ -28,6 +28,8 @@ from unrolled.metrics.judged import (
     Ranks,
     Seasonal,
     TokenSequences,
+    Transcripts,
+    Translations,
     Values,
 )
 
@@ -76,6 +78,10 @@ def _right(name: str) -> Callable[[Any], Any]:
 
 def _rows() -> list[list[int]]:
     return [torch.randint(0, 3, (int(size),)).tolist() for size in torch.randint(1, 6, (N,))]
+
+
+def _texts() -> list[str]:
+    return [" ".join("abcdefg"[k] for k in torch.randint(0, 7, (int(size),))) for size in torch.randint(4, 9, (N,))]
 
 
 def _tags() -> ChosenTags:
@@ -141,6 +147,8 @@ JUDGED: dict[type, Judged] = {
         lambda judged: replace(judged, low=judged.right, high=judged.right),
     ),
     TokenSequences: Judged(lambda: TokenSequences(_rows(), _rows()), _cut("written", "right"), _right("written")),
+    Translations: Judged(lambda: Translations(_texts(), _texts()), _cut("written", "right"), _right("written")),
+    Transcripts: Judged(lambda: Transcripts(_texts(), _texts()), _cut("written", "right"), _right("written")),
     Ranks: Judged(
         lambda: Ranks(torch.randint(1, 30, (N,)), sampled=bool(torch.rand(()) < 0.5)),
         _cut("places"),
