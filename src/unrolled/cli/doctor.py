@@ -22,6 +22,8 @@ _EXTRAS = {  # extra -> the packages that it installs, and their purpose
     "hf": (("transformers",), "unrolled fit --vectors FOLDER"),
     "video": (("av", "PIL"), "pictures and videos"),
     "music": (("mido", "symusic"), "MIDI files"),
+    "excel": (("python_calamine",), "tables of Excel and LibreOffice"),
+    "science": (("h5py", "scipy"), "HDF5 and MATLAB files"),
     "text": (("sacrebleu",), "BLEU and chrF"),
     "demo": (("music21",), "the folk tunes of unrolled demo"),
     "tensorboard": (("tensorboard",), "unrolled fit --tensorboard"),
