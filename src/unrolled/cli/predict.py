@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from unrolled.cli.output import Told, note
-from unrolled.cli.tables import FORMATS, as_written, format_of, write_table
+from unrolled.cli.tables import FORMATS, format_of, write_table
 from unrolled.errors import UsageError
 from unrolled.runs.progress import Progress
 
@@ -75,6 +75,7 @@ def predict(
 
 def _lines(table: pa.Table, trained: Trained, file: str, digits: int) -> pa.Table:
     """The table with a line for each answer, its numbers rounded."""
+    from unrolled.runs.as_written import as_written
     from unrolled.runs.layouts import LAYOUTS, data_of, rounded
 
     data = data_of(table)
@@ -82,5 +83,5 @@ def _lines(table: pa.Table, trained: Trained, file: str, digits: int) -> pa.Tabl
     if trained.task.layout in LAYOUTS:
         return LAYOUTS[trained.task.layout](table, data)
     if file.lower().endswith((".csv", ".tsv")):
-        return as_written(table, file, trained.config.data.text_encoding)
+        return as_written(table, Path(file), trained.config.data)
     return table

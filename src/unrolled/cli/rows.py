@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 from typing import TYPE_CHECKING, Any
 
 from unrolled.errors import DataError
@@ -15,6 +16,8 @@ __all__ = ["LONGEST_LINE", "Rows"]
 
 LONGEST_LINE = 1 << 20  # bytes: memory stays bounded, whatever is sent
 _SEPARATORS = ",;\t|"
+_GROUPED = re.compile(r"[-+]?[1-9][0-9]{0,2}(\.[0-9]{3})+")
+_COMMA = re.compile(r"[-+]?[0-9]*,[0-9]+")
 _EMPTY = ("", "NA", "N/A", "null", "NULL")  # as in CSV files
 _HERE = "standard input"
 
@@ -34,9 +37,12 @@ class Rows:
         traits = {name: encoding.traits for name, encoding in coder.inputs.items() if name not in joined}
         self._verbatim = {name for name, of in traits.items() if of.verbatim}
         self._channels = {name for name, of in traits.items() if of.channels}
+        self._numbers = {name for name, of in traits.items() if of.measured}
+        self._comma = trained.config.data.decimal == ","
         self._by, self._sequence = trained.config.data.by, ""
         # A file without a header, whose columns the user named, may have blanks between its columns.
-        self._separators = f"{_SEPARATORS} " if trained.config.data.header else _SEPARATORS
+        signs = ";\t|," if self._comma else _SEPARATORS
+        self._separators = f"{signs} " if trained.config.data.header else signs
         self._header: list[str] | None = None
         self._first = True
 
@@ -105,7 +111,17 @@ class Rows:
         """A cell as its encoding wants it, which reads texts itself."""
         if name in self._verbatim:
             return cell
-        return None if cell.strip() in _EMPTY else cell.strip()
+        cell = cell.strip()
+        if cell in _EMPTY:
+            return None
+        return self._number(name, cell) if self._comma and name in self._numbers else cell
+
+    def _number(self, name: str, cell: str) -> str:
+        """A number with a decimal comma, as the training file has it, with a point."""
+        if _GROUPED.fullmatch(cell):
+            message = f"{cell!r} can be read in two ways, since the training data has a decimal comma"
+            raise DataError(message, file=_HERE, column=name, hint="write no points in numbers")
+        return cell.replace(",", ".") if _COMMA.fullmatch(cell) else cell
 
 
 def _split(text: str, separator: str) -> list[str]:

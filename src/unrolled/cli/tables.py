@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import csv
 import io
 import json
 import math
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Literal
 
@@ -17,13 +15,12 @@ from unrolled.storage.directories import write_file
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["FORMATS", "Format", "as_written", "format_of", "write_table"]
+__all__ = ["FORMATS", "Format", "format_of", "write_table"]
 
 Format = Literal["csv", "tsv", "jsonl", "parquet", "conll", "json"]
 FORMATS = ("csv", "tsv", "jsonl", "parquet", "conll")
 _SENTENCES = (".conll", ".conllu", ".iob", ".iob2", ".bio")
 _JSON_LINES = (".jsonl", ".ndjson", ".jsonl.gz", ".ndjson.gz")
-_SEPARATORS = ",;\t|"
 _BINARY = (".parquet", ".arrow", ".feather", ".ipc")
 
 
@@ -41,30 +38,6 @@ def format_of(file: str, stdin: BinaryIO | None = None) -> Format:
     if name.endswith(_SENTENCES):
         return "conll"
     return "parquet" if name.endswith(_BINARY) else "csv"
-
-
-def as_written(table: pa.Table, file: str, encoding: str) -> pa.Table:
-    """``table``, which was read from the CSV ``file``, with the original cells of that file: ``007`` stays ``007``.
-
-    A table whose rows are not those of the file, because steps were grouped, stays as it is.
-    """
-    import pyarrow as pa
-
-    csv.field_size_limit(sys.maxsize)
-    with Path(file).open(
-        encoding="utf-8-sig" if encoding.lower() in ("utf-8", "utf8") else encoding, newline=""
-    ) as text:
-        header = text.readline()
-        separator = max(_SEPARATORS, key=lambda by: len(next(csv.reader([header], delimiter=by), [])))
-        text.seek(0)
-        rows = [row for row in csv.reader(text, delimiter=separator) if row]
-    count = len(rows[0])
-    if len(rows) != table.num_rows + 1 or any(len(row) != count for row in rows):
-        return table
-    for index in range(count):
-        cells = pa.array([row[index] or None for row in rows[1:]], pa.large_string())
-        table = table.set_column(index, table.field(index).name, cells)
-    return table
 
 
 def write_table(table: pa.Table, form: Format, out: Path | BinaryIO) -> None:

@@ -70,6 +70,33 @@ class DataConfig(PartOfRun):
         "The format of the data, such as csv, json, conll or text. Default: as its content and its name show.",
         also=("file_format", "filetype", "reader"),
     )
+    separator: str | None = option(
+        None,
+        "What separates the cells of a text table, such as ; or :: or tab or blanks. Default: as its lines show.",
+        also=("sep", "delimiter", "field_separator"),
+    )
+    decimal: Literal[",", "."] | None = option(
+        None,
+        "The decimal sign where a number can be read in two ways, as 1,234 can. Default: as the other columns show.",
+        also=("decimal_sign", "decimal_point", "dec"),
+    )
+    quote: Literal['"', "'", "none"] | None = option(
+        None,
+        "The sign around cells that hold a separator; with none, quotes are letters. Default: as the lines show.",
+        also=("quotechar", "quote_char", "quoting"),
+    )
+    skip: str | None = option(
+        None,
+        "Lines to leave out before the header; a second number, as in 3,1, leaves out rows behind it.",
+        pattern=r"^\d+(,\d+)?$",
+        examples=("3", "3,1"),
+        also=("skiprows", "skip_rows", "skip_lines"),
+    )
+    na_values: tuple[str, ...] = option(
+        (),
+        "Further cells that stand for a missing value, such as -999.",
+        also=("na", "null_values", "missing_values", "na_strings"),
+    )
     text_encoding: str = option(
         "utf-8", "Character encoding of text files, such as latin-1.", also=("encoding", "charset")
     )

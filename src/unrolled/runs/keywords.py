@@ -29,6 +29,7 @@ class Keywords(TypedDict, total=False):
     coverage: bool
     crf: bool
     date_order: Literal["dmy", "mdy", "ymd"]
+    decimal: Literal[",", "."]
     decoder: str
     device: Literal["auto", "cpu", "cuda"]
     distribution: Literal["gaussian"]
@@ -64,19 +65,23 @@ class Keywords(TypedDict, total=False):
     missing: Literal["refuse", "impute"]
     model: str
     music: Literal["text", "events", "roll"]
+    na_values: Sequence[str]
     normalise: Literal["none", "nfc", "nfd", "nfkc"]
     order: str
     patience: int
     pool: Literal["last", "mean", "max"]
     positions: Literal["rotary", "sinusoidal", "learned", "alibi", "none"]
     quantiles: Sequence[float]
+    quote: Literal[""", """, "none"]
     rows_are: Literal["files", "lines"]
     sampled_softmax: int
     scale: Literal["training", "window"]
     scheduled_sampling: float
     seed: int
+    separator: str
     shared: bool
     sheet: str
+    skip: str
     spec_augment: bool
     steps: int
     target: str | Sequence[str]

@@ -144,7 +144,7 @@ def _ask(source: Any, asked: dict[str, Any], say: Say) -> tuple[Question, DataCo
     say(f"read {sequences.origin}, {len(sequences)} rows: {kinds}; {named('kinds')} column=kind overrides")
     for line in sequences.notes:
         say(line)
-    for name in ("header", "text_encoding"):
+    for name in ("header", "text_encoding", "separator", "decimal", "quote", "skip", "na_values"):
         if name in asked and not sequences.reader:
             raise UsageError(f"{named(name)} only works with files; this data is in memory")
     if (target := default_target(sequences, data, task)) != data.target:

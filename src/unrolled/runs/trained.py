@@ -16,6 +16,7 @@ import torch
 from unrolled.data.encodings.facets import Letters, Pitches, Text
 from unrolled.data.examples.examples import Examples
 from unrolled.data.examples.known_future import last_known
+from unrolled.data.examples.known_kinds import known_kinds
 from unrolled.data.examples.live_row import LiveRow
 from unrolled.data.io.line_files import line_files
 from unrolled.data.tables.in_memory import from_arrow
@@ -293,9 +294,7 @@ class Trained:
         timed = {name: encoding.spec.time for name, encoding in coder.inputs.items()}
         timed |= {coder.target: coder.answer.spec.time, **dict.fromkeys(coder.joined, True)}
         encodings = {**coder.inputs, coder.target: coder.answer}
-        # A column of texts stays one, even if all texts of this file look like numbers.
-        texts = {name: encoding.kind for name, encoding in encodings.items() if encoding.traits.verbatim}
-        config = config.model_copy(update={"target": (), "ignore": (), "kinds": {**texts, **config.kinds}})
+        config = config.model_copy(update={"target": (), "ignore": (), "kinds": {**known_kinds(coder), **config.kinds}})
         only = coder.reads[0] if len(coder.reads) == 1 else None
         data = from_arrow(data, only)
         if only is not None and isinstance(data, list | tuple) and all(isinstance(row, str) for row in data):

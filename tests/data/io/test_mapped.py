@@ -72,7 +72,7 @@ def uses_arrow_readers(file: Path) -> bool:
 def test_arrows_threads_never_see_memory_that_python_owns() -> None:
     """Whoever drops such memory last needs the interpreter's lock, and a thread that waits for it at exit aborts."""
     readers = [file for file in SOURCE.rglob("*.py") if uses_arrow_readers(file)]
-    assert {file.stem.strip("_") for file in readers} >= {"table", "delimited", "jsonlines"}
+    assert {file.stem.strip("_") for file in readers} >= {"table", "csv_file", "jsonlines"}
     for file in [SOURCE / "data" / "io" / "mapped.py", *readers]:
         assert not names_in(file) & PYTHON_OWNED, f"{file.name} makes a buffer of an object of Python"
 

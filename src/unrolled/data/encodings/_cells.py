@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from unrolled.data.encodings.encoding import Where, has_time
+from unrolled.data.io.number_forms import MISSING_WORDS, number_in
 from unrolled.errors import DataError, named
 
 __all__ = [
@@ -134,18 +135,29 @@ def _not_a_number(flat: pa.ChunkedArray, fail: Fail) -> DataError:
 
 
 def parse_float(value: object, where: Where) -> float | None:
-    """One streamed value as a float; ``None`` if it is missing (``None`` or an empty text).
+    """One streamed value as a float; ``None`` if it is missing: ``None``, an empty text, or a word such as ``?``.
+
+    A text may be written as in a file: ``10,5`` or ``$1,234.50``.
 
     Raises:
-        DataError: it is not a number.
+        DataError: it is not a number, or can be read as two.
     """
-    if value is None or value == "":
+    if value is None or (isinstance(value, str) and value.strip().lower() in MISSING_WORDS):
         return None
     if isinstance(value, str | int | float | np.number | np.bool_):
         try:
             return float(value)
         except (ValueError, OverflowError):
             pass
+    if isinstance(value, str):
+        number = number_in(value, None)
+        if number is not None:
+            return number
+        if number_in(value, ".") is not None:
+            message = f"{value[:40]!r} can be read in two ways"
+            raise DataError(
+                message, file=where.file, column=where.column, hint="write it without a thousands separator"
+            )
     raise DataError(f"{str(value)[:40]!r} is not a number", file=where.file, column=where.column)
 
 

@@ -35,14 +35,15 @@ def is_utf8(encoding: str) -> bool:
 
 
 def strip_bom(raw: pa.Buffer, origin: str) -> pa.Buffer:
-    """``raw`` without its UTF-8 byte-order marks.
+    """``raw`` without its UTF-8 byte-order marks, as UTF-8 if its mark is that of UTF-16 or UTF-32.
 
     Raises:
-        DataError: ``raw`` has the byte-order mark of UTF-16.
+        DataError: ``raw`` has the mark of UTF-16, and is not UTF-16.
     """
-    start = bytes(raw[: min(3, raw.size)])
+    start = bytes(raw[: min(4, raw.size)])
     if start[:2] in _UTF16_MARKS:
-        raise DataError("is UTF-16, not UTF-8", file=origin, hint=f"try {named('text_encoding')} utf-16")
+        wide = start == codecs.BOM_UTF32_LE
+        return to_utf8(raw, "utf-32" if wide else "utf-16", origin)
     while bytes(raw[: min(3, raw.size)]) == codecs.BOM_UTF8:  # some programs add one to a file that has one
         raw = raw.slice(3)
     return raw

@@ -1,233 +1,259 @@
-"""A strict reader of CSV and similar formats: faults that pyarrow ignores are errors that name row and column."""
+"""A strict reader of CSV and similar formats: what Arrow ignores or guesses is decided here, said, or refused."""
 
 from __future__ import annotations
 
-import contextlib
-import csv
-import io
 import re
-from collections.abc import Callable
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import dataclass, field
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.csv
 
 from unrolled.data.config import DataConfig
 from unrolled.data.encodings.encoding import ENCODINGS, traits_of
-from unrolled.data.io.mapped import copied
-from unrolled.data.io.stray_cells import check_mixed
-from unrolled.data.readers._listcells import parse_lists
+from unrolled.data.io.number_forms import Sign, readings
+from unrolled.data.readers._csv_file import EMPTY, CsvFile
+from unrolled.data.readers._layout import find_layout
+from unrolled.data.readers._listcells import in_groups, parse_lists
+from unrolled.data.readers._number_columns import Written, arrow_values, examined, settled_sign, spelled
+from unrolled.data.readers._quotes import swallowed
+from unrolled.data.readers._trimming import alike, trimmed, with_separators
+from unrolled.data.readers._values import checked_floats, coded, far_value
+from unrolled.data.readers.reader import DECIMAL, REMARK
 from unrolled.errors import DataError, named
 
-__all__ = ["read_delimited"]
+__all__ = ["read_cells", "read_delimited"]
 
-_SEPARATORS = ",;\t|"
-_EMPTY = ["", "NA", "N/A", "null", "NULL"]  # not NaN: a result that is not a number is not an empty cell
-_BLOCKS = (1 << 23, 1 << 28, 2**31 - 1)  # a row must fit into a block; nearly all fit into the first
-_RAGGED = re.compile(r"Expected (\d+) columns, got (\d+)")
-_ASCII = bytes(range(0x80)) + b"?" * 0x80
+_GROUPED = 5  # so many cells with groups of three digits show that they are no lists
+_THOUSANDS = re.compile(r"[^0-9]*[1-9][0-9]{0,2}(\.[0-9]{3})+[^0-9]*")
+_THOUSAND, _SHORT = r"[0-9] [0-9]{3}", r"^\s*[-+]?[0-9]{1,2}\s"
 
 
 def read_delimited(data: pa.Buffer, origin: str, config: DataConfig, separator: str | None = None) -> pa.Table:
     """Read a table whose first line names the columns, unless ``config.header`` does; types are inferred.
 
     Cells that are empty, NA, N/A, null or NULL are missing, and so is a blank line in a table with one column. Other
-    blank lines are ignored. A text column whose cells are all lists becomes a list column.
+    blank lines are ignored. In a column of numbers, dates or times, further words such as ? or n/a are missing. Numbers
+    may be written with a decimal comma, in groups of three digits, with a currency, in percent, or in brackets where
+    they are negative; whole numbers with zeros before them stay texts. A text column whose cells are all lists becomes
+    a list column. The metadata of the table say what was decided: ``REMARK`` and ``DECIMAL``.
 
     Args:
         data: UTF-8, which is checked here, without a byte-order mark.
         origin: how errors name the data.
-        config: ``kinds`` says which columns are labels or texts, whatever their cells look like.
-        separator: what separates cells; ``None``: the one of comma, semicolon, tab and bar that splits the header into
-            most cells. With ``config.header`` it may be a blank too, and it splits the first row into a cell for each
-            name.
+        config: how to divide it; ``kinds`` says which columns are labels or texts, whatever their cells look like, and
+            which are numbers.
+        separator: what separates cells, as the name of the file promises; ``None``: the one that divides all rows into
+            as many cells as the header. With ``config.header``, it divides the first row into a cell for each name.
 
     Raises:
         DataError: a row has too many or too few cells, a byte is not UTF-8, a number does not fit into 64 bits, the
-            header is empty or names a column twice, a quote is never closed, or a few cells in a column of numbers
-            (dates, times) are something else.
+            header is empty, holds data or names a column twice, a quote is never closed or closed within a cell, a few
+            cells in a column of numbers (dates, times) are something else, or a number can be read in two ways.
     """
-    while data.size and data[0] in b"\r\n":
-        data = data.slice(1)
-    while data.size > 1 and data[data.size - 2] in b"\r\n" and data[data.size - 1] in b"\r\n":
-        data = data.slice(0, data.size - 1)
-    names, separator = _header(data, origin, separator, config)
-    verbatim = [index for index, name in enumerate(names) if _is_verbatim(name, config)]
-    file = _File(data, origin, separator, names, int(not config.header))
-    table = file.read(texts=verbatim)
+    layout = find_layout(data, origin, separator, config)
+    file = CsvFile(layout, origin, (*EMPTY, *config.na_values))
+    verbatim = {index for index, name in enumerate(layout.names) if _is_verbatim(name, config)}
+    table = file.read(texts=sorted(verbatim))
     if not table.num_rows:
         raise DataError("has a header but no rows", file=origin)
-    _check_end(table, data, origin)
-    columns = [_column(file, index, table.column(index), config) for index in range(len(names))]
-    return pa.table(columns, names=names)
-
-
-@dataclass(frozen=True, slots=True)
-class _File:
-    data: pa.Buffer
-    origin: str
-    separator: str
-    names: list[str]
-    headers: int  # lines before the first row
-
-    def read(self, texts: list[int], only: list[int] | None = None) -> pa.Table:
-        """The columns (all, or ``only`` these), named by number; those in ``texts`` are kept as texts."""
-        try:
-            return self._parse(texts, only, None)
-        except pa.ArrowInvalid as error:
-            raise self._error(error) from None
-
-    def error(self, index: int, row: int, message: str, hint: str | None = None) -> DataError:
-        """The error about the cell in column ``index``, row ``row`` (from 0)."""
-        return DataError(message, file=self.origin, row=row + 1, column=self.names[index], hint=hint)
-
-    def _parse(self, texts: list[int], only: list[int] | None, ragged: Callable[[Any], str] | None) -> pa.Table:
-        parse = pa.csv.ParseOptions(
-            delimiter=self.separator,
-            newlines_in_values=True,
-            ignore_empty_lines=len(self.names) > 1,  # in a single column, an empty line is an empty cell
-            invalid_row_handler=ragged,
+    reading = _Reading(file, config, verbatim, remarks=list(layout.remarks))
+    for index, column in enumerate(table.columns):
+        reading.columns[index] = reading.plain(index, column)
+    reading.keep_codes()
+    reading.read_numbers()
+    reading.say_labels()
+    fields = [
+        pa.field(
+            name, reading.columns[index].type, metadata={"aside": layout.aside[name]} if name in layout.aside else None
         )
-        convert = pa.csv.ConvertOptions(
-            null_values=_EMPTY,
-            strings_can_be_null=True,
-            column_types={str(index): pa.string() for index in texts},
-            include_columns=[str(index) for index in only or ()],
+        for index, name in enumerate(layout.names)
+    ]
+    told = {REMARK: "\n".join(reading.remarks), DECIMAL: reading.decimal}
+    return pa.table(list(reading.columns.values()), schema=pa.schema(fields, {k: v for k, v in told.items() if v}))
+
+
+def read_cells(data: pa.Buffer, origin: str, config: DataConfig, separator: str | None = None) -> pa.Table:
+    """The cells of a table as `read_delimited` divides it, all as texts to the letter.
+
+    Raises:
+        DataError: as in `read_delimited`.
+    """
+    layout = find_layout(data, origin, separator, config)
+    table = CsvFile(layout, origin, ("",)).read(texts=range(len(layout.names)))
+    return pa.table([with_separators(column, layout.dialect) for column in table.columns], names=layout.names)
+
+
+@dataclass(slots=True)
+class _Reading:
+    """The columns of a file while it is decided what they are."""
+
+    file: CsvFile
+    config: DataConfig
+    verbatim: set[int]
+    columns: dict[int, pa.ChunkedArray] = field(default_factory=dict)
+    texts: dict[int, Written] = field(default_factory=dict)
+    grouped: list[int] = field(default_factory=list)  # columns such as 12 345, a number or a list
+    remarks: list[str] = field(default_factory=list)
+    decimal: str = ""
+
+    def plain(self, index: int, column: pa.ChunkedArray) -> pa.ChunkedArray:
+        """A column as Arrow reads it, checked; texts are examined."""
+        if pa.types.is_binary(column.type):
+            raise self.file.not_utf8(index, column)
+        if pa.types.is_timestamp(column.type) and column.type.tz:  # Arrow keeps the instants, not the clocks
+            column = self.file.read(texts=[index], only=[index]).column(0)
+        if pa.types.is_floating(column.type):
+            column, remark = checked_floats(self.file, index, column)
+            self._say(index, remark)
+            return column
+        if not pa.types.is_string(column.type):
+            return column
+        layout, name = self.file.layout, self._name(index)
+        if (row := swallowed(column, layout.dialect, len(layout.names))) is not None:
+            lines = column[row].as_py().count("\n") + 1
+            hint = f"double the quote that is text; with {named('quote')} none all quotes are letters"
+            raise self.file.error(index, row, f"a quote takes {lines} lines into one cell", hint)
+        column = trimmed(with_separators(column, layout.dialect), layout.data, layout.dialect)
+        if not (index in self.verbatim or self._measured(name)) and in_groups(column):
+            self.grouped.append(index)
+            return column
+        parsed = (
+            column if self._measured(name) and in_groups(column) else parse_lists(column, index not in self.verbatim)
         )
-        for block in _BLOCKS:
-            read = pa.csv.ReadOptions(
-                block_size=block,
-                column_names=[str(index) for index in range(len(self.names))],  # valid names, whatever the header holds
-                skip_rows_after_names=self.headers,
-                use_threads=ragged is None,  # Arrow numbers rows only if it reads them in order
-            )
-            try:
-                return pa.csv.read_csv(pa.BufferReader(self.data), read, parse, convert)
-            except pa.ArrowInvalid as error:
-                if "straddling" not in str(error) or block == _BLOCKS[-1]:
-                    raise
-        raise AssertionError("unreachable: the last block returns or raises")
+        if parsed is not column or index in self.verbatim or name in self.config.ignore:
+            return parsed
+        self.texts[index] = found = examined(column, name, self._fail(index), declared=self._measured(name))
+        return found.texts
 
-    def _error(self, error: pa.ArrowInvalid) -> DataError:
-        reason = str(error).removeprefix("CSV parse error: ")
-        if _RAGGED.search(reason):
-            return self._ragged()
-        if "UTF8" in reason:  # in a column that the user declared a text; Arrow gives the bytes of others
-            for index, column in enumerate(self._parse([], None, None).columns):
-                if pa.types.is_binary(column.type):
-                    return _not_utf8(self, index, column)
-        if "straddling" in reason:
-            return DataError(
-                "has a row that never ends", file=self.origin, hint="if it is a text, rename it to end in .txt"
-            )
-        return DataError(f"cannot be read: {reason[:200]}", file=self.origin)
+    def keep_codes(self) -> None:
+        """Keep whole numbers with zeros before them as texts."""
+        whole = [index for index, column in self.columns.items() if pa.types.is_integer(column.type)]
+        whole = [index for index in whole if not self._measured(self._name(index))]
+        for index, column in coded(self.file, whole).items():
+            self.columns[index] = column
+            self._say(index, "has numbers that start with 0, such as zip codes, and is kept as text")
 
-    def _ragged(self) -> DataError:
-        rows: list[Any] = []
+    def read_numbers(self) -> None:
+        """Make numbers of the columns of texts that are numbers, each with the decimal sign that fits."""
+        self._read_grouped()
+        written = {index: column for index, column in self.texts.items() if column.form == "numbers"}
+        evidence = {column.signs[0] for column in written.values() if len(column.signs) == 1}
+        told: Sign | None = self.config.decimal
+        if "," in evidence or told == "," or any(column.differ for column in written.values()):
+            evidence |= self._points(written, thousands="," in evidence or told == ",")
+        elif told is None and self.file.layout.dialect.separator != ",":
+            self._say_points()
+        for index, column in written.items():
+            sign = settled_sign(column, told, evidence, self.file.layout.dialect.separator)
+            if sign is None:
+                self._ask(index, column)
+            values, how = spelled(column, sign or ".", self._fail(index))
+            self.columns[index] = values
+            for one in how:
+                self._say(index, f"is {one}")
+            if sign == "," and column.signs == (",",):
+                self.decimal = ","
+            if sign == "." and column.differ and told is None and not evidence:
+                self._say_point(index, column.texts.drop_null().to_pylist())
+        for index, column in self.texts.items():
+            if column.form == "values":
+                self.columns[index] = arrow_values(column.texts)
+            if column.form != "text" and column.missing:
+                self._say_missing(index, column)
+        for index, values in self.columns.items():
+            self._say(index, far_value(values))
 
-        def seen(row: Any) -> str:
-            rows.append(row)
-            return "error"
+    def _read_grouped(self) -> None:
+        """Take 12 345 for a number where another column shows that blanks divide thousands, or many cells here do."""
+        clear = any(pc.any(pc.match_substring_regex(one.texts, _THOUSAND)).as_py() for one in self.texts.values())
+        for index in self.grouped:
+            column, name = self.columns[index], self._name(index)
+            cells, fail = in_groups(column), self._fail(index)
+            if not clear and not (cells >= _GROUPED and pc.any(pc.match_substring_regex(column, _SHORT)).as_py()):
+                row = pc.index(pc.match_substring_regex(column, _THOUSAND), True).as_py()
+                hint = f"give {named('kinds')} {name}=number if it is one; write a list as [12, 345]"
+                raise fail(row, f"{column[row].as_py()!r} may be one number or a list of numbers", hint)
+            self.texts[index] = found = examined(column, name, fail, declared=False)
+            self.columns[index] = found.texts
 
-        # Arrow does not report a row that is not UTF-8, so its other bytes are replaced by a harmless character.
-        plain = replace(self, data=copied(bytes(self.data).translate(_ASCII)))
-        with contextlib.suppress(pa.ArrowInvalid):
-            plain._parse([], None, seen)
-        return DataError(
-            f"has {_counted(rows[0].actual_columns, 'cell')}, but the header has {rows[0].expected_columns}",
-            file=self.origin,
-            row=rows[0].number - self.headers,
-            hint=f"the separator is {self.separator!r}; put quotes around a text that contains it",
-        )
+    def _points(self, written: dict[int, Written], *, thousands: bool) -> set[Sign]:
+        """The signs that the columns show which Arrow reads with a decimal point.
+
+        With ``thousands``, those in which each point may divide thousands are added to ``written``.
+        """
+        shown: set[Sign] = set()
+        for index, column in self.columns.items():
+            if not pa.types.is_floating(column.type) or index in self.texts:
+                continue
+            if not _in_thousandths(column):
+                shown.add(".")
+                continue
+            texts = self.file.read(texts=[index], only=[index])[0]
+            pointed = texts.filter(pc.fill_null(pc.match_substring(texts, "."), False))
+            if not len(pointed):
+                continue
+            if not pc.all(readings(pointed, ",")).as_py():
+                shown.add(".")
+            elif thousands and pc.all(readings(texts, ",")).as_py():
+                written[index] = Written(texts, "numbers", (".", ","), differ=True)
+        if thousands and "." in shown:  # the file writes both signs, so neither tells what 1.234 is
+            for index in [index for index in written if index not in self.texts]:
+                del written[index]
+        return shown
+
+    def _say_points(self) -> None:
+        """Say which numbers have three decimals each, as numbers with a dot between thousands have."""
+        rows = self.file.layout.sample
+        for index, column in self.columns.items():
+            if pa.types.is_floating(column.type) and index not in self.texts:
+                self._say_point(index, [row[index] for row in rows if index < len(row)])
+
+    def _say_point(self, index: int, cells: list[str]) -> None:
+        pointed = [cell for cell in cells if "." in cell]
+        if pointed and all(_THOUSANDS.fullmatch(cell) for cell in pointed):
+            one, sign = pointed[0], named("decimal")
+            self._say(index, f"is read with a decimal point; if {one} means {one.replace('.', '')}, give {sign} ,")
+
+    def say_labels(self) -> None:
+        """Say which labels differ in case or blanks alone."""
+        for index, column in self.columns.items():
+            if pa.types.is_string(column.type):
+                self._say(index, alike(column))
+
+    def _ask(self, index: int, column: Written) -> None:
+        cells = column.texts.drop_null().to_pylist()
+        cell = next(text for text in cells if "," in text or "." in text)
+        sign = "," if "," in cell else "."
+        other = "." if sign == "," else ","
+        decimal = named("decimal")
+        hint = f"give {decimal} {sign} if {sign!r} is the decimal sign, {decimal} {other} if it divides thousands"
+        row = column.texts.index(pa.scalar(cell, column.texts.type)).as_py()
+        raise self._fail(index)(row, f"{cell!r} can be read in two ways", hint)
+
+    def _say_missing(self, index: int, column: Written) -> None:
+        counts = column.missing or {}
+        listed = " or ".join(repr(word) for word in counts)
+        self._say(index, f"has {sum(counts.values())} of {len(column.texts)} cells that are {listed}, read as missing")
+
+    def _say(self, index: int, remark: str) -> None:
+        if remark:
+            self.remarks.append(f"{self._name(index)!r} {remark}")
+
+    def _name(self, index: int) -> str:
+        return self.file.layout.names[index]
+
+    def _measured(self, name: str) -> bool:
+        kind = self.config.kinds.get(name, "")
+        return kind in ENCODINGS and traits_of(kind).measured
+
+    def _fail(self, index: int):  # type: ignore[no-untyped-def]
+        return lambda row, message, hint: self.file.error(index, row, message, hint)
 
 
-def _header(data: pa.Buffer, origin: str, separator: str | None, config: DataConfig) -> tuple[list[str], str]:
-    """The names of the columns, and the separator of cells."""
-    if config.header:
-        return list(config.header), _separator(data, origin, separator, config)
-    separator = separator or max(_SEPARATORS, key=lambda by: len(_first_row(data, origin, by)))
-    names = _first_row(data, origin, separator)
-    _check_header(names, origin)
-    return [name or _free_name(index + 1, names) for index, name in enumerate(names)], separator
-
-
-def _first_row(data: pa.Buffer, origin: str, separator: str) -> list[str]:
-    # A byte that is not UTF-8 becomes a surrogate here; it is reported later, once its place is known.
-    text = io.TextIOWrapper(pa.BufferReader(data), "utf-8", errors="surrogateescape", newline="")
-    try:
-        return [name.strip() for name in next(csv.reader(text, delimiter=separator), [])]
-    except csv.Error as error:
-        raise DataError(f"has a header that cannot be read: {error}", file=origin) from None
-
-
-def _separator(data: pa.Buffer, origin: str, separator: str | None, config: DataConfig) -> str:
-    """The separator that splits the first row into a cell for each name in ``config.header``."""
-    given = config.header
-    counts = {by: len(_first_row(data, origin, by)) for by in separator or f"{_SEPARATORS} "}
-    most = max(counts.values())
-    # With by or order a table needs a second column, so one name is too few for a row that can be split.
-    whole = len(given) > 1 or most == 1 or not (config.by or config.order)
-    for by, count in counts.items():
-        if count == len(given) and whole:
-            return by
-    names = f"{named('header')} has {_counted(len(given), 'name')}"
-    why = f"{names}, but the first row has {_counted(most, 'cell')}"
-    raise DataError(why, file=origin, hint="give a name for each column, separated by commas")
-
-
-def _counted(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
-
-
-def _check_header(names: list[str], origin: str) -> None:
-    if not any(names):
-        raise DataError("has no header", file=origin, hint="its first line must name the columns")
-    for index, name in enumerate(names):
-        if "\0" in name:
-            hint = f"if it is UTF-16, give {named('text_encoding')} utf-16"
-            raise DataError("has a NUL character in its header", file=origin, hint=hint)
-        if any("\udc80" <= letter <= "\udcff" for letter in name):
-            raise DataError(f"the name of column {index + 1} is not UTF-8", file=origin, hint=_other_encoding())
-        if name and name in names[:index]:
-            raise DataError("appears twice in the header", file=origin, column=name, hint="rename one of them")
-
-
-def _free_name(number: int, names: list[str]) -> str:
-    name = f"column{number}"  # pandas writes its index without a name
-    while name in names:
-        name += "_"
-    return name
-
-
-def _check_end(table: pa.Table, data: pa.Buffer, origin: str) -> None:
-    """Refuse a quote that is never closed: pyarrow reads the rest of the file into one cell."""
-    last = table.column(table.num_columns - 1)
-    if pa.types.is_string(last.type) and "\n" in (last[-1].as_py() or ""):
-        end = bytes(data[max(0, data.size - 64) :]).rstrip()
-        if not end.endswith(b'"'):
-            message = "a quote is opened here but never closed"
-            raise DataError(message, file=origin, row=table.num_rows, hint="close it, or double it if it is text")
-
-
-def _column(file: _File, index: int, column: pa.ChunkedArray, config: DataConfig) -> pa.ChunkedArray:
-    if pa.types.is_binary(column.type):
-        raise _not_utf8(file, index, column)
-    if (
-        pa.types.is_timestamp(column.type) and column.type.tz
-    ):  # Arrow keeps the instants, not the clocks that showed them
-        column = file.read(texts=[index], only=[index]).column(0)
-    if pa.types.is_floating(column.type):
-        _check_overflow(file, index, column)
-    if not pa.types.is_string(column.type):
-        return column
-    verbatim = _is_verbatim(file.names[index], config)
-    parsed = parse_lists(column, spaced=not verbatim)
-    if parsed is column and not verbatim:
-        hint = f"correct it, leave the cell empty, or give {named('kinds')} {file.names[index]}=category"
-        check_mixed(column, lambda row, message: file.error(index, row, message, hint))
-    return parsed
+def _in_thousandths(column: pa.ChunkedArray) -> bool:
+    """Whether all numbers have at most three decimals, so that each may be written as 1.234."""
+    scaled = pc.multiply(column, 1000.0)
+    return pc.all(pc.less(pc.abs(pc.subtract(scaled, pc.round(scaled))), 1e-6)).as_py() is not False
 
 
 def _is_verbatim(name: str, config: DataConfig) -> bool:
@@ -236,33 +262,3 @@ def _is_verbatim(name: str, config: DataConfig) -> bool:
         return True
     kind = config.kinds.get(name, "")
     return kind in ENCODINGS and (traits_of(kind).labels or traits_of(kind).verbatim)
-
-
-def _not_utf8(file: _File, index: int, column: pa.ChunkedArray) -> DataError:
-    row = 0
-    for chunk in column.chunks:
-        for scalar in chunk:
-            cell = scalar.as_py() or b""
-            try:
-                cell.decode("utf-8")
-            except UnicodeDecodeError as error:
-                return file.error(index, row, f"byte 0x{cell[error.start]:02x} is not UTF-8", _other_encoding())
-            row += 1
-    raise AssertionError("pyarrow makes a column binary only where a cell is not UTF-8")
-
-
-def _other_encoding() -> str:
-    return f"try {named('text_encoding')} latin-1, or the encoding of the file"
-
-
-def _check_overflow(file: _File, index: int, column: pa.ChunkedArray) -> None:
-    infinite = pc.fill_null(pc.is_inf(column), False)
-    if not pc.any(infinite).as_py():
-        return
-    texts = file.read(texts=[index], only=[index]).column(0)
-    written = pc.match_substring_regex(
-        pc.fill_null(texts, ""), r"(?i)inf"
-    )  # a written infinity is checked by the encoding
-    row = pc.index(pc.and_not(infinite, written), True).as_py()
-    if row >= 0:
-        raise file.error(index, row, f"{texts[row].as_py()[:40]!r} is too large for a number", "the largest is 1.8e308")

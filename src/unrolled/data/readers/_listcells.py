@@ -9,12 +9,13 @@ from unrolled.data.io.stray_cells import NUMBER
 from unrolled.data.readers._jsonlines import read_json_lines
 from unrolled.errors import DataError
 
-__all__ = ["parse_lists"]
+__all__ = ["in_groups", "parse_lists"]
 
 _SAMPLE = 100
 _JSON_LIST = r"^\s*\[[\s\S]*\]\s*$"
 _NUMBERS = rf"^\s*{NUMBER}(?:\s+{NUMBER})*\s*$"
 _SEVERAL = r"\S\s+\S"
+_GROUPS = r"^\s*[-+]?[1-9][0-9]{0,2}(?: [0-9]{3}){0,2}(?:\.[0-9]+)?\s*$|^\s*(?:0(?:\.[0-9]+)?|(?i:nan))\s*$"
 
 
 def parse_lists(column: pa.ChunkedArray, spaced: bool) -> pa.ChunkedArray:
@@ -26,8 +27,21 @@ def parse_lists(column: pa.ChunkedArray, spaced: bool) -> pa.ChunkedArray:
     """
     if _all_match(column, _JSON_LIST):
         return _from_json(column)
-    several = spaced and _all_match(column, _NUMBERS) and pc.any(pc.match_substring_regex(column, _SEVERAL)).as_py()
-    return _from_numbers(column) if several else column
+    return _from_numbers(column) if spaced and _several(column) else column
+
+
+def in_groups(column: pa.ChunkedArray) -> int:
+    """In how many cells blanks may divide thousands, as in 12 345, where no cell shows that they divide the items of a
+    list instead.
+    """
+    if not (_several(column) and _all_match(column, _GROUPS)):
+        return 0
+    return int(pc.sum(pc.match_substring_regex(column, _SEVERAL)).as_py() or 0)
+
+
+def _several(column: pa.ChunkedArray) -> bool:
+    """Whether all cells are numbers with blanks between them, and some have several."""
+    return _all_match(column, _NUMBERS) and bool(pc.any(pc.match_substring_regex(column, _SEVERAL)).as_py())
 
 
 def _all_match(column: pa.ChunkedArray, pattern: str) -> bool:

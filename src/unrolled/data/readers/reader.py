@@ -18,10 +18,13 @@ from unrolled.data.io.unpacking import Beginning, plain_name
 from unrolled.errors import DataError, UsageError
 from unrolled.registry import Registry
 
-__all__ = ["READERS", "REMARK", "Reader", "ending_of", "reader_of", "suffixes"]
+__all__ = ["DECIMAL", "READERS", "REMARK", "Reader", "ending_of", "reader_of", "suffixes"]
 
 READERS = Registry("reader")
-REMARK = b"remark"  # in a table's metadata: what the user should know about how the file was read
+REMARK = (
+    b"remark"  # in a table's metadata: what the user should know about how the file was read, a line for each thing
+)
+DECIMAL = b"decimal"  # in a table's metadata: the decimal sign of its numbers, if it is a comma
 
 
 def _never(_: Beginning) -> int:

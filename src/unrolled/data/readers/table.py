@@ -57,8 +57,7 @@ def read_written(data: pa.Buffer, origin: str, config: DataConfig, suffix: str |
     begin = bytes(data[: min(data.size, 4096)])
     if suffix in _JSON or (_OBJECT.match(begin) if suffix else begin.lstrip().startswith(b"{")):
         return read_json_lines(data, origin)
-    tabs = suffix in (".tsv", ".tab") and b"\t" in begin.split(b"\n", 1)[0]
-    return read_delimited(data, origin, config, "\t" if tabs else None)
+    return read_delimited(data, origin, config, "\t" if suffix in (".tsv", ".tab") else None)
 
 
 def _decode(data: pa.Buffer, path: Path, decode: Callable[[pa.Buffer], pa.Table], form: str) -> pa.Table:

@@ -18,7 +18,7 @@ from unrolled.data.io.folder import check_some, files_in, listed, unlike
 from unrolled.data.io.line_files import line_files
 from unrolled.data.io.mapped import map_stream
 from unrolled.data.io.views import without_views
-from unrolled.data.readers.reader import READERS, REMARK, Reader
+from unrolled.data.readers.reader import DECIMAL, READERS, REMARK, Reader
 from unrolled.data.tables.cadence import Cadence
 from unrolled.data.tables.file_names import FILE, name_files
 from unrolled.data.tables.in_memory import to_table
@@ -109,7 +109,8 @@ def _standard_input(config: DataConfig) -> Reading:
 
     name = "standard input"
     suffix = f".{config.format.lower()}" if config.format else None
-    return Reading(read_written(map_stream(sys.stdin.buffer, name), name, config, suffix), Origin(name), _TABLE)
+    table = read_written(map_stream(sys.stdin.buffer, name), name, config, suffix)
+    return Reading(table, Origin(name), _TABLE, _remarks(table), settled=_settled(table))
 
 
 def _file(path: Path, config: DataConfig, alphabet: Name | None, later: bool) -> Reading:
@@ -127,7 +128,7 @@ def _file(path: Path, config: DataConfig, alphabet: Name | None, later: bool) ->
     if config.by == FILE and reader.tabular:
         table = name_files(table, path.parent, {path: table}, reader)
     remarks = tuple(remark for remark in (choice.remark, *_remarks(table)) if remark)
-    return Reading(table, Origin(str(path)), choice.reader, remarks)
+    return Reading(table, Origin(str(path)), choice.reader, remarks, settled=_settled(table))
 
 
 def _folder(folder: Path, config: DataConfig, alphabet: Name | None) -> Reading:
@@ -151,12 +152,13 @@ def _folder(folder: Path, config: DataConfig, alphabet: Name | None) -> Reading:
     remarks = _left_out(others, len(files), chosen)
     remarks += check_some(folder, [str(broken[file]) for file in files if file in broken], len(files), chosen)
     remarks += dict.fromkeys(remark for part in tables.values() for remark in _remarks(part))
+    settled = {name: sign for part in tables.values() for name, sign in _settled(part).items()}
     table = pa.concat_tables(tables.values(), promote_options="permissive").replace_schema_metadata()
     if reader.tabular or reader.labelled:
         table = name_files(table, folder, tables, reader)
     origin = Origin(str(folder), tuple((str(file), part.num_rows) for file, part in tables.items()))
     table = table.combine_chunks() if table.nbytes < _SMALL else table
-    return Reading(table, origin, chosen, tuple(remarks))
+    return Reading(table, origin, chosen, tuple(remarks), settled=settled)
 
 
 def _left_out(others: list[str], read: int, reader: str) -> list[str]:
@@ -169,7 +171,12 @@ def _left_out(others: list[str], read: int, reader: str) -> list[str]:
 
 def _remarks(table: pa.Table) -> tuple[str, ...]:
     metadata = table.schema.metadata or {}
-    return (metadata[REMARK].decode(),) if REMARK in metadata else ()
+    return tuple(metadata[REMARK].decode().splitlines()) if REMARK in metadata else ()
+
+
+def _settled(table: pa.Table) -> dict[str, Any]:
+    metadata = table.schema.metadata or {}
+    return {"decimal": metadata[DECIMAL].decode()} if DECIMAL in metadata else {}
 
 
 def _read_all(

@@ -1,0 +1,236 @@
+"""Where the rows of a text table start, what divides them, and what their columns are called."""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+import pyarrow as pa
+
+from unrolled.data.config import DataConfig
+from unrolled.data.io.number_forms import number_in
+from unrolled.data.readers._dialect import BLANKS, SEPARATORS, Dialect, Sample, best_separator, named_separator, shown
+from unrolled.data.readers._names import check_header, check_named, counted, free_name, looks_like_data
+from unrolled.data.readers._prepared import one_sign, without_blanks_before_quotes, without_lines
+from unrolled.data.readers._quotes import holds, quotes_fit, scan
+from unrolled.errors import DataError, named
+
+__all__ = ["Layout", "find_layout"]
+
+_SAMPLE = 1 << 16
+_SEPARATES = re.compile(r"sep=(.{1,3})\r?$")
+_BLANK_QUOTE = re.compile(r'[ \t]+"')
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """A text table that Arrow can read.
+
+    Attributes:
+        data: its rows, from the header on, divided by the one character ``dialect.sign``.
+        dialect: what divided them in the file.
+        names: of the columns.
+        headers: rows before the first one that is data.
+        aside: column -> why it is left out unless it is chosen.
+        remarks: what the user should know.
+        sample: the cells of the first rows behind the header.
+    """
+
+    data: pa.Buffer
+    dialect: Dialect
+    names: list[str]
+    headers: int
+    aside: dict[str, str] = field(default_factory=dict)
+    remarks: tuple[str, ...] = ()
+    sample: tuple[list[str], ...] = ()
+
+
+def find_layout(data: pa.Buffer, origin: str, likely: str | None, config: DataConfig) -> Layout:
+    """The layout of ``data``.
+
+    Args:
+        data: UTF-8 without a byte-order mark.
+        origin: how errors name the data.
+        likely: the separator that the name of the file promises.
+        config: what the user says about the lines: ``header``, ``separator``, ``quote``, ``skip``.
+
+    Raises:
+        DataError: the header is empty, names a column twice or looks like data, or a quote does not divide cells.
+    """
+    skipped, behind = (*map(int, (config.skip or "0").split(",")), 0)[:2]
+    data = _trimmed(without_lines(data, skipped, origin))
+    data, told = _separator_line(data)
+    given = named_separator(config.separator) if config.separator else told
+    data, dropped = _without_comments(data, given, config)
+    dialect = Dialect(given or ",", None if config.quote == "none" else config.quote or '"')
+    sample = _sample(data)
+    if config.quote is None:
+        dialect = replace(dialect, quote=_quote(sample, dialect, given, likely))
+    dialect = replace(dialect, separator=given or _separator(sample, dialect, origin, likely, config))
+    data = _trimmed(one_sign(without_blanks_before_quotes(data, dialect), dialect))
+    layout = _with_names(Layout(data, dialect, [], int(not config.header) + behind), sample, origin, config)
+    layout = _with_quotes(layout, origin, config)
+    remarks = [f"{counted(dropped, 'line')} before the header that start with # are left out"] if dropped else []
+    if likely not in (None, given, layout.dialect.separator):
+        remarks.append(f"the separator is {shown(layout.dialect.separator)}, whatever the name of the file promises")
+    elif layout.dialect.separator not in SEPARATORS and not given:
+        remarks.append(f"the separator is {shown(layout.dialect.separator)}; {named('separator')} overrides it")
+    return replace(layout, remarks=(*remarks, *layout.remarks))
+
+
+def _trimmed(data: pa.Buffer) -> pa.Buffer:
+    while data.size and data[0] in b"\r\n":
+        data = data.slice(1)
+    while data.size > 1 and data[data.size - 2] in b"\r\n" and data[data.size - 1] in b"\r\n":
+        data = data.slice(0, data.size - 1)
+    return data
+
+
+def _sample(data: pa.Buffer) -> Sample:
+    text = bytes(data[: min(_SAMPLE, data.size)])
+    if data.size > _SAMPLE and (end := max(text.rfind(b"\n"), text.rfind(b"\r"))) > 0:
+        text = text[:end]
+    return Sample(text.decode("utf-8", "surrogateescape"))
+
+
+def _separator_line(data: pa.Buffer) -> tuple[pa.Buffer, str | None]:
+    """The data without a first line ``sep=;``, which Excel writes and reads, and the separator that it names."""
+    line = bytes(data[: min(16, data.size)]).split(b"\n")[0].split(b"\r")[0]
+    told = _SEPARATES.match(line.decode("latin-1").strip('"'))
+    return (_trimmed(data.slice(len(line))), told[1].strip("\r") or None) if told else (data, None)
+
+
+def _without_comments(data: pa.Buffer, given: str | None, config: DataConfig) -> tuple[pa.Buffer, int]:
+    """The data from its header on, and how many lines that start with ``#`` stood before it.
+
+    The last of them is the header where it divides as the next line does, and that line holds numbers alone; the header
+    of genome tables starts with ``#`` too.
+    """
+    start = bytes(data[: min(_SAMPLE, data.size)])
+    if not start.startswith(b"#"):
+        return data, 0
+    lines = start.splitlines(keepends=True)
+    count = next((index for index, line in enumerate(lines) if not line.startswith(b"#")), len(lines))
+    texts = [line.decode("utf-8", "surrogateescape").rstrip("\r\n") for line in lines[: count + 1]]
+    if count == len(lines):
+        return data, 0
+    rest = Sample(
+        "\n".join(line.decode("utf-8", "surrogateescape").rstrip("\r\n") for line in lines[count : count + 50])
+    )
+    separator = given or best_separator(rest, Dialect(","))
+    width = len(rest.rows(Dialect(separator), 1)[0])
+    last = Sample(texts[count - 1].lstrip("#").strip()).rows(Dialect(separator), 1)
+    cells = last[0] if last else []
+    if width == 1:
+        return data, 0  # a column of texts may start with #
+    if not config.header and len(cells) == width and looks_like_data(rest.rows(Dialect(separator)), strict=False):
+        text = start[sum(map(len, lines[: count - 1])) :]
+        return data.slice(sum(map(len, lines[: count - 1])) + len(text) - len(text.lstrip(b"# \t"))), count - 1
+    return data.slice(sum(map(len, lines[:count]))), count
+
+
+def _quote(sample: Sample, dialect: Dialect, given: str | None, likely: str | None) -> str | None:
+    """The sign around cells: the single quote where the rows agree only with it."""
+    if "'" not in sample.text:
+        return dialect.quote
+    for quote in (dialect.quote, "'"):
+        tried = replace(dialect, quote=quote)
+        try:
+            separator = given or best_separator(sample, tried, likely)
+            rows = sample.rows(replace(tried, separator=separator))
+        except csv.Error:
+            continue
+        if len(rows) > 1 and len(rows[0]) > 1 and {len(row) for row in rows} == {len(rows[0])}:
+            columns = [rows[0], *zip(*rows[1:], strict=True)]
+            return "'" if any(map(_in_single_quotes, columns)) else quote
+    return dialect.quote
+
+
+def _in_single_quotes(column: Sequence[str]) -> bool:
+    """Whether all cells of a column, or of the header, that are not empty are in single quotes."""
+    filled = [cell for cell in column if cell]
+    return bool(filled) and all(len(cell) > 1 and cell[0] == cell[-1] == "'" for cell in filled)
+
+
+def _separator(sample: Sample, dialect: Dialect, origin: str, likely: str | None, config: DataConfig) -> str:
+    try:
+        if not config.header:
+            return best_separator(sample, dialect, likely)
+        return check_named(sample, dialect, origin, likely, config)
+    except csv.Error as error:
+        raise DataError(f"has a header that cannot be read: {error}", file=origin) from None
+
+
+def _with_names(layout: Layout, sample: Sample, origin: str, config: DataConfig) -> Layout:
+    try:
+        rows = sample.rows(layout.dialect)
+    except csv.Error as error:
+        raise DataError(f"has a header that cannot be read: {error}", file=origin) from None
+    layout = replace(layout, sample=tuple(rows[layout.headers :]))
+    if config.header:
+        return replace(layout, names=list(config.header))
+    names = list(rows[0]) if rows else []
+    widths = {len(row) for row in rows[1:]}
+    aside: dict[str, str] = {}
+    nameless = None
+    if widths == {len(names) + 1} and len(names):
+        if all(not row[-1] for row in rows[1:]):
+            names.append("")  # a separator behind the last cell of each row
+        elif _named_rows(rows, layout.dialect):
+            names.insert(0, "")  # R writes no name above the names of rows
+            nameless = 0
+    elif widths == {len(names) - 1} and len(names) > 2 and not names[-1]:
+        names.pop()
+    check_header(names, rows, origin)
+    names = [name or free_name(index + 1, names) for index, name in enumerate(names)]
+    if nameless is not None:
+        aside[names[nameless]] = "names the rows"
+    return replace(layout, names=names, aside=aside)
+
+
+def _named_rows(rows: Sequence[Sequence[str]], dialect: Dialect) -> bool:
+    """Whether rows that have one cell more than the header start with a name, as R writes them.
+
+    The names are numbers from 1 on, or blanks or tabs divide the cells, as R does unless it is told otherwise. The rows
+    are alike: where the first of them is a header below a title, it has no numbers where the others have them.
+    """
+    first, *others = rows[1:]
+    keys = [row[0] for row in rows[1:]]
+    counted_up = keys in ([str(index + start) for index in range(len(keys))] for start in (0, 1))
+    header = any(
+        number_in(first[place], ".") is None and all(number_in(row[place], ".") is not None for row in others)
+        for place in range(len(first))
+    )
+    usual = counted_up or dialect.separator in (BLANKS, "\t", " ")
+    return usual and len({*keys}) == len(keys) and not (others and header)
+
+
+def _with_quotes(layout: Layout, origin: str, config: DataConfig) -> Layout:
+    """The layout with the way in which quotes are written, once all of them have been looked at."""
+    dialect, data = layout.dialect, layout.data
+    if dialect.quote is None or not holds(data, dialect.quote.encode()) or quotes_fit(data, dialect):
+        return layout
+    single = len(layout.names) == 1
+    found = scan(data, dialect, layout.headers, single)
+    if not found.fault:
+        return layout
+    letters = f"the quotes are read as letters, since none closes a cell; {named('quote')} overrides it"
+    if dialect.sign == "\t" and not found.closed and config.quote is None:
+        return replace(layout, dialect=replace(dialect, quote=None), remarks=(letters,))
+    if holds(data, b'\\"') and not scan(data, replace(dialect, escaped=True), layout.headers, single).fault:
+        return replace(layout, dialect=replace(dialect, escaped=True))
+    if not found.closes:
+        raise DataError(
+            "a quote is opened here but never closed",
+            file=origin,
+            row=found.fault,
+            hint=f"close it, or double it if it is text; with {named('quote')} none all quotes are letters",
+        )
+    raise DataError(
+        "a cell opens with a quote, and text follows the quote that closes it",
+        file=origin,
+        row=found.fault,
+        hint=f"write a quote within a quoted cell twice; with {named('quote')} none all quotes are letters",
+    )

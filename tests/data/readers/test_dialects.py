@@ -1,0 +1,272 @@
+"""Tables as people and programs write them: read to the true value, or refused in a sentence that says what to do."""
+
+from __future__ import annotations
+
+import datetime
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+
+from unrolled.data.config import DataConfig
+from unrolled.data.readers.table import read_table, read_written
+from unrolled.errors import DataError
+from unrolled.testing.dialects import differs, variant
+
+
+def table(text: bytes | str, suffix: str = ".csv", **config: object) -> pa.Table:
+    data = text.encode() if isinstance(text, str) else text
+    return read_written(pa.py_buffer(data), f"t{suffix}", DataConfig.check(dict(config)), suffix)
+
+
+def remarks(found: pa.Table) -> str:
+    return (found.schema.metadata or {}).get(b"remark", b"").decode()
+
+
+def refused(text: bytes | str, suffix: str = ".csv", **config: object) -> str:
+    with pytest.raises(DataError) as caught:
+        table(text, suffix, **config)
+    return str(caught.value)
+
+
+def lines(*rows: str, end: str = "\n") -> str:
+    return "".join(row + end for row in rows)
+
+
+@pytest.mark.parametrize("first", range(0, 400, 100))
+def test_what_a_dialect_writes_is_read_back_or_refused(first: int) -> None:
+    refusals = 0
+    for seed in range(first, first + 100):
+        one = variant(seed)
+        try:
+            found = read_written(pa.py_buffer(one.data), "t", DataConfig.check(one.options), one.suffix)
+        except DataError as error:
+            assert str(error).startswith("t") and "\n" not in str(error), one.told
+            refusals += 1
+            continue
+        assert differs(one, found.to_pydict()) == "" or "is read with a decimal point" in remarks(found), one.told
+    assert refusals <= 6
+
+
+SEPARATORS = {
+    "semicolons around decimal commas": ("a;b\n1,5;2,5\n3,5;4,25\n", {"a": [1.5, 3.5], "b": [2.5, 4.25]}),
+    "two colons": ("u::i\n1::1193\n1::661\n", {"u": [1, 1], "i": [1193, 661]}),
+    "blanks": ("a  b   label\n0   1.5    x\n1   2.5    y\n", {"a": [0, 1], "b": [1.5, 2.5], "label": ["x", "y"]}),
+    "what Excel writes first": ("sep=;\na;b\n1;x\n2;y\n", {"a": [1, 2], "b": ["x", "y"]}),
+    "comments": ("# made by\n# a program\na,b\n1,2\n3,4\n", {"a": [1, 3], "b": [2, 4]}),
+    "a header that starts with #": ("# made by\n# a b\n1.0 2.0\n3.0 4.0\n", {"a": [1, 3], "b": [2, 4]}),
+    "hashes in a text": ("text,n\n#one,1\n#two,2\n", {"text": ["#one", "#two"], "n": [1, 2]}),
+    "a separator behind each row": ("a,b\n1,2,\n3,4,\n", {"a": [1, 3], "b": [2, 4], "column3": [None, None]}),
+    "names of rows, as R writes them": (
+        '"mpg" "cyl"\n"Mazda RX4" 21 6\n"Datsun 710" 22.8 4\n',
+        {"column1": ["Mazda RX4", "Datsun 710"], "mpg": [21, 22.8], "cyl": [6, 4]},
+    ),
+    "blanks behind commas": ('a, b\n1, "x, y"\n2, "z"\n', {"a": [1, 2], "b": ["x, y", "z"]}),
+    "single quotes": (
+        "t,l\n'good, very good',pos\n'bad, sad',neg\n",
+        {"t": ["good, very good", "bad, sad"], "l": ["pos", "neg"]},
+    ),
+    "apostrophes": ("t,l\nit's 'so',pos\ndon't,neg\n", {"t": ["it's 'so'", "don't"], "l": ["pos", "neg"]}),
+    "backslashes before quotes": (
+        't,l\n"say \\"hi, you\\"",pos\n"so",neg\n',
+        {"t": ['say "hi, you"', "so"], "l": ["pos", "neg"]},
+    ),
+    "old line ends": ("a,b\r1,x\r2,y\r", {"a": [1, 2], "b": ["x", "y"]}),
+}
+
+
+@pytest.mark.parametrize("name", SEPARATORS)
+def test_the_lines_show_what_divides_them(name: str) -> None:
+    text, expected = SEPARATORS[name]
+    assert table(text).to_pydict() == expected
+
+
+def test_a_separator_that_the_name_of_the_file_does_not_promise() -> None:
+    found = table("text,label\ngood,pos\nbad,neg\n", ".tsv")
+    assert found.to_pydict() == {"text": ["good", "bad"], "label": ["pos", "neg"]}
+    assert remarks(found) == "the separator is ',', whatever the name of the file promises"
+
+
+def test_options_say_how_lines_are_divided() -> None:
+    text = "Report\nof 2024\na:b\nkg:m\n1:2\n3:4\n"
+    assert table(text, separator=":", skip="2,1").to_pydict() == {"a": [1, 3], "b": [2, 4]}
+    assert table("a\tb\n1\t2\n", separator="tab").to_pydict() == {"a": [1], "b": [2]}
+    assert table("1::1193\n2::661\n", ".dat", header=("u", "i")).to_pydict() == {"u": [1, 2], "i": [1193, 661]}
+    assert table('a,b\n"x,1\n', quote="none").to_pydict() == {"a": ['"x'], "b": [1]}
+    assert table("a\n1\n-999\n2\n", na_values=("-999",)).to_pydict() == {"a": [1, None, 2]}
+    assert "has no line behind the 9 that skip leaves out" in refused("a\n1\n", skip="9")
+
+
+def test_lines_before_the_header_are_found_out() -> None:
+    assert (
+        "row 1: has 2 cells, but the header has 1 (the separator is ','; skip leaves out lines before the"
+        in refused("Report of 2024\na,b\n1,2\n3,4\n")
+    )
+
+
+HEADERS = [
+    "1::1193::5::978300760\n1::661::3::978302109\n",
+    "1,2.5\n3,4.5\n",
+    "5\n3\n4\n",
+    "good food,1\nbad food,0\nbad wine,1\n",
+]
+
+
+@pytest.mark.parametrize("text", HEADERS)
+def test_a_first_row_of_data_is_no_header(text: str) -> None:
+    assert "its first row holds data, not names" in refused(text) and "with header, as in column1" in refused(text)
+
+
+def test_numbers_may_be_names() -> None:
+    assert table("land,1990,1991\nA,1.5,2\nB,3,4\n").column_names == ["land", "1990", "1991"]
+    assert table("0,1,2,3\n1.5,2,3,4\n").column_names == ["0", "1", "2", "3"]
+    assert table(",0,1\na,7,8\n").column_names == ["column1", "0", "1"]
+
+
+NUMBERS = {
+    "decimal commas": ("x;y\n42,09;a\n7,5;b\n", ";", [42.09, 7.5]),
+    "points and commas": ("x;y\n1.234,56;a\n12,5;b\n", ";", [1234.56, 12.5]),
+    "euros": ("x;y\n1.234,56 €;a\n-7,00 €;b\n", ";", [1234.56, -7]),
+    "dollars": ('x,y\n"$1,234.50",a\n($7.25),b\n', ",", [1234.5, -7.25]),
+    "codes": ("x;y\nEUR 12,50;a\nEUR 3,00;b\n", ";", [12.5, 3]),
+    "Swiss prices": ("x;y\nCHF 1'234.50;a\nCHF 5.-;b\n", ";", [1234.5, 5]),
+    "percent": ("x,y\n12.3%,a\n50 %,b\n", ",", [12.3, 50]),
+    "a minus behind": ("x,y\n12.50-,a\n3.25,b\n", ",", [-12.5, 3.25]),
+    "a long minus": ("x,y\n−12,a\n3,b\n", ",", [-12, 3]),
+    "a plus": ("x,y\n+12,a\n3,b\n", ",", [12, 3]),
+    "blanks that do not break": ("x;y\n1\u202f234,5;a\n2\u00a0000;b\n", ";", [1234.5, 2000]),
+    "thousands": ('x,y\n"1,234",a\n"12,345,678",b\n', ",", [1234, 12345678]),
+    "lakhs": ('x,y\n"1,23,456",a\n"12,34,567",b\n', ",", [123456, 1234567]),
+    "a power of ten": ("x;y\n1,5E+03;a\n2,5E-01;b\n", ";", [1500, 0.25]),
+}
+
+
+@pytest.mark.parametrize("name", NUMBERS)
+def test_numbers_written_otherwise_are_numbers(name: str) -> None:
+    text, _, expected = NUMBERS[name]
+    found = table(text)
+    assert found["x"].to_pylist() == pytest.approx(expected)
+    assert found["y"].to_pylist() == ["a", "b"]
+
+
+def test_how_numbers_are_read_is_said() -> None:
+    found = table("price;share\n1.234,56 €;12%\n7,00 €;50%\n")
+    assert remarks(found).split("\n") == [
+        "'price' is read with a decimal comma",
+        "'price' is read with thousands in groups, so that 1.234,56 € is 1234.56",
+        "'price' is read without €",
+        "'share' is read in percent, so that 50% is 50",
+    ]
+    assert found.schema.metadata[b"decimal"] == b","
+
+
+def test_a_number_that_can_be_read_in_two_ways_is_asked_about() -> None:
+    text = "x\ty\n1,234\ta\n5,678\tb\n"
+    assert refused(text) == (
+        "t.csv, row 1, column 'x': '1,234' can be read in two ways (give decimal , if ',' is the decimal sign, decimal . "
+        "if it divides thousands)"
+    )
+    assert table(text, decimal=",")["x"].to_pylist() == [1.234, 5.678]
+    assert table(text, decimal=".")["x"].to_pylist() == [1234, 5678]
+    for other, value in (("7,5", 1.234), ("7.5", 1234), ("1,234.5", 1234)):
+        assert table(f"x\ty\n1,234\t{other}\n5,678\t{other}\n")["x"][0].as_py() == value  # the next column shows it
+    assert table("x;y\n1,234;a\n5,678;b\n12,345;c\n987;d\n")["x"].to_pylist() == [1234, 5678, 12345, 987]
+    assert table("x;y\n0,123;a\n1,234;b\n")["x"].to_pylist() == [0.123, 1.234]
+
+
+def test_points_between_thousands_beside_decimal_commas() -> None:
+    assert table("n;x\n1.234;12,5\n7.890;3,25\n").to_pydict() == {"n": [1234, 7890], "x": [12.5, 3.25]}
+    assert table("n;x\n1.5;12,5\n7.890;3,25\n")["n"].to_pylist() == [1.5, 7.89]
+    assert "if 1.234 means 1234, give decimal ," in remarks(table("n;x\n1.234;a\n7.890;b\n"))
+    assert table("n;x\n1.234;a\n7.890;b\n", decimal=",")["n"].to_pylist() == [1234, 7890]
+
+
+def test_blanks_divide_thousands_or_lists() -> None:
+    numbers = [12_345, 980, 1_200, 55_000, 7_001, 9_999, 10_000]
+    text = lines("n;y", *(f"{number:,};a".replace(",", " ") for number in numbers))
+    assert table(text)["n"].to_pylist() == numbers
+    assert "may be one number or a list of numbers (give kinds n=number" in refused("n\n101 205\n300\n")
+    assert table("n\n101 205\n300\n", kinds={"n": "number"})["n"].to_pylist() == [101205, 300]
+    assert table("n\n1 2 3\n300 400 500 600\n")["n"].to_pylist() == [[1, 2, 3], [300, 400, 500, 600]]
+
+
+def test_currencies_and_percentages_are_not_mixed() -> None:
+    assert "row 2, column 'x': is in €, but others are in $" in refused("x;y\n$5,50;a\n€6,50;b\n")
+    assert "row 3, column 'x': '0.5' has no %, but 2 of 3 cells have" in refused("x,y\n12%,a\n5%,b\n0.5,c\n")
+
+
+WORDS = ["?", "-", ".", "n/a", "na", "None", "#N/A", "\\N", "<NA>", "Missing", " ", "--", "nan", "NaN", "NULL", ""]
+
+
+@pytest.mark.parametrize("word", WORDS)
+def test_words_among_numbers_and_dates_are_missing(word: str) -> None:
+    days = [f"2026-01-{day:02}" for day in range(1, 10)]
+    found = table(lines("x,d,t", *(f"{n}.5,{day},{word or 'so'}" for n, day in enumerate(days)), f"{word},{word},a"))
+    assert found["x"].to_pylist() == [*(n + 0.5 for n in range(9)), None]
+    assert found["d"].to_pylist() == [*map(datetime.date.fromisoformat, days), None]
+    if word.strip() and word != "NULL":
+        assert "'x' has 1 of 10 cells that are" in remarks(found) and "read as missing" in remarks(found)
+    if word in ("?", "None", "Missing"):
+        assert found["t"][0].as_py() == word  # in a column of texts it is one
+
+
+def test_other_words_among_numbers_are_named() -> None:
+    cells = [f"{n}.5" for n in range(178)] + ["broken"] * 20 + ["off"] * 2
+    assert refused(lines("temp,y", *(f"{cell},1" for cell in cells))) == (
+        "t.csv, row 179, column 'temp': 'broken' is not a number, but 178 of the 200 cells are; the others are 'broken' "
+        "(20 times), 'off' (2 times) (correct it, leave the cell empty, or give kinds temp=category)"
+    )
+    units = refused("t,x\ns,mm\n0,1.5\n1,2.5\n2,3.5\n3,4.5\n")
+    assert "row 1, column 't': 's' is not a number" in units and "leave it out with skip 0,1" in units
+    assert table(lines("kids", *["0", "1", "2", "3+"] * 10))["kids"].to_pylist()[:4] == ["0", "1", "2", "3+"]
+
+
+def test_a_value_far_from_all_others_is_said_and_kept() -> None:
+    found = table(lines("x", *map(str, range(30)), *["-999"] * 4))
+    assert found["x"].to_pylist()[-1] == -999
+    assert "'x' has -999 in 4 cells, far from all other values" in remarks(found)
+    assert remarks(table(lines("x", *map(str, range(-999, 30))))) == ""
+
+
+def test_codes_keep_their_zeros_and_their_digits() -> None:
+    found = table("zip,sku,n\n01730,7,1\n90210,007,2\n10001,07,30\n")
+    assert found.to_pydict() == {"zip": ["01730", "90210", "10001"], "sku": ["7", "007", "07"], "n": [1, 2, 30]}
+    assert "'zip' has numbers that start with 0" in remarks(found)
+    late = table(lines("n,zip", *["1,90210"] * 50_000, "2,01730"))
+    assert late["zip"][-1].as_py() == "01730" and late["n"][-1].as_py() == 2
+    assert table("x,d\n0.5,01/02/2024\n00.5,02/03/2024\n")["x"].to_pylist() == [0.5, 0.5]
+    assert table("zip\n?\n01730\n")["zip"].to_pylist() == ["?", "01730"]
+    long = table("id,x\n12345678901234567890,1.5\n12345678901234567891,2\n")
+    assert long["id"].to_pylist() == ["12345678901234567890", "12345678901234567891"]
+    assert table("id\n9007199254740993\n")["id"].to_pylist() == [9007199254740993]
+
+
+def test_cells_are_stripped_unless_they_are_in_quotes() -> None:
+    found = table("a , b\n pos , x\npos, y\nPos,z\n")
+    assert found.to_pydict() == {"a": ["pos", "pos", "Pos"], "b": ["x", "y", "z"]}
+    assert table('a,b\n" pos ",x\n"pos",y\n')["a"].to_pylist() == [" pos ", "pos"]
+    said = remarks(table(lines("label", *["pos", "neg"] * 20, "Pos")))
+    assert said == "'label' has labels that differ only in case or blanks, and are kept apart: 'pos' (20), 'Pos' (1)"
+
+
+def test_a_lone_quote_never_swallows_rows() -> None:
+    rows = [f"the cat {n}\tdie Katze {n}" for n in range(40)]
+    rows[7] = '"' + rows[7]
+    rows[23] = '"' + rows[23]
+    found = table(lines("en\tde", *rows), ".tsv")
+    assert found["en"].to_pylist()[7] == '"the cat 7' and found.num_rows == 40
+    assert "the quotes are read as letters, since none closes a cell" in remarks(found)
+    assert "row 2: a cell opens with a quote, and text follows" in refused('a,b\n"x",1\n"y"z,2\n"w",3\n')
+    assert "row 2: a quote is opened here but never closed" in refused('a,b\n"x",1\n"y,2\nz,3\n')
+    swallowing = lines("a,b", '"x",0', '"5,1', "y,2", "z,3", 'w",4', "v,5")
+    assert "row 2, column 'a': a quote takes 4 lines into one cell" in refused(swallowing)
+    assert table('a,b\n5" pipe,1\n"so ""said""",2\n').to_pydict() == {"a": ['5" pipe', 'so "said"'], "b": [1, 2]}
+
+
+def test_encodings_are_told_by_their_marks(tmp_path: Path) -> None:
+    for encoding in ("utf-16", "utf-32", "utf-8-sig"):
+        assert table("a,b\ncafé,1\n".encode(encoding)).to_pydict() == {"a": ["café"], "b": [1]}
+    assert table(b"\xef\xbb\xbf\xef\xbb\xbfa,b\nx,1\n").column_names == ["a", "b"]
+    assert "row 1, column 'a': byte 0x84 is not UTF-8 (try text_encoding cp1252" in refused(b"a,b\n\x84so\x93,1\n")
+    (tmp_path / "x.csv").write_bytes("größe;x\n1,5;2\n".encode("utf-16"))
+    assert read_table(tmp_path / "x.csv", DataConfig()).to_pydict() == {"größe": [1.5], "x": [2]}
