@@ -37,7 +37,7 @@ class Rows:
         traits = {name: encoding.traits for name, encoding in coder.inputs.items() if name not in joined}
         self._verbatim = {name for name, of in traits.items() if of.verbatim}
         self._channels = {name for name, of in traits.items() if of.channels}
-        self._numbers = {name for name, of in traits.items() if of.measured}
+        self._numbers = {*coder.joined, *(name for name, of in traits.items() if of.measured)}
         self._comma = trained.config.data.decimal == ","
         self._by, self._sequence = trained.config.data.by, ""
         # A file without a header, whose columns the user named, may have blanks between its columns.
