@@ -13,7 +13,7 @@ from baselines.conftest import ragged
 from samples import ours
 
 from unrolled.baselines import baseline
-from unrolled.baselines.baseline import BASELINES, score_baselines
+from unrolled.baselines.baseline import BASELINES, fit_baselines, score_baselines
 from unrolled.batch import Discrete
 from unrolled.data.examples.examples import Examples
 from unrolled.data.forms.unaligned import Unaligned
@@ -67,13 +67,13 @@ LISTED = set().union(*(names for names, _ in WANTED.values()))
 @pytest.mark.parametrize("question", WANTED)
 def test_each_question_has_its_baselines_and_metrics(splits: dict[str, Examples], question: str) -> None:
     split = splits[question]
-    scores = score_baselines(split, split)
+    scores = score_baselines(fit_baselines(split), split)
     names, metrics = WANTED[question]
     assert scores.keys() & LISTED == names
     for values in scores.values():
         assert metrics <= values.keys()
         assert all(type(value) is float and math.isfinite(value) for value in values.values())
-    assert scores == score_baselines(split, split)
+    assert scores == score_baselines(fit_baselines(split), split)
 
 
 def test_every_member_is_used_and_named_once(splits: dict[str, Examples]) -> None:
@@ -98,11 +98,13 @@ def test_long_splits_are_cut_and_it_is_said(
     monkeypatch.setattr(baseline, "_SCORE_CELLS", 30)
     long, short = tokens([[0, 1, 2] * 40], 3), tokens([[0, 1, 2] * 10], 3)
     with caplog.at_level(logging.WARNING):
-        assert score_baselines(long, long) == score_baselines(tokens([([0, 1, 2] * 40)[-40:]], 3), short)
+        assert score_baselines(fit_baselines(long), long) == score_baselines(
+            fit_baselines(tokens([([0, 1, 2] * 40)[-40:]], 3)), short
+        )
     assert caplog.messages[:2] == [
         "the baselines were fitted on 40 of 120 steps",
         "the baselines were scored on 30 of 120 steps",
     ]
     caplog.clear()
-    score_baselines(short, tokens([[0, 1, 2] * 40], 3, first=[100]))
+    score_baselines(fit_baselines(short), tokens([[0, 1, 2] * 40], 3, first=[100]))
     assert not caplog.messages  # history that is left out is not worth a word

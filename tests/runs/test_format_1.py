@@ -84,6 +84,11 @@ def added(trained: Trained, data: Any, **options: Any) -> dict[str, Any]:
     return {name: as_json(table[name].to_pylist()) for name in table.column_names if name not in before}
 
 
+def measured(found: dict[str, float], expected: dict[str, float]) -> dict[str, float]:
+    """Only the measures that there were when the run was saved."""
+    return {name: value for name, value in found.items() if name in expected}
+
+
 def test_there_is_a_run_of_every_task_kind_and_model() -> None:
     """A member that came later has none here, and needs none."""
     assert len(FINISHED) >= 100 and len(STOPPED) >= 5
@@ -95,11 +100,12 @@ def test_a_finished_run_answers_as_it_did(name: str, saved: Callable[[str], Save
     trained, expected = run.open(), run.expected
     asked = _data(expected["asked"])
     same(added(trained, asked), expected["predict"], "predict")
-    same(trained.evaluate(run.data), expected["evaluate"], "evaluate")
+    same(measured(trained.evaluate(run.data), expected["evaluate"]), expected["evaluate"], "evaluate")
     for beam, answers in expected.get("beams", {}).items():
         same(added(trained, asked, beam=int(beam)), answers, f"beam {beam}")
     if "backtest" in expected:
-        same(trained.backtest(run.data, 2).metrics, expected["backtest"], "backtest")
+        found = trained.backtest(run.data, 2).metrics
+        same(measured(found, expected["backtest"]), expected["backtest"], "backtest")
     if "generate" in expected:
         texts = ["".join(trained.generate(**expected["generate"]["asked"], seed=seed)) for seed in (0, 1)]
         assert texts == expected["generate"]["texts"]

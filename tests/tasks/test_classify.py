@@ -14,7 +14,6 @@ from unrolled.data.examples.preprocessor import Preprocessor
 from unrolled.errors import DataError
 from unrolled.metrics.scoring import scores
 from unrolled.tasks.classify import Classify
-from unrolled.tasks.config import TaskConfig
 from unrolled.tasks.task import Question
 
 
@@ -118,7 +117,7 @@ def test_a_network_starts_with_how_many_rows_have_each_label_however_often_a_row
     cells = [["a", "a", "b"], ["a", "a"], ["a"], []]
     data = sequences({"x": [1.0, 2.0, 3.0, 4.0], "labels": cells}, {"x": "number", "labels": "category"})
     coder = Preprocessor.fit(data, Classify.roles(Question(data, ("labels",), ())), Preparation())
-    task = Classify(TaskConfig.check({"name": "classify"}), coder)
+    task = Classify(Classify.Options(), coder)
     prior = task.measure_training(coder.encode(data)).prior
     assert prior is not None
     assert prior.tolist() == pytest.approx([math.log(3.5 / 1.5), math.log(1.5 / 3.5)])

@@ -117,12 +117,12 @@ def test_answers_are_columns_of_plain_values_one_a_row(name: str) -> None:
 
 @pytest.mark.parametrize("name", SAMPLES)
 def test_a_baseline_comes_under_the_tasks_own_names(name: str) -> None:
-    from unrolled.baselines.baseline import score_baselines
+    from unrolled.baselines.baseline import fit_baselines, score_baselines
 
     task, _ = batches(name)
     examples = SAMPLES[name].examples(task)
     own = set(scores([task.judge(*batches(name)[1][0])]))
-    found = score_baselines(examples, examples)
+    found = score_baselines(fit_baselines(examples), examples)
     assert found
     for metrics in found.values():
         shared = own & metrics.keys()

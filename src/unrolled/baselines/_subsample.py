@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 
 from unrolled.batch import Continuous, Spec
-from unrolled.data.encodings.encoding import Encoded
 from unrolled.data.examples.examples import Examples
+from unrolled.data.examples.portions import cut_steps, take_rows
 
 __all__ = ["for_fitting", "for_scoring"]
 
@@ -34,7 +32,7 @@ def for_fitting(train: Examples, cells: int) -> Examples:
     if train.form.whole:
         return _spaced_rows(train, limit)
     after = np.cumsum(lengths[::-1])[::-1] - lengths  # the steps of all later rows
-    return _cut(train, lengths - np.clip(limit - after, 0, lengths), lengths)
+    return cut_steps(train, lengths - np.clip(limit - after, 0, lengths), lengths)
 
 
 def for_scoring(part: Examples, cells: int) -> Examples:
@@ -53,7 +51,7 @@ def for_scoring(part: Examples, cells: int) -> Examples:
         return _spaced_rows(part, limit)
     before = np.cumsum(asked) - asked  # the questions of all earlier rows
     ends = np.where(before < limit, first + np.clip(limit - before, 0, asked), begins)
-    return _cut(part, begins, ends)
+    return cut_steps(part, begins, ends)
 
 
 def _steps(examples: Examples, cells: int) -> int:
@@ -68,38 +66,4 @@ def _width(spec: Spec) -> int:
 def _spaced_rows(examples: Examples, limit: int) -> Examples:
     total = int(examples.steps().sum())
     rows = np.arange(0, len(examples.steps()), -(-total // limit))
-    inputs = {name: _take(column, rows) for name, column in examples.inputs.items()}
-    return replace(examples, inputs=inputs, target=None if examples.target is None else _take(examples.target, rows))
-
-
-def _take(column: Encoded, rows: np.ndarray) -> Encoded:
-    if column.offsets is None:
-        return Encoded(column.values[rows], None)
-    return _slices(column, column.offsets[rows], column.offsets[rows + 1])
-
-
-def _cut(examples: Examples, begins: np.ndarray, ends: np.ndarray) -> Examples:
-    """Steps ``begins[r] … ends[r]`` of each row r, without rows that become empty."""
-    rows = np.flatnonzero(ends > begins)
-
-    def cut(column: Encoded, spec: Spec | None) -> Encoded:
-        if column.offsets is None or (spec is not None and spec.side):  # a side sequence belongs to every step
-            return _take(column, rows)
-        starts, stops = column.offsets[rows], column.offsets[rows + 1]  # known covariates may be shorter
-        return _slices(column, np.minimum(starts + begins[rows], stops), np.minimum(starts + ends[rows], stops))
-
-    return replace(
-        examples,
-        inputs={name: cut(column, examples.specs[name]) for name, column in examples.inputs.items()},
-        target=None if examples.target is None else cut(examples.target, None),
-        first=None if examples.first is None else np.maximum(examples.first - begins, 0)[rows],
-        naive=None if examples.naive is None else examples.naive[rows],
-    )
-
-
-def _slices(column: Encoded, starts: np.ndarray, stops: np.ndarray) -> Encoded:
-    offsets = np.concatenate([[0], np.cumsum(stops - starts)])
-    if len(starts) and np.array_equal(starts[1:], stops[:-1]):
-        return Encoded(column.values[starts[0] : stops[-1]], offsets)
-    pieces = [column.values[start:stop] for start, stop in zip(starts, stops, strict=True)]
-    return Encoded(np.concatenate([column.values[:0], *pieces]), offsets)
+    return take_rows(examples, rows)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import ClassVar, Protocol, Self
 
 import numpy as np
@@ -15,7 +15,7 @@ from unrolled.metrics.judged import Answers
 from unrolled.metrics.scoring import NO_OPTIONS, Own, scores
 from unrolled.registry import Registry
 
-__all__ = ["BASELINES", "Baseline", "score_baselines"]
+__all__ = ["BASELINES", "Baseline", "fit_baselines", "score_baselines"]
 
 BASELINES = Registry("baseline")
 
@@ -49,15 +49,36 @@ class Baseline(Protocol):
         """Its predictions for another split together with the targets, whole or in parts, as from `Task.judge`."""
 
 
-def score_baselines(train: Examples, part: Examples, own: Own = NO_OPTIONS) -> dict[str, dict[str, float]]:
-    """Fit and score every applicable baseline: name -> metric -> value, in alphabetical order of their files.
+def fit_baselines(train: Examples, own: Own = NO_OPTIONS) -> dict[str, Baseline]:
+    """Fit every applicable baseline, by name, in alphabetical order of their files.
 
     Only a portion of a very long split is used, and a warning is logged.
 
     Args:
         train: the split to fit on.
-        part: the split to score on, encoded in the same way.
-        own: the options of baselines and metrics.
+        own: the options of baselines.
+    """
+    fitted = for_fitting(train, _FIT_CELLS)
+    _warn("fitted", fitted, train)
+    members: dict[str, type[Baseline]] = BASELINES.members()
+    return {
+        member.name: made(member.fit, fitted, options=options_of(own, "baseline", name))
+        for name, member in members.items()
+        if member.applies(fitted)
+    }
+
+
+def score_baselines(
+    fitted: Mapping[str, Baseline], part: Examples, own: Own = NO_OPTIONS
+) -> dict[str, dict[str, float]]:
+    """Score baselines: name -> metric -> value.
+
+    Only a portion of a very long split is used, and a warning is logged.
+
+    Args:
+        fitted: the result of `fit_baselines`.
+        part: the split to score on, encoded like the one that they were fitted on.
+        own: the options of metrics.
 
     Cost: seconds; for the longest splits half a minute and 0.5 GB (1.5 GB if no phrases repeat).
 
@@ -67,20 +88,18 @@ def score_baselines(train: Examples, part: Examples, own: Own = NO_OPTIONS) -> d
         >>> from unrolled.data.forms.horizon import Horizon
         >>> series = Encoded(np.sin(np.arange(60) * np.pi / 6, dtype=np.float32)[:, None], np.array([0, 60]))
         >>> wave = Examples({"x": series}, {"x": Continuous(1)}, series, Continuous(1), Horizon(3))
-        >>> {name: round(values["mse_scaled"], 2) for name, values in score_baselines(wave, wave).items()}
+        >>> found = score_baselines(fit_baselines(wave), wave)
+        >>> {name: round(values["mse_scaled"], 2) for name, values in found.items()}
         {'last value': 0.53, 'mean': 0.51, 'seasonal naive': 0.08}
     """
-    fitted, scored = for_fitting(train, _FIT_CELLS), for_scoring(part, _SCORE_CELLS)
-    for verb, used, whole in (("fitted", fitted, train), ("scored", scored, part)):
-        if _own_steps(used) < _own_steps(whole):
-            _log.warning("the baselines were %s on %d of %d steps", verb, _own_steps(used), _own_steps(whole))
-    members: dict[str, type[Baseline]] = BASELINES.members()
-    found = {}
-    for name, member in members.items():
-        if member.applies(fitted):
-            learned: Baseline = made(member.fit, fitted, options=options_of(own, "baseline", name))
-            found[member.name] = scores(learned.judge(scored), own)
-    return found
+    scored = for_scoring(part, _SCORE_CELLS)
+    _warn("scored", scored, part)
+    return {name: scores(baseline.judge(scored), own) for name, baseline in fitted.items()}
+
+
+def _warn(verb: str, used: Examples, whole: Examples) -> None:
+    if _own_steps(used) < _own_steps(whole):
+        _log.warning("the baselines were %s on %d of %d steps", verb, _own_steps(used), _own_steps(whole))
 
 
 def _own_steps(examples: Examples) -> int:

@@ -26,4 +26,4 @@ def describe(run: str, /, *, told: Told | None = None) -> None:
     print(description)
     for split, metrics in trained.metrics.items():
         baselines = trained.baselines.get(split, {})
-        print(f"\n{split}\n\n{comparison(metrics, baselines)}\n\n{verdict(metrics, baselines)}".rstrip())
+        print(f"\n{split}\n\n{comparison(metrics, baselines)}\n\n{verdict(trained, split)}".rstrip())

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from unrolled.cli.output import Told, comparison, emit, listed, note
+from unrolled.cli.details import details
+from unrolled.cli.output import Told, emit, listed, note
 from unrolled.runs.progress import Progress
 
 __all__ = ["evaluate"]
@@ -16,17 +17,24 @@ def evaluate(
     /,
     *,
     beam: int | None = None,
+    worst: int = 0,
+    group: str | None = None,
     tunes: int | None = None,
     origins: int | None = None,
     device: str = "auto",
     told: Told | None = None,
 ) -> None:
-    """Evaluate a trained model on a file with the target.
+    """Evaluate a trained model on a file with the target: as a whole, and where it errs.
+
+    Below the metrics and their 95 % intervals stand, where they apply, each label's precision and recall, the labels
+    that are confused, how sure the model is, and its metrics by length and by step ahead.
 
     Args:
         run: The run directory that fit wrote.
         file: Data with the columns of the training data, including the target; - for stdin.
         beam: Beam width, for a model that writes sequences. Default: that of the run.
+        worst: List this many of the worst examples.
+        group: Column for whose values the metrics are shown too.
         tunes: Let a model of music write this many tunes, and report how many are valid, in metre and new.
         origins: Forecast from each of this many last steps of every sequence, and show metrics for each step ahead.
         device: cpu, cuda, or auto: a GPU if there is one. Default: auto.
@@ -38,20 +46,22 @@ def evaluate(
     trained = api.load(run)
     if origins is not None:
         with Progress(quiet=told.quiet):
-            found = trained.backtest(file, origins, device=device)
+            tested = trained.backtest(file, origins, device=device)
         if told.json:
-            emit({"run": run, "file": file, **found._asdict()})
+            emit({"run": run, "file": file, **tested._asdict()})
             return
-        rows = {f"{h} ahead": values for h, values in enumerate(found.by_step, 1)}
-        rows |= {f"origin {k}": values for k, values in enumerate(found.by_origin, 1)}
-        print(listed(found.metrics, rows, own=f"last {origins} origins"))
+        rows = {f"{h} ahead": values for h, values in enumerate(tested.by_step, 1)}
+        rows |= {f"origin {k}": values for k, values in enumerate(tested.by_origin, 1)}
+        print(listed(tested.metrics, rows, own=f"last {origins} origins"))
         return
     with Progress(quiet=told.quiet):
-        metrics = trained.evaluate(file, beam=beam, device=device)
+        found = trained.examine(file, worst=worst, group=group, beam=beam, device=device)
+        metrics = found.metrics
         if tunes is not None:
             metrics |= api.judge_tunes(trained, tunes)
     if told.json:
-        emit({"run": run, "file": file, "metrics": metrics, "signatures": signatures(metrics)})
+        said = {"metrics": metrics, "signatures": signatures(metrics), "details": found.to_json()}
+        emit({"run": run, "file": file, **said})
         return
     then = {f"{split} split, after training": values for split, values in trained.metrics.items()}
     if Path(file).absolute() == Path(str(trained.config.files.get("training", {}).get("path", ""))).absolute():
@@ -59,4 +69,15 @@ def evaluate(
             "note: the model was trained on this file, so these metrics are better than on new data",
             quiet=told.quiet,
         )
-    print(comparison(metrics, then, own="this file"))
+    ends = {"95 % from": 0, "to": 1}
+    rows = {name: {measure: pair[end] for measure, pair in found.intervals.items()} for name, end in ends.items()}
+    from unrolled.metrics.metric import in_order
+
+    print(listed(in_order(metrics), rows | then, own="this file"))
+    if below := details(found):
+        print(f"\n{below}")
+    if found.examined < found.units:
+        note(
+            f"note: intervals and parts are of {found.examined} of {found.units} sequences or stretches",
+            quiet=told.quiet,
+        )

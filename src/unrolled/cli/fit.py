@@ -74,6 +74,7 @@ def report(trained: Trained, *, as_json: bool) -> None:
                 "model": trained.network.title,
                 "metrics": trained.metrics,
                 "baselines": trained.baselines,
+                "findings": trained.findings.to_json(),
             }
         )
         return
@@ -81,8 +82,8 @@ def report(trained: Trained, *, as_json: bool) -> None:
         baselines = trained.baselines.get(split, {})
         print(f"\n{trained.folder}, {split}:\n")
         print(comparison(metrics, baselines))
-        sentence = verdict(metrics, baselines)
-        print(f"\n{sentence}" if sentence else "")
+        sentences = verdict(trained, split)
+        print(f"\n{sentences}" if sentences else "")
 
 
 def what_next(trained: Trained) -> str:

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import json
 import sys
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cyclopts import Parameter
 
-__all__ = ["SCHEMA", "Told", "comparison", "emit", "is_better", "note", "table", "verdict"]
+if TYPE_CHECKING:
+    from unrolled.api import Trained
+
+__all__ = ["SCHEMA", "Told", "comparison", "emit", "listed", "note", "number", "table", "verdict"]
 
 SCHEMA = 1
+
+_WIDTH = 110  # characters in a line of prose
 
 
 @Parameter(name="*")
@@ -54,47 +60,28 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "\n".join(lines)
 
 
-def is_better(metric: str, value: float, other: float) -> bool:
-    """True if ``value`` is better than ``other``; never true of NaN, or of a metric with no better direction.
-
-    >>> is_better("accuracy", 0.9, 0.8), is_better("mse_scaled", 0.9, 0.8), is_better("exact_match", 0.9, 0.8)
-    (True, False, True)
-    """
-    from unrolled.metrics.metric import cost
-
-    return cost(metric, value) < cost(metric, other)
-
-
 def comparison(metrics: dict[str, float], others: dict[str, dict[str, float]], own: str = "this model") -> str:
-    """A table of the ``own`` metrics, and below them the others, the best first."""
-    from unrolled.metrics.metric import best_first
+    """A table of the ``own`` metrics, and below them the others, the best first.
 
+    The columns begin with what a practitioner reads first, such as an accuracy or an error in units of the data.
+    """
+    from unrolled.metrics.metric import best_first, in_order
+
+    metrics = in_order(metrics)
     return listed(metrics, best_first(others, next(iter(metrics), "")), own)
 
 
 def listed(metrics: dict[str, float], others: dict[str, dict[str, float]], own: str) -> str:
     """A table of the ``own`` metrics, and below them the others in their given order."""
     rows = [(own, metrics), *others.items()]
-    return table(["", *metrics], [[name, *(_number(values.get(m)) for m in metrics)] for name, values in rows])
+    return table(["", *metrics], [[name, *(number(values.get(m)) for m in metrics)] for name, values in rows])
 
 
-def verdict(metrics: dict[str, float], baselines: dict[str, dict[str, float]]) -> str:
-    """A sentence that says whether a baseline is as good as the model, and in which metric."""
-    from unrolled.metrics.metric import best_first, measure
-
-    for metric, value in metrics.items():
-        rivals = best_first({name: values for name, values in baselines.items() if metric in values}, metric)
-        declared = measure(metric)
-        if not rivals or declared is None or declared.better is None:
-            continue
-        name, best = next((name, values[metric]) for name, values in rivals.items())
-        if not is_better(metric, value, best):
-            return (
-                f"The baseline '{name}' is as good or better in {metric} ({_number(best)} against {_number(value)}): "
-                "the model is not worth its cost yet; give it more time, more data or more --hidden units."
-            )
-    return "The model is better than every baseline." if baselines else ""
+def verdict(trained: Trained, split: str) -> str:
+    """What there is to say below the table of ``split``: the verdict, which weights were kept, and what to try."""
+    return "\n".join(wrapped for line in trained.sentences(split) for wrapped in textwrap.wrap(line, _WIDTH))
 
 
-def _number(value: float | None) -> str:
+def number(value: float | None) -> str:
+    """Four digits; empty for ``None``."""
     return "" if value is None else f"{value:.4g}"

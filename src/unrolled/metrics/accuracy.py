@@ -27,7 +27,7 @@ class Accuracy:
     """
 
     judges: ClassVar[tuple[type, ...]] = (ChosenLabels, ChosenSets, ChosenTokens)
-    measures: ClassVar[tuple[Measure, ...]] = (Measure("accuracy", "share", "higher"),)
+    measures: ClassVar[tuple[Measure, ...]] = (Measure("accuracy", "share", "higher", "front"),)
 
     def sums(self, judged: ChosenLabels | ChosenSets | ChosenTokens) -> Sums:
         right = judged.chosen == judged.right

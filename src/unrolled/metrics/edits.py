@@ -33,7 +33,7 @@ class Edits:
     judges: ClassVar[tuple[type, ...]] = (TokenSequences,)
     measures: ClassVar[tuple[Measure, ...]] = (
         Measure("token_error_rate", "edits per token", "lower"),
-        Measure("exact_match", "share", "higher"),
+        Measure("exact_match", "share", "higher", "front"),
     )
 
     def sums(self, judged: TokenSequences) -> Sums:

@@ -265,11 +265,13 @@ class Intervals:
 
     Attributes:
         low, high, right: of the same shape, float.
+        share: the share of values that such an interval should hold, such as 0.8 from the 10 % to the 90 % quantile.
     """
 
     low: Tensor
     high: Tensor
     right: Tensor
+    share: float
 
     def __post_init__(self) -> None:
         _check(self.low, self.right)

@@ -30,8 +30,8 @@ class Loss:
 
     judges: ClassVar[tuple[type, ...]] = (Nats,)
     measures: ClassVar[tuple[Measure, ...]] = (
-        Measure("loss_nats_per_*", "nats", "lower"),
-        Measure("nll_nats_per_*", "nats", "lower"),
+        Measure("loss_nats_per_*", "nats", "lower", "back"),
+        Measure("nll_nats_per_*", "nats", "lower", "back"),
     )
 
     def sums(self, judged: Nats) -> Sums:

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from unrolled.registry import Registry
 
-__all__ = ["METRICS", "Measure", "Metric", "Signed", "Sums", "best_first", "cost", "measure"]
+__all__ = ["METRICS", "Measure", "Metric", "Signed", "Sums", "best_first", "cost", "in_order", "measure"]
 
 METRICS = Registry("metric")
 
@@ -28,11 +28,16 @@ class Measure:
         unit: the unit of the number.
         better: which values are better; ``None`` if neither, such as for a coverage, which should be close to its
             nominal value.
+        place: where it stands in a table: in front what a practitioner reads first, such as an accuracy or an error in
+            the units of the data, and at the back what only compares models, such as nats.
+        wanted: the name of the measure that it should be close to, if there is one.
     """
 
     name: str
     unit: str
     better: Literal["higher", "lower"] | None
+    place: Literal["front", "middle", "back"] = "middle"
+    wanted: str | None = None
 
 
 class Metric(Protocol):
@@ -88,6 +93,21 @@ def cost(name: str, value: float) -> float:
     if found is None or found.better is None:
         return math.nan
     return -value if found.better == "higher" else value
+
+
+def in_order(metrics: Mapping[str, float]) -> dict[str, float]:
+    """``metrics`` in the order of a table: what a practitioner reads first, and at the back what compares models.
+
+    Example:
+        >>> in_order({"loss_nats_per_label": 0.4, "macro_f1": 0.8, "accuracy": 0.9})
+        {'accuracy': 0.9, 'macro_f1': 0.8, 'loss_nats_per_label': 0.4}
+    """
+
+    def place(item: tuple[str, float]) -> int:
+        found = measure(item[0])
+        return ["front", "middle", "back"].index("middle" if found is None else found.place)
+
+    return dict(sorted(metrics.items(), key=place))
 
 
 def best_first(rows: Mapping[str, dict[str, float]], name: str) -> dict[str, dict[str, float]]:

@@ -37,7 +37,9 @@ class Pinball:
     """
 
     judges: ClassVar[tuple[type, ...]] = (Quantiles,)
-    measures: ClassVar[tuple[Measure, ...]] = (Measure("pinball_scaled", "training standard deviations", "lower"),)
+    measures: ClassVar[tuple[Measure, ...]] = (
+        Measure("pinball_scaled", "training standard deviations", "lower", "back"),
+    )
 
     def sums(self, judged: Quantiles) -> Sums:
         return known_mean("pinball_scaled", pinball(judged), judged.right)

@@ -37,10 +37,10 @@ class PointError:
 
     judges: ClassVar[tuple[type, ...]] = (Values, NextValues, Forecasts)
     measures: ClassVar[tuple[Measure, ...]] = (
-        Measure("mse_scaled", "squared training standard deviations", "lower"),
+        Measure("mse_scaled", "squared training standard deviations", "lower", "back"),
         Measure("mse", "squared units of the target", "lower"),
-        Measure("mae_scaled", "training standard deviations", "lower"),
-        Measure("mae", "units of the target", "lower"),
+        Measure("mae_scaled", "training standard deviations", "lower", "back"),
+        Measure("mae", "units of the target", "lower", "front"),
     )
 
     def sums(self, judged: Values | NextValues | Forecasts) -> Sums:

@@ -37,7 +37,7 @@ class CRPS:
     """
 
     judges: ClassVar[tuple[type, ...]] = (Gaussians, Quantiles, Points)
-    measures: ClassVar[tuple[Measure, ...]] = (Measure("crps_scaled", "training standard deviations", "lower"),)
+    measures: ClassVar[tuple[Measure, ...]] = (Measure("crps_scaled", "training standard deviations", "lower", "back"),)
 
     def sums(self, judged: Gaussians | Quantiles | Points) -> Sums:
         return known_mean("crps_scaled", _each(judged), judged.right)

@@ -14,7 +14,7 @@ from unrolled.config import made, options_of
 from unrolled.metrics.judged import Answers
 from unrolled.metrics.metric import METRICS, Metric, Signed, Sums
 
-__all__ = ["added", "scores", "signatures", "values"]
+__all__ = ["added", "metric_of", "scores", "signatures", "values"]
 
 _PART = ": "  # between the names of a metric and of one of its sums
 
@@ -46,6 +46,11 @@ def added(total: Sums, answers: Answers, own: Own = NO_OPTIONS) -> Sums:
                     key = f"{name}{_PART}{part}"
                     sums[key] = sums[key] + value if key in sums else value
     return sums
+
+
+def metric_of(key: str) -> str:
+    """The metric that a key of the sums belongs to."""
+    return key.partition(_PART)[0]
 
 
 def values(total: Sums, own: Own = NO_OPTIONS) -> dict[str, float]:

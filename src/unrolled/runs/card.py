@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from unrolled.metrics.metric import best_first
+from unrolled.metrics.metric import best_first, in_order
 from unrolled.runs.word_vectors import encoder_of
 
 if TYPE_CHECKING:
@@ -19,6 +19,7 @@ __all__ = ["card", "table"]
 
 def table(metrics: dict[str, float], baselines: dict[str, dict[str, float]]) -> list[str]:
     """A Markdown table of the model and its baselines, the best first; a metric that one lacks is left blank."""
+    metrics = in_order(metrics)
     names = list(metrics)
     rows = [("**this model**", metrics), *best_first(baselines, next(iter(names), "")).items()]
     head = ["| | " + " | ".join(names) + " |", "|---|" + "---|" * len(names)]
@@ -70,6 +71,7 @@ def card(trained: Trained, progress: Progress, splits: tuple[str, ...]) -> str:
     for split, metrics in trained.metrics.items():
         lines += [f"On the {split} split, compared with baselines fitted on the same training data:", ""]
         lines += [*table(metrics, trained.baselines.get(split, {})), ""]
+        lines += [line for sentence in trained.sentences(split) for line in (sentence, "")]
     clipped = 100 * progress.clipped / max(progress.step, 1)
     lines += [
         f"Gradients were clipped at norm {config.training.clip} in {clipped:.1f} % of the steps; "

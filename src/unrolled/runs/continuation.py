@@ -14,12 +14,12 @@ from unrolled.data.encodings.facets import Pitches, Text
 from unrolled.decoding.generate import generate
 from unrolled.decoding.sampling import Sampling
 from unrolled.decoding.switches import switch
-from unrolled.errors import UsageError, named
+from unrolled.errors import DataError, UsageError, named
 from unrolled.models.model import LiveModel, Model
 from unrolled.music.rolls import KEYS, from_text, to_line
 from unrolled.tasks.task import Task
 
-__all__ = ["as_prompt", "roll_after", "text_after", "until"]
+__all__ = ["as_prompt", "continued", "roll_after", "text_after", "unseen", "until"]
 
 
 def as_prompt(encoding: Encoding, cell: Any) -> str:
@@ -27,6 +27,41 @@ def as_prompt(encoding: Encoding, cell: Any) -> str:
     if isinstance(encoding, Pitches) and encoding.is_roll:
         return "".join(to_line(np.asarray(step)) for step in cell)
     return cell if isinstance(cell, str) else " ".join(cell)
+
+
+def continued(prompt: str, task: Task, network: Model, length: int, settings: Sampling) -> Iterator[str]:
+    """Continue ``prompt`` with a model of texts or of piano rolls; arguments and errors as for `Trained.generate`."""
+    coder, answer = task.coder, task.coder.answer
+    text = answer if isinstance(answer, Text) else None
+    roll = isinstance(answer, Pitches) and answer.is_roll
+    if not coder.form.predicts_next or not (text or roll):
+        raise UsageError(
+            "generate only works with the task 'next_step' on texts or piano rolls; "
+            f"this model's task is {task.name!r} on {answer.kind}"
+        )
+    if len(coder.inputs) > 1:
+        others = ", ".join(name for name in coder.inputs if name != coder.target)
+        more = f"this model also reads {others}, which a prompt cannot hold"
+        raise UsageError(f"{more}: use stream, which takes every column")
+    if text is None:
+        return roll_after(prompt, task, network, length, settings)
+    if not (text.framed or prompt.split()):
+        begun = "this model was not trained on the beginnings of sequences"
+        raise UsageError(f"{begun}: give it a {named('prompt')} to continue")
+    unknown = unseen(task, prompt)
+    # A model of characters never met <unknown> in training, so it cannot continue from it.
+    if unknown and (text.unit == "character" or len(unknown) == len({*prompt.split()})):
+        listed = ", ".join(repr(token) for token in unknown[:10]) + (", …" if len(unknown) > 10 else "")
+        raise DataError(
+            f"the model never saw {listed} in training", file="the prompt", hint="leave it out of the prompt"
+        )
+    return text_after(prompt, task, network, length, settings)
+
+
+def unseen(task: Task, prompt: str) -> list[str]:
+    """The characters or words of ``prompt`` that were never seen in training, each once, in order."""
+    answer = task.coder.answer
+    return answer.unseen(prompt) if isinstance(answer, Text) else []
 
 
 def text_after(prompt: str, task: Task, network: Model, length: int, settings: Sampling) -> Iterator[str]:

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from unrolled.baselines.baseline import score_baselines
+from unrolled.baselines.baseline import fit_baselines
 from unrolled.data.encodings.facets import Reusable
 from unrolled.data.examples.examples import Examples
 from unrolled.data.examples.preparation import Preparation
@@ -19,10 +19,13 @@ from unrolled.data.examples.preprocessor import Preprocessor
 from unrolled.data.tables.sequences import JOINED, Sequences
 from unrolled.errors import DataError, ModelError, named
 from unrolled.models.model import Model
+from unrolled.runs.advice import Course, about_data, about_training
 from unrolled.runs.card import card
 from unrolled.runs.checks import check_idle, check_pieces, check_positions
 from unrolled.runs.config import RunConfig
 from unrolled.runs.directory import alone, choose, claimed, keep_options
+from unrolled.runs.findings import Findings
+from unrolled.runs.judging import Judged, judge_split
 from unrolled.runs.opening import build, open_run
 from unrolled.runs.plan import RunPlan, Say, plan_from_options, plan_from_run
 from unrolled.runs.splits import LastStep, Splits, parse, split_up
@@ -33,7 +36,7 @@ from unrolled.tasks.task import TASKS, Measured, Task, make_task
 from unrolled.training import checkpoint
 from unrolled.training.checkpoint import Checkpoint
 from unrolled.training.device import device_for
-from unrolled.training.evaluate import evaluate
+from unrolled.training.evaluate import evaluate, outputs_over
 from unrolled.training.hooks import Hook, log_to, need_tensorboard, tensorboard_to
 from unrolled.training.plans import can_be_judged
 from unrolled.training.schedule import Budget
@@ -147,7 +150,7 @@ def _run(folder: Path, plan: RunPlan, hooks: tuple[Hook, ...], say: Say) -> Trai
         start = new_network(folder, plan, encoded, say)
         log = log_to(folder / "metrics.jsonl", start.saved.step if start.saved else -1)
         progress, validated = train(folder, plan.config, encoded, start, (log, *hooks), say)
-        trained = judge(folder, plan.config, encoded, start.network, validated)
+        trained = judge(folder, plan.config, encoded, start.network, validated, progress)
         for split, values in trained.metrics.items():
             for hook in (log, *hooks):
                 hook({"kind": split + "_final", "step": progress.step, **values})
@@ -263,7 +266,12 @@ def train(
 
 
 def judge(
-    folder: Path, config: RunConfig, encoded: Encoded, network: Model, validated: dict[str, float] | None
+    folder: Path,
+    config: RunConfig,
+    encoded: Encoded,
+    network: Model,
+    validated: dict[str, float] | None,
+    progress: Progress,
 ) -> Trained:
     """The trained model with its metrics on each held-out split, and those of the baselines.
 
@@ -273,26 +281,42 @@ def judge(
         encoded: its splits.
         network: the network with the best weights.
         validated: its metrics on the validation split, if there is one.
+        progress: where training ended.
     """
-    task, device = encoded.measured.task, device_for(config.training.device)
+    before, device = encoded.measured.task, device_for(config.training.device)
     network.eval()
-    known = {"valid": validated}  # measured when these weights were validated
+    task = before
+    if "valid" in encoded.judged:
+        task = before.measure_validation(
+            outputs_over(network, before, encoded.judged["valid"], config.training, device)
+        )
+    known = {"valid": validated} if task is before else {}  # measured when these weights were validated
     metrics = {
         split: known.get(split) or evaluate(network, task, part, config.training, device)
         for split, part in encoded.judged.items()
     }
-    baselines = {
-        split: _baselines(encoded.train, part, metrics[split], config) for split, part in encoded.judged.items()
+    fitted = fit_baselines(encoded.train, config.training.own) if encoded.judged else {}
+    judged = {
+        split: judge_split(network, task, part, metrics[split], fitted, config.training, device)
+        for split, part in encoded.judged.items()
     }
-    return Trained(config, task, network.to("cpu"), metrics, baselines, folder)
+    baselines = {split: found.baselines for split, found in judged.items()}
+    found = _findings(folder, config, task, judged, progress)
+    return Trained(config, task, network.to("cpu"), metrics, baselines, folder, found)
 
 
-def _baselines(
-    train: Examples, part: Examples, metrics: dict[str, float], config: RunConfig
-) -> dict[str, dict[str, float]]:
-    """The metrics of the baselines that the model has too."""
-    found = score_baselines(train, part, config.training.own)
-    return {name: {key: value for key, value in scores.items() if key in metrics} for name, scores in found.items()}
+def _findings(folder: Path, config: RunConfig, task: Task, judged: dict[str, Judged], progress: Progress) -> Findings:
+    verdicts = {split: found.verdict for split, found in judged.items() if found.verdict is not None}
+    if "valid" not in judged:
+        return Findings(verdicts)
+    best = checkpoint.best(folder / "checkpoints")
+    kept = None if best is None else int(best.meta["step"])
+    course = Course.read(folder / "metrics.jsonl", task.watch, kept, progress.step)
+    advice: list[str] = []
+    if "valid" not in verdicts or verdicts["valid"].outcome != "better":
+        advice += about_training(course, config.model, config.training)
+    advice += about_data(judged["valid"].held, task.for_rare)
+    return Findings(verdicts, tuple(advice), None if kept is None else (kept, progress.step))
 
 
 def write(folder: Path, trained: Trained, progress: Progress, splits: Splits) -> None:

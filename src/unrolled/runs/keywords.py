@@ -25,6 +25,7 @@ class Keywords(TypedDict, total=False):
     bptt_gradient: int
     by: str
     checkpoint_every: str
+    class_weights: str
     clip: float
     coverage: bool
     crf: bool
@@ -88,6 +89,7 @@ class Keywords(TypedDict, total=False):
     task: str
     test: str | float
     text_encoding: str
+    threshold: str
     tied: bool
     tokens: str
     transpose: int

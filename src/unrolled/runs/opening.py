@@ -13,6 +13,7 @@ from unrolled.layers.pretrained import PretrainedEncoder
 from unrolled.models.build import build_model
 from unrolled.models.model import Model
 from unrolled.runs.config import RunConfig
+from unrolled.runs.findings import Findings
 from unrolled.runs.trained import WEIGHTS, Trained
 from unrolled.storage.directories import read_directory
 from unrolled.storage.tensors import load_tensors
@@ -67,6 +68,7 @@ def open_run(folder: Path) -> Trained:
         tensors = load_tensors(files[WEIGHTS]) if finished else _best_so_far(folder)
         results = json.loads(files["results.json"]) if finished else {"metrics": {}, "baselines": {}}
         metrics, baselines = results["metrics"], results["baselines"]
+        findings = Findings.from_json(results["findings"]) if "findings" in results else Findings()
         network = _network(folder, config, task, tensors)
     except UsageError as error:
         raise ModelError(f"{folder}: {error}") from None
@@ -78,7 +80,7 @@ def open_run(folder: Path) -> Trained:
         AssertionError,
     ) as error:  # such as a task that does not suit the target
         raise ModelError(f"{folder} is incomplete or damaged: {error!r}") from None
-    return Trained(config, task, network, metrics, baselines, folder)
+    return Trained(config, task, network, metrics, baselines, folder, findings)
 
 
 def _best_so_far(folder: Path) -> dict[str, torch.Tensor]:

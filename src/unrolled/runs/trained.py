@@ -11,13 +11,11 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import torch
 
-from unrolled.data.encodings.facets import Letters, Pitches, Text
+from unrolled.data.encodings.facets import Letters, Text
 from unrolled.data.examples.examples import Examples
 from unrolled.data.examples.known_future import last_known
 from unrolled.data.examples.known_kinds import known_kinds
-from unrolled.data.examples.live_row import LiveRow
 from unrolled.data.io.line_files import line_files
 from unrolled.data.tables.in_memory import from_arrow
 from unrolled.data.tables.read import read
@@ -29,11 +27,15 @@ from unrolled.models._copies import Copies
 from unrolled.models.model import Model
 from unrolled.runs.checks import check_positions
 from unrolled.runs.config import RunConfig
-from unrolled.runs.continuation import as_prompt, roll_after, text_after, until
+from unrolled.runs.continuation import as_prompt, continued, unseen, until
+from unrolled.runs.examination import Examination, examine
+from unrolled.runs.findings import Findings
+from unrolled.runs.live import live_session
 from unrolled.runs.predicting import around, fits, predictions, with_columns
+from unrolled.runs.verdict import compare
 from unrolled.storage.directories import write_directory
 from unrolled.storage.tensors import save_tensors
-from unrolled.streaming.session import Memory, Session
+from unrolled.streaming.session import Session
 from unrolled.tasks.task import Task
 from unrolled.training.backtest import Backtest, backtest
 from unrolled.training.device import device_for
@@ -58,6 +60,7 @@ class Trained:
         metrics: split -> metric -> value, as measured when training ended; empty for a run that was stopped.
         baselines: split -> baseline -> metric -> value.
         folder: the run directory, or ``None`` before it is saved.
+        findings: the verdict on each split, and what to try next.
     """
 
     config: RunConfig
@@ -66,10 +69,20 @@ class Trained:
     metrics: dict[str, dict[str, float]]
     baselines: dict[str, dict[str, dict[str, float]]]
     folder: Path | None = None
+    findings: Findings = field(default_factory=Findings)
     _copies: Copies = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "_copies", Copies(self.network))
+
+    def sentences(self, split: str) -> list[str]:
+        """What there is to say about ``split``: the verdict, which weights were kept, and what to try next."""
+        found, task = self.findings.sentences(split), self.task
+        if self.findings.verdicts or split not in self.metrics:
+            return found
+        # A run of an earlier version has no verdict: it is made from its table, without an error of the difference.
+        verdict = compare(self.metrics[split], self.baselines.get(split, {}), task.chooses, task.watch)
+        return [*([] if verdict is None else verdict.sentences()), *found]
 
     def evaluate(self, data: Any, *, beam: int | None = None, device: str = "auto") -> dict[str, float]:
         """The task's metrics on ``data`` (a path, or a table in memory), which must hold the target.
@@ -84,14 +97,33 @@ class Trained:
             UsageError: ``beam`` is out of range, or there is no such device.
         """
         task, device = self._searching(beam), device_for(device)
-        part = self.read(data)
-        examples = self.encode(part, target=True)
+        part, examples = self._judged(data)
         metrics = evaluate(self._copies.on(device), task, examples, self.config.training, device)
-        if not metrics:
-            needed = f": a forecast needs more than {horizon} steps" if (horizon := self.task.coder.horizon) else ""
-            nothing = f"holds nothing that could be scored{needed}"
-            raise DataError(nothing, file=part.origin, hint="give more or longer sequences")
+        self._check_judged(metrics, part)
         return metrics
+
+    def examine(
+        self, data: Any, *, worst: int = 0, group: str | None = None, beam: int | None = None, device: str = "auto"
+    ) -> Examination:
+        """Evaluate on ``data`` in parts: by label, length, step ahead and group, with intervals and the worst examples.
+
+        Args:
+            data, beam, device: as for `evaluate`.
+            worst: how many of the worst examples to list, ≥ 0.
+            group: a column of ``data`` with one value for each sequence, for whose values the metrics are given.
+
+        Raises:
+            DataError: as for `evaluate`.
+            UsageError: as for `evaluate`; or there is no column ``group``, or ``worst`` is below 0.
+        """
+        if worst < 0:
+            raise UsageError(f"{named('worst')} must be at least 0, got {worst}")
+        task, device = self._searching(beam), device_for(device)
+        part, examples = self._judged(data)
+        network = self._copies.on(device)
+        found = examine(network, task, part, examples, self.config.training, device, worst=worst, group=group)
+        self._check_judged(found.metrics, part)
+        return found
 
     def backtest(self, data: Any, origins: int, *, device: str = "auto") -> Backtest:
         """Evaluate forecasts from each of the last ``origins`` steps in ``data``: overall, by step ahead, by origin.
@@ -170,31 +202,8 @@ class Trained:
             UsageError: the model does not continue texts or rolls, or a number is out of range.
             DataError: the prompt has a character that the model has never seen, no known word, or no key.
         """
-        answer = self.task.coder.answer
-        text = answer if isinstance(answer, Text) else None
-        roll = isinstance(answer, Pitches) and answer.is_roll
-        if not self.task.coder.form.predicts_next or not (text or roll):
-            raise UsageError(
-                "generate only works with the task 'next_step' on texts or piano rolls; "
-                f"this model's task is {self.task.name!r} on {answer.kind}"
-            )
-        if len(self.task.coder.inputs) > 1:
-            others = ", ".join(name for name in self.task.coder.inputs if name != self.task.coder.target)
-            more = f"this model also reads {others}, which a prompt cannot hold"
-            raise UsageError(f"{more}: use stream, which takes every column")
         settings = Sampling.check({"temperature": temperature, "top_k": top_k, "top_p": top_p, "seed": seed})
-        if text is None:
-            return until(stop, roll_after(prompt, self.task, self.network, length, settings))
-        if not (text.framed or prompt.split()):
-            begun = "this model was not trained on the beginnings of sequences"
-            raise UsageError(f"{begun}: give it a {named('prompt')} to continue")
-        unseen = self.unseen(prompt)
-        # A model of characters never met <unknown> in training, so it cannot continue from it.
-        if unseen and (text.unit == "character" or len(unseen) == len({*prompt.split()})):
-            listed = ", ".join(repr(token) for token in unseen[:10]) + (", …" if len(unseen) > 10 else "")
-            unknown = f"the model never saw {listed} in training"
-            raise DataError(unknown, file="the prompt", hint="leave it out of the prompt")
-        return until(stop, text_after(prompt, self.task, self.network, length, settings))
+        return until(stop, continued(prompt, self.task, self.network, length, settings))
 
     @property
     def continues_text(self) -> bool:
@@ -217,8 +226,7 @@ class Trained:
 
     def unseen(self, prompt: str) -> list[str]:
         """The characters or words of ``prompt`` that the model never saw in training, each once, in order."""
-        answer = self.task.coder.answer
-        return answer.unseen(prompt) if isinstance(answer, Text) else []
+        return unseen(self.task, prompt)
 
     def describe(self) -> Description:
         """The model's parts, the cost of a step, and a drawing of the unrolled network; ``print`` shows them."""
@@ -235,35 +243,9 @@ class Trained:
             UsageError: the model needs later steps or whole sequences, or there is no such device.
             ModelError: the snapshot belongs to another model.
         """
-        coder = self.task.coder
         if self.network.cannot_stream is not None:
             raise UsageError(self.network.cannot_stream)
-        if coder.strands is not None:
-            both = named("both_strands")
-            raise UsageError(
-                f"a model with {both} reads each sequence in both directions, so it cannot stream: use predict"
-            )
-
-        row = LiveRow(coder)
-
-        def encode(value: Any, before: Memory) -> tuple[list[dict[str, torch.Tensor]], Memory]:
-            steps, after = row.encode(value, before)
-            return [_one_row(step) for step in steps], after
-
-        if coder.by_window:
-            scaled = f"this model scales each window by all its steps ({named('scale')} window)"
-            raise UsageError(f"{scaled}, so it cannot stream: use predict")
-        session = Session(
-            self._copies.on(device_for(device)),
-            encode,
-            self.task.answers,
-            opening=map(_one_row, row.opening()),
-            pooled=self.task.pooled,
-            identity=self._copies.identity(),
-        )
-        if snapshot is not None:
-            session.restore(snapshot)
-        return session
+        return live_session(self.task, self._copies, device_for(device), snapshot)
 
     def save(self, folder: str | Path, *, overwrite: bool = False) -> None:
         """Write a run directory, all or nothing; `load` restores the model bit for bit."""
@@ -274,7 +256,8 @@ class Trained:
         files: dict[str, Any] = {"config.json": self.config.model_dump_json(indent=1).encode()}
         files |= {f"encodings/{name}": data for name, data in self.task.coder.to_files().items()}
         files[WEIGHTS] = save_tensors(dict(self.network.state_dict()))
-        files["results.json"] = json.dumps({"metrics": self.metrics, "baselines": self.baselines}, indent=1).encode()
+        results = {"metrics": self.metrics, "baselines": self.baselines, "findings": self.findings.to_json()}
+        files["results.json"] = json.dumps(results, indent=1).encode()
         return files
 
     def read(self, data: Any) -> Sequences:
@@ -316,6 +299,20 @@ class Trained:
         names, past = coder.joined or (coder.target,), examples.inputs[coder.target]
         return last_known(past, coder.horizon, part, names, coder.ahead, self.config.data.by)
 
+    def _judged(self, data: Any) -> tuple[Sequences, Examples]:
+        """``data`` before and after encoding, without the rows that have no target."""
+        coder, part = self.task.coder, self.read(data)
+        if not coder.continues:
+            coder.check_columns(part, with_target=True)
+            part, _ = drop_missing(part, coder.target)
+        return part, self.encode(part, target=True)
+
+    def _check_judged(self, metrics: dict[str, float], part: Sequences) -> None:
+        if not metrics:
+            needed = f": a forecast needs more than {horizon} steps" if (horizon := self.task.coder.horizon) else ""
+            nothing = f"holds nothing that could be scored{needed}"
+            raise DataError(nothing, file=part.origin, hint="give more or longer sequences")
+
     def _searching(self, beam: int | None) -> Task:
         """The task, with another beam width."""
         if beam is None:
@@ -341,7 +338,3 @@ class Trained:
         for line in coder.notes(part, examples):
             _log.warning("%s, %s", part.origin, line)
         return examples
-
-
-def _one_row(step: dict[str, np.ndarray]) -> dict[str, torch.Tensor]:
-    return {name: torch.from_numpy(array[None]) for name, array in step.items()}

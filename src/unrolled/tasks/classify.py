@@ -5,6 +5,7 @@ Axes: B rows, K classes.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, ClassVar, Literal
 
 import pyarrow as pa
@@ -13,7 +14,6 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from unrolled.batch import Batch, Discrete
-from unrolled.config import Part
 from unrolled.data.encodings.encoding import has_time
 from unrolled.data.encodings.facets import Labels
 from unrolled.data.examples.examples import Examples
@@ -22,10 +22,12 @@ from unrolled.data.examples.roles import Roles
 from unrolled.data.forms.one import One
 from unrolled.data.forms.set import Set
 from unrolled.data.tables.sequences import Sequences
+from unrolled.errors import UsageError, named
 from unrolled.metrics.judged import Answers, ChosenLabels, ChosenSets, Nats
 from unrolled.tasks._columns import check_classes, distinct, one_target, other_columns, step_aligned
 from unrolled.tasks._initial_bias import log_frequencies, log_odds
-from unrolled.tasks.task import Level, Measured, Question, Recognised, Task
+from unrolled.tasks._rare import Cut, RareOptions, measured_labels, with_cut
+from unrolled.tasks.task import Labelled, Level, Measured, Question, Recognised, Task
 
 __all__ = ["Classify"]
 
@@ -42,6 +44,9 @@ class Classify(Task):
     ``micro_f1`` for several.
     """
 
+    class Options(RareOptions):
+        """The options of classification."""
+
     name: ClassVar[str] = "classify"
     pooled: ClassVar[bool] = True
     pool: ClassVar[Literal["last", "max"]] = "max"
@@ -49,7 +54,7 @@ class Classify(Task):
     tokens: ClassVar[Level] = "words or bpe"
     backward_helps: ClassVar[str] = "to read whole sequences in both directions"
 
-    def __init__(self, options: Part, coder: Preprocessor) -> None:
+    def __init__(self, options: Classify.Options, coder: Preprocessor, weights: Tensor | None = None) -> None:
         answer, spec = coder.answer, coder.answer.spec
         assert isinstance(answer, Labels) and isinstance(spec, Discrete)
         self.options, self.coder, self.outputs = options, coder, spec.size
@@ -58,6 +63,8 @@ class Classify(Task):
         # Not the loss: an overconfident network's loss can rise while its labels still improve.
         self.chooses = "macro_f1"
         self.labels = list(answer.labels)
+        self.weights, self.cut = weights, Cut.learned(coder.learned)
+        self.for_rare = f"{named('class_weights')} balanced" if options.class_weights is None else ""
 
     @staticmethod
     def recognises(question: Question) -> Recognised | None:
@@ -81,21 +88,44 @@ class Classify(Task):
         return Roles(other_columns(question), target, Set() if several else One(), {target: "category"})
 
     def measure_training(self, train: Examples) -> Measured:
-        return Measured(self, log_odds(train) if self.several else log_frequencies(train))
+        options = self.options
+        if self.several:
+            if options.class_weights is not None or options.threshold is not None:
+                name = named("threshold" if options.class_weights is None else "class_weights")
+                raise UsageError(f"{name} only works with one label for each row; {self.coder.target!r} holds sets")
+            return Measured(self, log_odds(train))
+        return measured_labels(self, options, train, log_frequencies(train))
+
+    def measure_validation(self, answered: Iterable[tuple[Tensor, Batch]]) -> Task:
+        return self if self.cut is None else with_cut(self, self.options, answered)
 
     def loss(self, outputs: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
+        return self._nats(outputs, batch, None if self.weights is None else self.weights.to(outputs.device))
+
+    def _nats(self, outputs: Tensor, batch: Batch, weights: Tensor | None = None) -> tuple[Tensor, Tensor]:
         assert batch.target is not None
         count = torch.tensor(len(outputs))
         if self.several:
             return F.binary_cross_entropy_with_logits(outputs, batch.target, reduction="sum"), count
-        return F.cross_entropy(outputs, batch.target, reduction="sum"), count
+        return F.cross_entropy(outputs, batch.target, weights, reduction="sum"), count
 
     def judge(self, outputs: Tensor, batch: Batch) -> Answers:
         assert batch.target is not None
-        nats = Nats(self.watch, *self.loss(outputs, batch))
+        nats = Nats(self.watch, *self._nats(outputs, batch))
         if self.several:
             return nats, ChosenSets(outputs > 0, batch.target > 0)
-        return nats, ChosenLabels(outputs.argmax(-1), batch.target, self.outputs)
+        return nats, ChosenLabels(self._chosen(outputs), batch.target, self.outputs)
+
+    def _chosen(self, outputs: Tensor) -> Tensor:
+        return outputs.argmax(-1) if self.cut is None else self.cut.choose(torch.softmax(outputs, -1))
+
+    def labelled(self, outputs: Tensor, batch: Batch) -> Labelled | None:
+        if self.several:
+            return None
+        assert batch.target is not None
+        chances = torch.softmax(outputs, -1)
+        place = torch.arange(len(outputs), device=outputs.device)
+        return Labelled(self._chosen(outputs), batch.target, chances, place)
 
     def answers(self, outputs: Tensor, batch: Batch) -> dict[str, list[Any]]:
         name = self.coder.target
@@ -104,7 +134,7 @@ class Classify(Task):
             best: list[Any] = [[self.labels[k] for k, p in enumerate(row) if p > 0.5] for row in chances]
         else:
             chances = torch.softmax(outputs, -1).tolist()
-            best = [self.labels[k] for k in outputs.argmax(-1).tolist()]
+            best = [self.labels[k] for k in self._chosen(outputs).tolist()]
         columns: dict[str, list[Any]] = {f"{name}_predicted": best}
         for k, label in enumerate(self.labels):
             columns[f"{name}_p_{label}"] = [row[k] for row in chances]

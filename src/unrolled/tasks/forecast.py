@@ -31,6 +31,7 @@ from unrolled.tasks.task import Batching, Layout, Measured, Question, Reads, Rec
 __all__ = ["Forecast"]
 
 _STEPS_WITHOUT_SEASON = 6  # a horizon where the steps have no usual season, such as years
+_MIDDLE, _DEVIATIONS = 0.8, 1.2815515655446004  # the share of a Gaussian within so many standard deviations
 
 
 class Forecast(Task):
@@ -48,9 +49,10 @@ class Forecast(Task):
     Metrics: ``mse_scaled`` and ``mae_scaled`` (in units of each channel's standard deviation in training, as papers
     report them), ``mae`` (in the data's own units, averaged over channels), ``smape_percent``, and ``mase`` (the mean
     absolute error of each series relative to repeating the last season in its own past), all of the point forecast.
-    Quantiles add ``pinball_scaled``, ``coverage`` (share of values between the outer quantiles) and an approximate
-    ``crps_scaled``; a Gaussian adds ``nll_nats_per_value`` and ``crps_scaled``. A baseline's ``crps_scaled`` is its
-    absolute error, as for any point forecast.
+    Quantiles add ``pinball_scaled``, ``coverage`` (share of values between the outer quantiles, or in the middle 80 %
+    of a Gaussian) beside its nominal value, and an approximate ``crps_scaled``; a Gaussian adds
+    ``nll_nats_per_value``, ``coverage`` and ``crps_scaled``. A baseline's ``crps_scaled`` is its absolute error, as
+    for any point forecast.
     """
 
     class Options(Part):
@@ -226,9 +228,12 @@ class Forecast(Task):
         judged: Answers = (Forecasts(answer, y, mean, std),)
         if self.gaussian:
             nats = Nats(self.watch, *self.loss(outputs, batch))
-            judged += nats, Gaussians(answer, forecast[..., 1].double().exp(), y)
+            sigma = forecast[..., 1].double().exp()
+            low, high = answer - _DEVIATIONS * sigma, answer + _DEVIATIONS * sigma
+            judged += nats, Gaussians(answer, sigma, y), Intervals(low, high, y, _MIDDLE)
         if self.quantiles:
-            judged += Quantiles(self.quantiles, forecast, y), Intervals(forecast[..., 0], forecast[..., -1], y)
+            share = self.quantiles[-1] - self.quantiles[0]
+            judged += Quantiles(self.quantiles, forecast, y), Intervals(forecast[..., 0], forecast[..., -1], y, share)
         if batch.naive is not None:
             judged += (Seasonal(answer, y, batch.rows, batch.naive),)
         return judged

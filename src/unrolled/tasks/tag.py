@@ -6,15 +6,17 @@ Axes: B rows, T steps, K labels.
 from __future__ import annotations
 
 import logging
-from typing import Any, ClassVar, Literal
+from collections.abc import Iterable
+from typing import Any, ClassVar, Literal, Self
 
 import pyarrow as pa
 import torch
 import torch.nn.functional as F
+from pydantic import model_validator
 from torch import Tensor
 
 from unrolled.batch import MISSING, Batch, Discrete
-from unrolled.config import Part, option
+from unrolled.config import option
 from unrolled.data.encodings.encoding import has_time
 from unrolled.data.encodings.facets import Labels
 from unrolled.data.examples.examples import Examples
@@ -22,12 +24,14 @@ from unrolled.data.examples.preprocessor import Preprocessor
 from unrolled.data.examples.roles import Roles
 from unrolled.data.forms.aligned import Aligned
 from unrolled.decoding.viterbi import viterbi
+from unrolled.errors import named
 from unrolled.layers.crf import FORBIDDEN, crf_log_partition, crf_potentials, crf_score
 from unrolled.metrics._iob2 import IOB2
 from unrolled.metrics.judged import Answers, ChosenLabels, ChosenTags, Nats
 from unrolled.tasks._columns import check_aligned, check_classes, one_target, other_columns, step_aligned
 from unrolled.tasks._initial_bias import log_frequencies, log_transitions
-from unrolled.tasks.task import Batching, Layout, Measured, Question, Recognised, Task, scored_steps
+from unrolled.tasks._rare import Cut, RareOptions, measured_labels, with_cut
+from unrolled.tasks.task import Batching, Labelled, Layout, Measured, Question, Recognised, Task, scored_steps
 
 __all__ = ["Tag"]
 
@@ -45,7 +49,7 @@ class Tag(Task):
     BIOES), also ``entity_precision``, ``entity_recall`` and ``entity_f1``, which then chooses the weights.
     """
 
-    class Options(Part):
+    class Options(RareOptions):
         """The options of tagging."""
 
         crf: bool = option(
@@ -54,6 +58,13 @@ class Tag(Task):
             also=("use_crf", "viterbi"),
         )
 
+        @model_validator(mode="after")
+        def _without_crf(self) -> Self:
+            for name in ("class_weights", "threshold"):
+                if self.crf and getattr(self, name) is not None:
+                    raise ValueError(f"{named(name)} does not work with {named('crf')}, which labels whole sequences")
+            return self
+
     name: ClassVar[str] = "tag"
     pooled: ClassVar[bool] = False
     pool: ClassVar[Literal["last", "max"]] = "last"
@@ -61,7 +72,7 @@ class Tag(Task):
     backward_helps: ClassVar[str] = "to read whole sequences in both directions"
     layout: Layout = "steps"
 
-    def __init__(self, options: Tag.Options, coder: Preprocessor) -> None:
+    def __init__(self, options: Tag.Options, coder: Preprocessor, weights: Tensor | None = None) -> None:
         answer, spec = coder.answer, coder.answer.spec
         assert isinstance(answer, Labels) and isinstance(spec, Discrete)
         self.options, self.coder, self.watch = options, coder, "loss_nats_per_step"
@@ -69,6 +80,9 @@ class Tag(Task):
         self.outputs = spec.size * (spec.size + 1) if options.crf else spec.size
         self.labels = list(answer.labels)
         self.tags = IOB2.of(self.labels)
+        self.weights, self.cut = weights, Cut.learned(coder.learned)
+        rare = options.class_weights is None and not options.crf
+        self.for_rare = f"{named('class_weights')} balanced" if rare else ""
         # Not the loss: an overconfident network's loss can rise while its labels still improve.
         self.chooses = "macro_f1" if self.tags is None else "entity_f1"
 
@@ -93,7 +107,12 @@ class Tag(Task):
         return Roles(inputs, target, Aligned(), {target: "category"})
 
     def measure_training(self, train: Examples) -> Measured:
-        return Measured(self, self._first_transitions(train) if self.options.crf else log_frequencies(train))
+        if self.options.crf:
+            return Measured(self, self._first_transitions(train))
+        return measured_labels(self, self.options, train, log_frequencies(train))
+
+    def measure_validation(self, answered: Iterable[tuple[Tensor, Batch]]) -> Task:
+        return self if self.cut is None else with_cut(self, self.options, answered)
 
     def _first_transitions(self, train: Examples) -> Tensor:
         start, seen = log_transitions(train)  # (K + 1, K)
@@ -112,9 +131,12 @@ class Tag(Task):
         return start.flatten()
 
     def loss(self, outputs: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
+        return self._nats(outputs, batch, None if self.weights is None else self.weights.to(outputs.device))
+
+    def _nats(self, outputs: Tensor, batch: Batch, weights: Tensor | None = None) -> tuple[Tensor, Tensor]:
         mask, target = self._asked(outputs, batch)
         if not self.options.crf:
-            return F.cross_entropy(outputs[mask], target[mask], reduction="sum"), mask.sum()
+            return F.cross_entropy(outputs[mask], target[mask], weights, reduction="sum"), mask.sum()
         potentials, lengths = crf_potentials(outputs), batch.lengths
         nats = crf_log_partition(potentials, lengths) - crf_score(potentials, target, lengths)
         return nats.sum(), mask.sum()
@@ -123,11 +145,17 @@ class Tag(Task):
         mask, target = self._asked(outputs, batch)
         # A diverged network has no best path; the trainer handles its non-finite loss.
         found, wanted = self._best(outputs.nan_to_num(), batch.lengths)[mask], target[mask]
-        judged = Nats(self.watch, *self.loss(outputs, batch)), ChosenLabels(found, wanted, len(self.labels))
+        judged = Nats(self.watch, *self._nats(outputs, batch)), ChosenLabels(found, wanted, len(self.labels))
         if self.tags is None:
             return judged
         first = mask & ~F.pad(mask, (1, -1))  # an entity never spans unscored steps
         return *judged, ChosenTags(found, wanted, first[mask], self.tags)
+
+    def labelled(self, outputs: Tensor, batch: Batch) -> Labelled:
+        mask, target = self._asked(outputs, batch)
+        outputs = outputs.nan_to_num()
+        best, chances = self._best(outputs, batch.lengths), self._chances(outputs, batch.lengths)
+        return Labelled(best[mask], target[mask], chances[mask], mask.nonzero()[:, 0])
 
     def answers(self, outputs: Tensor, batch: Batch) -> dict[str, list[Any]]:
         best, lengths = self._best(outputs, batch.lengths), batch.lengths.tolist()
@@ -153,7 +181,9 @@ class Tag(Task):
 
     def _best(self, outputs: Tensor, lengths: Tensor) -> Tensor:
         """(B, T) int64: the likeliest label of each step, or with a CRF each row's best path; padding is undefined."""
-        return viterbi(crf_potentials(outputs), lengths)[0] if self.options.crf else outputs.argmax(-1)
+        if self.options.crf:
+            return viterbi(crf_potentials(outputs), lengths)[0]
+        return outputs.argmax(-1) if self.cut is None else self.cut.choose(torch.softmax(outputs, -1))
 
 
 MEMBER = Tag

@@ -5,7 +5,7 @@ Axes: B rows, T steps, O outputs of the network.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal, NamedTuple, Protocol
 
@@ -26,6 +26,7 @@ from unrolled.tasks.config import TaskConfig
 __all__ = [
     "TASKS",
     "Batching",
+    "Labelled",
     "Layout",
     "Level",
     "Measured",
@@ -87,6 +88,21 @@ class Batching(NamedTuple):
     in_pieces: bool = True
 
 
+class Labelled(NamedTuple):
+    """Answers that are one of K labels: what was chosen and what is right, and the probability of each label.
+
+    Attributes:
+        chosen, right: (N,) int64 in [0, K).
+        chances: (N, K) float; ``None`` if the model gives no probabilities of single labels.
+        place: (N,) int64, the place in the batch that each answer belongs to.
+    """
+
+    chosen: Tensor
+    right: Tensor
+    chances: Tensor | None
+    place: Tensor
+
+
 @dataclass(frozen=True, slots=True)
 class Measured:
     """What a task learns from the training split before the network is made.
@@ -126,10 +142,12 @@ class Task(Protocol):
         pretrains: whether its models mainly serve to initialise others.
         chain: whether the outputs are the potentials of a linear chain (see `unrolled.layers.crf`).
         batching: how it wants its batches made.
+        for_rare: the options that help a label which is never predicted, in words; empty if there are none.
         Options: the class of its own options.
         options: its own options.
         coder: the preprocessor of the data.
         outputs: O, the number of outputs that the network needs.
+        labels: the labels that its answers are one of; empty for other answers.
         watch: the metric name of the training loss.
         chooses: the metric by which validation chooses weights; the metric declares which values are better.
     """
@@ -147,7 +165,9 @@ class Task(Protocol):
     layout: Layout = "rows"
     chain: bool = False
     batching: Batching = Batching()
+    for_rare: str = ""
 
+    labels: Sequence[Any] = ()
     outputs: int
     watch: str
     chooses: str
@@ -182,11 +202,26 @@ class Task(Protocol):
     def measure_training(self, train: Examples) -> Measured:
         """What the task has to know about the training split before the network is made."""
 
+    def measure_validation(self, answered: Iterable[tuple[Any, Batch]]) -> Task:
+        """What the task learns from the chosen weights' outputs on the validation split, such as a threshold.
+
+        Args:
+            answered: outputs and batch, of each batch.
+
+        Returns:
+            the same task if it learns nothing, else one with other numbers in ``coder.learned``.
+        """
+        return self
+
     def loss(self, outputs: Any, batch: Batch) -> tuple[Tensor, Tensor]:
         """The sum of the loss over all scored targets, and their number."""
 
     def judge(self, outputs: Any, batch: Batch) -> Answers:
         """The predictions for a batch together with the targets, in the types that metrics accept."""
+
+    def labelled(self, outputs: Any, batch: Batch) -> Labelled | None:
+        """The labels that were chosen for a batch, with their probabilities; ``None`` if answers are no labels."""
+        return None
 
     def answers(self, outputs: Any, batch: Batch) -> dict[str, list[Any]]:
         """The predictions for the rows of a batch, as new columns."""

@@ -142,7 +142,7 @@ JUDGED: dict[type, Judged] = {
         lambda judged: replace(judged, values=judged.right[..., None].expand_as(judged.values)),
     ),
     Intervals: Judged(
-        lambda: Intervals(_numbers(N) - 1, _numbers(N) + 1, _gaps(_numbers(N))),
+        lambda: Intervals(_numbers(N) - 1, _numbers(N) + 1, _gaps(_numbers(N)), 0.7),
         _cut("low", "high", "right"),
         lambda judged: replace(judged, low=judged.right, high=judged.right),
     ),

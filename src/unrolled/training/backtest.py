@@ -23,7 +23,7 @@ from unrolled.models.model import Model
 from unrolled.tasks.task import Task
 from unrolled.training.evaluate import run_over
 
-__all__ = ["Backtest", "backtest"]
+__all__ = ["Backtest", "backtest", "only_steps"]
 
 _AT_ONCE = 128  # windows in a batch
 
@@ -64,7 +64,7 @@ def backtest(
         parts += [("step", h, (ahead == h).expand(len(own), -1)) for h in range(examples.horizon)]
         parts += [("origin", k, (own == k)[:, None].expand(-1, examples.horizon)) for k in set(own.tolist())]
         for kind, number, asked in parts:
-            judged = task.judge(outputs, _only(batch, asked))
+            judged = task.judge(outputs, only_steps(batch, asked))
             sums[kind, number] = added(sums.get((kind, number), {}), judged, options)
     known = {key: values(total, options) for key, total in sums.items()}
     steps = [known.get(("step", h), {}) for h in range(examples.horizon)]
@@ -72,7 +72,7 @@ def backtest(
     return Backtest(known.get(("all", 0), {}), steps, earliest_first)
 
 
-def _only(batch: Batch, asked: torch.Tensor) -> Batch:
+def only_steps(batch: Batch, asked: torch.Tensor) -> Batch:
     """``batch`` with only the ``asked`` (B, H) steps left to score."""
     assert batch.target is not None
     asked = asked.to(batch.target.device)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -11,14 +11,17 @@ import torch
 from unrolled.batch import Batch
 from unrolled.data.batches.loader import Loader
 from unrolled.data.examples.examples import Examples
-from unrolled.metrics.scoring import scores
+from unrolled.metrics.metric import Sums
+from unrolled.metrics.scoring import added, values
 from unrolled.models.model import Model
 from unrolled.tasks.task import Task
 from unrolled.training.bptt import TruncatedBPTT
 from unrolled.training.config import TrainingConfig
 from unrolled.training.plans import evaluation_plan
 
-__all__ = ["evaluate", "run_over"]
+__all__ = ["evaluate", "outputs_over", "run_over", "sums_over"]
+
+Watch = Callable[[Any, Batch], None]
 
 
 def run_over(network: Model, loader: Loader, device: str) -> Iterator[tuple[Any, Batch]]:
@@ -41,6 +44,14 @@ def run_over(network: Model, loader: Loader, device: str) -> Iterator[tuple[Any,
         network.train(training)
 
 
+def outputs_over(
+    network: Model, task: Task, examples: Examples, config: TrainingConfig, device: str = "cpu"
+) -> Iterator[tuple[Any, Batch]]:
+    """The outputs for each batch of ``examples``, and the batch; arguments as for `evaluate`."""
+    loader = Loader(examples, evaluation_plan(examples, task.batching, config, network.causal))
+    return run_over(network, loader, device)
+
+
 def evaluate(
     network: Model, task: Task, examples: Examples, config: TrainingConfig, device: str = "cpu"
 ) -> dict[str, float]:
@@ -53,6 +64,26 @@ def evaluate(
         config: gives the batch size and the windows of long sequences.
         device: the device of the network.
     """
-    loader = Loader(examples, evaluation_plan(examples, task.batching, config, network.causal))
-    answers = (task.judge(outputs, batch) for outputs, batch in run_over(network, loader, device))
-    return scores(answers, config.own)
+    return values(sums_over(network, task, examples, config, device), config.own)
+
+
+def sums_over(
+    network: Model,
+    task: Task,
+    examples: Examples,
+    config: TrainingConfig,
+    device: str = "cpu",
+    watch: Watch | None = None,
+) -> Sums:
+    """The sums of the metrics on ``examples``, which can be added to those of other parts of a split.
+
+    Args:
+        network, task, examples, config, device: as for `evaluate`.
+        watch: is called with the outputs for each batch, and the batch.
+    """
+    total: Sums = {}
+    for outputs, batch in outputs_over(network, task, examples, config, device):
+        total = added(total, task.judge(outputs, batch), config.own)
+        if watch is not None:
+            watch(outputs, batch)
+    return total

@@ -8,6 +8,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 
 from unrolled.batch import Continuous, Side, Spec
@@ -43,7 +44,10 @@ class Preprocessor:
         by_window: each window of a forecast is scaled by its own mean and deviation.
         ahead: the known covariates, read H steps early (see `unrolled.data.examples.known_future`).
         season: the steps of a season of a forecast's target; 0 where it is not known.
+        naive: of a forecast of an earlier version, which has no season: for each channel the error of repeating it,
+            over all series; 0 stands for NaN.
         sides: the input columns that belong to a side sequence (see `unrolled.data.examples.side_sequences`).
+        learned: numbers that the task took from the data, by name.
     """
 
     inputs: dict[str, Encoding]
@@ -55,6 +59,8 @@ class Preprocessor:
     ahead: tuple[str, ...] = ()
     season: int = 0
     sides: dict[str, Side] = field(default_factory=dict)
+    naive: tuple[float, ...] = ()
+    learned: Mapping[str, float] = field(default_factory=dict)
 
     @classmethod
     def fit(
@@ -190,8 +196,7 @@ class Preprocessor:
         if target is None:
             return examples
         target = self.form.prepare(target, self.answer, examples.steps(), part.where(self.target))
-        naive = season_error(target, self.season, examples.first) if self.season else None
-        return replace(examples, target=target, naive=naive)
+        return replace(examples, target=target, naive=self._season_error(target, examples))
 
     def _axis(self, name: str) -> str | None:
         """The side sequence of a column; ``None``: the main one."""
@@ -209,6 +214,12 @@ class Preprocessor:
             return self._column(part, self.target, self.answer, cache)
         own = encoded[self.target]
         return own.unflagged(len(self.answer.mean)) if isinstance(self.answer, Numbers) else own
+
+    def _season_error(self, target: Encoded, examples: Examples) -> np.ndarray | None:
+        if self.season:
+            return season_error(target, self.season, examples.first)
+        naive = np.array(self.naive)
+        return np.tile(np.where(naive > 0, naive, np.nan), (len(target.lengths()), 1)) if len(naive) else None
 
     @property
     def strands(self) -> Strands | None:
@@ -274,8 +285,12 @@ class Preprocessor:
             "joined": self.joined,
             "by_window": self.by_window,
             "ahead": self.ahead,
-            "season": self.season,
+            "naive": list(self.naive),
         }
+        if self.season:
+            index["season"] = self.season
+        if self.learned:
+            index["learned"] = dict(self.learned)
         if numbers := {name: value for name, value in numbers_of(self.form).items() if name not in index}:
             index["numbers"] = numbers
         if self.sides:
@@ -294,11 +309,20 @@ class Preprocessor:
             inputs = {name: columns[name] for name in index.inputs}
             answer, joined = columns[index.target], tuple(index.joined)
             others = inputs.keys() - {index.target}
-            if not {*index.ahead, *index.sides} <= others or index.season < 0:
-                raise ValueError("'ahead' or 'sides' does not fit the columns, or 'season' is below 0")
+            channels = len(answer.mean) if isinstance(answer, Numbers) else 0
+            if not {*index.ahead, *index.sides} <= others or len(index.naive) not in (0, channels) or index.season < 0:
+                raise ValueError("'ahead', 'sides', 'naive' or 'season' does not fit the columns")
             form = form_of(index.form, {"horizon": index.horizon, **index.numbers})
             sides = {name: Side(side.axis, side.ordered) for name, side in index.sides.items()}
-            given = (joined, index.by_window, tuple(index.ahead), index.season, sides)
+            given = (
+                joined,
+                index.by_window,
+                tuple(index.ahead),
+                index.season,
+                sides,
+                tuple(index.naive),
+                index.learned,
+            )
             return cls(inputs, index.target, answer, form, *given)
         except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
             raise ModelError(f"the encodings of this model cannot be read: {error!r}") from None

@@ -37,6 +37,7 @@ class Index(Stored):
     ahead: list[str] = Field(default_factory=list)
     naive: list[float] = Field(default_factory=list)  # of earlier versions; now each series has its own error
     season: int = 0
+    learned: dict[str, float] = Field(default_factory=dict)
     numbers: dict[str, int] = Field(default_factory=dict)  # the form's other fields
     sides: dict[str, _Side] = Field(default_factory=dict)
 

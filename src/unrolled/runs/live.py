@@ -1,0 +1,50 @@
+"""A live session of a trained model: what a user pushes is encoded as the training data was."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+
+from unrolled.data.examples.live_row import LiveRow
+from unrolled.errors import UsageError, named
+from unrolled.models._copies import Copies
+from unrolled.streaming.session import Memory, Session
+from unrolled.tasks.task import Task
+
+__all__ = ["live_session"]
+
+
+def live_session(task: Task, copies: Copies, device: str, snapshot: bytes | None) -> Session:
+    """A session of the model of ``copies``; arguments and errors as for `Trained.stream`."""
+    coder = task.coder
+    if coder.strands is not None:
+        both = named("both_strands")
+        raise UsageError(
+            f"a model with {both} reads each sequence in both directions, so it cannot stream: use predict"
+        )
+    if coder.by_window:
+        scaled = f"this model scales each window by all its steps ({named('scale')} window)"
+        raise UsageError(f"{scaled}, so it cannot stream: use predict")
+    row = LiveRow(coder)
+
+    def encode(value: Any, before: Memory) -> tuple[list[dict[str, torch.Tensor]], Memory]:
+        steps, after = row.encode(value, before)
+        return [_one_row(step) for step in steps], after
+
+    session = Session(
+        copies.on(device),
+        encode,
+        task.answers,
+        opening=map(_one_row, row.opening()),
+        pooled=task.pooled,
+        identity=copies.identity(),
+    )
+    if snapshot is not None:
+        session.restore(snapshot)
+    return session
+
+
+def _one_row(step: dict[str, np.ndarray]) -> dict[str, torch.Tensor]:
+    return {name: torch.from_numpy(array[None]) for name, array in step.items()}
