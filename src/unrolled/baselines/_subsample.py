@@ -20,6 +20,7 @@ def for_fitting(train: Examples, cells: int) -> Examples:
 
     Example:
         >>> from unrolled.batch import Discrete
+        >>> from unrolled.data.encodings.encoding import Encoded
         >>> from unrolled.data.forms.next import Next
         >>> tokens = Encoded(np.arange(10), np.array([0, 4, 10]))
         >>> long = Examples({"x": tokens}, {"x": Discrete(10)}, tokens, Discrete(10), Next())
