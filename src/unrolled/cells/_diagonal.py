@@ -6,24 +6,28 @@ Axes: B rows, H hidden units.
 from __future__ import annotations
 
 import math
-from typing import Protocol, runtime_checkable
+from typing import Protocol, TypeGuard
 
 import torch
 from torch import Tensor
 
 from unrolled.cells.cell import Cell
 
-__all__ = ["DiagonalCell", "first_memory"]
+__all__ = ["DiagonalCell", "first_memory", "is_diagonal"]
 
 _LONGEST = 128  # steps
 
 
-@runtime_checkable
 class DiagonalCell(Cell, Protocol):
     """A cell with ``h_t = a_t ⊙ h_{t-1} + b_t``: ``a`` and ``b`` of all steps can be computed before the first step."""
 
     def terms(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """``x`` (…, I) -> ``a`` and ``b`` (…, H)."""
+
+
+def is_diagonal(cell: Cell) -> TypeGuard[DiagonalCell]:
+    """Whether ``cell`` has `DiagonalCell.terms`; it asks the class, because compilers cannot trace a look at a view."""
+    return hasattr(type(cell), "terms")
 
 
 def first_memory(hidden_size: int) -> Tensor:

@@ -5,7 +5,6 @@ Axes: B rows, T steps, I inputs, H hidden units, G gates, P = H rounded up to a 
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Any
 
 import torch
@@ -13,6 +12,7 @@ from torch import Tensor
 
 from unrolled.kernels import operators, passes
 from unrolled.kernels.library import CELLS, SUFFIXES, loaded
+from unrolled.kernels.plain import is_exported, is_transformed, without_compiler
 from unrolled.kernels.recompute import Recomputed
 
 __all__ = ["fits", "recurrence", "suits", "unwatched"]
@@ -21,30 +21,35 @@ __all__ = ["fits", "recurrence", "suits", "unwatched"]
 def fits(kind: str | None, x: Tensor, weights: list[Tensor]) -> bool:
     """Whether the kernels can run this: a known cell, without projection, in float32 or float64 on a CPU.
 
-    Without gradients they also take bfloat16.
+    Without gradients they also take bfloat16. A program that is exported is in torch's own operators, so that it runs
+    without us, unless its number of steps is open: torch's loop would fix it, so there it is one operator of ours.
 
     Args:
         kind: ``FusedCell.kernel``.
         x: the inputs (B, T, I).
         weights: ``FusedCell.weights()``.
     """
-    rounded = x.dtype == torch.bfloat16 and not torch.is_grad_enabled()
     known = kind in CELLS and len(weights) in (2, 4) and weights[0].dtype == x.dtype
+    if known and is_exported():
+        strict = torch.compiler.is_dynamo_compiling()  # which does not say whether a number of steps is open
+        return torch.compiler.is_exporting() and (strict or isinstance(x.shape[1], torch.SymInt))
+    rounded = x.dtype == torch.bfloat16 and not torch.is_grad_enabled()
     return known and (x.dtype in SUFFIXES or rounded) and _may_run(x)
 
 
 def suits(x: Tensor) -> bool:
     """Whether the kernels are available and take ``x`` as it is: float32 or float64 on a CPU."""
-    return x.dtype in SUFFIXES and _may_run(x)
+    return x.dtype in SUFFIXES and _may_run(x) and not is_exported()
 
 
 def _may_run(x: Tensor) -> bool:
-    """Whether ``x`` is on a CPU and not empty, outside autocast and forward-mode differentiation."""
+    """Whether ``x`` is on a CPU and not empty, outside autocast, forward mode and `torch.func`'s derivatives."""
     return (
         x.device.type == "cpu"
         and x.numel() > 0
         and not torch.is_autocast_enabled("cpu")
         and torch.autograd.forward_ad._current_level < 0
+        and not is_transformed(True)
         and _kernels_are_available()
     )
 
@@ -53,8 +58,7 @@ def _kernels_are_available() -> bool:
     return loaded() is not None
 
 
-# As torch.compiler.assume_constant_result does, but without importing the compiler.
-vars(_kernels_are_available)["_dynamo_marked_constant"] = True
+without_compiler(_kernels_are_available)
 
 
 def recurrence(
@@ -89,12 +93,12 @@ def recurrence(
 
     Raises:
         ShapeError: a length outside 0 … T.
-        UsageError: on a second derivative.
 
     Cost:
         G·H(I + H) multiply-adds per row and real step. For the backward pass it keeps 5P numbers per step for an LSTM,
         4P for a GRU; with ``recompute`` 2H per chunk, and 5P per step of a single chunk, for a third more
-        multiply-adds.
+        multiply-adds. Second derivatives, and several gradients at once, go through torch's own loop, which then runs
+        a second time.
 
     References:
         Appleyard, Kociský and Blunsom 2016, https://arxiv.org/abs/1604.01946
@@ -105,7 +109,7 @@ def recurrence(
         ...     y, (h,) = recurrence("rnn_tanh", torch.ones(1, 3, 2), None, weights, (torch.zeros(1, 4),))
         ...     assert y.shape == (1, 3, 4)
     """
-    if x.dtype == torch.bfloat16:
+    if x.dtype == torch.bfloat16 and not is_exported():
         wide, first = [w.float() for w in weights], tuple(part.float() for part in state)
         y, last = recurrence(kind, x.float(), lengths, wide, first, reverse=reverse)
         return y.bfloat16(), tuple(part.bfloat16() for part in last)
@@ -114,7 +118,8 @@ def recurrence(
     inputs = (x, lengths, weights[0], weights[1], b_ih, b_hh, state[0], c_0)
     tracked = torch.is_grad_enabled() and any(tensor.requires_grad for tensor in (x, *weights, *state))
     if not unwatched(x):
-        y, h_n, c_n, _ = operators.recurrence(kind, *inputs, reverse, tracked)
+        # An exported program is for inference; if it is trained, the backward pass computes again what it needs.
+        y, h_n, c_n, _ = operators.recurrence(kind, *inputs, reverse, tracked and not torch.compiler.is_exporting())
     elif tracked and recompute is not None:
         y, h_n, c_n = Recomputed.apply(recompute, kind, *inputs, reverse)  # type: ignore[no-untyped-call]
     elif tracked:
@@ -140,14 +145,22 @@ class _Eager(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, *given: Any) -> tuple[Tensor, Tensor, Tensor]:
-        y, h_n, c_n, saved = passes.forward(passes.Run(*given), save=True)
-        operators.keep(ctx, (*given, True), (y, h_n, c_n, saved))
+        run = passes.Run(*given)
+        y, h_n, c_n, saved = passes.forward(run, save=True)
+        ctx.mine = y.detach() if torch._C._autograd._top_saved_tensors_default_hooks(False) is None else None
+        ctx.version = y._version
+        operators.keep(ctx, run, y if ctx.mine is None else None, saved)
         return y, h_n, c_n
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor | None) -> Any:
-        if torch.is_grad_enabled():  # create_graph: the operator raises an error on a second derivative
-            way_back: Any = operators.operator_backward
-        else:
-            way_back = partial(passes.backward, spent=not torch._C._autograd._get_current_graph_task_keep_graph())
-        return operators.gradients_of(way_back, ctx, *gradients, None)[:-1]
+        def way_back(run: passes.Run, y: Tensor | None, saved: Tensor, *rest: Any) -> tuple[Tensor, ...]:
+            y = ctx.mine if y is None else y
+            if y._version != ctx.version and ctx.mine is not None:  # the caller has written over it
+                y, _, _, saved = passes.forward(run, save=True)
+            spent = not torch._C._autograd._get_current_graph_task_keep_graph()
+            if spent:
+                ctx.mine = None
+            return passes.backward(run, y, saved, *rest, spent=spent)
+
+        return operators.gradients_of(way_back, ctx, *gradients)

@@ -85,10 +85,7 @@ def like(x: Tensor, width: int) -> Tensor:
 
 def made_like(x: Tensor, width: int) -> Tensor:
     """`like` on reused memory."""
-    rows, steps = x.shape[:2]
-    if time_major(x):
-        return reused((steps, rows, width), x.dtype).transpose(0, 1)
-    return reused((rows, steps, width), x.dtype)
+    return reused((x.shape[0], x.shape[1], width), x.dtype, time_major(x))
 
 
 def flattened(x: Tensor, lengths: Tensor | None) -> Tensor:

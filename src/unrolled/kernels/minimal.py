@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn.functional import linear, softplus
 
 from unrolled.kernels.diagonal import here, problem, retreat
 from unrolled.kernels.fused import unwatched
@@ -25,8 +26,9 @@ from unrolled.kernels.layout import (
     unflattened,
 )
 from unrolled.kernels.library import Series
-from unrolled.kernels.operators import twice
+from unrolled.kernels.plain import differentiate, is_wrapped, plain_scan
 from unrolled.kernels.scratch import reused
+from unrolled.layers.lengths import zero_padding
 
 __all__ = ["GATES", "minimal", "minimal_operator"]
 
@@ -56,7 +58,6 @@ def minimal(
 
     Raises:
         ShapeError: a tensor does not fit, or a length is outside 0 … T.
-        UsageError: on a second derivative.
 
     Cost:
         G·H·I multiply-adds per row and real step. For the backward pass it keeps k, G·H numbers per step, and computes
@@ -132,6 +133,26 @@ def _backward(
     return d_x, d_weight, d_bias, d_h_0
 
 
+def _plain(
+    kind: str, lengths: Tensor | None, reverse: bool, x: Tensor, weight: Tensor, bias: Tensor, h_0: Tensor
+) -> tuple[Tensor, Tensor]:
+    """The definition, in torch."""
+    gates = linear(zero_padding(x, lengths), weight, bias).chunk(GATES[kind], 2)
+    return plain_scan(*_TERMS[kind](*gates), h_0, lengths, reverse)
+
+
+def _mingru(z: Tensor, candidate: Tensor) -> tuple[Tensor, Tensor]:
+    return torch.sigmoid(-z), torch.sigmoid(z) * candidate
+
+
+def _minlstm(f: Tensor, i: Tensor, candidate: Tensor) -> tuple[Tensor, Tensor]:
+    log_ratio = softplus(-i) - softplus(-f)  # log f - log i
+    return torch.sigmoid(log_ratio), torch.sigmoid(-log_ratio) * candidate
+
+
+_TERMS: dict[str, Any] = {"mingru": _mingru, "minlstm": _minlstm}
+
+
 def _parts(k: Tensor, x: Tensor, lengths: Tensor | None, units: int) -> list[Series]:
     """The addresses of the gates in k (N, G·H), whose rows are in the order of `flattened`."""
     (rows, steps), width, size = x.shape[:2], k.shape[1], k.element_size()
@@ -173,16 +194,21 @@ def _(*given: Any) -> tuple[Tensor, ...]:
 
 
 def _keep(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
-    ctx.kind, x, lengths, weight, _, h_0, ctx.reverse, saved = inputs
+    ctx.kind, x, lengths, weight, bias, h_0, ctx.reverse, saved = inputs
     assert saved, "the forward pass ran without saving"
     ctx.set_materialize_grads(False)
-    ctx.save_for_backward(x, lengths, weight, h_0, output[0], output[2])
+    ctx.save_for_backward(x, lengths, weight, bias, h_0, output[0], output[2])
 
 
 def _gradients(run: Any, ctx: Any, *gradients: Tensor | None) -> tuple[Tensor | None, ...]:
     d_h, d_h_n, _ = gradients  # k has no gradient
-    x, lengths, weight, h_0, h, k = ctx.saved_tensors
+    x, lengths, weight, bias, h_0, h, k = ctx.saved_tensors
     needs = ctx.needs_input_grad
+    if torch.is_grad_enabled() or is_wrapped(d_h, d_h_n):
+        again = partial(_plain, ctx.kind, lengths, ctx.reverse)
+        wants = (needs[1], *needs[3:6])
+        d_x, d_weight, d_bias, d_h_0 = differentiate(again, (x, weight, bias, h_0), wants, (d_h, d_h_n))
+        return None, d_x, None, d_weight, d_bias, d_h_0, None, None
     wanted = [needs[1], needs[3], needs[4]]
     found = run(ctx.kind, x, lengths, weight, h_0, ctx.reverse, h, k, d_h, d_h_n, wanted)
     d_x, d_weight, d_bias = (one if want else None for one, want in zip(found[:3], wanted, strict=True))
@@ -190,7 +216,6 @@ def _gradients(run: Any, ctx: Any, *gradients: Tensor | None) -> tuple[Tensor | 
 
 
 minimal_operator.register_autograd(partial(_gradients, _back_operator), setup_context=_keep)
-_back_operator.register_autograd(twice)
 
 
 class _Eager(torch.autograd.Function):
@@ -205,8 +230,5 @@ class _Eager(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor | None) -> Any:
-        if torch.is_grad_enabled():  # create_graph: the operator raises an error on a second derivative
-            run: Any = _back_operator
-        else:
-            run = partial(_backward, spent=not torch._C._autograd._get_current_graph_task_keep_graph())
+        run = partial(_backward, spent=not torch._C._autograd._get_current_graph_task_keep_graph())
         return _gradients(run, ctx, *gradients, None)[:-1]

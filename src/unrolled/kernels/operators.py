@@ -2,69 +2,71 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from unrolled.errors import UsageError
 from unrolled.kernels.layout import like
-from unrolled.kernels.library import loaded
+from unrolled.kernels.library import SUFFIXES, loaded
 from unrolled.kernels.passes import SAVED, Above, Run, backward, forward
+from unrolled.kernels.plain import differentiate, is_wrapped, plain
 
-__all__ = ["gradients_of", "keep", "operator_backward", "recurrence", "recurrence_backward", "twice"]
-
-_TWICE = (
-    "the fused kernels have no second derivative: set UNROLLED_KERNELS=plain to use the plain path, which torch can "
-    "differentiate twice"
-)
+__all__ = ["again", "gradients_of", "keep", "recurrence", "recurrence_backward"]
 
 
 def _forward(*given: Any) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    *run, save = given
-    return forward(Run(*run), save)
+    *fields, save = given
+    run = Run(*fields)
+    if _takes(run.x):
+        return forward(run, save, whole=True)
+    y, h_n, c_n = _plain_run(run)
+    return y.contiguous(), h_n.clone(), c_n.clone(), run.x.new_empty(0)
 
 
 def _backward(*given: Any) -> tuple[Tensor, ...]:
-    kind, x, lengths, w_ih, w_hh, h_0, c_0, reverse, y, saved, d_y, d_h_n, d_c_n, wanted = given
-    run = Run(kind, x, lengths, w_ih, w_hh, None, None, h_0, c_0, reverse)
-    return backward(run, y, saved, Above(d_y, d_h_n, d_c_n), wanted)
+    *fields, y, saved, d_y, d_h_n, d_c_n, wanted = given
+    run, above = Run(*fields), Above(d_y, d_h_n, d_c_n)
+    if SAVED[run.kind] and not saved.numel():
+        y, _, _, saved = forward(run, save=True)
+    return backward(run, y, saved, above, wanted)
+
+
+def _takes(x: Tensor) -> bool:
+    """Whether the kernels can run this. An exported program may be opened where they cannot."""
+    return loaded() is not None and x.device.type == "cpu" and x.dtype in SUFFIXES and x.numel() > 0
 
 
 recurrence = torch.library.custom_op(
     "unrolled::recurrence",
     mutates_args=(),
-    device_types="cpu",
     schema="(str kind, Tensor x, Tensor? lengths, Tensor w_ih, Tensor w_hh, Tensor? b_ih, Tensor? b_hh, Tensor h_0, "
     "Tensor? c_0, bool reverse, bool save) -> (Tensor, Tensor, Tensor, Tensor)",
 )(_forward)
 recurrence_backward = torch.library.custom_op(
     "unrolled::recurrence_backward",
     mutates_args=(),
-    device_types="cpu",
-    schema="(str kind, Tensor x, Tensor? lengths, Tensor w_ih, Tensor w_hh, Tensor h_0, Tensor? c_0, bool reverse, "
-    "Tensor y, Tensor saved, Tensor? d_y, Tensor? d_h_n, Tensor? d_c_n, bool[] wanted) "
+    schema="(str kind, Tensor x, Tensor? lengths, Tensor w_ih, Tensor w_hh, Tensor? b_ih, Tensor? b_hh, Tensor h_0, "
+    "Tensor? c_0, bool reverse, Tensor y, Tensor saved, Tensor? d_y, Tensor? d_h_n, Tensor? d_c_n, bool[] wanted) "
     "-> (Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor)",
 )(_backward)
 
 
 @recurrence.register_fake
 def _(*given: Any) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    kind, x, lengths, _, w_hh, _, _, h_0, c_0, _, save = given
-    library = loaded()
-    assert library is not None, "call `fits` first"
-    steps: Any = 0
-    if save:
-        steps = x.shape[0] * x.shape[1] if lengths is None else torch.library.get_ctx().new_dynamic_size()
-    width = SAVED[kind] * library.padded(w_hh.shape[1], x.dtype)
+    kind, x, _, _, w_hh, _, _, h_0, c_0, _, save = given
+    library, units = loaded(), w_hh.shape[1]
     c_n = x.new_empty(0) if c_0 is None else x.new_empty(c_0.shape)
-    return like(x, w_hh.shape[1]), x.new_empty(h_0.shape), c_n, x.new_empty(steps, width)
+    if library is None or x.dtype not in SUFFIXES:
+        return x.new_empty(x.shape[0], x.shape[1], units), x.new_empty(h_0.shape), c_n, x.new_empty(0)
+    steps, width = x.shape[0] * x.shape[1] if save else 0, SAVED[kind] * library.padded(units, x.dtype)
+    return like(x, units), x.new_empty(h_0.shape), c_n, x.new_empty(steps, width)
 
 
 @recurrence_backward.register_fake
 def _(*given: Any) -> tuple[Tensor, ...]:
-    _, x, _, w_ih, w_hh, h_0, c_0, *_, wanted = given
+    _, x, _, w_ih, w_hh, _, _, h_0, c_0, *_, wanted = given
     none = x.new_empty(0)
     bias = x.new_empty(w_ih.shape[0])
     return (
@@ -78,67 +80,69 @@ def _(*given: Any) -> tuple[Tensor, ...]:
     )
 
 
-def keep(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
+def keep(ctx: Any, run: Run, y: Tensor | None, saved: Tensor) -> None:
     """Save what the backward pass needs."""
-    kind, x, lengths, w_ih, w_hh, _, _, h_0, c_0, reverse, save = inputs
-    ctx.kind, ctx.reverse, ctx.saves = kind, reverse, save
+    ctx.kind, ctx.reverse = run.kind, run.reverse
     ctx.set_materialize_grads(False)  # otherwise torch would allocate zeros as large as the saved tensor
-    ctx.save_for_backward(x, lengths, w_ih, w_hh, h_0, c_0, output[0], output[3])
+    ctx.save_for_backward(run.x, run.lengths, run.w_ih, run.w_hh, run.b_ih, run.b_hh, run.h_0, run.c_0, y, saved)
 
 
-def operator_backward(run: Run, y: Tensor, saved: Tensor, above: Above, wanted: list[bool]) -> tuple[Tensor, ...]:
-    """`backward` through the operator, which compilers can see.
+def _keep(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
+    keep(ctx, Run(*inputs[:-1]), output[0], output[3])
 
-    Args:
-        run, y, saved, above, wanted: as in `backward`.
-    """
-    kind, x, lengths, w_ih, w_hh, _, _, h_0, c_0, reverse = run
-    found: tuple[Tensor, ...] = recurrence_backward(
-        kind, x, lengths, w_ih, w_hh, h_0, c_0, reverse, y, saved, *above, wanted
-    )
+
+def _operator_backward(run: Run, y: Tensor, saved: Tensor, above: Above, wanted: list[bool]) -> tuple[Tensor, ...]:
+    """`backward` through the operator, which compilers can see."""
+    found: tuple[Tensor, ...] = recurrence_backward(*run, y, saved, *above, wanted)
     return found
 
 
 def _back(ctx: Any, *gradients: Tensor | None) -> tuple[Any, ...]:
-    return gradients_of(operator_backward, ctx, *gradients)
+    return (*gradients_of(_operator_backward, ctx, *gradients[:3]), None)
 
 
-def gradients_of(
-    way_back: Callable[[Run, Tensor, Tensor, Above, list[bool]], tuple[Tensor, ...]],
-    ctx: Any,
-    *gradients: Tensor | None,
-) -> tuple[Any, ...]:
-    """The gradient of each argument of `recurrence`, or ``None``, computed by ``way_back``.
+def gradients_of(way_back: Callable[..., tuple[Tensor, ...]], ctx: Any, *gradients: Tensor | None) -> tuple[Any, ...]:
+    """The gradient of each field of a `Run`, or ``None``.
 
     Args:
-        way_back: `backward` or `operator_backward`.
+        way_back: `backward`, or a function like it.
         ctx: the context that `keep` filled.
-        gradients: the gradients of y, h_n and c_n, and ``None`` for the saved tensor.
+        gradients: the gradients of y, h_n and c_n.
     """
-    d_y, d_h_n, d_c_n, _ = gradients
-    x, lengths, w_ih, w_hh, h_0, c_0, y, saved = ctx.saved_tensors
-    needs = ctx.needs_input_grad
+    *tensors, y, saved = ctx.saved_tensors
+    x, lengths, w_ih, w_hh, b_ih, b_hh, h_0, c_0 = tensors
+    run = Run(ctx.kind, x, lengths, w_ih, w_hh, b_ih, b_hh, h_0, c_0, ctx.reverse)
+    needs, above = ctx.needs_input_grad, Above(*gradients[:2], None if c_0 is None else gradients[2])
+    if torch.is_grad_enabled() or is_wrapped(*above) or not _takes(x):
+        return again(run, needs, above)
     wanted = [needs[1], needs[3], needs[4], needs[5] or needs[6]]
-    assert ctx.saves, "the forward pass ran without saving"
-    run = Run(ctx.kind, x, lengths, w_ih, w_hh, None, None, h_0, c_0, ctx.reverse)
-    above = Above(d_y, d_h_n, None if c_0 is None else d_c_n)
-    d_x, d_w_ih, d_w_hh, d_b_ih, d_b_hh, d_h_0, d_c_0 = way_back(run, y, saved, above, wanted)
-
-    def of(place: int, gradient: Tensor) -> Tensor | None:
-        return gradient if needs[place] else None
-
-    weights = (of(3, d_w_ih), of(4, d_w_hh), of(5, d_b_ih), of(6, d_b_hh))
-    return None, of(1, d_x), None, *weights, of(7, d_h_0), of(8, d_c_0), None, None
+    d_x, *of_weights, d_h_0, d_c_0 = way_back(run, y, saved, above, wanted)
+    found = (None, d_x, None, *of_weights, d_h_0, d_c_0, None)
+    return tuple(gradient if need else None for gradient, need in zip(found, needs[: len(found)], strict=True))
 
 
-def twice(*_: Any) -> tuple[Any, ...]:
-    """Refuse a second derivative.
+def again(run: Run, needs: Sequence[bool], above: Above) -> tuple[Any, ...]:
+    """The gradient of each field of ``run`` by torch, which can differentiate them, and compute many at once.
 
-    Raises:
-        UsageError: always.
+    Args:
+        run: the cell and its rows.
+        needs: the fields whose gradients are needed; the others get ``None``.
+        above: the gradients of the outputs.
     """
-    raise UsageError(_TWICE)
+
+    def outputs(*given: Any) -> tuple[Tensor, ...]:
+        return _plain_run(Run(run.kind, *given, run.reverse))
+
+    found = differentiate(outputs, run[1:-1], needs[1 : len(run) - 1], above)
+    return (None, *found, None)
 
 
-recurrence.register_autograd(_back, setup_context=keep)
-recurrence_backward.register_autograd(twice)
+def _plain_run(run: Run) -> tuple[Tensor, Tensor, Tensor]:
+    """y, h_n and c_n, which is empty except for an LSTM."""
+    weights = [weight for weight in (run.w_ih, run.w_hh, run.b_ih, run.b_hh) if weight is not None]
+    state = (run.h_0,) if run.c_0 is None else (run.h_0, run.c_0)
+    y, parts = plain(run.kind, run.x, run.lengths, weights, state, run.reverse)
+    return y, parts[0], run.x.new_empty(0) if run.c_0 is None else parts[1]
+
+
+recurrence.register_autograd(_back, setup_context=_keep)

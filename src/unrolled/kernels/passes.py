@@ -28,7 +28,7 @@ class Run(NamedTuple):
     lengths: Tensor | None  # (B,) int64; None: every step is real
     w_ih: Tensor  # (G·H, I)
     w_hh: Tensor  # (G·H, H)
-    b_ih: Tensor | None  # (G·H,); the backward pass does not read the biases
+    b_ih: Tensor | None  # (G·H,)
     b_hh: Tensor | None
     h_0: Tensor  # (B, H)
     c_0: Tensor | None  # (B, H) of an LSTM
@@ -43,13 +43,16 @@ class Above(NamedTuple):
     c_n: Tensor | None  # (B, H)
 
 
-def forward(run: Run, save: bool, y: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+def forward(
+    run: Run, save: bool, y: Tensor | None = None, whole: bool = False
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Run forward; return y, h_n, c_n (empty except for an LSTM), and ``saved`` of ``recurrence.h`` for `backward`.
 
     Args:
         run: the cell and its rows.
         save: whether a backward pass will follow.
         y: (B, T, H), the tensor to write y to; ``None``: a new one.
+        whole: ``saved`` has B·T lines whatever the lengths, so that its shape is known beforehand.
 
     Raises:
         ShapeError: a tensor has another shape, dtype or device; a length is outside 0 … T.
@@ -62,7 +65,8 @@ def forward(run: Run, save: bool, y: Tensor | None = None) -> tuple[Tensor, Tens
     steps = real_steps(run.kind, x, run.lengths)
     y, h_n = made_like(x, units) if y is None else y, torch.empty_like(run.h_0)
     c_n = x.new_empty(0) if run.c_0 is None else torch.empty_like(run.c_0)
-    saved = _lines(x, steps if save else 0, SAVED[run.kind] * library.padded(units, x.dtype))
+    lines = x.shape[0] * x.shape[1] if whole else steps
+    saved = _lines(x, lines if save else 0, SAVED[run.kind] * library.padded(units, x.dtype))
     problem = _problem(run, y)
     problem.b_ih, problem.b_hh = address(run.b_ih), address(run.b_hh)
     problem.h_n, problem.c_n = h_n.data_ptr(), None if run.c_0 is None else c_n.data_ptr()

@@ -12,7 +12,8 @@ from torch import Tensor
 
 from unrolled.kernels import passes
 from unrolled.kernels.layout import made_like, real_steps
-from unrolled.kernels.operators import twice
+from unrolled.kernels.operators import again
+from unrolled.kernels.plain import is_wrapped
 
 __all__ = ["Recomputed", "chunks", "within"]
 
@@ -64,18 +65,15 @@ class Recomputed(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor | None) -> Any:
-        """The gradients of ``given``.
-
-        Raises:
-            UsageError: on a second derivative.
-        """
-        if torch.is_grad_enabled():
-            twice()
+        """The gradients of ``given``."""
         d_y, d_h, d_c = gradients
         x, lengths, w_ih, w_hh, b_ih, b_hh, *borders = ctx.saved_tensors
         hs, cs = borders[: len(borders) // 2], borders[len(borders) // 2 :]
         d_c = None if cs[0] is None else d_c
         needs = ctx.needs_input_grad
+        if torch.is_grad_enabled() or is_wrapped(*gradients):
+            run = passes.Run(ctx.kind, x, lengths, w_ih, w_hh, b_ih, b_hh, hs[0], cs[0], ctx.reverse)
+            return None, *again(run, needs[1:], passes.Above(d_y, d_h, d_c))
         wanted = [needs[2], needs[4], needs[5], needs[6] or needs[7]]
         d_x = made_like(x, x.shape[2]) if needs[2] else None
         sums: list[Tensor] = []

@@ -11,7 +11,7 @@ from torch import Tensor
 from unrolled.kernels.diagonal import here, problem, retreat, series
 from unrolled.kernels.fused import unwatched
 from unrolled.kernels.layout import check, like, made_like, real_steps, rows_contiguous
-from unrolled.kernels.operators import twice
+from unrolled.kernels.plain import differentiate, is_wrapped, plain_scan
 
 __all__ = ["scan", "scan_operator"]
 
@@ -35,10 +35,10 @@ def scan(a: Tensor, b: Tensor, lengths: Tensor | None, h_0: Tensor, reverse: boo
 
     Raises:
         ShapeError: the tensors do not fit each other, or a length is outside 0 … T.
-        UsageError: on a second derivative.
 
     Cost:
-        H multiply-adds per step forward and 2H backward, which reads a and h again.
+        H multiply-adds per step forward and 2H backward, which reads a and h again. Second derivatives, and several
+        gradients at once, take a loop in torch.
 
     References:
         Martin and Cundy 2018, https://arxiv.org/abs/1709.04057
@@ -112,19 +112,23 @@ def _(*given: Any) -> tuple[Tensor, Tensor, Tensor]:
 
 
 def _keep(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
-    a, _, lengths, h_0, ctx.reverse = inputs
+    a, b, lengths, h_0, ctx.reverse = inputs
     ctx.set_materialize_grads(False)
-    ctx.save_for_backward(a, lengths, h_0, output[0])
+    ctx.save_for_backward(a, b, lengths, h_0, output[0])
 
 
 def _gradients(run: Any, ctx: Any, d_h: Tensor | None, d_h_n: Tensor | None) -> tuple[Tensor | None, ...]:
-    a, lengths, h_0, h = ctx.saved_tensors
+    a, b, lengths, h_0, h = ctx.saved_tensors
+    if torch.is_grad_enabled() or is_wrapped(d_h, d_h_n):
+        needs = ctx.needs_input_grad
+        again = partial(plain_scan, lengths=lengths, reverse=ctx.reverse)
+        d_a, d_b, d_h_0 = differentiate(again, (a, b, h_0), (*needs[:2], needs[3]), (d_h, d_h_n))
+        return d_a, d_b, None, d_h_0, None
     d_a, d_b, d_h_0 = run(a, lengths, h_0, ctx.reverse, h, d_h, d_h_n)
     return d_a, d_b, None, d_h_0, None
 
 
 scan_operator.register_autograd(partial(_gradients, _back_operator), setup_context=_keep)
-_back_operator.register_autograd(twice)
 
 
 class _Eager(torch.autograd.Function):
@@ -138,5 +142,4 @@ class _Eager(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor | None) -> Any:
-        run: Any = _back_operator if torch.is_grad_enabled() else _backward
-        return _gradients(run, ctx, *gradients)
+        return _gradients(_backward, ctx, *gradients)

@@ -21,21 +21,38 @@ _ALIGNMENT = 64
 _kept: list[np.ndarray[Any, Any]] = []  # the latest last; append and pop are atomic, and a race costs one fresh buffer
 
 
-def reused(shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
+def reused(shape: tuple[int, ...], dtype: torch.dtype, time_major: bool = False) -> Tensor:
     """An uninitialised tensor; a large one reuses the memory of an earlier tensor if possible.
 
-    >>> reused((2, 3), torch.float32).shape
-    torch.Size([2, 3])
+    It is not a view of another tensor, so that a caller may overwrite it although torch tracks its gradient.
+
+    Args:
+        shape: its shape.
+        dtype: its dtype.
+        time_major: axis 1 of the three is the outermost in memory.
+
+    Example:
+        >>> reused((2, 3), torch.float32).shape, reused((4, 5, 2), torch.float32, time_major=True).stride()
+        (torch.Size([2, 3]), (2, 8, 1))
     """
     size = math.prod(shape) * dtype.itemsize
-    if size < _LARGE:
+    if size < _LARGE and not time_major:
         return torch.empty(shape, dtype=dtype)
+    strides = _time_major(shape) if time_major else [math.prod(shape[axis + 1 :]) for axis in range(len(shape))]
+    if size < _LARGE:
+        return torch.empty_strided(shape, strides, dtype=dtype)
     buffer = _fitting(size)
     lease = buffer.view()  # the tensor keeps the view alive, and the view the buffer
     start = -lease.ctypes.data % _ALIGNMENT
     returned = weakref.finalize(lease, _keep, buffer)
     returned.atexit = False
-    return torch.from_numpy(lease)[start : start + size].view(dtype).view(shape)
+    storage = torch.from_numpy(lease).untyped_storage()
+    return torch.empty(0, dtype=dtype).set_(storage, start // dtype.itemsize, shape, strides)
+
+
+def _time_major(shape: tuple[int, ...]) -> tuple[int, int, int]:
+    rows, _, width = shape
+    return width, rows * width, 1
 
 
 def release_memory() -> int:

@@ -44,6 +44,8 @@ def check_lengths(lengths: Tensor | None, x: Tensor, owner: str, given: Tensor |
     if rows == 0:
         return None
     lengths = lengths.to(x.device, torch.int64)
+    if torch.compiler.is_compiling() or torch.jit.is_tracing():  # whose graph may not depend on the values
+        return lengths
     low, high = (int(bound) for bound in lengths.aminmax())
     if low < 0 or high > steps:
         wrong = low if low < 0 else high
@@ -70,7 +72,7 @@ def zero_padding(x: Tensor, lengths: Tensor | None) -> Tensor:
 
 def last_real(y: Tensor, lengths: Tensor, before: Tensor) -> Tensor:
     """(B, W): each row's last real step of ``y`` (B, T, W), or its row of ``before`` if it has no steps."""
-    rows = torch.arange(len(y), device=y.device)
+    rows = torch.arange(y.shape[0], device=y.device)
     last = y[rows, (lengths - 1).clamp(min=0)]
     return torch.where((lengths > 0).unsqueeze(1), last, before)
 

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor
 
 from unrolled.errors import ShapeError
 from unrolled.kernels.fused import suits
+from unrolled.kernels.plain import plain_scan
 from unrolled.kernels.scan import scan as fused_scan
-from unrolled.layers.lengths import check_lengths, real_steps, reverse_rows, zero_padding
+from unrolled.layers.lengths import check_lengths
 
-__all__ = ["plain_scan", "scan"]
+__all__ = ["scan"]
 
 
 def scan(
@@ -39,7 +39,6 @@ def scan(
 
     Raises:
         ShapeError: a, b, h_0 or lengths do not fit each other.
-        UsageError: on a second derivative through the kernels; the plain path has one.
 
     Cost:
         H multiply-adds per row and step, 2H in the backward pass. Only a, b and h are kept.
@@ -68,26 +67,3 @@ def scan(
     if suits(a):
         return fused_scan(a, b, lengths, first, reverse)
     return plain_scan(a, b, first, lengths, reverse)
-
-
-def plain_scan(a: Tensor, b: Tensor, h_0: Tensor, lengths: Tensor | None, reverse: bool) -> tuple[Tensor, Tensor]:
-    """The definition of the scan in torch, one step after another. At padding, a = 1 and b = 0 keep the state.
-
-    Args:
-        a: (B, T, H).
-        b: (B, T, H).
-        h_0: (B, H).
-        lengths: checked, or ``None``.
-        reverse: from each row's end.
-    """
-    if lengths is not None:
-        a = torch.where(real_steps(lengths, a.shape[1]).unsqueeze(2), a, a.new_ones(()))
-    b = zero_padding(b, lengths)
-    if reverse:
-        a, b = reverse_rows(a, lengths), reverse_rows(b, lengths)
-    h, hs = h_0, []
-    for a_t, b_t in zip(a.unbind(1), b.unbind(1), strict=True):
-        h = a_t * h + b_t
-        hs.append(h)
-    y = zero_padding(torch.stack(hs, 1) if hs else b, lengths)
-    return reverse_rows(y, lengths) if reverse else y, h

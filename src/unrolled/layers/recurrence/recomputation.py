@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
 from unrolled.errors import UsageError
+from unrolled.kernels.plain import is_transformed
 from unrolled.kernels.recompute import chunks, within
 from unrolled.state import State
 
@@ -38,6 +39,8 @@ def chunk_steps(recompute: Recompute, steps: int) -> int | None:
     """
     check_recompute(recompute)
     if recompute is None or not torch.is_grad_enabled():
+        return None
+    if is_transformed():  # torch.func refuses checkpoints
         return None
     size = math.isqrt(max(steps - 1, 0)) + 1 if recompute == "sqrt" else int(recompute)
     return size if size < steps else None

@@ -253,17 +253,17 @@ def _checked_state(
     """The state before ``x`` (N, L, I), each part (K·D, N, ·); zeros for ``None``."""
     layers = form.num_layers * form.directions
     if state is None:
-        return tuple(x.new_zeros(layers, len(x), width) for width in form.state_widths())
+        return tuple(x.new_zeros(layers, x.shape[0], width) for width in form.state_widths())
     names = "hc" if form.kernel == "lstm" else "h"
     if isinstance(state, Tensor) or len(state) != len(names) or not all(isinstance(part, Tensor) for part in state):
         what = "(h_0, c_0), a tuple of two tensors" if form.kernel == "lstm" else "one tensor"
         raise ShapeError(f"{owner}: hx must be {what}")
     for name, part, width in zip(names, state, form.state_widths(), strict=True):
-        expected = (layers, len(x), width) if batched else (layers, width)
+        expected = (layers, x.shape[0], width) if batched else (layers, width)
         if part.shape != expected or part.dtype != x.dtype or part.device != x.device:
             raise ShapeError(
                 f"{owner}: {name}_0 is {tuple(part.shape)} {part.dtype} on {part.device}, expected {expected} "
-                f"{x.dtype} on {x.device} for input with {len(x)} rows"
+                f"{x.dtype} on {x.device} for input with {x.shape[0]} rows"
             )
     return state if batched else tuple(part.unsqueeze(1) for part in state)
 

@@ -9,25 +9,23 @@ Axes: B rows, T steps, I inputs, H hidden units.
 from __future__ import annotations
 
 from functools import partial
-from typing import Any
 
 import torch
-from torch import _VF, Tensor
+from torch import Tensor
 
-from unrolled.cells._diagonal import DiagonalCell
-from unrolled.cells.cell import Cell, FusedCell, check_input, is_fused, is_mixed, one_weight
+from unrolled.cells._diagonal import DiagonalCell, is_diagonal
+from unrolled.cells.cell import Cell, check_input, is_fused, is_mixed, one_weight
 from unrolled.errors import ShapeError
 from unrolled.kernels.fused import fits, recurrence, suits, unwatched
 from unrolled.kernels.minimal import GATES, minimal
-from unrolled.layers.lengths import check_lengths, last_real, real_steps, reverse_rows, zero_padding
-from unrolled.layers.recurrence.diagonal_scan import plain_scan
+from unrolled.kernels.plain import plain, plain_scan
+from unrolled.layers.lengths import check_lengths, real_steps, reverse_rows, zero_padding
 from unrolled.layers.recurrence.recomputation import Recompute, chunk_steps, in_chunks
 from unrolled.state import State, map_state, where
 
 __all__ = ["unroll"]
 
 _SEQUENCE = (tuple, list)
-_SATURATE = 1e4  # σ(±1e4) is 0 or 1 to the last bit in every dtype, and 1e4 still fits into half precision
 
 
 def unroll(
@@ -76,25 +74,28 @@ def unroll(
     owner = f"{type(cell).__name__}({cell.input_size}, {cell.hidden_size})"
     check_input(x, "(B, T, I)", cell.input_size, one_weight(cell), owner)
     lengths = check_lengths(lengths, x, owner)
-    initial = cell.initial_state(len(x), x)
+    initial = cell.initial_state(x.shape[0], x)
     if state is None:
         state = initial
     else:
         state = _as_initial(state, initial, owner, is_mixed(x.device))
     if x.shape[1] == 0:
-        return x.new_zeros(len(x), 0, cell.hidden_size), state
+        return x.new_zeros(x.shape[0], 0, cell.hidden_size), state
     size = chunk_steps(recompute, x.shape[1])
     if is_fused(cell) and fits(cell.kernel, x, weights := cell.weights()) and (size is None or unwatched(x)):
         y, parts = recurrence(str(cell.kernel), x, lengths, weights, state, reverse=reverse, recompute=size)
         return y, type(state)(*parts)
     if size is not None:
         return in_chunks(partial(unroll, cell, reverse=reverse), x, lengths, state, size, reverse=reverse)
-    if isinstance(cell, DiagonalCell):
+    if is_diagonal(cell):
         return _diagonal(cell, x, lengths, state, reverse)
+    if is_fused(cell):
+        y, parts = plain(str(cell.kernel), x, lengths, cell.weights(), state, reverse)
+        return y, type(state)(*parts)
     x = zero_padding(x, lengths)
     if reverse:
         x = reverse_rows(x, lengths)
-    y, last = _torch_loop(cell, x, lengths, state) if is_fused(cell) else _loop(cell, x, lengths, state)
+    y, last = _loop(cell, x, lengths, state)
     y = zero_padding(y, lengths)
     return reverse_rows(y, lengths) if reverse else y, last
 
@@ -120,34 +121,6 @@ def _loop(cell: Cell, x: Tensor, lengths: Tensor | None, state: State) -> tuple[
         state = after if real is None else where(real[:, t], after, state)
         ys.append(y_t)
     return torch.stack(ys, 1), state
-
-
-def _torch_loop(cell: FusedCell, x: Tensor, lengths: Tensor | None, state: State) -> tuple[Tensor, State]:
-    """Run torch's own loop. It also runs over padding, so the state at each row's end has to be recovered."""
-    weights = cell.weights()
-    if lengths is not None and cell.kernel == "lstm":
-        x, weights = _with_padding_flag(x, weights, ~real_steps(lengths, x.shape[1]))
-    first: Any = tuple(part.unsqueeze(0) for part in state)
-    # biases (without them there are two weights, or three with a projection), layers, dropout, training (without it
-    # cuDNN does not keep what the backward pass needs), both directions, batch first
-    options = (len(weights) > 3, 1, 0.0, torch.is_grad_enabled(), False, True)
-    run = getattr(_VF, str(cell.kernel))
-    y, *parts = run(x, first if len(first) > 1 else first[0], weights, *options)
-    last = type(state)(*(part.squeeze(0) for part in parts))
-    return y, last if lengths is None else last._replace(h=last_real(y, lengths, state.h))
-
-
-def _with_padding_flag(x: Tensor, weights: list[Tensor], padded: Tensor) -> tuple[Tensor, list[Tensor]]:
-    """Add an input to an LSTM that is 1 at padding and forces f = 1 and i = 0 there, so that c is kept to the bit.
-
-    torch only returns the c after the last padded step. The gradients are exact too: f = 1 passes the gradient of c
-    unchanged, and σ' is 0.
-    """
-    flag = weights[0].new_zeros(len(weights[0]), 1)
-    i, f, _, _ = flag.chunk(4)
-    i.fill_(-_SATURATE)
-    f.fill_(_SATURATE)
-    return torch.cat([x, padded.unsqueeze(2).to(x.dtype)], 2), [torch.cat([weights[0], flag], 1), *weights[1:]]
 
 
 def _as_initial(state: State, initial: State, owner: str, mixed: bool) -> State:
