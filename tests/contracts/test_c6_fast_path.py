@@ -216,17 +216,23 @@ def test_an_expanded_gradient_and_a_graph_that_is_kept() -> None:
     assert first.abs().sum() > 0
 
 
-def test_a_second_derivative_is_refused_with_the_way_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    cell, x = GRU(3, 4), torch.randn(2, 5, 3, requires_grad=True)
-    y, _ = unroll(cell, x)
-    (gradient,) = torch.autograd.grad(y.sum(), x, create_graph=True)
-    with pytest.raises(UsageError, match="no second derivative: set UNROLLED_KERNELS=plain"):
-        gradient.sum().backward()
+@pytest.mark.parametrize("lengths", [None, [5, 0, 2]])
+@pytest.mark.parametrize("reverse", [False, True])
+def test_second_derivatives_are_those_of_the_plain_path(
+    reverse: bool, lengths: list[int] | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cell, x = GRU(3, 4), torch.randn(3, 5, 3, requires_grad=True)
+    real = None if lengths is None else torch.tensor(lengths)
+
+    def second() -> tuple[Tensor, ...]:
+        y, state = unroll(cell, x, real, reverse=reverse)
+        (gradient,) = torch.autograd.grad((y**2).sum() + state.h.sum(), x, create_graph=True)
+        return torch.autograd.grad((gradient**2).sum(), [x, *cell.parameters()])
+
+    found = second()
     monkeypatch.setenv(library.VARIABLE, "plain")
-    y, _ = unroll(cell, x)
-    (gradient,) = torch.autograd.grad(y.sum(), x, create_graph=True)
-    gradient.sum().backward()
-    assert x.grad is not None
+    for mine, expected in zip(found, second(), strict=True):
+        torch.testing.assert_close(mine, expected, atol=1e-5, rtol=1e-5)
 
 
 @pytest.mark.parametrize("lengths", [None, [4, 0, 2]])

@@ -38,9 +38,8 @@ def test_what_programs_read(name: str, settings: dict[str, Any]) -> None:
     assert isinstance(ours, nn.RNNBase)
     assert repr(ours) == repr(theirs)
     assert (ours.mode, ours._flat_weights_names) == (theirs.mode, theirs._flat_weights_names)
-    for mine, other in zip(
-        [ours._flat_weights, *ours.all_weights], [theirs._flat_weights, *theirs.all_weights], strict=True
-    ):
+    assert all(torch.equal(a, b) for a, b in zip(ours._flat_weights, theirs._flat_weights, strict=True))
+    for mine, other in zip(ours.all_weights, theirs.all_weights, strict=True):
         assert all(torch.equal(a, b) for a, b in zip(mine, other, strict=True))
     for option in ("input_size", "hidden_size", "num_layers", "bias", "batch_first", "dropout", "bidirectional"):
         assert getattr(ours, option) == getattr(theirs, option)

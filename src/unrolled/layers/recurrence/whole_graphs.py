@@ -54,7 +54,7 @@ class _OnImport(MetaPathFinder):
 
 
 def _teach(builder: ModuleType, layers: type) -> None:
-    config = getattr(builder, "config", None)
+    config: Any = getattr(builder, "config", None)
     wrap = getattr(getattr(builder, "VariableBuilder", None), "wrap_module", None)
     if wrap is None or not hasattr(config, "allow_rnn"):
         return
