@@ -154,13 +154,15 @@ class _Eager(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor | None) -> Any:
-        def way_back(run: passes.Run, y: Tensor | None, saved: Tensor, *rest: Any) -> tuple[Tensor, ...]:
+        def way_back(
+            run: passes.Run, y: Tensor | None, saved: Tensor, above: passes.Above, wanted: list[bool]
+        ) -> tuple[Tensor, ...]:
             y = ctx.mine if y is None else y
             if y._version != ctx.version and ctx.mine is not None:  # the caller has written over it
                 y, _, _, saved = passes.forward(run, save=True)
             spent = not torch._C._autograd._get_current_graph_task_keep_graph()
             if spent:
                 ctx.mine = None
-            return passes.backward(run, y, saved, *rest, spent=spent)
+            return passes.backward(run, y, saved, above, wanted, spent)
 
         return operators.gradients_of(way_back, ctx, *gradients)

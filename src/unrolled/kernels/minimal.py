@@ -138,7 +138,8 @@ def _plain(
 ) -> tuple[Tensor, Tensor]:
     """The definition, in torch."""
     gates = linear(zero_padding(x, lengths), weight, bias).chunk(GATES[kind], 2)
-    return plain_scan(*_TERMS[kind](*gates), h_0, lengths, reverse)
+    a, b = _TERMS[kind](*gates)
+    return plain_scan(a, b, h_0, lengths, reverse)
 
 
 def _mingru(z: Tensor, candidate: Tensor) -> tuple[Tensor, Tensor]:

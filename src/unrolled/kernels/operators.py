@@ -112,7 +112,8 @@ def gradients_of(way_back: Callable[..., tuple[Tensor, ...]], ctx: Any, *gradien
     *tensors, y, saved = ctx.saved_tensors
     x, lengths, w_ih, w_hh, b_ih, b_hh, h_0, c_0 = tensors
     run = Run(ctx.kind, x, lengths, w_ih, w_hh, b_ih, b_hh, h_0, c_0, ctx.reverse)
-    needs, above = ctx.needs_input_grad, Above(*gradients[:2], None if c_0 is None else gradients[2])
+    d_y, d_h_n, d_c_n = gradients
+    needs, above = ctx.needs_input_grad, Above(d_y, d_h_n, None if c_0 is None else d_c_n)
     if torch.is_grad_enabled() or is_wrapped(*above) or not _takes(x):
         return again(run, needs, above)
     wanted = [needs[1], needs[3], needs[4], needs[5] or needs[6]]
@@ -131,7 +132,8 @@ def again(run: Run, needs: Sequence[bool], above: Above) -> tuple[Any, ...]:
     """
 
     def outputs(*given: Any) -> tuple[Tensor, ...]:
-        return _plain_run(Run(run.kind, *given, run.reverse))
+        x, lengths, w_ih, w_hh, b_ih, b_hh, h_0, c_0 = given
+        return _plain_run(Run(run.kind, x, lengths, w_ih, w_hh, b_ih, b_hh, h_0, c_0, run.reverse))
 
     found = differentiate(outputs, run[1:-1], needs[1 : len(run) - 1], above)
     return (None, *found, None)

@@ -44,7 +44,9 @@ def check_lengths(lengths: Tensor | None, x: Tensor, owner: str, given: Tensor |
     if rows == 0:
         return None
     lengths = lengths.to(x.device, torch.int64)
-    if torch.compiler.is_compiling() or torch.jit.is_tracing():  # whose graph may not depend on the values
+    if (
+        torch.compiler.is_compiling() or torch._C._get_tracing_state() is not None
+    ):  # whose graph may not depend on the values
         return lengths
     low, high = (int(bound) for bound in lengths.aminmax())
     if low < 0 or high > steps:
