@@ -103,3 +103,76 @@ def test_one_step_exports_whole(cell: str) -> None:
     state = step.layer.initial_state(2, x)
     exported = torch.export.export(step, (x, state)).module()
     torch.testing.assert_close(exported(x, state), step(x, state))
+
+
+def test_a_first_step_needs_no_state() -> None:
+    layer = Recurrent(3, 5, "lstm", 2)
+    x = torch.randn(2, 3)
+    found, state = layer.step(x, None)
+    expected, other = layer.step(x, layer.initial_state(2, x))
+    assert torch.equal(found, expected)
+    assert torch.equal(state[1].c, other[1].c)
+
+
+@pytest.mark.parametrize(
+    ("merge", "merged"),
+    [
+        ("sum", lambda a, b: a + b),
+        ("mul", lambda a, b: a * b),
+        ("mean", lambda a, b: (a + b) / 2),
+        ("concat", lambda a, b: torch.cat([a, b], 2)),
+    ],
+)
+def test_the_two_directions_are_merged(merge: Any, merged: Any) -> None:
+    layer, x, lengths = Recurrent(3, 5, "gru", 1, bidirectional=True, merge=merge), torch.randn(2, 4, 3), [4, 2]
+    halves = Recurrent(3, 5, "gru", 1, bidirectional=True)
+    halves.load_state_dict(layer.state_dict())
+    real = torch.tensor(lengths)
+    y, _ = layer(x, real)
+    assert torch.equal(y, merged(*halves(x, real)[0].chunk(2, 2)))
+    assert layer.output_size == y.shape[2]
+    stacked = Recurrent(3, 5, "gru", 2, bidirectional=True, merge=merge)
+    assert stacked(x)[0].shape == (2, 4, layer.output_size)
+    assert (f"merge={merge!r}" in repr(layer)) == (merge != "concat")
+
+
+@pytest.mark.parametrize("name", ["rnn", "irnn", "gru", "lstm"])
+def test_recurrent_dropout_is_the_same_at_every_step(name: str) -> None:
+    """With the same m by hand: the recurrent weights read m ⊙ h, and nothing else does."""
+    layer, x = Recurrent(3, 64, name, recurrent_dropout=0.5), torch.randn(4, 6, 3)
+    torch.manual_seed(2)
+    y, _ = layer(x)
+    torch.manual_seed(2)
+    m = nn.functional.dropout(torch.ones(4, 64), 0.5)
+    assert set(m.unique().tolist()) == {0.0, 2.0}
+    for row in range(4):
+        dropped = Recurrent(3, 64, name)
+        dropped.load_state_dict(layer.state_dict())
+        with torch.no_grad():
+            dropped.layers[0][0].weight_hh.mul_(m[row])  # one row has one m, so it may as well be in the weights
+        torch.testing.assert_close(y[row], dropped(x[row : row + 1])[0][0], atol=1e-5, rtol=0)
+    layer.eval()
+    assert torch.equal(layer(x)[0], layer(x)[0])
+
+
+def test_recurrent_dropout_with_lengths_in_both_directions_and_steps() -> None:
+    layer = Recurrent(3, 5, "lstm", 2, bidirectional=True, recurrent_dropout=0.3)
+    x = torch.randn(2, 4, 3)
+    broken = x.clone()
+    broken[1, 2:] = float("nan")
+    torch.manual_seed(1)
+    y, _ = layer(broken, torch.tensor([4, 2]))
+    assert torch.isfinite(y).all()
+    assert not y[1, 2:].any()
+    assert torch.isfinite(Recurrent(3, 5, recurrent_dropout=0.3).step(x[:, 0], None)[0]).all()
+
+
+def test_what_recurrent_dropout_and_merge_refuse() -> None:
+    with pytest.raises(UsageError, match="recurrent_dropout must be at least 0 and below 1, got 1"):
+        Recurrent(3, 5, recurrent_dropout=1)
+    with pytest.raises(UsageError, match="recurrent_dropout drops what the recurrent weights read; layer 1, MinGRU"):
+        Recurrent(3, 5, "mingru", recurrent_dropout=0.5)
+    with pytest.raises(UsageError, match=r"unknown merge 'summ'. Did you mean 'sum'\?"):
+        Recurrent(3, 5, bidirectional=True, merge="summ")  # type: ignore[arg-type]
+    with pytest.raises(UsageError, match=r"training mode, with recurrent_dropout: call eval\(\)"):
+        Recurrent(3, 5, recurrent_dropout=0.5).session()

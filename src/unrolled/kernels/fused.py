@@ -31,15 +31,22 @@ def fits(kind: str | None, x: Tensor, weights: list[Tensor]) -> bool:
     """
     known = kind in CELLS and len(weights) in (2, 4) and weights[0].dtype == x.dtype
     if known and is_exported():
-        strict = torch.compiler.is_dynamo_compiling()  # which does not say whether a number of steps is open
-        return torch.compiler.is_exporting() and (strict or isinstance(x.shape[1], torch.SymInt))
+        return _is_open(x)
     rounded = x.dtype == torch.bfloat16 and not torch.is_grad_enabled()
     return known and (x.dtype in SUFFIXES or rounded) and _may_run(x)
 
 
 def suits(x: Tensor) -> bool:
     """Whether the kernels are available and take ``x`` as it is: float32 or float64 on a CPU."""
-    return x.dtype in SUFFIXES and _may_run(x) and not is_exported()
+    if is_exported():
+        return x.dtype in SUFFIXES and _is_open(x) and _kernels_are_available()
+    return x.dtype in SUFFIXES and _may_run(x)
+
+
+def _is_open(x: Tensor) -> bool:
+    """Whether torch.export leaves the number of steps of ``x`` (B, T, I) open; a strict export does not say."""
+    strict = torch.compiler.is_dynamo_compiling()
+    return torch.compiler.is_exporting() and (strict or isinstance(x.shape[1], torch.SymInt))
 
 
 def _may_run(x: Tensor) -> bool:

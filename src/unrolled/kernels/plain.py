@@ -30,7 +30,13 @@ _SATURATE = 1e4  # σ(±1e4) is 0 or 1 to the last bit in every dtype, and 1e4 s
 
 
 def plain(
-    kind: str, x: Tensor, lengths: Tensor | None, weights: Sequence[Tensor], state: Parts, reverse: bool
+    kind: str,
+    x: Tensor,
+    lengths: Tensor | None,
+    weights: Sequence[Tensor],
+    state: Parts,
+    reverse: bool,
+    kept: Tensor | None = None,
 ) -> tuple[Tensor, Parts]:
     """`fused.recurrence` in torch: any device and dtype, and an LSTM's projection.
 
@@ -41,12 +47,13 @@ def plain(
         weights: ``[weight_ih, weight_hh]``, then both biases, then the projection, where they are there.
         state: the state before the first step, parts (B, P) and, of an LSTM, (B, H).
         reverse: from each row's end.
+        kept: (B, P), what h is multiplied by before each product with weight_hh; ``None``: 1.
     """
     x = zero_padding(x, lengths)
     if reverse:
         x = reverse_rows(x, lengths)
-    if is_transformed():  # torch's loop has no rule for `torch.func.vmap`
-        y, last = _stepwise(kind, x, lengths, weights, state)
+    if kept is not None or is_transformed():  # torch's loop has no rule for `torch.func.vmap`
+        y, last = _stepwise(kind, x, lengths, weights, state, kept)
     elif torch.compiler.is_compiling() and not is_exported():
         y, last = _hidden_loop(kind, x, lengths, weights, state)
     else:
@@ -185,7 +192,7 @@ def _with_padding_flag(x: Tensor, weights: Sequence[Tensor], padded: Tensor) -> 
 
 
 def _stepwise(
-    kind: str, x: Tensor, lengths: Tensor | None, weights: Sequence[Tensor], state: Parts
+    kind: str, x: Tensor, lengths: Tensor | None, weights: Sequence[Tensor], state: Parts, kept: Tensor | None
 ) -> tuple[Tensor, Parts]:
     """The definition, one step after another."""
     w_ih, w_hh = weights[:2]
@@ -194,7 +201,8 @@ def _stepwise(
     real = None if lengths is None else real_steps(lengths, x.shape[1])
     ys = []
     for t, given in enumerate(linear(x, w_ih, b_ih).unbind(1)):
-        h, *rest = _STEPS[kind](given, linear(state[0], w_hh, b_hh), state)
+        before = state[0] if kept is None else state[0] * kept
+        h, *rest = _STEPS[kind](given, linear(before, w_hh, b_hh), state)
         after = (h if w_hr is None else linear(h, w_hr), *rest)
         if real is not None:
             after = tuple(torch.where(real[:, t, None], a, b) for a, b in zip(after, state, strict=True))

@@ -8,9 +8,18 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from unrolled.errors import ShapeError
+from unrolled.errors import ShapeError, UsageError
 
-__all__ = ["check_lengths", "last_real", "real_steps", "reverse_rows", "zero_padding"]
+__all__ = [
+    "check_lengths",
+    "check_mask",
+    "gathered",
+    "last_real",
+    "real_steps",
+    "reverse_rows",
+    "scattered",
+    "zero_padding",
+]
 
 _INTEGERS = (torch.int64, torch.int32, torch.int16, torch.int8, torch.uint8)
 
@@ -54,6 +63,42 @@ def check_lengths(lengths: Tensor | None, x: Tensor, owner: str, given: Tensor |
         row = int((lengths == wrong).nonzero()[0])
         raise ShapeError(f"{owner}: lengths[{row}] is {wrong}, expected 0 … {steps} for x with shape {shape}")
     return None if low == steps else lengths
+
+
+def check_mask(mask: Tensor | None, has_lengths: bool, x: Tensor, owner: str) -> None:
+    """Check ``mask`` against ``x`` (B, T, …).
+
+    Raises:
+        ShapeError: not bool, or not (B, T).
+        UsageError: there are lengths too.
+    """
+    if mask is None:
+        return
+    if has_lengths:
+        raise UsageError(f"{owner}: give lengths or mask, not both: a mask already says which steps are real")
+    expected = tuple(x.shape[:2])
+    if not isinstance(mask, Tensor) or mask.dtype != torch.bool or mask.shape != expected:
+        found = f"{tuple(mask.shape)} {mask.dtype}" if isinstance(mask, Tensor) else type(mask).__name__
+        raise ShapeError(f"{owner}: mask is {found}, expected {expected} torch.bool, True at real steps")
+    if mask.device != x.device:
+        raise ShapeError(f"{owner}: mask is on {mask.device}, expected {x.device}")
+
+
+def gathered(x: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+    """The real steps of each row of ``x`` (B, T, W) one after another, and how many there are (B,).
+
+    >>> x, lengths = gathered(torch.tensor([[[1], [2], [3]]]), torch.tensor([[False, True, True]]))
+    >>> x.flatten().tolist(), lengths.tolist()
+    ([2, 3, 1], [2])
+    """
+    order = torch.argsort(~mask, dim=1, stable=True)
+    return x.take_along_dim(order.unsqueeze(2), 1), mask.sum(1)
+
+
+def scattered(y: Tensor, mask: Tensor) -> Tensor:
+    """The inverse of `gathered`: each real step of ``y`` (B, T, W) back in its place, and 0 elsewhere."""
+    place = (mask.cumsum(1) - 1).clamp(min=0)
+    return torch.where(mask.unsqueeze(2), y.take_along_dim(place.unsqueeze(2), 1), y.new_zeros(()))
 
 
 def real_steps(lengths: Tensor, steps: int) -> Tensor:

@@ -1,8 +1,10 @@
 """Drop-in replacements for torch.nn's recurrent layers, correct under padding: only the import changes.
 
 They are subclasses of torch.nn's, with the same constructors, ``state_dict`` names, initial weights and outputs, and
-also take ``lengths=``, so that nothing has to be sorted or packed. Axes, in torch's letters: N rows, L steps, I inputs,
-H hidden units, K layers, D directions, P outputs.
+also take ``lengths=``, or a ``mask=`` with holes or padding in front, so that nothing has to be sorted or packed. A
+step that is not real changes nothing: the state passes it by, and its output is 0 (as with Keras's
+``zero_output_for_mask``). Axes, in torch's letters: N rows, L steps, I inputs, H hidden units, K layers, D directions,
+P outputs.
 """
 
 from __future__ import annotations
@@ -44,13 +46,13 @@ class RNN(TorchLayer, nn.RNN):
             compute the steps in between again in the backward pass. Same outputs, about a third more time.
 
     Shape:
-        input (L, N, I), or a single row (L, I), or a `PackedSequence`; lengths (N,) integers, 0 … L, in any order ->
-        output (L, N, D·H) in the form of the input, 0 beyond each row's length, and h_n (K·D, N, H), after each
-        row's last real step (backward: its first). For a single row without N.
+        input (L, N, I), or a single row (L, I), or a `PackedSequence`; lengths (N,) integers, 0 … L, in any order,
+        or mask (N, L) bool, True at a real step -> output (L, N, D·H) in the form of the input, 0 at every other step,
+        and h_n (K·D, N, H), after each row's last real step (backward: its first). For a single row without N.
 
     Raises:
         UsageError: an argument out of range; as a `WrongType`, one of the wrong type.
-        ShapeError: input, hx or lengths does not fit; no steps (L = 0); a packed sequence that torch did not make.
+        ShapeError: input, hx, lengths or mask does not fit; no steps (L = 0); a packed sequence not made by torch.
 
     Cost:
         D·H(I + H) multiply-adds per row, real step and layer: on a CPU, the kernels skip padding. The plain
@@ -95,9 +97,10 @@ class RNN(TorchLayer, nn.RNN):
         input: Tensor | PackedSequence,  # noqa: A002 (torch's name)
         hx: Tensor | None = None,
         lengths: Lengths = None,
+        mask: Tensor | None = None,
     ) -> tuple[Tensor | PackedSequence, Tensor]:
         """``output, h_n`` as ``torch.nn.RNN`` gives them."""
-        output, (h_n,) = run(self, input, None if hx is None else (hx,), lengths)
+        output, (h_n,) = run(self, input, None if hx is None else (hx,), lengths, mask)
         return output, h_n
 
 
@@ -126,13 +129,13 @@ class GRU(TorchLayer, nn.GRU):
             compute the steps in between again in the backward pass. Same outputs, about a third more time.
 
     Shape:
-        input (L, N, I), or a single row (L, I), or a `PackedSequence`; lengths (N,) integers, 0 … L, in any order ->
-        output (L, N, D·H) in the form of the input, 0 beyond each row's length, and h_n (K·D, N, H), after each
-        row's last real step (backward: its first). For a single row without N.
+        input (L, N, I), or a single row (L, I), or a `PackedSequence`; lengths (N,) integers, 0 … L, in any order,
+        or mask (N, L) bool, True at a real step -> output (L, N, D·H) in the form of the input, 0 at every other step,
+        and h_n (K·D, N, H), after each row's last real step (backward: its first). For a single row without N.
 
     Raises:
         UsageError: an argument out of range; as a `WrongType`, one of the wrong type.
-        ShapeError: input, hx or lengths does not fit; no steps (L = 0); a packed sequence that torch did not make.
+        ShapeError: input, hx, lengths or mask does not fit; no steps (L = 0); a packed sequence not made by torch.
 
     Cost:
         3D·H(I + H) multiply-adds per row, real step and layer: on a CPU, the kernels skip padding. The plain
@@ -174,9 +177,10 @@ class GRU(TorchLayer, nn.GRU):
         input: Tensor | PackedSequence,  # noqa: A002 (torch's name)
         hx: Tensor | None = None,
         lengths: Lengths = None,
+        mask: Tensor | None = None,
     ) -> tuple[Tensor | PackedSequence, Tensor]:
         """``output, h_n`` as ``torch.nn.GRU`` gives them."""
-        output, (h_n,) = run(self, input, None if hx is None else (hx,), lengths)
+        output, (h_n,) = run(self, input, None if hx is None else (hx,), lengths, mask)
         return output, h_n
 
 
@@ -207,13 +211,14 @@ class LSTM(TorchLayer, nn.LSTM):
             compute the steps in between again in the backward pass. Same outputs, about a third more time.
 
     Shape:
-        input (L, N, I), or a single row (L, I), or a `PackedSequence`; lengths (N,) integers, 0 … L, in any order ->
-        output (L, N, D·P) in the form of the input, 0 beyond each row's length, and (h_n (K·D, N, P), c_n (K·D, N, H)),
-        after each row's last real step (backward: its first). For a single row without N.
+        input (L, N, I), or a single row (L, I), or a `PackedSequence`; lengths (N,) integers, 0 … L, in any order,
+        or mask (N, L) bool, True at a real step -> output (L, N, D·P) in the form of the input, 0 at every other step,
+        and (h_n (K·D, N, P), c_n (K·D, N, H)), after each row's last real step (backward: its first). For a single row
+        without N.
 
     Raises:
         UsageError: an argument out of range; as a `WrongType`, one of the wrong type.
-        ShapeError: input, hx or lengths does not fit; no steps (L = 0); a packed sequence that torch did not make.
+        ShapeError: input, hx, lengths or mask does not fit; no steps (L = 0); a packed sequence not made by torch.
 
     Cost:
         4D·H(I + H) multiply-adds per row, real step and layer: on a CPU, the kernels skip padding. The plain
@@ -256,7 +261,8 @@ class LSTM(TorchLayer, nn.LSTM):
         input: Tensor | PackedSequence,  # noqa: A002 (torch's name)
         hx: tuple[Tensor, Tensor] | None = None,
         lengths: Lengths = None,
+        mask: Tensor | None = None,
     ) -> tuple[Tensor | PackedSequence, tuple[Tensor, Tensor]]:
         """``output, (h_n, c_n)`` as ``torch.nn.LSTM`` gives them."""
-        output, (h_n, c_n) = run(self, input, hx, lengths)
+        output, (h_n, c_n) = run(self, input, hx, lengths, mask)
         return output, (h_n, c_n)

@@ -298,7 +298,7 @@ class Transformer(nn.Module, Layer):
     ) -> TransformerState:
         """The checked state before ``x``."""
         if state is None:
-            return self.initial_state(len(x), x, memory, memory_lengths)
+            return self.initial_state(x.shape[0], x, memory, memory_lengths)
         if not self.causal:
             raise reads_the_future("a transformer that is not causal")
         if memory is not None:
@@ -318,7 +318,8 @@ class Transformer(nn.Module, Layer):
         lengths = check_lengths(lengths, x, "Transformer")
         x = self.into(zero_padding(x, lengths))  # (B, T, H)
         first = self.blocks[0].own
-        view = first.view(x, lengths, state.layers[0].steps if state.layers else None)
+        begun = bool(state.layers) and state.layers[0].keys.shape[1] > 0
+        view = first.view(x, lengths, state.layers[0].steps if begun else None)
         if self.positions is not None:
             x = self.positions(x, view.past.positions, lengths)
         x, by = self.dropout(x), first.turns(view)

@@ -132,7 +132,9 @@ class Past:
         counts = torch.full((self.rows,), self.held, device=device) if self.counts is None else self.counts
         totals = counts + (self.steps if self.lengths is None else self.lengths)
         keep = totals if self.attention_window is None else totals.clamp(max=self.attention_window)
-        number = torch.arange(int(keep.max()), device=device)
+        # A compiler's graph may not depend on values; further columns of zeros do no harm.
+        most = self.held + self.steps if torch.compiler.is_compiling() else int(keep.max())
+        number = torch.arange(most, device=device)
         nth = number + (totals - keep).unsqueeze(1)  # index among the row's real steps
         place = torch.where(nth < counts.unsqueeze(1), nth, nth + (self.held - counts).unsqueeze(1))
         real = number < keep.unsqueeze(1)
@@ -178,7 +180,7 @@ def seen_memory(memory: Memory) -> Tensor | None:
     A row without steps shows its first one, so that no softmax runs over nothing; the caller must discard its result.
     """
     steps = memory.keys.shape[1]
-    if steps == 0 or len(memory.lengths) == 0 or int(memory.lengths.min()) == steps:
+    if steps == 0 or memory.lengths.shape[0] == 0 or int(memory.lengths.min()) == steps:
         return None
     return real_steps(memory.lengths.clamp(min=1), steps)[:, None, None]
 

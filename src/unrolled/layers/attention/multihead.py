@@ -119,7 +119,7 @@ class SelfAttention(nn.Module):
             return
         if not self.causal:
             raise UsageError(f"{owner} sees later steps, so it cannot continue from a state: give it whole rows")
-        check_cache(state, (len(x), self.kv_heads, self.head_width), x, self.attention_window, owner)
+        check_cache(state, (x.shape[0], self.kv_heads, self.head_width), x, self.attention_window, owner)
 
     def view(self, x: Tensor, lengths: Tensor | None, steps: Tensor | None) -> View:
         """Which steps each step of ``x`` sees, after ``steps`` (B,) earlier ones."""

@@ -18,7 +18,12 @@ _WHAT = "a cell is a torch.nn.Module with input_size, hidden_size, forward(x, st
 
 
 def make_cells(
-    input_size: int, hidden_size: int, cell: AnyCell | Sequence[AnyCell], num_layers: int, directions: int
+    input_size: int,
+    hidden_size: int,
+    cell: AnyCell | Sequence[AnyCell],
+    num_layers: int,
+    directions: int,
+    merged: bool = False,
 ) -> list[list[Cell]]:
     """The cells of each layer, one for each direction.
 
@@ -30,6 +35,7 @@ def make_cells(
             of these for each layer.
         num_layers: ≥ 1; leave it at 1 for a list.
         directions: 1 or 2.
+        merged: the outputs of both directions are merged into one of the same width, not set side by side.
 
     Raises:
         UsageError: an unknown name, something that is not a cell, or cells whose sizes do not fit together.
@@ -47,7 +53,7 @@ def make_cells(
         stack.append(_cells(given, width, hidden_size, directions))
         for one in stack[-1]:
             _check(one, f"layer {number}", width, hidden_size if number == len(each) else None)
-        width = stack[-1][0].hidden_size * directions
+        width = stack[-1][0].hidden_size * (1 if merged else directions)
     return stack
 
 

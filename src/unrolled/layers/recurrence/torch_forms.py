@@ -23,7 +23,7 @@ from unrolled.cells.gru import GRUState
 from unrolled.cells.lstm import LSTMState
 from unrolled.cells.rnn import RNNState
 from unrolled.errors import ShapeError, UsageError, WrongType
-from unrolled.layers.lengths import check_lengths
+from unrolled.layers.lengths import check_lengths, check_mask, gathered, scattered
 from unrolled.layers.recurrence.layer_session import LayerSession, layer_session
 from unrolled.layers.recurrence.packed import Packed, unpack
 from unrolled.layers.recurrence.recomputation import Recompute, check_recompute
@@ -120,24 +120,29 @@ def _checked_form(*values: Any) -> Form:
 
 
 def run(
-    module: nn.Module, given: Tensor | PackedSequence, before: tuple[Tensor, ...] | None, lengths: Lengths
+    module: nn.Module,
+    given: Tensor | PackedSequence,
+    before: tuple[Tensor, ...] | None,
+    lengths: Lengths,
+    mask: Tensor | None,
 ) -> tuple[Tensor | PackedSequence, tuple[Tensor, ...]]:
     """Run ``module`` on ``given``, in any of torch's forms; return output and final state in the same form.
 
     Raises:
-        UsageError: lengths together with a packed sequence.
-        ShapeError: the input, the state or the lengths do not fit.
+        UsageError: lengths or a mask together with a packed sequence, or with each other.
+        ShapeError: the input, the state, the lengths or the mask does not fit.
     """
     if lengths is None and (whole := run_whole(module, given, before)) is not None:
         return whole
     if isinstance(given, Proxy):  # torch.fx keeps torch.nn's own layers whole, and so this one
         tracer = given.tracer
-        return tracer.create_proxy("call_module", tracer.path_of_module(module), (given, before, lengths), {})
+        return tracer.create_proxy("call_module", tracer.path_of_module(module), (given, before, lengths, mask), {})
     form, owner = Form.of(module), type(module).__name__
     weight = cast(Tensor, module.weight_ih_l0)
     if isinstance(given, PackedSequence):
-        if lengths is not None:
-            raise UsageError(f"{owner}: a packed sequence has its own lengths: leave lengths out")
+        if lengths is not None or mask is not None:
+            name = "mask" if lengths is None else "lengths"
+            raise UsageError(f"{owner}: a packed sequence has its own lengths: leave {name} out")
         packed = unpack(given, form.input_size, weight, owner)
         before = _checked_state(form, before, packed.x, owner, batched=True)
         before = tuple(packed.sort(part) for part in before)
@@ -146,8 +151,9 @@ def run(
     if given.dim() not in (2, 3):
         raise ShapeError(f"{owner}: input has shape {tuple(given.shape)}, expected 3 axes, or 2 for a single row")
     batched = given.dim() == 3
-    if not batched and lengths is not None:
-        raise ShapeError(f"{owner}: lengths needs a batch: input has shape {tuple(given.shape)}, a single row")
+    if not batched and (lengths is not None or mask is not None):
+        name = "mask" if lengths is None else "lengths"
+        raise ShapeError(f"{owner}: {name} needs a batch: input has shape {tuple(given.shape)}, a single row")
     batch_first = form.batch_first and batched
     axes = "(L, I)" if not batched else "(N, L, I)" if batch_first else "(L, N, I)"
     check_input(given, axes, form.input_size, weight, owner)
@@ -157,7 +163,13 @@ def run(
         raise ShapeError(f"{owner}: input has shape {tuple(given.shape)}, expected at least one step")
     before = None if before is None else _checked_state(form, before, x, owner, batched)
     real = check_lengths(_as_tensor(lengths, owner), x, owner, given)
-    y, after = _layers(module, form, x, before, real, None)
+    check_mask(mask, lengths is not None, x, owner)
+    if mask is None:
+        y, after = _layers(module, form, x, before, real, None)
+    else:
+        x, real = gathered(x, mask)
+        y, after = _layers(module, form, x, before, real, None)
+        y = scattered(y, mask)
     y = y if batch_first else y.transpose(0, 1)
     if batched:
         return y, after

@@ -9,13 +9,14 @@ Axes: B rows, T steps, I inputs, H hidden units.
 from __future__ import annotations
 
 from functools import partial
+from typing import TypeGuard
 
 import torch
 from torch import Tensor
 
 from unrolled.cells._diagonal import DiagonalCell, is_diagonal
-from unrolled.cells.cell import Cell, check_input, is_fused, is_mixed, one_weight
-from unrolled.errors import ShapeError
+from unrolled.cells.cell import Cell, FusedCell, check_input, is_fused, is_mixed, one_weight
+from unrolled.errors import ShapeError, UsageError
 from unrolled.kernels.fused import fits, recurrence, suits, unwatched
 from unrolled.kernels.minimal import GATES, minimal
 from unrolled.kernels.plain import plain, plain_scan
@@ -23,7 +24,7 @@ from unrolled.layers.lengths import check_lengths, real_steps, reverse_rows, zer
 from unrolled.layers.recurrence.recomputation import Recompute, chunk_steps, in_chunks
 from unrolled.state import State, map_state, where
 
-__all__ = ["unroll"]
+__all__ = ["has_recurrent_weights", "unroll"]
 
 _SEQUENCE = (tuple, list)
 
@@ -36,6 +37,7 @@ def unroll(
     *,
     reverse: bool = False,
     recompute: Recompute = None,
+    kept: Tensor | None = None,
 ) -> tuple[Tensor, State]:
     """Run ``cell`` over every step of ``x``.
 
@@ -52,6 +54,8 @@ def unroll(
         recompute: n, to save memory on long rows: keep only every n-th state (``"sqrt"``: n = √T, rounded up), and
             compute the steps in between again in the backward pass. The outputs are the same, with the kernels to the
             bit. Without kernels, and under a compiler, each chunk goes through `torch.utils.checkpoint`.
+        kept: (B, H), what h is multiplied by in each product with the recurrent weights, for recurrent dropout; only
+            for a cell with a fused implementation of such products, and step by step in torch.
 
     Shape:
         x (B, T, I) -> y (B, T, H) and the state after each row's last real step (with ``reverse``: its first).
@@ -82,6 +86,8 @@ def unroll(
     if x.shape[1] == 0:
         return x.new_zeros(x.shape[0], 0, cell.hidden_size), state
     size = chunk_steps(recompute, x.shape[1])
+    if kept is not None:
+        return _dropped(cell, x, lengths, state, reverse, kept)
     if is_fused(cell) and fits(cell.kernel, x, weights := cell.weights()) and (size is None or unwatched(x)):
         y, parts = recurrence(str(cell.kernel), x, lengths, weights, state, reverse=reverse, recompute=size)
         return y, type(state)(*parts)
@@ -98,6 +104,21 @@ def unroll(
     y, last = _loop(cell, x, lengths, state)
     y = zero_padding(y, lengths)
     return reverse_rows(y, lengths) if reverse else y, last
+
+
+def _dropped(
+    cell: Cell, x: Tensor, lengths: Tensor | None, state: State, reverse: bool, kept: Tensor
+) -> tuple[Tensor, State]:
+    """Run a cell with recurrent dropout."""
+    if not has_recurrent_weights(cell):
+        raise UsageError(f"recurrent_dropout: {type(cell).__name__} has no recurrent weights that we know of")
+    y, parts = plain(str(cell.kernel), x, lengths, cell.weights(), state, reverse, kept)
+    return y, type(state)(*parts)
+
+
+def has_recurrent_weights(cell: Cell) -> TypeGuard[FusedCell]:
+    """Whether ``cell`` has a fused implementation with a product of h and recurrent weights, which can be dropped."""
+    return is_fused(cell) and cell.kernel not in GATES
 
 
 def _diagonal(
