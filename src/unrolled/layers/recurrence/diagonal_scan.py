@@ -48,6 +48,7 @@ def scan(
         https://arxiv.org/abs/1709.04057
 
     Example:
+        >>> import torch
         >>> half, one = torch.full((1, 3, 1), 0.5), torch.ones(1, 3, 1)
         >>> h, h_n = scan(half, one)
         >>> h.flatten().tolist(), h_n.tolist()
