@@ -159,3 +159,10 @@ def test_empty_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_bad_tables_in_memory(source: Any, expected: str) -> None:
     with pytest.raises(DataError, match=expected):
         opened(source)
+
+
+def test_standard_input_is_a_table(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"x;y\n1;2\n")))
+    assert opened("-", format="csv").table.to_pydict() == {"x": [1], "y": [2]}
+    with pytest.raises(UsageError, match="standard input is a table, as csv or jsonl: format conll needs a file"):
+        opened("-", format="conll")

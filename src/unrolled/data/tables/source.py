@@ -108,7 +108,9 @@ def _standard_input(config: DataConfig) -> Reading:
     from unrolled.data.readers.table import read_written
 
     name = "standard input"
-    suffix = f".{config.format.lower()}" if config.format else None
+    suffix = f".{config.format.lower().removeprefix('.')}" if config.format else None
+    if suffix is not None and suffix not in READERS.get(_TABLE).suffixes:
+        raise UsageError(f"standard input is a table, as csv or jsonl: {named('format')} {config.format} needs a file")
     table = read_written(map_stream(sys.stdin.buffer, name), name, config, suffix)
     return Reading(table, Origin(name), _TABLE, _remarks(table), settled=_settled(table))
 
