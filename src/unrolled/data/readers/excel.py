@@ -55,8 +55,11 @@ def read_excel(path: Path, config: DataConfig) -> pa.Table:
         remarks.append(f"the title {title[:40]!r} above the table is left out")
     written = io.StringIO()
     csv.writer(written, lineterminator="\n").writerows([_written(cell) for cell in row] for row in rows)
+    config = config.model_copy(update={"separator": None, "decimal": None})  # those of this CSV are known
     table = read_delimited(copied(written.getvalue().encode("utf-8", "replace")), origin, config, ",")
-    return table.replace_schema_metadata({REMARK: "; ".join(remarks)}) if remarks else table
+    said = table.schema.metadata or {}
+    remarks += said[REMARK].decode().splitlines() if REMARK in said else []
+    return table.replace_schema_metadata({**said, REMARK: "\n".join(remarks)}) if remarks else table
 
 
 def _sheet(path: Path, name: str | None) -> tuple[list[list[Any]], list[str]]:

@@ -31,6 +31,7 @@ from unrolled.errors import IN_MEMORY, DataError, Origin, UsageError, named
 __all__ = ["Reading", "open_source"]
 
 _TABLE = "table"  # reads standard input, files with named columns, and labels beside pictures
+_SAID = 5  # remarks of the readers of single files that a folder repeats
 _SMALL = 64 << 20  # bytes up to which the tables of a folder's files are copied into one piece
 
 
@@ -153,7 +154,8 @@ def _folder(folder: Path, config: DataConfig, alphabet: Name | None) -> Reading:
     tables, broken = _read_all(files, reader, config, alphabet)
     remarks = _left_out(others, len(files), chosen)
     remarks += check_some(folder, [str(broken[file]) for file in files if file in broken], len(files), chosen)
-    remarks += dict.fromkeys(remark for part in tables.values() for remark in _remarks(part))
+    said = list(dict.fromkeys(remark for part in tables.values() for remark in _remarks(part)))
+    remarks += said[:_SAID] + ([f"{len(said) - _SAID} more remarks of this kind"] if len(said) > _SAID else [])
     settled = {name: sign for part in tables.values() for name, sign in _settled(part).items()}
     table = pa.concat_tables(tables.values(), promote_options="permissive").replace_schema_metadata()
     if reader.tabular or reader.labelled:
