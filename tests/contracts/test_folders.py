@@ -78,7 +78,7 @@ FILES: dict[str, tuple[str, Callable[[int], bytes], bytes]] = {
     "conll": ("columns", lambda n: f"w{n} O\n".encode(), b"one O\ntwo\n"),
     "fa": ("fasta", lambda n: b">r\nACGT\n", b"ACGT\n"),
     "png": ("image", lambda n: to_png(np.full((2, 2, 1), n, np.uint8)), b"\x89PNG\r\n\x1a\nnone"),
-    "csv": ("table", lambda n: f"x\n{n}\n".encode(), b"x\n1,2\n"),
+    "csv": ("table", lambda n: f"x\n{n}\n".encode(), b"x,y\n1,2,3,4\n"),
     "jsonl": ("table", lambda n: f'{{"x": {n}}}\n'.encode(), b'{"x": \n'),
     "csv.gz": ("table", lambda n: __import__("gzip").compress(f"x\n{n}\n".encode()), b"\x1f\x8bnone"),
     "parquet": ("table", _parquet, _parquet(0)[:40]),
