@@ -90,6 +90,10 @@ def _names_rows(column: pa.ChunkedArray, name: str) -> str | None:
     named = _ROW_NAMES.fullmatch(name.strip()) is not None or names_an_identity(name)
     if text and not named and not _all_match(column, _UUID):
         return None
+    if not (named or text):  # cheap, so it is checked first
+        ends = pc.min_max(column).as_py()
+        if len(column) < _ENOUGH or names_a_time(name) or ends["max"] - ends["min"] != len(column) - 1:
+            return None
     distinct = pc.count_distinct(column).as_py()
     if named and len(column) > distinct > _NEARLY * len(column):
         return "is different in most rows, as its name says"
@@ -97,12 +101,7 @@ def _names_rows(column: pa.ChunkedArray, name: str) -> str | None:
         return None
     if named:
         return "is different in every row, as its name says"
-    if text:
-        return "is an identifier, different in every row"
-    if len(column) < _ENOUGH or names_a_time(name):
-        return None
-    ends = pc.min_max(column).as_py()
-    return "counts the rows" if ends["max"] - ends["min"] == len(column) - 1 else None
+    return "is an identifier, different in every row" if text else "counts the rows"
 
 
 def names_an_identity(name: str) -> bool:
