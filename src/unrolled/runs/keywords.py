@@ -78,6 +78,7 @@ class Keywords(TypedDict, total=False):
     sampled_softmax: int
     scale: Literal["training", "window"]
     scheduled_sampling: float
+    season: int
     seed: int
     separator: str
     shared: bool

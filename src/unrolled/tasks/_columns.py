@@ -153,11 +153,13 @@ def join(sequences: Sequences, names: tuple[str, ...]) -> tuple[tuple[str, ...],
         if sequences.traits(name).channels and len(names) == 1:
             return (), name
         if not is_number(sequences, name) or not has_time(sequences.column(name).type):
+            steps = f"if each row is one step, give {named('order')} or {named('by')}"
+            numbers = f"if its labels are numbers, give {named('kinds')} {name}=number"
             raise DataError(
                 f"is {sequences.kinds[name]}, not a number for each step",
                 file=sequences.origin,
                 column=name,
-                hint=f"if each row is one step, give {named('order')} or {named('by')}; "
+                hint=f"{numbers if has_time(sequences.column(name).type) else steps}; "
                 f"to leave a column out, use {named('ignore')}",
             )
     return names, names[0] if len(names) == 1 else "series"

@@ -79,6 +79,14 @@ class Forecast(Task):
                 "history",
             ),
         )
+        season: int | None = option(
+            None,
+            "Steps in a season, by which mase is scaled. Default: a day, week or year by the dates; without dates, what "
+            "repeats best.",
+            ge=1,
+            le=100_000,
+            also=("seasonality", "season_length", "seasonal_period", "period", "sp", "m", "freq", "frequency"),
+        )
         known_ahead: tuple[str, ...] = option(
             (),
             "Known covariates: columns known in advance over the whole horizon, such as a calendar.",
@@ -138,13 +146,17 @@ class Forecast(Task):
     @staticmethod
     def assumes(question: Question) -> dict[str, Any]:
         sequences, cadence = question.sequences, question.sequences.cadence
-        if question.asked.get("horizon") or cadence is None or not cadence.regular:
+        if cadence is None or not cadence.regular:
             return {}
         over_time = [name for name in question.target or sequences.kinds if is_measured(sequences, name)]
         if not over_time or (question.target and len(over_time) < len(question.target)):
             return {}
-        horizon = cadence.season if cadence.season > 1 else _STEPS_WITHOUT_SEASON
-        return {"horizon": max(1, min(horizon, cadence.longest // 4))}
+        season = question.asked.get("season") or cadence.season
+        horizon = season if season > 1 else _STEPS_WITHOUT_SEASON
+        found = {"horizon": max(1, min(horizon, cadence.longest // 4)), "season": season}
+        if season == 1 or cadence.longest < 2 * season:
+            del found["season"]
+        return {name: value for name, value in found.items() if not question.asked.get(name)}
 
     @staticmethod
     def recognises(question: Question) -> Recognised | None:
@@ -183,7 +195,7 @@ class Forecast(Task):
         return Roles(inputs, target, Horizon(horizon), kinds, joined, ahead, question.asked.get("scale") == "window")
 
     def measure_training(self, train: Examples) -> Measured:
-        period = season(train)
+        period = self.options.season or season(train)
         task = Forecast(self.options, replace(self.coder, season=period))
         return Measured(task, notes=(f"season: {period} steps (used by mase)",))
 

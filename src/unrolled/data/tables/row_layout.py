@@ -121,7 +121,7 @@ def _as_series(
     by = parting(table, time, [name for name in others if name not in target])
     if by is not None and (set(measured) - {by} or target):
         yield time, by
-    elif by is None and set(others) == set(measured) and len(np.unique(np.unique(at, return_counts=True)[1])) == 1:
+    elif by is None and len(others) == len(measured) == 1 and len(np.unique(np.unique(at, return_counts=True)[1])) == 1:
         cadence = cadence_of(np.sort(at), np.zeros(len(at), np.int64))  # each time as often as any other
         if cadence.regular and at.dtype == np.int64:
             yield time, None
