@@ -81,8 +81,8 @@ class Forecast(Task):
         )
         season: int | None = option(
             None,
-            "Steps in a season, by which mase is scaled. Default: a day, week or year by the dates; without dates, what "
-            "repeats best.",
+            "Steps in a season, by which mase is scaled. "
+            "Default: a day, week or year by the dates; without dates, what repeats best.",
             ge=1,
             le=100_000,
             also=("seasonality", "season_length", "seasonal_period", "period", "sp", "m", "freq", "frequency"),
