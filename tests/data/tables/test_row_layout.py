@@ -47,6 +47,8 @@ def test_numbers_that_count_steps_order_them() -> None:
     assert dict(found(table, target=["state"]).settled) == {"order": "t", "by": "machine"}
     assert dict(found({"Year": range(1950, 1990), "y": NUMBERS}).settled) == {"order": "Year"}
     assert dict(found({"x": range(40), "y": NUMBERS}).settled) == {}
+    hours = found({"hour": range(40), "y": NUMBERS}).cadence
+    assert hours is not None and hours.season == 24
 
 
 def test_dates_of_examples_do_not_order_them() -> None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pyarrow as pa
 
+from unrolled.data.io.time_names import words_of
 from unrolled.data.tables.cadence import Cadence, cadence_of, clock_of_times
 from unrolled.data.tables.grouping import codes
 from unrolled.data.tables.row_layout import parting
@@ -12,6 +15,7 @@ from unrolled.errors import Origin, UsageError, named
 
 __all__ = ["look_at_times"]
 
+_SEASONS = {"hour": 24, "day": 7, "week": 52, "month": 12, "quarter": 4, "minute": 60, "second": 60}
 _MANY = 0.2  # share of the rows at a time that another row has too
 
 
@@ -38,8 +42,9 @@ def look_at_times(table: pa.Table, by: str | None, order: str, origin: Origin) -
     if by is None and cadence.repeated >= _MANY * len(at):
         _refuse_mixed(table, order, at, origin)
     if not pa.types.is_temporal(table.column(order).type):
-        cadence_of_numbers = cadence if cadence.repeated or cadence.gaps else None
-        return cadence, cadence_of_numbers.say(order) if cadence_of_numbers and cadence.regular else ""
+        if cadence.step == "1" and (units := words_of(order) & set(_SEASONS)):
+            cadence = replace(cadence, season=_SEASONS[units.pop()])
+        return cadence, cadence.say(order) if cadence.regular and (cadence.repeated or cadence.gaps) else ""
     measured = [field.type for field in table.schema if field.name not in (by, order)]
     if not cadence.regular and not any(pa.types.is_floating(kind) or pa.types.is_integer(kind) for kind in measured):
         return cadence, ""  # events are seldom in equal steps
