@@ -98,7 +98,7 @@ def is_number(sequences: Sequences, name: str) -> bool:
 
 
 def step_aligned(sequences: Sequences, target: str, inputs: tuple[str, ...]) -> bool:
-    """True if, in nearly every row, the target has one value for each step of the first input that is a list."""
+    """True if, in nearly every row, the target has one value for each step of an input that is a list."""
     steps = _steps(sequences, target, inputs)
     if steps is None:
         return False
@@ -129,17 +129,14 @@ def check_aligned(sequences: Sequences, target: str, inputs: tuple[str, ...]) ->
 
 
 def _steps(sequences: Sequences, target: str, inputs: tuple[str, ...]) -> tuple[np.ndarray, np.ndarray] | None:
-    """(R,) lengths of the target (-1 if missing) and (R,) lengths of the first input that is a list."""
+    """(R,) lengths of the target (-1 if missing) and (R,) lengths of the list input that agrees with it most often."""
     array = sequences.column(target)
-    if not has_time(array.type):
+    lists = [other for other in map(sequences.column, inputs) if has_time(other.type)]
+    if not has_time(array.type) or not lists:
         return None
-    for name in inputs:
-        other = sequences.column(name)
-        if has_time(other.type):
-            theirs = pc.fill_null(pc.list_value_length(other), 0).to_numpy()
-            own = pc.fill_null(pc.list_value_length(array), -1).to_numpy()
-            return own, theirs
-    return None
+    own = pc.fill_null(pc.list_value_length(array), -1).to_numpy()
+    lengths = [pc.fill_null(pc.list_value_length(other), 0).to_numpy() for other in lists]
+    return own, max(lengths, key=lambda theirs: int((own == theirs).sum()))
 
 
 def join(sequences: Sequences, names: tuple[str, ...]) -> tuple[tuple[str, ...], str]:

@@ -38,11 +38,11 @@ def fit(
     kind: pa.DataType | None = None,
     framed: bool = False,
     read: bool = False,
+    role: Any = "characters",
     **options: Any,
 ) -> Any:
-    return Tokens.fit(
-        column(values, kind), Tokens.Options(tokens=tokens, **options), Role(read=read, framed=framed), WHERE
-    )
+    part = Role(read=read, framed=framed, tokens=role)
+    return Tokens.fit(column(values, kind), Tokens.Options(tokens=tokens, **options), part, WHERE)
 
 
 def rows(tokens: Tokens, values: list, cache: Path | None = None) -> list[np.ndarray]:
@@ -385,3 +385,13 @@ def test_what_another_question_can_use_again() -> None:
     assert tokens.reads(column(["x", "x", "x"])) and not tokens.reads(column([["x"]])) and not tokens.reads(column([1]))
     framed = tokens.reused(Tokens.Options(), Role(framed=True))
     assert framed.framed and framed.level is tokens.level
+
+
+def test_codes_are_read_as_characters_and_names_and_sentences_as_words() -> None:
+    tickets = [f"A/5 {21171 + 13 * n}" if n % 3 else f"PC {17599 + 7 * n}" for n in range(40)]
+    names = [f"Braund, Mr. Owen {'abcdefgh'[n % 8]}" for n in range(40)]
+    years = [f"it was the year {1900 + n}" for n in range(40)]
+    counts = [" ".join(str(n * k % 7) for k in range(5)) for n in range(40)]
+    levels = [fit(texts, None, read=True, role="words or bpe").level.name for texts in (tickets, names, years, counts)]
+    assert levels == ["characters", "words", "words", "words"]
+    assert fit(tickets, "words", read=True).level.name == "words"  # asked for

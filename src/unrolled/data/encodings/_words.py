@@ -11,7 +11,7 @@ learn to handle unknown words only if it sees some.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import ClassVar, Self
 
 import numpy as np
@@ -22,9 +22,10 @@ from unrolled.data.encodings._cells import smallest_dtype
 from unrolled.data.encodings._level import SPECIALS
 from unrolled.data.encodings._marks import UNKNOWN_WORD, cut_at_signs
 
-__all__ = ["MANY", "Words", "count_words", "most_frequent", "split_words", "word_ids"]
+__all__ = ["MANY", "Words", "are_codes", "count_words", "most_frequent", "split_words", "word_ids"]
 
 MANY = 10_000  # words in all, with repetitions
+_ONCE = 0.25  # at least this share of the words with digits occurs only once, where words are codes
 
 
 class Words:
@@ -105,6 +106,21 @@ def word_ids(words: pa.Array, known: pa.Array) -> np.ndarray:
     places = pc.index_in(words.cast(pa.large_string()), value_set=known)
     ids: np.ndarray = pc.fill_null(places, -SPECIALS).to_numpy() + SPECIALS
     return ids.astype(smallest_dtype(len(known) + SPECIALS))
+
+
+def are_codes(counts: Mapping[str, int]) -> bool:
+    """Whether most words hold digits and many of these occur only once: their characters say more than they do.
+
+    Example:
+        >>> are_codes({"pc": 3, "17599": 1, "113803": 1, "a": 1, "/": 1, "21171": 1, "17601": 1})
+        True
+        >>> are_codes({"3": 5, "1": 4, "and": 2}), are_codes({"the": 5, "year": 1, "1912": 1})
+        (False, False)
+    """
+    words = {word: count for word, count in counts.items() if any(map(str.isalnum, word))}
+    numbered = {word: count for word, count in words.items() if any(map(str.isdigit, word))}
+    total, once = sum(numbered.values()), sum(count == 1 for count in numbered.values())
+    return 2 * total > sum(words.values()) and once >= _ONCE * total
 
 
 def count_words(texts: Iterable[pa.Array], items: bool) -> Counter[str]:

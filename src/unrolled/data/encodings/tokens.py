@@ -34,7 +34,7 @@ from unrolled.data.encodings._stored_tokens import StoredTokens, level_of
 from unrolled.data.encodings._texts import checked, normal_for, open_texts, starts
 from unrolled.data.encodings._token_lists import ListOptions, TokenLists
 from unrolled.data.encodings._tokenizer import Given
-from unrolled.data.encodings._words import MANY, Words, count_words
+from unrolled.data.encodings._words import MANY, Words, are_codes, count_words
 from unrolled.data.encodings._written_words import WrittenWords
 from unrolled.data.encodings.encoding import Encoded, Role, Traits, Where, has_time
 from unrolled.errors import DataError, did_you_mean
@@ -71,7 +71,7 @@ class Tokens:
             None,
             "Split texts into characters, words, byte-pair tokens (bpe) or bytes, or as a tokenizer.json says, whose "
             "path is given. Default: characters for next_step and transcribe, bpe for translate, else words; bpe if "
-            "classify finds very many words.",
+            "classify finds very many words, characters if it finds codes.",
             also=("tokenizer", "tokenize", "token_level", "analyzer"),
         )
 
@@ -110,7 +110,8 @@ class Tokens:
     def fit(cls, array: pa.ChunkedArray, options: Tokens.Options, role: Role, where: Where) -> Self | TokenLists:
         """Learn the vocabulary; for a column of lists, return a `TokenLists`.
 
-        For a role with ``words or bpe`` the tokens are BPE if more than 20,000 distinct words occur at least twice.
+        For a role with ``words or bpe`` the tokens are BPE if more than 20,000 distinct words occur at least twice, and
+        characters if most words are codes, such as the numbers of tickets.
 
         Raises:
             DataError: the column holds neither texts nor lists of texts or whole numbers, or a text is not UTF-8.
@@ -284,6 +285,8 @@ def _learned(wanted: str, texts: Callable[[], Iterator[pa.Array]], options: Toke
     if wanted == "words" and not role.read:
         return WrittenWords.fit(texts(), most, least)
     counts = count_words(texts(), items=False)
+    if wanted == "words or bpe" and role.read and are_codes(counts):
+        return Characters.fit(texts())
     many = sum(count > 1 for count in counts.values()) > _MANY_WORDS
     if wanted == "bpe" or (many and wanted == "words or bpe"):
         return Bpe.fit(texts(), most, least or (_OFTEN if counts.total() >= MANY else 2))

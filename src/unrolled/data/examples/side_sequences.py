@@ -13,14 +13,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
+import pyarrow.compute as pc
 
 from unrolled.batch import Side
+from unrolled.data.encodings._cells import plain
 from unrolled.data.encodings.encoding import Encoding, has_time
 from unrolled.data.examples.known_future import steps_of
 from unrolled.data.tables.sequences import Sequences
 
 __all__ = ["side_sequences"]
 
+_WORD = 6  # letters, with the blank
 _FEW = 256  # rows that are looked at first; most columns that do not agree differ among these already
 _NEARLY = 0.9  # lists that agree in this share of rows were meant to agree in all: the others are errors in the data
 
@@ -95,9 +98,12 @@ class _Steps:
         encoded = encoding.encode(self._train.column(name), self._train.where(name))
         return bool((encoded.sets().lengths() == encoded.lengths()).all())
 
-    def total(self, name: str) -> int:
-        """The steps of the first rows together."""
-        return int(self._few(name).sum())
+    def total(self, name: str) -> float:
+        """The steps of the first rows together; of texts the words, about, so that a code is shorter than a sentence."""
+        if not self._is_text(name):
+            return float(self._few(name).sum())
+        letters = pc.sum(pc.utf8_length(plain(self._train.column(name).slice(0, _FEW)))).as_py() or 0
+        return float(letters / _WORD)
 
     def _is_text(self, name: str) -> bool:
         return self._encodings[name].traits.verbatim and not has_time(self._train.column(name).type)
