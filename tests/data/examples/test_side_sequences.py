@@ -78,7 +78,7 @@ def test_lists_with_equal_steps_in_every_row_stay_aligned_and_others_share_their
 def test_labels_without_repetition_are_a_set_and_with_repetition_a_sequence() -> None:
     kinds = {"text": "tokens", "tags": "category", "steps": "category", "y": "category"}
     columns = {
-        "text": ["a b c d", "e f g h"],
+        "text": ["so it goes on and on", "and it ends here"],
         "tags": [["p", "q"], ["q"]],
         "steps": [["u", "v", "u"], ["v", "v", "v"]],
         "y": ["s", "t"],

@@ -132,8 +132,8 @@ def test_columns_without_a_kind_are_cut_where_they_can_be() -> None:
 
 
 def test_lists_that_differ_in_length_cannot_be_split_by_time() -> None:
-    table = pa.table({"x": [[1, 2], [1, 2]], "y": [[1, 2], [1]]})
-    with pytest.raises(DataError, match=r"row 2, column 'y': differs in length from 'x'"):
+    table = pa.table({"x": [[1, 2]] * 20, "y": [[1, 2]] * 19 + [[1]]})
+    with pytest.raises(DataError, match=r"row 20, column 'y': differs in length from 'x'"):
         hold_out_end(Sequences(table, {"x": "number", "y": "number"}), 0.5)
     with pytest.raises(DataError, match="has no column with a time axis"):
         hold_out_end(numbers(3), 0.5)
@@ -217,3 +217,13 @@ def test_the_last_step_of_each_list_is_held_out() -> None:
         hold_out_last(train)
     with pytest.raises(DataError, match="has no list column, so there are no last steps to hold out"):
         hold_out_last(Sequences(pa.table({"x": ["abc"]}), {"x": "tokens"}))
+
+
+def test_a_list_with_other_steps_than_the_series_describes_both_parts_whole() -> None:
+    table = pa.table({"tags": [["a"], ["b", "c"]], "x": [[1, 2, 3, 4], [5, 6, 7, 8]], "y": [[0, 0, 0, 0]] * 2})
+    data = Sequences(table, {"tags": "category", "x": "number", "y": "number"})
+    train, rest = hold_out_end(data, 0.5)
+    assert train.table.to_pydict() == {"tags": [["a"], ["b", "c"]], "x": [[1, 2], [5, 6]], "y": [[0, 0]] * 2}
+    assert rest.table.to_pydict() == table.to_pydict()
+    assert without_history(rest).table.column("tags").to_pylist() == [["a"], ["b", "c"]]
+    assert without_history(rest).table.column("x").to_pylist() == [[3, 4], [7, 8]]

@@ -19,13 +19,13 @@ from unrolled.batch import Side
 from unrolled.data.encodings._cells import plain
 from unrolled.data.encodings.encoding import Encoding, has_time
 from unrolled.data.examples.known_future import steps_of
+from unrolled.data.tables.agreement import meant_to_agree
 from unrolled.data.tables.sequences import Sequences
 
 __all__ = ["side_sequences"]
 
 _WORD = 6  # letters, with the blank
 _FEW = 256  # rows that are looked at first; most columns that do not agree differ among these already
-_NEARLY = 0.9  # lists that agree in this share of rows were meant to agree in all: the others are errors in the data
 
 
 def side_sequences(
@@ -82,13 +82,11 @@ class _Steps:
 
     def agree(self, one: str, other: str, answered: bool) -> bool:
         """Whether ``other`` has a value for each step of ``one``; a text only where these steps are ``answered``."""
-        texts = [self._is_text(name) for name in (one, other)]
-        if any(texts) and not answered:
+        if not (self._is_text(one) or self._is_text(other)):
+            return meant_to_agree(self._all(one), self._all(other))
+        if not answered or (self._few(one) != self._few(other)).any():
             return False
-        least = 1.0 if any(texts) else _NEARLY
-        if (self._few(one) == self._few(other)).mean() < 2 * least - 1:  # among few rows errors may be twice as many
-            return False
-        return bool((self._all(one) == self._all(other)).mean() >= least)
+        return bool((self._all(one) == self._all(other)).all())
 
     def is_set(self, name: str) -> bool:
         """Whether a column holds lists of labels, without any label twice in a row."""

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from unrolled.data.encodings.encoding import has_time
 from unrolled.data.forms.form import Division
 from unrolled.data.tables.forecast_split import hold_out_forecasts
 from unrolled.data.tables.sequences import Sequences
-from unrolled.data.tables.split import hold_out, hold_out_end, list_lengths, without_history
+from unrolled.data.tables.split import hold_out, hold_out_end, list_lengths, main_list, without_history
 from unrolled.errors import DataError
 
 __all__ = ["by_forecast", "by_row", "by_time", "end_of_few", "rows_or_end"]
@@ -39,7 +38,7 @@ def by_forecast(sequences: Sequences, share: float, horizon: int, targets: tuple
     """Hold out the end of each series, at least one forecast ``horizon``, with all earlier steps as history."""
     left, part = hold_out_forecasts(sequences, share, horizon, targets)
     assert part.first is not None
-    lengths = list_lengths(part.column(next(name for name in part.kinds if has_time(part.column(name).type))))
+    lengths = list_lengths(part.column(main_list(part, targets)))
     held, judged = lengths - part.first, lengths > part.first
     fewest, most, longest = int(held[judged].min()), int(held.max()), int(lengths.max())
     steps = f"the last {100 * share:.2g} % of each sequence"

@@ -9,7 +9,9 @@ from unrolled.data.encodings.encoding import Encoded, Where
 from unrolled.data.tables.sequences import Sequences
 from unrolled.errors import DataError, named
 
-__all__ = ["check_binary", "check_lengths", "check_unaligned"]
+__all__ = ["check_binary", "check_lengths", "check_unaligned", "meant_to_agree"]
+
+_NEARLY = 0.9
 
 
 def check_binary(target: Encoded, where: Where) -> None:
@@ -29,6 +31,19 @@ def check_binary(target: Encoded, where: Where) -> None:
             row=where.row(int(np.searchsorted(target.offsets, step, side="right")) - 1),
             column=where.column,
         )
+
+
+def meant_to_agree(steps: np.ndarray, others: np.ndarray) -> bool:
+    """Whether two lists have about the same number of steps in nearly all rows: where they differ, the data is wrong.
+
+    Example:
+        >>> meant_to_agree(np.array([3, 4, 50]), np.array([3, 4, 49]))
+        True
+        >>> meant_to_agree(np.array([3, 4]), np.array([3, 1]))
+        False
+    """
+    about = np.abs(steps - others) <= (1 - _NEARLY) * np.maximum(steps, others)
+    return bool(about.mean() >= _NEARLY) if len(steps) else True
 
 
 def check_lengths(timed: dict[str, np.ndarray], part: Sequences) -> None:

@@ -50,7 +50,7 @@ def hold_out_forecasts(
             raise _too_short(sequences, int(known.max(initial=0)), horizon)
         return found
 
-    return split_lists(sequences, held, "enough steps")
+    return split_lists(sequences, held, "enough steps", targets)
 
 
 def _too_short(sequences: Sequences, longest: int, horizon: int) -> DataError:

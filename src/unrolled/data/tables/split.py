@@ -10,11 +10,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from unrolled.data.encodings.encoding import has_time
+from unrolled.data.tables.agreement import meant_to_agree
 from unrolled.data.tables.grouping import codes
 from unrolled.data.tables.sequences import Sequences
 from unrolled.errors import DataError, UsageError, named
 
-__all__ = ["hold_out", "hold_out_end", "hold_out_last", "list_lengths", "split_lists", "without_history"]
+__all__ = ["hold_out", "hold_out_end", "hold_out_last", "list_lengths", "main_list", "split_lists", "without_history"]
 
 _LARGE_TEXT = 1 << 16  # bytes from which a text is kept as a separate chunk instead of being copied
 
@@ -118,7 +119,7 @@ def without_history(sequences: Sequences) -> Sequences:
     if sequences.first is None:
         return sequences
     table = sequences.table
-    steps = next(list_lengths(column) for column in map(sequences.column, sequences.kinds) if has_time(column.type))
+    steps = list_lengths(table.column(main_list(sequences)))
     for name in table.column_names:
         if has_time(table.column(name).type) and np.array_equal(list_lengths(table.column(name)), steps):
             table = _between(table, name, np.minimum(sequences.first, steps), steps)
@@ -172,31 +173,50 @@ def _interleaved(labels: np.ndarray, random: np.random.Generator) -> np.ndarray:
 
 
 def split_lists(
-    sequences: Sequences, held: Callable[[np.ndarray], np.ndarray], least: str
+    sequences: Sequences, held: Callable[[np.ndarray], np.ndarray], least: str, targets: tuple[str, ...] = ()
 ) -> tuple[Sequences, Sequences]:
     """Split each list before its last ``held(lengths)`` steps; ``least`` says what it takes, such as ``two``.
+
+    A list with other steps than the ``targets`` (see `main_list`) describes the whole row, and is in both parts.
 
     Raises:
         DataError: the lists of a row differ in length, or nothing is held out.
     """
     timed = [name for name in sequences.table.column_names if has_time(sequences.table.column(name).type)]
-    used = [name for name in timed if name in sequences.kinds]
-    steps = list_lengths(sequences.table.column(used[0]))
-    for name in used[1:]:
-        differs = np.flatnonzero(list_lengths(sequences.table.column(name)) != steps)
-        if len(differs):
+    main = main_list(sequences, targets)
+    steps, cut = list_lengths(sequences.table.column(main)), []
+    for name in timed:
+        own = list_lengths(sequences.table.column(name))
+        differs = np.flatnonzero(own != steps)
+        if len(differs) and name in sequences.kinds and meant_to_agree(steps, own):
             place = sequences.where(name)
-            message = f"differs in length from {used[0]!r}, so this row cannot be split by time"
+            message = f"differs in length from {main!r}, so this row cannot be split by time"
             raise DataError(message, file=place.file, row=place.row(int(differs[0])), column=name)
+        cut += [] if len(differs) else [name]
     open_from = np.zeros(len(steps), np.int64) if sequences.first is None else sequences.first
     border = steps - held(steps - open_from)
     if (border == steps).all():
         raise DataError(f"no sequence has {least} steps or more, so none can be split by time", file=sequences.origin)
     table = sequences.table
-    for name in timed:
-        if name in used or np.array_equal(list_lengths(table.column(name)), steps):
-            table = _between(table, name, np.zeros(len(steps), np.int64), border)
+    for name in cut:
+        table = _between(table, name, np.zeros(len(steps), np.int64), border)
     return replace(sequences, table=table), replace(sequences, first=border)
+
+
+def main_list(sequences: Sequences, targets: tuple[str, ...] = ()) -> str:
+    """The list column whose steps are split: a target, or else the one whose steps most other lists have.
+
+    Example:
+        >>> table = pa.table({"tags": [["a"], ["b"]], "x": [[1, 2], [3, 4, 5]], "y": [[6, 7], [8, 9, 0]]})
+        >>> main_list(Sequences(table, {"tags": "category", "x": "number", "y": "number"}))
+        'x'
+    """
+    columns = {name: sequences.table.column(name) for name in sequences.kinds if name in sequences.table.column_names}
+    lists = {name: list_lengths(column) for name, column in columns.items() if has_time(column.type)}
+    first = next(name for name in (*targets, *lists) if name in lists)
+    if first in targets or all(np.array_equal(lists[first], own) for own in lists.values()):
+        return first
+    return max(lists, key=lambda name: sum(meant_to_agree(lists[name], own) for own in lists.values()))
 
 
 def list_lengths(column: pa.ChunkedArray) -> np.ndarray:
