@@ -51,12 +51,19 @@ def test_a_live_text_is_as_many_steps_as_it_has_tokens() -> None:
         row.encode("")
 
 
-def test_with_other_columns_beside_it_a_live_text_is_one_token() -> None:
+def test_beside_other_columns_with_steps_a_live_text_is_one_token() -> None:
+    data = sequences({"text": ["ab"], "wave": [[1.0, 2.0]]}, {"text": "tokens", "wave": "number"})
+    row = live(data, Roles(("text", "wave"), "text", Next()), "characters")
+    assert [sorted(step) for step in steps_of(row, {"text": "b", "wave": 2.0})] == [["text", "wave"]]
+    with pytest.raises(DataError, match="'ab' has 2 steps, but the other columns have one"):
+        row.encode({"text": "ab", "wave": 1.0})
+
+
+def test_a_column_without_steps_is_repeated_at_each_step_of_a_live_text() -> None:
     data = sequences({"text": ["ab"], "age": [3.0], "y": [1.0]}, {"text": "tokens", "age": "number", "y": "number"})
     row = live(data, Roles(("text", "age"), "y", One()), "characters")
     assert steps_of(row, {"text": "b", "age": 3.0}) == [{"text": 4, "age": [0.0]}]
-    with pytest.raises(DataError, match="'ab' has 2 steps, but the other columns have one"):
-        row.encode({"text": "ab", "age": 3.0})
+    assert steps_of(row, {"text": "ab", "age": 3.0}) == [{"text": 3, "age": [0.0]}, {"text": 4, "age": [0.0]}]
     with pytest.raises(
         DataError, match="^the model reads the column 'age', which this step of the stream lacks; it has: text$"
     ):

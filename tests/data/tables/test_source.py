@@ -166,3 +166,11 @@ def test_standard_input_is_a_table(monkeypatch: pytest.MonkeyPatch) -> None:
     assert opened("-", format="csv").table.to_pydict() == {"x": [1], "y": [2]}
     with pytest.raises(UsageError, match="standard input is a table, as csv or jsonl: format conll needs a file"):
         opened("-", format="conll")
+
+
+def test_cells_in_memory_are_split_as_those_of_a_file() -> None:
+    data = {"digits": ["3 1 2", "4"], "marks": ['["a", "b"]', "[]"], "text": ["3 of 4", "none"]}
+    found = opened(data).table.to_pydict()
+    assert found == {"digits": [[3, 1, 2], [4]], "marks": [["a", "b"], []], "text": ["3 of 4", "none"]}
+    kept = opened(data, kinds={"digits": "tokens"}).table.to_pydict()
+    assert kept["digits"] == ["3 1 2", "4"]

@@ -73,12 +73,14 @@ class LiveRow:
             values, kept = encoding.encode_live(cell, before.get(name, ()), Where(self.file, name))
             if not len(values):
                 raise DataError("is empty, so it has no steps", file=self.file, column=name)
-            if len(values) > 1 and len(main) > 1:
+            if len(values) > 1 and sum(spec.time for spec in coder.specs.values()) > 1:
                 message = f"{str(cell)[:40]!r} has {len(values)} steps, but the other columns have one"
                 raise DataError(message, file=self.file, column=name)
             steps[name] = values.astype(np.int64) if isinstance(encoding.spec, Discrete) else values
             after |= {name: kept} if kept else {}
-        whole = [dict(zip(steps, step, strict=True)) for step in zip(*steps.values(), strict=True)]
+        longest = max(map(len, steps.values()))  # a column without time is repeated at every step
+        repeated = [values if len(values) == longest else values.repeat(longest, 0) for values in steps.values()]
+        whole = [dict(zip(steps, step, strict=True)) for step in zip(*repeated, strict=True)]
         whole[0] |= beside
         return whole, after
 

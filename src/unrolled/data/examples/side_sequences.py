@@ -97,7 +97,7 @@ class _Steps:
         return bool((encoded.sets().lengths() == encoded.lengths()).all())
 
     def total(self, name: str) -> float:
-        """The steps of the first rows together; of texts the words, about, so that a code is shorter than a sentence."""
+        """The steps of the first rows together; of texts about the words, so that a code is shorter than a name."""
         if not self._is_text(name):
             return float(self._few(name).sum())
         letters = pc.sum(pc.utf8_length(plain(self._train.column(name).slice(0, _FEW)))).as_py() or 0

@@ -13,7 +13,7 @@ from unrolled.data.encodings.encoding import ENCODINGS, traits_of
 from unrolled.data.io.number_forms import Sign, readings
 from unrolled.data.readers._csv_file import EMPTY, CsvFile
 from unrolled.data.readers._layout import find_layout
-from unrolled.data.readers._listcells import in_groups, parse_lists
+from unrolled.data.readers._listcells import in_groups, is_verbatim, parse_lists
 from unrolled.data.readers._number_columns import Written, arrow_values, examined, settled_sign, spelled
 from unrolled.data.readers._quotes import swallowed
 from unrolled.data.readers._trimming import alike, trimmed, with_separators
@@ -52,7 +52,7 @@ def read_delimited(data: pa.Buffer, origin: str, config: DataConfig, separator: 
     """
     layout = find_layout(data, origin, separator, config)
     file = CsvFile(layout, origin, (*EMPTY, *config.na_values))
-    verbatim = {index for index, name in enumerate(layout.names) if _is_verbatim(name, config)}
+    verbatim = {index for index, name in enumerate(layout.names) if is_verbatim(name, config)}
     table = file.read(texts=sorted(verbatim))
     if not table.num_rows:
         raise DataError("has a header but no rows", file=origin)
@@ -254,11 +254,3 @@ def _in_thousandths(column: pa.ChunkedArray) -> bool:
     """Whether all numbers have at most three decimals, so that each may be written as 1.234."""
     scaled = pc.multiply(column, 1000.0)
     return pc.all(pc.less(pc.abs(pc.subtract(scaled, pc.round(scaled))), 1e-6)).as_py() is not False
-
-
-def _is_verbatim(name: str, config: DataConfig) -> bool:
-    """Whether the user declared a column as labels or names of sequences, such as 007, or texts, such as "1 2"."""
-    if name == config.by:
-        return True
-    kind = config.kinds.get(name, "")
-    return kind in ENCODINGS and (traits_of(kind).labels or traits_of(kind).verbatim)

@@ -5,17 +5,43 @@ from __future__ import annotations
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from unrolled.data.config import DataConfig
+from unrolled.data.encodings.encoding import ENCODINGS, traits_of
 from unrolled.data.io.stray_cells import NUMBER
 from unrolled.data.readers._jsonlines import read_json_lines
 from unrolled.errors import DataError
 
-__all__ = ["in_groups", "parse_lists"]
+__all__ = ["in_groups", "is_verbatim", "parse_lists", "with_lists"]
 
 _SAMPLE = 100
 _JSON_LIST = r"^\s*\[[\s\S]*\]\s*$"
 _NUMBERS = rf"^\s*{NUMBER}(?:\s+{NUMBER})*\s*$"
 _SEVERAL = r"\S\s+\S"
 _GROUPS = r"^\s*[-+]?[1-9][0-9]{0,2}(?: [0-9]{3}){0,2}(?:\.[0-9]+)?\s*$|^\s*(?:0(?:\.[0-9]+)?|(?i:nan))\s*$"
+
+
+def is_verbatim(name: str, config: DataConfig) -> bool:
+    """Whether the user declared a column as labels or names of sequences, such as 007, or texts, such as "1 2"."""
+    if name == config.by:
+        return True
+    kind = config.kinds.get(name, "")
+    return kind in ENCODINGS and (traits_of(kind).labels or traits_of(kind).verbatim)
+
+
+def with_lists(table: pa.Table, config: DataConfig) -> pa.Table:
+    """``table`` with its texts parsed as lists where they are lists, as those of a file are.
+
+    Example:
+        >>> with_lists(pa.table({"digits": ["3 1 2", "4 4"], "text": ["3 to 1", "4"]}), DataConfig()).to_pydict()
+        {'digits': [[3, 1, 2], [4, 4]], 'text': ['3 to 1', '4']}
+    """
+    for index, name in enumerate(table.column_names):
+        column = table.column(index)
+        if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
+            parsed = parse_lists(column, spaced=not (is_verbatim(name, config) or in_groups(column)))
+            if parsed is not column:
+                table = table.set_column(index, name, parsed)
+    return table
 
 
 def parse_lists(column: pa.ChunkedArray, spaced: bool) -> pa.ChunkedArray:

@@ -18,6 +18,7 @@ from unrolled.data.io.folder import check_some, files_in, listed, unlike
 from unrolled.data.io.line_files import line_files
 from unrolled.data.io.mapped import map_stream
 from unrolled.data.io.views import without_views
+from unrolled.data.readers._listcells import with_lists
 from unrolled.data.readers.reader import DECIMAL, READERS, REMARK, Reader
 from unrolled.data.tables.cadence import Cadence
 from unrolled.data.tables.file_names import FILE, name_files
@@ -77,7 +78,7 @@ def open_source(source: Any, config: DataConfig, alphabet: Name | None, later: b
         UsageError: ``source`` has a type that cannot be read, or its format must be given.
     """
     if not isinstance(source, str | os.PathLike):
-        reading = Reading(to_table(source), IN_MEMORY)
+        reading = Reading(with_lists(without_views(to_table(source)), config), IN_MEMORY)
     elif source == "-":
         reading = _standard_input(config)
     elif paths := line_files(source):
