@@ -48,7 +48,7 @@ def test_a_sheet_is_chosen_by_name(tmp_path: Path) -> None:
 def test_a_workbook_is_one_whatever_its_suffix(tmp_path: Path) -> None:
     found = read(written(tmp_path / "a.csv", ROWS))
     assert found.reader == "excel" and found.table.column_names == list(TABLE)
-    assert found.remarks == ("a.csv is read as excel, as its content shows; format sets another format",)
+    assert found.remarks == ("a.csv is read as excel, as its content shows (format chooses another format)",)
 
 
 def test_what_is_no_workbook_is_refused(tmp_path: Path) -> None:

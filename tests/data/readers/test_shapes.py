@@ -16,6 +16,8 @@ TABLES = {
 PERHAPS = {
     "numbers without names": "5.1,3.5,setosa\n4.9,3.0,setosa\n".replace("setosa", "0"),
     "tabs without names": "Hi.\tHallo!\nGo.\tGeh.\nRun!\tLauf!\n",
+    "numbers and a label without names": "5.1,3.5,setosa\n4.9,3.0,setosa\n6.1,2.5,other\n",
+    "blanks after commas": "39, Private, 13, <=50K\n50, State, 9, >50K\n38, Private, 7, <=50K\n",
     "two colons": "1::1193::5\n1::661::3\n2::55::4\n",
     "numbers apart": "".join(f"{n} {n / 2}\n" for n in range(8)),
     "a number on each line": "".join(f"{n / 2}\n" for n in range(8)),
@@ -28,6 +30,8 @@ TEXTS = {
     "names": "Smith,John\nMiller,Ann\nBaker,Tom\nCook,Sue\n",
     "prose": "It was the best of times,\nit was the worst of times.\n",
     "a list": "- apples\n- pears\n- plums\n",
+    "more code": "import os, sys\nx = 1, 2\ny = 3, 4\n",
+    "numbers in prose": "I saw 1,000 men\nYou saw 2,000 men\nWe saw 3,000 men\n",
     "code": "def f(x, y):\n    return x, y\n\nprint(f(1, 2))\n",
     "a dialogue": "Ann: Where, then?\nBob: Here, now.\nAnn: Why, fine.\n",
     "dates of a diary": "Monday, rain\nTuesday, sun\nWednesday, rain\nThursday, sun\nFriday, rain\n",

@@ -34,7 +34,7 @@ def test_the_content_counts_more_than_the_suffix_and_it_is_said(ending: str, suf
     choice = reader_of_file(written(tmp_path / f"a{suffix}", good(1)), data_config())
     assert choice.reader == name
     if (ending, suffix) != ("parquet", ".csv"):  # one reader has both
-        assert choice.remark == f"a{suffix} is read as {name}, as its content shows; format sets another format"
+        assert choice.remark == f"a{suffix} is read as {name}, as its content shows (format chooses another format)"
 
 
 @pytest.mark.parametrize(

@@ -44,7 +44,7 @@ def test_whose_columns_are_named_is_a_table_whatever_its_suffix(tmp_path: Path) 
         ),
         ("a\0b.csv", "a\\0b.csv: cannot be read: embedded null byte"),
         ("empty", "empty: this folder has no files"),
-        ("unknown", "unknown: none of its files has a known format (the formats are abc, "),
+        ("unknown", "unknown: none of its files has a known format (if all are of one, give format: abc, "),
         ("loop.csv", "loop.csv: cannot be read: Too many levels of symbolic links"),
     ],
 )
@@ -174,3 +174,28 @@ def test_cells_in_memory_are_split_as_those_of_a_file() -> None:
     assert found == {"digits": [[3, 1, 2], [4]], "marks": [["a", "b"], []], "text": ["3 of 4", "none"]}
     kept = opened(data, kinds={"digits": "tokens"}).table.to_pydict()
     assert kept["digits"] == ["3 1 2", "4"]
+
+
+def test_files_that_only_describe_others_do_not_choose_the_reader(tmp_path: Path) -> None:
+    (tmp_path / "data.csv").write_text("x,y\n1.5,a\n2.5,b\n")
+    for name in ("dataset_info.json", "state.json"):
+        (tmp_path / name).write_text('{"version": {"major": 1}}')
+    found = opened(tmp_path)
+    assert found.reader == "table"
+    assert found.remarks == ("1 files are read as table; 2 other files are left out: dataset_info.json; state.json",)
+    (tmp_path / "data.csv").unlink()
+    (tmp_path / "dataset_info.json").unlink()
+    (tmp_path / "state.json").write_text('[{"x": 1.5}, {"x": 2.5}]')
+    assert opened(tmp_path).table["x"].to_pylist() == [1.5, 2.5]
+
+
+def test_a_readme_is_not_an_example(tmp_path: Path) -> None:
+    for name in ("pos/1.txt", "pos/2.txt", "neg/1.txt", "README.md", "LICENSE.txt"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(f"this is {name}")
+    found = opened(tmp_path)
+    assert found.table["label"].to_pylist() == ["neg", "pos", "pos"]
+    assert found.remarks == ("3 files are read as text; 2 other files are left out: LICENSE.txt; README.md",)
+    for name in ("pos/1.txt", "pos/2.txt", "neg/1.txt"):
+        (tmp_path / name).unlink()
+    assert len(opened(tmp_path).table) == 2

@@ -55,14 +55,14 @@ def like_table(lines: Sequence[str]) -> int:
     header, *body = rows
     columns = list(zip(*body, strict=True))
     numbers = [all(_NUMBER.fullmatch(cell) for cell in column if cell.strip()) for column in columns]
-    loose = sum(cell.startswith(" ") for row in rows for cell in row[1:]) / sum(len(row) - 1 for row in rows)
-    if loose > 0.3 and separator in ",;" and not any(numbers):
-        return 0  # a comma and a blank, as in prose
+    labels = list(map(_labels, columns, header))
     named = all(_NAME.fullmatch(name) for name in header) and len({*header}) == len(header) and any(header)
-    told = named and len(body) > 1 and (any(numbers) or any(map(_labels, columns, header)))
-    if told:
+    blanks = sum(cell.startswith(" ") for row in rows for cell in row[1:]) / sum(len(row) - 1 for row in rows)
+    prose = blanks > 0.3 and separator in ",;"  # a comma and a blank
+    if named and len(body) > 1 and (all(map(max, numbers, labels)) if prose else any(numbers + labels)):
         return 70
-    return 30 if separator not in ",|;" or all(numbers) else 0
+    headless = any(number and _NUMBER.fullmatch(name) for number, name in zip(numbers, header, strict=True))
+    return 30 if separator not in ",|;" or (headless and (len(body) > 1 or all(numbers))) else 0
 
 
 def _rows(lines: list[str]) -> tuple[list[list[str]], str]:
@@ -87,7 +87,7 @@ def _cut(lines: list[str], separator: str) -> Iterator[list[str]]:
 
 def _labels(column: Sequence[str], name: str) -> bool:
     """Whether the cells are labels: few that come again, none of them the name of the column."""
-    short = all(len(cell) <= _LETTERS and not cell.startswith(" ") for cell in column)
+    short = all(len(cell) <= _LETTERS for cell in column)
     return short and len(column) > 3 and len({*column}) <= len(column) / 2 and name not in column
 
 

@@ -140,4 +140,4 @@ def _recognises(beginning: Beginning) -> int:
     return 100 if _BEGINS.match(beginning.data) else 0
 
 
-MEMBER = Reader((".json",), read_json, recognises=_recognises, tabular=True)
+MEMBER = Reader((".json",), read_json, recognises=_recognises, tabular=True, sidecar=True)

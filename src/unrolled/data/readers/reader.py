@@ -54,6 +54,7 @@ class Reader:
         headed: whether ``config.header`` may name its columns; so it may those of every table.
         whole: reads a file that is one example as one row, in a folder of such files or for a table that names them;
             not needed where ``example`` is set. The first column is what a table's cell becomes.
+        sidecar: whether such files often only describe others; a folder is read by it only if nothing else fits.
         labelled: whether subfolders of its files are labels to learn, if ``example`` is ``None``.
     """
 
@@ -67,6 +68,7 @@ class Reader:
     tabular: bool = False
     headed: bool = False
     whole: Callable[[Path, DataConfig], pa.Table] | None = None
+    sidecar: bool = False
     labelled: bool = False
 
 

@@ -130,7 +130,7 @@ def _is_text(by_name: str | None, seen: Beginning) -> bool:
 
 
 def _contradicts(path: Path, reader: str) -> str:
-    return f"{path.name} is read as {reader}, as its content shows; {named('format')} sets another format"
+    return f"{path.name} is read as {reader}, as its content shows ({named('format')} chooses another format)"
 
 
 def _missing(path: Path) -> DataError:

@@ -33,6 +33,7 @@ __all__ = ["Reading", "open_source"]
 
 _TABLE = "table"  # reads standard input, files with named columns, and labels beside pictures
 _SAID = 5  # remarks of the readers of single files that a folder repeats
+_ABOUT = ("readme", "license", "licence", "copying", "changelog")
 _SMALL = 64 << 20  # bytes up to which the tables of a folder's files are copied into one piece
 
 
@@ -142,11 +143,12 @@ def _folder(folder: Path, config: DataConfig, alphabet: Name | None) -> Reading:
     counts = Counter(name for name in names.values() if name is not None)
     if not counts:
         known = ", ".join(READERS.names())
-        raise DataError("none of its files has a known format", file=str(folder), hint=f"the formats are {known}")
-    chosen = max(sorted(counts), key=lambda name: counts[name])
+        hint = f"if all are of one, give {named('format')}: {known}"
+        raise DataError("none of its files has a known format", file=str(folder), hint=hint)
+    chosen = max(sorted(counts), key=lambda name: (not READERS.get(name).sidecar, counts[name]))
     reader: Reader = READERS.get(chosen)
-    files = [file for file, name in names.items() if name == chosen]
-    others = [file.relative_to(folder).as_posix() for file, name in names.items() if name != chosen]
+    files = _examples([file for file, name in names.items() if name == chosen])
+    others = [file.relative_to(folder).as_posix() for file in names.keys() - {*files}]
     if reader.example is not None:
         beside = {file: READERS.get(name).read for file, name in names.items() if name and READERS.get(name).tabular}
         table, notes = collect(folder, files, beside, reader.example, reader.read, config)
@@ -166,12 +168,17 @@ def _folder(folder: Path, config: DataConfig, alphabet: Name | None) -> Reading:
     return Reading(table, origin, chosen, tuple(remarks), settled=settled)
 
 
+def _examples(files: list[Path]) -> list[Path]:
+    """The ``files`` without those that are about the others, unless there are no others."""
+    return [file for file in files if not file.stem.lower().startswith(_ABOUT)] or files
+
+
 def _left_out(others: list[str], read: int, reader: str) -> list[str]:
     """A remark about the files of a folder that are of another format than most, or of none that is known."""
     if not others:
         return []
     files = "1 other file is" if len(others) == 1 else f"{len(others)} other files are"
-    return [f"{read} files are read as {reader}; {files} left out: {listed(others)}"]
+    return [f"{read} files are read as {reader}; {files} left out: {listed(sorted(others))}"]
 
 
 def _remarks(table: pa.Table) -> tuple[str, ...]:
