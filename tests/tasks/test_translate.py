@@ -13,6 +13,7 @@ from configs import model_config, task_options
 from samples import sequences
 from torch import Tensor
 
+import unrolled as ur
 from unrolled import api
 from unrolled.batch import Batch
 from unrolled.data.examples.preparation import Preparation
@@ -190,3 +191,33 @@ def test_digits_are_written_as_texts_are(tmp_path: Path, suffix: str) -> None:
     assert 0 <= model.evaluate(one)["exact_match"] <= 1
     answer = model.predict(one)["b_predicted"][0].as_py()
     assert isinstance(answer, str if suffix == "csv" else list)
+
+
+def test_texts_are_judged_as_texts_and_so_are_the_baselines(tmp_path: Path) -> None:
+    """The error rate of tokens would keep the weights of a model that writes next to nothing."""
+    data = {"read": ["a", "b", "c", "d"] * 8, "said": ["The Cat, sat.", "A dog: ran!", "The end", "No  more"] * 8}
+    trained = ur.fit(
+        data,
+        target="said",
+        task="translate",
+        hidden=8,
+        steps=4,
+        kinds=dict.fromkeys(data, "tokens"),
+        out=tmp_path / "run",
+    )
+    assert trained.task.chooses == "chrf"
+    assert {"bleu", "chrf"} <= trained.metrics["valid"].keys()
+    assert all("chrf" in values for values in trained.baselines["valid"].values())
+    lists = {"read": [["a"], ["b"]] * 8, "said": [["x", "y"], ["z"]] * 8}
+    phonemes = ur.fit(lists, target="said", task="translate", hidden=4, steps=2, out=tmp_path / "lists")
+    assert phonemes.task.chooses == "token_error_rate" and "chrf" not in phonemes.metrics["valid"]
+
+
+def test_what_is_written_is_ordinary_text(tmp_path: Path) -> None:
+    said = ["The Cat, it sat.", "“No”  – l'été!"]
+    data = {"read": ["a", "b"] * 16, "said": said * 16}
+    flags: dict[str, Any] = {"hidden": 16, "steps": 80, "lr": 0.03, "beam": 1, "kinds": dict.fromkeys(data, "tokens")}
+    for level in (None, "words"):
+        out = tmp_path / str(level)
+        trained = ur.fit(data, target="said", task="translate", tokens=level, out=out, **flags)
+        assert trained.predict({"read": ["a", "b"]}).column("said_predicted").to_pylist() == said

@@ -102,9 +102,9 @@ def judged_next(answer: np.ndarray, right: np.ndarray) -> NextValues:
     return NextValues(torch.tensor(answer).expand_as(wanted), wanted)
 
 
-def judged_sequences(written: Sequence[list[int]], right: Sequence[list[int]]) -> Answers:
-    """Predictions of one sequence per row."""
-    return (TokenSequences(written, right),)
+def judged_sequences(written: Sequence[list[int]], right: Sequence[list[int]], part: Examples) -> Answers:
+    """Predictions of one sequence per row of ``part``, and if they are texts, of a text."""
+    return (TokenSequences(written, right), *part.texts(written, right))
 
 
 def _nats(name: str, nats: np.ndarray) -> Nats:

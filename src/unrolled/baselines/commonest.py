@@ -58,7 +58,7 @@ class Commonest:
 
     def judge(self, part: Examples) -> Iterable[Answers]:
         targets = written_rows(part)
-        return [judged_sequences([self.answer] * len(targets), targets)]
+        return [judged_sequences([self.answer] * len(targets), targets, part)]
 
 
 MEMBER = Commonest

@@ -87,7 +87,7 @@ class Nearest:
         asked = np.arange(0, len(targets), -(-len(targets) // _ASKED) or 1)
         grams, rows = _grams(part.inputs[self.column], asked)
         answers = [self._answer(grams[rows == number]) for number in range(len(asked))]
-        return [judged_sequences(answers, [targets[row] for row in asked])]
+        return [judged_sequences(answers, [targets[row] for row in asked], part)]
 
     def _answer(self, grams: np.ndarray) -> list[int]:
         places = np.searchsorted(self.grams, grams)

@@ -24,7 +24,7 @@ _EXTRAS = {  # extra -> the packages that it installs, and their purpose
     "music": (("mido", "symusic"), "MIDI files"),
     "excel": (("python_calamine",), "tables of Excel and LibreOffice"),
     "science": (("h5py", "scipy"), "HDF5 and MATLAB files"),
-    "text": (("sacrebleu",), "BLEU and chrF"),
+    "text": (("sacrebleu",), "BLEU"),
     "demo": (("music21",), "the folk tunes of unrolled demo"),
     "tensorboard": (("tensorboard",), "unrolled fit --tensorboard"),
 }

@@ -42,6 +42,7 @@ __all__ = [
 
 Answers = tuple[object, ...]  # judged answers of several types to the same questions
 Ids = Sequence[int] | np.ndarray
+Rows = Sequence[Sequence[int]]  # the ids of several sequences
 
 
 @dataclass(frozen=True, slots=True, eq=False)

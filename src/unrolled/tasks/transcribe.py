@@ -21,8 +21,7 @@ from unrolled.data.forms.unaligned import Unaligned
 from unrolled.decoding.ctc import BLANK, CtcBeam, ctc_beam, ctc_greedy
 from unrolled.errors import ShapeError
 from unrolled.layers.lengths import real_steps, zero_padding
-from unrolled.metrics.judged import Answers, Nats, TokenSequences, Transcripts
-from unrolled.tasks._as_texts import as_texts
+from unrolled.metrics.judged import Answers, Nats, TokenSequences
 from unrolled.tasks._beam import BeamOptions
 from unrolled.tasks._columns import is_measured, one_target, other_columns, step_aligned
 from unrolled.tasks.task import Level, Measured, Question, Recognised, Task
@@ -105,8 +104,7 @@ class Transcribe(Task):
         rows = zip(batch.target.tolist(), batch.target_lengths.tolist(), strict=True)
         wanted = [row[:size] for row, size in rows]
         written = ctc_greedy(outputs, batch.lengths)
-        texts = as_texts(self.coder.answer, written, wanted)
-        return nats, TokenSequences(written, wanted), *([Transcripts(*texts)] if texts else [])
+        return nats, TokenSequences(written, wanted), *self.coder.texts(written, wanted)
 
     def answers(self, outputs: Tensor, batch: Batch) -> dict[str, list[Any]]:
         if self.options.beam == 1:

@@ -21,9 +21,8 @@ from unrolled.data.examples.roles import Roles
 from unrolled.data.forms.free import Free
 from unrolled.decoding.beam import Beam, beam_search
 from unrolled.layers.lengths import real_steps
-from unrolled.metrics.judged import Answers, Nats, TokenSequences, Translations
+from unrolled.metrics.judged import Answers, Nats, TokenSequences
 from unrolled.models.encoder_decoder import Written
-from unrolled.tasks._as_texts import as_texts
 from unrolled.tasks._beam import BeamOptions
 from unrolled.tasks._columns import is_measured, one_target, other_columns, step_aligned
 from unrolled.tasks._initial_bias import log_frequencies
@@ -40,7 +39,7 @@ class Translate(Task):
         plus ε / V everywhere; ``<end>`` is a symbol too. The metrics are computed without smoothing.
 
     Metrics: ``loss_nats_per_token``, ``token_error_rate`` (edits from the answer to the target / tokens of the target),
-    ``exact_match`` (share of rows); for texts, with sacreBLEU, also ``bleu`` and ``chrf``. Predictions come from a
+    ``exact_match`` (share of rows); for texts also ``chrf`` and, with sacreBLEU, ``bleu``. Predictions come from a
     beam search of width ``options.beam``.
     """
 
@@ -72,8 +71,9 @@ class Translate(Task):
         assert isinstance(answer, Text) and answer.begin is not None and answer.end is not None
         assert isinstance(spec, Discrete)
         self.options, self.coder, self.outputs, self.watch = options, coder, spec.size, "loss_nats_per_token"
-        # Not the loss: an overconfident model's loss can rise while its answers still improve.
-        self.chooses = "token_error_rate"
+        # Not the loss: an overconfident model's loss can rise while its answers still improve. And for texts not the
+        # error rate: it is least where a model that has hardly learned anything writes little.
+        self.chooses = "chrf" if coder.writes_texts else "token_error_rate"
         self._begin, self._end, self._never = answer.begin, answer.end, answer.never
 
     @staticmethod
@@ -106,8 +106,8 @@ class Translate(Task):
         assert batch.target is not None and batch.target_lengths is not None
         rows = zip(batch.target.tolist(), batch.target_lengths.tolist(), strict=True)
         wanted, written = [row[1 : size - 1] for row, size in rows], self._written(outputs)
-        nats, texts = Nats(self.watch, *self._nats(outputs, batch, 0.0)), as_texts(self.coder.answer, written, wanted)
-        return nats, TokenSequences(written, wanted), *([Translations(*texts)] if texts else [])
+        nats = Nats(self.watch, *self._nats(outputs, batch, 0.0))
+        return nats, TokenSequences(written, wanted), *self.coder.texts(written, wanted)
 
     def answers(self, outputs: Written, batch: Batch) -> dict[str, list[Any]]:
         decode = self.coder.answer.decode

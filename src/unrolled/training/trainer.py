@@ -298,6 +298,8 @@ def _best(saved: float | None, metric: str) -> float:
     """`Progress.best` from a checkpoint, where ``None`` means infinity."""
     if metric == f"ndcg_at_{BEST}" and saved is not None and saved > 0:
         return saved - 1  # earlier versions saved 1 − NDCG, which is above 0, not −NDCG, which never is
+    if metric == "chrf" and saved is not None and saved > 0:
+        return math.inf  # earlier versions chose by the token error rate
     return math.inf if saved is None else saved
 
 

@@ -27,6 +27,7 @@ from unrolled.data.plans.strands import Strands
 from unrolled.data.tables.agreement import check_lengths
 from unrolled.data.tables.sequences import Sequences, merge
 from unrolled.errors import ModelError, lacking
+from unrolled.metrics.judged import Answers, Rows, Transcripts, Translations
 
 __all__ = ["Preprocessor"]
 
@@ -138,6 +139,18 @@ class Preprocessor:
         return self.form.predicts_next and isinstance(self.answer, Text) and self.answer.framed
 
     @property
+    def writes_texts(self) -> bool:
+        """True where the answers are texts with a length of their own, such as translations."""
+        return self.form.own_length and isinstance(self.answer.decode(np.zeros(0, np.int64)), str)
+
+    def texts(self, written: Rows, right: Rows) -> Answers:
+        """Written and right ids as judged texts; nothing where the answers are no texts."""
+        if not self.writes_texts:
+            return ()
+        found, wanted = ([self.answer.decode(np.array(ids, np.int64)) for ids in rows] for rows in (written, right))
+        return (Translations(found, wanted) if self.form.writes else Transcripts(found, wanted),)
+
+    @property
     def first_item(self) -> int | None:
         """The id of the first item, when the task predicts the next item of a list; smaller ids are special tokens."""
         return self.answer.first if self.form.predicts_next and isinstance(self.answer, Items) else None
@@ -192,6 +205,7 @@ class Preprocessor:
             by_window=self.by_window,
             units=self.units,
             text_unit=self.answer.unit if isinstance(self.answer, Text) else "token",
+            texts=self.texts,
         )
         if target is None:
             return examples
