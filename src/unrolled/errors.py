@@ -17,7 +17,8 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Iterator, Sequence
+import shlex
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -36,6 +37,7 @@ __all__ = [
     "UsageError",
     "WrongType",
     "as_flags",
+    "command",
     "did_you_mean",
     "lacking",
     "named",
@@ -200,6 +202,34 @@ def named(option: str) -> str:
     '--min-count'
     """
     return f"--{option.replace('_', '-')}" if _AS_FLAGS.get() else option
+
+
+def command(source: str, options: Mapping[str, object]) -> str:
+    """A complete call of ``fit`` for a message: a line for a shell, or a call in Python.
+
+    >>> print(command("air.csv", {"order": "Date", "target": ("Passengers", "Fares"), "horizon": 12}))
+    fit('air.csv', order='Date', target=['Passengers', 'Fares'], horizon=12)
+    >>> with as_flags():
+    ...     print(command("my air.csv", {"target": ("Passengers",), "kinds": {"Date": "calendar"}, "crf": True}))
+    unrolled fit 'my air.csv' --target Passengers --kinds Date=calendar --crf
+    """
+    if not _AS_FLAGS.get():
+        name = "data" if source == IN_MEMORY.name else repr(source)
+        values = {key: list(value) if isinstance(value, tuple) else value for key, value in options.items()}
+        values = {
+            key: value[0] if isinstance(value, list) and len(value) == 1 else value for key, value in values.items()
+        }
+        return f"fit({', '.join([name, *(f'{key}={value!r}' for key, value in values.items())])})"
+    words = ["unrolled", "fit", shlex.quote("-" if source == "standard input" else source)]
+    for key, value in options.items():
+        if isinstance(value, bool):
+            words.append(named(key if value else f"no_{key}"))
+        elif isinstance(value, Mapping):
+            words += [f"{named(key)} {shlex.quote(f'{name}={one}')}" for name, one in value.items()]
+        else:
+            text = ",".join(map(str, value)) if isinstance(value, tuple | list) else str(value)
+            words.append(f"{named(key)} {shlex.quote(text)}")
+    return " ".join(words)
 
 
 @contextmanager

@@ -46,7 +46,7 @@ class DataConfig(PartOfRun):
     date_order: Literal["dmy", "mdy", "ymd"] | None = option(
         None,
         "How to read dates such as 01/02/2024: day, month or year first. Default: the one order that fits all rows.",
-        also=("dayfirst", "yearfirst", "date_format", "format"),
+        also=("dayfirst", "yearfirst", "date_format"),
     )
     gap: str | None = option(
         None,

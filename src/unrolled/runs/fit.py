@@ -190,9 +190,12 @@ def _fitted(folder: Path, plan: RunPlan, splits: Splits) -> Preprocessor:
     config = plan.config
     kinds = {**splits.train.kinds, **plan.roles.kinds, **({"": JOINED} if plan.roles.joined else {})}
     task: type[Task] = TASKS.get(config.task.name)
+    options = {kind: config.data.of("encoding", kind) for kind in set(kinds.values())}
+    if config.training.vectors is not None and (texts := options.get("tokens")) is not None:
+        options["tokens"] = texts.model_copy(update={"tokens": texts.tokens or "words"})  # vectors are of words
     preparation = Preparation(
-        {kind: config.data.of("encoding", kind) for kind in set(kinds.values())},
-        tokens="words" if config.training.vectors is not None else task.tokens,  # vectors are of words
+        options,
+        tokens=task.tokens,
         encoder=encoder_of(config.training),
         cut=any(isinstance(parse(how), LastStep) for how in (config.data.valid, config.data.test)),
         shared=plan.roles.shared,
@@ -203,16 +206,19 @@ def _fitted(folder: Path, plan: RunPlan, splits: Splits) -> Preprocessor:
 
 
 def _chosen_tokens(plan: RunPlan, coder: Preprocessor) -> Iterator[str]:
-    """A line about texts that are split into subwords because they have very many words."""
+    """Lines about texts that are not split as is the default of the task, because there would be too many words."""
     encodings = {**coder.inputs, coder.target: coder.answer}
     task: type[Task] = TASKS.get(plan.config.task.name)
-    open_ = plan.start is None and plan.config.data.of("encoding", "tokens").tokens is None and task.tokens != "bpe"
-    names = [n for n, e in encodings.items() if isinstance(e, Reusable) and e.settled.get("tokens") == "bpe"]
-    if names and open_:
-        yield (
-            f"tokens: subwords (bpe) for {', '.join(names)}, which has more words than a vocabulary should hold; "
-            f"{named('tokens')} words overrides this"
-        )
+    if plan.start is not None or plan.config.data.of("encoding", "tokens").tokens is not None:
+        return
+    reasons = {
+        "bpe": "subwords (bpe) for {}, which has more words than a vocabulary should hold",
+        "characters": "characters for {}, which has no blanks between words, or single words that seldom come again",
+    }
+    for level, reason in reasons.items():
+        names = [n for n, e in encodings.items() if isinstance(e, Reusable) and e.settled.get("tokens") == level]
+        if names and task.tokens != level:
+            yield f"tokens: {reason.format(', '.join(names))}; {named('tokens')} words overrides this"
 
 
 def new_network(folder: Path, plan: RunPlan, encoded: Encoded, say: Say) -> Untrained:

@@ -147,8 +147,9 @@ def _ask(source: Any, asked: dict[str, Any], say: Say) -> tuple[Question, DataCo
     for name in ("header", "text_encoding", "separator", "decimal", "quote", "skip", "na_values"):
         if name in asked and not sequences.reader:
             raise UsageError(f"{named(name)} only works with files; this data is in memory")
-    if (target := default_target(sequences, data, task)) != data.target:
-        say(f"target: {target[0]}, the folders that hold the files; {named('target')} overrides it")
+    target, why = default_target(sequences, data, task, asked)
+    if target != data.target:
+        say(f"target: {target[0]} ({why}); {named('target')} overrides it")
         data = data.model_copy(update={"target": target})
     question = Question(sequences, data.target, data.inputs, asked)
     assume(question, [task] if task is not None else list(TASKS.members().values()), asked, say)

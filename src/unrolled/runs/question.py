@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from unrolled.data.config import DataConfig
+from unrolled.data.encodings.encoding import has_time
 from unrolled.data.examples.roles import Roles
 from unrolled.data.tables.sequences import Sequences
-from unrolled.errors import UnrolledError, UsageError, named
+from unrolled.errors import UnrolledError, UsageError, command, named
 from unrolled.layers.factory import model_names
+from unrolled.runs.guess import guessed_target
+from unrolled.tasks._horizon import example_horizon
 from unrolled.tasks.task import TASKS, Question, Recognised, Task
 
 __all__ = ["advice", "as_read", "assume", "default_target", "recognised_task", "unused_columns"]
@@ -33,7 +37,7 @@ def recognised_task(question: Question, asked: str) -> tuple[str, str]:
         except UnrolledError as error:  # only matters if no other task fits
             failed = failed or error
     if failed is not None and not found:
-        raise failed
+        raise _unanswered(question) if _needs_a_horizon(question) else failed
     best = max((recognised.confidence for recognised in found.values()), default=0)
     surest = [name for name, recognised in found.items() if recognised.confidence == best]
     if len(surest) > 1:
@@ -45,16 +49,24 @@ def recognised_task(question: Question, asked: str) -> tuple[str, str]:
 
 def _unanswered(question: Question) -> UsageError:
     first, target = question.target[0], ", ".join(question.target)
-    traits = question.sequences.traits(first)
-    if traits.measured and not traits.whole:
+    if _needs_a_horizon(question):
+        sequences = question.sequences
+        example = command(sequences.origin.name, {**question.asked, "horizon": example_horizon(sequences)})
         return UsageError(
             f"the target {target} has a number for each step: set {named('horizon')}, the number of steps to forecast, "
-            f"or choose a {named('task')}"
+            f"such as: {example}"
         )
     return UsageError(
         f"no task fits the target {target} of kind {question.sequences.kinds[first]}: choose a {named('task')}, or "
         f"another kind for it with {named('kinds')}"
     )
+
+
+def _needs_a_horizon(question: Question) -> bool:
+    sequences = question.sequences
+    traits = [sequences.traits(name) for name in question.target]
+    numbers = all(one.measured and not one.whole for one in traits)
+    return numbers and all(has_time(sequences.column(name).type) for name in question.target)
 
 
 def as_read(data: DataConfig, task: type[Task] | None) -> DataConfig:
@@ -63,12 +75,28 @@ def as_read(data: DataConfig, task: type[Task] | None) -> DataConfig:
     return data.model_copy(update={"kinds": {**texts, **data.kinds}})
 
 
-def default_target(sequences: Sequences, data: DataConfig, task: type[Task] | None) -> tuple[str, ...]:
-    """The target that the user chose, or else the folder names as labels, unless the task continues its input."""
+def default_target(
+    sequences: Sequences, data: DataConfig, task: type[Task] | None, asked: Mapping[str, Any]
+) -> tuple[tuple[str, ...], str]:
+    """The target that the user chose, or else a likely one and the reason; none where sequences are to be continued.
+
+    Raises:
+        UsageError: several columns are as likely.
+    """
+    continued = any(name in sequences.kinds and _goes_on(sequences, name) for name in data.inputs)
+    if data.target or asked.get("horizon") or continued or (task is not None and task.continues):
+        return data.target, ""
     label = sequences.labelled
-    if data.target or label is None or label in data.inputs or (task is not None and task.continues):
-        return data.target
-    return (label,)
+    if label is not None and label not in data.inputs:
+        return (label,), "the folders that hold the files"
+    left = {name: kind for name, kind in sequences.kinds.items() if name not in data.inputs}
+    grouped = bool(data.by or data.order)
+    guessed = guessed_target(replace(sequences, kinds=left), asked, grouped=grouped) if left else None
+    return ((guessed[0],), guessed[1]) if guessed is not None else ((), "")
+
+
+def _goes_on(sequences: Sequences, name: str) -> bool:
+    return sequences.traits(name).text or has_time(sequences.column(name).type)
 
 
 def assume(question: Question, tasks: Iterable[type[Task]], asked: dict[str, Any], say: Callable[[str], None]) -> None:

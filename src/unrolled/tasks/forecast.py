@@ -22,15 +22,15 @@ from unrolled.data.examples.examples import Examples
 from unrolled.data.examples.preprocessor import Preprocessor
 from unrolled.data.examples.roles import Roles
 from unrolled.data.forms.horizon import Horizon
-from unrolled.errors import DataError, UsageError, named
+from unrolled.errors import DataError, UsageError, command, named
 from unrolled.metrics.judged import Answers, Forecasts, Gaussians, Intervals, Nats, Quantiles, Seasonal
-from unrolled.tasks._columns import is_measured, join
+from unrolled.tasks._columns import join
 from unrolled.tasks._gaussian import bounded, gaussian_nats
+from unrolled.tasks._horizon import example_horizon
 from unrolled.tasks.task import Batching, Layout, Measured, Question, Reads, Recognised, Task
 
 __all__ = ["Forecast"]
 
-_STEPS_WITHOUT_SEASON = 6  # a horizon where the steps have no usual season, such as years
 _MIDDLE, _DEVIATIONS = 0.8, 1.2815515655446004  # the share of a Gaussian within so many standard deviations
 
 
@@ -141,34 +141,41 @@ class Forecast(Task):
 
     @staticmethod
     def reads(asked: Mapping[str, Any]) -> Reads:
-        return Reads(asked.get("horizon") is not None, tuple(asked.get("known_ahead") or ()))
+        chosen = asked.get("horizon") is not None or asked.get("task") == Forecast.name
+        return Reads(chosen, tuple(asked.get("known_ahead") or ()))
 
     @staticmethod
     def assumes(question: Question) -> dict[str, Any]:
         sequences, cadence = question.sequences, question.sequences.cadence
-        if cadence is None or not cadence.regular:
-            return {}
-        over_time = [name for name in question.target or sequences.kinds if is_measured(sequences, name)]
-        if not over_time or (question.target and len(over_time) < len(question.target)):
+        if cadence is None or not cadence.regular or not _over_time(question):
             return {}
         season = question.asked.get("season") or cadence.season
-        horizon = season if season > 1 else _STEPS_WITHOUT_SEASON
-        found = {"horizon": max(1, min(horizon, cadence.longest // 4)), "season": season}
-        if season == 1 or cadence.longest < 2 * season:
+        if season == 1:
+            return {}  # the horizon is asked for
+        found = {"horizon": max(1, min(season, cadence.longest // 4)), "season": season}
+        if cadence.longest < 2 * season:
             del found["season"]
         return {name: value for name, value in found.items() if not question.asked.get(name)}
 
     @staticmethod
     def recognises(question: Question) -> Recognised | None:
         horizon = question.asked.get("horizon")
-        return Recognised(100, f"{named('horizon')} is {horizon}") if horizon else None
+        if horizon:
+            return Recognised(100, f"{named('horizon')} is {horizon}")
+        cadence, numbers = question.sequences.cadence, _over_time(question)
+        if cadence is None or not cadence.regular or not numbers:
+            return None
+        return Recognised(95, f"numbers in steps of {cadence.step}: {', '.join(numbers)}")
 
     @staticmethod
     def roles(question: Question) -> Roles:
         sequences = question.sequences
         horizon, ahead = question.asked.get("horizon"), tuple(question.asked.get("known_ahead") or ())
         if not horizon:
-            raise UsageError(f"the task 'forecast' needs {named('horizon')}, the number of steps to forecast")
+            example = command(sequences.origin.name, {**question.asked, "horizon": example_horizon(sequences)})
+            raise UsageError(
+                f"the task 'forecast' needs {named('horizon')}, the number of steps to forecast, such as: {example}"
+            )
         numbers = tuple(
             n
             for n in sequences.kinds
@@ -263,6 +270,17 @@ class Forecast(Task):
                 q = self.quantiles.index(quantile)
                 columns[f"{channel}_q{100 * quantile:g}"] = units[:, :, c, q].tolist()
         return columns
+
+
+def _over_time(question: Question) -> list[str]:
+    """The columns that would be forecast: numbers over time; none if the user named a target that is no such column."""
+    sequences = question.sequences
+    found = [
+        name
+        for name in question.target or sequences.kinds
+        if sequences.traits(name).measured and has_time(sequences.column(name).type)
+    ]
+    return found if len(found) == len(question.target or found) else []
 
 
 MEMBER = Forecast

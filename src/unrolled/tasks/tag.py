@@ -9,7 +9,6 @@ import logging
 from collections.abc import Iterable
 from typing import Any, ClassVar, Literal, Self
 
-import pyarrow as pa
 import torch
 import torch.nn.functional as F
 from pydantic import model_validator
@@ -93,8 +92,8 @@ class Tag(Task):
         target = question.target[0]
         if not has_time(question.sequences.column(target).type):
             return None
-        if pa.types.is_floating(question.sequences.column(target).type.value_type):
-            return None  # floating-point numbers are measurements, not labels
+        if question.sequences.traits(target).measured:
+            return None  # numbers over time are forecast
         aligned = step_aligned(question.sequences, target, other_columns(question))
         return Recognised(70, f"{target!r} has one label for each step") if aligned else None
 

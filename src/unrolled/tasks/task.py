@@ -182,13 +182,13 @@ class Task(Protocol):
         return Reads()
 
     @staticmethod
+    def recognises(question: Question) -> Recognised | None:
+        """How sure the task is that it fits the question; ``None`` if it does not. The surest task is chosen."""
+
+    @staticmethod
     def assumes(question: Question) -> dict[str, Any]:  # noqa: ARG004 - for tasks that need it
         """Options of its own that the data decides where the user left them open: name -> value."""
         return {}
-
-    @staticmethod
-    def recognises(question: Question) -> Recognised | None:
-        """How sure the task is that it fits the question; ``None`` if it does not. The surest task is chosen."""
 
     @staticmethod
     def roles(question: Question) -> Roles:

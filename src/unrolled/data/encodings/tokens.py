@@ -34,6 +34,7 @@ from unrolled.data.encodings._stored_tokens import StoredTokens, level_of
 from unrolled.data.encodings._texts import checked, normal_for, open_texts, starts
 from unrolled.data.encodings._token_lists import ListOptions, TokenLists
 from unrolled.data.encodings._tokenizer import Given
+from unrolled.data.encodings._unspaced import needs_characters
 from unrolled.data.encodings._words import MANY, Words, are_codes, count_words
 from unrolled.data.encodings._written_words import WrittenWords
 from unrolled.data.encodings.encoding import Encoded, Role, Traits, Where, has_time
@@ -71,7 +72,7 @@ class Tokens:
             None,
             "Split texts into characters, words, byte-pair tokens (bpe) or bytes, or as a tokenizer.json says, whose "
             "path is given. Default: characters for next_step and transcribe, bpe for translate, else words; bpe if "
-            "classify finds very many words, characters if it finds codes.",
+            "classify finds very many words, characters if it finds codes or no blanks between words.",
             also=("tokenizer", "tokenize", "token_level", "analyzer"),
         )
 
@@ -111,7 +112,8 @@ class Tokens:
         """Learn the vocabulary; for a column of lists, return a `TokenLists`.
 
         For a role with ``words or bpe`` the tokens are BPE if more than 20,000 distinct words occur at least twice, and
-        characters if most words are codes, such as the numbers of tickets.
+        characters if most words are codes, such as the numbers of tickets. For a role with words they are characters
+        where `needs_characters` says so.
 
         Raises:
             DataError: the column holds neither texts nor lists of texts or whole numbers, or a text is not UTF-8.
@@ -124,6 +126,8 @@ class Tokens:
         if role.encoder is not None:
             return cls(Pretrained.open(role.encoder), framed=False)
         wanted = options.tokens or role.tokens
+        if options.tokens is None and wanted in ("words", "words or bpe") and needs_characters(cells.flat):
+            wanted = "characters"
         if wanted.endswith(".json"):
             return cls(Given.open(Path(wanted)), role.framed)
         if wanted == "bytes":
