@@ -149,7 +149,7 @@ FILES = {
         (["one.csv", "--hiden", "3"], 2, ["unknown option: --hiden. Did you mean --hidden?", "unrolled fit --help"]),
         (["one.csv", "--hidden", "x"], 2, ["--hidden", 'unable to convert "x" into int']),
         (["one.csv", "--hidden", "0"], 2, ["--hidden must be at least 1, got 0"]),
-        (["one.csv", "--hidden", "1000000000"], 2, ["--hidden"]),
+        (["two.csv", "--hidden", "1000000000"], 2, ["--hidden"]),
         (["one.csv", "--target", "text", "--task", "clasify"], 2, ["there is no task 'clasify'. Did you mean 'classify'?"]),
         (["two.csv", "--target", "label", "--model", "lstn"], 2, ["there is no model 'lstn'. Did you mean 'lstm'?"]),
         (["two.csv", "--target", "label", "--kinds", "text"], 2, ["--kinds text: expected column=kind"]),

@@ -4,7 +4,8 @@ import pytest
 from samples import sequences
 
 from unrolled.errors import DataError
-from unrolled.tasks._columns import join, other_columns, step_aligned
+from unrolled.runs.question import recognised_task
+from unrolled.tasks._columns import holds_repeats, join, other_columns, step_aligned
 from unrolled.tasks.task import Question
 
 DATA = sequences(
@@ -33,3 +34,36 @@ def test_numeric_columns_are_joined_and_a_series_is_one_already() -> None:
     assert join(DATA, ("v",)) == ((), "v")
     with pytest.raises(DataError, match="sample.csv, column 'text': is tokens, not a number for each step"):
         join(DATA, ("a", "text"))
+
+
+def test_lists_with_repeats_are_no_sets() -> None:
+    cells = {
+        "sounds": [["h", "e", "l", "l", "o"], ["n", "o"]],
+        "genres": [["drama", "war"], ["war"]],
+        "numbers": [[1, 2, 1], [2]],
+        "same in two rows": [[1], [1]],
+        "heights": [[1.5, 1.5], [2.0]],
+        "text": ["hello", "no"],
+    }
+    data = sequences(cells, dict.fromkeys(cells, "category"))
+    found = [name for name in cells if holds_repeats(data.column(name))]
+    assert found == ["sounds", "numbers"]
+
+
+@pytest.mark.parametrize(
+    ("target", "task"), [("sounds", "translate"), ("genres", "classify"), ("tags", "tag"), ("spoken", "transcribe")]
+)
+def test_a_list_is_a_set_a_tag_for_each_step_or_written(target: str, task: str) -> None:
+    words = [["a", "b"], ["b", "c"], ["c"]]
+    cells = {
+        "sounds": [["h", "e", "l", "l"], ["n", "o", "n", "o"], ["n", "n", "o"]],
+        "genres": [["drama", "war", "old"], ["war"], ["old", "war"]],
+        "tags": [["x", "x"], ["x", "y"], ["y"]],
+        "spoken": [["h", "e", "l", "l"], ["n", "o", "n", "o"], ["n", "n", "o"]],
+    }
+    wave = [[0.5] * 9, [0.25] * 8, [0.1] * 9]
+    inputs = {"wave": wave} if target == "spoken" else {"words": words}
+    kinds = {"wave": "number", "words": "tokens", target: "category"}
+    table = {**inputs, target: cells[target]}
+    data = sequences(table, {name: kinds[name] for name in table})
+    assert recognised_task(Question(data, (target,), ()), "")[0] == task

@@ -96,11 +96,22 @@ def what_next(trained: Trained) -> str:
     lines = [f"unrolled describe {run}", f"unrolled evaluate {run} {held}"]
     if trained.continues_text:
         lines.append(f"unrolled generate {run} --length 300 --temperature 0.8")
+    elif ahead := trained.task.coder.ahead:
+        steps, columns = trained.task.coder.horizon, ", ".join(ahead)
+        lines.append(f"unrolled predict {run} FILE > answers.csv  # a FILE with {steps} further rows of {columns}")
     else:
         lines.append(f"unrolled predict {run} {held} > answers.csv")
     if trained.task.pretrains:
         lines.append(f"unrolled fit FILE --target COLUMN --init-from {run}")
     stepwise = trained.task.coder.horizon or data.order
-    if trained.network.causal and stepwise and not data.by and source.endswith((".csv", ".jsonl")):
+    if stepwise and not data.by and source.endswith((".csv", ".jsonl")) and _can_stream(trained):
         lines.append(f"tail -f {shlex.quote(source)} | unrolled stream {run}")
     return "\nNext:\n" + "\n".join(f"  {line}" for line in lines)
+
+
+def _can_stream(trained: Trained) -> bool:
+    try:
+        trained.stream()
+    except UsageError:
+        return False
+    return True

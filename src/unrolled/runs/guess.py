@@ -123,8 +123,9 @@ def _of_steps(
 ) -> tuple[str, str] | None:
     """The target of data with a time axis."""
     rows, timed = [*columns.labels, *columns.numbers], [*columns.series, *columns.items]
-    if len(columns.items) == len(columns.subjects) == 1 and not rows and not columns.series and not grouped:
-        return columns.items[0], f"it is the only column beside {columns.subjects[0]!r}"
+    beside = [*(name for name in columns.subjects if not sequences.traits(name).whole), *columns.series]
+    if len(columns.items) == len(beside) == 1 and not rows and not grouped:
+        return columns.items[0], f"it is the only column beside {beside[0]!r}"
     if not rows and (len(timed) == 1 or not columns.items):
         return None
     if len(timed) == len(rows) == 1 and not grouped:

@@ -67,6 +67,7 @@ def plan_from_options(source: Any, options: dict[str, Any], out: Path | None, sa
     device_for(training.device)  # refuses an unknown device before anything is read
     start = None if training.init_from is None else open_start(training.init_from, out)
     vectors = check_vectors(asked, training)
+    model = with_width(_model(asked, start), vectors)
     question, data = _ask(source, asked, say)
     task_name, reason = recognised_task(question, asked.get("task", ""))
     say(f"task: {task_name} ({reason}); {named('task')} overrides it")
@@ -74,7 +75,6 @@ def plan_from_options(source: Any, options: dict[str, Any], out: Path | None, sa
     roles: Roles = task.roles(question)
     for line in unused_columns(question, roles):
         say(line)
-    model = with_width(_model(asked, start), vectors)
     if start is not None:
         roles, start = start.take_over(roles, question.sequences, data, asked)
         say(f"initialised from {start.place}: {model.name}, its encodings, and all its weights but those of the head")

@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from unrolled.data.encodings._cells import plain
+from unrolled.data.encodings._cells import is_text, plain
 from unrolled.data.encodings.encoding import Encoding, has_time
 from unrolled.data.encodings.facets import Letters
 from unrolled.data.tables.sequences import Sequences
@@ -18,8 +18,10 @@ __all__ = [
     "check_classes",
     "check_letters",
     "distinct",
+    "holds_repeats",
     "is_measured",
     "is_number",
+    "is_written",
     "join",
     "one_target",
     "other_columns",
@@ -83,6 +85,26 @@ def distinct(array: pa.ChunkedArray) -> int:
     """How many values there are in the cells, or in the lists in them."""
     values = plain(array)  # of a categorical column Arrow counts none
     return int(pc.count_distinct(pc.list_flatten(values) if has_time(values.type) else values).as_py())
+
+
+def is_written(sequences: Sequences, target: str) -> bool:
+    """True if a target is a sequence of its own, such as a text, or phonemes whose order and repetitions count."""
+    return sequences.traits(target).text or holds_repeats(sequences.column(target))
+
+
+def holds_repeats(array: pa.ChunkedArray) -> bool:
+    """True if the cells are lists of texts or whole numbers, and a list holds one of them twice: it is no set.
+
+    Cost: O(items).
+    """
+    if not has_time(array.type):
+        return False
+    lists = plain(array)
+    items = pc.list_flatten(lists)
+    if not (is_text(items.type) or pa.types.is_integer(items.type)):
+        return False
+    pairs = pa.table({"row": pc.list_parent_indices(lists), "item": items}).group_by(["row", "item"]).aggregate([])
+    return int(pairs.num_rows) < len(items)
 
 
 def is_measured(sequences: Sequences, name: str) -> bool:

@@ -24,7 +24,7 @@ from unrolled.data.forms.set import Set
 from unrolled.data.tables.sequences import Sequences
 from unrolled.errors import UsageError, named
 from unrolled.metrics.judged import Answers, ChosenLabels, ChosenSets, Nats
-from unrolled.tasks._columns import check_classes, distinct, one_target, other_columns, step_aligned
+from unrolled.tasks._columns import check_classes, distinct, holds_repeats, one_target, other_columns, step_aligned
 from unrolled.tasks._initial_bias import log_frequencies, log_odds
 from unrolled.tasks._rare import Cut, RareOptions, measured_labels, with_cut
 from unrolled.tasks.task import Labelled, Level, Measured, Question, Recognised, Task
@@ -73,7 +73,7 @@ class Classify(Task):
         sequences, target = question.sequences, question.target[0]
         array = sequences.column(target)
         if has_time(array.type):
-            several = not step_aligned(sequences, target, other_columns(question)) and _are_labels(sequences, target)
+            several = not step_aligned(sequences, target, other_columns(question)) and _are_sets(sequences, target)
             return Recognised(80, f"each cell of {target!r} is a set of labels") if several else None
         if sequences.traits(target).labels or _few_integers(array):
             return Recognised(80, f"{target!r} has {distinct(array)} labels")
@@ -147,9 +147,10 @@ def _few_integers(array: pa.ChunkedArray) -> bool:
     return pa.types.is_integer(array.type) and distinct(array) <= _FEW
 
 
-def _are_labels(sequences: Sequences, target: str) -> bool:
+def _are_sets(sequences: Sequences, target: str) -> bool:
     value = sequences.column(target).type.value_type
-    return pa.types.is_string(value) or pa.types.is_large_string(value) or pa.types.is_integer(value)
+    labels = pa.types.is_string(value) or pa.types.is_large_string(value) or pa.types.is_integer(value)
+    return labels and not holds_repeats(sequences.column(target))
 
 
 MEMBER = Classify

@@ -23,7 +23,7 @@ from unrolled.errors import ShapeError
 from unrolled.layers.lengths import real_steps, zero_padding
 from unrolled.metrics.judged import Answers, Nats, TokenSequences
 from unrolled.tasks._beam import BeamOptions
-from unrolled.tasks._columns import is_measured, one_target, other_columns, step_aligned
+from unrolled.tasks._columns import is_measured, is_written, one_target, other_columns, step_aligned
 from unrolled.tasks.task import Level, Measured, Question, Recognised, Task
 
 __all__ = ["Transcribe"]
@@ -71,13 +71,14 @@ class Transcribe(Task):
         if len(question.target) != 1:
             return None
         target = question.target[0]
-        if not sequences.traits(target).text:
+        if not is_written(sequences, target):
             return None
         inputs = tuple(name for name in question.inputs or sequences.kinds if name != target)
         measured = [name for name in inputs if is_measured(sequences, name)]
         if not measured or step_aligned(sequences, target, inputs):
             return None
-        return Recognised(50, f"{target!r} is a text and {measured[0]!r} has numbers for each step")
+        what = "text" if sequences.traits(target).text else "sequence"
+        return Recognised(50, f"{target!r} is a {what} and {measured[0]!r} has numbers for each step")
 
     @staticmethod
     def roles(question: Question) -> Roles:

@@ -24,7 +24,7 @@ from unrolled.layers.lengths import real_steps
 from unrolled.metrics.judged import Answers, Nats, TokenSequences
 from unrolled.models.encoder_decoder import Written
 from unrolled.tasks._beam import BeamOptions
-from unrolled.tasks._columns import is_measured, one_target, other_columns, step_aligned
+from unrolled.tasks._columns import is_measured, is_written, one_target, other_columns, step_aligned
 from unrolled.tasks._initial_bias import log_frequencies
 from unrolled.tasks.task import Level, Measured, Question, Recognised, Task
 
@@ -82,10 +82,11 @@ class Translate(Task):
             return None
         target, sequences = question.target[0], question.sequences
         inputs = tuple(name for name in question.inputs or sequences.kinds if name != target)
-        if not sequences.traits(target).text or any(is_measured(sequences, name) for name in inputs):
+        if not is_written(sequences, target) or any(is_measured(sequences, name) for name in inputs):
             return None  # numbers for each step are transcribed instead
         aligned = step_aligned(sequences, target, inputs)
-        return None if aligned else Recognised(40, f"{target!r} is a text with its own length")
+        what = "text" if sequences.traits(target).text else "sequence"
+        return None if aligned else Recognised(40, f"{target!r} is a {what} with its own length")
 
     @staticmethod
     def roles(question: Question) -> Roles:
