@@ -146,7 +146,7 @@ class Forecast(Task):
 
     @staticmethod
     def assumes(question: Question) -> dict[str, Any]:
-        sequences, cadence = question.sequences, question.sequences.cadence
+        cadence = question.sequences.cadence
         if cadence is None or not cadence.regular or not _over_time(question):
             return {}
         season = question.asked.get("season") or cadence.season
