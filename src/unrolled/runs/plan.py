@@ -23,7 +23,7 @@ from unrolled.models.build import layer_configs
 from unrolled.registry import Registry, outside_members
 from unrolled.runs.config import NEEDED, RunConfig
 from unrolled.runs.options import given, of_part, own_options, reader_options, refuse_idle
-from unrolled.runs.question import advice, as_read, assume, default_target, recognised_task, unused_columns
+from unrolled.runs.question import advice, as_read, assume, default_target, recognised_task, size_of, unused_columns
 from unrolled.runs.splits import FileSplit, parse
 from unrolled.runs.start import Start, open_start, start_again
 from unrolled.runs.word_vectors import check_again, check_vectors, with_width
@@ -141,7 +141,7 @@ def _ask(source: Any, asked: dict[str, Any], say: Say) -> tuple[Question, DataCo
     sequences = read(source, as_read(data, task), needs.steps, needs.columns, find_steps=find_steps)
     data = data.model_copy(update=dict(sequences.settled))
     kinds = ", ".join(f"{name} ({kind})" for name, kind in sequences.kinds.items())
-    say(f"read {sequences.origin}, {len(sequences)} rows: {kinds}; {named('kinds')} column=kind overrides")
+    say(f"read {sequences.origin}, {size_of(sequences)}: {kinds}; {named('kinds')} column=kind overrides")
     for line in sequences.notes:
         say(line)
     for name in ("header", "text_encoding", "separator", "decimal", "quote", "skip", "na_values"):

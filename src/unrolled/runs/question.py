@@ -16,7 +16,7 @@ from unrolled.runs.guess import guessed_target
 from unrolled.tasks._horizon import example_horizon
 from unrolled.tasks.task import TASKS, Question, Recognised, Task
 
-__all__ = ["advice", "as_read", "assume", "default_target", "recognised_task", "unused_columns"]
+__all__ = ["advice", "as_read", "assume", "default_target", "recognised_task", "size_of", "unused_columns"]
 
 
 def recognised_task(question: Question, asked: str) -> tuple[str, str]:
@@ -105,6 +105,14 @@ def assume(question: Question, tasks: Iterable[type[Task]], asked: dict[str, Any
         for name, value in task.assumes(question).items():
             asked[name] = value
             say(f"{name}: {value}, as the steps in time suggest; {named(name)} overrides it")
+
+
+def size_of(sequences: Sequences) -> str:
+    """How much data there is: rows, or series and their steps."""
+    rows, steps = len(sequences), 0 if sequences.cadence is None else sequences.cadence.longest
+    if not steps:
+        return f"{rows} row" if rows == 1 else f"{rows} rows"
+    return f"1 series of {steps} steps" if rows == 1 else f"{rows} series of up to {steps} steps"
 
 
 def unused_columns(question: Question, roles: Roles) -> Iterator[str]:

@@ -22,7 +22,7 @@ _GROUPS = r"^\s*[-+]?[1-9][0-9]{0,2}(?: [0-9]{3}){0,2}(?:\.[0-9]+)?\s*$|^\s*(?:0
 
 def is_verbatim(name: str, config: DataConfig) -> bool:
     """Whether the user declared a column as labels or names of sequences, such as 007, or texts, such as "1 2"."""
-    if name == config.by:
+    if config.by and name in (config.by, *config.by.split(",")):
         return True
     kind = config.kinds.get(name, "")
     return kind in ENCODINGS and (traits_of(kind).labels or traits_of(kind).verbatim)

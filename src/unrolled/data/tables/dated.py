@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -18,7 +18,7 @@ from unrolled.data.io.periods import dates_of_periods
 from unrolled.data.io.time_names import names_a_time
 from unrolled.errors import DataError, Origin, named
 
-__all__ = ["Dated", "with_dates"]
+__all__ = ["Dated", "whole_seconds", "with_dates"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,10 +54,11 @@ def with_dates(table: pa.Table, config: DataConfig, origin: Origin, dropped: Col
             the column that is to order the steps holds texts that are neither dates nor numbers.
     """
     order, remarks = config.date_order, []
+    keys = {config.by, *(config.by or "").split(",")}
     for index, field in enumerate(table.schema):
         chosen = config.kinds.get(field.name)
         clock = chosen is not None and chosen in ENCODINGS and traits_of(chosen).clock
-        if field.name in dropped or field.name == config.by or (chosen is not None and not clock):
+        if field.name in dropped or field.name in keys or (chosen is not None and not clock):
             continue
         if b"kind" in (field.metadata or {}):  # its reader knows better
             continue
@@ -88,7 +89,20 @@ def _dates(column: pa.ChunkedArray, where: Where, order: DateOrder | None, sure:
         return None
     cells = open_cells(column, where, has_time(column.type))
     found = dates_in_numbers(cells.flat) if numeric else dates_in_texts(cells.flat, cells.error, order, sure=sure)
-    return found if found is None or cells.offsets is None else _in_lists(column, cells, found)
+    if found is None:
+        return None
+    found = replace(found, values=whole_seconds(found.values))
+    return found if cells.offsets is None else _in_lists(column, cells, found)
+
+
+def whole_seconds(times: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Timestamps in seconds, if none has a fraction of one, so that none is written; anything else as it is."""
+    if not pa.types.is_timestamp(times.type):
+        return times
+    try:
+        return times.cast(pa.timestamp("s", times.type.tz))
+    except pa.ArrowInvalid:
+        return times
 
 
 def _in_lists(column: pa.ChunkedArray, cells: Cells, found: Dates) -> Dates:

@@ -23,6 +23,7 @@ _ID_NAMES = re.compile(  # in one word
 )
 _UUID = r"^(?:[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}|[0-9a-f]{32,64})$"
 _NEARLY = 0.5  # share of distinct names from which on they tell single rows apart
+_FIRST_ID = 1000  # where numbers of rows begin that do not begin with 0 or 1
 _ENOUGH = 20  # rows that are numbered 1, 2, 3 … not by accident
 _ITEM_WORDS = {
     *("item", "items", "product", "page", "url", "movie", "film", "song", "track", "artist", "article", "sku", "book"),
@@ -44,7 +45,8 @@ def identifiers(table: pa.Table, kept: Collection[str]) -> dict[str, str]:
     """Column -> why it is left out, as a phrase to follow "it", for each that only names or counts the rows.
 
     That is a column of distinct texts or whole numbers whose name says so (``id``, ``PassengerId``, ``Unnamed: 0``),
-    one of UUIDs or hashes, or one of whole numbers that follow each other without a gap, in any order.
+    one of UUIDs or hashes, or one of whole numbers that follow each other without a gap, in any order, from 0 or 1
+    or from at least 1000 on.
 
     Args:
         table: a row for each example or step.
@@ -93,6 +95,8 @@ def _names_rows(column: pa.ChunkedArray, name: str) -> str | None:
     if not (named or text):  # cheap, so it is checked first
         ends = pc.min_max(column).as_py()
         if len(column) < _ENOUGH or names_a_time(name) or ends["max"] - ends["min"] != len(column) - 1:
+            return None
+        if 1 < ends["min"] < _FIRST_ID:  # a trend
             return None
     distinct = pc.count_distinct(column).as_py()
     if named and len(column) > distinct > _NEARLY * len(column):

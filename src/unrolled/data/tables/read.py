@@ -12,7 +12,9 @@ from unrolled.data.config import DataConfig
 from unrolled.data.encodings._alphabets import Name
 from unrolled.data.encodings.encoding import has_time
 from unrolled.data.io.blobs import NAMES
+from unrolled.data.io.time_names import names_a_part_of_time
 from unrolled.data.io.timestamps import duration
+from unrolled.data.tables.composed import DATE, with_clock, with_date_of_numbers, with_key
 from unrolled.data.tables.dated import with_dates
 from unrolled.data.tables.file_names import FILE, each_is_a_series
 from unrolled.data.tables.grouping import group_steps
@@ -66,6 +68,9 @@ def read(
     config = config or DataConfig()
     asked_for = {*config.target, *config.inputs, *wanted, *config.kinds, *(timed or ())}
     reading = _with_named_index(open_source(source, config, alphabet, later=timed is not None))
+    reading = replace(reading, table=with_key(reading.table, config.by))
+    if config.order == DATE and DATE not in reading.table.column_names:
+        reading = replace(reading, table=with_date_of_numbers(reading.table, ()).table)
     if timed is not None:
         _check_told(reading, config)
     reading = _leave_names_out(reading, config)
@@ -74,7 +79,7 @@ def read(
     if find_steps:
         reading = _find_steps(reading, config, steps)
         config = config.model_copy(update=dict(reading.settled))
-        asked_for |= {*config.inputs, *config.kinds}
+        asked_for |= {*config.target, *config.inputs, *config.kinds}
     if timed is None:
         kept = asked_for | {name for name in (config.by, config.order, *config.fields, *reading.dropped) if name}
         reading = reading.without(_names_of_rows(reading.table, kept))
@@ -112,12 +117,13 @@ def _leave_ignored_out(reading: Reading, config: DataConfig) -> Reading:
 def _date(reading: Reading, config: DataConfig) -> Reading:
     dated = with_dates(reading.table, config, reading.origin, {*reading.dropped, *config.fields})
     settled = {"date_order": dated.order} if dated.order else {}
+    timed = with_clock(dated.table, {*reading.dropped, *config.fields, *config.kinds})
     return replace(
         reading,
-        table=dated.table,
-        remarks=(*reading.remarks, *dated.remarks),
+        table=timed.table,
+        remarks=(*reading.remarks, *dated.remarks, *filter(None, [timed.remark])),
         settled={**reading.settled, **settled},
-    )
+    ).without(timed.dropped)
 
 
 def _with_named_index(reading: Reading) -> Reading:
@@ -133,13 +139,38 @@ def _with_named_index(reading: Reading) -> Reading:
 def _find_steps(reading: Reading, config: DataConfig, steps: bool) -> Reading:
     if config.order or config.fields:
         return reading
+    wanted = {*config.inputs, *config.kinds}
     found = find_layout(reading.table, config.target, reading.dropped, config.by, steps=steps)
+    if not found.settled and not any(pa.types.is_temporal(kind) for kind in reading.table.schema.types):
+        made = with_date_of_numbers(reading.table, {*reading.dropped, *config.target})
+        if made.remark:
+            found = find_layout(made.table, config.target, reading.dropped, config.by, steps=steps)
+            if found.settled:
+                reading = replace(reading, table=made.table, remarks=(*reading.remarks, made.remark))
+                reading = reading.without({name: why for name, why in made.dropped.items() if name not in wanted})
     settled = dict(found.settled)
+    reading = replace(reading, table=with_key(reading.table, settled.get("by")))
+    if "order" in settled and "inputs" not in settled and not (config.target or config.inputs):
+        settled |= _without_parts_of_time(reading, (settled["order"], settled.get("by", "")))
     if "kinds" in settled:
         settled["kinds"] = {**settled["kinds"], **config.kinds}
     if config.inputs:
         settled.pop("inputs", None)
     return replace(reading, settled={**reading.settled, **settled}, remarks=(*reading.remarks, *found.remarks))
+
+
+def _without_parts_of_time(reading: Reading, keys: Collection[str]) -> dict[str, tuple[str, ...]]:
+    """The target of a series of which some columns, such as ``weekday``, are known from the date: all others."""
+    table = reading.table
+    names = [
+        field.name
+        for field in table.schema
+        if field.name not in {*keys, *reading.dropped}
+        and (pa.types.is_integer(field.type) or pa.types.is_floating(field.type))
+    ]
+    names = [name for name in names if name not in identifiers(table.select([name]), ())]
+    measured = tuple(name for name in names if not names_a_part_of_time(name))
+    return {"target": measured} if measured and len(measured) < len(names) else {}
 
 
 def _names_of_rows(table: pa.Table, kept: Collection[str]) -> dict[str, str]:

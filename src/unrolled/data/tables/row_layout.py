@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,7 +13,7 @@ import pyarrow.compute as pc
 
 from unrolled.data.encodings._cells import is_text
 from unrolled.data.encodings._labels import looks_like_labels
-from unrolled.data.io.time_names import names_a_time, words_of
+from unrolled.data.io.time_names import names_a_part_of_time, names_a_time, words_of
 from unrolled.data.tables.cadence import cadence_of, clock_of_times
 from unrolled.data.tables.grouping import codes
 from unrolled.data.tables.groups_of_rows import WHO
@@ -22,6 +23,7 @@ from unrolled.errors import UsageError, named
 __all__ = ["Layout", "find_layout", "parting"]
 
 _FEWEST = 8  # steps of the longest series
+_MOST_KEYS = 6  # columns of which pairs are tried
 _STEP_NAMES = {
     "t",
     "step",
@@ -119,7 +121,7 @@ def _as_series(
             yield time, None
         return
     by = parting(table, time, [name for name in others if name not in target])
-    if by is not None and (set(measured) - {by} or target):
+    if by is not None and (set(measured) - {by, *by.split(",")} or target):
         yield time, by
     elif by is None and len(others) == len(measured) == 1 and len(np.unique(np.unique(at, return_counts=True)[1])) == 1:
         cadence = cadence_of(np.sort(at), np.zeros(len(at), np.int64))  # each time as often as any other
@@ -135,7 +137,8 @@ def _rises_in_runs(at: np.ndarray) -> bool:
 def parting(table: pa.Table, time: str, names: Collection[str]) -> str | None:
     """The column of labels that parts the rows into regular series in which no time occurs twice.
 
-    Where several columns do, texts are preferred to numbers, and fewer series to more.
+    Where several columns do, texts are preferred to numbers, and fewer series to more. Where none does, two of them may
+    do so together: their names are joined by a comma.
 
     Args:
         table: one value a cell.
@@ -145,21 +148,28 @@ def parting(table: pa.Table, time: str, names: Collection[str]) -> str | None:
     at = clock_of_times(table.column(time))
     if at is None or not len(at):
         return None
-    most = int(np.unique(at, return_counts=True)[1].max())
-    found: list[tuple[bool, int, str]] = []
-    for name in names:
-        column = table.column(name)
-        if not _is_label(column) or column.null_count:
-            continue
-        series = codes(column)
-        count = int(series.max()) + 1
-        if not most <= count <= max(2, len(at) // 4):
-            continue
-        places = np.lexsort((at, series))
-        cadence = cadence_of(at[places], series[places])
-        if cadence.regular and not cadence.repeated and cadence.longest >= _FEWEST:
-            found.append((not is_text(column.type), count, name))
-    return min(found)[2] if found else None
+    groups = {
+        name: codes(table.column(name))
+        for name in names
+        if _is_label(table.column(name)) and not table.column(name).null_count and not names_a_part_of_time(name)
+    }
+    groups = {name: group for name, group in groups.items() if 1 < int(group.max()) + 1 <= max(2, len(at) // 4)}
+    found = [(not is_text(table.column(name).type), int(group.max()), name) for name, group in groups.items()]
+    if (one := next((name for _, _, name in sorted(found) if _parts(at, groups[name])), None)) is not None:
+        return one
+    if len(groups) > _MOST_KEYS:
+        return None
+    pairs = [(first, second) for first, second in itertools.combinations(groups, 2)]
+    return next((f"{a},{b}" for a, b in pairs if _parts(at, groups[a] * (int(groups[b].max()) + 1) + groups[b])), None)
+
+
+def _parts(at: np.ndarray, series: np.ndarray) -> bool:
+    """Whether no time occurs twice in any of the ``series``, and they are long and regular."""
+    places = np.lexsort((at, series))
+    if ((np.diff(at[places]) == 0) & (np.diff(series[places]) == 0)).any():
+        return False
+    cadence = cadence_of(at[places], series[places])
+    return cadence.regular and cadence.longest >= _FEWEST
 
 
 def _in_order(table: pa.Table, names: list[str], by: str) -> Layout:
