@@ -23,7 +23,7 @@ _EXTRAS = {  # extra -> the packages that it installs, and their purpose
     "video": (("av", "PIL"), "pictures and videos"),
     "music": (("mido", "symusic"), "MIDI files"),
     "excel": (("python_calamine",), "tables of Excel and LibreOffice"),
-    "science": (("h5py", "scipy"), "HDF5 and MATLAB files"),
+    "science": (("h5py",), "HDF5 files, and MATLAB's of version 7.3"),
     "text": (("sacrebleu",), "BLEU"),
     "demo": (("music21",), "the folk tunes of unrolled demo"),
     "tensorboard": (("tensorboard",), "unrolled fit --tensorboard"),

@@ -19,6 +19,7 @@ from unrolled.data.examples.known_kinds import known_kinds
 from unrolled.data.io.line_files import line_files
 from unrolled.data.tables.in_memory import from_arrow
 from unrolled.data.tables.read import read
+from unrolled.data.tables.recognition import meant_instead
 from unrolled.data.tables.sequences import Sequences, drop_missing
 from unrolled.decoding.sampling import Sampling
 from unrolled.errors import DataError, UsageError, named
@@ -272,7 +273,8 @@ class Trained:
         """
         config = self.config.data
         if isinstance(data, str) and not Path(data).exists() and data != "-" and not line_files(data):
-            raise DataError("there is no such file", file=data, hint="give a path, or a list of texts")
+            hint = meant_instead(Path(data)) or "give a path, or a list of texts"
+            raise DataError("there is no such file", file=data, hint=hint)
         coder = self.task.coder
         timed = {name: encoding.spec.time for name, encoding in coder.inputs.items()}
         timed |= {coder.target: coder.answer.spec.time, **dict.fromkeys(coder.joined, True)}

@@ -9,8 +9,10 @@ import h5py
 import numpy as np
 import pytest
 import scipy.io
+import scipy.sparse
 
 from unrolled.data.config import DataConfig
+from unrolled.data.readers import _mat5
 from unrolled.data.readers.matlab import read_matlab, read_one
 from unrolled.errors import DataError, MissingExtra
 
@@ -51,7 +53,7 @@ def test_a_file_may_be_one_example(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("data", "expected"),
-    [(b"MATLAB 5.0 MAT-file" + b"\0" * 200, "is not a .mat file that can be read"), (b"x,y", "is not a .mat file")],
+    [(b"MATLAB 5.0 MAT-file" + b"\0" * 200, "is not a .mat file"), (b"x,y", "is not a .mat file of version 5")],
 )
 def test_what_is_no_such_file_is_refused(data: bytes, expected: str, tmp_path: Path) -> None:
     (tmp_path / "a.mat").write_bytes(data)
@@ -59,8 +61,39 @@ def test_what_is_no_such_file_is_refused(data: bytes, expected: str, tmp_path: P
         read_matlab(tmp_path / "a.mat", DataConfig())
 
 
-def test_scipy_is_an_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path, find = mat(tmp_path, x=np.arange(3.0)), importlib.util.find_spec
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name, *a: None if name == "scipy" else find(name, *a))
-    with pytest.raises(MissingExtra, match=r"a .mat file needs scipy: pip install 'unrolled\[science\]'"):
+def test_a_cell_of_one_step_is_no_vector_beside_longer_ones(tmp_path: Path) -> None:
+    cells = np.empty((1, 2), object)
+    cells[0, 0], cells[0, 1] = np.array([[1.0, 2.0]]), np.arange(4.0).reshape(2, 2)
+    found = read_matlab(mat(tmp_path, x=cells, y=np.arange(2.0)), DataConfig()).to_pydict()
+    assert found["x"] == [[[1, 2]], [[0, 1], [2, 3]]]
+
+
+def test_letters_and_truths(tmp_path: Path) -> None:
+    path = mat(
+        tmp_path, text=np.array(["so", "goes"]), ok=np.array([[True], [False]]), n=np.array([[1], [2]], np.uint8)
+    )
+    table = read_matlab(path, DataConfig())
+    assert table.to_pydict() == {"text": ["so", "goes"], "ok": [True, False], "n": [1, 2]}
+    assert str(table.schema.field("n").type) == "uint8"
+
+
+@pytest.mark.parametrize(
+    ("value", "what"),
+    [({"a": 1.0}, "a structure"), (np.array([[1j]]), "complex"), (scipy.sparse.eye(3), "a sparse matrix")],
+)
+def test_other_classes_are_refused_by_name(value: Any, what: str, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=f"column 'x': is {what}, which is not read"):
+        read_matlab(mat(tmp_path, x=value), DataConfig())
+
+
+def test_a_bomb_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_mat5, "_UNPACKED_FLOOR", 1 << 20)
+    with pytest.raises(DataError, match="unpacks to too much for a file of its size"):
+        read_matlab(mat(tmp_path, x=np.zeros((4096, 4096))), DataConfig())
+
+
+def test_h5py_is_an_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, find = version_73(tmp_path, x=np.ones((2, 2))), importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name, *a: None if name == "h5py" else find(name, *a))
+    with pytest.raises(MissingExtra, match=r"an HDF5 file needs h5py: pip install 'unrolled\[science\]'"):
         read_matlab(path, DataConfig())

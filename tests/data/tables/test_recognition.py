@@ -133,3 +133,11 @@ def test_names_of_columns_keep_sentences_together(name: str, tmp_path: Path) -> 
     (tmp_path / name).write_text("good film\tpos\nbad film\tneg\n")
     if not name.endswith(".conll"):
         assert len(read(tmp_path / name, data_config(header=("text", "label")))) == 2
+
+
+def test_of_a_pair_of_texts_both_are_asked_for(tmp_path: Path) -> None:
+    path = written(tmp_path / "train.en", "It goes.\nSo it does.\n")
+    written(tmp_path / "train.de", "Es geht.\nSo ist es.\n")
+    wanted = rf"if the lines of train.de and train.en belong together, give {tmp_path}/train.de,{tmp_path}/train.en"
+    with pytest.raises(DataError, match=wanted):
+        reader_of_file(path, data_config())

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
-import io
-import math
 from pathlib import Path
 
 import numpy as np
@@ -14,14 +11,13 @@ from unrolled.data.config import DataConfig
 from unrolled.data.io.unpacking import Beginning, contents
 from unrolled.data.readers._array_columns import as_one_row, as_table
 from unrolled.data.readers._hdf5 import MAGIC, read_datasets
+from unrolled.data.readers._mat5 import read_matrices
 from unrolled.data.readers.reader import Reader
-from unrolled.errors import DataError, MissingExtra
 
 __all__ = ["read_matlab"]
 
 _HEADER = b"MATLAB 5.0 MAT-file"
 _USER_BLOCK = 512  # bytes of text before the HDF5 of version 7.3
-_MOST_CELLS = 1 << 28
 
 
 def read_matlab(path: Path, _: DataConfig) -> pa.Table:
@@ -30,7 +26,7 @@ def read_matlab(path: Path, _: DataConfig) -> pa.Table:
     Raises:
         DataError: the file is missing, empty, damaged or of another version; or as in
             `unrolled.data.readers._array_columns.as_table`.
-        MissingExtra: scipy or, for version 7.3, h5py is not installed.
+        MissingExtra: the version is 7.3, and h5py is not installed.
     """
     return as_table({name: _upright(array) for name, array in _variables(path).items()}, str(path))
 
@@ -49,31 +45,20 @@ def _variables(path: Path) -> dict[str, np.ndarray]:
     data = contents(path)
     if data.size > _USER_BLOCK + len(MAGIC) and bytes(data[_USER_BLOCK : _USER_BLOCK + len(MAGIC)]) == MAGIC:
         return {name: array.T for name, array in read_datasets(data, str(path)).items()}  # kept column by column
-    if importlib.util.find_spec("scipy") is None:
-        raise MissingExtra("scipy", "science", "a .mat file")
-    from scipy.io import loadmat, whosmat
-
-    try:
-        sizes = {name: math.prod(shape) for name, shape, _ in whosmat(io.BytesIO(data))}
-        if sum(sizes.values()) > _MOST_CELLS:
-            raise DataError(f"holds {sum(sizes.values())} numbers; the limit is {_MOST_CELLS}", file=str(path))
-        found = loadmat(io.BytesIO(data), chars_as_strings=True, mat_dtype=False)
-    except DataError:
-        raise
-    except Exception as error:  # damage raises many kinds of errors
-        reason = (str(error).splitlines() or [type(error).__name__])[0][:100]
-        raise DataError(f"is not a .mat file that can be read: {reason}", file=str(path)) from None
-    return {name: np.asarray(array) for name, array in found.items() if not name.startswith("__")}
+    return read_matrices(memoryview(data), str(path))
 
 
 def _upright(array: np.ndarray) -> np.ndarray:
-    """A vector without its second axis: MATLAB has no vectors, but (1, N) and (N, 1) matrices."""
+    """A vector without its second axis: MATLAB has no vectors, but (1, N) and (N, 1) matrices.
+
+    Cells are vectors only if all of them are: beside (T, C) cells, (1, C) is a series of one step.
+    """
     if array.ndim == 2 and 1 in array.shape:
         array = array.reshape(-1)
-    if array.dtype.kind == "O":
+    if array.dtype.kind == "O" and all(1 in cell.shape for cell in array.reshape(-1)):
         held = np.empty(array.size, object)
         for place, cell in enumerate(array.reshape(-1)):
-            held[place] = _upright(np.asarray(cell))
+            held[place] = cell.reshape(-1)
         return held
     return array
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import glob
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from unrolled.data.readers._foreign import Foreign, foreign, is_web_page
 from unrolled.data.readers.reader import READERS, Reader, reader_of, suffixes
 from unrolled.errors import DataError, UsageError, did_you_mean, named
 
-__all__ = ["Choice", "UnknownFormat", "reader_of_file", "reader_with_names", "readers_of_folder"]
+__all__ = ["Choice", "UnknownFormat", "meant_instead", "reader_of_file", "reader_with_names", "readers_of_folder"]
 
 _SURE, _LIKELY = 100, 50
 _SAMPLE = 5  # files of each vague suffix in a folder that are looked into
@@ -46,7 +47,7 @@ def reader_of_file(path: Path, config: DataConfig) -> Choice:
     known = suffixes()
     asked = _asked(config, known)
     if not os.path.lexists(path) and "\0" not in path.name:
-        raise _missing(path)
+        raise DataError("there is no such file or folder", file=str(path), hint=meant_instead(path))
     seen = beginning(path)
     by_name = reader_of(path, known) or reader_of(Path(seen.name), known)
     scores = {name: reader.recognises(seen) for name, reader in READERS.members().items()} if seen.data else {}
@@ -133,14 +134,14 @@ def _contradicts(path: Path, reader: str) -> str:
     return f"{path.name} is read as {reader}, as its content shows ({named('format')} chooses another format)"
 
 
-def _missing(path: Path) -> DataError:
+def meant_instead(path: Path) -> str | None:
+    """A question that names the file beside ``path``, which is not there, that has nearly its name."""
     try:
         beside = sorted(other.name for other in path.parent.iterdir())
     except (OSError, ValueError):
         beside = []
     close = difflib.get_close_matches(path.name, beside, n=1, cutoff=0.75)
-    hint = f"did you mean {str(path.parent / close[0])!r}?" if close else None
-    return DataError("there is no such file or folder", file=str(path), hint=hint)
+    return f"did you mean {str(path.parent / close[0])!r}?" if close else None
 
 
 def _unreadable(path: Path, found: Foreign) -> DataError:
@@ -164,8 +165,9 @@ def _unknown(path: Path, seen: Beginning) -> DataError:
             file=str(path),
             hint="unpack it, and give one of them or their folder",
         )
-    return UnknownFormat(
-        f"{what} a known format, and its content does not show one",
-        file=str(path),
-        hint=f"give {named('format')}, such as csv or text; the formats are {', '.join(READERS.names())}",
-    )
+    hint = f"give {named('format')}, such as csv or text; the formats are {', '.join(READERS.names())}"
+    pair = sorted(other.name for other in path.parent.glob(f"{glob.escape(path.stem)}.*") if path.suffix)
+    if len(pair) == 2 and not any(reader_of(Path(name), suffixes()) for name in pair):
+        both = ",".join(str(path.parent / name) for name in pair)
+        hint = f"if the lines of {' and '.join(pair)} belong together, give {both}"
+    return UnknownFormat(f"{what} a known format, and its content does not show one", file=str(path), hint=hint)
