@@ -15,7 +15,7 @@ def test_memory_shows_the_spectrum_and_the_verdict(unrolled: Unrolled, runs: Run
     done = unrolled("memory", runs.text, runs.file("cats.txt"), "--lags", 30)
     assert done.code == 0
     lines = done.out.splitlines()
-    assert lines[0] == "lag k  ‖∂L_t/∂x_t-k‖"
+    assert lines[0].startswith("lag k  ‖∂L_t/∂x_t-k‖, logarithmic: each █ is a factor of ")
     assert [line.split()[0] for line in lines[1:7]] == ["0", "1", "2–3", "4–7", "8–15", "16–29"]
     assert lines[-2].startswith("90 % of the gradient is within ")
     assert lines[-1].split(":")[0] in ("healthy", "vanishing")

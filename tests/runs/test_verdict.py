@@ -54,6 +54,8 @@ def test_a_tie_is_as_good() -> None:
     verdict = compare({"accuracy": 1.0}, {"n-gram": {"accuracy": 1.0}}, "accuracy", "loss_nats_per_token")
     assert verdict is not None
     assert verdict.sentences() == ["The model is as good as the best baseline, 'n-gram': accuracy 1 against 1."]
+    assert verdict.perfect
+    assert not Verdict("mae", 1.0, "mean", 1.0).perfect and not Verdict("accuracy", 0.99, "mean", 1.0).perfect
 
 
 def test_a_measure_without_direction_or_in_common_is_not_judged_by() -> None:

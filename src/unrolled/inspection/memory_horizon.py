@@ -82,8 +82,14 @@ class Horizon:
     def __str__(self) -> str:
         farthest = len(self.norms) - 1
         if self.verdict == "vanishing":
-            left = f"only {self.survival:.1g} of the recent steps' gradient" if self.survival else "nothing"
-            says = f"vanishing: {left} reaches the farthest lags; steps more than {self.reach} back are not learned"
+            begin = farthest + 1 - max(1, (farthest + 1) // _PART)
+            lags = f"lags {begin}–{farthest}" if begin < farthest else f"lag {farthest}"
+            left = (
+                f"only {self.survival:.1g} of the recent steps' gradient"
+                if self.survival > 0
+                else "none of the gradient"
+            )
+            says = f"vanishing: {left} reaches {lags}; steps more than {self.reach} back are not learned"
         elif self.verdict == "exploding":
             says = "exploding: the gradient grows with the lag; clip it, or start from smaller recurrent weights"
         else:
@@ -201,7 +207,7 @@ _BAR, _DECADES = 40, 12
 
 
 def _plot(norms: tuple[float, ...]) -> str:
-    """Draw a bar per band of lags; each band is twice as wide as the last, and bar lengths are logarithmic."""
+    """Draw a bar for the mean of each band of lags, on a logarithmic scale; each band is twice as wide as the last."""
     bands = [(0, 1)]
     while bands[-1][1] < len(norms):
         bands.append((bands[-1][1], min(2 * bands[-1][1], len(norms))))
@@ -212,7 +218,7 @@ def _plot(norms: tuple[float, ...]) -> str:
     decade = _BAR / max(1.0, highest - lowest + 1)  # characters; the lowest is one decade long
     names = [str(start) if stop - start == 1 else f"{start}–{stop - 1}" for start, stop in bands]
     width = max(len(name) for name in [*names, "lag k"])
-    lines = [f"{'lag k':<{width}}  ‖∂L_t/∂x_t-k‖"]
+    lines = [f"{'lag k':<{width}}  ‖∂L_t/∂x_t-k‖, logarithmic: each █ is a factor of {10 ** (1 / decade):.2g}"]
     for name, mean, log in zip(names, means, logs, strict=True):
         length = _BAR if not math.isfinite(mean) else round(decade * max(0.0, log - lowest + 1)) if mean > 0 else 0
         lines.append(f"{name:<{width}}  {mean:<9.2g} {'█' * length}".rstrip())

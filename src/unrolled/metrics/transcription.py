@@ -35,7 +35,7 @@ class Transcription:
 
     judges: ClassVar[tuple[type, ...]] = (Transcripts,)
     measures: ClassVar[tuple[Measure, ...]] = (
-        Measure("word_error_rate", "edits per word", "lower"),
+        Measure("word_error_rate", "edits per word", "lower", "front"),
         Measure("character_error_rate", "edits per character", "lower"),
     )
 

@@ -307,11 +307,19 @@ def judge(
         for split, part in encoded.judged.items()
     }
     baselines = {split: found.baselines for split, found in judged.items()}
-    found = _findings(folder, config, task, judged, progress)
+    learned = {name: value for name, value in task.coder.learned.items() if before.coder.learned.get(name) != value}
+    found = _findings(folder, config, task, judged, progress, learned)
     return Trained(config, task, network.to("cpu"), metrics, baselines, folder, found)
 
 
-def _findings(folder: Path, config: RunConfig, task: Task, judged: dict[str, Judged], progress: Progress) -> Findings:
+def _findings(
+    folder: Path,
+    config: RunConfig,
+    task: Task,
+    judged: dict[str, Judged],
+    progress: Progress,
+    learned: dict[str, float],
+) -> Findings:
     verdicts = {split: found.verdict for split, found in judged.items() if found.verdict is not None}
     if "valid" not in judged:
         return Findings(verdicts)
@@ -319,9 +327,12 @@ def _findings(folder: Path, config: RunConfig, task: Task, judged: dict[str, Jud
     kept = None if best is None else int(best.meta["step"])
     course = Course.read(folder / "metrics.jsonl", task.watch, kept, progress.step)
     advice: list[str] = []
-    if "valid" not in verdicts or verdicts["valid"].outcome != "better":
+    verdict = verdicts.get("valid")
+    if verdict is None or not (verdict.outcome == "better" or verdict.perfect):
         advice += about_training(course, config.model, config.training)
     advice += about_data(judged["valid"].held, task.for_rare)
+    if learned:
+        advice.append(f"Set on the validation data: {', '.join(f'{n} {v:.3g}' for n, v in learned.items())}.")
     return Findings(verdicts, tuple(advice), None if kept is None else (kept, progress.step))
 
 

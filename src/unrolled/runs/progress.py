@@ -7,6 +7,8 @@ import sys
 import time
 from typing import Any
 
+from unrolled.metrics.metric import in_order
+
 __all__ = ["Progress"]
 
 _EVERY = 10.0  # seconds between two lines
@@ -47,7 +49,8 @@ class Progress:
         if event["kind"] == "step":
             self._parts["loss"] = f"loss {event['loss']:.4g}"
         elif event["kind"] == "valid":
-            metric, value = next((name, v) for name, v in event.items() if name not in _POSITION)
+            measured = {name: v for name, v in event.items() if name not in _POSITION}
+            metric, value = next(iter(in_order(measured).items()))
             self._parts["valid"] = f"valid {metric} {value:.4g}"
         elif event["kind"] == "skipped":
             self.say(f"step {event['step']}: skipped, its loss or gradient is not finite")

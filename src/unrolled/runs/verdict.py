@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from unrolled.metrics.metric import best_first, cost, in_order
+from unrolled.metrics.metric import best_first, cost, in_order, measure
 
 __all__ = ["Outcome", "Verdict", "compare", "rival_of"]
 
@@ -52,6 +52,12 @@ class Verdict:
         least = max(_SURE * (self.error or 0.0), _EQUAL * max(abs(self.best), abs(self.value)))
         return "as good" if abs(gain) <= least else "better" if gain > 0 else "worse"
 
+    @property
+    def perfect(self) -> bool:
+        """Whether every answer is right, so that nothing is left to gain in the measure."""
+        declared = measure(self.measure)
+        return declared is not None and declared.unit == "share" and declared.better == "higher" and self.value >= 1
+
     def sentences(self) -> list[str]:
         """The verdict in words, and a second sentence where probabilities are worse than labels.
 
@@ -91,10 +97,10 @@ def rival_of(
         >>> rival_of({"accuracy": 0.9, "macro_f1": 0.8}, rows, "macro_f1")
         ('accuracy', 'linear')
     """
-    for measure in (chooses, *in_order(metrics)):
-        able = _able(measure, baselines)
-        if measure in metrics and able:
-            return measure, next(iter(best_first(able, measure)))
+    for name in (chooses, *in_order(metrics)):
+        able = _able(name, baselines)
+        if name in metrics and able:
+            return name, next(iter(best_first(able, name)))
     return None
 
 
@@ -117,14 +123,14 @@ def compare(
     found = rival_of(metrics, baselines, chooses)
     if found is None:
         return None
-    measure, rival = found
-    verdict = Verdict(measure, metrics[measure], rival, baselines[rival][measure], error, surer=surer)
+    chosen, rival = found
+    verdict = Verdict(chosen, metrics[chosen], rival, baselines[rival][chosen], error, surer=surer)
     able = _able(watch, baselines)
-    if watch == measure or watch not in metrics or not able:
+    if watch == chosen or watch not in metrics or not able:
         return verdict
     return replace(verdict, loss=watch, own_loss=metrics[watch], best_loss=min(row[watch] for row in able.values()))
 
 
-def _able(measure: str, baselines: Mapping[str, dict[str, float]]) -> dict[str, dict[str, float]]:
+def _able(name: str, baselines: Mapping[str, dict[str, float]]) -> dict[str, dict[str, float]]:
     """The baselines whose value can be compared."""
-    return {name: row for name, row in baselines.items() if not math.isnan(cost(measure, row.get(measure, math.nan)))}
+    return {rival: row for rival, row in baselines.items() if not math.isnan(cost(name, row.get(name, math.nan)))}

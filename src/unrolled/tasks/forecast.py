@@ -5,7 +5,8 @@ Axes: B rows, T steps, H horizon, C channels, Q quantiles.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Annotated, Any, ClassVar, Literal, Self
 
@@ -25,12 +26,14 @@ from unrolled.data.forms.horizon import Horizon
 from unrolled.errors import DataError, UsageError, command, named
 from unrolled.metrics.judged import Answers, Forecasts, Gaussians, Intervals, Nats, Quantiles, Seasonal
 from unrolled.tasks._columns import join
+from unrolled.tasks._conformal import interval_scale, miss
 from unrolled.tasks._gaussian import bounded, gaussian_nats
 from unrolled.tasks._horizon import example_horizon
 from unrolled.tasks.task import Batching, Layout, Measured, Question, Reads, Recognised, Task
 
 __all__ = ["Forecast"]
 
+_SCALE = "interval_scale"  # the name of what is learned from the validation split
 _MIDDLE, _DEVIATIONS = 0.8, 1.2815515655446004  # the share of a Gaussian within so many standard deviations
 
 
@@ -138,6 +141,7 @@ class Forecast(Task):
             self.watch = "nll_nats_per_value" if self.gaussian else "pinball_scaled"
         self.chooses = self.watch
         self._middle = self.quantiles.index(0.5) if self.quantiles else 0
+        self._scale = float(coder.learned.get(_SCALE, 1.0))  # of the intervals, from the validation split
 
     @staticmethod
     def reads(asked: Mapping[str, Any]) -> Reads:
@@ -206,6 +210,27 @@ class Forecast(Task):
         task = Forecast(self.options, replace(self.coder, season=period))
         return Measured(task, notes=(f"season: {period} steps (used by mase)",))
 
+    def measure_validation(self, answered: Iterable[tuple[Tensor, Batch]]) -> Task:
+        """Scale the intervals, so that they hold as many values of the validation split as their name says."""
+        if not self.gaussian and len(self.quantiles) < 3:
+            return self
+        found = []
+        for outputs, batch in answered:
+            assert batch.target is not None
+            low, middle, high, share = self._interval(self.predict(outputs, batch))
+            known = ~batch.target.isnan()
+            found.append(miss(low, middle, high, batch.target)[known].flatten().cpu())
+        scale = self._scale * interval_scale(torch.cat(found), share)
+        return Forecast(self.options, replace(self.coder, learned={**self.coder.learned, _SCALE: scale}))
+
+    def _interval(self, forecast: Tensor) -> tuple[Tensor, Tensor, Tensor, float]:
+        """The low end, middle and high end of each interval, (B, H, C), and the share that it should hold."""
+        middle = forecast[..., self._middle]
+        if self.gaussian:
+            width = _DEVIATIONS * forecast[..., 1].exp()
+            return middle - width, middle, middle + width, _MIDDLE
+        return forecast[..., 0], middle, forecast[..., -1], self.quantiles[-1] - self.quantiles[0]
+
     def predict(self, outputs: Tensor, batch: Batch) -> Tensor:
         """(B, H, C, Q) forecasts in scaled units; for a Gaussian (B, H, C, 2), the mean and log σ."""
         x = batch.inputs[self.coder.target]  # (B, T, W)
@@ -219,9 +244,13 @@ class Forecast(Task):
             last = last * spread + level
         if self.gaussian:
             mean = last[:, None] + spread[:, None] * change[..., 0]
-            return torch.stack([mean, bounded(change[..., 1] + spread[:, None].log())], -1)
+            return torch.stack([mean, bounded(change[..., 1] + spread[:, None].log()) + math.log(self._scale)], -1)
         forecast = last[:, None, :, None] + spread[:, None, :, None] * change
-        return forecast.sort(-1).values if self.quantiles else forecast
+        if not self.quantiles:
+            return forecast
+        forecast = forecast.sort(-1).values
+        middle = forecast[..., self._middle, None]
+        return forecast if self._scale == 1 else middle + self._scale * (forecast - middle)
 
     def loss(self, outputs: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
         assert batch.target is not None
@@ -247,12 +276,12 @@ class Forecast(Task):
         judged: Answers = (Forecasts(answer, y, mean, std),)
         if self.gaussian:
             nats = Nats(self.watch, *self.loss(outputs, batch))
-            sigma = forecast[..., 1].double().exp()
-            low, high = answer - _DEVIATIONS * sigma, answer + _DEVIATIONS * sigma
-            judged += nats, Gaussians(answer, sigma, y), Intervals(low, high, y, _MIDDLE)
+            judged += nats, Gaussians(answer, forecast[..., 1].double().exp(), y)
         if self.quantiles:
-            share = self.quantiles[-1] - self.quantiles[0]
-            judged += Quantiles(self.quantiles, forecast, y), Intervals(forecast[..., 0], forecast[..., -1], y, share)
+            judged += (Quantiles(self.quantiles, forecast, y),)
+        if self.gaussian or self.quantiles:
+            low, _, high, share = self._interval(forecast)
+            judged += (Intervals(low, high, y, share),)
         if batch.naive is not None:
             judged += (Seasonal(answer, y, batch.rows, batch.naive),)
         return judged

@@ -14,7 +14,7 @@ from torch import Tensor
 from unrolled.batch import Batch
 from unrolled.data.batches.loader import Loader
 from unrolled.data.examples.examples import Examples
-from unrolled.metrics.judged import Answers, TokenSequences
+from unrolled.metrics.judged import Answers, TokenSequences, Transcripts, Translations
 from unrolled.metrics.metric import Sums
 from unrolled.metrics.scoring import added
 from unrolled.models.model import Model
@@ -26,6 +26,9 @@ from unrolled.training.plans import evaluation_plan
 __all__ = ["Unit", "Units", "units_over"]
 
 Watch = Callable[[Any, Batch], None]
+
+_PARTS = ("written", "right")
+_WRITTEN = (TokenSequences, Transcripts, Translations)  # a sequence for each row of a batch, in its order
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,9 +101,10 @@ def units_over(
 
 def _unit(task: Task, outputs: Any, batch: Batch, judged: Answers, at: int, nth: int, config: TrainingConfig) -> Unit:
     row = int(batch.rows[at])
-    written = [answer for answer in judged if isinstance(answer, TokenSequences)]
+    written = [answer for answer in judged if isinstance(answer, _WRITTEN)]
     if written or not isinstance(outputs, Tensor):  # what was searched for is not searched for again
-        own = [TokenSequences(one.written[at : at + 1], one.right[at : at + 1]) for one in written]
+        parts: list[dict[str, Any]] = [{part: getattr(one, part)[at : at + 1] for part in _PARTS} for one in written]
+        own = [replace(one, **part) for one, part in zip(written, parts, strict=True)]
         return Unit(row, nth, added({}, tuple(own), config.own), {})
     alone = _alone(batch, at)
     # A model that continues its input has many answers to a unit, of which `answers` gives the last.
