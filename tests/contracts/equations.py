@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from unrolled.reference import gru, lstm, mingru, minlstm, names, rnn
+from unrolled.reference import gru, gru_textbook, lstm, mingru, minlstm, names, rnn
 from unrolled.reference.names import TorchWeights
 
 __all__ = ["EQUATIONS", "Ends", "Passed"]
@@ -88,6 +88,20 @@ def _gru(x: Array, weights: list[Array]) -> Passed:
     return Passed(_rows(h), (h[:, 0, -1],), back)
 
 
+def _gru_textbook(x: Array, weights: list[Array]) -> Passed:
+    hidden = weights[1].shape[1]
+    if len(x) == 0:
+        return _empty(1, hidden, weights)
+    w, x, h_0 = names.gru_textbook_from_layer(TorchWeights(*weights)), _columns(x), np.zeros((hidden, 1))
+    h, gates = gru_textbook.forward(x, h_0, w)
+
+    def back(dy: Array, dends: Ends) -> tuple[Array, list[Array]]:
+        found = gru_textbook.backward(_with_end(dy, dends[0]), x, h_0, h, gates, w)
+        return _rows(found.x), _both_biases(names.gru_textbook_to_layer(found.weights))
+
+    return Passed(_rows(h), (h[:, 0, -1],), back)
+
+
 def _lstm(x: Array, weights: list[Array]) -> Passed:
     hidden = weights[1].shape[1]
     if len(x) == 0:
@@ -133,6 +147,7 @@ def _minlstm(x: Array, weights: list[Array]) -> Passed:
 
 EQUATIONS = {
     "gru": _gru,
+    "gru_textbook": _gru_textbook,
     "irnn": _rnn("relu"),
     "lstm": _lstm,
     "mingru": _mingru,

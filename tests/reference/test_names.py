@@ -24,6 +24,7 @@ def torch_weights(gates: int) -> TorchWeights:
     [
         (1, names.rnn_from_torch, names.rnn_to_torch),
         (3, names.gru_from_torch, names.gru_to_torch),
+        (3, names.gru_textbook_from_layer, names.gru_textbook_to_layer),
         (4, names.lstm_from_torch, names.lstm_to_torch),
     ],
 )

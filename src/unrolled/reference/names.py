@@ -29,7 +29,8 @@ answer             W_hy, b_y; ŷ_t            Wy, by; yt_pred (n_y, m)          
 
 Where a textbook has one bias, torch adds two; each has the gradient of the textbook's bias. The GRU of the
 a_prev scheme (`unrolled.reference.gru_textbook`) and torch's are different functions, so torch's weights convert only
-to and from `unrolled.reference.gru`. torch has neither minGRU nor minLSTM; the last column there is this package's.
+to and from `unrolled.reference.gru`; this package's layer ``gru_textbook`` has the names of torch's and computes the
+former. torch has neither minGRU nor minLSTM; the last column there is this package's.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from unrolled.reference import deltanet, gru, lstm, mingru, minlstm, rnn
+from unrolled.reference import deltanet, gru, gru_textbook, lstm, mingru, minlstm, rnn
 
 __all__ = [
     "TorchWeights",
@@ -47,6 +48,8 @@ __all__ = [
     "deltanet_from_layer",
     "from_columns",
     "gru_from_torch",
+    "gru_textbook_from_layer",
+    "gru_textbook_to_layer",
     "gru_to_torch",
     "lstm_from_torch",
     "lstm_to_torch",
@@ -138,6 +141,21 @@ def gru_to_torch(weights: gru.Weights) -> TorchWeights:
     bias_ih = np.concatenate([w.b_r, w.b_z, w.b_xn])[:, 0]
     bias_hh = np.concatenate([np.zeros_like(w.b_r), np.zeros_like(w.b_z), w.b_hn])[:, 0]
     return TorchWeights(weight_ih, weight_hh, bias_ih, bias_hh)
+
+
+def gru_textbook_from_layer(layer: TorchWeights) -> gru_textbook.Weights:
+    """The layer's rows r z n -> W_u, W_r and W_c over [c_prev; x_t]; Γ_u = 1 - z turns the signs of z."""
+    (W_xr, W_xz, W_xn), (W_hr, W_hz, W_hn) = np.split(layer.weight_ih, 3), np.split(layer.weight_hh, 3)
+    b_r, b_z, b_n = np.split(_column(layer.bias_ih + layer.bias_hh), 3)
+    return gru_textbook.Weights(-beside(W_hz, W_xz), -b_z, beside(W_hr, W_xr), b_r, beside(W_hn, W_xn), b_n)
+
+
+def gru_textbook_to_layer(weights: gru_textbook.Weights) -> TorchWeights:
+    """The inverse; the biases go into bias_ih."""
+    parts = [split(W) for W in (weights.W_r, -weights.W_u, weights.W_c)]
+    weight_hh, weight_ih = (np.concatenate(blocks) for blocks in zip(*parts, strict=True))
+    bias = np.concatenate([weights.b_r, -weights.b_u, weights.b_c])[:, 0]
+    return TorchWeights(weight_ih, weight_hh, bias, np.zeros_like(bias))
 
 
 def mingru_from_layer(weight_ih: Array, bias_ih: Array) -> mingru.Weights:
