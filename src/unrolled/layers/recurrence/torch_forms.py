@@ -120,7 +120,7 @@ def _checked_form(*values: Any) -> Form:
 
 
 def run(
-    module: nn.Module,
+    module: nn.RNNBase,
     given: Tensor | PackedSequence,
     before: tuple[Tensor, ...] | None,
     lengths: Lengths,
@@ -132,7 +132,7 @@ def run(
         UsageError: lengths or a mask together with a packed sequence, or with each other.
         ShapeError: the input, the state, the lengths or the mask does not fit.
     """
-    if lengths is None and (whole := run_whole(module, given, before)) is not None:
+    if lengths is None and mask is None and (whole := run_whole(module, given, before)) is not None:
         return whole
     if isinstance(given, Proxy):  # torch.fx keeps torch.nn's own layers whole, and so this one
         tracer = given.tracer
