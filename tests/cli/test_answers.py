@@ -112,6 +112,16 @@ def test_tags_come_back_as_they_came(unrolled: Unrolled, tmp_path: Path) -> None
     assert [*rows[0]] == ["row", "step", "words", "tags", "tags_predicted", "tags_p"] and len(rows) == 32
 
 
+def test_what_was_read_for_each_step_has_no_place_in_a_line_for_all(unrolled: Unrolled, tmp_path: Path) -> None:
+    lines = [f"{machine},{t},{t + machine % 2},{'ab'[machine % 2]}" for machine in range(20) for t in range(3)]
+    (tmp_path / "m.csv").write_text("machine,t,x,state\n" + "\n".join(lines) + "\n")
+    flags = ("--target", "state", "--by", "machine", "--order", "t", "--steps", 2, "--hidden", 4)
+    assert unrolled("fit", tmp_path / "m.csv", *flags, "--out", tmp_path / "run").code == 0
+    rows = list(csv.DictReader(io.StringIO(unrolled("predict", tmp_path / "run", tmp_path / "m.csv").out)))
+    assert len(rows) == 20
+    assert [*rows[0]] == ["machine", "state", "state_predicted", "state_p_a", "state_p_b"]
+
+
 def test_only_tags_are_written_as_sentences(unrolled: Unrolled, runs: Runs, tmp_path: Path) -> None:
     done = unrolled("predict", runs.reviews, runs.file("reviews.csv"), "--out", tmp_path / "a.conll")
     assert done.code == 2 and "is for tags; this model's task is 'classify': write a .csv" in done.err

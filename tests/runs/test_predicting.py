@@ -11,7 +11,7 @@ import pytest
 
 import unrolled as ur
 from unrolled.errors import UsageError
-from unrolled.runs.layouts import by_rank, by_step, by_step_ahead, conll, data_of
+from unrolled.runs.layouts import by_channel, by_rank, by_step, by_step_ahead, conll, data_of
 
 SMALL: dict[str, Any] = {"steps": 3, "hidden": 4}
 DAYS = [dt.date(2024, 1, 1) + dt.timedelta(days=n) for n in range(40)]
@@ -87,6 +87,17 @@ def test_events_are_a_line_for_each_candidate_and_the_end_is_one(tmp_path: Path)
     assert lines.column_names == ["row", "who", "rank", "what_predicted", "what_p"]
     assert lines.column("rank").to_pylist() == [1, 2, 3] * 3
     assert lines.column("what_predicted").to_pylist()[:3] == row["what_top"]
+
+
+def test_vectors_are_a_column_for_each_channel() -> None:
+    table = pa.table({"id": ["x", "y"], "series_predicted": [[1.0, 2.0], [3.0, 4.0]]})
+    lines = by_channel(table, ["id"], "series", ["a", "b"])
+    assert lines.to_pylist() == [
+        {"id": "x", "a_predicted": 1.0, "b_predicted": 2.0},
+        {"id": "y", "a_predicted": 3.0, "b_predicted": 4.0},
+    ]
+    ragged = pa.table({"words_predicted": [["a"], ["b", "c"]]})
+    assert by_channel(ragged, [], "words", ["words"]).equals(ragged)  # lists of their own lengths stay lists
 
 
 def test_tagged_sentences_are_read_back(tmp_path: Path) -> None:

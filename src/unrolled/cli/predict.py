@@ -76,12 +76,18 @@ def predict(
 def _lines(table: pa.Table, trained: Trained, file: str, digits: int) -> pa.Table:
     """The table with a line for each answer, its numbers rounded."""
     from unrolled.runs.as_written import as_written
-    from unrolled.runs.layouts import LAYOUTS, data_of, rounded
+    from unrolled.runs.layouts import LAYOUTS, by_channel, data_of, rounded
 
     data = data_of(table)
     table = rounded(table.combine_chunks(), {*table.column_names} - {*data}, digits)
     if trained.task.layout in LAYOUTS:
         return LAYOUTS[trained.task.layout](table, data)
+    coder, config = trained.task.coder, trained.config.data
+    table = by_channel(table, data, coder.target, coder.joined or (coder.target,))
+    if config.by or config.order:  # what was read for each step has no place in a line for all of them
+        import pyarrow as pa
+
+        return table.drop_columns([name for name in data if pa.types.is_nested(table.field(name).type)])
     if file.lower().endswith((".csv", ".tsv")):
-        return as_written(table, Path(file), trained.config.data)
+        return as_written(table, Path(file), config)
     return table

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-__all__ = ["LAYOUTS", "conll", "data_of", "rounded"]
+__all__ = ["LAYOUTS", "by_channel", "conll", "data_of", "rounded"]
 
 _AHEAD, _LAST, _FITTED, _PREDICTED, _TOP = "_ahead", "_last", "_fitted", "_predicted", "_top"
 
@@ -95,6 +95,27 @@ def by_rank(table: pa.Table, known: Collection[str]) -> pa.Table:
     name = top.removesuffix(_TOP)
     flat = {name + _PREDICTED: table.column(top), f"{name}_p": table.column(f"{top}_p")}
     return pa.table({**columns, "rank": _places(rows), **{n: pc.list_flatten(column) for n, column in flat.items()}})
+
+
+def by_channel(table: pa.Table, known: Collection[str], target: str, channels: Sequence[str]) -> pa.Table:
+    """Answers that are vectors as one column for each channel, such as the next values of several series.
+
+    Example:
+        >>> table = pa.table({"id": ["x"], "series_p": [[0.5, 0.25]]})
+        >>> by_channel(table, ["id"], "series", ["a", "b"]).to_pylist()
+        [{'id': 'x', 'a_p': 0.5, 'b_p': 0.25}]
+    """
+    columns: dict[str, pa.ChunkedArray] = {}
+    for field, column in zip(table.schema, table.columns, strict=True):
+        width = len(channels)
+        if field.name in known or not pa.types.is_nested(field.type) or not width:
+            columns[field.name] = column
+        elif pc.all(pc.equal(pc.list_value_length(column), width)).as_py():
+            what = field.name.removeprefix(target)
+            columns |= {f"{name}{what}": pc.list_element(column, place) for place, name in enumerate(channels)}
+        else:
+            columns[field.name] = column
+    return pa.table(columns)
 
 
 LAYOUTS: Mapping[str, Callable[[pa.Table, Collection[str]], pa.Table]] = {
