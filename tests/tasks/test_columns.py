@@ -1,11 +1,12 @@
 from __future__ import annotations
 
+import numpy as np
 import pytest
 from samples import sequences
 
 from unrolled.errors import DataError
 from unrolled.runs.question import recognised_task
-from unrolled.tasks._columns import holds_repeats, join, other_columns, step_aligned
+from unrolled.tasks._columns import holds_repeats, is_name, join, other_columns, step_aligned
 from unrolled.tasks.task import Question
 
 DATA = sequences(
@@ -26,6 +27,23 @@ def test_columns_are_aligned_step_by_step() -> None:
     assert not step_aligned(DATA, "a", ("c",))
     assert not step_aligned(DATA, "a", ("n", "text"))
     assert not step_aligned(DATA, "n", ("a",))
+
+
+def test_of_several_lists_the_one_that_agrees_is_aligned() -> None:
+    data = sequences(
+        {"marks": [["p"], ["p", "q"]], "words": [["a", "b"], ["c"]], "tags": [["X", "Y"], ["X"]]},
+        {"marks": "category", "words": "tokens", "tags": "category"},
+    )
+    assert step_aligned(data, "tags", ("marks", "words"))
+
+
+def test_a_short_text_names_a_series_and_a_long_one_describes_it() -> None:
+    data = sequences(
+        {"shop": ["Old Town 1", "Harbour"], "about": ["a small shop that sells tea", "a large one at the sea"]},
+        {"shop": "tokens", "about": "tokens"},
+    )
+    assert [is_name(data, name) for name in ("shop", "about")] == [True, False]
+    assert is_name(data.take(np.array([0])), "about")  # of one series, it cannot say more than a name
 
 
 def test_numeric_columns_are_joined_and_a_series_is_one_already() -> None:

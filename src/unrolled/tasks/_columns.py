@@ -20,6 +20,7 @@ __all__ = [
     "distinct",
     "holds_repeats",
     "is_measured",
+    "is_name",
     "is_number",
     "is_written",
     "join",
@@ -28,6 +29,7 @@ __all__ = [
     "step_aligned",
 ]
 
+_DESCRIBES = 4  # words that a text has on average, where it is not a name
 _NEARLY = 0.9  # if at least this share of rows has one label per step, the other rows count as errors in the data
 
 
@@ -117,6 +119,15 @@ def is_number(sequences: Sequences, name: str) -> bool:
     """True if a column has a single number per row or per step."""
     traits = sequences.traits(name)
     return traits.measured and not traits.channels and not traits.whole
+
+
+def is_name(sequences: Sequences, name: str) -> bool:
+    """True if a column has one text per row that names it; several texts of many words are descriptions."""
+    column = sequences.column(name)
+    if not sequences.traits(name).verbatim or has_time(column.type):
+        return False
+    words = pc.mean(pc.count_substring_regex(plain(column), r"\S+")).as_py() or 0
+    return len(column) == 1 or words < _DESCRIBES
 
 
 def step_aligned(sequences: Sequences, target: str, inputs: tuple[str, ...]) -> bool:

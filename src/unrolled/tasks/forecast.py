@@ -25,7 +25,7 @@ from unrolled.data.examples.roles import Roles
 from unrolled.data.forms.horizon import Horizon
 from unrolled.errors import DataError, UsageError, command, named
 from unrolled.metrics.judged import Answers, Forecasts, Gaussians, Intervals, Nats, Quantiles, Seasonal
-from unrolled.tasks._columns import join
+from unrolled.tasks._columns import is_name, join
 from unrolled.tasks._conformal import interval_scale, miss
 from unrolled.tasks._gaussian import bounded, gaussian_nats
 from unrolled.tasks._horizon import example_horizon
@@ -200,9 +200,8 @@ class Forecast(Task):
                     "leave it out"
                 )
         inputs = tuple(dict.fromkeys((target, *others, *ahead)))
-        # A text that is constant over a series is the name of the series, not a sequence of tokens.
-        texts = [n for n in others if sequences.traits(n).verbatim and not has_time(sequences.column(n).type)]
-        kinds = dict.fromkeys(texts, "category")
+        # A short text that is constant over a series is the name of the series, not a sequence of tokens.
+        kinds = dict.fromkeys((name for name in others if is_name(sequences, name)), "category")
         return Roles(inputs, target, Horizon(horizon), kinds, joined, ahead, question.asked.get("scale") == "window")
 
     def measure_training(self, train: Examples) -> Measured:
