@@ -107,10 +107,10 @@ class Preprocessor:
 
     def _with_sides(self, train: Sequences) -> Preprocessor:
         """The same, knowing which of its columns are side sequences in the training split."""
-        whole = merge(train, self.joined, self.target) if self.joined else train
         timed = {n: e for n, e in self.inputs.items() if e.spec.time and n not in self.ahead}
         answered = None if self.form.whole else (self.target, self.answer)
-        return replace(self, sides=side_sequences(whole, timed, answered))
+        joined = {self.target: self.joined[0]} if self.joined else {}
+        return replace(self, sides=side_sequences(train, timed, answered, joined))
 
     def reports(self) -> list[str]:
         """One line about each column, for the user."""

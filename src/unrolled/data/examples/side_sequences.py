@@ -11,8 +11,10 @@ Axes: R rows.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import MappingProxyType
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.compute as pc
 
 from unrolled.batch import Side
@@ -29,7 +31,10 @@ _FEW = 256  # rows that are looked at first; most columns that do not agree diff
 
 
 def side_sequences(
-    train: Sequences, inputs: Mapping[str, Encoding], answered: tuple[str, Encoding] | None = None
+    train: Sequences,
+    inputs: Mapping[str, Encoding],
+    answered: tuple[str, Encoding] | None = None,
+    joined: Mapping[str, str] = MappingProxyType({}),
 ) -> dict[str, Side]:
     """The side sequence of each input column that belongs to one.
 
@@ -37,6 +42,7 @@ def side_sequences(
         train: the training split.
         inputs: the input columns that have steps, with their encodings.
         answered: the column whose steps are answered, which may be an input; ``None`` where a row has one answer.
+        joined: a column that several were joined into -> one of these, which has its steps.
 
     Example:
         >>> import pyarrow as pa
@@ -50,7 +56,7 @@ def side_sequences(
     """
     if len(inputs) < 2 and (answered is None or answered[0] in inputs):
         return {}
-    steps = _Steps(train, {**inputs, **dict([answered] if answered else [])})
+    steps = _Steps(train, {**inputs, **dict([answered] if answered else [])}, joined)
     groups = [] if answered is None else [[answered[0]]]
     for name in inputs:
         if answered and name == answered[0]:
@@ -63,7 +69,7 @@ def side_sequences(
             groups.append([name])
         else:
             group.append(name)
-    sets = [group for group in groups if len(group) == 1 and steps.is_set(group[0])]
+    sets = [group for group in groups[answered is not None :] if len(group) == 1 and steps.is_set(group[0])]
     if answered:
         main = groups[0]
         if not inputs.keys() & {*main}:  # nothing is read step by step: the check of the lengths says so
@@ -76,8 +82,8 @@ def side_sequences(
 class _Steps:
     """The steps of each row of a training split, for each column with steps."""
 
-    def __init__(self, train: Sequences, encodings: Mapping[str, Encoding]) -> None:
-        self._train, self._encodings = train, encodings
+    def __init__(self, train: Sequences, encodings: Mapping[str, Encoding], joined: Mapping[str, str]) -> None:
+        self._train, self._encodings, self._joined = train, encodings, joined
         self._known: dict[tuple[str, bool], np.ndarray] = {}
 
     def agree(self, one: str, other: str, answered: bool) -> bool:
@@ -93,18 +99,21 @@ class _Steps:
         encoding = self._encodings[name]
         if not encoding.traits.labels:
             return False
-        encoded = encoding.encode(self._train.column(name), self._train.where(name))
+        encoded = encoding.encode(self._column(name), self._train.where(name))
         return bool((encoded.sets().lengths() == encoded.lengths()).all())
 
     def total(self, name: str) -> float:
         """The steps of the first rows together; of texts about the words, so that a code is shorter than a name."""
         if not self._is_text(name):
             return float(self._few(name).sum())
-        letters = pc.sum(pc.utf8_length(plain(self._train.column(name).slice(0, _FEW)))).as_py() or 0
+        letters = pc.sum(pc.utf8_length(plain(self._column(name).slice(0, _FEW)))).as_py() or 0
         return float(letters / _WORD)
 
     def _is_text(self, name: str) -> bool:
-        return self._encodings[name].traits.verbatim and not has_time(self._train.column(name).type)
+        return self._encodings[name].traits.verbatim and not has_time(self._column(name).type)
+
+    def _column(self, name: str) -> pa.ChunkedArray:
+        return self._train.column(self._joined.get(name, name))
 
     def _few(self, name: str) -> np.ndarray:
         return self._lengths(name, True)
@@ -115,7 +124,7 @@ class _Steps:
     def _lengths(self, name: str, few: bool) -> np.ndarray:
         """(R,) int64: the steps of each row, or of the first few."""
         if (name, few) not in self._known:
-            array, encoding = self._train.column(name), self._encodings[name]
+            array, encoding = self._column(name), self._encodings[name]
             array = array.slice(0, _FEW) if few else array
             if has_time(array.type) and not encoding.traits.whole:
                 steps = steps_of(array)
