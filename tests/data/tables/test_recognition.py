@@ -82,6 +82,7 @@ def test_where_two_formats_are_likely_the_user_is_asked(tmp_path: Path) -> None:
     ("name", "data", "expected"),
     [
         ("a.csv", b"<!DOCTYPE html><html>", r"a\.csv: is a web page .* \(download the data itself\)"),
+        ("a.csv", b'<table border="1">\n <tr>', "is a web page"),
         ("a.csv", b"version https://git-lfs.github.com/spec/v1\n", r"is a Git LFS pointer.*git lfs pull"),
         ("a.pkl", b"\x80\x04\x95\0\0", "is a Python pickle"),
         ("a.csv", b"%PDF-1.4\n", "is a PDF document"),

@@ -56,7 +56,9 @@ _BEGINS: tuple[tuple[re.Pattern[bytes], Foreign], ...] = (
     (re.compile(rb"ORC\x08|ORC$"), Foreign("an ORC file", "write the table as Parquet")),
     (re.compile(rb"Obj\x01"), Foreign("an Avro file", "write the table as Parquet")),
 )
-_WEB_PAGE = re.compile(rb"(?i)\s*(<\?xml[^>]*\?>\s*)?(<!--.*?-->\s*)?<(!doctype\s+html|html)\b", re.DOTALL)
+_WEB_PAGE = re.compile(
+    rb"(?i)\s*(<\?xml[^>]*\?>\s*)?(<!--.*?-->\s*)?<(!doctype\s+html|html|head|body|table|div|script)\b", re.DOTALL
+)
 _VECTOR = re.compile(rb"(?i)\s*(<\?xml[^>]*\?>\s*)?(<!--.*?-->\s*)?(<!doctype svg[^>]*>\s*)?<svg\b", re.DOTALL)
 _XML = re.compile(rb"\s*<\?xml\s")
 _INSIDE = (  # what a zip archive is, by the name of a file in it
