@@ -89,7 +89,7 @@ FILES: dict[str, tuple[str, bytes, dict[str, Any], type[UnrolledError], str]] = 
     "a ragged row": ("a.csv", b"x,y\n1,2\n3\n", {"target": "y"}, DataError, "a.csv, row 2: has 1 cell, but the header has 2"),
     "a byte of Latin-1": ("a.csv", "text,y\ncafé,1\nthé,0\n".encode("latin-1"), {"target": "y"}, DataError, "a.csv.*text_encoding latin-1"),
     "a byte of Latin-1 in a text": ("a.txt", "café\nthé\n".encode("latin-1"), {"rows_are": "lines"}, DataError, "a.txt.*text_encoding latin-1"),
-    "a suffix that says nothing": ("a.dat", b"x", {}, DataError, "a.dat: its suffix does not name a known format; known suffixes:"),
+    "a suffix that says nothing": ("a.dat", b"x", {}, DataError, "a.dat: its suffix '.dat' does not name a known format, and its content does not show one"),
     "a truncated parquet file": ("a.parquet", b"PAR1\0\0", {}, DataError, "a.parquet: "),
     "a token without its label": ("a.conll", b"a\tO\nb\n", {"target": "tags"}, DataError, "a.conll: line 2 has 1 field, but line 1 has 2"),
     "half a line of JSON": ("a.jsonl", b'{"x": 1}\n{"x": \n', {}, DataError, "a.jsonl, row 2"),
