@@ -27,6 +27,12 @@ class DataConfig(PartOfRun):
     fields: tuple[str, ...] = option(
         (), "Columns of a record to join into one sequence, with a step name=value for each."
     )
+    sets: dict[str, str] = option(
+        {},
+        "The separator of the labels in a column whose cells hold several, as column=separator, such as genres=|; "
+        "column=none if a cell is one label. Default: as the cells show.",
+        also=("multilabel", "multi_label", "list_separator"),
+    )
     kinds: dict[str, str] = option(
         {},
         "The kind of a column, as column=kind, if the inferred kind is wrong.",

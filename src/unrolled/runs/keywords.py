@@ -81,6 +81,7 @@ class Keywords(TypedDict, total=False):
     season: int
     seed: int
     separator: str
+    sets: Mapping[str, str]
     shared: bool
     sheet: str
     skip: str

@@ -23,6 +23,7 @@ from unrolled.data.tables.identifiers import identifiers, index_columns, is_time
 from unrolled.data.tables.record import FIELDS, as_steps
 from unrolled.data.tables.row_layout import find_layout
 from unrolled.data.tables.sequences import Sequences, infer_kinds, unusable
+from unrolled.data.tables.sets import separators_of, split_sets
 from unrolled.data.tables.source import Reading, open_source
 from unrolled.data.tables.times import look_at_times
 from unrolled.data.tables.whole_numbers import kinds_of_whole_numbers
@@ -86,6 +87,7 @@ def read(
         if find_steps and config.target and not (config.by or config.order or steps):
             left = [name for name in reading.table.column_names if name not in {*reading.dropped, *config.target}]
             reading = replace(reading, remarks=(*reading.remarks, *said_of_groups(reading.table.select(left))))
+    reading = _with_sets(reading, config, steps, later=timed is not None)
     reading = _join_fields(reading, config)
     reading = _group(reading, config, steps, wanted, timed)
     reading = _leave_aside(reading, asked_for)
@@ -181,6 +183,25 @@ def _names_of_rows(table: pa.Table, kept: Collection[str]) -> dict[str, str]:
         name for name in table.column_names if name not in {*found, *kept} and unusable(table.column(name)) is None
     ]
     return found if others else {name: why for name, why in found.items() if name in index}
+
+
+def _with_sets(reading: Reading, config: DataConfig, steps: bool, *, later: bool) -> Reading:
+    """Cells that hold several labels as lists of them: where the user says so, or else where they look so."""
+    in_steps = bool(config.by or config.order or config.fields or steps)
+    if in_steps and config.sets:
+        raise UsageError(f"{named('sets')} only works where each row is one example, not a step of a sequence")
+    found: dict[str, str] = {}
+    if not (later or in_steps):
+        given = {*reading.dropped, *config.kinds, *config.sets}
+        free = [field.name for field in reading.table.schema if field.name not in given and not field.metadata]
+        found = separators_of(reading.table, free)
+    said = [
+        f"{name!r} holds sets of labels, separated by {one!r}; {named('sets')} {name}=none keeps its cells whole"
+        for name, one in found.items()
+    ]
+    table = split_sets(reading.table, {**found, **config.sets}, reading.origin)
+    settled = {**reading.settled, **({"sets": {**found, **config.sets}} if found else {})}
+    return replace(reading, table=table, settled=settled, remarks=(*reading.remarks, *said))
 
 
 def _join_fields(reading: Reading, config: DataConfig) -> Reading:

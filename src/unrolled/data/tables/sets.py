@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping
 
 import numpy as np
 import pyarrow as pa
@@ -18,6 +18,7 @@ _SEPARATORS = ("|", ";", ",")
 _LONGEST = 30  # mean characters of a label
 _FEW = 100  # most distinct labels
 _AGAIN = {"|": 3, ";": 3, ",": 5}  # how often each occurs on average: prose has commas too
+_SAMPLE = 10_000  # cells that are looked at before the others are
 _SOME = 0.1  # share of the cells that hold more than one
 
 
@@ -82,8 +83,13 @@ def _lists(column: pa.ChunkedArray, separator: str) -> pa.Array:
 
 def _separates(texts: pa.ChunkedArray, separator: str) -> bool:
     known = texts.drop_null().cast(pa.large_string()).combine_chunks()
-    if not len(known) or not any(separator in text for text in _head(known)):
+    sample = known.slice(0, _SAMPLE)
+    if not pc.any(pc.match_substring(sample, separator)).as_py() or not _are_sets(sample, separator):
         return False
+    return len(sample) == len(known) or _are_sets(known, separator)
+
+
+def _are_sets(known: pa.Array, separator: str) -> bool:
     lists = pc.split_pattern(known, separator)
     sizes = pc.list_value_length(lists).to_numpy()
     if np.mean(sizes > 1) < _SOME or (sizes == sizes[0]).all():
@@ -96,7 +102,3 @@ def _separates(texts: pa.ChunkedArray, separator: str) -> bool:
         return False
     pairs = pa.table({"row": pc.list_parent_indices(lists), "label": labels}).group_by(["row", "label"]).aggregate([])
     return pairs.num_rows == len(labels)
-
-
-def _head(texts: pa.Array) -> Iterator[str]:
-    return (text for text in texts.slice(0, 1000).to_pylist() if text)
