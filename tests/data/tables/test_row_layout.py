@@ -139,3 +139,9 @@ def test_the_dates_of_a_data_frame_are_a_column_and_its_index_is_no_input() -> N
     shuffled = pd.DataFrame({"x": NUMBERS, "label": ["a", "b"] * 20}).sample(frac=1, random_state=0)
     assert found(shuffled).kinds == {"x": "number", "label": "category"}
     assert found(pa.Table.from_pandas(shuffled)).dropped == {"__index_level_0__": "is the index of the data frame"}
+
+
+def test_numbers_of_users_are_no_series_however_regular_the_times_are() -> None:
+    times = [str(time) for time in np.arange("2024-01-01T00", "2024-01-09T08", dtype="datetime64[h]")]
+    series = found({"user": [n % 7 for n in range(200)], "page": [f"page {n % 5}" for n in range(200)], "time": times})
+    assert dict(series.settled) == {"by": "user", "order": "time", "inputs": ("page",)}

@@ -108,7 +108,7 @@ def _as_series(
     """The column of times and the one that parts the series, if the rows are steps of regular series."""
     at = clock_of_times(table.column(time))
     others = [name for name in names if name != time]
-    measured = [name for name in others if _is_number(table.column(name))]
+    measured = [name for name in others if _is_number(table.column(name)) and not _names_who(name)]
     if at is None or not np.isfinite(at).all() or any(_is_prose(table.column(name)) for name in others):
         return
     if not measured and not target:
