@@ -70,3 +70,10 @@ def test_a_day_of_25_hours_is_a_day_by_the_clock() -> None:
     at = clock_of_times(zoned)
     assert at is not None
     assert cadence_of(at, np.zeros(len(at), np.int64)).step == "1 day"
+
+
+def test_hours_go_through_the_change_of_the_clock() -> None:
+    hours = pa.array(every(1, "h", 400) + np.timedelta64(60, "D")).cast(pa.timestamp("us", "America/New_York"))
+    at = clock_of_times(pa.chunked_array([hours.cast(pa.timestamp("s", "America/New_York"))]))
+    assert at is not None
+    assert cadence_of(at, np.zeros(len(at), np.int64)) == Cadence("1 hour", 24, longest=400)

@@ -34,7 +34,14 @@ def test_a_date_is_made_of_its_numbers() -> None:
     found = with_date_of_numbers(pa.table({"year": [2024, 2024], "month": [2, 3], "day": [29, 1]}), ())
     assert found.table.column("date").to_pylist() == [date(2024, 2, 29), date(2024, 3, 1)]
     assert list(found.dropped) == ["year", "month", "day"]
-    for other in ({"year": [2023], "month": [2], "day": [29]}, {"year": [2024], "day": [1]}, {"year": [2024]}):
+    named = with_date_of_numbers(pa.table({"year": [1949, 1949], "month": ["Jan", "December"]}), ())
+    assert named.table.column("date").to_pylist() == [date(1949, 1, 1), date(1949, 12, 1)]
+    for other in (
+        {"year": [2023], "month": ["Mat"]},
+        {"year": [2023], "month": [2], "day": [29]},
+        {"year": [2024], "day": [1]},
+        {"year": [2024]},
+    ):
         assert not with_date_of_numbers(pa.table(other), ()).remark
 
 

@@ -61,7 +61,10 @@ class Cadence:
 
 
 def clock_of_times(column: pa.ChunkedArray) -> np.ndarray | None:
-    """(N,) int64 microseconds that a clock showed, or float64 numbers; ``None`` for anything else, or with nulls."""
+    """(N,) int64 microseconds or float64 numbers, one step apart where the steps are equal; ``None`` for anything else.
+
+    Days are counted by the clock of the zone; shorter steps go through its change to summer time. With nulls, ``None``.
+    """
     kind = column.type
     if column.null_count:
         return None
@@ -69,7 +72,11 @@ def clock_of_times(column: pa.ChunkedArray) -> np.ndarray | None:
         numbers: np.ndarray = column.cast(pa.float64(), safe=False).to_numpy()
         return numbers
     if pa.types.is_timestamp(kind) and kind.tz:
-        column = pc.local_timestamp(column)
+        local = clock_of_times(pc.local_timestamp(column))
+        if local is None or not len(local) or len(np.unique(local % _DAY)) == 1:
+            return local  # days of 23 and 25 hours are days
+        instants: np.ndarray = column.cast(pa.timestamp("us", kind.tz), safe=False).cast(pa.int64()).to_numpy()
+        return instants + (local[0] - instants[0])
     if pa.types.is_timestamp(kind) or pa.types.is_date(kind):
         micros: np.ndarray = column.cast(pa.timestamp("us"), safe=False).cast(pa.int64()).to_numpy()
         return micros

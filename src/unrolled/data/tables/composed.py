@@ -9,7 +9,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from unrolled.data.encodings._cells import is_text
+from unrolled.data.encodings._cells import is_text, plain
+from unrolled.data.io.date_forms import MONTHS
 from unrolled.data.io.day_numbers import days_of
 from unrolled.data.tables.dated import whole_seconds
 
@@ -87,7 +88,9 @@ def with_clock(table: pa.Table, dropped: Collection[str]) -> Composed:
 
 
 def with_date_of_numbers(table: pa.Table, dropped: Collection[str]) -> Composed:
-    """Add a column ``date`` made of whole numbers in columns named year, month and, if they exist, day, hour, minute.
+    """Add a column ``date`` made of those named year, month and, if they exist, day, hour, minute.
+
+    They hold whole numbers, or the names of months.
 
     Example:
         >>> with_date_of_numbers(pa.table({"Year": [2024], "Month": [3]}), ()).table.column("date").to_pylist()
@@ -97,12 +100,12 @@ def with_date_of_numbers(table: pa.Table, dropped: Collection[str]) -> Composed:
     found: dict[str, str] = {}
     for part, called in _NAMES.items():
         alike = [name for name in names if name.lower() in called]
-        if len(alike) != 1 or not _within(table.column(alike[0]), *_RANGES[part]):
+        if len(alike) != 1 or not _is_part(table.column(alike[0]), part):
             break
         found[part] = alike[0]
     if len(found) < 2 or DATE in table.column_names:
         return Composed(table)
-    values = {part: table.column(name).cast(pa.int64()).to_numpy() for part, name in found.items()}
+    values = {part: _numbers(table.column(name), part) for part, name in found.items()}
     one, none = np.ones(table.num_rows, np.int64), np.zeros(table.num_rows, np.int64)
     days, known = days_of(values["year"], values["month"], values.get("day", one))
     if not known.all():
@@ -115,6 +118,21 @@ def with_date_of_numbers(table: pa.Table, dropped: Collection[str]) -> Composed:
     listed = ", ".join(repr(name) for name in found.values())
     left = dict.fromkeys(found.values(), f"is a part of {DATE!r}")
     return Composed(table.append_column(DATE, column), left, f"{DATE!r} is made of {listed}")
+
+
+def _is_part(column: pa.ChunkedArray, part: str) -> bool:
+    if part == "month" and is_text(plain(column).type):
+        return not column.null_count and bool(_numbers(column, part).all())
+    return _within(column, *_RANGES[part])
+
+
+def _numbers(column: pa.ChunkedArray, part: str) -> np.ndarray:
+    """(N,) int64; 0 for a month that is none."""
+    if part == "month" and is_text(plain(column).type):
+        name = pc.utf8_lower(pc.utf8_slice_codeunits(plain(column), 0, 3))
+        column = pc.add(pc.fill_null(pc.index_in(name, pa.array(MONTHS)), -1), 1)
+    numbers: np.ndarray = column.cast(pa.int64()).to_numpy()
+    return numbers
 
 
 def _within(column: pa.ChunkedArray, low: int, high: int) -> bool:

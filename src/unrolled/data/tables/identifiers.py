@@ -23,6 +23,7 @@ _ID_NAMES = re.compile(  # in one word
 )
 _UUID = r"^(?:[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}|[0-9a-f]{32,64})$"
 _NEARLY = 0.5  # share of distinct names from which on they tell single rows apart
+_ID_ENDING = re.compile(r"[a-z](?:No|Nr)$|_(?:no|nr)$")
 _FIRST_ID = 1000  # where numbers of rows begin that do not begin with 0 or 1
 _ENOUGH = 20  # rows that are numbered 1, 2, 3 … not by accident
 _ITEM_WORDS = {
@@ -110,7 +111,8 @@ def _names_rows(column: pa.ChunkedArray, name: str) -> str | None:
 
 def names_an_identity(name: str) -> bool:
     """Whether the name of a column says that it tells things or people apart, such as ``store_id`` or ``userId``."""
-    return bool(words_of(name) & _ID_WORDS) or _ID_NAMES.fullmatch(name.strip()) is not None
+    name = name.strip()
+    return bool(words_of(name) & _ID_WORDS or _ID_NAMES.fullmatch(name) or _ID_ENDING.search(name))
 
 
 def _all_match(texts: pa.ChunkedArray, pattern: str) -> bool:
