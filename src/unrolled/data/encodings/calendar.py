@@ -6,7 +6,7 @@ Midnight is next to 23:59, and Sunday next to Monday. Nothing is learned from th
 point h steps later is a fixed rotation of the current one, so that a linear map of the last step gives the calendar of
 every later step. A missing time is the centre of the circles, 0.
 
-A model only reads dates and times if you ask for it: ``--order date --kind date=calendar``.
+A model only reads dates and times if you ask for it: ``--order date --kinds date=calendar``.
 
 Axes: N times.
 """

@@ -76,7 +76,7 @@ def read(
         _check_told(reading, config)
     reading = _leave_names_out(reading, config)
     reading = _leave_ignored_out(reading, config)
-    reading = _date(reading, config)
+    reading = _date(reading, config, later=timed is not None)
     if find_steps:
         reading = _find_steps(reading, config, steps)
         config = config.model_copy(update=dict(reading.settled))
@@ -116,16 +116,13 @@ def _leave_ignored_out(reading: Reading, config: DataConfig) -> Reading:
     return reading.without(dict.fromkeys(config.ignore, f"is listed in {named('ignore')}"))
 
 
-def _date(reading: Reading, config: DataConfig) -> Reading:
+def _date(reading: Reading, config: DataConfig, later: bool) -> Reading:
     dated = with_dates(reading.table, config, reading.origin, {*reading.dropped, *config.fields})
     settled = {"date_order": dated.order} if dated.order else {}
     timed = with_clock(dated.table, {*reading.dropped, *config.fields, *config.kinds})
-    return replace(
-        reading,
-        table=timed.table,
-        remarks=(*reading.remarks, *dated.remarks, *filter(None, [timed.remark])),
-        settled={**reading.settled, **settled},
-    ).without(timed.dropped)
+    said = () if later else (*dated.remarks, *filter(None, [timed.remark]))  # it was said when the model was trained
+    reading = replace(reading, table=timed.table, settled={**reading.settled, **settled})
+    return replace(reading, remarks=(*reading.remarks, *said)).without(timed.dropped)
 
 
 def _with_named_index(reading: Reading) -> Reading:
