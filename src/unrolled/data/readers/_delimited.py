@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import pyarrow as pa
@@ -12,6 +13,7 @@ from unrolled.data.config import DataConfig
 from unrolled.data.encodings.encoding import ENCODINGS, traits_of
 from unrolled.data.io.number_forms import Sign, readings
 from unrolled.data.readers._csv_file import EMPTY, CsvFile
+from unrolled.data.readers._first_read import first_read
 from unrolled.data.readers._layout import find_layout
 from unrolled.data.readers._listcells import in_groups, is_verbatim, parse_lists
 from unrolled.data.readers._number_columns import Written, arrow_values, examined, settled_sign, spelled
@@ -51,15 +53,15 @@ def read_delimited(data: pa.Buffer, origin: str, config: DataConfig, separator: 
             cells in a column of numbers (dates, times) are something else, or a number can be read in two ways.
     """
     layout = find_layout(data, origin, separator, config)
-    file = CsvFile(layout, origin, (*EMPTY, *config.na_values))
     verbatim = {index for index, name in enumerate(layout.names) if is_verbatim(name, config)}
-    table = file.read(texts=sorted(verbatim))
+    first = first_read(layout, origin, config, (*EMPTY, *config.na_values), sorted(verbatim))
+    table, layout = first.table, first.file.layout
     if not table.num_rows:
         raise DataError("has a header but no rows", file=origin)
-    reading = _Reading(file, config, verbatim, remarks=list(layout.remarks))
+    reading = _Reading(first.file, config, verbatim, remarks=list(layout.remarks))
     for index, column in enumerate(table.columns):
         reading.columns[index] = reading.plain(index, column)
-    reading.keep_codes()
+    reading.keep_codes(first.zeros)
     reading.read_numbers()
     reading.say_labels()
     fields = [
@@ -79,7 +81,7 @@ def read_cells(data: pa.Buffer, origin: str, config: DataConfig, separator: str 
         DataError: as in `read_delimited`.
     """
     layout = find_layout(data, origin, separator, config)
-    table = CsvFile(layout, origin, ("",)).read(texts=range(len(layout.names)))
+    table = first_read(layout, origin, config, ("",), range(len(layout.names))).table
     return pa.table([with_separators(column, layout.dialect) for column in table.columns], names=layout.names)
 
 
@@ -125,11 +127,11 @@ class _Reading:
         self.texts[index] = found = examined(column, name, self._fail(index), declared=self._measured(name))
         return found.texts
 
-    def keep_codes(self) -> None:
+    def keep_codes(self, zeros: Callable[[], bool]) -> None:
         """Keep whole numbers with zeros before them as texts."""
         whole = [index for index, column in self.columns.items() if pa.types.is_integer(column.type)]
         whole = [index for index in whole if not self._measured(self._name(index))]
-        for index, column in coded(self.file, whole).items():
+        for index, column in (coded(self.file, whole) if whole and zeros() else {}).items():
             self.columns[index] = column
             self._say(index, "has numbers that start with 0, such as zip codes, and is kept as text")
 

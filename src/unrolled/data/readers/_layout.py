@@ -14,10 +14,10 @@ from unrolled.data.io.number_forms import number_in
 from unrolled.data.readers._dialect import BLANKS, SEPARATORS, Dialect, Sample, best_separator, named_separator, shown
 from unrolled.data.readers._names import check_header, check_named, counted, free_name, looks_like_data
 from unrolled.data.readers._prepared import one_sign, without_blanks_before_quotes, without_lines
-from unrolled.data.readers._quotes import holds, quotes_fit, scan
+from unrolled.data.readers._quotes import holds, scan
 from unrolled.errors import DataError, named
 
-__all__ = ["Layout", "find_layout"]
+__all__ = ["Layout", "find_layout", "settle_quotes"]
 
 _SAMPLE = 1 << 16
 _SEPARATES = re.compile(r"sep=(.{1,3})\r?$")
@@ -57,7 +57,7 @@ def find_layout(data: pa.Buffer, origin: str, likely: str | None, config: DataCo
         config: what the user says about the lines: ``header``, ``separator``, ``quote``, ``skip``.
 
     Raises:
-        DataError: the header is empty, names a column twice or looks like data, or a quote does not divide cells.
+        DataError: the header is empty, names a column twice, or looks like data.
     """
     skipped, behind = (*map(int, (config.skip or "0").split(",")), 0)[:2]
     data = _trimmed(without_lines(data, skipped, origin))
@@ -71,7 +71,6 @@ def find_layout(data: pa.Buffer, origin: str, likely: str | None, config: DataCo
     dialect = replace(dialect, separator=given or _separator(sample, dialect, origin, likely, config))
     data = _trimmed(one_sign(without_blanks_before_quotes(data, dialect), dialect))
     layout = _with_names(Layout(data, dialect, [], int(not config.header) + behind), sample, origin, config)
-    layout = _with_quotes(layout, origin, config)
     remarks = [f"{counted(dropped, 'line')} before the header that start with # are left out"] if dropped else []
     if likely not in (None, given, layout.dialect.separator):
         remarks.append(f"the separator is {shown(layout.dialect.separator)}, whatever the name of the file promises")
@@ -207,18 +206,20 @@ def _named_rows(rows: Sequence[Sequence[str]], dialect: Dialect) -> bool:
     return usual and len({*keys}) == len(keys) and not (others and header)
 
 
-def _with_quotes(layout: Layout, origin: str, config: DataConfig) -> Layout:
-    """The layout with the way in which quotes are written, once all of them have been looked at."""
+def settle_quotes(layout: Layout, origin: str, config: DataConfig) -> Layout:
+    """The layout with the way in which quotes are written, found by looking at each of them.
+
+    Raises:
+        DataError: a cell opens with a quote and does not end with one.
+    """
     dialect, data = layout.dialect, layout.data
-    if dialect.quote is None or not holds(data, dialect.quote.encode()) or quotes_fit(data, dialect):
-        return layout
     single = len(layout.names) == 1
     found = scan(data, dialect, layout.headers, single)
     if not found.fault:
         return layout
     letters = f"the quotes are read as letters, since none closes a cell; {named('quote')} overrides it"
     if dialect.sign == "\t" and not found.closed and config.quote is None:
-        return replace(layout, dialect=replace(dialect, quote=None), remarks=(letters,))
+        return replace(layout, dialect=replace(dialect, quote=None), remarks=(*layout.remarks, letters))
     if holds(data, b'\\"') and not scan(data, replace(dialect, escaped=True), layout.headers, single).fault:
         return replace(layout, dialect=replace(dialect, escaped=True))
     if not found.closes:

@@ -97,9 +97,12 @@ def swallowed(texts: pa.ChunkedArray, dialect: Dialect, width: int) -> int | Non
 
     A quote that was meant as a letter opens such a cell, and the next quote closes it.
     """
-    if width < 2 or not pc.any(pc.match_substring(texts, "\n")).as_py():
+    if width < 2 or dialect.quote is None:
         return None
-    places = np.flatnonzero(pc.fill_null(pc.match_substring(texts, "\n"), False).to_numpy(zero_copy_only=False))
+    broken = pc.match_substring(texts, "\n")
+    if not pc.any(broken).as_py():
+        return None
+    places = np.flatnonzero(pc.fill_null(broken, False).to_numpy())
     for place in places.tolist():
         lines = texts[place].as_py().split("\n")
         tabs = dialect.sign == "\t" and lines[0].count("\t") + lines[-1].count("\t") >= width - 1

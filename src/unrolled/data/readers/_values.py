@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from unrolled.data.readers._csv_file import CsvFile
-from unrolled.data.readers._zeros import has_leading_zeros
 from unrolled.errors import named
 
 __all__ = ["checked_floats", "coded", "far_value"]
 
 _CODE = r"^[-+]?0[0-9]+$"
 _WHOLE = r"^[-+]?[0-9]{16,}$"
+_SAMPLE = 1000  # cells
 _EXACT = 2.0**53  # whole numbers up to here are exact as floats
 _SENTINELS = (-1e30, -99999, -9999, -999, -99, 99, 999, 9999, 99999, 999999, 1e20, 1e30)
 
@@ -27,14 +28,14 @@ def checked_floats(file: CsvFile, index: int, column: pa.ChunkedArray) -> tuple[
     """
     if column.null_count == len(column):
         return column, ""
-    largest = pc.max(pc.abs(column)).as_py()
-    if largest is not None and largest >= _EXACT:
+    ends = pc.min_max(column)
+    if max(abs(ends["min"].as_py() or 0), abs(ends["max"].as_py() or 0)) >= _EXACT:
         texts = file.read(texts=[index], only=[index]).column(0)
         _check_overflow(file, index, column, texts)
         if pc.any(pc.match_substring_regex(texts, _WHOLE)).as_py():
             return texts, "has whole numbers that are too long to be exact as numbers, and is kept as text"
-    nan = pc.sum(pc.is_nan(column)).as_py()
-    if nan:
+    # A sum takes no memory, and is NaN where a value is.
+    if math.isnan(pc.sum(column).as_py()) and (nan := pc.sum(pc.is_nan(column)).as_py()):
         column = pc.if_else(pc.is_nan(column), pa.scalar(None, column.type), column)
         return column, f"has {nan} of {len(column)} cells that are nan, read as missing"
     return column, ""
@@ -42,9 +43,6 @@ def checked_floats(file: CsvFile, index: int, column: pa.ChunkedArray) -> tuple[
 
 def coded(file: CsvFile, whole: Sequence[int]) -> dict[int, pa.ChunkedArray]:
     """The texts of those columns of whole numbers in which a number has a 0 before another digit."""
-    dialect = file.layout.dialect
-    if not whole or not has_leading_zeros(file.layout.data, dialect.sign, dialect.quote):
-        return {}
     texts = file.read(texts=whole, only=whole)
     found = {index: texts.column(str(index)) for index in whole}
     trimmed = {index: pc.utf8_trim_whitespace(column) for index, column in found.items()}
@@ -55,10 +53,10 @@ def far_value(column: pa.ChunkedArray) -> str:
     """A value such as -999 that repeats far from all others, as a phrase to follow the column's name; else empty."""
     if not (pa.types.is_integer(column.type) or pa.types.is_floating(column.type)):
         return ""
+    ends = pc.min_max(column)
     for least in (True, False):
-        ends = pc.min_max(column)
         value = ends["min" if least else "max"].as_py()
-        if value not in _SENTINELS:
+        if value not in _SENTINELS or not _stands_out(column.slice(0, _SAMPLE), value):
             continue
         same = pc.equal(column, pa.scalar(value, column.type))
         times = pc.sum(same).as_py()
@@ -73,6 +71,12 @@ def far_value(column: pa.ChunkedArray) -> str:
                 f"if it stands for a missing value, give {named('na_values')} {value:g}"
             )
     return ""
+
+
+def _stands_out(sample: pa.ChunkedArray, value: float) -> bool:
+    """Whether the other values of a sample are closer to each other than to ``value``."""
+    others = [other for other in sample.drop_null().to_pylist() if other != value]
+    return not others or min(abs(other - value) for other in others) > max(others) - min(others)
 
 
 def _check_overflow(file: CsvFile, index: int, column: pa.ChunkedArray, texts: pa.ChunkedArray) -> None:
