@@ -48,8 +48,8 @@ def test_a_packed_file_is_read_as_if_it_were_not(name: str, tmp_path: Path) -> N
 def test_a_packed_file_that_is_cut_short_is_named(name: str, tmp_path: Path) -> None:
     path = tmp_path / name
     path.write_bytes(PACKED[name][:-12])
-    kind = {"gz": "gzip", "bz2": "bzip2", "xz": "xz", "zip": "zip"}[name.rpartition(".")[2]]
-    with pytest.raises(DataError, match=f"{path}: is not a whole {kind} file: "):
+    kind = {"gz": "gzip file", "bz2": "bzip2 file", "xz": "xz file", "zip": "zip archive or workbook"}[path.suffix[1:]]
+    with pytest.raises(DataError, match=f"{path}: is not a whole {kind}"):
         contents(path)
 
 

@@ -136,6 +136,15 @@ def test_names_of_columns_keep_sentences_together(name: str, tmp_path: Path) -> 
         assert len(read(tmp_path / name, data_config(header=("text", "label")))) == 2
 
 
+def test_of_a_folder_that_may_hold_tables_or_texts_it_is_asked(tmp_path: Path) -> None:
+    files = [written(tmp_path / f"{n}.txt", "".join(f"{k} {k / 2}\n" for k in range(9))) for n in range(3)]
+    with pytest.raises(UsageError, match=rf"{tmp_path} may hold a table or a text: give format table"):
+        readers_of_folder(files, data_config())
+    assert set(readers_of_folder(files, data_config(format="text")).values()) == {"text"}
+    written(files[0], "This one is a text.\n")
+    assert set(readers_of_folder(files, data_config()).values()) == {"text"}
+
+
 def test_of_a_pair_of_texts_both_are_asked_for(tmp_path: Path) -> None:
     path = written(tmp_path / "train.en", "It goes.\nSo it does.\n")
     written(tmp_path / "train.de", "Es geht.\nSo ist es.\n")

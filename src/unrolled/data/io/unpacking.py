@@ -173,7 +173,10 @@ def _named_faults(path: Path, packing: str) -> Iterator[None]:
         yield
     except _DAMAGE as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0][:200]
-        raise DataError(f"is not a whole {packing} file: {reason}", file=str(path)) from None
+        what = f"{packing} file"
+        if packing == "zip" and "not a zip file" in reason:
+            what, reason = "zip archive or workbook, though it begins as one", "its end is missing or damaged"
+        raise DataError(f"is not a whole {what}: {reason}", file=str(path)) from None
 
 
 def _several(path: Path, names: tuple[str, ...]) -> DataError:

@@ -82,6 +82,9 @@ def readers_of_folder(files: Sequence[Path], config: DataConfig) -> dict[Path, s
 
     A suffix decides, since all files of a kind have the same one. Files whose suffix is unknown are looked into; where
     the first files of a vague suffix, such as ``.txt``, are all of another format, so are the others.
+
+    Raises:
+        UsageError: ``config.format`` names no format, or the files may be of two formats.
     """
     known = suffixes()
     asked = _asked(config, known)
@@ -90,9 +93,13 @@ def readers_of_folder(files: Sequence[Path], config: DataConfig) -> dict[Path, s
     found = {file: reader_of(file, known) for file in files}
     for suffix in {suffix for reader in READERS.members().values() for suffix in reader.vague}:
         alike = [file for file in files if plain_name(file).lower().endswith(suffix)]
-        sample = {_recognised(file, _LIKELY) for file in alike[:_SAMPLE]}
-        if len(sample) == 1 and (other := sample.pop()) is not None:
-            found |= dict.fromkeys(alike, other)
+        sample = [(_recognised(file, _LIKELY), _recognised(file, 1)) for file in alike[:_SAMPLE]]
+        if not sample or len({*sample}) > 1 or sample[0][1] is None:
+            continue
+        likely, perhaps = sample[0]
+        if likely is None:
+            raise _undecided(alike[0].parent, str(perhaps), reader_of(alike[0], known))
+        found |= dict.fromkeys(alike, likely)
     return {file: name or _recognised(file, _SURE) for file, name in found.items()}
 
 
