@@ -21,7 +21,8 @@ def describe(run: str, /, *, told: Told | None = None) -> None:
     trained = api.load(run)
     description = trained.describe()
     if told.json:
-        emit({"run": run, **asdict(description), "metrics": trained.metrics, "baselines": trained.baselines})
+        results = {"metrics": trained.metrics, "baselines": trained.baselines}
+        emit({"run": run, **asdict(description), **results, "findings": trained.findings.to_json()})
         return
     print(description)
     for split, metrics in trained.metrics.items():

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from unrolled.metrics.metric import Sums, cost
-from unrolled.metrics.scoring import NO_OPTIONS, Own, metric_of, values
+from unrolled.metrics.scoring import NO_OPTIONS, Own, Programs, metric_of, programs, values
 
 __all__ = ["interval", "redrawn", "standard_error"]
 
@@ -21,7 +21,7 @@ _MOST = 4096  # numbers in a sum
 
 
 def redrawn(
-    groups: Sequence[Sums], own: Own = NO_OPTIONS, draws: int = _DRAWS, seed: int = 0
+    groups: Sequence[Sums], own: Own | Programs = NO_OPTIONS, draws: int = _DRAWS, seed: int = 0
 ) -> list[dict[str, float]]:
     """The metrics of ``draws`` samples of G of the G groups, drawn with replacement.
 
@@ -51,7 +51,8 @@ def redrawn(
     odd = {metric_of(name) for name, found in shapes.items() if len(found) > 1 or next(iter(found)).numel() > _MOST}
     names = [name for name in shapes if metric_of(name) not in odd]
     drawn = {name: torch.tensordot(times, _stacked(groups, name), 1) for name in names}
-    return [values({name: total[draw] for name, total in drawn.items()}, own) for draw in range(draws)]
+    known = programs(own)
+    return [values({name: total[draw] for name, total in drawn.items()}, known) for draw in range(draws)]
 
 
 def _stacked(groups: Sequence[Sums], name: str) -> torch.Tensor:

@@ -13,7 +13,7 @@ from torch import Tensor
 __all__ = ["Bin", "Tally", "auroc", "average_precision"]
 
 _BINS = 10
-_MOST = 2_000  # labels of which a table of errors is kept
+_MOST = 500  # labels of which a table of errors is kept
 
 
 class Bin(NamedTuple):
@@ -30,7 +30,7 @@ class Tally:
     For two labels the probability of the second is kept of every answer, 8 bytes each.
 
     Attributes:
-        errors: (K, K) int64, how often label i was answered with label j; for more than 2 000 labels only the diagonal
+        errors: (K, K) int64, how often label i was answered with label j; for more than 500 labels only the diagonal
             and the sums over rows and columns are kept, and it is ``None``.
         support, predicted, right: (K,) int64, how often each label was the right one, was given, and was both.
 

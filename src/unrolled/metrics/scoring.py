@@ -14,7 +14,7 @@ from unrolled.config import made, options_of
 from unrolled.metrics.judged import Answers
 from unrolled.metrics.metric import METRICS, Metric, Signed, Sums
 
-__all__ = ["added", "metric_of", "scores", "signatures", "values"]
+__all__ = ["Programs", "added", "metric_of", "programs", "scores", "signatures", "values"]
 
 _PART = ": "  # between the names of a metric and of one of its sums
 
@@ -25,12 +25,19 @@ Own = Mapping[str, Mapping[str, Any]]  # ``metric.name`` -> the options of that 
 NO_OPTIONS: Own = MappingProxyType({})
 
 
-def _programs(own: Own) -> dict[str, Metric]:
-    """An instance of each metric."""
-    return {name: made(member, options=options_of(own, "metric", name)) for name, member in METRICS.members().items()}
+class Programs(dict[str, Metric]):
+    """The metrics by name, made once for many calls: `programs` makes them, and all functions here take them."""
 
 
-def added(total: Sums, answers: Answers, own: Own = NO_OPTIONS) -> Sums:
+def programs(own: Own | Programs) -> Programs:
+    """An instance of each metric with its options; takes a millisecond, so those who score often keep them."""
+    if isinstance(own, Programs):
+        return own
+    members = METRICS.members().items()
+    return Programs({name: made(member, options=options_of(own, "metric", name)) for name, member in members})
+
+
+def added(total: Sums, answers: Answers, own: Own | Programs = NO_OPTIONS) -> Sums:
     """``total`` plus the sums of ``answers``, as ``metric: part`` -> tensor; the order of batches does not matter.
 
     Args:
@@ -38,9 +45,9 @@ def added(total: Sums, answers: Answers, own: Own = NO_OPTIONS) -> Sums:
         answers: judged answers to one batch.
         own: the options of the metrics.
     """
-    programs, sums = _programs(own), dict(total)
+    known, sums = programs(own), dict(total)
     for judged in answers:
-        for name, metric in programs.items():
+        for name, metric in known.items():
             if isinstance(judged, metric.judges):
                 for part, value in metric.sums(judged).items():
                     key = f"{name}{_PART}{part}"
@@ -53,24 +60,24 @@ def metric_of(key: str) -> str:
     return key.partition(_PART)[0]
 
 
-def values(total: Sums, own: Own = NO_OPTIONS) -> dict[str, float]:
+def values(total: Sums, own: Own | Programs = NO_OPTIONS) -> dict[str, float]:
     """The metrics from the sums in ``total``; empty if nothing was judged."""
     parts: dict[str, Sums] = {}
     for key, value in total.items():
         name, _, part = key.partition(_PART)
         parts.setdefault(name, {})[part] = value
-    programs = _programs(own)
-    return {name: value for metric, sums in parts.items() for name, value in programs[metric].values(sums).items()}
+    known = programs(own)
+    return {name: value for metric, sums in parts.items() for name, value in known[metric].values(sums).items()}
 
 
-def signatures(names: Collection[str], own: Own = NO_OPTIONS) -> dict[str, str]:
+def signatures(names: Collection[str], own: Own | Programs = NO_OPTIONS) -> dict[str, str]:
     """How those of the metrics ``names`` are computed that have a signature, such as BLEU."""
-    signed = [metric for metric in _programs(own).values() if isinstance(metric, Signed)]
+    signed = [metric for metric in programs(own).values() if isinstance(metric, Signed)]
     measured = [one for one in signed if any(measure.name in names for measure in one.measures)]
     return {name: text for metric in measured for name, text in metric.signatures().items() if name in names}
 
 
-def scores(batches: Iterable[Answers], own: Own = NO_OPTIONS) -> dict[str, float]:
+def scores(batches: Iterable[Answers], own: Own | Programs = NO_OPTIONS) -> dict[str, float]:
     """The metrics over all batches of judged answers.
 
     Example:
@@ -79,7 +86,7 @@ def scores(batches: Iterable[Answers], own: Own = NO_OPTIONS) -> dict[str, float
         >>> scores([(ChosenTokens(torch.tensor([3, 5]), torch.tensor([3, 4])),)])
         {'accuracy': 0.5}
     """
-    total: Sums = {}
+    total, known = Sums(), programs(own)
     for answers in batches:
-        total = added(total, answers, own)
-    return values(total, own)
+        total = added(total, answers, known)
+    return values(total, known)

@@ -18,13 +18,12 @@ from unrolled.errors import UsageError, did_you_mean, named
 from unrolled.metrics._bootstrap import interval, redrawn
 from unrolled.metrics._tally import Bin, Tally
 from unrolled.metrics.metric import Sums, cost
-from unrolled.metrics.scoring import added, values
+from unrolled.metrics.scoring import Programs, added, programs, values
 from unrolled.tasks.task import Task
 from unrolled.training.backtest import only_steps
 from unrolled.training.units import Unit, units_over
 
 if TYPE_CHECKING:
-    from unrolled.metrics.scoring import Own
     from unrolled.models.model import Model
     from unrolled.training.config import TrainingConfig
 
@@ -157,7 +156,7 @@ def examine(
             ahead[number].append(added({}, task.judge(outputs, only_steps(batch, asked)), config.own))
 
     found = units_over(network, task, examples, config, device, _UNITS, watch)
-    own, each = config.own, found.each
+    own, each = programs(config.own), found.each
     metrics = values(found.total, own)
     lengths = np.array([int(examples.steps()[unit.row]) for unit in each], np.int64)
     return Examination(
@@ -196,7 +195,9 @@ def _sum(groups: list[Sums]) -> Sums:
     return total
 
 
-def _intervals(metrics: dict[str, float], each: list[Unit], horizon: int, own: Own) -> dict[str, tuple[float, float]]:
+def _intervals(
+    metrics: dict[str, float], each: list[Unit], horizon: int, own: Programs
+) -> dict[str, tuple[float, float]]:
     """The interval of each measure: units of a row, and windows that overlap, are drawn together."""
     few = len({unit.row for unit in each}) < _ROWS
     clusters: dict[Any, list[Sums]] = {}
@@ -224,7 +225,7 @@ def _label_tables(
     return rows, tuple(task.labels[k] for k in shown), tuple(tuple(line) for line in errors.tolist())
 
 
-def _by_length(each: list[Unit], lengths: np.ndarray, own: Own) -> Iterator[Share]:
+def _by_length(each: list[Unit], lengths: np.ndarray, own: Programs) -> Iterator[Share]:
     """Ranges of lengths with about equally many units; nothing if all are of one length."""
     if not len(lengths) or lengths.min() == lengths.max():
         return
@@ -249,7 +250,7 @@ def _names(part: Sequences, group: str) -> list[Any]:
     return list(column.to_pylist())
 
 
-def _by_group(each: list[Unit], names: list[Any], own: Own) -> Iterator[Share]:
+def _by_group(each: list[Unit], names: list[Any], own: Programs) -> Iterator[Share]:
     found: dict[Any, list[Sums]] = {}
     for unit in each:
         found.setdefault(names[unit.row], []).append(unit.sums)
@@ -260,16 +261,16 @@ def _by_group(each: list[Unit], names: list[Any], own: Own) -> Iterator[Share]:
         yield Share(f"{len(largest) - _GROUPS} others", len(rest), values(_sum(rest), own))
 
 
-def _worst(each: list[Unit], most: int, task: Task, part: Sequences, own: Own) -> Iterator[Worst]:
+def _worst(each: list[Unit], most: int, task: Task, part: Sequences, own: Programs) -> Iterator[Worst]:
     """The units with the highest loss or, where a unit has none, with the highest cost in what chose the weights."""
     if not most:
         return
-    found = []
+    found, signs = [], {name: cost(name, 1.0) for name in (task.watch, task.chooses)}
     for unit in each:
         scores = values(unit.sums, own)
         measure = next((name for name in (task.watch, task.chooses) if name in scores), None)
-        if measure is not None and not np.isnan(cost(measure, scores[measure])):
-            found.append((cost(measure, scores[measure]), measure, scores[measure], unit))
+        if measure is not None and not np.isnan(scores[measure]):
+            found.append((signs[measure] * scores[measure], measure, scores[measure], unit))
     found.sort(key=lambda item: -item[0])
     target, where = task.coder.target, part.where(task.coder.target)
     right = part.table.column(target) if target in part.table.column_names and not task.coder.continues else None

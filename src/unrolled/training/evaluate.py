@@ -12,7 +12,7 @@ from unrolled.batch import Batch
 from unrolled.data.batches.loader import Loader
 from unrolled.data.examples.examples import Examples
 from unrolled.metrics.metric import Sums
-from unrolled.metrics.scoring import added, values
+from unrolled.metrics.scoring import added, programs, values
 from unrolled.models.model import Model
 from unrolled.tasks.task import Task
 from unrolled.training.bptt import TruncatedBPTT
@@ -81,9 +81,9 @@ def sums_over(
         network, task, examples, config, device: as for `evaluate`.
         watch: is called with the outputs for each batch, and the batch.
     """
-    total: Sums = {}
+    total, own = Sums(), programs(config.own)
     for outputs, batch in outputs_over(network, task, examples, config, device):
-        total = added(total, task.judge(outputs, batch), config.own)
+        total = added(total, task.judge(outputs, batch), own)
         if watch is not None:
             watch(outputs, batch)
     return total

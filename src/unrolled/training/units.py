@@ -16,7 +16,7 @@ from unrolled.data.batches.loader import Loader
 from unrolled.data.examples.examples import Examples
 from unrolled.metrics.judged import Answers, TokenSequences, Transcripts, Translations
 from unrolled.metrics.metric import Sums
-from unrolled.metrics.scoring import added
+from unrolled.metrics.scoring import Programs, added, programs
 from unrolled.models.model import Model
 from unrolled.tasks.task import Task
 from unrolled.training.config import TrainingConfig
@@ -84,33 +84,33 @@ def units_over(
     loader = Loader(examples, evaluation_plan(examples, task.batching, config, network.causal))
     count = sum(len(loader.plan[index].rows) for index in range(len(loader)))
     stride, seen, nth = max(1, -(-count // most)), 0, dict[int, int]()
-    total: Sums = {}
+    total, own = Sums(), programs(config.own)
     each: list[Unit] = []
     for outputs, batch in run_over(network, loader, device):
         judged = task.judge(outputs, batch)
-        total = added(total, judged, config.own)
+        total = added(total, judged, own)
         if watch is not None:
             watch(outputs, batch)
         for at, row in enumerate(batch.rows.tolist()):
             place = nth[row] = nth.get(row, -1) + 1
             if (seen + at) % stride == 0 and int(batch.lengths[at]):
-                each.append(_unit(task, outputs, batch, judged, at, place, config))
+                each.append(_unit(task, outputs, batch, judged, at, place, own))
         seen += len(batch.rows)
     return Units(total, each, count)
 
 
-def _unit(task: Task, outputs: Any, batch: Batch, judged: Answers, at: int, nth: int, config: TrainingConfig) -> Unit:
+def _unit(task: Task, outputs: Any, batch: Batch, judged: Answers, at: int, nth: int, own: Programs) -> Unit:
     row = int(batch.rows[at])
     written = [answer for answer in judged if isinstance(answer, _WRITTEN)]
     if written or not isinstance(outputs, Tensor):  # what was searched for is not searched for again
         parts: list[dict[str, Any]] = [{part: getattr(one, part)[at : at + 1] for part in _PARTS} for one in written]
-        own = [replace(one, **part) for one, part in zip(written, parts, strict=True)]
-        return Unit(row, nth, added({}, tuple(own), config.own), {})
+        found = [replace(one, **part) for one, part in zip(written, parts, strict=True)]
+        return Unit(row, nth, added({}, tuple(found), own), {})
     alone = _alone(batch, at)
     # A model that continues its input has many answers to a unit, of which `answers` gives the last.
     answers = {} if task.coder.continues else task.answers(outputs[at : at + 1], alone)
     answer = {name: values[0] for name, values in answers.items()}
-    return Unit(row, nth, added({}, task.judge(outputs[at : at + 1], alone), config.own), answer)
+    return Unit(row, nth, added({}, task.judge(outputs[at : at + 1], alone), own), answer)
 
 
 def _alone(batch: Batch, at: int) -> Batch:
