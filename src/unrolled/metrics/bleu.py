@@ -36,7 +36,7 @@ class Bleu:
     """
 
     judges: ClassVar[tuple[type, ...]] = (Translations,)
-    measures: ClassVar[tuple[Measure, ...]] = (Measure("bleu", "points", "higher"),)
+    measures: ClassVar[tuple[Measure, ...]] = (Measure("bleu", "points", "higher", "front"),)
 
     def sums(self, judged: Translations) -> Sums:
         scorer = _scorer()

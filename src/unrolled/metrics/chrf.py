@@ -33,7 +33,7 @@ class ChrF:
     """
 
     judges: ClassVar[tuple[type, ...]] = (Translations,)
-    measures: ClassVar[tuple[Measure, ...]] = (Measure("chrf", "points", "higher"),)
+    measures: ClassVar[tuple[Measure, ...]] = (Measure("chrf", "points", "higher", "front"),)
 
     def sums(self, judged: Translations) -> Sums:
         counts = torch.zeros(3, _LONGEST, dtype=torch.int64)  # written, right and shared n-grams of each length
