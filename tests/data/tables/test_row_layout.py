@@ -42,6 +42,21 @@ def test_dates_that_repeat_are_parted_by_a_column_of_labels() -> None:
         assert series.kinds == {"units": "number"}
 
 
+def test_an_hour_that_occurs_twice_does_not_make_two_series() -> None:
+    hours = [str(hour) for hour in np.arange("2024-10-26T00", "2024-10-28T12", dtype="datetime64[h]")]
+    series = found({"when": [*hours[:28], *hours[27:]], "load": NUMBERS[:30] + NUMBERS[:31]})
+    assert dict(series.settled) == {"order": "when"}
+    assert any("1 time occurs more than once, in the order of the rows" in note for note in series.notes)
+
+
+def test_names_of_several_words_part_series_too() -> None:
+    countries = [f"Land {'of the ' * (n % 3)}{n}" for n in range(60)]
+    years = list(range(1950, 2000, 5))
+    panel = {"country": np.repeat(countries, 10), "year": years * 60, "life": [40 + n % 37 for n in range(600)]}
+    for target in ([], ["life"]):
+        assert dict(found(panel, target=target).settled) == {"order": "year", "by": "country"}
+
+
 def test_numbers_that_count_steps_order_them() -> None:
     table = {"machine": np.repeat([3, 5], 20), "t": [*range(20)] * 2, "s": NUMBERS, "state": ["ok", "bad"] * 20}
     assert dict(found(table, target=["state"]).settled) == {"order": "t", "by": "machine"}

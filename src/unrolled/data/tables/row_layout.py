@@ -23,6 +23,7 @@ from unrolled.errors import UsageError, named
 __all__ = ["Layout", "find_layout", "parting"]
 
 _FEWEST = 8  # steps of the longest series
+_REPEATED = 0.02  # share of the times of one series that may occur a second time
 _MOST_KEYS = 6  # columns of which pairs are tried
 _STEP_NAMES = {
     "t",
@@ -123,9 +124,11 @@ def _as_series(
     by = parting(table, time, [name for name in others if name not in target])
     if by is not None and (set(measured) - {by, *by.split(",")} or target):
         yield time, by
-    elif by is None and len(others) == len(measured) == 1 and len(np.unique(np.unique(at, return_counts=True)[1])) == 1:
-        cadence = cadence_of(np.sort(at), np.zeros(len(at), np.int64))  # each time as often as any other
-        if cadence.regular and at.dtype == np.int64:
+    elif by is None and at.dtype == np.int64:
+        cadence = cadence_of(np.sort(at), np.zeros(len(at), np.int64))
+        few = cadence.repeated <= _REPEATED * len(at)  # such as an hour when the clocks go back
+        alike = len(others) == len(measured) == 1 and len(np.unique(np.unique(at, return_counts=True)[1])) == 1
+        if cadence.regular and (few or alike):
             yield time, None
 
 
@@ -231,7 +234,7 @@ def _is_label(column: pa.ChunkedArray) -> bool:
 
 
 def _is_prose(column: pa.ChunkedArray) -> bool:
-    return is_text(column.type) and not looks_like_labels(column) and not _codes_of_few_letters(column)
+    return is_text(column.type) and not (looks_like_labels(column) or _repeats(column) or _codes_of_few_letters(column))
 
 
 def _codes_of_few_letters(column: pa.ChunkedArray) -> bool:
