@@ -97,6 +97,11 @@ def test_options_say_how_lines_are_divided() -> None:
     assert "has no line behind the 9 that skip leaves out" in refused("a\n1\n", skip="9")
 
 
+def test_a_first_cell_that_starts_with_a_hash_is_no_comment() -> None:
+    found = table("# made by a program\n#N/A,0042\n5,0043\n", header=("n", "zip"))
+    assert found.to_pydict() == {"n": [None, 5], "zip": ["0042", "0043"]}
+
+
 def test_lines_before_the_header_are_found_out() -> None:
     assert (
         "row 1: has 2 cells, but the header has 1 (the separator is ','; skip leaves out lines before the"
@@ -105,6 +110,8 @@ def test_lines_before_the_header_are_found_out() -> None:
 
 
 HEADERS = [
+    "39, State-gov, 77516\n50, ?, 83311\n38, Private, 215646\n",
+    "39, State-gov, 77516, 13\n50, ?, 83311, 13\n38, Private, 215646, 9\n",
     "1::1193::5::978300760\n1::661::3::978302109\n",
     "1,2.5\n3,4.5\n",
     "5\n3\n4\n",
@@ -247,6 +254,12 @@ def test_cells_are_stripped_unless_they_are_in_quotes() -> None:
     assert table('a,b\n" pos ",x\n"pos",y\n')["a"].to_pylist() == [" pos ", "pos"]
     said = remarks(table(lines("label", *["pos", "neg"] * 20, "Pos")))
     assert said == "'label' has labels that differ only in case or blanks, and are kept apart: 'pos' (20), 'Pos' (1)"
+
+
+def test_addresses_telephones_and_versions_are_texts() -> None:
+    rows = ("192.168.100.200,0171 123456,1.2.3", "192.168.100.201,030 98765,1.10.0")
+    found = table(lines("ip,phone,version", *rows))
+    assert [*map(tuple, map(dict.values, found.to_pylist()))] == [tuple(row.split(",")) for row in rows]
 
 
 def test_a_lone_quote_never_swallows_rows() -> None:

@@ -21,6 +21,7 @@ __all__ = ["EMPTY", "CsvFile"]
 EMPTY = ("", "NA", "N/A", "null", "NULL")
 _BLOCKS = (1 << 23, 1 << 28, 2**31 - 1)  # a row must fit into a block; nearly all fit into the first
 _ASCII = bytes(range(0x80)) + b"?" * 0x80
+_TITLES = 20  # lines that may stand before a header
 _RAGGED = "Expected "
 
 
@@ -130,7 +131,7 @@ class CsvFile:
         row = rows[0].number - self.layout.headers
         separator = shown(self.layout.dialect.separator)
         hint = f"the separator is {separator}; put quotes around a text that contains it"
-        if row == 1 and rows[0].actual_columns > rows[0].expected_columns:
+        if row <= _TITLES and rows[0].actual_columns > rows[0].expected_columns:
             hint = f"the separator is {separator}; {named('skip')} leaves out lines before the header"
         return DataError(
             f"has {counted(rows[0].actual_columns, 'cell')}, but the header has {rows[0].expected_columns}",

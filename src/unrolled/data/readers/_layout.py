@@ -120,11 +120,15 @@ def _without_comments(data: pa.Buffer, given: str | None, config: DataConfig) ->
     )
     separator = given or best_separator(rest, Dialect(","))
     width = len(rest.rows(Dialect(separator), 1)[0])
-    last = Sample(texts[count - 1].lstrip("#").strip()).rows(Dialect(separator), 1)
-    cells = last[0] if last else []
     if width == 1:
         return data, 0  # a column of texts may start with #
-    if not config.header and len(cells) == width and looks_like_data(rest.rows(Dialect(separator)), strict=False):
+    if config.header:  # a first cell may be #N/A
+        widths = (len(row[0]) for text in texts[:count] if (row := Sample(text).rows(Dialect(separator), 1)))
+        count = next((index for index, cells in enumerate(widths) if cells == width), count)
+        return data.slice(sum(map(len, lines[:count]))), count
+    last = Sample(texts[count - 1].lstrip("#").strip()).rows(Dialect(separator), 1)
+    cells = last[0] if last else []
+    if len(cells) == width and looks_like_data(rest.rows(Dialect(separator)), strict=False):
         text = start[sum(map(len, lines[: count - 1])) :]
         return data.slice(sum(map(len, lines[: count - 1])) + len(text) - len(text.lstrip(b"# \t"))), count - 1
     return data.slice(sum(map(len, lines[:count]))), count

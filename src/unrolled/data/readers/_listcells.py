@@ -16,6 +16,7 @@ __all__ = ["in_groups", "is_verbatim", "parse_lists", "with_lists"]
 _SAMPLE = 100
 _JSON_LIST = r"^\s*\[[\s\S]*\]\s*$"
 _NUMBERS = rf"^\s*{NUMBER}(?:\s+{NUMBER})*\s*$"
+_CODE = r"(?:^|\s)0[0-9]"  # 0171 123456 is one number of a telephone, to the letter
 _SEVERAL = r"\S\s+\S"
 _GROUPS = r"^\s*[-+]?[1-9][0-9]{0,2}(?: [0-9]{3}){0,2}(?:\.[0-9]+)?\s*$|^\s*(?:0(?:\.[0-9]+)?|(?i:nan))\s*$"
 
@@ -66,8 +67,10 @@ def in_groups(column: pa.ChunkedArray) -> int:
 
 
 def _several(column: pa.ChunkedArray) -> bool:
-    """Whether all cells are numbers with blanks between them, and some have several."""
-    return _all_match(column, _NUMBERS) and bool(pc.any(pc.match_substring_regex(column, _SEVERAL)).as_py())
+    """Whether all cells are numbers with blanks between them, some have several, and none starts with a 0."""
+    if not (_all_match(column, _NUMBERS) and pc.any(pc.match_substring_regex(column, _SEVERAL)).as_py()):
+        return False
+    return not pc.any(pc.match_substring_regex(column, _CODE)).as_py()
 
 
 def _all_match(column: pa.ChunkedArray, pattern: str) -> bool:

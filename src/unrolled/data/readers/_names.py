@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import itertools
+import math
 import re
 from collections.abc import Sequence
 
 from unrolled.data.config import DataConfig
-from unrolled.data.io.number_forms import number_in
+from unrolled.data.io.number_forms import MISSING_WORDS, number_in
 from unrolled.data.readers._dialect import BLANKS, FIRST, Dialect, Sample, named_separator, value_share
 from unrolled.errors import DataError, named
 
 __all__ = ["check_header", "check_named", "counted", "free_name", "looks_like_data", "other_encoding"]
 
+_ROWS = 20  # rows below a header that show what a column holds
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}([ T].*)?")
 
 
@@ -96,9 +99,9 @@ def check_header(names: Sequence[str], rows: Sequence[Sequence[str]], origin: st
 def looks_like_data(rows: Sequence[Sequence[str]], *, strict: bool) -> bool:
     """Whether the first of ``rows`` holds values like those of the others.
 
-    All its cells are numbers or dates; or some are numbers, and each of these is a value of its column, or one less
-    than the first one. Numbers from 0 in steps of 1 name the columns of an array without names, and years those of a
-    wide table.
+    All its cells are numbers or dates; or some are numbers above columns of numbers, and do not rise from left to right
+    as the years of a wide table do, or are values of their columns too. Numbers from 0 in steps of 1 name the columns
+    of an array without names.
 
     Args:
         rows: of a sample.
@@ -113,15 +116,21 @@ def looks_like_data(rows: Sequence[Sequence[str]], *, strict: bool) -> bool:
     if len(numeric) == len(cells):
         steps = list(numeric.values()) == [float(index) for index in range(len(cells))]
         return not (strict and steps and (len(cells) > 3 or not first[0]))
-    for index, value in numeric.items():
-        column = [_value(row[index]) for row in others if index < len(row)]
-        if not column or not (value in column or column[0] == value + 1):
-            return False
-    return True
+    columns = {index: [_value(row[index]) for row in others if index < len(row)] for index in numeric}
+    if not others or any(value is None for column in columns.values() for value in column[:_ROWS]):
+        return False
+    found = [value in columns[index] or columns[index][0] == value + 1 for index, value in numeric.items()]
+    names = list(numeric.values())
+    if len(names) == 1:
+        return any(found)
+    rising = all(later > earlier for earlier, later in itertools.pairwise(names))
+    rising = rising and (len(names) > 2 or all(1000 <= name < 3000 for name in names))
+    in_steps = names == [names[0] + step for step in range(len(names))]
+    return not in_steps and (any(found) if rising else True)
 
 
 def _value(cell: str) -> float | None:
-    number = number_in(cell, ".")
+    number = math.nan if cell.lower() in MISSING_WORDS else number_in(cell, ".")
     if number is not None:
         return number
     return float(cell[:4]) if _DATE.fullmatch(cell) else None

@@ -30,6 +30,7 @@ _GROUPED = 3  # so many numbers in groups beside small ones without show that th
 _SAMPLE = 200  # cells looked at, at the start, in the middle and at the end
 _CODE = r"^\s*[-+]?0[0-9]+\s*$"
 _HUGE = r"[0-9]{17}"
+_ADDRESS = r"^(?:25[0-5]|2[0-4][0-9]|[01]?[0-9]?[0-9])(?:\.(?:25[0-5]|2[0-4][0-9]|[01]?[0-9]?[0-9])){3}$"
 _PLAIN = rf"^\s*{NUMBER}\s*$"
 
 Fail = Callable[[int, str, str | None], DataError]
@@ -186,7 +187,9 @@ def _either(texts: pa.ChunkedArray) -> np.ndarray:
 
 
 def _coded(texts: pa.ChunkedArray) -> bool:
-    """Whether some numbers are codes: 007, or too long to be exact as numbers."""
+    """Whether some numbers are codes: 007, or too long to be exact; or all are addresses such as 10.0.0.1."""
+    if _all(pc.match_substring_regex(texts, _ADDRESS)):
+        return True
     return _any(pc.match_substring_regex(texts, _CODE)) or _any(pc.match_substring_regex(texts, _HUGE))
 
 
