@@ -154,9 +154,9 @@ class Forecast(Task):
         if cadence is None or not cadence.regular or not _over_time(question):
             return {}
         season = question.asked.get("season") or cadence.season
-        if season == 1:
+        if season == 1 and not cadence.horizon:
             return {}  # the horizon is asked for
-        found = {"horizon": max(1, min(season, cadence.longest // 4)), "season": season}
+        found = {"horizon": cadence.horizon or max(1, min(season, cadence.longest // 4)), "season": season}
         if cadence.longest < 2 * season:
             del found["season"]
         return {name: value for name, value in found.items() if not question.asked.get(name)}
@@ -207,7 +207,8 @@ class Forecast(Task):
     def measure_training(self, train: Examples) -> Measured:
         period = self.options.season or season(train)
         task = Forecast(self.options, replace(self.coder, season=period))
-        return Measured(task, notes=(f"season: {period} steps (used by mase)",))
+        steps = "1 step" if period == 1 else f"{period} steps"
+        return Measured(task, notes=() if self.options.season else (f"season: {steps} (used by mase)",))
 
     def measure_validation(self, answered: Iterable[tuple[Tensor, Batch]]) -> Task:
         """Scale the intervals, so that they hold as many values of the validation split as their name says."""

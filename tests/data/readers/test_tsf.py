@@ -7,6 +7,7 @@ import pytest
 
 from unrolled.data.config import DataConfig
 from unrolled.data.readers.tsf import read_tsf
+from unrolled.data.tables.cadence import Cadence
 from unrolled.data.tables.read import read
 from unrolled.errors import DataError
 
@@ -36,7 +37,8 @@ def test_a_row_is_a_series_with_its_attributes(tmp_path: Path) -> None:
         "series": [[25.5, 24, None, 9], [1, 2]],
     }
     found = read(path)
-    assert found.kinds == {"series": "number"} and found.remarks == ("the series are monthly",)
+    assert found.kinds == {"series": "number"} and found.remarks == ("one step of the series is 1 month",)
+    assert found.cadence == Cadence("1 month", 12, longest=4, horizon=18)
     assert found.dropped["series_name"] == "names the series"
 
 

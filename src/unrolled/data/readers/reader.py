@@ -18,12 +18,13 @@ from unrolled.data.io.unpacking import Beginning, plain_name
 from unrolled.errors import DataError, UsageError
 from unrolled.registry import Registry
 
-__all__ = ["DECIMAL", "READERS", "REMARK", "Reader", "ending_of", "reader_of", "suffixes"]
+__all__ = ["DECIMAL", "READERS", "REMARK", "STEP", "Reader", "ending_of", "reader_of", "suffixes"]
 
 READERS = Registry("reader")
 REMARK = (
     b"remark"  # in a table's metadata: what the user should know about how the file was read, a line for each thing
 )
+STEP = b"step"  # in a table's metadata: step, season, horizon and longest of its series as JSON, where the file says so
 DECIMAL = b"decimal"  # in a table's metadata: the decimal sign of its numbers, if it is a comma
 
 
@@ -36,7 +37,7 @@ class Reader:
     """The reader of one format.
 
     It may set metadata on the field of a column: ``kind`` is the column's kind; ``aside`` says why the column is left
-    out unless the user chooses it by name. `REMARK` in the metadata of the table is said to the user.
+    out unless the user chooses it by name. `REMARK`, `DECIMAL` and `STEP` are metadata of the whole table.
 
     Attributes:
         suffixes: suffixes of its files, in lower case.

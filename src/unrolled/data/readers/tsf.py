@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import datetime
 import io
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -25,7 +26,7 @@ import pyarrow as pa
 from unrolled.data.config import DataConfig
 from unrolled.data.io.unpacking import Beginning
 from unrolled.data.readers._shapes import first_lines
-from unrolled.data.readers.reader import REMARK, Reader
+from unrolled.data.readers.reader import REMARK, STEP, Reader
 from unrolled.data.readers.text import text_buffer
 from unrolled.errors import DataError
 
@@ -34,12 +35,24 @@ __all__ = ["read_tsf"]
 _SERIES = "series"
 _KEYS = ("@relation", "@attribute", "@frequency", "@horizon", "@missing", "@equallength")
 _DATE = "%Y-%m-%d %H-%M-%S"
+_STEPS = {  # frequency -> a step, and the steps in a season
+    "yearly": ("1 year", 1),
+    "quarterly": ("1 quarter", 4),
+    "monthly": ("1 month", 12),
+    "weekly": ("1 week", 52),
+    "daily": ("1 day", 7),
+    "hourly": ("1 hour", 24),
+    "half_hourly": ("30 minutes", 48),
+    "10_minutes": ("10 minutes", 144),
+    "minutely": ("1 minute", 60),
+    "4_seconds": ("4 seconds", 15),
+}
 
 
 def read_tsf(path: Path, config: DataConfig) -> pa.Table:
     """A row for each series: its attributes, and its numbers in a list column ``series``.
 
-    A text attribute names the series and is kept aside. A remark names the frequency.
+    A text attribute names the series and is kept aside. `STEP` in the metadata holds the frequency and the horizon.
 
     Raises:
         DataError: the file is missing, empty or not in ``config.text_encoding``; it has no series; or a line does not
@@ -49,7 +62,7 @@ def read_tsf(path: Path, config: DataConfig) -> pa.Table:
     text = io.TextIOWrapper(pa.BufferReader(text_buffer(path, config.text_encoding)), "utf-8", newline="\n")
     lines = ((number, line.strip()) for number, line in enumerate(text, 1))
     lines = ((number, line) for number, line in lines if line and not line.startswith("#"))
-    attributes, frequency = _header(lines, origin)
+    attributes, frequency, horizon = _header(lines, origin)
     held: dict[str, list[str]] = {name: [] for name in attributes}
     pieces: list[np.ndarray] = []
     for number, line in lines:
@@ -69,18 +82,22 @@ def read_tsf(path: Path, config: DataConfig) -> pa.Table:
     ends = np.cumsum([0, *map(len, pieces)], dtype=np.int64)
     cells = pa.LargeListArray.from_arrays(pa.array(ends), pa.array(flat, mask=np.isnan(flat)))
     columns.append((pa.field(_SERIES, cells.type), cells))
-    said = {REMARK: f"the series are {frequency}"} if frequency else None
+    step, season = _STEPS.get(frequency, (frequency or "1", 1))
+    longest = max(map(len, pieces))
+    said = {STEP: json.dumps({"step": step, "season": season, "horizon": horizon, "longest": longest})}
+    if frequency:
+        said[REMARK] = f"one step of the series is {step}"
     return pa.table([array for _, array in columns], pa.schema([field for field, _ in columns], said))
 
 
-def _header(lines: Iterator[tuple[int, str]], origin: str) -> tuple[dict[str, str], str]:
-    """The attributes with their types, and the frequency; the lines are read up to ``@data``."""
+def _header(lines: Iterator[tuple[int, str]], origin: str) -> tuple[dict[str, str], str, int]:
+    """The attributes with their types, the frequency and the horizon; the lines are read up to ``@data``."""
     attributes: dict[str, str] = {}
-    frequency = ""
+    frequency, horizon = "", 0
     for number, line in lines:
         key, *values = line.split()
         if key.lower() == "@data":
-            return attributes, frequency
+            return attributes, frequency, horizon
         if key.lower() not in _KEYS:
             raise DataError(f"line {number} is before @data but does not start with a key of .tsf", file=origin)
         if key.lower() == "@attribute":
@@ -93,7 +110,9 @@ def _header(lines: Iterator[tuple[int, str]], origin: str) -> tuple[dict[str, st
                 raise DataError(message, file=origin)
             attributes[values[0]] = values[1]
         if key.lower() == "@frequency" and values:
-            frequency = values[0].replace("_", " ")
+            frequency = values[0].lower()
+        if key.lower() == "@horizon" and values and values[0].isdecimal():
+            horizon = int(values[0])
     raise DataError("has no line @data", file=origin)
 
 

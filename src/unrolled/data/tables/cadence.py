@@ -30,6 +30,7 @@ class Cadence:
         missing: how many steps are missing there.
         repeated: steps at the same time as the one before.
         longest: steps of the longest series.
+        horizon: the steps that the file wants to be forecast; 0 if it does not say.
     """
 
     step: str
@@ -39,6 +40,7 @@ class Cadence:
     missing: int = 0
     repeated: int = 0
     longest: int = 0
+    horizon: int = 0
 
     @property
     def regular(self) -> bool:

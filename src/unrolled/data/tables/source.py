@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from collections import Counter
@@ -19,7 +20,7 @@ from unrolled.data.io.line_files import line_files
 from unrolled.data.io.mapped import map_stream
 from unrolled.data.io.views import without_views
 from unrolled.data.readers._listcells import with_lists
-from unrolled.data.readers.reader import DECIMAL, READERS, REMARK, Reader
+from unrolled.data.readers.reader import DECIMAL, READERS, REMARK, STEP, Reader
 from unrolled.data.tables.cadence import Cadence
 from unrolled.data.tables.file_names import FILE, name_files
 from unrolled.data.tables.in_memory import to_table
@@ -133,7 +134,8 @@ def _file(path: Path, config: DataConfig, alphabet: Name | None, later: bool) ->
     if config.by == FILE and reader.tabular:
         table = name_files(table, path.parent, {path: table}, reader)
     remarks = tuple(remark for remark in (choice.remark, *_remarks(table)) if remark)
-    return Reading(table, Origin(str(path)), choice.reader, remarks, settled=_settled(table))
+    cadence = _cadence(table)
+    return Reading(table, Origin(str(path)), choice.reader, remarks, settled=_settled(table), cadence=cadence)
 
 
 def _folder(folder: Path, config: DataConfig, alphabet: Name | None) -> Reading:
@@ -189,6 +191,12 @@ def _remarks(table: pa.Table) -> tuple[str, ...]:
 def _settled(table: pa.Table) -> dict[str, Any]:
     metadata = table.schema.metadata or {}
     return {"decimal": metadata[DECIMAL].decode()} if DECIMAL in metadata else {}
+
+
+def _cadence(table: pa.Table) -> Cadence | None:
+    """What the file says about the steps of its series."""
+    said = (table.schema.metadata or {}).get(STEP)
+    return None if said is None else Cadence(**json.loads(said))
 
 
 def _read_all(
