@@ -57,7 +57,7 @@ def test_nothing_changes_but_the_order_of_the_weights_sums(
     for recompute in sizes:
         found = given.run(recompute)
         for mine, whole in zip(found[:answers], expected[:answers], strict=True):
-            if width != "plain" and given.cell.kernel in library.CELLS:
+            if width != "plain" and getattr(given.cell, "kernel", None) in library.CELLS:
                 assert torch.equal(mine, whole)
             else:  # torch's products may add in another order where there are fewer steps
                 torch.testing.assert_close(mine, whole, atol=1e-6, rtol=0)
