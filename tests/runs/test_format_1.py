@@ -89,6 +89,11 @@ def measured(found: dict[str, Any], expected: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in found.items() if name in expected}
 
 
+def comparable(metrics: dict[str, float]) -> dict[str, float]:
+    """The measures that are defined as they were: since then, MASE is the mean over series, not over forecasts."""
+    return {name: value for name, value in metrics.items() if name != "mase"}
+
+
 def test_there_is_a_run_of_every_task_kind_and_model() -> None:
     """A member that came later has none here, and needs none."""
     assert len(FINISHED) >= 100 and len(STOPPED) >= 5
@@ -100,12 +105,13 @@ def test_a_finished_run_answers_as_it_did(name: str, saved: Callable[[str], Save
     trained, expected = run.open(), run.expected
     asked = _data(expected["asked"])
     same(measured(added(trained, asked), expected["predict"]), expected["predict"], "predict")
-    same(measured(trained.evaluate(run.data), expected["evaluate"]), expected["evaluate"], "evaluate")
+    wanted = comparable(expected["evaluate"])
+    same(measured(trained.evaluate(run.data), wanted), wanted, "evaluate")
     for beam, answers in expected.get("beams", {}).items():
         same(measured(added(trained, asked, beam=int(beam)), answers), answers, f"beam {beam}")
     if "backtest" in expected:
-        found = trained.backtest(run.data, 2).metrics
-        same(measured(found, expected["backtest"]), expected["backtest"], "backtest")
+        wanted = comparable(expected["backtest"])
+        same(measured(trained.backtest(run.data, 2).metrics, wanted), wanted, "backtest")
     if "generate" in expected:
         texts = ["".join(trained.generate(**expected["generate"]["asked"], seed=seed)) for seed in (0, 1)]
         assert texts == expected["generate"]["texts"]
