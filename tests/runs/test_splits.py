@@ -7,6 +7,8 @@ import pytest
 from configs import data_config, model_config, task_config
 from samples import sequences
 
+import unrolled as ur
+from unrolled.data.encodings.facets import Numbers
 from unrolled.data.examples.roles import Roles
 from unrolled.data.forms.horizon import Horizon
 from unrolled.data.forms.next import Next
@@ -179,3 +181,14 @@ def test_the_last_step_of_each_sequence_may_be_held_out() -> None:
     assert parse("last") == LastStep()
     with pytest.raises(UsageError, match="test = 'last' only works where the next step"):
         split(table(6), LABELLED, test="last")
+
+
+def test_a_single_labelled_series_is_learned_from_its_beginning_only(tmp_path: Path) -> None:
+    values = [float(n) for n in range(36)] + [1e6] * 4
+    labels = ["low" if n < 18 else "high" for n in range(40)]
+    trained = ur.fit({"x": [values], "y": [labels]}, target="y", steps=1, hidden=3, out=tmp_path / "run")
+    assert trained.task.name == "tag"
+    encoding = trained.task.coder.inputs["x"]
+    assert isinstance(encoding, Numbers)
+    assert encoding.mean[0] == pytest.approx(17.5)
+    assert trained.metrics["valid"].keys() >= {"accuracy"}

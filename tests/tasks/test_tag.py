@@ -66,3 +66,23 @@ def test_a_row_with_a_label_too_few_is_named_and_does_not_change_the_task(rows: 
     assert (Classify.recognises(question) is None) == recognised
     with pytest.raises(DataError, match="tags.jsonl, row 4, column 'y': 1 label for 2 steps .give each step one label"):
         Tag.roles(question)
+
+
+def test_other_annotations_of_the_words_are_not_read_unless_they_are_chosen() -> None:
+    words = [["a", "b"], ["b", "c"]]
+    tags = {"ner_tags": [[0, 1], [1, 0]], "pos_tags": [[3, 4], [4, 5]], "shape": [["x", "X"], ["x", "x"]]}
+    kinds = {"tokens": "tokens", "ner_tags": "category", "pos_tags": "category", "shape": "category"}
+    data = sequences({"tokens": words, **tags}, kinds)
+    assert Tag.roles(Question(data, ("ner_tags",), ())).inputs == ("tokens", "shape")
+    assert Tag.roles(Question(data, ("ner_tags",), ("tokens", "pos_tags"))).inputs == ("tokens", "pos_tags")
+    numbers = sequences(
+        {"wave": [[1.0, 2.0]] * 2, "state": [[0, 1]] * 2, "old labels": [[0, 1]] * 2},
+        {"wave": "number", "state": "category", "old labels": "category"},
+    )
+    assert Tag.roles(Question(numbers, ("state",), ())).inputs == ("wave", "old labels")
+
+
+def test_a_target_of_one_label_is_refused() -> None:
+    data = sequences({"x": [[1.0, 2.0]] * 2, "y": [["O", "O"]] * 2}, {"x": "number", "y": "category"}, "a.conll")
+    with pytest.raises(DataError, match=r"a\.conll, column 'y': has only one class, so there is nothing to learn"):
+        Tag.roles(Question(data, ("y",), ()))

@@ -6,6 +6,7 @@ Axes: B rows, T steps, K labels.
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Iterable
 from typing import Any, ClassVar, Literal, Self
 
@@ -35,6 +36,8 @@ from unrolled.tasks.task import Batching, Labelled, Layout, Measured, Question, 
 __all__ = ["Tag"]
 
 _log = logging.getLogger(__name__)
+
+_ANNOTATION = re.compile(r"(^|[_ ])(tags?|labels?|pos|[ux]pos|chunks?|ner|lemmas?|deprel|head)$")
 
 
 class Tag(Task):
@@ -100,7 +103,7 @@ class Tag(Task):
     @staticmethod
     def roles(question: Question) -> Roles:
         target, sequences = one_target(question), question.sequences
-        inputs = other_columns(question)
+        inputs = _not_annotations(question, other_columns(question))
         check_aligned(sequences, target, inputs)
         check_classes(sequences, target)
         return Roles(inputs, target, Aligned(), {target: "category"})
@@ -183,6 +186,16 @@ class Tag(Task):
         if self.options.crf:
             return viterbi(crf_potentials(outputs), lengths)[0]
         return outputs.argmax(-1) if self.cut is None else self.cut.choose(torch.softmax(outputs, -1))
+
+
+def _not_annotations(question: Question, inputs: tuple[str, ...]) -> tuple[str, ...]:
+    """The inputs without labels that annotate the same words as the target does, unless the user chose the inputs."""
+    sequences = question.sequences
+    if question.inputs or not any(sequences.traits(name).verbatim for name in inputs):
+        return inputs
+    return tuple(
+        name for name in inputs if not (has_time(sequences.column(name).type) and _ANNOTATION.search(name.lower()))
+    )
 
 
 MEMBER = Tag
