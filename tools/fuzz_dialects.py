@@ -1,6 +1,7 @@
 """Write true tables in many dialects and read them back: ``python tools/fuzz_dialects.py --variants 10000``.
 
-Prints how many were read as they are and how many were refused, and each one that was read otherwise: an error.
+Prints how many were read as they are and how many were refused, and each one that was read otherwise: an error,
+unless a remark gives both readings, as for 1.234 in a table without another number that shows its decimal sign.
 """
 
 from __future__ import annotations
@@ -36,8 +37,9 @@ def main() -> int:
                 print(f"{seed}: {error}\n    {one.told}")
             continue
         wrong = differs(one, table.to_pydict())
-        counts["different" if wrong else "as it is"] += 1
-        if wrong:
+        said = "is read with a decimal point; if" in (table.schema.metadata or {}).get(b"remark", b"").decode()
+        counts[("otherwise, and said" if said else "different") if wrong else "as it is"] += 1
+        if wrong and not said:
             print(f"{seed}: {wrong}\n    {one.told}")
     print(dict(counts))
     return int(counts["different"] > 0)

@@ -25,6 +25,7 @@ from unrolled.errors import DataError, named
 
 __all__ = ["read_cells", "read_delimited"]
 
+_DIGITS = 3  # of a number below 1000
 _GROUPED = 5  # so many cells with groups of three digits show that they are no lists
 _THOUSANDS = re.compile(r"[^0-9]*[1-9][0-9]{0,2}(\.[0-9]{3})+[^0-9]*")
 _THOUSAND, _SHORT = r"[0-9] [0-9]{3}", r"^\s*[-+]?[0-9]{1,2}\s"
@@ -148,7 +149,7 @@ class _Reading:
         for index, column in written.items():
             sign = settled_sign(column, told, evidence, self.file.layout.dialect.separator)
             if sign is None:
-                self._ask(index, column)
+                self._ask(index, pc.fill_null(column.texts, "").to_pylist())
             values, how = spelled(column, sign or ".", self._fail(index))
             self.columns[index] = values
             for one in how:
@@ -156,7 +157,7 @@ class _Reading:
             if sign == "," and column.signs == (",",):
                 self.decimal = ","
             if sign == "." and column.differ and told is None and not evidence:
-                self._say_point(index, column.texts.drop_null().to_pylist())
+                self._say_point(index, pc.fill_null(column.texts, "").to_pylist())
         for index, column in self.texts.items():
             if column.form == "values":
                 self.columns[index] = arrow_values(column.texts)
@@ -208,12 +209,16 @@ class _Reading:
         rows = self.file.layout.sample
         for index, column in self.columns.items():
             if pa.types.is_floating(column.type) and index not in self.texts:
-                self._say_point(index, [row[index] for row in rows if index < len(row)])
+                self._say_point(index, [row[index] if index < len(row) else "" for row in rows])
 
     def _say_point(self, index: int, cells: list[str]) -> None:
         pointed = [cell for cell in cells if "." in cell]
         if pointed and all(_THOUSANDS.fullmatch(cell) for cell in pointed):
             one, sign = pointed[0], named("decimal")
+            bare = [cell for cell in cells if "." not in cell and any(map(str.isdecimal, cell))]
+            small = bare and all(sum(map(str.isdecimal, cell)) <= _DIGITS for cell in bare)
+            if small and len(pointed) >= _GROUPED and self.file.layout.dialect.separator != ",":
+                self._ask(index, cells)  # decimals would sometimes be fewer than three
             self._say(index, f"is read with a decimal point; if {one} means {one.replace('.', '')}, give {sign} ,")
 
     def say_labels(self) -> None:
@@ -222,14 +227,13 @@ class _Reading:
             if pa.types.is_string(column.type):
                 self._say(index, alike(column))
 
-    def _ask(self, index: int, column: Written) -> None:
-        cells = column.texts.drop_null().to_pylist()
-        cell = next(text for text in cells if "," in text or "." in text)
+    def _ask(self, index: int, cells: list[str]) -> None:
+        """Refuse the first of the ``cells``, from the first row on, that can be read in two ways."""
+        row, cell = next((row, text) for row, text in enumerate(cells) if "," in text or "." in text)
         sign = "," if "," in cell else "."
         other = "." if sign == "," else ","
         decimal = named("decimal")
         hint = f"give {decimal} {sign} if {sign!r} is the decimal sign, {decimal} {other} if it divides thousands"
-        row = column.texts.index(pa.scalar(cell, column.texts.type)).as_py()
         raise self._fail(index)(row, f"{cell!r} can be read in two ways", hint)
 
     def _say_missing(self, index: int, column: Written) -> None:
