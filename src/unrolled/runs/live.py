@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -16,8 +17,11 @@ from unrolled.tasks.task import Task
 __all__ = ["live_session"]
 
 
-def live_session(task: Task, copies: Copies, device: str, snapshot: bytes | None) -> Session:
-    """A session of the model of ``copies``; arguments and errors as for `Trained.stream`."""
+def live_session(task: Task, copies: Copies, device: str, snapshot: bytes | None, sets: Mapping[str, str]) -> Session:
+    """A session of the model of ``copies``; arguments and errors as for `Trained.stream`.
+
+    ``sets`` has the separator of each column whose cells are sets of labels.
+    """
     coder = task.coder
     if coder.strands is not None:
         both = named("both_strands")
@@ -27,7 +31,7 @@ def live_session(task: Task, copies: Copies, device: str, snapshot: bytes | None
     if coder.by_window:
         scaled = f"this model scales each window by all its steps ({named('scale')} window)"
         raise UsageError(f"{scaled}, so it cannot stream: use predict")
-    row = LiveRow(coder)
+    row = LiveRow(coder, sets=sets)
 
     def encode(value: Any, before: Memory) -> tuple[list[dict[str, torch.Tensor]], Memory]:
         steps, after = row.encode(value, before)

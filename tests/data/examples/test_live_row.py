@@ -78,3 +78,14 @@ def test_a_stream_of_texts_opens_as_the_training_texts_did() -> None:
     labelled = live(texts(["ab", "b"], ["x", "y"]), Roles(("text",), "label", One()), "characters")
     assert labelled.opening() == []
     assert live(SERIES, JOINED).opening() == []
+
+
+def test_a_live_set_is_a_list_or_a_text_with_the_separator_of_its_file() -> None:
+    columns = {"text": ["so it goes on and on", "no"], "tags": [["p", "q"], ["r"]], "y": [1.0, 2.0]}
+    data = sequences(columns, {"text": "tokens", "tags": "category", "y": "number"})
+    coder = live(data, Roles(("text", "tags"), "y", One()), "words").coder
+    row = LiveRow(coder, sets={"tags": "|"})
+    wanted = coder.encode(data.take(np.array([0]))).inputs["tags"].values
+    for cell in ("p|q", "p | q", ["p", "q"]):
+        steps, _ = row.encode({"text": "so", "tags": cell})
+        assert np.array_equal(steps[0]["tags"], wanted)

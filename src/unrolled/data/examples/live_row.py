@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 from zlib import crc32
@@ -15,6 +15,7 @@ from unrolled.data.encodings.encoding import Where
 from unrolled.data.encodings.facets import Text
 from unrolled.data.examples.preprocessor import Preprocessor
 from unrolled.data.tables.in_memory import to_table
+from unrolled.data.tables.sets import parts_of
 from unrolled.errors import DataError, lacking
 
 __all__ = ["LiveRow"]
@@ -29,10 +30,12 @@ class LiveRow:
     Attributes:
         coder: the encodings.
         file: what errors call the stream.
+        sets: column -> the separator of the labels in its cells, where these are texts.
     """
 
     coder: Preprocessor
     file: str = "the stream"
+    sets: Mapping[str, str] = field(default_factory=dict)
 
     def opening(self) -> list[dict[str, np.ndarray]]:
         """The steps that every row starts with: ``<begin>`` for texts that the model continues, otherwise none."""
@@ -91,6 +94,8 @@ class LiveRow:
         if before and row.get(name) is None:
             return {}, list(before)
         cell, where = self._cell(row, name), Where(self.file, name)
+        if name in self.sets and isinstance(cell, str):
+            cell = parts_of(cell, self.sets[name])
         mark = [float(crc32(repr(cell).encode()))]
         if before and mark != list(before):
             hint = "use one stream for each sequence"

@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 from unrolled.data.encodings._cells import is_text, plain
 from unrolled.errors import DataError, Origin, UsageError, lacking, named
 
-__all__ = ["NONE", "separators_of", "split_sets"]
+__all__ = ["NONE", "parts_of", "separators_of", "split_sets"]
 
 NONE = "none"  # instead of a separator: the cells are whole
 _SEPARATORS = ("|", ";", ",")
@@ -67,6 +67,17 @@ def split_sets(table: pa.Table, separators: Mapping[str, str], origin: Origin) -
         lists = pa.chunked_array([_lists(column.cast(pa.large_string()), separator)])
         table = table.set_column(index, pa.field(name, lists.type), lists)
     return table
+
+
+def parts_of(cell: str, separator: str) -> list[str]:
+    """The labels of one cell, as `split_sets` divides it.
+
+    Example:
+        >>> parts_of("Action | Drama", "|"), parts_of("Action|Drama", NONE)
+        (['Action', 'Drama'], ['Action|Drama'])
+    """
+    parts = [cell] if separator == NONE else cell.split(separator)
+    return [part.strip() for part in parts if part.strip()]
 
 
 def _lists(column: pa.ChunkedArray, separator: str) -> pa.Array:
