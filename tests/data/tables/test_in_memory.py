@@ -150,3 +150,21 @@ def test_other_objects_are_a_usage_error() -> None:
     for source in (3, None, {1, 2}, object()):
         with pytest.raises(UsageError, match="data of type .* cannot be read"):
             to_table(source)
+
+
+def test_times_of_numpy_in_any_unit() -> None:
+    for unit in ("Y", "M", "W", "D", "h", "m", "s", "ms", "us", "ns"):
+        first = to_table({"t": np.array(["2026-01-01"], f"datetime64[{unit}]")}).column("t")[0].as_py()
+        assert (first.year, first.month) == (2026, 1), unit
+
+
+def test_faults_of_data_frames_are_named() -> None:
+    pd = pytest.importorskip("pandas")
+    with pytest.raises(DataError, match="row 2, column 'x': the values are not of one type"):
+        to_table(pd.DataFrame({"x": pd.Series([1.5, "n/a", 3], dtype=object)}))
+    with pytest.raises(DataError, match="row 1, column 'x': holds complex numbers"):
+        to_table(pd.DataFrame({"x": np.arange(3) * 1j}))
+    with pytest.raises(DataError, match="column 'a': appears twice"):
+        to_table(pd.DataFrame(np.ones((3, 2)), columns=["a", "a"]))
+    channels = to_table(pd.DataFrame({"s": [np.ones((5, 2))] * 3})).column("s")
+    assert channels[0].as_py() == [[1.0, 1.0]] * 5

@@ -74,6 +74,15 @@ def test_dates_of_examples_do_not_order_them() -> None:
     assert not found(prose, target=["label"]).settled
 
 
+def test_names_of_several_words_part_series_and_a_few_equal_times_do_not() -> None:
+    countries = [f"Republic of {letters}" for letters in "ABCDEFGHIJKLMNOPQRSTUVWXYZ"]
+    panel = {"country": np.repeat(countries, 10), "year": [*range(1950, 2000, 5)] * 26, "y": [0.5, 1.5] * 130}
+    assert dict(found(panel, target=["y"]).settled) == {"order": "year", "by": "country"}
+    hours = np.arange("2024-10-20", "2024-11-10", dtype="datetime64[h]")
+    twice = np.sort(np.append(hours, hours[170]))
+    assert dict(found({"when": twice, "y": np.arange(len(twice)) % 7 / 2}).settled) == {"order": "when"}
+
+
 def test_who_did_what_and_when_are_events() -> None:
     rng = np.random.default_rng(0)
     times = np.sort(rng.integers(1_700_000_000_000, 1_700_900_000_000, 200))

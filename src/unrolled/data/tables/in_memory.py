@@ -154,6 +154,9 @@ def _column(name: str, cells: Any) -> Any:
         cells = cells.tolist() if cells.dtype == object else cells
     else:
         cells = [_cell(cell) for cell in cells]
+    if isinstance(cells, np.ndarray) and cells.dtype.kind == "M":  # Arrow knows days and seconds, not weeks and hours
+        coarse = np.datetime_data(cells.dtype)[0]
+        cells = cells.astype("datetime64[D]" if coarse in "YMW" else "datetime64[s]" if coarse in "hm" else cells.dtype)
     try:
         return pa.array(cells)
     except (pa.ArrowException, OverflowError, TypeError, ValueError, UnicodeError) as error:
