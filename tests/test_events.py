@@ -163,9 +163,13 @@ def test_items_that_are_rare_are_unknown_and_it_is_said(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "error", "message"),
     [
-        ({"gap": "30m"}, UsageError, "gap needs order, the column that holds the time of each step"),
+        (
+            {"gap": "30m", "task": "classify"},
+            UsageError,
+            "gap needs order, the column that holds the time of each step",
+        ),
         ({"gap": "soon", "order": "time"}, UsageError, "gap = 'soon'"),
-        ({"gap": "30m", "order": "item"}, DataError, "column 'item': 'i2' is neither a date or time nor a number"),
+        ({"gap": "30m", "order": "item"}, DataError, "column 'item': 'i[0-9]+' is no date, time or number"),
         (
             {"order": "time", "sampled_softmax": "some"},
             UsageError,

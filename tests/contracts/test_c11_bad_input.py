@@ -39,7 +39,6 @@ BAD: dict[str, tuple[Any, dict[str, Any], type[UnrolledError], str]] = {
     "a number that is NaN": ({"x": [1.0, 2.0, NAN, 4.0], "y": [1.0] * 3 + [2.0]}, {"target": "y"}, DataError, r"your data, row 3, column 'x': the value is NaN \(correct it, leave the cell empty, or treat NaN as missing: missing impute"),
     "a number that is infinite": ({"x": [1.0, 2.0, 3.0, float("inf")], "y": [1.0, 2.0, 3.0, 4.0]}, {"target": "y", "task": "regress"}, DataError, "row 4, column 'x': the value is infinite"),
     "a target that is NaN": ({"x": [1.0, 2.0, 3.0, 4.0], "y": [1.5, NAN, 2.5, 3.5]}, {"target": "y"}, DataError, "row 2, column 'y': the value is NaN"),
-    "columns of unequal length": ({"a": [[1.0, 2.0], [3.0]] * 6, "b": [[1.0, 2.0], [3.0, 4.0]] * 6, "y": [0, 1] * 6}, {"target": "y"}, DataError, "row 2, column 'b': has 2 steps, but 'a' has 1"),
     "tags of unequal length": ({"a": [["x", "y"]] * 6, "t": [["p", "q"]] * 5 + [["p"]]}, {"target": "t", "task": "tag"}, DataError, "your data, row 6, column 't': 1 label for 2 steps"),
     "texts to forecast": ({"text": TEXTS}, {"horizon": 2, "target": "text"}, DataError, "column 'text': is tokens, not a number for each step"),
     "a horizon beyond the end": ({"x": [[1.0, 2.0, 3.0]]}, {"horizon": 9}, DataError, "the series has 3 steps, so it holds no forecast of 9 steps"),

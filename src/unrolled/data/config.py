@@ -101,7 +101,7 @@ class DataConfig(PartOfRun):
     na_values: tuple[str, ...] = option(
         (),
         "Further cells that stand for a missing value, such as -999.",
-        also=("na", "null_values", "missing_values", "na_strings"),
+        also=("null_values", "na_strings"),
     )
     text_encoding: str = option(
         "utf-8", "Character encoding of text files, such as latin-1.", also=("encoding", "charset")
