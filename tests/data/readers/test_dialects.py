@@ -183,6 +183,7 @@ def test_a_number_that_can_be_read_in_two_ways_is_asked_about() -> None:
 
 def test_points_between_thousands_beside_decimal_commas() -> None:
     assert table("n;x\n1.234;12,5\n7.890;3,25\n").to_pydict() == {"n": [1234, 7890], "x": [12.5, 3.25]}
+    assert table("n;x\nnan;1,5\n1.234;12,5\n")["n"].to_pylist() == [None, 1234]
     assert table("n;x\n1.5;12,5\n7.890;3,25\n")["n"].to_pylist() == [1.5, 7.89]
     assert "if 1.234 means 1234, give decimal ," in remarks(table("n;x\n1.234;a\n7.890;b\n"))
     both = lines("n;y", *("1.234;a", "2.345;b", "3.456;c", "4.567;d", "5.678;e", "678;f"))

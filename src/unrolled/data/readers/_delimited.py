@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 
 from unrolled.data.config import DataConfig
 from unrolled.data.encodings.encoding import ENCODINGS, traits_of
-from unrolled.data.io.number_forms import Sign, readings
+from unrolled.data.io.number_forms import Sign, is_missing, readings
 from unrolled.data.readers._csv_file import EMPTY, CsvFile
 from unrolled.data.readers._first_read import first_read
 from unrolled.data.readers._layout import find_layout
@@ -192,6 +192,7 @@ class _Reading:
                 shown.add(".")
                 continue
             texts = self.file.read(texts=[index], only=[index])[0]
+            texts = pc.if_else(is_missing(texts), pa.scalar(None, texts.type), texts)  # such as nan
             pointed = texts.filter(pc.fill_null(pc.match_substring(texts, "."), False))
             if not len(pointed):
                 continue
