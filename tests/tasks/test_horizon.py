@@ -9,7 +9,6 @@ from samples import sequences
 from unrolled.data.config import DataConfig
 from unrolled.data.tables.read import read
 from unrolled.data.tables.sequences import Sequences
-from unrolled.errors import UsageError
 from unrolled.tasks._horizon import dated_steps
 from unrolled.tasks.forecast import Forecast
 from unrolled.tasks.task import Question
@@ -45,13 +44,13 @@ WORKING = [day.date() for day in every(400, days=1) if day.weekday() < 5]
         (every(400, weeks=1), 52),
         (months(144, 1), 12),
         (months(60, 3), 4),
-        (months(60, 12), None),
-        (every(40, days=11), None),
+        (months(60, 12), 6),  # no season
+        (every(40, days=11), 6),
         (months(24, 1), 6),  # a quarter of the series
         (months(12, 1), 3),
     ],
 )  # fmt: skip
-def test_the_season_is_that_of_the_calendar(times: list[Any], steps: int | None) -> None:
+def test_the_season_is_that_of_the_calendar(times: list[Any], steps: int) -> None:
     assert Forecast.assumes(Question(stepped(times), (), ())).get("horizon") == steps
 
 
@@ -64,13 +63,10 @@ def test_a_number_at_each_date_is_forecast() -> None:
         assert Forecast.assumes(question) == {"horizon": 12, "season": 12}
 
 
-@pytest.mark.parametrize(("years", "example"), [(60, 12), (11, 5)])
-def test_without_a_season_the_horizon_is_asked_for(years: int, example: int) -> None:
+@pytest.mark.parametrize(("years", "steps"), [(60, 6), (11, 2)])
+def test_without_a_season_there_are_six_steps_or_a_quarter_of_the_series(years: int, steps: int) -> None:
     question = Question(stepped(months(years, 12)), ("load",), (), {"order": "when"})
-    assert Forecast.assumes(question) == {}
-    assert Forecast.recognises(question) is not None
-    with pytest.raises(UsageError, match=rf"needs horizon, .* such as: fit\(data, order='when', horizon={example}\)"):
-        Forecast.roles(question)
+    assert Forecast.assumes(question) == {"horizon": steps}
 
 
 def test_steps_without_dates_are_not_forecast_unasked() -> None:

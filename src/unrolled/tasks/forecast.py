@@ -33,6 +33,7 @@ from unrolled.tasks.task import Batching, Layout, Measured, Question, Reads, Rec
 
 __all__ = ["Forecast"]
 
+_WITHOUT_SEASON = 6  # steps to forecast where there is no season, such as years: as in the M competitions
 _SCALE = "interval_scale"  # the name of what is learned from the validation split
 _MIDDLE, _DEVIATIONS = 0.8, 1.2815515655446004  # the share of a Gaussian within so many standard deviations
 
@@ -154,11 +155,10 @@ class Forecast(Task):
         if cadence is None or not cadence.regular or not _over_time(question):
             return {}
         season = question.asked.get("season") or cadence.season
-        if season == 1 and not cadence.horizon:
-            return {}  # the horizon is asked for
-        found = {"horizon": cadence.horizon or max(1, min(season, cadence.longest // 4)), "season": season}
-        if cadence.longest < 2 * season:
-            del found["season"]
+        usual = season if season > 1 else _WITHOUT_SEASON
+        found = {"horizon": cadence.horizon or max(1, min(usual, cadence.longest // 4))}
+        if cadence.longest >= 2 * season > 2:
+            found["season"] = season
         return {name: value for name, value in found.items() if not question.asked.get(name)}
 
     @staticmethod
