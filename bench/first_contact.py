@@ -73,13 +73,14 @@ def _try(file: File, wheels: Path, minutes: str) -> dict[str, Any]:
         found = _found(place / "run")
         faults = _faults(file, found)
         shown = f"order {found['order']}, by {found['by']}, reads {', '.join(found['inputs'])[:80]}"
-        verdict = next((line for line in reversed(done.stderr.splitlines()) if "baseline" in line), "–")
+        judged = json.loads(done.stdout)["findings"]["verdicts"].get("valid")
+        verdict = "{measure} {value:.4g}, {rival} {best:.4g}".format(**judged) if judged else "–"
         answer = "wrong" if faults else "right"
         return row | {
             "answer": answer,
             "task": found["task"],
             "found": "; ".join((*faults, shown)),
-            "verdict": verdict.strip(),
+            "verdict": verdict,
         }
 
 
@@ -101,7 +102,7 @@ def _found(run: Path) -> dict[str, Any]:
         "task": config["task"]["name"],
         "order": config["data"]["order"],
         "by": config["data"]["by"],
-        "inputs": [*coder["inputs"], *coder["joined"]],
+        "inputs": list(dict.fromkeys([*coder["inputs"], *coder["joined"]])),
         "target": coder["target"],
         "joined": coder["joined"],
         "kinds": coder["kinds"],

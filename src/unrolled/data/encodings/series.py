@@ -203,7 +203,8 @@ class Series:
         """A one-line summary."""
         scale = "0 or 1, not scaled" if self.binary else "each scaled"
         missing = f", {self.scaling.missing} missing" if self.scaling.missing else ""
-        return f"series of {len(self.channels)} channels, {scale}{missing}"
+        channels = "1 channel" if len(self.channels) == 1 else f"{len(self.channels)} channels"
+        return f"series of {channels}, {scale}{missing}"
 
 
 def _open(array: pa.ChunkedArray, where: Where, width: int | None) -> tuple[np.ndarray, np.ndarray, Cells]:
