@@ -97,6 +97,12 @@ def test_options_say_how_lines_are_divided() -> None:
     assert "has no line behind the 9 that skip leaves out" in refused("a\n1\n", skip="9")
 
 
+def test_single_quotes_where_the_columns_are_named() -> None:
+    text = lines("'11.7%'::'1,680,034'::'a'", "'1.5%'::'902,935'::'b'")
+    found = table(text, header=("y", "n", "t")).to_pydict()
+    assert found == {"y": [11.7, 1.5], "n": [1680034, 902935], "t": ["a", "b"]}
+
+
 def test_a_first_cell_that_starts_with_a_hash_is_no_comment() -> None:
     found = table("# made by a program\n#N/A,0042\n5,0043\n", header=("n", "zip"))
     assert found.to_pydict() == {"n": [None, 5], "zip": ["0042", "0043"]}

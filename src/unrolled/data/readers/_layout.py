@@ -67,7 +67,7 @@ def find_layout(data: pa.Buffer, origin: str, likely: str | None, config: DataCo
     dialect = Dialect(given or ",", None if config.quote == "none" else config.quote or '"')
     sample = _sample(data)
     if config.quote is None:
-        dialect = replace(dialect, quote=_quote(sample, dialect, given, likely))
+        dialect = replace(dialect, quote=_quote(sample, dialect, given, likely, config))
     dialect = replace(dialect, separator=given or _separator(sample, dialect, origin, likely, config))
     data = _trimmed(one_sign(without_blanks_before_quotes(data, dialect), dialect))
     layout = _with_names(Layout(data, dialect, [], int(not config.header) + behind), sample, origin, config)
@@ -134,16 +134,16 @@ def _without_comments(data: pa.Buffer, given: str | None, config: DataConfig) ->
     return data.slice(sum(map(len, lines[:count]))), count
 
 
-def _quote(sample: Sample, dialect: Dialect, given: str | None, likely: str | None) -> str | None:
+def _quote(sample: Sample, dialect: Dialect, given: str | None, likely: str | None, config: DataConfig) -> str | None:
     """The sign around cells: the single quote where the rows agree only with it."""
     if "'" not in sample.text:
         return dialect.quote
     for quote in (dialect.quote, "'"):
         tried = replace(dialect, quote=quote)
         try:
-            separator = given or best_separator(sample, tried, likely)
+            separator = given or _separator(sample, tried, "", likely, config)
             rows = sample.rows(replace(tried, separator=separator))
-        except csv.Error:
+        except (csv.Error, DataError):  # the last try names what is wrong
             continue
         if len(rows) > 1 and len(rows[0]) > 1 and {len(row) for row in rows} == {len(rows[0])}:
             columns = [rows[0], *zip(*rows[1:], strict=True)]
