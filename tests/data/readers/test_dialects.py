@@ -122,6 +122,8 @@ HEADERS = [
     "1,2.5\n3,4.5\n",
     "5\n3\n4\n",
     "good food,1\nbad food,0\nbad wine,1\n",
+    "8,307.5,ford,18.1\n8,350.5,buick,15.2\n6,200.1,amc,22.3\n6,400.2,amc,14.1\n",  # no number comes again
+    'A1,"Autauga, AL",2009,"23,288 ",9.7\nA2,"Baldwin, AL",2009,"81,706 ",9.1\nA3,"Bibb, AL",2009,"8,475 ",12.1\n',
 ]
 
 
@@ -133,6 +135,8 @@ def test_a_first_row_of_data_is_no_header(text: str) -> None:
 def test_numbers_may_be_names() -> None:
     assert table("land,1990,1991\nA,1.5,2\nB,3,4\n").column_names == ["land", "1990", "1991"]
     assert table("0,1,2,3\n1.5,2,3,4\n").column_names == ["0", "1", "2", "3"]
+    assert table("land,400,402.5,405\nA,300,403,500\nB,500,402,300\n").column_names == ["land", "400", "402.5", "405"]
+    assert table("land,2023,2022\nA,2500,1500\nB,1500,3000\n").column_names == ["land", "2023", "2022"]
     assert table(",0,1\na,7,8\n").column_names == ["column1", "0", "1"]
 
 
