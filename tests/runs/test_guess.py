@@ -63,7 +63,12 @@ ASKED = {
         {"bill": numbers(), "tip": numbers(), "sex": draw("m", "f"), "day": draw("Sun", "Sat"), "size": numbers()},
         ["target='size'", "target='bill'", "target='sex'"],
     ),
-    "numbers": ({"height": numbers(), "weight": numbers()}, ["target='weight'", "target='height'"]),
+    "numbers": ({"height": numbers(), "weight": numbers()}, ["target='weight'", "target='height'", "horizon=12"]),
+    "numbers, the first of them few": ({"dose": draw(1, 2, 3), "weight": numbers()}, ["target='weight'", "target='dose'"]),
+    "a place": ({"x": numbers(), "y": numbers(), "z": numbers()}, ["target='z'", "target='x'", "horizon=12"]),
+    "an axis": ({"motion-x": numbers(), "motion-y": numbers()}, ["target='motion-y'", "target='motion-x'", "horizon=12"]),
+    "at a diagnosis": ({"age_at_diagnosis": numbers(), "years": numbers()}, ["target='years'", "target='age_at_diagnosis'", "horizon=12"]),
+    "an identity": ({"owner_id": draw("a", "b", "c"), "stop": numbers(), "weight": numbers()}, ["target='weight'", "target='stop'", "horizon=12"]),
     "one column of numbers": ({"load": numbers()}, ["horizon=12"]),
     "two names": ({"text": ENGLISH, "category": draw("a", "b"), "label": draw("c", "d")}, ["target='category'", "target='label'"]),
     "a text and two labels": (
@@ -124,7 +129,8 @@ def test_the_suggested_commands_are_complete_and_work(tmp_path: Path) -> None:
     with pytest.raises(UsageError) as asked, as_flags():
         ur.fit(source, hidden=4, steps=1, out=tmp_path / "run")
     lines = str(asked.value).splitlines()
-    assert lines[1:] == [f"  unrolled fit '{source}' --hidden 4 --steps 1 --target {name}" for name in ("tip", "bill")]
+    plain = f"  unrolled fit '{source}' --hidden 4 --steps 1"
+    assert lines[1:] == [f"{plain} {flags}" for flags in ("--target tip", "--target bill", "--horizon 12")]
     trained = ur.fit(source, hidden=4, steps=1, target="tip", out=tmp_path / "run")
     assert trained.task.name == "regress"
 

@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 
 from unrolled.data.encodings._cells import plain
 from unrolled.data.encodings.encoding import has_time
+from unrolled.data.tables.identifiers import names_an_identity
 from unrolled.data.tables.sequences import Sequences
 from unrolled.errors import UsageError, command, named
 from unrolled.tasks._horizon import dated_steps, example_horizon
@@ -28,13 +29,14 @@ _ANSWERS = {
     *("label", "labels", "class", "classes", "target", "targets", "y", "outcome", "category", "categories", "topic"),
     *("topics", "sentiment", "emotion", "emotions", "polarity", "stance", "species", "survived", "intent", "spam"),
     *("churn", "churned", "exited", "diagnosis", "toxic", "toxicity", "fraud", "rating", "stars", "quality", "tags"),
-    *("genre", "genres", "grade", "verdict"),
+    *("genre", "genres", "verdict"),
 }
 _STATES = {"state", "activity", "behavior", "behaviour"}
 _WRITTEN = {
     *("target", "tgt", "translation", "output", "summary", "answer", "response", "pronunciation", "phonemes", "phones"),
     *("transcript", "transcription", "caption"),
 }
+_LINKS = {"at", "of", "in", "on", "for", "to", "by", "since", "until", "after", "before", "from", "per"}
 _WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
 
 
@@ -110,7 +112,9 @@ def _part(sequences: Sequences, name: str) -> str:
 def _by_name(sequences: Sequences, columns: _Columns) -> list[str]:
     """The columns whose names say that they are what is predicted."""
     dated = dated_steps(sequences) is not None  # where a label of a whole series rather describes it
-    found = [] if dated else [name for name in (*columns.labels, *columns.numbers) if _names(name, _ANSWERS)]
+    place = "z" in map(str.lower, sequences.kinds)  # beside z, y is where something is
+    words = _ANSWERS - {"y"} if place else _ANSWERS
+    found = [] if dated else [name for name in (*columns.labels, *columns.numbers) if _names(name, words)]
     if len(columns.subjects) > 1:
         found += [name for name in columns.subjects if _names(name, _WRITTEN)]
     if columns.series or len(columns.items) > 1:
@@ -150,15 +154,26 @@ def _of_rows(columns: _Columns, sequences: Sequences, asked: Mapping[str, Any]) 
     if len(columns.subjects) == len(answers) == 1:
         return answers[0], f"it is the only column beside {columns.subjects[0]!r}"
     dated = any(pa.types.is_temporal(field.type) for field in sequences.table.schema)
-    if len(columns.labels) == 1 and not dated and columns.labels[0] in (names[0], names[-1]):
+    if len(columns.labels) == 1 and not dated and _stands_apart(columns.labels[0], sequences):
         return columns.labels[0], "it is the only column with few different values"
     if not answers and all(sequences.traits(name).whole for name in names):
         return None
+    answers = [name for name in answers if not names_an_identity(name)] or answers
     likely = dict.fromkeys([names[-1], names[0], *columns.labels, *answers, *names])
     options: list[dict[str, Any]] = [{"target": name} for name in likely if name in answers or not answers]
-    if columns.subjects and answers:
-        options[_SHOWN - 1 :] = [{"task": "next_step", "target": columns.subjects[-1]}]
+    prose = [name for name in columns.subjects if not names_an_identity(name)]
+    if prose and answers:
+        options[_SHOWN - 1 :] = [{"task": "next_step", "target": prose[-1]}]
+    elif not columns.subjects and columns.numbers == answers != [] and not dated:
+        options.insert(_SHOWN - 1, {"horizon": example_horizon(sequences)})  # they may be the steps of one series
     raise _open(sequences, asked, options)
+
+
+def _stands_apart(name: str, sequences: Sequences) -> bool:
+    """Whether a column is where a table has its answers: the last, or the first if it holds words."""
+    first, *_, last = sequences.kinds
+    words = sequences.traits(name).labels
+    return not names_an_identity(name) and (name == last or (name == first and words))
 
 
 def _open(sequences: Sequences, asked: Mapping[str, Any], options: list[dict[str, Any]]) -> UsageError:
@@ -173,9 +188,9 @@ def _open(sequences: Sequences, asked: Mapping[str, Any], options: list[dict[str
 
 
 def _names(name: str, words: set[str]) -> bool:
-    """Whether the last word of a column's name, or the name, is one of ``words``."""
-    last = list(_words(name))[-1:]
-    return name.strip().lower() in words or any(word in words for word in last)
+    """Whether the last word of a column's name, or the name, is one of ``words``: not so of the age at diagnosis."""
+    *before, last = [*_words(name)] or [""]
+    return name.strip().lower() in words or (len(last) > 1 and last in words and not _LINKS & {*before})
 
 
 def _words(name: str) -> Iterator[str]:

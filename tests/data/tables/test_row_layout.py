@@ -66,6 +66,39 @@ def test_numbers_that_count_steps_order_them() -> None:
     assert hours is not None and hours.season == 24
 
 
+def test_a_panel_may_be_sorted_by_its_years() -> None:
+    years, countries = np.repeat(range(1990, 2005), 12), [*"abcdefghijkl"] * 15
+    assert dict(found({"country": countries, "year": years, "y": range(180)}).settled) == {"order": "year", "by": "country"}
+    sold = {"YrSold": np.repeat(range(2000, 2010), 18), "street": ["pave", "gravel"] * 90, "price": range(180)}
+    assert not found(sold, target=["price"]).settled
+
+
+def test_two_meters_that_never_tell_at_the_same_instant_are_two_series() -> None:
+    start = np.datetime64("2024-01-01T00:00:00")
+    times = [str(start + 60 * (n // 2) + 7 * (n % 2)) for n in range(80)]
+    series = found({"ts": times, "device": ["a", "b"] * 40, "y": range(80)})
+    assert dict(series.settled) == {"order": "ts", "by": "device"}
+    assert "'ts': one step is 1 minute" in series.notes
+    alone = found({"ts": times[::2], "state": ["on", "off"] * 20, "y": NUMBERS})
+    assert dict(alone.settled) == {"order": "ts"}
+
+
+def test_only_whole_numbers_are_parts_of_a_date() -> None:
+    returns = found({"date": DAYS, "weekday": [n % 7 for n in range(40)], "next_day_return": NUMBERS})
+    assert returns.settled["target"] == ("next_day_return",)
+
+
+def test_times_beside_dates_that_stand_once_are_numbers() -> None:
+    runs = found({"date": DAYS, "duration": [f"0{n % 2}:{10 + n}:30" for n in range(40)]})
+    assert dict(runs.settled) == {"order": "date"} and runs.kinds == {"duration": "number"}
+    assert runs.table.column("duration")[0].as_py()[:2] == [630.0, 4290.0]
+    assert "'duration' is counted in its last unit, so that 00:10:30 is 630" in runs.notes
+    paces = [f"{5 + n % 3}:{10 + n}" for n in range(40)]
+    assert found({"pace": paces, "km": NUMBERS}).table.column("pace")[0].as_py() == 310
+    words = found({"pace": paces, "km": NUMBERS}, kinds={"pace": "category"})
+    assert words.table.column("pace")[0].as_py() == "5:10"
+
+
 def test_dates_of_examples_do_not_order_them() -> None:
     rng = np.random.default_rng(0)
     days = [str(np.datetime64("2020-01-01") + int(day)) for day in rng.integers(0, 900, 80)]

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv
 
+from unrolled.data.io.elapsed import counted_up
 from unrolled.data.io.number_forms import (
     SIGNS,
     Sign,
@@ -79,6 +80,8 @@ def examined(texts: pa.ChunkedArray, name: str, fail: Fail, *, declared: bool) -
     if signs and (declared or not _coded(values)):
         return Written(values, "numbers", signs, len(signs) > 1 and _any(ambiguous(values)), counts)
     if signs:
+        return Written(texts)
+    if declared and counted_up(texts) is not None:
         return Written(texts)
     if declared:
         row = int(np.argmin(_either(values)))

@@ -110,7 +110,7 @@ def cadence_of(times: np.ndarray, series: np.ndarray) -> Cadence:
     workdays = False
     if same_day and len(np.unique(of_day)) == 1 and len(np.unique(months)) > 1:
         step, share, gaps, missing = _usual(np.diff(months)[same])
-        say, season = _MONTHS.get(step, (f"{step} months", 1))
+        say, season = _MONTHS.get(step, (f"{step} months" if step % 12 else f"{step // 12} years", 1))
     else:
         weekend = (days + 3) % 7 >= 5
         workdays = not weekend.any() and len(np.unique(of_day)) == 1 and len(np.unique(days)) > 6

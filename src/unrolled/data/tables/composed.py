@@ -12,9 +12,10 @@ import pyarrow.compute as pc
 from unrolled.data.encodings._cells import is_text, plain
 from unrolled.data.io.date_forms import MONTHS
 from unrolled.data.io.day_numbers import days_of
+from unrolled.data.io.elapsed import counted_in, counted_up
 from unrolled.data.tables.dated import whole_seconds
 
-__all__ = ["DATE", "Composed", "with_clock", "with_date_of_numbers", "with_key"]
+__all__ = ["DATE", "Composed", "with_clock", "with_date_of_numbers", "with_key", "with_seconds"]
 
 DATE = "date"  # the name of a column that is made of year, month and so on
 _CLOCK = r"^\s*(?P<hour>\d{1,2})[:.](?P<minute>\d{2})(?:[:.](?P<second>\d{2}))?\s*$"
@@ -60,20 +61,25 @@ def with_key(table: pa.Table, by: str | None) -> pa.Table:
     return table.append_column(by, pc.binary_join_element_wise(*(part.cast(pa.string()) for part in parts), ","))
 
 
-def with_clock(table: pa.Table, dropped: Collection[str]) -> Composed:
-    """Add the one column of times of the day to the one column of dates; whole hours only where dates repeat.
+def with_clock(table: pa.Table, dropped: Collection[str], *, later: bool = False) -> Composed:
+    """Add the one column of times of the day, or of whole hours, to the one column of dates, where dates repeat.
+
+    Where each date stands once, the times rather say how long something took.
 
     Args:
         table: columns of dates are dates already.
         dropped: columns that are left out.
+        later: whether a model reads the table, which may be short: its times are added unless they are ``dropped``.
     """
     names = [name for name in table.column_names if name not in dropped]
     dates = [name for name in names if pa.types.is_date(table.schema.field(name).type)]
     if len(dates) != 1:
         return Composed(table)
     date = table.column(dates[0])
+    if not later and pc.count_distinct(date).as_py() == len(date) - date.null_count:
+        return Composed(table)
     found = {name: micros for name in names if (micros := _clock(table.column(name), name)) is not None}
-    if not found and pc.count_distinct(date).as_py() < len(date):
+    if not found:
         found = {name: micros for name in names if (micros := _hours(table.column(name), name)) is not None}
     if len(found) != 1:
         return Composed(table)
@@ -85,6 +91,22 @@ def with_clock(table: pa.Table, dropped: Collection[str]) -> Composed:
     whole = pa.types.is_integer(table.column(name).type)
     left = {} if whole else {name: f"is the time of day in {dates[0]!r}"}
     return Composed(table.set_column(place, dates[0], column), left, f"{name!r} is added to {dates[0]!r}")
+
+
+def with_seconds(table: pa.Table, dropped: Collection[str]) -> tuple[pa.Table, tuple[str, ...]]:
+    """``table`` with numbers in its columns of times of the day and of durations, and what to say about them.
+
+    Example:
+        >>> with_seconds(pa.table({"pace": ["5:23", "6:01"]}), ())[0].column("pace").to_pylist()
+        [323.0, 361.0]
+    """
+    remarks = []
+    for index, name in enumerate(table.column_names):
+        column = plain(table.column(index))
+        if name not in dropped and (numbers := counted_up(column)) is not None:
+            table = table.set_column(index, name, numbers)
+            remarks.append(f"{name!r} {counted_in(column, numbers)}")
+    return table, tuple(remarks)
 
 
 def with_date_of_numbers(table: pa.Table, dropped: Collection[str]) -> Composed:

@@ -14,6 +14,7 @@ from unrolled.data.encodings.encoding import ENCODINGS, Where, has_time, traits_
 from unrolled.data.io.date_numbers import dates_in_numbers
 from unrolled.data.io.dates import Dates, dates_in_texts
 from unrolled.data.io.day_numbers import DateOrder
+from unrolled.data.io.elapsed import counted_up
 from unrolled.data.io.periods import dates_of_periods
 from unrolled.data.io.time_names import names_a_time
 from unrolled.errors import DataError, Origin, named
@@ -119,11 +120,8 @@ def _in_order(column: pa.ChunkedArray, name: str, origin: Origin) -> pa.ChunkedA
         return texts.cast(pa.float64())
     except pa.ArrowInvalid:
         pass
-    cells = Where(origin, name)
-    on_a_day = pc.binary_join_element_wise(pa.scalar("2000-01-01", texts.type), texts, pa.scalar(" ", texts.type))
-    found = dates_in_texts(on_a_day, open_cells(texts, cells, time=False).error)
-    if found is not None and pa.types.is_timestamp(found.values.type):
-        return found.values.cast(pa.time64("us"))
+    if (seconds := counted_up(texts)) is not None:
+        return seconds
     row = pc.index(pc.is_valid(texts), True).as_py()
     raise DataError(
         f"{texts[row].as_py()[:40]!r} is no date, time or number of a known form, so it cannot order the steps",

@@ -7,14 +7,15 @@ from dataclasses import replace
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from unrolled.data.config import DataConfig
 from unrolled.data.encodings._alphabets import Name
-from unrolled.data.encodings.encoding import has_time
+from unrolled.data.encodings.encoding import ENCODINGS, has_time, traits_of
 from unrolled.data.io.blobs import NAMES
 from unrolled.data.io.time_names import names_a_part_of_time
 from unrolled.data.io.timestamps import duration
-from unrolled.data.tables.composed import DATE, with_clock, with_date_of_numbers, with_key
+from unrolled.data.tables.composed import DATE, with_clock, with_date_of_numbers, with_key, with_seconds
 from unrolled.data.tables.dated import with_dates
 from unrolled.data.tables.file_names import FILE, each_is_a_series
 from unrolled.data.tables.grouping import group_steps
@@ -30,6 +31,8 @@ from unrolled.data.tables.whole_numbers import kinds_of_whole_numbers
 from unrolled.errors import DataError, Origin, UsageError, did_you_mean, lacking, named
 
 __all__ = ["read"]
+
+_DAYS = 366  # most parts of a date: the days of a year
 
 
 def read(
@@ -119,9 +122,12 @@ def _leave_ignored_out(reading: Reading, config: DataConfig) -> Reading:
 def _date(reading: Reading, config: DataConfig, later: bool) -> Reading:
     dated = with_dates(reading.table, config, reading.origin, {*reading.dropped, *config.fields})
     settled = {"date_order": dated.order} if dated.order else {}
-    timed = with_clock(dated.table, {*reading.dropped, *config.fields, *config.kinds})
-    said = () if later else (*dated.remarks, *filter(None, [timed.remark]))  # it was said when the model was trained
-    reading = replace(reading, table=timed.table, settled={**reading.settled, **settled})
+    timed = with_clock(dated.table, {*reading.dropped, *config.fields, *config.kinds}, later=later)
+    kept = {name for name, kind in config.kinds.items() if not (kind in ENCODINGS and traits_of(kind).measured)}
+    table, counted = with_seconds(timed.table, {*reading.dropped, *timed.dropped, *config.fields, *kept, config.by})
+    # It was said when the model was trained.
+    said = () if later else (*dated.remarks, *filter(None, [timed.remark]), *counted)
+    reading = replace(reading, table=table, settled={**reading.settled, **settled})
     return replace(reading, remarks=(*reading.remarks, *said)).without(timed.dropped)
 
 
@@ -168,8 +174,14 @@ def _without_parts_of_time(reading: Reading, keys: Collection[str]) -> dict[str,
         and (pa.types.is_integer(field.type) or pa.types.is_floating(field.type))
     ]
     names = [name for name in names if name not in identifiers(table.select([name]), ())]
-    measured = tuple(name for name in names if not names_a_part_of_time(name))
+    measured = tuple(name for name in names if not _is_part_of_time(table.column(name), name))
     return {"target": measured} if measured and len(measured) < len(names) else {}
+
+
+def _is_part_of_time(column: pa.ChunkedArray, name: str) -> bool:
+    """Whether a column holds a part of a date, such as the weekday: its name says so, and it has few whole numbers."""
+    whole = pa.types.is_integer(column.type) and pc.count_distinct(column).as_py() <= _DAYS
+    return whole and names_a_part_of_time(name)
 
 
 def _names_of_rows(table: pa.Table, kept: Collection[str]) -> dict[str, str]:

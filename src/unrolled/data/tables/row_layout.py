@@ -14,7 +14,8 @@ import pyarrow.compute as pc
 from unrolled.data.encodings._cells import is_text
 from unrolled.data.encodings._labels import looks_like_labels
 from unrolled.data.io.time_names import names_a_part_of_time, names_a_time, words_of
-from unrolled.data.tables.cadence import cadence_of, clock_of_times
+from unrolled.data.tables.cadence import Cadence, cadence_of, clock_of_times
+from unrolled.data.tables.composed import with_key
 from unrolled.data.tables.grouping import codes
 from unrolled.data.tables.groups_of_rows import WHO
 from unrolled.data.tables.identifiers import names_an_item
@@ -110,6 +111,7 @@ def _as_series(
     at = clock_of_times(table.column(time))
     others = [name for name in names if name != time]
     measured = [name for name in others if _is_number(table.column(name)) and not _names_who(name)]
+    free = [name for name in others if name not in target]
     if at is None or not np.isfinite(at).all() or any(_is_prose(table.column(name)) for name in others):
         return
     if not measured and not target:
@@ -119,9 +121,9 @@ def _as_series(
     if len(np.unique(at)) == len(at):
         cadence = cadence_of(np.sort(at), np.zeros(len(at), np.int64))
         if cadence.regular and cadence.longest >= _FEWEST:
-            yield time, None
+            yield time, _closing(table, time, free, cadence)
         return
-    by = parting(table, time, [name for name in others if name not in target])
+    by = parting(table, time, free)
     if by is not None and (set(measured) - {by, *by.split(",")} or target):
         yield time, by
     elif by is None and at.dtype == np.int64:
@@ -132,9 +134,22 @@ def _as_series(
             yield time, None
 
 
+def _closing(table: pa.Table, time: str, names: list[str], cadence: Cadence) -> str | None:
+    """The column that parts one series with many gaps into series without: two meters seldom tell at the same instant."""
+    if cadence.gaps < _FEWEST:
+        return None
+    by = parting(table, time, names)
+    at = clock_of_times(table.column(time))
+    if by is None or at is None:
+        return None
+    series = codes(with_key(table, by).column(by))
+    places = np.lexsort((at, series))
+    return by if _FEWEST * cadence_of(at[places], series[places]).gaps <= cadence.gaps else None
+
+
 def _rises_in_runs(at: np.ndarray) -> bool:
     """Whether numbers count steps: they rise, and begin anew a few times at most."""
-    return int((np.diff(at) <= 0).sum()) <= len(at) // _FEWEST and len(np.unique(at)) >= _FEWEST
+    return int((np.diff(at) < 0).sum()) <= len(at) // _FEWEST and len(np.unique(at)) >= _FEWEST
 
 
 def parting(table: pa.Table, time: str, names: Collection[str]) -> str | None:
