@@ -99,9 +99,9 @@ def check_header(names: Sequence[str], rows: Sequence[Sequence[str]], origin: st
 def looks_like_data(rows: Sequence[Sequence[str]], *, strict: bool) -> bool:
     """Whether the first of ``rows`` holds values like those of the others.
 
-    All its cells are numbers or dates; or some are numbers above columns of numbers, and do not rise from left to right
-    as the years of a wide table do, or are values of their columns too. Numbers from 0 in steps of 1 name the columns
-    of an array without names.
+    All its cells are numbers or dates; or some are numbers above columns of numbers, and do not rise or fall from left
+    to right as the years of a wide table do, or are values of their columns too. Numbers from 0 in steps of 1 name the
+    columns of an array without names.
 
     Args:
         rows: of a sample.
@@ -110,10 +110,11 @@ def looks_like_data(rows: Sequence[Sequence[str]], *, strict: bool) -> bool:
     first, others = rows[0] if rows else [], rows[1:]
     cells = [cell for cell in first if cell]
     values = {index: _value(cell) for index, cell in enumerate(first) if cell}
-    numeric = {index: value for index, value in values.items() if value is not None}
+    seen = {index: value for index, value in values.items() if value is not None}
+    numeric = {index: value for index, value in seen.items() if not math.isnan(value)}  # "none" may be a name
     if not numeric:
         return False
-    if len(numeric) == len(cells):
+    if len(seen) == len(cells):
         steps = list(numeric.values()) == [float(index) for index in range(len(cells))]
         return not (strict and steps and (len(cells) > 3 or not first[0]))
     columns = {index: [_value(row[index]) for row in others if index < len(row)] for index in numeric}
@@ -123,7 +124,8 @@ def looks_like_data(rows: Sequence[Sequence[str]], *, strict: bool) -> bool:
     names = list(numeric.values())
     if len(names) == 1:
         return any(found)
-    rising = all(later > earlier for earlier, later in itertools.pairwise(names))
+    ways = {later > earlier for earlier, later in itertools.pairwise(names)}
+    rising = len(ways) == 1 and len({*names}) == len(names)  # or falling: the latest year may stand first
     rising = rising and (len(names) > 2 or all(1000 <= name < 3000 for name in names))
     in_steps = names == [names[0] + step for step in range(len(names))]
     return not in_steps and (any(found) if rising else True)
