@@ -68,7 +68,10 @@ def test_numbers_that_count_steps_order_them() -> None:
 
 def test_a_panel_may_be_sorted_by_its_years() -> None:
     years, countries = np.repeat(range(1990, 2005), 12), [*"abcdefghijkl"] * 15
-    assert dict(found({"country": countries, "year": years, "y": range(180)}).settled) == {"order": "year", "by": "country"}
+    assert dict(found({"country": countries, "year": years, "y": range(180)}).settled) == {
+        "order": "year",
+        "by": "country",
+    }
     sold = {"YrSold": np.repeat(range(2000, 2010), 18), "street": ["pave", "gravel"] * 90, "price": range(180)}
     assert not found(sold, target=["price"]).settled
 

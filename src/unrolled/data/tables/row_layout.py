@@ -135,7 +135,7 @@ def _as_series(
 
 
 def _closing(table: pa.Table, time: str, names: list[str], cadence: Cadence) -> str | None:
-    """The column that parts one series with many gaps into series without: two meters seldom tell at the same instant."""
+    """The column that parts a series with many gaps into some without: two meters seldom tell at one instant."""
     if cadence.gaps < _FEWEST:
         return None
     by = parting(table, time, names)
