@@ -22,6 +22,7 @@ from unrolled.errors import UsageError
 from unrolled.kernels.library import active
 from unrolled.runs.trained import Trained
 from unrolled.storage.tensors import load_tensors
+from unrolled.tasks.next_step import END
 
 FOLDER = Path(__file__).parent / "expected" / "format-1"
 NAMES = sorted(path.stem for path in FOLDER.glob("*.zip"))
@@ -45,6 +46,13 @@ class Saved:
 
     def open(self) -> Trained:
         return ur.load("run")
+
+
+KEPT_OTHERWISE = {
+    # Of equally good validations, the weights with the lowest loss are kept; it was the first of them.
+    *("stopped-pair", "stopped-rows", "stopped-sampled"),
+    "stopped-windows",  # at least one whole forecast is held out; it was a tenth of the steps
+}
 
 
 @pytest.fixture
@@ -84,6 +92,53 @@ def added(trained: Trained, data: Any, **options: Any) -> dict[str, Any]:
     return {name: as_json(table[name].to_pylist()) for name in table.column_names if name not in before}
 
 
+def as_then(answers: dict[str, Any]) -> dict[str, Any]:
+    """Answers as they were: the end of a row was empty and no candidate."""
+    told = {name: _unnamed(value) if name.endswith("_predicted") else value for name, value in answers.items()}
+    for name in [name for name in answers if name.endswith("_top")]:
+        told[name], told[f"{name}_p"] = _without_end(answers[name], answers[f"{name}_p"])
+    return told
+
+
+def _unnamed(value: Any) -> Any:
+    return [_unnamed(one) for one in value] if isinstance(value, list) else "" if value == END else value
+
+
+def _without_end(names: list[Any], chances: list[Any]) -> tuple[list[Any], list[Any]]:
+    if names and isinstance(names[0], list):
+        both = [_without_end(*row) for row in zip(names, chances, strict=True)]
+        return [row[0] for row in both], [row[1] for row in both]
+    places = [place for place, name in enumerate(names) if name != END]
+    return [names[place] for place in places], [chances[place] for place in places]
+
+
+def same_answers(found: dict[str, Any], expected: dict[str, Any], place: str) -> None:
+    """Assert that the columns that there were hold what they held; the end may have taken a candidate's place."""
+    then = as_then(measured(found, expected))
+    for name in [name for name in then if "_top" in name]:
+        for row, other in _rows(then[name], expected[name]):
+            same(row, other[: len(row)], f"{place}.{name}")
+            assert len(other) - len(row) <= 1
+    same(
+        {n: v for n, v in then.items() if "_top" not in n},
+        {n: v for n, v in expected.items() if "_top" not in n},
+        place,
+    )
+
+
+def same_live(found: Any, expected: Any, place: str) -> None:
+    """`same_answers` of a live step, whose answer may be none."""
+    if isinstance(expected, dict):
+        same_answers(found, expected, place)
+    else:
+        same(found, expected, place)
+
+
+def _rows(found: list[Any], expected: list[Any]) -> list[tuple[list[Any], list[Any]]]:
+    nested = bool(expected) and isinstance(expected[0], list)
+    return list(zip(found, expected, strict=True)) if nested else [(found, expected)]
+
+
 def measured(found: dict[str, Any], expected: dict[str, Any]) -> dict[str, Any]:
     """Only the measures and columns that there were when the run was saved."""
     return {name: value for name, value in found.items() if name in expected}
@@ -104,7 +159,7 @@ def test_a_finished_run_answers_as_it_did(name: str, saved: Callable[[str], Save
     run = saved(name)
     trained, expected = run.open(), run.expected
     asked = _data(expected["asked"])
-    same(measured(added(trained, asked), expected["predict"]), expected["predict"], "predict")
+    same_answers(added(trained, asked), expected["predict"], "predict")
     wanted = comparable(expected["evaluate"])
     same(measured(trained.evaluate(run.data), wanted), wanted, "evaluate")
     for beam, answers in expected.get("beams", {}).items():
@@ -147,11 +202,13 @@ def test_it_streams_as_it_did_and_goes_on_from_its_snapshot(name: str, saved: Ca
         return
     for number, stream in enumerate([] if streams is ... else streams):
         live = trained.stream()
-        same([as_json(live.push(value)) for value in stream["push"]], stream["answers"], f"stream {number}")
+        for value, answer in zip(stream["push"], stream["answers"], strict=True):
+            same_live(as_json(live.push(value)), answer, f"stream {number}")
     if streams is not ...:  # the snapshot was taken in the middle of the last stream
         live = trained.stream(Path("snapshot").read_bytes())
-        rest = [as_json(live.push(value)) for value in stream["push"][stream["from"] :]]
-        same(rest, stream["answers"][stream["from"] :], "from the snapshot")
+        begin = stream["from"]
+        for value, answer in zip(stream["push"][begin:], stream["answers"][begin:], strict=True):
+            same_live(as_json(live.push(value)), answer, "from the snapshot")
 
 
 @pytest.mark.parametrize("name", STOPPED)
@@ -159,6 +216,8 @@ def test_a_stopped_run_ends_as_it_would_have(name: str, saved: Callable[[str], S
     run = saved(name)
     assert run.open().evaluate(run.data)  # it answers with its best weights so far
     ur.fit(run.data, out="run", resume=True)
+    if name in KEPT_OTHERWISE:
+        return
     found = Path("run/model.safetensors").read_bytes()
     here = {
         "torch": torch.__version__,

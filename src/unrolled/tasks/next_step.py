@@ -184,10 +184,11 @@ class NextStep(Task):
         rows = torch.arange(len(last), device=last.device)
         o = outputs.at(rows, last).scores() if isinstance(outputs, LazyLogits) else outputs[rows, last]  # (B, O)
         if self.steps == "tokens":
+            chances = torch.softmax(o, -1)
             if self.text is not None:
-                o[:, list(self.text.never)] = -torch.inf
-            chances, best = torch.softmax(o, -1).max(-1)
-            columns = {f"{name}_predicted": self._named(best), f"{name}_p": chances.tolist()}
+                chances[:, list(self.text.never)] = 0  # never the answer; the chances of the others stay as they are
+            most, best = chances.max(-1)
+            columns = {f"{name}_predicted": self._named(best), f"{name}_p": most.tolist()}
             if self.first_item is not None:
                 end = self.text.end if self.text is not None and self.text.framed else None
                 ids, chances = top_items(o, self.first_item, end)

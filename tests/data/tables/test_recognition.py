@@ -88,7 +88,7 @@ def test_where_two_formats_are_likely_the_user_is_asked(tmp_path: Path) -> None:
         ("a.csv", b"%PDF-1.4\n", "is a PDF document"),
         ("a.doc", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "is an old Office document"),
         ("a.heic", b"\0\0\0\x18ftypheic\0\0", "is a HEIC or AVIF picture; it cannot be read"),
-        ("a.csv.gz", gzip.compress(b"<html><body>"), "is a web page"),
+        ("a.csv.gz", gzip.compress(b"<html><body>", mtime=0), "is a web page"),
         ("a.xyz", b"what is this?", r"its suffix '.xyz' does not name a known format"),
         ("nothing", b"what is this?", r"its name does not end in the suffix of a known format"),
     ],
