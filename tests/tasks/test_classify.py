@@ -121,3 +121,9 @@ def test_a_network_starts_with_how_many_rows_have_each_label_however_often_a_row
     prior = task.measure_training(coder.encode(data)).prior
     assert prior is not None
     assert prior.tolist() == pytest.approx([math.log(3.5 / 1.5), math.log(1.5 / 3.5)])
+
+
+def test_whole_numbers_that_are_all_different_are_no_labels() -> None:
+    for target, labels in ([1, 2, 3, 4, 5, 6], False), ([1, 2, 3, 4, 5, 5], True), ([0, 1], True):
+        data = sequences({"x": [0.5] * len(target), "y": target}, {"x": "number", "y": "number"})
+        assert (Classify.recognises(Question(data, ("y",), ())) is not None) == labels

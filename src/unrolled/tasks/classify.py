@@ -144,7 +144,8 @@ class Classify(Task):
 def _few_integers(array: pa.ChunkedArray) -> bool:
     if pa.types.is_boolean(array.type):
         return True
-    return pa.types.is_integer(array.type) and distinct(array) <= _FEW
+    different = distinct(array) if pa.types.is_integer(array.type) else 0
+    return 0 < different <= _FEW and different < max(3, len(array))  # labels occur more than once
 
 
 def _are_sets(sequences: Sequences, target: str) -> bool:

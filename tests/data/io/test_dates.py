@@ -157,3 +157,10 @@ def test_numbers_are_times_by_their_size_or_their_digits() -> None:
 def test_names_that_say_that_a_column_holds_times() -> None:
     assert all(names_a_time(name) for name in ("date", "ds", "Order Date", "pickup_datetime", "createdTime", "TS"))
     assert not any(names_a_time(name) for name in ("price", "dateline", "sometimes", "x", "update"))
+
+
+def test_periods_are_read_by_their_start() -> None:
+    found = read(*(f"{day}.01.2024 00:00 - {day}.01.2024 12:00" for day in range(20, 24)))
+    assert found is not None and found.note == "by the start of each period"
+    assert [value.day for value in found.values.to_pylist()] == [20, 21, 22, 23]
+    assert read("ham - eggs", "tea - milk") is None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pyarrow as pa
@@ -33,6 +33,7 @@ Fail = Callable[[int, str, str | None], Exception]
 _MOSTLY, _FEW = 0.95, 20  # if this share of at least so many cells has one form, the others are taken for errors
 _LONGEST, _HEAD, _TRIED = 60, 1000, 5  # letters of a date; cells, and distinct ones, that show which forms may fit
 _FOREIGN_MONTHS = 14
+_UNTIL = " - "
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +86,9 @@ def dates_in_texts(
         [datetime.date(2024, 1, 31), datetime.date(2024, 2, 1)]
     """
     shown = _shown(texts)
+    if shown and all(_UNTIL in text for text in shown):  # such as 01.01.2024 00:00 - 01.01.2024 01:00
+        starts = dates_in_texts(pc.replace_substring_regex(texts, f"{_UNTIL}.*$", ""), fail, order, sure=sure)
+        return starts and replace(starts, note=", ".join(filter(None, (starts.note, "by the start of each period"))))
     candidates = [form for form in FORMS if (sure or not form.sure) and any(re.match(form.pattern, t) for t in shown)]
     if not candidates and not any(re.match(FOREIGN, text) for text in shown):
         return None  # before anything is done with what may be a gigabyte of prose

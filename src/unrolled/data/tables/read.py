@@ -124,7 +124,9 @@ def _date(reading: Reading, config: DataConfig, later: bool) -> Reading:
     settled = {"date_order": dated.order} if dated.order else {}
     timed = with_clock(dated.table, {*reading.dropped, *config.fields, *config.kinds}, later=later)
     kept = {name for name, kind in config.kinds.items() if not (kind in ENCODINGS and traits_of(kind).measured)}
-    table, counted = with_seconds(timed.table, {*reading.dropped, *timed.dropped, *config.fields, *kept, config.by or ""})
+    table, counted = with_seconds(
+        timed.table, {*reading.dropped, *timed.dropped, *config.fields, *kept, config.by or ""}
+    )
     # It was said when the model was trained.
     said = () if later else (*dated.remarks, *filter(None, [timed.remark]), *counted)
     reading = replace(reading, table=table, settled={**reading.settled, **settled})

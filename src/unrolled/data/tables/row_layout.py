@@ -24,6 +24,7 @@ from unrolled.errors import UsageError, named
 __all__ = ["Layout", "find_layout", "parting"]
 
 _FEWEST = 8  # steps of the longest series
+_FEWEST_DATES = 4  # steps of a single series with dates
 _REPEATED = 0.02  # share of the times of one series that may occur a second time
 _MOST_KEYS = 6  # columns of which pairs are tried
 _STEP_NAMES = {
@@ -74,7 +75,7 @@ def find_layout(
     Cost: O(rows) for each pair of a column of times and one of labels.
     """
     names = [name for name in table.column_names if name not in dropped]
-    if not all(_flat(table.schema.field(name)) for name in names) or table.num_rows < _FEWEST:
+    if not all(_flat(table.schema.field(name)) for name in names) or table.num_rows < _FEWEST_DATES:
         return Layout()
     if by is not None:
         return _in_order(table, names, by)
