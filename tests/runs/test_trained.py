@@ -197,3 +197,16 @@ def test_what_groups_the_steps_must_be_there_too(tmp_path: Path) -> None:
         left = {column: cells for column, cells in steps.items() if column != name}
         with pytest.raises(DataError, match=f"^the model reads the column '{name}', which your data lacks; it has: "):
             model.predict(left)
+
+
+def test_a_loop_of_ones_own_gets_the_batches_of_training(tmp_path: Path) -> None:
+    data = {"walk": [[0.0, 1.0], [2.0], [3.0, 1.0, 2.0]], "rises": [True, False, True]}
+    model = ur.fit(data, target="rises", steps=1, hidden=2, batch=2, valid=0, out=tmp_path / "run", quiet=True)
+    assert repr(model) == f"Trained('classify', 'lstm', of 'walk', in '{tmp_path / 'run'}')"
+    first, again, other = (model.batches(data, epoch=epoch) for epoch in (0, 0, 1))
+    assert sorted(int(n) for batch in first for n in batch.lengths) == [1, 2, 3]
+    assert all(torch.equal(a.lengths, b.lengths) for a, b in zip(first, again, strict=True))
+    assert len(other) == 2
+    outputs, _ = model.network.run(first[0])
+    loss, count = model.task.loss(outputs, first[0])
+    assert count == len(first[0].lengths) and loss.requires_grad

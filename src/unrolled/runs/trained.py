@@ -12,14 +12,10 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from unrolled.data.encodings.facets import Letters, Text
+from unrolled.data.batches.loader import Loader
+from unrolled.data.encodings.facets import Text
 from unrolled.data.examples.examples import Examples
 from unrolled.data.examples.known_future import last_known
-from unrolled.data.examples.known_kinds import known_kinds
-from unrolled.data.io.line_files import line_files
-from unrolled.data.tables.in_memory import from_arrow
-from unrolled.data.tables.read import read
-from unrolled.data.tables.recognition import meant_instead
 from unrolled.data.tables.sequences import Sequences, drop_missing
 from unrolled.decoding.sampling import Sampling
 from unrolled.errors import DataError, UsageError, named
@@ -31,6 +27,7 @@ from unrolled.runs.config import RunConfig
 from unrolled.runs.continuation import as_prompt, continued, unseen, until
 from unrolled.runs.examination import Examination, examine
 from unrolled.runs.findings import Findings
+from unrolled.runs.later_data import read_later
 from unrolled.runs.live import live_session
 from unrolled.runs.predicting import around, fits, predictions, with_columns
 from unrolled.runs.verdict import compare
@@ -41,7 +38,7 @@ from unrolled.tasks.task import Task
 from unrolled.training.backtest import Backtest, backtest
 from unrolled.training.device import device_for
 from unrolled.training.evaluate import evaluate
-from unrolled.training.plans import batch_settings
+from unrolled.training.plans import batch_settings, training_plan
 
 __all__ = ["WEIGHTS", "Trained"]
 
@@ -50,7 +47,7 @@ WEIGHTS = "model.safetensors"
 _log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Trained:
     """A trained model: the network, its task, and how it was trained.
 
@@ -75,6 +72,10 @@ class Trained:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "_copies", Copies(self.network))
+
+    def __repr__(self) -> str:
+        task, title, of = self.task.name, self.network.title, ", ".join(self.task.coder.reads)
+        return f"Trained({task!r}, {title!r}, of {of!r}, in {str(self.folder)!r})"
 
     def sentences(self, split: str) -> list[str]:
         """What there is to say about ``split``: the verdict, which weights were kept, and what to try next."""
@@ -271,25 +272,20 @@ class Trained:
             DataError: there is no such file, or it cannot be read.
             UsageError: it is of no form that can be read.
         """
-        config = self.config.data
-        if isinstance(data, str) and not Path(data).exists() and data != "-" and not line_files(data):
-            hint = meant_instead(Path(data)) or "give a path, or a list of texts"
-            raise DataError("there is no such file", file=data, hint=hint)
-        coder = self.task.coder
-        timed = {name: encoding.spec.time for name, encoding in coder.inputs.items()}
-        timed |= {coder.target: coder.answer.spec.time, **dict.fromkeys(coder.joined, True)}
-        encodings = {**coder.inputs, coder.target: coder.answer}
-        config = config.model_copy(update={"target": (), "ignore": (), "kinds": {**known_kinds(coder), **config.kinds}})
-        only = coder.reads[0] if len(coder.reads) == 1 else None
-        data = from_arrow(data, only)
-        if only is not None and isinstance(data, list | tuple) and all(isinstance(row, str) for row in data):
-            data = {only: list(data)}
-        alphabet = next((encoding.alphabet for encoding in encodings.values() if isinstance(encoding, Letters)), None)
-        reads = self.task.reads(self.task.options.model_dump())
-        sequences = read(data, config, reads.steps, reads.columns, timed=timed, alphabet=alphabet)
-        for line in sequences.remarks:  # such as files that are left out, which get no answers
-            _log.warning("%s: %s", sequences.origin, line)
-        return sequences
+        return read_later(data, self.config.data, self.task)
+
+    def batches(self, data: Any, *, epoch: int = 0) -> Loader:
+        """The batches of an epoch over ``data`` with its target, as in training: for a loop that you write yourself.
+
+        ``outputs, _ = trained.network.run(batch)``, then ``trained.task.loss(outputs, batch)`` is the sum of the loss
+        and the number of targets.
+
+        Args:
+            data: as for `evaluate`.
+            epoch: each has another order.
+        """
+        examples = self._judged(data)[1]
+        return Loader(examples, training_plan(examples, self.task.batching, self.config.training, epoch))
 
     def _known(self, part: Sequences, examples: Examples) -> np.ndarray:
         """(rows,) int64: the steps of each row that its prediction is made from."""

@@ -1,0 +1,54 @@
+"""Read data for a trained model the way its training data was read."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import Any
+
+from unrolled.data.config import DataConfig
+from unrolled.data.encodings.facets import Letters
+from unrolled.data.examples.known_kinds import known_kinds
+from unrolled.data.io.line_files import line_files
+from unrolled.data.tables.in_memory import from_arrow
+from unrolled.data.tables.read import read
+from unrolled.data.tables.recognition import meant_instead
+from unrolled.data.tables.sequences import Sequences
+from unrolled.errors import DataError
+from unrolled.tasks.task import Task
+
+__all__ = ["read_later"]
+
+_log = logging.getLogger(__name__)
+
+
+def read_later(data: Any, config: DataConfig, task: Task) -> Sequences:
+    """``data`` as sequences for the model of ``task``.
+
+    Args:
+        data: a path or a table in memory; where the model reads one column, a list of texts or a single column too.
+        config: how the training data was read.
+        task: the model's task, with its encodings.
+
+    Raises:
+        DataError: there is no such file, or it cannot be read.
+        UsageError: it is of no form that can be read.
+    """
+    if isinstance(data, str) and not Path(data).exists() and data != "-" and not line_files(data):
+        hint = meant_instead(Path(data)) or "give a path, or a list of texts"
+        raise DataError("there is no such file", file=data, hint=hint)
+    coder = task.coder
+    timed = {name: encoding.spec.time for name, encoding in coder.inputs.items()}
+    timed |= {coder.target: coder.answer.spec.time, **dict.fromkeys(coder.joined, True)}
+    encodings = {**coder.inputs, coder.target: coder.answer}
+    config = config.model_copy(update={"target": (), "ignore": (), "kinds": {**known_kinds(coder), **config.kinds}})
+    only = coder.reads[0] if len(coder.reads) == 1 else None
+    data = from_arrow(data, only)
+    if only is not None and isinstance(data, list | tuple) and all(isinstance(row, str) for row in data):
+        data = {only: list(data)}
+    alphabet = next((encoding.alphabet for encoding in encodings.values() if isinstance(encoding, Letters)), None)
+    reads = task.reads(task.options.model_dump())
+    sequences = read(data, config, reads.steps, reads.columns, timed=timed, alphabet=alphabet)
+    for line in sequences.remarks:  # such as files that are left out, which get no answers
+        _log.warning("%s: %s", sequences.origin, line)
+    return sequences
