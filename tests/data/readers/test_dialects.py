@@ -110,9 +110,43 @@ def test_a_first_cell_that_starts_with_a_hash_is_no_comment() -> None:
 
 def test_lines_before_the_header_are_found_out() -> None:
     assert (
-        "row 1: has 2 cells, but the header has 1 (the separator is ','; skip leaves out lines before the"
+        "row 1: has 2 cells, but the header has 1 (the separator is ','; leave out the 1 line above the header with skip 1"
         in refused("Report of 2024\na,b\n1,2\n3,4\n")
     )
+    titled = "\nKonto;DE12;;\n;;;\nTag;Wer;Was;Betrag\n01.02.2024;A;x;1,5\n02.02.2024;B;y;2,5\n"
+    assert "its first row names 2 of 4 columns: Konto, DE12 (if it is a title, leave out the 3 lines" in refused(titled)
+    assert table(titled, skip="3").column_names == ["Tag", "Wer", "Was", "Betrag"]
+    wide = "Source,WDI\n\nland,code,1990,1991\nA,a,1.5,2\nB,b,3,4\n"
+    assert "leave out the 2 lines above the header with skip 2" in refused(wide)
+    assert table(wide, skip="2").column_names == ["land", "code", "1990", "1991"]
+    assert "name all columns with header" in refused("Price,Close,Close\nTicker,A,B\n2024-01-02,1,2\n")
+
+
+def test_empty_rows_at_the_end_are_left_out_and_said() -> None:
+    found = table("a;b\n1;x\n;\n2;y\n;\n ; \n;;\n".replace(";;", ";"))
+    assert found.to_pydict() == {"a": [1, None, 2], "b": ["x", None, "y"]}
+    assert remarks(found) == "3 empty rows at the end are left out"
+    assert table("a;b\n1;x\nNA;NA\n").num_rows == 2
+
+
+def test_words_for_missing_values_in_many_columns_are_said_once() -> None:
+    names = [f"c{n}" for n in range(8)]
+    text = "\n".join([",".join(names), ",".join(["n/a"] * 8), *(",".join([f"{n}.5"] * 8) for n in range(4))]) + "\n"
+    said = "8 columns have cells that are 'n/a', read as missing: 'c0' (1), 'c1' (1), 'c2' (1), 'c3' (1), 'c4' (1) and 3 more"
+    assert remarks(table(text)) == said
+
+
+def test_letters_for_thousands_and_millions() -> None:
+    volumes = table("d;v\na;45.25K\nb;1.5M\nc;950\nd;2B\n")
+    assert volumes["v"].to_pylist() == [45250.0, 1.5e6, 950.0, 2e9]
+    assert remarks(volumes) == "'v' is read with K for thousands, M for millions and B for billions"
+    assert table("flat\n12B\n7K\n3M\n")["flat"].to_pylist() == ["12B", "7K", "3M"]
+
+
+def test_numbers_with_marks_are_no_words() -> None:
+    marked = "\n".join(["v", *(f"{n}.5" for n in range(9)), "9.5 p", "10.5e"]) + "\n"
+    assert "row 10, column 'v': '9.5 p' is a number with letters; 2 of the 11 cells are like that" in refused(marked)
+    assert table("flat\n12a\n7\n3\n4\n5b\n")["flat"].to_pylist() == ["12a", "7", "3", "4", "5b"]
 
 
 HEADERS = [

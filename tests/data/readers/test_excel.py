@@ -32,6 +32,8 @@ def test_a_sheet_is_a_table(tmp_path: Path) -> None:
 
 
 def test_a_title_and_empty_lines_are_left_out(tmp_path: Path) -> None:
+    two = written(tmp_path / "b.xlsx", [["Sales of 2024"], ["Source: ERP"], [], *ROWS])
+    assert read(two).remarks == ("the title 'Sales of 2024; Source: ERP' above the table is left out",)
     path = written(tmp_path / "a.xlsx", [["Sales of 2024"], [], *ROWS[:2], [], ROWS[2]])
     assert read_excel(path, data_config()).to_pydict() == TABLE
     assert read(path).remarks == ("the title 'Sales of 2024' above the table is left out",)

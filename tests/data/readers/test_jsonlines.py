@@ -112,3 +112,10 @@ def test_mutated_files_never_kill_the_process(tmp_path: Path) -> None:
     )
     done = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=120, check=False)
     assert (done.returncode, done.stdout) == (0, "alive\n"), done.stderr[-500:]
+
+
+def test_objects_in_cells_become_columns() -> None:
+    found = read_json_lines(
+        pa.py_buffer(b'{"user": {"name": "a", "n": 1}, "text": "x"}\n{"user": {"name": "b"}}\n'), "t"
+    )
+    assert found.to_pydict() == {"user.name": ["a", "b"], "user.n": [1, None], "text": ["x", None]}

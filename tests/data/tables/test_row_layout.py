@@ -9,7 +9,7 @@ import pytest
 from unrolled.data.config import DataConfig
 from unrolled.data.tables.read import read
 from unrolled.data.tables.sequences import Sequences
-from unrolled.errors import UsageError
+from unrolled.errors import DataError, UsageError
 
 DAYS = [str(day) for day in np.arange("2024-01-01", "2024-02-10", dtype="datetime64[D]")]
 NUMBERS = [((7 * n) % 11) / 2 for n in range(40)]
@@ -84,6 +84,14 @@ def test_two_meters_that_never_tell_at_the_same_instant_are_two_series() -> None
     assert "'ts': one step is 1 minute" in series.notes
     alone = found({"ts": times[::2], "state": ["on", "off"] * 20, "y": NUMBERS})
     assert dict(alone.settled) == {"order": "ts"}
+
+
+def test_a_line_of_totals_below_a_series_is_named() -> None:
+    with pytest.raises(
+        DataError, match="row 41, column 'date': is empty in 1 of 41 rows, and the others are the steps"
+    ):
+        found({"date": [*DAYS, None], "y": [*NUMBERS, sum(NUMBERS)]})
+    assert not found({"joined": [*DAYS[:20], None] * 2, "left": ["yes", "no", "no"] * 14}, target=["left"]).settled
 
 
 def test_only_whole_numbers_are_parts_of_a_date() -> None:

@@ -20,6 +20,7 @@ COLUMNS = {
     "with empty cells": ([*GENRES, None], "|"),
     "one label a cell": (["Action", "Drama"] * 20, None),
     "fields of one size": (["Paris, France", "Rome, Italy"] * 20, None),
+    "names of people": (["Smith, John", "Lee, Ann", "nobody", "Roe, John"] * 10, None),
     "prose": ([f"I saw it, and liked it, number {n}" if n % 2 else f"bad {n}" for n in range(40)], None),
     "the same twice": ([*GENRES, "Drama|Drama"], None),
     "an empty part": ([*GENRES, "Drama|"], None),

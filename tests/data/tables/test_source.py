@@ -100,14 +100,13 @@ def test_a_file_of_another_form_than_most_is_left_out_and_listed(tmp_path: Path)
     )
 
 
-def test_where_no_form_has_most_files_the_first_is_taken(tmp_path: Path) -> None:
+def test_where_no_form_has_most_files_one_must_be_named(tmp_path: Path) -> None:
     (tmp_path / "1.csv").write_text("x,y\n1,a\n")
     (tmp_path / "2.csv").write_text("x,z\n1,a\n")
-    found = opened(tmp_path)
-    assert found.table.to_pydict() == {"x": [1], "y": ["a"], "file": ["1"]}
-    assert found.remarks == (
-        f"1 of 2 files are left out: {tmp_path}/2.csv: does not have the same columns as 1.csv: y, z",
-    )
+    with pytest.raises(DataError) as refused:
+        opened(tmp_path)
+    said = "its tables differ in their columns: 1.csv has x, y; 2.csv has x, z (give one of them)"
+    assert str(refused.value) == f"{tmp_path}: {said}"
 
 
 def test_what_is_wrong_in_a_folder_is_named_by_its_file(tmp_path: Path) -> None:

@@ -57,10 +57,17 @@ def check_some(folder: Path, broken: Sequence[str], files: int, what: str) -> li
 def unlike(tables: Mapping[Path, pa.Table]) -> dict[Path, DataError]:
     """The ``tables`` whose columns or types differ from most others, so that they cannot be concatenated, and why.
 
-    In a tie the form that comes first wins. A column without any value fits every type, and integers fit floats.
+    A column without any value fits every type, and integers fit floats.
+
+    Raises:
+        DataError: no form of columns is the most frequent one.
     """
     names = Counter(tuple(table.column_names) for table in tables.values())
     most = max(names, key=lambda form: names[form])
+    if len(names) > 1 and [*names.values()].count(names[most]) > 1:
+        have = [f"{file.name} has {', '.join(table.column_names[:5])}" for file, table in tables.items()]
+        folder = os.path.commonpath([file.parent for file in tables])
+        raise DataError(f"its tables differ in their columns: {listed(have)}", file=folder, hint="give one of them")
     named = {file: table.schema for file, table in tables.items() if tuple(table.column_names) == most}
     forms = Counter(tuple(schema.types) for schema in named.values())
     common = max(forms, key=lambda form: forms[form])

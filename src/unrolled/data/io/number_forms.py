@@ -65,6 +65,7 @@ _CODES = (
         "Ft",
     ),
 )
+_SCALES = {"": 1.0, "k": 1e3, "K": 1e3, "M": 1e6, "B": 1e9}
 _MONEY = rf"(?:(?:US|R|A|C|NZ|HK|S)?\$|[€£¥₹₽₩₺₴₪฿₫₦¢]|(?:{'|'.join(_CODES)}|Fr|Rs)\.?)"
 
 
@@ -80,7 +81,7 @@ def _whole(sign: Sign) -> str:
     gap = "[ \u00a0\u202f]*"
     return (
         rf"^\s*(?P<open>\()?{gap}(?P<before>{_SIGN})?{gap}(?P<money>{_MONEY})?{gap}(?P<inner>{_SIGN})?{gap}"
-        rf"(?P<core>{_core(sign)}){gap}(?P<unit>%|{_MONEY})?{gap}(?P<behind>{_MINUS})?(?P<close>\))?\s*$"
+        rf"(?P<core>{_core(sign)})(?P<scale>[kKMB])?{gap}(?P<unit>%|{_MONEY})?{gap}(?P<behind>{_MINUS})?(?P<close>\))?\s*$"
     )
 
 
@@ -97,11 +98,13 @@ class Units:
         money: each currency once, in the order of appearance.
         percent: how many cells end in a percent sign.
         grouped: whether digits stand in groups, as in 1,234.
+        scaled: whether letters say thousands, millions or billions, as in 4.5K.
     """
 
     money: tuple[str, ...]
     percent: int
     grouped: bool
+    scaled: bool = False
 
 
 def is_missing(texts: pa.ChunkedArray) -> pa.ChunkedArray:
@@ -134,7 +137,10 @@ def units(texts: pa.ChunkedArray, sign: Sign) -> Units:
     money = pc.unique(_part(parts, "money")).to_pylist() + pc.unique(_part(parts, "unit")).to_pylist()
     percent = pc.sum(pc.equal(_part(parts, "unit"), "%")).as_py() or 0
     grouped = pc.any(pc.match_substring_regex(_part(parts, "core"), rf"{_GROUPS[sign]}[0-9]{{3}}")).as_py()
-    return Units(tuple(dict.fromkeys(one for one in money if one not in ("", "%"))), int(percent), bool(grouped))
+    scaled = bool(pc.any(pc.not_equal(_part(parts, "scale"), "")).as_py())
+    return Units(
+        tuple(dict.fromkeys(one for one in money if one not in ("", "%"))), int(percent), bool(grouped), scaled
+    )
 
 
 def numbers(texts: pa.ChunkedArray, sign: Sign) -> pa.ChunkedArray:
@@ -152,6 +158,10 @@ def numbers(texts: pa.ChunkedArray, sign: Sign) -> pa.ChunkedArray:
     core = pc.replace_substring_regex(core, _GROUPS[sign], "")
     core = pc.replace_substring(core, sign, ".")
     plain = pc.binary_join_element_wise(pc.if_else(negative, "-", ""), core, "")
+    letters = _part(parts, "scale")
+    if pc.any(pc.not_equal(letters, "")).as_py():
+        scales = pa.array(_SCALES.values()).take(pc.index_in(letters, pa.array(_SCALES.keys())).combine_chunks())
+        return pc.round(pc.multiply(plain.cast(pa.float64()), pa.chunked_array([scales])), 6)
     if not pc.any(pc.match_substring_regex(plain, "[.eE]")).as_py():
         try:
             return plain.cast(pa.int64())
@@ -199,7 +209,8 @@ def oddly_signed(texts: pa.ChunkedArray, sign: Sign) -> bool:
 def _value(match: re.Match[str], sign: Sign) -> float:
     core = re.sub(_GROUPS[sign], "", re.sub(f"{_NO_CENTS}$", "", match["core"])).replace(sign, ".")
     negative = match["open"] or any((match[name] or "+") != "+" for name in ("before", "inner", "behind"))
-    return -float(core) if negative else float(core)
+    number = round(float(core) * _SCALES[match["scale"].upper()], 6) if match["scale"] else float(core)
+    return -number if negative else number
 
 
 def _part(parts: pa.ChunkedArray, name: str) -> pa.ChunkedArray:

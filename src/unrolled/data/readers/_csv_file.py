@@ -13,7 +13,7 @@ import pyarrow.csv
 from unrolled.data.io.mapped import copied
 from unrolled.data.readers._dialect import shown
 from unrolled.data.readers._layout import Layout
-from unrolled.data.readers._names import counted, other_encoding
+from unrolled.data.readers._names import begin_at, counted, other_encoding
 from unrolled.errors import DataError, named
 
 __all__ = ["EMPTY", "CsvFile"]
@@ -132,7 +132,9 @@ class CsvFile:
         separator = shown(self.layout.dialect.separator)
         hint = f"the separator is {separator}; put quotes around a text that contains it"
         if row <= _TITLES and rows[0].actual_columns > rows[0].expected_columns:
-            hint = f"the separator is {separator}; {named('skip')} leaves out lines before the header"
+            begins = self.layout.begins
+            above = begin_at(begins) if begins else f"{named('skip')} leaves out lines before the header"
+            hint = f"the separator is {separator}; {above}"
         return DataError(
             f"has {counted(rows[0].actual_columns, 'cell')}, but the header has {rows[0].expected_columns}",
             file=self.origin,

@@ -26,6 +26,7 @@ from unrolled.errors import DataError, named
 __all__ = ["read_cells", "read_delimited"]
 
 _DIGITS = 3  # of a number below 1000
+_MANY = 5  # columns that a remark lists
 _GROUPED = 5  # so many cells with groups of three digits show that they are no lists
 _THOUSANDS = re.compile(r"[^0-9]*[1-9][0-9]{0,2}(\.[0-9]{3})+[^0-9]*")
 _THOUSAND, _SHORT = r"[0-9] [0-9]{3}", r"^\s*[-+]?[0-9]{1,2}\s"
@@ -97,6 +98,7 @@ class _Reading:
     texts: dict[int, Written] = field(default_factory=dict)
     grouped: list[int] = field(default_factory=list)  # columns such as 12 345, a number or a list
     remarks: list[str] = field(default_factory=list)
+    absent: dict[str, dict[str, tuple[int, int]]] = field(default_factory=dict)  # word -> column -> cells, of all
     decimal: str = ""
 
     def plain(self, index: int, column: pa.ChunkedArray) -> pa.ChunkedArray:
@@ -163,6 +165,7 @@ class _Reading:
                 self.columns[index] = arrow_values(column.texts)
             if column.form != "text" and column.missing:
                 self._say_missing(index, column)
+        self.say_missing()
         for index, values in self.columns.items():
             self._say(index, far_value(values))
 
@@ -240,7 +243,20 @@ class _Reading:
     def _say_missing(self, index: int, column: Written) -> None:
         counts = column.missing or {}
         listed = " or ".join(repr(word) for word in counts)
-        self._say(index, f"has {sum(counts.values())} of {len(column.texts)} cells that are {listed}, read as missing")
+        self.absent.setdefault(listed, {})[self._name(index)] = sum(counts.values()), len(column.texts)
+
+    def say_missing(self) -> None:
+        """Say which words are missing values: in a line for each column, or in one for many."""
+        for listed, found in self.absent.items():
+            if len(found) < _MANY:
+                lines = [(f"{name!r} has", f"{count} of {cells} cells") for name, (count, cells) in found.items()]
+                self.remarks += [f"{has} {what} that are {listed}, read as missing" for has, what in lines]
+            else:
+                first = ", ".join(f"{name!r} ({count})" for name, (count, _) in list(found.items())[:_MANY])
+                rest = f" and {len(found) - _MANY} more" if len(found) > _MANY else ""
+                self.remarks.append(
+                    f"{len(found)} columns have cells that are {listed}, read as missing: {first}{rest}"
+                )
 
     def _say(self, index: int, remark: str) -> None:
         if remark:

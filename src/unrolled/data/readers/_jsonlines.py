@@ -28,15 +28,22 @@ _CHANGED = re.compile(r"Column\(/([^/)]*).*changed from (\w+) to (\w+)")
 def read_json_lines(data: pa.Buffer, origin: str) -> pa.Table:
     """A row for each line of ``data``, which is JSON Lines; blank lines are skipped.
 
+    Objects in cells become columns named ``key.inner``.
+
     Raises:
         DataError: a line is not an object, is nested too deep, or does not fit the lines before it.
     """
     ends = _line_ends(data, origin)
     block = min(_LARGEST_BLOCK, max(1 << 20, 2 * int(np.diff(ends, prepend=0).max())))
     try:
-        return _parse(data, block)
+        return _flat(_parse(data, block))
     except (pa.ArrowInvalid, UnicodeDecodeError):
         raise _conflict(data, ends, block, origin) from None
+
+
+def _flat(table: pa.Table) -> pa.Table:
+    """The table with the parts of objects in its cells as columns, one level deep."""
+    return table.flatten() if any(pa.types.is_struct(field.type) for field in table.schema) else table
 
 
 def _line_ends(data: pa.Buffer, origin: str) -> np.ndarray:

@@ -12,7 +12,15 @@ import pyarrow as pa
 from unrolled.data.config import DataConfig
 from unrolled.data.io.number_forms import number_in
 from unrolled.data.readers._dialect import BLANKS, SEPARATORS, Dialect, Sample, best_separator, named_separator, shown
-from unrolled.data.readers._names import check_header, check_named, counted, free_name, looks_like_data
+from unrolled.data.readers._names import (
+    begin_at,
+    check_header,
+    check_named,
+    counted,
+    free_name,
+    lines_above,
+    looks_like_data,
+)
 from unrolled.data.readers._prepared import one_sign, without_blanks_before_quotes, without_lines
 from unrolled.data.readers._quotes import holds, scan
 from unrolled.errors import DataError, named
@@ -36,6 +44,7 @@ class Layout:
         aside: column -> why it is left out unless it is chosen.
         remarks: what the user should know.
         sample: the cells of the first rows behind the header.
+        begins: how many lines of the file come before those that have as many cells as most; 0 if none does.
     """
 
     data: pa.Buffer
@@ -45,6 +54,7 @@ class Layout:
     aside: dict[str, str] = field(default_factory=dict)
     remarks: tuple[str, ...] = ()
     sample: tuple[list[str], ...] = ()
+    begins: int = 0
 
 
 def find_layout(data: pa.Buffer, origin: str, likely: str | None, config: DataConfig) -> Layout:
@@ -60,7 +70,7 @@ def find_layout(data: pa.Buffer, origin: str, likely: str | None, config: DataCo
         DataError: the header is empty, names a column twice, or looks like data.
     """
     skipped, behind = (*map(int, (config.skip or "0").split(",")), 0)[:2]
-    data = _trimmed(without_lines(data, skipped, origin))
+    given_data, data = data, _trimmed(without_lines(data, skipped, origin))
     data, told = _separator_line(data)
     given = named_separator(config.separator) if config.separator else told
     data, dropped = _without_comments(data, given, config)
@@ -69,9 +79,16 @@ def find_layout(data: pa.Buffer, origin: str, likely: str | None, config: DataCo
     if config.quote is None:
         dialect = replace(dialect, quote=_quote(sample, dialect, given, likely, config))
     dialect = replace(dialect, separator=given or _separator(sample, dialect, origin, likely, config))
+    begins = lines_above(sample.text, dialect)
+    if begins:
+        begins += bytes(given_data[: data.address - given_data.address]).count(b"\n")
     data = _trimmed(one_sign(without_blanks_before_quotes(data, dialect), dialect))
-    layout = _with_names(Layout(data, dialect, [], int(not config.header) + behind), sample, origin, config)
+    data, empty = _without_empty_rows(data, dialect.sign.encode())
+    layout = Layout(data, dialect, [], int(not config.header) + behind, begins=begins)
+    layout = _with_names(layout, sample, origin, config)
     remarks = [f"{counted(dropped, 'line')} before the header that start with # are left out"] if dropped else []
+    if empty:
+        remarks.append(f"{counted(empty, 'empty row')} at the end {'is' if empty == 1 else 'are'} left out")
     if likely not in (None, given, layout.dialect.separator):
         remarks.append(f"the separator is {shown(layout.dialect.separator)}, whatever the name of the file promises")
     elif layout.dialect.separator not in SEPARATORS and not given:
@@ -85,6 +102,15 @@ def _trimmed(data: pa.Buffer) -> pa.Buffer:
     while data.size > 1 and data[data.size - 2] in b"\r\n" and data[data.size - 1] in b"\r\n":
         data = data.slice(0, data.size - 1)
     return data
+
+
+def _without_empty_rows(data: pa.Buffer, sign: bytes) -> tuple[pa.Buffer, int]:
+    """The data without the rows at its end that have no letters between their separators, and how many these were."""
+    tail = bytes(data[max(0, data.size - _SAMPLE) :])
+    lines = tail.splitlines(keepends=True)
+    count = next((n for n, line in enumerate(reversed(lines)) if line.strip(sign + b" \t\r\n") or sign not in line), 0)
+    end = data.size - sum(map(len, lines[len(lines) - count :]))
+    return (_trimmed(data.slice(0, end)), count) if count else (data, 0)
 
 
 def _sample(data: pa.Buffer) -> Sample:
@@ -186,6 +212,10 @@ def _with_names(layout: Layout, sample: Sample, origin: str, config: DataConfig)
             nameless = 0
     elif widths == {len(names) - 1} and len(names) > 2 and not names[-1]:
         names.pop()
+    if layout.begins and 2 * sum(map(bool, names)) <= len(names):
+        named_here = ", ".join(name for name in names if name)
+        message = f"its first row names {sum(map(bool, names))} of {len(names)} columns: {named_here}"
+        raise DataError(message, file=origin, hint=f"if it is a title, {begin_at(layout.begins)}")
     check_header(names, rows, origin)
     names = [name or free_name(index + 1, names) for index, name in enumerate(names)]
     if nameless is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 import re
+from collections import Counter
 from collections.abc import Sequence
 
 from unrolled.data.config import DataConfig
@@ -12,9 +13,19 @@ from unrolled.data.io.number_forms import MISSING_WORDS, number_in
 from unrolled.data.readers._dialect import BLANKS, FIRST, Dialect, Sample, named_separator, value_share
 from unrolled.errors import DataError, named
 
-__all__ = ["check_header", "check_named", "counted", "free_name", "looks_like_data", "other_encoding"]
+__all__ = [
+    "begin_at",
+    "check_header",
+    "check_named",
+    "counted",
+    "free_name",
+    "lines_above",
+    "looks_like_data",
+    "other_encoding",
+]
 
 _ROWS = 20  # rows below a header that show what a column holds
+_SEEN, _TITLES = 200, 20  # lines that are looked at, and that may stand above a header
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}([ T].*)?")
 
 
@@ -93,7 +104,28 @@ def check_header(names: Sequence[str], rows: Sequence[Sequence[str]], origin: st
         )
     for index, name in enumerate(names):
         if name and name in names[:index]:
-            raise DataError("appears twice in the header", file=origin, column=name, hint="rename one of them")
+            hint = f"rename one of them; if the header has several lines, leave them out with {named('skip')} and name "
+            hint += f"all columns with {named('header')}"
+            raise DataError("appears twice in the header", file=origin, column=name, hint=hint)
+
+
+def lines_above(text: str, dialect: Dialect) -> int:
+    r"""How many lines stand above the first one that has as many cells as most lines; 0 if that is no header.
+
+    Example:
+        >>> lines_above("Sales,,\nof 2024,,\nday,shop,sum\n1,A,3\n2,B,4\n", Dialect(","))
+        2
+    """
+    rows = [row[0] if (row := Sample(line).rows(dialect, 1)) else [] for line in text.splitlines()[:_SEEN]]
+    width = Counter(map(len, rows)).most_common(1)[0][0] if rows else 0
+    full = (index for index, row in enumerate(rows) if len(row) == width and sum(map(bool, row)) >= max(2, width - 1))
+    first = next(full, 0)
+    return first if 0 < first <= _TITLES and not looks_like_data(rows[first:], strict=False) else 0
+
+
+def begin_at(lines: int) -> str:
+    """How to leave out lines above a header."""
+    return f"leave out the {counted(lines, 'line')} above the header with {named('skip')} {lines}"
 
 
 def looks_like_data(rows: Sequence[Sequence[str]], *, strict: bool) -> bool:

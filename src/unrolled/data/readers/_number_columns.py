@@ -32,6 +32,7 @@ _SAMPLE = 200  # cells looked at, at the start, in the middle and at the end
 _CODE = r"^\s*[-+]?0[0-9]+\s*$"
 _HUGE = r"[0-9]{17}"
 _ADDRESS = r"^(?:25[0-5]|2[0-4][0-9]|[01]?[0-9]?[0-9])(?:\.(?:25[0-5]|2[0-4][0-9]|[01]?[0-9]?[0-9])){3}$"
+_MARKED = rf"^\s*{NUMBER} ?[A-Za-z*†]{{1,3}}\s*$"
 _PLAIN = rf"^\s*{NUMBER}\s*$"
 
 Fail = Callable[[int, str, str | None], DataError]
@@ -77,7 +78,7 @@ def examined(texts: pa.ChunkedArray, name: str, fail: Fail, *, declared: bool) -
     if values.null_count == len(values):
         return Written(values, "numbers", (".", ","), missing=counts)
     signs = tuple(sign for sign in SIGNS if _all(readings(values, sign)) and not oddly_signed(values, sign))
-    if signs and (declared or not _coded(values)):
+    if signs and (declared or not (_coded(values) or _whole_with_letters(values))):
         return Written(values, "numbers", signs, len(signs) > 1 and _any(ambiguous(values)), counts)
     if signs:
         return Written(texts)
@@ -87,6 +88,7 @@ def examined(texts: pa.ChunkedArray, name: str, fail: Fail, *, declared: bool) -
         row = int(np.argmin(_either(values)))
         hint = f"correct it, leave the cell empty, or give {named('kinds')} another kind"
         raise fail(row, f"{values[row].as_py()[:40]!r} is not a number", hint)
+    _refuse_marks(values, name, fail)
     check_mixed(values, lambda row, message: fail(row, message, _remedy(name, row)), numeric=_either(values))
     return Written(values, "values", missing=counts) if form_of(values) else Written(texts)
 
@@ -157,6 +159,8 @@ def spelled(column: Written, sign: Sign, fail: Fail) -> tuple[pa.ChunkedArray, l
         how.append("read with a decimal comma")
     if beside.grouped:
         how.append("read with thousands in groups, so that " + _example(column.texts, sign))
+    if beside.scaled:
+        how.append("read with K for thousands, M for millions and B for billions")
     if beside.money:
         how.append(f"read without {beside.money[0]}")
     if beside.percent:
@@ -189,11 +193,31 @@ def _either(texts: pa.ChunkedArray) -> np.ndarray:
     return pc.fill_null(fits, True).to_numpy(zero_copy_only=False)
 
 
+def _refuse_marks(texts: pa.ChunkedArray, name: str, fail: Fail) -> None:
+    """Refuse numbers of which some have letters behind them, as statistics mark what is provisional."""
+    marked = pc.fill_null(pc.match_substring_regex(texts, _MARKED), False).to_numpy(zero_copy_only=False)
+    plain = _either(texts) & ~marked
+    if not marked.any() or not (marked | plain).all() or not _any(pc.match_substring_regex(texts, r"[0-9]\.[0-9]")):
+        return
+    if 2 * int(plain.sum()) >= len(texts):
+        row = int(np.argmax(marked))
+        hint = f"write the letters in a column of their own, or give {named('kinds')} {name}=category"
+        count = f"{int(marked.sum())} of the {len(texts)} cells are like that, and the others are numbers"
+        raise fail(row, f"{texts[row].as_py()[:40]!r} is a number with letters; {count}", hint)
+
+
 def _coded(texts: pa.ChunkedArray) -> bool:
     """Whether some numbers are codes: 007, or too long to be exact; or all are addresses such as 10.0.0.1."""
     if _all(pc.match_substring_regex(texts, _ADDRESS)):
         return True
     return _any(pc.match_substring_regex(texts, _CODE)) or _any(pc.match_substring_regex(texts, _HUGE))
+
+
+def _whole_with_letters(texts: pa.ChunkedArray) -> bool:
+    """Whether texts such as 12B have letters and no decimals: they may be names of flats."""
+    return _any(pc.match_substring_regex(texts, "[0-9][kKMB]")) and not _any(
+        pc.match_substring_regex(texts, "[.,][0-9]+[kKMB]")
+    )
 
 
 def _counts(words: pa.ChunkedArray) -> dict[str, int]:

@@ -24,6 +24,7 @@ from unrolled.errors import DataError, MissingExtra, did_you_mean, named
 
 __all__ = ["read_excel"]
 
+_TITLES = 10  # lines above a header at most
 _SUFFIXES = (".xlsx", ".xlsm", ".xlsb", ".xls", ".ods")
 _OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"  # the container of old Office files
 
@@ -87,11 +88,11 @@ def _sheet(path: Path, name: str | None) -> tuple[list[list[Any]], list[str]]:
 
 
 def _without_title(rows: list[list[Any]]) -> tuple[str, list[list[Any]]]:
-    """A title, which is a first line with one cell above lines with several; and the other lines."""
-    filled = [sum(cell != "" for cell in row) for row in rows[:2]]
-    if len(filled) == 2 and filled[0] == 1 < filled[1]:
-        return next(str(cell) for cell in rows[0] if cell != ""), rows[1:]
-    return "", rows
+    """The titles, which are first lines with one cell at most above lines with several; and the other lines."""
+    filled = [sum(cell != "" for cell in row) for row in rows[: _TITLES + 1]]
+    count = next((index for index, cells in enumerate(filled) if cells > 1), 0)
+    titles = [str(cell) for row in rows[:count] for cell in row if cell != ""]
+    return "; ".join(titles), rows[count:] if titles else rows
 
 
 def _written(cell: Any) -> str:

@@ -40,7 +40,7 @@ def read_json(path: Path, config: DataConfig) -> pa.Table:
         value = json.loads(str(memoryview(buffer), "utf-8"), parse_constant=lambda name: _constant(name, origin))
     except json.JSONDecodeError as error:
         if error.msg == "Extra data":  # several values one after the other
-            return _flat(read_json_lines(buffer, origin))
+            return read_json_lines(buffer, origin)
         place = f"line {error.lineno}, column {error.colno}"
         raise DataError(f"is not JSON: {error.msg}, {place}", file=origin) from None
     except RecursionError:
@@ -48,7 +48,7 @@ def read_json(path: Path, config: DataConfig) -> pa.Table:
     except ValueError as error:  # a number with too many digits
         raise DataError(f"is not JSON: {str(error)[:100]}", file=origin) from None
     rows, remark = _rows(value, origin)
-    table = _flat(_table(rows, origin))
+    table = _table(rows, origin)
     return table.replace_schema_metadata({REMARK: remark}) if remark else table
 
 
@@ -124,11 +124,6 @@ def _table(rows: list[Any], origin: str) -> pa.Table:
         raise DataError("holds half of a surrogate pair, which is not a letter", file=origin) from None
     except ValueError:
         raise DataError("holds a number beyond 1.8e308", file=origin) from None
-
-
-def _flat(table: pa.Table) -> pa.Table:
-    """The table with the parts of objects in its cells as columns, one level deep."""
-    return table.flatten() if any(pa.types.is_struct(field.type) for field in table.schema) else table
 
 
 def _named(value: object) -> str:

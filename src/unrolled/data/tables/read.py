@@ -147,7 +147,7 @@ def _find_steps(reading: Reading, config: DataConfig, steps: bool) -> Reading:
     if config.order or config.fields:
         return reading
     wanted = {*config.inputs, *config.kinds}
-    found = find_layout(reading.table, config.target, reading.dropped, config.by, steps=steps)
+    found = find_layout(reading.table, config.target, reading.dropped, config.by, steps=steps, origin=reading.origin)
     if not found.settled and not any(pa.types.is_temporal(kind) for kind in reading.table.schema.types):
         made = with_date_of_numbers(reading.table, {*reading.dropped, *config.target})
         if made.remark:

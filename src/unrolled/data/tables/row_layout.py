@@ -19,13 +19,14 @@ from unrolled.data.tables.composed import with_key
 from unrolled.data.tables.grouping import codes
 from unrolled.data.tables.groups_of_rows import WHO
 from unrolled.data.tables.identifiers import names_an_item
-from unrolled.errors import UsageError, named
+from unrolled.errors import DataError, Origin, UsageError, named
 
 __all__ = ["Layout", "find_layout", "parting"]
 
 _FEWEST = 8  # steps of the longest series
 _FEWEST_DATES = 4  # steps of a single series with dates
 _REPEATED = 0.02  # share of the times of one series that may occur a second time
+_FEW = 0.05  # share of the rows that may lack a time by mistake
 _MOST_KEYS = 6  # columns of which pairs are tried
 _STEP_NAMES = {
     "t",
@@ -58,7 +59,13 @@ class Layout:
 
 
 def find_layout(
-    table: pa.Table, target: Collection[str], dropped: Collection[str], by: str | None = None, *, steps: bool = False
+    table: pa.Table,
+    target: Collection[str],
+    dropped: Collection[str],
+    by: str | None = None,
+    *,
+    steps: bool = False,
+    origin: Origin | None = None,
 ) -> Layout:
     """Find the column that orders the rows of ``table`` in time, and the one that names their series.
 
@@ -68,8 +75,10 @@ def find_layout(
         dropped: columns that are left out.
         by: the column that names the sequences, if the user named it.
         steps: whether the rows are steps in any case.
+        origin: how errors name the table.
 
     Raises:
+        DataError: the rows are the steps of a series but for a few that have no time, such as a line of totals.
         UsageError: the rows are events, and it is not clear of whom.
 
     Cost: O(rows) for each pair of a column of times and one of labels.
@@ -85,9 +94,30 @@ def find_layout(
         found = [one for name in names if _counts_steps(name, target) for one in _as_series(table, name, names, target)]
     if len(found) == 1:
         return _series(*found[0])
+    if not found and origin is not None:
+        _refuse_missing_times(table, times, target, dropped, origin)
     if steps:
         return _series(times[0], None) if len(times) == 1 and not table.column(times[0]).null_count else Layout()
     return _events(table, times[0], names) if len(times) == 1 and not found and not target else Layout()
+
+
+def _refuse_missing_times(
+    table: pa.Table, times: list[str], target: Collection[str], dropped: Collection[str], origin: Origin
+) -> None:
+    for name in times:
+        column = table.column(name)
+        if 0 < column.null_count <= len(column) * _FEW:
+            whole = table.filter(pc.is_valid(column))
+            if find_layout(whole, target, dropped).settled.get("order") != name:
+                continue
+            rows = "row, such as a line of totals" if column.null_count == 1 else "rows, such as lines of totals"
+            raise DataError(
+                f"is empty in {column.null_count} of {len(column)} rows, and the others are the steps of series",
+                file=origin,
+                row=pc.index(pc.is_null(column), True).as_py() + 1,
+                column=name,
+                hint=f"leave out the {rows}, or fill in the times",
+            )
 
 
 def _flat(column: pa.Field) -> bool:

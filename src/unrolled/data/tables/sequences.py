@@ -21,6 +21,7 @@ __all__ = ["JOINED", "Sequences", "drop_missing", "infer_kinds", "merge", "unusa
 
 JOINED = "series"  # the kind of a column made by joining numeric columns
 
+_PARTS = 5  # of an object, that a message lists
 _LARGE_ROW = 1 << 16  # bytes from which a row is kept as a separate chunk instead of being copied
 
 
@@ -141,6 +142,8 @@ def unusable(column: pa.ChunkedArray) -> str | None:
     if is_binary(value) or pa.types.is_fixed_size_binary(value):
         known = any(encoding.recognises(column) for encoding in ENCODINGS.members().values())
         return None if known else "holds bytes"
+    if pa.types.is_struct(value):
+        return f"holds objects: write {' and '.join(one.name for one in list(value)[:_PARTS])} as columns of their own"
     return f"holds {value}, which cannot be encoded" if pa.types.is_nested(value) else None
 
 

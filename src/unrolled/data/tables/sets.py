@@ -26,7 +26,7 @@ def separators_of(table: pa.Table, names: Collection[str]) -> dict[str, str]:
     """Column -> separator, for each of the columns ``names`` whose cells are sets of few labels.
 
     That is so where at least a tenth of the cells hold several parts and others fewer or more, no cell holds one twice
-    or an empty one, and the parts are short and come again often.
+    or an empty one, some parts stand first here and later there, and the parts are short and come again often.
 
     Example:
         >>> films = pa.table({"genres": ["Action|Drama", "Drama", "Comedy|Drama"] * 9, "place": ["Paris, France"] * 27})
@@ -111,5 +111,10 @@ def _are_sets(known: pa.Array, separator: str) -> bool:
     few = 1 < len(distinct) <= _FEW and len(labels) >= _AGAIN[separator] * len(distinct)
     if not few or pc.any(pc.equal(distinct, "")).as_py() or pc.mean(pc.utf8_length(distinct)).as_py() > _LONGEST:
         return False
+    first = np.asarray(lists.offsets)[:-1][sizes > 0] - lists.offsets[0].as_py()
+    later = np.delete(np.arange(len(labels)), first)
+    follow = pc.unique(labels.take(later))
+    if 4 * pc.sum(pc.is_in(follow, pc.unique(labels.take(first)))).as_py() < len(follow):
+        return False  # each label has its place, as in Smith, John
     pairs = pa.table({"row": pc.list_parent_indices(lists), "label": labels}).group_by(["row", "label"]).aggregate([])
     return pairs.num_rows == len(labels)
