@@ -63,7 +63,7 @@ class DataConfig(PartOfRun):
     )
     header: tuple[str, ...] = option(
         (),
-        "Column names for a table whose first line does not hold them.",
+        "Column names for a table whose first line does not hold them; none numbers them: column1, column2.",
         also=("names", "column_names", "feature_names"),
     )
     file_columns: tuple[str, ...] = option(

@@ -122,6 +122,27 @@ def test_lines_before_the_header_are_found_out() -> None:
     assert "name all columns with header" in refused("Price,Close,Close\nTicker,A,B\n2024-01-02,1,2\n")
 
 
+def test_a_first_line_that_nothing_divides_is_a_title() -> None:
+    scope = "Instrument: X100\n\nRate: 100 Hz\nt\tU\n" + "".join(f"{n}\t{n / 7:.3f}\n" for n in range(9))
+    assert "is not divided, but the others are, by a tab (if it is a title, leave out the 3 lines" in refused(scope)
+    assert table(scope, skip="3").column_names == ["t", "U"]
+    assert table('text\n"one, two"\nthree\nfour\n').column_names == ["text"]
+
+
+def test_no_header_numbers_the_columns() -> None:
+    assert "; header none numbers them" in refused("1\t2.5\n3\t4.5\n", ".tsv")
+    assert table("1\t2.5\n3\t4.5\n", ".tsv", header=["none"]).to_pydict() == {"column1": [1, 3], "column2": [2.5, 4.5]}
+
+
+def test_the_two_rows_of_orange_say_what_the_columns_are() -> None:
+    found = table("who\tage\tleft\nstring\tc\tno yes\nmeta\t\tclass\nAnn\t30\tno\nBob\t41\tyes\n", ".tab")
+    assert found.to_pydict() == {"who": ["Ann", "Bob"], "age": [30, 41], "left": ["no", "yes"]}
+    assert found.schema.field("left").metadata == {b"answer": b"the file marks it as its class"}
+    assert found.schema.field("who").metadata == {b"aside": b"is marked as meta in the file"}
+    words = table("a\tb\nc\td\nx\ty\nx\ty\n", ".tab")
+    assert words.num_rows == 3
+
+
 def test_empty_rows_at_the_end_are_left_out_and_said() -> None:
     found = table("a;b\n1;x\n;\n2;y\n;\n ; \n;;\n".replace(";;", ";"))
     assert found.to_pydict() == {"a": [1, None, 2], "b": ["x", None, "y"]}

@@ -20,6 +20,9 @@ PERHAPS = {
     "blanks after commas": "39, Private, 13, <=50K\n50, State, 9, >50K\n38, Private, 7, <=50K\n",
     "two colons": "1::1193::5\n1::661::3\n2::55::4\n",
     "numbers apart": "".join(f"{n} {n / 2}\n" for n in range(8)),
+    "names of rows, as R writes": '"a" "b"\n' + "".join(f'"{n}" {n / 2} "x"\n' for n in range(8)),
+    "words and their vectors": "".join(f"word{'s' * n} {n / 2} {n / 3:.3f}\n" for n in range(8)),
+    "below titles": "Instrument: X\nRate: 100 Hz\nt\tU\n" + "".join(f"{n}\t{n / 2}\n" for n in range(8)),
     "a number on each line": "".join(f"{n / 2}\n" for n in range(8)),
 }
 TEXTS = {
@@ -31,6 +34,7 @@ TEXTS = {
     "prose": "It was the best of times,\nit was the worst of times.\n",
     "a list": "- apples\n- pears\n- plums\n",
     "more code": "import os, sys\nx = 1, 2\ny = 3, 4\n",
+    "numbered lines": "1 I saw him\n2 You saw him there\n3 He came\n4 We all went home\n5 It rained\n6 No one left\n",
     "numbers in prose": "I saw 1,000 men\nYou saw 2,000 men\nWe saw 3,000 men\n",
     "code": "def f(x, y):\n    return x, y\n\nprint(f(1, 2))\n",
     "a dialogue": "Ann: Where, then?\nBob: Here, now.\nAnn: Why, fine.\n",

@@ -110,6 +110,15 @@ def test_times_beside_dates_that_stand_once_are_numbers() -> None:
     assert words.table.column("pace")[0].as_py() == "5:10"
 
 
+def test_a_year_and_a_number_of_the_step_are_one_order() -> None:
+    series = found({"y": NUMBERS, "t": range(40), "year": range(1950, 1990)})
+    assert dict(series.settled) == {"order": "year"} and series.kinds == {"y": "number"}
+    quarters = found(
+        {"year": np.repeat(np.arange(1990.0, 2000.0), 4), "quarter": [1.0, 2.0, 3.0, 4.0] * 10, "y": NUMBERS}
+    )
+    assert dict(quarters.settled) == {"order": "date"} and "'date': one step is 1 quarter" in quarters.notes
+
+
 def test_dates_of_examples_do_not_order_them() -> None:
     rng = np.random.default_rng(0)
     days = [str(np.datetime64("2020-01-01") + int(day)) for day in rng.integers(0, 900, 80)]

@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 
 from unrolled.data.config import DataConfig
 from unrolled.data.encodings.encoding import ENCODINGS, traits_of
+from unrolled.data.io.field_marks import ANSWER
 from unrolled.data.io.number_forms import Sign, is_missing, readings
 from unrolled.data.readers._csv_file import EMPTY, CsvFile
 from unrolled.data.readers._first_read import first_read
@@ -66,11 +67,11 @@ def read_delimited(data: pa.Buffer, origin: str, config: DataConfig, separator: 
     reading.keep_codes(first.zeros)
     reading.read_numbers()
     reading.say_labels()
+    marks = {name: {b"aside": why.encode()} for name, why in layout.aside.items()}
+    if layout.answer:
+        marks[layout.answer] = {ANSWER: b"the file marks it as its class"}
     fields = [
-        pa.field(
-            name, reading.columns[index].type, metadata={"aside": layout.aside[name]} if name in layout.aside else None
-        )
-        for index, name in enumerate(layout.names)
+        pa.field(name, reading.columns[index].type, metadata=marks.get(name)) for index, name in enumerate(layout.names)
     ]
     told = {REMARK: "\n".join(reading.remarks), DECIMAL: reading.decimal}
     return pa.table(list(reading.columns.values()), schema=pa.schema(fields, {k: v for k, v in told.items() if v}))

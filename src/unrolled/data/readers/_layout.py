@@ -21,6 +21,7 @@ from unrolled.data.readers._names import (
     lines_above,
     looks_like_data,
 )
+from unrolled.data.readers._orange import says_kinds_and_roles
 from unrolled.data.readers._prepared import one_sign, without_blanks_before_quotes, without_lines
 from unrolled.data.readers._quotes import holds, scan
 from unrolled.errors import DataError, named
@@ -44,6 +45,7 @@ class Layout:
         aside: column -> why it is left out unless it is chosen.
         remarks: what the user should know.
         sample: the cells of the first rows behind the header.
+        answer: the column that the file marks as its class.
         begins: how many lines of the file come before those that have as many cells as most; 0 if none does.
     """
 
@@ -55,6 +57,7 @@ class Layout:
     remarks: tuple[str, ...] = ()
     sample: tuple[list[str], ...] = ()
     begins: int = 0
+    answer: str = ""
 
 
 def find_layout(data: pa.Buffer, origin: str, likely: str | None, config: DataConfig) -> Layout:
@@ -76,12 +79,16 @@ def find_layout(data: pa.Buffer, origin: str, likely: str | None, config: DataCo
     data, dropped = _without_comments(data, given, config)
     dialect = Dialect(given or ",", None if config.quote == "none" else config.quote or '"')
     sample = _sample(data)
+    config = _with_numbered_names(config, sample, dialect, given, likely)
     if config.quote is None:
         dialect = replace(dialect, quote=_quote(sample, dialect, given, likely, config))
     dialect = replace(dialect, separator=given or _separator(sample, dialect, origin, likely, config))
+    before = bytes(given_data[: data.address - given_data.address]).count(b"\n")
     begins = lines_above(sample.text, dialect)
     if begins:
-        begins += bytes(given_data[: data.address - given_data.address]).count(b"\n")
+        begins += before
+    elif not (given or config.header) and dialect.separator not in sample.text.partition("\n")[0]:
+        _refuse_titles(sample, before, origin)
     data = _trimmed(one_sign(without_blanks_before_quotes(data, dialect), dialect))
     data, empty = _without_empty_rows(data, dialect.sign.encode())
     layout = Layout(data, dialect, [], int(not config.header) + behind, begins=begins)
@@ -118,6 +125,24 @@ def _sample(data: pa.Buffer) -> Sample:
     if data.size > _SAMPLE and (end := max(text.rfind(b"\n"), text.rfind(b"\r"))) > 0:
         text = text[:end]
     return Sample(text.decode("utf-8", "surrogateescape"))
+
+
+def _refuse_titles(sample: Sample, before: int, origin: str) -> None:
+    """Refuse a first line that nothing divides, as it would be the only column, where most lines below are divided."""
+    for separator in ("\t", ";", ","):
+        if above := lines_above(sample.text, Dialect(separator)):
+            what = f"its first line is not divided, but the others are, by {shown(separator)}"
+            raise DataError(what, file=origin, hint=f"if it is a title, {begin_at(before + above)}")
+
+
+def _with_numbered_names(
+    config: DataConfig, sample: Sample, dialect: Dialect, given: str | None, likely: str | None
+) -> DataConfig:
+    """With column1, column2 and so on as the header, where the user says that there is none."""
+    if config.header != ("none",):
+        return config
+    width = len(sample.rows(replace(dialect, separator=given or best_separator(sample, dialect, likely)), 1)[0])
+    return config.model_copy(update={"header": tuple(f"column{place + 1}" for place in range(width))})
 
 
 def _separator_line(data: pa.Buffer) -> tuple[pa.Buffer, str | None]:
@@ -220,7 +245,24 @@ def _with_names(layout: Layout, sample: Sample, origin: str, config: DataConfig)
     names = [name or free_name(index + 1, names) for index, name in enumerate(names)]
     if nameless is not None:
         aside[names[nameless]] = "names the rows"
+    if layout.headers == 1 and (roles := says_kinds_and_roles(rows)) and len(roles) == len(names):
+        return _with_roles(replace(layout, names=names, aside=aside), roles)
     return replace(layout, names=names, aside=aside)
+
+
+def _with_roles(layout: Layout, roles: Sequence[str]) -> Layout:
+    """The layout without the two rows in which Orange says the kinds and the roles of the columns."""
+    by_role = list(zip(layout.names, (role.split(" ")[0] for role in roles), strict=True))
+    classes = [name for name, role in by_role if role == "class"]
+    aside = {name: f"is marked as {role} in the file" for name, role in by_role if role not in ("", "class")}
+    return replace(
+        layout,
+        headers=3,
+        sample=layout.sample[2:],
+        aside={**layout.aside, **aside},
+        answer=classes[0] if len(classes) == 1 else "",
+        remarks=(*layout.remarks, "the two rows below the header say what the columns are, as Orange writes them"),
+    )
 
 
 def _named_rows(rows: Sequence[Sequence[str]], dialect: Dialect) -> bool:

@@ -100,7 +100,8 @@ def check_header(names: Sequence[str], rows: Sequence[Sequence[str]], origin: st
             f"its first row holds data, not names: {first}{more}",
             file=origin,
             hint=f"name its {counted(len(names), 'column')} with {named('header')}, as in "
-            + ",".join(f"column{index + 1}" for index in range(min(len(names), 4))),
+            + ",".join(f"column{index + 1}" for index in range(min(len(names), 4)))
+            + f"; {named('header')} none numbers them",
         )
     for index, name in enumerate(names):
         if name and name in names[:index]:

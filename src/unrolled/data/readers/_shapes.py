@@ -11,9 +11,12 @@ import re
 from collections.abc import Iterator, Sequence
 
 from unrolled.data.io.unpacking import Beginning
+from unrolled.data.readers._dialect import Dialect
+from unrolled.data.readers._names import lines_above
 
 __all__ = ["first_lines", "like_table"]
 
+_SURE = 70
 _LINES = 200  # lines that are looked at
 _SEPARATORS = ("\t", ";", ",", "|", "::")
 _NUMBER = re.compile(r"\s*[-+]?[$€£]?(\d[\d.,' ]*|\.\d+)([eE][-+]?\d+)?\s*%?\s*")
@@ -51,7 +54,7 @@ def like_table(lines: Sequence[str]) -> int:
         return 0
     rows, separator = _rows(filled)
     if not rows:
-        return _like_numbers(filled)
+        return max(_like_numbers(filled), _below_titles(filled))
     header, *body = rows
     columns = list(zip(*body, strict=True))
     numbers = [all(_NUMBER.fullmatch(cell) for cell in column if cell.strip()) for column in columns]
@@ -92,6 +95,21 @@ def _labels(column: Sequence[str], name: str) -> bool:
 
 
 def _like_numbers(lines: list[str]) -> int:
-    rows = [line.split() for line in lines]
-    same = len({len(row) for row in rows}) == 1 and len(rows) > 4
-    return 30 if same and all(_NUMBER.fullmatch(cell) for row in rows for cell in row) else 0
+    """30 if blanks divide the lines below the first into as many parts, and some part is a number in each of them."""
+    first, *rows = [line.split() for line in lines]
+    width = {len(row) for row in rows}
+    if len(width) != 1 or len(rows) < 4:
+        return 0
+    numbers = [all(map(_NUMBER.fullmatch, column)) for column in zip(*rows, strict=True)]
+    headed = any(numbers) and max(width) > 1 and max(width) - len(first) in (0, 1)
+    return 30 if headed or (all(numbers) and len(first) in width) else 0
+
+
+def _below_titles(lines: list[str]) -> int:
+    """30 if the lines look like a table below a few titles."""
+    for separator in ("\t", ";", ","):
+        above = lines_above("\n".join(lines), Dialect(separator))
+        rows = list(_cut(lines[above:], separator)) if above else []
+        if len(rows) > 4 and len({len(row) for row in rows}) == 1 and like_table(lines[above:]) >= _SURE:
+            return 30
+    return 0

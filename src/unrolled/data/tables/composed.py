@@ -26,6 +26,7 @@ _NAMES = {
     "hour": ("hour", "hr", "hh"),
     "minute": ("minute", "min"),
 }
+_QUARTER = ("quarter", "qtr", "q")
 _RANGES = {"year": (1800, 2200), "month": (1, 12), "day": (1, 31), "hour": (0, 23), "minute": (0, 59)}
 _SECOND = 1_000_000
 
@@ -110,7 +111,7 @@ def with_seconds(table: pa.Table, dropped: Collection[str]) -> tuple[pa.Table, t
 
 
 def with_date_of_numbers(table: pa.Table, dropped: Collection[str]) -> Composed:
-    """Add a column ``date`` made of those named year, month and, if they exist, day, hour, minute.
+    """Add a column ``date`` made of those named year, month and, if they exist, day, hour, minute; or year and quarter.
 
     They hold whole numbers, or the names of months.
 
@@ -122,6 +123,11 @@ def with_date_of_numbers(table: pa.Table, dropped: Collection[str]) -> Composed:
     found: dict[str, str] = {}
     for part, called in _NAMES.items():
         alike = [name for name in names if name.lower() in called]
+        if part == "month" and not alike:
+            alike = [name for name in names if name.lower() in _QUARTER and _within(table.column(name), 1, 4)]
+            if len(alike) == 1:
+                found[part] = alike[0]
+            break
         if len(alike) != 1 or not _is_part(table.column(alike[0]), part):
             break
         found[part] = alike[0]
@@ -129,6 +135,8 @@ def with_date_of_numbers(table: pa.Table, dropped: Collection[str]) -> Composed:
         return Composed(table)
     values = {part: _numbers(table.column(name), part) for part, name in found.items()}
     one, none = np.ones(table.num_rows, np.int64), np.zeros(table.num_rows, np.int64)
+    if found["month"].lower() in _QUARTER:
+        values["month"] = 3 * values["month"] - 2
     days, known = days_of(values["year"], values["month"], values.get("day", one))
     if not known.all():
         return Composed(table)
@@ -158,7 +166,11 @@ def _numbers(column: pa.ChunkedArray, part: str) -> np.ndarray:
 
 
 def _within(column: pa.ChunkedArray, low: int, high: int) -> bool:
-    if not pa.types.is_integer(column.type) or column.null_count or not len(column):
+    if column.null_count or not len(column):
+        return False
+    if pa.types.is_floating(column.type):  # 1959.0
+        return pc.all(pc.equal(pc.floor(column), column)).as_py() and _within(column.cast(pa.int64()), low, high)
+    if not pa.types.is_integer(column.type):
         return False
     ends = pc.min_max(column).as_py()
     return bool(low <= ends["min"] and ends["max"] <= high)

@@ -92,13 +92,20 @@ def find_layout(
     found = [one for name in times for one in _as_series(table, name, names, target)]
     if not times:
         found = [one for name in names if _counts_steps(name, target) for one in _as_series(table, name, names, target)]
-    if len(found) == 1:
-        return _series(*found[0])
+    if found and (len(found) == 1 or _count_alike(table, found)):
+        return _series(*min(found, key=lambda one: not names_a_time(one[0])))
     if not found and origin is not None:
         _refuse_missing_times(table, times, target, dropped, origin)
     if steps:
         return _series(times[0], None) if len(times) == 1 and not table.column(times[0]).null_count else Layout()
     return _events(table, times[0], names) if len(times) == 1 and not found and not target else Layout()
+
+
+def _count_alike(table: pa.Table, found: list[tuple[str, str | None]]) -> bool:
+    """Whether several columns order the same series in the same way, such as the year and the number of the step."""
+    clocks = [clock_of_times(table.column(time)) for time, _ in found]
+    orders = {np.argsort(at, kind="stable").tobytes() for at in clocks if at is not None}
+    return len(orders) == 1 and len({by for _, by in found}) == 1
 
 
 def _refuse_missing_times(
