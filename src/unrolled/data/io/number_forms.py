@@ -33,7 +33,8 @@ SIGNS: tuple[Sign, ...] = (".", ",")
 
 MISSING_WORDS = (
     *("", "?", "-", "--", "---", ".", "..", "...", "n/a", "na", "n.a.", "n.a", "none", "null", "nil", "nan", "-nan"),
-    *("#n/a", "#na", "#n/a n/a", "#null!", "\\n", "<na>", "(null)", "missing", "not available", "–", "—", "…"),
+    *("#n/a", "#na", "#n/a n/a", "#null!", "#div/0!", "#ref!", "#value!", "#num!", "#name?"),
+    *("\\n", "<na>", "(null)", "missing", "not available", "–", "—", "…"),
 )
 
 _BLANKS = (" ", "\u00a0", "\u2009", "\u202f", "'", "’", "_")  # divide groups of three digits, and are no decimal signs

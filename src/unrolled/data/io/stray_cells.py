@@ -15,7 +15,7 @@ __all__ = ["NUMBER", "check_mixed", "form_of"]
 NUMBER = r"[-+]?(?:(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?|[nN][aA][nN]|[iI][nN][fF](?:inity)?)"
 _NUMBER, _ZONED, _BOOLEAN = "a number", "a time with its zone", r"^(?i:true|false)$"
 _WORDS = 3  # so few texts among numbers of many values are no labels
-_UNIT_ROWS = 3  # different numbers below a first row that is none
+_BELOW = 3  # different values below a first row that is none
 _MOSTLY, _FEW = 0.95, 20  # if this share of at least so many cells has one form, the others are taken for errors
 _DAY, _CLOCK = r"[0-9]{4}-[0-9]{2}-[0-9]{2}", r"[0-9]{2}(?::[0-9]{2}(?::[0-9]{2}(?:\.[0-9]{1,9})?)?)?"
 _FORMS: tuple[tuple[str, str, Callable[[str], object] | None], ...] = (
@@ -43,8 +43,8 @@ def check_mixed(
 ) -> None:
     """Refuse a column in which nearly all cells have one form, such as a date, and a few do not.
 
-    A column of numbers is refused too where many cells hold one of very few other texts, and where its first row alone
-    is no number, as units are.
+    It is refused too where its first row alone has another form, as units and names have, and a column of numbers where
+    many cells hold one of very few other texts.
 
     Args:
         texts: of type string; missing cells fit every form.
@@ -70,21 +70,19 @@ def check_mixed(
             other |= [text is not None and not _parses(text, parse) for text in texts.to_pylist()]
             faults = int(other.sum())
         few = cells >= _FEW and faults <= (1 - _MOSTLY) * cells
-        if faults and (few or (form == _NUMBER and _no_labels(texts, other, cells))):
+        above = faults == 1 and bool(other[0]) and pc.count_distinct(texts.slice(1)).as_py() >= _BELOW
+        if faults and (few or above or (form == _NUMBER and _no_labels(texts, other, cells))):
             row = int(np.argmax(other))
             one = f"{texts[row].as_py()[:40]!r} is not {form}, but {cells - faults} of the {cells} cells are"
             raise fail(row, one + _listed(texts, other))
 
 
 def _no_labels(texts: pa.ChunkedArray, other: np.ndarray, cells: int) -> bool:
-    """Whether most cells are numbers of many values, and the others one of few texts, or in the first row alone."""
-    faults = int(other.sum())
-    if faults > cells / 2:
+    """Whether most cells are numbers of many values, and the others one of few texts."""
+    if cells < _FEW or int(other.sum()) > cells / 2:
         return False
     numbers = pc.count_distinct(texts.filter(pa.array(~other))).as_py()
-    if faults == 1 and other[0]:
-        return bool(numbers >= _UNIT_ROWS)
-    return bool(cells >= _FEW and numbers > _FEW and pc.count_distinct(texts.filter(pa.array(other))).as_py() <= _WORDS)
+    return bool(numbers > _FEW and pc.count_distinct(texts.filter(pa.array(other))).as_py() <= _WORDS)
 
 
 def _listed(texts: pa.ChunkedArray, other: np.ndarray) -> str:

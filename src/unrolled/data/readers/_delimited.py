@@ -128,8 +128,13 @@ class _Reading:
         )
         if parsed is not column or index in self.verbatim or name in self.config.ignore:
             return parsed
-        self.texts[index] = found = examined(column, name, self._fail(index), declared=self._measured(name))
+        self.texts[index] = found = self._examined(index, column, declared=self._measured(name))
         return found.texts
+
+    def _examined(self, index: int, column: pa.ChunkedArray, *, declared: bool) -> Written:
+        return examined(
+            column, self._name(index), self._fail(index), declared=declared, first=self.file.layout.without_first
+        )
 
     def keep_codes(self, zeros: Callable[[], bool]) -> None:
         """Keep whole numbers with zeros before them as texts."""
@@ -175,12 +180,12 @@ class _Reading:
         clear = any(pc.any(pc.match_substring_regex(one.texts, _THOUSAND)).as_py() for one in self.texts.values())
         for index in self.grouped:
             column, name = self.columns[index], self._name(index)
-            cells, fail = in_groups(column), self._fail(index)
+            cells = in_groups(column)
             if not clear and not (cells >= _GROUPED and pc.any(pc.match_substring_regex(column, _SHORT)).as_py()):
                 row = pc.index(pc.match_substring_regex(column, _THOUSAND), True).as_py()
                 hint = f"give {named('kinds')} {name}=number if it is one; write a list as [12, 345]"
-                raise fail(row, f"{column[row].as_py()!r} may be one number or a list of numbers", hint)
-            self.texts[index] = found = examined(column, name, fail, declared=False)
+                raise self._fail(index)(row, f"{column[row].as_py()!r} may be one number or a list of numbers", hint)
+            self.texts[index] = found = self._examined(index, column, declared=False)
             self.columns[index] = found.texts
 
     def _points(self, written: dict[int, Written], *, thousands: bool) -> set[Sign]:

@@ -14,6 +14,7 @@ from unrolled.data.io.number_forms import number_in
 from unrolled.data.readers._dialect import BLANKS, SEPARATORS, Dialect, Sample, best_separator, named_separator, shown
 from unrolled.data.readers._names import (
     begin_at,
+    check_given,
     check_header,
     check_named,
     counted,
@@ -29,8 +30,9 @@ from unrolled.errors import DataError, named
 __all__ = ["Layout", "find_layout", "settle_quotes"]
 
 _SAMPLE = 1 << 16
+_LINE_END = re.compile(rb"\r\n?|\n")
 _SEPARATES = re.compile(r"sep=(.{1,3})\r?$")
-_BLANK_QUOTE = re.compile(r'[ \t]+"')
+_RULE = re.compile(r":?-{2,}:?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +49,7 @@ class Layout:
         sample: the cells of the first rows behind the header.
         answer: the column that the file marks as its class.
         begins: how many lines of the file come before those that have as many cells as most; 0 if none does.
+        without_first: what to do if the first row is no data.
     """
 
     data: pa.Buffer
@@ -58,6 +61,7 @@ class Layout:
     sample: tuple[list[str], ...] = ()
     begins: int = 0
     answer: str = ""
+    without_first: str = ""
 
 
 def find_layout(data: pa.Buffer, origin: str, likely: str | None, config: DataConfig) -> Layout:
@@ -73,25 +77,30 @@ def find_layout(data: pa.Buffer, origin: str, likely: str | None, config: DataCo
         DataError: the header is empty, names a column twice, or looks like data.
     """
     skipped, behind = (*map(int, (config.skip or "0").split(",")), 0)[:2]
-    given_data, data = data, _trimmed(without_lines(data, skipped, origin))
+    whole, data = data, _trimmed(without_lines(data, skipped, origin))
     data, told = _separator_line(data)
     given = named_separator(config.separator) if config.separator else told
     data, dropped = _without_comments(data, given, config)
+    above = len(_LINE_END.findall(memoryview(whole)[: _trimmed(data).address - whole.address]))
+    without_first = f"if the row holds units, leave it out with {named('skip')} {skipped},{behind + 1}"
+    if config.header:
+        without_first = f"if it is the header of the file, leave it out with {named('skip')} {above + 1}"
     dialect = Dialect(given or ",", None if config.quote == "none" else config.quote or '"')
     sample = _sample(data)
     config = _with_numbered_names(config, sample, dialect, given, likely)
     if config.quote is None:
         dialect = replace(dialect, quote=_quote(sample, dialect, given, likely, config))
     dialect = replace(dialect, separator=given or _separator(sample, dialect, origin, likely, config))
-    before = bytes(given_data[: data.address - given_data.address]).count(b"\n")
     begins = lines_above(sample.text, dialect)
     if begins:
-        begins += before
+        begins += above
     elif not (given or config.header) and dialect.separator not in sample.text.partition("\n")[0]:
-        _refuse_titles(sample, before, origin)
+        _refuse_titles(sample, above, origin)
     data = _trimmed(one_sign(without_blanks_before_quotes(data, dialect), dialect))
     data, empty = _without_empty_rows(data, dialect.sign.encode())
-    layout = Layout(data, dialect, [], int(not config.header) + behind, begins=begins)
+    layout = Layout(
+        data, dialect, [], int(not config.header) + behind, begins=begins, without_first=without_first
+    )
     layout = _with_names(layout, sample, origin, config)
     remarks = [f"{counted(dropped, 'line')} before the header that start with # are left out"] if dropped else []
     if empty:
@@ -186,9 +195,13 @@ def _without_comments(data: pa.Buffer, given: str | None, config: DataConfig) ->
 
 
 def _quote(sample: Sample, dialect: Dialect, given: str | None, likely: str | None, config: DataConfig) -> str | None:
-    """The sign around cells: the single quote where the rows agree only with it."""
+    """The sign around cells: the single quote where it holds all cells of a column, or the rows agree only with it.
+
+    Rows that agree on another separator without it do not count: ``1,'EUR 2,5'`` has two cells between blanks.
+    """
     if "'" not in sample.text:
         return dialect.quote
+    separators: dict[str | None, str] = {}
     for quote in (dialect.quote, "'"):
         tried = replace(dialect, quote=quote)
         try:
@@ -197,9 +210,10 @@ def _quote(sample: Sample, dialect: Dialect, given: str | None, likely: str | No
         except (csv.Error, DataError):  # the last try names what is wrong
             continue
         if len(rows) > 1 and len(rows[0]) > 1 and {len(row) for row in rows} == {len(rows[0])}:
-            columns = [rows[0], *zip(*rows[1:], strict=True)]
-            return "'" if any(map(_in_single_quotes, columns)) else quote
-    return dialect.quote
+            separators[quote] = separator
+            if quote != "'" and any(map(_in_single_quotes, (rows[0], *zip(*rows[1:], strict=True)))):
+                return "'"
+    return "'" if separators.get("'") not in (None, separators.get(dialect.quote)) else dialect.quote
 
 
 def _in_single_quotes(column: Sequence[str]) -> bool:
@@ -222,10 +236,17 @@ def _with_names(layout: Layout, sample: Sample, origin: str, config: DataConfig)
         rows = sample.rows(layout.dialect)
     except csv.Error as error:
         raise DataError(f"has a header that cannot be read: {error}", file=origin) from None
-    layout = replace(layout, sample=tuple(rows[layout.headers :]))
+    below = rows[layout.headers :]
+    if below and len(below[0]) > 1 and any(below[0]) and all(not cell or _RULE.fullmatch(cell) for cell in below[0]):
+        below = below[1:]  # as in a table in Markdown
+        layout = replace(
+            layout, headers=layout.headers + 1, remarks=("the line of dashes below the header is left out",)
+        )
+    layout = replace(layout, sample=tuple(below))
     if config.header:
-        return replace(layout, names=list(config.header))
+        return replace(layout, names=check_given(config.header, below, origin, layout.without_first))
     names = list(rows[0]) if rows else []
+    rows = [*rows[:1], *below]
     widths = {len(row) for row in rows[1:]}
     aside: dict[str, str] = {}
     nameless = None

@@ -6,7 +6,7 @@ import itertools
 import math
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from unrolled.data.config import DataConfig
 from unrolled.data.io.number_forms import MISSING_WORDS, number_in
@@ -15,6 +15,7 @@ from unrolled.errors import DataError, named
 
 __all__ = [
     "begin_at",
+    "check_given",
     "check_header",
     "check_named",
     "counted",
@@ -24,9 +25,10 @@ __all__ = [
     "other_encoding",
 ]
 
+_ORDERED = 4  # steps in one direction that hardly come about by chance
 _ROWS = 20  # rows below a header that show what a column holds
 _SEEN, _TITLES = 200, 20  # lines that are looked at, and that may stand above a header
-_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}([ T].*)?")
+_DATE = re.compile(r"[0-9]{1,4}([-/.])[0-9]{1,2}\1[0-9]{1,4}([ T].*)?|[0-9]{1,2}:[0-9]{2}(:[0-9]{2}.*)?")
 
 
 def counted(number: int, noun: str) -> str:
@@ -77,6 +79,17 @@ def check_named(sample: Sample, dialect: Dialect, origin: str, likely: str | Non
     names = f"{named('header')} has {counted(len(given), 'name')}"
     why = f"{names}, but the first row has {counted(usual if usual > 1 else most, 'cell')}"
     raise DataError(why, file=origin, hint="give a name for each column, separated by commas")
+
+
+def check_given(given: Sequence[str], rows: Sequence[Sequence[str]], origin: str, without_first: str) -> list[str]:
+    """The names that the user gives, unless the first of ``rows`` holds the same ones.
+
+    Raises:
+        DataError: it does.
+    """
+    if rows and [cell.casefold() for cell in rows[0]] == [name.casefold() for name in given]:
+        raise DataError(f"its first row holds the names that {named('header')} gives", file=origin, hint=without_first)
+    return list(given)
 
 
 def check_header(names: Sequence[str], rows: Sequence[Sequence[str]], origin: str) -> None:
@@ -130,42 +143,79 @@ def begin_at(lines: int) -> str:
 
 
 def looks_like_data(rows: Sequence[Sequence[str]], *, strict: bool) -> bool:
-    """Whether the first of ``rows`` holds values like those of the others.
+    """Whether the first of ``rows`` holds values as the others do; a word alone is never one.
 
-    All its cells are numbers or dates; or some are numbers above columns of numbers, and do not rise or fall from left
-    to right as the years of a wide table do, or are values of their columns too. Numbers from 0 in steps of 1 name the
-    columns of an array without names.
+    It does where a date stands above dates, or all its cells are numbers, or some are and stand above numbers. It does
+    not where a word stands above numbers or dates, or where its numbers are usual names: see `_are_names`. Numbers from
+    0 in steps of 1 name the columns of an array without names.
 
     Args:
         rows: of a sample.
         strict: whether numbers from 0 are names.
     """
     first, others = rows[0] if rows else [], rows[1:]
-    cells = [cell for cell in first if cell]
-    values = {index: _value(cell) for index, cell in enumerate(first) if cell}
-    seen = {index: value for index, value in values.items() if value is not None}
-    numeric = {index: value for index, value in seen.items() if not math.isnan(value)}  # "none" may be a name
-    if not numeric:
+    columns = [[row[index] for row in others if index < len(row)] for index in range(len(first))]
+    if any(_DATE.fullmatch(cell) and _all(columns[index], _is_date) for index, cell in enumerate(first)):
+        return True
+    found = {index: number_in(cell, ".") for index, cell in enumerate(first)}
+    numbers = {index: number for index, number in found.items() if number is not None}
+    if not numbers:
         return False
-    if len(seen) == len(cells):
-        steps = list(numeric.values()) == [float(index) for index in range(len(cells))]
-        return not (strict and steps and (len(cells) > 3 or not first[0]))
-    columns = {index: [_value(row[index]) for row in others if index < len(row)] for index in numeric}
-    if not others or any(value is None for column in columns.values() for value in column[:_ROWS]):
+    valued = [_all(column, _is_number) or _all(column, _is_date) for column in columns]
+    words = [
+        index
+        for index, cell in enumerate(first)
+        if cell and index not in numbers and not (valued[index] and cell.lower() in MISSING_WORDS)
+    ]
+    if not words:
+        names = list(numbers.values())
+        steps = names == [float(index) for index in range(len(names))]
+        return not (strict and steps and (len(names) > 3 or not first[0]))
+    if any(valued[index] for index in words) or not all(_all(columns[index], _is_number) for index in numbers):
         return False
-    found = [value in columns[index] or columns[index][0] == value + 1 for index, value in numeric.items()]
-    names = list(numeric.values())
-    if len(names) == 1:
-        return any(found)
-    ways = {later > earlier for earlier, later in itertools.pairwise(names)}
-    rising = len(ways) == 1 and len({*names}) == len(names)  # or falling: the latest year may stand first
-    rising = rising and (len(names) > 2 or all(1000 <= name < 3000 for name in names))
-    in_steps = names == [names[0] + step for step in range(len(names))]
-    return not in_steps and (any(found) if rising else True)
+    return not _are_names(list(numbers.values()), [columns[index] for index in numbers])
 
 
-def _value(cell: str) -> float | None:
-    number = math.nan if cell.lower() in MISSING_WORDS else number_in(cell, ".")
-    if number is not None:
-        return number
-    return float(cell[:4]) if _DATE.fullmatch(cell) else None
+def _are_names(numbers: Sequence[float], columns: Sequence[Sequence[str]]) -> bool:
+    """Whether numbers beside words name the columns of numbers below them.
+
+    Numbers in steps of 1 do. Years, a lone 0 as pandas writes it, three numbers in equal steps, and five that rise or
+    fall do, unless a column holds its name too or goes on from it, or the numbers below are years or rise as well.
+    """
+    steps = [later - earlier for earlier, later in itertools.pairwise(numbers)]
+    if steps and all(step == 1 for step in steps):
+        return True
+    years = all(map(_is_year, numbers))
+    equal = len(steps) > 1 and steps[0] != 0 and all(math.isclose(step, steps[0]) for step in steps)
+    in_order = len(steps) >= _ORDERED and _in_order(numbers)
+    if not (years or equal or in_order or list(numbers) == [0.0]):
+        return False
+    values = [[number_in(cell, ".") for cell in column] for column in columns]
+    if any(number in column or column[0] == number + 1 for number, column in zip(numbers, values, strict=True)):
+        return False
+    if years:
+        return not all(number is None or _is_year(number) for column in values for number in column)
+    rows = [[number for number in row if number is not None] for row in zip(*values, strict=False)]
+    return equal or not in_order or sum(map(_in_order, rows)) < len(rows) / 2
+
+
+def _in_order(numbers: Sequence[float]) -> bool:
+    return len({later > earlier for earlier, later in itertools.pairwise(numbers) if later != earlier}) == 1
+
+
+def _all(column: Sequence[str], fits: Callable[[str], bool]) -> bool:
+    """Whether the first cells of a column fit, but for those that are missing."""
+    told = [cell for cell in column[:_ROWS] if cell.lower() not in MISSING_WORDS]
+    return bool(told) and all(map(fits, told))
+
+
+def _is_number(cell: str) -> bool:
+    return number_in(cell, ".") is not None
+
+
+def _is_date(cell: str) -> bool:
+    return _DATE.fullmatch(cell) is not None
+
+
+def _is_year(number: float) -> bool:
+    return number.is_integer() and 1000 <= number < 3000

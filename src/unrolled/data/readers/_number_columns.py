@@ -57,7 +57,7 @@ class Written:
     missing: Mapping[str, int] | None = None
 
 
-def examined(texts: pa.ChunkedArray, name: str, fail: Fail, *, declared: bool) -> Written:
+def examined(texts: pa.ChunkedArray, name: str, fail: Fail, *, declared: bool, first: str) -> Written:
     """What ``texts`` are.
 
     Args:
@@ -65,6 +65,7 @@ def examined(texts: pa.ChunkedArray, name: str, fail: Fail, *, declared: bool) -
         name: of the column.
         fail: makes the error, from a row (from 0), a message and a hint.
         declared: the user, or a trained model, takes the column for numbers.
+        first: what to do where the first cell is none.
 
     Raises:
         DataError: nearly all texts are numbers or dates and some are not, or, if ``declared``, any is not.
@@ -89,7 +90,9 @@ def examined(texts: pa.ChunkedArray, name: str, fail: Fail, *, declared: bool) -
         hint = f"correct it, leave the cell empty, or give {named('kinds')} another kind"
         raise fail(row, f"{values[row].as_py()[:40]!r} is not a number", hint)
     _refuse_marks(values, name, fail)
-    check_mixed(values, lambda row, message: fail(row, message, _remedy(name, row)), numeric=_either(values))
+    check_mixed(
+        values, lambda row, message: fail(row, message, _remedy(name, "" if row else first)), numeric=_either(values)
+    )
     return Written(values, "values", missing=counts) if form_of(values) else Written(texts)
 
 
@@ -182,9 +185,9 @@ def _likely(texts: pa.ChunkedArray) -> bool:
     return not len(rest) or bool(np.count_nonzero(_either(rest)) >= len(rest) / 2) or form_of(rest, share=0.5)
 
 
-def _remedy(name: str, row: int) -> str:
+def _remedy(name: str, first: str) -> str:
     kinds = f"correct it, leave the cell empty, or give {named('kinds')} {name}=category"
-    return f"if the row holds units, leave it out with {named('skip')} 0,1; {kinds}" if row == 0 else kinds
+    return f"{first}; {kinds}" if first else kinds
 
 
 def _either(texts: pa.ChunkedArray) -> np.ndarray:
