@@ -30,6 +30,8 @@ WORDS = [
     "wind|",
     "tab\there",
 ]
+NAMES = ("none", "NaN", "2019", "a b", "x,1", "day/night", "Größe")  # of columns, beside those of one letter or word
+DATES = ("{0}-{1:02}-{2:02}", "{0}-{1:02}-{2:02}", "{0}-{1:02}-{2:02} 10:{2:02}:00", "{2:02}.{1:02}.{0}", "{1}/{2}/{0}")
 MISSING = ("", "NA", "?", "-", "n/a", "NULL", "nan", "None", "#N/A", "\\N", "<NA>", ".")
 Cell = str | int | float | None  # what a cell says
 
@@ -68,6 +70,7 @@ class _Way:
     line: str
     quoting: str
     date: str
+    padding: str
 
 
 def variant(seed: int) -> Variant:
@@ -80,6 +83,8 @@ def variant(seed: int) -> Variant:
     truth = {name: _column(kinds[name], rows, way, dice) for name in names}
     columns = {name: [_spelled(value, kinds[name], way) for value in values] for name, values in truth.items()}
     header = [name.upper() if dice.random() < 0.1 else name for name in names]
+    if dice.random() < 0.2:
+        header[dice.randrange(len(header))] = dice.choice(NAMES)
     truth = dict(zip(header, truth.values(), strict=True))
     body = [list(row) for row in zip(*columns.values(), strict=True)]
     text, options = _written(header, body, way, dice)
@@ -130,7 +135,8 @@ def _column(kind: str, rows: int, way: _Way, dice: random.Random) -> list[Cell]:
         low = -top if dice.random() < 0.3 else 0.0
         values = [round(dice.uniform(low, top), digits) for _ in range(rows)]
     elif kind == "date":
-        values = [f"20{dice.randint(10, 29)}-{dice.randint(1, 12):02}-{dice.randint(1, 28):02}" for _ in range(rows)]
+        days = [(dice.randint(2010, 2029), dice.randint(1, 12), dice.randint(1, 28)) for _ in range(rows)]
+        values = [way.date.format(*day) for day in days]
     elif kind == "label":
         values = [dice.choice(("pos", "neg", "so so")) for _ in range(rows)]
     elif kind == "code":
@@ -170,7 +176,8 @@ def _way(dice: random.Random) -> _Way:
         dice.choice(MISSING),
         dice.choice(("\n", "\n", "\r\n", "\r")),
         dice.choice(("needed", "needed", "all", "texts")),
-        dice.choice(("iso", "iso")),
+        dice.choice(DATES),
+        " " if separator in ",;|" and dice.random() < 0.05 else "",
     )
 
 
@@ -210,7 +217,9 @@ def _written(header: list[str], body: list[list[str]], way: _Way, dice: random.R
     lines = []
     for index, row in enumerate(written):
         more = trailing and not (index == 0 and not names and len(rows[0]) > len(header))
-        lines.append(way.separator.join(_cell(cell, way) for cell in ([*row, ""] if more else row)) + way.line)
+        lines.append(
+            (way.separator + way.padding).join(_cell(cell, way) for cell in ([*row, ""] if more else row)) + way.line
+        )
     text = "".join(lines)
     if names:
         options["header"] = tuple([*header, "last"] if trailing else header)

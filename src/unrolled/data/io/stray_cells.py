@@ -18,6 +18,11 @@ _WORDS = 3  # so few texts among numbers of many values are no labels
 _BELOW = 3  # different values below a first row that is none
 _MOSTLY, _FEW = 0.95, 20  # if this share of at least so many cells has one form, the others are taken for errors
 _DAY, _CLOCK = r"[0-9]{4}-[0-9]{2}-[0-9]{2}", r"[0-9]{2}(?::[0-9]{2}(?::[0-9]{2}(?:\.[0-9]{1,9})?)?)?"
+_HOURS = r"(?:[ T][0-9]{1,2}:[0-9]{2}.*)?$"
+_OTHER_DAYS = (  # as countries write them; they stay texts
+    rf"^[0-9]{{1,2}}(?:/[0-9]{{1,2}}/|\.[0-9]{{1,2}}\.|-[0-9]{{1,2}}-)[0-9]{{2,4}}{_HOURS}",
+    rf"^[0-9]{{4}}(?:/[0-9]{{1,2}}/|\.[0-9]{{1,2}}\.)[0-9]{{1,2}}{_HOURS}",
+)
 _FORMS: tuple[tuple[str, str, Callable[[str], object] | None], ...] = (
     (_NUMBER, rf"^\s*{NUMBER}\s*$", None),
     ("a date", rf"^{_DAY}(?:[ T]{_CLOCK})?$", datetime.datetime.fromisoformat),
@@ -33,8 +38,8 @@ _FORMS: tuple[tuple[str, str, Callable[[str], object] | None], ...] = (
 def form_of(texts: pa.ChunkedArray, share: float = 1.0) -> bool:
     """Whether this share of the texts that are not missing are dates, times without a zone, or true and false."""
     cells = len(texts) - texts.null_count
-    patterns = [pattern for form, pattern, _ in _FORMS if form not in (_NUMBER, _ZONED)]
-    fits = [pc.sum(pc.match_substring_regex(texts, pattern)).as_py() or 0 for pattern in (*patterns, _BOOLEAN)]
+    patterns = [pattern for form, pattern, _ in _FORMS if form not in (_NUMBER, _ZONED)] + [*_OTHER_DAYS, _BOOLEAN]
+    fits = [pc.sum(pc.match_substring_regex(texts, pattern)).as_py() or 0 for pattern in patterns]
     return bool(cells) and max(fits) >= share * cells
 
 

@@ -88,6 +88,7 @@ def _split(text: str, dialect: Dialect):  # type: ignore[no-untyped-def]
         quoting=csv.QUOTE_NONE if dialect.quote is None else csv.QUOTE_MINIMAL,
         escapechar="\\" if dialect.escaped else None,
         doublequote=not dialect.escaped,
+        skipinitialspace=dialect.sign != " ",
     )
 
 

@@ -23,7 +23,7 @@ from unrolled.data.readers._names import (
     looks_like_data,
 )
 from unrolled.data.readers._orange import says_kinds_and_roles
-from unrolled.data.readers._prepared import one_sign, without_blanks_before_quotes, without_lines
+from unrolled.data.readers._prepared import one_sign, without_blanks_around_quotes, without_lines
 from unrolled.data.readers._quotes import holds, scan
 from unrolled.errors import DataError, named
 
@@ -96,7 +96,7 @@ def find_layout(data: pa.Buffer, origin: str, likely: str | None, config: DataCo
         begins += above
     elif not (given or config.header) and dialect.separator not in sample.text.partition("\n")[0]:
         _refuse_titles(sample, above, origin)
-    data = _trimmed(one_sign(without_blanks_before_quotes(data, dialect), dialect))
+    data = _trimmed(one_sign(without_blanks_around_quotes(data, dialect), dialect))
     data, empty = _without_empty_rows(data, dialect.sign.encode())
     layout = Layout(
         data, dialect, [], int(not config.header) + behind, begins=begins, without_first=without_first

@@ -11,9 +11,9 @@ from unrolled.data.io.mapped import CHUNK, Spool
 from unrolled.data.readers._dialect import BLANKS, INNER, Dialect
 from unrolled.errors import DataError, named
 
-__all__ = ["one_sign", "without_blanks_before_quotes", "without_lines"]
+__all__ = ["one_sign", "without_blanks_around_quotes", "without_lines"]
 
-_BEFORE_QUOTES = re.compile(rb',[ \t]+"(?!")|,[ \t]+(?=""[,\r\n])')
+_LONG = 16 * CHUNK  # no cell in quotes is that long, so a quote is not closed
 _EDGES = re.compile(rb"(?m)^[ \t]+|[ \t]+(?=\r?$)")
 _QUOTED_OR_BLANKS = re.compile(rb'"(?:[^"\r\n]|"")*"|[ \t]+')
 
@@ -34,17 +34,18 @@ def without_lines(data: pa.Buffer, count: int, origin: str) -> pa.Buffer:
     return data.slice(place)
 
 
-def without_blanks_before_quotes(data: pa.Buffer, dialect: Dialect) -> pa.Buffer:
-    """``data`` with ``a,"b"`` for ``a, "b"``: Arrow takes a quote behind a blank for a letter."""
-    if dialect.separator != "," or dialect.quote != '"' or not _blank_quotes(data):
+def without_blanks_around_quotes(data: pa.Buffer, dialect: Dialect) -> pa.Buffer:
+    """``data`` with ``a,"b",c`` for ``a, "b" ,c``: Arrow takes a quote behind a blank for a letter."""
+    if dialect.quote is None or dialect.separator in (BLANKS, " "):
         return data
-    return _replaced(data, lambda piece: _BEFORE_QUOTES.sub(lambda m: b',"' if m[0].endswith(b'"') else b",", piece))
-
-
-def _blank_quotes(data: pa.Buffer) -> bool:
-    """Whether each line at the start that has a quote opens a cell with one behind a blank, and none without it."""
-    start = bytes(data[: min(1 << 16, data.size)])
-    return bool(re.search(rb',[ \t]+"', start)) and not re.search(rb',"', start) and b'""' not in start
+    quote, by = re.escape(dialect.quote.encode()), re.escape(dialect.separator.encode())
+    blanks = rb" +" if dialect.separator == "\t" else rb"[ \t]+"
+    lone = rb"%b%b%b(?!%b)|(?<!%b)%b%b(?:%b|[\r\n])" % (by, blanks, quote, quote, quote, quote, blanks, by)
+    if not re.search(lone, bytes(data[: min(1 << 16, data.size)])):
+        return data
+    within = rb"%b[^%b]*(?:%b%b[^%b]*)*%b" % ((quote,) * 6)
+    cell = re.compile(rb"(\A|[\r\n]|%b)(?:%b)?(%b)(?:%b)?(?=%b|[\r\n]|\Z)" % (by, blanks, within, blanks, by))
+    return _replaced(data, lambda piece: cell.sub(rb"\1\2", piece), dialect.quote.encode())
 
 
 def one_sign(data: pa.Buffer, dialect: Dialect) -> pa.Buffer:
@@ -67,13 +68,25 @@ def one_sign(data: pa.Buffer, dialect: Dialect) -> pa.Buffer:
     return _replaced(data, divided)
 
 
-def _replaced(data: pa.Buffer, change: Callable[[bytes], bytes]) -> pa.Buffer:
-    """``data`` changed piece by piece; each piece ends with a line."""
+def _replaced(data: pa.Buffer, change: Callable[[bytes], bytes], quote: bytes = b"") -> pa.Buffer:
+    """``data`` changed piece by piece; each piece ends with a line, and in no cell between two of ``quote``."""
     view, held = memoryview(data).cast("B"), b""
     with Spool() as spool:
         for start in range(0, len(view), CHUNK):
             piece = held + bytes(view[start : start + CHUNK])
             end = len(piece) if start + CHUNK >= len(view) else piece.rfind(b"\n") + 1
+            if quote and end < len(piece) < _LONG:
+                end = _outside(piece, end, quote)
             spool.write(change(piece[:end]))
             held = piece[end:]
         return spool.buffer()
+
+
+def _outside(piece: bytes, end: int, quote: bytes) -> int:
+    """The last end of a line up to ``end`` with an even number of quotes before it."""
+    inside = piece.count(quote, 0, end) % 2
+    while inside and end:
+        start = piece.rfind(b"\n", 0, end - 1) + 1
+        inside ^= piece.count(quote, start, end) % 2
+        end = start
+    return end

@@ -8,13 +8,14 @@ import pyarrow as pa
 __all__ = ["has_leading_zeros"]
 
 _PIECE = 1 << 17  # bytes looked at together: they stay in the cache
+_BLANK = ord(" ")  # behind a separator, a blank is no part of a number
 _LONGEST = 20  # digits of the largest whole number
 
 
 def has_leading_zeros(data: pa.Buffer, sign: str, quote: str | None) -> bool:
     """Whether any cell of a text table is a whole number with a 0 before another digit."""
     codes = np.frombuffer(data, np.uint8)
-    before, marks = ord(sign), [ord(sign), 10, 13, *([ord(quote)] if quote else [])]
+    before, marks = ord(sign), [ord(sign), 10, 13, _BLANK, *([ord(quote)] if quote else [])]
     if bytes(codes[:1]) == b"0" and bytes(codes[1:2]).isdigit() and _whole(codes, np.zeros(1, np.int64), marks):
         return True
     returns = np.flatnonzero(codes[: _PIECE - 1] == 13)
@@ -26,6 +27,7 @@ def has_leading_zeros(data: pa.Buffer, sign: str, quote: str | None) -> bool:
         left = piece[:-2]
         opens = left == before
         opens |= left == 10
+        opens |= left == _BLANK
         if old_lines:
             opens |= left == 13
         if quote:
