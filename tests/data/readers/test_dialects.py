@@ -111,6 +111,7 @@ def test_single_quotes_show_the_separator() -> None:
     assert found.to_pydict() == {"x": [2864.8, 6103.7], "n": [-33, 4798]}
     found = table("'neg'::0042::(732)\r'so so'::5882::2\r", header=("who", "zip", "n"))
     assert found.to_pydict() == {"who": ["neg", "so so"], "zip": ["0042", "5882"], "n": [-732, 2]}
+    assert table("2019|'x'\n0042|17,1\n1364|1,0\n").to_pydict() == {"2019": ["0042", "1364"], "x": [17.1, 1.0]}
     assert table("it's,'so\ndon't,say'\n", header=("a", "b")).to_pydict() == {
         "a": ["it's", "don't"],
         "b": ["'so", "say'"],

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 import pyarrow as pa
 
 from unrolled.data.config import DataConfig
-from unrolled.data.io.number_forms import number_in
+from unrolled.data.io.number_forms import like_a_value, number_in
 from unrolled.data.readers._dialect import BLANKS, SEPARATORS, Dialect, Sample, best_separator, named_separator, shown
 from unrolled.data.readers._names import (
     begin_at,
@@ -211,13 +211,14 @@ def _quote(sample: Sample, dialect: Dialect, given: str | None, likely: str | No
             continue
         if len(rows) > 1 and len(rows[0]) > 1 and {len(row) for row in rows} == {len(rows[0])}:
             separators[quote] = separator
-            if quote != "'" and any(map(_in_single_quotes, (rows[0], *zip(*rows[1:], strict=True)))):
+            words = [name for name in rows[0] if not like_a_value(name)]
+            if quote != "'" and any(map(_in_single_quotes, (words, *zip(*rows[1:], strict=True)))):
                 return "'"
     return "'" if separators.get("'") not in (None, separators.get(dialect.quote)) else dialect.quote
 
 
 def _in_single_quotes(column: Sequence[str]) -> bool:
-    """Whether all cells of a column, or of the header, that are not empty are in single quotes."""
+    """Whether all cells of a column, or all words of the header, are in single quotes; empty cells do not count."""
     filled = [cell for cell in column if cell]
     return bool(filled) and all(len(cell) > 1 and cell[0] == cell[-1] == "'" for cell in filled)
 
