@@ -145,7 +145,8 @@ def _column(kind: str, rows: int, way: _Way, dice: random.Random) -> list[Cell]:
     else:
         values = [_text(dice) for _ in range(rows)]
     if kind != "text" and kind != "label" and kind != "code" and dice.random() < 0.3:
-        values = [None if dice.random() < 0.15 else value for value in values]
+        last = values[-1]  # a last row without any value is left out, and said
+        values = [*(None if dice.random() < 0.15 else value for value in values[:-1]), last]
     return values
 
 

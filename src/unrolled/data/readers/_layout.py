@@ -98,9 +98,7 @@ def find_layout(data: pa.Buffer, origin: str, likely: str | None, config: DataCo
         _refuse_titles(sample, above, origin)
     data = _trimmed(one_sign(without_blanks_around_quotes(data, dialect), dialect))
     data, empty = _without_empty_rows(data, dialect.sign.encode())
-    layout = Layout(
-        data, dialect, [], int(not config.header) + behind, begins=begins, without_first=without_first
-    )
+    layout = Layout(data, dialect, [], int(not config.header) + behind, begins=begins, without_first=without_first)
     layout = _with_names(layout, sample, origin, config)
     remarks = [f"{counted(dropped, 'line')} before the header that start with # are left out"] if dropped else []
     if empty:
