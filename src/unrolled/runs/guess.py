@@ -5,8 +5,7 @@ A guess must have one likely reading. Where there are two, the user gets the com
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +14,7 @@ import pyarrow.compute as pc
 
 from unrolled.data.encodings._cells import plain
 from unrolled.data.encodings.encoding import has_time
-from unrolled.data.tables.identifiers import names_an_identity
+from unrolled.data.io.column_names import names_an_identity, words_of
 from unrolled.data.tables.sequences import Sequences
 from unrolled.errors import UsageError, command, named
 from unrolled.tasks._horizon import dated_steps, example_horizon
@@ -37,7 +36,6 @@ _WRITTEN = {
     *("transcript", "transcription", "caption"),
 }
 _LINKS = {"at", "of", "in", "on", "for", "to", "by", "since", "until", "after", "before", "from", "per"}
-_WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,12 +187,8 @@ def _open(sequences: Sequences, asked: Mapping[str, Any], options: list[dict[str
 
 def _names(name: str, words: set[str]) -> bool:
     """Whether the last word of a column's name, or the name, is one of ``words``: not so of the age at diagnosis."""
-    *before, last = [*_words(name)] or [""]
+    *before, last = words_of(name) or [""]
     return name.strip().lower() in words or (len(last) > 1 and last in words and not _LINKS & {*before})
-
-
-def _words(name: str) -> Iterator[str]:
-    return (word.lower() for word in _WORDS.findall(name))
 
 
 def _few_numbers(column: pa.ChunkedArray) -> bool:

@@ -9,7 +9,6 @@ import pytest
 from unrolled.data.io.date_numbers import dates_in_numbers
 from unrolled.data.io.dates import Dates, dates_in_texts
 from unrolled.data.io.day_numbers import DateOrder
-from unrolled.data.io.time_names import names_a_time
 from unrolled.data.io.zones import offset_of
 
 
@@ -152,11 +151,6 @@ def test_numbers_are_times_by_their_size_or_their_digits() -> None:
     assert of(202401) == [date(2024, 1, 1)]
     assert of(20240131120000) == [datetime(2024, 1, 31, 12)]
     assert of(20240132) is of(1, 2, 3) is of(1949) is of(0.5) is of(1e300) is of(-5) is None
-
-
-def test_names_that_say_that_a_column_holds_times() -> None:
-    assert all(names_a_time(name) for name in ("date", "ds", "Order Date", "pickup_datetime", "createdTime", "TS"))
-    assert not any(names_a_time(name) for name in ("price", "dateline", "sometimes", "x", "update"))
 
 
 def test_periods_are_read_by_their_start() -> None:

@@ -5,7 +5,7 @@ import uuid
 import pyarrow as pa
 import pytest
 
-from unrolled.data.tables.identifiers import identifiers, names_an_identity, names_an_item
+from unrolled.data.tables.identifiers import identifiers
 
 
 @pytest.mark.parametrize(
@@ -44,9 +44,3 @@ def test_the_index_of_a_data_frame_is_left_out() -> None:
     pd = pytest.importorskip("pandas")
     frame = pd.DataFrame({"x": [1.0, 2.0, 3.0]}).iloc[[2, 0, 1]]
     assert identifiers(pa.Table.from_pandas(frame), ()) == {"__index_level_0__": "is the index of the data frame"}
-
-
-def test_what_names_say() -> None:
-    assert all(names_an_item(name) for name in ("item", "movieId", "page_url"))
-    assert not any(names_an_item(name) for name in ("price", "event_time"))
-    assert names_an_identity("storeId") and not names_an_identity("paid")

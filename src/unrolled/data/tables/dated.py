@@ -11,12 +11,12 @@ import pyarrow.compute as pc
 from unrolled.data.config import DataConfig
 from unrolled.data.encodings._cells import Cells, is_text, open_cells, plain
 from unrolled.data.encodings.encoding import ENCODINGS, Where, has_time, traits_of
+from unrolled.data.io.column_names import names_a_time
 from unrolled.data.io.date_numbers import dates_in_numbers
 from unrolled.data.io.dates import Dates, dates_in_texts
 from unrolled.data.io.day_numbers import DateOrder
 from unrolled.data.io.elapsed import counted_up
 from unrolled.data.io.periods import dates_of_periods
-from unrolled.data.io.time_names import names_a_time
 from unrolled.errors import DataError, Origin, named
 
 __all__ = ["Dated", "whole_seconds", "with_dates"]

@@ -8,34 +8,12 @@ import numpy as np
 import pyarrow as pa
 
 from unrolled.data.encodings._cells import is_text
-from unrolled.data.io.time_names import words_of
+from unrolled.data.io.column_names import names_a_source
 from unrolled.data.tables.grouping import codes
-from unrolled.data.tables.identifiers import names_an_identity
 from unrolled.errors import named
 
-__all__ = ["WHO", "said_of_groups"]
+__all__ = ["said_of_groups"]
 
-WHO = {
-    *("user", "customer", "visitor", "session", "client", "member", "person", "patient", "student", "player", "trace"),
-    *("device", "card", "case", "host", "ip", "machine", "author", "employee", "driver", "package", "account"),
-}
-_WHERE = {
-    *(
-        "store",
-        "shop",
-        "station",
-        "site",
-        "sensor",
-        "subject",
-        "unit",
-        "meter",
-        "series",
-        "room",
-        "engine",
-        "household",
-    ),
-    *("vehicle", "plant", "line", "speaker", "group"),
-}
 _FEWEST = 4  # rows of a group on average
 
 
@@ -48,9 +26,7 @@ def said_of_groups(table: pa.Table) -> Iterator[str]:
     """
     for name in table.column_names:
         kind = table.schema.field(name).type
-        if not (is_text(kind) or pa.types.is_integer(kind)):
-            continue
-        if not (words_of(name) & (WHO | _WHERE) or names_an_identity(name)):
+        if not (is_text(kind) or pa.types.is_integer(kind)) or not names_a_source(name):
             continue
         group = codes(table.column(name))
         count = int(group.max(initial=0)) + 1

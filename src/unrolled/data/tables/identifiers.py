@@ -10,36 +10,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from unrolled.data.encodings._cells import is_text
-from unrolled.data.io.time_names import names_a_time, words_of
+from unrolled.data.io.column_names import names_a_time, names_an_identity
 
-__all__ = ["identifiers", "index_columns", "is_time", "names_an_identity", "names_an_item"]
+__all__ = ["identifiers", "index_columns", "is_time"]
 
 _ROW_NAMES = re.compile(r"(?:unnamed: ?\d+|__index_level_\d+__|index|idx|rownames?|row_?(?:id|number|nr|no)?)", re.I)
-_ID_WORDS = {"id", "uuid", "guid", "identifier", "rowid"}
-_ID_NAMES = re.compile(  # in one word
-    r"no|nr|(?:user|cust|customer|client|passenger|product|item|order|movie|session|trans|transaction|patient|record"
-    r"|sample|doc|document|case|event|track|person|employee|member|account|invoice|store|station|device|sensor)id",
-    re.I,
-)
 _UUID = r"^(?:[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}|[0-9a-f]{32,64})$"
 _NEARLY = 0.5  # share of distinct names from which on they tell single rows apart
-_ID_ENDING = re.compile(r"[a-z](?:No|Nr)$|_(?:no|nr)$")
 _FIRST_ID = 1000  # where numbers of rows begin that do not begin with 0 or 1
 _ENOUGH = 20  # rows that are numbered 1, 2, 3 … not by accident
-_ITEM_WORDS = {
-    *("item", "items", "product", "page", "url", "movie", "film", "song", "track", "artist", "article", "sku", "book"),
-    *("event", "action", "activity", "video", "code", "asin", "category", "news", "place", "poi", "location", "venue"),
-}
-
-
-def names_an_item(name: str) -> bool:
-    """Whether the name of a column says that it names things, such as ``item`` or ``productId``.
-
-    Example:
-        >>> names_an_item("movieId"), names_an_item("page"), names_an_item("price")
-        (True, True, False)
-    """
-    return bool(words_of(name) & _ITEM_WORDS) and not names_a_time(name)
 
 
 def identifiers(table: pa.Table, kept: Collection[str]) -> dict[str, str]:
@@ -107,12 +86,6 @@ def _names_rows(column: pa.ChunkedArray, name: str) -> str | None:
     if named:
         return "is different in every row, as its name says"
     return "is an identifier, different in every row" if text else "counts the rows"
-
-
-def names_an_identity(name: str) -> bool:
-    """Whether the name of a column says that it tells things or people apart, such as ``store_id`` or ``userId``."""
-    name = name.strip()
-    return bool(words_of(name) & _ID_WORDS or _ID_NAMES.fullmatch(name) or _ID_ENDING.search(name))
 
 
 def _all_match(texts: pa.ChunkedArray, pattern: str) -> bool:

@@ -13,7 +13,7 @@ from unrolled.data.config import DataConfig
 from unrolled.data.encodings._alphabets import Name
 from unrolled.data.encodings.encoding import ENCODINGS, has_time, traits_of
 from unrolled.data.io.blobs import NAMES
-from unrolled.data.io.time_names import names_a_part_of_time
+from unrolled.data.io.column_names import names_a_part_of_time
 from unrolled.data.io.timestamps import duration
 from unrolled.data.tables.composed import DATE, with_clock, with_date_of_numbers, with_key, with_seconds
 from unrolled.data.tables.dated import with_dates

@@ -13,12 +13,10 @@ import pyarrow.compute as pc
 
 from unrolled.data.encodings._cells import is_text
 from unrolled.data.encodings._labels import looks_like_labels
-from unrolled.data.io.time_names import names_a_part_of_time, names_a_time, words_of
+from unrolled.data.io.column_names import names_a_part_of_time, names_a_time, names_an_actor, names_an_item
 from unrolled.data.tables.cadence import Cadence, cadence_of, clock_of_times
 from unrolled.data.tables.composed import with_key
 from unrolled.data.tables.grouping import codes
-from unrolled.data.tables.groups_of_rows import WHO
-from unrolled.data.tables.identifiers import names_an_item
 from unrolled.errors import DataError, Origin, UsageError, named
 
 __all__ = ["Layout", "find_layout", "parting"]
@@ -148,7 +146,7 @@ def _as_series(
     """The column of times and the one that parts the series, if the rows are steps of regular series."""
     at = clock_of_times(table.column(time))
     others = [name for name in names if name != time]
-    measured = [name for name in others if _is_number(table.column(name)) and not _names_who(name)]
+    measured = [name for name in others if _is_number(table.column(name)) and not names_an_actor(name)]
     free = [name for name in others if name not in target]
     if at is None or not np.isfinite(at).all() or any(_is_prose(table.column(name)) for name in others):
         return
@@ -251,7 +249,7 @@ def _events(table: pa.Table, time: str, names: list[str]) -> Layout:
     """Who did what and when: the events of each of whom are one sequence."""
     others = [name for name in names if name != time]
     labels = [name for name in others if _is_label(table.column(name)) and _repeats(table.column(name))]
-    who = [name for name in labels if _names_who(name)]
+    who = [name for name in labels if names_an_actor(name)]
     what = [name for name in labels if name not in who]
     if len(what) > 1:
         what = [name for name in what if names_an_item(name)] or what
@@ -270,10 +268,6 @@ def _events(table: pa.Table, time: str, names: list[str]) -> Layout:
     flags = f"{named('by')} {who[0]} {named('order')} {time} {named('inputs')} {what[0]}"
     remark = f"the rows are events: the {what[0]!r} of each {who[0]!r}, in the order of {time!r} (as with {flags})"
     return Layout(settled, (remark,))
-
-
-def _names_who(name: str) -> bool:
-    return any(word in WHO or word.removesuffix("id") in WHO for word in words_of(name))
 
 
 def _is_number(column: pa.ChunkedArray) -> bool:

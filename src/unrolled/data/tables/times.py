@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pyarrow as pa
 
-from unrolled.data.io.time_names import words_of
+from unrolled.data.io.column_names import words_of
 from unrolled.data.tables.cadence import Cadence, cadence_of, clock_of_times
 from unrolled.data.tables.grouping import codes
 from unrolled.data.tables.row_layout import parting
@@ -42,7 +42,7 @@ def look_at_times(table: pa.Table, by: str | None, order: str, origin: Origin) -
     if by is None and cadence.repeated >= _MANY * len(at):
         _refuse_mixed(table, order, at, origin)
     if not pa.types.is_temporal(table.column(order).type):
-        if cadence.step == "1" and (units := words_of(order) & set(_SEASONS)):
+        if cadence.step == "1" and (units := _SEASONS.keys() & words_of(order)):
             cadence = replace(cadence, season=_SEASONS[units.pop()])
         return cadence, cadence.say(order) if cadence.regular and (cadence.repeated or cadence.gaps) else ""
     measured = [field.type for field in table.schema if field.name not in (by, order)]

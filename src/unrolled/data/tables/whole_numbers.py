@@ -9,8 +9,7 @@ import pyarrow.compute as pc
 
 from unrolled.data.encodings._labels import looks_like_labels
 from unrolled.data.encodings.encoding import has_time
-from unrolled.data.io.time_names import words_of
-from unrolled.data.tables.identifiers import names_an_identity, names_an_item
+from unrolled.data.io.column_names import names_an_identity, names_an_item, says_one_of
 
 __all__ = ["kinds_of_whole_numbers"]
 
@@ -58,7 +57,7 @@ def kinds_of_whole_numbers(
 
 def _is_state(name: str, column: pa.ChunkedArray) -> bool:
     distinct = pc.count_distinct(pc.list_flatten(column), mode="only_valid").as_py()
-    return distinct == 2 or (bool(words_of(name) & _STATES) and 2 < distinct <= _MOST_STATES)
+    return distinct == 2 or (says_one_of(name, _STATES) and 2 < distinct <= _MOST_STATES)
 
 
 def _repeats(column: pa.ChunkedArray) -> bool:
