@@ -7,6 +7,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from unrolled.data.io.dates import Dates
+from unrolled.data.io.day_numbers import DAY, days_of
 
 __all__ = ["dates_in_numbers", "time_of_number"]
 
@@ -88,16 +89,13 @@ def _written(values: np.ndarray, missing: np.ndarray) -> Dates | None:
     parts += [np.zeros_like(rest)] * (6 - len(parts))
     year, month, day, hour, minute, second = parts
     day = day if len(sizes) > 2 else np.ones_like(day)
-    if not ((year >= 1800) & (year <= 2200) & (month >= 1) & (month <= 12)).all():
-        return None
-    months = (year - 1970) * 12 + month - 1
-    days = months.astype("datetime64[M]").astype("datetime64[D]").astype(np.int64) + day - 1
-    same = days.astype("datetime64[D]").astype("datetime64[M]").astype(np.int64) == months
-    if not (same & (day >= 1) & (hour <= 23) & (minute <= 59) & (second <= 59)).all():
+    days, right = days_of(year, month, day)
+    right &= (year >= 1800) & (year <= 2200) & (hour <= 23) & (minute <= 59) & (second <= 59)
+    if not right.all():
         return None
     if len(sizes) <= 3:
         dates = pa.array(days.astype(np.int32), mask=missing).cast(pa.date32())
     else:
-        micros = (days * 86_400 + 3600 * hour + 60 * minute + second) * 1_000_000
+        micros = days * DAY + (3600 * hour + 60 * minute + second) * 1_000_000
         dates = pa.array(micros, mask=missing).cast(pa.timestamp("us"))
     return Dates(pa.chunked_array([dates]), note=f"as {say}")

@@ -9,29 +9,59 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-__all__ = ["DAY", "SAY", "DateOrder", "Undecided", "clock_of", "days_of", "full_year", "in_order", "weeks_of"]
+__all__ = [
+    "DAY",
+    "SAY",
+    "DateOrder",
+    "Undecided",
+    "clock_of",
+    "days_of",
+    "first_days",
+    "full_year",
+    "in_order",
+    "is_weekend",
+    "months_of",
+    "weeks_of",
+]
 
 DateOrder = Literal["dmy", "mdy", "ymd"]
 DAY = 86_400_000_000  # microseconds
 SAY = {"dmy": "day first", "mdy": "month first", "ymd": "year first"}
 
 
+def months_of(days: np.ndarray) -> np.ndarray:
+    """(U,) int64 months since January 1970, from days since 1970."""
+    return np.asarray(days.astype("datetime64[D]").astype("datetime64[M]").astype(np.int64))
+
+
+def first_days(months: np.ndarray) -> np.ndarray:
+    """(U,) int64 days since 1970 on which months begin, which are counted from January 1970."""
+    return np.asarray(months.astype("datetime64[M]").astype("datetime64[D]").astype(np.int64))
+
+
+def is_weekend(days: np.ndarray) -> np.ndarray:
+    """(U,) bool: whether days since 1970-01-01, a Thursday, are a Saturday or Sunday."""
+    return np.asarray((days + 3) % 7 >= 5)
+
+
 def days_of(year: np.ndarray, month: np.ndarray, day: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """(U,) days since 1970, and whether there is such a day."""
     months = (year - 1970) * 12 + month - 1
-    first = months.astype("datetime64[M]").astype("datetime64[D]")
-    days = first.astype(np.int64) + day - 1
-    same = days.astype("datetime64[D]").astype("datetime64[M]").astype(np.int64) == months
-    return days, same & (month >= 1) & (month <= 12) & (day >= 1)
+    days = first_days(months) + day - 1
+    return days, (months_of(days) == months) & (month >= 1) & (month <= 12) & (day >= 1)
 
 
 def weeks_of(year: np.ndarray, week: np.ndarray, weekday: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Days of ISO 8601: week 1 holds the 4th of January."""
-    fourth = ((year - 1970) * 12).astype("datetime64[M]").astype("datetime64[D]").astype(np.int64) + 3
-    monday = fourth - (fourth + 3) % 7  # day 0, 1970-01-01, was a Thursday
-    days = monday + 7 * (week - 1) + weekday - 1
-    following = ((year - 1969) * 12).astype("datetime64[M]").astype("datetime64[D]").astype(np.int64) + 3
-    return days, (week >= 1) & (days < following - (following + 3) % 7)
+    begins, stops = _first_monday(year), _first_monday(year + 1)
+    days = begins + 7 * (week - 1) + weekday - 1
+    return days, (week >= 1) & (days < stops)
+
+
+def _first_monday(year: np.ndarray) -> np.ndarray:
+    """The day on which week 1 begins."""
+    fourth = first_days((year - 1970) * 12) + 3
+    return np.asarray(fourth - (fourth + 3) % 7)  # day 0, 1970-01-01, was a Thursday
 
 
 def full_year(year: np.ndarray) -> np.ndarray:
@@ -84,9 +114,8 @@ def _regular(days: np.ndarray, clock: np.ndarray) -> bool:
     if len(times) < 4:
         return False
     days = np.unique(days)
-    months = days.astype("datetime64[D]").astype("datetime64[M]")
-    of_month = days - months.astype("datetime64[D]").astype(np.int64)
-    monthly = len(np.unique(of_month)) == 1 and len(np.unique(np.diff(months.astype(np.int64)))) == 1
+    months = months_of(days)
+    monthly = len(np.unique(days - first_days(months))) == 1 and len(np.unique(np.diff(months))) == 1
     return bool((monthly and len(times) == len(days)) or len(np.unique(np.diff(times))) == 1)
 
 

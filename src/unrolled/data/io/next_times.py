@@ -6,9 +6,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from unrolled.data.io.day_numbers import DAY, first_days, is_weekend, months_of
+
 __all__ = ["next_times"]
 
-_DAY = 86_400_000_000  # microseconds
 _FEW = 6  # days that show that nothing happens at weekends
 
 
@@ -47,27 +48,21 @@ def next_times(times: pa.Array, count: int) -> pa.Array | None:
 def _following(micros: np.ndarray, count: int) -> np.ndarray:
     """The next ``count`` local times after (N,) ``micros``, all in microseconds since 1970."""
     ahead = np.arange(1, count + 1)
-    days, clock = micros // _DAY, micros % _DAY
-    months = days.astype("datetime64[D]").astype("datetime64[M]")
-    day = days - months.astype("datetime64[D]").astype(np.int64)  # of the month, from 0
-    ends = (days + 1).astype("datetime64[D]").astype("datetime64[M]") > months
-    apart = np.diff(months.astype(np.int64))
+    days, clock = micros // DAY, micros % DAY
+    months = months_of(days)
+    day = days - first_days(months)  # of the month, from 0
+    ends = months_of(days + 1) > months
+    apart = np.diff(months)
     if (clock == clock[-1]).all() and (apart > 0).all() and ((day == day[-1]).all() or ends.all()):
         later = months[-1] + _usual(apart) * ahead
-        begin, stop = (later + more for more in (0, 1))
-        first, last = (month.astype("datetime64[D]").astype(np.int64) for month in (begin, stop))
-        moved = last - 1 if ends.all() else np.minimum(first + day[-1], last - 1)
-        return np.asarray(moved * _DAY + clock[-1])
+        last = first_days(later + 1) - 1
+        moved = last if ends.all() else np.minimum(first_days(later) + day[-1], last)
+        return np.asarray(moved * DAY + clock[-1])
     step = _usual(np.diff(micros))
-    if step == _DAY and len(days) >= _FEW and days[-1] - days[0] > len(days) and not _weekend(days).any():
+    if step == DAY and len(days) >= _FEW and days[-1] - days[0] > len(days) and not is_weekend(days).any():
         coming = days[-1] + np.arange(1, 2 * count + 8)
-        return np.asarray(coming[~_weekend(coming)][:count] * _DAY + clock[-1])
+        return np.asarray(coming[~is_weekend(coming)][:count] * DAY + clock[-1])
     return np.asarray(micros[-1] + step * ahead)
-
-
-def _weekend(days: np.ndarray) -> np.ndarray:
-    """Whether days since 1970-01-01, a Thursday, are a Saturday or Sunday."""
-    return np.asarray((days + 3) % 7 >= 5)
 
 
 def _usual(steps: np.ndarray) -> np.ndarray:

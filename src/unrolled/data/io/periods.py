@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from unrolled.data.io.date_forms import MONTHS
 from unrolled.data.io.dates import Dates
+from unrolled.data.io.day_numbers import first_days
 
 __all__ = ["dates_of_periods"]
 
@@ -63,6 +64,6 @@ def dates_of_periods(column: pa.ChunkedArray) -> Dates | None:
     else:
         last = _MONTHS[anchor] if anchor else 12
         months = {"M": ordinals, "Q": 3 * ordinals + last - 12, "Y": 12 * ordinals + last - 12}[unit]
-        days = months.astype("datetime64[M]").astype("datetime64[D]").astype(np.int64)
+        days = first_days(months)
     dates = pa.array(days.astype(np.int32), mask=missing).cast(pa.date32())
     return Dates(pa.chunked_array([dates]))

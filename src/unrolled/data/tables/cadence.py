@@ -8,11 +8,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from unrolled.data.io.day_numbers import DAY, first_days, is_weekend, months_of
+
 __all__ = ["Cadence", "cadence_of", "clock_of_times"]
 
 _SECOND = 1_000_000
-_DAY = 86_400 * _SECOND
-_UNITS = (("day", _DAY), ("hour", _DAY // 24), ("minute", 60 * _SECOND), ("second", _SECOND), ("millisecond", 1000))
+_UNITS = (("day", DAY), ("hour", DAY // 24), ("minute", 60 * _SECOND), ("second", _SECOND), ("millisecond", 1000))
 _MONTHS = {1: ("1 month", 12), 3: ("1 quarter", 4), 12: ("1 year", 1), 6: ("6 months", 2), 2: ("2 months", 6)}
 _LONGEST_SEASON = 288  # steps; a day of 5-minute steps
 _USUAL = 0.5  # share of the steps that must be equal
@@ -75,7 +76,7 @@ def clock_of_times(column: pa.ChunkedArray) -> np.ndarray | None:
         return numbers
     if pa.types.is_timestamp(kind) and kind.tz:
         local = clock_of_times(pc.local_timestamp(column))
-        if local is None or not len(local) or len(np.unique(local % _DAY)) == 1:
+        if local is None or not len(local) or len(np.unique(local % DAY)) == 1:
             return local  # days of 23 and 25 hours are days
         instants: np.ndarray = column.cast(pa.timestamp("us", kind.tz), safe=False).cast(pa.int64()).to_numpy()
         return instants + (local[0] - instants[0])
@@ -85,42 +86,45 @@ def clock_of_times(column: pa.ChunkedArray) -> np.ndarray | None:
     return None
 
 
-def cadence_of(times: np.ndarray, series: np.ndarray) -> Cadence:
-    """The cadence of sorted ``times``.
+def cadence_of(times: np.ndarray, series: np.ndarray | None = None) -> Cadence:
+    """The cadence of ``times``, in whatever order they are.
 
     Args:
-        times: (N,) int64 microseconds since 1970, or float64 numbers without a unit; ascending within each series.
-        series: (N,) int64, the series of each step; those of one series stand together.
+        times: (N,) int64 microseconds since 1970, or float64 numbers without a unit.
+        series: (N,) int64, the series of each step; ``None``: all are of one.
+
+    Cost: O(N log N).
 
     Example:
         >>> days = np.datetime64("2024-01-01", "us") + np.array([0, 1, 2, 4, 5], "timedelta64[D]")
-        >>> cadence_of(days.astype(np.int64), np.zeros(5, np.int64)).say("date")
+        >>> cadence_of(days.astype(np.int64)).say("date")
         "'date': one step is 1 day; 1 step is missing in 1 place, and what comes before and after follows each other"
     """
+    series = np.zeros(len(times), np.int64) if series is None else series
+    order = np.lexsort((times, series))
+    times, series = times[order], series[order]
     same = np.diff(series) == 0
     longest = int(np.bincount(np.unique(series, return_inverse=True)[1]).max(initial=0))
     repeated = int((same & (np.diff(times) == 0)).sum())
     if times.dtype != np.int64:
         return _of_numbers(times, same, repeated, longest)
-    days, of_day = np.divmod(times, _DAY)
-    months = days.astype("datetime64[D]").astype("datetime64[M]").astype(np.int64)
-    first = months.astype("datetime64[M]").astype("datetime64[D]").astype(np.int64)
-    last = (months + 1).astype("datetime64[M]").astype("datetime64[D]").astype(np.int64) - 1
-    same_day = len(np.unique(days - first)) == 1 or bool((days == last).all())
+    days, of_day = np.divmod(times, DAY)
+    months = months_of(days)
+    at_the_end = bool((months_of(days + 1) > months).all())
+    same_day = at_the_end or len(np.unique(days - first_days(months))) == 1
     workdays = False
     if same_day and len(np.unique(of_day)) == 1 and len(np.unique(months)) > 1:
         step, share, gaps, missing = _usual(np.diff(months)[same])
         say, season = _MONTHS.get(step, (f"{step} months" if step % 12 else f"{step // 12} years", 1))
     else:
-        weekend = (days + 3) % 7 >= 5
-        workdays = not weekend.any() and len(np.unique(of_day)) == 1 and len(np.unique(days)) > 6
+        workdays = not is_weekend(days).any() and len(np.unique(of_day)) == 1 and len(np.unique(days)) > 6
         if workdays:  # from Friday to Monday is one step
             weeks, weekday = np.divmod(days + 3, 7)
-            at = (5 * weeks + weekday) * _DAY
+            at = (5 * weeks + weekday) * DAY
         else:
             at = times
         step, share, gaps, missing = _usual(np.diff(at)[same])
-        workdays = workdays and step == _DAY
+        workdays = workdays and step == DAY
         if not workdays and at is not times:
             step, share, gaps, missing = _usual(np.diff(times)[same])
         say, season = _say(step), 5 if workdays else _season(step)
@@ -149,8 +153,8 @@ def _usual(steps: np.ndarray) -> tuple[int, float, int, int]:
 
 
 def _say(step: int) -> str:
-    if step and step % (7 * _DAY) == 0:
-        return "1 week" if step == 7 * _DAY else f"{step // (7 * _DAY)} weeks"
+    if step and step % (7 * DAY) == 0:
+        return "1 week" if step == 7 * DAY else f"{step // (7 * DAY)} weeks"
     for name, size in _UNITS:
         if step >= size and step % size == 0:
             return f"1 {name}" if step == size else f"{step // size} {name}s"
@@ -159,11 +163,11 @@ def _say(step: int) -> str:
 
 def _season(step: int) -> int:
     """The steps in a year of weeks, a week of days, or else in a day, an hour or a minute."""
-    if step == 7 * _DAY:
+    if step == 7 * DAY:
         return 52
-    if step == _DAY:
+    if step == DAY:
         return 7
-    for whole in (_DAY, _DAY // 24, 60 * _SECOND):
+    for whole in (DAY, DAY // 24, 60 * _SECOND):
         if 0 < step < whole and whole % step == 0 and whole // step <= _LONGEST_SEASON:
             return int(whole // step)
     return 1

@@ -154,33 +154,30 @@ def _as_series(
         return
     if at.dtype != np.int64 and not _rises_in_runs(at):
         return
-    if len(np.unique(at)) == len(at):
-        cadence = cadence_of(np.sort(at), np.zeros(len(at), np.int64))
+    cadence = cadence_of(at)
+    if not cadence.repeated:
         if cadence.regular and cadence.longest >= _FEWEST:
-            yield time, _closing(table, time, free, cadence)
+            yield time, _closing(table, at, free, cadence)
         return
-    by = parting(table, time, free)
+    by = parting(table, at, free)
     if by is not None and (set(measured) - {by, *by.split(",")} or target):
         yield time, by
     elif by is None and at.dtype == np.int64:
-        cadence = cadence_of(np.sort(at), np.zeros(len(at), np.int64))
         few = cadence.repeated <= _REPEATED * len(at)  # such as an hour when the clocks go back
         alike = len(others) == len(measured) == 1 and len(np.unique(np.unique(at, return_counts=True)[1])) == 1
         if cadence.regular and (few or alike):
             yield time, None
 
 
-def _closing(table: pa.Table, time: str, names: list[str], cadence: Cadence) -> str | None:
+def _closing(table: pa.Table, at: np.ndarray, names: list[str], cadence: Cadence) -> str | None:
     """The column that parts a series with many gaps into some without: two meters seldom tell at one instant."""
     if cadence.gaps < _FEWEST:
         return None
-    by = parting(table, time, names)
-    at = clock_of_times(table.column(time))
-    if by is None or at is None:
+    by = parting(table, at, names)
+    if by is None:
         return None
-    series = codes(with_key(table, by).column(by))
-    places = np.lexsort((at, series))
-    return by if _FEWEST * cadence_of(at[places], series[places]).gaps <= cadence.gaps else None
+    parts = cadence_of(at, codes(with_key(table, by).column(by)))
+    return by if _FEWEST * parts.gaps <= cadence.gaps else None
 
 
 def _rises_in_runs(at: np.ndarray) -> bool:
@@ -188,7 +185,7 @@ def _rises_in_runs(at: np.ndarray) -> bool:
     return int((np.diff(at) < 0).sum()) <= len(at) // _FEWEST and len(np.unique(at)) >= _FEWEST
 
 
-def parting(table: pa.Table, time: str, names: Collection[str]) -> str | None:
+def parting(table: pa.Table, at: np.ndarray, names: Collection[str]) -> str | None:
     """The column of labels that parts the rows into regular series in which no time occurs twice.
 
     Where several columns do, texts are preferred to numbers, and fewer series to more. Where none does, two of them may
@@ -196,12 +193,9 @@ def parting(table: pa.Table, time: str, names: Collection[str]) -> str | None:
 
     Args:
         table: one value a cell.
-        time: the column that holds the times of the rows.
+        at: (rows,) the times of the rows, as from `clock_of_times`.
         names: the columns that may part them.
     """
-    at = clock_of_times(table.column(time))
-    if at is None or not len(at):
-        return None
     groups = {
         name: codes(table.column(name))
         for name in names
@@ -213,17 +207,14 @@ def parting(table: pa.Table, time: str, names: Collection[str]) -> str | None:
         return one
     if len(groups) > _MOST_KEYS:
         return None
-    pairs = [(first, second) for first, second in itertools.combinations(groups, 2)]
+    pairs = itertools.combinations(groups, 2)
     return next((f"{a},{b}" for a, b in pairs if _parts(at, groups[a] * (int(groups[b].max()) + 1) + groups[b])), None)
 
 
 def _parts(at: np.ndarray, series: np.ndarray) -> bool:
     """Whether no time occurs twice in any of the ``series``, and they are long and regular."""
-    places = np.lexsort((at, series))
-    if ((np.diff(at[places]) == 0) & (np.diff(series[places]) == 0)).any():
-        return False
-    cadence = cadence_of(at[places], series[places])
-    return cadence.regular and cadence.longest >= _FEWEST
+    cadence = cadence_of(at, series)
+    return not cadence.repeated and cadence.regular and cadence.longest >= _FEWEST
 
 
 def _in_order(table: pa.Table, names: list[str], by: str) -> Layout:

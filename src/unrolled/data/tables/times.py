@@ -37,8 +37,7 @@ def look_at_times(table: pa.Table, by: str | None, order: str, origin: Origin) -
     if at is None or not np.isfinite(at).all() or len(at) < 2 or pa.types.is_nested(table.column(by or order).type):
         return None, ""
     series = np.zeros(len(at), np.int64) if by is None else codes(table.column(by))
-    places = np.lexsort((at, series))
-    cadence = cadence_of(at[places], series[places])
+    cadence = cadence_of(at, series)
     if by is None and cadence.repeated >= _MANY * len(at):
         _refuse_mixed(table, order, at, origin)
     if not pa.types.is_temporal(table.column(order).type):
@@ -57,7 +56,7 @@ def look_at_times(table: pa.Table, by: str | None, order: str, origin: Origin) -
 
 def _refuse_mixed(table: pa.Table, order: str, at: np.ndarray, origin: Origin) -> None:
     flat = [field.name for field in table.schema if field.name != order and not pa.types.is_nested(field.type)]
-    found = parting(table, order, flat)
+    found = parting(table, at, flat)
     if found is not None:
         most = int(np.unique(at, return_counts=True)[1].max())
         raise UsageError(
