@@ -38,6 +38,7 @@ __all__ = [
     "WrongType",
     "as_flags",
     "command",
+    "counted",
     "did_you_mean",
     "lacking",
     "named",
@@ -190,6 +191,15 @@ def lacking(column: str, data: Origin | str, known: Iterable[str], does: str = "
 
 def _closest(name: str, known: Sequence[str]) -> str | None:
     return next(iter(difflib.get_close_matches(name, known, n=1, cutoff=0.5)), None)
+
+
+def counted(number: int, one: str, many: str = "") -> str:
+    """A number with the noun that fits it, for a message.
+
+    >>> counted(1, "row"), counted(2, "row"), counted(0, "step is", "steps are")
+    ('1 row', '2 rows', '0 steps are')
+    """
+    return f"{number} {one}" if number == 1 else f"{number} {many or f'{one}s'}"
 
 
 def named(option: str) -> str:

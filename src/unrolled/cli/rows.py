@@ -7,7 +7,7 @@ import json
 import re
 from typing import TYPE_CHECKING, Any
 
-from unrolled.errors import DataError
+from unrolled.errors import DataError, counted
 
 if TYPE_CHECKING:
     from unrolled.api import Trained
@@ -95,7 +95,9 @@ class Rows:
                 row = self._of_one_sequence(dict(zip(columns, cells, strict=True)))
                 return {name: self._value(name, row[name]) for name in self._needed if name in row}
         expected = self._orders()[0]
-        raise DataError(f"has {len(cells)} cells, expected {len(expected)}: {', '.join(expected)}", file=_HERE)
+        raise DataError(
+            f"has {counted(len(cells), 'cell')}, expected {len(expected)}: {', '.join(expected)}", file=_HERE
+        )
 
     def _of_one_sequence(self, row: dict[str, Any]) -> dict[str, Any]:
         """``row``, if it belongs to the sequence that the stream started with."""

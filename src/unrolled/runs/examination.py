@@ -14,7 +14,7 @@ from unrolled.batch import Batch
 from unrolled.data.encodings.encoding import has_time
 from unrolled.data.examples.examples import Examples
 from unrolled.data.tables.sequences import Sequences
-from unrolled.errors import UsageError, did_you_mean, named
+from unrolled.errors import UsageError, counted, did_you_mean, named
 from unrolled.metrics._bootstrap import interval, redrawn
 from unrolled.metrics._tally import Bin, Tally
 from unrolled.metrics.metric import Sums, cost
@@ -235,7 +235,7 @@ def _by_length(each: list[Unit], lengths: np.ndarray, own: Programs) -> Iterator
         chosen = np.flatnonzero(places == place)
         if len(chosen):
             low, high = int(lengths[chosen].min()), int(lengths[chosen].max())
-            name = f"{low}–{high} steps" if high > low else f"{low} steps"
+            name = f"{low}–{high} steps" if high > low else counted(low, "step")
             yield Share(name, len(chosen), values(_sum([each[at].sums for at in chosen]), own))
 
 

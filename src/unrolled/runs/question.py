@@ -10,7 +10,7 @@ from unrolled.data.config import DataConfig
 from unrolled.data.encodings.encoding import has_time
 from unrolled.data.examples.roles import Roles
 from unrolled.data.tables.sequences import Sequences
-from unrolled.errors import UnrolledError, UsageError, command, named
+from unrolled.errors import UnrolledError, UsageError, command, counted, named
 from unrolled.layers.factory import model_names
 from unrolled.runs.guess import guessed_target
 from unrolled.tasks._horizon import example_horizon
@@ -111,8 +111,8 @@ def size_of(sequences: Sequences) -> str:
     """How much data there is: rows, or series and their steps."""
     rows, steps = len(sequences), 0 if sequences.cadence is None else sequences.cadence.longest
     if not steps:
-        return f"{rows} row" if rows == 1 else f"{rows} rows"
-    return f"1 series of {steps} steps" if rows == 1 else f"{rows} series of up to {steps} steps"
+        return counted(rows, "row")
+    return f"{rows} series of {'' if rows == 1 else 'up to '}{counted(steps, 'step')}"
 
 
 def unused_columns(question: Question, roles: Roles) -> Iterator[str]:

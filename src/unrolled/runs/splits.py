@@ -14,7 +14,7 @@ from unrolled.data.examples.roles import Roles
 from unrolled.data.tables.read import read
 from unrolled.data.tables.sequences import Sequences, drop_missing
 from unrolled.data.tables.split import hold_out_last, list_lengths
-from unrolled.errors import DataError, UsageError, named
+from unrolled.errors import DataError, UsageError, counted, named
 from unrolled.runs.config import RunConfig
 from unrolled.runs.question import as_read
 from unrolled.tasks.task import TASKS, Task
@@ -178,7 +178,7 @@ def _check_long_enough(sequences: Sequences, roles: Roles) -> None:
         series = "the series has" if len(sequences) == 1 else f"the longest of {len(sequences)} series has"
         some = f"{named('horizon')} can be {(longest - 1) // 2} at most, or {longest - 1} with {named('valid')} 0"
         raise DataError(
-            f"{series} {longest} step{'s' if longest != 1 else ''}, so it holds no forecast of {horizon} steps",
+            f"{series} {counted(longest, 'step')}, so it holds no forecast of {counted(horizon, 'step')}",
             file=sequences.origin,
             column=target,
             hint=some if longest > 2 else "give longer series",

@@ -10,7 +10,7 @@ from unrolled.data.encodings._cells import is_text, plain
 from unrolled.data.encodings.encoding import Encoding, has_time
 from unrolled.data.encodings.facets import Letters
 from unrolled.data.tables.sequences import Sequences
-from unrolled.errors import DataError, UsageError, named
+from unrolled.errors import DataError, UsageError, counted, named
 from unrolled.tasks.task import Question
 
 __all__ = [
@@ -153,7 +153,7 @@ def check_aligned(sequences: Sequences, target: str, inputs: tuple[str, ...]) ->
     if len(wrong):
         row, place = int(wrong[0]), sequences.where(target)
         raise DataError(
-            f"{own[row]} label{'s' if own[row] != 1 else ''} for {theirs[row]} step{'s' if theirs[row] != 1 else ''}",
+            f"{counted(own[row], 'label')} for {counted(theirs[row], 'step')}",
             file=place.file,
             row=place.row(row),
             column=target,

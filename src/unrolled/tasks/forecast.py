@@ -23,7 +23,7 @@ from unrolled.data.examples.examples import Examples
 from unrolled.data.examples.preprocessor import Preprocessor
 from unrolled.data.examples.roles import Roles
 from unrolled.data.forms.horizon import Horizon
-from unrolled.errors import DataError, UsageError, command, named
+from unrolled.errors import DataError, UsageError, command, counted, named
 from unrolled.metrics.judged import Answers, Forecasts, Gaussians, Intervals, Nats, Quantiles, Seasonal
 from unrolled.tasks._columns import is_name, join
 from unrolled.tasks._conformal import interval_scale, miss
@@ -207,7 +207,7 @@ class Forecast(Task):
     def measure_training(self, train: Examples) -> Measured:
         period = self.options.season or season(train)
         task = Forecast(self.options, replace(self.coder, season=period))
-        steps = "1 step" if period == 1 else f"{period} steps"
+        steps = counted(period, "step")
         return Measured(task, notes=() if self.options.season else (f"season: {steps} (used by mase)",))
 
     def measure_validation(self, answered: Iterable[tuple[Tensor, Batch]]) -> Task:

@@ -168,7 +168,7 @@ def test_errors_name_the_step_of_the_file() -> None:
     with pytest.raises(DataError, match="^plans.jsonl, row 1, column 'plan': has 0 steps, but 'y' has 12"):
         coder.encode(replace(data, table=pa.table({**columns, "plan": pa.nulls(5)})))
     columns["plan"][2] = [1.0]
-    with pytest.raises(DataError, match="^plans.jsonl, row 3, column 'plan': has 1 steps, but 'y' has 3"):
+    with pytest.raises(DataError, match="^plans.jsonl, row 3, column 'plan': has 1 step, but 'y' has 3"):
         coder.encode(replace(data, table=pa.table(columns)))
 
 

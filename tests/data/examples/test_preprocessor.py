@@ -152,7 +152,7 @@ def test_columns_of_different_lengths_name_the_row_of_the_file() -> None:
         {"a": [[1.0], [1.0, 2.0]], "b": [[1.0], [1.0]], "y": [1.0, 2.0]}, dict.fromkeys("aby", "number"), "pairs.jsonl"
     )
     coder = fit(data.take(np.array([0])), Roles(("a", "b"), "y", One()))
-    with pytest.raises(DataError, match=r"pairs.jsonl, row 2, column 'b': has 1 steps, but 'a' has 2 \(columns with"):
+    with pytest.raises(DataError, match=r"pairs.jsonl, row 2, column 'b': has 1 step, but 'a' has 2 \(columns with"):
         coder.encode(data.take(np.array([1])))
 
 
@@ -160,7 +160,7 @@ def test_an_aligned_target_has_a_label_for_each_step() -> None:
     sample = SAMPLES["tag"]
     coder = sample.ask().coder
     ragged = sequences({"letters": [["a", "b"]], "tags": [["vowel"]]}, sample.data.kinds)
-    with pytest.raises(DataError, match=r"row 1, column 'tags': has 1 steps, but 'letters' has 2"):
+    with pytest.raises(DataError, match=r"row 1, column 'tags': has 1 step, but 'letters' has 2"):
         coder.encode(ragged)
 
 

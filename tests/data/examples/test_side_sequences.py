@@ -100,7 +100,7 @@ def test_what_is_aligned_is_decided_by_the_training_data() -> None:
     columns = {"x": [[1.0, 2.0], [3.0]], "y": [[1.0, 2.0], [3.0]], "size": [1.0, 2.0]}
     coder = fitted(columns, dict.fromkeys(columns, "number"), "size")
     later = sequences({"x": [[1.0, 2.0]], "y": [[1.0]]}, {"x": "number", "y": "number"})
-    with pytest.raises(DataError, match=r"row 1, column 'y': has 1 steps, but 'x' has 2"):
+    with pytest.raises(DataError, match=r"row 1, column 'y': has 1 step, but 'x' has 2"):
         coder.encode(later, with_target=False)
 
 

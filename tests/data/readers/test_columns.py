@@ -169,7 +169,7 @@ def test_a_treebank_is_known_without_its_suffix(tmp_path: Path) -> None:
 def test_a_header_names_the_columns(tmp_path: Path) -> None:
     names, asked, _ = marks(tmp_path, TAGGED.format("NN "), header=("token", "pos", "ner"))
     assert (names, asked) == (["token", "pos", "ner"], "ner")
-    with pytest.raises(UsageError, match=r"header gives 1 names, but a line of .*a\.conll has 2 fields"):
+    with pytest.raises(UsageError, match=r"header gives 1 name, but a line of .*a\.conll has 2 fields"):
         marks(tmp_path, TAGGED.format(""), header=("token",))
 
 

@@ -16,7 +16,7 @@ from unrolled.data.examples.roles import Roles
 from unrolled.data.forms.unaligned import Unaligned
 from unrolled.data.tables.agreement import check_unaligned
 from unrolled.data.tables.sequences import Sequences
-from unrolled.errors import DataError
+from unrolled.errors import DataError, counted
 
 WHERE = Where("clips.csv", "text")
 
@@ -42,7 +42,7 @@ def test_a_row_fits_where_its_alignments_do() -> None:
             with pytest.raises(DataError) as caught:
                 check_unaligned(ragged(rows), steps, WHERE)
             assert str(caught.value) == (
-                f"clips.csv, row {row + 1}, column 'text': has {len(rows[row])} tokens, which need {least[row]} steps, "
+                f"clips.csv, row {row + 1}, column 'text': has {counted(len(rows[row]), 'token')}, which need {counted(least[row], 'step')}, "
                 f"but its inputs have {least[row] - 1} (use shorter steps or larger tokens, leave the row out, or use "
                 "the task 'translate')"
             )

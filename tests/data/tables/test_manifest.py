@@ -41,7 +41,7 @@ def test_cells_that_name_recordings_become_them(inside: str, prefix: str, tmp_pa
     assert cells(found.table, "clip") == [sounds["b"], sounds["a"], sounds["b"], None]
     assert found.table["clip_name"].to_pylist() == [f"{prefix}b.wav", f"{prefix}a.wav", f"{prefix}b.wav", None]
     assert found.notes == (
-        "'clip' names 2 files, which are read as audio",
+        "'clip' names 2 files, read as audio",
         "'clip_name' is left out: it names the files",
     )
 

@@ -181,7 +181,7 @@ def test_files_that_only_describe_others_do_not_choose_the_reader(tmp_path: Path
         (tmp_path / name).write_text('{"version": {"major": 1}}')
     found = opened(tmp_path)
     assert found.reader == "table"
-    assert found.remarks == ("1 files are read as table; 2 other files are left out: dataset_info.json; state.json",)
+    assert found.remarks == ("1 file is read as table; 2 other files are left out: dataset_info.json; state.json",)
     (tmp_path / "data.csv").unlink()
     (tmp_path / "dataset_info.json").unlink()
     (tmp_path / "state.json").write_text('[{"x": 1.5}, {"x": 2.5}]')

@@ -23,7 +23,7 @@ from unrolled.data.encodings._missing import MissingOptions
 from unrolled.data.encodings._stored import Stored, load
 from unrolled.data.encodings.encoding import Encoded, Role, Traits, Where, has_time
 from unrolled.data.encodings.facets import Label
-from unrolled.errors import DataError, ModelError, did_you_mean
+from unrolled.errors import DataError, ModelError, counted, did_you_mean
 
 __all__ = ["UNKNOWN", "Category"]
 
@@ -207,8 +207,7 @@ class Category:
 
     def report(self) -> str:
         """A one-line summary."""
-        count = len(self.labels)
-        return f"category, {count} label{'s' if count != 1 else ''}" + (
+        return f"category, {counted(len(self.labels), 'label')}" + (
             ", and one for missing values" if self.missing else ""
         )
 

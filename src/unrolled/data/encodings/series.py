@@ -26,7 +26,7 @@ from unrolled.data.encodings._missing import MissingOptions
 from unrolled.data.encodings._scaling import Scaling, StoredScaling, examine
 from unrolled.data.encodings._stored import load
 from unrolled.data.encodings.encoding import Encoded, Role, Traits, Where, has_time
-from unrolled.errors import DataError, ModelError
+from unrolled.errors import DataError, ModelError, counted
 
 __all__ = ["Series"]
 
@@ -203,7 +203,7 @@ class Series:
         """A one-line summary."""
         scale = "0 or 1, not scaled" if self.binary else "each scaled"
         missing = f", {self.scaling.missing} missing" if self.scaling.missing else ""
-        channels = "1 channel" if len(self.channels) == 1 else f"{len(self.channels)} channels"
+        channels = counted(len(self.channels), "channel")
         return f"series of {channels}, {scale}{missing}"
 
 

@@ -13,8 +13,8 @@ import pyarrow.csv
 from unrolled.data.io.mapped import copied
 from unrolled.data.readers._dialect import shown
 from unrolled.data.readers._layout import Layout
-from unrolled.data.readers._names import begin_at, counted, other_encoding
-from unrolled.errors import DataError, named
+from unrolled.data.readers._names import begin_at, other_encoding
+from unrolled.errors import DataError, counted, named
 
 __all__ = ["EMPTY", "CsvFile"]
 

@@ -17,7 +17,6 @@ from unrolled.data.readers._names import (
     check_given,
     check_header,
     check_named,
-    counted,
     free_name,
     lines_above,
     looks_like_data,
@@ -25,7 +24,7 @@ from unrolled.data.readers._names import (
 from unrolled.data.readers._orange import says_kinds_and_roles
 from unrolled.data.readers._prepared import one_sign, without_blanks_around_quotes, without_lines
 from unrolled.data.readers._quotes import holds, scan
-from unrolled.errors import DataError, named
+from unrolled.errors import DataError, counted, named
 
 __all__ = ["Layout", "find_layout", "settle_quotes"]
 

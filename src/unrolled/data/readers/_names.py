@@ -11,14 +11,13 @@ from collections.abc import Callable, Sequence
 from unrolled.data.config import DataConfig
 from unrolled.data.io.number_forms import MISSING_WORDS, number_in
 from unrolled.data.readers._dialect import BLANKS, FIRST, Dialect, Sample, named_separator, value_share
-from unrolled.errors import DataError, named
+from unrolled.errors import DataError, counted, named
 
 __all__ = [
     "begin_at",
     "check_given",
     "check_header",
     "check_named",
-    "counted",
     "free_name",
     "lines_above",
     "looks_like_data",
@@ -29,11 +28,6 @@ _ORDERED = 4  # steps in one direction that hardly come about by chance
 _ROWS = 20  # rows below a header that show what a column holds
 _SEEN, _TITLES = 200, 20  # lines that are looked at, and that may stand above a header
 _DATE = re.compile(r"[0-9]{1,4}([-/.])[0-9]{1,2}\1[0-9]{1,4}([ T].*)?|[0-9]{1,2}:[0-9]{2}(:[0-9]{2}.*)?")
-
-
-def counted(number: int, noun: str) -> str:
-    """A number with its noun: 1 cell, 2 cells."""
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def free_name(number: int, names: Sequence[str]) -> str:

@@ -26,7 +26,7 @@ from unrolled.data.io.unpacking import Beginning
 from unrolled.data.readers._shapes import first_lines
 from unrolled.data.readers.reader import Reader
 from unrolled.data.readers.text import text_buffer
-from unrolled.errors import DataError
+from unrolled.errors import DataError, counted
 
 __all__ = ["read_arff"]
 
@@ -108,7 +108,9 @@ def _cells(number: int, line: str, width: int, origin: str) -> list[str | None]:
         raise DataError(f"line {number} is sparse, which is not read", file=origin, hint="save the data as CSV")
     cells = [None if cell == _MISSING else cell for cell in _split(line)]
     if len(cells) != width:
-        raise DataError(f"line {number} has {len(cells)} cells, but there are {width} attributes", file=origin)
+        raise DataError(
+            f"line {number} has {counted(len(cells), 'cell')}, but there are {width} attributes", file=origin
+        )
     return cells
 
 

@@ -26,7 +26,7 @@ from unrolled.data.readers._column_parts import UNIVERSAL, Parts, asked_for, lik
 from unrolled.data.readers._shapes import first_lines
 from unrolled.data.readers.reader import Reader
 from unrolled.data.readers.text import text_buffer
-from unrolled.errors import DataError, UsageError, named
+from unrolled.errors import DataError, UsageError, counted, named
 
 __all__ = ["read_columns"]
 
@@ -57,14 +57,16 @@ def read_columns(path: Path, config: DataConfig) -> pa.Table:
     universal = path.name.lower().endswith(".conllu")
     if universal and lines.width != len(UNIVERSAL):
         raise DataError(
-            f"line {lines.first} has {lines.width} fields, but CoNLL-U has 10, separated by tabs", file=origin
+            f"line {lines.first} has {counted(lines.width, 'field')}, but CoNLL-U has 10, separated by tabs",
+            file=origin,
         )
     tokens = lines.tokens()
     head = list(islice(tokens, _PROBED))
     parts = parts_of(_sentences(head), universal)
     if config.header and len(config.header) != lines.width:
         raise UsageError(
-            f"{named('header')} gives {len(config.header)} names, but a line of {origin} has {lines.width} fields"
+            f"{named('header')} gives {counted(len(config.header), 'name')}, but a line of {origin} has "
+            f"{counted(lines.width, 'field')}"
         )
     pieces: list[list[pa.Array]] = [[pa.array([], pa.large_string())] for _ in parts.names]
     held: list[list[str]] = []
@@ -147,9 +149,8 @@ class _Lines:
 
     def _checked(self, fields: list[str], number: int) -> list[str]:
         if len(fields) != self.width:
-            count = "1 field" if len(fields) == 1 else f"{len(fields)} fields"
             raise DataError(
-                f"line {number} has {count}, but line {self.first} has {self.width}",
+                f"line {number} has {counted(len(fields), 'field')}, but line {self.first} has {self.width}",
                 file=self._origin,
                 hint=f"separate fields by {'tabs' if self._separator else 'blanks'}, sentences by empty lines",
             )

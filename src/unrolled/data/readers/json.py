@@ -15,7 +15,7 @@ from unrolled.data.io.unpacking import Beginning
 from unrolled.data.readers._jsonlines import read_json_lines
 from unrolled.data.readers.reader import REMARK, Reader
 from unrolled.data.readers.text import text_buffer
-from unrolled.errors import DataError
+from unrolled.errors import DataError, counted
 
 __all__ = ["read_json"]
 
@@ -92,7 +92,9 @@ def _from_split(columns: Any, rows: Any, origin: str) -> list[Any]:
         raise DataError("its 'columns' must be an array of names and its 'data' one of rows", file=origin)
     for number, row in enumerate(rows, start=1):
         if not isinstance(row, list) or len(row) != len(columns):
-            raise DataError(f"must be an array of {len(columns)} cells, as 'columns' says", file=origin, row=number)
+            raise DataError(
+                f"must be an array of {counted(len(columns), 'cell')}, as 'columns' says", file=origin, row=number
+            )
     return [dict(zip(columns, row, strict=True)) for row in rows]
 
 
@@ -101,7 +103,7 @@ def _from_columns(columns: dict[str, list[Any]], origin: str) -> list[Any]:
     first, count = next(iter(lengths.items()))
     for name, length in lengths.items():
         if length != count:
-            raise DataError(f"has {length} rows, but {first!r} has {count}", file=origin, column=name)
+            raise DataError(f"has {counted(length, 'row')}, but {first!r} has {count}", file=origin, column=name)
     return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
 
 

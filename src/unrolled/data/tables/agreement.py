@@ -7,7 +7,7 @@ import numpy as np
 from unrolled.data.encodings._level import UNKNOWN
 from unrolled.data.encodings.encoding import Encoded, Where
 from unrolled.data.tables.sequences import Sequences
-from unrolled.errors import DataError, named
+from unrolled.errors import DataError, counted, named
 
 __all__ = ["check_binary", "check_lengths", "check_unaligned", "meant_to_agree"]
 
@@ -63,7 +63,7 @@ def check_lengths(timed: dict[str, np.ndarray], part: Sequences) -> None:
             row, place = int(differ[0]), part.where(other)
             a, b = int(timed[names[0]][row]), int(timed[other][row])
             raise DataError(
-                f"has {b} steps, but {names[0]!r} has {a}",
+                f"has {counted(b, 'step')}, but {names[0]!r} has {a}",
                 file=place.file,
                 row=place.row(row),
                 column=other,
@@ -113,7 +113,8 @@ def check_unaligned(target: Encoded, steps: np.ndarray, where: Where) -> None:
     if len(short):
         row = int(short[0])
         raise DataError(
-            f"has {target.lengths()[row]} tokens, which need {needed[row]} steps, but its inputs have {steps[row]}",
+            f"has {counted(target.lengths()[row], 'token')}, which need {counted(needed[row], 'step')}, "
+            f"but its inputs have {steps[row]}",
             file=where.file,
             row=where.row(row),
             column=where.column,

@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from unrolled.data.io.day_numbers import DAY, first_days, is_weekend, months_of
+from unrolled.errors import counted
 
 __all__ = ["Cadence", "cadence_of", "clock_of_times"]
 
@@ -54,11 +55,12 @@ class Cadence:
         if self.workdays:
             parts.append("there are no Saturdays and Sundays")
         if self.gaps:
-            where = "1 place" if self.gaps == 1 else f"{self.gaps} places"
-            lack = "1 step is" if self.missing == 1 else f"{self.missing} steps are"
-            parts.append(f"{lack} missing in {where}, and what comes before and after follows each other")
+            lack = counted(self.missing, "step is", "steps are")
+            parts.append(
+                f"{lack} missing in {counted(self.gaps, 'place')}, and what comes before and after follows each other"
+            )
         if self.repeated:
-            times = "1 time occurs" if self.repeated == 1 else f"{self.repeated} times occur"
+            times = counted(self.repeated, "time occurs", "times occur")
             parts.append(f"{times} more than once, in the order of the rows")
         return f"{name!r}: {'; '.join(parts)}"
 

@@ -8,7 +8,7 @@ import pyarrow.compute as pc
 
 from unrolled.data.tables.sequences import Sequences
 from unrolled.data.tables.split import list_lengths, split_lists
-from unrolled.errors import DataError, UsageError, named
+from unrolled.errors import DataError, UsageError, counted, named
 
 __all__ = ["hold_out_forecasts"]
 
@@ -54,11 +54,11 @@ def hold_out_forecasts(
 
 
 def _too_short(sequences: Sequences, longest: int, horizon: int) -> DataError:
-    where = f"the longest series has {longest} step{'s' if longest != 1 else ''} with a known target"
+    where = f"the longest series has {counted(longest, 'step')} with a known target"
     least = f"{named('valid')} 0, which trains without validation" if longest > horizon else "give longer series"
     return DataError(
-        f"{where}, but to forecast {horizon} steps takes {2 * horizon + 1}: {horizon} to validate on, and the others "
-        "to learn from",
+        f"{where}, but to forecast {counted(horizon, 'step')} takes {2 * horizon + 1}: {horizon} to "
+        "validate on, and the others to learn from",
         file=sequences.origin,
         hint=f"try {named('horizon')} {(longest - 1) // 2}, or {least}" if longest > 2 else least,
     )

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from unrolled.errors import IN_MEMORY, DataError, UsageError
+from unrolled.errors import IN_MEMORY, DataError, UsageError, counted
 
 __all__ = ["from_arrow", "to_table"]
 
@@ -138,7 +138,7 @@ def _columns(columns: dict[str, Any]) -> pa.Table:
         arrays[name] = _column(name, cells)
         length = len(next(iter(arrays.values())))
         if len(arrays[name]) != length:
-            message = f"has {len(arrays[name])} rows, but {next(iter(arrays))!r} has {length}"
+            message = f"has {counted(len(arrays[name]), 'row')}, but {next(iter(arrays))!r} has {length}"
             raise DataError(message, file=IN_MEMORY, column=name)
     return pa.table(arrays)
 

@@ -14,7 +14,7 @@ from unrolled.data.encodings.encoding import ENCODINGS, traits_of
 from unrolled.data.io.blobs import NAMES
 from unrolled.data.readers.reader import READERS, Reader, reader_of, suffixes
 from unrolled.data.tables.spooled import spooled
-from unrolled.errors import DataError, Origin, did_you_mean, named
+from unrolled.errors import DataError, Origin, counted, did_you_mean, named
 
 __all__ = ["with_files"]
 
@@ -65,7 +65,7 @@ def with_files(
         if paths is not None:
             table = _replaced(table, name, paths, READERS.get(reader), config, origin)
             files = len({*paths} - {None})
-            remarks[name] = f"{name!r} names {files} files, which are read as {reader}"
+            remarks[name] = f"{name!r} names {counted(files, 'file')}, read as {reader}"
     return table, remarks
 
 
@@ -161,7 +161,7 @@ def _wholes(files: list[Path], reader: Reader, config: DataConfig, fail: _Fail) 
         except DataError as error:
             raise fail(path, error) from None
         if table.num_rows != 1:
-            raise fail(path, f"it has {table.num_rows} rows, not one")
+            raise fail(path, f"it has {counted(table.num_rows, 'row')}, not one")
         tables.append(table)
     try:
         whole = pa.concat_tables(

@@ -11,7 +11,7 @@ from unrolled.data.config import DataConfig
 from unrolled.data.io.unpacking import plain_name
 from unrolled.data.io.utf8 import split_lines
 from unrolled.data.readers.text import text_buffer
-from unrolled.errors import DataError
+from unrolled.errors import DataError, counted
 
 __all__ = ["read_parallel"]
 
@@ -28,7 +28,9 @@ def read_parallel(paths: Sequence[Path], config: DataConfig) -> pa.Table:
     for path, count in counts.items():
         if count != counts[first]:
             hint = "line by line they must belong together"
-            raise DataError(f"has {count} lines, but {first.name} has {counts[first]}", file=str(path), hint=hint)
+            raise DataError(
+                f"has {counted(count, 'line')}, but {first.name} has {counts[first]}", file=str(path), hint=hint
+            )
     return pa.table(columns)
 
 

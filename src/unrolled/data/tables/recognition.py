@@ -14,7 +14,7 @@ from unrolled.data.io.folder import listed
 from unrolled.data.io.unpacking import Beginning, beginning, plain_name
 from unrolled.data.readers._foreign import Foreign, foreign, is_web_page
 from unrolled.data.readers.reader import READERS, Reader, reader_of, suffixes
-from unrolled.errors import DataError, UsageError, did_you_mean, named
+from unrolled.errors import DataError, UsageError, counted, did_you_mean, named
 
 __all__ = ["Choice", "UnknownFormat", "meant_instead", "reader_of_file", "reader_with_names", "readers_of_folder"]
 
@@ -168,7 +168,7 @@ def _unknown(path: Path, seen: Beginning) -> DataError:
     what = f"its suffix {path.suffix!r} does not name" if path.suffix else "its name does not end in the suffix of"
     if seen.members:
         return DataError(
-            f"is an archive of {len(seen.members)} files: {listed(seen.members[:5])}",
+            f"is an archive of {counted(len(seen.members), 'file')}: {listed(seen.members[:5])}",
             file=str(path),
             hint="unpack it, and give one of them or their folder",
         )

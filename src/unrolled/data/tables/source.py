@@ -28,7 +28,7 @@ from unrolled.data.tables.manifest import with_files
 from unrolled.data.tables.media_folder import collect
 from unrolled.data.tables.parallel import read_parallel
 from unrolled.data.tables.recognition import Choice, UnknownFormat, reader_of_file, reader_with_names, readers_of_folder
-from unrolled.errors import IN_MEMORY, DataError, Origin, UsageError, named
+from unrolled.errors import IN_MEMORY, DataError, Origin, UsageError, counted, named
 
 __all__ = ["Reading", "open_source"]
 
@@ -160,7 +160,9 @@ def _folder(folder: Path, config: DataConfig, alphabet: Name | None) -> Reading:
     remarks = _left_out(others, len(files), chosen)
     remarks += check_some(folder, [str(broken[file]) for file in files if file in broken], len(files), chosen)
     said = list(dict.fromkeys(remark for part in tables.values() for remark in _remarks(part)))
-    remarks += said[:_SAID] + ([f"{len(said) - _SAID} more remarks of this kind"] if len(said) > _SAID else [])
+    remarks += said[:_SAID] + (
+        [f"{counted(len(said) - _SAID, 'more remark', 'more remarks')} of this kind"] if len(said) > _SAID else []
+    )
     settled = {name: sign for part in tables.values() for name, sign in _settled(part).items()}
     table = pa.concat_tables(tables.values(), promote_options="permissive").replace_schema_metadata()
     if reader.tabular or reader.labelled:
@@ -179,8 +181,8 @@ def _left_out(others: list[str], read: int, reader: str) -> list[str]:
     """A remark about the files of a folder that are of another format than most, or of none that is known."""
     if not others:
         return []
-    files = "1 other file is" if len(others) == 1 else f"{len(others)} other files are"
-    return [f"{read} files are read as {reader}; {files} left out: {listed(sorted(others))}"]
+    files = counted(len(others), "other file is", "other files are")
+    return [f"{counted(read, 'file is', 'files are')} read as {reader}; {files} left out: {listed(sorted(others))}"]
 
 
 def _remarks(table: pa.Table) -> tuple[str, ...]:
