@@ -14,6 +14,7 @@ from unrolled.data.config import DataConfig
 from unrolled.data.examples.roles import Roles
 from unrolled.data.io.fingerprint import MEMORY, fingerprint, fingerprint_table, verify
 from unrolled.data.tables.read import read
+from unrolled.data.tables.same_again import said_of_the_same
 from unrolled.data.tables.sequences import JOINED, Sequences
 from unrolled.declarations import Owner
 from unrolled.errors import ModelError, UsageError, named
@@ -75,6 +76,9 @@ def plan_from_options(source: Any, options: dict[str, Any], out: Path | None, sa
     roles: Roles = task.roles(question)
     for line in unused_columns(question, roles):
         say(line)
+    if not question.inputs and roles.target not in roles.inputs:
+        for line in said_of_the_same(question.sequences.table, roles.target, roles.inputs):
+            say(line)
     if start is not None:
         roles, start = start.take_over(roles, question.sequences, data, asked)
         say(f"initialised from {start.place}: {model.name}, its encodings, and all its weights but those of the head")
