@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from unrolled.reference import gru, gru_textbook, lstm, mingru, minlstm, names, rnn
+from unrolled.reference import gru, gru_textbook, lnlstm, lstm, mingru, minlstm, names, rnn
 from unrolled.reference.names import TorchWeights
 
 __all__ = ["EQUATIONS", "Ends", "Passed"]
@@ -117,6 +117,21 @@ def _lstm(x: Array, weights: list[Array]) -> Passed:
     return Passed(_rows(states.a), (states.a[:, 0, -1], states.c[:, 0, -1]), back)
 
 
+def _lnlstm(x: Array, weights: list[Array]) -> Passed:
+    hidden = weights[1].shape[1]
+    if len(x) == 0:
+        return _empty(2, hidden, weights)
+    w, x, zeros = names.lnlstm_from_layer(*weights), _columns(x), np.zeros((hidden, 1))
+    states = lnlstm.forward(x, zeros, zeros, w)
+
+    def back(dy: Array, dends: Ends) -> tuple[Array, list[Array]]:
+        dh, dc = dends
+        found = lnlstm.backward(_with_end(dy, dh), x, zeros, zeros, states, w, dc[:, None])
+        return _rows(found.x), names.lnlstm_to_layer(found.weights)
+
+    return Passed(_rows(states.h), (states.h[:, 0, -1], states.c[:, 0, -1]), back)
+
+
 def _mingru(x: Array, weights: list[Array]) -> Passed:
     hidden = len(weights[1]) // 2
     if len(x) == 0:
@@ -149,6 +164,7 @@ EQUATIONS = {
     "gru": _gru,
     "gru_textbook": _gru_textbook,
     "irnn": _rnn("relu"),
+    "lnlstm": _lnlstm,
     "lstm": _lstm,
     "mingru": _mingru,
     "minlstm": _minlstm,

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from unrolled.reference import gru, gru_textbook, lstm, mingru, minlstm, rnn
+from unrolled.reference import gru, gru_textbook, lnlstm, lstm, mingru, minlstm, rnn
 from unrolled.reference.losses import Output, clip_by_norm, cross_entropy, predict, softmax, total_loss
 from unrolled.reference.truncated import truncated_bptt
 
@@ -61,6 +61,21 @@ def test_lstm_also_where_the_loss_reads_the_memory(random: np.random.Generator) 
 
     found = lstm.backward(toward, x, a_0, c_0, lstm.forward(x, a_0, c_0, weights), weights, toward_c)
     pairs = [*zip(weights, found.weights, strict=True), (x, found.x), (a_0, found.a_0), (c_0, found.c_0)]
+    assert_gradients(loss, pairs)
+
+
+def test_lnlstm_also_where_the_loss_reads_the_memory(random: np.random.Generator) -> None:
+    shapes = [(4 * N_H, N_X), (4 * N_H, N_H), *[(4 * N_H, 1)] * 3, *[(N_H, 1)] * 2]
+    weights = lnlstm.Weights(*(random.normal(size=shape) for shape in shapes))
+    x, h_0, c_0 = random.normal(size=(N_X, M, T)), random.normal(size=(N_H, M)), random.normal(size=(N_H, M))
+    toward, toward_c = random.normal(size=(N_H, M, T)), random.normal(size=(N_H, M))
+
+    def loss() -> float:
+        states = lnlstm.forward(x, h_0, c_0, weights)
+        return float((toward * states.h).sum() + (toward_c * states.c[:, :, -1]).sum())
+
+    found = lnlstm.backward(toward, x, h_0, c_0, lnlstm.forward(x, h_0, c_0, weights), weights, toward_c)
+    pairs = [*zip(weights, found.weights, strict=True), (x, found.x), (h_0, found.h_0), (c_0, found.c_0)]
     assert_gradients(loss, pairs)
 
 

@@ -53,6 +53,14 @@ def test_there_and_back_without_weights_for_the_state(gates, there, back) -> Non
     assert there(given.weight_ih, given.bias_ih).W_h.shape == (4, 3)
 
 
+def test_there_and_back_with_norms() -> None:
+    given = [np.full(shape, number) for number, shape in enumerate([(16, 3), (16, 4), 16, 16, 16, 4, 4])]
+    weights = names.lnlstm_from_layer(*given)
+    assert [weight.shape for weight in weights] == [(16, 3), (16, 4), *[(16, 1)] * 3, *[(4, 1)] * 2]
+    for again, first in zip(names.lnlstm_to_layer(weights), given, strict=True):
+        np.testing.assert_array_equal(again, first)
+
+
 def test_an_lstm_s_gates_are_torch_s_rows() -> None:
     given = torch_weights(4)
     weights = names.lstm_from_torch(given)

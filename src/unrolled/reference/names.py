@@ -17,6 +17,8 @@ GRU reset          r_t: W_xr, W_hr, b_r      Γ_r: W_r, b_r over [c_prev; x_t]  
 GRU update         z_t, 1 keeps              Γ_u = 1 - z_t: W_u, b_u             rows z (second)
 GRU candidate      n_t: W_xn, W_hn, b_xn,    c~: W_c, b_c over                   rows n (third); bias_ih has b_xn,
                    b_hn                      [Γ_r ⊙ c_prev; x_t]                 bias_hh has b_hn
+LSTM with norms    W_x, W_h, b; gains α_x,   –                                   weight_ih, weight_hh, bias; gain_ih,
+                   α_h, α_c; b_c                                                 gain_hh, gain_c; bias_c
 minGRU update      z_t, 1 takes: W_z, b_z    –                                   rows z (first half); no weight_hh
 minGRU candidate   h̃_t: W_h, b_h             –                                   rows h̃ (second)
 minLSTM forget     f_t: W_f, b_f             –                                   rows f (first third); no weight_hh
@@ -30,7 +32,7 @@ answer             W_hy, b_y; ŷ_t            Wy, by; yt_pred (n_y, m)          
 Where a textbook has one bias, torch adds two; each has the gradient of the textbook's bias. The GRU of the
 a_prev scheme (`unrolled.reference.gru_textbook`) and torch's are different functions, so torch's weights convert only
 to and from `unrolled.reference.gru`; this package's layer ``gru_textbook`` has the names of torch's and computes the
-former. torch has neither minGRU nor minLSTM; the last column there is this package's.
+former. torch has no LSTM with norms, no minGRU and no minLSTM; the last column there is this package's.
 """
 
 from __future__ import annotations
@@ -40,7 +42,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from unrolled.reference import deltanet, gru, gru_textbook, lstm, mingru, minlstm, rnn
+from unrolled.reference import deltanet, gru, gru_textbook, lnlstm, lstm, mingru, minlstm, rnn
 
 __all__ = [
     "TorchWeights",
@@ -51,6 +53,8 @@ __all__ = [
     "gru_textbook_from_layer",
     "gru_textbook_to_layer",
     "gru_to_torch",
+    "lnlstm_from_layer",
+    "lnlstm_to_layer",
     "lstm_from_torch",
     "lstm_to_torch",
     "mingru_from_layer",
@@ -123,6 +127,16 @@ def lstm_to_torch(weights: lstm.Weights) -> TorchWeights:
     bias = np.concatenate([w.bi, w.bf, w.bc, w.bo])[:, 0]
     weight_hh, weight_ih = (np.concatenate(blocks) for blocks in zip(*parts, strict=True))
     return TorchWeights(weight_ih, weight_hh, bias, np.zeros_like(bias))
+
+
+def lnlstm_from_layer(*weights: Array) -> lnlstm.Weights:
+    """The layer's weight_ih, weight_hh, bias, gain_ih, gain_hh, gain_c, bias_c -> W_x, W_h, b, α_x, α_h, α_c, b_c."""
+    return lnlstm.Weights(*weights[:2], *map(_column, weights[2:]))
+
+
+def lnlstm_to_layer(weights: lnlstm.Weights) -> list[Array]:
+    """The inverse."""
+    return [*weights[:2], *(weight[:, 0] for weight in weights[2:])]
 
 
 def gru_from_torch(torch: TorchWeights) -> gru.Weights:
