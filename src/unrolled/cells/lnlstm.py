@@ -25,7 +25,8 @@ class LayerNormLSTM(nn.Module):
 
         norm(v) = (v - mean(v)) / √(var(v) + 10⁻³)                     over all 4H or H entries of v
 
-    The gains α start at 1 and the biases at 0, except the forget gate's, which starts at 1. c itself is not normalised.
+    The gains α start at 1, but α_hh at ½: with 1 a small change of the state grows from step to step, and rounding with
+    it. The biases start at 0, except the forget gate's, which starts at 1. c itself is not normalised.
 
     The products and their norms are computed in float64. A norm enlarges the rounding of small products, and the states
     of later steps enlarge it further: in float32, whose rounding depends on the number of rows, a row alone would
@@ -60,7 +61,8 @@ class LayerNormLSTM(nn.Module):
         super().__init__()
         self.input_size, self.hidden_size = input_size, hidden_size
         self.weight_ih, self.weight_hh, self.bias, _ = first_weights(4, input_size, hidden_size)
-        self.gain_ih, self.gain_hh = (nn.Parameter(torch.ones(4 * hidden_size)) for _ in range(2))
+        self.gain_ih = nn.Parameter(torch.ones(4 * hidden_size))
+        self.gain_hh = nn.Parameter(torch.full((4 * hidden_size,), 0.5))
         self.gain_c, self.bias_c = nn.Parameter(torch.ones(hidden_size)), nn.Parameter(torch.zeros(hidden_size))
         nn.init.ones_(self.bias[hidden_size : 2 * hidden_size])
 
