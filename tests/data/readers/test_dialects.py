@@ -172,6 +172,12 @@ def test_words_for_missing_values_in_many_columns_are_said_once() -> None:
     assert remarks(table(text)) == said
 
 
+def test_what_is_said_of_many_columns_is_said_once() -> None:
+    text = "\n".join([";".join(f"c{n}" for n in range(6)), *(";".join(["7,25"] * 6) for _ in range(3))]) + "\n"
+    said = "each of 6 columns is read with a decimal comma: 'c0', 'c1', 'c2', 'c3', 'c4' and 1 more"
+    assert remarks(table(text)) == said
+
+
 def test_letters_for_thousands_and_millions() -> None:
     volumes = table("d;v\na;45.25K\nb;1.5M\nc;950\nd;2B\n")
     assert volumes["v"].to_pylist() == [45250.0, 1.5e6, 950.0, 2e9]

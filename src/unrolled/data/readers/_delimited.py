@@ -73,7 +73,7 @@ def read_delimited(data: pa.Buffer, origin: str, config: DataConfig, separator: 
     fields = [
         pa.field(name, reading.columns[index].type, metadata=marks.get(name)) for index, name in enumerate(layout.names)
     ]
-    told = {REMARK: "\n".join(reading.remarks), DECIMAL: reading.decimal}
+    told = {REMARK: reading.told(), DECIMAL: reading.decimal}
     return pa.table(list(reading.columns.values()), schema=pa.schema(fields, {k: v for k, v in told.items() if v}))
 
 
@@ -100,6 +100,7 @@ class _Reading:
     grouped: list[int] = field(default_factory=list)  # columns such as 12 345, a number or a list
     remarks: list[str] = field(default_factory=list)
     absent: dict[str, dict[str, tuple[int, int]]] = field(default_factory=dict)  # word -> column -> cells, of all
+    alike: dict[str, list[str]] = field(default_factory=dict)  # remark -> the columns of which it is made
     decimal: str = ""
 
     def plain(self, index: int, column: pa.ChunkedArray) -> pa.ChunkedArray:
@@ -267,6 +268,18 @@ class _Reading:
     def _say(self, index: int, remark: str) -> None:
         if remark:
             self.remarks.append(f"{self._name(index)!r} {remark}")
+            self.alike.setdefault(remark, []).append(self._name(index))
+
+    def told(self) -> str:
+        """The remarks, a line each; one line for what is said of many columns."""
+        lines = dict.fromkeys(self.remarks)
+        for remark, names in self.alike.items():
+            if len(names) >= _MANY:
+                rest = f" and {len(names) - _MANY} more" if len(names) > _MANY else ""
+                said = f"each of {len(names)} columns {remark}: {', '.join(map(repr, names[:_MANY]))}{rest}"
+                theirs = [f"{name!r} {remark}" for name in names]
+                lines = dict.fromkeys(said if line == theirs[0] else line for line in lines if line not in theirs[1:])
+        return "\n".join(lines)
 
     def _name(self, index: int) -> str:
         return self.file.layout.names[index]
