@@ -8,9 +8,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from unrolled.runs.predicting import AHEAD, FITTED, PREDICTED
+
 __all__ = ["LAYOUTS", "by_channel", "conll", "data_of", "rounded"]
 
-_AHEAD, _LAST, _FITTED, _PREDICTED, _TOP = "_ahead", "_last", "_fitted", "_predicted", "_top"
+_TOP = "_top"
 
 
 def by_step_ahead(table: pa.Table, known: Collection[str]) -> pa.Table:
@@ -24,16 +26,16 @@ def by_step_ahead(table: pa.Table, known: Collection[str]) -> pa.Table:
         known: the columns of the data.
     """
     added = [name for name in table.column_names if name not in known]
-    fitted = [name for name in added if name.endswith(_FITTED)]
+    fitted = [name for name in added if name.endswith(FITTED)]
     lists = [n for n in added if pa.types.is_nested(table.field(n).type) and n not in fitted]
-    forecast = next(name for name in lists if not name.endswith(_AHEAD))
+    forecast = next(name for name in lists if not name.endswith(AHEAD))
     series = pc.list_parent_indices(table.column(forecast)).combine_chunks()
     kept = table.take(pc.unique(series))  # a series that is too short has no forecast
     columns = {name: table.column(name).take(series) for name in _whole(table, known)}
-    for name in (name for name in lists if name.endswith(_AHEAD)):
-        columns[name.removesuffix(_AHEAD)] = pc.list_flatten(kept.column(name))
+    for name in (name for name in lists if name.endswith(AHEAD)):
+        columns[name.removesuffix(AHEAD)] = pc.list_flatten(kept.column(name))
     columns["step_ahead"] = _places(series)
-    for name in (name for name in added if name not in fitted and not name.endswith(_AHEAD)):
+    for name in (name for name in added if name not in fitted and not name.endswith(AHEAD)):
         columns[name] = pc.list_flatten(kept.column(name)) if name in lists else table.column(name).take(series)
     ahead = pa.table(columns)
     if not fitted:
@@ -51,12 +53,12 @@ def _past(table: pa.Table, known: Collection[str], fitted: list[str], also: list
     series = pc.list_parent_indices(table.column(fitted[0])).combine_chunks()
     sizes = pc.list_value_length(table.column(fitted[0]))
     columns = {name: table.column(name).take(series) for name in _whole(table, known)}
-    for name in [*also, *(name.removesuffix(_FITTED) for name in fitted)]:
+    for name in [*also, *(name.removesuffix(FITTED) for name in fitted)]:
         if name in known and pa.types.is_nested(table.field(name).type):
             rows = zip(table.column(name), sizes.to_pylist(), strict=True)
             columns[name] = pa.concat_arrays([row.values[:size] for row, size in rows if size])
     columns["step_ahead"] = pa.array(np.zeros(len(series), np.int64))
-    columns |= {name.removesuffix(_FITTED) + _PREDICTED: pc.list_flatten(table.column(name)) for name in fitted}
+    columns |= {name.removesuffix(FITTED) + PREDICTED: pc.list_flatten(table.column(name)) for name in fitted}
     return pa.table(columns), series.to_numpy()
 
 
@@ -93,7 +95,7 @@ def by_rank(table: pa.Table, known: Collection[str]) -> pa.Table:
     rows = pc.list_parent_indices(table.column(top)).combine_chunks()
     columns = {"row": pc.add(rows, 1)} | {name: table.column(name).take(rows) for name in _whole(table, known)}
     name = top.removesuffix(_TOP)
-    flat = {name + _PREDICTED: table.column(top), f"{name}_p": table.column(f"{top}_p")}
+    flat = {name + PREDICTED: table.column(top), f"{name}_p": table.column(f"{top}_p")}
     return pa.table({**columns, "rank": _places(rows), **{n: pc.list_flatten(column) for n, column in flat.items()}})
 
 

@@ -19,9 +19,9 @@ from unrolled.models.model import Model
 from unrolled.tasks.task import Task
 from unrolled.training.evaluate import run_over
 
-__all__ = ["AHEAD", "FITTED", "LAST", "around", "fits", "predictions", "with_columns"]
+__all__ = ["AHEAD", "FITTED", "PREDICTED", "around", "fits", "predictions", "with_columns"]
 
-AHEAD, LAST, FITTED, PREDICTED = "_ahead", "_last", "_fitted", "_predicted"  # endings of the names of columns
+AHEAD, _LAST, FITTED, PREDICTED = "_ahead", "_last", "_fitted", "_predicted"  # endings of the names of columns
 _AT_ONCE = 128  # windows in a batch
 
 
@@ -53,7 +53,7 @@ def around(task: Task, part: Sequences, known: np.ndarray, order: str | None) ->
         yield f"{order}{AHEAD}", pa.array(times, pa.list_(table.column(order).type.value_type))
     for name in coder.joined or (coder.target,):
         if name in table.column_names and not pa.types.is_nested(table.column(name).type.value_type):
-            yield f"{name}{LAST}", _last(table.column(name), known)
+            yield f"{name}{_LAST}", _last(table.column(name), known)
 
 
 def _only_times(table: pa.Table) -> str | None:
