@@ -50,9 +50,8 @@ def reader_of_file(path: Path, config: DataConfig) -> Choice:
         raise DataError("there is no such file or folder", file=str(path), hint=meant_instead(path))
     seen = beginning(path)
     by_name = reader_of(path, known) or reader_of(Path(seen.name), known)
-    scores = {name: reader.recognises(seen) for name, reader in READERS.members().items()} if seen.data else {}
-    best = max(scores, key=lambda name: scores[name], default="")
-    if scores.get(best) == _SURE:
+    best, score = _best(seen)
+    if score == _SURE:
         wanted = asked or by_name
         return Choice(best, "" if wanted == best else _contradicts(path, best))
     unread = foreign(seen) or (None if asked or _is_text(by_name, seen) else is_web_page(seen))
@@ -62,9 +61,9 @@ def reader_of_file(path: Path, config: DataConfig) -> Choice:
         return Choice(asked)
     if by_name is not None and not _is_vague(seen.name, by_name):
         return Choice(by_name)
-    if scores.get(best, 0) >= _LIKELY:
+    if score >= _LIKELY:
         return Choice(best, "" if best == by_name else _contradicts(path, best))
-    if scores.get(best):
+    if score:
         raise _undecided(path, best, by_name)
     if by_name is None:
         raise _unknown(path, seen)
@@ -109,9 +108,15 @@ def _recognised(file: Path, least: int) -> str | None:
         seen = beginning(file)
     except DataError:
         return None
-    scores = {name: reader.recognises(seen) for name, reader in READERS.members().items()} if seen.data else {}
-    best = max(scores, key=lambda name: scores[name], default=None)
-    return best if best is not None and scores[best] >= least else None
+    best, score = _best(seen)
+    return best if score >= least else None
+
+
+def _best(seen: Beginning) -> tuple[str, int]:
+    """The reader that recognises a file most surely, and how sure it is; 0 if none does, or the file is empty."""
+    scores = {name: reader.recognises(seen) for name, reader in READERS.members().items()} if seen.data else {"": 0}
+    best = max(scores, key=lambda name: scores[name])
+    return best, scores[best]
 
 
 def _asked(config: DataConfig, known: Mapping[str, str]) -> str | None:
