@@ -103,7 +103,7 @@ def test_times_beside_dates_that_stand_once_are_numbers() -> None:
     runs = found({"date": DAYS, "duration": [f"0{n % 2}:{10 + n}:30" for n in range(40)]})
     assert dict(runs.settled) == {"order": "date"} and runs.kinds == {"duration": "number"}
     assert runs.table.column("duration")[0].as_py()[:2] == [630.0, 4290.0]
-    assert "'duration' is counted in its last unit, so that 00:10:30 is 630" in runs.notes
+    assert "'duration' is read in its smallest unit, so that 00:10:30 is 630" in runs.notes
     paces = [f"{5 + n % 3}:{10 + n}" for n in range(40)]
     assert found({"pace": paces, "km": NUMBERS}).table.column("pace")[0].as_py() == 310
     words = found({"pace": paces, "km": NUMBERS}, kinds={"pace": "category"})
@@ -149,7 +149,7 @@ def test_who_did_what_and_when_are_events() -> None:
     assert series.kinds == {"item": "tokens"}
     labels = {"time": times, "a": rng.choice(["p", "q"], 200), "b": rng.choice(["r", "s"], 200)}
     with pytest.raises(
-        UsageError, match="not clear whose: say one of by a order time: the 'b' of each 'a'; by b order"
+        UsageError, match="not clear whose: give one of by a order time: the 'b' of each 'a'; by b order"
     ):
         found(labels)
 

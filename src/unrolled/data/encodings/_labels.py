@@ -8,7 +8,7 @@ import pyarrow.compute as pc
 from unrolled.data.encodings._cells import is_text
 from unrolled.data.encodings.encoding import has_time
 
-__all__ = ["looks_like_labels"]
+__all__ = ["looks_like_labels", "repeats"]
 
 _LONGEST = 40  # mean characters of a label; "Very satisfied with the service" has 31
 _FEW = 50  # most distinct labels in a column where each occurs only about twice
@@ -25,7 +25,7 @@ def looks_like_labels(array: pa.ChunkedArray) -> bool:
     more likely a measured count.
     """
     if is_text(array.type):
-        return _short(array) and _repeats(array)
+        return _short(array) and _few_texts(array)
     if not has_time(array.type):
         return False
     steps = pc.list_flatten(array)
@@ -38,11 +38,16 @@ def looks_like_labels(array: pa.ChunkedArray) -> bool:
     return False
 
 
+def repeats(array: pa.ChunkedArray) -> bool:
+    """Whether each value occurs twice on average."""
+    return 2 * _distinct(array) <= len(array)
+
+
 def _short(texts: pa.ChunkedArray) -> bool:
     return (pc.mean(pc.binary_length(texts)).as_py() or 0) <= _LONGEST  # cheap, so it is checked first
 
 
-def _repeats(texts: pa.ChunkedArray) -> bool:
+def _few_texts(texts: pa.ChunkedArray) -> bool:
     distinct, count = _distinct(texts), _count(texts)
     return distinct <= max(_FEW, count / 20) and distinct <= count / 2
 

@@ -22,6 +22,7 @@ from unrolled.data.io.day_numbers import (
     in_order,
     weeks_of,
 )
+from unrolled.data.io.stray_cells import nearly_all
 from unrolled.data.io.zones import in_zones
 from unrolled.errors import named
 
@@ -30,7 +31,6 @@ __all__ = ["DateOrder", "Dates", "Fail", "dates_in_texts"]
 Fail = Callable[[int, str, str | None], Exception]
 """Makes the error about a cell, from its index, a message and a hint."""
 
-_MOSTLY, _FEW = 0.95, 20  # if this share of at least so many cells has one form, the others are taken for errors
 _LONGEST, _HEAD, _TRIED = 60, 1000, 5  # letters of a date; cells, and distinct ones, that show which forms may fit
 _FOREIGN_MONTHS = 14
 _UNTIL = " - "
@@ -106,7 +106,7 @@ def dates_in_texts(
         except Undecided as undecided:
             first = _first(places, present)
             text = cells[places[first].as_py()].as_py()
-            hint = "say it with " + " or ".join(f"{named('date_order')} {name}" for name in undecided.orders)
+            hint = "give " + " or ".join(f"{named('date_order')} {name}" for name in undecided.orders)
             ways = " or ".join(SAY[name] for name in undecided.orders)
             raise fail(first, f"{text!r} can be read {ways}, and so can all others", hint) from None
         wrong = present & ~parsed.known
@@ -115,10 +115,11 @@ def dates_in_texts(
             return _finished(parsed, cells, places, fail)
         if best is None or faults < best[0]:
             best = faults, form, wrong
-    if best is not None and total >= _FEW and best[0] <= (1 - _MOSTLY) * total:
+    if best is not None and nearly_all(best[0], total):
         first = _first(places, best[2])
-        message = f"{cells[places[first].as_py()].as_py()[:40]!r} is not a date, but {total - best[0]} of the {total}"
-        raise fail(first, f"{message} cells are", "correct it, or leave the cell empty")
+        text = cells[places[first].as_py()].as_py()[:40]
+        message = f"{text!r} is not a date, but {total - best[0]} of the {total} cells are"
+        raise fail(first, message, "correct it, or leave the cell empty")
     _refuse_foreign(cells, places, present, fail)
     return None
 

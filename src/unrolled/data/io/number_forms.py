@@ -46,25 +46,8 @@ _SIGN = "[-+\u2212\u2013]"
 _NO_CENTS = "[.,][-\u2013\u2014]{1,2}"  # as in 5.- and 5,–
 _CODES = (
     *("USD", "EUR", "GBP", "CHF", "JPY", "CNY", "RMB", "INR", "CAD", "AUD", "NZD", "SEK", "NOK", "DKK", "PLN", "CZK"),
-    *(
-        "HUF",
-        "RON",
-        "BRL",
-        "MXN",
-        "RUB",
-        "KRW",
-        "ZAR",
-        "TRY",
-        "SGD",
-        "HKD",
-        "ILS",
-        "THB",
-        "Euro",
-        "Kč",
-        "kr",
-        "zł",
-        "Ft",
-    ),
+    *("HUF", "RON", "BRL", "MXN", "RUB", "KRW", "ZAR", "TRY", "SGD", "HKD", "ILS", "THB"),
+    *("Euro", "Kč", "kr", "zł", "Ft"),
 )
 _SCALES = {"": 1.0, "k": 1e3, "K": 1e3, "M": 1e6, "B": 1e9}
 _MONEY = rf"(?:(?:US|R|A|C|NZ|HK|S)?\$|[€£¥₹₽₩₺₴₪฿₫₦¢]|(?:{'|'.join(_CODES)}|Fr|Rs)\.?)"

@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-__all__ = ["NUMBER", "check_mixed", "form_of"]
+__all__ = ["NUMBER", "check_mixed", "form_of", "nearly_all"]
 
 NUMBER = r"[-+]?(?:(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?|[nN][aA][nN]|[iI][nN][fF](?:inity)?)"
 _NUMBER, _ZONED, _BOOLEAN = "a number", "a time with its zone", r"^(?i:true|false)$"
@@ -33,6 +33,11 @@ _FORMS: tuple[tuple[str, str, Callable[[str], object] | None], ...] = (
     ),
     ("a time", r"^[0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]{1,9})?)?$", datetime.time.fromisoformat),
 )
+
+
+def nearly_all(faults: int, cells: int) -> bool:
+    """Whether so many of ``cells`` have one form that the other ``faults`` are taken for errors."""
+    return cells >= _FEW and faults <= (1 - _MOSTLY) * cells
 
 
 def form_of(texts: pa.ChunkedArray, share: float = 1.0) -> bool:
@@ -74,7 +79,7 @@ def check_mixed(
         if faults <= (1 - _MOSTLY) * cells and parse is not None:  # it looks like a date, but it may not exist
             other |= [text is not None and not _parses(text, parse) for text in texts.to_pylist()]
             faults = int(other.sum())
-        few = cells >= _FEW and faults <= (1 - _MOSTLY) * cells
+        few = nearly_all(faults, cells)
         above = faults == 1 and bool(other[0]) and pc.count_distinct(texts.slice(1)).as_py() >= _BELOW
         if faults and (few or above or (form == _NUMBER and _no_labels(texts, other, cells))):
             row = int(np.argmax(other))

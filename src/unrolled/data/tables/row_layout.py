@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from unrolled.data.encodings._cells import is_text
-from unrolled.data.encodings._labels import looks_like_labels
+from unrolled.data.encodings._labels import looks_like_labels, repeats
 from unrolled.data.io.column_names import names_a_part_of_time, names_a_time, names_an_actor, names_an_item
 from unrolled.data.tables.cadence import Cadence, cadence_of, clock_of_times
 from unrolled.data.tables.composed import with_key
@@ -27,19 +27,7 @@ _REPEATED = 0.02  # share of the times of one series that may occur a second tim
 _FEW = 0.05  # share of the rows that may lack a time by mistake
 _MOST_KEYS = 6  # columns of which pairs are tried
 _STEP_NAMES = {
-    "t",
-    "step",
-    "steps",
-    "cycle",
-    "frame",
-    "tick",
-    "second",
-    "seconds",
-    "minute",
-    "hour",
-    "hours",
-    "s",
-    "ms",
+    *("t", "s", "ms", "step", "steps", "cycle", "frame", "tick", "second", "seconds", "minute", "hour", "hours"),
 }
 
 
@@ -239,7 +227,7 @@ def _in_order(table: pa.Table, names: list[str], by: str) -> Layout:
 def _events(table: pa.Table, time: str, names: list[str]) -> Layout:
     """Who did what and when: the events of each of whom are one sequence."""
     others = [name for name in names if name != time]
-    labels = [name for name in others if _is_label(table.column(name)) and _repeats(table.column(name))]
+    labels = [name for name in others if _is_label(table.column(name)) and repeats(table.column(name))]
     who = [name for name in labels if names_an_actor(name)]
     what = [name for name in labels if name not in who]
     if len(what) > 1:
@@ -250,7 +238,7 @@ def _events(table: pa.Table, time: str, names: list[str]) -> Layout:
             f"{call}: the {other!r} of each {name!r}"
             for call, name, other in zip(calls, labels, reversed(labels), strict=True)
         )
-        raise UsageError(f"the rows look like events, but it is not clear whose: say one of {ways}")
+        raise UsageError(f"the rows look like events, but it is not clear whose: give one of {ways}")
     if len(who) != 1 or len(what) != 1:
         return Layout()
     settled: dict[str, Any] = {"by": who[0], "order": time, "inputs": tuple(what)}
@@ -272,12 +260,7 @@ def _is_label(column: pa.ChunkedArray) -> bool:
 
 
 def _is_prose(column: pa.ChunkedArray) -> bool:
-    return is_text(column.type) and not (looks_like_labels(column) or _repeats(column) or _codes_of_few_letters(column))
-
-
-def _codes_of_few_letters(column: pa.ChunkedArray) -> bool:
-    return not pc.any(pc.match_substring(column, " ")).as_py()
-
-
-def _repeats(column: pa.ChunkedArray) -> bool:
-    return 2 * int(pc.count_distinct(column).as_py()) <= len(column)
+    """Whether a column holds texts of several words that seldom repeat."""
+    if not is_text(column.type) or looks_like_labels(column) or repeats(column):
+        return False
+    return bool(pc.any(pc.match_substring(column, " ")).as_py())

@@ -7,7 +7,7 @@ from collections.abc import Collection
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from unrolled.data.encodings._labels import looks_like_labels
+from unrolled.data.encodings._labels import looks_like_labels, repeats
 from unrolled.data.encodings.encoding import has_time
 from unrolled.data.io.column_names import names_an_identity, names_an_item, says_one_of
 
@@ -50,7 +50,7 @@ def kinds_of_whole_numbers(
                 found[field.name] = "number"
         elif timed and (names_an_item(field.name) or names_an_identity(field.name)):
             found[field.name] = "category" if looks_like_labels(column) else "tokens"
-        elif not timed and names_an_identity(field.name) and field.name not in target and _repeats(column):
+        elif not timed and names_an_identity(field.name) and field.name not in target and repeats(column):
             found[field.name] = "category"
     return found
 
@@ -58,7 +58,3 @@ def kinds_of_whole_numbers(
 def _is_state(name: str, column: pa.ChunkedArray) -> bool:
     distinct = pc.count_distinct(pc.list_flatten(column), mode="only_valid").as_py()
     return distinct == 2 or (says_one_of(name, _STATES) and 2 < distinct <= _MOST_STATES)
-
-
-def _repeats(column: pa.ChunkedArray) -> bool:
-    return 2 * int(pc.count_distinct(column).as_py()) <= len(column)
