@@ -84,7 +84,7 @@ def test_the_lines_show_what_divides_them(name: str) -> None:
 def test_a_separator_that_the_name_of_the_file_does_not_promise() -> None:
     found = table("text,label\ngood,pos\nbad,neg\n", ".tsv")
     assert found.to_pydict() == {"text": ["good", "bad"], "label": ["pos", "neg"]}
-    assert remarks(found) == "the separator is ',', whatever the name of the file promises"
+    assert remarks(found) == "the separator is ',', not a tab as the name of the file says"
 
 
 def test_options_say_how_lines_are_divided() -> None:

@@ -54,7 +54,7 @@ def test_what_is_missing_is_named(tmp_path: Path) -> None:
 
 def test_files_of_one_name_are_refused(tmp_path: Path) -> None:
     (tmp_path / "a").mkdir()
-    with pytest.raises(DataError, match="two files to read line by line have one name"):
+    with pytest.raises(DataError, match="two of the files that are read line by line have the same name"):
         read(pair(tmp_path, "a\n", "b\n", ("train.txt", "a/train.txt")))
 
 

@@ -53,15 +53,15 @@ def counted_up(column: pa.ChunkedArray) -> pa.ChunkedArray | None:
 
 
 def counted_in(column: pa.ChunkedArray, numbers: pa.ChunkedArray) -> str:
-    """How a column was read, with its first cell as the example.
+    """How a column was read, as a phrase to follow its name, with its first cell as the example.
 
     Example:
         >>> cells = pa.chunked_array([["00:32:10"]])
         >>> counted_in(cells, counted_up(cells))
-        'is counted in its last unit, so that 00:32:10 is 1930'
+        'is read in its smallest unit, so that 00:32:10 is 1930'
     """
     row = pc.index(pc.is_valid(numbers), True).as_py()
-    return f"is counted in its last unit, so that {column[row].as_py()} is {numbers[row].as_py():.15g}"
+    return f"is read in its smallest unit, so that {column[row].as_py()} is {numbers[row].as_py():.15g}"
 
 
 def _at_first(column: pa.ChunkedArray) -> bool:

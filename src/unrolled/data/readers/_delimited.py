@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from unrolled.data.config import DataConfig
+from unrolled.data.encodings._cells import Fail
 from unrolled.data.encodings.encoding import ENCODINGS, traits_of
 from unrolled.data.io.field_marks import ANSWER
 from unrolled.data.io.number_forms import Sign, is_missing, readings
@@ -288,7 +289,7 @@ class _Reading:
         kind = self.config.kinds.get(name, "")
         return kind in ENCODINGS and traits_of(kind).measured
 
-    def _fail(self, index: int):  # type: ignore[no-untyped-def]
+    def _fail(self, index: int) -> Fail:
         return lambda row, message, hint: self.file.error(index, row, message, hint)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from unrolled.data.io.number_forms import like_a_value
@@ -74,7 +74,7 @@ class Sample:
         return found
 
 
-def _split(text: str, dialect: Dialect):  # type: ignore[no-untyped-def]
+def _split(text: str, dialect: Dialect) -> Iterator[list[str]]:
     lines = text.splitlines(keepends=True) if "\r" in text else text.split("\n")
     if dialect.separator == BLANKS:
         return (_words(line, dialect) for line in lines)

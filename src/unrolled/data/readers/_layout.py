@@ -99,11 +99,14 @@ def find_layout(data: pa.Buffer, origin: str, likely: str | None, config: DataCo
     data, empty = _without_empty_rows(data, dialect.sign.encode())
     layout = Layout(data, dialect, [], int(not config.header) + behind, begins=begins, without_first=without_first)
     layout = _with_names(layout, sample, origin, config)
-    remarks = [f"{counted(dropped, 'line')} before the header that start with # are left out"] if dropped else []
+    comments = counted(dropped, "line that starts with # is", "lines that start with # are")
+    remarks = [f"{comments} left out before the header"] if dropped else []
     if empty:
-        remarks.append(f"{counted(empty, 'empty row')} at the end {'is' if empty == 1 else 'are'} left out")
+        remarks.append(f"{counted(empty, 'empty row at the end is', 'empty rows at the end are')} left out")
     if likely not in (None, given, layout.dialect.separator):
-        remarks.append(f"the separator is {shown(layout.dialect.separator)}, whatever the name of the file promises")
+        remarks.append(
+            f"the separator is {shown(layout.dialect.separator)}, not {shown(likely)} as the name of the file says"
+        )
     elif layout.dialect.separator not in SEPARATORS and not given:
         remarks.append(f"the separator is {shown(layout.dialect.separator)}; {named('separator')} overrides it")
     return replace(layout, remarks=(*remarks, *layout.remarks))

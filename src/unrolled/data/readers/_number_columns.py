@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv
 
+from unrolled.data.encodings._cells import Fail
 from unrolled.data.io.elapsed import counted_up
 from unrolled.data.io.number_forms import (
     SIGNS,
@@ -23,7 +24,7 @@ from unrolled.data.io.number_forms import (
     units,
 )
 from unrolled.data.io.stray_cells import NUMBER, check_mixed, form_of
-from unrolled.errors import DataError, named
+from unrolled.errors import named
 
 __all__ = ["Written", "arrow_values", "examined", "settled_sign", "spelled"]
 
@@ -34,8 +35,6 @@ _HUGE = r"[0-9]{17}"
 _ADDRESS = r"^(?:25[0-5]|2[0-4][0-9]|[01]?[0-9]?[0-9])(?:\.(?:25[0-5]|2[0-4][0-9]|[01]?[0-9]?[0-9])){3}$"
 _MARKED = rf"^\s*{NUMBER} ?[A-Za-z*†]{{1,3}}\s*$"
 _PLAIN = rf"^\s*{NUMBER}\s*$"
-
-Fail = Callable[[int, str, str | None], DataError]
 
 
 @dataclass(frozen=True, slots=True)

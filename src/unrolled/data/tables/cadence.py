@@ -57,7 +57,7 @@ class Cadence:
         if self.gaps:
             lack = counted(self.missing, "step is", "steps are")
             parts.append(
-                f"{lack} missing in {counted(self.gaps, 'place')}, and what comes before and after follows each other"
+                f"{lack} missing in {counted(self.gaps, 'place')}, and the steps around a gap are read as neighbours"
             )
         if self.repeated:
             times = counted(self.repeated, "time occurs", "times occur")
@@ -100,7 +100,7 @@ def cadence_of(times: np.ndarray, series: np.ndarray | None = None) -> Cadence:
     Example:
         >>> days = np.datetime64("2024-01-01", "us") + np.array([0, 1, 2, 4, 5], "timedelta64[D]")
         >>> cadence_of(days.astype(np.int64)).say("date")
-        "'date': one step is 1 day; 1 step is missing in 1 place, and what comes before and after follows each other"
+        "'date': one step is 1 day; 1 step is missing in 1 place, and the steps around a gap are read as neighbours"
     """
     series = np.zeros(len(times), np.int64) if series is None else series
     order = np.lexsort((times, series))

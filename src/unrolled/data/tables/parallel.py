@@ -41,4 +41,4 @@ def _names(paths: Sequence[Path]) -> dict[str, Path]:
         names = [part[place] for part in parts if len(part) > place]
         if len({*names}) == len(paths) and all(names):
             return dict(zip(names, paths, strict=True))
-    raise DataError("two files to read line by line have one name", file=str(paths[-1]))
+    raise DataError("two of the files that are read line by line have the same name", file=str(paths[-1]))

@@ -76,7 +76,7 @@ def read(
     if config.order == DATE and DATE not in reading.table.column_names:
         reading = replace(reading, table=with_date_of_numbers(reading.table, ()).table)
     if timed is not None:
-        _check_told(reading, config)
+        _check_present(reading, config)
     reading = _leave_names_out(reading, config)
     reading = _leave_ignored_out(reading, config)
     reading = _date(reading, config, later=timed is not None)
@@ -97,8 +97,8 @@ def read(
     return _with_kinds(reading, config, steps, later=timed is not None)
 
 
-def _check_told(reading: Reading, config: DataConfig) -> None:
-    """What groups and makes the steps of a model's later data, as it did those of its training data."""
+def _check_present(reading: Reading, config: DataConfig) -> None:
+    """Refuse later data of a model without the columns that group or make its steps, as they did in training."""
     known = reading.table.column_names
     for name in (config.by, config.order, *config.fields):
         if name and name not in known:
@@ -124,11 +124,11 @@ def _date(reading: Reading, config: DataConfig, later: bool) -> Reading:
     settled = {"date_order": dated.order} if dated.order else {}
     timed = with_clock(dated.table, {*reading.dropped, *config.fields, *config.kinds}, later=later)
     kept = {name for name, kind in config.kinds.items() if not (kind in ENCODINGS and traits_of(kind).measured)}
-    table, counted = with_seconds(
+    table, seconds = with_seconds(
         timed.table, {*reading.dropped, *timed.dropped, *config.fields, *kept, config.by or ""}
     )
     # It was said when the model was trained.
-    said = () if later else (*dated.remarks, *filter(None, [timed.remark]), *counted)
+    said = () if later else (*dated.remarks, *filter(None, [timed.remark]), *seconds)
     reading = replace(reading, table=table, settled={**reading.settled, **settled})
     return replace(reading, remarks=(*reading.remarks, *said)).without(timed.dropped)
 
