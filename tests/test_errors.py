@@ -30,9 +30,17 @@ def test_every_error_is_ours_and_has_its_exit_code(name: str, code: int) -> None
 
 def test_no_error_is_missing_from_the_table_or_the_drawing() -> None:
     kinds = {n for n, kind in vars(errors).items() if isinstance(kind, type) and issubclass(kind, UnrolledError)}
-    assert kinds | {"IN_MEMORY", "Origin", "as_flags", "command", "counted", "did_you_mean", "lacking", "named"} == set(
-        errors.__all__
-    )
+    assert kinds | {
+        "IN_MEMORY",
+        "Origin",
+        "as_flags",
+        "command",
+        "counted",
+        "did_you_mean",
+        "lacking",
+        "named",
+        "reason_of",
+    } == set(errors.__all__)
     assert all(name in str(errors.__doc__) for name in kinds)
 
 

@@ -42,6 +42,7 @@ __all__ = [
     "did_you_mean",
     "lacking",
     "named",
+    "reason_of",
 ]
 
 _AS_FLAGS: ContextVar[bool] = ContextVar("as_flags", default=False)
@@ -240,6 +241,15 @@ def command(source: str, options: Mapping[str, object]) -> str:
             text = ",".join(map(str, value)) if isinstance(value, tuple | list) else str(value)
             words.append(f"{named(key)} {shlex.quote(text)}")
     return " ".join(words)
+
+
+def reason_of(error: Exception, most: int = 200) -> str:
+    r"""The first line of what a foreign library says, to be quoted in a message; or the kind of the error, if nothing.
+
+    >>> reason_of(ValueError("bad header at byte 7\nTraceback")), reason_of(EOFError())
+    ('bad header at byte 7', 'EOFError')
+    """
+    return (str(error).splitlines() or [type(error).__name__])[0][:most]
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from typing import Any, Self
 import torch
 from torch import Tensor, nn
 
-from unrolled.errors import DataError, MissingExtra, ModelError, ShapeError, UsageError
+from unrolled.errors import DataError, MissingExtra, ModelError, ShapeError, UsageError, reason_of
 from unrolled.storage.tensors import load_tensors
 
 __all__ = ["PretrainedEncoder"]
@@ -138,5 +138,5 @@ def _build(config: str) -> Any:
             raise ValueError("it must be an encoder with 1 to 256 layers")
         return transformers.AutoModel.from_config(wanted, dtype=torch.float32, trust_remote_code=False)
     except (ValueError, KeyError, TypeError, AttributeError, AssertionError, ImportError, RuntimeError) as error:
-        reason = (str(error).splitlines() or [type(error).__name__])[0][:200]
+        reason = reason_of(error)
         raise UsageError(f"transformers cannot build an encoder of type {kind!r} with these sizes: {reason}") from None

@@ -21,7 +21,7 @@ from typing import BinaryIO, cast
 import pyarrow as pa
 
 from unrolled.data.io.mapped import CHUNK, Spool, map_file, open_regular
-from unrolled.errors import DataError
+from unrolled.errors import DataError, reason_of
 
 __all__ = ["Beginning", "beginning", "check_archive", "contents", "plain_name"]
 
@@ -172,7 +172,7 @@ def _named_faults(path: Path, packing: str) -> Iterator[None]:
     try:
         yield
     except _DAMAGE as error:
-        reason = (str(error).splitlines() or [type(error).__name__])[0][:200]
+        reason = reason_of(error)
         what = f"{packing} file"
         if packing == "zip" and "not a zip file" in reason:
             what, reason = "zip archive or workbook, though it begins as one", "its end is missing or damaged"

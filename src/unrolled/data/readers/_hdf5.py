@@ -8,7 +8,7 @@ import io
 import numpy as np
 import pyarrow as pa
 
-from unrolled.errors import DataError, MissingExtra
+from unrolled.errors import DataError, MissingExtra, reason_of
 
 __all__ = ["MAGIC", "read_datasets"]
 
@@ -53,7 +53,7 @@ def read_datasets(data: pa.Buffer, origin: str) -> dict[str, np.ndarray]:
     except DataError:
         raise
     except Exception as error:  # damage raises many kinds of errors
-        reason = (str(error).splitlines() or [type(error).__name__])[0][:100]
+        reason = reason_of(error, 100)
         raise DataError(f"is not an HDF5 file that can be read: {reason}", file=origin) from None
     if not found:
         inside = f"only the groups {', '.join(groups[:5])}" if groups else "nothing"

@@ -14,7 +14,7 @@ from unrolled.data.io.mapped import open_regular
 from unrolled.data.io.unpacking import Beginning, check_archive, contents
 from unrolled.data.readers._array_columns import LONE, as_one_row, as_table
 from unrolled.data.readers.reader import Reader
-from unrolled.errors import DataError
+from unrolled.errors import DataError, reason_of
 
 __all__ = ["read_arrays"]
 
@@ -71,7 +71,7 @@ def _array(data: bytes | pa.Buffer, origin: str, name: str | None = None) -> np.
             raise DataError(
                 "holds pickled objects, which could run a program", file=origin, column=name, hint=hint
             ) from None
-        reason = (str(error).splitlines() or [type(error).__name__])[0][:100]
+        reason = reason_of(error, 100)
         raise DataError(f"is not a whole NumPy array: {reason}", file=origin, column=name) from None
     return array
 

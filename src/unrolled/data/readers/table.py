@@ -17,7 +17,7 @@ from unrolled.data.readers._delimited import read_delimited
 from unrolled.data.readers._jsonlines import read_json_lines
 from unrolled.data.readers._shapes import first_lines, like_table
 from unrolled.data.readers.reader import Reader, ending_of
-from unrolled.errors import DataError
+from unrolled.errors import DataError, reason_of
 
 __all__ = ["read_table", "read_written"]
 
@@ -66,7 +66,7 @@ def _decode(data: pa.Buffer, path: Path, decode: Callable[[pa.Buffer], pa.Table]
         # Reading does not check offsets, and following a crafted one would crash the process.
         table.validate(full=True)
     except (pa.ArrowException, OSError, MemoryError, UnicodeDecodeError) as error:
-        reason = (str(error).splitlines() or [type(error).__name__])[0][:200]
+        reason = reason_of(error)
         raise DataError(f"is not a valid {form} file: {reason}", file=str(path)) from None
     return table
 
