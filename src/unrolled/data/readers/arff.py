@@ -13,7 +13,6 @@ References:
 
 from __future__ import annotations
 
-import io
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -25,7 +24,7 @@ from unrolled.data.config import DataConfig
 from unrolled.data.io.unpacking import Beginning
 from unrolled.data.readers._shapes import first_lines
 from unrolled.data.readers.reader import Reader
-from unrolled.data.readers.text import text_buffer
+from unrolled.data.readers.text import numbered_lines
 from unrolled.errors import DataError, counted
 
 __all__ = ["read_arff"]
@@ -56,9 +55,7 @@ def read_arff(path: Path, config: DataConfig) -> pa.Table:
             sparse or has tables in its cells, which are not read.
     """
     origin = str(path)
-    text = io.TextIOWrapper(pa.BufferReader(text_buffer(path, config.text_encoding)), "utf-8", newline="\n")
-    lines = ((number, line.strip()) for number, line in enumerate(text, 1))
-    lines = ((number, line) for number, line in lines if line and not line.startswith("%"))
+    lines = numbered_lines(path, config.text_encoding, "%")
     attributes = _header(lines, origin)
     rows = [_cells(number, line, len(attributes), origin) for number, line in lines]
     if not rows:

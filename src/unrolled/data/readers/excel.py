@@ -19,8 +19,8 @@ from unrolled.data.config import DataConfig
 from unrolled.data.io.mapped import copied, map_file
 from unrolled.data.io.unpacking import Beginning, check_archive
 from unrolled.data.readers._delimited import read_delimited
-from unrolled.data.readers.reader import REMARK, Reader
-from unrolled.errors import DataError, MissingExtra, did_you_mean, named
+from unrolled.data.readers.reader import REMARK, Reader, remarks_of
+from unrolled.errors import DataError, MissingExtra, did_you_mean, named, reason_of
 
 __all__ = ["read_excel"]
 
@@ -58,9 +58,9 @@ def read_excel(path: Path, config: DataConfig) -> pa.Table:
     csv.writer(written, lineterminator="\n").writerows([_written(cell) for cell in row] for row in rows)
     config = config.model_copy(update={"separator": None, "decimal": None})  # those of this CSV are known
     table = read_delimited(copied(written.getvalue().encode("utf-8", "replace")), origin, config, ",")
-    said = table.schema.metadata or {}
-    remarks += said[REMARK].decode().splitlines() if REMARK in said else []
-    return table.replace_schema_metadata({**said, REMARK: "\n".join(remarks)}) if remarks else table
+    remarks += remarks_of(table)
+    said = {**(table.schema.metadata or {}), REMARK: "\n".join(remarks)}
+    return table.replace_schema_metadata(said) if remarks else table
 
 
 def _sheet(path: Path, name: str | None) -> tuple[list[list[Any]], list[str]]:
@@ -80,7 +80,7 @@ def _sheet(path: Path, name: str | None) -> tuple[list[list[Any]], list[str]]:
             chosen = known[0] if name is None else name
             rows = book.get_sheet_by_name(chosen).to_python(skip_empty_area=True)
     except (CalamineError, OSError, ValueError) as error:
-        reason = (str(error).splitlines() or [type(error).__name__])[0][:100]
+        reason = reason_of(error, 100)
         raise DataError(f"is not a workbook that can be read: {reason}", file=str(path)) from None
     others = [other for other in known if other != chosen]
     said = f"the sheet {chosen!r} is read; others: {', '.join(others[:5])} ({named('sheet')} chooses one)"

@@ -18,14 +18,17 @@ from unrolled.data.io.unpacking import Beginning, plain_name
 from unrolled.errors import DataError, UsageError
 from unrolled.registry import Registry
 
-__all__ = ["DECIMAL", "READERS", "REMARK", "STEP", "Reader", "ending_of", "reader_of", "suffixes"]
+__all__ = ["DECIMAL", "READERS", "REMARK", "STEP", "Reader", "ending_of", "reader_of", "remarks_of", "suffixes"]
 
 READERS = Registry("reader")
-REMARK = (
-    b"remark"  # in a table's metadata: what the user should know about how the file was read, a line for each thing
-)
+REMARK = b"remark"  # in a table's metadata: what the user should know about how it was read, a line for each thing
 STEP = b"step"  # in a table's metadata: step, season, horizon and longest of its series as JSON, where the file says so
 DECIMAL = b"decimal"  # in a table's metadata: the decimal sign of its numbers, if it is a comma
+
+
+def remarks_of(table: pa.Table) -> list[str]:
+    """What the user should know about how the file of ``table`` was read: the lines of its `REMARK`."""
+    return (table.schema.metadata or {}).get(REMARK, b"").decode().splitlines()
 
 
 def _never(_: Beginning) -> int:

@@ -6,6 +6,8 @@ end a line; a byte-order mark is dropped.
 
 from __future__ import annotations
 
+import io
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
@@ -18,7 +20,7 @@ from unrolled.data.io.utf8 import one_string, split_lines, to_utf8, unix_lines
 from unrolled.data.readers.reader import Reader
 from unrolled.errors import DataError
 
-__all__ = ["read_text", "text_buffer"]
+__all__ = ["numbered_lines", "read_text", "text_buffer"]
 
 _SUFFIXES = (".txt", ".md", ".log")
 _VAGUE = (".txt", ".log")
@@ -56,6 +58,22 @@ def text_buffer(path: Path, encoding: str) -> pa.Buffer:
     if not buffer.size:
         raise DataError("is empty except for its byte-order mark", file=str(path))
     return buffer
+
+
+def numbered_lines(path: Path, encoding: str, marks: str) -> Iterator[tuple[int, str]]:
+    """The lines of a file without blanks around them, with their numbers, but for empty ones and remarks.
+
+    Args:
+        path: the file.
+        encoding: of its text.
+        marks: the characters with which a remark starts.
+
+    Raises:
+        DataError: as in `read_text`.
+    """
+    text = io.TextIOWrapper(pa.BufferReader(text_buffer(path, encoding)), "utf-8", newline="\n")
+    lines = ((number, line.strip()) for number, line in enumerate(text, 1))
+    return ((number, line) for number, line in lines if line and line[0] not in marks)
 
 
 MEMBER = Reader(_SUFFIXES, read_text, Options=Options, vague=_VAGUE, whole=read_text, labelled=True)

@@ -13,7 +13,6 @@ References:
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import chain
@@ -26,7 +25,7 @@ from unrolled.data.config import DataConfig
 from unrolled.data.io.unpacking import Beginning
 from unrolled.data.readers._shapes import first_lines
 from unrolled.data.readers.reader import Reader
-from unrolled.data.readers.text import text_buffer
+from unrolled.data.readers.text import numbered_lines
 from unrolled.errors import DataError
 
 __all__ = ["read_ts"]
@@ -54,9 +53,7 @@ def read_ts(path: Path, config: DataConfig) -> pa.Table:
             a number, or a label that the header does not name.
     """
     origin = str(path)
-    text = io.TextIOWrapper(pa.BufferReader(text_buffer(path, config.text_encoding)), "utf-8", newline="\n")
-    lines = ((number, line.strip()) for number, line in enumerate(text, 1))
-    lines = ((number, line) for number, line in lines if line and line[0] not in "#%")
+    lines = numbered_lines(path, config.text_encoding, "#%")
     header = _header(lines, origin)
     rows: list[list[list[str]]] = []
     answers = []

@@ -15,7 +15,6 @@ References:
 from __future__ import annotations
 
 import datetime
-import io
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -27,7 +26,7 @@ from unrolled.data.config import DataConfig
 from unrolled.data.io.unpacking import Beginning
 from unrolled.data.readers._shapes import first_lines
 from unrolled.data.readers.reader import REMARK, STEP, Reader
-from unrolled.data.readers.text import text_buffer
+from unrolled.data.readers.text import numbered_lines
 from unrolled.errors import DataError
 
 __all__ = ["read_tsf"]
@@ -59,9 +58,7 @@ def read_tsf(path: Path, config: DataConfig) -> pa.Table:
             have the attributes of the header, or holds something else than numbers.
     """
     origin = str(path)
-    text = io.TextIOWrapper(pa.BufferReader(text_buffer(path, config.text_encoding)), "utf-8", newline="\n")
-    lines = ((number, line.strip()) for number, line in enumerate(text, 1))
-    lines = ((number, line) for number, line in lines if line and not line.startswith("#"))
+    lines = numbered_lines(path, config.text_encoding, "#")
     attributes, frequency, horizon = _header(lines, origin)
     held: dict[str, list[str]] = {name: [] for name in attributes}
     pieces: list[np.ndarray] = []

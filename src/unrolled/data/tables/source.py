@@ -20,7 +20,7 @@ from unrolled.data.io.line_files import line_files
 from unrolled.data.io.mapped import map_stream
 from unrolled.data.io.views import without_views
 from unrolled.data.readers._listcells import with_lists
-from unrolled.data.readers.reader import DECIMAL, READERS, REMARK, STEP, Reader
+from unrolled.data.readers.reader import DECIMAL, READERS, STEP, Reader, remarks_of
 from unrolled.data.tables.cadence import Cadence
 from unrolled.data.tables.file_names import FILE, name_files
 from unrolled.data.tables.in_memory import to_table
@@ -116,7 +116,7 @@ def _standard_input(config: DataConfig) -> Reading:
     if suffix is not None and suffix not in READERS.get(_TABLE).suffixes:
         raise UsageError(f"standard input is a table, as csv or jsonl: {named('format')} {config.format} needs a file")
     table = read_written(map_stream(sys.stdin.buffer, name), name, config, suffix)
-    return Reading(table, Origin(name), _TABLE, _remarks(table), settled=_settled(table))
+    return Reading(table, Origin(name), _TABLE, tuple(remarks_of(table)), settled=_settled(table))
 
 
 def _file(path: Path, config: DataConfig, alphabet: Name | None, later: bool) -> Reading:
@@ -133,7 +133,7 @@ def _file(path: Path, config: DataConfig, alphabet: Name | None, later: bool) ->
         raise error
     if config.by == FILE and reader.tabular:
         table = name_files(table, path.parent, {path: table}, reader)
-    remarks = tuple(remark for remark in (choice.remark, *_remarks(table)) if remark)
+    remarks = tuple(remark for remark in (choice.remark, *remarks_of(table)) if remark)
     cadence = _cadence(table)
     return Reading(table, Origin(str(path)), choice.reader, remarks, settled=_settled(table), cadence=cadence)
 
@@ -159,7 +159,7 @@ def _folder(folder: Path, config: DataConfig, alphabet: Name | None) -> Reading:
     tables, broken = _read_all(files, reader, config, alphabet)
     remarks = _left_out(others, len(files), chosen)
     remarks += check_some(folder, [str(broken[file]) for file in files if file in broken], len(files), chosen)
-    said = list(dict.fromkeys(remark for part in tables.values() for remark in _remarks(part)))
+    said = list(dict.fromkeys(remark for part in tables.values() for remark in remarks_of(part)))
     remarks += said[:_SAID] + (
         [f"{counted(len(said) - _SAID, 'more remark', 'more remarks')} of this kind"] if len(said) > _SAID else []
     )
@@ -183,11 +183,6 @@ def _left_out(others: list[str], read: int, reader: str) -> list[str]:
         return []
     files = counted(len(others), "other file is", "other files are")
     return [f"{counted(read, 'file is', 'files are')} read as {reader}; {files} left out: {listed(sorted(others))}"]
-
-
-def _remarks(table: pa.Table) -> tuple[str, ...]:
-    metadata = table.schema.metadata or {}
-    return tuple(metadata[REMARK].decode().splitlines()) if REMARK in metadata else ()
 
 
 def _settled(table: pa.Table) -> dict[str, Any]:
