@@ -7,6 +7,7 @@ figure below the floor is measured once more, five times as long, before it coun
 
     OMP_NUM_THREADS=1 python bench/swapping.py
     OMP_NUM_THREADS=2 python bench/swapping.py
+    OMP_NUM_THREADS=1 python bench/swapping.py --packed equal
 """
 
 import argparse
@@ -19,6 +20,7 @@ import common
 import machine
 import torch
 from torch import nn
+from torch.nn.utils.rnn import pack_padded_sequence
 
 from unrolled.kernels import library
 from unrolled.layers import torch_compat
@@ -61,6 +63,7 @@ def main() -> None:
     parser.add_argument("--cells", nargs="+", default=CELLS)
     parser.add_argument("--types", nargs="+", default=TYPES)
     parser.add_argument("--modes", nargs="+", default=MODES)
+    parser.add_argument("--packed", choices=("equal", "varied"), help="a PackedSequence of rows that long, made once")
     parser.add_argument("--quick", action="store_true", help="not recorded")
     options = parser.parse_args()
     print(f"{machine.line()}; kernels {library.active()}\n")
@@ -68,7 +71,7 @@ def main() -> None:
     for cell, type_, mode in product(options.cells, options.types, options.modes):
         ratios = {}
         for shape in SHAPES:
-            pair = programs(cell, getattr(torch, type_), mode, shape)
+            pair = programs(cell, getattr(torch, type_), mode, shape, options.packed)
             found = ratio(pair, options.seconds)
             ratios[shape] = found if found >= FLOOR else ratio(pair, 5 * options.seconds)
         values = sorted(ratios.values())
@@ -77,27 +80,35 @@ def main() -> None:
         print(f"| {cell} | {type_} | {mode} | {figures} | {below} |", flush=True)
         if not options.quick:
             row = {"cell": cell, "type": type_, "mode": mode, "threads": torch.get_num_threads()}
+            row |= {"packed": options.packed} if options.packed else {}
             shown = {" ".join(map(str, shape)): round(value, 3) for shape, value in ratios.items()}
             common.record("swapping", {**row, "ratios": shown, "machine": machine.line(), "date": machine.today()})
 
 
-def programs(cell: str, dtype: torch.dtype, mode: str, shape: tuple[int, int, int, int]) -> Pair:
-    """The same call on torch.nn's layer and on ours."""
+def programs(
+    cell: str, dtype: torch.dtype, mode: str, shape: tuple[int, int, int, int], packed: str | None = None
+) -> Pair:
+    """The same call on torch.nn's layer and on ours; packed rows are half to full as long if they are ``varied``."""
     rows, steps, inputs, units = shape
     torch.manual_seed(0)
     theirs: nn.Module = getattr(nn, cell)(inputs, units, batch_first=True, dtype=dtype)
     ours: nn.Module = getattr(torch_compat, cell)(inputs, units, batch_first=True, dtype=dtype)
     ours.load_state_dict(theirs.state_dict())
-    x = torch.randn(rows, steps, inputs, dtype=dtype, requires_grad=mode == "training")
+    x = torch.randn(rows, steps, inputs, dtype=dtype)
+    lengths = torch.linspace(steps, steps if packed == "equal" else max(1, steps // 2), rows).long()
+    given = x if packed is None else pack_padded_sequence(x, lengths, batch_first=True)
+    leaf = x if packed is None else given.data
+    leaf.requires_grad_(mode == "training")
 
     def run(layer: nn.Module) -> None:
         if mode == "inference":
             with torch.inference_mode():
-                layer(x)
+                layer(given)
         else:
             layer.zero_grad(set_to_none=True)
-            x.grad = None
-            layer(x)[0].sum().backward()
+            leaf.grad = None
+            y = layer(given)[0]
+            (y if packed is None else y.data).sum().backward()
 
     return lambda: run(theirs), lambda: run(ours)
 

@@ -53,6 +53,16 @@ def test_as_if_a_copy_had_been_written_over(name: str, settings: dict[str, Any],
             torch.testing.assert_close(mine, expected, atol=1e-10, rtol=1e-12)
 
 
+def test_where_torch_s_own_loop_trains_the_lstm_it_is_refused_as_there() -> None:
+    """Many rows of few units; torch.nn.LSTM refuses it at every size, never with wrong gradients."""
+    for library in (nn, layers):
+        layer, x = library.LSTM(5, 7), torch.randn(6, 70, 5)
+        y, _ = layer(x)
+        y += 1
+        with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+            y.sum().backward()
+
+
 def test_large_outputs_whose_memory_is_used_again() -> None:
     layer, x = layers.GRU(32, 128), torch.randn(60, 64, 32)
     for mine, expected in zip(gradients(layer, x, add, False), gradients(layer, x, add, True), strict=True):

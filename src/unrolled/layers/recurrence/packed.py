@@ -13,7 +13,6 @@ from torch.nn.utils.rnn import PackedSequence
 
 from unrolled.cells.cell import check_input
 from unrolled.errors import ShapeError
-from unrolled.layers.lengths import real_steps
 
 __all__ = ["Packed", "unpack"]
 
@@ -22,23 +21,23 @@ __all__ = ["Packed", "unpack"]
 class Packed:
     """A packed sequence, padded to ``x`` (N, L, W), and what packs it again.
 
-    ``rows`` and ``steps`` hold the row and step of each packed vector: all rows of the first step, of the second, ….
+    ``lengths`` is ``None`` where all rows are equally long: then ``x`` and `data` are views, and nothing is copied.
+    ``places`` holds the place of each packed vector among the L·N of all steps, with all rows of a step side by side.
     """
 
     source: PackedSequence
     x: Tensor
-    lengths: Tensor
-    rows: Tensor
-    steps: Tensor
+    lengths: Tensor | None
+    places: Tensor | None
 
     def data(self, y: Tensor) -> Tensor:
         """The vectors of ``y`` (N, L, ·), packed."""
-        return y[self.rows, self.steps]
+        every = y.transpose(0, 1).reshape(-1, y.shape[2])
+        return every if self.places is None else every.index_select(0, self.places)
 
     def pad(self, data: Tensor) -> Tensor:
         """The inverse of `data`."""
-        empty = data.new_zeros(len(self.lengths), int(self.lengths[0]), data.shape[1])
-        return empty.index_put((self.rows, self.steps), data)
+        return _padded(data, self.places, len(self.source.batch_sizes), len(self.x))
 
     def pack(self, y: Tensor) -> PackedSequence:
         """``y`` (N, L, ·) as a packed sequence like the source."""
@@ -66,26 +65,48 @@ def unpack(packed: PackedSequence, width: int, weight: Tensor, owner: str) -> Pa
     check_input(data, "(all steps, I)", width, weight, f"{owner}: packed")
     if sizes.dim() != 1 or sizes.dtype != torch.int64 or sizes.device.type != "cpu" or len(sizes) == 0:
         raise _malformed(owner, f"batch_sizes is {tuple(sizes.shape)} {sizes.dtype}, expected (L,) int64 on the CPU")
-    if int(sizes[-1]) < 1 or bool((sizes[1:] > sizes[:-1]).any()) or sum(sizes.tolist()) != len(data):
-        shown = ", ".join(map(str, sizes[:6].tolist())) + (", …" if len(sizes) > 6 else "")
+    counts = sizes.tolist()
+    if counts[-1] < 1 or sum(counts) != len(data) or counts != sorted(counts, reverse=True):
+        shown = ", ".join(map(str, counts[:6])) + (", …" if len(counts) > 6 else "")
         raise _malformed(owner, f"batch_sizes {shown} must be positive, never grow, and add up to {len(data)} vectors")
-    rows = int(sizes[0])
-    for name, order in (("sorted_indices", packed.sorted_indices), ("unsorted_indices", packed.unsorted_indices)):
-        if order is not None and (order.shape != (rows,) or sorted(order.tolist()) != list(range(rows))):
-            raise _malformed(owner, f"{name} must hold each of 0 … {rows - 1} once")
-    _check_inverse(packed, owner)
-    lengths = (sizes.unsqueeze(0) > torch.arange(rows).unsqueeze(1)).sum(1).to(data.device)
-    steps, at = real_steps(lengths, len(sizes)).T.nonzero(as_tuple=True)
-    bare = Packed(packed, data, lengths, at, steps)
-    return Packed(packed, bare.pad(data), lengths, at, steps)
+    rows = counts[0]
+    _check_orders(packed, rows, owner)
+    if counts[-1] == rows:
+        return Packed(packed, _padded(data, None, len(counts), rows), None, None)
+    real = sizes.unsqueeze(1) > torch.arange(rows)  # (L, N)
+    places = real.flatten().nonzero().squeeze(1).to(data.device)
+    return Packed(packed, _padded(data, places, len(counts), rows), real.sum(0).to(data.device), places)
 
 
-def _check_inverse(packed: PackedSequence, owner: str) -> None:
+def _padded(data: Tensor, places: Tensor | None, steps: int, rows: int) -> Tensor:
+    """``data`` at ``places`` (``None``: at all) of the L·N vectors, as (N, L, ·); 0 elsewhere."""
+    if places is not None:
+        data = data.new_zeros(steps * rows, data.shape[1]).index_copy(0, places, data)
+    return data.reshape(steps, rows, data.shape[1]).transpose(0, 1)
+
+
+def _check_orders(packed: PackedSequence, rows: int, owner: str) -> None:
     order, back = packed.sorted_indices, packed.unsorted_indices
+    if _are_inverse(order, back, rows):
+        return
+    for name, indices in (("sorted_indices", order), ("unsorted_indices", back)):
+        if indices is not None and (indices.shape != (rows,) or sorted(indices.tolist()) != list(range(rows))):
+            raise _malformed(owner, f"{name} must hold each of 0 … {rows - 1} once")
     if (order is None) != (back is None):
         raise _malformed(owner, "sorted_indices and unsorted_indices must be given together")
-    if order is not None and back is not None and order[back].tolist() != list(range(len(order))):
-        raise _malformed(owner, "unsorted_indices is not the inverse of sorted_indices")
+    raise _malformed(owner, "unsorted_indices is not the inverse of sorted_indices")
+
+
+def _are_inverse(order: Tensor | None, back: Tensor | None, rows: int) -> bool:
+    """Whether both are missing, or each is a permutation of the rows and undoes the other."""
+    if order is None or back is None:
+        return order is back
+    if order.shape != (rows,) or back.shape != (rows,) or order.dtype != torch.int64 or back.dtype != torch.int64:
+        return False
+    try:
+        return torch.equal(order.cpu().index_select(0, back.cpu()), torch.arange(rows))
+    except IndexError:  # one is out of range
+        return False
 
 
 def _malformed(owner: str, why: str) -> ShapeError:

@@ -143,11 +143,7 @@ def run(
         if lengths is not None or mask is not None:
             name = "mask" if lengths is None else "lengths"
             raise UsageError(f"{owner}: a packed sequence has its own lengths: leave {name} out")
-        packed = unpack(given, form.input_size, weight, owner)
-        before = _checked_state(form, before, packed.x, owner, batched=True)
-        before = tuple(packed.sort(part) for part in before)
-        y, after = _layers(module, form, packed.x, before, packed.lengths, packed)
-        return packed.pack(y), tuple(packed.unsort(part) for part in after)
+        return _run_packed(module, form, unpack(given, form.input_size, weight, owner), before, owner)
     if given.dim() not in (2, 3):
         raise ShapeError(f"{owner}: input has shape {tuple(given.shape)}, expected 3 axes, or 2 for a single row")
     batched = given.dim() == 3
@@ -174,6 +170,22 @@ def run(
     if batched:
         return y, after
     return y.squeeze(1), tuple(part.squeeze(1) for part in after)
+
+
+def _run_packed(
+    module: nn.RNNBase, form: Form, packed: Packed, before: tuple[Tensor, ...] | None, owner: str
+) -> tuple[PackedSequence, tuple[Tensor, ...]]:
+    if before is not None:
+        before = tuple(packed.sort(part) for part in _checked_state(form, before, packed.x, owner, batched=True))
+    whole = None
+    if packed.lengths is None:  # an ordinary batch, which torch's own loop may run
+        whole = run_whole(module, packed.x if form.batch_first else packed.x.transpose(0, 1), before)
+    if whole is None:
+        y, after = _layers(module, form, packed.x, before, packed.lengths, packed)
+    else:
+        y, after = whole
+        y = y if form.batch_first else y.transpose(0, 1)
+    return packed.pack(y), tuple(packed.unsort(part) for part in after)
 
 
 def session(module: nn.Module, batch: int | None) -> LayerSession:

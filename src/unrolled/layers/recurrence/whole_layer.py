@@ -4,6 +4,8 @@ The kernels pack the weights at each call, which pays off over many steps or row
 and oneDNN computes in bfloat16 where the kernels first widen the weights. The packed weights are not kept between
 calls, since a program may change a weight without torch noticing: ``target.data.copy_(source)`` leaves the version
 counter as it is. Measured by ``bench/swapping.py``.
+
+Here an output that is written over in place is as in torch.nn: the backward pass of an LSTM then raises torch's error.
 """
 
 from __future__ import annotations
