@@ -156,14 +156,21 @@ def test_lists_where_single_values_were_fitted() -> None:
 
 def test_live_values() -> None:
     number = fit([1.0, None, 3.0])
-    for value, wanted in [(3, [1, 0]), ("1.0", [-1, 0]), (None, [0, 1]), ("", [0, 1]), (np.float32(3), [1, 0])]:
+    for value, wanted in [
+        (3, [1, 0]),
+        ("1.0", [-1, 0]),
+        (None, [0, 1]),
+        ("", [0, 1]),
+        ("nan", [0, 1]),
+        (np.float32(3), [1, 0]),
+    ]:
         assert number.encode_live(value, (), WHERE)[0][0].tolist() == wanted
     with pytest.raises(DataError, match=r"^meter.csv, column 'load': 'high' is not a number$"):
         number.encode_live("high", (), WHERE)
     with pytest.raises(DataError, match="is not a number"):
         number.encode_live([1.0], (), WHERE)
     with pytest.raises(DataError, match="column 'load': the value is NaN"):
-        number.encode_live("nan", (), WHERE)
+        number.encode_live(float("nan"), (), WHERE)
 
 
 def test_a_stored_scale_is_checked() -> None:

@@ -57,7 +57,7 @@ def test_encodings(path: Path, encoding: str) -> None:
         (b"\xed\xa0\x80", "utf-8", "line 1, byte 1 of the file, 0xed, is not utf-8"),
         (b"\x89PNG\r\n\x1a\n\0", "utf-8", "line 1, byte 1 of the file, 0x89, is not utf-8"),
         (b"ab\n\x81", "cp1252", "line 2, byte 4 of the file, 0x81, is not cp1252 (set the right text_encoding)"),
-        (b"\xff\xfea", "utf-8", "is UTF-16, not UTF-8 (try text_encoding utf-16)"),
+        (b"\xff\xfea", "utf-8", "line 1, byte 3 of the file, 0x61, is not utf-16 (set the right text_encoding)"),
         (b"a\0\n\0b", "utf-16-le", "line 2, byte 5 of the file"),
         (b"", "utf-8", "is empty"),
         (b"\xef\xbb\xbf", "utf-8", "is empty except for its byte-order mark"),
