@@ -412,6 +412,13 @@ def test_blanks_around_quotes_are_no_text(sign: str, quote: str) -> None:
     assert found["t"].to_pylist() == [*cells[:3], None]
 
 
+def test_blanks_around_quotes_of_cells_that_start_with_one_or_are_empty() -> None:
+    assert table('t; n\n"""a, b"" so"; 1\nb; 2\n')["t"].to_pylist() == ['"a, b" so', "b"]
+    assert table('n; t\n1; """a, b"" so"\n2; b\n')["t"].to_pylist() == ['"a, b" so', "b"]
+    assert table('n; t\n1; "a ""so"""\n2; b\n')["t"].to_pylist() == ['a "so"', "b"]
+    assert table('n; t\n1; ""\n2; b\n')["t"].to_pylist() == [None, "b"]
+
+
 def test_blanks_around_quotes_in_a_long_file() -> None:
     rows = [f'{n}, "line {n},\nhe said, ""yes"", and", x' for n in range(60_000)]  # of several pieces
     found = table(lines("n, t, y", *rows))

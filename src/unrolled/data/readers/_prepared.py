@@ -40,11 +40,13 @@ def without_blanks_around_quotes(data: pa.Buffer, dialect: Dialect) -> pa.Buffer
         return data
     quote, by = re.escape(dialect.quote.encode()), re.escape(dialect.separator.encode())
     blanks = rb" +" if dialect.separator == "\t" else rb"[ \t]+"
-    lone = rb"%b%b%b(?!%b)|(?<!%b)%b%b(?:%b|[\r\n])" % (by, blanks, quote, quote, quote, quote, blanks, by)
-    if not re.search(lone, bytes(data[: min(1 << 16, data.size)])):
+    odd = rb"(?<!%b)%b(?:%b%b)*(?!%b)" % ((quote,) * 5)  # an even number is text in a cell, or an empty cell
+    end = rb"(?:%b|[\r\n]|\Z)" % by
+    around = rb"%b%b(?:%b|%b%b%b)|%b%b%b" % (by, blanks, odd, quote, quote, end, odd, blanks, end)
+    if not re.search(around, bytes(data[: min(1 << 16, data.size)])):
         return data
     within = rb"%b[^%b]*(?:%b%b[^%b]*)*%b" % ((quote,) * 6)
-    cell = re.compile(rb"(\A|[\r\n]|%b)(?:%b)?(%b)(?:%b)?(?=%b|[\r\n]|\Z)" % (by, blanks, within, blanks, by))
+    cell = re.compile(rb"(\A|[\r\n]|%b)(?:%b)?(%b)(?:%b)?(?=%b)" % (by, blanks, within, blanks, end))
     return _replaced(data, lambda piece: cell.sub(rb"\1\2", piece), dialect.quote.encode())
 
 
