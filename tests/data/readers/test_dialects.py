@@ -51,6 +51,7 @@ def test_what_a_dialect_writes_is_read_back_or_refused(first: int) -> None:
 SEPARATORS = {
     "semicolons around decimal commas": ("a;b\n1,5;2,5\n3,5;4,25\n", {"a": [1.5, 3.5], "b": [2.5, 4.25]}),
     "two colons": ("u::i\n1::1193\n1::661\n", {"u": [1, 1], "i": [1193, 661]}),
+    "two colons beside commas": ("u::x,1\n1::2,5\n3::4,5\n", {"u": [1, 3], "x,1": [2.5, 4.5]}),
     "blanks": ("a  b   label\n0   1.5    x\n1   2.5    y\n", {"a": [0, 1], "b": [1.5, 2.5], "label": ["x", "y"]}),
     "what Excel writes first": ("sep=;\na;b\n1;x\n2;y\n", {"a": [1, 2], "b": ["x", "y"]}),
     "comments": ("# made by\n# a program\na,b\n1,2\n3,4\n", {"a": [1, 3], "b": [2, 4]}),

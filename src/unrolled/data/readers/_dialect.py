@@ -122,6 +122,7 @@ def best_separator(sample: Sample, dialect: Dialect, likely: str | None = None) 
         likely: the separator that the name of the file promises; it wins where it divides the header.
     """
     ranks: dict[str, tuple[float, ...]] = {}
+    clear = (*SEPARATORS, "::")
     fallback, most = likely or ",", 1
     for separator in (*SEPARATORS, *_RARE):
         if separator.strip() and separator != BLANKS and separator not in sample.text:
@@ -135,11 +136,11 @@ def best_separator(sample: Sample, dialect: Dialect, likely: str | None = None) 
         if width > 1 and _agree(rows, width):
             values = value_share(rows[1:])
             if separator in SEPARATORS or (values >= _ENOUGH[separator] and len(rows) > 1):
-                ranks[separator] = (separator in (*SEPARATORS, "::"), width, values, -FIRST.index(separator))
+                ranks[separator] = (separator in clear, width, values, -FIRST.index(separator))
     if not ranks:
         return fallback
     best = max(ranks, key=lambda separator: ranks[separator])
-    if best not in SEPARATORS and most > 1:  # a header that a usual separator divides has a row that differs
+    if best not in clear and most > 1:  # a header that a usual separator divides has a row that differs
         return fallback
     return best
 
