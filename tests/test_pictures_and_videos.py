@@ -55,7 +55,7 @@ def test_digits_in_folders_are_told_apart(
 def test_without_a_target_the_folders_are_the_labels(digits: Path, tmp_path: Path) -> None:
     lines: list[str] = []
     trained = ur.fit(str(digits), steps=2, hidden=4, out=tmp_path / "run", say=lines.append)
-    assert "target: label, the folders that hold the files; target overrides it" in lines
+    assert "target: label (the folders that hold the files); target overrides it" in lines
     assert trained.config.task.name == "classify" and ur.load(tmp_path / "run").config.data.target == ("label",)
     again = ur.fit(str(digits), out=tmp_path / "run", resume=True)
     assert again.metrics == trained.metrics
@@ -63,12 +63,14 @@ def test_without_a_target_the_folders_are_the_labels(digits: Path, tmp_path: Pat
         ur.fit(str(digits), task="next_step", steps=2, hidden=4, out=tmp_path / "other")
 
 
-def test_captions_are_not_continued_unasked(tmp_path: Path) -> None:
+def test_captions_beside_pictures_are_what_is_predicted(tmp_path: Path) -> None:
     for number in range(4):
         (tmp_path / f"{number}.png").write_bytes(to_png(np.full((2, 2, 1), number, np.uint8)))
     (tmp_path / "captions.csv").write_text("file,caption\n" + "".join(f"{n}.png,the number {n}\n" for n in range(4)))
-    with pytest.raises(DataError, match=r"no column holds sequences to continue \(choose one with target\)"):
-        ur.fit(str(tmp_path), steps=2, hidden=4, out=tmp_path / "run")
+    lines: list[str] = []
+    model = ur.fit(str(tmp_path), steps=2, hidden=4, out=tmp_path / "run", say=lines.append)
+    assert (model.config.task.name, model.task.coder.target) == ("translate", "caption")
+    assert any(line.startswith("target: caption (") for line in lines)
 
 
 @pytest.mark.parametrize(("layout", "size", "steps"), [("pixels", "4", 16), ("patches:4", None, 4)])

@@ -33,6 +33,12 @@ def spoiled(cell: Any) -> Any:
     return cell if isinstance(cell, bool) else 1 - cell if cell in (0, 1) else cell * 1000 + 777
 
 
+def without_learned(file: bytes) -> dict[str, Any]:
+    """A file of encodings without what is learned from the validation split on purpose: the width of intervals."""
+    found = json.loads(file)
+    return {name: value for name, value in found.items() if name != "learned"}
+
+
 @pytest.mark.parametrize("name", RUNS)
 def test_what_is_held_out_changes_no_encoding_and_the_test_split_nothing_at_all(name: str, tmp_path: Path) -> None:
     run = RUNS[name]
@@ -48,7 +54,8 @@ def test_what_is_held_out_changes_no_encoding_and_the_test_split_nothing_at_all(
     encodings = [file for file in files["one"] if file.startswith("encodings/")]
     assert encodings
     for file in encodings:
-        assert files["one"][file] == files["two"][file] == files["three"][file]
+        assert files["one"][file] == files["three"][file]
+        assert without_learned(files["one"][file]) == without_learned(files["two"][file])
     assert files["one"]["model.safetensors"] == files["three"]["model.safetensors"]
     ours, theirs = (json.loads(files[place]["results.json"])["metrics"] for place in ("one", "three"))
     assert ours["valid"] == theirs["valid"]

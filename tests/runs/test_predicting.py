@@ -81,7 +81,7 @@ def test_events_are_a_line_for_each_candidate_and_the_end_is_one(tmp_path: Path)
     table = model.predict(visits)
     row = table.to_pylist()[0]
     assert sorted(row["what_top"]) == ["<end>", "buy", "see"]
-    assert sum(row["what_top_p"]) == pytest.approx(1)
+    assert 0.5 < sum(row["what_top_p"]) <= 1  # the rest is of what is never the answer, such as an unknown item
     assert row["what_predicted"] == row["what_top"][0] and row["what_p"] == pytest.approx(row["what_top_p"][0])
     lines = by_rank(table.combine_chunks(), data_of(table))
     assert lines.column_names == ["row", "who", "rank", "what_predicted", "what_p"]

@@ -50,8 +50,8 @@ class Progress:
             self._parts["loss"] = f"loss {event['loss']:.4g}"
         elif event["kind"] == "valid":
             measured = {name: v for name, v in event.items() if name not in _POSITION}
-            metric, value = next(iter(in_order(measured).items()))
-            self._parts["valid"] = f"valid {metric} {value:.4g}"
+            for metric, value in list(in_order(measured).items())[:1]:  # none if nothing could be scored
+                self._parts["valid"] = f"valid {metric} {value:.4g}"
         elif event["kind"] == "skipped":
             self.say(f"step {event['step']}: skipped, its loss or gradient is not finite")
         else:  # training is over, and the splits are evaluated

@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from unrolled.data.encodings._cells import is_text, plain
+from unrolled.data.encodings.encoding import ENCODINGS
 from unrolled.data.io.date_forms import MONTHS
 from unrolled.data.io.day_numbers import days_of
 from unrolled.data.io.elapsed import counted_in, counted_up
@@ -29,6 +30,7 @@ _NAMES = {
 _QUARTER = ("quarter", "qtr", "q")
 _RANGES = {"year": (1800, 2200), "month": (1, 12), "day": (1, 31), "hour": (0, 23), "minute": (0, 59)}
 _SECOND = 1_000_000
+_SURE = 90  # the score of an encoding that recognises its own
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,10 +106,16 @@ def with_seconds(table: pa.Table, dropped: Collection[str]) -> tuple[pa.Table, t
     remarks = []
     for index, name in enumerate(table.column_names):
         column = plain(table.column(index))
-        if name not in dropped and (numbers := counted_up(column)) is not None:
-            table = table.set_column(index, name, numbers)
-            remarks.append(f"{name!r} {counted_in(column, numbers)}")
+        if name in dropped or (numbers := counted_up(column)) is None or _has_a_kind(column):
+            continue
+        table = table.set_column(index, name, numbers)
+        remarks.append(f"{name!r} {counted_in(column, numbers)}")
     return table, tuple(remarks)
+
+
+def _has_a_kind(texts: pa.ChunkedArray) -> bool:
+    """Whether the encoding of another package is sure that such texts are its own."""
+    return any(encoding.recognises(texts) >= _SURE for encoding in ENCODINGS.members().values())
 
 
 def with_date_of_numbers(table: pa.Table, dropped: Collection[str]) -> Composed:
