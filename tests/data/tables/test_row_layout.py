@@ -42,6 +42,12 @@ def test_dates_that_repeat_are_parted_by_a_column_of_labels() -> None:
         assert series.kinds == {"units": "number"}
 
 
+def test_a_few_dated_numbers_are_a_series_and_a_few_numbers_are_not() -> None:
+    assert dict(found({"date": DAYS[:4], "y": NUMBERS[:4]}).settled) == {"order": "date"}
+    assert not found({"date": DAYS[:3], "y": NUMBERS[:3]}).settled
+    assert not found({"t": range(4), "y": NUMBERS[:4]}).settled
+
+
 def test_an_hour_that_occurs_twice_does_not_make_two_series() -> None:
     hours = [str(hour) for hour in np.arange("2024-10-26T00", "2024-10-28T12", dtype="datetime64[h]")]
     series = found({"when": [*hours[:28], *hours[27:]], "load": NUMBERS[:30] + NUMBERS[:31]})

@@ -144,7 +144,7 @@ def _as_series(
         return
     cadence = cadence_of(at)
     if not cadence.repeated:
-        if cadence.regular and cadence.longest >= _FEWEST:
+        if cadence.regular and cadence.longest >= (_FEWEST_DATES if at.dtype == np.int64 else _FEWEST):
             yield time, _closing(table, at, free, cadence)
         return
     by = parting(table, at, free)
