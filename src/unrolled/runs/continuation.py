@@ -30,7 +30,18 @@ def as_prompt(encoding: Encoding, cell: Any) -> str:
 
 
 def continued(prompt: str, task: Task, network: Model, length: int, settings: Sampling) -> Iterator[str]:
-    """Continue ``prompt`` with a model of texts or of piano rolls; arguments and errors as for `Trained.generate`."""
+    """Continue ``prompt`` with a model of texts or of piano rolls, as `Trained.generate` does.
+
+    Args:
+        prompt: the text to continue.
+        task, network: the model.
+        length: the most tokens or steps to write.
+        settings: how they are drawn.
+
+    Raises:
+        UsageError: the model does not continue texts or rolls, reads other columns too, or needs a prompt.
+        DataError: the model never saw a character, or any word, of the prompt.
+    """
     coder, answer = task.coder, task.coder.answer
     text = answer if isinstance(answer, Text) else None
     roll = isinstance(answer, Pitches) and answer.is_roll

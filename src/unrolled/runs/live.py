@@ -18,9 +18,17 @@ __all__ = ["live_session"]
 
 
 def live_session(task: Task, copies: Copies, device: str, snapshot: bytes | None, sets: Mapping[str, str]) -> Session:
-    """A session of the model of ``copies``; arguments and errors as for `Trained.stream`.
+    """A session of a model, as `Trained.stream` gives it.
 
-    ``sets`` has the separator of each column whose cells are sets of labels.
+    Args:
+        task: the model's task.
+        copies: its network.
+        device: where the network runs.
+        snapshot: where an earlier session stopped; ``None`` for a new one.
+        sets: the separator of each column whose cells are sets of labels.
+
+    Raises:
+        UsageError: the model reads later steps, both strands, or whole windows.
     """
     coder = task.coder
     if coder.strands is not None:

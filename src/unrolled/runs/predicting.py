@@ -26,7 +26,14 @@ _AT_ONCE = 128  # windows in a batch
 
 
 def predictions(network: Model, task: Task, examples: Examples, plan: Plan, device: str) -> dict[str, list[Any]]:
-    """The task's answers as columns, one value for each row that the plan reads."""
+    """The task's answers as columns, one value for each row that the plan reads.
+
+    Args:
+        network, task: the model.
+        examples: the rows.
+        plan: what the batches hold.
+        device: where the network runs.
+    """
     answers: dict[str, list[Any]] = {}
     for outputs, batch in run_over(network, Loader(examples, plan), device):
         for name, values in task.answers(outputs, batch).items():
@@ -81,7 +88,14 @@ def _last(column: pa.ChunkedArray, known: np.ndarray) -> pa.Array:
 
 
 def fits(network: Model, task: Task, examples: Examples, known: np.ndarray, device: str) -> dict[str, list[Any]]:
-    """For each channel and row, what was forecast for each step from the steps before it; the first has no forecast."""
+    """For each channel and row, what was forecast for each step from the steps before it; the first has no forecast.
+
+    Args:
+        network, task: a model that forecasts.
+        examples: the rows.
+        known: (rows,) int64, the steps of each row that its forecast is made from.
+        device: where the network runs.
+    """
     ends = [np.arange(1, max(1, int(steps)), dtype=np.int64) for steps in known]
     rows = np.repeat(np.arange(len(known)), [len(of) for of in ends])
     plan = Windows(rows, np.concatenate([np.zeros(0, np.int64), *ends]), task.batching.lookback, _AT_ONCE)

@@ -47,7 +47,11 @@ def run_over(network: Model, loader: Loader, device: str) -> Iterator[tuple[Any,
 def outputs_over(
     network: Model, task: Task, examples: Examples, config: TrainingConfig, device: str = "cpu"
 ) -> Iterator[tuple[Any, Batch]]:
-    """The outputs for each batch of ``examples``, and the batch; arguments as for `evaluate`."""
+    """The outputs for each batch of ``examples``, and the batch.
+
+    Args:
+        network, task, examples, config, device: as for `evaluate`.
+    """
     loader = Loader(examples, evaluation_plan(examples, task.batching, config, network.causal))
     return run_over(network, loader, device)
 

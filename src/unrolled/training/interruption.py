@@ -21,7 +21,11 @@ class Every:
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """``50`` is every 50 steps, ``30s`` every 30 seconds."""
+        """``50`` is every 50 steps, ``30s`` every 30 seconds.
+
+        Raises:
+            UsageError: the text is neither.
+        """
         number = text.removesuffix("s")
         if not number.isdecimal() or int(number) < 1:
             raise UsageError(

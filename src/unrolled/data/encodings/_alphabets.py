@@ -99,7 +99,16 @@ def refusal(message: str, alphabet: Name, where: Where, row: int | None) -> Data
 
 
 def foreign_letter(place: int, letter: str, of: str, alphabet: Name, where: Where, row: int) -> DataError:
-    """The error about the ``letter`` at ``place``, from 0, of a sequence; ``of`` names it, as in `` of 'chr1'``."""
+    """The error about a letter that the alphabet does not have.
+
+    Args:
+        place: its place in the sequence, from 0.
+        letter: the letter.
+        of: the name of the sequence, as in `` of 'chr1'``; empty if it has none.
+        alphabet: the name of the alphabet.
+        where: how errors name the column.
+        row: the row of the sequence, from 1.
+    """
     if not (letter.isspace() or letter.isdecimal()):
         return refusal(f"letter {place + 1}{of} is {letter!r}", alphabet, where, row)
     what = "a blank" if letter.isspace() else f"the digit {letter}"

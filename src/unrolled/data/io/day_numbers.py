@@ -85,7 +85,22 @@ def in_order(
     *,
     dotted: bool,
 ) -> tuple[np.ndarray, np.ndarray, DateOrder | None, str]:
-    """Days and whether there is such a day, by the given order or the one that fits all cells."""
+    """Days and whether there is such a day, by the given order or the one that fits all cells.
+
+    Args:
+        parts: the three numbers of each date, as they stand.
+        clock: the time of day of each, in microseconds.
+        fits: which cells have the form of a date.
+        order: how to read the numbers; ``None``: the one way that fits all cells.
+        dotted: whether points divide the numbers, as they do where the day comes first.
+
+    Returns:
+        the days since 1970, whether there is such a day, the order if the cells show it, and a note on how it was
+        found.
+
+    Raises:
+        Undecided: several orders fit all cells.
+    """
     a, b, c = parts
     readings: dict[DateOrder, tuple[np.ndarray, np.ndarray]] = {
         "dmy": days_of(full_year(c), b, a),

@@ -96,7 +96,17 @@ def _shown(instant: datetime.datetime, zone: zoneinfo.ZoneInfo) -> float:
 def in_zones(
     local: pa.Array, written: pa.Array, zones: list[str], unknown: Callable[[str], Exception]
 ) -> tuple[pa.Array, str]:
-    """The times as instants in one zone, so that they sort as instants and their clock is the one as written."""
+    """The times as instants in one zone, so that they sort as instants and their clock is the one as written.
+
+    Args:
+        local: the times by the clock as written.
+        written: the zone of each, as written.
+        zones: the different ones.
+        unknown: makes the error about a zone.
+
+    Raises:
+        unknown: a zone is none, or has several meanings.
+    """
     if len(zones) == 1 and "/" in zones[0]:
         if not _is_zone(zones[0]):
             raise unknown(zones[0])

@@ -59,7 +59,11 @@ class CsvFile:
         return DataError(message, file=self.origin, row=row + 1, column=self.layout.names[index], hint=hint)
 
     def not_utf8(self, index: int, column: pa.ChunkedArray) -> DataError:
-        """The error about the first cell of a binary column that is not UTF-8."""
+        """The error about the first cell of a binary column that is not UTF-8.
+
+        Raises:
+            AssertionError: every cell is.
+        """
         row = 0
         for chunk in column.chunks:
             for scalar in chunk:

@@ -46,6 +46,13 @@ def other_encoding() -> str:
 def check_named(sample: Sample, dialect: Dialect, origin: str, likely: str | None, config: DataConfig) -> str:
     """The separator that divides the first row into a cell for each name in ``config.header``.
 
+    Args:
+        sample: the beginning of the file.
+        dialect: how its lines are divided and quoted, as far as its content shows.
+        origin: how errors name the file.
+        likely: the separator of its name's ending; ``None`` if that says nothing.
+        config: ``header`` has the names.
+
     Raises:
         DataError: none does.
     """

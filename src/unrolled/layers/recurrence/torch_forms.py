@@ -128,6 +128,13 @@ def run(
 ) -> tuple[Tensor | PackedSequence, tuple[Tensor, ...]]:
     """Run ``module`` on ``given``, in any of torch's forms; return output and final state in the same form.
 
+    Args:
+        module: a layer of `torch_compat`.
+        given: the input.
+        before: each part of the state; ``None`` for zeros.
+        lengths: (N,) the real steps of each row.
+        mask: (N, L) or (L, N) bool, True at real steps.
+
     Raises:
         UsageError: lengths or a mask together with a packed sequence, or with each other.
         ShapeError: the input, the state, the lengths or the mask does not fit.
