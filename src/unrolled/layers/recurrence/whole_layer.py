@@ -21,7 +21,7 @@ __all__ = ["run_whole"]
 
 _LOOPS = {"LSTM": _VF.lstm, "GRU": _VF.gru, "RNN_TANH": _VF.rnn_tanh, "RNN_RELU": _VF.rnn_relu}
 _FEW_STEPS = {"LSTM": 1, "GRU": 1, "RNN_TANH": 4, "RNN_RELU": 4}
-_FEW_ROWS = 64  # below it, packing the weights for so few steps costs more than the kernels save
+_FEW_ROWS = 64  # up to which packing the weights for so few steps costs more than the kernels save
 _FEW_UNITS = 32
 _LARGE = 300_000  # weights of a gate from which widening them costs more than the kernels save
 
@@ -68,10 +68,10 @@ def run_whole(
 
 def _is_faster(module: nn.RNNBase, rows: int, steps: int, dtype: torch.dtype) -> bool:
     alone = steps == 2 and rows == 1 and not torch.is_grad_enabled()
-    few = alone or (steps <= _FEW_STEPS[module.mode] and rows < _FEW_ROWS)
+    few = alone or (steps <= _FEW_STEPS[module.mode] and rows <= _FEW_ROWS)
     if dtype == torch.bfloat16:
         if module.mode == "LSTM":
-            return module.hidden_size > _FEW_UNITS
+            return True
         large = module.hidden_size * (module.input_size + module.hidden_size) >= _LARGE
         return large or steps <= _FEW_STEPS[module.mode]
     if module.mode == "LSTM" and dtype == torch.float32:
