@@ -22,7 +22,7 @@ def fits(kind: str | None, x: Tensor, weights: list[Tensor]) -> bool:
     """Whether the kernels can run this: a known cell, without projection, in float32 or float64 on a CPU.
 
     Without gradients they also take bfloat16. A program that is exported is in torch's own operators, so that it runs
-    without us, unless its number of steps is open: torch's loop would fix it, so there it is one operator of ours.
+    without us, unless its number of steps is open: torch's loop would fix it, so there it is one operator of Unrolled.
 
     Args:
         kind: ``FusedCell.kernel``.

@@ -45,7 +45,7 @@ def from_torch(model: Model) -> Model:
 
 
 def to_torch(model: Model) -> Model:
-    """Turn every `RNN`, `GRU` and `LSTM` of ours in ``model`` into torch.nn's, in place: the inverse of `from_torch`.
+    """Turn each of our recurrent layers in ``model`` into torch.nn's, in place: the inverse of `from_torch`.
 
     For programs that only know torch.nn's own classes, such as `torch.ao.quantization.quantize_dynamic`.
 

@@ -90,7 +90,7 @@ def distinct(array: pa.ChunkedArray) -> int:
 
 
 def is_written(sequences: Sequences, target: str) -> bool:
-    """True if a target is a sequence of its own, such as a text, or phonemes whose order and repetitions count."""
+    """True if a target is a separate sequence, such as a text, or phonemes whose order and repetitions count."""
     return sequences.traits(target).text or holds_repeats(sequences.column(target))
 
 

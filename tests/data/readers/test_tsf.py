@@ -50,7 +50,7 @@ def test_a_row_is_a_series_with_its_attributes(tmp_path: Path) -> None:
         (HEAD + "T1:1979-01-01 00-00-00:1,two\n", "line 10: 'two' is not a number"),
         (HEAD + "T1:1979-01-01 00-00-00:1,inf\n", "line 10 holds a number that is infinite"),
         (HEAD + "T1:January:1,2\n", "row 1, column 'start_timestamp': 'January' is not a time such as 1979-01-31"),
-        ("@attribute x\n@data\n", "line 1: an attribute needs a name of its own and a type"),
+        ("@attribute x\n@data\n", "line 1: an attribute needs its own name and a type"),
         ("x,y\n1,2\n", "line 1 is before @data but does not start with a key of .tsf"),
         ("@frequency daily\n", "has no line @data"),
     ],

@@ -56,7 +56,7 @@ def test_overrides_win_and_are_checked() -> None:
         (pa.array([NOON, NOON]), "holds dates or times"),
         (pa.array([[NOON], []]), "holds dates or times"),
         (pa.array([b"a", b"b"]), "holds bytes"),
-        (pa.array([{"a": 1}, {"a": 2}]), "write a as columns of their own"),
+        (pa.array([{"a": 1}, {"a": 2}]), "write a as separate columns"),
     ],
 )
 def test_columns_without_a_kind_say_why(cells: pa.Array, reason: str) -> None:

@@ -1,7 +1,7 @@
 r"""Tokens that are words of a text that a model writes: case and blanks are kept, and every text comes back exactly.
 
 Most blanks need no token: between two words there is one space, and none before a comma or after a bracket. Where a
-text differs, it says so: each other blank is a token of its own, and the token of an empty text stands for no blank.
+text differs, it says so: each other blank is a separate token, and the token of an empty text stands for no blank.
 
     "Isn't it?\n" → Isn, ', t, it, ?, \n        "a , b" → a, ␣, ",", b        "3.5" → 3, ., (nothing), 5
 """

@@ -140,7 +140,7 @@ class Preprocessor:
 
     @property
     def writes_texts(self) -> bool:
-        """True where the answers are texts with a length of their own, such as translations."""
+        """True where the answers are texts with their own length, such as translations."""
         return self.form.own_length and isinstance(self.answer.decode(np.zeros(0, np.int64)), str)
 
     def texts(self, written: Rows, right: Rows) -> Answers:

@@ -1,6 +1,6 @@
 """Packed files (gzip, bzip2, xz, and zip archives of one file): unpacked to disk within bounds, and mapped.
 
-What a file is packed with is told by its first bytes, not by its name.
+How a file is packed is seen from its first bytes, not by its name.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from unrolled.errors import DataError, reason_of
 
 __all__ = ["Beginning", "beginning", "check_archive", "contents", "plain_name"]
 
-_SEEN = 1 << 16  # bytes from which a format is told
+_SEEN = 1 << 16  # bytes from which a format is recognised
 _UNPACKED_FLOOR = 64 << 20  # a small file may unpack to this much,
 _UNPACKED_RATIO = 200  # a larger one to this many times its size: real tables stay below 50, a gzip bomb reaches 1030
 _MOST_MEMBERS = 10_000

@@ -105,7 +105,7 @@ def in_zones(
         unknown: makes the error about a zone.
 
     Raises:
-        unknown: a zone is none, or has several meanings.
+        unknown: a zone is unknown, or has several meanings.
     """
     if len(zones) == 1 and "/" in zones[0]:
         if not _is_zone(zones[0]):

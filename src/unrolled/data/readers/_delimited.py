@@ -234,7 +234,7 @@ class _Reading:
             self._say(index, f"is read with a decimal point; if {one} means {one.replace('.', '')}, give {sign} ,")
 
     def say_labels(self) -> None:
-        """Say which labels differ in case or blanks alone."""
+        """Say which labels differ only in case or blanks."""
         for index, column in self.columns.items():
             if pa.types.is_string(column.type):
                 self._say(index, alike(column))

@@ -164,7 +164,7 @@ def _separator_line(data: pa.Buffer) -> tuple[pa.Buffer, str | None]:
 def _without_comments(data: pa.Buffer, given: str | None, config: DataConfig) -> tuple[pa.Buffer, int]:
     """The data from its header on, and how many lines that start with ``#`` stood before it.
 
-    The last of them is the header where it divides as the next line does, and that line holds numbers alone; the header
+    The last of them is the header where it divides as the next line does, and that line holds only numbers; the header
     of genome tables starts with ``#`` too.
     """
     start = bytes(data[: min(_SAMPLE, data.size)])
@@ -290,7 +290,7 @@ def _with_roles(layout: Layout, roles: Sequence[str]) -> Layout:
 def _named_rows(rows: Sequence[Sequence[str]], dialect: Dialect) -> bool:
     """Whether rows that have one cell more than the header start with a name, as R writes them.
 
-    The names are numbers from 1 on, or blanks or tabs divide the cells, as R does unless it is told otherwise. The rows
+    The names are numbers from 1 on, or blanks or tabs divide the cells, as R does unless asked not to. The rows
     are alike: where the first of them is a header below a title, it has no numbers where the others have them.
     """
     first, *others = rows[1:]

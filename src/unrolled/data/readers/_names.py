@@ -144,7 +144,7 @@ def begin_at(lines: int) -> str:
 
 
 def looks_like_data(rows: Sequence[Sequence[str]], *, strict: bool) -> bool:
-    """Whether the first of ``rows`` holds values as the others do; a word alone is never one.
+    """Whether the first of ``rows`` holds values as the others do; a single word never does.
 
     It does where a date stands above dates, or all its cells are numbers, or some are and stand above numbers. It does
     not where a word stands above numbers or dates, or where its numbers are usual names: see `_are_names`. Numbers from

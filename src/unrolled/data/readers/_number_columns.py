@@ -64,7 +64,7 @@ def examined(texts: pa.ChunkedArray, name: str, fail: Fail, *, declared: bool, f
         name: of the column.
         fail: makes the error, from a row (from 0), a message and a hint.
         declared: the user, or a trained model, takes the column for numbers.
-        first: what to do where the first cell is none.
+        first: what to do where the first cell is not one.
 
     Raises:
         DataError: nearly all texts are numbers or dates and some are not, or, if ``declared``, any is not.
@@ -203,7 +203,7 @@ def _refuse_marks(texts: pa.ChunkedArray, name: str, fail: Fail) -> None:
         return
     if 2 * int(plain.sum()) >= len(texts):
         row = int(np.argmax(marked))
-        hint = f"write the letters in a column of their own, or give {named('kinds')} {name}=category"
+        hint = f"write the letters in their own column, or give {named('kinds')} {name}=category"
         count = f"{int(marked.sum())} of the {len(texts)} cells are like that, and the others are numbers"
         raise fail(row, f"{texts[row].as_py()[:40]!r} is a number with letters; {count}", hint)
 

@@ -56,7 +56,7 @@ def _outer(chunk: pa.Array) -> np.ndarray:
 
 
 def alike(texts: pa.ChunkedArray) -> str:
-    """The labels of a column that differ in case or blanks alone, as a phrase to follow its name; empty for others."""
+    """The labels of a column that differ only in case or blanks, as a phrase to follow its name; empty for others."""
     if pc.count_distinct(texts.slice(0, _SAMPLE)).as_py() > min(_LABELS, max(2, len(texts) // 2)):
         return ""
     counts = {item["values"]: item["counts"] for item in pc.value_counts(texts).to_pylist() if item["values"]}

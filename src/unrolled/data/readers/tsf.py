@@ -103,7 +103,7 @@ def _header(lines: Iterator[tuple[int, str]], origin: str) -> tuple[dict[str, st
                 or values[1] not in ("string", "date", "numeric")
                 or values[0] in (*attributes, _SERIES)
             ):
-                message = f"line {number}: an attribute needs a name of its own and a type: string, date or numeric"
+                message = f"line {number}: an attribute needs its own name and a type: string, date or numeric"
                 raise DataError(message, file=origin)
             attributes[values[0]] = values[1]
         if key.lower() == "@frequency" and values:

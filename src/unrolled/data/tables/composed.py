@@ -165,7 +165,7 @@ def _is_part(column: pa.ChunkedArray, part: str) -> bool:
 
 
 def _numbers(column: pa.ChunkedArray, part: str) -> np.ndarray:
-    """(N,) int64; 0 for a month that is none."""
+    """(N,) int64; 0 for a name that is not a month."""
     if part == "month" and is_text(plain(column).type):
         name = pc.utf8_lower(pc.utf8_slice_codeunits(plain(column), 0, 3))
         column = pc.add(pc.fill_null(pc.index_in(name, pa.array(MONTHS)), -1), 1)

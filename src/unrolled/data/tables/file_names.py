@@ -64,7 +64,7 @@ def name_files(table: pa.Table, folder: Path, files: Mapping[Path, pa.Table], re
 
 
 def each_is_a_series(table: pa.Table, origin: Origin, order: str | None) -> bool:
-    """Whether each file of a folder is a sequence of its own, rather than all of them one after another.
+    """Whether each file of a folder is a separate sequence, rather than all of them one after another.
 
     It is where their times overlap, and without times.
 

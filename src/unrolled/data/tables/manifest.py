@@ -19,7 +19,7 @@ from unrolled.errors import DataError, Origin, counted, did_you_mean, named
 __all__ = ["with_files"]
 
 _Fail = Callable[[Path, object], DataError]
-_SAMPLE = 50  # cells by which a column that does not name files is told
+_SAMPLE = 50  # cells that show whether a column names files
 
 
 def with_files(

@@ -134,7 +134,7 @@ def _date(reading: Reading, config: DataConfig, later: bool) -> Reading:
 
 
 def _with_named_index(reading: Reading) -> Reading:
-    """The dates of a data frame's index, which has no name of its own, are the column ``index``."""
+    """The dates of a data frame's index, which has no name, are the column ``index``."""
     table = reading.table
     nameless = [name for name in index_columns(table.schema) if name.startswith("__index_level_")]
     if len(nameless) != 1 or "index" in table.column_names or not is_time(table.schema.field(nameless[0]).type):

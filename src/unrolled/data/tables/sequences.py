@@ -143,7 +143,7 @@ def unusable(column: pa.ChunkedArray) -> str | None:
         known = any(encoding.recognises(column) for encoding in ENCODINGS.members().values())
         return None if known else "holds bytes"
     if pa.types.is_struct(value):
-        return f"holds objects: write {' and '.join(one.name for one in list(value)[:_PARTS])} as columns of their own"
+        return f"holds objects: write {' and '.join(one.name for one in list(value)[:_PARTS])} as separate columns"
     return f"holds {value}, which cannot be encoded" if pa.types.is_nested(value) else None
 
 
