@@ -33,6 +33,7 @@ ORDER = (
         "decoding",
         "baselines",
         "tasks",
+        "solved",
         "training",
     ),
     *("streaming", "inspection", "word2vec", "runs", "api", "demo", "testing"),
@@ -60,6 +61,7 @@ PROTOCOLS: dict[str, set[str]] = {
     "metric": {"judged", "metric", "scoring"},
     "model": {"build", "model"},
     "reader": {"reader"},
+    "solved": {"solved_model"},
     "task": {"config", "task"},
 }
 MOST_ROOT_MODULES = 9  # with __main__, without __init__

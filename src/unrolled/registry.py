@@ -43,6 +43,7 @@ FOLDERS = {
     "metric": "metrics",
     "model": "models",
     "reader": "data/readers",
+    "solved": "solved",
     "task": "tasks",
 }
 

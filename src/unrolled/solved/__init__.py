@@ -1,0 +1,1 @@
+"""Models that are solved in closed form, not trained by gradient descent."""

@@ -1,0 +1,120 @@
+"""The protocol of solved models: counts and linear systems where other models descend along a gradient.
+
+A solved model is a whole model. It is scored beside the baselines, a network can start from its outputs, and the two
+can be mixed. Its outputs are those that the task expects from a network.
+
+Axes: B rows, O outputs.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Mapping
+from typing import Any, ClassVar, Self
+
+from torch import Tensor
+
+from unrolled.batch import Batch
+from unrolled.config import Part, options_of
+from unrolled.data.examples.examples import Examples
+from unrolled.models._session import PlainSession
+from unrolled.models._sketch import Sketch, Stack
+from unrolled.models.model import Column, LiveModel, Model, Named
+from unrolled.registry import Registry
+from unrolled.state import State
+from unrolled.tasks.task import Task
+
+__all__ = ["SOLVED", "SolvedModel", "solve_all"]
+
+SOLVED = Registry("solved")
+
+
+class SolvedModel(Model):
+    """A model whose weights solve equations. A file in ``solved/`` with a line ``MEMBER = Class`` is one.
+
+    Attributes:
+        name: the name shown in tables.
+        Options: what a user may choose, and the sizes that the training data decided; together they give the shape of
+            each weight, so that a saved model can be rebuilt.
+        options: its own options, with all sizes.
+        causal: no output depends on a later input.
+    """
+
+    name: ClassVar[str]
+    Options: ClassVar[type[Part]] = Part
+    causal: bool = True  # an abstract property of every model; a constant of these
+    writes = False
+    longest_read = None
+    longest_written = None
+
+    def __init__(self, task: Task, options: Any) -> None:
+        """A model with weights of the right shape, all 0, ready for `load_state_dict`."""
+        super().__init__()
+        self.options, self.title = options, self.name
+
+    @staticmethod
+    @abstractmethod
+    def applies(task: Task, train: Examples) -> bool:
+        """True if it can answer ``task``; ``train`` is the training split."""
+
+    @classmethod
+    @abstractmethod
+    def solve(cls, task: Task, train: Examples, options: Any, seed: int) -> Self:
+        """Solve it on the training split, a pure function of the arguments.
+
+        Args:
+            task: what its outputs are for.
+            train: the training split.
+            options: the user's; sizes that are not chosen are ``None``.
+            seed: for what is drawn at random.
+        """
+
+    @abstractmethod
+    def run(self, batch: Batch, state: State = None) -> tuple[Tensor, State]:
+        """The outputs for a batch, (B, T, O), 0 beyond each row's length, or with one answer per row (B, O)."""
+
+    @abstractmethod
+    def step(self, inputs: dict[str, Tensor], state: State) -> tuple[Tensor, State]:
+        """One step of each row: per column (B,) int64 or (B, W) float32, to (B, O)."""
+
+    @property
+    def cannot_stream(self) -> str | None:
+        """Why it cannot answer step by step; ``None`` if it can."""
+        return None if self.causal else f"the {self.name} reads whole sequences, so it cannot stream"
+
+    def session(self, rows: int = 1) -> LiveModel:
+        """A live session: ``push`` takes one step of each row, and the session keeps the state."""
+        return PlainSession(self.step, self.initial_state(rows))
+
+    def embeddings(self) -> dict[Column, Named]:
+        """None: it reads symbols as they are."""
+        return {}
+
+    def trunk(self) -> dict[str, Tensor]:
+        """Empty: its weights fit one task only."""
+        return {}
+
+    def begin_step(self, progress: float) -> None:
+        """Do nothing: it is not trained."""
+
+    def initialise(self, prior: Tensor | None, longest: int, candidates: int) -> None:
+        """Do nothing: `solve` gave it its weights."""
+
+    def sketch(self) -> Sketch:
+        """One box, which passes its state on if it has one."""
+        return Sketch(Stack((self.name,), remembers=self.causal, whole=not self.causal))
+
+
+def solve_all(task: Task, train: Examples, own: Mapping[str, Mapping[str, Any]], seed: int) -> dict[str, SolvedModel]:
+    """Solve every solved model that can answer ``task``: name of the member -> model.
+
+    Args:
+        task, train, seed: as for `SolvedModel.solve`.
+        own: ``solved.name`` -> the options of that member.
+    """
+    members: dict[str, type[SolvedModel]] = SOLVED.members()
+    return {
+        name: member.solve(task, train, options_of(own, "solved", name), seed)
+        for name, member in members.items()
+        if member.applies(task, train)
+    }
