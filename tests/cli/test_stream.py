@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 from cli.support import Done, Runs
 
@@ -82,6 +83,38 @@ def test_a_session_goes_on_from_its_snapshot(unrolled: Unrolled, runs: Runs, tmp
     assert f"continue it with --restore {file}" in first.err
     rest = unrolled("stream", runs.load, "--restore", file, stdin=b"".join(rows[3:]))
     assert first.lines + rest.lines == whole
+
+
+def test_rows_that_are_not_the_next_step_are_named(
+    unrolled: Unrolled, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    days = np.arange("2023-01-01", "2023-04-11", dtype="datetime64[D]")
+    file, run, kept = tmp_path / "sales.csv", tmp_path / "run", tmp_path / "session"
+    lines = [f"{day},{10 + 3 * (n % 7)}" for n, day in enumerate(days)]
+    file.write_text("\n".join(["date,units", *lines]) + "\n")
+    words = ("--target", "units", "--horizon", 2, "--steps", 2, "--hidden", 4, "--quiet", "--out", run)
+    assert unrolled("fit", file, *words).code == 0
+
+    def stream(*rows: str, restore: bool = False) -> Done:
+        saved = ("--restore", kept) if restore else ("--snapshot", kept)
+        return unrolled("stream", run, *saved, stdin="\n".join(["date,units", *rows]).encode())
+
+    good = stream("2023-04-11,13", "2023-04-12,16")
+    assert (good.code, len(good.lines)) == (0, 2)
+    assert "step" not in good.err + caplog.text
+    later = stream("2023-04-12,16", restore=True)  # the last row once more
+    assert (later.code, len(later.lines)) == (0, 1)
+    assert "row 3 of the stream, column 'date': '2023-04-12' repeats the time of the snapshot" in caplog.text
+    odd = stream("2023-04-13,13", "2023-04-12,16", "2023-04-11,3", "2023-04-20,4")
+    assert (odd.code, len(odd.lines)) == (0, 4)
+    assert caplog.text.count("'2023-04-12' is before '2023-04-13'") == 1
+    assert caplog.text.count("'2023-04-20' is 7 steps after '2023-04-13'") == 1
+    assert "2 rows go back in time, 1 row leaves a gap; each was answered as the next step" in odd.err
+    json_lines = unrolled(
+        "stream", run, stdin=b'{"date": "2023-04-13", "units": 1}\n{"date": "2023-04-12", "units": 2}\n'
+    )
+    assert "1 row goes back in time" in json_lines.err
+    assert "back in time" not in unrolled("stream", run, stdin=b"13\n16\n").err  # no times, nothing to compare
 
 
 def test_a_snapshot_of_something_else_is_refused(unrolled: Unrolled, runs: Runs, tmp_path: Path) -> None:

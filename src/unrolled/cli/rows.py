@@ -40,6 +40,7 @@ class Rows:
         self._numbers = {*coder.joined, *(name for name, of in traits.items() if of.measured)}
         self._comma = trained.config.data.decimal == ","
         self._by, self._sequence = trained.config.data.by, ""
+        self._timed = trained.config.data.order is not None
         # A file without a header, whose columns the user named, may have blanks between its columns.
         signs = ";\t|," if self._comma else _SEPARATORS
         self._separators = f"{signs} " if trained.config.data.header else signs
@@ -93,7 +94,8 @@ class Rows:
         for columns in self._orders():
             if len(columns) == len(cells):
                 row = self._of_one_sequence(dict(zip(columns, cells, strict=True)))
-                return {name: self._value(name, row[name]) for name in self._needed if name in row}
+                others = {name: cell.strip() for name, cell in row.items()} if self._timed else {}  # its time is one
+                return others | {name: self._value(name, row[name]) for name in self._needed if name in row}
         expected = self._orders()[0]
         raise DataError(
             f"has {counted(len(cells), 'cell')}, expected {len(expected)}: {', '.join(expected)}", file=_HERE

@@ -33,7 +33,8 @@ def stream(
 
     A line is a JSON object `{"column": value}`; a row of CSV, after a header or in the column order of the training
     file; or, if the model reads a single column, only the value. A line that cannot be read is answered with an error
-    and does not change the session; the exit code is then 3.
+    and does not change the session; the exit code is then 3. A row whose time is not the next one, as the training
+    data goes on, is answered with a warning on stderr.
 
     Args:
         run: The run directory that fit wrote; a bidirectional model cannot stream.
@@ -65,6 +66,8 @@ def stream(
         if snapshot is not None:
             write_file(Path(snapshot), session.snapshot())
             note(f"session saved: {snapshot}; continue it with --restore {snapshot}", quiet=told.quiet)
+    if odd := session.noticed():
+        note(odd, quiet=told.quiet)
     if bad:
         note(f"{bad} lines could not be read", quiet=told.quiet)
     return DataError.exit_code if bad else 0

@@ -29,6 +29,9 @@ class RunConfig(Part):
         source: the path of the data, or ``memory``.
         data, task, model, training: the options of the parts of the run and of their members.
         columns: the columns of the training data in the order of its file, and of a stream without a header.
+        step: the usual time between two steps of the training data, in seconds or in the unit of the numbers that order
+            them; 0 if there is none.
+        workdays: whether such steps skip weekends.
         files: role -> path, size and sha256 of the data when the run started.
         members: key of a member that the model needs and another package added -> that package and its version.
     """
@@ -40,6 +43,8 @@ class RunConfig(Part):
     model: ModelConfig
     training: TrainingConfig
     columns: tuple[str, ...] = ()
+    step: float = 0.0
+    workdays: bool = False
     files: dict[str, dict[str, str | int]] = Field(default_factory=dict)
     members: dict[str, str] = Field(default_factory=dict)
 

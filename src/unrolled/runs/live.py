@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import torch
 
 from unrolled.data.examples.live_row import LiveRow
+from unrolled.data.tables.succession import Succession
 from unrolled.errors import UsageError, named
 from unrolled.models._copies import Copies
+from unrolled.runs.config import RunConfig
 from unrolled.streaming.session import Memory, Session
 from unrolled.tasks.task import Task
 
 __all__ = ["live_session"]
 
+_TIME = "\0time"  # the time of the latest row, among what the encodings of the columns remember
 
-def live_session(task: Task, copies: Copies, device: str, snapshot: bytes | None, sets: Mapping[str, str]) -> Session:
+
+def live_session(task: Task, copies: Copies, device: str, snapshot: bytes | None, config: RunConfig) -> Session:
     """A session of a model, as `Trained.stream` gives it.
 
     Args:
@@ -25,7 +28,7 @@ def live_session(task: Task, copies: Copies, device: str, snapshot: bytes | None
         copies: its network.
         device: where the network runs.
         snapshot: where an earlier session stopped; ``None`` for a new one.
-        sets: the separator of each column whose cells are sets of labels.
+        config: how its training data was read.
 
     Raises:
         UsageError: the model reads later steps, both strands, or whole windows.
@@ -39,10 +42,14 @@ def live_session(task: Task, copies: Copies, device: str, snapshot: bytes | None
     if coder.by_window:
         scaled = f"this model scales each window by all its steps ({named('scale')} window)"
         raise UsageError(f"{scaled}, so it cannot stream: use predict")
-    row = LiveRow(coder, sets=sets)
+    data = config.data
+    row = LiveRow(coder, sets=data.sets)
+    times = Succession(data.order, config.step, config.workdays, data.gap, data.date_order)
 
     def encode(value: Any, before: Memory) -> tuple[list[dict[str, torch.Tensor]], Memory]:
         steps, after = row.encode(value, before)
+        if data.order is not None:
+            after[_TIME] = times.look(value if isinstance(value, dict) else {}, before.get(_TIME, []))
         return [_one_row(step) for step in steps], after
 
     session = Session(
@@ -52,6 +59,7 @@ def live_session(task: Task, copies: Copies, device: str, snapshot: bytes | None
         opening=map(_one_row, row.opening()),
         pooled=task.pooled,
         identity=copies.identity(),
+        noticed=times.say,
     )
     if snapshot is not None:
         session.restore(snapshot)

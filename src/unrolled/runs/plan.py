@@ -93,6 +93,7 @@ def plan_from_options(source: Any, options: dict[str, Any], out: Path | None, sa
     training = training.model_copy(update={"own": own_options(asked, _of(members, "baseline", "metric"))})
     model = model.model_copy(update={"own": model.own | own_options(asked, _of(members, "model", "layer", "cell"))})
     _check_buildable(model, roles)
+    cadence = question.sequences.cadence
     config = RunConfig(
         source=str(source) if isinstance(source, str | Path) else str(MEMORY),
         data=data,
@@ -100,6 +101,8 @@ def plan_from_options(source: Any, options: dict[str, Any], out: Path | None, sa
         model=model,
         training=training,
         columns=tuple(question.sequences.table.column_names),
+        step=0.0 if cadence is None else cadence.size,
+        workdays=cadence is not None and cadence.workdays,
         files=_fingerprints(source, data, training, start, question.sequences.table),
         members=outside_members((owner.kind, owner.name) for owner in _of(members, *NEEDED)),
     )

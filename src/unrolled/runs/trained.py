@@ -247,7 +247,7 @@ class Trained:
         """
         if self.network.cannot_stream is not None:
             raise UsageError(self.network.cannot_stream)
-        return live_session(self.task, self._copies, device_for(device), snapshot, self.config.data.sets)
+        return live_session(self.task, self._copies, device_for(device), snapshot, self.config)
 
     def save(self, folder: str | Path, *, overwrite: bool = False) -> None:
         """Write a run directory, all or nothing; `load` restores the model bit for bit."""

@@ -34,6 +34,7 @@ class Session:
         opening: steps at the start of every stream, such as ``<begin>``.
         pooled: whether the network gives one output for all steps so far.
         identity: the fingerprint of the weights; `restore` accepts only snapshots with the same one.
+        noticed: what was odd about the rows so far, as a sentence or an empty text.
 
     Raises:
         UsageError: the network cannot stream.
@@ -70,11 +71,12 @@ class Session:
         opening: Iterable[Inputs] = (),
         pooled: bool,
         identity: str,
+        noticed: Callable[[], str] = str,
     ) -> None:
         if network.cannot_stream is not None:
             raise UsageError(network.cannot_stream)
         self._live, self._encode, self._answer = network.session(), encode, answer
-        self._pooled, self._identity = pooled, identity
+        self._pooled, self._identity, self._noticed = pooled, identity, noticed
         self._device = next(network.parameters()).device
         self._before: Memory = {}
         for inputs in opening:
@@ -111,6 +113,10 @@ class Session:
         if self._device.type != "cpu":
             inputs = {name: value.to(self._device) for name, value in inputs.items()}
         return self._live.push(inputs)
+
+    def noticed(self) -> str:
+        """How many rows had a time that is not the one after the row before; empty if none."""
+        return self._noticed()
 
     def snapshot(self) -> bytes:
         """Save the state of the session as a safetensors file, for `restore` in this or another process."""

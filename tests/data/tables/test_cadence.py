@@ -60,7 +60,7 @@ def test_unequal_steps_have_no_cadence() -> None:
 
 
 def test_numbers_have_steps_but_no_season() -> None:
-    assert cadence_of(np.arange(0.0, 10, 0.5), np.zeros(20, np.int64)) == Cadence("0.5", 1, longest=20)
+    assert cadence_of(np.arange(0.0, 10, 0.5), np.zeros(20, np.int64)) == Cadence("0.5", 1, longest=20, size=0.5)
 
 
 def test_a_day_of_25_hours_is_a_day_by_the_clock() -> None:
@@ -76,4 +76,4 @@ def test_hours_go_through_the_change_of_the_clock() -> None:
     hours = pa.array(every(1, "h", 400) + np.timedelta64(60, "D")).cast(pa.timestamp("us", "America/New_York"))
     at = clock_of_times(pa.chunked_array([hours.cast(pa.timestamp("s", "America/New_York"))]))
     assert at is not None
-    assert cadence_of(at, np.zeros(len(at), np.int64)) == Cadence("1 hour", 24, longest=400)
+    assert cadence_of(at, np.zeros(len(at), np.int64)) == Cadence("1 hour", 24, longest=400, size=3600.0)

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from unrolled.data.io.date_numbers import dates_in_numbers, time_of_number
-from unrolled.data.io.dates import dates_in_texts
+from unrolled.data.io.dates import DateOrder, dates_in_texts
 
 __all__ = ["duration", "moment", "moments", "time_of_text"]
 
@@ -54,8 +54,12 @@ def moments(array: pa.ChunkedArray, fail: Callable[[str, int | None], Exception]
     raise fail(f"holds {kind}, but must hold dates, times or numbers", None)
 
 
-def moment(value: object) -> float | None:
+def moment(value: object, order: DateOrder | None = None) -> float | None:
     """One value as `moments` returns it, which may also be a text; ``None`` if it is neither a time nor a number.
+
+    Args:
+        value: a number, a date or time, or a text.
+        order: how to read ``01/02/2024``.
 
     Example:
         >>> moment("1970-01-02"), moment(5), moment("1970-01-01T01:00+01:00"), moment("soon")
@@ -66,7 +70,7 @@ def moment(value: object) -> float | None:
         try:
             value = float(text)
         except ValueError:
-            value = time_of_text(text)
+            value = time_of_text(text, order)
     if isinstance(value, datetime.date) and not isinstance(value, datetime.datetime):
         value = datetime.datetime(value.year, value.month, value.day)
     if isinstance(value, datetime.datetime):
@@ -74,8 +78,12 @@ def moment(value: object) -> float | None:
     return time_of_number(float(value)) if isinstance(value, int | float | np.number) else None
 
 
-def time_of_text(text: str) -> datetime.datetime | datetime.date | None:
+def time_of_text(text: str, order: DateOrder | None = None) -> datetime.datetime | datetime.date | None:
     """The date or time that one text stands for, with the zone that it has; ``None`` if it is none, or could be two.
+
+    Args:
+        text: the text.
+        order: how to read ``01/02/2024``, if known.
 
     Example:
         >>> time_of_text("31/01/2024"), time_of_text("2024-01-31 01:00 PM"), time_of_text("01/02/2024")
@@ -86,7 +94,7 @@ def time_of_text(text: str) -> datetime.datetime | datetime.date | None:
     except ValueError:
         pass
     try:
-        found = dates_in_texts(pa.chunked_array([[text]]), lambda _, message, __: ValueError(message), sure=True)
+        found = dates_in_texts(pa.chunked_array([[text]]), lambda _, message, __: ValueError(message), order, sure=True)
     except ValueError:
         return None
     time: datetime.datetime | datetime.date | None = None if found is None else found.values[0].as_py()

@@ -16,6 +16,7 @@ __all__ = ["Cadence", "cadence_of", "clock_of_times"]
 _SECOND = 1_000_000
 _UNITS = (("day", DAY), ("hour", DAY // 24), ("minute", 60 * _SECOND), ("second", _SECOND), ("millisecond", 1000))
 _MONTHS = {1: ("1 month", 12), 3: ("1 quarter", 4), 12: ("1 year", 1), 6: ("6 months", 2), 2: ("2 months", 6)}
+_DAYS_OF_A_MONTH = 30.5
 _LONGEST_SEASON = 288  # steps; a day of 5-minute steps
 _USUAL = 0.5  # share of the steps that must be equal
 
@@ -33,6 +34,7 @@ class Cadence:
         repeated: steps at the same time as the one before.
         longest: steps of the longest series.
         horizon: the steps that the file wants to be forecast; 0 if it does not say.
+        size: the usual step in seconds, or in the unit of the numbers; a month is 30.5 days; 0 if steps are not equal.
     """
 
     step: str
@@ -43,6 +45,7 @@ class Cadence:
     repeated: int = 0
     longest: int = 0
     horizon: int = 0
+    size: float = 0.0
 
     @property
     def regular(self) -> bool:
@@ -118,6 +121,7 @@ def cadence_of(times: np.ndarray, series: np.ndarray | None = None) -> Cadence:
     if same_day and len(np.unique(of_day)) == 1 and len(np.unique(months)) > 1:
         step, share, gaps, missing = _usual(np.diff(months)[same])
         say, season = _MONTHS.get(step, (f"{step} months" if step % 12 else f"{step // 12} years", 1))
+        size = step * _DAYS_OF_A_MONTH * DAY
     else:
         workdays = not is_weekend(days).any() and len(np.unique(of_day)) == 1 and len(np.unique(days)) > 6
         if workdays:  # from Friday to Monday is one step
@@ -130,16 +134,17 @@ def cadence_of(times: np.ndarray, series: np.ndarray | None = None) -> Cadence:
         if not workdays and at is not times:
             step, share, gaps, missing = _usual(np.diff(times)[same])
         say, season = _say(step), 5 if workdays else _season(step)
+        size = step
     if share < _USUAL or not step:
         return Cadence("", 1, repeated=repeated, longest=longest)
-    return Cadence(say, season, workdays, gaps, missing, repeated, longest)
+    return Cadence(say, season, workdays, gaps, missing, repeated, longest, size=float(size / _SECOND))
 
 
 def _of_numbers(times: np.ndarray, same: np.ndarray, repeated: int, longest: int) -> Cadence:
     step, share, gaps, missing = _usual(np.round(np.diff(times)[same], 9))
     if share < _USUAL or not step:
         return Cadence("", 1, repeated=repeated, longest=longest)
-    return Cadence(f"{step:g}", 1, False, gaps, missing, repeated, longest)
+    return Cadence(f"{step:g}", 1, False, gaps, missing, repeated, longest, size=float(step))
 
 
 def _usual(steps: np.ndarray) -> tuple[int, float, int, int]:

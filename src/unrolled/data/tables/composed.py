@@ -16,11 +16,11 @@ from unrolled.data.io.day_numbers import days_of
 from unrolled.data.io.elapsed import counted_in, counted_up
 from unrolled.data.tables.dated import whole_seconds
 
-__all__ = ["DATE", "Composed", "with_clock", "with_date_of_numbers", "with_key", "with_seconds"]
+__all__ = ["CLOCK", "DATE", "PARTS", "Composed", "with_clock", "with_date_of_numbers", "with_key", "with_seconds"]
 
 DATE = "date"  # the name of a column that is made of year, month and so on
-_CLOCK = r"^\s*(?P<hour>\d{1,2})[:.](?P<minute>\d{2})(?:[:.](?P<second>\d{2}))?\s*$"
-_NAMES = {
+CLOCK = r"^\s*(?P<hour>\d{1,2})[:.](?P<minute>\d{2})(?:[:.](?P<second>\d{2}))?\s*$"
+PARTS = {
     "year": ("year", "yr", "yyyy"),
     "month": ("month", "mo", "mon", "mnth", "mm"),
     "day": ("day", "dom", "dd", "mday"),
@@ -129,7 +129,7 @@ def with_date_of_numbers(table: pa.Table, dropped: Collection[str]) -> Composed:
     """
     names = [name for name in table.column_names if name not in dropped]
     found: dict[str, str] = {}
-    for part, called in _NAMES.items():
+    for part, called in PARTS.items():
         alike = [name for name in names if name.lower() in called]
         if part == "month" and not alike:
             alike = [name for name in names if name.lower() in _QUARTER and _within(table.column(name), 1, 4)]
@@ -190,7 +190,7 @@ def _clock(column: pa.ChunkedArray, name: str) -> pa.Array | None:
         return column.cast(pa.time64("us"), safe=False).cast(pa.int64()).combine_chunks()
     if not is_text(column.type) or "time" not in name.lower() or column.null_count == len(column):
         return None
-    parts = pc.extract_regex(column.combine_chunks(), _CLOCK)
+    parts = pc.extract_regex(column.combine_chunks(), CLOCK)
     if parts.null_count > column.null_count:
         return None
     hour, minute, second = (
@@ -203,7 +203,7 @@ def _clock(column: pa.ChunkedArray, name: str) -> pa.Array | None:
 
 def _hours(column: pa.ChunkedArray, name: str) -> pa.Array | None:
     """(N,) int64 microseconds of the day, if the column counts hours from 0 to 23, or from 1 to 24."""
-    if name.lower() not in _NAMES["hour"] or not _within(column, 0, 24):
+    if name.lower() not in PARTS["hour"] or not _within(column, 0, 24):
         return None
     first = 1 if pc.max(column).as_py() == 24 else 0
     if pc.min(column).as_py() < first:
