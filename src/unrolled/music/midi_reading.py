@@ -7,6 +7,7 @@ from fractions import Fraction
 from typing import Any
 
 from unrolled.errors import DataError, MissingExtra
+from unrolled.music.midi_mending import mended
 from unrolled.music.tune import Note
 
 __all__ = ["LONGEST", "MOST_BYTES", "MOST_NOTES", "read_midi"]
@@ -16,8 +17,8 @@ MOST_NOTES = 200_000
 LONGEST = 6_000  # whole notes
 
 
-def read_midi(data: bytes, origin: str) -> list[Note]:
-    """The notes of a MIDI file, sorted by onset.
+def read_midi(data: bytes, origin: str) -> tuple[list[Note], str]:
+    """The notes of a MIDI file, sorted by onset, and what was mended in it, as `Mended.say` puts it.
 
     Args:
         data: a Standard MIDI File that counts time in ticks of a quarter note; it may lie in a RIFF file (RMID).
@@ -33,9 +34,9 @@ def read_midi(data: bytes, origin: str) -> list[Note]:
 
     if len(data) > MOST_BYTES:
         raise _refused(f"has {len(data)} bytes; at most {MOST_BYTES} can be read", origin)
-    data = _plain(_unwrapped(data), origin)
+    file = mended(_plain(_unwrapped(data), origin))
     try:
-        score: Any = symusic.Score.from_midi(data)
+        score: Any = symusic.Score.from_midi(file.data)
     except (RuntimeError, ValueError, MemoryError):
         reason = "it is truncated or damaged" if data[:4] == b"MThd" else "it does not start with MThd"
         raise _refused(f"is not a complete MIDI file: {reason}", origin) from None
@@ -54,7 +55,7 @@ def read_midi(data: bytes, origin: str) -> list[Note]:
     ends = max(note.onset + note.duration for note in notes)
     if ends > LONGEST:
         raise _refused(f"lasts {float(ends):.0f} whole notes; at most {LONGEST} can be read", origin)
-    return sorted(notes, key=lambda note: (note.onset, note.pitch))
+    return sorted(notes, key=lambda note: (note.onset, note.pitch)), file.say()
 
 
 def _unwrapped(data: bytes) -> bytes:

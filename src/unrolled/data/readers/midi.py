@@ -10,7 +10,7 @@ from unrolled.data.config import DataConfig
 from unrolled.data.io.mapped import map_file
 from unrolled.data.io.unpacking import Beginning
 from unrolled.data.readers._notes import MusicOptions, events_or_rolls
-from unrolled.data.readers.reader import Reader
+from unrolled.data.readers.reader import REMARK, Reader
 from unrolled.errors import DataError, named
 from unrolled.music.midi_reading import read_midi
 
@@ -29,8 +29,9 @@ def read_midi_file(path: Path, config: DataConfig) -> pa.Table:
     music = config.of("reader", "midi").music
     if music == "text":
         raise DataError("holds notes, not text", file=str(path), hint=f"set {named('music')} to events or roll")
-    notes = read_midi(bytes(map_file(path)), str(path))
-    return events_or_rolls([notes], music == "roll")
+    notes, mended = read_midi(bytes(map_file(path)), str(path))
+    table = events_or_rolls([notes], music == "roll")
+    return table.replace_schema_metadata({REMARK: f"{path}: {mended}"}) if mended else table
 
 
 def _recognises(beginning: Beginning) -> int:
