@@ -6,11 +6,12 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from unrolled.api import convert_vectors, embed, fit, judge_tunes, load, memory, probe, read, similar
+    from unrolled.api import compare, convert_vectors, embed, fit, judge_tunes, load, memory, probe, read, similar
     from unrolled.registry import register
 
 __all__ = [
     "__version__",
+    "compare",
     "convert_vectors",
     "embed",
     "fit",

@@ -1,7 +1,7 @@
 """The Python API: ``read``, ``fit`` and ``load``; most other functions are methods of what these return.
 
-``memory`` and ``judge_tunes`` examine trained models, and ``probe`` what a model can learn to remember. ``embed``
-learns word vectors, ``similar`` finds the nearest words, and ``convert_vectors`` converts between file formats.
+``compare``, ``memory`` and ``judge_tunes`` examine trained models, and ``probe`` what a model can learn to remember.
+``embed`` learns word vectors, ``similar`` finds the nearest words, and ``convert_vectors`` converts between formats.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from unrolled.errors import UsageError, named
 from unrolled.inspection import probe as probing
 from unrolled.inspection.memory_horizon import Horizon, asked_of, memory_horizon
 from unrolled.inspection.probe import Found
+from unrolled.runs.comparison import Comparison, compare_runs
 from unrolled.runs.fit import fit as fit_run
 from unrolled.runs.fit import resume as resume_run
 from unrolled.runs.keywords import Keywords
@@ -33,9 +34,11 @@ from unrolled.training.hooks import Hook
 from unrolled.word2vec.train import Settings, write
 
 __all__ = [
+    "Comparison",
     "Found",
     "Horizon",
     "Trained",
+    "compare",
     "convert_vectors",
     "embed",
     "fit",
@@ -129,6 +132,25 @@ def load(folder: str | Path) -> Trained:
         ModelError: it is missing, incomplete, damaged, from a newer format, or not a run.
     """
     return open_run(Path(folder))
+
+
+def compare(runs: Sequence[str | Path | Trained], data: Any = None, *, device: str = "auto") -> Comparison:
+    """Compare trained runs on the same held-out data: metrics with standard errors, paired differences, and cost.
+
+    Args:
+        runs: at least two run directories, or models from `fit` or `load`.
+        data: what to compare them on. Default: the test split if all have the same, else their validation split.
+        device: where the networks run: ``cpu``, ``cuda``, or ``auto``.
+
+    Raises:
+        UsageError: there are fewer than two runs, they answer different questions, or have no split in common.
+        DataError: the data cannot be read, or has changed since a run was trained.
+        ModelError: a run is missing or damaged.
+
+    Example:
+        >>> print(compare(["runs/lstm", "runs/gru"]))  # doctest: +SKIP
+    """
+    return compare_runs(runs, data, device)
 
 
 def memory(trained: Trained, data: Any, *, lags: int | None = None) -> Horizon:

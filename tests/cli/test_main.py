@@ -24,7 +24,8 @@ PROGRAM = "import sys; from unrolled.cli.main import main; sys.exit(main())"
 def test_help_lists_every_verb_and_imports_no_torch(unrolled: Unrolled) -> None:
     done = unrolled("--help")
     assert done.code == 0
-    for verb in ("fit", "evaluate", "predict", "generate", "stream", "describe", "memory", "probe", "demo", "doctor"):
+    verbs = ("fit", "evaluate", "predict", "generate", "stream", "describe", "compare", "memory", "probe", "embed")
+    for verb in (*verbs, "demo", "doctor"):
         assert f"│ {verb} " in done.out
     program = (
         "import sys; from unrolled.cli.main import main; main(['fit', '--help']); main(['--help']);"
@@ -49,7 +50,7 @@ def test_no_verb_prints_the_help_and_the_version_is_ours(unrolled: Unrolled) -> 
 def test_an_unknown_verb_is_a_usage_error(unrolled: Unrolled) -> None:
     done = unrolled("fti")
     assert done.code == 2
-    assert "error: unknown command 'fti'. Did you mean 'fit'? Known: demo, describe, doctor," in done.err
+    assert "error: unknown command 'fti'. Did you mean 'fit'? Known: compare, demo, describe, doctor," in done.err
 
 
 def test_completion_is_installed_for_the_shell(

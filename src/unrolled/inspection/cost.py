@@ -1,17 +1,22 @@
-"""Measure what a network costs on this machine: the memory of the process and the time of a live step."""
+"""Measure what a network costs on this machine: the memory of the process, and the time of a live step or a row."""
 
 from __future__ import annotations
 
 import statistics
 import time
+from itertools import islice
 from pathlib import Path
 
 import torch
 
 from unrolled.batch import Discrete
+from unrolled.data.examples.examples import Examples
 from unrolled.models.model import Model
+from unrolled.tasks.task import Task
+from unrolled.training.config import TrainingConfig
+from unrolled.training.evaluate import outputs_over
 
-__all__ = ["highest_resident", "push_seconds", "resident"]
+__all__ = ["highest_resident", "push_seconds", "resident", "row_seconds"]
 
 _STATUS, _FORGET = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 _ROUNDS, _PUSHES = 11, 20
@@ -52,6 +57,22 @@ def push_seconds(network: Model) -> float:
             live.push(inputs)
         times.append((time.perf_counter() - began) / _PUSHES)
     return statistics.median(times)
+
+
+def row_seconds(network: Model, task: Task, examples: Examples, config: TrainingConfig) -> float:
+    """The median time in seconds of a row, or of a window of a forecast, that is read by itself.
+
+    Args:
+        network, task: the model, on a CPU.
+        examples: the rows; the first twenty or so are read.
+        config: gives the windows of long sequences.
+    """
+    alone = config.model_copy(update={"batch": 1})
+    times, began = [], time.perf_counter()
+    for _ in islice(outputs_over(network, task, examples, alone), _PUSHES + 1):
+        times.append(time.perf_counter() - began)
+        began = time.perf_counter()
+    return statistics.median(times[1:] or times)  # the first also prepares what the others use again
 
 
 def _status(key: str) -> int:

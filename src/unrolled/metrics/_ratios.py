@@ -7,14 +7,14 @@ from torch import Tensor
 
 from unrolled.metrics.metric import Sums
 
-__all__ = ["known_mean", "ratio", "ratios"]
+__all__ = ["OVER", "known_mean", "ratio", "ratios"]
 
-_OVER = " /"  # suffix of the name of a denominator
+OVER = " /"  # suffix of the name of a denominator
 
 
 def ratio(name: str, total: Tensor, count: Tensor | int) -> Sums:
     """The sums of the measure ``name``, defined as ``total`` / ``count``."""
-    return {name: total, name + _OVER: torch.as_tensor(count)}
+    return {name: total, name + OVER: torch.as_tensor(count)}
 
 
 def known_mean(name: str, each: Tensor, right: Tensor) -> Sums:
@@ -30,5 +30,5 @@ def ratios(sums: Sums) -> dict[str, float]:
         >>> ratios(ratio("accuracy", torch.tensor(3), 4) | ratio("mrr", torch.tensor(0.0), 0))
         {'accuracy': 0.75}
     """
-    names = [name for name in sums if not name.endswith(_OVER)]
-    return {name: float(sums[name]) / float(sums[name + _OVER]) for name in names if float(sums[name + _OVER])}
+    names = [name for name in sums if not name.endswith(OVER)]
+    return {name: float(sums[name]) / float(sums[name + OVER]) for name in names if float(sums[name + OVER])}

@@ -11,10 +11,11 @@ from types import MappingProxyType
 from typing import Any
 
 from unrolled.config import made, options_of
+from unrolled.metrics._ratios import OVER
 from unrolled.metrics.judged import Answers
 from unrolled.metrics.metric import METRICS, Metric, Signed, Sums
 
-__all__ = ["Programs", "added", "metric_of", "programs", "scores", "signatures", "values"]
+__all__ = ["Programs", "added", "counts", "metric_of", "programs", "scores", "signatures", "values"]
 
 _PART = ": "  # between the names of a metric and of one of its sums
 
@@ -68,6 +69,23 @@ def values(total: Sums, own: Own | Programs = NO_OPTIONS) -> dict[str, float]:
         parts.setdefault(name, {})[part] = value
     known = programs(own)
     return {name: value for metric, sums in parts.items() for name, value in known[metric].values(sums).items()}
+
+
+def counts(total: Sums) -> dict[str, float]:
+    """What the measures in ``total`` that are ratios are divided by, by the name of the measure.
+
+    Example:
+        >>> import torch
+        >>> from unrolled.metrics.judged import ChosenTokens
+        >>> counts(added({}, (ChosenTokens(torch.tensor([3, 5]), torch.tensor([3, 4])),)))
+        {'accuracy': 2.0}
+    """
+    parts = {key.partition(_PART)[2]: value for key, value in total.items()}
+    return {
+        name.removesuffix(OVER): float(value)
+        for name, value in parts.items()
+        if name.endswith(OVER) and value.numel() == 1
+    }
 
 
 def signatures(names: Collection[str], own: Own | Programs = NO_OPTIONS) -> dict[str, str]:

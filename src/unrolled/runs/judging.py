@@ -77,10 +77,8 @@ def judge_split(
             error = _error(rival[0], ours, fitted[rival[1]], groups, config)
     surer = tally.overconfidence() if tally is not None else None
     verdict = compare(metrics, baselines, task.chooses, task.watch, error, surer)
-    what = "window" if part.horizon else "sequence" if part.form.whole else "step"
-    what += ("" if groups.cases == 1 else "s") + (f" of {part.horizon} steps" if part.horizon else "")
     counted = tally if tally is not None and tally.support.any() else None
-    return Judged(baselines, verdict, Held(groups.cases, what, metrics, task.labels, counted))
+    return Judged(baselines, verdict, Held(groups.cases, groups.what(part), metrics, task.labels, counted))
 
 
 def _counting(task: Task, tally: Tally | None) -> Any:

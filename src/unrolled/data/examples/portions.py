@@ -11,6 +11,7 @@ import numpy as np
 from unrolled.batch import Spec
 from unrolled.data.encodings.encoding import Encoded
 from unrolled.data.examples.examples import Examples
+from unrolled.errors import counted
 
 __all__ = ["Groups", "cut_steps", "grouped", "take_rows"]
 
@@ -55,11 +56,19 @@ class Groups(NamedTuple):
         parts: the groups; each can be judged by itself.
         share: the share of the split's steps that they hold.
         cases: the sequences of the split or, where it has few, the stretches of steps that do not overlap.
+        rows: whether the groups are of whole rows; the sums of all groups are then those of the split.
     """
 
     parts: tuple[Examples, ...]
     share: float
     cases: int
+    rows: bool = False
+
+    def what(self, examples: Examples) -> str:
+        """What the cases of these groups of ``examples`` are, in words: ``sequences``, ``windows of 6 steps``."""
+        one = "sequence" if self.rows else "window" if examples.horizon else "step"
+        many = one if self.cases == 1 else f"{one}s"
+        return many if self.rows or not examples.horizon else f"{many} of {counted(examples.horizon, 'step')}"
 
 
 def grouped(examples: Examples, most: int = 40, steps: int = 100_000) -> Groups:
@@ -91,7 +100,7 @@ def grouped(examples: Examples, most: int = 40, steps: int = 100_000) -> Groups:
         kept = rows[:: max(1, round(1 / share))]
         count = min(most, len(kept))
         parts = tuple(take_rows(examples, kept[group::count]) for group in range(count))
-        return Groups(parts, len(kept) / max(1, len(rows)), len(rows))
+        return Groups(parts, len(kept) / max(1, len(rows)), len(rows), rows=True)
     width = max(1, examples.horizon)
     each = max(1, most // max(1, len(rows)))
     parts = tuple(part for row in rows for part in _stretches(examples, int(row), int(first[row]), each, width, share))
