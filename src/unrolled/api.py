@@ -19,7 +19,8 @@ from unrolled.errors import UsageError, named
 from unrolled.inspection import probe as probing
 from unrolled.inspection.memory_horizon import Horizon, asked_of, memory_horizon
 from unrolled.inspection.probe import Found
-from unrolled.runs.comparison import Comparison, compare_runs
+from unrolled.runs.compared import Comparison
+from unrolled.runs.comparison import compare_runs
 from unrolled.runs.fit import fit as fit_run
 from unrolled.runs.fit import resume as resume_run
 from unrolled.runs.keywords import Keywords

@@ -140,12 +140,11 @@ def _why_none(runs: Runs, splits: Mapping[str, Mapping[str, Sequences]]) -> str:
     return f"{first} and {others[0]} were made from different splits: {new}"
 
 
-def _division(config: RunConfig) -> dict[str, object]:
+def _division(config: RunConfig) -> Mapping[str, object]:
     """The options that decide which rows are held out."""
     data = config.data
-    return {"test": data.test, "valid": data.valid, "by": data.by, "order": data.order, "gap": data.gap} | {
-        "seed": config.training.seed
-    }
+    chosen = {"test": data.test, "valid": data.valid, "by": data.by, "order": data.order, "gap": data.gap}
+    return {**chosen, "seed": config.training.seed}
 
 
 def _shown(value: object) -> str:
