@@ -23,6 +23,7 @@ from unrolled.data.encodings._missing import MissingOptions
 from unrolled.data.encodings._stored import Stored, load
 from unrolled.data.encodings.encoding import Encoded, Role, Traits, Where, has_time
 from unrolled.data.encodings.facets import Label
+from unrolled.data.io.number_types import is_number
 from unrolled.errors import DataError, ModelError, counted, did_you_mean
 
 __all__ = ["UNKNOWN", "Category"]
@@ -258,7 +259,7 @@ def _distinct(cells: Cells) -> list[Label]:
 
 
 def _has_labels(kind: pa.DataType) -> bool:
-    numeric = pa.types.is_boolean(kind) or pa.types.is_integer(kind) or pa.types.is_floating(kind)
+    numeric = pa.types.is_boolean(kind) or is_number(kind)
     return bool(numeric or is_text(kind))
 
 

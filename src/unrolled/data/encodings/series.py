@@ -26,6 +26,7 @@ from unrolled.data.encodings._missing import MissingOptions
 from unrolled.data.encodings._scaling import Scaling, StoredScaling, examine
 from unrolled.data.encodings._stored import load
 from unrolled.data.encodings.encoding import Encoded, Role, Traits, Where, has_time
+from unrolled.data.io.number_types import is_number
 from unrolled.errors import DataError, ModelError, counted
 
 __all__ = ["Series"]
@@ -73,7 +74,7 @@ class Series:
         if not has_time(cell) or not has_time(cell.value_type):
             return 0
         value = cell.value_type.value_type
-        numeric = pa.types.is_floating(value) or pa.types.is_integer(value) or pa.types.is_decimal(value)
+        numeric = is_number(value) or pa.types.is_decimal(value)
         return 90 if numeric or pa.types.is_boolean(value) else 0
 
     @classmethod

@@ -7,6 +7,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from unrolled.data.io.day_numbers import DAY, first_days, is_weekend, months_of
+from unrolled.data.io.number_types import is_number
 
 __all__ = ["next_times"]
 
@@ -30,7 +31,7 @@ def next_times(times: pa.Array, count: int) -> pa.Array | None:
     kind, times = times.type, times.drop_null()
     if len(times) < 2:
         return None
-    if pa.types.is_integer(kind) or pa.types.is_floating(kind):
+    if is_number(kind):
         numbers = times.to_numpy()
         step = _usual(np.diff(numbers))
         return pa.array(numbers[-1] + step * np.arange(1, count + 1)).cast(kind, safe=False)

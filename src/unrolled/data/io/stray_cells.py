@@ -10,9 +10,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-__all__ = ["NUMBER", "check_mixed", "form_of", "nearly_all"]
+__all__ = ["NUMBER", "PLAIN_NUMBER", "check_mixed", "form_of", "nearly_all"]
 
 NUMBER = r"[-+]?(?:(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?|[nN][aA][nN]|[iI][nN][fF](?:inity)?)"
+PLAIN_NUMBER = rf"^\s*{NUMBER}\s*$"
 _NUMBER, _ZONED, _BOOLEAN = "a number", "a time with its zone", r"^(?i:true|false)$"
 _WORDS = 3  # so few texts among numbers of many values are no labels
 _BELOW = 3  # different values below a first row that is not a header
@@ -24,7 +25,7 @@ _OTHER_DAYS = (  # as countries write them; they stay texts
     rf"^[0-9]{{4}}(?:/[0-9]{{1,2}}/|\.[0-9]{{1,2}}\.)[0-9]{{1,2}}{_HOURS}",
 )
 _FORMS: tuple[tuple[str, str, Callable[[str], object] | None], ...] = (
-    (_NUMBER, rf"^\s*{NUMBER}\s*$", None),
+    (_NUMBER, PLAIN_NUMBER, None),
     ("a date", rf"^{_DAY}(?:[ T]{_CLOCK})?$", datetime.datetime.fromisoformat),
     (
         _ZONED,

@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 
 from unrolled.data.io.date_numbers import dates_in_numbers, time_of_number
 from unrolled.data.io.dates import DateOrder, dates_in_texts
+from unrolled.data.io.number_types import is_number
 
 __all__ = ["duration", "moment", "moments", "time_of_text"]
 
@@ -38,7 +39,7 @@ def moments(array: pa.ChunkedArray, fail: Callable[[str, int | None], Exception]
     if pa.types.is_timestamp(kind) or pa.types.is_date(kind):
         micros = pc.cast(pc.cast(array, pa.timestamp("us", getattr(kind, "tz", None)), safe=False), pa.int64())
         return pc.cast(micros, pa.float64(), safe=False).to_numpy() / 1e6
-    if pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind) or pa.types.is_null(kind):
+    if is_number(kind) or pa.types.is_decimal(kind) or pa.types.is_null(kind):
         found = None if pa.types.is_null(kind) else dates_in_numbers(array)
         if found is not None:
             return moments(found.values, fail)

@@ -7,6 +7,7 @@ import pyarrow.compute as pc
 
 from unrolled.data.config import DataConfig
 from unrolled.data.encodings.encoding import ENCODINGS, traits_of
+from unrolled.data.io.number_types import is_number
 from unrolled.data.io.stray_cells import NUMBER
 from unrolled.data.readers._jsonlines import read_json_lines
 from unrolled.errors import DataError
@@ -96,7 +97,7 @@ def _from_json(column: pa.ChunkedArray) -> pa.ChunkedArray:
     value = table["cell"].type
     while pa.types.is_list(value):
         value = value.value_type
-    known = pa.types.is_integer(value) or pa.types.is_floating(value) or pa.types.is_string(value)
+    known = is_number(value) or pa.types.is_string(value)
     return table["cell"] if known or pa.types.is_boolean(value) else column
 
 

@@ -23,7 +23,7 @@ from unrolled.data.io.number_forms import (
     readings,
     units,
 )
-from unrolled.data.io.stray_cells import NUMBER, check_mixed, form_of
+from unrolled.data.io.stray_cells import NUMBER, PLAIN_NUMBER, check_mixed, form_of
 from unrolled.errors import named
 
 __all__ = ["Written", "arrow_values", "examined", "settled_sign", "spelled"]
@@ -34,7 +34,6 @@ _CODE = r"^\s*[-+]?0[0-9]+\s*$"
 _HUGE = r"[0-9]{17}"
 _ADDRESS = r"^(?:25[0-5]|2[0-4][0-9]|[01]?[0-9]?[0-9])(?:\.(?:25[0-5]|2[0-4][0-9]|[01]?[0-9]?[0-9])){3}$"
 _MARKED = rf"^\s*{NUMBER} ?[A-Za-z*†]{{1,3}}\s*$"
-_PLAIN = rf"^\s*{NUMBER}\s*$"
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,7 +190,7 @@ def _remedy(name: str, first: str) -> str:
 
 def _either(texts: pa.ChunkedArray) -> np.ndarray:
     """(rows,) bool: whether each text is a number in some reading; missing ones count as one."""
-    fits = pc.or_(pc.or_(readings(texts, "."), readings(texts, ",")), pc.match_substring_regex(texts, _PLAIN))
+    fits = pc.or_(pc.or_(readings(texts, "."), readings(texts, ",")), pc.match_substring_regex(texts, PLAIN_NUMBER))
     return pc.fill_null(fits, True).to_numpy(zero_copy_only=False)
 
 

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from unrolled.data.io.number_types import is_number
 from unrolled.data.readers._csv_file import CsvFile
 from unrolled.errors import named
 
@@ -51,7 +52,7 @@ def coded(file: CsvFile, whole: Sequence[int]) -> dict[int, pa.ChunkedArray]:
 
 def far_value(column: pa.ChunkedArray) -> str:
     """A value such as -999 that repeats far from all others, as a phrase to follow the column's name; else empty."""
-    if not (pa.types.is_integer(column.type) or pa.types.is_floating(column.type)):
+    if not is_number(column.type):
         return ""
     ends = pc.min_max(column)
     for least in (True, False):

@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from unrolled.data.io.day_numbers import DAY, first_days, is_weekend, months_of
+from unrolled.data.io.number_types import is_number
 from unrolled.errors import counted
 
 __all__ = ["Cadence", "cadence_of", "clock_of_times"]
@@ -76,7 +77,7 @@ def clock_of_times(column: pa.ChunkedArray) -> np.ndarray | None:
     kind = column.type
     if column.null_count:
         return None
-    if pa.types.is_integer(kind) or pa.types.is_floating(kind):
+    if is_number(kind):
         numbers: np.ndarray = column.cast(pa.float64(), safe=False).to_numpy()
         return numbers
     if pa.types.is_timestamp(kind) and kind.tz:

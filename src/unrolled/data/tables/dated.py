@@ -16,6 +16,7 @@ from unrolled.data.io.date_numbers import dates_in_numbers
 from unrolled.data.io.dates import Dates, dates_in_texts
 from unrolled.data.io.day_numbers import DateOrder
 from unrolled.data.io.elapsed import counted_up
+from unrolled.data.io.number_types import is_number
 from unrolled.data.io.periods import dates_of_periods
 from unrolled.errors import DataError, Origin, named
 
@@ -85,7 +86,7 @@ def _dates(column: pa.ChunkedArray, where: Where, order: DateOrder | None, sure:
         return Dates(pc.divide(nanos, 1e9), note="in seconds")
     flat_type = column.type.value_type if has_time(column.type) else column.type
     value = flat_type.value_type if pa.types.is_dictionary(flat_type) else flat_type
-    numeric = pa.types.is_integer(value) or pa.types.is_floating(value)
+    numeric = is_number(value)
     if not is_text(value) and not (numeric and sure):
         return None
     cells = open_cells(column, where, has_time(column.type))

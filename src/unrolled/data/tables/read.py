@@ -14,6 +14,7 @@ from unrolled.data.encodings._alphabets import Name
 from unrolled.data.encodings.encoding import ENCODINGS, has_time, traits_of
 from unrolled.data.io.blobs import NAMES
 from unrolled.data.io.column_names import names_a_part_of_time
+from unrolled.data.io.number_types import is_number
 from unrolled.data.io.timestamps import duration
 from unrolled.data.tables.composed import DATE, with_clock, with_date_of_numbers, with_key, with_seconds
 from unrolled.data.tables.dated import with_dates
@@ -170,10 +171,7 @@ def _without_parts_of_time(reading: Reading, keys: Collection[str]) -> dict[str,
     """The target of a series of which some columns, such as ``weekday``, are known from the date: all others."""
     table = reading.table
     names = [
-        field.name
-        for field in table.schema
-        if field.name not in {*keys, *reading.dropped}
-        and (pa.types.is_integer(field.type) or pa.types.is_floating(field.type))
+        field.name for field in table.schema if field.name not in {*keys, *reading.dropped} and is_number(field.type)
     ]
     names = [name for name in names if name not in identifiers(table.select([name]), ())]
     measured = tuple(name for name in names if not _is_part_of_time(table.column(name), name))

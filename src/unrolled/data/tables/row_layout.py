@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 from unrolled.data.encodings._cells import is_text
 from unrolled.data.encodings._labels import looks_like_labels, repeats
 from unrolled.data.io.column_names import names_a_part_of_time, names_a_time, names_an_actor, names_an_item
+from unrolled.data.io.number_types import is_number
 from unrolled.data.tables.cadence import Cadence, cadence_of, clock_of_times
 from unrolled.data.tables.composed import with_key
 from unrolled.data.tables.grouping import codes
@@ -251,7 +252,7 @@ def _events(table: pa.Table, time: str, names: list[str]) -> Layout:
 
 def _is_number(column: pa.ChunkedArray) -> bool:
     kind = column.type
-    return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind))
+    return is_number(kind) or bool(pa.types.is_decimal(kind))
 
 
 def _is_label(column: pa.ChunkedArray) -> bool:

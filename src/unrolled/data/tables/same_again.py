@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from unrolled.data.encodings._cells import plain
+from unrolled.data.io.number_types import is_number
 from unrolled.data.tables.grouping import codes
 from unrolled.errors import named
 
@@ -55,7 +56,7 @@ def _one_to_one(wanted: pa.ChunkedArray, column: pa.ChunkedArray, count: int) ->
 
 
 def _rise_together(wanted: pa.ChunkedArray, column: pa.ChunkedArray) -> bool:
-    if not all(pa.types.is_integer(one.type) or pa.types.is_floating(one.type) for one in (wanted, column)):
+    if not (is_number(wanted.type) and is_number(column.type)):
         return False
     left, right = wanted.to_numpy(), column.to_numpy()
     steps = np.sign(np.diff(right[np.argsort(left, kind="stable")]))

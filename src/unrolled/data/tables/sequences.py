@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 from unrolled.data.encodings.encoding import ENCODINGS, Traits, Where, has_time, traits_of
 from unrolled.data.io.blobs import LABELS, is_binary
 from unrolled.data.io.field_marks import answer_of, is_gold
+from unrolled.data.io.number_types import is_number
 from unrolled.data.tables.cadence import Cadence
 from unrolled.errors import IN_MEMORY, DataError, Origin, UsageError, did_you_mean, named
 
@@ -201,7 +202,7 @@ def merge(sequences: Sequences, columns: tuple[str, ...], name: str) -> Sequence
 def _numeric_lists(sequences: Sequences, name: str) -> pa.ChunkedArray:
     array = sequences.column(name)
     value = array.type.value_type if has_time(array.type) else pa.null()
-    if not (pa.types.is_integer(value) or pa.types.is_floating(value) or pa.types.is_decimal(value)):
+    if not (is_number(value) or pa.types.is_decimal(value)):
         raise DataError(f"holds {array.type}, not a list of numbers", file=sequences.origin, column=name)
     return array
 

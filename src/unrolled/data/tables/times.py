@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from unrolled.data.io.column_names import words_of
+from unrolled.data.io.number_types import is_number
 from unrolled.data.tables.cadence import Cadence, cadence_of, clock_of_times
 from unrolled.data.tables.grouping import codes
 from unrolled.data.tables.row_layout import parting
@@ -45,7 +46,7 @@ def look_at_times(table: pa.Table, by: str | None, order: str, origin: Origin) -
             cadence = replace(cadence, season=_SEASONS[units.pop()])
         return cadence, cadence.say(order) if cadence.regular and (cadence.repeated or cadence.gaps) else ""
     measured = [field.type for field in table.schema if field.name not in (by, order)]
-    if not cadence.regular and not any(pa.types.is_floating(kind) or pa.types.is_integer(kind) for kind in measured):
+    if not cadence.regular and not any(map(is_number, measured)):
         return cadence, ""  # events are seldom in equal steps
     line = cadence.say(order)
     steps = np.diff(at)[np.diff(series) == 0]
