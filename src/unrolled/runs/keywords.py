@@ -58,6 +58,7 @@ class Keywords(TypedDict, total=False):
     kv_heads: int
     label_smoothing: float
     layers: int
+    letters: bool
     lookback: int
     lr: float
     mask: float
