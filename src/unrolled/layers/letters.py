@@ -80,4 +80,4 @@ class WordLetters(nn.Module):
         a = self.filters(torch.cat([wide[:, :-2], e, wide[:, 2:]], -1))  # (N, L, F)
         y = torch.where(real, a, torch.finfo(a.dtype).min).amax(1)
         y = torch.where(real.any(1), y, 0.0)
-        return (y if self.gain == 1 else self.gain * y).reshape(*x.shape[:-1], -1)
+        return (y if self.gain == 1 else self.gain * y).reshape(*x.shape[:-1], self.output_size)

@@ -243,7 +243,7 @@ class Preprocessor:
     def strands(self) -> Strands | None:
         """What reverses and complements a row, where a row stands for both of its strands."""
         timed = tuple(name for name, spec in self.specs.items() if spec.time)
-        letters = {name: e.complement for name in timed if isinstance(e := self.inputs.get(name), Letters)}
+        letters = {name: e.complement for name, e in self.inputs.items() if name in timed and isinstance(e, Letters)}
         opposite = {name: ids for name, ids in letters.items() if ids is not None}
         return Strands(timed, opposite) if opposite else None
 
