@@ -29,7 +29,6 @@ COLUMNS: dict[str, dict[str, Spec]] = {
     "all": {"ids": Discrete(7), "age": Continuous(1, False), "x": Continuous(2), "city": Discrete(3, False)},
     "sides": {
         "title": Discrete(5, False, side=_TITLE),
-        letters_of("title"): Spelled(6, 3, "title", False, side=_TITLE),
         "ids": Discrete(7),
         "loud": Continuous(1, False, side=_TITLE),
         "marks": Discrete(4, False, side=_MARKS),
@@ -75,11 +74,11 @@ class Case:
             "x": torch.randn(rows, steps, 2, generator=random).to(dtype),
             "age": torch.randn(rows, 1, generator=random).to(dtype),
             "city": torch.randint(3, (rows,), generator=random),
-            letters_of("ids"): torch.randint(9, (rows, steps, 4), generator=random),
         }
+        kept = torch.arange(4) < torch.randint(5, (rows, steps, 1), generator=random)
+        every[letters_of("ids")] = torch.randint(1, 9, (rows, steps, 4), generator=random) * kept
         if self.columns == "sides":
             every["title"] = torch.randint(5, (rows, 3), generator=random)
-            every[letters_of("title")] = torch.randint(6, (rows, 3, 3), generator=random)
             every["loud"] = torch.randn(rows, 3, 1, generator=random).to(dtype)
             every["marks"] = torch.randint(4, (rows, 2), generator=random)
         beside = {lengths_of(name): torch.tensor(sizes[:rows]) for name, sizes in _BESIDE.items()}
@@ -117,7 +116,7 @@ def at(inputs: dict[str, Tensor], network: Network, step: int) -> dict[str, Tens
 def padding(inputs: dict[str, Tensor], network: Network, lengths: list[int]) -> dict[str, list[int]]:
     """The real steps of each row of each column that has padding."""
     own = {name: lengths for name in inputs if timed(network, name)}
-    for name, axis in (("title", "title"), (letters_of("title"), "title"), ("loud", "title"), ("marks", "marks")):
+    for name, axis in (("title", "title"), ("loud", "title"), ("marks", "marks")):
         if name in inputs:
             own[name] = inputs[lengths_of(axis)].tolist()
     return own
