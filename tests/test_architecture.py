@@ -35,6 +35,7 @@ ORDER = (
         "tasks",
         "solved",
         "training",
+        "planning",
     ),
     *("streaming", "inspection", "word2vec", "runs", "api", "demo", "testing"),
 )
@@ -55,12 +56,13 @@ PROTOCOLS: dict[str, set[str]] = {
     "form": {"form"},
     "layer": {
         *("config", "conversion", "factory", "layer", "recurrent", "torch_compat"),
-        *("embed", "inputs", "letters", "pooling", "crf", "lengths", "pretrained", "short_convolution"),
+        *("embed", "inputs", "pooling", "crf", "lengths", "pretrained", "short_convolution"),
         *("item_logits", "sampled_softmax", "tied"),
     },
     "metric": {"judged", "metric", "scoring"},
-    "model": {"build", "model"},
+    "model": {"build", "combined", "model"},
     "reader": {"reader"},
+    "rule": {"rule"},
     "solved": {"solved_model"},
     "task": {"config", "task"},
 }

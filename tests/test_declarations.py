@@ -73,7 +73,7 @@ def test_listing_options_imports_no_member(monkeypatch: pytest.MonkeyPatch) -> N
         ("n_epochs", "epochs"), ("num_train_epochs", "epochs"), ("max_grad_norm", "clip"), ("clipnorm", "clip"),
         ("random_state", "seed"), ("vocab_size", "vocabulary"), ("embedding_dim", "embedding"), ("num_beams", "beam"),
         ("num_attention_heads", "heads"), ("units", "hidden"), ("prediction_length", "horizon"), ("hiden", "hidden"),
-        ("least", "min_count"), ("sight", "attention_window"), ("ahead", "known_ahead"), ("start", "init_from"),
+        ("least", "min_count"), ("sight", "attention_window"), ("ahead", "known_ahead"),
         ("strands", "both_strands"), ("softmax", "sampled_softmax"), ("documents", "rows_are"), ("kind", "kinds"),
     ],
 )  # fmt: skip

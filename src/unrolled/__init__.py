@@ -6,7 +6,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from unrolled.api import compare, convert_vectors, embed, fit, judge_tunes, load, memory, probe, read, similar
+    from unrolled.api import compare, convert_vectors, embed, fit, judge_tunes, load, memory, plan, probe, read, similar
     from unrolled.registry import register
 
 __all__ = [
@@ -18,6 +18,7 @@ __all__ = [
     "judge_tunes",
     "load",
     "memory",
+    "plan",
     "probe",
     "read",
     "register",

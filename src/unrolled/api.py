@@ -27,6 +27,7 @@ from unrolled.runs.keywords import Keywords
 from unrolled.runs.opening import open_run
 from unrolled.runs.options import given, of_part, reader_options
 from unrolled.runs.plan import Say
+from unrolled.runs.preview import Preview, preview
 from unrolled.runs.progress import Progress
 from unrolled.runs.trained import Trained
 from unrolled.runs.tune_report import judge_tunes
@@ -46,6 +47,7 @@ __all__ = [
     "judge_tunes",
     "load",
     "memory",
+    "plan",
     "probe",
     "read",
     "similar",
@@ -124,6 +126,28 @@ def _fit(
     if folder is None:
         raise UsageError(f"{named('resume')} needs {named('out')}, the run directory to resume")
     return resume_run(folder, _listed(options), source=source, **watched)
+
+
+def plan(source: Any, *, say: Say = lambda _: None, **options: Unpack[Keywords]) -> Preview:
+    """What `fit` would choose for ``source``, and why; nothing is trained or written.
+
+    Args:
+        source: a file, a folder, or a table in memory.
+        say: a function that is called with one line for each thing that was inferred.
+        options: every option of `fit`, under the same name; each is kept as it is.
+
+    Returns:
+        the facts and the choices; ``print`` shows them.
+
+    Raises:
+        UsageError, DataError: as `fit` would.
+
+    Example:
+        >>> reviews = {"text": ["good", "bad", "not good"] * 20, "label": ["yes", "no", "no"] * 20}
+        >>> next(choice.value for choice in plan(reviews, target="label", steps=20).choices if choice.field == "model")
+        'bigru'
+    """
+    return preview(source, _listed(options), say)
 
 
 def load(folder: str | Path) -> Trained:

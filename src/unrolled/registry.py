@@ -43,6 +43,7 @@ FOLDERS = {
     "metric": "metrics",
     "model": "models",
     "reader": "data/readers",
+    "rule": "planning/rules",
     "solved": "solved",
     "task": "tasks",
 }

@@ -15,7 +15,7 @@ from unrolled.metrics.judged import Answers
 from unrolled.metrics.scoring import NO_OPTIONS, Own, scores
 from unrolled.registry import Registry
 
-__all__ = ["BASELINES", "Baseline", "fit_baselines", "score_baselines"]
+__all__ = ["BASELINES", "Baseline", "Judge", "fit_baselines", "score_baselines"]
 
 BASELINES = Registry("baseline")
 
@@ -25,7 +25,14 @@ _FIT_CELLS, _SCORE_CELLS = 10_000_000, 5_000_000
 _log = logging.getLogger(__name__)
 
 
-class Baseline(Protocol):
+class Judge(Protocol):
+    """What can be judged on a split."""
+
+    def judge(self, part: Examples) -> Iterable[Answers]:
+        """Its predictions for a split together with the targets, whole or in parts, as from `Task.judge`."""
+
+
+class Baseline(Judge, Protocol):
     """A simple method that a model should beat. A file in ``baselines/`` with a line ``MEMBER = Class`` is a baseline.
 
     Attributes:
@@ -44,9 +51,6 @@ class Baseline(Protocol):
 
         A baseline that declares ``Options`` takes an instance of them as its second argument.
         """
-
-    def judge(self, part: Examples) -> Iterable[Answers]:
-        """Its predictions for another split together with the targets, whole or in parts, as from `Task.judge`."""
 
 
 def fit_baselines(train: Examples, own: Own = NO_OPTIONS) -> dict[str, Baseline]:
@@ -68,15 +72,13 @@ def fit_baselines(train: Examples, own: Own = NO_OPTIONS) -> dict[str, Baseline]
     }
 
 
-def score_baselines(
-    fitted: Mapping[str, Baseline], part: Examples, own: Own = NO_OPTIONS
-) -> dict[str, dict[str, float]]:
+def score_baselines(fitted: Mapping[str, Judge], part: Examples, own: Own = NO_OPTIONS) -> dict[str, dict[str, float]]:
     """Score baselines: name -> metric -> value.
 
     Only a portion of a very long split is used, and a warning is logged.
 
     Args:
-        fitted: the result of `fit_baselines`.
+        fitted: the result of `fit_baselines`, or anything else that can be judged.
         part: the split to score on, encoded like the one that they were fitted on.
         own: the options of metrics.
 

@@ -26,6 +26,7 @@ __all__ = ["main"]
 _TRACEBACK = "UNROLLED_TRACEBACK"
 _VERBS = {
     "fit": "Train a model on a file of sequences.",
+    "plan": "Show what fit would choose for a file, and why; train nothing.",
     "evaluate": "Evaluate a trained model on a file with the target.",
     "predict": "Predict the target of each row of a file.",
     "generate": "Continue a prompt.",

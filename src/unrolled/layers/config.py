@@ -33,6 +33,22 @@ class ModelConfig(PartOfRun):
     dropout: float = option(
         0.0, "Dropout: share of units set to 0 in training.", ge=0, lt=1, also=("dropout_rate", "dropout_prob", "p")
     )
+    live: bool = option(
+        False,
+        "Choose only models that can answer step by step.",
+        also=("streaming", "online", "causal", "real_time"),
+    )
+    start: str | None = option(
+        None,
+        "Solved model to start from: its outputs are added, and the network learns what it leaves; or none. "
+        "Default: the best on the validation data, if the plan finds one.",
+        also=("residual", "base_model", "init_score"),
+    )
+    blend: tuple[str, ...] = option(
+        (),
+        "Solved models to mix the answers with at the end; or none. Default: what helps on the validation data.",
+        also=("ensemble", "stack", "mixture"),
+    )
     embedding: int | None = option(
         None,
         "Embedding size of a token or label; 0 for one-hot. Default: depends on the vocabulary size.",

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from unrolled.batch import Batch, Spec
 from unrolled.config import Part, option
-from unrolled.errors import ShapeError, UsageError
+from unrolled.errors import ShapeError, UsageError, named
 from unrolled.layers.config import ModelConfig
 from unrolled.layers.embed import Embedding
 from unrolled.layers.factory import build_layer, embedding_gain, model_names
@@ -222,6 +222,10 @@ class EncoderDecoder(Model):
         self.longest.fill_(longest)
         if prior is not None:
             self.head.bias.data.copy_(prior)
+
+    def silence(self) -> None:
+        """Refuse: a written answer is no sum."""
+        raise UsageError(f"{named('start')} does not work with a task that writes sequences")
 
     def sketch(self) -> Sketch:
         """The layers of encoder and decoder."""

@@ -112,5 +112,13 @@ class Model(nn.Module, ABC):
         """
 
     @abstractmethod
+    def silence(self) -> None:
+        """Make every output 0, so that its sum with another model starts at the outputs of the other.
+
+        Raises:
+            UsageError: its outputs cannot be added to others.
+        """
+
+    @abstractmethod
     def sketch(self) -> Sketch:
         """The layers that a drawing of the model shows."""

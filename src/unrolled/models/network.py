@@ -279,6 +279,13 @@ class Network(Model):
             if isinstance(symbols, Embedding):
                 symbols.sparse = True
 
+    def silence(self) -> None:
+        """Set the weights and the bias of the head to 0."""
+        if isinstance(self.head, TiedHead):
+            raise UsageError(f"{named('start')} does not work with {named('tied')}: the head has no weights of its own")
+        for weights in self.head.parameters():
+            weights.data.zero_()
+
     def sketch(self) -> Sketch:
         """The layer, and how the steps are pooled."""
         pool = None if self.pooling is None else self.pooling.kind

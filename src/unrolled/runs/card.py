@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from unrolled.metrics.metric import best_first, in_order
+from unrolled.runs.preview import repeated
 from unrolled.runs.word_vectors import encoder_of
 
 if TYPE_CHECKING:
@@ -42,6 +43,15 @@ def _initialised_from(config: RunConfig) -> list[str]:
     ]
 
 
+def _plan(config: RunConfig) -> list[str]:
+    """What was chosen where the user left it open, and how to repeat it."""
+    if not config.plan:
+        return []
+    rows = [f"| {c.field} | {c.value} | {c.source} | {c.reason} |" for c in config.plan]
+    head = ["", "## Plan", "", "| option | value | chosen by | because |", "|---|---|---|---|"]
+    return [*head, *rows, "", "To repeat the run without choosing:", "", f"    {repeated(config)}"]
+
+
 def card(trained: Trained, progress: Progress, splits: tuple[str, ...]) -> str:
     """The text of the card: the model, its data, and its metrics compared with those of the baselines.
 
@@ -67,6 +77,7 @@ def card(trained: Trained, progress: Progress, splits: tuple[str, ...]) -> str:
     if not task.coder.continues:
         lines.append(f"- target `{task.coder.target}`: {task.coder.answer.report()}")
     lines += [f"- {line}" for line in splits]
+    lines += _plan(config)
     lines += ["", "## Results", ""]
     for split, metrics in trained.metrics.items():
         lines += [f"On the {split} split, compared with baselines fitted on the same training data:", ""]

@@ -10,6 +10,7 @@ from unrolled.config import Part
 from unrolled.data.config import DataConfig
 from unrolled.errors import ModelError, UsageError
 from unrolled.layers.config import ModelConfig
+from unrolled.planning.choice import FIXED, Choice
 from unrolled.registry import Registry, check_members
 from unrolled.runs.format_1 import from_format_1
 from unrolled.tasks.config import TaskConfig
@@ -18,7 +19,15 @@ from unrolled.training.config import TrainingConfig
 __all__ = ["FORMAT", "NEEDED", "RunConfig"]
 
 FORMAT = 2
-NEEDED = ("cell", "encoding", "form", "layer", "model", "task")  # kinds of members that a saved model cannot do without
+NEEDED = (
+    "cell",
+    "encoding",
+    "form",
+    "layer",
+    "model",
+    "solved",
+    "task",
+)  # kinds of members that a saved model cannot do without
 
 
 class RunConfig(Part):
@@ -33,6 +42,8 @@ class RunConfig(Part):
             them; 0 if there is none.
         workdays: whether such steps skip weekends.
         files: role -> path, size and sha256 of the data when the run started.
+        asked: the names of the options that the user gave.
+        plan: what was chosen where the user left it open; empty until the training split is encoded.
         members: key of a member that the model needs and another package added -> that package and its version.
     """
 
@@ -46,6 +57,8 @@ class RunConfig(Part):
     step: float = 0.0
     workdays: bool = False
     files: dict[str, dict[str, str | int]] = Field(default_factory=dict)
+    asked: tuple[str, ...] = ()
+    plan: tuple[Choice, ...] = ()
     members: dict[str, str] = Field(default_factory=dict)
 
     @classmethod
@@ -68,6 +81,8 @@ class RunConfig(Part):
         try:
             check_members(values.get("members"), place)
             values = from_format_1(values) if version == 1 else values
+            if "plan" not in values:  # saved before there were plans: nothing was left open
+                values = {**values, "training": {**values["training"], "plan": FIXED}}
             config = cls(**values)
             config._check_own()
         except ValidationError as error:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from unrolled.baselines.baseline import Baseline, score_baselines
+from unrolled.baselines.baseline import Judge, score_baselines
 from unrolled.batch import Batch
 from unrolled.data.examples.examples import Examples
 from unrolled.data.examples.portions import Groups, grouped
@@ -17,6 +16,7 @@ from unrolled.metrics.metric import Sums
 from unrolled.metrics.scoring import added
 from unrolled.models.model import Model
 from unrolled.runs.advice import Held
+from unrolled.runs.rivals import Rivals
 from unrolled.runs.verdict import Verdict, compare, rival_of
 from unrolled.tasks.task import Task
 from unrolled.training.config import TrainingConfig
@@ -47,7 +47,8 @@ def judge_split(
     task: Task,
     part: Examples,
     metrics: dict[str, float],
-    fitted: Mapping[str, Baseline],
+    rivals: Rivals,
+    split: str,
     config: TrainingConfig,
     device: str,
 ) -> Judged:
@@ -60,13 +61,14 @@ def judge_split(
         network, task: the model.
         part: the split.
         metrics: the model's metrics on it.
-        fitted: the baselines.
+        rivals: the baselines, and the solved models.
+        split: the name of the split.
         config: gives the batch size and the options of the metrics.
         device: the device of the network.
 
     Cost: that of evaluating the model and one baseline on at most 100 000 steps of the split.
     """
-    found = score_baselines(fitted, part, config.own)
+    found = rivals.on_valid if split == "valid" else score_baselines(rivals.fitted, part, config.own)
     baselines = {name: {key: v for key, v in row.items() if key in metrics} for name, row in found.items()}
     rival, groups = rival_of(metrics, baselines, task.chooses), grouped(part)
     tally = Tally(len(task.labels)) if task.labels else None
@@ -74,7 +76,7 @@ def judge_split(
     if rival is not None or tally is not None:
         ours = [sums_over(network, task, group, config, device, _counting(task, tally)) for group in groups.parts]
         if rival is not None and len(groups.parts) >= _LEAST:
-            error = _error(rival[0], ours, fitted[rival[1]], groups, config)
+            error = _error(rival[0], ours, rivals.fitted[rival[1]], groups, config)
     surer = tally.overconfidence() if tally is not None else None
     verdict = compare(metrics, baselines, task.chooses, task.watch, error, surer)
     counted = tally if tally is not None and tally.support.any() else None
@@ -90,7 +92,7 @@ def _counting(task: Task, tally: Tally | None) -> Any:
     return None if tally is None else count
 
 
-def _error(measure: str, ours: list[Sums], baseline: Baseline, groups: Groups, config: TrainingConfig) -> float | None:
+def _error(measure: str, ours: list[Sums], baseline: Judge, groups: Groups, config: TrainingConfig) -> float | None:
     theirs = []
     for part in groups.parts:
         total: Sums = {}

@@ -20,6 +20,7 @@ class Keywords(TypedDict, total=False):
     audio_scale: Literal["training", "clip", "running"]
     batch: int
     beam: int
+    blend: Sequence[str]
     both_strands: bool
     bptt: int
     bptt_gradient: int
@@ -58,7 +59,7 @@ class Keywords(TypedDict, total=False):
     kv_heads: int
     label_smoothing: float
     layers: int
-    letters: bool
+    live: bool
     lookback: int
     lr: float
     mask: float
@@ -71,6 +72,7 @@ class Keywords(TypedDict, total=False):
     normalise: Literal["none", "nfc", "nfd", "nfkc"]
     order: str
     patience: int
+    plan: Literal["rules", "fixed"]
     pool: Literal["last", "mean", "max"]
     positions: Literal["rotary", "sinusoidal", "learned", "alibi", "none"]
     quantiles: Sequence[float]
@@ -87,6 +89,7 @@ class Keywords(TypedDict, total=False):
     sheet: str
     skip: str
     spec_augment: bool
+    start: str
     steps: int
     target: str | Sequence[str]
     task: str

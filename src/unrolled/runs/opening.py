@@ -3,28 +3,66 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 
 import torch
 
 from unrolled.data.examples.preprocessor import Preprocessor
 from unrolled.errors import ModelError, UsageError
+from unrolled.layers.config import ModelConfig
 from unrolled.layers.pretrained import PretrainedEncoder
 from unrolled.models.build import build_model
+from unrolled.models.combined import Combined
 from unrolled.models.model import Model
 from unrolled.runs.config import RunConfig
 from unrolled.runs.findings import Findings
 from unrolled.runs.trained import WEIGHTS, Trained
+from unrolled.solved.solved_model import SOLVED, SolvedModel
 from unrolled.storage.directories import read_directory
 from unrolled.storage.tensors import load_tensors
 from unrolled.tasks.task import Task, make_task
 from unrolled.training import checkpoint
 
-__all__ = ["build", "open_run"]
+__all__ = ["NONE", "build", "open_run"]
+
+NONE = "none"  # the value of an option that leaves a solved model out
 
 
-def build(config: RunConfig, task: Task) -> Model:
-    """A new model for ``task``, initialised from the global random state."""
+def build(config: RunConfig, task: Task, solved: Mapping[str, SolvedModel] = MappingProxyType({})) -> Model:
+    """A new model for ``task`` as it is trained, initialised from the global random state.
+
+    Args:
+        config: of the run.
+        task: what is asked.
+        solved: name -> solved model; one that is missing is made with weights of 0, for `load_state_dict`.
+
+    Raises:
+        UsageError: a name is unknown, or the parts do not fit.
+    """
+    network, start = _network_of(config, task), config.model.start
+    if start is not None and start != NONE:
+        network = Combined(network, solved.get(start) or _empty(config.model, start, task), "sum")
+    return network
+
+
+def _finished(config: RunConfig, task: Task) -> Model:
+    """A model as `build` makes it, mixed with the solved models that training ended with."""
+    network = build(config, task)
+    for name in config.model.blend:
+        if name != NONE:
+            network = Combined(network, _empty(config.model, name, task), task.mixing)
+    return network
+
+
+def _empty(config: ModelConfig, name: str, task: Task) -> SolvedModel:
+    member: type[SolvedModel] = SOLVED.get(name)
+    return member(task, config.of("solved", name))
+
+
+def _network_of(config: RunConfig, task: Task) -> Model:
     coder = task.coder
     writes = coder.form.writes
     chosen = coder.target if coder.first_item is not None else None
@@ -69,7 +107,7 @@ def open_run(folder: Path) -> Trained:
         results = json.loads(files["results.json"]) if finished else {"metrics": {}, "baselines": {}}
         metrics, baselines = results["metrics"], results["baselines"]
         findings = Findings.from_json(results["findings"]) if "findings" in results else Findings()
-        network = _network(folder, config, task, tensors)
+        network = _network(folder, task, tensors, partial(_finished if finished else build, config))
     except UsageError as error:
         raise ModelError(f"{folder}: {error}") from None
     except (
@@ -97,10 +135,10 @@ def _no_weights(folder: Path) -> ModelError:
     )
 
 
-def _network(folder: Path, config: RunConfig, task: Task, tensors: dict[str, torch.Tensor]) -> Model:
+def _network(folder: Path, task: Task, tensors: dict[str, torch.Tensor], make: Callable[[Task], Model]) -> Model:
     # Built without memory first: config.json may declare any size, so it is compared with the weights beforehand.
     with torch.device("meta"):
-        network = build(config, task)
+        network = make(task)
     wanted = {name: (tensor.shape, tensor.dtype) for name, tensor in network.state_dict().items()}
     found = {name: (tensor.shape, tensor.dtype) for name, tensor in tensors.items()}
     if wanted != found:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
-from unrolled.config import Part
+from unrolled.config import Part, PartOfRun
 from unrolled.declarations import Owner, declared, owners_of, unknown_option
 from unrolled.errors import UsageError, named
 from unrolled.registry import Registry
+from unrolled.runs.config import RunConfig
 
-__all__ = ["field_names", "given", "of_part", "own_options", "reader_options", "refuse_idle"]
+__all__ = ["field_names", "given", "of_part", "options_in", "own_options", "reader_options", "refuse_idle"]
 
 _WORKS_WITH = {  # kind of member -> what an option works with, and what this run has instead
     "task": ("the task {}", "this run's task is {}"),
@@ -49,6 +50,18 @@ def of_part(options: Mapping[str, Any], part: str) -> dict[str, Any]:
 def field_names(part: str) -> dict[str, str]:
     """The option of a part of the run, as the user knows it -> the field of the part's configuration."""
     return {option.name: option.field for option in declared()[Owner("part", part)]}
+
+
+def options_in(config: RunConfig, names: Iterable[str]) -> dict[str, Any]:
+    """The values that the options ``names`` have in ``config``; those that it does not hold are left out."""
+    found: dict[str, Any] = {}
+    for part in ("data", "task", "model", "training"):
+        values: PartOfRun = getattr(config, part)
+        known = {option: getattr(values, field) for option, field in field_names(part).items()}
+        for own in values.own.values():
+            known = own | known
+        found |= {name: known[name] for name in names if name in known}
+    return found
 
 
 def own_options(options: Mapping[str, Any], members: Iterable[Owner]) -> dict[str, dict[str, Any]]:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -16,14 +16,16 @@ from unrolled.data.io.fingerprint import MEMORY, fingerprint, fingerprint_table,
 from unrolled.data.tables.read import read
 from unrolled.data.tables.same_again import said_of_the_same
 from unrolled.data.tables.sequences import JOINED, Sequences
+from unrolled.data.vectors.reading import VectorFile
 from unrolled.declarations import Owner
 from unrolled.errors import ModelError, UsageError, named
 from unrolled.layers.config import ModelConfig
 from unrolled.layers.factory import build_layer, member_of
 from unrolled.models.build import layer_configs
+from unrolled.planning.choice import FIXED
 from unrolled.registry import Registry, outside_members
 from unrolled.runs.config import NEEDED, RunConfig
-from unrolled.runs.options import given, of_part, own_options, reader_options, refuse_idle
+from unrolled.runs.options import field_names, given, of_part, options_in, own_options, reader_options, refuse_idle
 from unrolled.runs.question import advice, as_read, assume, default_target, recognised_task, size_of, unused_columns
 from unrolled.runs.splits import FileSplit, parse
 from unrolled.runs.start import Start, open_start, start_again
@@ -48,12 +50,14 @@ class RunPlan:
         sequences: the data, with the kind of each column.
         roles: which columns are inputs, and which is the target.
         start: the run that this one takes encodings and weights from, if any.
+        given: the options that the user gave, and those that other choices of the user set.
     """
 
     config: RunConfig
     sequences: Sequences
     roles: Roles
     start: Start | None
+    given: Mapping[str, Any] = field(default_factory=dict)
 
 
 def plan_from_options(source: Any, options: dict[str, Any], out: Path | None, say: Say) -> RunPlan:
@@ -82,8 +86,9 @@ def plan_from_options(source: Any, options: dict[str, Any], out: Path | None, sa
     if start is not None:
         roles, start = start.take_over(roles, question.sequences, data, asked)
         say(f"initialised from {start.place}: {model.name}, its encodings, and all its weights but those of the head")
-    for line in advice(task, model.name):
-        say(line)
+    if "model" in asked or training.plan == FIXED:
+        for line in advice(task, model.name):
+            say(line)
     members = _members(question.sequences, roles, task_name, model)
     refuse_idle(asked, members, [part.name for part in layer_configs(model, roles.form.writes)])
     own = {**data.own, **own_options(asked, _of(members, "reader", "encoding"))}
@@ -104,9 +109,10 @@ def plan_from_options(source: Any, options: dict[str, Any], out: Path | None, sa
         step=0.0 if cadence is None else cadence.size,
         workdays=cadence is not None and cadence.workdays,
         files=_fingerprints(source, data, training, start, question.sequences.table),
+        asked=tuple(sorted(asked.keys() | _settled(start, vectors))),
         members=outside_members((owner.kind, owner.name) for owner in _of(members, *NEEDED)),
     )
-    return RunPlan(config, question.sequences, roles, start)
+    return RunPlan(config, question.sequences, roles, start, options_in(config, config.asked))
 
 
 def plan_from_run(folder: Path, config: RunConfig, source: Any, say: Say) -> RunPlan:
@@ -135,7 +141,7 @@ def plan_from_run(folder: Path, config: RunConfig, source: Any, say: Say) -> Run
     start = start_again(folder, config)
     if start is not None:
         roles, start = start.take_over(roles, sequences, config.data, {})
-    return RunPlan(config, sequences, roles, start)
+    return RunPlan(config, sequences, roles, start, options_in(config, config.asked))
 
 
 def _ask(source: Any, asked: dict[str, Any], say: Say) -> tuple[Question, DataConfig]:
@@ -161,6 +167,12 @@ def _ask(source: Any, asked: dict[str, Any], say: Say) -> tuple[Question, DataCo
     question = Question(sequences, data.target, data.inputs, asked)
     assume(question, [task] if task is not None else list(TASKS.members().values()), asked, say)
     return question, data
+
+
+def _settled(start: Start | None, vectors: VectorFile | None) -> set[str]:
+    """The options of the model that another run, or a file of vectors, has settled."""
+    taken = set(field_names("model")) if start is not None else set()
+    return taken | ({"embedding"} if vectors is not None else set())
 
 
 def _model(asked: dict[str, Any], start: Start | None) -> ModelConfig:

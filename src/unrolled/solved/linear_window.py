@@ -75,6 +75,7 @@ class LinearWindow(SolvedModel):
         method: str = ""
 
     name = "linear window"
+    starts = True
 
     def __init__(self, task: Task, options: LinearWindow.Options) -> None:
         super().__init__(task, options)

@@ -17,6 +17,7 @@ from torch import Tensor
 from unrolled.batch import Batch
 from unrolled.config import Part, options_of
 from unrolled.data.examples.examples import Examples
+from unrolled.errors import UsageError
 from unrolled.models._session import PlainSession
 from unrolled.models._sketch import Sketch, Stack
 from unrolled.models.model import Column, LiveModel, Model, Named
@@ -38,11 +39,13 @@ class SolvedModel(Model):
             each weight, so that a saved model can be rebuilt.
         options: its own options, with all sizes.
         causal: no output depends on a later input.
+        starts: whether a network can learn what it leaves: its errors on the training data are like those on new data.
     """
 
     name: ClassVar[str]
     Options: ClassVar[type[Part]] = Part
     causal: bool = True  # an abstract property of every model; a constant of these
+    starts: ClassVar[bool] = False
     writes = False
     longest_read = None
     longest_written = None
@@ -99,6 +102,10 @@ class SolvedModel(Model):
 
     def initialise(self, prior: Tensor | None, longest: int, candidates: int) -> None:
         """Do nothing: `solve` gave it its weights."""
+
+    def silence(self) -> None:
+        """Refuse: others start from it."""
+        raise UsageError(f"the {self.name} is solved, so it starts from no other model")
 
     def sketch(self) -> Sketch:
         """One box, which passes its state on if it has one."""

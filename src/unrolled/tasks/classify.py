@@ -59,6 +59,7 @@ class Classify(Task):
         assert isinstance(answer, Labels) and isinstance(spec, Discrete)
         self.options, self.coder, self.outputs = options, coder, spec.size
         self.several = isinstance(coder.form, Set)
+        self.mixing = "sigmoid" if self.several else "softmax"
         self.watch = "loss_nats_per_row" if self.several else "loss_nats_per_label"
         # Not the loss: an overconfident network's loss can rise while its labels still improve.
         self.chooses = "macro_f1"

@@ -67,6 +67,7 @@ class Fill(Task):
         assert isinstance(spec, Discrete)
         self.options, self.coder, self.outputs = options, coder, spec.size
         self.watch = self.chooses = "loss_nats_per_token"
+        self.mixing = "softmax"
         self.batching = Batching(mask=options.mask)
 
     @staticmethod

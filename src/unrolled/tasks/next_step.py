@@ -29,7 +29,7 @@ from unrolled.tasks._columns import check_letters, is_number, join
 from unrolled.tasks._gaussian import bounded, gaussian_nats
 from unrolled.tasks._initial_bias import log_frequencies, log_odds
 from unrolled.tasks._items import judge_items, top_items
-from unrolled.tasks.task import Level, Measured, Question, Recognised, Task, scored_steps
+from unrolled.tasks.task import Level, Measured, Mixing, Question, Recognised, Task, scored_steps
 
 __all__ = ["NextStep"]
 
@@ -93,6 +93,8 @@ class NextStep(Task):
         else:
             assert isinstance(spec, Discrete)
             self.steps, self.outputs, self.watch = "tokens", spec.size, "loss_nats_per_token"
+        kinds: dict[str, Mixing] = {"tokens": "softmax", "several": "sigmoid", "real": "mean"}
+        self.mixing = kinds[self.steps]
         self.chooses = self.watch if self.first_item is None else f"ndcg_at_{BEST}"
 
     @staticmethod

@@ -80,6 +80,7 @@ class Tag(Task):
         self.options, self.coder, self.watch = options, coder, "loss_nats_per_step"
         self.chain, self.batching = options.crf, Batching(in_pieces=not options.crf)
         self.outputs = spec.size * (spec.size + 1) if options.crf else spec.size
+        self.mixing = "mean" if options.crf else "softmax"
         self.labels = list(answer.labels)
         self.tags = IOB2.of(self.labels)
         self.weights, self.cut = weights, Cut.learned(coder.learned)

@@ -30,6 +30,7 @@ __all__ = [
     "Layout",
     "Level",
     "Measured",
+    "Mixing",
     "Question",
     "Reads",
     "Recognised",
@@ -41,6 +42,7 @@ __all__ = [
 TASKS = Registry("task")
 
 Layout = Literal["rows", "steps", "ahead", "ranked"]
+Mixing = Literal["mean", "softmax", "sigmoid"]
 Level = Literal["characters", "words", "bpe", "bytes", "words or bpe"]
 
 
@@ -148,6 +150,8 @@ class Task(Protocol):
         coder: the preprocessor of the data.
         outputs: O, the number of outputs that the network needs.
         labels: the labels that its answers are one of; empty for other answers.
+        mixing: what the outputs stand for where two models are mixed: numbers, whose mean is taken, the log
+            probabilities of one choice (``softmax``), or the log odds of several (``sigmoid``).
         watch: the metric name of the training loss.
         chooses: the metric by which validation chooses weights; the metric declares which values are better.
     """
@@ -166,6 +170,7 @@ class Task(Protocol):
     chain: bool = False
     batching: Batching = Batching()
     for_rare: str = ""
+    mixing: Mixing = "mean"
 
     labels: Sequence[Any] = ()
     outputs: int

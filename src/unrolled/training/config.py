@@ -19,10 +19,15 @@ class TrainingConfig(PartOfRun):
     stops improving, for at most ten minutes.
     """
 
+    plan: Literal["rules", "fixed"] = option(
+        "rules",
+        "How what you leave open is chosen: by rules over facts about the data, or fixed constants.",
+        also=("preset", "presets", "auto", "automl", "search"),
+    )
     init_from: str | None = option(
         None,
         "Run to initialise from: its preprocessing, model and all weights except the head's.",
-        also=("start", "from", "from_run", "from_pretrained", "pretrained", "warm_start", "checkpoint", "finetune"),
+        also=("from", "from_run", "from_pretrained", "pretrained", "warm_start", "checkpoint", "finetune"),
     )
     vectors: str | None = option(
         None,

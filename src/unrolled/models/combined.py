@@ -1,0 +1,172 @@
+"""Two models that answer together: one starts from the outputs of the other, or their answers are mixed.
+
+Axes: B rows, T steps, O outputs.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from unrolled.batch import Batch
+from unrolled.layers.lengths import real_steps
+from unrolled.models._sketch import Sketch
+from unrolled.models.model import Column, LiveModel, Model, Named
+from unrolled.state import State
+
+__all__ = ["Combined", "CombinedState", "How", "mix"]
+
+How = Literal["sum", "mean", "softmax", "sigmoid"]
+
+
+class CombinedState(NamedTuple):
+    """The states of both models."""
+
+    network: State
+    other: State
+
+
+def mix(first: Tensor, second: Tensor, share: Tensor, how: How) -> Tensor:
+    r"""The outputs of two models as those of one.
+
+    .. math::
+        \text{sum: } a + b, \qquad \text{mean: } (1 - w) a + w b, \qquad
+        \text{softmax: } \ln((1 - w) \operatorname{softmax}(a) + w \operatorname{softmax}(b))
+
+    ``sigmoid`` mixes the probability of each output by itself, and returns its log odds.
+
+    Args:
+        first, second: a and b, (…, O).
+        share: w in [0, 1], (): the share of the second; ``sum`` ignores it.
+        how: what the outputs stand for.
+
+    Example:
+        >>> even = mix(torch.tensor([0.0, 0.0]), torch.tensor([9.0, 0.0]), torch.tensor(0.5), "softmax")
+        >>> [round(p, 2) for p in even.softmax(0).tolist()]
+        [0.75, 0.25]
+    """
+    if how == "sum":
+        return first + second
+    if how == "mean":
+        return torch.lerp(first, second, share)
+    ours, theirs = torch.log1p(-share), share.log()
+    if how == "softmax":
+        return torch.logaddexp(F.log_softmax(first, -1) + ours, F.log_softmax(second, -1) + theirs)
+    on = torch.logaddexp(F.logsigmoid(first) + ours, F.logsigmoid(second) + theirs)
+    off = torch.logaddexp(F.logsigmoid(-first) + ours, F.logsigmoid(-second) + theirs)
+    return on - off
+
+
+class Combined(Model):
+    """A network and another model, such as a `unrolled.solved.solved_model.SolvedModel`, that read the same inputs.
+
+    With ``how="sum"`` the network learns what the other leaves: its outputs are 0 at first, so that training starts
+    at the other's answers. Otherwise both are finished, and their answers are mixed.
+
+    Args:
+        network: the model that is trained.
+        other: the model that is not.
+        how: how their outputs become one (see `mix`).
+
+    Attributes:
+        share: (), the share of ``other`` in a mixture, saved with the weights.
+
+    Cost: that of both.
+
+    References:
+        Caruana et al., Ensemble Selection from Libraries of Models, 2004. https://doi.org/10.1145/1015330.1015432
+    """
+
+    writes = False
+    share: Tensor
+
+    def __init__(self, network: Model, other: Model, how: How) -> None:
+        super().__init__()
+        self.network, self.other, self.how = network, other, how
+        joint = "from" if how == "sum" else "and"
+        self.title = f"{network.title} {joint} {other.title}"
+        self.columns, self.layer = network.columns, network.layer
+        limits = [one.longest_read for one in (network, other) if one.longest_read is not None]
+        self.longest_read, self.longest_written = min(limits, default=None), None
+        self.register_buffer("share", torch.tensor(0.5))
+        for weights in other.parameters():
+            weights.requires_grad_(False)
+        if how == "sum":
+            network.silence()
+
+    @property
+    def causal(self) -> bool:
+        """Whether both are."""
+        return self.network.causal and self.other.causal
+
+    @property
+    def cannot_stream(self) -> str | None:
+        """Why one of them cannot answer step by step; ``None`` if both can."""
+        return self.network.cannot_stream or self.other.cannot_stream
+
+    def run(self, batch: Batch, state: CombinedState | None = None) -> tuple[Tensor, CombinedState]:
+        """Run both on a batch from the loader."""
+        before = CombinedState(None, None) if state is None else state
+        first, network = self.network.run(batch, before.network)
+        with torch.no_grad():
+            second, other = self.other.run(batch, before.other)
+        outputs = mix(first, second, self.share, self.how)
+        if outputs.dim() == 3:  # an answer per step
+            outputs = outputs * real_steps(batch.lengths, outputs.shape[1])[..., None]
+        return outputs, CombinedState(network, other)
+
+    def initial_state(self, batch: int) -> CombinedState:
+        """The states of both before the first step of ``batch`` rows."""
+        return CombinedState(self.network.initial_state(batch), self.other.initial_state(batch))
+
+    def session(self, rows: int = 1) -> LiveModel:
+        """A live session of both."""
+        return _Session(self.network.session(rows), self.other.session(rows), self.share, self.how)
+
+    def embeddings(self) -> dict[Column, Named]:
+        """Those of the network."""
+        return {column: Named(f"network.{name}", part) for column, (name, part) in self.network.embeddings().items()}
+
+    def trunk(self) -> dict[str, Tensor]:
+        """That of the network."""
+        return self.network.trunk()
+
+    def begin_step(self, progress: float) -> None:
+        """Tell the network how far training is."""
+        self.network.begin_step(progress)
+
+    def initialise(self, prior: Tensor | None, longest: int, candidates: int) -> None:
+        """Do nothing if the network starts from the other, which knows the frequencies."""
+        if self.how != "sum":
+            self.network.initialise(prior, longest, candidates)
+
+    def silence(self) -> None:
+        """Make every output of the network 0."""
+        self.network.silence()
+
+    def sketch(self) -> Sketch:
+        """The layers of the network."""
+        return self.network.sketch()
+
+
+class _Session:
+    """A live session of two models."""
+
+    def __init__(self, network: LiveModel, other: LiveModel, share: Tensor, how: How) -> None:
+        self._network, self._other, self._share, self._how = network, other, share, how
+
+    def push(self, inputs: dict[str, Tensor]) -> Tensor:
+        """One step of each row."""
+        return mix(self._network.push(inputs), self._other.push(inputs), self._share, self._how)
+
+    @property
+    def state(self) -> CombinedState:
+        """A copy of both states."""
+        return CombinedState(self._network.state, self._other.state)
+
+    @state.setter
+    def state(self, state: CombinedState) -> None:
+        self._network.state, self._other.state = state

@@ -1,0 +1,1 @@
+"""The rules, one file for each form of target: facts to choices."""

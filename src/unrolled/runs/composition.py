@@ -1,0 +1,113 @@
+"""What a run's model is made of besides the network: the solved model it starts from, and those it is mixed with."""
+
+from __future__ import annotations
+
+from unrolled.data.examples.examples import Examples
+from unrolled.metrics.metric import cost
+from unrolled.models.combined import Combined
+from unrolled.models.model import Model
+from unrolled.planning.blend import Mixed, weigh
+from unrolled.planning.choice import FIXED, Choice
+from unrolled.runs.config import RunConfig
+from unrolled.runs.opening import NONE
+from unrolled.runs.plan import Say
+from unrolled.runs.rivals import Rivals
+from unrolled.solved.solved_model import SolvedModel
+from unrolled.tasks.task import Task
+
+__all__ = ["blended", "with_start"]
+
+_MOST = 2  # solved models in a mixture
+
+
+def with_start(config: RunConfig, task: Task, rivals: Rivals, say: Say) -> RunConfig:
+    """The configuration with the solved model that the network starts from, if one is good enough on validation.
+
+    Args:
+        config: of the run.
+        task: what is asked.
+        rivals: the solved models and their metrics.
+        say: receives a line about the choice.
+
+    Raises:
+        UsageError: the user chose a solved model that cannot answer the task.
+    """
+    asked = config.model.start
+    if asked == NONE or any(choice.field == "start" for choice in config.plan):
+        return config
+    if asked is not None:
+        return _with_options(config, rivals.solved_by(asked, task), asked)
+    if config.training.plan == FIXED or config.training.init_from is not None:
+        return config
+    able = {
+        name: cost(task.chooses, rivals.on_valid.get(model.name, {}).get(task.chooses, float("nan")))
+        for name, model in rivals.solved.items()
+        if model.starts and not (config.model.live and model.cannot_stream)
+    }
+    able = {name: value for name, value in able.items() if value == value}
+    if not able:
+        return config
+    name = min(able, key=lambda one: (able[one], one))
+    value = rivals.on_valid[rivals.solved[name].name][task.chooses]
+    config = _with_options(config, rivals.solved[name], name)
+    reason = f"the best of {len(able)} that can be solved: {task.chooses} {value:.4g} on validation"
+    config = config.model_copy(update={"model": config.model.model_copy(update={"start": name})})
+    return _planned(config, Choice(field="start", value=name, source="rule", reason=reason), say)
+
+
+def blended(
+    config: RunConfig, network: Model, task: Task, valid: Examples, rivals: Rivals, device: str, say: Say
+) -> tuple[RunConfig, Model]:
+    """The configuration and the model after mixing it with the solved models that help on the validation data.
+
+    Args:
+        config: of the run.
+        network: with its best weights.
+        task: what is asked.
+        valid: the validation split.
+        rivals: the solved models.
+        device: the device of the network.
+        say: receives a line about each model that is mixed in.
+    """
+    asked = config.model.blend
+    if NONE in asked or (config.training.plan == FIXED and not asked):
+        return config, network
+    left = {name: rivals.solved_by(name, task) for name in asked} or {
+        name: model
+        for name, model in rivals.solved.items()
+        if name != config.model.start and not (config.model.live and model.cannot_stream)
+    }
+    config = config.model_copy(update={"model": config.model.model_copy(update={"blend": ()})})
+    while left and len(config.model.blend) < max(_MOST, len(asked)):
+        found = {
+            name: weigh(network, model.to(device), task, valid, config.training, device) for name, model in left.items()
+        }
+        able = {name: mixed for name, mixed in found.items() if mixed is not None and (mixed.helps or name in asked)}
+        if not able:
+            break
+        name = min(able, key=lambda one: (cost(task.chooses, able[one].value), one))
+        config, network = _mixed(config, network, task, left.pop(name), name, able[name], say)
+    return config, network
+
+
+def _mixed(
+    config: RunConfig, network: Model, task: Task, other: SolvedModel, name: str, mixed: Mixed, say: Say
+) -> tuple[RunConfig, Model]:
+    together = Combined(network, other, task.mixing)
+    together.share.fill_(mixed.share)
+    model = config.model.model_copy(update={"blend": (*config.model.blend, name)})
+    config = _with_options(config.model_copy(update={"model": model}), other, name)
+    reason = f"a share of {mixed.share:g}: {mixed.say()}"
+    choice = Choice(field="blend", value=name, source="blend", reason=reason)
+    return _planned(config, choice, say), together.eval()
+
+
+def _with_options(config: RunConfig, solved: SolvedModel, name: str) -> RunConfig:
+    """``config`` with the sizes of a solved model, so that it can be rebuilt."""
+    own = {**config.model.own, f"solved.{name}": solved.options.model_dump(mode="json")}
+    return config.model_copy(update={"model": config.model.model_copy(update={"own": own})})
+
+
+def _planned(config: RunConfig, choice: Choice, say: Say) -> RunConfig:
+    say(choice.say())
+    return config.model_copy(update={"plan": (*config.plan, choice)})

@@ -1,0 +1,149 @@
+"""From the data of a run to numbers: split it, learn the encodings, choose what is open, encode each split."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from unrolled.data.encodings.facets import Reusable
+from unrolled.data.examples.examples import Examples
+from unrolled.data.examples.preparation import Preparation
+from unrolled.data.examples.preprocessor import Preprocessor
+from unrolled.data.tables.sequences import JOINED, Sequences
+from unrolled.errors import named
+from unrolled.planning.choice import FIXED
+from unrolled.planning.facts import Facts
+from unrolled.runs.choosing import choose, facts_of
+from unrolled.runs.config import RunConfig
+from unrolled.runs.plan import RunPlan, Say
+from unrolled.runs.splits import LastStep, Splits, parse, split_up
+from unrolled.runs.word_vectors import encoder_of, kept_inputs
+from unrolled.storage.directories import write_file
+from unrolled.tasks.task import TASKS, Measured, Task, make_task
+
+__all__ = ["Encoded", "choose_open", "encode", "training_split"]
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """The splits of a run as numbers, and all that was chosen.
+
+    Attributes:
+        config: the configuration, with the plan.
+        measured: the task, and what it learned from the training split.
+        train: what is trained on.
+        judged: ``valid`` and ``test``, if the run has them.
+        splits: the splits before encoding, and how they were made.
+    """
+
+    config: RunConfig
+    measured: Measured
+    train: Examples
+    judged: dict[str, Examples]
+    splits: Splits
+
+    def pairs(self) -> Iterator[tuple[Examples, Sequences]]:
+        """Each split after and before encoding."""
+        yield self.train, self.splits.train
+        for role, part in self.splits.held_out().items():
+            yield self.judged[role], part
+
+
+def encode(folder: Path, plan: RunPlan, say: Say) -> Encoded:
+    """Split the data, fit the encodings on the training split only, choose what is open, and encode each split.
+
+    Args:
+        folder: the run directory; it receives the encodings, and ``config.json`` with the plan.
+        plan: what the user asked for.
+        say: receives lines about what was inferred and chosen.
+    """
+    config = plan.config
+    splits, coder, train = training_split(folder, plan, say)
+    if not config.plan and config.training.plan != FIXED:
+        config, facts = choose_open(plan, splits, coder, train)
+        for line in (*facts.say(), *(choice.say() for choice in config.plan)):
+            say(line)
+        if config.plan:
+            say(f"plan: an option of your own overrules its line, and {named('plan')} {FIXED} all of them")
+        write_file(folder / "config.json", config.model_dump_json(indent=1).encode())
+    measured = make_task(config.task, coder).measure_training(train)
+    coder = measured.task.coder
+    for line in measured.notes:
+        say(line)
+    (folder / "encodings").mkdir(exist_ok=True)
+    for name, content in coder.to_files().items():
+        write_file(folder / "encodings" / name, content)
+    if coder.first_item is not None:  # how much a minimum count or a limited vocabulary leaves out
+        for line in coder.notes(splits.train, train):
+            say(f"train, {line}")
+    judged: dict[str, Examples] = {}
+    for role, part in splits.held_out().items():  # test too, so that errors in it are found before hours of training
+        judged[role] = coder.encode(part, cache=folder / "cache" / role)
+        for line in coder.notes(part, judged[role]):
+            say(f"{role}, {line}")
+    return Encoded(config, measured, train, judged, splits)
+
+
+def training_split(folder: Path, plan: RunPlan, say: Say) -> tuple[Splits, Preprocessor, Examples]:
+    """Split the data, fit the encodings on the training split, and encode that.
+
+    Args:
+        folder: receives the cache.
+        plan, say: as for `encode`.
+    """
+    sequences = replace(plan.sequences, kinds={**plan.sequences.kinds, **plan.roles.kinds})
+    splits = split_up(sequences, plan.config, plan.roles, say)
+    coder = _fitted(folder, plan, splits)
+    for line in (*coder.reports(), *_chosen_tokens(plan, coder)):
+        say(line)
+    shutil.rmtree(folder / "cache", ignore_errors=True)
+    return splits, coder, coder.encode(splits.train, cache=folder / "cache" / "train")
+
+
+def choose_open(plan: RunPlan, splits: Splits, coder: Preprocessor, train: Examples) -> tuple[RunConfig, Facts]:
+    """The configuration with what the rules choose where the user left it open, and the facts they saw.
+
+    Args:
+        plan: what the user asked for.
+        splits, coder, train: the results of `training_split`.
+    """
+    period = plan.config.task.own.get(f"task.{plan.config.task.name}", {}).get("season")
+    facts = facts_of(train, splits.valid, period)
+    return choose(plan.config, plan.given, facts, coder, train), facts
+
+
+def _fitted(folder: Path, plan: RunPlan, splits: Splits) -> Preprocessor:
+    config = plan.config
+    kinds = {**splits.train.kinds, **plan.roles.kinds, **({"": JOINED} if plan.roles.joined else {})}
+    task: type[Task] = TASKS.get(config.task.name)
+    options = {kind: config.data.of("encoding", kind) for kind in set(kinds.values())}
+    if config.training.vectors is not None and (texts := options.get("tokens")) is not None:
+        options["tokens"] = texts.model_copy(update={"tokens": texts.tokens or "words"})  # vectors are of words
+    preparation = Preparation(
+        options,
+        tokens=task.tokens,
+        encoder=encoder_of(config.training),
+        cut=any(isinstance(parse(how), LastStep) for how in (config.data.valid, config.data.test)),
+        shared=plan.roles.shared,
+        by_window=plan.roles.by_window,
+    )
+    before = plan.start.inputs if plan.start else kept_inputs(folder, config)
+    return Preprocessor.fit(splits.train, plan.roles, preparation, before)
+
+
+def _chosen_tokens(plan: RunPlan, coder: Preprocessor) -> Iterator[str]:
+    """Lines about texts that are not split as is the default of the task, because there would be too many words."""
+    encodings = {**coder.inputs, coder.target: coder.answer}
+    task: type[Task] = TASKS.get(plan.config.task.name)
+    if plan.start is not None or plan.config.data.of("encoding", "tokens").tokens is not None:
+        return
+    reasons = {
+        "bpe": "subwords (bpe) for {}, which has more words than a vocabulary should hold",
+        "characters": "characters for {}, which has no blanks between words, or single words that seldom come again",
+    }
+    for level, reason in reasons.items():
+        names = [n for n, e in encodings.items() if isinstance(e, Reusable) and e.settled.get("tokens") == level]
+        if names and task.tokens != level:
+            yield f"tokens: {reason.format(', '.join(names))}; {named('tokens')} words overrides this"

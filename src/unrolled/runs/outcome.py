@@ -1,0 +1,98 @@
+"""The end of a run: the model judged on each held-out split, the findings about its training, and the files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from unrolled.models.model import Model
+from unrolled.runs.advice import Course, about_data, about_training
+from unrolled.runs.card import card
+from unrolled.runs.config import RunConfig
+from unrolled.runs.encode import Encoded
+from unrolled.runs.findings import Findings
+from unrolled.runs.judging import Judged, judge_split
+from unrolled.runs.rivals import Rivals
+from unrolled.runs.splits import Splits
+from unrolled.runs.trained import Trained
+from unrolled.storage.directories import write_file, write_manifest
+from unrolled.tasks.task import Task
+from unrolled.training import checkpoint
+from unrolled.training.device import device_for
+from unrolled.training.evaluate import evaluate, outputs_over
+from unrolled.training.trainer import Progress
+
+__all__ = ["judge", "write"]
+
+
+def judge(
+    folder: Path,
+    config: RunConfig,
+    encoded: Encoded,
+    network: Model,
+    validated: dict[str, float] | None,
+    progress: Progress,
+    rivals: Rivals,
+) -> Trained:
+    """The trained model with its metrics on each held-out split, and those of the baselines.
+
+    Args:
+        folder: the run directory.
+        config: the options of the run.
+        encoded: its splits.
+        network: the network with the best weights.
+        validated: its metrics on the validation split, if there is one.
+        progress: where training ended.
+        rivals: the baselines, and the solved models.
+    """
+    before, device = encoded.measured.task, device_for(config.training.device)
+    network.eval()
+    task = before
+    if "valid" in encoded.judged:
+        task = before.measure_validation(
+            outputs_over(network, before, encoded.judged["valid"], config.training, device)
+        )
+    known = {"valid": validated} if task is before else {}  # measured when these weights were validated
+    metrics = {
+        split: known.get(split) or evaluate(network, task, part, config.training, device)
+        for split, part in encoded.judged.items()
+    }
+    judged = {
+        split: judge_split(network, task, part, metrics[split], rivals, split, config.training, device)
+        for split, part in encoded.judged.items()
+    }
+    baselines = {split: found.baselines for split, found in judged.items()}
+    learned = {name: value for name, value in task.coder.learned.items() if before.coder.learned.get(name) != value}
+    found = _findings(folder, config, task, judged, progress, learned)
+    return Trained(config, task, network.to("cpu"), metrics, baselines, folder, found)
+
+
+def _findings(
+    folder: Path,
+    config: RunConfig,
+    task: Task,
+    judged: dict[str, Judged],
+    progress: Progress,
+    learned: dict[str, float],
+) -> Findings:
+    verdicts = {split: found.verdict for split, found in judged.items() if found.verdict is not None}
+    if "valid" not in judged:
+        return Findings(verdicts)
+    best = checkpoint.best(folder / "checkpoints")
+    kept = None if best is None else int(best.meta["step"])
+    course = Course.read(folder / "metrics.jsonl", task.watch, kept, progress.step)
+    advice: list[str] = []
+    verdict = verdicts.get("valid")
+    if verdict is None or not (verdict.outcome == "better" or verdict.perfect):
+        advice += about_training(course, config.model, config.training)
+    advice += about_data(judged["valid"].held, task.for_rare)
+    if learned:
+        advice.append(f"Set on the validation data: {', '.join(f'{n} {v:.3g}' for n, v in learned.items())}.")
+    return Findings(verdicts, tuple(advice), None if kept is None else (kept, progress.step))
+
+
+def write(folder: Path, trained: Trained, progress: Progress, splits: Splits) -> None:
+    """Write the run directory; its manifest, which comes last, marks the run as finished."""
+    files = {**trained.files(), "README.md": card(trained, progress, splits.notes).encode()}
+    for name, content in files.items():
+        write_file(folder / name, content)
+    write_manifest(folder, files)

@@ -1,0 +1,86 @@
+"""The plan of a run without the run: its facts, what the rules choose, and the command that repeats it."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from unrolled.errors import command
+from unrolled.planning.choice import FIXED, Choice
+from unrolled.planning.facts import Facts
+from unrolled.runs.config import RunConfig
+from unrolled.runs.encode import choose_open, training_split
+from unrolled.runs.options import options_in
+from unrolled.runs.plan import Say, plan_from_options
+
+__all__ = ["Preview", "preview", "repeated"]
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What `fit` would do, before it trains.
+
+    Attributes:
+        task: the task that fits the question.
+        facts: what was measured of the data.
+        choices: what the rules choose where the user left it open; the solved model to start from, and what is mixed
+            in, are chosen later, on the validation data.
+        repeat: the command that trains with exactly these choices.
+    """
+
+    task: str
+    facts: Facts
+    choices: tuple[Choice, ...]
+    repeat: str
+
+    def __str__(self) -> str:
+        lines = [f"task: {self.task}", *self.facts.say(), *(choice.say() for choice in self.choices)]
+        return "\n".join([*lines, "", f"to repeat without choosing: {self.repeat}"])
+
+    def to_json(self) -> dict[str, Any]:
+        """The same as plain values."""
+        choices = [choice.model_dump(mode="json") for choice in self.choices]
+        return {"task": self.task, "facts": asdict(self.facts), "plan": choices, "repeat": self.repeat}
+
+
+def preview(source: Any, options: dict[str, Any], say: Say = lambda _: None) -> Preview:
+    """Plan a run on ``source`` without training or writing anything.
+
+    Args:
+        source: a path, or a table in memory.
+        options: as for `unrolled.fit`.
+        say: receives lines about what was inferred.
+
+    Raises:
+        UsageError, DataError: as `unrolled.fit` would.
+    """
+    asked = plan_from_options(source, options, None, say)
+    with tempfile.TemporaryDirectory() as folder:
+        config, facts = choose_open(asked, *training_split(Path(folder), asked, say))
+    return Preview(config.task.name, facts, config.plan, repeated(config))
+
+
+def repeated(config: RunConfig) -> str:
+    """The command, or the call, that makes the run again without choosing anything.
+
+    Args:
+        config: of a run with its plan.
+    """
+    given = options_in(config, [name for name in config.asked if name != "plan"])
+    chosen = {choice.field: choice.value for choice in config.plan}
+    if (mixed := _mixed(config.plan)) is not None:
+        chosen["blend"] = mixed
+    return command(config.source, {**_plain(given), **chosen, "plan": FIXED})
+
+
+def _mixed(plan: Sequence[Choice]) -> list[str] | None:
+    names = [str(choice.value) for choice in plan if choice.source == "blend"]
+    return names or None
+
+
+def _plain(given: dict[str, Any]) -> dict[str, Any]:
+    """Without what was given as empty or as nothing."""
+    return {name: value for name, value in given.items() if value not in (None, (), [], {})}

@@ -1,0 +1,88 @@
+"""What a model has to beat: the baselines and the solved models, fitted on the training split."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from unrolled.baselines.baseline import Judge, fit_baselines, score_baselines
+from unrolled.data.examples.examples import Examples
+from unrolled.errors import UsageError
+from unrolled.metrics.judged import Answers
+from unrolled.metrics.metric import best_first
+from unrolled.metrics.scoring import Own
+from unrolled.runs.config import RunConfig
+from unrolled.solved.solved_model import SOLVED, SolvedModel, solve_all
+from unrolled.tasks.task import Task
+from unrolled.training.config import TrainingConfig
+from unrolled.training.evaluate import outputs_over
+
+__all__ = ["Rivals", "rivals_of"]
+
+_SAID = 4
+
+
+@dataclass(frozen=True, slots=True)
+class _Solved:
+    """A solved model, judged like a baseline."""
+
+    model: SolvedModel
+    task: Task
+    config: TrainingConfig
+
+    def judge(self, part: Examples) -> Iterable[Answers]:
+        for outputs, batch in outputs_over(self.model, self.task, part, self.config):
+            yield self.task.judge(outputs, batch)
+
+
+@dataclass(frozen=True, slots=True)
+class Rivals:
+    """What was fitted on the training split, in seconds.
+
+    Attributes:
+        fitted: name in tables -> what can be judged.
+        solved: name of the member -> solved model.
+        on_valid: name in tables -> the metrics on the validation split; empty without one.
+    """
+
+    fitted: dict[str, Judge] = field(default_factory=dict)
+    solved: dict[str, SolvedModel] = field(default_factory=dict)
+    on_valid: dict[str, dict[str, float]] = field(default_factory=dict)
+
+    def solved_by(self, name: str, task: Task) -> SolvedModel:
+        """The solved model called ``name``.
+
+        Raises:
+            UsageError: there is none, or it cannot answer ``task`` on this data.
+        """
+        SOLVED.get(name)  # refuses an unknown name
+        if name not in self.solved:
+            raise UsageError(f"the solved model {name!r} cannot answer the task {task.name!r} on this data")
+        return self.solved[name]
+
+    def say(self, measure: str) -> str:
+        """The best of them in a line; empty if none has the measure."""
+        able = {name: row for name, row in self.on_valid.items() if measure in row}
+        best = list(best_first(able, measure).items())[:_SAID]
+        return f"to beat: {', '.join(f'{name} {row[measure]:.4g}' for name, row in best)} ({measure})" if best else ""
+
+
+def rivals_of(config: RunConfig, task: Task, train: Examples, judged: Mapping[str, Examples]) -> Rivals:
+    """Fit the baselines and solve the solved models; nothing if no split is held out.
+
+    Args:
+        config: of the run.
+        task: what is asked.
+        train: the split that they are fitted on.
+        judged: the splits that are held out.
+    """
+    if not judged:
+        return Rivals()
+    own: Own = config.training.own
+    fitted: dict[str, Judge] = {**fit_baselines(train, own)}
+    solved = solve_all(task, train, config.model.own, config.training.seed)
+    for model in solved.values():
+        model.eval()
+        fitted[model.name] = _Solved(model, task, config.training)
+    on_valid = score_baselines(fitted, judged["valid"], own) if "valid" in judged else {}
+    return Rivals(fitted, solved, on_valid)
