@@ -56,7 +56,7 @@ PROTOCOLS: dict[str, set[str]] = {
     "form": {"form"},
     "layer": {
         *("config", "conversion", "factory", "layer", "recurrent", "torch_compat"),
-        *("embed", "inputs", "pooling", "crf", "lengths", "pretrained", "short_convolution"),
+        *("embed", "inputs", "letters", "pooling", "crf", "lengths", "pretrained", "short_convolution"),
         *("item_logits", "sampled_softmax", "tied"),
     },
     "metric": {"judged", "metric", "scoring"},

@@ -1,6 +1,6 @@
-"""Batches, which are what a model reads, and the two forms of a column: discrete and continuous.
+"""Batches, which are what a model reads, and the forms of a column: discrete, continuous and spelled.
 
-Axes: B rows, T steps, S steps of a side sequence, W width.
+Axes: B rows, T steps, S steps of a side sequence, W width, L letters of a word.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from dataclasses import dataclass, fields, replace
 
 from torch import Tensor
 
-__all__ = ["MISSING", "Batch", "Continuous", "Discrete", "Side", "Spec", "lengths_of"]
+__all__ = ["MISSING", "Batch", "Continuous", "Discrete", "Side", "Spec", "Spelled", "lengths_of", "letters_of"]
 
 MISSING = -100  # marks missing integer targets, which are not scored; the default ``ignore_index`` of torch losses
 
@@ -53,7 +53,22 @@ class Continuous:
     side: Side | None = None
 
 
-Spec = Discrete | Continuous
+@dataclass(frozen=True, slots=True)
+class Spelled:
+    """The letters of the words of a `Discrete` column: ``width`` integers in [0, size) for each word.
+
+    0 is padding behind a shorter word, and 1 a letter that is not known. It has the steps of the column ``of``, and its
+    name is `letters_of` that column.
+    """
+
+    size: int
+    width: int
+    of: str
+    time: bool = True
+    side: Side | None = None
+
+
+Spec = Discrete | Continuous | Spelled
 
 
 def lengths_of(axis: str) -> str:
@@ -66,13 +81,24 @@ def lengths_of(axis: str) -> str:
     return f"{axis}\0lengths"
 
 
+def letters_of(column: str) -> str:
+    r"""The name under which ``inputs`` hold the letters of the words of ``column``; no column of a file has it.
+
+    Example:
+        >>> letters_of("text")
+        'text\x00letters'
+    """
+    return f"{column}\0letters"
+
+
 @dataclass(frozen=True, slots=True)
 class Batch:
     """Rows padded to the right.
 
     Shape:
         inputs: per column (B, T) int64 or (B, T, W) float32; without time (B,) or (B, W). A column of a side sequence
-            is (B, S) or (B, S, W), and `lengths_of` its axis is (B,) int64, the real steps of each row.
+            is (B, S) or (B, S, W), and `lengths_of` its axis is (B,) int64, the real steps of each row. The letters of
+            words are (B, T, L) or (B, S, L) int64.
         lengths: (B,) int64, the number of real steps in each row. Padding is never read.
         target: its shape depends on the task; ``None`` for predictions. NaN in float targets, and `MISSING` in integer
             targets, marks a missing value, which is not scored.

@@ -14,7 +14,7 @@ from configs import model_config
 from contracts.members import tolerance
 from torch import Tensor
 
-from unrolled.batch import Continuous, Discrete, Side, Spec, lengths_of
+from unrolled.batch import Continuous, Discrete, Side, Spec, Spelled, lengths_of, letters_of
 from unrolled.layers.factory import model_names
 from unrolled.models.network import Network
 
@@ -25,6 +25,7 @@ _TITLE, _MARKS = Side("title"), Side("marks", ordered=False)
 COLUMNS: dict[str, dict[str, Spec]] = {
     "discrete": {"ids": Discrete(7)},
     "continuous": {"x": Continuous(2)},
+    "words": {"ids": Discrete(7), letters_of("ids"): Spelled(9, 4, "ids")},
     "all": {"ids": Discrete(7), "age": Continuous(1, False), "x": Continuous(2), "city": Discrete(3, False)},
     "sides": {
         "title": Discrete(5, False, side=_TITLE),
@@ -74,6 +75,8 @@ class Case:
             "age": torch.randn(rows, 1, generator=random).to(dtype),
             "city": torch.randint(3, (rows,), generator=random),
         }
+        kept = torch.arange(4) < torch.randint(5, (rows, steps, 1), generator=random)
+        every[letters_of("ids")] = torch.randint(1, 9, (rows, steps, 4), generator=random) * kept
         if self.columns == "sides":
             every["title"] = torch.randint(5, (rows, 3), generator=random)
             every["loud"] = torch.randn(rows, 3, 1, generator=random).to(dtype)

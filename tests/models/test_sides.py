@@ -11,7 +11,7 @@ import torch
 from configs import model_config
 
 import unrolled as ur
-from unrolled.batch import Discrete, Side, lengths_of
+from unrolled.batch import Discrete, Side, Spelled, lengths_of, letters_of
 from unrolled.models._sides import Sides
 from unrolled.models.network import Network
 from unrolled.runs.trained import Trained
@@ -98,3 +98,18 @@ def test_a_row_without_a_side_sequence_has_a_vector_of_zeros() -> None:
     sides = Sides({"title": {"title": spec}}, model_config(name="lstm", hidden=4), "max")
     found = sides({"title": torch.tensor([[1], [9]]), lengths_of("title"): torch.tensor([1, 0])})
     assert found[0].any() and not found[1].any()
+
+
+def test_a_side_sequence_is_read_by_its_letters_too() -> None:
+    side = Side("title")
+    specs = {"title": Discrete(5, False, side=side), letters_of("title"): Spelled(9, 4, "title", False, side)}
+    network = Network({"ids": Discrete(3), **specs}, model_config(name="gru", hidden=4), 2, pooled=True).eval()
+    ids, lengths = torch.tensor([[1, 2], [1, 2]]), torch.tensor([2, 2])
+    inputs = {"ids": ids, "title": torch.zeros(2, 3, dtype=torch.int64), lengths_of("title"): torch.tensor([2, 2])}
+    letters = torch.tensor([[[2, 3, 0, 0], [4, 0, 0, 0], [0, 0, 0, 0]]]).repeat(2, 1, 1)
+    letters[1, 1, 1], letters[1, 2] = 5, 99  # another letter in row 1, and padding that nothing reads
+    outputs, _ = network({**inputs, letters_of("title"): letters}, lengths)
+    assert not torch.allclose(outputs[0], outputs[1])
+    letters[1, 1, 1] = 0
+    outputs, _ = network({**inputs, letters_of("title"): letters}, lengths)
+    torch.testing.assert_close(outputs[0], outputs[1])

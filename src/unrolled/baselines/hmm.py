@@ -21,7 +21,7 @@ from unrolled.baselines._hmm import Packed, backward, forward, log_sum, posterio
 from unrolled.baselines._hmm_model import Columns, Model
 from unrolled.baselines._judged import judged_labels, judged_next, judged_tags, judged_tokens
 from unrolled.baselines._subsample import for_fitting, for_scoring
-from unrolled.batch import Continuous, Discrete, Spec
+from unrolled.batch import Continuous, Discrete, Spec, Spelled
 from unrolled.data.encodings.encoding import Encoded
 from unrolled.data.examples.examples import Examples
 from unrolled.data.forms.aligned import Aligned
@@ -167,7 +167,7 @@ def _observed(examples: Examples) -> dict[str, Spec]:
     """The columns that the states emit: the target for next steps, else all columns with time."""
     if isinstance(examples.form, Next):
         return {} if examples.target_spec is None else {"": examples.target_spec}
-    return {name: spec for name, spec in examples.specs.items() if spec.time}
+    return {name: spec for name, spec in examples.specs.items() if spec.time and not isinstance(spec, Spelled)}
 
 
 def _columns(examples: Examples, specs: dict[str, Spec], rows: np.ndarray | None = None) -> tuple[Columns, Packed]:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import torch
 
-from unrolled.batch import Discrete
+from unrolled.batch import Discrete, Spec, Spelled
 from unrolled.data.examples.examples import Examples
 from unrolled.models.model import Model
 from unrolled.tasks.task import Task
@@ -46,10 +46,7 @@ def push_seconds(network: Model) -> float:
     """The median time in seconds of one live step of one row."""
     network.eval()
     live = network.session()
-    inputs = {
-        name: torch.zeros(1, dtype=torch.int64) if isinstance(spec, Discrete) else torch.zeros(1, spec.width)
-        for name, spec in network.columns.specs.items()
-    }
+    inputs = {name: _one_step(spec) for name, spec in network.columns.specs.items()}
     times = []
     for _ in range(_ROUNDS):
         began = time.perf_counter()
@@ -73,6 +70,12 @@ def row_seconds(network: Model, task: Task, examples: Examples, config: Training
         times.append(time.perf_counter() - began)
         began = time.perf_counter()
     return statistics.median(times[1:] or times)  # the first also prepares what the others use again
+
+
+def _one_step(spec: Spec) -> torch.Tensor:
+    if isinstance(spec, Discrete):
+        return torch.zeros(1, dtype=torch.int64)
+    return torch.ones(1, spec.width, dtype=torch.int64 if isinstance(spec, Spelled) else torch.float32)
 
 
 def _status(key: str) -> int:

@@ -10,11 +10,12 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from unrolled.batch import Discrete, Spec
+from unrolled.batch import Discrete, Spec, Spelled, letters_of
 from unrolled.inspection.drawing import Answers, draw
 from unrolled.layers.attention.multihead import SelfAttention
 from unrolled.layers.attention.positions import Learned
 from unrolled.layers.embed import Embedding
+from unrolled.layers.letters import WordLetters
 from unrolled.models._sides import Sides
 from unrolled.models.model import Model
 from unrolled.state import State, flatten
@@ -88,7 +89,12 @@ def describe(task: Task, network: Model) -> Description:
     """Describe ``network``, trained for ``task``."""
     coder = task.coder
     specs = coder.specs
-    columns = {name: f"{coder.report(name)}; {describe_spec(specs[name])}" for name in coder.inputs}
+    columns = {
+        name: "; ".join(
+            [coder.report(name), *(describe_spec(specs[one]) for one in (name, letters_of(name)) if one in specs)]
+        )
+        for name in coder.inputs
+    }
     columns[f"-> {coder.target}"] = coder.form.asks if coder.continues else coder.answer.report()
     attentions = [module for module in network.modules() if isinstance(module, SelfAttention)]
     live = network if network.cannot_stream is None else None
@@ -110,7 +116,10 @@ def describe(task: Task, network: Model) -> Description:
 
 def describe_spec(spec: Spec) -> str:
     """Describe in words what the network receives from a column."""
-    what = f"one of {spec.size} symbols" if isinstance(spec, Discrete) else f"{spec.width} numbers"
+    if isinstance(spec, Discrete):
+        what = f"one of {spec.size} symbols"
+    else:
+        what = f"{spec.width} {'letters' if isinstance(spec, Spelled) else 'numbers'}"
     return f"{what} per {'step' if spec.time or spec.side else 'row'}"
 
 
@@ -127,11 +136,12 @@ def _answers(task: Task) -> Answers:
 
 
 def _multiply_adds(network: nn.Module) -> int:
-    """Count one product with a vector per matrix and step; embedding tables are looked up and cost none."""
+    """Count one product with a vector per matrix and step, or letter; embedding tables are looked up and cost none."""
     looked_up = {
         id(table.weight) for table in network.modules() if isinstance(table, Embedding | Learned | nn.Embedding)
     }
-    return sum(p.numel() for p in network.parameters() if p.dim() > 1 and id(p) not in looked_up)
+    again = sum((one.width - 1) * one.multiply_adds for one in network.modules() if isinstance(one, WordLetters))
+    return again + sum(p.numel() for p in network.parameters() if p.dim() > 1 and id(p) not in looked_up)
 
 
 def _growth(network: Model) -> int:

@@ -9,17 +9,18 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import embedding
 
-from unrolled.batch import Discrete, Spec
+from unrolled.batch import Discrete, Spec, Spelled
 from unrolled.cells._arguments import arguments
 from unrolled.errors import ShapeError, UsageError
+from unrolled.layers.letters import LETTER, WordLetters
 from unrolled.layers.pretrained import PretrainedEncoder
 
-__all__ = ["Embedding", "Numbers", "OneHot", "embed"]
+__all__ = ["Embedded", "Embedding", "Numbers", "OneHot", "embed"]
 
 _WIDEST = 128
 
 
-def embed(spec: Spec, size: int | None = None, gain: float = 1.0) -> Embedding | OneHot | Numbers | PretrainedEncoder:
+def embed(spec: Spec, size: int | None = None, gain: float = 1.0) -> Embedded:
     """A new module that turns the values of a column into vectors.
 
     Args:
@@ -31,6 +32,8 @@ def embed(spec: Spec, size: int | None = None, gain: float = 1.0) -> Embedding |
         >>> embed(Discrete(65)).output_size, embed(Discrete(65), 16).output_size, embed(Discrete(9), 0).output_size
         (65, 16, 9)
     """
+    if isinstance(spec, Spelled):
+        return WordLetters(Embedding(spec.size, LETTER), spec.width, gain)
     if not isinstance(spec, Discrete):
         return Numbers(spec.width)
     if spec.encoder is not None:
@@ -182,6 +185,9 @@ class Numbers(nn.Module):
                 f"Numbers: x has shape {tuple(x.shape)}, expected (B, T, {self.output_size}) or (B, {self.output_size})"
             )
         return x
+
+
+Embedded = Embedding | OneHot | Numbers | WordLetters | PretrainedEncoder
 
 
 def _symbols(x: Tensor, size: int, owner: str) -> Tensor:

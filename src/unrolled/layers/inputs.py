@@ -1,4 +1,8 @@
-"""Embed all columns of a batch. Axes: B rows, T steps, W width of a column, E of its embedding, I of all embeddings."""
+"""Embed all columns of a batch.
+
+Axes: B rows, T steps, W width of a column, E of its embedding, I of all embeddings, L
+letters of a word.
+"""
 
 from __future__ import annotations
 
@@ -8,9 +12,9 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from unrolled.batch import Continuous, Discrete, Spec
+from unrolled.batch import Continuous, Discrete, Spec, Spelled
 from unrolled.errors import ShapeError
-from unrolled.layers.embed import Embedding, Numbers, OneHot, embed
+from unrolled.layers.embed import Embedded, Embedding, embed
 from unrolled.layers.lengths import check_lengths
 from unrolled.layers.pretrained import PretrainedEncoder
 
@@ -30,7 +34,7 @@ class InputEmbedding(nn.Module):
         gain: the gain of embeddings (see `Embedding`).
 
     Shape:
-        inputs: per column (B, T) int64 or (B, T, W) float32; without time (B,) or (B, W).
+        inputs: per column (B, T) int64 or (B, T, W) float32; without time (B,) or (B, W). Letters (B, T, L) int64.
         lengths: (B,) int64 in [0, T].
         x: (B, T, I); T is 1 if no column has a time axis.
 
@@ -80,7 +84,7 @@ class InputEmbedding(nn.Module):
         return f"{', '.join(self.specs)}, output_size={self.output_size}"
 
     def step(self, inputs: Mapping[str, Tensor]) -> Tensor:
-        """One step of each row: per column (B,) int64 or (B, W) float32, to (B, I)."""
+        """One step of each row: per column (B,) int64 or (B, W) float32, letters (B, L), to (B, I)."""
         columns = [embedding(inputs[name]) for name, embedding in zip(self.specs, self._all(), strict=True)]
         return columns[0] if len(columns) == 1 else torch.cat(columns, dim=-1)
 
@@ -100,12 +104,12 @@ class InputEmbedding(nn.Module):
         found = {name: (place, one) for place, (name, one) in enumerate(named) if isinstance(one, Embedding)}
         return {name: (f"embeddings.{place}.weight", one) for name, (place, one) in found.items()}
 
-    def embedding_of(self, name: str) -> Embedding | OneHot | Numbers | PretrainedEncoder:
+    def embedding_of(self, name: str) -> Embedded:
         """The module that embeds the column ``name``."""
         return self._all()[list(self.specs).index(name)]
 
-    def _all(self) -> list[Embedding | OneHot | Numbers | PretrainedEncoder]:
-        return cast("list[Embedding | OneHot | Numbers | PretrainedEncoder]", list(self.embeddings))
+    def _all(self) -> list[Embedded]:
+        return cast("list[Embedded]", list(self.embeddings))
 
     def _steps(self, inputs: Mapping[str, Tensor], lengths: Tensor) -> int:
         """T, after a check that the columns fit each other and ``lengths``; 1 if none has a time axis."""
@@ -131,4 +135,6 @@ def _axes(spec: Spec) -> list[str]:
         axes.append("T")
     if isinstance(spec, Continuous):
         axes.append("W")
+    if isinstance(spec, Spelled):
+        axes.append("L")
     return axes

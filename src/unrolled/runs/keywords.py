@@ -59,6 +59,7 @@ class Keywords(TypedDict, total=False):
     kv_heads: int
     label_smoothing: float
     layers: int
+    letters: bool
     live: bool
     lookback: int
     lr: float

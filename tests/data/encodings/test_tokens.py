@@ -381,7 +381,7 @@ def test_a_list_is_given_to_the_encoding_of_lists_and_read_back_from_it() -> Non
 
 def test_what_another_question_can_use_again() -> None:
     tokens = fit(["a b"], "words")
-    assert (tokens.form, tokens.settled) == ("texts", {"tokens": "words"})
+    assert (tokens.form, tokens.settled) == ("texts", {"tokens": "words", "letters": False})
     assert tokens.reads(column(["x", "x", "x"])) and not tokens.reads(column([["x"]])) and not tokens.reads(column([1]))
     framed = tokens.reused(Tokens.Options(), Role(framed=True))
     assert framed.framed and framed.level is tokens.level

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 import torch
 
-from unrolled.batch import Batch, Continuous, Discrete, lengths_of
+from unrolled.batch import Batch, Continuous, lengths_of
 from unrolled.data.batches.window_scale import WindowScale
 from unrolled.data.examples.examples import Examples
 from unrolled.data.plans.gather import gather, gather_whole
@@ -57,7 +57,7 @@ class Loader:
         examples = self.examples
         steps = np.arange(max(1, int(segments.lengths.max(initial=0))))  # (T,)
         real = steps < segments.lengths[:, None]  # (B, T)
-        discrete = {name: isinstance(spec, Discrete) for name, spec in examples.specs.items()}
+        discrete = {name: not isinstance(spec, Continuous) for name, spec in examples.specs.items()}
         inputs = {}
         for name, column in examples.inputs.items():
             if (side := examples.specs[name].side) is None:

@@ -50,7 +50,7 @@ class SpecAugment:
     def __call__(self, raw: RawBatch, segments: Segments) -> RawBatch:
         """The batch with parts of all frames hidden; columns of ids and columns without time are unchanged."""
         where = (segments.rows, segments.starts, segments.lengths)
-        frames = {n: values for n, values in raw.inputs.items() if values.ndim == 3 and n not in self.beside}
+        frames = {n: values for n, values in raw.inputs.items() if _are_numbers(values) and n not in self.beside}
         return replace(raw, inputs=raw.inputs | {name: self.hide(values, *where) for name, values in frames.items()})
 
     def hide(self, values: np.ndarray, rows: np.ndarray, starts: np.ndarray, lengths: np.ndarray) -> np.ndarray:
@@ -75,6 +75,11 @@ class SpecAugment:
                 first, last = _stretch(random, width)
                 hidden[place, :, first:last] = 0
         return hidden
+
+
+def _are_numbers(values: np.ndarray) -> bool:
+    """Whether each step of a column has numbers: letters of words are ids."""
+    return values.ndim == 3 and values.dtype.kind == "f"
 
 
 def _stretch(random: np.random.Generator, size: int) -> tuple[int, int]:

@@ -17,7 +17,7 @@ __all__ = ["EMOJI", "UNKNOWN_WORD", "cut_at_signs"]
 UNKNOWN_WORD = "<unknown>"
 
 # An address does not include the punctuation that ends its sentence; a mention does not start inside a word (a@b.c).
-_ADDRESS = r"""(?:https?://|\bwww\.)[^\s\p{Z}<>"“”«»…]*[^\s\p{Z}<>"“”«»…'’.,;:!?)\]}]"""
+_ADDRESS = r"""(?i:https?://|\bwww\.)[^\s\p{Z}<>"“”«»…]*[^\s\p{Z}<>"“”«»…'’.,;:!?)\]}]"""
 _MENTION = r"(^|[^\p{L}\p{M}\p{N}_@/.])@[A-Za-z0-9_]+"
 
 _PICTURE = (  # one code point, with an optional skin tone and emoji style
@@ -33,19 +33,19 @@ EMOJI = "|".join(
     )
 )
 # Placeholders stay whole, so that decoded text splits as the original did. \w of RE2 is ASCII only.
-_PLACEHOLDER = "<(?:url|user|unknown)>"
+_PLACEHOLDER = "<(?i:url|user|unknown)>"
 _CUT = rf"({_PLACEHOLDER}|{EMOJI}|[^\p{{L}}\p{{M}}\p{{N}}_\s\p{{Z}}])"
 _CUT_ASCII = rf"({_PLACEHOLDER}|[^\w\s])"  # the same for ASCII texts, four times as fast
 
 
 def cut_at_signs(texts: pa.Array) -> pa.Array:
-    """Put spaces around each punctuation mark and symbol of lower-case ``texts``, and fold addresses and mentions.
+    """Put spaces around each punctuation mark and symbol of ``texts``, and fold addresses and mentions.
 
     Example:
         >>> cut_at_signs(pa.array(["@anna: see https://a.b/c?d=1. #wow👍🏽👍🏽"]))[0].as_py().split()
         ['<user>', ':', 'see', '<url>', '.', '#', 'wow', '👍🏽', '👍🏽']
     """
-    if pc.any(pc.match_substring_regex(texts, r"://|www\.|@")).as_py():
+    if pc.any(pc.match_substring_regex(texts, r"(?i)://|www\.|@")).as_py():
         texts = pc.replace_substring_regex(texts, _ADDRESS, "<url>")
         texts = pc.replace_substring_regex(texts, _MENTION, r"\1<user>")
     plain = pc.all(pc.string_is_ascii(texts)).as_py()

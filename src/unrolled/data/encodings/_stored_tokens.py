@@ -4,19 +4,29 @@ from __future__ import annotations
 
 from typing import Literal
 
+from pydantic import Field
+
 from unrolled.data.encodings._bpe import Bpe
 from unrolled.data.encodings._bytes import Bytes
 from unrolled.data.encodings._characters import Characters
 from unrolled.data.encodings._level import Level
 from unrolled.data.encodings._normal import Normal
 from unrolled.data.encodings._pretrained import Pretrained
+from unrolled.data.encodings._spelling import Spelling
 from unrolled.data.encodings._stored import Stored
 from unrolled.data.encodings._tokenizer import Given
 from unrolled.data.encodings._words import Words
 from unrolled.data.encodings._written_words import WrittenWords
 from unrolled.errors import ModelError
 
-__all__ = ["StoredTokens", "level_of"]
+__all__ = ["StoredTokens", "level_of", "spelling_of", "stored_letters"]
+
+
+class StoredSpelling(Stored):
+    """The JSON of the letters of words."""
+
+    alphabet: str
+    width: int = Field(ge=1)
 
 
 class StoredTokens(Stored):
@@ -29,6 +39,7 @@ class StoredTokens(Stored):
     normal: Normal
     symbols: str | list[str] | list[list[str]] | None
     written: bool = False  # words keep case and blanks
+    letters: StoredSpelling | None = None
 
 
 def level_of(stored: StoredTokens) -> Level:
@@ -62,6 +73,25 @@ def level_of(stored: StoredTokens) -> Level:
             except (ValueError, RecursionError) as error:
                 raise ModelError(f"the tokens encoding of this model cannot be read: {error}") from None
     raise ModelError(f"the tokens encoding of this model cannot be read: its symbols are not {stored.level}")
+
+
+def spelling_of(stored: StoredTokens) -> Spelling | None:
+    """The letters of words that were stored; ``None`` where there are none.
+
+    Raises:
+        ModelError: they are not in order, or the tokens are not words.
+    """
+    if stored.letters is None:
+        return None
+    alphabet = stored.letters.alphabet
+    if stored.level != "words" or stored.written or list(alphabet) != sorted({*alphabet}):
+        raise ModelError("the tokens encoding of this model cannot be read: its letters are not those of words")
+    return Spelling(alphabet, stored.letters.width)
+
+
+def stored_letters(spelling: Spelling | None) -> dict[str, dict[str, str | int]]:
+    """The JSON of `spelling_of`, to be added to that of an encoding."""
+    return {} if spelling is None else {"letters": {"alphabet": spelling.alphabet, "width": spelling.width}}
 
 
 def _is_pair(merge: str | list[str]) -> bool:

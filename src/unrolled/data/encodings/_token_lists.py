@@ -14,16 +14,17 @@ import pyarrow as pa
 from unrolled.batch import Discrete
 from unrolled.config import Part, option
 from unrolled.data.encodings._cells import is_text, plain, smallest_dtype
-from unrolled.data.encodings._gather import frame
+from unrolled.data.encodings._gather import Gather, frame
 from unrolled.data.encodings._level import BEGIN, END, SPECIALS, UNKNOWN, stream, unknown_rate
 from unrolled.data.encodings._normal import Normal, normal_text, normal_texts
+from unrolled.data.encodings._spelling import Spelling, reads_letters
 from unrolled.data.encodings._stored import load
-from unrolled.data.encodings._stored_tokens import StoredTokens, level_of
+from unrolled.data.encodings._stored_tokens import StoredTokens, level_of, spelling_of, stored_letters
 from unrolled.data.encodings._texts import checked, normal_for, open_texts, starts
 from unrolled.data.encodings._vocabulary import VocabularyOptions
 from unrolled.data.encodings._words import Words
 from unrolled.data.encodings.encoding import Encoded, Role, Traits, Where, has_time
-from unrolled.errors import DataError, ModelError
+from unrolled.errors import DataError, ModelError, UsageError, named
 
 __all__ = ["ListOptions", "TokenLists"]
 
@@ -47,6 +48,12 @@ class ListOptions(VocabularyOptions):
         ge=1,
         also=("least", "min_freq", "min_frequency", "min_df", "minimum_count"),
     )
+    letters: bool | None = option(
+        None,
+        "Read the letters of each word too, so that words which are rare, or were not seen in training, say something. "
+        "Default: no.",
+        also=("char_embeddings", "character_embeddings", "use_chars", "char_cnn", "spelling"),
+    )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -57,6 +64,7 @@ class TokenLists:
         level: the known items.
         framed: each row is put between ``<begin>`` and ``<end>``.
         normal: the Unicode normal form that an item is converted to first.
+        spelling: the letters of the items; ``None`` where they are not read.
 
     Example:
         >>> column = pa.chunked_array([[["red", "blue", "red"]]])
@@ -81,6 +89,7 @@ class TokenLists:
     level: Words
     framed: bool
     normal: Normal = "none"
+    spelling: Spelling | None = None
 
     @staticmethod
     def recognises(array: pa.ChunkedArray) -> int:
@@ -100,7 +109,14 @@ class TokenLists:
         normal = normal_for(options.normalise, cells, role)
         items = (piece.texts for piece in checked(cells, normal))
         level = Words.fit(items, options.vocabulary, items=True, least=options.min_count)
-        return cls(level, role.framed, normal)
+        lists = cls(level, role.framed, normal)
+        if not reads_letters(options.letters, role):
+            return lists
+        if lists.keys is not None:
+            raise UsageError(
+                f"{named('letters')} only works with words, but {where.column!r} holds the events of music"
+            )
+        return replace(lists, spelling=Spelling.fit(piece.texts for piece in checked(cells, normal)))
 
     @property
     def spec(self) -> Discrete:
@@ -121,17 +137,17 @@ class TokenLists:
         return keys if 0 <= keys.max() < _KEYS else None
 
     @property
-    def settled(self) -> dict[str, str]:
-        """The options that `fit` settled: what a token is."""
-        return {"tokens": self.level.name}
+    def settled(self) -> dict[str, str | bool]:
+        """The options that `fit` settled: what a token is, and whether its letters are read."""
+        return {"tokens": self.level.name, "letters": self.spelling is not None}
 
     def reads(self, array: pa.ChunkedArray) -> bool:
         """Whether a column holds lists of texts, even if they look like labels."""
         return self.recognises(array) > 0
 
     def reused(self, options: ListOptions, role: Role) -> Self:
-        """The same items, framed if ``role`` is."""
-        return replace(self, framed=role.framed)
+        """The same items, framed if ``role`` is, and with their letters where they are only read."""
+        return replace(self, framed=role.framed, spelling=self.spelling if role.read else None)
 
     def encode(self, array: pa.ChunkedArray, where: Where, cache: Path | None = None) -> Encoded:
         """(N,) unsigned integers, as narrow as the vocabulary allows.
@@ -147,6 +163,21 @@ class TokenLists:
             return Encoded(values, cells.offsets)
         values, lengths = frame(values, np.diff(cells.offsets), BEGIN, END, first=True, last=True)
         return Encoded(values, starts(lengths))
+
+    def spell(self, array: pa.ChunkedArray, where: Where, cache: Path | None = None) -> Encoded:
+        """(N, L) unsigned integers: the letters of each item; memory-mapped from ``cache`` if over 64 MB."""
+        assert self.spelling is not None
+        cells = open_texts(plain(array), where, items=True)
+        gather = Gather(self.spelling.dtype, cache)
+        for chunk in cells.flat.chunks:
+            gather.add(self.spelling.encode(normal_texts(chunk, self.normal)))
+        return Encoded(gather.finish().reshape(-1, self.spelling.width), cells.offsets)
+
+    def spell_live(self, value: Any) -> np.ndarray:
+        """(1, L), the letters of an item that `encode_live` takes."""
+        assert self.spelling is not None
+        item = None if value is None else normal_text(str(value), self.normal)
+        return self.spelling.encode(pa.array([item], pa.large_string()))
 
     def encode_text(self, text: str) -> np.ndarray:
         """The ids of a prompt, its items separated by spaces; with ``<begin>`` if framed, but without ``<end>``."""
@@ -191,6 +222,7 @@ class TokenLists:
             "items": True,
             "normal": self.normal,
             "symbols": self.level.symbols(),
+            **stored_letters(self.spelling),
         }
 
     @classmethod
@@ -212,7 +244,7 @@ class TokenLists:
         level = level_of(stored)
         if not isinstance(level, Words):
             raise ModelError(f"the tokens encoding of this model cannot be read: lists cannot have {stored.level}")
-        return cls(level, stored.framed, stored.normal)
+        return cls(level, stored.framed, stored.normal, spelling_of(stored))
 
     def notes(self, array: pa.ChunkedArray, encoded: Encoded) -> str:
         """What the user should know about an encoded column: how many items are unknown, or ``""``."""
@@ -221,7 +253,7 @@ class TokenLists:
 
     def report(self) -> str:
         """A one-line summary."""
-        return self.level.report()
+        return self.level.report() + (", with their letters" if self.spelling else "")
 
     def _ids(self, items: list[str]) -> np.ndarray:
         texts = [normal_text(item, self.normal) for item in items]

@@ -132,15 +132,15 @@ def count_words(texts: Iterable[pa.Array], items: bool) -> Counter[str]:
     return counts
 
 
-def split_words(texts: pa.Array) -> tuple[pa.Array, np.ndarray]:
-    """The words of all texts end to end, and (n,) int64 how many each text has.
+def split_words(texts: pa.Array, lower: bool = True) -> tuple[pa.Array, np.ndarray]:
+    """The words of all texts end to end, in lower case or as they are written, and (n,) int64 how many each text has.
 
     Example:
         >>> words, counts = split_words(pa.array(["Isn't it 3.5?", ""]))
         >>> " ".join(words.to_pylist()), counts.tolist()
         ("isn ' t it 3 . 5 ?", [8, 0])
     """
-    apart = cut_at_signs(pc.utf8_lower(texts))
+    apart = cut_at_signs(pc.utf8_lower(texts) if lower else texts)
     # Trimmed, because Arrow's split reads past the end of a text that ends with a space and may find a word there.
     lists = pc.utf8_split_whitespace(pc.utf8_trim_whitespace(apart))
     words, parents = pc.list_flatten(lists), pc.list_parent_indices(lists)

@@ -2,18 +2,20 @@
 
 General code checks for the facet that it needs, as in ``isinstance(encoding, Labels)``, never for a kind or a class.
 
-Axes: C channels, V ids.
+Axes: C channels, V ids, N steps of all rows, L letters of a word.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any, Literal, Protocol, Self, runtime_checkable
 
 import numpy as np
 import pyarrow as pa
 
-from unrolled.data.encodings.encoding import Role
+from unrolled.data.encodings._spelling import Spelling
+from unrolled.data.encodings.encoding import Encoded, Role, Where
 
 __all__ = [
     "Channels",
@@ -25,6 +27,7 @@ __all__ = [
     "Pitches",
     "Portable",
     "Reusable",
+    "Spells",
     "Text",
     "Words",
 ]
@@ -144,6 +147,21 @@ class Words(Protocol):
 
 
 @runtime_checkable
+class Spells(Protocol):
+    """The facet of an encoding of words that can give the letters of each of them, beside its id."""
+
+    @property
+    def spelling(self) -> Spelling | None:
+        """The known letters; ``None`` where letters are not read."""
+
+    def spell(self, array: pa.ChunkedArray, where: Where, cache: Path | None = None) -> Encoded:
+        """(N, L) unsigned integers: the letters of each word that ``encode`` finds; only where ``spelling`` is set."""
+
+    def spell_live(self, value: Any) -> np.ndarray:
+        """(n, L) unsigned integers: the letters of each word that ``encode_live`` finds in the same value."""
+
+
+@runtime_checkable
 class Letters(Protocol):
     """The facet of an encoding of DNA, RNA or protein."""
 
@@ -182,7 +200,7 @@ class Reusable(Protocol):
         """What it reads, as messages put it: ``texts``, ``lists of words``."""
 
     @property
-    def settled(self) -> dict[str, str]:
+    def settled(self) -> dict[str, str | bool]:
         """The options that were fixed when it was learned: name -> value."""
 
     def reads(self, array: pa.ChunkedArray) -> bool:

@@ -29,16 +29,17 @@ from unrolled.data.encodings._labels import looks_like_labels
 from unrolled.data.encodings._level import BEGIN, END, UNKNOWN, Level, stream, unknown_rate
 from unrolled.data.encodings._normal import Normal, normal_text
 from unrolled.data.encodings._pretrained import Pretrained
+from unrolled.data.encodings._spelling import Spelling, reads_letters
 from unrolled.data.encodings._stored import load
-from unrolled.data.encodings._stored_tokens import StoredTokens, level_of
+from unrolled.data.encodings._stored_tokens import StoredTokens, level_of, spelling_of, stored_letters
 from unrolled.data.encodings._texts import checked, normal_for, open_texts, starts
 from unrolled.data.encodings._token_lists import ListOptions, TokenLists
 from unrolled.data.encodings._tokenizer import Given
 from unrolled.data.encodings._unspaced import needs_characters
-from unrolled.data.encodings._words import MANY, Words, are_codes, count_words
+from unrolled.data.encodings._words import MANY, Words, are_codes, count_words, split_words
 from unrolled.data.encodings._written_words import WrittenWords
 from unrolled.data.encodings.encoding import Encoded, Role, Traits, Where, has_time
-from unrolled.errors import DataError, did_you_mean
+from unrolled.errors import DataError, UsageError, did_you_mean, named
 
 __all__ = ["Tokens"]
 
@@ -56,6 +57,7 @@ class Tokens:
         level: what a token is.
         framed: each row is put between ``<begin>`` and ``<end>``.
         normal: the Unicode normal form that a text is converted to first.
+        spelling: the letters of the words; ``None`` where they are not read.
 
     Example:
         >>> column = pa.chunked_array([["abba", "b"]])
@@ -97,6 +99,7 @@ class Tokens:
     level: Level
     framed: bool
     normal: Normal = "none"
+    spelling: Spelling | None = None
 
     @staticmethod
     def recognises(array: pa.ChunkedArray) -> int:
@@ -117,8 +120,11 @@ class Tokens:
 
         Raises:
             DataError: the column holds neither texts nor lists of texts or whole numbers, or a text is not UTF-8.
+            UsageError: letters are asked for, and tokens that are not words.
         """
         array = plain(array)
+        if options.letters and options.tokens not in (None, "words"):
+            raise UsageError(f"{named('letters')} only works with words: leave {named('tokens')} out, or the letters")
         if has_time(array.type):
             return TokenLists.fit(array, options, role, where)
         cells = open_texts(array, where, items=False)
@@ -137,7 +143,11 @@ class Tokens:
         def texts() -> Iterator[pa.Array]:
             return (piece.texts for piece in checked(cells, normal))
 
-        return cls(_learned(wanted, texts, options, role), role.framed, normal)
+        level = _learned(wanted, texts, options, role)
+        if not reads_letters(options.letters, role) or not isinstance(level, Words):
+            return cls(level, role.framed, normal)
+        words = (split_words(part, lower=False)[0] for part in texts())
+        return cls(level, role.framed, normal, Spelling.fit(words))
 
     @property
     def spec(self) -> Discrete:
@@ -155,17 +165,17 @@ class Tokens:
         return self.level.symbols() if isinstance(self.level, Words | WrittenWords) else None
 
     @property
-    def settled(self) -> dict[str, str]:
-        """The options that `fit` settled: what a token is."""
-        return {"tokens": self.level.name}
+    def settled(self) -> dict[str, str | bool]:
+        """The options that `fit` settled: what a token is, and whether its letters are read."""
+        return {"tokens": self.level.name, "letters": self.spelling is not None}
 
     def reads(self, array: pa.ChunkedArray) -> bool:
         """Whether a column holds texts, even if they look like labels."""
         return self.recognises(array) > 0 and not has_time(array.type)
 
     def reused(self, options: Tokens.Options, role: Role) -> Self:
-        """The same tokens, framed if ``role`` is."""
-        return replace(self, framed=role.framed)
+        """The same tokens, framed if ``role`` is, and with their letters where they are only read."""
+        return replace(self, framed=role.framed, spelling=self.spelling if role.read else None)
 
     def encode(self, array: pa.ChunkedArray, where: Where, cache: Path | None = None) -> Encoded:
         """(N,) unsigned integers, as narrow as the vocabulary allows; memory-mapped from ``cache`` if over 64 MB.
@@ -190,6 +200,26 @@ class Tokens:
             row = where.row(int(np.argmax(lengths)))
             raise DataError("the text is too long; split it", file=where.file, row=row, column=where.column)
         return Encoded(gather.finish(), starts(lengths))
+
+    def spell(self, array: pa.ChunkedArray, where: Where, cache: Path | None = None) -> Encoded:
+        """(N, L) unsigned integers: the letters of each word; memory-mapped from ``cache`` if over 64 MB."""
+        assert self.spelling is not None
+        array = plain(array)
+        lengths = np.zeros(len(array), np.int64)
+        gather = Gather(self.spelling.dtype, cache)
+        for piece in checked(open_texts(array, where, items=False), self.normal):
+            words, counts = split_words(piece.texts, lower=False)
+            lengths[piece.row : piece.row + len(counts)] += counts
+            gather.add(self.spelling.encode(words))
+        return Encoded(gather.finish().reshape(-1, self.spelling.width), starts(lengths))
+
+    def spell_live(self, value: Any) -> np.ndarray:
+        """(n, L), the letters of each word of a text that `encode_live` takes; ``None`` is one word without letters."""
+        assert self.spelling is not None
+        if value is None:
+            return self.spelling.encode(pa.nulls(1, pa.large_string()))
+        text = normal_text(value, self.normal)
+        return self.spelling.encode(split_words(pa.array([text], pa.large_string()), lower=False)[0])
 
     def encode_text(self, text: str) -> np.ndarray:
         """The ids of a prompt; with ``<begin>`` if rows are framed, but without ``<end>``."""
@@ -237,6 +267,7 @@ class Tokens:
             "normal": self.normal,
             "symbols": self.level.symbols(),
             **({"written": True} if isinstance(self.level, WrittenWords) else {}),
+            **stored_letters(self.spelling),
         }
 
     def tokenizer(self) -> str | None:
@@ -254,7 +285,9 @@ class Tokens:
             ModelError: ``config`` is not a valid configuration of this encoding.
         """
         stored = load(StoredTokens, config, cls.kind)
-        return TokenLists.of(stored) if stored.items else cls(level_of(stored), stored.framed, stored.normal)
+        if stored.items:
+            return TokenLists.of(stored)
+        return cls(level_of(stored), stored.framed, stored.normal, spelling_of(stored))
 
     def notes(self, array: pa.ChunkedArray, encoded: Encoded) -> str:
         """What the user should know about an encoded column: how much is unknown or cut off, or ``""``."""
@@ -269,7 +302,7 @@ class Tokens:
 
     def report(self) -> str:
         """A one-line summary."""
-        return self.level.report()
+        return self.level.report() + (", with their letters" if self.spelling else "")
 
     def _changed(self, array: pa.ChunkedArray) -> int:
         """How many of the first texts are not what decoding their tokens gives."""

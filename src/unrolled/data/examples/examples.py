@@ -39,9 +39,9 @@ class Examples:
     """Encoded inputs and the target of one split.
 
     Attributes:
-        inputs: column name -> its numbers; all columns with a time axis have the same offsets, except that the rows of
-            known covariates are ``horizon`` steps shorter (see `unrolled.data.examples.known_future`), and that each
-            side sequence has its own.
+        inputs: column name -> its numbers, and `letters_of` a column -> the letters of its words. All columns with a
+            time axis have the same offsets, except that the rows of known covariates are ``horizon`` steps shorter (see
+            `unrolled.data.examples.known_future`), and that each side sequence has its own.
         specs: column name -> its `Spec`.
         target: the values to predict; where the target is one of the inputs, it has their offsets.
         target_spec: its `Spec`.

@@ -10,10 +10,11 @@ from zlib import crc32
 
 import numpy as np
 
-from unrolled.batch import Discrete, lengths_of
+from unrolled.batch import Continuous, Spelled, lengths_of, letters_of
 from unrolled.data.encodings.encoding import Where
 from unrolled.data.encodings.facets import Text
 from unrolled.data.examples.preprocessor import Preprocessor
+from unrolled.data.examples.spelled import spells
 from unrolled.data.tables.in_memory import to_table
 from unrolled.data.tables.sets import parts_of
 from unrolled.errors import DataError, lacking
@@ -49,7 +50,8 @@ class LiveRow:
     ) -> tuple[list[dict[str, np.ndarray]], dict[str, list[float]]]:
         """Encode a value: its steps, column name -> () int64 or (W,) float32, and ``before`` for the next value.
 
-        The first step of a row holds its side sequences too, whole, as in a batch without its first axis.
+        The letters of a word are (L,) int64. The first step of a row holds its side sequences too, whole, as in a batch
+        without its first axis.
 
         Args:
             value: {column: value}; with a single input column, its value is enough. A text of several tokens gives
@@ -76,10 +78,13 @@ class LiveRow:
             values, kept = encoding.encode_live(cell, before.get(name, ()), Where(self.file, name))
             if not len(values):
                 raise DataError("is empty, so it has no steps", file=self.file, column=name)
-            if len(values) > 1 and sum(spec.time for spec in coder.specs.values()) > 1:
+            timed = [spec for spec in coder.specs.values() if spec.time and not isinstance(spec, Spelled)]
+            if len(values) > 1 and len(timed) > 1:
                 message = f"{str(cell)[:40]!r} has {len(values)} steps, but the other columns have one"
                 raise DataError(message, file=self.file, column=name)
-            steps[name] = values.astype(np.int64) if isinstance(encoding.spec, Discrete) else values
+            steps[name] = values if isinstance(encoding.spec, Continuous) else values.astype(np.int64)
+            if (speller := spells(encoding)) is not None:
+                steps[letters_of(name)] = speller.spell_live(cell).astype(np.int64)
             after |= {name: kept} if kept else {}
         longest = max(map(len, steps.values()))  # a column without time is repeated at every step
         repeated = [values if len(values) == longest else values.repeat(longest, 0) for values in steps.values()]
@@ -104,9 +109,13 @@ class LiveRow:
             )
         if before:
             return {}, mark
-        encoded = self.coder.inputs[name].encode(to_table({name: [cell]}).column(name), where)
-        values = encoded.values.astype(np.int64) if isinstance(self.coder.specs[name], Discrete) else encoded.values
-        return {name: values, lengths_of(self.coder.sides[name].axis): np.asarray(len(values), np.int64)}, mark
+        encoding, array = self.coder.inputs[name], to_table({name: [cell]}).column(name)
+        values = encoding.encode(array, where).values
+        values = values if isinstance(encoding.spec, Continuous) else values.astype(np.int64)
+        found = {name: values, lengths_of(self.coder.sides[name].axis): np.asarray(len(values), np.int64)}
+        if (speller := spells(encoding)) is not None:
+            found[letters_of(name)] = speller.spell(array, where).values.astype(np.int64)
+        return found, mark
 
     def _named(self, value: Any) -> dict[str, Any]:
         """A value without column names, as a row."""

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from unrolled.batch import Continuous, Side, Spec
+from unrolled.batch import Continuous, Side, Spec, letters_of
 from unrolled.data.encodings.encoding import ENCODINGS, Encoded, Encoding, Role, Where
 from unrolled.data.encodings.facets import Items, Labels, Letters, Numbers, Pitches, Reusable, Text
 from unrolled.data.examples.examples import Examples, Units
@@ -21,6 +21,7 @@ from unrolled.data.examples.roles import Roles
 from unrolled.data.examples.season_error import season_error
 from unrolled.data.examples.shared_vocabulary import one_vocabulary
 from unrolled.data.examples.side_sequences import side_sequences
+from unrolled.data.examples.spelled import specs_of, spells
 from unrolled.data.examples.stored_columns import read_columns, write_columns
 from unrolled.data.forms.form import TargetForm, form_of, numbers_of
 from unrolled.data.plans.strands import Strands
@@ -181,9 +182,13 @@ class Preprocessor:
                 predicted.
         """
         self.check_columns(part, with_target=with_target)
-        encoded = {name: self._column(part, name, encoding, cache) for name, encoding in self.inputs.items()}
+        encoded: dict[str, Encoded] = {}
+        for name, encoding in self.inputs.items():
+            encoded[name] = self._column(part, name, encoding, cache)
+            if (speller := spells(encoding)) is not None:
+                encoded[letters_of(name)] = speller.spell(*self._read(part, name), self._file(part, name, cache))
         target = self._target(part, encoded, cache) if with_target else None
-        timed = {name: column.lengths() for name, column in encoded.items() if column.offsets is not None}
+        timed = {name: encoded[name].lengths() for name in self.inputs if encoded[name].offsets is not None}
         timed |= {name: steps_of(part.column(name)) for name in self.ahead}  # including the part that is not read
         if target is not None and not self.form.whole:
             timed[self.target] = target.lengths()
@@ -218,9 +223,8 @@ class Preprocessor:
 
     @property
     def specs(self) -> dict[str, Spec]:
-        """What a model knows about each input column."""
-        specs = {name: encoding.spec for name, encoding in self.inputs.items()}
-        return specs | {name: replace(specs[name], time=False, side=side) for name, side in self.sides.items()}
+        """What a model knows about each input column, and about the letters of its words."""
+        return specs_of(self.inputs, self.sides)
 
     def _target(self, part: Sequences, encoded: dict[str, Encoded], cache: Path | None) -> Encoded:
         """The encoded target, without the flags of missing values where it is an input."""
@@ -239,7 +243,7 @@ class Preprocessor:
     def strands(self) -> Strands | None:
         """What reverses and complements a row, where a row stands for both of its strands."""
         timed = tuple(name for name, spec in self.specs.items() if spec.time)
-        letters = {name: e.complement for name in timed if isinstance(e := self.inputs[name], Letters)}
+        letters = {name: e.complement for name, e in self.inputs.items() if name in timed and isinstance(e, Letters)}
         opposite = {name: ids for name, ids in letters.items() if ids is not None}
         return Strands(timed, opposite) if opposite else None
 
@@ -255,13 +259,15 @@ class Preprocessor:
         return Units(self.answer.mean, self.answer.std) if isinstance(self.answer, Numbers) else None
 
     def _column(self, part: Sequences, name: str, encoding: Encoding, cache: Path | None) -> Encoded:
-        array, where = self._read(part, name)
-        file = None
-        if cache is not None:
-            cache.mkdir(parents=True, exist_ok=True)
-            number = [*self.inputs, self.target].index(name)
-            file = cache / f"{Path(part.origin.name).name}-{len(list(cache.iterdir()))}-{number}.ids"
-        return encoding.encode(array, where, file)
+        return encoding.encode(*self._read(part, name), self._file(part, name, cache))
+
+    def _file(self, part: Sequences, name: str, cache: Path | None) -> Path | None:
+        """A new file in ``cache`` for an encoding that is too large for memory."""
+        if cache is None:
+            return None
+        cache.mkdir(parents=True, exist_ok=True)
+        number = [*self.inputs, self.target].index(name)
+        return cache / f"{Path(part.origin.name).name}-{len(list(cache.iterdir()))}-{number}.ids"
 
     def _read(self, part: Sequences, name: str) -> tuple[pa.ChunkedArray, Where]:
         whole = merge(part, self.joined, name) if name == self.target and self.joined else part
@@ -328,16 +334,8 @@ class Preprocessor:
                 raise ValueError("'ahead', 'sides', 'naive' or 'season' does not fit the columns")
             form = form_of(index.form, {"horizon": index.horizon, **index.numbers})
             sides = {name: Side(side.axis, side.ordered) for name, side in index.sides.items()}
-            given = (
-                joined,
-                index.by_window,
-                tuple(index.ahead),
-                index.season,
-                sides,
-                tuple(index.naive),
-                index.learned,
-            )
-            return cls(inputs, index.target, answer, form, *given)
+            given = (joined, index.by_window, tuple(index.ahead), index.season, sides, tuple(index.naive))
+            return cls(inputs, index.target, answer, form, *given, index.learned)
         except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
             raise ModelError(f"the encodings of this model cannot be read: {error!r}") from None
 

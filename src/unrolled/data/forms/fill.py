@@ -14,9 +14,9 @@ from unrolled.data.forms._division import end_of_few
 from unrolled.data.forms._steps import steps_from
 from unrolled.data.forms.form import BatchSettings, Division, EncodedSplit, Plans
 from unrolled.data.plans.gather import gather_target
-from unrolled.data.plans.masking import Masking
+from unrolled.data.plans.masking import Masking, hide_unknown
 from unrolled.data.plans.segments import Segments
-from unrolled.data.plans.windows import Pieces, Plan, Rows
+from unrolled.data.plans.windows import Pieces, Plan, Rows, Transformed
 from unrolled.data.tables.sequences import Sequences
 
 __all__ = ["FillIn"]
@@ -48,7 +48,7 @@ class _PiecePlans:
         return _pieces(split, settings, None, 0)
 
     def answering(self, known: np.ndarray, settings: BatchSettings) -> Plan:
-        return Rows(known, settings.batch, keep_empty=True)
+        return Transformed(Rows(known, settings.batch, keep_empty=True), (hide_unknown,))
 
 
 def _pieces(split: EncodedSplit, settings: BatchSettings, seed: int | None, epoch: int) -> Pieces:

@@ -1,6 +1,6 @@
 """Gather padded arrays from columns whose rows are stored end to end, without a Python loop over steps.
 
-Axes: B rows, S gathered steps, N steps of all rows, W width.
+Axes: B rows, S gathered steps, N steps of all rows, W width or letters of a word.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ __all__ = ["gather", "gather_rows", "gather_target", "gather_whole"]
 
 
 def gather_rows(column: Encoded, rows: np.ndarray, discrete: bool) -> np.ndarray:
-    """(B,) int64 or (B, W) float32: the values of a column without time."""
+    """(B,) int64 or (B, W) of float32 or int64: the values of a column without time."""
     return np.ascontiguousarray(column.values[rows], np.int64 if discrete else np.float32)
 
 
@@ -37,7 +37,7 @@ def gather(
         discrete: whether the values are ids.
 
     Shape:
-        steps (S,) or (B, S) int64, real (B, S) bool -> (B, S) int64 or (B, S, W) float32.
+        steps (S,) or (B, S) int64, real (B, S) bool -> (B, S) int64 or (B, S, W) of float32 or int64.
     """
     dtype = np.int64 if discrete else np.float32
     if column.offsets is None:
@@ -66,7 +66,7 @@ def gather_target(
 
 
 def gather_whole(column: Encoded, segments: Segments, discrete: bool) -> tuple[np.ndarray, np.ndarray]:
-    """All steps of a column in the rows of a batch, (B, S) int64 or (B, S, W) float32, and their number, (B,) int64.
+    """All steps of a column in the rows of a batch, (B, S) int64 or (B, S, W), and their number, (B,) int64.
 
     A row without steps, and padding, is 0; S is at least 1.
     """

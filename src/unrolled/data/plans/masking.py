@@ -10,11 +10,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from unrolled.batch import MISSING
+from unrolled.batch import MISSING, letters_of
 from unrolled.data.encodings._level import SPECIALS, UNKNOWN
 from unrolled.data.plans.segments import RawBatch, Segments
 
-__all__ = ["Masking", "hashed"]
+__all__ = ["Masking", "hashed", "hide_unknown"]
 
 _AS_UNKNOWN, _AS_ANY = 0.8, 0.1  # shares of the hidden steps; the rest are left unchanged
 _ORDER, _HOW, _WHICH = 1, 2, 3  # each step draws one random number for each purpose
@@ -60,11 +60,15 @@ class Masking:
     size: int
 
     def __call__(self, raw: RawBatch, segments: Segments) -> RawBatch:
-        """The batch with a share of its one input hidden, and only the hidden steps as targets."""
-        ((name, ids),) = raw.inputs.items()
+        """The batch with a share of its one input hidden, and only the hidden steps as targets.
+
+        Where another token is read, there are no letters: those of the word would tell what is hidden.
+        """
+        name, ids = next(iter(raw.inputs.items()))
         assert raw.target is not None
         read, hidden = self.hide(ids, segments.rows, segments.starts, raw.real)
-        return replace(raw, inputs={name: read}, target=np.where(hidden, raw.target, MISSING))
+        inputs = _without_letters(raw.inputs, name, read != ids) | {name: read}
+        return replace(raw, inputs=inputs, target=np.where(hidden, raw.target, MISSING))
 
     def hide(
         self, ids: npt.NDArray[np.int64], rows: np.ndarray, starts: np.ndarray, real: np.ndarray
@@ -93,6 +97,19 @@ class Masking:
     def _random(self, use: int, rows: np.ndarray, steps: np.ndarray) -> npt.NDArray[np.uint64]:
         """(B, T) whole numbers in [0, 2^64), all equally likely."""
         return hashed(*(np.array([[key]]) for key in (self.seed, self.epoch, use)), rows[:, None], steps)
+
+
+def hide_unknown(raw: RawBatch, segments: Segments) -> RawBatch:  # noqa: ARG001 - a `Transform`
+    """The batch without the letters of unknown words, which are to be filled in: what they are is not known."""
+    name, ids = next(iter(raw.inputs.items()))
+    return replace(raw, inputs=_without_letters(raw.inputs, name, ids == UNKNOWN))
+
+
+def _without_letters(inputs: dict[str, np.ndarray], name: str, where: np.ndarray) -> dict[str, np.ndarray]:
+    """``inputs``, with padding in place of the letters of the column ``name`` at the steps ``where`` (B, T)."""
+    if (own := letters_of(name)) not in inputs:
+        return inputs
+    return inputs | {own: np.where(where[..., None], 0, inputs[own])}
 
 
 def hashed(*keys: np.ndarray) -> npt.NDArray[np.uint64]:
