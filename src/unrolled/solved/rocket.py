@@ -20,7 +20,7 @@ from unrolled.data.examples.examples import Examples
 from unrolled.data.forms.one import One
 from unrolled.data.forms.set import Set
 from unrolled.data.plans.windows import Rows
-from unrolled.layers.lengths import last_real, zero_padding
+from unrolled.layers.lengths import zero_padding
 from unrolled.solved._convolutions import KERNELS, Convolutions, dilations_of
 from unrolled.solved._ridge import heat_of, solve_ridge
 from unrolled.solved._series import RowNumbers, SeriesColumns
@@ -199,7 +199,9 @@ class Rocket(SolvedModel):
         counts = state.counts + self.kernels.count(seen, state.steps, lengths)
         at = lengths[:, None] + torch.arange(self.kernels.past, device=x.device)  # (B, P)
         past = seen.gather(1, at[..., None].expand(-1, -1, seen.shape[2]))
-        return RocketState(past, last_real(x, lengths, state.last), counts, state.steps + lengths)
+        every = torch.cat([state.last[:, None], x], 1)
+        last = every[torch.arange(len(x), device=x.device), lengths]
+        return RocketState(past, last, counts, state.steps + lengths)
 
     def _features(self, inputs: dict[str, Tensor], state: RocketState) -> Tensor:
         """(B, F + R): the share of steps at which each feature was on, and the numbers of the row."""
@@ -208,7 +210,9 @@ class Rocket(SolvedModel):
         return torch.cat([shares, self._rows.read(inputs, shares)], 1)
 
     def _answer(self, inputs: dict[str, Tensor], state: RocketState) -> Tensor:
-        return (self._features(inputs, state) - self.mean) @ self.weight + self.bias
+        """(B, O), in float64 inside, so that a row's answer is the same beside any others."""
+        features = (self._features(inputs, state) - self.mean).double()
+        return (features @ self.weight.double() + self.bias.double()).float()
 
 
 def _chosen(train: Examples, generator: np.random.Generator) -> tuple[np.ndarray, int]:
