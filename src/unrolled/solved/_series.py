@@ -5,6 +5,7 @@ Axes: B rows, T steps, W width, C channels, R numbers of a row.
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 import torch
@@ -63,7 +64,7 @@ class RowNumbers:
     """
 
     def __init__(self, coder: Preprocessor) -> None:
-        self._specs = {name: spec for name, spec in coder.specs.items() if _of_rows(spec)}
+        self._specs = dict(_of_rows(coder.specs))
         self.count = sum(spec.size if isinstance(spec, Discrete) else spec.width for spec in self._specs.values())
 
     def read(self, inputs: dict[str, Tensor], like: Tensor) -> Tensor:
@@ -75,10 +76,12 @@ class RowNumbers:
         return torch.cat(parts, 1)
 
 
-def _of_rows(spec: Spec) -> bool:
-    if spec.time or spec.side is not None:
-        return False
-    return isinstance(spec, Continuous) or spec.size <= _MOST_CLASSES
+def _of_rows(specs: Mapping[str, Spec]) -> Iterator[tuple[str, Continuous | Discrete]]:
+    for name, spec in specs.items():
+        if spec.time or spec.side is not None:
+            continue
+        if isinstance(spec, Continuous) or (isinstance(spec, Discrete) and spec.size <= _MOST_CLASSES):
+            yield name, spec
 
 
 def _column(name: str, spec: Continuous, encoding: Encoding) -> _Column:

@@ -109,7 +109,8 @@ class Rocket(SolvedModel):
         spec, columns = train.target_spec, train.specs.items()
         outputs = spec.size if isinstance(spec, Discrete) else 1
         timed = any(isinstance(one, Continuous) and one.time for _, one in columns)
-        text = any(one.time and isinstance(task.coder.inputs[name], Text) for name, one in columns)
+        symbols = [name for name, one in columns if isinstance(one, Discrete) and one.time]
+        text = any(isinstance(task.coder.inputs[name], Text) for name in symbols)
         if not timed or text or task.outputs != outputs:
             return False
         steps = train.steps()
