@@ -19,6 +19,7 @@ from unrolled.data.encodings.encoding import Encoded, Role, Where
 
 __all__ = [
     "Channels",
+    "Flagged",
     "Items",
     "Label",
     "Labels",
@@ -77,6 +78,15 @@ class Channels(Numbers, Protocol):
     @property
     def flagged(self) -> Sequence[int]:
         """The channels that have a flag of missing values; their flags follow the values, in this order."""
+
+
+@runtime_checkable
+class Flagged(Protocol):
+    """The facet of `Channels` that flag missing values: one number per flag follows the values of a step."""
+
+    @property
+    def flagged(self) -> Sequence[int]:
+        """The channels that have a flag, in the order of the flags; a flag is 1 where the value is missing, else 0."""
 
 
 @runtime_checkable

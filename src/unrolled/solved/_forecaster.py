@@ -1,0 +1,205 @@
+"""What classical forecasters share: they read a window step by step, and answer with the change from its last value.
+
+Axes: B rows, T steps, H horizon, C channels, Q quantiles.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from dataclasses import replace
+from statistics import NormalDist
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from unrolled.batch import Batch
+from unrolled.data.batches.loader import Loader
+from unrolled.data.encodings.facets import Flagged
+from unrolled.data.examples.examples import Examples
+from unrolled.data.plans.windows import Windows
+from unrolled.solved.solved_model import SolvedModel
+from unrolled.state import State, where
+from unrolled.tasks.forecast import Forecast
+from unrolled.tasks.task import Task
+
+__all__ = ["Forecaster", "Reading", "forecasts"]
+
+_LEAST = 6  # known values of a series from which it can be solved
+_WINDOWS, _ROWS = 400, 64  # windows whose errors are measured, and rows at a time
+_COUNTED = 50  # errors from which quantiles are counted; below they are those of a normal distribution
+
+
+class Reading(NamedTuple):
+    """The state of a forecaster.
+
+    Attributes:
+        last: (B, C), the last step as the task reads it.
+        seen: (B, C) int64, how many values were known.
+        own: the state of the method.
+    """
+
+    last: Tensor
+    seen: Tensor
+    own: State
+
+
+class Forecaster(SolvedModel):
+    """A recurrence over each channel that forecasts all H steps from its state.
+
+    A value z that the method reads is a scaled value, or, for a channel that is ``relative``, the logarithm of the
+    value in the user's units; in both cases less the channel's ``centre``. Quantiles, and the deviation of a Gaussian,
+    are those of the errors of z on the training split, by step ahead.
+
+    Where a value is missing, the method goes on without it. Before a first known value the answer is no change.
+    """
+
+    relative: Tensor  # (C,) 1 where logarithms are read
+    centre: Tensor  # (C,)
+    units: Tensor  # (3, C): mean and deviation in the user's units, and the least value that has a logarithm
+    spread: Tensor  # (H, C, Q): added to the forecast; for a Gaussian 0 and log σ
+
+    def __init__(self, task: Task, options: Any) -> None:
+        super().__init__(task, options)
+        assert isinstance(task, Forecast)
+        channels, horizon = len(task.channels), task.coder.horizon
+        self._task, self._name, self._gaussian = task, task.coder.target, task.gaussian
+        answer = task.coder.answer
+        self._flagged = list(answer.flagged) if isinstance(answer, Flagged) else []
+        for name, shape in (
+            *(("relative", (channels,)), ("centre", (channels,)), ("units", (3, channels))),
+            ("spread", (horizon, channels, task.outputs // (horizon * channels))),
+        ):
+            self.register_buffer(name, torch.zeros(shape))
+
+    @abstractmethod
+    def begin(self, rows: int) -> State:
+        """The method's state before the first step."""
+
+    @abstractmethod
+    def update(self, z: Tensor, known: Tensor, state: State) -> State:
+        """One step: z (B, C), and where it is known, (B, C) bool."""
+
+    @abstractmethod
+    def ahead(self, state: State) -> Tensor:
+        """(B, H, C) the forecasts of z."""
+
+    def initial_state(self, batch: int) -> Reading:
+        zeros = self.centre.new_zeros(batch, len(self.centre))
+        return Reading(zeros, zeros.long(), self.begin(batch))
+
+    def run(self, batch: Batch, state: State = None) -> tuple[Tensor, State]:
+        x = batch.inputs[self._name]
+        state = self.initial_state(len(x)) if state is None else state
+        values, known = self._read(x)
+        z = self._z(values)
+        for t in range(x.shape[1]):
+            real = t < batch.lengths
+            after = self._after(values[:, t], z[:, t], known[:, t], state)
+            state = after if bool(real.all()) else where(real, after, state)
+        return self._answer(state), state
+
+    def step(self, inputs: dict[str, Tensor], state: State) -> tuple[Tensor, State]:
+        values, known = self._read(inputs[self._name])
+        state = self._after(values, self._z(values), known, state)
+        return self._answer(state), state
+
+    def _read(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """(…, C) the values in ``x`` (…, W), and which of them are known."""
+        channels = len(self.centre)
+        known = torch.ones_like(x[..., :channels], dtype=torch.bool)
+        if self._flagged:
+            known[..., self._flagged] = x[..., channels : channels + len(self._flagged)] <= 0
+        return x[..., :channels], known
+
+    def _z(self, values: Tensor) -> Tensor:
+        mean, std, least = self.units
+        logs = torch.maximum(values * std + mean, least).log() if bool(self.relative.any()) else values
+        return torch.where(self.relative > 0, logs, values) - self.centre
+
+    def _after(self, values: Tensor, z: Tensor, known: Tensor, state: Reading) -> Reading:
+        return Reading(values, state.seen + known, self.update(z, known, state.own))
+
+    def _answer(self, state: Reading) -> Tensor:
+        """(B, H·C·Q)."""
+        z = self.ahead(state.own)[..., None]  # (B, H, C, 1)
+        value = self._scaled(z if self._gaussian else z + self.spread)
+        change = torch.where(state.seen[:, None, :, None] > 0, value - state.last[:, None, :, None], 0.0)
+        if self._gaussian:
+            deviation = self.spread[..., 1] + self._steepness(z)[..., 0].log()
+            change = torch.stack([change[..., 0], deviation], -1)
+        return change.flatten(1)
+
+    def _scaled(self, z: Tensor) -> Tensor:
+        """Forecasts of z, (B, H, C, Q), in scaled units."""
+        mean, std, _ = (part[:, None] for part in self.units)
+        z = z + self.centre[:, None]
+        relative = self.relative[:, None] > 0
+        return torch.where(relative, (torch.where(relative, z, 0.0).exp() - mean) / std, z)
+
+    def _steepness(self, z: Tensor) -> Tensor:
+        """How many scaled units one unit of z is at a forecast."""
+        relative = self.relative[:, None] > 0
+        z = torch.where(relative, z + self.centre[:, None], 0.0)
+        return torch.where(relative, z.exp() / self.units[1][:, None], 1.0)
+
+    def _with_units(self, relative: np.ndarray, centre: np.ndarray, least: np.ndarray) -> None:
+        """Set how values are read: (C,) each."""
+        answer = self._task.coder.units
+        assert answer is not None
+        self.relative.copy_(torch.from_numpy(relative.astype(np.float32)))
+        self.centre.copy_(torch.from_numpy(centre.astype(np.float32)))
+        self.units.copy_(torch.from_numpy(np.stack([answer.mean, answer.std, least]).astype(np.float32)))
+
+    @torch.no_grad()
+    def _with_spread(self, train: Examples) -> None:
+        """Measure how far forecasts are off on training windows, step by step ahead."""
+        if self.spread.shape[-1] == 1:
+            return
+        missed = self._missed(train)  # (N, H, C)
+        deviation = torch.from_numpy(np.sqrt(np.nanmean(np.square(missed), 0)).astype(np.float32)).clamp(min=1e-6)
+        if self._gaussian:
+            self.spread[..., 1] = deviation.log()
+            return
+        counts = (~np.isnan(missed)).sum(0)
+        for place, quantile in enumerate(self._task.quantiles):
+            if quantile != 0.5:  # the median is the method's own forecast
+                counted = torch.from_numpy(np.nanquantile(missed, quantile, 0).astype(np.float32))
+                normal = NormalDist().inv_cdf(quantile) * deviation
+                self.spread[..., place] = torch.where(torch.from_numpy(counts) >= _COUNTED, counted, normal)
+
+    def _missed(self, train: Examples) -> np.ndarray:
+        """(N, H, C) right less forecast z; NaN where it is not known."""
+        lookback, (rows, stops) = self._task.batching.lookback, train.window_ends()
+        full = stops >= min(lookback, int(np.median(stops)) if len(stops) else 0)
+        rows, stops = rows[full], stops[full]
+        some = np.unique(np.linspace(0, len(rows) - 1, min(len(rows), _WINDOWS)).astype(np.int64))
+        missed = [np.zeros((0, *self.spread.shape[:2]), np.float32)]
+        for batch in Loader(train, Windows(rows[some], stops[some], lookback, _ROWS)):
+            state = self.run(replace(batch, target=None))[1]
+            assert batch.target is not None
+            missed.append((self._z(batch.target) - self.ahead(state.own)).numpy())
+        found = np.concatenate(missed)
+        unmeasured = np.isnan(found).all(0)
+        if len(found) and not unmeasured.any():
+            return found
+        # Too short to look back at a whole forecast: errors grow as those of the last value do.
+        values = np.diff(self._z(torch.from_numpy(_values(train))).numpy(), axis=0)
+        apart = np.sqrt(np.nan_to_num(np.nanmean(np.square(values), 0), nan=1.0))
+        grown = np.sqrt(np.arange(1, self.spread.shape[0] + 1))[:, None] * apart
+        return np.where(unmeasured, grown, found if len(found) else grown[None])
+
+
+def _values(examples: Examples) -> np.ndarray:
+    assert examples.target is not None
+    return examples.target.values
+
+
+def forecasts(task: Task, train: Examples) -> bool:
+    """True if ``task`` forecasts numbers, and a series of ``train`` has enough known values to solve its method."""
+    if not isinstance(task, Forecast) or train.target is None:
+        return False
+    known = ~np.isnan(train.target.values).all(1)
+    rows = np.repeat(np.arange(len(train.target.lengths())), train.target.lengths())
+    return bool((np.bincount(rows[known], minlength=1) >= _LEAST).any())

@@ -1,0 +1,98 @@
+"""Forecasters that smooth exponentially: their weights, and how they are solved.
+
+Axes: B rows, C channels, H horizon, L lanes of weights: C, or 1 where many channels share them.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import Any, Self
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from unrolled.data.examples.examples import Examples
+from unrolled.solved._forecaster import Forecaster, forecasts
+from unrolled.solved._smoothing import Smoothed, Smoother, advance, ahead, begin
+from unrolled.solved._smoothing_fit import Data, Found, smoother
+from unrolled.solved._training_series import centres, data_of, least, season_in, series_of
+from unrolled.tasks.task import Task
+
+__all__ = ["SmoothingModel"]
+
+_ALONE = 16  # channels that have their own weights; more share theirs
+_SHARING = 40  # channels from which shared weights are found
+_NUMBERS = 4_000_000  # of the corrections of the first steps
+_NAMES = ("alpha", "beta", "gamma", "phi", "drift")
+
+
+class SmoothingModel(Forecaster):
+    """A forecaster whose method is `unrolled.solved._smoothing`; its options are ``period``, ``early`` and ``lanes``.
+
+    The state at the start of a window is not fitted: training shows how steep series are and which waves their season
+    has, and each value corrects it by as much as is still unknown. So a session that starts in the middle of a season
+    needs no buffer, and answers from the first value on.
+    """
+
+    weights: Tensor  # (5, L): alpha, beta, gamma, phi, drift
+    early: Tensor  # (L, T, 2 + M)
+    follows = False  # the line through all values
+
+    def __init__(self, task: Task, options: Any) -> None:
+        super().__init__(task, options)
+        lanes, period, steps = options.lanes or 1, options.period or 1, options.early or 1
+        self.register_buffer("weights", torch.zeros(len(_NAMES), lanes))
+        self.register_buffer("early", torch.zeros(lanes, steps, 2 + period))
+
+    @staticmethod
+    def applies(task: Task, train: Examples) -> bool:
+        return forecasts(task, train)
+
+    @classmethod
+    @abstractmethod
+    def choose(cls, data: Data, period: int, steps: int, seed: int) -> Found:
+        """The weights of one lane."""
+
+    @classmethod
+    def solve(cls, task: Task, train: Examples, options: Any, seed: int) -> Self:
+        """Choose the weights of each channel, or those that many share; then measure the errors."""
+        channels = train.target_spec.width  # type: ignore[union-attr]
+        every = list(range(channels))
+        some = np.unique(np.linspace(0, channels - 1, min(channels, _SHARING)).astype(np.int64)).tolist()
+        groups = [[channel] for channel in every] if channels <= _ALONE else [some]
+        longest = [z for channel in some for z in series_of(train, channel)]
+        period = season_in(longest, task.coder.season)
+        steps = min(task.batching.lookback, max(map(len, longest)), max(1, _NUMBERS // (len(groups) * (2 + period))))
+        model = cls(task, options.model_copy(update={"period": period, "early": steps, "lanes": len(groups)}))
+        relative = []
+        for lane, group in enumerate(groups):
+            data = data_of(train, group, period)
+            found = cls.choose(data, period, steps, seed)
+            relative.append(found.form.relative)
+            weights = found.form.weights()
+            fitted, _ = smoother(weights, [data.known[found.form.relative]], np.array([found.error]), steps)
+            model.weights[:, lane] = torch.stack([getattr(fitted, name)[0] for name in _NAMES])
+            model.early[lane] = fitted.early[0]
+        logs = np.array(relative * (channels if len(groups) == 1 else 1))[:channels]
+        middles = [centres(train, channel)[int(log)] for channel, log in zip(every, logs, strict=True)]
+        lowest = [least(train, channel) / 10 if log else 1.0 for channel, log in zip(every, logs, strict=True)]
+        model._with_units(logs, np.array(middles), np.array(lowest))
+        model._with_spread(train)
+        return model
+
+    @property
+    def _smoother(self) -> Smoother:
+        channels = len(self.centre)
+        parts = [part.expand(channels) for part in self.weights]
+        return Smoother(*parts, self.relative > 0, self.early.expand(channels, -1, -1))
+
+    def begin(self, rows: int) -> Smoothed:
+        return begin(self._smoother, rows, self.follows)
+
+    def update(self, z: Tensor, known: Tensor, state: Smoothed) -> Smoothed:
+        return advance(self._smoother, state, z, known)[0]
+
+    def ahead(self, state: Smoothed) -> Tensor:
+        return ahead(self._smoother, state, self.spread.shape[0])
+
