@@ -45,10 +45,8 @@ def main() -> None:
         WORK.mkdir(exist_ok=True)
         command = [asked.python, str(PEERS), str(asked.minutes)]
         kept.write_text(subprocess.run(command, check=True, capture_output=True, text=True).stdout, "utf-8")
-    ratios, rows = [], [json.loads(line) for line in kept.read_text("utf-8").splitlines()]
-    for given in rows:
-        if not asked.series or given["name"] in asked.series:
-            ratios.append(row(given, asked.lookback))
+    rows = [json.loads(line) for line in kept.read_text("utf-8").splitlines()]
+    ratios = [row(given, asked.lookback) for given in rows if not asked.series or given["name"] in asked.series]
     print(f"mean ratio {np.mean(ratios):.3f}, most {max(ratios):.3f}, of {len(ratios)} series")
 
 
@@ -108,7 +106,8 @@ def table(y: np.ndarray) -> Sequences:
 def errors(found: dict, y: np.ndarray, origins: list[int], scale: float) -> dict:
     """Name -> mean absolute scaled error over all origins and steps ahead."""
     return {
-        name: float(np.mean([np.abs(y[at : at + len(f)] - f).mean() for at, f in zip(origins, each, strict=True)])) / scale
+        name: float(np.mean([np.abs(y[at : at + len(f)] - f).mean() for at, f in zip(origins, each, strict=True)]))
+        / scale
         for name, each in found.items()
     }
 

@@ -28,6 +28,7 @@ __all__ = ["Forecaster", "Reading", "forecasts"]
 
 _LEAST = 6  # known values of a series from which it can be solved
 _WINDOWS, _ROWS = 400, 64  # windows whose errors are measured, and rows at a time
+_SURE = 0.01  # the least deviation of an error, in standard deviations of the values
 _COUNTED = 50  # errors from which quantiles are counted; below they are those of a normal distribution
 
 
@@ -86,10 +87,12 @@ class Forecaster(SolvedModel):
         """(B, H, C) the forecasts of z."""
 
     def initial_state(self, batch: int) -> Reading:
+        """The state before the first step of ``batch`` rows."""
         zeros = self.centre.new_zeros(batch, len(self.centre))
         return Reading(zeros, zeros.long(), self.begin(batch))
 
     def run(self, batch: Batch, state: State = None) -> tuple[Tensor, State]:
+        """The outputs after the last step of each row, (B, H·C·Q), and the state there."""
         x = batch.inputs[self._name]
         state = self.initial_state(len(x)) if state is None else state
         values, known = self._read(x)
@@ -101,6 +104,7 @@ class Forecaster(SolvedModel):
         return self._answer(state), state
 
     def step(self, inputs: dict[str, Tensor], state: State) -> tuple[Tensor, State]:
+        """The outputs after one more step of each row, (B, H·C·Q)."""
         values, known = self._read(inputs[self._name])
         state = self._after(values, self._z(values), known, state)
         return self._answer(state), state
@@ -158,7 +162,10 @@ class Forecaster(SolvedModel):
         if self.spread.shape[-1] == 1:
             return
         missed = self._missed(train)  # (N, H, C)
-        deviation = torch.from_numpy(np.sqrt(np.nanmean(np.square(missed), 0)).astype(np.float32)).clamp(min=1e-6)
+        # Errors of 0 on training data do not promise that there will be none.
+        least = _SURE * np.nanstd(self._z(torch.from_numpy(_values(train))).numpy(), 0)
+        deviation = np.maximum(np.sqrt(np.nanmean(np.square(missed), 0)), least + 1e-6)
+        deviation = torch.from_numpy(deviation.astype(np.float32))
         if self._gaussian:
             self.spread[..., 1] = deviation.log()
             return

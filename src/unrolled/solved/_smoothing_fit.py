@@ -18,6 +18,7 @@ __all__ = ["Data", "Found", "Prior", "Tried", "best", "prior", "smoother", "trie
 _LEVEL = 1e6  # the variance of the first level, in variances of an error: nothing is known of it
 _WAVES = 16  # waves of which a season is made at most
 _KEPT, _AROUND, _ROUNDS = 3, 12, 4  # forms that are refined, points around the best of each, rounds
+_WEIGHTS = ("alpha", "beta", "gamma", "phi", "drift", "relative")
 _LOW = {"alpha": 0.002, "beta": 1e-4, "gamma": 1e-4, "phi": 0.8}
 _HIGH = {"alpha": 0.999, "beta": 0.9, "gamma": 0.95, "phi": 0.995}
 
@@ -68,8 +69,8 @@ class Tried:
 
     @property
     def parameters(self) -> int:
-        """How many are fitted, with the variance of the errors."""
-        return 2 + {"none": 0, "additive": 1, "damped": 2}[self.trend] + self.season + self.drifts
+        """How many are fitted: with the variance of the errors and, for a season, two for the spread of its waves."""
+        return 2 + {"none": 0, "additive": 1, "damped": 2}[self.trend] + 3 * self.season + self.drifts
 
 
 class Found(NamedTuple):
@@ -165,8 +166,8 @@ def smoother(
     spread[:, 1] *= weights["beta"] > 0  # without a trend there is none at the start
     spread[:, 2:] *= weights["season"][:, None]
     early, variance = early_gains(weights, np.stack([one.basis for one in known]), spread, steps)
-    names = ("alpha", "beta", "gamma", "phi", "drift", "relative")
-    return Smoother(*(torch.as_tensor(weights[name]) for name in names), torch.from_numpy(early)), variance
+    alpha, beta, gamma, phi, drift, relative = (torch.as_tensor(weights[name]) for name in _WEIGHTS)
+    return Smoother(alpha, beta, gamma, phi, drift, relative, torch.from_numpy(early)), variance
 
 
 @dataclass(frozen=True, slots=True)

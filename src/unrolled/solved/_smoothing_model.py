@@ -47,6 +47,7 @@ class SmoothingModel(Forecaster):
 
     @staticmethod
     def applies(task: Task, train: Examples) -> bool:
+        """True for forecasts."""
         return forecasts(task, train)
 
     @classmethod
@@ -57,7 +58,8 @@ class SmoothingModel(Forecaster):
     @classmethod
     def solve(cls, task: Task, train: Examples, options: Any, seed: int) -> Self:
         """Choose the weights of each channel, or those that many share; then measure the errors."""
-        channels = train.target_spec.width  # type: ignore[union-attr]
+        assert train.target is not None
+        channels = train.target.values.shape[1]
         every = list(range(channels))
         some = np.unique(np.linspace(0, channels - 1, min(channels, _SHARING)).astype(np.int64)).tolist()
         groups = [[channel] for channel in every] if channels <= _ALONE else [some]
@@ -84,15 +86,18 @@ class SmoothingModel(Forecaster):
     @property
     def _smoother(self) -> Smoother:
         channels = len(self.centre)
-        parts = [part.expand(channels) for part in self.weights]
-        return Smoother(*parts, self.relative > 0, self.early.expand(channels, -1, -1))
+        alpha, beta, gamma, phi, drift = (part.expand(channels) for part in self.weights)
+        early = self.early.expand(channels, -1, -1)
+        return Smoother(alpha, beta, gamma, phi, drift, self.relative > 0, early)
 
     def begin(self, rows: int) -> Smoothed:
+        """The state before the first step."""
         return begin(self._smoother, rows, self.follows)
 
     def update(self, z: Tensor, known: Tensor, state: Smoothed) -> Smoothed:
+        """One step."""
         return advance(self._smoother, state, z, known)[0]
 
     def ahead(self, state: Smoothed) -> Tensor:
+        """The forecasts of z."""
         return ahead(self._smoother, state, self.spread.shape[0])
-

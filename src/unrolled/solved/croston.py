@@ -64,6 +64,7 @@ class Croston(Forecaster):
 
     @staticmethod
     def applies(task: Task, train: Examples) -> bool:
+        """True for forecasts of what is never negative and often 0."""
         if not forecasts(task, train) or train.by_window or train.units is None:
             return False
         demands, known = _demands(train), ~np.isnan(_values(train))
@@ -71,7 +72,8 @@ class Croston(Forecaster):
         return bool((np.nan_to_num(demands) >= 0).all() and (zeros >= _ZEROS).all() and (demands > 0).any(0).all())
 
     @classmethod
-    def solve(cls, task: Task, train: Examples, options: Any, seed: int) -> Self:  # noqa: ARG003 - nothing is drawn
+    def solve(cls, task: Task, train: Examples, options: Any, seed: int) -> Self:
+        """Choose alpha by the squared error one step ahead; nothing is drawn at random."""
         model, demands = cls(task, options), _demands(train)
         assert train.units is not None
         wanted = demands > 0
@@ -98,11 +100,13 @@ class Croston(Forecaster):
         return total.numpy()
 
     def begin(self, rows: int) -> Demand:
+        """The state before the first step."""
         size, interval, _ = self.usual
         zeros = torch.zeros_like(size).repeat(rows, 1)
         return Demand(zeros, size.repeat(rows, 1), interval.repeat(rows, 1), zeros > 0)
 
     def update(self, z: Tensor, known: Tensor, state: Demand) -> Demand:
+        """One step."""
         wanted = known & (z > self.usual[2])
         gap = state.gap + 1
         weight = torch.where(state.demanded, self.alpha, 1.0) * wanted
@@ -114,6 +118,7 @@ class Croston(Forecaster):
         )
 
     def ahead(self, state: Demand) -> Tensor:
+        """The forecasts of z, the same for each step."""
         rate = (1 - self.alpha / 2) * state.size / state.interval.clamp(min=1)
         return rate[:, None].expand(-1, self.spread.shape[0], -1)
 

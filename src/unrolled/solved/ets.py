@@ -51,6 +51,7 @@ class ExponentialSmoothing(SmoothingModel):
 
     @classmethod
     def choose(cls, data: Data, period: int, steps: int, seed: int) -> Found:
+        """The best of all forms."""
         seasons = (False, True) if period > 1 else (False,)
         trends = ("none", "additive", "damped")
         forms = [tried(trend, season, unit) for trend in trends for season in seasons for unit in data.values]

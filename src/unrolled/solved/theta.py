@@ -50,6 +50,7 @@ class Theta(SmoothingModel):
 
     @classmethod
     def choose(cls, data: Data, period: int, steps: int, seed: int) -> Found:
+        """The best share of the slope, with a season if one is found."""
         season = period > 1 and _repeats(data.values[False], period)
         return best(data, [tried("none", season, unit, drifts=True) for unit in data.values], steps, seed)
 
