@@ -16,7 +16,7 @@ from unrolled.synthetic.bouncing_balls import BouncingBalls, frames
 
 model, folder, rows = sys.argv[1] if len(sys.argv) > 1 else "gru", Path("films"), []
 folder.mkdir(exist_ok=True)
-paths = BouncingBalls(gravity=0.02, speed=0.1, noise=0.0).paths(count=300, steps=30, seed=0)
+paths = BouncingBalls(gravity=0.02, speed=0.1, noise=0.0).paths(count=200, steps=30, seed=0)
 for number, (positions, bounced) in enumerate(zip(paths.seen, paths.bounced, strict=True)):
     with av.open(folder / f"{number}.mp4", "w") as film:
         stream = film.add_stream("mpeg4", rate=10, options={"qscale": "2"}, width=16, height=16)

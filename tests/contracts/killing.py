@@ -1,6 +1,6 @@
-"""Kill a run with SIGKILL at random moments until it was killed often enough, and hold its end against a straight run.
+"""Kill runs with SIGKILL at random moments until each was killed often enough; hold their ends against straight runs.
 
-python killing.py RUN FOLDER KILLS
+python killing.py FOLDER KILLS RUN …
 """
 
 from __future__ import annotations
@@ -50,11 +50,14 @@ def main(name: str, folder: Path, kills: int) -> None:
         if os.WIFSIGNALED(status):
             killed += 1
             continue
-        assert status == 0, f"ended with {status}"
+        assert status == 0, f"{name} ended with {status}"
         same_run(out, folder / "straight")
         finished += 1
 
 
 if __name__ == "__main__":
     torch.set_num_threads(1)
-    main(sys.argv[1], Path(sys.argv[2]), int(sys.argv[3]))
+    for name in sys.argv[3:]:
+        print(name, flush=True)
+        (Path(sys.argv[1]) / name).mkdir()
+        main(name, Path(sys.argv[1]) / name, int(sys.argv[2]))

@@ -65,16 +65,16 @@ def test_whether_it_saves_on_the_way_changes_nothing(name: str, tmp_path: Path) 
 
 
 @pytest.mark.soak
-@pytest.mark.parametrize("name", ["lanes, k2 > k1", "windows", "several at once"])
-def test_killed_at_random_moments_it_ends_as_if_it_had_never_been(
-    name: str, tmp_path: Path, times: Callable[[int, int], int]
+def test_killed_at_random_moments_they_end_as_if_they_had_never_been(
+    tmp_path: Path, times: Callable[[int, int], int]
 ) -> None:
     """``kill -9`` of a process of its own; `killing.py` is that program. (Rows: in test_reliability.py.)"""
-    program = Path(__file__).with_name("killing.py")
+    program, names = Path(__file__).with_name("killing.py"), ("lanes, k2 > k1", "windows", "several at once")
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, str(program), name, str(tmp_path), str(times(2, 50))]
+    command = [sys.executable, str(program), str(tmp_path), str(times(2, 50)), *names]
     done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
-    assert done.returncode == 0, done.stderr[-3000:]
+    assert done.returncode == 0, done.stdout + done.stderr[-3000:]
+    assert done.stdout.splitlines() == [*names]
 
 
 @pytest.mark.signals_itself

@@ -197,6 +197,7 @@ def cases() -> Iterator[tuple[str, Callable[[], None]]]:
 
 
 def main() -> int:
+    torch.set_num_threads(1)  # more would only wait for each other: the samples are tiny
     warnings.simplefilter("ignore")
     held = failed = 0
     for name, check in cases():
