@@ -46,8 +46,8 @@ def splits(tokens: Make, tagged: Make, texts: Make, table: Make, series: Make) -
 
 
 WANTED: dict[str, tuple[set[str], set[str]]] = {
-    "next tokens": ({"5-gram", "gzip", "hmm", "unigram"}, {"loss_nats_per_token", "bits_per_token"}),
-    "next items": ({"5-gram", "follower", "gzip", "hmm", "unigram"}, set()),  # some have chances, some a ranking
+    "next tokens": ({"gzip", "hmm", "unigram"}, {"loss_nats_per_token", "bits_per_token"}),
+    "next items": ({"follower", "gzip", "hmm", "unigram"}, set()),  # some have chances, some a ranking
     "next keys": ({"marginals", "repeat"}, {"nll_nats_per_step"}),
     "next numbers": ({"hmm", "last value", "mean"}, {"mse_scaled", "mae_scaled"}),
     "tags": ({"hmm", "majority", "most frequent tag"}, {"loss_nats_per_step", "accuracy", "macro_f1"}),

@@ -12,26 +12,24 @@ from dataclasses import dataclass
 
 import numpy as np
 
-__all__ = ["KneserNey"]
+__all__ = ["KneserNey", "Order"]
 
 _FALLBACK = np.array([0.0, 0.5, 1.0, 1.5])  # discounts if there are too few counts to estimate them, as in KenLM
 
 
 @dataclass(frozen=True, slots=True)
-class _Order:
+class Order:
     """The n-grams of one order n > 1.
 
     Shape:
         keys: (U,) int64, sorted.
         chances: (U,) float32, the smoothed probability of the last token after its context.
         back: (U of the order below,) float32, the back-off weight of each context; 1 if never seen.
-        best: (U of the order below,) int32, the likeliest token after each context.
     """
 
     keys: np.ndarray
     chances: np.ndarray
     back: np.ndarray
-    best: np.ndarray
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +38,7 @@ class KneserNey:
 
     size: int
     first: np.ndarray
-    orders: tuple[_Order, ...]
+    orders: tuple[Order, ...]
 
     @classmethod
     def fit(cls, tokens: np.ndarray, offsets: np.ndarray, size: int, order: int) -> KneserNey:
@@ -84,57 +82,14 @@ class KneserNey:
         kept, back = _discount(counts[0], np.zeros(size + 1, np.int32), 1)
         lower = kept + back[0] / np.float32(size)
         lower[size] = 0.0
-        best = np.array([lower[:size].argmax()], np.int32)
-        best_chance = lower[best]
         first, orders = lower, []
-        shorter = np.zeros(size + 1, np.int32)  # each context's suffix, which is a context of the order below
         for n, key in enumerate(keys):
             context = (key // (size + 1)).astype(np.int32)
             kept, back = _discount(counts[n + 1], context, len(counts[n]))
             chances = kept + back[context] * lower[suffixes[n]]
-            # An unseen token can only be the likeliest one if it is the likeliest after the shorter context.
-            best, best_chance = best[shorter], back * best_chance[shorter]
-            starts = np.flatnonzero(np.diff(context, prepend=-1))
-            seen, tops = context[starts], np.maximum.reduceat(chances, starts)
-            top = np.flatnonzero(chances == np.repeat(tops, np.diff(starts, append=len(key))))[::-1]
-            token = np.empty(len(back), np.int32)
-            token[context[top]] = key[top] % (size + 1)  # reversed, so that ties go to the lowest id
-            better = tops >= best_chance[seen]
-            best[seen[better]], best_chance[seen[better]] = token[seen[better]], tops[better]
-            orders.append(_Order(key, chances, back, best))
-            lower, shorter = chances, suffixes[n]
+            orders.append(Order(key, chances, back))
+            lower = chances
         return cls(size, first, tuple(orders))
-
-    def score(self, tokens: np.ndarray, offsets: np.ndarray, asked: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """The probability of each asked token, and the likeliest token at its step.
-
-        Args:
-            tokens: (N,) as for `fit`.
-            offsets: (rows + 1,) bounds of the rows.
-            asked: (Q,) the steps to predict; their tokens must not be negative.
-
-        Returns:
-            (Q,) float32 probability of each asked token given the tokens before it in its row, and (Q,) int32 the
-            likeliest token.
-        """
-        stream = _stream(tokens, offsets, self.size)
-        depth = _depth(stream, self.size)
-        chances = self.first[stream]
-        best = np.full(len(stream), self.first[: self.size].argmax(), np.int32)
-        numbers = stream
-        for n, order in enumerate(self.orders, start=2):
-            at = np.flatnonzero(depth >= n - 1)
-            context = numbers[at - 1]
-            at, context = at[context >= 0], context[context >= 0]
-            key = context * np.int64(self.size + 1) + stream[at]
-            found = np.minimum(np.searchsorted(order.keys, key), len(order.keys) - 1)
-            hit = order.keys[found] == key
-            chances[at] = np.where(hit, order.chances[found], order.back[context] * chances[at])
-            best[at] = order.best[context]
-            numbers = np.full(len(stream), -1, np.int32)
-            numbers[at] = np.where(hit, found, -1)
-        where = asked + np.searchsorted(offsets, asked, side="right")  # skips the begin mark of each row so far
-        return chances[where], best[where]
 
 
 def _stream(tokens: np.ndarray, offsets: np.ndarray, size: int) -> np.ndarray:
