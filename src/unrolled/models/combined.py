@@ -107,6 +107,12 @@ class Combined(Model):
         """Why one of them cannot answer step by step; ``None`` if both can."""
         return self.network.cannot_stream or self.other.cannot_stream
 
+    def forward(
+        self, inputs: dict[str, Tensor], lengths: Tensor, state: CombinedState | None = None
+    ) -> tuple[Tensor, CombinedState]:
+        """Run both on padded rows: outputs, and the state after each row."""
+        return self.run(Batch(inputs, lengths, torch.arange(len(lengths), device=lengths.device)), state)
+
     def run(self, batch: Batch, state: CombinedState | None = None) -> tuple[Tensor, CombinedState]:
         """Run both on a batch from the loader."""
         before = CombinedState(None, None) if state is None else state

@@ -56,6 +56,7 @@ class Forecaster(SolvedModel):
     Where a value is missing, the method goes on without it. Before a first known value the answer is no change.
     """
 
+    starts = True
     relative: Tensor  # (C,) 1 where logarithms are read
     centre: Tensor  # (C,)
     units: Tensor  # (3, C): mean and deviation in the user's units, and the least value that has a logarithm

@@ -64,6 +64,7 @@ class Ngram(SolvedModel):
         types: tuple[int, ...] = ()
 
     name = "5-gram"
+    first: Tensor
 
     def __init__(self, task: Task, options: Ngram.Options) -> None:
         super().__init__(task, options)
@@ -138,7 +139,7 @@ class Ngram(SolvedModel):
     def _logs(self, numbers: Tensor) -> Tensor:
         """(N, 4) -> (N, V): the log probability of each token after the n-grams ``numbers``."""
         size = max(1, _LARGEST // self.size)
-        parts = [self._chances(part).log() for part in numbers.split(size)]
+        parts = [self._chances(part).log() for part in torch.split(numbers, size)]
         return torch.cat(parts) if parts else self.first.new_zeros(0, self.size)
 
     def _chances(self, numbers: Tensor) -> Tensor:
