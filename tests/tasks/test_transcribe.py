@@ -13,8 +13,11 @@ from samples import SAMPLES, sequences
 
 import unrolled as ur
 from unrolled.batch import MISSING, Batch
+from unrolled.data.examples.live_row import LiveRow
 from unrolled.data.examples.preparation import Preparation
 from unrolled.data.examples.preprocessor import Preprocessor
+from unrolled.data.examples.roles import Roles
+from unrolled.data.forms.form import form_of, numbers_of
 from unrolled.data.forms.unaligned import Unaligned
 from unrolled.errors import DataError, ShapeError, UsageError
 from unrolled.metrics.scoring import scores
@@ -187,3 +190,45 @@ def test_a_text_is_spelt_unless_told_otherwise(tmp_path: Path) -> None:
     options: dict[str, Any] = {"target": "word", "task": "transcribe", "hidden": 4, "steps": 1, "out": tmp_path / "run"}
     ur.fit(rows, say=said.append, **options)
     assert any(line.startswith("target word: 4 characters") for line in said)
+
+
+def test_repeated_steps_hold_a_longer_answer(tmp_path: Path) -> None:
+    """Each letter has two sounds, so that one step a letter is too few; read three times it is enough."""
+    sounds = {"a": ["A", "B"], "c": ["C", "D"]}
+    words = ["".join(letters) for size in (1, 2, 3) for letters in itertools.product("ac", repeat=size)]
+    table = {"word": words * 6, "sounds": [[s for letter in word for s in sounds[letter]] for word in words] * 6}
+    asked: dict[str, Any] = {
+        "task": "transcribe",
+        "target": "sounds",
+        "tokens": "characters",
+        "valid": 0,
+        "quiet": True,
+    }
+    with pytest.raises(DataError, match="but its inputs have 1 .read each step more often with repeat_inputs 2"):
+        ur.fit(table, **asked, out=tmp_path / "short", steps=1)
+    own: dict[str, Any] = {
+        "kinds": {"word": "tokens"},
+        "model": "bigru",
+        "hidden": 32,
+        "batch": 14,
+        "lr": 1e-2,
+        "steps": 120,
+    }
+    ur.fit(table, **asked, **own, repeat_inputs=3, out=tmp_path / "run")
+    trained = ur.load(tmp_path / "run")
+    assert trained.task.coder.encode(sequences({"word": ["ca"]}, {"word": "tokens"}), with_target=False).steps() == [6]
+    found = trained.predict({"word": ["ca", "aac"]})
+    assert found.column("sounds_predicted").to_pylist() == [["C", "D", "A", "B"], ["A", "B", "A", "B", "C", "D"]]
+
+
+def test_a_run_from_before_repeated_steps_reads_each_once() -> None:
+    assert form_of("unaligned", {"horizon": 0}) == Unaligned()
+    assert form_of("unaligned", numbers_of(Unaligned(3))) == Unaligned(3)
+
+
+def test_a_live_step_is_repeated_too() -> None:
+    data = sequences({"x": [[1.0, 2.0]], "text": ["ab"]}, {"x": "number", "text": "tokens"})
+    coder = Preprocessor.fit(data, Roles(("x",), "text", Unaligned(2)), Preparation(tokens="characters"))
+    live = [step["x"] for value in (1.0, 2.0) for step in LiveRow(coder).encode(value)[0]]
+    assert np.array_equal(np.stack(live), coder.encode(data).inputs["x"].values)
+    assert len(live) == 4

@@ -78,6 +78,7 @@ class Keywords(TypedDict, total=False):
     positions: Literal["rotary", "sinusoidal", "learned", "alibi", "none"]
     quantiles: Sequence[float]
     quote: Literal[""", """, "none"]
+    repeat_inputs: int
     rows_are: Literal["files", "lines"]
     sampled_softmax: int
     scale: Literal["training", "window"]

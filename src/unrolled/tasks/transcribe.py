@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from unrolled.batch import Batch, Discrete
+from unrolled.config import option
 from unrolled.data.encodings.facets import Text
 from unrolled.data.examples.examples import Examples
 from unrolled.data.examples.preprocessor import Preprocessor
@@ -51,6 +52,15 @@ class Transcribe(Task):
     class Options(BeamOptions):
         """The options of transcription."""
 
+        repeat_inputs: int = option(
+            1,
+            "Read each input step this often, so that an answer may be longer than its inputs, as the sounds of "
+            "a word may be.",
+            ge=1,
+            le=16,
+            also=("stretch", "upsample", "repeat", "upsampling"),
+        )
+
     name: ClassVar[str] = "transcribe"
     pooled: ClassVar[bool] = False
     pool: ClassVar[Literal["last", "max"]] = "last"
@@ -83,7 +93,8 @@ class Transcribe(Task):
     @staticmethod
     def roles(question: Question) -> Roles:
         target = one_target(question)
-        return Roles(other_columns(question), target, Unaligned(), {target: "tokens"})
+        form = Unaligned(question.asked.get("repeat_inputs") or 1)
+        return Roles(other_columns(question), target, form, {target: "tokens"})
 
     def measure_training(self, train: Examples) -> Measured:
         assert train.target is not None

@@ -85,6 +85,17 @@ class Encoded:
         """(rows,) int64 steps of each row; 1 for a column without a time axis."""
         return np.ones(len(self.values), np.int64) if self.offsets is None else np.diff(self.offsets)
 
+    def repeated(self, times: int) -> Encoded:
+        """Each step ``times`` times, one after the other.
+
+        Example:
+            >>> Encoded(np.array([3, 4]), np.array([0, 2])).repeated(2)
+            Encoded(values=array([3, 3, 4, 4]), offsets=array([0, 4]), missing=None)
+        """
+        assert self.offsets is not None
+        missing = None if self.missing is None else self.missing.repeat(times, 0)
+        return Encoded(self.values.repeat(times, 0), times * self.offsets, missing)
+
     def sets(self) -> Encoded:
         """Each row's ids sorted, without duplicates."""
         assert self.offsets is not None

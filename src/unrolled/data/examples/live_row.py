@@ -15,6 +15,7 @@ from unrolled.data.encodings.encoding import Where
 from unrolled.data.encodings.facets import Text
 from unrolled.data.examples.preprocessor import Preprocessor
 from unrolled.data.examples.spelled import spells
+from unrolled.data.forms.form import repeats_of
 from unrolled.data.tables.in_memory import to_table
 from unrolled.data.tables.sets import parts_of
 from unrolled.errors import DataError, lacking
@@ -88,7 +89,8 @@ class LiveRow:
             after |= {name: kept} if kept else {}
         longest = max(map(len, steps.values()))  # a column without time is repeated at every step
         repeated = [values if len(values) == longest else values.repeat(longest, 0) for values in steps.values()]
-        whole = [dict(zip(steps, step, strict=True)) for step in zip(*repeated, strict=True)]
+        every = [step for step in zip(*repeated, strict=True) for _ in range(repeats_of(coder.form))]
+        whole = [dict(zip(steps, step, strict=True)) for step in every]
         whole[0] |= beside
         return whole, after
 

@@ -23,7 +23,7 @@ from unrolled.data.examples.shared_vocabulary import one_vocabulary
 from unrolled.data.examples.side_sequences import side_sequences
 from unrolled.data.examples.spelled import specs_of, spells
 from unrolled.data.examples.stored_columns import read_columns, write_columns
-from unrolled.data.forms.form import TargetForm, form_of, numbers_of
+from unrolled.data.forms.form import TargetForm, form_of, numbers_of, repeats_of
 from unrolled.data.plans.strands import Strands
 from unrolled.data.tables.agreement import check_lengths
 from unrolled.data.tables.sequences import Sequences, merge
@@ -194,6 +194,8 @@ class Preprocessor:
             timed[self.target] = target.lengths()
         for axis in dict.fromkeys(map(self._axis, timed)):
             check_lengths({name: steps for name, steps in timed.items() if self._axis(name) == axis}, part)
+        if (times := repeats_of(self.form)) > 1:
+            encoded |= {name: encoded[name].repeated(times) for name, spec in self.specs.items() if spec.time}
         keys = {name: encoding.keys for name, encoding in self.inputs.items() if isinstance(encoding, Pitches)}
         examples = Examples(
             encoded,

@@ -10,7 +10,7 @@ Axes: B rows of a batch, T steps, N sequences, U steps of a target with its own 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import Field, dataclass, fields
+from dataclasses import MISSING, Field, dataclass, fields
 from typing import Any, ClassVar, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
@@ -30,10 +30,12 @@ __all__ = [
     "Division",
     "EncodedSplit",
     "Plans",
+    "RepeatsSteps",
     "TargetForm",
     "form_of",
     "known_form",
     "numbers_of",
+    "repeats_of",
 ]
 
 FORMS = Registry("form")
@@ -199,6 +201,20 @@ class AsksValues(Protocol):
         """
 
 
+@runtime_checkable
+class RepeatsSteps(Protocol):
+    """A form that needs more steps than a row may have: each step of the inputs is read several times."""
+
+    @property
+    def repeat(self) -> int:
+        """How often each step is read, one after the other; at least 1."""
+
+
+def repeats_of(form: TargetForm) -> int:
+    """How often each step of the inputs is read, one after the other."""
+    return form.repeat if isinstance(form, RepeatsSteps) else 1
+
+
 def known_form(name: str) -> str:
     """Return ``name`` if it names a form; otherwise raise ``ValueError``, as pydantic validators do."""
     if name not in FORMS:
@@ -219,5 +235,6 @@ def form_of(name: str, numbers: Mapping[str, int]) -> TargetForm:
         (Horizon(horizon=3), Next())
     """
     member = FORMS.get(name)
-    form: TargetForm = member(**{field.name: numbers[field.name] for field in fields(member)})
+    names = [field.name for field in fields(member) if field.name in numbers or field.default is MISSING]
+    form: TargetForm = member(**{name: numbers[name] for name in names})
     return form

@@ -22,7 +22,11 @@ __all__ = ["Unaligned"]
 
 @dataclass(frozen=True, slots=True)
 class Unaligned:
-    """A sequence with its own length answers row r; its steps belong to steps of the inputs in the same order."""
+    """A sequence with its own length answers row r; its steps belong to steps of the inputs in the same order.
+
+    Attributes:
+        repeat: how often each step of the inputs is read, so that an answer may be longer than its row.
+    """
 
     name: ClassVar[str] = "unaligned"
     continues: ClassVar[bool] = False
@@ -33,6 +37,8 @@ class Unaligned:
     horizon: ClassVar[int] = 0
     asks: ClassVar[str] = ""
     plans: ClassVar[Plans] = RowPlans()
+
+    repeat: int = 1
 
     def prepare(self, target: Encoded, answer: Encoding, steps: np.ndarray, where: Where) -> Encoded:
         check_unaligned(target, steps, where)
