@@ -60,6 +60,13 @@ class SparseRows:
         at = np.repeat(self.offsets[rows] - (ends - counts), counts) + np.arange(counts.sum())
         return SparseRows(self.ids[at], self.values[at], np.concatenate([[0], ends]), self.size)
 
+    def transposed(self) -> SparseRows:
+        """The same matrix with rows and features exchanged."""
+        rows = np.repeat(np.arange(len(self.offsets) - 1), np.diff(self.offsets))
+        order = np.argsort(self.ids, kind="stable")
+        offsets = np.concatenate([[0], np.cumsum(np.bincount(self.ids, minlength=self.size))])
+        return SparseRows(rows[order], self.values[order], offsets, len(self.offsets) - 1)
+
 
 @dataclass(frozen=True, slots=True)
 class LinearModel:

@@ -25,7 +25,8 @@ def log_frequencies(train: Examples, given: int | None = None) -> Tensor:
         given: a symbol that targets hold but that is never predicted: ``<begin>``.
     """
     assert train.target is not None and isinstance(train.target_spec, Discrete)
-    counts = np.bincount(train.target.values[:_ENOUGH], minlength=train.target_spec.size) + 1.0
+    values = train.target.values[:_ENOUGH]
+    counts = np.bincount(values[values != MISSING], minlength=train.target_spec.size) + 1.0
     if given is not None:
         counts[given] = 1.0
     return torch.from_numpy(np.log(counts / counts.sum())).float()
