@@ -15,7 +15,7 @@ from unrolled.solved._chain import chain_nats, packed
 
 def padded(flat: Tensor, transitions: Tensor, lengths: list[int]) -> Tensor:
     """The potentials of rows that stand end to end."""
-    rows = flat.split(lengths)
+    rows = torch.split(flat, lengths)
     together = torch.nn.utils.rnn.pad_sequence(list(rows), batch_first=True)  # (R, T, K)
     return together[:, :, None] + transitions
 
@@ -42,7 +42,7 @@ def test_known_labels_leave_the_paths_through_them() -> None:
     rows = packed(np.array(lengths))
     allowed = (target == MISSING)[:, None] | (torch.arange(labels) == target[:, None])
     found, chances, _ = chain_nats(emissions[rows.order], transitions, allowed[rows.order], rows)
-    both = torch.nn.utils.rnn.pad_sequence(list(target.split(lengths)), batch_first=True)
+    both = torch.nn.utils.rnn.pad_sequence(list(torch.split(target, lengths)), batch_first=True)
     wanted = crf_score(padded(emissions, transitions, lengths), both, torch.tensor(lengths)).sum()
     assert found == pytest.approx(float(wanted), abs=1e-4)
     assert torch.allclose(chances.sum(1), torch.ones(6, dtype=torch.float64))

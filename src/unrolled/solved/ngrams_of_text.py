@@ -16,13 +16,13 @@ from torch import Tensor, nn
 from unrolled.baselines._arrays import asked_values, classes, label_sets, target_of
 from unrolled.baselines._linear_model import SparseRows
 from unrolled.batch import Batch
-from unrolled.config import Part, option
+from unrolled.config import Part
 from unrolled.data.examples.examples import Examples
 from unrolled.data.examples.portions import take_rows
 from unrolled.data.forms.one import One
 from unrolled.data.forms.set import Set
 from unrolled.solved._linear_rows import Answer, fit_linear
-from unrolled.solved._texts import Occurrences, TextColumn, folded_letters, text_columns
+from unrolled.solved._token_streams import Occurrences, TextColumn, folded_letters, text_columns
 from unrolled.solved.solved_model import SolvedModel
 from unrolled.state import State
 from unrolled.tasks.task import Task
@@ -98,14 +98,9 @@ class NgramsOfText(SolvedModel):
     """
 
     class Options(Part):
-        """The options of n-grams of text."""
+        """Its size: the most n-grams that it reads; ``None``: all of two rows or more, up to 300,000."""
 
-        features: int | None = option(
-            None,
-            "The most n-grams of words and letters that are read. Default: all of two rows or more, up to 300,000.",
-            ge=1,
-            also=("max_features",),
-        )
+        features: int | None = None
 
     name: ClassVar[str] = "n-grams of text"
 
@@ -127,12 +122,19 @@ class NgramsOfText(SolvedModel):
 
     @staticmethod
     def applies(task: Task, train: Examples) -> bool:
+        """True for a label, a set of labels or a number for each row, with a column of tokens over time or beside."""
         known = classes(train) or 1
         fits = isinstance(train.form, One | Set) and task.outputs == known and bool(text_columns(train.specs))
         return fits and len(_asked(train)) > 0
 
     @classmethod
     def solve(cls, task: Task, train: Examples, options: Any, seed: int) -> Self:
+        """Solve it on the training split.
+
+        Args:
+            task, train, options: as for every solved model.
+            seed: for the folds, and the rows that are read of a large split.
+        """
         train = _portion(train, seed)
         draft = cls(task, options.model_copy(update={"features": 0}))
         most = min(options.features or _MOST, max(1, _LARGEST // task.outputs))
@@ -166,6 +168,7 @@ class NgramsOfText(SolvedModel):
         return BagState(tuple(none.new_zeros(batch, c.longest - 1) for c in main), Bag(none, none), Bag(none, none))
 
     def run(self, batch: Batch, state: State = None) -> tuple[Tensor, State]:
+        """The outputs (B, K) for the rows so far, and the state after them."""
         now: BagState = self.initial_state(len(batch.lengths)) if state is None else state
         main: list[Occurrences] = []
         sides: list[Occurrences] = []
@@ -184,6 +187,7 @@ class NgramsOfText(SolvedModel):
         return self._outputs(after), after
 
     def step(self, inputs: dict[str, Tensor], state: State) -> tuple[Tensor, State]:
+        """One token of each column of the main sequence, to the outputs (B, K) for the rows so far."""
         beside = {column.name for column in self.texts if column.axis is not None}
         timed = {name: column[:, None] for name, column in inputs.items() if name not in beside}
         rows = len(next(iter(inputs.values())))
@@ -195,7 +199,7 @@ class NgramsOfText(SolvedModel):
 
     def _counted(self, train: Examples, most: int) -> tuple[np.ndarray, np.ndarray, SparseRows]:
         """The kept n-grams, ascending, the group of each, and the counts of all rows."""
-        found: list[tuple[np.ndarray, ...]] = []
+        found: list[tuple[Any, ...]] = []
         total = len(train.steps())
         for column in self.texts:
             for one in column.occurrences(column.of_examples(train, self._fold(column))):

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from unrolled.baselines._arrays import asked_values, classes
 from unrolled.baselines._linear_model import SparseRows
 from unrolled.batch import Batch, letters_of
-from unrolled.config import Part, option
+from unrolled.config import Part
 from unrolled.data.examples.examples import Examples
 from unrolled.data.examples.portions import take_rows
 from unrolled.data.forms.aligned import Aligned
@@ -77,10 +77,15 @@ class WordFeatures(SolvedModel):
     """
 
     class Options(Part):
-        """The options of the tagger on features of words."""
+        """Its sizes.
 
-        ahead: int = option(2, "Steps behind a word whose features it reads; 0 lets it stream.", ge=0, le=2)
-        kept: int | None = option(None, "The most features that are read. Default: all, up to 8,000,000 weights.", ge=1)
+        Attributes:
+            ahead: the steps behind a word whose features it reads, 0 … 2; with 0 it streams.
+            kept: the most features that it reads; ``None``: all of two steps or more, up to 8,000,000 weights.
+        """
+
+        ahead: int = 2
+        kept: int | None = None
 
     name: ClassVar[str] = "features of words"
 
@@ -101,6 +106,7 @@ class WordFeatures(SolvedModel):
 
     @staticmethod
     def applies(task: Task, train: Examples) -> bool:
+        """True for a label at each step, with a column of tokens over time."""
         labels = classes(train)
         if not isinstance(train.form, Aligned) or not labels or len(task.labels) != labels:
             return False
@@ -109,6 +115,12 @@ class WordFeatures(SolvedModel):
 
     @classmethod
     def solve(cls, task: Task, train: Examples, options: Any, seed: int) -> Self:
+        """Solve it on the training split.
+
+        Args:
+            task, train, options: as for every solved model.
+            seed: for the rows that are left out, and those that are read of a large split.
+        """
         train = _portion(train, seed)
         draft = cls(task, options.model_copy(update={"kept": None}))
         most = min(options.kept or _LARGEST, max(1, _LARGEST // len(task.labels)))
@@ -128,6 +140,7 @@ class WordFeatures(SolvedModel):
         return Neighbours(torch.zeros(batch, _SEEN, width, dtype=torch.int64, device=self.weight.device))
 
     def run(self, batch: Batch, state: State = None) -> tuple[Tensor, State]:
+        """The outputs (B, T, O), and the state after them, which is ``None`` where steps behind are read."""
         name = self.columns_read[0].name
         real = real_steps(batch.lengths, batch.inputs[name].shape[1])
         found = []
@@ -148,6 +161,7 @@ class WordFeatures(SolvedModel):
         return outputs, Neighbours(window.gather(1, last.expand(-1, -1, now.shape[2])))
 
     def step(self, inputs: dict[str, Tensor], state: State) -> tuple[Tensor, State]:
+        """One token of each column, to the outputs (B, O) for it."""
         ones = torch.ones(len(next(iter(inputs.values()))), dtype=torch.int64, device=self.weight.device)
         outputs, after = self.run(Batch({name: x[:, None] for name, x in inputs.items()}, ones, ones), state)
         return outputs[:, 0], after
