@@ -175,7 +175,7 @@ def test_a_trained_model_keeps_the_rules_and_answers_the_same_when_loaded(tmp_pa
     assert int((loaded.network.head.bias == FORBIDDEN).sum()) == 2  # I-b after O, and at the beginning
     for row in answers["tags_predicted"].to_pylist():
         assert all(before[2:] == tag[2:] for before, tag in itertools.pairwise(["O", *row]) if tag[0] == "I")
-    assert {"hmm", "majority", "most frequent tag"} == model.baselines["valid"].keys()
+    assert {"features of words", "hmm", "majority", "most frequent tag"} == model.baselines["valid"].keys()
     assert all("entity_f1" in values for values in model.baselines["valid"].values())
     assert model.metrics["valid"]["entity_f1"] > 0.9
     assert "cannot stream" in str(model.describe())
