@@ -12,7 +12,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet
 import pytest
-from mutations import survive
+from mutations import survive_each
 
 from unrolled.testing.damage import mutated
 
@@ -63,15 +63,15 @@ FILES: dict[str, tuple[str, bytes]] = {
 
 
 @pytest.mark.soak
-@pytest.mark.parametrize("ending", FILES)
-def test_mutated_files_are_read_or_refused_in_a_sentence(
-    ending: str, tmp_path: Path, times: Callable[[int, int], int]
-) -> None:
-    reader, good = FILES[ending]
-    dice, count = random.Random(ending), times(200, 10_000)
-    for number in range(count):
-        (tmp_path / f"{number}.{ending}").write_bytes(mutated(good, dice))
-    read, refused = survive(reader, tmp_path)
-    print(f"{ending}: {read} read, {refused} refused")
-    assert read + refused == count
-    assert min(read, refused) >= count // 200  # hardly a change of a packed file is not seen
+def test_mutated_files_are_read_or_refused_in_a_sentence(tmp_path: Path, times: Callable[[int, int], int]) -> None:
+    count = times(200, 10_000)
+    for ending, (_, good) in FILES.items():
+        (tmp_path / ending).mkdir()
+        dice = random.Random(ending)
+        for number in range(count):
+            (tmp_path / ending / f"{number}.{ending}").write_bytes(mutated(good, dice))
+    found = survive_each({tmp_path / ending: reader for ending, (reader, _) in FILES.items()})
+    for folder, (read, refused) in found.items():
+        print(f"{folder.name}: {read} read, {refused} refused")
+        assert read + refused == count, folder.name
+        assert min(read, refused) >= count // 200, folder.name  # hardly a change of a packed file is not seen
