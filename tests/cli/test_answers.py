@@ -63,7 +63,7 @@ def test_json_lines_in_json_lines_out(unrolled: Unrolled, runs: Runs) -> None:
 def test_a_forecast_is_a_row_for_each_series_and_step_ahead(unrolled: Unrolled, runs: Runs, tmp_path: Path) -> None:
     done = unrolled("predict", runs.load, runs.file("load.csv"))
     rows = list(csv.DictReader(io.StringIO(done.out)))
-    assert [list(row) for row in rows] == [["step_ahead", "load_last", "load_predicted"]] * 2
+    assert [list(row) for row in rows] == [["step_ahead", "load_last", "load_predicted", "load_q10", "load_q90"]] * 2
     (whole,) = unrolled("predict", runs.load, runs.file("load.csv"), "--json").json["rows"]
     assert [float(row["load_predicted"]) for row in rows] == pytest.approx(whole["load_predicted"], rel=1e-3)
     assert [row["step_ahead"] for row in rows] == ["1", "2"]

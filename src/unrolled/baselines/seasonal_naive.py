@@ -23,7 +23,7 @@ from unrolled.data.examples.examples import Examples
 from unrolled.data.forms.horizon import Horizon
 from unrolled.metrics.judged import Answers
 
-__all__ = ["SeasonalNaive", "season"]
+__all__ = ["SeasonalNaive", "repeating", "season"]
 
 # Days, weeks and years in common sampling intervals, such as 168 hours in a week.
 _CLASSICAL = (1, 4, 5, 7, 12, 24, 48, 52, 60, 96, 144, 168, 288, 336, 365, 672, 8760)
@@ -77,7 +77,7 @@ class SeasonalNaive:
         known = known_so_far(train, otherwise)
         stride = max(1, int(train.steps().sum()) // _TRIED_WINDOWS)
         errors = {
-            period: _squared_error(train, _repeating(known, period, train.horizon), stride)
+            period: _squared_error(train, repeating(known, period, train.horizon), stride)
             for period in sorted({*_CLASSICAL, *_peaks(train, known)})
             if period == 1 or 2 * period <= longest
         }
@@ -85,7 +85,7 @@ class SeasonalNaive:
 
     def judge(self, part: Examples) -> Iterable[Answers]:
         known = known_so_far(part, self.otherwise)
-        return judge_windows(part, _repeating(known, self.period, part.horizon))
+        return judge_windows(part, repeating(known, self.period, part.horizon))
 
 
 def season(train: Examples) -> int:
@@ -102,7 +102,8 @@ def _squared_error(train: Examples, forecast: Forecast, stride: int) -> float:
     return total / count if count else math.inf
 
 
-def _repeating(known: np.ndarray, period: int, horizon: int) -> Forecast:
+def repeating(known: np.ndarray, period: int, horizon: int) -> Forecast:
+    """A forecast that repeats the last ``period`` steps of ``known`` (N, W); the last value where there are fewer."""
     ahead = np.arange(horizon) % period - period  # (H,) relative to the first step to predict
 
     def forecast(begins: np.ndarray, stops: np.ndarray) -> np.ndarray:

@@ -53,6 +53,7 @@ class Keywords(TypedDict, total=False):
     image_size: str
     init_from: str | Path
     inputs: Sequence[str]
+    intervals: bool
     kinds: Mapping[str, str]
     kmer: int
     known_ahead: Sequence[str]

@@ -52,7 +52,7 @@ def growth(errors: np.ndarray, count: float, law: np.ndarray | None = None) -> n
     shape = power_law(each) if law is None else np.maximum(law, _LEAST) ** 2
     shape = shape * overall / max(_LEAST, float((shape * seen).sum() / seen.sum()))
     trust = count / (count + _TRUST)
-    return np.exp(0.5 * (trust * np.log(each) + (1 - trust) * np.log(np.maximum(shape, _LEAST))))
+    return np.sqrt(trust * each + (1 - trust) * shape)
 
 
 def power_law(squares: np.ndarray) -> np.ndarray:

@@ -28,12 +28,14 @@ from unrolled.metrics.judged import Answers, Forecasts, Gaussians, Intervals, Na
 from unrolled.tasks._columns import is_name, join
 from unrolled.tasks._conformal import interval_scale, miss
 from unrolled.tasks._gaussian import bounded, gaussian_nats
-from unrolled.tasks._horizon import example_horizon
+from unrolled.tasks._horizon import example_horizon, measured_over_time
+from unrolled.tasks._intervals import SHARE, Errors, HeldErrors, Widths, errors_of_simple_forecasts
 from unrolled.tasks.task import Batching, Layout, Measured, Question, Reads, Recognised, Task
 
 __all__ = ["Forecast"]
 
 _WITHOUT_SEASON = 6  # steps to forecast where there is no season, such as years: as in the M competitions
+_ENDS = (10, 90)  # the names of the ends of a measured interval, in per cent
 _SCALE = "interval_scale"  # the name of what is learned from the validation split
 _MIDDLE, _DEVIATIONS = 0.8, 1.2815515655446004  # the share of a Gaussian within so many standard deviations
 
@@ -98,13 +100,19 @@ class Forecast(Task):
         )
         quantiles: tuple[Annotated[float, Field(gt=0, lt=1)], ...] = option(
             (),
-            "Quantiles to forecast, such as 0.1,0.5,0.9. Default: a point forecast.",
+            "Quantiles to forecast, such as 0.1,0.5,0.9. Default: a point forecast with a measured 80 % interval.",
             also=("quantile_levels", "quantile"),
         )
         distribution: Literal["gaussian"] | None = option(
             None,
-            "Distribution to forecast: a mean and a standard deviation. Default: a point forecast.",
+            "Distribution to forecast: a mean and a standard deviation. "
+            "Default: a point forecast with a measured 80 % interval.",
             also=("likelihood", "distr_output", "distribution_output"),
+        )
+        intervals: bool = option(
+            True,
+            "Measure 80 % intervals around point forecasts on the validation data.",
+            also=("prediction_intervals", "conformal"),
         )
         scale: Literal["training", "window"] = option(
             "training",
@@ -143,6 +151,8 @@ class Forecast(Task):
         self.chooses = self.watch
         self._middle = self.quantiles.index(0.5) if self.quantiles else 0
         self._scale = float(coder.learned.get(_SCALE, 1.0))  # of the intervals, from the validation split
+        self._widths = None if numbers > 1 else Widths.kept(coder.curves, coder.horizon, len(self.channels))
+        self._simple: Errors | None = None  # of the training split
 
     @staticmethod
     def reads(asked: Mapping[str, Any]) -> Reads:
@@ -152,7 +162,7 @@ class Forecast(Task):
     @staticmethod
     def assumes(question: Question) -> dict[str, Any]:
         cadence = question.sequences.cadence
-        if cadence is None or not cadence.regular or not _over_time(question):
+        if cadence is None or not cadence.regular or not measured_over_time(question.sequences, question.target):
             return {}
         season = question.asked.get("season") or cadence.season
         usual = season if season > 1 else _WITHOUT_SEASON
@@ -166,7 +176,7 @@ class Forecast(Task):
         horizon = question.asked.get("horizon")
         if horizon:
             return Recognised(100, f"{named('horizon')} is {horizon}")
-        cadence, numbers = question.sequences.cadence, _over_time(question)
+        cadence, numbers = question.sequences.cadence, measured_over_time(question.sequences, question.target)
         if cadence is None or not cadence.regular or not numbers:
             return None
         return Recognised(95, f"numbers in steps of {cadence.step}: {', '.join(numbers)}")
@@ -206,29 +216,56 @@ class Forecast(Task):
 
     def measure_training(self, train: Examples) -> Measured:
         period = self.options.season or season(train)
-        task = Forecast(self.options, replace(self.coder, season=period))
+        coder = replace(self.coder, season=period)
+        simple = errors_of_simple_forecasts(train, period) if self._measures else None
+        if simple is not None and not coder.by_window:  # until a validation split tells more
+            coder = replace(coder, curves={**coder.curves, **simple.widths().curves()})
+        task = Forecast(self.options, coder)
+        task._simple = simple
         steps = counted(period, "step")
         return Measured(task, notes=() if self.options.season else (f"season: {steps} (used by mase)",))
 
+    @property
+    def _measures(self) -> bool:
+        """Whether intervals are measured around the point forecast."""
+        return self.options.intervals and not self.gaussian and not self.quantiles
+
     def measure_validation(self, answered: Iterable[tuple[Tensor, Batch]]) -> Task:
-        """Scale the intervals, so that they hold as many values of the validation split as their name says."""
+        """Measure intervals, or scale those of the model, so that they hold as many values as their name says."""
+        if self._measures:
+            return self._with_intervals(answered)
         if not self.gaussian and len(self.quantiles) < 3:
             return self
         found = []
         for outputs, batch in answered:
             assert batch.target is not None
-            low, middle, high, share = self._interval(self.predict(outputs, batch))
+            low, middle, high, share = self._interval(self.predict(outputs, batch), batch)
             known = ~batch.target.isnan()
             found.append(miss(low, middle, high, batch.target)[known].flatten().cpu())
         scale = self._scale * interval_scale(torch.cat(found), share)
         return Forecast(self.options, replace(self.coder, learned={**self.coder.learned, _SCALE: scale}))
 
-    def _interval(self, forecast: Tensor) -> tuple[Tensor, Tensor, Tensor, float]:
+    def _with_intervals(self, answered: Iterable[tuple[Tensor, Batch]]) -> Task:
+        held = HeldErrors()
+        for outputs, batch in answered:
+            assert batch.target is not None
+            off = batch.target - self.predict(outputs, batch)[..., 0]  # (B, H, C)
+            held.add((off / _spread(batch, off)).cpu().numpy(), batch.rows.tolist())
+        if not held.forecasts:
+            return self
+        curves = held.widths(self._simple, scaled=not self.coder.by_window).curves()
+        return Forecast(self.options, replace(self.coder, curves={**self.coder.curves, **curves}))
+
+    def _interval(self, forecast: Tensor, batch: Batch) -> tuple[Tensor, Tensor, Tensor, float]:
         """The low end, middle and high end of each interval, (B, H, C), and the share that it should hold."""
         middle = forecast[..., self._middle]
         if self.gaussian:
             width = _DEVIATIONS * forecast[..., 1].exp()
             return middle - width, middle, middle + width, _MIDDLE
+        if self._widths is not None:
+            spread = _spread(batch, middle)
+            below, above = (torch.from_numpy(side).to(middle) for side in (self._widths.below, self._widths.above))
+            return middle - spread * below, middle, middle + spread * above, SHARE
         return forecast[..., 0], middle, forecast[..., -1], self.quantiles[-1] - self.quantiles[0]
 
     def predict(self, outputs: Tensor, batch: Batch) -> Tensor:
@@ -279,8 +316,8 @@ class Forecast(Task):
             judged += nats, Gaussians(answer, forecast[..., 1].double().exp(), y)
         if self.quantiles:
             judged += (Quantiles(self.quantiles, forecast, y),)
-        if self.gaussian or self.quantiles:
-            low, _, high, share = self._interval(forecast)
+        if self.gaussian or self.quantiles or self._widths is not None:
+            low, _, high, share = self._interval(forecast, batch)
             judged += (Intervals(low, high, y, share),)
         if batch.naive is not None:
             judged += (Seasonal(answer, y, batch.rows, batch.naive),)
@@ -290,6 +327,7 @@ class Forecast(Task):
         std, mean = (torch.as_tensor(of, device=outputs.device) for of in (self._std, self._mean))
         forecast = self.predict(outputs, batch).double()  # (B, H, C, Q)
         units = forecast * std[:, None] + mean[:, None]
+        ends = self._interval(forecast, batch)[::2] if self._widths is not None else ()
         columns: dict[str, list[Any]] = {}
         for c, channel in enumerate(self.channels):
             columns[f"{channel}_predicted"] = units[:, :, c, self._middle].tolist()
@@ -298,18 +336,14 @@ class Forecast(Task):
             for quantile in sorted(self.options.quantiles):
                 q = self.quantiles.index(quantile)
                 columns[f"{channel}_q{100 * quantile:g}"] = units[:, :, c, q].tolist()
+            for level, end in zip(_ENDS, ends, strict=False):
+                columns[f"{channel}_q{level}"] = (end[:, :, c] * std[c] + mean[c]).tolist()
         return columns
 
 
-def _over_time(question: Question) -> list[str]:
-    """The columns that would be forecast: numbers over time; none if the user named a target that is no such column."""
-    sequences = question.sequences
-    found = [
-        name
-        for name in question.target or sequences.kinds
-        if sequences.traits(name).measured and has_time(sequences.column(name).type)
-    ]
-    return found if len(found) == len(question.target or found) else []
+def _spread(batch: Batch, like: Tensor) -> Tensor:
+    """(B, 1, C) the scale of each window, or 1."""
+    return like.new_ones(1, 1, 1) if batch.scale is None else batch.scale[:, 1, None]
 
 
 MEMBER = Forecast

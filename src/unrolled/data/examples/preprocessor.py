@@ -49,7 +49,7 @@ class Preprocessor:
         naive: of a forecast of an earlier version, which has no season: for each channel the error of repeating it,
             over all series; 0 stands for NaN.
         sides: the input columns that belong to a side sequence (see `unrolled.data.examples.side_sequences`).
-        learned: numbers that the task took from the data, by name.
+        learned, curves: numbers, and rows of numbers, that the task took from the data, by name.
     """
 
     inputs: dict[str, Encoding]
@@ -63,6 +63,7 @@ class Preprocessor:
     sides: dict[str, Side] = field(default_factory=dict)
     naive: tuple[float, ...] = ()
     learned: Mapping[str, float] = field(default_factory=dict)
+    curves: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
 
     @classmethod
     def fit(
@@ -311,8 +312,7 @@ class Preprocessor:
         }
         if self.season:
             index["season"] = self.season
-        if self.learned:
-            index["learned"] = dict(self.learned)
+        index |= {name: dict(of) for name, of in (("learned", self.learned), ("curves", self.curves)) if of}
         if numbers := {name: value for name, value in numbers_of(self.form).items() if name not in index}:
             index["numbers"] = numbers
         if self.sides:
@@ -336,8 +336,9 @@ class Preprocessor:
                 raise ValueError("'ahead', 'sides', 'naive' or 'season' does not fit the columns")
             form = form_of(index.form, {"horizon": index.horizon, **index.numbers})
             sides = {name: Side(side.axis, side.ordered) for name, side in index.sides.items()}
+            curves = {name: tuple(row) for name, row in index.curves.items()}
             given = (joined, index.by_window, tuple(index.ahead), index.season, sides, tuple(index.naive))
-            return cls(inputs, index.target, answer, form, *given, index.learned)
+            return cls(inputs, index.target, answer, form, *given, index.learned, curves)
         except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
             raise ModelError(f"the encodings of this model cannot be read: {error!r}") from None
 

@@ -38,6 +38,7 @@ class Index(Stored):
     naive: list[float] = Field(default_factory=list)  # of earlier versions; now each series has its own error
     season: int = 0
     learned: dict[str, float] = Field(default_factory=dict)
+    curves: dict[str, list[float]] = Field(default_factory=dict)
     numbers: dict[str, int] = Field(default_factory=dict)  # the form's other fields
     sides: dict[str, _Side] = Field(default_factory=dict)
 
