@@ -32,7 +32,7 @@ _MOST_HELD = 20_000_000  # errors of the validation split
 _PRIOR = 3.0  # independent errors as which the training split counts
 _MANY = 50.0  # independent errors from which both sides are measured apart
 _BELOW, _ABOVE = "interval_below", "interval_above"
-_DOUBT = 0.4  # how much wider intervals of no independent error are
+_DOUBT = 1.0  # how much wider intervals of one independent error are; less with the square of their number
 _LEAST = 1e-9
 
 
@@ -103,9 +103,10 @@ def errors_of_simple_forecasts(train: Examples, season: int) -> Errors | None:
     errors = [np.concatenate(parts) if parts else np.zeros((0, train.horizon, channels)) for parts in found]
     if not len(errors[0]) or not np.isfinite(target_of(train).values).any():
         return None
-    squares = [np.nan_to_num(np.nanmean(np.where(np.isnan(e), 0, e) ** 2, (0, 1))) for e in errors]
-    best = np.argmin(squares, 0)  # (C,)
     count = independent(windows, train.horizon, len(train.steps()))
+    trust = count / (count + _PRIOR)
+    errors = [e - trust * np.nansum(e, 0) / np.maximum(np.isfinite(e).sum(0), 1) for e in errors]  # a model learns it
+    best = np.argmin([np.nansum(np.square(e), (0, 1)) for e in errors], 0)  # (C,)
     sizes, together = [], []
     for c in range(channels):
         own = errors[best[c]][..., c]
@@ -154,9 +155,11 @@ class HeldErrors:
         for c in range(channels):
             own = errors[..., c]
             law = None if before is None else before.sizes[:, c]
-            together = _together(own) if before is None else float(before.together[c])
-            count = max(1.0, origins * horizon / together)
             size = growth(own, origins, law)
+            together = _together(own / np.maximum(size, _LEAST))
+            if before is not None:
+                together = (origins * together + float(before.together[c])) / (origins + 1)
+            count = max(1.0, origins * horizon / together)
             if law is not None and scaled:
                 trust = count / (count + _PRIOR)
                 size = size * math.sqrt(trust + (1 - trust) * (_level(law) / _level(size)) ** 2)
@@ -171,7 +174,7 @@ def _quantiles(relative: np.ndarray, count: float) -> tuple[float, float]:
     if count < _MANY:
         both = _GAUSSIAN if not len(known) else float(np.quantile(np.abs(known), SHARE))
         trust = count / (count + _PRIOR)
-        both = (trust * both + (1 - trust) * _GAUSSIAN) * (1 + _DOUBT / (count + 1))
+        both = (trust * both + (1 - trust) * _GAUSSIAN) * (1 + _DOUBT / count**2)
         return both, both
     tail = (1 + SHARE) / 2
     return max(0.0, _quantile(-known, tail, count)), max(0.0, _quantile(known, tail, count))
