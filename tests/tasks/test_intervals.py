@@ -85,7 +85,7 @@ def test_one_forecast_alone_says_little() -> None:
     before, lucky = Errors(np.sqrt(np.arange(1.0, 13))[:, None], np.array([12.0])), HeldErrors()
     lucky.add(np.full((1, 12, 1), 0.01), [0])
     found = lucky.widths(before, scaled=True).below[:, 0]
-    assert 0.5 < found[0] < 1.8 and found[11] / found[0] == pytest.approx(12**0.5, rel=0.25)
+    assert 0.5 < found[0] < 2.2 and found[11] / found[0] == pytest.approx(12**0.5, rel=0.25)
 
 
 def test_simple_forecasts_of_a_walk_grow_with_the_root_of_the_step_ahead() -> None:
