@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from unrolled.data.encodings.facets import Reusable
 from unrolled.data.examples.examples import Examples
@@ -13,7 +14,7 @@ from unrolled.data.examples.preparation import Preparation
 from unrolled.data.examples.preprocessor import Preprocessor
 from unrolled.data.tables.sequences import JOINED, Sequences
 from unrolled.errors import named
-from unrolled.planning.choice import FIXED
+from unrolled.planning.choice import FIXED, Choice
 from unrolled.planning.facts import Facts
 from unrolled.runs.choosing import choose, facts_of
 from unrolled.runs.config import RunConfig
@@ -111,7 +112,8 @@ def choose_open(plan: RunPlan, splits: Splits, coder: Preprocessor, train: Examp
     """
     period = plan.config.task.own.get(f"task.{plan.config.task.name}", {}).get("season")
     facts = facts_of(train, splits.valid, period)
-    return choose(plan.config, plan.given, facts, coder, train), facts
+    config = choose(plan.config, plan.given, facts, coder, train)
+    return config.model_copy(update={"plan": (*_letters(plan, coder), *config.plan)}), facts
 
 
 def _fitted(folder: Path, plan: RunPlan, splits: Splits) -> Preprocessor:
@@ -121,6 +123,8 @@ def _fitted(folder: Path, plan: RunPlan, splits: Splits) -> Preprocessor:
     options = {kind: config.data.of("encoding", kind) for kind in set(kinds.values())}
     if config.training.vectors is not None and (texts := options.get("tokens")) is not None:
         options["tokens"] = texts.model_copy(update={"tokens": texts.tokens or "words"})  # vectors are of words
+    if (texts := options.get("tokens")) is not None and _spells(plan, texts):
+        options["tokens"] = texts.model_copy(update={"letters": True})
     preparation = Preparation(
         options,
         tokens=task.tokens,
@@ -131,6 +135,21 @@ def _fitted(folder: Path, plan: RunPlan, splits: Splits) -> Preprocessor:
     )
     before = plan.start.inputs if plan.start else kept_inputs(folder, config)
     return Preprocessor.fit(splits.train, plan.roles, preparation, before)
+
+
+def _spells(plan: RunPlan, texts: Any) -> bool:
+    """Whether the letters of words are to be read though the user did not ask for them."""
+    open_to_rules = plan.config.training.plan != FIXED and plan.start is None
+    task: type[Task] = TASKS.get(plan.config.task.name)
+    return task.spells and open_to_rules and texts.letters is None and texts.tokens in (None, "words")
+
+
+def _letters(plan: RunPlan, coder: Preprocessor) -> tuple[Choice, ...]:
+    """The choice to read letters, if a column of words has them and the user did not ask for them."""
+    found = any(isinstance(one, Reusable) and one.settled.get("letters") for one in coder.inputs.values())
+    reason = "rare and new words are read by their letters"
+    known = "letters" in plan.given or not found
+    return () if known else (Choice(field="letters", value=True, source="rule", reason=reason),)
 
 
 def _chosen_tokens(plan: RunPlan, coder: Preprocessor) -> Iterator[str]:

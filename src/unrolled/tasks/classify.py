@@ -52,6 +52,7 @@ class Classify(Task):
     pool: ClassVar[Literal["last", "max"]] = "max"
     needs: ClassVar[tuple[type, ...]] = (Labels,)
     tokens: ClassVar[Level] = "words or bpe"
+    spells: ClassVar[bool] = True
     backward_helps: ClassVar[str] = "to read whole sequences in both directions"
 
     def __init__(self, options: Classify.Options, coder: Preprocessor, weights: Tensor | None = None) -> None:

@@ -40,6 +40,7 @@ class Regress(Task):
     pooled: ClassVar[bool] = True
     pool: ClassVar[Literal["last", "max"]] = "max"
     needs: ClassVar[tuple[type, ...]] = (Numbers,)
+    spells: ClassVar[bool] = True
 
     def __init__(self, options: Part, coder: Preprocessor) -> None:
         assert isinstance(coder.answer, Numbers)

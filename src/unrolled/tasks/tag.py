@@ -71,6 +71,7 @@ class Tag(Task):
     pooled: ClassVar[bool] = False
     pool: ClassVar[Literal["last", "max"]] = "last"
     needs: ClassVar[tuple[type, ...]] = (Labels,)
+    spells: ClassVar[bool] = True
     backward_helps: ClassVar[str] = "to read whole sequences in both directions"
     layout: Layout = "steps"
 

@@ -136,6 +136,7 @@ class Task(Protocol):
         pool: the default pooling over the steps of a row.
         needs: the facets of which the target's encoding must have at least one.
         tokens: the default tokens of a text; ``words or bpe`` means subwords if there are too many distinct words.
+        spells: whether words are read by their letters too, so that rare and new ones say something.
         writes_text: whether the target is always a text, whatever its values look like.
         continues: whether the target is one of the inputs: its next step, or its hidden steps.
         backward_helps: what a bidirectional model is useful for; empty if it does not help.
@@ -161,6 +162,7 @@ class Task(Protocol):
     pool: ClassVar[Literal["last", "max"]]
     needs: ClassVar[tuple[type, ...]]
     tokens: ClassVar[Level] = "words"
+    spells: ClassVar[bool] = False
     writes_text: ClassVar[bool] = False
     continues: ClassVar[bool] = False
     backward_helps: ClassVar[str] = ""
