@@ -35,7 +35,8 @@ class Mixed:
         measure: the metric that chooses the weights.
         share: the best share of the other model, in tenths.
         value, before, alone: the metric of the mixture, of the model without it, and of the other model.
-        error: the standard error of the gain; 0 where there are too few groups to tell.
+        helps: the mixture is at least as good as both, and surely better than the model in the metric or in its loss.
+        error: the standard error of the gain in the metric; 0 where there are too few groups to tell.
     """
 
     measure: str
@@ -43,29 +44,22 @@ class Mixed:
     value: float
     before: float
     alone: float
+    helps: bool
     error: float
-
-    @property
-    def gain(self) -> float:
-        """How much lower the cost is than without the other model."""
-        return cost(self.measure, self.before) - cost(self.measure, self.value)
-
-    @property
-    def helps(self) -> bool:
-        """True if the gain is above its standard error, or if the other model alone is better."""
-        better_alone = cost(self.measure, self.alone) < cost(self.measure, self.before)
-        return self.share > 0 and self.gain > 0 and (self.gain > self.error or better_alone)
 
     def say(self) -> str:
         """The gain in words."""
         spread = f" ± {self.error:.2g}" if self.error else ""
-        return f"{self.measure} {self.value:.4g} instead of {self.before:.4g}, gain {self.gain:.2g}{spread}"
+        return f"{self.measure} {self.value:.4g}{spread}, {self.before:.4g} without it"
 
 
 def weigh(
     network: Model, other: Model, task: Task, part: Examples, config: TrainingConfig, device: str
 ) -> Mixed | None:
     """Mix two models in tenths on ``part``; ``None`` if their outputs cannot be mixed, or nothing is scored.
+
+    A metric of labels, such as F1, has few values on little data. So of the shares at which it is at least as good as
+    for both models, the one with the lowest loss is taken; if there are none, the one with the best metric.
 
     Args:
         network, other: the models.
@@ -78,19 +72,36 @@ def weigh(
     """
     known, groups = programs(config.own), grouped(part).parts
     found = [_sums(network, other, task, group, config, device, known) for group in groups]
-    if not found or any(one is None for one in found):
+    by_group = [one for one in found if one is not None]
+    if not by_group or len(by_group) < len(found):
         return None
-    by_share = [[one[at] for one in found if one is not None] for at in range(len(_SHARES))]
-    scores = [values(_total(sums), known).get(task.chooses, math.nan) for sums in by_share]
-    costs = [cost(task.chooses, value) if math.isfinite(value) else math.inf for value in scores]
-    best = costs.index(min(costs))
+    shares = [[one[at] for one in by_group] for at in range(len(_SHARES))]
+    scores = [values(_total(sums), known) for sums in shares]
+    costs = [_cost(task.chooses, row) for row in scores]
+    losses = [_cost(task.watch, row) for row in scores]
+    both = min(costs[0], costs[-1])
+    good = [at for at, value in enumerate(costs) if value <= both]
+    best = min(good, key=lambda at: (losses[at], at)) if good else costs.index(min(costs))
     if not math.isfinite(costs[best]):
         return None
-    error = 0.0
-    if best and len(groups) >= _LEAST:
-        draws = (redrawn(by_share[at], known) for at in (best, 0))
-        error = standard_error(task.chooses, *draws)
-    return Mixed(task.chooses, _SHARES[best], scores[best], scores[0], scores[-1], 0.0 if math.isnan(error) else error)
+    errors = {name: _error(name, shares[best], shares[0], known) for name in (task.chooses, task.watch)}
+    surely = costs[0] - costs[best] > errors[task.chooses] or losses[0] - losses[best] > errors[task.watch]
+    helps = best > 0 and costs[best] <= both and (surely or costs[-1] < costs[0])
+    metric = [row.get(task.chooses, math.nan) for row in scores]
+    return Mixed(task.chooses, _SHARES[best], metric[best], metric[0], metric[-1], helps, errors[task.chooses])
+
+
+def _cost(name: str, row: dict[str, float]) -> float:
+    value = cost(name, row.get(name, math.nan))
+    return value if math.isfinite(value) else math.inf
+
+
+def _error(name: str, ours: list[Sums], theirs: list[Sums], known: Programs) -> float:
+    """The standard error of the difference; 0 where there are too few groups to tell."""
+    if len(ours) < _LEAST:
+        return 0.0
+    error = standard_error(name, redrawn(ours, known), redrawn(theirs, known))
+    return 0.0 if math.isnan(error) else error
 
 
 def _sums(
