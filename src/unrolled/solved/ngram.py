@@ -78,11 +78,13 @@ class Ngram(SolvedModel):
 
     @staticmethod
     def applies(task: Task, train: Examples) -> bool:
+        """True for the next token of a text."""
         text = task.mixing == "softmax" and train.first_item is None
         return text and train.form.predicts_next and bool(len(target_of(train).values))
 
     @classmethod
     def solve(cls, task: Task, train: Examples, options: Ngram.Options, seed: int) -> Self:
+        """Count the n-grams of the training split."""
         target = target_of(train)
         assert target.offsets is not None
         found = KneserNey.fit(target.values, target.offsets, classes(train), _ORDER)

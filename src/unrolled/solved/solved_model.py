@@ -104,7 +104,11 @@ class SolvedModel(Model):
         """Do nothing: `solve` gave it its weights."""
 
     def silence(self) -> None:
-        """Refuse: others start from it."""
+        """Refuse: others start from it.
+
+        Raises:
+            UsageError: always.
+        """
         raise UsageError(f"the {self.name} is solved, so it starts from no other model")
 
     def sketch(self) -> Sketch:
