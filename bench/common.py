@@ -154,12 +154,23 @@ def unrolled() -> tuple[list[str], dict[str, str]]:
 
 
 def fit(
-    table: str, variant: str, source: str, flags: Sequence[str], seed: int, options: Options, part: str = ""
+    table: str,
+    variant: str,
+    source: str,
+    flags: Sequence[str],
+    seed: int,
+    options: Options,
+    part: str = "",
+    *,
+    recorded: bool = True,
+    patient: bool = True,
 ) -> Run:
     """Run `unrolled fit source flags` in the table's folder, and record what it reached.
 
     Args:
         part: tells apart the runs of one variant and seed, such as the folds.
+        recorded: whether the run is a line of the table's records.
+        patient: whether a run by the clock waits until the machine is as fast as usual.
     """
     place = work(table)
     # A quick look never takes the folder of a run that may be gone on with.
@@ -169,7 +180,7 @@ def fit(
     arguments = ["fit", source, *(_few_steps(flags) if options.quick else flags), "--seed", str(seed), "--out", out]
     arguments += ["--resume" if begun else "--overwrite", "--quiet"]
     command = shlex.join(["unrolled", *arguments])
-    clocked = "--minutes" in flags and not options.quick  # other budgets reach the same at any speed
+    clocked = patient and "--minutes" in flags and not options.quick  # other budgets reach the same at any speed
     speed = machine.wait_until_healthy() if clocked else None
     print(f"$ {command}", file=sys.stderr, flush=True)
     program, environment = unrolled()
@@ -196,7 +207,7 @@ def fit(
         machine.today(),
         "valid" if options.tune else "test",
     )
-    if not (options.quick or options.tune or (begun and _is_recorded(run))):
+    if recorded and not (options.quick or options.tune or (begun and _is_recorded(run))):
         record(table, asdict(run))
     return run
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import common
 import numpy as np
 
-__all__ = ["measure"]
+__all__ = ["measure", "write_folds"]
 
 _FOLDS = 10
 _METRICS = ("accuracy",)
@@ -27,7 +27,7 @@ def measure(
     options = common.arguments(doc, variants, [("--folds", int, _FOLDS, "run only the first so many of the ten folds")])
     folds = 1 if options.quick else options.extra.folds
     for seed in options.seeds:
-        _write(common.work(table), rows, seed, folds)
+        write_folds(common.work(table), rows, seed, folds)
     common.header(_METRICS)
     notes = []
     for variant, flags in options.variants.items():
@@ -45,7 +45,8 @@ def measure(
     print("\n" + "\n".join(notes))
 
 
-def _write(folder: Path, rows: list[dict[str, str]], seed: int, folds: int) -> None:
+def write_folds(folder: Path, rows: list[dict[str, str]], seed: int, folds: int) -> None:
+    """``train-<seed>-<fold>.csv`` and ``test-<seed>-<fold>.csv`` of the first ``folds`` of the ten."""
     parts = np.array_split(np.random.default_rng(seed).permutation(len(rows)), _FOLDS)
     for fold in range(folds):
         rest = np.concatenate([part for other, part in enumerate(parts) if other != fold])

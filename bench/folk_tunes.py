@@ -35,9 +35,7 @@ TRIES = 20
 def main() -> None:
     options = common.arguments(__doc__, VARIANTS, [("--tunes", int, 50, "tunes that each model writes")])
     folder = common.work("folk_tunes")
-    train, test = tunes()
-    for name, part in (("train", train), ("test", test)):
-        (folder / f"{name}.abc").write_text("\n".join(part), "utf-8", newline="")
+    train, test = write_parts(folder)
     common.header(METRICS)
     runs = {}
     for variant, flags in options.variants.items():
@@ -57,6 +55,14 @@ def main() -> None:
                 "folk_tunes_written", {"variant": variant, "tunes": count, **{m: found.get(m) for m in SHARES}}
             )
         write(run, folder, 1 if options.quick else TRIES)
+
+
+def write_parts(folder: Path) -> tuple[list[str], list[str]]:
+    """``train.abc`` and ``test.abc``, and their tunes."""
+    train, test = tunes()
+    for name, part in (("train", train), ("test", test)):
+        (folder / f"{name}.abc").write_text("\n".join(part), "utf-8", newline="")
+    return train, test
 
 
 def tunes() -> tuple[list[str], list[str]]:

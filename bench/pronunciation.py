@@ -48,26 +48,13 @@ Phonemes = Sequence[str]
 def main() -> None:
     options = common.arguments(__doc__, VARIANTS)
     known, left_out = dictionary()
-    splits: dict[str, list[str]] = {"train": [], "valid": [], "test": []}
-    for word in known:
-        splits[split_of(word)].append(word)
-    files = common.write_splits(
-        common.work("pronunciation"),
-        {
-            split: [
-                {"word": word, "phonemes": sounds}
-                for word in words
-                for sounds in (known[word] if split == "train" else known[word][:1])
-            ]
-            for split, words in splits.items()
-        },
-        options,
-    )
-    counts = ", ".join(f"{len(words)} {split}" for split, words in splits.items())
+    words = words_of(known)
+    files = common.write_splits(common.work("pronunciation"), splits_of(known, words), options)
+    counts = ", ".join(f"{len(part)} {split}" for split, part in words.items())
     print(f"words: {counts}; {left_out} left out, which are not letters and apostrophes alone")
     common.header(METRICS)
     split = "valid" if options.tune else "test"
-    asked = splits[split][: common.FEW] if options.quick else splits[split]
+    asked = words[split][: common.FEW] if options.quick else words[split]
     rows: list[str] = []
     for variant, flags in options.variants.items():
         if variant == PEER:
@@ -84,6 +71,26 @@ def main() -> None:
             answers.record(found, options, figures)
     print("\n| run | words | word error, % | phoneme error, % | words a second |\n|---|---|---|---|---|")
     print("\n".join(rows))
+
+
+def words_of(known: Dictionary) -> dict[str, list[str]]:
+    """Split -> its words."""
+    words: dict[str, list[str]] = {"train": [], "valid": [], "test": []}
+    for word in known:
+        words[split_of(word)].append(word)
+    return words
+
+
+def splits_of(known: Dictionary, words: dict[str, list[str]]) -> dict[str, list[dict[str, object]]]:
+    """Split -> its rows: of training each distinct pronunciation of a word, of the others the first."""
+    return {
+        split: [
+            {"word": word, "phonemes": sounds}
+            for word in part
+            for sounds in (known[word] if split == "train" else known[word][:1])
+        ]
+        for split, part in words.items()
+    }
 
 
 def dictionary() -> tuple[Dictionary, int]:

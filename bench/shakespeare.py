@@ -11,6 +11,8 @@ https://github.com/karpathy/nanoGPT, same split); minGRU 1.548 (Feng et al. 2024
 Floor: 1.53 after 5 minutes on two cores; `peer_lstm.py` is the plain torch loop beside it. Goal: 1.4697.
 """
 
+from pathlib import Path
+
 import common
 
 WHOLE = ["--valid", "0"]  # nothing is held out; with --tune, a tenth is
@@ -44,10 +46,7 @@ METRICS = ("loss_nats_per_token", "bits_per_character", "accuracy")
 def main() -> None:
     options = common.arguments(__doc__, VARIANTS)
     folder = common.work("shakespeare")
-    text = common.data("shakespeare", "input.txt").read_text("utf-8")
-    border = int(0.9 * len(text))
-    (folder / "train.txt").write_text(text[:border], "utf-8", newline="")
-    (folder / "test.txt").write_text(text[border:], "utf-8", newline="")
+    write_parts(folder)
     common.header(METRICS)
     for variant, flags in options.variants.items():
         # One seed where a run takes over ten minutes.
@@ -55,6 +54,14 @@ def main() -> None:
         arguments = ["--test", "test.txt", *(_without(WHOLE, flags) if options.tune else flags)]
         runs = [common.fit("shakespeare", variant, "train.txt", arguments, seed, options) for seed in seeds]
         common.row(variant, runs, METRICS)
+
+
+def write_parts(folder: Path) -> None:
+    """``train.txt`` and, the last tenth, ``test.txt``."""
+    text = common.data("shakespeare", "input.txt").read_text("utf-8")
+    border = int(0.9 * len(text))
+    (folder / "train.txt").write_text(text[:border], "utf-8", newline="")
+    (folder / "test.txt").write_text(text[border:], "utf-8", newline="")
 
 
 def _without(part: list[str], flags: list[str]) -> list[str]:

@@ -8,6 +8,7 @@ Floor: 58. Goal: 66.0.
 """
 
 import json
+from pathlib import Path
 
 import common
 
@@ -22,11 +23,7 @@ METRICS = ("macro_f1", "accuracy")
 def main() -> None:
     options = common.arguments(__doc__, VARIANTS)
     folder = common.work("tweets_emotion")
-    names = dict(line.split("\t") for line in _lines("mapping.txt"))
-    for split in ("train", "val", "test"):
-        pairs = zip(_lines(f"{split}_text.txt"), _lines(f"{split}_labels.txt"), strict=True)
-        rows = [json.dumps({"text": text, "emotion": names[label]}, ensure_ascii=False) for text, label in pairs]
-        (folder / f"{split}.jsonl").write_text("".join(f"{row}\n" for row in rows), "utf-8")
+    write_parts(folder)
     common.header(METRICS)
     for variant, flags in options.variants.items():
         arguments = ["--target", "emotion", "--valid", "val.jsonl", "--test", "test.jsonl", *flags]
@@ -34,6 +31,15 @@ def main() -> None:
             common.fit("tweets_emotion", variant, "train.jsonl", arguments, seed, options) for seed in options.seeds
         ]
         common.row(variant, runs, METRICS)
+
+
+def write_parts(folder: Path) -> None:
+    """``train.jsonl``, ``val.jsonl`` and ``test.jsonl``."""
+    names = dict(line.split("\t") for line in _lines("mapping.txt"))
+    for split in ("train", "val", "test"):
+        pairs = zip(_lines(f"{split}_text.txt"), _lines(f"{split}_labels.txt"), strict=True)
+        rows = [json.dumps({"text": text, "emotion": names[label]}, ensure_ascii=False) for text, label in pairs]
+        (folder / f"{split}.jsonl").write_text("".join(f"{row}\n" for row in rows), "utf-8")
 
 
 def _lines(name: str) -> list[str]:
