@@ -164,6 +164,7 @@ def fit(
     *,
     recorded: bool = True,
     patient: bool = True,
+    limit: float | None = None,
 ) -> Run:
     """Run `unrolled fit source flags` in the table's folder, and record what it reached.
 
@@ -171,6 +172,7 @@ def fit(
         part: tells apart the runs of one variant and seed, such as the folds.
         recorded: whether the run is a line of the table's records.
         patient: whether a run by the clock waits until the machine is as fast as usual.
+        limit: seconds after which the command is stopped and the script ends.
     """
     place = work(table)
     # A quick look never takes the folder of a run that may be gone on with.
@@ -185,7 +187,17 @@ def fit(
     print(f"$ {command}", file=sys.stderr, flush=True)
     program, environment = unrolled()
     started = time.perf_counter()
-    done = subprocess.run([*program, *arguments], cwd=place, env=environment, stdout=subprocess.DEVNULL, check=False)
+    try:
+        done = subprocess.run(
+            [*program, *arguments],
+            cwd=place,
+            env=environment,
+            stdout=subprocess.DEVNULL,
+            check=False,
+            timeout=limit,
+        )
+    except subprocess.TimeoutExpired:
+        sys.exit(f"more than {limit:.0f} seconds for: {command}")
     seconds = time.perf_counter() - started
     if done.returncode:
         sys.exit(f"exit code {done.returncode} from: {command}")

@@ -82,6 +82,7 @@ def measure(name: str, row: Row, asked: argparse.Namespace) -> None:
             part.name.replace("seed ", "seed-"),
             recorded=False,
             patient=not asked.check,
+            limit=60 * (2 * asked.minutes * row.minutes + 30),
         )
         runs.append(run)
         found.append(row.judge(run, part, folder) if row.judge else {"value": run.value(row.metric)})
@@ -127,7 +128,7 @@ def loses(row: Row, run: common.Run) -> bool:
 
 def ask_peers(name: str, row: Row, parts: list[Part], folder: Path, asked: argparse.Namespace) -> None:
     """Ask each peer about each different split that has no figure yet."""
-    known = {} if asked.peers or asked.check else peers_of(name)
+    known = {} if asked.peers else peers_of(name)
     for peer, kind in row.peers:
         script = f"plain_{peer}.py"
         seen: list[dict[str, Any]] = []

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from plain_rows import Part
 
 SCRIPTS = Path(__file__).parent / "peers"
+_LIMIT = 7200  # seconds that a peer may take for one split
 
 
 def correlation_of_run(run: common.Run, part: Part, folder: Path) -> dict[str, float]:
@@ -162,7 +163,7 @@ def run_script(python: Path, script: str, kind: str, data: dict[str, Any], folde
     """
     own = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     command = [str(python), str(SCRIPTS / script), kind, json.dumps(data)]
-    done = subprocess.run(command, cwd=folder, env=own, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, cwd=folder, env=own, capture_output=True, text=True, check=False, timeout=_LIMIT)
     if done.returncode:
         raise RuntimeError(f"{script}: {(done.stderr.strip().splitlines() or ['?'])[-1]}")
     found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])

@@ -6,6 +6,7 @@ and ``tuned`` are the figures of the plain call and of the best flags when the f
 
 from __future__ import annotations
 
+import argparse
 import csv
 import json
 import shutil
@@ -182,18 +183,22 @@ def write_clicks(folder: Path, seeds: list[int], _: int) -> list[Part]:
 
 def write_words(folder: Path, seeds: list[int], _: int) -> list[Part]:
     known, _left_out = pronunciation.dictionary()
-    options = common.Options(False, False, False, seeds, {}, None)  # type: ignore[arg-type]
-    files = common.write_splits(folder, pronunciation.splits_of(known, pronunciation.words_of(known)), options)
+    splits = pronunciation.splits_of(known, pronunciation.words_of(known))
+    files = common.write_splits(folder, splits, whole(seeds))
     flags = ("--target", "phonemes", "--valid", files["valid"], "--test", files["test"])
     return seeded(files["train"], flags, seeds[:1], {"train": files["train"], "test": files["test"]})
 
 
 def write_translation(folder: Path, seeds: list[int], _: int) -> list[Part]:
-    options = common.Options(False, False, False, seeds, {}, None)  # type: ignore[arg-type]
     splits = {split: multi30k.pairs(name) for split, name in multi30k.FILES.items()}
-    files = common.write_splits(folder, splits, options)  # type: ignore[arg-type]
+    files = common.write_splits(folder, splits, whole(seeds))
     flags = ("--target", "german", "--valid", files["valid"], "--test", files["test"])
     return seeded(files["train"], flags, seeds[:1], {})
+
+
+def whole(seeds: list[int]) -> common.Options:
+    """The options of a script that cuts nothing short."""
+    return common.Options(False, False, False, seeds, {}, argparse.Namespace())
 
 
 def write_series(folder: Path, seeds: list[int], most: int) -> list[Part]:
