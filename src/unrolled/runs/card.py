@@ -13,7 +13,7 @@ from unrolled.runs.word_vectors import encoder_of
 if TYPE_CHECKING:
     from unrolled.runs.config import RunConfig
     from unrolled.runs.trained import Trained
-    from unrolled.training.trainer import Progress
+    from unrolled.training.position import Progress
 
 __all__ = ["card", "table"]
 

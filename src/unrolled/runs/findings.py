@@ -18,12 +18,14 @@ class Findings:
     Attributes:
         verdicts: split -> how the model compares with its baselines.
         advice: what to try next, each in a sentence or two.
-        kept: the step whose weights were kept, and the last step; ``None`` if nothing was held out.
+        kept: the step whose weights validated best, and the last step; ``None`` if nothing was held out.
+        refit: the last steps, which learned from the validation split too; ``None`` if none did.
     """
 
     verdicts: Mapping[str, Verdict] = field(default_factory=dict)
     advice: tuple[str, ...] = ()
     kept: tuple[int, int] | None = None
+    refit: int | None = None
 
     def sentences(self, split: str) -> list[str]:
         """What there is to say below the table of ``split``; the advice comes with the validation split.
@@ -35,8 +37,18 @@ class Findings:
         found = self.verdicts[split].sentences() if split in self.verdicts else []
         if split != "valid":
             return found
-        kept = [f"The weights of step {self.kept[0]} of {self.kept[1]} were kept."] if self.kept else []
-        return [*found, *kept, *self.advice]
+        return [*found, *self._kept(), *self.advice]
+
+    def _kept(self) -> list[str]:
+        if self.kept is None:
+            return []
+        best, last = self.kept
+        if self.refit is None:
+            return [f"The weights of step {best} of {last} were kept."]
+        return [
+            f"These are the figures of step {best} of {last}. After them the model learned from this split too, in its "
+            f"last {self.refit} steps, so it cannot be judged on it again."
+        ]
 
     def to_json(self) -> dict[str, Any]:
         """As saved in ``results.json``; the inverse of `from_json`."""
@@ -44,6 +56,7 @@ class Findings:
             "verdicts": {split: asdict(verdict) for split, verdict in self.verdicts.items()},
             "advice": list(self.advice),
             "kept": None if self.kept is None else list(self.kept),
+            "refit": self.refit,
         }
 
     @classmethod
@@ -54,5 +67,6 @@ class Findings:
             KeyError, TypeError, ValueError: it is something else.
         """
         verdicts = {split: Verdict(**values) for split, values in saved["verdicts"].items()}
-        kept = saved["kept"]
-        return cls(verdicts, tuple(map(str, saved["advice"])), None if kept is None else (int(kept[0]), int(kept[1])))
+        kept, refit = saved["kept"], saved.get("refit")
+        steps = None if kept is None else (int(kept[0]), int(kept[1]))
+        return cls(verdicts, tuple(map(str, saved["advice"])), steps, None if refit is None else int(refit))

@@ -17,9 +17,10 @@ from unrolled.runs.composition import blended, with_start
 from unrolled.runs.config import RunConfig
 from unrolled.runs.directory import alone, choose, claimed, keep_options
 from unrolled.runs.encode import Encoded, encode
-from unrolled.runs.opening import build, open_run
+from unrolled.runs.opening import NONE, build, open_run
 from unrolled.runs.outcome import judge, write
 from unrolled.runs.plan import RunPlan, Say, plan_from_options, plan_from_run
+from unrolled.runs.refitting import Ended, all_data, with_weights
 from unrolled.runs.rivals import Rivals, rivals_of
 from unrolled.runs.trained import Trained
 from unrolled.runs.word_vectors import give_vectors
@@ -30,7 +31,7 @@ from unrolled.training.device import device_for
 from unrolled.training.hooks import Hook, log_to, need_tensorboard, tensorboard_to
 from unrolled.training.plans import can_be_judged
 from unrolled.training.schedule import Budget
-from unrolled.training.trainer import Progress, Trainer
+from unrolled.training.trainer import Trainer
 
 __all__ = ["fit", "resume"]
 
@@ -123,18 +124,17 @@ def _run(folder: Path, plan: RunPlan, hooks: tuple[Hook, ...], say: Say) -> Trai
             write_file(folder / "config.json", config.model_dump_json(indent=1).encode())
         start = new_network(folder, plan, config, encoded, rivals, say)
         log = log_to(folder / "metrics.jsonl", start.saved.step if start.saved else -1)
-        progress, validated = train(folder, config, encoded, start, (log, *hooks), say)
+        ended = train(folder, config, encoded, start, (log, *hooks), say)
         network, valid = start.network.eval(), encoded.judged.get("valid")
         if valid is not None:
-            before = network
             # Saved at the end only: a run that is stopped here mixes again, from the weights that training kept.
-            config, network = blended(config, network, task, valid, rivals, device, say)
-            validated = validated if network is before else None
-        trained = judge(folder, config, encoded, network, validated, progress, rivals)
+            with with_weights(ended.network, ended.before):
+                config, network = blended(config, network, task, valid, rivals, device, say)
+        trained = judge(folder, config, encoded, network, ended, rivals)
         for split, values in trained.metrics.items():
             for hook in (log, *hooks):
-                hook({"kind": split + "_final", "step": progress.step, **values})
-        write(folder, trained, progress, encoded.splits)
+                hook({"kind": split + "_final", "step": ended.progress.step, **values})
+        write(folder, trained, ended.progress, encoded.splits)
     return trained
 
 
@@ -168,8 +168,8 @@ def new_network(
 
 def train(
     folder: Path, config: RunConfig, encoded: Encoded, start: Untrained, hooks: tuple[Hook, ...], say: Say
-) -> tuple[Progress, dict[str, float] | None]:
-    """Train until the budget is spent; return where training ended, and the validation metrics of the best weights.
+) -> Ended:
+    """Train until the budget is spent.
 
     Args:
         folder: the run directory, for checkpoints.
@@ -188,15 +188,28 @@ def train(
     if "test" in encoded.judged and not can_be_judged(encoded.judged["test"], task.batching, config.training):
         raise DataError("no test sequence is long enough to be scored", hint="give more or longer test sequences")
     checkpoints, valid = folder / "checkpoints", encoded.judged.get("valid")
-    trainer = Trainer(network, task, encoded.train, valid, config.training, checkpoints, hooks, device, start.frozen)
+    trainer = Trainer(
+        network,
+        task,
+        encoded.train,
+        valid,
+        config.training,
+        checkpoints,
+        hooks,
+        device,
+        start.frozen,
+        everything=all_data(folder, network, task, encoded.splits, encoded.train, config.training, say),
+        from_start=config.model.start not in (None, NONE),
+    )
     if saved is not None:
         for line in saved.skipped:
             say(f"skipped a damaged checkpoint: {line}")
         trainer.restore(saved)
         say(f"resuming from step {saved.step}")
-    elif (checkpoints / "best").exists():
-        shutil.rmtree(checkpoints / "best")
-    return trainer.run(), trainer.best_metrics()
+    else:
+        shutil.rmtree(checkpoints, ignore_errors=True)  # the best weights of a run that was killed before it saved
+    progress, selection = trainer.run(), trainer.selection
+    return Ended(network, progress, selection.best_metrics(), trainer.learned(), selection.before_refit(progress))
 
 
 def _with_tensorboard(wanted: bool, folder: Path, hooks: tuple[Hook, ...]) -> tuple[Hook, ...]:

@@ -11,7 +11,8 @@ from unrolled.runs.config import RunConfig
 from unrolled.runs.encode import Encoded
 from unrolled.runs.findings import Findings
 from unrolled.runs.judging import Judged, judge_split
-from unrolled.runs.rivals import Rivals
+from unrolled.runs.refitting import Ended, with_weights
+from unrolled.runs.rivals import Rivals, rivals_of
 from unrolled.runs.splits import Splits
 from unrolled.runs.trained import Trained
 from unrolled.storage.directories import write_file, write_manifest
@@ -19,7 +20,7 @@ from unrolled.tasks.task import Task
 from unrolled.training import checkpoint
 from unrolled.training.device import device_for
 from unrolled.training.evaluate import evaluate, outputs_over
-from unrolled.training.trainer import Progress
+from unrolled.training.position import Progress
 
 __all__ = ["judge", "write"]
 
@@ -29,8 +30,7 @@ def judge(
     config: RunConfig,
     encoded: Encoded,
     network: Model,
-    validated: dict[str, float] | None,
-    progress: Progress,
+    ended: Ended,
     rivals: Rivals,
 ) -> Trained:
     """The trained model with its metrics on each held-out split, and those of the baselines.
@@ -39,30 +39,32 @@ def judge(
         folder: the run directory.
         config: the options of the run.
         encoded: its splits.
-        network: the network with the best weights.
-        validated: its metrics on the validation split, if there is one.
-        progress: where training ended.
+        network: the model with the weights that are kept: the network that was trained, or a mixture of it.
+        ended: how its training ended.
         rivals: the baselines, and the solved models.
     """
     before, device = encoded.measured.task, device_for(config.training.device)
     network.eval()
     task = before
     if "valid" in encoded.judged:
-        task = before.measure_validation(
-            outputs_over(network, before, encoded.judged["valid"], config.training, device)
-        )
-    known = {"valid": validated} if task is before else {}  # measured when these weights were validated
-    metrics = {
-        split: known.get(split) or evaluate(network, task, part, config.training, device)
-        for split, part in encoded.judged.items()
-    }
-    judged = {
-        split: judge_split(network, task, part, metrics[split], rivals, split, config.training, device)
-        for split, part in encoded.judged.items()
-    }
+        with with_weights(ended.network, ended.before):
+            task = before.measure_validation(
+                outputs_over(network, before, encoded.judged["valid"], config.training, device)
+            )
+    metrics, judged = dict[str, dict[str, float]](), dict[str, Judged]()
+    for split, part in encoded.judged.items():
+        # The validation split is judged by what had not learned it, the test split by what learned all the rest.
+        weights, fair, known = None, rivals, None
+        if split == "valid":
+            weights, known = ended.before, ended.validated if task is before and network is ended.network else None
+        elif ended.before is not None:
+            fair = rivals_of(config, before, ended.learned, {split: part})
+        with with_weights(ended.network, weights):
+            metrics[split] = known or evaluate(network, task, part, config.training, device)
+            judged[split] = judge_split(network, task, part, metrics[split], fair, split, config.training, device)
     baselines = {split: found.baselines for split, found in judged.items()}
     learned = {name: value for name, value in task.coder.learned.items() if before.coder.learned.get(name) != value}
-    found = _findings(folder, config, task, judged, progress, learned)
+    found = _findings(folder, config, task, judged, ended.progress, learned)
     return Trained(config, task, network.to("cpu"), metrics, baselines, folder, found)
 
 
@@ -87,7 +89,10 @@ def _findings(
     advice += about_data(judged["valid"].held, task.for_rare)
     if learned:
         advice.append(f"Set on the validation data: {', '.join(f'{n} {v:.3g}' for n, v in learned.items())}.")
-    return Findings(verdicts, tuple(advice), None if kept is None else (kept, progress.step))
+    if progress.refused:
+        advice.append("Learning the validation data made the model worse on it, so the weights from before were kept.")
+    refit = None if not progress.refit or progress.refused else progress.step - (progress.fall or 0)
+    return Findings(verdicts, tuple(advice), None if kept is None else (kept, progress.step), refit)
 
 
 def write(folder: Path, trained: Trained, progress: Progress, splits: Splits) -> None:

@@ -34,7 +34,6 @@ from unrolled.tasks.config import TaskConfig
 from unrolled.tasks.task import TASKS, Question, Reads, Task
 from unrolled.training.config import TrainingConfig
 from unrolled.training.device import device_for
-from unrolled.training.schedule import Budget
 
 __all__ = ["RunPlan", "plan_from_options", "plan_from_run"]
 
@@ -125,8 +124,6 @@ def plan_from_run(folder: Path, config: RunConfig, source: Any, say: Say) -> Run
     """
     began = _same_source(folder, config, source)
     _verify_files(config, source, say)
-    if Budget(config.training).by_clock:
-        say("this run's schedule depends on the clock, so the weights will differ slightly from an uninterrupted run's")
     task: type[Task] = TASKS.get(config.task.name)
     own = config.task.of("task", config.task.name).model_dump()
     reads = task.reads(own)

@@ -7,6 +7,7 @@ import sys
 import time
 from typing import Any
 
+from unrolled.errors import named
 from unrolled.metrics.metric import in_order
 
 __all__ = ["Progress"]
@@ -52,8 +53,10 @@ class Progress:
             measured = {name: v for name, v in event.items() if name not in _POSITION}
             for metric, value in list(in_order(measured).items())[:1]:  # none if nothing could be scored
                 self._parts["valid"] = f"valid {metric} {value:.4g}"
-        elif event["kind"] == "skipped":
-            self.say(f"step {event['step']}: skipped, its loss or gradient is not finite")
+        elif event["kind"] in _SENTENCES:
+            self.say(_SENTENCES[event["kind"]](event))
+            if event["kind"] != "skipped":
+                return
         else:  # training is over, and the splits are evaluated
             self._stop()
             return
@@ -96,6 +99,40 @@ def _bar() -> Any:
     return bar
 
 
+def _steps(event: dict[str, Any]) -> str:
+    return f"training: {event['total']:,} steps ({event['per_second']:.3g} a second, measured once)"
+
+
+def _fall(event: dict[str, Any]) -> str:
+    if not event["steps"]:
+        return f"step {event['step']}: no validation was better than the first weights, which are kept"
+    why = f"nothing better since step {event['best']}; " if event["early"] else ""
+    data = ", and the validation data is learned too" if event["refit"] else ""
+    return f"step {event['step']}: {why}the learning rate falls for the last {event['steps']:,} steps{data}"
+
+
+def _flat(event: dict[str, Any]) -> str:
+    return (
+        f"step {event['step']}: it learns nothing so far: its training loss is {event['loss']:.4g}, as at the start "
+        f"({event['first']:.4g}). Check that the inputs say something about the target, or try another {named('lr')} "
+        f"than {event['lr']:g}"
+    )
+
+
+def _refit(event: dict[str, Any]) -> str:
+    if event["kept"]:
+        return f"step {event['step']}: the weights that learned the validation data too are kept"
+    return (
+        f"step {event['step']}: learning the validation data raised the loss on it from {event['before']:.4g} to "
+        f"{event['after']:.4g}, so the weights from before are kept"
+    )
+
+
+def _skipped(event: dict[str, Any]) -> str:
+    return f"step {event['step']}: skipped, its loss or gradient is not finite"
+
+
+_SENTENCES = {"steps": _steps, "fall": _fall, "flat": _flat, "refit": _refit, "skipped": _skipped}
 _POSITION = ("kind", "step", "epoch", "seconds", "progress")
 
 

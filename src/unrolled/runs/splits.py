@@ -35,12 +35,19 @@ class Splits:
 
     Attributes:
         notes: how they were made, in words.
+        whole: ``train`` and ``valid`` as they were before they were split; ``None`` if ``valid`` is a file or absent.
     """
 
     train: Sequences
     valid: Sequences | None
     test: Sequences | None
     notes: tuple[str, ...] = ()
+    whole: Sequences | None = None
+
+    @property
+    def by_time(self) -> bool:
+        """Whether ``valid`` is the end of each sequence, not some of the sequences."""
+        return self.whole is not None and len(self.train) == len(self.whole)
 
     def held_out(self) -> dict[str, Sequences]:
         """The splits that are not trained on, by their names."""
@@ -55,7 +62,7 @@ def split_up(sequences: Sequences, config: RunConfig, roles: Roles, say: Say) ->
 
     Raises:
         DataError: there is too little data to split.
-        UsageError: a share is out of range, or nothing would end training.
+        UsageError: a share is out of range, nothing would end training, or nothing is held out that could be learned.
     """
     used = {*roles.inputs, *roles.joined, roles.target}  # other columns must not affect how rows are cut
     sequences = replace(sequences, kinds={name: kind for name, kind in sequences.kinds.items() if name in used})
@@ -72,9 +79,15 @@ def split_up(sequences: Sequences, config: RunConfig, roles: Roles, say: Say) ->
                 f"without validation data nothing ends training: set {named('steps')}, {named('epochs')} or "
                 f"{named('minutes')}"
             )
+    held_out = train.held_out is not None and not isinstance(how, FileSplit)
+    if config.training.refit == "yes" and not held_out:
+        raise UsageError(
+            f"{named('refit')} yes only works with validation data that is held out of the training file: set "
+            f"{named('valid')} to a share, such as 0.1"
+        )
     for note in notes:
         say(note)
-    return Splits(train.left, train.held_out, rest.held_out, notes)
+    return Splits(train.left, train.held_out, rest.held_out, notes, rest.left if held_out else None)
 
 
 def parse(how: str | float | None) -> Share | FileSplit | LastStep:

@@ -101,22 +101,27 @@ def newest(folder: Path) -> Checkpoint | None:
     return None
 
 
-def save_best(folder: Path, tensors: dict[str, Tensor], meta: dict[str, Any]) -> None:
+def save_best(folder: Path, tensors: dict[str, Tensor], meta: dict[str, Any], name: str = _BEST) -> None:
     """Replace the contents of ``folder/best/`` with ``tensors`` and ``meta``, all or nothing.
+
+    Args:
+        folder: the run's ``checkpoints/``.
+        tensors, meta: as for `save`.
+        name: of another directory than ``best``.
 
     Raises:
         SpaceError: the disk is full; the earlier best checkpoint is unchanged.
     """
-    _write(folder / _BEST, int(meta.get("step", 0)), tensors, meta)
+    _write(folder / name, int(meta.get("step", 0)), tensors, meta)
 
 
-def best(folder: Path) -> Checkpoint | None:
-    """The checkpoint saved by `save_best`; ``None`` if there is none.
+def best(folder: Path, name: str = _BEST) -> Checkpoint | None:
+    """The checkpoint saved by `save_best` under ``name``; ``None`` if there is none.
 
     Raises:
         ModelError: it is damaged.
     """
-    path = folder / _BEST
+    path = folder / name
     return _read(path, ()) if path.exists() else None
 
 

@@ -16,7 +16,7 @@ class TrainingConfig(PartOfRun):
     """The options of the training loop.
 
     At most one of ``steps``, ``epochs`` and ``minutes`` may be given. Without any, training continues until validation
-    stops improving, for at most ten minutes.
+    stops improving, for at most ten minutes. Minutes are turned into steps once, after the first steps were timed.
     """
 
     plan: Literal["rules", "fixed"] = option(
@@ -55,11 +55,14 @@ class TrainingConfig(PartOfRun):
         also=("batch_size", "per_device_train_batch_size", "minibatch", "mini_batch_size"),
     )
     lr: float = option(
-        2e-3, "Peak learning rate.", gt=0, also=("learning_rate", "learning_rate_init", "eta", "step_size", "max_lr")
+        2e-3,
+        "Learning rate, held for three quarters of training; then it falls.",
+        gt=0,
+        also=("learning_rate", "learning_rate_init", "eta", "step_size", "max_lr"),
     )
     warmup: float = option(
         0.02,
-        "Share of the budget in which the learning rate warms up.",
+        "Share of the budget in which the learning rate warms up; of minutes, 0.02 stands for 100 steps.",
         ge=0,
         le=1,
         also=("warmup_ratio", "warmup_steps", "pct_start"),
@@ -94,9 +97,16 @@ class TrainingConfig(PartOfRun):
     )
     patience: int | None = option(
         None,
-        "Early stopping: validations without improvement. Default: 5 without a budget, else unlimited.",
+        "Validations without improvement after which the learning rate falls and training ends. "
+        "Default: 5, or unlimited if fewer than 40 steps lie between validations.",
         ge=1,
         also=("early_stopping", "early_stopping_patience", "early_stopping_rounds", "n_iter_no_change"),
+    )
+    refit: Literal["auto", "yes", "no"] = option(
+        "auto",
+        "Learn from the validation data too while the learning rate falls. "
+        "auto: if it is the end of each sequence, or there are fewer than 20000 answers; never from a file.",
+        also=("refit_full", "refit_with_val", "train_on_all", "use_all_data"),
     )
     checkpoint_every: str | None = option(
         None,

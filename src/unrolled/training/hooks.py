@@ -17,9 +17,18 @@ __all__ = ["Event", "Hook", "log_to", "need_tensorboard", "tensorboard_to"]
 Event = dict[str, Any]
 """An event of training: ``kind``, and named numbers.
 
-The kind is ``step`` (several steps were taken), ``skipped`` (a step was skipped because its loss or gradient was not
-finite) or ``valid`` (a validation), each with ``step``, ``epoch``, ``seconds`` and ``progress``. At the end come
-``valid_final`` and ``test_final``, with ``step`` and the metrics of the chosen weights."""
+Each has ``step``, ``epoch``, ``seconds`` and ``progress``. The kind is
+
+- ``step``: several steps were taken;
+- ``skipped``: a step was skipped, because its loss or gradient was not finite;
+- ``valid``: a validation, with the metrics of the averaged weights;
+- ``steps``: a budget in minutes was turned into ``total`` steps, at ``per_second`` steps;
+- ``flat``: the training ``loss`` has not fallen from the ``first`` one;
+- ``fall``: from here on the learning rate falls for the last ``steps``; ``early`` because validation stopped improving
+  after step ``best``, and with ``refit`` over the validation split too;
+- ``refit``: the loss on that split ``before`` and ``after``; unless ``kept``, the weights from before are.
+
+At the end come ``valid_final`` and ``test_final``, with ``step`` and the metrics of the chosen weights."""
 
 Hook = Callable[[Event], None]
 

@@ -13,7 +13,7 @@ from unrolled.errors import UsageError, named
 from unrolled.tasks.task import Batching
 from unrolled.training.config import TrainingConfig
 
-__all__ = ["batch_settings", "can_be_judged", "evaluation_plan", "training_plan", "window"]
+__all__ = ["batch_settings", "can_be_judged", "chunks", "evaluation_plan", "training_plan", "window"]
 
 
 def batch_settings(batching: Batching, config: TrainingConfig) -> BatchSettings:
@@ -59,3 +59,22 @@ def can_be_judged(examples: Examples, batching: Batching, config: TrainingConfig
 def evaluation_plan(examples: Examples, batching: Batching, config: TrainingConfig, causal: bool = True) -> Plan:
     """The batches that cover a split once, in a fixed order; whole sequences if not ``causal`` or with a CRF."""
     return examples.form.plans.judging(examples, batch_settings(batching, config), causal and batching.in_pieces)
+
+
+def chunks(steps: int | None, config: TrainingConfig) -> int:
+    """k2 / k1, the windows that a gradient reaches back; ``steps`` is k1, see `window`.
+
+    Raises:
+        UsageError: ``bptt_gradient`` is set, but sequences are not trained in windows, or it is no multiple of these.
+    """
+    if config.bptt_gradient is None:
+        return 1
+    if steps is None:
+        raise UsageError(
+            f"{named('bptt_gradient')} only works with sequences that are trained in windows ({named('bptt')})"
+        )
+    if config.bptt_gradient % steps:
+        raise UsageError(
+            f"{named('bptt_gradient')} must be a multiple of {named('bptt')} ({steps}), not {config.bptt_gradient}"
+        )
+    return config.bptt_gradient // steps

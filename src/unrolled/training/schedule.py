@@ -1,4 +1,4 @@
-"""The training budget and the learning-rate schedule, both driven by progress in [0, 1]."""
+"""The training budget, and the learning rate at each step: it warms up, holds, and falls at the end."""
 
 from __future__ import annotations
 
@@ -7,11 +7,13 @@ from dataclasses import dataclass
 
 from unrolled.training.config import TrainingConfig
 
-__all__ = ["Budget"]
+__all__ = ["Budget", "fall_length", "planned_fall", "rate"]
 
 LONGEST = 10.0  # minutes, if no budget is given
-_WARMUP_STEPS = 100  # if no budget is given
-_FLOOR = 0.02  # the cosine ends at this share of the learning rate
+_FLOOR = 0.02  # the fall ends at this share of the learning rate
+_HELD = 0.75  # share of the steps before the fall
+_SHORTEST = 20  # steps of an early fall, at least
+_WARM_STEPS = 100  # of the default warm-up where the end is not known when training starts
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,9 +28,11 @@ class Budget:
         return self.config.steps is None and self.config.epochs is None and self.config.minutes is None
 
     @property
-    def by_clock(self) -> bool:
-        """True if the schedule depends on the clock, so that a resumed run may not be bit-identical."""
-        return self.config.steps is None and self.config.epochs is None
+    def seconds(self) -> float | None:
+        """The seconds that training may take; ``None`` for a budget of steps or epochs."""
+        if self.config.steps is not None or self.config.epochs is not None:
+            return None
+        return 60 * (self.config.minutes or LONGEST)
 
     def say(self) -> str:
         """The budget in words."""
@@ -40,23 +44,56 @@ class Budget:
             return f"{self.config.minutes:g} minutes"
         return f"until validation stops improving, for at most {LONGEST:g} minutes"
 
-    def progress(self, step: int, epochs: float, seconds: float) -> float:
-        """The share of the budget that is spent, ≥ 0; training stops at 1."""
-        if self.config.steps:
-            return step / self.config.steps
-        if self.config.epochs:
-            return epochs / self.config.epochs
-        return seconds / 60 / (self.config.minutes or LONGEST)
+    def steps(self, batches: int) -> int | None:
+        """The budget in steps, if it needs no clock; ``batches`` is the length of an epoch."""
+        if self.config.epochs is not None:
+            return math.ceil(self.config.epochs * batches - 1e-9)
+        return self.config.steps
 
-    def rate(self, progress: float, step: int, factor: float) -> float:
-        """The learning rate.
+    def warm(self, steps: int | None) -> int:
+        """The steps in which the rate warms up: a share of all ``steps``.
 
-        Equations:
-            with a budget: lr · min(1, p / warmup) · (ε + (1 − ε)(1 + cos πp) / 2);
-            without: lr · min(1, step / 100) · factor, which halves when validation stalls.
+        Where these are not known yet, the default share stands for 100 steps.
         """
-        config = self.config
-        if self.open_ended:
-            return config.lr * min(1.0, (step + 1) / _WARMUP_STEPS) * factor
-        warm = min(1.0, (progress + 1e-3 * config.warmup) / config.warmup) if config.warmup else 1.0
-        return config.lr * warm * (_FLOOR + (1 - _FLOOR) * (1 + math.cos(math.pi * min(progress, 1.0))) / 2)
+        share = self.config.warmup
+        if steps is not None:
+            return round(share * steps)
+        return round(share / type(self.config).model_fields["warmup"].default * _WARM_STEPS)
+
+
+def planned_fall(steps: int) -> int:
+    """The step before which the rate falls at the latest: three quarters of all ``steps``."""
+    return int(_HELD * steps)
+
+
+def fall_length(best_at: int) -> int:
+    """The steps of a fall that begins early: a third of those that led to the best weights, and at least 20."""
+    return max(_SHORTEST, best_at // 3)
+
+
+def rate(lr: float, step: int, warm: int, fall: int | None, end: int) -> float:
+    r"""The learning rate of a step.
+
+    .. math::
+        \eta_t = \eta \min(1, (t + 1) / W) \cdot
+            \begin{cases} 1 & t < F \\ \epsilon + (1 - \epsilon)(1 - \sqrt p) & p = (t - F) / (E - F) \end{cases}
+
+    Args:
+        lr: η, the rate that is held.
+        step: t, from 0.
+        warm: W, the steps of the warm-up; 0: none.
+        fall: F, the first step of the fall; ``None`` before that is known.
+        end: E, the steps of the whole training.
+
+    References:
+        Hägele et al. 2024, https://arxiv.org/abs/2405.18392
+
+    Example:
+        >>> [round(rate(1.0, step, 2, 4, 8), 3) for step in range(8)]
+        [0.5, 1.0, 1.0, 1.0, 1.0, 0.51, 0.307, 0.151]
+    """
+    held = lr * min(1.0, (step + 1) / warm) if warm else lr
+    if fall is None or step < fall:
+        return held
+    share = min(1.0, (step - fall) / max(1, end - fall))
+    return held * (_FLOOR + (1 - _FLOOR) * (1 - math.sqrt(share)))

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 import signal
 import time
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
 from types import MappingProxyType
 
@@ -15,59 +15,37 @@ from torch import Tensor
 
 from unrolled.data.batches.loader import Loader
 from unrolled.data.examples.examples import Examples
-from unrolled.errors import DataError, Interrupted, ModelError, TrainingError, UsageError, named
+from unrolled.errors import DataError, Interrupted, ModelError, TrainingError, named
 from unrolled.kernels.scratch import release_memory
-from unrolled.metrics.metric import cost
-from unrolled.metrics.ranking import BEST
 from unrolled.models.model import Model
-from unrolled.state import flatten, rebuild
+from unrolled.state import flatten
 from unrolled.tasks.task import Task
 from unrolled.training import checkpoint
+from unrolled.training.averaging import Average
 from unrolled.training.bptt import TruncatedBPTT
+from unrolled.training.clock import Allowance, Stopwatch, doubling
 from unrolled.training.config import TrainingConfig
-from unrolled.training.evaluate import evaluate
 from unrolled.training.hooks import Event, Hook
 from unrolled.training.interruption import Deferred, Every
-from unrolled.training.plans import can_be_judged, training_plan, window
-from unrolled.training.schedule import Budget
+from unrolled.training.optimizer import optimizer_for
+from unrolled.training.plans import can_be_judged, chunks, training_plan, window
+from unrolled.training.position import Progress
+from unrolled.training.schedule import Budget, fall_length, planned_fall, rate
+from unrolled.training.selection import Selection
 from unrolled.training.sparse_adamw import clip_gradients, step_rows
 
-__all__ = ["Progress", "Trainer"]
+__all__ = ["Trainer"]
 
-_VALIDATIONS = 10  # over the whole budget
-_REST = 3  # with a budget in minutes, train at least this many times as long as the last validation took
 _LOG_EVERY = 20  # in steps
 _TOO_MANY = 10  # non-finite steps in a row
-_APART = 40  # fewest steps between validations without a budget: after fewer, a plateau may be noise
-_PATIENCE = 5  # validations without improvement, without a budget
-_MIN_DELTA = 1e-4  # smaller relative improvements do not count
-
-
-@dataclass(slots=True)
-class Progress:
-    """The position of a run. With weights, optimiser, random and lane states, it determines the next step."""
-
-    step: int = 0
-    epoch: int = 0
-    index: int = 0  # batches done in this epoch
-    seconds: float = 0.0
-    saved: float = 0.0  # `seconds` at the last checkpoint
-    validations: int = 0
-    validated: int = -1  # step of the last validation
-    rest: float = 0.0  # `seconds` before which no validation runs, if the budget is in minutes
-    best: float = math.inf  # the `cost` of the best validation
-    best_loss: float = math.inf  # its loss, which decides between validations that are equally good
-    stale: int = 0  # validations since the best one
-    factor: float = 1.0  # of the learning rate, halved on a plateau if there is no budget
-    clipped: int = 0
-    skipped: int = 0
-    skipped_in_row: int = 0
-    loss: float = 0.0  # since the last log
-    count: float = 0.0
+_PATIENCE, _APART = 5, 40  # validations without improvement, if so many steps lie between them; else it may be noise
 
 
 class Trainer:
     """Trains a network on a task, from its initial weights or from a checkpoint.
+
+    The learning rate is held, and falls at the end: from three quarters of the steps on, or earlier when validation
+    stops improving. The weights that are validated, kept and shipped are averages (see `Average`).
 
     Args:
         network: the network to train, in place.
@@ -79,6 +57,12 @@ class Trainer:
         device: ``cpu`` or ``cuda``.
         frozen: name of a parameter -> (rows,) bool, True for rows that must not change; such a parameter has no weight
             decay.
+        everything: both splits together, which are learned from while the rate falls; it is called once it does, and
+            may give ``None`` if they cannot be. By default the validation split is never learned from.
+        from_start: validate before the first step, so that the initial weights may be the best.
+        allowance: the steps of training, in place of the budget; no clock is read then.
+        clock: gives seconds. A budget in minutes reads it until it is turned into steps; what comes after that depends
+            on no clock.
 
     Raises:
         DataError: a split has no sequence that is long enough.
@@ -98,65 +82,82 @@ class Trainer:
         hooks: tuple[Hook, ...] = (),
         device: str = "cpu",
         frozen: Mapping[str, Tensor] = MappingProxyType({}),
+        *,
+        everything: Callable[[], Examples | None] | None = None,
+        from_start: bool = False,
+        allowance: Allowance | None = None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.network, self.task, self.train, self.valid = network.to(device), task, train, valid
         self.config, self.folder, self.hooks, self.device, self.frozen = config, folder, hooks, device, frozen
-        self.budget, self.progress = Budget(config), Progress()
-        self.carry = TruncatedBPTT(network, _chunks(window(train, config), config))
-        parameters = list(self.network.named_parameters())
-        decay = [p for name, p in parameters if p.dim() > 1 and name not in frozen]
-        keep = [p for name, p in parameters if p.dim() <= 1 or name in frozen]  # biases are not decayed
-        for name, rows in frozen.items():  # without decay, a row whose gradient is always 0 stays bit-identical
-            _hold(self.network.get_parameter(name), rows.to(device)[:, None])
-        groups = [{"params": decay, "weight_decay": config.weight_decay}, {"params": keep, "weight_decay": 0.0}]
-        self.optimizer = torch.optim.AdamW([g for g in groups if g["params"]], lr=config.lr, fused=True)
+        self.from_start, self.clock, self.budget, self.progress = from_start, clock, Budget(config), Progress()
+        self._everything, self._allowance = everything, allowance
+        self._whole: Examples | None = None  # once it is learned
+        self.carry = TruncatedBPTT(network, chunks(window(train, config), config))
+        self.optimizer = optimizer_for(self.network, config, frozen)
+        self.average = Average(self.network)
+        self.selection = Selection(network, task, valid, config, folder, device, self.average)
         self.every = Every.parse(config.checkpoint_every or "60s")
         self._interrupt: int | None = None
 
-    def run(self) -> Progress:
-        """Train until the budget is spent or training stops early, then load the weights that validated best."""
+    def run(self, until: int | None = None) -> Progress:
+        """Train until the budget is spent or training ends early, then load the weights that are kept.
+
+        With ``until``, only that many steps are taken in all, and a checkpoint is saved: a later ``run``, or one of
+        another trainer that restored it, continues. The network then has the weights as trained; `averaged` gives it
+        the others.
+        """
         try:
             with Deferred(self._on_signal):
-                self._loop()
+                self._loop(math.inf if until is None else until)
         finally:
             release_memory()
-        best = checkpoint.best(self.folder)
-        if best is not None:
-            self.network.load_state_dict(checkpoint.section(best.tensors, "model"))
+        if self.progress.is_over:
+            self.selection.load_kept(self.progress)
         return self.progress
 
-    def best_metrics(self) -> dict[str, float] | None:
-        """The metrics of the validation that chose the weights; ``None`` if there was none."""
-        best = checkpoint.best(self.folder)
-        return None if best is None else dict(best.meta["metrics"])
+    def averaged(self) -> AbstractContextManager[None]:
+        """The network has its averaged weights while this is open."""
+        return self.average.applied()
 
-    def _loop(self) -> None:
-        p, started = self.progress, time.monotonic() - self.progress.seconds
+    def learned(self) -> Examples:
+        """What the weights that are kept were trained on at the end: ``train``, or everything."""
+        p = self.progress
+        return self._loader().examples if p.refit and not p.refused else self.train
+
+    def _loop(self, until: float) -> None:
+        p, started = self.progress, self.clock() - self.progress.seconds
         self.network.train()
         loader = self._loader()
-        if not len(loader):
-            raise DataError("no training sequence is long enough to learn from", hint="add more or longer sequences")
-        if self.valid is not None and not can_be_judged(self.valid, self.task.batching, self.config):
-            raise DataError("no validation sequence is long enough to evaluate on", hint="add more or longer sequences")
-        while (share := self._share(len(loader))) < 1 and p.stale < self._patience():
-            self._step(loader, share)
+        stopwatch = self._begin(len(loader))
+        while p.step < until:
+            if self._fall_is_due():
+                loader = self._begin_fall(loader)
+            if p.is_over:
+                break
+            self._step(loader)
             p.index, p.step = p.index + 1, p.step + 1
-            p.seconds = time.monotonic() - started
+            p.seconds = self.clock() - started
             if p.step % _LOG_EVERY == 0:
-                self._log(len(loader))
+                self._log()
             if p.index == len(loader):
                 p.epoch, p.index = p.epoch + 1, 0
                 self.carry.restart()
                 loader = self._loader()
-            if self._validation_is_due(len(loader)):
+            if stopwatch is not None:
+                stopwatch = self._time(stopwatch, started, len(loader))
+            elif self._validation_is_due():
                 self._validate()
-            # After a skipped step the weights may have diverged, so they must not replace a good checkpoint.
+            # After a skipped step the weights may have diverged, so they must not replace a good checkpoint. Before the
+            # clock was read a checkpoint would only split the measurement.
             if self._interrupt is not None or (
-                p.skipped_in_row == 0 and self.every.is_due(p.step, p.seconds - p.saved)
+                stopwatch is None and p.skipped_in_row == 0 and self.every.is_due(p.step, p.seconds - p.saved)
             ):
                 self.save()
             self._stop_if_interrupted()
-        if self.valid is not None and p.stale < self._patience() and p.validated != p.step:
+        if p.is_over and p.refit and not p.checked:
+            self._check_refit()
+        elif p.is_over and not p.refit and self.valid is not None and p.validated != p.step:
             self._validate()
         self.save()
         self._stop_if_interrupted()
@@ -169,11 +170,11 @@ class Trainer:
                 f"{name}: saved at step {step}; resume with: unrolled fit --resume {run}", self._interrupt
             )
 
-    def _step(self, loader: Loader, share: float) -> None:
+    def _step(self, loader: Loader) -> None:
         p, config = self.progress, self.config
         for group in self.optimizer.param_groups:
-            group["lr"] = self.budget.rate(share, p.step, p.factor)
-        self.network.begin_step(share)
+            group["lr"] = rate(config.lr, p.step, p.warm, p.fall, p.end or 0)
+        self.network.begin_step(p.share or 0.0)
         with torch.autocast(self.device, torch.bfloat16, enabled=self.device == "cuda"):
             outputs, batch = self.carry.run(loader, p.index, self.device)
         total, count = self.task.loss(outputs.float(), batch)
@@ -181,9 +182,11 @@ class Trainer:
         loss.backward()  # type: ignore[no-untyped-call]
         norm = clip_gradients(self.network.parameters(), config.clip or math.inf)
         if bool(torch.isfinite(loss)) and bool(torch.isfinite(norm)):
+            self.average.leave_out_sparse()
             step_rows(self.optimizer)
             self.optimizer.step()
-            p.skipped_in_row = 0
+            self.average.update(p.averaged)
+            p.averaged, p.skipped_in_row = p.averaged + 1, 0
             p.clipped += bool(config.clip and norm > config.clip)
             p.loss, p.count = p.loss + float(total.detach()), p.count + float(count)
         else:
@@ -198,72 +201,133 @@ class Trainer:
 
     # --- schedule -------------------------------------------------------------------------------------------------
 
+    def _begin(self, batches: int) -> Stopwatch | None:
+        """Fix the steps of training where no clock is needed; else the stopwatch that will."""
+        if not batches:
+            raise DataError("no training sequence is long enough to learn from", hint="add more or longer sequences")
+        if self.valid is not None and not can_be_judged(self.valid, self.task.batching, self.config):
+            raise DataError("no validation sequence is long enough to evaluate on", hint="add more or longer sequences")
+        p, steps, seconds = self.progress, self.budget.steps(batches), self.budget.seconds
+        stopwatch = None
+        if p.total is None:
+            if self._allowance is not None or steps is not None:
+                self._allow(self._allowance or Allowance.counted(steps or 0))
+                p.warm = self.budget.warm(p.total)
+            elif p.seconds >= (seconds or 0):  # a run of an earlier version that had reached its end
+                self._allow(Allowance.counted(p.step))
+            else:
+                stopwatch, p.warm = Stopwatch(seconds or 0, p.step, p.seconds), self.budget.warm(None)
+        if self.from_start and self.valid is not None and p.step == 0 and p.validated < 0:
+            self._validate()
+        return stopwatch
+
+    def _allow(self, allowance: Allowance) -> None:
+        p = self.progress
+        p.total, p.every, p.least = allowance.steps, allowance.every, allowance.least
+
+    def _time(self, stopwatch: Stopwatch, started: float, batches: int) -> Stopwatch | None:
+        """Read the clock after a step; once it has been read for long enough, the steps of training are fixed."""
+        p, took = self.progress, 0.0
+        a_step = stopwatch.tick(p.step, p.seconds)
+        if self.valid is not None and (a_step is not None or doubling(p.step)):
+            self._validate()
+            took = self.clock() - started - p.seconds
+            stopwatch.leave_out(took)
+        if a_step is None:
+            return stopwatch
+        left = (self.budget.seconds or 0) - p.seconds - took
+        self._allow(Allowance.measured(self.budget, p.step, left, a_step, took, batches))
+        p.warm = min(p.warm, max(1, (p.total or 0) // 10))
+        self._tell({"kind": "steps", "total": p.total, "every": p.every, "per_second": round(1 / a_step, 3)})
+        self.save()  # from here on, nothing depends on a clock
+        return None
+
+    def _fall_is_due(self) -> bool:
+        p = self.progress
+        if p.total is None or p.fall is not None or p.is_over:
+            return False
+        patience = self.config.patience or (_PATIENCE if p.every >= _APART else math.inf)
+        return p.step >= planned_fall(p.total) or p.stale >= patience
+
+    def _begin_fall(self, loader: Loader) -> Loader:
+        """Let the rate fall from here on: from the best weights if the last ones are not, and over all data."""
+        p = self.progress
+        p.total = p.total or 0
+        planned = planned_fall(p.total)
+        early = p.step < planned
+        self._whole = self._all_data()
+        p.refit = self._whole is not None
+        p.fall, p.end = (p.step, min(p.total, p.step + fall_length(p.best_at))) if early else (planned, p.total)
+        again = early or (p.refit and p.stale > 0)
+        if again and p.best_at == 0:  # nothing is better than the initial weights, so there is nothing to refine
+            p.end, p.refit = p.step, False
+        elif again:
+            self.selection.return_to_best(p)
+        self._tell({"kind": "fall", "steps": p.end - p.step, "best": p.best_at, "early": early, "refit": p.refit})
+        if again or p.refit:
+            p.epoch, p.index = p.epoch + 1, 0
+            self.carry.restart()
+            loader = self._loader()
+        p.averaged = 0  # those of the fall only: the steps before it were larger
+        self.average.restart()
+        self.save()
+        return loader
+
+    def _all_data(self) -> Examples | None:
+        """What is learned in the fall instead of ``train``; validates first, as that ends what can be judged."""
+        p = self.progress
+        if self.valid is None or self._everything is None:
+            return None
+        if p.validated != p.step:
+            self._validate()
+        whole = self._everything() if math.isfinite(p.best_loss) else None
+        # Longer sequences might be trained in windows, as those before were not.
+        same = whole is not None and window(whole, self.config) == window(self.train, self.config)
+        return whole if same else None
+
     def _loader(self) -> Loader:
-        return Loader(self.train, training_plan(self.train, self.task.batching, self.config, self.progress.epoch))
+        if self.progress.refit and self._whole is None and self._everything is not None:
+            self._whole = self._everything()
+        examples = self._whole if self.progress.refit and self._whole is not None else self.train
+        return Loader(examples, training_plan(examples, self.task.batching, self.config, self.progress.epoch))
 
-    def _share(self, batches: int) -> float:
+    def _validation_is_due(self) -> bool:
         p = self.progress
-        return self.budget.progress(p.step, p.epoch + p.index / batches, p.seconds)
-
-    def _patience(self) -> float:
-        return self.config.patience or (_PATIENCE if self.budget.open_ended else math.inf)
-
-    def _validation_is_due(self, batches: int) -> bool:
-        if self.valid is None:
-            return False
-        if self.budget.open_ended:
-            return self.progress.index == 0 and self.progress.step - self.progress.validated >= _APART
-        if self.config.minutes is not None and self.progress.seconds < self.progress.rest:
-            return False
-        return int(self._share(batches) * _VALIDATIONS) > self.progress.validations
-
-    def _validate(self) -> None:
-        p = self.progress
-        assert self.valid is not None
-        began = time.monotonic()
-        metrics = evaluate(self.network, self.task, self.valid, self.config, self.device)
-        p.rest = p.seconds + (1 + _REST) * (time.monotonic() - began)
-        p.validations, p.validated = p.validations + 1, p.step
-        value = cost(self.task.chooses, metrics.get(self.task.chooses, math.nan))
-        loss = metrics.get(self.task.watch, math.nan)
-        finite = math.isfinite(value) and math.isfinite(loss)
-        better = finite and value < p.best - _MIN_DELTA * abs(p.best if math.isfinite(p.best) else 0)
-        # A small split has few values of an F1 or an accuracy: of the equal ones, the first is the least trained.
-        if better or (finite and value <= p.best and loss < p.best_loss):
-            p.best, p.best_loss = value, loss
-            weights = {f"model.{name}": tensor for name, tensor in self.network.state_dict().items()}
-            checkpoint.save_best(self.folder, weights, {"step": p.step, "metrics": metrics})
-        if better:
-            p.stale = 0
-        else:  # including a value that is not finite
-            p.stale += 1
-            p.factor *= 0.5
-        self._tell({"kind": "valid", **metrics})
+        return self.valid is not None and not p.refit and Allowance(p.total or 0, p.every, p.least).validates(p.step)
 
     # --- events and checkpoints -----------------------------------------------------------------------------------
 
-    def _log(self, batches: int) -> None:
-        p = self.progress
-        rate, clipped = self.optimizer.param_groups[0]["lr"], p.clipped / p.step
-        self._tell({"kind": "step", "loss": p.loss / max(p.count, 1), "lr": rate, "clipped_share": clipped}, batches)
-        p.loss = p.count = 0.0
+    def _validate(self) -> None:
+        self._tell({"kind": "valid", **self.selection.validate(self.progress)})
 
-    def _tell(self, event: Event, batches: int = 0) -> None:
+    def _check_refit(self) -> None:
         p = self.progress
-        share = self._share(batches) if batches else None
+        loss = self.selection.check_refit(p)
+        self._tell({"kind": "refit", "before": p.best_loss, "after": loss, "kept": not p.refused})
+
+    def _log(self) -> None:
+        p = self.progress
+        lr, clipped, loss = self.optimizer.param_groups[0]["lr"], p.clipped / p.step, p.loss / max(p.count, 1)
+        self._tell({"kind": "step", "loss": loss, "lr": lr, "clipped_share": clipped}, p.share)
+        p.loss = p.count = 0.0
+        if p.learns_nothing(loss) and not self.from_start:  # weights that were solved may be the best
+            self._tell({"kind": "flat", "loss": p.lowest_loss, "first": p.first_loss, "lr": self.config.lr})
+
+    def _tell(self, event: Event, share: float | None = None) -> None:
+        p = self.progress
         for hook in self.hooks:
             hook({"step": p.step, "epoch": p.epoch, "seconds": round(p.seconds, 3), "progress": share, **event})
 
     def save(self) -> None:
         """Save a checkpoint of everything that the next step depends on."""
         tensors = {f"model.{name}": tensor for name, tensor in self.network.state_dict().items()}
+        tensors |= {f"average.{name}": tensor for name, tensor in self.average.tensors().items()}
         tensors |= checkpoint.optimizer_tensors(self.optimizer, self.network.named_parameters())
         tensors |= checkpoint.rng_state()
         tensors |= {f"carry.{name}": tensor for name, tensor in flatten(self.carry.state)}
         self.progress.saved = self.progress.seconds
         tensors |= {f"frozen.{name}": rows for name, rows in self.frozen.items()}
-        meta = {name: None if value == math.inf else value for name, value in asdict(self.progress).items()}
-        checkpoint.save(self.folder, self.progress.step, tensors, meta)
+        checkpoint.save(self.folder, self.progress.step, tensors, self.progress.to_meta())
 
     def restore(self, saved: checkpoint.Checkpoint) -> None:
         """Load ``saved``, so that training continues exactly as if the run had not stopped.
@@ -273,50 +337,13 @@ class Trainer:
         """
         try:
             self.network.load_state_dict(checkpoint.section(saved.tensors, "model"))
-            loss = saved.meta.get("best_loss")
-            known = {
-                "best": _best(saved.meta["best"], self.task.chooses),
-                "best_loss": math.inf if loss is None else loss,
-            }
-            self.progress = Progress(**{**saved.meta, **known})
+            self.average.restore(checkpoint.section(saved.tensors, "average"))
+            self.progress = Progress.from_meta(saved.meta, self.task.chooses)
         except (RuntimeError, KeyError, TypeError) as error:
             raise ModelError(f"the checkpoint of step {saved.step} belongs to another network: {error}") from None
         checkpoint.restore_optimizer(self.optimizer, self.network.named_parameters(), saved.tensors)
         checkpoint.restore_rng(saved.tensors)
-        lanes = checkpoint.section(saved.tensors, "carry")
-        if lanes:
-            rows = len(next(iter(lanes.values())))
-            self.carry.state = rebuild(
-                self.network.initial_state(rows), {k: v.to(self.device) for k, v in lanes.items()}
-            )
+        self.carry.restore(checkpoint.section(saved.tensors, "carry"), self.device)
 
     def _on_signal(self, number: int) -> None:
         self._interrupt = number
-
-
-def _best(saved: float | None, metric: str) -> float:
-    """`Progress.best` from a checkpoint, where ``None`` means infinity."""
-    if metric == f"ndcg_at_{BEST}" and saved is not None and saved > 0:
-        return saved - 1  # earlier versions saved 1 − NDCG, which is above 0, not −NDCG, which never is
-    if metric == "chrf" and saved is not None and saved > 0:
-        return math.inf  # earlier versions chose by the token error rate
-    return math.inf if saved is None else saved
-
-
-def _hold(parameter: Tensor, rows: Tensor) -> None:
-    parameter.register_hook(lambda gradient: gradient.masked_fill(rows, 0))  # type: ignore[no-untyped-call]
-
-
-def _chunks(window: int | None, config: TrainingConfig) -> int:
-    """k2 / k1, the windows that a gradient reaches back."""
-    if config.bptt_gradient is None:
-        return 1
-    if window is None:
-        raise UsageError(
-            f"{named('bptt_gradient')} only works with sequences that are trained in windows ({named('bptt')})"
-        )
-    if config.bptt_gradient % window:
-        raise UsageError(
-            f"{named('bptt_gradient')} must be a multiple of {named('bptt')} ({window}), not {config.bptt_gradient}"
-        )
-    return config.bptt_gradient // window
