@@ -1,14 +1,13 @@
 from __future__ import annotations
 
-import itertools
 import math
 import os
 import signal
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -25,16 +24,23 @@ from unrolled.tasks.task import Task
 from unrolled.training import checkpoint
 from unrolled.training.evaluate import evaluate
 from unrolled.training.hooks import Event
-from unrolled.training.trainer import Progress, Trainer
+from unrolled.training.position import Progress
+from unrolled.training.trainer import Trainer
 
 
 def trainer(
-    folder: Path, sample: str = "classify", model: str = "gru", hooks: tuple[Any, ...] = (), **options: Any
+    folder: Path,
+    sample: str = "classify",
+    model: str = "gru",
+    hooks: tuple[Any, ...] = (),
+    clock: Callable[[], float] = time.monotonic,
+    **options: Any,
 ) -> Trainer:
     task = SAMPLES[sample].ask()
     examples = SAMPLES[sample].examples(task)
     torch.manual_seed(0)
-    return Trainer(network_for(task, model), task, examples, examples, training(options), folder, hooks)
+    network = network_for(task, model)
+    return Trainer(network, task, examples, examples, training(options), folder, hooks, clock=clock)
 
 
 def weights(one: Trainer) -> dict[str, Tensor]:
@@ -74,49 +80,69 @@ def test_the_budget_is_kept(options: dict[str, Any], steps: int, tmp_path: Path)
     assert trainer(tmp_path, **options).run().step == steps  # an epoch of ten rows has three batches
 
 
-def test_minutes_are_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    ticks = itertools.count(step=0.01)
-    monkeypatch.setattr("unrolled.training.trainer.time", SimpleNamespace(monotonic=lambda: next(ticks)))
-    progress = trainer(tmp_path, steps=None, minutes=0.005).run()
-    assert 0.3 <= progress.seconds < 0.35
-    assert progress.step > 0
+class Ticking:
+    """A clock that goes on by so many seconds each time it is read, and by more when it is told."""
+
+    def __init__(self, tick: float) -> None:
+        self.now, self.tick = 0.0, tick
+
+    def __call__(self) -> float:
+        self.now += self.tick
+        return self.now
+
+
+def test_minutes_become_steps_once(tmp_path: Path) -> None:
+    seen: list[Event] = []
+    one = trainer(tmp_path, hooks=(seen.append,), clock=Ticking(0.01), steps=None, minutes=0.1)  # 600 readings
+    progress = one.run()
+    (told,) = [event for event in seen if event["kind"] == "steps"]
+    assert told["per_second"] == pytest.approx(100)
+    assert 20 <= told["step"] < 40
+    assert progress.step == progress.total == told["total"]
+    assert 560 <= progress.step <= 600
+    assert progress.validations >= 20
+    saved = checkpoint.newest(tmp_path)
+    assert saved is not None
+    assert saved.meta["total"] == progress.total
 
 
 def test_validations_that_take_long_leave_most_of_the_minutes_to_training(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    now = 0.0
+    clock = Ticking(0.01)
 
     def long(*given: Any) -> dict[str, float]:
-        nonlocal now
-        now += 1
+        clock.now += 1
         return evaluate(*given)
 
-    def monotonic() -> float:
-        nonlocal now
-        now += 0.01
-        return now
-
-    monkeypatch.setattr("unrolled.training.trainer.evaluate", long)
-    monkeypatch.setattr("unrolled.training.trainer.time", SimpleNamespace(monotonic=monotonic))
-    progress = trainer(tmp_path, steps=None, minutes=0.1).run()  # six seconds: a validation takes more than a tenth
-    assert progress.validations == 3  # at 0.6 seconds, at 4.6, and at the end
-    assert progress.step > 300
+    monkeypatch.setattr("unrolled.training.selection.evaluate", long)
+    progress = trainer(tmp_path, clock=clock, steps=None, minutes=0.1).run()  # six seconds
+    assert progress.validations == 2  # when the clock was read, and at the end
+    assert 200 < progress.step < 300
+    assert progress.seconds < 6
 
 
-def test_without_a_budget_it_stops_when_validation_no_longer_improves(tmp_path: Path) -> None:
-    one = trainer(tmp_path, steps=None, lr=1e-12, patience=3)
+def test_slow_steps_are_not_timed_for_longer_than_a_tenth_of_the_minutes(tmp_path: Path) -> None:
+    progress = trainer(tmp_path, clock=Ticking(1.0), steps=None, minutes=0.5).run()  # thirty seconds
+    assert 20 <= progress.step <= 30
+
+
+def test_without_a_budget_the_rate_falls_when_validation_no_longer_improves(tmp_path: Path) -> None:
+    seen: list[Event] = []
+    one = trainer(tmp_path, hooks=(seen.append,), clock=Ticking(0.1), steps=None, lr=1e-12, patience=3)
     progress = one.run()
-    assert progress.stale == 3
-    assert progress.validations == 4
-    assert progress.step >= 4 * 40 - 1  # between two of them lie forty steps or more
-    assert progress.factor == 0.125
+    (told,) = [event for event in seen if event["kind"] == "fall"]
+    assert (told["step"], told["best"], told["steps"], told["early"], told["refit"]) == (160, 40, 20, True, False)
+    assert progress.step == 180
+    assert [event["step"] for event in seen if event["kind"] == "valid"] == [40, 80, 120, 160, 180]
 
 
 def test_the_weights_that_validated_best_are_kept(tmp_path: Path) -> None:
     judged: list[float] = []
 
     def ruin(event: Event) -> None:
+        if event["kind"] != "valid":
+            return
         judged.append(cost(one.task.chooses, event[one.task.chooses]))
         if event["step"] == 3:
             with torch.no_grad():
@@ -135,7 +161,7 @@ def test_of_validations_that_are_equally_good_the_one_with_the_lowest_loss_is_ke
 ) -> None:
     told = [(0.5, 0.9), (1.0, 0.6), (1.0, 0.2), (1.0, 0.3), (0.8, 0.1), (1.0, 0.25), (1.0, math.nan)]
     values = iter({"macro_f1": f1, "loss_nats_per_label": loss} for f1, loss in told)
-    monkeypatch.setattr("unrolled.training.trainer.evaluate", lambda *_: next(values))
+    monkeypatch.setattr("unrolled.training.selection.evaluate", lambda *_: next(values))
     one = trainer(tmp_path)
     kept = []
     for step in range(len(told)):
@@ -367,7 +393,7 @@ def test_a_checkpoint_holds_all_that_the_next_step_depends_on(tmp_path: Path) ->
     saved = checkpoint.newest(tmp_path)
     assert saved is not None
     parts = {name.split(".")[0] for name in saved.tensors}
-    assert parts == {"model", "optimizer", "rng", "carry"}
+    assert parts == {"model", "average", "optimizer", "rng", "carry"}
     assert saved.meta["step"] == 5
     again = trainer(tmp_path, "tag", steps=5, bptt=2, batch=2)
     again.restore(saved)

@@ -81,16 +81,20 @@ class Stopwatch:
     Args:
         budget: the seconds of the whole training.
         step, seconds: those that were spent before, if the run is resumed.
+
+    Attributes:
+        validation: the seconds of the last validation; ``None`` if there was none.
     """
 
     def __init__(self, budget: float, step: int, seconds: float) -> None:
         self._budget, self._first, self._began = budget, step, seconds
         self._mark: tuple[int, float] | None = None
         self._apart = 0.0  # seconds that were not spent on steps
+        self.validation: float | None = None
 
     def leave_out(self, seconds: float) -> None:
         """Do not count ``seconds``, which a validation took."""
-        self._apart += seconds
+        self._apart, self.validation = self._apart + seconds, seconds
 
     def tick(self, step: int, seconds: float) -> float | None:
         """The seconds of a step, once enough steps were timed, or else ``None``.

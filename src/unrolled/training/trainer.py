@@ -227,16 +227,16 @@ class Trainer:
 
     def _time(self, stopwatch: Stopwatch, started: float, batches: int) -> Stopwatch | None:
         """Read the clock after a step; once it has been read for long enough, the steps of training are fixed."""
-        p, took = self.progress, 0.0
+        p = self.progress
         a_step = stopwatch.tick(p.step, p.seconds)
-        if self.valid is not None and (a_step is not None or doubling(p.step)):
+        due = doubling(p.step) or (a_step is not None and stopwatch.validation is None)
+        if self.valid is not None and due:
             self._validate()
-            took = self.clock() - started - p.seconds
-            stopwatch.leave_out(took)
+            stopwatch.leave_out(self.clock() - started - p.seconds)
         if a_step is None:
             return stopwatch
-        left = (self.budget.seconds or 0) - p.seconds - took
-        self._allow(Allowance.measured(self.budget, p.step, left, a_step, took, batches))
+        left = (self.budget.seconds or 0) - (self.clock() - started)
+        self._allow(Allowance.measured(self.budget, p.step, left, a_step, stopwatch.validation or 0.0, batches))
         p.warm = min(p.warm, max(1, (p.total or 0) // 10))
         self._tell({"kind": "steps", "total": p.total, "every": p.every, "per_second": round(1 / a_step, 3)})
         self.save()  # from here on, nothing depends on a clock
@@ -258,7 +258,7 @@ class Trainer:
         self._whole = self._all_data()
         p.refit = self._whole is not None
         p.fall, p.end = (p.step, min(p.total, p.step + fall_length(p.best_at))) if early else (planned, p.total)
-        again = early or (p.refit and p.stale > 0)
+        again = early or p.stale > 0
         if again and p.best_at == 0:  # nothing is better than the initial weights, so there is nothing to refine
             p.end, p.refit = p.step, False
         elif again:
