@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,12 +15,28 @@ import numpy as np
 from unrolled import api
 from unrolled.runs.trained import Trained
 from unrolled.storage.directories import read_directory
+from unrolled.training.trainer import Trainer
 
 __all__ = ["RUNS", "Run", "as_lines", "log_of", "same_run"]
 
 _random = np.random.default_rng(0)
 _TEXTS = ["".join(_random.choice(list("abcd "), n)) for n in _random.integers(2, 30, 24)]
 _WAVES = [np.sin(0.7 * np.arange(n) + n).round(3).tolist() for n in (40, 25)]
+
+
+_TICK = 1 / 128  # exact in binary, however late it is
+
+
+@contextmanager
+def ticking() -> Iterator[None]:
+    """Trainers read a clock that goes on by one tick each time it is read, from 0."""
+    defaults: Any = Trainer.__init__.__kwdefaults__
+    clock, ticks = defaults["clock"], itertools.count()
+    defaults["clock"] = lambda: next(ticks) * _TICK
+    try:
+        yield
+    finally:
+        defaults["clock"] = clock
 
 
 @dataclass(frozen=True)
@@ -29,10 +48,12 @@ class Run:
 
     def fit(self, out: Path, *hooks: Any, **more: Any) -> Trained:
         small = {"steps": 12, "hidden": 4, "batch": 4, "seed": 3, "lr": 0.02, "device": "cpu"}
-        return api.fit(self.data, out=out, hooks=hooks, **{**small, **self.options, **more})
+        with ticking():
+            return api.fit(self.data, out=out, hooks=hooks, **{**small, **self.options, **more})
 
     def resume(self, out: Path, *hooks: Any) -> Trained:
-        return api.fit(self.data, out=out, resume=True, hooks=hooks)
+        with ticking():
+            return api.fit(self.data, out=out, resume=True, hooks=hooks)
 
 
 RUNS: dict[str, Run] = {
@@ -43,6 +64,10 @@ RUNS: dict[str, Run] = {
     "rows in epochs": Run(
         {"text": _TEXTS, "size": [float(len(text)) for text in _TEXTS]},
         {"target": "size", "tokens": "characters", "steps": None, "epochs": 2.5, "model": "gru", "embedding": 0},
+    ),
+    "rows by the clock": Run(
+        {"text": _TEXTS, "label": ["yes" if "a" in text else "no" for text in _TEXTS]},
+        {"target": "label", "tokens": "characters", "model": "gru", "steps": None, "minutes": 60 * _TICK / 60},
     ),
     "plain rows": Run(
         {"age": list(range(24)), "city": list("uvw") * 8, "passed": [n > 11 for n in range(24)]},

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from configs import data_config, model_config, task_config
-from contracts.runs import RUNS, as_lines
+from contracts.runs import RUNS, as_lines, log_of
 from samples import SAMPLES, sequences
 
 from unrolled.data.batches.loader import Loader
@@ -46,7 +46,7 @@ def test_what_is_held_out_changes_no_encoding_and_the_test_split_nothing_at_all(
     others = {n: column if n == target else spoiled(column) for n, column in run.data.items()}
     plain, odd = as_lines(run.data, tmp_path / "a.jsonl"), as_lines(others, tmp_path / "b.jsonl")
     kinds = {column: kind for column, kind in (("keys", "series"), ("text", "tokens")) if column in run.data}
-    short = {"steps": 3, "epochs": None, "kinds": kinds}
+    short = {"steps": 3, "epochs": None, "minutes": None, "kinds": kinds}
     files = {}
     for place, valid, test in (("one", plain, plain), ("two", odd, plain), ("three", plain, odd)):
         run.fit(tmp_path / place, **{**short, "valid": valid, "test": test})
@@ -60,6 +60,31 @@ def test_what_is_held_out_changes_no_encoding_and_the_test_split_nothing_at_all(
     ours, theirs = (json.loads(files[place]["results.json"])["metrics"] for place in ("one", "three"))
     assert ours["valid"] == theirs["valid"]
     assert ours["test"] != theirs["test"] or target is not None
+
+
+@pytest.mark.parametrize("options", [{"patience": 1, "steps": 20}, {"steps": 8}])
+def test_what_is_held_out_is_learned_at_the_end_but_the_test_split_never(
+    options: dict[str, Any], tmp_path: Path
+) -> None:
+    """The refit: weights that the validation rows change, encodings and validation metrics that they do not."""
+    run = RUNS["rows with dropout"]
+    others = {"text": spoiled(run.data["text"]), "label": run.data["label"]}
+    plain, odd = as_lines(run.data, tmp_path / "a.jsonl"), as_lines(others, tmp_path / "b.jsonl")
+    found = {}
+    for place, refit, test in (("no", "no", plain), ("yes", "auto", plain), ("odd", "auto", odd)):
+        trained = run.fit(tmp_path / place, **options, valid=0.25, test=test, refit=refit)
+        found[place] = read_directory(tmp_path / place), trained
+    (no, _), (yes, trained), (other, _) = found.values()
+    learned = any(line["kind"] == "refit" and line["kept"] for line in log_of(tmp_path / "yes"))
+    assert learned
+    assert "learned from this split too" in " ".join(trained.sentences("valid"))
+    assert no["model.safetensors"] != yes["model.safetensors"] == other["model.safetensors"]
+    for file in (name for name in yes if name.startswith("encodings/")):
+        assert no[file] == yes[file] == other[file]
+    valid = [json.loads(files["results.json"])["metrics"]["valid"] for files in (yes, other)]
+    assert valid[0] == valid[1]
+    before = [line for line in log_of(tmp_path / "yes") if line["kind"] == "valid"]
+    assert valid[0] in [{name: line[name] for name in valid[0]} for line in before]
 
 
 # --- windows and targets -----------------------------------------------------------------------------------------

@@ -64,12 +64,31 @@ def test_whether_it_saves_on_the_way_changes_nothing(name: str, tmp_path: Path) 
     assert one == other
 
 
+@pytest.mark.parametrize("stop", [2, 20, 40])
+def test_a_plain_run_ends_the_same_wherever_it_was_stopped(
+    stop: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While the clock is read, while the rate is held, and while it falls and the held-out rows are learned."""
+    run, straight, stopped = RUNS["rows by the clock"], tmp_path / "straight", tmp_path / "stopped"
+    run.fit(straight, checkpoint_every="7")
+    told = {line["kind"]: line for line in log_of(straight)}
+    assert 2 < told["steps"]["step"] < 20 < told["fall"]["step"] < 40 < told["refit"]["step"]
+    with monkeypatch.context() as patch, pytest.raises(Stop):
+        stop_at(patch, stop)
+        run.fit(stopped, checkpoint_every="7")
+    run.resume(stopped)
+    same_run(stopped, straight)
+
+
 @pytest.mark.soak
 def test_killed_at_random_moments_they_end_as_if_they_had_never_been(
     tmp_path: Path, times: Callable[[int, int], int]
 ) -> None:
     """``kill -9`` of a process of its own; `killing.py` is that program. (Rows: in test_reliability.py.)"""
-    program, names = Path(__file__).with_name("killing.py"), ("lanes, k2 > k1", "windows", "several at once")
+    program, names = (
+        Path(__file__).with_name("killing.py"),
+        ("lanes, k2 > k1", "windows", "several at once", "rows by the clock"),
+    )
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "OMP_NUM_THREADS": "1"}
     command = [sys.executable, str(program), str(tmp_path), str(times(2, 50)), *names]
     done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)

@@ -25,6 +25,31 @@ def test_without_a_terminal_there_is_a_line_now_and_then(capsys: pytest.CaptureF
     ]
 
 
+def test_what_happens_to_the_training_is_said_in_a_sentence(capsys: pytest.CaptureFixture[str]) -> None:
+    at = {"step": 60, "epoch": 2, "seconds": 2.0, "progress": None}
+    fall = {**at, "kind": "fall", "steps": 20, "best": 60, "early": False, "refit": False}
+    with Progress(quiet=False) as progress:
+        progress.hook({**at, "kind": "steps", "total": 2600, "every": 130, "per_second": 12.41})
+        progress.hook({**at, "kind": "flat", "loss": 0.69, "first": 0.693, "lr": 0.002})
+        progress.hook(fall)
+        progress.hook({**fall, "best": 40, "early": True, "refit": True})
+        progress.hook({**fall, "best": 0, "early": True, "steps": 0})
+        progress.hook({**at, "kind": "refit", "before": 0.5, "after": 0.4, "kept": True})
+        progress.hook({**at, "kind": "refit", "before": 0.5, "after": 0.9, "kept": False})
+    assert capsys.readouterr().err.splitlines() == [
+        "training: 2,600 steps (12.4 a second, measured once)",
+        "step 60: it learns nothing so far: its training loss is 0.69, as at the start (0.693). Check that the inputs "
+        "say something about the target, or try another lr than 0.002",
+        "step 60: the learning rate falls for the last 20 steps",
+        "step 60: nothing better since step 40; the learning rate falls for the last 20 steps, and the validation data "
+        "is learned too",
+        "step 60: no validation was better than the first weights, which are kept",
+        "step 60: the weights that learned the validation data too are kept",
+        "step 60: learning the validation data raised the loss on it from 0.5 to 0.9, so the weights from before are "
+        "kept",
+    ]
+
+
 def test_a_step_is_told_every_ten_seconds(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     clock = iter([0.0, 5.0, 11.0, 11.0])
     monkeypatch.setattr("unrolled.runs.progress.time", SimpleNamespace(monotonic=lambda: next(clock)))

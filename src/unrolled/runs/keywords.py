@@ -79,6 +79,7 @@ class Keywords(TypedDict, total=False):
     positions: Literal["rotary", "sinusoidal", "learned", "alibi", "none"]
     quantiles: Sequence[float]
     quote: Literal[""", """, "none"]
+    refit: Literal["auto", "yes", "no"]
     repeat_inputs: int
     rows_are: Literal["files", "lines"]
     sampled_softmax: int

@@ -276,7 +276,7 @@ class Trainer:
     def _all_data(self) -> Examples | None:
         """What is learned in the fall instead of ``train``; validates first, as that ends what can be judged."""
         p = self.progress
-        if self.valid is None or self._everything is None:
+        if self.valid is None or self._everything is None or not p.step:
             return None
         if p.validated != p.step:
             self._validate()
