@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import random
+from pathlib import Path
+from typing import Any
+
 import pytest
 import torch
 
-from unrolled.batch import Spelled
-from unrolled.errors import ShapeError
+import unrolled as ur
+from unrolled.batch import Spelled, letters_of
+from unrolled.errors import ShapeError, UsageError
 from unrolled.layers.embed import embed
 from unrolled.layers.letters import WordLetters
+from unrolled.runs.trained import Trained
 
 
 def letters(width: int = 5, size: int = 9, gain: float = 1.0) -> WordLetters:
@@ -59,3 +65,65 @@ def test_a_step_is_read_as_in_a_row() -> None:
 def test_what_are_no_letters_is_refused(ids: torch.Tensor, message: str) -> None:
     with pytest.raises(ShapeError, match=message):
         letters()(ids)
+
+
+# --- in models ----------------------------------------------------------------------------------------------------
+
+
+def new_words(count: int, seed: int) -> dict[str, list[str]]:
+    """Each text has one word that ends in -ing or -ed, which decides the label; no word is ever seen twice."""
+    draw = random.Random(seed)
+
+    def stem() -> str:
+        return "".join(draw.choices("abcdfghklmnoprstuvw", k=draw.randint(4, 6)))
+
+    labels = [draw.choice(["ing", "ed"]) for _ in range(count)]
+    return {"text": [f"{stem()} {stem()}{label} {stem()}" for label in labels], "label": labels}
+
+
+def fit(out: Path, table: Any = None, **asked: Any) -> Trained:
+    plain: dict[str, Any] = {"model": "gru", "hidden": 16, "steps": 60, "lr": 1e-2, "seed": 1, "quiet": True}
+    kinds = {"text": "tokens"}
+    return ur.fit(table or new_words(200, 1), out=out, kinds=kinds, **{**plain, "tokens": "words", **asked})
+
+
+def test_words_that_were_never_seen_are_read_by_their_letters(tmp_path: Path) -> None:
+    asked = {"target": "label", "task": "classify", "valid": 0.2}
+    found = {letters: fit(tmp_path / str(letters), letters=letters, **asked) for letters in (True, False)}
+    test = new_words(50, 2)
+    right = {}
+    for letters, trained in found.items():
+        answers = trained.predict({"text": test["text"]}).column("label_predicted").to_pylist()
+        right[letters] = sum(map(str.__eq__, answers, test["label"]))
+    assert right[True] >= 49 and right[False] < 38
+    trained = ur.load(tmp_path / "True")
+    live = trained.stream()
+    for word in test["text"][0].split():
+        answer = live.push(word)
+    whole = trained.predict({"text": test["text"][:1]})
+    assert answer["label_p_ed"] == pytest.approx(whole.column("label_p_ed")[0].as_py(), abs=1e-6)
+
+
+def test_pretrained_on_hidden_words_and_with_vectors(tmp_path: Path) -> None:
+    table = new_words(60, 3)
+    fit(tmp_path / "fill", {"text": table["text"]}, task="fill", letters=True, model="bigru", steps=4, valid=0)
+    again = fit(tmp_path / "tuned", table, target="label", init_from=str(tmp_path / "fill"), model=None, steps=4)
+    assert letters_of("text") in again.task.coder.specs
+    (tmp_path / "words.txt").write_text("".join(f"{word} 1 2 3\n" for word in table["text"][0].split()), "utf-8")
+    vectors = str(tmp_path / "words.txt")
+    own = fit(tmp_path / "vectors", table, target="label", letters=True, vectors=vectors, steps=1, lr=1e-9)
+    (word, *_), weights = table["text"][0].split(), own.network.state_dict()["columns.embeddings.0.weight"]
+    known = list(own.task.coder.inputs["text"].words)  # type: ignore[attr-defined]
+    assert weights[3 + known.index(word)].tolist() == pytest.approx([1, 2, 3], abs=1e-3)
+
+
+def test_what_is_translated_is_read_by_letters_too(tmp_path: Path) -> None:
+    table = {"text": new_words(60, 4)["text"], "to": ["x y"] * 60}
+    trained = fit(tmp_path / "run", table, target="to", task="translate", letters=True, steps=5, beam=1)
+    assert letters_of("text") in trained.network.columns.specs and letters_of("to") not in trained.task.coder.specs
+    assert len(trained.predict({"text": ["new words"]}).column("to_predicted")) == 1
+
+
+def test_a_text_that_is_continued_has_no_letters(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="letters only works with words that are read, and this task writes them"):
+        fit(tmp_path / "run", {"text": ["a b c d"] * 20}, task="next_step", letters=True)

@@ -57,9 +57,9 @@ class Spelling:
         """Learn the letters that occur at least twice, and a width that holds 99 of 100 distinct words, 20 at most."""
         counts: Counter[str] = Counter()
         for part in words:
-            values, numbers = pc.value_counts(_plain(part)).flatten()
+            values, numbers = pc.value_counts(part.cast(pa.large_string()).fill_null("")).flatten()
             counts.update(dict(zip(values.to_pylist(), numbers.to_pylist(), strict=True)))
-        known = pa.array(counts.keys(), pa.large_string())
+        known = _plain(pa.array(counts.keys(), pa.large_string()))
         lengths = _lengths(known)
         codes, place = np.unique(_code_points(known), return_inverse=True)
         often = np.bincount(place, np.repeat(np.array([*counts.values()], np.int64), lengths), len(codes)) >= _LEAST
@@ -82,8 +82,8 @@ class Spelling:
         return np.concatenate([np.zeros((0, self.width), self.dtype), *blocks])
 
     def _block(self, words: pa.Array) -> np.ndarray:
-        coded = _plain(words).dictionary_encode()
-        return self._spelled(coded.dictionary)[coded.indices.to_numpy()]
+        coded = words.cast(pa.large_string()).fill_null("").dictionary_encode()
+        return self._spelled(_plain(coded.dictionary))[coded.indices.to_numpy()]
 
     def _spelled(self, words: pa.Array) -> np.ndarray:
         """(U, L)."""
@@ -110,8 +110,7 @@ def reads_letters(asked: bool | None, role: Role) -> bool:
 
 
 def _plain(words: pa.Array) -> pa.Array:
-    """The same words, with an empty one for each that is not known, and without the code point 0."""
-    words = words.cast(pa.large_string()).fill_null("")
+    """The same words, with an empty one in place of ``<unknown>``, and without the code point 0."""
     words = pc.if_else(pc.equal(pc.ascii_lower(words), UNKNOWN_WORD), "", words)
     return pc.replace_substring(words, "\0", "\ufffd")
 
