@@ -56,7 +56,8 @@ def row(given: dict, lookback: int | None) -> float:
     lookback = lookback or max(64, 6 * season)
     first = origins[0]
     scale = np.abs(y[season:first] - y[: first - season]).mean()
-    held = [first - horizon - turn * max(1, horizon // 2) for turn in range(4)][::-1]
+    held = [first - horizon - turn * max(1, horizon // 2) for turn in range(8)][::-1]
+    held = [at for at in held if at >= first // 2]
     chosen = errors(ours(y, held, horizon, season, lookback)[0], y, held, scale)
     start = time.process_time()
     found, kinds = ours(y, origins, horizon, season, lookback)

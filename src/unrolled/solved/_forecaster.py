@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from dataclasses import replace
-from statistics import NormalDist
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -21,6 +20,7 @@ from unrolled.data.examples.examples import Examples
 from unrolled.data.plans.windows import Windows
 from unrolled.solved.solved_model import SolvedModel
 from unrolled.state import State, where
+from unrolled.tasks._spread import growth, independent, step_quantiles
 from unrolled.tasks.forecast import Forecast
 from unrolled.tasks.task import Task
 
@@ -29,7 +29,6 @@ __all__ = ["Forecaster", "Reading", "forecasts"]
 _LEAST = 6  # known values of a series from which it can be solved
 _WINDOWS, _ROWS = 400, 64  # windows whose errors are measured, and rows at a time
 _SURE = 0.01  # the least deviation of an error, in standard deviations of the values
-_COUNTED = 50  # errors from which quantiles are counted; below they are those of a normal distribution
 
 
 class Reading(NamedTuple):
@@ -163,19 +162,18 @@ class Forecaster(SolvedModel):
         if self.spread.shape[-1] == 1:
             return
         missed = self._missed(train)  # (N, H, C)
+        count = independent(len(train.window_ends()[0]), self.spread.shape[0], len(train.steps()))
         # Errors of 0 on training data do not promise that there will be none.
-        least = _SURE * np.nanstd(self._z(torch.from_numpy(_values(train))).numpy(), 0)
-        deviation = np.maximum(np.sqrt(np.nanmean(np.square(missed), 0)), least + 1e-6)
-        deviation = torch.from_numpy(deviation.astype(np.float32))
-        if self._gaussian:
-            self.spread[..., 1] = deviation.log()
-            return
-        counts = (~np.isnan(missed)).sum(0)
-        for place, quantile in enumerate(self._task.quantiles):
-            if quantile != 0.5:  # the median is the method's own forecast
-                counted = torch.from_numpy(np.nanquantile(missed, quantile, 0).astype(np.float32))
-                normal = NormalDist().inv_cdf(quantile) * deviation
-                self.spread[..., place] = torch.where(torch.from_numpy(counts) >= _COUNTED, counted, normal)
+        least = _SURE * np.nanstd(self._z(torch.from_numpy(_values(train))).numpy(), 0) + 1e-6
+        for channel in range(missed.shape[2]):
+            own = missed[..., channel]
+            if self._gaussian:
+                deviation = np.maximum(growth(own, count), least[channel])
+                self.spread[:, channel, 1] = torch.from_numpy(np.log(deviation))
+            else:
+                spread = step_quantiles(own, self._task.quantiles, count)
+                spread[:, self._task.quantiles.index(0.5)] = 0  # the median is the method's own forecast
+                self.spread[:, channel] = torch.from_numpy(spread)
 
     def _missed(self, train: Examples) -> np.ndarray:
         """(N, H, C) right less forecast z; NaN where it is not known."""
@@ -189,14 +187,11 @@ class Forecaster(SolvedModel):
             assert batch.target is not None
             missed.append((self._z(batch.target) - self.ahead(state.own)).numpy())
         found = np.concatenate(missed)
-        unmeasured = np.isnan(found).all(0)
-        if len(found) and not unmeasured.any():
+        if len(found):
             return found
         # Too short to look back at a whole forecast: errors grow as those of the last value do.
-        values = np.diff(self._z(torch.from_numpy(_values(train))).numpy(), axis=0)
-        apart = np.sqrt(np.nan_to_num(np.nanmean(np.square(values), 0), nan=1.0))
-        grown = np.sqrt(np.arange(1, self.spread.shape[0] + 1))[:, None] * apart
-        return np.where(unmeasured, grown, found if len(found) else grown[None])
+        apart = np.diff(self._z(torch.from_numpy(_values(train))).numpy(), axis=0)[:, None]
+        return np.asarray(np.concatenate([apart, -apart]) * np.sqrt(np.arange(1, self.spread.shape[0] + 1))[:, None])
 
 
 def _values(examples: Examples) -> np.ndarray:

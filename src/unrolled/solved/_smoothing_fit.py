@@ -13,7 +13,7 @@ import torch
 
 from unrolled.solved._smoothing import Smoother, advance, begin, early_gains
 
-__all__ = ["Data", "Found", "Prior", "Tried", "best", "prior", "smoother", "tried"]
+__all__ = ["Data", "Found", "Prior", "Tried", "best", "prior", "smoother", "tried", "without_level"]
 
 _LEVEL = 1e6  # the variance of the first level, in variances of an error: nothing is known of it
 _WAVES = 16  # waves of which a season is made at most
@@ -115,7 +115,7 @@ def prior(series: list[np.ndarray], period: int) -> Prior:
 
 def _waves(series: list[np.ndarray], period: int) -> tuple[np.ndarray, np.ndarray, float]:
     """The strongest waves of the season, (D, M), the variance of each, and that of what is left."""
-    shortened = [_without_level(z, period) for z in series]
+    shortened = [without_level(z, period) for z in series]
     powers, left, seasons = [], [], 0.0
     for z in shortened:
         phase = np.arange(len(z)) % period
@@ -137,7 +137,7 @@ def _waves(series: list[np.ndarray], period: int) -> tuple[np.ndarray, np.ndarra
     return np.array(waves), np.repeat(variance[chosen], 2), max(noise / 2, 1e-8)
 
 
-def _without_level(z: np.ndarray, period: int) -> np.ndarray:
+def without_level(z: np.ndarray, period: int) -> np.ndarray:
     """The values less the mean of the season around each; at both ends less that of the nearest season."""
     sums = np.concatenate([[0.0], np.cumsum(z)])
     begin = np.clip(np.arange(len(z)) - period // 2, 0, max(0, len(z) - period))

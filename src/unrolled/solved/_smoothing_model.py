@@ -16,13 +16,11 @@ from unrolled.data.examples.examples import Examples
 from unrolled.solved._forecaster import Forecaster, forecasts
 from unrolled.solved._smoothing import Smoothed, Smoother, advance, ahead, begin
 from unrolled.solved._smoothing_fit import Data, Found, smoother
-from unrolled.solved._training_series import centres, data_of, least, season_in, series_of
+from unrolled.solved._training_series import centres, data_of, groups_of, least, season_in, series_of
 from unrolled.tasks.task import Task
 
 __all__ = ["SmoothingModel"]
 
-_ALONE = 16  # channels that have their own weights; more share theirs
-_SHARING = 40  # channels from which shared weights are found
 _NUMBERS = 4_000_000  # of the corrections of the first steps
 _NAMES = ("alpha", "beta", "gamma", "phi", "drift")
 
@@ -59,11 +57,8 @@ class SmoothingModel(Forecaster):
     def solve(cls, task: Task, train: Examples, options: Any, seed: int) -> Self:
         """Choose the weights of each channel, or those that many share; then measure the errors."""
         assert train.target is not None
-        channels = train.target.values.shape[1]
-        every = list(range(channels))
-        some = np.unique(np.linspace(0, channels - 1, min(channels, _SHARING)).astype(np.int64)).tolist()
-        groups = [[channel] for channel in every] if channels <= _ALONE else [some]
-        longest = [z for channel in some for z in series_of(train, channel)]
+        channels, groups = train.target.values.shape[1], groups_of(train)
+        longest = [z for group in groups for z in series_of(train, group[0])]
         period = season_in(longest, task.coder.season)
         steps = min(task.batching.lookback, max(map(len, longest)), max(1, _NUMBERS // (len(groups) * (2 + period))))
         model = cls(task, options.model_copy(update={"period": period, "early": steps, "lanes": len(groups)}))
@@ -76,9 +71,9 @@ class SmoothingModel(Forecaster):
             fitted, _ = smoother(weights, [data.known[found.form.relative]], np.array([found.error]), steps)
             model.weights[:, lane] = torch.stack([getattr(fitted, name)[0] for name in _NAMES])
             model.early[lane] = fitted.early[0]
-        logs = np.array(relative * (channels if len(groups) == 1 else 1))[:channels]
-        middles = [centres(train, channel)[int(log)] for channel, log in zip(every, logs, strict=True)]
-        lowest = [least(train, channel) / 10 if log else 1.0 for channel, log in zip(every, logs, strict=True)]
+        logs = np.array(relative * (channels if len(groups) == 1 else 1))
+        middles = [centres(train, channel)[int(log)] for channel, log in enumerate(logs)]
+        lowest = [least(train, channel) / 10 if log else 1.0 for channel, log in enumerate(logs)]
         model._with_units(logs, np.array(middles), np.array(lowest))
         model._with_spread(train)
         return model

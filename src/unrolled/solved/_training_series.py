@@ -10,9 +10,11 @@ import numpy as np
 from unrolled.data.examples.examples import Examples
 from unrolled.solved._smoothing_fit import Data, prior
 
-__all__ = ["centres", "data_of", "filled", "least", "padded", "positive", "season_in", "series_of"]
+__all__ = ["centres", "data_of", "filled", "groups_of", "least", "padded", "positive", "season_in", "series_of"]
 
 _STEPS, _SERIES, _CELLS = 2000, 200, 60_000
+_ALONE = 16  # channels that have their own weights; more share theirs
+_SHARING = 40  # channels from which shared weights are found
 _ABOVE = 1e-3  # deviations from which a value counts as above 0
 _LONGEST = 700  # steps of a season
 
@@ -48,6 +50,15 @@ def padded(series: list[np.ndarray]) -> np.ndarray:
     for row, own in enumerate(series):
         values[row, : len(own)] = own
     return values
+
+
+def groups_of(train: Examples) -> list[list[int]]:
+    """The channels that have weights together: each by itself, or, where there are many, some that stand for all."""
+    assert train.target is not None
+    channels = train.target.values.shape[1]
+    if channels <= _ALONE:
+        return [[channel] for channel in range(channels)]
+    return [np.unique(np.linspace(0, channels - 1, min(channels, _SHARING)).astype(np.int64)).tolist()]
 
 
 def season_in(series: list[np.ndarray], season: int) -> int:

@@ -26,7 +26,7 @@ class Theta(SmoothingModel):
     b is the slope of the least-squares line through all values so far, less their season, and shrunk towards 0 while
     they are few. :math:`\theta = 2` takes half of it, which is the method that won the M3 competition; θ and α are
     those of the least AICc. The values have a season if the autocorrelation one season back is significant at 90 %;
-    it multiplies where all values are positive and that is more likely, and keeps its shape. With
+    it multiplies where all values are positive and that is more likely. With
     :math:`\theta \to \infty` and :math:`\alpha = 1` it is the drift.
 
     Applies to: forecasts, from 6 known values on.

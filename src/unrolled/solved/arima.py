@@ -1,0 +1,155 @@
+"""Seasonal ARIMA: the next value from the values and errors of some steps, and of a season, before."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, NamedTuple, Self
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from unrolled.config import Part
+from unrolled.data.examples.examples import Examples
+from unrolled.solved._arima_fit import Solved, choose
+from unrolled.solved._forecaster import Forecaster, forecasts
+from unrolled.solved._training_series import centres, data_of, filled, groups_of, least, season_in, series_of
+from unrolled.tasks.task import Task
+
+__all__ = ["Arima", "Past"]
+
+
+class Past(NamedTuple):
+    """The state.
+
+    Attributes:
+        steps: (B, C) int64, the steps since the first known value.
+        values: (B, C, K), the last values, the newest first; a missing one is its forecast.
+        errors: (B, C, Q), the errors of their forecasts.
+    """
+
+    steps: Tensor
+    values: Tensor
+    errors: Tensor
+
+
+class Arima(Forecaster):
+    r"""Seasonal ARIMA of each channel, its orders chosen by AICc.
+
+    .. math:: w_t = c + \sum_i \phi_i w_{t-i} + \sum_j \theta_j e_{t-j} + e_t,\qquad
+        w_t = (1 - B)^d (1 - B^m)^D z_t
+
+    Lags of values are 1 … p and, if the season has its own, m … m + p; those of errors 1 … q and m … m + q; p is at most
+    3 and q 2. D is 1 if the season explains 64 % of the variance around the level, and d counts the changes until the
+    KPSS test finds a level. Where all values are positive, logarithms are tried as well. The weights are those of
+    Hannan and Rissanen: least squares on the residuals of a long autoregression, then on the model's own errors; they
+    are drawn in where values or errors would grow. Up to 16 channels each have their own orders; more share theirs.
+    With d = 1 and no lags it is the last value, and with a constant the drift.
+
+    Until a window holds the values that its lags reach, the answer is the last season, or the last value.
+
+    Applies to: forecasts, from 6 known values on.
+
+    Cost: solving O(400 N) for at most 60 000 values; a step is O(K + Q), a forecast O(H (K + Q)), with K up to
+    2 m + 4.
+
+    References:
+        Hannan and Rissanen, 1982. https://doi.org/10.1093/biomet/69.1.81
+        Box, Jenkins and Reinsel, Time Series Analysis, 1994.
+    """
+
+    name: ClassVar[str] = "arima"
+
+    class Options(Part):
+        """Sizes that the data decides: the steps of a season, the lags of values and of errors, sets of weights."""
+
+        period: int | None = None
+        values: int | None = None
+        errors: int | None = None
+        lanes: int | None = None
+
+    constant: Tensor  # (L,)
+    values: Tensor  # (L, K)
+    errors: Tensor  # (L, Q)
+    needs: Tensor  # (L,) the values before a first forecast
+
+    def __init__(self, task: Task, options: Arima.Options) -> None:
+        super().__init__(task, options)
+        lanes, period = options.lanes or 1, options.period or 1
+        self.period = period
+        for name, shape in (
+            *(("constant", (lanes,)), ("needs", (lanes,))),
+            *(("values", (lanes, max(period, options.values or 1))), ("errors", (lanes, max(1, options.errors or 1)))),
+        ):
+            self.register_buffer(name, torch.zeros(shape))
+
+    @staticmethod
+    def applies(task: Task, train: Examples) -> bool:
+        """True for forecasts."""
+        return forecasts(task, train)
+
+    @classmethod
+    def solve(cls, task: Task, train: Examples, options: Any, seed: int) -> Self:
+        """Choose the orders of each channel, or those that many share; nothing is drawn at random."""
+        assert train.target is not None
+        channels, groups = train.target.values.shape[1], groups_of(train)
+        period = season_in([z for group in groups for z in series_of(train, group[0])], task.coder.season)
+        found = [_solved(train, group, period, task.batching.lookback) for group in groups]
+        sizes = {"values": max(len(one.values) for one in found), "errors": max(len(one.errors) for one in found)}
+        model = cls(task, options.model_copy(update={**sizes, "period": period, "lanes": len(groups)}))
+        for lane, one in enumerate(found):
+            model.constant[lane], model.needs[lane] = one.constant, len(one.values)
+            model.values[lane, : len(one.values)] = torch.from_numpy(one.values)
+            model.errors[lane, : len(one.errors)] = torch.from_numpy(one.errors)
+        logs = np.array([one.orders.relative for one in found] * (channels if len(groups) == 1 else 1))
+        middles = [centres(train, channel)[int(log)] for channel, log in enumerate(logs)]
+        lowest = [least(train, channel) / 10 if log else 1.0 for channel, log in enumerate(logs)]
+        model._with_units(logs, np.array(middles), np.array(lowest))
+        model._with_spread(train)
+        return model
+
+    def begin(self, rows: int) -> Past:
+        """The state before the first step."""
+        zeros = self.centre.new_zeros(rows, len(self.centre))
+        values, errors = (zeros.new_zeros(*zeros.shape, part.shape[1]) for part in (self.values, self.errors))
+        return Past(zeros.long(), values, errors)
+
+    def update(self, z: Tensor, known: Tensor, state: Past) -> Past:
+        """One step."""
+        expected = self._next(state)
+        error = torch.where(known & (state.steps >= self.needs), z - expected, 0.0)
+        started = known | (state.steps > 0)
+        value = torch.where(known, z, torch.where(started, expected, 0.0))
+        return Past(state.steps + started, _pushed(value, state.values), _pushed(error, state.errors))
+
+    def ahead(self, state: Past) -> Tensor:
+        """The forecasts of z, each from those before it."""
+        found = []
+        for _ in range(self.spread.shape[0]):
+            found.append(self._next(state))
+            state = Past(state.steps, _pushed(found[-1], state.values), _pushed(found[-1] * 0, state.errors))
+        return torch.stack(found, 1)
+
+    def _next(self, state: Past) -> Tensor:
+        """(B, C) the next value; while too few are known, that of a season before, or the last."""
+        value = self.constant + (self.values * state.values).sum(-1) + (self.errors * state.errors).sum(-1)
+        before = torch.where(state.steps >= self.period, state.values[..., self.period - 1], state.values[..., 0])
+        return torch.where(state.steps >= self.needs, value, before)
+
+
+def _pushed(new: Tensor, past: Tensor) -> Tensor:
+    return torch.cat([new[..., None], past[..., :-1]], -1)
+
+
+def _solved(train: Examples, group: list[int], period: int, lookback: int) -> Solved:
+    data = data_of(train, group, period)
+    series = {unit: [filled(z[: _length(z)]) for z in values] for unit, values in data.values.items()}
+    count = sum(max(0, len(z) - 1) for z in series[False])
+    change = {unit: 2 * total / max(1, count) for unit, total in data.change.items()}
+    return choose(series, change, period, max(1, 2 * lookback // 3))
+
+
+def _length(z: np.ndarray) -> int:
+    return int(np.flatnonzero(~np.isnan(z))[-1]) + 1
+
+
+MEMBER = Arima
