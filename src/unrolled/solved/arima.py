@@ -38,10 +38,10 @@ class Arima(Forecaster):
     .. math:: w_t = c + \sum_i \phi_i w_{t-i} + \sum_j \theta_j e_{t-j} + e_t,\qquad
         w_t = (1 - B)^d (1 - B^m)^D z_t
 
-    Lags of values are 1 … p and, if the season has its own, m … m + p; those of errors 1 … q and m … m + q; p is at most
-    3 and q 2. D is 1 if the season explains 64 % of the variance around the level, and d counts the changes until the
-    KPSS test finds a level. Where all values are positive, logarithms are tried as well. The weights are those of
-    Hannan and Rissanen: least squares on the residuals of a long autoregression, then on the model's own errors; they
+    Lags of values are 1 … p and, if the season has its own, m … m + p; those of errors 1 … q and m … m + q; p is at
+    most 3 and q 2. D is 1 if the season explains 64 % of the variance around the level, and d counts the changes until
+    the KPSS test finds a level. Where all values are positive, logarithms are tried as well. The weights are those of
+    Hannan and Rissanen: least squares on the residuals of a long autoregression, then on the model's own errors. They
     are drawn in where values or errors would grow. Up to 16 channels each have their own orders; more share theirs.
     With d = 1 and no lags it is the last value, and with a constant the drift.
 
