@@ -17,7 +17,7 @@ from unrolled.baselines._forecasts import known_so_far
 from unrolled.baselines.seasonal_naive import season
 from unrolled.batch import Batch
 from unrolled.config import Part
-from unrolled.data.encodings.facets import Channels
+from unrolled.data.encodings.facets import Flagged
 from unrolled.data.examples.examples import Examples
 from unrolled.data.forms.horizon import Horizon
 from unrolled.solved._window_choice import Choice, choose, lengths, refit
@@ -31,7 +31,7 @@ __all__ = ["LinearWindow"]
 
 _LONGEST = 1024  # steps of a window
 _MOST_WINDOWS = 200_000
-_MOST_WORK = 6e10  # multiplications: some seconds
+_MOST_WORK = 3e10  # multiplications: some seconds
 _LARGEST = 20_000_000  # weights
 _LEAST = 1e-6  # deviation
 
@@ -79,8 +79,9 @@ class LinearWindow(SolvedModel):
 
     def __init__(self, task: Task, options: LinearWindow.Options) -> None:
         super().__init__(task, options)
-        assert isinstance(task, Forecast) and isinstance(task.coder.answer, Channels)
-        self._target, self._flagged = task.coder.target, list(task.coder.answer.flagged)
+        assert isinstance(task, Forecast)
+        answer = task.coder.answer
+        self._target, self._flagged = task.coder.target, list(answer.flagged) if isinstance(answer, Flagged) else []
         self._channels, self._horizon = len(task.channels), task.coder.horizon
         numbers = task.outputs // (self._horizon * self._channels)
         self._steps = options.steps or 1

@@ -75,10 +75,6 @@ class Channels(Numbers, Protocol):
     def channels(self) -> Sequence[str]:
         """The names of the channels, in order."""
 
-    @property
-    def flagged(self) -> Sequence[int]:
-        """The channels that have a flag of missing values; their flags follow the values, in this order."""
-
 
 @runtime_checkable
 class Flagged(Protocol):
