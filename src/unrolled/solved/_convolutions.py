@@ -9,7 +9,7 @@ Steps before the first one are 0. Half of the kernels count all steps, the other
 the whole kernel lies inside the row. Values are rounded to multiples of 2⁻¹³ between −16 and 16, so that each r_t is
 exact in float32, and counts are the same for whole rows, in chunks, step by step and on any device.
 
-Axes: B rows, T steps, P steps kept of the past, C channels, D dilations, F features (a kernel, dilation and bias).
+Axes: B rows, T steps, P steps kept of the past, C channels, D dilations, A biases of a kernel, F = A · D · 84 features.
 """
 
 from __future__ import annotations
@@ -29,25 +29,20 @@ KERNELS = len(_PLACES)  # 84
 _REACH = _TAPS - 1  # dilations from the first tap to the last
 _MOST_CHANNELS = 9  # of a kernel
 _GRID, _LIMIT = 2.0**13, 16.0  # 9 channels · 12 · 16 · 2¹³ < 2²⁴
-_BLOCK = 1 << 17  # answers that are counted together: they fit into a cache
-_PIECE = 4096  # steps that are read together
+_BLOCK = 1 << 18  # answers that are counted together: they fit into a cache
 _GOLDEN = (np.sqrt(5) + 1) / 2  # its multiples spread evenly between 0 and 1
 
 
-def dilations_of(steps: int, biases: int, most: int = 32) -> tuple[list[int], list[int]]:
-    """The dilations for rows of ``steps`` steps, evenly spread in their logarithms, and the biases of each.
+def dilations_of(steps: int, count: int) -> tuple[int, ...]:
+    """``count`` dilations for rows of ``steps`` steps, evenly spread in their logarithms.
 
     A dilation that comes several times reads other channels each time, and has its biases from other rows.
 
-    >>> dilations_of(100, 119)[0][::4]
-    [1, 1, 1, 2, 3, 5, 7, 9]
-    >>> sum(dilations_of(100, 119)[1])
-    119
+    >>> dilations_of(100, 8)
+    (1, 1, 2, 2, 4, 6, 8, 12)
     """
-    count = min(biases, most)
     longest = np.log2(max(1.0, (steps - 1) / _REACH))
-    dilations = np.logspace(0, longest, count, base=2).astype(int)
-    return dilations.tolist(), [biases // count + (place < biases % count) for place in range(count)]
+    return tuple(np.logspace(0, longest, count, base=2).astype(int).tolist())
 
 
 class Convolutions(nn.Module):
@@ -56,54 +51,38 @@ class Convolutions(nn.Module):
     Args:
         channels: C.
         dilations: the dilations.
-        biases: the biases of each kernel at each of them.
+        biases: A.
     """
 
-    mask: Tensor
+    taps: Tensor
     biases: Tensor
-    reach: Tensor
 
-    def __init__(self, channels: int, dilations: Sequence[int], biases: Sequence[int]) -> None:
+    def __init__(self, channels: int, dilations: Sequence[int], biases: int) -> None:
         super().__init__()
-        self._dilations, self._counts = tuple(dilations), tuple(biases)
+        self._dilations = tuple(dilations)
         self.past = _REACH * max(dilations, default=0)  # P
-        self.size = KERNELS * sum(biases)  # F
-        self.register_buffer("mask", torch.zeros(len(dilations), KERNELS, channels))  # 1: the kernel reads the channel
-        self.register_buffer("biases", torch.zeros(self.size))  # of dilations, then biases, then kernels
-        self.register_buffer("reach", self._reach(), persistent=False)
-
-    def _reach(self) -> Tensor:
-        """(F,) int64: the first step that each feature counts."""
-        parts = []
-        for number, (dilation, count) in enumerate(zip(self._dilations, self._counts, strict=True)):
-            part = torch.zeros(count, KERNELS, dtype=torch.int64)
-            part[:, _inside(number)] = _REACH * dilation
-            parts.append(part.flatten())
-        return torch.cat([torch.zeros(0, dtype=torch.int64), *parts])
+        self.size = biases * len(dilations) * KERNELS  # F
+        self.register_buffer("taps", torch.zeros(len(dilations), KERNELS, _TAPS * channels))  # 0: it is not read
+        self.register_buffer("biases", torch.zeros(biases, len(dilations), KERNELS))
 
     def draw(self, rows: Sequence[Tensor], generator: np.random.Generator) -> None:
         """Draw the channels of each kernel, and its biases: quantiles of its answers on one of ``rows`` (T, C)."""
-        channels, most = self.mask.shape[2], min(_MOST_CHANNELS, self.mask.shape[2])
-        mask, biases = np.zeros(self.mask.shape, np.float32), []
-        for number, count in enumerate(self._counts):
-            for kernel in range(KERNELS):
-                size = 1 if channels == 1 else int(2 ** generator.uniform(0, np.log2(most + 1)))
-                mask[number, kernel, generator.choice(channels, min(size, most), replace=False)] = 1
-            self.mask[number] = torch.from_numpy(mask[number])
-            drawn = generator.integers(len(rows), size=KERNELS)
-            found = [self._quantiles(number, kernel, rows[row], count) for kernel, row in enumerate(drawn)]
-            biases.append(np.stack(found, 1).reshape(-1))
-        self.biases.copy_(torch.from_numpy(np.concatenate(biases).astype(np.float32)))
-
-    def _quantiles(self, number: int, kernel: int, row: Tensor, count: int) -> np.ndarray:
-        """(count,) quantiles of a kernel's answers on ``row`` (T, C), at the steps that it counts if there are any."""
-        x = torch.cat([row.new_zeros(self.past, row.shape[1]), self.rounded(row)])[None]
-        answers = self._answers(number, x.transpose(1, 2), len(row), slice(kernel, kernel + 1))[0, 0].numpy()
-        inside = range(KERNELS)[_inside(number)]
-        start = _REACH * self._dilations[number] if kernel in inside else 0
-        counted = answers[start:] if start < len(answers) else answers
-        levels = (np.arange(1, count + 1) + (number * KERNELS + kernel) * count) * _GOLDEN % 1
-        return np.quantile(counted, levels)
+        channels = self.taps.shape[2] // _TAPS
+        most, taps = min(_MOST_CHANNELS, channels), _taps()
+        seen = [torch.cat([row.new_zeros(self.past, channels), self.rounded(row)]) for row in rows]
+        reach, first = self._reach(), self._first()
+        for number, kernel in itertools.product(range(len(self._dilations)), range(KERNELS)):
+            size = 1 if channels == 1 else int(2 ** generator.uniform(0, np.log2(most + 1)))
+            mask = torch.zeros(channels)
+            mask[torch.from_numpy(generator.choice(channels, min(size, most), replace=False))] = 1
+            self.taps[number, kernel] = (taps[kernel, :, None] * mask).flatten()
+            row = seen[generator.integers(len(seen))]
+            windows = row[first[number][:, None] + torch.arange(len(row) - self.past)]  # (9, T, C)
+            answers = (self.taps[number, kernel] @ windows.transpose(1, 2).flatten(0, 1)).numpy()
+            inside = answers[int(reach[number, kernel]) :]
+            levels = (np.arange(1, len(self.biases) + 1) + (number * KERNELS + kernel) * len(self.biases)) * _GOLDEN % 1
+            found = np.quantile(inside if len(inside) else answers, levels)
+            self.biases[:, number, kernel] = torch.from_numpy(found)
 
     @staticmethod
     def rounded(x: Tensor) -> Tensor:
@@ -118,47 +97,48 @@ class Convolutions(nn.Module):
             steps: (B,) the steps of each row before the last T.
             lengths: (B,) how many of these are real.
 
-        Cost: 84 D · 9 C multiply-adds and F comparisons a step; D arrays of at most 84 · 4096 · B numbers.
+        Cost: 84 D · 9 C multiply-adds and F comparisons a step, in blocks that fit into a cache.
         """
-        total = torch.zeros(len(x), self.size, dtype=torch.int32, device=x.device)
+        total = torch.zeros(len(x), *self.biases.shape, dtype=torch.int32, device=x.device)
         new = x.shape[1] - self.past
-        rows = max(1, _BLOCK // (KERNELS * max(1, min(new, _PIECE))))
-        for first in range(0, len(x), rows):
-            own = slice(first, first + rows)
-            for at in range(0, new, _PIECE):
-                part = x[own, at : at + self.past + _PIECE].transpose(1, 2)
-                total[own] += self._count(part, steps[own] + at, lengths[own] - at)
-        return total
+        together = max(1, _BLOCK // max(1, self.taps[..., 0].numel()))
+        piece = max(1, min(new, together))
+        for begin in range(0, len(x), together // piece):
+            own = slice(begin, begin + together // piece)
+            for at in range(0, min(new, int(lengths[own].max())), piece):
+                total[own] += self._count(x[own, at : at + self.past + piece], steps[own] + at, lengths[own] - at)
+        return total.flatten(1)
 
     def _count(self, x: Tensor, steps: Tensor, lengths: Tensor) -> Tensor:
-        new = x.shape[2] - self.past
-        place = torch.arange(new, device=x.device)
-        padding = place >= lengths[:, None]  # (B, T)
-        found, biases = [], self.biases.split([KERNELS * count for count in self._counts])
-        for number, dilation in enumerate(self._dilations):
-            answers = self._answers(number, x, new)  # (B, 84, T)
-            early = padding | (steps[:, None] + place < _REACH * dilation)
-            answers.masked_fill_(padding[:, None], -torch.inf)
-            answers[:, _inside(number)] = answers[:, _inside(number)].masked_fill(early[:, None], -torch.inf)
-            each = biases[number].view(-1, KERNELS, 1)
-            found.extend((answers > bias).sum(2, dtype=torch.int32) for bias in each)
-        return torch.cat([x.new_zeros(len(x), 0, dtype=torch.int32), *found], 1)
+        """(B, A, D, 84)."""
+        step = torch.arange(x.shape[1] - self.past, device=x.device)
+        windows = x[:, self._first()[..., None] + step]  # (B, D, 9, T, C)
+        windows = windows.permute(1, 2, 4, 0, 3).reshape(len(self.taps), -1, len(x) * len(step))
+        answers = torch.bmm(self.taps, windows).view(*self.taps.shape[:2], len(x), len(step))  # (D, 84, B, T)
+        real = step < lengths[:, None]
+        if int(steps.min()) < self.past or not bool(real.all()):
+            counted = real & (steps[:, None] + step >= self._reach()[..., None, None])
+            answers.masked_fill_(~counted, -torch.inf)
+        each = [(answers > bias[..., None, None]).sum(3, dtype=torch.int32) for bias in self.biases]
+        return torch.stack(each).permute(3, 0, 1, 2)
 
-    def _answers(self, number: int, x: Tensor, new: int, kernels: slice = slice(None)) -> Tensor:
-        """(B, K, T): the answers of ``kernels`` at one dilation to the last T steps of ``x`` (B, C, P + T)."""
-        dilation = self._dilations[number]
-        begin = self.past - _REACH * dilation
-        taps = [x[:, :, begin + j * dilation :][:, :, :new] for j in range(_TAPS)]
-        weight = _kernels().to(x.device)[kernels, :, None] * self.mask[number, kernels, None]  # (K, 9, C)
-        return torch.matmul(weight.flatten(1), torch.cat(taps, 1))
+    def shares(self, counts: Tensor, steps: Tensor) -> Tensor:
+        """(B, F): ``counts`` divided by the steps that each kernel counts in rows of ``steps`` (B,), or NaN."""
+        counted = (steps[:, None, None] - self._reach()).clamp_min(0)  # (B, D, 84)
+        return (counts.view(-1, *self.biases.shape) / counted[:, None]).flatten(1)
+
+    def _first(self) -> Tensor:
+        """(D, 9) int64: the step of the past at which each tap begins."""
+        dilations = torch.tensor(self._dilations, device=self.taps.device)[:, None]
+        return self.past - dilations * torch.arange(_REACH, -1, -1, device=dilations.device)
+
+    def _reach(self) -> Tensor:
+        """(D, 84) int64: the first step that each kernel counts, 0 or 8 dilations, by turns."""
+        dilations = torch.tensor(self._dilations, device=self.taps.device)[:, None]
+        place = torch.arange(len(dilations), device=dilations.device)[:, None]
+        return _REACH * dilations * ((place + torch.arange(KERNELS, device=dilations.device)) % 2)
 
 
-def _kernels() -> Tensor:
+def _taps() -> Tensor:
     """(84, 9): the taps of each kernel."""
-    taps = torch.full((KERNELS, _TAPS), -1.0)
-    return taps.scatter_(1, torch.from_numpy(_PLACES), 2.0)
-
-
-def _inside(number: int) -> slice:
-    """The kernels that count only where they lie inside the row, at a dilation: every second one."""
-    return slice((number + 1) % 2, None, 2)
+    return torch.full((KERNELS, _TAPS), -1.0).scatter_(1, torch.from_numpy(_PLACES), 2.0)

@@ -31,7 +31,7 @@ __all__ = ["Rocket"]
 
 _SHORTEST = 9  # steps of the longest row: a kernel has nine taps
 _FEWEST = 4  # rows
-_BIASES, _FEWER, _FEWEST_BIASES = 119, 30, 6  # of a kernel, over all dilations: with few rows, many, and long ones
+_SIZES = ((32, 4), (32, 1), (8, 1))  # dilations, and biases of each kernel: for few rows, for many, for long ones
 _FEW_ROWS, _MOST_ROWS = 2048, 20_000
 _LOOKED_AT = 512  # rows from which biases are taken
 _MOST_WORK = 3e10  # comparisons while solving: some twenty seconds
@@ -63,11 +63,11 @@ class Rocket(SolvedModel):
     .. math:: o = s\, (W^\top (\phi - \bar\phi) + b), \qquad
         \phi_f = \frac{1}{n} \sum_{t \le n} [\, r_{f,t} > b_f \,]
 
-    84 kernels of nine taps at up to 32 dilations give about 10 000 shares, 2 520 with more than 2 048 rows (see
-    `Convolutions`); those that a row is too short for are at their mean. Several channels are added up, up to nine of
-    them at random for each kernel, of at most 64 in all. Numbers and categories of the row are read too, symbols over
-    time are not. The targets of the ridge are ±1 for each label, or the number; its penalty leaves out each row once,
-    and so does the scale s that makes labels probabilities. Of more than 20 000 rows so many are drawn.
+    84 kernels of nine taps at 32 dilations give 10 752 shares, 2 688 with more than 2 048 rows (see `Convolutions`);
+    those that a row is too short for are at their mean. Several channels are added up, up to nine of them at random
+    for each kernel, of at most 64 in all. Numbers and categories of the row are read too, symbols over time are not.
+    The targets of the ridge are ±1 for each label, or the number; its penalty leaves out each row once, and so does
+    the scale s that makes labels probabilities. Of more than 20 000 rows so many are drawn.
 
     The state is the last 8 · (largest dilation) steps and the counts, so it streams; whole rows, chunks and single
     steps count the same.
@@ -83,7 +83,7 @@ class Rocket(SolvedModel):
         """Its sizes."""
 
         dilations: tuple[int, ...] = ()
-        biases: tuple[int, ...] = ()
+        biases: int = 1
 
     name = "rocket"
 
@@ -128,13 +128,12 @@ class Rocket(SolvedModel):
             seed: for the channels and rows that are drawn.
         """
         generator = np.random.default_rng(seed)
-        chosen, count = _chosen(train, generator)
-        dilations, biases = dilations_of(int(train.steps()[chosen].max()), count)
-        model = cls(task, options.model_copy(update={"dilations": tuple(dilations), "biases": tuple(biases)}))
+        chosen, count, biases = _chosen(train, generator)
+        dilations = dilations_of(int(train.steps()[chosen].max()), count)
+        model = cls(task, options.model_copy(update={"dilations": dilations, "biases": biases}))
         drawn = generator.permutation(model._series.count)[: len(model.drawn)]
         model.drawn.copy_(torch.from_numpy(np.sort(drawn)))
         model.kernels.draw(model._some_rows(train, chosen, generator), generator)
-        model.mean.fill_(torch.nan)  # so that a row that is too short for a feature can be told
         features, targets = [], []
         for batch in Loader(train, Rows(train.steps(), _BATCH, kept=chosen)):
             assert batch.target is not None
@@ -205,26 +204,27 @@ class Rocket(SolvedModel):
         return RocketState(past, last, counts, state.steps + lengths)
 
     def _features(self, inputs: dict[str, Tensor], state: RocketState) -> Tensor:
-        """(B, F + R): the share of steps at which each feature was on, and the numbers of the row."""
-        counted = (state.steps[:, None] - self.kernels.reach).clamp_min(0)  # (B, F)
-        shares = torch.where(counted > 0, state.counts / counted, self.mean[: self.kernels.size])
+        """(B, F + R): the share of steps at which each feature was on, NaN before the first; the numbers of the row."""
+        shares = self.kernels.shares(state.counts, state.steps)
         return torch.cat([shares, self._rows.read(inputs, shares)], 1)
 
     def _answer(self, inputs: dict[str, Tensor], state: RocketState) -> Tensor:
         """(B, O), in float64 inside, so that a row's answer is the same beside any others."""
-        features = (self._features(inputs, state) - self.mean).double()
+        features = self._features(inputs, state) - self.mean
+        features = torch.where(features.isnan(), 0.0, features).double()
         return (features @ self.weight.double() + self.bias.double()).float()
 
 
-def _chosen(train: Examples, generator: np.random.Generator) -> tuple[np.ndarray, int]:
-    """The rows (N,) bool that it is solved from, and the biases of each kernel: fewer of both if there is too much."""
+def _chosen(train: Examples, generator: np.random.Generator) -> tuple[np.ndarray, int, int]:
+    """The rows (N,) bool that it is solved from, the number of dilations, and that of a kernel's biases."""
     steps = train.steps()
     places = generator.permutation(np.flatnonzero(steps))[:_MOST_ROWS]
-    biases = _BIASES if len(places) <= _FEW_ROWS else _FEWER
     work = KERNELS * int(steps[places].sum())
-    biases = max(_FEWEST_BIASES, min(biases, int(_MOST_WORK / work)))
-    rows = max(_FEWEST, int(len(places) * min(1.0, _MOST_WORK / (work * biases))))
-    return np.isin(np.arange(len(steps)), places[:rows]), biases
+    few = len(places) <= _FEW_ROWS
+    fitting = [(d, a) for d, a in _SIZES if d * a * work <= _MOST_WORK and (few or a == 1)]
+    dilations, biases = (*fitting, _SIZES[-1])[0]
+    rows = max(_FEWEST, int(len(places) * min(1.0, _MOST_WORK / (dilations * biases * work))))
+    return np.isin(np.arange(len(steps)), places[:rows]), dilations, biases
 
 
 MEMBER = Rocket
