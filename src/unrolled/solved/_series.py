@@ -14,7 +14,7 @@ from torch import Tensor
 
 from unrolled.batch import Continuous, Discrete, Spec
 from unrolled.data.encodings.encoding import Encoding
-from unrolled.data.encodings.facets import Channels, Numbers
+from unrolled.data.encodings.facets import Flagged, Numbers
 from unrolled.data.examples.preprocessor import Preprocessor
 
 __all__ = ["RowNumbers", "SeriesColumns"]
@@ -85,12 +85,8 @@ def _of_rows(specs: Mapping[str, Spec]) -> Iterator[tuple[str, Continuous | Disc
 
 
 def _column(name: str, spec: Continuous, encoding: Encoding) -> _Column:
-    if not isinstance(encoding, Numbers):
-        return _Column(name, spec.width, ())
-    count = len(encoding.mean)
-    if isinstance(encoding, Channels):
-        return _Column(name, count, tuple(encoding.flagged))
-    return _Column(name, count, tuple(range(count)) if spec.width > count else ())
+    count = len(encoding.mean) if isinstance(encoding, Numbers) else spec.width
+    return _Column(name, count, tuple(encoding.flagged) if isinstance(encoding, Flagged) else ())
 
 
 def _filled(x: Tensor, column: _Column, before: Tensor) -> Tensor:
