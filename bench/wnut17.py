@@ -4,8 +4,9 @@ Protocol: train (3 394 sentences), development (1 009) and test (1 287) as the s
 vectors, lists or texts. F1 is of exact spans and kinds, as CoNLL's script and seqeval count. The flags, the epoch and
 the columns were chosen on the development set.
 
-A token has five columns, all made of itself: the word in lower case (addresses, users and digits made alike), its shape
-(``Xxd`` for ``Ab1``), its first and last three letters, and its tag.
+A token has six columns, all made of itself: the word as it is written, the word in lower case (addresses, users and
+digits made alike), its shape (``Xxd`` for ``Ab1``), its first and last three letters, and its tag. One variant reads
+the letters of all of these too, and one nothing but the word and its letters.
 
 Published (Derczynski et al. 2017, https://aclanthology.org/W17-4418): the seven systems of the shared task reach 26.30
 to 41.86, most of them with outside vectors or lists. Expected without vectors: 20 to 30.
@@ -18,9 +19,12 @@ import common
 
 FILES = {"train": "wnut17train.conll", "dev": "emerging.dev.conll", "test": "emerging.test.annotated"}
 TUNED = ["--model", "bilstm", "--hidden", "128", "--dropout", "0.5", "--lr", "2e-3", "--epochs", "6"]
+MADE = ["--inputs", "column2,column3,column4,column5"]
 VARIANTS = {
-    "bilstm 128, CRF": [*TUNED, "--crf"],
-    "bilstm 128": TUNED,
+    "bilstm 128, CRF, letters": [*TUNED, "--crf", "--letters", "--inputs", f"words,{MADE[1]}"],
+    "bilstm 128, CRF, only the word and its letters": [*TUNED, "--crf", "--letters"],
+    "bilstm 128, CRF": [*TUNED, "--crf", *MADE],
+    "bilstm 128": [*TUNED, *MADE],
 }
 METRICS = ("entity_f1", "entity_precision", "entity_recall", "loss_nats_per_step")
 
@@ -45,7 +49,7 @@ def write(source: Path, target: Path) -> None:
     for line in source.read_text("utf-8").split("\n"):
         if line.strip():
             word, tag = line.split("\t")
-            lines.append("\t".join([*columns(word.strip()), tag.strip()]))
+            lines.append("\t".join([word.strip(), *columns(word.strip()), tag.strip()]))
         else:
             lines.append("")
     target.write_text("\n".join(lines), "utf-8")

@@ -204,7 +204,7 @@ def test_repeated_steps_hold_a_longer_answer(tmp_path: Path) -> None:
         "valid": 0,
         "quiet": True,
     }
-    with pytest.raises(DataError, match="but its inputs have 1 .*read each step more often with repeat_inputs 2"):
+    with pytest.raises(DataError, match="but its inputs have 1 .*read each step more often with repeat_inputs"):
         ur.fit(table, **asked, out=tmp_path / "short", steps=1)
     own: dict[str, Any] = {
         "kinds": {"word": "tokens"},

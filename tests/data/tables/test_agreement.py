@@ -44,7 +44,7 @@ def test_a_row_fits_where_its_alignments_do() -> None:
             assert str(caught.value) == (
                 f"clips.csv, row {row + 1}, column 'text': has {counted(len(rows[row]), 'token')}, which need {counted(least[row], 'step')}, "
                 f"but its inputs have {least[row] - 1} (use shorter steps or larger tokens, read each step more "
-                "often with repeat_inputs 2, leave the row out, or use the task 'translate')"
+                "often with repeat_inputs, leave the row out, or use the task 'translate')"
             )
 
 

@@ -118,6 +118,6 @@ def check_unaligned(target: Encoded, steps: np.ndarray, where: Where) -> None:
             file=where.file,
             row=where.row(row),
             column=where.column,
-            hint=f"use shorter steps or larger tokens, read each step more often with {named('repeat_inputs')} 2, "
+            hint=f"use shorter steps or larger tokens, read each step more often with {named('repeat_inputs')}, "
             "leave the row out, or use the task 'translate'",
         )
