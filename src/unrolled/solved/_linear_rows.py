@@ -5,7 +5,7 @@ Axes: R rows, F features, P folds, K outputs.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple
 
@@ -21,10 +21,11 @@ __all__ = ["Answer", "LinearFit", "fit_linear"]
 
 Answer = Literal["label", "set", "number"]
 
-_PENALTIES = {False: (1.0, 4.0, 16.0), True: (0.25, 1.0, 4.0)}  # C as in scikit-learn; True: features times ratios
+_WEAKEST = {False: 1.0, True: 0.25}  # the smallest C, as in scikit-learn; True: of features times ratios
+_TRIED, _FACTOR = 5, 4.0  # values of C at most, each a multiple of the one before
 _FOLDS, _STEPS, _LAST_STEPS = 5, 30, 200
 _LARGEST = 4_000_000  # weights of all folds that are solved at once
-_LONG = 30_000_000  # nonzeros times outputs from which fewer folds and penalties are tried
+_LONG = 30_000_000  # nonzeros times outputs from which there are fewer folds
 
 
 class LinearFit(NamedTuple):
@@ -118,7 +119,7 @@ def fit_linear(
         balanced: rows of each label have the same weight together.
         seed: for the folds.
 
-    Cost: at most 6 · 30 + 200 steps of `minimise`, each with two products of the matrix and K · 5 columns.
+    Cost: at most 10 · 30 + 200 steps of `minimise`, each with two products of the matrix and K · 5 columns.
 
     References:
         Wang and Manning, Baselines and Bigrams, 2012 (log-count ratios). https://aclanthology.org/P12-2018
@@ -131,10 +132,14 @@ def fit_linear(
     best, left_out = (-np.inf, 1.0, False), torch.zeros(count, outputs)
     if int(folds.max(initial=0)) > 0:
         for ratios in (False,) if answer == "number" else (False, True):
-            penalties = _PENALTIES[ratios][1:] if len(rows.ids) * outputs > _LONG else _PENALTIES[ratios]
-            for c, found in zip(penalties, _left_out(whole, each, folds, outputs, ratios, penalties), strict=True):
-                if (now := score(found, target)) > best[0] + 1e-9:
+            top = -np.inf
+            for c, found in _left_out(whole, each, folds, outputs, ratios):
+                now = score(found, target)
+                if now > best[0] + 1e-9:
                     best, left_out = (now, c, ratios), found
+                if now < top:  # larger values of C only learn the rows by heart
+                    break
+                top = now
     value, c, ratios = best
     scale = _ratios(whole, torch.ones(count, 1), outputs) if ratios else None
     final = replace(whole, scale=scale, penalty=1 / (c * max(1, count)))
@@ -145,24 +150,26 @@ def fit_linear(
 
 
 def _left_out(
-    whole: _Problem, each: Tensor, folds: np.ndarray, outputs: int, ratios: bool, penalties: tuple[float, ...]
-) -> list[Tensor]:
-    """(R, K) for each penalty: the outputs for each row of the model that was fitted without the row's fold."""
-    found = [torch.zeros(len(folds), outputs) for _ in penalties]
+    whole: _Problem, each: Tensor, folds: np.ndarray, outputs: int, ratios: bool
+) -> Iterator[tuple[float, Tensor]]:
+    """C, from the smallest, and (R, K) the outputs for each row of the model that was fitted without the row's fold."""
     last, together = int(folds.max()) + 1, max(1, _LARGEST // ((whole.rows.size + 1) * outputs))
+    parts: list[_Problem] = []
     for first in range(0, last, together):
-        numbers = np.arange(first, min(last, first + together))
-        kept = torch.from_numpy(folds[:, None] != numbers).float()  # (R, P)
+        kept = torch.from_numpy(folds[:, None] != np.arange(first, min(last, first + together))).float()  # (R, P)
         weights = kept * each[:, None]
         scale = _ratios(whole, kept, outputs) if ratios else None
-        x = torch.zeros(len(numbers), (whole.rows.size + 1) * outputs)
-        own = np.flatnonzero((folds >= numbers[0]) & (folds <= numbers[-1]))
-        for c, answers in zip(penalties, found, strict=True):
-            penalty = 1 / (c * float(kept.sum(0).mean()))
-            part = replace(whole, weights=weights / weights.sum(0), scale=scale, penalty=penalty)
-            x = minimise(part, x, _STEPS, 3e-4)  # from the solution for a stronger penalty
-            answers[own] = part.outputs(x)[own, folds[own] - first]
-    return found
+        parts.append(replace(whole, weights=weights / weights.sum(0), scale=scale))
+    solved = [torch.zeros(part.weights.shape[1], (whole.rows.size + 1) * outputs) for part in parts]
+    for index in range(_TRIED):
+        c, found, first = _WEAKEST[ratios] * _FACTOR**index, torch.zeros(len(folds), outputs), 0
+        for at, part in enumerate(parts):
+            penalty = last / (c * len(folds) * max(1, last - 1))
+            solved[at] = minimise(replace(part, penalty=penalty), solved[at], _STEPS, 3e-4)  # on from the last C
+            own = np.flatnonzero((folds >= first) & (folds < first + len(solved[at])))
+            found[own] = part.outputs(solved[at])[own, folds[own] - first]
+            first += len(solved[at])
+        yield c, found
 
 
 def _ratios(whole: _Problem, kept: Tensor, outputs: int) -> Tensor:
