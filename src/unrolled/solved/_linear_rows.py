@@ -21,9 +21,9 @@ __all__ = ["Answer", "LinearFit", "fit_linear"]
 
 Answer = Literal["label", "set", "number"]
 
-_WEAKEST = {False: 1.0, True: 0.25}  # the smallest C, as in scikit-learn; True: of features times ratios
+_SMALLEST = {False: 1.0, True: 0.25}  # the smallest C, as in scikit-learn; True: of features times ratios
 _TRIED, _FACTOR = 5, 4.0  # values of C at most, each a multiple of the one before
-_FOLDS, _STEPS, _LAST_STEPS = 5, 30, 200
+_FOLDS, _STEPS, _TOLERANCE = 5, 30, 3e-4
 _LARGEST = 4_000_000  # weights of all folds that are solved at once
 _LONG = 30_000_000  # nonzeros times outputs from which there are fewer folds
 
@@ -119,7 +119,7 @@ def fit_linear(
         balanced: rows of each label have the same weight together.
         seed: for the folds.
 
-    Cost: at most 10 · 30 + 200 steps of `minimise`, each with two products of the matrix and K · 5 columns.
+    Cost: at most 15 · 30 steps of `minimise`, each with two products of the matrix and K · 5 columns.
 
     References:
         Wang and Manning, Baselines and Bigrams, 2012 (log-count ratios). https://aclanthology.org/P12-2018
@@ -129,7 +129,7 @@ def fit_linear(
     each = _row_weights(target, outputs) if balanced and answer == "label" else torch.ones(count)
     whole = _Problem(rows, columns, target, (each / each.sum())[:, None], answer, None, 1.0)
     folds = _folds(target, answer, count, 3 if len(rows.ids) * outputs > _LONG else _FOLDS, seed)
-    best, left_out = (-np.inf, 1.0, False), torch.zeros(count, outputs)
+    best, left_out = (-np.inf, _SMALLEST[False], False), torch.zeros(count, outputs)
     if int(folds.max(initial=0)) > 0:
         for ratios in (False,) if answer == "number" else (False, True):
             top = -np.inf
@@ -142,8 +142,12 @@ def fit_linear(
                 top = now
     value, c, ratios = best
     scale = _ratios(whole, torch.ones(count, 1), outputs) if ratios else None
-    final = replace(whole, scale=scale, penalty=1 / (c * max(1, count)))
-    x = minimise(final, torch.zeros(1, (rows.size + 1) * outputs), _LAST_STEPS, 1e-6).view(-1, outputs)
+    x = torch.zeros(1, (rows.size + 1) * outputs)
+    for tried in _path(ratios):  # as the left-out models were fitted, or their temperature would not fit this one
+        x = minimise(replace(whole, scale=scale, penalty=1 / (tried * max(1, count))), x, _STEPS, _TOLERANCE)
+        if tried == c:
+            break
+    x = x.view(-1, outputs)
     weight = x[:-1] if scale is None else x[:-1] * scale
     heat = 1.0 if answer == "number" or value == -np.inf else _temperature(left_out, target, answer)
     return LinearFit(weight / heat, x[-1] / heat, c, ratios, float(value))
@@ -161,15 +165,20 @@ def _left_out(
         scale = _ratios(whole, kept, outputs) if ratios else None
         parts.append(replace(whole, weights=weights / weights.sum(0), scale=scale))
     solved = [torch.zeros(part.weights.shape[1], (whole.rows.size + 1) * outputs) for part in parts]
-    for index in range(_TRIED):
-        c, found, first = _WEAKEST[ratios] * _FACTOR**index, torch.zeros(len(folds), outputs), 0
+    for c in _path(ratios):
+        found, first = torch.zeros(len(folds), outputs), 0
         for at, part in enumerate(parts):
             penalty = last / (c * len(folds) * max(1, last - 1))
-            solved[at] = minimise(replace(part, penalty=penalty), solved[at], _STEPS, 3e-4)  # on from the last C
+            solved[at] = minimise(replace(part, penalty=penalty), solved[at], _STEPS, _TOLERANCE)  # on from the last C
             own = np.flatnonzero((folds >= first) & (folds < first + len(solved[at])))
             found[own] = part.outputs(solved[at])[own, folds[own] - first]
             first += len(solved[at])
         yield c, found
+
+
+def _path(ratios: bool) -> list[float]:
+    """The values of C, from the smallest; each model starts from the one before."""
+    return [_SMALLEST[ratios] * _FACTOR**index for index in range(_TRIED)]
 
 
 def _ratios(whole: _Problem, kept: Tensor, outputs: int) -> Tensor:
