@@ -23,7 +23,7 @@ from unrolled.testing.subject import Subject
 @pytest.fixture(scope="module", params=RUNS)
 def run(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Trained, Path]:
     folder = tmp_path_factory.mktemp("run") / "run"
-    return request.param, RUNS[request.param].fit(folder, steps=None, epochs=1), folder
+    return request.param, RUNS[request.param].fit(folder, steps=None, minutes=None, epochs=1), folder
 
 
 def test_a_loaded_model_is_the_same_to_the_bit(run: tuple[str, Trained, Path]) -> None:
