@@ -133,7 +133,7 @@ def _in_common(runs: Mapping[str, Trained], judged: dict[str, _Judged]) -> tuple
     gone = sorted(every - set(common))
     if not common:
         raise UsageError(f"{names[0]} and {names[1]} have no measure in common: their answers are in different units")
-    note = f"Left out, because they do not mean the same in all runs: {', '.join(gone)}."
+    note = f"Left out, because not all runs have them in the same units: {', '.join(gone)}."
     kept = {name: replace(one, metrics={m: one.metrics[m] for m in common}) for name, one in judged.items()}
     return kept, [note] if gone else []
 
