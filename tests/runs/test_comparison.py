@@ -16,7 +16,7 @@ import unrolled as ur
 from unrolled.errors import DataError, UsageError
 from unrolled.runs.trained import Trained
 
-SMALL: dict[str, Any] = {"hidden": 4, "device": "cpu", "quiet": True}
+SMALL: dict[str, Any] = {"plan": "fixed", "refit": "no", "hidden": 4, "device": "cpu", "quiet": True}
 
 
 def reviews(path: Path, rows: int = 120, seed: int = 0) -> Path:
@@ -114,6 +114,17 @@ def test_the_validation_split_is_used_where_there_is_no_test(tmp_path: Path) -> 
     ur.fit(file, order="day", horizon=12, steps=1, out=tmp_path / "longer", **SMALL)
     with pytest.raises(UsageError, match="the horizon of the first is 6, that of the second 12"):
         ur.compare([tmp_path / "run-0", tmp_path / "longer"])
+
+
+def test_a_validation_split_that_was_learned_is_refused(folder: Path, tmp_path: Path) -> None:
+    runs = [tmp_path / "a", tmp_path / "b"]
+    for out in runs:
+        options = {**SMALL, "refit": "yes"}
+        ur.fit(folder / "reviews.csv", target="mood", steps=60, out=out, **options)
+    assert ur.load(runs[0]).findings.refit is not None
+    with pytest.raises(UsageError, match=r"learned from its validation data too, in its last \d+ steps"):
+        ur.compare(runs)
+    assert ur.compare(runs, folder / "new.csv").cases == "60 sequences"
 
 
 def test_a_stopped_run_is_compared_with_its_best_weights_and_it_is_said(folder: Path, tmp_path: Path) -> None:

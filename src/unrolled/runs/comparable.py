@@ -54,7 +54,7 @@ def shared_data(runs: Runs, data: Any) -> Shared:
     """``data`` if it is given, else the test split if the runs have the same, else their validation split.
 
     Raises:
-        UsageError: the runs have no split in common, or read different rows from ``data``.
+        UsageError: the runs have no split in common, one has learned from it, or they read different rows of ``data``.
         DataError: ``data`` or the source of a run cannot be read, or the source has changed.
     """
     if data is not None:
@@ -71,11 +71,24 @@ def shared_data(runs: Runs, data: Any) -> Shared:
     for name in ("test", "valid"):
         parts = {run: found[name] for run, found in splits.items() if name in found}
         if len(parts) == len(runs) and all(_same(runs, a, b) for a, b in pairwise(parts.items())):
+            if name == "valid":
+                _check_unlearned(runs)
             return Shared(name, parts, (_CHOSEN,) if name == "valid" else ())
     raise UsageError(_why_none(runs, splits))
 
 
 _CHOSEN = "The weights were chosen on this validation split, so all figures are somewhat better than on new data."
+
+
+def _check_unlearned(runs: Runs) -> None:
+    """Refuse the validation split if a run has learned from it while its learning rate fell."""
+    for name, trained in runs.items():
+        if (steps := trained.findings.refit) is not None:
+            raise UsageError(
+                f"{name} learned from its validation data too, in its last {steps} steps, so it cannot be judged on it: "
+                f"train with {named('test')} or with {named('refit')} no, or give a file that none was trained on with "
+                f"{named('data')}"
+            )
 
 
 def _asks(trained: Trained) -> tuple[str, str, int]:
