@@ -85,7 +85,7 @@ def _check_unlearned(runs: Runs) -> None:
     for name, trained in runs.items():
         if (steps := trained.findings.refit) is not None:
             raise UsageError(
-                f"{name} learned from its validation data too, in its last {steps} steps, so it cannot be judged on it: "
+                f"{name} learned from its validation data too, in its last {steps} steps, so that is no test of it: "
                 f"train with {named('test')} or with {named('refit')} no, or give a file that none was trained on with "
                 f"{named('data')}"
             )
