@@ -113,7 +113,8 @@ def _answers(held_out: Sequences | None, train: Examples) -> int:
     """How many answers the validation split has."""
     if held_out is None or train.form.whole:
         return 0 if held_out is None else len(held_out)
-    column = held_out.column(next(name for name in train.inputs if name in held_out.kinds))
+    columns = [held_out.column(name) for name in held_out.kinds]
+    column = next((one for one in columns if has_time(one.type)), columns[0])
     lengths = list_lengths(column) if has_time(column.type) else pc.utf8_length(column).to_numpy()
     first = 0 if held_out.first is None else held_out.first
     return int((lengths - first).clip(min=0).sum())
