@@ -85,17 +85,21 @@ class Combined(Model):
 
     def __init__(self, network: Model, other: Model, how: How) -> None:
         super().__init__()
-        self.network, self.other, self.how = network, other, how
-        joint = "from" if how == "sum" else "and"
-        self.title = f"{network.title} {joint} {other.title}"
+        self.network, self.how = network, how
         self.columns, self.layer = network.columns, network.layer
         limits = [one.longest_read for one in (network, other) if one.longest_read is not None]
         self.longest_read, self.longest_written = min(limits, default=None), None
         self.register_buffer("share", torch.tensor(0.5))
-        for weights in other.parameters():
-            weights.requires_grad_(False)
+        self.replace(other)
         if how == "sum":
             network.silence()
+
+    def replace(self, other: Model) -> None:
+        """Take another ``other``, such as the same method solved on more data."""
+        self.other = other
+        self.title = f"{self.network.title} {'from' if self.how == 'sum' else 'and'} {other.title}"
+        for weights in other.parameters():
+            weights.requires_grad_(False)
 
     @property
     def causal(self) -> bool:

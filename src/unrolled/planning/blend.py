@@ -24,6 +24,7 @@ from unrolled.training.plans import evaluation_plan
 __all__ = ["Mixed", "weigh"]
 
 _SHARES = tuple(tenth / 10 for tenth in range(11))
+_SURE = 2.0  # standard errors: one gain in forty is as large by chance, and several models are tried
 _LEAST = 3  # groups of which a standard error can be taken
 
 
@@ -85,7 +86,8 @@ def weigh(
     if not math.isfinite(costs[best]):
         return None
     errors = {name: _error(name, shares[best], shares[0], known) for name in (task.chooses, task.watch)}
-    surely = costs[0] - costs[best] > errors[task.chooses] or losses[0] - losses[best] > errors[task.watch]
+    gains = {task.chooses: costs[0] - costs[best], task.watch: losses[0] - losses[best]}
+    surely = any(gain > _SURE * errors[name] for name, gain in gains.items())
     helps = best > 0 and costs[best] <= both and (surely or costs[-1] < costs[0])
     metric = [row.get(task.chooses, math.nan) for row in scores]
     return Mixed(task.chooses, _SHARES[best], metric[best], metric[0], metric[-1], helps, errors[task.chooses])

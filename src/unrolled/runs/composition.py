@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from unrolled.data.examples.examples import Examples
 from unrolled.metrics.metric import cost
 from unrolled.models.combined import Combined
@@ -15,7 +17,7 @@ from unrolled.runs.rivals import Rivals
 from unrolled.solved.solved_model import SolvedModel
 from unrolled.tasks.task import Task
 
-__all__ = ["blended", "with_start"]
+__all__ = ["blended", "solved_again", "solved_in", "with_start"]
 
 _MOST = 2  # solved models in a mixture
 
@@ -88,6 +90,28 @@ def blended(
         name = min(able, key=lambda one: (cost(task.chooses, able[one].value), one))
         config, network = _mixed(config, network, task, left.pop(name), name, able[name], say)
     return config, network
+
+
+def solved_again(config: RunConfig, network: Model, solved: Mapping[str, SolvedModel]) -> RunConfig:
+    """Replace the solved models in ``network`` by those of the same names; the configuration with their sizes.
+
+    Args:
+        config: of the run; it says which solved models the network has.
+        network: a model as `blended` gave it.
+        solved: name -> solved model, such as of more data.
+    """
+    part = network
+    for name in solved_in(config)[::-1]:
+        assert isinstance(part, Combined)
+        part.replace(solved[name])
+        config, part = _with_options(config, solved[name], name), part.network
+    return config
+
+
+def solved_in(config: RunConfig) -> list[str]:
+    """The names of the solved models that a run's model has: the one it starts from, and those mixed in, in order."""
+    names = [config.model.start, *config.model.blend]
+    return [name for name in names if name is not None and name != NONE]
 
 
 def _mixed(

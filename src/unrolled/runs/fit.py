@@ -188,6 +188,7 @@ def train(
     if "test" in encoded.judged and not can_be_judged(encoded.judged["test"], task.batching, config.training):
         raise DataError("no test sequence is long enough to be scored", hint="give more or longer test sequences")
     checkpoints, valid = folder / "checkpoints", encoded.judged.get("valid")
+    everything = all_data(folder, network, task, encoded.splits, encoded.train, config.training, say)
     trainer = Trainer(
         network,
         task,
@@ -198,7 +199,7 @@ def train(
         hooks,
         device,
         start.frozen,
-        everything=all_data(folder, network, task, encoded.splits, encoded.train, config.training, say),
+        everything=everything,
         from_start=config.model.start not in (None, NONE),
     )
     if saved is not None:
@@ -209,7 +210,8 @@ def train(
     else:
         shutil.rmtree(checkpoints, ignore_errors=True)  # the best weights of a run that was killed before it saved
     progress, selection = trainer.run(), trainer.selection
-    return Ended(network, progress, selection.best_metrics(), trainer.learned(), selection.before_refit(progress))
+    before = selection.before_refit(progress)
+    return Ended(network, progress, selection.best_metrics(), trainer.learned(), everything, before)
 
 
 def _with_tensorboard(wanted: bool, folder: Path, hooks: tuple[Hook, ...]) -> tuple[Hook, ...]:

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from unrolled.data.examples.examples import Examples
+from unrolled.errors import counted
 from unrolled.models.model import Model
 from unrolled.runs.advice import Course, about_data, about_training
 from unrolled.runs.card import card
+from unrolled.runs.composition import solved_again, solved_in
 from unrolled.runs.config import RunConfig
 from unrolled.runs.encode import Encoded
 from unrolled.runs.findings import Findings
 from unrolled.runs.judging import Judged, judge_split
 from unrolled.runs.refitting import Ended, with_weights
-from unrolled.runs.rivals import Rivals, rivals_of
+from unrolled.runs.rivals import Rivals, rivals_of, solved_of
 from unrolled.runs.splits import Splits
 from unrolled.runs.trained import Trained
+from unrolled.solved.solved_model import SOLVED
 from unrolled.storage.directories import write_file, write_manifest
 from unrolled.tasks.task import Task
 from unrolled.training import checkpoint
@@ -52,20 +56,38 @@ def judge(
                 outputs_over(network, before, encoded.judged["valid"], config.training, device)
             )
     metrics, judged = dict[str, dict[str, float]](), dict[str, Judged]()
-    for split, part in encoded.judged.items():
-        # The validation split is judged by what had not learned it, the test split by what learned all the rest.
-        weights, fair, known = None, rivals, None
-        if split == "valid":
-            weights, known = ended.before, ended.validated if task is before and network is ended.network else None
-        elif ended.before is not None:
-            fair = rivals_of(config, before, ended.learned, {split: part})
-        with with_weights(ended.network, weights):
-            metrics[split] = known or evaluate(network, task, part, config.training, device)
-            judged[split] = judge_split(network, task, part, metrics[split], fair, split, config.training, device)
+
+    def score(split: str, fair: Rivals, known: dict[str, float] | None = None) -> None:
+        part = encoded.judged[split]
+        metrics[split] = known or evaluate(network, task, part, config.training, device)
+        judged[split] = judge_split(network, task, part, metrics[split], fair, split, config.training, device)
+
+    # The validation split is judged by what had not learned it, the test split by what learned all the rest.
+    if "valid" in encoded.judged:
+        with with_weights(ended.network, ended.before):
+            score("valid", rivals, ended.validated if task is before and network is ended.network else None)
+    learned = _learned(config, encoded, ended)
+    if learned is not encoded.train:
+        config = solved_again(config, network, solved_of(config, before, learned, solved_in(config)))
+        network.to(device).eval()
+    if "test" in encoded.judged:
+        test = {"test": encoded.judged["test"]}
+        score("test", rivals if learned is encoded.train else rivals_of(config, before, learned, test))
     baselines = {split: found.baselines for split, found in judged.items()}
-    learned = {name: value for name, value in task.coder.learned.items() if before.coder.learned.get(name) != value}
-    found = _findings(folder, config, task, judged, ended.progress, learned)
+    numbers = {name: value for name, value in task.coder.learned.items() if before.coder.learned.get(name) != value}
+    found = _findings(folder, config, task, judged, ended.progress, numbers)
     return Trained(config, task, network.to("cpu"), metrics, baselines, folder, found)
+
+
+def _learned(config: RunConfig, encoded: Encoded, ended: Ended) -> Examples:
+    """What the final model is made from: the training split, or with it the validation split.
+
+    A network that was not bettered by training has not learned the validation split, but the solved model in it can.
+    """
+    if ended.everything is None or ended.progress.refused or not solved_in(config):
+        return ended.learned
+    whole = ended.learned if ended.learned is not encoded.train else ended.everything()
+    return encoded.train if whole is None else whole
 
 
 def _findings(
@@ -84,7 +106,10 @@ def _findings(
     course = Course.read(folder / "metrics.jsonl", task.watch, kept, progress.step)
     advice: list[str] = []
     verdict = verdicts.get("valid")
-    if verdict is None or not (verdict.outcome == "better" or verdict.perfect):
+    if kept == 0 and config.model.start is not None:
+        name = SOLVED.get(config.model.start).name
+        advice.append(f"The {name} is the model: {counted(progress.step, 'step')} of a network did not better it.")
+    elif verdict is None or not (verdict.outcome == "better" or verdict.perfect):
         advice += about_training(course, config.model, config.training)
     advice += about_data(judged["valid"].held, task.for_rare)
     if learned:

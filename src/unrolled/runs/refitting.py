@@ -34,6 +34,7 @@ class Ended:
         progress: where.
         validated: the metrics of the best validation, if anything was held out.
         learned: what was learned from at the end: the training split, or with it the validation split.
+        everything: gives both splits together; ``None`` if the validation split is not learned from.
         before: the weights that ``validated`` is of, if the validation split was learned after that.
     """
 
@@ -41,6 +42,7 @@ class Ended:
     progress: Progress
     validated: dict[str, float] | None
     learned: Examples
+    everything: Callable[[], Examples | None] | None
     before: dict[str, Tensor] | None
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from unrolled.baselines.baseline import Judge, fit_baselines, score_baselines
@@ -17,7 +17,7 @@ from unrolled.tasks.task import Task
 from unrolled.training.config import TrainingConfig
 from unrolled.training.evaluate import outputs_over
 
-__all__ = ["Rivals", "rivals_of"]
+__all__ = ["Rivals", "rivals_of", "solved_of"]
 
 _SAID = 4
 
@@ -80,9 +80,26 @@ def rivals_of(config: RunConfig, task: Task, train: Examples, judged: Mapping[st
         return Rivals()
     own: Own = config.training.own
     fitted: dict[str, Judge] = {**fit_baselines(train, own)}
-    solved = solve_all(task, train, config.model.own, config.training.seed)
+    solved = solved_of(config, task, train)
     for model in solved.values():
-        model.eval()
         fitted[model.name] = _Solved(model, task, config.training)
     on_valid = score_baselines(fitted, judged["valid"], own) if "valid" in judged else {}
     return Rivals(fitted, solved, on_valid)
+
+
+def solved_of(
+    config: RunConfig, task: Task, train: Examples, names: Collection[str] | None = None
+) -> dict[str, SolvedModel]:
+    """Solve the solved models: name of the member -> model.
+
+    Args:
+        config: of the run; what the user chose for them is kept, sizes that were chosen for other data are not.
+        task: what is asked.
+        train: the split that they are solved on.
+        names: only these; ``None``: all that can answer the task.
+    """
+    own = {key: {n: v for n, v in of.items() if n in config.asked} for key, of in config.model.own.items()}
+    found = solve_all(task, train, own, config.training.seed, names)
+    for model in found.values():
+        model.eval()
+    return found

@@ -9,7 +9,7 @@ Axes: B rows, O outputs.
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, ClassVar, Self
 
 from torch import Tensor
@@ -116,16 +116,23 @@ class SolvedModel(Model):
         return Sketch(Stack((self.name,), remembers=self.causal, whole=not self.causal))
 
 
-def solve_all(task: Task, train: Examples, own: Mapping[str, Mapping[str, Any]], seed: int) -> dict[str, SolvedModel]:
+def solve_all(
+    task: Task,
+    train: Examples,
+    own: Mapping[str, Mapping[str, Any]],
+    seed: int,
+    names: Collection[str] | None = None,
+) -> dict[str, SolvedModel]:
     """Solve every solved model that can answer ``task``: name of the member -> model.
 
     Args:
         task, train, seed: as for `SolvedModel.solve`.
         own: ``solved.name`` -> the options of that member.
+        names: only these; ``None``: all.
     """
     members: dict[str, type[SolvedModel]] = SOLVED.members()
     return {
         name: member.solve(task, train, options_of(own, "solved", name), seed)
         for name, member in members.items()
-        if member.applies(task, train)
+        if (names is None or name in names) and member.applies(task, train)
     }
