@@ -26,13 +26,13 @@ class Demand(NamedTuple):
     Attributes:
         gap: (B, C), the steps since the last demand, or since the first step.
         size, interval: (B, C), smoothed; before a first demand the means of training.
-        demanded: (B, C) bool, whether there was a demand.
+        demands: (B, C), how many demands there were.
     """
 
     gap: Tensor
     size: Tensor
     interval: Tensor
-    demanded: Tensor
+    demands: Tensor
 
 
 class Croston(Forecaster):
@@ -42,8 +42,10 @@ class Croston(Forecaster):
         z \mathrel{+}= \alpha (y_t - z),\quad p \mathrel{+}= \alpha (q_t - p) \text{ where } y_t > 0,\qquad
         \hat y_{t+h} = (1 - \alpha / 2)\, z / p
 
-    z is the size of a demand and p the interval between two, with :math:`q_t` the steps since the last one. The first
-    demand is the first z and p. One :math:`\alpha` per channel has the least squared error one step ahead in training.
+    z is the size of a demand and p the interval between two, with :math:`q_t` the steps since the last one. Both begin
+    at the means of training, and the n-th demand of a window counts 1/(n + 1) while that is more than :math:`\alpha`,
+    so that what the window shows is averaged first. One :math:`\alpha` per channel has the least squared error one step
+    ahead in training.
 
     Applies to: forecasts of values that are never negative, and 0 in at least 24 % of the steps of each channel.
 
@@ -103,18 +105,18 @@ class Croston(Forecaster):
         """The state before the first step."""
         size, interval, _ = self.usual
         zeros = torch.zeros_like(size).repeat(rows, 1)
-        return Demand(zeros, size.repeat(rows, 1), interval.repeat(rows, 1), zeros > 0)
+        return Demand(zeros, size.repeat(rows, 1), interval.repeat(rows, 1), zeros)
 
     def update(self, z: Tensor, known: Tensor, state: Demand) -> Demand:
         """One step."""
         wanted = known & (z > self.usual[2])
         gap = state.gap + 1
-        weight = torch.where(state.demanded, self.alpha, 1.0) * wanted
+        weight = torch.maximum(self.alpha, 1 / (state.demands + 2)) * wanted
         return Demand(
             torch.where(wanted, 0.0, gap),
             state.size + weight * (z - state.size),
             state.interval + weight * (gap - state.interval),
-            state.demanded | wanted,
+            state.demands + wanted,
         )
 
     def ahead(self, state: Demand) -> Tensor:
