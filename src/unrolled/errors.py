@@ -227,9 +227,9 @@ def command(source: str, options: Mapping[str, object]) -> str:
     if not _AS_FLAGS.get():
         name = "data" if source == IN_MEMORY.name else repr(source)
         values = {key: list(value) if isinstance(value, tuple) else value for key, value in options.items()}
-        values = {
-            key: value[0] if isinstance(value, list) and len(value) == 1 else value for key, value in values.items()
-        }
+        target = values.get("target")
+        if isinstance(target, list) and len(target) == 1:  # no other list may be given as its only value
+            values["target"] = target[0]
         return f"fit({', '.join([name, *(f'{key}={value!r}' for key, value in values.items())])})"
     words = ["unrolled", "fit", shlex.quote("-" if source == "standard input" else source)]
     for key, value in options.items():

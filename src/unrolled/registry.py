@@ -48,6 +48,7 @@ FOLDERS = {
     "task": "tasks",
 }
 
+_NOUNS = {"solved": "solved model"}  # where the kind alone is no noun
 _PACKAGE_ROOT = Path(__file__).parent
 _MEMBER_LINE = re.compile(r"^MEMBER\b.*=", re.MULTILINE)
 
@@ -161,7 +162,9 @@ class Registry:
         if key in _registered:
             found.append((f"the module {_registered[key].module}", _registered[key]))
         if not found:
-            raise UsageError(f"there is no {self.kind} {name!r}.{did_you_mean(name, self.names())}")
+            raise UsageError(
+                f"there is no {_NOUNS.get(self.kind, self.kind)} {name!r}.{did_you_mean(name, self.names())}"
+            )
         if len(found) > 1:
             (first, _), (second, _), *_ = found
             raise UsageError(f"both {first} and {second} have a {self.kind} {name!r}: uninstall {second}")

@@ -14,7 +14,7 @@ from unrolled.layers.mlp import MLP
 def described(model: str, **options: object) -> Description:
     data = {"text": ["ab", "ba", "aab", "bba"] * 5, "label": ["x", "y"] * 10}
     torch.manual_seed(0)
-    trained = api.fit(data, target="label", model=model, steps=1, hidden=4, **options)  # type: ignore[misc]
+    trained = api.fit(data, target="label", model=model, steps=1, hidden=4, plan="fixed", **options)  # type: ignore[misc]
     return trained.describe()
 
 

@@ -106,7 +106,8 @@ def test_its_weights_and_embeddings_have_the_names_of_its_parts() -> None:
     together = Combined(network(0), network(1), "mean")
     (named,) = together.embeddings().values()
     assert named.name in dict(together.named_parameters())
-    assert "share" in together.state_dict()
+    assert {name.split(".")[0] for name in together.state_dict()} == {"network", "other", "share"}  # each weight once
+    assert together.layer is together.network.layer and together.columns is together.network.columns
 
 
 def test_a_tied_head_has_no_weights_to_begin_at_0() -> None:

@@ -52,7 +52,7 @@ def test_whatever_decides_is_learned(decides: str, tmp_path: Path) -> None:
 
 
 def test_a_stream_is_told_the_title_first_and_ends_where_predict_does(tmp_path: Path) -> None:
-    model = fitted(rows("title and body", 40), tmp_path / "run", steps=5)
+    model = fitted(rows("title and body", 40), tmp_path / "run", steps=5, live=True)
     row = {"title": "w1 red", "body": "w2 w3 down w4", "tags": ["p", "q"]}
     wanted = model.predict([row]).column("y_p_1")[0].as_py()
     live = model.stream()
@@ -65,7 +65,7 @@ def test_a_stream_is_told_the_title_first_and_ends_where_predict_does(tmp_path: 
 
 
 def test_a_description_says_what_is_read_on_its_own(tmp_path: Path) -> None:
-    described = fitted(rows("title", 40), tmp_path / "run", steps=2).describe()
+    described = fitted(rows("title", 40), tmp_path / "run", steps=2, model="lstm", plan="fixed").describe()
     said = "title, tags are each read to one vector first; every step receives it, and so does the head"
     assert said in described.drawing
     assert described.columns["tags"].endswith(", a set; one of 5 symbols per step")

@@ -6,11 +6,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from configs import model_config, task_config
 
 from unrolled import api
+from unrolled.data.config import DataConfig
 from unrolled.declarations import Owner
 from unrolled.errors import UsageError, as_flags
-from unrolled.runs.options import given, of_part, own_options, refuse_idle
+from unrolled.runs.config import RunConfig
+from unrolled.runs.directory import keep_options
+from unrolled.runs.options import given, of_part, options_in, own_options, refuse_idle
+from unrolled.training.config import TrainingConfig
 
 TEXTS = {"text": ["the food was good", "bad food", "good", "so bad"] * 4, "label": ["yes", "no"] * 8}
 NUMBERS = {"x": [float(n) for n in range(16)], "y": [n > 7 for n in range(16)]}
@@ -69,6 +74,19 @@ def test_an_option_goes_to_its_part_and_to_its_members() -> None:
     assert own["encoding.tokens"]["min_count"] == 2
     assert own["encoding.tokens"]["vocabulary"] == 100
     assert "encoding.calendar" not in own
+
+
+def test_a_size_that_the_data_decided_is_no_option_of_the_user() -> None:
+    """A linear window has as many ``steps`` as it reads; those of the user are steps of training."""
+    own = {"solved.linear_window": {"steps": 64, "method": "windows"}}
+    model = model_config().model_copy(update={"own": own})
+    config = RunConfig(
+        task=task_config(name="forecast", horizon=3), data=DataConfig(), model=model, training=TrainingConfig(steps=2)
+    )
+    assert options_in(config, ["steps", "method", "horizon"]) == {"steps": 2, "horizon": 3}
+    keep_options(Path("run"), config, {"steps": 2, "horizon": 3})
+    with pytest.raises(UsageError, match="was started with steps = 2, not 64"):
+        keep_options(Path("run"), config, {"steps": 64})
 
 
 def test_an_unknown_option_is_refused_before_anything_is_read() -> None:

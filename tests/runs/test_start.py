@@ -27,7 +27,7 @@ TEXTS = [
 LABELS = ["cat" if "cat" in text else "none" for text in TEXTS]
 WORDS = [text.split() for text in TEXTS]
 LABELLED: dict[str, Any] = {"review": TEXTS[:30], "label": LABELS[:30]}
-SMALL: dict[str, Any] = {"steps": 6, "batch": 4, "device": "cpu", "checkpoint_every": "1"}
+SMALL: dict[str, Any] = {"steps": 6, "batch": 4, "device": "cpu", "checkpoint_every": "1", "plan": "fixed"}
 TUNE: dict[str, Any] = {**SMALL, "target": "label", "kinds": {"label": "category"}}
 
 
@@ -65,6 +65,18 @@ def stop_before(monkeypatch: pytest.MonkeyPatch, step: int) -> list[dict[str, to
 
     monkeypatch.setattr(Trainer, "_step", until)
     return weights
+
+
+def test_what_stands_beside_a_network_is_not_taken_over(tmp_path: Path) -> None:
+    """Its n-grams predict the next word, not a label; another solved model may start the new run."""
+    place = learned(tmp_path / "pretrained", "gru", task="next_step", tokens="words", blend=["ngram"])
+    theirs = ur.load(place)
+    assert theirs.network.title == "gru and 5-gram"
+    tuned = ur.fit(LABELLED, init_from=place, out=tmp_path / "run", **TUNE)
+    assert (tuned.network.title, tuned.config.model.blend) == ("gru", ())
+    assert tuned.network.trunk().keys() == theirs.network.trunk().keys()
+    with pytest.raises(UsageError, match="'ngram' cannot answer the task 'classify'"):
+        ur.fit(LABELLED, init_from=place, out=tmp_path / "other", start="ngram", **TUNE)
 
 
 # --- what is taken over --------------------------------------------------------------------------------------------

@@ -12,6 +12,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from unrolled.batch import Batch
+from unrolled.layers.inputs import InputEmbedding
+from unrolled.layers.layer import Layer
 from unrolled.layers.lengths import real_steps
 from unrolled.models._sketch import Sketch
 from unrolled.models.model import Column, LiveModel, Model, Named
@@ -86,7 +88,6 @@ class Combined(Model):
     def __init__(self, network: Model, other: Model, how: How) -> None:
         super().__init__()
         self.network, self.how = network, how
-        self.columns, self.layer = network.columns, network.layer
         limits = [one.longest_read for one in (network, other) if one.longest_read is not None]
         self.longest_read, self.longest_written = min(limits, default=None), None
         self.register_buffer("share", torch.tensor(0.5))
@@ -100,6 +101,16 @@ class Combined(Model):
         self.title = f"{self.network.title} {'from' if self.how == 'sum' else 'and'} {other.title}"
         for weights in other.parameters():
             weights.requires_grad_(False)
+
+    @property
+    def columns(self) -> InputEmbedding:  # type: ignore[override]  # an attribute would save its weights twice
+        """That of the network."""
+        return self.network.columns
+
+    @property
+    def layer(self) -> Layer:  # type: ignore[override]
+        """That of the network."""
+        return self.network.layer
 
     @property
     def causal(self) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from unrolled.data.examples.examples import Examples
+from unrolled.errors import UsageError, named
 from unrolled.metrics.metric import cost
 from unrolled.models.combined import Combined
 from unrolled.models.model import Model
@@ -32,8 +33,9 @@ def with_start(config: RunConfig, task: Task, rivals: Rivals, say: Say) -> RunCo
         say: receives a line about the choice.
 
     Raises:
-        UsageError: the user chose a solved model that cannot answer the task.
+        UsageError: the user chose a solved model that cannot answer the task, or whose share cannot be chosen.
     """
+    _check_blend(config, task, rivals)
     asked = config.model.start
     if asked == NONE or any(choice.field == "start" for choice in config.plan):
         return config
@@ -71,7 +73,7 @@ def blended(
         device: the device of the network.
         say: receives a line about each model that is mixed in.
     """
-    asked = config.model.blend
+    asked = config.model.blend if "blend" in config.asked else ()  # else it is of a run that was stopped while saved
     if NONE in asked or (config.training.plan == FIXED and not asked):
         return config, network
     left = {name: rivals.solved_by(name, task) for name in asked} or {
@@ -79,7 +81,10 @@ def blended(
         for name, model in rivals.solved.items()
         if name != config.model.start and not (config.model.live and model.cannot_stream)
     }
-    config = config.model_copy(update={"model": config.model.model_copy(update={"blend": ()})})
+    model = config.model.model_copy(update={"blend": ()})
+    config = config.model_copy(
+        update={"model": model, "plan": tuple(choice for choice in config.plan if choice.source != "blend")}
+    )
     while left and len(config.model.blend) < max(_MOST, len(asked)):
         found = {
             name: weigh(network, model.to(device), task, valid, config.training, device) for name, model in left.items()
@@ -112,6 +117,16 @@ def solved_in(config: RunConfig) -> list[str]:
     """The names of the solved models that a run's model has: the one it starts from, and those mixed in, in order."""
     names = [config.model.start, *config.model.blend]
     return [name for name in names if name is not None and name != NONE]
+
+
+def _check_blend(config: RunConfig, task: Task, rivals: Rivals) -> None:
+    """Refuse a mixture that cannot be made before hours of training."""
+    for name in config.model.blend:
+        if name == NONE:
+            continue
+        if not rivals.on_valid:
+            raise UsageError(f"{named('blend')} {name}: its share is chosen on validation data, and there is none")
+        rivals.solved_by(name, task)
 
 
 def _mixed(

@@ -14,7 +14,7 @@ from unrolled.config import Part, PartOfRun
 from unrolled.errors import DataError, UsageError, named
 from unrolled.registry import Registry
 from unrolled.runs.config import NEEDED, RunConfig
-from unrolled.runs.options import given, of_part
+from unrolled.runs.options import declared_of, given, of_part
 from unrolled.storage.atomic import discard, set_aside, sweep
 from unrolled.storage.directories import space_errors, write_file
 
@@ -109,7 +109,8 @@ def keep_options(folder: Path, config: RunConfig, options: dict[str, Any]) -> No
             if kind not in NEEDED and name not in Registry(kind):
                 continue
             own: Part = config_part.of(kind, name)
-            _keep(folder, own, {option: value for option, value in asked.items() if option in type(own).model_fields})
+            options = declared_of(key, own.model_dump())
+            _keep(folder, own, {option: value for option, value in asked.items() if option in options})
 
 
 def _keep(folder: Path, began: Part, values: dict[str, Any]) -> None:

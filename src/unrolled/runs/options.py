@@ -11,7 +11,16 @@ from unrolled.errors import UsageError, named
 from unrolled.registry import Registry
 from unrolled.runs.config import RunConfig
 
-__all__ = ["field_names", "given", "of_part", "options_in", "own_options", "reader_options", "refuse_idle"]
+__all__ = [
+    "declared_of",
+    "field_names",
+    "given",
+    "of_part",
+    "options_in",
+    "own_options",
+    "reader_options",
+    "refuse_idle",
+]
 
 _WORKS_WITH = {  # kind of member -> what an option works with, and what this run has instead
     "task": ("the task {}", "this run's task is {}"),
@@ -58,10 +67,24 @@ def options_in(config: RunConfig, names: Iterable[str]) -> dict[str, Any]:
     for part in ("data", "task", "model", "training"):
         values: PartOfRun = getattr(config, part)
         known = {option: getattr(values, field) for option, field in field_names(part).items()}
-        for own in values.own.values():
-            known = own | known
+        for key, own in values.own.items():
+            known = declared_of(key, own) | known
         found |= {name: known[name] for name in names if name in known}
     return found
+
+
+def declared_of(key: str, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Those of ``values`` that a user may set, without the sizes that the training data decided.
+
+    Args:
+        key: of a member, such as ``task.tag``.
+        values: its part of ``config.json``.
+
+    >>> declared_of("solved.linear_window", {"steps": 64, "method": "windows"})
+    {}
+    """
+    names = {option.name for option in declared().get(Owner(*key.split(".", 1)), ())}
+    return {name: value for name, value in values.items() if name in names}
 
 
 def own_options(options: Mapping[str, Any], members: Iterable[Owner]) -> dict[str, dict[str, Any]]:

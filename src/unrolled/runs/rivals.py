@@ -12,6 +12,7 @@ from unrolled.metrics.judged import Answers
 from unrolled.metrics.metric import best_first
 from unrolled.metrics.scoring import Own
 from unrolled.runs.config import RunConfig
+from unrolled.runs.opening import NONE
 from unrolled.solved.solved_model import SOLVED, SolvedModel, solve_all
 from unrolled.tasks.task import Task
 from unrolled.training.config import TrainingConfig
@@ -68,7 +69,7 @@ class Rivals:
 
 
 def rivals_of(config: RunConfig, task: Task, train: Examples, judged: Mapping[str, Examples]) -> Rivals:
-    """Fit the baselines and solve the solved models; nothing if no split is held out.
+    """Fit the baselines and solve the solved models; nothing if no split is held out, and none of them is asked for.
 
     Args:
         config: of the run.
@@ -76,7 +77,7 @@ def rivals_of(config: RunConfig, task: Task, train: Examples, judged: Mapping[st
         train: the split that they are fitted on.
         judged: the splits that are held out.
     """
-    if not judged:
+    if not judged and config.model.start in (None, NONE):
         return Rivals()
     own: Own = config.training.own
     fitted: dict[str, Judge] = {**fit_baselines(train, own)}

@@ -30,6 +30,7 @@ from unrolled.training import checkpoint
 __all__ = ["Start", "open_start", "start_again"]
 
 _OF_THE_HEAD = ("dropout", "pool")  # options of the model that no weight depends on
+_OF_THE_ANSWER = ("start", "blend", "live")  # what stands beside the network answers another question
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,16 +54,20 @@ class Start:
     def model(self, asked: Mapping[str, Any]) -> ModelConfig:
         """The configuration of the model; a user's options may change only its dropout and pooling.
 
+        The solved models beside the network of that run are left out: they answer its question, not the new one.
+
         Raises:
             UsageError: an option would change the model in another way.
         """
-        began = self.config.model
-        chosen = ModelConfig.check({**began.model_dump(), **of_part(asked, "model")})
+        began, free = self.config.model, {*_OF_THE_HEAD, *_OF_THE_ANSWER}
+        kept = began.model_dump(exclude=set(_OF_THE_ANSWER))
+        kept["own"] = {key: values for key, values in began.own.items() if not key.startswith("solved.")}
+        chosen = ModelConfig.check({**kept, **of_part(asked, "model")})
         for name, field in field_names("model").items():
-            if name in asked and name not in _OF_THE_HEAD:
+            if name in asked and name not in free:
                 self._same(name, getattr(began, field), getattr(chosen, field))
-        for values in began.own.values():
-            for name in values.keys() & asked.keys() - set(_OF_THE_HEAD):
+        for values in kept["own"].values():
+            for name in values.keys() & asked.keys() - free:
                 self._same(name, values[name], asked[name])
         return chosen
 

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from unrolled.baselines._arrays import asked_values, classes, label_sets, target_of
 from unrolled.baselines._linear_model import SparseRows
-from unrolled.batch import Batch
+from unrolled.batch import Batch, lengths_of, letters_of
 from unrolled.config import Part
 from unrolled.data.examples.examples import Examples
 from unrolled.data.examples.portions import take_rows
@@ -189,7 +189,8 @@ class NgramsOfText(SolvedModel):
 
     def step(self, inputs: dict[str, Tensor], state: State) -> tuple[Tensor, State]:
         """One token of each column of the main sequence, to the outputs (B, K) for the rows so far."""
-        beside = {column.name for column in self.texts if column.axis is not None}
+        sides = [(column.name, column.axis) for column in self.texts if column.axis is not None]
+        beside = {one for name, axis in sides for one in (name, letters_of(name), lengths_of(axis))}
         timed = {name: column[:, None] for name, column in inputs.items() if name not in beside}
         rows = len(next(iter(inputs.values())))
         ones = torch.ones(rows, dtype=torch.int64, device=self.weight.device)

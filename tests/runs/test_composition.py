@@ -1,0 +1,191 @@
+"""What a model is made of besides its network: chosen on the validation data, kept with the run, the same again."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from contracts.runs import same_run
+
+import unrolled as ur
+from unrolled.cli.main import main
+from unrolled.errors import UsageError
+from unrolled.metrics.metric import cost
+from unrolled.runs import fit as runs_fit
+from unrolled.runs.trained import Trained
+from unrolled.solved.solved_model import SOLVED, SolvedModel
+
+_dice = random.Random(0)
+_words = ["ab", "cd", "efg", "hij"]
+TEXTS = [" ".join(_dice.choice(_words) for _ in range(8)) for _ in range(40)]
+LETTERS: dict[str, Any] = {"text": TEXTS}
+WAVE: dict[str, Any] = {"load": (5 * np.sin(np.arange(150) * 2 * np.pi / 7)).round(2).tolist()}
+SMALL: dict[str, Any] = {"steps": 3, "hidden": 4, "device": "cpu", "quiet": True}
+NEXT: dict[str, Any] = {"tokens": "characters", **SMALL}
+AHEAD: dict[str, Any] = {"horizon": 3, **SMALL}
+
+
+@pytest.fixture(scope="module")
+def forecast(tmp_path_factory: pytest.TempPathFactory) -> Trained:
+    return ur.fit(WAVE, out=tmp_path_factory.mktemp("forecast") / "run", **AHEAD)
+
+
+@pytest.fixture(scope="module")
+def letters(tmp_path_factory: pytest.TempPathFactory) -> Trained:
+    """Words of letters after three steps of training: their n-grams know far more."""
+    return ur.fit(LETTERS, out=tmp_path_factory.mktemp("letters") / "run", **NEXT)
+
+
+def chosen(model: Trained, field: str) -> list[Any]:
+    return [choice.value for choice in model.config.plan if choice.field == field]
+
+
+def test_a_network_starts_from_the_best_on_validation(forecast: Trained) -> None:
+    members: dict[str, type[SolvedModel]] = SOLVED.members()
+    measure, rows = forecast.task.chooses, forecast.baselines["valid"]
+    able = {name: rows[one.name][measure] for name, one in members.items() if one.starts and one.name in rows}
+    assert len(able) > 2
+    best = min(able, key=lambda name: (cost(measure, able[name]), name))
+    assert (forecast.config.model.start, chosen(forecast, "start")) == (best, [best])
+    assert cost(measure, forecast.metrics["valid"][measure]) <= cost(measure, able[best]) + 1e-6
+    assert "from" in forecast.network.title
+
+
+def test_a_network_never_starts_from_what_memorises(letters: Trained) -> None:
+    """N-grams have seen the training data, so that nothing is left to learn there."""
+    assert not SOLVED.get("ngram").starts
+    assert letters.config.model.start is None
+
+
+def test_a_network_that_knows_less_is_mixed(letters: Trained) -> None:
+    assert letters.config.model.blend[0] == "ngram" == chosen(letters, "blend")[0]
+    measure = letters.task.chooses
+    assert letters.metrics["valid"][measure] <= letters.baselines["valid"]["5-gram"][measure] + 1e-6
+
+
+def test_nothing_is_mixed_where_it_does_not_help(tmp_path: Path) -> None:
+    """Letters by chance: no n-gram is better than their frequencies, which the network begins with."""
+    draw = random.Random(1)
+    table = {"text": ["".join(draw.choice("abcdefgh") for _ in range(30)) for _ in range(30)]}
+    model = ur.fit(table, out=tmp_path / "run", **NEXT)
+    assert (model.config.model.blend, chosen(model, "blend")) == ((), [])
+
+
+@pytest.mark.parametrize(
+    ("options", "start", "blend"),
+    [
+        ({"start": "none", "blend": ["none"]}, "none", ("none",)),
+        ({"start": "theta", "blend": ["none"]}, "theta", ("none",)),
+        ({"plan": "fixed"}, None, ()),
+        ({"plan": "fixed", "start": "ets", "blend": ["theta"]}, "ets", ("theta",)),
+        ({"start": "ets", "valid": 0}, "ets", ()),
+    ],
+)
+def test_what_a_user_asks_for_is_taken(
+    options: dict[str, Any], start: str | None, blend: tuple[str, ...], tmp_path: Path
+) -> None:
+    model = ur.fit(WAVE, out=tmp_path / "run", **AHEAD, **options)
+    assert model.config.model.start == start
+    if "blend" in options or options.get("plan") == "fixed" or "valid" in options:
+        assert (model.config.model.blend or ()) == blend
+    again = ur.load(tmp_path / "run")
+    assert again.network.title == model.network.title
+    assert again.predict(WAVE).equals(model.predict(WAVE))
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"start": "etc"}, r"there is no solved model 'etc'\. Did you mean 'ets'\?"),
+        ({"blend": ["etc"]}, r"there is no solved model 'etc'\. Did you mean 'ets'\?"),
+        ({"start": "rocket"}, "the solved model 'rocket' cannot answer the task 'forecast' on this data"),
+        ({"blend": ["rocket"]}, "the solved model 'rocket' cannot answer the task 'forecast' on this data"),
+        ({"blend": ["ets"], "valid": 0}, "blend ets: its share is chosen on validation data, and there is none"),
+    ],
+)
+def test_what_cannot_be_is_refused_before_training(options: dict[str, Any], message: str, tmp_path: Path) -> None:
+    seen: list[Any] = []
+    with pytest.raises(UsageError, match=message):
+        ur.fit(WAVE, out=tmp_path / "run", hooks=(seen.append,), **AHEAD, **options)
+    assert seen == [] and not (tmp_path / "run").exists()
+
+
+def test_an_unknown_name_is_an_error_of_usage(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "load.csv"
+    file.write_text("load\n" + "\n".join(map(str, WAVE["load"])))
+    words = ["fit", str(file), "--horizon", "3", "--steps", "1", "--out", str(tmp_path / "run")]
+    for name in ("--start", "--blend"):
+        assert main([*words, name, "etc"]) == 2
+        assert "etc" in capsys.readouterr().err
+
+
+def test_what_cannot_stream_is_left_out_of_a_live_model(tmp_path: Path) -> None:
+    wave = [[float(np.sin((0.8 if n % 2 else 0.4) * t + n)) for t in range(40)] for n in range(30)]
+    table = {"wave": wave, "quick": [bool(n % 2) for n in range(30)]}
+    model = ur.fit(table, target="quick", live=True, out=tmp_path / "run", **SMALL)
+    assert model.network.cannot_stream is None
+    for name in model.config.model.blend:
+        assert SOLVED.get(name).causal
+    model.stream().push({"wave": 0.5})
+
+
+def test_a_mixture_is_kept_with_the_run_and_streams_as_it_predicts(letters: Trained) -> None:
+    again = ur.load(letters.folder)
+    assert again.network.title == letters.network.title
+    assert again.metrics == letters.metrics
+    row = {"text": TEXTS[0]}
+    assert again.predict([row]).equals(letters.predict([row]))
+    assert again.evaluate(LETTERS) == letters.evaluate(LETTERS)
+    whole, parts = again.stream(), again.stream()
+    expected = whole.push(row)
+    for piece in (TEXTS[0][:7], TEXTS[0][7:]):
+        found = parts.push({"text": piece})
+        parts = letters.stream(parts.snapshot())
+    assert found == expected
+
+
+def test_a_forecast_from_a_solved_model_streams_as_it_predicts(forecast: Trained) -> None:
+    values = WAVE["load"][:100]
+    expected = forecast.predict({"load": values}).column("load_predicted")[0].as_py()
+    live = forecast.stream()
+    for value in values:
+        found = live.push({"load": value})
+    assert found["load_predicted"] == pytest.approx(expected, abs=1e-4)
+
+
+@pytest.mark.parametrize("where", ["blended", "judge", "manifest"])
+def test_a_run_that_stops_after_training_ends_the_same(
+    where: str, letters: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "run"
+
+    def stop(*arguments: Any, **named: Any) -> Any:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        if where == "manifest":  # everything is written but the line that ends the run
+            patch.setattr("unrolled.runs.outcome.write_manifest", stop)
+        else:
+            patch.setattr(runs_fit, where, stop)
+        ur.fit(LETTERS, out=out, **NEXT)
+    assert not (out / "manifest.json").exists()
+    again = ur.fit(LETTERS, out=out, resume=True)
+    assert again.config.plan == letters.config.plan
+    same_run(out, Path(str(letters.folder)))
+
+
+def test_the_plan_of_a_resumed_run_is_not_made_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    out = tmp_path / "run"
+
+    def stop(*arguments: Any, **named: Any) -> Any:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(runs_fit, "train", stop)
+        ur.fit(WAVE, out=out, **AHEAD)
+    monkeypatch.setattr("unrolled.runs.encode.choose_open", stop)  # never asked again
+    model = ur.fit(WAVE, out=out, resume=True)
+    assert chosen(model, "start") == [model.config.model.start]
