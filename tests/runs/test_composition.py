@@ -156,11 +156,13 @@ def test_a_forecast_from_a_solved_model_streams_as_it_predicts(forecast: Trained
     assert found["load_predicted"] == pytest.approx(expected, abs=1e-4)
 
 
-@pytest.mark.parametrize("where", ["blended", "judge", "manifest"])
-def test_a_run_that_stops_after_training_ends_the_same(
-    where: str, letters: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("name", ["letters", "forecast"])
+@pytest.mark.parametrize("where", ["train", "judge", "manifest"])
+def test_a_run_that_stops_beside_its_training_ends_the_same(
+    where: str, name: str, request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    out = tmp_path / "run"
+    finished: Trained = request.getfixturevalue(name)
+    out, (data, options) = tmp_path / "run", {"letters": (LETTERS, NEXT), "forecast": (WAVE, AHEAD)}[name]
 
     def stop(*arguments: Any, **named: Any) -> Any:
         raise KeyboardInterrupt
@@ -170,11 +172,11 @@ def test_a_run_that_stops_after_training_ends_the_same(
             patch.setattr("unrolled.runs.outcome.write_manifest", stop)
         else:
             patch.setattr(runs_fit, where, stop)
-        ur.fit(LETTERS, out=out, **NEXT)
+        ur.fit(data, out=out, **options)
     assert not (out / "manifest.json").exists()
-    again = ur.fit(LETTERS, out=out, resume=True)
-    assert again.config.plan == letters.config.plan
-    same_run(out, Path(str(letters.folder)))
+    again = ur.fit(data, out=out, resume=True)
+    assert again.config.plan == finished.config.plan
+    same_run(out, Path(str(finished.folder)))
 
 
 def test_the_plan_of_a_resumed_run_is_not_made_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
