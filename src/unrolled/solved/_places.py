@@ -178,7 +178,7 @@ class _Problem:
         shares = [groups.places * size for size in groups.sizes]
 
         def spread(free: Tensor) -> Tensor:
-            parts = [(reach @ part.view(groups.places, -1)).view(part.shape) for part in free.split(shares)]
+            parts = [(reach @ part.view(groups.places, -1)).view(part.shape) for part in torch.split(free, shares)]
             return torch.cat(parts)
 
         return spread

@@ -23,10 +23,10 @@ _MOST_CLASSES = 256  # of a category that is read as one number for each
 
 
 class _Column(NamedTuple):
-    """A column of numbers over time: its first ``count`` numbers are values, then come the flags of ``flagged``."""
+    """A column of numbers over time: its first ``values`` numbers are values, then come the flags of ``flagged``."""
 
     name: str
-    count: int
+    values: int
     flagged: tuple[int, ...]
 
 
@@ -43,14 +43,14 @@ class SeriesColumns:
             for name, spec in coder.specs.items()
             if isinstance(spec, Continuous) and spec.time
         ]
-        self.count = sum(column.count for column in self._columns)
+        self.count = sum(column.values for column in self._columns)
 
     def read(self, inputs: dict[str, Tensor], before: Tensor) -> Tensor:
         """(B, T, C), from columns (B, T, W); ``before`` (B, C) is the step before the first one."""
         return torch.cat(
             [
                 _filled(inputs[column.name], column, part)
-                for column, part in zip(self._columns, before.split([c.count for c in self._columns], 1), strict=True)
+                for column, part in zip(self._columns, torch.split(before, [c.values for c in self._columns], 1), strict=True)
             ],
             2,
         )
@@ -91,11 +91,11 @@ def _column(name: str, spec: Continuous, encoding: Encoding) -> _Column:
 
 def _filled(x: Tensor, column: _Column, before: Tensor) -> Tensor:
     """The values of ``x`` (B, T, W), the flagged ones replaced by the last value before them."""
-    values = x[..., : column.count]
+    values = x[..., : column.values]
     if not column.flagged:
         return values
     gone = torch.zeros_like(values, dtype=torch.bool)
-    gone[..., list(column.flagged)] = x[..., column.count : column.count + len(column.flagged)] > 0.5
+    gone[..., list(column.flagged)] = x[..., column.values : column.values + len(column.flagged)] > 0.5
     whole = torch.cat([before[:, None], values], 1)
     place = torch.arange(1, whole.shape[1], device=x.device)[:, None].expand_as(values)
     return whole.gather(1, torch.where(gone, 0, place).cummax(1).values)

@@ -109,8 +109,8 @@ class WindowSource:
             level, scale = self._scales(begins, stops)
             constant = np.broadcast_to(scale, (len(part), 1, channels))
             x = np.concatenate([x - level, constant], 1)
-            flat = (np.moveaxis(numbers, 2, 1).reshape(-1, numbers.shape[1]) for numbers in (x, y - level))
-            yield *flat, constant.reshape(-1)
+            flat = [np.moveaxis(numbers, 2, 1).reshape(-1, numbers.shape[1]) for numbers in (x, y - level)]
+            yield flat[0], flat[1], constant.reshape(-1)
 
     def _scales(self, begins: np.ndarray, stops: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """The level and scale of each window, (n, 1, C); 0 and 1 where windows are not scaled."""
