@@ -21,7 +21,7 @@ from unrolled.training.config import TrainingConfig
 from unrolled.training.evaluate import run_over
 from unrolled.training.plans import evaluation_plan
 
-__all__ = ["Mixed", "weigh"]
+__all__ = ["Mixed", "surely_better", "weigh"]
 
 _SHARES = tuple(tenth / 10 for tenth in range(11))
 _SURE = 2.0  # standard errors: one gain in forty is as large by chance, and several models are tried
@@ -93,6 +93,24 @@ def weigh(
     return Mixed(task.chooses, _SHARES[best], metric[best], metric[0], metric[-1], helps, errors[task.chooses])
 
 
+def surely_better(
+    network: Model, other: Model, task: Task, part: Examples, config: TrainingConfig, device: str
+) -> bool:
+    """Whether ``network`` is better than ``other`` on ``part`` by more than a standard error.
+
+    Args:
+        network, other, task, part, config, device: as for `weigh`.
+    """
+    known = programs(config.own)
+    found = [_sums(network, other, task, group, config, device, known, (0.0, 1.0)) for group in grouped(part).parts]
+    pairs = [one for one in found if one is not None]
+    if len(pairs) < _LEAST:
+        return False
+    ours, theirs = [one[0] for one in pairs], [one[1] for one in pairs]
+    costs = [_cost(task.chooses, values(_total(sums), known)) for sums in (ours, theirs)]
+    return costs[1] - costs[0] > _error(task.chooses, ours, theirs, known)
+
+
 def _cost(name: str, row: dict[str, float]) -> float:
     value = cost(name, row.get(name, math.nan))
     return value if math.isfinite(value) else math.inf
@@ -107,16 +125,23 @@ def _error(name: str, ours: list[Sums], theirs: list[Sums], known: Programs) -> 
 
 
 def _sums(
-    network: Model, other: Model, task: Task, part: Examples, config: TrainingConfig, device: str, known: Programs
+    network: Model,
+    other: Model,
+    task: Task,
+    part: Examples,
+    config: TrainingConfig,
+    device: str,
+    known: Programs,
+    shares: tuple[float, ...] = _SHARES,
 ) -> list[Sums] | None:
     """The sums of the metrics for each share; ``None`` if the outputs are not plain numbers."""
     plan = evaluation_plan(part, task.batching, config, network.causal and other.causal)
-    loader, totals = Loader(part, plan), [Sums() for _ in _SHARES]
+    loader, totals = Loader(part, plan), [Sums() for _ in shares]
     pairs = zip(run_over(network, loader, device), run_over(other, loader, device), strict=True)
     for (ours, batch), (theirs, _) in pairs:
         if not isinstance(ours, Tensor) or not isinstance(theirs, Tensor):
             return None
-        for at, share in enumerate(_SHARES):
+        for at, share in enumerate(shares):
             outputs = mix(ours, theirs, torch.tensor(share, device=ours.device), task.mixing)
             totals[at] = added(totals[at], task.judge(outputs, batch), known)
     return totals

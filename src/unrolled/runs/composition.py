@@ -9,7 +9,7 @@ from unrolled.errors import UsageError, named
 from unrolled.metrics.metric import cost
 from unrolled.models.combined import Combined
 from unrolled.models.model import Model
-from unrolled.planning.blend import Mixed, weigh
+from unrolled.planning.blend import Mixed, surely_better, weigh
 from unrolled.planning.choice import FIXED, Choice
 from unrolled.runs.config import RunConfig
 from unrolled.runs.opening import NONE
@@ -18,7 +18,7 @@ from unrolled.runs.rivals import Rivals
 from unrolled.solved.solved_model import SolvedModel
 from unrolled.tasks.task import Task
 
-__all__ = ["blended", "solved_again", "solved_in", "with_start"]
+__all__ = ["blended", "solved_again", "solved_in", "with_start", "without_chance"]
 
 _MOST = 2  # solved models in a mixture
 
@@ -57,6 +57,25 @@ def with_start(config: RunConfig, task: Task, rivals: Rivals, say: Say) -> RunCo
     reason = f"the best of {len(able)} that can be solved: {task.chooses} {value:.4g} on validation"
     config = config.model_copy(update={"model": config.model.model_copy(update={"start": name})})
     return _planned(config, Choice(field="start", value=name, source="rule", reason=reason), say)
+
+
+def without_chance(
+    config: RunConfig, network: Model, task: Task, valid: Examples, rivals: Rivals, device: str, say: Say
+) -> bool:
+    """Whether the network is to be left out: it is not surely better than the solved model that it started from.
+
+    Args:
+        config, network, task, valid, rivals, device: as for `blended`.
+        say: receives a line if it is left out.
+    """
+    name = config.model.start
+    if not any(choice.field == "start" for choice in config.plan) or name is None:
+        return False  # the user asked for both
+    start = rivals.solved[name].to(device)
+    if surely_better(network, start, task, valid, config.training, device):
+        return False
+    say(f"plan: the {start.name} alone (a network on top is not better by a standard error on the validation data)")
+    return True
 
 
 def blended(

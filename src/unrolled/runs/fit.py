@@ -13,7 +13,7 @@ from torch import Tensor
 from unrolled.errors import DataError, ModelError
 from unrolled.models.model import Model
 from unrolled.runs.checks import check_idle, check_pieces, check_positions
-from unrolled.runs.composition import blended, with_start
+from unrolled.runs.composition import blended, with_start, without_chance
 from unrolled.runs.config import RunConfig
 from unrolled.runs.directory import alone, choose, claimed, keep_options
 from unrolled.runs.encode import Encoded, encode
@@ -128,6 +128,9 @@ def _run(folder: Path, plan: RunPlan, hooks: tuple[Hook, ...], say: Say) -> Trai
         network, valid = start.network.eval(), encoded.judged.get("valid")
         if valid is not None:
             # Saved at the end only: a run that is stopped here mixes again, from the weights that training kept.
+            with with_weights(ended.network, ended.before):
+                alone = without_chance(config, network, task, valid, rivals, device, say)
+            ended = ended.silenced() if alone else ended
             with with_weights(ended.network, ended.before):
                 config, network = blended(config, network, task, valid, rivals, device, say)
         trained = judge(folder, config, encoded, network, ended, rivals)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from torch import Tensor
@@ -44,6 +44,16 @@ class Ended:
     learned: Examples
     everything: Callable[[], Examples | None] | None
     before: dict[str, Tensor] | None
+
+    def silenced(self) -> Ended:
+        """The same without what the network adds to the solved model that it started from."""
+        before = self.before
+        if before is not None:
+            with with_weights(self.network, before):
+                self.network.silence()
+                before = {name: tensor.clone() for name, tensor in self.network.state_dict().items()}
+        self.network.silence()
+        return replace(self, before=before, validated=None)
 
 
 def all_data(

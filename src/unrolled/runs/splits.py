@@ -24,6 +24,7 @@ __all__ = ["FileSplit", "LastStep", "Parted", "Share", "Splits", "parse", "split
 
 _LAST = "last"  # the value of ``valid`` or ``test`` that holds out the last step of each sequence
 _HELD_OUT = 0.1  # the share that is held out where ``valid`` is not given
+_FEW, _FORECASTS, _MOST = 10, 3, 0.3  # of fewer series so many forecasts are held out, and at most such a share
 _ENOUGH = 500_000  # steps to validate on: enough to tell 0.01 nats apart, and more would take minutes each time
 
 Say = Callable[[str], None]
@@ -204,4 +205,8 @@ def _default_share(sequences: Sequences, roles: Roles) -> Share:
         return Share(_HELD_OUT)
     column = sequences.column(roles.joined[0] if roles.joined else roles.target)
     lengths = pc.list_value_length(column) if has_time(column.type) else pc.binary_length(column)
+    if roles.form.horizon and len(sequences) < _FEW:
+        # A choice between forecasts that rests on one of them is chance: it takes some of a short series.
+        longest = max(pc.max(lengths).as_py() or 0, 1)
+        return Share(round(min(max(_HELD_OUT, _FORECASTS * roles.form.horizon / longest), _MOST), 3))
     return Share(min(_HELD_OUT, _ENOUGH / max(pc.sum(lengths).as_py() or 0, 1)))

@@ -107,7 +107,7 @@ def _by_features(features: Tensor, centred: Tensor, penalties: Tensor) -> _Solve
 def _gram(rows: Tensor) -> Tensor:
     """``rowsᵀ rows`` in float64, from products in float32."""
     total = torch.zeros(rows.shape[1], rows.shape[1], dtype=torch.float64)
-    for part in rows.split(_BLOCK):
+    for part in torch.split(rows, _BLOCK):
         total += part.T @ part
     return total
 

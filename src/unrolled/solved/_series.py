@@ -50,7 +50,9 @@ class SeriesColumns:
         return torch.cat(
             [
                 _filled(inputs[column.name], column, part)
-                for column, part in zip(self._columns, torch.split(before, [c.values for c in self._columns], 1), strict=True)
+                for column, part in zip(
+                    self._columns, torch.split(before, [c.values for c in self._columns], 1), strict=True
+                )
             ],
             2,
         )

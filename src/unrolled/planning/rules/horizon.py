@@ -11,6 +11,7 @@ from unrolled.planning.rules._size_curves import Chosen
 from unrolled.planning.rules.rule import Wishes
 
 _HORIZONS, _SEASONS, _LEAST, _MOST = 5, 2, 64, 2_048
+_MANY_SEASONS, _USUAL = 12, 512  # what classical forecasts gain from, in so many steps at most
 _HIDDEN = Curve(((2_000, 32), (20_000, 64)), 128)  # over the steps to learn from
 _BATCH = Curve(((1_000, 16), (10_000, 64)), 128)
 
@@ -19,9 +20,10 @@ def horizon(facts: Facts, wishes: Wishes) -> Iterator[Choice]:
     """Enough history for a linear window, and a small network for what it leaves."""
     chosen, steps = Chosen(wishes.given), f"{facts.steps:,} steps to learn from"
     yield from chosen.choose("season", facts.season, "what repeats best in the training data")
-    wanted = max(_LEAST, _HORIZONS * facts.horizon, _SEASONS * facts.season)
+    seasons = max(_SEASONS * facts.season, min(_MANY_SEASONS * facts.season, _USUAL))
+    wanted = max(_LEAST, _HORIZONS * facts.horizon, seasons)
     within = max(1, min(wanted, _MOST, facts.longest - facts.horizon))
-    yield from chosen.choose("lookback", within, f"{_HORIZONS} horizons and {_SEASONS} seasons, as far as there are")
+    yield from chosen.choose("lookback", within, f"{_HORIZONS} horizons, and up to {_MANY_SEASONS} seasons")
     yield from chosen.choose("hidden", _HIDDEN(facts.steps), steps)
     yield from chosen.choose("batch", _BATCH(facts.steps), steps)
     yield from chosen.choose("dropout", 0.3, "a network beside a linear answer overfits soon")

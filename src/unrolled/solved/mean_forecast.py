@@ -1,0 +1,99 @@
+"""The mean of several solved forecasts, which is hard to beat where a series is short.
+
+Axes: B rows, H horizon, C channels, Q numbers of each value.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Self
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+
+from unrolled.batch import Batch
+from unrolled.config import Part
+from unrolled.data.examples.examples import Examples
+from unrolled.solved.solved_model import SOLVED, SolvedModel
+from unrolled.state import State
+from unrolled.tasks.forecast import Forecast
+from unrolled.tasks.task import Task
+
+__all__ = ["MeanForecast"]
+
+_PARTS = ("arima", "ets", "linear_window", "theta")
+_MOST = 50_000  # values of training: with more of them the best of the parts can be told apart
+
+
+class MeanForecast(SolvedModel):
+    r"""The mean of exponential smoothing, Theta, seasonal ARIMA and the linear window.
+
+    .. math:: \hat y_{t+h} = \frac14 \sum_{k=1}^4 \hat y^{(k)}_{t+h}
+
+    Each part errs in its own way, so their mean errs less than most of them, and which of them will be best is hard to
+    tell from a short past. Quantiles are averaged too.
+
+    Cost: that of its parts.
+
+    References:
+        Bates and Granger, The Combination of Forecasts, 1969. https://doi.org/10.1057/jors.1969.103
+        Makridakis, Spiliotis and Assimakopoulos, the M4 competition, 2020. https://doi.org/10.1016/j.ijforecast.2019.04.014
+    """
+
+    class Options(Part):
+        """The sizes of its parts: name -> options."""
+
+        parts: dict[str, dict[str, Any]] = Field(default_factory=dict)
+
+    name = "mean of four forecasts"
+    starts = True
+
+    def __init__(self, task: Task, options: MeanForecast.Options) -> None:
+        super().__init__(task, options)
+        made = {name: _member(name)(task, _member(name).Options(**own)) for name, own in options.parts.items()}
+        self.parts = nn.ModuleDict(made)
+
+    @staticmethod
+    def applies(task: Task, train: Examples) -> bool:
+        """True for forecasts of little data by more than one of the parts."""
+        if not isinstance(task, Forecast) or train.steps().sum() * len(task.channels) > _MOST:
+            return False
+        return sum(_member(name).applies(task, train) for name in _PARTS) > 1
+
+    @classmethod
+    def solve(cls, task: Task, train: Examples, options: MeanForecast.Options, seed: int) -> Self:
+        """Solve each part."""
+        able = {name: _member(name) for name in _PARTS if _member(name).applies(task, train)}
+        solved = {name: member.solve(task, train, member.Options(), seed) for name, member in able.items()}
+        model = cls(task, cls.Options(parts={name: part.options.model_dump() for name, part in solved.items()}))
+        for name, part in solved.items():
+            model.parts[name].load_state_dict(part.state_dict())
+        return model
+
+    def initial_state(self, batch: int) -> State:
+        """The states of all parts."""
+        return tuple(part.initial_state(batch) for part in self._each())
+
+    def run(self, batch: Batch, state: State = None) -> tuple[Tensor, State]:
+        """(B, H·C·Q), the mean outputs after the last step of each row."""
+        before = self.initial_state(len(batch.lengths)) if state is None else state
+        return _mean([part.run(batch, own) for part, own in zip(self._each(), before, strict=True)])
+
+    def step(self, inputs: dict[str, Tensor], state: State) -> tuple[Tensor, State]:
+        """(B, H·C·Q), the mean outputs after one more step of each row."""
+        return _mean([part.step(inputs, own) for part, own in zip(self._each(), state, strict=True)])
+
+    def _each(self) -> list[Any]:
+        return list(self.parts.values())
+
+
+def _member(name: str) -> type[SolvedModel]:
+    found: type[SolvedModel] = SOLVED.get(name)
+    return found
+
+
+def _mean(found: list[tuple[Tensor, State]]) -> tuple[Tensor, State]:
+    return torch.stack([outputs for outputs, _ in found]).mean(0), tuple(state for _, state in found)
+
+
+MEMBER = MeanForecast
