@@ -15,7 +15,7 @@ from unrolled.batch import Batch
 from unrolled.planning.blend import Mixed, weigh
 from unrolled.training.config import TrainingConfig
 
-ROWS = 60
+ROWS = 240
 
 
 class Made(nn.Module):
