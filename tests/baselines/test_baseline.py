@@ -30,7 +30,6 @@ def splits(tokens: Make, tagged: Make, texts: Make, table: Make, series: Make) -
     return {
         "next tokens": tokens(TEXT, 3),
         "next items": replace(tokens(TEXT, 3), first_item=1),
-        "next keys": series([(numbers > 0)], 0),
         "next numbers": series([numbers], 0),
         "tags": tagged(TEXT, TEXT, 3, 3),
         "label of a text": texts(TEXT, 3, [0, 1, 0, 1] * 5, 2),
@@ -41,23 +40,20 @@ def splits(tokens: Make, tagged: Make, texts: Make, table: Make, series: Make) -
         "a sequence of its own": Examples(
             {"x": ragged(TEXT)}, {"x": Discrete(3)}, ragged(TEXT), Discrete(3), Unaligned()
         ),
-        "forecast": series([numbers], 4),
     }
 
 
 WANTED: dict[str, tuple[set[str], set[str]]] = {
-    "next tokens": ({"gzip", "hmm", "unigram"}, {"loss_nats_per_token", "bits_per_token"}),
+    "next tokens": ({"gzip", "hmm"}, {"loss_nats_per_token", "bits_per_token"}),
     "next items": ({"follower", "gzip", "hmm", "unigram"}, set()),  # some have chances, some a ranking
-    "next keys": ({"marginals", "repeat"}, {"nll_nats_per_step"}),
-    "next numbers": ({"hmm", "last value", "mean"}, {"mse_scaled", "mae_scaled"}),
-    "tags": ({"hmm", "majority", "most frequent tag"}, {"loss_nats_per_step", "accuracy", "macro_f1"}),
-    "label of a text": ({"bag of words", "hmm", "majority"}, {"loss_nats_per_label", "accuracy", "macro_f1"}),
-    "labels of a text": ({"bag of words", "majority"}, {"loss_nats_per_row", "accuracy", "micro_f1", "macro_f1"}),
-    "number of a text": ({"bag of words", "mean"}, {"mse_scaled", "mse", "mae", "r2"}),
-    "label of a row": ({"linear", "majority"}, {"loss_nats_per_label", "accuracy", "macro_f1"}),
-    "number of a row": ({"linear", "mean"}, {"mse_scaled", "mse", "mae", "r2"}),
+    "next numbers": ({"hmm"}, {"mse_scaled", "mae_scaled"}),
+    "tags": ({"hmm"}, {"loss_nats_per_step", "accuracy", "macro_f1"}),
+    "label of a text": ({"bag of words", "hmm"}, {"loss_nats_per_label", "accuracy", "macro_f1"}),
+    "labels of a text": ({"bag of words"}, {"loss_nats_per_row", "accuracy", "micro_f1", "macro_f1"}),
+    "number of a text": ({"bag of words"}, {"mse_scaled", "mse", "mae", "r2"}),
+    "label of a row": ({"linear"}, {"loss_nats_per_label", "accuracy", "macro_f1"}),
+    "number of a row": ({"linear"}, {"mse_scaled", "mse", "mae", "r2"}),
     "a sequence of its own": ({"commonest answer", "nearest question"}, {"token_error_rate", "exact_match"}),
-    "forecast": ({"last value", "mean", "seasonal naive"}, {"mse_scaled", "mae_scaled", "mae"}),
 }
 
 

@@ -13,8 +13,6 @@ import pytest
 from unrolled.baselines import _hmm_model, hmm
 from unrolled.baselines._emissions import Gaussian, Symbols
 from unrolled.baselines.hmm import HMM
-from unrolled.baselines.majority import Majority
-from unrolled.baselines.most_frequent_tag import MostFrequentTag
 from unrolled.batch import MISSING, Continuous, Discrete
 from unrolled.data.encodings.encoding import Encoded
 from unrolled.data.examples.examples import Examples
@@ -42,13 +40,12 @@ def test_tags_know_what_stands_around_them(tagged: Make) -> None:
     """Word 0 has the tag of its row's other words, before or behind it."""
     words, tags = [[1, 0, 0, 1], [2, 0, 0, 2], [0, 1, 1], [0, 2, 0]] * 3, [[0] * 4, [1] * 4, [0] * 3, [1] * 3] * 3
     steps = tagged(words, tags, 3, 2)
-    ours, without = scores(HMM.fit(steps).judge(steps)), scores(MostFrequentTag.fit(steps).judge(steps))
-    assert ours["accuracy"] == 1.0 > without["accuracy"]
-    assert ours["loss_nats_per_step"] < without["loss_nats_per_step"]
+    ours = scores(HMM.fit(steps).judge(steps))
+    assert ours["accuracy"] == 1.0
+    # Of 14 steps 7 hold word 0, 4 of them with tag 1: by itself it has so much entropy.
+    assert ours["loss_nats_per_step"] < -(4 * np.log(4 / 7) + 3 * np.log(3 / 7)) / 14
     named = replace(steps, labels=("B-x", "O"))
     assert scores(HMM.fit(named).judge(named))["entity_f1"] == 1.0
-    assert scores(MostFrequentTag.fit(named).judge(named))["entity_f1"] < 1.0
-    assert scores(Majority.fit(named).judge(named))["entity_recall"] in (0.0, 1.0)
 
 
 def test_tags_of_numbers_and_of_several_columns() -> None:
@@ -91,7 +88,6 @@ def test_labels_by_order_alone(texts: Make) -> None:
     fitted = HMM.fit(examples)
     found = scores(fitted.judge(examples))
     assert found["accuracy"] == 1.0 and found["loss_nats_per_label"] < 0.1
-    assert scores(Majority.fit(examples).judge(examples))["accuracy"] == 0.5
     odd = texts([[], [0, 1, 0, 1]], 2, [1, 0], 2)
     assert scores(fitted.judge(odd))["accuracy"] >= 0.5
 

@@ -1,4 +1,4 @@
-"""Shared code of the baselines that predict numbers over time: last known values, and windows in chunks.
+"""Numbers over time: last known values, and simple forecasts of all windows in chunks.
 
 Axes: N steps of all rows end to end, H horizon, W channels.
 """
@@ -8,22 +8,18 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 import numpy as np
-import torch
 
-from unrolled.baselines._arrays import asked_values, is_several_hot, target_of
+from unrolled.baselines._arrays import is_several_hot, target_of
 from unrolled.batch import Continuous
-from unrolled.data.examples.examples import Examples, Units
+from unrolled.data.examples.examples import Examples
 from unrolled.data.forms.horizon import Horizon
 from unrolled.data.forms.next import Next
-from unrolled.metrics.judged import Answers, Forecasts, Points, Seasonal
 
 __all__ = [
     "answered_windows",
     "asks_for_numbers",
-    "judge_windows",
     "known_so_far",
     "means",
-    "next_values",
     "windows",
 ]
 
@@ -82,21 +78,3 @@ def answered_windows(part: Examples, forecast: Forecast, stride: int = 1) -> Ite
         begin, stop = begins[at : at + size], stops[at : at + size]
         right = values[stop[:, None] + ahead].astype(np.float64)
         yield np.broadcast_to(forecast(begin, stop), right.shape), right
-
-
-def judge_windows(part: Examples, forecast: Forecast) -> Iterator[Answers]:
-    """Forecasts of all windows together with the targets; arguments as for `answered_windows`."""
-    width = target_of(part).values.shape[1]
-    units = part.units or Units(np.zeros(width), np.ones(width))
-    mean, std = torch.tensor(units.mean), torch.tensor(units.std)
-    series, done = torch.from_numpy(part.window_ends()[0]), 0
-    for numbers in answered_windows(part, forecast):
-        answer, right = (torch.tensor(each) for each in numbers)
-        judged: Answers = Forecasts(answer, right, mean, std), Points(answer, right)
-        own, done = series[done : done + len(answer)], done + len(answer)
-        yield judged if part.naive is None else (*judged, Seasonal(answer, right, own, torch.from_numpy(part.naive)))
-
-
-def next_values(part: Examples) -> np.ndarray:
-    """(Q, W): the right next values, for all scored steps."""
-    return target_of(part).values[asked_values(part)]

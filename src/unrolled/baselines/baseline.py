@@ -85,14 +85,14 @@ def score_baselines(fitted: Mapping[str, Judge], part: Examples, own: Own = NO_O
     Cost: seconds; for the longest splits half a minute and 0.5 GB (1.5 GB if no phrases repeat).
 
     Example:
-        >>> from unrolled.batch import Continuous
+        >>> from unrolled.batch import Discrete
         >>> from unrolled.data.encodings.encoding import Encoded
-        >>> from unrolled.data.forms.horizon import Horizon
-        >>> series = Encoded(np.sin(np.arange(60) * np.pi / 6, dtype=np.float32)[:, None], np.array([0, 60]))
-        >>> wave = Examples({"x": series}, {"x": Continuous(1)}, series, Continuous(1), Horizon(3))
-        >>> found = score_baselines(fit_baselines(wave), wave)
-        >>> {name: round(values["mse_scaled"], 2) for name, values in found.items()}
-        {'last value': 0.53, 'mean': 0.51, 'seasonal naive': 0.08}
+        >>> from unrolled.data.forms.next import Next
+        >>> bought = Encoded(np.array([1, 2, 1, 2, 1]), np.array([0, 5]))
+        >>> items = Examples({"x": bought}, {"x": Discrete(3)}, bought, Discrete(3), Next(), first_item=1)
+        >>> found = score_baselines(fit_baselines(items), items)
+        >>> round(found["unigram"]["accuracy"], 2), round(found["hmm"]["accuracy"], 2)
+        (0.5, 1.0)
     """
     scored = for_scoring(part, _SCORE_CELLS)
     _warn("scored", scored, part)

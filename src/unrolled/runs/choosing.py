@@ -9,7 +9,7 @@ from typing import Any
 import pyarrow.compute as pc
 import torch
 
-from unrolled.baselines.seasonal_naive import season
+from unrolled.baselines._season import season
 from unrolled.config import Part
 from unrolled.data.batches.loader import Loader
 from unrolled.data.encodings.encoding import has_time

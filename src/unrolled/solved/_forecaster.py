@@ -15,9 +15,10 @@ from torch import Tensor
 
 from unrolled.batch import Batch
 from unrolled.data.batches.loader import Loader
-from unrolled.data.encodings.facets import Flagged
+from unrolled.data.encodings.facets import Numbers
 from unrolled.data.examples.examples import Examples
 from unrolled.data.plans.windows import Windows
+from unrolled.solved._known import known_values
 from unrolled.solved.solved_model import SolvedModel
 from unrolled.state import State, where
 from unrolled.tasks._spread import growth, independent, step_quantiles
@@ -63,11 +64,12 @@ class Forecaster(SolvedModel):
 
     def __init__(self, task: Task, options: Any) -> None:
         super().__init__(task, options)
-        assert isinstance(task, Forecast)
-        channels, horizon = len(task.channels), task.coder.horizon
-        self._task, self._name, self._gaussian = task, task.coder.target, task.gaussian
         answer = task.coder.answer
-        self._flagged = list(answer.flagged) if isinstance(answer, Flagged) else []
+        assert isinstance(answer, Numbers)
+        channels, horizon = len(answer.mean), max(1, task.coder.horizon)
+        self._task, self._name = task, task.coder.target
+        self._gaussian = task.gaussian if isinstance(task, Forecast) else True
+        self._quantiles = task.quantiles if isinstance(task, Forecast) else ()
         for name, shape in (
             *(("relative", (channels,)), ("centre", (channels,)), ("units", (3, channels))),
             ("spread", (horizon, channels, task.outputs // (horizon * channels))),
@@ -111,11 +113,7 @@ class Forecaster(SolvedModel):
 
     def _read(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """(…, C) the values in ``x`` (…, W), and which of them are known."""
-        channels = len(self.centre)
-        known = torch.ones_like(x[..., :channels], dtype=torch.bool)
-        if self._flagged:
-            known[..., self._flagged] = x[..., channels : channels + len(self._flagged)] <= 0
-        return x[..., :channels], known
+        return known_values(x, self._task.coder.answer)
 
     def _z(self, values: Tensor) -> Tensor:
         mean, std, least = self.units
@@ -171,8 +169,8 @@ class Forecaster(SolvedModel):
                 deviation = np.maximum(growth(own, count), least[channel])
                 self.spread[:, channel, 1] = torch.from_numpy(np.log(deviation))
             else:
-                spread = step_quantiles(own, self._task.quantiles, count)
-                spread[:, self._task.quantiles.index(0.5)] = 0  # the median is the method's own forecast
+                spread = step_quantiles(own, self._quantiles, count)
+                spread[:, self._quantiles.index(0.5)] = 0  # the median is the method's own forecast
                 self.spread[:, channel] = torch.from_numpy(spread)
 
     def _missed(self, train: Examples) -> np.ndarray:

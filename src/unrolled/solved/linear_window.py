@@ -14,7 +14,7 @@ from torch.nn import functional
 
 from unrolled.baselines._arrays import target_of
 from unrolled.baselines._forecasts import known_so_far
-from unrolled.baselines.seasonal_naive import season
+from unrolled.baselines._season import season
 from unrolled.batch import Batch
 from unrolled.config import Part
 from unrolled.data.encodings.facets import Flagged

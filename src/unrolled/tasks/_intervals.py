@@ -18,7 +18,7 @@ import numpy as np
 
 from unrolled.baselines._arrays import target_of
 from unrolled.baselines._forecasts import answered_windows, known_so_far, means
-from unrolled.baselines.seasonal_naive import repeating
+from unrolled.baselines._season import repeating
 from unrolled.data.examples.examples import Examples
 from unrolled.tasks._spread import growth, independent
 

@@ -14,7 +14,7 @@ import torch
 from pydantic import Field, model_validator
 from torch import Tensor
 
-from unrolled.baselines.seasonal_naive import season
+from unrolled.baselines._season import season
 from unrolled.batch import Batch
 from unrolled.config import Part, option
 from unrolled.data.encodings.encoding import has_time
@@ -57,8 +57,7 @@ class Forecast(Task):
     absolute error of each series relative to repeating the last season in its own past), all of the point forecast.
     Quantiles add ``pinball_scaled``, ``coverage`` (share of values between the outer quantiles, or in the middle 80 %
     of a Gaussian) beside its nominal value, and an approximate ``crps_scaled``; a Gaussian adds
-    ``nll_nats_per_value``, ``coverage`` and ``crps_scaled``. A baseline's ``crps_scaled`` is its absolute error, as
-    for any point forecast.
+    ``nll_nats_per_value``, ``coverage`` and ``crps_scaled``.
     """
 
     class Options(Part):

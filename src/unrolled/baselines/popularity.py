@@ -1,4 +1,7 @@
-"""Predicts how often each token occurs, whatever came before."""
+"""Predicts how often each item occurs, whatever came before.
+
+Axes: V items.
+"""
 
 from __future__ import annotations
 
@@ -12,24 +15,21 @@ from unrolled.baselines._arrays import asked_values, classes, target_of
 from unrolled.baselines._judged import judged_tokens
 from unrolled.baselines._ranked import judged_places, places_of
 from unrolled.data.examples.examples import Examples
-from unrolled.data.forms.fill import FillIn
 from unrolled.data.forms.next import Next
 from unrolled.metrics.judged import Answers
 
-__all__ = ["Unigram"]
+__all__ = ["Popularity"]
 
 
 @dataclass(frozen=True, slots=True)
-class Unigram:
-    r"""Predicts the frequencies of the training tokens, with add-one smoothing: :math:`p_v = (n_v + 1) / (n + V)`.
+class Popularity:
+    r"""Ranks items by their frequency in training, with add-one smoothing: :math:`p_v = (n_v + 1) / (n + V)`.
 
-    What it shows: how much can be predicted without any memory. The difference between its loss and a model's is what
-    the model gains from context; a recurrent network that is no better has not learned to use its state. Items are
-    ranked by their popularity.
+    What it shows: how much can be predicted without any memory; what a model gains over it comes from the items before.
 
-    Applies to: the next token, and hidden tokens; it is scored on all known tokens, a model only on the hidden ones.
+    Applies to: the next item of a list.
 
-    Cost: one count of the training tokens, O(1) per prediction.
+    Cost: one count of the training items, O(1) per prediction.
 
     References:
         Shannon, Prediction and Entropy of Printed English, 1951. https://doi.org/10.1002/j.1538-7305.1951.tb01366.x
@@ -38,9 +38,9 @@ class Unigram:
         >>> from unrolled.batch import Discrete
         >>> from unrolled.data.encodings.encoding import Encoded
         >>> from unrolled.metrics.scoring import scores
-        >>> text = Encoded(np.array([0, 1, 0, 1, 0]), np.array([0, 5]))
-        >>> tokens = Examples({"x": text}, {"x": Discrete(2)}, text, Discrete(2), Next())
-        >>> scores(Unigram.fit(tokens).judge(tokens))["accuracy"]
+        >>> bought = Encoded(np.array([1, 2, 1, 2, 1]), np.array([0, 5]))
+        >>> items = Examples({"x": bought}, {"x": Discrete(3)}, bought, Discrete(3), Next(), first_item=1)
+        >>> scores(Popularity.fit(items).judge(items))["accuracy"]
         0.5
     """
 
@@ -49,7 +49,7 @@ class Unigram:
 
     @staticmethod
     def applies(examples: Examples) -> bool:
-        return isinstance(examples.form, Next | FillIn) and classes(examples) > 0
+        return isinstance(examples.form, Next) and examples.first_item is not None
 
     @classmethod
     def fit(cls, train: Examples) -> Self:
@@ -57,12 +57,11 @@ class Unigram:
         return cls(counts / counts.sum())
 
     def judge(self, part: Examples) -> Iterable[Answers]:
-        tokens = target_of(part).values[asked_values(part)]
+        first, values = part.first_item, target_of(part).values
+        assert first is not None
+        tokens = values[asked_values(part)]
         prediction = np.full(len(tokens), self.probabilities.argmax())
         judged = judged_tokens(part, -np.log(self.probabilities)[tokens], prediction, tokens)
-        if (first := part.first_item) is None:
-            return [judged]
-        values = target_of(part).values
         popular = places_of(self.probabilities[first:])
         places = judged_places(
             part, lambda steps: popular[values[steps] - first], lambda _, items: self.probabilities[items]
@@ -70,4 +69,4 @@ class Unigram:
         return [(*judged, *places)]
 
 
-MEMBER = Unigram
+MEMBER = Popularity

@@ -1,0 +1,125 @@
+"""What the simplest forecasters share: they repeat what was last known, and read nothing else.
+
+Axes: B rows, T steps, H horizon, C channels, m steps that are remembered.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from unrolled.baselines._arrays import asked_values, target_of
+from unrolled.baselines._forecasts import asks_for_numbers, known_so_far, means
+from unrolled.batch import Batch
+from unrolled.data.encodings.facets import Numbers
+from unrolled.data.examples.examples import Examples
+from unrolled.data.forms.horizon import Horizon
+from unrolled.layers.lengths import real_steps
+from unrolled.solved._forecaster import Forecaster, Reading
+from unrolled.state import State
+from unrolled.tasks.task import Task
+
+__all__ = ["Naive", "Recent", "numbers_over_time"]
+
+
+class Recent(NamedTuple):
+    """The last steps of each row.
+
+    Attributes:
+        values: (B, m, C), the oldest first; a missing value is the one before it, or before a first one the mean.
+        count: (B,) int64, how many steps there were, at most m.
+    """
+
+    values: Tensor
+    count: Tensor
+
+
+class Naive(Forecaster):
+    """A forecast that is made of the last m steps, and of the training mean; all windows of a batch at once.
+
+    It answers forecasts with H steps ahead, and the next step of real numbers with one, after each step.
+    """
+
+    mean: Tensor  # (C,) of the training split
+
+    def __init__(self, task: Task, options: Any) -> None:
+        super().__init__(task, options)
+        self.register_buffer("mean", torch.zeros_like(self.centre))
+
+    @property
+    def remembered(self) -> int:
+        """M."""
+        return 1
+
+    @abstractmethod
+    def ahead(self, state: Recent) -> Tensor:
+        """(B, H, C) the forecasts."""
+
+    @torch.no_grad()
+    def _solved(self, train: Examples) -> None:
+        """Take the mean of the training split, and measure how far forecasts are off on it."""
+        if not train.by_window:  # else it is 0 where each window is scaled by itself
+            self.mean.copy_(torch.from_numpy(means(train)))
+        self._with_units(np.zeros(len(self.mean)), np.zeros(len(self.mean)), np.ones(len(self.mean)))
+        self._with_spread(train)
+
+    def begin(self, rows: int) -> Recent:
+        """Before the first step."""
+        count = torch.zeros(rows, dtype=torch.int64, device=self.mean.device)
+        return Recent(self.mean.expand(rows, self.remembered, -1).clone(), count)
+
+    def update(self, z: Tensor, known: Tensor, state: Recent) -> Recent:
+        """One step."""
+        now = torch.where(known, z, state.values[:, -1])
+        return Recent(torch.cat([state.values[:, 1:], now[:, None]], 1), (state.count + 1).clamp(max=self.remembered))
+
+    def run(self, batch: Batch, state: State = None) -> tuple[Tensor, State]:
+        """The outputs after the last step of each row (B, O), or after each step (B, T, O); and the state there."""
+        x = batch.inputs[self._name]
+        before: Reading = self.initial_state(len(x)) if state is None else state
+        values, known = self._read(x)  # (B, T, C)
+        at = torch.arange(1, x.shape[1] + 1, device=x.device)[:, None]
+        last = torch.where(known, at, 0).cummax(1).values  # the step that was known last; 0: the one before the first
+        since = torch.cat([before.own.values[:, -1:], torch.where(known, values, 0.0)], 1).gather(1, last)
+        steps = torch.cat([before.own.values, since], 1)  # (B, m + T, C)
+        after = self._at(batch.lengths, values, known, steps, before)
+        if self._task.pooled:
+            return self._answer(after), after
+        rows, times = real_steps(batch.lengths, x.shape[1]).nonzero(as_tuple=True)
+        outputs = x.new_zeros(*x.shape[:2], self.spread.numel())
+        own = Recent(since[rows, times][:, None], torch.ones_like(rows))
+        outputs[rows, times] = self._answer(Reading(values[rows, times], before.seen[rows], own))
+        return outputs, after
+
+    def _at(self, lengths: Tensor, values: Tensor, known: Tensor, steps: Tensor, before: Reading) -> Reading:
+        """The state after ``lengths`` (B,) more steps."""
+        rows = torch.arange(len(lengths), device=lengths.device)
+        held = lengths[:, None] + torch.arange(self.remembered, device=lengths.device)  # (B, m)
+        own = Recent(steps[rows[:, None], held], (before.own.count + lengths).clamp(max=self.remembered))
+        ends = torch.cat([before.last[:, None], values], 1)[rows, lengths]
+        seen = before.seen + (known & real_steps(lengths, known.shape[1])[..., None]).sum(1)
+        return Reading(ends, seen, own)
+
+    def _answer(self, state: Reading) -> Tensor:
+        """(B, O): also before a first known value, where the answer is the mean."""
+        outputs = super()._answer(state._replace(seen=torch.ones_like(state.seen)))
+        if self._task.pooled:
+            return outputs
+        return outputs.view(len(outputs), -1, 2).transpose(1, 2).flatten(1)  # all means, then all log σ
+
+    def _missed(self, train: Examples) -> np.ndarray:
+        if isinstance(train.form, Horizon):
+            return super()._missed(train)
+        steps = asked_values(train)
+        known = torch.from_numpy(known_so_far(train, self.mean.numpy())[steps - 1])
+        state = Recent(known[:, None], torch.ones(len(known), dtype=torch.int64))
+        return np.asarray(target_of(train).values[steps][:, None] - self.ahead(state).numpy())
+
+
+def numbers_over_time(task: Task, train: Examples) -> bool:
+    """True for forecasts, and for the next step of real numbers."""
+    return isinstance(task.coder.answer, Numbers) and train.target is not None and asks_for_numbers(train)

@@ -1,0 +1,74 @@
+"""Predicts that the last season repeats, such as the same hour of yesterday or of last week."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Self
+
+import torch
+from torch import Tensor
+
+from unrolled.baselines._season import season
+from unrolled.config import Part
+from unrolled.data.examples.examples import Examples
+from unrolled.data.forms.horizon import Horizon
+from unrolled.solved._naive import Naive, Recent, numbers_over_time
+from unrolled.tasks.task import Task
+
+__all__ = ["SeasonalNaive"]
+
+
+class SeasonalNaive(Naive):
+    r"""Predicts that each channel repeats its last period of m steps.
+
+    .. math:: \hat y_{t+h} = y_{t + h - m \lceil h / m \rceil}
+
+    All channels share one period m, no longer than the steps that a forecast reads. It is chosen from the classical
+    periods (day, week and year in common units) and the highest peaks of the training autocorrelation, by the squared
+    error of its forecasts on the training split. 1 is among them, so without a season this is the last-value forecast.
+    If less than one period is known, the prediction is the last value; missing values are skipped.
+
+    What it shows: how much can be predicted from the calendar. It has beaten published networks for load and traffic;
+    only what a model gains over it is learned dynamics.
+
+    Applies to: forecasts.
+
+    Cost: fit O(N W log N); a step O(m).
+
+    References:
+        Hyndman and Athanasopoulos, Forecasting, section 5.2. https://otexts.com/fpp3/simple-methods.html
+    """
+
+    class Options(Part):
+        """Its size: the period, which the training split decides."""
+
+        period: int | None = None
+
+    name: ClassVar[str] = "seasonal naive"
+
+    @staticmethod
+    def applies(task: Task, train: Examples) -> bool:
+        """True for forecasts."""
+        return numbers_over_time(task, train) and isinstance(train.form, Horizon)
+
+    @classmethod
+    def solve(cls, task: Task, train: Examples, options: Any, seed: int) -> Self:
+        """Choose the period; nothing is drawn at random."""
+        period = options.period or season(train, task.batching.lookback)
+        model = cls(task, options.model_copy(update={"period": period}))
+        model._solved(train)
+        return model
+
+    @property
+    def remembered(self) -> int:
+        """The period."""
+        return int(self.options.period or 1)
+
+    def ahead(self, state: Recent) -> Tensor:
+        """The same step of the last period, or the last value if it is not known."""
+        period = self.remembered
+        at = torch.arange(self.spread.shape[0], device=state.count.device) % period  # (H,) from the oldest
+        there = at >= period - state.count[:, None]  # (B, H)
+        return torch.where(there[..., None], state.values[:, at], state.values[:, -1:])
+
+
+MEMBER = SeasonalNaive
