@@ -31,11 +31,11 @@ class Recent(NamedTuple):
 
     Attributes:
         values: (B, m, C), the oldest first; a missing value is the one before it, or before a first one the mean.
-        count: (B,) int64, how many steps there were, at most m.
+        steps: (B,) int64, how many steps there were, at most m.
     """
 
     values: Tensor
-    count: Tensor
+    steps: Tensor
 
 
 class Naive(Forecaster):
@@ -75,7 +75,7 @@ class Naive(Forecaster):
     def update(self, z: Tensor, known: Tensor, state: Recent) -> Recent:
         """One step."""
         now = torch.where(known, z, state.values[:, -1])
-        return Recent(torch.cat([state.values[:, 1:], now[:, None]], 1), (state.count + 1).clamp(max=self.remembered))
+        return Recent(torch.cat([state.values[:, 1:], now[:, None]], 1), (state.steps + 1).clamp(max=self.remembered))
 
     def run(self, batch: Batch, state: State = None) -> tuple[Tensor, State]:
         """The outputs after the last step of each row (B, O), or after each step (B, T, O); and the state there."""
@@ -99,7 +99,7 @@ class Naive(Forecaster):
         """The state after ``lengths`` (B,) more steps."""
         rows = torch.arange(len(lengths), device=lengths.device)
         held = lengths[:, None] + torch.arange(self.remembered, device=lengths.device)  # (B, m)
-        own = Recent(steps[rows[:, None], held], (before.own.count + lengths).clamp(max=self.remembered))
+        own = Recent(steps[rows[:, None], held], (before.own.steps + lengths).clamp(max=self.remembered))
         ends = torch.cat([before.last[:, None], values], 1)[rows, lengths]
         seen = before.seen + (known & real_steps(lengths, known.shape[1])[..., None]).sum(1)
         return Reading(ends, seen, own)

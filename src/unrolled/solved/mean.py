@@ -44,7 +44,7 @@ class Mean(Naive):
 
     def ahead(self, state: Recent) -> Tensor:
         """The mean at each step ahead."""
-        return self.mean.expand(len(state.count), self.spread.shape[0], -1)
+        return self.mean.expand(len(state.steps), self.spread.shape[0], -1)
 
 
 MEMBER = Mean

@@ -66,8 +66,8 @@ class SeasonalNaive(Naive):
     def ahead(self, state: Recent) -> Tensor:
         """The same step of the last period, or the last value if it is not known."""
         period = self.remembered
-        at = torch.arange(self.spread.shape[0], device=state.count.device) % period  # (H,) from the oldest
-        there = at >= period - state.count[:, None]  # (B, H)
+        at = torch.arange(self.spread.shape[0], device=state.steps.device) % period  # (H,) from the oldest
+        there = at >= period - state.steps[:, None]  # (B, H)
         return torch.where(there[..., None], state.values[:, at], state.values[:, -1:])
 
 
