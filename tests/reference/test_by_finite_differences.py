@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from unrolled.reference import gru, gru_textbook, lnlstm, lstm, mingru, minlstm, rnn
+from unrolled.reference import gru, gru_textbook, lnlstm, lstm, mingru, minlstm, rnn, tcn
 from unrolled.reference.losses import Output, clip_by_norm, cross_entropy, predict, softmax, total_loss
 from unrolled.reference.truncated import truncated_bptt
 
@@ -125,6 +125,18 @@ def test_minlstm(random: np.random.Generator) -> None:
     h, gates = minlstm.forward(x, h_0, weights)
     found = minlstm.backward(toward, x, h_0, h, gates, weights)
     assert_gradients(loss, [*zip(weights, found.weights, strict=True), (x, found.x), (h_0, found.h_0)])
+
+
+def test_tcn(random: np.random.Generator) -> None:
+    shapes = ((3, N_H, N_X), (N_H, 1), (3, N_H, N_H), (N_H, 1), (N_H, N_X))
+    weights = tcn.Weights(*(random.normal(size=shape) for shape in shapes))
+    x, toward = random.normal(size=(N_X, M, T)), random.normal(size=(N_H, M, T))
+
+    def loss() -> float:
+        return float((toward * tcn.forward(x, weights, 2).y).sum())
+
+    found = tcn.backward(toward, x, tcn.forward(x, weights, 2), weights, 2)
+    assert_gradients(loss, [*zip(weights, found.weights, strict=True), (x, found.x)])
 
 
 def test_the_two_grus_are_one_where_nothing_is_reset(random: np.random.Generator) -> None:

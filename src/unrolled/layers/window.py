@@ -74,9 +74,7 @@ class Window(nn.Module, Layer):
     class Options(Part):
         """The options of the window model."""
 
-        window: int = option(
-            16, "Number of steps in the window.", ge=1, le=65_536, also=("kernel_size", "context", "n_steps")
-        )
+        window: int = option(16, "Number of steps in the window.", ge=1, le=65_536, also=("context", "n_steps"))
 
     def __init__(
         self, input_size: int, hidden_size: int, window: int, num_layers: int = 1, dropout: float = 0.0

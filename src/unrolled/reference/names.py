@@ -26,6 +26,7 @@ minLSTM input      i_t: W_i, b_i             –                                
 minLSTM candidate  h̃_t: W_h, b_h             –                                   rows h̃ (third)
 delta rule         W_q W_k W_v, W_g, W_a W_b  –                                  block.mix.inward: rows q k v, g, a, b
 its gated map      W_1, W_2, W_3             –                                   block.map_in: rows 1, 2; block.map_out
+convolutions       –                         –                                   block.outer, .inner, .beside: U, V, P
 answer             W_hy, b_y; ŷ_t            Wy, by; yt_pred (n_y, m)            the head's Linear: weight, bias
 =================  ========================  ==================================  =======================================
 
@@ -42,7 +43,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from unrolled.reference import deltanet, gru, gru_textbook, lnlstm, lstm, mingru, minlstm, rnn
+from unrolled.reference import deltanet, gru, gru_textbook, lnlstm, lstm, mingru, minlstm, rnn, tcn
 
 __all__ = [
     "TorchWeights",
@@ -64,6 +65,7 @@ __all__ = [
     "rnn_from_torch",
     "rnn_to_torch",
     "split",
+    "tcn_from_layer",
     "to_columns",
 ]
 
@@ -215,6 +217,13 @@ def deltanet_from_layer(block: Mapping[str, Array]) -> deltanet.Block:
         block["map_out.bias"],
     ]
     return deltanet.Block(*parts)
+
+
+def tcn_from_layer(block: Mapping[str, Array]) -> tcn.Weights:
+    """The named weights of one block of the layer -> those of `unrolled.reference.tcn`."""
+    U, V = (block[f"{name}.weight"].transpose(1, 0, 2)[::-1] for name in ("outer", "inner"))
+    P = block.get("beside.weight", np.eye(len(block["inner.bias"])))
+    return tcn.Weights(U, _column(block["outer.bias"]), V, _column(block["inner.bias"]), P)
 
 
 def _column(bias: Array) -> Array:

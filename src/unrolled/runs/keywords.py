@@ -54,6 +54,7 @@ class Keywords(TypedDict, total=False):
     init_from: str | Path
     inputs: Sequence[str]
     intervals: bool
+    kernel: int
     kinds: Mapping[str, str]
     kmer: int
     known_ahead: Sequence[str]
