@@ -47,7 +47,10 @@ def numbers() -> Sample:
 
 def labels(zeros: int) -> Sample:
     """Of every ten rows, ``zeros`` have the label "a"."""
-    columns = {"x": [float(n) for n in range(ROWS)], "label": ["a" if n % 10 < zeros else "b" for n in range(ROWS)]}
+    columns = {
+        "x": [float(n) for n in range(ROWS)],
+        "label": ["a" if (n + n // 40) % 10 < zeros else "b" for n in range(ROWS)],
+    }
     return Sample("classify", sequences(columns, {"x": "number", "label": "category"}), ("label",))
 
 

@@ -26,7 +26,12 @@ CASES: dict[str, tuple[Facts, dict[str, Any], dict[str, Any]]] = {
     "few chorales": (
         JSB,
         {},
-        {"model": "gru", "batch": 4, "hidden": 192, "dropout": 0.2, "lr": 3e-3},
+        {"model": "deltanet", "batch": 4, "layers": 2, "heads": 1, "hidden": 108, "dropout": 0.2, "lr": 2e-3},
+    ),
+    "few chorales, for another model": (
+        JSB,
+        {"given": {"model": "gru"}},
+        {"batch": 4, "hidden": 192, "dropout": 0.2, "lr": 3e-3},
     ),
     "more tunes, in pieces": (
         NOTTINGHAM,
@@ -128,7 +133,7 @@ def test_what_is_chosen(case: str) -> None:
 
 
 def test_what_the_user_chose_is_left_alone_and_the_rest_follows_it() -> None:
-    found = {c.field: c.value for c in choices_for(JSB, Wishes({"batch": 64, "hidden": 768}))}
+    found = {c.field: c.value for c in choices_for(JSB, Wishes({"batch": 64, "hidden": 768, "model": "gru"}))}
     assert found["lr"] == 3e-3  # twice as much for the batch, half for the width
     assert not found.keys() & {"batch", "hidden"}
 

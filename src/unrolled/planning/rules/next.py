@@ -22,10 +22,10 @@ def next_step(facts: Facts, wishes: Wishes) -> Iterator[Choice]:
         yield from _items(facts, chosen)
         return
     pieces = facts.steps > _LONG and facts.longest > _WINDOW
-    few_keys = facts.switches and facts.steps < _LONG
-    yield from chosen.choose(
-        "model", "gru" if few_keys else "lstm", "few steps of keys" if few_keys else "it streams at a constant cost"
-    )
+    if facts.switches and facts.steps < _LONG:
+        yield from _few_keys(facts, wishes, chosen)
+        return
+    yield from chosen.choose("model", "lstm", "it streams at a constant cost")
     if pieces:
         yield from chosen.choose("bptt", _WINDOW, f"{facts.steps:,} steps in long rows")
     size = updates(facts, _WINDOW if pieces else None)
@@ -33,6 +33,21 @@ def next_step(facts: Facts, wishes: Wishes) -> Iterator[Choice]:
     yield from chosen.choose("hidden", *hidden_within(chosen, _HIDDEN, facts.steps, wishes))
     yield from chosen.choose("dropout", *dropout(chosen, wishes))
     yield from chosen.choose("lr", rate(chosen["batch"], chosen["hidden"]), "the batch and the width")
+
+
+def _few_keys(facts: Facts, wishes: Wishes, chosen: Chosen) -> Iterator[Choice]:
+    """A matrix of memory learns which keys go together from fewer rows than gates do."""
+    steps, own = f"{facts.steps:,} steps of keys", "model" not in wishes.given
+    yield from chosen.choose("model", "deltanet", steps)
+    yield from chosen.choose("batch", BATCH(facts.rows), f"{facts.rows:,} rows")
+    if own:
+        yield from chosen.choose("layers", 2, steps)
+        yield from chosen.choose("heads", 1, "one memory for all keys")
+        yield from chosen.choose("hidden", 108, steps)
+    else:
+        yield from chosen.choose("hidden", *hidden_within(chosen, _HIDDEN, facts.steps, wishes))
+    yield from chosen.choose("dropout", *dropout(chosen, wishes))
+    yield from chosen.choose("lr", 2e-3 if own else rate(chosen["batch"], chosen["hidden"]), "the batch and the width")
 
 
 def _items(facts: Facts, chosen: Chosen) -> Iterator[Choice]:
