@@ -75,7 +75,7 @@ def judge(
         score("test", rivals if learned is encoded.train else rivals_of(config, before, learned, test))
     baselines = {split: found.baselines for split, found in judged.items()}
     numbers = {name: value for name, value in task.coder.learned.items() if before.coder.learned.get(name) != value}
-    found = _findings(folder, config, task, judged, ended.progress, numbers)
+    found = _findings(folder, config, task, judged, ended, numbers)
     return Trained(config, task, network.to("cpu"), metrics, baselines, folder, found)
 
 
@@ -95,14 +95,15 @@ def _findings(
     config: RunConfig,
     task: Task,
     judged: dict[str, Judged],
-    progress: Progress,
+    ended: Ended,
     learned: dict[str, float],
 ) -> Findings:
+    progress = ended.progress
     verdicts = {split: found.verdict for split, found in judged.items() if found.verdict is not None}
     if "valid" not in judged:
         return Findings(verdicts)
     best = checkpoint.best(folder / "checkpoints")
-    kept = None if best is None else int(best.meta["step"])
+    kept = None if best is None else 0 if ended.silent else int(best.meta["step"])
     course = Course.read(folder / "metrics.jsonl", task.watch, kept, progress.step)
     advice: list[str] = []
     verdict = verdicts.get("valid")
@@ -116,7 +117,7 @@ def _findings(
         advice.append(f"Set on the validation data: {', '.join(f'{n} {v:.3g}' for n, v in learned.items())}.")
     if progress.refused:
         advice.append("Learning the validation data made the model worse on it, so the weights from before were kept.")
-    refit = None if not progress.refit or progress.refused else progress.step - (progress.fall or 0)
+    refit = None if not progress.refit or progress.refused or ended.silent else progress.step - (progress.fall or 0)
     return Findings(verdicts, tuple(advice), None if kept is None else (kept, progress.step), refit)
 
 

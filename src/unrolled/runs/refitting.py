@@ -35,6 +35,7 @@ class Ended:
         validated: the metrics of the best validation, if anything was held out.
         learned: what was learned from at the end: the training split, or with it the validation split.
         everything: gives both splits together; ``None`` if the validation split is not learned from.
+        silent: whether the network adds nothing to the solved model that it started from.
         before: the weights that ``validated`` is of, if the validation split was learned after that.
     """
 
@@ -44,6 +45,7 @@ class Ended:
     learned: Examples
     everything: Callable[[], Examples | None] | None
     before: dict[str, Tensor] | None
+    silent: bool = False
 
     def silenced(self) -> Ended:
         """The same without what the network adds to the solved model that it started from."""
@@ -53,7 +55,7 @@ class Ended:
                 self.network.silence()
                 before = {name: tensor.clone() for name, tensor in self.network.state_dict().items()}
         self.network.silence()
-        return replace(self, before=before, validated=None)
+        return replace(self, before=before, validated=None, silent=True)
 
 
 def all_data(

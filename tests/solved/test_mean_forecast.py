@@ -1,0 +1,53 @@
+"""The mean of four forecasts: exactly the mean of its parts, whole and live, and rebuilt from its sizes."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from forecasting import AIRLINE, ask, windows
+
+from unrolled.solved.mean_forecast import MeanForecast
+from unrolled.solved.solved_model import SOLVED
+from unrolled.tasks.forecast import Forecast
+
+PARTS = ("arima", "ets", "linear_window", "theta")
+
+
+@pytest.fixture(scope="module")
+def airline() -> tuple[Forecast, MeanForecast, torch.Tensor]:
+    task, examples = ask({"fares": [[float(value) for value in AIRLINE]]}, horizon=12, season=12)
+    model = MeanForecast.solve(task, examples, MeanForecast.Options(), 0)
+    batch = windows(task, examples)
+    parts = []
+    for name in PARTS:
+        member = SOLVED.get(name)
+        parts.append(member.solve(task, examples, member.Options(), 0).run(batch)[0])
+    found, _ = model.run(batch)
+    assert torch.equal(found, torch.stack(parts).mean(0))
+    return task, model, found
+
+
+def test_it_runs_live_as_it_does_whole(airline: tuple[Forecast, MeanForecast, torch.Tensor]) -> None:
+    task, model, found = airline
+    _, examples = ask({"fares": [[float(value) for value in AIRLINE]]}, horizon=12, season=12)
+    batch = windows(task, examples)
+    name = task.coder.target
+    row = int(batch.lengths.argmin())
+    session = model.session(1)
+    for step in range(int(batch.lengths[row])):
+        pushed = session.push({name: batch.inputs[name][row : row + 1, step]})
+    assert torch.allclose(pushed, found[row : row + 1], atol=1e-5)
+
+
+def test_it_is_rebuilt_from_its_sizes(airline: tuple[Forecast, MeanForecast, torch.Tensor]) -> None:
+    task, model, found = airline
+    with torch.device("meta"):
+        again = MeanForecast(task, MeanForecast.Options(**model.options.model_dump(mode="json")))
+    again.load_state_dict(model.state_dict(), assign=True)
+    _, examples = ask({"fares": [[float(value) for value in AIRLINE]]}, horizon=12, season=12)
+    assert torch.equal(again.run(windows(task, examples))[0], found)
+
+
+def test_much_data_tells_the_best_of_the_parts() -> None:
+    task, examples = ask({"x": [[float(n % 7) for n in range(60_000)]]}, horizon=3, season=7)
+    assert not MeanForecast.applies(task, examples)
