@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 from unrolled.data.examples.examples import Examples
@@ -20,7 +21,7 @@ from unrolled.tasks.task import Task
 
 __all__ = ["blended", "solved_again", "solved_in", "with_start", "without_chance"]
 
-_MOST = 2  # solved models in a mixture
+_MOST, _TRIED = 2, 3  # solved models in a mixture, and those that are tried: the best alone
 
 
 def with_start(config: RunConfig, task: Task, rivals: Rivals, say: Say) -> RunConfig:
@@ -43,15 +44,10 @@ def with_start(config: RunConfig, task: Task, rivals: Rivals, say: Say) -> RunCo
         return _with_options(config, rivals.solved_by(asked, task), asked)
     if config.training.plan == FIXED or config.training.init_from is not None:
         return config
-    able = {
-        name: cost(task.chooses, rivals.on_valid.get(model.name, {}).get(task.chooses, float("nan")))
-        for name, model in rivals.solved.items()
-        if model.starts and not (config.model.live and model.cannot_stream)
-    }
-    able = {name: value for name, value in able.items() if value == value}
+    able = [name for name in _ranked(config, task, rivals) if rivals.solved[name].starts]
     if not able:
         return config
-    name = min(able, key=lambda one: (able[one], one))
+    name = able[0]
     value = rivals.on_valid[rivals.solved[name].name][task.chooses]
     config = _with_options(config, rivals.solved[name], name)
     reason = f"the best of {len(able)} that can be solved: {task.chooses} {value:.4g} on validation"
@@ -78,6 +74,16 @@ def without_chance(
     return True
 
 
+def _ranked(config: RunConfig, task: Task, rivals: Rivals) -> list[str]:
+    """The solved models that the run may use, the best on the validation data first."""
+    values = {
+        name: cost(task.chooses, rivals.on_valid.get(model.name, {}).get(task.chooses, math.nan))
+        for name, model in rivals.solved.items()
+        if not (config.model.live and model.cannot_stream)
+    }
+    return sorted((name for name, value in values.items() if value == value), key=lambda one: (values[one], one))
+
+
 def blended(
     config: RunConfig, network: Model, task: Task, valid: Examples, rivals: Rivals, device: str, say: Say
 ) -> tuple[RunConfig, Model]:
@@ -96,9 +102,7 @@ def blended(
     if NONE in asked or (config.training.plan == FIXED and not asked):
         return config, network
     left = {name: rivals.solved_by(name, task) for name in asked} or {
-        name: model
-        for name, model in rivals.solved.items()
-        if name != config.model.start and not (config.model.live and model.cannot_stream)
+        name: rivals.solved[name] for name in _ranked(config, task, rivals)[:_TRIED] if name != config.model.start
     }
     model = config.model.model_copy(update={"blend": ()})
     config = config.model_copy(
