@@ -35,8 +35,6 @@ def splits(tokens: Make, tagged: Make, texts: Make, table: Make, series: Make) -
         "label of a text": texts(TEXT, 3, [0, 1, 0, 1] * 5, 2),
         "labels of a text": texts(TEXT, 3, [[0], [1], [0, 2], []] * 5, 3),
         "number of a text": texts(TEXT, 3, [0.5, 1.0, 0.0, 1.5] * 5, 0),
-        "label of a row": table(numbers[:20], [0, 1] * 10, 2, [0, 1, 1, 1] * 5, 2),
-        "number of a row": table(numbers[:20], [0, 1] * 10, 2, numbers[:20, 0], 0),
         "a sequence of its own": Examples(
             {"x": ragged(TEXT)}, {"x": Discrete(3)}, ragged(TEXT), Discrete(3), Unaligned()
         ),
@@ -51,8 +49,6 @@ WANTED: dict[str, tuple[set[str], set[str]]] = {
     "label of a text": ({"bag of words", "hmm"}, {"loss_nats_per_label", "accuracy", "macro_f1"}),
     "labels of a text": ({"bag of words"}, {"loss_nats_per_row", "accuracy", "micro_f1", "macro_f1"}),
     "number of a text": ({"bag of words"}, {"mse_scaled", "mse", "mae", "r2"}),
-    "label of a row": ({"linear"}, {"loss_nats_per_label", "accuracy", "macro_f1"}),
-    "number of a row": ({"linear"}, {"mse_scaled", "mse", "mae", "r2"}),
     "a sequence of its own": ({"commonest answer", "nearest question"}, {"token_error_rate", "exact_match"}),
 }
 

@@ -101,6 +101,7 @@ def fit_linear(
     *,
     balanced: bool,
     seed: int,
+    smallest: float | None = None,
 ) -> LinearFit:
     r"""Fit a linear model; its penalty, and whether features are scaled, are those of the best left-out predictions.
 
@@ -118,6 +119,7 @@ def fit_linear(
         score: of the outputs (R, K) for left-out rows and the target; higher is better.
         balanced: rows of each label have the same weight together.
         seed: for the folds.
+        smallest: the smallest C that is tried, for features that have no log-count ratios; ``None``: the usual one.
 
     Cost: at most 15 · 30 steps of `minimise`, each with two products of the matrix and K · 5 columns.
 
@@ -129,11 +131,11 @@ def fit_linear(
     each = _row_weights(target, outputs) if balanced and answer == "label" else torch.ones(count)
     whole = _Problem(rows, columns, target, (each / each.sum())[:, None], answer, None, 1.0)
     folds = _folds(target, answer, count, 3 if len(rows.ids) * outputs > _LONG else _FOLDS, seed)
-    best, left_out = (-np.inf, _SMALLEST[False], False), torch.zeros(count, outputs)
+    best, left_out = (-np.inf, smallest or _SMALLEST[False], False), torch.zeros(count, outputs)
     if int(folds.max(initial=0)) > 0:
-        for ratios in (False,) if answer == "number" else (False, True):
+        for ratios in (False,) if answer == "number" or smallest else (False, True):
             top = -np.inf
-            for c, found in _left_out(whole, each, folds, outputs, ratios):
+            for c, found in _left_out(whole, each, folds, outputs, ratios, smallest):
                 now = score(found, target)
                 if now > best[0] + 1e-9:
                     best, left_out = (now, c, ratios), found
@@ -143,7 +145,9 @@ def fit_linear(
     value, c, ratios = best
     scale = _ratios(whole, torch.ones(count, 1), outputs) if ratios else None
     x = torch.zeros(1, (rows.size + 1) * outputs)
-    for tried in _path(ratios):  # as the left-out models were fitted, or their temperature would not fit this one
+    for tried in _path(
+        ratios, smallest
+    ):  # as the left-out models were fitted, or their temperature would not fit this one
         x = minimise(replace(whole, scale=scale, penalty=1 / (tried * max(1, count))), x, _STEPS, _TOLERANCE)
         if tried == c:
             break
@@ -154,7 +158,7 @@ def fit_linear(
 
 
 def _left_out(
-    whole: _Problem, each: Tensor, folds: np.ndarray, outputs: int, ratios: bool
+    whole: _Problem, each: Tensor, folds: np.ndarray, outputs: int, ratios: bool, smallest: float | None
 ) -> Iterator[tuple[float, Tensor]]:
     """C, from the smallest, and (R, K) the outputs for each row of the model that was fitted without the row's fold."""
     last, together = int(folds.max()) + 1, max(1, _LARGEST // ((whole.rows.size + 1) * outputs))
@@ -165,7 +169,7 @@ def _left_out(
         scale = _ratios(whole, kept, outputs) if ratios else None
         parts.append(replace(whole, weights=weights / weights.sum(0), scale=scale))
     solved = [torch.zeros(part.weights.shape[1], (whole.rows.size + 1) * outputs) for part in parts]
-    for c in _path(ratios):
+    for c in _path(ratios, smallest):
         found, first = torch.zeros(len(folds), outputs), 0
         for at, part in enumerate(parts):
             penalty = last / (c * len(folds) * max(1, last - 1))
@@ -176,9 +180,9 @@ def _left_out(
         yield c, found
 
 
-def _path(ratios: bool) -> list[float]:
+def _path(ratios: bool, smallest: float | None) -> list[float]:
     """The values of C, from the smallest; each model starts from the one before."""
-    return [_SMALLEST[ratios] * _FACTOR**index for index in range(_TRIED)]
+    return [(smallest or _SMALLEST[ratios]) * _FACTOR**index for index in range(_TRIED)]
 
 
 def _ratios(whole: _Problem, kept: Tensor, outputs: int) -> Tensor:

@@ -5,7 +5,6 @@ Axes: B rows, F features, K outputs, G groups of features, N distinct features o
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any, ClassVar, NamedTuple, Self
 
 import numpy as np
@@ -13,7 +12,7 @@ import torch
 import torch.nn.functional as functional
 from torch import Tensor, nn
 
-from unrolled.baselines._arrays import asked_values, classes, label_sets, target_of
+from unrolled.baselines._arrays import classes
 from unrolled.baselines._linear_model import SparseRows
 from unrolled.batch import Batch, lengths_of, letters_of
 from unrolled.config import Part
@@ -21,7 +20,8 @@ from unrolled.data.examples.examples import Examples
 from unrolled.data.examples.portions import take_rows
 from unrolled.data.forms.one import One
 from unrolled.data.forms.set import Set
-from unrolled.solved._linear_rows import Answer, fit_linear
+from unrolled.solved._linear_rows import fit_linear
+from unrolled.solved._row_targets import answer_of, asked_rows, row_targets, score_of
 from unrolled.solved._token_streams import Occurrences, TextColumn, folded_letters, text_columns
 from unrolled.solved.solved_model import SolvedModel
 from unrolled.state import State
@@ -32,7 +32,6 @@ __all__ = ["NgramsOfText"]
 _MOST = 300_000  # features
 _LARGEST = 4_000_000  # features times outputs
 _TOKENS = 1_000_000  # of the training split that are read
-_TIE = 1e-3  # of the loss, where answers are judged by their F1: of equally good ones the surer count
 
 
 class Bag(NamedTuple):
@@ -126,7 +125,7 @@ class NgramsOfText(SolvedModel):
         """True for a label, a set of labels or a number for each row, with a column of tokens over time or beside."""
         known = classes(train) or 1
         fits = isinstance(train.form, One | Set) and task.outputs == known and bool(text_columns(train.specs))
-        return fits and len(_asked(train)) > 0
+        return fits and len(asked_rows(train)) > 0
 
     @classmethod
     def solve(cls, task: Task, train: Examples, options: Any, seed: int) -> Self:
@@ -148,13 +147,13 @@ class NgramsOfText(SolvedModel):
         of = np.repeat(np.arange(len(rows.offsets) - 1), np.diff(rows.offsets))
         counts, ids = torch.from_numpy(rows.values), torch.from_numpy(rows.ids)
         values = model._weighed(torch.from_numpy(of), ids, counts, len(rows.offsets) - 1).numpy()
-        asked, target, answer = _asked(train), _target(train), _answer(train)
+        asked, target, answer = asked_rows(train), row_targets(train), answer_of(train)
         found = fit_linear(
             SparseRows(rows.ids, values, rows.offsets, rows.size).take(asked),
             target,
             task.outputs,
             answer,
-            _score(task, answer),
+            score_of(task, answer),
             balanced=answer == "label" and "f1" in task.chooses,
             seed=seed,
         )
@@ -275,44 +274,6 @@ def _portion(train: Examples, seed: int) -> Examples:
     order = np.random.default_rng(seed).permutation(len(tokens))
     kept = max(1, int(np.searchsorted(np.cumsum(train.steps()[order]), _TOKENS)))
     return take_rows(train, np.sort(order[:kept]))
-
-
-def _asked(train: Examples) -> np.ndarray:
-    """The rows with a known target."""
-    return np.arange(len(train.steps())) if isinstance(train.form, Set) else asked_values(train)
-
-
-def _answer(train: Examples) -> Answer:
-    if isinstance(train.form, Set):
-        return "set"
-    return "label" if classes(train) else "number"
-
-
-def _target(train: Examples) -> Tensor:
-    if isinstance(train.form, Set):
-        return torch.from_numpy(label_sets(train).astype(np.float32))
-    values = target_of(train).values[asked_values(train)]
-    return torch.from_numpy(values.astype(np.int64) if classes(train) else values[:, :1].astype(np.float32))
-
-
-def _score(task: Task, answer: Answer) -> Callable[[Tensor, Tensor], float]:
-    """What the left-out rows are judged by: higher is better."""
-
-    def macro_f1(outputs: Tensor, target: Tensor) -> float:
-        chosen, size = outputs.argmax(1), outputs.shape[1]
-        hits = torch.bincount(target[chosen == target], minlength=size)
-        both = torch.bincount(target, minlength=size) + torch.bincount(chosen, minlength=size)
-        f1 = float((2 * hits / both.clamp_min(1))[both > 0].mean())
-        return f1 - _TIE * float(functional.cross_entropy(outputs, target))
-
-    def minus_loss(outputs: Tensor, target: Tensor) -> float:
-        if answer == "number":
-            return -float((outputs - target).square().mean())
-        if answer == "set":
-            return -float(functional.binary_cross_entropy_with_logits(outputs, target))
-        return -float(functional.cross_entropy(outputs, target))
-
-    return macro_f1 if answer == "label" and "f1" in task.chooses else minus_loss
 
 
 MEMBER = NgramsOfText
