@@ -8,7 +8,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from unrolled.errors import command
+from unrolled.data.io.fingerprint import MEMORY
+from unrolled.errors import IN_MEMORY, command
 from unrolled.planning.choice import FIXED, Choice
 from unrolled.planning.facts import Facts
 from unrolled.runs.config import RunConfig
@@ -73,7 +74,8 @@ def repeated(config: RunConfig) -> str:
     chosen = {choice.field: choice.value for choice in config.plan}
     if (mixed := _mixed(config.plan)) is not None:
         chosen["blend"] = mixed
-    return command(config.source, {**_plain(given), **chosen, "plan": FIXED})
+    source = IN_MEMORY.name if config.source == MEMORY else config.source
+    return command(source, {**_plain(given), **chosen, "plan": FIXED})
 
 
 def _mixed(plan: Sequence[Choice]) -> list[str] | None:
