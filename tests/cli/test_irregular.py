@@ -38,7 +38,10 @@ def sales(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize(
     ("asked", "inputs"),
     [
-        (["--target", "sales", "--horizon", "3", "--kinds", "date=elapsed"], ["sales", "region", "date", "heat"]),
+        (
+            ["--target", "sales", "--horizon", "3", "--lookback", "64", "--kinds", "date=elapsed"],
+            ["sales", "region", "date", "heat"],
+        ),
         (["--target", "region", "--inputs", "date,sales,heat"], ["date", "sales", "heat"]),
     ],
     ids=["forecast", "classify"],
@@ -46,7 +49,10 @@ def sales(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_live_is_as_in_the_file(
     asked: list[str], inputs: list[str], sales: Path, unrolled: Unrolled, tmp_path: Path
 ) -> None:
-    """C1: pushed line by line, and over a snapshot, each series ends with the answer that its row of the file has."""
+    """C1: pushed line by line, and over a snapshot, each series ends with the answer that its row of the file has.
+
+    A forecast from a file reads as many steps as ``lookback`` says, a stream all of them.
+    """
     run, kept = tmp_path / "run", tmp_path / "session"
     words = ["--by", "shop", "--order", "date", *asked, "--model", "gru", "--hidden", 6, "--steps", 4, "--out", run]
     assert unrolled("fit", sales, *words).code == 0

@@ -32,10 +32,12 @@ def write_passengers(path: Path, rows: int = 80) -> Path:
 
 def test_a_list_of_passengers_is_read_as_it_is(unrolled: Unrolled, tmp_path: Path) -> None:
     file, run = write_passengers(tmp_path / "passengers.csv"), tmp_path / "run"
-    done = unrolled("fit", file, "--target", "Survived", "--steps", "20", "--hidden", "8", "--lr", "0.02", "--out", run)
+    done = unrolled(
+        "fit", file, "--target", "Survived", "--steps", "20", "--hidden", "8", "--lr", "0.02", "--live", "--out", run
+    )
     assert done.code == 0, done.err
     lines = {line.split(": ")[0]: line for line in done.err.splitlines() if line.startswith("input ")}
-    assert lines["input Name"].endswith(" words")
+    assert lines["input Name"].endswith(" words, with their letters")
     assert lines["input Ticket"].endswith(" characters, read on its own")
     assert lines["input Cabin"].endswith(" characters, read on its own")
     assert lines["input Sex"] == "input Sex: category, 2 labels"
