@@ -183,7 +183,10 @@ def test_its_weights_and_encodings_are_read_to_the_bit(name: str, saved: Callabl
     for file, content in trained.task.coder.to_files().items():
         if file.endswith("-tokenizer.json"):  # for other programs; runs of this format did not have it
             continue
-        assert json.loads(content) == json.loads(Path("run/encodings", file).read_bytes()), file
+        expected = json.loads(Path("run/encodings", file).read_bytes())
+        if file == "coder.json":  # the numbers of a form, which had none in this format
+            expected = {**{name: value for name, value in json.loads(content).items() if name == "numbers"}, **expected}
+        assert json.loads(content) == expected, file
     results = json.loads(Path("run/results.json").read_bytes())
     assert trained.metrics == results["metrics"] and trained.baselines == results["baselines"]
     description = trained.describe()
@@ -236,7 +239,7 @@ def test_a_stopped_run_ends_as_it_would_have(name: str, saved: Callable[[str], S
 def test_another_run_can_begin_with_it(name: str, saved: Callable[[str], Saved]) -> None:
     texts = saved(name).data["text"]
     data = {"review": texts, "long": [len(text) > 5 for text in texts]}
-    small = {"steps": 1, "batch": 4, "lr": 1e-12, "device": "cpu"}  # so little that the weights stay
+    small = {"steps": 1, "batch": 4, "lr": 1e-12, "device": "cpu", "plan": "fixed"}  # so little that the weights stay
     tuned = ur.fit(data, target="long", init_from="run", out="tuned", **small)
     before, after = load_tensors(Path("run/model.safetensors")), tuned.network.state_dict()
     kept = [key for key in before if not key.startswith("head.")]

@@ -17,6 +17,7 @@ from unrolled.runs.preview import preview, repeated
 
 TUNES = {"tune": ["abcd" * 6, "dcba" * 5] * 10}
 ROWS = {"text": [f"film {n} was {('good', 'bad', 'bad')[n % 3]}" for n in range(36)], "mood": ["yes", "no", "no"] * 12}
+WAVE = {"load": [float(n % 7) + 0.1 * (n * n % 11) for n in range(130)]}
 SMALL: dict[str, Any] = {"steps": 2, "device": "cpu", "quiet": True}
 
 
@@ -50,18 +51,22 @@ def test_what_fit_refuses_is_refused(tmp_path: Path) -> None:
         ur.plan(tmp_path / "none.csv")
 
 
-def test_the_call_makes_the_run_again(tmp_path: Path) -> None:
-    """Start and mixture too: they are not chosen again, so the weights are the same to the bit."""
-    wave = {"load": [float(n % 7) + 0.1 * (n * n % 11) for n in range(130)]}
-    for data, options in ((TUNES, {"tokens": "characters"}), (wave, {"horizon": 3})):
-        first = ur.fit(data, out=tmp_path / "first", overwrite=True, **options, **SMALL)
-        call = repeated(first.config)
-        assert call.startswith("fit(data, ")
-        fit = {"fit": lambda data, **given: ur.fit(data, out=tmp_path / "again", overwrite=True, quiet=True, **given)}
-        again = eval(call, {"__builtins__": {}}, {**fit, "data": data})
-        assert without_choosing(again.config) == without_choosing(first.config)
-        assert again.metrics == first.metrics
-        assert not [choice for choice in again.config.plan if choice.source == "rule"]
+@pytest.mark.parametrize(
+    ("data", "options"), [(TUNES, {"tokens": "characters"}), (WAVE, {"horizon": 3, "start": "none"})]
+)
+def test_the_call_makes_the_run_again(data: dict[str, Any], options: dict[str, Any], tmp_path: Path) -> None:
+    """Nothing is chosen again, a mixture neither, so the weights are the same to the bit."""
+    first = ur.fit(data, out=tmp_path / "first", **options, **SMALL)
+    call = repeated(first.config)
+    assert call.startswith("fit(data, ")
+
+    def fit(data: Any, **given: Any) -> Any:
+        return ur.fit(data, out=tmp_path / "again", quiet=True, **given)
+
+    again = eval(call, {"__builtins__": {}}, {"fit": fit, "data": data})
+    assert without_choosing(again.config) == without_choosing(first.config)
+    assert again.metrics == first.metrics
+    assert not [choice for choice in again.config.plan if choice.source == "rule"]
 
 
 def test_the_command_makes_the_run_again(tmp_path: Path) -> None:

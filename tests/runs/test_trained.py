@@ -86,7 +86,9 @@ def test_a_word_goes_on_behind_the_prompt_with_a_blank(tmp_path: Path) -> None:
 @pytest.mark.parametrize("quantiles", [[0.1, 0.9], [0.25, 0.75], [0.95]])
 def test_the_forecast_beside_quantiles_is_the_median(quantiles: list[float], tmp_path: Path) -> None:
     waves = {"x": [[float(n % 6) for n in range(90)]]}
-    model = ur.fit(waves, horizon=2, lookback=6, quantiles=quantiles, out=tmp_path / "run", **{**SHORT, "steps": 20})
+    model = ur.fit(
+        waves, horizon=2, lookback=6, quantiles=quantiles, plan="fixed", out=tmp_path / "run", **{**SHORT, "steps": 20}
+    )
     answer = model.predict(waves).to_pylist()[0]
     assert {name for name in answer if "_q" in name} == {f"x_q{100 * q:g}" for q in quantiles}
     low, high = (answer.get(f"x_q{100 * q:g}") for q in (min(quantiles), max(quantiles)))
@@ -145,7 +147,7 @@ def test_a_snapshot_of_weights_that_were_trained_further_is_refused(tmp_path: Pa
 def reviews(tmp_path_factory: pytest.TempPathFactory) -> Trained:
     data = {"text": ["was good", "so bad", "is good", "bad"] * 5, "y": ["p", "n", "p", "n"] * 5}
     out = tmp_path_factory.mktemp("reviews") / "run"
-    return ur.fit(data, target="y", kinds={"text": "tokens"}, out=out, **SHORT)
+    return ur.fit(data, target="y", kinds={"text": "tokens"}, live=True, out=out, **SHORT)
 
 
 @pytest.mark.parametrize("name", [None, "text", "review"])
@@ -201,7 +203,8 @@ def test_what_groups_the_steps_must_be_there_too(tmp_path: Path) -> None:
 
 def test_a_loop_of_ones_own_gets_the_batches_of_training(tmp_path: Path) -> None:
     data = {"walk": [[0.0, 1.0], [2.0], [3.0, 1.0, 2.0]], "rises": [True, False, True]}
-    model = ur.fit(data, target="rises", steps=1, hidden=2, batch=2, valid=0, out=tmp_path / "run", quiet=True)
+    options: dict[str, Any] = {"model": "lstm", "steps": 1, "hidden": 2, "batch": 2, "valid": 0, "quiet": True}
+    model = ur.fit(data, target="rises", out=tmp_path / "run", **options)
     assert repr(model) == f"Trained('classify', 'lstm', of 'walk', in '{tmp_path / 'run'}')"
     first, again, other = (model.batches(data, epoch=epoch) for epoch in (0, 0, 1))
     assert sorted(int(n) for batch in first for n in batch.lengths) == [1, 2, 3]
