@@ -33,8 +33,6 @@ def splits(tokens: Make, tagged: Make, texts: Make, table: Make, series: Make) -
         "next numbers": series([numbers], 0),
         "tags": tagged(TEXT, TEXT, 3, 3),
         "label of a text": texts(TEXT, 3, [0, 1, 0, 1] * 5, 2),
-        "labels of a text": texts(TEXT, 3, [[0], [1], [0, 2], []] * 5, 3),
-        "number of a text": texts(TEXT, 3, [0.5, 1.0, 0.0, 1.5] * 5, 0),
         "a sequence of its own": Examples(
             {"x": ragged(TEXT)}, {"x": Discrete(3)}, ragged(TEXT), Discrete(3), Unaligned()
         ),
@@ -46,9 +44,7 @@ WANTED: dict[str, tuple[set[str], set[str]]] = {
     "next items": ({"follower", "gzip", "hmm", "unigram"}, set()),  # some have chances, some a ranking
     "next numbers": ({"hmm"}, {"mse_scaled", "mae_scaled"}),
     "tags": ({"hmm"}, {"loss_nats_per_step", "accuracy", "macro_f1"}),
-    "label of a text": ({"bag of words", "hmm"}, {"loss_nats_per_label", "accuracy", "macro_f1"}),
-    "labels of a text": ({"bag of words"}, {"loss_nats_per_row", "accuracy", "micro_f1", "macro_f1"}),
-    "number of a text": ({"bag of words"}, {"mse_scaled", "mse", "mae", "r2"}),
+    "label of a text": ({"hmm"}, {"loss_nats_per_label", "accuracy", "macro_f1"}),
     "a sequence of its own": ({"commonest answer", "nearest question"}, {"token_error_rate", "exact_match"}),
 }
 

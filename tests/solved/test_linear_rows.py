@@ -7,8 +7,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from unrolled.baselines._linear_model import SparseRows
 from unrolled.solved._linear_rows import fit_linear
+from unrolled.solved._sparse_rows import SparseRows
 
 
 def rows_of(dense: np.ndarray) -> SparseRows:

@@ -1,6 +1,6 @@
 """Conversions of a baseline's predictions and targets to the types that metrics accept.
 
-Axes: R rows, Q questions, K classes or channels, W channels.
+Axes: Q questions, W channels.
 """
 
 from __future__ import annotations
@@ -18,23 +18,18 @@ from unrolled.metrics._iob2 import IOB2
 from unrolled.metrics.judged import (
     Answers,
     ChosenLabels,
-    ChosenSets,
     ChosenTags,
     ChosenTokens,
     CodeLength,
     Nats,
     NextValues,
     TokenSequences,
-    Values,
 )
 
 __all__ = [
-    "judged_channels",
     "judged_labels",
     "judged_next",
-    "judged_numbers",
     "judged_sequences",
-    "judged_sets",
     "judged_tags",
     "judged_tokens",
 ]
@@ -79,23 +74,6 @@ def judged_tokens(part: Examples, nats: np.ndarray, chosen: np.ndarray, right: n
     return loss, ChosenTokens(_ids(chosen), _ids(right)), CodeLength(loss.total, loss.count, part.text_unit)
 
 
-def judged_sets(probabilities: np.ndarray, sets: np.ndarray) -> Answers:
-    """Predictions of the labels with p > 0.5; (R, K) probabilities and (R, K) bool right labels."""
-    chosen = torch.tensor(probabilities > 0.5)
-    return _binary("loss_nats_per_row", probabilities, sets.astype(np.float32)), ChosenSets(chosen, torch.tensor(sets))
-
-
-def judged_channels(probabilities: np.ndarray, target: np.ndarray) -> Answers:
-    """Predictions of channels that are on or off: (Q, K) probabilities and (Q, K) targets that are 0, 1 or NaN."""
-    return (_binary("nll_nats_per_step", probabilities, target),)
-
-
-def judged_numbers(part: Examples, answer: np.ndarray, right: np.ndarray) -> Answers:
-    """Predictions of one number per question; both (Q,), in scaled units."""
-    std = 1.0 if part.units is None else float(part.units.std[0])
-    return (Values(torch.tensor(answer), torch.tensor(right), std),)
-
-
 def judged_next(answer: np.ndarray, right: np.ndarray) -> NextValues:
     """Predictions of the next vector: ``answer`` broadcasts to the shape of ``right``, (Q, W)."""
     wanted = torch.tensor(right)
@@ -109,15 +87,6 @@ def judged_sequences(written: Sequence[list[int]], right: Sequence[list[int]], p
 
 def _nats(name: str, nats: np.ndarray) -> Nats:
     return Nats(name, torch.tensor(nats.sum(dtype=np.float64)), torch.tensor(len(nats)))
-
-
-def _binary(name: str, probabilities: np.ndarray, target: np.ndarray) -> Nats:
-    """The binary cross-entropy summed over channels; NaN targets, and questions with only NaN, do not count."""
-    right = np.where(target > 0.5, probabilities, 1 - probabilities).astype(np.float64)
-    known = ~np.isnan(target)
-    with np.errstate(divide="ignore"):  # the loss of a certain but wrong answer is infinite
-        total = -np.log(right, where=known, out=np.zeros_like(right)).sum()
-    return Nats(name, torch.tensor(total), torch.tensor(int(known.any(-1).sum())))
 
 
 def _ids(values: np.ndarray) -> Tensor:

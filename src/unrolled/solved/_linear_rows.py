@@ -14,8 +14,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from unrolled.baselines._linear_model import SparseRows
 from unrolled.solved._lbfgs import minimise
+from unrolled.solved._sparse_rows import SparseRows
 
 __all__ = ["Answer", "LinearFit", "fit_linear"]
 

@@ -13,7 +13,6 @@ import torch.nn.functional as functional
 from torch import Tensor
 
 from unrolled.baselines._arrays import asked_values, target_of
-from unrolled.baselines._linear_model import SparseRows
 from unrolled.batch import MISSING, Batch
 from unrolled.data.examples.examples import Examples
 from unrolled.layers.crf import FORBIDDEN
@@ -21,6 +20,7 @@ from unrolled.metrics.metric import Sums, cost
 from unrolled.metrics.scoring import added, values
 from unrolled.solved._chain import Packed, chain_nats, packed
 from unrolled.solved._lbfgs import minimise
+from unrolled.solved._sparse_rows import SparseRows
 from unrolled.tasks.task import Task
 
 __all__ = ["fit_tagger"]

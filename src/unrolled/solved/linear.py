@@ -13,7 +13,6 @@ import torch.nn.functional as functional
 from torch import Tensor, nn
 
 from unrolled.baselines._arrays import classes
-from unrolled.baselines._linear_model import SparseRows
 from unrolled.baselines._subsample import for_fitting
 from unrolled.batch import Batch, Discrete, Spec
 from unrolled.data.examples.examples import Examples
@@ -21,6 +20,7 @@ from unrolled.data.forms.one import One
 from unrolled.data.forms.set import Set
 from unrolled.solved._linear_rows import fit_linear
 from unrolled.solved._row_targets import answer_of, asked_rows, minus_loss, row_targets
+from unrolled.solved._sparse_rows import SparseRows
 from unrolled.solved.solved_model import SolvedModel
 from unrolled.state import State
 from unrolled.tasks.task import Task

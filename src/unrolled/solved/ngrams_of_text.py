@@ -13,7 +13,6 @@ import torch.nn.functional as functional
 from torch import Tensor, nn
 
 from unrolled.baselines._arrays import classes
-from unrolled.baselines._linear_model import SparseRows
 from unrolled.batch import Batch, lengths_of, letters_of
 from unrolled.config import Part
 from unrolled.data.examples.examples import Examples
@@ -22,6 +21,7 @@ from unrolled.data.forms.one import One
 from unrolled.data.forms.set import Set
 from unrolled.solved._linear_rows import fit_linear
 from unrolled.solved._row_targets import answer_of, asked_rows, row_targets, score_of
+from unrolled.solved._sparse_rows import SparseRows
 from unrolled.solved._token_streams import Occurrences, TextColumn, folded_letters, text_columns
 from unrolled.solved.solved_model import SolvedModel
 from unrolled.state import State

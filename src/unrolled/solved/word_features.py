@@ -13,13 +13,13 @@ import torch.nn.functional as functional
 from torch import Tensor, nn
 
 from unrolled.baselines._arrays import asked_values, classes
-from unrolled.baselines._linear_model import SparseRows
 from unrolled.batch import Batch, letters_of
 from unrolled.config import Part
 from unrolled.data.examples.examples import Examples
 from unrolled.data.examples.portions import take_rows
 from unrolled.data.forms.aligned import Aligned
 from unrolled.layers.lengths import real_steps
+from unrolled.solved._sparse_rows import SparseRows
 from unrolled.solved._tagger import fit_tagger
 from unrolled.solved._word_attributes import (
     WordColumn,
