@@ -131,38 +131,24 @@ def _sounds(rows: int) -> dict[str, Any]:
 
 CASES = {
     "forecast: a pure season": Case({"load": _season(180)}, {"horizon": 6}),
-    "forecast: a random walk": Case(
-        {"load": _walk(180)}, {"horizon": 4}, not_yet="the last value cannot be mixed with a network yet"
-    ),
+    "forecast: a random walk": Case({"load": _walk(180)}, {"horizon": 4}),
     "forecast: a constant": Case({"load": [3.0] * 120}, {"horizon": 4}),
-    "forecast: noise about a mean": Case(
-        {"load": _random(13).normal(size=180).round(3).tolist()},
-        {"horizon": 4},
-        not_yet="the mean cannot be mixed with a network yet",
-    ),
+    "forecast: noise about a mean": Case({"load": _random(13).normal(size=180).round(3).tolist()}, {"horizon": 4}),
     "classify: a bag of words": Case(_bags(120), {"target": "label"}),
     "classify: labels by chance": Case(_by_chance(120), {"target": "label"}),
     "classify: the nearest series": Case(_near(90), {"target": "kind"}),
     "next step: a chain of letters": Case(
         _chain(40), {"tokens": "characters"}, not_yet="a hidden Markov model cannot be mixed with a network yet"
     ),
-    "next step: held chords": Case(_keys(24), not_yet="the step before cannot be mixed with a network yet"),
-    "next step: a walk": Case(
-        {"load": [_walk(180)]},
-        {"task": "next_step"},
-        not_yet="a hidden Markov model cannot be mixed with a network yet",
-    ),
+    "next step: held chords": Case(_keys(24)),
+    "next step: a walk": Case({"load": [_walk(180)]}, {"task": "next_step"}),
     "next step: items that follow each other": Case(
         _items(120), {"kinds": {"item": "tokens"}}, not_yet="items that followed cannot be mixed with a network yet"
     ),
     "tag: the word alone": Case(_tags(60), {"target": "tags"}),
-    "regress: a linear rule of plain rows": Case(
-        _plain(120), {"target": "y"}, not_yet="a linear model cannot be mixed with a network yet"
-    ),
+    "regress: a linear rule of plain rows": Case(_plain(120), {"target": "y"}),
     "classify: a linear rule of plain rows": Case(
-        {**(rows := _plain(120)), "y": [value > 3 for value in rows["y"]]},
-        {"target": "y"},
-        not_yet="a linear model cannot be mixed with a network yet",
+        {**(rows := _plain(120)), "y": [value > 3 for value in rows["y"]]}, {"target": "y"}
     ),
     "fill: letters": Case(_chain(30), {"task": "fill", "tokens": "characters"}),
     "translate: letters in capitals": Case(
