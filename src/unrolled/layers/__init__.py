@@ -1,8 +1,8 @@
 """Layers: they turn a sequence of vectors into another sequence of vectors, or into one vector.
 
 The public ones are torch.nn's recurrent layers with the same interface and correct padding; `Recurrent`, which runs any
-cell, by name (``Recurrent(8, 16, cell="mingru")``) or your own; and attention, transformers and `DeltaNet`. All give
-the same outputs over whole rows, in chunks, and step by step: ``from unrolled.layers import LSTM, Transformer``.
+cell, by name (``Recurrent(8, 16, cell="mingru")``) or your own; and attention, transformers, `DeltaNet` and `TCN`. All
+give the same outputs over whole rows, in chunks, and step by step: ``from unrolled.layers import LSTM, Transformer``.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from unrolled.layers.recurrence.layer_session import push_together
     from unrolled.layers.recurrence.unroll import unroll
     from unrolled.layers.recurrent import Recurrent
+    from unrolled.layers.tcn import TCN
     from unrolled.layers.torch_compat import GRU, LSTM, RNN
     from unrolled.layers.transformer import Transformer
 
@@ -27,6 +28,7 @@ __all__ = [
     "GRU",
     "LSTM",
     "RNN",
+    "TCN",
     "Attention",
     "CrossAttention",
     "DeltaNet",
@@ -51,6 +53,7 @@ _HOMES = {
     "RNN": "layers.torch_compat",
     "Recurrent": "layers.recurrent",
     "SelfAttention": "layers.attention.multihead",
+    "TCN": "layers.tcn",
     "Transformer": "layers.transformer",
     "from_torch": "layers.conversion",
     "push_together": "layers.recurrence.layer_session",
