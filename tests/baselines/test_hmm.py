@@ -139,7 +139,8 @@ def test_steps_before_the_border_are_history(tokens: Make) -> None:
 def test_what_it_applies_to(tokens: Make, tagged: Make, texts: Make, table: Make, series: Make) -> None:
     keys = series([np.ones((5, 2))], 0)
     cases = {
-        "next tokens": (tokens([[0, 1]], 2), True),
+        "next tokens": (tokens([[0, 1]], 2), False),
+        "next items": (replace(tokens([[0, 1]], 2), first_item=0), True),
         "next numbers": (series([np.arange(6.0)[:, None]], 0), True),
         "next keys": (keys, False),
         "tags": (tagged([[0]], [[0]], 1, 1), True),

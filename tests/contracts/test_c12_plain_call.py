@@ -137,9 +137,7 @@ CASES = {
     "classify: a bag of words": Case(_bags(120), {"target": "label"}),
     "classify: labels by chance": Case(_by_chance(120), {"target": "label"}),
     "classify: the nearest series": Case(_near(90), {"target": "kind"}),
-    "next step: a chain of letters": Case(
-        _chain(40), {"tokens": "characters"}, not_yet="a hidden Markov model cannot be mixed with a network yet"
-    ),
+    "next step: a chain of letters": Case(_chain(40), {"tokens": "characters"}),
     "next step: held chords": Case(_keys(24)),
     "next step: a walk": Case({"load": [_walk(180)]}, {"task": "next_step"}),
     "next step: items that follow each other": Case(

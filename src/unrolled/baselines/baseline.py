@@ -91,7 +91,7 @@ def score_baselines(fitted: Mapping[str, Judge], part: Examples, own: Own = NO_O
         >>> bought = Encoded(np.array([1, 2, 1, 2, 1]), np.array([0, 5]))
         >>> items = Examples({"x": bought}, {"x": Discrete(3)}, bought, Discrete(3), Next(), first_item=1)
         >>> found = score_baselines(fit_baselines(items), items)
-        >>> round(found["unigram"]["accuracy"], 2), round(found["hmm"]["accuracy"], 2)
+        >>> round(found["unigram"]["mrr"], 2), round(found["follower"]["mrr"], 2)
         (0.5, 1.0)
     """
     scored = for_scoring(part, _SCORE_CELLS)

@@ -57,7 +57,8 @@ class HMM:
     What it shows: what a memory of one of K states can do, the best method before neural networks. The state of a
     recurrent network can hold many things at once; the network has to beat this to show that it uses that.
 
-    Applies to: a label for each step, a label for each sequence, and the next step if it is not several-hot.
+    Applies to: a label for each step, a label for each sequence, and the next item or vector of real numbers; the next
+    token of a text has `unrolled.solved.hidden_markov`.
 
     Cost: at most twenty iterations of O(N S²) for N steps and S states (the tags, if tags are predicted); predictions
     O(N S²).
@@ -93,7 +94,9 @@ class HMM:
             return 0 < count <= _MOST_TAGS and size * count <= _LARGEST
         if isinstance(examples.form, One):
             return count > 0 and size * count * _STATES <= _LARGEST
-        return isinstance(examples.form, Next) and not is_several_hot(examples) and size * _STATES <= _LARGEST
+        if not isinstance(examples.form, Next) or (count and examples.first_item is None):
+            return False  # of the next token of a text there is a solved model
+        return not is_several_hot(examples) and size * _STATES <= _LARGEST
 
     @classmethod
     def fit(cls, train: Examples) -> Self:
