@@ -15,13 +15,13 @@ verbs = {"animal": ["eats", "sleeps", "runs", "hides"], "machine": ["rusts", "hu
 
 
 def named(first: int, last: int, rows: int) -> dict[str, list[str]]:
-    kinds = dice.choices(list(verbs), k=rows)  # to the model, a noun is a token whose name means nothing
+    kinds = dice.choices(list(verbs), k=rows)  # without its letters, a noun is a token whose name means nothing
     return {"text": [f"the {kind}{dice.randrange(first, last)}" for kind in kinds], "kind": kinds}
 
 
 plain = [f"{noun} {dice.choice(verbs[kind])}" for noun, kind in zip(*named(0, 40, 2000).values(), strict=True)]
 few, held_out = named(0, 10, 60), named(10, 40, 200)  # the held-out nouns never have a label
-size = {"model": model, "hidden": 32}
+size = {"model": model, "hidden": 32, "letters": False}
 pretrained = ur.fit({"text": plain}, task="fill", steps=400, lr=5e-3, **size)
 how = {"target": "kind", "kinds": {"text": "tokens"}, "steps": 60}
 tuned, fresh = ur.fit(few, init_from=pretrained.folder, **how), ur.fit(few, **size, **how)
