@@ -289,4 +289,4 @@ def convert_vectors(vectors: str | Path, out: str | Path) -> tuple[int, int]:
 def _listed(options: Keywords) -> dict[str, Any]:
     values: dict[str, Any] = dict(options)
     values |= {name: str(values[name]) for name in ("init_from", "vectors") if isinstance(values.get(name), Path)}
-    return {name: [v] if name == "target" and isinstance(v, str) else v for name, v in values.items()}
+    return {name: [v] if name in ("target", "blend") and isinstance(v, str) else v for name, v in values.items()}

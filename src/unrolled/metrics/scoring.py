@@ -15,7 +15,7 @@ from unrolled.metrics._ratios import OVER
 from unrolled.metrics.judged import Answers
 from unrolled.metrics.metric import METRICS, Metric, Signed, Sums
 
-__all__ = ["Programs", "added", "counts", "metric_of", "programs", "scores", "signatures", "values"]
+__all__ = ["Programs", "added", "counts", "metric_of", "programs", "scores", "signatures", "summed", "values"]
 
 _PART = ": "  # between the names of a metric and of one of its sums
 
@@ -54,6 +54,15 @@ def added(total: Sums, answers: Answers, own: Own | Programs = NO_OPTIONS) -> Su
                     key = f"{name}{_PART}{part}"
                     sums[key] = sums[key] + value if key in sums else value
     return sums
+
+
+def summed(groups: Iterable[Sums]) -> Sums:
+    """The sums of several parts of a split together."""
+    total = Sums()
+    for group in groups:
+        for name, value in group.items():
+            total[name] = total[name] + value if name in total else value
+    return total
 
 
 def metric_of(key: str) -> str:

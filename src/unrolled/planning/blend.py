@@ -13,7 +13,7 @@ from unrolled.data.examples.examples import Examples
 from unrolled.data.examples.portions import grouped
 from unrolled.metrics._bootstrap import redrawn, standard_error
 from unrolled.metrics.metric import Sums, cost
-from unrolled.metrics.scoring import Programs, added, programs, values
+from unrolled.metrics.scoring import Programs, added, programs, summed, values
 from unrolled.models.combined import mix
 from unrolled.models.model import Model
 from unrolled.tasks.task import Task
@@ -77,7 +77,7 @@ def weigh(
     if not by_group or len(by_group) < len(found):
         return None
     shares = [[one[at] for one in by_group] for at in range(len(_SHARES))]
-    scores = [values(_total(sums), known) for sums in shares]
+    scores = [values(summed(sums), known) for sums in shares]
     costs = [_cost(task.chooses, row) for row in scores]
     losses = [_cost(task.watch, row) for row in scores]
     both = min(costs[0], costs[-1])
@@ -107,7 +107,7 @@ def surely_better(
     if len(pairs) < _LEAST:
         return False
     ours, theirs = [one[0] for one in pairs], [one[1] for one in pairs]
-    costs = [_cost(task.chooses, values(_total(sums), known)) for sums in (ours, theirs)]
+    costs = [_cost(task.chooses, values(summed(sums), known)) for sums in (ours, theirs)]
     return costs[1] - costs[0] > _error(task.chooses, ours, theirs, known)
 
 
@@ -145,11 +145,3 @@ def _sums(
             outputs = mix(ours, theirs, torch.tensor(share, device=ours.device), task.mixing)
             totals[at] = added(totals[at], task.judge(outputs, batch), known)
     return totals
-
-
-def _total(groups: list[Sums]) -> Sums:
-    total = Sums()
-    for group in groups:
-        for name, value in group.items():
-            total[name] = total[name] + value if name in total else value
-    return total

@@ -6,9 +6,9 @@ from typing import Any, Literal
 
 from unrolled.config import Part
 
-__all__ = ["FIXED", "Choice", "Source"]
+__all__ = ["FIXED", "RACE", "Choice", "Source"]
 
-FIXED = "fixed"  # the value of the option ``plan`` that chooses nothing
+FIXED, RACE = "fixed", "race"  # values of the option ``plan``: nothing is chosen; alternatives are tried
 
 Source = Literal["asked", "fixed", "rule", "race", "blend", "clock"]
 

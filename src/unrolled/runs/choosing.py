@@ -144,12 +144,12 @@ class Pace:
             return training.steps / batches
         if training.epochs is not None:
             return training.epochs
-        return 60 * (training.minutes or LONGEST) / (self._seconds(config) * batches)
+        return 60 * (training.minutes or LONGEST) / (self.seconds(config) * batches)
 
     def _batching(self, config: RunConfig) -> Any:
         return make_task(config.task, self._coder).batching
 
-    def _seconds(self, config: RunConfig) -> float:
+    def seconds(self, config: RunConfig) -> float:
         """The seconds of a training step, timed once for each shape of the model and the batches."""
         shape = _shape(config.model, config.training)
         if shape not in self._known:

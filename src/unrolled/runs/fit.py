@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from unrolled.data.examples.examples import Examples
 from unrolled.errors import DataError, ModelError
 from unrolled.models.model import Model
 from unrolled.runs.checks import check_idle, check_pieces, check_positions
@@ -20,6 +22,7 @@ from unrolled.runs.encode import Encoded, encode
 from unrolled.runs.opening import NONE, build, open_run
 from unrolled.runs.outcome import judge, write
 from unrolled.runs.plan import RunPlan, Say, plan_from_options, plan_from_run
+from unrolled.runs.race import raced
 from unrolled.runs.refitting import Ended, all_data, with_weights
 from unrolled.runs.rivals import Rivals, rivals_of
 from unrolled.runs.trained import Trained
@@ -122,6 +125,11 @@ def _run(folder: Path, plan: RunPlan, hooks: tuple[Hook, ...], say: Say) -> Trai
         config = with_start(encoded.config, task, rivals, say)
         if config is not encoded.config:
             write_file(folder / "config.json", config.model_dump_json(indent=1).encode())
+
+        def contestant(other: RunConfig, place: Path) -> Trainer:
+            return _trainer(place, other, encoded, new_network(place, plan, other, encoded, rivals, lambda _: None))
+
+        config = raced(folder, config, encoded, contestant, device, say)
         start = new_network(folder, plan, config, encoded, rivals, say)
         log = log_to(folder / "metrics.jsonl", start.saved.step if start.saved else -1)
         ended = train(folder, config, encoded, start, (log, *hooks), say)
@@ -185,26 +193,14 @@ def train(
         DataError: no test sequence is long enough to be scored.
     """
     task, network, saved = encoded.measured.task, start.network, start.saved
-    device = device_for(config.training.device)
     weights = sum(p.numel() for p in network.parameters())
-    say(f"model: {network.title}, {weights:,} weights, on {device}; training: {Budget(config.training).say()}")
+    device, budget = device_for(config.training.device), Budget(config.training).say()
+    say(f"model: {network.title}, {weights:,} weights, on {device}; training: {budget}")
     if "test" in encoded.judged and not can_be_judged(encoded.judged["test"], task.batching, config.training):
         raise DataError("no test sequence is long enough to be scored", hint="give more or longer test sequences")
-    checkpoints, valid = folder / "checkpoints", encoded.judged.get("valid")
+    checkpoints = folder / "checkpoints"
     everything = all_data(folder, network, task, encoded.splits, encoded.train, config.training, say)
-    trainer = Trainer(
-        network,
-        task,
-        encoded.train,
-        valid,
-        config.training,
-        checkpoints,
-        hooks,
-        device,
-        start.frozen,
-        everything=everything,
-        from_start=config.model.start not in (None, NONE),
-    )
+    trainer = _trainer(checkpoints, config, encoded, start, hooks, everything)
     if saved is not None:
         for line in saved.skipped:
             say(f"skipped a damaged checkpoint: {line}")
@@ -215,6 +211,29 @@ def train(
     progress, selection = trainer.run(), trainer.selection
     before = selection.before_refit(progress)
     return Ended(network, progress, selection.best_metrics(), trainer.learned(), everything, before)
+
+
+def _trainer(
+    checkpoints: Path,
+    config: RunConfig,
+    encoded: Encoded,
+    start: Untrained,
+    hooks: tuple[Hook, ...] = (),
+    everything: Callable[[], Examples | None] | None = None,
+) -> Trainer:
+    return Trainer(
+        start.network,
+        encoded.measured.task,
+        encoded.train,
+        encoded.judged.get("valid"),
+        config.training,
+        checkpoints,
+        hooks,
+        device_for(config.training.device),
+        start.frozen,
+        everything=everything,
+        from_start=config.model.start not in (None, NONE),
+    )
 
 
 def _with_tensorboard(wanted: bool, folder: Path, hooks: tuple[Hook, ...]) -> tuple[Hook, ...]:

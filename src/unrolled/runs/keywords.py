@@ -75,7 +75,7 @@ class Keywords(TypedDict, total=False):
     normalise: Literal["none", "nfc", "nfd", "nfkc"]
     order: str
     patience: int
-    plan: Literal["rules", "fixed"]
+    plan: Literal["race", "rules", "fixed"]
     pool: Literal["last", "mean", "max"]
     positions: Literal["rotary", "sinusoidal", "learned", "alibi", "none"]
     quantiles: Sequence[float]

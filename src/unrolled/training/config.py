@@ -19,9 +19,10 @@ class TrainingConfig(PartOfRun):
     stops improving, for at most ten minutes. Minutes are turned into steps once, after the first steps were timed.
     """
 
-    plan: Literal["rules", "fixed"] = option(
-        "rules",
-        "How what you leave open is chosen: by rules over facts about the data, or fixed constants.",
+    plan: Literal["race", "rules", "fixed"] = option(
+        "race",
+        "How what you leave open is chosen: by rules over facts about the data, and a short race of alternatives where "
+        "the budget is in minutes; by rules alone; or fixed constants.",
         also=("preset", "presets", "auto", "automl", "search"),
     )
     init_from: str | None = option(

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 from unrolled.planning.choice import Choice
 from unrolled.planning.curve import Curve
 from unrolled.planning.facts import Facts
 from unrolled.planning.rules._size_curves import Chosen
-from unrolled.planning.rules.rule import Wishes
+from unrolled.planning.rules.rule import Values, Wishes
 
-__all__ = ["whole_rows"]
+__all__ = ["other_rows", "whole_rows"]
 
 _FEW, _MANY = 1_000, 20_000
 _WORDS = 5_000
@@ -38,3 +39,10 @@ def whole_rows(facts: Facts, wishes: Wishes, chosen: Chosen) -> Iterator[Choice]
         yield from chosen.choose("weight_decay", 0.1, rows)
     slow = facts.symbols > 0
     yield from chosen.choose("lr", 1e-3 if slow else 2e-3, "words in whole rows" if slow else rows)
+
+
+def other_rows(facts: Facts, chosen: Values) -> Iterator[dict[str, Any]]:  # noqa: ARG001 - as every function of its kind
+    """Gates of another kind."""
+    cells = {"bigru": "bilstm", "gru": "lstm"}
+    if chosen["model"] in cells:
+        yield {"model": cells[chosen["model"]]}

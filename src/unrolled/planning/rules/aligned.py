@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 from unrolled.planning.choice import Choice
 from unrolled.planning.curve import Curve
 from unrolled.planning.facts import Facts
 from unrolled.planning.rules._size_curves import Chosen
-from unrolled.planning.rules.rule import Wishes
+from unrolled.planning.rules.rule import Rules, Values, Wishes
 
 _HIDDEN = Curve(((1_000, 64),), 128)  # over the rows
 _BATCH = Curve(((256, 4), (1_024, 8), (4_096, 16)), 32)
@@ -29,4 +30,11 @@ def aligned(facts: Facts, wishes: Wishes) -> Iterator[Choice]:
     yield from chosen.choose("lr", 2e-3, "labels of steps")
 
 
-MEMBER = aligned
+def _others(facts: Facts, chosen: Values) -> Iterator[dict[str, Any]]:  # noqa: ARG001 - as every function of its kind
+    """Gates of another kind."""
+    cells = {"bilstm": "bigru", "lstm": "gru"}
+    if chosen["model"] in cells:
+        yield {"model": cells[chosen["model"]]}
+
+
+MEMBER = Rules(aligned, _others)

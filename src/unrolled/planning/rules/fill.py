@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from unrolled.planning.choice import Choice
 from unrolled.planning.facts import Facts
 from unrolled.planning.rules._size_curves import BATCH, Chosen
-from unrolled.planning.rules.rule import Wishes
+from unrolled.planning.rules.rule import Rules, Wishes
 
 
 def fill(facts: Facts, wishes: Wishes) -> Iterator[Choice]:
@@ -15,4 +15,4 @@ def fill(facts: Facts, wishes: Wishes) -> Iterator[Choice]:
     yield from Chosen(wishes.given).choose("batch", BATCH(facts.rows), f"{facts.rows:,} rows")
 
 
-MEMBER = fill
+MEMBER = Rules(fill)

@@ -8,7 +8,7 @@ from unrolled.planning.choice import Choice
 from unrolled.planning.curve import Curve
 from unrolled.planning.facts import Facts
 from unrolled.planning.rules._size_curves import Chosen
-from unrolled.planning.rules.rule import Wishes
+from unrolled.planning.rules.rule import Rules, Wishes
 
 _BATCH = Curve(((1_024, 16), (8_192, 32)), 64)
 _HIDDEN = Curve(((2_000, 64), (10_000, 128)), 256)  # over the rows
@@ -25,4 +25,4 @@ def free(facts: Facts, wishes: Wishes) -> Iterator[Choice]:
     yield from chosen.choose("label_smoothing", 0.1, "written answers")
 
 
-MEMBER = free
+MEMBER = Rules(free)

@@ -8,7 +8,7 @@ from unrolled.planning.choice import Choice
 from unrolled.planning.curve import Curve
 from unrolled.planning.facts import Facts
 from unrolled.planning.rules._size_curves import Chosen
-from unrolled.planning.rules.rule import Wishes
+from unrolled.planning.rules.rule import Rules, Wishes
 
 _HORIZONS, _SEASONS, _LEAST, _MOST = 5, 2, 64, 2_048
 _MANY_SEASONS, _USUAL = 12, 512  # what classical forecasts gain from, in so many steps at most
@@ -31,4 +31,4 @@ def horizon(facts: Facts, wishes: Wishes) -> Iterator[Choice]:
     yield from chosen.choose("lr", 1e-3, "a network beside a linear answer")
 
 
-MEMBER = horizon
+MEMBER = Rules(horizon)

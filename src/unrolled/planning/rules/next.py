@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 from unrolled.planning.choice import Choice
 from unrolled.planning.curve import Curve
 from unrolled.planning.facts import Facts
 from unrolled.planning.rules._size_curves import BATCH, Chosen, dropout, hidden_within, rate, updates
-from unrolled.planning.rules.rule import Wishes
+from unrolled.planning.rules.rule import Rules, Values, Wishes
 
 _WINDOW, _LONG = 64, 50_000  # steps of a piece, and of all rows from which rows are cut into pieces
 _HIDDEN = Curve(((5_000, 64), (20_000, 192), (200_000, 320)), 384)  # over the steps to learn from
@@ -60,4 +61,13 @@ def _items(facts: Facts, chosen: Chosen) -> Iterator[Choice]:
     yield from chosen.choose("lr", 3e-3 if many else 2e-3, "next items")
 
 
-MEMBER = next_step
+def _others(facts: Facts, chosen: Values) -> Iterator[dict[str, Any]]:
+    """Gates of another kind."""
+    if facts.items:
+        return
+    width = {"layers": 1, "hidden": _HIDDEN(facts.steps), "lr": rate(chosen["batch"], _HIDDEN(facts.steps))}
+    names = ("lstm", "gru")
+    yield from ({"model": name, **width} for name in names if name != chosen["model"])
+
+
+MEMBER = Rules(next_step, _others)

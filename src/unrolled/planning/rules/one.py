@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from unrolled.planning.choice import Choice
 from unrolled.planning.facts import Facts
 from unrolled.planning.rules._size_curves import Chosen
-from unrolled.planning.rules._whole_rows import whole_rows
-from unrolled.planning.rules.rule import Wishes
+from unrolled.planning.rules._whole_rows import other_rows, whole_rows
+from unrolled.planning.rules.rule import Rules, Wishes
 
 _UNEVEN = 1.5  # the commonest label for each of the rarest
 
@@ -22,4 +22,4 @@ def one(facts: Facts, wishes: Wishes) -> Iterator[Choice]:
         yield from chosen.choose("class_weights", "balanced", reason)
 
 
-MEMBER = one
+MEMBER = Rules(one, other_rows)

@@ -1,16 +1,16 @@
-"""The protocol of rules: facts about the data to choices, each with its reason. Rules are pure."""
+"""The protocol of rules: facts about the data to choices with their reasons, and to alternatives. Rules are pure."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from unrolled.planning.choice import Choice
 from unrolled.planning.facts import Facts
 from unrolled.registry import Registry
 
-__all__ = ["RULES", "Passes", "Rule", "Wishes", "choices_for", "rule"]
+__all__ = ["RULES", "Passes", "Rules", "Values", "Wishes", "choices_for", "others_for", "rule"]
 
 RULES = Registry("rule")
 
@@ -32,14 +32,36 @@ class Wishes:
     passes: Passes = lambda _: 10.0
 
 
-class Rule(Protocol):
-    """A function from facts to choices. A file in ``planning/rules/`` with a line ``MEMBER = function`` is a rule.
+Values = Mapping[str, Any]  # option -> value
 
-    It has the name of the form of target that it is for.
-    """
+
+class Rule(Protocol):
+    """From facts to choices."""
 
     def __call__(self, facts: Facts, wishes: Wishes) -> Iterator[Choice]:
         """The choices, those that others depend on first."""
+
+
+class Others(Protocol):
+    """From choices to other ones that may be better, of which a race tells."""
+
+    def __call__(self, facts: Facts, chosen: Values) -> Iterator[dict[str, Any]]:
+        """What each alternative has in place of what was chosen, the likeliest first."""
+
+
+def none(facts: Facts, chosen: Values) -> Iterator[dict[str, Any]]:  # noqa: ARG001 - as every function of its kind
+    """No alternatives."""
+    return iter(())
+
+
+class Rules(NamedTuple):
+    """The rules for a form of target. A file in ``planning/rules/`` with a line ``MEMBER = Rules(…)`` is a rule.
+
+    It has the name of the form.
+    """
+
+    choices: Rule
+    others: Others = none
 
 
 def choices_for(facts: Facts, wishes: Wishes) -> tuple[Choice, ...]:
@@ -51,8 +73,23 @@ def choices_for(facts: Facts, wishes: Wishes) -> tuple[Choice, ...]:
     """
     if facts.form not in RULES:  # a form of another package
         return ()
-    found: Rule = RULES.get(facts.form)
-    return tuple(choice for choice in found(facts, wishes) if choice.field not in wishes.given)
+    found: Rules = RULES.get(facts.form)
+    return tuple(choice for choice in found.choices(facts, wishes) if choice.field not in wishes.given)
+
+
+def others_for(facts: Facts, given: Values, chosen: Values) -> list[dict[str, Any]]:
+    """Alternatives to what was chosen: other networks, then the learning rate twice and half as high.
+
+    Args:
+        facts: about the data.
+        given: what the user chose, which no alternative changes.
+        chosen: option -> value, of the user and of the rules.
+    """
+    if facts.form not in RULES:
+        return []
+    found: Rules = RULES.get(facts.form)
+    rates = [{"lr": float(f"{factor * chosen['lr']:.3g}")} for factor in (2, 0.5) if "lr" in chosen]
+    return [values for values in (*found.others(facts, chosen), *rates) if not values.keys() & given.keys()]
 
 
 def rule(name: str, value: Any, reason: str) -> Choice:

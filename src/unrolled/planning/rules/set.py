@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from unrolled.planning.choice import Choice
 from unrolled.planning.facts import Facts
 from unrolled.planning.rules._size_curves import Chosen
-from unrolled.planning.rules._whole_rows import whole_rows
-from unrolled.planning.rules.rule import Wishes
+from unrolled.planning.rules._whole_rows import other_rows, whole_rows
+from unrolled.planning.rules.rule import Rules, Wishes
 
 
 def several(facts: Facts, wishes: Wishes) -> Iterator[Choice]:
@@ -16,4 +16,4 @@ def several(facts: Facts, wishes: Wishes) -> Iterator[Choice]:
     return whole_rows(facts, wishes, Chosen(wishes.given))
 
 
-MEMBER = several
+MEMBER = Rules(several, other_rows)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from unrolled.planning.choice import Choice
 from unrolled.planning.facts import Facts
 from unrolled.planning.rules._size_curves import BATCH, Chosen
-from unrolled.planning.rules.rule import Wishes
+from unrolled.planning.rules.rule import Rules, Wishes
 
 
 def unaligned(facts: Facts, wishes: Wishes) -> Iterator[Choice]:
@@ -20,4 +20,4 @@ def unaligned(facts: Facts, wishes: Wishes) -> Iterator[Choice]:
     yield from chosen.choose("lr", 2e-3, "transcripts")
 
 
-MEMBER = unaligned
+MEMBER = Rules(unaligned)

@@ -1,0 +1,160 @@
+"""The race: a few alternatives are trained for a tenth of the budget, and the rest goes to the best of them.
+
+Each has the same time, not the same steps, and its own folder of checkpoints; the winner's is the beginning of its
+training. The clock is read once, when the steps of each are written down, so that a run that is killed in its race
+continues it.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from unrolled.data.examples.portions import grouped
+from unrolled.errors import Interrupted
+from unrolled.metrics._bootstrap import redrawn, standard_error
+from unrolled.metrics.metric import Sums, cost
+from unrolled.metrics.scoring import programs, summed, values
+from unrolled.planning.choice import RACE, Choice
+from unrolled.planning.rules.rule import others_for
+from unrolled.runs.choosing import Pace, facts_of, with_choices
+from unrolled.runs.config import RunConfig
+from unrolled.runs.encode import Encoded
+from unrolled.runs.options import options_in
+from unrolled.runs.plan import Say
+from unrolled.storage.directories import write_file
+from unrolled.training import checkpoint
+from unrolled.training.evaluate import sums_over
+from unrolled.training.schedule import Budget
+from unrolled.training.trainer import Trainer
+
+__all__ = ["raced"]
+
+_ALTERNATIVES = 3
+_SHARE, _LONGEST = 0.1, 60.0  # of the budget, and seconds of each
+_LEAST_STEPS = 120  # fewer are spent while the learning rate warms up, and tell nothing
+_LEAST_ANSWERS = 200  # fewer of them cannot tell the contestants apart
+_ROUND = 20  # steps
+
+Make = Callable[[RunConfig, Path], Trainer]
+
+
+@dataclass(frozen=True, slots=True)
+class _Contestant:
+    """What it has in place of the rules' choice, its configuration, and its steps."""
+
+    values: dict[str, Any]
+    config: RunConfig
+    steps: int
+
+    @property
+    def title(self) -> str:
+        return " ".join(f"{name} {value}" for name, value in self.values.items()) or "as planned"
+
+
+def raced(folder: Path, config: RunConfig, encoded: Encoded, make: Make, device: str, say: Say) -> RunConfig:
+    """The configuration with the winner's choices; its checkpoint is then the newest one of the run.
+
+    Without a budget in minutes, or where the contestants could not be told apart, it is ``config`` as it was.
+
+    Args:
+        folder: the run directory.
+        config: what the rules chose.
+        encoded: the splits.
+        make: a trainer from a configuration and its folder of checkpoints.
+        device: the device of the networks.
+        say: receives lines about the contestants.
+
+    Raises:
+        Interrupted: a signal arrived; the contestant that was trained has a checkpoint.
+    """
+    place, valid = folder / "race", encoded.judged.get("valid")
+    if (place / "won.json").is_file():
+        return _end(folder, place, config, say)
+    if valid is None or config.training.plan != RACE or checkpoint.newest(folder / "checkpoints") is not None:
+        return config
+    contestants = _contestants(place, config, encoded)
+    if not contestants:
+        return config
+    place.mkdir(exist_ok=True)
+    write_file(place / "steps.json", json.dumps([one.steps for one in contestants]).encode())
+    task, sums = encoded.measured.task, []
+    for number, one in enumerate(contestants):
+        trainer = make(one.config, place / str(number))
+        if (saved := checkpoint.newest(place / str(number))) is not None:
+            trainer.restore(saved)
+        try:
+            trainer.run(until=one.steps)
+        except Interrupted as error:
+            number_of = error.exit_code - 128
+            raise Interrupted(
+                f"stopped in the race of the first steps; resume with: unrolled fit --resume {folder}", number_of
+            ) from None
+        with trainer.averaged():
+            groups = grouped(valid).parts
+            sums.append([sums_over(trainer.network, task, part, one.config.training, device) for part in groups])
+    winner, told = _winner(task.watch, sums, contestants)
+    for line in told:
+        say(f"race: {line}")
+    reason = "; ".join(told)
+    won = {"number": winner, "values": contestants[winner].values, "reason": reason}
+    write_file(place / "won.json", json.dumps(won).encode())
+    return _end(folder, place, config, say)
+
+
+def _contestants(place: Path, config: RunConfig, encoded: Encoded) -> list[_Contestant]:
+    """The rules' choice and its alternatives; none if there is nothing to race for."""
+    seconds, form = Budget(config.training).seconds, encoded.train.form
+    held = facts_of(encoded.train, encoded.splits.valid, 1)
+    if seconds is None or form.writes or held.held_out < _LEAST_ANSWERS:
+        return []
+    given = options_in(config, config.asked)
+    chosen = {**given, **{choice.field: choice.value for choice in config.plan}}
+    others = others_for(held, given, chosen)[:_ALTERNATIVES]
+    pace = Pace(config, encoded.measured.task.coder, encoded.train)
+    each = min(_LONGEST, _SHARE * seconds) / (1 + len(others))
+    known = json.loads((place / "steps.json").read_bytes()) if (place / "steps.json").is_file() else []
+    found = []
+    for number, values_ in enumerate([{}, *others]):
+        other = with_choices(config, values_, form.writes)
+        steps = known[number] if number < len(known) else int(each / pace.seconds(other)) // _ROUND * _ROUND
+        found.append(_Contestant(values_, other, steps))
+    return found if others and min(one.steps for one in found) >= _LEAST_STEPS else []
+
+
+def _winner(measure: str, sums: list[list[Sums]], contestants: list[_Contestant]) -> tuple[int, list[str]]:
+    """The number of the winner, and a line about each: the planned one, unless another is better by its error."""
+    known = programs(contestants[0].config.training.own)
+    scores = [values(summed(groups), known)[measure] for groups in sums]
+    draws = [redrawn(groups, known) for groups in sums]
+    best, lines = 0, []
+    for number, (one, score) in enumerate(zip(contestants, scores, strict=True)):
+        error = standard_error(measure, draws[number], draws[0]) if number else 0.0
+        surely = cost(measure, scores[0]) - cost(measure, score) > error
+        if number and surely and cost(measure, score) < cost(measure, scores[best]):
+            best = number
+        spread = f" ± {error:.2g}" if number else ""
+        lines.append(f"{one.title}: {measure} {score:.4g}{spread} after {one.steps} steps")
+    return best, lines
+
+
+def _end(folder: Path, place: Path, config: RunConfig, say: Say) -> RunConfig:
+    """Take over what the winner has, and its checkpoints; done again, it changes nothing."""
+    won = json.loads((place / "won.json").read_bytes())
+    if not any(choice.source == "race" for choice in config.plan):
+        config = with_choices(config, won["values"], writes=False)
+        kept = tuple(choice for choice in config.plan if choice.field not in won["values"])
+        new = [Choice(field=n, value=v, source="race", reason=won["reason"]) for n, v in won["values"].items()]
+        planned = Choice(field="plan", value=RACE, source="race", reason=won["reason"])
+        config = config.model_copy(update={"plan": (*kept, *(new or [planned]))})
+        for choice in new:
+            say(f"plan: {choice.field} {choice.value} (it won the race)")
+        write_file(folder / "config.json", config.model_dump_json(indent=1).encode())
+    if (place / str(won["number"])).is_dir():
+        (place / str(won["number"])).rename(folder / "checkpoints")
+    shutil.rmtree(place)
+    return config

@@ -1,0 +1,97 @@
+"""The race: which alternatives run, who wins, and that a run goes on from where it was stopped."""
+
+from __future__ import annotations
+
+import json
+import random
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import unrolled as ur
+from unrolled.errors import Interrupted
+from unrolled.runs.choosing import Pace
+from unrolled.training.trainer import Trainer
+
+MINUTES = 0.02  # of which a tenth, 0.12 s, is divided among four: 120 steps each at 0.00025 s
+
+
+def walks(rows: int = 2_400) -> dict[str, Any]:
+    """Rows of numbers, and whether the last is above the first: a network tells after some steps."""
+    dice = random.Random(0)
+    series = [[dice.random() for _ in range(4)] for _ in range(rows)]
+    return {"walk": series, "rises": [row[-1] > row[0] for row in series]}
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Steps that seem quick enough for a race in a test."""
+    monkeypatch.setattr(Pace, "seconds", lambda self, config: 0.00025)
+
+
+def fit(folder: Path, lines: list[str], **options: Any) -> ur.api.Trained:  # type: ignore[name-defined]
+    asked = {"target": "rises", "minutes": MINUTES, "hidden": 4, "blend": "none", "out": folder, **options}
+    return ur.fit(walks(), say=lines.append, **asked)
+
+
+@pytest.mark.usefixtures("quick")
+def test_alternatives_race_and_the_winner_goes_on(tmp_path: Path) -> None:
+    lines: list[str] = []
+    trained = fit(tmp_path / "run", lines)
+    told = [line for line in lines if line.startswith("race: ")]
+    assert [line.partition(":")[2].partition(":")[0] for line in told] == [
+        " as planned",
+        " model bilstm",
+        " lr 0.004",
+        " lr 0.001",
+    ]
+    assert all("after 120 steps" in line for line in told)
+    (*_, last) = trained.config.plan
+    assert last.source == "race" and "after 120 steps" in last.reason
+    assert not (tmp_path / "run" / "race").exists()
+    assert "resuming from step 120" in lines  # the race was the beginning of training
+
+
+@pytest.mark.usefixtures("quick")
+def test_what_the_user_chose_does_not_race(tmp_path: Path) -> None:
+    lines: list[str] = []
+    fit(tmp_path / "run", lines, model="gru", lr=0.01)
+    told = [line for line in lines if line.startswith("race: ")]
+    assert not any("lr" in line for line in told)
+
+
+@pytest.mark.usefixtures("quick")
+@pytest.mark.parametrize(
+    "options", [{"minutes": None, "steps": 5}, {"plan": "rules"}, {"plan": "fixed"}, {"valid": 0.01}]
+)
+def test_no_race(tmp_path: Path, options: dict[str, Any]) -> None:
+    lines: list[str] = []
+    fit(tmp_path / "run", lines, **options)
+    assert not [line for line in lines if line.startswith("race: ")]
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_run_that_is_stopped_in_its_race_goes_on_with_the_same_steps(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, calls = Trainer.run, []
+
+    def stopped(self: Trainer, until: int | None = None) -> Any:
+        calls.append(until)
+        if len(calls) == 3:
+            raise Interrupted("SIGTERM", 15)
+        return run(self, until)
+
+    monkeypatch.setattr(Trainer, "run", stopped)
+    folder = tmp_path / "run"
+    with pytest.raises(Interrupted, match=f"resume with: unrolled fit --resume {folder}") as caught:
+        fit(folder, [])
+    assert caught.value.exit_code == 143
+    assert json.loads((folder / "race" / "steps.json").read_text()) == [120] * 4
+    monkeypatch.setattr(Trainer, "run", run)
+    monkeypatch.setattr(Pace, "seconds", lambda self, config: 1e-5)  # another clock changes nothing
+    lines: list[str] = []
+    trained = ur.fit(walks(), out=folder, resume=True, say=lines.append)
+    assert all("after 120 steps" in line for line in lines if line.startswith("race: "))
+    assert any(choice.source == "race" for choice in trained.config.plan)
