@@ -72,7 +72,7 @@ def test_what_is_held_out_is_learned_at_the_end_but_the_test_split_never(
     plain, odd = as_lines(run.data, tmp_path / "a.jsonl"), as_lines(others, tmp_path / "b.jsonl")
     found = {}
     for place, refit, test in (("no", "no", plain), ("yes", "auto", plain), ("odd", "auto", odd)):
-        trained = run.fit(tmp_path / place, **options, valid=0.25, test=test, refit=refit)
+        trained = run.fit(tmp_path / place, **options, valid=0.25, test=test, refit=refit, blend=["none"])
         found[place] = read_directory(tmp_path / place), trained
     (no, _), (yes, trained), (other, _) = found.values()
     learned = any(line["kind"] == "refit" and line["kept"] for line in log_of(tmp_path / "yes"))
