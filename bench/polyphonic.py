@@ -25,10 +25,13 @@ PIECES = {"JSB_Chorales": 300_000, "Nottingham": 1_000_000}  # and the most weig
 JSB = ["--model", "gru", "--hidden", "200", "--dropout", "0.2", "--batch", "4", "--lr", "3e-3", "--epochs", "20"]
 MATRIX = ["--model", "deltanet", "--layers", "2", "--hidden", "108", "--heads", "1", "--dropout", "0.2"]
 MATRIX += ["--batch", "4", "--lr", "2e-3", "--epochs", "20"]
+CONVOLUTIONS = ["--model", "tcn", "--layers", "2", "--hidden", "150", "--dropout", "0.2"]
+CONVOLUTIONS += ["--batch", "4", "--lr", "4e-3", "--epochs", "40"]
 NOTTINGHAM = ["--hidden", "320", "--dropout", "0.1", "--batch", "16", "--bptt", "64", "--lr", "4e-3", "--epochs", "15"]
 VARIANTS = {
     "JSB_Chorales, gru 200": JSB,
     "JSB_Chorales, deltanet 2 x 108": MATRIX,
+    "JSB_Chorales, tcn 2 x 150": CONVOLUTIONS,
     "JSB_Chorales, gru 200, transposed": [*JSB[:-1], "40", "--transpose", "6"],
     "JSB_Chorales, plain default": [],
     "Nottingham, lstm 320": NOTTINGHAM,
