@@ -168,7 +168,7 @@ def test_what_holds_for_a_whole_series_is_read(tmp_path: Path) -> None:
         for sold in [0.0 if day % 2 else 5.0 * (shop % 2) + shop // 2]
     ]
     options = {"by": "shop", "order": "day", "horizon": 1, "lookback": 1, "window": 1, "model": "window", "seed": 1}
-    options |= {"steps": 200, "lr": 0.03, "target": "sold", "test": 0.2}
+    options |= {"steps": 200, "lr": 0.03, "target": "sold", "test": 0.2, "plan": "fixed"}
     told = ur.fit(rows, out=tmp_path / "told", **options)
     assert list(told.task.coder.inputs) == ["sold", "region", "size"]
     plain = ur.fit(rows, out=tmp_path / "plain", inputs=["sold"], **options)

@@ -23,7 +23,15 @@ def faults(rows: int = 600, share: float = 0.04) -> dict[str, list[Any]]:
 
 
 def recall(tmp_path: Path, name: str, **options: Any) -> tuple[float, unrolled.api.Trained]:
-    asked = {"target": "state", "steps": 120, "hidden": 8, "lr": 0.05, "valid": 0.3, "out": tmp_path / name}
+    asked = {
+        "target": "state",
+        "steps": 120,
+        "hidden": 8,
+        "lr": 0.05,
+        "valid": 0.3,
+        "plan": "fixed",
+        "out": tmp_path / name,
+    }
     model = unrolled.fit(faults(), **asked, **options)
     rows = {row.label: row for row in model.examine(faults()).labels}
     return rows["fault"].recall, model
@@ -56,7 +64,7 @@ def test_weights_and_thresholds_find_a_label_that_is_never_given(tmp_path: Path)
 def test_tags_have_them_too(tmp_path: Path) -> None:
     table = faults()
     rows = {name: [column[at : at + 6] for at in range(0, 600, 6)] for name, column in table.items()}
-    asked = {"task": "tag", "target": "state", "steps": 60, "hidden": 8, "lr": 0.05, "valid": 0.3}
+    asked = {"task": "tag", "target": "state", "steps": 60, "hidden": 8, "lr": 0.05, "valid": 0.3, "plan": "fixed"}
     plain = unrolled.fit(rows, **asked, out=tmp_path / "plain")
     weighted = unrolled.fit(rows, **asked, class_weights="balanced", out=tmp_path / "weighted")
     least = unrolled.fit(rows, **asked, threshold="f1", out=tmp_path / "least")

@@ -167,7 +167,8 @@ DATA = {
 
 
 def test_a_trained_model_keeps_the_rules_and_answers_the_same_when_loaded(tmp_path: Path) -> None:
-    model = ur.fit(DATA, target="tags", crf=True, steps=30, hidden=8, out=tmp_path / "run", seed=1, lr=0.03)
+    asked = {"crf": True, "steps": 30, "hidden": 8, "seed": 1, "lr": 0.03, "plan": "fixed"}
+    model = ur.fit(DATA, target="tags", out=tmp_path / "run", **asked)
     loaded = ur.load(tmp_path / "run")
     answers = loaded.predict(DATA)
     assert answers.equals(model.predict(DATA))
