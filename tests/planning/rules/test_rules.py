@@ -26,7 +26,7 @@ CASES: dict[str, tuple[Facts, dict[str, Any], dict[str, Any]]] = {
     "few chorales": (
         JSB,
         {},
-        {"model": "deltanet", "batch": 4, "layers": 2, "heads": 1, "hidden": 108, "dropout": 0.2, "lr": 2e-3},
+        {"model": "tcn", "batch": 4, "layers": 2, "hidden": 150, "dropout": 0.2, "lr": 4e-3},
     ),
     "few chorales, for another model": (
         JSB,
@@ -149,7 +149,7 @@ def test_a_network_is_narrower_where_the_budget_would_hardly_read_the_data() -> 
 
 def test_dropout_grows_with_the_passes() -> None:
     chosen = [
-        next(c.value for c in choices_for(JSB, Wishes(passes=lambda _, p=p: p)) if c.field == "dropout")
+        next(c.value for c in choices_for(NOTTINGHAM, Wishes(passes=lambda _, p=p: p)) if c.field == "dropout")
         for p in (2.0, 7.0, 15.0, 60.0)
     ]
     assert chosen == [0.0, 0.1, 0.2, 0.3]

@@ -37,18 +37,19 @@ def next_step(facts: Facts, wishes: Wishes) -> Iterator[Choice]:
 
 
 def _few_keys(facts: Facts, wishes: Wishes, chosen: Chosen) -> Iterator[Choice]:
-    """A matrix of memory learns which keys go together from fewer rows than gates do."""
+    """Convolutions learn which keys go together from fewer rows than gates do."""
     steps, own = f"{facts.steps:,} steps of keys", "model" not in wishes.given
-    yield from chosen.choose("model", "deltanet", steps)
+    yield from chosen.choose("model", "tcn", steps)
     yield from chosen.choose("batch", BATCH(facts.rows), f"{facts.rows:,} rows")
     if own:
         yield from chosen.choose("layers", 2, steps)
-        yield from chosen.choose("heads", 1, "one memory for all keys")
-        yield from chosen.choose("hidden", 108, steps)
+        yield from chosen.choose("hidden", 150, steps)
+        yield from chosen.choose("dropout", 0.2, steps)
+        yield from chosen.choose("lr", 4e-3, "convolutions without gates")
     else:
         yield from chosen.choose("hidden", *hidden_within(chosen, _HIDDEN, facts.steps, wishes))
-    yield from chosen.choose("dropout", *dropout(chosen, wishes))
-    yield from chosen.choose("lr", 2e-3 if own else rate(chosen["batch"], chosen["hidden"]), "the batch and the width")
+        yield from chosen.choose("dropout", *dropout(chosen, wishes))
+        yield from chosen.choose("lr", rate(chosen["batch"], chosen["hidden"]), "the batch and the width")
 
 
 def _items(facts: Facts, chosen: Chosen) -> Iterator[Choice]:
