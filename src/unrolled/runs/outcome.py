@@ -68,11 +68,12 @@ def judge(
             score("valid", rivals, ended.validated if task is before and network is ended.network else None)
     learned = _learned(config, encoded, ended)
     if learned is not encoded.train:
-        config = solved_again(config, network, solved_of(config, before, learned, solved_in(config)))
+        rivals = rivals_of(config, before, learned, {n: part for n, part in encoded.judged.items() if n == "test"})
+        again = rivals.solved or solved_of(config, before, learned, solved_in(config))  # without a test, only these
+        config = solved_again(config, network, again)
         network.to(device).eval()
     if "test" in encoded.judged:
-        test = {"test": encoded.judged["test"]}
-        score("test", rivals if learned is encoded.train else rivals_of(config, before, learned, test))
+        score("test", rivals)
     baselines = {split: found.baselines for split, found in judged.items()}
     numbers = {name: value for name, value in task.coder.learned.items() if before.coder.learned.get(name) != value}
     found = _findings(folder, config, task, judged, ended, numbers)
