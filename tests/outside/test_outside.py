@@ -289,7 +289,7 @@ def test_each_option_takes_effect(optioned: Path, site: Path) -> None:
         folder = sys.argv[1]
         cell, layer, plain = (unrolled.load(f"{folder}/{name}") for name in ("cell", "layer", "run"))
         [[leaky]], = cell.network.layer.layers,
-        same = dict(target="wait", task="median", model="leaky", hidden=4, steps=2, seed=0)
+        same = dict(target="wait", task="median", model="leaky", hidden=4, steps=2, seed=0, plan="fixed")
         found = [unrolled.fit(f"{folder}/waits.pipes", out=f"{folder}/effect{n}", **same, **own)
                  for n, own in enumerate(({}, {"level": 0.9}, {"trim": 0.5}, {"within": 2.0}))]
         print(json.dumps({
