@@ -62,7 +62,7 @@ class Facts:
     def say(self) -> Iterator[str]:
         """The facts in lines."""
         long = f", {self.typical:,} to {self.longest:,} steps each" if self.timed else ""
-        yield f"facts: {counted(self.rows, 'row')}{long}; {self.held_out:,} answers to validate on"
+        yield f"facts: {self.rows:,} row{'' if self.rows == 1 else 's'}{long}; {self.held_out:,} answers to validate on"
         parts = [f"{self.symbols:,} symbols"] if self.symbols else []
         parts += [f"{counted(self.numbers, 'number')} a step"] if self.numbers else []
         parts += [f"{self.classes:,} classes"] if self.classes else []
