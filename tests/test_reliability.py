@@ -189,7 +189,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 def test_a_disk_that_fills_up_ends_with_5_and_the_run_goes_on_when_there_is_room(text: Path, small_disk: Path) -> None:
     run, filler = small_disk / "run", small_disk / "filler"
     filler.write_bytes(bytes(800_000))
-    done = unrolled("fit", text, "--out", run, *flags(hidden=64))
+    done = unrolled("fit", text, "--out", run, *flags(hidden=32))
     assert done.returncode == 5, done.stderr
     assert "space" in done.stderr
     assert strays(run) == []

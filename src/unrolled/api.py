@@ -143,7 +143,8 @@ def plan(source: Any, *, say: Say = lambda _: None, **options: Unpack[Keywords])
         UsageError, DataError: as `fit` would.
 
     Example:
-        >>> reviews = {"text": ["good", "bad", "not good"] * 20, "label": ["yes", "no", "no"] * 20}
+        >>> texts = [f"a {'good' if n % 2 else 'bad'} day number {n}" for n in range(60)]
+        >>> reviews = {"text": texts, "label": ["no", "yes"] * 30}
         >>> next(choice.value for choice in plan(reviews, target="label", steps=20).choices if choice.field == "model")
         'bigru'
     """

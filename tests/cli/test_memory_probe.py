@@ -8,6 +8,8 @@ from collections.abc import Callable
 import pytest
 from cli.support import Done, Runs
 
+from unrolled import api
+
 Unrolled = Callable[..., Done]
 
 
@@ -29,7 +31,8 @@ def test_memory_of_answers_to_whole_rows_and_of_forecasts(unrolled: Unrolled, ru
     told = unrolled("memory", runs.reviews, runs.file("reviews.csv"), "--json").json
     assert (told["answers"], len(told["norms"])) == (40, 7)  # two to six words and one more
     assert len(unrolled("memory", runs.both, runs.file("reviews.csv"), "--json").json["norms"]) == 7
-    assert len(unrolled("memory", runs.load, runs.file("load.csv"), "--json").json["norms"]) == 64
+    told = unrolled("memory", runs.load, runs.file("load.csv"), "--json").json
+    assert len(told["norms"]) == api.load(runs.load).task.batching.lookback
 
 
 def test_what_is_not_finite_is_null_in_json(unrolled: Unrolled, runs: Runs, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -48,7 +48,8 @@ ASKED = [
 def trained(task: str, model: str, out: Path) -> tuple[Trained, dict[str, Any]]:
     data, options = TABLES[task]
     valid = 0 if task == "forecast" else 0.2
-    return ur.fit(data, out=out, task=task, model=model, steps=2, hidden=3, batch=8, valid=valid, **options), data
+    asked = {"task": task, "model": model, "steps": 2, "hidden": 3, "batch": 8, "valid": valid, "plan": "fixed"}
+    return ur.fit(data, out=out, **asked, **options), data
 
 
 @pytest.mark.parametrize(("task", "model"), ASKED)
@@ -78,7 +79,7 @@ def test_a_row_of_very_many_steps(model: str, tmp_path: Path, times: Callable[[i
     one, _ = trained("classify", model, tmp_path / "run")
     long = {"text": ["ab" * (steps // 2)], "label": ["x"]}
     (answer,) = one.predict(long).column("label_p_x").to_pylist()
-    assert 0 < answer < 1
+    assert 0 < answer <= 1  # rounded to 1 where a state grows with its steps
     assert one.evaluate(long)
     task = "next_step" if causal(model) else "tag"
     many, _ = trained(task, model, tmp_path / task)

@@ -12,7 +12,7 @@ import torch
 from contracts.runs import RUNS
 from second_device import second_device
 
-from unrolled.runs import fit, plan, trained
+from unrolled.runs import fit, outcome, plan, trained
 
 SEVERAL = [
     "rows with dropout",
@@ -47,7 +47,7 @@ def test_the_second_device_is_one() -> None:
 
 @pytest.fixture
 def any_device(monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in (trained, fit, plan):
+    for module in (trained, fit, outcome, plan):
         monkeypatch.setattr(module, "device_for", lambda asked: "cuda:0" if asked == "cuda" else asked)
 
 
@@ -81,13 +81,13 @@ def test_a_session_goes_on_elsewhere(tmp_path: Path) -> None:
 def test_training_ends_with_weights_on_the_cpu_that_were_judged_where_they_were_trained(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    places, evaluate = [], fit.evaluate
+    places, evaluate = [], outcome.evaluate
 
     def judge(network: Any, *rest: Any) -> dict[str, float]:
         places.append(next(network.parameters()).device.type)
         return evaluate(network, *rest)
 
-    monkeypatch.setattr(fit, "evaluate", judge)
+    monkeypatch.setattr(outcome, "evaluate", judge)
     run = RUNS["rows in epochs"]
     here = run.fit(tmp_path / "here", test=0.2)
     with second_device(), monkeypatch.context() as patch:

@@ -111,7 +111,9 @@ def test_pretrained_on_hidden_words_and_with_vectors(tmp_path: Path) -> None:
     assert letters_of("text") in again.task.coder.specs
     (tmp_path / "words.txt").write_text("".join(f"{word} 1 2 3\n" for word in table["text"][0].split()), "utf-8")
     vectors = str(tmp_path / "words.txt")
-    own = fit(tmp_path / "vectors", table, target="label", letters=True, vectors=vectors, steps=1, lr=1e-9)
+    own = fit(
+        tmp_path / "vectors", table, target="label", letters=True, vectors=vectors, steps=1, lr=1e-9, plan="fixed"
+    )
     (word, *_), weights = table["text"][0].split(), own.network.state_dict()["columns.embeddings.0.weight"]
     known = list(own.task.coder.inputs["text"].words)  # type: ignore[attr-defined]
     assert weights[3 + known.index(word)].tolist() == pytest.approx([1, 2, 3], abs=1e-3)

@@ -34,4 +34,4 @@ def test_a_short_series_says_on_how_many_windows_it_rests(tmp_path: Path) -> Non
     model = unrolled.fit(table, order="month", horizon=6, steps=20, hidden=8, out=tmp_path / "run")
     verdict = model.findings.verdicts["valid"]
     assert verdict.measure == "mse_scaled" and verdict.rival in model.baselines["valid"]
-    assert any("rests on 2 windows of 6 steps" in line for line in model.findings.advice)
+    assert any("rests on 3 windows of 6 steps" in line for line in model.findings.advice)

@@ -118,11 +118,16 @@ def test_answers_are_columns_of_plain_values_one_a_row(name: str) -> None:
 @pytest.mark.parametrize("name", SAMPLES)
 def test_a_baseline_comes_under_the_tasks_own_names(name: str) -> None:
     from unrolled.baselines.baseline import fit_baselines, score_baselines
+    from unrolled.solved.solved_model import solve_all
+    from unrolled.training.config import TrainingConfig
+    from unrolled.training.evaluate import evaluate
 
     task, _ = batches(name)
     examples = SAMPLES[name].examples(task)
     own = set(scores([task.judge(*batches(name)[1][0])]))
     found = score_baselines(fit_baselines(examples), examples)
+    for solved in solve_all(task, examples, {}, 0).values():
+        found[solved.name] = evaluate(solved, task, examples, TrainingConfig())
     assert found
     for metrics in found.values():
         shared = own & metrics.keys()

@@ -148,7 +148,15 @@ def test_one_becomes_many(tmp_path: Any) -> None:
         "shape": [shape for _, shape in rows],
         "caption": [f"a {colour} {shape}" for colour, shape in rows],
     }
-    options: Any = {"target": "caption", "task": "translate", "model": "gru", "hidden": 24, "steps": 120, "lr": 1e-2}
+    options: Any = {
+        "target": "caption",
+        "task": "translate",
+        "model": "gru",
+        "hidden": 24,
+        "steps": 120,
+        "lr": 1e-2,
+        "plan": "fixed",
+    }
     trained = api.fit(data, out=tmp_path / "run", tokens="words", attention="none", embedding=0, **options)
     assert trained.metrics["valid"]["exact_match"] == 1.0
     found = trained.predict({"colour": ["green", "red"], "shape": ["star", "star"]})

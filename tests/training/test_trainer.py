@@ -151,9 +151,10 @@ def test_the_weights_that_validated_best_are_kept(tmp_path: Path) -> None:
     one = trainer(tmp_path, "regress", steps=10, hooks=(ruin,))
     progress = one.run()
     assert len(judged) == 10
-    assert min(judged[3:]) > judged[2] == min(judged) == progress.best
+    assert min(judged[3:7]) > judged[2]  # then the rate falls, from the best weights
+    assert progress.best == min(judged) <= judged[2]
     after = evaluate(one.network, one.task, one.valid, one.config)
-    assert cost(one.task.chooses, after[one.task.chooses]) == judged[2]
+    assert cost(one.task.chooses, after[one.task.chooses]) == progress.best
 
 
 def test_of_validations_that_are_equally_good_the_one_with_the_lowest_loss_is_kept(
@@ -320,7 +321,7 @@ def test_an_overflow_never_replaces_the_best(tmp_path: Path) -> None:
                 with torch.no_grad():
                     one.network.head.weight.mul_(1e30)
 
-    one = trainer(tmp_path, "regress", steps=50, hooks=(overflow,))
+    one = trainer(tmp_path, "regress", steps=100, hooks=(overflow,))
     with pytest.raises(TrainingError):
         one.run()
     best = checkpoint.best(tmp_path)

@@ -28,6 +28,7 @@ class Facts:
         timed: whether the inputs have steps.
         symbols: the largest number of symbols in an input over time; 0 if there is none.
         numbers: how many numbers each step has.
+        inputs: the number of input columns.
         beside: the number of side sequences, such as a title beside a body.
         classes: the number of labels, symbols or items of the target; 0 for numbers.
         imbalance: how often the commonest label occurs for each time that the rarest does; 1 without labels.
@@ -48,6 +49,7 @@ class Facts:
     timed: bool
     symbols: int = 0
     numbers: int = 0
+    inputs: int = 1
     beside: int = 0
     classes: int = 0
     imbalance: float = 1.0
@@ -96,6 +98,7 @@ def measure(train: Examples, held_out: int, season: int = 1) -> Facts:
         timed=bool(timed),
         symbols=max((spec.size for spec in timed if isinstance(spec, Discrete)), default=0),
         numbers=sum(spec.width for spec in timed if isinstance(spec, Continuous)),
+        inputs=len(train.specs),
         beside=len(beside),
         classes=classes,
         imbalance=_imbalance(train) if classes and train.form.whole else 1.0,

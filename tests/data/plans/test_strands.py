@@ -85,7 +85,7 @@ def data() -> dict[str, list[str]]:
 
 def test_an_answer_is_the_same_for_both_strands(tmp_path: Path) -> None:
     rows = data()
-    model = ur.fit(rows, target="label", both_strands=True, hidden=8, steps=4, out=tmp_path / "both")
+    model = ur.fit(rows, target="label", model="gru", both_strands=True, hidden=8, steps=4, out=tmp_path / "both")
     given = model.predict(rows).column("label_p_yes").to_numpy()
     other = model.predict({"dna": [opposite(text) for text in rows["dna"]]}).column("label_p_yes").to_numpy()
     np.testing.assert_allclose(given, other, atol=1e-6)

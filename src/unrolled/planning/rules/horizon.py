@@ -26,9 +26,13 @@ def horizon(facts: Facts, wishes: Wishes) -> Iterator[Choice]:
     yield from chosen.choose("lookback", within, f"{_HORIZONS} horizons, and up to {_MANY_SEASONS} seasons")
     yield from chosen.choose("hidden", _HIDDEN(facts.steps), steps)
     yield from chosen.choose("batch", _BATCH(facts.steps), steps)
-    yield from chosen.choose("dropout", 0.3, "a network beside a linear answer overfits soon")
-    yield from chosen.choose("weight_decay", 0.1, "a network beside a linear answer overfits soon")
-    yield from chosen.choose("lr", 1e-3, "a network beside a linear answer")
+    if facts.inputs > 1:
+        yield from chosen.choose("dropout", 0.1, "only the network reads the other columns")
+        yield from chosen.choose("lr", 2e-3, "only the network reads the other columns")
+    else:
+        yield from chosen.choose("dropout", 0.3, "a network beside a linear answer overfits soon")
+        yield from chosen.choose("weight_decay", 0.1, "a network beside a linear answer overfits soon")
+        yield from chosen.choose("lr", 1e-3, "a network beside a linear answer")
 
 
 MEMBER = Rules(horizon)
