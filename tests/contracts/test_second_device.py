@@ -12,7 +12,7 @@ import torch
 from contracts.runs import RUNS
 from second_device import second_device
 
-from unrolled.runs import fit, outcome, plan, trained
+from unrolled.runs import fit, outcome, plan, rivals, trained
 
 SEVERAL = [
     "rows with dropout",
@@ -47,7 +47,7 @@ def test_the_second_device_is_one() -> None:
 
 @pytest.fixture
 def any_device(monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in (trained, fit, outcome, plan):
+    for module in (trained, fit, outcome, plan, rivals):
         monkeypatch.setattr(module, "device_for", lambda asked: "cuda:0" if asked == "cuda" else asked)
 
 
@@ -93,6 +93,6 @@ def test_training_ends_with_weights_on_the_cpu_that_were_judged_where_they_were_
     with second_device(), monkeypatch.context() as patch:
         patch.setattr(torch, "autocast", lambda *_, **__: contextlib.nullcontext())
         there = run.fit(tmp_path / "there", test=0.2, device="cuda")
-    assert places == ["cpu", "cuda"]
+    assert places == sorted(places) and set(places) == {"cpu", "cuda"}  # each run judges on its own device
     assert next(there.network.parameters()).device.type == "cpu"
     assert close(here.metrics, there.metrics)

@@ -16,6 +16,7 @@ from unrolled.runs.opening import NONE
 from unrolled.solved.solved_model import SOLVED, SolvedModel, solve_all
 from unrolled.tasks.task import Task
 from unrolled.training.config import TrainingConfig
+from unrolled.training.device import device_for
 from unrolled.training.evaluate import outputs_over
 
 __all__ = ["Rivals", "rivals_of", "solved_of"]
@@ -32,7 +33,9 @@ class _Solved:
     config: TrainingConfig
 
     def judge(self, part: Examples) -> Iterable[Answers]:
-        for outputs, batch in outputs_over(self.model, self.task, part, self.config):
+        device = device_for(self.config.device)
+        model = self.model.to(device)  # where the network is that it may be a part of
+        for outputs, batch in outputs_over(model, self.task, part, self.config, device):
             yield self.task.judge(outputs, batch)
 
 
