@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from contracts.runs import same_run
 
 import unrolled as ur
@@ -15,6 +16,7 @@ from unrolled.cli.main import main
 from unrolled.errors import UsageError
 from unrolled.metrics.metric import cost
 from unrolled.runs import fit as runs_fit
+from unrolled.runs.composition import solved_again
 from unrolled.runs.trained import Trained
 from unrolled.solved.solved_model import SOLVED, SolvedModel
 
@@ -154,6 +156,12 @@ def test_a_forecast_from_a_solved_model_streams_as_it_predicts(forecast: Trained
     for value in values:
         found = live.push({"load": value})
     assert found["load_predicted"] == pytest.approx(expected, abs=1e-4)
+
+
+def test_what_does_not_apply_to_more_data_stays_as_it_is(forecast: Trained) -> None:
+    before = {name: weights.clone() for name, weights in forecast.network.state_dict().items()}
+    assert solved_again(forecast.config, forecast.network, {}) == forecast.config
+    assert all(torch.equal(weights, before[name]) for name, weights in forecast.network.state_dict().items())
 
 
 @pytest.mark.parametrize("name", ["letters", "forecast"])

@@ -131,8 +131,10 @@ def solved_again(config: RunConfig, network: Model, solved: Mapping[str, SolvedM
     part = network
     for name in solved_in(config)[::-1]:
         assert isinstance(part, Combined)
-        part.replace(solved[name])
-        config, part = _with_options(config, solved[name], name), part.network
+        if name in solved:  # else it does not apply to more data, and stays as it is
+            part.replace(solved[name])
+            config = _with_options(config, solved[name], name)
+        part = part.network
     return config
 
 
