@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-import unicodedata
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -87,7 +86,6 @@ def test_parts_of_words_where_there_are_more_words_than_a_vocabulary_holds(monke
 def test_bytes_and_bpe_know_every_text(level: str, text: str) -> None:
     tokens = fit(TEXTS, level)
     (row,) = rows(tokens, [text])
-    text = text if level == "bytes" else unicodedata.normalize("NFC", text)
     assert tokens.decode(row) == text
     assert unknown_rate(row) == 0
     stream = tokens.decode_stream()
