@@ -89,10 +89,10 @@ RUNS: dict[str, Run] = {
         {"transpose": 6, "bptt": 7, "model": "gru"},
     ),
     "lanes": Run({"text": _TEXTS}, {"bptt": 8, "model": "lstm", "dropout": 0.2}),
-    "lanes, k2 > k1": Run({"text": _TEXTS}, {"bptt": 4, "bptt_gradient": 12, "model": "gru"}),
+    "lanes, k2 > k1": Run({"text": _TEXTS}, {"bptt": 4, "bptt_gradient": 12, "model": "gru", "plan": "fixed"}),
     "lanes of labels": Run(
         {"letters": [list(text) for text in _TEXTS], "tags": [[c == "a" for c in text] for text in _TEXTS]},
-        {"target": "tags", "bptt": 5, "model": "lstm"},
+        {"target": "tags", "bptt": 5, "model": "lstm", "plan": "fixed"},
     ),
     "labels together": Run(
         {
@@ -102,7 +102,7 @@ RUNS: dict[str, Run] = {
                 for text in _TEXTS
             ],
         },
-        {"target": "tags", "crf": True, "model": "bigru", "dropout": 0.2},
+        {"target": "tags", "crf": True, "model": "bigru", "dropout": 0.2, "plan": "fixed"},
     ),
     "lanes of attention": Run(
         {"text": _TEXTS}, {"bptt": 4, "bptt_gradient": 8, "model": "transformer", "attention_window": 6, "dropout": 0.1}
