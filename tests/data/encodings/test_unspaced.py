@@ -42,15 +42,19 @@ def test_bytes_that_are_no_text_are_passed_over() -> None:
 
 
 @pytest.mark.parametrize(
-    ("asked", "default", "level"),
+    ("texts", "asked", "default", "level"),
     [
-        (None, "words", "characters"),
-        (None, "words or bpe", "characters"),
-        (None, "bpe", "bpe"),
-        ("words", "words", "words"),
+        ("Chinese", None, "words", "characters"),
+        ("Chinese", None, "words or bpe", "characters"),
+        ("Chinese", None, "bpe", "bpe"),
+        ("Chinese", "words", "words", "words"),
+        ("surnames", None, "bpe", "characters"),
+        ("surnames", "bpe", "bpe", "bpe"),
     ],
 )
-def test_the_default_is_characters_and_an_option_overrides_it(asked: str | None, default: str, level: str) -> None:
-    column = pa.chunked_array([TEXTS["Chinese"][0] * 3])
+def test_the_default_is_characters_and_an_option_overrides_it(
+    texts: str, asked: str | None, default: str, level: str
+) -> None:
+    column = pa.chunked_array([TEXTS[texts][0] * 3 if texts == "Chinese" else TEXTS[texts][0]])
     fitted = Tokens.fit(column, Tokens.Options(tokens=asked), Role(read=True, tokens=default), Where("a.csv", "text"))
     assert fitted.to_config()["level"] == level

@@ -7,7 +7,7 @@ import re
 import pyarrow as pa
 import pyarrow.compute as pc
 
-__all__ = ["needs_characters"]
+__all__ = ["are_single_words", "needs_characters"]
 
 _SAMPLE = 2_000  # texts that are looked at
 _LONGEST = 6_000  # bytes of each
@@ -33,21 +33,35 @@ def needs_characters(texts: pa.ChunkedArray) -> bool:
         >>> needs_characters(pa.chunked_array([["我 很 喜欢 这部 电影", "天气 不好"]]))
         False
     """
-    heads = pc.binary_slice(texts.slice(0, _SAMPLE).cast(pa.large_binary()), 0, _LONGEST)
-    sample = [head.decode("utf-8", "ignore") for head in heads.to_pylist() if head]
+    sample = _sample(texts)
     whole = " ".join(sample)
-    letters = len(_LETTERS.findall(whole))
-    if not letters:
+    runs = sum(len(run) for run in _RUNS.findall(whole))
+    return (runs > 0 and runs > _SHARE * _letters(whole)) or _single_words(sample)
+
+
+def are_single_words(texts: pa.ChunkedArray) -> bool:
+    """Whether nearly every text is one word and most of these words occur once, as in a dictionary.
+
+    Example:
+        >>> are_single_words(pa.chunked_array([[a + b + c for a in "klmn" for b in "aeiou" for c in "rst"]]))
+        True
+    """
+    return _single_words(_sample(texts))
+
+
+def _sample(texts: pa.ChunkedArray) -> list[str]:
+    heads = pc.binary_slice(texts.slice(0, _SAMPLE).cast(pa.large_binary()), 0, _LONGEST)
+    return [head.decode("utf-8", "ignore") for head in heads.to_pylist() if head]
+
+
+def _letters(text: str) -> int:
+    return len(_LETTERS.findall(text))
+
+
+def _single_words(texts: list[str]) -> bool:
+    alone = len(texts) >= _FEW_TEXTS and all(" " not in text.strip() for text in texts)
+    if not alone or sum(text.isalpha() for text in texts) <= len(texts) / 2:
         return False
-    if sum(len(run) for run in _RUNS.findall(whole)) > _SHARE * letters:
-        return True
-    return len(sample) >= _FEW_TEXTS and _single(sample) and letters >= _SHORTEST * len(sample) and _new(sample)
-
-
-def _single(texts: list[str]) -> bool:
-    return all(" " not in text.strip() for text in texts) and sum(text.isalpha() for text in texts) > len(texts) / 2
-
-
-def _new(texts: list[str]) -> bool:
     counts = pc.value_counts(pa.array(texts)).field("counts")
-    return (pc.sum(pc.equal(counts, 1)).as_py() or 0) > _NEW * len(texts)
+    once = pc.sum(pc.equal(counts, 1)).as_py() or 0
+    return bool(once > _NEW * len(texts)) and _letters(" ".join(texts)) >= _SHORTEST * len(texts)

@@ -35,7 +35,7 @@ from unrolled.data.encodings._stored_tokens import StoredTokens, level_of, spell
 from unrolled.data.encodings._texts import checked, normal_for, open_texts, starts
 from unrolled.data.encodings._token_lists import ListOptions, TokenLists
 from unrolled.data.encodings._tokenizer import Given
-from unrolled.data.encodings._unspaced import needs_characters
+from unrolled.data.encodings._unspaced import are_single_words, needs_characters
 from unrolled.data.encodings._words import MANY, Words, are_codes, count_words, split_words
 from unrolled.data.encodings._written_words import WrittenWords
 from unrolled.data.encodings.encoding import Encoded, Role, Traits, Where, has_time
@@ -132,7 +132,8 @@ class Tokens:
         if role.encoder is not None:
             return cls(Pretrained.open(role.encoder), framed=False)
         wanted = options.tokens or role.tokens
-        if options.tokens is None and wanted in ("words", "words or bpe") and needs_characters(cells.flat):
+        by_letters = {"words": needs_characters, "words or bpe": needs_characters, "bpe": are_single_words}
+        if options.tokens is None and wanted in by_letters and by_letters[wanted](cells.flat):
             wanted = "characters"
         if wanted.endswith(".json"):
             return cls(Given.open(Path(wanted)), role.framed)
