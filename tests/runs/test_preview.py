@@ -38,6 +38,7 @@ def test_facts_and_choices(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     assert chosen["model"] == "bigru" and "batch" not in chosen
     said = str(found).splitlines()
     assert said[0] == "task: classify"
+    assert next(iter(found.seconds)) == "as planned" and min(found.seconds.values()) > 0 and len(found.seconds) > 1
     assert any(line.startswith("plan: model bigru (") for line in said)
     assert said[-1].startswith("to repeat without choosing: fit(data, ") and "plan='fixed'" in said[-1]
     assert json.loads(json.dumps(found.to_json()))["plan"][0].keys() == {"field", "value", "source", "reason"}

@@ -11,6 +11,7 @@ from unrolled.batch import MISSING, Continuous, Discrete
 from unrolled.data.examples.examples import Examples
 from unrolled.errors import counted
 from unrolled.metrics._iob2 import IOB2
+from unrolled.planning._quality import drift, duplicates, missing, noise
 
 __all__ = ["Facts", "measure"]
 
@@ -39,6 +40,9 @@ class Facts:
         horizon: the steps to forecast; 0 for other forms.
         season: the steps of a season; 1 if there is none.
         held_out: the number of answers in the validation split; 0 without one.
+        duplicates, missing: the share of rows that are like an earlier one, and of numbers that are missing.
+        drift: how far the end of a series to forecast lies from what is before it, in standard deviations.
+        noise: what chance does to a score on the validation answers (see `planning._quality.noise`).
     """
 
     form: str
@@ -60,6 +64,10 @@ class Facts:
     horizon: int = 0
     season: int = 1
     held_out: int = 0
+    duplicates: float = 0.0
+    missing: float = 0.0
+    drift: float = 0.0
+    noise: float = 0.0
 
     def say(self) -> Iterator[str]:
         """The facts in lines."""
@@ -70,6 +78,12 @@ class Facts:
         parts += [f"{self.classes:,} classes"] if self.classes else []
         parts += [f"the commonest {self.imbalance:.3g} times as often as the rarest"] if self.imbalance > 1 else []
         parts += [f"season {self.season}"] if self.season > 1 else []
+        if parts:
+            yield f"facts: {', '.join(parts)}"
+        parts = [f"{self.duplicates:.1%} of the rows come twice"] if self.duplicates else []
+        parts += [f"{self.missing:.1%} of the numbers are missing"] if self.missing else []
+        parts += [f"the last tenth lies {self.drift:.2g} standard deviations from what is before it"] * (self.drift > 0)
+        parts += [f"chance moves a score on the validation data by {self.noise:.1%}"] if self.noise else []
         if parts:
             yield f"facts: {', '.join(parts)}"
 
@@ -89,6 +103,9 @@ def measure(train: Examples, held_out: int, season: int = 1) -> Facts:
     beside = {spec.side.axis for spec in train.specs.values() if spec.side is not None}
     target = train.target_spec
     classes = target.size if isinstance(target, Discrete) else 0
+    writes = train.form.writes or train.form.own_length
+    counts = _label_counts(train) if classes and train.form.whole and not writes else np.ones(0)
+    share = float(counts.max() / counts.sum()) if len(counts) else 0.0
     return Facts(
         form=train.form.name,
         rows=len(steps),
@@ -101,22 +118,26 @@ def measure(train: Examples, held_out: int, season: int = 1) -> Facts:
         inputs=len(train.specs),
         beside=len(beside),
         classes=classes,
-        imbalance=_imbalance(train) if classes and train.form.whole else 1.0,
+        imbalance=float(counts.max() / counts.min()) if len(counts) else 1.0,
         switches=_switches(train),
         items=train.first_item is not None,
         tags=IOB2.of(train.labels) is not None,
-        writes=train.form.writes or train.form.own_length,
+        writes=writes,
         horizon=train.horizon,
         season=season,
         held_out=held_out,
+        duplicates=duplicates(train),
+        missing=missing(train),
+        drift=drift(train),
+        noise=noise(held_out, share, train.horizon),
     )
 
 
-def _imbalance(train: Examples) -> float:
+def _label_counts(train: Examples) -> np.ndarray:
+    """How often each label comes that comes at all."""
     assert train.target is not None
     values = train.target.values[:_COUNTED]
-    counts = np.unique(values[values != MISSING], return_counts=True)[1]
-    return float(counts.max() / counts.min()) if len(counts) else 1.0
+    return np.asarray(np.unique(values[values != MISSING], return_counts=True)[1])
 
 
 def _switches(train: Examples) -> bool:

@@ -23,20 +23,21 @@ from unrolled.layers.factory import member_of
 from unrolled.models.build import layer_configs
 from unrolled.planning.choice import Choice
 from unrolled.planning.facts import Facts, measure
-from unrolled.planning.rules.rule import Wishes, choices_for
+from unrolled.planning.rules.rule import Wishes, choices_for, others_for
 from unrolled.registry import Registry
 from unrolled.runs.config import RunConfig
 from unrolled.runs.opening import build
-from unrolled.runs.options import of_part
+from unrolled.runs.options import of_part, options_in
 from unrolled.tasks.task import make_task
 from unrolled.training.bptt import TruncatedBPTT
 from unrolled.training.config import TrainingConfig
 from unrolled.training.plans import training_plan
 from unrolled.training.schedule import LONGEST
 
-__all__ = ["Pace", "choose", "facts_of", "with_choices"]
+__all__ = ["Pace", "alternatives", "choose", "facts_of", "in_words", "with_choices"]
 
 _WARM, _TIMED = 2, 3  # training steps
+_ALTERNATIVES = 3
 
 
 def choose(
@@ -55,6 +56,23 @@ def choose(
     choices = choices_for(facts, wishes)
     chosen = with_choices(config, {choice.field: choice.value for choice in choices}, coder.form.writes)
     return chosen.model_copy(update={"plan": tuple(choice for choice in choices if _took_effect(choice, chosen))})
+
+
+def alternatives(config: RunConfig, facts: Facts) -> list[dict[str, Any]]:
+    """Options that may do better than what the rules chose, the likeliest first.
+
+    Args:
+        config: of a run with its plan.
+        facts: about its data.
+    """
+    given = options_in(config, config.asked)
+    chosen = {**given, **{choice.field: choice.value for choice in config.plan}}
+    return others_for(facts, given, chosen)[:_ALTERNATIVES]
+
+
+def in_words(values: Mapping[str, Any]) -> str:
+    """An alternative in words."""
+    return " ".join(f"{name} {value}" for name, value in values.items()) or "as planned"
 
 
 def facts_of(train: Examples, held_out: Sequences | None, period: int | None) -> Facts:

@@ -12,6 +12,7 @@ from unrolled.data.io.fingerprint import MEMORY
 from unrolled.errors import IN_MEMORY, command
 from unrolled.planning.choice import FIXED, Choice
 from unrolled.planning.facts import Facts
+from unrolled.runs.choosing import Pace, alternatives, in_words, with_choices
 from unrolled.runs.config import RunConfig
 from unrolled.runs.encode import choose_open, training_split
 from unrolled.runs.options import options_in
@@ -29,22 +30,31 @@ class Preview:
         facts: what was measured of the data.
         choices: what the rules choose where the user left it open; the solved model to start from, and what is mixed
             in, are chosen later, on the validation data.
+        seconds: of a training step on this machine, as planned and with each alternative that may race.
         repeat: the command that trains with exactly these choices.
     """
 
     task: str
     facts: Facts
     choices: tuple[Choice, ...]
+    seconds: dict[str, float]
     repeat: str
 
     def __str__(self) -> str:
         lines = [f"task: {self.task}", *self.facts.say(), *(choice.say() for choice in self.choices)]
+        lines.append(f"a step: {', '.join(f'{value:.2g} s {name}' for name, value in self.seconds.items())}")
         return "\n".join([*lines, "", f"to repeat without choosing: {self.repeat}"])
 
     def to_json(self) -> dict[str, Any]:
         """The same as plain values."""
         choices = [choice.model_dump(mode="json") for choice in self.choices]
-        return {"task": self.task, "facts": asdict(self.facts), "plan": choices, "repeat": self.repeat}
+        return {
+            "task": self.task,
+            "facts": asdict(self.facts),
+            "plan": choices,
+            "seconds": self.seconds,
+            "repeat": self.repeat,
+        }
 
 
 def preview(source: Any, options: dict[str, Any], say: Say = lambda _: None) -> Preview:
@@ -60,8 +70,12 @@ def preview(source: Any, options: dict[str, Any], say: Say = lambda _: None) -> 
     """
     asked = plan_from_options(source, options, None, say)
     with tempfile.TemporaryDirectory() as folder:
-        config, facts = choose_open(asked, *training_split(Path(folder), asked, say))
-    return Preview(config.task.name, facts, config.plan, repeated(config))
+        splits, coder, train = training_split(Path(folder), asked, say)
+        config, facts = choose_open(asked, splits, coder, train)
+        pace = Pace(config, coder, train)
+        tried = [{}, *alternatives(config, facts)]
+        seconds = {in_words(values): pace.seconds(with_choices(config, values, facts.writes)) for values in tried}
+    return Preview(config.task.name, facts, config.plan, seconds, repeated(config))
 
 
 def repeated(config: RunConfig) -> str:

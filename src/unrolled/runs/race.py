@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +20,9 @@ from unrolled.metrics._bootstrap import redrawn, standard_error
 from unrolled.metrics.metric import Sums, cost
 from unrolled.metrics.scoring import programs, summed, values
 from unrolled.planning.choice import RACE, Choice
-from unrolled.planning.rules.rule import others_for
-from unrolled.runs.choosing import Pace, facts_of, with_choices
+from unrolled.runs.choosing import Pace, alternatives, facts_of, in_words, with_choices
 from unrolled.runs.config import RunConfig
 from unrolled.runs.encode import Encoded
-from unrolled.runs.options import options_in
 from unrolled.runs.plan import Say
 from unrolled.storage.directories import write_file
 from unrolled.training import checkpoint
@@ -34,7 +32,6 @@ from unrolled.training.trainer import Trainer
 
 __all__ = ["raced"]
 
-_ALTERNATIVES = 3
 _SHARE, _LONGEST = 0.1, 60.0  # of the budget, and seconds of each
 _LEAST_STEPS = 120  # fewer are spent while the learning rate warms up, and tell nothing
 _LEAST_ANSWERS = 200  # fewer of them cannot tell the contestants apart
@@ -50,10 +47,6 @@ class _Contestant:
     values: dict[str, Any]
     config: RunConfig
     steps: int
-
-    @property
-    def title(self) -> str:
-        return " ".join(f"{name} {value}" for name, value in self.values.items()) or "as planned"
 
 
 def raced(folder: Path, config: RunConfig, encoded: Encoded, make: Make, device: str, say: Say) -> RunConfig:
@@ -88,7 +81,8 @@ def raced(folder: Path, config: RunConfig, encoded: Encoded, make: Make, device:
         if (saved := checkpoint.newest(place / str(number))) is not None:
             trainer.restore(saved)
         try:
-            trainer.run(until=one.steps)
+            # Fewer than planned if the clock ends the whole training before.
+            contestants[number] = replace(one, steps=trainer.run(until=one.steps).step)
         except Interrupted as error:
             number_of = error.exit_code - 128
             raise Interrupted(
@@ -112,9 +106,7 @@ def _contestants(place: Path, config: RunConfig, encoded: Encoded) -> list[_Cont
     held = facts_of(encoded.train, encoded.splits.valid, 1)
     if seconds is None or form.writes or held.held_out < _LEAST_ANSWERS:
         return []
-    given = options_in(config, config.asked)
-    chosen = {**given, **{choice.field: choice.value for choice in config.plan}}
-    others = others_for(held, given, chosen)[:_ALTERNATIVES]
+    others = alternatives(config, held)
     pace = Pace(config, encoded.measured.task.coder, encoded.train)
     each = min(_LONGEST, _SHARE * seconds) / (1 + len(others))
     known = json.loads((place / "steps.json").read_bytes()) if (place / "steps.json").is_file() else []
@@ -138,7 +130,7 @@ def _winner(measure: str, sums: list[list[Sums]], contestants: list[_Contestant]
         if number and surely and cost(measure, score) < cost(measure, scores[best]):
             best = number
         spread = f" ± {error:.2g}" if number else ""
-        lines.append(f"{one.title}: {measure} {score:.4g}{spread} after {one.steps} steps")
+        lines.append(f"{in_words(one.values)}: {measure} {score:.4g}{spread} after {one.steps} steps")
     return best, lines
 
 
