@@ -57,7 +57,7 @@ PROTOCOLS: dict[str, set[str]] = {
     "layer": {
         *("config", "conversion", "factory", "layer", "recurrent", "torch_compat"),
         *("embed", "inputs", "letters", "pooling", "crf", "lengths", "pretrained", "short_convolution"),
-        *("item_logits", "sampled_softmax", "tied"),
+        *("item_logits", "item_outputs", "sampled_softmax", "tied"),
     },
     "metric": {"judged", "metric", "scoring"},
     "model": {"build", "combined", "model"},

@@ -41,7 +41,7 @@ def splits(tokens: Make, tagged: Make, texts: Make, table: Make, series: Make) -
 
 WANTED: dict[str, tuple[set[str], set[str]]] = {
     "next tokens": ({"gzip"}, {"loss_nats_per_token", "bits_per_token"}),
-    "next items": ({"follower", "gzip", "hmm", "unigram"}, set()),  # some have chances, some a ranking
+    "next items": ({"gzip", "hmm"}, {"loss_nats_per_token", "bits_per_token"}),
     "next numbers": ({"hmm"}, {"mse_scaled", "mae_scaled"}),
     "tags": ({"hmm"}, {"loss_nats_per_step", "accuracy", "macro_f1"}),
     "label of a text": ({"hmm"}, {"loss_nats_per_label", "accuracy", "macro_f1"}),

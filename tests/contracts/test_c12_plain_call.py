@@ -140,9 +140,7 @@ CASES = {
     "next step: a chain of letters": Case(_chain(40), {"tokens": "characters"}),
     "next step: held chords": Case(_keys(24)),
     "next step: a walk": Case({"load": [_walk(180)]}, {"task": "next_step"}),
-    "next step: items that follow each other": Case(
-        _items(120), {"kinds": {"item": "tokens"}}, not_yet="items that followed cannot be mixed with a network yet"
-    ),
+    "next step: items that follow each other": Case(_items(120), {"kinds": {"item": "tokens"}}),
     "tag: the word alone": Case(_tags(60), {"target": "tags"}),
     "regress: a linear rule of plain rows": Case(_plain(120), {"target": "y"}),
     "classify: a linear rule of plain rows": Case(

@@ -19,7 +19,9 @@ from torch import Tensor
 
 from unrolled.batch import Batch, Continuous
 from unrolled.data.batches.loader import Loader
+from unrolled.layers.item_outputs import ItemOutputs
 from unrolled.solved.solved_model import SOLVED, SolvedModel
+from unrolled.state import State
 from unrolled.tasks.task import Task
 from unrolled.training.config import TrainingConfig
 from unrolled.training.plans import evaluation_plan
@@ -33,6 +35,7 @@ _SEASONS = [(np.tile([3.0, 1, 4, 1, 5, 9, 2], 9)[:n] + 0.1 * _random.normal(size
 _COUNTS = [_random.poisson(0.4, n).astype(float).tolist() for n in (60, 44)]
 _WORDS = [" ".join(_random.choice(["a", "film", "fine", "dull", "of"], n)) for n in (3, 9, 5, 7, 4, 6, 8, 2, 5, 7)]
 _SPLIT = [text.split() for text in _WORDS]
+_LISTS = [[f"i{n}" for n in _random.zipf(1.6, size) % 30] for size in (3, 14, 1, 7, 12, 2, 9, 21, 5, 4)]
 _STRANDS = ["".join(_random.choice(list("ACGT"), n)) for n in [24, 23] * 12]
 
 MADE = {
@@ -66,6 +69,7 @@ MADE = {
         ),
         ("tags",),
     ),
+    "next item": Sample("next_step", sequences({"item": _LISTS}, {"item": "tokens"})),
 }
 EXAMPLES = {**SAMPLES, **MADE}
 
@@ -134,10 +138,21 @@ def _close(found: Tensor, expected: Tensor) -> None:
 
 
 def _outputs(model: SolvedModel, batch: Batch) -> Tensor:
+    return _run(model, batch, None)[0]
+
+
+def _run(model: SolvedModel, batch: Batch, state: State) -> tuple[Tensor, State]:
+    """The outputs and the state after them; those over items are computed where a step is real, and 0 elsewhere."""
     with torch.no_grad():
-        found = model.run(batch)[0]
+        found, after = model.run(batch, state)
+        if isinstance(found, ItemOutputs):
+            steps = int(batch.lengths.max())
+            real = torch.arange(steps)[None] < batch.lengths[:, None]
+            dense = torch.zeros(*real.shape, found.size)
+            dense[real] = found.at(slice(None), slice(steps)).at(real).scores()
+            found = dense
     assert isinstance(found, Tensor)
-    return found
+    return found, after
 
 
 @PAIRS
@@ -184,7 +199,7 @@ def test_c1_whole_chunked_and_live_agree(member: str, name: str) -> None:
         chunked, state = [], model.initial_state(1)
         for begin, end in ((0, 1), (1, max(2, steps // 2)), (max(2, steps // 2), steps)):
             if begin < end:
-                outputs, state = model.run(_steps(name, batch, begin, end), state)
+                outputs, state = _run(model, _steps(name, batch, begin, end), state)
                 chunked.append(outputs)
         live = model.session()
         pushed = [live.push(_pushed(name, batch, step)) for step in range(steps)]

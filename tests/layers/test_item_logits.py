@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from unrolled.layers import item_logits
+from unrolled.layers import item_outputs
 from unrolled.layers.item_logits import LazyLogits
 from unrolled.layers.sampled_softmax import CandidateSampler
 
@@ -71,12 +71,24 @@ def test_the_gradient_holds_the_rows_of_the_drawn_and_the_right_alone() -> None:
     assert len(rows) <= 5 + len(right)
 
 
-def test_scores_in_pieces_are_the_scores(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(item_logits, "_SCORES", 2 * V + 1)
-    hidden, weight, bias, _ = leaves()
-    whole = LazyLogits(hidden, weight, bias)
-    pieces = list(whole.pieces())
-    assert [len(scores) for _, scores in pieces] == [2, 2, 2]
-    torch.testing.assert_close(torch.cat([scores for _, scores in pieces]), whole.scores())
-    for part, scores in pieces:
-        torch.testing.assert_close(scores, whole.scores()[part])
+def test_the_chances_in_pieces_are_those_of_all_scores(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(item_outputs, "_LARGEST", 2 * V + 1)
+    hidden, weight, bias, right = leaves()
+    logits = LazyLogits(hidden, weight, bias)
+    pieces = list(logits.pieces(right))
+    assert [len(chances.every) for _, chances in pieces] == [2, 2, 2]
+    chances = torch.cat([chances.every for _, chances in pieces])
+    torch.testing.assert_close(chances, logits.scores().softmax(-1))
+    nats = torch.cat([chances.nats for _, chances in pieces])
+    torch.testing.assert_close(nats, -chances[torch.arange(N), right].log())
+
+
+def test_a_right_answer_that_is_very_unlikely_has_a_finite_loss() -> None:
+    scores = torch.tensor([[0.0, -400.0]])
+    chances = LazyLogits(torch.ones(1, 1), scores.T, torch.zeros(2)).chances(torch.tensor([1]))
+    assert chances.every[0, 1] == 0 and chances.nats.tolist() == [400.0]
+
+
+def test_without_hidden_states_the_bias_says_all() -> None:
+    logits = LazyLogits(torch.zeros(2, 3, 0), torch.zeros(4, 0), torch.arange(4.0))
+    assert torch.equal(logits.scores(), torch.arange(4.0).expand(2, 3, 4))

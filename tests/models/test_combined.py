@@ -11,7 +11,8 @@ from torch import Tensor
 
 from unrolled.batch import Batch, Discrete
 from unrolled.errors import UsageError
-from unrolled.models.combined import Combined, mix
+from unrolled.layers.item_outputs import ItemOutputs
+from unrolled.models.combined import Combined
 from unrolled.models.network import Network
 
 LENGTHS = torch.tensor([6, 3])
@@ -26,30 +27,6 @@ def network(seed: int, pooled: bool = False, **options: Any) -> Network:
 def batch(begin: int = 0, end: int = 6) -> Batch:
     ids = torch.arange(12).view(2, 6)[:, begin:end] % 5
     return Batch({"ids": ids}, (LENGTHS - begin).clamp(0, end - begin), torch.arange(2))
-
-
-@pytest.mark.parametrize(
-    ("how", "share", "wanted"),
-    [
-        ("sum", 0.3, [3.0, 1.0]),
-        ("mean", 0.25, [1.25, 0.25]),
-        ("softmax", 0.0, [1.0, 0.0]),
-        ("softmax", 1.0, [2.0, 1.0]),
-        ("sigmoid", 0.0, [1.0, 0.0]),
-        ("sigmoid", 1.0, [2.0, 1.0]),
-    ],
-)
-def test_the_outputs_of_two(how: Any, share: float, wanted: list[float]) -> None:
-    found = mix(torch.tensor([1.0, 0.0]), torch.tensor([2.0, 1.0]), torch.tensor(share), how)
-    if how == "softmax":
-        found, wanted = found.softmax(0), torch.tensor(wanted).softmax(0).tolist()
-    assert found.tolist() == pytest.approx(wanted, abs=1e-6)
-
-
-def test_probabilities_are_averaged() -> None:
-    a, b, share = torch.tensor([2.0, -1.0, 0.0]), torch.tensor([0.0, 3.0, 1.0]), torch.tensor(0.25)
-    assert torch.allclose(mix(a, b, share, "softmax").softmax(0), 0.75 * a.softmax(0) + 0.25 * b.softmax(0))
-    assert torch.allclose(mix(a, b, share, "sigmoid").sigmoid(), 0.75 * a.sigmoid() + 0.25 * b.sigmoid())
 
 
 @pytest.mark.parametrize("pooled", [False, True])
@@ -94,6 +71,27 @@ def test_whole_chunked_and_live_agree_and_padding_is_0(how: Any) -> None:
     again.state = session.state
     ids = {"ids": batch().inputs["ids"][:, 3]}
     assert torch.equal(again.push(ids), session.push(ids))
+
+
+def test_over_items_they_are_mixed_where_it_is_asked_for() -> None:
+    """As the same networks whose outputs are held in memory, whole and live."""
+    found, scores = [], []
+    for chosen in ("ids", None):
+        parts = []
+        for seed in (0, 1):
+            torch.manual_seed(seed)
+            config = model_config(name="gru", hidden=4)
+            parts.append(Network({"ids": Discrete(5)}, config, outputs=5, pooled=False, chosen=chosen).eval())
+        together = Combined(*parts, "softmax").eval()
+        together.share.fill_(0.3)
+        found.append(together.run(batch())[0])
+        scores.append(together.session(2).push({"ids": batch().inputs["ids"][:, 0]}))
+    lazy, dense = found
+    assert isinstance(lazy, ItemOutputs) and isinstance(dense, Tensor)
+    real = torch.arange(6) < LENGTHS[:, None]
+    torch.testing.assert_close(lazy.at(real).scores(), dense[real])
+    assert torch.equal(*scores)
+    torch.testing.assert_close(scores[0], dense[:, 0])
 
 
 def test_what_cannot_stream_says_why() -> None:

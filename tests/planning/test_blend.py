@@ -12,6 +12,7 @@ from samples import Sample, sequences
 from torch import Tensor, nn
 
 from unrolled.batch import Batch
+from unrolled.planning import blend
 from unrolled.planning.blend import Mixed, weigh
 from unrolled.training.config import TrainingConfig
 
@@ -107,3 +108,17 @@ def test_outputs_that_are_not_numbers_are_not_mixed() -> None:
 def test_a_mixture_is_said_with_its_error() -> None:
     mixed = Mixed("accuracy", 0.3, 0.75, 0.5, 0.6, True, 0.125)
     assert mixed.say() == "accuracy 0.75 ± 0.12, 0.5 without it"
+
+
+def test_with_many_outputs_fewer_steps_are_weighed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """240 rows with one output: 60 numbers are those of every fourth row."""
+    monkeypatch.setattr(blend, "_FEWEST", 10)
+    monkeypatch.setattr(blend, "_SCORES", ROWS // 4)
+    seen: list[int] = []
+
+    def counted(batch: Batch) -> Tensor:
+        seen.extend(batch.rows.tolist())
+        return away(0.3)(batch)
+
+    assert weighed(numbers(), counted, away(-0.7)) is not None
+    assert len(seen) == ROWS // 4

@@ -20,7 +20,10 @@ from unrolled.data.examples.examples import Examples
 from unrolled.data.examples.preparation import Preparation
 from unrolled.data.examples.preprocessor import Preprocessor
 from unrolled.errors import UsageError
+from unrolled.metrics.scoring import scores
+from unrolled.models._mixing import mixed
 from unrolled.models.network import Network
+from unrolled.solved.unigram import Unigram
 from unrolled.tasks.next_step import NextStep
 from unrolled.tasks.task import Question
 from unrolled.training.evaluate import evaluate
@@ -187,3 +190,32 @@ def test_what_was_chosen_of_a_batch_is_what_the_network_gives() -> None:
     lazy, _ = network.run(batch)
     real = torch.tensor([[True] * 3, [True, True, False]])
     torch.testing.assert_close(lazy.scores()[real], outputs[real])
+
+
+def test_mixtures_are_judged_together_as_each_alone() -> None:
+    network, task, examples = asked()
+    other, _, _ = asked()
+    with torch.no_grad():
+        other.head.weight.copy_(network.head.weight.flip(0))
+    (batch,) = Loader(examples, evaluation_plan(examples, task.batching, training({"batch": 64})))
+    with torch.no_grad():
+        ours, theirs = (model.run(batch)[0] for model in (network, other))
+        together = task.judge_mixtures(ours, theirs, (0.0, 0.3, 1.0), batch)
+    for share, answers in zip((0.0, 0.3, 1.0), together, strict=True):
+        alone = scores([task.judge(mixed(ours, theirs, torch.tensor(share), "softmax"), batch)])
+        assert scores([answers]) == pytest.approx(alone)
+    assert scores([together[0]]) == pytest.approx(scores([task.judge(ours, batch)]))
+    assert scores([together[2]]) == pytest.approx(scores([task.judge(theirs, batch)]))
+
+
+def test_popularity_ranks_by_how_often_items_come() -> None:
+    _, task, examples = asked()
+    values = examples.target.values
+    steps = [step for a, b in pairwise(examples.target.offsets) for step in range(a + 1, b)]
+    counts = np.bincount(values[steps], minlength=task.outputs)
+    model = Unigram.solve(task, examples, Unigram.Options(), 0)
+    found = evaluate(model, task, examples, training({"batch": 3}))
+    places = [1 + sum(counts[v] >= counts[values[step]] for v in range(3, task.outputs)) - 1 for step in steps]
+    assert found["mrr"] == pytest.approx(float(np.mean([1 / place for place in places])))
+    nats = [-math.log((counts[values[step]] + 1) / (len(steps) + task.outputs)) for step in steps]
+    assert found["loss_nats_per_token"] == pytest.approx(float(np.mean(nats)))

@@ -5,22 +5,21 @@ Axes: B rows, T steps, N selected steps, H hidden, V symbols, S sampled symbols.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from typing import Self
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from unrolled.layers.item_outputs import ItemOutputs
 from unrolled.layers.sampled_softmax import CandidateSampler
 
 __all__ = ["LazyLogits"]
 
-_SCORES = 1 << 24  # the most scores in memory at a time without gradients
-
 
 @dataclass(frozen=True, slots=True)
-class LazyLogits:
+class LazyLogits(ItemOutputs):
     """The output of a network over very many symbols: hidden states and head, from which scores are computed on demand.
 
     Attributes:
@@ -35,7 +34,12 @@ class LazyLogits:
     bias: Tensor
     sampler: CandidateSampler | None = None
 
-    def float(self) -> LazyLogits:
+    @property
+    def size(self) -> int:
+        """V."""
+        return len(self.weight)
+
+    def float(self) -> Self:
         """The same logits with the hidden states as float32."""
         return replace(self, hidden=self.hidden.float())
 
@@ -43,20 +47,13 @@ class LazyLogits:
         """The same logits, detached from the graph."""
         return replace(self, hidden=self.hidden.detach(), weight=self.weight.detach(), bias=self.bias.detach())
 
-    def at(self, *index: Tensor) -> LazyLogits:
-        """The logits of the steps at ``index``: a (B, T) mask, or rows and steps."""
+    def at(self, *index: Tensor | slice) -> Self:
+        """The logits of the steps at ``index``."""
         return replace(self, hidden=self.hidden[index])
 
     def scores(self) -> Tensor:
         """The scores of every symbol, (..., V)."""
         return F.linear(self.hidden, self.weight, self.bias)
-
-    def pieces(self) -> Iterator[tuple[slice, Tensor]]:
-        """Yield slices of the N steps with their scores (n, V), a bounded number of scores at a time."""
-        size = max(1, _SCORES // len(self.weight))
-        for start in range(0, len(self.hidden), size):
-            part = slice(start, start + size)
-            yield part, F.linear(self.hidden[part], self.weight, self.bias)
 
     def nats(self, right: Tensor) -> Tensor:
         r"""The sum of −log softmax(o)_y over the N steps; with a sampler, an estimate of it:

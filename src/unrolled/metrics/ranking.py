@@ -38,7 +38,7 @@ def ranks(scores: Tensor, right: Tensor) -> Tensor:
         >>> ranks(torch.tensor([[0.1, 0.7, 0.2], [5.0, 5.0, 5.0]]), torch.tensor([2, 0])).tolist()
         [2, 3]
     """
-    return (~(scores < scores.gather(1, right[:, None]))).sum(1)
+    return scores.shape[1] - (scores < scores.gather(1, right[:, None])).sum(1)
 
 
 class Ranking:

@@ -5,23 +5,21 @@ Axes: B rows, T steps, O outputs.
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from unrolled.batch import Batch
 from unrolled.layers.inputs import InputEmbedding
 from unrolled.layers.layer import Layer
 from unrolled.layers.lengths import real_steps
+from unrolled.models._mixing import How, Outputs, mix, mixed
 from unrolled.models._sketch import Sketch
 from unrolled.models.model import Column, LiveModel, Model, Named
 from unrolled.state import State
 
-__all__ = ["Combined", "CombinedState", "How", "mix"]
-
-How = Literal["sum", "mean", "softmax", "sigmoid"]
+__all__ = ["Combined", "CombinedState"]
 
 
 class CombinedState(NamedTuple):
@@ -29,37 +27,6 @@ class CombinedState(NamedTuple):
 
     network: State
     other: State
-
-
-def mix(first: Tensor, second: Tensor, share: Tensor, how: How) -> Tensor:
-    r"""The outputs of two models as those of one.
-
-    .. math::
-        \text{sum: } a + b, \qquad \text{mean: } (1 - w) a + w b, \qquad
-        \text{softmax: } \ln((1 - w) \operatorname{softmax}(a) + w \operatorname{softmax}(b))
-
-    ``sigmoid`` mixes the probability of each output by itself, and returns its log odds.
-
-    Args:
-        first, second: a and b, (…, O).
-        share: w in [0, 1], (): the share of the second; ``sum`` ignores it.
-        how: what the outputs stand for.
-
-    Example:
-        >>> even = mix(torch.tensor([0.0, 0.0]), torch.tensor([9.0, 0.0]), torch.tensor(0.5), "softmax")
-        >>> [round(p, 2) for p in even.softmax(0).tolist()]
-        [0.75, 0.25]
-    """
-    if how == "sum":
-        return first + second
-    if how == "mean":
-        return torch.lerp(first, second, share)
-    ours, theirs = torch.log1p(-share), share.log()
-    if how == "softmax":
-        return torch.logaddexp(F.log_softmax(first, -1) + ours, F.log_softmax(second, -1) + theirs)
-    on = torch.logaddexp(F.logsigmoid(first) + ours, F.logsigmoid(second) + theirs)
-    off = torch.logaddexp(F.logsigmoid(-first) + ours, F.logsigmoid(-second) + theirs)
-    return on - off
 
 
 class Combined(Model):
@@ -124,18 +91,18 @@ class Combined(Model):
 
     def forward(
         self, inputs: dict[str, Tensor], lengths: Tensor, state: CombinedState | None = None
-    ) -> tuple[Tensor, CombinedState]:
+    ) -> tuple[Outputs, CombinedState]:
         """Run both on padded rows: outputs, and the state after each row."""
         return self.run(Batch(inputs, lengths, torch.arange(len(lengths), device=lengths.device)), state)
 
-    def run(self, batch: Batch, state: CombinedState | None = None) -> tuple[Tensor, CombinedState]:
+    def run(self, batch: Batch, state: CombinedState | None = None) -> tuple[Outputs, CombinedState]:
         """Run both on a batch from the loader."""
         before = CombinedState(None, None) if state is None else state
         first, network = self.network.run(batch, before.network)
         with torch.no_grad():
             second, other = self.other.run(batch, before.other)
-        outputs = mix(first, second, self.share, self.how)
-        if outputs.dim() == 3:  # an answer per step
+        outputs = mixed(first, second, self.share, self.how)
+        if isinstance(outputs, Tensor) and outputs.dim() == 3:  # an answer per step
             outputs = outputs * real_steps(batch.lengths, outputs.shape[1])[..., None]
         return outputs, CombinedState(network, other)
 

@@ -15,6 +15,7 @@ from torch import Tensor
 from unrolled.batch import Batch
 from unrolled.data.examples.examples import Examples
 from unrolled.layers.lengths import real_steps
+from unrolled.models._mixing import Outputs
 from unrolled.solved.solved_model import SolvedModel
 from unrolled.state import State
 from unrolled.tasks.task import Task
@@ -32,7 +33,7 @@ class Lookup(SolvedModel):
     def initial_state(self, batch: int) -> None:
         """None: nothing is remembered."""
 
-    def run(self, batch: Batch, state: State = None) -> tuple[Tensor, State]:
+    def run(self, batch: Batch, state: State = None) -> tuple[Outputs, State]:
         """The outputs (B, T, O), 0 beyond each row's length."""
         outputs = self.answer(batch.inputs)
         return outputs * real_steps(batch.lengths, outputs.shape[1])[..., None], None
@@ -68,7 +69,7 @@ class Constant(Lookup):
         """(B, O)."""
         return self.outputs.expand(len(next(iter(inputs.values()))), -1)
 
-    def run(self, batch: Batch, state: State = None) -> tuple[Tensor, State]:
+    def run(self, batch: Batch, state: State = None) -> tuple[Outputs, State]:
         """The outputs (B, O) for each row, or (B, T, O) for each step."""
         if self._timed is None:
             return self.outputs.expand(len(batch.lengths), -1), None

@@ -18,6 +18,7 @@ from unrolled.batch import Batch
 from unrolled.config import Part, options_of
 from unrolled.data.examples.examples import Examples
 from unrolled.errors import UsageError
+from unrolled.models._mixing import Outputs
 from unrolled.models._session import PlainSession
 from unrolled.models._sketch import Sketch, Stack
 from unrolled.models.model import Column, LiveModel, Model, Named
@@ -73,8 +74,11 @@ class SolvedModel(Model):
         """
 
     @abstractmethod
-    def run(self, batch: Batch, state: State = None) -> tuple[Tensor, State]:
-        """The outputs for a batch, (B, T, O), 0 beyond each row's length, or with one answer per row (B, O)."""
+    def run(self, batch: Batch, state: State = None) -> tuple[Outputs, State]:
+        """The outputs for a batch, (B, T, O), 0 beyond each row's length, or with one answer per row (B, O).
+
+        Those over items are `unrolled.layers.item_outputs.ItemOutputs`, as those of a network are.
+        """
 
     @abstractmethod
     def step(self, inputs: dict[str, Tensor], state: State) -> tuple[Tensor, State]:

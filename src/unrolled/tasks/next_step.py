@@ -5,6 +5,7 @@ Axes: B rows, T steps, V symbols, W width.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -22,13 +23,14 @@ from unrolled.data.examples.roles import Roles
 from unrolled.data.forms.next import Next
 from unrolled.data.tables.sequences import Sequences
 from unrolled.errors import DataError, UsageError, named
-from unrolled.layers.item_logits import LazyLogits
+from unrolled.layers.item_outputs import ItemOutputs
 from unrolled.metrics.judged import Answers, ChosenTokens, CodeLength, Nats, NextValues
 from unrolled.metrics.ranking import BEST
+from unrolled.models._mixing import Outputs
 from unrolled.tasks._columns import check_letters, is_number, join
 from unrolled.tasks._gaussian import bounded, gaussian_nats
 from unrolled.tasks._initial_bias import log_frequencies, log_odds
-from unrolled.tasks._items import judge_items, top_items
+from unrolled.tasks._items import judge_items, judge_mixed_items, top_items
 from unrolled.tasks.task import Level, Measured, Mixing, Question, Recognised, Task, scored_steps
 
 __all__ = ["NextStep"]
@@ -146,10 +148,10 @@ class NextStep(Task):
             return 0
         return asked if asked is not None else _SAMPLED_ITEMS if self.outputs > _MANY_ITEMS else 0
 
-    def loss(self, outputs: Tensor | LazyLogits, batch: Batch) -> tuple[Tensor, Tensor]:
+    def loss(self, outputs: Outputs, batch: Batch) -> tuple[Tensor, Tensor]:
         assert batch.target is not None
         mask = scored_steps(batch, batch.target.shape[1])  # (B, T)
-        if isinstance(outputs, LazyLogits):
+        if isinstance(outputs, ItemOutputs):
             return outputs.at(mask).nats(batch.target[mask]), mask.sum()
         if self.steps == "tokens":
             target = torch.where(mask, batch.target, -100)
@@ -164,27 +166,38 @@ class NextStep(Task):
         mean, log_sigma = self._gaussian(o, self._current(batch)[mask])
         return gaussian_nats(mean, log_sigma, y).sum(), count
 
-    def judge(self, outputs: Tensor | LazyLogits, batch: Batch) -> Answers:
+    def judge(self, outputs: Outputs, batch: Batch) -> Answers:
         assert batch.target is not None
         mask = scored_steps(batch, batch.target.shape[1])
-        per = "token" if self.text is None else self.text.unit
-        if isinstance(outputs, LazyLogits):
+        if isinstance(outputs, ItemOutputs):
             assert self.first_item is not None
-            nats, *places = judge_items(outputs, batch, mask, batch.inputs[self.coder.target], self.first_item)
-            return nats, *places, CodeLength(nats.total, nats.count, per)
+            read = batch.inputs[self.coder.target]
+            return self._with_code(*judge_items(outputs, batch, mask, read, self.first_item))
         nats = Nats(self.watch, *self.loss(outputs, batch))
         if self.steps == "tokens":
             chosen = ChosenTokens(outputs.argmax(-1)[mask], batch.target[mask])
-            return nats, chosen, CodeLength(nats.total, nats.count, per)
+            return self._with_code(nats, chosen)
         if self.steps == "several":
             return (nats,)
         mean, _ = self._gaussian(outputs[mask], self._current(batch)[mask])
         return nats, NextValues(mean, batch.target[mask])
 
-    def answers(self, outputs: Tensor | LazyLogits, batch: Batch) -> dict[str, list[Any]]:
+    def judge_mixtures(self, ours: Outputs, theirs: Outputs, shares: Sequence[float], batch: Batch) -> list[Answers]:
+        if not isinstance(ours, ItemOutputs) or not isinstance(theirs, ItemOutputs):
+            return super().judge_mixtures(ours, theirs, shares, batch)
+        assert batch.target is not None and self.first_item is not None
+        mask, read = scored_steps(batch, batch.target.shape[1]), batch.inputs[self.coder.target]
+        judged = judge_mixed_items(ours, theirs, shares, batch, mask, read, self.first_item)
+        return [self._with_code(*found) for found in judged]
+
+    def _with_code(self, nats: Nats, *others: object) -> Answers:
+        """With the length of a code for the answers."""
+        return nats, *others, CodeLength(nats.total, nats.count, "token" if self.text is None else self.text.unit)
+
+    def answers(self, outputs: Outputs, batch: Batch) -> dict[str, list[Any]]:
         name, last = self.coder.target, (batch.lengths - 1).clamp(min=0)
         rows = torch.arange(len(last), device=last.device)
-        o = outputs.at(rows, last).scores() if isinstance(outputs, LazyLogits) else outputs[rows, last]  # (B, O)
+        o = outputs.at(rows, last).scores() if isinstance(outputs, ItemOutputs) else outputs[rows, last]  # (B, O)
         if self.steps == "tokens":
             chances = torch.softmax(o, -1)
             if self.text is not None:

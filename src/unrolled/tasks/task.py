@@ -20,6 +20,7 @@ from unrolled.data.examples.roles import Roles
 from unrolled.data.tables.sequences import Sequences
 from unrolled.errors import UsageError, named
 from unrolled.metrics.judged import Answers
+from unrolled.models._mixing import Outputs, mixed
 from unrolled.registry import Registry
 from unrolled.tasks.config import TaskConfig
 
@@ -225,6 +226,17 @@ class Task(Protocol):
 
     def judge(self, outputs: Any, batch: Batch) -> Answers:
         """The predictions for a batch together with the targets, in the types that metrics accept."""
+
+    def judge_mixtures(self, ours: Outputs, theirs: Outputs, shares: Sequence[float], batch: Batch) -> list[Answers]:
+        """`judge` of each mixture of the outputs of two models.
+
+        Args:
+            ours, theirs: their outputs for ``batch``.
+            shares: the share of the second in each mixture.
+            batch: the batch.
+        """
+        wanted = (torch.tensor(share, device=batch.lengths.device) for share in shares)
+        return [self.judge(mixed(ours, theirs, share, self.mixing), batch) for share in wanted]
 
     def labelled(self, outputs: Any, batch: Batch) -> Labelled | None:
         """The labels that were chosen for a batch, with their probabilities; ``None`` if answers are no labels."""
