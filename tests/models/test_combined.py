@@ -75,7 +75,7 @@ def test_whole_chunked_and_live_agree_and_padding_is_0(how: Any) -> None:
 
 def test_over_items_they_are_mixed_where_it_is_asked_for() -> None:
     """As the same networks whose outputs are held in memory, whole and live."""
-    found, scores = [], []
+    found, scores, made = [], [], []
     for chosen in ("ids", None):
         parts = []
         for seed in (0, 1):
@@ -84,12 +84,14 @@ def test_over_items_they_are_mixed_where_it_is_asked_for() -> None:
             parts.append(Network({"ids": Discrete(5)}, config, outputs=5, pooled=False, chosen=chosen).eval())
         together = Combined(*parts, "softmax").eval()
         together.share.fill_(0.3)
+        made.append(together)
         found.append(together.run(batch())[0])
         scores.append(together.session(2).push({"ids": batch().inputs["ids"][:, 0]}))
     lazy, dense = found
     assert isinstance(lazy, ItemOutputs) and isinstance(dense, Tensor)
     real = torch.arange(6) < LENGTHS[:, None]
     torch.testing.assert_close(lazy.at(real).scores(), dense[real])
+    torch.testing.assert_close(made[0](batch().inputs, LENGTHS)[0], dense)
     assert torch.equal(*scores)
     torch.testing.assert_close(scores[0], dense[:, 0])
 

@@ -56,6 +56,24 @@ def test_a_network_starts_from_the_best_on_validation(forecast: Trained) -> None
     assert "from" in forecast.network.title
 
 
+def test_a_mixture_over_items_is_one_model(tmp_path: Path) -> None:
+    """The followers of a ring know more than three steps of training: judged, kept, continued and live as one."""
+    rings = {"item": [[f"i{(start + step) % 9}" for step in range(start % 5 + 3)] for start in range(60)]}
+    options: dict[str, Any] = {"kinds": {"item": "tokens"}, "blend": ["follower", "unigram"], **SMALL}
+    model = ur.fit(rings, out=tmp_path / "run", **options)
+    assert {*model.config.model.blend} == {"follower", "unigram"}
+    again = ur.load(tmp_path / "run")
+    table = model.predict(rings)
+    assert again.predict(rings).equals(table)
+    assert again.evaluate(rings) == model.evaluate(rings)
+    for row, chances in zip(rings["item"][:6], table["item_top_p"].to_pylist(), strict=False):
+        live = again.stream()
+        for item in row:
+            answer = live.push(item)
+            live = again.stream(live.snapshot())
+        assert answer["item_top_p"] == pytest.approx(chances, rel=1e-4)
+
+
 def test_a_network_never_starts_from_what_memorises(letters: Trained) -> None:
     """N-grams have seen the training data, so that nothing is left to learn there."""
     assert not SOLVED.get("ngram").starts

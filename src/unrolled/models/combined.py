@@ -12,6 +12,7 @@ from torch import Tensor
 
 from unrolled.batch import Batch
 from unrolled.layers.inputs import InputEmbedding
+from unrolled.layers.item_outputs import ItemOutputs
 from unrolled.layers.layer import Layer
 from unrolled.layers.lengths import real_steps
 from unrolled.models._mixing import How, Outputs, mix, mixed
@@ -91,9 +92,11 @@ class Combined(Model):
 
     def forward(
         self, inputs: dict[str, Tensor], lengths: Tensor, state: CombinedState | None = None
-    ) -> tuple[Outputs, CombinedState]:
+    ) -> tuple[Tensor, CombinedState]:
         """Run both on padded rows: outputs, and the state after each row."""
-        return self.run(Batch(inputs, lengths, torch.arange(len(lengths), device=lengths.device)), state)
+        batch = Batch(inputs, lengths, torch.arange(len(lengths), device=lengths.device))
+        outputs, after = self.run(batch, state)
+        return _padded(outputs.scores(), batch) if isinstance(outputs, ItemOutputs) else outputs, after
 
     def run(self, batch: Batch, state: CombinedState | None = None) -> tuple[Outputs, CombinedState]:
         """Run both on a batch from the loader."""
@@ -102,9 +105,7 @@ class Combined(Model):
         with torch.no_grad():
             second, other = self.other.run(batch, before.other)
         outputs = mixed(first, second, self.share, self.how)
-        if isinstance(outputs, Tensor) and outputs.dim() == 3:  # an answer per step
-            outputs = outputs * real_steps(batch.lengths, outputs.shape[1])[..., None]
-        return outputs, CombinedState(network, other)
+        return _padded(outputs, batch) if isinstance(outputs, Tensor) else outputs, CombinedState(network, other)
 
     def initial_state(self, batch: int) -> CombinedState:
         """The states of both before the first step of ``batch`` rows."""
@@ -138,6 +139,11 @@ class Combined(Model):
     def sketch(self) -> Sketch:
         """The layers of the network."""
         return self.network.sketch()
+
+
+def _padded(outputs: Tensor, batch: Batch) -> Tensor:
+    """With an answer per step, ``outputs`` are 0 beyond each row's length."""
+    return outputs * real_steps(batch.lengths, outputs.shape[1])[..., None] if outputs.dim() == 3 else outputs
 
 
 class _Session:
