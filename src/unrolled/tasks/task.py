@@ -129,7 +129,8 @@ class Task(Protocol):
     """What a model is trained to predict. A file in ``tasks/`` with a line ``MEMBER = Class`` is a task.
 
     A task inherits from this class to get the defaults below. The ``outputs`` of its methods are what the model's
-    ``run`` returns for a batch: a tensor, or a `Written` from an encoder–decoder.
+    ``run`` returns for a batch: a tensor, `unrolled.layers.item_outputs.ItemOutputs` over items, or a `Written` from an
+    encoder–decoder.
 
     Attributes:
         name: the name of the task, as given by the option ``task``.
