@@ -11,10 +11,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-__all__ = ["Smoothed", "Smoother", "advance", "ahead", "begin", "early_gains", "slope"]
+__all__ = ["LEAST", "SHRINK", "Smoothed", "Smoother", "advance", "ahead", "begin", "early_gains", "slope"]
 
-_SHRINK = 10.0  # the line through few values is flat: as if five more lay on a flat line
-_LEAST = 0.05  # a forecast falls at most to this share of its level where the trend is relative
+SHRINK = 10.0  # the line through few values is flat: as if five more lay on a flat line
+LEAST = 0.05  # a forecast falls at most to this share of its level where the trend is relative
 
 
 class Smoother(NamedTuple):
@@ -102,8 +102,8 @@ def _drawn(weights: Smoother, state: Smoothed) -> tuple[Tensor, Tensor]:
     kept = weights.phi * state.trend
     step = kept if state.line is None else kept + weights.drift * slope(state.line)
     relative = weights.relative
-    moved = torch.where(relative, torch.log1p(step.clamp(min=_LEAST - 1)), step)
-    return state.level + moved, torch.where(relative, kept / (1 + step).clamp(min=_LEAST), kept)
+    moved = torch.where(relative, torch.log1p(step.clamp(min=LEAST - 1)), step)
+    return state.level + moved, torch.where(relative, kept / (1 + step).clamp(min=LEAST), kept)
 
 
 def _longer(line: Tensor, time: Tensor, value: Tensor) -> Tensor:
@@ -118,7 +118,7 @@ def _longer(line: Tensor, time: Tensor, value: Tensor) -> Tensor:
 
 def slope(line: Tensor) -> Tensor:
     """(B, L) the slope of the line, shrunk towards 0 where few values are known."""
-    return line[..., 4] / (line[..., 3] + _SHRINK)
+    return line[..., 4] / (line[..., 3] + SHRINK)
 
 
 def ahead(weights: Smoother, state: Smoothed, horizon: int) -> Tensor:
@@ -128,7 +128,7 @@ def ahead(weights: Smoother, state: Smoothed, horizon: int) -> Tensor:
     way = reach * state.trend[:, None]  # (B, H, L)
     if state.line is not None:
         way = way + h * (weights.drift * slope(state.line))[:, None]
-    way = torch.where(weights.relative, torch.log1p(way.clamp(min=_LEAST - 1)), way)
+    way = torch.where(weights.relative, torch.log1p(way.clamp(min=LEAST - 1)), way)
     place = (state.steps[:, None] + h - 1) % state.season.shape[-1]  # (B, H, L)
     return state.level[:, None] + way + state.season.transpose(1, 2).gather(1, place)
 

@@ -11,7 +11,8 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from unrolled.solved._smoothing import Smoother, advance, begin, early_gains
+from unrolled.solved._smoothing import Smoother, early_gains
+from unrolled.solved._smoothing_errors import squares
 
 __all__ = ["Data", "Found", "Prior", "Tried", "best", "prior", "smoother", "tried", "without_level"]
 
@@ -199,11 +200,10 @@ class Data:
         length = self.values[False].shape[1]
         error = np.array([errors[bool(lane)] for lane in relative])
         weighed, variance = smoother(weights, known, error, min(steps, length))
-        there = ~np.isnan(self.values[False])
-        squares = self._squares(weighed, there, variance, any(form.drifts for form in forms))
+        there, missed = ~np.isnan(self.values[False]), self._squares(weighed, variance)
         count, free = int(there[:, 1:].sum()), np.repeat([form.parameters for form in forms], many)
         logs = there[:, 1 : variance.shape[1]].sum(0) @ np.log(variance[:, 1:].T)
-        found = np.maximum(squares / max(count, 1), 1e-12)
+        found = np.maximum(missed / max(count, 1), 1e-12)
         change = np.array([self.change[bool(lane)] for lane in relative])
         penalty = 2 * free + 2 * free * (free + 1) / np.maximum(count - free - 1, 0.5)
         criteria = count * np.log(found) + logs + 2 * change + penalty
@@ -215,19 +215,13 @@ class Data:
             at += lanes
         return sorted(answers, key=lambda one: one.criterion)
 
-    def _squares(self, weights: Smoother, there: np.ndarray, variance: np.ndarray, line: bool) -> np.ndarray:
+    def _squares(self, weights: Smoother, variance: np.ndarray) -> np.ndarray:
         """(L,) the sums of squared errors, each in its own variance."""
-        state = begin(weights, len(there), line)
-        units = {relative: torch.from_numpy(np.nan_to_num(values)) for relative, values in self.values.items()}
-        units.setdefault(True, units[False])
-        total, spread, known = torch.zeros_like(weights.alpha), torch.from_numpy(variance), torch.from_numpy(there)
-        for t in range(there.shape[1]):
-            value = torch.where(weights.relative, units[True][:, t, None], units[False][:, t, None])
-            state, missed = advance(weights, state, value, known[:, t, None])
-            if t:
-                squares = missed.square().sum(0)
-                total += squares / spread[:, t] if t < spread.shape[1] else squares
-        return total.numpy()
+        found, relative = np.empty(len(variance)), weights.relative.numpy()
+        for unit, values in self.values.items():
+            if len(lanes := np.flatnonzero(relative == unit)):
+                found[lanes] = squares(weights, lanes, values, variance)
+        return found
 
 
 def best(data: Data, forms: list[Tried], steps: int, seed: int) -> Found:

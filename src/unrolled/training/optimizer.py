@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping
 
 import torch
@@ -27,7 +28,17 @@ def optimizer_for(network: nn.Module, config: TrainingConfig, frozen: Mapping[st
         parameter = network.get_parameter(name)
         _hold(parameter, rows.to(parameter.device)[:, None])
     groups = [{"params": decay, "weight_decay": config.weight_decay}, {"params": keep, "weight_decay": 0.0}]
-    return torch.optim.AdamW([g for g in groups if g["params"]], lr=config.lr, fused=True)
+    return _AdamW([g for g in groups if g["params"]], lr=config.lr, fused=True)
+
+
+class _AdamW(torch.optim.AdamW):
+    """AdamW as it is; torch wraps these methods to hide them from its compiler, and imports that for it: two seconds."""
+
+    add_param_group = inspect.unwrap(torch.optim.AdamW.add_param_group)
+    load_state_dict = inspect.unwrap(torch.optim.AdamW.load_state_dict)
+    state_dict = inspect.unwrap(torch.optim.AdamW.state_dict)
+    step = torch.no_grad()(inspect.unwrap(torch.optim.AdamW.step))
+    zero_grad = inspect.unwrap(torch.optim.AdamW.zero_grad)
 
 
 def _hold(parameter: Tensor, rows: Tensor) -> None:
