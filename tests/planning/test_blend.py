@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from unrolled.batch import Batch
 from unrolled.planning import blend
-from unrolled.planning.blend import Mixed, weigh
+from unrolled.planning.blend import Mixed, Reference, weigh
 from unrolled.training.config import TrainingConfig
 
 ROWS = 240
@@ -38,7 +38,7 @@ class Made(nn.Module):
 def weighed(sample: Sample, first: Callable[[Batch], Any], second: Callable[[Batch], Any]) -> Mixed | None:
     task = sample.ask()
     models: list[Any] = [Made(first), Made(second)]
-    return weigh(*models, task, sample.examples(task), TrainingConfig(batch=8), "cpu")
+    return weigh(Reference(models[0], task, sample.examples(task), TrainingConfig(batch=8), "cpu"), models[1])
 
 
 def numbers() -> Sample:

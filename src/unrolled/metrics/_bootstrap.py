@@ -64,9 +64,9 @@ def _stacked(groups: Sequence[Sums], name: str) -> torch.Tensor:
 def standard_error(measure: str, ours: Sequence[Mapping[str, float]], theirs: Sequence[Mapping[str, float]]) -> float:
     """The standard error of the difference of two models in one measure, from paired draws; NaN if it is unknown."""
     pairs = [(a[measure], b[measure]) for a, b in zip(ours, theirs, strict=True) if measure in a and measure in b]
-    if len(pairs) < 2:
+    if len(pairs) < 2 or math.isnan(cost(measure, 0.0)):
         return math.nan
-    return float(np.std([cost(measure, a) - cost(measure, b) for a, b in pairs], ddof=1))
+    return float(np.std([a - b for a, b in pairs], ddof=1))
 
 
 def interval(measure: str, draws: Sequence[Mapping[str, float]], share: float = 0.95) -> tuple[float, float] | None:

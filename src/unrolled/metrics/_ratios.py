@@ -20,7 +20,7 @@ def ratio(name: str, total: Tensor, count: Tensor | int) -> Sums:
 def known_mean(name: str, each: Tensor, right: Tensor) -> Sums:
     """The sums of the mean of ``each`` over values whose right value is not NaN; in float64."""
     known = ~right.isnan()
-    return ratio(name, each[known].double().sum(), known.sum())
+    return ratio(name, torch.where(known, each, 0).double().sum(), known.sum())
 
 
 def ratios(sums: Sums) -> dict[str, float]:

@@ -39,6 +39,10 @@ class Measure:
     place: Literal["front", "middle", "back"] = "middle"
     wanted: str | None = None
 
+    def is_called(self, name: str) -> bool:
+        """Whether ``name`` is the reported one."""
+        return fnmatchcase(name, self.name)
+
 
 class Metric(Protocol):
     """A metric of judged answers. A file in ``metrics/`` with a line ``MEMBER = Class`` is a metric.
@@ -74,7 +78,7 @@ def measure(name: str) -> Measure | None:
         >>> measure("bits_per_character").better
         'lower'
     """
-    return next((found for found in _measures() if fnmatchcase(name, found.name)), None)
+    return next((found for found in _measures() if found.is_called(name)), None)
 
 
 def _measures() -> Iterator[Measure]:

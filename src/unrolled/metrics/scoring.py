@@ -15,7 +15,18 @@ from unrolled.metrics._ratios import OVER
 from unrolled.metrics.judged import Answers
 from unrolled.metrics.metric import METRICS, Metric, Signed, Sums
 
-__all__ = ["Programs", "added", "counts", "metric_of", "programs", "scores", "signatures", "summed", "values"]
+__all__ = [
+    "Programs",
+    "added",
+    "counts",
+    "metric_of",
+    "programs",
+    "reporting",
+    "scores",
+    "signatures",
+    "summed",
+    "values",
+]
 
 _PART = ": "  # between the names of a metric and of one of its sums
 
@@ -36,6 +47,12 @@ def programs(own: Own | Programs) -> Programs:
         return own
     members = METRICS.members().items()
     return Programs({name: made(member, options=options_of(own, "metric", name)) for name, member in members})
+
+
+def reporting(own: Own | Programs, names: Collection[str]) -> Programs:
+    """The metrics that report one of ``names``, such as those by which models are chosen."""
+    found = programs(own).items()
+    return Programs({name: one for name, one in found if any(of.is_called(n) for of in one.measures for n in names)})
 
 
 def added(total: Sums, answers: Answers, own: Own | Programs = NO_OPTIONS) -> Sums:

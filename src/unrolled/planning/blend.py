@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
+from torch import Tensor
+
+from unrolled.batch import Batch
 from unrolled.data.batches.loader import Loader
 from unrolled.data.examples.examples import Examples
 from unrolled.data.examples.portions import grouped
 from unrolled.metrics._bootstrap import redrawn, standard_error
 from unrolled.metrics.metric import Sums, cost
-from unrolled.metrics.scoring import Programs, added, programs, summed, values
+from unrolled.metrics.scoring import Programs, added, reporting, summed, values
 from unrolled.models._mixing import Outputs
 from unrolled.models.model import Model
 from unrolled.tasks.task import Task
@@ -18,10 +23,11 @@ from unrolled.training.config import TrainingConfig
 from unrolled.training.evaluate import run_over
 from unrolled.training.plans import evaluation_plan
 
-__all__ = ["Mixed", "surely_better", "weigh"]
+__all__ = ["Mixed", "Reference", "surely_better", "weigh"]
 
 _SHARES = tuple(tenth / 10 for tenth in range(11))
 _SURE = 2.0  # standard errors: one gain in forty is as large by chance, and several models are tried
+_KEPT = 20_000_000  # numbers
 _LEAST = 3  # groups of which a standard error can be taken
 _STEPS, _FEWEST, _SCORES = 100_000, 1_000, 1 << 26  # of the split; with many outputs fewer, but not fewer than these
 
@@ -52,32 +58,68 @@ class Mixed:
         return f"{self.measure} {self.value:.4g}{spread}, {self.before:.4g} without it"
 
 
-def weigh(
-    network: Model, other: Model, task: Task, part: Examples, config: TrainingConfig, device: str
-) -> Mixed | None:
-    """Mix two models in tenths on ``part``; ``None`` if their outputs cannot be mixed, or nothing is scored.
+class Reference:
+    """The outputs of a model on the groups of a split, which several others are compared with.
+
+    They are computed once and kept, if they are at most 20 million numbers (80 MB).
+
+    Args:
+        network, task: the model.
+        part: the validation split.
+        config: gives the batch size and the options of the metrics.
+        device: the device of the model.
+    """
+
+    def __init__(self, network: Model, task: Task, part: Examples, config: TrainingConfig, device: str) -> None:
+        self.network, self.task, self.config, self.device = network, task, config, device
+        steps = min(_STEPS, max(_FEWEST, _SCORES // task.outputs))
+        self.groups = grouped(part, steps=steps).parts
+        self._kept: dict[tuple[int, bool], list[tuple[Any, Batch]]] = {}
+        self._room = _KEPT
+
+    def beside(self, group: int, other: Model) -> Iterator[tuple[Any, Any, Batch]]:
+        """The outputs of both models for each batch of a group, and the batch."""
+        causal = self.network.causal and other.causal
+        plan = evaluation_plan(self.groups[group], self.task.batching, self.config, causal)
+        loader = Loader(self.groups[group], plan)
+        pairs = zip(self._own(group, causal, loader), run_over(other, loader, self.device), strict=True)
+        return ((ours, theirs, batch) for (ours, batch), (theirs, _) in pairs)
+
+    def _own(self, group: int, causal: bool, loader: Loader) -> Iterator[tuple[Any, Batch]]:
+        if (group, causal) in self._kept:
+            yield from self._kept[group, causal]
+            return
+        found: list[tuple[Any, Batch]] = []
+        for outputs, batch in run_over(self.network, loader, self.device):
+            yield outputs, batch
+            self._room -= outputs.numel() if isinstance(outputs, Tensor) else _KEPT + 1
+            if self._room >= 0:
+                found.append((outputs, batch))
+        if len(found) == len(loader):
+            self._kept[group, causal] = found
+
+
+def weigh(known: Reference, other: Model) -> Mixed | None:
+    """Mix two models in tenths on a split; ``None`` if their outputs cannot be mixed, or nothing is scored.
 
     A metric of labels, such as F1, has few values on little data. So of the shares at which it is at least as good as
     for both models, the one with the lowest loss is taken; if there are none, the one with the best metric.
 
     Args:
-        network, other: the models.
-        task: how their outputs are mixed and judged.
-        part: the validation split.
-        config: gives the batch size and the options of the metrics.
-        device: the device of both.
+        known: the one, on the validation split; its task says how outputs are mixed and judged.
+        other: the other, on the same device.
 
     Cost: that of running both on at most 100 000 steps of the split, and of judging eleven mixtures. Of models with
     very many outputs, such as items, fewer steps are read: 2 800 for 24 000 items.
     """
-    steps = min(_STEPS, max(_FEWEST, _SCORES // task.outputs))
-    known, groups = programs(config.own), grouped(part, steps=steps).parts
-    found = [_sums(network, other, task, group, config, device, known) for group in groups]
+    task = known.task
+    metrics = reporting(known.config.own, (task.chooses, task.watch))
+    found = [_sums(known, group, other, metrics) for group in range(len(known.groups))]
     by_group = [one for one in found if one is not None]
     if not by_group or len(by_group) < len(found):
         return None
     shares = [[one[at] for one in by_group] for at in range(len(_SHARES))]
-    scores = [values(summed(sums), known) for sums in shares]
+    scores = [values(summed(sums), metrics) for sums in shares]
     costs = [_cost(task.chooses, row) for row in scores]
     losses = [_cost(task.watch, row) for row in scores]
     both = min(costs[0], costs[-1])
@@ -85,7 +127,7 @@ def weigh(
     best = min(good, key=lambda at: (losses[at], at)) if good else costs.index(min(costs))
     if not math.isfinite(costs[best]):
         return None
-    errors = {name: _error(name, shares[best], shares[0], known) for name in (task.chooses, task.watch)}
+    errors = {name: _error(name, shares[best], shares[0], metrics) for name in (task.chooses, task.watch)}
     gains = {task.chooses: costs[0] - costs[best], task.watch: losses[0] - losses[best]}
     surely = any(gain > _SURE * errors[name] for name, gain in gains.items())
     helps = best > 0 and costs[best] <= both and (surely or costs[-1] < costs[0])
@@ -93,22 +135,21 @@ def weigh(
     return Mixed(task.chooses, _SHARES[best], metric[best], metric[0], metric[-1], helps, errors[task.chooses])
 
 
-def surely_better(
-    network: Model, other: Model, task: Task, part: Examples, config: TrainingConfig, device: str
-) -> bool:
-    """Whether ``network`` is better than ``other`` on ``part`` by more than a standard error.
+def surely_better(known: Reference, other: Model) -> bool:
+    """Whether a model is better than ``other`` on a split by more than a standard error.
 
     Args:
-        network, other, task, part, config, device: as for `weigh`.
+        known, other: as for `weigh`.
     """
-    known = programs(config.own)
-    found = [_sums(network, other, task, group, config, device, known, (0.0, 1.0)) for group in grouped(part).parts]
+    chooses = known.task.chooses
+    metrics = reporting(known.config.own, (chooses,))
+    found = [_sums(known, group, other, metrics, (0.0, 1.0)) for group in range(len(known.groups))]
     pairs = [one for one in found if one is not None]
     if len(pairs) < _LEAST:
         return False
     ours, theirs = [one[0] for one in pairs], [one[1] for one in pairs]
-    costs = [_cost(task.chooses, values(summed(sums), known)) for sums in (ours, theirs)]
-    return costs[1] - costs[0] > _error(task.chooses, ours, theirs, known)
+    costs = [_cost(chooses, values(summed(sums), metrics)) for sums in (ours, theirs)]
+    return costs[1] - costs[0] > _error(chooses, ours, theirs, metrics)
 
 
 def _cost(name: str, row: dict[str, float]) -> float:
@@ -125,22 +166,13 @@ def _error(name: str, ours: list[Sums], theirs: list[Sums], known: Programs) -> 
 
 
 def _sums(
-    network: Model,
-    other: Model,
-    task: Task,
-    part: Examples,
-    config: TrainingConfig,
-    device: str,
-    known: Programs,
-    shares: tuple[float, ...] = _SHARES,
+    known: Reference, group: int, other: Model, metrics: Programs, shares: tuple[float, ...] = _SHARES
 ) -> list[Sums] | None:
     """The sums of the metrics for each share; ``None`` if the outputs are not plain numbers."""
-    plan = evaluation_plan(part, task.batching, config, network.causal and other.causal)
-    loader, totals = Loader(part, plan), [Sums() for _ in shares]
-    pairs = zip(run_over(network, loader, device), run_over(other, loader, device), strict=True)
-    for (ours, batch), (theirs, _) in pairs:
+    task, totals = known.task, [Sums() for _ in shares]
+    for ours, theirs, batch in known.beside(group, other):
         if not isinstance(ours, Outputs) or not isinstance(theirs, Outputs):
             return None
         for at, judged in enumerate(task.judge_mixtures(ours, theirs, shares, batch)):
-            totals[at] = added(totals[at], judged, known)
+            totals[at] = added(totals[at], judged, metrics)
     return totals

@@ -10,7 +10,7 @@ from unrolled.errors import UsageError, named
 from unrolled.metrics.metric import cost
 from unrolled.models.combined import Combined
 from unrolled.models.model import Model
-from unrolled.planning.blend import Mixed, surely_better, weigh
+from unrolled.planning.blend import Mixed, Reference, surely_better, weigh
 from unrolled.planning.choice import FIXED, Choice
 from unrolled.runs.config import RunConfig
 from unrolled.runs.opening import NONE
@@ -68,7 +68,7 @@ def without_chance(
     if not any(choice.field == "start" for choice in config.plan) or name is None:
         return False  # the user asked for both
     start = rivals.solved[name].to(device)
-    if surely_better(network, start, task, valid, config.training, device):
+    if surely_better(Reference(network, task, valid, config.training, device), start):
         return False
     say(f"plan: the {start.name} alone (a network on top is not better by a standard error on the validation data)")
     return True
@@ -109,9 +109,8 @@ def blended(
         update={"model": model, "plan": tuple(choice for choice in config.plan if choice.source != "blend")}
     )
     while left and len(config.model.blend) < max(_MOST, len(asked)):
-        found = {
-            name: weigh(network, model.to(device), task, valid, config.training, device) for name, model in left.items()
-        }
+        known = Reference(network, task, valid, config.training, device)
+        found = {name: weigh(known, model.to(device)) for name, model in left.items()}
         able = {name: mixed for name, mixed in found.items() if mixed is not None and (mixed.helps or name in asked)}
         if not able:
             break

@@ -68,8 +68,11 @@ def judge(
             score("valid", rivals, ended.validated if task is before and network is ended.network else None)
     learned = _learned(config, encoded, ended)
     if learned is not encoded.train:
-        rivals = rivals_of(config, before, learned, {n: part for n, part in encoded.judged.items() if n == "test"})
-        again = rivals.solved or solved_of(config, before, learned, solved_in(config))  # without a test, only these
+        if "test" in encoded.judged:
+            rivals = rivals_of(config, before, learned, {"test": encoded.judged["test"]})
+            again = rivals.solved
+        else:
+            again = solved_of(config, before, learned, solved_in(config))
         config = solved_again(config, network, again)
         network.to(device).eval()
     if "test" in encoded.judged:

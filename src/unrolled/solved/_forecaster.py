@@ -6,6 +6,7 @@ Axes: B rows, T steps, H horizon, C channels, Q quantiles.
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -18,6 +19,7 @@ from unrolled.data.batches.loader import Loader
 from unrolled.data.encodings.facets import Numbers
 from unrolled.data.examples.examples import Examples
 from unrolled.data.plans.windows import Windows
+from unrolled.layers.lengths import real_steps
 from unrolled.solved._known import known_values
 from unrolled.solved.solved_model import SolvedModel
 from unrolled.state import State, where
@@ -25,7 +27,7 @@ from unrolled.tasks._spread import growth, independent, step_quantiles
 from unrolled.tasks.forecast import Forecast
 from unrolled.tasks.task import Task
 
-__all__ = ["Forecaster", "Reading", "forecasts"]
+__all__ = ["Forecaster", "Reading", "forecasts", "step_by_step"]
 
 _LEAST = 6  # known values of a series from which it can be solved
 _WINDOWS, _ROWS = 400, 64  # windows whose errors are measured, and rows at a time
@@ -81,8 +83,8 @@ class Forecaster(SolvedModel):
         """The method's state before the first step."""
 
     @abstractmethod
-    def update(self, z: Tensor, known: Tensor, state: State) -> State:
-        """One step: z (B, C), and where it is known, (B, C) bool."""
+    def read(self, z: Tensor, known: Tensor, lengths: Tensor, state: State) -> State:
+        """The method's state after the steps of each row: z (B, T, C), where it is known, and how many are real."""
 
     @abstractmethod
     def ahead(self, state: State) -> Tensor:
@@ -97,19 +99,12 @@ class Forecaster(SolvedModel):
         """The outputs after the last step of each row, (B, H·C·Q), and the state there."""
         x = batch.inputs[self._name]
         state = self.initial_state(len(x)) if state is None else state
-        values, known = self._read(x)
-        z = self._z(values)
-        for t in range(x.shape[1]):
-            real = t < batch.lengths
-            after = self._after(values[:, t], z[:, t], known[:, t], state)
-            state = after if bool(real.all()) else where(real, after, state)
-        return self._answer(state), state
+        return self._after(x, batch.lengths, state)
 
     def step(self, inputs: dict[str, Tensor], state: State) -> tuple[Tensor, State]:
         """The outputs after one more step of each row, (B, H·C·Q)."""
-        values, known = self._read(inputs[self._name])
-        state = self._after(values, self._z(values), known, state)
-        return self._answer(state), state
+        x = inputs[self._name][:, None]
+        return self._after(x, torch.ones(len(x), dtype=torch.int64, device=x.device), state)
 
     def _read(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """(…, C) the values in ``x`` (…, W), and which of them are known."""
@@ -120,8 +115,14 @@ class Forecaster(SolvedModel):
         logs = torch.maximum(values * std + mean, least).log() if bool(self.relative.any()) else values
         return torch.where(self.relative > 0, logs, values) - self.centre
 
-    def _after(self, values: Tensor, z: Tensor, known: Tensor, state: Reading) -> Reading:
-        return Reading(values, state.seen + known, self.update(z, known, state.own))
+    def _after(self, x: Tensor, lengths: Tensor, state: Reading) -> tuple[Tensor, Reading]:
+        """The outputs and the state after the steps ``x`` (B, T, W) of rows with so many of them."""
+        values, known = self._read(x)
+        rows, real = torch.arange(len(x), device=x.device), real_steps(lengths, x.shape[1])[..., None]
+        last = torch.cat([state.last[:, None], values], 1)[rows, lengths]
+        own = self.read(self._z(values), known & real, lengths, state.own)
+        after = Reading(last, state.seen + (known & real).sum(1), own)
+        return self._answer(after), after
 
     def _answer(self, state: Reading) -> Tensor:
         """(B, H·C·Q)."""
@@ -195,6 +196,16 @@ class Forecaster(SolvedModel):
 def _values(examples: Examples) -> np.ndarray:
     assert examples.target is not None
     return examples.target.values
+
+
+def step_by_step(
+    update: Callable[[Tensor, Tensor, State], State], z: Tensor, known: Tensor, lengths: Tensor, state: State
+) -> State:
+    """What `Forecaster.read` returns, for a method that has a function for one step of all rows."""
+    for t in range(z.shape[1]):
+        real, after = t < lengths, update(z[:, t], known[:, t], state)
+        state = after if bool(real.all()) else where(real, after, state)
+    return state
 
 
 def forecasts(task: Task, train: Examples) -> bool:

@@ -19,7 +19,7 @@ from unrolled.data.encodings.facets import Numbers
 from unrolled.data.examples.examples import Examples
 from unrolled.data.forms.horizon import Horizon
 from unrolled.layers.lengths import real_steps
-from unrolled.solved._forecaster import Forecaster, Reading
+from unrolled.solved._forecaster import Forecaster, Reading, step_by_step
 from unrolled.state import State
 from unrolled.tasks.task import Task
 
@@ -71,6 +71,11 @@ class Naive(Forecaster):
         """Before the first step."""
         count = torch.zeros(rows, dtype=torch.int64, device=self.mean.device)
         return Recent(self.mean.expand(rows, self.remembered, -1).clone(), count)
+
+    def read(self, z: Tensor, known: Tensor, lengths: Tensor, state: Recent) -> Recent:
+        """The state after the steps of each row."""
+        found: Recent = step_by_step(self.update, z, known, lengths, state)
+        return found
 
     def update(self, z: Tensor, known: Tensor, state: Recent) -> Recent:
         """One step."""

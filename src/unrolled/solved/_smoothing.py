@@ -1,20 +1,22 @@
-"""Exponential smoothing as one recurrence: level, trend and season, which later values correct.
+"""Exponential smoothing as one recurrence: its weights, its state, its forecasts, and its first corrections.
 
 Axes: B rows, L lanes (channels, or parameters that are tried), T early steps, M steps of a season, H horizon.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from itertools import cycle
 from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
-__all__ = ["LEAST", "SHRINK", "Smoothed", "Smoother", "advance", "ahead", "begin", "early_gains", "slope"]
+from unrolled.solved._smoothing_steps import LEAST, SHRINK, Recurrence
 
-SHRINK = 10.0  # the line through few values is flat: as if five more lay on a flat line
-LEAST = 0.05  # a forecast falls at most to this share of its level where the trend is relative
+__all__ = ["Smoothed", "Smoother", "after", "ahead", "begin", "gains"]
+_NAMES = ("alpha", "beta", "gamma", "phi", "drift", "relative")
 
 
 class Smoother(NamedTuple):
@@ -63,60 +65,55 @@ def begin(weights: Smoother, rows: int, line: bool) -> Smoothed:
     return Smoothed(zeros.long(), zeros, zeros, season, zeros.new_zeros(*zeros.shape, 5) if line else None)
 
 
-def advance(weights: Smoother, state: Smoothed, value: Tensor, known: Tensor) -> tuple[Smoothed, Tensor]:
-    r"""One step; a value that is not known leaves the state to its own course.
-
-    .. math::
-        e_t = y_t - (l_{t-1} + \phi b_{t-1} + s_{t-m}),\quad l_t = l_{t-1} + \phi b_{t-1} + \alpha_t e_t,\quad
-        b_t = \phi b_{t-1} + \beta_t e_t,\quad s_t = s_{t-m} + \gamma_t e_t
-
-    Returns:
-        the state after it, and (B, L) the errors, 0 where the value is not known.
+@torch.no_grad()
+def after(weights: Smoother, state: Smoothed, values: Tensor, known: Tensor, lengths: Tensor) -> Smoothed:
+    """The state after the steps of each row, on the device of ``values`` but computed by the CPU.
 
     Shape:
-        value (B, L) or (B, 1) float, known the same bool.
+        values (B, T, L) float, known the same bool, lengths (B,) int64.
     """
-    steps, _, _, season, line = state
-    place = (steps % season.shape[-1])[..., None]
-    own = season.gather(-1, place)[..., 0]
-    level, trend = _drawn(weights, state)
-    error = torch.where(known, value - level - own, 0.0)
-    level = level + weights.alpha * error
-    trend = trend + weights.beta * error
-    season = season.scatter_add(-1, place, (weights.gamma * error)[..., None])
-    most = weights.early.shape[1]
-    young = steps < most
-    if bool(young.any()):
-        lanes = torch.arange(steps.shape[1], device=steps.device)
-        more = weights.early[lanes, steps.clamp(max=most - 1)] * torch.where(young, error, 0.0)[..., None]
-        level, trend, season = level + more[..., 0], trend + more[..., 1], season + more[..., 2:]
-    if line is not None:
-        own = season.gather(-1, place)[..., 0]
-        line = torch.where(known[..., None], _longer(line, steps, value - own), line)
-    started = known | (steps > 0)
-    return Smoothed(steps + started, level, trend, season, line), error
+    order = lengths.argsort(descending=True, stable=True)  # those that end come last
+    value, there = (_flow(part[order]) for part in (values, known))  # (T, L, B)
+    steps = state.steps[order].T.cpu().numpy().copy()  # (L, B)
+    parts = [state.level[order].T[None], state.trend[order].T[None], state.season[order].permute(2, 1, 0)]
+    cells = torch.cat(parts).cpu().numpy().copy()  # (2 + M, L, B)
+    line = None if state.line is None else state.line[order].permute(2, 1, 0).cpu().numpy().copy()  # (5, L, B)
+    own = {name: getattr(weights, name).cpu().numpy() for name in _NAMES}
+    early, ends = weights.early.cpu().numpy(), lengths[order].cpu().numpy()
+    left = 0
+    for t in range(int(ends.max(initial=0))):
+        if left != (left := int((ends > t).sum())):
+            recurrence = Recurrence(own, cells[..., :left], None if line is None else line[..., :left])
+        now, known_now = steps[:, :left], there[t, :, :left]
+        time = int(now[0, 0]) if (now == now[0, 0]).all() else now
+        recurrence.advance(time, value[t, :, :left], None if known_now.all() else known_now, _early(early, time))
+        now += known_now | (now > 0)
+    back, like = order.argsort(), state.level
+
+    def rows(part: np.ndarray) -> Tensor:  # (…, L, B) to (B, L, …)
+        found = torch.from_numpy(part).to(like.device)
+        return found.permute(*range(part.ndim)[::-1])[back]
+
+    return Smoothed(rows(steps), rows(cells[0]), rows(cells[1]), rows(cells[2:]), None if line is None else rows(line))
 
 
-def _drawn(weights: Smoother, state: Smoothed) -> tuple[Tensor, Tensor]:
-    """Level and trend one step on, before its value is known."""
-    kept = weights.phi * state.trend
-    step = kept if state.line is None else kept + weights.drift * slope(state.line)
-    relative = weights.relative
-    moved = torch.where(relative, torch.log1p(step.clamp(min=LEAST - 1)), step)
-    return state.level + moved, torch.where(relative, kept / (1 + step).clamp(min=LEAST), kept)
+def _flow(part: Tensor) -> np.ndarray:
+    return np.ascontiguousarray(part.permute(1, 2, 0).cpu().numpy())
 
 
-def _longer(line: Tensor, time: Tensor, value: Tensor) -> Tensor:
-    """The line with one more value (Welford's update)."""
-    number, mean_time, mean, square, product = line.unbind(-1)
-    number = number + 1
-    late = time - mean_time
-    mean_time, mean_after = mean_time + late / number, mean + (value - mean) / number
-    square, product = square + late * (time - mean_time), product + late * (value - mean_after)
-    return torch.stack([number, mean_time, mean_after, square, product], -1)
+def _early(early: np.ndarray, time: int | np.ndarray) -> np.ndarray | None:
+    """(2 + M, L, B or 1), how much more the errors of a step correct, from (L, T, 2 + M); ``None`` for no more."""
+    most = early.shape[1]
+    if isinstance(time, int):
+        return early[:, time].T[..., None] if time < most else None
+    young = time < most
+    if not young.any():
+        return None
+    found = early[np.arange(len(early))[:, None], np.minimum(time, most - 1)]  # (L, B, 2 + M)
+    return np.moveaxis(np.where(young[..., None], found, 0), -1, 0)
 
 
-def slope(line: Tensor) -> Tensor:
+def _slope(line: Tensor) -> Tensor:
     """(B, L) the slope of the line, shrunk towards 0 where few values are known."""
     return line[..., 4] / (line[..., 3] + SHRINK)
 
@@ -127,44 +124,42 @@ def ahead(weights: Smoother, state: Smoothed, horizon: int) -> Tensor:
     reach = weights.phi.expand(horizon, -1).cumprod(0).cumsum(0)  # (H, L)
     way = reach * state.trend[:, None]  # (B, H, L)
     if state.line is not None:
-        way = way + h * (weights.drift * slope(state.line))[:, None]
+        way = way + h * (weights.drift * _slope(state.line))[:, None]
     way = torch.where(weights.relative, torch.log1p(way.clamp(min=LEAST - 1)), way)
     place = (state.steps[:, None] + h - 1) % state.season.shape[-1]  # (B, H, L)
     return state.level[:, None] + way + state.season.transpose(1, 2).gather(1, place)
 
 
-def early_gains(
-    weights: dict[str, np.ndarray], basis: np.ndarray, spread: np.ndarray, steps: int
-) -> tuple[np.ndarray, np.ndarray]:
-    r"""How much more the first errors correct a state that is not known at the start.
+def gains(
+    weights: dict[str, np.ndarray], basis: np.ndarray, spread: np.ndarray
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    r"""How much more the errors of each step correct a state that is not known at the start.
 
     The state at the start is a draw, :math:`x_0 = V \delta` with :math:`\delta_i \sim N(0, v_i)`, and the errors have
     variance 1. What is known of :math:`\delta` grows with each value, so the best correction falls from all of the
-    first error to the weights of smoothing. It does not depend on the values, so it is solved once.
+    first error to the weights of smoothing. It does not depend on the values.
 
     Args:
         weights: ``alpha``, ``beta``, ``gamma``, ``phi``, each (L,).
         basis: V, (L, 2 + M, D).
         spread: (L, D), the variances v.
-        steps: T.
 
-    Returns:
-        (L, T, 2 + M), and (L, T) the variance of each error.
+    Yields:
+        (2 + M, L), and (L,) the variance of the error.
 
-    Cost: O(L T M D).
+    Cost: O(L D (M + D)) a step.
     """
-    alpha, beta, gamma, phi = (weights[name] for name in ("alpha", "beta", "gamma", "phi"))
-    state, season = basis.copy(), basis.shape[1] - 2  # how the state depends on δ
-    unknown = np.einsum("ld,de->lde", spread, np.eye(basis.shape[2]))  # (L, D, D)
-    gains, variance = np.empty((len(alpha), steps, 2 + season)), np.empty((len(alpha), steps))
-    for t in range(steps):
-        own = 2 + t % season
-        level, trend = state[:, 0] + phi[:, None] * state[:, 1], phi[:, None] * state[:, 1]
-        seen = level + state[:, own]  # (L, D): how the value depends on δ
-        learned = (unknown @ seen[..., None])[..., 0]
-        variance[:, t] = 1 + (seen * learned).sum(-1)
-        state[:, 0], state[:, 1] = level - alpha[:, None] * seen, trend - beta[:, None] * seen
-        state[:, own] -= gamma[:, None] * seen
-        gains[:, t] = (state @ learned[..., None])[..., 0] / variance[:, t, None]
-        unknown -= learned[:, :, None] * (learned / variance[:, t, None])[:, None]
-    return gains, variance
+    alpha, beta, gamma, phi = (weights[name][:, None] for name in ("alpha", "beta", "gamma", "phi"))
+    state = np.ascontiguousarray(basis.transpose(1, 0, 2))  # (2 + M, L, D): how the state depends on δ
+    unknown = spread[:, :, None] * np.eye(basis.shape[2])  # (L, D, D): the covariance of δ
+    for own in cycle(range(2, len(state))):
+        state[1] *= phi
+        state[0] += state[1]
+        seen = state[0] + state[own]  # (L, D): how the value depends on δ
+        learned = np.einsum("lde,le->ld", unknown, seen)
+        variance = 1 + np.einsum("ld,ld->l", seen, learned)
+        state[0] -= alpha * seen
+        state[1] -= beta * seen
+        state[own] -= gamma * seen
+        yield np.einsum("mld,ld->ml", state, learned) / variance, variance
+        unknown -= learned[:, :, None] * (learned / variance[:, None])[:, None]

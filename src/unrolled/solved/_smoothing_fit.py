@@ -6,13 +6,14 @@ Axes: R series, N steps, M steps of a season, D directions of the first state, L
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from itertools import islice
 from typing import NamedTuple
 
 import numpy as np
 import torch
 
-from unrolled.solved._smoothing import Smoother, early_gains
-from unrolled.solved._smoothing_errors import squares
+from unrolled.solved._smoothing import Smoother, gains
+from unrolled.solved._smoothing_errors import Lanes, joined, squares
 
 __all__ = ["Data", "Found", "Prior", "Tried", "best", "prior", "smoother", "tried", "without_level"]
 
@@ -151,26 +152,6 @@ def without_level(z: np.ndarray, period: int) -> np.ndarray:
     return z - centre
 
 
-def smoother(
-    weights: dict[str, np.ndarray], known: list[Prior], error: np.ndarray, steps: int
-) -> tuple[Smoother, np.ndarray]:
-    """A `Smoother` in float64, and (L, T) the variance of its first errors, in variances of an error.
-
-    Args:
-        weights: (L,) of each weight, and ``season``, whether the lane has one.
-        known: what is known of the first state of each lane.
-        error: (L,), the variance of an error.
-        steps: T.
-    """
-    spread = np.stack([one.spread for one in known])
-    spread = np.where(np.isinf(spread), _LEVEL, spread / error[:, None])
-    spread[:, 1] *= weights["beta"] > 0  # without a trend there is none at the start
-    spread[:, 2:] *= weights["season"][:, None]
-    early, variance = early_gains(weights, np.stack([one.basis for one in known]), spread, steps)
-    alpha, beta, gamma, phi, drift, relative = (torch.as_tensor(weights[name]) for name in _WEIGHTS)
-    return Smoother(alpha, beta, gamma, phi, drift, relative, torch.from_numpy(early)), variance
-
-
 @dataclass(frozen=True, slots=True)
 class Data:
     """The training series of one channel: in their own unit (``False``), and their logarithms (``True``).
@@ -185,63 +166,97 @@ class Data:
     change: dict[bool, float]
     known: dict[bool, Prior]
 
-    def judge(self, forms: list[Tried], errors: dict[bool, float], steps: int) -> list[Found]:
-        """The best lane of each form by AICc. The first value of a series is not scored.
-
-        Args:
-            forms: the lanes.
-            errors: the variances of an error for which the first corrections are solved.
-            steps: early steps.
-        """
-        many = [len(form.free) for form in forms]
-        weights = {name: np.concatenate([form.weights()[name] for form in forms]) for name in forms[0].weights()}
-        relative = weights["relative"]
-        known = [self.known[bool(lane)] for lane in relative]
-        length = self.values[False].shape[1]
-        error = np.array([errors[bool(lane)] for lane in relative])
-        weighed, variance = smoother(weights, known, error, min(steps, length))
-        there, missed = ~np.isnan(self.values[False]), self._squares(weighed, variance)
-        count, free = int(there[:, 1:].sum()), np.repeat([form.parameters for form in forms], many)
-        logs = there[:, 1 : variance.shape[1]].sum(0) @ np.log(variance[:, 1:].T)
-        found = np.maximum(missed / max(count, 1), 1e-12)
-        change = np.array([self.change[bool(lane)] for lane in relative])
-        penalty = 2 * free + 2 * free * (free + 1) / np.maximum(count - free - 1, 0.5)
-        criteria = count * np.log(found) + logs + 2 * change + penalty
-        answers, at = [], 0
-        for form, lanes in zip(forms, many, strict=True):
-            lane = int(np.nanargmin(criteria[at : at + lanes]))
-            chosen = replace(form, free=form.free[lane : lane + 1])
-            answers.append(Found(chosen, float(criteria[at + lane]), float(found[at + lane])))
-            at += lanes
-        return sorted(answers, key=lambda one: one.criterion)
-
-    def _squares(self, weights: Smoother, variance: np.ndarray) -> np.ndarray:
-        """(L,) the sums of squared errors, each in its own variance."""
-        found, relative = np.empty(len(variance)), weights.relative.numpy()
-        for unit, values in self.values.items():
-            if len(lanes := np.flatnonzero(relative == unit)):
-                found[lanes] = squares(weights, lanes, values, variance)
-        return found
+    def spread(self, weights: dict[str, np.ndarray], errors: dict[bool, float]) -> np.ndarray:
+        """(L, D), the variances of the first state of each lane, in variances of an error."""
+        own = [self.known[bool(unit)].spread / errors[bool(unit)] for unit in weights["relative"]]
+        spread = np.where(np.isinf(own), _LEVEL, own)
+        spread[:, 1] *= weights["beta"] > 0  # without a trend there is none at the start
+        spread[:, 2:] *= weights["season"][:, None]
+        return spread
 
 
-def best(data: Data, forms: list[Tried], steps: int, seed: int) -> Found:
-    """The form with the least AICc, with its best parameters: a grid, then points around the best of each good form.
+def smoother(data: Data, found: Found, steps: int) -> Smoother:
+    """The `Smoother` of one lane, in float64, with its first ``steps`` corrections."""
+    form, errors = found.form, {found.form.relative: found.error}
+    weights, basis = form.weights(), data.known[form.relative].basis[None]
+    early = [more.T for more, _ in islice(gains(weights, basis, data.spread(weights, errors)), steps)]
+    alpha, beta, gamma, phi, drift, relative = (torch.as_tensor(weights[name]) for name in _WEIGHTS)
+    return Smoother(alpha, beta, gamma, phi, drift, relative, torch.from_numpy(np.stack(early, 1)))
+
+
+def best(channels: list[Data], forms: list[list[Tried]], steps: int, seed: int) -> list[Found]:
+    """For each channel the form with the least AICc, with its best parameters.
+
+    A grid of parameters, then points around the best of each good form. All channels are judged together.
 
     Args:
-        data: the training series.
-        forms: what to try.
+        channels: the training series of each.
+        forms: what to try for each.
         steps: early steps.
         seed: of the points around.
     """
-    random = np.random.default_rng(seed)
-    errors = {relative: known.error for relative, known in data.known.items()}
-    found = data.judge(forms, errors, steps)
+    randoms = [np.random.default_rng(seed) for _ in channels]
+    errors = [{unit: known.error for unit, known in data.known.items()} for data in channels]
+    found = _judged(channels, forms, errors, steps)
     for turn in range(_ROUNDS):
-        # The variance of the errors decides the first corrections, and is known better each time.
-        errors |= {one.form.relative: one.error for one in reversed(found)}
-        near = [replace(one.form, free=_around(one.form.free, 0.8 * 0.6**turn, random)) for one in found[:_KEPT]]
-        found = data.judge(near, errors, steps)
-    return found[0]
+        near = []
+        for own, error, random in zip(found, errors, randoms, strict=True):
+            # The variance of the errors decides the first corrections, and is known better each time.
+            error |= {one.form.relative: one.error for one in reversed(own)}
+            kept = [one.form for one in own[:_KEPT]]
+            near.append([replace(form, free=_around(form.free, 0.8 * 0.6**turn, random)) for form in kept])
+        found = _judged(channels, near, errors, steps)
+    return [own[0] for own in found]
+
+
+def _judged(
+    channels: list[Data], forms: list[list[Tried]], errors: list[dict[bool, float]], steps: int
+) -> list[list[Found]]:
+    """For each channel the best lane of each form by AICc, the best form first; the first values are not scored.
+
+    Args:
+        channels, forms, steps: as for `best`.
+        errors: the variances of an error for which the first corrections are solved.
+    """
+    sets = [values for data in channels for values in data.values.values()]
+    begins = np.cumsum([0, *(len(data.values) for data in channels)])
+    parts = []
+    for begin, data, own, error in zip(begins, channels, forms, errors, strict=False):
+        each = [form.weights() for form in own]
+        weights = {name: np.concatenate([one[name] for one in each]) for name in each[0]}
+        basis = np.stack([data.known[bool(unit)].basis for unit in weights["relative"]])
+        parts.append(Lanes(weights, basis, data.spread(weights, error), begin + weights["relative"].astype(np.int64)))
+    missed, variance = squares(joined(parts), _stacked(sets), min(steps, max(values.shape[1] for values in sets)))
+    cuts = np.cumsum([len(part.source) for part in parts])[:-1]
+    each = zip(channels, forms, np.split(missed, cuts), np.split(variance, cuts), strict=True)
+    return [_ranked(*one) for one in each]
+
+
+def _stacked(sets: list[np.ndarray]) -> np.ndarray:
+    """(S, R, N), padded with NaN."""
+    found = np.full((len(sets), *(max(values.shape[axis] for values in sets) for axis in (0, 1))), np.nan)
+    for place, values in enumerate(sets):
+        found[place, : values.shape[0], : values.shape[1]] = values
+    return found
+
+
+def _ranked(data: Data, forms: list[Tried], missed: np.ndarray, variance: np.ndarray) -> list[Found]:
+    """The best lane of each form, from the squares of its errors (L,) and the variances of the first (L, T)."""
+    there, many = ~np.isnan(data.values[False]), [len(form.free) for form in forms]
+    count, scored = int(there[:, 1:].sum()), there[:, 1 : variance.shape[1]].sum(0)
+    logs = np.log(variance[:, 1 : 1 + len(scored)]) @ scored
+    error = np.maximum(missed / max(count, 1), 1e-12)
+    change = np.repeat([data.change[form.relative] for form in forms], many)
+    free = np.repeat([form.parameters for form in forms], many)
+    penalty = 2 * free + 2 * free * (free + 1) / np.maximum(count - free - 1, 0.5)
+    criteria = count * np.log(error) + logs + 2 * change + penalty
+    found, begin = [], 0
+    for form, lanes in zip(forms, many, strict=True):
+        lane = begin + int(np.nanargmin(criteria[begin : begin + lanes]))
+        chosen = replace(form, free=form.free[lane - begin : lane - begin + 1])
+        found.append(Found(chosen, float(criteria[lane]), float(error[lane])))
+        begin += lanes
+    return sorted(found, key=lambda one: one.criterion)
 
 
 def _around(free: np.ndarray, width: float, random: np.random.Generator) -> np.ndarray:

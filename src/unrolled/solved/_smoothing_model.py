@@ -14,8 +14,8 @@ from torch import Tensor
 
 from unrolled.data.examples.examples import Examples
 from unrolled.solved._forecaster import Forecaster, forecasts
-from unrolled.solved._smoothing import Smoothed, Smoother, advance, ahead, begin
-from unrolled.solved._smoothing_fit import Data, Found, smoother
+from unrolled.solved._smoothing import Smoothed, Smoother, after, ahead, begin
+from unrolled.solved._smoothing_fit import Data, Tried, best, smoother
 from unrolled.solved._training_series import centres, data_of, groups_of, least, season_in, series_of
 from unrolled.tasks.task import Task
 
@@ -50,8 +50,8 @@ class SmoothingModel(Forecaster):
 
     @classmethod
     @abstractmethod
-    def choose(cls, data: Data, period: int, steps: int, seed: int) -> Found:
-        """The weights of one lane."""
+    def forms(cls, data: Data, period: int) -> list[Tried]:
+        """What is tried for the series of a channel."""
 
     @classmethod
     def solve(cls, task: Task, train: Examples, options: Any, seed: int) -> Self:
@@ -62,13 +62,13 @@ class SmoothingModel(Forecaster):
         period = season_in(longest, task.coder.season)
         steps = min(task.batching.lookback, max(map(len, longest)), max(1, _NUMBERS // (len(groups) * (2 + period))))
         model = cls(task, options.model_copy(update={"period": period, "early": steps, "lanes": len(groups)}))
+        data = [data_of(train, group, period) for group in groups]
         relative = []
-        for lane, group in enumerate(groups):
-            data = data_of(train, group, period)
-            found = cls.choose(data, period, steps, seed)
+        for lane, (own, found) in enumerate(
+            zip(data, best(data, [cls.forms(one, period) for one in data], steps, seed), strict=True)
+        ):
             relative.append(found.form.relative)
-            weights = found.form.weights()
-            fitted, _ = smoother(weights, [data.known[found.form.relative]], np.array([found.error]), steps)
+            fitted = smoother(own, found, steps)
             model.weights[:, lane] = torch.stack([getattr(fitted, name)[0] for name in _NAMES])
             model.early[lane] = fitted.early[0]
         logs = np.array(relative * (channels if len(groups) == 1 else 1))
@@ -89,9 +89,9 @@ class SmoothingModel(Forecaster):
         """The state before the first step."""
         return begin(self._smoother, rows, self.follows)
 
-    def update(self, z: Tensor, known: Tensor, state: Smoothed) -> Smoothed:
-        """One step."""
-        return advance(self._smoother, state, z, known)[0]
+    def read(self, z: Tensor, known: Tensor, lengths: Tensor, state: Smoothed) -> Smoothed:
+        """The state after the steps of each row."""
+        return after(self._smoother, state, z, known, lengths)
 
     def ahead(self, state: Smoothed) -> Tensor:
         """The forecasts of z."""

@@ -113,31 +113,73 @@ class Arima(Forecaster):
         values, errors = (zeros.new_zeros(*zeros.shape, part.shape[1]) for part in (self.values, self.errors))
         return Past(zeros.long(), values, errors)
 
-    def update(self, z: Tensor, known: Tensor, state: Past) -> Past:
-        """One step."""
-        expected = self._next(state)
-        error = torch.where(known & (state.steps >= self.needs), z - expected, 0.0)
-        started = known | (state.steps > 0)
-        value = torch.where(known, z, torch.where(started, expected, 0.0))
-        return Past(state.steps + started, _pushed(value, state.values), _pushed(error, state.errors))
+    def read(self, z: Tensor, known: Tensor, lengths: Tensor, state: Past) -> Past:
+        """The state after the steps of each row, computed by the CPU."""
+        value, there = (part.permute(1, 2, 0).cpu().numpy() for part in (z, known))
+        steps, values, errors = self._longer(state, value, there, lengths.cpu().numpy())
+        ends, device = lengths.cpu().numpy(), z.device
+
+        def newest(
+            past: np.ndarray, most: int
+        ) -> Tensor:  # (most + T, C, B) to (B, C, most) before the end of each row
+            held = ends[:, None] + np.arange(most)[::-1]
+            return torch.from_numpy(past[held, :, np.arange(len(ends))[:, None]]).to(device).transpose(1, 2)
+
+        after = torch.from_numpy(steps.T.copy()).to(device)
+        return Past(after, newest(values, self.values.shape[1]), newest(errors, self.errors.shape[1]))
 
     def ahead(self, state: Past) -> Tensor:
         """The forecasts of z, each from those before it."""
-        found = []
-        for _ in range(self.spread.shape[0]):
-            found.append(self._next(state))
-            state = Past(state.steps, _pushed(found[-1], state.values), _pushed(found[-1] * 0, state.errors))
-        return torch.stack(found, 1)
+        shape = (self.spread.shape[0], *state.steps.T.shape)
+        _, values, _ = self._longer(state, np.zeros(shape, np.float32), None, np.full(shape[2], shape[0]))
+        found = np.ascontiguousarray(values[-shape[0] :].transpose(2, 0, 1))
+        return torch.from_numpy(found).to(state.steps.device)
 
-    def _next(self, state: Past) -> Tensor:
-        """(B, C) the next value; while too few are known, that of a season before, or the last."""
-        value = self.constant + (self.values * state.values).sum(-1) + (self.errors * state.errors).sum(-1)
-        before = torch.where(state.steps >= self.period, state.values[..., self.period - 1], state.values[..., 0])
-        return torch.where(state.steps >= self.needs, value, before)
+    def _longer(
+        self, state: Past, z: np.ndarray, known: np.ndarray | None, lengths: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """The steps (C, B), and values and errors with those of T more steps (K + T, C, B), the oldest first.
+
+        A value that is not ``known`` is its forecast; ``None``: none is, and nothing is learned from the steps.
+        """
+        steps = state.steps.T.cpu().numpy().copy()
+        values, errors = (
+            np.concatenate([past.permute(2, 1, 0).flip(0).cpu().numpy(), np.zeros_like(z)]) for past in state[1:]
+        )
+        many, late = len(values) - len(z), len(errors) - len(z)
+        reads = [_Lags.of(weights.cpu().numpy()) for weights in (self.values, self.errors)]
+        constant, needs = (part.cpu().numpy()[:, None] for part in (self.constant, self.needs))
+        for t, value in enumerate(z):
+            expected = constant + reads[0].sums(values, many + t) + reads[1].sums(errors, late + t)
+            able = steps >= needs
+            if not able.all():
+                before = np.where(steps >= self.period, values[many + t - self.period], values[many + t - 1])
+                expected = np.where(able, expected, before)
+            if known is None:
+                values[many + t] = expected
+                continue
+            started = known[t] | (steps > 0)
+            errors[late + t] = np.where(known[t] & able, value - expected, 0)
+            values[many + t] = np.where(known[t], value, np.where(started, expected, 0))
+            steps += started & (t < lengths)
+        return steps, values, errors
 
 
-def _pushed(new: Tensor, past: Tensor) -> Tensor:
-    return torch.cat([new[..., None], past[..., :-1]], -1)
+class _Lags(NamedTuple):
+    """The lags whose weights are not all 0, and these weights, (lags, L, 1)."""
+
+    lags: np.ndarray
+    weights: np.ndarray
+
+    @classmethod
+    def of(cls, weights: np.ndarray) -> _Lags:
+        """From (L, K), by lag."""
+        lags = np.flatnonzero((weights != 0).any(0))
+        return cls(1 + lags, weights[:, lags].T[..., None])
+
+    def sums(self, past: np.ndarray, end: int) -> np.ndarray:
+        """(L, B): the values before place ``end`` of ``past`` (steps, L, B), weighted."""
+        return (self.weights * past[end - self.lags]).sum(0)
 
 
 def _solved(train: Examples, group: list[int], period: int, lookback: int) -> Solved:

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from unrolled.config import Part
 from unrolled.data.examples.examples import Examples
-from unrolled.solved._forecaster import Forecaster, forecasts
+from unrolled.solved._forecaster import Forecaster, forecasts, step_by_step
 from unrolled.tasks.task import Task
 
 __all__ = ["Croston", "Demand"]
@@ -106,6 +106,11 @@ class Croston(Forecaster):
         size, interval, _ = self.usual
         zeros = torch.zeros_like(size).repeat(rows, 1)
         return Demand(zeros, size.repeat(rows, 1), interval.repeat(rows, 1), zeros)
+
+    def read(self, z: Tensor, known: Tensor, lengths: Tensor, state: Demand) -> Demand:
+        """The state after the steps of each row."""
+        found: Demand = step_by_step(self.update, z, known, lengths, state)
+        return found
 
     def update(self, z: Tensor, known: Tensor, state: Demand) -> Demand:
         """One step."""

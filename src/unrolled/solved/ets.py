@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from unrolled.config import Part
-from unrolled.solved._smoothing_fit import Data, Found, best, tried
+from unrolled.solved._smoothing_fit import Data, Tried, tried
 from unrolled.solved._smoothing_model import SmoothingModel
 
 __all__ = ["ExponentialSmoothing"]
@@ -50,12 +50,11 @@ class ExponentialSmoothing(SmoothingModel):
         lanes: int | None = None
 
     @classmethod
-    def choose(cls, data: Data, period: int, steps: int, seed: int) -> Found:
-        """The best of all forms."""
+    def forms(cls, data: Data, period: int) -> list[Tried]:
+        """All of them."""
         seasons = (False, True) if period > 1 else (False,)
         trends = ("none", "additive", "damped")
-        forms = [tried(trend, season, unit) for trend in trends for season in seasons for unit in data.values]
-        return best(data, forms, steps, seed)
+        return [tried(trend, season, unit) for trend in trends for season in seasons for unit in data.values]
 
 
 MEMBER = ExponentialSmoothing

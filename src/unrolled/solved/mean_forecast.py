@@ -5,6 +5,7 @@ Axes: B rows, H horizon, C channels, Q numbers of each value.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Self
 
 import torch
@@ -21,7 +22,6 @@ from unrolled.tasks.task import Task
 
 __all__ = ["MeanForecast"]
 
-_PARTS = ("arima", "ets", "linear_window", "theta")
 _MOST = 50_000  # values of training: with more of them the best of the parts can be told apart
 
 
@@ -47,6 +47,7 @@ class MeanForecast(SolvedModel):
 
     name = "mean of four forecasts"
     starts = True
+    built_of = ("arima", "ets", "linear_window", "theta")
 
     def __init__(self, task: Task, options: MeanForecast.Options) -> None:
         super().__init__(task, options)
@@ -58,15 +59,20 @@ class MeanForecast(SolvedModel):
         """True for forecasts of little data by more than one of the parts."""
         if not isinstance(task, Forecast) or train.steps().sum() * len(task.channels) > _MOST:
             return False
-        return sum(_member(name).applies(task, train) for name in _PARTS) > 1
+        return sum(_member(name).applies(task, train) for name in MeanForecast.built_of) > 1
 
     @classmethod
     def solve(cls, task: Task, train: Examples, options: MeanForecast.Options, seed: int) -> Self:
         """Solve each part."""
-        able = {name: _member(name) for name in _PARTS if _member(name).applies(task, train)}
+        able = {name: _member(name) for name in cls.built_of if _member(name).applies(task, train)}
         solved = {name: member.solve(task, train, member.Options(), seed) for name, member in able.items()}
-        model = cls(task, cls.Options(parts={name: part.options.model_dump() for name, part in solved.items()}))
-        for name, part in solved.items():
+        return cls.build(task, solved)
+
+    @classmethod
+    def build(cls, task: Task, parts: Mapping[str, SolvedModel]) -> Self:
+        """A copy of each part."""
+        model = cls(task, cls.Options(parts={name: part.options.model_dump() for name, part in parts.items()}))
+        for name, part in parts.items():
             model.parts[name].load_state_dict(part.state_dict())
         return model
 

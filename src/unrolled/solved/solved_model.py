@@ -41,12 +41,14 @@ class SolvedModel(Model):
         options: its own options, with all sizes.
         causal: no output depends on a later input.
         starts: whether a network can learn what it leaves: its errors on the training data are like those on new data.
+        built_of: the other solved models that it is built of, so that none of them is solved twice (see `build`).
     """
 
     name: ClassVar[str]
     Options: ClassVar[type[Part]] = Part
     causal: bool = True  # an abstract property of every model; a constant of these
     starts: ClassVar[bool] = False
+    built_of: ClassVar[tuple[str, ...]] = ()
     writes = False
     longest_read = None
     longest_written = None
@@ -72,6 +74,11 @@ class SolvedModel(Model):
             options: the user's; sizes that are not chosen are ``None``.
             seed: for what is drawn at random.
         """
+
+    @classmethod
+    def build(cls, task: Task, parts: Mapping[str, SolvedModel]) -> Self:
+        """The model from those of ``built_of`` that apply, solved on the same data; for members that name some."""
+        raise NotImplementedError
 
     @abstractmethod
     def run(self, batch: Batch, state: State = None) -> tuple[Outputs, State]:
@@ -135,8 +142,14 @@ def solve_all(
         names: only these; ``None``: all.
     """
     members: dict[str, type[SolvedModel]] = SOLVED.members()
-    return {
-        name: member.solve(task, train, options_of(own, "solved", name), seed)
-        for name, member in members.items()
-        if (names is None or name in names) and member.applies(task, train)
-    }
+    able = {name: member for name, member in members.items() if member.applies(task, train)}
+    found: dict[str, SolvedModel] = {}
+
+    def solved(name: str) -> SolvedModel:
+        if name not in found:
+            parts = {part: solved(part) for part in able[name].built_of if part in able}
+            options = options_of(own, "solved", name)
+            found[name] = able[name].build(task, parts) if parts else able[name].solve(task, train, options, seed)
+        return found[name]
+
+    return {name: solved(name) for name in able if names is None or name in names}

@@ -7,7 +7,7 @@ from typing import ClassVar
 import numpy as np
 
 from unrolled.config import Part
-from unrolled.solved._smoothing_fit import Data, Found, best, tried
+from unrolled.solved._smoothing_fit import Data, Tried, tried
 from unrolled.solved._smoothing_model import SmoothingModel
 from unrolled.solved._training_series import filled
 
@@ -49,10 +49,10 @@ class Theta(SmoothingModel):
         lanes: int | None = None
 
     @classmethod
-    def choose(cls, data: Data, period: int, steps: int, seed: int) -> Found:
-        """The best share of the slope, with a season if one is found."""
+    def forms(cls, data: Data, period: int) -> list[Tried]:
+        """Shares of the slope, with a season if one is found."""
         season = period > 1 and _repeats(data.values[False], period)
-        return best(data, [tried("none", season, unit, drifts=True) for unit in data.values], steps, seed)
+        return [tried("none", season, unit, drifts=True) for unit in data.values]
 
 
 def _repeats(values: np.ndarray, period: int) -> bool:
