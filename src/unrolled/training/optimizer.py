@@ -32,7 +32,7 @@ def optimizer_for(network: nn.Module, config: TrainingConfig, frozen: Mapping[st
 
 
 class _AdamW(torch.optim.AdamW):
-    """AdamW as it is; torch wraps these methods to hide them from its compiler, and imports that for it: two seconds."""
+    """AdamW as it is. Torch wraps these methods to hide them from its compiler, which it imports for that: 2 s."""
 
     add_param_group = inspect.unwrap(torch.optim.AdamW.add_param_group)
     load_state_dict = inspect.unwrap(torch.optim.AdamW.load_state_dict)
