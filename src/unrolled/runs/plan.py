@@ -9,6 +9,7 @@ from typing import Any
 
 import pyarrow as pa
 import torch
+from torch.overrides import TorchFunctionMode
 
 from unrolled.data.config import DataConfig
 from unrolled.data.examples.roles import Roles
@@ -196,9 +197,16 @@ def _of(members: Iterable[Owner], *kinds: str) -> list[Owner]:
 
 def _check_buildable(model: ModelConfig, roles: Roles) -> None:
     """Refuse an impossible layer size before anything is written; the meta device takes no memory."""
-    with torch.device("meta"):
+    with torch.device("meta"), _Undrawn():
         for part in layer_configs(model, roles.form.writes):
             build_layer(part, 1)
+
+
+class _Undrawn(TorchFunctionMode):
+    """Normal numbers are not drawn: on the meta device torch imports its compiler for them, which takes two seconds."""
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        return args[0] if func.__name__ == "normal_" else func(*args, **(kwargs or {}))
 
 
 def _fingerprints(
