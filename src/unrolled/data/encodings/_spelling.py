@@ -8,7 +8,6 @@ Axes: N words, U distinct words, L letters of a word.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Self
@@ -20,6 +19,7 @@ import pyarrow.compute as pc
 from unrolled.data.encodings._cells import smallest_dtype
 from unrolled.data.encodings._marks import UNKNOWN_WORD
 from unrolled.data.encodings._pieces import as_text, raw
+from unrolled.data.encodings._words import counted_words
 from unrolled.data.encodings.encoding import Role
 from unrolled.errors import UsageError, named
 
@@ -55,10 +55,7 @@ class Spelling:
     @classmethod
     def fit(cls, words: Iterable[pa.Array]) -> Self:
         """Learn the letters that occur at least twice, and a width that holds 99 of 100 distinct words, 20 at most."""
-        counts: Counter[str] = Counter()
-        for part in words:
-            values, numbers = pc.value_counts(part.cast(pa.large_string()).fill_null("")).flatten()
-            counts.update(dict(zip(values.to_pylist(), numbers.to_pylist(), strict=True)))
+        counts = counted_words(part.fill_null("") for part in words)
         known = _plain(pa.array(counts.keys(), pa.large_string()))
         lengths = _lengths(known)
         codes, place = np.unique(_code_points(known), return_inverse=True)

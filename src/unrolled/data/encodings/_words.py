@@ -22,9 +22,10 @@ from unrolled.data.encodings._cells import smallest_dtype
 from unrolled.data.encodings._level import SPECIALS
 from unrolled.data.encodings._marks import UNKNOWN_WORD, cut_at_signs
 
-__all__ = ["MANY", "Words", "are_codes", "count_words", "most_frequent", "split_words", "word_ids"]
+__all__ = ["MANY", "Words", "are_codes", "count_words", "counted_words", "most_frequent", "split_words", "word_ids"]
 
 MANY = 10_000  # words in all, with repetitions
+_WAITING = 1_000_000  # counts that are added at a time
 _ONCE = 0.25  # at least this share of the words with digits occurs only once, where words are codes
 
 
@@ -125,11 +126,26 @@ def are_codes(counts: Mapping[str, int]) -> bool:
 
 def count_words(texts: Iterable[pa.Array], items: bool) -> Counter[str]:
     """How often each word occurs in ``texts``; with ``items``, each text is one word."""
-    counts: Counter[str] = Counter()
-    for part in texts:
-        values, numbers = pc.value_counts(part if items else split_words(part)[0]).flatten()
-        counts.update(dict(zip(values.to_pylist(), numbers.to_pylist(), strict=True)))
-    return counts
+    return counted_words(part if items else split_words(part)[0] for part in texts)
+
+
+def counted_words(parts: Iterable[pa.Array]) -> Counter[str]:
+    """How often each word occurs in arrays of words."""
+    found = pa.table({"values": pa.array([], pa.large_string()), "counts": pa.array([], pa.int64())})
+    waiting = [found]
+    for part in parts:
+        values, numbers = pc.value_counts(part.cast(pa.large_string())).flatten()
+        waiting.append(pa.table({"values": values, "counts": numbers}))
+        if sum(map(len, waiting)) > max(_WAITING, 2 * len(found)):
+            waiting = [found := _added(waiting)]
+    found = _added(waiting)
+    return Counter(dict(zip(found["values"].to_pylist(), found["counts"].to_pylist(), strict=True)))
+
+
+def _added(tables: list[pa.Table]) -> pa.Table:
+    """One row for each word, in the order in which they come first."""
+    added = pa.concat_tables(tables).group_by("values", use_threads=False).aggregate([("counts", "sum")])
+    return added.rename_columns(["values", "counts"])
 
 
 def split_words(texts: pa.Array, lower: bool = True) -> tuple[pa.Array, np.ndarray]:
