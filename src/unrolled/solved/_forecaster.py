@@ -201,7 +201,12 @@ def _values(examples: Examples) -> np.ndarray:
 def step_by_step(
     update: Callable[[Tensor, Tensor, State], State], z: Tensor, known: Tensor, lengths: Tensor, state: State
 ) -> State:
-    """What `Forecaster.read` returns, for a method that has a function for one step of all rows."""
+    """What `Forecaster.read` returns, for a method that has a function for one step of all rows.
+
+    Args:
+        update: from z (B, C), where it is known, and the state, to the state after the step.
+        z, known, lengths, state: as for `Forecaster.read`.
+    """
     for t in range(z.shape[1]):
         real, after = t < lengths, update(z[:, t], known[:, t], state)
         state = after if bool(real.all()) else where(real, after, state)

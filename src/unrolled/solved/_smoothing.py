@@ -69,8 +69,12 @@ def begin(weights: Smoother, rows: int, line: bool) -> Smoothed:
 def after(weights: Smoother, state: Smoothed, values: Tensor, known: Tensor, lengths: Tensor) -> Smoothed:
     """The state after the steps of each row, on the device of ``values`` but computed by the CPU.
 
-    Shape:
-        values (B, T, L) float, known the same bool, lengths (B,) int64.
+    Args:
+        weights: of each lane.
+        state: before them.
+        values: (B, T, L) float.
+        known: the same, bool: where a value is.
+        lengths: (B,) int64, the steps of each row.
     """
     order = lengths.argsort(descending=True, stable=True)  # those that end come last
     value, there = (_flow(part[order]) for part in (values, known))  # (T, L, B)

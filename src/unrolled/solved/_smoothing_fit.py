@@ -228,8 +228,8 @@ def _judged(
         parts.append(Lanes(weights, basis, data.spread(weights, error), begin + weights["relative"].astype(np.int64)))
     missed, variance = squares(joined(parts), _stacked(sets), min(steps, max(values.shape[1] for values in sets)))
     cuts = np.cumsum([len(part.source) for part in parts])[:-1]
-    each = zip(channels, forms, np.split(missed, cuts), np.split(variance, cuts), strict=True)
-    return [_ranked(*one) for one in each]
+    parted = zip(channels, forms, np.split(missed, cuts), np.split(variance, cuts), strict=True)
+    return [_ranked(*one) for one in parted]
 
 
 def _stacked(sets: list[np.ndarray]) -> np.ndarray:
