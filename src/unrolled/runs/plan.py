@@ -206,7 +206,10 @@ class _Undrawn(TorchFunctionMode):
     """Normal numbers are not drawn: on the meta device torch imports its compiler for them, which takes two seconds."""
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        return args[0] if func.__name__ == "normal_" else func(*args, **(kwargs or {}))
+        options = kwargs or {}
+        if getattr(func, "__name__", "") == "normal_":
+            return args[0] if args else options["tensor"]
+        return func(*args, **options)
 
 
 def _fingerprints(
