@@ -1,7 +1,6 @@
-"""Which items follow which: counts of pairs, discounted, and how much each item before tells about the next one.
+"""Which items follow which: counts of pairs, discounted.
 
-Axes: N steps of all rows end to end, P distinct pairs, V symbols, R = 10 items before a step, S steps that weights are
-fitted on, C components of a mixture.
+Axes: N steps of all rows end to end, P distinct pairs, V symbols, R = 10 items before a step.
 """
 
 from __future__ import annotations
@@ -13,15 +12,14 @@ import numpy as np
 
 from unrolled.data.encodings.encoding import Encoded
 
-__all__ = ["RECENT", "PairCounts", "count_pairs", "fit_weights"]
+__all__ = ["RECENT", "Counts", "PairCounts", "count_pairs", "place_of"]
 
 RECENT = 10
 _PAIRS = 1 << 25  # pairs that are counted, with repetitions
-_FITTED, _ROUNDS, _LEAST = 20_000, 100, 1e-4  # steps, rounds, and the smallest weight
 
 
 @dataclass(frozen=True, slots=True)
-class _Counts:
+class Counts:
     """How often each pair was seen at a distance of at most ``span`` steps, and what is left of that for other pairs.
 
     Attributes:
@@ -38,7 +36,7 @@ class _Counts:
     discount: float
 
     @classmethod
-    def of(cls, span: int, pairs: np.ndarray, before: np.ndarray, size: int) -> _Counts:
+    def of(cls, span: int, pairs: np.ndarray, before: np.ndarray, size: int) -> Counts:
         """From the counts (P,) of pairs that begin with the items ``before`` (P,)."""
         once, twice = int((pairs == 1).sum()), int((pairs == 2).sum())
         totals = np.bincount(before, pairs, size).astype(np.int64)
@@ -65,8 +63,8 @@ class PairCounts(NamedTuple):
     """
 
     keys: np.ndarray
-    next: _Counts
-    soon: _Counts
+    next: Counts
+    soon: Counts
 
 
 def count_pairs(items: Encoded, size: int) -> PairCounts:
@@ -80,12 +78,11 @@ def count_pairs(items: Encoded, size: int) -> PairCounts:
 
     Cost: O(R N log(R N)), and 8 R N bytes.
     """
-    values, place = items.values.astype(np.int64), _place(items)
+    values, place = items.values.astype(np.int64), place_of(items)
     span = max(1, min(RECENT, _PAIRS // max(1, len(values))))
 
     def at(distance: int) -> np.ndarray:
-        later = np.flatnonzero((place >= distance) & (values >= 0))
-        later = later[values[later - distance] >= 0]
+        later = np.flatnonzero(place >= distance)
         return values[later - distance] * size + values[later]
 
     keys, soon = np.unique(np.concatenate([at(distance) for distance in range(1, span + 1)]), return_counts=True)
@@ -93,67 +90,10 @@ def count_pairs(items: Encoded, size: int) -> PairCounts:
     direct = np.zeros_like(soon)
     direct[np.searchsorted(keys, found)] = counts
     before = keys // size
-    return PairCounts(keys, _Counts.of(1, direct, before, size), _Counts.of(span, soon, before, size))
+    return PairCounts(keys, Counts.of(1, direct, before, size), Counts.of(span, soon, before, size))
 
 
-def fit_weights(items: Encoded, pairs: PairCounts, seen: np.ndarray) -> np.ndarray:
-    r"""(2 + R,) float32: the weights of popularity, of what was next after the last item, of what was soon after each.
-
-    They are the most likely ones for the training steps, each predicted from the counts without itself. Where a row
-    is short, the weights of the items that it has are scaled to sum to 1:
-
-    .. math:: \max_\lambda \sum_s \Big(\log \sum_{c \in C_s} \lambda_c p_{sc} - \log \sum_{c \in C_s} \lambda_c\Big)
-
-    by a hundred rounds of :math:`\lambda_c \leftarrow \sum_s r_{sc} \big/ \sum_{s: c \in C_s} (\sum_{d \in C_s}
-    \lambda_d)^{-1}` with the responsibilities r; no round makes it worse.
-
-    Args:
-        items: the column.
-        pairs: its pairs.
-        seen: (V,) how often each symbol is an answer, plus one.
-
-    References:
-        Jelinek and Mercer, Interpolated estimation of Markov source parameters from sparse data, 1980
-        Hunter, MM algorithms for generalized Bradley–Terry models, 2004. https://doi.org/10.1214/aos/1079120141
-    """
-    place, values = _place(items), items.values.astype(np.int64)
-    steps = np.flatnonzero((place > 0) & (values >= 0))
-    steps = steps[:: max(1, len(steps) // _FITTED)]
-    distance, right = np.arange(1, RECENT + 1), values[steps]
-    recent = np.where(place[steps, None] >= distance, values[np.maximum(steps[:, None] - distance, 0)], -1)  # (S, R)
-    base = np.maximum(seen[right] - 1, 1) / (seen.sum() - 1)
-    first, each = (_without_itself(pairs.keys, counts, recent, right, base) for counts in (pairs.next, pairs.soon))
-    columns = np.concatenate([base[:, None], first[:, :1], each], 1)  # (S, C)
-    there = recent >= 0
-    present = np.concatenate([np.ones_like(there[:, :1]), there[:, :1], there], 1)
-    weights = np.full(columns.shape[1], 1 / columns.shape[1])
-    for _ in range(_ROUNDS):
-        joint = present * weights * columns
-        shared = (joint / joint.sum(1, keepdims=True)).sum(0)
-        whole = (present * weights).sum(1, keepdims=True)
-        weights = shared / np.maximum((present / whole).sum(0), 1e-12)
-        weights = np.maximum(weights / weights.sum(), _LEAST)
-    return (weights / weights.sum()).astype(np.float32)
-
-
-def _without_itself(
-    keys: np.ndarray, counts: _Counts, recent: np.ndarray, right: np.ndarray, base: np.ndarray
-) -> np.ndarray:
-    """(S, R): the chance of ``right`` (S,) after each of the items ``recent`` (S, R), had its step not been counted."""
-    size, found = len(counts.totals), []
-    for item in recent.T:
-        of = np.maximum(item, 0)
-        at = np.minimum(np.searchsorted(keys, of * size + right), len(keys) - 1)
-        own = (recent[:, : counts.span] == item[:, None]).sum(1)
-        seen = np.where(keys[at] == of * size + right, counts.pairs[at], 0)
-        rest, total = seen - own, counts.totals[of] - own
-        types = counts.types[of] - ((seen > 0) & (rest == 0))
-        kept = np.maximum(rest - counts.discount, 0) + counts.discount * types * base
-        found.append(np.where(total > 0, kept / np.maximum(total, 1), base))
-    return np.stack(found, 1)
-
-
-def _place(items: Encoded) -> np.ndarray:
+def place_of(items: Encoded) -> np.ndarray:
     """(N,): the place of each step in its row, from 0."""
     assert items.offsets is not None
     return np.arange(len(items.values)) - np.repeat(items.offsets[:-1], np.diff(items.offsets))

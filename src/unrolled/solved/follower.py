@@ -18,7 +18,8 @@ from unrolled.config import Part
 from unrolled.data.examples.examples import Examples
 from unrolled.data.forms.next import Next
 from unrolled.layers.item_outputs import Chances, ItemOutputs
-from unrolled.solved._pair_counts import RECENT, count_pairs, fit_weights
+from unrolled.solved._pair_counts import RECENT, count_pairs
+from unrolled.solved._pair_mixture import fit_mixture
 from unrolled.solved.solved_model import SolvedModel
 from unrolled.state import State
 from unrolled.tasks.task import Task
@@ -41,11 +42,12 @@ class Follower(SolvedModel):
         p_d(v \mid u) &= \frac{\max(n_d(u, v) - D_d, 0)}{\sum_w n_d(u, w)}
             + \frac{D_d\, |\{w : n_d(u, w) > 0\}|}{\sum_w n_d(u, w)}\, p(v)
 
+    of which the chances of :math:`u_1 \dots u_R` are then multiplied by ρ, and all divided by their sum.
     :math:`u_1` is the last item, :math:`n_d(u, v)` counts how often v came at most d steps after u, and p(v) is the
     popularity, :math:`(n_v + 1) / (n + V)`. Pairs at some distance are many more than neighbours, which helps where
     most items are rare. The discounts are :math:`D = (N_1 + 1) / (N_1 + 2 N_2 + 2)` for :math:`N_c` pairs that were
-    seen c times. The weights λ are the likeliest ones for the training steps, each predicted without its own counts.
-    The outputs are the logarithms of p.
+    seen c times. ρ is low where what was bought is not bought again. It and the weights λ are the likeliest ones for
+    the training steps, each predicted without its own counts. The outputs are the logarithms of p.
 
     What it shows: how much can be predicted from which items go together, with simple database queries. A model of
     whole histories has to beat it, or their order adds nothing.
@@ -72,7 +74,8 @@ class Follower(SolvedModel):
     chances: Tensor  # (2, P): next, and soon
     left: Tensor  # (2, V): what the discounts leave to the popularity
     popular: Tensor  # (V,)
-    weights: Tensor  # (2 + R,)
+    weights: Tensor  # (2 + R,) λ
+    returns: Tensor  # () ρ
 
     def __init__(self, task: Task, options: Follower.Options) -> None:
         super().__init__(task, options)
@@ -82,6 +85,7 @@ class Follower(SolvedModel):
         self.register_buffer("left", torch.zeros(2, task.outputs))
         self.register_buffer("popular", torch.zeros(task.outputs))
         self.register_buffer("weights", torch.zeros(2 + RECENT))
+        self.register_buffer("returns", torch.zeros(()))
 
     @staticmethod
     def applies(task: Task, train: Examples) -> bool:
@@ -96,13 +100,14 @@ class Follower(SolvedModel):
         seen = np.bincount(target.values[asked_values(train)], minlength=task.outputs) + 1
         pairs = count_pairs(target, task.outputs)
         before, kinds = pairs.keys // task.outputs, (pairs.next, pairs.soon)
-        model = cls(task, cls.Options(pairs=len(pairs.keys)))
+        model, (weights, factor) = cls(task, cls.Options(pairs=len(pairs.keys))), fit_mixture(target, pairs, seen)
         found = {
             "keys": pairs.keys,
             "chances": np.stack([kind.chances(before) for kind in kinds]),
             "left": np.stack([kind.left() for kind in kinds]),
             "popular": (seen / seen.sum()).astype(np.float32),
-            "weights": fit_weights(target, pairs, seen),
+            "weights": weights,
+            "returns": np.array(factor, np.float32),
         }
         model.load_state_dict({name: torch.from_numpy(array) for name, array in found.items()})
         return model
@@ -126,7 +131,8 @@ class Follower(SolvedModel):
 
     def after(self, recent: Tensor) -> Tensor:
         """(N, V): the probability of each item after the items ``recent`` (N, R), the newest first."""
-        there, items = recent >= 0, recent.clamp(min=0)
+        there = recent >= 0
+        items = torch.where(there, recent, recent[:, :1]).clamp(min=0)
         near, weights = there[:, :1] * self.weights[1], there * self.weights[2:]  # (N, 1), (N, R)
         total = self.weights[0] + near + weights.sum(1, keepdim=True)
         near, weights = near / total, weights / total
@@ -144,7 +150,8 @@ class Follower(SolvedModel):
             if nth == 0:
                 chances = chances + self.chances[0][at] * near[rows, 0][which]
             found[rows[which], self.keys[at] - first[which]] += chances
-        return found
+        found.scatter_(1, items, found.gather(1, items) * self.returns)  # once each, however often it is there
+        return found / found.sum(1, keepdim=True)
 
 
 @dataclass(frozen=True, slots=True)
