@@ -18,11 +18,11 @@ _FITTED, _ROUNDS, _LEAST = 20_000, 100, 1e-4  # steps, rounds, and the smallest 
 
 
 def fit_mixture(items: Encoded, pairs: PairCounts, seen: np.ndarray) -> tuple[np.ndarray, float]:
-    r"""(2 + R,) float32: the weights of popularity, of what was next after the last item, of what was soon after each;
-    and the factor ρ by which the chance of an item changes that is one of those before.
+    r"""The weights λ and the factor ρ of `unrolled.solved.follower.Follower` that make the training steps likeliest.
 
-    They are the most likely ones for the training steps, each predicted from the counts without itself. Where a row
-    is short, the weights of the items that it has are scaled to sum to 1:
+    λ, (2 + R,) float32, weighs popularity, what was next after the last item, and what was soon after each item before.
+    ρ multiplies the chance of an item that is one of those before. Each step is predicted from the counts without
+    itself. Where a row is short, the weights of the items that it has are scaled to sum to 1:
 
     .. math:: \max_\lambda \sum_s \Big(\log \sum_{c \in C_s} \lambda_c p_{sc} - \log \sum_{c \in C_s} \lambda_c\Big)
 

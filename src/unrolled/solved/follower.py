@@ -42,12 +42,14 @@ class Follower(SolvedModel):
         p_d(v \mid u) &= \frac{\max(n_d(u, v) - D_d, 0)}{\sum_w n_d(u, w)}
             + \frac{D_d\, |\{w : n_d(u, w) > 0\}|}{\sum_w n_d(u, w)}\, p(v)
 
-    of which the chances of :math:`u_1 \dots u_R` are then multiplied by ρ, and all divided by their sum.
     :math:`u_1` is the last item, :math:`n_d(u, v)` counts how often v came at most d steps after u, and p(v) is the
     popularity, :math:`(n_v + 1) / (n + V)`. Pairs at some distance are many more than neighbours, which helps where
     most items are rare. The discounts are :math:`D = (N_1 + 1) / (N_1 + 2 N_2 + 2)` for :math:`N_c` pairs that were
-    seen c times. ρ is low where what was bought is not bought again. It and the weights λ are the likeliest ones for
-    the training steps, each predicted without its own counts. The outputs are the logarithms of p.
+    seen c times. Of a row with fewer items the weights that it has are scaled to sum to 1.
+
+    The chances of :math:`u_1 \dots u_R` themselves are then multiplied by ρ, and all are divided by their sum: ρ is low
+    where what was bought is not bought again. ρ and the weights λ are the likeliest ones for the training steps, each
+    predicted without its own counts. The outputs are the logarithms of p.
 
     What it shows: how much can be predicted from which items go together, with simple database queries. A model of
     whole histories has to beat it, or their order adds nothing.
