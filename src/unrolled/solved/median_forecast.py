@@ -1,4 +1,4 @@
-"""The mean of several solved forecasts, which is hard to beat where a series is short.
+"""The median of several solved forecasts, which is hard to beat where a series is short.
 
 Axes: B rows, H horizon, C channels, Q numbers of each value.
 """
@@ -20,24 +20,25 @@ from unrolled.state import State
 from unrolled.tasks.forecast import Forecast
 from unrolled.tasks.task import Task
 
-__all__ = ["MeanForecast"]
+__all__ = ["MedianForecast"]
 
 _MOST = 50_000  # values of training: with more of them the best of the parts can be told apart
 
 
-class MeanForecast(SolvedModel):
-    r"""The mean of exponential smoothing, Theta, seasonal ARIMA and the linear window.
+class MedianForecast(SolvedModel):
+    r"""The median of exponential smoothing, Theta, seasonal ARIMA and the linear window.
 
-    .. math:: \hat y_{t+h} = \frac14 \sum_{k=1}^4 \hat y^{(k)}_{t+h}
+    .. math:: \hat y_{t+h} = \operatorname{median}_k \hat y^{(k)}_{t+h}, \qquad k = 1 \dots 4
 
-    Each part errs in its own way, so their mean errs less than most of them, and which of them will be best is hard to
-    tell from a short past. Quantiles are averaged too.
+    Each part errs in its own way, so their median errs less than most of them, and which of them will be best is hard
+    to tell from a short past. Unlike a mean it is not moved by one part that is far off. Of an even number it is the
+    mean of the middle two. Quantiles are treated alike.
 
     Cost: that of its parts.
 
     References:
         Bates and Granger, The Combination of Forecasts, 1969. https://doi.org/10.1057/jors.1969.103
-        Makridakis, Spiliotis and Assimakopoulos, the M4 competition, 2020. https://doi.org/10.1016/j.ijforecast.2019.04.014
+        Petropoulos and Svetunkov, medians of four forecasts, 2020. https://doi.org/10.1016/j.ijforecast.2019.01.006
     """
 
     class Options(Part):
@@ -45,11 +46,11 @@ class MeanForecast(SolvedModel):
 
         parts: dict[str, dict[str, Any]] = Field(default_factory=dict)
 
-    name = "mean of four forecasts"
+    name = "median of four forecasts"
     starts = True
     built_of = ("arima", "ets", "linear_window", "theta")
 
-    def __init__(self, task: Task, options: MeanForecast.Options) -> None:
+    def __init__(self, task: Task, options: MedianForecast.Options) -> None:
         super().__init__(task, options)
         made = {name: _member(name)(task, _member(name).Options(**own)) for name, own in options.parts.items()}
         self.parts = nn.ModuleDict(made)
@@ -59,10 +60,10 @@ class MeanForecast(SolvedModel):
         """True for forecasts of little data by more than one of the parts."""
         if not isinstance(task, Forecast) or train.steps().sum() * len(task.channels) > _MOST:
             return False
-        return sum(_member(name).applies(task, train) for name in MeanForecast.built_of) > 1
+        return sum(_member(name).applies(task, train) for name in MedianForecast.built_of) > 1
 
     @classmethod
-    def solve(cls, task: Task, train: Examples, options: MeanForecast.Options, seed: int) -> Self:
+    def solve(cls, task: Task, train: Examples, options: MedianForecast.Options, seed: int) -> Self:
         """Solve each part."""
         able = {name: _member(name) for name in cls.built_of if _member(name).applies(task, train)}
         solved = {name: member.solve(task, train, member.Options(), seed) for name, member in able.items()}
@@ -81,13 +82,13 @@ class MeanForecast(SolvedModel):
         return tuple(part.initial_state(batch) for part in self._each())
 
     def run(self, batch: Batch, state: State = None) -> tuple[Tensor, State]:
-        """(B, H·C·Q), the mean outputs after the last step of each row."""
+        """(B, H·C·Q), the median outputs after the last step of each row."""
         before = self.initial_state(len(batch.lengths)) if state is None else state
-        return _mean([part.run(batch, own) for part, own in zip(self._each(), before, strict=True)])
+        return _median([part.run(batch, own) for part, own in zip(self._each(), before, strict=True)])
 
     def step(self, inputs: dict[str, Tensor], state: State) -> tuple[Tensor, State]:
-        """(B, H·C·Q), the mean outputs after one more step of each row."""
-        return _mean([part.step(inputs, own) for part, own in zip(self._each(), state, strict=True)])
+        """(B, H·C·Q), the median outputs after one more step of each row."""
+        return _median([part.step(inputs, own) for part, own in zip(self._each(), state, strict=True)])
 
     def _each(self) -> list[Any]:
         return list(self.parts.values())
@@ -98,8 +99,8 @@ def _member(name: str) -> type[SolvedModel]:
     return found
 
 
-def _mean(found: list[tuple[Tensor, State]]) -> tuple[Tensor, State]:
-    return torch.stack([outputs for outputs, _ in found]).mean(0), tuple(state for _, state in found)
+def _median(found: list[tuple[Tensor, State]]) -> tuple[Tensor, State]:
+    return torch.stack([outputs for outputs, _ in found]).quantile(0.5, 0), tuple(state for _, state in found)
 
 
-MEMBER = MeanForecast
+MEMBER = MedianForecast
