@@ -30,7 +30,7 @@ def main():
 
 
 def rows(path, target):
-    with open(path, encoding="utf-8", newline="") as lines:  # some reviews hold line separators of other kinds
+    with Path(path).open(encoding="utf-8", newline="") as lines:  # some reviews hold line separators of other kinds
         listed = [json.loads(line) for line in lines] if path.endswith(".jsonl") else list(csv.DictReader(lines))
     text = next(name for name in listed[0] if name != target)
     return [(" ".join(row[text].split()), row[target]) for row in listed]
