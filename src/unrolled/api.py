@@ -191,7 +191,7 @@ def memory(trained: Trained, data: Any, *, lags: int | None = None) -> Horizon:
         DataError: the data cannot be read, or no row has two steps.
         UsageError: the model reads no steps, or ``lags`` is below 2.
     """
-    if trained.network.writes:
+    if trained.network.writes and trained.network.layer is not None:
         raise UsageError("memory only works with a single network; this model is an encoder–decoder")
     examples = trained.encode(trained.read(data), target=True)
     batches, reached = asked_of(trained.task, examples, lags)

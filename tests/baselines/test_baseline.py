@@ -9,14 +9,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from baselines.conftest import ragged
 from samples import ours
 
 from unrolled.baselines import baseline
 from unrolled.baselines.baseline import BASELINES, fit_baselines, score_baselines
-from unrolled.batch import Discrete
 from unrolled.data.examples.examples import Examples
-from unrolled.data.forms.unaligned import Unaligned
 from unrolled.metrics.scoring import scores
 
 Make = Callable[..., Examples]
@@ -33,9 +30,6 @@ def splits(tokens: Make, tagged: Make, texts: Make, table: Make, series: Make) -
         "next numbers": series([numbers], 0),
         "tags": tagged(TEXT, TEXT, 3, 3),
         "label of a text": texts(TEXT, 3, [0, 1, 0, 1] * 5, 2),
-        "a sequence of its own": Examples(
-            {"x": ragged(TEXT)}, {"x": Discrete(3)}, ragged(TEXT), Discrete(3), Unaligned()
-        ),
     }
 
 
@@ -45,7 +39,6 @@ WANTED: dict[str, tuple[set[str], set[str]]] = {
     "next numbers": ({"hmm"}, {"mse_scaled", "mae_scaled"}),
     "tags": ({"hmm"}, {"loss_nats_per_step", "accuracy", "macro_f1"}),
     "label of a text": ({"hmm"}, {"loss_nats_per_label", "accuracy", "macro_f1"}),
-    "a sequence of its own": ({"commonest answer", "nearest question"}, {"token_error_rate", "exact_match"}),
 }
 
 

@@ -9,6 +9,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import cache
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,7 @@ from torch import Tensor
 from unrolled.batch import Batch, Continuous
 from unrolled.data.batches.loader import Loader
 from unrolled.layers.item_outputs import ItemOutputs
+from unrolled.models.encoder_decoder import Written
 from unrolled.solved.solved_model import SOLVED, SolvedModel
 from unrolled.state import State
 from unrolled.tasks.task import Task
@@ -117,13 +119,17 @@ def _timed(name: str, batch: Batch) -> list[str]:
 def _steps(name: str, batch: Batch, begin: int, end: int) -> Batch:
     inputs = {one: batch.inputs[one][:, begin:end] for one in _timed(name, batch)}
     lengths = (batch.lengths - begin).clamp(0, end - begin)
-    return Batch({**batch.inputs, **inputs}, lengths, batch.rows, scale=batch.scale)
+    return replace(batch, inputs={**batch.inputs, **inputs}, lengths=lengths)
 
 
 def _row(name: str, batch: Batch, row: int) -> Batch:
     inputs = {one: tensor[row : row + 1] for one, tensor in batch.inputs.items()}
     scale = None if batch.scale is None else batch.scale[row : row + 1]
     alone = Batch(inputs, batch.lengths[row : row + 1], batch.rows[row : row + 1], scale=scale)
+    if _asked(name)[0].coder.form.writes:
+        assert batch.target is not None and batch.target_lengths is not None
+        sizes = batch.target_lengths[row : row + 1]
+        alone = replace(alone, target=batch.target[row : row + 1, : int(sizes)], target_lengths=sizes)
     return _steps(name, alone, 0, int(batch.lengths[row]))
 
 
@@ -151,8 +157,14 @@ def _run(model: SolvedModel, batch: Batch, state: State) -> tuple[Tensor, State]
             dense = torch.zeros(*real.shape, found.size)
             dense[real] = found.at(slice(None), slice(steps)).at(real).scores()
             found = dense
+    return _tensor(found), after
+
+
+def _tensor(outputs: Any) -> Tensor:
+    """What a model that writes gives too: the scores of each symbol of the right answers."""
+    found = outputs.logits if isinstance(outputs, Written) else outputs
     assert isinstance(found, Tensor)
-    return found, after
+    return found
 
 
 @PAIRS
@@ -161,7 +173,7 @@ def test_it_answers_as_a_network_would(member: str, name: str) -> None:
     found = _outputs(_solved(member, name), batch)
     timed = bool(_timed(name, batch))
     with torch.no_grad():
-        expected = network_for(task, "gru" if timed else "mlp").eval().run(batch)[0]
+        expected = _tensor(network_for(task, "gru" if timed else "mlp").eval().run(batch)[0])
     assert found.shape == expected.shape and found.dtype == torch.float32
     assert found.isfinite().all()
 
@@ -245,6 +257,13 @@ def test_c2_padding_is_never_read(member: str, name: str) -> None:
 def test_c3_rows_do_not_influence_each_other(member: str, name: str) -> None:
     model, batch = _solved(member, name), _batch(name)
     together = _outputs(model, batch)
+    if model.writes:  # the symbols of all rows, one after another
+        assert batch.target_lengths is not None
+        ends = (batch.target_lengths - 1).cumsum(0).tolist()
+        parts = [together[begin:end] for begin, end in pairwise([0, *ends])]
+        for row in (0, len(parts) // 2, len(parts) - 1):
+            _close(_outputs(model, _row(name, batch, row)), parts[row])
+        return
     for row, expected in _some(together):
         alone = _outputs(model, _row(name, batch, row))[0]
         _close(alone, expected[: len(alone)] if expected.dim() == 2 else expected)

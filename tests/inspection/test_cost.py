@@ -33,4 +33,4 @@ def test_where_the_system_does_not_tell_there_is_no_number(monkeypatch: pytest.M
 def test_a_live_step_of_any_columns_takes_some_time() -> None:
     specs = {"word": Discrete(5), "value": Continuous(3)}
     network = Network(specs, model_config(name="gru", hidden=4), 2, pooled=False)
-    assert 0 < cost.push_seconds(network) < 1
+    assert 0 < cost.push_seconds(network, specs) < 1

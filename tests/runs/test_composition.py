@@ -13,7 +13,7 @@ from contracts.runs import same_run
 
 import unrolled as ur
 from unrolled.cli.main import main
-from unrolled.errors import UsageError
+from unrolled.errors import ModelError, UsageError
 from unrolled.metrics.metric import cost
 from unrolled.runs import fit as runs_fit
 from unrolled.runs.composition import solved_again
@@ -41,6 +41,13 @@ def letters(tmp_path_factory: pytest.TempPathFactory) -> Trained:
     return ur.fit(LETTERS, out=tmp_path_factory.mktemp("letters") / "run", **NEXT)
 
 
+@pytest.fixture(scope="module")
+def mixed(tmp_path_factory: pytest.TempPathFactory) -> Trained:
+    """The same words after training: network and n-grams know more together."""
+    more = {"steps": 60, "hidden": 16, "lr": 0.02}
+    return ur.fit(LETTERS, out=tmp_path_factory.mktemp("mixed") / "run", **NEXT | more)
+
+
 def chosen(model: Trained, field: str) -> list[Any]:
     return [choice.value for choice in model.config.plan if choice.field == field]
 
@@ -53,7 +60,6 @@ def test_a_network_starts_from_the_best_on_validation(forecast: Trained) -> None
     best = min(able, key=lambda name: (cost(measure, able[name]), name))
     assert (forecast.config.model.start, chosen(forecast, "start")) == (best, [best])
     assert cost(measure, forecast.metrics["valid"][measure]) <= cost(measure, able[best]) + 1e-6
-    assert "from" in forecast.network.title
 
 
 def test_a_mixture_over_items_is_one_model(tmp_path: Path) -> None:
@@ -80,10 +86,126 @@ def test_a_network_never_starts_from_what_memorises(letters: Trained) -> None:
     assert letters.config.model.start is None
 
 
-def test_a_network_that_knows_less_is_mixed(letters: Trained) -> None:
-    assert letters.config.model.blend[0] == "ngram" == chosen(letters, "blend")[0]
-    measure = letters.task.chooses
-    assert letters.metrics["valid"][measure] <= letters.baselines["valid"]["5-gram"][measure] + 1e-6
+def test_a_network_that_knows_less_is_mixed(mixed: Trained) -> None:
+    assert mixed.config.model.blend[0] == "ngram" == chosen(mixed, "blend")[0]
+    measure = mixed.task.chooses
+    assert mixed.metrics["valid"][measure] <= mixed.baselines["valid"]["5-gram"][measure] + 1e-6
+
+
+def test_a_network_that_knows_nothing_more_is_left_out(letters: Trained, forecast: Trained) -> None:
+    """One is mixed in with a share of 1, the other is what the network started from."""
+    start = forecast.config.model.start
+    assert (letters.config.model.only, letters.config.model.blend) == ("ngram", ())
+    assert (forecast.config.model.only, forecast.config.model.blend) == (start, ())
+    assert (chosen(letters, "only"), chosen(forecast, "only")) == (["ngram"], [start])
+    for model in (letters, forecast):
+        assert isinstance(model.network, SolvedModel) and not list(model.network.parameters())
+        measure = model.task.chooses
+        assert model.metrics["valid"][measure] == model.baselines["valid"][model.network.title][measure]
+        assert "steps of a network did not better it" in " ".join(model.sentences("valid"))
+        assert type(ur.load(model.folder).network) is type(model.network)
+
+
+@pytest.mark.parametrize("options", [{"only": "none"}, {"model": "gru"}, {"plan": "fixed"}])
+def test_a_network_that_was_asked_for_stays(options: dict[str, Any], tmp_path: Path) -> None:
+    model = ur.fit(LETTERS, out=tmp_path / "run", **NEXT, **options)
+    assert model.config.model.alone is None and model.network.layer is not None
+    assert chosen(model, "only") == []
+
+
+@pytest.mark.parametrize(
+    ("data", "options", "names"),
+    [
+        (WAVE, {"horizon": 3}, ["theta"]),
+        (LETTERS, {"tokens": "characters"}, ["ngram", "unigram"]),
+        (
+            {"words": [t.split() for t in TEXTS], "tag": [t.split() for t in TEXTS]},
+            {"target": "tag"},
+            ["word_features"],
+        ),
+        ({"text": TEXTS, "first": [t[0] for t in TEXTS]}, {"target": "first"}, ["majority", "ngrams_of_text"]),
+    ],
+)
+def test_a_solved_model_is_a_run_without_training(
+    data: Any, options: dict[str, Any], names: list[str], tmp_path: Path
+) -> None:
+    for name in names:
+        seen: list[Any] = []
+        given = {"only": name, "device": "cpu", "quiet": True, **options}
+        model = ur.fit(data, out=tmp_path / name, hooks=(seen.append,), **given)
+        assert {event["kind"] for event in seen} == {"valid_final"}
+        assert model.network.title == SOLVED.get(name).name and chosen(model, "only") == []
+        measure = model.task.chooses
+        assert model.metrics["valid"][measure] == model.baselines["valid"][model.network.title][measure]
+        again = ur.load(tmp_path / name)
+        assert (again.config, again.metrics) == (model.config, model.metrics)
+        assert again.predict(data).equals(model.predict(data))
+        assert again.evaluate(data) == model.evaluate(data)
+        assert SOLVED.get(name).name in str(again.describe())
+        card = (tmp_path / name / "README.md").read_text()
+        assert "Solved with" in card and "Gradients" not in card
+
+
+def test_a_solved_model_learns_the_validation_data_and_streams(tmp_path: Path) -> None:
+    given = {"only": "last_value", "device": "cpu", "quiet": True, "horizon": 2}
+    weights = [
+        ur.fit(WAVE, out=tmp_path / refit, refit=refit, **given).network.get_buffer("mean") for refit in ("no", "yes")
+    ]
+    values = torch.tensor(WAVE["load"])
+    assert weights[0].item() == pytest.approx(0, abs=1e-6) and weights[1].item() != weights[0].item()
+    live, snapshot = ur.load(tmp_path / "yes").stream(), None
+    for value in values.tolist():
+        live = ur.load(tmp_path / "yes").stream(snapshot)
+        found = live.push({"load": value})
+        snapshot = live.snapshot()
+    assert found["load_predicted"] == pytest.approx([values[-1].item()] * 2, abs=1e-5)
+
+
+def test_solved_models_are_mixed_without_a_network(tmp_path: Path) -> None:
+    given = {"only": "theta", "blend": ["last_value"], "horizon": 2, "device": "cpu", "quiet": True}
+    model = ur.fit(WAVE, out=tmp_path / "run", **given)
+    assert model.network.title == "theta and last value" and not list(model.network.parameters())
+    again = ur.load(tmp_path / "run")
+    assert again.predict(WAVE).equals(model.predict(WAVE))
+    live = again.stream()
+    for value in WAVE["load"]:
+        found = live.push({"load": value})
+    assert found["load_predicted"] == pytest.approx(again.predict(WAVE)["load_predicted"][0].as_py(), abs=1e-4)
+    with pytest.raises(UsageError, match="memory only works with a network; this model is the theta and last value"):
+        ur.memory(again, WAVE)
+
+
+def test_what_only_a_network_can_is_refused(letters: Trained, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="memory only works with a network; this model is the 5-gram, which is solved"):
+        ur.memory(letters, LETTERS)
+    with pytest.raises(
+        UsageError, match="is the 5-gram, which is solved: train that run with only none to keep its network"
+    ):
+        ur.fit(LETTERS, init_from=str(letters.folder), out=tmp_path / "run", steps=1)
+    for option, value in {"hidden": 3, "steps": 2, "start": "ngram", "init_from": str(letters.folder)}.items():
+        with pytest.raises(UsageError, match=f"{option} is about a network, and only ngram is a model without one"):
+            ur.fit(LETTERS, only="ngram", out=tmp_path / "run", **{option: value})
+
+
+def test_a_solved_model_continues_a_text(letters: Trained) -> None:
+    text = "".join(ur.load(letters.folder).generate("ab c", length=30, temperature=0.1))
+    assert text.startswith("d ") and {*text.split()[1:-1]} <= {*_words}
+
+
+def test_a_solved_run_is_resumed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    given = {"only": "ets", "horizon": 3, "device": "cpu", "quiet": True}
+
+    def stop(*arguments: Any, **named: Any) -> Any:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(runs_fit, "judge", stop)
+        ur.fit(WAVE, out=tmp_path / "run", **given)
+    with pytest.raises(ModelError, match="has no weights yet"):
+        ur.load(tmp_path / "run")
+    again = ur.fit(WAVE, out=tmp_path / "run", resume=True)
+    assert again.network.title == "exponential smoothing"
+    assert ur.fit(WAVE, out=tmp_path / "run", resume=True).metrics == again.metrics
 
 
 def test_nothing_is_mixed_where_it_does_not_help(tmp_path: Path) -> None:
@@ -102,6 +224,7 @@ def test_nothing_is_mixed_where_it_does_not_help(tmp_path: Path) -> None:
         ({"plan": "fixed"}, None, ()),
         ({"plan": "fixed", "start": "ets", "blend": ["theta"]}, "ets", ("theta",)),
         ({"start": "ets", "valid": 0}, "ets", ()),
+        ({"only": "none"}, "arima", ()),
     ],
 )
 def test_what_a_user_asks_for_is_taken(
@@ -121,6 +244,7 @@ def test_what_a_user_asks_for_is_taken(
     [
         ({"start": "etc"}, r"there is no solved model 'etc'\. Did you mean 'ets'\?"),
         ({"blend": ["etc"]}, r"there is no solved model 'etc'\. Did you mean 'ets'\?"),
+        ({"only": "etc"}, r"there is no solved model 'etc'\. Did you mean 'ets'\?"),
         ({"start": "rocket"}, "the solved model 'rocket' cannot answer the task 'forecast' on this data"),
         ({"blend": ["rocket"]}, "the solved model 'rocket' cannot answer the task 'forecast' on this data"),
         ({"blend": ["ets"], "valid": 0}, "blend ets: its share is chosen on validation data, and there is none"),
@@ -129,7 +253,8 @@ def test_what_a_user_asks_for_is_taken(
 def test_what_cannot_be_is_refused_before_training(options: dict[str, Any], message: str, tmp_path: Path) -> None:
     seen: list[Any] = []
     with pytest.raises(UsageError, match=message):
-        ur.fit(WAVE, out=tmp_path / "run", hooks=(seen.append,), **AHEAD, **options)
+        small = {"horizon": 3, "device": "cpu"} if "only" in options else AHEAD
+        ur.fit(WAVE, out=tmp_path / "run", hooks=(seen.append,), **small, **options)
     assert seen == [] and not (tmp_path / "run").exists()
 
 
@@ -152,8 +277,8 @@ def test_what_cannot_stream_is_left_out_of_a_live_model(tmp_path: Path) -> None:
     model.stream().push({"wave": 0.5})
 
 
-def test_a_mixture_is_kept_with_the_run_and_streams_as_it_predicts(letters: Trained) -> None:
-    again = ur.load(letters.folder)
+def test_a_mixture_is_kept_with_the_run_and_streams_as_it_predicts(mixed: Trained) -> None:
+    letters, again = mixed, ur.load(mixed.folder)
     assert again.network.title == letters.network.title
     assert again.metrics == letters.metrics
     row = {"text": TEXTS[0]}
@@ -178,7 +303,7 @@ def test_a_forecast_from_a_solved_model_streams_as_it_predicts(forecast: Trained
 
 def test_what_does_not_apply_to_more_data_stays_as_it_is(forecast: Trained) -> None:
     before = {name: weights.clone() for name, weights in forecast.network.state_dict().items()}
-    assert solved_again(forecast.config, forecast.network, {}) == forecast.config
+    assert solved_again(forecast.config, forecast.network, {}) == (forecast.config, forecast.network)
     assert all(torch.equal(weights, before[name]) for name, weights in forecast.network.state_dict().items())
 
 

@@ -69,7 +69,7 @@ def begun(tmp_path: Path, source: Any, **options: Any) -> Path:
 
 def test_a_run_that_began_with_another_goes_on_though_it_had_no_checkpoint(tmp_path: Path) -> None:
     given: dict[str, Any] = {"target": "label", "kinds": {"text": "tokens", "label": "category"}}
-    ur.fit(LABELLED, out=tmp_path / "first", vocabulary=8, steps=1, hidden=3, **given)
+    ur.fit(LABELLED, out=tmp_path / "first", vocabulary=8, steps=1, hidden=3, only="none", **given)
     small: dict[str, Any] = {"init_from": str(tmp_path / "first"), "steps": 8, "checkpoint_every": "1000"}
     run = begun(tmp_path, LABELLED, hidden=None, **small, **given)
     trained = ur.fit(LABELLED, out=run, resume=True)

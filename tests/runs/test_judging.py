@@ -16,7 +16,8 @@ def noisy(rows: int, share: float, seed: int = 0) -> dict[str, list[object]]:
 
 
 def test_as_good_as_a_baseline_that_knows_as_much(tmp_path: Path) -> None:
-    model = unrolled.fit(noisy(400, 0.1), target="mood", steps=60, hidden=16, lr=0.01, valid=0.25, out=tmp_path / "run")
+    asked = {"steps": 60, "hidden": 16, "lr": 0.01, "valid": 0.25, "only": "none"}
+    model = unrolled.fit(noisy(400, 0.1), target="mood", out=tmp_path / "run", **asked)
     verdict = model.findings.verdicts["valid"]
     assert (verdict.measure, verdict.outcome) == ("macro_f1", "as good")
     assert verdict.error is not None and verdict.error < 0.1

@@ -25,6 +25,10 @@ def without_choosing(config: RunConfig) -> dict[str, Any]:
     """What decides a run."""
     parts = config.model_dump(include={"data", "task", "model", "training"}, mode="json")
     del parts["training"]["plan"]
+    if config.model.alone is not None:  # how the network was that was left out does not matter
+        own = {key: values for key, values in config.model.own.items() if key.startswith("solved.")}
+        parts["model"] = {"only": config.model.only, "blend": config.model.blend, "own": own}
+        parts["training"] = {"batch": config.training.batch, "seed": config.training.seed}
     for own in parts["data"]["own"].values():
         own.pop("letters", None)  # the encodings hold whether they are read
     return parts

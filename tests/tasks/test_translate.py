@@ -58,7 +58,7 @@ def written(question: Translate, rows: Batch, logits: Tensor | None) -> Written:
     specs = {name: encoding.spec for name, encoding in question.coder.inputs.items()}
     model = _Fixed(specs, model_config(name="gru", hidden=4), question.outputs)
     model.longest.fill_(5)
-    return Written(logits, SearchStart(model, model.read(rows.inputs, rows.lengths), 5))
+    return Written(logits, SearchStart(model.step, model.read(rows.inputs, rows.lengths), 5))
 
 
 def test_the_first_bias_is_of_what_is_to_be_written() -> None:

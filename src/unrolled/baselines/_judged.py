@@ -5,7 +5,6 @@ Axes: Q questions, W channels.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
@@ -23,13 +22,11 @@ from unrolled.metrics.judged import (
     CodeLength,
     Nats,
     NextValues,
-    TokenSequences,
 )
 
 __all__ = [
     "judged_labels",
     "judged_next",
-    "judged_sequences",
     "judged_tags",
     "judged_tokens",
 ]
@@ -78,11 +75,6 @@ def judged_next(answer: np.ndarray, right: np.ndarray) -> NextValues:
     """Predictions of the next vector: ``answer`` broadcasts to the shape of ``right``, (Q, W)."""
     wanted = torch.tensor(right)
     return NextValues(torch.tensor(answer).expand_as(wanted), wanted)
-
-
-def judged_sequences(written: Sequence[list[int]], right: Sequence[list[int]], part: Examples) -> Answers:
-    """Predictions of one sequence per row of ``part``, and if they are texts, of a text."""
-    return (TokenSequences(written, right), *part.texts(written, right))
 
 
 def _nats(name: str, nats: np.ndarray) -> Nats:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from unrolled.batch import Discrete, Spec, Spelled, letters_of
 from unrolled.inspection.drawing import Answers, draw
@@ -31,10 +31,10 @@ class Description:
     Attributes:
         title: the model and the task.
         columns: input column -> its content; the target is under ``-> name``.
-        weights: name of a parameter -> its shape.
-        parameters: the number of trained values.
+        weights: name of a parameter -> its shape; without a network, those that were solved.
+        parameters: the number of trained values, or without a network of solved ones.
         multiply_adds_per_step: for one step of one row, in both directions if there are two. The head is counted at
-            every step, even if it runs only once per row.
+            every step, even if it runs only once per row. ``None`` without a network: what is solved differs too much.
         multiply_adds_per_step_seen: further multiply-adds per step that attention looks back at.
         state_bytes: the size of a stream's state before its first step; ``None`` if the model cannot stream.
         state_bytes_per_step: the growth of the state per step; 0 without attention.
@@ -47,7 +47,7 @@ class Description:
     columns: dict[str, str]
     weights: dict[str, list[int]]
     parameters: int
-    multiply_adds_per_step: int
+    multiply_adds_per_step: int | None
     multiply_adds_per_step_seen: int
     state_bytes: int | None
     state_bytes_per_step: int
@@ -57,14 +57,16 @@ class Description:
 
     def __str__(self) -> str:
         column = max(len(name) for name in self.columns)
-        weight = max(len(name) for name in self.weights)
+        weight = max((len(name) for name in self.weights), default=0)
         state = "none: the model needs the whole row before it answers, so it cannot stream"
         if self.state_bytes is not None:
             state = f"{self.state_bytes:,} bytes per stream, at any length"
             if self.state_bytes_per_step:
                 until = "" if self.attention_window is None else f" for the last {self.attention_window:,} steps"
                 state = f"{self.state_bytes:,} bytes per stream, and {self.state_bytes_per_step:,} per step{until}"
-        cost = f"{self.multiply_adds_per_step:,} multiply-adds"
+        cost = "not counted: the model is solved"
+        if self.multiply_adds_per_step is not None:
+            cost = f"{self.multiply_adds_per_step:,} multiply-adds"
         if self.multiply_adds_per_step_seen:
             cost += f", and {self.multiply_adds_per_step_seen:,} per step that it looks back at"
         if self.multiply_adds_per_side_step:
@@ -98,13 +100,14 @@ def describe(task: Task, network: Model) -> Description:
     columns[f"-> {coder.target}"] = coder.form.asks if coder.continues else coder.answer.report()
     attentions = [module for module in network.modules() if isinstance(module, SelfAttention)]
     live = network if network.cannot_stream is None else None
+    weights: dict[str, Tensor] = {**dict(network.named_parameters())} or dict(network.named_buffers())
     beside = sum(_multiply_adds(module) for module in network.modules() if isinstance(module, Sides))
     return Description(
         title=f"{network.title} for {task.name}",
         columns=columns,
-        weights={name: list(tensor.shape) for name, tensor in network.named_parameters()},
-        parameters=sum(p.numel() for p in network.parameters()),
-        multiply_adds_per_step=_multiply_adds(network) - beside,
+        weights={name: list(tensor.shape) for name, tensor in weights.items()},
+        parameters=sum(tensor.numel() for tensor in weights.values()),
+        multiply_adds_per_step=None if network.layer is None else _multiply_adds(network) - beside,
         multiply_adds_per_step_seen=sum(2 * attention.width for attention in attentions),
         state_bytes=_bytes(live.initial_state(1)) if live else None,
         state_bytes_per_step=_growth(live) if live else 0,
@@ -125,6 +128,8 @@ def describe_spec(spec: Spec) -> str:
 
 def _drawing(task: Task, network: Model) -> str:
     drawing = draw(network.sketch(), _answers(task), task.coder.horizon)
+    if network.layer is None:
+        return drawing
     sizes = f"{network.layer.input_size} numbers per step → {network.layer.output_size} → {task.outputs} outputs"
     return f"{drawing}\n\n{sizes}; the weights are the same at every step"
 
@@ -146,6 +151,8 @@ def _multiply_adds(network: nn.Module) -> int:
 
 def _growth(network: Model) -> int:
     """The bytes by which the state grows in one step; 0 for models without attention."""
+    if network.layer is None:
+        return 0
     like = next(network.parameters())
     first = network.layer.initial_state(1, like)
     with torch.no_grad():

@@ -106,11 +106,13 @@ def memory_horizon(network: Model, batches: Iterable[Asked], lags: int) -> Horiz
         lags: K ≥ 2, the largest number of lags; shorter rows contribute only the lags that they have.
 
     Raises:
-        UsageError: ``lags`` below 2, or the input has no time axis.
+        UsageError: ``lags`` below 2, or the model has no gradient, or the input no time axis.
         DataError: no row has two steps.
     """
     if lags < 2:
         raise UsageError(f"{named('lags')} must be at least 2, got {lags}")
+    if network.columns is None:
+        raise UsageError(f"memory only works with a network; this model is the {network.title}, which is solved")
     if not network.columns.timed:
         raise UsageError("this model reads only one step per row, so it has no memory to measure")
     total, count, answers = torch.zeros(lags, dtype=torch.float64), torch.zeros(lags, dtype=torch.float64), 0
@@ -173,6 +175,7 @@ def _norms(network: Model, asked: Asked) -> Tensor:
         leaves.append(output.detach().requires_grad_())
         return leaves[-1]
 
+    assert network.columns is not None
     timed = [e for e, spec in zip(network.columns.embeddings, network.columns.specs.values(), strict=True) if spec.time]
     hooks = [embedding.register_forward_hook(cut) for embedding in timed]
     try:

@@ -220,9 +220,12 @@ class _Climb:
             seconds=time.monotonic() - self.started,
             microseconds=trained * 1e6,
             peak_bytes=None if peak is None or resident is None else max(0, peak - resident),
-            push_microseconds=cost.push_seconds(self.network) * 1e6 if self.network.causal else None,
+            push_microseconds=self._push_seconds() * 1e6 if self.network.causal else None,
             rungs=tuple(self.rungs),
         )
+
+    def _push_seconds(self) -> float:
+        return cost.push_seconds(self.network, self.network.columns.specs)
 
     def _train(self) -> None:
         began = time.perf_counter()

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from unrolled.config import PartOfRun, option
 
-__all__ = ["ModelConfig"]
+__all__ = ["NONE", "ModelConfig"]
+
+NONE = "none"  # the value of an option that leaves a solved model out
 
 
 class ModelConfig(PartOfRun):
@@ -49,6 +51,12 @@ class ModelConfig(PartOfRun):
         "Solved models to mix the answers with at the end; or none. Default: what helps on the validation data.",
         also=("ensemble", "stack", "mixture"),
     )
+    only: str | None = option(
+        None,
+        "Solved model to use without a network, which is then not trained; or none, to keep the network in any case. "
+        "Default: a solved model that the network does not better on the validation data.",
+        also=("solved", "closed_form", "classical", "baseline_only"),
+    )
     embedding: int | None = option(
         None,
         "Embedding size of a token or label; 0 for one-hot. Default: depends on the vocabulary size.",
@@ -56,3 +64,19 @@ class ModelConfig(PartOfRun):
         le=65_536,
         also=("embedding_dim", "embedding_size", "embed_dim", "embeddings", "output_dim"),
     )
+
+    @property
+    def alone(self) -> str | None:
+        """The solved model that stands where a network would; ``None`` if a network does."""
+        return None if self.only == NONE else self.only
+
+    @property
+    def origin(self) -> str | None:
+        """The solved model that the network starts from; ``None`` if it starts from none."""
+        return None if self.start == NONE or self.alone is not None else self.start
+
+    @property
+    def solved(self) -> tuple[str, ...]:
+        """The names of the solved models in the whole model: the one at its base, and those mixed in, in order."""
+        base = self.alone or self.origin
+        return (*(() if base is None else (base,)), *(name for name in self.blend if name != NONE))

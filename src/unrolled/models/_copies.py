@@ -33,7 +33,7 @@ class Copies:
 
     def on(self, device: str) -> Model:
         """The network on ``device``: the original if it is there, otherwise a copy in the same mode."""
-        if next(self._network.parameters()).device.type == device:
+        if self._network.device.type == device:
             return self._network
         self._forget_changed()
         if device not in self._elsewhere:

@@ -71,12 +71,12 @@ class Combined(Model):
             weights.requires_grad_(False)
 
     @property
-    def columns(self) -> InputEmbedding:  # type: ignore[override]  # an attribute would save its weights twice
+    def columns(self) -> InputEmbedding | None:  # type: ignore[override]  # an attribute would save its weights twice
         """That of the network."""
         return self.network.columns
 
     @property
-    def layer(self) -> Layer:  # type: ignore[override]
+    def layer(self) -> Layer | None:  # type: ignore[override]
         """That of the network."""
         return self.network.layer
 

@@ -6,9 +6,9 @@ V symbols.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -20,6 +20,7 @@ from unrolled.layers.config import ModelConfig
 from unrolled.layers.embed import Embedding
 from unrolled.layers.factory import build_layer, embedding_gain, model_names
 from unrolled.layers.inputs import InputEmbedding
+from unrolled.layers.layer import Layer
 from unrolled.layers.lengths import real_steps, zero_padding
 from unrolled.layers.pooling import Pooling
 from unrolled.layers.tied import TiedHead
@@ -46,19 +47,19 @@ class SearchStart:
     """The start of a search for the answers of a batch that has been read.
 
     Attributes:
-        model: the model whose ``step`` writes.
+        step: writes: the last symbol of each row and the state -> the scores of the next one, and the state after.
         state: the state before the first symbol; a step with ``<begin>`` gives the scores of that symbol.
         longest: the most symbols that an answer had in training.
     """
 
-    model: EncoderDecoder
-    state: WriterState
+    step: Callable[[Tensor, Any], tuple[Tensor, Any]]
+    state: State
     longest: int
 
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """The output of an encoder–decoder for one batch.
+    """The output of a model that writes, for one batch.
 
     Attributes:
         logits: (N, V), row by row, the scores of each real symbol of the target except the first, ``<begin>``;
@@ -161,6 +162,8 @@ class EncoderDecoder(Model):
             also=("teacher_forcing_ratio", "teacher_forcing", "sampling_probability"),
         )
 
+    columns: InputEmbedding
+    layer: Layer
     causal = False
     writes = True
     cannot_stream = "this model reads each sequence whole before it writes its answer, so it cannot stream: use predict"
@@ -239,7 +242,7 @@ class EncoderDecoder(Model):
         if batch.target is not None:
             assert batch.target_lengths is not None
             logits = self.score(batch.target, batch.target_lengths, start)
-        return Written(logits, SearchStart(self, start, int(self.longest))), None
+        return Written(logits, SearchStart(self.step, start, int(self.longest))), None
 
     def read(self, inputs: Mapping[str, Tensor], lengths: Tensor) -> WriterState:
         """Read the source; return the state before the first symbol is written."""

@@ -6,8 +6,10 @@ Axes: B rows, O outputs.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from itertools import chain
 from typing import Any, Literal, NamedTuple, Protocol
 
+import torch
 from torch import Tensor, nn
 
 from unrolled.batch import Batch
@@ -48,8 +50,8 @@ class Model(nn.Module, ABC):
 
     Attributes:
         title: the model in a word or two.
-        columns: embeds the input columns.
-        layer: the layer that reads the embedded columns.
+        columns: embeds the input columns; ``None`` if there is no network.
+        layer: the layer that reads the embedded columns; ``None`` if there is no network.
         causal: no output depends on a later input.
         writes: the answer is a new sequence, written step by step.
         longest_read, longest_written: the longest input and answer, in steps; ``None``: no limit.
@@ -57,11 +59,16 @@ class Model(nn.Module, ABC):
     """
 
     title: str
-    columns: InputEmbedding
-    layer: Layer
+    columns: InputEmbedding | None
+    layer: Layer | None
     writes: bool
     longest_read: int | None
     longest_written: int | None
+
+    @property
+    def device(self) -> torch.device:
+        """Where its weights are, whether they were trained or solved."""
+        return next((one.device for one in chain(self.parameters(), self.buffers())), torch.device("cpu"))
 
     @property
     @abstractmethod

@@ -19,6 +19,7 @@ from unrolled.layers.embed import Embedding
 from unrolled.layers.factory import build_layer, embedding_gain
 from unrolled.layers.inputs import InputEmbedding
 from unrolled.layers.item_logits import LazyLogits
+from unrolled.layers.layer import Layer
 from unrolled.layers.pooling import Pooling
 from unrolled.layers.sampled_softmax import CandidateSampler
 from unrolled.layers.tied import TiedHead
@@ -99,6 +100,8 @@ class Network(Model):
             also=("tie_weights", "tie_word_embeddings", "tie_embeddings", "weight_tying"),
         )
 
+    columns: InputEmbedding
+    layer: Layer
     writes = False
     longest_written = None
 

@@ -113,6 +113,8 @@ def weigh(known: Reference, other: Model) -> Mixed | None:
     very many outputs, such as items, fewer steps are read: 2 800 for 24 000 items.
     """
     task = known.task
+    if task.mixing is None:
+        return None
     metrics = reporting(known.config.own, (task.chooses, task.watch))
     found = [_sums(known, group, other, metrics) for group in range(len(known.groups))]
     by_group = [one for one in found if one is not None]

@@ -52,6 +52,19 @@ def _plan(config: RunConfig) -> list[str]:
     return [*head, *rows, "", "To repeat the run without choosing:", "", f"    {repeated(config)}"]
 
 
+def _made(trained: Trained, progress: Progress) -> str:
+    """How the model came about, in a sentence or two."""
+    config = trained.config
+    with_ = f"with Unrolled (torch {torch.__version__}, {torch.get_num_threads()} threads)"
+    spent = f"{progress.step} steps in {progress.seconds:.0f} s"
+    if config.model.alone is None:
+        weights = sum(p.numel() for p in trained.network.parameters())
+        return f"Trained {with_}: {weights:,} weights, {spent}, seed {config.training.seed}."
+    numbers = sum(tensor.numel() for tensor in trained.network.buffers())
+    without = f" A network was trained too, for {spent}, and left out." if progress.step else ""
+    return f"Solved {with_}, without a network: {numbers:,} numbers, seed {config.training.seed}.{without}"
+
+
 def card(trained: Trained, progress: Progress, splits: tuple[str, ...]) -> str:
     """The text of the card: the model, its data, and its metrics compared with those of the baselines.
 
@@ -61,12 +74,10 @@ def card(trained: Trained, progress: Progress, splits: tuple[str, ...]) -> str:
         splits: how the data was split, in words.
     """
     config, task = trained.config, trained.task
-    weights = sum(p.numel() for p in trained.network.parameters())
     lines = [
         f"# {trained.network.title} for {task.name}",
         "",
-        f"Trained with Unrolled (torch {torch.__version__}, {torch.get_num_threads()} threads): {weights:,} weights, "
-        f"{progress.step} steps in {progress.seconds:.0f} s, seed {config.training.seed}.",
+        _made(trained, progress),
         *_initialised_from(config),
         "",
         "## Data",
@@ -83,11 +94,14 @@ def card(trained: Trained, progress: Progress, splits: tuple[str, ...]) -> str:
         lines += [f"On the {split} split, compared with baselines fitted on the same training data:", ""]
         lines += [*table(metrics, trained.baselines.get(split, {})), ""]
         lines += [line for sentence in trained.sentences(split) for line in (sentence, "")]
-    clipped = 100 * progress.clipped / max(progress.step, 1)
+    if config.model.alone is None:
+        clipped = 100 * progress.clipped / max(progress.step, 1)
+        lines += [
+            f"Gradients were clipped at norm {config.training.clip} in {clipped:.1f} % of the steps; "
+            f"{progress.skipped} steps were skipped because a loss or gradient was not finite.",
+            "",
+        ]
     lines += [
-        f"Gradients were clipped at norm {config.training.clip} in {clipped:.1f} % of the steps; "
-        f"{progress.skipped} steps were skipped because a loss or gradient was not finite.",
-        "",
         "## Use",
         "",
         f"    unrolled describe {trained.folder}",

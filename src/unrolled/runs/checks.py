@@ -57,6 +57,8 @@ def check_pieces(network: Model, task: Task, train: Examples, config: RunConfig)
         UsageError: a bidirectional model is to predict the next step; or a bidirectional model, a CRF, or attention
             without a window is to be trained on pieces.
     """
+    if network.layer is None or network.columns is None:
+        return  # nothing is trained
     steps, model = window(train, config.training), config.model.name
     why = f"these sequences are trained in pieces of {steps} steps ({named('bptt')} is set, or they are long)"
     if steps and not task.batching.in_pieces:

@@ -27,7 +27,7 @@ from unrolled.planning.rules.rule import Wishes, choices_for, others_for
 from unrolled.registry import Registry
 from unrolled.runs.config import RunConfig
 from unrolled.runs.opening import build
-from unrolled.runs.options import of_part, options_in
+from unrolled.runs.options import of_networks, of_part, options_in
 from unrolled.tasks.task import make_task
 from unrolled.training.bptt import TruncatedBPTT
 from unrolled.training.config import TrainingConfig
@@ -51,9 +51,12 @@ def choose(
         facts: about the data.
         coder, train: the training split and its encodings, for the time that a step takes.
     """
-    pace = Pace(config, coder, train)
-    wishes = Wishes(given, config.model.live, pace.passes)
-    choices = choices_for(facts, wishes)
+    if config.model.alone is None:
+        wishes = Wishes(given, config.model.live, Pace(config, coder, train).passes)
+        choices = choices_for(facts, wishes)
+    else:
+        wishes = Wishes(given, config.model.live)
+        choices = tuple(choice for choice in choices_for(facts, wishes) if not of_networks(choice.field))
     chosen = with_choices(config, {choice.field: choice.value for choice in choices}, coder.form.writes)
     return chosen.model_copy(update={"plan": tuple(choice for choice in choices if _took_effect(choice, chosen))})
 

@@ -84,8 +84,9 @@ def _check_unlearned(runs: Runs) -> None:
     """Refuse the validation split if a run has learned from it while its learning rate fell."""
     for name, trained in runs.items():
         if (steps := trained.findings.refit) is not None:
+            how = f", in its last {steps} steps" if steps else ""
             raise UsageError(
-                f"{name} learned from its validation data too, in its last {steps} steps, so that is no test of it: "
+                f"{name} learned from its validation data too{how}, so that is no test of it: "
                 f"train with {named('test')} or with {named('refit')} no, or give a file that none was trained on with "
                 f"{named('data')}"
             )

@@ -47,7 +47,7 @@ class Compared:
     difference_errors: dict[str, float] = field(default_factory=dict)
     weights: int = 0
     bytes: int = 0
-    multiply_adds_per_step: int = 0
+    multiply_adds_per_step: int | None = 0
     microseconds: float = 0.0
     streams: bool = True
     training_seconds: float | None = None
@@ -108,7 +108,8 @@ def _costs(one: Compared) -> list[str]:
     trained = "" if one.training_seconds is None else f"{one.training_seconds:.3g}"
     alone = f"{one.microseconds:.3g} a {'live step' if one.streams else 'row'}"
     size = f"{one.bytes / 1e3:,.1f}"
-    return [one.model, f"{one.weights:,}", size, f"{one.multiply_adds_per_step:,}", alone, trained]
+    step = "" if one.multiply_adds_per_step is None else f"{one.multiply_adds_per_step:,}"
+    return [one.model, f"{one.weights:,}", size, step, alone, trained]
 
 
 def _said(found: Comparison) -> Iterator[str]:

@@ -108,7 +108,11 @@ def _judged(trained: Trained, shared: Shared, name: str, device: str) -> _Judged
         raise UsageError(f"{shared.name} holds nothing that {name} can be judged on: give more or longer sequences")
     draws = redrawn(sums, config.own) if len(sums) >= _LEAST else []
     streams = trained.network.cannot_stream is None and not trained.task.coder.sides
-    seconds = push_seconds(trained.network) if streams else row_seconds(trained.network, task, examples, config)
+    seconds = (
+        push_seconds(trained.network, task.coder.specs)
+        if streams
+        else row_seconds(trained.network, task, examples, config)
+    )
     return _Judged(examples, groups, in_order(metrics), sums, draws, seconds * 1e6, streams)
 
 

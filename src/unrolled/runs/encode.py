@@ -148,7 +148,7 @@ def _letters(plan: RunPlan, coder: Preprocessor) -> tuple[Choice, ...]:
     """The choice to read letters, if a column of words has them and the user did not ask for them."""
     found = any(isinstance(one, Reusable) and one.settled.get("letters") for one in coder.inputs.values())
     reason = "rare and new words are read by their letters"
-    known = "letters" in plan.given or not found
+    known = "letters" in plan.given or plan.start is not None or not found  # those of another run are no choice
     return () if known else (Choice(field="letters", value=True, source="rule", reason=reason),)
 
 

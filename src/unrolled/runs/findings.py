@@ -18,8 +18,10 @@ class Findings:
     Attributes:
         verdicts: split -> how the model compares with its baselines.
         advice: what to try next, each in a sentence or two.
-        kept: the step whose weights validated best, and the last step; ``None`` if nothing was held out.
-        refit: the last steps, which learned from the validation split too; ``None`` if none did.
+        kept: the step whose weights validated best, and the last step; ``None`` if nothing was held out, or the model
+            has no network.
+        refit: the last steps, which learned from the validation split too; 0 if only solved models did, and ``None``
+            if nothing did.
     """
 
     verdicts: Mapping[str, Verdict] = field(default_factory=dict)
@@ -41,13 +43,15 @@ class Findings:
 
     def _kept(self) -> list[str]:
         if self.kept is None:
-            return []
+            learned = "The model learned from this split after these figures were taken"
+            return [] if self.refit is None else [f"{learned}, so it cannot be judged on it again."]
         best, last = self.kept
         if self.refit is None:
             return [f"The weights of step {best} of {last} were kept."]
+        how = f", in its last {self.refit} steps" if self.refit else ""
         return [
-            f"These are the figures of step {best} of {last}. After them the model learned from this split too, in its "
-            f"last {self.refit} steps, so it cannot be judged on it again."
+            f"These are the figures of step {best} of {last}. After them the model learned from this split too{how}, "
+            "so it cannot be judged on it again."
         ]
 
     def to_json(self) -> dict[str, Any]:

@@ -15,11 +15,11 @@ from unrolled.data.examples.examples import Examples
 from unrolled.errors import DataError, ModelError
 from unrolled.models.model import Model
 from unrolled.runs.checks import check_idle, check_pieces, check_positions
-from unrolled.runs.composition import blended, with_start, without_chance
+from unrolled.runs.composition import Composer, with_start
 from unrolled.runs.config import RunConfig
 from unrolled.runs.directory import alone, choose, claimed, keep_options
 from unrolled.runs.encode import Encoded, encode
-from unrolled.runs.opening import NONE, build, open_run
+from unrolled.runs.opening import build, open_run
 from unrolled.runs.outcome import judge, write
 from unrolled.runs.plan import RunPlan, Say, plan_from_options, plan_from_run
 from unrolled.runs.race import raced
@@ -33,6 +33,7 @@ from unrolled.training.checkpoint import Checkpoint
 from unrolled.training.device import device_for
 from unrolled.training.hooks import Hook, log_to, need_tensorboard, tensorboard_to
 from unrolled.training.plans import can_be_judged
+from unrolled.training.position import Progress
 from unrolled.training.schedule import Budget
 from unrolled.training.trainer import Trainer
 
@@ -129,18 +130,17 @@ def _run(folder: Path, plan: RunPlan, hooks: tuple[Hook, ...], say: Say) -> Trai
         def contestant(other: RunConfig, place: Path) -> Trainer:
             return _trainer(place, other, encoded, new_network(place, plan, other, encoded, rivals, lambda _: None))
 
-        config = raced(folder, config, encoded, contestant, device, say)
+        if config.model.alone is None:
+            config = raced(folder, config, encoded, contestant, device, say)
         start = new_network(folder, plan, config, encoded, rivals, say)
         log = log_to(folder / "metrics.jsonl", start.saved.step if start.saved else -1)
         ended = train(folder, config, encoded, start, (log, *hooks), say)
         network, valid = start.network.eval(), encoded.judged.get("valid")
         if valid is not None:
-            # Saved at the end only: a run that is stopped here mixes again, from the weights that training kept.
+            # Saved at the end only: a run that is stopped here decides again, from the weights that training kept.
             with with_weights(ended.network, ended.before):
-                alone = without_chance(config, network, task, valid, rivals, device, say)
-            ended = ended.silenced() if alone else ended
-            with with_weights(ended.network, ended.before):
-                config, network = blended(config, network, task, valid, rivals, device, say)
+                composer = Composer(task, valid, rivals, device, say)
+                config, network = composer.compose(config, network, ended.validated)
         trained = judge(folder, config, encoded, network, ended, rivals)
         for split, values in trained.metrics.items():
             for hook in (log, *hooks):
@@ -180,7 +180,7 @@ def new_network(
 def train(
     folder: Path, config: RunConfig, encoded: Encoded, start: Untrained, hooks: tuple[Hook, ...], say: Say
 ) -> Ended:
-    """Train until the budget is spent.
+    """Train until the budget is spent; a solved model without a network is trained already.
 
     Args:
         folder: the run directory, for checkpoints.
@@ -190,16 +190,20 @@ def train(
         hooks, say: as for `fit`.
 
     Raises:
-        DataError: no test sequence is long enough to be scored.
+        DataError: no sequence of a held-out split is long enough to be scored.
     """
     task, network, saved = encoded.measured.task, start.network, start.saved
-    weights = sum(p.numel() for p in network.parameters())
-    device, budget = device_for(config.training.device), Budget(config.training).say()
-    say(f"model: {network.title}, {weights:,} weights, on {device}; training: {budget}")
-    if "test" in encoded.judged and not can_be_judged(encoded.judged["test"], task.batching, config.training):
-        raise DataError("no test sequence is long enough to be scored", hint="give more or longer test sequences")
-    checkpoints = folder / "checkpoints"
+    for split, part in encoded.judged.items():
+        if not can_be_judged(part, task.batching, config.training):
+            name = {"valid": "validation"}.get(split, split)
+            raise DataError(f"no {name} sequence is long enough to be scored", hint="add more or longer sequences")
     everything = all_data(folder, network, task, encoded.splits, encoded.train, config.training, say)
+    device, checkpoints = device_for(config.training.device), folder / "checkpoints"
+    if config.model.alone is not None:
+        say(f"model: the {network.title}, solved; there is no network to train")
+        return Ended(network.to(device), Progress(), None, encoded.train, everything, None)
+    weights = sum(p.numel() for p in network.parameters())
+    say(f"model: {network.title}, {weights:,} weights, on {device}; training: {Budget(config.training).say()}")
     trainer = _trainer(checkpoints, config, encoded, start, hooks, everything)
     if saved is not None:
         for line in saved.skipped:
@@ -232,7 +236,7 @@ def _trainer(
         device_for(config.training.device),
         start.frozen,
         everything=everything,
-        from_start=config.model.start not in (None, NONE),
+        from_start=config.model.origin is not None,
     )
 
 

@@ -73,6 +73,7 @@ class Keywords(TypedDict, total=False):
     music: Literal["text", "events", "roll"]
     na_values: Sequence[str]
     normalise: Literal["none", "nfc", "nfd", "nfkc"]
+    only: str
     order: str
     patience: int
     plan: Literal["race", "rules", "fixed"]

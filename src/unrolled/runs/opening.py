@@ -12,7 +12,7 @@ import torch
 
 from unrolled.data.examples.preprocessor import Preprocessor
 from unrolled.errors import ModelError, UsageError
-from unrolled.layers.config import ModelConfig
+from unrolled.layers.config import NONE, ModelConfig
 from unrolled.layers.pretrained import PretrainedEncoder
 from unrolled.models.build import build_model
 from unrolled.models.combined import Combined
@@ -26,13 +26,11 @@ from unrolled.storage.tensors import load_tensors
 from unrolled.tasks.task import Task, make_task
 from unrolled.training import checkpoint
 
-__all__ = ["NONE", "build", "open_run"]
-
-NONE = "none"  # the value of an option that leaves a solved model out
+__all__ = ["build", "open_run"]
 
 
 def build(config: RunConfig, task: Task, solved: Mapping[str, SolvedModel] = MappingProxyType({})) -> Model:
-    """A new model for ``task`` as it is trained, initialised from the global random state.
+    """A new model for ``task`` as it is before training, initialised from the global random state.
 
     Args:
         config: of the run.
@@ -42,17 +40,22 @@ def build(config: RunConfig, task: Task, solved: Mapping[str, SolvedModel] = Map
     Raises:
         UsageError: a name is unknown, or the parts do not fit.
     """
-    network, start = _network_of(config, task), config.model.start
+    name, start = config.model.alone, config.model.start
+    if name is not None and "only" in config.asked:  # else it was found after training
+        return solved.get(name) or _empty(config.model, name, task)
+    network = _network_of(config, task)
     if start is not None and start != NONE:
         network = Combined(network, solved.get(start) or _empty(config.model, start, task), "sum")
     return network
 
 
 def _finished(config: RunConfig, task: Task) -> Model:
-    """A model as `build` makes it, mixed with the solved models that training ended with."""
-    network = build(config, task)
+    """A model as `build` makes it, or the solved model in its place, mixed with those that training ended with."""
+    name = config.model.alone
+    network = build(config, task) if name is None else _empty(config.model, name, task)
     for name in config.model.blend:
         if name != NONE:
+            assert task.mixing is not None
             network = Combined(network, _empty(config.model, name, task), task.mixing)
     return network
 

@@ -15,6 +15,7 @@ __all__ = [
     "declared_of",
     "field_names",
     "given",
+    "of_networks",
     "of_part",
     "options_in",
     "own_options",
@@ -44,6 +45,25 @@ def given(options: Mapping[str, Any]) -> dict[str, Any]:
         if not owners_of(name):
             raise unknown_option(name)
     return {name: value for name, value in options.items() if value is not None}
+
+
+_WITHOUT_NETWORK = {  # options of parts that say something about a model that has none
+    "model": ("blend", "live", "only"),
+    "training": ("batch", "bptt", "device", "plan", "refit", "seed"),
+}
+
+
+def of_networks(name: str) -> bool:
+    """Whether an option is about a network or its training, so that it has no effect where there is none.
+
+    >>> of_networks("hidden"), of_networks("lr"), of_networks("target"), of_networks("seed")
+    (True, True, False, False)
+    """
+    return all(
+        owner.kind in ("cell", "layer", "model")
+        or (owner.kind == "part" and owner.name in _WITHOUT_NETWORK and name not in _WITHOUT_NETWORK[owner.name])
+        for owner in owners_of(name)
+    )
 
 
 def of_part(options: Mapping[str, Any], part: str) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from unrolled.errors import counted
 from unrolled.models.model import Model
 from unrolled.runs.advice import Course, about_data, about_training
 from unrolled.runs.card import card
-from unrolled.runs.composition import solved_again, solved_in
+from unrolled.runs.composition import solved_again
 from unrolled.runs.config import RunConfig
 from unrolled.runs.encode import Encoded
 from unrolled.runs.findings import Findings
@@ -43,7 +43,7 @@ def judge(
         folder: the run directory.
         config: the options of the run.
         encoded: its splits.
-        network: the model with the weights that are kept: the network that was trained, or a mixture of it.
+        network: the final model: what was trained, with the weights that are kept, a mixture of it, or a solved model.
         ended: how its training ended.
         rivals: the baselines, and the solved models.
     """
@@ -72,14 +72,14 @@ def judge(
             rivals = rivals_of(config, before, learned, {"test": encoded.judged["test"]})
             again = rivals.solved
         else:
-            again = solved_of(config, before, learned, solved_in(config))
-        config = solved_again(config, network, again)
+            again = solved_of(config, before, learned, config.model.solved)
+        config, network = solved_again(config, network, again)
         network.to(device).eval()
     if "test" in encoded.judged:
         score("test", rivals)
     baselines = {split: found.baselines for split, found in judged.items()}
     numbers = {name: value for name, value in task.coder.learned.items() if before.coder.learned.get(name) != value}
-    found = _findings(folder, config, task, judged, ended, numbers)
+    found = _findings(folder, config, task, judged, ended, learned is not encoded.train, numbers)
     return Trained(config, task, network.to("cpu"), metrics, baselines, folder, found)
 
 
@@ -88,7 +88,8 @@ def _learned(config: RunConfig, encoded: Encoded, ended: Ended) -> Examples:
 
     A network that was not bettered by training has not learned the validation split, but the solved model in it can.
     """
-    if ended.everything is None or ended.progress.refused or not solved_in(config):
+    refused = ended.progress.refused and config.model.alone is None
+    if ended.everything is None or refused or not config.model.solved:
         return ended.learned
     whole = ended.learned if ended.learned is not encoded.train else ended.everything()
     return encoded.train if whole is None else whole
@@ -100,28 +101,38 @@ def _findings(
     task: Task,
     judged: dict[str, Judged],
     ended: Ended,
-    learned: dict[str, float],
+    everything: bool,
+    numbers: dict[str, float],
 ) -> Findings:
-    progress = ended.progress
+    """What there is to say.
+
+    Args:
+        folder, config, task, judged, ended: as for `judge`.
+        everything: whether the final model learned the validation split too.
+        numbers: what the task learned from it.
+    """
+    progress, alone = ended.progress, config.model.alone
     verdicts = {split: found.verdict for split, found in judged.items() if found.verdict is not None}
     if "valid" not in judged:
         return Findings(verdicts)
     best = checkpoint.best(folder / "checkpoints")
-    kept = None if best is None else 0 if ended.silent else int(best.meta["step"])
+    kept = None if best is None or alone is not None else int(best.meta["step"])
     course = Course.read(folder / "metrics.jsonl", task.watch, kept, progress.step)
     advice: list[str] = []
     verdict = verdicts.get("valid")
-    if kept == 0 and config.model.start is not None:
-        name = SOLVED.get(config.model.start).name
-        advice.append(f"The {name} is the model: {counted(progress.step, 'step')} of a network did not better it.")
-    elif verdict is None or not (verdict.outcome == "better" or verdict.perfect):
+    names = " and ".join(SOLVED.get(name).name for name in config.model.solved)
+    if progress.step and names and (alone is not None or kept == 0):
+        advice.append(f"The model is the {names}: {counted(progress.step, 'step')} of a network did not better it.")
+    elif alone is None and (verdict is None or not (verdict.outcome == "better" or verdict.perfect)):
         advice += about_training(course, config.model, config.training)
     advice += about_data(judged["valid"].held, task.for_rare)
-    if learned:
-        advice.append(f"Set on the validation data: {', '.join(f'{n} {v:.3g}' for n, v in learned.items())}.")
-    if progress.refused:
+    if numbers:
+        advice.append(f"Set on the validation data: {', '.join(f'{n} {v:.3g}' for n, v in numbers.items())}.")
+    if progress.refused and alone is None:
         advice.append("Learning the validation data made the model worse on it, so the weights from before were kept.")
-    refit = None if not progress.refit or progress.refused or ended.silent else progress.step - (progress.fall or 0)
+    refit = 0 if everything else None
+    if alone is None and progress.refit and not progress.refused:
+        refit = progress.step - (progress.fall or 0)
     return Findings(verdicts, tuple(advice), None if kept is None else (kept, progress.step), refit)
 
 

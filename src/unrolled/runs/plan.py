@@ -20,13 +20,22 @@ from unrolled.data.tables.sequences import JOINED, Sequences
 from unrolled.data.vectors.reading import VectorFile
 from unrolled.declarations import Owner
 from unrolled.errors import ModelError, UsageError, named
-from unrolled.layers.config import ModelConfig
+from unrolled.layers.config import NONE, ModelConfig
 from unrolled.layers.factory import build_layer, member_of
 from unrolled.models.build import layer_configs
 from unrolled.planning.choice import FIXED
 from unrolled.registry import Registry, outside_members
 from unrolled.runs.config import NEEDED, RunConfig
-from unrolled.runs.options import field_names, given, of_part, options_in, own_options, reader_options, refuse_idle
+from unrolled.runs.options import (
+    field_names,
+    given,
+    of_networks,
+    of_part,
+    options_in,
+    own_options,
+    reader_options,
+    refuse_idle,
+)
 from unrolled.runs.question import advice, as_read, assume, default_target, recognised_task, size_of, unused_columns
 from unrolled.runs.splits import FileSplit, parse
 from unrolled.runs.start import Start, open_start, start_again
@@ -70,6 +79,7 @@ def plan_from_options(source: Any, options: dict[str, Any], out: Path | None, sa
     asked = given(options)
     training = TrainingConfig.check(of_part(asked, "training"))
     device_for(training.device)  # refuses an unknown device before anything is read
+    _refuse_without_network(asked)
     start = None if training.init_from is None else open_start(training.init_from, out)
     vectors = check_vectors(asked, training)
     model = with_width(_model(asked, start), vectors)
@@ -140,6 +150,18 @@ def plan_from_run(folder: Path, config: RunConfig, source: Any, say: Say) -> Run
     if start is not None:
         roles, start = start.take_over(roles, sequences, config.data, {})
     return RunPlan(config, sequences, roles, start, options_in(config, config.asked))
+
+
+def _refuse_without_network(asked: Mapping[str, Any]) -> None:
+    """Refuse options of a network where there is to be none."""
+    only = asked.get("only")
+    if only in (None, NONE):
+        return
+    idle = [name for name in asked if of_networks(name)]
+    if idle:
+        raise UsageError(
+            f"{named(idle[0])} is about a network, and {named('only')} {only} is a model without one: leave one out"
+        )
 
 
 def _ask(source: Any, asked: dict[str, Any], say: Say) -> tuple[Question, DataConfig]:

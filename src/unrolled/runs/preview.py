@@ -15,7 +15,7 @@ from unrolled.planning.facts import Facts
 from unrolled.runs.choosing import Pace, alternatives, in_words, with_choices
 from unrolled.runs.config import RunConfig
 from unrolled.runs.encode import choose_open, training_split
-from unrolled.runs.options import options_in
+from unrolled.runs.options import of_networks, options_in
 from unrolled.runs.plan import Say, plan_from_options
 
 __all__ = ["Preview", "preview", "repeated"]
@@ -42,7 +42,8 @@ class Preview:
 
     def __str__(self) -> str:
         lines = [f"task: {self.task}", *self.facts.say(), *(choice.say() for choice in self.choices)]
-        lines.append(f"a step: {', '.join(f'{value:.2g} s {name}' for name, value in self.seconds.items())}")
+        if self.seconds:
+            lines.append(f"a step: {', '.join(f'{value:.2g} s {name}' for name, value in self.seconds.items())}")
         return "\n".join([*lines, "", f"to repeat without choosing: {self.repeat}"])
 
     def to_json(self) -> dict[str, Any]:
@@ -73,7 +74,7 @@ def preview(source: Any, options: dict[str, Any], say: Say = lambda _: None) -> 
         splits, coder, train = training_split(Path(folder), asked, say)
         config, facts = choose_open(asked, splits, coder, train)
         pace = Pace(config, coder, train)
-        tried = [{}, *alternatives(config, facts)]
+        tried = [{}, *alternatives(config, facts)] if config.model.alone is None else []  # nothing else is trained
         seconds = {in_words(values): pace.seconds(with_choices(config, values, facts.writes)) for values in tried}
     return Preview(config.task.name, facts, config.plan, seconds, repeated(config))
 
@@ -88,12 +89,14 @@ def repeated(config: RunConfig) -> str:
     chosen = {choice.field: choice.value for choice in config.plan}
     if (mixed := _mixed(config.plan)) is not None:
         chosen["blend"] = mixed
+    if config.model.alone is not None:
+        given, chosen = ({n: v for n, v in each.items() if not of_networks(n)} for each in (given, chosen))
     source = IN_MEMORY.name if config.source == MEMORY else config.source
     return command(source, {**_plain(given), **chosen, "plan": FIXED})
 
 
 def _mixed(plan: Sequence[Choice]) -> list[str] | None:
-    names = [str(choice.value) for choice in plan if choice.source == "blend"]
+    names = [str(choice.value) for choice in plan if choice.field == "blend"]
     return names or None
 
 

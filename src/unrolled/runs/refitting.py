@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from torch import Tensor
@@ -30,12 +30,11 @@ class Ended:
     """How a training ended.
 
     Attributes:
-        network: the network that was trained, with the weights that are kept.
-        progress: where.
+        network: the network that was trained, with the weights that are kept; or the solved model in its place.
+        progress: where; at step 0 if nothing was trained.
         validated: the metrics of the best validation, if anything was held out.
         learned: what was learned from at the end: the training split, or with it the validation split.
         everything: gives both splits together; ``None`` if the validation split is not learned from.
-        silent: whether the network adds nothing to the solved model that it started from.
         before: the weights that ``validated`` is of, if the validation split was learned after that.
     """
 
@@ -45,17 +44,6 @@ class Ended:
     learned: Examples
     everything: Callable[[], Examples | None] | None
     before: dict[str, Tensor] | None
-    silent: bool = False
-
-    def silenced(self) -> Ended:
-        """The same without what the network adds to the solved model that it started from."""
-        before = self.before
-        if before is not None:
-            with with_weights(self.network, before):
-                self.network.silence()
-                before = {name: tensor.clone() for name, tensor in self.network.state_dict().items()}
-        self.network.silence()
-        return replace(self, before=before, validated=None, silent=True)
 
 
 def all_data(

@@ -12,7 +12,6 @@ from unrolled.metrics.judged import Answers
 from unrolled.metrics.metric import best_first
 from unrolled.metrics.scoring import Own
 from unrolled.runs.config import RunConfig
-from unrolled.runs.opening import NONE
 from unrolled.solved.solved_model import SOLVED, SolvedModel, solve_all
 from unrolled.tasks.task import Task
 from unrolled.training.config import TrainingConfig
@@ -80,7 +79,7 @@ def rivals_of(config: RunConfig, task: Task, train: Examples, judged: Mapping[st
         train: the split that they are fitted on.
         judged: the splits that are held out.
     """
-    if not judged and config.model.start in (None, NONE):
+    if not judged and not config.model.solved:
         return Rivals()
     own: Own = config.training.own
     fitted: dict[str, Judge] = {**fit_baselines(train, own)}

@@ -19,7 +19,7 @@ from unrolled.data.examples.preprocessor import Preprocessor
 from unrolled.data.examples.roles import Roles
 from unrolled.data.tables.sequences import Sequences
 from unrolled.errors import ModelError, UsageError, named
-from unrolled.layers.config import ModelConfig
+from unrolled.layers.config import NONE, ModelConfig
 from unrolled.models.model import Model
 from unrolled.runs.config import RunConfig
 from unrolled.runs.opening import open_run
@@ -30,7 +30,7 @@ from unrolled.training import checkpoint
 __all__ = ["Start", "open_start", "start_again"]
 
 _OF_THE_HEAD = ("dropout", "pool")  # options of the model that no weight depends on
-_OF_THE_ANSWER = ("start", "blend", "live")  # what stands beside the network answers another question
+_OF_THE_ANSWER = ("start", "blend", "only", "live")  # what stands beside the network answers another question
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,8 +169,12 @@ def open_start(place: str, out: Path | None) -> Start:
     trained = open_run(Path(place))
     trunk = trained.network.trunk()
     if not trunk:
+        where = f"{named('init_from')} only works with single networks; the model in {place} is"
+        if trained.network.layer is not None:
+            raise UsageError(f"{where} an encoder–decoder")
         raise UsageError(
-            f"{named('init_from')} only works with single networks; the model in {place} is an encoder–decoder"
+            f"{where} the {trained.network.title}, which is solved: train that run with {named('only')} {NONE} to keep "
+            "its network"
         )
     state = dict(trained.network.state_dict())
     content = save_tensors(state)

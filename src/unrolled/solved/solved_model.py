@@ -12,12 +12,14 @@ from abc import abstractmethod
 from collections.abc import Collection, Mapping
 from typing import Any, ClassVar, Self
 
+import torch
 from torch import Tensor
 
 from unrolled.batch import Batch
 from unrolled.config import Part, options_of
 from unrolled.data.examples.examples import Examples
 from unrolled.errors import UsageError
+from unrolled.layers.item_outputs import ItemOutputs
 from unrolled.models._mixing import Outputs
 from unrolled.models._session import PlainSession
 from unrolled.models._sketch import Sketch, Stack
@@ -49,6 +51,8 @@ class SolvedModel(Model):
     causal: bool = True  # an abstract property of every model; a constant of these
     starts: ClassVar[bool] = False
     built_of: ClassVar[tuple[str, ...]] = ()
+    columns = None
+    layer = None
     writes = False
     longest_read = None
     longest_written = None
@@ -79,6 +83,11 @@ class SolvedModel(Model):
     def build(cls, task: Task, parts: Mapping[str, SolvedModel]) -> Self:
         """The model from those of ``built_of`` that apply, solved on the same data; for members that name some."""
         raise NotImplementedError
+
+    def forward(self, inputs: dict[str, Tensor], lengths: Tensor, state: State = None) -> tuple[Any, State]:
+        """Run it on padded rows: outputs, and the state after each row."""
+        outputs, after = self.run(Batch(inputs, lengths, torch.arange(len(lengths), device=lengths.device)), state)
+        return outputs.scores() if isinstance(outputs, ItemOutputs) else outputs, after
 
     @abstractmethod
     def run(self, batch: Batch, state: State = None) -> tuple[Outputs, State]:

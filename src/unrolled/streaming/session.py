@@ -77,7 +77,7 @@ class Session:
             raise UsageError(network.cannot_stream)
         self._live, self._encode, self._answer = network.session(), encode, answer
         self._pooled, self._identity, self._noticed = pooled, identity, noticed
-        self._device = next(network.parameters()).device
+        self._device = network.device
         self._before: Memory = {}
         for inputs in opening:
             self._step(inputs)

@@ -154,7 +154,8 @@ class Task(Protocol):
         outputs: O, the number of outputs that the network needs.
         labels: the labels that its answers are one of; empty for other answers.
         mixing: what the outputs stand for where two models are mixed: numbers, whose mean is taken, the log
-            probabilities of one choice (``softmax``), or the log odds of several (``sigmoid``).
+            probabilities of one choice (``softmax``), or the log odds of several (``sigmoid``); ``None`` if they cannot
+            be mixed.
         watch: the metric name of the training loss.
         chooses: the metric by which validation chooses weights; the metric declares which values are better.
     """
@@ -174,7 +175,7 @@ class Task(Protocol):
     chain: bool = False
     batching: Batching = Batching()
     for_rare: str = ""
-    mixing: Mixing = "mean"
+    mixing: Mixing | None = "mean"
 
     labels: Sequence[Any] = ()
     outputs: int
@@ -236,6 +237,7 @@ class Task(Protocol):
             shares: the share of the second in each mixture.
             batch: the batch.
         """
+        assert self.mixing is not None
         wanted = (torch.tensor(share, device=batch.lengths.device) for share in shares)
         return [self.judge(mixed(ours, theirs, share, self.mixing), batch) for share in wanted]
 

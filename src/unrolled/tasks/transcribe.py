@@ -25,7 +25,7 @@ from unrolled.layers.lengths import real_steps, zero_padding
 from unrolled.metrics.judged import Answers, Nats, TokenSequences
 from unrolled.tasks._beam import BeamOptions
 from unrolled.tasks._columns import is_measured, is_written, one_target, other_columns, step_aligned
-from unrolled.tasks.task import Level, Measured, Question, Recognised, Task
+from unrolled.tasks.task import Level, Measured, Mixing, Question, Recognised, Task
 
 __all__ = ["Transcribe"]
 
@@ -67,6 +67,7 @@ class Transcribe(Task):
     needs: ClassVar[tuple[type, ...]] = (Text,)
     tokens: ClassVar[Level] = "characters"
     writes_text: ClassVar[bool] = True
+    mixing: Mixing = "softmax"
 
     def __init__(self, options: Transcribe.Options, coder: Preprocessor) -> None:
         answer, spec = coder.answer, coder.answer.spec

@@ -23,6 +23,7 @@ from unrolled.decoding.beam import Beam, beam_search
 from unrolled.layers.lengths import real_steps
 from unrolled.metrics.judged import Answers, Nats, TokenSequences
 from unrolled.models.encoder_decoder import Written
+from unrolled.state import flatten
 from unrolled.tasks._beam import BeamOptions
 from unrolled.tasks._columns import is_measured, is_written, one_target, other_columns, step_aligned
 from unrolled.tasks._initial_bias import log_frequencies
@@ -65,6 +66,7 @@ class Translate(Task):
     needs: ClassVar[tuple[type, ...]] = (Text,)
     tokens: ClassVar[Level] = "bpe"
     writes_text: ClassVar[bool] = True
+    mixing: None = None
 
     def __init__(self, options: Translate.Options, coder: Preprocessor) -> None:
         answer, spec = coder.answer, coder.answer.spec
@@ -124,13 +126,12 @@ class Translate(Task):
     def _written(self, outputs: Written) -> list[list[int]]:
         """The best beam-search hypothesis for each row."""
         start = outputs.start
-        first = torch.full((len(start.state.summary),), self._begin, device=start.state.summary.device)
+        _, rows = next(flatten(start.state))
+        first = torch.full((len(rows),), self._begin, device=rows.device)
         with torch.no_grad():
-            logits, state = start.model.step(first, start.state)
+            logits, state = start.step(first, start.state)
         settings = Beam(width=self.options.beam, max_length=max(1, start.longest))
-        found = beam_search(
-            start.model.step, state, logits.float(), end=self._end, settings=settings, banned=self._never
-        )
+        found = beam_search(start.step, state, logits.float(), end=self._end, settings=settings, banned=self._never)
         return [hypotheses[0].ids for hypotheses in found]
 
 

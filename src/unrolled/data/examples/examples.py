@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -12,7 +11,6 @@ from unrolled.batch import Spec
 from unrolled.data.encodings.encoding import Encoded
 from unrolled.data.forms.form import TargetForm
 from unrolled.data.plans.strands import Strands
-from unrolled.metrics.judged import Answers, Rows
 
 __all__ = ["Examples", "Units"]
 
@@ -27,11 +25,6 @@ class Units:
 
     mean: np.ndarray
     std: np.ndarray
-
-
-def no_texts(written: Rows, right: Rows) -> Answers:  # noqa: ARG001 - a target that is no text
-    """No judged texts."""
-    return ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +52,6 @@ class Examples:
         naive: (rows, C) float64, the mean absolute error, in scaled units, of repeating the last season in the past of
             each row (see `unrolled.data.examples.season_error`); ``None`` where it is not measured.
         text_unit: what one id of a text is, as in the metric ``bits_per_character``.
-        texts: written and right ids as judged texts; empty where the target is no text.
     """
 
     inputs: dict[str, Encoded]
@@ -77,7 +69,6 @@ class Examples:
     units: Units | None = None
     naive: np.ndarray | None = None
     text_unit: Literal["character", "token"] = "token"
-    texts: Callable[[Rows, Rows], Answers] = no_texts
 
     @property
     def horizon(self) -> int:

@@ -213,7 +213,6 @@ class Preprocessor:
             by_window=self.by_window,
             units=self.units,
             text_unit=self.answer.unit if isinstance(self.answer, Text) else "token",
-            texts=self.texts,
         )
         if target is None:
             return examples
