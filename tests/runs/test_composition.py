@@ -22,8 +22,8 @@ from unrolled.solved.solved_model import SOLVED, SolvedModel
 
 _dice = random.Random(0)
 _words = ["ab", "cd", "efg", "hij"]
-TEXTS = [" ".join(_dice.choice(_words) for _ in range(8)) for _ in range(40)]
-LETTERS: dict[str, Any] = {"text": TEXTS}
+TEXTS = [" ".join(_dice.choice(_words) for _ in range(8)) for _ in range(240)]
+LETTERS: dict[str, Any] = {"text": TEXTS[:40]}
 WAVE: dict[str, Any] = {"load": (5 * np.sin(np.arange(150) * 2 * np.pi / 7)).round(2).tolist()}
 SMALL: dict[str, Any] = {"steps": 3, "hidden": 4, "device": "cpu", "quiet": True}
 NEXT: dict[str, Any] = {"tokens": "characters", **SMALL}
@@ -44,8 +44,8 @@ def letters(tmp_path_factory: pytest.TempPathFactory) -> Trained:
 @pytest.fixture(scope="module")
 def mixed(tmp_path_factory: pytest.TempPathFactory) -> Trained:
     """The same words after training: network and n-grams know more together."""
-    more = {"steps": 60, "hidden": 16, "lr": 0.02}
-    return ur.fit(LETTERS, out=tmp_path_factory.mktemp("mixed") / "run", **NEXT | more)
+    more = {"steps": 90, "hidden": 16, "lr": 0.02, "model": "lstm"}  # a network that is asked for stays
+    return ur.fit({"text": TEXTS}, out=tmp_path_factory.mktemp("mixed") / "run", **NEXT | more)
 
 
 def chosen(model: Trained, field: str) -> list[Any]:

@@ -138,7 +138,7 @@ def weigh(known: Reference, other: Model) -> Mixed | None:
 
 
 def surely_better(known: Reference, other: Model) -> bool:
-    """Whether a model is better than ``other`` on a split by more than a standard error.
+    """Whether a model is better than ``other`` on a split by more than two standard errors.
 
     Args:
         known, other: as for `weigh`.
@@ -151,7 +151,7 @@ def surely_better(known: Reference, other: Model) -> bool:
         return False
     ours, theirs = [one[0] for one in pairs], [one[1] for one in pairs]
     costs = [_cost(chooses, values(summed(sums), metrics)) for sums in (ours, theirs)]
-    return costs[1] - costs[0] > _error(chooses, ours, theirs, metrics)
+    return costs[1] - costs[0] > _SURE * _error(chooses, ours, theirs, metrics)
 
 
 def _cost(name: str, row: dict[str, float]) -> float:

@@ -87,7 +87,8 @@ class Composer:
 
         1. A network that is not surely better than the solved model that it started from is left out.
         2. Solved models are mixed in while they help; one whose best share is all of it stands alone.
-        3. If one is still better, such as where nothing can be mixed, that one stands alone.
+        3. The best solved model stands alone unless what there is now is surely better. Little data to validate on
+           cannot tell them apart, and data of another kind, such as a new speaker, misleads a network more.
 
         What the user asked for is kept, a network of a certain kind too.
 
@@ -99,20 +100,7 @@ class Composer:
         begun = network
         config, network = self._without_chance(config, network)
         config, network = self._blended(config, network)
-        if not self._may_leave_out(config) or "blend" in config.asked:
-            return config, network
-        ranked = _ranked(config, self.task, self.rivals)
-        if not ranked or config.model.solved == (config.model.alone,) == (ranked[0],):
-            return config, network
-        known = validated if network is begun else None
-        if known is None:
-            known = evaluate(network, self.task, self.valid, config.training, self.device)
-        measure = self.task.chooses
-        value, best = known.get(measure, math.nan), self._on_valid(ranked[0])
-        if cost(measure, value) <= cost(measure, best):
-            return config, network
-        reason = f"{measure} {best:.4g} on validation, {value:.4g} of what was trained"
-        return self._alone(config, ranked[0], reason)
+        return self._simplest(config, network, validated if network is begun else None)
 
     def _without_chance(self, config: RunConfig, network: Model) -> tuple[RunConfig, Model]:
         """Without the network, if it is not surely better than the solved model that it started from."""
@@ -123,7 +111,7 @@ class Composer:
         start = self.rivals.solved[name].to(self.device)
         if surely_better(self._reference(config, network), start):
             return config, network
-        return self._alone(config, name, "a network on top is not better by a standard error on validation")
+        return self._alone(config, name, "a network on top is not surely better on validation")
 
     def _blended(self, config: RunConfig, network: Model) -> tuple[RunConfig, Model]:
         """Mixed with the solved models that help."""
@@ -152,6 +140,26 @@ class Composer:
             else:
                 config, network = self._mixed(config, network, other, name, mixed)
         return config, network
+
+    def _simplest(
+        self, config: RunConfig, network: Model, validated: Mapping[str, float] | None
+    ) -> tuple[RunConfig, Model]:
+        """The best solved model in place of all that there is, unless that is surely better."""
+        ranked = _ranked(config, self.task, self.rivals)
+        if not ranked or not self._may_leave_out(config) or "blend" in config.asked:
+            return config, network
+        name, measure = ranked[0], self.task.chooses
+        if config.model.solved == (config.model.alone,) == (name,):
+            return config, network
+        if surely_better(self._reference(config, network), self.rivals.solved[name].to(self.device)):
+            return config, network
+        known = validated or evaluate(network, self.task, self.valid, config.training, self.device)
+        value, best = known.get(measure, math.nan), self._on_valid(name)
+        better = cost(measure, value) < cost(measure, best)
+        if better and self.task.mixing is None:  # whole answers, of which no standard error is taken
+            return config, network
+        surely = ", which is not surely better" if better else ""
+        return self._alone(config, name, f"{measure} {best:.4g} on validation; what was trained has {value:.4g}{surely}")
 
     def _mixed(
         self, config: RunConfig, network: Model, other: SolvedModel, name: str, mixed: Mixed
