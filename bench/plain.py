@@ -189,7 +189,7 @@ def values_of(name: str, line: dict[str, Any]) -> list[float]:
 
 
 def best_peer(name: str, parts: list[str]) -> tuple[str, float] | None:
-    """The best of the peers that answered these parts, or all that there are, and its number."""
+    """The best of the peers that answered these parts, or all that there are, and of a baseline that is one."""
     row, found = ROWS[name], {}
     for (part, _, called), kept in peers_of(name).items():
         found.setdefault(called, {})[part] = row.scale * kept["value"]
@@ -208,6 +208,8 @@ def best_peer(name: str, parts: list[str]) -> tuple[str, float] | None:
         for called, values in found.items()
         if folded or any(part in parts for part in values)
     }
+    baselines = {} if (line := last_lines().get(name)) is None else line["baselines"]
+    means |= {called: row.scale * value for called, value in baselines.items() if called == row.simple}
     if not means:
         return None
     called = (min if row.lower else max)(means, key=lambda one: means[one])

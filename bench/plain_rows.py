@@ -65,6 +65,7 @@ class Row:
         scale: the number is so many times the metric.
         minutes: so many times the budget.
         peers: the scripts of `peers/` that answer the same files, and the kind of the question.
+        simple: a baseline of our own table that others use by itself, and that counts as a peer.
     """
 
     title: str
@@ -76,6 +77,7 @@ class Row:
     scale: float = 1.0
     minutes: float = 1.0
     peers: tuple[tuple[str, str], ...] = ()
+    simple: str = ""
     before: float | None = None
     tuned: float | None = None
     floor: float | None = None
@@ -224,6 +226,7 @@ ROWS = {
     "shakespeare": Row(
         *("Shakespeare", "nats per character", write_shakespeare, "loss_nats_per_token"),
         lower=True,
+        simple="5-gram",
         before=1.731,
         tuned=1.444,
         floor=1.50,
@@ -342,6 +345,7 @@ ROWS = {
     "folk": Row(
         *("Irish folk tunes", "bits per character", write_folk, "bits_per_character"),
         lower=True,
+        simple="5-gram",
         tuned=2.046,
         floor=2.05,
         goal=1.95,

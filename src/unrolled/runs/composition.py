@@ -159,7 +159,9 @@ class Composer:
         if better and self.task.mixing is None:  # whole answers, of which no standard error is taken
             return config, network
         surely = ", which is not surely better" if better else ""
-        return self._alone(config, name, f"{measure} {best:.4g} on validation; what was trained has {value:.4g}{surely}")
+        return self._alone(
+            config, name, f"{measure} {best:.4g} on validation; what was trained has {value:.4g}{surely}"
+        )
 
     def _mixed(
         self, config: RunConfig, network: Model, other: SolvedModel, name: str, mixed: Mixed
