@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
 import torch
 from samples import SAMPLES, Sample, sequences
 
@@ -69,3 +70,9 @@ def test_it_needs_symbols_to_read() -> None:
     sample = SAMPLES["next_step"]
     task = sample.ask()
     assert not Nearest.applies(task, sample.examples(task))
+
+
+def test_of_many_rows_some_that_are_evenly_spaced_are_searched(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("unrolled.solved.nearest._READ", 2)
+    task, model = solved(["ab", "cd", "ef", "gh"], ["w", "x", "y", "z"])
+    assert answered(task, model, ["ab", "ef", "gh"]) == ["w", "y", "w"]
