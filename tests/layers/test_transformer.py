@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from configs import model_config
+from recorded import recorded
 from torch import Tensor
 
 from unrolled.errors import ModelError, ShapeError, UsageError
@@ -139,24 +140,25 @@ def test_the_memory_counts_and_what_lies_in_its_padding_does_not() -> None:
     assert torch.equal(y[2], layer(x, None, None, memory + 1, lengths)[0][2])
 
 
-def test_looking_inside_changes_nothing_and_shows_every_attention() -> None:
+def test_watching_changes_nothing_and_shows_every_attention() -> None:
     layer, x = made(num_layers=2, heads=2, memory_size=5)
     memory, lengths = torch.randn(B, 6, 5, dtype=torch.float64), torch.tensor([6, 2, 0])
     _, state = layer(x[:, :4], None, None, memory, lengths)
-    looked = layer.look(x[:, 4:], None, state)
-    torch.testing.assert_close(looked.y, layer(x[:, 4:], None, state)[0], atol=1e-12, rtol=0)
-    assert [tuple(own.shape) for own in looked.own] == [(B, 2, 3, 7)] * 2
-    assert [tuple(cross.shape) for cross in looked.cross] == [(B, 2, 3, 6)] * 2
-    torch.testing.assert_close(looked.cross[1].sum(-1)[:2], torch.ones(2, 2, 3, dtype=torch.float64))
-    assert not looked.cross[1][1, :, :, 2:].any()
-    assert not looked.cross[1][2].any()
-    assert not looked.own[0][:, :, 0, 5:].any()
-    assert looked.own[0][:, :, 0, :5].all()
-    assert layer.look(x, None, None, memory).cross[0][2].all()
+    (y, _), shown = recorded(layer, x[:, 4:], None, state)
+    torch.testing.assert_close(y, layer(x[:, 4:], None, state)[0], atol=1e-12, rtol=0)
+    own, cross = ([shown[f"blocks.{k}.{of}.attention"] for k in (0, 1)] for of in ("own", "cross"))  # (B, T, H, N)
+    assert [tuple(weights.shape) for weights in own] == [(B, 3, 2, 7)] * 2
+    assert [tuple(weights.shape) for weights in cross] == [(B, 3, 2, 6)] * 2
+    torch.testing.assert_close(cross[1].sum(-1)[:2], torch.ones(2, 3, 2, dtype=torch.float64))
+    assert not cross[1][1, :, :, 2:].any()
+    assert not cross[1][2].any()
+    assert not own[0][:, 0, :, 5:].any()
+    assert own[0][:, 0, :, :5].all()
+    assert recorded(layer, x, None, None, memory)[1]["blocks.0.cross.attention"][2].all()
     plain, _ = made()
-    assert plain.look(x).cross == []
+    assert list(recorded(plain, x)[1]) == ["blocks.0.own.attention"]
     encoder, _ = made(causal=False)
-    assert encoder.look(x).own[0].all()
+    assert recorded(encoder, x)[1]["blocks.0.own.attention"].all()
 
 
 def test_a_memory_is_given_once_and_to_whom_it_belongs() -> None:
@@ -243,7 +245,7 @@ def test_at_first_an_output_is_of_size_one_however_deep(norm_first: bool) -> Non
         inside = x
         view = layer.blocks[0].own.view(x, None, None)
         for one in layer.blocks:
-            inside = one(inside, view, layer.blocks[0].own.turns(view), None).y
+            inside, _ = one(inside, view, layer.blocks[0].own.turns(view), None)
         assert 0.8 < inside.std() < 1.6
 
 

@@ -9,8 +9,9 @@ from torch import Tensor, nn
 from torch.nn.functional import linear
 
 from unrolled.cells.cell import check_step, first_weights
+from unrolled.watch import Owner, show
 
-__all__ = ["GRU", "GRUState"]
+__all__ = ["GRU", "GRUState", "gru_step"]
 
 
 class GRUState(NamedTuple):
@@ -57,6 +58,7 @@ class GRU(nn.Module):
     """
 
     kernel: ClassVar[str] = "gru"
+    gates: ClassVar[tuple[str, ...]] = ("r", "z", "n")
 
     def __init__(self, input_size: int, hidden_size: int) -> None:
         super().__init__()
@@ -67,12 +69,8 @@ class GRU(nn.Module):
     def forward(self, x: Tensor, state: GRUState) -> tuple[Tensor, GRUState]:
         """One step."""
         (h,) = check_step(self, x, state)
-        x_r, x_z, x_n = linear(x, self.weight_ih, self.bias_ih).chunk(3, 1)
-        h_r, h_z, h_n = linear(h, self.weight_hh, self.bias_hh).chunk(3, 1)
-        r = torch.sigmoid(x_r + h_r)
-        z = torch.sigmoid(x_z + h_z)
-        n = torch.tanh(x_n + r * h_n)
-        h = (1 - z) * n + z * h
+        of_x, of_h = linear(x, self.weight_ih, self.bias_ih), linear(h, self.weight_hh, self.bias_hh)  # (B, 3H)
+        h = gru_step(self, of_x, of_h, h)
         return h, GRUState(h)
 
     def extra_repr(self) -> str:
@@ -86,6 +84,22 @@ class GRU(nn.Module):
     def weights(self) -> list[Tensor]:
         """The weights, in the order of ``torch._VF``."""
         return [self.weight_ih, self.weight_hh, self.bias_ih, self.bias_hh]
+
+
+def gru_step(owner: Owner, of_x: Tensor, of_h: Tensor, h: Tensor) -> Tensor:
+    """H after a step, from the products of its weights.
+
+    Args:
+        owner: whose gates and state are shown.
+        of_x: (B, 3H), of the input.
+        of_h: (B, 3H), of the state.
+        h: (B, H), before the step.
+    """
+    (x_r, x_z, x_n), (h_r, h_z, h_n) = of_x.chunk(3, -1), of_h.chunk(3, -1)
+    r, z = show(owner, "r z", torch.sigmoid(x_r + h_r), torch.sigmoid(x_z + h_z))
+    (n,) = show(owner, "n", torch.tanh(x_n + r * h_n))
+    (h,) = show(owner, "h", (1 - z) * n + z * h)
+    return h
 
 
 MEMBER = GRU

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import linear
 
 from unrolled.cells.cell import check_step, first_weights
 from unrolled.cells.gru import GRUState
+from unrolled.watch import show
 
 __all__ = ["GRUTextbook"]
 
@@ -49,6 +52,8 @@ class GRUTextbook(nn.Module):
         torch.Size([2, 4])
     """
 
+    gates: ClassVar[tuple[str, ...]] = ("r", "z", "n")
+
     def __init__(self, input_size: int, hidden_size: int) -> None:
         super().__init__()
         self.input_size, self.hidden_size = input_size, hidden_size
@@ -58,12 +63,12 @@ class GRUTextbook(nn.Module):
     def forward(self, x: Tensor, state: GRUState) -> tuple[Tensor, GRUState]:
         """One step."""
         (h,) = check_step(self, x, state)
-        gates = 2 * self.hidden_size
+        both = 2 * self.hidden_size  # rows of the gates
         x_r, x_z, x_n = linear(x, self.weight_ih, self.bias_ih).chunk(3, 1)
-        h_r, h_z = linear(h, self.weight_hh[:gates], self.bias_hh[:gates]).chunk(2, 1)
-        r, z = torch.sigmoid(x_r + h_r), torch.sigmoid(x_z + h_z)
-        n = torch.tanh(x_n + linear(r * h, self.weight_hh[gates:], self.bias_hh[gates:]))
-        h = (1 - z) * n + z * h
+        h_r, h_z = linear(h, self.weight_hh[:both], self.bias_hh[:both]).chunk(2, 1)
+        r, z = show(self, "r z", torch.sigmoid(x_r + h_r), torch.sigmoid(x_z + h_z))
+        (n,) = show(self, "n", torch.tanh(x_n + linear(r * h, self.weight_hh[both:], self.bias_hh[both:])))
+        (h,) = show(self, "h", (1 - z) * n + z * h)
         return h, GRUState(h)
 
     def extra_repr(self) -> str:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import layer_norm, linear
 
 from unrolled.cells.cell import check_step, first_weights
 from unrolled.cells.lstm import LSTMState
+from unrolled.watch import show
 
 __all__ = ["LayerNormLSTM"]
 
@@ -57,6 +60,8 @@ class LayerNormLSTM(nn.Module):
         (torch.Size([2, 4]), torch.Size([2, 4]))
     """
 
+    gates: ClassVar[tuple[str, ...]] = ("i", "f", "g", "o")
+
     def __init__(self, input_size: int, hidden_size: int) -> None:
         super().__init__()
         self.input_size, self.hidden_size = input_size, hidden_size
@@ -72,9 +77,10 @@ class LayerNormLSTM(nn.Module):
         from_x = _product(x, self.weight_ih, self.gain_ih)
         from_h = _product(h, self.weight_hh, self.gain_hh)
         i, f, g, o = (from_x + from_h + self.bias).to(c.dtype).chunk(4, 1)
-        c = torch.sigmoid(f) * c + torch.sigmoid(i) * torch.tanh(g)
+        i, f, g, o = show(self, "i f g o", torch.sigmoid(i), torch.sigmoid(f), torch.tanh(g), torch.sigmoid(o))
+        (c,) = show(self, "c", f * c + i * g)
         read = layer_norm(c, self.gain_c.shape, self.gain_c, self.bias_c, EPSILON)
-        h = torch.sigmoid(o) * torch.tanh(read)
+        (h,) = show(self, "h", o * torch.tanh(read))
         return h, LSTMState(h, c)
 
     def extra_repr(self) -> str:

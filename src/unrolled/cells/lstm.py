@@ -9,8 +9,9 @@ from torch import Tensor, nn
 from torch.nn.functional import linear
 
 from unrolled.cells.cell import check_step, first_weights
+from unrolled.watch import Owner, show
 
-__all__ = ["LSTM", "LSTMState"]
+__all__ = ["LSTM", "LSTMState", "lstm_step"]
 
 
 class LSTMState(NamedTuple):
@@ -61,6 +62,7 @@ class LSTM(nn.Module):
     """
 
     kernel: ClassVar[str] = "lstm"
+    gates: ClassVar[tuple[str, ...]] = ("i", "f", "g", "o")
 
     def __init__(self, input_size: int, hidden_size: int) -> None:
         super().__init__()
@@ -72,10 +74,8 @@ class LSTM(nn.Module):
     def forward(self, x: Tensor, state: LSTMState) -> tuple[Tensor, LSTMState]:
         """One step."""
         h, c = check_step(self, x, state)
-        gates = linear(x, self.weight_ih, self.bias_ih) + linear(h, self.weight_hh, self.bias_hh)  # (B, 4H)
-        i, f, g, o = gates.chunk(4, 1)
-        c = torch.sigmoid(f) * c + torch.sigmoid(i) * torch.tanh(g)
-        h = torch.sigmoid(o) * torch.tanh(c)
+        of_x, of_h = linear(x, self.weight_ih, self.bias_ih), linear(h, self.weight_hh, self.bias_hh)  # (B, 4H)
+        h, c = lstm_step(self, of_x, of_h, c)
         return h, LSTMState(h, c)
 
     def extra_repr(self) -> str:
@@ -90,6 +90,26 @@ class LSTM(nn.Module):
     def weights(self) -> list[Tensor]:
         """The weights, in the order of ``torch._VF``."""
         return [self.weight_ih, self.weight_hh, self.bias_ih, self.bias_hh]
+
+
+def lstm_step(
+    owner: Owner, of_x: Tensor, of_h: Tensor, c: Tensor, project: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
+    """H and c after a step, from the products of its weights.
+
+    Args:
+        owner: whose gates and state are shown.
+        of_x: (B, 4H), of the input.
+        of_h: (B, 4H), of the state h.
+        c: (B, H), before the step.
+        project: (P, H), the weights of h's projection.
+    """
+    i, f, g, o = (of_x + of_h).chunk(4, -1)
+    i, f, g, o = show(owner, "i f g o", torch.sigmoid(i), torch.sigmoid(f), torch.tanh(g), torch.sigmoid(o))
+    (c,) = show(owner, "c", f * c + i * g)
+    h = o * torch.tanh(c)
+    (h,) = show(owner, "h", h if project is None else linear(h, project))
+    return h, c
 
 
 MEMBER = LSTM

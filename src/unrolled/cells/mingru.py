@@ -10,6 +10,7 @@ from torch.nn.functional import linear
 
 from unrolled.cells._diagonal import first_memory
 from unrolled.cells.cell import check_step, first_input_weights
+from unrolled.watch import show, watched
 
 __all__ = ["MinGRU", "MinGRUState"]
 
@@ -26,8 +27,8 @@ class MinGRU(nn.Module):
     ::
 
         z_t = σ(W_z x_t + b_z)                     update: 1 takes the new
-        h̃_t = W_h x_t + b_h                        candidate
-        h_t = (1 - z_t) ⊙ h_{t-1} + z_t ⊙ h̃_t      y_t = h_t
+        n_t = W_n x_t + b_n                        candidate, the paper's h̃
+        h_t = (1 - z_t) ⊙ h_{t-1} + z_t ⊙ n_t      y_t = h_t
 
     One product computes all gates of all steps; each step is then only a multiply-add per unit. In return the gates
     cannot depend on the state, which several stacked layers make up for. Note that z_t = 1 keeps the old state in a
@@ -39,7 +40,7 @@ class MinGRU(nn.Module):
         hidden_size: H ≥ 1.
 
     Shape:
-        x (B, I), state.h (B, H), y (B, H), all with the dtype of the weights, whose rows are z, h̃.
+        x (B, I), state.h (B, H), y (B, H), all with the dtype of the weights, whose rows are z, n.
 
     Raises:
         UsageError: a size below 1.
@@ -59,6 +60,7 @@ class MinGRU(nn.Module):
     """
 
     kernel: ClassVar[str] = "mingru"
+    gates: ClassVar[tuple[str, ...]] = ("z", "n")
 
     def __init__(self, input_size: int, hidden_size: int) -> None:
         super().__init__()
@@ -70,14 +72,19 @@ class MinGRU(nn.Module):
     def forward(self, x: Tensor, state: MinGRUState) -> tuple[Tensor, MinGRUState]:
         """One step."""
         (h,) = check_step(self, x, state)
-        a, b = self.terms(x)
-        h = a * h + b
+        if watched():  # changing a gate changes both terms
+            z, n = linear(x, self.weight_ih, self.bias_ih).chunk(2, -1)
+            z, n = show(self, "z n", torch.sigmoid(z), n)
+            a, b = 1 - z, z * n
+        else:
+            a, b = self.terms(x)
+        (h,) = show(self, "h", a * h + b)
         return h, MinGRUState(h)
 
     def terms(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """``a = 1 - z`` and ``b = z ⊙ h̃``, for any number of steps at once."""
-        z, candidate = linear(x, self.weight_ih, self.bias_ih).chunk(2, -1)
-        return torch.sigmoid(-z), torch.sigmoid(z) * candidate
+        """``a = 1 - z`` and ``b = z ⊙ n``, for any number of steps at once."""
+        z, n = linear(x, self.weight_ih, self.bias_ih).chunk(2, -1)
+        return torch.sigmoid(-z), torch.sigmoid(z) * n
 
     def extra_repr(self) -> str:
         """The constructor's arguments."""

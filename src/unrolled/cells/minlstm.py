@@ -10,6 +10,7 @@ from torch.nn.functional import linear, softplus
 
 from unrolled.cells._diagonal import first_memory
 from unrolled.cells.cell import check_step, first_input_weights
+from unrolled.watch import show
 
 __all__ = ["MinLSTM", "MinLSTMState"]
 
@@ -27,20 +28,21 @@ class MinLSTM(nn.Module):
 
         f_t = σ(W_f x_t + b_f)                      forget: 1 keeps
         i_t = σ(W_i x_t + b_i)                      input: 1 takes
-        h̃_t = W_h x_t + b_h                         candidate
+        n_t = W_n x_t + b_n                         candidate, the paper's h̃
         f'_t = f_t / (f_t + i_t),   i'_t = i_t / (f_t + i_t)
-        h_t = f'_t ⊙ h_{t-1} + i'_t ⊙ h̃_t           y_t = h_t
+        h_t = f'_t ⊙ h_{t-1} + i'_t ⊙ n_t           y_t = h_t
 
     The state is a weighted mean of candidates, so it neither grows nor shrinks with the length; there is no output gate
     and no tanh. f' is computed as σ(log f - log i), which is correct even if both gates round to 0. With m from
     `first_memory`, b_f starts at m and b_i at -m, which gives f' = σ(m): units remember over 2 to 128 steps.
+    A watcher is shown f' and i' as ``f`` and ``i``: only they enter the state.
 
     Args:
         input_size: I ≥ 1.
         hidden_size: H ≥ 1.
 
     Shape:
-        x (B, I), state.h (B, H), y (B, H), all with the dtype of the weights, whose rows are f, i, h̃.
+        x (B, I), state.h (B, H), y (B, H), all with the dtype of the weights, whose rows are f, i, n.
 
     Raises:
         UsageError: a size below 1.
@@ -60,6 +62,7 @@ class MinLSTM(nn.Module):
     """
 
     kernel: ClassVar[str] = "minlstm"
+    gates: ClassVar[tuple[str, ...]] = ("f", "i", "n")
 
     def __init__(self, input_size: int, hidden_size: int) -> None:
         super().__init__()
@@ -72,15 +75,15 @@ class MinLSTM(nn.Module):
     def forward(self, x: Tensor, state: MinLSTMState) -> tuple[Tensor, MinLSTMState]:
         """One step."""
         (h,) = check_step(self, x, state)
-        a, b = self.terms(x)
-        h = a * h + b
+        f, i, n = self._shares(x)
+        f, i, n = show(self, "f i n", f, i, n)
+        (h,) = show(self, "h", f * h + i * n)
         return h, MinLSTMState(h)
 
     def terms(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """``a = f'`` and ``b = i' ⊙ h̃``, for any number of steps at once."""
-        f, i, candidate = linear(x, self.weight_ih, self.bias_ih).chunk(3, -1)
-        log_ratio = softplus(-i) - softplus(-f)  # log f - log i
-        return torch.sigmoid(log_ratio), torch.sigmoid(-log_ratio) * candidate
+        """``a = f'`` and ``b = i' ⊙ n``, for any number of steps at once."""
+        f, i, n = self._shares(x)
+        return f, i * n
 
     def extra_repr(self) -> str:
         """The constructor's arguments."""
@@ -93,6 +96,12 @@ class MinLSTM(nn.Module):
     def weights(self) -> list[Tensor]:
         """``weight_ih`` (3H, I) and ``bias_ih`` (3H,)."""
         return [self.weight_ih, self.bias_ih]
+
+    def _shares(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """f', i' and n."""
+        f, i, n = linear(x, self.weight_ih, self.bias_ih).chunk(3, -1)
+        log_ratio = softplus(-i) - softplus(-f)  # log f - log i
+        return torch.sigmoid(log_ratio), torch.sigmoid(-log_ratio), n
 
 
 MEMBER = MinLSTM

@@ -11,6 +11,7 @@ from torch.nn.functional import linear
 from unrolled.cells._arguments import arguments
 from unrolled.cells.cell import check_step, first_weights
 from unrolled.errors import UsageError, did_you_mean
+from unrolled.watch import show
 
 __all__ = ["RNN", "RNNState"]
 
@@ -70,7 +71,7 @@ class RNN(nn.Module):
         """One step."""
         (h,) = check_step(self, x, state)
         h = linear(x, self.weight_ih, self.bias_ih) + linear(h, self.weight_hh, self.bias_hh)
-        h = _NONLINEARITIES[self.nonlinearity](h)
+        (h,) = show(self, "h", _NONLINEARITIES[self.nonlinearity](h))
         return h, RNNState(h)
 
     def extra_repr(self) -> str:

@@ -96,8 +96,8 @@ def flattened(x: Tensor, lengths: Tensor | None) -> Tensor:
 
 
 def unflattened(lines: Tensor, x: Tensor, lengths: Tensor | None) -> Tensor:
-    """The opposite of `flattened`: ``lines`` (N, W) of ``x`` -> (B, T, W), 0 beyond each row's length."""
-    rows, steps, width = x.shape
+    """The opposite of `flattened`: ``lines`` (N, W) of ``x`` (B, T, …) -> (B, T, W), 0 beyond each row's length."""
+    (rows, steps), width = x.shape[:2], lines.shape[1]
     if lengths is not None:
         flat = lines.new_zeros(rows * steps, width).index_copy_(0, _places(x, lengths), lines).view(rows, steps, width)
         return flat.transpose(0, 1).contiguous().transpose(0, 1) if time_major(x) else flat

@@ -13,7 +13,10 @@ from torch import _VF, Tensor
 from torch._compile import _disable_dynamo
 from torch.nn.functional import linear
 
+from unrolled.cells.gru import gru_step
+from unrolled.cells.lstm import lstm_step
 from unrolled.layers.lengths import last_real, real_steps, reverse_rows, zero_padding
+from unrolled.watch import Owner, show
 
 __all__ = [
     "differentiate",
@@ -22,6 +25,7 @@ __all__ = [
     "is_wrapped",
     "plain",
     "plain_scan",
+    "plain_step",
     "without_compiler",
 ]
 
@@ -195,15 +199,11 @@ def _stepwise(
     kind: str, x: Tensor, lengths: Tensor | None, weights: Sequence[Tensor], state: Parts, kept: Tensor | None
 ) -> tuple[Tensor, Parts]:
     """The definition, one step after another."""
-    w_ih, w_hh = weights[:2]
-    b_ih, b_hh = weights[2:4] if len(weights) > 3 else (None, None)
-    w_hr = weights[-1] if len(weights) % 2 else None
     real = None if lengths is None else real_steps(lengths, x.shape[1])
+    of_x = linear(x, weights[0], weights[2] if len(weights) > 3 else None)
     ys = []
-    for t, given in enumerate(linear(x, w_ih, b_ih).unbind(1)):
-        before = state[0] if kept is None else state[0] * kept
-        h, *rest = _STEPS[kind](given, linear(before, w_hh, b_hh), state)
-        after = (h if w_hr is None else linear(h, w_hr), *rest)
+    for t, given in enumerate(of_x.unbind(1)):
+        after = _after(kind, None, given, weights, state, kept)
         if real is not None:
             after = tuple(torch.where(real[:, t, None], a, b) for a, b in zip(after, state, strict=True))
         state = after
@@ -211,22 +211,30 @@ def _stepwise(
     return torch.stack(ys, 1), state
 
 
-def _gru(given: Tensor, kept: Tensor, state: Parts) -> Parts:
-    (x_r, x_z, x_n), (h_r, h_z, h_n) = given.chunk(3, -1), kept.chunk(3, -1)
-    r, z = torch.sigmoid(x_r + h_r), torch.sigmoid(x_z + h_z)
-    n = torch.tanh(x_n + r * h_n)
-    return ((1 - z) * n + z * state[0],)
+def plain_step(
+    kind: str, owner: Owner, x: Tensor, weights: Sequence[Tensor], state: Parts, kept: Tensor | None = None
+) -> Parts:
+    """The state after one step of a cell whose weights are these.
+
+    Args:
+        kind, weights, state, kept: as for `plain`.
+        owner: whose gates and state are shown.
+        x: (B, I).
+    """
+    of_x = linear(x, weights[0], weights[2] if len(weights) > 3 else None)
+    return _after(kind, owner, of_x, weights, state, kept)
 
 
-def _lstm(given: Tensor, kept: Tensor, state: Parts) -> Parts:
-    i, f, g, o = (given + kept).chunk(4, -1)
-    c = torch.sigmoid(f) * state[1] + torch.sigmoid(i) * torch.tanh(g)
-    return torch.sigmoid(o) * torch.tanh(c), c
+def _after(
+    kind: str, owner: Owner, of_x: Tensor, weights: Sequence[Tensor], state: Parts, kept: Tensor | None
+) -> Parts:
+    """The state after a step, from the product ``of_x`` (B, G·H)."""
+    of_h = linear(state[0] if kept is None else state[0] * kept, weights[1], weights[3] if len(weights) > 3 else None)
+    if kind == "lstm":
+        return lstm_step(owner, of_x, of_h, state[1], weights[-1] if len(weights) % 2 else None)
+    if kind == "gru":
+        return (gru_step(owner, of_x, of_h, state[0]),)
+    return show(owner, "h", _NONLINEARITIES[kind](of_x + of_h))
 
 
-_STEPS: dict[str, Callable[[Tensor, Tensor, Parts], Parts]] = {
-    "rnn_tanh": lambda given, kept, _: (torch.tanh(given + kept),),
-    "rnn_relu": lambda given, kept, _: (torch.relu(given + kept),),
-    "gru": _gru,
-    "lstm": _lstm,
-}
+_NONLINEARITIES: dict[str, Callable[[Tensor], Tensor]] = {"rnn_tanh": torch.tanh, "rnn_relu": torch.relu}

@@ -25,6 +25,7 @@ from unrolled.layers.layer import Layer
 from unrolled.layers.lengths import check_lengths, real_steps, zero_padding
 from unrolled.layers.recurrence.layer_session import LayerSession, layer_session
 from unrolled.layers.short_convolution import short_convolution
+from unrolled.watch import watched
 
 __all__ = ["DeltaNet", "DeltaState"]
 
@@ -144,7 +145,7 @@ class DeltaNet(nn.Module, Layer):
         state = first if state is None else self._checked(state, first)
         units = len(x) * self.output_size * len(self.blocks)
         size = max(1, _TOGETHER // (units * CHUNK)) * CHUNK if units else CHUNK
-        if x.shape[1] <= size:
+        if x.shape[1] <= size or watched():  # a watcher sees each step once, and in order
             return self._run(x, lengths, state)
         again = torch.is_grad_enabled() and units * x.shape[1] > _KEPT
         run = partial(checkpoint, self._run, use_reentrant=False) if again else self._run
@@ -252,7 +253,7 @@ class _Mix(nn.Module):
         if lengths is not None:  # padding neither forgets nor writes
             real, nothing = real_steps(lengths, x.shape[1]).unsqueeze(2), b.new_zeros(())
             log_a, b = torch.where(real, log_a, nothing), torch.where(real, b, nothing)
-        y, memory = delta_rule(_unit(q), _unit(k), v, log_a, b, state.memory)
+        y, memory = delta_rule(_unit(q), _unit(k), v, log_a, b, state.memory, owner=self)
         y = self.norm(y).flatten(2) * silu(gate)
         return self.outward(y), DeltaState(memory, recent)
 

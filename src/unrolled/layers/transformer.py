@@ -14,7 +14,7 @@ from unrolled.cells._arguments import arguments
 from unrolled.cells.cell import check_input
 from unrolled.config import Part, option
 from unrolled.errors import ShapeError, UsageError, did_you_mean
-from unrolled.layers.attention.blocks import Passed, TransformerBlock, make_norm
+from unrolled.layers.attention.blocks import TransformerBlock, make_norm
 from unrolled.layers.attention.cache import KVCache, Memory, check_memory, seen_memory
 from unrolled.layers.attention.multihead import CrossAttention, SelfAttention
 from unrolled.layers.attention.positions import Learned, Sinusoidal
@@ -34,15 +34,6 @@ class TransformerState(NamedTuple):
 
     layers: tuple[KVCache, ...]
     memory: tuple[Memory, ...]
-
-
-class Looked(NamedTuple):
-    """A pass with attention weights: ``own`` (B, heads, T, N + T) and ``cross`` (B, heads, T, S) of each block."""
-
-    y: Tensor
-    state: TransformerState
-    own: list[Tensor]
-    cross: list[Tensor]
 
 
 class Transformer(nn.Module, Layer):
@@ -218,32 +209,15 @@ class Transformer(nn.Module, Layer):
             memory_lengths: (B,) of the memory.
         """
         check_input(x, "(B, T, I)", self.input_size, self._like, "Transformer")
-        looked = self._run(x, lengths, self._begin(x, state, memory, memory_lengths), weights=False)
-        return looked.y, looked.state
-
-    def look(
-        self,
-        x: Tensor,
-        lengths: Tensor | None = None,
-        state: TransformerState | None = None,
-        memory: Tensor | None = None,
-        memory_lengths: Tensor | None = None,
-    ) -> Looked:
-        """`forward` that also returns the weights of every attention, for inspection.
-
-        Args:
-            x, lengths, state, memory, memory_lengths: as in `forward`.
-        """
-        check_input(x, "(B, T, I)", self.input_size, self._like, "Transformer")
-        return self._run(x, lengths, self._begin(x, state, memory, memory_lengths), weights=True)
+        return self._run(x, lengths, self._begin(x, state, memory, memory_lengths))
 
     def step(self, x: Tensor, state: TransformerState) -> tuple[Tensor, TransformerState]:
         """One step: ``x`` (B, I) and the state before -> ``y`` (B, H) and the state after."""
         if not self.causal:
             raise reads_the_future("a transformer that is not causal")
         check_input(x, "(B, I)", self.input_size, self._like, "Transformer")
-        looked = self._run(x.unsqueeze(1), None, self._begin(x, state, None, None), weights=False)
-        return looked.y.squeeze(1), looked.state
+        y, after = self._run(x.unsqueeze(1), None, self._begin(x, state, None, None))
+        return y.squeeze(1), after
 
     def extra_repr(self) -> str:
         """The constructor's arguments."""
@@ -314,7 +288,7 @@ class Transformer(nn.Module, Layer):
             check_memory(of, (len(x), cross.kv_heads, cross.head_width), x, f"Transformer: block {k}")
         return state
 
-    def _run(self, x: Tensor, lengths: Tensor | None, state: TransformerState, weights: bool) -> Looked:
+    def _run(self, x: Tensor, lengths: Tensor | None, state: TransformerState) -> tuple[Tensor, TransformerState]:
         lengths = check_lengths(lengths, x, "Transformer")
         x = self.into(zero_padding(x, lengths))  # (B, T, H)
         first = self.blocks[0].own
@@ -324,15 +298,12 @@ class Transformer(nn.Module, Layer):
             x = self.positions(x, view.past.positions, lengths)
         x, by = self.dropout(x), first.turns(view)
         seen = seen_memory(state.memory[0]) if state.memory else None
-        passed: list[Passed] = []
+        after: list[KVCache] = []
         for k, block in enumerate(self.blocks):
             before = state.layers[k] if state.layers else None
-            passed.append(block(x, view, by, before, state.memory[k] if state.memory else None, seen, weights))
-            x = passed[-1].y
-        after = TransformerState(tuple(one.state for one in passed if one.state is not None), state.memory)
-        own = [one.own for one in passed if one.own is not None]
-        cross = [one.cross for one in passed if one.cross is not None]
-        return Looked(zero_padding(self.norm(x), lengths), after, own, cross)
+            x, cache = block(x, view, by, before, state.memory[k] if state.memory else None, seen)
+            after += [] if cache is None else [cache]
+        return zero_padding(self.norm(x), lengths), TransformerState(tuple(after), state.memory)
 
 
 MEMBER = Transformer

@@ -141,7 +141,7 @@ class AttentionDecoder(nn.Module):
     def forward(self, x: Tensor, lengths: Tensor | None, state: DecoderState) -> tuple[Tensor, DecoderState]:
         """All steps of a padded batch, or the next chunk of each row."""
         h, lower = self.lower(x, lengths, state.lower)  # (B, U, H)
-        context, _, covered = self.attention.attend(h, state.memory, state.covered, lengths)  # (B, U, M)
+        context, covered = self.attention.attend(h, state.memory, state.covered, lengths)  # (B, U, M)
         upper = None
         if self.upper is not None:
             h, upper = self.upper(self.dropout(torch.cat([h, context], 2)), lengths, state.upper)
@@ -150,7 +150,7 @@ class AttentionDecoder(nn.Module):
     def step(self, x: Tensor, state: DecoderState) -> tuple[Tensor, DecoderState]:
         """One step: ``x`` (B, I) -> ``y`` (B, H + M)."""
         h, lower = self.lower.step(x, state.lower)
-        found, _, covered = self.attention.attend(h.unsqueeze(1), state.memory, state.covered)
+        found, covered = self.attention.attend(h.unsqueeze(1), state.memory, state.covered)
         context, upper = found.squeeze(1), None
         if self.upper is not None:
             h, upper = self.upper.step(self.dropout(torch.cat([h, context], 1)), state.upper)

@@ -8,11 +8,14 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from recorded import recorded
 from torch import Tensor
 
 from unrolled.errors import ShapeError, UsageError
 from unrolled.layers.attention.attention import Attention
+from unrolled.layers.recurrence.recorder import Recorder
 from unrolled.reference.attention import attend, score
+from unrolled.watch import watching
 
 KINDS = ["additive", "dot", "scaled_dot", "cosine"]
 B, U, S, Q, M, K = 3, 4, 6, 5, 3, 7
@@ -54,20 +57,19 @@ def textbook(layer: Attention, query: Tensor, memory: Tensor, lengths: list[int]
 def test_the_textbook_s(kind: str, coverage: bool) -> None:
     layer, query, memory = made(kind, coverage)
     with torch.no_grad():
-        context, weights = layer(query, memory, LENGTHS, weights=True)
-        alone, none = layer(query, memory, LENGTHS)
+        context, shown = recorded(layer, query, memory, LENGTHS)
+        alone = layer(query, memory, LENGTHS)
     expected = textbook(layer, query, memory, LENGTHS.tolist())
     np.testing.assert_allclose(context.numpy(), expected[0], atol=1e-9)
-    np.testing.assert_allclose(weights.numpy(), expected[1], atol=1e-9)
+    np.testing.assert_allclose(shown["attention"].numpy(), expected[1], atol=1e-9)
     np.testing.assert_allclose(alone.numpy(), expected[0], atol=1e-9)
-    assert none is None
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_with_weights_or_without_it_is_the_same(kind: str) -> None:
+def test_watched_or_not_it_is_the_same(kind: str) -> None:
     layer, query, memory = made(kind, dtype=torch.float32)
     for lengths in (None, LENGTHS):
-        fast, slow = layer(query, memory, lengths)[0], layer(query, memory, lengths, weights=True)[0]
+        fast, (slow, _) = layer(query, memory, lengths), recorded(layer, query, memory, lengths)
         torch.testing.assert_close(fast, slow, atol=1e-6, rtol=0)
 
 
@@ -75,31 +77,31 @@ def test_with_weights_or_without_it_is_the_same(kind: str) -> None:
 @pytest.mark.parametrize("kind", KINDS)
 def test_query_by_query_with_keys_made_once(kind: str, coverage: bool) -> None:
     layer, query, memory = made(kind, coverage)
-    whole = layer.attend(query, layer.project(memory, LENGTHS))
+    whole, after = layer.attend(query, layer.project(memory, LENGTHS))
     projected, covered, contexts = layer.project(memory, LENGTHS), None, []
     for u in range(U):
-        one = layer.attend(query[:, u : u + 1], projected, covered)
-        covered = one.covered
-        contexts.append(one.context)
-    torch.testing.assert_close(torch.cat(contexts, 1), whole.context, atol=1e-12, rtol=0)
+        context, covered = layer.attend(query[:, u : u + 1], projected, covered)
+        contexts.append(context)
+    torch.testing.assert_close(torch.cat(contexts, 1), whole, atol=1e-12, rtol=0)
     assert (covered is not None) == coverage
     if covered is not None:
-        torch.testing.assert_close(covered, whole.covered, atol=1e-12, rtol=0)
+        torch.testing.assert_close(covered, after, atol=1e-12, rtol=0)
         torch.testing.assert_close(covered.sum(1), torch.tensor([4.0, 4, 0], dtype=torch.float64))
 
 
-@pytest.mark.parametrize("weights", [False, True])
+@pytest.mark.parametrize("watched", [False, True])
 @pytest.mark.parametrize("coverage", [False, True])
 @pytest.mark.parametrize("junk", [math.nan, math.inf, 1e30])
 @pytest.mark.parametrize("kind", KINDS)
-def test_what_lies_behind_a_mask_does_not_leak(kind: str, junk: float, coverage: bool, weights: bool) -> None:
+def test_what_lies_behind_a_mask_does_not_leak(kind: str, junk: float, coverage: bool, watched: bool) -> None:
     layer, query, memory = made(kind, coverage, torch.float32)
     of_queries = torch.tensor([4, 3, 1])
 
     def run(number: float) -> list[Tensor]:
         q = query.masked_fill((torch.arange(U) >= of_queries[:, None])[..., None], number).requires_grad_()
         m = memory.masked_fill((torch.arange(S) >= LENGTHS[:, None])[..., None], number).requires_grad_()
-        found = layer.attend(q, layer.project(m, LENGTHS), None, of_queries, weights)
+        with watching(Recorder(layer) if watched else None):
+            found = layer.attend(q, layer.project(m, LENGTHS), None, of_queries)
         parts = [part for part in found if part is not None]
         loss = torch.stack([(part * torch.linspace(-1, 1, part.numel()).view_as(part)).sum() for part in parts]).sum()
         grads = torch.autograd.grad(loss, [q, m, *layer.parameters()], materialize_grads=True, allow_unused=True)
@@ -118,7 +120,7 @@ def test_gradients(kind: str, coverage: bool) -> None:
 
     def run(q: Tensor, m: Tensor, *values: Tensor) -> Tensor:
         weights = dict(zip(names, values, strict=True))
-        return torch.func.functional_call(layer, weights, (q, m, LENGTHS))[0]
+        return torch.func.functional_call(layer, weights, (q, m, LENGTHS))
 
     inputs = (query.requires_grad_(), memory.requires_grad_(), *layer.parameters())
     assert torch.autograd.gradcheck(run, inputs, fast_mode=True)
@@ -128,12 +130,13 @@ def test_a_memory_without_a_step_gives_zeros() -> None:
     for kind in KINDS:
         for coverage in (False, True):
             layer, query, memory = made(kind, coverage)
-            context, weights = layer(query, memory[:, :0], weights=True)
+            context, shown = recorded(layer, query, memory[:, :0])
             assert context.shape == (B, U, M)
             assert not context.any()
-            assert weights.shape == (B, U, 0)
-            assert layer(query[:, :0], memory, LENGTHS)[0].shape == (B, 0, M)
-            context, weights = layer(query, memory, LENGTHS, weights=True)
+            assert not shown
+            assert layer(query[:, :0], memory, LENGTHS).shape == (B, 0, M)
+            context, shown = recorded(layer, query, memory, LENGTHS)
+            weights = shown["attention"]
             assert not context[2].any()
             assert not weights[2].any()
             assert weights[:2].sum(2).allclose(torch.ones(2, U, dtype=torch.float64))
@@ -145,10 +148,10 @@ def test_at_first_coverage_changes_nothing_and_then_it_does() -> None:
     assert counting.coverage is not None
     counting.load_state_dict({**plain.state_dict(), "coverage": counting.coverage})
     query, memory = torch.randn(1, U, Q), torch.randn(1, S, M)
-    torch.testing.assert_close(plain(query, memory)[0], counting(query, memory)[0])
+    torch.testing.assert_close(plain(query, memory), counting(query, memory))
     torch.nn.init.constant_(counting.coverage, -5)
-    assert not torch.allclose(plain(query, memory)[0][:, 1:], counting(query, memory)[0][:, 1:])
-    assert torch.allclose(plain(query, memory)[0][:, 0], counting(query, memory)[0][:, 0])
+    assert not torch.allclose(plain(query, memory)[:, 1:], counting(query, memory)[:, 1:])
+    assert torch.allclose(plain(query, memory)[:, 0], counting(query, memory)[:, 0])
 
 
 def test_what_does_not_fit_is_named() -> None:

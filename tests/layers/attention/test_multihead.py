@@ -8,13 +8,16 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from recorded import recorded
 from torch import Tensor
 
 from unrolled.errors import ShapeError, UsageError
 from unrolled.layers.attention import view
 from unrolled.layers.attention.multihead import CrossAttention, SelfAttention, first_heads
+from unrolled.layers.recurrence.recorder import Recorder
 from unrolled.reference.attention import HeadWeights, multi_head
 from unrolled.state import detach, select
+from unrolled.watch import watching
 
 B, T, W = 3, 9, 8
 LENGTHS = torch.tensor([9, 4, 0])
@@ -51,9 +54,9 @@ def visible(causal: bool, window: int | None, size: int) -> np.ndarray:
 def test_the_textbook_s(way: dict[str, Any], causal: bool) -> None:
     layer, x = made(causal=causal, **way)
     with torch.no_grad():
-        y, _, none = layer(x, LENGTHS)
-        looked, _, weights = layer(x, LENGTHS, weights=True)
-    assert none is None
+        y, _ = layer(x, LENGTHS)
+        (looked, _), shown = recorded(layer, x, LENGTHS)
+    weights = shown["attention"].transpose(1, 2)
     for row, length in enumerate(LENGTHS.tolist()):
         X = x[row, :length].numpy()
         allowed = visible(causal, way.get("attention_window"), length)
@@ -64,12 +67,11 @@ def test_the_textbook_s(way: dict[str, Any], causal: bool) -> None:
         np.testing.assert_allclose(looked[row, :length].numpy(), expected[0], atol=1e-9)
         np.testing.assert_allclose(weights[row, :, :length, :length].numpy(), expected[1], atol=1e-9)
         assert not y[row, length:].any()
-        assert not weights[row, :, length:].any()
         assert not weights[row, :, :length, length:].any()
 
 
 @pytest.mark.parametrize("way", WAYS, ids=str)
-def test_with_weights_or_without_it_is_the_same(way: dict[str, Any]) -> None:
+def test_watched_or_not_it_is_the_same(way: dict[str, Any]) -> None:
     """From the beginning and from a state, with rows of one length and of several."""
     for causal in (True, False):
         layer, x = made(torch.float32, causal=causal, **way)
@@ -78,12 +80,10 @@ def test_with_weights_or_without_it_is_the_same(way: dict[str, Any]) -> None:
             states += [layer(x)[1], layer(x, torch.tensor([2, 9, 0]))[1]]
         for state in states:
             for lengths in (None, LENGTHS):
-                fast, slow = (layer(x, lengths, state, weights) for weights in (False, True))
-                torch.testing.assert_close(fast[0], slow[0], atol=1e-6, rtol=0)
-                assert slow[2] is not None
-                real = torch.arange(T) < (torch.full((B,), T) if lengths is None else lengths)[:, None]
-                sums = slow[2].sum(-1).transpose(1, 2)  # (B, T, H)
-                torch.testing.assert_close(sums, real[..., None].float().expand_as(sums), atol=1e-5, rtol=0)
+                (slow, _), shown = recorded(layer, x, lengths, state)
+                torch.testing.assert_close(layer(x, lengths, state)[0], slow, atol=1e-6, rtol=0)
+                sums = shown["attention"].sum(-1)  # (B, T, H)
+                torch.testing.assert_close(sums, torch.ones_like(sums), atol=1e-5, rtol=0)
 
 
 @pytest.mark.parametrize("way", WAYS, ids=str)
@@ -99,7 +99,7 @@ def test_chunks_of_every_kind(way: dict[str, Any]) -> None:
             for row, length in enumerate(chunk):
                 part[row, :length] = x[row, taken[row] : taken[row] + length]
                 taken[row] += length
-            y, state, _ = layer(part, torch.tensor(chunk), state)
+            y, state = layer(part, torch.tensor(chunk), state)
             for row, length in enumerate(chunk):
                 found[row].append(y[row, :length])
             assert state.steps.tolist() == taken
@@ -110,7 +110,7 @@ def test_chunks_of_every_kind(way: dict[str, Any]) -> None:
                 assert not state.keys[row, count:].any()
                 assert not state.values[row, count:].any()
         for row, count in enumerate(taken):
-            whole, end, _ = layer(x[row : row + 1, :count])
+            whole, end = layer(x[row : row + 1, :count])
             torch.testing.assert_close(torch.cat(found[row]), whole[0], atol=1e-12, rtol=0)
             torch.testing.assert_close(state.keys[row, : end.keys.shape[1]], end.keys[0], atol=1e-12, rtol=0)
 
@@ -141,9 +141,9 @@ def test_fewer_key_heads_are_the_same_ones_repeated() -> None:
 
 def test_with_an_attention_window_the_state_stays_small_and_the_past_is_forgotten() -> None:
     layer, x = made(heads=2, attention_window=3, positions="rotary")
-    _, state, _ = layer(x)
+    _, state = layer(x)
     for _ in range(3):
-        _, state, _ = layer(x, None, state)
+        _, state = layer(x, None, state)
         assert state.keys.shape == (B, 3, 2, 4)
     other = torch.cat([x[:, :5] + 1, x[:, 5:]], 1)
     torch.testing.assert_close(layer(other)[0][:, 8], layer(x)[0][:, 8])
@@ -152,12 +152,12 @@ def test_with_an_attention_window_the_state_stays_small_and_the_past_is_forgotte
 
 def test_a_state_is_never_written_to_and_its_rows_can_be_chosen() -> None:
     layer, x = made(heads=2, positions="alibi")
-    _, before, _ = layer(x, torch.tensor([5, 9, 0]))
+    _, before = layer(x, torch.tensor([5, 9, 0]))
     copy = [part.clone() for part in before]
-    y, after, _ = layer(x, None, before)
+    y, after = layer(x, None, before)
     assert all(torch.equal(a, b) for a, b in zip(before, copy, strict=True))
     order = torch.tensor([2, 1, 1, 0])
-    chosen, end, _ = layer(x[order], None, select(before, order))
+    chosen, end = layer(x[order], None, select(before, order))
     torch.testing.assert_close(chosen, y[order], atol=1e-12, rtol=0)
     torch.testing.assert_close(end.keys, after.keys[order], atol=1e-12, rtol=0)
 
@@ -171,16 +171,17 @@ def test_what_lies_behind_a_mask_does_not_leak(way: dict[str, Any], junk: float)
         padded = (torch.arange(T) >= LENGTHS[:, None])[..., None]
 
         def run(
-            number: float, layer: SelfAttention, x: Tensor, state: Any, weights: bool, padded: Tensor
+            number: float, layer: SelfAttention, x: Tensor, state: Any, watched: bool, padded: Tensor
         ) -> list[Tensor]:
             x = x.masked_fill(padded, number).requires_grad_()
-            y, after, _ = layer(x, LENGTHS, state, weights)
+            with watching(Recorder(layer) if watched else None):
+                y, after = layer(x, LENGTHS, state)
             loss = y.square().sum() + (0 if after is None else after.keys.sum() + after.values.square().sum())
             return [y, *torch.autograd.grad(loss, [x, *layer.parameters()])]
 
-        for weights in (False, True):
-            clean = run(0.0, layer, x, before, weights, padded)
-            for found, expected in zip(run(junk, layer, x, before, weights, padded), clean, strict=True):
+        for watched in (False, True):
+            clean = run(0.0, layer, x, before, watched, padded)
+            for found, expected in zip(run(junk, layer, x, before, watched, padded), clean, strict=True):
                 assert torch.equal(found, expected)
                 assert found.isfinite().all()
 
@@ -194,19 +195,19 @@ def test_cross_attention_is_the_textbook_s(kv_heads: int) -> None:
     layer = CrossAttention(W, 5, 4, kv_heads).double()
     x, memory, lengths = torch.randn(B, T, W).double(), torch.randn(B, 6, 5).double(), torch.tensor([6, 2, 0])
     with torch.no_grad():
-        fast, looked = layer(x, memory, lengths)[0], layer(x, memory, lengths, weights=True)
-        full = layer(x, memory)[0]
+        fast, (slow, shown) = layer(x, memory, lengths), recorded(layer, x, memory, lengths)
+        full = layer(x, memory)
     for row, length in enumerate(lengths.tolist()):
         X, M = x[row].numpy(), memory[row].numpy()
         allowed = np.tile(np.arange(6) < length, (T, 1))
         y, weights = multi_head(X, M, textbook_weights(layer), 4, allowed)
-        for found in (fast, looked[0]):
+        for found in (fast, slow):
             np.testing.assert_allclose(found[row].numpy(), y, atol=1e-9)
-        np.testing.assert_allclose(looked[1][row].numpy(), weights, atol=1e-9)
+        np.testing.assert_allclose(shown["attention"][row].transpose(0, 1).numpy(), weights, atol=1e-9)
         y, _ = multi_head(X, M, textbook_weights(layer), 4, np.ones((T, 6), bool))
         np.testing.assert_allclose(full[row].numpy(), y, atol=1e-9)
     assert not fast[2].any()
-    assert not layer(x, memory[:, :0])[0].any()
+    assert not layer(x, memory[:, :0]).any()
 
 
 @pytest.mark.parametrize("junk", [math.nan, 1e30])
@@ -214,13 +215,14 @@ def test_junk_in_a_memory_s_padding_does_not_leak(junk: float) -> None:
     layer, lengths = CrossAttention(W, 5, 4, 2), torch.tensor([6, 2, 0])
     x, rows = torch.randn(B, T, W), torch.randn(B, 6, 5)
 
-    def run(number: float, weights: bool) -> list[Tensor]:
+    def run(number: float, watched: bool) -> list[Tensor]:
         memory = rows.masked_fill((torch.arange(6) >= lengths[:, None])[..., None], number).requires_grad_()
-        y = layer(x, memory, lengths, weights)[0]
+        with watching(Recorder(layer) if watched else None):
+            y = layer(x, memory, lengths)
         return [y, *torch.autograd.grad(y.square().sum(), [memory, *layer.parameters()])]
 
-    for weights in (False, True):
-        for found, expected in zip(run(junk, weights), run(0.0, weights), strict=True):
+    for watched in (False, True):
+        for found, expected in zip(run(junk, watched), run(0.0, watched), strict=True):
             assert torch.equal(found, expected)
             assert found.isfinite().all()
 
@@ -266,7 +268,7 @@ def test_a_state_of_something_else_is_refused() -> None:
     ):
         with pytest.raises(ShapeError, match=message):
             layer(x, None, other(x)[1])
-    _, state, _ = layer(x)
+    _, state = layer(x)
     with pytest.raises(ShapeError, match=r"SelfAttention: state.steps is \(3,\) torch.int64 on cpu, expected \(2,\)"):
         layer(x[:2], None, state)
     with pytest.raises(ShapeError, match=r"state.values is \(3, 8, 2, 4\)"):

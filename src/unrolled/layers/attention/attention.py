@@ -5,7 +5,7 @@ Axes: B rows, U queries, S steps of the memory, Q and M the widths of a query an
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -16,6 +16,7 @@ from unrolled.cells.cell import check_input
 from unrolled.errors import ShapeError, UsageError, did_you_mean
 from unrolled.layers.attention.cache import Memory, seen_memory
 from unrolled.layers.lengths import check_lengths, real_steps, zero_padding
+from unrolled.watch import show_steps, watched
 
 __all__ = ["Attention"]
 
@@ -23,14 +24,6 @@ Kind = Literal["additive", "dot", "scaled_dot", "cosine"]
 _KINDS = ("additive", "dot", "scaled_dot", "cosine")
 _SHARP = 10.0  # first g of the cosine: with g = 1 no step could get more than e² times the weight of another
 _LITTLE = 1e-6  # keeps the gradient of a zero vector's length finite
-
-
-class Attended(NamedTuple):
-    """``context`` (B, U, M); ``weights`` (B, U, S) on request; ``covered`` (B, S), the sum of all weights so far."""
-
-    context: Tensor
-    weights: Tensor | None
-    covered: Tensor | None
 
 
 class Attention(nn.Module):
@@ -55,7 +48,8 @@ class Attention(nn.Module):
         coverage: use coverage. Queries then run one after another.
 
     Shape:
-        query (B, U, Q), memory (B, S, M) -> context (B, U, M), weights (B, U, S); lengths (B,) integers, 0 … S.
+        query (B, U, Q), memory (B, S, M) -> context (B, U, M); lengths (B,) integers, 0 … S. Watchers are shown the
+        weights a as ``attention`` (B, U, S), with coverage one query at a time.
 
     Raises:
         UsageError: an unknown kind, a number out of range.
@@ -72,9 +66,8 @@ class Attention(nn.Module):
 
     Example:
         >>> attention, memory = Attention(4, 6, "additive"), torch.randn(2, 5, 6)
-        >>> context, weights = attention(torch.randn(2, 3, 4), memory, torch.tensor([5, 2]), weights=True)
-        >>> context.shape, weights[1, 0, 2:].tolist()
-        (torch.Size([2, 3, 6]), [0.0, 0.0, 0.0])
+        >>> attention(torch.randn(2, 3, 4), memory, torch.tensor([5, 2])).shape
+        torch.Size([2, 3, 6])
     """
 
     def __init__(
@@ -116,12 +109,9 @@ class Attention(nn.Module):
         }
         return arguments(self, values)
 
-    def forward(
-        self, query: Tensor, memory: Tensor, lengths: Tensor | None = None, weights: bool = False
-    ) -> tuple[Tensor, Tensor | None]:
-        """The context, and the weights if ``weights`` is True."""
-        attended = self.attend(query, self.project(memory, lengths), weights=weights)
-        return attended.context, attended.weights
+    def forward(self, query: Tensor, memory: Tensor, lengths: Tensor | None = None) -> Tensor:
+        """The context."""
+        return self.attend(query, self.project(memory, lengths))[0]
 
     def project(self, memory: Tensor, lengths: Tensor | None = None) -> Memory:
         """Compute the keys (B, S, K) of a memory, once for any number of queries; a state can carry the result."""
@@ -138,16 +128,14 @@ class Attention(nn.Module):
         memory: Memory,
         covered: Tensor | None = None,
         query_lengths: Tensor | None = None,
-        weights: bool = False,
-    ) -> Attended:
-        """Answer the next queries of each row.
+    ) -> tuple[Tensor, Tensor | None]:
+        """Answer the next queries of each row: the context (B, U, M), and (B, S), the sum of all weights so far.
 
         Args:
             query: (B, U, Q).
             memory: the result of `project`.
             covered: (B, S), from the queries before; ``None``: these are the first.
             query_lengths: (B,), 0 … U; queries beyond it are padding and add no coverage.
-            weights: also return the weights.
         """
         check_input(query, "(B, U, I)", self.query_size, self.queries.weight, "Attention: query")
         rows, count, _ = query.shape
@@ -164,10 +152,10 @@ class Attention(nn.Module):
         if not steps or not count or not rows:
             covered = query.new_zeros(rows, steps) if self.coverage is not None and covered is None else covered
             context = query.new_zeros(rows, count, self.memory_size)
-            return Attended(context, query.new_zeros(rows, count, steps) if weights else None, covered)
+            return context, covered
         seen = seen_memory(memory)
-        if self.coverage is None and not weights and self.kind != "additive":
-            context, found = self._fused(queries, memory, seen), None
+        if self.coverage is None and self.kind != "additive" and not watched():
+            context = self._fused(queries, memory, seen)
         else:
             found, covered = self._weights(queries, memory, seen, covered, real)
             context = found @ memory.values
@@ -175,8 +163,7 @@ class Attention(nn.Module):
             exists = (memory.lengths > 0).unsqueeze(1)
             exists = exists if real is None else exists & real_steps(real, count)  # (B, 1 or U)
             context = torch.where(exists.unsqueeze(2), context, context.new_zeros(()))
-            found = None if found is None else torch.where(exists.unsqueeze(2), found, found.new_zeros(()))
-        return Attended(context, found if weights else None, covered)
+        return context, covered
 
     def _unit(self, x: Tensor) -> Tensor:
         """``x`` scaled to length 1 for the cosine, otherwise unchanged."""
@@ -197,16 +184,24 @@ class Attention(nn.Module):
         """The weights (B, U, S), and the coverage after these queries."""
         mask = None if seen is None else seen.squeeze(1)  # (B, 1, S)
         if self.coverage is None:
-            return self._softmax(self._scores(queries, memory.keys), mask), None
+            return self._shown(self._softmax(self._scores(queries, memory.keys), mask), memory), None
         if covered is None:
             covered = queries.new_zeros(memory.keys.shape[:2])
         found = []
         for u, query in enumerate(queries.unbind(1)):
-            found.append(self._softmax(self._scores(query.unsqueeze(1), memory.keys, covered), mask))
+            scores = self._scores(query.unsqueeze(1), memory.keys, covered)
+            found.append(self._shown(self._softmax(scores, mask), memory))
             taken = found[-1].squeeze(1)
             counts = memory.lengths > 0 if real is None else (memory.lengths > 0) & (u < real)
             covered = covered + torch.where(counts.unsqueeze(1), taken, taken.new_zeros(()))
         return torch.cat(found, 1), covered
+
+    def _shown(self, found: Tensor, memory: Memory) -> Tensor:
+        """The weights (B, n, S) as a watcher returns them; it sees 0 in rows without a memory."""
+        if not watched():
+            return found
+        (found,) = show_steps(self, "attention", found.masked_fill((memory.lengths == 0).view(-1, 1, 1), 0))
+        return found
 
     def _scores(self, queries: Tensor, keys: Tensor, covered: Tensor | None = None) -> Tensor:
         """The scores (B, U, S); with ``covered``, U is 1."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -14,7 +14,7 @@ from unrolled.layers.attention.multihead import CrossAttention, SelfAttention
 from unrolled.layers.attention.positions import Turns
 from unrolled.layers.attention.view import View
 
-__all__ = ["FeedForward", "Passed", "TransformerBlock", "make_norm"]
+__all__ = ["FeedForward", "TransformerBlock", "make_norm"]
 
 _EIGHT = 8  # F is a multiple of 8, which runs faster
 
@@ -71,15 +71,6 @@ class FeedForward(nn.Module):
         return self.out(silu(gate) * value)
 
 
-class Passed(NamedTuple):
-    """The result of one block: y, the state after it, and on request the attention weights."""
-
-    y: Tensor
-    state: KVCache | None
-    own: Tensor | None
-    cross: Tensor | None
-
-
 class TransformerBlock(nn.Module):
     """One transformer block: self-attention, optional cross-attention to a memory, and a feed-forward network.
 
@@ -116,7 +107,7 @@ class TransformerBlock(nn.Module):
     Example:
         >>> own = SelfAttention(8, heads=2)
         >>> block, x = TransformerBlock(own, None, 8, 0.0, "rms", True, "gelu", depth=1), torch.zeros(1, 3, 8)
-        >>> block(x, own.view(x, None, None), None, None).y.shape
+        >>> block(x, own.view(x, None, None), None, None)[0].shape
         torch.Size([1, 3, 8])
     """
 
@@ -152,8 +143,7 @@ class TransformerBlock(nn.Module):
         state: KVCache | None,
         memory: Memory | None = None,
         seen: Tensor | None = None,
-        weights: bool = False,
-    ) -> Passed:
+    ) -> tuple[Tensor, KVCache | None]:
         """Run the block.
 
         Args:
@@ -163,19 +153,17 @@ class TransformerBlock(nn.Module):
             state: keys and values of the steps before.
             memory: the memory, projected by this block.
             seen: the mask of the memory's real steps.
-            weights: also return the attention weights.
         """
         norms = iter(self.norms)
         norm = next(norms)
-        y, after, own = self.own.run(norm(x) if self.norm_first else x, view, by, state, weights)
-        x, cross = self._add(x, y, norm), None
+        y, after = self.own.run(norm(x) if self.norm_first else x, view, by, state)
+        x = self._add(x, y, norm)
         if self.cross is not None and memory is not None:
             norm = next(norms)
-            y, cross = self.cross.run(norm(x) if self.norm_first else x, memory, seen, weights)
-            x = self._add(x, y, norm)
+            x = self._add(x, self.cross.run(norm(x) if self.norm_first else x, memory, seen), norm)
         norm = next(norms)
         x = self._add(x, self.feedforward(norm(x) if self.norm_first else x), norm)
-        return Passed(x, after, own, cross)
+        return x, after
 
     def _add(self, x: Tensor, y: Tensor, norm: nn.Module) -> Tensor:
         x = x + self.dropout(y)

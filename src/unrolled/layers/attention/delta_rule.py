@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from unrolled.errors import ShapeError, UsageError
+from unrolled.watch import Owner, show, show_steps, watched
 
 __all__ = ["CHUNK", "delta_rule", "plain_delta_rule"]
 
@@ -16,7 +17,14 @@ CHUNK = 32  # steps; the fastest of 16 to 128, forward and backward, on a CPU fo
 
 
 def delta_rule(
-    q: Tensor, k: Tensor, v: Tensor, log_a: Tensor, b: Tensor, memory: Tensor | None = None, chunk: int = CHUNK
+    q: Tensor,
+    k: Tensor,
+    v: Tensor,
+    log_a: Tensor,
+    b: Tensor,
+    memory: Tensor | None = None,
+    chunk: int = CHUNK,
+    owner: Owner = None,
 ) -> tuple[Tensor, Tensor]:
     r"""Write each value under its key into a matrix that decays, and read it with each query.
 
@@ -48,6 +56,7 @@ def delta_rule(
         b: how much of the value under its key each step replaces, 0 … 1; up to 2 reverses its sign.
         memory: S before the first step; ``None``: zeros.
         chunk: C ≥ 1; it only changes the cost.
+        owner: whose values a watcher is shown: q, k, v, a, b, and S of each step as ``memory``.
 
     Shape:
         q, k (B, T, N, K), v (B, T, N, V), log_a, b (B, T, N), memory (B, N, V, K), of one floating dtype ->
@@ -77,16 +86,19 @@ def delta_rule(
     memory = _checked(q, k, v, log_a, b, memory)
     if q.dtype.itemsize < 4:
         q_, k_, v_, log_a_, b_, memory = (part.float() for part in (q, k, v, log_a, b, memory))
-        o, memory = delta_rule(q_, k_, v_, log_a_, b_, memory, chunk)
+        o, memory = delta_rule(q_, k_, v_, log_a_, b_, memory, chunk, owner)
         return o.to(q.dtype), memory.to(q.dtype)
     with torch.autocast(q.device.type, enabled=False):
+        if watched():
+            q, k, v, a, b = show_steps(owner, "q k v a b", q, k, v, log_a.exp(), b)
+            return plain_delta_rule(q, k, v, a, b, memory, owner)
         if q.shape[1] <= 1:
-            return plain_delta_rule(q, k, v, log_a, b, memory)
+            return plain_delta_rule(q, k, v, log_a.exp(), b, memory)
         return _in_chunks(q, k, v, log_a, b, memory, min(chunk, q.shape[1]))
 
 
 def plain_delta_rule(
-    q: Tensor, k: Tensor, v: Tensor, log_a: Tensor, b: Tensor, memory: Tensor
+    q: Tensor, k: Tensor, v: Tensor, a: Tensor, b: Tensor, memory: Tensor, owner: Owner = None
 ) -> tuple[Tensor, Tensor]:
     """The definition of the delta rule, one step after another.
 
@@ -94,15 +106,16 @@ def plain_delta_rule(
         q: (B, T, N, K).
         k: (B, T, N, K).
         v: (B, T, N, V).
-        log_a: (B, T, N).
+        a: (B, T, N).
         b: (B, T, N).
         memory: (B, N, V, K).
+        owner: whose memory is shown.
     """
     answers = []
-    parts = (q.unsqueeze(-1), k.unsqueeze(-1), v.unsqueeze(-1), log_a.exp()[..., None, None], b[..., None, None])
+    parts = (q.unsqueeze(-1), k.unsqueeze(-1), v.unsqueeze(-1), a[..., None, None], b[..., None, None])
     for q_t, k_t, v_t, a_t, b_t in zip(*(part.unbind(1) for part in parts), strict=True):
         kept = a_t * memory
-        memory = kept + b_t * (v_t - kept @ k_t) * k_t.mT  # (B, N, V, K)
+        (memory,) = show(owner, "memory", kept + b_t * (v_t - kept @ k_t) * k_t.mT)  # (B, N, V, K)
         answers.append((memory @ q_t).squeeze(-1))
     return torch.stack(answers, 1) if answers else v, memory
 

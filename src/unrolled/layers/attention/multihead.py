@@ -17,7 +17,8 @@ from unrolled.errors import ShapeError, UsageError, named
 from unrolled.layers.attention.cache import KVCache, Memory, Past, check_cache, seen_memory
 from unrolled.layers.attention.positions import Turns, turn, turns
 from unrolled.layers.attention.view import Block, View
-from unrolled.layers.lengths import check_lengths, real_steps, zero_padding
+from unrolled.layers.lengths import check_lengths, zero_padding
+from unrolled.watch import show_steps, watched
 
 __all__ = ["CrossAttention", "SelfAttention", "first_heads"]
 
@@ -45,7 +46,7 @@ class SelfAttention(nn.Module):
 
     Shape:
         x (B, T, W) -> y (B, T, W), 0 beyond each row's length; lengths (B,) integers, 0 … T. State: a `KVCache`.
-        Weights, on request, are (B, H, T, N): first the steps of the state, then those of x.
+        Watchers are shown the weights a as ``attention`` (B, T, H, N): first the steps of the state, then those of x.
 
     Raises:
         UsageError: heads that do not divide; a number out of range; a state without ``causal``.
@@ -61,11 +62,11 @@ class SelfAttention(nn.Module):
 
     Example:
         >>> layer, x = SelfAttention(8, heads=2), torch.randn(1, 5, 8)
-        >>> whole, _, weights = layer(x, weights=True)
-        >>> first, state, _ = layer(x[:, :4])
-        >>> fifth, state, _ = layer(x[:, 4:], None, state)
-        >>> torch.allclose(whole[:, 4:], fifth, atol=1e-6), weights[0, 0, 0].tolist()
-        (True, [1.0, 0.0, 0.0, 0.0, 0.0])
+        >>> whole, _ = layer(x)
+        >>> first, state = layer(x[:, :4])
+        >>> fifth, state = layer(x[:, 4:], None, state)
+        >>> torch.allclose(whole[:, 4:], fifth, atol=1e-6)
+        True
     """
 
     def __init__(
@@ -98,15 +99,15 @@ class SelfAttention(nn.Module):
         return arguments(self, {**values, **more})
 
     def forward(
-        self, x: Tensor, lengths: Tensor | None = None, state: KVCache | None = None, weights: bool = False
-    ) -> tuple[Tensor, KVCache | None, Tensor | None]:
-        """Run over whole rows, or the next chunk of each; return y, the state, and the weights on request."""
+        self, x: Tensor, lengths: Tensor | None = None, state: KVCache | None = None
+    ) -> tuple[Tensor, KVCache | None]:
+        """Run over whole rows, or the next chunk of each."""
         check_input(x, "(B, T, I)", self.width, self.out.weight, "SelfAttention")
         lengths = check_lengths(lengths, x, "SelfAttention")
         self.check(state, x, "SelfAttention")
         view = self.view(x, lengths, None if state is None else state.steps)
-        y, after, seen = self.run(zero_padding(x, lengths), view, self.turns(view), state, weights)
-        return zero_padding(y, lengths), after, None if seen is None else _without_padding(seen, lengths)
+        y, after = self.run(zero_padding(x, lengths), view, self.turns(view), state)
+        return zero_padding(y, lengths), after
 
     def initial_state(self, batch: int, like: Tensor) -> KVCache:
         """An empty cache, with the dtype and device of ``like``."""
@@ -130,9 +131,7 @@ class SelfAttention(nn.Module):
         """The angles of the steps of ``view``, if positions are rotary."""
         return turns(view.past.positions, self.head_width, view.past.like) if self.positions == "rotary" else None
 
-    def run(
-        self, x: Tensor, view: View, by: Turns | None, state: KVCache | None, weights: bool = False
-    ) -> tuple[Tensor, KVCache | None, Tensor | None]:
+    def run(self, x: Tensor, view: View, by: Turns | None, state: KVCache | None) -> tuple[Tensor, KVCache | None]:
         """`forward` with the parts that all layers share; it neither checks ``x`` nor zeroes the padding of y.
 
         Args:
@@ -140,7 +139,6 @@ class SelfAttention(nn.Module):
             view: which steps each step sees.
             by: the angles of rotary positions.
             state: the state of the steps before; only its keys and values are read.
-            weights: also return the weights.
         """
         rows, steps, _ = x.shape
         every = self.heads + 2 * self.kv_heads
@@ -150,13 +148,12 @@ class SelfAttention(nn.Module):
         past = view.past
         keys = past.joined(None if state is None else state.keys, k)
         values = past.joined(None if state is None else state.values, v)
-        seen = None
-        if weights:
-            context, seen = _shown(q, keys, values, view.whole_mask())
+        if watched():
+            context = _shown(self, q, keys, values, view.whole_mask())
         else:
             context = _fused(q, keys, values, view.blocks())
         after = KVCache(past.kept(keys), past.kept(values), past.after) if self.causal else None
-        return self.out(context.flatten(2)), after, seen
+        return self.out(context.flatten(2)), after
 
 
 class CrossAttention(nn.Module):
@@ -175,8 +172,8 @@ class CrossAttention(nn.Module):
         kv_heads: G, a divisor of H; ``None``: H.
 
     Shape:
-        x (B, T, W), memory (B, S, M) -> y (B, T, W); memory_lengths (B,) integers, 0 … S. Weights, on request, are
-        (B, H, T, S).
+        x (B, T, W), memory (B, S, M) -> y (B, T, W); memory_lengths (B,) integers, 0 … S. Watchers are shown the
+        weights a as ``attention`` (B, T, H, S).
 
     Raises:
         UsageError: heads that do not divide.
@@ -189,9 +186,8 @@ class CrossAttention(nn.Module):
         Vaswani et al. 2017, section 3.2.3, https://arxiv.org/abs/1706.03762
 
     Example:
-        >>> y, weights = CrossAttention(8, 3, heads=2)(torch.randn(1, 5, 8), torch.randn(1, 4, 3), weights=True)
-        >>> y.shape, weights.shape
-        (torch.Size([1, 5, 8]), torch.Size([1, 2, 5, 4]))
+        >>> CrossAttention(8, 3, heads=2)(torch.randn(1, 5, 8), torch.randn(1, 4, 3)).shape
+        torch.Size([1, 5, 8])
     """
 
     def __init__(self, width: int, memory_size: int, heads: int | None = None, kv_heads: int | None = None) -> None:
@@ -211,15 +207,13 @@ class CrossAttention(nn.Module):
         values = {"width": self.width, "memory_size": self.memory_size, "heads": self.heads}
         return arguments(self, {**values, "kv_heads": self.kv_heads})
 
-    def forward(
-        self, x: Tensor, memory: Tensor, memory_lengths: Tensor | None = None, weights: bool = False
-    ) -> tuple[Tensor, Tensor | None]:
-        """Return y, and the weights on request."""
+    def forward(self, x: Tensor, memory: Tensor, memory_lengths: Tensor | None = None) -> Tensor:
+        """All steps of ``x``."""
         check_input(x, "(B, T, I)", self.width, self.out.weight, "CrossAttention")
         projected = self.project(memory, memory_lengths)
         if len(memory) != len(x):
             raise ShapeError(f"CrossAttention: the memory has {len(memory)} rows and x has {len(x)}")
-        return self.run(x, projected, seen_memory(projected), weights)
+        return self.run(x, projected, seen_memory(projected))
 
     def project(self, memory: Tensor, lengths: Tensor | None = None) -> Memory:
         """Keys and values (B, S, G, D) of a memory (B, S, M), computed once for any number of steps."""
@@ -232,21 +226,17 @@ class CrossAttention(nn.Module):
         heads = self.kv_heads, self.head_width
         return Memory(keys.unflatten(2, heads), values.unflatten(2, heads), real)
 
-    def run(
-        self, x: Tensor, memory: Memory, seen: Tensor | None, weights: bool = False
-    ) -> tuple[Tensor, Tensor | None]:
+    def run(self, x: Tensor, memory: Memory, seen: Tensor | None) -> Tensor:
         """`forward` with a projected memory and the mask from `seen_memory`."""
         q = self.queries(x).unflatten(2, (self.heads, self.head_width))
-        shown = None
-        if weights:
-            context, shown = _shown(q, memory.keys, memory.values, seen)
+        none = None if seen is None else (memory.lengths == 0).view(-1, 1, 1, 1)
+        if watched():
+            context = _shown(self, q, memory.keys, memory.values, seen, none)
         else:
             context = _fused(q, memory.keys, memory.values, [Block(slice(None), slice(None), seen)])
-        if seen is not None:
-            none = (memory.lengths == 0).view(-1, 1, 1, 1)
+        if none is not None:
             context = torch.where(none, context.new_zeros(()), context)
-            shown = None if shown is None else torch.where(none, shown.new_zeros(()), shown)
-        return self.out(context.flatten(2)), shown
+        return self.out(context.flatten(2))
 
 
 def first_heads(width: int, heads: int | None, kv_heads: int | None) -> tuple[int, int]:
@@ -276,12 +266,6 @@ def _check_divides(number: int, whole: int, name: str, of: str) -> None:
         raise UsageError(f"{named(name)} = {number} does not divide {of}: choose {' or '.join(map(str, near))}")
 
 
-def _without_padding(weights: Tensor, lengths: Tensor | None) -> Tensor:
-    if lengths is None:
-        return weights
-    return torch.where(real_steps(lengths, weights.shape[2])[:, None, :, None], weights, weights.new_zeros(()))
-
-
 def _fused(q: Tensor, k: Tensor, v: Tensor, blocks: Iterable[Block]) -> Tensor:
     """(B, T, H, D) of q (B, T, H, D), k and v (B, N, G, D), with torch's fused attention, which returns no weights."""
     if not q.numel() or not k.numel():
@@ -301,14 +285,17 @@ def _fused(q: Tensor, k: Tensor, v: Tensor, blocks: Iterable[Block]) -> Tensor:
     return (parts[0] if len(parts) == 1 else torch.cat(parts, 2)).transpose(1, 2)
 
 
-def _shown(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None) -> tuple[Tensor, Tensor]:
-    """The same as `_fused` by the definition, with the weights (B, H, T, N)."""
-    rows, steps, heads, width = q.shape
+def _shown(
+    owner: nn.Module, q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, none: Tensor | None = None
+) -> Tensor:
+    """The same as `_fused` by the definition, with the weights shown; they are 0 in rows where ``none`` is True."""
+    heads, width = q.shape[2:]
     if not q.numel() or not k.numel():
-        return torch.zeros_like(q), q.new_zeros(rows, heads, steps, k.shape[1])
+        return torch.zeros_like(q)
     k, v = (part.repeat_interleave(heads // part.shape[2], 2) for part in (k, v))
     scores = torch.einsum("bthd,bnhd->bhtn", q, k) * width**-0.5
     if mask is not None:
         scores = scores.masked_fill(~mask, float("-inf")) if mask.dtype == torch.bool else scores + mask
-    weights = scores.softmax(-1)
-    return torch.einsum("bhtn,bnhd->bthd", weights, v), weights
+    weights = scores.softmax(-1).transpose(1, 2)  # (B, T, H, N)
+    (weights,) = show_steps(owner, "attention", weights if none is None else weights.masked_fill(none, 0))
+    return torch.einsum("bthn,bnhd->bthd", weights, v)

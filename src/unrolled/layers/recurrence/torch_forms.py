@@ -23,13 +23,16 @@ from unrolled.cells.gru import GRUState
 from unrolled.cells.lstm import LSTMState
 from unrolled.cells.rnn import RNNState
 from unrolled.errors import ShapeError, UsageError, WrongType
+from unrolled.kernels.plain import plain_step
 from unrolled.layers.lengths import check_lengths, check_mask, gathered, scattered
 from unrolled.layers.recurrence.layer_session import LayerSession, layer_session
 from unrolled.layers.recurrence.packed import Packed, unpack
 from unrolled.layers.recurrence.recomputation import Recompute, check_recompute
+from unrolled.layers.recurrence.traced import traced
 from unrolled.layers.recurrence.unroll import unroll
 from unrolled.layers.recurrence.whole_layer import run_whole
 from unrolled.state import State
+from unrolled.watch import Place, watched
 
 __all__ = ["Form", "Lengths", "run", "session"]
 
@@ -125,6 +128,7 @@ def run(
     before: tuple[Tensor, ...] | None,
     lengths: Lengths,
     mask: Tensor | None,
+    found: dict[str, Any] | None = None,
 ) -> tuple[Tensor | PackedSequence, tuple[Tensor, ...]]:
     """Run ``module`` on ``given``, in any of torch's forms; return output and final state in the same form.
 
@@ -134,12 +138,13 @@ def run(
         before: each part of the state; ``None`` for zeros.
         lengths: (N,) the real steps of each row.
         mask: (N, L) or (L, N) bool, True at real steps.
+        found: receives each gate and state of each step, in the form of the output; ``None``: they are not wanted.
 
     Raises:
         UsageError: lengths or a mask together with a packed sequence, or with each other.
         ShapeError: the input, the state, the lengths or the mask does not fit.
     """
-    if lengths is None and mask is None and (whole := run_whole(module, given, before)) is not None:
+    if found is None and lengths is None and mask is None and (whole := run_whole(module, given, before)) is not None:
         return whole
     if isinstance(given, Proxy):  # torch.fx keeps torch.nn's own layers whole, and so this one
         tracer = given.tracer
@@ -150,7 +155,7 @@ def run(
         if lengths is not None or mask is not None:
             name = "mask" if lengths is None else "lengths"
             raise UsageError(f"{owner}: a packed sequence has its own lengths: leave {name} out")
-        return _run_packed(module, form, unpack(given, form.input_size, weight, owner), before, owner)
+        return _run_packed(module, form, unpack(given, form.input_size, weight, owner), before, owner, found)
     if given.dim() not in (2, 3):
         raise ShapeError(f"{owner}: input has shape {tuple(given.shape)}, expected 3 axes, or 2 for a single row")
     batched = given.dim() == 3
@@ -167,28 +172,37 @@ def run(
     before = None if before is None else _checked_state(form, before, x, owner, batched)
     real = check_lengths(_as_tensor(lengths, owner), x, owner, given)
     check_mask(mask, lengths is not None, x, owner)
-    if mask is None:
-        y, after = _layers(module, form, x, before, real, None)
-    else:
+    if mask is not None:
         x, real = gathered(x, mask)
-        y, after = _layers(module, form, x, before, real, None)
-        y = scattered(y, mask)
-    y = y if batch_first else y.transpose(0, 1)
-    if batched:
-        return y, after
-    return y.squeeze(1), tuple(part.squeeze(1) for part in after)
+    y, after = _layers(module, form, x, before, real, None, found)
+
+    def shaped(y: Tensor) -> Tensor:
+        y = y if mask is None else scattered(y, mask)
+        y = y if batch_first else y.transpose(0, 1)
+        return y if batched else y.squeeze(1)
+
+    if found is not None:
+        found.update({name: shaped(value) for name, value in found.items()})
+    return shaped(y), after if batched else tuple(part.squeeze(1) for part in after)
 
 
 def _run_packed(
-    module: nn.RNNBase, form: Form, packed: Packed, before: tuple[Tensor, ...] | None, owner: str
+    module: nn.RNNBase,
+    form: Form,
+    packed: Packed,
+    before: tuple[Tensor, ...] | None,
+    owner: str,
+    found: dict[str, Any] | None,
 ) -> tuple[PackedSequence, tuple[Tensor, ...]]:
     if before is not None:
         before = tuple(packed.sort(part) for part in _checked_state(form, before, packed.x, owner, batched=True))
     whole = None
-    if packed.lengths is None:  # an ordinary batch, which torch's own loop may run
+    if packed.lengths is None and found is None:  # an ordinary batch, which torch's own loop may run
         whole = run_whole(module, packed.x if form.batch_first else packed.x.transpose(0, 1), before)
     if whole is None:
-        y, after = _layers(module, form, packed.x, before, packed.lengths, packed)
+        y, after = _layers(module, form, packed.x, before, packed.lengths, packed, found)
+        if found is not None:
+            found.update({name: packed.pack(value) for name, value in found.items()})
     else:
         y, after = whole
         y = y if form.batch_first else y.transpose(0, 1)
@@ -229,8 +243,12 @@ class _View(NamedTuple):
     hidden_size: int
     kernel: str
     parameters: list[Tensor]
+    owner: Place
 
     def __call__(self, x: Tensor, state: State) -> tuple[Tensor, State]:
+        if watched():  # then `unroll` calls this one for each step
+            after = self.form.state(plain_step(self.kernel, self.owner, x, self.parameters, state))
+            return after[0], after
         y, state = unroll(self, x.unsqueeze(1), None, state)
         return y.squeeze(1), state
 
@@ -244,7 +262,8 @@ class _View(NamedTuple):
 def _view(module: nn.Module, form: Form, layer: int, direction: int) -> _View:
     names: list[str] = module._all_weights[layer * form.directions + direction]  # type: ignore[index,assignment]
     weights: list[Tensor] = [getattr(module, name) for name in names]
-    return _View(form, form.width(layer), form.hidden_size, form.kernel, weights)
+    owner = Place(module, f"l{layer}{'_reverse' if direction else ''}")  # as torch.nn names the weights
+    return _View(form, form.width(layer), form.hidden_size, form.kernel, weights, owner)
 
 
 def _layers(
@@ -254,6 +273,7 @@ def _layers(
     before: tuple[Tensor, ...] | None,
     lengths: Tensor | None,
     packed: Packed | None,
+    found: dict[str, Any] | None,
 ) -> tuple[Tensor, tuple[Tensor, ...]]:
     """Run ``x`` (N, L, I) through all layers, from a state (K·D, N, ·) or ``None`` for zeros."""
     after: list[State] = []
@@ -264,7 +284,11 @@ def _layers(
         for direction in range(form.directions):
             cell = _view(module, form, layer, direction)
             state = None if before is None else form.state([part[len(after)] for part in before])
-            y, last = unroll(cell, x, lengths, state, reverse=direction == 1, recompute=form.recompute)
+            if found is None:
+                y, last = unroll(cell, x, lengths, state, reverse=direction == 1, recompute=form.recompute)
+            else:
+                y, last, values = traced(cell, cell.owner, x, lengths, state, direction == 1)
+                found.update(values)
             ys.append(y)
             after.append(last)
         x = torch.cat(ys, 2) if form.bidirectional else ys[0]

@@ -6,11 +6,13 @@ import warnings
 from collections.abc import Mapping
 from typing import Any
 
+import torch
 from torch import Tensor, nn
+from torch.nn.utils.rnn import PackedSequence
 
 from unrolled.layers.recurrence.layer_session import LayerSession
 from unrolled.layers.recurrence.recomputation import Recompute
-from unrolled.layers.recurrence.torch_forms import session
+from unrolled.layers.recurrence.torch_forms import Lengths, run, session
 from unrolled.layers.recurrence.whole_graphs import trace_whole
 
 __all__ = ["CLASSES", "TorchLayer", "without_lists"]
@@ -45,6 +47,44 @@ class TorchLayer(nn.RNNBase):
     def session(self, batch: int | None = None) -> LayerSession:
         """A live session: ``push(x) -> y`` for one row (I,), or for ``batch`` rows (B, I); it keeps the state."""
         return session(self, batch)
+
+    def trace(
+        self,
+        input: Tensor | PackedSequence,  # noqa: A002 (torch's name)
+        hx: Any = None,
+        lengths: Lengths = None,
+        mask: Tensor | None = None,
+    ) -> tuple[Any, Any, dict[str, Any]]:
+        """`forward` that also returns each gate and state of each step: ``output, hx, gates``.
+
+        ``gates["l0.f"]`` are the forget gates of the first layer, ``gates["l0_reverse.c"]`` the cell states of its
+        backward direction: the names of torch's weights, then i f g o c h of an LSTM, r z n h of a GRU, h of an RNN.
+        It keeps no gradients and cannot be intervened in; for that, run the layer under `unrolled.watch.watching`.
+
+        Args:
+            input, hx, lengths, mask: as for ``forward``.
+
+        Shape:
+            each of ``gates`` in the form of the output, with H instead of D·H (h of an LSTM with a projection: P), 0 at
+            steps that are not real.
+
+        Cost:
+            that of ``forward``: the kernels keep these numbers for the backward pass anyway. A step at a time where
+            there is no kernel: with a projection, in half precision, on another device than a CPU.
+
+        Example:
+            >>> import torch
+            >>> from unrolled.layers import LSTM
+            >>> layer = LSTM(3, 8, batch_first=True)
+            >>> y, (h, c), gates = layer.trace(torch.randn(2, 5, 3), lengths=[5, 2])
+            >>> sorted(gates), gates["l0.f"].shape, torch.equal(gates["l0.c"][1, 1], c[0, 1])
+            (['l0.c', 'l0.f', 'l0.g', 'l0.h', 'l0.i', 'l0.o'], torch.Size([2, 5, 8]), True)
+        """
+        found: dict[str, Any] = {}
+        several = self.mode == "LSTM"
+        with torch.no_grad():
+            output, after = run(self, input, hx if several or hx is None else (hx,), lengths, mask, found)
+        return output, after if several else after[0], found
 
     def extra_repr(self) -> str:
         """The arguments, as ``torch.nn`` prints them, and ``recompute``."""

@@ -2,31 +2,35 @@
 
 It chooses between three paths that agree to rounding: the plain loop, which is the definition; torch's own loop
 (``torch._VF``), which is faster but only has some cells; and on a CPU the kernels, which are faster still and skip
-padding. For a cell whose gates see only the input, all gates are computed first, then a `scan`.
+padding. For a cell whose gates see only the input, all gates are computed first, then a `scan`. Under a watcher it is
+always the plain loop, because only there each gate is at hand.
 Axes: B rows, T steps, I inputs, H hidden units.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from typing import TypeGuard
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from unrolled.cells._diagonal import DiagonalCell, is_diagonal
 from unrolled.cells.cell import Cell, FusedCell, check_input, is_fused, is_mixed, one_weight
 from unrolled.errors import ShapeError, UsageError
 from unrolled.kernels.fused import fits, recurrence, suits, unwatched
 from unrolled.kernels.minimal import GATES, minimal
-from unrolled.kernels.plain import plain, plain_scan
+from unrolled.kernels.plain import plain, plain_scan, plain_step
 from unrolled.layers.lengths import check_lengths, real_steps, reverse_rows, zero_padding
 from unrolled.layers.recurrence.recomputation import Recompute, chunk_steps, in_chunks
 from unrolled.state import State, map_state, where
+from unrolled.watch import Owner, turned, watched
 
 __all__ = ["has_recurrent_weights", "unroll"]
 
 _SEQUENCE = (tuple, list)
+_Step = Callable[[Tensor, State], tuple[Tensor, State]]
 
 
 def unroll(
@@ -85,6 +89,8 @@ def unroll(
         state = _as_initial(state, initial, owner, is_mixed(x.device))
     if x.shape[1] == 0:
         return x.new_zeros(x.shape[0], 0, cell.hidden_size), state
+    if watched():
+        return _defined(cell, x, lengths, state, reverse, kept)
     size = chunk_steps(recompute, x.shape[1])
     if kept is not None:
         return _dropped(cell, x, lengths, state, reverse, kept)
@@ -98,22 +104,22 @@ def unroll(
     if is_fused(cell):
         y, parts = plain(str(cell.kernel), x, lengths, cell.weights(), state, reverse)
         return y, type(state)(*parts)
-    x = zero_padding(x, lengths)
-    if reverse:
-        x = reverse_rows(x, lengths)
-    y, last = _loop(cell, x, lengths, state)
-    y = zero_padding(y, lengths)
-    return reverse_rows(y, lengths) if reverse else y, last
+    return _defined(cell, x, lengths, state, reverse, None)
 
 
 def _dropped(
     cell: Cell, x: Tensor, lengths: Tensor | None, state: State, reverse: bool, kept: Tensor
 ) -> tuple[Tensor, State]:
     """Run a cell with recurrent dropout."""
+    kind, weights = _recurrent_weights(cell)
+    y, parts = plain(kind, x, lengths, weights, state, reverse, kept)
+    return y, type(state)(*parts)
+
+
+def _recurrent_weights(cell: Cell) -> tuple[str, list[Tensor]]:
     if not has_recurrent_weights(cell):
         raise UsageError(f"recurrent_dropout: {type(cell).__name__} has no recurrent weights that we know of")
-    y, parts = plain(str(cell.kernel), x, lengths, cell.weights(), state, reverse, kept)
-    return y, type(state)(*parts)
+    return str(cell.kernel), cell.weights()
 
 
 def has_recurrent_weights(cell: Cell) -> TypeGuard[FusedCell]:
@@ -133,12 +139,42 @@ def _diagonal(
     return y, type(state)(h_n)
 
 
-def _loop(cell: Cell, x: Tensor, lengths: Tensor | None, state: State) -> tuple[Tensor, State]:
-    """The definition: one step after another; at padding the state is kept."""
+def _defined(
+    cell: Cell, x: Tensor, lengths: Tensor | None, state: State, reverse: bool, kept: Tensor | None
+) -> tuple[Tensor, State]:
+    """The definition, in either direction."""
+    x = zero_padding(x, lengths)
+    if reverse:
+        x = reverse_rows(x, lengths)
+    y, last = _loop(cell if kept is None else _with_dropout(cell, kept), x, lengths, state)
+    if reverse:
+        turned(_owner(cell), lengths)
+    y = zero_padding(y, lengths)
+    return reverse_rows(y, lengths) if reverse else y, last
+
+
+def _with_dropout(cell: Cell, kept: Tensor) -> _Step:
+    """One step of ``cell`` with recurrent dropout."""
+    kind, weights = _recurrent_weights(cell)
+
+    def step(x: Tensor, state: State) -> tuple[Tensor, State]:
+        after = type(state)(*plain_step(kind, _owner(cell), x, weights, state, kept))
+        return after[0], after
+
+    return step
+
+
+def _owner(cell: Cell) -> Owner:
+    """Whom watchers are told: the cell, or what it names as its owner because it is no module."""
+    return cell if isinstance(cell, nn.Module) else getattr(cell, "owner", None)
+
+
+def _loop(step: _Step, x: Tensor, lengths: Tensor | None, state: State) -> tuple[Tensor, State]:
+    """One step after another; at padding the state is kept."""
     real = None if lengths is None else real_steps(lengths, x.shape[1])
     ys = []
     for t, x_t in enumerate(x.unbind(1)):
-        y_t, after = cell(x_t, state)
+        y_t, after = step(x_t, state)
         state = after if real is None else where(real[:, t], after, state)
         ys.append(y_t)
     return torch.stack(ys, 1), state

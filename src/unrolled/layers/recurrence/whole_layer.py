@@ -16,6 +16,7 @@ import torch
 from torch import _VF, Tensor, nn
 
 from unrolled.kernels.fused import fits, unwatched
+from unrolled.watch import watched
 
 __all__ = ["run_whole"]
 
@@ -37,9 +38,10 @@ def run_whole(
         before: the state; ``None`` for zeros.
 
     Returns:
-        ``None`` also for whatever is no plain batch that fits, so that the caller checks it and raises the error.
+        ``None`` also under a watcher, and for whatever is no plain batch that fits, so that the caller checks it and
+        raises the error.
     """
-    if type(x) is not Tensor or x.dim() != 3 or module.recompute is not None:
+    if type(x) is not Tensor or x.dim() != 3 or module.recompute is not None or watched():
         return None
     rows, steps, inputs = x.shape
     if not module.batch_first:

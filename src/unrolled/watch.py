@@ -1,0 +1,141 @@
+"""Watch what a layer computes on its way: each gate, state and attention weight is shown, and may come back changed.
+
+Cells and layers call `show` with a value before they use it. Where nobody watches, that costs about 0.1 µs. Under a
+watcher the kernels, which nobody can look into, give way to the definition, step by step.
+Axes: B rows, n steps.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import NamedTuple, Protocol
+
+from torch import Tensor, nn
+
+__all__ = ["Owner", "Place", "Watcher", "show", "show_steps", "turned", "watched", "watching"]
+
+
+class Place(NamedTuple):
+    """A part of ``module`` that is not a module itself, such as one direction of a layer; its values are ``name.…``."""
+
+    module: nn.Module
+    name: str
+
+
+Owner = nn.Module | Place | None  # None: a value that belongs to no module and is not shown
+
+
+class Watcher(Protocol):
+    """Who watches: it is given every value that a layer computes, before the layer uses it."""
+
+    def saw(self, owner: nn.Module, name: str, value: Tensor, steps: bool) -> Tensor:
+        """Take a value, and return it or another one of its shape, which is used instead.
+
+        Args:
+            owner: the cell or layer that computes it; ``network.named_modules()`` knows its path.
+            name: its name in the owner's equations, such as ``f`` or ``attention``.
+            value: (B, …) of one step, in the graph of autograd. Beyond a row's length it has no meaning.
+            steps: the value has several steps: (B, n, …).
+        """
+
+    def turned(self, owner: nn.Module, prefix: str, lengths: Tensor | None) -> None:
+        """Learn that a run was backward: from each row's last real step to its first.
+
+        Args:
+            owner: the cell or layer that ran.
+            prefix: the run showed the names that begin with it, since they were last turned.
+            lengths: (B,) of the rows; ``None``: every step is real.
+        """
+
+
+class _Here(threading.local):
+    """A compiler can read the attribute of such a class, but not a context variable."""
+
+    watcher: Watcher | None = None
+
+
+_here = _Here()
+
+
+def watched() -> bool:
+    """Whether somebody watches in this thread."""
+    return _here.watcher is not None
+
+
+@contextmanager
+def watching(watcher: Watcher | None) -> Iterator[None]:
+    """Let ``watcher`` watch every layer that runs in this thread; other threads are neither watched nor slowed.
+
+    It sees what runs eagerly. A program that `torch.compile` has made, or torch.export, is watched by running the
+    module that it was made from.
+
+    Args:
+        watcher: whom values are shown to; ``None``: nobody, within an outer ``watching``.
+
+    Example:
+        >>> import torch
+        >>> from unrolled.layers.recurrent import Recurrent
+        >>> class Forget:
+        ...     def saw(self, owner, name, value, steps):
+        ...         return torch.zeros_like(value) if name == "f" else value
+        ...     def turned(self, owner, prefix, lengths):
+        ...         pass
+        >>> layer, x = Recurrent(3, 8, cell="lstm"), torch.randn(1, 5, 3)
+        >>> with watching(Forget()):
+        ...     forgetful, _ = layer(x)
+        >>> torch.allclose(forgetful[:, 0], layer(x)[0][:, 0]), torch.allclose(forgetful[:, 1], layer(x)[0][:, 1])
+        (True, False)
+    """
+    before, _here.watcher = _here.watcher, watcher
+    try:
+        yield
+    finally:
+        _here.watcher = before
+
+
+def show(owner: Owner, names: str, *values: Tensor) -> tuple[Tensor, ...]:
+    """The values of one step, each (B, …), as the watcher returns them.
+
+    Args:
+        owner: the cell or layer that computes them.
+        names: one for each value, with spaces between them.
+        values: the values; as keyword arguments they would cost as much again where nobody watches.
+    """
+    watcher = _here.watcher
+    return values if watcher is None else _seen(watcher, owner, names, values, False)
+
+
+def show_steps(owner: Owner, names: str, *values: Tensor) -> tuple[Tensor, ...]:
+    """The values of several steps, each (B, n, …), as the watcher returns them.
+
+    Args:
+        owner, names, values: as for `show`.
+    """
+    watcher = _here.watcher
+    return values if watcher is None else _seen(watcher, owner, names, values, True)
+
+
+def turned(owner: Owner, lengths: Tensor | None) -> None:
+    """Say that the run that ends here was backward.
+
+    Args:
+        owner: what ran.
+        lengths: (B,) of the rows; ``None``: every step is real.
+    """
+    if _here.watcher is not None and owner is not None:
+        module, prefix = _placed(owner)
+        _here.watcher.turned(module, prefix, lengths)
+
+
+def _seen(watcher: Watcher, owner: Owner, names: str, values: tuple[Tensor, ...], steps: bool) -> tuple[Tensor, ...]:
+    if owner is None:
+        return values
+    module, prefix = _placed(owner)
+    pairs = zip(names.split(), values, strict=True)
+    return tuple(watcher.saw(module, prefix + name, value, steps) for name, value in pairs)
+
+
+def _placed(owner: nn.Module | Place) -> tuple[nn.Module, str]:
+    return (owner.module, f"{owner.name}.") if isinstance(owner, Place) else (owner, "")

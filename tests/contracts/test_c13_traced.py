@@ -1,0 +1,254 @@
+"""C13: a traced run is the ordinary run, shows every gate and state, satisfies the equations, and can be intervened in.
+
+Axes: B rows, T steps, H hidden units.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from contracts.members import CELL_NAMES, INPUTS, MEMBERS
+from contracts.networks import Case
+from recorded import recorded
+from torch import Tensor
+
+from unrolled.layers.deltanet import DeltaNet
+from unrolled.layers.factory import model_names
+from unrolled.layers.recurrence.recorder import Recorder
+from unrolled.layers.recurrent import Recurrent
+from unrolled.layers.transformer import Transformer
+from unrolled.state import flatten
+from unrolled.testing.subject import Subject, rows
+from unrolled.watch import watched, watching
+
+LENGTHS = [9, 4, 1, 0, 8]
+B, T, H = len(LENGTHS), max(LENGTHS), 5
+SHOWING = [member for member in MEMBERS if recorded(member.make(), rows(member.make(), 1, 2))[1]]
+Values = dict[str, Tensor]
+
+
+def close(found: Tensor, expected: Tensor, tolerance: float) -> None:
+    scale = max(1.0, float(expected.detach().abs().max())) if expected.numel() else 1.0
+    torch.testing.assert_close(found, expected, atol=tolerance * scale, rtol=0)
+
+
+# --- everything is shown, and it is the ordinary run -----------------------------------------------------------
+
+
+@pytest.mark.parametrize("both", [False, True])
+@pytest.mark.parametrize("name", CELL_NAMES)
+def test_every_gate_and_every_part_of_the_state_is_shown_at_every_step(name: str, both: bool) -> None:
+    layer = Recurrent(INPUTS, H, name, num_layers=2, bidirectional=both)
+    (_, after), values = recorded(layer, rows(layer, B, T), torch.tensor(LENGTHS))
+    expected = set()
+    for k, cells in enumerate(layer.layers):
+        for d, cell in enumerate(cells):
+            parts = getattr(cell, "gates", ()) + cell.initial_state(1, torch.zeros(()))._fields
+            expected |= {f"layers.{k}.{d}.{part}" for part in parts}
+    assert set(values) == expected
+    assert {tuple(value.shape) for value in values.values()} == {(B, T, H)}
+    first = [after[0]] if not both else after[0]
+    for d, state in enumerate(first):  # the last state is the value shown at the last real step; backward, at the first
+        for part, last in zip(state._fields, state, strict=True):
+            shown = values[f"layers.0.{d}.{part}"]
+            for row, length in enumerate(LENGTHS):
+                if length:
+                    assert torch.equal(shown[row, 0 if d else length - 1], last[row])
+
+
+def test_attention_and_the_delta_rule_are_shown() -> None:
+    x = torch.randn(B, T, INPUTS)
+    _, values = recorded(Transformer(INPUTS, 8, 2, heads=2), x)
+    assert {path: tuple(value.shape) for path, value in values.items()} == {
+        f"blocks.{k}.own.attention": (B, T, 2, T) for k in (0, 1)
+    }
+    _, values = recorded(DeltaNet(INPUTS, 8, heads=2), x)
+    of_head = {"q": (4,), "k": (4,), "v": (4,), "a": (), "b": (), "memory": (4, 4)}
+    assert {path: tuple(value.shape) for path, value in values.items()} == {
+        f"blocks.0.mix.{name}": (B, T, 2, *shape) for name, shape in of_head.items()
+    }
+
+
+@pytest.mark.parametrize("member", MEMBERS, ids=str)
+def test_a_watched_layer_gives_the_ordinary_answers(member: Subject) -> None:
+    layer = member.make()
+    x = rows(layer, B, T)
+    for lengths in (None, torch.tensor(LENGTHS)):
+        with torch.no_grad():
+            y, state = layer(x, lengths)
+            (traced, after), _ = recorded(layer, x, lengths)
+        close(traced, y, 1e-5)
+        for (_, found), (_, expected) in zip(flatten(after), flatten(state), strict=True):
+            close(found, expected, 1e-5)
+
+
+@pytest.mark.parametrize("pool", [None, "last", "max"])
+@pytest.mark.parametrize("name", model_names())
+def test_a_watched_network_gives_the_ordinary_answers(name: str, pool: str | None) -> None:
+    case = Case(name, "all", pool)
+    network, inputs, lengths = case.network(), case.inputs(LENGTHS), torch.tensor(LENGTHS)
+    with torch.no_grad():
+        outputs, _ = network(inputs, lengths)
+        (traced, _), _ = recorded(network, inputs, lengths)
+    close(traced, outputs, 1e-5)
+    assert torch.equal(traced.argmax(-1), outputs.argmax(-1))
+
+
+@pytest.mark.parametrize("member", SHOWING, ids=str)
+def test_a_row_in_a_batch_is_traced_as_if_it_were_alone(member: Subject) -> None:
+    layer = member.make()
+    x, padded = rows(layer, B, T), (torch.arange(T) >= torch.tensor(LENGTHS)[:, None])[..., None]
+    with torch.no_grad():
+        _, together = recorded(layer, x.masked_fill(padded, 1e30), torch.tensor(LENGTHS))
+        for row, length in enumerate(LENGTHS):
+            if length:
+                _, alone = recorded(layer, x[row : row + 1, :length])
+                for path, value in alone.items():
+                    found = together[path][row : row + 1, :length]
+                    close(found[..., :length] if path.endswith("attention") else found, value, member.tolerance)
+
+
+# --- the numbers satisfy the equations -------------------------------------------------------------------------
+
+
+def _lstm(v: Values, before: Values) -> list[tuple[Tensor, Tensor]]:
+    return [(v["c"], v["f"] * before["c"] + v["i"] * v["g"]), (v["h"], v["o"] * torch.tanh(v["c"]))]
+
+
+def _gru(v: Values, before: Values) -> list[tuple[Tensor, Tensor]]:
+    return [(v["h"], (1 - v["z"]) * v["n"] + v["z"] * before["h"])]
+
+
+def _mingru(v: Values, before: Values) -> list[tuple[Tensor, Tensor]]:
+    return [(v["h"], (1 - v["z"]) * before["h"] + v["z"] * v["n"])]
+
+
+def _minlstm(v: Values, before: Values) -> list[tuple[Tensor, Tensor]]:
+    return [(v["h"], v["f"] * before["h"] + v["i"] * v["n"]), (v["f"] + v["i"], torch.ones_like(v["f"]))]
+
+
+EQUATIONS = {"lstm": _lstm, "gru": _gru, "gru_textbook": _gru, "mingru": _mingru, "minlstm": _minlstm}
+
+
+@pytest.mark.parametrize("name", EQUATIONS)
+def test_the_numbers_of_a_cell_satisfy_its_equations(name: str) -> None:
+    layer = Recurrent(INPUTS, H, name)
+    _, values = recorded(layer, rows(layer, 2, T))
+    values = {path.rsplit(".", 1)[1]: value for path, value in values.items()}
+    before = {path: torch.cat([torch.zeros(2, 1, H), value[:, :-1]], 1) for path, value in values.items()}
+    for found, expected in EQUATIONS[name](values, before):
+        close(found, expected, 1e-6)
+
+
+def test_the_numbers_of_the_delta_rule_and_of_attention_satisfy_their_equations() -> None:
+    _, values = recorded(DeltaNet(INPUTS, 8, heads=2), torch.randn(2, T, INPUTS))
+    q, k, v, a, b, S = (values[f"blocks.0.mix.{name}"] for name in ("q", "k", "v", "a", "b", "memory"))
+    before = torch.cat([torch.zeros(2, 1, 2, 4, 4), S[:, :-1]], 1)  # (B, T, N, V, K)
+    k, v, a, b = k[..., None], v[..., None], a[..., None, None], b[..., None, None]
+    close(S, a * before @ (torch.eye(4) - b * k @ k.mT) + b * v @ k.mT, 1e-6)
+    close(q.norm(dim=-1), torch.ones(2, T, 2), 1e-3)
+    _, values = recorded(Transformer(INPUTS, 8, heads=2), torch.randn(2, T, INPUTS))
+    weights = values["blocks.0.own.attention"]
+    close(weights.sum(-1), torch.ones(2, T, 2), 1e-6)
+    assert not weights.transpose(1, 2).triu(1).any()
+
+
+# --- interventions ---------------------------------------------------------------------------------------------
+
+
+class Nudge:
+    """Add ``amount`` to one number of one value at one step."""
+
+    def __init__(self, path: str, step: int, amount: float, several: bool) -> None:
+        self.path, self.step, self.amount, self.several, self.count = path, step, amount, several, 0
+
+    def __call__(self, path: str, value: Tensor) -> Tensor:
+        if path != self.path:
+            return value
+        self.count += 1
+        if not self.several and self.count != self.step + 1:
+            return value
+        value = value.clone()
+        place: Any = value[0, self.step] if self.several else value[0]
+        place[(0,) * place.dim()] += self.amount
+        return value
+
+
+def _several(layer: Any, x: Tensor) -> dict[str, bool]:
+    with watching(recorder := Recorder(layer)), torch.no_grad():
+        layer(x)
+    return {path: path in recorder.several for path in recorder.shown}
+
+
+@pytest.mark.parametrize("member", SHOWING, ids=str)
+def test_a_value_changed_on_its_way_changes_what_follows_and_nothing_before(member: Subject) -> None:
+    layer, step = member.make(), 4
+    x = rows(layer, 2, T)
+    with torch.no_grad():
+        (same, _), _ = recorded(layer, x)
+        for path, several in _several(layer, x).items():
+            (y, _), _ = recorded(layer, x, change=Nudge(path, step, 0.25, several))
+            assert not torch.equal(y[0], same[0]), path
+            assert torch.equal(y[1], same[1]), path
+            if layer.causal:
+                assert torch.equal(y[0, :step], same[0, :step]), path
+
+
+KINDS: dict[str, Callable[[], Any]] = {
+    **{name: lambda name=name: Recurrent(INPUTS, H, name, 2) for name in CELL_NAMES},  # type: ignore[misc]
+    "deltanet": lambda: DeltaNet(INPUTS, 8, heads=2, num_layers=2),
+    "transformer": lambda: Transformer(INPUTS, 8, 2, heads=2),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_gradients_of_what_is_shown_equal_finite_differences_by_intervention(kind: str) -> None:
+    layer, step, little = Subject(kind, KINDS[kind]).make(torch.float64), 3, 1e-6
+    x = rows(layer, 1, 6, dtype=torch.float64)
+
+    def score(change: Any = None, recorder: Recorder | None = None) -> Tensor:
+        with watching(recorder or Recorder(layer, change=change)):
+            y = layer(x)[0]
+        return (y[0, -1] * torch.linspace(-1, 1, y.shape[2], dtype=y.dtype)).sum()
+
+    of_all = score(recorder=(recorder := Recorder(layer)))
+    for path, parts in recorder.shown.items():
+        several = path in recorder.several
+        (gradient,) = torch.autograd.grad(of_all, [parts[0 if several else step]], retain_graph=True)
+        mine = (gradient[0, step] if several else gradient[0]).flatten()[0]
+        with torch.no_grad():
+            up, down = (score(Nudge(path, step, amount, several)) for amount in (little, -little))
+        assert abs(float(mine - (up - down) / (2 * little))) < 1e-8, path
+
+
+# --- who is not watched ----------------------------------------------------------------------------------------
+
+
+def test_other_threads_are_neither_seen_nor_slowed() -> None:
+    layer, found = Recurrent(INPUTS, H, "lstm"), []
+    x = rows(layer, 2, T)
+    with watching(recorder := Recorder(layer)):
+        thread = threading.Thread(target=lambda: found.extend([watched(), layer(x)[0]]))
+        thread.start()
+        thread.join()
+        assert watched()
+    assert found[0] is False
+    assert not recorder.shown
+    assert torch.equal(found[1], layer(x)[0])  # by the kernels, to the bit
+
+
+def test_nobody_watches_afterwards_even_after_an_error() -> None:
+    layer = Recurrent(INPUTS, H, "gru")
+    with pytest.raises(ZeroDivisionError), watching(Recorder(layer)):
+        raise ZeroDivisionError
+    assert not watched()
+    with watching(outer := Recorder(layer)):
+        with watching(None):
+            layer(rows(layer, 1, 2))
+        assert not outer.shown
+        layer(rows(layer, 1, 2))
+    assert outer.shown
