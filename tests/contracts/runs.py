@@ -147,9 +147,9 @@ RUNS: dict[str, Run] = {
 }
 
 
-def as_lines(data: dict[str, Any], path: Path) -> str:
-    """The same rows as a file of JSON lines."""
-    rows = [dict(zip(data, values, strict=True)) for values in zip(*data.values(), strict=True)]
+def as_lines(data: dict[str, Any], path: Path, most: int | None = None) -> str:
+    """The same rows, or the first ``most``, as a file of JSON lines."""
+    rows = [dict(zip(data, values, strict=True)) for values in zip(*data.values(), strict=True)][:most]
     path.write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
     return str(path)
 

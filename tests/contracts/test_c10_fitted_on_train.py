@@ -44,7 +44,7 @@ def test_what_is_held_out_changes_no_encoding_and_the_test_split_nothing_at_all(
     run = RUNS[name]
     target = run.options.get("target")
     others = {n: column if n == target else spoiled(column) for n, column in run.data.items()}
-    plain, odd = as_lines(run.data, tmp_path / "a.jsonl"), as_lines(others, tmp_path / "b.jsonl")
+    plain, odd = as_lines(run.data, tmp_path / "a.jsonl", 8), as_lines(others, tmp_path / "b.jsonl", 8)
     kinds = {column: kind for column, kind in (("keys", "series"), ("text", "tokens")) if column in run.data}
     short = {"steps": 3, "epochs": None, "minutes": None, "kinds": kinds}
     files = {}

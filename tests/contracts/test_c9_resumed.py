@@ -44,7 +44,7 @@ def test_stopped_at_many_steps_it_ends_as_if_it_had_never_stopped(
     run.fit(straight, checkpoint_every=every)
     steps = log_of(straight)[-1]["step"]
     assert steps >= 8
-    for step in range(0, steps, times(3, 1)):
+    for step in range(0, steps, times(max(5, steps // 3 | 1), 1)):  # odd: between two checkpoints
         with monkeypatch.context() as patch, pytest.raises(Stop):
             stop_at(patch, step)
             if step == 0:
@@ -87,8 +87,9 @@ def test_killed_at_random_moments_they_end_as_if_they_had_never_been(
     """``kill -9`` of a process of its own; `killing.py` is that program. (Rows: in test_reliability.py.)"""
     program, names = (
         Path(__file__).with_name("killing.py"),
-        ("lanes, k2 > k1", "windows", "several at once", "rows by the clock"),
+        ("windows", "rows by the clock", "lanes, k2 > k1", "several at once"),
     )
+    names = names[: times(2, 4)]  # the others are stopped at many steps above
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "OMP_NUM_THREADS": "1"}
     command = [sys.executable, str(program), str(tmp_path), str(times(2, 50)), *names]
     done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)

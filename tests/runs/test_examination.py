@@ -103,7 +103,7 @@ def test_what_cannot_be_grouped_by_is_refused(model: Trained) -> None:
 def test_a_forecast_has_its_error_by_step_ahead(tmp_path: Path) -> None:
     hours = np.arange(300)
     table = {"hour": hours.tolist(), "load": (np.sin(hours / 4) + hours * 0.01).tolist()}
-    model = unrolled.fit(table, order="hour", horizon=4, steps=10, hidden=8, out=tmp_path / "run")
+    model = unrolled.fit(table, order="hour", horizon=4, steps=10, hidden=8, plan="fixed", out=tmp_path / "run")
     found, wanted = model.examine(table, worst=2), model.backtest(table, 1000)
     assert [share.name for share in found.by_step] == ["1 ahead", "2 ahead", "3 ahead", "4 ahead"]
     for share, expected in zip(found.by_step, wanted.by_step, strict=True):
@@ -116,12 +116,14 @@ def test_a_tag_and_a_written_sequence_are_examined(tmp_path: Path) -> None:
     random = np.random.default_rng(0)
     words = [random.choice(WORDS, 5).tolist() for _ in range(40)]
     tags = [["N" if word in ("film", "plot") else "O" for word in row] for row in words]
-    tagger = unrolled.fit({"words": words, "tags": tags}, target="tags", steps=5, hidden=8, out=tmp_path / "tags")
+    tagger = unrolled.fit(
+        {"words": words, "tags": tags}, target="tags", steps=5, hidden=8, plan="fixed", out=tmp_path / "tags"
+    )
     found = tagger.examine({"words": words, "tags": tags}, worst=1)
     assert sum(map(sum, found.confusion)) == 200
     assert len(found.worst[0].answer) == 5
     pairs = {"text": [" ".join(row) for row in words], "back": [" ".join(row[::-1]) for row in words]}
-    asked = {"task": "translate", "target": "back", "steps": 5, "hidden": 8, "out": tmp_path / "back"}
+    asked = {"task": "translate", "target": "back", "steps": 5, "hidden": 8, "plan": "fixed", "out": tmp_path / "back"}
     writer = unrolled.fit(pairs, **asked)
     written = writer.examine(pairs, worst=3)
     assert written.metrics == writer.evaluate(pairs)

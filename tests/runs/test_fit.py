@@ -19,7 +19,7 @@ LABELLED = {"text": ["a b", "b c", "c a", "d a"] * 5, "label": ["x", "y", "x", "
 @pytest.mark.parametrize("name", RUNS)
 def test_the_validation_that_is_reported_is_that_of_the_saved_weights(name: str, tmp_path: Path) -> None:
     run = RUNS[name]
-    held_out = as_lines(run.data, tmp_path / "held-out.jsonl")
+    held_out = as_lines(run.data, tmp_path / "held-out.jsonl", 8)
     trained = run.fit(tmp_path / "run", valid=held_out)
     assert trained.metrics["valid"] == trained.evaluate(held_out)
     assert trained.metrics["valid"] == ur.load(tmp_path / "run").evaluate(held_out)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from itertools import pairwise
 from typing import Any
 
@@ -48,6 +49,12 @@ def solved(table: dict[str, Any], task: str = "classify", **kinds: str) -> tuple
     return LettersByPlace.solve(found, train, LettersByPlace.Options(), 0), found, train
 
 
+@cache
+def forty() -> tuple[LettersByPlace, Task, Examples]:
+    """Solved once for tests that only run it."""
+    return solved(genes(40, 0))
+
+
 def scores(model: LettersByPlace, task: Task, table: dict[str, Any], **kinds: str) -> dict[str, float]:
     return evaluate(model, task, task.coder.encode(sequences(table, KINDS | kinds)), CONFIG)
 
@@ -90,7 +97,7 @@ def test_a_number_and_a_set_are_answered_too() -> None:
 
 
 def test_live_in_chunks_and_at_once_are_the_same() -> None:
-    model, _, train = solved(genes(40, 0))
+    model, _, train = forty()
     ids = torch.from_numpy(train.inputs["dna"].values[:24].astype(np.int64))[None]
 
     def one(begin: int, end: int) -> Batch:
@@ -113,7 +120,7 @@ def test_live_in_chunks_and_at_once_are_the_same() -> None:
 
 
 def test_padding_is_never_read_and_rows_do_not_touch_each_other() -> None:
-    model, _, train = solved(genes(40, 0))
+    model, _, train = forty()
     ids = torch.from_numpy(train.inputs["dna"].values[: 5 * 24].astype(np.int64)).view(5, 24)
     lengths = torch.tensor([24, 3, 17, 0, 20])
 
@@ -128,7 +135,7 @@ def test_padding_is_never_read_and_rows_do_not_touch_each_other() -> None:
 
 
 def test_a_saved_one_is_the_same() -> None:
-    model, task, train = solved(genes(40, 0))
+    model, task, train = forty()
     again = LettersByPlace(task, LettersByPlace.Options.check(model.options.model_dump(mode="json")))
     again.load_state_dict(model.state_dict())
     assert evaluate(again, task, train, CONFIG) == evaluate(model, task, train, CONFIG)

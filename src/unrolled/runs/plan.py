@@ -26,6 +26,7 @@ from unrolled.models.build import layer_configs
 from unrolled.planning.choice import FIXED
 from unrolled.registry import Registry, outside_members
 from unrolled.runs.config import NEEDED, RunConfig
+from unrolled.runs.opening import NONE
 from unrolled.runs.options import (
     field_names,
     given,
@@ -40,6 +41,7 @@ from unrolled.runs.question import advice, as_read, assume, default_target, reco
 from unrolled.runs.splits import FileSplit, parse
 from unrolled.runs.start import Start, open_start, start_again
 from unrolled.runs.word_vectors import check_again, check_vectors, with_width
+from unrolled.solved.solved_model import SOLVED
 from unrolled.tasks.config import TaskConfig
 from unrolled.tasks.task import TASKS, Question, Reads, Task
 from unrolled.training.config import TrainingConfig
@@ -196,7 +198,11 @@ def _settled(start: Start | None, vectors: VectorFile | None) -> set[str]:
 
 
 def _model(asked: dict[str, Any], start: Start | None) -> ModelConfig:
-    return ModelConfig.check(of_part(asked, "model")) if start is None else start.model(asked)
+    model = ModelConfig.check(of_part(asked, "model")) if start is None else start.model(asked)
+    for name in (model.start, *model.blend):
+        if name not in (None, NONE):
+            SOLVED.get(name)  # refuses an unknown name before anything is solved
+    return model
 
 
 def _members(sequences: Sequences, roles: Roles, task: str, model: ModelConfig) -> list[Owner]:
