@@ -25,7 +25,13 @@ ENVIRONMENT = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "OMP_NUM_T
 
 def flags(steps: int = 60, hidden: int = 8, every: int = 2) -> list[str]:
     numbers = {"steps": steps, "hidden": hidden, "batch": 4, "seed": 3, "checkpoint-every": every}
-    return ["--rows-are", "lines", *(word for name, number in numbers.items() for word in (f"--{name}", str(number)))]
+    return [
+        "--rows-are",
+        "lines",
+        "--plan",
+        "fixed",
+        *(word for name, number in numbers.items() for word in (f"--{name}", str(number))),
+    ]
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -139,7 +145,7 @@ def test_killed_at_random_moments_and_resumed_a_run_ends_with_the_same_bits(
 def straight(text: Path, tmp_path_factory: pytest.TempPathFactory) -> bytes:
     """The weights of a run that nobody stopped."""
     run = tmp_path_factory.mktemp("straight") / "run"
-    api.fit(str(text), out=run, steps=400, hidden=8, batch=4, seed=3, rows_are="lines")
+    api.fit(str(text), out=run, plan="fixed", steps=400, hidden=8, batch=4, seed=3, rows_are="lines")
     return weights(run)
 
 
@@ -200,7 +206,7 @@ def test_a_disk_that_fills_up_ends_with_5_and_the_run_goes_on_when_there_is_room
 
 def test_a_run_directory_cut_anywhere_is_a_model_error(text: Path, tmp_path: Path) -> None:
     run = tmp_path / "run"
-    api.fit(str(text), out=run, steps=4, hidden=8, rows_are="lines")
+    api.fit(str(text), out=run, plan="fixed", steps=4, hidden=8, rows_are="lines")
     dice = random.Random(2)
     for name in [*read_directory(run), "manifest.json"]:
         whole = (run / name).read_bytes()

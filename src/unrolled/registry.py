@@ -62,6 +62,7 @@ class _Registered(NamedTuple):
 
 
 _registered: dict[tuple[str, str], _Registered] = {}
+_listed: dict[str, tuple[list[Any], dict[str, Any]]] = {}  # folder -> what was added, and all members: asked for often
 
 
 class Registry:
@@ -105,7 +106,13 @@ class Registry:
 
     def members(self) -> dict[str, Any]:
         """Every member by name; imports them all."""
-        return {name: self.get(name) for name in self.names()}
+        added = [one for (kind, _), one in _registered.items() if kind == self.kind]
+        state = [_installed(tuple(sys.path)), *added]
+        before, listed = _listed.get(self.folder, ([], {}))
+        if len(state) != len(before) or any(one is not other for one, other in zip(state, before, strict=True)):
+            listed = {name: self.get(name) for name in self.names()}
+            _listed[self.folder] = state, listed
+        return dict(listed)
 
     def source(self, name: str) -> Path | None:
         """The file that defines the member, or ``None`` if it is not in a file.

@@ -29,7 +29,7 @@ def redrawn(
 
     Args:
         groups: the sums of each group (see `unrolled.metrics.scoring.added`).
-        own: the options of the metrics.
+        own: the options of the metrics, or those metrics that are asked for.
         draws: D ≥ 2.
         seed: the same seed draws the same groups, so that two models can be compared draw by draw.
 
@@ -49,9 +49,9 @@ def redrawn(
     for name, value in ((name, value) for group in groups for name, value in group.items()):
         shapes.setdefault(name, set()).add(value.shape)
     odd = {metric_of(name) for name, found in shapes.items() if len(found) > 1 or next(iter(found)).numel() > _MOST}
-    names = [name for name in shapes if metric_of(name) not in odd]
-    drawn = {name: torch.tensordot(times, _stacked(groups, name), 1) for name in names}
     known = programs(own)
+    names = [name for name in shapes if metric_of(name) in known and metric_of(name) not in odd]
+    drawn = {name: torch.tensordot(times, _stacked(groups, name), 1) for name in names}
     return [values({name: total[draw] for name, total in drawn.items()}, known) for draw in range(draws)]
 
 

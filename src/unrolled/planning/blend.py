@@ -129,12 +129,12 @@ def weigh(known: Reference, other: Model) -> Mixed | None:
     best = min(good, key=lambda at: (losses[at], at)) if good else costs.index(min(costs))
     if not math.isfinite(costs[best]):
         return None
-    errors = {name: _error(name, shares[best], shares[0], metrics) for name in (task.chooses, task.watch)}
+    errors = _errors((task.chooses, task.watch), shares[best], shares[0], metrics) if best else {}
     gains = {task.chooses: costs[0] - costs[best], task.watch: losses[0] - losses[best]}
-    surely = any(gain > _SURE * errors[name] for name, gain in gains.items())
+    surely = any(gain > _SURE * errors.get(name, 0.0) for name, gain in gains.items())
     helps = best > 0 and costs[best] <= both and (surely or costs[-1] < costs[0])
     metric = [row.get(task.chooses, math.nan) for row in scores]
-    return Mixed(task.chooses, _SHARES[best], metric[best], metric[0], metric[-1], helps, errors[task.chooses])
+    return Mixed(task.chooses, _SHARES[best], metric[best], metric[0], metric[-1], helps, errors.get(task.chooses, 0.0))
 
 
 def surely_better(known: Reference, other: Model) -> bool:
@@ -151,7 +151,7 @@ def surely_better(known: Reference, other: Model) -> bool:
         return False
     ours, theirs = [one[0] for one in pairs], [one[1] for one in pairs]
     costs = [_cost(chooses, values(summed(sums), metrics)) for sums in (ours, theirs)]
-    return costs[1] - costs[0] > _SURE * _error(chooses, ours, theirs, metrics)
+    return costs[1] - costs[0] > _SURE * _errors((chooses,), ours, theirs, metrics)[chooses]
 
 
 def _cost(name: str, row: dict[str, float]) -> float:
@@ -159,12 +159,13 @@ def _cost(name: str, row: dict[str, float]) -> float:
     return value if math.isfinite(value) else math.inf
 
 
-def _error(name: str, ours: list[Sums], theirs: list[Sums], known: Programs) -> float:
-    """The standard error of the difference; 0 where there are too few groups to tell."""
+def _errors(names: tuple[str, ...], ours: list[Sums], theirs: list[Sums], known: Programs) -> dict[str, float]:
+    """The standard error of the difference in each measure; 0 where there are too few groups to tell."""
     if len(ours) < _LEAST:
-        return 0.0
-    error = standard_error(name, redrawn(ours, known), redrawn(theirs, known))
-    return 0.0 if math.isnan(error) else error
+        return dict.fromkeys(names, 0.0)
+    draws = redrawn(ours, known), redrawn(theirs, known)
+    errors = {name: standard_error(name, *draws) for name in names}
+    return {name: 0.0 if math.isnan(error) else error for name, error in errors.items()}
 
 
 def _sums(

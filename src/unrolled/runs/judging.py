@@ -13,7 +13,7 @@ from unrolled.data.examples.portions import Groups, grouped
 from unrolled.metrics._bootstrap import redrawn, standard_error
 from unrolled.metrics._tally import Tally
 from unrolled.metrics.metric import Sums
-from unrolled.metrics.scoring import added
+from unrolled.metrics.scoring import added, reporting
 from unrolled.models.model import Model
 from unrolled.runs.advice import Held
 from unrolled.runs.rivals import Rivals
@@ -93,11 +93,11 @@ def _counting(task: Task, tally: Tally | None) -> Any:
 
 
 def _error(measure: str, ours: list[Sums], baseline: Judge, groups: Groups, config: TrainingConfig) -> float | None:
-    theirs = []
+    theirs, metrics = [], reporting(config.own, (measure,))
     for part in groups.parts:
         total: Sums = {}
         for answers in baseline.judge(part):
-            total = added(total, answers, config.own)
+            total = added(total, answers, metrics)
         theirs.append(total)
-    error = standard_error(measure, redrawn(ours, config.own), redrawn(theirs, config.own))
+    error = standard_error(measure, redrawn(ours, metrics), redrawn(theirs, metrics))
     return None if math.isnan(error) else error * math.sqrt(groups.share)
