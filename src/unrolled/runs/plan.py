@@ -26,7 +26,6 @@ from unrolled.models.build import layer_configs
 from unrolled.planning.choice import FIXED
 from unrolled.registry import Registry, outside_members
 from unrolled.runs.config import NEEDED, RunConfig
-from unrolled.runs.opening import NONE
 from unrolled.runs.options import (
     field_names,
     given,
