@@ -31,6 +31,8 @@ import plain_judges as judges
 from peers import environment
 from plain_rows import ROWS, Part, Row
 
+from unrolled.metrics.metric import cost
+
 __all__ = ["last_lines", "peers_of"]
 
 PEERS = "plain_peers"
@@ -95,7 +97,7 @@ def measure(name: str, row: Row, asked: argparse.Namespace) -> None:
             for part, run, each in zip(parts, runs, found, strict=True)
         },
         "baselines": baselines(row, runs),
-        "lost_on_validation": [part.name for part, run in zip(parts, runs, strict=True) if loses(row, run)],
+        "lost_on_validation": [part.name for part, run in zip(parts, runs, strict=True) if loses(run, folder)],
         "command": runs[0].command,
         "gflops": runs[0].gflops,
         "machine": machine.line(),
@@ -116,13 +118,13 @@ def baselines(row: Row, runs: list[common.Run]) -> dict[str, float]:
     return {name: statistics.mean(values) for name, values in found.items() if len(values) == len(runs)}
 
 
-def loses(row: Row, run: common.Run) -> bool:
-    """Whether a baseline is better on the run's own validation data, in the metric of the row."""
-    if row.metric not in run.metrics.get("valid", {}):
+def loses(run: common.Run, folder: Path) -> bool:
+    """Whether a baseline is better on the run's own validation data, in the metric that chooses there."""
+    measure = judges.opened(run, folder).task.chooses
+    if "valid" not in run.metrics:
         return False
-    sign = 1 if row.lower else -1
-    own = sign * run.metrics["valid"][row.metric]
-    others = [sign * values[row.metric] for values in run.baselines["valid"].values() if row.metric in values]
+    own = cost(measure, run.metrics["valid"][measure])
+    others = [cost(measure, values[measure]) for values in run.baselines["valid"].values() if measure in values]
     return any(other < own - 1e-6 * max(1.0, abs(own)) for other in others)
 
 

@@ -43,25 +43,26 @@ def bleu_of_run(run: common.Run, _: Part, folder: Path) -> dict[str, float]:
 
 def predicted(run: common.Run, folder: Path, file: str, column: str) -> list[Any]:
     """What the run answers to a file."""
-    import unrolled
-
-    trained = unrolled.load(folder / common.run_folder(run.command))
-    found: list[Any] = trained.predict(str(folder / file)).column(f"{column}_predicted").to_pylist()
+    found: list[Any] = opened(run, folder).predict(str(folder / file)).column(f"{column}_predicted").to_pylist()
     return found
 
 
 def forecasts_of_run(run: common.Run, part: Part, folder: Path) -> dict[str, float]:
     """Mean absolute scaled error over all origins, and how many values lie between the forecasts of 10 and 90 %."""
-    import unrolled
-
-    given = series_of(folder, part.data["name"])
-    trained = unrolled.load(folder / common.run_folder(run.command))
+    given, trained = series_of(folder, part.data["name"]), opened(run, folder)
     forecasts = []
     for origin in given["origins"]:
         table = {"date": given["dates"][:origin], "value": given["values"][:origin]}
         answers = trained.predict(_read_again(table, folder)).to_pylist()[0]
         forecasts.append({name: answers.get(f"value_{name}") for name in ("predicted", "q10", "q90")})
     return scaled_errors(given, forecasts)
+
+
+def opened(run: common.Run, folder: Path) -> Any:
+    """The model of a run."""
+    import unrolled
+
+    return unrolled.load(folder / common.run_folder(run.command))
 
 
 def _read_again(table: dict[str, list[Any]], folder: Path) -> str:
