@@ -6,12 +6,14 @@ import json
 import random
 import re
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 import unrolled as ur
 from unrolled.errors import Interrupted
+from unrolled.runs import race
 from unrolled.runs.choosing import Pace
 from unrolled.training.trainer import Trainer
 
@@ -81,7 +83,7 @@ def test_a_run_that_is_stopped_in_its_race_goes_on_with_the_same_steps(
 
     def stopped(self: Trainer, until: int | None = None) -> Any:
         calls.append(until)
-        if len(calls) == 3:
+        if len(calls) == 4:  # in the second contestant, between its two looks
             raise Interrupted("SIGTERM", 15)
         return run(self, until)
 
@@ -97,3 +99,24 @@ def test_a_run_that_is_stopped_in_its_race_goes_on_with_the_same_steps(
     trained = ur.fit(walks(), out=folder, resume=True, say=lines.append)
     assert all(re.search(r"after \d+ steps$", line) for line in lines if line.startswith("race: "))
     assert any(choice.source == "race" for choice in trained.config.plan)
+
+
+@pytest.mark.parametrize(("early", "winner"), [(0.8, 1), (0.95, 0), (1.2, 0)])
+def test_the_winner_is_better_after_the_same_time_and_after_the_same_steps(
+    monkeypatch: pytest.MonkeyPatch, early: float, winner: int
+) -> None:
+    """The quick one is far better in the end: what counts is whether it surely was after as many steps."""
+    for name, stand_in in (
+        ("programs", lambda own: {}),  # the sums stand for their metric
+        ("summed", lambda groups: groups[0]),
+        ("values", lambda value, _: {"loss_nats_per_label": value}),
+        ("redrawn", lambda groups, _: groups),
+        ("standard_error", lambda *_: 0.1),
+    ):
+        monkeypatch.setattr(race, name, stand_in)
+    config: Any = SimpleNamespace(training=SimpleNamespace(own={}))
+    two = [race._Contestant({}, config, 120), race._Contestant({"model": "gru"}, config, 900)]
+    sums: list[Any] = [[[1.0], [early]], [[1.0], [0.5]]]
+    found, told = race._winner("loss_nats_per_label", *sums, two)
+    assert found == winner
+    assert told[1] == "model gru: loss_nats_per_label 0.5 ± 0.1 after 900 steps"

@@ -1,8 +1,9 @@
 """The race: a few alternatives are trained for a tenth of the budget, and the rest goes to the best of them.
 
-Each has the same time, not the same steps, and its own folder of checkpoints; the winner's is the beginning of its
-training. The clock is read once, when the steps of each are written down, so that a run that is killed in its race
-continues it.
+Each has the same time, and its own folder of checkpoints; the winner's is the beginning of its training. An alternative
+has to be better after the same steps too: one that takes many quick steps may have learned all that it can when a slow
+one has only begun. The clock is read once, when the steps of each are written down, so that a run that is killed in its
+race continues it.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from unrolled.data.examples.portions import grouped
 from unrolled.errors import Interrupted
 from unrolled.metrics._bootstrap import redrawn, standard_error
 from unrolled.metrics.metric import Sums, cost
-from unrolled.metrics.scoring import programs, summed, values
+from unrolled.metrics.scoring import Programs, programs, summed, values
 from unrolled.planning.choice import RACE, Choice
 from unrolled.runs.choosing import Pace, alternatives, facts_of, in_words, with_choices
 from unrolled.runs.config import RunConfig
@@ -75,29 +76,41 @@ def raced(folder: Path, config: RunConfig, encoded: Encoded, make: Make, device:
         return config
     place.mkdir(exist_ok=True)
     write_file(place / "steps.json", json.dumps([one.steps for one in contestants]).encode())
-    task, sums = encoded.measured.task, []
+    groups, least = grouped(valid).parts, min(one.steps for one in contestants)
+    early, late = [], []
     for number, one in enumerate(contestants):
-        trainer = make(one.config, place / str(number))
-        if (saved := checkpoint.newest(place / str(number))) is not None:
+        trainer, found = make(one.config, place / str(number)), []
+        saved = checkpoint.newest(place / str(number))
+        if saved is not None and saved.step <= least:  # later ones have lost what it was after these steps
             trainer.restore(saved)
-        try:
+        else:
+            shutil.rmtree(place / str(number), ignore_errors=True)
+        for until in (least, one.steps):
             # Fewer than planned if the clock ends the whole training before.
-            contestants[number] = replace(one, steps=trainer.run(until=one.steps).step)
-        except Interrupted as error:
-            number_of = error.exit_code - 128
-            raise Interrupted(
-                f"stopped in the race of the first steps; resume with: unrolled fit --resume {folder}", number_of
-            ) from None
-        with trainer.averaged():
-            groups = grouped(valid).parts
-            sums.append([sums_over(trainer.network, task, part, one.config.training, device) for part in groups])
-    winner, told = _winner(task.watch, sums, contestants)
+            contestants[number] = replace(one, steps=_run(trainer, until, folder))
+            with trainer.averaged():
+                task, training = encoded.measured.task, one.config.training
+                found.append([sums_over(trainer.network, task, part, training, device) for part in groups])
+        early.append(found[0])
+        late.append(found[1])
+    winner, told = _winner(encoded.measured.task.watch, early, late, contestants)
     for line in told:
         say(f"race: {line}")
     reason = "; ".join(told)
     won = {"number": winner, "values": contestants[winner].values, "reason": reason}
     write_file(place / "won.json", json.dumps(won).encode())
     return _end(folder, place, config, say)
+
+
+def _run(trainer: Trainer, until: int, folder: Path) -> int:
+    """Train until step ``until``; the step that was reached."""
+    try:
+        return trainer.run(until=until).step
+    except Interrupted as error:
+        number_of = error.exit_code - 128
+        raise Interrupted(
+            f"stopped in the race of the first steps; resume with: unrolled fit --resume {folder}", number_of
+        ) from None
 
 
 def _contestants(place: Path, config: RunConfig, encoded: Encoded) -> list[_Contestant]:
@@ -118,20 +131,33 @@ def _contestants(place: Path, config: RunConfig, encoded: Encoded) -> list[_Cont
     return found if others and min(one.steps for one in found) >= _LEAST_STEPS else []
 
 
-def _winner(measure: str, sums: list[list[Sums]], contestants: list[_Contestant]) -> tuple[int, list[str]]:
-    """The number of the winner, and a line about each: the planned one, unless another is better by its error."""
+def _winner(
+    measure: str, early: list[list[Sums]], late: list[list[Sums]], contestants: list[_Contestant]
+) -> tuple[int, list[str]]:
+    """The number of the winner, and a line about each: the planned one, unless another is better by its error.
+
+    Args:
+        measure: the metric.
+        early, late: the sums of each contestant after the same steps, and after the same time, for each group.
+        contestants: the planned one first.
+    """
     known = programs(contestants[0].config.training.own)
-    scores = [values(summed(groups), known)[measure] for groups in sums]
-    draws = [redrawn(groups, known) for groups in sums]
+    scores = [values(summed(groups), known)[measure] for groups in late]
     best, lines = 0, []
     for number, (one, score) in enumerate(zip(contestants, scores, strict=True)):
-        error = standard_error(measure, draws[number], draws[0]) if number else 0.0
-        surely = cost(measure, scores[0]) - cost(measure, score) > error
+        gains = [_gain(measure, sums[number], sums[0], known) for sums in (early, late)]
+        surely = all(gain > error for gain, error in gains)
         if number and surely and cost(measure, score) < cost(measure, scores[best]):
             best = number
-        spread = f" ± {error:.2g}" if number else ""
+        spread = f" ± {gains[1][1]:.2g}" if number else ""
         lines.append(f"{in_words(one.values)}: {measure} {score:.4g}{spread} after {one.steps} steps")
     return best, lines
+
+
+def _gain(measure: str, ours: list[Sums], theirs: list[Sums], known: Programs) -> tuple[float, float]:
+    """By how much the first are better, and its standard error."""
+    costs = [cost(measure, values(summed(groups), known)[measure]) for groups in (theirs, ours)]
+    return costs[0] - costs[1], standard_error(measure, redrawn(ours, known), redrawn(theirs, known))
 
 
 def _end(folder: Path, place: Path, config: RunConfig, say: Say) -> RunConfig:
