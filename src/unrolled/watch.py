@@ -68,8 +68,7 @@ def watched() -> bool:
 def watching(watcher: Watcher | None) -> Iterator[None]:
     """Let ``watcher`` watch every layer that runs in this thread; other threads are neither watched nor slowed.
 
-    It sees what runs eagerly. A program that `torch.compile` has made, or torch.export, is watched by running the
-    module that it was made from.
+    A module that `torch.compile` has made is compiled once more for it; a program of torch.export shows nothing.
 
     Args:
         watcher: whom values are shown to; ``None``: nobody, within an outer ``watching``.

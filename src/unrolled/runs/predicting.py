@@ -11,15 +11,27 @@ import pyarrow as pa
 from unrolled.data.batches.loader import Loader
 from unrolled.data.encodings.encoding import has_time
 from unrolled.data.examples.examples import Examples
+from unrolled.data.examples.known_future import last_known
 from unrolled.data.io.next_times import next_times
 from unrolled.data.plans.windows import Plan, Windows
-from unrolled.data.tables.sequences import Sequences
-from unrolled.errors import DataError
+from unrolled.data.tables.sequences import Sequences, drop_missing
+from unrolled.errors import DataError, UsageError
 from unrolled.models.model import Model
 from unrolled.tasks.task import Task
 from unrolled.training.evaluate import run_over
 
-__all__ = ["AHEAD", "FITTED", "PREDICTED", "around", "fits", "predictions", "with_columns"]
+__all__ = [
+    "AHEAD",
+    "FITTED",
+    "PREDICTED",
+    "around",
+    "fits",
+    "is_judged",
+    "known_steps",
+    "one_row",
+    "predictions",
+    "with_columns",
+]
 
 AHEAD, _LAST, FITTED, PREDICTED = "_ahead", "_last", "_fitted", "_predicted"  # endings of the names of columns
 _AT_ONCE = 128  # windows in a batch
@@ -41,6 +53,42 @@ def predictions(network: Model, task: Task, examples: Examples, plan: Plan, devi
             for row, value in zip(batch.rows.tolist(), values, strict=True):
                 column[row] = value
     return answers
+
+
+def known_steps(task: Task, part: Sequences, examples: Examples, by: str | None) -> np.ndarray:
+    """(rows,) int64: the steps of each row that its prediction is made from.
+
+    Args:
+        task: the model's.
+        part, examples: the data before and after encoding.
+        by: the column that tells the sequences apart.
+    """
+    coder = task.coder
+    if coder.framed:
+        return examples.steps() - 1  # the next step is predicted before ``<end>``, not after it
+    if not coder.ahead:
+        return examples.steps()
+    names, past = coder.joined or (coder.target,), examples.inputs[coder.target]
+    return last_known(past, coder.horizon, part, names, coder.ahead, by)
+
+
+def one_row(part: Sequences, row: int) -> Sequences:
+    """Only the row ``row``, from 0.
+
+    Raises:
+        UsageError: there is no such row.
+    """
+    if not 0 <= row < len(part):
+        raise UsageError(f"there is no row {row}: the data has {len(part):,} rows, and the first is row 0")
+    return part.take(np.array([row]))
+
+
+def is_judged(part: Sequences, task: Task) -> bool:
+    """Whether ``part`` holds the target of every step that a prediction is made from."""
+    coder = task.coder
+    if coder.continues:
+        return coder.framed  # after the last step of another row nothing is known
+    return coder.target in part.table.column_names and not drop_missing(part, coder.target)[1]
 
 
 def around(task: Task, part: Sequences, known: np.ndarray, order: str | None) -> Iterator[tuple[str, pa.Array]]:

@@ -15,11 +15,12 @@ import pyarrow as pa
 from unrolled.data.batches.loader import Loader
 from unrolled.data.encodings.facets import Text
 from unrolled.data.examples.examples import Examples
-from unrolled.data.examples.known_future import last_known
+from unrolled.data.plans.windows import Plan
 from unrolled.data.tables.sequences import Sequences, drop_missing
 from unrolled.decoding.sampling import Sampling
 from unrolled.errors import DataError, UsageError, named
 from unrolled.inspection.describe import Description, describe
+from unrolled.inspection.trace import Change, Keep, Trace, trace
 from unrolled.models._copies import Copies
 from unrolled.models.model import Model
 from unrolled.runs.checks import check_positions
@@ -29,7 +30,7 @@ from unrolled.runs.examination import Examination, examine
 from unrolled.runs.findings import Findings
 from unrolled.runs.later_data import read_later
 from unrolled.runs.live import live_session
-from unrolled.runs.predicting import around, fits, predictions, with_columns
+from unrolled.runs.predicting import around, fits, is_judged, known_steps, one_row, predictions, with_columns
 from unrolled.runs.verdict import compare
 from unrolled.storage.directories import write_directory
 from unrolled.storage.tensors import save_tensors
@@ -170,12 +171,10 @@ class Trained:
             raise UsageError(f"{named('fitted')} only works with a forecast; this model's task is {task.name!r}")
         part = self.read(data)
         examples = self.encode(part, target=False)
-        settings, known = batch_settings(self.task.batching, self.config.training), self._known(part, examples)
+        known, plan = self._answering(part, examples)
         network = self._copies.on(device)
-        columns: dict[str, Any] = {}
-        if task.coder.horizon:
-            columns |= around(task, part, known, self.config.data.order)
-        columns |= predictions(network, task, examples, examples.form.plans.answering(known, settings), device)
+        columns = dict[str, Any](around(task, part, known, self.config.data.order) if task.coder.horizon else {})
+        columns |= predictions(network, task, examples, plan, device)
         if fitted:
             columns |= fits(network, task, examples, known, device)
         return with_columns(part, columns)
@@ -234,6 +233,23 @@ class Trained:
         """The model's parts, the cost of a step, and a drawing of the unrolled network; ``print`` shows them."""
         return describe(self.task, self.network)
 
+    def trace(self, data: Any, row: int = 0, *, keep: Keep = None, change: Change = None) -> Trace:
+        """Every gate, state and attention weight of the model on one row of ``data``, as `predict` reads it.
+
+        Args:
+            data: as for `predict`; with its target, the loss of each step is measured too.
+            row: its number, from 0.
+            keep, change: which paths to keep, and what the model uses instead of a value, as for `Recorder`.
+
+        Raises:
+            DataError: as for `predict`.
+            UsageError: there is no such row.
+        """
+        part = one_row(self.read(data), row)
+        examples = self.encode(part, target=is_judged(part, self.task))
+        batch = Loader(examples, self._answering(part, examples)[1])[0]
+        return trace(self.network, self.task, batch, keep=keep, change=change)
+
     def stream(self, snapshot: bytes | None = None, *, device: str = "auto") -> Session:
         """A live session: ``push`` one step, get one answer, at constant cost.
 
@@ -287,15 +303,11 @@ class Trained:
         examples = self._judged(data)[1]
         return Loader(examples, training_plan(examples, self.task.batching, self.config.training, epoch))
 
-    def _known(self, part: Sequences, examples: Examples) -> np.ndarray:
-        """(rows,) int64: the steps of each row that its prediction is made from."""
-        coder = self.task.coder
-        if coder.framed:
-            return examples.steps() - 1  # the next step is predicted before ``<end>``, not after it
-        if not coder.ahead:
-            return examples.steps()
-        names, past = coder.joined or (coder.target,), examples.inputs[coder.target]
-        return last_known(past, coder.horizon, part, names, coder.ahead, self.config.data.by)
+    def _answering(self, part: Sequences, examples: Examples) -> tuple[np.ndarray, Plan]:
+        """The steps of each row that its prediction is made from, and the batches that read them."""
+        known = known_steps(self.task, part, examples, self.config.data.by)
+        settings = batch_settings(self.task.batching, self.config.training)
+        return known, examples.form.plans.answering(known, settings)
 
     def _judged(self, data: Any) -> tuple[Sequences, Examples]:
         """``data`` before and after encoding, without the rows that have no target."""
