@@ -137,21 +137,25 @@ def weigh(known: Reference, other: Model) -> Mixed | None:
     return Mixed(task.chooses, _SHARES[best], metric[best], metric[0], metric[-1], helps, errors.get(task.chooses, 0.0))
 
 
-def surely_better(known: Reference, other: Model) -> bool:
+def surely_better(known: Reference, other: Model, *, by_loss: bool = False) -> bool:
     """Whether a model is better than ``other`` on a split by more than two standard errors.
 
     Args:
         known, other: as for `weigh`.
+        by_loss: a lower loss counts too, unless the metric that chooses the weights is worse.
     """
-    chooses = known.task.chooses
-    metrics = reporting(known.config.own, (chooses,))
+    names = dict.fromkeys((known.task.chooses, known.task.watch) if by_loss else (known.task.chooses,))
+    metrics = reporting(known.config.own, tuple(names))
     found = [_sums(known, group, other, metrics, (0.0, 1.0)) for group in range(len(known.groups))]
     pairs = [one for one in found if one is not None]
     if len(pairs) < _LEAST:
         return False
     ours, theirs = [one[0] for one in pairs], [one[1] for one in pairs]
-    costs = [_cost(chooses, values(summed(sums), metrics)) for sums in (ours, theirs)]
-    return costs[1] - costs[0] > _SURE * _errors((chooses,), ours, theirs, metrics)[chooses]
+    rows = [values(summed(sums), metrics) for sums in (ours, theirs)]
+    gains = {name: _cost(name, rows[1]) - _cost(name, rows[0]) for name in names}
+    errors = _errors(tuple(names), ours, theirs, metrics)
+    surely = any(gain > _SURE * errors[name] for name, gain in gains.items())
+    return surely and gains[known.task.chooses] >= 0
 
 
 def _cost(name: str, row: dict[str, float]) -> float:

@@ -151,7 +151,9 @@ class Composer:
         name, measure = ranked[0], self.task.chooses
         if config.model.solved == (config.model.alone,) == (name,):
             return config, network
-        if surely_better(self._reference(config, network), self.rivals.solved[name].to(self.device)):
+        mixed = bool(config.model.blend)  # it has what the solved model has, so a lower loss may be trusted
+        solved = self.rivals.solved[name].to(self.device)
+        if surely_better(self._reference(config, network), solved, by_loss=mixed):
             return config, network
         known = validated or evaluate(network, self.task, self.valid, config.training, self.device)
         value, best = known.get(measure, math.nan), self._on_valid(name)
