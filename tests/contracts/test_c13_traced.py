@@ -11,16 +11,19 @@ from typing import Any
 
 import pytest
 import torch
+from configs import model_config
 from contracts.members import CELL_NAMES, INPUTS, MEMBERS
 from contracts.networks import Case
 from recorded import recorded
 from torch import Tensor
 
+from unrolled.batch import Discrete
 from unrolled.layers.deltanet import DeltaNet
 from unrolled.layers.factory import model_names
 from unrolled.layers.recurrence.recorder import Recorder
 from unrolled.layers.recurrent import Recurrent
 from unrolled.layers.transformer import Transformer
+from unrolled.models.encoder_decoder import EncoderDecoder
 from unrolled.state import flatten
 from unrolled.testing.subject import Subject, rows
 from unrolled.watch import watched, watching
@@ -225,6 +228,36 @@ def test_gradients_of_what_is_shown_equal_finite_differences_by_intervention(kin
         assert abs(float(mine - (up - down) / (2 * little))) < 1e-8, path
 
 
+@pytest.mark.parametrize("kind", ["additive", "dot", "scaled_dot", "cosine"])
+def test_an_encoder_decoder_shows_its_gates_and_its_attention_which_can_be_changed(kind: str) -> None:
+    torch.manual_seed(0)
+    config = model_config(name="gru", attention=kind, hidden=8, layers=2)
+    network = EncoderDecoder({"ids": Discrete(7)}, config, outputs=9).eval()
+    target, written = torch.randint(3, 9, (3, 5)), torch.tensor([5, 2, 3])
+    inputs, lengths = {"ids": torch.randint(7, (3, 6))}, torch.tensor([6, 4, 1])
+
+    def logits(change: Callable[[str, Tensor], Tensor] | None = None) -> tuple[Tensor, Recorder]:
+        with torch.no_grad(), watching(recorder := Recorder(network, change=change)):
+            found = network.score(target, written, network.read(inputs, lengths))
+        return found, recorder
+
+    with torch.no_grad():
+        expected = network.score(target, written, network.read(inputs, lengths))
+    found, recorder = logits()
+    close(found, expected, 1e-5)
+    values = recorder.values()
+    attention = values["decoder.attention.attention"]  # (B, U, S): the last symbol is not read
+    assert attention.shape == (3, 4, 6)
+    close(attention.sum(-1), torch.ones(3, 4), 1e-6)
+    assert not attention[1, :, 4:].any()
+    assert {"layer.layers.0.1.z", "decoder.lower.layers.0.0.h", "decoder.upper.layers.0.0.n"} <= set(values)
+
+    def uniform(path: str, value: Tensor) -> Tensor:
+        return torch.full_like(value, 1 / value.shape[-1]) if path.endswith("attention") else value
+
+    assert not torch.allclose(logits(uniform)[0], expected)
+
+
 # --- who is not watched ----------------------------------------------------------------------------------------
 
 
@@ -239,6 +272,20 @@ def test_other_threads_are_neither_seen_nor_slowed() -> None:
     assert found[0] is False
     assert not recorder.shown
     assert torch.equal(found[1], layer(x)[0])  # by the kernels, to the bit
+
+
+def test_a_compiled_layer_is_one_graph_and_is_compiled_again_for_a_watcher() -> None:
+    layer = Recurrent(INPUTS, H, "gru").eval()
+    x, compiled = rows(layer, 2, 3), torch.compile(layer, backend="eager", fullgraph=True)
+    with torch.no_grad():
+        y, _ = compiled(x)
+        with watching(recorder := Recorder(layer)):
+            traced, _ = compiled(x)
+        close(traced, y, 1e-5)
+        assert set(recorder.values()) == {f"layers.0.0.{name}" for name in ("r", "z", "n", "h")}
+        again = len(recorder.shown["layers.0.0.h"])
+        compiled(x)
+    assert len(recorder.shown["layers.0.0.h"]) == again
 
 
 def test_nobody_watches_afterwards_even_after_an_error() -> None:
