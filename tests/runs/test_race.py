@@ -34,7 +34,15 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def fit(folder: Path, lines: list[str], **options: Any) -> ur.api.Trained:  # type: ignore[name-defined]
-    asked = {"target": "rises", "minutes": MINUTES, "hidden": 4, "blend": "none", "out": folder, **options}
+    asked = {
+        "target": "rises",
+        "minutes": MINUTES,
+        "hidden": 4,
+        "batch": 256,
+        "blend": "none",
+        "out": folder,
+        **options,
+    }
     return ur.fit(walks(), say=lines.append, **asked)
 
 
@@ -67,8 +75,8 @@ def test_what_the_user_chose_does_not_race(tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("quick")
 @pytest.mark.parametrize(
-    "options", [{"minutes": None, "steps": 5}, {"plan": "rules"}, {"plan": "fixed"}, {"valid": 0.01}]
-)
+    "options", [{"minutes": None, "steps": 5}, {"plan": "rules"}, {"plan": "fixed"}, {"valid": 0.01}, {"batch": 32}]
+)  # the last would have read the data less than twice
 def test_no_race(tmp_path: Path, options: dict[str, Any]) -> None:
     lines: list[str] = []
     fit(tmp_path / "run", lines, **options)

@@ -159,13 +159,16 @@ class Pace:
     def passes(self, values: Mapping[str, Any]) -> float:
         """The passes with these values of options."""
         config = with_choices(self._config, values, self._coder.form.writes)
-        training = config.training
-        batches = max(1, len(training_plan(self._train, self._batching(config), training, 0)))
+        training, batches = config.training, self.batches(config)
         if training.steps is not None:
             return training.steps / batches
         if training.epochs is not None:
             return training.epochs
         return 60 * (training.minutes or LONGEST) / (self.seconds(config) * batches)
+
+    def batches(self, config: RunConfig) -> int:
+        """The training steps of a pass over the data."""
+        return max(1, len(training_plan(self._train, self._batching(config), config.training, 0)))
 
     def _batching(self, config: RunConfig) -> Any:
         return make_task(config.task, self._coder).batching

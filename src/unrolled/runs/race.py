@@ -35,6 +35,7 @@ __all__ = ["raced"]
 
 _SHARE, _LONGEST = 0.1, 60.0  # of the budget, and seconds of each
 _LEAST_STEPS = 120  # fewer are spent while the learning rate warms up, and tell nothing
+_LEAST_PASSES = 5  # over the training data: fewer tell who begins fastest, not who learns most
 _LEAST_ANSWERS = 200  # fewer of them cannot tell the contestants apart
 _ROUND = 20  # steps
 
@@ -127,8 +128,10 @@ def _contestants(place: Path, config: RunConfig, encoded: Encoded) -> list[_Cont
     for number, values_ in enumerate([{}, *others]):
         other = with_choices(config, values_, form.writes)
         steps = known[number] if number < len(known) else int(each / pace.seconds(other)) // _ROUND * _ROUND
+        if steps < max(_LEAST_STEPS, _LEAST_PASSES * pace.batches(other)):
+            return []
         found.append(_Contestant(values_, other, steps))
-    return found if others and min(one.steps for one in found) >= _LEAST_STEPS else []
+    return found if others else []
 
 
 def _winner(
