@@ -79,7 +79,9 @@ class Horizon:
     verdict: Verdict
     answers: int
 
-    def __str__(self) -> str:
+    @property
+    def sentence(self) -> str:
+        """The verdict, with its number and what to do."""
         farthest = len(self.norms) - 1
         if self.verdict == "vanishing":
             begin = farthest + 1 - max(1, (farthest + 1) // _PART)
@@ -89,12 +91,14 @@ class Horizon:
                 if self.survival > 0
                 else "none of the gradient"
             )
-            says = f"vanishing: {left} reaches {lags}; steps more than {self.reach} back are not learned"
-        elif self.verdict == "exploding":
-            says = "exploding: the gradient grows with the lag; clip it, or start from smaller recurrent weights"
-        else:
-            says = f"healthy: {self.survival:.2g} of the recent steps' gradient reaches {farthest} steps back"
-        return "\n".join([_plot(self.norms), "", f"90 % of the gradient is within {self.lag_90} steps", says])
+            return f"vanishing: {left} reaches {lags}; steps more than {self.reach} back are not learned"
+        if self.verdict == "exploding":
+            return "exploding: the gradient grows with the lag; clip it, or start from smaller recurrent weights"
+        return f"healthy: {self.survival:.2g} of the recent steps' gradient reaches {farthest} steps back"
+
+    def __str__(self) -> str:
+        within = f"90 % of the gradient is within {self.lag_90} steps"
+        return "\n".join([_plot(self.norms), "", within, self.sentence])
 
 
 def memory_horizon(network: Model, batches: Iterable[Asked], lags: int) -> Horizon:
