@@ -10,6 +10,8 @@ from cli.support import SMALL, Done, Runs, write_load, write_reviews
 
 from unrolled.cli.main import main
 
+NETWORK = ["--only", "none"]  # tests look into the network, though its three steps better nothing
+
 
 @pytest.fixture
 def unrolled(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Callable[..., Done]:
@@ -32,9 +34,9 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Runs:
     (folder / "cats.txt").write_text("the cat sat. a dog ran. " * 30)
     made = Runs(folder, *(folder / "runs" / name for name in ("reviews", "load", "text", "both")))
     commands = {
-        made.reviews: ["fit", reviews, "--target", "sentiment", "--ignore", "stars"],
+        made.reviews: ["fit", reviews, "--target", "sentiment", "--ignore", "stars", *NETWORK],
         made.both: ["fit", reviews, "--target", "sentiment", "--model", "bigru"],
-        made.load: ["fit", load, "--target", "load", "--ignore", "day", "--horizon", "2"],
+        made.load: ["fit", load, "--target", "load", "--ignore", "day", "--horizon", "2", *NETWORK],
         made.text: ["fit", folder / "cats.txt", "--blend", "none"],  # n-grams would know it by heart
     }
     for out, words in commands.items():

@@ -33,7 +33,21 @@ def write_passengers(path: Path, rows: int = 80) -> Path:
 def test_a_list_of_passengers_is_read_as_it_is(unrolled: Unrolled, tmp_path: Path) -> None:
     file, run = write_passengers(tmp_path / "passengers.csv"), tmp_path / "run"
     done = unrolled(
-        "fit", file, "--target", "Survived", "--steps", "20", "--hidden", "8", "--lr", "0.02", "--live", "--out", run
+        "fit",
+        file,
+        "--target",
+        "Survived",
+        "--steps",
+        "20",
+        "--hidden",
+        "8",
+        "--lr",
+        "0.02",
+        "--live",
+        "--only",
+        "none",
+        "--out",
+        run,
     )
     assert done.code == 0, done.err
     lines = {line.split(": ")[0]: line for line in done.err.splitlines() if line.startswith("input ")}

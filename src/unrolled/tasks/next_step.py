@@ -25,7 +25,6 @@ from unrolled.data.tables.sequences import Sequences
 from unrolled.errors import DataError, UsageError, named
 from unrolled.layers.item_outputs import ItemOutputs
 from unrolled.metrics.judged import Answers, ChosenTokens, CodeLength, Nats, NextValues
-from unrolled.metrics.ranking import BEST
 from unrolled.models._mixing import Outputs
 from unrolled.tasks._columns import check_letters, is_number, join
 from unrolled.tasks._gaussian import bounded, gaussian_nats
@@ -97,7 +96,7 @@ class NextStep(Task):
             self.steps, self.outputs, self.watch = "tokens", spec.size, "loss_nats_per_token"
         kinds: dict[str, Mixing] = {"tokens": "softmax", "several": "sigmoid", "real": "mean"}
         self.mixing = kinds[self.steps]
-        self.chooses = self.watch if self.first_item is None else f"ndcg_at_{BEST}"
+        self.chooses = self.watch
 
     @staticmethod
     def recognises(question: Question) -> Recognised | None:

@@ -7,8 +7,6 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Self
 
-from unrolled.metrics.ranking import BEST
-
 __all__ = ["Progress"]
 
 _FLAT = 0.98  # the training loss has not fallen if it stays above this share of where it began
@@ -95,8 +93,8 @@ class Progress:
 
 def _best(saved: float | None, metric: str) -> float:
     """`Progress.best` from a checkpoint."""
-    if metric == f"ndcg_at_{BEST}" and saved is not None and saved > 0:
-        return saved - 1  # earlier versions saved 1 − NDCG, which is above 0, not −NDCG, which never is
+    if metric == "loss_nats_per_token" and saved is not None and saved <= 0:
+        return math.inf  # earlier versions chose among items by −NDCG
     if metric == "chrf" and saved is not None and saved > 0:
         return math.inf  # earlier versions chose by the token error rate
     return math.inf if saved is None else saved
