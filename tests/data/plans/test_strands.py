@@ -97,7 +97,7 @@ def test_an_answer_is_the_same_for_both_strands(tmp_path: Path) -> None:
         match=r"a model with both_strands reads each sequence in both directions, so it cannot stream: use predict",
     ):
         model.stream()
-    plain = ur.fit(rows, target="label", hidden=8, steps=4, out=tmp_path / "one")
+    plain = ur.fit(rows, target="label", only="none", hidden=8, steps=4, out=tmp_path / "one")
     given = plain.predict(rows).column("label_p_yes").to_numpy()
     other = plain.predict({"dna": [opposite(text) for text in rows["dna"]]}).column("label_p_yes").to_numpy()
     assert np.abs(given - other).max() > 1e-4
@@ -106,7 +106,9 @@ def test_an_answer_is_the_same_for_both_strands(tmp_path: Path) -> None:
 def test_a_model_of_kmers_answers_both_strands_alike(tmp_path: Path) -> None:
     dice = random.Random(2)
     rows = {"dna": ["".join(dice.choices("ACGT", k=20)) for _ in range(24)], "label": ["yes", "no"] * 12}
-    model = ur.fit(rows, target="label", hidden=8, steps=4, kmer=3, both_strands=True, out=tmp_path / "run")
+    model = ur.fit(
+        rows, target="label", hidden=8, steps=4, kmer=3, both_strands=True, only="none", out=tmp_path / "run"
+    )
     given = model.predict(rows).column("label_p_yes").to_numpy()
     other = model.predict({"dna": [opposite(text) for text in rows["dna"]]}).column("label_p_yes").to_numpy()
     np.testing.assert_allclose(given, other, atol=1e-6)
@@ -124,7 +126,7 @@ def test_kmers_are_of_symbols_alone(tmp_path: Path) -> None:
 def test_a_run_of_one_strand_is_gone_on_from_with_both(tmp_path: Path) -> None:
     rows = data()
     small: dict[str, Any] = {"target": "label", "hidden": 8, "steps": 2}
-    ur.fit(rows, out=tmp_path / "one", **small)
+    ur.fit(rows, out=tmp_path / "one", only="none", **small)
     for number, (start, options) in enumerate((("one", {"both_strands": True}), ("0", {})), 0):
         model = ur.fit(rows, out=tmp_path / str(number), init_from=str(tmp_path / start), **small, **options)
         given = model.predict(rows).column("label_p_yes").to_numpy()
@@ -132,14 +134,14 @@ def test_a_run_of_one_strand_is_gone_on_from_with_both(tmp_path: Path) -> None:
         np.testing.assert_allclose(given, other, atol=1e-6)
     words = {"text": ["the food was good", "never again", "so bad", "lovely"] * 3, "label": ["a", "b", "b", "a"] * 3}
     told: dict[str, Any] = {"target": "label", "kinds": {"text": "tokens"}, "steps": 1}
-    ur.fit(words, out=tmp_path / "words", **told)
+    ur.fit(words, out=tmp_path / "words", only="none", **told)
     with pytest.raises(
         UsageError, match="both_strands only works with columns of kind 'symbols'; this run has columns"
     ):
         ur.fit(words, init_from=str(tmp_path / "words"), both_strands=True, out=tmp_path / "x", **told)
     rows = {"p": ["MKLV" * 5, "WYFE" * 5] * 6, "label": ["a", "b"] * 6}
     told = {"target": "label", "kinds": {"p": "symbols"}, "hidden": 4, "steps": 1}
-    ur.fit(rows, out=tmp_path / "protein", **told)
+    ur.fit(rows, out=tmp_path / "protein", only="none", **told)
     for start in (None, str(tmp_path / "protein")):
         with pytest.raises(UsageError, match="both_strands only works with DNA or RNA; .* protein"):
             ur.fit(rows, init_from=start, both_strands=True, out=tmp_path / "y", **told)
