@@ -6,7 +6,20 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from unrolled.api import compare, convert_vectors, embed, fit, judge_tunes, load, memory, plan, probe, read, similar
+    from unrolled.api import (
+        compare,
+        convert_vectors,
+        embed,
+        fit,
+        inspect,
+        judge_tunes,
+        load,
+        memory,
+        plan,
+        probe,
+        read,
+        similar,
+    )
     from unrolled.registry import register
 
 __all__ = [
@@ -15,6 +28,7 @@ __all__ = [
     "convert_vectors",
     "embed",
     "fit",
+    "inspect",
     "judge_tunes",
     "load",
     "memory",

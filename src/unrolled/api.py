@@ -1,7 +1,8 @@
 """The Python API: ``read``, ``fit`` and ``load``; most other functions are methods of what these return.
 
-``compare``, ``memory`` and ``judge_tunes`` examine trained models, and ``probe`` what a model can learn to remember.
-``embed`` learns word vectors, ``similar`` finds the nearest words, and ``convert_vectors`` converts between formats.
+``compare``, ``inspect``, ``memory`` and ``judge_tunes`` examine trained models, and ``probe`` what a model can learn to
+remember. ``embed`` learns word vectors, ``similar`` finds the nearest words, and ``convert_vectors`` converts between
+formats.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from unrolled.runs.compared import Comparison
 from unrolled.runs.comparison import compare_runs
 from unrolled.runs.fit import fit as fit_run
 from unrolled.runs.fit import resume as resume_run
+from unrolled.runs.inspecting import Inspection, inspect_run
 from unrolled.runs.keywords import Keywords
 from unrolled.runs.opening import open_run
 from unrolled.runs.options import given, of_part, reader_options
@@ -39,11 +41,13 @@ __all__ = [
     "Comparison",
     "Found",
     "Horizon",
+    "Inspection",
     "Trained",
     "compare",
     "convert_vectors",
     "embed",
     "fit",
+    "inspect",
     "judge_tunes",
     "load",
     "memory",
@@ -179,6 +183,29 @@ def compare(runs: Sequence[str | Path | Trained], data: Any = None, *, device: s
     return compare_runs(runs, data, device)
 
 
+def inspect(trained: Trained, data: Any = None, *, row: int = 0, steps: slice | None = None) -> Inspection:
+    """Inspect a trained model: how far back it reaches, how much context helps, which gates are stuck, where it errs.
+
+    Args:
+        trained: a model from `fit` or `load`.
+        data: a path or a table in memory, best with the target. Default: the validation split of the run, if its data
+            is still there.
+        row: the row whose steps are looked at one by one, from 0.
+        steps: which of its steps, such as ``slice(0, 200)``. Default: the first 1 000.
+
+    Returns:
+        the verdicts, which ``print`` shows, and the numbers behind them.
+
+    Raises:
+        DataError: the data cannot be read, or that of the run has changed.
+        UsageError: there is no such row or step, or the run has no data of its own.
+
+    Example:
+        >>> print(inspect(load("runs/tunes"), "new.abc"))  # doctest: +SKIP
+    """
+    return inspect_run(trained, data, row, steps)
+
+
 def memory(trained: Trained, data: Any, *, lags: int | None = None) -> Horizon:
     """Measure how far back the gradient of the model's predictions reaches on ``data``, and whether that is healthy.
 
@@ -191,8 +218,6 @@ def memory(trained: Trained, data: Any, *, lags: int | None = None) -> Horizon:
         DataError: the data cannot be read, or no row has two steps.
         UsageError: the model reads no steps, or ``lags`` is below 2.
     """
-    if trained.network.writes and trained.network.layer is not None:
-        raise UsageError("memory only works with a single network; this model is an encoder–decoder")
     examples = trained.encode(trained.read(data), target=True)
     batches, reached = asked_of(trained.task, examples, lags)
     return memory_horizon(trained.network, batches, reached)

@@ -99,7 +99,7 @@ def test_where_three_steps_matter_the_last_three_are_enough(text: tuple[Trained,
     assert (found.harm, found.harm_error) == (0.0, 0.0)
     assert found.sentence.startswith(
         "the last 3 steps are enough: loss_nats_per_token is "
-        f"{found.losses[2]:.3g} with them, 0.769 with one step and {found.losses[2]:.3g} at best, with 3 of 1,000, "
+        f"{found.losses[2]:.4g} with them, 0.7686 with one step and {found.losses[2]:.4g} at best, with 3 of 1,000, "
         "over 256 answers"
     )
 
@@ -156,9 +156,9 @@ def test_what_has_no_last_step_or_no_loss_of_one_says_why(tmp_path: Path) -> Non
         folder = tmp_path / str(len(list(tmp_path.iterdir())))
         model = ur.fit(data, out=folder, **options)
         examples = model.encode(model.read(data), target=True)
-        with pytest.raises(UsageError, match="a context curve cannot be measured: ") as error:
+        with pytest.raises(UsageError) as error:
             context_curve(model.network, model.task, examples)
-        return str(error.value).partition(": ")[2]
+        return str(error.value)
 
     rows = {"x": ["a b c", "b c a"] * 20, "y": ["p", "n"] * 20}
     texts = {"x": "tokens"}
@@ -166,7 +166,7 @@ def test_what_has_no_last_step_or_no_loss_of_one_says_why(tmp_path: Path) -> Non
         "this model reads every sequence in both"
     )
     solved = refused({"x": ["abcab"] * 30}, kinds=texts, only="ngram", quiet=True)
-    assert solved.endswith("which is solved and no network")
+    assert solved.endswith("which is solved: only a network learns how much context to use")
     written = {"x": ["a b c", "b c a"] * 20, "y": ["c b a", "a c b"] * 20}
     assert refused(written, target="y", kinds=texts, task="translate", **QUICK).startswith(
         "the answer is a sequence of its own"

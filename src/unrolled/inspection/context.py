@@ -76,7 +76,7 @@ class Context:
     @property
     def sentence(self) -> str:
         """The verdict, with its numbers and what to do."""
-        at = {k: f"{loss:.3g}" for k, loss in zip(self.given, self.losses, strict=True)}
+        at = {k: f"{loss:.4g}" for k, loss in zip(self.given, self.losses, strict=True)}
         longest, best, of = self.given[-1], self.best, f"over {self.answers} answers"
         if self.answers < _LEAST:
             return (
@@ -102,9 +102,9 @@ class Context:
 def context_curve(network: Model, task: Task, examples: Examples, window: int | None = None) -> Context:
     """Measure how much context helps, on at most 256 answers that are spread evenly over ``examples``.
 
-    With an answer for each step, the longest context is one that a quarter of the answers have, and only these are
-    measured. With an answer for each row, a row that is shorter than k is given whole. No context is longer than 1 000
-    steps, a forecast's lookback, or what the model reads.
+    With an answer for each step, the longest context is one that a quarter of the answers have, and 256 of them where
+    there are so many; only these are measured. With an answer for each row, a row that is shorter than k is given
+    whole. No context is longer than 1 000 steps, a forecast's lookback, or what the model reads.
 
     Args:
         network, task: the model; dropout is off.
@@ -118,7 +118,7 @@ def context_curve(network: Model, task: Task, examples: Examples, window: int | 
     Cost: about 2.6 times the answers read with the longest context.
     """
     if (why := _cannot(network, task, examples)) is not None:
-        raise UsageError(f"a context curve cannot be measured: {why}")
+        raise UsageError(why)
     rows, ends, longest = _asked(task, examples, network.longest_read)
     given = _ladder(longest)
     training = network.training
@@ -131,18 +131,18 @@ def context_curve(network: Model, task: Task, examples: Examples, window: int | 
     losses = np.array(curves, np.float64).T  # (N, K)
     losses = losses[np.isfinite(losses).all(1)]
     if not len(losses):
-        raise DataError("no answer is known, so a context curve cannot be measured")
+        raise DataError("no answer is known, so there is no loss to measure")
     return _judge(given, losses, task.watch, _trained(examples, window))
 
 
 def _cannot(network: Model, task: Task, examples: Examples) -> str | None:
     form = examples.form
-    if network.columns is None:
-        return f"this model is the {network.title}, which is solved and no network"
-    if not network.columns.timed:
-        return "this model reads only one step per row"
     if form.writes or form.own_length:
         return "the answer is a sequence of its own, which has no loss of a single step"
+    if network.columns is None:
+        return f"this model is the {network.title}, which is solved: only a network learns how much context to use"
+    if not network.columns.timed:
+        return "this model reads only one step per row"
     if not network.causal:
         return "this model reads every sequence in both directions, so there is no last step"
     if task.chain:
@@ -174,7 +174,9 @@ def _asked(task: Task, examples: Examples, most: int | None) -> tuple[np.ndarray
         def having(k: int) -> np.ndarray:
             return np.maximum(steps - np.maximum(known, k - 1), 0)  # (rows,) the answers with k steps or more
 
-        longest = bisect_right(range(1, most + 1), -having(1).sum() / 4, key=lambda k: -int(having(k).sum()))
+        total = int(having(1).sum())
+        enough = max(total / 4, min(total, _ANSWERS))
+        longest = bisect_right(range(1, most + 1), -enough, key=lambda k: -int(having(k).sum()))
         held = having(longest)
         rows = np.repeat(np.arange(len(steps)), held)
         nth = np.arange(len(rows)) - np.repeat(np.cumsum(held) - held, held)

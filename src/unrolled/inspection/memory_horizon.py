@@ -110,11 +110,13 @@ def memory_horizon(network: Model, batches: Iterable[Asked], lags: int) -> Horiz
         lags: K ≥ 2, the largest number of lags; shorter rows contribute only the lags that they have.
 
     Raises:
-        UsageError: ``lags`` below 2, or the model has no gradient, or the input no time axis.
+        UsageError: ``lags`` below 2, or the model has no gradient or writes sequences, or the input has no time axis.
         DataError: no row has two steps.
     """
     if lags < 2:
         raise UsageError(f"{named('lags')} must be at least 2, got {lags}")
+    if network.writes and network.layer is not None:
+        raise UsageError("memory only works with a single network; this model is an encoder–decoder")
     if network.columns is None:
         raise UsageError(f"memory only works with a network; this model is the {network.title}, which is solved")
     if not network.columns.timed:

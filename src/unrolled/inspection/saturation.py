@@ -14,13 +14,14 @@ from torch import Tensor
 from unrolled.errors import named
 from unrolled.inspection.trace import Trace
 
-__all__ = ["Gate", "Saturation", "saturation"]
+__all__ = ["USED", "Gate", "Saturation", "saturation"]
 
 _CLOSED, _OPEN = 0.1, 0.9
 _STUCK = 0.95  # of the steps
 _STILL = 1e-6  # a variance
 _LEAST = 20  # steps: 95 % of fewer is all of them
 _GATES = ("i", "f", "o", "r", "z")
+USED = (*_GATES, "h")  # the symbols of the values that are looked at
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +80,7 @@ def saturation(traces: Sequence[Trace]) -> Saturation:
     for name, path in traces[0].names.items() if traces else ():
         symbol, layer = path.rpartition(".")[2], name.rpartition(", ")[0] or "the cell"
         values = torch.cat([trace.values[path] for trace in traces])  # (T, H)
-        if values.dim() != 2 or symbol not in (*_GATES, "h"):
+        if values.dim() != 2 or symbol not in USED:
             continue
         units[layer] = values.shape[1]
         if symbol != "h":

@@ -116,7 +116,7 @@ def _splits(runs: Runs) -> dict[str, dict[str, Sequences]]:
         config = trained.config
         how = f"{config.source} {config.data.model_dump_json()} {config.task.model_dump_json()} {config.training.seed}"
         if how not in known:
-            known[how] = held_out_again(config, name)
+            known[how] = held_out_again(config, name, f"give held-out data with {named('data')}")
         found[name] = known[how]
     return found
 

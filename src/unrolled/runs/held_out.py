@@ -8,7 +8,7 @@ from unrolled.data.examples.roles import Roles
 from unrolled.data.io.fingerprint import MEMORY, fingerprint
 from unrolled.data.tables.read import read
 from unrolled.data.tables.sequences import Sequences
-from unrolled.errors import DataError, UsageError, named
+from unrolled.errors import DataError, UsageError
 from unrolled.runs.config import RunConfig
 from unrolled.runs.question import as_read
 from unrolled.runs.splits import split_up
@@ -19,18 +19,18 @@ __all__ = ["held_out_again"]
 _SOURCES = ("training", "validation", "test")  # roles of the files that the splits are cut from
 
 
-def held_out_again(config: RunConfig, run: str) -> dict[str, Sequences]:
+def held_out_again(config: RunConfig, run: str, instead: str) -> dict[str, Sequences]:
     """The splits of a run that were not trained on, by their names: ``valid``, ``test``.
 
     Args:
         config: the options of the run, with the fingerprints of its data.
         run: how messages name it.
+        instead: what messages tell the user to do.
 
     Raises:
         UsageError: its data was in memory.
         DataError: its data is gone or has changed.
     """
-    instead = f"give held-out data with {named('data')}"
     for role in _SOURCES:
         saved = config.files.get(role)
         if saved is None and role == "training":

@@ -282,13 +282,13 @@ class Trained:
         """``data`` as sequences, read the way the training data was.
 
         Args:
-            data: a path or a table in memory; where the model reads one column, a list of texts or a single column too.
+            data: a path or a table; where one column is read, a list or a column too; `Sequences` stay as they are.
 
         Raises:
             DataError: there is no such file, or it cannot be read.
             UsageError: it is of no form that can be read.
         """
-        return read_later(data, self.config.data, self.task)
+        return data if isinstance(data, Sequences) else read_later(data, self.config.data, self.task)
 
     def batches(self, data: Any, *, epoch: int = 0) -> Loader:
         """The batches of an epoch over ``data`` with its target, as in training: for a loop that you write yourself.

@@ -1,0 +1,126 @@
+"""``inspect`` on runs that are there: verdicts first, then the worst steps, and what cannot be inspected."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from cli.support import SMALL, Done, Runs
+
+import unrolled as ur
+
+Unrolled = Callable[..., Done]
+ABOUT = ["reach", "context", "gates", "worst steps", "proof"]
+
+
+def test_verdicts_come_first_then_the_worst_steps(unrolled: Unrolled, runs: Runs) -> None:
+    done = unrolled("inspect", runs.text, runs.file("cats.txt"), "--quiet")
+    assert (done.code, done.err) == (0, "")
+    head, *verdicts = done.out.partition("\n\n")[0].splitlines()
+    assert head.split()[0] == "on" and head.endswith("cats.txt")
+    assert [line[:13].strip() for line in verdicts if line[:13].strip()] == ABOUT
+    table = done.out.partition("\n\n")[2].splitlines()
+    assert table[0].split() == ["step", "loss", "came", "expected", "p", "after"]
+    assert len(table) == 6
+
+
+def test_as_json(unrolled: Unrolled, runs: Runs) -> None:
+    told = unrolled("inspect", runs.text, runs.file("cats.txt"), "--steps", "3:40", "--json").json
+    assert (told["schema"], told["run"], told["row"], told["steps"]) == (1, str(runs.text), 0, [3, 40])
+    assert [one["about"] for one in told["verdicts"]] == ABOUT
+    assert told["difference"] <= 1e-5
+    assert told["reach"]["verdict"] in ("healthy", "vanishing", "exploding")
+    assert told["context"]["given"][0] == 1 and told["context"]["answers"] == 256
+    losses = [one["loss"] for one in told["worst"]]
+    assert losses == sorted(losses, reverse=True) and len(losses) == 5
+    text = runs.file("cats.txt").read_text()
+    for one in told["worst"]:
+        assert 3 <= one["step"] < 40
+        assert one["after"] + one["came"] in text
+
+
+def test_without_a_file_it_takes_its_own_validation_split(unrolled: Unrolled, runs: Runs) -> None:
+    done = unrolled("inspect", runs.text)
+    assert done.code == 0
+    assert done.out.splitlines()[0].split(maxsplit=1) == ["on", "its own valid split"]
+    answers = unrolled("inspect", runs.reviews)  # one answer a row
+    assert answers.code == 0
+    assert "a single step has no loss here; unrolled evaluate --worst 5 lists the worst rows" in " ".join(
+        answers.out.split()
+    )
+    assert unrolled("inspect", runs.load).code == 0  # a forecast
+
+
+def test_a_model_that_reads_both_ways_has_no_context_curve_but_the_rest(unrolled: Unrolled, runs: Runs) -> None:
+    told = unrolled("inspect", runs.both, runs.file("reviews.csv"), "--json").json
+    says = {one["about"]: one["says"] for one in told["verdicts"]}
+    assert told["context"] is None
+    assert says["context"] == (
+        "not measured: this model reads every sequence in both directions, so there is no last step"
+    )
+    assert told["reach"]["answers"] == 40
+    assert "layer 1, backward, update gate" in told["gates"]["gates"]
+
+
+def test_data_without_the_target_and_tables_in_memory(tmp_path: Path, runs: Runs) -> None:
+    model = ur.load(runs.both)
+    found = ur.inspect(model, {"text": ["the film was great", "dull plot"], "stars": [4, 1]})
+    assert isinstance(found.reach, str) and "sentiment" in found.reach
+    assert (found.loss, found.worst) == (None, ())
+    assert found.gates.gates
+    data = {"text": ["ab ab ab"] * 20}
+    trained = ur.fit(data, out=tmp_path / "run", steps=2, hidden=4, start="none", quiet=True)
+    with pytest.raises(ur.errors.UsageError, match="trained on data in memory.*: give the data to inspect it on"):
+        ur.inspect(trained)
+
+
+@pytest.mark.parametrize(
+    ("words", "text"),
+    [
+        (("--row", 7), "error: there is no row 7: the data has 1 rows, and the first is row 0\n"),
+        (("--steps", "5"), "error: --steps takes two numbers of steps, such as 0:200, not '5'\n"),
+        (("--steps", "9:9"), "error: --steps names no steps of row 0, which has the steps 0 to "),
+        (("--steps", "99999:"), "error: --steps names no steps of row 0, which has the steps 0 to "),
+    ],
+)
+def test_what_is_not_there_is_said(unrolled: Unrolled, runs: Runs, words: tuple[object, ...], text: str) -> None:
+    done = unrolled("inspect", runs.text, runs.file("cats.txt"), *words)
+    assert (done.code, done.out) == (2, "")
+    assert text in done.err
+
+
+def test_steps_of_one_answer_a_row_and_missing_files(unrolled: Unrolled, runs: Runs) -> None:
+    done = unrolled("inspect", runs.reviews, runs.file("reviews.csv"), "--steps", "0:2")
+    assert (done.code, done.err.splitlines()[-1]) == (
+        2,
+        "error: --steps only works with an answer for each step; this model has none",
+    )
+    assert unrolled("inspect", runs.text, "nowhere.txt").code == 3
+    assert unrolled("inspect", runs.folder, runs.file("cats.txt")).code == 4
+
+
+def test_tags_an_encoder_decoder_and_a_solved_model(unrolled: Unrolled, tmp_path: Path) -> None:
+    rows = [f'{{"x": ["a", "b", "c"], "y": ["p", "n", "{"pn"[k % 2]}"]}}' for k in range(40)]
+    (tmp_path / "tags.jsonl").write_text("\n".join(rows))
+    tags = tmp_path / "tags"
+    fitted = unrolled("fit", tmp_path / "tags.jsonl", "--target", "y", "--task", "tag", *SMALL, "--out", tags)
+    assert fitted.code == 0, fitted.err
+    told = unrolled("inspect", tags, tmp_path / "tags.jsonl", "--json").json
+    assert {one["came"] for one in told["worst"]} <= {"p", "n"}
+    assert told["steps"] == [0, 3]
+    (tmp_path / "pairs.csv").write_text("x,y\n" + "a b c,c b a\nb a c,c a b\n" * 20)
+    pair = tmp_path / "pair"
+    words = ("--target", "y", "--task", "translate", "--only", "none", *SMALL, "--out", pair)
+    fitted = unrolled("fit", tmp_path / "pairs.csv", *words)
+    assert fitted.code == 0, fitted.err
+    says = unrolled("inspect", pair, tmp_path / "pairs.csv")
+    assert says.code == 0
+    assert "memory only works with a single network; this model is an encoder–decoder" in " ".join(says.out.split())
+    assert "the answer is a sequence of its own, which has no loss" in " ".join(says.out.split())
+    (tmp_path / "text.txt").write_text("the cat sat. " * 60)
+    solved = tmp_path / "solved"
+    assert unrolled("fit", tmp_path / "text.txt", "--only", "ngram", "--quiet", "--out", solved).code == 0
+    done = unrolled("inspect", solved, tmp_path / "text.txt")
+    assert done.code == 0
+    assert "this model has no recurrent cell" in done.out
