@@ -122,7 +122,9 @@ def _findings(
     verdict = verdicts.get("valid")
     names = " and ".join(SOLVED.get(name).name for name in config.model.solved)
     if progress.step and names and (alone is not None or kept == 0):
-        advice.append(f"The model is the {names}: {counted(progress.step, 'step')} of a network did not better it.")
+        advice.append(
+            f"The model is solved ({names}): {counted(progress.step, 'step')} of a network did not better it."
+        )
     elif alone is None and (verdict is None or not (verdict.outcome == "better" or verdict.perfect)):
         advice += about_training(course, config.model, config.training)
     advice += about_data(judged["valid"].held, task.for_rare)
