@@ -198,7 +198,7 @@ def inspect(trained: Trained, data: Any = None, *, row: int = 0, steps: slice | 
 
     Raises:
         DataError: the data cannot be read, or that of the run has changed.
-        UsageError: there is no such row or step, or the run has no data of its own.
+        UsageError: there is no such row or step, or the run held no data out.
 
     Example:
         >>> print(inspect(load("runs/tunes"), "new.abc"))  # doctest: +SKIP

@@ -169,7 +169,7 @@ def test_what_has_no_last_step_or_no_loss_of_one_says_why(tmp_path: Path) -> Non
     assert solved.endswith("which is solved: only a network learns how much context to use")
     written = {"x": ["a b c", "b c a"] * 20, "y": ["c b a", "a c b"] * 20}
     assert refused(written, target="y", kinds=texts, task="translate", **QUICK).startswith(
-        "the answer is a sequence of its own"
+        "the answer is a written sequence"
     )
 
 

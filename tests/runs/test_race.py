@@ -91,7 +91,7 @@ def test_a_run_that_is_stopped_in_its_race_goes_on_with_the_same_steps(
 
     def stopped(self: Trainer, until: int | None = None) -> Any:
         calls.append(until)
-        if len(calls) == 4:  # in the second contestant, between its two looks
+        if len(calls) == 4:  # before the last contestant
             raise Interrupted("SIGTERM", 15)
         return run(self, until)
 

@@ -138,7 +138,7 @@ def context_curve(network: Model, task: Task, examples: Examples, window: int | 
 def _cannot(network: Model, task: Task, examples: Examples) -> str | None:
     form = examples.form
     if form.writes or form.own_length:
-        return "the answer is a sequence of its own, which has no loss of a single step"
+        return "the answer is a written sequence, which has no loss of a single step"
     if network.columns is None:
         return f"this model is the {network.title}, which is solved: only a network learns how much context to use"
     if not network.columns.timed:

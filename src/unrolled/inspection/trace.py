@@ -20,7 +20,7 @@ from unrolled.models.model import Model
 from unrolled.tasks.task import Task
 from unrolled.watch import watching
 
-__all__ = ["Change", "Keep", "Trace", "trace"]
+__all__ = ["Change", "Keep", "Trace", "one_step", "trace"]
 
 Keep = Callable[[str], bool] | None
 Change = Callable[[str, Tensor], Tensor] | None
@@ -35,7 +35,7 @@ class Trace:
         steps: T.
         values: path -> (T, …): every gate and state of recurrent cells, the weights of attention (T, heads, steps), and
             q, k, v, a, b and the memory of the delta rule. Empty for a model without any of these.
-        outputs: what the model computes for the task, of this row alone.
+        outputs: what the model computes for the task, of this row.
         answers: the task's answers, as `predict` adds them to the row.
         loss: (T,), the loss of each step; ``None`` where there is no target (the data lacks it, or it is the step
             after the row's end), or no loss of a single step (one answer a row, a CRF, a written sequence).
@@ -110,6 +110,15 @@ def trace(
     return Trace(steps, values, alone, {name: found[0] for name, found in answers.items()}, loss, difference)
 
 
+def one_step(batch: Batch, at: int, steps: int) -> Batch:
+    """Step ``at`` of a batch of rows with ``steps`` steps, as rows of one step; without a target."""
+    inputs = {
+        name: value[:, at : at + 1] if value.dim() > 1 and value.shape[1] == steps else value
+        for name, value in batch.inputs.items()
+    }
+    return replace(batch, inputs=inputs, lengths=torch.ones_like(batch.lengths), target=None)
+
+
 def _losses(task: Task, outputs: Any, batch: Batch) -> Tensor | None:
     """The loss of each step, as a row of one step; ``None`` unless these sum to the loss of the row."""
     target = batch.target
@@ -118,14 +127,9 @@ def _losses(task: Task, outputs: Any, batch: Batch) -> Tensor | None:
     steps = int(batch.lengths[0])
     if target.dim() < 2 or target.shape[1] != outputs.shape[1] or not steps:
         return None
-    one = torch.ones_like(batch.lengths)
     each = []
     for t in range(steps):
-        inputs = {
-            name: value[:, t : t + 1] if value.dim() > 1 and value.shape[1] == outputs.shape[1] else value
-            for name, value in batch.inputs.items()
-        }
-        step = replace(batch, inputs=inputs, lengths=one, target=target[:, t : t + 1], scored=None)
+        step = replace(one_step(batch, t, outputs.shape[1]), target=target[:, t : t + 1], scored=None)
         each.append(task.loss(outputs[:, t : t + 1], step)[0])
     found = torch.stack(each)
     whole = task.loss(outputs, replace(batch, scored=None))[0]

@@ -1,4 +1,4 @@
-"""What a run's model is made of: a network and the solved model it starts from, or that alone, and those mixed in."""
+"""What a run's model is made of: a network, the solved model it starts from or only that one, and those mixed in."""
 
 from __future__ import annotations
 

@@ -8,7 +8,6 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from unrolled.batch import Batch
@@ -21,7 +20,7 @@ from unrolled.errors import DataError, UsageError, named
 from unrolled.inspection.context import Context, context_curve
 from unrolled.inspection.memory_horizon import Horizon, asked_of, memory_horizon
 from unrolled.inspection.saturation import USED, Saturation, saturation
-from unrolled.inspection.trace import Trace, trace
+from unrolled.inspection.trace import Trace, one_step, trace
 from unrolled.runs.held_out import held_out_again
 from unrolled.runs.predicting import PREDICTED, is_judged, one_row
 from unrolled.runs.trained import Trained
@@ -183,7 +182,7 @@ def _data(trained: Trained, data: Any) -> tuple[Sequences, str, tuple[str, ...]]
     run, instead = str(trained.folder or "the model"), "give the data to inspect it on"
     splits = held_out_again(trained.config, run, instead)
     if not splits:
-        raise UsageError(f"{run} held nothing out, so it has no data of its own to be inspected on: {instead}")
+        raise UsageError(f"{run} held nothing out, so there is no data to inspect it on: {instead}")
     name, part = next(iter(splits.items()))
     learned = name == "valid" and trained.findings.refit is not None
     note = ("it learned from this split too while its learning rate fell",) if learned else ()
@@ -260,12 +259,7 @@ def _worst(task: Task, row: _Row, losses: Tensor) -> Iterator[WorstStep]:
         if not float(losses[nth]) > 0:  # a missing target has none
             continue
         at = row.asked[0] - row.start + nth
-        inputs = {
-            name: value[:, at : at + 1] if value.dim() > 1 and value.shape[1] == steps else value
-            for name, value in batch.inputs.items()
-        }
-        one = replace(batch, inputs=inputs, lengths=torch.ones_like(batch.lengths), target=None)
-        answers = task.answers(outputs[None, at : at + 1], one)
+        answers = task.answers(outputs[None, at : at + 1], one_step(batch, at, steps))
         chance = _single(answers.get(f"{task.coder.target}_p", [None])[0])
         before = (
             ""

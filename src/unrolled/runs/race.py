@@ -86,14 +86,14 @@ def raced(folder: Path, config: RunConfig, encoded: Encoded, make: Make, device:
             trainer.restore(saved)
         else:
             shutil.rmtree(place / str(number), ignore_errors=True)
-        for until in (least, one.steps):
+        for until in dict.fromkeys((least, one.steps)):
             # Fewer than planned if the clock ends the whole training before.
             contestants[number] = replace(one, steps=_run(trainer, until, folder))
             with trainer.averaged():
                 task, training = encoded.measured.task, one.config.training
                 found.append([sums_over(trainer.network, task, part, training, device) for part in groups])
         early.append(found[0])
-        late.append(found[1])
+        late.append(found[-1])
     winner, told = _winner(encoded.measured.task.watch, early, late, contestants)
     for line in told:
         say(f"race: {line}")
