@@ -3,60 +3,26 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, replace
-from typing import Any, NamedTuple, TypeVar
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any, TypeVar
 
-import numpy as np
-from torch import Tensor
-
-from unrolled.batch import Batch
-from unrolled.data.batches.loader import Loader
-from unrolled.data.encodings.encoding import Encoding
-from unrolled.data.encodings.facets import Text
-from unrolled.data.plans.windows import Windows
 from unrolled.data.tables.sequences import Sequences
-from unrolled.errors import DataError, UsageError, named
+from unrolled.errors import DataError, UsageError
 from unrolled.inspection.context import Context, context_curve
 from unrolled.inspection.memory_horizon import Horizon, asked_of, memory_horizon
-from unrolled.inspection.saturation import USED, Saturation, saturation
-from unrolled.inspection.trace import Trace, one_step, trace
-from unrolled.runs.held_out import held_out_again
-from unrolled.runs.predicting import PREDICTED, is_judged, one_row
+from unrolled.inspection.saturation import Saturation, saturation
+from unrolled.inspection.trace import Trace
+from unrolled.runs.traced_rows import data_of, traced_row, traces_from
 from unrolled.runs.trained import Trained
-from unrolled.tasks.task import Task
+from unrolled.runs.worst_steps import MOST, WorstStep, worst_steps
 from unrolled.training.plans import window
 
-__all__ = ["Inspection", "WorstStep", "inspect_run"]
+__all__ = ["Inspection", "inspect_run"]
 
-_STEPS = 1_000  # steps that are traced, and read before them
-_ROWS = 32  # rows that are traced for their gates, where rows are short
-_WORST = 5
-_BEFORE = 20  # symbols that are shown before a step
 _CLOSE = 1e-5
-_END = "<end>"  # as tasks write it
 
 _Measured = TypeVar("_Measured", Horizon, Context)
-
-
-@dataclass(frozen=True, slots=True)
-class WorstStep:
-    """A step with one of the highest losses.
-
-    Attributes:
-        step: its number in the row, from 0; a text begins with ``<begin>`` where rows are framed.
-        loss: in the unit of the model's loss.
-        came, expected: the target, and the model's answer.
-        chance: the probability of that answer; ``None`` where there is none.
-        after: the end of the text that was read up to this step; empty for other data.
-    """
-
-    step: int
-    loss: float
-    came: Any
-    expected: Any
-    chance: float | None
-    after: str
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -100,7 +66,7 @@ class Inspection:
 
     def _of_steps(self) -> str:
         if self.loss is None:
-            return f"none: a single step has no loss here; unrolled evaluate --worst {_WORST} lists the worst rows"
+            return f"none: a single step has no loss here; unrolled evaluate --worst {MOST} lists the worst rows"
         start, stop = self.steps
         return f"row {self.row}, steps {start:,} to {stop - 1:,}: the mean loss is {self.loss:.3g}"
 
@@ -150,13 +116,9 @@ def inspect_run(trained: Trained, data: Any = None, row: int = 0, steps: slice |
 
     Cost: 256 answers with 1 000 steps each, forward about four times and backward once, and the trace of a row.
     """
-    part, name, notes = _data(trained, data)
-    found = _traced(trained, one_row(part, row), row, steps)
-    traces = [found.trace]
-    for other in range(row + 1, min(len(part), row + _ROWS) if steps is None else 0):
-        if sum(each.steps for each in traces) >= _STEPS:
-            break
-        traces.append(_traced(trained, one_row(part, other), other, None).trace)
+    part, name, notes = data_of(trained, data)
+    found = traced_row(trained, part, row, steps)
+    traces = traces_from(trained, part, found, row) if steps is None else [found.trace]
     reach, context = _measured(trained, part)
     loss, (first, stop) = found.trace.loss, found.asked
     loss = None if loss is None else loss[first - found.start : stop - found.start]
@@ -168,60 +130,10 @@ def inspect_run(trained: Trained, data: Any = None, row: int = 0, steps: slice |
         context=context,
         gates=saturation(traces),
         loss=None if loss is None or not len(loss) else float(loss.mean()),
-        worst=() if loss is None else tuple(_worst(trained.task, found, loss)),
+        worst=() if loss is None else tuple(worst_steps(trained.task, found, loss)),
         trace=found.trace,
         notes=notes,
     )
-
-
-def _data(trained: Trained, data: Any) -> tuple[Sequences, str, tuple[str, ...]]:
-    """The data, its name, and what the user should know about it."""
-    if data is not None:
-        part = trained.read(data)
-        return part, str(part.origin), ()
-    run, instead = str(trained.folder or "the model"), "give the data to inspect it on"
-    splits = held_out_again(trained.config, run, instead)
-    if not splits:
-        raise UsageError(f"{run} held nothing out, so there is no data to inspect it on: {instead}")
-    name, part = next(iter(splits.items()))
-    learned = name == "valid" and trained.findings.refit is not None
-    note = ("it learned from this split too while its learning rate fell",) if learned else ()
-    return part, f"its own {name} split", note
-
-
-class _Row(NamedTuple):
-    """A traced row: the number of the first traced step, and which steps were asked for."""
-
-    trace: Trace
-    batch: Batch | None
-    start: int
-    asked: tuple[int, int]
-
-
-def _traced(trained: Trained, one: Sequences, row: int, steps: slice | None) -> _Row:
-    task, network, form = trained.task, trained.network, trained.task.coder.form
-    by_step = not task.pooled and not form.own_length and (form.predicts_next or not form.continues)
-    if not by_step:
-        if steps is not None:
-            raise UsageError(f"{named('steps')} only works with an answer for each step; this model has none")
-        found = replace(trained.trace(one, keep=_of_cells), loss=None)
-        return _Row(found, None, 0, (0, found.steps))
-    examples = trained.encode(one, target=form.continues or is_judged(one, task))
-    count = form.plans.questions
-    length = int(count(examples.steps())[0])
-    first = 0 if examples.first is None else int(count(examples.first)[0])
-    asked = range(length)[slice(first, first + _STEPS) if steps is None else steps]
-    if (not asked and length) or asked.step != 1:
-        assert steps is not None
-        raise UsageError(f"{named('steps')} names no steps of row {row}, which has the steps 0 to {length - 1:,}")
-    start, stop = (max(0, asked.start - _STEPS), asked.stop) if network.causal else (0, length)
-    batch = Loader(examples, Windows(np.array([0]), np.array([stop]), stop - start, 1))[0]
-    return _Row(trace(network, task, batch, keep=_of_cells), batch, start, (asked.start, asked.stop))
-
-
-def _of_cells(path: str) -> bool:
-    """Whether a value is one of those that a verdict is about; attention over long rows would fill the memory."""
-    return path.rpartition(".")[2] in USED
 
 
 def _measured(trained: Trained, part: Sequences) -> tuple[Horizon | str, Context | str]:
@@ -248,42 +160,6 @@ def _or_why(measure: Callable[[], _Measured]) -> _Measured | str:
         return measure()
     except (UsageError, DataError) as error:
         return f"not measured: {error}"
-
-
-def _worst(task: Task, row: _Row, losses: Tensor) -> Iterator[WorstStep]:
-    """The steps with the highest losses, which are those of the steps asked for."""
-    batch, outputs, answer = row.batch, row.trace.outputs, task.coder.answer
-    assert batch is not None and batch.target is not None
-    steps, reads = len(outputs), batch.inputs.get(task.coder.target)
-    for nth in losses.argsort(descending=True)[:_WORST].tolist():
-        if not float(losses[nth]) > 0:  # a missing target has none
-            continue
-        at = row.asked[0] - row.start + nth
-        answers = task.answers(outputs[None, at : at + 1], one_step(batch, at, steps))
-        chance = _single(answers.get(f"{task.coder.target}_p", [None])[0])
-        before = (
-            ""
-            if reads is None or not isinstance(answer, Text)
-            else str(answer.decode(reads[0, max(0, at + 1 - _BEFORE) : at + 1].numpy()))
-        )
-        yield WorstStep(
-            step=row.asked[0] + nth,
-            loss=float(losses[nth]),
-            came=_came(answer, batch.target[0, at : at + 1].numpy()),
-            expected=_single(answers.get(f"{task.coder.target}{PREDICTED}", [None])[0]),
-            chance=chance if isinstance(chance, float) else None,
-            after=before,
-        )
-
-
-def _came(answer: Encoding, target: np.ndarray) -> Any:
-    """The target of one step, as the user wrote it."""
-    return _END if isinstance(answer, Text) and target[0] == answer.end else _single(answer.decode(target))
-
-
-def _single(value: Any) -> Any:
-    """The only element of a list of one."""
-    return _single(value[0]) if isinstance(value, list) and len(value) == 1 else value
 
 
 def _numbers(one: Horizon | Context | str) -> Any:

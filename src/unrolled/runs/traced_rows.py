@@ -1,0 +1,105 @@
+"""The rows that an inspection looks at: the data of a run, and traces of its rows."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from unrolled.batch import Batch
+from unrolled.data.batches.loader import Loader
+from unrolled.data.plans.windows import Windows
+from unrolled.data.tables.sequences import Sequences
+from unrolled.errors import UsageError, named
+from unrolled.inspection.saturation import USED
+from unrolled.inspection.trace import Trace, trace
+from unrolled.runs.held_out import held_out_again
+from unrolled.runs.predicting import is_judged, one_row
+from unrolled.runs.trained import Trained
+
+__all__ = ["TracedRow", "data_of", "traced_row", "traces_from"]
+
+_STEPS = 1_000  # steps that are traced, and read before them
+_ROWS = 32  # rows that are traced for their gates, where rows are short
+
+
+def data_of(trained: Trained, data: Any) -> tuple[Sequences, str, tuple[str, ...]]:
+    """The data, its name, and what the user should know about it.
+
+    Args:
+        trained, data: as for `inspect_run`.
+
+    Raises:
+        DataError: the data cannot be read; or none is given, and that of the run is gone or has changed.
+        UsageError: no data is given, and the run held none out.
+    """
+    if data is not None:
+        part = trained.read(data)
+        return part, str(part.origin), ()
+    run, instead = str(trained.folder or "the model"), "give the data to inspect it on"
+    splits = held_out_again(trained.config, run, instead)
+    if not splits:
+        raise UsageError(f"{run} held nothing out, so there is no data to inspect it on: {instead}")
+    name, part = next(iter(splits.items()))
+    learned = name == "valid" and trained.findings.refit is not None
+    note = ("it learned from this split too while its learning rate fell",) if learned else ()
+    return part, f"its own {name} split", note
+
+
+class TracedRow(NamedTuple):
+    """A traced row.
+
+    Attributes:
+        trace: what was computed.
+        batch: what was read; ``None`` where there is no answer for each step.
+        start: the number of the first traced step.
+        asked: the first step that was asked for, and the one after the last.
+    """
+
+    trace: Trace
+    batch: Batch | None
+    start: int
+    asked: tuple[int, int]
+
+
+def traced_row(trained: Trained, part: Sequences, row: int, steps: slice | None) -> TracedRow:
+    """Trace the row ``row`` of ``part``; ``steps`` as for `inspect_run`.
+
+    Raises:
+        UsageError: there is no such row or step.
+    """
+    one = one_row(part, row)
+    task, network, form = trained.task, trained.network, trained.task.coder.form
+    by_step = not task.pooled and not form.own_length and (form.predicts_next or not form.continues)
+    if not by_step:
+        if steps is not None:
+            raise UsageError(f"{named('steps')} only works with an answer for each step; this model has none")
+        found = replace(trained.trace(one, keep=_of_cells), loss=None)
+        return TracedRow(found, None, 0, (0, found.steps))
+    examples = trained.encode(one, target=form.continues or is_judged(one, task))
+    count = form.plans.questions
+    length = int(count(examples.steps())[0])
+    first = 0 if examples.first is None else int(count(examples.first)[0])
+    asked = range(length)[slice(first, first + _STEPS) if steps is None else steps]
+    if (not asked and length) or asked.step != 1:
+        assert steps is not None
+        raise UsageError(f"{named('steps')} names no steps of row {row}, which has the steps 0 to {length - 1:,}")
+    start, stop = (max(0, asked.start - _STEPS), asked.stop) if network.causal else (0, length)
+    batch = Loader(examples, Windows(np.array([0]), np.array([stop]), stop - start, 1))[0]
+    return TracedRow(trace(network, task, batch, keep=_of_cells), batch, start, (asked.start, asked.stop))
+
+
+def _of_cells(path: str) -> bool:
+    """Whether a value is one of those that a verdict is about; attention over long rows would fill the memory."""
+    return path.rpartition(".")[2] in USED
+
+
+def traces_from(trained: Trained, part: Sequences, first: TracedRow, row: int) -> list[Trace]:
+    """The trace of the row ``row``, and of the rows after it until 1 000 steps were read."""
+    traces = [first.trace]
+    for other in range(row + 1, min(len(part), row + _ROWS)):
+        if sum(each.steps for each in traces) >= _STEPS:
+            break
+        traces.append(traced_row(trained, part, other, None).trace)
+    return traces

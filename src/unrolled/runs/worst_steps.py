@@ -1,0 +1,79 @@
+"""The steps of a row with the highest losses: what came, what was expected, and after what."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from torch import Tensor
+
+from unrolled.data.encodings.encoding import Encoding
+from unrolled.data.encodings.facets import Text
+from unrolled.inspection.trace import one_step
+from unrolled.runs.predicting import PREDICTED
+from unrolled.runs.traced_rows import TracedRow
+from unrolled.tasks.task import Task
+
+__all__ = ["MOST", "WorstStep", "worst_steps"]
+
+MOST = 5  # steps
+_BEFORE = 20  # symbols that are shown before a step
+_END = "<end>"  # as tasks write it
+
+
+@dataclass(frozen=True, slots=True)
+class WorstStep:
+    """A step with one of the highest losses.
+
+    Attributes:
+        step: its number in the row, from 0; a text begins with ``<begin>`` where rows are framed.
+        loss: in the unit of the model's loss.
+        came, expected: the target, and the model's answer.
+        chance: the probability of that answer; ``None`` where there is none.
+        after: the end of the text that was read up to this step; empty for other data.
+    """
+
+    step: int
+    loss: float
+    came: Any
+    expected: Any
+    chance: float | None
+    after: str
+
+
+def worst_steps(task: Task, row: TracedRow, losses: Tensor) -> Iterator[WorstStep]:
+    """The steps with the highest losses, which are those of the steps asked for."""
+    batch, outputs, answer = row.batch, row.trace.outputs, task.coder.answer
+    assert batch is not None and batch.target is not None
+    steps, reads = len(outputs), batch.inputs.get(task.coder.target)
+    for nth in losses.argsort(descending=True)[:MOST].tolist():
+        if not float(losses[nth]) > 0:  # a missing target has none
+            continue
+        at = row.asked[0] - row.start + nth
+        answers = task.answers(outputs[None, at : at + 1], one_step(batch, at, steps))
+        chance = _single(answers.get(f"{task.coder.target}_p", [None])[0])
+        before = (
+            ""
+            if reads is None or not isinstance(answer, Text)
+            else str(answer.decode(reads[0, max(0, at + 1 - _BEFORE) : at + 1].numpy()))
+        )
+        yield WorstStep(
+            step=row.asked[0] + nth,
+            loss=float(losses[nth]),
+            came=_came(answer, batch.target[0, at : at + 1].numpy()),
+            expected=_single(answers.get(f"{task.coder.target}{PREDICTED}", [None])[0]),
+            chance=chance if isinstance(chance, float) else None,
+            after=before,
+        )
+
+
+def _came(answer: Encoding, target: np.ndarray) -> Any:
+    """The target of one step, as the user wrote it."""
+    return _END if isinstance(answer, Text) and target[0] == answer.end else _single(answer.decode(target))
+
+
+def _single(value: Any) -> Any:
+    """The only element of a list of one."""
+    return _single(value[0]) if isinstance(value, list) and len(value) == 1 else value
