@@ -1,0 +1,1 @@
+"""Pages: one HTML file that works offline, made of sections; nothing is loaded from anywhere."""

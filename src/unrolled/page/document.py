@@ -1,0 +1,176 @@
+"""One offline HTML file out of sections: words, tables and pictures, and views that a reader can move through.
+
+A view is drawn in the browser by the JavaScript of its name in ``parts/``; a file holds only those that it needs.
+"""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import html
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from importlib.resources import files
+from typing import Any
+
+import numpy as np
+
+__all__ = ["Grid", "Section", "document", "escaped"]
+
+_CORE = ("data", "cursor", "marks", "canvas", "quantities")  # what every view stands on, in this order
+_NO_VALUE, _LEVELS = 255, 254
+_ALIGNED = 8  # bytes: where an array of any type may begin
+
+
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """Numbers of which a picture shows the colour: each becomes one of 255 levels between ``low`` and ``high``.
+
+    What is not finite becomes "no value", which a view says; what is outside the range is drawn at its end.
+
+    Attributes:
+        values: (T, U) of any float type.
+        low, high: the range; the least and the greatest finite value where it is not given.
+    """
+
+    values: np.ndarray
+    low: float | None = None
+    high: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A part of a page, under a heading.
+
+    Attributes:
+        title: the heading, in plain text.
+        body: HTML, made with `escaped` where it holds a user's words.
+        view: the name of a view that is drawn below the body; empty for none.
+        data: what the view draws: dicts, lists, numbers, strings, NumPy arrays and `Grid`.
+        group: sections of one group share their step and unit: to move in one is to move in all.
+        folded: closed until the reader opens it.
+        wide: it takes the whole width; others stand two beside each other where there is room.
+    """
+
+    title: str
+    body: str = ""
+    view: str = ""
+    data: dict[str, Any] = field(default_factory=dict)
+    group: str = ""
+    folded: bool = False
+    wide: bool = True
+
+
+def escaped(text: object) -> str:
+    """Text as HTML."""
+    return html.escape(str(text))
+
+
+def document(title: str, subtitle: str, sections: Sequence[Section], *, live: bool = False) -> str:
+    """The page.
+
+    Args:
+        title, subtitle: plain text.
+        sections: in the order in which they are read.
+        live: the page may talk to the server that it came from, and to nothing else.
+
+    Example:
+        >>> page = document("Bach", "one row", [Section("Words", "<p>Nothing is loaded.</p>")])
+        >>> "Nothing is loaded" in page, "default-src 'none'" in page, "http" in page
+        (True, True, False)
+    """
+    pack = _Pack()
+    shown = [
+        {"view": each.view, "group": each.group, "title": each.title, "data": pack.packed(each.data)}
+        for each in sections
+        if each.view
+    ]
+    views = dict.fromkeys(each.view for each in sections if each.view)
+    names = (*_CORE, *views, "main") if views else ()
+    return (
+        _part("template.html")
+        .replace("{{connect}}", "'self'" if live else "'none'")
+        .replace("{{title}}", escaped(title))
+        .replace("{{subtitle}}", escaped(subtitle))
+        .replace("{{style}}", _part("page.css"))
+        .replace("{{sections}}", _markup(sections))
+        .replace("{{page}}", _json({"title": title, "views": shown, "arrays": pack.arrays}))
+        .replace("{{blob}}", pack.blob() if views else "")
+        .replace("{{script}}", "\n".join(_part(f"{name}.js") for name in names))
+    )
+
+
+def _part(name: str) -> str:
+    return files("unrolled.page").joinpath("parts", name).read_text(encoding="utf-8")
+
+
+def _markup(sections: Sequence[Section]) -> str:
+    lines, number = [], 0
+    for at, each in enumerate(sections):
+        view = ""
+        if each.view:
+            view, number = f'<div class="view" data-view="{number}"></div>', number + 1
+        heading = f'<h2 id="h{at}">{escaped(each.title)}</h2>'
+        width = "" if each.wide else ' class="half"'
+        if each.folded:
+            inside = f"<details><summary>{heading}</summary>{each.body}{view}</details>"
+        else:
+            inside = f"{heading}{each.body}{view}"
+        lines.append(f'<section{width} aria-labelledby="h{at}">{inside}</section>')
+    return "\n".join(lines)
+
+
+def _json(value: Any) -> str:
+    """JSON that cannot end the script that it stands in."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
+
+
+class _Pack:
+    """Takes the arrays out of nested data and lays them behind each other in one compressed blob."""
+
+    def __init__(self) -> None:
+        self.arrays: list[dict[str, Any]] = []
+        self._bytes = bytearray()
+        self._known: dict[
+            int, tuple[Any, int]
+        ] = {}  # id -> the array itself, so that the id stays its own, and its number
+
+    def packed(self, value: Any) -> Any:
+        """The same, with ``{"$": number}`` in place of each array, and ``None`` for what JSON has no number for."""
+        if isinstance(value, dict):
+            return {str(name): self.packed(one) for name, one in value.items()}
+        if isinstance(value, list | tuple):
+            return [self.packed(one) for one in value]
+        if isinstance(value, Grid | np.ndarray):
+            if id(value) not in self._known:
+                number = self._grid(value) if isinstance(value, Grid) else self._numbers(value)
+                self._known[id(value)] = value, number
+            return {"$": self._known[id(value)][1]}
+        if isinstance(value, np.generic):
+            return self.packed(value.item())
+        return None if isinstance(value, float) and not np.isfinite(value) else value
+
+    def _numbers(self, values: np.ndarray) -> int:
+        kind = "f4" if values.dtype.kind == "f" else "u1" if values.dtype == np.uint8 else "i4"
+        return self._array(values.astype(f"<{kind}"), {"type": kind})
+
+    def _grid(self, grid: Grid) -> int:
+        values = np.asarray(grid.values, dtype=np.float32)
+        known = values[np.isfinite(values)]
+        low = float(known.min()) if grid.low is None and known.size else float(grid.low or 0.0)
+        high = float(known.max()) if grid.high is None and known.size else float(grid.high or 1.0)
+        scaled = (values - low) * (_LEVELS / ((high - low) or 1.0))
+        levels = np.where(np.isfinite(values), np.clip(np.rint(scaled), 0, _LEVELS), _NO_VALUE).astype(np.uint8)
+        return self._array(levels, {"type": "u1", "low": low, "high": high})
+
+    def _array(self, values: np.ndarray, what: dict[str, Any]) -> int:
+        self._bytes += b"\0" * (-len(self._bytes) % _ALIGNED)
+        width = int(np.prod(values.shape[1:])) if values.ndim > 1 else 1
+        self.arrays.append({**what, "at": len(self._bytes), "length": values.size, "width": width})
+        self._bytes += np.ascontiguousarray(values).tobytes()
+        return len(self.arrays) - 1
+
+    def blob(self) -> str:
+        # mtime: the same numbers are the same file.
+        return base64.b64encode(gzip.compress(bytes(self._bytes), 6, mtime=0)).decode()

@@ -1,0 +1,54 @@
+// Where the reader is: a step and a unit, shared by all views of a group.
+class Cursor {
+  constructor() {
+    Object.assign(this, { steps: 0, at: 0, unit: 0, quantity: "", describe: null });
+    this.heard = [];
+  }
+
+  // Call `draw(change)` now and after each change: "step", "unit" or "all" (the size or the colours of the page).
+  follow(draw) {
+    this.heard.push(draw);
+    draw("all");
+  }
+
+  tell(change) {
+    for (const draw of this.heard) draw(change);
+  }
+
+  go(step) {
+    const to = Math.max(0, Math.min(this.steps - 1, Math.round(step)));
+    if (to === this.at || Number.isNaN(to)) return;
+    this.at = to;
+    this.tell("step");
+    say(`step ${(to + 1).toLocaleString("en")} of ${this.steps.toLocaleString("en")}${this.describe ? `: ${this.describe(to)}` : ""}`);
+  }
+
+  choose(unit, quantity = this.quantity) {
+    Object.assign(this, { unit, quantity });
+    this.tell("unit");
+  }
+}
+
+const cursors = new Map();
+function cursorOf(group) {
+  if (!cursors.has(group)) cursors.set(group, new Cursor());
+  return cursors.get(group);
+}
+
+// What a screen reader hears: the last of several quick changes.
+let saying = 0;
+function say(text) {
+  clearTimeout(saying);
+  saying = setTimeout(() => { document.getElementById("said").textContent = text; }, 200);
+}
+
+// The keys that move through steps, wherever a view takes them.
+const MOVES = { ArrowRight: 1, ArrowLeft: -1, ArrowDown: 20, ArrowUp: -20, PageDown: 100, PageUp: -100, Home: -Infinity, End: Infinity };
+function moveByKeys(box, cursor) {
+  box.addEventListener("keydown", (event) => {
+    const by = MOVES[event.key];
+    if (by === undefined || event.altKey || event.ctrlKey || event.metaKey) return;
+    event.preventDefault();
+    cursor.go(Math.max(0, Math.min(cursor.steps - 1, cursor.at + by)));
+  });
+}

@@ -1,0 +1,41 @@
+// What the page draws: JSON that says what is where, and one compressed blob of numbers.
+const page = JSON.parse(document.getElementById("page").textContent);
+const views = {}; // name -> function (place, data, cursor, title), one for each part that draws
+const NO_VALUE = 255;
+const LEVELS = 254;
+
+// Numbers in `width` columns. A grid holds levels; its numbers are between low and high, or NaN for "no value".
+class Numbers {
+  constructor(what, buffer) {
+    const kinds = { f4: Float32Array, i4: Int32Array, u1: Uint8Array };
+    this.raw = new kinds[what.type](buffer, what.at, what.length);
+    Object.assign(this, { width: what.width, low: what.low, high: what.high });
+    this.rows = this.width ? what.length / this.width : 0;
+    this.graded = what.low !== undefined;
+  }
+
+  at(row, column = 0) {
+    const value = this.raw[row * this.width + column];
+    if (!this.graded) return value;
+    return value === NO_VALUE ? NaN : this.low + (value * (this.high - this.low)) / LEVELS;
+  }
+
+  row(at) {
+    return Array.from({ length: this.width }, (_, column) => this.at(at, column));
+  }
+}
+
+async function unpacked() {
+  const text = document.getElementById("blob").textContent.trim();
+  const bytes = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
+  const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
+  return new Response(stream).arrayBuffer();
+}
+
+// The same data, with its numbers in place of {"$": which}.
+function filled(value, arrays) {
+  if (Array.isArray(value)) return value.map((one) => filled(one, arrays));
+  if (value === null || typeof value !== "object") return value;
+  if ("$" in value) return arrays[value.$];
+  return Object.fromEntries(Object.entries(value).map(([name, one]) => [name, filled(one, arrays)]));
+}

@@ -1,0 +1,16 @@
+// Draw each view into its place. `views` holds a function for each, which the parts above have added.
+async function start() {
+  const buffer = page.arrays.length ? await unpacked() : new ArrayBuffer(0);
+  const arrays = page.arrays.map((what) => new Numbers(what, buffer));
+  for (const place of document.querySelectorAll("[data-view]")) {
+    const { view, group, title, data } = page.views[+place.dataset.view];
+    views[view](place, filled(data, arrays), cursorOf(group), title);
+  }
+  const again = () => { for (const cursor of cursors.values()) cursor.tell("all"); };
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", again);
+  let resized = 0;
+  addEventListener("resize", () => { cancelAnimationFrame(resized); resized = requestAnimationFrame(again); });
+  document.addEventListener("toggle", again, true);
+  document.documentElement.dataset.ready = "true";
+}
+start();

@@ -1,0 +1,59 @@
+// Which unit of which gate or state is looked at, and that unit over time.
+// quantities: [{name, grid: numbers of T rows and U columns, units: the number of each column in the model}]
+function quantityOf(quantities, cursor) {
+  const found = quantities.find((one) => one.name === cursor.quantity) ?? quantities[0];
+  if (!found) return null;
+  cursor.quantity = found.name;
+  cursor.unit = Math.max(0, Math.min(found.grid.width - 1, cursor.unit));
+  return found;
+}
+
+const unitNumber = (quantity, column) => quantity.units[column];
+
+function unitControls({ quantities, found = [] }, cursor) {
+  const quantity = quantityOf(quantities, cursor);
+  const range = element("span", { class: "soft" });
+  const unit = element("input", { type: "number", min: 0, value: unitNumber(quantity, cursor.unit), oninput: () => {
+    const now = quantityOf(quantities, cursor);
+    const column = now.units.indexOf(+unit.value);
+    if (unit.value !== "" && column >= 0) cursor.choose(column);
+  } });
+  const which = choice("value", quantities.map((one) => [one.name, one.name]), quantity.name, (name) => cursor.choose(cursor.unit, name));
+  const known = found.length ? [choice("units found", [["", "choose…"], ...found.map((one, at) => [at, one.says])], "", (at) => { if (at !== "") cursor.choose(found[at].unit, found[at].quantity); })] : [];
+  cursor.follow(() => {
+    const now = quantityOf(quantities, cursor);
+    which.querySelector("select").value = now.name;
+    if (document.activeElement !== unit) unit.value = unitNumber(now, cursor.unit);
+    range.textContent = `colours from ${number(now.grid.low, 2)} (blue) to ${number(now.grid.high, 2)} (red)`;
+  });
+  return element("div", { class: "controls" }, which, element("label", {}, "unit", unit), ...known, range);
+}
+
+function unitStrip(quantities, cursor) {
+  const rows = () => {
+    const now = quantityOf(quantities, cursor);
+    const steps = Array.from({ length: Math.min(100, cursor.steps) }, (_, at) => Math.max(0, Math.min(cursor.steps - 100, cursor.at - 50)) + at);
+    return [["step", "value"], steps.map((step) => [String(step + 1), number(now.grid.at(step, cursor.unit))]), `${now.name}, unit ${unitNumber(now, cursor.unit)}`];
+  };
+  return canvasBox({ label: "The chosen unit over time", height: 64, cursor, rows, click: (x) => cursor.go(x * cursor.steps - 0.5), paint(context, width, height) {
+    const { grid } = quantityOf(quantities, cursor);
+    const y = (value) => height - 4 - ((value - grid.low) / (grid.high - grid.low || 1)) * (height - 8);
+    context.strokeStyle = style("--accent");
+    context.beginPath();
+    let drawn = false;
+    for (let x = 0; x < width; x += 1) {
+      let [low, high] = [Infinity, -Infinity];
+      const [first, stop] = stepsOf(x, width, 0, cursor.steps);
+      for (let step = first; step < stop; step += 1) {
+        const value = grid.at(step, cursor.unit);
+        if (value < low) low = value;
+        if (value > high) high = value;
+      }
+      if (low > high) { drawn = false; continue; } // no value: the line has a gap
+      if (drawn) context.lineTo(x, y(high)); else context.moveTo(x, y(high));
+      context.lineTo(x, y(low));
+      drawn = true;
+    }
+    context.stroke();
+  } });
+}

@@ -1,0 +1,58 @@
+// All units of a gate or state over time, as a map.
+// data: quantities, [orders: [{name, columns: the columns from top to bottom}]]
+views.units = (place, data, cursor) => {
+  const { quantities, orders = [] } = data;
+  cursor.steps ||= quantities[0].grid.rows;
+  const height = 256;
+  let [from, shown, order] = [0, cursor.steps, null];
+  const columns = () => { const { width } = quantityOf(quantities, cursor).grid; return order?.length === width ? order : Array.from({ length: width }, (_, at) => at); };
+  const map = canvasBox({ label: "All units over time: units down, steps across", height, cursor, from: () => from, shown: () => shown,
+    rows: () => { const now = quantityOf(quantities, cursor); return [["unit", `step ${cursor.at + 1}`], now.grid.row(cursor.at).map((value, at) => [String(unitNumber(now, at)), number(value)]), now.name]; },
+    click: (x, y) => { cursor.choose(columns()[Math.floor(y * columns().length)]); cursor.go(from + x * shown - 0.5); },
+    paint(context, width) { context.imageSmoothingEnabled = false; context.drawImage(heat(quantityOf(quantities, cursor).grid, columns(), Math.min(shown, Math.round(width)), from, shown), 0, 0, width, height); markUnit(context, width); } });
+  function markUnit(context, width) {
+    const line = columns().indexOf(cursor.unit);
+    context.strokeStyle = style("--ink");
+    context.strokeRect(0, (line / columns().length) * height - 1, width, height / columns().length + 2);
+  }
+  function zoom(by) {
+    shown = Math.max(Math.min(20, cursor.steps), Math.min(cursor.steps, Math.round(shown * by)));
+    from = Math.max(0, Math.min(cursor.steps - shown, cursor.at - (shown >> 1)));
+    cursor.tell("all");
+  }
+  const what = element("span", { class: "soft" });
+  place.append(element("div", { class: "controls" },
+    element("button", { type: "button", onclick: () => zoom(0.25) }, "Zoom in on the step"),
+    element("button", { type: "button", onclick: () => zoom(4) }, "Zoom out"),
+    ...(orders.length ? [choice("sort by", [["", "number"], ...orders.map((one) => [one.name, one.name])], "", (name) => { order = orders.find((one) => one.name === name)?.columns ?? null; cursor.tell("all"); })] : []),
+    what), map.whole);
+  cursor.follow((change) => {
+    if (shown < cursor.steps && (cursor.at < from || cursor.at >= from + shown)) { from = Math.max(0, Math.min(cursor.steps - shown, cursor.at - (shown >> 1))); map.draw("all"); } else map.draw(change);
+    const now = quantityOf(quantities, cursor);
+    what.textContent = `${now.name}: ${now.grid.width} units, steps ${(from + 1).toLocaleString("en")} to ${(from + shown).toLocaleString("en")}`;
+  });
+};
+
+// A map at the resolution of the screen: of the steps that fall on one pixel, the most extreme is drawn.
+function heat(grid, columns, width, from, shown) {
+  const made = new OffscreenCanvas(width, columns.length);
+  const context = made.getContext("2d");
+  const image = context.createImageData(width, columns.length);
+  const pixels = new Uint32Array(image.data.buffer);
+  const colours = palette(grid);
+  for (let x = 0; x < width; x += 1) {
+    const [first, stop] = stepsOf(x, width, from, shown);
+    const stride = Math.max(1, (stop - first) >> 4);
+    for (let line = 0; line < columns.length; line += 1) {
+      let [most, far] = [NO_VALUE, -1];
+      for (let step = first; step < stop; step += stride) {
+        const level = grid.raw[step * grid.width + columns[line]];
+        const distance = level === NO_VALUE ? -1 : Math.abs(level - LEVELS / 2);
+        if (distance > far) [most, far] = [level, distance];
+      }
+      pixels[line * width + x] = colours[most];
+    }
+  }
+  context.putImageData(image, 0, 0);
+  return made;
+}

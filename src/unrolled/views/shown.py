@@ -1,0 +1,25 @@
+"""Everything there is to see in a row, in the order in which it is read: verdicts first."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from unrolled.page.document import Section, escaped
+from unrolled.views.following import costs, expected
+from unrolled.views.looked import Looked, View
+from unrolled.views.states import at_this_step, maps, row
+
+__all__ = ["shown", "verdicts"]
+
+_VIEWS: tuple[View, ...] = (row, expected, at_this_step, maps, costs)
+
+
+def shown(looked: Looked) -> list[Section]:
+    """The sections of every view that has something to show."""
+    return [section for view in _VIEWS for section in view(looked)]
+
+
+def verdicts(said: Sequence[tuple[str, str]]) -> Section:
+    """(what about, a sentence), each on its line."""
+    lines = "".join(f"<dt>{escaped(about)}</dt><dd>{escaped(sentence)}</dd>" for about, sentence in said)
+    return Section("Verdicts", f'<dl class="verdicts">{lines}</dl>')

@@ -1,0 +1,77 @@
+"""The gates and states of a row: over its symbols, at one step, and all units over time.
+
+Axes: T steps, U units.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import torch
+
+from unrolled.page.document import Grid, Section
+from unrolled.views.looked import ROW, Looked, steps_of
+
+__all__ = ["at_this_step", "maps", "row"]
+
+_BETWEEN = ("i", "f", "o", "r", "z")  # gates: from 0 to 1
+
+
+def row(looked: Looked) -> Iterator[Section]:
+    """The row, with the value of a unit on each symbol."""
+    quantities = _quantities(looked)
+    kept = {one["name"]: {unit: column for column, unit in enumerate(one["units"])} for one in quantities}
+    found = [
+        {"says": says, "quantity": name, "unit": kept[name][unit]}
+        for says, name, unit in looked.found
+        if unit in kept.get(name, {})
+    ]
+    data = {"tokens": steps_of(looked), "quantities": quantities, "found": found}
+    yield Section("One unit over the row" if quantities else "The row", view="text", data=data, group=ROW)
+
+
+def at_this_step(looked: Looked) -> Iterator[Section]:
+    """Every gate and state at the step that the reader is at."""
+    if quantities := _quantities(looked):
+        title = "Gates and states at this step"
+        yield Section(title, view="gates", data={"quantities": quantities}, group=ROW, wide=False)
+
+
+def maps(looked: Looked) -> Iterator[Section]:
+    """All units over time."""
+    if quantities := _quantities(looked):
+        yield Section("All units over time", view="units", data={"quantities": quantities}, group=ROW, folded=True)
+
+
+def _quantities(looked: Looked) -> list[dict[str, Any]]:
+    """Each traced value of one number for each unit, with the numbers of the units that are kept; made once."""
+    if "quantities" not in looked.made:
+        looked.made["quantities"] = list(_made(looked))
+    return looked.made["quantities"]
+
+
+def _made(looked: Looked) -> Iterator[dict[str, Any]]:
+    for name, path in looked.trace.names.items():
+        value, symbol = looked.trace.values[path], path.rpartition(".")[2]
+        if value.dim() != 2 or len(value) != looked.trace.steps:
+            continue
+        # A cell state has no bound: as tanh(c), which is what the cell lets out, it has the colours of a state.
+        seen = (torch.tanh(value) if symbol == "c" else value).float().numpy()
+        units = _kept(seen, looked.units)
+        gate = symbol in _BETWEEN
+        low, high = (0.0, 1.0) if gate else (-1.0, 1.0) if np.nanmax(np.abs(seen), initial=0) <= 1 else (None, None)
+        yield {
+            "name": f"{name} (tanh)" if symbol == "c" else name,
+            "grid": Grid(seen[:, units], low, high),
+            "units": units,
+            "gate": gate,
+        }
+
+
+def _kept(values: np.ndarray, most: int) -> list[int]:
+    """The numbers of the units that vary most, in their order; all of them where there are no more."""
+    if not most or values.shape[1] <= most:
+        return list(range(values.shape[1]))
+    return sorted(np.argsort(-values.var(0), kind="stable")[:most].tolist())
