@@ -6,6 +6,7 @@ Axes: B rows, T steps, S steps of a side sequence, W width, L letters of a word.
 from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
+from typing import Any
 
 from torch import Tensor
 
@@ -121,6 +122,13 @@ class Batch:
     fresh: Tensor | None = None
     scale: Tensor | None = None
     naive: Tensor | None = None
+
+    def only(self, rows: slice | Tensor) -> Batch:
+        """Some of its rows: a slice, a mask (B,) or their numbers (N,), also again and again."""
+        names = ("lengths", "rows", "target", "target_lengths", "scored", "fresh", "scale")
+        held = {name: getattr(self, name) for name in names}
+        cut: dict[str, Any] = {name: None if value is None else value[rows] for name, value in held.items()}
+        return replace(self, inputs={name: value[rows] for name, value in self.inputs.items()}, **cut)
 
     def to(self, device: str) -> Batch:
         """The same batch on ``device``."""

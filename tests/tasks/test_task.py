@@ -21,7 +21,7 @@ from unrolled.metrics.metric import cost
 from unrolled.metrics.scoring import scores
 from unrolled.models.encoder_decoder import Written
 from unrolled.runs.question import recognised_task
-from unrolled.tasks.task import TASKS, Question, make_task, scored_steps
+from unrolled.tasks.task import TASKS, Question, Task, make_task, scored_steps
 from unrolled.training.evaluate import run_over
 from unrolled.training.plans import evaluation_plan
 
@@ -72,6 +72,21 @@ def test_the_watched_metric_is_the_loss(name: str) -> None:
     assert metrics[task.watch] == pytest.approx(total / count, rel=1e-4)
     assert math.isfinite(cost(task.chooses, metrics[task.chooses]))
     assert all(isinstance(value, float) and math.isfinite(value) for value in metrics.values())
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+def test_the_losses_of_the_answers_sum_to_the_loss_and_are_those_of_each_row_alone(name: str) -> None:
+    task, results = batches(name)
+    for outputs, batch in results:
+        losses, counts = task.each(outputs, batch)
+        loss, count = task.loss(outputs, batch)
+        torch.testing.assert_close(losses.sum(), loss)
+        assert int(counts.sum()) == int(count) and losses.shape == counts.shape
+        assert not losses[counts == 0].any()
+        if isinstance(outputs, torch.Tensor):
+            of_rows, rows = Task.each(task, outputs, batch)
+            torch.testing.assert_close(losses.flatten(1).sum(1) if losses.dim() > 1 else losses, of_rows)
+            assert torch.equal(counts.flatten(1).sum(1) if counts.dim() > 1 else counts.long(), rows)
 
 
 @pytest.mark.parametrize("name", SAMPLES)

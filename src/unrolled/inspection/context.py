@@ -227,15 +227,7 @@ def _each(task: Task, outputs: Any, batch: Batch) -> Iterator[tuple[Tensor, Tens
         outputs, target = outputs[each, last][:, None], batch.target[each, last][:, None]
         batch = replace(batch, inputs=inputs, target=target, lengths=torch.ones_like(last))
     for row in range(len(each)):
-        yield task.loss(outputs[row : row + 1], _only(batch, slice(row, row + 1)))
-
-
-def _only(batch: Batch, rows: slice) -> Batch:
-    """Some rows of a batch."""
-    names = ("lengths", "rows", "target", "target_lengths", "scored", "fresh", "scale")
-    held = {name: getattr(batch, name) for name in names}
-    cut: dict[str, Any] = {name: None if value is None else value[rows] for name, value in held.items()}
-    return replace(batch, inputs={name: value[rows] for name, value in batch.inputs.items()}, **cut)
+        yield task.loss(outputs[row : row + 1], batch.only(slice(row, row + 1)))
 
 
 def _trained(examples: Examples, window: int | None) -> str:

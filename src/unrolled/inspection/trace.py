@@ -120,17 +120,8 @@ def one_step(batch: Batch, at: int, steps: int) -> Batch:
 
 
 def _losses(task: Task, outputs: Any, batch: Batch) -> Tensor | None:
-    """The loss of each step, as a row of one step; ``None`` unless these sum to the loss of the row."""
-    target = batch.target
-    if target is None or task.pooled or not isinstance(outputs, Tensor) or outputs.dim() != 3:
+    """The loss of each step; ``None`` where a row is judged as a whole."""
+    if batch.target is None or task.pooled or not isinstance(outputs, Tensor):
         return None
-    steps = int(batch.lengths[0])
-    if target.dim() < 2 or target.shape[1] != outputs.shape[1] or not steps:
-        return None
-    each = []
-    for t in range(steps):
-        step = replace(one_step(batch, t, outputs.shape[1]), target=target[:, t : t + 1], scored=None)
-        each.append(task.loss(outputs[:, t : t + 1], step)[0])
-    found = torch.stack(each)
-    whole = task.loss(outputs, replace(batch, scored=None))[0]
-    return found if torch.isclose(found.sum(), whole, rtol=_CLOSE, atol=_CLOSE) else None
+    losses, _ = task.each(outputs, replace(batch, scored=None))
+    return losses[0] if losses.dim() == 2 else None

@@ -111,6 +111,14 @@ class Classify(Task):
             return F.binary_cross_entropy_with_logits(outputs, batch.target, reduction="sum"), count
         return F.cross_entropy(outputs, batch.target, weights, reduction="sum"), count
 
+    def each(self, outputs: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
+        assert batch.target is not None
+        one = torch.ones_like(batch.lengths)
+        if self.several:
+            return F.binary_cross_entropy_with_logits(outputs, batch.target, reduction="none").sum(-1), one
+        weights = None if self.weights is None else self.weights.to(outputs.device)
+        return F.cross_entropy(outputs, batch.target, weights, reduction="none"), one
+
     def judge(self, outputs: Tensor, batch: Batch) -> Answers:
         assert batch.target is not None
         nats = Nats(self.watch, *self._nats(outputs, batch))

@@ -24,7 +24,7 @@ from unrolled.errors import DataError, UsageError, named
 from unrolled.metrics.judged import Answers, ChosenTokens, Nats
 from unrolled.tasks._columns import check_letters
 from unrolled.tasks._initial_bias import log_frequencies
-from unrolled.tasks.task import Batching, Measured, Question, Recognised, Task, scored_steps
+from unrolled.tasks.task import Batching, Measured, Question, Recognised, Task, placed, scored_steps
 
 __all__ = ["Fill"]
 
@@ -101,12 +101,17 @@ class Fill(Task):
 
     def _flat(self, outputs: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
         assert batch.target is not None
-        mask = scored_steps(batch, outputs.shape[1]) & (batch.target != MISSING)
+        mask = _hidden(outputs, batch)
         return outputs[mask], batch.target[mask]  # (N, V), (N,)
 
     def loss(self, outputs: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
         flat, target = self._flat(outputs, batch)
         return F.cross_entropy(flat, target, reduction="sum"), torch.tensor(len(target))
+
+    def each(self, outputs: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
+        flat, target = self._flat(outputs, batch)
+        mask = _hidden(outputs, batch)
+        return placed(F.cross_entropy(flat, target, reduction="none"), mask), mask
 
     def judge(self, outputs: Tensor, batch: Batch) -> Answers:
         flat, target = self._flat(outputs, batch)
@@ -121,6 +126,12 @@ class Fill(Task):
         rows = [decode(row[:length]) for row, length in zip(filled, batch.lengths.tolist(), strict=True)]
         sure = [row[at].tolist() for row, at in zip(chances, blank, strict=True)]
         return {f"{name}_predicted": rows, f"{name}_p": sure}
+
+
+def _hidden(outputs: Tensor, batch: Batch) -> Tensor:
+    """(B, T) bool: the steps whose symbol was hidden."""
+    assert batch.target is not None
+    return scored_steps(batch, outputs.shape[1]) & (batch.target != MISSING)
 
 
 MEMBER = Fill

@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from unrolled.batch import Batch, Discrete
+from unrolled.batch import MISSING, Batch, Discrete
 from unrolled.config import Part, option
 from unrolled.data.encodings.encoding import ENCODINGS, has_time
 from unrolled.data.encodings.facets import Items, Numbers, Text
@@ -30,7 +30,7 @@ from unrolled.tasks._columns import check_letters, is_number, join
 from unrolled.tasks._gaussian import bounded, gaussian_nats
 from unrolled.tasks._initial_bias import log_frequencies, log_odds
 from unrolled.tasks._items import judge_items, judge_mixed_items, top_items
-from unrolled.tasks.task import Level, Measured, Mixing, Question, Recognised, Task, scored_steps
+from unrolled.tasks.task import Level, Measured, Mixing, Question, Recognised, Task, placed, scored_steps
 
 __all__ = ["NextStep"]
 
@@ -153,17 +153,31 @@ class NextStep(Task):
         if isinstance(outputs, ItemOutputs):
             return outputs.at(mask).nats(batch.target[mask]), mask.sum()
         if self.steps == "tokens":
-            target = torch.where(mask, batch.target, -100)
-            total = F.cross_entropy(outputs.flatten(0, 1), target.flatten(), ignore_index=-100, reduction="sum")
-            return total, mask.sum()
+            return _token_nats(outputs, torch.where(mask, batch.target, MISSING), "sum"), mask.sum()
+        nats, known = self._nats(outputs, batch, mask)
+        return nats.sum(), known.sum()
+
+    def each(self, outputs: Outputs, batch: Batch) -> tuple[Tensor, Tensor]:
+        assert batch.target is not None
+        mask = scored_steps(batch, batch.target.shape[1])
+        if isinstance(outputs, ItemOutputs):
+            nats = [chances.nats for _, chances in outputs.at(mask).pieces(batch.target[mask])]
+            return placed(torch.cat([batch.lengths.new_zeros(0).float(), *nats]), mask), mask
+        if self.steps == "tokens":
+            return _token_nats(outputs, torch.where(mask, batch.target, MISSING), "none").view(mask.shape), mask
+        of_values, known = self._nats(outputs, batch, mask)
+        return placed(of_values.sum(-1), mask), placed(known, mask)
+
+    def _nats(self, outputs: Tensor, batch: Batch, mask: Tensor) -> tuple[Tensor, Tensor]:
+        """(N, W) for each value of the steps in ``mask``; (N,) whether any value of a step is known."""
+        assert batch.target is not None
         o, y = outputs[mask], batch.target[mask]  # (N, O), (N, W)
         known = ~y.isnan()
-        count = known.any(-1).sum()
         if self.steps == "several":
             nats = F.binary_cross_entropy_with_logits(o, torch.where(known, y, 0.0), reduction="none")
-            return torch.where(known, nats, 0.0).sum(), count
+            return torch.where(known, nats, 0.0), known.any(-1)
         mean, log_sigma = self._gaussian(o, self._current(batch)[mask])
-        return gaussian_nats(mean, log_sigma, y).sum(), count
+        return gaussian_nats(mean, log_sigma, y), known.any(-1)
 
     def judge(self, outputs: Outputs, batch: Batch) -> Answers:
         assert batch.target is not None
@@ -230,6 +244,10 @@ class NextStep(Task):
 
     def _current(self, batch: Batch) -> Tensor:
         return batch.inputs[self.coder.target][..., : self.width]
+
+
+def _token_nats(outputs: Tensor, target: Tensor, reduction: str) -> Tensor:
+    return F.cross_entropy(outputs.flatten(0, 1), target.flatten(), ignore_index=MISSING, reduction=reduction)
 
 
 def _to_continue(sequences: Sequences) -> tuple[str, ...]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar, Literal
 
+import torch
 from torch import Tensor
 
 from unrolled.batch import Batch
@@ -73,6 +74,11 @@ class Regress(Task):
         assert batch.target is not None
         known = ~batch.target[:, 0].isnan()
         return (outputs[known, 0] - batch.target[known, 0]).square().sum(), known.sum()
+
+    def each(self, outputs: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
+        assert batch.target is not None
+        known = ~batch.target[:, 0].isnan()
+        return torch.where(known, outputs[:, 0] - batch.target[:, 0], 0.0).square(), known
 
     def judge(self, outputs: Tensor, batch: Batch) -> Answers:
         assert batch.target is not None

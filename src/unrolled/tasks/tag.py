@@ -31,7 +31,7 @@ from unrolled.metrics.judged import Answers, ChosenLabels, ChosenTags, Nats
 from unrolled.tasks._columns import check_aligned, check_classes, one_target, other_columns, step_aligned
 from unrolled.tasks._initial_bias import log_frequencies, log_transitions
 from unrolled.tasks._rare import Cut, RareOptions, measured_labels, with_cut
-from unrolled.tasks.task import Batching, Labelled, Layout, Measured, Question, Recognised, Task, scored_steps
+from unrolled.tasks.task import Batching, Labelled, Layout, Measured, Question, Recognised, Task, placed, scored_steps
 
 __all__ = ["Tag"]
 
@@ -137,13 +137,18 @@ class Tag(Task):
     def loss(self, outputs: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
         return self._nats(outputs, batch, None if self.weights is None else self.weights.to(outputs.device))
 
+    def each(self, outputs: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
+        mask, target = self._asked(outputs, batch)
+        if self.options.crf:
+            return _of_paths(outputs, batch, target), mask.sum(1)
+        weights = None if self.weights is None else self.weights.to(outputs.device)
+        return placed(F.cross_entropy(outputs[mask], target[mask], weights, reduction="none"), mask), mask
+
     def _nats(self, outputs: Tensor, batch: Batch, weights: Tensor | None = None) -> tuple[Tensor, Tensor]:
         mask, target = self._asked(outputs, batch)
         if not self.options.crf:
             return F.cross_entropy(outputs[mask], target[mask], weights, reduction="sum"), mask.sum()
-        potentials, lengths = crf_potentials(outputs), batch.lengths
-        nats = crf_log_partition(potentials, lengths) - crf_score(potentials, target, lengths)
-        return nats.sum(), mask.sum()
+        return _of_paths(outputs, batch, target).sum(), mask.sum()
 
     def judge(self, outputs: Tensor, batch: Batch) -> Answers:
         mask, target = self._asked(outputs, batch)
@@ -188,6 +193,12 @@ class Tag(Task):
         if self.options.crf:
             return viterbi(crf_potentials(outputs), lengths)[0]
         return outputs.argmax(-1) if self.cut is None else self.cut.choose(torch.softmax(outputs, -1))
+
+
+def _of_paths(outputs: Tensor, batch: Batch, target: Tensor) -> Tensor:
+    """(B,) the loss of each row's path."""
+    potentials, lengths = crf_potentials(outputs), batch.lengths
+    return crf_log_partition(potentials, lengths) - crf_score(potentials, target, lengths)
 
 
 def _not_annotations(question: Question, inputs: tuple[str, ...]) -> tuple[str, ...]:

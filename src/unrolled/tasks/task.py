@@ -37,6 +37,7 @@ __all__ = [
     "Recognised",
     "Task",
     "make_task",
+    "placed",
     "scored_steps",
 ]
 
@@ -226,6 +227,18 @@ class Task(Protocol):
     def loss(self, outputs: Any, batch: Batch) -> tuple[Tensor, Tensor]:
         """The sum of the loss over all scored targets, and their number."""
 
+    def each(self, outputs: Any, batch: Batch) -> tuple[Tensor, Tensor]:
+        """`loss` of each answer by itself: its loss, 0 if it is not scored, and its number of targets.
+
+        Both are (B, T) with an answer for each step, (B, U) for written symbols, and (B,) where a row is judged as a
+        whole. By default they are the sum and number of each row.
+        """
+        if not len(batch.rows):
+            return (nothing := torch.zeros(0, device=batch.lengths.device)), nothing
+        rows = (slice(row, row + 1) for row in range(len(batch.rows)))
+        losses, counts = zip(*(self.loss(outputs[row], batch.only(row)) for row in rows), strict=True)
+        return torch.stack(losses), torch.stack(counts)
+
     def judge(self, outputs: Any, batch: Batch) -> Answers:
         """The predictions for a batch together with the targets, in the types that metrics accept."""
 
@@ -264,6 +277,15 @@ def make_task(config: TaskConfig, coder: Preprocessor) -> Task:
             f"{coder.answer.kind}; choose another {named('target')}, or change its kind with {named('kinds')}"
         )
     return member(config.of("task", config.name), coder)
+
+
+def placed(values: Tensor, mask: Tensor) -> Tensor:
+    """(B, T): ``values`` (N,) at the N places where ``mask`` (B, T) is True, and 0 elsewhere.
+
+    >>> placed(torch.tensor([5, 6]), torch.tensor([[True, False], [False, True]])).tolist()
+    [[5, 0], [0, 6]]
+    """
+    return values.new_zeros(mask.shape).masked_scatter(mask, values)
 
 
 def scored_steps(batch: Batch, steps: int) -> Tensor:

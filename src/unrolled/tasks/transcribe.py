@@ -105,11 +105,14 @@ class Transcribe(Task):
         return Measured(self, torch.from_numpy(np.log(counts / counts.sum())).float())
 
     def loss(self, outputs: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
+        losses, counts = self.each(outputs, batch)
+        return losses.sum(), counts.sum()
+
+    def each(self, outputs: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
         target, sizes = _checked(batch)
         # Padding may be NaN, which would make the gradient NaN too.
         nats = zero_padding(outputs, batch.lengths).log_softmax(-1).transpose(0, 1)  # (T, B, V)
-        total = F.ctc_loss(nats, target.clamp(min=0), batch.lengths, sizes, BLANK, reduction="sum")
-        return total, sizes.sum()
+        return F.ctc_loss(nats, target.clamp(min=0), batch.lengths, sizes, BLANK, reduction="none"), sizes
 
     def judge(self, outputs: Tensor, batch: Batch) -> Answers:
         nats = Nats(self.watch, *self.loss(outputs, batch))  # also checks the target

@@ -27,7 +27,7 @@ from unrolled.state import flatten
 from unrolled.tasks._beam import BeamOptions
 from unrolled.tasks._columns import is_measured, is_written, one_target, other_columns, step_aligned
 from unrolled.tasks._initial_bias import log_frequencies
-from unrolled.tasks.task import Level, Measured, Question, Recognised, Task
+from unrolled.tasks.task import Level, Measured, Question, Recognised, Task, placed
 
 __all__ = ["Translate"]
 
@@ -118,10 +118,15 @@ class Translate(Task):
 
     def _nats(self, outputs: Written, batch: Batch, smoothing: float) -> tuple[Tensor, Tensor]:
         assert outputs.logits is not None and batch.target is not None and batch.target_lengths is not None
-        asked = batch.target[:, 1:]
-        right = asked[real_steps((batch.target_lengths - 1).clamp(min=0), asked.shape[1])]  # (N,)
+        right = batch.target[:, 1:][_written_steps(batch)]  # (N,)
         nats = F.cross_entropy(outputs.logits, right, reduction="sum", label_smoothing=smoothing)
         return nats, torch.tensor(len(right))
+
+    def each(self, outputs: Written, batch: Batch) -> tuple[Tensor, Tensor]:
+        assert outputs.logits is not None and batch.target is not None
+        mask, smoothing = _written_steps(batch), self.options.label_smoothing
+        right = batch.target[:, 1:][mask]
+        return placed(F.cross_entropy(outputs.logits, right, reduction="none", label_smoothing=smoothing), mask), mask
 
     def _written(self, outputs: Written) -> list[list[int]]:
         """The best beam-search hypothesis for each row."""
@@ -133,6 +138,12 @@ class Translate(Task):
         settings = Beam(width=self.options.beam, max_length=max(1, start.longest))
         found = beam_search(start.step, state, logits.float(), end=self._end, settings=settings, banned=self._never)
         return [hypotheses[0].ids for hypotheses in found]
+
+
+def _written_steps(batch: Batch) -> Tensor:
+    """(B, U - 1) bool: the real symbols of the target but the first, ``<begin>``."""
+    assert batch.target is not None and batch.target_lengths is not None
+    return real_steps((batch.target_lengths - 1).clamp(min=0), batch.target.shape[1] - 1)
 
 
 MEMBER = Translate
