@@ -1,7 +1,9 @@
 """Watch what a layer computes on its way: each gate, state and attention weight is shown, and may come back changed.
 
 Cells and layers call `show` with a value before they use it. Where nobody watches, that costs about 0.1 µs. Under a
-watcher the kernels, which nobody can look into, give way to the definition, step by step.
+watcher the definition runs, step by step, instead of the kernels; but if it only looks, and without gradients, the
+kernels of recurrent cells run and what they keep is shown afterwards. A value that takes much memory, such as all
+weights of attention, is computed only if it is `wanted`.
 Axes: B rows, n steps.
 """
 
@@ -14,7 +16,18 @@ from typing import NamedTuple, Protocol
 
 from torch import Tensor, nn
 
-__all__ = ["Owner", "Place", "Watcher", "show", "show_steps", "turned", "watched", "watching"]
+__all__ = [
+    "Owner",
+    "Place",
+    "Watcher",
+    "only_looks",
+    "show",
+    "show_steps",
+    "turned",
+    "wanted",
+    "watched",
+    "watching",
+]
 
 
 class Place(NamedTuple):
@@ -28,7 +41,19 @@ Owner = nn.Module | Place | None  # None: a value that belongs to no module and 
 
 
 class Watcher(Protocol):
-    """Who watches: it is given every value that a layer computes, before the layer uses it."""
+    """Who watches: it is given the values that a layer computes, before the layer uses them."""
+
+    @property
+    def only_looks(self) -> bool:
+        """Whether `saw` returns every value as it came, so that the layer need not wait for it."""
+
+    def wants(self, owner: nn.Module, name: str, size: int) -> bool:
+        """Whether to compute a value that the layer can do without; if not, it may be shown or not.
+
+        Args:
+            owner, name: as for `saw`.
+            size: how many bytes it takes at most while it is computed.
+        """
 
     def saw(self, owner: nn.Module, name: str, value: Tensor, steps: bool) -> Tensor:
         """Take a value, and return it or another one of its shape, which is used instead.
@@ -64,6 +89,26 @@ def watched() -> bool:
     return _here.watcher is not None
 
 
+def only_looks() -> bool:
+    """Whether somebody watches in this thread who changes nothing."""
+    watcher = _here.watcher
+    return watcher is not None and watcher.only_looks
+
+
+def wanted(owner: Owner, name: str, size: int) -> bool:
+    """Whether somebody watches who wants this value.
+
+    Args:
+        owner, name: as for `show`.
+        size: how many bytes it takes at most while it is computed.
+    """
+    watcher = _here.watcher
+    if watcher is None or owner is None:
+        return False
+    module, prefix = _placed(owner)
+    return watcher.wants(module, prefix + name, size)
+
+
 @contextmanager
 def watching(watcher: Watcher | None) -> Iterator[None]:
     """Let ``watcher`` watch every layer that runs in this thread; other threads are neither watched nor slowed.
@@ -77,6 +122,9 @@ def watching(watcher: Watcher | None) -> Iterator[None]:
         >>> import torch
         >>> from unrolled.layers.recurrent import Recurrent
         >>> class Forget:
+        ...     only_looks = False
+        ...     def wants(self, owner, name, size):
+        ...         return True
         ...     def saw(self, owner, name, value, steps):
         ...         return torch.zeros_like(value) if name == "f" else value
         ...     def turned(self, owner, prefix, lengths):

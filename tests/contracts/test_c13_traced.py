@@ -115,6 +115,21 @@ def test_a_row_in_a_batch_is_traced_as_if_it_were_alone(member: Subject) -> None
                     close(found[..., :length] if path.endswith("attention") else found, value, member.tolerance)
 
 
+@pytest.mark.parametrize("member", SHOWING, ids=str)
+def test_who_only_looks_sees_what_the_definition_shows(member: Subject) -> None:
+    layer = member.make()
+    x = rows(layer, B, T)
+    for lengths in (None, torch.tensor(LENGTHS)):
+        (expected, _), slow = recorded(layer, x, lengths)
+        with torch.no_grad():  # the kernels, where there are some
+            (y, _), quick = recorded(layer, x, lengths)
+        close(y, expected, 1e-5)
+        assert set(quick) == set(slow)
+        real = torch.arange(T) < (torch.full((B,), T) if lengths is None else lengths)[:, None]
+        for path, value in quick.items():
+            close(value[real], slow[path][real], 1e-5)
+
+
 # --- the numbers satisfy the equations -------------------------------------------------------------------------
 
 
@@ -181,8 +196,13 @@ class Nudge:
         return value
 
 
+def unchanged(_: str, value: Tensor) -> Tensor:
+    """An intervention that does nothing: the same operations as under one, and so the same bits."""
+    return value
+
+
 def _several(layer: Any, x: Tensor) -> dict[str, bool]:
-    with watching(recorder := Recorder(layer)), torch.no_grad():
+    with watching(recorder := Recorder(layer, change=unchanged)), torch.no_grad():
         layer(x)
     return {path: path in recorder.several for path in recorder.shown}
 
@@ -192,7 +212,7 @@ def test_a_value_changed_on_its_way_changes_what_follows_and_nothing_before(memb
     layer, step = member.make(), 4
     x = rows(layer, 2, T)
     with torch.no_grad():
-        (same, _), _ = recorded(layer, x)
+        (same, _), _ = recorded(layer, x, change=unchanged)
         for path, several in _several(layer, x).items():
             (y, _), _ = recorded(layer, x, change=Nudge(path, step, 0.25, several))
             assert not torch.equal(y[0], same[0]), path

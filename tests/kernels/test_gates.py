@@ -11,7 +11,8 @@ from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
 
 from unrolled.layers import GRU, LSTM, RNN
-from unrolled.watch import watched
+from unrolled.layers.recurrence.recorder import Recorder
+from unrolled.watch import watched, watching
 
 N, L, INPUTS, H = 4, 7, 3, 5
 LENGTHS = torch.tensor([7, 2, 0, 5])
@@ -49,6 +50,27 @@ def test_the_kernels_and_the_definition_agree(way: str, lengths: Tensor | None) 
     for name, value in gates.items():
         torch.testing.assert_close(value, shown[name].masked_fill(~real, 0), atol=1e-5, rtol=0)
     assert not watched()
+
+
+@pytest.mark.parametrize("lengths", [None, LENGTHS], ids=["full", "padded"])
+@pytest.mark.parametrize("way", ["LSTM, two layers, both directions", "GRU", "RNN"])
+def test_long_rows_run_in_chunks_that_carry_the_state(
+    monkeypatch: pytest.MonkeyPatch, way: str, lengths: Tensor | None
+) -> None:
+    layer, x = made(way)
+    y, last, whole = layer.trace(x, lengths=lengths)
+    monkeypatch.setattr("unrolled.kernels.gates._TOGETHER", 3 * N)  # 3 steps of each row
+    output, after, gates = layer.trace(x, lengths=lengths)
+    torch.testing.assert_close((output, after, gates), (y, last, whole), atol=1e-6, rtol=0)
+
+
+def test_only_the_wanted_values_are_copied() -> None:
+    layer, x = made("LSTM")
+    with torch.no_grad(), watching(recorder := Recorder(layer, keep=lambda path: path == "l0.c")):
+        _, (_, c_n) = layer(x)
+    values = recorder.values()
+    assert list(values) == ["l0.c"]
+    torch.testing.assert_close(values["l0.c"][:, -1], c_n[0], atol=1e-6, rtol=0)
 
 
 def test_the_numbers_are_those_of_torch_s_own_cell() -> None:

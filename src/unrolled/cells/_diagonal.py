@@ -6,7 +6,7 @@ Axes: B rows, H hidden units.
 from __future__ import annotations
 
 import math
-from typing import Protocol, TypeGuard
+from typing import ClassVar, Protocol, TypeGuard
 
 import torch
 from torch import Tensor
@@ -20,6 +20,11 @@ _LONGEST = 128  # steps
 
 class DiagonalCell(Cell, Protocol):
     """A cell with ``h_t = a_t ⊙ h_{t-1} + b_t``: ``a`` and ``b`` of all steps can be computed before the first step."""
+
+    gates: ClassVar[tuple[str, ...]]
+
+    def shares(self, x: Tensor) -> tuple[Tensor, ...]:
+        """``x`` (…, I) -> each of ``gates`` (…, H)."""
 
     def terms(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """``x`` (…, I) -> ``a`` and ``b`` (…, H)."""

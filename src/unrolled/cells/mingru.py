@@ -73,13 +73,17 @@ class MinGRU(nn.Module):
         """One step."""
         (h,) = check_step(self, x, state)
         if watched():  # changing a gate changes both terms
-            z, n = linear(x, self.weight_ih, self.bias_ih).chunk(2, -1)
-            z, n = show(self, "z n", torch.sigmoid(z), n)
+            z, n = show(self, "z n", *self.shares(x))
             a, b = 1 - z, z * n
         else:
             a, b = self.terms(x)
         (h,) = show(self, "h", a * h + b)
         return h, MinGRUState(h)
+
+    def shares(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Z and n, for any number of steps at once."""
+        z, n = linear(x, self.weight_ih, self.bias_ih).chunk(2, -1)
+        return torch.sigmoid(z), n
 
     def terms(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """``a = 1 - z`` and ``b = z ⊙ n``, for any number of steps at once."""

@@ -75,14 +75,20 @@ class MinLSTM(nn.Module):
     def forward(self, x: Tensor, state: MinLSTMState) -> tuple[Tensor, MinLSTMState]:
         """One step."""
         (h,) = check_step(self, x, state)
-        f, i, n = self._shares(x)
+        f, i, n = self.shares(x)
         f, i, n = show(self, "f i n", f, i, n)
         (h,) = show(self, "h", f * h + i * n)
         return h, MinLSTMState(h)
 
+    def shares(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """f', i' and n, for any number of steps at once."""
+        f, i, n = linear(x, self.weight_ih, self.bias_ih).chunk(3, -1)
+        log_ratio = softplus(-i) - softplus(-f)  # log f - log i
+        return torch.sigmoid(log_ratio), torch.sigmoid(-log_ratio), n
+
     def terms(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """``a = f'`` and ``b = i' ⊙ n``, for any number of steps at once."""
-        f, i, n = self._shares(x)
+        f, i, n = self.shares(x)
         return f, i * n
 
     def extra_repr(self) -> str:
@@ -96,12 +102,6 @@ class MinLSTM(nn.Module):
     def weights(self) -> list[Tensor]:
         """``weight_ih`` (3H, I) and ``bias_ih`` (3H,)."""
         return [self.weight_ih, self.bias_ih]
-
-    def _shares(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """f', i' and n."""
-        f, i, n = linear(x, self.weight_ih, self.bias_ih).chunk(3, -1)
-        log_ratio = softplus(-i) - softplus(-f)  # log f - log i
-        return torch.sigmoid(log_ratio), torch.sigmoid(-log_ratio), n
 
 
 MEMBER = MinLSTM

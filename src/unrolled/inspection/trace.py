@@ -20,10 +20,11 @@ from unrolled.models.model import Model
 from unrolled.tasks.task import Task
 from unrolled.watch import watching
 
-__all__ = ["Change", "Keep", "Trace", "one_step", "trace"]
+__all__ = ["BUDGET", "Change", "Keep", "Trace", "one_step", "trace"]
 
 Keep = Callable[[str], bool] | None
 Change = Callable[[str, Tensor], Tensor] | None
+BUDGET = 512 * 2**20  # bytes
 _CLOSE = 1e-5
 
 
@@ -41,6 +42,8 @@ class Trace:
             after the row's end), or no loss of a single step (one answer a row, a CRF, a written sequence).
         difference: the largest difference between the outputs of this run and of the ordinary one, relative to the
             largest output above 1; NaN for outputs that are not a tensor, and where values were changed.
+        dropped: the paths of the values that would have taken more memory than the budget: the largest ones, first of
+            all the weights of attention and the memories of the delta rule.
     """
 
     steps: int
@@ -49,6 +52,17 @@ class Trace:
     answers: dict[str, Any]
     loss: Tensor | None
     difference: float
+    dropped: tuple[str, ...] = ()
+
+    @property
+    def note(self) -> str:
+        """What is missing and what to do; empty if nothing is."""
+        if not self.dropped:
+            return ""
+        missing = "; ".join(map(in_words, self.dropped))
+        return (
+            f"left out of the trace, as over {self.steps:,} steps it takes too much memory: {missing}; read fewer steps"
+        )
 
     @property
     def names(self) -> dict[str, str]:
@@ -82,32 +96,35 @@ def trace(
     *,
     keep: Keep = None,
     change: Change = None,
+    budget: int | None = BUDGET,
 ) -> Trace:
     """Trace a batch of one row.
 
     Args:
         network, task: the model; dropout is off.
         batch: the row, with a target or without.
-        keep, change: as for `Recorder`.
+        keep, change, budget: as for `Recorder`. By default the values take at most 512 MiB.
 
-    Cost: the ordinary run, and a run step by step without the kernels, 5 to 20 times as long.
+    Cost: the ordinary run twice, where the kernels show what a cell computes. With ``change``, and for layers without
+        such kernels, the second one runs step by step, 5 to 20 times as long.
     """
     training, steps = network.training, int(batch.lengths[0])
     network.eval()
     try:
         with torch.no_grad():
             expected, _ = network.run(batch)
-            with watching(recorder := Recorder(network, keep, change)):
+            with watching(recorder := Recorder(network, keep, change, budget)):
                 outputs, _ = network.run(batch)
             loss, answers = _losses(task, outputs, batch), task.answers(outputs, batch)
     finally:
         network.train(training)
-    values = {path: value[0] for path, value in recorder.values().items()}
+    values = {path: value[0] for path, value in recorder.take().items()}
     difference = float("nan")
     if isinstance(outputs, Tensor) and change is None and outputs.numel():
         difference = float((outputs - expected).abs().max() / max(1.0, float(expected.abs().max())))
     alone = outputs[0] if isinstance(outputs, Tensor) else outputs
-    return Trace(steps, values, alone, {name: found[0] for name, found in answers.items()}, loss, difference)
+    given = {name: found[0] for name, found in answers.items()}
+    return Trace(steps, values, alone, given, loss, difference, tuple(recorder.dropped))
 
 
 def one_step(batch: Batch, at: int, steps: int) -> Batch:

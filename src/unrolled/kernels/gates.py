@@ -5,18 +5,28 @@ Axes: B rows, T steps, I inputs, H hidden units, P = H rounded up to a whole vec
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
 from unrolled.kernels import passes
 from unrolled.kernels.fused import fits, unwatched
-from unrolled.kernels.layout import rows_contiguous, unflattened
+from unrolled.kernels.layout import made_like, rows_contiguous, unflattened
 from unrolled.kernels.library import SUFFIXES
 
-__all__ = ["gates", "keeps"]
+__all__ = ["KEPT", "gates", "keeps"]
 
 # What the lines of `passes.SAVED` are; the GRU's fourth, a product, is no gate.
-_NAMES = {"rnn_tanh": (), "rnn_relu": (), "gru": ("r", "z", "n"), "lstm": ("i", "f", "g", "o", "c")}
+KEPT: dict[str, tuple[str, ...]] = {
+    "rnn_tanh": (),
+    "rnn_relu": (),
+    "gru": ("r", "z", "n"),
+    "lstm": ("i", "f", "g", "o", "c"),
+}
+# Steps of all rows that run at once. What the kernels keep of so few is still in the cache when it is copied, and
+# packing the weights once more costs less than 1 % of them.
+_TOGETHER = 4096
 
 
 def keeps(kind: str | None, x: Tensor, weights: list[Tensor]) -> bool:
@@ -25,25 +35,44 @@ def keeps(kind: str | None, x: Tensor, weights: list[Tensor]) -> bool:
     Args:
         kind, x, weights: as for `fused.fits`.
     """
-    return kind in _NAMES and x.dtype in SUFFIXES and unwatched(x) and fits(kind, x, weights)
+    return kind in KEPT and x.dtype in SUFFIXES and unwatched(x) and fits(kind, x, weights)
 
 
 def gates(
-    kind: str, x: Tensor, lengths: Tensor | None, weights: list[Tensor], state: tuple[Tensor, ...], reverse: bool
+    kind: str,
+    x: Tensor,
+    lengths: Tensor | None,
+    weights: list[Tensor],
+    state: tuple[Tensor, ...],
+    reverse: bool,
+    names: Sequence[str],
 ) -> tuple[Tensor, tuple[Tensor, ...], dict[str, Tensor]]:
-    """`fused.recurrence` without gradients, and each gate and state by its name, (B, T, H), 0 at padding.
+    """`fused.recurrence` without gradients, and the values of ``names``, each (B, T, H), 0 at padding.
 
     Args:
         kind, x, lengths, weights, state, reverse: as for `fused.recurrence`; `keeps` says whether they fit.
+        names: those of ``KEPT[kind]`` that are wanted.
+
+    Cost: that of `fused.recurrence`, and H numbers for each step and name.
     """
-    b_ih, b_hh = weights[2:] or (None, None)
-    c_0 = state[1] if kind == "lstm" else None
-    x = rows_contiguous(x.detach())
-    run = passes.Run(kind, x, lengths, weights[0], weights[1], b_ih, b_hh, state[0], c_0, reverse)
+    x, (rows, steps, _) = rows_contiguous(x.detach()), x.shape
+    units = weights[1].shape[1]
+    y = made_like(x, units)
+    found = {name: torch.empty_like(y) for name in names}
+    size = max(1, _TOGETHER // rows)
+    starts = range(0, steps, size)
     with torch.no_grad():
-        y, h_n, c_n, saved = passes.forward(run, save=True)
-        found: dict[str, Tensor] = {}
-        if names := _NAMES[kind]:
-            parts = unflattened(saved, x, lengths).view(*x.shape[:2], passes.SAVED[kind], -1)  # (B, T, parts, P)
-            found |= {name: parts[:, :, n, : y.shape[2]] for n, name in enumerate(names)}
-    return y, (h_n, c_n) if kind == "lstm" else (h_n,), found | {"h": y}
+        for start in reversed(starts) if reverse else starts:
+            here = slice(start, start + size)
+            part, count = x[:, here], None if lengths is None else (lengths - start).clamp(0, size)
+            count = None if count is None else count.clamp(max=part.shape[1])
+            b_ih, b_hh = weights[2:] or (None, None)
+            c_0 = state[1] if kind == "lstm" else None
+            run = passes.Run(kind, part, count, weights[0], weights[1], b_ih, b_hh, state[0], c_0, reverse)
+            _, *after, saved = passes.forward(run, save=bool(names), y=y[:, here])
+            state = tuple(after) if kind == "lstm" else (after[0],)
+            if names:
+                lines = unflattened(saved, part, count).view(rows, part.shape[1], passes.SAVED[kind], -1)
+                for name, value in found.items():
+                    value[:, here] = lines[:, :, KEPT[kind].index(name), :units]
+    return y, state, found

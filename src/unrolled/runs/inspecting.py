@@ -38,7 +38,7 @@ class Inspection:
         loss: the mean loss of these steps; ``None`` where a single step has none.
         worst: the five steps with the highest loss, the highest first.
         trace: the row's gates and states, all of which are those of the ordinary run up to ``trace.difference``.
-        notes: what the user should know about the data.
+        notes: what the user should know about the data, and which values were too many to keep.
     """
 
     data: str
@@ -74,6 +74,8 @@ class Inspection:
         difference = self.trace.difference
         if math.isnan(difference):
             return "none: the outputs of this model cannot be compared number by number"
+        if difference == 0:
+            return "the outputs of the traced run are those of the ordinary run, to the bit"
         said = f"the outputs of the traced run are within {difference:.1e} of those of the ordinary run"
         if difference <= _CLOSE:
             return said
@@ -132,7 +134,7 @@ def inspect_run(trained: Trained, data: Any = None, row: int = 0, steps: slice |
         loss=None if loss is None or not len(loss) else float(loss.mean()),
         worst=() if loss is None else tuple(worst_steps(trained.task, found, loss)),
         trace=found.trace,
-        notes=notes,
+        notes=(*notes, *filter(None, [found.trace.note])),
     )
 
 

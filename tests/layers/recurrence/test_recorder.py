@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
+import pytest
 import torch
 from recorded import recorded
 
 from unrolled.layers import LSTM
+from unrolled.layers.deltanet import DeltaNet
 from unrolled.layers.recurrence.recorder import Recorder
 from unrolled.layers.recurrence.unroll import unroll
 from unrolled.layers.recurrent import Recurrent
@@ -25,6 +30,66 @@ def test_only_what_is_wanted_is_kept_and_all_of_it_can_be_changed() -> None:
         layer(torch.randn(2, 5, 3))
     assert list(recorder.values()) == ["layers.0.0.z"]
     assert asked == {"layers.0.0.r", "layers.0.0.z", "layers.0.0.n", "layers.0.0.h"}
+
+
+def test_what_takes_more_than_the_budget_is_dropped_the_largest_first() -> None:
+    layer, x = Recurrent(3, 4, "gru_textbook"), torch.randn(1, 10, 3)  # no kernel: step by step
+    of_one = 4 * 10 * 4  # bytes of a value
+    for budget, dropped in ((4 * of_one, 0), (3 * of_one, 1), (2 * of_one - 1, 3), (0, 4)):
+        with torch.no_grad(), watching(recorder := Recorder(layer, budget=budget)):
+            layer(x)
+        values = recorder.take()
+        assert len(recorder.dropped) == dropped
+        assert len(values) == 4 - dropped
+        assert sum(value.nbytes for value in values.values()) <= budget
+        assert not recorder.shown
+
+
+def test_attention_over_the_budget_is_declined_and_the_rest_is_kept() -> None:
+    layer, x = Transformer(3, 8, 2, heads=2), torch.randn(1, 50, 3)
+    weights = 4 * 50 * 50 * 2
+    expected = layer(x)[0]
+    with torch.no_grad():
+        for budget, dropped in (
+            (9 * weights, []),
+            (3 * weights, ["blocks.1.own.attention"]),
+            (weights, ["blocks.0.own.attention", "blocks.1.own.attention"]),
+        ):
+            with watching(recorder := Recorder(layer, budget=budget)):
+                y, _ = layer(x)
+            assert recorder.dropped == dropped
+            torch.testing.assert_close(y, expected, atol=1e-6, rtol=0)
+
+
+def test_what_may_be_changed_is_computed_over_the_budget_too_but_not_kept() -> None:
+    layer, x = Transformer(3, 8, heads=2), torch.randn(1, 50, 3)
+    recorder = Recorder(layer, change=lambda path, value: torch.full_like(value, 1 / 50), budget=0)
+    with torch.no_grad(), watching(recorder):
+        changed, _ = layer(x)
+    assert not torch.allclose(changed, layer(x)[0])
+    assert recorder.take() == {}
+
+
+@pytest.mark.parametrize("make", [lambda: Transformer(3, 8, heads=2), lambda: DeltaNet(3, 8, heads=2)])
+def test_matrices_that_nobody_wants_are_not_computed(make: Callable[[], Any]) -> None:
+    layer, x = make(), torch.randn(1, 70, 3)
+
+    class Modest:
+        """It wants no matrices, and is shown none."""
+
+        only_looks = True
+
+        def wants(self, owner: torch.nn.Module, name: str, size: int) -> bool:
+            return False
+
+        def saw(self, owner: torch.nn.Module, name: str, value: torch.Tensor, steps: bool) -> torch.Tensor:
+            assert name in "qkvab"
+            return value
+
+    with torch.no_grad():
+        y = layer(x)[0]
+        with watching(Modest()):  # type: ignore[arg-type]
+            assert torch.equal(layer(x)[0], y)
 
 
 def test_a_run_backward_is_kept_in_the_order_of_the_row_also_when_it_is_repeated() -> None:

@@ -16,7 +16,7 @@ from unrolled.cells.cell import check_input
 from unrolled.errors import ShapeError, UsageError, did_you_mean
 from unrolled.layers.attention.cache import Memory, seen_memory
 from unrolled.layers.lengths import check_lengths, real_steps, zero_padding
-from unrolled.watch import show_steps, watched
+from unrolled.watch import show_steps, wanted, watched
 
 __all__ = ["Attention"]
 
@@ -143,8 +143,8 @@ class Attention(nn.Module):
         if len(memory.keys) != rows:
             raise ShapeError(f"Attention: the memory has {len(memory.keys)} rows and the query has {rows}")
         if covered is not None and (self.coverage is None or covered.shape != (rows, steps)):
-            wanted = "None, as this attention has no coverage" if self.coverage is None else f"({rows}, {steps})"
-            raise ShapeError(f"Attention: covered has shape {tuple(covered.shape)}, expected {wanted}")
+            right = "None, as this attention has no coverage" if self.coverage is None else f"({rows}, {steps})"
+            raise ShapeError(f"Attention: covered has shape {tuple(covered.shape)}, expected {right}")
         real = check_lengths(query_lengths, query, "Attention: query")
         queries = self._unit(self.queries(zero_padding(query, real)))  # (B, U, K)
         if self.kind == "cosine":
@@ -154,7 +154,8 @@ class Attention(nn.Module):
             context = query.new_zeros(rows, count, self.memory_size)
             return context, covered
         seen = seen_memory(memory)
-        if self.coverage is None and self.kind != "additive" and not watched():
+        shown = wanted(self, "attention", 2 * rows * count * steps * query.element_size())
+        if self.coverage is None and self.kind != "additive" and not shown:
             context = self._fused(queries, memory, seen)
         else:
             found, covered = self._weights(queries, memory, seen, covered, real)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from unrolled.errors import ShapeError, UsageError
-from unrolled.watch import Owner, show, show_steps, watched
+from unrolled.watch import Owner, only_looks, show, show_steps, wanted, watched
 
 __all__ = ["CHUNK", "delta_rule", "plain_delta_rule"]
 
@@ -91,7 +91,10 @@ def delta_rule(
     with torch.autocast(q.device.type, enabled=False):
         if watched():
             q, k, v, a, b = show_steps(owner, "q k v a b", q, k, v, log_a.exp(), b)
-            return plain_delta_rule(q, k, v, a, b, memory, owner)
+            # Twice, as each step's memory is kept before all are put together.
+            if wanted(owner, "memory", 2 * memory.nbytes * q.shape[1]):
+                return plain_delta_rule(q, k, v, a, b, memory, owner)
+            log_a = log_a if only_looks() else a.log()
         if q.shape[1] <= 1:
             return plain_delta_rule(q, k, v, log_a.exp(), b, memory)
         return _in_chunks(q, k, v, log_a, b, memory, min(chunk, q.shape[1]))

@@ -18,7 +18,7 @@ from unrolled.layers.attention.cache import KVCache, Memory, Past, check_cache, 
 from unrolled.layers.attention.positions import Turns, turn, turns
 from unrolled.layers.attention.view import Block, View
 from unrolled.layers.lengths import check_lengths, zero_padding
-from unrolled.watch import show_steps, watched
+from unrolled.watch import show_steps, wanted
 
 __all__ = ["CrossAttention", "SelfAttention", "first_heads"]
 
@@ -148,7 +148,7 @@ class SelfAttention(nn.Module):
         past = view.past
         keys = past.joined(None if state is None else state.keys, k)
         values = past.joined(None if state is None else state.values, v)
-        if watched():
+        if _weights_wanted(self, q, keys):
             context = _shown(self, q, keys, values, view.whole_mask())
         else:
             context = _fused(q, keys, values, view.blocks())
@@ -230,7 +230,7 @@ class CrossAttention(nn.Module):
         """`forward` with a projected memory and the mask from `seen_memory`."""
         q = self.queries(x).unflatten(2, (self.heads, self.head_width))
         none = None if seen is None else (memory.lengths == 0).view(-1, 1, 1, 1)
-        if watched():
+        if _weights_wanted(self, q, memory.keys):
             context = _shown(self, q, memory.keys, memory.values, seen, none)
         else:
             context = _fused(q, memory.keys, memory.values, [Block(slice(None), slice(None), seen)])
@@ -285,6 +285,12 @@ def _fused(q: Tensor, k: Tensor, v: Tensor, blocks: Iterable[Block]) -> Tensor:
     return (parts[0] if len(parts) == 1 else torch.cat(parts, 2)).transpose(1, 2)
 
 
+def _weights_wanted(owner: nn.Module, q: Tensor, k: Tensor) -> bool:
+    """Whether somebody wants the weights, which take twice their size while `_shown` computes them, and a mask."""
+    pairs = q.shape[0] * q.shape[1] * k.shape[1]
+    return wanted(owner, "attention", pairs * (2 * q.shape[2] * q.element_size() + 2))
+
+
 def _shown(
     owner: nn.Module, q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, none: Tensor | None = None
 ) -> Tensor:
@@ -293,9 +299,10 @@ def _shown(
     if not q.numel() or not k.numel():
         return torch.zeros_like(q)
     k, v = (part.repeat_interleave(heads // part.shape[2], 2) for part in (k, v))
-    scores = torch.einsum("bthd,bnhd->bhtn", q, k) * width**-0.5
-    if mask is not None:
-        scores = scores.masked_fill(~mask, float("-inf")) if mask.dtype == torch.bool else scores + mask
+    scores = torch.einsum("bthd,bnhd->bhtn", q * width**-0.5, k)
+    if mask is not None:  # in place: over long rows the scores fill the memory
+        scores = scores.masked_fill_(~mask, float("-inf")) if mask.dtype == torch.bool else scores.add_(mask)
     weights = scores.softmax(-1).transpose(1, 2)  # (B, T, H, N)
+    del scores
     (weights,) = show_steps(owner, "attention", weights if none is None else weights.masked_fill(none, 0))
     return torch.einsum("bthn,bnhd->bthd", weights, v)

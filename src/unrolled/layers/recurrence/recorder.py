@@ -16,12 +16,16 @@ __all__ = ["Recorder"]
 class Recorder:
     """A watcher that keeps each value under its path, such as ``layer.layers.0.0.f``, and may change it.
 
-    Values stay in autograd's graph; record under ``torch.no_grad()`` where only the numbers are wanted.
+    Values stay in autograd's graph. Where only the numbers are wanted, record under ``torch.no_grad()``: then recurrent
+    cells run in the kernels.
 
     Args:
         network: the module whose `named_modules` give the paths.
         keep: which paths to keep; ``None``: all.
         change: path and value -> what is used, and kept, instead; ``None``: nothing changes.
+        budget: the most bytes that the values may take. Of what would take more, the largest is not kept, first of all
+            the weights of attention over long rows, or matrix memories; and not even computed, unless ``change`` may
+            change it. ``None``: no limit.
 
     Example:
         >>> from unrolled.layers.recurrent import Recurrent
@@ -39,20 +43,34 @@ class Recorder:
         network: nn.Module,
         keep: Callable[[str], bool] | None = None,
         change: Callable[[str, Tensor], Tensor] | None = None,
+        budget: int | None = None,
     ) -> None:
         self._paths = {id(module): f"{path}." if path else "" for path, module in network.named_modules()}
-        self._keep, self._change = keep, change
+        self._keep, self._change, self._budget = keep, change, budget
+        self._sizes: dict[str, int] = {}  # path -> the bytes of its values
+        self.dropped: list[str] = []  # the paths that are not kept, because they take too much
         self.shown: dict[str, list[Tensor]] = {}  # path -> the values in order: (B, …), or (B, n, …) if in `several`
         self.several: set[str] = set()
         self._turned: dict[str, int] = {}
+
+    @property
+    def only_looks(self) -> bool:
+        """Whether nothing is changed."""
+        return self._change is None
+
+    def wants(self, owner: nn.Module, name: str, size: int) -> bool:
+        """Whether the value is to be kept, or changed."""
+        path = self._path(owner) + name
+        return self._takes(path, size) or self._change is not None
 
     def saw(self, owner: nn.Module, name: str, value: Tensor, steps: bool) -> Tensor:
         """Keep and perhaps change ``value``."""
         path = self._path(owner) + name
         if self._change is not None:
             value = self._change(path, value)
-        if self._keep is None or self._keep(path):
+        if self._takes(path, value.nbytes):
             self.shown.setdefault(path, []).append(value)
+            self._sizes[path] = self._sizes.get(path, 0) + value.nbytes
             if steps:
                 self.several.add(path)
         return value
@@ -73,11 +91,33 @@ class Recorder:
         """Path -> (B, T, …), over the steps of all runs; attention to more steps from run to run is padded with 0."""
         return {path: self._joined(path, parts) for path, parts in self.shown.items()}
 
+    def take(self) -> dict[str, Tensor]:
+        """`values`, which are forgotten here, so that none is in memory twice."""
+        return {path: self._joined(path, self.shown.pop(path)) for path in list(self.shown)}
+
     def _joined(self, path: str, parts: list[Tensor]) -> Tensor:
         if path not in self.several:
             return torch.stack(parts, 1)
+        if len(parts) == 1:
+            return parts[0]
         widest = max(part.shape[-1] for part in parts)
         return torch.cat([pad(part, (0, widest - part.shape[-1])) for part in parts], 1)
+
+    def _takes(self, path: str, size: int) -> bool:
+        """Whether ``size`` more bytes of this value are to be kept; larger ones make room for it."""
+        if path in self.dropped or (self._keep is not None and not self._keep(path)):
+            return False
+        if self._budget is None:
+            return True
+        while sum(self._sizes.values()) + size > self._budget:
+            largest = max(self._sizes, key=self._sizes.__getitem__, default=path)
+            drop = largest if self._sizes.get(largest, 0) > self._sizes.get(path, 0) + size else path
+            self.dropped.append(drop)
+            self.shown.pop(drop, None)
+            self._sizes.pop(drop, None)
+            if drop == path:
+                return False
+        return True
 
     def _path(self, owner: nn.Module) -> str:
         return self._paths.get(id(owner), f"{type(owner).__name__}.")

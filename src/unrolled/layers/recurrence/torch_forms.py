@@ -24,15 +24,15 @@ from unrolled.cells.lstm import LSTMState
 from unrolled.cells.rnn import RNNState
 from unrolled.errors import ShapeError, UsageError, WrongType
 from unrolled.kernels.plain import plain_step
-from unrolled.layers.lengths import check_lengths, check_mask, gathered, scattered
+from unrolled.layers.lengths import check_lengths, check_mask, gathered, scattered, zero_padding
 from unrolled.layers.recurrence.layer_session import LayerSession, layer_session
 from unrolled.layers.recurrence.packed import Packed, unpack
 from unrolled.layers.recurrence.recomputation import Recompute, check_recompute
-from unrolled.layers.recurrence.traced import traced
+from unrolled.layers.recurrence.recorder import Recorder
 from unrolled.layers.recurrence.unroll import unroll
 from unrolled.layers.recurrence.whole_layer import run_whole
 from unrolled.state import State
-from unrolled.watch import Place, watched
+from unrolled.watch import Place, watched, watching
 
 __all__ = ["Form", "Lengths", "run", "session"]
 
@@ -174,7 +174,7 @@ def run(
     check_mask(mask, lengths is not None, x, owner)
     if mask is not None:
         x, real = gathered(x, mask)
-    y, after = _layers(module, form, x, before, real, None, found)
+    y, after = _recorded(module, form, x, before, real, None, found)
 
     def shaped(y: Tensor) -> Tensor:
         y = y if mask is None else scattered(y, mask)
@@ -200,7 +200,7 @@ def _run_packed(
     if packed.lengths is None and found is None:  # an ordinary batch, which torch's own loop may run
         whole = run_whole(module, packed.x if form.batch_first else packed.x.transpose(0, 1), before)
     if whole is None:
-        y, after = _layers(module, form, packed.x, before, packed.lengths, packed, found)
+        y, after = _recorded(module, form, packed.x, before, packed.lengths, packed, found)
         if found is not None:
             found.update({name: packed.pack(value) for name, value in found.items()})
     else:
@@ -266,6 +266,24 @@ def _view(module: nn.Module, form: Form, layer: int, direction: int) -> _View:
     return _View(form, form.width(layer), form.hidden_size, form.kernel, weights, owner)
 
 
+def _recorded(
+    module: nn.RNNBase,
+    form: Form,
+    x: Tensor,
+    before: tuple[Tensor, ...] | None,
+    lengths: Tensor | None,
+    packed: Packed | None,
+    found: dict[str, Any] | None,
+) -> tuple[Tensor, tuple[Tensor, ...]]:
+    """`_layers`; ``found`` receives what they show, 0 at padding, and then there are no gradients."""
+    if found is None:
+        return _layers(module, form, x, before, lengths, packed)
+    with torch.no_grad(), watching(recorder := Recorder(module)):
+        y, after = _layers(module, form, x, before, lengths, packed)
+    found.update({path: zero_padding(value, lengths) for path, value in recorder.take().items()})
+    return y, after
+
+
 def _layers(
     module: nn.Module,
     form: Form,
@@ -273,7 +291,6 @@ def _layers(
     before: tuple[Tensor, ...] | None,
     lengths: Tensor | None,
     packed: Packed | None,
-    found: dict[str, Any] | None,
 ) -> tuple[Tensor, tuple[Tensor, ...]]:
     """Run ``x`` (N, L, I) through all layers, from a state (K·D, N, ·) or ``None`` for zeros."""
     after: list[State] = []
@@ -284,11 +301,7 @@ def _layers(
         for direction in range(form.directions):
             cell = _view(module, form, layer, direction)
             state = None if before is None else form.state([part[len(after)] for part in before])
-            if found is None:
-                y, last = unroll(cell, x, lengths, state, reverse=direction == 1, recompute=form.recompute)
-            else:
-                y, last, values = traced(cell, cell.owner, x, lengths, state, direction == 1)
-                found.update(values)
+            y, last = unroll(cell, x, lengths, state, reverse=direction == 1, recompute=form.recompute)
             ys.append(y)
             after.append(last)
         x = torch.cat(ys, 2) if form.bidirectional else ys[0]

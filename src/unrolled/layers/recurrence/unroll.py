@@ -3,7 +3,7 @@
 It chooses between three paths that agree to rounding: the plain loop, which is the definition; torch's own loop
 (``torch._VF``), which is faster but only has some cells; and on a CPU the kernels, which are faster still and skip
 padding. For a cell whose gates see only the input, all gates are computed first, then a `scan`. Under a watcher it is
-always the plain loop, because only there each gate is at hand.
+the plain loop, because only there each gate is at hand before it is used; or the kernels, if nobody changes a value.
 Axes: B rows, T steps, I inputs, H hidden units.
 """
 
@@ -23,6 +23,7 @@ from unrolled.kernels.fused import fits, recurrence, suits, unwatched
 from unrolled.kernels.minimal import GATES, minimal
 from unrolled.kernels.plain import plain, plain_scan, plain_step
 from unrolled.layers.lengths import check_lengths, real_steps, reverse_rows, zero_padding
+from unrolled.layers.recurrence.at_once import shown_at_once
 from unrolled.layers.recurrence.recomputation import Recompute, chunk_steps, in_chunks
 from unrolled.state import State, map_state, where
 from unrolled.watch import Owner, turned, watched
@@ -90,7 +91,8 @@ def unroll(
     if x.shape[1] == 0:
         return x.new_zeros(x.shape[0], 0, cell.hidden_size), state
     if watched():
-        return _defined(cell, x, lengths, state, reverse, kept)
+        quick = None if kept is not None else shown_at_once(cell, _owner(cell), x, lengths, state, reverse)
+        return _defined(cell, x, lengths, state, reverse, kept) if quick is None else quick
     size = chunk_steps(recompute, x.shape[1])
     if kept is not None:
         return _dropped(cell, x, lengths, state, reverse, kept)
