@@ -1,1 +1,1 @@
-"""Pages: one HTML file that works offline, made of sections; nothing is loaded from anywhere."""
+"""Pages and pictures: one HTML file that works offline, made of sections, and charts as SVG; nothing is loaded."""
