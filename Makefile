@@ -6,7 +6,7 @@ STAMPS := .venv/stamps
 # Two test processes with a thread each are faster on two cores than two with two, and repeat to the bit.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest
 
-.PHONY: demo test soak sanitize check bench docs clean
+.PHONY: demo test browser soak sanitize check bench docs clean
 .DEFAULT_GOAL := test
 
 demo: $(STAMPS)/demo
@@ -14,6 +14,10 @@ demo: $(STAMPS)/demo
 
 test: $(STAMPS)/test
 	$(PYTEST) -n 2
+
+# The pages in a real Chromium, which is installed where it is missing and this user may.
+browser: $(STAMPS)/browser
+	$(PYTEST) -n 0 tests/browser
 
 # The reliability tests in their full length: fifty kills, thousands of mutations. Minutes, once per change of theirs.
 soak: $(STAMPS)/test
@@ -81,6 +85,12 @@ $(STAMPS)/demo: $(STAMPS)/base
 
 $(STAMPS)/test: $(STAMPS)/demo
 	$(PIP) $$($(EXTRA) test)
+	touch $@
+
+$(STAMPS)/browser: $(STAMPS)/test
+	command -v chromium || command -v chromium-browser || command -v google-chrome || \
+	  (apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium fonts-dejavu-core)
+	$(PIP) $$($(EXTRA) browser)
 	touch $@
 
 $(STAMPS)/check: $(STAMPS)/test

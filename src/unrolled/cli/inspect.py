@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 import textwrap
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from unrolled.cli.output import Told, emit, note, number, table
 from unrolled.errors import UsageError
 from unrolled.runs.progress import Progress
+from unrolled.storage.directories import write_file
 
 if TYPE_CHECKING:
     from unrolled.runs.inspecting import Inspection
@@ -25,6 +27,9 @@ def inspect(
     *,
     row: int = 0,
     steps: str | None = None,
+    out: str | None = None,
+    units: int = 0,
+    no_text: bool = False,
     told: Told | None = None,
 ) -> None:
     """Say what a trained model remembers, how much context helps it, which gates are stuck, and where it errs.
@@ -38,20 +43,36 @@ def inspect(
             split of the run.
         row: Row whose steps are looked at one by one, from 0.
         steps: Steps of this row to look at, such as 0:200, from 0 and without the last. Default: the first 1000.
+        out: Write a page to this file: HTML that works offline and holds the row itself.
+        units: Units of each gate and state on the page, those that vary most. Default: all; 64 beyond 5000 steps.
+        no_text: Replace the letters and digits of the row by x and 0 on the page.
     """
     told = told or Told()
     from unrolled import api
 
     wanted = _steps(steps)
+    if units < 0:
+        raise UsageError(f"--units takes a number of units, not {units}")
+    page = None if out is None else _page_file(Path(out))
     trained = api.load(run)
     with Progress(quiet=told.quiet):
         found = api.inspect(trained, file, row=row, steps=wanted)
+    if page is not None:
+        write_file(page, found.to_html(units=units, hide=no_text).encode())
+        held = "with its letters and digits replaced" if no_text else "the page holds it"
+        note(f"wrote {page}: it shows row {found.row} of {found.data}; {held}", quiet=told.quiet)
     if told.json:
         emit({"run": run, "file": file, **found.to_json()})
         return
     for line in found.notes:
         note(f"note: {line}", quiet=told.quiet)
     print(_page(found))
+
+
+def _page_file(path: Path) -> Path:
+    if path.suffix.lower() not in (".html", ".htm"):
+        raise UsageError(f"--out writes a page, so its name has to end in .html, not {path.name}")
+    return path
 
 
 def _steps(asked: str | None) -> slice | None:

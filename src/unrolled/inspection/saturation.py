@@ -79,9 +79,9 @@ def saturation(traces: Sequence[Trace]) -> Saturation:
     units: dict[str, int] = {}
     for name, path in traces[0].names.items() if traces else ():
         symbol, layer = path.rpartition(".")[2], name.rpartition(", ")[0] or "the cell"
-        values = torch.cat([trace.values[path] for trace in traces])  # (T, H)
-        if values.dim() != 2 or symbol not in USED:
+        if symbol not in USED or traces[0].values[path].dim() != 2:
             continue
+        values = torch.cat([trace.values[path] for trace in traces])  # (T, H)
         units[layer] = values.shape[1]
         if symbol != "h":
             closed, opened = ((values < _CLOSED).double().mean(0), (values > _OPEN).double().mean(0))

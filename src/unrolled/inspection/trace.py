@@ -44,6 +44,7 @@ class Trace:
             largest output above 1; NaN for outputs that are not a tensor, and where values were changed.
         dropped: the paths of the values that would have taken more memory than the budget: the largest ones, first of
             all the weights of attention and the memories of the delta rule.
+        batch: the row as the model read it.
     """
 
     steps: int
@@ -53,6 +54,7 @@ class Trace:
     loss: Tensor | None
     difference: float
     dropped: tuple[str, ...] = ()
+    batch: Batch | None = None
 
     @property
     def note(self) -> str:
@@ -63,7 +65,6 @@ class Trace:
         return (
             f"left out of the trace, as over {self.steps:,} steps it takes too much memory: {missing}; read fewer steps"
         )
-
     @property
     def names(self) -> dict[str, str]:
         """What each value is called in words -> its path."""
@@ -124,7 +125,7 @@ def trace(
         difference = float((outputs - expected).abs().max() / max(1.0, float(expected.abs().max())))
     alone = outputs[0] if isinstance(outputs, Tensor) else outputs
     given = {name: found[0] for name, found in answers.items()}
-    return Trace(steps, values, alone, given, loss, difference, tuple(recorder.dropped))
+    return Trace(steps, values, alone, given, loss, difference, tuple(recorder.dropped), batch)
 
 
 def one_step(batch: Batch, at: int, steps: int) -> Batch:

@@ -25,18 +25,20 @@ _ALIGNED = 8  # bytes: where an array of any type may begin
 
 @dataclass(frozen=True, slots=True)
 class Grid:
-    """Numbers of which a picture shows the colour: each becomes one of 255 levels between ``low`` and ``high``.
+    """Numbers of which a picture shows the colour: each becomes one of `levels` between ``low`` and ``high``.
 
     What is not finite becomes "no value", which a view says; what is outside the range is drawn at its end.
 
     Attributes:
         values: (T, U) of any float type.
         low, high: the range; the least and the greatest finite value where it is not given.
+        levels: how many levels there are, at most 255; with fewer the file is smaller.
     """
 
     values: np.ndarray
     low: float | None = None
     high: float | None = None
+    levels: int = 255
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,8 +162,9 @@ class _Pack:
         known = values[np.isfinite(values)]
         low = float(known.min()) if grid.low is None and known.size else float(grid.low or 0.0)
         high = float(known.max()) if grid.high is None and known.size else float(grid.high or 1.0)
-        scaled = (values - low) * (_LEVELS / ((high - low) or 1.0))
-        levels = np.where(np.isfinite(values), np.clip(np.rint(scaled), 0, _LEVELS), _NO_VALUE).astype(np.uint8)
+        share = np.clip((values - low) / ((high - low) or 1.0), 0, 1)
+        coarse = np.rint(share * (grid.levels - 1)) / (grid.levels - 1)
+        levels = np.where(np.isfinite(values), np.rint(coarse * _LEVELS), _NO_VALUE).astype(np.uint8)
         return self._array(levels, {"type": "u1", "low": low, "high": high})
 
     def _array(self, values: np.ndarray, what: dict[str, Any]) -> int:

@@ -13,14 +13,19 @@ from unrolled.inspection.context import Context, context_curve
 from unrolled.inspection.memory_horizon import Horizon, asked_of, memory_horizon
 from unrolled.inspection.saturation import Saturation, saturation
 from unrolled.inspection.trace import Trace
+from unrolled.page.document import document
 from unrolled.runs.traced_rows import data_of, traced_row, traces_from
 from unrolled.runs.trained import Trained
 from unrolled.runs.worst_steps import MOST, WorstStep, worst_steps
+from unrolled.tasks.task import Task
 from unrolled.training.plans import window
+from unrolled.views.looked import Looked
+from unrolled.views.shown import shown, verdicts
 
 __all__ = ["Inspection", "inspect_run"]
 
 _CLOSE = 1e-5
+_LONG, _UNITS = 5_000, 64  # steps beyond which a page holds only so many units
 
 _Measured = TypeVar("_Measured", Horizon, Context)
 
@@ -38,6 +43,9 @@ class Inspection:
         loss: the mean loss of these steps; ``None`` where a single step has none.
         worst: the five steps with the highest loss, the highest first.
         trace: the row's gates and states, all of which are those of the ordinary run up to ``trace.difference``.
+        model: what was inspected.
+        task: what the model is asked.
+        start: the number of the first traced step in the row; steps before those asked for are read first.
         notes: what the user should know about the data, and which values were too many to keep.
     """
 
@@ -50,6 +58,9 @@ class Inspection:
     loss: float | None
     worst: tuple[WorstStep, ...]
     trace: Trace
+    model: str
+    task: Task
+    start: int
     notes: tuple[str, ...] = ()
 
     @property
@@ -83,6 +94,31 @@ class Inspection:
 
     def __str__(self) -> str:
         return "\n".join(f"{about}: {sentence}" for about, sentence in self.verdicts)
+
+    def to_html(self, *, units: int = 0, hide: bool = False) -> str:
+        """A page that works offline: the verdicts, and every step of the row with all that the model computed.
+
+        The file holds the row itself.
+
+        Args:
+            units: how many units of each gate and state it holds, those that vary most; 0 for all, up to 5 000 steps,
+                and 64 beyond.
+            hide: letters and digits of the row are replaced by x and 0.
+        """
+        looked = Looked(
+            task=self.task,
+            trace=self.trace,
+            start=self.start,
+            worst=[(one.step - self.start, str(one.came), str(one.expected)) for one in self.worst],
+            units=units or (0 if self.trace.steps <= _LONG else _UNITS),
+            hidden=hide,
+        )
+        said = [*self.verdicts, *(("note", line) for line in self.notes)]
+        return document(f"Inside {self.model}", self._where(), [verdicts(said), *shown(looked)])
+
+    def _where(self) -> str:
+        start, stop = self.steps
+        return f"{self.data}, row {self.row}, steps {start:,} to {stop - 1:,}"
 
     def to_json(self) -> dict[str, Any]:
         """All of it but the traced values, in names and numbers; what is not finite is ``None``."""
@@ -134,6 +170,9 @@ def inspect_run(trained: Trained, data: Any = None, row: int = 0, steps: slice |
         loss=None if loss is None or not len(loss) else float(loss.mean()),
         worst=() if loss is None else tuple(worst_steps(trained.task, found, loss)),
         trace=found.trace,
+        model=f"{trained.network.title} for {trained.task.name}",
+        task=trained.task,
+        start=found.start,
         notes=(*notes, *filter(None, [found.trace.note])),
     )
 

@@ -7,13 +7,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from unrolled.batch import Batch
 from unrolled.data.batches.loader import Loader
 from unrolled.data.plans.windows import Windows
 from unrolled.data.tables.sequences import Sequences
 from unrolled.errors import UsageError, named
 from unrolled.inspection.saturation import USED
-from unrolled.inspection.trace import Trace, trace
+from unrolled.inspection.trace import Keep, Trace, trace
 from unrolled.runs.held_out import held_out_again
 from unrolled.runs.predicting import is_judged, one_row
 from unrolled.runs.trained import Trained
@@ -52,19 +51,17 @@ class TracedRow(NamedTuple):
 
     Attributes:
         trace: what was computed.
-        batch: what was read; ``None`` where there is no answer for each step.
         start: the number of the first traced step.
         asked: the first step that was asked for, and the one after the last.
     """
 
     trace: Trace
-    batch: Batch | None
     start: int
     asked: tuple[int, int]
 
 
-def traced_row(trained: Trained, part: Sequences, row: int, steps: slice | None) -> TracedRow:
-    """Trace the row ``row`` of ``part``; ``steps`` as for `inspect_run`.
+def traced_row(trained: Trained, part: Sequences, row: int, steps: slice | None, keep: Keep = None) -> TracedRow:
+    """Trace the row ``row`` of ``part``; ``steps`` as for `inspect_run`, ``keep`` as for `trace`.
 
     Raises:
         UsageError: there is no such row or step.
@@ -75,8 +72,8 @@ def traced_row(trained: Trained, part: Sequences, row: int, steps: slice | None)
     if not by_step:
         if steps is not None:
             raise UsageError(f"{named('steps')} only works with an answer for each step; this model has none")
-        found = replace(trained.trace(one, keep=_of_cells), loss=None)
-        return TracedRow(found, None, 0, (0, found.steps))
+        found = replace(trained.trace(one, keep=keep), loss=None)
+        return TracedRow(found, 0, (0, found.steps))
     examples = trained.encode(one, target=form.continues or is_judged(one, task))
     count = form.plans.questions
     length = int(count(examples.steps())[0])
@@ -87,11 +84,11 @@ def traced_row(trained: Trained, part: Sequences, row: int, steps: slice | None)
         raise UsageError(f"{named('steps')} names no steps of row {row}, which has the steps 0 to {length - 1:,}")
     start, stop = (max(0, asked.start - _STEPS), asked.stop) if network.causal else (0, length)
     batch = Loader(examples, Windows(np.array([0]), np.array([stop]), stop - start, 1))[0]
-    return TracedRow(trace(network, task, batch, keep=_of_cells), batch, start, (asked.start, asked.stop))
+    return TracedRow(trace(network, task, batch, keep=keep), start, (asked.start, asked.stop))
 
 
 def _of_cells(path: str) -> bool:
-    """Whether a value is one of those that a verdict is about; attention over long rows would fill the memory."""
+    """Whether a value is one of those that a verdict over several rows is about."""
     return path.rpartition(".")[2] in USED
 
 
@@ -101,5 +98,5 @@ def traces_from(trained: Trained, part: Sequences, first: TracedRow, row: int) -
     for other in range(row + 1, min(len(part), row + _ROWS)):
         if sum(each.steps for each in traces) >= _STEPS:
             break
-        traces.append(traced_row(trained, part, other, None).trace)
+        traces.append(traced_row(trained, part, other, None, _of_cells).trace)
     return traces

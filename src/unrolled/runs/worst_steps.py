@@ -45,7 +45,7 @@ class WorstStep:
 
 def worst_steps(task: Task, row: TracedRow, losses: Tensor) -> Iterator[WorstStep]:
     """The steps with the highest losses, which are those of the steps asked for."""
-    batch, outputs, answer = row.batch, row.trace.outputs, task.coder.answer
+    batch, outputs, answer = row.trace.batch, row.trace.outputs, task.coder.answer
     assert batch is not None and batch.target is not None
     steps, reads = len(outputs), batch.inputs.get(task.coder.target)
     for nth in losses.argsort(descending=True)[:MOST].tolist():

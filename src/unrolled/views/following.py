@@ -32,11 +32,10 @@ def expected(looked: Looked) -> Iterator[Section]:
     came: list[Any] = [None] * len(ids)
     if batch.target is not None:
         target = batch.target[0].numpy()
-        came = [
-            None if one < 0 else name for one, name in zip(target, names_of(coder.answer, target.clip(0)), strict=True)
-        ]
+        names = zip(target, names_of(coder.answer, target.clip(0)), strict=True)
+        came = [None if one < 0 else looked.said(name) for one, name in names]
     data = {
-        "symbols": names_of(coder.answer, shown),
+        "symbols": [looked.said(one) for one in names_of(coder.answer, shown)],
         "ids": where.reshape(ids.shape).astype(np.int32),
         "chances": chances.numpy(),
         "came": came,
@@ -51,7 +50,10 @@ def costs(looked: Looked) -> Iterator[Section]:
     loss = looked.trace.loss
     if loss is None:
         return
-    worst = [{"step": at, "loss": float(loss[at]), "came": "", "expected": ""} for at in looked.worst]
+    worst = [
+        {"step": at, "loss": float(loss[at]), "came": looked.said(came), "expected": looked.said(answer)}
+        for at, came, answer in looked.worst
+    ]
     data = {"loss": loss.float().numpy(), "unit": unit_of(looked.task), "worst": worst}
     yield Section("Loss at each step", view="loss", data=data, group=ROW)
 

@@ -18,10 +18,10 @@ from unrolled.inspection.trace import Trace
 from unrolled.page.document import Section
 from unrolled.tasks.task import Task
 
-__all__ = ["END", "ROW", "Looked", "View", "names_of", "steps_of"]
+__all__ = ["ROW", "Looked", "View", "names_of", "steps_of"]
 
 ROW = "row"  # the group of the sections that share the steps of the row
-END = "<end>"  # as tasks write the end of a row
+END, BEGIN = _ENDS = "<end>", "<begin>"  # as tasks write the ends of a row
 _DIGITS = 4
 _LONGEST = 24  # characters of a cell
 
@@ -32,9 +32,9 @@ class Looked:
 
     Attributes:
         task: what the model is asked.
-        trace, batch: the row as the model read it, one row of T steps.
+        trace: what the model computed on T steps of the row.
         start: the number of the first of these steps in the row, from 0.
-        worst: the numbers of the steps with the highest losses among them, the highest first.
+        worst: of the steps with the highest losses, the highest first: (its number here, what came, what was expected).
         found: units that were found for a feature: (what to say, name of the value, unit).
         units: how many units of a value are kept where there are more.
         hidden: the words of the data are replaced by their classes, so that the page may be given away.
@@ -42,13 +42,26 @@ class Looked:
 
     task: Task
     trace: Trace
-    batch: Batch
     start: int = 0
-    worst: Sequence[int] = ()
+    worst: Sequence[tuple[int, str, str]] = ()
     found: Sequence[tuple[str, str, int]] = ()
     units: int = 0
     hidden: bool = False
     made: dict[str, Any] = field(default_factory=dict, init=False, repr=False, compare=False)  # what views share
+
+    @property
+    def batch(self) -> Batch:
+        """The row as the model read it."""
+        assert self.trace.batch is not None
+        return self.trace.batch
+
+    def said(self, symbol: str) -> str:
+        """A symbol as the page shows it: where words are hidden, a letter is x and a digit 0."""
+        if not self.hidden or symbol in _ENDS:
+            return symbol
+        return "".join(
+            "X" if one.isupper() else "x" if one.isalpha() else "0" if one.isdigit() else one for one in symbol
+        )
 
 
 View = Callable[[Looked], Iterator[Section]]  # the sections of one kind; none where the model or the data has nothing
@@ -56,7 +69,7 @@ View = Callable[[Looked], Iterator[Section]]  # the sections of one kind; none w
 
 def names_of(encoding: Encoding, ids: np.ndarray) -> list[str]:
     """Each id as a symbol, a word or a name; the ends of a row are ``<begin>`` and ``<end>``."""
-    ends = {encoding.end: END, encoding.begin: "<begin>"} if isinstance(encoding, Text) else {}
+    ends = {encoding.end: END, encoding.begin: BEGIN} if isinstance(encoding, Text) else {}
     known: dict[int, str] = {}
     for one in np.unique(ids).tolist():
         known[one] = ends[one] if one in ends else _word(encoding.decode(np.array([one])))
@@ -72,11 +85,11 @@ def steps_of(looked: Looked) -> list[str]:
             continue
         read = values[0].cpu().numpy()
         if read.ndim == 1 and read.dtype.kind in "iu":
-            found = names_of(encoding, read)
-            columns.append([_class(one) for one in found] if looked.hidden else found)
+            columns.append(names_of(encoding, read))
         else:
             columns.append([_word(encoding.decode(row[None])) for row in read.reshape(steps, -1)])
-    return [" · ".join(cells) for cells in zip(*columns, strict=True)] or [str(at) for at in range(1, steps + 1)]
+    cells = [looked.said(" · ".join(each)) for each in zip(*columns, strict=True)]
+    return cells or [str(at) for at in range(1, steps + 1)]
 
 
 def _word(value: Any) -> str:
@@ -90,8 +103,3 @@ def _word(value: Any) -> str:
         value = " ".join(cells)
     text = str(value)
     return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
-
-
-def _class(symbol: str) -> str:
-    """The kind of a symbol in place of it: a letter is x, a digit 0; blanks and signs stay."""
-    return "".join("X" if one.isupper() else "x" if one.isalpha() else "0" if one.isdigit() else one for one in symbol)

@@ -16,6 +16,7 @@ from unrolled.views.looked import ROW, Looked, steps_of
 
 __all__ = ["at_this_step", "maps", "row"]
 
+_LONG, _FINE, _COARSE = 20_000, 255, 49  # steps beyond which colours are coarser, so that the file stays small
 _BETWEEN = ("i", "f", "o", "r", "z")  # gates: from 0 to 1
 
 
@@ -64,7 +65,7 @@ def _made(looked: Looked) -> Iterator[dict[str, Any]]:
         low, high = (0.0, 1.0) if gate else (-1.0, 1.0) if np.nanmax(np.abs(seen), initial=0) <= 1 else (None, None)
         yield {
             "name": f"{name} (tanh)" if symbol == "c" else name,
-            "grid": Grid(seen[:, units], low, high),
+            "grid": Grid(seen[:, units], low, high, _FINE if len(seen) <= _LONG else _COARSE),
             "units": units,
             "gate": gate,
         }

@@ -25,10 +25,21 @@ class Numbers {
   }
 }
 
+const PIECE = 1 << 22; // letters that are decoded at a time: a multiple of four
+
+// The blob, piece by piece; its text, which is long, leaves the document.
 async function unpacked() {
-  const text = document.getElementById("blob").textContent.trim();
-  const bytes = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
-  const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
+  const place = document.getElementById("blob");
+  const text = place.textContent;
+  place.textContent = "";
+  const pieces = [];
+  for (let at = 0; at < text.length; at += PIECE) {
+    const letters = atob(text.slice(at, at + PIECE));
+    const bytes = new Uint8Array(letters.length);
+    for (let nth = 0; nth < letters.length; nth += 1) bytes[nth] = letters.charCodeAt(nth);
+    pieces.push(bytes);
+  }
+  const stream = new Blob(pieces).stream().pipeThrough(new DecompressionStream("gzip"));
   return new Response(stream).arrayBuffer();
 }
 

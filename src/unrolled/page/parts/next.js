@@ -8,7 +8,7 @@ views.next = (place, data, cursor, title) => {
   place.append(rows, said);
   cursor.follow(() => {
     const step = cursor.at;
-    rows.replaceChildren(table(["next", "probability", ""], Array.from({ length: ids.width }, (_, nth) => [
+    rows.replaceChildren(table(["next", "probability", element("span", { class: "unseen" }, "as a bar")], Array.from({ length: ids.width }, (_, nth) => [
       element("code", {}, visible(symbols[ids.at(step, nth)])), number(chances.at(step, nth)), element("span", { class: "bar", style: `width:${(120 * chances.at(step, nth)).toFixed(0)}px` }),
     ]), title));
     const lost = loss && !Number.isNaN(loss.at(step)) ? `; that cost ${number(loss.at(step))} ${data.unit}` : "";
