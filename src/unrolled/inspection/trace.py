@@ -65,6 +65,7 @@ class Trace:
         return (
             f"left out of the trace, as over {self.steps:,} steps it takes too much memory: {missing}; read fewer steps"
         )
+
     @property
     def names(self) -> dict[str, str]:
         """What each value is called in words -> its path."""

@@ -61,7 +61,12 @@ class TracedRow(NamedTuple):
 
 
 def traced_row(trained: Trained, part: Sequences, row: int, steps: slice | None, keep: Keep = None) -> TracedRow:
-    """Trace the row ``row`` of ``part``; ``steps`` as for `inspect_run`, ``keep`` as for `trace`.
+    """Trace one row.
+
+    Args:
+        trained, row, steps: as for `inspect_run`.
+        part: the data.
+        keep: as for `trace`.
 
     Raises:
         UsageError: there is no such row or step.
