@@ -79,44 +79,47 @@ class _Here(threading.local):
     """A compiler can read the attribute of such a class, but not a context variable."""
 
     watcher: Watcher | None = None
+    inside: bool = False
 
 
 _here = _Here()
 
 
 def watched() -> bool:
-    """Whether somebody watches in this thread."""
-    return _here.watcher is not None
+    """Whether somebody watches in this thread what happens inside the layers."""
+    return _here.inside
 
 
 def only_looks() -> bool:
-    """Whether somebody watches in this thread who changes nothing."""
+    """Whether somebody watches in this thread what happens inside the layers, and changes nothing."""
     watcher = _here.watcher
-    return watcher is not None and watcher.only_looks
+    return watcher is not None and _here.inside and watcher.only_looks
 
 
 def wanted(owner: Owner, name: str, size: int) -> bool:
-    """Whether somebody watches who wants this value.
+    """Whether somebody watches what happens inside the layers, and wants this value.
 
     Args:
         owner, name: as for `show`.
         size: how many bytes it takes at most while it is computed.
     """
     watcher = _here.watcher
-    if watcher is None or owner is None:
+    if watcher is None or owner is None or not _here.inside:
         return False
     module, prefix = _placed(owner)
     return watcher.wants(module, prefix + name, size)
 
 
 @contextmanager
-def watching(watcher: Watcher | None) -> Iterator[None]:
+def watching(watcher: Watcher | None, *, inside: bool = True) -> Iterator[None]:
     """Let ``watcher`` watch every layer that runs in this thread; other threads are neither watched nor slowed.
 
     A module that `torch.compile` has made is compiled once more for it; a program of torch.export shows nothing.
 
     Args:
         watcher: whom values are shown to; ``None``: nobody, within an outer ``watching``.
+        inside: what happens inside the layers is shown. Otherwise they keep to their kernels, and only what stands
+            outside of them is sure to be shown: the embedded steps of a network.
 
     Example:
         >>> import torch
@@ -135,11 +138,12 @@ def watching(watcher: Watcher | None) -> Iterator[None]:
         >>> torch.allclose(forgetful[:, 0], layer(x)[0][:, 0]), torch.allclose(forgetful[:, 1], layer(x)[0][:, 1])
         (True, False)
     """
-    before, _here.watcher = _here.watcher, watcher
+    before = _here.watcher, _here.inside
+    _here.watcher, _here.inside = watcher, watcher is not None and inside
     try:
         yield
     finally:
-        _here.watcher = before
+        _here.watcher, _here.inside = before
 
 
 def show(owner: Owner, names: str, *values: Tensor) -> tuple[Tensor, ...]:

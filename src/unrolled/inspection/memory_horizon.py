@@ -18,8 +18,11 @@ from unrolled.data.batches.loader import Loader
 from unrolled.data.examples.examples import Examples
 from unrolled.data.plans.windows import Windows
 from unrolled.errors import DataError, UsageError, named
+from unrolled.inspection.answer import InputLeaves, without_dropout
+from unrolled.layers.recurrence.recorder import Recorder
 from unrolled.models.model import Model
 from unrolled.tasks.task import Task
+from unrolled.watch import watching
 
 __all__ = ["Asked", "Horizon", "asked_of", "memory_horizon"]
 
@@ -122,9 +125,7 @@ def memory_horizon(network: Model, batches: Iterable[Asked], lags: int) -> Horiz
     if not network.columns.timed:
         raise UsageError("this model reads only one step per row, so it has no memory to measure")
     total, count, answers = torch.zeros(lags, dtype=torch.float64), torch.zeros(lags, dtype=torch.float64), 0
-    training = network.training
-    network.eval()  # dropout would change the gradients
-    try:
+    with without_dropout(network):
         for asked in batches:
             norms = _norms(network, asked)  # (B, T)
             lag = asked.lengths[:, None] - 1 - torch.arange(norms.shape[1])
@@ -132,8 +133,6 @@ def memory_horizon(network: Model, batches: Iterable[Asked], lags: int) -> Horiz
             total.index_add_(0, lag[known], norms[known])
             count.index_add_(0, lag[known], torch.ones_like(norms[known]))
             answers += len(norms)
-    finally:
-        network.train(training)
     measured = int((count > 0).sum())
     if measured < 2:
         raise DataError("every row has fewer than two steps, so there is no lag to measure")
@@ -175,25 +174,11 @@ def _spread(count: int) -> np.ndarray:
 
 def _norms(network: Model, asked: Asked) -> Tensor:
     """(B, T): ‖∂L/∂x_t‖ over all columns with a time axis."""
-    leaves: list[Tensor] = []
-
-    def cut(_module: torch.nn.Module, _inputs: object, output: Tensor) -> Tensor:
-        leaves.append(output.detach().requires_grad_())
-        return leaves[-1]
-
-    assert network.columns is not None
-    timed = [e for e, spec in zip(network.columns.embeddings, network.columns.specs.values(), strict=True) if spec.time]
-    hooks = [embedding.register_forward_hook(cut) for embedding in timed]
-    try:
-        with torch.enable_grad():
-            outputs, _ = network(asked.inputs, asked.lengths)
-            gradients = torch.autograd.grad(asked.loss(outputs), leaves)  # (B, T, E) of each column
-    finally:
-        for hook in hooks:
-            hook.remove()
-    return torch.cat([gradient.double() for gradient in gradients], 2).norm(
-        dim=2
-    )  # in float32, the squares of 1e-20 would underflow
+    inputs = InputLeaves(network)
+    with torch.enable_grad(), watching(Recorder(network, keep=lambda _: False, change=inputs), inside=False):
+        outputs, _ = network(asked.inputs, asked.lengths)
+        gradients = torch.autograd.grad(asked.loss(outputs), list(inputs.leaves.values()))  # (B, T, E) of each column
+    return inputs.norms(dict(zip(inputs.leaves, gradients, strict=True)))[""]
 
 
 def _judge(norms: list[float], answers: int) -> Horizon:

@@ -115,7 +115,7 @@ def trace(
     try:
         with torch.no_grad():
             expected, _ = network.run(batch)
-            with watching(recorder := Recorder(network, keep, change, budget)):
+            with watching(recorder := Recorder(network, _inside if keep is None else keep, change, budget)):
                 outputs, _ = network.run(batch)
             loss, answers = _losses(task, outputs, batch), task.answers(outputs, batch)
     finally:
@@ -127,6 +127,11 @@ def trace(
     alone = outputs[0] if isinstance(outputs, Tensor) else outputs
     given = {name: found[0] for name, found in answers.items()}
     return Trace(steps, values, alone, given, loss, difference, tuple(recorder.dropped), batch)
+
+
+def _inside(path: str) -> bool:
+    """Whether a value is computed by a layer: the embedded steps, which it reads, are not among the traced values."""
+    return not path.endswith(".out")
 
 
 def one_step(batch: Batch, at: int, steps: int) -> Batch:

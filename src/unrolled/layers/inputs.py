@@ -17,6 +17,7 @@ from unrolled.errors import ShapeError
 from unrolled.layers.embed import Embedded, Embedding, embed
 from unrolled.layers.lengths import check_lengths
 from unrolled.layers.pretrained import PretrainedEncoder
+from unrolled.watch import show_steps
 
 __all__ = ["InputEmbedding"]
 
@@ -36,7 +37,8 @@ class InputEmbedding(nn.Module):
     Shape:
         inputs: per column (B, T) int64 or (B, T, W) float32; without time (B,) or (B, W). Letters (B, T, L) int64.
         lengths: (B,) int64 in [0, T].
-        x: (B, T, I); T is 1 if no column has a time axis.
+        x: (B, T, I); T is 1 if no column has a time axis. Watchers are shown the vectors of each column with a time
+            axis, (B, T, E), as ``out`` of its embedding.
 
     Raises:
         ShapeError: a column is missing or does not fit the others, or ids are out of range.
@@ -76,6 +78,8 @@ class InputEmbedding(nn.Module):
                 embedded = embedding(value, real)  # (B, T, E)
             else:
                 embedded = embedding(value)  # (B, T, E), or (B, E) without time
+            if spec.time:
+                (embedded,) = show_steps(embedding, "out", embedded)
             columns.append(embedded if spec.time else embedded[:, None].expand(-1, steps, -1))
         return torch.cat(columns, dim=-1), real
 

@@ -270,9 +270,8 @@ class Forecast(Task):
     def predict(self, outputs: Tensor, batch: Batch) -> Tensor:
         """(B, H, C, Q) forecasts in scaled units; for a Gaussian (B, H, C, 2), the mean and log σ."""
         x = batch.inputs[self.coder.target]  # (B, T, W)
-        last = x[
-            torch.arange(len(x), device=x.device), (batch.lengths - 1).clamp(min=0), : len(self.channels)
-        ]  # (B, C)
+        rows, at = torch.arange(len(x), device=x.device), (batch.lengths - 1).clamp(min=0)
+        last = x[rows, at, : len(self.channels)]  # (B, C)
         change = outputs.view(-1, *self._shape)
         spread = torch.ones_like(last)
         if batch.scale is not None:
@@ -302,6 +301,9 @@ class Forecast(Task):
         else:
             per_value = error.square()[..., 0]
         return per_value.sum(), known.sum()
+
+    def score(self, outputs: Tensor, batch: Batch) -> Tensor:
+        return self.predict(outputs, batch)[..., self._middle].flatten(1).sum(1)
 
     def judge(self, outputs: Tensor, batch: Batch) -> Answers:
         units, y = self.coder.units, batch.target

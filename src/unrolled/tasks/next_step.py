@@ -168,6 +168,12 @@ class NextStep(Task):
         of_values, known = self._nats(outputs, batch, mask)
         return placed(of_values.sum(-1), mask), placed(known, mask)
 
+    def score(self, outputs: Outputs, batch: Batch) -> Tensor:
+        if self.steps != "real":
+            return super().score(outputs, batch)
+        assert isinstance(outputs, Tensor)
+        return self._gaussian(outputs, self._current(batch))[0].sum(-1)
+
     def _nats(self, outputs: Tensor, batch: Batch, mask: Tensor) -> tuple[Tensor, Tensor]:
         """(N, W) for each value of the steps in ``mask``; (N,) whether any value of a step is known."""
         assert batch.target is not None

@@ -12,7 +12,7 @@ from typing import Any, ClassVar, Literal, NamedTuple, Protocol
 import torch
 from torch import Tensor
 
-from unrolled.batch import Batch
+from unrolled.batch import MISSING, Batch
 from unrolled.config import Part
 from unrolled.data.examples.examples import Examples
 from unrolled.data.examples.preprocessor import Preprocessor
@@ -238,6 +238,25 @@ class Task(Protocol):
         rows = (slice(row, row + 1) for row in range(len(batch.rows)))
         losses, counts = zip(*(self.loss(outputs[row], batch.only(row)) for row in rows), strict=True)
         return torch.stack(losses), torch.stack(counts)
+
+    def score(self, outputs: Any, batch: Batch) -> Tensor:
+        """How strongly each answer is given: the number that reach and attribution explain; shape as in `each`.
+
+        It is the logit of the label or symbol that came, or of the likeliest one where no target is known; of several
+        labels the sum of the log odds of those that came, minus those of the others; and of numbers their sum. Where
+        the outputs hold no such number, it is minus the loss.
+        """
+        if self.chain or not isinstance(outputs, Tensor):
+            return -self.each(outputs, batch)[0]
+        if self.mixing == "mean":
+            return outputs.sum(-1)
+        target = batch.target
+        if self.mixing == "sigmoid":
+            on = outputs > 0 if target is None else torch.where(target.isnan(), outputs > 0, target > 0)
+            return torch.where(on, outputs, -outputs).sum(-1)
+        likeliest = outputs.argmax(-1)
+        right = likeliest if target is None else torch.where(target == MISSING, likeliest, target)
+        return outputs.gather(-1, right[..., None])[..., 0]
 
     def judge(self, outputs: Any, batch: Batch) -> Answers:
         """The predictions for a batch together with the targets, in the types that metrics accept."""

@@ -114,6 +114,9 @@ class Transcribe(Task):
         nats = zero_padding(outputs, batch.lengths).log_softmax(-1).transpose(0, 1)  # (T, B, V)
         return F.ctc_loss(nats, target.clamp(min=0), batch.lengths, sizes, BLANK, reduction="none"), sizes
 
+    def score(self, outputs: Tensor, batch: Batch) -> Tensor:
+        return -self.each(outputs, batch)[0]
+
     def judge(self, outputs: Tensor, batch: Batch) -> Answers:
         nats = Nats(self.watch, *self.loss(outputs, batch))  # also checks the target
         assert batch.target is not None and batch.target_lengths is not None

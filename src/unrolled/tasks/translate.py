@@ -105,6 +105,11 @@ class Translate(Task):
     def loss(self, outputs: Written, batch: Batch) -> tuple[Tensor, Tensor]:
         return self._nats(outputs, batch, self.options.label_smoothing)
 
+    def score(self, outputs: Written, batch: Batch) -> Tensor:
+        assert outputs.logits is not None and batch.target is not None
+        mask = _written_steps(batch)
+        return placed(outputs.logits.gather(1, batch.target[:, 1:][mask][:, None])[:, 0], mask)
+
     def judge(self, outputs: Written, batch: Batch) -> Answers:
         assert batch.target is not None and batch.target_lengths is not None
         rows = zip(batch.target.tolist(), batch.target_lengths.tolist(), strict=True)
