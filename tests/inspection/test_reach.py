@@ -133,3 +133,14 @@ def test_what_has_no_reach_is_said() -> None:
     with pytest.raises(DataError, match="the data has no target"):
         reach_of(network, TASK, Batch(batch.inputs, batch.lengths, batch.rows), of="loss")
     assert reach_of(network, TASK, Batch(batch.inputs, batch.lengths, batch.rows)).step == 5  # the likeliest symbol
+
+
+def test_outside_of_the_layers_only_embedded_steps_are_shown_and_the_kernels_run() -> None:
+    network, batch = network_of("lstm").eval(), batch_of(9)
+    with torch.no_grad():
+        expected, _ = network.run(batch)
+        with watching(recorder := Recorder(network, change=lambda _, value: value), inside=False):
+            outputs, _ = network.run(batch)
+    assert torch.equal(outputs, expected)
+    assert list(recorder.values()) == list(input_columns(network)) == ["columns.embeddings.0.out"]
+    assert recorder.values()["columns.embeddings.0.out"].shape == (1, 9, 7)

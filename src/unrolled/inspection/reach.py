@@ -5,7 +5,7 @@ Axes: T steps, B rows, E width of an embedded step.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import torch
@@ -123,13 +123,13 @@ def reach_of(
     )
 
 
-def _of(value: Tensor, found: dict[int, Tensor | None]) -> Tensor:
+def _of(value: Tensor, found: Mapping[int, Tensor | None]) -> Tensor:
     """The gradient of a value; 0 where the score does not depend on it."""
     gradient = found.get(id(value))
     return torch.zeros_like(value) if gradient is None else gradient
 
 
-def _by_step(parts: list[Tensor], found: dict[int, Tensor | None], *, several: bool) -> Tensor:
+def _by_step(parts: list[Tensor], found: Mapping[int, Tensor | None], *, several: bool) -> Tensor:
     """(T,) float64: the norm of the gradient of a value at each step."""
     gradients = [_of(value, found) for value in parts]
     runs = gradients if several else [torch.stack(gradients, 1)]  # each (1, n, …)
