@@ -5,16 +5,20 @@ Axes: T steps, O outputs.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
-from typing import Any
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
 from unrolled.batch import Batch
 from unrolled.errors import UsageError, did_you_mean
+from unrolled.inspection.ablation import Ablation, ablate_units
+from unrolled.inspection.answer import Of
+from unrolled.inspection.interventions import Held, Put, Uniform
 from unrolled.inspection.names import in_words
+from unrolled.inspection.reach import Reach, reach_of
 from unrolled.layers.recurrence.recorder import Recorder
 from unrolled.models.model import Model
 from unrolled.tasks.task import Task
@@ -26,6 +30,16 @@ Keep = Callable[[str], bool] | None
 Change = Callable[[str, Tensor], Tensor] | None
 BUDGET = 512 * 2**20  # bytes
 _CLOSE = 1e-5
+
+
+class _Run(NamedTuple):
+    """How a trace was made, so that it can be made again with changes."""
+
+    network: Model
+    task: Task
+    keep: Keep
+    budget: int | None
+    changes: tuple[Callable[[], Change], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -55,6 +69,7 @@ class Trace:
     difference: float
     dropped: tuple[str, ...] = ()
     batch: Batch | None = None
+    _run: _Run | None = field(default=None, compare=False)
 
     @property
     def note(self) -> str:
@@ -85,6 +100,83 @@ class Trace:
                 raise UsageError("this model shows nothing: it has no recurrent cell, no attention and no delta rule")
             raise UsageError(f"there is no {name!r} in the trace.{did_you_mean(name, names)}")
         return self.values[names.get(name, name)]
+
+    def without(self, *, unit: tuple[str, int] | None = None, head: tuple[str, int] | None = None) -> Trace:
+        """The same row through the model without one of its parts.
+
+        Args:
+            unit: the name of a gate or a state and a unit's number, from 0; it is held at its mean over these steps.
+            head: the name of the weights of attention and a head's number, whose weights are spread evenly.
+
+        Raises:
+            UsageError: there is no such value, unit or head, or not exactly one of them is named.
+
+        Example:
+            >>> trained.trace("X:1").without(unit=("layer 1, cell state", 208)).loss  # doctest: +SKIP
+        """
+        if (unit is None) == (head is None):
+            raise UsageError("name either a unit or a head, such as unit=('layer 1, cell state', 0)")
+        name, number = unit or head or ("", 0)
+        path, value = self.names.get(name, name), self[name]
+        heads = path.rpartition(".")[2] == "attention"
+        count = 1 if heads and value.dim() == 2 else value.shape[1]
+        if heads != (head is not None) or (value.dim() != 2 and not heads):
+            raise UsageError(f"{name!r} has no {'units' if unit else 'heads'} that could be taken out one by one")
+        if not 0 <= number < count:
+            raise UsageError(f"there is no {'head' if heads else 'unit'} {number}: {name!r} has {count:,}, from 0")
+        if heads:
+            return self._changed(lambda: Uniform(path, number))
+        mean = float(value[:, number].mean())
+        return self._changed(lambda: Held(path, number, mean))
+
+    def with_(self, name: str, value: Tensor | float) -> Trace:
+        """The same row through the model with other numbers in place of a value; all that follows is computed anew.
+
+        Args:
+            name: in words, or a path.
+            value: (T, …) as in this trace, or what spreads to it, such as one number.
+
+        Raises:
+            UsageError: there is no such value.
+            ShapeError: ``value`` has another shape.
+        """
+        path, (run, batch) = self.names.get(name, name), self._model()
+        _ = self[name]  # is it there?
+        return self._changed(lambda: Put(run.network, batch, path, value))
+
+    def reach(self, step: int = -1, of: Of = "logit") -> Reach:
+        """How far one answer reaches back, by its gradient; see `reach_of`."""
+        run, batch = self._unchanged()
+        return reach_of(run.network, run.task, batch, step, of)
+
+    def ablate(self, name: str, units: Sequence[int] | None = None) -> Ablation:
+        """What each unit of a gate or a state is worth; see `ablate_units`."""
+        run, batch = self._unchanged()
+        return ablate_units(run.network, run.task, batch, self.names.get(name, name), units)
+
+    def _changed(self, make: Callable[[], Change]) -> Trace:
+        run, batch = self._model()
+        makes = (*run.changes, make)
+        changes = [each() for each in makes]
+
+        def change(path: str, value: Tensor) -> Tensor:
+            for one in changes:
+                value = value if one is None else one(path, value)
+            return value
+
+        found = trace(run.network, run.task, batch, keep=run.keep, change=change, budget=run.budget)
+        return replace(found, _run=run._replace(changes=makes))
+
+    def _model(self) -> tuple[_Run, Batch]:
+        if self._run is None or self.batch is None:
+            raise UsageError("this trace does not know its model: take one from Trained.trace")
+        return self._run, self.batch
+
+    def _unchanged(self) -> tuple[_Run, Batch]:
+        run, batch = self._model()
+        if run.changes:
+            raise UsageError("this is the trace of a changed run: ask the one of the ordinary run")
+        return run, batch
 
     def __repr__(self) -> str:
         same = "" if self.difference != self.difference else f", {self.difference:.1e} from the ordinary run"
@@ -126,7 +218,8 @@ def trace(
         difference = float((outputs - expected).abs().max() / max(1.0, float(expected.abs().max())))
     alone = outputs[0] if isinstance(outputs, Tensor) else outputs
     given = {name: found[0] for name, found in answers.items()}
-    return Trace(steps, values, alone, given, loss, difference, tuple(recorder.dropped), batch)
+    run = _Run(network, task, keep, budget, () if change is None else (lambda: change,))
+    return Trace(steps, values, alone, given, loss, difference, tuple(recorder.dropped), batch, run)
 
 
 def _inside(path: str) -> bool:

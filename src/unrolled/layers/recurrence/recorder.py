@@ -58,6 +58,11 @@ class Recorder:
         """Whether nothing is changed."""
         return self._change is None
 
+    @property
+    def backward(self) -> set[str]:
+        """The paths of values that were shown from each row's last step to its first; of kernels it is not known."""
+        return set(self._turned)
+
     def wants(self, owner: nn.Module, name: str, size: int) -> bool:
         """Whether the value is to be kept, or changed."""
         path = self._path(owner) + name
