@@ -42,9 +42,21 @@ ORDER = (
 # Parts that may import less than the order allows, or what stands below them for a reason.
 ONLY: dict[str, tuple[str, ...]] = {
     "reference": (),
-    # runs, declarations: the names and options that --help lists without torch; storage and music: what --out asks for; kernels: what
-    # doctor names; metrics: which way is better.
-    "cli": ("api", "demo", "errors", "registry", "declarations", "runs", "storage", "kernels", "metrics", "music"),
+    # runs, declarations: the names and options that --help lists without torch; storage, page, music: what --out and
+    # --plot ask for; kernels: what doctor names; metrics: which way is better.
+    "cli": (
+        "api",
+        "demo",
+        "errors",
+        "registry",
+        "declarations",
+        "runs",
+        "storage",
+        "kernels",
+        "metrics",
+        "music",
+        "page",
+    ),
     "__init__": ("api", "registry"),
     "__main__": ("cli",),
 }

@@ -49,7 +49,7 @@ def test_what_is_refused(unrolled: Unrolled, runs: Runs, pair: tuple[Path, Path]
         ([pair[0], pair[0]], 2, f"{pair[0]} is given twice"),
         ([pair[0], runs.load], 2, "the task of the first is 'classify', that of the second 'forecast'"),
         ([pair[0], runs.folder], 4, "is not a run"),
-        ([*pair, "--plot", "a.png"], 2, "--plot writes .svg files, not a.png"),
+        ([*pair, "--plot", "a.jpg"], 2, "--plot writes .svg, .png and .html files, not a.jpg"),
         ([*pair, "--data", "nowhere.csv"], 3, "there is no such file"),
     ):
         done = unrolled("compare", *words)

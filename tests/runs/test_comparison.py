@@ -80,7 +80,7 @@ def test_the_text_and_the_picture_hold_every_run(folder: Path) -> None:
     assert any(line.startswith(f"minus {found.reference}") for line in lines)
     assert f"{folder / 'hardly'} is worse than {folder / 'learned'}: macro_f1 differs by " in text
     assert any(line.startswith("cost") and line.endswith("seconds of training") for line in lines)
-    assert picture.count("<circle") == 2 * (len(found.runs[found.reference].metrics) + 2)
+    assert picture.count('<g class="dots">') == 2 * (len(found.runs[found.reference].metrics) + 2)
     assert 'class="whisker"' in picture and "higher is better" in picture
     assert json.loads(json.dumps(found.to_json(), allow_nan=False))["reference"] == found.reference
 

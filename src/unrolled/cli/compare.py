@@ -5,9 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from unrolled.cli.output import Told, emit, note
-from unrolled.errors import UsageError
 from unrolled.runs.progress import Progress
-from unrolled.storage.directories import write_file
 
 __all__ = ["compare"]
 
@@ -24,18 +22,20 @@ def compare(
         runs: Two or more run directories that fit wrote.
         data: Data to compare them on, with the target. Default: the test split if all runs have the same, otherwise
             their validation split.
-        plot: Write a picture to this file too: .svg.
+        plot: Write a picture to this file too: .svg, .png or .html.
         device: cpu, cuda, or auto: a GPU if there is one. Default: auto.
     """
     told = told or Told()
-    if plot is not None and Path(plot).suffix.lower() != ".svg":
-        raise UsageError(f"--plot writes .svg files, not {Path(plot).name}: choose another name")
     from unrolled import api
+    from unrolled.page.saved import check_picture, save_picture
+
+    if plot is not None:
+        check_picture(Path(plot))
 
     with Progress(quiet=told.quiet):
         found = api.compare(runs, data, device=device)
     if plot is not None:
-        write_file(Path(plot), found.to_svg().encode())
+        save_picture(Path(plot), found.to_svg(), "Runs side by side")
         note(f"picture: {plot}", quiet=told.quiet)
     if told.json:
         emit(found.to_json())

@@ -30,6 +30,7 @@ def predict(
     beam: int | None = None,
     fitted: bool = False,
     digits: int = 4,
+    plot: str | None = None,
     device: str = "auto",
     told: Told | None = None,
 ) -> None:
@@ -46,6 +47,7 @@ def predict(
         beam: Beam width, for a model that writes sequences. Default: that of the run.
         fitted: For a forecast, also say for each past step what is forecast from the steps before it.
         digits: Significant digits of the predicted numbers in CSV; other formats have them all. Default: 4.
+        plot: Also draw the first predictions to this file: .svg, .png or .html. Forecasts, tags, ranks and labels only.
         device: cpu, cuda, or auto: a GPU if there is one. Default: auto.
     """
     told = told or Told()
@@ -55,15 +57,24 @@ def predict(
     if not 1 <= digits <= _MOST_DIGITS:
         raise UsageError(f"--digits must be from 1 to {_MOST_DIGITS}, got {digits}")
     from unrolled import api
+    from unrolled.page.saved import check_picture, save_picture
+    from unrolled.runs.pictured import check_pictured, pictured
 
+    if plot is not None:
+        check_picture(Path(plot))
     with Progress(quiet=told.quiet):
         trained = api.load(run)
         layout = trained.task.layout
+        if plot is not None:
+            check_pictured(trained.task)
         if form == "conll" and layout != "steps":
             if out is not None:
                 raise UsageError(f"--out {out} is for tags; this model's task is {trained.task.name!r}: write a .csv")
             form = "csv"
         table = trained.predict(file, beam=beam, fitted=fitted, device=device)
+    if plot is not None:
+        save_picture(Path(plot), pictured(trained.task, table, trained.config.data.by), f"Predictions of {run}")
+        note(f"picture: {plot}", quiet=told.quiet)
     if form in ("csv", "tsv") and not told.json:
         table = _lines(table, trained, file, digits)
     if out is None:

@@ -100,18 +100,21 @@ class Chart:
             self._reach["x"] += [points[0].min() - half, points[0].max() + half]
         return self._add(Bars(name, *points, sideways=sideways))
 
-    def cells(self, values: Any, *, rows: Sequence[str] = (), columns: Sequence[str] = ()) -> Self:
+    def cells(
+        self, values: Any, *, rows: Sequence[str] = (), columns: Sequence[str] = (), most: float | None = None
+    ) -> Self:
         """A matrix, its first row on top.
 
         Args:
             values: (rows, columns).
             rows, columns: their names; numbers from 0 where there are none.
+            most: the absolute value of the deepest shade, such as 1 for a probability; the largest by default.
         """
         matrix = numbers(np.asarray(values, np.float64))
         for axis, names, count in (("y", rows, matrix.shape[0]), ("x", columns, matrix.shape[1])):
             where: Where = "y" if axis == "y" else "x"
             self._kinds[where], self._names[where] = "names", [*names] or [str(n) for n in range(count)]
-        return self._add(Cells(matrix))
+        return self._add(Cells(matrix, most))
 
     def mark(self, at: Any, name: str = "", *, on: Where = "x") -> Self:
         """A dashed line through the chart at a value of x or y, with a few words beside it."""
@@ -198,7 +201,7 @@ def _root(wide: float, tall: float, title: str, about: str, content: str) -> str
         viewBox=f"0 0 {wide} {math.ceil(tall)}",
         role="img",
         aria_label=words(title),
-        font_family="system-ui, sans-serif",
+        font_family="system-ui, Segoe UI, Helvetica, Arial, DejaVu Sans, sans-serif",
         font_size=12,
         fill=colour("ink"),
         style=f"max-width: {1.6 * wide:.0f}px",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
@@ -30,6 +31,7 @@ class Cells:
     room: ClassVar[int] = 60
 
     values: np.ndarray  # (rows, columns)
+    reach: float | None = None
 
     @property
     def name(self) -> str:
@@ -51,7 +53,9 @@ class Cells:
 
     @property
     def most(self) -> float:
-        """The largest absolute value, which has the deepest shade; 0 if there is none."""
+        """The absolute value with the deepest shade; 0 if there is none."""
+        if self.reach is not None:
+            return self.reach
         return float(np.abs(self.values[np.isfinite(self.values)]).max(initial=0.0))
 
     @property
@@ -67,7 +71,7 @@ class Cells:
     def draw(self, frame: Frame, style: Style) -> str:
         values = _most_extreme(_most_extreme(self.values, 0, _MOST_ROWS), 1, _MOST_COLUMNS)
         known = np.isfinite(values)
-        tints = np.where(known, np.round(_TINTS * values / (self.most or 1.0)), 0.0)
+        tints = np.where(known, np.round(_TINTS * np.clip(values / (self.most or 1.0), -1, 1)), 0.0)
         shades = [self._shade(tint / _TINTS, _runs(tints == tint)) for tint in sorted({*tints.flat} - {0.0})]
         tall, wide = frame.height / values.shape[0], frame.width / values.shape[1]
         place = f"translate({number(frame.left)} {number(frame.top)}) scale({wide:.5g} {tall:.5g})"
@@ -84,7 +88,11 @@ class Cells:
         """The values in their cells, if there is room for all of them."""
         if self.values.size > _WRITTEN:
             return
-        texts = {place: written(value) for place, value in np.ndenumerate(self.values) if np.isfinite(value)}
+        known = self.values[np.isfinite(self.values)]
+        # Two digits of the larger values; of whole numbers all. Zero has neither shade nor number.
+        step = 0.0 if (known == np.round(known)).all() else 10.0 ** (math.floor(math.log10(self.most / 2)) - 1)
+        each = np.ndenumerate(self.values)
+        texts = {place: written(value, step) for place, value in each if value and np.isfinite(value)}
         needed = LETTER * max(map(len, texts.values()), default=0) + 2
         if ys[1] - ys[0] < _TALL or xs[1] - xs[0] < needed:
             return

@@ -65,9 +65,16 @@ def _shown(letter: str) -> str:
 
 
 def shortened(text: str, pixels: float) -> str:
-    """``text``, or its beginning and ``…`` if it is wider than ``pixels`` at the size of 12."""
+    """``text``; if it is wider than ``pixels`` at the size of 12, its beginning and ``…``, of a path its end.
+
+    Example:
+        >>> shortened("a long name", 40), shortened("/a/long/path", 40)
+        ('a lon…', '…/path')
+    """
     most = max(2, int(pixels / LETTER))
-    return text if len(text) <= most else f"{text[: most - 1]}…"
+    if len(text) <= most:
+        return text
+    return f"…{text[1 - most :]}" if "/" in text else f"{text[: most - 1]}…"
 
 
 def number(value: float) -> str:

@@ -13,7 +13,8 @@ from rich.console import Console
 from rich.table import Table
 
 from unrolled.metrics.metric import cost, measure
-from unrolled.runs.panels import Panel, drawing
+from unrolled.page.chart import Chart, picture
+from unrolled.page.scales import written
 
 __all__ = ["Compared", "Comparison"]
 
@@ -83,9 +84,9 @@ class Comparison:
         return found
 
     def to_svg(self) -> str:
-        """A picture: a panel for each measure and cost, a dot for each run, and two standard errors around it."""
-        title = f"{self.split}, {self.cases}; whiskers are two standard errors"
-        return drawing(title, list(self.runs), list(_panels(self)), self.reference)
+        """A picture: a chart for each measure and cost, a dot for each run, and two standard errors around it."""
+        title = f"{self.split}, {self.cases}; lines are two standard errors"
+        return picture(list(_charts(self)), title, columns=2)
 
 
 def _blocks(found: Comparison) -> Iterator[str]:
@@ -146,15 +147,25 @@ def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "\n".join(line.rstrip() for line in text.getvalue().rstrip().splitlines())
 
 
-def _panels(found: Comparison) -> Iterator[Panel]:
+def _charts(found: Comparison) -> Iterator[Chart]:
     each = found.runs.items()
     for name in found.runs[found.reference].metrics:
         declared = measure(name)
         better = "" if declared is None or declared.better is None else f"{declared.better} is better"
         errors = {run: _SURE * one.errors[name] for run, one in each if name in one.errors}
-        yield Panel(name, better, {run: one.metrics[name] for run, one in each}, errors)
-    yield Panel("weights", "", {run: float(one.weights) for run, one in each})
-    yield Panel("µs a step or row", "lower is better", {run: one.microseconds for run, one in each})
+        yield _chart(name, better, {run: one.metrics[name] for run, one in each}, errors, found.reference)
+    yield _chart("weights", "", {run: float(one.weights) for run, one in each}, {}, found.reference)
+    times = {run: one.microseconds for run, one in each}
+    yield _chart("µs a step or row", "lower is better", times, {}, found.reference)
+
+
+def _chart(title: str, better: str, values: dict[str, float], spread: dict[str, float], reference: str) -> Chart:
+    chart = Chart(title, x=better)
+    for run, value in values.items():  # before the dots, so that the runs stand in their own order
+        chart.label(value, run, written(value))
+    for name, runs in (("reference", [reference]), ("others", [run for run in values if run != reference])):
+        chart.dots([values[run] for run in runs], runs, name, spread=[spread.get(run, math.nan) for run in runs])
+    return chart
 
 
 def _finite(value: Any) -> Any:
