@@ -58,8 +58,16 @@ def network_for(task: Task, model: str, hidden: int = 5, layers: int = 1, dropou
     """A model for ``task``, from whatever the global random state is."""
     config = model_config(name=model, hidden=hidden, layers=layers, dropout=dropout, window=3)
     written = task.coder.target if task.coder.form.writes else None
+    chosen = task.coder.target if task.coder.first_item is not None else None
     return build_model(
-        task.coder.specs, config, task.outputs, pooled=task.pooled, pool=task.pool, crf=task.chain, written=written
+        task.coder.specs,
+        config,
+        task.outputs,
+        pooled=task.pooled,
+        pool=task.pool,
+        crf=task.chain,
+        written=written,
+        chosen=chosen,
     )
 
 

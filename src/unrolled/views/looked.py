@@ -5,6 +5,7 @@ Axes: T steps.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,16 +15,18 @@ import numpy as np
 from unrolled.batch import Batch
 from unrolled.data.encodings.encoding import Encoding
 from unrolled.data.encodings.facets import Text
+from unrolled.inspection.prefixes import Prefixes
 from unrolled.inspection.trace import Trace
 from unrolled.page.document import Section
 from unrolled.tasks.task import Task
 
-__all__ = ["ROW", "Looked", "View", "names_of", "steps_of"]
+__all__ = ["ROW", "Looked", "View", "gap_of", "names_of", "steps_of"]
 
 ROW = "row"  # the group of the sections that share the steps of the row
 END, BEGIN = _ENDS = "<end>", "<begin>"  # as tasks write the ends of a row
 _DIGITS = 4
 _LONGEST = 24  # characters of a cell
+_NARROW = 4  # numbers of a step that are read as words
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +41,7 @@ class Looked:
         found: units that were found for a feature: (what to say, name of the value, unit).
         units: how many units of a value are kept where there are more.
         hidden: the words of the data are replaced by their classes, so that the page may be given away.
+        prefixes: the beginnings of the whole row, where it is known what the model answers after them.
     """
 
     task: Task
@@ -47,6 +51,7 @@ class Looked:
     found: Sequence[tuple[str, str, int]] = ()
     units: int = 0
     hidden: bool = False
+    prefixes: Prefixes | None = None
     made: dict[str, Any] = field(default_factory=dict, init=False, repr=False, compare=False)  # what views share
 
     @property
@@ -62,6 +67,10 @@ class Looked:
         return "".join(
             "X" if one.isupper() else "x" if one.isalpha() else "0" if one.isdigit() else one for one in symbol
         )
+
+    def names(self, encoding: Encoding, ids: np.ndarray) -> list[str]:
+        """Each id as the page shows it: `names_of`, as they are `said`."""
+        return [self.said(one) for one in names_of(encoding, ids)]
 
 
 View = Callable[[Looked], Iterator[Section]]  # the sections of one kind; none where the model or the data has nothing
@@ -86,10 +95,16 @@ def steps_of(looked: Looked) -> list[str]:
         read = values[0].cpu().numpy()
         if read.ndim == 1 and read.dtype.kind in "iu":
             columns.append(names_of(encoding, read))
-        else:
+        elif math.prod(read.shape[1:]) <= _NARROW:  # wider ones are drawn as a picture
             columns.append([_word(encoding.decode(row[None])) for row in read.reshape(steps, -1)])
     cells = [looked.said(" · ".join(each)) for each in zip(*columns, strict=True)]
     return cells or [str(at) for at in range(1, steps + 1)]
+
+
+def gap_of(looked: Looked) -> str:
+    """What stands between two steps of `steps_of`: nothing between the characters of a text."""
+    read = [*looked.task.coder.inputs.values()]
+    return "" if len(read) == 1 and isinstance(read[0], Text) and read[0].unit == "character" else " "
 
 
 def _word(value: Any) -> str:

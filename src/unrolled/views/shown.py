@@ -5,13 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from unrolled.page.document import Section, escaped
+from unrolled.views.fan import fan, next_numbers
 from unrolled.views.following import costs, expected
+from unrolled.views.labels import heard, tags
 from unrolled.views.looked import Looked, View
+from unrolled.views.ranked import ranked
+from unrolled.views.roll import roll
 from unrolled.views.states import at_this_step, maps, row
 
 __all__ = ["shown", "verdicts"]
 
-_VIEWS: tuple[View, ...] = (row, expected, at_this_step, maps, costs)
+_VIEWS: tuple[View, ...] = (row, expected, ranked, roll, next_numbers, fan, tags, heard, at_this_step, maps, costs)
 
 
 def shown(looked: Looked) -> list[Section]:

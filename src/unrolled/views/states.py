@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from unrolled.page.document import Grid, Section
-from unrolled.views.looked import ROW, Looked, steps_of
+from unrolled.views.looked import ROW, Looked, gap_of, steps_of
 
 __all__ = ["at_this_step", "maps", "row"]
 
@@ -29,7 +29,7 @@ def row(looked: Looked) -> Iterator[Section]:
         for says, name, unit in looked.found
         if unit in kept.get(name, {})
     ]
-    data = {"tokens": steps_of(looked), "quantities": quantities, "found": found}
+    data = {"tokens": steps_of(looked), "gap": gap_of(looked), "quantities": quantities, "found": found}
     yield Section("One unit over the row" if quantities else "The row", view="text", data=data, group=ROW)
 
 

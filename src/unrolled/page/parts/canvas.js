@@ -55,6 +55,13 @@ function canvasBox({ label, height, cursor, paint, rows, from = () => 0, shown =
   return { whole, draw };
 }
 
+// Words that can be read on any colour.
+function written(context, words, x, y, align = "left") {
+  Object.assign(context, { font: "11px system-ui, sans-serif", textAlign: align, lineWidth: 3, lineJoin: "round", strokeStyle: style("--bg"), fillStyle: style("--ink") });
+  context.strokeText(words, x, y);
+  context.fillText(words, x, y);
+}
+
 // A button that shows the numbers of a picture.
 function asTable(label, rows) {
   const place = element("div", { class: "scroll", hidden: true, tabindex: "0", role: "region", "aria-label": `${label}: table` });

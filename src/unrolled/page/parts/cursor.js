@@ -1,7 +1,7 @@
-// Where the reader is: a step and a unit, shared by all views of a group.
+// Where the reader is: a step (or what `word` calls it) and a unit, shared by all views of a group.
 class Cursor {
   constructor() {
-    Object.assign(this, { steps: 0, at: 0, unit: 0, quantity: "", describe: null });
+    Object.assign(this, { steps: 0, at: 0, unit: 0, quantity: "", describe: null, word: "step" });
     this.heard = [];
   }
 
@@ -20,7 +20,7 @@ class Cursor {
     if (to === this.at || Number.isNaN(to)) return;
     this.at = to;
     this.tell("step");
-    say(`step ${(to + 1).toLocaleString("en")} of ${this.steps.toLocaleString("en")}${this.describe ? `: ${this.describe(to)}` : ""}`);
+    say(`${this.word} ${(to + 1).toLocaleString("en")} of ${this.steps.toLocaleString("en")}${this.describe ? `: ${this.describe(to)}` : ""}`);
   }
 
   choose(unit, quantity = this.quantity) {
@@ -41,6 +41,9 @@ function say(text) {
   clearTimeout(saying);
   saying = setTimeout(() => { document.getElementById("said").textContent = text; }, 200);
 }
+
+// At most a hundred steps, with the reader's in the middle.
+const around = (cursor) => Array.from({ length: Math.min(100, cursor.steps) }, (_, at) => Math.max(0, Math.min(cursor.steps - 100, cursor.at - 50)) + at);
 
 // The keys that move through steps, wherever a view takes them.
 const MOVES = { ArrowRight: 1, ArrowLeft: -1, ArrowDown: 20, ArrowUp: -20, PageDown: 100, PageUp: -100, Home: -Infinity, End: Infinity };

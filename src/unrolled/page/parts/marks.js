@@ -29,6 +29,17 @@ function table(head, rows, caption) {
     element("tbody", {}, ...rows.map((row) => element("tr", {}, ...cells("td", row)))));
 }
 
+// Scroll a box until a part of it can be seen. Not scrollIntoView: it would move the page too.
+function keepInSight(box, part) {
+  const low = part.offsetTop + part.offsetHeight + 8 - box.clientHeight;
+  if (part.offsetTop - 4 < box.scrollTop) box.scrollTop = part.offsetTop - 4;
+  else if (low > box.scrollTop) box.scrollTop = low;
+}
+
+// A share of 1 as a bar, and the head of a column of bars.
+const asBar = () => element("span", { class: "unseen" }, "as a bar");
+const bar = (share) => element("span", { class: "bar", style: `width:${(120 * (share || 0)).toFixed(0)}px` });
+
 function choice(label, options, chosen, change) {
   const box = element("select", { onchange: () => change(box.value) }, ...options.map(([value, text]) => element("option", { value }, text)));
   box.value = chosen;
@@ -37,8 +48,8 @@ function choice(label, options, chosen, change) {
 
 // Previous, next, play, and a slider: every way to a step that needs no pointer.
 function stepControls(cursor) {
-  const place = element("span", { class: "soft" });
-  const slider = element("input", { type: "range", min: 0, max: cursor.steps - 1, "aria-label": "Step", oninput: () => cursor.go(+slider.value) });
+  const [place, { word }] = [element("span", { class: "soft" }), cursor];
+  const slider = element("input", { type: "range", min: 0, max: cursor.steps - 1, "aria-label": word[0].toUpperCase() + word.slice(1), oninput: () => cursor.go(+slider.value) });
   let timer = 0;
   const play = element("button", { type: "button", "aria-pressed": "false", onclick: () => setPlaying(!timer) }, "Play");
   function setPlaying(on) {
@@ -49,11 +60,11 @@ function stepControls(cursor) {
   }
   cursor.follow(() => {
     slider.value = cursor.at;
-    slider.setAttribute("aria-valuetext", `step ${cursor.at + 1} of ${cursor.steps}`);
-    place.textContent = `step ${(cursor.at + 1).toLocaleString("en")} of ${cursor.steps.toLocaleString("en")}`;
+    slider.setAttribute("aria-valuetext", `${word} ${cursor.at + 1} of ${cursor.steps}`);
+    place.textContent = `${word} ${(cursor.at + 1).toLocaleString("en")} of ${cursor.steps.toLocaleString("en")}`;
   });
   return element("div", { class: "controls steps" },
-    element("button", { type: "button", "aria-label": "Previous step", onclick: () => cursor.go(cursor.at - 1) }, "◀"),
-    element("button", { type: "button", "aria-label": "Next step", onclick: () => cursor.go(cursor.at + 1) }, "▶"),
+    element("button", { type: "button", "aria-label": `Previous ${word}`, onclick: () => cursor.go(cursor.at - 1) }, "◀"),
+    element("button", { type: "button", "aria-label": `Next ${word}`, onclick: () => cursor.go(cursor.at + 1) }, "▶"),
     play, slider, place);
 }

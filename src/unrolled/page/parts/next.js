@@ -8,8 +8,8 @@ views.next = (place, data, cursor, title) => {
   place.append(rows, said);
   cursor.follow(() => {
     const step = cursor.at;
-    rows.replaceChildren(table(["next", "probability", element("span", { class: "unseen" }, "as a bar")], Array.from({ length: ids.width }, (_, nth) => [
-      element("code", {}, visible(symbols[ids.at(step, nth)])), number(chances.at(step, nth)), element("span", { class: "bar", style: `width:${(120 * chances.at(step, nth)).toFixed(0)}px` }),
+    rows.replaceChildren(table(["next", "probability", asBar()], Array.from({ length: ids.width }, (_, nth) => [
+      element("code", {}, visible(symbols[ids.at(step, nth)])), number(chances.at(step, nth)), bar(chances.at(step, nth)),
     ]), title));
     const lost = loss && !Number.isNaN(loss.at(step)) ? `; that cost ${number(loss.at(step))} ${data.unit}` : "";
     said.replaceChildren(came[step] === null ? "nothing came after this step" : element("span", {}, "then came ", element("code", {}, visible(came[step])), lost));

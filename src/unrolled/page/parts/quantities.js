@@ -32,8 +32,7 @@ function unitControls({ quantities, found = [] }, cursor) {
 function unitStrip(quantities, cursor) {
   const rows = () => {
     const now = quantityOf(quantities, cursor);
-    const steps = Array.from({ length: Math.min(100, cursor.steps) }, (_, at) => Math.max(0, Math.min(cursor.steps - 100, cursor.at - 50)) + at);
-    return [["step", "value"], steps.map((step) => [String(step + 1), number(now.grid.at(step, cursor.unit))]), `${now.name}, unit ${unitNumber(now, cursor.unit)}`];
+    return [["step", "value"], around(cursor).map((step) => [String(step + 1), number(now.grid.at(step, cursor.unit))]), `${now.name}, unit ${unitNumber(now, cursor.unit)}`];
   };
   return canvasBox({ label: "The chosen unit over time", height: 64, cursor, rows, click: (x) => cursor.go(x * cursor.steps - 0.5), paint(context, width, height) {
     const { grid } = quantityOf(quantities, cursor);

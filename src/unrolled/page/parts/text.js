@@ -36,8 +36,7 @@ views.text = (place, data, cursor) => {
     last?.classList.remove("at");
     last = symbols[cursor.at - from];
     last.classList.add("at");
-    // Not scrollIntoView: it would move the page too.
-    box.scrollTop = Math.max(0, Math.min(box.scrollTop, last.offsetTop - 4), last.offsetTop - box.clientHeight + 40 > box.scrollTop ? last.offsetTop - box.clientHeight + 40 : 0);
+    keepInSight(box, last);
   }
   box.addEventListener("click", (event) => { if (event.target.dataset.step) cursor.go(+event.target.dataset.step); });
   moveByKeys(box, cursor);
