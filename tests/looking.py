@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from samples import SAMPLES, Sample, network_for, rows_of
+from samples import SAMPLES, Sample, network_for, rows_of, sequences
 
 from unrolled.data.batches.loader import Loader
 from unrolled.data.plans.windows import Rows, Windows
@@ -12,7 +12,10 @@ from unrolled.inspection.prefixes import Prefixes
 from unrolled.inspection.trace import trace
 from unrolled.views.looked import Looked
 
-__all__ = ["looked_at"]
+__all__ = ["CLICKS", "looked_at"]
+
+_CLICKS = [["milk", "bread", "jam", "milk"], ["tea", "milk", "tea"], ["milk", "bread", "jam", "tea", "milk", "bread"]]
+CLICKS = Sample("next_step", sequences({"clicks": _CLICKS}, {"clicks": "tokens"}))
 
 
 def looked_at(sample: str | Sample, row: int = 4, model: str = "gru", hidden: bool = False) -> Looked:

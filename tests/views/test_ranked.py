@@ -2,14 +2,10 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from looking import looked_at
-from samples import Sample, sequences
+from looking import CLICKS, looked_at
 
 from unrolled.layers.item_outputs import ItemOutputs
 from unrolled.views.ranked import ranked
-
-_CLICKS = [["milk", "bread", "jam", "milk"], ["tea", "milk", "tea"], ["bread", "jam", "tea", "milk", "bread"]]
-CLICKS = Sample("next_step", sequences({"clicks": _CLICKS}, {"clicks": "tokens"}))
 
 
 def test_the_place_of_the_item_that_came_is_its_place_among_all() -> None:
@@ -29,7 +25,7 @@ def test_the_place_of_the_item_that_came_is_its_place_among_all() -> None:
         assert data["ranks"][step] == 1 + (chances[step] > own).sum()
         np.testing.assert_allclose(data["own"][step], own, rtol=1e-5)
     came = [data["names"][one] for one in data["came"] if one >= 0]
-    assert came == [*_CLICKS[2]][-len(came) :]
+    assert came == [*CLICKS.data.column("clicks")[2].as_py()][-len(came) :]
     best = [data["names"][one] for one in data["ids"][0]]
     assert sorted(best) == ["bread", "jam", "milk", "tea"]
     places = data["ranks"][data["ranks"] > 0]

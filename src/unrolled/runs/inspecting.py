@@ -11,6 +11,7 @@ from unrolled.data.tables.sequences import Sequences
 from unrolled.errors import DataError, UsageError
 from unrolled.inspection.context import Context, context_curve
 from unrolled.inspection.memory_horizon import Horizon, asked_of, memory_horizon
+from unrolled.inspection.prefixes import Prefixes
 from unrolled.inspection.saturation import Saturation, saturation
 from unrolled.inspection.trace import Trace
 from unrolled.page.document import document
@@ -46,6 +47,7 @@ class Inspection:
         model: what was inspected.
         task: what the model is asked.
         start: the number of the first traced step in the row; steps before those asked for are read first.
+        prefixes: the beginnings of the row, for the answers along it.
         notes: what the user should know about the data, and which values were too many to keep.
     """
 
@@ -61,6 +63,7 @@ class Inspection:
     model: str
     task: Task
     start: int
+    prefixes: Prefixes | None = None
     notes: tuple[str, ...] = ()
 
     @property
@@ -112,6 +115,7 @@ class Inspection:
             worst=[(one.step - self.start, str(one.came), str(one.expected)) for one in self.worst],
             units=units or (0 if self.trace.steps <= _LONG else _UNITS),
             hidden=hide,
+            prefixes=self.prefixes,
         )
         said = [*self.verdicts, *(("note", line) for line in self.notes)]
         return document(f"Inside {self.model}", self._where(), [verdicts(said), *shown(looked)])
@@ -173,6 +177,7 @@ def inspect_run(trained: Trained, data: Any = None, row: int = 0, steps: slice |
         model=f"{trained.network.title} for {trained.task.name}",
         task=trained.task,
         start=found.start,
+        prefixes=Prefixes(trained.network, trained.task, found.examples),
         notes=(*notes, *filter(None, [found.trace.note])),
     )
 

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from unrolled.data.batches.loader import Loader
+from unrolled.data.examples.examples import Examples
 from unrolled.data.plans.windows import Windows
 from unrolled.data.tables.sequences import Sequences
 from unrolled.errors import UsageError, named
@@ -53,11 +54,13 @@ class TracedRow(NamedTuple):
         trace: what was computed.
         start: the number of the first traced step.
         asked: the first step that was asked for, and the one after the last.
+        examples: the whole row as numbers.
     """
 
     trace: Trace
     start: int
     asked: tuple[int, int]
+    examples: Examples
 
 
 def traced_row(trained: Trained, part: Sequences, row: int, steps: slice | None, keep: Keep = None) -> TracedRow:
@@ -78,7 +81,7 @@ def traced_row(trained: Trained, part: Sequences, row: int, steps: slice | None,
         if steps is not None:
             raise UsageError(f"{named('steps')} only works with an answer for each step; this model has none")
         found = replace(trained.trace(one, keep=keep), loss=None)
-        return TracedRow(found, 0, (0, found.steps))
+        return TracedRow(found, 0, (0, found.steps), trained.encode(one, target=False))
     examples = trained.encode(one, target=form.continues or is_judged(one, task))
     count = form.plans.questions
     length = int(count(examples.steps())[0])
@@ -89,7 +92,7 @@ def traced_row(trained: Trained, part: Sequences, row: int, steps: slice | None,
         raise UsageError(f"{named('steps')} names no steps of row {row}, which has the steps 0 to {length - 1:,}")
     start, stop = (max(0, asked.start - _STEPS), asked.stop) if network.causal else (0, length)
     batch = Loader(examples, Windows(np.array([0]), np.array([stop]), stop - start, 1))[0]
-    return TracedRow(trace(network, task, batch, keep=keep), start, (asked.start, asked.stop))
+    return TracedRow(trace(network, task, batch, keep=keep), start, (asked.start, asked.stop), examples)
 
 
 def _of_cells(path: str) -> bool:

@@ -36,7 +36,13 @@ class Interval(NamedTuple):
 def fan(looked: Looked) -> Iterator[Section]:
     """Forecasts from up to 20 origins along the row, each made from the steps before it."""
     prefixes, coder = looked.prefixes, looked.task.coder
-    if not coder.horizon or prefixes is None or not isinstance(coder.answer, Numbers) or prefixes.steps < 1:
+    if (
+        looked.hidden
+        or not coder.horizon
+        or prefixes is None
+        or not isinstance(coder.answer, Numbers)
+        or prefixes.steps < 1
+    ):
         return
     channels = channel_names(coder.answer, len(coder.answer.mean))
     past = prefixes.examples.inputs[coder.target].unflagged(len(channels)).values
@@ -57,7 +63,7 @@ def next_numbers(looked: Looked) -> Iterator[Section]:
     """The number that was expected at each step, and its interval."""
     outputs, task, batch = looked.trace.outputs, looked.task, looked.batch
     answer, steps = task.coder.answer, looked.trace.steps
-    if not task.coder.form.predicts_next or task.mixing != "mean" or not isinstance(outputs, Tensor):
+    if looked.hidden or not task.coder.form.predicts_next or task.mixing != "mean" or not isinstance(outputs, Tensor):
         return
     if not isinstance(answer, Numbers) or not steps:
         return

@@ -47,7 +47,7 @@ views.labels = (place, { tokens, names, chosen, right, sure, own, shown, chances
     last = stacks[cursor.at - from];
     last.classList.add("at");
     keepInSight(box, last);
-    said.textContent = describe(cursor.at);
+    said.textContent = `step ${cursor.at + 1}, ${describe(cursor.at)}`;
     map.draw(change);
   });
 };

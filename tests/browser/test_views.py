@@ -1,0 +1,59 @@
+"""Every kind of data has its view: it opens offline and in silence, has a name, and says what is at the reader's step."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from looking import CLICKS, looked_at
+from samples import Sample
+
+from unrolled.page.document import document
+from unrolled.views.shown import shown
+
+Open = Callable[..., Any]
+
+# view -> (sample, the row, model, the title of its section, its picture, what it says at the first step and after one more)
+VIEWS: dict[str, tuple[str | Sample, int, str, str, str, str, str]] = {
+    "clicks": (CLICKS, 2, "gru", "Ranked next items", "Place of the item", "milk came, place", "bread came, place"),
+    "roll": ("next_step several", 4, "gru", "Expected and heard", "channels up", "expected in vain:", "missed:"),
+    "numbers": ("next_step real", 4, "gru", "Expected and measured", "the forecast", "step 2: ", "step 3: "),
+    "forecast": ("forecast quantiles", 8, "gru", "Forecasts along the row", "the forecast", "from step", "from step"),
+    "labels": ("tag", 4, "gru", "Labels", "the probability of each label", "probability", "probability"),
+    "crf": ("tag together", 4, "gru", "Labels", "the probability of each label", "probability", "probability"),
+    "heard": ("transcribe", 4, "gru", "Symbols heard", "the probability of each label", "probability", "probability"),
+}
+
+
+@pytest.mark.parametrize("name", VIEWS)
+def test_a_view_says_what_is_at_the_step_of_the_reader(opened: Open, name: str) -> None:
+    sample, row, model, title, picture, first, second = VIEWS[name]
+    found = opened(document("Inside", name, shown(looked_at(sample, row, model))))
+    found.unfold()
+    assert found.said == [] and len(found.requests) == 1
+    section = found.page.locator(f"section:has(h2:has-text('{title}'))")
+    aria = section.aria_snapshot()
+    assert f'heading "{title}' in aria and picture in aria and "img" in aria, aria
+    before = section.inner_text()
+    assert first in before
+    own = section.locator("input[type=range]")
+    slider = own if own.count() else found.page.locator("input[aria-label=Step]").first
+    slider.focus()
+    found.page.keyboard.press("ArrowRight")
+    after = section.inner_text()
+    assert second in after and after != before
+    found.page.wait_for_selector("#said:not(:empty)", state="attached", timeout=5_000)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("name", VIEWS)
+def test_axe_finds_nothing_and_the_view_fits_a_narrow_window(opened: Open, name: str, scheme: str) -> None:
+    sample, row, model, *_ = VIEWS[name]
+    html = document("Inside", name, shown(looked_at(sample, row, model)))
+    found = opened(html, color_scheme=scheme, viewport={"width": 320, "height": 700})
+    found.unfold()
+    for button in found.page.query_selector_all("button[aria-expanded=false]"):
+        button.click()
+    assert found.page.evaluate("document.documentElement.scrollWidth") <= 320
+    assert found.violations() == []
