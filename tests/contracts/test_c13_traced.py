@@ -17,13 +17,17 @@ from contracts.networks import Case
 from recorded import recorded
 from torch import Tensor
 
-from unrolled.batch import Discrete
+from unrolled.batch import Batch, Discrete
+from unrolled.cells.cell import CELLS
+from unrolled.inspection.arithmetic import arithmetic
+from unrolled.inspection.equations import parsed, worked_out
 from unrolled.layers.deltanet import DeltaNet
 from unrolled.layers.factory import model_names
 from unrolled.layers.recurrence.recorder import Recorder
 from unrolled.layers.recurrent import Recurrent
 from unrolled.layers.transformer import Transformer
 from unrolled.models.encoder_decoder import EncoderDecoder
+from unrolled.models.network import Network
 from unrolled.state import flatten
 from unrolled.testing.subject import Subject, rows
 from unrolled.watch import watched, watching
@@ -31,7 +35,6 @@ from unrolled.watch import watched, watching
 LENGTHS = [9, 4, 1, 0, 8]
 B, T, H = len(LENGTHS), max(LENGTHS), 5
 SHOWING = [member for member in MEMBERS if recorded(member.make(), rows(member.make(), 1, 2))[1]]
-Values = dict[str, Tensor]
 
 
 def close(found: Tensor, expected: Tensor, tolerance: float) -> None:
@@ -133,33 +136,46 @@ def test_who_only_looks_sees_what_the_definition_shows(member: Subject) -> None:
 # --- the numbers satisfy the equations -------------------------------------------------------------------------
 
 
-def _lstm(v: Values, before: Values) -> list[tuple[Tensor, Tensor]]:
-    return [(v["c"], v["f"] * before["c"] + v["i"] * v["g"]), (v["h"], v["o"] * torch.tanh(v["c"]))]
+@pytest.mark.parametrize("both", [False, True])
+@pytest.mark.parametrize("name", CELL_NAMES)
+def test_the_numbers_of_a_cell_satisfy_the_equations_that_it_declares(name: str, both: bool) -> None:
+    torch.manual_seed(0)
+    config = model_config(name=f"bi{name}" if both else name, hidden=H, layers=2)
+    network = Network({"ids": Discrete(7)}, config, 7, pooled=False)
+    ids = torch.randint(7, (1, T))
+    cells = arithmetic(network, Batch({"ids": ids}, torch.tensor([T]), rows=torch.tensor([0])))
+    assert len(cells) == (4 if both else 2)
+    with torch.no_grad():
+        _, traced = recorded(network, {"ids": ids}, torch.tensor([T]))
+    for cell in cells:
+        shown = {
+            path.rpartition(".")[2]: value[0] for path, value in traced.items() if path.startswith(f"{cell.path}.")
+        }
+        backward = cell.path.endswith(".1")
+        for part, value in shown.items():
+            torch.testing.assert_close(cell.values[part], value)
+            if f"{part}_before" in cell.values:
+                before = value.roll(-1 if backward else 1, 0)
+                before[-1 if backward else 0] = 0  # the initial state
+                close(cell.values[f"{part}_before"], before, 1e-6)
+        assert set(cell.equations) <= set(shown)
+        assert set(shown) - set(cell.equations) <= {"h"}  # LayerNormLSTM's, whose norm is over all units
+        for part, equation in cell.equations.items():
+            close(worked_out(equation, cell.values), shown[part], 1e-6)
 
 
-def _gru(v: Values, before: Values) -> list[tuple[Tensor, Tensor]]:
-    return [(v["h"], (1 - v["z"]) * v["n"] + v["z"] * before["h"])]
-
-
-def _mingru(v: Values, before: Values) -> list[tuple[Tensor, Tensor]]:
-    return [(v["h"], (1 - v["z"]) * before["h"] + v["z"] * v["n"])]
-
-
-def _minlstm(v: Values, before: Values) -> list[tuple[Tensor, Tensor]]:
-    return [(v["h"], v["f"] * before["h"] + v["i"] * v["n"]), (v["f"] + v["i"], torch.ones_like(v["f"]))]
-
-
-EQUATIONS = {"lstm": _lstm, "gru": _gru, "gru_textbook": _gru, "mingru": _mingru, "minlstm": _minlstm}
-
-
-@pytest.mark.parametrize("name", EQUATIONS)
-def test_the_numbers_of_a_cell_satisfy_its_equations(name: str) -> None:
-    layer = Recurrent(INPUTS, H, name)
-    _, values = recorded(layer, rows(layer, 2, T))
-    values = {path.rsplit(".", 1)[1]: value for path, value in values.items()}
-    before = {path: torch.cat([torch.zeros(2, 1, H), value[:, :-1]], 1) for path, value in values.items()}
-    for found, expected in EQUATIONS[name](values, before):
-        close(found, expected, 1e-6)
+@pytest.mark.parametrize("name", ["lstm", "gru", "mingru", "minlstm"])
+def test_the_equations_are_those_of_the_papers(name: str) -> None:
+    v = {part: torch.rand(4) for part in ("i", "f", "g", "o", "c", "z", "n", "c_before", "h_before")}
+    expected = {
+        "lstm": {"c": v["f"] * v["c_before"] + v["i"] * v["g"], "h": v["o"] * torch.tanh(v["c"])},
+        "gru": {"h": (1 - v["z"]) * v["n"] + v["z"] * v["h_before"]},
+        "mingru": {"h": (1 - v["z"]) * v["h_before"] + v["z"] * v["n"]},
+        "minlstm": {"h": v["f"] * v["h_before"] + v["i"] * v["n"]},
+    }
+    cell = CELLS.get(name)(2, 2)
+    for part, value in expected[name].items():
+        close(worked_out(parsed(cell.equations[part]), v), value, 1e-7)
 
 
 def test_the_numbers_of_the_delta_rule_and_of_attention_satisfy_their_equations() -> None:

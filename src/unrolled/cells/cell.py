@@ -5,6 +5,7 @@ Axes: B rows, I inputs, H hidden units, G gates.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Protocol, TypeGuard
 
 import torch
@@ -17,11 +18,14 @@ from unrolled.state import State
 __all__ = [
     "CELLS",
     "Cell",
+    "ExplainedCell",
     "FusedCell",
+    "by_gate",
     "check_input",
     "check_step",
     "first_input_weights",
     "first_weights",
+    "is_explained",
     "is_fused",
     "is_mixed",
     "one_weight",
@@ -61,6 +65,37 @@ class FusedCell(Cell, Protocol):
 
     def weights(self) -> list[Tensor]:
         """The weights, in the order of the fused implementation's arguments."""
+
+
+class ExplainedCell(Cell, Protocol):
+    """A cell that says how what it shows follows from its input and state, so that a reader can check the numbers."""
+
+    @property
+    def equations(self) -> Mapping[str, str]:
+        """A value that the cell shows -> its equation, in the order in which they are computed.
+
+        An equation is an expression of other values, numbers, ``+ - * /`` and the functions that
+        `unrolled.inspection.equations` knows. ``c_before`` is c before the step; the other names are those of
+        `products`.
+        """
+
+    def products(self, x: Tensor, state: State) -> Mapping[str, Tensor]:
+        """What the weights make of ``x`` (B, I) and of the state before the step, by name: each (B, H)."""
+
+
+def is_explained(cell: object) -> TypeGuard[ExplainedCell]:
+    """Whether ``cell`` declares its equations."""
+    return isinstance(getattr(cell, "equations", None), Mapping)
+
+
+def by_gate(gates: Sequence[str], of_x: Tensor, of_h: Tensor | None = None) -> dict[str, Tensor]:
+    """Products of all gates, (B, G·H), by name: ``x_f`` is the forget gate's part of ``of_x``, ``h_f`` of ``of_h``."""
+    both = {"x": of_x} if of_h is None else {"x": of_x, "h": of_h}
+    return {
+        f"{name}_{gate}": part
+        for name, product in both.items()
+        for gate, part in zip(gates, product.chunk(len(gates), -1), strict=True)
+    }
 
 
 def is_fused(cell: Cell) -> TypeGuard[FusedCell]:

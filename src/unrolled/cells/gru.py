@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import linear
 
-from unrolled.cells.cell import check_step, first_weights
+from unrolled.cells.cell import by_gate, check_step, first_weights
 from unrolled.watch import Owner, show
 
 __all__ = ["GRU", "GRUState", "gru_step"]
@@ -59,6 +59,12 @@ class GRU(nn.Module):
 
     kernel: ClassVar[str] = "gru"
     gates: ClassVar[tuple[str, ...]] = ("r", "z", "n")
+    equations: ClassVar[dict[str, str]] = {
+        "r": "sigmoid(x_r + h_r)",
+        "z": "sigmoid(x_z + h_z)",
+        "n": "tanh(x_n + r * h_n)",
+        "h": "(1 - z) * n + z * h_before",
+    }
 
     def __init__(self, input_size: int, hidden_size: int) -> None:
         super().__init__()
@@ -72,6 +78,11 @@ class GRU(nn.Module):
         of_x, of_h = linear(x, self.weight_ih, self.bias_ih), linear(h, self.weight_hh, self.bias_hh)  # (B, 3H)
         h = gru_step(self, of_x, of_h, h)
         return h, GRUState(h)
+
+    def products(self, x: Tensor, state: GRUState) -> dict[str, Tensor]:
+        """W x + b and W h + b of each gate."""
+        of_x, of_h = linear(x, self.weight_ih, self.bias_ih), linear(state.h, self.weight_hh, self.bias_hh)
+        return by_gate(self.gates, of_x, of_h)
 
     def extra_repr(self) -> str:
         """The constructor's arguments."""

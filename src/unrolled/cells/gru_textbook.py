@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import linear
 
-from unrolled.cells.cell import check_step, first_weights
+from unrolled.cells.cell import by_gate, check_step, first_weights
 from unrolled.cells.gru import GRUState
 from unrolled.watch import show
 
@@ -53,6 +53,12 @@ class GRUTextbook(nn.Module):
     """
 
     gates: ClassVar[tuple[str, ...]] = ("r", "z", "n")
+    equations: ClassVar[dict[str, str]] = {
+        "r": "sigmoid(x_r + h_r)",
+        "z": "sigmoid(x_z + h_z)",
+        "n": "tanh(x_n + h_n)",
+        "h": "(1 - z) * n + z * h_before",
+    }
 
     def __init__(self, input_size: int, hidden_size: int) -> None:
         super().__init__()
@@ -70,6 +76,15 @@ class GRUTextbook(nn.Module):
         (n,) = show(self, "n", torch.tanh(x_n + linear(r * h, self.weight_hh[both:], self.bias_hh[both:])))
         (h,) = show(self, "h", (1 - z) * n + z * h)
         return h, GRUState(h)
+
+    def products(self, x: Tensor, state: GRUState) -> dict[str, Tensor]:
+        """W x + b and W h + b of each gate; ``h_n`` is W_hn (r ⊙ h) + b_hn."""
+        found = by_gate(
+            self.gates, linear(x, self.weight_ih, self.bias_ih), linear(state.h, self.weight_hh, self.bias_hh)
+        )
+        reset = torch.sigmoid(found["x_r"] + found["h_r"]) * state.h
+        both = 2 * self.hidden_size
+        return {**found, "h_n": linear(reset, self.weight_hh[both:], self.bias_hh[both:])}
 
     def extra_repr(self) -> str:
         """The constructor's arguments."""

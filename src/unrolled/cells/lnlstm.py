@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import layer_norm, linear
 
-from unrolled.cells.cell import check_step, first_weights
+from unrolled.cells.cell import by_gate, check_step, first_weights
 from unrolled.cells.lstm import LSTMState
 from unrolled.watch import show
 
@@ -61,6 +61,13 @@ class LayerNormLSTM(nn.Module):
     """
 
     gates: ClassVar[tuple[str, ...]] = ("i", "f", "g", "o")
+    equations: ClassVar[dict[str, str]] = {
+        "i": "sigmoid(x_i + h_i)",
+        "f": "sigmoid(x_f + h_f)",
+        "g": "tanh(x_g + h_g)",
+        "o": "sigmoid(x_o + h_o)",
+        "c": "f * c_before + i * g",
+    }
 
     def __init__(self, input_size: int, hidden_size: int) -> None:
         super().__init__()
@@ -82,6 +89,11 @@ class LayerNormLSTM(nn.Module):
         read = layer_norm(c, self.gain_c.shape, self.gain_c, self.bias_c, EPSILON)
         (h,) = show(self, "h", o * torch.tanh(read))
         return h, LSTMState(h, c)
+
+    def products(self, x: Tensor, state: LSTMState) -> dict[str, Tensor]:
+        """The normalised products of each gate, the bias with the input's; h has no equation of one unit."""
+        of_x = _product(x, self.weight_ih, self.gain_ih) + self.bias
+        return by_gate(self.gates, of_x, _product(state.h, self.weight_hh, self.gain_hh))
 
     def extra_repr(self) -> str:
         """The constructor's arguments."""

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import linear
 
-from unrolled.cells.cell import check_step, first_weights
+from unrolled.cells.cell import by_gate, check_step, first_weights
 from unrolled.watch import Owner, show
 
 __all__ = ["LSTM", "LSTMState", "lstm_step"]
@@ -63,6 +63,14 @@ class LSTM(nn.Module):
 
     kernel: ClassVar[str] = "lstm"
     gates: ClassVar[tuple[str, ...]] = ("i", "f", "g", "o")
+    equations: ClassVar[dict[str, str]] = {
+        "i": "sigmoid(x_i + h_i)",
+        "f": "sigmoid(x_f + h_f)",
+        "g": "tanh(x_g + h_g)",
+        "o": "sigmoid(x_o + h_o)",
+        "c": "f * c_before + i * g",
+        "h": "o * tanh(c)",
+    }
 
     def __init__(self, input_size: int, hidden_size: int) -> None:
         super().__init__()
@@ -77,6 +85,11 @@ class LSTM(nn.Module):
         of_x, of_h = linear(x, self.weight_ih, self.bias_ih), linear(h, self.weight_hh, self.bias_hh)  # (B, 4H)
         h, c = lstm_step(self, of_x, of_h, c)
         return h, LSTMState(h, c)
+
+    def products(self, x: Tensor, state: LSTMState) -> dict[str, Tensor]:
+        """W x + b and W h + b of each gate."""
+        of_x, of_h = linear(x, self.weight_ih, self.bias_ih), linear(state.h, self.weight_hh, self.bias_hh)
+        return by_gate(self.gates, of_x, of_h)
 
     def extra_repr(self) -> str:
         """The constructor's arguments."""

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn.functional import linear
 
 from unrolled.cells._diagonal import first_memory
-from unrolled.cells.cell import check_step, first_input_weights
+from unrolled.cells.cell import by_gate, check_step, first_input_weights
 from unrolled.watch import show, watched
 
 __all__ = ["MinGRU", "MinGRUState"]
@@ -61,6 +61,7 @@ class MinGRU(nn.Module):
 
     kernel: ClassVar[str] = "mingru"
     gates: ClassVar[tuple[str, ...]] = ("z", "n")
+    equations: ClassVar[dict[str, str]] = {"z": "sigmoid(x_z)", "n": "x_n", "h": "(1 - z) * h_before + z * n"}
 
     def __init__(self, input_size: int, hidden_size: int) -> None:
         super().__init__()
@@ -89,6 +90,10 @@ class MinGRU(nn.Module):
         """``a = 1 - z`` and ``b = z ⊙ n``, for any number of steps at once."""
         z, n = linear(x, self.weight_ih, self.bias_ih).chunk(2, -1)
         return torch.sigmoid(-z), torch.sigmoid(z) * n
+
+    def products(self, x: Tensor, state: MinGRUState) -> dict[str, Tensor]:
+        """W x + b of each gate; the state has no part in them."""
+        return by_gate(self.gates, linear(x, self.weight_ih, self.bias_ih))
 
     def extra_repr(self) -> str:
         """The constructor's arguments."""

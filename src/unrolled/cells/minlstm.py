@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn.functional import linear, softplus
 
 from unrolled.cells._diagonal import first_memory
-from unrolled.cells.cell import check_step, first_input_weights
+from unrolled.cells.cell import by_gate, check_step, first_input_weights
 from unrolled.watch import show
 
 __all__ = ["MinLSTM", "MinLSTMState"]
@@ -63,6 +63,12 @@ class MinLSTM(nn.Module):
 
     kernel: ClassVar[str] = "minlstm"
     gates: ClassVar[tuple[str, ...]] = ("f", "i", "n")
+    equations: ClassVar[dict[str, str]] = {
+        "f": "sigmoid(x_f) / (sigmoid(x_f) + sigmoid(x_i))",
+        "i": "sigmoid(x_i) / (sigmoid(x_f) + sigmoid(x_i))",
+        "n": "x_n",
+        "h": "f * h_before + i * n",
+    }
 
     def __init__(self, input_size: int, hidden_size: int) -> None:
         super().__init__()
@@ -90,6 +96,10 @@ class MinLSTM(nn.Module):
         """``a = f'`` and ``b = i' ⊙ n``, for any number of steps at once."""
         f, i, n = self.shares(x)
         return f, i * n
+
+    def products(self, x: Tensor, state: MinLSTMState) -> dict[str, Tensor]:
+        """W x + b of each gate; the state has no part in them."""
+        return by_gate(self.gates, linear(x, self.weight_ih, self.bias_ih))
 
     def extra_repr(self) -> str:
         """The constructor's arguments."""

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn.functional import linear
 
 from unrolled.cells._arguments import arguments
-from unrolled.cells.cell import check_step, first_weights
+from unrolled.cells.cell import by_gate, check_step, first_weights
 from unrolled.errors import UsageError, did_you_mean
 from unrolled.watch import show
 
@@ -73,6 +73,16 @@ class RNN(nn.Module):
         h = linear(x, self.weight_ih, self.bias_ih) + linear(h, self.weight_hh, self.bias_hh)
         (h,) = show(self, "h", _NONLINEARITIES[self.nonlinearity](h))
         return h, RNNState(h)
+
+    @property
+    def equations(self) -> dict[str, str]:
+        """See `ExplainedCell`."""
+        return {"h": f"{self.nonlinearity}(x_h + h_h)"}
+
+    def products(self, x: Tensor, state: RNNState) -> dict[str, Tensor]:
+        """W x + b and W h + b of each gate."""
+        of_x, of_h = linear(x, self.weight_ih, self.bias_ih), linear(state.h, self.weight_hh, self.bias_hh)
+        return by_gate("h", of_x, of_h)
 
     def extra_repr(self) -> str:
         """The constructor's arguments."""

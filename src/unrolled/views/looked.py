@@ -17,6 +17,7 @@ from unrolled.data.encodings.encoding import Encoding
 from unrolled.data.encodings.facets import Text
 from unrolled.inspection.prefixes import Prefixes
 from unrolled.inspection.trace import Trace
+from unrolled.models.model import Model
 from unrolled.page.document import Section
 from unrolled.tasks.task import Task
 
@@ -40,6 +41,7 @@ class Looked:
         worst: of the steps with the highest losses, the highest first: (its number here, what came, what was expected).
         found: units that were found for a feature: (what to say, name of the value, unit).
         units: how many units of a value are kept where there are more.
+        network: the model, for what is computed again; ``None``: what needs that is left out.
         hidden: the words of the data are replaced by their classes, so that the page may be given away.
         prefixes: the beginnings of the whole row, where it is known what the model answers after them.
     """
@@ -50,6 +52,7 @@ class Looked:
     worst: Sequence[tuple[int, str, str]] = ()
     found: Sequence[tuple[str, str, int]] = ()
     units: int = 0
+    network: Model | None = None
     hidden: bool = False
     prefixes: Prefixes | None = None
     made: dict[str, Any] = field(default_factory=dict, init=False, repr=False, compare=False)  # what views share

@@ -12,10 +12,12 @@ from unrolled.views.looked import Looked, View
 from unrolled.views.ranked import ranked
 from unrolled.views.roll import roll
 from unrolled.views.states import at_this_step, maps, row
+from unrolled.views.unrolled import unrolled
 
 __all__ = ["shown", "verdicts"]
 
-_VIEWS: tuple[View, ...] = (row, expected, ranked, roll, next_numbers, fan, tags, heard, at_this_step, maps, costs)
+_OF_ANSWERS: tuple[View, ...] = (expected, ranked, roll, next_numbers, fan, tags, heard)
+_VIEWS: tuple[View, ...] = (row, *_OF_ANSWERS, at_this_step, unrolled, maps, costs)
 
 
 def shown(looked: Looked) -> list[Section]:
