@@ -27,7 +27,7 @@ def looked(folder: Path, **options: Any) -> Looked:
     model = ur.fit(TEXTS, **settings, out=folder / "run", quiet=True)
     examples = model.encode(model.read(TEXTS), target=True)
     batch = Loader(examples, Windows(np.array([0]), np.array([T]), T, 1))[0]
-    return Looked(model.task, trace(model.network, model.task, batch), batch, network=model.network)
+    return Looked(model.task, trace(model.network, model.task, batch), network=model.network)
 
 
 def rounded(values: np.ndarray) -> torch.Tensor:

@@ -14,6 +14,7 @@ from unrolled.inspection.memory_horizon import Horizon, asked_of, memory_horizon
 from unrolled.inspection.prefixes import Prefixes
 from unrolled.inspection.saturation import Saturation, saturation
 from unrolled.inspection.trace import Trace
+from unrolled.models.model import Model
 from unrolled.page.document import document
 from unrolled.runs.traced_rows import data_of, traced_row, traces_from
 from unrolled.runs.trained import Trained
@@ -45,7 +46,7 @@ class Inspection:
         worst: the five steps with the highest loss, the highest first.
         trace: the row's gates and states, all of which are those of the ordinary run up to ``trace.difference``.
         model: what was inspected.
-        task: what the model is asked.
+        task, network: what the model is asked, and the model itself.
         start: the number of the first traced step in the row; steps before those asked for are read first.
         prefixes: the beginnings of the row, for the answers along it.
         notes: what the user should know about the data, and which values were too many to keep.
@@ -62,6 +63,7 @@ class Inspection:
     trace: Trace
     model: str
     task: Task
+    network: Model
     start: int
     prefixes: Prefixes | None = None
     notes: tuple[str, ...] = ()
@@ -110,6 +112,7 @@ class Inspection:
         """
         looked = Looked(
             task=self.task,
+            network=self.network,
             trace=self.trace,
             start=self.start,
             worst=[(one.step - self.start, str(one.came), str(one.expected)) for one in self.worst],
@@ -176,6 +179,7 @@ def inspect_run(trained: Trained, data: Any = None, row: int = 0, steps: slice |
         trace=found.trace,
         model=f"{trained.network.title} for {trained.task.name}",
         task=trained.task,
+        network=trained.network,
         start=found.start,
         prefixes=Prefixes(trained.network, trained.task, found.examples),
         notes=(*notes, *filter(None, [found.trace.note])),

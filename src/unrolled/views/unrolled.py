@@ -79,7 +79,7 @@ def _answers(looked: Looked) -> Sequence[str | None]:
     lines = outputs.reshape(-1, outputs.shape[-1]).float()  # one answer a row is that of its last step
     if looked.task.mixing == "softmax":
         chances, ids = torch.softmax(lines, -1).max(-1)
-        names = names_of(looked.task.coder.answer, ids.numpy())
+        names = [looked.said(name) for name in names_of(looked.task.coder.answer, ids.numpy())]
         said = [f"{name!r} {chance:.2f}" for name, chance in zip(names, chances.tolist(), strict=True)]
     else:
         said = [" ".join(f"{value:.2f}" for value in line[:3]) for line in lines.tolist()]

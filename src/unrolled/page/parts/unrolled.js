@@ -53,8 +53,12 @@ views.unrolled = (place, data, cursor, title) => {
     draw();
     say(`equation of ${name}`);
   }
+  // Made once for a cell, so that the one that is pressed keeps the focus.
+  let of = null;
   function buttons() {
-    gates.replaceChildren("equation of", ...cell.equations.map(({ name, says }) => element("button", { type: "button", "data-name": name, "aria-pressed": String(name === chosen), onclick: () => choose(name) }, name === says ? name : `${name}, ${says}`)));
+    if (of !== cell) gates.replaceChildren("equation of", ...cell.equations.map(({ name, says }) => element("button", { type: "button", "data-name": name, onclick: () => choose(name) }, name === says ? name : `${name}, ${says}`)));
+    of = cell;
+    for (const button of gates.querySelectorAll("button")) button.setAttribute("aria-pressed", String(button.dataset.name === chosen));
   }
 
   // The numbers of a value at a step: all of them, or how large they are in all.
@@ -113,10 +117,10 @@ views.unrolled = (place, data, cursor, title) => {
     const rounded = (unit) => (of) => +at(unit)(of).toFixed(DIGITS);
     const rows = cell.units.map((unit, column) => {
       const found = worked(tree, rounded(column));
-      return [`unit ${unit}`, element("code", { style: "white-space:nowrap" }, `${written(tree, (of) => inBrackets(at(column)(of)))} = ${found.toFixed(DIGITS)}`), at(column)(name).toFixed(DIGITS), Math.abs(found - at(column)(name)) < 1e-3 ? "adds up" : "does not add up"];
+      return [String(unit), element("code", { style: "white-space:nowrap" }, `${written(tree, (of) => inBrackets(at(column)(of)))} = ${found.toFixed(DIGITS)}`), at(column)(name).toFixed(DIGITS), Math.abs(found - at(column)(name)) < 1e-3 ? "adds up" : "does not add up"];
     });
     equation.replaceChildren(element("p", {}, element("code", {}, `${name} = ${written(tree, symbolOf)}`), says === name ? "" : `: ${says}, step ${cursor.at + 1}`),
-      table(["", "with its numbers", `the model's ${name}`, ""], rows, `${title}: ${name}`));
+      table(["unit", "with its numbers", `the model's ${name}`, "so it"], rows, `${title}: ${name}`));
   }
 
   const layers = cells.length > 1 ? [choice("layer", cells.map((one, at) => [at, one.name]), 0, (at) => { cell = cells[at]; if (!cell.equations.some((one) => one.name === chosen)) chosen = cell.equations.at(-1).name; draw(); })] : [];
