@@ -1,14 +1,12 @@
 from __future__ import annotations
 
-import json
-from pathlib import Path
-
 import pytest
 import torch
 
 from unrolled.layers.config import ModelConfig
 from unrolled.metrics._tally import Tally
-from unrolled.runs.advice import Course, Held, about_data, about_training
+from unrolled.runs.advice import Course, Held, about_data, about_gradients, about_training
+from unrolled.runs.training_log import from_events
 from unrolled.training.config import TrainingConfig
 
 
@@ -58,7 +56,7 @@ def test_without_a_validation_nothing_is_said() -> None:
     assert said(course([], [])) == []
 
 
-def test_the_course_is_read_from_the_log(tmp_path: Path) -> None:
+def test_the_course_is_that_of_the_log() -> None:
     events = [
         {"kind": "step", "step": 20, "loss": 0.5},
         {"kind": "valid", "step": 20, "loss_nats_per_label": 0.6, "accuracy": 0.5},
@@ -66,10 +64,8 @@ def test_the_course_is_read_from_the_log(tmp_path: Path) -> None:
         {"kind": "valid", "step": 40, "loss_nats_per_label": None},
         {"kind": "valid_final", "step": 40, "loss_nats_per_label": 0.6},
     ]
-    log = tmp_path / "metrics.jsonl"
-    assert Course.read(log, "loss_nats_per_label", None, 0) == Course((), (), (), (), None, 0)
-    log.write_text("".join(json.dumps(event) + "\n" for event in events))
-    assert Course.read(log, "loss_nats_per_label", 20, 40) == Course((20,), (0.5,), (20,), (0.6,), 20, 40)
+    assert Course.of(from_events([]), "loss_nats_per_label", None, 0) == Course((), (), (), (), None, 0)
+    assert Course.of(from_events(events), "loss_nats_per_label", 20, 40) == Course((20,), (0.5,), (20,), (0.6,), 20, 40)
 
 
 def test_labels_that_are_never_given_are_named() -> None:
@@ -89,3 +85,34 @@ def test_few_cases_and_intervals_of_a_wrong_width() -> None:
     wide = list(about_data(Held(100, "sequences", {"coverage": 0.99, "coverage_nominal": 0.8}), ""))
     assert wide == ["Its intervals are too wide: they hold 99% of the values instead of 80%."]
     assert not list(about_data(Held(100, "sequences", {"coverage": 0.75, "coverage_nominal": 0.8}), ""))
+
+
+def gradients(norms: dict[str, float], clipped: float = 0.0, clip: float | None = 1.0, layers: int = 2) -> list[str]:
+    """What is said of ten entries with these norms."""
+    total = sum(norm**2 for norm in norms.values()) ** 0.5
+    log = from_events(
+        {"kind": "step", "step": 20 * n, "clipped_share": clipped, "gradient_norm": total, "gradient_norms": norms}
+        for n in range(1, 11)
+    )
+    return list(about_gradients(log, ModelConfig(layers=layers), TrainingConfig(clip=clip)))
+
+
+def test_gradients_explode_where_most_steps_are_clipped_from_ten_times_the_limit() -> None:
+    assert gradients({"layer.layers.0": 3.0, "layer.layers.1": 19.6, "head": 4.0}, clipped=0.8) == [
+        "Its gradients explode: lately 80% of the steps were clipped to a norm of 1, and their norm was 20.2, most of it "
+        "in layer 2 (19.6). Try lr 0.0002."
+    ]
+    assert gradients({"layer.layers.0": 20.0, "head": 4.0}, clipped=0.5) == []
+    assert gradients({"layer.layers.0": 9.0, "head": 4.0}, clipped=0.8) == []
+    assert gradients({"layer.layers.0": 20.0, "head": 4.0}, clipped=0.0, clip=None) == []
+
+
+def test_gradients_vanish_where_the_first_layer_has_a_ten_thousandth_of_the_last() -> None:
+    norms = {"columns.embeddings": 1e-9, "layer.layers.0": 0.9e-4, "layer.layers.1": 0.1, "head": 1.0}
+    assert gradients(norms) == [
+        "Its gradients vanish: that of layer 1 is 9e-05 of that of the output layer, so it hardly learns. Try layers 1, "
+        "or another model, such as lstm."
+    ]
+    assert "Try another model" in gradients(norms, layers=1)[0]
+    assert gradients({**norms, "layer.layers.0": 1.1e-4}) == []
+    assert gradients({"columns.embeddings": 1e-9, "head": 1.0}) == []

@@ -15,6 +15,7 @@ import unrolled as ur
 from unrolled.errors import Interrupted
 from unrolled.runs import race
 from unrolled.runs.choosing import Pace
+from unrolled.runs.training_log import read_log
 from unrolled.training.trainer import Trainer
 
 MINUTES = 0.02  # of which a tenth, 0.12 s, is divided among four: 120 steps each at 0.00025 s
@@ -63,6 +64,8 @@ def test_alternatives_race_and_the_winner_goes_on(tmp_path: Path) -> None:
     assert last.source == "race" and last.reason == "; ".join(line.removeprefix("race: ") for line in told)
     assert not (tmp_path / "run" / "race").exists()
     assert any(f"resuming from step {step}" in lines for step in steps)  # the race was the beginning of training
+    logged = read_log(tmp_path / "run").steps.tolist()
+    assert logged == list(range(20, 20 * len(logged) + 1, 20))  # and of the log
 
 
 @pytest.mark.usefixtures("quick")

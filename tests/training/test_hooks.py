@@ -51,5 +51,14 @@ def test_tensorboard_is_an_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
 
 def test_what_is_not_finite_is_null_in_the_log(tmp_path: Path) -> None:
-    hooks.log_to(tmp_path / "m.jsonl")({"kind": "skipped", "step": 3, "loss": float("nan"), "norm": float("inf")})
-    assert json.loads((tmp_path / "m.jsonl").read_text(), parse_constant=pytest.fail)["loss"] is None
+    event = {"kind": "skipped", "step": 3, "loss": float("nan"), "norms": {"head": float("inf"), "layer": 1.0}}
+    hooks.log_to(tmp_path / "m.jsonl")(event)
+    found = json.loads((tmp_path / "m.jsonl").read_text(), parse_constant=pytest.fail)
+    assert found["loss"] is None and found["norms"] == {"head": None, "layer": 1.0}
+
+
+def test_a_long_training_logs_ever_less_often() -> None:
+    logged = [step for step in range(1, 200_001) if hooks.logs(step)]
+    assert logged[:3] == [20, 40, 60] and logged[999:1002] == [20_000, 20_040, 20_080]
+    assert logged[1_500:1_502] == [40_080, 40_160]
+    assert len(logged) == 1_000 + 3 * 500 + 125  # 20 000 steps, three doublings, and a quarter of the next

@@ -48,6 +48,16 @@ def test_gradients_are_clipped_and_the_share_is_told(tmp_path: Path) -> None:
     assert trainer(tmp_path / "none", steps=20, clip=None).run().clipped == 0
 
 
+def test_the_norms_are_those_of_the_gradient_before_it_is_clipped(tmp_path: Path) -> None:
+    seen: list[Event] = []
+    one = trainer(tmp_path, steps=20, clip=1e-6, hooks=(seen.append,))
+    one.run()
+    (step,) = [event for event in seen if event["kind"] == "step"]
+    assert list(step["gradient_norms"]) == ["columns.embeddings", "layer.layers.0", "head"]
+    assert step["gradient_norm"] ** 2 == pytest.approx(sum(norm**2 for norm in step["gradient_norms"].values()))
+    assert step["gradient_norm"] > 1e-3
+
+
 def test_biases_are_not_decayed(tmp_path: Path) -> None:
     one = trainer(tmp_path, weight_decay=0.5)
     for group in one.optimizer.param_groups:

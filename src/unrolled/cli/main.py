@@ -34,6 +34,7 @@ _VERBS = {
     "describe": "Show a model's parts, and draw it unrolled.",
     "compare": "Compare trained models on the same held-out data.",
     "inspect": "Show what a trained model remembers, which gates are stuck, and where it errs.",
+    "watch": "Watch a training as it goes on.",
     "memory": "Show how far back a trained model's gradient reaches.",
     "probe": "Find the longest sequences on which a model can learn to remember.",
     "embed": "Learn word vectors from text, and find similar words.",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["in_words"]
+__all__ = ["in_words", "part_in_words"]
 
 _VALUES = {
     "i": "input gate",
@@ -20,6 +20,7 @@ _VALUES = {
     "a": "share kept",
     "b": "share written",
 }
+_PARTS = {"head": "output layer"}
 _STACKS = {"layers": "layer", "blocks": "block"}
 _SILENT = ("layer", "own", "mix", "network", "attention")
 
@@ -33,6 +34,20 @@ def in_words(path: str) -> str:
     ('block 1, cross, attention', 'read, layer 1, backward, cell state')
     """
     *parts, value = path.split(".")
+    return ", ".join([*_owners(parts), _VALUES.get(value, value)])
+
+
+def part_in_words(path: str) -> str:
+    """The part of a network at ``path``, as `unrolled.training.gradients.part_of` gives it.
+
+    >>> part_in_words("layer.layers.1"), part_in_words("decoder.attention"), part_in_words("head")
+    ('layer 2', 'decoder, attention', 'output layer')
+    """
+    *parts, last = [part for part in path.split(".") if part != "columns"] or ["inputs"]
+    return ", ".join(_owners([*parts, last]) if last.isdecimal() else [*_owners(parts), _PARTS.get(last, last)])
+
+
+def _owners(parts: list[str]) -> list[str]:
     words: list[str] = []
     stack = None
     for part in parts:
@@ -48,4 +63,4 @@ def in_words(path: str) -> str:
         elif part not in _SILENT:
             words.append(part)
     words = [word for word in words if word != "direction 1"]
-    return ", ".join(["backward" if word == "direction 2" else word for word in words] + [_VALUES.get(value, value)])
+    return ["backward" if word == "direction 2" else word for word in words]

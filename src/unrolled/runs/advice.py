@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,9 +13,10 @@ from unrolled.errors import named
 from unrolled.layers.config import ModelConfig
 from unrolled.metrics._tally import Tally
 from unrolled.metrics.metric import measure
+from unrolled.runs.training_log import TrainingLog
 from unrolled.training.config import TrainingConfig
 
-__all__ = ["Course", "Held", "about_data", "about_training"]
+__all__ = ["Course", "Held", "about_data", "about_gradients", "about_training"]
 
 _RISE = 1.05  # the validation loss has risen if it ends above so many times its lowest
 _FLAT = 0.98  # the training loss has not fallen if it ends above this share of where it began
@@ -27,6 +26,8 @@ _OFF = 0.1  # a share of values in intervals that is this far off is worth a wor
 _LISTED = 5  # labels that are named
 _LARGE_LR = 0.01
 _DROPOUT = 0.3
+_MOSTLY, _HUGE = 0.5, 10  # gradients explode if more of the steps are clipped, from a norm of so many times the limit
+_VANISHED = 1e-4  # the gradient of the first layer has vanished below this share of the last one's
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,21 +48,29 @@ class Course:
     kept: int | None
     end: int
 
+    @property
+    def flat(self) -> bool:
+        """Whether the training loss stays where it began."""
+        return len(self.losses) > 1 and 0 < _FLAT * self.losses[0] < min(self.losses)
+
     @classmethod
-    def read(cls, log: Path, watch: str, kept: int | None, end: int) -> Course:
-        """The course from the lines of ``metrics.jsonl``; ``watch`` is the name of the loss."""
-        events = [json.loads(line) for line in log.read_text("utf-8").splitlines()] if log.exists() else []
-        trained = [(e["step"], e["loss"]) for e in events if e["kind"] == "step" and e["loss"] is not None]
-        held = [(e["step"], e[watch]) for e in events if e["kind"] == "valid" and e.get(watch) is not None]
-        columns = [
-            tuple(column) for pairs in (trained, held) for column in (zip(*pairs, strict=True) if pairs else ((), ()))
-        ]
-        return cls(columns[0], columns[1], columns[2], columns[3], kept, end)
+    def of(cls, log: TrainingLog, watch: str, kept: int | None, end: int) -> Course:
+        """The course from the log of the training; ``watch`` is the name of the loss."""
+        held = log.valid.get(watch, np.full(len(log.validated), np.nan))
+        trained, known = np.isfinite(log.losses), np.isfinite(held)
+        return cls(
+            tuple(log.steps[trained].tolist()),
+            tuple(log.losses[trained].tolist()),
+            tuple(log.validated[known].tolist()),
+            tuple(held[known].tolist()),
+            kept,
+            end,
+        )
 
 
 def about_training(course: Course, model: ModelConfig, training: TrainingConfig) -> Iterator[str]:
     """Why the weights are not better: the run overfits, learns nothing, or had not ended."""
-    if _learns_nothing(course):
+    if course.flat:
         yield (
             f"It learns nothing: its training loss stays at {course.losses[-1]:.4g}, what it is without any input. "
             f"Check that the inputs say something about the target, or try {_option('lr', _rate(training))}."
@@ -77,8 +86,26 @@ def about_training(course: Course, model: ModelConfig, training: TrainingConfig)
         yield f"It is still improving at its last step: give it more time, such as {_longer(training)}."
 
 
-def _learns_nothing(course: Course) -> bool:
-    return len(course.losses) > 1 and 0 < _FLAT * course.losses[0] < min(course.losses)
+def about_gradients(log: TrainingLog, model: ModelConfig, training: TrainingConfig) -> Iterator[str]:
+    """Whether the gradients of the last entries explode, or vanish on their way back to the first layer."""
+    norm, clipped = log.lately(log.norms), log.lately(log.clipped)
+    if training.clip is not None and clipped > _MOSTLY and norm > _HUGE * training.clip:
+        part = max(log.parts, key=lambda name: np.nan_to_num(log.lately(log.parts[name])))
+        yield (
+            f"Its gradients explode: lately {clipped:.0%} of the steps were clipped to a norm of {training.clip:g}, "
+            f"and their norm was {norm:.3g}, most of it in {part} ({log.lately(log.parts[part]):.3g}). Try "
+            f"{_option('lr', training.lr / 10)}."
+        )
+    if log.stacked is None:
+        return
+    last = list(log.parts)[-1]
+    first, end = log.lately(log.parts[log.stacked]), log.lately(log.parts[last])
+    if first < _VANISHED * end:
+        fewer = f"{_option('layers', model.layers // 2)}, or " if model.layers > 1 else ""
+        yield (
+            f"Its gradients vanish: that of {log.stacked} is {first / end:.0e} of that of the {last}, so it hardly "
+            f"learns. Try {fewer}another {named('model')}, such as lstm."
+        )
 
 
 def _overfits_since(course: Course) -> int | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -24,6 +23,7 @@ from unrolled.runs.comparable import Shared, check_comparable, shared_data
 from unrolled.runs.compared import Compared, Comparison
 from unrolled.runs.opening import open_run
 from unrolled.runs.trained import Trained
+from unrolled.runs.training_log import read_log
 from unrolled.storage.tensors import save_tensors
 from unrolled.training.config import TrainingConfig
 from unrolled.training.device import device_for
@@ -188,9 +188,4 @@ def _spread(name: str, draws: Sequence[Mapping[str, float]]) -> float:
 
 
 def _training_seconds(folder: Path | None) -> float | None:
-    log = None if folder is None else folder / "metrics.jsonl"
-    if log is None or not log.exists():
-        return None
-    events = [json.loads(line) for line in log.read_text("utf-8").splitlines()]
-    found = [event["seconds"] for event in events if event.get("seconds") is not None]
-    return float(found[-1]) if found else None
+    return None if folder is None else read_log(folder).spent or None

@@ -146,7 +146,8 @@ def _read(network: Model, name: str, prompt: Tensor) -> tuple[LiveModel, Tensor]
     """A session that has read the ``prompt`` (1, T, …), and the logits of the next step."""
     network.eval()
     with torch.no_grad():
-        outputs, state = network({name: prompt}, torch.tensor([prompt.shape[1]]))
+        prompt, length = prompt.to(network.device), torch.tensor([prompt.shape[1]], device=network.device)
+        outputs, state = network({name: prompt}, length)
     live = network.session()
     live.state = state
     return live, outputs[:, -1]

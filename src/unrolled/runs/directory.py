@@ -6,6 +6,7 @@ import contextlib
 import fcntl
 import os
 import re
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,9 @@ from unrolled.runs.options import declared_of, given, of_part
 from unrolled.storage.atomic import discard, set_aside, sweep
 from unrolled.storage.directories import space_errors, write_file
 
-__all__ = ["alone", "choose", "claimed", "keep_options"]
+__all__ = ["alone", "choose", "claimed", "is_trained", "keep_options"]
+
+_TRIES, _PAUSE = 3, 0.02  # seconds
 
 
 def choose(out: Path | None, source: str, overwrite: bool) -> Path:
@@ -54,12 +57,35 @@ def alone(folder: Path) -> Iterator[None]:
     """
     descriptor = os.open(folder, os.O_RDONLY)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        _lock(descriptor)
         yield
     except BlockingIOError:
         raise UsageError(f"{folder} is being trained by another process: wait for it, or stop it") from None
     finally:
         os.close(descriptor)
+
+
+def _lock(descriptor: int) -> None:
+    for left in reversed(range(_TRIES)):  # `is_trained` holds the lock for a moment
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        except BlockingIOError:
+            if not left:
+                raise
+            time.sleep(_PAUSE)
+
+
+def is_trained(folder: Path) -> bool:
+    """Whether a process is training in ``folder`` at this moment."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
 
 
 @contextlib.contextmanager

@@ -19,6 +19,7 @@ from unrolled.runs.composition import Composer, with_start
 from unrolled.runs.config import RunConfig
 from unrolled.runs.directory import alone, choose, claimed, keep_options
 from unrolled.runs.encode import Encoded, encode
+from unrolled.runs.looks import Looks
 from unrolled.runs.opening import build, open_run
 from unrolled.runs.outcome import judge, write
 from unrolled.runs.plan import RunPlan, Say, plan_from_options, plan_from_run
@@ -31,7 +32,7 @@ from unrolled.storage.directories import space_errors, write_file
 from unrolled.training import checkpoint
 from unrolled.training.checkpoint import Checkpoint
 from unrolled.training.device import device_for
-from unrolled.training.hooks import Hook, log_to, need_tensorboard, tensorboard_to
+from unrolled.training.hooks import LOG, Hook, log_to, need_tensorboard, tensorboard_to
 from unrolled.training.plans import can_be_judged
 from unrolled.training.position import Progress
 from unrolled.training.schedule import Budget
@@ -133,8 +134,8 @@ def _run(folder: Path, plan: RunPlan, hooks: tuple[Hook, ...], say: Say) -> Trai
         if config.model.alone is None:
             config = raced(folder, config, encoded, contestant, device, say)
         start = new_network(folder, plan, config, encoded, rivals, say)
-        log = log_to(folder / "metrics.jsonl", start.saved.step if start.saved else -1)
-        ended = train(folder, config, encoded, start, (log, *hooks), say)
+        log = log_to(folder / LOG, start.saved.step if start.saved else -1)
+        ended = train(folder, config, encoded, start, log, hooks, say)
         network, valid = start.network.eval(), encoded.judged.get("valid")
         if valid is not None:
             # Saved at the end only: a run that is stopped here decides again, from the weights that training kept.
@@ -178,7 +179,13 @@ def new_network(
 
 
 def train(
-    folder: Path, config: RunConfig, encoded: Encoded, start: Untrained, hooks: tuple[Hook, ...], say: Say
+    folder: Path,
+    config: RunConfig,
+    encoded: Encoded,
+    start: Untrained,
+    log: Hook,
+    hooks: tuple[Hook, ...],
+    say: Say,
 ) -> Ended:
     """Train until the budget is spent; a solved model without a network is trained already.
 
@@ -187,6 +194,7 @@ def train(
         config: the options of the run.
         encoded: its splits.
         start: the network before training, and the checkpoint to resume from, if any.
+        log: the hook that writes the run's log; it receives the looks into the network too.
         hooks, say: as for `fit`.
 
     Raises:
@@ -204,7 +212,10 @@ def train(
         return Ended(network.to(device), Progress(), None, encoded.train, everything, None)
     weights = sum(p.numel() for p in network.parameters())
     say(f"model: {network.title}, {weights:,} weights, on {device}; training: {Budget(config.training).say()}")
-    trainer = _trainer(checkpoints, config, encoded, start, hooks, everything)
+    trainer = _trainer(checkpoints, config, encoded, start, (log, *hooks), everything)
+    if encoded.splits.valid is not None:
+        seen = encoded.judged["valid"], encoded.splits.valid
+        trainer.hooks = (*trainer.hooks, Looks(network, task, trainer.averaged, *seen, config.training, log))
     if saved is not None:
         for line in saved.skipped:
             say(f"skipped a damaged checkpoint: {line}")

@@ -7,7 +7,7 @@ from pathlib import Path
 from unrolled.data.examples.examples import Examples
 from unrolled.errors import counted
 from unrolled.models.model import Model
-from unrolled.runs.advice import Course, about_data, about_training
+from unrolled.runs.advice import Course, about_data, about_gradients, about_training
 from unrolled.runs.card import card
 from unrolled.runs.composition import solved_again
 from unrolled.runs.config import RunConfig
@@ -18,6 +18,7 @@ from unrolled.runs.refitting import Ended, with_weights
 from unrolled.runs.rivals import Rivals, rivals_of, solved_of
 from unrolled.runs.splits import Splits
 from unrolled.runs.trained import Trained
+from unrolled.runs.training_log import read_log
 from unrolled.solved.solved_model import SOLVED
 from unrolled.storage.directories import write_file, write_manifest
 from unrolled.tasks.task import Task
@@ -117,7 +118,7 @@ def _findings(
         return Findings(verdicts)
     best = checkpoint.best(folder / "checkpoints")
     kept = None if best is None or alone is not None else int(best.meta["step"])
-    course = Course.read(folder / "metrics.jsonl", task.watch, kept, progress.step)
+    log = read_log(folder)
     advice: list[str] = []
     verdict = verdicts.get("valid")
     names = " and ".join(SOLVED.get(name).name for name in config.model.solved)
@@ -126,7 +127,9 @@ def _findings(
             f"The model is solved ({names}): {counted(progress.step, 'step')} of a network did not better it."
         )
     elif alone is None and (verdict is None or not (verdict.outcome == "better" or verdict.perfect)):
+        course = Course.of(log, task.watch, kept, progress.step)
         advice += about_training(course, config.model, config.training)
+        advice += about_gradients(log, config.model, config.training)
     advice += about_data(judged["valid"].held, task.for_rare)
     if numbers:
         advice.append(f"Set on the validation data: {', '.join(f'{n} {v:.3g}' for n, v in numbers.items())}.")

@@ -28,6 +28,7 @@ from unrolled.runs.plan import Say
 from unrolled.storage.directories import write_file
 from unrolled.training import checkpoint
 from unrolled.training.evaluate import sums_over
+from unrolled.training.hooks import LOG, log_to
 from unrolled.training.schedule import Budget
 from unrolled.training.trainer import Trainer
 
@@ -85,7 +86,9 @@ def raced(folder: Path, config: RunConfig, encoded: Encoded, make: Make, device:
         if saved is not None and saved.step <= least:  # later ones have lost what it was after these steps
             trainer.restore(saved)
         else:
+            saved = None
             shutil.rmtree(place / str(number), ignore_errors=True)
+        trainer.hooks = (log_to(_log(place, number), saved.step if saved else -1),)
         for until in dict.fromkeys((least, one.steps)):
             # Fewer than planned if the clock ends the whole training before.
             contestants[number] = replace(one, steps=_run(trainer, until, folder))
@@ -101,6 +104,11 @@ def raced(folder: Path, config: RunConfig, encoded: Encoded, make: Make, device:
     won = {"number": winner, "values": contestants[winner].values, "reason": reason}
     write_file(place / "won.json", json.dumps(won).encode())
     return _end(folder, place, config, say)
+
+
+def _log(place: Path, number: int) -> Path:
+    """Where a contestant's events go; those of the winner are the beginning of the run's."""
+    return place / f"{number}.jsonl"
 
 
 def _run(trainer: Trainer, until: int, folder: Path) -> int:
@@ -176,6 +184,8 @@ def _end(folder: Path, place: Path, config: RunConfig, say: Say) -> RunConfig:
             say(f"plan: {choice.field} {choice.value} (it won the race)")
         write_file(folder / "config.json", config.model_dump_json(indent=1).encode())
     if (place / str(won["number"])).is_dir():
+        if _log(place, won["number"]).exists():  # not if it was moved before the run was killed
+            _log(place, won["number"]).replace(folder / LOG)
         (place / str(won["number"])).rename(folder / "checkpoints")
     shutil.rmtree(place)
     return config

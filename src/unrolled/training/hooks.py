@@ -12,14 +12,15 @@ from typing import Any
 from unrolled.errors import MissingExtra, named
 from unrolled.storage.directories import write_file
 
-__all__ = ["Event", "Hook", "log_to", "need_tensorboard", "tensorboard_to"]
+__all__ = ["LOG", "Event", "Hook", "log_to", "logs", "need_tensorboard", "tensorboard_to"]
 
 Event = dict[str, Any]
 """An event of training: ``kind``, and named numbers.
 
 Each has ``step``, ``epoch``, ``seconds`` and ``progress``. The kind is
 
-- ``step``: several steps were taken;
+- ``step``: several steps were taken (see `logs`), with their mean ``loss``, the share of all steps that were clipped,
+  and the ``gradient_norm`` of the last one before it was clipped, of each part of the network too;
 - ``skipped``: a step was skipped, because its loss or gradient was not finite;
 - ``valid``: a validation, with the metrics of the averaged weights;
 - ``steps``: a budget in minutes was turned into ``total`` steps, at ``per_second`` steps;
@@ -28,9 +29,25 @@ Each has ``step``, ``epoch``, ``seconds`` and ``progress``. The kind is
   after step ``best``, and with ``refit`` over the validation split too;
 - ``refit``: the loss on that split ``before`` and ``after``; unless ``kept``, the weights from before are.
 
-At the end come ``valid_final`` and ``test_final``, with ``step`` and the metrics of the chosen weights."""
+In the log only: ``look``, see `unrolled.runs.looks`. At the end come ``valid_final`` and ``test_final``, with ``step``
+and the metrics of the chosen weights."""
 
 Hook = Callable[[Event], None]
+
+LOG = "metrics.jsonl"  # the events of a run, in its directory
+_EVERY, _MANY = 20, 1000  # steps between two events, until there were so many
+
+
+def logs(step: int) -> bool:
+    """Whether a ``step`` event follows on ``step`` steps: after each 20th, and ever less often in a long training.
+
+    The distance doubles at 20 000 steps, 40 000, 80 000, …, so that a million steps are some 4 000 events.
+
+    Example:
+        >>> [logs(step) for step in (10, 20, 20_000, 20_020, 20_040)]
+        [False, True, True, False, True]
+    """
+    return step % (_EVERY << max(0, (step - 1) // (_EVERY * _MANY)).bit_length()) == 0
 
 
 def log_to(path: Path, from_step: int = 0) -> Hook:
@@ -45,12 +62,17 @@ def log_to(path: Path, from_step: int = 0) -> Hook:
         write_file(path, "".join(line + "\n" for line in kept if line).encode())
 
     def write(event: Event) -> None:
-        odd = {name for name, value in event.items() if isinstance(value, float) and not math.isfinite(value)}
-        known = {name: None if name in odd else value for name, value in event.items()}  # JSON has no NaN
         with path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(known) + "\n")
+            file.write(json.dumps(_known(event)) + "\n")
 
     return write
+
+
+def _known(value: Any) -> Any:
+    """The same with ``None`` for what is not finite: JSON has no NaN."""
+    if isinstance(value, dict):
+        return {name: _known(one) for name, one in value.items()}
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _step_of(line: str) -> float:

@@ -7,10 +7,15 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Self
 
-__all__ = ["Progress"]
+__all__ = ["Progress", "is_early"]
 
 _FLAT = 0.98  # the training loss has not fallen if it stays above this share of where it began
 _EARLY, _FIRST = 0.1, 100  # share of the steps, and steps, after which that is asked
+
+
+def is_early(step: int, total: int | None) -> bool:
+    """Whether it is too early to say that a training learns nothing."""
+    return total is None or step < max(_FIRST, _EARLY * total)
 
 
 @dataclass(slots=True)
@@ -69,7 +74,7 @@ class Progress:
             self.first_loss = loss
             return False
         self.lowest_loss = min(self.lowest_loss, loss)
-        if self.asked or self.total is None or self.step < max(_FIRST, _EARLY * self.total):
+        if self.asked or is_early(self.step, self.total):
             return False
         self.asked = True
         return 0 < _FLAT * self.first_loss < self.lowest_loss

@@ -25,7 +25,8 @@ from unrolled.training.averaging import Average
 from unrolled.training.bptt import TruncatedBPTT
 from unrolled.training.clock import Allowance, Stopwatch, doubling
 from unrolled.training.config import TrainingConfig
-from unrolled.training.hooks import Event, Hook
+from unrolled.training.gradients import norms_by_part
+from unrolled.training.hooks import Event, Hook, logs
 from unrolled.training.interruption import Deferred, Every
 from unrolled.training.optimizer import optimizer_for
 from unrolled.training.plans import can_be_judged, chunks, training_plan, window
@@ -36,7 +37,6 @@ from unrolled.training.sparse_adamw import clip_gradients, step_rows
 
 __all__ = ["Trainer"]
 
-_LOG_EVERY = 20  # in steps
 _TOO_MANY = 10  # non-finite steps in a row
 _PATIENCE, _APART = 5, 40  # validations without improvement, if so many steps lie between them; else it may be noise
 
@@ -99,6 +99,7 @@ class Trainer:
         self.selection = Selection(network, task, valid, config, folder, device, self.average)
         self.every = Every.parse(config.checkpoint_every or "60s")
         self._interrupt: int | None = None
+        self._norms: dict[str, float] = {}  # of the gradient at the last logged step
 
     def run(self, until: int | None = None) -> Progress:
         """Train until the budget is spent or training ends early, then load the weights that are kept.
@@ -138,7 +139,7 @@ class Trainer:
             self._step(loader)
             p.index, p.step = p.index + 1, p.step + 1
             p.seconds = self.clock() - started
-            if p.step % _LOG_EVERY == 0:
+            if logs(p.step):
                 self._log()
             if p.index == len(loader):
                 p.epoch, p.index = p.epoch + 1, 0
@@ -164,11 +165,9 @@ class Trainer:
 
     def _stop_if_interrupted(self) -> None:
         if self._interrupt is not None:
-            name, run = signal.Signals(self._interrupt).name, self.folder.parent
-            step = self.progress.step
-            raise Interrupted(
-                f"{name}: saved at step {step}; resume with: unrolled fit --resume {run}", self._interrupt
-            )
+            name, step = signal.Signals(self._interrupt).name, self.progress.step
+            again = f"unrolled fit --resume {self.folder.parent}"
+            raise Interrupted(f"{name}: saved at step {step}; resume with: {again}", self._interrupt)
 
     def _step(self, loader: Loader) -> None:
         p, config = self.progress, self.config
@@ -180,6 +179,8 @@ class Trainer:
         total, count = self.task.loss(outputs.float(), batch)
         loss = total / count.clamp(min=1)
         loss.backward()  # type: ignore[no-untyped-call]
+        if logs(p.step + 1):
+            self._norms = norms_by_part(self.network)
         norm = clip_gradients(self.network.parameters(), config.clip or math.inf)
         if bool(torch.isfinite(loss)) and bool(torch.isfinite(norm)):
             self.average.leave_out_sparse()
@@ -253,8 +254,7 @@ class Trainer:
         """Let the rate fall from here on: from the best weights if the last ones are not, and over all data."""
         p = self.progress
         p.total = p.total or 0
-        planned = planned_fall(p.total)
-        early = p.step < planned
+        early = p.step < (planned := planned_fall(p.total))
         self._whole = self._all_data()
         p.refit = self._whole is not None
         p.fall, p.end = (p.step, min(p.total, p.step + fall_length(p.best_at))) if early else (planned, p.total)
@@ -308,7 +308,8 @@ class Trainer:
     def _log(self) -> None:
         p = self.progress
         lr, clipped, loss = self.optimizer.param_groups[0]["lr"], p.clipped / p.step, p.loss / max(p.count, 1)
-        self._tell({"kind": "step", "loss": loss, "lr": lr, "clipped_share": clipped}, p.share)
+        norms = {"gradient_norm": math.hypot(*self._norms.values()), "gradient_norms": self._norms}
+        self._tell({"kind": "step", "loss": loss, "lr": lr, "clipped_share": clipped, **norms}, p.share)
         p.loss = p.count = 0.0
         if p.learns_nothing(loss) and not self.from_start:  # weights that were solved may be the best
             self._tell({"kind": "flat", "loss": p.lowest_loss, "first": p.first_loss, "lr": self.config.lr})

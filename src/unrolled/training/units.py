@@ -23,7 +23,7 @@ from unrolled.training.config import TrainingConfig
 from unrolled.training.evaluate import run_over
 from unrolled.training.plans import evaluation_plan
 
-__all__ = ["Unit", "Units", "units_over"]
+__all__ = ["Unit", "Units", "alone", "units_over"]
 
 Watch = Callable[[Any, Batch], None]
 
@@ -106,14 +106,14 @@ def _unit(task: Task, outputs: Any, batch: Batch, judged: Answers, at: int, nth:
         parts: list[dict[str, Any]] = [{part: getattr(one, part)[at : at + 1] for part in _PARTS} for one in written]
         found = [replace(one, **part) for one, part in zip(written, parts, strict=True)]
         return Unit(row, nth, added({}, tuple(found), own), {})
-    alone = _alone(batch, at)
+    one = alone(batch, at)
     # A model that continues its input has many answers to a unit, of which `answers` gives the last.
-    answers = {} if task.coder.continues else task.answers(outputs[at : at + 1], alone)
+    answers = {} if task.coder.continues else task.answers(outputs[at : at + 1], one)
     answer = {name: values[0] for name, values in answers.items()}
-    return Unit(row, nth, added({}, task.judge(outputs[at : at + 1], alone), own), answer)
+    return Unit(row, nth, added({}, task.judge(outputs[at : at + 1], one), own), answer)
 
 
-def _alone(batch: Batch, at: int) -> Batch:
+def alone(batch: Batch, at: int) -> Batch:
     """The row at ``at`` as a batch."""
     whole = {f.name: getattr(batch, f.name) for f in fields(batch) if f.name not in ("inputs", "naive")}
     parts: dict[str, Any] = {name: value if value is None else value[at : at + 1] for name, value in whole.items()}

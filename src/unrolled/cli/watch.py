@@ -1,0 +1,210 @@
+"""``unrolled watch``: a training as it goes on, read from its run directory by another process."""
+
+from __future__ import annotations
+
+import sys
+import textwrap
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from unrolled.cli.output import Told, emit, number
+
+if TYPE_CHECKING:
+    from unrolled.runs.training_state import TrainingState
+
+__all__ = ["watch"]
+
+_EVERY = 0.5  # seconds between two looks at the directory
+_WIDTH, _INDENT, _CURVE = 110, 15, 40  # characters
+_LEVELS = "▁▂▃▄▅▆▇█"
+
+
+def watch(run: str, /, *, once: bool = False, told: Told | None = None) -> None:
+    """Watch a training as it goes on: loss, learning rate, gradients by layer, gates, a sample, and what is wrong.
+
+    It reads the run directory only, and follows it until the training ends or is stopped; Ctrl-C ends it. Where stdout
+    is no terminal, it prints a line for each new entry of the log, and with --json an object.
+
+    Args:
+        run: The run directory that fit writes.
+        once: Print the state of this moment, and end.
+    """
+    told = told or Told()
+    from unrolled.runs.training_state import read_state
+
+    folder = Path(run)
+    if once:
+        _print_whole(read_state(folder), told)
+    elif told.json or not _is_terminal():
+        _follow_in_lines(folder, told)
+    else:
+        _follow_live(folder)
+
+
+def _is_terminal() -> bool:
+    return sys.stdout.isatty()
+
+
+def _print_whole(state: TrainingState, told: Told) -> None:
+    if told.json:
+        emit({"run": str(state.run), **state.to_json()})
+    else:
+        print("\n".join(_block(state)))
+
+
+def _states(folder: Path) -> Iterator[TrainingState]:
+    """The state, again whenever something has changed, until nothing more will come."""
+    from unrolled.runs.training_state import read_state
+
+    seen = None
+    while True:
+        state = read_state(folder)
+        now = (state.doing, state.log.step, state.log.spent, len(state.log.looks), len(state.log.results))
+        if now != seen:
+            seen = now
+            yield state
+        if state.over:
+            return
+        time.sleep(_EVERY)
+
+
+def _follow_in_lines(folder: Path, told: Told) -> None:
+    doing, step, said = "", 0, set[str]()
+    for state in _states(folder):
+        if told.json:
+            _print_whole(state, told)
+            continue
+        if state.doing != doing:
+            doing = state.doing
+            print(f"{state.run}: {state.sentence}", flush=True)
+        if state.log.step > step:
+            step = state.log.step
+            print(_line(state), flush=True)
+        for verdict in state.verdicts:
+            if verdict not in said:
+                said.add(verdict)
+                print(verdict, flush=True)
+
+
+def _follow_live(folder: Path) -> None:
+    from rich.live import Live
+    from rich.text import Text
+
+    with Live(auto_refresh=False, vertical_overflow="crop") as live:
+        for state in _states(folder):
+            live.update(Text("\n".join(_block(state))), refresh=True)
+
+
+def _line(state: TrainingState) -> str:
+    log, now = state.log, state.to_json()
+    share = "" if state.share is None else f"{state.share:.0%} "
+    parts = [f"{name} {number(now[key])}" for name, key in (("loss", "loss"), ("rate", "lr"))]
+    for name, value in list(state.validation(-1).items())[:1] if len(log.validated) else ():
+        parts.append(f"valid {name} {number(value)}")
+    if now["gradient_norm"] is not None:
+        parts.append(f"gradient norm {number(now['gradient_norm'])}, {now['clipped_share']:.0%} of the steps clipped")
+    return f"{share}step {log.step}, {log.spent:.0f} s: {', '.join(parts)}"
+
+
+# --- the whole state as lines -------------------------------------------------------------------------------------
+
+
+def _block(state: TrainingState) -> list[str]:
+    lines = [f"{state.run}: {state.sentence}", *_progress(state), ""]
+    for part in (_losses, _gradients, _look):
+        lines += [f"{name:<{_INDENT}}{text}".rstrip() for name, text in part(state)]
+    for verdict in state.verdicts:
+        lines += ["", *textwrap.wrap(verdict, _WIDTH)]
+    return lines
+
+
+def _progress(state: TrainingState) -> Iterator[str]:
+    log = state.log
+    if not len(log.steps) and not len(log.validated):
+        yield "nothing is logged yet" if not state.over else "no network was trained"
+        return
+    total = "" if log.total is None else f" of {log.total:,}"
+    share = "" if state.share is None else f" ({state.share:.0%})"
+    left = "" if state.over or log.left is None else f", about {_time(log.left)} left"
+    yield f"step {log.step:,}{total}{share}, {_time(log.spent)}{left}"
+
+
+def _losses(state: TrainingState) -> Iterator[tuple[str, str]]:
+    log = state.log
+    if len(log.steps):
+        yield "loss", f"{number(log.losses[-1]):<10}{_curve(log.losses)}"
+    names = list(state.validation(-1)) if len(log.validated) else []
+    for name in [n for n in names[:1] if n != state.loss] + [n for n in names if n == state.loss]:
+        values = log.valid[name]
+        at = state.best
+        best = "" if at is None else f"  ({number(values[at])} at step {log.validated[at]:,}, the best)"
+        yield "valid", f"{number(values[-1]):<10}{_curve(values)}  {name}{best}"
+    if len(log.steps):
+        phase = f"{log.phases[-1].name} since step {log.phases[-1].step:,}"
+        yield "rate", f"{number(log.rates[-1]):<10}{_curve(log.rates)}  {phase}"
+
+
+def _gradients(state: TrainingState) -> Iterator[tuple[str, str]]:
+    log = state.log
+    if not log.parts:
+        if len(log.steps):
+            yield "gradient", "its norm was not logged: an earlier version trained this run"
+        return
+    yield "gradient norm", f"{number(log.norms[-1]):<10}{_curve(log.norms)}"
+    now = {name: float(values[-1]) for name, values in log.parts.items()}
+    most, width = max([value for value in now.values() if value == value], default=0.0), max(map(len, now))
+    for name, value in now.items():
+        bar = "█" * round(_CURVE * value / most) if most and value == value else ""
+        yield "", f"{name:<{width}}  {number(value):<10}{bar or '·'}"
+    skipped = f"; {log.skipped:,} steps were skipped, as they were not finite" if log.skipped else ""
+    yield "clipped", f"{log.clipped[-1]:.0%} of the last steps{skipped}"
+
+
+def _look(state: TrainingState) -> Iterator[tuple[str, str]]:
+    if not state.log.looks:
+        return
+    look = state.log.looks[-1]
+    if look.gates:
+        width = max(map(len, look.gates))
+        yield f"{'gates':<{_INDENT}}", f"at step {look.step:,}: share of steps and units below 0.1, and above 0.9"
+        for name, shares in look.gates.items():
+            yield "", f"{name:<{width}}  {shares['closed']:>5.0%}  {shares['open']:>5.0%}"
+    if look.sample:
+        yield "sample", f"at step {look.step:,}"
+        for name, value in look.sample.items():
+            yield f"  {name}", _quoted(value)
+
+
+def _quoted(value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{name}: {_quoted(one)}" for name, one in value.items())
+    text = number(value) if isinstance(value, float) else repr(value)
+    return text if len(text) <= _WIDTH else f"{text[: _WIDTH - 1]}…"
+
+
+def _curve(values: Any) -> str:
+    """A curve in a line of characters, from the first value to the last."""
+    import numpy as np
+
+    bins = [part[np.isfinite(part)] for part in np.array_split(values, min(_CURVE, len(values)))]
+    known = np.array([part.mean() for part in bins if len(part)])
+    if not len(known):
+        return ""
+    low, span = known.min(), known.max() - known.min()
+    places = (known - low) / span * (len(_LEVELS) - 1) if span > 0 else np.zeros(len(known))
+    return "".join(_LEVELS[round(place)] for place in places.tolist())
+
+
+def _time(seconds: float) -> str:
+    """A time in its largest two units.
+
+    >>> _time(7.4), _time(125), _time(7_260)
+    ('7 s', '2 min 5 s', '2 h 1 min')
+    """
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {minutes} min"
+    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
