@@ -118,8 +118,9 @@ class Looks:
         batch = replace(row, inputs=short, lengths=row.lengths.clamp(max=_STEPS), target=None)
         with watching(recorder := Recorder(self._network, lambda path: path.rpartition(".")[2] in USED)):
             self._network.run(batch)
-        values = {path: value[0].float().cpu() for path, value in recorder.values().items()}
-        gates = saturation([Trace(int(batch.lengths[0]), values, None, {}, None, math.nan)]).gates
+        steps = int(batch.lengths[0])
+        values = {path: value[0, :steps].float().cpu() for path, value in recorder.values().items()}
+        gates = saturation([Trace(steps, values, None, {}, None, math.nan)]).gates
         return {name: {"closed": _mean(gate.closed), "open": _mean(gate.open)} for name, gate in gates.items()}
 
     def _sample(self, row: Batch) -> dict[str, Any]:
