@@ -64,6 +64,18 @@ class Confused(Planted):
         return torch.where(torch.arange(bits.shape[1]) >= 21, 1 - right, right)
 
 
+class Worse(Planted):
+    """With more than 21 steps every answer's loss is ``by`` nats higher: a wrong symbol has so much of the chances."""
+
+    by = 0.001
+
+    def run(self, batch: Batch, state: Any = None) -> tuple[Tensor, Any]:
+        outputs, _ = super().run(batch)
+        wrong = next(symbol for symbol in range(self.size) if symbol not in self.symbols)
+        outputs[:, 21:, wrong] = math.log(math.expm1(self.by))
+        return outputs, None
+
+
 class Guessing(Planted):
     """Answers by chance: whatever context is given, the next one is another guess."""
 
@@ -111,6 +123,37 @@ def test_where_more_steps_hurt_it_says_from_where(text: tuple[Trained, Examples]
     assert found.sentence.startswith("worse beyond 21 steps: loss_nats_per_token is ")
     assert "give at most 21 steps, or start from a fresh state every 21" in found.sentence
     assert found.sentence.endswith("it was trained in windows of 16 steps (bptt): train with longer ones")
+
+
+@pytest.mark.parametrize(("by", "limit"), [(0.001, None), (0.05, 21)])
+def test_a_sure_harm_is_told_only_if_it_is_worth_telling(
+    text: tuple[Trained, Examples], by: float, limit: int | None
+) -> None:
+    network = planted(Worse, text)
+    network.by = by
+    found = context_curve(network, text[0].task, text[1])
+    assert found.harm == pytest.approx(by, rel=0.1)
+    assert found.harm > 10 * found.harm_error
+    assert found.limit == limit
+    assert found.sentence.startswith("worse beyond 21 steps" if limit else "the last 3 steps are enough")
+
+
+def copies(rows: int, seed: int) -> list[str]:
+    """Rows of 64 symbols, of which the second half is the first one again."""
+    halves = np.random.default_rng(seed).integers(4, size=(rows, 32))
+    return ["".join("abcd"[symbol] for symbol in half) * 2 for half in halves]
+
+
+def test_a_delta_rule_that_was_trained_on_64_steps_is_told_to_be_worse_beyond(tmp_path: Path) -> None:
+    settings: dict[str, Any] = {**QUICK, "steps": 100, "hidden": 16, "layers": 1, "lr": 0.02, "batch": 16}
+    rows = {"text": copies(200, seed=0)}
+    model = ur.fit(rows, kinds={"text": "tokens"}, model="deltanet", out=tmp_path / "run", **settings)
+    long = {"text": ["".join(copies(10, seed=1))]}
+    found = context_curve(model.network, model.task, model.encode(model.read(long), target=True))
+    assert found.limit in (34, 55)  # of 1, 2, 3, 5 … 34, 55, 89 …
+    assert found.harm > max(0.1, 5 * found.harm_error)
+    assert found.sentence.startswith(f"worse beyond {found.limit} steps: ")
+    assert found.sentence.endswith("it was trained on whole sequences")
 
 
 def test_noise_gives_no_verdict(text: tuple[Trained, Examples]) -> None:

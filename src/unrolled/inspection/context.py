@@ -44,8 +44,9 @@ class Context:
 
     To pick the best k and to measure its lead on the same answers would find one in noise too. So for gain and harm,
     each half of the answers is measured against the k that is best on the other half. Context helps, or hurts, if the
-    difference is more than two standard errors. If it hurts, ``limit`` is the largest k that is not surely worse than
-    the best one.
+    difference is more than two standard errors. Harm must also be more than the 0.02 (L(1) - min L) that ``useful``
+    gives away: over many answers, one much too small to matter is sure as well. If context hurts, ``limit`` is the
+    largest k that is not worse than the best one in the same sense.
 
     Attributes:
         given: k = 1, 2, 3, 5, 8 … up to the longest.
@@ -245,13 +246,13 @@ def _judge(given: tuple[int, ...], losses: np.ndarray, measure: str, trained: st
     mean, count = losses.mean(0), len(losses)
     best = int(mean.argmin())
     (gain, gain_error), (harm, harm_error) = _lead(losses, 0), _lead(losses, len(given) - 1)
-    useful, limit = 1, None
+    useful, limit, little = 1, None, _NEAR * float(mean[0] - mean[best])
     if count >= _LEAST and gain > _SURE * gain_error:
-        near = mean <= mean[best] + _NEAR * (mean[0] - mean[best])
+        near = mean <= mean[best] + little
         useful = given[int(near.argmax())]
-    if count >= _LEAST and harm > _SURE * harm_error:
+    if count >= _LEAST and harm > max(_SURE * harm_error, little):
         differences = losses - losses[:, [best]]
-        worse = differences.mean(0) > _SURE * _error(differences)
+        worse = differences.mean(0) > np.maximum(_SURE * _error(differences), little)
         largest = given[int(np.flatnonzero(~worse)[-1])]
         limit = largest if largest < given[-1] else None
     return Context(
