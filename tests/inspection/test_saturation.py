@@ -24,6 +24,9 @@ class _Plain:
     def answers(self, outputs: Any, batch: Batch) -> dict[str, list[Any]]:
         return {}
 
+    def answered(self, outputs: Any, batch: Batch) -> Batch:
+        return batch
+
 
 def traced(model: str, steps: int, biases: dict[tuple[int, int], float] | None = None, rows: int = 1) -> list[Trace]:
     """A network whose (gate, unit) have these biases, on random symbols."""

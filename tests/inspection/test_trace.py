@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
+import numpy as np
 import pytest
 import torch
 from configs import model_config
@@ -59,6 +60,29 @@ def test_what_shows_nothing_says_so(tmp_path: Path) -> None:
         model.trace(["abcab"], row=2)
 
 
+def test_a_writer_is_traced_on_the_answer_of_the_data_or_on_its_own(tmp_path: Path) -> None:
+    data = {"x": ["a b c", "b c a"] * 20, "y": ["c b a", "a c b"] * 20}
+    kinds = {"x": "tokens", "y": "tokens"}
+    model = trained(tmp_path, data, target="y", kinds=kinds, task="translate", model="gru", tokens="words")
+    row = {"x": ["a b c"], "y": ["c b a"]}
+    answer = model.predict(row).column("y_predicted")[0].as_py()
+    for found, own, written in (
+        (model.trace(row), False, "c b a"),
+        (model.trace(row, own_answer=True), True, answer),
+        (model.trace({"x": ["a b c"]}), True, answer),
+    ):
+        assert found.own_answer is own
+        assert found.batch is not None and found.batch.target is not None
+        ids = found.batch.target[0, 1:-1].tolist()  # between <begin> and <end>
+        assert model.task.coder.answer.decode(np.array(ids)) == written
+        assert found.answers["y_predicted"] == answer
+        attention = found["decoder, attention"]
+        assert attention.shape == (len(ids) + 1, found.steps)  # a line for each symbol, and <end>
+    tagger = trained(tmp_path / "next", {"text": TEXTS}, kinds={"text": "tokens"}, model="lstm")
+    with pytest.raises(UsageError, match="own_answer only works with a model that writes a sequence"):
+        tagger.trace(["abc"], own_answer=True)
+
+
 def test_one_answer_a_row_both_directions_and_no_target(tmp_path: Path) -> None:
     data = {"x": ["good a b", "bad c d"] * 20, "y": ["p", "n"] * 20}
     model = trained(tmp_path, data, target="y", kinds={"x": "tokens"}, model="bigru")
@@ -83,6 +107,9 @@ class _Plain:
 
     def answers(self, outputs: Any, batch: Batch) -> dict[str, list[Any]]:
         return {}
+
+    def answered(self, outputs: Any, batch: Batch) -> Batch:
+        return batch
 
 
 @pytest.mark.parametrize("name", ["gru", "deltanet", "transformer"])

@@ -59,6 +59,7 @@ class Trace:
         dropped: the paths of the values that would have taken more memory than the budget: the largest ones, first of
             all the weights of attention and the memories of the delta rule.
         batch: the row as the model read it.
+        own_answer: the target in ``batch`` is what the model has written itself, not what the data says.
     """
 
     steps: int
@@ -69,6 +70,7 @@ class Trace:
     difference: float
     dropped: tuple[str, ...] = ()
     batch: Batch | None = None
+    own_answer: bool = False
     _run: _Run | None = field(default=None, compare=False)
 
     @property
@@ -165,7 +167,7 @@ class Trace:
             return value
 
         found = trace(run.network, run.task, batch, keep=run.keep, change=change, budget=run.budget)
-        return replace(found, _run=run._replace(changes=makes))
+        return replace(found, own_answer=self.own_answer, _run=run._replace(changes=makes))
 
     def _model(self) -> tuple[_Run, Batch]:
         if self._run is None or self.batch is None:
@@ -191,6 +193,7 @@ def trace(
     keep: Keep = None,
     change: Change = None,
     budget: int | None = BUDGET,
+    own_answer: bool = False,
 ) -> Trace:
     """Trace a batch of one row.
 
@@ -198,6 +201,11 @@ def trace(
         network, task: the model; dropout is off.
         batch: the row, with a target or without.
         keep, change, budget: as for `Recorder`. By default the values take at most 512 MiB.
+        own_answer: of a model that writes a sequence, trace how it writes its own answer, which it has written before,
+            rather than the target; always so for a batch without a target.
+
+    Raises:
+        UsageError: ``own_answer`` of a model that does not write sequences.
 
     Cost: the ordinary run twice, where the kernels show what a cell computes. With ``change``, and for layers without
         such kernels, the second one runs step by step, 5 to 20 times as long.
@@ -207,6 +215,13 @@ def trace(
     try:
         with torch.no_grad():
             expected, _ = network.run(batch)
+            given = batch
+            if own_answer or batch.target is None:
+                batch = task.answered(expected, batch)
+                if batch is not given:
+                    expected, _ = network.run(batch)
+                elif own_answer:
+                    raise UsageError("own_answer only works with a model that writes a sequence")
             with watching(recorder := Recorder(network, _inside if keep is None else keep, change, budget)):
                 outputs, _ = network.run(batch)
             loss, answers = _losses(task, outputs, batch), task.answers(outputs, batch)
@@ -217,9 +232,10 @@ def trace(
     if isinstance(outputs, Tensor) and change is None and outputs.numel():
         difference = float((outputs - expected).abs().max() / max(1.0, float(expected.abs().max())))
     alone = outputs[0] if isinstance(outputs, Tensor) else outputs
-    given = {name: found[0] for name, found in answers.items()}
+    first = {name: found[0] for name, found in answers.items()}
+    dropped, own = tuple(recorder.dropped), batch is not given
     run = _Run(network, task, keep, budget, () if change is None else (lambda: change,))
-    return Trace(steps, values, alone, given, loss, difference, tuple(recorder.dropped), batch, run)
+    return Trace(steps, values, alone, first, loss, difference, dropped, batch, own, run)
 
 
 def _inside(path: str) -> bool:

@@ -145,8 +145,7 @@ class Trained:
         if origins < 1:
             raise UsageError(f"{named('origins')} must be at least 1, got {origins}")
         device = device_for(device)
-        part = self.read(data)
-        examples = self.encode(part, target=True)
+        examples = self.encode(part := self.read(data), target=True)
         found = backtest(self._copies.on(device), self.task, examples, origins, device, self.config.training.own)
         if not found.metrics:
             raise DataError(f"has no sequence of more than {self.task.coder.horizon} steps", file=part.origin)
@@ -169,8 +168,7 @@ class Trained:
         task, device = self._searching(beam), device_for(device)
         if fitted and not task.coder.horizon:
             raise UsageError(f"{named('fitted')} only works with a forecast; this model's task is {task.name!r}")
-        part = self.read(data)
-        examples = self.encode(part, target=False)
+        examples = self.encode(part := self.read(data), target=False)
         known, plan = self._answering(part, examples)
         network = self._copies.on(device)
         columns = dict[str, Any](around(task, part, known, self.config.data.order) if task.coder.horizon else {})
@@ -233,22 +231,25 @@ class Trained:
         """The model's parts, the cost of a step, and a drawing of the unrolled network; ``print`` shows them."""
         return describe(self.task, self.network)
 
-    def trace(self, data: Any, row: int = 0, *, keep: Keep = None, change: Change = None) -> Trace:
+    def trace(
+        self, data: Any, row: int = 0, *, keep: Keep = None, change: Change = None, own_answer: bool = False
+    ) -> Trace:
         """Every gate, state and attention weight of the model on one row of ``data``, as `predict` reads it.
 
         Args:
             data: as for `predict`; with its target, the loss of each step is measured too.
             row: its number, from 0.
             keep, change: which paths to keep, and what the model uses instead of a value, as for `Recorder`.
+            own_answer: trace how it writes its own answer, not the target; always so where ``data`` has no target.
 
         Raises:
             DataError: as for `predict`.
-            UsageError: there is no such row.
+            UsageError: there is no such row, or ``own_answer`` of a model that does not write sequences.
         """
         part = one_row(self.read(data), row)
         examples = self.encode(part, target=is_judged(part, self.task))
         batch = Loader(examples, self._answering(part, examples)[1])[0]
-        return trace(self.network, self.task, batch, keep=keep, change=change)
+        return trace(self.network, self.task, batch, keep=keep, change=change, own_answer=own_answer)
 
     def stream(self, snapshot: bytes | None = None, *, device: str = "auto") -> Session:
         """A live session: ``push`` one step, get one answer, at constant cost.
@@ -306,8 +307,7 @@ class Trained:
     def _answering(self, part: Sequences, examples: Examples) -> tuple[np.ndarray, Plan]:
         """The steps of each row that its prediction is made from, and the batches that read them."""
         known = known_steps(self.task, part, examples, self.config.data.by)
-        settings = batch_settings(self.task.batching, self.config.training)
-        return known, examples.form.plans.answering(known, settings)
+        return known, examples.form.plans.answering(known, batch_settings(self.task.batching, self.config.training))
 
     def _judged(self, data: Any) -> tuple[Sequences, Examples]:
         """``data`` before and after encoding, without the rows that have no target."""

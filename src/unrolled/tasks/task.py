@@ -239,6 +239,13 @@ class Task(Protocol):
         losses, counts = zip(*(self.loss(outputs[row], batch.only(row)) for row in rows), strict=True)
         return torch.stack(losses), torch.stack(counts)
 
+    def answered(self, outputs: Any, batch: Batch) -> Batch:
+        """``batch`` with the model's own answer as its target, where the model reads its target while it writes.
+
+        By default the model reads no target, and ``batch`` stays as it is.
+        """
+        return batch
+
     def score(self, outputs: Any, batch: Batch) -> Tensor:
         """How strongly each answer is given: the number that reach and attribution explain; shape as in `each`.
 

@@ -5,12 +5,14 @@ Axes: B rows, U steps of the target, N steps of all rows without padding, V symb
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, ClassVar, Literal
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
 
 from unrolled.batch import Batch, Discrete
 from unrolled.config import option
@@ -120,6 +122,11 @@ class Translate(Task):
     def answers(self, outputs: Written, batch: Batch) -> dict[str, list[Any]]:
         decode = self.coder.answer.decode
         return {f"{self.coder.target}_predicted": [decode(np.array(ids, np.int64)) for ids in self._written(outputs)]}
+
+    def answered(self, outputs: Written, batch: Batch) -> Batch:
+        rows = [torch.tensor([self._begin, *ids, self._end]) for ids in self._written(outputs)]
+        target, lengths = pad_sequence(rows, batch_first=True), torch.tensor([len(row) for row in rows])
+        return replace(batch, target=target.to(batch.lengths.device), target_lengths=lengths.to(batch.lengths.device))
 
     def _nats(self, outputs: Written, batch: Batch, smoothing: float) -> tuple[Tensor, Tensor]:
         assert outputs.logits is not None and batch.target is not None and batch.target_lengths is not None
