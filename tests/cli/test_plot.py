@@ -24,6 +24,15 @@ def test_a_forecast_and_labels_are_drawn_beside_the_table(unrolled: Unrolled, ru
     assert "<svg " in page and "default-src 'none'" in page
 
 
+def test_describe_draws_the_network(unrolled: Unrolled, runs: Runs, tmp_path: Path) -> None:
+    done = unrolled("describe", runs.load, "--plot", tmp_path / "net.svg")
+    assert done.code == 0
+    assert "h_0 → [ lstm ]" in done.out and done.err.splitlines()[-1] == f"picture: {tmp_path / 'net.svg'}"
+    picture = ElementTree.fromstring((tmp_path / "net.svg").read_text("utf-8"))
+    assert [of.get("class") for of in picture.iter()].count("layer") == 3
+    assert unrolled("describe", runs.load, "--json").json["sketch"]["reads"]["boxes"] == ["lstm"]
+
+
 def test_what_cannot_be_drawn_is_refused_before_anything_is_written(
     unrolled: Unrolled, runs: Runs, tmp_path: Path
 ) -> None:

@@ -12,11 +12,13 @@ from torch import Tensor, nn
 
 from unrolled.batch import Discrete, Spec, Spelled, letters_of
 from unrolled.inspection.drawing import Answers, draw
+from unrolled.inspection.network_picture import network_picture
 from unrolled.layers.attention.multihead import SelfAttention
 from unrolled.layers.attention.positions import Learned
 from unrolled.layers.embed import Embedding
 from unrolled.layers.letters import WordLetters
 from unrolled.models._sides import Sides
+from unrolled.models._sketch import Sketch
 from unrolled.models.model import Model
 from unrolled.state import State, flatten
 from unrolled.tasks.task import Task
@@ -40,6 +42,7 @@ class Description:
         state_bytes_per_step: the growth of the state per step; 0 without attention.
         attention_window: the number of steps after which the state stops growing; ``None``: unlimited.
         drawing: the network unrolled through time.
+        sketch, answers, horizon: what `to_svg` draws.
         multiply_adds_per_side_step: for one step of every side sequence of one row; they are read once per row.
     """
 
@@ -53,6 +56,9 @@ class Description:
     state_bytes_per_step: int
     attention_window: int | None
     drawing: str
+    sketch: Sketch
+    answers: Answers
+    horizon: int
     multiply_adds_per_side_step: int = 0
 
     def __str__(self) -> str:
@@ -86,6 +92,10 @@ class Description:
             ]
         )
 
+    def to_svg(self) -> str:
+        """The network unrolled through time as an element ``<svg>``; `unrolled.page.svg.as_file` makes it a file."""
+        return network_picture(self.sketch, self.answers, self.horizon, self.title)
+
 
 def describe(task: Task, network: Model) -> Description:
     """Describe ``network``, trained for ``task``."""
@@ -113,6 +123,9 @@ def describe(task: Task, network: Model) -> Description:
         state_bytes_per_step=_growth(live) if live else 0,
         attention_window=attentions[0].attention_window if attentions else None,
         drawing=_drawing(task, network),
+        sketch=network.sketch(),
+        answers=_answers(task),
+        horizon=task.coder.horizon,
         multiply_adds_per_side_step=beside,
     )
 

@@ -8,12 +8,14 @@ from typing import Literal
 
 from unrolled.models._sketch import Sketch, Stack
 
-__all__ = ["Answers", "draw"]
+__all__ = ["POOLS", "Answers", "draw", "few"]
 
 Answers = Literal["row", "step", "next"]
 _MOST_LAYERS = 3  # the most layers that are drawn one by one
 _NOTHING, _ON, _BACK, _EACH = "   ", " → ", " ← ", " ↔ "  # what is drawn between two steps
 _FIRST = "h_0"
+POOLS = {"last": "the last step of each direction", "mean": "mean over the steps", "max": "maximum over the steps"}
+"""How steps become one answer -> what a drawing says."""
 
 
 def draw(sketch: Sketch, answers: Answers = "step", horizon: int = 0) -> str:
@@ -44,7 +46,7 @@ def draw(sketch: Sketch, answers: Answers = "step", horizon: int = 0) -> str:
         return _draw_pair(sketch, sketch.writes)
     if not sketch.timed:
         return _draw_row([*sketch.reads.boxes, "head"], "y")
-    reads = _few(sketch.reads)
+    reads = few(sketch.reads)
     width = max(len(name) for name in [*reads.boxes, "head"])
     above = _answer_rows(answers, sketch.pool or "last", horizon, width, reads.both)
     return "\n".join([*above, *_layers(reads, width), _labels(["x_1", "x_2", "x_T"], width)])
@@ -52,7 +54,7 @@ def draw(sketch: Sketch, answers: Answers = "step", horizon: int = 0) -> str:
 
 def _draw_pair(sketch: Sketch, writes: Stack) -> str:
     """Draw an encoder, below, and a decoder, above."""
-    reads, writes = _few(sketch.reads), _few(writes)
+    reads, writes = few(sketch.reads), few(writes)
     width = max(len(name) for name in [*reads.boxes, *writes.boxes, "head"])
     looks = "receives the whole input as one vector only"
     if sketch.attention != "none":
@@ -77,7 +79,8 @@ def _draw_row(boxes: Sequence[str], answer: str) -> str:
     return " → ".join(["x", *(f"[ {box} ]" for box in boxes), answer])
 
 
-def _few(stack: Stack) -> Stack:
+def few(stack: Stack) -> Stack:
+    """``stack``, or one box for all of its layers if there are too many to draw."""
     count = len(stack.boxes)
     return replace(stack, boxes=(f"{count} × {stack.boxes[-1]}",)) if count > _MOST_LAYERS else stack
 
@@ -106,12 +109,9 @@ def _answer_rows(answers: Answers, pool: str, horizon: int, width: int, both: bo
         return [_row([cell or " " * (width + 4) for cell in row], dots=" ") for row in boxes]
     if answers == "row":
         inside = len(_row([head] * 3).strip()) - 4
-        how = {
-            "last": "the last step of each direction",
-            "mean": "mean over the steps",
-            "max": "maximum over the steps",
-        }
-        wide = [" " * len(_FIRST + _ON) + text for text in (answer, "↑", "[ head ]", "↑", f"[ {how[pool]:^{inside}} ]")]
+        wide = [
+            " " * len(_FIRST + _ON) + text for text in (answer, "↑", "[ head ]", "↑", f"[ {POOLS[pool]:^{inside}} ]")
+        ]
         middle = len(_FIRST + _ON) + (inside + 4) // 2
         centred = [" " * (middle - len(text.strip()) // 2) + text.strip() for text in wide[:-1]]
         return [*centred, wide[-1], _arrows(width)]

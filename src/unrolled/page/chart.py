@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Any, Literal, Self
 
@@ -14,7 +13,7 @@ from unrolled.page.figure import HEIGHT, Figure, height_of_rows
 from unrolled.page.marks import Band, Bars, Dots, Line, Mark
 from unrolled.page.matrix import Cells
 from unrolled.page.scales import Axis, Kind, axis_over, kind_of, numbers
-from unrolled.page.svg import colour, element, shortened, words
+from unrolled.page.svg import element, image, shortened, words
 
 __all__ = ["Chart", "picture"]
 
@@ -188,21 +187,4 @@ def picture(charts: Sequence[Chart], title: str = "", *, columns: int = 1) -> st
         drawn += [content for content, _ in parts]
         down += max(tall for _, tall in parts) + _GAP
     said = title or charts[0].title or "chart"
-    return _root(wide, down - _GAP + _MARGIN, said, " ".join(figure.said() for figure in figures), "".join(drawn))
-
-
-def _root(wide: float, tall: float, title: str, about: str, content: str) -> str:
-    told = element("title", words(title)) + element("desc", words(about))
-    ground = element("rect", width=wide, height=math.ceil(tall), fill=colour("bg"))
-    return element(
-        "svg",
-        told + ground + content,
-        xmlns="http://www.w3.org/2000/svg",
-        viewBox=f"0 0 {wide} {math.ceil(tall)}",
-        role="img",
-        aria_label=words(title),
-        font_family="system-ui, Segoe UI, Helvetica, Arial, DejaVu Sans, sans-serif",
-        font_size=12,
-        fill=colour("ink"),
-        style=f"max-width: {1.6 * wide:.0f}px",
-    )
+    return image(wide, down - _GAP + _MARGIN, said, " ".join(figure.said() for figure in figures), "".join(drawn))

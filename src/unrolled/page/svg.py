@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable
 from html import escape
@@ -10,7 +11,7 @@ import numpy as np
 
 __all__ = [
     *("COLOURS", "LETTER", "SERIES"),
-    *("as_file", "colour", "element", "number", "path", "plain", "shortened", "words"),
+    *("as_file", "colour", "element", "image", "number", "path", "plain", "shortened", "words"),
 ]
 
 LETTER = 6.6  # pixels of an average letter at the size of 12
@@ -109,6 +110,30 @@ def _piece(xs: np.ndarray, ys: np.ndarray) -> str:
     points = [f"{number(x)} {number(y)}" for x, y in zip(xs.tolist(), ys.tolist(), strict=True)]
     # A piece of one point is a dot: a line of no length with round ends.
     return f"M{points[0]}L{' '.join(points[1:])}" if len(points) > 1 else f"M{points[0]}h0"
+
+
+def image(wide: float, tall: float, title: str, about: str, content: str) -> str:
+    """An element ``<svg>`` of so many pixels, which takes the width of the page around it.
+
+    Args:
+        wide, tall: its size, as far as its content knows.
+        title, about: what a reader who does not see it is told.
+        content: elements.
+    """
+    told = element("title", words(title)) + element("desc", words(about))
+    ground = element("rect", width=wide, height=math.ceil(tall), fill=colour("bg"))
+    return element(
+        "svg",
+        told + ground + content,
+        xmlns="http://www.w3.org/2000/svg",
+        viewBox=f"0 0 {number(wide)} {math.ceil(tall)}",
+        role="img",
+        aria_label=words(title),
+        font_family="system-ui, Segoe UI, Helvetica, Arial, DejaVu Sans, sans-serif",
+        font_size=12,
+        fill=colour("ink"),
+        style=f"max-width: {1.6 * wide:.0f}px",
+    )
 
 
 def plain(svg: str) -> str:
