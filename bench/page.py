@@ -41,7 +41,7 @@ def page_of(steps: int, units: int) -> str:
         for name in NAMES
     ]
     data = {"tokens": [chr(97 + at % 26) for at in range(steps)], "quantities": values}
-    loss = {"loss": draw.random(steps, dtype=np.float32), "unit": "nats", "worst": []}
+    loss = {"loss": draw.random(steps, dtype=np.float32), "unit": "nats"}
     return document(
         "Inside a model",
         "made numbers",

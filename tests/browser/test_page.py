@@ -36,7 +36,6 @@ def page_of(steps: int, units: int, *, missing: bool = False) -> str:
         "unit": "nats",
     }
     loss = draw.random(steps, dtype=np.float32)
-    worst = [{"step": int(at), "loss": float(loss[at]), "came": "a", "expected": "b"} for at in loss.argsort()[:-4:-1]]
     values = {"quantities": quantities}
     return document(
         "Inside a model",
@@ -47,7 +46,7 @@ def page_of(steps: int, units: int, *, missing: bool = False) -> str:
             Section("What comes next", view="next", data=following, group="row", wide=False),
             Section("Gates", view="gates", data=values, group="row", wide=False),
             Section("All units over time", view="units", data=values, group="row", folded=True),
-            Section("Loss", view="loss", data={"loss": loss, "unit": "nats", "worst": worst}, group="row"),
+            Section("Loss", view="loss", data={"loss": loss, "unit": "nats"}, group="row"),
         ],
     )
 

@@ -28,7 +28,7 @@ def model() -> Trained:
 @pytest.fixture(scope="module")
 def looked(model: Trained) -> Looked:
     found: Inspection = ur.inspect(model, {"text": TEXT[:1]})
-    return Looked(task=model.task, trace=found.trace, worst=[(3, "c", "d")])
+    return Looked(task=model.task, trace=found.trace)
 
 
 def by_title(sections: list[Section]) -> dict[str, dict[str, Any]]:
@@ -80,7 +80,6 @@ def test_the_cost_of_each_step(looked: Looked) -> None:
     data = by_title(shown(looked))["Loss at each step"]
     assert looked.trace.loss is not None
     np.testing.assert_array_equal(data["loss"], looked.trace.loss.numpy())
-    assert data["worst"] == [{"step": 3, "loss": float(looked.trace.loss[3]), "came": "c", "expected": "d"}]
 
 
 def test_hidden_words_are_nowhere_in_the_page(model: Trained) -> None:

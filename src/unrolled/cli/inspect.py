@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import textwrap
+import webbrowser
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +16,7 @@ from unrolled.storage.directories import write_file
 
 if TYPE_CHECKING:
     from unrolled.runs.inspecting import Inspection
+    from unrolled.runs.trained import Trained
 
 __all__ = ["inspect"]
 
@@ -30,6 +33,9 @@ def inspect(
     out: str | None = None,
     units: int = 0,
     no_text: bool = False,
+    live: bool = False,
+    port: int = 0,
+    no_open: bool = False,
     told: Told | None = None,
 ) -> None:
     """Say what a trained model remembers, how much context helps it, which gates are stuck, and where it errs.
@@ -45,12 +51,18 @@ def inspect(
         steps: Steps of this row to look at, such as 0:200, from 0 and without the last. Default: the first 1000.
         out: Write a page to this file: HTML that works offline and holds the row itself.
         units: Units of each gate and state on the page, those that vary most. Default: all; 64 beyond 5000 steps.
+        live: Open the page in the browser and answer it, until Ctrl-C, or half an hour without a request: type and
+            watch, hold units still.
+        port: Port of the live page, on this machine alone. Default: any free one.
+        no_open: Say the address of the live page, and open no browser.
         no_text: Replace the letters and digits of the row by x and 0 on the page.
     """
     told = told or Told()
     from unrolled import api
 
     wanted = _steps(steps)
+    if not 0 <= port <= 65_535:
+        raise UsageError(f"--port takes a number up to 65535, not {port}")
     if units < 0:
         raise UsageError(f"--units takes a number of units, not {units}")
     page = None if out is None else _page_file(Path(out))
@@ -67,6 +79,8 @@ def inspect(
     for line in found.notes:
         note(f"note: {line}", quiet=told.quiet)
     print(_page(found))
+    if live:
+        _serve(trained, found, port, browser=not no_open, quiet=told.quiet)
 
 
 def _page_file(path: Path) -> Path:
@@ -113,3 +127,18 @@ def _cell(value: object) -> str:
         return number(value)
     text = repr(value) if isinstance(value, str) else str(value)
     return text if len(text) <= _CELL else f"…{text[1 - _CELL :]}"
+
+
+def _serve(trained: Trained, found: Inspection, port: int, *, browser: bool, quiet: bool) -> None:
+    import torch
+
+    from unrolled.runs.live_inspection import LiveInspection
+
+    torch.set_num_threads(1)  # one step is too little work for two
+    page = LiveInspection(trained, found).page(port)
+    print(page.address, flush=True)
+    note("on this machine alone, until Ctrl-C or half an hour without a request", quiet=quiet)
+    if browser:
+        webbrowser.open(page.address)
+    with contextlib.suppress(KeyboardInterrupt):  # the ordinary end
+        page.serve()

@@ -24,7 +24,7 @@ from unrolled.models.model import Model
 from unrolled.tasks.task import Task
 from unrolled.watch import watching
 
-__all__ = ["BUDGET", "Change", "Keep", "Trace", "one_step", "trace"]
+__all__ = ["BUDGET", "Change", "Keep", "Trace", "losses_of", "one_step", "trace"]
 
 Keep = Callable[[str], bool] | None
 Change = Callable[[str, Tensor], Tensor] | None
@@ -113,8 +113,7 @@ class Trace:
         Raises:
             UsageError: there is no such value, unit or head, or not exactly one of them is named.
 
-        Example:
-            >>> trained.trace("X:1").without(unit=("layer 1, cell state", 208)).loss  # doctest: +SKIP
+        As in ``trained.trace("X:1").without(unit=("layer 1, cell state", 208)).loss``.
         """
         if (unit is None) == (head is None):
             raise UsageError("name either a unit or a head, such as unit=('layer 1, cell state', 0)")
@@ -224,7 +223,7 @@ def trace(
                     raise UsageError("own_answer only works with a model that writes a sequence")
             with watching(recorder := Recorder(network, _inside if keep is None else keep, change, budget)):
                 outputs, _ = network.run(batch)
-            loss, answers = _losses(task, outputs, batch), task.answers(outputs, batch)
+            loss, answers = losses_of(task, outputs, batch), task.answers(outputs, batch)
     finally:
         network.train(training)
     values = {path: value[0] for path, value in recorder.take().items()}
@@ -252,7 +251,7 @@ def one_step(batch: Batch, at: int, steps: int) -> Batch:
     return replace(batch, inputs=inputs, lengths=torch.ones_like(batch.lengths), target=None)
 
 
-def _losses(task: Task, outputs: Any, batch: Batch) -> Tensor | None:
+def losses_of(task: Task, outputs: Any, batch: Batch) -> Tensor | None:
     """The loss of each step; ``None`` where a row is judged as a whole."""
     if batch.target is None or task.pooled or not isinstance(outputs, Tensor):
         return None

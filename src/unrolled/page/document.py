@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["Grid", "Section", "document", "escaped"]
+__all__ = ["Grid", "Section", "document", "escaped", "payload"]
 
 _CORE = ("data", "cursor", "marks", "canvas", "quantities")  # what every view stands on, in this order
 _NO_VALUE, _LEVELS = 255, 254
@@ -82,14 +82,9 @@ def document(title: str, subtitle: str, sections: Sequence[Section], *, live: bo
         >>> "Nothing is loaded" in page, "default-src 'none'" in page, "//" in page.partition("<script>")[0]
         (True, True, False)
     """
-    pack = _Pack()
-    shown = [
-        {"view": each.view, "group": each.group, "title": each.title, "data": pack.packed(each.data)}
-        for each in sections
-        if each.view
-    ]
     views = dict.fromkeys(each.view for each in sections if each.view)
     names = (*_CORE, *views, "main") if views else ()
+    numbers = payload(sections)
     return (
         _part("template.html")
         .replace("{{connect}}", "'self'" if live else "'none'")
@@ -97,10 +92,25 @@ def document(title: str, subtitle: str, sections: Sequence[Section], *, live: bo
         .replace("{{subtitle}}", escaped(subtitle))
         .replace("{{style}}", _part("page.css"))
         .replace("{{sections}}", _markup(sections))
-        .replace("{{page}}", _json({"title": title, "views": shown, "arrays": pack.arrays}))
-        .replace("{{blob}}", pack.blob() if views else "")
+        .replace("{{page}}", _json({name: each for name, each in numbers.items() if name != "blob"}))
+        .replace("{{blob}}", numbers["blob"])
         .replace("{{script}}", "\n".join(_part(f"{name}.js") for name in names))
     )
+
+
+def payload(sections: Sequence[Section]) -> dict[str, Any]:
+    """What the views of ``sections`` draw: ``views`` and ``arrays`` say what is where, and ``blob`` is the numbers.
+
+    Args:
+        sections: those without a view are left out.
+    """
+    pack = _Pack()
+    views = [
+        {"view": each.view, "group": each.group, "title": each.title, "data": pack.packed(each.data)}
+        for each in sections
+        if each.view
+    ]
+    return {"views": views, "arrays": pack.arrays, "blob": pack.blob()}
 
 
 def _part(name: str) -> str:

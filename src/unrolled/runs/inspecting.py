@@ -15,7 +15,7 @@ from unrolled.inspection.prefixes import Prefixes
 from unrolled.inspection.saturation import Saturation, saturation
 from unrolled.inspection.trace import Trace
 from unrolled.models.model import Model
-from unrolled.page.document import document
+from unrolled.page.document import Section, document
 from unrolled.runs.traced_rows import data_of, traced_row, traces_from
 from unrolled.runs.trained import Trained
 from unrolled.runs.worst_steps import MOST, WorstStep, worst_steps
@@ -110,22 +110,35 @@ class Inspection:
                 and 64 beyond.
             hide: letters and digits of the row are replaced by x and 0.
         """
-        looked = Looked(
+        return document(self.title, self.where, [self.said, *shown(self.looked(units, hide=hide))])
+
+    def looked(self, units: int = 0, *, hide: bool = False) -> Looked:
+        """The row for the views of a page; ``units`` and ``hide`` as for `to_html`."""
+        return Looked(
             task=self.task,
             network=self.network,
             trace=self.trace,
             start=self.start,
-            worst=[(one.step - self.start, str(one.came), str(one.expected)) for one in self.worst],
             units=units or (0 if self.trace.steps <= _LONG else _UNITS),
             hidden=hide,
             prefixes=self.prefixes,
         )
-        said = [*self.verdicts, *(("note", line) for line in self.notes)]
-        return document(f"Inside {self.model}", self._where(), [verdicts(said), *shown(looked)])
 
-    def _where(self) -> str:
+    @property
+    def title(self) -> str:
+        """The heading of its page."""
+        return f"Inside {self.model}"
+
+    @property
+    def where(self) -> str:
+        """Which steps of which row were looked at."""
         start, stop = self.steps
         return f"{self.data}, row {self.row}, steps {start:,} to {stop - 1:,}"
+
+    @property
+    def said(self) -> Section:
+        """The verdicts and notes as a section of a page."""
+        return verdicts([*self.verdicts, *(("note", line) for line in self.notes)])
 
     def to_json(self) -> dict[str, Any]:
         """All of it but the traced values, in names and numbers; what is not finite is ``None``."""

@@ -50,11 +50,7 @@ def costs(looked: Looked) -> Iterator[Section]:
     loss = looked.trace.loss
     if loss is None:
         return
-    worst = [
-        {"step": at, "loss": float(loss[at]), "came": looked.said(came), "expected": looked.said(answer)}
-        for at, came, answer in looked.worst
-    ]
-    data = {"loss": loss.float().numpy(), "unit": unit_of(looked.task), "worst": worst}
+    data = {"loss": loss.float().numpy(), "unit": unit_of(looked.task)}
     yield Section("Loss at each step", view="loss", data=data, group=ROW)
 
 

@@ -38,7 +38,6 @@ class Looked:
         task: what the model is asked.
         trace: what the model computed on T steps of the row.
         start: the number of the first of these steps in the row, from 0.
-        worst: of the steps with the highest losses, the highest first: (its number here, what came, what was expected).
         found: units that were found for a feature: (what to say, name of the value, unit).
         units: how many units of a value are kept where there are more.
         network: the model, for what is computed again; ``None``: what needs that is left out.
@@ -49,7 +48,6 @@ class Looked:
     task: Task
     trace: Trace
     start: int = 0
-    worst: Sequence[tuple[int, str, str]] = ()
     found: Sequence[tuple[str, str, int]] = ()
     units: int = 0
     network: Model | None = None

@@ -27,20 +27,25 @@ class Numbers {
 
 const PIECE = 1 << 22; // letters that are decoded at a time: a multiple of four
 
-// The blob, piece by piece; its text, which is long, leaves the document.
-async function unpacked() {
+function bytesOf(text) {
+  const letters = atob(text);
+  const bytes = new Uint8Array(letters.length);
+  for (let nth = 0; nth < letters.length; nth += 1) bytes[nth] = letters.charCodeAt(nth);
+  return bytes;
+}
+
+function unzipped(pieces) {
+  return new Response(new Blob(pieces).stream().pipeThrough(new DecompressionStream("gzip"))).arrayBuffer();
+}
+
+// The blob of the page, piece by piece; its text, which is long, leaves the document.
+function unpacked() {
   const place = document.getElementById("blob");
   const text = place.textContent;
   place.textContent = "";
   const pieces = [];
-  for (let at = 0; at < text.length; at += PIECE) {
-    const letters = atob(text.slice(at, at + PIECE));
-    const bytes = new Uint8Array(letters.length);
-    for (let nth = 0; nth < letters.length; nth += 1) bytes[nth] = letters.charCodeAt(nth);
-    pieces.push(bytes);
-  }
-  const stream = new Blob(pieces).stream().pipeThrough(new DecompressionStream("gzip"));
-  return new Response(stream).arrayBuffer();
+  for (let at = 0; at < text.length; at += PIECE) pieces.push(bytesOf(text.slice(at, at + PIECE)));
+  return unzipped(pieces);
 }
 
 // The same data, with its numbers in place of {"$": which}.

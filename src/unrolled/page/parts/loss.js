@@ -1,12 +1,11 @@
 // The loss of each step, and the worst of them.
-// data: loss: numbers of one column, unit, worst: [{step, loss, came, expected}]
-views.loss = (place, { loss, unit, worst }, cursor) => {
+// data: loss: numbers of one column, unit
+views.loss = (place, { loss, unit }, cursor) => {
   cursor.steps ||= loss.rows;
-  let most = 0;
-  for (const value of loss.raw) if (value > most) most = value;
   const strip = canvasBox({ label: `Loss at each step, in ${unit}`, height: 80, cursor, click: (x) => cursor.go(x * cursor.steps - 0.5),
-    rows: () => [["step", unit, "came", "expected"], worst.map((one) => [String(one.step + 1), number(one.loss), one.came, one.expected]), "The worst steps"],
+    rows: () => [["step", unit], worst().map((step) => [String(step + 1), number(loss.at(step))]), "The worst steps"],
     paint(context, width, height) {
+      const most = worst().length ? loss.at(worst()[0]) : 1;
       context.fillStyle = style("--accent");
       for (let x = 0; x < width; x += 1) {
         const [first, stop] = stepsOf(x, width, 0, cursor.steps);
@@ -16,7 +15,18 @@ views.loss = (place, { loss, unit, worst }, cursor) => {
         context.fillRect(x, height - tall, 1, tall);
       }
     } });
-  const list = element("p", {}, `Worst, in ${unit}: `, ...worst.flatMap((one) => [element("button", { type: "button", onclick: () => cursor.go(one.step) }, `step ${one.step + 1}: ${number(one.loss, 2)}`), " "]));
-  place.append(strip.whole, ...(worst.length ? [list] : []));
-  cursor.follow((change) => strip.draw(change));
+  const list = element("p");
+  let found = null;
+  function worst() {
+    found ??= Array.from({ length: loss.rows }, (_, step) => step).filter((step) => loss.raw[step] > 0).sort((one, two) => loss.raw[two] - loss.raw[one]).slice(0, 5);
+    return found;
+  }
+  place.append(strip.whole, list);
+  cursor.follow((change) => {
+    if (change === "all") {
+      found = null;
+      list.replaceChildren(`Worst, in ${unit}: `, ...worst().flatMap((step) => [element("button", { type: "button", onclick: () => cursor.go(step) }, `step ${step + 1}: ${number(loss.at(step), 2)}`), " "]));
+    }
+    strip.draw(change);
+  });
 };

@@ -2,9 +2,10 @@
 async function start() {
   const buffer = page.arrays.length ? await unpacked() : new ArrayBuffer(0);
   const arrays = page.arrays.map((what) => new Numbers(what, buffer));
+  page.drawn = page.views.map((one) => ({ ...one, data: filled(one.data, arrays) }));
   for (const place of document.querySelectorAll("[data-view]")) {
-    const { view, group, title, data } = page.views[+place.dataset.view];
-    views[view](place, filled(data, arrays), cursorOf(group), title);
+    const { view, group, title, data } = page.drawn[+place.dataset.view];
+    views[view](place, data, cursorOf(group), title);
   }
   const again = () => { for (const cursor of cursors.values()) cursor.tell("all"); };
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", again);

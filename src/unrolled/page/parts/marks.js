@@ -59,6 +59,7 @@ function stepControls(cursor) {
     play.textContent = on ? "Pause" : "Play";
   }
   cursor.follow(() => {
+    slider.max = cursor.steps - 1;
     slider.value = cursor.at;
     slider.setAttribute("aria-valuetext", `${word} ${cursor.at + 1} of ${cursor.steps}`);
     place.textContent = `${word} ${(cursor.at + 1).toLocaleString("en")} of ${cursor.steps.toLocaleString("en")}`;

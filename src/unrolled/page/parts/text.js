@@ -44,7 +44,7 @@ views.text = (place, data, cursor) => {
   cursor.follow((change) => {
     const far = from < 0 || (cursor.at < from + 50 && from > 0) || (cursor.at >= from + symbols.length - 50 && from + symbols.length < tokens.length);
     if (far || change !== "step") {
-      if (far) lay();
+      if (far || change === "all") lay();
       colour();
     }
     point();

@@ -1,0 +1,211 @@
+"""A row that is looked at while it is typed, and while units of the model are held still.
+
+Axes: T steps.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from unrolled.batch import Batch
+from unrolled.data.encodings.facets import Text
+from unrolled.errors import DataError, UsageError
+from unrolled.inspection.trace import Change, Trace, losses_of
+from unrolled.layers.recurrence.recorder import Recorder
+from unrolled.page.document import Section, document, payload
+from unrolled.page.server import LivePage
+from unrolled.runs.continuation import unseen
+from unrolled.runs.inspecting import Inspection
+from unrolled.runs.trained import Trained
+from unrolled.views.shown import shown
+from unrolled.watch import watching
+
+__all__ = ["Held", "LiveInspection"]
+
+_MOST = 20_000  # steps of a session
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A unit that is held still.
+
+    Attributes:
+        name: the gate or state, as `Trace.names` calls it.
+        unit: its number, from 0.
+        value: what it is in every step.
+    """
+
+    name: str
+    unit: int
+    value: float
+
+
+class LiveInspection:
+    """What the live page asks for. Each answer is what the views draw: all of the row, or what a step added.
+
+    Args:
+        trained: the model.
+        inspection: of the row that the page opens with.
+
+    A pushed step costs one step of the model, where it carries a state, and the whole text again elsewhere.
+    """
+
+    def __init__(self, trained: Trained, inspection: Inspection) -> None:
+        self._trained, self._inspection = trained, inspection
+        coder = trained.task.coder
+        answer = coder.answer
+        one_text = isinstance(answer, Text) and answer.unit == "character" and list(coder.inputs) == [coder.target]
+        self._text = answer if isinstance(answer, Text) and one_text and coder.form.predicts_next else None
+        if trained.network.cannot_stream is not None:
+            self._text = None
+        self._paths = inspection.trace.names
+        self._change: Change = None
+        self._state: Any = None
+        self._ids = np.zeros(0, np.int64)
+        self._last: Trace | None = None
+
+    def page(self, port: int = 0) -> LivePage:
+        """The page, which answers on ``port`` of the loopback address, 0 for any free one."""
+        seen = self._inspection
+        sections = [seen.said, self._controls(), *shown(seen.looked())]
+        html = document(seen.title, seen.where, sections, live=True)
+        return LivePage(html, {"/open": self.open, "/push": self.push}, port=port)
+
+    def _controls(self) -> Section:
+        values = self._inspection.trace.values
+        units = {name: values[path].shape[-1] for name, path in self._paths.items() if values[path].dim() == 2}
+        return Section("Try it", view="live", data={"types": self._text is not None, "units": units}, group="row")
+
+    def open(self, asked: dict[str, Any]) -> dict[str, Any]:
+        """Read ``text``, or the row of the inspection without one, with the units in ``held`` held still."""
+        held = [Held(str(one["name"]), int(one["unit"]), float(one["value"])) for one in asked.get("held", [])]
+        change = self._changing(held)
+        text = asked.get("text")
+        if text is None or self._text is None:
+            batch = self._inspection.trace.batch
+            assert batch is not None
+            found, _ = self._run(batch, None, change)
+            return self._told(found, 0, held)
+        ids = self._encoded(str(text), opening=True)
+        self._change, self._ids, self._last = change, ids, None
+        self._state = self._trained.network.initial_state(1)
+        return self._read(ids, 0, held)
+
+    def push(self, asked: dict[str, Any]) -> dict[str, Any]:
+        """Read ``symbols`` after the text so far."""
+        if self._text is None or self._last is None:
+            raise UsageError("open a text first")
+        ids = self._encoded(str(asked["symbols"]), opening=False)
+        if len(self._ids) + len(ids) > _MOST:
+            raise UsageError(f"this session has read {_MOST:,} steps, the most that it keeps: start another text")
+        before = len(self._ids)
+        self._ids = np.concatenate([self._ids, ids])
+        return self._read(ids, before, [])
+
+    def _encoded(self, text: str, *, opening: bool) -> np.ndarray:
+        assert self._text is not None
+        if unknown := unseen(self._trained.task, text):
+            listed = ", ".join(map(repr, unknown[:10]))
+            raise DataError(f"the model never saw {listed} in training", file="the text", hint="leave it out")
+        ids = self._text.encode_text(text).astype(np.int64)
+        if opening or not self._text.framed:
+            return ids
+        return ids[1:]  # <begin> stands before the first text only
+
+    def _read(self, ids: np.ndarray, before: int, held: Sequence[Held]) -> dict[str, Any]:
+        """Read steps from the state so far. The step before them is told again, since what followed it is known now."""
+        if not len(ids):
+            raise UsageError("there is nothing to read: type a symbol")
+        batch = _row(self._trained.task.coder.target, ids)
+        found, self._state = self._run(batch, self._state, self._change)
+        last = self._last
+        if last is not None:
+            found = _joined(last, found)
+        self._last = _end(found)
+        return self._told(found, before - (last is not None), held)
+
+    def _run(self, batch: Batch, state: Any, change: Change) -> tuple[Trace, Any]:
+        network, task = self._trained.network, self._trained.task
+        network.eval()
+        with torch.no_grad(), watching(recorder := Recorder(network, change=change)):
+            outputs, after = network.run(batch, state)
+        values = {path: value[0] for path, value in recorder.take().items()}
+        steps = int(batch.lengths[0])
+        alone = outputs[0] if isinstance(outputs, Tensor) else outputs
+        found = Trace(steps, values, alone, {}, None, float("nan"), batch=batch)
+        return replace(found, loss=losses_of(task, outputs, batch)), after
+
+    def _told(self, found: Trace, start: int, held: Sequence[Held]) -> dict[str, Any]:
+        if self._text is not None and found.batch is not None and found.batch.target is None:
+            found = self._followed(found)
+        told = payload(shown(replace(self._inspection.looked(), trace=found, start=0, prefixes=None)))
+        loss = None if found.loss is None else found.loss[~found.loss.isnan()]
+        mean = None if loss is None or not len(loss) else float(loss.mean())
+        return {**told, "from": start, "steps": start + found.steps, "loss": mean, "held": len(held)}
+
+    def _followed(self, found: Trace) -> Trace:
+        """With what followed each step as its target; what follows the last one is not known."""
+        assert found.batch is not None
+        name = self._trained.task.coder.target
+        ids = found.batch.inputs[name]
+        target = torch.cat([ids[:, 1:], torch.full_like(ids[:, :1], -100)], 1)
+        batch = replace(found.batch, target=target)
+        loss = losses_of(self._trained.task, found.outputs[None], batch)
+        assert loss is not None
+        loss[-1] = torch.nan
+        return replace(found, batch=batch, loss=loss)
+
+    def _changing(self, held: Sequence[Held]) -> Change:
+        if not held:
+            return None
+        by_path: dict[str, list[Held]] = {}
+        for one in held:
+            path = self._paths.get(one.name)
+            value = None if path is None else self._inspection.trace.values[path]
+            if path is None or value is None or value.dim() != 2 or not 0 <= one.unit < value.shape[1]:
+                raise UsageError(f"there is no unit {one.unit} of {one.name!r} to hold")
+            by_path.setdefault(path, []).append(one)
+
+        def change(path: str, value: Tensor) -> Tensor:
+            if path not in by_path:
+                return value
+            value = value.clone()
+            for one in by_path[path]:
+                value[..., one.unit] = one.value
+            return value
+
+        return change
+
+
+def _row(name: str, ids: np.ndarray) -> Batch:
+    one = torch.zeros(1, dtype=torch.int64)
+    return Batch({name: torch.from_numpy(ids)[None]}, one + len(ids), one)
+
+
+def _end(found: Trace) -> Trace:
+    """The last step of a trace."""
+    assert found.batch is not None
+    (name,) = found.batch.inputs
+    batch = _row(name, found.batch.inputs[name][0, -1:].numpy())
+    values = {path: value[-1:] for path, value in found.values.items()}
+    return replace(found, steps=1, values=values, outputs=found.outputs[-1:], batch=batch, loss=None)
+
+
+def _joined(one: Trace, two: Trace) -> Trace:
+    """Two traces behind each other; of what both have the same units."""
+    assert one.batch is not None and two.batch is not None
+    (name,) = one.batch.inputs
+    ids = torch.cat([one.batch.inputs[name][0], two.batch.inputs[name][0]])
+    values = {
+        path: torch.cat([value, two.values[path]])
+        for path, value in one.values.items()
+        if path in two.values and value.shape[1:] == two.values[path].shape[1:]
+    }
+    outputs = torch.cat([one.outputs, two.outputs])
+    return replace(two, steps=len(ids), values=values, outputs=outputs, batch=_row(name, ids.numpy()))

@@ -1,0 +1,128 @@
+"""A row looked at while it is typed: what a session says, step by step; units held still; and what is refused."""
+
+from __future__ import annotations
+
+import base64
+import gzip
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+import unrolled as ur
+from unrolled.errors import DataError, UsageError
+from unrolled.runs.live_inspection import LiveInspection
+from unrolled.runs.trained import Trained
+
+TEXT = ["the cat sat on the mat.", "the dog ate the hat."] * 12
+
+
+def fitted(folder: Any, model: str) -> Trained:
+    own = {"hidden": 8, "layers": 1, "steps": 3, "only": "none", "blend": "none", "tokens": "characters"}
+    return ur.fit({"text": TEXT}, out=folder / "run", quiet=True, model=model, **own)
+
+
+@pytest.fixture(scope="module", params=["lstm", "transformer", "deltanet"])
+def model(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Trained:
+    return fitted(tmp_path_factory.mktemp("run"), request.param)
+
+
+def live_on(model: Trained) -> LiveInspection:
+    return LiveInspection(model, ur.inspect(model, {"text": TEXT[:1]}))
+
+
+def drawn(told: dict[str, Any], view: str, *names: Any) -> Any:
+    """A part of what a view draws, with its numbers as an array."""
+    found = next(one["data"] for one in told["views"] if one["view"] == view)
+    for name in names:
+        found = found[name]
+    if not (isinstance(found, dict) and "$" in found):
+        return found
+    what, numbers = told["arrays"][found["$"]], gzip.decompress(base64.b64decode(told["blob"]))
+    kind = {"f4": "<f4", "i4": "<i4", "u1": "u1"}[what["type"]]
+    return np.frombuffer(numbers, kind, what["length"], what["at"]).reshape(-1, what["width"])
+
+
+def test_pushed_symbols_get_the_chances_of_a_session(model: Trained) -> None:
+    live, session, coder = live_on(model), model.stream(), model.task.coder
+    told = live.open({"text": "t"})
+    session.push("t")
+    # Hundreds of steps for a cell that carries its state, fewer where each pushes all of a text through attention.
+    text = "he cat sat on the mat. the dog ate the hat. " * 8
+    for at, symbol in enumerate(text):
+        told, answer = live.push({"symbols": symbol}), session.push(symbol)
+        assert (told["from"], told["steps"]) == (at + 1, at + 3)
+        best = drawn(told, "next", "chances")[-1, 0]
+        np.testing.assert_allclose(best, answer[f"{coder.target}_p"], rtol=1e-4, atol=1e-6)
+        # The step before is told again, with what followed it and what that cost.
+        assert drawn(told, "text", "tokens")[-1] == symbol
+        assert drawn(told, "next", "came") == [symbol, None]
+        loss = drawn(told, "loss", "loss")[:, 0]
+        assert loss[0] > 0 and np.isnan(loss[1])
+
+
+def test_what_is_typed_and_what_is_opened_are_the_same(model: Trained) -> None:
+    typed, opened = live_on(model), live_on(model)
+    told = [typed.open({"text": "the "}), *(typed.push({"symbols": one}) for one in "cat sat")]
+    whole = opened.open({"text": "the cat sat"})
+    for view, *names in (
+        (("next", "chances"), ("gates", "quantities", 0, "grid"))
+        if drawn_has(whole, "gates")
+        else (("next", "chances"),)
+    ):
+        pieces = [drawn(one, view, *names)[: -1 if nth < len(told) - 1 else None] for nth, one in enumerate(told)]
+        same = np.concatenate(pieces)
+        np.testing.assert_allclose(same, drawn(whole, view, *names), atol=2 if view == "gates" else 1e-5)
+
+
+def drawn_has(told: dict[str, Any], view: str) -> bool:
+    return any(one["view"] == view for one in told["views"])
+
+
+def test_a_unit_that_is_held_stays_and_costs(tmp_path: Any) -> None:
+    model = fitted(tmp_path, "lstm")
+    live = live_on(model)
+    free = live.open({})
+    held = live.open({"held": [{"name": "layer 1, output gate", "unit": 2, "value": 0.0}]})
+    assert held["loss"] != free["loss"] and held["held"] == 1
+    quantities = [one["name"] for one in drawn(held, "gates", "quantities")]
+    at = quantities.index("layer 1, output gate")
+    assert (drawn(held, "gates", "quantities", at, "grid")[:, 2] == 0).all()
+    hidden = quantities.index("layer 1, hidden state")
+    low, high = (held["arrays"][drawn_index(held, hidden)][end] for end in ("low", "high"))
+    level = drawn(held, "gates", "quantities", hidden, "grid")[:, 2] / 254 * (high - low) + low
+    np.testing.assert_allclose(level, 0, atol=(high - low) / 254)
+    # By hand: the output gate of this unit at 0 is the same as a bias that closes it.
+    cell = next(module for module in model.network.modules() if hasattr(module, "bias_ih"))
+    with torch.no_grad():
+        cell.bias_ih[3 * 8 + 2] = -1e4
+    assert live_on(model).open({})["loss"] == pytest.approx(held["loss"], rel=1e-5)
+
+
+def drawn_index(told: dict[str, Any], quantity: int) -> int:
+    view = next(one["data"] for one in told["views"] if one["view"] == "gates")
+    return int(view["quantities"][quantity]["grid"]["$"])
+
+
+def test_what_is_refused(model: Trained) -> None:
+    live = live_on(model)
+    with pytest.raises(UsageError, match="open a text first"):
+        live.push({"symbols": "a"})
+    with pytest.raises(DataError, match="never saw 'Q'"):
+        live.open({"text": "Q"})
+    with pytest.raises(UsageError, match="there is no unit 99"):
+        live.open({"held": [{"name": next(iter(model.trace({"text": TEXT[:1]}).names)), "unit": 99, "value": 0}]})
+    live.open({"text": "the"})
+    with pytest.raises(DataError, match="never saw 'Q'"):
+        live.push({"symbols": "Q"})
+    assert live.push({"symbols": " "})["steps"] == 5  # <begin>, the, and a blank: what was refused changed nothing
+
+
+def test_a_model_of_numbers_has_no_text_to_type(tmp_path: Any) -> None:
+    table = {"x": [[float(step % 5) for step in range(30)] for _ in range(6)]}
+    model = ur.fit(table, model="gru", hidden=4, steps=2, only="none", out=tmp_path / "run", quiet=True)
+    live = LiveInspection(model, ur.inspect(model, table))
+    assert live.open({"text": "ignored"})["from"] == 0
+    with pytest.raises(UsageError, match="open a text first"):
+        live.push({"symbols": "1"})
