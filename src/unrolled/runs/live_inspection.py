@@ -83,7 +83,15 @@ class LiveInspection:
         return Section("Try it", view="live", data={"types": self._text is not None, "units": units}, group="row")
 
     def open(self, asked: dict[str, Any]) -> dict[str, Any]:
-        """Read ``text``, or the row of the inspection without one, with the units in ``held`` held still."""
+        """Read a text, or the row of the inspection, from its start.
+
+        Args:
+            asked: ``text``, where another one is to be read, and ``held``, the units that are held still.
+
+        Raises:
+            UsageError: there is no such unit, or the text is empty.
+            DataError: the model never saw a symbol of the text.
+        """
         held = [Held(str(one["name"]), int(one["unit"]), float(one["value"])) for one in asked.get("held", [])]
         change = self._changing(held)
         text = asked.get("text")
@@ -98,7 +106,15 @@ class LiveInspection:
         return self._read(ids, 0, held)
 
     def push(self, asked: dict[str, Any]) -> dict[str, Any]:
-        """Read ``symbols`` after the text so far."""
+        """Read ``symbols`` after the text so far.
+
+        Args:
+            asked: ``symbols``, a text.
+
+        Raises:
+            UsageError: no text was opened, or the session has as many steps as it keeps.
+            DataError: the model never saw one of them.
+        """
         if self._text is None or self._last is None:
             raise UsageError("open a text first")
         ids = self._encoded(str(asked["symbols"]), opening=False)
