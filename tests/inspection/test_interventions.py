@@ -79,4 +79,4 @@ def test_what_cannot_be_changed_is_said() -> None:
         plain.without(unit=("layer 1, cell state", 0)).reach()
     with pytest.raises(UsageError, match="this trace does not know its model"):
         Trace(1, {"h": torch.zeros(1, 2)}, None, {}, None, 0.0).without(unit=("hidden state", 0))
-    assert plain.reach(4).step == 4
+    assert plain.reach(4).step == plain.attribute(4).step == 4

@@ -16,6 +16,7 @@ from unrolled.batch import Batch
 from unrolled.errors import UsageError, did_you_mean
 from unrolled.inspection.ablation import Ablation, ablate_units
 from unrolled.inspection.answer import Of
+from unrolled.inspection.attribute import WINDOW, Attribution, Method, attribute
 from unrolled.inspection.interventions import Held, Put, Uniform
 from unrolled.inspection.names import in_words
 from unrolled.inspection.reach import Reach, reach_of
@@ -149,6 +150,13 @@ class Trace:
         """How far one answer reaches back, by its gradient; see `reach_of`."""
         run, batch = self._unchanged()
         return reach_of(run.network, run.task, batch, step, of)
+
+    def attribute(
+        self, step: int = -1, method: Method = "occlusion", window: int = WINDOW, of: Of = "logit"
+    ) -> Attribution:
+        """What each step that was read is worth to one answer; see `attribute`."""
+        run, batch = self._unchanged()
+        return attribute(run.network, run.task, batch, step, method, window, of)
 
     def ablate(self, name: str, units: Sequence[int] | None = None) -> Ablation:
         """What each unit of a gate or a state is worth; see `ablate_units`."""
