@@ -198,7 +198,7 @@ def _along(rows: StandIns, vectors: dict[str, Tensor], points: int) -> dict[str,
     shares = torch.ones(1) if points == 1 else (torch.arange(points) + 0.5) / points
     leaves: dict[str, Tensor] = {}
     sums = {path: torch.zeros(rows.count, value.shape[1], dtype=torch.float64) for path, value in rows.x.items()}
-    for part in shares.split(rows.at_once):
+    for part in torch.split(shares, rows.at_once):
 
         def embed(path: str, value: Tensor, part: Tensor = part) -> Tensor:
             way = part.to(value)[:, None, None]

@@ -17,6 +17,7 @@ from unrolled.errors import UsageError, did_you_mean
 from unrolled.inspection.ablation import Ablation, ablate_units
 from unrolled.inspection.answer import Of
 from unrolled.inspection.attribute import WINDOW, Attribution, Method, attribute
+from unrolled.inspection.heads import Heads, heads_of
 from unrolled.inspection.interventions import Held, Put, Uniform
 from unrolled.inspection.names import in_words
 from unrolled.inspection.reach import Reach, reach_of
@@ -157,6 +158,11 @@ class Trace:
         """What each step that was read is worth to one answer; see `attribute`."""
         run, batch = self._unchanged()
         return attribute(run.network, run.task, batch, step, method, window, of)
+
+    def heads(self, occlusion: Attribution | None = None) -> Heads:
+        """What the loss is when each head of attention is made uniform; see `heads_of`."""
+        run, batch = self._unchanged()
+        return heads_of(run.network, run.task, batch, occlusion)
 
     def ablate(self, name: str, units: Sequence[int] | None = None) -> Ablation:
         """What each unit of a gate or a state is worth; see `ablate_units`."""
