@@ -7,7 +7,7 @@ formats.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Unpack
 
@@ -183,7 +183,14 @@ def compare(runs: Sequence[str | Path | Trained], data: Any = None, *, device: s
     return compare_runs(runs, data, device)
 
 
-def inspect(trained: Trained, data: Any = None, *, row: int = 0, steps: slice | None = None) -> Inspection:
+def inspect(
+    trained: Trained,
+    data: Any = None,
+    *,
+    row: int = 0,
+    steps: slice | None = None,
+    features: Mapping[str, Any] | None = None,
+) -> Inspection:
     """Inspect a trained model: how far back it reaches, how much context helps, which gates are stuck, where it errs.
 
     Args:
@@ -192,18 +199,19 @@ def inspect(trained: Trained, data: Any = None, *, row: int = 0, steps: slice | 
             is still there.
         row: the row whose steps are looked at one by one, from 0.
         steps: which of its steps, such as ``slice(0, 200)``. Default: the first 1 000.
+        features: what else units may follow: a name -> a mask or a number for each step of the row, up to 8 000 steps.
 
     Returns:
         the verdicts, which ``print`` shows, and the numbers behind them.
 
     Raises:
-        DataError: the data cannot be read, or that of the run has changed.
+        DataError: the data cannot be read, that of the run has changed, or a feature does not fit the row.
         UsageError: there is no such row or step, or the run held no data out.
 
     Example:
         >>> print(inspect(load("runs/tunes"), "new.abc"))  # doctest: +SKIP
     """
-    return inspect_run(trained, data, row, steps)
+    return inspect_run(trained, data, row, steps, features)
 
 
 def memory(trained: Trained, data: Any, *, lags: int | None = None) -> Horizon:

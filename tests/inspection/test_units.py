@@ -112,8 +112,8 @@ def test_a_planted_unit_keeps_its_number_and_its_sign() -> None:
     assert not found.found[1].named and found.found[1].worth is None
     assert (found.layers["b"].units[0], found.layers["b"].features[0]) == (1, "planted")
     assert [len(layer.units) for layer in found.layers.values()] == [2, 3]
-    kept = units_for({"b": states}, {"planted": Feature(feature)}, keep=2).layers["b"]
-    assert kept.units[0] == 3 and len(kept.units) == 2
+    (layer,) = units_for({"b": states}, {"planted": Feature(feature)}).layers.values()
+    assert layer.units[0] == 3 and sorted(layer.units) == [0, 1, 2, 3, 4]
 
 
 def test_a_unit_that_is_not_used_is_only_correlated() -> None:

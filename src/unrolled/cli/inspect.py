@@ -38,7 +38,7 @@ def inspect(
     no_open: bool = False,
     told: Told | None = None,
 ) -> None:
-    """Say what a trained model remembers, how much context helps it, which gates are stuck, and where it errs.
+    """Say what a trained model remembers, how much context helps, what its units do, and where it errs.
 
     Each verdict is a sentence with a number and what to do. The last one proves that the gates that were looked at are
     those of the model.
@@ -50,7 +50,8 @@ def inspect(
         row: Row whose steps are looked at one by one, from 0.
         steps: Steps of this row to look at, such as 0:200, from 0 and without the last. Default: the first 1000.
         out: Write a page to this file: HTML that works offline and holds the row itself.
-        units: Units of each gate and state on the page, those that vary most. Default: all; 64 beyond 5000 steps.
+        units: Units of each layer on the page and in --json, those that follow something best. Default: all on a page
+            of at most 5000 steps, else 64.
         live: Open the page in the browser and answer it, until Ctrl-C, or half an hour without a request: type and
             watch, hold units still.
         port: Port of the live page, on this machine alone. Default: any free one.
@@ -74,7 +75,7 @@ def inspect(
         held = "with its letters and digits replaced" if no_text else "the page holds it"
         note(f"wrote {page}: it shows row {found.row} of {found.data}; {held}", quiet=told.quiet)
     if told.json:
-        emit({"run": run, "file": file, **found.to_json()})
+        emit({"run": run, "file": file, **found.to_json(units=units)})
         return
     for line in found.notes:
         note(f"note: {line}", quiet=told.quiet)
@@ -102,7 +103,9 @@ def _steps(asked: str | None) -> slice | None:
 
 def _page(found: Inspection) -> str:
     lines = [f"{'on':<{_INDENT}}{found.data}"]
+    before = ""
     for about, sentence in found.verdicts:
+        about, before = "" if about == before else about, about
         lines += textwrap.wrap(sentence, _WIDTH, initial_indent=f"{about:<{_INDENT}}", subsequent_indent=" " * _INDENT)
     if found.worst:
         head = ["step", "loss", "came", "expected", "p", "after"]

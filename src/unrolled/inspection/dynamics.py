@@ -19,10 +19,10 @@ from unrolled.inspection.fixed_points import FixedPoints, fixed_points
 from unrolled.inspection.step_map import StepMap, layer_inputs
 from unrolled.models.model import Model
 
-__all__ = ["Dynamics", "Spectrum", "dynamics", "exponents"]
+__all__ = ["STEPS", "Dynamics", "Spectrum", "dynamics", "exponents"]
 
-_STEPS = 200  # that are measured, after those of the warm-up
-_WARM = 100
+_COUNTED, _WARM = 200, 100  # steps that are measured, and those before them
+STEPS = _COUNTED + _WARM  # of a row that are read
 _LEAST = 20
 _EXPONENTS = 8
 _PLACES = 3  # of the row, where the spectrum of a step is computed
@@ -112,7 +112,7 @@ class Dynamics:
         )
 
 
-def dynamics(network: Model, batch: Batch, *, steps: int = _STEPS) -> Dynamics:
+def dynamics(network: Model, batch: Batch, *, steps: int = _COUNTED) -> Dynamics:
     """Measure the dynamics of a network's layer along the first row of ``batch``, and with one input held.
 
     Args:

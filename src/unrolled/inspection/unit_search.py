@@ -41,7 +41,6 @@ def search_units(
     *,
     given: Mapping[str, Any] | None = None,
     row: int = 0,
-    keep: int = 64,
 ) -> Units:
     """Find the unit that follows each feature best, and whether the model uses it; see `units_for`.
 
@@ -54,7 +53,6 @@ def search_units(
         given: features of the user's own beside those of `features_of`, a mask or a number for each step of one row;
             then only this row is read, up to its step 8 000.
         row: that row.
-        keep: how many units of each layer are listed.
 
     Raises:
         UsageError: the model has no recurrent cell, or writes its answer, or hides steps.
@@ -83,7 +81,7 @@ def search_units(
         return ablate_units(network, task, batch, paths[layer], units).worth
 
     named = {in_words(path): values for path, values in states.items()}
-    return units_for(named, features, None if batch.target is None else ablate, keep)
+    return units_for(named, features, None if batch.target is None else ablate)
 
 
 def states_of(network: Model, batch: Batch) -> dict[str, np.ndarray]:

@@ -6,7 +6,7 @@ Axes: T steps, H units of all layers, F features, S shifts.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -70,7 +70,7 @@ class Following:
 
 @dataclass(frozen=True, slots=True)
 class Layer:
-    """The units of a layer that follow a feature best.
+    """The units of a layer, in the order of how well they follow a feature.
 
     Attributes:
         units: their numbers, from 0, the best first.
@@ -90,12 +90,20 @@ class Units:
     Attributes:
         steps: T, half of them held out.
         found: for each feature the unit that follows it best, the largest |r| first.
-        layers: a layer's state in words -> its units that follow a feature best.
+        layers: a layer's state in words -> its units, in the order of how well they follow a feature.
     """
 
     steps: int
     found: tuple[Following, ...]
     layers: dict[str, Layer]
+
+    def first(self, count: int) -> Units:
+        """The same with only the first units of each layer."""
+        parts = {
+            name: Layer(layer.units[:count], layer.features[:count], layer.r[:count])
+            for name, layer in self.layers.items()
+        }
+        return replace(self, layers=parts)
 
     @property
     def named(self) -> tuple[Following, ...]:
@@ -125,7 +133,6 @@ def units_for(
     states: Mapping[str, np.ndarray],
     features: Mapping[str, Feature],
     ablate: Ablate | None = None,
-    keep: int = 64,
 ) -> Units:
     r"""Find the unit that follows each feature, on one half of the steps, and test it on the other.
 
@@ -143,7 +150,6 @@ def units_for(
         states: a layer's state in words -> (T, H of the layer).
         features: what a feature is called -> (T,).
         ablate: measures the loss without units, of the first eight that are named.
-        keep: how many units of each layer are listed.
 
     Cost: (S + 1) F T H multiply-adds, and two systems of H equations for each layer.
 
@@ -187,7 +193,7 @@ def units_for(
         for at in order
     ]
     whole = _correlations(np.stack([feature.values for feature in features.values()]), held)  # (F, H)
-    return Units(steps, tuple(found), dict(_layers(states, names, whole, keep)))
+    return Units(steps, tuple(found), dict(_layers(states, names, whole)))
 
 
 def _shifted(feature: Feature) -> np.ndarray:
@@ -234,16 +240,14 @@ def _tested(asked: list[tuple[str, int]], ablate: Ablate | None) -> dict[tuple[s
     return found
 
 
-def _layers(
-    states: Mapping[str, np.ndarray], names: Sequence[str], r: np.ndarray, keep: int
-) -> Iterator[tuple[str, Layer]]:
+def _layers(states: Mapping[str, np.ndarray], names: Sequence[str], r: np.ndarray) -> Iterator[tuple[str, Layer]]:
     before = 0
     for layer, values in states.items():
         of_layer = r[:, before : before + values.shape[1]]  # (F, H of the layer)
         before += values.shape[1]
         best = np.abs(of_layer).argmax(0)
         highest = of_layer[best, np.arange(of_layer.shape[1])]
-        units = np.argsort(-np.abs(highest), kind="stable")[:keep]
+        units = np.argsort(-np.abs(highest), kind="stable")
         yield (
             layer,
             Layer(tuple(units.tolist()), tuple(names[one] for one in best[units]), tuple(highest[units].tolist())),

@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any, TypeVar
+from typing import Any
 
-from unrolled.data.tables.sequences import Sequences
-from unrolled.errors import DataError, UsageError
-from unrolled.inspection.context import Context, context_curve
-from unrolled.inspection.memory_horizon import Horizon, asked_of, memory_horizon
+from unrolled.inspection.context import Context
+from unrolled.inspection.dynamics import Dynamics
+from unrolled.inspection.memory_horizon import Horizon
 from unrolled.inspection.prefixes import Prefixes
 from unrolled.inspection.saturation import Saturation, saturation
 from unrolled.inspection.trace import Trace
+from unrolled.inspection.units import Units
 from unrolled.models.model import Model
 from unrolled.page.document import Section, document
+from unrolled.runs.measuring import measured
 from unrolled.runs.traced_rows import data_of, traced_row, traces_from
 from unrolled.runs.trained import Trained
 from unrolled.runs.worst_steps import MOST, WorstStep, worst_steps
 from unrolled.tasks.task import Task
-from unrolled.training.plans import window
 from unrolled.views.looked import Looked
 from unrolled.views.shown import shown, verdicts
 
@@ -28,8 +28,6 @@ __all__ = ["Inspection", "inspect_run"]
 
 _CLOSE = 1e-5
 _LONG, _UNITS = 5_000, 64  # steps beyond which a page holds only so many units
-
-_Measured = TypeVar("_Measured", Horizon, Context)
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -42,6 +40,8 @@ class Inspection:
         steps: the first of these steps, and the one after the last.
         reach, context: the memory horizon and the context curve; or a sentence that says why there is none.
         gates: the gates of this row, and of the rows after it until 1 000 steps were read.
+        units: which units follow something that can be said of the steps; or why this is not known.
+        dynamics: how fast a change of the state fades, and where the state rests; or why this is not known.
         loss: the mean loss of these steps; ``None`` where a single step has none.
         worst: the five steps with the highest loss, the highest first.
         trace: the row's gates and states, all of which are those of the ordinary run up to ``trace.difference``.
@@ -58,6 +58,8 @@ class Inspection:
     reach: Horizon | str
     context: Context | str
     gates: Saturation
+    units: Units | str
+    dynamics: Dynamics | str
     loss: float | None
     worst: tuple[WorstStep, ...]
     trace: Trace
@@ -76,6 +78,8 @@ class Inspection:
             ("reach", reach),
             ("context", context),
             *(("gates", sentence) for sentence in self.gates.verdicts),
+            *(("units", sentence) for sentence in _sentences(self.units)),
+            *(("dynamics", sentence) for sentence in _sentences(self.dynamics)),
             ("worst steps", self._of_steps()),
             ("proof", self._proof()),
         )
@@ -106,19 +110,22 @@ class Inspection:
         The file holds the row itself.
 
         Args:
-            units: how many units of each gate and state it holds, those that vary most; 0 for all, up to 5 000 steps,
-                and 64 beyond.
+            units: how many units of each gate and state it holds, those that follow a feature best; 0 for all, up to
+                5 000 steps, and 64 beyond.
             hide: letters and digits of the row are replaced by x and 0.
         """
         return document(self.title, self.where, [self.said, *shown(self.looked(units, hide=hide))])
 
     def looked(self, units: int = 0, *, hide: bool = False) -> Looked:
         """The row for the views of a page; ``units`` and ``hide`` as for `to_html`."""
+        followed = None if isinstance(self.units, str) else self.units
         return Looked(
             task=self.task,
             network=self.network,
             trace=self.trace,
             start=self.start,
+            found=[(one.sentence, one.layer, one.unit) for one in followed.named] if followed else (),
+            first={name: layer.units for name, layer in followed.layers.items()} if followed else {},
             units=units or (0 if self.trace.steps <= _LONG else _UNITS),
             hidden=hide,
             prefixes=self.prefixes,
@@ -140,8 +147,12 @@ class Inspection:
         """The verdicts and notes as a section of a page."""
         return verdicts([*self.verdicts, *(("note", line) for line in self.notes)])
 
-    def to_json(self) -> dict[str, Any]:
-        """All of it but the traced values, in names and numbers; what is not finite is ``None``."""
+    def to_json(self, *, units: int = 0) -> dict[str, Any]:
+        """All of it but the traced values, in names and numbers; what is not finite is ``None``.
+
+        Args:
+            units: how many units of each layer are listed, those that follow a feature best; 0: 64.
+        """
         difference = self.trace.difference
         return {
             "data": self.data,
@@ -151,6 +162,8 @@ class Inspection:
             "reach": _numbers(self.reach),
             "context": _numbers(self.context),
             "gates": asdict(self.gates),
+            "units": _numbers(self.units if isinstance(self.units, str) else self.units.first(units or _UNITS)),
+            "dynamics": _numbers(self.dynamics),
             "loss": self.loss,
             "worst": [asdict(one) for one in self.worst],
             "difference": None if math.isnan(difference) else difference,
@@ -158,7 +171,13 @@ class Inspection:
         }
 
 
-def inspect_run(trained: Trained, data: Any = None, row: int = 0, steps: slice | None = None) -> Inspection:
+def inspect_run(
+    trained: Trained,
+    data: Any = None,
+    row: int = 0,
+    steps: slice | None = None,
+    features: Mapping[str, Any] | None = None,
+) -> Inspection:
     """Inspect a model.
 
     Args:
@@ -167,26 +186,31 @@ def inspect_run(trained: Trained, data: Any = None, row: int = 0, steps: slice |
         row: the row whose steps are looked at one by one, from 0.
         steps: which of its steps, where there is an answer for each; at most 1 000 steps before them are read first.
             Default: the first 1 000, in a split by time the first of that split.
+        features: what else units may follow: a name -> a mask or a number for each step of the row, up to 8 000.
 
     Raises:
-        DataError: the data cannot be read; or none is given, and that of the run is gone or has changed.
+        DataError: a feature does not fit the row; the data cannot be read; or none is given, and that of the run is
+            gone or has changed.
         UsageError: there is no such row or step, or no data is given where the run held none out.
 
-    Cost: 256 answers with 1 000 steps each, forward about four times and backward once, and the trace of a row.
+    Cost: 256 answers with 1 000 steps each, forward about four times and backward once, the trace of a row, and
+        those of `search_units` and `dynamics`.
     """
     part, name, notes = data_of(trained, data)
     found = traced_row(trained, part, row, steps)
     traces = traces_from(trained, part, found, row) if steps is None else [found.trace]
-    reach, context = _measured(trained, part)
+    measures = measured(trained, part, row, features)
     loss, (first, stop) = found.trace.loss, found.asked
     loss = None if loss is None else loss[first - found.start : stop - found.start]
     return Inspection(
         data=name,
         row=row,
         steps=found.asked,
-        reach=reach,
-        context=context,
+        reach=measures.reach,
+        context=measures.context,
         gates=saturation(traces),
+        units=measures.units,
+        dynamics=measures.dynamics,
         loss=None if loss is None or not len(loss) else float(loss.mean()),
         worst=() if loss is None else tuple(worst_steps(trained.task, found, loss)),
         trace=found.trace,
@@ -199,33 +223,11 @@ def inspect_run(trained: Trained, data: Any = None, row: int = 0, steps: slice |
     )
 
 
-def _measured(trained: Trained, part: Sequences) -> tuple[Horizon | str, Context | str]:
-    """The horizon and the context curve, or why there is none."""
-    coder = trained.task.coder
-    try:
-        if not coder.continues:
-            coder.check_columns(part, with_target=True)
-    except DataError as error:
-        return (f"not measured: {error}",) * 2
-    examples, task, network = trained.encode(part, target=True), trained.task, trained.network
-
-    def reach() -> Horizon:
-        return memory_horizon(network, *asked_of(task, examples, None))
-
-    def context() -> Context:
-        return context_curve(network, task, examples, window(examples, trained.config.training))
-
-    return _or_why(reach), _or_why(context)
+def _sentences(one: Units | Dynamics | str) -> tuple[str, ...]:
+    return (one,) if isinstance(one, str) else one.verdicts
 
 
-def _or_why(measure: Callable[[], _Measured]) -> _Measured | str:
-    try:
-        return measure()
-    except (UsageError, DataError) as error:
-        return f"not measured: {error}"
-
-
-def _numbers(one: Horizon | Context | str) -> Any:
+def _numbers(one: Horizon | Context | Units | Dynamics | str) -> Any:
     return None if isinstance(one, str) else _finite(asdict(one))
 
 

@@ -6,7 +6,7 @@ Axes: T steps.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -41,6 +41,7 @@ class Looked:
         found: units that were found for a feature: (what to say, name of the value, unit).
         units: how many units of a value are kept where there are more.
         network: the model, for what is computed again; ``None``: what needs that is left out.
+        first: a layer's state in words -> its units in the order in which they are kept; others follow as they vary.
         hidden: the words of the data are replaced by their classes, so that the page may be given away.
         prefixes: the beginnings of the whole row, where it is known what the model answers after them.
     """
@@ -51,6 +52,7 @@ class Looked:
     found: Sequence[tuple[str, str, int]] = ()
     units: int = 0
     network: Model | None = None
+    first: Mapping[str, Sequence[int]] = field(default_factory=dict)
     hidden: bool = False
     prefixes: Prefixes | None = None
     made: dict[str, Any] = field(default_factory=dict, init=False, repr=False, compare=False)  # what views share

@@ -5,7 +5,7 @@ Axes: T steps, U units.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -24,10 +24,11 @@ def row(looked: Looked) -> Iterator[Section]:
     """The row, with the value of a unit on each symbol."""
     quantities = _quantities(looked)
     kept = {one["name"]: {unit: column for column, unit in enumerate(one["units"])} for one in quantities}
+    called = {name: _called(name, path) for name, path in looked.trace.names.items()}
     found = [
-        {"says": says, "quantity": name, "unit": kept[name][unit]}
+        {"says": says, "quantity": called[name], "unit": kept[called[name]][unit]}
         for says, name, unit in looked.found
-        if unit in kept.get(name, {})
+        if unit in kept.get(called.get(name, ""), {})
     ]
     data = {"tokens": steps_of(looked), "gap": gap_of(looked), "quantities": quantities, "found": found}
     yield Section("One unit over the row" if quantities else "The row", view="text", data=data, group=ROW)
@@ -53,26 +54,32 @@ def _quantities(looked: Looked) -> list[dict[str, Any]]:
     return looked.made["quantities"]
 
 
+def _called(name: str, path: str) -> str:
+    return f"{name} (tanh)" if path.endswith(".c") else name
+
+
 def _made(looked: Looked) -> Iterator[dict[str, Any]]:
+    first = {state.rpartition(", ")[0]: units for state, units in looked.first.items()}  # of a layer's gates too
     for name, path in looked.trace.names.items():
         value, symbol = looked.trace.values[path], path.rpartition(".")[2]
         if value.dim() != 2 or len(value) != looked.trace.steps:
             continue
         # A cell state has no bound: as tanh(c), which is what the cell lets out, it has the colours of a state.
         seen = (torch.tanh(value) if symbol == "c" else value).float().numpy()
-        units = _kept(seen, looked.units)
+        units = _kept(seen, looked.units, first.get(name.rpartition(", ")[0], ()))
         gate = symbol in _BETWEEN
         low, high = (0.0, 1.0) if gate else (-1.0, 1.0) if np.nanmax(np.abs(seen), initial=0) <= 1 else (None, None)
         yield {
-            "name": f"{name} (tanh)" if symbol == "c" else name,
+            "name": _called(name, path),
             "grid": Grid(seen[:, units], low, high, _FINE if len(seen) <= _LONG else _COARSE),
             "units": units,
             "gate": gate,
         }
 
 
-def _kept(values: np.ndarray, most: int) -> list[int]:
-    """The numbers of the units that vary most, in their order; all of them where there are no more."""
+def _kept(values: np.ndarray, most: int, first: Sequence[int]) -> list[int]:
+    """The numbers of ``first``, then of the units that vary most, in their order; all where there are no more."""
     if not most or values.shape[1] <= most:
         return list(range(values.shape[1]))
-    return sorted(np.argsort(-values.var(0), kind="stable")[:most].tolist())
+    varied = np.argsort(-values.var(0), kind="stable").tolist()
+    return sorted(list(dict.fromkeys([*(unit for unit in first if unit < values.shape[1]), *varied]))[:most])
