@@ -10,8 +10,8 @@ import pytest
 
 import unrolled as ur
 from unrolled.errors import DataError, UsageError
+from unrolled.inspection.named_units import Units
 from unrolled.inspection.unit_search import search_units
-from unrolled.inspection.units import Units
 from unrolled.runs.trained import Trained
 
 QUICK: dict[str, Any] = {"start": "none", "blend": "none", "steps": 2, "hidden": 4, "quiet": True}

@@ -65,6 +65,15 @@ def test_every_gate_and_state_has_its_units(looked: Looked) -> None:
     assert quantities["layer 1, forget gate"]["units"] == [0, 1, 2, 3, 4, 5]
 
 
+def test_units_that_follow_something_are_kept_before_those_that_vary(model: Trained, looked: Looked) -> None:
+    order = {"layer 1, cell state": [4, 1, 0, 2, 3, 5]}
+    found = [("a bar", "layer 1, cell state", 4)]
+    few = Looked(task=model.task, trace=looked.trace, units=2, first=order, found=found)
+    data = by_title(shown(few))["One unit over the row"]
+    assert all(one["units"] == [1, 4] for one in data["quantities"])
+    assert data["found"] == [{"says": "a bar", "quantity": "layer 1, cell state (tanh)", "unit": 1}]
+
+
 def test_the_units_that_vary_most_are_kept_under_their_own_numbers(model: Trained, looked: Looked) -> None:
     few = Looked(task=model.task, trace=looked.trace, units=2, found=[("a bar", "layer 1, hidden state", 0)])
     data = by_title(shown(few))

@@ -20,8 +20,8 @@ from unrolled.data.plans.windows import Windows
 from unrolled.errors import UsageError
 from unrolled.inspection.ablation import Worth, ablate_units
 from unrolled.inspection.features import features_of, given_features
+from unrolled.inspection.named_units import Units, units_for
 from unrolled.inspection.names import in_words
-from unrolled.inspection.units import Units, units_for
 from unrolled.layers.recurrence.recorder import Recorder
 from unrolled.models.model import Model
 from unrolled.tasks.task import Task

@@ -10,10 +10,10 @@ from typing import Any
 from unrolled.inspection.context import Context
 from unrolled.inspection.dynamics import Dynamics
 from unrolled.inspection.memory_horizon import Horizon
+from unrolled.inspection.named_units import Units
 from unrolled.inspection.prefixes import Prefixes
 from unrolled.inspection.saturation import Saturation, saturation
 from unrolled.inspection.trace import Trace
-from unrolled.inspection.units import Units
 from unrolled.models.model import Model
 from unrolled.page.document import Section, document
 from unrolled.runs.measuring import measured

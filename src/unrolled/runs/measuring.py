@@ -16,8 +16,8 @@ from unrolled.errors import DataError, UsageError
 from unrolled.inspection.context import Context, context_curve
 from unrolled.inspection.dynamics import STEPS, Dynamics, dynamics
 from unrolled.inspection.memory_horizon import Horizon, asked_of, memory_horizon
+from unrolled.inspection.named_units import Units
 from unrolled.inspection.unit_search import search_units
-from unrolled.inspection.units import Units
 from unrolled.runs.trained import Trained
 from unrolled.tasks.task import Task
 from unrolled.training.plans import window

@@ -14,8 +14,8 @@ from torch import Tensor
 from unrolled.batch import Batch, Discrete
 from unrolled.inspection.ablation import Worth, ablate_units
 from unrolled.inspection.features import Feature
+from unrolled.inspection.named_units import units_for
 from unrolled.inspection.unit_search import states_of
-from unrolled.inspection.units import units_for
 from unrolled.models.network import Network
 
 LAYER = "layer 1, cell state"
