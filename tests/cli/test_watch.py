@@ -124,6 +124,17 @@ def test_a_run_that_is_over_ends_at_once(unrolled: Unrolled, runs: Runs) -> None
     assert unrolled("watch", runs.load, "--once").out.startswith(f"{runs.load}: finished\nstep ")
 
 
+def test_a_page_is_written_too(unrolled: Unrolled, run: Path, tmp_path: Path) -> None:
+    page = tmp_path / "page.html"
+    with alone(run):
+        done = unrolled("watch", run, "--once", "--out", page)
+    assert (done.code, done.err) == (0, f"wrote {page}\n") and done.out.startswith(f"{run}: training")
+    assert "step 60 of 100, 6 seconds" in page.read_text("utf-8")
+    assert "location.reload" not in page.read_text("utf-8")
+    refused = unrolled("watch", run, "--out", tmp_path / "page.txt")
+    assert refused.code == 2 and "has to end in .html, not page.txt" in refused.err
+
+
 def test_what_is_no_run_is_refused(unrolled: Unrolled, tmp_path: Path) -> None:
     done = unrolled("watch", tmp_path / "other")
     assert (done.code, done.err) == (4, f"error: {tmp_path / 'other'}: no such run directory\n")

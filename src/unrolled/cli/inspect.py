@@ -6,10 +6,9 @@ import contextlib
 import re
 import textwrap
 import webbrowser
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from unrolled.cli.output import Told, emit, note, number, table
+from unrolled.cli.output import Told, emit, note, number, page_file, table
 from unrolled.errors import UsageError
 from unrolled.runs.progress import Progress
 from unrolled.storage.directories import write_file
@@ -66,7 +65,7 @@ def inspect(
         raise UsageError(f"--port takes a number up to 65535, not {port}")
     if units < 0:
         raise UsageError(f"--units takes a number of units, not {units}")
-    page = None if out is None else _page_file(Path(out))
+    page = None if out is None else page_file(out)
     trained = api.load(run)
     with Progress(quiet=told.quiet):
         found = api.inspect(trained, file, row=row, steps=wanted)
@@ -82,12 +81,6 @@ def inspect(
     print(_page(found))
     if live:
         _serve(trained, found, port, browser=not no_open, quiet=told.quiet)
-
-
-def _page_file(path: Path) -> Path:
-    if path.suffix.lower() not in (".html", ".htm"):
-        raise UsageError(f"--out writes a page, so its name has to end in .html, not {path.name}")
-    return path
 
 
 def _steps(asked: str | None) -> slice | None:

@@ -7,14 +7,17 @@ import sys
 import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cyclopts import Parameter
 
+from unrolled.errors import UsageError
+
 if TYPE_CHECKING:
     from unrolled.api import Trained
 
-__all__ = ["SCHEMA", "Told", "comparison", "emit", "listed", "note", "number", "table", "verdict"]
+__all__ = ["SCHEMA", "Told", "comparison", "emit", "listed", "note", "number", "page_file", "table", "verdict"]
 
 SCHEMA = 1
 
@@ -41,6 +44,18 @@ def note(text: str, *, quiet: bool = False) -> None:
     """Print ``text`` to stderr, unless ``quiet``."""
     if not quiet:
         print(text, file=sys.stderr, flush=True)
+
+
+def page_file(out: str) -> Path:
+    """Where ``--out`` writes a page.
+
+    Raises:
+        UsageError: its name is not that of a page.
+    """
+    path = Path(out)
+    if path.suffix.lower() not in (".html", ".htm"):
+        raise UsageError(f"--out writes a page, so its name has to end in .html, not {path.name}")
+    return path
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

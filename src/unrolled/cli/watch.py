@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from unrolled.cli.output import Told, emit, number
+from unrolled.cli.output import Told, emit, note, number, page_file
+from unrolled.storage.directories import write_file
 
 if TYPE_CHECKING:
     from unrolled.runs.training_state import TrainingState
@@ -21,7 +22,7 @@ _WIDTH, _INDENT, _CURVE = 110, 15, 40  # characters
 _LEVELS = "▁▂▃▄▅▆▇█"
 
 
-def watch(run: str, /, *, once: bool = False, told: Told | None = None) -> None:
+def watch(run: str, /, *, once: bool = False, out: str | None = None, told: Told | None = None) -> None:
     """Watch a training as it goes on: loss, learning rate, gradients by layer, gates, a sample, and what is wrong.
 
     It reads the run directory only, and follows it until the training ends or is stopped; Ctrl-C ends it. Where stdout
@@ -30,17 +31,37 @@ def watch(run: str, /, *, once: bool = False, told: Told | None = None) -> None:
     Args:
         run: The run directory that fit writes.
         once: Print the state of this moment, and end.
+        out: Write a page to this file too: HTML that works offline. Until the training ends it is written again and
+            again, and a browser that shows it loads it again every few seconds.
     """
     told = told or Told()
     from unrolled.runs.training_state import read_state
 
+    page = None if out is None else page_file(out)
     folder = Path(run)
     if once:
-        _print_whole(read_state(folder), told)
-    elif told.json or not _is_terminal():
-        _follow_in_lines(folder, told)
+        states: Iterator[TrainingState] = iter([read_state(folder)])
     else:
-        _follow_live(folder)
+        states = _states(folder)
+    if page is not None:
+        states = _written(states, page, once, told)
+    if once:
+        _print_whole(next(states), told)
+    elif told.json or not _is_terminal():
+        _follow_in_lines(states, told)
+    else:
+        _follow_live(states)
+
+
+def _written(states: Iterator[TrainingState], page: Path, once: bool, told: Told) -> Iterator[TrainingState]:
+    """The same states, each of them as a page first."""
+    from unrolled.runs.training_page import training_page
+
+    for nth, state in enumerate(states):
+        write_file(page, training_page(state, follow=not once).encode())
+        if not nth:
+            note(f"wrote {page}", quiet=told.quiet)
+        yield state
 
 
 def _is_terminal() -> bool:
@@ -70,9 +91,9 @@ def _states(folder: Path) -> Iterator[TrainingState]:
         time.sleep(_EVERY)
 
 
-def _follow_in_lines(folder: Path, told: Told) -> None:
+def _follow_in_lines(states: Iterator[TrainingState], told: Told) -> None:
     doing, step, said = "", 0, set[str]()
-    for state in _states(folder):
+    for state in states:
         if told.json:
             _print_whole(state, told)
             continue
@@ -88,12 +109,12 @@ def _follow_in_lines(folder: Path, told: Told) -> None:
                 print(verdict, flush=True)
 
 
-def _follow_live(folder: Path) -> None:
+def _follow_live(states: Iterator[TrainingState]) -> None:
     from rich.live import Live
     from rich.text import Text
 
     with Live(auto_refresh=False, vertical_overflow="crop") as live:
-        for state in _states(folder):
+        for state in states:
             live.update(Text("\n".join(_block(state))), refresh=True)
 
 
