@@ -22,6 +22,19 @@ VIEWS: dict[str, tuple[str | Sample, int, str, str, str, str, str]] = {
     "forecast": ("forecast quantiles", 8, "gru", "Forecasts along the row", "the forecast", "from step", "from step"),
     "labels": ("tag", 4, "gru", "Labels", "the probability of each label", "probability", "probability"),
     "crf": ("tag together", 4, "gru", "Labels", "the probability of each label", "probability", "probability"),
+    "developing": (
+        "classify",
+        4,
+        "gru",
+        "The answer as it develops",
+        "probabilities after",
+        "after 1 of",
+        "after 2 of",
+    ),
+    "number": ("regress", 4, "lstm", "The answer as it develops", "size after each step", "after 1 of", "after 2 of"),
+    "attention": ("next_step", 4, "transformer", "Attention", "steps that look down", "step 1, <begin>", "step 2, "),
+    "alignment": ("translate", 4, "gru", "Alignment", "steps that look down", "step 1, ", "step 2, "),
+    "memory": ("next_step", 4, "deltanet", "Matrix memory", "a line for each head", "step 1: ", "step 2: "),
     "heard": ("transcribe", 4, "gru", "Symbols heard", "the probability of each label", "probability", "probability"),
 }
 

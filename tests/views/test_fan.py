@@ -23,7 +23,7 @@ def grids(data: dict[str, Any], name: str) -> tuple[np.ndarray, np.ndarray]:
 
 def test_a_forecast_is_made_from_each_origin_and_the_last_is_that_of_predict() -> None:
     looked = looked_at("forecast", row=4)
-    (section,) = fan(looked)
+    section, _ = fan(looked)
     data = section.data
     wave = SAMPLES["forecast"].data.column("wave")[4].as_py()
     np.testing.assert_allclose(data["values"][:, 0], wave[data["start"] :], atol=1e-6)
@@ -37,7 +37,7 @@ def test_a_forecast_is_made_from_each_origin_and_the_last_is_that_of_predict() -
 
 @pytest.mark.parametrize("sample", ["forecast quantiles", "forecast gaussian"])
 def test_coverage_is_the_share_of_the_known_values_between_the_ends(sample: str) -> None:
-    (section,) = fan(looked_at(sample, row=4))
+    section, _ = fan(looked_at(sample, row=4))
     data = section.data
     (band,) = data["bands"]
     assert band["percent"] == 80
@@ -53,8 +53,16 @@ def test_coverage_is_the_share_of_the_known_values_between_the_ends(sample: str)
     assert f"The 80 % intervals hold {inside} of {known} values that came ({inside / known:.0%})." in section.body
 
 
+def test_residuals_by_step_ahead_are_a_picture() -> None:
+    section, residuals = fan(looked_at("forecast quantiles", row=4))
+    assert residuals.folded and f"From {len(section.data['ends'])} origins" in residuals.body
+    middle, came = grids(section.data, "middle")
+    sizes = np.nanmean(np.abs(came - middle)[..., 0], 0)
+    assert "<svg" in residuals.body and len(sizes) == 2 and "mean absolute error" in residuals.body
+
+
 def test_covariates_that_are_known_ahead_end_the_origins() -> None:
-    (section,) = fan(looked_at("forecast ahead", row=8))
+    section, _ = fan(looked_at("forecast ahead", row=8))
     assert section.data["ends"][-1] == len(SAMPLES["forecast ahead"].data.column("wave")[8]) - 3
     assert np.isnan(section.data["values"]).any()  # gaps stay gaps
 

@@ -55,3 +55,11 @@ class Prefixes:
         rows = np.zeros(len(ends), np.int64)
         plan = Windows(rows, np.array(ends, np.int64), read, _AT_ONCE)
         return run_over(self.network, Loader(replace(self.examples, target=None), plan), str(self.network.device))
+
+    def answers(self, ends: Sequence[int]) -> dict[str, list[Any]]:
+        """The task's answers after each of ``ends``: column -> a value for each of them, as `predict` gives them."""
+        columns: dict[str, list[Any]] = {}
+        for outputs, batch in self.answered(ends):
+            for name, found in self.task.answers(outputs, batch).items():
+                columns.setdefault(name, []).extend(found)
+        return columns

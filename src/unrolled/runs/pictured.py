@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any, Protocol
@@ -15,6 +14,7 @@ from unrolled.page.chart import Chart, picture
 from unrolled.runs.layouts import data_of
 from unrolled.runs.predicting import AHEAD, FITTED, PREDICTED
 from unrolled.tasks.task import Task
+from unrolled.views.intervals import intervals
 
 __all__ = ["MOST", "check_pictured", "pictured"]
 
@@ -27,8 +27,6 @@ _ROWS, _LABELS, _STEPS, _NAMED = (
 )  # of cells: rows and labels; steps of a row, and steps with their words
 _HORIZONS = 4  # how many horizons of the past a forecast is drawn with
 _WORDS = 24  # letters of a text that stand for it
-_QUANTILE = re.compile(r"_q(\d+(?:\.\d+)?)$")
-_DEVIATIONS, _SHARE = 1.2815515655446004, "80 % interval"  # of a Gaussian: its middle 80 %
 
 
 def check_pictured(task: Task) -> None:
@@ -99,8 +97,8 @@ def _forecasts(task: Task, table: pa.Table, names: Sequence[str]) -> Iterator[Ch
             if fitted := answers.get(channel + FITTED):
                 chart.line(before[start:], np.array(fitted, np.float64)[start:], "forecast one step ahead")
             chart.line(after, ahead, "forecast")
-            for low, high, name in _intervals(channel, answers):
-                chart.band(after, low, high, name)
+            for each in intervals(answers, channel):
+                chart.band(after, each.low, each.high, f"{each.percent:g} % interval")
             yield chart
 
 
@@ -121,20 +119,6 @@ def _places(
         if None not in past:
             return past, ahead
     return range(1, known + 1), range(known + 1, known + horizon + 1)
-
-
-def _intervals(channel: str, answers: Mapping[str, Any]) -> Iterator[tuple[np.ndarray, np.ndarray, str]]:
-    """(low, high, name) of each interval, the widest first."""
-    found = {}
-    for name, values in answers.items():
-        match = _QUANTILE.search(name)
-        if match and name.removesuffix(match[0]) == channel:
-            found[float(match[1])] = np.array(values, np.float64)
-    for low in sorted(of for of in found if of < 50 and 100 - of in found):
-        yield found[low], found[100 - low], f"{100 - 2 * low:g} % interval"
-    if sigma := answers.get(f"{channel}_sigma"):
-        mean, wide = np.array(answers[channel + PREDICTED]), _DEVIATIONS * np.array(sigma)
-        yield mean - wide, mean + wide, _SHARE
 
 
 def _tags(task: Task, table: pa.Table, names: Sequence[str]) -> Iterator[Chart]:

@@ -7,30 +7,23 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from torch import Tensor
 
 from unrolled.data.encodings.facets import Numbers
+from unrolled.page.chart import Chart, picture
 from unrolled.page.document import Section
+from unrolled.views.intervals import Interval, intervals
 from unrolled.views.looked import ROW, Looked
 from unrolled.views.roll import channel_names
 
 __all__ = ["fan", "next_numbers"]
 
 _ORIGINS = 20
-_CHANNELS = 12  # that are shown
+_CHANNELS, _PICTURES = 12, 4  # that are shown: to choose from, and at once
 _CELLS = 200_000  # numbers of the row that a page holds
-_DEVIATIONS, _MIDDLE = 1.2815515655446004, 80  # the share of a Gaussian in so many deviations, in per cent
-
-
-class Interval(NamedTuple):
-    """An interval that should hold ``percent`` of the values; both ends are (O, H, C)."""
-
-    percent: float
-    low: np.ndarray
-    high: np.ndarray
 
 
 def fan(looked: Looked) -> Iterator[Section]:
@@ -50,13 +43,11 @@ def fan(looked: Looked) -> Iterator[Section]:
     last = prefixes.steps
     first = max(1, last - _CELLS // len(channels), min(looked.task.batching.lookback, last // 2))
     ends = np.unique(np.linspace(first, last, _ORIGINS).astype(np.int64))
-    columns: dict[str, list[Any]] = {}
-    for outputs, batch in prefixes.answered(ends.tolist()):
-        for name, found in looked.task.answers(outputs, batch).items():
-            columns.setdefault(name, []).extend(found)
-    middle, intervals = _joined([_of_channel(columns, channel) for channel in channels])
+    columns = prefixes.answers(ends.tolist())
+    middle, around = _joined([_of_channel(columns, channel) for channel in channels])
     start = max(0, int(ends[0]) - 4 * coder.horizon)
-    yield from _sections("Forecasts along the row", "origins", channels, values, start, ends, middle, intervals)
+    yield _section("Forecasts along the row", "origins", channels, values, start, ends, middle, around)
+    yield _residuals(channels, _came(values, ends, coder.horizon) - middle)
 
 
 def next_numbers(looked: Looked) -> Iterator[Section]:
@@ -76,27 +67,17 @@ def next_numbers(looked: Looked) -> Iterator[Section]:
         for key, value in batch.inputs.items()
     }  # each step as a row of one step
     found = task.answers(outputs[:, None], replace(batch, inputs=inputs, lengths=rows, rows=rows - 1, target=None))
-    middle, intervals = _of_channel({key: [[one] for one in of] for key, of in found.items()}, name)
+    middle, around = _of_channel({key: [[one] for one in of] for key, of in found.items()}, name)
     read = batch.inputs[name][0, :1, : len(channels)].cpu().numpy()
     came = np.full((steps, len(channels)), np.nan) if batch.target is None else batch.target[0, :steps].cpu().numpy()
     values = np.concatenate([read, came]) * answer.std + answer.mean  # (T + 1, C)
     ends = np.arange(1, steps + 1)
-    yield from _sections("Expected and measured", ROW, channels, values, 0, ends, middle, intervals)
+    yield _section("Expected and measured", ROW, channels, values, 0, ends, middle, around)
 
 
 def _of_channel(columns: dict[str, list[Any]], channel: str) -> tuple[np.ndarray, list[Interval]]:
     """The point forecast, and intervals from the widest to the narrowest, of the columns that `predict` adds."""
-    held = {key: np.array(of, np.float64) for key, of in columns.items() if key.startswith(f"{channel}_")}
-    middle = held[f"{channel}_predicted"]
-    if (sigma := held.get(f"{channel}_sigma")) is not None:
-        return middle, [Interval(_MIDDLE, middle - _DEVIATIONS * sigma, middle + _DEVIATIONS * sigma)]
-    levels = sorted((float(rest), key) for key in held if _is_number(rest := key.removeprefix(f"{channel}_q")))
-    pairs = zip(levels[: len(levels) // 2], reversed(levels), strict=False)
-    return middle, [Interval(high - low, held[a], held[b]) for (low, a), (high, b) in pairs]
-
-
-def _is_number(text: str) -> bool:
-    return text.replace(".", "", 1).isdecimal()
+    return np.array(columns[f"{channel}_predicted"], np.float64), intervals(columns, channel)
 
 
 def _joined(found: list[tuple[np.ndarray, list[Interval]]]) -> tuple[np.ndarray, list[Interval]]:
@@ -109,7 +90,7 @@ def _joined(found: list[tuple[np.ndarray, list[Interval]]]) -> tuple[np.ndarray,
     return np.stack(middles, -1), list(joined)
 
 
-def _sections(
+def _section(
     title: str,
     group: str,
     channels: list[str],
@@ -117,10 +98,9 @@ def _sections(
     start: int,
     ends: np.ndarray,
     middle: np.ndarray,
-    intervals: list[Interval],
-) -> Iterator[Section]:
-    ahead = ends[:, None] + np.arange(middle.shape[1])  # (O, H)
-    came = np.where(ahead[..., None] < len(values), values[ahead.clip(max=len(values) - 1)], np.nan)  # (O, H, C)
+    around: list[Interval],
+) -> Section:
+    came = _came(values, ends, middle.shape[1])
     most = slice(0, _CHANNELS)
     data = {
         "channels": channels[most],
@@ -131,13 +111,36 @@ def _sections(
         "middle": _flat(middle[..., most]),
         "bands": [
             {"percent": each.percent, "low": _flat(each.low[..., most]), "high": _flat(each.high[..., most])}
-            for each in intervals
+            for each in around
         ],
     }
-    said = [_coverage(each, came) for each in intervals]
+    said = [_coverage(each, came) for each in around]
     if len(channels) > _CHANNELS:
         said.append(f"The first {_CHANNELS} of {len(channels)} channels are drawn; the counts are of all.")
-    yield Section(title, "".join(f"<p>{one}</p>" for one in said), "fan", data, group)
+    return Section(title, "".join(f"<p>{one}</p>" for one in said), "fan", data, group)
+
+
+def _came(values: np.ndarray, ends: np.ndarray, horizon: int) -> np.ndarray:
+    """(O, H, C) the values after each origin; NaN beyond the end of the row."""
+    ahead = ends[:, None] + np.arange(horizon)  # (O, H)
+    return np.where(ahead[..., None] < len(values), values[ahead.clip(max=len(values) - 1)], np.nan)
+
+
+def _residuals(channels: list[str], off: np.ndarray) -> Section:
+    """What came less the forecast, (O, H, C), by step ahead: from the lowest to the highest, and the mean size."""
+    steps, charts = np.arange(1, off.shape[1] + 1), []
+    for channel, of in zip(channels[:_PICTURES], np.moveaxis(off, 2, 0), strict=False):
+        known = np.isfinite(of)
+        low, high = (
+            np.where(known.any(0), end, np.nan)
+            for end in (np.where(known, of, np.inf).min(0), np.where(known, of, -np.inf).max(0))
+        )
+        size = np.where(known, np.abs(of), 0.0).sum(0) / np.maximum(known.sum(0), 1)
+        chart = Chart(channel, x="steps ahead", y="came less forecast")
+        chart.band(steps, low, high, "lowest to highest")
+        charts.append(chart.line(steps, np.where(known.any(0), size, np.nan), "mean absolute error"))
+    said = f"From {len(off)} origins." + (f" The first {_PICTURES} channels." if len(channels) > _PICTURES else "")
+    return Section("Residuals by step ahead", f"<p>{said}</p>{picture(charts)}", folded=True)
 
 
 def _flat(values: np.ndarray) -> np.ndarray:

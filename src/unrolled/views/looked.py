@@ -21,7 +21,7 @@ from unrolled.models.model import Model
 from unrolled.page.document import Section
 from unrolled.tasks.task import Task
 
-__all__ = ["ROW", "Looked", "View", "gap_of", "names_of", "steps_of"]
+__all__ = ["ROW", "Looked", "View", "gap_of", "names_of", "of_answer", "steps_of"]
 
 ROW = "row"  # the group of the sections that share the steps of the row
 END, BEGIN = _ENDS = "<end>", "<begin>"  # as tasks write the ends of a row
@@ -102,6 +102,11 @@ def steps_of(looked: Looked) -> list[str]:
             columns.append([_word(encoding.decode(row[None])) for row in read.reshape(steps, -1)])
     cells = [looked.said(" · ".join(each)) for each in zip(*columns, strict=True)]
     return cells or [str(at) for at in range(1, steps + 1)]
+
+
+def of_answer(looked: Looked, path: str) -> bool:
+    """Whether the steps of a traced value are those of a written answer, not those of the row."""
+    return looked.task.coder.form.writes and path.split(".")[0] == "decoder"
 
 
 def gap_of(looked: Looked) -> str:

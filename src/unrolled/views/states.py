@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from unrolled.page.document import Grid, Section
-from unrolled.views.looked import ROW, Looked, gap_of, steps_of
+from unrolled.views.looked import ROW, Looked, gap_of, of_answer, steps_of
 
 __all__ = ["at_this_step", "maps", "row"]
 
@@ -62,7 +62,7 @@ def _made(looked: Looked) -> Iterator[dict[str, Any]]:
     first = {state.rpartition(", ")[0]: units for state, units in looked.first.items()}  # of a layer's gates too
     for name, path in looked.trace.names.items():
         value, symbol = looked.trace.values[path], path.rpartition(".")[2]
-        if value.dim() != 2 or len(value) != looked.trace.steps:
+        if value.dim() != 2 or len(value) != looked.trace.steps or symbol == "attention" or of_answer(looked, path):
             continue
         # A cell state has no bound: as tanh(c), which is what the cell lets out, it has the colours of a state.
         seen = (torch.tanh(value) if symbol == "c" else value).float().numpy()

@@ -75,3 +75,25 @@ function asTable(label, rows) {
 
 // For each pixel column, the first and the last step in it.
 const stepsOf = (x, width, from, shown) => [from + Math.floor((x * shown) / width), from + Math.max(Math.floor((x * shown) / width) + 1, Math.floor(((x + 1) * shown) / width))];
+
+// A line over time: of the steps on one pixel, from the lowest to the highest; no value leaves a gap.
+function linePath(context, width, value, from, shown, y) {
+  context.beginPath();
+  let drawn = false;
+  for (let x = 0; x < width; x += 1) {
+    let [low, high] = [Infinity, -Infinity];
+    const [first, stop] = stepsOf(x, width, from, shown);
+    for (let step = first; step < stop; step += 1) {
+      const now = value(step);
+      if (now < low) low = now;
+      if (now > high) high = now;
+    }
+    if (low > high) { drawn = false; continue; }
+    if (drawn) context.lineTo(x, y(high)); else context.moveTo(x, y(high));
+    context.lineTo(x, y(low));
+    drawn = true;
+  }
+}
+
+// Lines that are told apart by colour and by dashes.
+const LINES = [["--mark1", []], ["--mark2", [6, 3]], ["--mark3", [2, 3]], ["--mark4", [9, 3, 2, 3]], ["--mark5", []], ["--ink", [6, 3]], ["--accent", [2, 3]], ["--soft", []]];

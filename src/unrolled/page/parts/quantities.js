@@ -38,21 +38,7 @@ function unitStrip(quantities, cursor) {
     const { grid } = quantityOf(quantities, cursor);
     const y = (value) => height - 4 - ((value - grid.low) / (grid.high - grid.low || 1)) * (height - 8);
     context.strokeStyle = style("--accent");
-    context.beginPath();
-    let drawn = false;
-    for (let x = 0; x < width; x += 1) {
-      let [low, high] = [Infinity, -Infinity];
-      const [first, stop] = stepsOf(x, width, 0, cursor.steps);
-      for (let step = first; step < stop; step += 1) {
-        const value = grid.at(step, cursor.unit);
-        if (value < low) low = value;
-        if (value > high) high = value;
-      }
-      if (low > high) { drawn = false; continue; } // no value: the line has a gap
-      if (drawn) context.lineTo(x, y(high)); else context.moveTo(x, y(high));
-      context.lineTo(x, y(low));
-      drawn = true;
-    }
+    linePath(context, width, (step) => grid.at(step, cursor.unit), 0, cursor.steps, y);
     context.stroke();
   } });
 }
