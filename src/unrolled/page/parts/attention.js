@@ -73,7 +73,7 @@ views.attention = (place, { rows, columns, first, heads, maps }, cursor, title) 
   cursor.follow((change) => {
     lay();
     const ends = rgb(style("--accent"));
-    looked.made.forEach((one, at) => { const share = weight(chosen, row(), base[1] + at); one.style.background = share > 0.004 ? `rgba(${ends}, ${(0.6 * Math.sqrt(share)).toFixed(2)})` : "none"; });
+    looked.made.forEach((one, at) => { const share = weight(chosen, row(), base[1] + at); one.style.background = share > 0.004 ? `rgba(${ends}, ${(0.45 * Math.sqrt(share)).toFixed(2)})` : "none"; });
     looking.made.forEach((one, at) => one.classList.toggle("at", base[0] + at === row()));
     const now = looking.made[row() - base[0]];
     if (now) keepInSight(looking.box, now);
