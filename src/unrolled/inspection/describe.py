@@ -20,6 +20,7 @@ from unrolled.layers.letters import WordLetters
 from unrolled.models._sides import Sides
 from unrolled.models._sketch import Sketch
 from unrolled.models.model import Model
+from unrolled.page.notebook import cell, facts
 from unrolled.state import State, flatten
 from unrolled.tasks.task import Task
 
@@ -61,15 +62,9 @@ class Description:
     horizon: int
     multiply_adds_per_side_step: int = 0
 
-    def __str__(self) -> str:
-        column = max(len(name) for name in self.columns)
-        weight = max((len(name) for name in self.weights), default=0)
-        state = "none: the model needs the whole row before it answers, so it cannot stream"
-        if self.state_bytes is not None:
-            state = f"{self.state_bytes:,} bytes per stream, at any length"
-            if self.state_bytes_per_step:
-                until = "" if self.attention_window is None else f" for the last {self.attention_window:,} steps"
-                state = f"{self.state_bytes:,} bytes per stream, and {self.state_bytes_per_step:,} per step{until}"
+    @property
+    def cost(self) -> str:
+        """The cost of a step, in words."""
         cost = "not counted: the model is solved"
         if self.multiply_adds_per_step is not None:
             cost = f"{self.multiply_adds_per_step:,} multiply-adds"
@@ -77,6 +72,22 @@ class Description:
             cost += f", and {self.multiply_adds_per_step_seen:,} per step that it looks back at"
         if self.multiply_adds_per_side_step:
             cost += f"; once per row, {self.multiply_adds_per_side_step:,} per step of the side sequences"
+        return cost
+
+    @property
+    def state(self) -> str:
+        """The size of a stream's state, in words."""
+        state = "none: the model needs the whole row before it answers, so it cannot stream"
+        if self.state_bytes is not None:
+            state = f"{self.state_bytes:,} bytes per stream, at any length"
+            if self.state_bytes_per_step:
+                until = "" if self.attention_window is None else f" for the last {self.attention_window:,} steps"
+                state = f"{self.state_bytes:,} bytes per stream, and {self.state_bytes_per_step:,} per step{until}"
+        return state
+
+    def __str__(self) -> str:
+        column = max(len(name) for name in self.columns)
+        weight = max((len(name) for name in self.weights), default=0)
         return "\n".join(
             [
                 self.title,
@@ -87,10 +98,15 @@ class Description:
                 "",
                 f"parameters      {self.parameters:,}",
                 *(f"  {name:<{weight}}  {' × '.join(map(str, shape))}" for name, shape in self.weights.items()),
-                f"cost of a step  {cost}",
-                f"state           {state}",
+                f"cost of a step  {self.cost}",
+                f"state           {self.state}",
             ]
         )
+
+    def _repr_html_(self) -> str:
+        weights = ((name, " × ".join(map(str, shape))) for name, shape in self.weights.items())
+        rest = [("parameters", f"{self.parameters:,}"), *weights, ("cost of a step", self.cost), ("state", self.state)]
+        return cell(self.title, facts(self.columns.items()), self.to_svg(), facts(rest))
 
     def to_svg(self) -> str:
         """The network unrolled through time as an element ``<svg>``; `unrolled.page.svg.as_file` makes it a file."""

@@ -21,6 +21,8 @@ from unrolled.errors import DataError, UsageError, named
 from unrolled.inspection.answer import InputLeaves, without_dropout
 from unrolled.layers.recurrence.recorder import Recorder
 from unrolled.models.model import Model
+from unrolled.page.chart import Chart
+from unrolled.page.notebook import cell, sentences
 from unrolled.tasks.task import Task
 from unrolled.watch import watching
 
@@ -98,6 +100,12 @@ class Horizon:
         if self.verdict == "exploding":
             return "exploding: the gradient grows with the lag; clip it, or start from smaller recurrent weights"
         return f"healthy: {self.survival:.2g} of the recent steps' gradient reaches {farthest} steps back"
+
+    def _repr_html_(self) -> str:
+        chart = Chart(x="lag in steps", y="mean norm of the gradient", y_log=True).line(
+            range(len(self.norms)), self.norms
+        )
+        return cell("Memory horizon", sentences([self.sentence]), chart.mark(self.lag_90, "90 %").to_svg())
 
     def __str__(self) -> str:
         within = f"90 % of the gradient is within {self.lag_90} steps"

@@ -233,7 +233,7 @@ class _Canvas:
     def rectangle(self, x: float, text: str, kind: str, wide: float, tall: float) -> None:
         """A box whose lower edge is where the drawing stands."""
         ink = colour("accent" if kind == "layer" else "soft")
-        look = {"fill": ink, "fill_opacity": "0.12", "stroke": ink, "rx": 4, "class": kind}
+        look: dict[str, float | str] = {"fill": ink, "fill_opacity": "0.12", "stroke": ink, "rx": 4, "class": kind}
         self.parts.append(element("rect", x=x - wide / 2, y=-self.up - tall, width=wide, height=tall, **look))
         self.text(x, self.up + tall / 2 - 4, text)
         self.right = max(self.right, x + wide / 2)

@@ -23,6 +23,8 @@ from unrolled.inspection.names import in_words
 from unrolled.inspection.reach import Reach, reach_of
 from unrolled.layers.recurrence.recorder import Recorder
 from unrolled.models.model import Model
+from unrolled.page.chart import Chart
+from unrolled.page.notebook import cell, grid, sentences
 from unrolled.tasks.task import Task
 from unrolled.watch import watching
 
@@ -192,6 +194,16 @@ class Trace:
         if run.changes:
             raise UsageError("this is the trace of a changed run: ask the one of the ordinary run")
         return run, batch
+
+    def _repr_html_(self) -> str:
+        rows = [
+            [name, " × ".join(map(str, value.shape)), float(value.min()), float(value.mean()), float(value.max())]
+            for name, value in ((name, self.values[path].float()) for name, path in self.names.items())
+            if value.numel()
+        ]
+        shown = grid(["", "shape", "least", "mean", "greatest"], rows) if rows else ""
+        chart = Chart(x="step", y="loss").line(range(self.steps), self.loss.tolist()) if self.loss is not None else None
+        return cell(repr(self), shown, "" if chart is None else chart.to_svg(), sentences(filter(None, [self.note])))
 
     def __repr__(self) -> str:
         same = "" if self.difference != self.difference else f", {self.difference:.1e} from the ordinary run"

@@ -14,6 +14,7 @@ from rich.table import Table
 
 from unrolled.metrics.metric import cost, measure
 from unrolled.page.chart import Chart, picture
+from unrolled.page.notebook import cell, grid, sentences
 from unrolled.page.scales import written
 
 __all__ = ["Compared", "Comparison"]
@@ -83,6 +84,16 @@ class Comparison:
         found: dict[str, Any] = _finite(asdict(self))
         return found
 
+    def _repr_html_(self) -> str:
+        costs = grid(["cost", *_COSTS], [[name, *_costs(one)] for name, one in self.runs.items()])
+        return cell(
+            "Runs side by side",
+            *(grid(*one) for one in _tables(self)),
+            sentences([*_said(self), *self.notes]),
+            costs,
+            self.to_svg(),
+        )
+
     def to_svg(self) -> str:
         """A picture: a chart for each measure and cost, a dot for each run, and two standard errors around it."""
         title = f"{self.split}, {self.cases}; lines are two standard errors"
@@ -90,16 +101,22 @@ class Comparison:
 
 
 def _blocks(found: Comparison) -> Iterator[str]:
-    names = list(found.runs[found.reference].metrics)
-    where = f"{found.split} split" if found.split in ("test", "valid") else found.split
-    rows = [[n, *(_with_error(one.metrics[m], one.errors.get(m)) for m in names)] for n, one in found.runs.items()]
-    yield _table([f"{where}, {found.cases}", *names], rows)
-    rows = [
-        [run, *(_difference(one, name) for name in names)] for run, one in found.runs.items() if run != found.reference
-    ]
-    yield _table([f"minus {found.reference}", *names], rows)
+    metrics, differences = _tables(found)
+    yield _table(*metrics)
+    yield _table(*differences)
     yield "\n".join([*_said(found), *found.notes])
     yield _table(["cost", *_COSTS], [[name, *_costs(one)] for name, one in found.runs.items()])
+
+
+def _tables(found: Comparison) -> tuple[tuple[list[str], list[list[str]]], tuple[list[str], list[list[str]]]]:
+    """(head, rows) of the metrics and of the differences to the reference."""
+    names = list(found.runs[found.reference].metrics)
+    where = f"{found.split} split" if found.split in ("test", "valid") else found.split
+    own = [[n, *(_with_error(one.metrics[m], one.errors.get(m)) for m in names)] for n, one in found.runs.items()]
+    others = [
+        [run, *(_difference(one, name) for name in names)] for run, one in found.runs.items() if run != found.reference
+    ]
+    return ([f"{where}, {found.cases}", *names], own), ([f"minus {found.reference}", *names], others)
 
 
 _COSTS = ("model", "weights", "kB on disk", "multiply-adds a step", "µs", "seconds of training")

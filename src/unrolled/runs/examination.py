@@ -17,8 +17,10 @@ from unrolled.data.tables.sequences import Sequences
 from unrolled.errors import UsageError, counted, did_you_mean, named
 from unrolled.metrics._bootstrap import interval, redrawn
 from unrolled.metrics._tally import Bin, Tally
-from unrolled.metrics.metric import Sums, cost
+from unrolled.metrics.metric import Sums, cost, in_order
 from unrolled.metrics.scoring import Programs, added, programs, values
+from unrolled.page.chart import Chart
+from unrolled.page.notebook import cell, metrics_grid
 from unrolled.tasks.task import Task
 from unrolled.training.backtest import only_steps
 from unrolled.training.units import Unit, units_over
@@ -109,6 +111,22 @@ class Examination:
     worst: tuple[Worst, ...] = ()
     units: int = 0
     examined: int = 0
+
+    def _repr_html_(self) -> str:
+        ends = {"95 % from": 0, "to": 1}
+        rows = {name: {one: pair[end] for one, pair in self.intervals.items()} for name, end in ends.items()}
+        parts = [metrics_grid(in_order(self.metrics), rows, "all of it", "")]
+        if len(self.confusion) > 1:
+            names = [str(label) for label in self.confused]
+            names += ["others"] * (len(self.confusion) - len(names))
+            chart = Chart("Errors", x="predicted", y="right").cells(self.confusion, rows=names, columns=names)
+            parts.append(chart.to_svg())
+        named_parts = {"by length": self.by_length, "by step ahead": self.by_step, "by group": self.by_group}
+        for name, shares in named_parts.items():
+            if shares:
+                first, *others = [(one.name, in_order(one.metrics)) for one in shares]
+                parts.append(metrics_grid(first[1], dict(others), first[0], name))
+        return cell("Examination", *parts)
 
     def to_json(self) -> dict[str, Any]:
         """All of it but the metrics, in names and numbers."""

@@ -16,6 +16,7 @@ from unrolled.inspection.saturation import Saturation, saturation
 from unrolled.inspection.trace import Trace
 from unrolled.models.model import Model
 from unrolled.page.document import Section, document
+from unrolled.page.notebook import cell, facts
 from unrolled.runs.measuring import measured
 from unrolled.runs.traced_rows import data_of, traced_row, traces_from
 from unrolled.runs.trained import Trained
@@ -100,6 +101,10 @@ class Inspection:
         if difference <= _CLOSE:
             return said
         return f"{said}, which is more than rounding ({_CLOSE:g}): please report it"
+
+    def _repr_html_(self) -> str:
+        reach = "" if isinstance(self.reach, str) else self.reach._repr_html_()
+        return cell(f"{self.title}: {self.where}", facts(self.verdicts), reach)
 
     def __str__(self) -> str:
         return "\n".join(f"{about}: {sentence}" for about, sentence in self.verdicts)

@@ -10,6 +10,7 @@ from typing import Any
 
 from unrolled.data.io.fingerprint import MEMORY
 from unrolled.errors import IN_MEMORY, command
+from unrolled.page.notebook import cell, facts, grid, sentences
 from unrolled.planning.choice import FIXED, Choice
 from unrolled.planning.facts import Facts
 from unrolled.runs.choosing import Pace, alternatives, in_words, with_choices
@@ -45,6 +46,13 @@ class Preview:
         if self.seconds:
             lines.append(f"a step: {', '.join(f'{value:.2g} s {name}' for name, value in self.seconds.items())}")
         return "\n".join([*lines, "", f"to repeat without choosing: {self.repeat}"])
+
+    def _repr_html_(self) -> str:
+        rows = [[choice.field, choice.value, choice.source, choice.reason] for choice in self.choices]
+        steps = [(f"a step, {name}", f"{value:.2g} s") for name, value in self.seconds.items()]
+        repeat = facts([*steps, ("to repeat without choosing", self.repeat)])
+        plan = grid(["option", "value", "chosen by", "why"], rows)
+        return cell(f"Plan for {self.task}", sentences(self.facts.say()), plan, repeat)
 
     def to_json(self) -> dict[str, Any]:
         """The same as plain values."""

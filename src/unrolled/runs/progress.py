@@ -1,4 +1,4 @@
-"""Training progress: a live bar on a terminal, a line every ten seconds elsewhere."""
+"""Training progress: a live bar on a terminal or in a notebook, a line every ten seconds elsewhere."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _REFRESH = 4  # redraws of the bar a second
 
 
 class Progress:
-    """Reports a run on stderr: ``say`` prints a line, ``hook`` receives training events.
+    """Reports a run on stderr or in a notebook: ``say`` prints a line, ``hook`` receives training events.
 
     Args:
         quiet: print nothing.
@@ -26,6 +26,7 @@ class Progress:
     def __init__(self, *, quiet: bool) -> None:
         self._quiet, self._live = quiet, sys.stderr.isatty() and not quiet
         self._bar: Any = None
+        self._notebook = None if quiet else _in_notebook()
         self._parts: dict[str, str] = {}
         self._said = time.monotonic()
         self._warnings = _Warnings(self)
@@ -40,7 +41,9 @@ class Progress:
 
     def say(self, line: str) -> None:
         """Print a line, above the bar if there is one."""
-        if self._bar is not None:
+        if self._notebook is not None:
+            self._notebook.say(line)
+        elif self._bar is not None:
             self._bar.console.print(line, markup=False, highlight=False, soft_wrap=True)
         elif not self._quiet:
             print(line, file=sys.stderr, flush=True)
@@ -60,13 +63,18 @@ class Progress:
         else:  # training is over, and the splits are evaluated
             self._stop()
             return
-        if self._live:
+        if self._notebook is not None:
+            self._notebook.step(event, f"{self._share(event)}{self._text(event)}")
+        elif self._live:
             self._draw(event)
         elif event["kind"] == "valid" or time.monotonic() - self._said >= _EVERY:
             self._said = time.monotonic()
             self.say(
                 f"{self._share(event)}step {event['step']}, {event['seconds']:.0f} s: {', '.join(self._parts.values())}"
             )
+
+    def _text(self, event: dict[str, Any]) -> str:
+        return ", ".join([f"step {event['step']}", *self._parts.values()])
 
     def _share(self, event: dict[str, Any]) -> str:
         return "" if event["progress"] is None else f"{min(event['progress'], 1):.0%} "
@@ -77,12 +85,24 @@ class Progress:
         (task,) = self._bar.task_ids
         share = event["progress"]
         done = {} if share is None else {"completed": min(share, 1.0)}
-        self._bar.update(task, description=", ".join([f"step {event['step']}", *self._parts.values()]), **done)
+        self._bar.update(task, description=self._text(event), **done)
 
     def _stop(self) -> None:
+        if self._notebook is not None:
+            self._notebook.draw()
         if self._bar is not None:
             self._bar.stop()
             self._bar = None
+
+
+def _in_notebook() -> Any:
+    if "IPython" not in sys.modules:
+        return None
+    from unrolled.page.notebook import notebook_output
+    from unrolled.runs.notebook_progress import NotebookProgress
+
+    show = notebook_output()
+    return None if show is None else NotebookProgress(show)
 
 
 def _bar() -> Any:

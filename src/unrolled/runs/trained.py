@@ -31,6 +31,7 @@ from unrolled.runs.findings import Findings
 from unrolled.runs.later_data import read_later
 from unrolled.runs.live import live_session
 from unrolled.runs.predicting import around, fits, is_judged, known_steps, one_row, predictions, with_columns
+from unrolled.runs.results_form import results_form
 from unrolled.runs.verdict import compare
 from unrolled.storage.directories import write_directory
 from unrolled.storage.tensors import save_tensors
@@ -78,6 +79,9 @@ class Trained:
         task, title, of = self.task.name, self.network.title, ", ".join(self.task.coder.reads)
         return f"Trained({task!r}, {title!r}, of {of!r}, in {str(self.folder)!r})"
 
+    def _repr_html_(self) -> str:
+        return results_form(repr(self), self.metrics, self.baselines, self.sentences)
+
     def sentences(self, split: str) -> list[str]:
         """What there is to say about ``split``: the verdict, which weights were kept, and what to try next."""
         found, task = self.findings.sentences(split), self.task
@@ -116,8 +120,7 @@ class Trained:
             group: a column of ``data`` with one value for each sequence, for whose values the metrics are given.
 
         Raises:
-            DataError: as for `evaluate`.
-            UsageError: as for `evaluate`; or there is no column ``group``, or ``worst`` is below 0.
+            DataError, UsageError: as for `evaluate`; or there is no column ``group``, or ``worst`` is below 0.
         """
         if worst < 0:
             raise UsageError(f"{named('worst')} must be at least 0, got {worst}")
@@ -162,8 +165,7 @@ class Trained:
 
         Raises:
             DataError: the data cannot be read, or lacks an input column of the model.
-            UsageError: ``beam`` is out of range, the model does not forecast but is to be ``fitted``, or there is no
-                such device.
+            UsageError: ``beam`` is out of range, a model that does not forecast is to be ``fitted``, or no such device.
         """
         task, device = self._searching(beam), device_for(device)
         if fitted and not task.coder.horizon:
@@ -243,8 +245,7 @@ class Trained:
             own_answer: trace how it writes its own answer, not the target; always so where ``data`` has no target.
 
         Raises:
-            DataError: as for `predict`.
-            UsageError: there is no such row, or ``own_answer`` of a model that does not write sequences.
+            DataError, UsageError: as for `predict`; no such row; or ``own_answer``, but the model writes no sequences.
         """
         part = one_row(self.read(data), row)
         examples = self.encode(part, target=is_judged(part, self.task))
@@ -286,8 +287,7 @@ class Trained:
             data: a path or a table; where one column is read, a list or a column too; `Sequences` stay as they are.
 
         Raises:
-            DataError: there is no such file, or it cannot be read.
-            UsageError: it is of no form that can be read.
+            DataError, UsageError: there is no such file, or it is of no form that can be read.
         """
         return data if isinstance(data, Sequences) else read_later(data, self.config.data, self.task)
 

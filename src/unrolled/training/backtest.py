@@ -17,9 +17,10 @@ from unrolled.batch import Batch
 from unrolled.data.batches.loader import Loader
 from unrolled.data.examples.examples import Examples
 from unrolled.data.plans.windows import Windows
-from unrolled.metrics.metric import Sums
+from unrolled.metrics.metric import Sums, in_order
 from unrolled.metrics.scoring import NO_OPTIONS, Own, added, values
 from unrolled.models.model import Model
+from unrolled.page.notebook import cell, metrics_grid
 from unrolled.tasks.task import Task
 from unrolled.training.evaluate import run_over
 
@@ -34,6 +35,11 @@ class Backtest(NamedTuple):
     metrics: dict[str, float]
     by_step: list[dict[str, float]]
     by_origin: list[dict[str, float]]
+
+    def _repr_html_(self) -> str:
+        parts = {f"{h} ahead": values for h, values in enumerate(self.by_step, 1)}
+        parts |= {f"origin {k}": values for k, values in enumerate(self.by_origin, 1)}
+        return cell("Backtest", metrics_grid(in_order(self.metrics), parts, "all origins", ""))
 
 
 def backtest(
