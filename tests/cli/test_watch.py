@@ -124,6 +124,25 @@ def test_a_run_that_is_over_ends_at_once(unrolled: Unrolled, runs: Runs) -> None
     assert unrolled("watch", runs.load, "--once").out.startswith(f"{runs.load}: finished\nstep ")
 
 
+def test_what_is_wrong_stands_above_the_curves_and_ctrl_c_ends_it(
+    unrolled: Unrolled, run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    layers = {f"layer.layers.{n}": 1e-6 if n == 0 else 1.0 for n in range(30)}
+    write(run, *[step(20 * n, gradient_norms=layers, progress=n / 20) for n in range(1, 7)])
+
+    def interrupted(_: float) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(watching.time, "sleep", interrupted)
+    with alone(run):
+        lines = unrolled("watch", run, "--once").out.splitlines()
+        assert unrolled("watch", run).code == 130
+    assert lines[2].startswith("Its gradients vanish: that of layer 1 is 1e-06 of that of layer 30")
+    assert [line.split("  ")[0] for line in map(str.strip, lines) if line.startswith("layer")] == [
+        *("layer 1", "layer 7", "layer 13", "layer 18", "layer 24", "layer 30")
+    ]
+
+
 def test_a_page_is_written_too(unrolled: Unrolled, run: Path, tmp_path: Path) -> None:
     page = tmp_path / "page.html"
     with alone(run):

@@ -60,6 +60,17 @@ def test_a_sample_has_what_was_given_what_is_right_and_what_the_model_wrote(tmp_
     assert len(sample["wrote"]) == len(sample["right"]) and set(sample["wrote"]) <= {"vowel", "other"}
 
 
+def test_a_forecast_stands_beside_what_came_in_the_units_of_the_data(tmp_path: Path) -> None:
+    one = trainer(tmp_path, "forecast", steps=1)
+    sample = looking(one, "forecast", []).look()["sample"]
+    data: Any = SAMPLES["forecast"].data
+    series = data.table.column(one.task.coder.target).to_pylist()
+    ahead = one.task.coder.horizon
+    windows = [each[at : at + ahead] for each in series for at in range(len(each) - ahead + 1)]
+    assert any(window == pytest.approx(sample["right"], rel=1e-3) for window in windows)
+    assert len(sample["wrote"]) == ahead
+
+
 def test_gates_are_shares_of_units_and_steps(tmp_path: Path) -> None:
     one = trainer(tmp_path, "classify", "lstm", steps=1)
     cell: Any = one.network.layer.layers[0][0]  # type: ignore[union-attr, index]

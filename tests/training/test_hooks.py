@@ -51,10 +51,15 @@ def test_tensorboard_is_an_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
 
 def test_what_is_not_finite_is_null_in_the_log(tmp_path: Path) -> None:
-    event = {"kind": "skipped", "step": 3, "loss": float("nan"), "norms": {"head": float("inf"), "layer": 1.0}}
+    event = {
+        "kind": "skipped",
+        "step": 3,
+        "loss": float("nan"),
+        "norms": {"head": float("inf"), "layer": [1.0, float("nan")]},
+    }
     hooks.log_to(tmp_path / "m.jsonl")(event)
     found = json.loads((tmp_path / "m.jsonl").read_text(), parse_constant=pytest.fail)
-    assert found["loss"] is None and found["norms"] == {"head": None, "layer": 1.0}
+    assert found["loss"] is None and found["norms"] == {"head": None, "layer": [1.0, None]}
 
 
 def test_a_long_training_logs_ever_less_often() -> None:

@@ -19,6 +19,7 @@ __all__ = ["watch"]
 
 _EVERY = 0.5  # seconds between two looks at the directory
 _WIDTH, _INDENT, _CURVE = 110, 15, 40  # characters
+_ROWS = 6  # parts and gates that are shown, of a deep network
 _LEVELS = "▁▂▃▄▅▆▇█"
 
 
@@ -133,11 +134,12 @@ def _line(state: TrainingState) -> str:
 
 
 def _block(state: TrainingState) -> list[str]:
-    lines = [f"{state.run}: {state.sentence}", *_progress(state), ""]
+    lines = [f"{state.run}: {state.sentence}", *_progress(state)]
+    for verdict in state.verdicts:
+        lines += textwrap.wrap(verdict, _WIDTH)
+    lines.append("")
     for part in (_losses, _gradients, _look):
         lines += [f"{name:<{_INDENT}}{text}".rstrip() for name, text in part(state)]
-    for verdict in state.verdicts:
-        lines += ["", *textwrap.wrap(verdict, _WIDTH)]
     return lines
 
 
@@ -168,13 +170,15 @@ def _losses(state: TrainingState) -> Iterator[tuple[str, str]]:
 
 
 def _gradients(state: TrainingState) -> Iterator[tuple[str, str]]:
+    from unrolled.runs.training_log import spread
+
     log = state.log
     if not log.parts:
         if len(log.steps):
             yield "gradient", "its norm was not logged: an earlier version trained this run"
         return
     yield "gradient norm", f"{number(log.norms[-1]):<10}{_curve(log.norms)}"
-    now = {name: float(values[-1]) for name, values in log.parts.items()}
+    now = {name: float(log.parts[name][-1]) for name in spread(log.parts, _ROWS)}
     most, width = max([value for value in now.values() if value == value], default=0.0), max(map(len, now))
     for name, value in now.items():
         bar = "█" * round(_CURVE * value / most) if most and value == value else ""
@@ -184,13 +188,17 @@ def _gradients(state: TrainingState) -> Iterator[tuple[str, str]]:
 
 
 def _look(state: TrainingState) -> Iterator[tuple[str, str]]:
+    from unrolled.runs.training_log import spread
+
     if not state.log.looks:
         return
     look = state.log.looks[-1]
     if look.gates:
-        width = max(map(len, look.gates))
+        names = spread(look.gates, _ROWS)
+        width = max(map(len, names))
         yield f"{'gates':<{_INDENT}}", f"at step {look.step:,}: share of steps and units below 0.1, and above 0.9"
-        for name, shares in look.gates.items():
+        for name in names:
+            shares = look.gates[name]
             yield "", f"{name:<{width}}  {shares['closed']:>5.0%}  {shares['open']:>5.0%}"
     if look.sample:
         yield "sample", f"at step {look.step:,}"

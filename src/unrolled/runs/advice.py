@@ -102,9 +102,10 @@ def about_gradients(log: TrainingLog, model: ModelConfig, training: TrainingConf
     first, end = log.lately(log.parts[log.stacked]), log.lately(log.parts[last])
     if first < _VANISHED * end:
         fewer = f"{_option('layers', model.layers // 2)}, or " if model.layers > 1 else ""
+        of = f"the {last}" if last.endswith("layer") else last
         yield (
-            f"Its gradients vanish: that of {log.stacked} is {first / end:.0e} of that of the {last}, so it hardly "
-            f"learns. Try {fewer}another {named('model')}, such as lstm."
+            f"Its gradients vanish: that of {log.stacked} is {first / end:.0e} of that of {of}, so it hardly learns. "
+            f"Try {fewer}another {named('model')}, such as lstm."
         )
 
 

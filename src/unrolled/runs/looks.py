@@ -14,6 +14,7 @@ from dataclasses import replace
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from unrolled.batch import Batch
 from unrolled.data.batches.loader import Loader
@@ -24,6 +25,7 @@ from unrolled.decoding.sampling import Sampling
 from unrolled.inspection.saturation import USED, saturation
 from unrolled.inspection.trace import Trace
 from unrolled.layers.recurrence.recorder import Recorder
+from unrolled.metrics.judged import Forecasts
 from unrolled.models.model import Model
 from unrolled.runs.continuation import as_prompt, continued
 from unrolled.runs.predicting import PREDICTED
@@ -51,8 +53,9 @@ class Looks:
     """A hook that looks into the network every so often, and logs what it sees as an event ``look``.
 
     The event has ``gates``: in words -> the shares of steps and units in which the gate is ``closed``, below 0.1, and
-    ``open``, above 0.9; and ``sample``: what was ``given``, what is ``right`` (unless a text is continued) and what the
-    model ``wrote``. Training goes on as if nobody had looked: no random generator and no weight changes.
+    ``open``, above 0.9; and ``sample``: what was ``given`` (but for forecasts), what is ``right`` (unless a text is
+    continued) and what the model ``wrote``. Training goes on as if nobody had looked: no random generator and no
+    weight changes.
 
     Args:
         network, task: what is trained.
@@ -126,12 +129,15 @@ class Looks:
     def _sample(self, row: Batch) -> dict[str, Any]:
         """What the model answers on the row, or how it continues the row's beginning."""
         task, coder, at = self._task, self._task.coder, int(row.rows[0])
+        if coder.horizon:
+            judged = task.judge(self._network.run(row)[0], row)
+            (forecast,) = [one for one in judged if isinstance(one, Forecasts)]
+            return {"right": _in_units(forecast.right, forecast), "wrote": _in_units(forecast.answer, forecast)}
         if coder.continues:
             texts = coder.form.predicts_next and isinstance(coder.answer, Text) and coder.first_item is None
             return self._continued(at) if texts else {}
-        whole = int(row.lengths[0]) == int(self._examples.steps()[at])  # else the truth is of another stretch
-        if coder.horizon or not whole:
-            return {}
+        if int(row.lengths[0]) != int(self._examples.steps()[at]):
+            return {}  # of a stretch of a row, the truth is not a cell of the table
         answers = task.answers(self._network.run(row)[0], row)
         given = {name: _short(self._part.table.column(name)[at].as_py()) for name in coder.reads}
         right = self._part.table.column(coder.target)[at].as_py()
@@ -154,8 +160,15 @@ def _mean(shares: tuple[float, ...]) -> float:
     return round(sum(shares) / len(shares), 4)
 
 
+def _in_units(values: Tensor, of: Forecasts) -> list[Any]:
+    """A forecast of the first channel, in the user's units."""
+    return list(_short((values[0, :, 0].double() * of.std[0] + of.mean[0]).tolist()))
+
+
 def _short(value: Any) -> Any:
     """The beginning of a value, as JSON can hold it."""
     if isinstance(value, list):
         return [_short(one) for one in value[:_ITEMS]]
-    return value if isinstance(value, int | float | None) else str(value)[:_CELL]
+    if isinstance(value, float):
+        return float(f"{value:.4g}")
+    return value if isinstance(value, int | None) else str(value)[:_CELL]

@@ -16,16 +16,28 @@ import numpy as np
 from unrolled.inspection.names import part_in_words
 from unrolled.training.hooks import LOG, Event
 
-__all__ = ["Look", "Phase", "TrainingLog", "from_events", "read_log"]
+__all__ = ["Look", "Phase", "TrainingLog", "from_events", "read_log", "spread"]
 
 _POSITION = ("kind", "step", "epoch", "seconds", "progress")
+
+
+def spread(names: Iterable[str], most: int) -> list[str]:
+    """The first name, the last one and those between, at most so many and evenly.
+
+    Example:
+        >>> spread("abcdefg", 3)
+        ['a', 'd', 'g']
+    """
+    known = list(names)
+    places = np.linspace(0, len(known) - 1, min(most, len(known))).round().astype(int)
+    return [known[place] for place in places]
 
 
 class Look(NamedTuple):
     """What a look into the network saw (see `unrolled.runs.looks`).
 
-    ``gates``: in words -> the shares ``closed`` and ``open``. ``sample``: ``given``, ``wrote`` and perhaps ``right``;
-    empty if there is none.
+    ``gates``: in words -> the shares ``closed`` and ``open``. ``sample``: what was ``given``, is ``right``, and was
+    ``wrote`` by the model; empty if there is none.
     """
 
     step: int

@@ -5,18 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-import numpy as np
-
 from unrolled.page.chart import Chart
 from unrolled.page.document import Section, document, escaped
-from unrolled.runs.training_log import Look, TrainingLog
+from unrolled.runs.training_log import Look, TrainingLog, spread
 from unrolled.runs.training_state import TrainingState
 from unrolled.views.shown import verdicts
 
 __all__ = ["curves", "training_page"]
 
 _LINES = 5  # lines that can be told apart in a chart
-_SAMPLES = 5
+_BARS, _SAMPLES = 18, 5
 RELOAD = 5  # seconds
 
 
@@ -76,19 +74,16 @@ def _marked(chart: Chart, log: TrainingLog, best: int | None) -> Chart:
 
 def _norms(log: TrainingLog) -> Chart:
     """The norms of the first part, the last one and those between, as many as can be told apart."""
-    names = list(log.parts)
-    chosen = dict.fromkeys(
-        names[n] for n in np.linspace(0, len(names) - 1, min(_LINES, len(names))).round().astype(int)
-    )
     chart = Chart(x="step", y="norm before it is clipped", y_log=True)
-    for name in chosen:
+    for name in spread(log.parts, _LINES):
         chart.line(log.steps, log.parts[name], name)
     return chart
 
 
 def _looks(looks: tuple[Look, ...]) -> Iterator[Section]:
     if looks and looks[-1].gates:
-        names, shares = list(looks[-1].gates), looks[-1].gates.values()
+        names = spread(looks[-1].gates, _BARS)
+        shares = [looks[-1].gates[name] for name in names]
         chart = Chart(x="share of steps and units", x_range=(0, 1))
         chart.bars([one["closed"] for one in shares], names, "below 0.1")
         chart.bars([one["open"] for one in shares], names, "above 0.9")

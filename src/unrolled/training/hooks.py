@@ -72,6 +72,8 @@ def _known(value: Any) -> Any:
     """The same with ``None`` for what is not finite: JSON has no NaN."""
     if isinstance(value, dict):
         return {name: _known(one) for name, one in value.items()}
+    if isinstance(value, list):
+        return [_known(one) for one in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
