@@ -150,7 +150,7 @@ def _progress(state: TrainingState) -> Iterator[str]:
         return
     total = "" if log.total is None else f" of {log.total:,}"
     share = "" if state.share is None else f" ({state.share:.0%})"
-    left = "" if state.over or log.left is None else f", about {_time(log.left)} left"
+    left = "" if state.doing != "training" or not log.left else f", about {_time(log.left)} left"
     yield f"step {log.step:,}{total}{share}, {_time(log.spent)}{left}"
 
 
