@@ -13,7 +13,7 @@ from runs.test_training_log import step, written
 import unrolled as ur
 from unrolled.errors import ModelError, UsageError
 from unrolled.runs.directory import alone, is_trained
-from unrolled.runs.training_state import read_state
+from unrolled.runs.training_state import read_state, stamp
 
 
 @pytest.fixture(scope="module")
@@ -57,6 +57,21 @@ def test_what_it_does_is_read_off_the_directory(run: Path) -> None:
         assert read_state(run).doing == "racing"
         shutil.rmtree(run / "encodings")  # they are saved some time after config.json
         assert read_state(run).verdicts == ()
+
+
+def test_the_stamp_changes_with_the_state_and_only_then(run: Path, tmp_path: Path) -> None:
+    stamps = [stamp(run)]
+    (run / "manifest.json").unlink()
+    stamps.append(stamp(run))
+    with alone(run):
+        stamps.append(stamp(run))
+        written(run / "metrics.jsonl", [step(20)])
+        stamps.append(stamp(run))
+        assert stamp(run) == stamps[-1]
+        written(run / "race" / "0.jsonl", [])
+        stamps.append(stamp(run))
+    stamps.append(stamp(tmp_path / "gone"))
+    assert all(one != other for at, one in enumerate(stamps) for other in stamps[:at])
 
 
 def test_to_look_whether_it_trains_stops_no_training(run: Path) -> None:

@@ -78,17 +78,16 @@ def _print_whole(state: TrainingState, told: Told) -> None:
 
 def _states(folder: Path) -> Iterator[TrainingState]:
     """The state, again whenever something has changed, until nothing more will come."""
-    from unrolled.runs.training_state import read_state
+    from unrolled.runs.training_state import read_state, stamp
 
-    seen = None
+    seen: object = None
     while True:
-        state = read_state(folder)
-        now = (state.doing, state.log.step, state.log.spent, len(state.log.looks), len(state.log.results))
+        now = stamp(folder)
         if now != seen:
-            seen = now
+            seen, state = now, read_state(folder)
             yield state
-        if state.over:
-            return
+            if state.over:
+                return
         time.sleep(_EVERY)
 
 

@@ -126,12 +126,11 @@ def read_log(folder: Path) -> TrainingLog:
     A run that is training may be read: a line that is written at this moment is left out.
     """
     path = folder / LOG
-    if not path.is_file():
-        racing = [log for log in (folder / "race").glob("*.jsonl") if log.is_file()]
-        path = max(racing, key=lambda log: log.stat().st_mtime_ns, default=path)
     try:
+        if not path.is_file():
+            path = max((folder / "race").glob("*.jsonl"), key=lambda log: log.stat().st_mtime_ns, default=path)
         return from_events(_events(path.read_text("utf-8", errors="replace")))
-    except FileNotFoundError:
+    except FileNotFoundError:  # a race that ends at this moment moves its logs
         return TrainingLog()
 
 

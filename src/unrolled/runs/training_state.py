@@ -17,10 +17,11 @@ from unrolled.runs.config import RunConfig
 from unrolled.runs.directory import is_trained
 from unrolled.runs.training_log import TrainingLog, read_log
 from unrolled.tasks.task import make_task
+from unrolled.training.hooks import LOG
 from unrolled.training.position import is_early
 from unrolled.training.schedule import Budget
 
-__all__ = ["TrainingState", "read_state"]
+__all__ = ["TrainingState", "read_state", "stamp"]
 
 Doing = Literal["preparing", "racing", "training", "evaluating", "finished", "stopped"]
 
@@ -112,7 +113,7 @@ def read_state(folder: Path) -> TrainingState:
     Raises:
         ModelError: it is not a run, or its training was not logged.
 
-    Cost: 10 to 100 ms; no weights are read.
+    Cost: 2 ms, and 0.2 s for the log of a million steps; no weights are read.
     """
     if not folder.is_dir():
         raise ModelError(f"{folder}: no such run directory")
@@ -125,6 +126,21 @@ def read_state(folder: Path) -> TrainingState:
         raise ModelError(f"{folder} has no log of its training: it was saved without metrics.jsonl; fit it again")
     loss, chooses = _measures(folder, config)
     return TrainingState(folder, config, doing, log, loss, chooses, tuple(_verdicts(log, config, loss)))
+
+
+def stamp(folder: Path) -> object:
+    """Something that changes whenever the state does, at a hundredth of the cost of reading it; never ``None``."""
+    if not folder.is_dir():
+        return ()
+    logs = {path.name: _size(path) for path in (folder / LOG, *(folder / "race").glob("*.jsonl"))}
+    return logs, (folder / "manifest.json").is_file(), (folder / "race").is_dir(), is_trained(folder)
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:  # the log of a race is moved when that ends
+        return -1
 
 
 def _doing(folder: Path, log: TrainingLog) -> Doing:
