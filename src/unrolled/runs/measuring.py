@@ -22,7 +22,7 @@ from unrolled.runs.trained import Trained
 from unrolled.tasks.task import Task
 from unrolled.training.plans import window
 
-__all__ = ["Measures", "measured"]
+__all__ = ["Measures", "measured", "reach_and_context"]
 
 _Measured = TypeVar("_Measured", Horizon, Context, Units, Dynamics)
 
@@ -47,26 +47,36 @@ def measured(trained: Trained, part: Sequences, row: int, features: Mapping[str,
     Raises:
         DataError: a feature does not fit the row.
     """
-    coder, task, network = trained.task.coder, trained.task, trained.network
-    known, why = True, ""
-    try:
-        if not coder.continues:
-            coder.check_columns(part, with_target=True)
-    except DataError as error:
-        known, why = False, f"not measured: {error}"
-    examples = trained.encode(part, target=known)
+    task, network = trained.task, trained.network
+    examples = trained.encode(part, target=_unanswered(trained, part) is None)
     if features:
         units: Units | str = search_units(network, task, examples, given=features, row=row)
     else:
         units = _or_why(lambda: search_units(network, task, examples))
-    return Measures(
-        reach=_or_why(lambda: memory_horizon(network, *asked_of(task, examples, None))) if known else why,
-        context=_or_why(lambda: context_curve(network, task, examples, window(examples, trained.config.training)))
-        if known
-        else why,
-        units=units,
-        dynamics=_or_why(lambda: dynamics(network, _beginning(task, examples, row))),
+    reach, context = reach_and_context(trained, part)
+    return Measures(reach, context, units, _or_why(lambda: dynamics(network, _beginning(task, examples, row))))
+
+
+def reach_and_context(trained: Trained, part: Sequences) -> tuple[Horizon | str, Context | str]:
+    """The horizon and the context curve of a model over ``part``, or why there is none."""
+    task, network = trained.task, trained.network
+    if (why := _unanswered(trained, part)) is not None:
+        return why, why
+    examples = trained.encode(part, target=True)
+    return (
+        _or_why(lambda: memory_horizon(network, *asked_of(task, examples, None))),
+        _or_why(lambda: context_curve(network, task, examples, window(examples, trained.config.training))),
     )
+
+
+def _unanswered(trained: Trained, part: Sequences) -> str | None:
+    """Why there is no loss, where the data lacks the target."""
+    try:
+        if not trained.task.coder.continues:
+            trained.task.coder.check_columns(part, with_target=True)
+    except DataError as error:
+        return f"not measured: {error}"
+    return None
 
 
 def _or_why(measure: Callable[[], _Measured]) -> _Measured | str:
