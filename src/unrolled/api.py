@@ -190,6 +190,7 @@ def inspect(
     row: int = 0,
     steps: slice | None = None,
     features: Mapping[str, Any] | None = None,
+    against: Trained | None = None,
 ) -> Inspection:
     """Inspect a trained model: how far back it reaches, how much context helps, which gates are stuck, where it errs.
 
@@ -200,18 +201,19 @@ def inspect(
         row: the row whose steps are looked at one by one, from 0.
         steps: which of its steps, such as ``slice(0, 200)``. Default: the first 1 000.
         features: what else units may follow: a name -> a mask or a number for each step of the row, up to 8 000 steps.
+        against: another model, which is asked the same, to be set beside it on the same data.
 
     Returns:
         the verdicts, which ``print`` shows, and the numbers behind them.
 
     Raises:
         DataError: the data cannot be read, that of the run has changed, or a feature does not fit the row.
-        UsageError: there is no such row or step, or the run held no data out.
+        UsageError: there is no such row or step, the run held no data out, or ``against`` is of another kind.
 
     Example:
         >>> print(inspect(load("runs/tunes"), "new.abc"))  # doctest: +SKIP
     """
-    return inspect_run(trained, data, row, steps, features)
+    return inspect_run(trained, data, row, steps, features, against)
 
 
 def memory(trained: Trained, data: Any, *, lags: int | None = None) -> Horizon:

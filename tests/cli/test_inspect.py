@@ -124,3 +124,27 @@ def test_tags_an_encoder_decoder_and_a_solved_model(unrolled: Unrolled, tmp_path
     done = unrolled("inspect", solved, tmp_path / "text.txt")
     assert done.code == 0
     assert "this model has no recurrent cell" in done.out
+
+
+def test_another_run_is_set_beside_it(unrolled: Unrolled, runs: Runs, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    words = ("--model", "gru", "--tokens", "bpe", "--vocabulary", 40, "--blend", "none", "--start", "none")
+    fitted = unrolled("fit", runs.file("cats.txt"), *words, *SMALL, "--out", other)
+    assert fitted.code == 0, fitted.err
+    told = unrolled("inspect", runs.text, runs.file("cats.txt"), "--against", other, "--json").json["against"]
+    differences = sum(one["ours"] - one["theirs"] for one in told["places"])
+    assert told["run"] == str(other) and told["unit"] == "character"
+    assert told["total"] == pytest.approx(differences, abs=1e-6)
+    done = unrolled("inspect", runs.text, "--against", other)  # on its own validation split
+    says = " ".join(done.out.split())
+    assert done.code == 0 and "against" in done.out
+    assert f"{other} is " in says or "neither is surely better" in says
+    assert "its reach: " in says and "its context: " in says
+    assert not told["disagreements"] or "the other expected" in says
+
+
+def test_a_run_of_another_kind_is_not_set_beside_it(unrolled: Unrolled, runs: Runs) -> None:
+    done = unrolled("inspect", runs.text, runs.file("cats.txt"), "--against", runs.reviews)
+    assert (done.code, done.out) == (2, "")
+    assert "error: --against needs a model that is asked the same: this one is asked to next_step 'text'" in done.err
+    assert unrolled("inspect", runs.text, runs.file("cats.txt"), "--against", runs.folder).code == 4

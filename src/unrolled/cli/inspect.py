@@ -14,6 +14,7 @@ from unrolled.runs.progress import Progress
 from unrolled.storage.directories import write_file
 
 if TYPE_CHECKING:
+    from unrolled.runs.beside import Beside
     from unrolled.runs.inspecting import Inspection
     from unrolled.runs.trained import Trained
 
@@ -31,6 +32,7 @@ def inspect(
     steps: str | None = None,
     out: str | None = None,
     units: int = 0,
+    against: str | None = None,
     no_text: bool = False,
     live: bool = False,
     port: int = 0,
@@ -51,6 +53,7 @@ def inspect(
         out: Write a page to this file: HTML that works offline and holds the row itself.
         units: Units of each layer on the page and in --json, those that follow something best. Default: all on a page
             of at most 5000 steps, else 64.
+        against: Run of another model that is asked the same, to be set beside this one on the same data.
         live: Open the page in the browser and answer it, until Ctrl-C, or half an hour without a request: type and
             watch, hold units still.
         port: Port of the live page, on this machine alone. Default: any free one.
@@ -66,9 +69,9 @@ def inspect(
     if units < 0:
         raise UsageError(f"--units takes a number of units, not {units}")
     page = None if out is None else page_file(out)
-    trained = api.load(run)
+    trained, other = api.load(run), None if against is None else api.load(against)
     with Progress(quiet=told.quiet):
-        found = api.inspect(trained, file, row=row, steps=wanted)
+        found = api.inspect(trained, file, row=row, steps=wanted, against=other)
     if page is not None:
         write_file(page, found.to_html(units=units, hide=no_text).encode())
         held = "with its letters and digits replaced" if no_text else "the page holds it"
@@ -114,7 +117,26 @@ def _page(found: Inspection) -> str:
             for one in found.worst
         ]
         lines += ["", table(head, rows)]
+    if found.against is not None and found.against.disagreements:
+        lines += ["", _differences(found.against)]
     return "\n".join(lines)
+
+
+def _differences(found: Beside) -> str:
+    """Where two runs differ most."""
+    head = ["row", found.unit, "this loss", "the other", "came", "this expected", "the other expected"]
+    rows = [
+        [
+            f"{one.row:,}",
+            f"{one.begin:,}",
+            number(one.ours),
+            number(one.theirs),
+            _cell(one.came),
+            *(["", ""] if one.expected is None else map(_cell, one.expected)),
+        ]
+        for one in found.disagreements
+    ]
+    return table(head, rows)
 
 
 def _cell(value: object) -> str:

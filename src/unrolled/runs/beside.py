@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -26,7 +26,7 @@ from unrolled.inspection.step_losses import (
     segments,
     shared_states,
 )
-from unrolled.runs.measuring import reach_and_context
+from unrolled.runs.measuring import finite, reach_and_context
 from unrolled.runs.trained import Trained
 
 __all__ = ["Beside", "Difference", "LayerPair", "beside"]
@@ -104,6 +104,24 @@ class Beside:
         """What differs, in a sentence each."""
         reach, context = (one if isinstance(one, str) else one.sentence for one in (self.reach, self.context))
         return (self._of_losses(), f"its reach: {reach}", f"its context: {context}", *self._of_layers())
+
+    def to_json(self) -> dict[str, Any]:
+        """All of it, in names and numbers; what is not finite is ``None``."""
+        measures = {
+            name: None if isinstance(one, str) else finite(asdict(one))
+            for name, one in (("reach", self.reach), ("context", self.context))
+        }
+        return {
+            "run": self.other,
+            "unit": self.unit,
+            "measure": self.measure,
+            "count": self.count,
+            **finite({"total": self.total, "error": self.error}),
+            **measures,
+            "layers": [finite(pair._asdict()) for pair in self.layers],
+            "disagreements": [one._asdict() for one in self.disagreements],
+            "places": [{"row": one.row, "end": one.end, "ours": one.ours, "theirs": one.theirs} for one in self.places],
+        }
 
     def _of_losses(self) -> str:
         if not self.places:

@@ -17,7 +17,8 @@ from unrolled.inspection.trace import Trace
 from unrolled.models.model import Model
 from unrolled.page.document import Section, document
 from unrolled.page.notebook import cell, facts
-from unrolled.runs.measuring import measured
+from unrolled.runs.beside import Beside, beside
+from unrolled.runs.measuring import finite, measured
 from unrolled.runs.traced_rows import data_of, traced_row, traces_from
 from unrolled.runs.trained import Trained
 from unrolled.runs.worst_steps import MOST, WorstStep, worst_steps
@@ -50,6 +51,7 @@ class Inspection:
         task, network: what the model is asked, and the model itself.
         start: the number of the first traced step in the row; steps before those asked for are read first.
         prefixes: the beginnings of the row, for the answers along it.
+        against: another model on the same data; ``None`` where none was given.
         notes: what the user should know about the data, and which values were too many to keep.
     """
 
@@ -69,6 +71,7 @@ class Inspection:
     network: Model
     start: int
     prefixes: Prefixes | None = None
+    against: Beside | None = None
     notes: tuple[str, ...] = ()
 
     @property
@@ -81,6 +84,7 @@ class Inspection:
             *(("gates", sentence) for sentence in self.gates.verdicts),
             *(("units", sentence) for sentence in _sentences(self.units)),
             *(("dynamics", sentence) for sentence in _sentences(self.dynamics)),
+            *(("against", sentence) for sentence in (self.against.verdicts if self.against else ())),
             ("worst steps", self._of_steps()),
             ("proof", self._proof()),
         )
@@ -169,6 +173,7 @@ class Inspection:
             "gates": asdict(self.gates),
             "units": _numbers(self.units if isinstance(self.units, str) else self.units.first(units or _UNITS)),
             "dynamics": _numbers(self.dynamics),
+            "against": None if self.against is None else self.against.to_json(),
             "loss": self.loss,
             "worst": [asdict(one) for one in self.worst],
             "difference": None if math.isnan(difference) else difference,
@@ -182,6 +187,7 @@ def inspect_run(
     row: int = 0,
     steps: slice | None = None,
     features: Mapping[str, Any] | None = None,
+    against: Trained | None = None,
 ) -> Inspection:
     """Inspect a model.
 
@@ -192,16 +198,19 @@ def inspect_run(
         steps: which of its steps, where there is an answer for each; at most 1 000 steps before them are read first.
             Default: the first 1 000, in a split by time the first of that split.
         features: what else units may follow: a name -> a mask or a number for each step of the row, up to 8 000.
+        against: another model, which is asked the same, to be set beside it on the same data.
 
     Raises:
         DataError: a feature does not fit the row; the data cannot be read; or none is given, and that of the run is
             gone or has changed.
-        UsageError: there is no such row or step, or no data is given where the run held none out.
+        UsageError: there is no such row or step, no data is given where the run held none out, or ``against`` is of
+            another kind.
 
     Cost: 256 answers with 1 000 steps each, forward about four times and backward once, the trace of a row, and
-        those of `search_units` and `dynamics`.
+        those of `search_units`, `dynamics` and `beside`.
     """
     part, name, notes = data_of(trained, data)
+    other = None if against is None else beside(trained, against, part, row)
     found = traced_row(trained, part, row, steps)
     traces = traces_from(trained, part, found, row) if steps is None else [found.trace]
     measures = measured(trained, part, row, features)
@@ -224,6 +233,7 @@ def inspect_run(
         network=trained.network,
         start=found.start,
         prefixes=Prefixes(trained.network, trained.task, found.examples),
+        against=other,
         notes=(*notes, *filter(None, [found.trace.note])),
     )
 
@@ -233,13 +243,4 @@ def _sentences(one: Units | Dynamics | str) -> tuple[str, ...]:
 
 
 def _numbers(one: Horizon | Context | Units | Dynamics | str) -> Any:
-    return None if isinstance(one, str) else _finite(asdict(one))
-
-
-def _finite(value: Any) -> Any:
-    """The same, with ``None`` for what JSON has no number for."""
-    if isinstance(value, dict):
-        return {name: _finite(one) for name, one in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(one) for one in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
+    return None if isinstance(one, str) else finite(asdict(one))

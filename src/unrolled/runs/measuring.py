@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, TypeVar
 
@@ -22,7 +23,7 @@ from unrolled.runs.trained import Trained
 from unrolled.tasks.task import Task
 from unrolled.training.plans import window
 
-__all__ = ["Measures", "measured", "reach_and_context"]
+__all__ = ["Measures", "finite", "measured", "reach_and_context"]
 
 _Measured = TypeVar("_Measured", Horizon, Context, Units, Dynamics)
 
@@ -97,3 +98,16 @@ def _beginning(task: Task, examples: Examples, row: int) -> Batch:
         rows, ends = examples.window_ends()
         end = int(ends[rows == row].max(initial=0))
     return Loader(examples, Windows(np.array([row]), np.array([end]), max(most, 1), 1))[0]
+
+
+def finite(value: Any) -> Any:
+    """The same tree, with ``None`` for the numbers that JSON has no word for.
+
+    >>> finite({"a": (1.0, float("nan"))})
+    {'a': [1.0, None]}
+    """
+    if isinstance(value, dict):
+        return {name: finite(one) for name, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [finite(one) for one in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
