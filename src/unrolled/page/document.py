@@ -9,7 +9,7 @@ import base64
 import gzip
 import html
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from importlib.resources import files
 from typing import Any
@@ -83,7 +83,6 @@ def document(title: str, subtitle: str, sections: Sequence[Section], *, live: bo
         (True, True, False)
     """
     views = dict.fromkeys(each.view for each in sections if each.view)
-    names = (*_CORE, *views, "main") if views else ()
     numbers = payload(sections)
     return (
         _part("template.html")
@@ -94,7 +93,7 @@ def document(title: str, subtitle: str, sections: Sequence[Section], *, live: bo
         .replace("{{sections}}", _markup(sections))
         .replace("{{page}}", _json({name: each for name, each in numbers.items() if name != "blob"}))
         .replace("{{blob}}", numbers["blob"])
-        .replace("{{script}}", "\n".join(_part(f"{name}.js") for name in names))
+        .replace("{{script}}", _script(views) if views else "")
     )
 
 
@@ -111,6 +110,12 @@ def payload(sections: Sequence[Section]) -> dict[str, Any]:
         if each.view
     ]
     return {"views": views, "arrays": pack.arrays, "blob": pack.blob()}
+
+
+def _script(views: Iterable[str]) -> str:
+    """What they all stand on, then each view in a block, so that two may use the same name for something of their own."""
+    parts = [*(_part(f"{name}.js") for name in _CORE), *(f"{{\n{_part(f'{name}.js')}\n}}" for name in views)]
+    return "\n".join([*parts, _part("main.js")])
 
 
 def _part(name: str) -> str:
