@@ -7,11 +7,13 @@ from typing import Any
 
 import pytest
 from looking import CLICKS, looked_at
-from samples import Sample
+from samples import Sample, sequences
 
 from unrolled.page.document import document
 from unrolled.views.shown import shown
 
+FRAMES = [[[(7 * n + 3 * t + c) % 11 / 5 for c in range(24)] for t in range(12)] for n in range(4)]
+SOUND = Sample("classify", sequences({"x": FRAMES, "y": list("abab")}, {"x": "series", "y": "category"}), ("y",))
 Open = Callable[..., Any]
 
 # view -> (sample, the row, model, the title of its section, its picture, what it says at the first step and after one more)
@@ -35,6 +37,8 @@ VIEWS: dict[str, tuple[str | Sample, int, str, str, str, str, str]] = {
     "attention": ("next_step", 4, "transformer", "Attention", "steps that look down", "step 1, <begin>", "step 2, "),
     "alignment": ("translate", 4, "gru", "Alignment", "steps that look down", "step 1, ", "step 2, "),
     "memory": ("next_step", 4, "deltanet", "Matrix memory", "a line for each head", "step 1: ", "step 2: "),
+    "hidden": ("fill", 4, "bigru", "Each step hidden in turn", "the probability of each label", "step 1, ", "step 2, "),
+    "picture": (SOUND, 1, "gru", "What is read: x", "numbers from below to above", "step 1: ", "step 2: "),
     "heard": ("transcribe", 4, "gru", "Symbols heard", "the probability of each label", "probability", "probability"),
 }
 

@@ -34,6 +34,18 @@ def test_the_weights_of_each_head_are_kept_to_a_level_of_their_roots() -> None:
     assert section.group == ROW and section.title == "Attention"
 
 
+def test_each_head_comes_with_its_test() -> None:
+    looked = looked_at("tag", model="transformer")
+    (section,) = attention(looked)
+    (head,) = looked.trace.heads().heads
+    (shown,) = section.data["heads"]
+    assert (shown["harm"], shown["error"], shown["matters"]) == (head.worth.harm, head.worth.error, head.matters)
+    assert f"{int(head.matters)} of 1 heads matter here" in section.body
+    blind = replace(looked, trace=replace(looked.trace, batch=replace(looked.batch, target=None)))
+    (section,) = attention(blind)
+    assert "harm" not in section.data["heads"][0] and "heads matter" not in section.body
+
+
 def test_spread_and_distance_are_those_of_known_weights() -> None:
     looked = looked_at("tag", model="transformer")
     steps = looked.trace.steps

@@ -6,39 +6,58 @@ Axes: T steps that look, N steps that are looked at, H heads, W of the N that ar
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from unrolled.errors import DataError, UsageError
+from unrolled.inspection.heads import Head
 from unrolled.page.document import Grid, Section
 from unrolled.views.looked import ROW, Looked, of_answer, steps_of
 
 __all__ = ["attention"]
 
 _NAME = "attention"
+_TESTED = 1_000  # steps of rows whose heads are tested
 _BYTES = 6_000_000  # weights of all heads that a page holds
 _WRITTEN = "written"  # the group of the sections that share the steps of the answer
 
 
+class _Weights(NamedTuple):
+    """The weights (T, H, N) of the heads of one layer."""
+
+    path: str
+    name: str
+    values: np.ndarray
+
+    def called(self, head: int) -> str:
+        """A head in words; heads count from 1."""
+        words = [self.name] if self.name else []
+        return ", ".join([*words, *([f"head {head + 1}"] if self.values.shape[1] > 1 or not words else [])])
+
+
 def attention(looked: Looked) -> Iterator[Section]:
     """A section for each pair of sequences: the row to itself, the answer to the row, the answer to itself."""
-    found: dict[tuple[bool, bool], list[tuple[str, np.ndarray]]] = {}
+    found: dict[tuple[bool, bool], list[_Weights]] = {}
     for name, path in looked.trace.names.items():
         if path.rpartition(".")[2] == _NAME:
             value = looked.trace.values[path].float().cpu().numpy()  # (T, H, N), or (T, N) with one head
             value = value[:, None] if value.ndim == 2 else value
             answers = of_answer(looked, path)
             kind = answers, answers and "own" in path.split(".")
-            found.setdefault(kind, []).append((name.removesuffix(f", {_NAME}"), value))
+            found.setdefault(kind, []).append(_Weights(path, name.removesuffix(_NAME).removesuffix(", "), value))
+    if not found:
+        return
+    tests = _tests(looked)
     read = steps_of(looked)
     written = _written(looked)
     for (answers, itself), maps in sorted(found.items()):
         rows, columns = (written if answers else read), (written if itself else read)
-        if maps[0][1].shape[0] > len(rows) or not len(rows):
+        if len(maps[0].values) > len(rows) or not len(rows):
             continue
         title = "Attention along the answer" if itself else "Alignment" if answers else "Attention"
-        yield _section(title, maps, rows, columns, _WRITTEN if answers else ROW)
+        yield _section(title, maps, rows, columns, _WRITTEN if answers else ROW, tests)
 
 
 def _written(looked: Looked) -> list[str]:
@@ -49,14 +68,27 @@ def _written(looked: Looked) -> list[str]:
     return looked.names(looked.task.coder.answer, target[0, 1 : int(lengths[0])].cpu().numpy())
 
 
+def _tests(looked: Looked) -> dict[tuple[str, int], Head]:
+    """What the loss is when a head is made uniform: (path, number) -> the head; empty where there is no loss."""
+    if looked.batch.target is None or looked.trace.steps > _TESTED:
+        return {}
+    try:
+        return {(head.path, head.number): head for head in looked.trace.heads().heads}
+    except (UsageError, DataError):  # a trace without its model, or answers that are not scored
+        return {}
+
+
 def _section(
-    title: str, maps: Sequence[tuple[str, np.ndarray]], rows: list[str], columns: list[str], group: str
+    title: str,
+    maps: Sequence[_Weights],
+    rows: list[str],
+    columns: list[str],
+    group: str,
+    tests: Mapping[tuple[str, int], Head],
 ) -> Section:
-    heads = [
-        (name if value.shape[1] == 1 else f"{name}, head {head + 1}" if name else f"head {head + 1}", value[:, head])
-        for name, value in maps
-        for head in range(value.shape[1])
-    ]
+    every = [(of, head) for of in maps for head in range(of.values.shape[1])]
+    heads = [(of.called(head), of.values[:, head]) for of, head in every]
+    tested = [tests.get((of.path, head)) for of, head in every]
     steps, seen = heads[0][1].shape
     width = max(1, min(seen, _BYTES // max(1, len(heads) * steps)))
     at_end = np.arange(steps) + 1 if group == ROW and not _sees_later(heads) else np.arange(steps) + 1 + width // 2
@@ -66,14 +98,35 @@ def _section(
         "rows": rows[:steps],
         "columns": columns[:seen],
         "first": first.astype(np.int32),
-        "heads": [{"name": name, **_measures(weights, group == ROW)} for name, weights in heads],
+        "heads": [
+            {"name": name, **_measures(weights, group == ROW), **_worth(test)}
+            for (name, weights), test in zip(heads, tested, strict=True)
+        ],
         # The square root, as weights over long rows are small: 255 levels of these tell 0.00002 from 0.
         "maps": [Grid(np.sqrt(np.take_along_axis(weights, places, 1)), 0.0, 1.0) for _, weights in heads],
     }
-    body = "<p>What a step looks at is not yet what its answer rests on: a head may be replaced by another.</p>"
+    body = _said([test for test in tested if test is not None])
     if width < seen:
         body += f"<p>Of each step the nearest {width:,} of {seen:,} weights are kept.</p>"
     return Section(title, body, "attention", data, group)
+
+
+def _said(tested: Sequence[Head]) -> str:
+    """What the maps do not show."""
+    caution = "What a step looks at is not yet what its answer rests on."
+    if not tested:
+        return f"<p>{caution}</p>"
+    matter = sum(head.matters for head in tested)
+    return (
+        f"<p>{caution} {matter} of {len(tested)} heads matter here: the loss of this row is surely higher when one of "
+        "them looks at all steps alike. The maps of the others explain nothing about it.</p>"
+    )
+
+
+def _worth(test: Head | None) -> dict[str, Any]:
+    if test is None:
+        return {}
+    return {"harm": test.worth.harm, "error": test.worth.error, "matters": test.matters}
 
 
 def _sees_later(heads: Sequence[tuple[str, np.ndarray]]) -> bool:

@@ -17,7 +17,7 @@ from unrolled.batch import MISSING
 from unrolled.page.document import Grid, Section
 from unrolled.views.looked import ROW, Looked, steps_of
 
-__all__ = ["heard", "tags"]
+__all__ = ["heard", "label_section", "tags"]
 
 _MOST = 64  # labels that a map shows, those with the highest probability anywhere
 _BLANK = "–"
@@ -37,7 +37,7 @@ def tags(looked: Looked) -> Iterator[Section]:
     chances, chosen = found.chances.detach().numpy(), found.chosen.numpy()
     names = [str(label) for label in task.labels]
     note = "<p>The labels of the row are chosen together; a probability is that of all paths with it.</p>"
-    yield _section(looked, "Labels", names, chances, chosen, right, note if task.chain else "")
+    yield label_section(looked, "Labels", names, chances, chosen, right, note if task.chain else "")
 
 
 def heard(looked: Looked) -> Iterator[Section]:
@@ -51,10 +51,10 @@ def heard(looked: Looked) -> Iterator[Section]:
     names[0] = _BLANK  # the blank has the id of an unknown symbol
     right = np.full(len(chances), MISSING)
     note = f"<p>{_BLANK} is a blank; equal symbols without one between them are one symbol.</p>"
-    yield _section(looked, "Symbols heard at each step", names, chances, chances.argmax(1), right, note)
+    yield label_section(looked, "Symbols heard at each step", names, chances, chances.argmax(1), right, note)
 
 
-def _section(
+def label_section(
     looked: Looked,
     title: str,
     names: list[str],
@@ -63,11 +63,19 @@ def _section(
     right: np.ndarray,
     note: str,
 ) -> Section:
+    """What was chosen at each step, and what is right.
+
+    Args:
+        looked: the row.
+        title, names: of the section, and of the labels.
+        chances, chosen, right: (T, K), (T,) and (T,); a right one below 0 is not known.
+        note: HTML below the count of wrong labels.
+    """
     steps = np.arange(len(chances))
     known = right >= 0
     shown = np.sort(np.argsort(-chances.max(0), kind="stable")[:_MOST])
     data: dict[str, Any] = {
-        "tokens": steps_of(looked),
+        "tokens": steps_of(looked)[: len(chances)],
         "names": names,
         "chosen": chosen.astype(np.int32),
         "right": np.where(known, right, -1).astype(np.int32),

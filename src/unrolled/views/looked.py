@@ -21,13 +21,13 @@ from unrolled.models.model import Model
 from unrolled.page.document import Section
 from unrolled.tasks.task import Task
 
-__all__ = ["ROW", "Looked", "View", "gap_of", "names_of", "of_answer", "steps_of"]
+__all__ = ["NARROW", "ROW", "Looked", "View", "gap_of", "names_of", "of_answer", "steps_of"]
 
 ROW = "row"  # the group of the sections that share the steps of the row
 END, BEGIN = _ENDS = "<end>", "<begin>"  # as tasks write the ends of a row
 _DIGITS = 4
 _LONGEST = 24  # characters of a cell
-_NARROW = 4  # numbers of a step that are read as words
+NARROW = 4  # numbers of a step that are read as words
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +98,7 @@ def steps_of(looked: Looked) -> list[str]:
         read = values[0].cpu().numpy()
         if read.ndim == 1 and read.dtype.kind in "iu":
             columns.append(names_of(encoding, read))
-        elif math.prod(read.shape[1:]) <= _NARROW:  # wider ones are drawn as a picture
+        elif math.prod(read.shape[1:]) <= NARROW:  # wider ones are drawn as a picture
             columns.append([_word(encoding.decode(row[None])) for row in read.reshape(steps, -1)])
     cells = [looked.said(" · ".join(each)) for each in zip(*columns, strict=True)]
     return cells or [str(at) for at in range(1, steps + 1)]

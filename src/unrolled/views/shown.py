@@ -9,9 +9,11 @@ from unrolled.views.attention import attention
 from unrolled.views.developing import developing
 from unrolled.views.fan import fan, next_numbers
 from unrolled.views.following import costs, expected
+from unrolled.views.hidden import hidden_steps
 from unrolled.views.labels import heard, tags
 from unrolled.views.looked import Looked, View
 from unrolled.views.memories import memories
+from unrolled.views.pictures import pictures
 from unrolled.views.ranked import ranked
 from unrolled.views.roll import roll
 from unrolled.views.states import at_this_step, maps, row
@@ -19,9 +21,9 @@ from unrolled.views.unrolled import unrolled
 
 __all__ = ["shown", "verdicts"]
 
-_OF_ANSWERS: tuple[View, ...] = (expected, ranked, roll, next_numbers, fan, tags, heard, developing)
+_OF_ANSWERS: tuple[View, ...] = (expected, ranked, roll, next_numbers, fan, tags, hidden_steps, heard, developing)
 _OF_LAYERS: tuple[View, ...] = (attention, memories, at_this_step, unrolled, maps)
-_VIEWS: tuple[View, ...] = (row, *_OF_ANSWERS, *_OF_LAYERS, costs)
+_VIEWS: tuple[View, ...] = (row, pictures, *_OF_ANSWERS, *_OF_LAYERS, costs)
 
 
 def shown(looked: Looked) -> list[Section]:

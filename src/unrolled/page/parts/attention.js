@@ -65,9 +65,10 @@ views.attention = (place, { rows, columns, first, heads, maps }, cursor, title) 
     lines.replaceChildren(...(same ? [looked.box] : [looked.box, looking.box]));
   }
   const said = element("p");
+  const tested = heads.every((head) => head.harm !== undefined && head.harm !== null);
   const numbers = element("div");
   function choose(nth) { chosen = nth; cursor.tell("unit"); }
-  numbers.append(table(["head", "spread, bits", ...(heads[0].distance === undefined ? [] : ["distance, steps"]), ...(heads[0].test === undefined ? [] : ["made uniform, nats"])], heads.map((head) => [head.name || "weights", number(head.bits, 2), ...(head.distance === undefined ? [] : [number(head.distance, 1)]), ...(head.test === undefined ? [] : [head.test])]), `${title}: heads`));
+  numbers.append(table(["head", "spread, bits", ...(heads[0].distance === undefined ? [] : ["distance, steps"]), ...(tested ? ["loss if uniform", "matters"] : [])], heads.map((head) => [head.name || "weights", number(head.bits, 2), ...(head.distance === undefined ? [] : [number(head.distance, 1)]), ...(tested ? [`${head.harm < 0 ? "−" : "+"}${number(Math.abs(head.harm))} ± ${number(head.error)}`, head.matters ? "yes" : "not surely"] : [])]), `${title}: heads`));
   place.append(...(heads.length > 1 ? [small] : []), lines, said, large.whole, element("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": `${title}: heads` }, numbers), ...(cursor === cursorOf("row") ? [] : [stepControls(cursor)]));
   if (!cursor.describe) cursor.describe = says;
   cursor.follow((change) => {

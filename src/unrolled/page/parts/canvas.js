@@ -97,3 +97,27 @@ function linePath(context, width, value, from, shown, y) {
 
 // Lines that are told apart by colour and by dashes.
 const LINES = [["--mark1", []], ["--mark2", [6, 3]], ["--mark3", [2, 3]], ["--mark4", [9, 3, 2, 3]], ["--mark5", []], ["--ink", [6, 3]], ["--accent", [2, 3]], ["--soft", []]];
+
+// A map at the resolution of the screen: of the steps that fall on one pixel, the most extreme is drawn.
+function heat(grid, columns, width, from, shown) {
+  const made = new OffscreenCanvas(width, columns.length);
+  const context = made.getContext("2d");
+  const image = context.createImageData(width, columns.length);
+  const pixels = new Uint32Array(image.data.buffer);
+  const colours = palette(grid);
+  for (let x = 0; x < width; x += 1) {
+    const [first, stop] = stepsOf(x, width, from, shown);
+    const stride = Math.max(1, (stop - first) >> 4);
+    for (let line = 0; line < columns.length; line += 1) {
+      let [most, far] = [NO_VALUE, -1];
+      for (let step = first; step < stop; step += stride) {
+        const level = grid.raw[step * grid.width + columns[line]];
+        const distance = level === NO_VALUE ? -1 : Math.abs(level - LEVELS / 2);
+        if (distance > far) [most, far] = [level, distance];
+      }
+      pixels[line * width + x] = colours[most];
+    }
+  }
+  context.putImageData(image, 0, 0);
+  return made;
+}

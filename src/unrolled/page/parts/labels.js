@@ -2,7 +2,9 @@
 // data: tokens, names, chosen, right: −1 where it is not known, sure: the chance of the chosen one, own: of the right one,
 // shown: the labels on the map, chances: of these, at each step
 views.labels = (place, { tokens, names, chosen, right, sure, own, shown, chances }, cursor, title) => {
-  cursor.steps ||= tokens.length;
+  const steps = tokens.length;
+  cursor.steps ||= steps;
+  const here = () => Math.min(cursor.at, steps - 1);
   const many = 240; // steps that are in the document at once
   const box = element("div", { class: "text stacks", tabindex: "0", role: "application", "aria-label": `${title}, step by step. Arrow keys move the step.` });
   const said = element("p");
@@ -10,7 +12,7 @@ views.labels = (place, { tokens, names, chosen, right, sure, own, shown, chances
   const wrong = (step) => right.at(step) >= 0 && right.at(step) !== chosen.at(step);
   const describe = (step) => `${visible(tokens[step])}: ${names[chosen.at(step)]}, probability ${number(sure.at(step), 2)}${wrong(step) ? `; right is ${names[right.at(step)]}, probability ${number(own.at(step), 2)}` : ""}`;
   function lay() {
-    from = Math.max(0, Math.min(tokens.length - many, cursor.at - many / 2));
+    from = Math.max(0, Math.min(tokens.length - many, here() - many / 2));
     stacks = tokens.slice(from, from + many).map((token, at) => {
       const step = from + at;
       const label = element("b", { class: wrong(step) ? "wrong" : "" }, names[chosen.at(step)]);
@@ -21,13 +23,13 @@ views.labels = (place, { tokens, names, chosen, right, sure, own, shown, chances
     last = null;
   }
   const tall = Math.max(3, Math.min(16, Math.floor(200 / shown.length)));
-  const map = canvasBox({ label: `${title}: the probability of each label, labels down, steps across`, height: tall * shown.length, cursor, click: (x) => cursor.go(x * cursor.steps - 0.5),
-    rows: () => [["label", "probability"], shown.map((label, at) => [names[label], number(chances.at(cursor.at, at), 2)]).sort((a, b) => b[1] - a[1]), `${title}, step ${cursor.at + 1}`],
+  const map = canvasBox({ label: `${title}: the probability of each label, labels down, steps across`, height: tall * shown.length, cursor, shown: () => steps, click: (x) => cursor.go(x * steps - 0.5),
+    rows: () => [["label", "probability"], shown.map((label, at) => [names[label], number(chances.at(here(), at), 2)]).sort((a, b) => b[1] - a[1]), `${title}, step ${here() + 1}`],
     paint(context, width) {
       context.fillStyle = style("--accent");
-      const wide = Math.max(1, width / cursor.steps);
-      for (let x = 0; x < Math.min(width, cursor.steps); x += 1) {
-        const [first, stop] = cursor.steps > width ? stepsOf(x, width, 0, cursor.steps) : [x, x + 1];
+      const wide = Math.max(1, width / steps);
+      for (let x = 0; x < Math.min(width, steps); x += 1) {
+        const [first, stop] = steps > width ? stepsOf(x, width, 0, steps) : [x, x + 1];
         for (let line = 0; line < shown.length; line += 1) {
           let most = 0;
           for (let step = first; step < stop; step += 1) most = Math.max(most, chances.at(step, line) || 0);
@@ -42,12 +44,12 @@ views.labels = (place, { tokens, names, chosen, right, sure, own, shown, chances
   moveByKeys(box, cursor);
   place.append(box, said, map.whole);
   cursor.follow((change) => {
-    if (change !== "step" || cursor.at < from || cursor.at >= from + stacks.length) lay();
+    if (change !== "step" || here() < from || here() >= from + stacks.length) lay();
     last?.classList.remove("at");
-    last = stacks[cursor.at - from];
+    last = stacks[here() - from];
     last.classList.add("at");
     keepInSight(box, last);
-    said.textContent = `step ${cursor.at + 1}, ${describe(cursor.at)}`;
+    said.textContent = `step ${here() + 1}, ${describe(here())}`;
     map.draw(change);
   });
 };

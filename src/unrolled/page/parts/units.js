@@ -34,27 +34,3 @@ views.units = (place, data, cursor) => {
     what.textContent = `${now.name}: ${now.grid.width} units, steps ${(from + 1).toLocaleString("en")} to ${(from + shown).toLocaleString("en")}`;
   });
 };
-
-// A map at the resolution of the screen: of the steps that fall on one pixel, the most extreme is drawn.
-function heat(grid, columns, width, from, shown) {
-  const made = new OffscreenCanvas(width, columns.length);
-  const context = made.getContext("2d");
-  const image = context.createImageData(width, columns.length);
-  const pixels = new Uint32Array(image.data.buffer);
-  const colours = palette(grid);
-  for (let x = 0; x < width; x += 1) {
-    const [first, stop] = stepsOf(x, width, from, shown);
-    const stride = Math.max(1, (stop - first) >> 4);
-    for (let line = 0; line < columns.length; line += 1) {
-      let [most, far] = [NO_VALUE, -1];
-      for (let step = first; step < stop; step += stride) {
-        const level = grid.raw[step * grid.width + columns[line]];
-        const distance = level === NO_VALUE ? -1 : Math.abs(level - LEVELS / 2);
-        if (distance > far) [most, far] = [level, distance];
-      }
-      pixels[line * width + x] = colours[most];
-    }
-  }
-  context.putImageData(image, 0, 0);
-  return made;
-}
