@@ -6,6 +6,7 @@ import base64
 import gzip
 import json
 import re
+from importlib.resources import files
 from typing import Any
 
 import numpy as np
@@ -102,3 +103,16 @@ def test_all_code_and_style_stay_small() -> None:
     parts = list(files("unrolled.page").joinpath("parts").iterdir())
     assert sum(len(part.read_bytes()) for part in parts) <= 80_000
     assert all(len(part.read_text().splitlines()) <= 350 for part in parts)
+
+
+def test_no_two_parts_declare_one_name() -> None:
+    """All parts of a page stand in one script, so a name that two of them declare would end it."""
+    parts = sorted(files("unrolled.page").joinpath("parts").iterdir(), key=lambda part: part.name)
+    scripts = {part.name: part.read_text(encoding="utf-8") for part in parts if part.name.endswith(".js")}
+    declared = re.compile(r"^(?:async )?(?:function\*?|class|const|let) (\w+)", re.MULTILINE)
+    owners: dict[str, list[str]] = {}
+    for name, script in scripts.items():
+        for one in declared.findall(script):
+            owners.setdefault(one, []).append(name)
+    assert len(owners) > 20
+    assert {one: names for one, names in owners.items() if len(names) > 1} == {}

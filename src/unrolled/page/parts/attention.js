@@ -39,8 +39,8 @@ views.attention = (place, { rows, columns, first, heads, maps }, cursor, title) 
       painted = span().from;
       paint(chosen, context, width, height);
       const { from, tall, left, wide } = span();
-      if (height / tall >= 12 && !same) for (let y = 0; y < tall; y += 1) written(context, visible(rows[from + y]), 3, ((y + 0.7) * height) / tall);
-      if (width / wide >= 30 && !same) for (let x = 0; x < wide; x += 1) written(context, visible(columns[left + x]), ((x + 1) * width) / wide - 4, 12, "right");
+      if (height / tall >= 12 && !same) for (let y = 0; y < tall; y += 1) wordsAt(context, visible(rows[from + y]), 3, ((y + 0.7) * height) / tall);
+      if (width / wide >= 30 && !same) for (let x = 0; x < wide; x += 1) wordsAt(context, visible(columns[left + x]), ((x + 1) * width) / wide - 4, 12, "right");
     } });
   const mark = element("div", { class: "across" }); // the step, above the picture, which need not be painted again
   large.whole.firstChild.append(mark);

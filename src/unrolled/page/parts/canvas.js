@@ -56,7 +56,7 @@ function canvasBox({ label, height, cursor, paint, rows, from = () => 0, shown =
 }
 
 // Words that can be read on any colour.
-function written(context, words, x, y, align = "left") {
+function wordsAt(context, words, x, y, align = "left") {
   Object.assign(context, { font: "11px system-ui, sans-serif", textAlign: align, lineWidth: 3, lineJoin: "round", strokeStyle: style("--bg"), fillStyle: style("--ink") });
   context.strokeText(words, x, y);
   context.fillText(words, x, y);

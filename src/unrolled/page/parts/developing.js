@@ -12,7 +12,7 @@ views.developing = (place, { tokens, ends, names, values, shares, right, known }
     paint(context, width, height) {
       const x = (step) => ((step - 0.5) / cursor.steps) * width;
       const y = (value) => height - 6 - ((value - low) / (high - low || 1)) * (height - 12);
-      if (known !== undefined) { context.fillStyle = style("--soft"); context.fillRect(0, y(known), width, 1); written(context, `right: ${number(known)}`, width - 4, y(known) - 4, "right"); }
+      if (known !== undefined) { context.fillStyle = style("--soft"); context.fillRect(0, y(known), width, 1); wordsAt(context, `right: ${number(known)}`, width - 4, y(known) - 4, "right"); }
       names.forEach((_, name) => {
         const [colour, dash] = LINES[name % LINES.length];
         Object.assign(context, { strokeStyle: style(colour), lineWidth: right[name] ? 3 : 1.5 });
@@ -22,8 +22,8 @@ views.developing = (place, { tokens, ends, names, values, shares, right, known }
         context.stroke();
       });
       context.setLineDash([]);
-      written(context, number(high, 2), 3, 12);
-      written(context, number(low, 2), 3, height - 4);
+      wordsAt(context, number(high, 2), 3, 12);
+      wordsAt(context, number(low, 2), 3, height - 4);
     } });
   const key = element("div", { class: "controls" }, ...names.map((name, at) => {
     const [colour, dash] = LINES[at % LINES.length];

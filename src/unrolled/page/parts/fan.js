@@ -45,11 +45,11 @@ views.fan = (place, data, cursor, title) => {
         if (shown <= 80) for (const [step, value] of list) if (!Number.isNaN(value)) context.fillRect(x(step) - 2, y(value) - 2, 4, 4);
       }
       context.setLineDash([]);
-      if (!along) { context.fillStyle = style("--soft"); context.fillRect(x(ends.at(painted) - 0.5), 0, 1, height - 16); written(context, "forecast from here", x(ends.at(painted) - 0.5) + 4, 11); }
-      written(context, number(high, 2), 3, 11);
-      written(context, number(low, 2), 3, height - 18);
-      written(context, `step ${first + 1}`, 3, height - 4);
-      written(context, `step ${until()}`, width - 3, height - 4, "right");
+      if (!along) { context.fillStyle = style("--soft"); context.fillRect(x(ends.at(painted) - 0.5), 0, 1, height - 16); wordsAt(context, "forecast from here", x(ends.at(painted) - 0.5) + 4, 11); }
+      wordsAt(context, number(high, 2), 3, 11);
+      wordsAt(context, number(low, 2), 3, height - 18);
+      wordsAt(context, `step ${first + 1}`, 3, height - 4);
+      wordsAt(context, `step ${until()}`, width - 3, height - 4, "right");
     } });
   const said = element("p");
   function says() {

@@ -38,7 +38,7 @@ views.labels = (place, { tokens, names, chosen, right, sure, own, shown, chances
         }
       }
       context.globalAlpha = 1;
-      if (tall >= 9) shown.forEach((label, line) => written(context, names[label], 3, (line + 1) * tall - 4));
+      if (tall >= 9) shown.forEach((label, line) => wordsAt(context, names[label], 3, (line + 1) * tall - 4));
     } });
   box.addEventListener("click", (event) => { const at = event.target.closest("[data-step]"); if (at) cursor.go(+at.dataset.step); });
   moveByKeys(box, cursor);
