@@ -191,6 +191,8 @@ def inspect(
     steps: slice | None = None,
     features: Mapping[str, Any] | None = None,
     against: Trained | None = None,
+    why: int | None = None,
+    text: str | None = None,
 ) -> Inspection:
     """Inspect a trained model: how far back it reaches, how much context helps, which gates are stuck, where it errs.
 
@@ -202,6 +204,8 @@ def inspect(
         steps: which of its steps, such as ``slice(0, 200)``. Default: the first 1 000.
         features: what else units may follow: a name -> a mask or a number for each step of the row, up to 8 000 steps.
         against: another model, which is asked the same, to be set beside it on the same data.
+        why: the step whose answer is explained. Default: the one with the highest loss.
+        text: a text that is inspected in place of ``data``, for a model that reads one.
 
     Returns:
         the verdicts, which ``print`` shows, and the numbers behind them.
@@ -213,7 +217,7 @@ def inspect(
     Example:
         >>> print(inspect(load("runs/tunes"), "new.abc"))  # doctest: +SKIP
     """
-    return inspect_run(trained, data, row, steps, features, against)
+    return inspect_run(trained, data, row, steps, features, against, why=why, text=text)
 
 
 def memory(trained: Trained, data: Any, *, lags: int | None = None) -> Horizon:

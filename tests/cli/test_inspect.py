@@ -11,7 +11,7 @@ from cli.support import SMALL, Done, Runs
 import unrolled as ur
 
 Unrolled = Callable[..., Done]
-ABOUT = ["reach", "context", "gates", "units", "dynamics", "worst steps", "proof"]
+ABOUT = ["reach", "context", "gates", "units", "dynamics", "worst steps", "answer", "proof"]
 
 
 def test_verdicts_come_first_then_the_worst_steps(unrolled: Unrolled, runs: Runs) -> None:
@@ -82,12 +82,54 @@ def test_data_without_the_target_and_tables_in_memory(tmp_path: Path, runs: Runs
         (("--steps", "5"), "error: --steps takes two numbers of steps, such as 0:200, not '5'\n"),
         (("--steps", "9:9"), "error: --steps names no steps of row 0, which has the steps 0 to "),
         (("--steps", "99999:"), "error: --steps names no steps of row 0, which has the steps 0 to "),
+        (("--steps", "0:9", "--why", 9), "error: --why 9 is none of the steps that were looked at, 0 to 8\n"),
+        (("--text", "the cat"), "error: give either data or --text, not both\n"),
     ],
 )
 def test_what_is_not_there_is_said(unrolled: Unrolled, runs: Runs, words: tuple[object, ...], text: str) -> None:
     done = unrolled("inspect", runs.text, runs.file("cats.txt"), *words)
     assert (done.code, done.out) == (2, "")
     assert text in done.err
+
+
+def test_one_answer_is_explained_the_worst_or_the_one_asked_for(unrolled: Unrolled, runs: Runs) -> None:
+    told = unrolled("inspect", runs.text, "--text", "the cat sat. a dog", "--json").json
+    assert told["data"] == "the given text"
+    assert told["answer"]["step"] == told["worst"][0]["step"]
+    assert told["heads"] is None
+    chosen = unrolled("inspect", runs.text, "--text", "the cat sat. a dog", "--why", 5, "--json").json["answer"]
+    assert (chosen["step"], chosen["first"], chosen["method"]) == (5, 0, "occlusion")
+    assert chosen["read"] == ["<begin>", "t", "h", "e", " ", "c"]
+    assert len(chosen["values"]) == 6
+    says = unrolled("inspect", runs.text, "--text", "the cat sat. a dog", "--why", 5).out
+    assert "answer       the answer at step 5 (score " in says and "rests most on the steps" in says
+    whole = unrolled("inspect", runs.reviews, "--text", "the film was great", "--json").json
+    assert whole["answer"]["step"] is None and whole["answer"]["read"][-1] == "great"
+    done = unrolled("inspect", runs.reviews, "--text", "the film was great", "--why", 1)
+    assert (done.code, done.err) == (2, "error: there is no step 1: this model has one answer for the row\n")
+
+
+def test_a_text_that_the_model_cannot_read_is_refused(unrolled: Unrolled, runs: Runs) -> None:
+    done = unrolled("inspect", runs.text, "--text", "the cat§")
+    assert (done.code, done.err) == (
+        3,
+        "error: the text: the model never saw '§' in training (leave it out of the text)\n",
+    )
+    done = unrolled("inspect", runs.load, "--text", "the cat")
+    assert done.code == 2
+    assert "--text only works with a model that reads one text; this one reads load" in done.err
+
+
+def test_heads_of_attention_are_tested(unrolled: Unrolled, runs: Runs, tmp_path: Path) -> None:
+    out, file = tmp_path / "run", runs.file("cats.txt")
+    fitted = unrolled("fit", file, "--blend", "none", "--only", "none", "--model", "transformer", *SMALL, "--out", out)
+    assert fitted.code == 0, fitted.err
+    told = unrolled("inspect", out, file, "--json").json
+    assert [one["about"] for one in told["verdicts"]].count("heads") >= 1
+    (head,) = told["heads"]["heads"]
+    assert head["path"] == "layer.blocks.0.own.attention" and head["number"] == 0
+    assert set(head["worth"]) == {"harm", "error"}
+    assert told["heads"]["answers"] > 500
 
 
 def test_steps_of_one_answer_a_row_and_missing_files(unrolled: Unrolled, runs: Runs) -> None:

@@ -30,6 +30,8 @@ def inspect(
     *,
     row: int = 0,
     steps: str | None = None,
+    why: int | None = None,
+    text: str | None = None,
     out: str | None = None,
     units: int = 0,
     against: str | None = None,
@@ -50,6 +52,8 @@ def inspect(
             split of the run.
         row: Row whose steps are looked at one by one, from 0.
         steps: Steps of this row to look at, such as 0:200, from 0 and without the last. Default: the first 1000.
+        why: Step of the row whose answer is explained: what it rests on. Default: the one with the highest loss.
+        text: A text to inspect in place of a file, for a model that reads texts.
         out: Write a page to this file: HTML that works offline and holds the row itself.
         units: Units of each layer on the page and in --json, those that follow something best. Default: all on a page
             of at most 5000 steps, else 64.
@@ -71,7 +75,7 @@ def inspect(
     page = None if out is None else page_file(out)
     trained, other = api.load(run), None if against is None else api.load(against)
     with Progress(quiet=told.quiet):
-        found = api.inspect(trained, file, row=row, steps=wanted, against=other)
+        found = api.inspect(trained, file, row=row, steps=wanted, against=other, why=why, text=text)
     if page is not None:
         write_file(page, found.to_html(units=units, hide=no_text).encode())
         held = "with its letters and digits replaced" if no_text else "the page holds it"

@@ -18,7 +18,7 @@ from unrolled.errors import DataError, UsageError
 from unrolled.models.model import Model
 from unrolled.tasks.task import Task
 
-__all__ = ["Answer", "InputLeaves", "Of", "answer_of", "input_columns", "part_of", "without_dropout"]
+__all__ = ["Answer", "InputLeaves", "Of", "answer_name", "answer_of", "input_columns", "part_of", "without_dropout"]
 
 Of = Literal["logit", "loss"]
 
@@ -45,7 +45,7 @@ class Answer:
         """The answer in words."""
         if self.step is None:
             return "the answer of the row"
-        return f"the written symbol {self.step:,}" if self.network.writes else f"the answer at step {self.step:,}"
+        return f"the written symbol {self.step:,}" if self.network.writes else answer_name(self.step)
 
     def score(self, outputs: Any, batch: Batch) -> Tensor:
         """(B,): the score of this answer in each row of ``batch``, whose steps may begin later than those of the row.
@@ -123,6 +123,11 @@ def input_columns(network: Model) -> dict[str, str]:
         if spec.time:
             found[f"{places[id(embedding)]}.out"] = spec.of if isinstance(spec, Spelled) else name
     return found
+
+
+def answer_name(step: int) -> str:
+    """The answer at a step in words."""
+    return f"the answer at step {step:,}"
 
 
 def no_target() -> DataError:

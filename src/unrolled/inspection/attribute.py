@@ -6,6 +6,7 @@ Axes: W steps that are explained, E width of an embedded step.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
@@ -14,7 +15,7 @@ from torch import Tensor
 
 from unrolled.batch import Batch
 from unrolled.errors import UsageError, did_you_mean, named
-from unrolled.inspection.answer import Answer, Of, answer_of, without_dropout
+from unrolled.inspection.answer import Answer, Of, answer_name, answer_of, without_dropout
 from unrolled.inspection.stand_ins import StandIns
 from unrolled.models.model import Model
 from unrolled.tasks.task import Task
@@ -56,6 +57,7 @@ class Attribution:
         without: F₀.
         baseline: what stands in place of a step.
         note: why there is another method than asked for, and what else limits what is shown; or empty.
+        read: what was read at each of the W steps, in words, where it is known.
     """
 
     answer: str
@@ -69,6 +71,7 @@ class Attribution:
     without: float
     baseline: str
     note: str = ""
+    read: tuple[str, ...] = ()
 
     @property
     def total(self) -> float:
@@ -85,15 +88,28 @@ class Attribution:
         order = sorted(range(len(self.values)), key=lambda at: -abs(self.values[at]))
         return tuple((self.first + at, self.values[at]) for at in order[:most])
 
+    def within(self, start: int, read: Sequence[str]) -> Attribution:
+        """The same of a longer row, of which these steps begin at ``start``, and what was ``read`` at each of them."""
+        step = None if self.step is None else self.step + start
+        mine = tuple(read[self.first : self.first + len(self.values)])
+        answer = self.answer if start == 0 or step is None else answer_name(step)
+        return replace(self, answer=answer, step=step, first=self.first + start, read=mine)
+
+    def _named(self, step: int) -> str:
+        return f"{step:,} {self.read[step - self.first]!r}" if self.read else f"{step:,}"
+
     @property
     def sentence(self) -> str:
         """The steps that the answer rests on, and how far the values can be trusted."""
-        steps = ", ".join(f"{step:,} ({value:+.3g})" for step, value in self.top())
+        what = f"{self.answer} ({'loss' if self.of == 'loss' else 'score'} {self.score:.3g})"
+        if not any(self.values):
+            return f"{what} rests on none of the {len(self.values):,} steps"
+        steps = ", ".join(f"{self._named(step)} ({value:+.3g})" for step, value in self.top())
         last = self.first + len(self.values) - 1
         said = (
-            f"{self.answer} ({self.of} {self.score:.3g}) rests most on the steps {steps}; the steps {self.first:,} to "
+            f"{what} rests most on the steps {steps}; the steps {self.first:,} to "
             f"{last:,} are worth {self.score - self.without:+.3g} together and {self.total:+.3g} one by one, a gap of "
-            f"{self.gap:+.2g} ({self.method}; {self.baseline})"
+            f"{self.gap:+.2g} ({self.method.replace('_', ' ')}, against {self.baseline})"
         )
         return f"{said}; {self.note}" if self.note else said
 

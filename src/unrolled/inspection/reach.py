@@ -58,7 +58,7 @@ class Reach:
         """Where most of the gradient lies, and how far it can still be seen."""
         norms, away = torch.tensor(self.inputs, dtype=torch.float64), torch.tensor(self.distances)
         total = float(norms.sum())
-        what = f"{self.answer} ({self.of} {self.score:.3g})"
+        what = f"{self.answer} ({'loss' if self.of == 'loss' else 'score'} {self.score:.3g})"
         if not torch.isfinite(norms).all():
             return f"{what}: the gradient overflows on its way back; clip it, or start from smaller recurrent weights"
         if not total:

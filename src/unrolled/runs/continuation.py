@@ -19,7 +19,7 @@ from unrolled.models.model import LiveModel, Model
 from unrolled.music.rolls import KEYS, from_text, to_line
 from unrolled.tasks.task import Task
 
-__all__ = ["as_prompt", "continued", "roll_after", "text_after", "unseen", "until"]
+__all__ = ["as_prompt", "check_seen", "continued", "roll_after", "text_after", "unseen", "until"]
 
 
 def as_prompt(encoding: Encoding, cell: Any) -> str:
@@ -59,14 +59,21 @@ def continued(prompt: str, task: Task, network: Model, length: int, settings: Sa
     if not (text.framed or prompt.split()):
         begun = "this model was not trained on the beginnings of sequences"
         raise UsageError(f"{begun}: give it a {named('prompt')} to continue")
-    unknown = unseen(task, prompt)
-    # A model of characters never met <unknown> in training, so it cannot continue from it.
-    if unknown and (text.unit == "character" or len(unknown) == len({*prompt.split()})):
-        listed = ", ".join(repr(token) for token in unknown[:10]) + (", …" if len(unknown) > 10 else "")
-        raise DataError(
-            f"the model never saw {listed} in training", file="the prompt", hint="leave it out of the prompt"
-        )
+    check_seen(text, prompt, "the prompt")
     return text_after(prompt, task, network, length, settings)
+
+
+def check_seen(encoding: Text, text: str, where: str) -> None:
+    """Refuse a text that a model cannot read; ``where`` it stands is said.
+
+    Raises:
+        DataError: the model never saw a character, or any word, of the text.
+    """
+    unknown = encoding.unseen(text)
+    # A model of characters never met <unknown> in training, so it cannot continue from it.
+    if unknown and (encoding.unit == "character" or len(unknown) == len({*text.split()})):
+        listed = ", ".join(repr(token) for token in unknown[:10]) + (", …" if len(unknown) > 10 else "")
+        raise DataError(f"the model never saw {listed} in training", file=where, hint=f"leave it out of {where}")
 
 
 def unseen(task: Task, prompt: str) -> list[str]:

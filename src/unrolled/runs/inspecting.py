@@ -7,8 +7,10 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from unrolled.inspection.attribute import Attribution
 from unrolled.inspection.context import Context
 from unrolled.inspection.dynamics import Dynamics
+from unrolled.inspection.heads import Heads
 from unrolled.inspection.memory_horizon import Horizon
 from unrolled.inspection.named_units import Units
 from unrolled.inspection.prefixes import Prefixes
@@ -18,6 +20,7 @@ from unrolled.models.model import Model
 from unrolled.page.document import Section, document
 from unrolled.page.notebook import cell, facts
 from unrolled.runs.beside import Beside, beside
+from unrolled.runs.explained import explained, tested_heads
 from unrolled.runs.measuring import finite, measured
 from unrolled.runs.traced_rows import data_of, traced_row, traces_from
 from unrolled.runs.trained import Trained
@@ -44,6 +47,9 @@ class Inspection:
         gates: the gates of this row, and of the rows after it until 1 000 steps were read.
         units: which units follow something that can be said of the steps; or why this is not known.
         dynamics: how fast a change of the state fades, and where the state rests; or why this is not known.
+        heads: the heads of attention of these rows, each made uniform; a sentence that says why they were not measured,
+            or "" for a model without attention.
+        why: what one answer of the row rests on, or a sentence that says why that is not known.
         loss: the mean loss of these steps; ``None`` where a single step has none.
         worst: the five steps with the highest loss, the highest first.
         trace: the row's gates and states, all of which are those of the ordinary run up to ``trace.difference``.
@@ -63,6 +69,8 @@ class Inspection:
     gates: Saturation
     units: Units | str
     dynamics: Dynamics | str
+    heads: Heads | str
+    why: Attribution | str
     loss: float | None
     worst: tuple[WorstStep, ...]
     trace: Trace
@@ -85,7 +93,9 @@ class Inspection:
             *(("units", sentence) for sentence in _sentences(self.units)),
             *(("dynamics", sentence) for sentence in _sentences(self.dynamics)),
             *(("against", sentence) for sentence in (self.against.verdicts if self.against else ())),
+            *(("heads", sentence) for sentence in _sentences(self.heads)),
             ("worst steps", self._of_steps()),
+            ("answer", self.why if isinstance(self.why, str) else self.why.sentence),
             ("proof", self._proof()),
         )
 
@@ -174,6 +184,8 @@ class Inspection:
             "units": _numbers(self.units if isinstance(self.units, str) else self.units.first(units or _UNITS)),
             "dynamics": _numbers(self.dynamics),
             "against": None if self.against is None else self.against.to_json(),
+            "heads": _numbers(self.heads),
+            "answer": _numbers(self.why),
             "loss": self.loss,
             "worst": [asdict(one) for one in self.worst],
             "difference": None if math.isnan(difference) else difference,
@@ -188,6 +200,9 @@ def inspect_run(
     steps: slice | None = None,
     features: Mapping[str, Any] | None = None,
     against: Trained | None = None,
+    *,
+    why: int | None = None,
+    text: str | None = None,
 ) -> Inspection:
     """Inspect a model.
 
@@ -199,6 +214,8 @@ def inspect_run(
             Default: the first 1 000, in a split by time the first of that split.
         features: what else units may follow: a name -> a mask or a number for each step of the row, up to 8 000.
         against: another model, which is asked the same, to be set beside it on the same data.
+        why: the step whose answer is explained, one of these. Default: the one with the highest loss.
+        text: a text that is inspected in place of ``data``, for a model that reads one.
 
     Raises:
         DataError: a feature does not fit the row; the data cannot be read; or none is given, and that of the run is
@@ -209,7 +226,7 @@ def inspect_run(
     Cost: 256 answers with 1 000 steps each, forward about four times and backward once, the trace of a row, and
         those of `search_units`, `dynamics` and `beside`.
     """
-    part, name, notes = data_of(trained, data)
+    part, name, notes = data_of(trained, data, text)
     other = None if against is None else beside(trained, against, part, row)
     found = traced_row(trained, part, row, steps)
     traces = traces_from(trained, part, found, row) if steps is None else [found.trace]
@@ -225,6 +242,8 @@ def inspect_run(
         gates=saturation(traces),
         units=measures.units,
         dynamics=measures.dynamics,
+        heads=tested_heads(trained, part, row, found.trace),
+        why=explained(trained.task, found, loss, why),
         loss=None if loss is None or not len(loss) else float(loss.mean()),
         worst=() if loss is None else tuple(worst_steps(trained.task, found, loss)),
         trace=found.trace,
@@ -238,9 +257,9 @@ def inspect_run(
     )
 
 
-def _sentences(one: Units | Dynamics | str) -> tuple[str, ...]:
-    return (one,) if isinstance(one, str) else one.verdicts
+def _sentences(one: Units | Dynamics | Heads | str) -> tuple[str, ...]:
+    return ((one,) if one else ()) if isinstance(one, str) else one.verdicts
 
 
-def _numbers(one: Horizon | Context | Units | Dynamics | str) -> Any:
+def _numbers(one: Horizon | Context | Units | Dynamics | Heads | Attribution | str) -> Any:
     return None if isinstance(one, str) else finite(asdict(one))

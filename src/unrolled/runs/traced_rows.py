@@ -8,12 +8,14 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from unrolled.data.batches.loader import Loader
+from unrolled.data.encodings.facets import Text
 from unrolled.data.examples.examples import Examples
 from unrolled.data.plans.windows import Windows
 from unrolled.data.tables.sequences import Sequences
 from unrolled.errors import UsageError, named
 from unrolled.inspection.saturation import USED
 from unrolled.inspection.trace import Keep, Trace, trace
+from unrolled.runs.continuation import check_seen
 from unrolled.runs.held_out import held_out_again
 from unrolled.runs.predicting import is_judged, one_row
 from unrolled.runs.trained import Trained
@@ -24,16 +26,18 @@ _STEPS = 1_000  # steps that are traced, and read before them
 _ROWS = 32  # rows that are traced for their gates, where rows are short
 
 
-def data_of(trained: Trained, data: Any) -> tuple[Sequences, str, tuple[str, ...]]:
+def data_of(trained: Trained, data: Any, text: str | None = None) -> tuple[Sequences, str, tuple[str, ...]]:
     """The data, its name, and what the user should know about it.
 
     Args:
-        trained, data: as for `inspect_run`.
+        trained, data, text: as for `inspect_run`.
 
     Raises:
         DataError: the data cannot be read; or none is given, and that of the run is gone or has changed.
-        UsageError: no data is given, and the run held none out.
+        UsageError: no data is given, and the run held none out; or a text is, and the model reads something else.
     """
+    if text is not None:
+        return _of_text(trained, data, text), "the given text", ()
     if data is not None:
         part = trained.read(data)
         return part, str(part.origin), ()
@@ -45,6 +49,17 @@ def data_of(trained: Trained, data: Any) -> tuple[Sequences, str, tuple[str, ...
     learned = name == "valid" and trained.findings.refit is not None
     note = ("it learned from this split too while its learning rate fell",) if learned else ()
     return part, f"its own {name} split", note
+
+
+def _of_text(trained: Trained, data: Any, text: str) -> Sequences:
+    if data is not None:
+        raise UsageError(f"give either data or {named('text')}, not both")
+    read = list(trained.task.coder.inputs.values())
+    if len(read) != 1 or not isinstance(read[0], Text):
+        columns = ", ".join(trained.task.coder.inputs)
+        raise UsageError(f"{named('text')} only works with a model that reads one text; this one reads {columns}")
+    check_seen(read[0], text, "the text")
+    return trained.read([text])
 
 
 class TracedRow(NamedTuple):
