@@ -85,6 +85,7 @@ def fit(
     resume: bool = False,
     overwrite: bool = False,
     tensorboard: bool = False,
+    report: bool = False,
     hooks: tuple[Hook, ...] = (),
     say: Say | None = None,
     quiet: bool = False,
@@ -98,6 +99,7 @@ def fit(
         resume: resume the run in ``out``, with the result of an uninterrupted run, bit for bit.
         overwrite: replace the run in ``out``.
         tensorboard: write TensorBoard files into the run too.
+        report: write ``report.html`` into the run too, as ``unrolled fit`` does: what was learned, in pictures.
         hooks: functions that are called with every logged step and validation.
         say: a function that is called with one line for each thing that was inferred or done. Default: print these
             lines and the progress of the training to stderr.
@@ -114,11 +116,12 @@ def fit(
         >>> model = fit("reviews.csv", target="sentiment", minutes=2)  # doctest: +SKIP
         >>> model.predict(["the food was good"])  # doctest: +SKIP
     """
+    written = {"tensorboard": tensorboard, "page": report}
     if say is None:
         with Progress(quiet=quiet) as progress:
             hooks = (*hooks, progress.hook)
-            return _fit(source, options, out, resume, overwrite, tensorboard=tensorboard, hooks=hooks, say=progress.say)
-    return _fit(source, options, out, resume, overwrite, tensorboard=tensorboard, hooks=hooks, say=say)
+            return _fit(source, options, out, resume, overwrite, hooks=hooks, say=progress.say, **written)
+    return _fit(source, options, out, resume, overwrite, hooks=hooks, say=say, **written)
 
 
 def _fit(

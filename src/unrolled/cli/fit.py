@@ -57,6 +57,7 @@ def fit(
         resume=resume,
         overwrite=run.overwrite or bool(own.get("overwrite")),
         tensorboard=run.tensorboard or bool(own.get("tensorboard")),
+        report=True,
         quiet=told.quiet,
         **{**settings, **asked},
     )

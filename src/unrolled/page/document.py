@@ -87,6 +87,7 @@ def document(title: str, subtitle: str, sections: Sequence[Section], *, live: bo
     return (
         _part("template.html")
         .replace("{{connect}}", "'self'" if live else "'none'")
+        .replace("{{ready}}", "" if views else ' data-ready="true"')  # else the last part says so
         .replace("{{title}}", escaped(title))
         .replace("{{subtitle}}", escaped(subtitle))
         .replace("{{style}}", _part("page.css"))

@@ -25,8 +25,10 @@ from unrolled.runs.outcome import judge, write
 from unrolled.runs.plan import RunPlan, Say, plan_from_options, plan_from_run
 from unrolled.runs.race import raced
 from unrolled.runs.refitting import Ended, all_data, with_weights
+from unrolled.runs.report import REPORT, held_of, report
 from unrolled.runs.rivals import Rivals, rivals_of
 from unrolled.runs.trained import Trained
+from unrolled.runs.training_log import read_log
 from unrolled.runs.word_vectors import give_vectors
 from unrolled.storage.directories import space_errors, write_file
 from unrolled.training import checkpoint
@@ -57,6 +59,7 @@ def fit(
     out: Path | None = None,
     overwrite: bool = False,
     tensorboard: bool = False,
+    page: bool = False,
     hooks: tuple[Hook, ...] = (),
     say: Say = lambda _: None,
 ) -> Trained:
@@ -68,6 +71,7 @@ def fit(
         out: the run directory; by default the next free ``runs/<name>-<n>``.
         overwrite: replace the run in ``out``.
         tensorboard: write TensorBoard files too.
+        page: write ``report.html`` too.
         hooks, say: functions that receive training events, and lines about what was inferred and done.
 
     Raises:
@@ -80,7 +84,7 @@ def fit(
     folder = choose(out, plan.config.source, overwrite)
     with claimed(folder, plan.config):
         say(f"run: {folder}")
-        return _run(folder, plan, _with_tensorboard(tensorboard, folder, hooks), say)
+        return _run(folder, plan, _with_tensorboard(tensorboard, folder, hooks), say, page=page)
 
 
 def resume(
@@ -89,6 +93,7 @@ def resume(
     *,
     source: Any = None,
     tensorboard: bool = False,
+    page: bool = False,
     hooks: tuple[Hook, ...] = (),
     say: Say = lambda _: None,
 ) -> Trained:
@@ -98,7 +103,7 @@ def resume(
         folder: its run directory.
         options: none, or those that the run was started with.
         source: the data, if it was in memory; a path is known from the run.
-        tensorboard, hooks, say: as for `fit`.
+        tensorboard, page, hooks, say: as for `fit`.
 
     Raises:
         ModelError: ``folder`` is not a run, or is damaged.
@@ -114,10 +119,10 @@ def resume(
         return open_run(folder)
     with alone(folder):
         plan = plan_from_run(folder, config, source, say)
-        return _run(folder, plan, _with_tensorboard(tensorboard, folder, hooks), say)
+        return _run(folder, plan, _with_tensorboard(tensorboard, folder, hooks), say, page=page)
 
 
-def _run(folder: Path, plan: RunPlan, hooks: tuple[Hook, ...], say: Say) -> Trained:
+def _run(folder: Path, plan: RunPlan, hooks: tuple[Hook, ...], say: Say, *, page: bool) -> Trained:
     with space_errors(folder):
         encoded = encode(folder, plan, say)
         task, device = encoded.measured.task, device_for(plan.config.training.device)
@@ -147,6 +152,9 @@ def _run(folder: Path, plan: RunPlan, hooks: tuple[Hook, ...], say: Say) -> Trai
             for hook in (log, *hooks):
                 hook({"kind": split + "_final", "step": ended.progress.step, **values})
         write(folder, trained, ended.progress, encoded.splits)
+        if page:
+            write_file(folder / REPORT, report(trained, held_of(encoded), read_log(folder)).encode())
+            say(f"report: {folder / REPORT}")
     return trained
 
 

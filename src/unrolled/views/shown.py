@@ -19,7 +19,7 @@ from unrolled.views.roll import roll
 from unrolled.views.states import at_this_step, maps, row
 from unrolled.views.unrolled import unrolled
 
-__all__ = ["shown", "verdicts"]
+__all__ = ["answers_in", "shown", "verdicts"]
 
 _OF_ANSWERS: tuple[View, ...] = (expected, ranked, roll, next_numbers, fan, tags, hidden_steps, heard, developing)
 _OF_LAYERS: tuple[View, ...] = (attention, memories, at_this_step, unrolled, maps)
@@ -29,6 +29,12 @@ _VIEWS: tuple[View, ...] = (row, pictures, *_OF_ANSWERS, *_OF_LAYERS, costs)
 def shown(looked: Looked) -> list[Section]:
     """The sections of every view that has something to show."""
     return [section for view in _VIEWS for section in view(looked)]
+
+
+def answers_in(looked: Looked) -> list[Section]:
+    """The row, what was answered, and what is right, without what went on inside; nothing where no view has that."""
+    answers = [section for view in _OF_ANSWERS for section in view(looked)]
+    return [*(section for section in row(looked) if answers), *answers]
 
 
 def verdicts(said: Sequence[tuple[str, str]]) -> Section:
