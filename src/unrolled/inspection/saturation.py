@@ -14,9 +14,9 @@ from torch import Tensor
 from unrolled.errors import named
 from unrolled.inspection.trace import Trace
 
-__all__ = ["USED", "Gate", "Saturation", "saturation"]
+__all__ = ["CLOSED", "OPEN", "USED", "Gate", "Saturation", "saturation"]
 
-_CLOSED, _OPEN = 0.1, 0.9
+CLOSED, OPEN = 0.1, 0.9
 _STUCK = 0.95  # of the steps
 _STILL = 1e-6  # a variance
 _LEAST = 20  # steps: 95 % of fewer is all of them
@@ -84,7 +84,7 @@ def saturation(traces: Sequence[Trace]) -> Saturation:
         values = torch.cat([trace.values[path] for trace in traces])  # (T, H)
         units[layer] = values.shape[1]
         if symbol != "h":
-            closed, opened = ((values < _CLOSED).double().mean(0), (values > _OPEN).double().mean(0))
+            closed, opened = ((values < CLOSED).double().mean(0), (values > OPEN).double().mean(0))
             gates[name] = Gate(tuple(closed.tolist()), tuple(opened.tolist()))
         for finding, found in _findings(symbol, values):
             if steps >= _LEAST and found.any():
@@ -97,10 +97,10 @@ def _findings(symbol: str, values: Tensor) -> Iterator[tuple[str, Tensor]]:
     if symbol == "h":
         yield "dead", values.double().var(0, correction=0) < _STILL
     if symbol == "f":
-        yield "keeps for ever", (values > _OPEN).double().mean(0) >= _STUCK
-        yield "never remembers", (values < _CLOSED).double().mean(0) >= _STUCK
+        yield "keeps for ever", (values > OPEN).double().mean(0) >= _STUCK
+        yield "never remembers", (values < CLOSED).double().mean(0) >= _STUCK
     if symbol == "o":
-        yield "never heard", (values < _CLOSED).double().mean(0) >= _STUCK
+        yield "never heard", (values < CLOSED).double().mean(0) >= _STUCK
 
 
 def _verdicts(steps: int, units: dict[str, int], stuck: dict[str, dict[str, tuple[int, ...]]]) -> Iterator[str]:
@@ -113,10 +113,10 @@ def _verdicts(steps: int, units: dict[str, int], stuck: dict[str, dict[str, tupl
     fewer = f"fewer units would do ({named('hidden')})"
     often = f"in at least {_STUCK:.0%} of {steps:,} steps"
     why = {
-        "keeps for ever": f"the forget gate is above {_OPEN} {often}; what they hold hardly fades, so start every "
+        "keeps for ever": f"the forget gate is above {OPEN} {often}; what they hold hardly fades, so start every "
         "sequence from a fresh state",
-        "never remembers": f"the forget gate is below {_CLOSED} {often}; they see only the current step, so {fewer}",
-        "never heard": f"the output gate is below {_CLOSED} {often}; nothing reads what they hold, so {fewer}",
+        "never remembers": f"the forget gate is below {CLOSED} {often}; they see only the current step, so {fewer}",
+        "never heard": f"the output gate is below {CLOSED} {often}; nothing reads what they hold, so {fewer}",
         "dead": f"the hidden state varies by less than {_STILL:g} over {steps:,} steps; {fewer}, or a lower learning "
         f"rate ({named('lr')})",
     }

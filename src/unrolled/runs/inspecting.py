@@ -27,6 +27,7 @@ from unrolled.runs.trained import Trained
 from unrolled.runs.worst_steps import MOST, WorstStep, worst_steps
 from unrolled.tasks.task import Task
 from unrolled.views.looked import Looked
+from unrolled.views.measured import charts_of
 from unrolled.views.shown import shown, verdicts
 
 __all__ = ["Inspection", "inspect_run"]
@@ -133,7 +134,13 @@ class Inspection:
                 5 000 steps, and 64 beyond.
             hide: letters and digits of the row are replaced by x and 0.
         """
-        return document(self.title, self.where, [self.said, *shown(self.looked(units, hide=hide))])
+        return document(self.title, self.where, self.sections(units, hide=hide))
+
+    def sections(self, units: int = 0, *, hide: bool = False) -> list[Section]:
+        """What its page shows, verdicts first; ``units`` and ``hide`` as for `to_html`."""
+        said = verdicts([*self.verdicts, *(("note", line) for line in self.notes)])
+        charts = charts_of(self.reach, self.context, self.gates, self.dynamics)
+        return [said, *shown(self.looked(units, hide=hide)), *charts]
 
     def looked(self, units: int = 0, *, hide: bool = False) -> Looked:
         """The row for the views of a page; ``units`` and ``hide`` as for `to_html`."""
@@ -160,11 +167,6 @@ class Inspection:
         """Which steps of which row were looked at."""
         start, stop = self.steps
         return f"{self.data}, row {self.row}, steps {start:,} to {stop - 1:,}"
-
-    @property
-    def said(self) -> Section:
-        """The verdicts and notes as a section of a page."""
-        return verdicts([*self.verdicts, *(("note", line) for line in self.notes)])
 
     def to_json(self, *, units: int = 0) -> dict[str, Any]:
         """All of it but the traced values, in names and numbers; what is not finite is ``None``.

@@ -73,7 +73,8 @@ class LiveInspection:
     def page(self, port: int = 0) -> LivePage:
         """The page, which answers on ``port`` of the loopback address, 0 for any free one."""
         seen = self._inspection
-        sections = [seen.said, self._controls(), *shown(seen.looked())]
+        said, *others = seen.sections()
+        sections = [said, self._controls(), *others]
         html = document(seen.title, seen.where, sections, live=True)
         return LivePage(html, {"/open": self.open, "/push": self.push}, port=port)
 
