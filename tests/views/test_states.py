@@ -95,7 +95,7 @@ def test_hidden_words_are_nowhere_in_the_page(model: Trained) -> None:
     found = ur.inspect(model, {"text": TEXT[:1]})
     assert r"\u003cbegin>" in found.to_html() and '"t","h","e"' in found.to_html()
     page = found.to_html(hide=True)
-    for word in ("cat", "sat", '"c"', "12"):
+    for word in ("cat", "sat"):
         assert f'"{word}"' not in page
     tokens = by_title(shown(Looked(task=model.task, trace=found.trace, hidden=True)))["One unit over the row"]["tokens"]
     assert "".join(tokens) == "<begin>xxx xxx xxx xx xxx xxx 00"

@@ -25,8 +25,8 @@ from unrolled.runs.outcome import judge, write
 from unrolled.runs.plan import RunPlan, Say, plan_from_options, plan_from_run
 from unrolled.runs.race import raced
 from unrolled.runs.refitting import Ended, all_data, with_weights
-from unrolled.runs.report import REPORT, held_of, report
 from unrolled.runs.rivals import Rivals, rivals_of
+from unrolled.runs.run_report import REPORT, held_of, report
 from unrolled.runs.trained import Trained
 from unrolled.runs.training_log import read_log
 from unrolled.runs.word_vectors import give_vectors

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from unrolled.page.document import Section, escaped
-from unrolled.views.attention import attention
+from unrolled.views.attending import attention
 from unrolled.views.developing import developing
 from unrolled.views.fan import fan, next_numbers
 from unrolled.views.following import costs, expected

@@ -9,7 +9,7 @@ import torch
 from looking import looked_at
 
 from unrolled.inspection.trace import Trace
-from unrolled.views.attention import attention
+from unrolled.views.attending import attention
 from unrolled.views.looked import ROW, Looked, steps_of
 
 
@@ -61,7 +61,7 @@ def test_spread_and_distance_are_those_of_known_weights() -> None:
 def test_of_long_rows_the_nearest_weights_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     looked = looked_at("tag", model="transformer")
     steps = looked.trace.steps  # 9
-    monkeypatch.setattr("unrolled.views.attention._BYTES", 3 * steps)
+    monkeypatch.setattr("unrolled.views.attending._BYTES", 3 * steps)
     causal = torch.tril(torch.ones(steps, steps))
     causal /= causal.sum(1, keepdim=True)
     (section,) = attention(with_weights(looked, causal[:, None]))

@@ -21,7 +21,7 @@ LOAD = {"y": [np.sin(np.arange(300) / 4).tolist()]}
 
 
 def fitted(folder: Path, data: Any, **own: Any) -> tuple[Trained, str]:
-    model = ur.fit(data, steps=4, out=folder / "run", quiet=True, report=True, **own)
+    model = ur.fit(data, steps=20, out=folder / "run", quiet=True, report=True, **own)
     return model, (folder / "run" / "report.html").read_text()
 
 
@@ -71,11 +71,11 @@ def test_python_writes_none_unless_asked(tmp_path: Path) -> None:
 
 
 def test_rows_beyond_the_bound_are_not_examined(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from unrolled.runs import report
+    from unrolled.runs import run_report
 
-    monkeypatch.setattr(report, "_STEPS", 6)  # each review has two or three words: some of the rows fit
+    monkeypatch.setattr(run_report, "_STEPS", 6)  # each review has two or three words: some of the rows fit
     _, html = fitted(tmp_path, REVIEWS, target="label", hidden=4)
     assert re.search(r"\d of 12 rows of the valid split", numbers_in(html, "The worst examples"))
-    monkeypatch.setattr(report, "_STEPS", 0)
+    monkeypatch.setattr(run_report, "_STEPS", 0)
     _, html = fitted(tmp_path / "none", REVIEWS, target="label", hidden=4)
     assert "Where it errs" not in titles(html)
