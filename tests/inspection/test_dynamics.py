@@ -107,7 +107,7 @@ def test_a_chaotic_map_is_called_chaotic() -> None:
     found = dynamics(network("rnn", Recurrent(6, 1, cell=_logistic()), hidden=1, embedding=6), row(400))
     assert found.exponents == pytest.approx([math.log(2)], abs=0.05)
     assert found.verdicts[0].startswith(
-        "λ1 > 0, chaotic: small changes of the state grow by e in about 1 steps (λ1 = 0."
+        "λ1 > 0, chaotic: small changes of the state grow by e in about 1 step (λ1 = 0."
     )
 
 
@@ -117,7 +117,12 @@ def _logistic() -> Logistic:
     return cell
 
 
-def test_convolutions_forget_exactly() -> None:
+def test_convolutions_of_several_reaches_forget_exactly() -> None:
+    found, _, gone, _ = along(network("tcn", layers=2).layer)
+    assert gone is not None and gone < 40 and {*found} == {-math.inf}
+
+
+def test_a_window_forgets_exactly() -> None:
     found = dynamics(network("window"), row())
     assert found.exponents[0] == -math.inf and found.gone == 15
     assert found.verdicts[0] == (
@@ -139,7 +144,7 @@ def test_the_spectrum_of_a_step_is_that_of_its_matrix() -> None:
 
 def test_a_change_that_outlasts_the_row_is_said_to_last() -> None:
     found = dynamics(network("rnn", Recurrent(4, 4, cell=Linear(0.9999 * torch.eye(4))), hidden=4, embedding=4), row())
-    assert found.verdicts[0].startswith("small changes of the state surely neither fade nor grow (λ1 = -0.0001 ")
+    assert found.verdicts[0].startswith("small changes of the state neither fade nor grow to speak of (λ1 = -0.0001 ")
 
 
 @pytest.mark.parametrize("model", [name for name in model_names() if not name.startswith("bi") and name != "mlp"])

@@ -123,6 +123,27 @@ def test_tags_are_compared_step_by_step(tmp_path: Path) -> None:
     assert [one.came for one in found.places[:5]] == ["x", "y", "x", "y", "x"]
 
 
+def test_numbers_are_compared_step_by_step(tmp_path: Path) -> None:
+    data = {"x": [np.sin(np.arange(30) / 3 + at).tolist() for at in range(10)]}
+    both = [
+        ur.fit(data, task="next_step", out=tmp_path / name, model=name, hidden=4, **QUICK) for name in ("gru", "rnn")
+    ]
+    found = beside(*both, both[0].read(data))
+    assert (found.unit, found.count) == ("step", 290) and found.places[0].expected is None
+    assert float(found.places[0].came) == pytest.approx(data["x"][0][1], rel=1e-3)
+
+
+def test_losses_in_other_units_are_not_compared(tmp_path: Path) -> None:
+    rows = {"x": [[float(at), 1.0] for at in range(20)], "y": [float(at) for at in range(20)]}
+    twice = {**rows, "y": [2 * one for one in rows["y"]]}
+    both = [
+        ur.fit(data, target="y", out=tmp_path / str(nth), model="gru", hidden=4, **QUICK)
+        for nth, data in enumerate((rows, twice))
+    ]
+    found = beside(*both, both[0].read(rows))
+    assert "step by step: their losses are in different units (mse_scaled, mse_scaled)" in found.verdicts[0]
+
+
 def test_what_has_no_loss_of_a_step_says_so(tmp_path: Path) -> None:
     data = {"load": [[float(np.sin(t / 3)) for t in range(120)]]}
     both = [
@@ -131,7 +152,7 @@ def test_what_has_no_loss_of_a_step_says_so(tmp_path: Path) -> None:
     ]
     found = beside(*both, both[0].read(data))
     assert found.places == () and found.verdicts[0].endswith(
-        ": a forecast or a written answer has no loss of a single step"
+        " cannot be set beside it step by step: only steps or rows that are judged one by one can be"
     )
     assert not isinstance(found.reach, str)
 

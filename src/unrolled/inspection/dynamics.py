@@ -94,11 +94,14 @@ class Dynamics:
             return f"a small change of the state is gone after {self.gone} steps: it holds only what it read in them"
         said = f"λ1 = {first:.2g} ± {self.error:.1g} a step, over {self.steps:,} steps"
         if abs(first) <= max(_SURE * self.error, 1 / self.steps):
-            return f"small changes of the state surely neither fade nor grow ({said}): what it holds may last for long"
+            return (
+                f"small changes of the state neither fade nor grow to speak of ({said}): what it holds lasts longer "
+                "than was measured"
+            )
         if first < 0:
-            return f"small changes of the state fade to 1/e in about {_steps(-1 / first)} ({said})"
+            return f"small changes of the state fade to 1/e in {_steps(-1 / first)} ({said})"
         return (
-            f"λ1 > 0, chaotic: small changes of the state grow by e in about {_steps(1 / first)} ({said}), so rounding "
+            f"λ1 > 0, chaotic: small changes of the state grow by e in {_steps(1 / first)} ({said}), so rounding "
             f"and the first steps of a row decide what it holds; train with a lower learning rate ({named('lr')}) or "
             f"with more weight decay ({named('weight_decay')})"
         )
@@ -167,18 +170,18 @@ def exponents(
     chance = torch.Generator().manual_seed(0)
     first = torch.randn(step.size, min(count, step.size), generator=chance, dtype=torch.float64)
     tangents = torch.linalg.qr(first)[0].T  # (K, D)
-    logs, gone = [], None
+    change, gone, logs = tangents[:1], None, []
     for t, x in enumerate(inputs):
-        moved = step.along(states[t : t + 1], x, tangents)
-        q, r = torch.linalg.qr(moved.T)
-        stretch = r.diagonal().abs()
-        if gone is None and not moved.any():
+        moved = step.along(states[t : t + 1], x, torch.cat([tangents, change]))
+        q, r = torch.linalg.qr(moved[:-1].T)
+        # QR puts a new direction in place of one that is lost, so one change is carried along without it.
+        tangents, change = q.T, moved[-1:] / moved[-1].norm().clamp(min=1e-300)
+        if gone is None and not change.any():
             gone = t + 1
-        tangents = q.T
         if t >= warm:
-            logs.append(stretch.log())
+            logs.append(r.diagonal().abs().log())
     stretched = torch.stack(logs).numpy()  # (T, K)
-    means = stretched.mean(0)
+    means = stretched.mean(0) if gone is None else np.full(len(tangents), -math.inf)
     borders = np.linspace(0, len(stretched), _BLOCKS + 1).astype(int)
     blocks = np.array([stretched[a:b, 0].mean() for a, b in pairwise(borders)])
     error = float(blocks.std(ddof=1) / math.sqrt(_BLOCKS)) if np.isfinite(blocks).all() else math.nan
@@ -202,10 +205,11 @@ def _spectrum(step: StepMap, states: Tensor, inputs: Tensor, at: int) -> Spectru
 def _steps(number: float) -> str:
     """How many steps, in words.
 
-    >>> _steps(0.8), _steps(69.8)
-    ('0.8 steps', '70 steps')
+    >>> _steps(0.8), _steps(1.4), _steps(69.8)
+    ('less than a step', 'about 1 step', 'about 70 steps')
     """
-    return f"{number:.1g} steps" if number < 2 else f"{number:,.0f} steps"
+    whole = round(number)
+    return "less than a step" if number < 1 else f"about {whole:,} step{'s' * (whole > 1)}"
 
 
 def _range(numbers: list[int]) -> str:

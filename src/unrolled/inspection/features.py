@@ -23,6 +23,7 @@ __all__ = ["Feature", "features_of", "given_features"]
 
 _CHANNELS = 6  # of a column of numbers
 _SYMBOLS = 6  # the most frequent ones
+_FEW = 10  # symbols of a text, such as DNA, each of which is a feature
 _HEADER = re.compile(r"\w[\w .-]{0,30}:")  # how the line of a header begins
 _OPEN, _CLOSE = "([{", ")]}"
 
@@ -112,8 +113,9 @@ def _of(encoding: Encoding, rows: list[np.ndarray]) -> Iterator[tuple[str, Featu
         symbols = [[known[one] for one in row.tolist()] for row in rows]
         if isinstance(encoding, Text) and isinstance(encoding.decode(rows[0][:1]), str):
             yield from _of_text([_pieces(encoding, row) for row in rows])
-            return
-        if all(len(symbol) == 1 for symbol in known.values()):  # a text in a list of its letters
+            if len(known) > _FEW:
+                return
+        elif all(len(symbol) == 1 for symbol in known.values()):  # a text in a list of its letters
             yield from _of_text(symbols)
         often = [symbol for symbol, _ in Counter(one for row in symbols for one in row).most_common(_SYMBOLS)]
         yield from _joined(_of_symbols(often, row) for row in symbols)

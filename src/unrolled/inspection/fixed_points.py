@@ -91,6 +91,8 @@ class FixedPoints:
                 f"{held}, every state settles at one stable point, so it forgets what it read before (slowest "
                 f"direction: {stable[0].radius:.3g} a step){others}"
             )
+        if stable and not self.settled:
+            return f"{held}, there is a stable point, but no visited state settles there in {_SETTLE} steps{others}"
         if stable:
             return (
                 f"{held}, {stable[0].share:.0%} of {self.starts} visited states settle at a stable point; the others "

@@ -148,7 +148,7 @@ def shared_states(ours: RowLosses, theirs: RowLosses) -> tuple[dict[str, np.ndar
 
 def _run(network: Model, task: Task, batch: Batch) -> tuple[Any, np.ndarray, dict[str, np.ndarray]]:
     """The outputs, the losses as `Task.each` with NaN where a target is not known, and the hidden states of the row."""
-    training = network.training
+    training, batch = network.training, batch.to(str(network.device))
     network.eval()
     try:
         with torch.no_grad(), watching(recorder := Recorder(network, lambda path: path.endswith(".h"))):
@@ -178,8 +178,14 @@ def _word(answer: Encoding, value: Any) -> str:
         return "?"
     if isinstance(answer, Text) and value == answer.end:
         return _END
-    said = answer.decode(np.atleast_1d(value))
-    return str(said[0] if isinstance(said, list) and len(said) == 1 else said)
+    return _said(answer.decode(np.asarray(value)[None]))
+
+
+def _said(value: Any) -> str:
+    """A decoded value; a list of one is the one."""
+    if isinstance(value, list | tuple):
+        return " ".join(_said(one) for one in value)
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def _best(task: Task, outputs: Any, steps: int) -> list[str] | None:

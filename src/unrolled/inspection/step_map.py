@@ -133,7 +133,7 @@ def layer_inputs(network: Model, batch: Batch) -> Tensor:
     network.eval()
     try:
         with torch.no_grad():
-            network.run(batch)
+            network.run(batch.to(str(network.device)))
     finally:
         hook.remove()
         network.train(training)

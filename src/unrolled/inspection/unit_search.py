@@ -69,6 +69,7 @@ def search_units(
     if form.continues and not form.predicts_next and not form.horizon:
         raise UsageError("the task asks for hidden steps, so no row is read as it is")
     batch, starts = _read(task, examples, row if given else None)
+    batch = batch.to(str(network.device))
     states = states_of(network, batch)
     if not states:
         raise UsageError("this model has no recurrent cell, so it has no units that hold something from step to step")

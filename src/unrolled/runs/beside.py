@@ -125,7 +125,7 @@ class Beside:
 
     def _of_losses(self) -> str:
         if not self.places:
-            return f"{self.other}: {self.why}"
+            return f"{self.other} cannot be set beside it step by step: {self.why}"
         ours, theirs = (sum(getattr(one, side) for one in self.places) / self.count for side in ("ours", "theirs"))
         mean, error = self.total / self.count, self.error / self.count
         which = "neither is surely better"
@@ -213,8 +213,12 @@ def _pairs(
 ) -> Iterator[tuple[int, RowLosses, RowLosses]]:
     """(row, the losses of one, the losses of the other)."""
     sides = [(one.network, one.task) for one in (trained, other)]
-    if trained.task.coder.horizon or trained.task.coder.form.own_length:
-        raise UsageError("a forecast or a written answer has no loss of a single step")
+    form = trained.task.coder.form
+    if form.horizon or form.own_length or form.writes or (form.continues and not form.predicts_next):
+        raise UsageError("only steps or rows that are judged one by one can be")
+    scales = [[] if (units := one.task.coder.units) is None else units.std.tolist() for one in (trained, other)]
+    if trained.task.watch != other.task.watch or scales[0] != scales[1]:
+        raise UsageError(f"their losses are in different units ({trained.task.watch}, {other.task.watch})")
     counts = [one.form.plans.questions(one.steps()) for one in both]
     if trained.task.pooled:
         rows = np.flatnonzero(np.minimum(*counts) > 0)
