@@ -57,7 +57,7 @@ def test_a_line_goes_through_its_values_where_the_ticks_say() -> None:
 def test_a_picture_scales_and_says_what_it_shows() -> None:
     drawn = Drawn(Chart("Learning", x="step", y="loss").line([0, 1], [2.0, np.nan], "train").mark(1, "best").to_svg())
     assert drawn.root.get("role") == "img" and drawn.root.get("aria-label") == "Learning"
-    assert drawn.root.get("viewBox", "").startswith("0 0 496 ") and drawn.root.get("width") is None
+    assert drawn.root.get("viewBox", "").startswith("0 0 436 ") and drawn.root.get("width") is None
     assert drawn.root.findtext(f"{SVG}title") == "Learning"
     assert drawn.said == ("x: step. y: loss. train: 1 value from 2 to 2, and 1 without a value. A line marks best.")
 

@@ -31,7 +31,7 @@ def test_a_png_is_drawn_by_an_extra(tmp_path: Path) -> None:
     save_picture(tmp_path / "a.png", SVG, "A & B")
     data = (tmp_path / "a.png").read_bytes()
     assert data.startswith(b"\x89PNG")
-    assert int.from_bytes(data[16:20], "big") == 2 * 496, "twice as many pixels as the picture has"
+    assert int.from_bytes(data[16:20], "big") == 2 * 436, "twice as many pixels as the picture has"
 
 
 def test_a_png_without_words_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -75,7 +75,7 @@ def test_a_known_future_is_not_the_past_and_the_fitted_past_is_drawn() -> None:
     data = {"x": [[1.0, 2.0, 3.0, None, None]]}
     table = answered(data, {"x_predicted": [[4.0, 5.0]], "x_fitted": [[None, 1.5, 2.5]]})
     svg = pictured(task("ahead", "x", horizon=2, ahead=("holiday",)), table, None)
-    past, fitted, forecast = groups(svg, "line")
+    past, forecast, fitted = groups(svg, "line")
     assert (points(past), points(fitted), points(forecast)) == (3, 2, 2)
     assert "forecast one step ahead" in texts(svg)
 

@@ -10,6 +10,7 @@ from xml.etree import ElementTree
 import pytest
 
 import unrolled as ur
+from unrolled.inspection.context import Context
 from unrolled.inspection.memory_horizon import Horizon
 from unrolled.training.backtest import Backtest
 
@@ -76,6 +77,11 @@ def test_a_horizon_is_a_chart_whose_gradients_may_be_nothing() -> None:
     said = texts(Horizon((1.0, 0.1, 0.0), 1, 0.0, 1, "vanishing", 3))
     assert "vanishing: none of the gradient" in said and "1 not positive" in said
     assert "exploding" in texts(Horizon((1.0, math.inf), 1, math.nan, 1, "exploding", 3))
+
+
+def test_a_context_curve_is_a_chart_with_its_errors() -> None:
+    said = texts(Context((1, 2), (2.0, 1.0), (0.1, 0.1), 64, 2, 2, None, 1.0, 0.1, 0.0, 0.1, "nats", "trained whole"))
+    assert "the last 2 steps are enough" in said and "two standard errors" in said
 
 
 def test_a_backtest_is_a_table_by_step_and_origin() -> None:

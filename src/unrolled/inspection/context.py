@@ -21,6 +21,8 @@ from unrolled.data.examples.examples import Examples
 from unrolled.data.plans.windows import Windows
 from unrolled.errors import DataError, UsageError, named
 from unrolled.models.model import Model
+from unrolled.page.chart import Chart
+from unrolled.page.notebook import cell, sentences
 from unrolled.tasks.task import Task
 
 __all__ = ["Context", "context_curve"]
@@ -98,6 +100,13 @@ class Context:
             f"more than the last step makes no sure difference: {self.measure} is {at[1]} with one step and {at[best]} "
             f"at best, with {best:,} of {longest:,}, {of}; the answers need no memory, or it was not learned"
         )
+
+    def _repr_html_(self) -> str:
+        wide = [2 * error for error in self.errors]
+        low, high = ([loss + sign * w for loss, w in zip(self.losses, wide, strict=True)] for sign in (-1, 1))
+        chart = Chart(x="steps of context", y=self.measure, x_log=True).line(self.given, self.losses)
+        chart.band(self.given, low, high, "two standard errors").mark(self.useful, "enough")
+        return cell("Context", sentences([self.sentence]), chart.to_svg())
 
 
 def context_curve(network: Model, task: Task, examples: Examples, window: int | None = None) -> Context:

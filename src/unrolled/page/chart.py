@@ -19,7 +19,7 @@ __all__ = ["Chart", "picture"]
 
 Where = Literal["x", "y"]
 
-WIDTH, _GAP, _TITLE, _MARGIN = 480, 18, 26, 8  # pixels: of a chart, between two, of a title, around all
+WIDTH, _GAP, _TITLE, _MARGIN = 420, 18, 26, 8  # pixels: of a chart, between two, of a title, around all
 _BESIDE = 1.15  # of the length of a bar that lies: its number stands beside it
 _ROOM = {"x": 0.02, "y": 0.05}  # the share of an axis that is free beyond the values
 

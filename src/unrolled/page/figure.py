@@ -16,7 +16,7 @@ __all__ = ["HEIGHT", "Figure", "height_of_rows"]
 
 HEIGHT = 190  # pixels between the axes, where the values do not ask for another height
 _ROW, _LEAST, _MOST = 22, 44, 420  # pixels of a row of names; the least and the greatest height of rows together
-_LINE, _RIGHT, _NAME = 18, 14, 170  # pixels of a line of text, right of the axes, of the longest name
+_LINE, _RIGHT, _NAME = 18, 14, 150  # pixels of a line of text, right of the axes, of the longest name
 _ACROSS, _DOWN = 56, 36  # pixels from one tick to the next
 _NAME_DOWN, _NAME_SLANTED, _SLANT = 12, 15, 35  # pixels from one name to the next; degrees of those without room
 

@@ -118,8 +118,8 @@ class Inspection:
         return f"{said}, which is more than rounding ({_CLOSE:g}): please report it"
 
     def _repr_html_(self) -> str:
-        reach = "" if isinstance(self.reach, str) else self.reach._repr_html_()
-        return cell(f"{self.title}: {self.where}", facts(self.verdicts), reach)
+        charts = [one._repr_html_() for one in (self.reach, self.context) if not isinstance(one, str)]
+        return cell(f"{self.title}: {self.where}", facts(self.verdicts), *charts)
 
     def __str__(self) -> str:
         return "\n".join(f"{about}: {sentence}" for about, sentence in self.verdicts)

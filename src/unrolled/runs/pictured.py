@@ -94,11 +94,11 @@ def _forecasts(task: Task, table: pa.Table, names: Sequence[str]) -> Iterator[Ch
             title = names[row] if len(channels) == 1 else f"{names[row]}: {channel}"
             chart = Chart(title, x=(times.removesuffix(AHEAD) if times else "step"), y=channel)
             chart.line(before[start:], past[start:], "observed")
-            if fitted := answers.get(channel + FITTED):
-                chart.line(before[start:], np.array(fitted, np.float64)[start:], "forecast one step ahead")
             chart.line(after, ahead, "forecast")
             for each in intervals(answers, channel):
                 chart.band(after, each.low, each.high, f"{each.percent:g} % interval")
+            if fitted := answers.get(channel + FITTED):
+                chart.line(before[start:], np.array(fitted, np.float64)[start:], "forecast one step ahead")
             yield chart
 
 
