@@ -10,8 +10,9 @@ Axes: B rows, n steps.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import NamedTuple, Protocol
 
 from torch import Tensor, nn
@@ -23,6 +24,7 @@ __all__ = [
     "only_looks",
     "show",
     "show_steps",
+    "shows",
     "turned",
     "wanted",
     "watched",
@@ -156,6 +158,15 @@ def show(owner: Owner, names: str, *values: Tensor) -> tuple[Tensor, ...]:
     """
     watcher = _here.watcher
     return values if watcher is None else _seen(watcher, owner, names, values, False)
+
+
+def shows(owner: Owner) -> Callable[..., tuple[Tensor, ...]] | None:
+    """`show` of ``owner`` where somebody watches, otherwise ``None``: for a quick step that shows several values.
+
+    Args:
+        owner: as for `show`.
+    """
+    return None if _here.watcher is None else partial(show, owner)
 
 
 def show_steps(owner: Owner, names: str, *values: Tensor) -> tuple[Tensor, ...]:

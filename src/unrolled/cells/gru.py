@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn.functional import linear
 
 from unrolled.cells.cell import by_gate, check_step, first_weights
-from unrolled.watch import Owner, show
+from unrolled.watch import Owner, shows
 
 __all__ = ["GRU", "GRUState", "gru_step"]
 
@@ -107,9 +107,16 @@ def gru_step(owner: Owner, of_x: Tensor, of_h: Tensor, h: Tensor) -> Tensor:
         h: (B, H), before the step.
     """
     (x_r, x_z, x_n), (h_r, h_z, h_n) = of_x.chunk(3, -1), of_h.chunk(3, -1)
-    r, z = show(owner, "r z", torch.sigmoid(x_r + h_r), torch.sigmoid(x_z + h_z))
-    (n,) = show(owner, "n", torch.tanh(x_n + r * h_n))
-    (h,) = show(owner, "h", (1 - z) * n + z * h)
+    look = shows(owner)
+    r, z = torch.sigmoid(x_r + h_r), torch.sigmoid(x_z + h_z)
+    if look:
+        r, z = look("r z", r, z)
+    n = torch.tanh(x_n + r * h_n)
+    if look:
+        (n,) = look("n", n)
+    h = (1 - z) * n + z * h
+    if look:
+        (h,) = look("h", h)
     return h
 
 

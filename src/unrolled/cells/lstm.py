@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn.functional import linear
 
 from unrolled.cells.cell import by_gate, check_step, first_weights
-from unrolled.watch import Owner, show
+from unrolled.watch import Owner, shows
 
 __all__ = ["LSTM", "LSTMState", "lstm_step"]
 
@@ -117,11 +117,18 @@ def lstm_step(
         c: (B, H), before the step.
         project: (P, H), the weights of h's projection.
     """
+    look = shows(owner)
     i, f, g, o = (of_x + of_h).chunk(4, -1)
-    i, f, g, o = show(owner, "i f g o", torch.sigmoid(i), torch.sigmoid(f), torch.tanh(g), torch.sigmoid(o))
-    (c,) = show(owner, "c", f * c + i * g)
+    i, f, g, o = torch.sigmoid(i), torch.sigmoid(f), torch.tanh(g), torch.sigmoid(o)
+    if look:
+        i, f, g, o = look("i f g o", i, f, g, o)
+    c = f * c + i * g
+    if look:
+        (c,) = look("c", c)
     h = o * torch.tanh(c)
-    (h,) = show(owner, "h", h if project is None else linear(h, project))
+    h = h if project is None else linear(h, project)
+    if look:
+        (h,) = look("h", h)
     return h, c
 
 
