@@ -49,7 +49,7 @@ def test_a_view_says_what_is_at_the_step_of_the_reader(opened: Open, name: str) 
     found = opened(document("Inside", name, shown(looked_at(sample, row, model))))
     found.unfold()
     assert found.said == [] and len(found.requests) == 1
-    section = found.page.locator(f"section:has(h2:has-text('{title}'))")
+    section = found.page.locator(f"section:has(h2:has-text('{title}'))").first
     aria = section.aria_snapshot()
     assert f'heading "{title}' in aria and picture in aria and "img" in aria, aria
     before = section.inner_text()

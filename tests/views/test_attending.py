@@ -8,7 +8,7 @@ import pytest
 import torch
 from looking import looked_at
 
-from unrolled.inspection.trace import Trace
+from unrolled.inspection.trace import Trace, trace
 from unrolled.views.attending import attention
 from unrolled.views.looked import ROW, Looked, steps_of
 
@@ -22,9 +22,6 @@ def with_weights(looked: Looked, weights: torch.Tensor) -> Looked:
 def test_the_weights_of_each_head_are_kept_to_a_level_of_their_roots() -> None:
     looked = looked_at("tag", model="transformer")
     (section,) = attention(looked)
-    weights = (
-        looked.trace["block 1, own, attention"].numpy() if "block 1, own, attention" in looked.trace.names else None
-    )
     (path,) = looked.trace.values
     weights = looked.trace.values[path][:, 0].numpy()
     data = section.data
@@ -40,10 +37,10 @@ def test_each_head_comes_with_its_test() -> None:
     (head,) = looked.trace.heads().heads
     (shown,) = section.data["heads"]
     assert (shown["harm"], shown["error"], shown["matters"]) == (head.worth.harm, head.worth.error, head.matters)
-    assert f"{int(head.matters)} of 1 heads matter here" in section.body
+    assert ("It matters here" in section.body) == head.matters
     blind = replace(looked, trace=replace(looked.trace, batch=replace(looked.batch, target=None)))
     (section,) = attention(blind)
-    assert "harm" not in section.data["heads"][0] and "heads matter" not in section.body
+    assert "harm" not in section.data["heads"][0] and "uniform" not in section.body
 
 
 def test_spread_and_distance_are_those_of_known_weights() -> None:
@@ -78,7 +75,7 @@ def test_of_long_rows_the_nearest_weights_are_kept(monkeypatch: pytest.MonkeyPat
 )
 def test_an_answer_is_aligned_with_what_was_read(model: str, titles: list[str]) -> None:
     looked = looked_at("translate", model=model)
-    sections = {each.title: each for each in attention(looked)}
+    sections = {each.title: each for each in attention(replace(looked, prefixes=None))}
     assert [*sections] == titles
     data = sections["Alignment"].data
     text = looked.task.coder.answer.decode(looked.batch.target[0, 1:-1].numpy())  # type: ignore[index]
@@ -87,3 +84,15 @@ def test_an_answer_is_aligned_with_what_was_read(model: str, titles: list[str]) 
     assert "distance" not in data["heads"][0]  # between two sequences there is none
     blind = replace(looked, trace=replace(looked.trace, batch=replace(looked.batch, target=None)))
     assert "Alignment" not in {each.title for each in attention(blind)}
+
+
+def test_the_models_own_answer_has_an_alignment_too_where_it_is_another() -> None:
+    looked = looked_at("translate")
+    assert looked.prefixes is not None
+    (given, own) = attention(looked)
+    assert (given.title, own.title) == ("Alignment", "Alignment of its own answer") and own.group != given.group
+    written = looked.trace.answers["upper_predicted"]
+    assert own.data["rows"] == [*written, "<end>"] and given.data["rows"] != own.data["rows"]
+    mine = trace(looked.prefixes.network, looked.task, looked.batch, own_answer=True)
+    (again,) = attention(replace(looked, trace=mine))
+    assert again.data["rows"] == own.data["rows"]

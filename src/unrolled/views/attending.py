@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
+import torch
 
 from unrolled.errors import DataError, UsageError
 from unrolled.inspection.heads import Head
+from unrolled.inspection.trace import Trace, trace
 from unrolled.page.document import Grid, Section
 from unrolled.views.looked import ROW, Looked, of_answer, steps_of
 
@@ -38,26 +41,49 @@ class _Weights(NamedTuple):
 
 
 def attention(looked: Looked) -> Iterator[Section]:
-    """A section for each pair of sequences: the row to itself, the answer to the row, the answer to itself."""
+    """A section for each pair of sequences: the row to itself, the answer to the row, the answer to itself.
+
+    Beside the answer that the data gives stands the model's own, where it is another.
+    """
+    yield from _sections(looked, "", _WRITTEN)
+    own = _own_answer(looked)
+    if own is not None:
+        yield from _sections(replace(looked, trace=own), " of its own answer", "own answer")
+
+
+def _sections(looked: Looked, of: str, group: str) -> Iterator[Section]:
     found: dict[tuple[bool, bool], list[_Weights]] = {}
     for name, path in looked.trace.names.items():
-        if path.rpartition(".")[2] == _NAME:
+        if _is_weights(path):
             value = looked.trace.values[path].float().cpu().numpy()  # (T, H, N), or (T, N) with one head
             value = value[:, None] if value.ndim == 2 else value
             answers = of_answer(looked, path)
             kind = answers, answers and "own" in path.split(".")
-            found.setdefault(kind, []).append(_Weights(path, name.removesuffix(_NAME).removesuffix(", "), value))
+            if answers or not of:
+                found.setdefault(kind, []).append(_Weights(path, name.removesuffix(_NAME).removesuffix(", "), value))
     if not found:
         return
-    tests = _tests(looked)
-    read = steps_of(looked)
-    written = _written(looked)
+    tests, read, written = _tests(looked), steps_of(looked), _written(looked)
     for (answers, itself), maps in sorted(found.items()):
         rows, columns = (written if answers else read), (written if itself else read)
         if len(maps[0].values) > len(rows) or not len(rows):
             continue
         title = "Attention along the answer" if itself else "Alignment" if answers else "Attention"
-        yield _section(title, maps, rows, columns, _WRITTEN if answers else ROW, tests)
+        yield _section(title + of, maps, rows, columns, group if answers else ROW, tests)
+
+
+def _is_weights(path: str) -> bool:
+    return path.rpartition(".")[2] == _NAME
+
+
+def _own_answer(looked: Looked) -> Trace | None:
+    """How the model writes its own answer; ``None`` where it is the one that is traced already, or there is none."""
+    given, prefixes = looked.batch.target, looked.prefixes
+    if not looked.task.coder.form.writes or given is None or looked.trace.own_answer or prefixes is None:
+        return None
+    found = trace(prefixes.network, looked.task, looked.batch, keep=_is_weights, own_answer=True)
+    own = None if found.batch is None else found.batch.target
+    return None if own is None or torch.equal(own, given) else found
 
 
 def _written(looked: Looked) -> list[str]:
@@ -116,11 +142,13 @@ def _said(tested: Sequence[Head]) -> str:
     caution = "What a step looks at is not yet what its answer rests on."
     if not tested:
         return f"<p>{caution}</p>"
-    matter = sum(head.matters for head in tested)
-    return (
-        f"<p>{caution} {matter} of {len(tested)} heads matter here: the loss of this row is surely higher when one of "
-        "them looks at all steps alike. The maps of the others explain nothing about it.</p>"
-    )
+    matter, count = sum(head.matters for head in tested), len(tested)
+    test = "the loss of this row is surely higher when one of them looks at all steps alike"
+    if count == 1:
+        it = "It matters here" if matter else "This map explains nothing about the loss here"
+        return f"<p>{caution} {it}: made uniform, the loss of this row is {'' if matter else 'not '}surely higher.</p>"
+    others = "" if matter == count else " The maps of the others explain nothing about it."
+    return f"<p>{caution} {matter} of {count} heads matter here{f': {test}' if matter else ''}.{others}</p>"
 
 
 def _worth(test: Head | None) -> dict[str, Any]:

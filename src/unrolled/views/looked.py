@@ -27,7 +27,7 @@ ROW = "row"  # the group of the sections that share the steps of the row
 END, BEGIN = _ENDS = "<end>", "<begin>"  # as tasks write the ends of a row
 _DIGITS = 4
 _LONGEST = 24  # characters of a cell
-NARROW = 4  # numbers of a step that are read as words
+NARROW = 2  # numbers of a step that are read as words
 
 
 @dataclass(frozen=True, slots=True)
