@@ -20,6 +20,7 @@ from unrolled.runs.examination import Examination, Share
 from unrolled.runs.preview import repeated
 from unrolled.runs.traced_rows import traced_row
 from unrolled.runs.trained import Trained
+from unrolled.runs.training_curves import curves
 from unrolled.runs.training_log import TrainingLog
 from unrolled.views.looked import Looked
 from unrolled.views.shown import answers_in, verdicts
@@ -87,22 +88,10 @@ def _results(trained: Trained) -> Iterator[Section]:
 
 
 def _curves(trained: Trained, log: TrainingLog) -> Iterator[Section]:
-    """Loss and validation by step, the rate, and the norm of the gradient."""
-    if not len(log.steps):
-        return
-    loss = Chart("loss", x="step", y=trained.task.watch).line(log.steps, log.losses, "training")
-    charts = [loss]
-    for name, values in log.valid.items():
-        if name == trained.task.watch:
-            loss.line(log.validated, values, "validation")
-        elif name == trained.task.chooses:
-            charts.append(Chart(name, x="step", y=name).line(log.validated, values, "validation"))
-    for phase in log.phases[1:]:
-        loss.mark(phase.step, f"the rate {phase.name}")
-    charts.append(Chart("learning rate", x="step", y="rate").line(log.steps, log.rates))
-    norms = Chart("gradient", x="step", y="norm", y_log=True).line(log.steps, log.norms, "all weights")
-    charts.append(norms.mark(trained.config.training.clip, "clipped above", on="y"))
-    yield Section("Learning curves", picture(charts, columns=2))
+    task, kept = trained.task, trained.findings.kept
+    best = None if kept is None else kept[0]
+    if charts := curves(log, task.watch, task.chooses, best, trained.config.training.clip):
+        yield Section("Learning curves", picture(charts, columns=2))
 
 
 def _errors(trained: Trained, held: Held) -> Iterator[Section]:
