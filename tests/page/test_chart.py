@@ -142,7 +142,7 @@ def test_a_matrix_writes_its_numbers_and_strikes_out_what_is_missing() -> None:
     struck = [of for of in cells.iter(f"{SVG}path") if of.get("class") == "no-value"]
     assert struck[0].get("d", "").count("M") == 1
     shades = {of.get("d"): of.get("stroke-opacity") for of in cells[0]}
-    assert shades == {"M1 1.5h1": "0.188", "M0 0.5h1": "0.6"}, "the deepest on which ink can be read"
+    assert shades == {"M1 1.5h1": "0.156", "M0 0.5h1": "0.5"}, "the deepest on which ink can be read"
     assert "0 to 3, ╱ no value" in drawn.texts
     assert "1 without a value" in drawn.said
 
@@ -150,7 +150,7 @@ def test_a_matrix_writes_its_numbers_and_strikes_out_what_is_missing() -> None:
 def test_probabilities_have_the_same_shades_in_every_chart() -> None:
     drawn = Drawn(Chart().cells([[0.51234, 0.07]], most=1).to_svg())
     assert [of.text for of in drawn.group("cells")[0].iter(f"{SVG}text")] == ["0.51", "0.07"]
-    assert {of.get("stroke-opacity") for of in drawn.group("cells")[0][0]} == {"0.3", "0.0375"}
+    assert {of.get("stroke-opacity") for of in drawn.group("cells")[0][0]} == {"0.25", "0.0312"}
     assert "0 to 1" in drawn.texts
 
 

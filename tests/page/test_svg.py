@@ -9,6 +9,7 @@ from xml.etree import ElementTree
 import numpy as np
 
 from unrolled.page.chart import Chart
+from unrolled.page.matrix import Cells
 from unrolled.page.svg import COLOURS, SERIES, as_file, number, path, plain, words
 
 
@@ -69,3 +70,16 @@ def test_colours_can_be_read_and_told_apart_by_day_and_by_night() -> None:
         assert contrast(COLOURS["soft"][night], ground) >= 4.5
         for name in (*SERIES, "accent", "low", "high"):
             assert contrast(COLOURS[name][night], ground) >= 3, name
+
+
+def mixed(colour: str, ground: str, share: float) -> str:
+    parts = [(int(colour[at : at + 2], 16), int(ground[at : at + 2], 16)) for at in (1, 3, 5)]
+    return "#" + "".join(f"{round(share * one + (1 - share) * other):02x}" for one, other in parts)
+
+
+def test_the_numbers_in_the_deepest_cells_can_be_read() -> None:
+    deepest = Cells(np.ones((2, 2))).deepest
+    for night in (0, 1):
+        for name in ("accent", "low", "high"):
+            cell = mixed(COLOURS[name][night], COLOURS["bg"][night], deepest)
+            assert contrast(COLOURS["ink"][night], cell) >= 4.5, (name, night)
