@@ -107,9 +107,14 @@ def test_a_long_row_is_cut_and_says_so() -> None:
 
 
 def test_labels_of_rows_are_one_chart_of_probabilities() -> None:
-    table = answered({"text": ["good", "bad\n"]}, {"y_predicted": ["p", "n"], "y_p_p": [0.9, 0.2], "y_p_n": [0.1, 0.8]})
+    table = answered(
+        {"text": ["good", "bad\n"], "y": ["p", "p"]},
+        {"y_predicted": ["p", "n"], "y_p_p": [0.9, 0.2], "y_p_n": [0.1, 0.8]},
+    )
     svg = pictured(task("rows", "y", ["n", "p"]), table, None)
     assert {"row 1: good", "row 2: bad␊", "n", "p", "0.90", "0.20", "0.10", "0.80"} <= {*texts(svg)}
+    assert "the given label, where it differs" in texts(svg)
+    assert (groups(svg, "dots")[0][0].get("d") or "").count("M") == 1
 
 
 def test_of_many_labels_the_likeliest_are_drawn() -> None:

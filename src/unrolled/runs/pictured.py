@@ -26,6 +26,7 @@ _ROWS, _LABELS, _STEPS, _NAMED = (
     48,
 )  # of cells: rows and labels; steps of a row, and steps with their words
 _HORIZONS = 4  # how many horizons of the past a forecast is drawn with
+_GIVEN = "the given label, where it differs"
 _WORDS = 24  # letters of a text that stand for it
 
 
@@ -144,7 +145,7 @@ def _tags(task: Task, table: pa.Table, names: Sequence[str]) -> Iterator[Chart]:
         )
         wrong = [step for step in range(min(shown, len(right))) if right[step] not in (None, found[step])]
         if wrong:
-            chart.dots(wrong, [labels.index(right[step]) for step in wrong], "the given label, where it differs")
+            chart.dots(wrong, [labels.index(right[step]) for step in wrong], _GIVEN)
         yield chart
 
 
@@ -168,7 +169,20 @@ def _chances(task: Task, table: pa.Table, names: Sequence[str]) -> Iterator[Char
     title = f"the first {count:,} of {table.num_rows:,} rows" if count < table.num_rows else "all rows"
     chart = Chart(title, x=target, about=f"Probabilities of {few}.")
     rows = [f"{name}: {text}" for name, text in zip(names, _beginnings(table, count), strict=False)]
-    yield chart.cells(chances[kept].T, rows=rows, columns=[str(task.labels[k]) for k in kept], most=1)
+    chart.cells(chances[kept].T, rows=rows, columns=[str(task.labels[k]) for k in kept], most=1)
+    if target in data_of(table):
+        pairs = zip(*(table.column(of).slice(0, count).to_pylist() for of in (target, target + PREDICTED)), strict=True)
+        columns = {task.labels[k]: place for place, k in enumerate(kept.tolist())}
+        wrong = [(columns[right], row) for row, (right, found) in enumerate(pairs) if _wrong(right, found, columns)]
+        if wrong:
+            places, lines = zip(*wrong, strict=True)
+            chart.dots(places, lines, _GIVEN)
+    yield chart
+
+
+def _wrong(right: Any, found: Any, columns: Mapping[Any, int]) -> bool:
+    """Whether one label is given, another was chosen, and it has its column."""
+    return not isinstance(right, list) and right is not None and right != found and right in columns
 
 
 def _beginnings(table: pa.Table, count: int) -> list[str]:
