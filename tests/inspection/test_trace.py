@@ -72,6 +72,7 @@ def test_a_writer_is_traced_on_the_answer_of_the_data_or_on_its_own(tmp_path: Pa
         (model.trace({"x": ["a b c"]}), True, answer),
     ):
         assert found.own_answer is own
+        assert found.difference <= 1e-5  # of the losses of the written symbols
         assert found.batch is not None and found.batch.target is not None
         ids = found.batch.target[0, 1:-1].tolist()  # between <begin> and <end>
         assert model.task.coder.answer.decode(np.array(ids)) == written

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from recorded import recorded
@@ -85,6 +86,20 @@ def test_the_numbers_are_those_of_torch_s_own_cell() -> None:
         torch.testing.assert_close(gates["l0.c"][:, t], state[1], atol=1e-12, rtol=0)
         c = gates["l0.f"][:, t] * before + gates["l0.i"][:, t] * gates["l0.g"][:, t]
         torch.testing.assert_close(c, state[1], atol=1e-12, rtol=0)
+
+
+def test_the_gates_of_a_gru_are_those_of_its_equations_in_numpy() -> None:
+    layer, x = GRU(INPUTS, H, batch_first=True).double(), torch.randn(1, L, INPUTS, dtype=torch.float64)
+    w, u, b, d = (weight.detach().numpy() for weight in layer.parameters())
+    _, _, gates = layer.trace(x)
+    h = np.zeros(H)
+    for t in range(L):
+        (w_r, w_z, w_n), (u_r, u_z, u_n) = np.split(w @ x[0, t].numpy() + b, 3), np.split(u @ h + d, 3)
+        r, z = 1 / (1 + np.exp(-(w_r + u_r))), 1 / (1 + np.exp(-(w_z + u_z)))
+        n = np.tanh(w_n + r * u_n)
+        h = (1 - z) * n + z * h
+        for name, expected in zip("rznh", (r, z, n, h), strict=True):
+            np.testing.assert_allclose(gates[f"l0.{name}"][0, t].numpy(), expected, atol=1e-12)
 
 
 @pytest.mark.parametrize("way", ["GRU", "LSTM with a projection"])

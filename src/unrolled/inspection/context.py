@@ -9,13 +9,10 @@ import math
 from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
 
-from unrolled.batch import Batch
 from unrolled.data.batches.loader import Loader
 from unrolled.data.examples.examples import Examples
 from unrolled.data.plans.windows import Windows
@@ -215,29 +212,9 @@ def _losses(network: Model, task: Task, loader: Loader) -> Iterator[float]:
     for batch in loader:
         asked = batch.to(str(network.device))
         outputs, _ = network.run(asked)
-        for total, count in _each(task, outputs, asked):
-            yield float(total / count) if float(count) else math.nan
-
-
-def _each(task: Task, outputs: Any, batch: Batch) -> Iterator[tuple[Tensor, Tensor]]:
-    """The loss of each row's answer, and its number of targets."""
-    each = torch.arange(len(batch.rows), device=batch.lengths.device)
-    last = batch.lengths - 1
-    if not isinstance(outputs, Tensor):  # over items, which are computed only where they are scored
-        for row in each:
-            yield task.loss(outputs, replace(batch, scored=torch.where(each == row, last, batch.lengths)))
-        return
-    if not task.pooled:  # the last step of each row, as a row of one step
-        assert batch.target is not None
-        steps = outputs.shape[1]
-        inputs = {
-            name: value[each, last][:, None] if value.dim() > 1 and value.shape[1] == steps else value
-            for name, value in batch.inputs.items()
-        }
-        outputs, target = outputs[each, last][:, None], batch.target[each, last][:, None]
-        batch = replace(batch, inputs=inputs, target=target, lengths=torch.ones_like(last))
-    for row in range(len(each)):
-        yield task.loss(outputs[row : row + 1], batch.only(slice(row, row + 1)))
+        ends = asked if task.pooled else replace(asked, scored=asked.lengths - 1)
+        losses, counts = (found.reshape(len(asked.rows), -1).sum(1).double() for found in task.each(outputs, ends))
+        yield from (losses / counts).tolist()
 
 
 def _trained(examples: Examples, window: int | None) -> str:

@@ -59,7 +59,8 @@ class Trace:
         loss: (T,), the loss of each step; ``None`` where there is no target (the data lacks it, or it is the step
             after the row's end), or no loss of a single step (one answer a row, a CRF, a written sequence).
         difference: the largest difference between the outputs of this run and of the ordinary one, relative to the
-            largest output above 1; NaN for outputs that are not a tensor, and where values were changed.
+            largest output above 1; of written symbols and of items, between their losses. NaN where there are none,
+            and where values were changed.
         dropped: the paths of the values that would have taken more memory than the budget: the largest ones, first of
             all the weights of attention and the memories of the delta rule.
         batch: the row as the model read it.
@@ -253,14 +254,23 @@ def trace(
     finally:
         network.train(training)
     values = {path: value[0] for path, value in recorder.take().items()}
-    difference = float("nan")
-    if isinstance(outputs, Tensor) and change is None and outputs.numel():
-        difference = float((outputs - expected).abs().max() / max(1.0, float(expected.abs().max())))
+    difference = float("nan") if change is not None else _difference(task, outputs, expected, batch)
     alone = outputs[0] if isinstance(outputs, Tensor) else outputs
     first = {name: found[0] for name, found in answers.items()}
     dropped, own = tuple(recorder.dropped), batch is not given
     run = _Run(network, task, keep, budget, () if change is None else (lambda: change,))
     return Trace(steps, values, alone, first, loss, difference, dropped, batch, own, run)
+
+
+def _difference(task: Task, outputs: Any, expected: Any, batch: Batch) -> float:
+    """`Trace.difference`, of the losses where the outputs are not a tensor."""
+    if not isinstance(outputs, Tensor):
+        if batch.target is None:
+            return float("nan")
+        outputs, expected = (task.each(one, batch)[0] for one in (outputs, expected))
+    if not outputs.numel():
+        return float("nan")
+    return float((outputs - expected).abs().max() / max(1.0, float(expected.abs().max())))
 
 
 def _inside(path: str) -> bool:
