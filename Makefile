@@ -4,7 +4,8 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --disable-pip-version-check --no-warn-conflicts --quiet --constraint constraints.txt
 STAMPS := .venv/stamps
 # Two test processes with a thread each are faster on two cores than two with two, and repeat to the bit.
-PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest
+# Without bytecode each of the many processes that tests start would compile the package again.
+PYTEST := env -u PYTHONDONTWRITEBYTECODE OMP_NUM_THREADS=1 $(BIN)/python -m pytest
 
 .PHONY: demo test browser soak sanitize check bench docs clean
 .DEFAULT_GOAL := test

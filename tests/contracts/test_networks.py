@@ -187,7 +187,7 @@ def test_c5_gradients_are_those_of_finite_differences(case: Case) -> None:
 def test_c5_single_precision_is_close_to_double(case: Case) -> None:
     found = []
     for dtype in (torch.float32, torch.float64):
-        network = case.network().to(dtype)  # the same weights, rounded once
+        network = case.network(dtype)  # the same weights, rounded once
         inputs = case.inputs(LENGTHS)
         inputs = {name: value.to(dtype) if value.is_floating_point() else value for name, value in inputs.items()}
         outputs, _ = network(inputs, torch.tensor(LENGTHS))
