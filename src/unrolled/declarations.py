@@ -20,7 +20,7 @@ import importlib.util
 import re
 import sys
 import textwrap
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -93,16 +93,15 @@ def declared() -> Mapping[Owner, tuple[Option, ...]]:
     ['task']
     """
     registered = registered_members()
-    members = ((kind, name) for kind in FOLDERS for name in Registry(kind).names())
-    found = _declared(tuple(member for member in members if member not in registered), tuple(sys.path))
+    found = _declared(frozenset(registered), tuple(sys.path))
     classes = {Owner(*names): getattr(member, "Options", None) for names, member in registered.items()}
     added = {owner: _of_class(part) for owner, part in classes.items() if part is not None}
     return {**found, **{owner: options for owner, options in added.items() if options}} if added else found
 
 
 @functools.cache
-def _declared(members: tuple[tuple[str, str], ...], _path: tuple[str, ...]) -> Mapping[Owner, tuple[Option, ...]]:
-    """The options in files; read again when ``sys.path`` changes, since the files may then be others."""
+def _declared(besides: Set[tuple[str, str]], _path: tuple[str, ...]) -> Mapping[Owner, tuple[Option, ...]]:
+    """The options in files, without those of ``besides``; read again when ``sys.path`` changes the files."""
     found = {
         Owner("part", part): tuple(
             replace(option, name=part) if option.name == "name" else option
@@ -110,8 +109,9 @@ def _declared(members: tuple[tuple[str, str], ...], _path: tuple[str, ...]) -> M
         )
         for part, (file, name) in _PARTS.items()
     }
+    members = ((kind, name) for kind in FOLDERS for name in Registry(kind).names())
     for kind, name in members:
-        if options := _of_member(kind, name):
+        if (kind, name) not in besides and (options := _of_member(kind, name)):
             found[Owner(kind, name)] = options
     return found
 

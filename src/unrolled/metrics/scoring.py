@@ -6,11 +6,12 @@ numbers = values(total)               # {"accuracy": 0.81, …}
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Collection, Iterable, Mapping
 from types import MappingProxyType
 from typing import Any
 
-from unrolled.config import made, options_of
+from unrolled.config import default_options, made, options_of
 from unrolled.metrics._ratios import OVER
 from unrolled.metrics.judged import Answers
 from unrolled.metrics.metric import METRICS, Metric, Signed, Sums
@@ -42,11 +43,23 @@ class Programs(dict[str, Metric]):
 
 
 def programs(own: Own | Programs) -> Programs:
-    """An instance of each metric with its options; takes a millisecond, so those who score often keep them."""
+    """An instance of each metric with its options."""
     if isinstance(own, Programs):
         return own
-    members = METRICS.members().items()
-    return Programs({name: made(member, options=options_of(own, "metric", name)) for name, member in members})
+    return Programs(
+        {
+            name: made(member, options=options_of(own, "metric", name))
+            if f"metric.{name}" in own
+            else _by_default(member)
+            for name, member in METRICS.members().items()
+        }
+    )
+
+
+@functools.cache
+def _by_default(member: Any) -> Metric:
+    """One instance for all: checking options takes as long as judging a small batch."""
+    return made(member, options=default_options(member))
 
 
 def reporting(own: Own | Programs, names: Collection[str]) -> Programs:

@@ -97,7 +97,7 @@ class Composer:
             network: with its best weights.
             validated: its metrics on the validation split, if they are known.
         """
-        begun = network
+        begun = network.eval()
         config, network = self._without_chance(config, network)
         config, network = self._blended(config, network)
         return self._simplest(config, network, validated if network is begun else None)

@@ -29,8 +29,9 @@ def run_over(network: Model, loader: Loader, device: str) -> Iterator[tuple[Any,
 
     If a row is read on both strands of DNA or RNA, its outputs are the mean over both.
     """
-    training = network.training
-    network.eval()
+    training, began = network.training, any(module.training for module in network.modules())
+    if began:  # setting each module takes longer than a small batch
+        network.eval()
     carry = TruncatedBPTT(network)
     try:
         for index in range(len(loader)):
@@ -41,7 +42,8 @@ def run_over(network: Model, loader: Loader, device: str) -> Iterator[tuple[Any,
                     outputs = (outputs + network.run(replace(batch, inputs=turned))[0]) / 2
             yield outputs, batch
     finally:
-        network.train(training)
+        if began:
+            network.train(training)
 
 
 def outputs_over(
