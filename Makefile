@@ -14,7 +14,7 @@ demo: $(STAMPS)/demo
 	$(BIN)/unrolled demo
 
 test: $(STAMPS)/test
-	$(PYTEST) -n 2
+	$(PYTEST) -n 2 --dist worksteal
 
 # The pages in a real Chromium, which is installed where it is missing and this user may.
 browser: $(STAMPS)/browser

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from collections.abc import Mapping
 from pathlib import Path
+
+import warm
 
 __all__ = ["survive", "survive_each"]
 
@@ -36,8 +36,7 @@ def survive(reader: str, folder: Path) -> tuple[int, int]:
 def survive_each(readers: Mapping[Path, str]) -> dict[Path, tuple[int, int]]:
     """As `survive`, for several folders in one process: folder -> the two numbers. A failure names the folder."""
     words = [word for folder, reader in readers.items() for word in (reader, str(folder))]
-    command = [sys.executable, "-c", _PROGRAM, *words]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=3000)
+    done = warm.run(_PROGRAM, *words)
     assert done.returncode == 0, done.stdout[-200:] + done.stderr[-2000:]
     counts = [tuple(map(int, line.split()[-2:])) for line in done.stdout.splitlines()]
     return {folder: (read, refused) for folder, (read, refused) in zip(readers, counts, strict=True)}

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import random
 import shutil
 import signal
 import subprocess
-import sys
 import textwrap
 import time
 from collections.abc import Callable, Iterator
@@ -15,12 +13,13 @@ from pathlib import Path
 
 import pytest
 import torch
+import warm
 
 from unrolled import api
 from unrolled.errors import ModelError
 from unrolled.storage.directories import read_directory
 
-ENVIRONMENT = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "OMP_NUM_THREADS": "1", "NO_COLOR": "1"}
+ENVIRONMENT = {"NO_COLOR": "1"}
 
 
 def flags(steps: int = 60, hidden: int = 8, every: int = 2) -> list[str]:
@@ -53,11 +52,10 @@ def text(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def unrolled(*words: str | Path, limit: int | None = None) -> subprocess.CompletedProcess[str]:
-    program = "import sys; from unrolled.cli.main import main; sys.exit(main())"
+    program = warm.COMMAND_LINE
     if limit is not None:
         program = f"import resource; resource.setrlimit(resource.RLIMIT_FSIZE, ({limit}, {limit})); {program}"
-    command = [sys.executable, "-c", program, *map(str, words)]
-    return subprocess.run(command, capture_output=True, text=True, check=False, env=ENVIRONMENT)
+    return warm.run(program, *words, environment=ENVIRONMENT)
 
 
 def resume(run: Path) -> None:
@@ -133,8 +131,7 @@ def test_killed_at_random_moments_and_resumed_a_run_ends_with_the_same_bits(
     text: Path, tmp_path: Path, times: Callable[[int, int], int]
 ) -> None:
     kills = times(5, 60)
-    command = [sys.executable, "-c", textwrap.dedent(KILLER), str(text), str(tmp_path), str(kills)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, env=ENVIRONMENT)
+    done = warm.run(textwrap.dedent(KILLER), text, tmp_path, kills, environment=ENVIRONMENT)
     assert done.returncode == 0, done.stderr[-3000:]
     killed, finished = map(int, done.stdout.split())
     assert killed >= kills
@@ -153,17 +150,14 @@ def straight(text: Path, tmp_path_factory: pytest.TempPathFactory) -> bytes:
 def test_a_signal_saves_and_resuming_ends_with_the_same_bits(
     text: Path, tmp_path: Path, straight: bytes, number: signal.Signals
 ) -> None:
-    run, program = tmp_path / "run", "import sys; from unrolled.cli.main import main; sys.exit(main())"
-    command = [sys.executable, "-c", program, "fit", str(text), "--out", str(run), *flags(steps=400, every=1000)]
-    with subprocess.Popen(
-        command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True, env=ENVIRONMENT
-    ) as fit:
-        assert fit.stderr is not None
-        while fit.poll() is None and not ((run / "metrics.jsonl").exists() and (run / "metrics.jsonl").stat().st_size):
+    run = tmp_path / "run"
+    words = ("fit", text, "--out", run, *flags(steps=400, every=1000))
+    with warm.Process(warm.COMMAND_LINE, *words, stderr=subprocess.PIPE, environment=ENVIRONMENT) as fit:
+        while not ((run / "metrics.jsonl").exists() and (run / "metrics.jsonl").stat().st_size):
             time.sleep(0.01)  # what it logs says that it trains
         fit.send_signal(number)
-        said = fit.stderr.read()
-    assert fit.returncode == 128 + number, said
+        said = fit.stderr.read().decode()
+        assert fit.wait() == 128 + number, said
     assert f"{number.name}: saved at step" in said
     resume(run)
     assert weights(run) == straight

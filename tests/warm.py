@@ -17,7 +17,7 @@ import sys
 import tempfile
 import traceback
 from pathlib import Path
-from types import TracebackType
+from types import ModuleType, TracebackType
 from typing import IO, Any
 
 __all__ = ["COMMAND_LINE", "Process", "run"]
@@ -177,7 +177,8 @@ def _become(program: str, argv: list[str], paths: list[str], environment: dict[s
     os.chdir(folder)
     sys.argv, sys.path[:0] = argv, paths
     try:
-        exec(compile(program, "<string>", "exec"), {"__name__": "__main__"})
+        sys.modules["__main__"] = module = ModuleType("__main__")
+        exec(compile(program, "<string>", "exec", dont_inherit=True), module.__dict__)
     except SystemExit as end:
         if isinstance(end.code, str):
             sys.stderr.write(f"{end.code}\n")

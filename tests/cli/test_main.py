@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import warm
 from cli.support import Done, Runs
 
 from unrolled.errors import TrainingError
@@ -18,7 +19,6 @@ from unrolled.runs.choices import kind_names, model_names, task_names
 
 Unrolled = Callable[..., Done]
 ENVIRONMENT = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "OMP_NUM_THREADS": "1"}
-PROGRAM = "import sys; from unrolled.cli.main import main; sys.exit(main())"
 
 
 def test_help_lists_every_verb_and_imports_no_torch(unrolled: Unrolled) -> None:
@@ -109,35 +109,27 @@ def test_the_module_is_the_command_line(words: list[str], code: int) -> None:
     assert (done.returncode, done.stderr.startswith("error: ")) == (code, code != 0)
 
 
-def start(*words: object) -> list[str]:
-    return [sys.executable, "-c", PROGRAM, *map(str, words)]
-
-
 def test_whoever_stops_reading_ends_it_quietly(runs: Runs) -> None:
-    command = start("generate", runs.text, "--length", 100_000)
-    with subprocess.Popen(command, env=ENVIRONMENT, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
-        assert process.stdout is not None
+    words = ("generate", runs.text, "--length", 100_000)
+    with warm.Process(warm.COMMAND_LINE, *words, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         process.stdout.read(5)
         process.stdout.close()
-        assert process.stderr is not None
         assert process.stderr.read() == b""
-        assert process.wait(60) == 0
+        assert process.wait() == 0
 
 
 def test_a_full_disk_behind_stdout_is_out_of_space(runs: Runs) -> None:
     with Path("/dev/full").open("wb") as full:
-        command = start("predict", runs.reviews, runs.file("reviews.csv"))
-        done = subprocess.run(command, env=ENVIRONMENT, stdout=full, stderr=subprocess.PIPE, check=False)
+        words = ("predict", runs.reviews, runs.file("reviews.csv"))
+        done = warm.run(warm.COMMAND_LINE, *words, stdout=full)
     assert done.returncode == 5
-    assert done.stderr.count(b"\n") == 1
-    assert b"no space is left on the disk" in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert "no space is left on the disk" in done.stderr
 
 
 def test_sigterm_outside_of_training_ends_with_143(runs: Runs) -> None:
-    command = start("predict", runs.reviews, "-")  # waits for its input
-    with subprocess.Popen(command, env=ENVIRONMENT, stdin=subprocess.PIPE, stderr=subprocess.PIPE) as process:
-        assert process.stdin is not None
-        assert process.stderr is not None
+    words = ("predict", runs.reviews, "-")  # waits for its input
+    with warm.Process(warm.COMMAND_LINE, *words, stdin=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         process.stdin.write(b"text\nx")
         process.stdin.flush()
         wait_until_it_reads(process.pid)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import warm
 from cli.support import Done, Runs
 
 from unrolled import api
@@ -139,16 +140,15 @@ def test_a_model_of_both_directions_says_why_it_cannot_stream(unrolled: Unrolled
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
 def test_answers_are_live_and_a_signal_saves_the_session(runs: Runs, tmp_path: Path, number: int, code: int) -> None:
     file = tmp_path / "session"
-    command = [sys.executable, "-c", PROGRAM, "stream", str(runs.load), "--snapshot", str(file)]
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    with subprocess.Popen(command, env=ENVIRONMENT, **pipes) as process:  # type: ignore[call-overload]
+    pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
+    with warm.Process(warm.COMMAND_LINE, "stream", runs.load, "--snapshot", file, **pipes) as process:
         for _ in range(3):
             process.stdin.write(b"0,10,5\n")
             process.stdin.flush()
             assert b"load_predicted" in process.stdout.readline()  # it comes before the next line is sent
         process.send_signal(number)
-        _, err = process.communicate()
-    assert process.returncode == code
+        err = process.stderr.read()
+        assert process.wait() == code
     assert b"stopped by SIG" in err
     live = api.load(runs.load).stream()
     for _ in range(3):

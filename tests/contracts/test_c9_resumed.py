@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+import warm
 from contracts.runs import RUNS, log_of, same_run
 
 from unrolled.errors import DataError, Interrupted, UsageError
@@ -90,9 +89,7 @@ def test_killed_at_random_moments_they_end_as_if_they_had_never_been(
         ("windows", "rows by the clock", "lanes, k2 > k1", "several at once"),
     )
     names = names[: times(2, 4)]  # the others are stopped at many steps above
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, str(program), str(tmp_path), str(times(2, 50)), *names]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+    done = warm.run(program.read_text("utf-8"), tmp_path, times(2, 50), *names)
     assert done.returncode == 0, done.stdout + done.stderr[-3000:]
     assert done.stdout.splitlines() == [*names]
 

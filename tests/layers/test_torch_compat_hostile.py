@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+import warm
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence
@@ -88,10 +86,7 @@ def test_what_is_wrong_with_it_is_said(make: Callable[[PackedSequence], PackedSe
 def test_anything_is_answered_as_torch_answers_it_or_refused(width: str, times: Callable[[int, int], int]) -> None:
     """Shapes, dtypes, strides, devices, values, lengths and states, right and wrong, in a process of its own."""
     script = Path(__file__).with_name("hostile_input.py")
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), library.VARIABLE: width}
-    done = subprocess.run(
-        [sys.executable, str(script), str(times(80, 5000))], capture_output=True, text=True, env=environment
-    )
+    done = warm.run(script.read_text("utf-8"), times(80, 5000), environment={library.VARIABLE: width})
     assert done.returncode == 0, f"exit code {done.returncode}: {done.stderr[-4000:]}"
 
 
@@ -123,8 +118,5 @@ for lengths in ([10**6] * 3, [-(2**62)] * 3, [2**62, 1, 1]):
 
 def test_a_process_never_crashes() -> None:
     """In a process of its own, so that a segmentation fault (139) is seen and not suffered."""
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-    done = subprocess.run(
-        [sys.executable, "-c", CRASHERS], capture_output=True, text=True, env=environment, timeout=120
-    )
+    done = warm.run(CRASHERS)
     assert done.returncode == 0, done.stderr

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import pickle
 import random
-import subprocess
-import sys
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
+import warm
 
 from unrolled.errors import ModelError
 from unrolled.storage.directories import (
@@ -101,8 +99,7 @@ def test_a_huge_declared_size_allocates_nothing() -> None:
     )
     if not Path("/proc/self/statm").exists():
         pytest.skip("reads the size of the process from /proc")
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "OMP_NUM_THREADS": "1"}
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False, env=environment)
+    done = warm.run(program)
     assert done.returncode == 0, done.stderr
 
 

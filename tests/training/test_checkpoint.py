@@ -2,14 +2,13 @@ from __future__ import annotations
 
 import os
 import random
-import subprocess
-import sys
 import textwrap
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
+import warm
 from torch import Tensor, nn
 
 from unrolled.errors import ModelError, SpaceError
@@ -223,9 +222,7 @@ KILLER = """
 
 @pytest.mark.soak
 def test_killed_at_any_moment_the_newest_is_whole(tmp_path: Path, times: Callable[[int, int], int]) -> None:
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, "-c", textwrap.dedent(KILLER), str(tmp_path), str(times(5, 500))]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+    done = warm.run(textwrap.dedent(KILLER), tmp_path, times(5, 500))
     assert done.returncode == 0, done.stderr
     names, steps = done.stdout.splitlines()
     last = int(steps) + 1

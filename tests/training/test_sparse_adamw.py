@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 import torch
+import warm
 from torch import nn
 
 from unrolled.training.sparse_adamw import clip_gradients, step_rows
@@ -109,8 +109,7 @@ def test_a_million_items_train_in_a_memory_of_a_few_times_their_weights(tmp_path
 
     The scores of all items for one batch, 32 · 39 steps of 4 MB, would be 5 000 MiB, and as much their gradient.
     """
-    command = [sys.executable, "-c", _MILLION, str(tmp_path)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=900)
+    done = warm.run(_MILLION, tmp_path)
     assert done.returncode == 0, done.stderr[-2000:]
     before, peak, weights = map(float, done.stdout.split())
     assert peak - before < 7 * weights + 400, (before, peak, weights)

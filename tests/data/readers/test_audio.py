@@ -3,8 +3,6 @@ from __future__ import annotations
 import functools
 import io
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +10,7 @@ import pyarrow as pa
 import pytest
 import soundfile
 import soxr
+import warm
 from numpy.testing import assert_allclose
 from sounds import samples, wav
 
@@ -263,13 +262,7 @@ print(refused)
 def test_mutations_are_read_or_refused_in_one_sentence(form: str, tmp_path: Path) -> None:
     (tmp_path / "good").write_bytes(coded(samples(0, 1500, 16000), form))
     rounds = "10000" if SOAK else "600"
-    done = subprocess.run(
-        [sys.executable, "-c", FUZZ, str(tmp_path / "good"), "0", rounds],
-        capture_output=True,
-        text=True,
-        timeout=3000,
-        env={**os.environ, "PYTHONPATH": str(Path(ur.__file__).parents[1])},
-    )
+    done = warm.run(FUZZ, tmp_path / "good", 0, rounds)
     assert done.returncode == 0, done.stderr[-2000:]
     assert int(done.stdout) > int(rounds) // 10
 

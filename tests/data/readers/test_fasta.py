@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import gzip
 import importlib.util
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import warm
 from configs import data_config
 
 from unrolled.data.config import DataConfig
@@ -199,8 +198,7 @@ def test_mutated_files_are_read_or_refused_in_a_sentence(
     else:
         data = "".join(f">{name}\n{letters[:40]}\n{letters[40:]}\n" for name, letters in records)
     path = written(tmp_path / name, data.encode())
-    command = [sys.executable, "-c", FUZZ, str(path), str(times(300, 10_000))]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=900, check=False)
+    done = warm.run(FUZZ, path, times(300, 10_000))
     assert done.returncode == 0, done.stderr[-800:]
     assert int(done.stdout.removeprefix("alive ")) > 50
 

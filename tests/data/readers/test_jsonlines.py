@@ -1,12 +1,11 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pyarrow as pa
 import pytest
+import warm
 from configs import data_config
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -110,7 +109,7 @@ def test_mutated_files_never_kill_the_process(tmp_path: Path) -> None:
         "    except DataError: pass\n"
         "print('alive')\n"
     )
-    done = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=120, check=False)
+    done = warm.run(script.read_text("utf-8"))
     assert (done.returncode, done.stdout) == (0, "alive\n"), done.stderr[-500:]
 
 

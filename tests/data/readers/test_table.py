@@ -1,8 +1,6 @@
 from __future__ import annotations
 
 import gzip
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +8,7 @@ import pyarrow as pa
 import pyarrow.feather
 import pyarrow.parquet
 import pytest
+import warm
 
 from unrolled.data.config import DataConfig
 from unrolled.data.io import unpacking
@@ -70,7 +69,7 @@ def test_mutated_files_never_kill_the_process(tmp_path: Path, suffix: str) -> No
         "    except DataError: pass\n"
         "print('alive')\n"
     )
-    done = subprocess.run([sys.executable, script, path], capture_output=True, text=True, timeout=120, check=False)
+    done = warm.run(script.read_text("utf-8"), path)
     assert (done.returncode, done.stdout) == (0, "alive\n"), done.stderr[-800:]
 
 
@@ -85,7 +84,7 @@ def test_a_crafted_offset_is_an_error_not_a_segmentation_fault(tmp_path: Path) -
         "import sys; from pathlib import Path; from unrolled.data.config import DataConfig\n"
         "from unrolled.data.readers.table import read_table; read_table(Path(sys.argv[1]), DataConfig()).to_pylist()"
     )
-    done = subprocess.run([sys.executable, "-c", program, path], capture_output=True, text=True, check=False)
+    done = warm.run(program, path)
     assert done.returncode == 1 and "is not a valid Arrow file: " in done.stderr
 
 

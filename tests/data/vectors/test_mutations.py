@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import warm
 
 
 @pytest.mark.soak
 @pytest.mark.skipif(sys.platform != "linux", reason="the limits are Linux's")
 def test_mutated_files_of_vectors(tmp_path: Path, times: Callable[[int, int], int]) -> None:
     program, count = Path(__file__).with_name("mutations.py"), times(400, 40_000)
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, str(program), str(tmp_path), str(count)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment, timeout=280)
+    done = warm.run(program.read_text("utf-8"), tmp_path, count)
     assert done.returncode == 0, done.stderr[-3000:]
     read, refused = map(int, done.stdout.split())
     assert read + refused == count
