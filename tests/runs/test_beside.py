@@ -102,6 +102,18 @@ def test_layers_are_compared_at_the_same_characters(models: dict[str, Trained]) 
     assert len(mine["layer 1, hidden state"]) == len({*both[0].reads} & {*both[1].reads}) and theirs == {}
 
 
+def test_words_have_their_place_in_the_text_even_if_they_were_not_learned(
+    models: dict[str, Trained], tmp_path: Path
+) -> None:
+    words = ur.fit(TEXT, out=tmp_path, model="gru", hidden=4, tokens="words", **QUICK)
+    rows = {"text": ["the cat sat quietly on the mat. "]}
+    for ours, theirs in ((words, models["characters"]), (models["bpe"], words)):
+        found = beside(ours, theirs, ours.read(rows))
+        assert "".join(one.came for one in found.places) == "the cat sat quietly on the mat. <end>"
+        assert [one.came for one in found.places[:4]] == ["the", " cat", " sat", " quietly"]
+        assert found.total == pytest.approx(whole(ours, rows) - whole(theirs, rows), abs=2e-5)
+
+
 def test_one_answer_a_row(tmp_path: Path) -> None:
     data = {"text": ["good food", "bad food", "good wine", "bad wine"] * 10, "mood": ["happy", "sad"] * 20}
     ours = ur.fit(data, target="mood", out=tmp_path / "a", model="gru", hidden=4, **QUICK)

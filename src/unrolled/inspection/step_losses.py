@@ -27,7 +27,7 @@ from unrolled.watch import watching
 __all__ = ["RowLosses", "Segment", "losses_of_answers", "losses_of_row", "segments", "shared_states"]
 
 _END = "<end>"  # as tasks write it
-_UNKNOWN = "\N{REPLACEMENT CHARACTER}"
+_UNKNOWN, _NO_WORD = "\N{REPLACEMENT CHARACTER}", "<unknown>"  # as encodings write a character and a word
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +73,13 @@ class Segment(NamedTuple):
     expected: tuple[str, str] | None
 
 
-def losses_of_row(network: Model, task: Task, batch: Batch, start: int = 0) -> RowLosses:
-    """The losses of a batch of one row with an answer for each step; ``start`` is the number of its first step.
+def losses_of_row(network: Model, task: Task, batch: Batch, text: str | None = None) -> RowLosses:
+    """The losses of a batch of one row with an answer for each step.
+
+    Args:
+        network, task: the model; dropout is off.
+        batch: the row, from its first step on.
+        text: the row as it was written, where it is a text: in it there is a place for words that were not learned.
 
     Raises:
         UsageError: a single step has no loss.
@@ -85,15 +90,15 @@ def losses_of_row(network: Model, task: Task, batch: Batch, start: int = 0) -> R
     steps, answer = int(batch.lengths[0]), task.coder.answer
     target = batch.target[0, :steps].cpu().numpy()
     found = losses[0, :steps]
-    reads, ends, text = start + 1 + np.arange(steps), start + 1 + np.arange(steps), ""
+    begin, reads, ends, read = 0, 1 + np.arange(steps), 1 + np.arange(steps), ""
     if task.coder.form.predicts_next and _is_text(answer, target):
         ids = np.append(batch.inputs[task.coder.target][0, :1].cpu().numpy(), target)
         pieces = _pieces(answer, ids)
-        places = np.cumsum([len(piece) for piece in pieces])
-        reads, ends, text = places[:-1], places[1:] + (ids[1:] == getattr(answer, "end", None)), "".join(pieces)
-    begin = int(reads[0]) if text else start
+        places, read = _places(pieces, text)
+        begin, reads = int(places[0]), places[:-1]
+        ends = places[1:] + (ids[1:] == getattr(answer, "end", None))
     came = [_word(answer, one) for one in target]
-    return RowLosses(begin, ends, found, came, _best(task, outputs, steps), text, reads, states)
+    return RowLosses(begin, ends, found, came, _best(task, outputs, steps), read, reads, states)
 
 
 def losses_of_answers(network: Model, task: Task, batch: Batch) -> RowLosses:
@@ -172,6 +177,39 @@ def _pieces(answer: Any, ids: np.ndarray) -> list[str]:
     return ["" if one in (answer.begin, answer.end) else add(one) for one in ids.tolist()]
 
 
+def _places(pieces: list[str], text: str | None) -> tuple[np.ndarray, str]:
+    """The place where each piece ends, and the text: as it was written if the pieces fit it, else as they say.
+
+    >>> _places(["the", " <unknown>", " sat"], "The cat sat down")
+    (array([ 3,  7, 11]), 'The cat sat')
+    >>> _places(["the", " <unknown>"], "the cat")
+    (array([3, 7]), 'the cat')
+    """
+    joined, at, places = "".join(pieces), 0, []
+    for nth, piece in enumerate(pieces):
+        written = "" if text is None else text[at : at + len(piece)]
+        if _alike(piece, written):
+            at += len(piece)
+        elif text is not None and _NO_WORD in piece:  # it ends where the next piece begins
+            following = next((one for one in pieces[nth + 1 :] if one and _NO_WORD not in one), "")
+            at = text.casefold().find(following.casefold() or " ", at + 1)
+            at = len(text) if at < 0 and not following else at
+        else:
+            at = -1
+        if at < 0:
+            return np.cumsum([len(one) for one in pieces]), joined
+        places.append(at)
+    return np.array(places), "" if text is None else text[:at]
+
+
+def _alike(one: str, other: str) -> bool:
+    """Whether they are the same characters, but for case, and those that one of them does not know."""
+    pairs = zip(one, other, strict=False)
+    return len(one) == len(other) and all(
+        a == b or _UNKNOWN in (a, b) or a.casefold() == b.casefold() for a, b in pairs
+    )
+
+
 def _word(answer: Encoding, value: Any) -> str:
     """A target in words; ``?`` where it is not known."""
     if np.ndim(value) == 0 and value == MISSING:
@@ -197,14 +235,7 @@ def _best(task: Task, outputs: Any, steps: int) -> list[str] | None:
 
 def _check_text(ours: str, theirs: str) -> None:
     length = min(len(ours), len(theirs))
-    differs = next(
-        (
-            at
-            for at, (a, b) in enumerate(zip(ours, theirs, strict=False))
-            if a != b and _UNKNOWN not in (a, b) and a.casefold() != b.casefold()
-        ),
-        None,
-    )
+    differs = next((at for at in range(length) if not _alike(ours[at], theirs[at])), None)
     if differs is not None or not length:
         at = differs or 0
         raise DataError(

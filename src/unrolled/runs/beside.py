@@ -175,7 +175,7 @@ def beside(trained: Trained, other: Trained, part: Sequences, row: int = 0) -> B
     states: tuple[dict[str, list[np.ndarray]], dict[str, list[np.ndarray]]] = ({}, {})
     why, unit = "", "row"
     try:
-        for number, mine, theirs in _pairs(trained, other, both, row):
+        for number, mine, theirs in _pairs(trained, other, both, part, row):
             unit = "row" if trained.task.pooled else "character" if mine.text else "step"
             places += (Difference(one.end - 1 if unit == "row" else number, *one) for one in segments(mine, theirs))
             for kept, shared in zip(states, shared_states(mine, theirs), strict=True):
@@ -209,7 +209,7 @@ def _kind(trained: Trained) -> str:
 
 
 def _pairs(
-    trained: Trained, other: Trained, both: list[Examples], row: int
+    trained: Trained, other: Trained, both: list[Examples], part: Sequences, row: int
 ) -> Iterator[tuple[int, RowLosses, RowLosses]]:
     """(row, the losses of one, the losses of the other)."""
     sides = [(one.network, one.task) for one in (trained, other)]
@@ -239,7 +239,9 @@ def _pairs(
             _windows(one, np.array([number]), np.minimum(steps, _WINDOW), _WINDOW)
             for one, steps in zip(both, counts, strict=True)
         ]
-        mine, theirs = (losses_of_row(*side, batch) for side, batch in zip(sides, batches, strict=True))
+        cell = part.table.column(trained.task.coder.target)[number].as_py() if form.predicts_next else None
+        text = cell if isinstance(cell, str) else None
+        mine, theirs = (losses_of_row(*side, batch, text) for side, batch in zip(sides, batches, strict=True))
         yield number, mine, theirs
         read += max(len(mine.losses), len(theirs.losses))
 
