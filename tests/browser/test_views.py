@@ -5,15 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import pytest
 from looking import CLICKS, looked_at
 from samples import Sample, sequences
 
+from unrolled.data.media.pictures import to_png
 from unrolled.page.document import document
 from unrolled.views.shown import shown
 
 FRAMES = [[[(7 * n + 3 * t + c) % 11 / 5 for c in range(24)] for t in range(12)] for n in range(4)]
 SOUND = Sample("classify", sequences({"x": FRAMES, "y": list("abab")}, {"x": "series", "y": "category"}), ("y",))
+SHOTS = [[to_png(np.full((4, 6, 1), 60 * n + 20 * t, np.uint8)) for t in range(3)] for n in range(4)]
+FILM = Sample("classify", sequences({"x": SHOTS, "y": list("abab")}, {"x": "video", "y": "category"}), ("y",))
 Open = Callable[..., Any]
 
 # view -> (sample, the row, model, the title of its section, its picture, what it says at the first step and after one more)
@@ -39,6 +43,7 @@ VIEWS: dict[str, tuple[str | Sample, int, str, str, str, str, str]] = {
     "memory": ("next_step", 4, "deltanet", "Matrix memory", "a line for each head", "step 1: ", "step 2: "),
     "hidden": ("fill", 4, "bigru", "Each step hidden in turn", "the probability of each label", "step 1, ", "step 2, "),
     "picture": (SOUND, 1, "gru", "What is read: x", "numbers from below to above", "step 1: ", "step 2: "),
+    "film": (FILM, 1, "gru", "What is read: x", "step 1", "picture is that of step 1", "picture is that of step 2"),
     "heard": ("transcribe", 4, "gru", "Symbols heard", "the probability of each label", "probability", "probability"),
 }
 

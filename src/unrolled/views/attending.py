@@ -23,7 +23,7 @@ __all__ = ["attention"]
 
 _NAME = "attention"
 _TESTED = 1_000  # steps of rows whose heads are tested
-_BYTES = 6_000_000  # weights of all heads that a page holds
+_BYTES = 4_000_000  # weights of all heads that a page holds
 _WRITTEN = "written"  # the group of the sections that share the steps of the answer
 
 

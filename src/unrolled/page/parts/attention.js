@@ -53,6 +53,7 @@ views.attention = (place, { rows, columns, first, heads, maps }, cursor, title) 
   };
   const near = (at, from, many) => Math.max(0, Math.min(from - many, at - many / 2)); // the first of so many words around a step
   let [looking, looked, base] = [null, null, [-1, -1]];
+  let [coloured, now] = [[], null];
   const lines = element("div");
   function lay() {
     const many = 600;
@@ -73,12 +74,21 @@ views.attention = (place, { rows, columns, first, heads, maps }, cursor, title) 
   if (!cursor.describe) cursor.describe = says;
   cursor.follow((change) => {
     lay();
-    const ends = rgb(style("--accent"));
-    looked.made.forEach((one, at) => { const share = weight(chosen, row(), base[1] + at); one.style.background = share > 0.004 ? `rgba(${ends}, ${(0.45 * Math.sqrt(share)).toFixed(2)})` : "none"; });
-    looking.made.forEach((one, at) => one.classList.toggle("at", base[0] + at === row()));
-    const now = looking.made[row() - base[0]];
+    for (const one of coloured) one.style.background = "none";
+    coloured = [];
+    const colour = rgb(style("--accent"));
+    for (let at = 0; at < maps[chosen].width; at += 1) {
+      const share = maps[chosen].at(row(), at);
+      const one = looked.made[first.at(row()) + at - base[1]];
+      if (share < 0.06 || !one) continue;
+      one.style.background = `rgba(${colour}, ${(0.45 * share).toFixed(2)})`;
+      coloured.push(one);
+    }
+    now?.classList.remove("at");
+    now = looking.made[row() - base[0]];
+    now?.classList.add("at");
     if (now) keepInSight(looking.box, now);
-    boxes.forEach(({ box, button }, nth) => { button.setAttribute("aria-pressed", String(nth === chosen)); if (change !== "step") box.draw("all"); });
+    if (change !== "step") boxes.forEach(({ box, button }, nth) => { button.setAttribute("aria-pressed", String(nth === chosen)); box.draw("all"); });
     const { from, tall } = span();
     large.draw(change === "step" && painted === from ? "step" : "all");
     Object.assign(mark.style, { top: `${(100 * (row() - from)) / tall}%`, height: `${100 / tall}%` });
