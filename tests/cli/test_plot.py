@@ -24,6 +24,18 @@ def test_a_forecast_and_labels_are_drawn_beside_the_table(unrolled: Unrolled, ru
     assert "<svg " in page and "default-src 'none'" in page
 
 
+def test_what_came_later_is_drawn_beside_a_forecast(unrolled: Unrolled, runs: Runs, tmp_path: Path) -> None:
+    whole = runs.file("load.csv").read_text().splitlines(keepends=True)
+    (tmp_path / "past.csv").write_text("".join(whole[:-2]))
+    plot = ("--plot", tmp_path / "a.svg", "--truth", runs.file("load.csv"))
+    assert unrolled("predict", runs.load, tmp_path / "past.csv", *plot).code == 0
+    assert "what came: 2 values" in (tmp_path / "a.svg").read_text("utf-8")
+    alone = unrolled("predict", runs.load, runs.file("load.csv"), "--truth", runs.file("load.csv"))
+    assert (alone.code, alone.out) == (2, "") and "give --plot FILE too" in alone.err
+    nothing = unrolled("predict", runs.load, runs.file("load.csv"), *plot)
+    assert nothing.code == 3 and "--truth is the data again, with what came later" in nothing.err
+
+
 def test_describe_draws_the_network(unrolled: Unrolled, runs: Runs, tmp_path: Path) -> None:
     done = unrolled("describe", runs.load, "--plot", tmp_path / "net.svg")
     assert done.code == 0

@@ -10,14 +10,15 @@ from xml.etree import ElementTree
 import pyarrow as pa
 import pytest
 
-from unrolled.errors import UsageError
-from unrolled.runs.pictured import MOST, check_pictured, pictured
+from unrolled.data.tables.sequences import Sequences
+from unrolled.errors import DataError, UsageError
+from unrolled.runs.pictured import MOST, check_pictured, pictured, with_what_came
 
 SVG = "{http://www.w3.org/2000/svg}"
 
 
 def task(layout: str, target: str, labels: Any = (), horizon: int = 0, ahead: tuple[str, ...] = ()) -> Any:
-    coder = SimpleNamespace(target=target, horizon=horizon, ahead=ahead)
+    coder = SimpleNamespace(target=target, horizon=horizon, ahead=ahead, joined=())
     return SimpleNamespace(name="a task", layout=layout, labels=labels, coder=coder)
 
 
@@ -78,6 +79,29 @@ def test_a_known_future_is_not_the_past_and_the_fitted_past_is_drawn() -> None:
     past, forecast, fitted = groups(svg, "line")
     assert (points(past), points(fitted), points(forecast)) == (3, 2, 2)
     assert "forecast one step ahead" in texts(svg)
+
+
+def test_what_came_later_is_found_by_its_time_and_else_counted() -> None:
+    days = [dt.date(2024, 1, 1) + dt.timedelta(days=n) for n in range(4)]
+    forecast = {"x_predicted": [[4.0, 5.0]]}
+    dated = answered({"s": ["a"], "day": [days[:2]], "x": [[1.0, 2.0]]}, {**forecast, "day_ahead": [days[2:]]})
+    later = Sequences(pa.table({"s": ["b", "a"], "day": [days, days[1:3]], "x": [[0.0] * 4, [2.0, 3.0]]}), {})
+    asked = task("ahead", "x", horizon=2)
+    both = with_what_came(asked, dated, later, "s")
+    assert str(both.column("x_came").to_pylist()) == "[[3.0, nan]]"
+    svg = pictured(asked, both, "s")
+    assert "what came: 1 value from 3 to 3, and 1 without a value" in svg and len(groups(svg, "line")) == 3
+    counted = Sequences(pa.table({"x": [[1.0, 2.0, 3.0, 4.0, 5.0]]}), {})
+    both = with_what_came(asked, answered({"x": [[1.0, 2.0]]}, forecast), counted, None)
+    assert both.column("x_came").to_pylist() == [[3.0, 4.0]]
+
+
+def test_a_truth_without_what_came_is_bad_data() -> None:
+    table = answered({"x": [[1.0, 2.0]]}, {"x_predicted": [[4.0, 5.0]]})
+    with pytest.raises(DataError, match=r"has no value at the steps that are forecast \(truth is the data again"):
+        with_what_came(task("ahead", "x", horizon=2), table, Sequences(pa.table({"x": [[1.0, 2.0]]}), {}), None)
+    with pytest.raises(UsageError, match="truth only works with a forecast; this model's task is 'a task'"):
+        with_what_came(task("rows", "x"), table, Sequences(pa.table({"x": [1.0]}), {}), None)
 
 
 def test_every_channel_has_its_chart_also_where_cells_are_vectors() -> None:

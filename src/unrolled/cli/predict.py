@@ -31,6 +31,7 @@ def predict(
     fitted: bool = False,
     digits: int = 4,
     plot: str | None = None,
+    truth: str | None = None,
     device: str = "auto",
     told: Told | None = None,
 ) -> None:
@@ -48,6 +49,7 @@ def predict(
         fitted: For a forecast, also say for each past step what is forecast from the steps before it.
         digits: Significant digits of the predicted numbers in CSV; other formats have them all. Default: 4.
         plot: Also draw the first predictions to this file: .svg, .png or .html. Forecasts, tags, ranks and labels only.
+        truth: The data again with what came later, which --plot draws beside a forecast.
         device: cpu, cuda, or auto: a GPU if there is one. Default: auto.
     """
     told = told or Told()
@@ -56,9 +58,11 @@ def predict(
         raise UsageError(f"the predictions for {file} would be binary output: give --out FILE ({', '.join(FORMATS)})")
     if not 1 <= digits <= _MOST_DIGITS:
         raise UsageError(f"--digits must be from 1 to {_MOST_DIGITS}, got {digits}")
+    if truth is not None and plot is None:
+        raise UsageError("--truth is what --plot draws beside a forecast: give --plot FILE too, or leave it out")
     from unrolled import api
     from unrolled.page.saved import check_picture, save_picture
-    from unrolled.runs.pictured import check_pictured, pictured
+    from unrolled.runs.pictured import check_pictured, pictured, with_what_came
 
     if plot is not None:
         check_picture(Path(plot))
@@ -73,7 +77,9 @@ def predict(
             form = "csv"
         table = trained.predict(file, beam=beam, fitted=fitted, device=device)
     if plot is not None:
-        save_picture(Path(plot), pictured(trained.task, table, trained.config.data.by), f"Predictions of {run}")
+        task, by = trained.task, trained.config.data.by
+        drawn = table if truth is None else with_what_came(task, table, trained.read(truth), by)
+        save_picture(Path(plot), pictured(task, drawn, by), f"Predictions of {run}")
         note(f"picture: {plot}", quiet=told.quiet)
     if form in ("csv", "tsv") and not told.json:
         table = _lines(table, trained, file, digits)

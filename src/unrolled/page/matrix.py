@@ -17,7 +17,7 @@ __all__ = ["Cells"]
 
 _TINTS = 16  # shades on each side of zero
 _READABLE = 0.5  # the deepest shade on which ink is read
-_MOST_ROWS, _MOST_COLUMNS = 100, 200  # of cells that are drawn
+_MOST_ROWS, _MOST_COLUMNS = 64, 160  # of cells that are drawn
 _WRITTEN, _TALL = 400, 14.0  # the most cells with their numbers in them, and the pixels that a number needs
 _SAMPLES = 5  # shades in the legend
 

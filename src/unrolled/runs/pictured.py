@@ -9,23 +9,21 @@ from typing import Any, Protocol
 import numpy as np
 import pyarrow as pa
 
-from unrolled.errors import UsageError
+from unrolled.data.tables.sequences import Sequences
+from unrolled.errors import DataError, UsageError, named
 from unrolled.page.chart import Chart, picture
 from unrolled.runs.layouts import data_of
 from unrolled.runs.predicting import AHEAD, FITTED, PREDICTED
 from unrolled.tasks.task import Task
 from unrolled.views.intervals import intervals
 
-__all__ = ["MOST", "check_pictured", "pictured"]
+__all__ = ["MOST", "check_pictured", "pictured", "with_what_came"]
 
 MOST = 8  # charts in a picture
-_ROWS, _LABELS, _STEPS, _NAMED = (
-    24,
-    12,
-    300,
-    48,
-)  # of cells: rows and labels; steps of a row, and steps with their words
+_ROWS, _LABELS = 24, 12  # of a chart of probabilities
+_STEPS, _NAMED = 300, 48  # of a chart of tags: the most steps, and the most with their words
 _HORIZONS = 4  # how many horizons of the past a forecast is drawn with
+_CAME = "_came"  # the ending of the name of a column
 _GIVEN = "the given label, where it differs"
 _WORDS = 24  # letters of a text that stand for it
 
@@ -78,18 +76,14 @@ def _names(table: pa.Table, series: str | None) -> list[str]:
 
 def _forecasts(task: Task, table: pa.Table, names: Sequence[str]) -> Iterator[Chart]:
     """A chart for each row and channel: the end of the past, the forecast and its intervals."""
-    added = [name for name in table.column_names if name not in data_of(table)]
-    channels = [name.removesuffix(PREDICTED) for name in added if name.endswith(PREDICTED)]
-    times = next((name for name in added if name.endswith(AHEAD)), "")
-    horizon, waits = task.coder.horizon, bool(task.coder.ahead)
+    added, channels, times = _added(table)
     for row in range(table.num_rows):
         answers = {name: table.column(name)[row].as_py() for name in added}
         for place, channel in enumerate(channels):
             ahead = answers[channel + PREDICTED]
             if not ahead:
                 continue
-            past = _values(table, row, channel if channel in table.column_names else task.coder.target, place)
-            past = past[: len(past) - horizon] if waits else past
+            past = _values(task, table, row, channel, place)[: _known(task, table, row)]
             start = max(0, len(past) - _HORIZONS * len(ahead))
             before, after = _places(table, row, len(past), times, answers.get(times), len(ahead))
             title = names[row] if len(channels) == 1 else f"{names[row]}: {channel}"
@@ -100,12 +94,67 @@ def _forecasts(task: Task, table: pa.Table, names: Sequence[str]) -> Iterator[Ch
                 chart.band(after, each.low, each.high, f"{each.percent:g} % interval")
             if fitted := answers.get(channel + FITTED):
                 chart.line(before[start:], np.array(fitted, np.float64)[start:], "forecast one step ahead")
+            if came := answers.get(channel + _CAME):
+                chart.line(after, came, "what came")
             yield chart
 
 
-def _values(table: pa.Table, row: int, column: str, place: int) -> np.ndarray:
+def with_what_came(task: Task, table: pa.Table, later: Sequences, series: str | None) -> pa.Table:
+    """A table of forecasts with what came later, for `pictured` to draw beside them.
+
+    Args:
+        task: a forecasting task.
+        table: what ``predict`` answered.
+        later: the data again, with the steps that are forecast; steps are found by their times, or else counted.
+        series: the column that names each row.
+
+    Raises:
+        UsageError: the task is no forecast.
+        DataError: ``later`` has no value at any step of a forecast.
+    """
+    if not task.coder.horizon:
+        raise UsageError(f"{named('truth')} only works with a forecast; this model's task is {task.name!r}")
+    _, channels, times = _added(table)
+    rows = {name: row for row, name in enumerate(_names(later.table, series))}
+    found = False
+    for place, channel in enumerate(channels):
+        column = []
+        for row, name in enumerate(_names(table, series)):
+            values = _values(task, later.table, rows[name], channel, place) if name in rows else np.zeros(0)
+            ahead = table.column(times)[row].as_py() if times and name in rows else None
+            if ahead and None not in ahead:
+                held = later.table.column(times.removesuffix(AHEAD))[rows[name]].as_py()
+                came = [dict(zip(held, values.tolist(), strict=True)).get(time, np.nan) for time in ahead]
+            else:
+                known = _known(task, table, row)
+                came = values[known : known + task.coder.horizon].tolist()
+                came += [np.nan] * (task.coder.horizon - len(came))
+            column.append(came)
+        found = found or bool(np.isfinite(np.array(column, np.float64)).any())
+        field = pa.field(channel + _CAME, pa.list_(pa.float64()), metadata={"predicted": ""})
+        table = table.append_column(field, pa.array(column, field.type))
+    if not found:
+        nothing = "has no value at the steps that are forecast"
+        raise DataError(nothing, file=later.origin, hint=f"{named('truth')} is the data again, with what came later")
+    return table
+
+
+def _added(table: pa.Table) -> tuple[list[str], list[str], str]:
+    """The columns that predictions added, the channels that are forecast, and the column of their times or nothing."""
+    added = [name for name in table.column_names if name not in data_of(table)]
+    channels = [name.removesuffix(PREDICTED) for name in added if name.endswith(PREDICTED)]
+    return added, channels, next((name for name in added if name.endswith(AHEAD)), "")
+
+
+def _known(task: Task, table: pa.Table, row: int) -> int:
+    """The steps of a row before its forecast: of known covariates it has the future too."""
+    column = next(name for name in (task.coder.joined or (task.coder.target,)) if name in table.column_names)
+    return len(table.column(column)[row].as_py() or []) - (task.coder.horizon if task.coder.ahead else 0)
+
+
+def _values(task: Task, table: pa.Table, row: int, channel: str, place: int) -> np.ndarray:
     """(T,) the values of one channel in a row; NaN where there is none."""
-    cells = table.column(column)[row].as_py() or []
+    cells = table.column(channel if channel in table.column_names else task.coder.target)[row].as_py() or []
     return np.array(
         [cell[place] if isinstance(cell, list) else np.nan if cell is None else cell for cell in cells], float
     )
