@@ -44,6 +44,7 @@ from unrolled.inspection.cost import highest_resident, resident
 from unrolled.inspection.heads import heads_of
 from unrolled.inspection.reach import reach_of
 from unrolled.inspection.trace import BUDGET, trace
+from unrolled.inspection.unit_search import states_of
 from unrolled.layers import GRU, LSTM, RNN
 from unrolled.layers.recurrence.recorder import Recorder
 from unrolled.layers.recurrent import Recurrent
@@ -177,6 +178,11 @@ def fast_tier() -> Iterator[Figure]:
         layer, x = LSTM(95, 256, batch_first=True), torch.randn(1, 100_000, 95)
         ordinary, traced = least([lambda: layer(x), lambda: layer.trace(x)], rounds=2)
         yield Figure("R7", "LSTM 256 traced, T = 100,000", traced, 5, "s", f"ordinary {ordinary:.2f} s")
+    model, batch = model_of("lstm 256"), row_of("lstm 256", 2_500).only(torch.zeros(40, dtype=torch.int64))
+    with torch.no_grad():
+        ordinary, found = least([lambda: model.network.run(batch), lambda: states_of(model.network, batch)], rounds=2)
+    what, limit = "cell states of 40 rows of 2,500 symbols, lstm 256", 1.5 * ordinary + 0.010
+    yield Figure("R7", what, found, limit, "s", f"ordinary {ordinary:.2f} s")
 
 
 def _recurrent(cell: str) -> Recurrent:
