@@ -91,12 +91,12 @@ def losses_of_row(network: Model, task: Task, batch: Batch, text: str | None = N
     target = batch.target[0, :steps].cpu().numpy()
     found = losses[0, :steps]
     begin, reads, ends, read = 0, 1 + np.arange(steps), 1 + np.arange(steps), ""
-    if task.coder.form.predicts_next and _is_text(answer, target):
+    if task.coder.form.predicts_next and isinstance(answer, Text) and _is_written(answer, target):
         ids = np.append(batch.inputs[task.coder.target][0, :1].cpu().numpy(), target)
         pieces = _pieces(answer, ids)
         places, read = _places(pieces, text)
         begin, reads = int(places[0]), places[:-1]
-        ends = places[1:] + (ids[1:] == getattr(answer, "end", None))
+        ends = places[1:] + (ids[1:] == answer.end)
     came = [_word(answer, one) for one in target]
     return RowLosses(begin, ends, found, came, _best(task, outputs, steps), read, reads, states)
 
@@ -167,11 +167,12 @@ def _run(network: Model, task: Task, batch: Batch) -> tuple[Any, np.ndarray, dic
     return outputs, found, {name: value for name, value in states.items() if value.ndim == 2}
 
 
-def _is_text(answer: Encoding, ids: np.ndarray) -> bool:
-    return isinstance(answer, Text) and ids.ndim == 1 and isinstance(answer.decode(ids[:1]), str)
+def _is_written(answer: Encoding, ids: np.ndarray) -> bool:
+    """Whether ids are written as one text, and not as a list of items."""
+    return ids.ndim == 1 and isinstance(answer.decode(ids[:1]), str)
 
 
-def _pieces(answer: Any, ids: np.ndarray) -> list[str]:
+def _pieces(answer: Text, ids: np.ndarray) -> list[str]:
     """What each id adds to the text; the ends of a row add nothing."""
     add = answer.decode_stream()
     return ["" if one in (answer.begin, answer.end) else add(one) for one in ids.tolist()]
