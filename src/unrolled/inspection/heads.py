@@ -49,7 +49,8 @@ class Head:
     @property
     def name(self) -> str:
         """The head in words; heads count from 1."""
-        return f"{in_words(self.path)}, head {self.number + 1}"
+        place = in_words(self.path).removesuffix("attention")
+        return f"{place}head {self.number + 1}"
 
     @property
     def matters(self) -> bool:
@@ -93,7 +94,7 @@ class Heads:
             )
         if idle:
             which = f"the map of {idle[0].name}" if len(idle) == 1 else f"the maps of {len(idle)} heads"
-            named = ", ".join(head.name for head in idle[:_NAMED]) + (" …" if len(idle) > _NAMED else "")
+            named = "; ".join(head.name for head in idle[:_NAMED]) + (" …" if len(idle) > _NAMED else "")
             listed = "" if len(idle) == 1 else f" ({named})"
             said.append(
                 f"{which}{listed} explain{'s' if len(idle) == 1 else ''} nothing about the loss here: made uniform, it "

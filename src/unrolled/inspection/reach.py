@@ -66,10 +66,11 @@ class Reach:
         order = away.argsort(stable=True)
         within = int(away[order][int((norms[order].cumsum(0) >= _MOST * total).nonzero()[0])])
         seen = int(away[norms >= _FADED * norms.max()].max())
-        return (
-            f"{what}: {_MOST:.0%} of its gradient lies within {within:,} steps, and step "
-            f"{int(norms.argmax()):,} has the most; beyond {seen:,} steps less than a hundredth of that is left"
+        left = f"; beyond {seen:,} steps less than a hundredth of that is left" if seen < int(away.max()) else ""
+        most = (
+            f"{_MOST:.0%} of its gradient lies within {within:,} steps, and step {int(norms.argmax()):,} has the most"
         )
+        return f"{what}: {most}{left}"
 
     def __str__(self) -> str:
         return self.sentence
