@@ -17,6 +17,8 @@ from unrolled.inspection.answer import answer_of, input_columns
 from unrolled.inspection.attribute import Method, attribute
 from unrolled.layers.item_logits import LazyLogits
 from unrolled.layers.recurrence.recorder import Recorder
+from unrolled.models.combined import Combined
+from unrolled.models.model import Model
 from unrolled.models.network import Network
 from unrolled.synthetic.memory_tasks import problem
 from unrolled.watch import watching
@@ -24,7 +26,7 @@ from unrolled.watch import watching
 TASK = NextSymbol()
 
 
-def by_hand(network: Network, task: Any, batch: Batch, step: int, places: list[int]) -> float:
+def by_hand(network: Model, task: Any, batch: Batch, step: int, places: list[int]) -> float:
     """The score of an answer with the mean embedding at some steps, in one plain run of the row."""
     answer = answer_of(network, task, batch, step)
     (column,) = input_columns(network)
@@ -188,6 +190,15 @@ def test_very_many_items_are_scored_only_at_the_answer() -> None:
         attribute(
             network, Items(), Batch({"ids": torch.zeros(1, 3, dtype=torch.int64)}, torch.tensor([3]), torch.zeros(1))
         )
+
+
+def test_of_a_blend_only_the_network_is_explained_and_that_is_said() -> None:
+    blend, batch = Combined(network_of("gru"), network_of("rnn"), "softmax"), batch_of(9)
+    found = attribute(blend, TASK, batch, 6)
+    assert found.note == "the part of gru and rnn that is not the network reads the steps as they are"
+    assert found.score - found.values[6] == pytest.approx(by_hand(blend, TASK, batch, 6, [6]), abs=1e-6)
+    blend.share.fill_(1)
+    assert all(abs(value) < 1e-6 for value in attribute(blend, TASK, batch, 6).values)
 
 
 def test_what_cannot_be_attributed_is_said() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -97,5 +98,9 @@ def test_hidden_words_are_nowhere_in_the_page(model: Trained) -> None:
     page = found.to_html(hide=True)
     for word in ("cat", "sat"):
         assert f'"{word}"' not in page
+    assert not isinstance(found.why, str)
+    explained = replace(found, why=replace(found.why, values=(1.0, 0.0), read=("t", "9")))
+    why = next(one.body for one in explained.sections(hide=True) if one.title == "Why this answer")
+    assert "&#x27;x&#x27; (+1)" in why and "&#x27;t&#x27;" not in why
     tokens = by_title(shown(Looked(task=model.task, trace=found.trace, hidden=True)))["One unit over the row"]["tokens"]
     assert "".join(tokens) == "<begin>xxx xxx xxx xx xxx xxx 00"

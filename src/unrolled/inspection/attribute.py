@@ -102,16 +102,16 @@ class Attribution:
     def sentence(self) -> str:
         """The steps that the answer rests on, and how far the values can be trusted."""
         what = f"{self.answer} ({'loss' if self.of == 'loss' else 'score'} {self.score:.3g})"
+        noted = f"; {self.note}" if self.note else ""
         if not any(self.values):
-            return f"{what} rests on none of the {len(self.values):,} steps"
+            return f"{what} rests on none of the {len(self.values):,} steps that were read{noted}"
         steps = ", ".join(f"{self._named(step)} ({value:+.3g})" for step, value in self.top())
         last = self.first + len(self.values) - 1
-        said = (
+        return (
             f"{what} rests most on the steps {steps}; the steps {self.first:,} to "
             f"{last:,} are worth {self.score - self.without:+.3g} together and {self.total:+.3g} one by one, a gap of "
-            f"{self.gap:+.2g} ({self.method.replace('_', ' ')}, against {self.baseline})"
+            f"{self.gap:+.2g} ({self.method.replace('_', ' ')}, against {self.baseline}){noted}"
         )
-        return f"{said}; {self.note}" if self.note else said
 
     def __str__(self) -> str:
         return self.sentence
@@ -262,4 +262,4 @@ def _elsewhere(network: Model, rows: StandIns) -> str:
     """That a part of the model reads the steps itself, if there is one."""
     if all(path.startswith("columns.") for path in rows.columns):
         return ""
-    return f"only what the network reads is changed, of {network.title}"
+    return f"the part of {network.title} that is not the network reads the steps as they are"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from unrolled.inspection.attribute import Attribution
@@ -28,6 +28,7 @@ from unrolled.runs.worst_steps import MOST, WorstStep, worst_steps
 from unrolled.tasks.task import Task
 from unrolled.views.looked import Looked
 from unrolled.views.measured import charts_of
+from unrolled.views.resting import resting
 from unrolled.views.shown import shown, verdicts
 
 __all__ = ["Inspection", "inspect_run"]
@@ -86,6 +87,9 @@ class Inspection:
     @property
     def verdicts(self) -> tuple[tuple[str, str], ...]:
         """(what about, a sentence with its number and what to do)."""
+        return self._verdicts(self.why)
+
+    def _verdicts(self, why: Attribution | str) -> tuple[tuple[str, str], ...]:
         reach, context = (one if isinstance(one, str) else one.sentence for one in (self.reach, self.context))
         return (
             ("reach", reach),
@@ -96,7 +100,7 @@ class Inspection:
             *(("against", sentence) for sentence in (self.against.verdicts if self.against else ())),
             *(("heads", sentence) for sentence in _sentences(self.heads)),
             ("worst steps", self._of_steps()),
-            ("answer", self.why if isinstance(self.why, str) else self.why.sentence),
+            ("answer", why if isinstance(why, str) else why.sentence),
             ("proof", self._proof()),
         )
 
@@ -138,9 +142,12 @@ class Inspection:
 
     def sections(self, units: int = 0, *, hide: bool = False) -> list[Section]:
         """What its page shows, verdicts first; ``units`` and ``hide`` as for `to_html`."""
-        said = verdicts([*self.verdicts, *(("note", line) for line in self.notes)])
+        looked, why = self.looked(units, hide=hide), self.why
+        if not isinstance(why, str):
+            why = replace(why, read=tuple(map(looked.said, why.read)))
+        said = verdicts([*self._verdicts(why), *(("note", line) for line in self.notes)])
         charts = charts_of(self.reach, self.context, self.gates, self.dynamics)
-        return [said, *shown(self.looked(units, hide=hide)), *charts]
+        return [said, *shown(looked), *resting(why), *charts]
 
     def looked(self, units: int = 0, *, hide: bool = False) -> Looked:
         """The row for the views of a page; ``units`` and ``hide`` as for `to_html`."""

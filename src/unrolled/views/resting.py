@@ -1,0 +1,32 @@
+"""Why one answer: what each step that was read is worth to it, as bars along the row, with the sum and the gap."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from unrolled.inspection.attribute import Attribution
+from unrolled.page.chart import Chart, picture
+from unrolled.page.document import Section, escaped
+
+__all__ = ["resting"]
+
+_COLUMNS = 6  # that are drawn, those that count most
+
+
+def resting(why: Attribution | str) -> Iterator[Section]:
+    """The section of what an answer rests on; none where that is not known."""
+    if isinstance(why, str) or not any(why.values):
+        return
+    charts = [_bars(why, "all columns" if why.columns else "", why.values)]
+    most = sorted(why.columns, key=lambda name: -max(map(abs, why.columns[name])))[:_COLUMNS]
+    charts += [_bars(why, name, why.columns[name]) for name in why.columns if name in most]
+    yield Section("Why this answer", f"<p>{escaped(why.sentence)}.</p>{picture(charts)}")
+
+
+def _bars(why: Attribution, title: str, values: tuple[float, ...]) -> Chart:
+    steps = range(why.first, why.first + len(values))
+    chart = Chart(title, x="step", y="worth to the answer").bars(steps, values).mark(0.0, on="y")
+    for at in sorted(range(len(values)), key=lambda at: -abs(values[at]))[:3]:
+        if why.read and values[at]:
+            chart.label(steps[at], values[at], why.read[at])
+    return chart
