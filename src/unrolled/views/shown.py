@@ -13,11 +13,11 @@ from unrolled.views.hidden import hidden_steps
 from unrolled.views.labels import heard, tags
 from unrolled.views.looked import Looked, View
 from unrolled.views.memories import memories
-from unrolled.views.pictures import pictures
 from unrolled.views.ranked import ranked
 from unrolled.views.roll import roll
 from unrolled.views.states import at_this_step, maps, row
 from unrolled.views.unrolled import unrolled
+from unrolled.views.wide_inputs import pictures
 
 __all__ = ["answers_in", "shown", "verdicts"]
 

@@ -10,7 +10,7 @@ from samples import Sample, sequences
 from unrolled.data.media.pictures import to_pixels, to_png
 from unrolled.errors import DataError
 from unrolled.views.looked import steps_of
-from unrolled.views.pictures import pictures
+from unrolled.views.wide_inputs import pictures
 
 DRAW = np.random.default_rng(0)
 
