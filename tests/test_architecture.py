@@ -37,7 +37,7 @@ ORDER = (
         "training",
         "planning",
     ),
-    *("streaming", "inspection", "views", "word2vec", "runs", "api", "demo", "testing"),
+    *("streaming", "inspection", "views", "word2vec", "runs", "api", "demo", "tour", "testing"),
 )
 # Parts that may import less than the order allows, or what stands below them for a reason.
 ONLY: dict[str, tuple[str, ...]] = {
@@ -47,6 +47,7 @@ ONLY: dict[str, tuple[str, ...]] = {
     "cli": (
         "api",
         "demo",
+        "tour",
         "errors",
         "registry",
         "declarations",

@@ -44,9 +44,9 @@ views.unrolled = (place, data, cursor, title) => {
   cursor.steps ||= tokens.length;
   cursor.describe ??= (step) => visible(tokens[step]);
   let [cell, chosen] = [cells[0], cells[0].equations.at(-1).name];
-  const box = element("div", { class: "scroll", style: "max-height:none", tabindex: "0", role: "group", "aria-label": "The network unrolled. Arrow keys move the step." });
-  const gates = element("div", { class: "controls", role: "group", "aria-label": "Equation" });
-  const equation = element("div", { class: "scroll", style: "max-height:none", tabindex: "0", role: "region", "aria-label": "The equation with its numbers" });
+  const box = element("div", { class: "scroll", style: "max-height:none", tabindex: "0", role: "group", "aria-label": `${title}. Arrow keys move the step.` });
+  const gates = element("div", { class: "controls", role: "group", "aria-label": `${title}: which equation` });
+  const equation = element("div", { class: "scroll", style: "max-height:none", tabindex: "0", role: "region", "aria-label": `${title}: the equation with its numbers` });
 
   function choose(name) {
     chosen = name;
@@ -84,6 +84,7 @@ views.unrolled = (place, data, cursor, title) => {
       marks.push(label(x, y, name, { "font-weight": name === chosen ? 700 : 400, "text-decoration": "underline", style: "cursor:pointer;fill:var(--accent)", onclick: () => { cursor.go(step); choose(name); } }));
       marks.push(...numbers(name, step, x, y + ROW, 1, true));
     });
+    if (!cell.gates.length) marks.push(label(left + 8, from + 16, SIGNS_OF[cell.equations[0].tree[0]] ?? cell.equations[0].tree[0]));
     const middle = left + wide / 2;
     // Up from x, up to y, and on to the next step.
     marks.push(arrow(middle, from + height + 42, middle, from + height + 3), label(left, from + height + 58, `x  ${visible(tokens[step])}`, { "font-weight": 700 }));
