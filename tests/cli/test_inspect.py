@@ -26,10 +26,14 @@ def test_verdicts_come_first_then_the_worst_steps(unrolled: Unrolled, runs: Runs
 
 
 def test_as_json(unrolled: Unrolled, runs: Runs) -> None:
-    told = unrolled("inspect", runs.text, runs.file("cats.txt"), "--steps", "3:40", "--json").json
+    told = unrolled("inspect", runs.text, runs.file("cats.txt"), "--steps", "3:40", "--units", 2, "--json").json
     assert (told["schema"], told["run"], told["row"], told["steps"]) == (1, str(runs.text), 0, [3, 40])
     assert list(dict.fromkeys(one["about"] for one in told["verdicts"])) == ABOUT
     assert told["difference"] <= 1e-5
+    (layer,) = told["units"]["layers"].values()
+    assert len(layer["units"]) == len(layer["features"]) == len(layer["r"]) == 2
+    assert {"feature", "r", "chance", "named", "read"} <= told["units"]["found"][0].keys()
+    assert len(told["dynamics"]["exponents"]) > 1 and told["against"] is None
     assert told["reach"]["verdict"] in ("healthy", "vanishing", "exploding")
     assert told["context"]["given"][0] == 1 and told["context"]["answers"] == 256
     losses = [one["loss"] for one in told["worst"]]

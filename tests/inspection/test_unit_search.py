@@ -45,11 +45,11 @@ def test_features_of_the_users_own(text: Trained) -> None:
 
 
 def test_one_answer_a_row_and_data_without_the_answer(tmp_path: Path) -> None:
-    rows = {"text": ["good food " * 20, "bad wine " * 20] * 20, "mood": ["happy", "sad"] * 20}
+    rows = {"text": ["good food " * 20, "bad wine " * 20] * 8, "mood": ["happy", "sad"] * 8}
     model = ur.fit(rows, target="mood", out=tmp_path, model="bigru", **QUICK)
     found = searched(model, rows)
     assert list(found.layers) == ["layer 1, hidden state", "layer 1, backward, hidden state"]
-    assert found.steps == 1_600
+    assert found.steps == 640
     unknown = searched(model, {"text": rows["text"]}, target=False)
     assert all(one.used is None for one in unknown.found)
 
