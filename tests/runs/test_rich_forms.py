@@ -81,7 +81,7 @@ def test_a_horizon_is_a_chart_whose_gradients_may_be_nothing() -> None:
 
 def test_a_context_curve_is_a_chart_with_its_errors() -> None:
     said = texts(Context((1, 2), (2.0, 1.0), (0.1, 0.1), 64, 2, 2, None, 1.0, 0.1, 0.0, 0.1, "nats", "trained whole"))
-    assert "the last 2 steps are enough" in said and "two standard errors" in said
+    assert "the last 2 steps are enough" in said and "± its error" in said
 
 
 def test_a_backtest_is_a_table_by_step_and_origin() -> None:

@@ -98,12 +98,15 @@ class Context:
             f"at best, with {best:,} of {longest:,}, {of}; the answers need no memory, or it was not learned"
         )
 
+    def chart(self) -> Chart:
+        """The mean loss by the steps that are given, with its standard error."""
+        losses, errors = np.array(self.losses), np.array(self.errors)
+        chart = Chart("loss by context", x="steps that are given", y=self.measure, x_log=True)
+        chart.line(self.given, losses, "mean loss").band(self.given, losses - errors, losses + errors, "± its error")
+        return chart.mark(self.best, "best")
+
     def _repr_html_(self) -> str:
-        wide = [2 * error for error in self.errors]
-        low, high = ([loss + sign * w for loss, w in zip(self.losses, wide, strict=True)] for sign in (-1, 1))
-        chart = Chart(x="steps of context", y=self.measure, x_log=True).line(self.given, self.losses)
-        chart.band(self.given, low, high, "two standard errors").mark(self.useful, "enough")
-        return cell("Context", sentences([self.sentence]), chart.to_svg())
+        return cell("Context", sentences([self.sentence]), self.chart().to_svg())
 
 
 def context_curve(network: Model, task: Task, examples: Examples, window: int | None = None) -> Context:

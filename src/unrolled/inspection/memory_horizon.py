@@ -101,11 +101,13 @@ class Horizon:
             return "exploding: the gradient grows with the lag; clip it, or start from smaller recurrent weights"
         return f"healthy: {self.survival:.2g} of the recent steps' gradient reaches {farthest} steps back"
 
+    def chart(self) -> Chart:
+        """The norms by the number of steps back, from 1, on logarithmic axes."""
+        chart = Chart("gradient by lag", x="steps back, from 1", y="norm of the gradient", x_log=True, y_log=True)
+        return chart.line(np.arange(1, len(self.norms) + 1), self.norms).mark(self.lag_90 + 1, "90 % of it")
+
     def _repr_html_(self) -> str:
-        chart = Chart(x="lag in steps", y="mean norm of the gradient", y_log=True).line(
-            range(len(self.norms)), self.norms
-        )
-        return cell("Memory horizon", sentences([self.sentence]), chart.mark(self.lag_90, "90 %").to_svg())
+        return cell("Memory horizon", sentences([self.sentence]), self.chart().to_svg())
 
     def __str__(self) -> str:
         within = f"90 % of the gradient is within {self.lag_90} steps"

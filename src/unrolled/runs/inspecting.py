@@ -122,8 +122,8 @@ class Inspection:
         return f"{said}, which is more than rounding ({_CLOSE:g}): please report it"
 
     def _repr_html_(self) -> str:
-        charts = [one._repr_html_() for one in (self.reach, self.context) if not isinstance(one, str)]
-        return cell(f"{self.title}: {self.where}", facts(self.verdicts), *charts)
+        charts = charts_of(self.reach, self.context, self.gates, self.dynamics)
+        return cell(f"{self.title}: {self.where}", facts(self.verdicts), *(one.body for one in charts))
 
     def __str__(self) -> str:
         return "\n".join(f"{about}: {sentence}" for about, sentence in self.verdicts)

@@ -26,7 +26,8 @@ def charts_of(
     Args:
         reach, context, gates, dynamics: as in an inspection; a sentence says why one was not measured.
     """
-    back = [*_of_reach(reach), *_of_context(context)]
+    back = [] if isinstance(reach, str) or not any(norm > 0 for norm in reach.norms) else [reach.chart()]
+    back += [] if isinstance(context, str) else [context.chart()]
     if back:
         yield Section("How far back", _drawn(back))
     stuck = list(_of_gates(gates))
@@ -39,21 +40,6 @@ def charts_of(
 
 def _drawn(charts: list[Chart]) -> str:
     return picture(charts, columns=min(2, len(charts)))
-
-
-def _of_reach(reach: Horizon | str) -> Iterator[Chart]:
-    if not isinstance(reach, str) and any(norm > 0 for norm in reach.norms):
-        chart = Chart("gradient by lag", x="steps back, from 1", y="norm of the gradient", x_log=True, y_log=True)
-        yield chart.line(np.arange(1, len(reach.norms) + 1), reach.norms).mark(reach.lag_90 + 1, "90 % of it")
-
-
-def _of_context(context: Context | str) -> Iterator[Chart]:
-    if isinstance(context, str):
-        return
-    losses, errors = np.array(context.losses), np.array(context.errors)
-    chart = Chart("loss by context", x="steps that are given", y=context.measure, x_log=True)
-    chart.line(context.given, losses, "mean loss").band(context.given, losses - errors, losses + errors, "± its error")
-    yield chart.mark(context.best, "best")
 
 
 def _of_gates(gates: Saturation) -> Iterator[Chart]:
