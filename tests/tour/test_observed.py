@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import combinations
 
 import numpy as np
 import torch
@@ -32,12 +33,14 @@ def test_a_live_session_agrees_and_keeps_its_size_if_it_is_recurrent(found: Meas
 
 def test_distances_and_places_are_those_of_the_embedding(tiny: Tiny, found: Measured) -> None:
     (named,) = tiny.lstm.network.embeddings().values()
-    vectors = named.embedding.weight.detach()
-    keys = [float((vectors[a] - vectors[b]).norm()) for a in range(4) for b in range(a)]  # ids are in alphabetic order
+    batch = tiny.lstm.batches({"symbols": [[one] for one in KEYS], "first": [*KEYS]})[0]
+    ids = dict(zip(KEYS, batch.inputs["symbols"][batch.rows.argsort(), 0].tolist(), strict=True))
+    vectors = {key: named.embedding.weight.detach()[ids[key]] for key in KEYS}
+    keys = [float((vectors[a] - vectors[b]).norm()) for a, b in combinations(KEYS, 2)]
     assert math.isclose(found.apart[0], sum(keys) / 6, rel_tol=1e-5)
     assert {*found.places} == {*KEYS, *NOISE}
     a, b = (np.array(found.places[one]) for one in "AB")
-    assert np.linalg.norm(a - b) <= float((vectors[0] - vectors[1]).norm()) + 1e-6
+    assert np.linalg.norm(a - b) <= float((vectors["A"] - vectors["B"]).norm()) + 1e-6
 
 
 def test_attention_sums_to_one(found: Measured) -> None:

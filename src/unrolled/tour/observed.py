@@ -147,7 +147,7 @@ def _embedding(model: Trained) -> tuple[dict[str, tuple[float, float]], tuple[fl
     symbols = model.task.coder.inputs["symbols"]
     assert isinstance(symbols, Labels)
     labels = [str(one) for one in symbols.labels]
-    vectors = named.embedding.weight.detach()[: len(labels)].double().numpy()
+    vectors = named.embedding.weight.detach()[-len(labels) :].double().numpy()  # labels have the highest ids
     centred = vectors - vectors.mean(0)
     _, _, directions = np.linalg.svd(centred, full_matrices=False)
     flat = centred @ directions[:2].T
