@@ -210,3 +210,14 @@ def test_what_cannot_be_attributed_is_said() -> None:
     with pytest.raises(UsageError, match="there is no step -7"):
         attribute(network, TASK, batch, -7)
     assert math.isfinite(attribute(network, TASK, batch, 0).gap)
+
+
+def test_steps_are_numbered_as_in_the_row_and_said_by_name() -> None:
+    found = attribute(network_of("gru"), TASK, batch_of(9), 6, window=3)
+    read = [f"word {at}" for at in range(9)]
+    within = found.within(500, read)
+    assert (within.step, within.first, within.read) == (506, 504, ("word 4", "word 5", "word 6"))
+    assert within.answer == "the answer at step 506"
+    (step, value), *_ = within.top(1)
+    assert f"rests most on the steps {step} 'word {step - 500}' ({value:+.3g})" in within.sentence
+    assert "the steps 504 to 506 are worth" in within.sentence
