@@ -8,13 +8,15 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from looking import looked_at
 
 import unrolled as ur
 from unrolled.page.document import Section
 from unrolled.runs.inspecting import Inspection
 from unrolled.runs.trained import Trained
-from unrolled.views.looked import Looked
+from unrolled.views.looked import WRITTEN, Looked
 from unrolled.views.shown import shown
+from unrolled.views.states import answer
 
 TEXT = ["the cat sat on the mat 12", "the dog sat on the log 34"] * 12
 
@@ -104,3 +106,18 @@ def test_hidden_words_are_nowhere_in_the_page(model: Trained) -> None:
     assert "&#x27;x&#x27; (+1)" in why and "&#x27;t&#x27;" not in why
     tokens = by_title(shown(Looked(task=model.task, trace=found.trace, hidden=True)))["One unit over the row"]["tokens"]
     assert "".join(tokens) == "<begin>xxx xxx xxx xx xxx xxx 00"
+
+
+def test_the_gates_of_a_decoder_stand_over_what_it_writes() -> None:
+    looked = looked_at("translate")
+    (section,) = answer(looked)
+    assert looked.batch.target is not None
+    text = looked.task.coder.answer.decode(looked.batch.target[0, 1:-1].numpy())
+    assert section.data["tokens"] == [*text, "<end>"] and section.group == WRITTEN
+    names = [one["name"] for one in section.data["quantities"]]
+    assert names == [
+        f"decoder, lower, layer 1, {of}" for of in ("reset gate", "update gate", "candidate", "hidden state")
+    ]
+    state = looked.trace["decoder, lower, layer 1, hidden state"].numpy()
+    np.testing.assert_array_equal(section.data["quantities"][-1]["grid"].values, state)
+    assert not [*answer(looked_at("next_step"))]

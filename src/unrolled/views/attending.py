@@ -17,14 +17,13 @@ from unrolled.errors import DataError, UsageError
 from unrolled.inspection.heads import Head
 from unrolled.inspection.trace import Trace, trace
 from unrolled.page.document import Grid, Section
-from unrolled.views.looked import ROW, Looked, of_answer, steps_of
+from unrolled.views.looked import ROW, WRITTEN, Looked, of_answer, steps_of, written_of
 
 __all__ = ["attention"]
 
 _NAME = "attention"
 _TESTED = 1_000  # steps of rows whose heads are tested
 _BYTES = 4_000_000  # weights of all heads that a page holds
-_WRITTEN = "written"  # the group of the sections that share the steps of the answer
 
 
 class _Weights(NamedTuple):
@@ -45,7 +44,7 @@ def attention(looked: Looked) -> Iterator[Section]:
 
     Beside the answer that the data gives stands the model's own, where it is another.
     """
-    yield from _sections(looked, "", _WRITTEN)
+    yield from _sections(looked, "", WRITTEN)
     own = _own_answer(looked)
     if own is not None:
         yield from _sections(replace(looked, trace=own), " of its own answer", "own answer")
@@ -63,7 +62,7 @@ def _sections(looked: Looked, of: str, group: str) -> Iterator[Section]:
                 found.setdefault(kind, []).append(_Weights(path, name.removesuffix(_NAME).removesuffix(", "), value))
     if not found:
         return
-    tests, read, written = _tests(looked), steps_of(looked), _written(looked)
+    tests, read, written = _tests(looked), steps_of(looked), written_of(looked)
     for (answers, itself), maps in sorted(found.items()):
         rows, columns = (written if answers else read), (written if itself else read)
         if len(maps[0].values) > len(rows) or not len(rows):
@@ -84,14 +83,6 @@ def _own_answer(looked: Looked) -> Trace | None:
     found = trace(prefixes.network, looked.task, looked.batch, keep=_is_weights, own_answer=True)
     own = None if found.batch is None else found.batch.target
     return None if own is None or torch.equal(own, given) else found
-
-
-def _written(looked: Looked) -> list[str]:
-    """The symbols of the answer as they are written one by one, without ``<begin>``."""
-    target, lengths = looked.batch.target, looked.batch.target_lengths
-    if not looked.task.coder.form.writes or target is None or lengths is None:
-        return []
-    return looked.names(looked.task.coder.answer, target[0, 1 : int(lengths[0])].cpu().numpy())
 
 
 def _tests(looked: Looked) -> dict[tuple[str, int], Head]:

@@ -14,16 +14,28 @@ import numpy as np
 
 from unrolled.batch import Batch
 from unrolled.data.encodings.encoding import Encoding
-from unrolled.data.encodings.facets import Text
+from unrolled.data.encodings.facets import Numbers, Text
 from unrolled.inspection.prefixes import Prefixes
 from unrolled.inspection.trace import Trace
 from unrolled.models.model import Model
 from unrolled.page.document import Section
 from unrolled.tasks.task import Task
 
-__all__ = ["NARROW", "ROW", "Looked", "View", "gap_of", "names_of", "of_answer", "steps_of"]
+__all__ = [
+    "NARROW",
+    "ROW",
+    "WRITTEN",
+    "Looked",
+    "View",
+    "gap_of",
+    "names_of",
+    "of_answer",
+    "steps_of",
+    "width_of",
+    "written_of",
+]
 
-ROW = "row"  # the group of the sections that share the steps of the row
+ROW, WRITTEN = "row", "written"  # the groups of the sections that share the steps of the row, and of the answer
 END, BEGIN = _ENDS = "<end>", "<begin>"  # as tasks write the ends of a row
 _DIGITS = 4
 _LONGEST = 24  # characters of a cell
@@ -98,10 +110,23 @@ def steps_of(looked: Looked) -> list[str]:
         read = values[0].cpu().numpy()
         if read.ndim == 1 and read.dtype.kind in "iu":
             columns.append(names_of(encoding, read))
-        elif math.prod(read.shape[1:]) <= NARROW:  # wider ones are drawn as a picture
+        elif width_of(encoding, read) <= NARROW:  # wider ones are drawn as a picture
             columns.append([_word(encoding.decode(row[None])) for row in read.reshape(steps, -1)])
     cells = [looked.said(" · ".join(each)) for each in zip(*columns, strict=True)]
     return cells or [str(at) for at in range(1, steps + 1)]
+
+
+def written_of(looked: Looked) -> list[str]:
+    """The symbols of the answer as they are written one by one, without ``<begin>``."""
+    target, lengths = looked.batch.target, looked.batch.target_lengths
+    if not looked.task.coder.form.writes or target is None or lengths is None:
+        return []
+    return looked.names(looked.task.coder.answer, target[0, 1 : int(lengths[0])].cpu().numpy())
+
+
+def width_of(encoding: Encoding, read: np.ndarray) -> int:
+    """How many numbers of a step (T, W) are values; flags of missing ones may follow them."""
+    return len(encoding.mean) if isinstance(encoding, Numbers) else math.prod(read.shape[1:])
 
 
 def of_answer(looked: Looked, path: str) -> bool:

@@ -15,14 +15,14 @@ from unrolled.views.looked import Looked, View
 from unrolled.views.memories import memories
 from unrolled.views.ranked import ranked
 from unrolled.views.roll import roll
-from unrolled.views.states import at_this_step, maps, row
+from unrolled.views.states import answer, at_this_step, maps, row
 from unrolled.views.unrolled import unrolled
 from unrolled.views.wide_inputs import pictures
 
 __all__ = ["answers_in", "shown", "verdicts"]
 
 _OF_ANSWERS: tuple[View, ...] = (expected, ranked, roll, next_numbers, fan, tags, hidden_steps, heard, developing)
-_OF_LAYERS: tuple[View, ...] = (attention, memories, at_this_step, unrolled, maps)
+_OF_LAYERS: tuple[View, ...] = (attention, answer, memories, at_this_step, unrolled, maps)
 _VIEWS: tuple[View, ...] = (row, pictures, *_OF_ANSWERS, *_OF_LAYERS, costs)
 
 

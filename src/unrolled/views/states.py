@@ -12,9 +12,9 @@ import numpy as np
 import torch
 
 from unrolled.page.document import Grid, Section
-from unrolled.views.looked import ROW, Looked, gap_of, of_answer, steps_of
+from unrolled.views.looked import ROW, WRITTEN, Looked, gap_of, of_answer, steps_of, written_of
 
-__all__ = ["at_this_step", "maps", "row"]
+__all__ = ["answer", "at_this_step", "maps", "row"]
 
 _LONG, _FINE, _COARSE = 20_000, 255, 49  # steps beyond which colours are coarser, so that the file stays small
 _BETWEEN = ("i", "f", "o", "r", "z")  # gates: from 0 to 1
@@ -47,10 +47,18 @@ def maps(looked: Looked) -> Iterator[Section]:
         yield Section("All units over time", view="units", data={"quantities": quantities}, group=ROW, folded=True)
 
 
+def answer(looked: Looked) -> Iterator[Section]:
+    """The answer that is written, symbol by symbol, with the gates and states of the decoder."""
+    tokens = written_of(looked)
+    if tokens and (found := list(_made(looked, len(tokens), of_the_answer=True))):
+        data = {"tokens": tokens, "gap": " ", "quantities": found}
+        yield Section("One unit over the answer", view="text", data=data, group=WRITTEN, folded=True)
+
+
 def _quantities(looked: Looked) -> list[dict[str, Any]]:
     """Each traced value of one number for each unit, with the numbers of the units that are kept; made once."""
     if "quantities" not in looked.made:
-        looked.made["quantities"] = list(_made(looked))
+        looked.made["quantities"] = list(_made(looked, looked.trace.steps))
     return looked.made["quantities"]
 
 
@@ -58,11 +66,11 @@ def _called(name: str, path: str) -> str:
     return f"{name} (tanh)" if path.endswith(".c") else name
 
 
-def _made(looked: Looked) -> Iterator[dict[str, Any]]:
+def _made(looked: Looked, steps: int, *, of_the_answer: bool = False) -> Iterator[dict[str, Any]]:
     first = {state.rpartition(", ")[0]: units for state, units in looked.first.items()}  # of a layer's gates too
     for name, path in looked.trace.names.items():
         value, symbol = looked.trace.values[path], path.rpartition(".")[2]
-        if value.dim() != 2 or len(value) != looked.trace.steps or symbol == "attention" or of_answer(looked, path):
+        if value.dim() != 2 or len(value) != steps or symbol == "attention" or of_answer(looked, path) != of_the_answer:
             continue
         # A cell state has no bound: as tanh(c), which is what the cell lets out, it has the colours of a state.
         seen = (torch.tanh(value) if symbol == "c" else value).float().numpy()

@@ -14,7 +14,7 @@ import numpy as np
 from unrolled.data.encodings.encoding import Encoding
 from unrolled.data.encodings.facets import Channels
 from unrolled.page.document import Grid, Section, escaped
-from unrolled.views.looked import NARROW, ROW, Looked
+from unrolled.views.looked import NARROW, ROW, Looked, width_of
 
 __all__ = ["pictures"]
 
@@ -31,8 +31,11 @@ def pictures(looked: Looked) -> Iterator[Section]:
         values = looked.batch.inputs.get(name)
         if values is None or values.dim() != 3 or values.shape[1] != looked.trace.steps or not looked.trace.steps:
             continue
-        if values.shape[2] > NARROW:
-            yield _section(name, encoding, values[0].cpu().numpy())
+        read = values[0].cpu().numpy()
+        width = width_of(encoding, read)
+        drawn = name == looked.task.coder.target and looked.task.mixing == "sigmoid"  # as a roll
+        if width > NARROW and not drawn:
+            yield _section(name, encoding, read[:, :width])
 
 
 def _section(name: str, encoding: Encoding, values: np.ndarray) -> Section:
