@@ -29,12 +29,12 @@ function unitControls({ quantities, found = [] }, cursor) {
   return element("div", { class: "controls" }, which, element("label", {}, "unit", unit), ...known, range);
 }
 
-function unitStrip(quantities, cursor) {
+function unitStrip(quantities, cursor, title) {
   const rows = () => {
     const now = quantityOf(quantities, cursor);
     return [["step", "value"], around(cursor).map((step) => [String(step + 1), number(now.grid.at(step, cursor.unit))]), `${now.name}, unit ${unitNumber(now, cursor.unit)}`];
   };
-  return canvasBox({ label: "The chosen unit over time", height: 64, cursor, rows, click: (x) => cursor.go(x * cursor.steps - 0.5), paint(context, width, height) {
+  return canvasBox({ label: `${title}: the chosen unit over time`, height: 64, cursor, rows, click: (x) => cursor.go(x * cursor.steps - 0.5), paint(context, width, height) {
     const { grid } = quantityOf(quantities, cursor);
     const y = (value) => height - 4 - ((value - grid.low) / (grid.high - grid.low || 1)) * (height - 8);
     context.strokeStyle = style("--accent");

@@ -3,13 +3,13 @@
 // [unseen: steps whose symbol the model never saw]
 const SHOWN = 1500; // symbols that are in the document at once
 
-views.text = (place, data, cursor) => {
+views.text = (place, data, cursor, title) => {
   const { tokens, quantities } = data;
   cursor.steps = tokens.length;
   cursor.describe = (step) => visible(tokens[step]);
   const unseen = new Set(data.unseen ?? []);
   const box = element("div", { class: "text", tabindex: "0", role: "application", "aria-label": "The row, symbol by symbol. Arrow keys move the step; up and down move twenty steps." });
-  const strip = quantities.length ? unitStrip(quantities, cursor) : null;
+  const strip = quantities.length ? unitStrip(quantities, cursor, title) : null;
   let from = -1;
   let symbols = [];
 
