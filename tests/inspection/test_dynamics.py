@@ -196,9 +196,19 @@ def test_what_has_no_dynamics_is_refused(looked: Network, why: str) -> None:
 def test_a_short_row_and_a_wide_state() -> None:
     with pytest.raises(DataError, match="the row has 7 steps, too few for exponents: give one with at least 20"):
         dynamics(network("gru"), row(7))
-    wide: Dynamics = dynamics(network("rnn", hidden=1_100), row(24))
+    wide: Dynamics = dynamics(network("rnn", hidden=700), row(24))
     assert (wide.spectra, wide.points) == ((), None)
-    assert wide.verdicts[1] == "its state has 1,100 numbers, more than 1,024: no spectra and no fixed points"
+    assert wide.verdicts[1] == "its state has 700 numbers, more than 640: no spectra and no fixed points"
+
+
+def test_of_a_heavy_layer_fewer_steps_are_read_or_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("unrolled.inspection.dynamics._WORK", 1_000)
+    assert dynamics(network("gru"), row()).steps == 45
+    monkeypatch.setattr("unrolled.inspection.dynamics._HEAVIEST", 100)
+    with pytest.raises(
+        UsageError, match="its layer has 270 weights, more than 100: to follow a step would take minutes"
+    ):
+        dynamics(network("gru"), row())
 
 
 def test_numbers_as_input() -> None:

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from unrolled.batch import Batch
-from unrolled.errors import DataError, named
+from unrolled.errors import DataError, UsageError, named
 from unrolled.inspection.fixed_points import FixedPoints, fixed_points
 from unrolled.inspection.step_map import StepMap, layer_inputs
 from unrolled.models.model import Model
@@ -26,7 +26,10 @@ STEPS = _COUNTED + _WARM  # of a row that are read
 _LEAST = 20
 _EXPONENTS = 8
 _PLACES = 3  # of the row, where the spectrum of a step is computed
-_WIDEST = 1_024  # numbers of state: the cost of a spectrum grows with their third power
+_WIDEST = 640  # numbers of state: the cost of a spectrum grows with their third power
+_HEAVIEST = 1 << 24  # weights of the layer
+_WORK = 300_000_000  # weights times steps: fewer steps are read where the layer is heavy
+_SHORTEST = 60  # steps
 _KEPT = 64  # eigenvalues of each spectrum
 _BLOCKS = 10  # of the steps, from whose means the standard error is taken
 _SLOW = 0.9
@@ -69,7 +72,7 @@ class Dynamics:
         exponents: λ_1 … λ_K in nats a step; -inf for what is gone exactly after some steps.
         error: the standard error of λ_1, from ten blocks of the steps.
         gone: the steps after which no change of the state is left, where that was seen.
-        spectra: of J at some steps; empty for a state of more than 1 024 numbers.
+        spectra: of J at some steps; empty for a state of more than 640 numbers.
         points: where the state rests while one input is held; ``None`` for such a wide state.
     """
 
@@ -121,21 +124,28 @@ def dynamics(network: Model, batch: Batch, *, steps: int = _COUNTED) -> Dynamics
     Args:
         network: a single network whose state has one size: any recurrent cell, stacked too, the delta rule,
             convolutions. Its weights are not changed; dropout is off.
-        batch: the row; only its first ``steps`` and 100 more are read.
+        batch: the row; only its first ``steps`` and 100 more are read, and fewer where the layer has over a million
+            weights.
         steps: T ≥ 20, over which exponents are the mean; fewer where the row is shorter.
 
     Raises:
-        UsageError: the model has no such state: attention, both directions, an encoder–decoder, a solved model.
+        UsageError: the model has no such state: attention, both directions, an encoder–decoder, a solved model; or
+            the layer has more than 16 million weights.
         DataError: the row has fewer than 20 steps.
 
     Cost: about five steps of K rows for each of T, three spectra of J, about 25 D³ each, and `fixed_points`: some
         seconds for an LSTM of 256 units.
     """
     inputs = layer_inputs(network, batch)
+    weights = sum(part.numel() for part in network.layer.parameters())  # type: ignore[union-attr]
+    if weights > _HEAVIEST:
+        raise UsageError(
+            f"its layer has {weights:,} weights, more than {_HEAVIEST:,}: to follow a step would take minutes"
+        )
     step = StepMap(network.layer)
     if len(inputs) < _LEAST:
         raise DataError(f"the row has {len(inputs)} steps, too few for exponents: give one with at least {_LEAST}")
-    inputs = inputs[: steps + _WARM]
+    inputs = inputs[: min(steps + _WARM, max(_SHORTEST, _WORK // max(weights, 1)))]
     states = step.run(inputs)
     found, error, gone, counted = exponents(step, states, inputs)
     narrow = step.size <= _WIDEST

@@ -32,6 +32,7 @@ __all__ = ["search_units", "states_of"]
 _STEPS = 8_000  # in all
 _WINDOW = 500  # steps of a row that are read at once
 _ROWS = 256
+_WORK = 100_000_000_000  # multiply-adds, for the loss without units
 
 
 def search_units(
@@ -79,10 +80,18 @@ def search_units(
     paths = {in_words(path): path for path in states}
 
     def ablate(layer: str, units: Sequence[int]) -> Sequence[Worth]:
-        return ablate_units(network, task, batch, paths[layer], units).worth
+        return ablate_units(network, task, _affordable(network, batch, len(units)), paths[layer], units).worth
 
     named = {in_words(path): values for path, values in states.items()}
     return units_for(named, features, None if batch.target is None else ablate)
+
+
+def _affordable(network: Model, batch: Batch, units: int) -> Batch:
+    """As many rows of a batch, evenly spread, as several runs of it step by step may cost."""
+    weights = sum(part.numel() for part in network.parameters())
+    steps = int(batch.lengths.max())
+    rows = int(np.clip(_WORK // max(1, weights * steps * units), 1, len(batch.rows)))
+    return batch.only(torch.linspace(0, len(batch.rows) - 1, rows, device=batch.lengths.device).long())
 
 
 def states_of(network: Model, batch: Batch) -> dict[str, np.ndarray]:
