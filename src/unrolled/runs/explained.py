@@ -22,6 +22,7 @@ __all__ = ["explained", "tested_heads"]
 
 _STEPS = 1_000  # of all rows together, in which heads are made uniform
 _ROWS = 64
+_SCORES, _LEAST = 1 << 26, 64  # scores of all answers together; answers that are asked in any case
 
 
 def explained(task: Task, found: TracedRow, loss: Tensor | None, step: int | None) -> Attribution | str:
@@ -69,6 +70,7 @@ def tested_heads(trained: Trained, part: Sequences, row: int, trace: Trace) -> H
 def _judged(trained: Trained, part: Sequences) -> Batch:
     """Rows with their targets in one batch."""
     task, examples = trained.task, trained.encode(part, target=True)
+    steps = min(_STEPS, max(_LEAST, _SCORES // task.outputs))  # of very many items fewer answers are scored
     if examples.horizon:
         rows, ends = examples.window_ends()
         chosen = np.unique(np.linspace(0, len(rows) - 1, min(len(rows), _ROWS)).astype(np.int64))
@@ -76,8 +78,8 @@ def _judged(trained: Trained, part: Sequences) -> Batch:
     else:
         ends = examples.form.plans.questions(examples.steps())
         if examples.form.plans.cuts and trained.network.causal:
-            ends = np.minimum(ends, _STEPS)
-        rows = np.flatnonzero((ends > 0) & (ends.cumsum() - ends < _STEPS))
+            ends = np.minimum(ends, steps)
+        rows = np.flatnonzero((ends > 0) & (ends.cumsum() - ends < steps))
         ends, longest = ends[rows], int(ends[rows].max(initial=1))
     if not len(rows):
         raise DataError("no row has an answer to measure")
