@@ -107,6 +107,17 @@ def test_a_unit_that_is_held_stays_and_costs(tmp_path: Any) -> None:
     assert live_on(model).open({})["loss"] == pytest.approx(held["loss"], rel=1e-5)
 
 
+def test_why_an_answer_came_out(model: Trained) -> None:
+    live = live_on(model)
+    row = live.why({"step": 3})["html"]
+    assert "the answer at step 3" in row and "<svg" in row
+    live.open({"text": "the cat"})
+    assert "the answer at step 5" in live.why({"step": 5})["html"]
+    with pytest.raises(UsageError):
+        live.why({"step": 99})
+    assert "the answer at step 7" in live.why({"step": 7})["html"]  # what follows it is not known: of what is expected
+
+
 def test_what_is_refused(model: Trained) -> None:
     live = live_on(model)
     with pytest.raises(UsageError, match="open a text first"):

@@ -16,13 +16,15 @@ from torch import Tensor
 from unrolled.batch import Batch
 from unrolled.data.encodings.facets import Text
 from unrolled.errors import DataError, UsageError
-from unrolled.inspection.trace import Change, Trace, losses_of
+from unrolled.inspection.trace import Change, Trace, losses_of, trace
 from unrolled.layers.recurrence.recorder import Recorder
-from unrolled.page.document import Section, document, payload
+from unrolled.page.document import Section, document, escaped, payload
 from unrolled.page.server import LivePage
 from unrolled.runs.continuation import unseen
 from unrolled.runs.inspecting import Inspection
 from unrolled.runs.trained import Trained
+from unrolled.views.looked import Looked, steps_of
+from unrolled.views.resting import resting
 from unrolled.views.shown import shown
 from unrolled.watch import watching
 
@@ -76,7 +78,7 @@ class LiveInspection:
         said, *others = seen.sections()
         sections = [said, self._controls(), *others]
         html = document(seen.title, seen.where, sections, live=True)
-        return LivePage(html, {"/open": self.open, "/push": self.push}, port=port)
+        return LivePage(html, {"/open": self.open, "/push": self.push, "/why": self.why}, port=port)
 
     def _controls(self) -> Section:
         values = self._inspection.trace.values
@@ -124,6 +126,25 @@ class LiveInspection:
         before = len(self._ids)
         self._ids = np.concatenate([self._ids, ids])
         return self._read(ids, before, [])
+
+    def why(self, asked: dict[str, Any]) -> dict[str, Any]:
+        """What the answer after ``step`` rests on, as HTML; nothing is held still meanwhile.
+
+        Args:
+            asked: ``step``, from 0.
+
+        Raises:
+            UsageError: there is no such step.
+        """
+        task, step = self._trained.task, int(asked["step"])
+        found = self._inspection.trace
+        if len(self._ids):
+            batch = _row(task.coder.target, self._ids)
+            found = self._followed(trace(self._trained.network, task, batch, keep=lambda _: False))
+        one_answer = task.pooled or found.loss is None
+        why = found.attribute(-1 if one_answer else step).within(0, steps_of(Looked(task, found)))
+        shown_why = [section.body for section in resting(why)]
+        return {"html": "".join(shown_why) or f"<p>{escaped(why.sentence)}</p>"}
 
     def _encoded(self, text: str, *, opening: bool) -> np.ndarray:
         assert self._text is not None

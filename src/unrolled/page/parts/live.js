@@ -121,5 +121,8 @@ views.live = (place, { types, units }, cursor) => {
   box.addEventListener("input", () => queue(typed));
   if (types) place.append(element("label", {}, "Type and watch", box));
   if (names.length) place.append(element("div", { class: "controls" }, name, element("label", {}, "unit", unit), element("label", {}, "held at", value), element("button", { type: "button", onclick: hold }, "Hold it")), list);
+  const reason = element("div");
+  const explain = () => queue(async () => { reason.innerHTML = (await ask("/why", { step: cursor.at })).html; }); // made by our own server, its words escaped
+  place.append(element("button", { type: "button", onclick: explain }, "Why the answer at this step?"), reason);
   place.append(said, element("button", { type: "button", onclick: () => ask("/quit", {}).then(() => { said.textContent = "ended: this page no longer answers"; }) }, "End"));
 };
