@@ -24,13 +24,14 @@ from unrolled.music.abc import parse_abc
 from unrolled.music.rolls import to_roll
 
 SHOWN = ("text", "series", "translation")  # the three in the picture
+HELD_OUT = 0.1  # of the rows
 SMALL: dict[str, Any] = {"layers": 1, "hidden": 64, "only": "none", "blend": "none", "quiet": True, "overwrite": True}
 
 
 class Data(NamedTuple):
-    """A table of one kind, the options of its model, and the row that is shown."""
+    """A table of one kind, the options of its model, and the row that is shown, of those that it is not trained on."""
 
-    table: Any
+    table: dict[str, list[Any]]
     options: dict[str, Any]
     row: int = 0
 
@@ -86,8 +87,7 @@ def translation() -> Data:
     pairs = [line.partition("#")[0].split(" ", 1) for line in lines if re.match(r"[a-z]{4,10} ", line)]
     chosen = random.Random(0).sample(pairs, 8_000)
     table = {"word": [" ".join(word) for word, _ in chosen], "sounds": [sounds.strip() for _, sounds in chosen]}
-    options = {"target": "sounds", "task": "translate", "model": "gru", "steps": 1_500, "hidden": 128}
-    return Data(table, options, next(at for at, (word, _) in enumerate(chosen) if len(word) == 8))
+    return Data(table, {"target": "sounds", "task": "translate", "model": "gru", "steps": 1_500, "hidden": 128}, row=2)
 
 
 def clicks() -> Data:
@@ -112,9 +112,12 @@ KINDS: dict[str, Callable[[], Data]] = {
 def built(name: str, folder: Path) -> Path:
     """Train the model of a kind and write its page."""
     data = KINDS[name]()
-    model = ur.fit(data.table, out=folder / "runs" / name, **{**SMALL, **data.options})
+    cut = int(len(next(iter(data.table.values()))) * (1 - HELD_OUT))
+    learned = {column: rows[:cut] for column, rows in data.table.items()}
+    model = ur.fit(learned, out=folder / "runs" / name, **{**SMALL, **data.options})
+    shown = {column: rows[cut:] for column, rows in data.table.items()}
     page = folder / f"{name}.html"
-    page.write_text(ur.inspect(model, data.table, row=data.row).to_html(), encoding="utf-8")
+    page.write_text(ur.inspect(model, shown, row=data.row).to_html(), encoding="utf-8")
     return page
 
 
