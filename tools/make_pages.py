@@ -133,7 +133,7 @@ def pictured(pages: list[Path], picture: Path) -> None:
     sheet.write_text(f"<!doctype html><style>{style}</style>{frames}")
     with sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox", "--disable-gpu"])
-        size = {"width": 12 * (len(pages) - 1) + 900 * len(pages), "height": 1350}
+        size: Any = {"width": 12 * (len(pages) - 1) + 900 * len(pages), "height": 1350}
         page = browser.new_page(viewport=size, device_scale_factor=0.6)
         page.goto(sheet.as_uri())
         for frame in page.frames[1:]:
