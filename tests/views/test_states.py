@@ -23,10 +23,9 @@ TEXT = ["the cat sat on the mat 12", "the dog sat on the log 34"] * 12
 
 
 @pytest.fixture(scope="module")
-def model() -> Trained:
-    return ur.fit(
-        {"text": TEXT}, model="lstm", hidden=6, layers=1, steps=3, only="none", tokens="characters", quiet=True
-    )
+def model(tmp_path_factory: pytest.TempPathFactory) -> Trained:
+    own: dict[str, Any] = {"model": "lstm", "hidden": 6, "layers": 1, "steps": 3, "only": "none", "blend": "none"}
+    return ur.fit({"text": TEXT}, tokens="characters", out=tmp_path_factory.mktemp("run") / "run", quiet=True, **own)
 
 
 @pytest.fixture(scope="module")
@@ -126,8 +125,9 @@ def test_the_gates_of_a_decoder_stand_over_what_it_writes() -> None:
 
 def test_a_zero_that_was_scaled_is_a_zero(tmp_path: Path) -> None:
     rows = {"x": [[0.0, 10.9, 3.25, 0.0, 7.5] * 6] * 4, "y": [["a", "b", "c", "a", "b"] * 6] * 4}
-    model = ur.fit(rows, target="y", model="gru", hidden=4, steps=1, only="none", out=tmp_path / "run", quiet=True)
-    found = ur.inspect(model, rows)
-    tokens = by_title(shown(found.looked()))
+    model = ur.fit(
+        rows, target="y", model="gru", hidden=4, steps=1, only="none", blend="none", out=tmp_path / "run", quiet=True
+    )
+    tokens = by_title(shown(Looked(task=model.task, trace=model.trace(rows))))
     words = next(data["tokens"] for data in tokens.values() if "tokens" in data)
     assert {word.split(" · ")[0] for word in words} == {"0", "10.9", "3.25", "7.5"}
