@@ -24,6 +24,11 @@ def test_the_place_of_the_item_that_came_is_its_place_among_all() -> None:
         own = chances[step, right - first]
         assert data["ranks"][step] == 1 + (chances[step] > own).sum()
         np.testing.assert_allclose(data["own"][step], own, rtol=1e-5)
+    assert looked.trace.loss is not None
+    known = data["ranks"] > 0
+    # Of the symbols that may follow, among them the end of the row.
+    nats = -np.log(data["own"][known])
+    np.testing.assert_allclose(looked.trace.loss.numpy()[known], nats, rtol=1e-4)
     came = [data["names"][one] for one in data["came"] if one >= 0]
     assert came == [*CLICKS.data.column("clicks")[2].as_py()][-len(came) :]
     best = [data["names"][one] for one in data["ids"][0]]

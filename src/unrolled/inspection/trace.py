@@ -21,6 +21,7 @@ from unrolled.inspection.heads import Heads, heads_of
 from unrolled.inspection.interventions import Held, Put, Uniform
 from unrolled.inspection.names import in_words
 from unrolled.inspection.reach import Reach, reach_of
+from unrolled.layers.item_outputs import ItemOutputs
 from unrolled.layers.recurrence.recorder import Recorder
 from unrolled.models.model import Model
 from unrolled.page.chart import Chart
@@ -289,7 +290,7 @@ def one_step(batch: Batch, at: int, steps: int) -> Batch:
 
 def losses_of(task: Task, outputs: Any, batch: Batch) -> Tensor | None:
     """The loss of each step; ``None`` where a row is judged as a whole."""
-    if batch.target is None or task.pooled or not isinstance(outputs, Tensor):
+    if batch.target is None or task.pooled or not isinstance(outputs, Tensor | ItemOutputs):
         return None
     losses, _ = task.each(outputs, replace(batch, scored=None))
     return losses[0] if losses.dim() == 2 else None

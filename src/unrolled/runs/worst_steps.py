@@ -12,6 +12,7 @@ from torch import Tensor
 from unrolled.data.encodings.encoding import Encoding
 from unrolled.data.encodings.facets import Text
 from unrolled.inspection.trace import one_step
+from unrolled.layers.item_outputs import ItemOutputs
 from unrolled.runs.predicting import PREDICTED
 from unrolled.runs.traced_rows import TracedRow
 from unrolled.tasks.task import Task
@@ -47,12 +48,12 @@ def worst_steps(task: Task, row: TracedRow, losses: Tensor) -> Iterator[WorstSte
     """The steps with the highest losses, which are those of the steps asked for."""
     batch, outputs, answer = row.trace.batch, row.trace.outputs, task.coder.answer
     assert batch is not None and batch.target is not None
-    steps, reads = len(outputs), batch.inputs.get(task.coder.target)
+    steps, reads = row.trace.steps, batch.inputs.get(task.coder.target)
     for nth in losses.argsort(descending=True)[:MOST].tolist():
         if not float(losses[nth]) > 0:  # a missing target has none
             continue
         at = row.asked[0] - row.start + nth
-        answers = task.answers(outputs[None, at : at + 1], one_step(batch, at, steps))
+        answers = task.answers(_of_step(outputs, at), one_step(batch, at, steps))
         chance = _single(answers.get(f"{task.coder.target}_p", [None])[0])
         before = (
             ""
@@ -67,6 +68,12 @@ def worst_steps(task: Task, row: TracedRow, losses: Tensor) -> Iterator[WorstSte
             chance=chance if isinstance(chance, float) else None,
             after=before,
         )
+
+
+def _of_step(outputs: Any, at: int) -> Any:
+    """The outputs of one step of the row."""
+    step = slice(at, at + 1)
+    return outputs.at(slice(None), step) if isinstance(outputs, ItemOutputs) else outputs[None, step]
 
 
 def _came(answer: Encoding, target: np.ndarray) -> Any:
