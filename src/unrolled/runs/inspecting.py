@@ -22,6 +22,7 @@ from unrolled.page.notebook import cell, facts
 from unrolled.runs.beside import Beside, beside
 from unrolled.runs.explained import explained, tested_heads
 from unrolled.runs.measuring import finite, measured
+from unrolled.runs.side_by_side import side_by_side
 from unrolled.runs.traced_rows import data_of, traced_row, traces_from
 from unrolled.runs.trained import Trained
 from unrolled.runs.worst_steps import MOST, WorstStep, worst_steps
@@ -147,7 +148,8 @@ class Inspection:
             why = replace(why, read=tuple(map(looked.said, why.read)))
         said = verdicts([*self._verdicts(why), *(("note", line) for line in self.notes)])
         charts = charts_of(self.reach, self.context, self.gates, self.dynamics)
-        return [said, *shown(looked), *resting(why), *charts]
+        other = () if self.against is None else side_by_side(self.against, self.reach, self.context, hide=hide)
+        return [said, *shown(looked), *resting(why), *charts, *other]
 
     def looked(self, units: int = 0, *, hide: bool = False) -> Looked:
         """The row for the views of a page; ``units`` and ``hide`` as for `to_html`."""
