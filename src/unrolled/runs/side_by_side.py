@@ -1,4 +1,4 @@
-"""Two models on the same data, as sections of a page: where losses differ, how far both reach, layers that are alike."""
+"""Two models on the same data, on a page: where losses differ, how far both reach, and which layers are alike."""
 
 from __future__ import annotations
 
