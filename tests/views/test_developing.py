@@ -38,3 +38,8 @@ def test_a_number_develops_in_the_units_of_the_data() -> None:
 def test_answers_of_single_steps_and_plain_rows_do_not_develop() -> None:
     for sample in ("tag", "forecast", "classify a plain row", "next_step"):
         assert not [*developing(looked_at(sample))]
+
+
+def test_where_words_are_hidden_the_right_number_is_not_told() -> None:
+    (section,) = developing(looked_at("regress", hidden=True))
+    assert "known" not in section.data and not section.body

@@ -32,3 +32,7 @@ def test_the_keys_of_a_piano_are_notes_and_others_are_no_roll() -> None:
     (section,) = roll(looked)
     assert len(section.data["names"]) == section.data["came"].shape[1]
     assert not [*roll(looked_at("next_step real"))]
+
+
+def test_where_words_are_hidden_numbers_are_not_drawn() -> None:
+    assert not [*roll(looked_at("next_step several", hidden=True))]

@@ -52,7 +52,7 @@ def developing(looked: Looked) -> Iterator[Section]:
 def _right(looked: Looked) -> list[str]:
     """The right labels, or the right number; empty where they are not known."""
     task, target = looked.task, looked.batch.target
-    if target is None:
+    if target is None or (looked.hidden and not task.labels):
         return []
     if not task.labels:
         value = task.coder.answer.decode(target[0].cpu().numpy()[None])

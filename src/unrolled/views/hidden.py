@@ -22,7 +22,8 @@ from unrolled.views.looked import Looked
 
 __all__ = ["hidden_steps"]
 
-_STEPS, _NUMBERS = 200, 1 << 25  # steps that are hidden, and probabilities in memory at a time
+_STEPS, _READ = 200, 200_000  # steps that are hidden, and steps that are read for it
+_NUMBERS = 1 << 25  # probabilities in memory at a time
 _SHOWN = 32
 
 
@@ -32,9 +33,9 @@ def hidden_steps(looked: Looked) -> Iterator[Section]:
     form = coder.form
     if not form.continues or form.predicts_next or form.horizon or prefixes is None:
         return
-    steps = min(looked.trace.steps, _STEPS)
-    if not steps:
+    if not looked.trace.steps:
         return
+    steps = min(looked.trace.steps, _STEPS, max(10, _READ // looked.trace.steps))
     chances = np.concatenate([*_filled(prefixes.network, looked, steps)])  # (T, V - specials)
     right = looked.batch.inputs[coder.target][0, :steps].cpu().numpy() - SPECIALS
     chosen = chances.argmax(1)

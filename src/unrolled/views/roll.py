@@ -26,7 +26,12 @@ _UNKNOWN, _LIKELY, _SEEN = 2, 0.5, 0.05
 def roll(looked: Looked) -> Iterator[Section]:
     """The channels that came at each step, with the probability that the model gave them the step before."""
     outputs, task = looked.trace.outputs, looked.task
-    if not task.coder.form.predicts_next or task.mixing != "sigmoid" or not isinstance(outputs, Tensor):
+    if (
+        looked.hidden
+        or not task.coder.form.predicts_next
+        or task.mixing != "sigmoid"
+        or not isinstance(outputs, Tensor)
+    ):
         return
     chances = torch.sigmoid(outputs.float()).cpu().numpy()  # (T, W)
     target = looked.batch.target
