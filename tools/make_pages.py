@@ -25,7 +25,15 @@ from unrolled.music.rolls import to_roll
 
 SHOWN = ("text", "series", "translation")  # the three in the picture
 HELD_OUT = 0.1  # of the rows
-SMALL: dict[str, Any] = {"layers": 1, "hidden": 64, "only": "none", "blend": "none", "quiet": True, "overwrite": True}
+SMALL: dict[str, Any] = {
+    "layers": 1,
+    "hidden": 64,
+    "only": "none",
+    "blend": "none",
+    "start": "none",
+    "quiet": True,
+    "overwrite": True,
+}
 
 
 class Data(NamedTuple):
