@@ -164,6 +164,7 @@ class Inspection:
             units=units or (0 if self.trace.steps <= _LONG else _UNITS),
             hidden=hide,
             prefixes=self.prefixes,
+            heads=None if isinstance(self.heads, str) else self.heads,
         )
 
     @property

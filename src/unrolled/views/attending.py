@@ -6,15 +6,14 @@ Axes: T steps that look, N steps that are looked at, H heads, W of the N that ar
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 
-from unrolled.errors import DataError, UsageError
-from unrolled.inspection.heads import Head
+from unrolled.inspection.heads import Head, Heads
 from unrolled.inspection.trace import Trace, trace
 from unrolled.page.document import Grid, Section
 from unrolled.views.looked import ROW, WRITTEN, Looked, of_answer, steps_of, written_of
@@ -22,7 +21,6 @@ from unrolled.views.looked import ROW, WRITTEN, Looked, of_answer, steps_of, wri
 __all__ = ["attention"]
 
 _NAME = "attention"
-_TESTED = 1_000  # steps of rows whose heads are tested
 _BYTES = 4_000_000  # weights of all heads that a page holds
 
 
@@ -62,13 +60,13 @@ def _sections(looked: Looked, of: str, group: str) -> Iterator[Section]:
                 found.setdefault(kind, []).append(_Weights(path, name.removesuffix(_NAME).removesuffix(", "), value))
     if not found:
         return
-    tests, read, written = _tests(looked), steps_of(looked), written_of(looked)
+    read, written = steps_of(looked), written_of(looked)
     for (answers, itself), maps in sorted(found.items()):
         rows, columns = (written if answers else read), (written if itself else read)
         if len(maps[0].values) > len(rows) or not len(rows):
             continue
         title = "Attention along the answer" if itself else "Alignment" if answers else "Attention"
-        yield _section(title + of, maps, rows, columns, group if answers else ROW, tests)
+        yield _section(title + of, maps, rows, columns, group if answers else ROW, looked.heads)
 
 
 def _is_weights(path: str) -> bool:
@@ -85,27 +83,18 @@ def _own_answer(looked: Looked) -> Trace | None:
     return None if own is None or torch.equal(own, given) else found
 
 
-def _tests(looked: Looked) -> dict[tuple[str, int], Head]:
-    """What the loss is when a head is made uniform: (path, number) -> the head; empty where there is no loss."""
-    if looked.batch.target is None or looked.trace.steps > _TESTED:
-        return {}
-    try:
-        return {(head.path, head.number): head for head in looked.trace.heads().heads}
-    except (UsageError, DataError):  # a trace without its model, or answers that are not scored
-        return {}
-
-
 def _section(
     title: str,
     maps: Sequence[_Weights],
     rows: list[str],
     columns: list[str],
     group: str,
-    tests: Mapping[tuple[str, int], Head],
+    tests: Heads | None,
 ) -> Section:
     every = [(of, head) for of in maps for head in range(of.values.shape[1])]
     heads = [(of.called(head), of.values[:, head]) for of, head in every]
-    tested = [tests.get((of.path, head)) for of, head in every]
+    known = {} if tests is None else {(head.path, head.number): head for head in tests.heads}
+    tested = [known.get((of.path, head)) for of, head in every]
     steps, seen = heads[0][1].shape
     width = max(1, min(seen, _BYTES // max(1, len(heads) * steps)))
     at_end = np.arange(steps) + 1 if group == ROW and not _sees_later(heads) else np.arange(steps) + 1 + width // 2
@@ -122,24 +111,24 @@ def _section(
         # The square root, as weights over long rows are small: 255 levels of these tell 0.00002 from 0.
         "maps": [Grid(np.sqrt(np.take_along_axis(weights, places, 1)), 0.0, 1.0) for _, weights in heads],
     }
-    body = _said([test for test in tested if test is not None])
+    body = _said([test for test in tested if test is not None], 0 if tests is None else tests.answers)
     if width < seen:
         body += f"<p>Of each step the nearest {width:,} of {seen:,} weights are kept.</p>"
     return Section(title, body, "attention", data, group)
 
 
-def _said(tested: Sequence[Head]) -> str:
+def _said(tested: Sequence[Head], answers: int) -> str:
     """What the maps do not show."""
     caution = "What a step looks at is not yet what its answer rests on."
     if not tested:
         return f"<p>{caution}</p>"
-    matter, count = sum(head.matters for head in tested), len(tested)
-    test = "the loss of this row is surely higher when one of them looks at all steps alike"
+    matter, count, over = sum(head.matters for head in tested), len(tested), f"over {answers:,} answers"
     if count == 1:
         it = "It matters here" if matter else "This map explains nothing about the loss here"
-        return f"<p>{caution} {it}: made uniform, the loss of this row is {'' if matter else 'not '}surely higher.</p>"
+        return f"<p>{caution} {it}: made uniform, the loss {over} is {'' if matter else 'not '}surely higher.</p>"
+    test = f": the loss {over} is surely higher when one of them looks at all steps alike" if matter else f", {over}"
     others = "" if matter == count else " The maps of the others explain nothing about it."
-    return f"<p>{caution} {matter} of {count} heads matter here{f': {test}' if matter else ''}.{others}</p>"
+    return f"<p>{caution} {matter} of {count} heads matter here{test}.{others}</p>"
 
 
 def _worth(test: Head | None) -> dict[str, Any]:

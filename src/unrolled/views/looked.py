@@ -15,6 +15,7 @@ import numpy as np
 from unrolled.batch import Batch
 from unrolled.data.encodings.encoding import Encoding
 from unrolled.data.encodings.facets import Numbers, Text
+from unrolled.inspection.heads import Heads
 from unrolled.inspection.prefixes import Prefixes
 from unrolled.inspection.trace import Trace
 from unrolled.models.model import Model
@@ -56,6 +57,7 @@ class Looked:
         first: a layer's state in words -> its units in the order in which they are kept; others follow as they vary.
         hidden: the words of the data are replaced by their classes, so that the page may be given away.
         prefixes: the beginnings of the whole row, where it is known what the model answers after them.
+        heads: what the loss of this row, and of others like it, is when a head of attention is made uniform.
     """
 
     task: Task
@@ -67,6 +69,7 @@ class Looked:
     first: Mapping[str, Sequence[int]] = field(default_factory=dict)
     hidden: bool = False
     prefixes: Prefixes | None = None
+    heads: Heads | None = None
     made: dict[str, Any] = field(default_factory=dict, init=False, repr=False, compare=False)  # what views share
 
     @property
