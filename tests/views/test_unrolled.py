@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -74,3 +75,9 @@ def test_each_step_says_what_the_model_answers(tmp_path: Path) -> None:
 
 def test_a_model_without_cells_has_no_such_drawing(tmp_path: Path) -> None:
     assert list(unrolled(looked(tmp_path, model="transformer", hidden=16))) == []
+
+
+def test_a_row_that_is_too_long_is_not_drawn_and_says_so(tmp_path: Path) -> None:
+    seen = looked(tmp_path, model="lstm", hidden=8)
+    (section,) = unrolled(replace(seen, trace=replace(seen.trace, steps=2_001)))
+    assert (section.view, section.body) == ("", "<p>It is drawn for at most 2,000 steps: look at fewer with steps.</p>")

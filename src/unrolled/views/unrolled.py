@@ -12,6 +12,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from unrolled.cells.cell import is_explained
+from unrolled.errors import named
 from unrolled.inspection.arithmetic import Arithmetic, arithmetic
 from unrolled.inspection.equations import names_in
 from unrolled.inspection.names import in_words
@@ -20,6 +22,8 @@ from unrolled.views.looked import ROW, Looked, names_of, steps_of
 
 __all__ = ["unrolled"]
 
+_TITLE = "The network unrolled"
+_LONGEST = 2_000  # steps: it needs every number of each, some of them only as products of weights
 _ALL = 8  # units of which every number is shown
 _SOME = 4  # units whose equations are shown where there are more
 _GRAIN = 1 << 14  # numbers are kept to 1/16384: four digits are right, and the rest would only swell the page
@@ -27,7 +31,10 @@ _GRAIN = 1 << 14  # numbers are kept to 1/16384: four digits are right, and the 
 
 def unrolled(looked: Looked) -> Iterator[Section]:
     """Five steps around the reader's, and the equation of a gate with its numbers."""
-    if looked.network is None:
+    if looked.network is None or not any(is_explained(part) for part in looked.network.modules()):
+        return
+    if looked.trace.steps > _LONGEST:
+        yield Section(_TITLE, f"<p>It is drawn for at most {_LONGEST:,} steps: look at fewer with {named('steps')}.</p>")
         return
     cells = [cell for cell in arithmetic(looked.network, looked.batch) if len(cell.values["x"]) == looked.trace.steps]
     if cells:
@@ -36,7 +43,7 @@ def unrolled(looked: Looked) -> Iterator[Section]:
             "answers": _answers(looked),
             "cells": [_drawn(cell) for cell in cells],
         }
-        yield Section("The network unrolled", view="unrolled", data=data, group=ROW)
+        yield Section(_TITLE, view="unrolled", data=data, group=ROW)
 
 
 def _drawn(cell: Arithmetic) -> dict[str, Any]:
