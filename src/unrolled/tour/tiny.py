@@ -27,7 +27,7 @@ _PAIR: dict[str, Any] = {
     "model": "gru",
     "batch": 64,
     "hidden": 32,
-    "steps": 300,
+    "steps": 400,
     "lr": 0.01,
 }
 
@@ -71,7 +71,7 @@ def train(steps: int | None, seed: int, say: Say) -> Tiny:
             transformer=fit(
                 "a transformer",
                 remember,
-                {**_ALONE, "model": "transformer", "hidden": 16, "steps": 300, "lr": 0.005},
+                {**_ALONE, "model": "transformer", "hidden": 32, "steps": 400, "lr": 0.005},
             ),
             attending=fit("an encoder-decoder with attention", reverse, {**_PAIR, "attention": "additive"}),
             plain=fit("an encoder-decoder without attention", reverse, {**_PAIR, "attention": "none"}),

@@ -34,7 +34,9 @@ def unrolled(looked: Looked) -> Iterator[Section]:
     if looked.network is None or not any(is_explained(part) for part in looked.network.modules()):
         return
     if looked.trace.steps > _LONGEST:
-        yield Section(_TITLE, f"<p>It is drawn for at most {_LONGEST:,} steps: look at fewer with {named('steps')}.</p>")
+        yield Section(
+            _TITLE, f"<p>It is drawn for at most {_LONGEST:,} steps: look at fewer with {named('steps')}.</p>"
+        )
         return
     cells = [cell for cell in arithmetic(looked.network, looked.batch) if len(cell.values["x"]) == looked.trace.steps]
     if cells:
