@@ -79,3 +79,18 @@ def test_axe_finds_nothing_and_the_view_fits_a_narrow_window(opened: Open, name:
         button.click()
     assert found.page.evaluate("document.documentElement.scrollWidth") <= 320
     assert found.violations() == []
+
+
+def test_the_pair_under_the_pointer_is_said(opened: Open) -> None:
+    looked = looked_at("translate", 4, "gru")
+    page = opened(document("Inside", "alignment", shown(looked))).page
+    section = page.locator("section:has(h2:has-text('Alignment'))").first
+    weights = looked.trace["decoder, attention"]
+    steps, seen = weights.shape
+    box = section.locator(".canvas").last
+    place = box.bounding_box()
+    box.hover(position={"x": (2 + 0.5) * place["width"] / seen, "y": (1 + 0.5) * place["height"] / steps})
+    words = section.inner_text()
+    assert f"(step 3): {float(weights[1, 2]):.2f}" in words and "step 2, " in words
+    page.mouse.move(0, 0)
+    assert "step 1, " in section.inner_text()

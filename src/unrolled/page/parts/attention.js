@@ -44,6 +44,13 @@ views.attention = (place, { rows, columns, first, heads, maps }, cursor, title) 
     } });
   const mark = element("div", { class: "across" }); // the step, above the picture, which need not be painted again
   large.whole.firstChild.append(mark);
+  large.whole.firstChild.addEventListener("pointermove", (event) => { // the pair under the pointer
+    const [place, { from, tall, left, wide }] = [event.currentTarget.getBoundingClientRect(), span()];
+    const step = Math.min(steps - 1, from + Math.floor(((event.clientY - place.top) / place.height) * tall));
+    const column = Math.min(columns.length - 1, left + Math.floor(((event.clientX - place.left) / place.width) * wide));
+    if (step >= 0 && column >= 0) said.textContent = `step ${step + 1}, ${visible(rows[step])} looks at ${visible(columns[column])} (step ${column + 1}): ${number(weight(chosen, step, column), 2)}`;
+  });
+  large.whole.firstChild.addEventListener("pointerleave", () => { said.textContent = `step ${row() + 1}, ${says(row())}`; });
   const words = (label, list, follows) => {
     const made = list.map((word, at) => element("i", { "data-step": at }, `${visible(word)} `));
     const box = element("div", { class: "text", tabindex: "0", role: "application", "aria-label": `${label}. Arrow keys move the step.` }, ...made);
