@@ -26,6 +26,7 @@ from unrolled.runs.fit import fit as fit_run
 from unrolled.runs.fit import resume as resume_run
 from unrolled.runs.inspecting import Inspection, inspect_run
 from unrolled.runs.keywords import Keywords
+from unrolled.runs.live_inspection import serve
 from unrolled.runs.opening import open_run
 from unrolled.runs.options import given, of_part, reader_options
 from unrolled.runs.plan import Say
@@ -196,6 +197,7 @@ def inspect(
     against: Trained | None = None,
     why: int | None = None,
     text: str | None = None,
+    live: bool = False,
 ) -> Inspection:
     """Inspect a trained model: how far back it reaches, how much context helps, which gates are stuck, where it errs.
 
@@ -209,6 +211,8 @@ def inspect(
         against: another model, which is asked the same, to be set beside it on the same data.
         why: the step whose answer is explained. Default: the one with the highest loss.
         text: a text that is inspected in place of ``data``, for a model that reads one.
+        live: open a page in the browser on which a text can be typed and units held still, and answer it until Ctrl-C,
+            its End button, or half an hour without a request.
 
     Returns:
         the verdicts, which ``print`` shows, and the numbers behind them.
@@ -220,7 +224,10 @@ def inspect(
     Example:
         >>> print(inspect(load("runs/tunes"), "new.abc"))  # doctest: +SKIP
     """
-    return inspect_run(trained, data, row, steps, features, against, why=why, text=text)
+    found = inspect_run(trained, data, row, steps, features, against, why=why, text=text)
+    if live:
+        serve(trained, found)
+    return found
 
 
 def memory(trained: Trained, data: Any, *, lags: int | None = None) -> Horizon:

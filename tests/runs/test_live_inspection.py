@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import base64
 import gzip
+import socket
+import threading
+import time
+import urllib.request
 from typing import Any
 
 import numpy as np
@@ -12,7 +16,7 @@ import torch
 
 import unrolled as ur
 from unrolled.errors import DataError, UsageError
-from unrolled.runs.live_inspection import LiveInspection
+from unrolled.runs.live_inspection import LiveInspection, serve
 from unrolled.runs.trained import Trained
 
 TEXT = ["the cat sat on the mat.", "the dog ate the hat."] * 12
@@ -139,3 +143,23 @@ def test_a_model_of_numbers_has_no_text_to_type(tmp_path: Any) -> None:
     assert live.open({"text": "ignored"})["from"] == 0
     with pytest.raises(UsageError, match="open a text first"):
         live.push({"symbols": "1"})
+
+
+def test_serving_ends_by_its_button_and_a_port_that_is_taken_is_refused(
+    tmp_path: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = fitted(tmp_path, "lstm")
+    found = ur.inspect(model, {"text": TEXT[:1]})
+    with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(UsageError, match="choose another port"):
+        serve(model, found, port=taken.getsockname()[1], browser=False)
+    server = threading.Thread(target=serve, args=(model, found), kwargs={"browser": False})
+    server.start()
+    said = ""
+    while "#" not in said:
+        said += capsys.readouterr().out
+        time.sleep(0.05)
+    address, token = said.strip().split("#")
+    request = urllib.request.Request(f"{address}quit", b"{}", {"X-Unrolled-Token": token})
+    assert urllib.request.urlopen(request, timeout=10).status == 200
+    server.join(20)
+    assert not server.is_alive()

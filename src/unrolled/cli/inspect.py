@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import re
 import textwrap
-import webbrowser
 from typing import TYPE_CHECKING
 
 from unrolled.cli.output import Told, emit, note, number, page_file, table
@@ -16,7 +14,6 @@ from unrolled.storage.directories import write_file
 if TYPE_CHECKING:
     from unrolled.runs.beside import Beside
     from unrolled.runs.inspecting import Inspection
-    from unrolled.runs.trained import Trained
 
 __all__ = ["inspect"]
 
@@ -87,7 +84,10 @@ def inspect(
         note(f"note: {line}", quiet=told.quiet)
     print(_page(found))
     if live:
-        _serve(trained, found, port, browser=not no_open, quiet=told.quiet)
+        from unrolled.runs.live_inspection import serve
+
+        note("on this machine alone, until Ctrl-C or half an hour without a request", quiet=told.quiet)
+        serve(trained, found, port=port, browser=not no_open)
 
 
 def _steps(asked: str | None) -> slice | None:
@@ -149,18 +149,3 @@ def _cell(value: object) -> str:
         return number(value)
     text = repr(value) if isinstance(value, str) else str(value)
     return text if len(text) <= _CELL else f"…{text[1 - _CELL :]}"
-
-
-def _serve(trained: Trained, found: Inspection, port: int, *, browser: bool, quiet: bool) -> None:
-    import torch
-
-    from unrolled.runs.live_inspection import LiveInspection
-
-    torch.set_num_threads(1)  # one step is too little work for two
-    page = LiveInspection(trained, found).page(port)
-    print(page.address, flush=True)
-    note("on this machine alone, until Ctrl-C or half an hour without a request", quiet=quiet)
-    if browser:
-        webbrowser.open(page.address)
-    with contextlib.suppress(KeyboardInterrupt):  # the ordinary end
-        page.serve()

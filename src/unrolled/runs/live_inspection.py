@@ -5,6 +5,7 @@ Axes: T steps.
 
 from __future__ import annotations
 
+import webbrowser
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -15,7 +16,7 @@ from torch import Tensor
 
 from unrolled.batch import Batch
 from unrolled.data.encodings.facets import Text
-from unrolled.errors import DataError, UsageError
+from unrolled.errors import DataError, UsageError, named
 from unrolled.inspection.trace import Change, Trace, losses_of, trace
 from unrolled.layers.recurrence.recorder import Recorder
 from unrolled.page.document import Section, document, escaped, payload
@@ -28,7 +29,7 @@ from unrolled.views.resting import resting
 from unrolled.views.shown import shown
 from unrolled.watch import watching
 
-__all__ = ["Held", "LiveInspection"]
+__all__ = ["Held", "LiveInspection", "serve"]
 
 _MOST = 20_000  # steps of a session
 
@@ -219,6 +220,34 @@ class LiveInspection:
             return value
 
         return change
+
+
+def serve(trained: Trained, inspection: Inspection, *, port: int = 0, browser: bool = True) -> None:
+    """Print the address of the live page, and answer it until Ctrl-C, its End button, or half an hour of silence.
+
+    Args:
+        trained, inspection: as for `LiveInspection`.
+        port: of the loopback address; 0 for any free one.
+        browser: open the page.
+
+    Raises:
+        UsageError: the port is taken.
+    """
+    try:
+        page = LiveInspection(trained, inspection).page(port)
+    except OSError as error:
+        raise UsageError(f"port {port} cannot be used ({error.strerror}): choose another {named('port')}") from None
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # one step is too little work for two
+    print(page.address, flush=True)
+    if browser:
+        webbrowser.open(page.address)
+    try:
+        page.serve()
+    except KeyboardInterrupt:  # the ordinary end
+        pass
+    finally:
+        torch.set_num_threads(threads)
 
 
 def _row(name: str, ids: np.ndarray) -> Batch:
