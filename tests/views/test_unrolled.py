@@ -81,3 +81,12 @@ def test_a_row_that_is_too_long_is_not_drawn_and_says_so(tmp_path: Path) -> None
     seen = looked(tmp_path, model="lstm", hidden=8)
     (section,) = unrolled(replace(seen, trace=replace(seen.trace, steps=2_001)))
     assert (section.view, section.body) == ("", "<p>It is drawn for at most 2,000 steps: look at fewer with steps.</p>")
+
+
+def test_where_the_row_is_hidden_so_is_what_is_read(tmp_path: Path) -> None:
+    seen = looked(tmp_path, model="lstm", hidden=8)
+    (shown,), (kept,) = unrolled(seen), unrolled(replace(seen, hidden=True))
+    assert shown.data["cells"][0]["inputs"] is not None and "x" in shown.data["cells"][0]["sizes"]
+    assert kept.data["cells"][0]["inputs"] is None and "x" not in kept.data["cells"][0]["sizes"]
+    assert kept.data["tokens"] == ["<begin>", *"xxxxxxxx"]
+    assert all(answer.split("'")[1] in ("x", "<end>") for answer in kept.data["answers"])

@@ -43,18 +43,20 @@ def unrolled(looked: Looked) -> Iterator[Section]:
         data = {
             "tokens": steps_of(looked),
             "answers": _answers(looked),
-            "cells": [_drawn(cell) for cell in cells],
+            "cells": [_drawn(cell, looked.hidden) for cell in cells],
         }
         yield Section(_TITLE, view="unrolled", data=data, group=ROW)
 
 
-def _drawn(cell: Arithmetic) -> dict[str, Any]:
+def _drawn(cell: Arithmetic, hidden: bool) -> dict[str, Any]:
     values = {name: value.cpu().numpy() for name, value in cell.values.items()}
     x, states = values.pop("x"), [name.removesuffix("_before") for name in values if name.endswith("_before")]
     gates = [name for name in cell.equations if name not in states]
     units = _kept(values[states[0]])
     needed = {name for tree in cell.equations.values() for name in names_in(tree)} | {*gates, *states}
-    norms = {name: np.linalg.norm(values[name], axis=1) for name in states} | {"x": np.linalg.norm(x, axis=1)}
+    norms = {name: np.linalg.norm(values[name], axis=1) for name in states}
+    if not hidden:  # x of a column of numbers is those numbers
+        norms["x"] = np.linalg.norm(x, axis=1)
     return {
         "name": in_words(f"{cell.path}.h").removesuffix(", hidden state"),
         "gates": gates,
@@ -64,7 +66,7 @@ def _drawn(cell: Arithmetic) -> dict[str, Any]:
         "values": {name: _short(value[:, units]) for name, value in values.items() if name in needed},
         "sizes": {name: _short(size) for name, size in norms.items()}
         | {name: _short(values[name].mean(1)) for name in gates},
-        "inputs": _short(x) if x.shape[1] <= _ALL else None,
+        "inputs": _short(x) if x.shape[1] <= _ALL and not hidden else None,
         "equations": [{"name": name, "says": in_words(name), "tree": tree} for name, tree in cell.equations.items()],
     }
 

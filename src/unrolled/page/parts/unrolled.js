@@ -22,8 +22,9 @@ function written(tree, leaf, outer = 0) {
   return rank < outer ? `(${text})` : text;
 }
 
-const boxOf = (cell) => Math.max(72, (cell.whole ? NUMBER * cell.gates.length : 0) + 12); // px
+const boxOf = (cell) => Math.max(80, (cell.whole ? NUMBER * cell.gates.length : 0) + 12); // px
 const stepOf = (cell) => boxOf(cell) + 2 * NUMBER + 10;
+const short = (value) => (Number.isNaN(value) ? "no value" : value.toFixed(2));
 const symbolOf = (name) => name.replace(/_before$/, "₋₁");
 const inBrackets = (value) => (value < 0 ? `(${value.toFixed(DIGITS)})` : value.toFixed(DIGITS));
 
@@ -64,7 +65,7 @@ views.unrolled = (place, data, cursor, title) => {
   // The numbers of a value at a step: all of them, or how large they are in all.
   function numbers(name, step, x, y, columns, tinted) {
     const values = cell.values[name];
-    if (!cell.whole) return [label(x, y, `${cell.states.includes(name) ? "norm" : "mean"} ${number(cell.sizes[name].at(step), 2)}`)];
+    if (!cell.whole) return [label(x, y, `${cell.states.includes(name) ? "norm" : "mean"} ${short(cell.sizes[name].at(step))}`)];
     return cell.units.flatMap((unit, at) => {
       const value = values.at(step, at);
       const [left, top] = [x + (at % columns) * NUMBER, y + Math.floor(at / columns) * ROW];
@@ -89,7 +90,7 @@ views.unrolled = (place, data, cursor, title) => {
     // Up from x, up to y, and on to the next step.
     marks.push(arrow(middle, from + height + 42, middle, from + height + 3), label(left, from + height + 58, `x  ${visible(tokens[step])}`, { "font-weight": 700 }));
     const { inputs } = cell;
-    const read = inputs ? inputs.row(step).map((value) => value.toFixed(2)) : [`norm ${number(cell.sizes.x.at(step), 2)}`];
+    const read = inputs ? inputs.row(step).map((value) => value.toFixed(2)) : cell.sizes.x ? [`norm ${short(cell.sizes.x.at(step))}`] : [];
     read.forEach((text, at) => marks.push(label(middle + 5 + (at % 2) * NUMBER, from + height + 14 + Math.floor(at / 2) * 10, text, { "font-size": 10, ...(inputs ? { "data-name": "x", "data-unit": at, "data-step": step } : {}) })));
     marks.push(arrow(middle, from - 3, middle, 20), label(left, 12, answers[step] === null ? "y" : `y  ${answers[step]}`, { "font-weight": 700 }), label(middle + 5, 36, "h"));
     cell.states.forEach((name, at) => {
