@@ -6,7 +6,10 @@ import base64
 import gzip
 import json
 import re
+import tomllib
+from fnmatch import fnmatch
 from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -111,3 +114,10 @@ def test_no_two_parts_of_the_core_declare_one_name() -> None:
     parts = files("unrolled.page").joinpath("parts")
     found = [one for name in _CORE for one in declared.findall(parts.joinpath(f"{name}.js").read_text("utf-8"))]
     assert len(found) > 20 and len(found) == len({*found})
+
+
+def test_a_wheel_holds_every_part() -> None:
+    root = Path(__file__).parents[2]
+    declared = tomllib.loads((root / "pyproject.toml").read_text())["tool"]["setuptools"]["package-data"]["unrolled"]
+    for part in (root / "src" / "unrolled" / "page" / "parts").iterdir():
+        assert any(fnmatch(f"page/parts/{part.name}", pattern) for pattern in declared)
