@@ -77,6 +77,19 @@ def test_help_brings_nothing_heavy() -> None:
     assert "predict" in done.stdout
 
 
+def test_the_help_of_no_verb_brings_anything_heavy() -> None:
+    verbs = sorted(file.stem for file in (SOURCE / "unrolled" / "cli").glob("[a-z]*.py") if file.stem != "main")
+    done = run(
+        f"""
+        import importlib, sys
+        for verb in {verbs}:
+            importlib.import_module(f"unrolled.cli.{{verb}}")
+            assert not {HEAVY} & set(sys.modules), verb
+        """
+    )
+    assert done.returncode == 0, done.stderr
+
+
 def test_importing_touches_neither_network_nor_files_nor_processes() -> None:
     """Every module, under an audit hook that refuses (requirement 19)."""
     done = run(

@@ -8,7 +8,6 @@ import time
 from typing import Any
 
 from unrolled.errors import named
-from unrolled.metrics.metric import in_order
 
 __all__ = ["Progress"]
 
@@ -54,6 +53,8 @@ class Progress:
             self._parts["loss"] = f"loss {event['loss']:.4g}"
         elif event["kind"] == "valid":
             measured = {name: v for name, v in event.items() if name not in _POSITION}
+            from unrolled.metrics.metric import in_order  # it needs torch, and who asks for --help does not
+
             for metric, value in list(in_order(measured).items())[:1]:  # none if nothing could be scored
                 self._parts["valid"] = f"valid {metric} {value:.4g}"
         elif event["kind"] in _SENTENCES:
