@@ -111,6 +111,18 @@ def test_a_unit_that_is_held_stays_and_costs(tmp_path: Any) -> None:
     assert live_on(model).open({})["loss"] == pytest.approx(held["loss"], rel=1e-5)
 
 
+def test_a_head_that_is_made_uniform(tmp_path: Any) -> None:
+    model = fitted(tmp_path, "transformer")
+    live = live_on(model)
+    name = next(name for name, path in model.trace({"text": TEXT[:1]}).names.items() if path.endswith("attention"))
+    free, held = live.open({}), live.open({"held": [{"name": name, "unit": 0}]})
+    expected = model.trace({"text": TEXT[:1]}).without(head=(name, 0)).loss
+    assert expected is not None and held["loss"] == pytest.approx(float(expected.mean()), rel=1e-6)
+    assert held["loss"] != free["loss"] and held["held"] == 1
+    with pytest.raises(UsageError, match="there is no unit 99"):
+        live.open({"held": [{"name": name, "unit": 99}]})
+
+
 def test_why_an_answer_came_out(model: Trained) -> None:
     live = live_on(model)
     row = live.why({"step": 3})["html"]

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import webbrowser
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,7 @@ from torch import Tensor
 from unrolled.batch import Batch
 from unrolled.data.encodings.facets import Text
 from unrolled.errors import DataError, UsageError, named
+from unrolled.inspection.interventions import Held, Uniform
 from unrolled.inspection.trace import Change, Trace, losses_of, trace
 from unrolled.layers.recurrence.recorder import Recorder
 from unrolled.page.document import Section, document, escaped, payload
@@ -29,24 +30,9 @@ from unrolled.views.resting import resting
 from unrolled.views.shown import shown
 from unrolled.watch import watching
 
-__all__ = ["Held", "LiveInspection", "serve"]
+__all__ = ["LiveInspection", "serve"]
 
 _MOST = 20_000  # steps of a session
-
-
-@dataclass(frozen=True, slots=True)
-class Held:
-    """A unit that is held still.
-
-    Attributes:
-        name: the gate or state, as `Trace.names` calls it.
-        unit: its number, from 0.
-        value: what it is in every step.
-    """
-
-    name: str
-    unit: int
-    value: float
 
 
 class LiveInspection:
@@ -82,21 +68,30 @@ class LiveInspection:
         return LivePage(html, {"/open": self.open, "/push": self.push, "/why": self.why}, port=port)
 
     def _controls(self) -> Section:
-        values = self._inspection.trace.values
-        units = {name: values[path].shape[-1] for name, path in self._paths.items() if values[path].dim() == 2}
-        return Section("Try it", view="live", data={"types": self._text is not None, "units": units}, group="row")
+        units = {name: self._count(path) for name, path in self._paths.items() if not _attends(path)}
+        heads = {name: self._count(path) for name, path in self._paths.items() if _attends(path)}
+        held = {"units": {name: count for name, count in units.items() if count}, "heads": heads}
+        return Section("Try it", view="live", data={"types": self._text is not None, **held}, group="row")
+
+    def _count(self, path: str) -> int:
+        """The units of a gate or state, or the heads of attention; 0 of what has neither."""
+        value = self._inspection.trace.values[path]
+        if _attends(path):
+            return 1 if value.dim() == 2 else value.shape[1]
+        return value.shape[1] if value.dim() == 2 else 0
 
     def open(self, asked: dict[str, Any]) -> dict[str, Any]:
         """Read a text, or the row of the inspection, from its start.
 
         Args:
-            asked: ``text``, where another one is to be read, and ``held``, the units that are held still.
+            asked: ``text``, where another one is to be read, and ``held``: each with the ``name`` of a gate or state, a
+                ``unit`` and its ``value``, or the name of attention and the ``unit`` of a head that is made uniform.
 
         Raises:
-            UsageError: there is no such unit, or the text is empty.
+            UsageError: there is no such unit or head, or the text is empty.
             DataError: the model never saw a symbol of the text.
         """
-        held = [Held(str(one["name"]), int(one["unit"]), float(one["value"])) for one in asked.get("held", [])]
+        held = asked.get("held", [])
         change = self._changing(held)
         text = asked.get("text")
         if text is None or self._text is None:
@@ -157,7 +152,7 @@ class LiveInspection:
             return ids
         return ids[1:]  # <begin> stands before the first text only
 
-    def _read(self, ids: np.ndarray, before: int, held: Sequence[Held]) -> dict[str, Any]:
+    def _read(self, ids: np.ndarray, before: int, held: Sequence[dict[str, Any]]) -> dict[str, Any]:
         """Read steps from the state so far. The step before them is told again, since what followed it is known now."""
         if not len(ids):
             raise UsageError("there is nothing to read: type a symbol")
@@ -180,7 +175,7 @@ class LiveInspection:
         found = Trace(steps, values, alone, {}, None, float("nan"), batch=batch)
         return replace(found, loss=losses_of(task, outputs, batch)), after
 
-    def _told(self, found: Trace, start: int, held: Sequence[Held]) -> dict[str, Any]:
+    def _told(self, found: Trace, start: int, held: Sequence[dict[str, Any]]) -> dict[str, Any]:
         if self._text is not None and found.batch is not None and found.batch.target is None:
             found = self._followed(found)
         told = payload(shown(replace(self._inspection.looked(), trace=found, start=0, prefixes=None)))
@@ -200,26 +195,21 @@ class LiveInspection:
         loss[-1] = torch.nan
         return replace(found, batch=batch, loss=loss)
 
-    def _changing(self, held: Sequence[Held]) -> Change:
-        if not held:
-            return None
-        by_path: dict[str, list[Held]] = {}
+    def _changing(self, held: Sequence[dict[str, Any]]) -> Change:
+        changes: list[Held | Uniform] = []
         for one in held:
-            path = self._paths.get(one.name)
-            value = None if path is None else self._inspection.trace.values[path]
-            if path is None or value is None or value.dim() != 2 or not 0 <= one.unit < value.shape[1]:
-                raise UsageError(f"there is no unit {one.unit} of {one.name!r} to hold")
-            by_path.setdefault(path, []).append(one)
+            name, unit = str(one["name"]), int(one["unit"])
+            path = self._paths.get(name)
+            if path is None or not 0 <= unit < self._count(path):
+                raise UsageError(f"there is no unit {unit} of {name!r} to hold")
+            changes.append(Uniform(path, unit) if _attends(path) else Held(path, unit, float(one["value"])))
 
         def change(path: str, value: Tensor) -> Tensor:
-            if path not in by_path:
-                return value
-            value = value.clone()
-            for one in by_path[path]:
-                value[..., one.unit] = one.value
+            for each in changes:
+                value = each(path, value)
             return value
 
-        return change
+        return change if changes else None
 
 
 def serve(trained: Trained, inspection: Inspection, *, port: int = 0, browser: bool = True) -> None:
@@ -248,6 +238,11 @@ def serve(trained: Trained, inspection: Inspection, *, port: int = 0, browser: b
         pass
     finally:
         torch.set_num_threads(threads)
+
+
+def _attends(path: str) -> bool:
+    """Whether a traced value is the weights of attention."""
+    return path.rpartition(".")[2] == "attention"
 
 
 def _row(name: str, ids: np.ndarray) -> Batch:

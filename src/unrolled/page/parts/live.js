@@ -1,5 +1,5 @@
 // A page that talks to the model: type and watch, hold units still, and see what that costs.
-// data: types: whether the model continues a text, units: {name of a value: number of units}
+// data: types: whether the model continues a text, units: {name of a value: number of units}, heads: {name: number of heads}
 const BEHIND = { tokens: true, came: true }; // lists with one entry for each step
 const TOKEN = location.hash.slice(1);
 
@@ -66,7 +66,7 @@ async function received(told, cursor) {
   cursor.at = Math.min(cursor.at, told.steps - 1);
 }
 
-views.live = (place, { types, units }, cursor) => {
+views.live = (place, { types, units, heads }, cursor) => {
   const said = element("p", { role: "status" });
   const held = [];
   const list = element("ul");
@@ -106,7 +106,8 @@ views.live = (place, { types, units }, cursor) => {
   function hold() {
     const one = { name: name.querySelector("select").value, unit: +unit.value, value: +value.value };
     held.push(one);
-    const line = element("li", {}, `${one.name}, unit ${one.unit}, is ${number(one.value)} `, element("button", { type: "button", onclick: () => {
+    const how = one.name in heads ? `head ${one.unit}, attends to all steps alike` : `unit ${one.unit}, is ${number(one.value)}`;
+    const line = element("li", {}, `${one.name}, ${how} `, element("button", { type: "button", onclick: () => {
       held.splice(held.indexOf(one), 1);
       line.remove();
       queue(open);
@@ -114,13 +115,14 @@ views.live = (place, { types, units }, cursor) => {
     list.append(line);
     queue(open);
   }
-  const names = Object.keys(units);
-  const name = choice("value", names.map((one) => [one, one]), names[0], () => { unit.max = units[name.querySelector("select").value] - 1; });
-  const unit = element("input", { type: "number", min: 0, max: names.length ? units[names[0]] - 1 : 0, value: 0 });
-  const value = element("input", { type: "number", step: "any", value: 0 });
+  const counts = { ...units, ...heads };
+  const names = Object.keys(counts);
+  const unit = element("input", { type: "number", min: 0, max: (counts[names[0]] ?? 1) - 1, value: 0 });
+  const value = element("input", { type: "number", step: "any", value: 0, disabled: names[0] in heads });
+  const name = choice("value", names.map((one) => [one, one]), names[0], (chosen) => { unit.max = counts[chosen] - 1; value.disabled = chosen in heads; });
   box.addEventListener("input", () => queue(typed));
   if (types) place.append(element("label", {}, "Type and watch", box));
-  if (names.length) place.append(element("div", { class: "controls" }, name, element("label", {}, "unit", unit), element("label", {}, "held at", value), element("button", { type: "button", onclick: hold }, "Hold it")), list);
+  if (names.length) place.append(element("div", { class: "controls" }, name, element("label", {}, "unit or head", unit), element("label", {}, "held at", value), element("button", { type: "button", onclick: hold }, "Hold it")), list);
   const reason = element("div");
   const explain = () => queue(async () => { reason.innerHTML = (await ask("/why", { step: cursor.at })).html; }); // made by our own server, its words escaped
   place.append(element("button", { type: "button", onclick: explain }, "Why the answer at this step?"), reason);
