@@ -11,6 +11,8 @@ import pytest
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 _READY = "html[data-ready=true]"
+_ALL = "[...document.querySelectorAll('*')]"
+_CONTROLS = "button:not([disabled]), select, input:not([disabled]), summary, a[href], textarea, [role=application]"
 _SIZE = {"width": 1200, "height": 900}
 
 
@@ -34,6 +36,17 @@ class Opened:
         """Open every folded section."""
         for closed in self.page.query_selector_all("details:not([open]) > summary"):
             closed.click()
+
+    def unreached(self) -> list[str]:
+        """The controls in sight that Tab does not reach, and scroll places among them."""
+        seen = self.page.evaluate(
+            f"{_ALL}.map((one, at) => one.matches('{_CONTROLS}') && one.checkVisibility() ? at : -1)"
+        )
+        controls, reached = {at for at in seen if at >= 0}, set()
+        for _ in range(len(controls) + 20):
+            self.page.keyboard.press("Tab")
+            reached.add(self.page.evaluate(f"{_ALL}.indexOf(document.activeElement)"))
+        return [self.page.evaluate(f"{_ALL}[{at}].outerHTML.slice(0, 120)") for at in sorted(controls - reached)]
 
     def violations(self) -> list[str]:
         """What axe finds against WCAG 2.2 AA and its best practice, each with the first place."""

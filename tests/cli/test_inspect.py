@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import html
+import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -194,3 +197,34 @@ def test_a_run_of_another_kind_is_not_set_beside_it(unrolled: Unrolled, runs: Ru
     assert (done.code, done.out) == (2, "")
     assert "error: --against needs a model that is asked the same: this one is asked to next_step 'text'" in done.err
     assert unrolled("inspect", runs.text, runs.file("cats.txt"), "--against", runs.folder).code == 4
+
+
+def test_a_page_says_the_same_verdicts_and_only_what_it_may(unrolled: Unrolled, runs: Runs, tmp_path: Path) -> None:
+    words = ("inspect", runs.text, runs.file("cats.txt"), "--steps", "0:60", "--json")
+    page, hidden = tmp_path / "inside.html", tmp_path / "hidden.html"
+    done = unrolled(*words, "--out", page)
+    assert done.code == 0 and "the page holds it" in done.err
+    shown = page.read_text()
+    for verdict in done.json["verdicts"]:
+        assert html.escape(verdict["says"]) in shown
+    assert unrolled(*words, "--out", hidden, "--no-text", "--units", "2").code == 0
+    text = "".join(json.loads(re.findall(r'"tokens":(\[.*?\])', shown)[0]))
+    assert text.removeprefix("<begin>")[:20] in runs.file("cats.txt").read_text()
+    drawn = hidden.read_text().partition('id="page"')[2].partition("<script>")[0]
+    assert not [word for word in {*re.findall(r"[a-z]{4,}", text)} if f'"{word}' in drawn]
+    seen = "".join(json.loads(re.findall(r'"tokens":(\[.*?\])', drawn)[0])).replace("<begin>", "").replace("<end>", "")
+    assert {*seen} & {*"abcdefghijklmnopqrstuvwyz123456789"} == set()
+    assert len(hidden.read_bytes()) < len(page.read_bytes())
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (("--out", "inside.txt"), "inside.txt"),
+        (("--units", "-1"), "--units takes a number of units"),
+        (("--live", "--port", "70000"), "--port takes a number up to 65535"),
+    ],
+)
+def test_pages_that_cannot_be_written(unrolled: Unrolled, runs: Runs, words: tuple[str, ...], says: str) -> None:
+    done = unrolled("inspect", runs.text, runs.file("cats.txt"), *words)
+    assert (done.code, done.out) == (2, "") and says in done.err
