@@ -12,6 +12,7 @@ import csv
 import io
 import random
 import re
+import shutil
 from collections import defaultdict
 from collections.abc import Callable
 from importlib.metadata import files
@@ -140,7 +141,10 @@ def pictured(pages: list[Path], picture: Path) -> None:
     sheet = pages[0].parent / "sheet.html"
     sheet.write_text(f"<!doctype html><style>{style}</style>{frames}")
     with sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox", "--disable-gpu"])
+        found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+        if found is None:
+            raise SystemExit("there is no Chromium to draw the picture with: make browser installs it")
+        browser = driver.chromium.launch(executable_path=found, args=["--no-sandbox", "--disable-gpu"])
         size: Any = {"width": 12 * (len(pages) - 1) + 900 * len(pages), "height": 1350}
         page = browser.new_page(viewport=size, device_scale_factor=0.6)
         page.goto(sheet.as_uri())
