@@ -110,3 +110,17 @@ def test_a_long_row_keeps_the_document_small(opened: Open, steps: int, units: in
     page.keyboard.press("End")
     page.wait_for_selector(f"#said:has-text('step {steps:,} of {steps:,}')", state="attached")
     assert page.locator("[role=application] i.at").get_attribute("data-step") == str(steps - 1)
+
+
+def test_units_are_sorted_by_how_much_they_vary(opened: Open) -> None:
+    values = np.zeros((40, 3), np.float32)
+    values[:, 1] = np.linspace(0, 1, 40)  # varies most, and changes little from step to step
+    values[:, 2] = 0.2 * (np.arange(40) % 2)
+    data = {"quantities": [{"name": "state", "grid": Grid(values, 0.0, 1.0), "units": [0, 1, 2], "gate": False}]}
+    page = opened(document("A", "b", [Section("Units", view="units", data=data, group="row")])).page
+    box, chosen = page.locator(".canvas"), []
+    for order in ("", "how much it varies", "how much it changes in a step"):
+        page.select_option("label:has-text('sorted by') select", order)
+        box.click(position={"x": 5, "y": 5})  # the topmost unit
+        chosen.append(page.locator(".controls .soft").first.inner_text().partition("; ")[2])
+    assert chosen == ["unit 0 is framed", "unit 1 is framed", "unit 2 is framed"]

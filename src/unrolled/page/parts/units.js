@@ -1,11 +1,29 @@
 // All units of a gate or state over time, as a map.
-// data: quantities, [orders: [{name, columns: the columns from top to bottom}]]
-views.units = (place, data, cursor) => {
-  const { quantities, orders = [] } = data;
+// data: quantities
+const READ = 2000; // steps, spread evenly, from which units are sorted
+
+// How far each unit strays from its mean, or from its value at the step before: the mean square over some steps.
+const ORDERS = { "how much it varies": (before, mean) => mean, "how much it changes in a step": (before) => before };
+function sorted(grid, from) {
+  const steps = Array.from({ length: Math.min(READ, grid.rows - 1) }, (_, at) => 1 + Math.floor((at * (grid.rows - 1)) / Math.min(READ, grid.rows - 1)));
+  const far = Array.from({ length: grid.width }, (_, unit) => {
+    const known = steps.map((step) => grid.at(step, unit)).filter((value) => !Number.isNaN(value));
+    const mean = known.reduce((sum, value) => sum + value, 0) / known.length;
+    return steps.reduce((sum, step) => sum + ((grid.at(step, unit) - from(grid.at(step - 1, unit), mean)) ** 2 || 0), 0);
+  });
+  return far.map((_, unit) => unit).sort((one, two) => far[two] - far[one]);
+}
+
+views.units = (place, { quantities }, cursor) => {
   cursor.steps ||= quantities[0].grid.rows;
   const height = 256;
   let [from, shown, order, zoomed] = [0, cursor.steps, null, false];
-  const columns = () => { const { width } = quantityOf(quantities, cursor).grid; return order?.length === width ? order : Array.from({ length: width }, (_, at) => at); };
+  let [of, lines] = [null, []];
+  const columns = () => {
+    const { grid } = quantityOf(quantities, cursor);
+    if (of !== grid) [of, lines] = [grid, order ? sorted(grid, order) : Array.from({ length: grid.width }, (_, at) => at)];
+    return lines;
+  };
   const map = canvasBox({ label: "All units over time: units down, steps across", height, cursor, from: () => from, shown: () => shown,
     rows: () => { const now = quantityOf(quantities, cursor); return [["unit", `step ${cursor.at + 1}`], now.grid.row(cursor.at).map((value, at) => [String(unitNumber(now, at)), number(value)]), now.name]; },
     click: (x, y) => { cursor.choose(columns()[Math.floor(y * columns().length)]); cursor.go(from + x * shown - 0.5); },
@@ -25,12 +43,12 @@ views.units = (place, data, cursor) => {
   place.append(element("div", { class: "controls" },
     element("button", { type: "button", onclick: () => zoom(0.25) }, "Zoom in on the step"),
     element("button", { type: "button", onclick: () => zoom(4) }, "Zoom out"),
-    ...(orders.length ? [choice("sort by", [["", "number"], ...orders.map((one) => [one.name, one.name])], "", (name) => { order = orders.find((one) => one.name === name)?.columns ?? null; cursor.tell("all"); })] : []),
+    choice("sorted by", [["", "number"], ...Object.keys(ORDERS).map((one) => [one, one])], "", (name) => { [order, of] = [ORDERS[name] ?? null, null]; cursor.tell("all"); }),
     what), map.whole);
   cursor.follow((change) => {
     if (!zoomed) [from, shown] = [0, cursor.steps];
     if (shown < cursor.steps && (cursor.at < from || cursor.at >= from + shown)) { from = Math.max(0, Math.min(cursor.steps - shown, cursor.at - (shown >> 1))); map.draw("all"); } else map.draw(change);
     const now = quantityOf(quantities, cursor);
-    what.textContent = `${now.name}: ${now.grid.width} units, steps ${(from + 1).toLocaleString("en")} to ${(from + shown).toLocaleString("en")}`;
+    what.textContent = `${now.name}: ${now.grid.width} units, steps ${(from + 1).toLocaleString("en")} to ${(from + shown).toLocaleString("en")}; unit ${unitNumber(now, cursor.unit)} is framed`;
   });
 };
