@@ -85,7 +85,7 @@ def test_data_without_the_target_and_tables_in_memory(tmp_path: Path, runs: Runs
 @pytest.mark.parametrize(
     ("words", "text"),
     [
-        (("--row", 7), "error: there is no row 7: the data has 1 rows, and the first is row 0\n"),
+        (("--row", 7), "error: there is no row 7: the data has 1 row, and the first is row 0\n"),
         (("--steps", "5"), "error: --steps takes two numbers of steps, such as 0:200, not '5'\n"),
         (("--steps", "9:9"), "error: --steps names no steps of row 0, which has the steps 0 to "),
         (("--steps", "99999:"), "error: --steps names no steps of row 0, which has the steps 0 to "),
@@ -195,7 +195,9 @@ def test_another_run_is_set_beside_it(unrolled: Unrolled, runs: Runs, tmp_path: 
 def test_a_run_of_another_kind_is_not_set_beside_it(unrolled: Unrolled, runs: Runs) -> None:
     done = unrolled("inspect", runs.text, runs.file("cats.txt"), "--against", runs.reviews)
     assert (done.code, done.out) == (2, "")
-    assert "error: --against needs a model that is asked the same: this one is asked to next_step 'text'" in done.err
+    assert (
+        "error: --against needs a model that is asked the same: the task of this one is next_step of 'text'" in done.err
+    )
     assert unrolled("inspect", runs.text, runs.file("cats.txt"), "--against", runs.folder).code == 4
 
 

@@ -195,7 +195,7 @@ def test_very_many_items_are_scored_only_at_the_answer() -> None:
 def test_of_a_blend_only_the_network_is_explained_and_that_is_said() -> None:
     blend, batch = Combined(network_of("gru"), network_of("rnn"), "softmax"), batch_of(9)
     found = attribute(blend, TASK, batch, 6)
-    assert found.note == "the part of gru and rnn that is not the network reads the steps as they are"
+    assert found.note == "only the network in gru and rnn is asked: the rest of it reads the steps as they are"
     assert found.score - found.values[6] == pytest.approx(by_hand(blend, TASK, batch, 6, [6]), abs=1e-6)
     blend.share.fill_(1)
     assert all(abs(value) < 1e-6 for value in attribute(blend, TASK, batch, 6).values)

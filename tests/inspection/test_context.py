@@ -221,3 +221,10 @@ def test_rows_of_one_step_have_no_context(tmp_path: Path) -> None:
     model = ur.fit(data, target="y", kinds={"x": "tokens"}, model="lstm", out=tmp_path / "run", **QUICK)
     with pytest.raises(DataError, match="every row has fewer than two steps"):
         context_curve(model.network, model.task, model.encode(model.read(data), target=True))
+
+
+def test_a_few_short_rows_have_a_context(tmp_path: Path) -> None:
+    data = {"clicks": [[f"item{(k + j) % 5}" for j in range(9)] for k in range(20)]}
+    model = ur.fit(data, kinds={"clicks": "tokens"}, model="lstm", out=tmp_path / "run", **QUICK)
+    found = context_curve(model.network, model.task, model.encode(model.read(data), target=True))
+    assert found.given[-1] > 2 and found.answers >= 80

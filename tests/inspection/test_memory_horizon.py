@@ -163,11 +163,11 @@ def test_it_reads_as_a_page() -> None:
         "vanishing: only 1e-05 of the recent steps' gradient reaches lag 5; steps more than 2 back are not learned",
     ]
     healthy = str(Horizon((1.0, 0.5), 1, 0.5, 1, "healthy", 1))
-    assert healthy.endswith("healthy: 0.5 of the recent steps' gradient reaches 1 steps back")
+    assert healthy.endswith("healthy: 0.5 of the recent steps' gradient reaches 1 step back")
     exploding = str(Horizon((1.0, math.inf), 1, math.nan, 1, "exploding", 1))
     assert "exploding: the gradient grows with the lag" in exploding
     nothing = str(Horizon((0.0, 0.0), 0, math.nan, 0, "vanishing", 1))
-    assert "█" not in nothing.split("\n", 1)[1] and "none of the gradient reaches lag 1;" in nothing
+    assert "█" not in nothing.split("\n", 1)[1] and "no answer has a gradient at any step" in nothing
 
 
 def test_what_cannot_be_measured_is_said() -> None:

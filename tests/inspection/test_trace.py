@@ -56,7 +56,7 @@ def test_what_shows_nothing_says_so(tmp_path: Path) -> None:
     assert found.loss is not None
     with pytest.raises(UsageError, match="this model shows nothing: it has no recurrent cell"):
         found["layer 1, forget gate"]
-    with pytest.raises(UsageError, match="there is no row 2: the data has 1 rows, and the first is row 0"):
+    with pytest.raises(UsageError, match="there is no row 2: the data has 1 row, and the first is row 0"):
         model.trace(["abcab"], row=2)
 
 

@@ -123,7 +123,9 @@ def test_one_answer_a_row(tmp_path: Path) -> None:
     assert {one.came for one in found.places} == {"happy", "sad"}
     assert all(one.expected is not None and {*one.expected} <= {"happy", "sad"} for one in found.places)
     series = ur.fit(TEXT, out=tmp_path / "c", model="gru", hidden=4, **QUICK)
-    with pytest.raises(UsageError, match="against needs a model that is asked the same: this one is asked to classify"):
+    with pytest.raises(
+        UsageError, match="against needs a model that is asked the same: the task of this one is classify"
+    ):
         beside(ours, series, ours.read(data))
 
 

@@ -234,3 +234,9 @@ def test_a_pipe_or_a_folder_in_place_of_a_file_is_refused_at_once(run: Path) -> 
     (run / "config.json").mkdir()
     with pytest.raises(ModelError, match=r"'config.json' cannot be read: not a regular file"):
         verify(run)
+
+
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="no /proc")
+def test_a_folder_that_takes_no_files_is_one_sentence() -> None:
+    with pytest.raises(UsageError, match="/proc/page.html: cannot be written: .*; choose another path"):
+        write_file(Path("/proc/page.html"), b"x")

@@ -54,7 +54,7 @@ def page_file(out: str) -> Path:
     """
     path = Path(out)
     if path.suffix.lower() not in (".html", ".htm"):
-        raise UsageError(f"--out writes a page, so its name has to end in .html, not {path.name}")
+        raise UsageError(f"--out writes a page, so its name has to end in .html, not {path.name or out!r}")
     return path
 
 

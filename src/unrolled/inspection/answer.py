@@ -78,12 +78,14 @@ def answer_of(network: Model, task: Task, batch: Batch, step: int = -1, of: Of =
 
     Raises:
         UsageError: the model has no embedded steps, or there is no such step.
-        DataError: the score needs a target, and there is none.
+        DataError: the score needs a target, and there is none; or the row has no step with an answer.
     """
     if network.columns is None:
         raise UsageError(f"only a network can be asked why it answers so; this model is the {network.title}")
     if not network.columns.timed:
         raise UsageError("this model reads only one step per row, so there are no steps that its answer could rest on")
+    if not int(batch.lengths.max()):
+        raise DataError("the row has no step that is answered")
     if batch.target is None and (of == "loss" or network.writes or task.chain):
         raise no_target()
     whole = task.pooled or task.chain or (batch.target_lengths is not None and not network.writes)

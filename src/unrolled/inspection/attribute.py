@@ -26,7 +26,7 @@ Method = Literal["occlusion", "input_x_gradient", "integrated_gradients"]
 WINDOW = 100  # steps
 _POINTS = 64
 _GAP, _NATS = 0.05, 0.05  # the largest gap that integrated gradients are shown with: a share of F − F₀, and in all
-_MEAN, _ZERO = "the mean of the row's embedded steps", "zero in place of the embedded steps"
+_MEAN, _ZERO = "the mean of the row's embedded steps", "zeros"
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -104,7 +104,8 @@ class Attribution:
         what = f"{self.answer} ({'loss' if self.of == 'loss' else 'score'} {self.score:.3g})"
         noted = f"; {self.note}" if self.note else ""
         if not any(self.values):
-            return f"{what} rests on none of the {len(self.values):,} steps that were read{noted}"
+            every = f"any of the {len(self.values):,} steps" if len(self.values) > 1 else "the only step"
+            return f"{what} stays the same when {every} that it was made from is replaced by {self.baseline}{noted}"
         steps = ", ".join(f"{self._named(step)} ({value:+.3g})" for step, value in self.top())
         last = self.first + len(self.values) - 1
         return (
@@ -262,4 +263,4 @@ def _elsewhere(network: Model, rows: StandIns) -> str:
     """That a part of the model reads the steps itself, if there is one."""
     if all(path.startswith("columns.") for path in rows.columns):
         return ""
-    return f"the part of {network.title} that is not the network reads the steps as they are"
+    return f"only the network in {network.title} is asked: the rest of it reads the steps as they are"

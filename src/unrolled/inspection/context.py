@@ -16,7 +16,7 @@ import torch
 from unrolled.data.batches.loader import Loader
 from unrolled.data.examples.examples import Examples
 from unrolled.data.plans.windows import Windows
-from unrolled.errors import DataError, UsageError, named
+from unrolled.errors import DataError, UsageError, counted, named
 from unrolled.models.model import Model
 from unrolled.page.chart import Chart
 from unrolled.page.notebook import cell, sentences
@@ -79,9 +79,8 @@ class Context:
         at = {k: f"{loss:.4g}" for k, loss in zip(self.given, self.losses, strict=True)}
         longest, best, of = self.given[-1], self.best, f"over {self.answers} answers"
         if self.answers < _LEAST:
-            return (
-                f"only {self.answers} answers are known, too few to tell how much context helps: give at least {_LEAST}"
-            )
+            known = counted(self.answers, "answer is", "answers are")
+            return f"only {known} known, too few to tell how much context helps: give at least {_LEAST}"
         if self.limit is not None:
             return (
                 f"worse beyond {self.limit:,} steps: {self.measure} is {at[longest]} with {longest:,} steps and "
@@ -112,9 +111,9 @@ class Context:
 def context_curve(network: Model, task: Task, examples: Examples, window: int | None = None) -> Context:
     """Measure how much context helps, on at most 256 answers that are spread evenly over ``examples``.
 
-    With an answer for each step, the longest context is one that a quarter of the answers have, and 256 of them where
-    there are so many; only these are measured. With an answer for each row, a row that is shorter than k is given
-    whole. No context is longer than 1 000 steps, a forecast's lookback, or what the model reads.
+    With an answer for each step, the longest context is one that a quarter of the answers have, and 256 of them, or
+    half where there are fewer than 512; only these are measured. With an answer for each row, a row that is shorter
+    than k is given whole. No context is longer than 1 000 steps, a forecast's lookback, or what the model reads.
 
     Args:
         network, task: the model; dropout is off.
@@ -185,7 +184,7 @@ def _asked(task: Task, examples: Examples, most: int | None) -> tuple[np.ndarray
             return np.maximum(steps - np.maximum(known, k - 1), 0)  # (rows,) the answers with k steps or more
 
         total = int(having(1).sum())
-        enough = max(total / 4, min(total, _ANSWERS))
+        enough = max(total / 4, min(total / 2, _ANSWERS))
         longest = bisect_right(range(1, most + 1), -enough, key=lambda k: -int(having(k).sum()))
         held = having(longest)
         rows = np.repeat(np.arange(len(steps)), held)

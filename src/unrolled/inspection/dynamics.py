@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from unrolled.batch import Batch
-from unrolled.errors import DataError, UsageError, named
+from unrolled.errors import DataError, UsageError, counted, named
 from unrolled.inspection.fixed_points import FixedPoints, fixed_points
 from unrolled.inspection.step_map import StepMap, layer_inputs
 from unrolled.models.model import Model
@@ -144,14 +144,15 @@ def dynamics(network: Model, batch: Batch, *, steps: int = _COUNTED) -> Dynamics
         )
     step = StepMap(network.layer)
     if len(inputs) < _LEAST:
-        raise DataError(f"the row has {len(inputs)} steps, too few for exponents: give one with at least {_LEAST}")
+        few = f"the row has {counted(len(inputs), 'step')}, too few for exponents"
+        raise DataError(f"{few}: give one with at least {_LEAST}")
     inputs = inputs[: min(steps + _WARM, max(_SHORTEST, _WORK // max(weights, 1)))]
     states = step.run(inputs)
-    found, error, gone, counted = exponents(step, states, inputs)
+    found, error, gone, followed = exponents(step, states, inputs)
     narrow = step.size <= _WIDEST
     places = np.linspace(0, len(inputs) - 1, _PLACES + 2).round().astype(int)[1:-1].tolist() if narrow else []
     return Dynamics(
-        steps=counted,
+        steps=followed,
         size=step.size,
         exponents=found,
         error=error,

@@ -81,7 +81,7 @@ class FixedPoints:
         if any(one.kind == "neutral" for one in self.points):
             return f"{held}, the state stays along a whole line of fixed points, so it can hold a number{others}"
         if len(stable) > 1:
-            shares = ", ".join(f"{one.share:.0%}" for one in stable)
+            shares = " and ".join(str(round(one.share * self.starts)) for one in stable)
             return (
                 f"{held}, there are {len(stable)} stable points: the state chooses between them, and can hold the "
                 f"choice for ever ({shares} of {self.starts} visited states settle there){others}"
@@ -94,9 +94,10 @@ class FixedPoints:
         if stable and not self.settled:
             return f"{held}, there is a stable point, but no visited state settles there in {_SETTLE} steps{others}"
         if stable:
+            many = round(stable[0].share * self.starts)
             return (
-                f"{held}, {stable[0].share:.0%} of {self.starts} visited states settle at a stable point; the others "
-                f"still move after {_SETTLE} steps{others}"
+                f"{held}, {many} of {self.starts} visited states settle at a stable point; the others still move after "
+                f"{_SETTLE} steps{others}"
             )
         return f"{held}, no stable point was found from {self.starts} states{others}"
 

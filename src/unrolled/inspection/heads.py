@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from unrolled.batch import Batch
-from unrolled.errors import UsageError
+from unrolled.errors import UsageError, counted
 from unrolled.inspection.ablation import Worth, losses_of, paired
 from unrolled.inspection.answer import without_dropout
 from unrolled.inspection.attribute import Attribution
@@ -90,15 +90,18 @@ class Heads:
             more = f" and {len(matter) - _NAMED} more" if len(matter) > _NAMED else ""
             said.append(
                 f"{len(matter)} of {len(self.heads)} heads matter: attending to all steps alike raises {self.measure} "
-                f"{self.loss:.4g} over {self.answers:,} answers ({named}{more})"
+                f"from {self.loss:.4g} over {self.answers:,} answers ({named}{more})"
             )
         if idle:
-            which = f"the map of {idle[0].name}" if len(idle) == 1 else f"the maps of {len(idle)} heads"
             named = "; ".join(head.name for head in idle[:_NAMED]) + (" …" if len(idle) > _NAMED else "")
-            listed = "" if len(idle) == 1 else f" ({named})"
+            which, explain, each = (
+                (f"the map of {named}", "explains", "this head")
+                if len(idle) == 1
+                else (f"the maps of {len(idle)} heads ({named})", "explain", "one of them")
+            )
             said.append(
-                f"{which}{listed} explain{'s' if len(idle) == 1 else ''} nothing about the loss here: made uniform, it "
-                f"is not surely higher over {self.answers:,} answers; fewer heads or layers might do"
+                f"{which} {explain} nothing about the loss here: when {each} attends to all steps alike, it is not "
+                f"surely higher over {counted(self.answers, 'answer')}; fewer heads or layers might do"
             )
         return tuple(said)
 

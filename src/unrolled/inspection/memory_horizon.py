@@ -17,7 +17,7 @@ from torch import Tensor
 from unrolled.data.batches.loader import Loader
 from unrolled.data.examples.examples import Examples
 from unrolled.data.plans.windows import Windows
-from unrolled.errors import DataError, UsageError, named
+from unrolled.errors import DataError, UsageError, counted, named
 from unrolled.inspection.answer import InputLeaves, without_dropout
 from unrolled.layers.recurrence.recorder import Recorder
 from unrolled.models.model import Model
@@ -88,6 +88,8 @@ class Horizon:
     def sentence(self) -> str:
         """The verdict, with its number and what to do."""
         farthest = len(self.norms) - 1
+        if not any(self.norms):
+            return "vanishing: no answer has a gradient at any step, so none depends on what the network reads"
         if self.verdict == "vanishing":
             begin = farthest + 1 - max(1, (farthest + 1) // _PART)
             lags = f"lags {begin}–{farthest}" if begin < farthest else f"lag {farthest}"
@@ -99,7 +101,8 @@ class Horizon:
             return f"vanishing: {left} reaches {lags}; steps more than {self.reach} back are not learned"
         if self.verdict == "exploding":
             return "exploding: the gradient grows with the lag; clip it, or start from smaller recurrent weights"
-        return f"healthy: {self.survival:.2g} of the recent steps' gradient reaches {farthest} steps back"
+        share = f"{self.survival:.2g} of" if self.survival < 1 else f"{self.survival:.2g} times"
+        return f"healthy: {share} the recent steps' gradient reaches {counted(farthest, 'step')} back"
 
     def chart(self) -> Chart:
         """The norms by the number of steps back, from 1, on logarithmic axes."""

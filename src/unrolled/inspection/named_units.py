@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from unrolled.errors import counted
 from unrolled.inspection.ablation import Worth
 from unrolled.inspection.features import Feature
 
@@ -114,7 +115,8 @@ class Units:
     def verdicts(self) -> tuple[str, ...]:
         """A sentence for each unit that is named, or one that says that none is."""
         if self.steps < _LEAST:
-            return (f"only {self.steps} steps were read, too few to name a unit: give at least {_LEAST}",)
+            read = counted(self.steps, "step was", "steps were")
+            return (f"only {read} read, too few to name a unit: give at least {_LEAST}",)
         if not self.found:
             return ("nothing can be said of these steps that a unit could follow",)
         named = self.named

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from unrolled.errors import named
+from unrolled.errors import counted, named
 from unrolled.inspection.trace import Trace
 
 __all__ = ["CLOSED", "OPEN", "USED", "Gate", "Saturation", "saturation"]
@@ -107,7 +107,8 @@ def _verdicts(steps: int, units: dict[str, int], stuck: dict[str, dict[str, tupl
     if not units:
         yield "this model has no recurrent cell, so it has no gates"
     elif steps < _LEAST:
-        yield f"only {steps} steps were read, too few to call a gate stuck: give at least {_LEAST}"
+        read = counted(steps, "step was", "steps were")
+        yield f"only {read} read, too few to call a gate stuck: give at least {_LEAST}"
     elif not stuck:
         yield f"no unit is stuck in {steps:,} steps: each gate moves, and each hidden state varies"
     fewer = f"fewer units would do ({named('hidden')})"

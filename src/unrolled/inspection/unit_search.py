@@ -17,7 +17,7 @@ from unrolled.batch import Batch
 from unrolled.data.batches.loader import Loader
 from unrolled.data.examples.examples import Examples
 from unrolled.data.plans.windows import Windows
-from unrolled.errors import UsageError
+from unrolled.errors import DataError, UsageError
 from unrolled.inspection.ablation import Worth, ablate_units
 from unrolled.inspection.features import features_of, given_features
 from unrolled.inspection.named_units import Units, units_for
@@ -57,7 +57,7 @@ def search_units(
 
     Raises:
         UsageError: the model has no recurrent cell, or writes its answer, or hides steps.
-        DataError: a feature does not fit the row.
+        DataError: a feature does not fit the row, or no row has a step.
 
     Cost: the ordinary run over 8 000 steps, the search, and as many rows as there are units that are named, step by
         step.
@@ -70,6 +70,8 @@ def search_units(
     if form.continues and not form.predicts_next and not form.horizon:
         raise UsageError("the task asks for hidden steps, so no row is read as it is")
     batch, starts = _read(task, examples, row if given else None)
+    if not len(batch.rows):
+        raise DataError("no row has enough steps for an answer")
     batch = batch.to(str(network.device))
     states = states_of(network, batch)
     if not states:

@@ -166,8 +166,8 @@ def beside(trained: Trained, other: Trained, part: Sequences, row: int = 0) -> B
     called = str(other.folder or "the other model")
     if kinds[0] != kinds[1]:
         raise UsageError(
-            f"{named('against')} needs a model that is asked the same: this one is asked to {kinds[0]}, and {called} "
-            f"to {kinds[1]}"
+            f"{named('against')} needs a model that is asked the same: the task of this one is {kinds[0]}, and that of "
+            f"{called} {kinds[1]}"
         )
     reach, context = reach_and_context(other, part)
     both = [one.encode(part, target=True) for one in (trained, other)]
@@ -203,9 +203,9 @@ def beside(trained: Trained, other: Trained, part: Sequences, row: int = 0) -> B
 def _kind(trained: Trained) -> str:
     """What a model is asked, in words."""
     coder = trained.task.coder
-    text = " as a text" if coder.form.predicts_next and isinstance(coder.answer, Text) else ""
+    text = ", read as a text" if coder.form.predicts_next and isinstance(coder.answer, Text) else ""
     ahead = f", {coder.horizon} steps ahead" if coder.horizon else ""
-    return f"{trained.task.name} {coder.target!r}{text}{ahead}"
+    return f"{trained.task.name} of {coder.target!r}{text}{ahead}"
 
 
 def _pairs(

@@ -25,6 +25,7 @@ from unrolled.runs.measuring import finite, measured
 from unrolled.runs.side_by_side import side_by_side
 from unrolled.runs.traced_rows import data_of, traced_row, traces_from
 from unrolled.runs.trained import Trained
+from unrolled.runs.unseen import gathered
 from unrolled.runs.worst_steps import MOST, WorstStep, worst_steps
 from unrolled.tasks.task import Task
 from unrolled.views.looked import Looked
@@ -239,34 +240,35 @@ def inspect_run(
         those of `search_units`, `dynamics` and `beside`.
     """
     part, name, notes = data_of(trained, data, text)
-    other = None if against is None else beside(trained, against, part, row)
-    found = traced_row(trained, part, row, steps)
-    traces = traces_from(trained, part, found, row) if steps is None else [found.trace]
-    measures = measured(trained, part, row, features)
-    loss, (first, stop) = found.trace.loss, found.asked
-    loss = None if loss is None else loss[first - found.start : stop - found.start]
-    return Inspection(
-        data=name,
-        row=row,
-        steps=found.asked,
-        reach=measures.reach,
-        context=measures.context,
-        gates=saturation(traces),
-        units=measures.units,
-        dynamics=measures.dynamics,
-        heads=tested_heads(trained, part, row, found.trace),
-        why=explained(trained.task, found, loss, why),
-        loss=None if loss is None or not len(loss) else float(loss.mean()),
-        worst=() if loss is None else tuple(worst_steps(trained.task, found, loss)),
-        trace=found.trace,
-        model=f"{trained.network.title} for {trained.task.name}",
-        task=trained.task,
-        network=trained.network,
-        start=found.start,
-        prefixes=Prefixes(trained.network, trained.task, found.examples),
-        against=other,
-        notes=(*notes, *filter(None, [found.trace.note])),
-    )
+    with gathered():  # `measured` says it
+        other = None if against is None else beside(trained, against, part, row)
+        found = traced_row(trained, part, row, steps)
+        traces = traces_from(trained, part, found, row) if steps is None else [found.trace]
+        measures = measured(trained, part, row, features)
+        loss, (first, stop) = found.trace.loss, found.asked
+        loss = None if loss is None else loss[first - found.start : stop - found.start]
+        return Inspection(
+            data=name,
+            row=row,
+            steps=found.asked,
+            reach=measures.reach,
+            context=measures.context,
+            gates=saturation(traces),
+            units=measures.units,
+            dynamics=measures.dynamics,
+            heads=tested_heads(trained, part, row, found.trace),
+            why=explained(trained.task, found, loss, why),
+            loss=None if loss is None or not len(loss) else float(loss.mean()),
+            worst=() if loss is None else tuple(worst_steps(trained.task, found, loss)),
+            trace=found.trace,
+            model=f"{trained.network.title} for {trained.task.name}",
+            task=trained.task,
+            network=trained.network,
+            start=found.start,
+            prefixes=Prefixes(trained.network, trained.task, found.examples),
+            against=other,
+            notes=(*notes, *measures.unseen, *filter(None, [found.trace.note])),
+        )
 
 
 def _sentences(one: Units | Dynamics | Heads | str) -> tuple[str, ...]:

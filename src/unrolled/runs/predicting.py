@@ -14,8 +14,8 @@ from unrolled.data.examples.examples import Examples
 from unrolled.data.examples.known_future import last_known
 from unrolled.data.io.next_times import next_times
 from unrolled.data.plans.windows import Plan, Windows
-from unrolled.data.tables.sequences import Sequences, drop_missing
-from unrolled.errors import DataError, UsageError
+from unrolled.data.tables.sequences import Sequences
+from unrolled.errors import DataError, UsageError, counted
 from unrolled.models.model import Model
 from unrolled.tasks.task import Task
 from unrolled.training.evaluate import run_over
@@ -79,7 +79,7 @@ def one_row(part: Sequences, row: int) -> Sequences:
         UsageError: there is no such row.
     """
     if not 0 <= row < len(part):
-        raise UsageError(f"there is no row {row}: the data has {len(part):,} rows, and the first is row 0")
+        raise UsageError(f"there is no row {row}: the data has {counted(len(part), 'row')}, and the first is row 0")
     return part.take(np.array([row]))
 
 
@@ -88,7 +88,7 @@ def is_judged(part: Sequences, task: Task) -> bool:
     coder = task.coder
     if coder.continues:
         return coder.framed  # after the last step of another row nothing is known
-    return coder.target in part.table.column_names and not drop_missing(part, coder.target)[1]
+    return coder.target in part.table.column_names and not part.column(coder.target).null_count
 
 
 def around(task: Task, part: Sequences, known: np.ndarray, order: str | None) -> Iterator[tuple[str, pa.Array]]:

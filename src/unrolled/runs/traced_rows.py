@@ -47,7 +47,7 @@ def data_of(trained: Trained, data: Any, text: str | None = None) -> tuple[Seque
         raise UsageError(f"{run} held nothing out, so there is no data to inspect it on: {instead}")
     name, part = next(iter(splits.items()))
     learned = name == "valid" and trained.findings.refit is not None
-    note = ("it learned from this split too while its learning rate fell",) if learned else ()
+    note = ("the model learned from this split too while its learning rate fell",) if learned else ()
     return part, f"its own {name} split", note
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -32,6 +31,7 @@ from unrolled.runs.later_data import read_later
 from unrolled.runs.live import live_session
 from unrolled.runs.predicting import around, fits, is_judged, known_steps, one_row, predictions, with_columns
 from unrolled.runs.results_form import results_form
+from unrolled.runs.unseen import say
 from unrolled.runs.verdict import compare
 from unrolled.storage.directories import write_directory
 from unrolled.storage.tensors import save_tensors
@@ -45,8 +45,6 @@ from unrolled.training.plans import batch_settings, training_plan
 __all__ = ["WEIGHTS", "Trained"]
 
 WEIGHTS = "model.safetensors"
-
-_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -345,6 +343,5 @@ class Trained:
             part, _ = drop_missing(part, coder.target)
         examples = coder.encode(part, with_target=target)
         check_positions(self.network, self.task, examples, part)
-        for line in coder.notes(part, examples):
-            _log.warning("%s, %s", part.origin, line)
+        say(part.origin, coder.notes(part, examples))
         return examples

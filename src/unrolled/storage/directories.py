@@ -46,7 +46,7 @@ _NO_SPACE = {
     errno.EPERM: "permission denied",
     errno.ENOMEM: "not enough memory",
 }
-_NO_PLACE = {errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENAMETOOLONG, errno.ELOOP}
+_NO_PLACE = {errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENAMETOOLONG, errno.ELOOP}
 
 
 @contextlib.contextmanager

@@ -49,7 +49,7 @@ def unrolled(looked: Looked) -> Iterator[Section]:
 
 
 def _drawn(cell: Arithmetic, hidden: bool) -> dict[str, Any]:
-    values = {name: value.cpu().numpy() for name, value in cell.values.items()}
+    values = {name: value.double().cpu().numpy() for name, value in cell.values.items()}  # squares fit
     x, states = values.pop("x"), [name.removesuffix("_before") for name in values if name.endswith("_before")]
     gates = [name for name in cell.equations if name not in states]
     units = _kept(values[states[0]])
