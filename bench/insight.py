@@ -149,9 +149,14 @@ def without_show(module: types.ModuleType) -> types.ModuleType:
     assert module.__file__ is not None
     tree = ast.fix_missing_locations(_Bare().visit(ast.parse(Path(module.__file__).read_text("utf-8"))))
     assert not {"show(", "shows(", "look("} & {*re.findall(r"\w+\(", ast.unparse(tree))}, "it shows in another form"
-    bare = types.ModuleType(f"{module.__name__}_without_show")
-    sys.modules[bare.__name__] = bare
-    exec(compile(tree, f"<{bare.__name__}>", "exec"), bare.__dict__)
+    name = f"{module.__name__}_without_show"
+    with tempfile.TemporaryDirectory() as folder:
+        source = Path(folder) / "bare.py"
+        source.write_text(ast.unparse(tree), "utf-8")
+        spec = importlib.util.spec_from_file_location(name, source)
+        assert spec is not None and spec.loader is not None
+        sys.modules[name] = bare = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(bare)
     return bare
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from unrolled.cli.main import main
 
-_OURS = {"test", "check", "docs"}  # extras of those who build the project
+_OURS = {"test", "browser", "check", "docs"}  # extras of those who build the project
 
 
 def test_every_extra_that_a_user_may_want_is_told(capsys: pytest.CaptureFixture[str]) -> None:

@@ -163,6 +163,7 @@ def _run(model: SolvedModel, batch: Batch, state: State) -> tuple[Tensor, State]
 def _tensor(outputs: Any) -> Tensor:
     """What a model that writes gives too: the scores of each symbol of the right answers."""
     found = outputs.logits if isinstance(outputs, Written) else outputs
+    found = found.scores() if isinstance(found, ItemOutputs) else found
     assert isinstance(found, Tensor)
     return found
 

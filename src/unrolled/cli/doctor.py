@@ -26,6 +26,7 @@ _EXTRAS = {  # extra -> the packages that it installs, and their purpose
     "science": (("h5py",), "HDF5 files, and MATLAB's of version 7.3"),
     "text": (("sacrebleu",), "BLEU"),
     "demo": (("music21",), "the folk tunes of unrolled demo"),
+    "plot": (("resvg_py",), "pictures as PNG (--plot picture.png)"),
     "tensorboard": (("tensorboard",), "unrolled fit --tensorboard"),
 }
 

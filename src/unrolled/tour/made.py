@@ -25,7 +25,7 @@ def first_symbols(count: int, shortest: int, longest: int, seed: int) -> Rows:
 
     Example:
         >>> first_symbols(1, 4, 4, seed=0)
-        {'symbols': [['D', 'x', 'w', 'v']], 'first': ['D']}
+        {'symbols': [['B', 'y', 'w', 'z']], 'first': ['B']}
     """
     random = np.random.default_rng([seed, shortest, longest])
     lengths, keys = random.integers(shortest, longest + 1, count), random.integers(0, len(KEYS), count)
@@ -44,7 +44,7 @@ def reversed_digits(count: int, shortest: int, longest: int, seed: int) -> Rows:
 
     Example:
         >>> reversed_digits(1, 3, 3, seed=0)
-        {'digits': [['3', '2', '9']], 'reversed': [['9', '2', '3']]}
+        {'digits': [['7', '0', '9']], 'reversed': [['9', '0', '7']]}
     """
     random = np.random.default_rng([seed, shortest, longest])
     rows = [
