@@ -224,9 +224,12 @@ def test_a_page_says_the_same_verdicts_and_only_what_it_may(unrolled: Unrolled, 
     [
         (("--out", "inside.txt"), "inside.txt"),
         (("--units", "-1"), "--units takes a number of units"),
+        (("--live", "--no-text"), "so it does not go with --no-text"),
         (("--live", "--port", "70000"), "--port takes a number up to 65535"),
     ],
 )
 def test_pages_that_cannot_be_written(unrolled: Unrolled, runs: Runs, words: tuple[str, ...], says: str) -> None:
     done = unrolled("inspect", runs.text, runs.file("cats.txt"), *words)
     assert (done.code, done.out) == (2, "") and says in done.err
+    both = unrolled("inspect", runs.text, runs.file("cats.txt"), "--live", "--json")
+    assert both.code == 2 and "so it does not go with --json" in both.out + both.err

@@ -69,6 +69,10 @@ def inspect(
         raise UsageError(f"--port takes a number up to 65535, not {port}")
     if units < 0:
         raise UsageError(f"--units takes a number of units, not {units}")
+    if live and (told.json or no_text):
+        raise UsageError(
+            f"--live shows the row in a browser, so it does not go with {'--json' if told.json else '--no-text'}"
+        )
     page = None if out is None else page_file(out)
     trained, other = api.load(run), None if against is None else api.load(against)
     with Progress(quiet=told.quiet):
