@@ -53,7 +53,7 @@ def test_a_head_that_the_answers_rest_on_matters_and_one_that_nothing_reads_does
     assert first.matters and first.worth.harm > 0.05
     assert abs(second.worth.harm) < 1e-6 and not second.matters
     matter, idle = found.verdicts
-    assert matter.startswith("1 of 2 heads matter: attending to all steps alike raises loss_nats_per_token")
+    assert matter.startswith("1 of 2 heads matters: attending to all steps alike raises loss_nats_per_token")
     assert "block 1, head 1, by" in matter
     assert idle.startswith("the map of block 1, head 2 explains nothing about the loss here")
 

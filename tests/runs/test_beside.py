@@ -176,3 +176,14 @@ def test_texts_that_are_read_differently_are_refused() -> None:
     a, b = (RowLosses(0, empty, empty, [], [], text, empty, {}) for text in ("the cat", "the dog"))
     with pytest.raises(DataError, match="do not read the same characters: 'cat' and 'dog' at character 4"):
         list(segments(a, b))
+
+
+@pytest.mark.parametrize("task", ["tag", "classify"])
+def test_rows_without_a_target_keep_their_numbers(tmp_path: Path, task: str) -> None:
+    words = [["a", "b", "c", "b"], ["b", "a", "a", "c"], ["c", "c", "b", "a"]] * 4
+    right = words if task == "tag" else [row[0] for row in words]
+    options = {**QUICK, "target": "y", "task": task, "only": "none", "hidden": 4}
+    models = [ur.fit({"x": words, "y": right}, model=name, out=tmp_path / name, **options) for name in ("rnn", "gru")]
+    rows = {"x": words[:4], "y": [None, right[1], None, right[3]]}
+    found = beside(*models, models[0].read(rows))
+    assert sorted({one.row for one in found.places}) == [1, 3]

@@ -88,9 +88,11 @@ class Heads:
                 f"{head.name}, by {head.worth.harm:.3g} ± {head.worth.error:.1g}" for head in matter[:_NAMED]
             )
             more = f" and {len(matter) - _NAMED} more" if len(matter) > _NAMED else ""
+            one, of = len(matter) == 1, len(self.heads)
+            which = "the only head matters" if of == 1 else f"{len(matter)} of {of} heads matter{'s' if one else ''}"
             said.append(
-                f"{len(matter)} of {len(self.heads)} heads matter: attending to all steps alike raises {self.measure} "
-                f"from {self.loss:.4g} over {self.answers:,} answers ({named}{more})"
+                f"{which}: attending to all steps alike raises {self.measure} from {self.loss:.4g} over "
+                f"{self.answers:,} answers ({named}{more})"
             )
         if idle:
             named = "; ".join(head.name for head in idle[:_NAMED]) + (" …" if len(idle) > _NAMED else "")

@@ -127,7 +127,8 @@ class Units:
                 f"“{best.feature}”, r = {best.r:.2f} on steps held out (chance {best.chance:.2f})",
             )
         more = len(named) - _SAID
-        rest = (f"{more} more features have a unit that follows them: --json names them",) if more > 0 else ()
+        others = "1 more feature has a unit that follows it" if more == 1 else f"{more} more features have such units"
+        rest = (f"{others}: --json names all",) if more > 0 else ()
         return (*(one.sentence for one in named[:_SAID]), *rest)
 
 

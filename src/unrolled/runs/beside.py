@@ -171,13 +171,19 @@ def beside(trained: Trained, other: Trained, part: Sequences, row: int = 0) -> B
         )
     reach, context = reach_and_context(other, part)
     both = [one.encode(part, target=True) for one in (trained, other)]
+    coder = trained.task.coder
+    # Rows without a target are not encoded; these are the numbers of the others.
+    numbers = np.arange(len(part)) if coder.continues else np.flatnonzero(part.column(coder.target).is_valid())
     places: list[Difference] = []
     states: tuple[dict[str, list[np.ndarray]], dict[str, list[np.ndarray]]] = ({}, {})
     why, unit = "", "row"
     try:
-        for number, mine, theirs in _pairs(trained, other, both, part, row):
+        for number, mine, theirs in _pairs(trained, other, both, part, numbers, row):
             unit = "row" if trained.task.pooled else "character" if mine.text else "step"
-            places += (Difference(one.end - 1 if unit == "row" else number, *one) for one in segments(mine, theirs))
+            places += (
+                Difference(int(numbers[one.end - 1]) if unit == "row" else number, *one)
+                for one in segments(mine, theirs)
+            )
             for kept, shared in zip(states, shared_states(mine, theirs), strict=True):
                 for name, values in shared.items():
                     kept.setdefault(name, []).append(values)
@@ -209,7 +215,7 @@ def _kind(trained: Trained) -> str:
 
 
 def _pairs(
-    trained: Trained, other: Trained, both: list[Examples], part: Sequences, row: int
+    trained: Trained, other: Trained, both: list[Examples], part: Sequences, numbers: np.ndarray, row: int
 ) -> Iterator[tuple[int, RowLosses, RowLosses]]:
     """(row, the losses of one, the losses of the other)."""
     sides = [(one.network, one.task) for one in (trained, other)]
@@ -230,13 +236,14 @@ def _pairs(
         yield 0, mine, theirs
         return
     read = 0
-    for number in range(row, min(len(counts[0]), row + _ROWS)):
+    for at in np.flatnonzero((numbers >= row) & (numbers < row + _ROWS)).tolist():
         if read >= _STEPS:
             return
-        if not min(steps[number] for steps in counts):
+        if not min(steps[at] for steps in counts):
             continue
+        number = int(numbers[at])
         batches = [
-            _windows(one, np.array([number]), np.minimum(steps, _WINDOW), _WINDOW)
+            _windows(one, np.array([at]), np.minimum(steps, _WINDOW), _WINDOW)
             for one, steps in zip(both, counts, strict=True)
         ]
         cell = part.table.column(trained.task.coder.target)[number].as_py() if form.predicts_next else None
