@@ -12,6 +12,7 @@ from hypothesis import settings
 settings.register_profile("untimed", deadline=None)  # a busy machine fails no test
 settings.load_profile("untimed")
 
+_LONGEST = ("test_readme.py", "test_examples.py")
 _STOPS = (signal.SIGTERM, signal.SIGINT)
 
 
@@ -19,6 +20,11 @@ _STOPS = (signal.SIGTERM, signal.SIGINT)
 def times() -> Callable[[int, int], int]:
     """``times(quick, full)``: how often a test repeats itself, in `make test` and in `make soak`."""
     return lambda quick, full: full if os.environ.get("UNROLLED_SOAK") == "1" else quick
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the longest tests, so that no process waits at the end for one that runs them."""
+    items.sort(key=lambda item: item.path.name not in _LONGEST)
 
 
 @pytest.hookimpl(wrapper=True)

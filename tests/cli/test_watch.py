@@ -151,7 +151,7 @@ def test_a_page_is_written_too(unrolled: Unrolled, run: Path, tmp_path: Path) ->
     assert "step 60 of 100, 6 seconds" in page.read_text("utf-8")
     assert "location.reload" not in page.read_text("utf-8")
     refused = unrolled("watch", run, "--out", tmp_path / "page.txt")
-    assert refused.code == 2 and "has to end in .html, not page.txt" in refused.err
+    assert refused.code == 2 and "has to end in .html, not 'page.txt'" in refused.err
 
 
 def test_what_is_no_run_is_refused(unrolled: Unrolled, tmp_path: Path) -> None:

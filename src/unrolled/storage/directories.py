@@ -17,7 +17,7 @@ import stat
 from collections.abc import Callable, Iterable, Iterator
 from io import BufferedReader
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, BinaryIO, NoReturn
 
 from unrolled.errors import ModelError, SpaceError, UsageError, named
 from unrolled.storage.atomic import beside, create, discard, fsync, locked, put_in_place, sweep
@@ -46,7 +46,7 @@ _NO_SPACE = {
     errno.EPERM: "permission denied",
     errno.ENOMEM: "not enough memory",
 }
-_NO_PLACE = {errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENAMETOOLONG, errno.ELOOP}
+_NO_PLACE = {errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENAMETOOLONG, errno.ELOOP}
 
 
 @contextlib.contextmanager
@@ -90,13 +90,13 @@ def write_file(path: Path, data: bytes | Iterable[bytes]) -> None:
 
     Raises:
         SpaceError: the data does not fit or may not be written; a file that was there is unchanged.
+        UsageError: the folder takes no files.
     """
     with space_errors(path):
         sweep(path.parent, path.name)
-        path.parent.mkdir(parents=True, exist_ok=True)
         temporary = beside(path)
         try:
-            with create(temporary) as file:
+            with _created(temporary, path) as file:
                 fcntl.flock(file, fcntl.LOCK_EX)
                 file.writelines([data] if isinstance(data, bytes) else data)
                 file.flush()
@@ -106,6 +106,15 @@ def write_file(path: Path, data: bytes | Iterable[bytes]) -> None:
             discard(temporary)
             raise
         fsync(path.parent)
+
+
+def _created(temporary: Path, path: Path) -> BinaryIO:
+    """A new file for the writing of ``path``, in a folder that is made if need be."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return create(temporary)
+    except FileNotFoundError:
+        raise UsageError(f"{path}: cannot be written: this folder takes no files; choose another path") from None
 
 
 def write_directory(final: Path, files: dict[str, bytes | Callable[[Path], None]], *, overwrite: bool = False) -> None:
