@@ -26,6 +26,7 @@ browser: $(STAMPS)/browser
 # Six pages of six small models on real data that packages ship: minutes. The picture of three of them is in the README.
 pages: $(STAMPS)/pages
 	OMP_NUM_THREADS=1 $(BIN)/python tools/make_pages.py --picture docs/pages.png
+	$(PYTEST) -n 0 tests/browser/test_golden.py
 
 # The reliability tests in their full length: fifty kills, thousands of mutations. Minutes, once per change of theirs.
 soak: $(STAMPS)/test

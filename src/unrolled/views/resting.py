@@ -17,7 +17,7 @@ def resting(why: Attribution | str) -> Iterator[Section]:
     """The section of what an answer rests on; none where that is not known."""
     if isinstance(why, str) or not any(why.values):
         return
-    charts = [_bars(why, "all columns" if why.columns else "", why.values)]
+    charts = [_bars(why, "all columns" if why.columns else "worth of each step", why.values)]
     most = sorted(why.columns, key=lambda name: -max(map(abs, why.columns[name])))[:_COLUMNS]
     charts += [_bars(why, name, why.columns[name]) for name in why.columns if name in most]
     yield Section("Why this answer", f"<p>{escaped(why.sentence)}.</p>{picture(charts)}")
