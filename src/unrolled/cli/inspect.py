@@ -57,7 +57,7 @@ def inspect(
         against: Run of another model that is asked the same, to be set beside this one on the same data.
         live: Open the page in the browser and answer it, until Ctrl-C, or half an hour without a request: type and
             watch, hold units still.
-        port: Port of the live page, on this machine alone. Default: any free one.
+        port: Port of the live page, on this machine only. Default: any free one.
         no_open: Say the address of the live page, and open no browser.
         no_text: Replace the letters and digits of the row by x and 0 on the page.
     """
@@ -69,6 +69,10 @@ def inspect(
         raise UsageError(f"--port takes a number up to 65535, not {port}")
     if units < 0:
         raise UsageError(f"--units takes a number of units, not {units}")
+    if not live and (port or no_open):
+        raise UsageError(f"{'--port' if port else '--no-open'} only works with --live")
+    if no_text and out is None and not live:
+        raise UsageError("--no-text only works with --out")
     if live and (told.json or no_text):
         raise UsageError(
             f"--live shows the row in a browser, so it does not go with {'--json' if told.json else '--no-text'}"
@@ -90,7 +94,7 @@ def inspect(
     if live:
         from unrolled.runs.live_inspection import serve
 
-        note("on this machine alone, until Ctrl-C or half an hour without a request", quiet=told.quiet)
+        note("on this machine only, until Ctrl-C or half an hour without a request", quiet=told.quiet)
         serve(trained, found, port=port, browser=not no_open)
 
 
