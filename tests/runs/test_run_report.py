@@ -11,7 +11,9 @@ import numpy as np
 import pytest
 
 import unrolled as ur
+from unrolled.runs.run_report import Held, report
 from unrolled.runs.trained import Trained
+from unrolled.runs.training_log import TrainingLog
 
 REVIEWS = {
     "review": [f"{'good' if n % 2 else 'bad'} {word}" for n, word in enumerate(["film", "plot", "cast", "end"] * 30)],
@@ -79,3 +81,11 @@ def test_rows_beyond_the_bound_are_not_examined(tmp_path: Path, monkeypatch: pyt
     monkeypatch.setattr(run_report, "_STEPS", 0)
     _, html = fitted(tmp_path / "none", REVIEWS, target="label", hidden=4)
     assert "Where it errs" not in titles(html)
+
+
+def test_a_row_of_no_steps_is_passed_over(tmp_path: Path) -> None:
+    model, _ = fitted(tmp_path, {"text": ["the cat sat.", "a dog ate."] * 20}, hidden=4, only="none")
+    held = Held("valid", model.read({"text": ["", "the cat ate."]}), np.array([0, 13]))
+    html = report(model, held, TrainingLog())
+    page = json.loads(re.findall(r'id="page">(.*?)</script>', html, re.DOTALL)[0])
+    assert "".join(page["views"][0]["data"]["tokens"]) == "<begin>the cat ate."

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from unrolled.data.tables.sequences import Sequences
-from unrolled.errors import DataError
+from unrolled.errors import DataError, UsageError
 from unrolled.inspection.prefixes import Prefixes
 from unrolled.metrics.metric import best_first, in_order
 from unrolled.page.chart import Chart, picture
@@ -156,9 +156,13 @@ def _short(value: object) -> str:
 
 def _example(trained: Trained, held: Held) -> Iterator[Section]:
     """The answers to the beginning of a held-out row, beside what is right."""
-    if held.steps[0] > _STEPS:
+    readable = np.flatnonzero((held.steps > 0) & (held.steps <= _STEPS))
+    if not len(readable):
         return
-    found = traced_row(trained, held.part, 0, None, keep=lambda _: False)
+    try:
+        found = traced_row(trained, held.part, int(readable[0]), None, keep=lambda _: False)
+    except (DataError, UsageError):  # it cannot be read by itself; the rest of the report stands
+        return
     network, task = trained.network, trained.task
     prefixes = Prefixes(network, task, found.examples)
     yield from answers_in(Looked(task=task, network=network, trace=found.trace, start=found.start, prefixes=prefixes))
