@@ -4,7 +4,7 @@
 
 Protocol: models of 95 symbols after two training steps, whose timings are those of trained ones. Times are seconds of
 the processor, on one thread, so that other programs matter less; what is compared runs by turns, and the least of each
-counts. Memory is measured in a process of its own for each model, above what it holds after a short trace. R6 compares
+counts. Memory is measured in a separate process for each model, above what it holds after a short trace. R6 compares
 the cells with the same source without its calls of `show`. R16 trains the example of the README.
 """
 
@@ -82,7 +82,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", default="", help=f"requirements, separated by commas: {','.join(MEASURES)}")
     parser.add_argument("--check", action="store_true", help="nothing is recorded")
-    parser.add_argument("--memory", nargs=2, help=argparse.SUPPRESS)  # a model and its steps, in a process of its own
+    parser.add_argument("--memory", nargs=2, help=argparse.SUPPRESS)  # a model and its steps, in a separate process
     options = parser.parse_args()
     torch.set_num_threads(1)
     if options.memory:

@@ -1,4 +1,4 @@
-"""The page of a row in a real browser: offline, by keyboard alone, without a violation, and small where rows are long."""
+"""The page of a row in a real browser: offline, with the keyboard only, without a violation, and small where rows are long."""
 
 from __future__ import annotations
 

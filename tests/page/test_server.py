@@ -1,4 +1,4 @@
-"""A live page answers its own address, with its token, small requests alone; and it ends by itself."""
+"""A live page answers its own address, with its token, to small requests only; and it ends by itself."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a model answers after each of several steps of a row: the beginnings of the row, read as rows of their own."""
+"""What a model answers after each of several steps of a row: each beginning of the row, read as a row."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Prefixes:
 
     Attributes:
         network, task: the model.
-        examples: the row, alone.
+        examples: only the row.
     """
 
     network: Model

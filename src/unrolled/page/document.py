@@ -114,7 +114,7 @@ def payload(sections: Sequence[Section]) -> dict[str, Any]:
 
 
 def _script(views: Iterable[str]) -> str:
-    """What all views stand on, then each in a block, so that two may use one name for something of their own."""
+    """What all views stand on, then each in a block, so that two may use the same name."""
     parts = [*(_part(f"{name}.js") for name in _CORE), *(f"{{\n{_part(f'{name}.js')}\n}}" for name in views)]
     return "\n".join([*parts, _part("main.js")])
 

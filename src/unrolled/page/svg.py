@@ -117,7 +117,7 @@ def image(wide: float, tall: float, title: str, about: str, content: str) -> str
 
     Args:
         wide, tall: its size, as far as its content knows.
-        title, about: what a reader who does not see it is told.
+        title, about: what is read aloud to those who cannot see it.
         content: elements.
     """
     told = element("title", words(title)) + element("desc", words(about))
@@ -142,7 +142,7 @@ def plain(svg: str) -> str:
 
 
 def as_file(svg: str) -> str:
-    """``svg`` as a file of its own: plain colours, and those of a dark page where the reader prefers these."""
+    """``svg`` as a separate file: plain colours, and those of a dark page where the reader prefers these."""
     dark = _rules((of, light, night) for light, night in COLOURS.values() for of in ("fill", "stroke"))
     style = f"<style>@media (prefers-color-scheme: dark){{{dark}}}</style>"
     head, start, rest = plain(svg).partition(">")

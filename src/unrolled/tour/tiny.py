@@ -54,7 +54,7 @@ def train(steps: int | None, seed: int, say: Say) -> Tiny:
     Args:
         steps: the most steps of each; ``None``: as many as it takes.
         seed: of the rows and the weights.
-        say: is told what is trained.
+        say: receives a line for each model that is trained.
     """
     remember = first_symbols(_ROWS, 2, LONGEST_REMEMBERED, seed)
     reverse = reversed_digits(2 * _ROWS, 1, LONGEST_REVERSED, seed)

@@ -47,7 +47,7 @@ def walk(*, steps: int | None = None, seed: int = 0, say: Say = lambda _: None) 
         steps: the most training steps of each model, ≥ 1; ``None``: as many as it takes. With few, claims do not come
             true, and the page says so.
         seed: of the weights and the rows, ≥ 0.
-        say: is told what is done.
+        say: receives a line for each thing that is done.
 
     Raises:
         UsageError: a number is out of range.
