@@ -56,6 +56,13 @@ def test_what_is_not_ours_is_not_removed(tmp_path: Path, name: str) -> None:
         choose(tmp_path, "a.csv", True)
 
 
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_what_a_run_killed_at_its_birth_left_is_nothing(tmp_path: Path, overwrite: bool) -> None:
+    (tmp_path / ".config.json.0123abcd.partial").write_bytes(b"{")
+    assert choose(tmp_path, "a.csv", overwrite) == tmp_path
+    assert names(tmp_path) == []
+
+
 def test_the_configuration_is_the_first_thing_there(tmp_path: Path) -> None:
     with claimed(tmp_path / "a" / "run", CONFIG):
         assert names(tmp_path / "a" / "run") == ["config.json"]

@@ -35,6 +35,8 @@ def choose(out: Path | None, source: str, overwrite: bool) -> Path:
         taken = {path.name for path in Path("runs").glob(f"{stem}-*")}
         number = next(n for n in range(1, len(taken) + 2) if f"{stem}-{n}" not in taken)
         return Path("runs") / f"{stem}-{number}"
+    if out.is_dir():
+        sweep(out, "config.json")  # a run killed at its birth leaves no more than this
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         if not overwrite:
             raise UsageError(
