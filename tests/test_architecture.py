@@ -23,6 +23,7 @@ ORDER = (
     *("data.config", "data.io", "data.media", "data.encodings", "data.readers", "data.tables", "data.vectors"),
     *("data.plans", "data.forms", "data.examples", "data.batches"),
     *(
+        "layers.graph",
         "cells",
         "layers.lengths",
         "kernels",
@@ -64,7 +65,7 @@ ONLY: dict[str, tuple[str, ...]] = {
 # What stands beside the members of a registry: their protocol and what makes them, not one of them.
 PROTOCOLS: dict[str, set[str]] = {
     "baseline": {"baseline"},
-    "cell": {"cell"},
+    "cell": {"cell", "equations"},
     "encoding": {"encoding", "facets"},
     "form": {"form"},
     "layer": {

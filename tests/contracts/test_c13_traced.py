@@ -20,7 +20,7 @@ from torch import Tensor
 from unrolled.batch import Batch, Discrete
 from unrolled.cells.cell import CELLS
 from unrolled.inspection.arithmetic import arithmetic
-from unrolled.inspection.equations import parsed, worked_out
+from unrolled.cells.equations import parsed, worked_out
 from unrolled.layers.deltanet import DeltaNet
 from unrolled.layers.factory import model_names
 from unrolled.layers.recurrence.recorder import Recorder

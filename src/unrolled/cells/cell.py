@@ -75,7 +75,7 @@ class ExplainedCell(Cell, Protocol):
         """A value that the cell shows -> its equation, in the order in which they are computed.
 
         An equation is an expression of other values, numbers, ``+ - * /`` and the functions that
-        `unrolled.inspection.equations` knows. ``c_before`` is c before the step; the other names are those of
+        `unrolled.cells.equations` knows. ``c_before`` is c before the step; the other names are those of
         `products`.
         """
 

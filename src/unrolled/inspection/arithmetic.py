@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from unrolled.batch import Batch
 from unrolled.cells.cell import ExplainedCell, is_explained
-from unrolled.inspection.equations import Tree, parsed
+from unrolled.cells.equations import Tree, parsed
 from unrolled.layers.recurrence.recorder import Recorder
 from unrolled.models.model import Model
 from unrolled.state import State

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from unrolled.errors import UsageError
-from unrolled.inspection.equations import names_in, parsed, worked_out
+from unrolled.cells.equations import names_in, parsed, worked_out
 
 
 def test_an_equation_is_read_with_the_order_of_its_operations() -> None:
