@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from unrolled.errors import UsageError
 from unrolled.cells.equations import names_in, parsed, worked_out
+from unrolled.errors import UsageError
 
 
 def test_an_equation_is_read_with_the_order_of_its_operations() -> None:

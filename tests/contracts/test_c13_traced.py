@@ -19,8 +19,8 @@ from torch import Tensor
 
 from unrolled.batch import Batch, Discrete
 from unrolled.cells.cell import CELLS
-from unrolled.inspection.arithmetic import arithmetic
 from unrolled.cells.equations import parsed, worked_out
+from unrolled.inspection.arithmetic import arithmetic
 from unrolled.layers.deltanet import DeltaNet
 from unrolled.layers.factory import model_names
 from unrolled.layers.recurrence.recorder import Recorder

@@ -11,9 +11,9 @@ import pytest
 import torch
 
 import unrolled as ur
+from unrolled.cells.equations import worked_out
 from unrolled.data.batches.loader import Loader
 from unrolled.data.plans.windows import Windows
-from unrolled.cells.equations import worked_out
 from unrolled.inspection.trace import trace
 from unrolled.page.document import document
 from unrolled.views.looked import Looked

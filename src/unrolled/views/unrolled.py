@@ -13,9 +13,9 @@ import torch
 from torch import Tensor
 
 from unrolled.cells.cell import is_explained
+from unrolled.cells.equations import names_in
 from unrolled.errors import named
 from unrolled.inspection.arithmetic import Arithmetic, arithmetic
-from unrolled.cells.equations import names_in
 from unrolled.inspection.names import in_words
 from unrolled.page.document import Section
 from unrolled.views.looked import ROW, Looked, names_of, steps_of
