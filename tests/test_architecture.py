@@ -69,7 +69,7 @@ PROTOCOLS: dict[str, set[str]] = {
     "encoding": {"encoding", "facets"},
     "form": {"form"},
     "layer": {
-        *("config", "conversion", "factory", "layer", "recurrent", "torch_compat"),
+        *("config", "conversion", "factory", "graph", "layer", "recurrent", "torch_compat"),
         *("embed", "inputs", "letters", "pooling", "crf", "lengths", "pretrained", "short_convolution"),
         *("item_logits", "item_outputs", "sampled_softmax", "tied"),
     },
