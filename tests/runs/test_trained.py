@@ -103,6 +103,7 @@ ON: dict[str, Callable[[Trained, str], Any]] = {
     "predict": lambda model, device: model.predict(WAVES, device=device).to_pydict(),
     "backtest": lambda model, device: model.backtest(WAVES, 2, device=device),
     "stream": lambda model, device: model.stream(device=device).push(1.0),
+    "pool": lambda model, device: [(pool := model.pool(device=device)).push([(pool.open(), 1.0)])],
 }
 
 
@@ -128,7 +129,9 @@ def test_the_weights_are_hashed_once_for_all_sessions(forecast: Trained, monkeyp
     one.push(1.0)
     monkeypatch.setattr(copies, "save_tensors", None)
     other = forecast.stream(one.snapshot())
-    assert one.push(2.0) == other.push(2.0)
+    pool = forecast.pool()
+    pooled = pool.open(one.snapshot())
+    assert [one.push(2.0)] == [other.push(2.0)] == pool.push([(pooled, 2.0)])
 
 
 def test_a_snapshot_of_weights_that_were_trained_further_is_refused(tmp_path: Path) -> None:

@@ -11,11 +11,13 @@ from unrolled.data.examples.live_row import LiveRow
 from unrolled.data.tables.succession import Succession
 from unrolled.errors import UsageError, named
 from unrolled.models._copies import Copies
+from unrolled.models.model import Model
 from unrolled.runs.config import RunConfig
+from unrolled.streaming.pool import Pool
 from unrolled.streaming.session import Memory, Session
 from unrolled.tasks.task import Task
 
-__all__ = ["live_session"]
+__all__ = ["live_session", "many_sessions"]
 
 _TIME = "\0time"  # the time of the latest row, among what the encodings of the columns remember
 
@@ -33,16 +35,8 @@ def live_session(task: Task, copies: Copies, device: str, snapshot: bytes | None
     Raises:
         UsageError: the model reads later steps, both strands, or whole windows.
     """
-    coder = task.coder
-    if coder.strands is not None:
-        both = named("both_strands")
-        raise UsageError(
-            f"a model with {both} reads each sequence in both directions, so it cannot stream: use predict"
-        )
-    if coder.by_window:
-        scaled = f"this model scales each window by all its steps ({named('scale')} window)"
-        raise UsageError(f"{scaled}, so it cannot stream: use predict")
-    data = config.data
+    network, coder, data = copies.on(device), task.coder, config.data
+    _check_streams(task, network)
     row = LiveRow(coder, sets=data.sets)
     times = Succession(data.order, config.step, config.workdays, data.gap, data.date_order)
 
@@ -53,7 +47,7 @@ def live_session(task: Task, copies: Copies, device: str, snapshot: bytes | None
         return [_one_row(step) for step in steps], after
 
     session = Session(
-        copies.on(device),
+        network,
         encode,
         task.answers,
         opening=map(_one_row, row.opening()),
@@ -64,6 +58,28 @@ def live_session(task: Task, copies: Copies, device: str, snapshot: bytes | None
     if snapshot is not None:
         session.restore(snapshot)
     return session
+
+
+def many_sessions(task: Task, copies: Copies, device: str, config: RunConfig) -> Pool:
+    """A pool of sessions of a model, as `Trained.pool` gives it.
+
+    Raises:
+        UsageError: as for `live_session`.
+    """
+    return Pool(lambda snapshot: live_session(task, copies, device, snapshot, config))
+
+
+def _check_streams(task: Task, network: Model) -> None:
+    if network.cannot_stream is not None:
+        raise UsageError(network.cannot_stream)
+    if task.coder.strands is not None:
+        both = named("both_strands")
+        raise UsageError(
+            f"a model with {both} reads each sequence in both directions, so it cannot stream: use predict"
+        )
+    if task.coder.by_window:
+        scaled = f"this model scales each window by all its steps ({named('scale')} window)"
+        raise UsageError(f"{scaled}, so it cannot stream: use predict")
 
 
 def _one_row(step: dict[str, np.ndarray]) -> dict[str, torch.Tensor]:

@@ -28,13 +28,24 @@ from unrolled.runs.continuation import as_prompt, continued, unseen, until
 from unrolled.runs.examination import Examination, examine
 from unrolled.runs.findings import Findings
 from unrolled.runs.later_data import read_later
-from unrolled.runs.live import live_session
-from unrolled.runs.predicting import around, fits, is_judged, known_steps, one_row, predictions, with_columns
+from unrolled.runs.live import live_session, many_sessions
+from unrolled.runs.predicting import (
+    around,
+    check_judged,
+    fits,
+    is_judged,
+    known_steps,
+    one_row,
+    predictions,
+    searching,
+    with_columns,
+)
 from unrolled.runs.results_form import results_form
 from unrolled.runs.unseen import say
 from unrolled.runs.verdict import compare
 from unrolled.storage.directories import write_directory
 from unrolled.storage.tensors import save_tensors
+from unrolled.streaming.pool import Pool
 from unrolled.streaming.session import Session
 from unrolled.tasks.task import Task
 from unrolled.training.backtest import Backtest, backtest
@@ -101,10 +112,10 @@ class Trained:
             DataError: the data cannot be read, or lacks a column of the model.
             UsageError: ``beam`` is out of range, or there is no such device.
         """
-        task, device = self._searching(beam), device_for(device)
+        task, device = searching(self.task, beam), device_for(device)
         part, examples = self._judged(data)
         metrics = evaluate(self._copies.on(device), task, examples, self.config.training, device)
-        self._check_judged(metrics, part)
+        check_judged(metrics, part, self.task.coder.horizon)
         return metrics
 
     def examine(
@@ -122,11 +133,11 @@ class Trained:
         """
         if worst < 0:
             raise UsageError(f"{named('worst')} must be at least 0, got {worst}")
-        task, device = self._searching(beam), device_for(device)
+        task, device = searching(self.task, beam), device_for(device)
         part, examples = self._judged(data)
         network = self._copies.on(device)
         found = examine(network, task, part, examples, self.config.training, device, worst=worst, group=group)
-        self._check_judged(found.metrics, part)
+        check_judged(found.metrics, part, task.coder.horizon)
         return found
 
     def backtest(self, data: Any, origins: int, *, device: str = "auto") -> Backtest:
@@ -165,7 +176,7 @@ class Trained:
             DataError: the data cannot be read, or lacks an input column of the model.
             UsageError: ``beam`` is out of range, a model that does not forecast is to be ``fitted``, or no such device.
         """
-        task, device = self._searching(beam), device_for(device)
+        task, device = searching(self.task, beam), device_for(device)
         if fitted and not task.coder.horizon:
             raise UsageError(f"{named('fitted')} only works with a forecast; this model's task is {task.name!r}")
         examples = self.encode(part := self.read(data), target=False)
@@ -261,9 +272,18 @@ class Trained:
             UsageError: the model needs later steps or whole sequences, or there is no such device.
             ModelError: the snapshot belongs to another model.
         """
-        if self.network.cannot_stream is not None:
-            raise UsageError(self.network.cannot_stream)
         return live_session(self.task, self._copies, device_for(device), snapshot, self.config)
+
+    def pool(self, *, device: str = "auto") -> Pool:
+        """Many live sessions, stepped together: a push of each costs far less than as many pushes of single ones.
+
+        Args:
+            device: as for `evaluate`.
+
+        Raises:
+            UsageError: as for `stream`.
+        """
+        return many_sessions(self.task, self._copies, device_for(device), self.config)
 
     def save(self, folder: str | Path, *, overwrite: bool = False) -> None:
         """Write a run directory, all or nothing; `load` restores the model bit for bit."""
@@ -314,22 +334,6 @@ class Trained:
             coder.check_columns(part, with_target=True)
             part, _ = drop_missing(part, coder.target)
         return part, self.encode(part, target=True)
-
-    def _check_judged(self, metrics: dict[str, float], part: Sequences) -> None:
-        if not metrics:
-            needed = f": a forecast needs more than {horizon} steps" if (horizon := self.task.coder.horizon) else ""
-            nothing = f"holds nothing that could be scored{needed}"
-            raise DataError(nothing, file=part.origin, hint="give more or longer sequences")
-
-    def _searching(self, beam: int | None) -> Task:
-        """The task, with another beam width."""
-        if beam is None:
-            return self.task
-        own = self.task.options
-        if "beam" not in type(own).model_fields:
-            writers = f"{named('beam')} only works with tasks that write sequences"
-            raise UsageError(f"{writers}; this model's task is {self.task.name!r}")
-        return type(self.task)(type(own).check({**own.model_dump(), "beam": beam}), self.task.coder)
 
     def encode(self, part: Sequences, *, target: bool) -> Examples:
         """``part`` as numbers.

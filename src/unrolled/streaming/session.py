@@ -10,9 +10,9 @@ import torch
 from torch import Tensor
 
 from unrolled.batch import Batch
-from unrolled.errors import ModelError, UsageError
+from unrolled.errors import DataError, ModelError, UsageError
 from unrolled.models.model import Model
-from unrolled.state import from_bytes, map_state, to_bytes
+from unrolled.state import flatten, from_bytes, map_state, to_bytes
 
 __all__ = ["Memory", "Session"]
 
@@ -35,6 +35,9 @@ class Session:
         pooled: whether the network gives one output for all steps so far.
         identity: the fingerprint of the weights; `restore` accepts only snapshots with the same one.
         noticed: what was odd about the rows so far, as a sentence or an empty text.
+
+    Attributes:
+        steps: how many values it has taken, those before a snapshot included.
 
     Raises:
         UsageError: the network cannot stream.
@@ -79,20 +82,26 @@ class Session:
         self._pooled, self._identity, self._noticed = pooled, identity, noticed
         self._device = network.device
         self._before: Memory = {}
+        self.steps = 0
         for inputs in opening:
             self._step(inputs)
 
-    def push(self, value: Any) -> dict[str, Any]:
+    def push(self, value: Any, *, most_steps: int | None = None) -> dict[str, Any]:
         """Push one row and return the answer.
 
         Args:
             value: a row as {column: value}; with a single input column, only its value. A text of several tokens is
                 several steps, with one answer after the last.
+            most_steps: the most steps that a value may have; ``None``: any number.
 
         Raises:
-            DataError: the value does not fit its column; the session is unchanged.
+            DataError: the value does not fit its column, or has too many steps; the session is unchanged.
         """
         steps, after = self._encode(value, self._before)
+        if most_steps is not None and len(steps) > most_steps:
+            raise DataError(
+                f"the value has {len(steps)} steps, at most {most_steps} are taken at once: send it in parts"
+            )
         before = self._live.state if len(steps) > 1 else None
         try:
             for inputs in steps:
@@ -102,6 +111,7 @@ class Session:
                 self._live.state = before
             raise
         self._before = after
+        self.steps += 1
         outputs = outputs.cpu()
         if not self._pooled:
             outputs = outputs[:, None]  # (1, 1, O)
@@ -114,13 +124,19 @@ class Session:
             inputs = {name: value.to(self._device) for name, value in inputs.items()}
         return self._live.push(inputs)
 
+    @property
+    def state_bytes(self) -> int:
+        """How many bytes the state takes now."""
+        return sum(part.nbytes for _, part in flatten(self._live.state))
+
     def noticed(self) -> str:
         """How many rows had a time that is not the one after the row before; empty if none."""
         return self._noticed()
 
     def snapshot(self) -> bytes:
         """Save the state of the session as a safetensors file, for `restore` in this or another process."""
-        return to_bytes(self._live.state, {"model": self._identity, "before": json.dumps(self._before)})
+        meta = {"model": self._identity, "before": json.dumps(self._before), "steps": self.steps}
+        return to_bytes(self._live.state, meta)
 
     def restore(self, snapshot: bytes) -> None:
         """Continue from ``snapshot``.
@@ -134,7 +150,8 @@ class Session:
         try:
             kept = json.loads(meta.get("before", "{}")).items()
             before = {str(name): [float(number) for number in numbers] for name, numbers in kept}
+            steps = int(meta.get("steps", 0))  # snapshots of earlier versions have no number
         except (ValueError, TypeError, AttributeError):
             raise ModelError("this snapshot is damaged: its memory of earlier steps cannot be read") from None
         self._live.state = map_state(lambda part: part.to(self._device), state)
-        self._before = before
+        self._before, self.steps = before, steps

@@ -1,0 +1,59 @@
+"""Live sessions of untrained models of the samples, and what a user pushes into them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from samples import SAMPLES, network_for
+from torch import Tensor
+
+from unrolled.data.examples.live_row import LiveRow
+from unrolled.models.network import Network
+from unrolled.streaming.session import Session
+from unrolled.tasks.task import Task
+
+__all__ = ["PUSHES", "live", "network_and_task", "session"]
+
+
+def network_and_task(sample: str, model: str = "lstm") -> tuple[Network, Task]:
+    task = SAMPLES[sample].ask()
+    torch.manual_seed(2)
+    return network_for(task, model).eval(), task
+
+
+def session(network: Network, task: Task, identity: str = "one") -> Session:
+    def tensors(steps: list[dict[str, Any]]) -> list[dict[str, Tensor]]:
+        return [{name: torch.from_numpy(array[None]) for name, array in step.items()} for step in steps]
+
+    def encode(value: Any, before: dict[str, float]) -> tuple[list[dict[str, Tensor]], dict[str, float]]:
+        steps, after = LiveRow(task.coder).encode(value, before)
+        return tensors(steps), after
+
+    return Session(
+        network,
+        encode,
+        task.answers,
+        opening=tensors(LiveRow(task.coder).opening()),
+        pooled=task.pooled,
+        identity=identity,
+    )
+
+
+def live(sample: str, model: str = "lstm") -> Session:
+    return session(*network_and_task(sample, model))
+
+
+# One step of each, as a user pushes it.
+PUSHES: dict[str, list[Any]] = {
+    "classify": [{"text": token, "age": 3} for token in "abcab"],
+    "classify several": list("abcab"),
+    "regress": [0.5, 1.0, -0.25],
+    "tag": list("abcab"),
+    "next_step": list("abcab"),
+    "next_step several": [[1, 0, 1], [0, 0, 0]],
+    "next_step real": [0.5, 1.0, -0.25],
+    "forecast": [{"wave": 0.5, "other": 2.0}, {"wave": 0.25, "other": 0.0}],
+    "forecast quantiles": [[0.5, 2.0], [0.25, 0.0]],
+    "forecast ahead": [{"wave": wave, "other": 2.0, "place": "v"} for wave in (0.5, None, None, 0.25, None)],
+}

@@ -1,0 +1,95 @@
+from __future__ import annotations
+
+import pytest
+from live_sessions import PUSHES, live
+
+from unrolled.errors import DataError, ModelError, UsageError
+from unrolled.streaming.pool import Pool
+from unrolled.streaming.session import Session
+
+
+def pool_of(sample: str, model: str = "lstm") -> Pool:
+    def begin(snapshot: bytes | None) -> Session:
+        session = live(sample, model)
+        if snapshot is not None:
+            session.restore(snapshot)
+        return session
+
+    return Pool(begin, most_steps=4)
+
+
+@pytest.mark.parametrize("sample", PUSHES)
+def test_each_answer_is_that_of_a_session_of_its_own(sample: str) -> None:
+    pool, alone, other = pool_of(sample), live(sample), live(sample)
+    a, b = pool.open(), pool.open()
+    first, second, *_ = PUSHES[sample]
+    assert pool.push([(a, first)]) == [alone.push(first)]
+    assert pool.push([(b, second), (a, second)]) == [other.push(second), alone.push(second)]
+    assert pool.push([(a, first), (a, first)]) == [alone.push(first), alone.push(first)]
+    assert (pool.steps_of(a), pool.steps_of(b), len(pool)) == (4, 1, 2)
+
+
+def test_a_closed_handle_is_refused_for_ever() -> None:
+    pool = pool_of("next_step")
+    a = pool.open()
+    pool.close(a)
+    b = pool.open()
+    assert a != b
+    (refused, answer) = pool.push([(a, "a"), (b, "a")])
+    assert isinstance(refused, UsageError)
+    assert str(refused) == f"the session {a} is closed, or was never open: open a new one"
+    assert answer == live("next_step").push("a")
+    for ask in (pool.close, pool.snapshot, pool.steps_of, lambda handle: pool.save([handle])):
+        with pytest.raises(UsageError, match=f"the session {a} is closed"):
+            ask(a)
+
+
+def test_an_item_that_is_refused_harms_no_other() -> None:
+    pool, alone = pool_of("forecast"), live("forecast")
+    a, b = pool.open(), pool.open()
+    good = PUSHES["forecast"][0]
+    found = pool.push([(a, good), (a, {"wave": "much", "other": 1.0}), (b, [1.0]), (b, good), (a, good)])
+    assert [type(one) for one in found] == [dict, DataError, DataError, dict, dict]
+    assert [found[0], found[4]] == [alone.push(good), alone.push(good)]
+    assert found[3] == found[0]
+    assert pool.steps_of(a) == 2
+
+
+def test_a_value_of_too_many_steps_is_refused() -> None:
+    pool, alone = pool_of("next_step"), live("next_step")
+    a = pool.open()
+    (refused, answer) = pool.push([(a, "abcab"), (a, "abca")])
+    assert str(refused) == "the value has 5 steps, at most 4 are taken at once: send it in parts"
+    assert answer == alone.push("abca")
+
+
+@pytest.mark.parametrize("sample", PUSHES)
+def test_snapshots_go_between_pools_and_sessions(sample: str) -> None:
+    pool, alone = pool_of(sample), live(sample)
+    first, second, *_ = PUSHES[sample]
+    alone.push(first)
+    a = pool.open(alone.snapshot())
+    elsewhere = live(sample)
+    elsewhere.restore(pool.snapshot(a))
+    expected = alone.push(second)
+    assert pool.push([(a, second)]) == [expected]
+    assert elsewhere.push(second) == expected
+    assert pool.steps_of(a) == elsewhere.steps == 2
+
+
+@pytest.mark.parametrize("sample", PUSHES)
+def test_many_sessions_are_saved_as_one_file(sample: str) -> None:
+    pool, other = pool_of(sample), pool_of(sample)
+    values = PUSHES[sample]
+    handles = [pool.open() for _ in range(3)]
+    pool.push([(handle, value) for number, handle in enumerate(handles) for value in values[:number]])
+    loaded = other.load(pool.save(handles[::-1]))[::-1]
+    assert [other.steps_of(handle) for handle in loaded] == [min(number, len(values)) for number in range(3)]
+    expected = pool.push([(handle, values[0]) for handle in handles])
+    assert other.push([(handle, values[0]) for handle in loaded]) == expected
+    assert other.load(pool.save([])) == []
+
+
+def test_bytes_that_are_not_saved_sessions_are_refused() -> None:
+    with pytest.raises(ModelError, match="these 4 bytes are not saved sessions"):
+        pool_of("next_step").load(b"junk")
