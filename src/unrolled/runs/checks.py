@@ -1,4 +1,4 @@
-"""Checks, made before training starts, that a network can be trained on the encoded data of a run."""
+"""Checks that a network can be trained on the encoded data of a run, and that a trained one can judge other data."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from unrolled.runs.config import RunConfig
 from unrolled.tasks.task import Task
 from unrolled.training.plans import window
 
-__all__ = ["check_idle", "check_pieces", "check_positions"]
+__all__ = ["check_idle", "check_judged", "check_pieces", "check_positions", "searching"]
 
 
 def check_idle(network: Model, train: Examples, config: RunConfig) -> None:
@@ -115,3 +115,30 @@ def _check_longest(longest: int | None, steps: np.ndarray, part: Sequences, colu
             column=column,
             hint=f"shorten the row, or set {named('positions')} to rotary, which has no limit",
         )
+
+
+def check_judged(metrics: dict[str, float], part: Sequences, horizon: int | None) -> None:
+    """Refuse data with nothing in it that a task could score; ``horizon`` is that of a forecast.
+
+    Raises:
+        DataError: there are no ``metrics``.
+    """
+    if not metrics:
+        needed = f": a forecast needs more than {horizon} steps" if horizon else ""
+        nothing = f"holds nothing that could be scored{needed}"
+        raise DataError(nothing, file=part.origin, hint="give more or longer sequences")
+
+
+def searching(task: Task, beam: int | None) -> Task:
+    """``task`` with another beam width; ``None`` leaves it as it is.
+
+    Raises:
+        UsageError: it writes no sequences, or the width is out of range.
+    """
+    if beam is None:
+        return task
+    own = task.options
+    if "beam" not in type(own).model_fields:
+        writers = f"{named('beam')} only works with tasks that write sequences"
+        raise UsageError(f"{writers}; this model's task is {task.name!r}")
+    return type(task)(type(own).check({**own.model_dump(), "beam": beam}), task.coder)

@@ -15,7 +15,7 @@ from unrolled.data.examples.known_future import last_known
 from unrolled.data.io.next_times import next_times
 from unrolled.data.plans.windows import Plan, Windows
 from unrolled.data.tables.sequences import Sequences
-from unrolled.errors import DataError, UsageError, counted, named
+from unrolled.errors import DataError, UsageError, counted
 from unrolled.models.model import Model
 from unrolled.tasks.task import Task
 from unrolled.training.evaluate import run_over
@@ -25,13 +25,11 @@ __all__ = [
     "FITTED",
     "PREDICTED",
     "around",
-    "check_judged",
     "fits",
     "is_judged",
     "known_steps",
     "one_row",
     "predictions",
-    "searching",
     "with_columns",
 ]
 
@@ -175,30 +173,3 @@ def with_columns(part: Sequences, columns: dict[str, Any]) -> pa.Table:
         array = values if isinstance(values, pa.Array) else pa.array(values)
         table = table.append_column(pa.field(name, array.type, metadata={"predicted": ""}), array)
     return table
-
-
-def searching(task: Task, beam: int | None) -> Task:
-    """``task`` with another beam width; ``None`` leaves it as it is.
-
-    Raises:
-        UsageError: it writes no sequences, or the width is out of range.
-    """
-    if beam is None:
-        return task
-    own = task.options
-    if "beam" not in type(own).model_fields:
-        writers = f"{named('beam')} only works with tasks that write sequences"
-        raise UsageError(f"{writers}; this model's task is {task.name!r}")
-    return type(task)(type(own).check({**own.model_dump(), "beam": beam}), task.coder)
-
-
-def check_judged(metrics: dict[str, float], part: Sequences, horizon: int | None) -> None:
-    """Refuse data with nothing in it that a task could score; ``horizon`` is that of a forecast.
-
-    Raises:
-        DataError: there are no ``metrics``.
-    """
-    if not metrics:
-        needed = f": a forecast needs more than {horizon} steps" if horizon else ""
-        nothing = f"holds nothing that could be scored{needed}"
-        raise DataError(nothing, file=part.origin, hint="give more or longer sequences")

@@ -22,24 +22,14 @@ from unrolled.inspection.describe import Description, describe
 from unrolled.inspection.trace import Change, Keep, Trace, trace
 from unrolled.models._copies import Copies
 from unrolled.models.model import Model
-from unrolled.runs.checks import check_positions
+from unrolled.runs.checks import check_judged, check_positions, searching
 from unrolled.runs.config import RunConfig
 from unrolled.runs.continuation import as_prompt, continued, unseen, until
 from unrolled.runs.examination import Examination, examine
 from unrolled.runs.findings import Findings
 from unrolled.runs.later_data import read_later
 from unrolled.runs.live import live_session, many_sessions
-from unrolled.runs.predicting import (
-    around,
-    check_judged,
-    fits,
-    is_judged,
-    known_steps,
-    one_row,
-    predictions,
-    searching,
-    with_columns,
-)
+from unrolled.runs.predicting import around, fits, is_judged, known_steps, one_row, predictions, with_columns
 from unrolled.runs.results_form import results_form
 from unrolled.runs.unseen import say
 from unrolled.runs.verdict import compare
