@@ -9,7 +9,7 @@ such as the keys of attention. They are padded with zeros, and further zeros do 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import torch
@@ -23,10 +23,13 @@ __all__ = [
     "detach",
     "flatten",
     "from_bytes",
+    "leaves",
     "map_state",
+    "planted",
     "rebuild",
     "select",
     "to_bytes",
+    "walk",
     "where",
 ]
 
@@ -79,7 +82,7 @@ def concatenate(states: Sequence[State]) -> State:
 
 def flatten(state: State, prefix: str = "state") -> Iterator[tuple[str, Tensor]]:
     """(path, tensor) of every tensor, in a fixed order; the path names fields and positions."""
-    return ((path, tensor) for path, tensor, _ in _walk(state, prefix))
+    return ((path, tensor) for path, tensor, _ in walk(state, prefix))
 
 
 def rebuild(like: State, tensors: dict[str, Tensor], prefix: str = "state") -> State:
@@ -89,7 +92,7 @@ def rebuild(like: State, tensors: dict[str, Tensor], prefix: str = "state") -> S
         ModelError: a tensor is missing, left over, or differs from ``like`` in dtype or in shape, other than in the
             batch axis and axis 1 of ragged parts.
     """
-    wanted = {path: (tensor, 2 if ragged else 1) for path, tensor, ragged in _walk(like, prefix)}
+    wanted = {path: (tensor, 2 if ragged else 1) for path, tensor, ragged in walk(like, prefix)}
     if wanted.keys() != tensors.keys():
         odd = sorted(wanted.keys() ^ tensors.keys())[0]
         raise ModelError(f"this state belongs to another model: it differs at {odd!r}")
@@ -100,7 +103,32 @@ def rebuild(like: State, tensors: dict[str, Tensor], prefix: str = "state") -> S
                 f"this state belongs to another model: {name!r} is {tuple(got.shape)} {got.dtype}, "
                 f"expected {tuple(tensor.shape)} {tensor.dtype}"
             )
-    found = iter([tensors[name] for name in wanted])
+    return planted(like, [tensors[name] for name in wanted])
+
+
+def leaves(like: State, other: Any) -> list[Any]:
+    """What ``other`` has in the places of the tensors of ``like``, in the order of `flatten`; not only tensors.
+
+    >>> leaves((torch.zeros(2), None), ("first", None))
+    ['first']
+    """
+    found: list[Any] = []
+
+    def take(tensor: Tensor, value: Any) -> Tensor:
+        found.append(value)
+        return tensor
+
+    map_state(take, like, other)
+    return found
+
+
+def planted(like: State, values: Iterable[Any]) -> Any:
+    """The inverse of `leaves`: a tree of the structure of ``like`` with ``values`` for its tensors.
+
+    >>> planted((torch.zeros(2), None), ["first"])
+    ('first', None)
+    """
+    found = iter(values)
     return map_state(lambda _: next(found), like)
 
 
@@ -130,17 +158,17 @@ def from_bytes(data: bytes, like: State) -> tuple[State, dict[str, Any]]:
     return rebuild(like, tensors), meta
 
 
-def _walk(state: State, prefix: str, ragged: bool = False) -> Iterator[tuple[str, Tensor, bool]]:
+def walk(state: State, prefix: str, ragged: bool = False) -> Iterator[tuple[str, Tensor, bool]]:
     """(path, tensor, whether it is ragged) of every tensor."""
     if isinstance(state, Tensor):
         yield prefix, state, ragged
     elif isinstance(state, dict):
         for key in state:
-            yield from _walk(state[key], f"{prefix}.{key}")
+            yield from walk(state[key], f"{prefix}.{key}")
     elif state is not None:
         names, free = getattr(state, "_fields", range(len(state))), getattr(state, "ragged", ())
         for name, part in zip(names, state, strict=True):
-            yield from _walk(part, f"{prefix}.{name}", name in free)
+            yield from walk(part, f"{prefix}.{name}", name in free)
 
 
 def _equally_long(parts: tuple[Tensor, ...]) -> tuple[Tensor, ...]:

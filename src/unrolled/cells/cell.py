@@ -6,28 +6,33 @@ Axes: B rows, I inputs, H hidden units, G gates.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Protocol, TypeGuard
+from typing import Any, Protocol, TypeGuard
 
 import torch
 from torch import Tensor, nn
 
 from unrolled.errors import ShapeError, UsageError
+from unrolled.layers.graph import Operator, Value
 from unrolled.registry import Registry
 from unrolled.state import State
 
 __all__ = [
     "CELLS",
     "Cell",
+    "DrawnCell",
     "ExplainedCell",
     "FusedCell",
+    "WrittenCell",
     "by_gate",
     "check_input",
     "check_step",
     "first_input_weights",
     "first_weights",
+    "is_drawn",
     "is_explained",
     "is_fused",
     "is_mixed",
+    "is_written",
     "one_weight",
 ]
 
@@ -81,6 +86,35 @@ class ExplainedCell(Cell, Protocol):
 
     def products(self, x: Tensor, state: State) -> Mapping[str, Tensor]:
         """What the weights make of ``x`` (B, I) and of the state before the step, by name: each (B, H)."""
+
+
+class WrittenCell(FusedCell, Protocol):
+    """A cell that an operator of ONNX runs over time; its weights are those of `first_weights`."""
+
+    @property
+    def gates(self) -> tuple[str, ...]:
+        """The names of the gates, in the order of the rows of the weights."""
+
+    @property
+    def operator(self) -> Operator:
+        """The operator, with the order of its gates."""
+
+
+class DrawnCell(Cell, Protocol):
+    """A cell that writes its step into a graph, since neither an operator nor equations of single units give it."""
+
+    def graph(self, x: Value, state: Any) -> tuple[Value, Any]:
+        """``x`` (B, I) and the state before, a tree of values, -> ``y`` (B, H) and the state after."""
+
+
+def is_written(cell: object) -> TypeGuard[WrittenCell]:
+    """Whether an operator of ONNX runs ``cell`` over time."""
+    return isinstance(getattr(cell, "operator", None), Operator)
+
+
+def is_drawn(cell: object) -> TypeGuard[DrawnCell]:
+    """Whether ``cell`` writes its own step into a graph."""
+    return callable(getattr(cell, "graph", None))
 
 
 def is_explained(cell: object) -> TypeGuard[ExplainedCell]:

@@ -79,8 +79,8 @@ def names_in(tree: Tree) -> list[str]:
     return list(dict.fromkeys(name for part in tree[1:] for name in names_in(part))) if isinstance(tree, list) else []
 
 
-def worked_out(tree: Tree, values: Mapping[str, Tensor]) -> Any:
-    """The value of ``tree``, where ``values`` has every name in it.
+def worked_out(tree: Tree, values: Mapping[str, Any], functions: Mapping[str, Callable[..., Any]] = FUNCTIONS) -> Any:
+    """The value of ``tree``, where ``values`` has every name in it and ``functions`` every function of `FUNCTIONS`.
 
     >>> worked_out(parsed("(1 - z) * n"), {"z": torch.tensor(0.25), "n": torch.tensor(2.0)})
     tensor(1.5000)
@@ -90,5 +90,5 @@ def worked_out(tree: Tree, values: Mapping[str, Tensor]) -> Any:
     if not isinstance(tree, list):
         return tree
     name, *parts = tree
-    found = [worked_out(part, values) for part in parts]
-    return FUNCTIONS[name](*found) if name in FUNCTIONS else _OPERATORS[name](*found)
+    found = [worked_out(part, values, functions) for part in parts]
+    return functions[name](*found) if name in functions else _OPERATORS[name](*found)

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn.functional import linear
 
 from unrolled.cells.cell import by_gate, check_step, first_weights
+from unrolled.layers.graph import Operator
 from unrolled.watch import Owner, shows
 
 __all__ = ["GRU", "GRUState", "gru_step"]
@@ -59,6 +60,7 @@ class GRU(nn.Module):
 
     kernel: ClassVar[str] = "gru"
     gates: ClassVar[tuple[str, ...]] = ("r", "z", "n")
+    operator: ClassVar[Operator] = Operator("GRU", ("z", "r", "n"), attributes={"linear_before_reset": 1})
     equations: ClassVar[dict[str, str]] = {
         "r": "sigmoid(x_r + h_r)",
         "z": "sigmoid(x_z + h_z)",

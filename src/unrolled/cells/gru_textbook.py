@@ -10,6 +10,7 @@ from torch.nn.functional import linear
 
 from unrolled.cells.cell import by_gate, check_step, first_weights
 from unrolled.cells.gru import GRUState
+from unrolled.layers.graph import Operator
 from unrolled.watch import show
 
 __all__ = ["GRUTextbook"]
@@ -53,6 +54,7 @@ class GRUTextbook(nn.Module):
     """
 
     gates: ClassVar[tuple[str, ...]] = ("r", "z", "n")
+    operator: ClassVar[Operator] = Operator("GRU", ("z", "r", "n"), attributes={"linear_before_reset": 0})
     equations: ClassVar[dict[str, str]] = {
         "r": "sigmoid(x_r + h_r)",
         "z": "sigmoid(x_z + h_z)",

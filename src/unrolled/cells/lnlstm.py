@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar, cast
 
 import torch
 from torch import Tensor, nn
@@ -10,6 +10,7 @@ from torch.nn.functional import layer_norm, linear
 
 from unrolled.cells.cell import by_gate, check_step, first_weights
 from unrolled.cells.lstm import LSTMState
+from unrolled.layers.graph import Value
 from unrolled.watch import show
 
 __all__ = ["LayerNormLSTM"]
@@ -95,6 +96,18 @@ class LayerNormLSTM(nn.Module):
         of_x = _product(x, self.weight_ih, self.gain_ih) + self.bias
         return by_gate(self.gates, of_x, _product(state.h, self.weight_hh, self.gain_hh))
 
+    def graph(self, x: Value, state: LSTMState) -> tuple[Value, LSTMState]:
+        """One step as operators: the norm mixes the units, so that no equation of one unit gives h."""
+        g = x.graph
+        before, cell = cast("tuple[Value, Value]", state)
+        of_x = normalised(g.linear(x.to("f8"), self.weight_ih.double()), self.gain_ih.double())
+        of_h = normalised(g.linear(before.to("f8"), self.weight_hh.double()), self.gain_hh.double())
+        parts = (of_x + of_h + g.constant(self.bias.double())).to("f4").split([self.hidden_size] * 4)
+        i, f, new, o = (part.apply("Tanh" if at == 2 else "Sigmoid") for at, part in enumerate(parts))
+        c = f * cell + i * new
+        h = o * (normalised(c, self.gain_c) + g.constant(self.bias_c)).apply("Tanh")
+        return h, LSTMState(cast(Any, h), cast(Any, c))
+
     def extra_repr(self) -> str:
         """The constructor's arguments."""
         return f"{self.input_size}, {self.hidden_size}"
@@ -107,6 +120,12 @@ class LayerNormLSTM(nn.Module):
     def weights(self) -> list[Tensor]:
         """The weights, in the order of `parameters`."""
         return list(self.parameters())
+
+
+def normalised(x: Value, gain: Tensor) -> Value:
+    """norm(x) ⊙ α as operators."""
+    off = x - x.mean(-1)
+    return off / ((off * off).mean(-1) + EPSILON).apply("Sqrt") * x.graph.constant(gain)
 
 
 def _product(x: Tensor, weight: Tensor, gain: Tensor) -> Tensor:

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn.functional import linear
 
 from unrolled.cells.cell import by_gate, check_step, first_weights
+from unrolled.layers.graph import Operator
 from unrolled.watch import Owner, shows
 
 __all__ = ["LSTM", "LSTMState", "lstm_step"]
@@ -63,6 +64,7 @@ class LSTM(nn.Module):
 
     kernel: ClassVar[str] = "lstm"
     gates: ClassVar[tuple[str, ...]] = ("i", "f", "g", "o")
+    operator: ClassVar[Operator] = Operator("LSTM", ("i", "o", "f", "g"))
     equations: ClassVar[dict[str, str]] = {
         "i": "sigmoid(x_i + h_i)",
         "f": "sigmoid(x_f + h_f)",

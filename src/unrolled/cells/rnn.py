@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple
+from typing import ClassVar, Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -11,6 +11,7 @@ from torch.nn.functional import linear
 from unrolled.cells._arguments import arguments
 from unrolled.cells.cell import by_gate, check_step, first_weights
 from unrolled.errors import UsageError, did_you_mean
+from unrolled.layers.graph import Operator
 from unrolled.watch import show
 
 __all__ = ["RNN", "RNNState"]
@@ -56,6 +57,8 @@ class RNN(nn.Module):
         (torch.Size([2, 4]), True)
     """
 
+    gates: ClassVar[tuple[str, ...]] = ("h",)
+
     def __init__(
         self, input_size: int, hidden_size: int, nonlinearity: Literal["tanh", "relu", "sigmoid"] = "tanh"
     ) -> None:
@@ -79,10 +82,15 @@ class RNN(nn.Module):
         """See `ExplainedCell`."""
         return {"h": f"{self.nonlinearity}(x_h + h_h)"}
 
+    @property
+    def operator(self) -> Operator:
+        """See `WrittenCell`."""
+        return Operator("RNN", self.gates, (self.nonlinearity.capitalize(),))
+
     def products(self, x: Tensor, state: RNNState) -> dict[str, Tensor]:
         """W x + b and W h + b of each gate."""
         of_x, of_h = linear(x, self.weight_ih, self.bias_ih), linear(state.h, self.weight_hh, self.bias_hh)
-        return by_gate("h", of_x, of_h)
+        return by_gate(self.gates, of_x, of_h)
 
     def extra_repr(self) -> str:
         """The constructor's arguments."""

@@ -16,6 +16,7 @@ from torch.nn.functional import linear
 
 from unrolled.batch import MISSING
 from unrolled.errors import ShapeError, UsageError
+from unrolled.layers.graph import Value, concat
 from unrolled.layers.lengths import check_lengths, real_steps
 
 __all__ = ["CRF", "FORBIDDEN", "crf_log_partition", "crf_potentials", "crf_score"]
@@ -71,6 +72,11 @@ class CRF(nn.Module):
         """The potentials of each step."""
         emissions = linear(h, self.weight)  # (…, K)
         return (emissions.unsqueeze(-2) + self.bias.view(-1, self.labels)).flatten(-2)
+
+    def graph(self, h: Value) -> Value:
+        """The potentials of each step as operators."""
+        emissions = h.graph.linear(h, self.weight)
+        return concat([emissions] * (len(self.bias) // self.labels), 2) + h.graph.constant(self.bias)
 
 
 def crf_potentials(outputs: Tensor) -> Tensor:

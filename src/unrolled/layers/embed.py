@@ -5,6 +5,7 @@ The caller must fill padding with a symbol in range.
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import embedding
@@ -12,6 +13,7 @@ from torch.nn.functional import embedding
 from unrolled.batch import Discrete, Spec, Spelled
 from unrolled.cells._arguments import arguments
 from unrolled.errors import ShapeError, UsageError
+from unrolled.layers.graph import Value
 from unrolled.layers.letters import LETTER, WordLetters
 from unrolled.layers.pretrained import PretrainedEncoder
 
@@ -95,6 +97,11 @@ class Embedding(nn.Module):
         y = embedding(_symbols(x, self.size, "Embedding"), self.weight, sparse=self.sparse)
         return y if self.gain == 1 else self.gain * y
 
+    def graph(self, x: Value) -> Value:
+        """The vectors of the symbols ``x`` as operators."""
+        y = x.graph.op("Gather", x.graph.constant(self.weight), x)
+        return y if self.gain == 1 else y * self.gain
+
 
 class OneHot(nn.Module):
     """One-hot vectors: 1 at the index of the symbol, 0 elsewhere.
@@ -142,6 +149,11 @@ class OneHot(nn.Module):
         symbols = _symbols(x, self.size, "OneHot").unsqueeze(-1)
         return self.like.new_zeros(*x.shape, self.size).scatter_(-1, symbols, 1)
 
+    def graph(self, x: Value) -> Value:
+        """The symbols ``x``, one-hot, as operators."""
+        g = x.graph
+        return g.op("OneHot", x, g.sizes(self.size), g.constant([0, 1], np.float32), dtype=np.float32)
+
 
 class Numbers(nn.Module):
     """Pass columns of numbers through unchanged, after a check of their shape.
@@ -184,6 +196,10 @@ class Numbers(nn.Module):
             raise ShapeError(
                 f"Numbers: x has shape {tuple(x.shape)}, expected (B, T, {self.output_size}) or (B, {self.output_size})"
             )
+        return x
+
+    def graph(self, x: Value) -> Value:
+        """``x`` as it is."""
         return x
 
 

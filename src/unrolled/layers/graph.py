@@ -99,6 +99,9 @@ class Value:
     def __truediv__(self, other: Value | Number) -> Value:
         return self.graph.op("Div", self, other)
 
+    def __rtruediv__(self, other: Number) -> Value:
+        return self.graph.op("Div", other, self)
+
     def __matmul__(self, other: Value) -> Value:
         return self.graph.op("MatMul", self, other)
 

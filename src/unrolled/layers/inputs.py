@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from unrolled.batch import Continuous, Discrete, Spec, Spelled
 from unrolled.errors import ShapeError
 from unrolled.layers.embed import Embedded, Embedding, embed
+from unrolled.layers.graph import Value, concat, is_real, where, zeroed
 from unrolled.layers.lengths import check_lengths
 from unrolled.layers.pretrained import PretrainedEncoder
 from unrolled.watch import show_steps
@@ -91,6 +92,21 @@ class InputEmbedding(nn.Module):
         """One step of each row: per column (B,) int64 or (B, W) float32, letters (B, L), to (B, I)."""
         columns = [embedding(inputs[name]) for name, embedding in zip(self.specs, self._all(), strict=True)]
         return columns[0] if len(columns) == 1 else torch.cat(columns, dim=-1)
+
+    def graph(self, inputs: Mapping[str, Value], lengths: Value) -> Value:
+        """``x`` (B, T, I) as operators, with zeros at padding."""
+        timed = next((inputs[name] for name, spec in self.specs.items() if spec.time), None)
+        columns = []
+        for (name, spec), embedding in zip(self.specs.items(), self._all(), strict=True):
+            value = inputs[name]
+            if not spec.time:
+                y = embedding.graph(value.unsqueeze(1))
+                columns.append(y if timed is None else y.expand(1, timed.size(1), 1))
+                continue
+            real = is_real(value, lengths)
+            mask = real if isinstance(spec, Discrete) else real.unsqueeze(2)
+            columns.append(embedding.graph(where(mask, value, 0)))
+        return zeroed(concat(columns, 2), lengths)
 
     @property
     def timed(self) -> bool:

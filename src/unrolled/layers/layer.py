@@ -5,13 +5,15 @@ Axes: B rows, T steps, I inputs.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from unrolled.config import Part
+from unrolled.errors import UsageError
 
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from unrolled.layers.graph import Value
     from unrolled.layers.recurrence.layer_session import LayerSession
     from unrolled.state import State
 
@@ -62,3 +64,19 @@ class Layer(Protocol):
 
     def initial_state(self, batch: int, like: Tensor) -> State:
         """The state of ``batch`` rows before their first step, with the dtype and device of ``like``."""
+
+    def graph(self, x: Value, lengths: Value, state: Any) -> tuple[Value, Any]:
+        """What `__call__` computes, as operators.
+
+        Args:
+            x: (B, T, I), with zeros at padding.
+            lengths: (B,) int64.
+            state: a tree of values; ``None`` where the layer is not causal, or for the first state.
+
+        Returns:
+            (B, T, output_size), 0 beyond each row's length, and the state after, a tree of values.
+
+        Raises:
+            UsageError: it cannot be exported.
+        """
+        raise UsageError(f"the layer {type(self).__name__} cannot be exported: it has no method `graph`")

@@ -5,12 +5,16 @@ Axes: B rows, T steps, N words of all rows, L letters of a word, K known letters
 
 from __future__ import annotations
 
+from typing import Any
+
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import pad
 
 from unrolled.cells._arguments import arguments
 from unrolled.errors import ShapeError
+from unrolled.layers.graph import Value, concat, where
 
 __all__ = ["LETTER", "WordLetters"]
 
@@ -56,7 +60,7 @@ class WordLetters(nn.Module):
     def __init__(self, letters: nn.Module, width: int, gain: float = 1.0) -> None:
         super().__init__()
         self.width, self.output_size, self.gain = width, _FILTERS, gain
-        self.letters = letters
+        self.letters: Any = letters
         self.filters = nn.Linear(_REACH * LETTER, _FILTERS)
 
     def extra_repr(self) -> str:
@@ -81,3 +85,17 @@ class WordLetters(nn.Module):
         y = torch.where(real, a, torch.finfo(a.dtype).min).amax(1)
         y = torch.where(real.any(1), y, 0.0)
         return (y if self.gain == 1 else self.gain * y).reshape(*x.shape[:-1], self.output_size)
+
+    def graph(self, x: Value) -> Value:
+        """The vectors of the words with the letters ``x`` (B, T, L) as operators."""
+        g = x.graph
+        words = x.reshape(-1, self.width)
+        real = (words > 0).unsqueeze(2)  # (N, L, 1)
+        e = where(real, self.letters.graph(words), 0.0)
+        nothing = g.constant(np.float32(0)).expand(words.size(0), 1, LETTER)
+        wide = concat([nothing, e, nothing], 1)
+        near = [wide.part(at, self.width + at, 1) for at in range(_REACH)]
+        a = g.linear(concat(near, 2), self.filters.weight, self.filters.bias)  # (N, L, F)
+        y = where(real, a, float(np.finfo(np.float32).min)).max(1)
+        y = where(words.max(1).unsqueeze(1) > 0, y, 0.0) * self.gain
+        return y.reshape(x.size(0), x.size(1), self.output_size)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, cast
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from unrolled.cells._arguments import arguments
 from unrolled.errors import ShapeError, UsageError, did_you_mean
+from unrolled.layers.graph import Value, concat, is_real, where, zeroed
 from unrolled.layers.lengths import check_lengths, last_real, real_steps, zero_padding
 
 __all__ = ["PoolState", "Pooling"]
@@ -84,6 +86,31 @@ class Pooling(nn.Module):
     def step(self, y: Tensor, state: PoolState) -> tuple[Tensor, PoolState]:
         """One step: ``y`` (B, H) and the state before -> the pooled vector so far (B, H), and the state after."""
         return self(y.unsqueeze(1), None, state)
+
+    def graph(self, y: Value, lengths: Value, state: PoolState | None) -> tuple[Value, PoolState]:
+        """The pooled vector of each row, and the state after, as operators; ``state`` holds values."""
+        g, some = y.graph, (lengths > 0).unsqueeze(1)
+        if state is None:
+            first = self.initial(1, torch.zeros(1))
+            before = g.constant(first.value).expand(y.size(0), y.size(2)), g.constant(first.steps).expand(y.size(0))
+        else:
+            before = cast("tuple[Value, Value]", state)
+        if self.kind == "mean":
+            value = before[0] + zeroed(y, lengths).sum(1)
+        elif self.kind == "max":
+            real = is_real(y, lengths).unsqueeze(2)
+            value = g.op("Max", before[0], where(real, y, float("-inf")).max(1))
+        else:
+            value = y.rows(g.op("Max", lengths - 1, 0).unsqueeze(1)).squeeze(1)
+            if self.bidirectional:
+                ahead, _ = g.ops("Split", value, outputs=2, axis=1, num_outputs=2)
+                _, back = g.ops("Split", y.part(0, 1, 1).squeeze(1), outputs=2, axis=1, num_outputs=2)
+                value = concat([ahead, back], 1)
+            value = where(some, value, before[0])
+        steps = before[1] + lengths
+        count = steps.unsqueeze(1)
+        answer = value / g.op("Max", count, 1).to(np.float32) if self.kind == "mean" else where(count > 0, value, 0.0)
+        return answer, PoolState(cast(Any, value), cast(Any, steps))
 
     def initial(self, batch: int, like: Tensor) -> PoolState:
         """The state of ``batch`` rows before their first step; ``like`` (…, H) gives width, dtype and device."""

@@ -14,8 +14,10 @@ from torch import Tensor, nn
 from unrolled.cells._arguments import arguments
 from unrolled.cells.cell import Cell
 from unrolled.errors import ShapeError, UsageError, did_you_mean
+from unrolled.layers.graph import Value, concat
 from unrolled.layers.layer import Layer
 from unrolled.layers.lengths import check_mask, gathered, scattered
+from unrolled.layers.recurrence.cell_graph import cell_over_time
 from unrolled.layers.recurrence.cell_stack import AnyCell, make_cells
 from unrolled.layers.recurrence.layer_session import LayerSession, layer_session, reads_the_future
 from unrolled.layers.recurrence.recomputation import Recompute, check_recompute
@@ -29,6 +31,12 @@ _MERGES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     "sum": torch.add,
     "mul": torch.mul,
     "mean": lambda forward, backward: (forward + backward) / 2,
+}
+_MERGED: dict[str, Callable[[Value, Value], Value]] = {  # the same of values of a graph
+    "concat": lambda forward, backward: concat([forward, backward], 2),
+    "sum": lambda forward, backward: forward + backward,
+    "mul": lambda forward, backward: forward * backward,
+    "mean": lambda forward, backward: (forward + backward) * 0.5,
 }
 
 
@@ -212,6 +220,17 @@ class Recurrent(nn.Module, Layer):
         """The state of ``batch`` rows before their first step, with the dtype and device of ``like``."""
         states = [tuple(cell.initial_state(batch, like) for cell in cells) for cells in self.layers]
         return tuple(pair if self.bidirectional else pair[0] for pair in states)
+
+    def graph(self, x: Value, lengths: Value, state: Any) -> tuple[Value, Any]:
+        """See `Layer`."""
+        after = []
+        for k, cells in enumerate(self.layers):
+            before = None if state is None else state[k]
+            runs = [cell_over_time(cell, x, lengths, before, reverse=d == 1) for d, cell in enumerate(cells)]
+            ys, lasts = zip(*runs, strict=True)
+            x = _MERGED[self.merge](*ys) if self.bidirectional else ys[0]
+            after.append(lasts if self.bidirectional else lasts[0])
+        return x, tuple(after)
 
     def _check_recurrent_dropout(self) -> None:
         if not 0 <= self.recurrent_dropout < 1:

@@ -6,6 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import linear
 
+from unrolled.layers.graph import Value
+
 __all__ = ["TiedHead"]
 
 
@@ -47,3 +49,7 @@ class TiedHead(nn.Module):
     def forward(self, h: Tensor, vectors: Tensor) -> Tensor:
         """The scores of all symbols."""
         return linear(h, vectors, self.bias)
+
+    def graph(self, h: Value, vectors: Tensor) -> Value:
+        """The scores of all symbols as operators."""
+        return h.graph.linear(h, vectors, self.bias)

@@ -16,6 +16,7 @@ from unrolled.batch import Spec, lengths_of
 from unrolled.layers.config import ModelConfig
 from unrolled.layers.embed import Embedding
 from unrolled.layers.factory import build_layer, embedding_gain
+from unrolled.layers.graph import Value, concat, where
 from unrolled.layers.inputs import InputEmbedding
 from unrolled.layers.pooling import Pooling
 from unrolled.models.model import Column, Named
@@ -71,6 +72,15 @@ class Sides(nn.Module):
     def forward(self, inputs: Mapping[str, Tensor]) -> Tensor:
         """The vector of each row."""
         return torch.cat([reader(inputs) for reader in self._all()], 1)
+
+    def graph(self, inputs: Mapping[str, Value], before: Value | None) -> Value:
+        """The vector of each row as operators: where no side sequence has a step, that of ``before`` (B, D)."""
+        lengths = [inputs[lengths_of(reader.axis)] for reader in self._all()]
+        found = concat([reader.graph(inputs) for reader in self._all()], 1)
+        some = lengths[0] > 0
+        for one in lengths[1:]:
+            some = some | (one > 0)
+        return found if before is None else where(some.unsqueeze(1), found, before)
 
     def given(self, inputs: Mapping[str, Tensor]) -> bool:
         """Whether ``inputs`` hold side sequences, as the first step of a stream does, and a later one need not."""
@@ -136,3 +146,11 @@ class _Reader(nn.Module):
         if self.layer is not None:
             y, _ = self.layer(y, lengths)  # (B, S, H)
         return torch.cat([pool(y, lengths)[0] for pool in self.pools], 1)
+
+    def graph(self, inputs: Mapping[str, Value]) -> Value:
+        """(B, H), or (B, 2E) for a set, as operators."""
+        lengths = inputs[lengths_of(self.axis)]
+        y = self.columns.graph(inputs, lengths)
+        if self.layer is not None:
+            y, _ = self.layer.graph(y, lengths, None)
+        return concat([pool.graph(y, lengths, None)[0] for pool in self.pools], 1)

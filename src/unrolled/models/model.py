@@ -13,7 +13,9 @@ import torch
 from torch import Tensor, nn
 
 from unrolled.batch import Batch
+from unrolled.errors import UsageError
 from unrolled.layers.embed import Embedding
+from unrolled.layers.graph import Value
 from unrolled.layers.inputs import InputEmbedding
 from unrolled.layers.layer import Layer
 from unrolled.models._sketch import Sketch
@@ -95,6 +97,22 @@ class Model(nn.Module, ABC):
         Raises:
             UsageError: it cannot stream.
         """
+
+    def graph(self, inputs: dict[str, Value], lengths: Value, state: Any) -> tuple[Value, Any]:
+        """What `run` computes on a batch, as operators.
+
+        Args:
+            inputs: as those of a `Batch`.
+            lengths: (B,) int64.
+            state: the state before, a tree of values; ``None`` where no state is carried.
+
+        Returns:
+            The outputs for the task, and the state after, a tree of values.
+
+        Raises:
+            UsageError: the model cannot be exported.
+        """
+        raise UsageError(f"the model {self.title!r} cannot be exported as a graph")
 
     @abstractmethod
     def embeddings(self) -> dict[Column, Named]:

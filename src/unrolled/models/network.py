@@ -5,7 +5,7 @@ Axes: B rows, T steps, I width of the embedded input, D of the side sequences' v
 
 from __future__ import annotations
 
-from typing import Literal, Protocol, runtime_checkable
+from typing import Any, Literal, Protocol, cast, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -17,6 +17,7 @@ from unrolled.layers.config import ModelConfig
 from unrolled.layers.crf import CRF
 from unrolled.layers.embed import Embedding
 from unrolled.layers.factory import build_layer, embedding_gain
+from unrolled.layers.graph import Value, concat, zeroed
 from unrolled.layers.inputs import InputEmbedding
 from unrolled.layers.item_logits import LazyLogits
 from unrolled.layers.layer import Layer
@@ -245,6 +246,24 @@ class Network(Model):
         if self.pooling is not None:
             y, pool = self.pooling.step(y, state.pool)
         return self._answer(self.dropout(self._decided_by(y, sides))), NetworkState(layer, pool, sides)
+
+    def graph(self, inputs: dict[str, Value], lengths: Value, state: Any) -> tuple[Value, Any]:
+        """See `Model`."""
+        x = self.columns.graph(inputs, lengths)
+        layer, pool, beside = (None, None, None) if state is None else state
+        sides = None if self.sides is None else self.sides.graph(inputs, beside)
+        if sides is not None:
+            x = zeroed(concat([x, sides.unsqueeze(1).expand(1, x.size(1), 1)], 2), lengths)
+        y, layer = self.layer.graph(x, lengths, layer)
+        if self.pooling is not None:
+            y, pool = self.pooling.graph(y, lengths, pool)
+            y = y if sides is None else concat([y, sides], 1)
+        if isinstance(self.head, nn.Linear):
+            outputs = y.graph.linear(y, self.head.weight, self.head.bias)
+        else:
+            outputs = self.head.graph(y) if isinstance(self.head, CRF) else self.head.graph(y, self.head_weight)
+        outputs = zeroed(outputs, lengths) if self.pooling is None else outputs
+        return outputs, NetworkState(layer, pool, cast(Any, sides))
 
     def _answer(self, y: Tensor) -> Tensor:
         return self.head(y, self.head_weight) if isinstance(self.head, TiedHead) else self.head(y)

@@ -1,0 +1,1 @@
+"""Exporters: a trained model as files that run without this package."""

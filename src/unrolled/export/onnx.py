@@ -1,0 +1,30 @@
+"""ONNX: the model as a graph that onnxruntime and others run, on servers, phones and in browsers."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from unrolled.config import Part
+from unrolled.export._file import to_onnx
+from unrolled.export._graphs import graph_of
+from unrolled.export.exporter import Exporter, Subject
+
+__all__ = ["Onnx"]
+
+
+class Onnx(Exporter):
+    """Writes ``model.onnx``: rows, steps and lengths of any size, and the state in and out, so that it can stream."""
+
+    class Options(Part):
+        """What may be chosen of an export to ONNX."""
+
+    summary: ClassVar[str] = "ONNX, for onnxruntime and browsers"
+
+    def __init__(self, options: Onnx.Options) -> None:
+        self.options = options
+
+    def files(self, subject: Subject) -> dict[str, bytes]:
+        return {"model.onnx": to_onnx(graph_of(subject.task, subject.network))}
+
+
+MEMBER = Onnx
