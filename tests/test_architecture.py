@@ -38,7 +38,7 @@ ORDER = (
         "training",
         "planning",
     ),
-    *("streaming", "inspection", "views", "word2vec", "runs", "api", "demo", "tour", "testing"),
+    *("streaming", "inspection", "views", "word2vec", "export", "runs", "api", "demo", "tour", "testing"),
 )
 # Parts that may import less than the order allows, or what stands below them for a reason.
 ONLY: dict[str, tuple[str, ...]] = {
@@ -67,6 +67,7 @@ PROTOCOLS: dict[str, set[str]] = {
     "baseline": {"baseline"},
     "cell": {"cell", "equations"},
     "encoding": {"encoding", "facets"},
+    "exporter": {"exporter"},
     "form": {"form"},
     "layer": {
         *("config", "conversion", "factory", "graph", "layer", "recurrent", "torch_compat"),

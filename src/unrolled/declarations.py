@@ -28,7 +28,7 @@ from typing import Any, Literal
 from unrolled.errors import UsageError, named
 from unrolled.registry import FOLDERS, Registry, registered_members
 
-__all__ = ["Option", "Owner", "declared", "owners_of", "read_options", "unknown_option"]
+__all__ = ["Option", "Owner", "declared", "declared_by", "owners_of", "read_options", "unknown_option"]
 
 _ROOT = Path(__file__).parent
 _PARTS = {  # part of a run -> the file and the class that declare its options
@@ -37,6 +37,7 @@ _PARTS = {  # part of a run -> the file and the class that declare its options
     "model": ("layers/config.py", "ModelConfig"),
     "training": ("training/config.py", "TrainingConfig"),
 }
+_OUTSIDE = {"exporter"}  # kinds of members that are no part of a run
 _TYPES = {"str": str, "int": int, "float": float, "bool": bool}
 _LIMITS = {"gt", "ge", "lt", "le", "pattern", "examples"}
 
@@ -87,7 +88,9 @@ class Owner:
 
 
 def declared() -> Mapping[Owner, tuple[Option, ...]]:
-    """Every owner that declares options, with these, the parts of a run first; imports none of them.
+    """Every owner of options of a run, with these, the parts of a run first; imports none of them.
+
+    Exporters have no part in a run: their options are those of ``unrolled export`` (see `declared_by`).
 
     >>> [option.name for option in declared()[Owner("part", "task")]]
     ['task']
@@ -95,8 +98,18 @@ def declared() -> Mapping[Owner, tuple[Option, ...]]:
     registered = registered_members()
     found = _declared(frozenset(registered), tuple(sys.path))
     classes = {Owner(*names): getattr(member, "Options", None) for names, member in registered.items()}
-    added = {owner: _of_class(part) for owner, part in classes.items() if part is not None}
+    added = {o: _of_class(part) for o, part in classes.items() if part is not None and o.kind not in _OUTSIDE}
     return {**found, **{owner: options for owner, options in added.items() if options}} if added else found
+
+
+def declared_by(kind: str) -> dict[Owner, tuple[Option, ...]]:
+    """Every member of ``kind`` that declares options, with these; imports none that is in a file."""
+    registered = {name: member for (of, name), member in registered_members().items() if of == kind}
+    found = {
+        Owner(kind, name): _of_class(registered[name].Options) if name in registered else _of_member(kind, name)
+        for name in Registry(kind).names()
+    }
+    return {owner: options for owner, options in found.items() if options}
 
 
 @functools.cache
@@ -109,7 +122,8 @@ def _declared(besides: Set[tuple[str, str]], _path: tuple[str, ...]) -> Mapping[
         )
         for part, (file, name) in _PARTS.items()
     }
-    members = ((kind, name) for kind in FOLDERS for name in Registry(kind).names())
+    kinds = [kind for kind in FOLDERS if kind not in _OUTSIDE]
+    members = ((kind, name) for kind in kinds for name in Registry(kind).names())
     for kind, name in members:
         if (kind, name) not in besides and (options := _of_member(kind, name)):
             found[Owner(kind, name)] = options

@@ -38,6 +38,7 @@ FOLDERS = {
     "baseline": "baselines",
     "cell": "cells",
     "encoding": "data/encodings",
+    "exporter": "export",
     "form": "data/forms",
     "layer": "layers",
     "metric": "metrics",
@@ -182,7 +183,8 @@ def register(kind: str, name: str, member: Any) -> None:
     """Add a member from a program or notebook; an installed package uses the entry points ``unrolled.members``.
 
     Args:
-        kind: ``cell``, ``layer``, ``encoding``, ``form``, ``reader``, ``task``, ``baseline`` or ``metric``.
+        kind: ``cell``, ``layer``, ``encoding``, ``form``, ``reader``, ``task``, ``baseline``, ``metric`` or
+            ``exporter``.
         name: its name in options.
         member: what a file of that kind has in its line ``MEMBER = …``. The same module may register it again.
 

@@ -6,6 +6,7 @@ repeated; both are parsed here.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, make_dataclass
 from typing import TYPE_CHECKING, Annotated, Any, get_args, get_origin
 
@@ -16,7 +17,7 @@ from unrolled.declarations import Option, Owner, declared, unknown_option
 from unrolled.errors import named
 from unrolled.runs.choices import kind_names, model_names, task_names
 
-__all__ = ["Flags", "RunFlags", "options_of", "settings_of"]
+__all__ = ["Flags", "RunFlags", "class_of_flags", "flags_of", "options_of", "settings_of"]
 
 _GROUPS = {  # group in --help -> owners of its options: parts of a run, or kinds of members
     "Data": ("data", "reader", "encoding"),
@@ -47,18 +48,29 @@ class RunFlags:
 def _flags() -> type:
     made: dict[str, Any] = {}
     everyone = declared()  # once: each call lists the folders of members
+    for order, (title, kinds) in enumerate(_GROUPS.items(), 1):
+        within = {o: one for o, one in everyone.items() if (o.name if o.kind == "part" else o.kind) in kinds}
+        for name, flag in flags_of(within, Group(title, sort_key=order), everyone).items():
+            made.setdefault(name, flag)
+    return class_of_flags("Flags", made, __name__)
+
+
+def flags_of(
+    asked: Mapping[Owner, Sequence[Option]], group: Group, everyone: Mapping[Owner, Sequence[Option]] | None = None
+) -> dict[str, Any]:
+    """The type of each flag of the options ``asked`` for, by name; ``everyone`` may share them."""
     owners: dict[str, list[Owner]] = {}
-    for owner, options in everyone.items():
+    for owner, options in (asked if everyone is None else everyone).items():
         for option in options:
             owners.setdefault(option.name, []).append(owner)
-    for order, (title, kinds) in enumerate(_GROUPS.items(), 1):
-        group = Group(title, sort_key=order)
-        for owner, options in everyone.items():
-            if (owner.name if owner.kind == "part" else owner.kind) in kinds:
-                for option in options:
-                    made.setdefault(option.name, _flag(option, owners[option.name], group))
-    flags = make_dataclass("Flags", [(name, type_, None) for name, type_ in made.items()], frozen=True, kw_only=True)
-    flags.__module__ = __name__  # cyclopts would take a class of another module for a plain value
+    every = {option.name: option for options in reversed(asked.values()) for option in options}
+    return {name: _flag(option, owners[name], group) for name, option in every.items()}
+
+
+def class_of_flags(title: str, made: Mapping[str, Any], module: str) -> type:
+    """A class with the flags ``made`` for a verb in ``module``; cyclopts would take that of another for a value."""
+    flags = make_dataclass(title, [(name, type_, None) for name, type_ in made.items()], frozen=True, kw_only=True)
+    flags.__module__ = module
     return flags
 
 

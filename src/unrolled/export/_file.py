@@ -48,7 +48,7 @@ def _scope(scope: Scope, name: str, initial: list[Any] | None = None) -> onnx.Gr
 
 
 def _attributes(node: Node) -> Mapping[str, Any]:
-    found = {}
+    found: dict[str, Any] = {}
     for name, value in node.attributes.items():
         if isinstance(value, Scope):
             found[name] = _scope(value, name)

@@ -10,8 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from unrolled.batch import Continuous, Discrete, Spec, Spelled, lengths_of
-from unrolled.errors import UsageError
+from unrolled.batch import Continuous, Spec, Spelled, lengths_of
 from unrolled.layers.graph import Graph, Value
 from unrolled.models.model import Model
 from unrolled.state import State, leaves, planted, walk
@@ -65,8 +64,6 @@ def _column(g: Graph, name: str, spec: Spec) -> Value:
         axes.append(f"{spec.side.axis}.steps")
     elif spec.time:
         axes.append(_STEPS)
-    if isinstance(spec, Discrete) and spec.encoder is not None:
-        raise UsageError(f"the column {name!r} is read by a pretrained encoder, which cannot be exported as a graph")
     if isinstance(spec, Continuous | Spelled):
         axes.append(spec.width)
     return g.input(input_name(name), np.float32 if isinstance(spec, Continuous) else np.int64, axes)

@@ -41,12 +41,12 @@ class Exporter(Protocol):
     """One form in which a model leaves. A file in ``export/`` with a line ``MEMBER = Class`` is an exporter.
 
     Attributes:
-        summary: what it writes, in a few words, for ``--help``.
         Options: the class of its own options.
+        notes: what there is to say about the files, in sentences.
     """
 
-    summary: ClassVar[str]
     Options: ClassVar[type[Part]] = Part
+    notes: list[str]
 
     def __init__(self, options: Any) -> None: ...
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 from unrolled.config import Part
 from unrolled.export._file import to_onnx
 from unrolled.export._graphs import graph_of
@@ -18,10 +16,8 @@ class Onnx(Exporter):
     class Options(Part):
         """What may be chosen of an export to ONNX."""
 
-    summary: ClassVar[str] = "ONNX, for onnxruntime and browsers"
-
     def __init__(self, options: Onnx.Options) -> None:
-        self.options = options
+        self.options, self.notes = options, list[str]()
 
     def files(self, subject: Subject) -> dict[str, bytes]:
         return {"model.onnx": to_onnx(graph_of(subject.task, subject.network))}

@@ -14,6 +14,8 @@ from torch import Tensor, nn
 from unrolled.errors import DataError, MissingExtra, ModelError, ShapeError, UsageError, reason_of
 from unrolled.storage.tensors import load_tensors
 
+from unrolled.layers.graph import Value
+
 __all__ = ["PretrainedEncoder"]
 
 _SPECIALS = 3  # the library's special tokens come before the tokenizer's ids
@@ -80,6 +82,14 @@ class PretrainedEncoder(nn.Module):
     def extra_repr(self) -> str:
         """The size of the vocabulary, and the width of the vectors."""
         return f"{self.size}, {self.output_size}, frozen={self.frozen}"
+
+    def graph(self, x: Value) -> Value:
+        """Refuse.
+
+        Raises:
+            UsageError: always.
+        """
+        raise UsageError("a pretrained encoder cannot be exported as a graph: train a model without one")
 
     def load(self, folder: Path) -> None:
         """Load the weights from ``model.safetensors`` in ``folder``.

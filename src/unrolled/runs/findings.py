@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from unrolled.runs.verdict import Verdict
+from unrolled.runs.verdict import Verdict, compare
+from unrolled.tasks.task import Task
 
 __all__ = ["Findings"]
 
@@ -40,6 +41,19 @@ class Findings:
         if split != "valid":
             return found
         return [*found, *self._kept(), *self.advice]
+
+    def of_split(
+        self, split: str, metrics: Mapping[str, float] | None, baselines: Mapping[str, dict[str, float]], task: Task
+    ) -> list[str]:
+        """`sentences`, with a verdict for a run of an earlier version too.
+
+        Such a run has none: it is made from its table, without an error of the difference.
+        """
+        found = self.sentences(split)
+        if self.verdicts or metrics is None:
+            return found
+        verdict = compare(metrics, baselines, task.chooses, task.watch)
+        return [*([] if verdict is None else verdict.sentences()), *found]
 
     def _kept(self) -> list[str]:
         if self.kept is None:

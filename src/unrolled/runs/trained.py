@@ -26,13 +26,13 @@ from unrolled.runs.checks import check_judged, check_positions, searching
 from unrolled.runs.config import RunConfig
 from unrolled.runs.continuation import as_prompt, continued, unseen, until
 from unrolled.runs.examination import Examination, examine
+from unrolled.runs.exporting import export
 from unrolled.runs.findings import Findings
 from unrolled.runs.later_data import read_later
 from unrolled.runs.live import live_session, many_sessions
 from unrolled.runs.predicting import around, fits, is_judged, known_steps, one_row, predictions, with_columns
 from unrolled.runs.results_form import results_form
 from unrolled.runs.unseen import say
-from unrolled.runs.verdict import compare
 from unrolled.storage.directories import write_directory
 from unrolled.storage.tensors import save_tensors
 from unrolled.streaming.pool import Pool
@@ -83,12 +83,7 @@ class Trained:
 
     def sentences(self, split: str) -> list[str]:
         """What there is to say about ``split``: the verdict, which weights were kept, and what to try next."""
-        found, task = self.findings.sentences(split), self.task
-        if self.findings.verdicts or split not in self.metrics:
-            return found
-        # A run of an earlier version has no verdict: it is made from its table, without an error of the difference.
-        verdict = compare(self.metrics[split], self.baselines.get(split, {}), task.chooses, task.watch)
-        return [*([] if verdict is None else verdict.sentences()), *found]
+        return self.findings.of_split(split, self.metrics.get(split), self.baselines.get(split, {}), self.task)
 
     def evaluate(self, data: Any, *, beam: int | None = None, device: str = "auto") -> dict[str, float]:
         """The task's metrics on ``data`` (a path, or a table in memory), which must hold the target.
@@ -278,6 +273,23 @@ class Trained:
     def save(self, folder: str | Path, *, overwrite: bool = False) -> None:
         """Write a run directory, all or nothing; `load` restores the model bit for bit."""
         write_directory(Path(folder), self.files(), overwrite=overwrite)
+
+    def export(self, out: str | Path, to: str = "onnx", *, overwrite: bool = False, **options: Any) -> list[str]:
+        """Write the model to the folder ``out``, all or nothing, in a form that runs without this package.
+
+        Args:
+            out: the folder.
+            to: the form: ``onnx``, or another exporter's name.
+            overwrite: replace a folder that is there.
+            options: those of the exporter.
+
+        Returns:
+            What there is to say about it.
+
+        Raises:
+            UsageError: the model has no such form, or an option is unknown.
+        """
+        return export(self, Path(out), to, options, overwrite=overwrite)
 
     def files(self) -> dict[str, Any]:
         """The files of a run directory: relative name -> bytes."""

@@ -26,9 +26,7 @@ _FUNCTIONS = {name: lambda x, name=name: x.apply(name.capitalize()) for name in 
 _CLOSE = 1e-9  # how far float64 may round
 
 
-def cell_over_time(
-    cell: Cell, x: Value, lengths: Value, before: Any, *, reverse: bool = False
-) -> tuple[Value, Any]:
+def cell_over_time(cell: Cell, x: Value, lengths: Value, before: Any, *, reverse: bool = False) -> tuple[Value, Any]:
     """``cell`` over whole rows, or over the next chunk of each.
 
     Args:
@@ -50,13 +48,15 @@ def cell_over_time(
         state = [x.graph.constant(part).expand(x.size(0), *part.shape[1:]) for part in first]
     else:
         state = leaves(like, before)
-    run = _by_operator if is_written(cell) else _by_step
-    y, after = run(cell, x, lengths, like, state, reverse)
+    if is_written(cell):
+        y, after = _by_operator(cell, x, lengths, state, reverse)
+    else:
+        y, after = _by_step(cell, x, lengths, like, state, reverse)
     return zeroed(y, lengths), planted(like, after)
 
 
 def _by_operator(
-    cell: WrittenCell, x: Value, lengths: Value, like: State, state: list[Value], reverse: bool
+    cell: WrittenCell, x: Value, lengths: Value, state: list[Value], reverse: bool
 ) -> tuple[Value, list[Value]]:
     g, operator, every = x.graph, cell.operator, cell.weights()
     order = [cell.gates.index(gate) for gate in operator.gates]
@@ -145,7 +145,7 @@ class _Told:
         Raises:
             UsageError: they do not give its step.
         """
-        exact: Any = copy.deepcopy(cell).double().cpu()
+        exact: Any = copy.deepcopy(cast(nn.Module, cell)).double().cpu()
         trees = {name: parsed(one) for name, one in cell.equations.items()}
         states, y = _names_of(exact, trees)
         of_x, of_state = _products(exact)
@@ -211,7 +211,7 @@ def _products(exact: Any) -> tuple[dict[str, tuple[Tensor, Tensor]], dict[str, T
 
     def asked(x: Tensor, s: Tensor) -> Mapping[str, Tensor]:
         shapes = [part.shape[1:] for part in leaves(like, like)]
-        parts = [part.reshape(len(s), *shape) for part, shape in zip(s.split(sizes, 1), shapes, strict=True)]
+        parts = [part.reshape(len(s), *shape) for part, shape in zip(torch.split(s, sizes, 1), shapes, strict=True)]
         found: Mapping[str, Tensor] = exact.products(x, planted(like, parts))
         return found
 
