@@ -12,9 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from unrolled.errors import DataError, MissingExtra, ModelError, ShapeError, UsageError, reason_of
-from unrolled.storage.tensors import load_tensors
-
 from unrolled.layers.graph import Value
+from unrolled.storage.tensors import load_tensors
 
 __all__ = ["PretrainedEncoder"]
 
