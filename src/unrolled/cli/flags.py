@@ -63,8 +63,11 @@ def flags_of(
     for owner, options in (asked if everyone is None else everyone).items():
         for option in options:
             owners.setdefault(option.name, []).append(owner)
-    every = {option.name: option for options in reversed(asked.values()) for option in options}
-    return {name: _flag(option, owners[name], group) for name, option in every.items()}
+    found: dict[str, Any] = {}
+    for options in asked.values():
+        for option in options:
+            found.setdefault(option.name, _flag(option, owners[option.name], group))
+    return found
 
 
 def class_of_flags(title: str, made: Mapping[str, Any], module: str) -> type:
