@@ -4,22 +4,41 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from unrolled.config import Part
 from unrolled.data.examples.examples import Examples
+from unrolled.data.tables.sequences import Sequences
 from unrolled.errors import named
 from unrolled.export.exporter import EXPORTERS, Exporter, Subject
+from unrolled.models.model import Model
+from unrolled.runs.config import RunConfig
 from unrolled.runs.held_out import held_out_again
 from unrolled.storage.directories import write_directory
-
-if TYPE_CHECKING:
-    from unrolled.runs.trained import Trained
+from unrolled.tasks.task import Task
 
 __all__ = ["export"]
 
 
-def export(trained: Trained, out: Path, to: str, options: Mapping[str, Any], *, overwrite: bool) -> list[str]:
+class _Trained(Protocol):
+    """What is used of a trained model."""
+
+    @property
+    def task(self) -> Task: ...
+
+    @property
+    def network(self) -> Model: ...
+
+    @property
+    def config(self) -> RunConfig: ...
+
+    @property
+    def folder(self) -> Path | None: ...
+
+    def encode(self, part: Sequences, *, target: bool) -> Examples: ...
+
+
+def export(trained: _Trained, out: Path, to: str, options: Mapping[str, Any], *, overwrite: bool) -> list[str]:
     """Write ``trained`` to the folder ``out`` with the exporter ``to``.
 
     Args:

@@ -278,13 +278,9 @@ class Trained:
         """Write the model to the folder ``out``, all or nothing, in a form that runs without this package.
 
         Args:
-            out: the folder.
-            to: the form: ``onnx``, or another exporter's name.
-            overwrite: replace a folder that is there.
+            out, overwrite: as for `save`.
+            to: the name of an exporter.
             options: those of the exporter.
-
-        Returns:
-            What there is to say about it.
 
         Raises:
             UsageError: the model has no such form, or an option is unknown.
