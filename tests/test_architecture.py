@@ -24,6 +24,7 @@ ORDER = (
     *("data.plans", "data.forms", "data.examples", "data.batches"),
     *(
         "layers.graph",
+        "layers.modules",
         "cells",
         "layers.lengths",
         "kernels",
@@ -70,7 +71,7 @@ PROTOCOLS: dict[str, set[str]] = {
     "exporter": {"exporter"},
     "form": {"form"},
     "layer": {
-        *("config", "conversion", "factory", "graph", "layer", "recurrent", "torch_compat"),
+        *("config", "conversion", "factory", "graph", "layer", "modules", "recurrent", "torch_compat"),
         *("embed", "inputs", "letters", "pooling", "crf", "lengths", "pretrained", "short_convolution"),
         *("item_logits", "item_outputs", "sampled_softmax", "tied"),
     },

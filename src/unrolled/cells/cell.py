@@ -6,13 +6,14 @@ Axes: B rows, I inputs, H hidden units, G gates.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeGuard
 
 import torch
 from torch import Tensor, nn
 
 from unrolled.errors import ShapeError, UsageError
-from unrolled.layers.graph import Operator, Value
+from unrolled.layers.graph import Value
 from unrolled.registry import Registry
 from unrolled.state import State
 
@@ -22,6 +23,7 @@ __all__ = [
     "DrawnCell",
     "ExplainedCell",
     "FusedCell",
+    "Operator",
     "WrittenCell",
     "by_gate",
     "check_input",
@@ -86,6 +88,23 @@ class ExplainedCell(Cell, Protocol):
 
     def products(self, x: Tensor, state: State) -> Mapping[str, Tensor]:
         """What the weights make of ``x`` (B, I) and of the state before the step, by name: each (B, H)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Operator:
+    """The ONNX operator that runs a cell over time.
+
+    Attributes:
+        name: ``LSTM``, ``GRU`` or ``RNN``.
+        gates: the cell's names of its gates, in the operator's order, which is not that of the cell's weights.
+        activations: those that differ from the operator's defaults.
+        attributes: further attributes.
+    """
+
+    name: str
+    gates: tuple[str, ...]
+    activations: tuple[str, ...] = ()
+    attributes: Mapping[str, int] = field(default_factory=dict)
 
 
 class WrittenCell(FusedCell, Protocol):

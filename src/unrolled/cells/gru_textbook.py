@@ -8,9 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import linear
 
-from unrolled.cells.cell import by_gate, check_step, first_weights
+from unrolled.cells.cell import Operator, by_gate, check_step, first_weights
 from unrolled.cells.gru import GRUState
-from unrolled.layers.graph import Operator
 from unrolled.watch import show
 
 __all__ = ["GRUTextbook"]

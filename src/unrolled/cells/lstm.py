@@ -8,8 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import linear
 
-from unrolled.cells.cell import by_gate, check_step, first_weights
-from unrolled.layers.graph import Operator
+from unrolled.cells.cell import Operator, by_gate, check_step, first_weights
 from unrolled.watch import Owner, shows
 
 __all__ = ["LSTM", "LSTMState", "lstm_step"]

@@ -9,9 +9,8 @@ from torch import Tensor, nn
 from torch.nn.functional import linear
 
 from unrolled.cells._arguments import arguments
-from unrolled.cells.cell import by_gate, check_step, first_weights
+from unrolled.cells.cell import Operator, by_gate, check_step, first_weights
 from unrolled.errors import UsageError, did_you_mean
-from unrolled.layers.graph import Operator
 from unrolled.watch import show
 
 __all__ = ["RNN", "RNNState"]

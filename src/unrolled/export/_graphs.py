@@ -16,7 +16,7 @@ from unrolled.models.model import Model
 from unrolled.state import State, leaves, planted, walk
 from unrolled.tasks.task import Task
 
-__all__ = ["AFTER", "LENGTHS", "OUTPUTS", "graph_of", "input_name"]
+__all__ = ["AFTER", "LENGTHS", "OUTPUTS", "graph_of", "input_name", "state_in", "state_out"]
 
 LENGTHS, OUTPUTS, AFTER = "lengths", "outputs", ".after"
 _ROWS, _STEPS = "rows", "steps"
@@ -42,12 +42,12 @@ def graph_of(task: Task, network: Model) -> Graph:
         first = next(iter(inputs.values()))
         lengths = g.constant(np.ones(1, np.int64)).expand(first.size(0))
     state = network.initial_state(1) if network.causal else None
-    before = None if state is None else _state_in(g, state)
+    before = None if state is None else state_in(g, state)
     outputs, after = network.graph(inputs, lengths, before)
     pooled = len(task.coder.specs) > 0 and task.pooled
     g.output(OUTPUTS, outputs, (_ROWS, task.outputs) if pooled else (_ROWS, _STEPS, task.outputs))
     if state is not None:
-        _state_out(g, state, after)
+        state_out(g, state, after)
     return g
 
 
@@ -69,13 +69,14 @@ def _column(g: Graph, name: str, spec: Spec) -> Value:
     return g.input(input_name(name), np.float32 if isinstance(spec, Continuous) else np.int64, axes)
 
 
-def _state_in(g: Graph, state: State) -> Any:
+def state_in(g: Graph, state: State) -> Any:
     """Every tensor of ``state`` as an input."""
     found = [g.input(path, _dtype(part), _shape(path, part, ragged)) for path, part, ragged in walk(state, "state")]
     return planted(state, found)
 
 
-def _state_out(g: Graph, state: State, after: Any) -> None:
+def state_out(g: Graph, state: State, after: Any) -> None:
+    """Every value of ``after``, which is of the structure of ``state``, as an output."""
     for (path, part, ragged), value in zip(walk(state, "state"), leaves(state, after), strict=True):
         g.output(path + AFTER, value, _shape(path + AFTER, part, ragged))
 

@@ -19,12 +19,16 @@ from unrolled.cells._arguments import arguments
 from unrolled.cells.cell import check_input
 from unrolled.config import Part, option
 from unrolled.errors import ShapeError, UsageError, named
-from unrolled.layers.attention.delta_rule import CHUNK, delta_rule
+from unrolled.layers.attention.delta_rule import CHUNK, delta_rule, delta_rule_over
 from unrolled.layers.config import ModelConfig
+from unrolled.layers.graph import Value, is_real, where, zeroed
 from unrolled.layers.layer import Layer
 from unrolled.layers.lengths import check_lengths, real_steps, zero_padding
+from unrolled.layers.modules import run
+from unrolled.layers.modules import silu as silu_of
 from unrolled.layers.recurrence.layer_session import LayerSession, layer_session
-from unrolled.layers.short_convolution import short_convolution
+from unrolled.layers.short_convolution import convolved, short_convolution
+from unrolled.state import leaves, planted
 from unrolled.watch import watched
 
 __all__ = ["DeltaNet", "DeltaState"]
@@ -177,6 +181,17 @@ class DeltaNet(nn.Module, Layer):
         """A live session of the layer for one row, or for ``batch`` rows; it keeps the state."""
         return layer_session(self, batch, self.norm.weight, self.step, self.initial_state)
 
+    def graph(self, x: Value, lengths: Value, state: Any) -> tuple[Value, Any]:
+        """See `Layer`."""
+        if state is None:
+            first = self.initial_state(1, torch.zeros(()))
+            state = planted(first, (x.graph.constant(p).expand(x.size(0), *p.shape[1:]) for p in leaves(first, first)))
+        x, after = run(self.inward, x), []
+        for block, before in zip(self.blocks, state, strict=True):
+            x, last = block.graph(x, lengths, before)
+            after.append(last)
+        return zeroed(run(self.norm, x), lengths), tuple(after)
+
     def initial_state(self, batch: int, like: Tensor) -> tuple[DeltaState, ...]:
         """An empty memory, with the dtype and device of ``like``."""
         width = self.output_size // self.heads
@@ -227,6 +242,13 @@ class _Block(nn.Module):
         return x + self.dropout(self.map_out(silu(gate) * value)), state
 
 
+    def graph(self, x: Value, lengths: Value, state: Any) -> tuple[Value, Any]:
+        mixed, state = self.mix.graph(run(self.before_mix, x), lengths, state)
+        x = x + mixed
+        gate, value = run(self.map_in, run(self.before_map, x)).split([self.map_out.in_features] * 2)
+        return x + run(self.map_out, silu_of(gate) * value), state
+
+
 class _Mix(nn.Module):
     """The part of a block that mixes over time."""
 
@@ -256,6 +278,20 @@ class _Mix(nn.Module):
         y, memory = delta_rule(_unit(q), _unit(k), v, log_a, b, state.memory, owner=self)
         y = self.norm(y).flatten(2) * silu(gate)
         return self.outward(y), DeltaState(memory, recent)
+
+
+    def graph(self, x: Value, lengths: Value, state: Any) -> tuple[Value, Any]:
+        width = self.outward.in_features
+        qkv, gate, a, b = run(self.inward, x).split(self.parts)
+        qkv, recent = convolved(qkv, self.convolution, state.recent, lengths)
+        heads = (part.reshape(0, 0, self.heads, width // self.heads) for part in silu_of(qkv).split([width] * 3))
+        q, k, v = heads
+        units = [part / ((part * part).sum(-1, keep=True) + 1e-6).apply("Sqrt") for part in (q, k)]
+        real = is_real(x, lengths).unsqueeze(2)  # padding neither forgets nor writes
+        decay, write = where(real, a.apply("Sigmoid"), 1.0), where(real, b.apply("Sigmoid"), 0.0)
+        y, memory = delta_rule_over([*units, v, decay, write], state.memory)
+        y = run(self.norm, y).reshape(0, 0, width) * silu_of(gate)
+        return run(self.outward, y), DeltaState(*cast(Any, (memory, recent)))
 
 
 def _norm(width: int) -> nn.RMSNorm:

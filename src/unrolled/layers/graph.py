@@ -14,29 +14,23 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-__all__ = ["Graph", "Node", "Operator", "Port", "Scope", "Value", "concat", "where"]
+__all__ = [
+    "Graph",
+    "Node",
+    "Port",
+    "Scope",
+    "Value",
+    "concat",
+    "is_real",
+    "steps_of",
+    "where",
+    "zeroed",
+]
 
 Number = int | float
 _BOOLS = {"Less", "LessOrEqual", "Greater", "GreaterOrEqual", "Equal", "Not", "And", "Or", "IsNaN"}
 _INTEGERS = {"Shape", "ArgMax"}
 _SECOND = {"Where"}  # operators whose result has the dtype of their second input
-
-
-@dataclass(frozen=True, slots=True)
-class Operator:
-    """The ONNX operator that runs a cell over time.
-
-    Attributes:
-        name: ``LSTM``, ``GRU`` or ``RNN``.
-        gates: the cell's names of its gates, in the operator's order, which is not that of the cell's weights.
-        activations: those that differ from the operator's defaults.
-        attributes: further attributes.
-    """
-
-    name: str
-    gates: tuple[str, ...]
-    activations: tuple[str, ...] = ()
-    attributes: Mapping[str, int] = field(default_factory=dict)
 
 
 class Port(NamedTuple):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Self
+from typing import Any, Self
 
 from torch import Tensor, nn
 
@@ -10,8 +10,10 @@ from unrolled.cells._arguments import arguments
 from unrolled.cells.cell import check_input
 from unrolled.errors import UsageError
 from unrolled.layers.config import ModelConfig
+from unrolled.layers.graph import Value, zeroed
 from unrolled.layers.layer import Layer
 from unrolled.layers.lengths import check_lengths, zero_padding
+from unrolled.layers.modules import run
 from unrolled.layers.recurrence.layer_session import LayerSession, layer_session
 
 __all__ = ["MLP"]
@@ -98,6 +100,10 @@ class MLP(nn.Module, Layer):
     def session(self, batch: int | None = None) -> LayerSession:
         """A live session of the layer for one row, or for ``batch`` rows."""
         return layer_session(self, batch, next(self.parameters()), self.step, self.initial_state)
+
+    def graph(self, x: Value, lengths: Value, state: Any) -> tuple[Value, Any]:
+        """See `Layer`."""
+        return zeroed(run(self.layers, x), lengths), ()
 
     def initial_state(self, batch: int, like: Tensor) -> tuple[()]:
         """The empty state."""

@@ -5,10 +5,13 @@ Axes: B rows, T steps, W channels, k steps in the kernel.
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from torch import Tensor
 
-__all__ = ["short_convolution"]
+from unrolled.layers.graph import Value, concat
+
+__all__ = ["convolved", "short_convolution"]
 
 
 def short_convolution(
@@ -42,3 +45,15 @@ def short_convolution(
         return y, x[:, steps:].clone()  # a view would keep all of x
     rows, last = torch.arange(len(x), device=x.device), torch.arange(size - 1, device=x.device)
     return y, x[rows.unsqueeze(1), lengths.unsqueeze(1) + last]
+
+
+def convolved(x: Value, weight: Tensor, recent: Value, lengths: Value) -> tuple[Value, Value]:
+    """`short_convolution` as operators."""
+    g, size, steps = x.graph, len(weight), x.size(1)
+    x = concat([recent, x], 1)  # (B, k - 1 + T, W)
+    y = None
+    for j in range(size):
+        part = x.part(j, steps + j, 1) * g.constant(weight[j])
+        y = part if y is None else y + part
+    assert y is not None
+    return y, x.rows(lengths.unsqueeze(1) + g.constant(np.arange(size - 1)))

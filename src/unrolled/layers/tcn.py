@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple, Self, cast
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import conv1d, dropout, linear
@@ -17,8 +18,10 @@ from unrolled.cells.cell import check_input
 from unrolled.config import Part, option
 from unrolled.errors import ShapeError, UsageError, named
 from unrolled.layers.config import ModelConfig
+from unrolled.layers.graph import Value, concat, zeroed
 from unrolled.layers.layer import Layer
 from unrolled.layers.lengths import check_lengths, zero_padding
+from unrolled.layers.modules import run
 from unrolled.layers.recurrence.layer_session import LayerSession, layer_session
 
 __all__ = ["TCN", "TCNState"]
@@ -158,6 +161,16 @@ class TCN(nn.Module, Layer):
         """A live session of the layer for one row, or for ``batch`` rows; it keeps the state."""
         return layer_session(self, batch, self._like, self.step, self.initial_state)
 
+    def graph(self, x: Value, lengths: Value, state: Any) -> tuple[Value, Any]:
+        """See `Layer`."""
+        after: list[TCNState] = []
+        for k, block in enumerate(self.blocks):
+            z, outer = block.outer.graph(x, lengths, None if state is None else state[k].outer)
+            y, inner = block.inner.graph(z.apply("Relu"), lengths, None if state is None else state[k].inner)
+            x = (run(block.beside, x) + y.apply("Relu")).apply("Relu")
+            after.append(TCNState(*cast(Any, (outer, inner))))
+        return zeroed(x, lengths), tuple(after)
+
     def initial_state(self, batch: int, like: Tensor) -> tuple[TCNState, ...]:
         """No steps yet, with the dtype and device of ``like``."""
         return tuple(
@@ -230,6 +243,16 @@ class _Convolution(nn.Module):
             return y, x[:, steps:].clone()  # a view would keep all of x
         rows, last = torch.arange(len(x), device=x.device), torch.arange(self.past, device=x.device)
         return y, x[rows.unsqueeze(1), lengths.unsqueeze(1) + last]
+
+
+    def graph(self, x: Value, lengths: Value, recent: Value | None) -> tuple[Value, Value]:
+        g = x.graph
+        if recent is None:
+            recent = g.constant(np.float32(0)).expand(x.size(0), self.past, self.weight.shape[2])
+        x = concat([recent, x], 1)
+        weight = g.constant(self.weight.transpose(1, 2))
+        y = g.op("Conv", x.transpose(0, 2, 1), weight, g.constant(self.bias), dilations=[self.dilation])
+        return y.transpose(0, 2, 1), x.rows(lengths.unsqueeze(1) + g.constant(np.arange(self.past)))
 
 
 class _DropUnits(nn.Dropout):

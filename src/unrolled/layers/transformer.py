@@ -17,10 +17,13 @@ from unrolled.errors import ShapeError, UsageError, did_you_mean
 from unrolled.layers.attention.blocks import TransformerBlock, make_norm
 from unrolled.layers.attention.cache import KVCache, Memory, check_memory, seen_memory
 from unrolled.layers.attention.multihead import CrossAttention, SelfAttention
+from unrolled.layers.attention.operators import block_over, positioned, projected, sight
 from unrolled.layers.attention.positions import Learned, Sinusoidal
 from unrolled.layers.config import ModelConfig
+from unrolled.layers.graph import Value, zeroed
 from unrolled.layers.layer import Layer
 from unrolled.layers.lengths import check_lengths, zero_padding
+from unrolled.layers.modules import run
 from unrolled.layers.recurrence.layer_session import LayerSession, layer_session, reads_the_future
 
 __all__ = ["Transformer", "TransformerState"]
@@ -258,6 +261,23 @@ class Transformer(nn.Module, Layer):
         if len(memory) != batch:
             raise ShapeError(f"Transformer: the memory has {len(memory)} rows, expected {batch}")
         return TransformerState(own, tuple(cross.project(memory, memory_lengths) for cross in self._crosses))
+
+    def graph(
+        self, x: Value, lengths: Value, state: Any, memory: tuple[Value, Value] | None = None
+    ) -> tuple[Value, Any]:
+        """See `Layer`; ``memory`` (B, S, M) and its lengths are given with the first steps only."""
+        layers, held = ((), ()) if state is None else state
+        if memory is not None:
+            held = tuple(projected(cross, *memory) for cross in self._crosses)
+        seen = sight(self.blocks[0].own, x, lengths, layers[0] if layers else None)
+        x = run(self.into, x)
+        if self.positions is not None:
+            x = positioned(self.positions, x, seen.positions)
+        after = []
+        for k, block in enumerate(self.blocks):
+            x, cache = block_over(block, x, seen, layers[k] if layers else None, held[k] if held else None)
+            after += [] if cache is None else [cache]
+        return zeroed(run(self.norm, x), lengths), TransformerState(tuple(after), held)
 
     @property
     def _like(self) -> Tensor:

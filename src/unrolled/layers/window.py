@@ -5,8 +5,9 @@ Axes: B rows, T steps, I inputs, H hidden units, k the window.
 
 from __future__ import annotations
 
-from typing import NamedTuple, Self
+from typing import Any, NamedTuple, Self, cast
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import conv1d, linear
@@ -16,8 +17,10 @@ from unrolled.cells.cell import check_input
 from unrolled.config import Part, option
 from unrolled.errors import ShapeError, UsageError
 from unrolled.layers.config import ModelConfig
+from unrolled.layers.graph import Value, concat, zeroed
 from unrolled.layers.layer import Layer
 from unrolled.layers.lengths import check_lengths, zero_padding
+from unrolled.layers.modules import run
 from unrolled.layers.recurrence.layer_session import LayerSession, layer_session
 
 __all__ = ["Window", "WindowState"]
@@ -139,6 +142,18 @@ class Window(nn.Module, Layer):
     def session(self, batch: int | None = None) -> LayerSession:
         """A live session of the layer for one row, or for ``batch`` rows; it keeps the state."""
         return layer_session(self, batch, self.weight, self.step, self.initial_state)
+
+    def graph(self, x: Value, lengths: Value, state: Any) -> tuple[Value, Any]:
+        """See `Layer`."""
+        g, wide = x.graph, self.input_size + 1
+        one, nothing = (g.constant(np.float32(number)) for number in (1, 0))
+        new = concat([x, one.expand(x.size(0), x.size(1), 1)], 2)  # (B, T, I + 1)
+        recent = nothing.expand(x.size(0), self.window - 1, wide) if state is None else state.recent
+        past = concat([recent, new], 1) if self.window > 1 else new  # (B, k - 1 + T, I + 1)
+        y = g.op("Conv", past.transpose(0, 2, 1), g.constant(self.weight.flip(2))).transpose(0, 2, 1)  # (B, T, H)
+        last = lengths.unsqueeze(1) + g.constant(np.arange(self.window - 1))
+        after = past.rows(last) if self.window > 1 else recent
+        return zeroed(run(self.deeper, y.apply("Relu")), lengths), WindowState(cast(Any, after))
 
     def initial_state(self, batch: int, like: Tensor) -> WindowState:
         """The empty window, with the dtype and device of ``like``."""

@@ -5,13 +5,16 @@ Axes: B rows, T steps, N heads, K width of a key, V width of a value, M chunks o
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
 from unrolled.errors import ShapeError, UsageError
+from unrolled.layers.graph import Value
 from unrolled.watch import Owner, only_looks, show, show_steps, wanted, watched
 
-__all__ = ["CHUNK", "delta_rule", "plain_delta_rule"]
+__all__ = ["CHUNK", "delta_rule", "delta_rule_over", "plain_delta_rule"]
 
 CHUNK = 32  # steps; the fastest of 16 to 128, forward and backward, on a CPU for keys of 32; half the memory of 64
 
@@ -121,6 +124,20 @@ def plain_delta_rule(
         (memory,) = show(owner, "memory", kept + b_t * (v_t - kept @ k_t) * k_t.mT)  # (B, N, V, K)
         answers.append((memory @ q_t).squeeze(-1))
     return torch.stack(answers, 1) if answers else v, memory
+
+
+def delta_rule_over(parts: Sequence[Value], memory: Value) -> tuple[Value, Value]:
+    """`plain_delta_rule` as operators: of q, k (B, T, N, K), v (B, T, N, V), a and b (B, T, N), and the memory."""
+
+    def step(before: list[Value], now: list[Value]) -> tuple[list[Value], list[Value]]:
+        (memory,), (q, k, v, a, b) = before, now
+        kept = memory * a.unsqueeze(2, 3)
+        new = (v - (kept @ k.unsqueeze(3)).squeeze(3)) * b.unsqueeze(2)
+        memory = kept + new.unsqueeze(3) * k.unsqueeze(2)
+        return [memory], [(memory @ q.unsqueeze(3)).squeeze(3)]
+
+    (memory,), (y,) = memory.graph.scan([memory], parts, step)
+    return y, memory
 
 
 def _in_chunks(

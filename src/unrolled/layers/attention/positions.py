@@ -19,10 +19,10 @@ from unrolled.cells._arguments import arguments
 from unrolled.errors import ShapeError, UsageError
 from unrolled.layers.lengths import real_steps
 
-__all__ = ["Learned", "Sinusoidal", "Turns", "sinusoids", "slopes", "turn", "turns"]
+__all__ = ["BASE", "Learned", "Sinusoidal", "Turns", "sinusoids", "slopes", "turn", "turns"]
 
 LONGEST = 4096  # default number of learned positions
-_BASE = 10_000.0
+BASE = 10_000.0
 
 
 class Sinusoidal(nn.Module):
@@ -178,5 +178,5 @@ def slopes(heads: int) -> list[float]:
 
 
 def _angles(positions: Tensor, width: int, count: int) -> Tensor:
-    frequencies = _BASE ** (torch.arange(count, dtype=torch.float64, device=positions.device) * (-2 / width))
+    frequencies = BASE ** (torch.arange(count, dtype=torch.float64, device=positions.device) * (-2 / width))
     return positions.unsqueeze(-1) * frequencies
