@@ -98,5 +98,3 @@ def _random(state: Any) -> Any:
         lambda t: torch.rand(t.shape, generator=random) - 0.5 if t.is_floating_point() else t,
         state,
     )
-
-

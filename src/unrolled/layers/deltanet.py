@@ -241,7 +241,6 @@ class _Block(nn.Module):
         gate, value = self.map_in(self.before_map(x)).chunk(2, -1)
         return x + self.dropout(self.map_out(silu(gate) * value)), state
 
-
     def graph(self, x: Value, lengths: Value, state: Any) -> tuple[Value, Any]:
         mixed, state = self.mix.graph(run(self.before_mix, x), lengths, state)
         x = x + mixed
@@ -278,7 +277,6 @@ class _Mix(nn.Module):
         y, memory = delta_rule(_unit(q), _unit(k), v, log_a, b, state.memory, owner=self)
         y = self.norm(y).flatten(2) * silu(gate)
         return self.outward(y), DeltaState(memory, recent)
-
 
     def graph(self, x: Value, lengths: Value, state: Any) -> tuple[Value, Any]:
         width = self.outward.in_features

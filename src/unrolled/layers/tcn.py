@@ -244,7 +244,6 @@ class _Convolution(nn.Module):
         rows, last = torch.arange(len(x), device=x.device), torch.arange(self.past, device=x.device)
         return y, x[rows.unsqueeze(1), lengths.unsqueeze(1) + last]
 
-
     def graph(self, x: Value, lengths: Value, recent: Value | None) -> tuple[Value, Value]:
         g = x.graph
         if recent is None:

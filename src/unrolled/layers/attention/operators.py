@@ -114,7 +114,15 @@ def projected(cross: CrossAttention, memory: Value, lengths: Value) -> Memory:
 def block_over(
     block: TransformerBlock, x: Value, seen: Sight, state: KVCache | None, memory: Memory | None
 ) -> tuple[Value, KVCache | None]:
-    """A block over the new steps ``x`` (B, T, W), and its keys and values after them."""
+    """A block over the new steps, and its keys and values after them.
+
+    Args:
+        block: the block.
+        x: (B, T, W), the new steps.
+        seen: what they see.
+        state: its keys and values so far, as values.
+        memory: the memory that it attends to, projected.
+    """
     norms = iter(block.norms)
 
     def added(x: Value, part: Any) -> Value:
