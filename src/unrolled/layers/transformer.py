@@ -14,10 +14,10 @@ from unrolled.cells._arguments import arguments
 from unrolled.cells.cell import check_input
 from unrolled.config import Part, option
 from unrolled.errors import ShapeError, UsageError, did_you_mean
+from unrolled.layers.attention.attention_graph import block_over, positioned, projected, sight
 from unrolled.layers.attention.blocks import TransformerBlock, make_norm
 from unrolled.layers.attention.cache import KVCache, Memory, check_memory, seen_memory
 from unrolled.layers.attention.multihead import CrossAttention, SelfAttention
-from unrolled.layers.attention.operators import block_over, positioned, projected, sight
 from unrolled.layers.attention.positions import Learned, Sinusoidal
 from unrolled.layers.config import ModelConfig
 from unrolled.layers.graph import Value, zeroed
