@@ -118,3 +118,14 @@ def test_importing_touches_neither_network_nor_files_nor_processes() -> None:
         """
     )
     assert done.returncode == 0, done.stderr
+
+
+def test_the_client_brings_nothing_heavy() -> None:
+    done = run(
+        f"""
+        import sys
+        from unrolled.client import AsyncClient, Client
+        assert not ({HEAVY} | {{"rich", "cyclopts", "msgspec", "starlette"}}) & set(sys.modules), sorted(sys.modules)
+        """
+    )
+    assert done.returncode == 0, done.stderr
