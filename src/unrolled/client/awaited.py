@@ -55,7 +55,7 @@ class AsyncClient:
             while (piece := await asyncio.to_thread(next, pieces, None)) is not None:
                 yield piece
         finally:
-            pieces.close()  # type: ignore[attr-defined]
+            pieces.close()
 
     async def describe(self, model: str | None = None) -> dict[str, Any]:
         """What a model reads and answers."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
 from types import TracebackType
 from typing import Any
 
@@ -63,7 +63,7 @@ class Client:
         ]
         return answered
 
-    def generate(self, prompt: str = "", **options: Any) -> Iterator[str]:
+    def generate(self, prompt: str = "", **options: Any) -> Generator[str, None, None]:
         """The text after ``prompt``, piece by piece as it is generated.
 
         Args:
