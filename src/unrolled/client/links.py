@@ -67,6 +67,7 @@ class Link:
     def __init__(self, server: Server, sleep: Callable[[float], object] = time.sleep) -> None:
         self._server, self._sleep = server, sleep
         self._socket: websockets.sync.client.ClientConnection | None = None
+        self._open = contextlib.ExitStack()
 
     def run(self, talk: Conversation) -> Any:
         """Do what a conversation asks for; its result."""
@@ -94,7 +95,7 @@ class Link:
             case Connect(path, query, greets):
                 self.close()
                 address, how = self._server.socket(path, query)
-                self._socket = websockets.sync.client.connect(address, **how)
+                self._socket = self._open.enter_context(websockets.sync.client.connect(address, **how))
                 return self._socket.recv(self._server.timeout) if greets else None
             case Sleep(seconds):
                 self._sleep(seconds)
@@ -104,10 +105,9 @@ class Link:
 
     def close(self) -> None:
         """Close the connection; the server keeps the session."""
-        socket, self._socket = self._socket, None
-        if socket is not None:
-            with contextlib.suppress(OSError, websockets.exceptions.WebSocketException):
-                socket.close()
+        self._socket = None
+        with contextlib.suppress(OSError, websockets.exceptions.WebSocketException):
+            self._open.close()
 
 
 class AsyncLink:
@@ -116,6 +116,7 @@ class AsyncLink:
     def __init__(self, server: Server, sleep: Callable[[float], Awaitable[object]] = asyncio.sleep) -> None:
         self._server, self._sleep = server, sleep
         self._socket: websockets.asyncio.client.ClientConnection | None = None
+        self._open = contextlib.AsyncExitStack()
 
     async def run(self, talk: Conversation) -> Any:
         """Do what a conversation asks for; its result."""
@@ -144,7 +145,7 @@ class AsyncLink:
             case Connect(path, query, greets):
                 await self.close()
                 address, how = self._server.socket(path, query)
-                self._socket = await websockets.asyncio.client.connect(address, **how)
+                self._socket = await self._open.enter_async_context(websockets.asyncio.client.connect(address, **how))
                 async with asyncio.timeout(self._server.timeout):
                     return await self._socket.recv() if greets else None
             case Sleep(seconds):
@@ -155,10 +156,9 @@ class AsyncLink:
 
     async def close(self) -> None:
         """Close the connection; the server keeps the session."""
-        socket, self._socket = self._socket, None
-        if socket is not None:
-            with contextlib.suppress(OSError, websockets.exceptions.WebSocketException):
-                await socket.close()
+        self._socket = None
+        with contextlib.suppress(OSError, websockets.exceptions.WebSocketException):
+            await self._open.aclose()
 
 
 def _translated(error: Exception) -> Exception:
