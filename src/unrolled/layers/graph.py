@@ -19,15 +19,19 @@ __all__ = [
     "Node",
     "Port",
     "Scope",
+    "Shaped",
     "Value",
     "concat",
     "is_real",
+    "last_steps",
     "steps_of",
     "where",
     "zeroed",
 ]
 
 Number = int | float
+Shaped = tuple["Value", tuple[int | str, ...]]
+"""A value and its shape: an axis is a number, or the name of one that may have any size."""
 _BOOLS = {"Less", "LessOrEqual", "Greater", "GreaterOrEqual", "Equal", "Not", "And", "Or", "IsNaN"}
 _INTEGERS = {"Shape", "ArgMax"}
 _SECOND = {"Where"}  # operators whose result has the dtype of their second input
@@ -328,6 +332,12 @@ def steps_of(x: Value) -> Value:
 def is_real(x: Value, lengths: Value) -> Value:
     """(B, T) bool: True at the real steps of ``x`` (B, T, …)."""
     return steps_of(x) < lengths.unsqueeze(1)
+
+
+def last_steps(x: Value, lengths: Value) -> Value:
+    """(B, W): the last real step of each row of ``x`` (B, T, W); the first one of a row without steps."""
+    last = x.graph.op("Max", lengths - 1, x.graph.constant(0, np.int64))
+    return x.rows(last.unsqueeze(1)).squeeze(1)
 
 
 def zeroed(x: Value, lengths: Value) -> Value:

@@ -7,14 +7,14 @@ import math
 import torch
 from torch import Tensor
 
-__all__ = ["bounded", "gaussian_nats"]
+__all__ = ["LEAST_LOG_SIGMA", "bounded", "gaussian_nats"]
 
-_LEAST_LOG_SIGMA = -7.0  # σ stays near or above a thousandth of the data's standard deviation
+LEAST_LOG_SIGMA = -7.0  # σ stays near or above a thousandth of the data's standard deviation
 
 
 def bounded(log_sigma: Tensor) -> Tensor:
     """Log σ with a lower bound, without which a single outlier could make the loss infinite."""
-    return log_sigma.clamp(min=_LEAST_LOG_SIGMA)
+    return log_sigma.clamp(min=LEAST_LOG_SIGMA)
 
 
 def gaussian_nats(mean: Tensor, log_sigma: Tensor, target: Tensor) -> Tensor:

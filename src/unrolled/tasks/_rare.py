@@ -18,9 +18,10 @@ from unrolled.batch import MISSING, Batch
 from unrolled.config import Part, option
 from unrolled.data.examples.examples import Examples
 from unrolled.errors import UsageError, did_you_mean, named
+from unrolled.layers.graph import Shaped, Value
 from unrolled.tasks.task import Measured, Task
 
-__all__ = ["Cut", "RareOptions", "best_cut", "label_weights", "measured_labels", "with_cut"]
+__all__ = ["Cut", "RareOptions", "best_cut", "label_weights", "measured_labels", "with_cut", "written_labels"]
 
 _BALANCED, _F1 = "balanced", "f1"
 _LISTED = 10  # labels in a message
@@ -136,6 +137,19 @@ class Cut:
         """(…, 2) probabilities -> (…) int64 labels."""
         given = chances[..., self.positive] >= self.least
         return torch.where(given, self.positive, 1 - self.positive)
+
+    def write(self, chances: Value) -> Value:
+        """The same, as a graph."""
+        given = chances.part(self.positive, self.positive + 1, -1).squeeze(-1) >= self.least
+        label = chances.graph.constant([1 - self.positive, self.positive], np.int64)
+        return chances.graph.op("Gather", label, given.to(np.int64))
+
+
+def written_labels(outputs: Value, cut: Cut | None, axes: tuple[str, ...], labels: int) -> dict[str, Shaped]:
+    """The probabilities of ``labels`` labels along ``axes``, and the label that is given, as a graph."""
+    chances = outputs.apply("Softmax", axis=-1)
+    best = outputs.apply("ArgMax", axis=-1, keepdims=0) if cut is None else cut.write(chances)
+    return {"p": (chances, (*axes, labels)), "best": (best, axes)}
 
 
 def best_cut(cut: Cut, answers: Iterable[tuple[Tensor, Tensor]]) -> Cut:

@@ -5,7 +5,7 @@ Axes: B rows, K classes.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar, Literal
 
 import pyarrow as pa
@@ -23,10 +23,11 @@ from unrolled.data.forms.one import One
 from unrolled.data.forms.set import Set
 from unrolled.data.tables.sequences import Sequences
 from unrolled.errors import UsageError, named
+from unrolled.layers.graph import Shaped, Value
 from unrolled.metrics.judged import Answers, ChosenLabels, ChosenSets, Nats
 from unrolled.tasks._columns import check_classes, distinct, holds_repeats, one_target, other_columns, step_aligned
 from unrolled.tasks._initial_bias import log_frequencies, log_odds
-from unrolled.tasks._rare import Cut, RareOptions, measured_labels, with_cut
+from unrolled.tasks._rare import Cut, RareOptions, measured_labels, with_cut, written_labels
 from unrolled.tasks.task import Labelled, Level, Measured, Question, Recognised, Task
 
 __all__ = ["Classify"]
@@ -149,6 +150,15 @@ class Classify(Task):
         for k, label in enumerate(self.labels):
             columns[f"{name}_p_{label}"] = [row[k] for row in chances]
         return columns
+
+    @property
+    def recipe(self) -> dict[str, Any]:
+        return {"how": "sets" if self.several else "labels", "labels": list(self.labels)}
+
+    def graph(self, outputs: Value, inputs: Mapping[str, Value], lengths: Value) -> dict[str, Shaped]:
+        if self.several:
+            return {"p": (outputs.apply("Sigmoid"), ("rows", self.outputs))}
+        return written_labels(outputs, self.cut, ("rows",), self.outputs)
 
 
 def _few_integers(array: pa.ChunkedArray) -> bool:

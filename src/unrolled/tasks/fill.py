@@ -5,6 +5,7 @@ Axes: B rows, T steps, V symbols.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, ClassVar, Literal
 
 import torch
@@ -21,6 +22,7 @@ from unrolled.data.examples.preprocessor import Preprocessor
 from unrolled.data.examples.roles import Roles
 from unrolled.data.forms.fill import FillIn
 from unrolled.errors import DataError, UsageError, named
+from unrolled.layers.graph import Shaped, Value
 from unrolled.metrics.judged import Answers, ChosenTokens, Nats
 from unrolled.tasks._columns import check_letters
 from unrolled.tasks._initial_bias import log_frequencies
@@ -126,6 +128,15 @@ class Fill(Task):
         rows = [decode(row[:length]) for row, length in zip(filled, batch.lengths.tolist(), strict=True)]
         sure = [row[at].tolist() for row, at in zip(chances, blank, strict=True)]
         return {f"{name}_predicted": rows, f"{name}_p": sure}
+
+    @property
+    def recipe(self) -> dict[str, Any]:
+        return {"how": "filled", "column": self.coder.target}
+
+    def graph(self, outputs: Value, inputs: Mapping[str, Value], lengths: Value) -> dict[str, Shaped]:
+        chances = outputs.part(SPECIALS, self.outputs, 2).apply("Softmax", axis=-1)
+        ids = inputs[self.coder.target], ("rows", "steps")
+        return {"ids": ids, "p": (chances, ("rows", "steps", self.outputs - SPECIALS))}
 
 
 def _hidden(outputs: Tensor, batch: Batch) -> Tensor:

@@ -24,17 +24,18 @@ from unrolled.data.examples.preprocessor import Preprocessor
 from unrolled.data.examples.roles import Roles
 from unrolled.data.forms.horizon import Horizon
 from unrolled.errors import DataError, UsageError, command, counted, named
+from unrolled.layers.graph import Shaped, Value, last_steps
 from unrolled.metrics.judged import Answers, Forecasts, Gaussians, Intervals, Nats, Quantiles, Seasonal
 from unrolled.tasks._columns import is_name, join
 from unrolled.tasks._conformal import interval_scale, miss
 from unrolled.tasks._gaussian import bounded, gaussian_nats
-from unrolled.tasks._horizon import example_horizon, measured_over_time
+from unrolled.tasks._horizon import check_ahead, example_horizon, horizon_and_season, measured_over_time
 from unrolled.tasks._intervals import SHARE, Errors, HeldErrors, Widths, errors_of_simple_forecasts
+from unrolled.tasks._written_forecast import Shape, write_forecast
 from unrolled.tasks.task import Batching, Layout, Measured, Question, Reads, Recognised, Task
 
 __all__ = ["Forecast"]
 
-_WITHOUT_SEASON = 6  # steps to forecast where there is no season, such as years: as in the M competitions
 _ENDS = (10, 90)  # the names of the ends of a measured interval, in per cent
 _SCALE = "interval_scale"  # the name of what is learned from the validation split
 _MIDDLE, _DEVIATIONS = 0.8, 1.2815515655446004  # the share of a Gaussian within so many standard deviations
@@ -163,12 +164,7 @@ class Forecast(Task):
         cadence = question.sequences.cadence
         if cadence is None or not cadence.regular or not measured_over_time(question.sequences, question.target):
             return {}
-        season = question.asked.get("season") or cadence.season
-        usual = season if season > 1 else _WITHOUT_SEASON
-        found = {"horizon": cadence.horizon or max(1, min(usual, cadence.longest // 4))}
-        if cadence.longest >= 2 * season > 2:
-            found["season"] = season
-        return {name: value for name, value in found.items() if not question.asked.get(name)}
+        return horizon_and_season(cadence, question.asked)
 
     @staticmethod
     def recognises(question: Question) -> Recognised | None:
@@ -200,14 +196,7 @@ class Forecast(Task):
             raise DataError("no column holds numbers over time", file=sequences.origin, hint=hint)
         others = question.inputs or tuple(name for name in sequences.kinds if name not in names)
         joined, target = join(sequences, names)
-        for name in ahead:
-            if name in names:
-                raise UsageError(f"{named('known_ahead')} cannot hold {name!r}, which is the target of the forecast")
-            if not has_time(sequences.column(name).type):
-                raise UsageError(
-                    f"{named('known_ahead')} holds {name!r}, which has one value per sequence and is always known; "
-                    "leave it out"
-                )
+        check_ahead(sequences, ahead, names)
         inputs = tuple(dict.fromkeys((target, *others, *ahead)))
         # A short text that is constant over a series is the name of the series, not a sequence of tokens.
         kinds = dict.fromkeys((name for name in others if is_name(sequences, name)), "category")
@@ -328,18 +317,27 @@ class Forecast(Task):
         std, mean = (torch.as_tensor(of, device=outputs.device) for of in (self._std, self._mean))
         forecast = self.predict(outputs, batch).double()  # (B, H, C, Q)
         units = forecast * std[:, None] + mean[:, None]
-        ends = self._interval(forecast, batch)[::2] if self._widths is not None else ()
-        columns: dict[str, list[Any]] = {}
-        for c, channel in enumerate(self.channels):
-            columns[f"{channel}_predicted"] = units[:, :, c, self._middle].tolist()
-            if self.gaussian:
-                columns[f"{channel}_sigma"] = (torch.exp(forecast[:, :, c, 1]) * std[c]).tolist()
-            for quantile in sorted(self.options.quantiles):
-                q = self.quantiles.index(quantile)
-                columns[f"{channel}_q{100 * quantile:g}"] = units[:, :, c, q].tolist()
-            for level, end in zip(_ENDS, ends, strict=False):
-                columns[f"{channel}_q{level}"] = (end[:, :, c] * std[c] + mean[c]).tolist()
-        return columns
+        values = {"predicted": units[..., self._middle]}
+        if self.gaussian:
+            values["sigma"] = torch.exp(forecast[..., 1]) * std
+        values |= {f"q{100 * q:g}": units[..., place] for place, q in enumerate(self.quantiles)}
+        if self._widths is not None:
+            ends = self._interval(forecast, batch)[::2]
+            values |= {f"q{level}": end * std + mean for level, end in zip(_ENDS, ends, strict=True)}
+        return {column: values[value][:, :, c].tolist() for column, (value, c) in self.recipe["columns"].items()}
+
+    @property
+    def recipe(self) -> dict[str, Any]:
+        levels = _ENDS if self._widths is not None else [100 * q for q in sorted(self.options.quantiles)]
+        values = ["predicted", *(["sigma"] if self.gaussian else []), *(f"q{level:g}" for level in levels)]
+        columns = {f"{channel}_{value}": (value, c) for c, channel in enumerate(self.channels) for value in values}
+        return {"how": "numbers", "columns": columns}
+
+    def graph(self, outputs: Value, inputs: Mapping[str, Value], lengths: Value) -> dict[str, Shaped]:
+        last = last_steps(inputs[self.coder.target], lengths).part(0, len(self.channels), -1)
+        of = self._mean, self._std, self.quantiles, self.gaussian, self._middle, self._scale, self._widths
+        written = write_forecast(outputs, last, Shape(self._shape, *of))
+        return {name: (value, ("rows", *self._shape[:2])) for name, value in written.items()}
 
 
 def _spread(batch: Batch, like: Tensor) -> Tensor:

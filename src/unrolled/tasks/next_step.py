@@ -5,7 +5,7 @@ Axes: B rows, T steps, V symbols, W width.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -23,11 +23,12 @@ from unrolled.data.examples.roles import Roles
 from unrolled.data.forms.next import Next
 from unrolled.data.tables.sequences import Sequences
 from unrolled.errors import DataError, UsageError, named
+from unrolled.layers.graph import Shaped, Value, last_steps
 from unrolled.layers.item_outputs import ItemOutputs
 from unrolled.metrics.judged import Answers, ChosenTokens, CodeLength, Nats, NextValues
 from unrolled.models._mixing import Outputs
 from unrolled.tasks._columns import check_letters, is_number, join
-from unrolled.tasks._gaussian import bounded, gaussian_nats
+from unrolled.tasks._gaussian import LEAST_LOG_SIGMA, bounded, gaussian_nats
 from unrolled.tasks._initial_bias import log_frequencies, log_odds
 from unrolled.tasks._items import judge_items, judge_mixed_items, top_items
 from unrolled.tasks.task import Level, Measured, Mixing, Question, Recognised, Task, placed, scored_steps
@@ -236,6 +237,31 @@ class NextStep(Task):
         std, shift = (torch.as_tensor(of, device=o.device) for of in (self.numbers.std, self.numbers.mean))
         columns = {f"{name}_predicted": (mean.double() * std + shift).tolist()}
         return {**columns, f"{name}_sigma": (torch.exp(log_sigma).double() * std).tolist()}
+
+    @property
+    def recipe(self) -> dict[str, Any]:
+        name = self.coder.target
+        if self.steps == "tokens":
+            never = () if self.text is None else self.text.never
+            end = self.text.end if self.text is not None and self.text.framed else None
+            return {"how": "next", "column": name, "never": list(never), "end": end, "items": self.first_item}
+        if self.steps == "several":
+            return {"how": "several", "column": name}
+        return {"how": "numbers", "columns": {f"{name}_predicted": ["predicted"], f"{name}_sigma": ["sigma"]}}
+
+    def graph(self, outputs: Value, inputs: Mapping[str, Value], lengths: Value) -> dict[str, Shaped]:
+        o = last_steps(outputs, lengths)  # (B, O)
+        if self.steps != "real":
+            chances = o.apply("Softmax", axis=-1) if self.steps == "tokens" else o.apply("Sigmoid")
+            return {"p": (chances, ("rows", self.outputs))}
+        assert self.numbers is not None
+        mean, log_sigma = o.split([self.width, self.width])
+        mean = last_steps(inputs[self.coder.target], lengths).part(0, self.width, -1) + mean
+        std, shift = o.graph.constant(self.numbers.std), o.graph.constant(self.numbers.mean)
+        bounded = o.graph.op("Max", log_sigma, o.graph.constant(LEAST_LOG_SIGMA, np.float32))
+        sigma = bounded.apply("Exp").to(np.float64) * std
+        shape = "rows", self.width
+        return {"predicted": (mean.to(np.float64) * std + shift, shape), "sigma": (sigma, shape)}
 
     def _named(self, ids: Tensor) -> list[Any]:
         """Each id as a token or an item; the end of a row is ``<end>``."""

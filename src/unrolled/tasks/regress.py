@@ -5,8 +5,10 @@ Axes: B rows.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, ClassVar, Literal
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -19,6 +21,7 @@ from unrolled.data.examples.preprocessor import Preprocessor
 from unrolled.data.examples.roles import Roles
 from unrolled.data.forms.one import One
 from unrolled.errors import UsageError
+from unrolled.layers.graph import Shaped, Value
 from unrolled.metrics.judged import Answers, Values
 from unrolled.tasks._columns import is_number, one_target, other_columns
 from unrolled.tasks.task import Measured, Question, Recognised, Task
@@ -86,6 +89,13 @@ class Regress(Task):
 
     def answers(self, outputs: Tensor, batch: Batch) -> dict[str, list[Any]]:
         return {f"{self.coder.target}_predicted": (outputs[:, 0].double() * self._std + self._mean).tolist()}
+
+    @property
+    def recipe(self) -> dict[str, Any]:
+        return {"how": "numbers", "columns": {f"{self.coder.target}_predicted": ["predicted"]}}
+
+    def graph(self, outputs: Value, inputs: Mapping[str, Value], lengths: Value) -> dict[str, Shaped]:
+        return {"predicted": (outputs.squeeze(1).to(np.float64) * self._std + self._mean, ("rows",))}
 
 
 MEMBER = Regress

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar, Literal, Self
 
 import torch
@@ -26,11 +26,12 @@ from unrolled.data.forms.aligned import Aligned
 from unrolled.decoding.viterbi import viterbi
 from unrolled.errors import named
 from unrolled.layers.crf import FORBIDDEN, crf_log_partition, crf_potentials, crf_score
+from unrolled.layers.graph import Shaped, Value
 from unrolled.metrics._iob2 import IOB2
 from unrolled.metrics.judged import Answers, ChosenLabels, ChosenTags, Nats
 from unrolled.tasks._columns import check_aligned, check_classes, one_target, other_columns, step_aligned
 from unrolled.tasks._initial_bias import log_frequencies, log_transitions
-from unrolled.tasks._rare import Cut, RareOptions, measured_labels, with_cut
+from unrolled.tasks._rare import Cut, RareOptions, measured_labels, with_cut, written_labels
 from unrolled.tasks.task import Batching, Labelled, Layout, Measured, Question, Recognised, Task, placed, scored_steps
 
 __all__ = ["Tag"]
@@ -172,6 +173,16 @@ class Tag(Task):
         tags = [[self.labels[k] for k in row[:n]] for row, n in zip(best.tolist(), lengths, strict=True)]
         sure = [row[:n] for row, n in zip(chances.tolist(), lengths, strict=True)]
         return {f"{self.coder.target}_predicted": tags, f"{self.coder.target}_p": sure}
+
+    @property
+    def recipe(self) -> dict[str, Any]:
+        return {"how": "paths" if self.options.crf else "tags", "labels": list(self.labels)}
+
+    def graph(self, outputs: Value, inputs: Mapping[str, Value], lengths: Value) -> dict[str, Shaped]:
+        if self.options.crf:
+            labels = len(self.labels)
+            return {"potentials": (outputs.reshape(0, 0, -1, labels), ("rows", "steps", labels + 1, labels))}
+        return written_labels(outputs, self.cut, ("rows", "steps"), self.outputs)
 
     def _chances(self, outputs: Tensor, lengths: Tensor) -> Tensor:
         """(B, T, K) the probability of each label at each step; with a CRF, over all paths."""

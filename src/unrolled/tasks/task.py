@@ -19,6 +19,7 @@ from unrolled.data.examples.preprocessor import Preprocessor
 from unrolled.data.examples.roles import Roles
 from unrolled.data.tables.sequences import Sequences
 from unrolled.errors import UsageError, named
+from unrolled.layers.graph import Shaped, Value
 from unrolled.metrics.judged import Answers
 from unrolled.models._mixing import Outputs, mixed
 from unrolled.registry import Registry
@@ -286,6 +287,22 @@ class Task(Protocol):
 
     def answers(self, outputs: Any, batch: Batch) -> dict[str, list[Any]]:
         """The predictions for the rows of a batch, as new columns."""
+
+    @property
+    def recipe(self) -> dict[str, Any]:
+        """How `answers` follows from the outputs of `graph`, as JSON, for programs without this package.
+
+        ``how`` names the rule; the others are what it needs: labels, names of columns.
+        """
+
+    def graph(self, outputs: Value, inputs: Mapping[str, Value], lengths: Value) -> dict[str, Shaped]:
+        """Write what the answers are made of, in the data's own units: name -> value and its shape.
+
+        Args:
+            outputs: those of the network.
+            inputs: the encoded columns, as the network reads them.
+            lengths: (B,) int64.
+        """
 
 
 def make_task(config: TaskConfig, coder: Preprocessor) -> Task:

@@ -5,6 +5,7 @@ Axes: B rows, T steps (frames), U tokens of the target, V symbols, of which 0 is
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -21,6 +22,7 @@ from unrolled.data.examples.roles import Roles
 from unrolled.data.forms.unaligned import Unaligned
 from unrolled.decoding.ctc import BLANK, CtcBeam, ctc_beam, ctc_greedy
 from unrolled.errors import ShapeError
+from unrolled.layers.graph import Shaped, Value
 from unrolled.layers.lengths import real_steps, zero_padding
 from unrolled.metrics.judged import Answers, Nats, TokenSequences
 from unrolled.tasks._beam import BeamOptions
@@ -133,6 +135,13 @@ class Transcribe(Task):
             found = [row[0].ids for row in rows]
         texts = [self.coder.answer.decode(np.array(ids, np.int64)) for ids in found]
         return {f"{self.coder.target}_predicted": texts}
+
+    @property
+    def recipe(self) -> dict[str, Any]:
+        return {"how": "merged", "column": self.coder.target, "blank": BLANK}
+
+    def graph(self, outputs: Value, inputs: Mapping[str, Value], lengths: Value) -> dict[str, Shaped]:
+        return {"log_p": (outputs.apply("LogSoftmax", axis=-1), ("rows", "steps", self.outputs))}
 
 
 def _checked(batch: Batch) -> tuple[Tensor, Tensor]:

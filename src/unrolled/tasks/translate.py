@@ -5,6 +5,7 @@ Axes: B rows, U steps of the target, N steps of all rows without padding, V symb
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, ClassVar, Literal
 
@@ -22,6 +23,7 @@ from unrolled.data.examples.preprocessor import Preprocessor
 from unrolled.data.examples.roles import Roles
 from unrolled.data.forms.free import Free
 from unrolled.decoding.beam import Beam, beam_search
+from unrolled.layers.graph import Shaped, Value
 from unrolled.layers.lengths import real_steps
 from unrolled.metrics.judged import Answers, Nats, TokenSequences
 from unrolled.models.encoder_decoder import Written
@@ -122,6 +124,14 @@ class Translate(Task):
     def answers(self, outputs: Written, batch: Batch) -> dict[str, list[Any]]:
         decode = self.coder.answer.decode
         return {f"{self.coder.target}_predicted": [decode(np.array(ids, np.int64)) for ids in self._written(outputs)]}
+
+    @property
+    def recipe(self) -> dict[str, Any]:
+        rules = {"begin": self._begin, "end": self._end, "never": list(self._never)}
+        return {"how": "written", "column": self.coder.target, **rules}
+
+    def graph(self, outputs: Value, inputs: Mapping[str, Value], lengths: Value) -> dict[str, Shaped]:
+        return {"log_p": (outputs.apply("LogSoftmax", axis=-1), ("rows", self.outputs))}
 
     def answered(self, outputs: Written, batch: Batch) -> Batch:
         rows = [torch.tensor([self._begin, *ids, self._end]) for ids in self._written(outputs)]

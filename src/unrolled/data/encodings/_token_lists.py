@@ -77,6 +77,7 @@ class TokenLists:
 
     kind: ClassVar[str] = "tokens"
     traits: ClassVar[Traits] = Traits(text=True, verbatim=True)
+    rule: ClassVar[str] = "the id of each item: 0 is <unknown>, 1 <begin>, 2 <end>, then the symbols in their order"
     form: ClassVar[str] = "lists of words"
     first: ClassVar[int] = SPECIALS
     begin: ClassVar[int] = BEGIN

@@ -103,6 +103,7 @@ class Audio:
 
     kind: ClassVar[str] = "audio"
     traits: ClassVar[Traits] = Traits(measured=True, whole=True)
+    rule: ClassVar[str] = "the features of each frame, scaled as the configuration says"
 
     frames: Frames
     deltas: int

@@ -61,6 +61,10 @@ class Calendar:
 
     kind: ClassVar[str] = "calendar"
     traits: ClassVar[Traits] = Traits(clock=True)
+    rule: ClassVar[str] = (
+        "sine and cosine of the turn of the day, of the week from Monday, and "
+        "of the year of 365.2425 days; 0 where it is missing"
+    )
 
     time: bool
 

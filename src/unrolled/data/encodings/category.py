@@ -67,6 +67,9 @@ class Category:
 
     kind: ClassVar[str] = "category"
     traits: ClassVar[Traits] = Traits(labels=True)
+    rule: ClassVar[str] = (
+        "the id of the label: 0 is unknown, 1 an empty cell where training had some, then the labels in their order"
+    )
 
     labels: list[Label]
     time: bool

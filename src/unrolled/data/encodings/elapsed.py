@@ -54,7 +54,11 @@ class Elapsed:
         """The option for times."""
 
     kind: ClassVar[str] = "elapsed"
+    logarithm: ClassVar[bool] = True
     traits: ClassVar[Traits] = Traits(clock=True)
+    rule: ClassVar[str] = (
+        "the seconds since the last known event of the row, 0 for the first, NaN where the time is missing"
+    )
 
     scaling: Scaling
 

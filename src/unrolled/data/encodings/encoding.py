@@ -151,6 +151,7 @@ class Encoding(Protocol):
 
     kind: ClassVar[str]
     traits: ClassVar[Traits]
+    rule: ClassVar[str]  # what a program without this package gives a graph for a cell, in plain words
     Options: ClassVar[type[Part]]  # the options that users may set for a column of this kind
 
     @staticmethod

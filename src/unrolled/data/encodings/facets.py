@@ -14,6 +14,7 @@ from typing import Any, Literal, Protocol, Self, runtime_checkable
 import numpy as np
 import pyarrow as pa
 
+from unrolled.data.encodings._scaling import Scaling
 from unrolled.data.encodings._spelling import Spelling
 from unrolled.data.encodings.encoding import Encoded, Role, Where
 
@@ -28,6 +29,7 @@ __all__ = [
     "Pitches",
     "Portable",
     "Reusable",
+    "Scaled",
     "Spells",
     "Text",
     "Words",
@@ -83,6 +85,19 @@ class Flagged(Protocol):
     @property
     def flagged(self) -> Sequence[int]:
         """The channels that have a flag, in the order of the flags; a flag is 1 where the value is missing, else 0."""
+
+
+@runtime_checkable
+class Scaled(Protocol):
+    """The facet of numbers that are standardised channel by channel, and of nothing else."""
+
+    @property
+    def scaling(self) -> Scaling:
+        """The scale of each channel, and how missing values are encoded."""
+
+    @property
+    def logarithm(self) -> bool:
+        """Whether x stands for log(1 + x)."""
 
 
 @runtime_checkable

@@ -76,6 +76,7 @@ class Image:
 
     kind: ClassVar[str] = "image"
     traits: ClassVar[Traits] = Traits(whole=True)
+    rule: ClassVar[str] = "the pixels of each tile, 0 … 255, scaled as the configuration says"
 
     layout: Layout
     patch: int

@@ -54,7 +54,9 @@ class Number:
         """The option for numbers."""
 
     kind: ClassVar[str] = "number"
+    logarithm: ClassVar[bool] = False
     traits: ClassVar[Traits] = Traits(measured=True)
+    rule: ClassVar[str] = "the number in its own units, NaN where it is missing"
     binary: ClassVar[bool] = False
 
     scaling: Scaling

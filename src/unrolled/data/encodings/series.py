@@ -61,7 +61,9 @@ class Series:
         """The option for series."""
 
     kind: ClassVar[str] = "series"
+    logarithm: ClassVar[bool] = False
     traits: ClassVar[Traits] = Traits(measured=True, channels=True)
+    rule: ClassVar[str] = "the number of each channel in its own units, NaN where it is missing"
 
     scaling: Scaling
     channels: list[str]

@@ -101,6 +101,7 @@ class Symbols:
 
     kind: ClassVar[str] = "symbols"
     traits: ClassVar[Traits] = Traits(text=True, whole=True)
+    rule: ClassVar[str] = "the place of a letter in the alphabet, or of a k-mer among the known ones, from 1"
     unit: ClassVar[Literal["character", "token"]] = "character"
     form: ClassVar[str] = "symbols"
 

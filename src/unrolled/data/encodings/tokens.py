@@ -90,6 +90,7 @@ class Tokens:
 
     kind: ClassVar[str] = "tokens"
     traits: ClassVar[Traits] = Traits(text=True, verbatim=True)
+    rule: ClassVar[str] = "the id of each token: 0 is <unknown>, 1 <begin>, 2 <end>, then the symbols in their order"
     form: ClassVar[str] = "texts"
     folded: ClassVar[bool] = True
     begin: ClassVar[int] = BEGIN

@@ -51,6 +51,7 @@ class Video:
 
     kind: ClassVar[str] = "video"
     traits: ClassVar[Traits] = Traits(whole=True)
+    rule: ClassVar[str] = "the pixels of each frame, 0 … 255, scaled as the configuration says"
     binary: ClassVar[bool] = False
 
     frame: Image
