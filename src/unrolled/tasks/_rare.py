@@ -140,7 +140,7 @@ class Cut:
 
     def write(self, chances: Value) -> Value:
         """The same, as a graph."""
-        given = chances.part(self.positive, self.positive + 1, -1).squeeze(-1) >= self.least
+        given = ~(chances.part(self.positive, self.positive + 1, -1).squeeze(-1) < self.least)
         label = chances.graph.constant([1 - self.positive, self.positive], np.int64)
         return chances.graph.op("Gather", label, given.to(np.int64))
 
