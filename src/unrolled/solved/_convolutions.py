@@ -68,21 +68,23 @@ class Convolutions(nn.Module):
     def draw(self, rows: Sequence[Tensor], generator: np.random.Generator) -> None:
         """Draw the channels of each kernel, and its biases: quantiles of its answers on one of ``rows`` (T, C)."""
         channels = self.taps.shape[2] // _TAPS
-        most, taps = min(_MOST_CHANNELS, channels), _taps()
-        seen = [torch.cat([row.new_zeros(self.past, channels), self.rounded(row)]) for row in rows]
-        reach, first = self._reach(), self._first()
+        most, taps, masks = min(_MOST_CHANNELS, channels), _taps(), torch.zeros(*self.taps.shape[:2], channels)
+        seen = [torch.cat([row.new_zeros(self.past, channels), self.rounded(row)]).numpy() for row in rows]
+        biases, read = np.empty(self.biases.shape, np.float32), masks.numpy()
+        signs, reach, first = taps.numpy(), self._reach().tolist(), self._first().numpy()
         for number, kernel in itertools.product(range(len(self._dilations)), range(KERNELS)):
             size = 1 if channels == 1 else int(2 ** generator.uniform(0, np.log2(most + 1)))
-            mask = torch.zeros(channels)
-            mask[torch.from_numpy(generator.choice(channels, min(size, most), replace=False))] = 1
-            self.taps[number, kernel] = (taps[kernel, :, None] * mask).flatten()
+            chosen = generator.choice(channels, min(size, most), replace=False)
+            read[number, kernel, chosen] = 1
             row = seen[generator.integers(len(seen))]
-            windows = row[first[number][:, None] + torch.arange(len(row) - self.past)]  # (9, T, C)
-            answers = (self.taps[number, kernel] @ windows.transpose(1, 2).flatten(0, 1)).numpy()
-            inside = answers[int(reach[number, kernel]) :]
-            levels = (np.arange(1, len(self.biases) + 1) + (number * KERNELS + kernel) * len(self.biases)) * _GOLDEN % 1
-            found = np.quantile(inside if len(inside) else answers, levels)
-            self.biases[:, number, kernel] = torch.from_numpy(found)
+            summed = row[:, chosen].sum(1)
+            answers = signs[kernel] @ summed[first[number][:, None] + np.arange(len(row) - self.past)]
+            levels = (np.arange(1, len(biases) + 1) + (number * KERNELS + kernel) * len(biases)) * _GOLDEN % 1
+            inside = answers[reach[number][kernel] :]
+            ordered = np.sort(inside if len(inside) else answers)
+            biases[:, number, kernel] = np.interp(levels * (len(ordered) - 1), np.arange(len(ordered)), ordered)
+        self.taps.copy_((taps[:, :, None] * masks[:, :, None]).flatten(2))
+        self.biases.copy_(torch.from_numpy(biases))
 
     @staticmethod
     def rounded(x: Tensor) -> Tensor:
