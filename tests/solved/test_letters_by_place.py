@@ -14,6 +14,7 @@ from torch import Tensor
 
 from unrolled.batch import Batch
 from unrolled.data.examples.examples import Examples
+from unrolled.solved import _places
 from unrolled.solved._places import Groups
 from unrolled.solved.letters_by_place import LettersByPlace, PlacedState
 from unrolled.solved.solved_model import SOLVED
@@ -143,6 +144,16 @@ def test_a_saved_one_is_the_same() -> None:
         assert LettersByPlace(task, model.options).weight.shape == model.weight.shape
     second = LettersByPlace.solve(task, train, LettersByPlace.Options(), 0)
     assert all(torch.equal(value, model.state_dict()[name]) for name, value in second.state_dict().items())
+
+
+def test_few_rows_are_solved_as_many_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a weight for each row in place of each group, of which there are more, to the same answers."""
+    losses = []
+    for most in (1024, 0):
+        monkeypatch.setattr(_places, "_FEW_ROWS", most)
+        model, task, _ = solved(genes(60, 0))
+        losses.append([scores(model, task, genes(60, seed))["loss_nats_per_label"] for seed in (0, 1)])
+    assert losses[0] == pytest.approx(losses[1], rel=0.01)
 
 
 def test_groups_are_numbered_by_place_and_by_the_letters_before() -> None:

@@ -58,7 +58,7 @@ class LettersByPlace(SolvedModel):
 
     The state is the sum so far and the last letters, so it streams.
 
-    Cost: solving takes at most 210 steps of L-BFGS, see `fit_places`; a step G look-ups.
+    Cost: solving takes at most 300 steps of L-BFGS, see `fit_places`; a step G look-ups.
 
     References:
         Rätsch and Sonnenburg 2004, groups by place with shifts. https://doi.org/10.7551/mitpress/4057.003.0017
