@@ -63,7 +63,7 @@ def exported_layer(layer: Any) -> Exported:
 
 def exported_network(network: Model, specs: dict[str, Spec], outputs: int, pooled: bool) -> Exported:
     """A network whose outputs are not scaled."""
-    coder = SimpleNamespace(specs=specs, inputs={}, by_window=False)
+    coder = SimpleNamespace(specs=specs, inputs={}, by_window=False, strands=None)
     task = SimpleNamespace(coder=coder, pooled=pooled, outputs=outputs, graph=lambda *given: {})
     return Exported(graph_of(cast(Task, task), network))
 

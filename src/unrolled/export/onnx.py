@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from unrolled.config import Part
 from unrolled.export._file import to_onnx
-from unrolled.export._graphs import graph_of
+from unrolled.export._graphs import graphs_of
 from unrolled.export.exporter import Exporter, Subject
 
 __all__ = ["Onnx"]
@@ -20,7 +20,8 @@ class Onnx(Exporter):
         self.options, self.notes = options, list[str]()
 
     def files(self, subject: Subject) -> dict[str, bytes]:
-        return {"model.onnx": to_onnx(graph_of(subject.task, subject.network))}
+        graphs = graphs_of(subject.task, subject.network)
+        return {f"{name}.onnx": to_onnx(one) for name, one in graphs.items()}
 
 
 MEMBER = Onnx

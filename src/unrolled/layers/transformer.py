@@ -25,6 +25,7 @@ from unrolled.layers.layer import Layer
 from unrolled.layers.lengths import check_lengths, zero_padding
 from unrolled.layers.modules import run
 from unrolled.layers.recurrence.layer_session import LayerSession, layer_session, reads_the_future
+from unrolled.state import leaves, planted
 
 __all__ = ["Transformer", "TransformerState"]
 
@@ -262,13 +263,15 @@ class Transformer(nn.Module, Layer):
             raise ShapeError(f"Transformer: the memory has {len(memory)} rows, expected {batch}")
         return TransformerState(own, tuple(cross.project(memory, memory_lengths) for cross in self._crosses))
 
-    def graph(
-        self, x: Value, lengths: Value, state: Any, memory: tuple[Value, Value] | None = None
-    ) -> tuple[Value, Any]:
-        """See `Layer`; ``memory`` (B, S, M) and its lengths are given with the first steps only."""
+    def graph_of_beginning(self, memory: Value, lengths: Value) -> Any:
+        """`begin` as operators."""
+        first = tuple(block.own.initial_state(1, self._like) for block in self.blocks)
+        parts = [memory.graph.constant(one).expand(memory.size(0), *one.shape[1:]) for one in leaves(first, first)]
+        return TransformerState(planted(first, parts), tuple(projected(one, memory, lengths) for one in self._crosses))
+
+    def graph(self, x: Value, lengths: Value, state: Any) -> tuple[Value, Any]:
+        """See `Layer`."""
         layers, held = ((), ()) if state is None else state
-        if memory is not None:
-            held = tuple(projected(cross, *memory) for cross in self._crosses)
         seen = sight(self.blocks[0].own, x, lengths, layers[0] if layers else None)
         x = run(self.into, x)
         if self.positions is not None:

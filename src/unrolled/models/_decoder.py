@@ -5,8 +5,9 @@ Axes: B rows, U steps written, S steps of the memory, I inputs, M width of the m
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple, Protocol, runtime_checkable
+from typing import Any, Literal, NamedTuple, Protocol, cast, runtime_checkable
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -15,9 +16,10 @@ from unrolled.layers.attention.attention import Attention, Kind
 from unrolled.layers.attention.cache import Memory
 from unrolled.layers.config import ModelConfig
 from unrolled.layers.factory import build_layer, takes_memory
+from unrolled.layers.graph import Value, concat
 from unrolled.layers.layer import Layer
 from unrolled.models._sketch import Stack, boxes_of
-from unrolled.state import State
+from unrolled.state import State, leaves, planted
 
 __all__ = ["AttentionDecoder", "Decoder", "DecoderState", "PlainDecoder", "build_decoder"]
 
@@ -43,12 +45,20 @@ class Decoder(Protocol):
     def step(self, x: Tensor, state: State) -> tuple[Tensor, State]:
         """``x`` (B, I) -> ``y`` (B, output_size) and the state after."""
 
+    def graph_of_beginning(self, memory: Value, lengths: Value) -> Any:
+        """`begin` as operators."""
+
+    def graph(self, x: Value, state: Any) -> tuple[Value, Value | None, Any]:
+        """One step as operators: ``x`` (B, 1, I) -> ``y`` (B, 1, output_size), attention (B, S), the state after."""
+
 
 @runtime_checkable
 class _ReadsMemory(Protocol):
     """A layer that attends to a memory by itself."""
 
     def begin(self, memory: Tensor, lengths: Tensor | None = None) -> State: ...
+
+    def graph_of_beginning(self, memory: Value, lengths: Value) -> Any: ...
 
 
 class DecoderState(NamedTuple):
@@ -58,6 +68,11 @@ class DecoderState(NamedTuple):
     upper: State
     memory: Memory
     covered: Tensor | None
+
+    @property
+    def ragged(self) -> tuple[str, ...]:
+        """The field whose second axis is as long as the longest memory."""
+        return ("covered",)
 
 
 class AttentionDecoder(nn.Module):
@@ -156,6 +171,24 @@ class AttentionDecoder(nn.Module):
             h, upper = self.upper.step(self.dropout(torch.cat([h, context], 1)), state.upper)
         return torch.cat([h, context], 1), DecoderState(lower, upper, state.memory, covered)
 
+    def graph_of_beginning(self, memory: Value, lengths: Value) -> DecoderState:
+        """`begin` as operators."""
+        lower = _first(self.lower, memory)
+        upper = None if self.upper is None else _first(self.upper, memory)
+        nothing = memory.graph.constant(0.0, np.float32).expand(memory.size(0), memory.size(1))
+        covered = None if self.attention.coverage is None else nothing
+        return DecoderState(lower, upper, self.attention.graph_of_projection(memory, lengths), cast(Any, covered))
+
+    def graph(self, x: Value, state: DecoderState) -> tuple[Value, Value | None, DecoderState]:
+        """One step as operators."""
+        one = _one_step(x)
+        h, lower = self.lower.graph(x, one, state.lower)
+        context, weights, covered = self.attention.graph(h, state.memory, cast("Value | None", state.covered))
+        upper = None
+        if self.upper is not None:
+            h, upper = self.upper.graph(concat([h, context], 2), one, state.upper)
+        return concat([h, context], 2), weights, DecoderState(lower, upper, state.memory, cast(Any, covered))
+
 
 class PlainDecoder(nn.Module):
     """A single causal layer as a decoder: it attends to the memory only if the layer does so itself.
@@ -214,6 +247,17 @@ class PlainDecoder(nn.Module):
         """One step: ``x`` (B, I) -> ``y`` (B, H)."""
         return self.layer.step(x, state)
 
+    def graph_of_beginning(self, memory: Value, lengths: Value) -> Any:
+        """`begin` as operators."""
+        if self.layer.memory_size is not None and isinstance(self.layer, _ReadsMemory):
+            return self.layer.graph_of_beginning(memory, lengths)
+        return _first(self.layer, memory)
+
+    def graph(self, x: Value, state: Any) -> tuple[Value, Value | None, Any]:
+        """One step as operators."""
+        y, after = self.layer.graph(x, _one_step(x), state)
+        return y, None, after
+
 
 def build_decoder(
     config: ModelConfig, input_size: int, memory_size: int, attention: Kind | Literal["none"], coverage: bool
@@ -245,3 +289,15 @@ def _causal(config: ModelConfig, input_size: int, memory_size: int | None = None
             "choose a layer without 'bi'"
         )
     return layer
+
+
+def _first(layer: Layer, memory: Value) -> Any:
+    """The state of ``layer`` before the first step, for each row of ``memory`` (B, S, M), as values."""
+    first = layer.initial_state(1, torch.zeros(()))
+    parts = leaves(first, first)
+    return planted(first, [memory.graph.constant(one).expand(memory.size(0), *one.shape[1:]) for one in parts])
+
+
+def _one_step(x: Value) -> Value:
+    """(B,) int64 of ones."""
+    return x.graph.constant(np.ones(1, np.int64)).expand(x.size(0))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
@@ -19,9 +19,11 @@ from unrolled.errors import ShapeError, UsageError, named
 from unrolled.layers.config import ModelConfig
 from unrolled.layers.embed import Embedding
 from unrolled.layers.factory import build_layer, embedding_gain, model_names
+from unrolled.layers.graph import Value, concat, zeroed
 from unrolled.layers.inputs import InputEmbedding
 from unrolled.layers.layer import Layer
 from unrolled.layers.lengths import real_steps, zero_padding
+from unrolled.layers.modules import run
 from unrolled.layers.pooling import Pooling
 from unrolled.layers.tied import TiedHead
 from unrolled.models._decoder import build_decoder
@@ -271,6 +273,27 @@ class EncoderDecoder(Model):
         x = torch.cat([self.dropout(self.symbols(symbols)), state.summary], 1)
         y, decoder = self.decoder.step(x, state.decoder)
         return self._scores(self.dropout(torch.tanh(self.narrow(y)))), state._replace(decoder=decoder)
+
+    def graph_of_reading(self, inputs: dict[str, Value], lengths: Value) -> WriterState:
+        """`read` as operators."""
+        x = self.columns.graph(inputs, lengths)
+        if self.sides is not None:
+            sides = self.sides.graph(inputs, None).unsqueeze(1).expand(1, x.size(1), 1)
+            x = zeroed(concat([x, sides], 2), lengths)
+        memory, _ = self.layer.graph(x, lengths, None)
+        summary, _ = self.pooling.graph(memory, lengths, None)
+        return WriterState(self.decoder.graph_of_beginning(memory, lengths), cast(Any, summary))
+
+    def graph_of_writing(self, symbols: Value, state: WriterState) -> tuple[Value, Value | None, WriterState]:
+        """`step` as operators, and the attention of the step."""
+        x = concat([self.symbols.graph(symbols), cast(Value, state.summary)], 1)
+        y, attention, decoder = self.decoder.graph(x.unsqueeze(1), state.decoder)
+        hidden = run(self.narrow, y.squeeze(1)).apply("Tanh")
+        if isinstance(self.head, TiedHead):
+            scores = self.head.graph(hidden, self.symbols.weight)
+        else:
+            scores = run(self.head, hidden)
+        return scores, attention, state._replace(decoder=decoder)
 
     def _scores(self, hidden: Tensor) -> Tensor:
         """``hidden`` (…, E) -> (…, V)."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from itertools import chain
-from typing import Any, Literal, NamedTuple, Protocol
+from typing import Any, Literal, NamedTuple, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -21,7 +21,7 @@ from unrolled.layers.layer import Layer
 from unrolled.models._sketch import Sketch
 from unrolled.state import State
 
-__all__ = ["Column", "LiveModel", "Model", "Named"]
+__all__ = ["Column", "LiveModel", "Model", "Named", "Writer"]
 
 Column = tuple[Literal["read", "written"], str]  # a side of the model, and the column's name there
 
@@ -147,3 +147,17 @@ class Model(nn.Module, ABC):
     @abstractmethod
     def sketch(self) -> Sketch:
         """The layers that a drawing of the model shows."""
+
+
+@runtime_checkable
+class Writer(Protocol):
+    """A model that reads a sequence whole and then writes another one, symbol by symbol."""
+
+    def run(self, batch: Batch, state: State = None) -> tuple[Any, State]:
+        """As `Model.run`: the output has ``start.state``, the state before the first symbol."""
+
+    def graph_of_reading(self, inputs: dict[str, Value], lengths: Value) -> Any:
+        """The state before the first symbol, a tree of values."""
+
+    def graph_of_writing(self, symbols: Value, state: Any) -> tuple[Value, Value | None, Any]:
+        """The last written ``symbols`` (B,) -> scores (B, V) of the next ones, attention (B, S), the state after."""

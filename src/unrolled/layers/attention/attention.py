@@ -5,7 +5,7 @@ Axes: B rows, U queries, S steps of the memory, Q and M the widths of a query an
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal, cast
 
 import torch
 from torch import Tensor, nn
@@ -15,6 +15,7 @@ from unrolled.cells._arguments import arguments
 from unrolled.cells.cell import check_input
 from unrolled.errors import ShapeError, UsageError, did_you_mean
 from unrolled.layers.attention.cache import Memory, seen_memory
+from unrolled.layers.graph import Value, is_real, where, zeroed
 from unrolled.layers.lengths import check_lengths, real_steps, zero_padding
 from unrolled.watch import show_steps, wanted, watched
 
@@ -219,3 +220,34 @@ class Attention(nn.Module):
     @staticmethod
     def _softmax(scores: Tensor, mask: Tensor | None) -> Tensor:
         return (scores if mask is None else scores.masked_fill(~mask, float("-inf"))).softmax(-1)
+
+    def graph_of_projection(self, memory: Value, lengths: Value) -> Memory:
+        """`project` as operators."""
+        memory = zeroed(memory, lengths)
+        keys = self._unit_value(memory.graph.linear(memory, self.keys.weight))
+        return Memory(*cast(Any, (keys, memory, lengths)))
+
+    def graph(self, query: Value, memory: Memory, covered: Value | None) -> tuple[Value, Value, Value | None]:
+        """`attend` of one query (B, 1, Q) as operators: the context (B, 1, M), the weights (B, S), the coverage."""
+        g = query.graph
+        keys, values, lengths = cast("tuple[Value, Value, Value]", memory)
+        queries = self._unit_value(g.linear(query, self.queries.weight, self.queries.bias))
+        queries = queries * g.constant(self.sharpness) if self.kind == "cosine" else queries
+        some = (lengths > 0).unsqueeze(1)
+        coverage = None if self.coverage is None else g.constant(self.coverage)
+        if self.kind == "additive":
+            pairs = queries + keys  # (B, S, K)
+            if coverage is not None and covered is not None:
+                pairs = pairs + covered.unsqueeze(2) * coverage
+            scores = (pairs.apply("Tanh") @ g.constant(self.score[:, None])).squeeze(2)
+        else:
+            scores = (keys @ queries.transpose(0, 2, 1)).squeeze(2) * self._scale  # (B, S)
+            if coverage is not None and covered is not None:
+                scores = scores + covered * coverage
+        real = is_real(keys, g.op("Max", lengths, 1))
+        weights = where(some, where(real, scores, float("-inf")).apply("Softmax", axis=-1), 0.0)
+        after = None if covered is None else covered + weights
+        return weights.unsqueeze(1) @ values, weights, after
+
+    def _unit_value(self, x: Value) -> Value:
+        return x / ((x * x).sum(-1, keep=True) + _LITTLE).apply("Sqrt") if self.kind == "cosine" else x
