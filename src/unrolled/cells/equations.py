@@ -19,11 +19,14 @@ __all__ = ["FUNCTIONS", "Tree", "names_in", "parsed", "worked_out"]
 
 Tree = str | float | list[Any]
 
-FUNCTIONS: dict[str, Callable[[Tensor], Tensor]] = {
+FUNCTIONS: dict[str, Callable[..., Tensor]] = {
     "sigmoid": torch.sigmoid,
     "tanh": torch.tanh,
     "relu": torch.relu,
+    "exp": torch.exp,
+    "maximum": torch.maximum,
 }
+_TWO = {"maximum"}  # functions of two values
 _OPERATORS: dict[str, Callable[[Any, Any], Any]] = {
     "+": operator.add,
     "-": operator.sub,
@@ -63,8 +66,9 @@ def _tree(node: ast.expr) -> Tree:
             return float(number)
         case ast.BinOp(left=left, op=op, right=right) if type(op) in _SIGNS:
             return [_SIGNS[type(op)], _tree(left), _tree(right)]
-        case ast.Call(func=ast.Name(id=name), args=[of], keywords=[]) if name in FUNCTIONS:
-            return [name, _tree(of)]
+        case ast.Call(func=ast.Name(id=name), args=args, keywords=[]) if name in FUNCTIONS:
+            if len(args) == (2 if name in _TWO else 1):
+                return [name, *map(_tree, args)]
     raise ValueError
 
 

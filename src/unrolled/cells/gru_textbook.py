@@ -10,6 +10,8 @@ from torch.nn.functional import linear
 
 from unrolled.cells.cell import Operator, by_gate, check_step, first_weights
 from unrolled.cells.gru import GRUState
+from unrolled.program.instructions import Source, Vector
+from unrolled.program.program import Program
 from unrolled.watch import show
 
 __all__ = ["GRUTextbook"]
@@ -86,6 +88,22 @@ class GRUTextbook(nn.Module):
         reset = torch.sigmoid(found["x_r"] + found["h_r"]) * state.h
         both = 2 * self.hidden_size
         return {**found, "h_n": linear(reset, self.weight_hh[both:], self.bias_hh[both:])}
+
+    def write_step(self, program: Program, name: str, x: Vector) -> Vector:
+        """Write a step that reads ``x`` (I,), and return its output (H,): the product h_n is not linear in h."""
+        size = self.hidden_size
+        h, z, reset = program.state(f"{name}_h", size), program.local(f"{name}_z", size), program.local(f"{name}_rh", size)
+        of_h = dict(zip(self.gates, (h, h, reset), strict=True))
+        values: dict[str, Source] = {"h_before": h, "z_now": z}
+        for place, gate in enumerate(self.gates):
+            rows = slice(place * size, (place + 1) * size)
+            values[f"x_{gate}"] = program.dot(f"{name}_x_{gate}", self.weight_ih[rows], self.bias_ih[rows], x)
+            values[f"h_{gate}"] = program.dot(f"{name}_h_{gate}", self.weight_hh[rows], self.bias_hh[rows], of_h[gate])
+        first = {"r": self.equations["r"], "z": self.equations["z"], "reset": "r * h_before"}
+        program.each(first, values, {"z": z, "reset": reset}, size)
+        then = {"z": "z_now", "n": self.equations["n"], "h": self.equations["h"]}
+        program.each(then, values, {"h": h}, size)
+        return h
 
     def extra_repr(self) -> str:
         """The constructor's arguments."""

@@ -11,6 +11,8 @@ from torch.nn.functional import layer_norm, linear
 from unrolled.cells.cell import by_gate, check_step, first_weights
 from unrolled.cells.lstm import LSTMState
 from unrolled.layers.graph import Value
+from unrolled.program.instructions import Normalise, Source, Vector
+from unrolled.program.program import Program
 from unrolled.watch import show
 
 __all__ = ["LayerNormLSTM"]
@@ -107,6 +109,33 @@ class LayerNormLSTM(nn.Module):
         c = f * cell + i * new
         h = o * (normalised(c, self.gain_c) + g.constant(self.bias_c)).apply("Tanh")
         return h, LSTMState(cast(Any, h), cast(Any, c))
+
+    def write_step(self, program: Program, name: str, x: Vector) -> Vector:
+        """Write a step that reads ``x`` (I,), and return its output (H,): norms have no equation of one unit."""
+        size = self.hidden_size
+        h, c = program.state(f"{name}_h", size), program.state(f"{name}_c", size)
+        values: dict[str, Source] = {}
+        for of, vector, weight, gain, bias in (
+            ("x", x, self.weight_ih, self.gain_ih, self.bias),
+            ("h", h, self.weight_hh, self.gain_hh, None),
+        ):
+            product = program.local(f"{name}_{of}", 4 * size, exact=True)
+            dot = program.dot(f"{name}_w{of}", weight, None, vector, exact=True)
+            program.each({"y": "a"}, {"a": dot}, {"y": product}, 4 * size)
+            program.add(Normalise(product, EPSILON))
+            known: dict[str, Source] = {"y": product, "gain": program.constant(f"{name}_gain_{of}", gain)}
+            known["bias"] = 0.0 if bias is None else program.constant(f"{name}_bias", bias)
+            program.each({"z": "y * gain + bias"}, known, {"z": product}, 4 * size)
+            values |= {f"{of}_{gate}": product.part(k * size, size) for k, gate in enumerate(self.gates)}
+        o, read = program.local(f"{name}_o", size), program.local(f"{name}_read", size, exact=True)
+        program.each(self.equations, {**values, "c_before": c}, {"c": c, "o": o}, size)
+        program.copy(read, c)
+        program.add(Normalise(read, EPSILON))
+        gain, bias = program.constant(f"{name}_gain_c", self.gain_c), program.constant(f"{name}_bias_c", self.bias_c)
+        program.each(
+            {"h": "o * tanh(read * gain + bias)"}, {"o": o, "read": read, "gain": gain, "bias": bias}, {"h": h}, size
+        )
+        return h
 
     def extra_repr(self) -> str:
         """The constructor's arguments."""

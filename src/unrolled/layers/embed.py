@@ -16,6 +16,8 @@ from unrolled.errors import ShapeError, UsageError
 from unrolled.layers.graph import Value
 from unrolled.layers.letters import LETTER, WordLetters
 from unrolled.layers.pretrained import PretrainedEncoder
+from unrolled.program.instructions import Embed, Hot, Symbol, Vector
+from unrolled.program.program import Program
 
 __all__ = ["Embedded", "Embedding", "Numbers", "OneHot", "embed"]
 
@@ -102,6 +104,13 @@ class Embedding(nn.Module):
         y = x.graph.op("Gather", x.graph.constant(self.weight), x)
         return y if self.gain == 1 else y * self.gain
 
+    def write_step(self, program: Program, value: Vector | Symbol) -> Vector:
+        """Write the vector of a symbol."""
+        assert isinstance(value, Symbol)
+        y = program.local("embedded", self.output_size)
+        program.add(Embed(y, program.constant("embedding", self.gain * self.weight), value))
+        return y
+
 
 class OneHot(nn.Module):
     """One-hot vectors: 1 at the index of the symbol, 0 elsewhere.
@@ -154,6 +163,13 @@ class OneHot(nn.Module):
         g = x.graph
         return g.op("OneHot", x, g.sizes(self.size), g.constant([0, 1], np.float32), dtype=np.float32)
 
+    def write_step(self, program: Program, value: Vector | Symbol) -> Vector:
+        """Write a symbol, one-hot."""
+        assert isinstance(value, Symbol)
+        y = program.local("hot", self.size)
+        program.add(Hot(y, value))
+        return y
+
 
 class Numbers(nn.Module):
     """Pass columns of numbers through unchanged, after a check of their shape.
@@ -201,6 +217,11 @@ class Numbers(nn.Module):
     def graph(self, x: Value) -> Value:
         """``x`` as it is."""
         return x
+
+    def write_step(self, program: Program, value: Vector | Symbol) -> Vector:
+        """The numbers as they are."""
+        assert isinstance(value, Vector)
+        return value
 
 
 Embedded = Embedding | OneHot | Numbers | WordLetters | PretrainedEncoder

@@ -13,11 +13,13 @@ import torch
 from torch import Tensor, nn
 
 from unrolled.batch import Continuous, Discrete, Spec, Spelled
-from unrolled.errors import ShapeError
-from unrolled.layers.embed import Embedded, Embedding, embed
 from unrolled.layers.graph import Value, concat, is_real, where, zeroed
+from unrolled.errors import ShapeError, UsageError, named
+from unrolled.layers.embed import Embedded, Embedding, Numbers, OneHot, embed
 from unrolled.layers.lengths import check_lengths
 from unrolled.layers.pretrained import PretrainedEncoder
+from unrolled.program.instructions import Vector
+from unrolled.program.program import Program
 from unrolled.watch import show_steps
 
 __all__ = ["InputEmbedding"]
@@ -107,6 +109,22 @@ class InputEmbedding(nn.Module):
             mask = real if isinstance(spec, Discrete) else real.unsqueeze(2)
             columns.append(embedding.graph(where(mask, value, 0)))
         return zeroed(concat(columns, 2), lengths)
+
+    def write_step(self, program: Program) -> Vector:
+        """Write the embedding of ``program.inputs``, and return their vectors, one after another (I,).
+
+        Raises:
+            UsageError: a column is read by its letters.
+        """
+        columns = []
+        for name, embedding in zip(self.specs, self._all(), strict=True):
+            if not isinstance(embedding, Embedding | OneHot | Numbers):
+                raise UsageError(
+                    f"{name.partition(chr(0))[0]!r} is read by its letters, which the export to C does not have: "
+                    f"train without {named('letters')}"
+                )
+            columns.append(embedding.write_step(program, program.inputs[name]))
+        return program.joined("x", columns)
 
     @property
     def timed(self) -> bool:

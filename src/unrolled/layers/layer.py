@@ -8,13 +8,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from unrolled.config import Part
-from unrolled.errors import UsageError
+from unrolled.errors import UsageError, named
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from unrolled.layers.graph import Value
     from unrolled.layers.recurrence.layer_session import LayerSession
+    from unrolled.program.instructions import Vector
+    from unrolled.program.program import Program
     from unrolled.state import State
 
 __all__ = ["Layer"]
@@ -80,3 +82,15 @@ class Layer(Protocol):
             UsageError: it cannot be exported.
         """
         raise UsageError(f"the layer {type(self).__name__} cannot be exported: it has no method `graph`")
+
+    def write_step(self, program: Program, x: Vector) -> Vector:
+        """Write a step that reads ``x`` (I,) into ``program``, and return its output.
+
+        Raises:
+            UsageError: the layer has no step of a fixed size; so it is unless a layer says otherwise.
+        """
+        why = "keeps every step, so its memory grows with the row" if self.keeps_every_step else "has no plain step"
+        raise UsageError(
+            f"the layer {type(self).__name__} {why}, and cannot be exported to C: "
+            f"train a recurrent model, such as {named('model')} gru"
+        )

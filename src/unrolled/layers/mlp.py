@@ -15,8 +15,10 @@ from unrolled.layers.layer import Layer
 from unrolled.layers.lengths import check_lengths, zero_padding
 from unrolled.layers.modules import run
 from unrolled.layers.recurrence.layer_session import LayerSession, layer_session
+from unrolled.program.instructions import Vector
+from unrolled.program.program import Program
 
-__all__ = ["MLP"]
+__all__ = ["MLP", "write_linear"]
 
 
 class MLP(nn.Module, Layer):
@@ -108,6 +110,18 @@ class MLP(nn.Module, Layer):
     def initial_state(self, batch: int, like: Tensor) -> tuple[()]:
         """The empty state."""
         return ()
+
+    def write_step(self, program: Program, x: Vector) -> Vector:
+        """Write the linear maps, each with relu."""
+        return write_linear(self.layers, program, x, 1)
+
+
+def write_linear(layers: nn.Sequential, program: Program, x: Vector, first: int) -> Vector:
+    """Write the linear maps of ``layers``, each with relu; the first of them is called ``layer{first}``."""
+    maps = (layer for layer in layers if isinstance(layer, nn.Linear))
+    for number, layer in enumerate(maps, first):
+        x = program.linear(f"layer{number}", layer.weight, layer.bias, x, "relu")
+    return x
 
 
 MEMBER = MLP

@@ -12,6 +12,8 @@ from unrolled.cells._arguments import arguments
 from unrolled.errors import ShapeError, UsageError, did_you_mean
 from unrolled.layers.graph import Value, concat, is_real, where, zeroed
 from unrolled.layers.lengths import check_lengths, last_real, real_steps, zero_padding
+from unrolled.program.instructions import Vector
+from unrolled.program.program import Program
 
 __all__ = ["PoolState", "Pooling"]
 
@@ -117,6 +119,19 @@ class Pooling(nn.Module):
         empty = float("-inf") if self.kind == "max" else 0.0
         value = like.new_full((batch, like.shape[-1]), empty)
         return PoolState(value, torch.zeros(batch, dtype=torch.int64, device=like.device))
+
+    def write_step(self, program: Program, y: Vector) -> Vector:
+        """Write what pools ``y`` (H,) with the steps before it, and return the pooled vector (H,)."""
+        if self.kind == "last":
+            return y
+        pooled = program.state("pooled", y.size, float(np.finfo(np.float32).min) if self.kind == "max" else 0.0)
+        merged = "maximum(before, y)" if self.kind == "max" else "before + y"
+        program.each({"merged": merged}, {"before": pooled, "y": y}, {"merged": pooled}, y.size)
+        if self.kind == "max":
+            return pooled
+        mean = program.local("mean", y.size)
+        program.each({"mean": "sum / steps"}, {"sum": pooled}, {"mean": mean}, y.size)
+        return mean
 
     def _merge(self, y: Tensor, lengths: Tensor | None, before: Tensor) -> Tensor:
         if self.kind == "mean":

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from unrolled.cells._arguments import arguments
+from unrolled.cells._written_step import write_cell
 from unrolled.cells.cell import Cell
 from unrolled.errors import ShapeError, UsageError, did_you_mean
 from unrolled.layers.graph import Value, concat
@@ -22,6 +23,8 @@ from unrolled.layers.recurrence.cell_stack import AnyCell, make_cells
 from unrolled.layers.recurrence.layer_session import LayerSession, layer_session, reads_the_future
 from unrolled.layers.recurrence.recomputation import Recompute, check_recompute
 from unrolled.layers.recurrence.unroll import has_recurrent_weights, unroll
+from unrolled.program.instructions import Vector
+from unrolled.program.program import Program
 from unrolled.state import State
 
 __all__ = ["Recurrent"]
@@ -231,6 +234,14 @@ class Recurrent(nn.Module, Layer):
             x = _MERGED[self.merge](*ys) if self.bidirectional else ys[0]
             after.append(lasts if self.bidirectional else lasts[0])
         return x, tuple(after)
+
+    def write_step(self, program: Program, x: Vector) -> Vector:
+        """Write a step of each cell, one after another (see `unrolled.cells._written_step`)."""
+        if self.bidirectional:
+            raise reads_the_future("a bidirectional layer")
+        for number, (cell,) in enumerate(self.layers, 1):
+            x = write_cell(cell, program, f"layer{number}", x)
+        return x
 
     def _check_recurrent_dropout(self) -> None:
         if not 0 <= self.recurrent_dropout < 1:

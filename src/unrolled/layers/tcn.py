@@ -23,6 +23,8 @@ from unrolled.layers.layer import Layer
 from unrolled.layers.lengths import check_lengths, zero_padding
 from unrolled.layers.modules import run
 from unrolled.layers.recurrence.layer_session import LayerSession, layer_session
+from unrolled.program.instructions import Gather, Push, Vector
+from unrolled.program.program import Program
 
 __all__ = ["TCN", "TCNState"]
 
@@ -178,6 +180,19 @@ class TCN(nn.Module, Layer):
             for block in self.blocks
         )
 
+    def write_step(self, program: Program, x: Vector) -> Vector:
+        """Write the two convolutions of each block, as linear maps of the steps that they read."""
+        for number, block in enumerate(self.blocks, 1):
+            z = block.outer.write_step(program, f"outer{number}", x)
+            z = block.inner.write_step(program, f"inner{number}", z)
+            beside = block.beside
+            if isinstance(beside, nn.Linear):
+                x = program.linear(f"beside{number}", beside.weight, None, x)
+            y = program.local(f"block{number}", z.size)
+            program.each({"y": "relu(x + z)"}, {"x": x, "z": z}, {"y": y}, y.size)
+            x = y
+        return x
+
     @property
     def _like(self) -> Tensor:
         return self.blocks[0].outer.weight
@@ -252,6 +267,14 @@ class _Convolution(nn.Module):
         weight = g.constant(self.weight.transpose(1, 2))
         y = g.op("Conv", x.transpose(0, 2, 1), weight, g.constant(self.bias), dilations=[self.dilation])
         return y.transpose(0, 2, 1), x.rows(lengths.unsqueeze(1) + g.constant(np.arange(self.past)))
+
+    def write_step(self, program: Program, name: str, x: Vector) -> Vector:
+        """Write the convolution of the steps so far, with relu."""
+        kernel = self.weight.shape[1]
+        recent, taps = program.state(f"{name}_recent", self.past * x.size + x.size), program.local(f"{name}_taps", kernel * x.size)
+        program.add(Push(recent, x))
+        program.add(Gather(taps, recent, kernel, x.size, self.dilation * x.size))
+        return program.linear(name, self.weight.flatten(1), self.bias, taps, "relu")
 
 
 class _DropUnits(nn.Dropout):

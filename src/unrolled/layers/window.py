@@ -21,7 +21,10 @@ from unrolled.layers.graph import Value, concat, zeroed
 from unrolled.layers.layer import Layer
 from unrolled.layers.lengths import check_lengths, zero_padding
 from unrolled.layers.modules import run
+from unrolled.layers.mlp import write_linear
 from unrolled.layers.recurrence.layer_session import LayerSession, layer_session
+from unrolled.program.instructions import Push, Vector
+from unrolled.program.program import Program
 
 __all__ = ["Window", "WindowState"]
 
@@ -158,6 +161,16 @@ class Window(nn.Module, Layer):
     def initial_state(self, batch: int, like: Tensor) -> WindowState:
         """The empty window, with the dtype and device of ``like``."""
         return WindowState(like.new_zeros(batch, self.window - 1, self.input_size + 1))
+
+    def write_step(self, program: Program, x: Vector) -> Vector:
+        """Write the map of the last k inputs, each followed by a 1 as in `WindowState`, then the deeper layers."""
+        new = program.local("new", self.input_size + 1)
+        program.copy(new.part(0, self.input_size), x)
+        program.each({"one": "1"}, {}, {"one": new.part(self.input_size, 1)}, 1)
+        recent = program.state("recent", self.window * new.size)
+        program.add(Push(recent, new))
+        y = program.linear("layer1", self.weight.flip(2).transpose(1, 2).flatten(1), None, recent, "relu")
+        return write_linear(self.deeper, program, y, 2)
 
     def _after_its_past(
         self, x: Tensor, lengths: Tensor | None, state: WindowState | None

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from unrolled.batch import Batch
+from unrolled.errors import UsageError, named
 from unrolled.layers.inputs import InputEmbedding
 from unrolled.layers.item_outputs import ItemOutputs
 from unrolled.layers.layer import Layer
@@ -18,6 +19,8 @@ from unrolled.layers.lengths import real_steps
 from unrolled.models._mixing import How, Outputs, mix, mixed
 from unrolled.models._sketch import Sketch
 from unrolled.models.model import Column, LiveModel, Model, Named
+from unrolled.program.instructions import Source, Vector
+from unrolled.program.program import Program
 from unrolled.state import State
 
 __all__ = ["Combined", "CombinedState"]
@@ -114,6 +117,19 @@ class Combined(Model):
     def session(self, rows: int = 1) -> LiveModel:
         """A live session of both."""
         return _Session(self.network.session(rows), self.other.session(rows), self.share, self.how)
+
+    def write_step(self, program: Program) -> Vector:
+        """Write a step of both, and their sum or mean."""
+        equations = {"sum": "ours + theirs", "mean": "(1 - share) * ours + share * theirs"}
+        if self.how not in equations:
+            raise UsageError(
+                f"the probabilities of this model are mixed with those of the {self.other.title}, which the export to C "
+                f"does not have: train with {named('blend')} none"
+            )
+        values: dict[str, Source] = {"ours": self.network.write_step(program), "theirs": self.other.write_step(program)}
+        y = program.local("both", values["ours"].size)
+        program.each({"y": equations[self.how]}, {**values, "share": float(self.share)}, {"y": y}, y.size)
+        return y
 
     def embeddings(self) -> dict[Column, Named]:
         """Those of the network."""

@@ -19,6 +19,8 @@ from unrolled.layers.graph import Value
 from unrolled.layers.inputs import InputEmbedding
 from unrolled.layers.layer import Layer
 from unrolled.models._sketch import Sketch
+from unrolled.program.instructions import Vector
+from unrolled.program.program import Program
 from unrolled.state import State
 
 __all__ = ["Column", "LiveModel", "Model", "Named", "Writer"]
@@ -143,6 +145,14 @@ class Model(nn.Module, ABC):
         Raises:
             UsageError: its outputs cannot be added to others.
         """
+
+    def write_step(self, program: Program) -> Vector:
+        """Write a step that reads ``program.inputs``, and return its outputs (O,), those of `session`.
+
+        Raises:
+            UsageError: it has no step of a fixed size; so it is unless a model says otherwise.
+        """
+        raise UsageError(f"a model of the kind {self.title!r} has no plain step, so it cannot be exported to C")
 
     @abstractmethod
     def sketch(self) -> Sketch:

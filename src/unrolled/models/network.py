@@ -28,6 +28,8 @@ from unrolled.models._session import NetworkState, PackedSession, PlainSession, 
 from unrolled.models._sides import Sides, apart, read_embeddings
 from unrolled.models._sketch import Sketch, stack_of
 from unrolled.models.model import Column, LiveModel, Model, Named
+from unrolled.program.instructions import Vector
+from unrolled.program.program import Program
 from unrolled.state import State
 
 __all__ = ["Network", "NetworkState"]
@@ -278,6 +280,16 @@ class Network(Model):
         if last and self.sides is None and not self.training:
             steps = packed_steps(self, self.layer, state.layer, rows, (self.head_weight, self.head.bias))
         return PlainSession(self.step, state) if steps is None else PackedSession(self.columns, steps, state.pool)
+
+    def write_step(self, program: Program) -> Vector:
+        """Write a step of the columns, the layer, the pooling and the head."""
+        if self.sides is not None:
+            sides = ", ".join(self.sides.names)
+            raise UsageError(f"this model reads {sides} as a whole, so it has no plain step: it cannot be exported to C")
+        y = self.layer.write_step(program, self.columns.write_step(program))
+        if self.pooling is not None:
+            y = self.pooling.write_step(program, y)
+        return program.linear("head", self.head_weight, self.head.bias, y)
 
     def embeddings(self) -> dict[Column, Named]:
         """The embedding of each discrete column."""

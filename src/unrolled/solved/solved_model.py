@@ -18,12 +18,14 @@ from torch import Tensor
 from unrolled.batch import Batch
 from unrolled.config import Part, options_of
 from unrolled.data.examples.examples import Examples
-from unrolled.errors import UsageError
+from unrolled.errors import UsageError, named
 from unrolled.layers.item_outputs import ItemOutputs
 from unrolled.models._mixing import Outputs
 from unrolled.models._session import PlainSession
 from unrolled.models._sketch import Sketch, Stack
 from unrolled.models.model import Column, LiveModel, Model, Named
+from unrolled.program.instructions import Vector
+from unrolled.program.program import Program
 from unrolled.registry import Registry
 from unrolled.state import State
 from unrolled.tasks.task import Task
@@ -108,6 +110,18 @@ class SolvedModel(Model):
     def session(self, rows: int = 1) -> LiveModel:
         """A live session: ``push`` takes one step of each row, and the session keeps the state."""
         return PlainSession(self.step, self.initial_state(rows))
+
+    def write_step(self, program: Program) -> Vector:
+        """Refuse; those of which a step is easily written do so.
+
+        Raises:
+            UsageError: always.
+        """
+        start, blend, only = (f"{named(option)} none" for option in ("start", "blend", "only"))
+        raise UsageError(
+            f"the {self.name} in this model cannot be exported to C: train with {start}, {blend} and {only}, so that the "
+            "network answers by itself"
+        )
 
     def embeddings(self) -> dict[Column, Named]:
         """None: it reads symbols as they are."""

@@ -8,7 +8,7 @@ const ROW = 13;
 const DIGITS = 4; // so that what is shown adds up to within 0.001
 const RANKS = { "+": 1, "-": 1, "*": 2, "/": 2 };
 const SIGNS_OF = { "*": "·", sigmoid: "σ" };
-const APPLY = { "+": (a, b) => a + b, "-": (a, b) => a - b, "*": (a, b) => a * b, "/": (a, b) => a / b, sigmoid: (a) => 1 / (1 + Math.exp(-a)), tanh: Math.tanh, relu: (a) => Math.max(a, 0) };
+const APPLY = { "+": (a, b) => a + b, "-": (a, b) => a - b, "*": (a, b) => a * b, "/": (a, b) => a / b, sigmoid: (a) => 1 / (1 + Math.exp(-a)), tanh: Math.tanh, relu: (a) => Math.max(a, 0), exp: Math.exp, maximum: Math.max };
 
 const worked = (tree, leaf) => (typeof tree === "string" ? leaf(tree) : Array.isArray(tree) ? APPLY[tree[0]](...tree.slice(1).map((part) => worked(part, leaf))) : tree);
 

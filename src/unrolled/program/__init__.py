@@ -1,0 +1,1 @@
+"""One step of a model as instructions over vectors, which an exporter writes down in another language."""
