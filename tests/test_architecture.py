@@ -19,7 +19,7 @@ SOURCE = ROOT / "src" / "unrolled"
 # From the ground up: a part may import the parts above it in this list, and a folder of data/ or layers/ is a part.
 BASE = ("errors", "registry", "declarations", "config", "batch", "state", "watch")
 ORDER = (
-    *(*BASE, "storage", "metrics", "page", "music", "synthetic"),
+    *(*BASE, "program", "storage", "metrics", "page", "music", "synthetic"),
     *("data.config", "data.io", "data.media", "data.encodings", "data.readers", "data.tables", "data.vectors"),
     *("data.plans", "data.forms", "data.examples", "data.batches"),
     *(

@@ -51,10 +51,10 @@ def write_cell(cell: Cell, program: Program, name: str, x: Vector) -> Vector:
             "'equations' and 'products', as docs/extending.md shows"
         )
     equations = dict(cell.equations)
-    first = _parts(cell.initial_state(1, torch.zeros(())), title)
+    first = _parts(_detached(cell), title)
     if missing := [part for part in first if part not in equations]:
         raise UsageError(f"the equations of the cell {title} do not give {missing[0]!r}, so it cannot be exported to C")
-    parts = {part: program.state(f"{name}_{part}", cell.hidden_size, value[0]) for part, value in first.items()}
+    parts = {part: program.state(f"{name}_{part}", cell.hidden_size, value[0].numpy()) for part, value in first.items()}
     used = {word for equation in equations.values() for word in re.findall(r"[A-Za-z_]\w*", equation)}
     maps = {product: found for product, found in _linear_maps(cell, title).items() if product in used}
     values, equations = _sources(program, name, equations, maps, {"x": x, **parts})
@@ -66,6 +66,11 @@ def write_cell(cell: Cell, program: Program, name: str, x: Vector) -> Vector:
     for part, vector in later.items():
         program.copy(parts[part], vector)
     return parts["h"] if "h" in parts else next(iter(parts.values()))
+
+
+def _detached(cell: Cell) -> Any:
+    with torch.no_grad():
+        return cell.initial_state(1, torch.zeros(()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +109,7 @@ def _parts(state: Any, title: str) -> dict[str, Tensor]:
         return {"h": state}
     if not hasattr(state, "_asdict") or not all(isinstance(part, Tensor) and part.dim() == 2 for part in state):
         raise UsageError(
-            f"the state of the cell {title} is not one tensor or a named tuple of tensors, so it cannot be exported to C"
+            f"the state of the cell {title} is not one tensor or a named tuple of them, so it cannot be exported to C"
         )
     found: dict[str, Tensor] = state._asdict()
     return found

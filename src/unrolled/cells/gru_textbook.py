@@ -92,7 +92,11 @@ class GRUTextbook(nn.Module):
     def write_step(self, program: Program, name: str, x: Vector) -> Vector:
         """Write a step that reads ``x`` (I,), and return its output (H,): the product h_n is not linear in h."""
         size = self.hidden_size
-        h, z, reset = program.state(f"{name}_h", size), program.local(f"{name}_z", size), program.local(f"{name}_rh", size)
+        h, z, reset = (
+            program.state(f"{name}_h", size),
+            program.local(f"{name}_z", size),
+            program.local(f"{name}_rh", size),
+        )
         of_h = dict(zip(self.gates, (h, h, reset), strict=True))
         values: dict[str, Source] = {"h_before": h, "z_now": z}
         for place, gate in enumerate(self.gates):

@@ -271,7 +271,10 @@ class _Convolution(nn.Module):
     def write_step(self, program: Program, name: str, x: Vector) -> Vector:
         """Write the convolution of the steps so far, with relu."""
         kernel = self.weight.shape[1]
-        recent, taps = program.state(f"{name}_recent", self.past * x.size + x.size), program.local(f"{name}_taps", kernel * x.size)
+        recent, taps = (
+            program.state(f"{name}_recent", self.past * x.size + x.size),
+            program.local(f"{name}_taps", kernel * x.size),
+        )
         program.add(Push(recent, x))
         program.add(Gather(taps, recent, kernel, x.size, self.dilation * x.size))
         return program.linear(name, self.weight.flatten(1), self.bias, taps, "relu")

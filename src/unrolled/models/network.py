@@ -285,7 +285,9 @@ class Network(Model):
         """Write a step of the columns, the layer, the pooling and the head."""
         if self.sides is not None:
             sides = ", ".join(self.sides.names)
-            raise UsageError(f"this model reads {sides} as a whole, so it has no plain step: it cannot be exported to C")
+            raise UsageError(
+                f"this model reads {sides} as a whole, so it has no plain step: it cannot be exported to C"
+            )
         y = self.layer.write_step(program, self.columns.write_step(program))
         if self.pooling is not None:
             y = self.pooling.write_step(program, y)

@@ -23,6 +23,8 @@ __all__ = [
     "Source",
     "Symbol",
     "Vector",
+    "read_by",
+    "written_by",
 ]
 
 
@@ -160,21 +162,29 @@ class Hot:
 
 @dataclass(frozen=True, slots=True)
 class Push:
-    """Forget the oldest numbers of ``register``, and append the same number of new ones: ``of``."""
+    """Forget the oldest numbers of ``register``, and append the same number of new ones: ``of``.
+
+    With ``repeat`` the first step fills the whole register with copies of ``of``.
+    """
 
     register: Vector
     of: Vector
+    repeat: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Gather:
-    """``count`` runs of ``width`` numbers that lie ``apart`` in ``of``, one after another in ``into``."""
+    """``count`` runs of ``width`` numbers that lie ``apart`` in ``of``, one after another in ``into``.
+
+    With ``wrap`` the run after that many is the first one again.
+    """
 
     into: Vector
     of: Vector
     count: int
     width: int
     apart: int
+    wrap: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,3 +211,38 @@ class Sort:
 
 
 Instruction = Each | Scale | Embed | Hot | Push | Gather | Normalise | Softmax | Sort
+
+
+def written_by(instruction: Instruction) -> set[str]:
+    """The names of the memory that an instruction writes."""
+    match instruction:
+        case Each(into=into):
+            return {vector.name for vector in into.values()}
+        case Push(register=register):
+            return {register.name}
+        case Scale(into=vector, since=Vector(name=name)):
+            return {vector.name, name}
+    return {instruction.into.name}
+
+
+def read_by(instruction: Instruction) -> set[str]:
+    """The names of the memory and of the constants that an instruction needs, where it writes only some numbers too."""
+    match instruction:
+        case Each(values=values):
+            return written_by(instruction).union(*map(_read, values.values()))
+        case Scale(mean=mean, std=std):
+            return written_by(instruction) | {mean.name, std.name}
+        case Embed(into=into, table=table):
+            return {into.name, table.name}
+        case Push(register=one, of=other) | Gather(into=one, of=other):
+            return {one.name, other.name}
+    return {instruction.into.name}
+
+
+def _read(source: Source) -> set[str]:
+    match source:
+        case Dot(weight=weight, of=of, bias=bias):
+            return {weight.name, of.name} | (set() if bias is None else {bias.name})
+        case Vector(name=name) | Constant(name=name):
+            return {name}
+    return set()

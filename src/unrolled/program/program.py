@@ -23,6 +23,8 @@ from unrolled.program.instructions import (
     Source,
     Symbol,
     Vector,
+    read_by,
+    written_by,
 )
 
 __all__ = ["Answer", "Kept", "Program"]
@@ -33,7 +35,7 @@ class Kept:
     """A part of the state, and what its numbers are before the first step."""
 
     vector: Vector
-    first: float
+    first: float | Constant
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,10 +88,12 @@ class Program:
         self.choice: Choice | None = None
         self._names: set[str] = set()
 
-    def state(self, name: str, size: int, first: float = 0.0) -> Vector:
-        """A new part of the state; all its numbers are ``first`` at the beginning."""
+    def state(self, name: str, size: int, first: Any = 0.0) -> Vector:
+        """A new part of the state, which is ``first`` at the beginning: one number for all, or (size,)."""
         vector = Vector(self._new(name), size, kept=True)
-        self.kept.append(Kept(vector, first))
+        values = np.broadcast_to(np.asarray(first, np.float64), size)
+        alike = bool((values == values[0]).all())
+        self.kept.append(Kept(vector, float(values[0]) if alike else self.constant(f"{name}_first", values)))
         return vector
 
     def local(self, name: str, size: int, *, exact: bool = False) -> Vector:
@@ -132,7 +136,9 @@ class Program:
     def linear(self, name: str, weight: Any, bias: Any, of: Vector, activation: str = "") -> Vector:
         """W x + b as new memory, after the function ``activation``."""
         y = self.local(f"{name}_y", len(weight))
-        self.each({"y": f"{activation}(a)" if activation else "a"}, {"a": self.dot(name, weight, bias, of)}, {"y": y}, y.size)
+        self.each(
+            {"y": f"{activation}(a)" if activation else "a"}, {"a": self.dot(name, weight, bias, of)}, {"y": y}, y.size
+        )
         return y
 
     def copy(self, into: Vector, of: Vector) -> None:
@@ -154,6 +160,20 @@ class Program:
         place = sum(answer.size for answer in self.answers)
         self.answers.append(Answer(name, place, size, meaning, chances))
         return Vector("outputs", size, place)
+
+    def tidy(self) -> None:
+        """Leave out whatever the answers do not need."""
+        needed, before = {"outputs"}, -1
+        while len(needed) != before:
+            before = len(needed)
+            for one in reversed(self.instructions):
+                if needed & written_by(one):
+                    needed |= read_by(one)
+        self.instructions = [one for one in self.instructions if needed & written_by(one)]
+        self.kept = [one for one in self.kept if one.vector.name in needed]
+        needed |= {one.first.name for one in self.kept if isinstance(one.first, Constant)}
+        self.locals = [one for one in self.locals if one.name in needed]
+        self.constants = [one for one in self.constants if one.name in needed]
 
     def _new(self, name: str) -> str:
         """``name``, or with a number behind it where there is one of that name already."""

@@ -5,14 +5,17 @@ Axes: C channels, W numbers of a step, with the flags of missing values.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from unrolled.data.encodings.facets import Flagged, Numbers
+from unrolled.program.instructions import Vector
+from unrolled.program.program import Program
 
-__all__ = ["known_values"]
+__all__ = ["known_values", "write_known"]
 
 
 def known_values(x: Tensor, encoding: Any) -> tuple[Tensor, Tensor]:
@@ -29,3 +32,28 @@ def known_values(x: Tensor, encoding: Any) -> tuple[Tensor, Tensor]:
         flagged = list(encoding.flagged)
         known[..., flagged] = x[..., channels : channels + len(flagged)] <= 0
     return x[..., :channels], known
+
+
+def write_known(program: Program, x: Vector, before: Vector, flagged: Sequence[int]) -> Vector:
+    """Write the values in ``x`` (W,), each of them that is missing as it was before; return them (C,).
+
+    Args:
+        program: where to.
+        x: a step of a column of numbers.
+        before: the values of the step before, (C,).
+        flagged: the channels that have a flag.
+    """
+    values = x.part(0, before.size)
+    if not flagged:
+        return values
+    now = program.local("now", before.size)
+    program.copy(now, values)
+    for place, channel in enumerate(flagged):
+        known, gone = now.part(channel, 1), x.part(before.size + place, 1)
+        program.each(
+            {"y": "now + gone * (before - now)"},
+            {"now": known, "gone": gone, "before": before.part(channel, 1)},
+            {"y": known},
+            1,
+        )
+    return now

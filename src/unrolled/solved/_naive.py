@@ -15,11 +15,14 @@ from torch import Tensor
 from unrolled.baselines._arrays import asked_values, target_of
 from unrolled.baselines._forecasts import asks_for_numbers, known_so_far, means
 from unrolled.batch import Batch
-from unrolled.data.encodings.facets import Numbers
+from unrolled.data.encodings.facets import Flagged, Numbers
 from unrolled.data.examples.examples import Examples
 from unrolled.data.forms.horizon import Horizon
 from unrolled.layers.lengths import real_steps
+from unrolled.program.instructions import Push, Source, Vector
+from unrolled.program.program import Program
 from unrolled.solved._forecaster import Forecaster, Reading, step_by_step
+from unrolled.solved._known import write_known
 from unrolled.state import State
 from unrolled.tasks.task import Task
 
@@ -108,6 +111,36 @@ class Naive(Forecaster):
         ends = torch.cat([before.last[:, None], values], 1)[rows, lengths]
         seen = before.seen + (known & real_steps(lengths, known.shape[1])[..., None]).sum(1)
         return Reading(ends, seen, own)
+
+    def write_step(self, program: Program) -> Vector:
+        """Write the last m steps as a register, and the forecast of each channel."""
+        x, channels = program.inputs[self._name], len(self.mean)
+        assert isinstance(x, Vector)
+        first = self.mean.repeat(self.remembered)
+        recent = program.state("recent", len(first), first.cpu().numpy())
+        answer = self._task.coder.answer
+        flagged = answer.flagged if isinstance(answer, Flagged) else ()
+        before = recent.part(len(first) - channels, channels)
+        program.add(Push(recent, write_known(program, x, before, flagged)))
+        horizon, _, numbers = self.spread.shape
+        y = program.local("naive", horizon * channels * numbers)
+        for c in range(channels):
+            ahead = self.write_ahead(program, recent, c)
+            for number in range(numbers):
+                spread = program.constant("spread", self.spread[:, c, number])
+                deviation = self._gaussian and number == 1
+                equation = "0 + spread" if deviation else "ahead - now" if self._gaussian else "ahead + spread - now"
+                values: dict[str, Source] = {"ahead": ahead, "spread": spread, "now": x.part(c, 1, 0)}
+                place, apart = (
+                    (c * numbers + number, channels * numbers) if self._task.pooled else (number * channels + c, 1)
+                )
+                program.each({"y": equation}, values, {"y": y.part(place, horizon, apart)}, horizon)
+        return y
+
+    def write_ahead(self, program: Program, recent: Vector, channel: int) -> Source:
+        """Where the forecast of a channel at each step ahead stands: the last known value, unless a method differs."""
+        channels = len(self.mean)
+        return recent.part(recent.size - channels + channel, 1, 0)
 
     def _answer(self, state: Reading) -> Tensor:
         """(B, O): also before a first known value, where the answer is the mean."""

@@ -20,6 +20,9 @@ from unrolled.config import Part
 from unrolled.data.encodings.facets import Flagged
 from unrolled.data.examples.examples import Examples
 from unrolled.data.forms.horizon import Horizon
+from unrolled.program.instructions import Dot, Gather, Push, Source, Vector
+from unrolled.program.program import Program
+from unrolled.solved._known import write_known
 from unrolled.solved._window_choice import Choice, choose, lengths, refit
 from unrolled.solved._window_moments import WindowSource, spread_evenly
 from unrolled.solved.solved_model import SolvedModel
@@ -135,6 +138,35 @@ class LinearWindow(SolvedModel):
         like = self.weight if like is None else like
         values = torch.zeros(batch, self._steps, self._channels, dtype=torch.float32, device=like.device)
         return WindowState(values, torch.zeros(batch, dtype=torch.int64, device=like.device))
+
+    def write_step(self, program: Program) -> Vector:
+        """Write the window as a register, and the map of each channel."""
+        x, channels = program.inputs[self._target], self._channels
+        assert isinstance(x, Vector)
+        window = program.state("window", self._steps * channels)
+        last = window.part(window.size - channels, channels)
+        program.add(Push(window, write_known(program, x, last, self._flagged), repeat=True))
+        numbers = self.bias.shape[1]
+        y = program.local("linear_window", self._horizon * channels * numbers)
+        weight = program.constant("window_weight", self.weight)
+        biases = [program.constant(f"window_bias_{number}", self.bias[:, number]) for number in range(numbers)]
+        for c in range(channels):
+            own, change = window, program.local("change", self._horizon)
+            if channels > 1:
+                own = program.local("own", self._steps)
+                program.add(Gather(own, window.part(c, window.size - c), self._steps, 1, channels))
+            values: dict[str, Source] = {"a": Dot(weight, own), "last": last.part(c, 1, 0), "now": x.part(c, 1, 0)}
+            program.each({"y": "a + (last - now)"}, values, {"y": change}, change.size)
+            for number, bias in enumerate(biases):
+                into = y.part(c * numbers + number, self._horizon, channels * numbers)
+                deviation = self._deviates and number == 1
+                program.each(
+                    {"y": "0 + bias" if deviation else "change + bias"},
+                    {"change": change, "bias": bias},
+                    {"y": into},
+                    change.size,
+                )
+        return y
 
     def _read(self, x: Tensor, lengths: Tensor, state: WindowState) -> tuple[Tensor, WindowState]:
         last = x[torch.arange(len(x), device=x.device), (lengths - 1).clamp(min=0), : self._channels]  # (B, C)

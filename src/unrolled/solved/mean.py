@@ -7,6 +7,8 @@ from typing import Any, ClassVar, Self
 from torch import Tensor
 
 from unrolled.data.examples.examples import Examples
+from unrolled.program.instructions import Source, Vector
+from unrolled.program.program import Program
 from unrolled.solved._naive import Naive, Recent, numbers_over_time
 from unrolled.tasks.task import Task
 
@@ -45,6 +47,10 @@ class Mean(Naive):
     def ahead(self, state: Recent) -> Tensor:
         """The mean at each step ahead."""
         return self.mean.expand(len(state.steps), self.spread.shape[0], -1)
+
+    def write_ahead(self, program: Program, recent: Vector, channel: int) -> Source:
+        """The mean."""
+        return float(self.mean[channel])
 
 
 MEMBER = Mean

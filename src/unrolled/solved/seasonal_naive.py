@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar, Self
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -11,6 +12,8 @@ from unrolled.baselines._season import season
 from unrolled.config import Part
 from unrolled.data.examples.examples import Examples
 from unrolled.data.forms.horizon import Horizon
+from unrolled.program.instructions import Gather, Source, Vector
+from unrolled.program.program import Program
 from unrolled.solved._naive import Naive, Recent, numbers_over_time
 from unrolled.tasks.task import Task
 
@@ -69,6 +72,22 @@ class SeasonalNaive(Naive):
         at = torch.arange(self.spread.shape[0], device=state.steps.device) % period  # (H,) from the oldest
         there = at >= period - state.steps[:, None]  # (B, H)
         return torch.where(there[..., None], state.values[:, at], state.values[:, -1:])
+
+    def write_ahead(self, program: Program, recent: Vector, channel: int) -> Source:
+        """The same step of the last period, or the last value while it is not known."""
+        period, channels, horizon = self.remembered, len(self.mean), self.spread.shape[0]
+        season, ahead = program.local("season", horizon), program.local("ahead", horizon)
+        program.add(Gather(season, recent.part(channel, recent.size - channel), horizon, 1, channels, wrap=period))
+        # The period holds the step once more steps than ``unknown`` have come.
+        unknown = period - 1 - np.arange(horizon) % period
+        values: dict[str, Source] = {
+            "season": season,
+            "last": super().write_ahead(program, recent, channel),
+            "unknown": program.constant("unknown", unknown),
+        }
+        equations = {"there": "1 - relu(1 - relu(steps - unknown))", "y": "last + there * (season - last)"}
+        program.each(equations, values, {"y": ahead}, horizon)
+        return ahead
 
 
 MEMBER = SeasonalNaive

@@ -25,9 +25,13 @@ from unrolled.data.tables.sequences import Sequences
 from unrolled.errors import UsageError, named
 from unrolled.layers.graph import Shaped, Value
 from unrolled.metrics.judged import Answers, ChosenLabels, ChosenSets, Nats
+from unrolled.program.instructions import Vector
+from unrolled.program.program import Program
 from unrolled.tasks._columns import check_classes, distinct, holds_repeats, one_target, other_columns, step_aligned
 from unrolled.tasks._initial_bias import log_frequencies, log_odds
 from unrolled.tasks._rare import Cut, RareOptions, measured_labels, with_cut, written_labels
+from unrolled.tasks._rare import Cut, RareOptions, measured_labels, with_cut
+from unrolled.tasks._written_answers import write_choice, write_odds
 from unrolled.tasks.task import Labelled, Level, Measured, Question, Recognised, Task
 
 __all__ = ["Classify"]
@@ -159,6 +163,13 @@ class Classify(Task):
         if self.several:
             return {"p": (outputs.apply("Sigmoid"), ("rows", self.outputs))}
         return written_labels(outputs, self.cut, ("rows",), self.outputs)
+
+    def write_answers(self, program: Program, outputs: Vector) -> None:
+        """The probability of each label."""
+        if self.several:
+            write_odds(program, f"{self.coder.target}_p", self.coder.target, outputs)
+        else:
+            write_choice(program, self.coder.target, outputs, self.cut)
 
 
 def _few_integers(array: pa.ChunkedArray) -> bool:

@@ -26,12 +26,15 @@ from unrolled.data.forms.horizon import Horizon
 from unrolled.errors import DataError, UsageError, command, counted, named
 from unrolled.layers.graph import Shaped, Value, last_steps
 from unrolled.metrics.judged import Answers, Forecasts, Gaussians, Intervals, Nats, Quantiles, Seasonal
+from unrolled.program.instructions import Vector
+from unrolled.program.program import Program
 from unrolled.tasks._columns import is_name, join
 from unrolled.tasks._conformal import interval_scale, miss
 from unrolled.tasks._gaussian import bounded, gaussian_nats
 from unrolled.tasks._horizon import check_ahead, example_horizon, horizon_and_season, measured_over_time
 from unrolled.tasks._intervals import SHARE, Errors, HeldErrors, Widths, errors_of_simple_forecasts
 from unrolled.tasks._written_forecast import Shape, write_forecast
+from unrolled.tasks._written_answers import write_forecast
 from unrolled.tasks.task import Batching, Layout, Measured, Question, Reads, Recognised, Task
 
 __all__ = ["Forecast"]
@@ -338,6 +341,9 @@ class Forecast(Task):
         of = self._mean, self._std, self.quantiles, self.gaussian, self._middle, self._scale, self._widths
         written = write_forecast(outputs, last, Shape(self._shape, *of))
         return {name: (value, ("rows", *self._shape[:2])) for name, value in written.items()}
+
+    def write_answers(self, program: Program, outputs: Vector) -> None:
+        write_forecast(self, program, outputs, self._scale, self._widths)
 
 
 def _spread(batch: Batch, like: Tensor) -> Tensor:

@@ -27,10 +27,13 @@ from unrolled.layers.graph import Shaped, Value, last_steps
 from unrolled.layers.item_outputs import ItemOutputs
 from unrolled.metrics.judged import Answers, ChosenTokens, CodeLength, Nats, NextValues
 from unrolled.models._mixing import Outputs
+from unrolled.program.instructions import Vector
+from unrolled.program.program import Program
 from unrolled.tasks._columns import check_letters, is_number, join
 from unrolled.tasks._gaussian import LEAST_LOG_SIGMA, bounded, gaussian_nats
 from unrolled.tasks._initial_bias import log_frequencies, log_odds
 from unrolled.tasks._items import judge_items, judge_mixed_items, top_items
+from unrolled.tasks._written_answers import write_choice, write_gaussian, write_odds
 from unrolled.tasks.task import Level, Measured, Mixing, Question, Recognised, Task, placed, scored_steps
 
 __all__ = ["NextStep"]
@@ -262,6 +265,18 @@ class NextStep(Task):
         sigma = bounded.apply("Exp").to(np.float64) * std
         shape = "rows", self.width
         return {"predicted": (mean.to(np.float64) * std + shift, shape), "sigma": (sigma, shape)}
+
+    def write_answers(self, program: Program, outputs: Vector) -> None:
+        """The probabilities of the next symbol or of each switch, or the Gaussian of each channel."""
+        name = self.coder.target
+        if self.steps == "tokens":
+            write_choice(program, name, outputs, never=() if self.text is None else self.text.never)
+        elif self.steps == "several":
+            write_odds(program, f"{name}_p", name, outputs)
+        else:
+            current = program.inputs[name]
+            assert isinstance(current, Vector)
+            write_gaussian(program, name, outputs, current.part(0, self.width), self.numbers)
 
     def _named(self, ids: Tensor) -> list[Any]:
         """Each id as a token or an item; the end of a row is ``<end>``."""

@@ -23,7 +23,10 @@ from unrolled.data.forms.one import One
 from unrolled.errors import UsageError
 from unrolled.layers.graph import Shaped, Value
 from unrolled.metrics.judged import Answers, Values
+from unrolled.program.instructions import Vector
+from unrolled.program.program import Program
 from unrolled.tasks._columns import is_number, one_target, other_columns
+from unrolled.tasks._written_answers import write_values
 from unrolled.tasks.task import Measured, Question, Recognised, Task
 
 __all__ = ["Regress"]
@@ -96,6 +99,10 @@ class Regress(Task):
 
     def graph(self, outputs: Value, inputs: Mapping[str, Value], lengths: Value) -> dict[str, Shaped]:
         return {"predicted": (outputs.squeeze(1).to(np.float64) * self._std + self._mean, ("rows",))}
+
+    def write_answers(self, program: Program, outputs: Vector) -> None:
+        """The number in its own units."""
+        write_values(program, self.coder.target, outputs, self._mean, self._std)
 
 
 MEMBER = Regress

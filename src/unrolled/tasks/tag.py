@@ -29,9 +29,13 @@ from unrolled.layers.crf import FORBIDDEN, crf_log_partition, crf_potentials, cr
 from unrolled.layers.graph import Shaped, Value
 from unrolled.metrics._iob2 import IOB2
 from unrolled.metrics.judged import Answers, ChosenLabels, ChosenTags, Nats
+from unrolled.program.instructions import Vector
+from unrolled.program.program import Program
 from unrolled.tasks._columns import check_aligned, check_classes, one_target, other_columns, step_aligned
 from unrolled.tasks._initial_bias import log_frequencies, log_transitions
 from unrolled.tasks._rare import Cut, RareOptions, measured_labels, with_cut, written_labels
+from unrolled.tasks._rare import Cut, RareOptions, measured_labels, with_cut
+from unrolled.tasks._written_answers import write_choice
 from unrolled.tasks.task import Batching, Labelled, Layout, Measured, Question, Recognised, Task, placed, scored_steps
 
 __all__ = ["Tag"]
@@ -183,6 +187,10 @@ class Tag(Task):
             labels = len(self.labels)
             return {"potentials": (outputs.reshape(0, 0, -1, labels), ("rows", "steps", labels + 1, labels))}
         return written_labels(outputs, self.cut, ("rows", "steps"), self.outputs)
+
+    def write_answers(self, program: Program, outputs: Vector) -> None:
+        """The probability of each label at this step."""
+        write_choice(program, self.coder.target, outputs, self.cut)
 
     def _chances(self, outputs: Tensor, lengths: Tensor) -> Tensor:
         """(B, T, K) the probability of each label at each step; with a CRF, over all paths."""

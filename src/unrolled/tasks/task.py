@@ -22,6 +22,8 @@ from unrolled.errors import UsageError, named
 from unrolled.layers.graph import Shaped, Value
 from unrolled.metrics.judged import Answers
 from unrolled.models._mixing import Outputs, mixed
+from unrolled.program.instructions import Vector
+from unrolled.program.program import Program
 from unrolled.registry import Registry
 from unrolled.tasks.config import TaskConfig
 
@@ -303,6 +305,14 @@ class Task(Protocol):
             inputs: the encoded columns, as the network reads them.
             lengths: (B,) int64.
         """
+
+    def write_answers(self, program: Program, outputs: Vector) -> None:
+        """Write what `answers` makes of the outputs of one step, number by number.
+
+        Raises:
+            UsageError: an answer is not that of one step; so it is unless a task says otherwise.
+        """
+        raise UsageError(f"the task {self.name!r} answers for whole rows only, so its models cannot be exported to C")
 
 
 def make_task(config: TaskConfig, coder: Preprocessor) -> Task:

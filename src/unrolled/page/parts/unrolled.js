@@ -17,7 +17,7 @@ function written(tree, leaf, outer = 0) {
   if (!Array.isArray(tree)) return String(tree);
   const [sign, ...parts] = tree;
   const rank = RANKS[sign];
-  if (!rank) return `${SIGNS_OF[sign] ?? sign}(${written(parts[0], leaf).replace(/^\(([^()]*)\)$/, "$1")})`;
+  if (!rank) return `${SIGNS_OF[sign] ?? sign}(${parts.map((part) => written(part, leaf).replace(/^\(([^()]*)\)$/, "$1")).join(", ")})`;
   const text = `${written(parts[0], leaf, rank)} ${SIGNS_OF[sign] ?? sign} ${written(parts[1], leaf, rank + (sign === "-" || sign === "/"))}`;
   return rank < outer ? `(${text})` : text;
 }
