@@ -19,11 +19,12 @@ def test_an_equation_is_read_with_the_order_of_its_operations() -> None:
 
 def test_functions_are_those_of_torch() -> None:
     v = torch.linspace(-2, 2, 5)
-    for name in ("sigmoid", "tanh", "relu"):
+    for name in ("sigmoid", "tanh", "relu", "exp"):
         assert torch.equal(worked_out(parsed(f"{name}(v)"), {"v": v}), getattr(torch, name)(v))
+    assert worked_out(parsed("maximum(v, w)"), {"v": v, "w": torch.zeros(5)}).tolist() == [0, 0, 0, 1, 2]
 
 
-@pytest.mark.parametrize("equation", ["a +", "a ** 2", "exp(a)", "a.b", "tanh(a, b)", "'a'", "-a"])
+@pytest.mark.parametrize("equation", ["a +", "a ** 2", "log(a)", "a.b", "tanh(a, b)", "maximum(a)", "'a'", "-a"])
 def test_anything_else_is_refused(equation: str) -> None:
     with pytest.raises(UsageError, match="of a cell cannot be read: it may have names, numbers, "):
         parsed(equation)

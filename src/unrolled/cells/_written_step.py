@@ -51,10 +51,11 @@ def write_cell(cell: Cell, program: Program, name: str, x: Vector) -> Vector:
             "'equations' and 'products', as docs/extending.md shows"
         )
     equations = dict(cell.equations)
-    first = _parts(_detached(cell), title)
+    first = _parts(cell.initial_state(1, torch.zeros(())), title)
     if missing := [part for part in first if part not in equations]:
         raise UsageError(f"the equations of the cell {title} do not give {missing[0]!r}, so it cannot be exported to C")
-    parts = {part: program.state(f"{name}_{part}", cell.hidden_size, value[0].numpy()) for part, value in first.items()}
+    size = cell.hidden_size
+    parts = {part: program.state(f"{name}_{part}", size, value[0].detach().numpy()) for part, value in first.items()}
     used = {word for equation in equations.values() for word in re.findall(r"[A-Za-z_]\w*", equation)}
     maps = {product: found for product, found in _linear_maps(cell, title).items() if product in used}
     values, equations = _sources(program, name, equations, maps, {"x": x, **parts})
@@ -62,15 +63,10 @@ def write_cell(cell: Cell, program: Program, name: str, x: Vector) -> Vector:
     # Another unit reads these before the step is over.
     read = {part for found in maps.values() for part in found.weights if part in parts}
     later = {part: program.local(f"{name}_{part}_next", parts[part].size) for part in parts if part in read}
-    program.each(equations, values, {**parts, **later}, cell.hidden_size)
+    program.each(equations, values, {**parts, **later}, size)
     for part, vector in later.items():
         program.copy(parts[part], vector)
     return parts["h"] if "h" in parts else next(iter(parts.values()))
-
-
-def _detached(cell: Cell) -> Any:
-    with torch.no_grad():
-        return cell.initial_state(1, torch.zeros(()))
 
 
 @dataclass(frozen=True, slots=True)

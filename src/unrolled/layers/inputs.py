@@ -13,9 +13,9 @@ import torch
 from torch import Tensor, nn
 
 from unrolled.batch import Continuous, Discrete, Spec, Spelled
-from unrolled.layers.graph import Value, concat, is_real, where, zeroed
 from unrolled.errors import ShapeError, UsageError, named
 from unrolled.layers.embed import Embedded, Embedding, Numbers, OneHot, embed
+from unrolled.layers.graph import Value, concat, is_real, where, zeroed
 from unrolled.layers.lengths import check_lengths
 from unrolled.layers.pretrained import PretrainedEncoder
 from unrolled.program.instructions import Vector

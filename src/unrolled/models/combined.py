@@ -123,8 +123,8 @@ class Combined(Model):
         equations = {"sum": "ours + theirs", "mean": "(1 - share) * ours + share * theirs"}
         if self.how not in equations:
             raise UsageError(
-                f"the probabilities of this model are mixed with those of the {self.other.title}, which the export to C "
-                f"does not have: train with {named('blend')} none"
+                f"the probabilities of this model are mixed with those of the {self.other.title}, which the export to "
+                f"C does not have: train with {named('blend')} none"
             )
         values: dict[str, Source] = {"ours": self.network.write_step(program), "theirs": self.other.write_step(program)}
         y = program.local("both", values["ours"].size)

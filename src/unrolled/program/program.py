@@ -6,6 +6,7 @@ one row; nothing depends on how many steps came before.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -131,7 +132,8 @@ class Program:
         self, equations: Mapping[str, str], values: Mapping[str, Source], into: Mapping[str, Vector], size: int
     ) -> None:
         """Work ``equations`` out for each of ``size`` units (see `Each`)."""
-        self.add(Each(size, equations, values, into))
+        used = {word for equation in equations.values() for word in re.findall(r"[A-Za-z_]\w*", equation)}
+        self.add(Each(size, equations, {name: values[name] for name in values if name in used}, into))
 
     def linear(self, name: str, weight: Any, bias: Any, of: Vector, activation: str = "") -> Vector:
         """W x + b as new memory, after the function ``activation``."""

@@ -119,8 +119,8 @@ class SolvedModel(Model):
         """
         start, blend, only = (f"{named(option)} none" for option in ("start", "blend", "only"))
         raise UsageError(
-            f"the {self.name} in this model cannot be exported to C: train with {start}, {blend} and {only}, so that the "
-            "network answers by itself"
+            f"the {self.name} in this model cannot be exported to C: train with {start}, {blend} and {only}, so that "
+            "the network answers by itself"
         )
 
     def embeddings(self) -> dict[Column, Named]:

@@ -15,14 +15,16 @@ from dataclasses import dataclass
 from typing import NamedTuple, Self
 
 import numpy as np
+from torch import Tensor
 
 from unrolled.baselines._arrays import target_of
 from unrolled.baselines._forecasts import answered_windows, known_so_far, means
 from unrolled.baselines._season import repeating
+from unrolled.batch import Batch
 from unrolled.data.examples.examples import Examples
 from unrolled.tasks._spread import growth, independent
 
-__all__ = ["SHARE", "Errors", "HeldErrors", "Widths", "errors_of_simple_forecasts"]
+__all__ = ["SHARE", "Errors", "HeldErrors", "Widths", "errors_of_simple_forecasts", "window_spread"]
 
 SHARE = 0.8  # of the values that an interval holds
 _GAUSSIAN = 1.2815515655446004  # half the width of such an interval of a Gaussian, in deviations
@@ -197,6 +199,11 @@ def _together(relative: np.ndarray) -> float:
 
 def _level(sizes: np.ndarray) -> float:
     return max(_LEAST, float(np.sqrt(np.square(sizes).mean())))
+
+
+def window_spread(batch: Batch, like: Tensor) -> Tensor:
+    """(B, 1, C) the scale of each window, or 1."""
+    return like.new_ones(1, 1, 1) if batch.scale is None else batch.scale[:, 1, None]
 
 
 def _knots(horizon: int) -> np.ndarray:

@@ -19,7 +19,7 @@ from unrolled.tasks._rare import Cut
 
 __all__ = ["write_choice", "write_forecast", "write_gaussian", "write_odds", "write_values"]
 
-_SIGMA = f"exp(maximum(log_sigma, 0 - {-LEAST_LOG_SIGMA}) + widened) * std"
+_SIGMA = "exp(maximum(log_sigma, least) + widened) * std"
 
 
 def write_choice(
@@ -73,6 +73,7 @@ def write_gaussian(program: Program, target: str, outputs: Vector, current: Vect
         "now": current,
         "o": outputs.part(0, channels),
         "log_sigma": outputs.part(channels, channels),
+        "least": LEAST_LOG_SIGMA,
         "widened": 0.0,
     }
     program.each({"y": "(now + o) * std + mean", "sigma": _SIGMA}, own, {"y": mean, "sigma": sigma}, channels)
@@ -98,21 +99,16 @@ def write_forecast(task: Any, program: Program, outputs: Vector, scale: float, w
     for c, (channel, mean, std) in enumerate(zip(channels, coder.answer.mean, coder.answer.std, strict=True)):
         own: dict[str, Source] = {"now": current.part(c, 1, 0), "mean": float(mean), "std": float(std)}
         own |= {"middle": outputs.part(c * numbers + middle, horizon, apart), "scale": scale}
+        own |= {"least": LEAST_LOG_SIGMA, "widened": math.log(scale)}
 
         def column(name: str, meaning: str, equation: str, **more: Source) -> None:
-            answer = program.answer(name, horizon, f"{meaning} of each of the next {horizon} steps, in its own units")
+            answer = program.answer(name, horizon, f"{meaning} at each of the next {horizon} steps, in its own units")
             program.each({"y": equation}, {**own, **more}, {"y": answer}, horizon)  # noqa: B023 - called at once
 
         column(f"{channel}_predicted", repr(channel), "(now + middle) * std + mean")
         if task.gaussian:
             sigma = outputs.part(c * numbers + 1, horizon, apart)
-            column(
-                f"{channel}_sigma",
-                f"standard deviation of {channel!r}",
-                _SIGMA,
-                log_sigma=sigma,
-                widened=math.log(scale),
-            )
+            column(f"{channel}_sigma", f"standard deviation of {channel!r}", _SIGMA, log_sigma=sigma)
         for quantile in sorted(task.options.quantiles):
             place = outputs.part(c * numbers + task.quantiles.index(quantile), horizon, apart)
             equation = "(now + middle + scale * (o - middle)) * std + mean"

@@ -34,6 +34,8 @@ from unrolled.tasks._gaussian import bounded, gaussian_nats
 from unrolled.tasks._horizon import check_ahead, example_horizon, horizon_and_season, measured_over_time
 from unrolled.tasks._intervals import SHARE, Errors, HeldErrors, Widths, errors_of_simple_forecasts
 from unrolled.tasks._written_forecast import Shape, write_forecast
+from unrolled.tasks._horizon import example_horizon, measured_over_time
+from unrolled.tasks._intervals import SHARE, Errors, HeldErrors, Widths, errors_of_simple_forecasts, window_spread
 from unrolled.tasks._written_answers import write_forecast
 from unrolled.tasks.task import Batching, Layout, Measured, Question, Reads, Recognised, Task
 
@@ -148,10 +150,8 @@ class Forecast(Task):
         numbers = 2 if self.gaussian else max(1, len(self.quantiles))
         self._shape = (coder.horizon, len(self.channels), numbers)  # (H, C, Q)
         self.outputs = coder.horizon * len(self.channels) * numbers
-        self.watch = "mse_scaled"
-        if self.gaussian or self.quantiles:
-            self.watch = "nll_nats_per_value" if self.gaussian else "pinball_scaled"
-        self.chooses = self.watch
+        of_quantiles = "pinball_scaled" if self.quantiles else "mse_scaled"
+        self.watch = self.chooses = "nll_nats_per_value" if self.gaussian else of_quantiles
         self._middle = self.quantiles.index(0.5) if self.quantiles else 0
         self._scale = float(coder.learned.get(_SCALE, 1.0))  # of the intervals, from the validation split
         self._widths = None if numbers > 1 else Widths.kept(coder.curves, coder.horizon, len(self.channels))
@@ -213,8 +213,8 @@ class Forecast(Task):
             coder = replace(coder, curves={**coder.curves, **simple.widths().curves()})
         task = Forecast(self.options, coder)
         task._simple = simple
-        steps = counted(period, "step")
-        return Measured(task, notes=() if self.options.season else (f"season: {steps} (used by mase)",))
+        said = f"season: {counted(period, 'step')} (used by mase)"
+        return Measured(task, notes=() if self.options.season else (said,))
 
     @property
     def _measures(self) -> bool:
@@ -241,7 +241,7 @@ class Forecast(Task):
         for outputs, batch in answered:
             assert batch.target is not None
             off = batch.target - self.predict(outputs, batch)[..., 0]  # (B, H, C)
-            held.add((off / _spread(batch, off)).cpu().numpy(), batch.rows.tolist())
+            held.add((off / window_spread(batch, off)).cpu().numpy(), batch.rows.tolist())
         if not held.forecasts:
             return self
         curves = held.widths(self._simple, scaled=not self.coder.by_window).curves()
@@ -254,7 +254,7 @@ class Forecast(Task):
             width = _DEVIATIONS * forecast[..., 1].exp()
             return middle - width, middle, middle + width, _MIDDLE
         if self._widths is not None:
-            spread = _spread(batch, middle)
+            spread = window_spread(batch, middle)
             below, above = (torch.from_numpy(side).to(middle) for side in (self._widths.below, self._widths.above))
             return middle - spread * below, middle, middle + spread * above, SHARE
         return forecast[..., 0], middle, forecast[..., -1], self.quantiles[-1] - self.quantiles[0]
@@ -344,11 +344,6 @@ class Forecast(Task):
 
     def write_answers(self, program: Program, outputs: Vector) -> None:
         write_forecast(self, program, outputs, self._scale, self._widths)
-
-
-def _spread(batch: Batch, like: Tensor) -> Tensor:
-    """(B, 1, C) the scale of each window, or 1."""
-    return like.new_ones(1, 1, 1) if batch.scale is None else batch.scale[:, 1, None]
 
 
 MEMBER = Forecast

@@ -110,6 +110,7 @@ def step_of(task: Task, network: Model) -> Step:
             )
     outputs = network.write_step(program)
     task.write_answers(program, outputs)
+    program.tidy()
     answer = coder.answer
     opening = answer.begin if coder.framed and isinstance(answer, Text) else None
     answers = names_of(answer) if isinstance(answer.spec, Discrete) else ()

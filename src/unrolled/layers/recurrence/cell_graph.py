@@ -23,6 +23,7 @@ from unrolled.state import State, leaves, planted
 __all__ = ["cell_over_time"]
 
 _FUNCTIONS = {name: lambda x, name=name: x.apply(name.capitalize()) for name in ("sigmoid", "tanh", "relu")}
+_FUNCTIONS |= {"exp": lambda x: x.apply("Exp"), "maximum": lambda a, b: a.graph.op("Max", a, b)}
 _CLOSE = 1e-9  # how far float64 may round
 
 

@@ -61,10 +61,10 @@ def inputs_of(step: Step) -> list[tuple[str, str]]:
 
 
 def comment_text(text: str) -> str:
-    """``text`` inside a comment: what would end it, or is not ASCII, is escaped.
+    r"""``text`` inside a comment: what would end it, or is not ASCII, is escaped.
 
-    >>> comment_text("a */ é??/")
-    'a *\\\\/ \\\\u00e9?\\\\?/'
+    >>> print(comment_text("a */ é??/"))
+    a *\/ \xe9?\?/
     """
     text = text.encode("unicode_escape").decode()
     return text.replace("*/", "*\\/").replace("/*", "/\\*").replace("??", "?\\?")
@@ -77,8 +77,8 @@ def header(name: str, step: Step, storage: Storage, title: str, tables: bool) ->
     lines = [
         f"/* {comment_text(title)}",
         " *",
-        " * One step of the model: it reads a step of one row and answers at once. Keep a state for each row; nothing else",
-        f" * is kept. A step takes about {cost.products:,} multiply-adds and {cost.stack:,} bytes of stack.",
+        " * One step of the model: it reads a step of one row, and answers. Keep a state for each row; nothing else is",
+        f" * kept. A step takes about {cost.products:,} multiply-adds and {cost.stack:,} bytes of stack.",
         " */",
         f"#ifndef {guard}",
         f"#define {guard}",
@@ -235,7 +235,8 @@ def _beginning(name: str, step: Step) -> Iterator[str]:
             yield f"for (k = 0; k < {one.vector.size}; k++)"
         yield f"{'    ' if one.vector.size > 1 else ''}state->{one.vector.name}[{index}] = {first};"
     if step.opening is not None:
-        yield f"{name}_step(state, {step.opening}, outputs); /* every row begins with {step.symbols[0].names[step.opening]} */"
+        yield f"/* Every row begins with {step.symbols[0].names[step.opening]}. */"
+        yield f"{name}_step(state, {step.opening}, outputs);"
 
 
 def _chosen(step: Step) -> Iterator[str]:
@@ -256,10 +257,10 @@ def _tables(name: str, step: Step) -> list[tuple[str, tuple[str, ...]]]:
 
 
 def _c_text(text: str) -> str:
-    """A string of C in UTF-8.
+    r"""A string of C in UTF-8.
 
     >>> print(_c_text('a"é?'))
-    "a\\"\\303\\251\\?"
+    "a\"\303\251\?"
     """
     plain = {ord('"'): '\\"', ord("\\"): "\\\\", ord("?"): "\\?"}
     bytes_ = text.encode()

@@ -1,0 +1,111 @@
+"""C: one step of a model as plain C99, for microcontrollers and for programs that take no runtime along."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from unrolled.config import Part, option
+from unrolled.errors import ModelError
+from unrolled.export.c_code import files
+from unrolled.export.c_code.arithmetic_of import Machine
+from unrolled.export.c_code.constants import Storage
+from unrolled.export.c_code.replay import Tried, answered, tried
+from unrolled.export.c_code.header_and_code import code, header, sized
+from unrolled.export.c_code.step_of import Step, identifier, step_of
+from unrolled.export.exporter import Exporter, Subject
+
+__all__ = ["C"]
+
+_CLOSE = 1e-3  # of the program to the session: far more than rounding, far less than a wrong equation
+
+
+class C(Exporter):
+    """Writes one ``.c`` and ``.h`` that step a recurrent model, and what builds, tries and checks them."""
+
+    class Options(Part):
+        """What may be chosen of an export to C."""
+
+        name: str | None = option(
+            None,
+            "What the files and functions in C are called. Default: as the run.",
+            pattern=r"^[A-Za-z][A-Za-z0-9_]*$",
+            examples=("load", "wake_word"),
+        )
+        quantise: str | None = option(
+            None,
+            "Store weights in fewer bits: int8. Default: as they were trained.",
+            pattern=r"^int8$",
+            examples=("int8",),
+            also=("quantize", "quantization", "dtype", "precision"),
+        )
+        tables: bool = option(False, "Write the names of symbols and labels into the C as texts.")
+
+    def __init__(self, options: C.Options) -> None:
+        self.options, self.notes = options, list[str]()
+
+    def files(self, subject: Subject) -> dict[str, bytes]:
+        task, network, own = subject.task, subject.network, self.options
+        step, storage = step_of(task, network), Storage(own.quantise is not None)
+        name = own.name or identifier(Path(subject.name).name.lower())
+        title = f"{task.name} of {task.coder.target}, {network.title}"
+        steps = tried(step)
+        right = answered(task, network, step, steps)
+        plain = _worked_out(step, steps, Storage(False))
+        if (off := _apart(plain, right)) > _CLOSE:
+            raise ModelError(
+                f"the equations of this model do not give its answers (they differ by {off:.2g}), so it is not exported"
+            )
+        small: list[str] = []
+        if storage.small:
+            rounded = _worked_out(step, steps, storage)
+            small, right = _lost(rounded, right, step), rounded
+            self.notes += [line for line in small if line]
+        cost, tables = sized(step, storage), own.tables
+        self.notes.append(
+            f"{cost.weights:,} bytes of constants, {cost.state:,} of state, {cost.products:,} multiply-adds a step"
+        )
+        written = {
+            f"{name}.h": header(name, step, storage, title, tables),
+            f"{name}.c": code(name, step, storage, title, tables),
+            "example.c": files.example(name, step, tables),
+            "check.c": files.check(name, step),
+            "expected.txt": files.expected(steps, right),
+            "Makefile": files.makefile(name),
+            "README.md": files.readme(name, step, cost, title, small),
+        }
+        if step.symbols or step.answers:
+            written["names.txt"] = files.names(step)
+        return {file: text.encode() for file, text in written.items()}
+
+
+def _worked_out(step: Step, steps: list[Tried], storage: Storage) -> np.ndarray:
+    """(T, O) the answers of the program."""
+    machine = Machine(step.program, storage.value)
+    if step.opening is not None:
+        machine.push([], [step.opening])
+    return np.stack([machine.push(one.numbers, one.symbols) for one in steps])
+
+
+def _apart(found: np.ndarray, right: np.ndarray) -> float:
+    """The largest difference, relative to the largest answer of a step, or to 1 where that is more."""
+    return float((np.abs(found - right).max(1) / np.maximum(1, np.abs(right).max(1))).max())
+
+
+def _lost(rounded: np.ndarray, right: np.ndarray, step: Step) -> list[str]:
+    """What int8 weights change, in sentences."""
+    largest, spread = np.abs(rounded - right).max(), float(right.std(0).mean())
+    lines = ["", "## int8", ""]
+    if step.program.choice is None:
+        off = float(np.sqrt(np.square(rounded - right).mean()))
+        said = f"of {largest:.3g} at most and {off:.3g} typically; the answers themselves vary by {spread:.3g}"
+    else:
+        same = float((rounded.argmax(1) == right.argmax(1)).mean())
+        said = f"of {largest:.3g} at most in a probability; the likeliest value is the same in {same:.1%} of the steps"
+    lines.append(f"Weights are int8. Over the steps of the check this changes the answers by differences {said}.")
+    lines.append("The answers in expected.txt are those of the rounded weights.")
+    return lines
+
+
+MEMBER = C
