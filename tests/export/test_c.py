@@ -23,8 +23,8 @@ from unrolled.batch import Discrete, Spelled, letters_of
 from unrolled.cells.cell import CELLS
 from unrolled.errors import UsageError
 from unrolled.export.c_code.constants import Storage
-from unrolled.export.c_code.replay import answered, tried
 from unrolled.export.c_code.header_and_code import code, count_of, header, sized
+from unrolled.export.c_code.replay import answered, tried
 from unrolled.export.c_code.step_of import Step, step_of
 from unrolled.layers.config import ModelConfig
 from unrolled.layers.factory import LAYERS

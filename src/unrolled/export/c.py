@@ -11,8 +11,8 @@ from unrolled.errors import ModelError
 from unrolled.export.c_code import files
 from unrolled.export.c_code.arithmetic_of import Machine
 from unrolled.export.c_code.constants import Storage
-from unrolled.export.c_code.replay import Tried, answered, tried
 from unrolled.export.c_code.header_and_code import code, header, sized
+from unrolled.export.c_code.replay import Tried, answered, tried
 from unrolled.export.c_code.step_of import Step, identifier, step_of
 from unrolled.export.exporter import Exporter, Subject
 

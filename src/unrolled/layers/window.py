@@ -20,8 +20,8 @@ from unrolled.layers.config import ModelConfig
 from unrolled.layers.graph import Value, concat, zeroed
 from unrolled.layers.layer import Layer
 from unrolled.layers.lengths import check_lengths, zero_padding
-from unrolled.layers.modules import run
 from unrolled.layers.mlp import write_linear
+from unrolled.layers.modules import run
 from unrolled.layers.recurrence.layer_session import LayerSession, layer_session
 from unrolled.program.instructions import Push, Vector
 from unrolled.program.program import Program

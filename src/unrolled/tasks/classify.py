@@ -30,8 +30,7 @@ from unrolled.program.program import Program
 from unrolled.tasks._columns import check_classes, distinct, holds_repeats, one_target, other_columns, step_aligned
 from unrolled.tasks._initial_bias import log_frequencies, log_odds
 from unrolled.tasks._rare import Cut, RareOptions, measured_labels, with_cut, written_labels
-from unrolled.tasks._rare import Cut, RareOptions, measured_labels, with_cut
-from unrolled.tasks._written_answers import write_choice, write_odds
+from unrolled.tasks._step_answers import step_choice, step_odds
 from unrolled.tasks.task import Labelled, Level, Measured, Question, Recognised, Task
 
 __all__ = ["Classify"]
@@ -167,9 +166,9 @@ class Classify(Task):
     def write_answers(self, program: Program, outputs: Vector) -> None:
         """The probability of each label."""
         if self.several:
-            write_odds(program, f"{self.coder.target}_p", self.coder.target, outputs)
+            step_odds(program, f"{self.coder.target}_p", self.coder.target, outputs)
         else:
-            write_choice(program, self.coder.target, outputs, self.cut)
+            step_choice(program, self.coder.target, outputs, self.cut)
 
 
 def _few_integers(array: pa.ChunkedArray) -> bool:

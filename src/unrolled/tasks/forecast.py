@@ -32,11 +32,9 @@ from unrolled.tasks._columns import is_name, join
 from unrolled.tasks._conformal import interval_scale, miss
 from unrolled.tasks._gaussian import bounded, gaussian_nats
 from unrolled.tasks._horizon import check_ahead, example_horizon, horizon_and_season, measured_over_time
-from unrolled.tasks._intervals import SHARE, Errors, HeldErrors, Widths, errors_of_simple_forecasts
-from unrolled.tasks._written_forecast import Shape, write_forecast
-from unrolled.tasks._horizon import example_horizon, measured_over_time
 from unrolled.tasks._intervals import SHARE, Errors, HeldErrors, Widths, errors_of_simple_forecasts, window_spread
-from unrolled.tasks._written_answers import write_forecast
+from unrolled.tasks._step_answers import step_forecast
+from unrolled.tasks._written_forecast import Shape, write_forecast
 from unrolled.tasks.task import Batching, Layout, Measured, Question, Reads, Recognised, Task
 
 __all__ = ["Forecast"]
@@ -343,7 +341,7 @@ class Forecast(Task):
         return {name: (value, ("rows", *self._shape[:2])) for name, value in written.items()}
 
     def write_answers(self, program: Program, outputs: Vector) -> None:
-        write_forecast(self, program, outputs, self._scale, self._widths)
+        step_forecast(self, program, outputs, self._scale, self._widths)
 
 
 MEMBER = Forecast

@@ -33,7 +33,7 @@ from unrolled.tasks._columns import check_letters, is_number, join
 from unrolled.tasks._gaussian import LEAST_LOG_SIGMA, bounded, gaussian_nats
 from unrolled.tasks._initial_bias import log_frequencies, log_odds
 from unrolled.tasks._items import judge_items, judge_mixed_items, top_items
-from unrolled.tasks._written_answers import write_choice, write_gaussian, write_odds
+from unrolled.tasks._step_answers import step_choice, step_gaussian, step_odds
 from unrolled.tasks.task import Level, Measured, Mixing, Question, Recognised, Task, placed, scored_steps
 
 __all__ = ["NextStep"]
@@ -270,13 +270,13 @@ class NextStep(Task):
         """The probabilities of the next symbol or of each switch, or the Gaussian of each channel."""
         name = self.coder.target
         if self.steps == "tokens":
-            write_choice(program, name, outputs, never=() if self.text is None else self.text.never)
+            step_choice(program, name, outputs, never=() if self.text is None else self.text.never)
         elif self.steps == "several":
-            write_odds(program, f"{name}_p", name, outputs)
+            step_odds(program, f"{name}_p", name, outputs)
         else:
             current = program.inputs[name]
             assert isinstance(current, Vector)
-            write_gaussian(program, name, outputs, current.part(0, self.width), self.numbers)
+            step_gaussian(program, name, outputs, current.part(0, self.width), self.numbers)
 
     def _named(self, ids: Tensor) -> list[Any]:
         """Each id as a token or an item; the end of a row is ``<end>``."""

@@ -26,7 +26,7 @@ from unrolled.metrics.judged import Answers, Values
 from unrolled.program.instructions import Vector
 from unrolled.program.program import Program
 from unrolled.tasks._columns import is_number, one_target, other_columns
-from unrolled.tasks._written_answers import write_values
+from unrolled.tasks._step_answers import step_values
 from unrolled.tasks.task import Measured, Question, Recognised, Task
 
 __all__ = ["Regress"]
@@ -102,7 +102,7 @@ class Regress(Task):
 
     def write_answers(self, program: Program, outputs: Vector) -> None:
         """The number in its own units."""
-        write_values(program, self.coder.target, outputs, self._mean, self._std)
+        step_values(program, self.coder.target, outputs, self._mean, self._std)
 
 
 MEMBER = Regress

@@ -34,8 +34,7 @@ from unrolled.program.program import Program
 from unrolled.tasks._columns import check_aligned, check_classes, one_target, other_columns, step_aligned
 from unrolled.tasks._initial_bias import log_frequencies, log_transitions
 from unrolled.tasks._rare import Cut, RareOptions, measured_labels, with_cut, written_labels
-from unrolled.tasks._rare import Cut, RareOptions, measured_labels, with_cut
-from unrolled.tasks._written_answers import write_choice
+from unrolled.tasks._step_answers import step_choice
 from unrolled.tasks.task import Batching, Labelled, Layout, Measured, Question, Recognised, Task, placed, scored_steps
 
 __all__ = ["Tag"]
@@ -190,7 +189,7 @@ class Tag(Task):
 
     def write_answers(self, program: Program, outputs: Vector) -> None:
         """The probability of each label at this step."""
-        write_choice(program, self.coder.target, outputs, self.cut)
+        step_choice(program, self.coder.target, outputs, self.cut)
 
     def _chances(self, outputs: Tensor, lengths: Tensor) -> Tensor:
         """(B, T, K) the probability of each label at each step; with a CRF, over all paths."""

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from unrolled.export.c_code.replay import Tried
 from unrolled.export.c_code.header_and_code import Sized, count_of, inputs_of
+from unrolled.export.c_code.replay import Tried
 from unrolled.export.c_code.step_of import Step
 
 __all__ = ["check", "example", "expected", "makefile", "names", "readme"]

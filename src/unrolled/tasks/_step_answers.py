@@ -17,12 +17,12 @@ from unrolled.tasks._gaussian import LEAST_LOG_SIGMA
 from unrolled.tasks._intervals import Widths
 from unrolled.tasks._rare import Cut
 
-__all__ = ["write_choice", "write_forecast", "write_gaussian", "write_odds", "write_values"]
+__all__ = ["step_choice", "step_forecast", "step_gaussian", "step_odds", "step_values"]
 
 _SIGMA = "exp(maximum(log_sigma, least) + widened) * std"
 
 
-def write_choice(
+def step_choice(
     program: Program, target: str, outputs: Vector, cut: Cut | None = None, never: Sequence[int] = ()
 ) -> None:
     """Write the probabilities of one label among K.
@@ -42,19 +42,19 @@ def write_choice(
     program.choice = Choice() if cut is None else Choice(cut.positive, cut.least)
 
 
-def write_odds(program: Program, name: str, target: str, outputs: Vector) -> None:
+def step_odds(program: Program, name: str, target: str, outputs: Vector) -> None:
     """Write the probability of each of K values, of which several may come."""
     chances = program.answer(name, outputs.size, f"probability of each value of {target!r}; several may come")
     program.each({"y": "sigmoid(o)"}, {"o": outputs}, {"y": chances}, outputs.size)
 
 
-def write_values(program: Program, target: str, outputs: Vector, mean: float, std: float) -> None:
+def step_values(program: Program, target: str, outputs: Vector, mean: float, std: float) -> None:
     """Write one number in the data's own units."""
     answer = program.answer(f"{target}_predicted", 1, f"{target!r}, in its own units")
     program.each({"y": "o * std + mean"}, {"o": outputs, "std": std, "mean": mean}, {"y": answer}, 1)
 
 
-def write_gaussian(program: Program, target: str, outputs: Vector, current: Vector, units: Any) -> None:
+def step_gaussian(program: Program, target: str, outputs: Vector, current: Vector, units: Any) -> None:
     """Write the mean and the deviation of each channel at the next step, in the data's own units.
 
     Args:
@@ -79,7 +79,7 @@ def write_gaussian(program: Program, target: str, outputs: Vector, current: Vect
     program.each({"y": "(now + o) * std + mean", "sigma": _SIGMA}, own, {"y": mean, "sigma": sigma}, channels)
 
 
-def write_forecast(task: Any, program: Program, outputs: Vector, scale: float, widths: Widths | None) -> None:
+def step_forecast(task: Any, program: Program, outputs: Vector, scale: float, widths: Widths | None) -> None:
     """Write each column of a forecast, in the data's own units.
 
     Args:
